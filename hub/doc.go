@@ -1,0 +1,3 @@
+// Package hub is the domain of Sluice: records, positions, cursors, logs,
+// feeds and subscriptions.
+package hub

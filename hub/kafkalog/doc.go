@@ -1,0 +1,2 @@
+// Package kafkalog reads Kafka topics by position and produces to them.
+package kafkalog

@@ -1,0 +1,64 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// CursorName names a position that is kept for a principal.
+type CursorName struct {
+	Principal string
+	Stream    string
+	Name      string
+}
+
+// Commit moves a named cursor.
+type Commit struct {
+	CursorName
+	Position Position
+	// At is when the position was made.
+	At time.Time
+	// Fence is what Take gave to the subscription that acks. Zero acks for
+	// nobody in particular and is not fenced.
+	Fence int64
+	// Reset takes the position as it is, also where that is backwards.
+	Reset bool
+}
+
+// CursorStore keeps named cursors outside the process. All methods are safe
+// for concurrent use and fail with ErrStoreUnavailable soon, not after long
+// retries, while the store is away.
+type CursorStore interface {
+	// Load finds a position, or returns ErrNoCursor.
+	Load(ctx context.Context, name CursorName) (Position, time.Time, error)
+
+	// Take makes the caller the one subscription that may ack under the name,
+	// and returns what is stored. With ErrNoCursor the fence is valid all the
+	// same. Whoever took the name before is told through Superseded.
+	Take(ctx context.Context, name CursorName) (at Position, fence int64, err error)
+
+	// Commit moves cursors, all in one round trip, and returns one result a
+	// commit: nil, or ErrSuperseded where somebody else has taken the name
+	// since. In each partition a cursor only moves up, unless the topic has
+	// another identity than the stored one, or Reset is set.
+	Commit(ctx context.Context, commits []Commit) []error
+
+	// Delete forgets a name. Deleting one that is not stored is no error.
+	Delete(ctx context.Context, name CursorName) error
+
+	// Superseded calls told for each name that is taken anywhere, with the
+	// fence of whoever has it now, until the context ends. Tidings can get
+	// lost while the store is away; fences hold all the same.
+	Superseded(ctx context.Context, told func(name CursorName, fence int64)) error
+}
+
+// Errors of a CursorStore.
+var (
+	// ErrNoCursor: nothing is stored under the name.
+	ErrNoCursor = errors.New("no cursor is stored under this name")
+	// ErrSuperseded: another subscription has taken the name.
+	ErrSuperseded = errors.New("the cursor was taken up elsewhere")
+	// ErrStoreUnavailable: the store cannot be reached.
+	ErrStoreUnavailable = errors.New("the cursor store is unavailable")
+)

@@ -1,0 +1,100 @@
+package hub
+
+import (
+	"encoding/hex"
+	"slices"
+)
+
+// TopicID is the identity that Kafka gives a topic when it is made (KIP-516).
+// A topic that is deleted and made again under its old name has another one.
+// It is all zeros where the brokers have no topic ids.
+type TopicID [16]byte
+
+// IsZero reports whether the brokers gave no identity.
+func (id TopicID) IsZero() bool { return id == TopicID{} }
+
+// String gives the id in hexadecimal digits.
+func (id TopicID) String() string { return hex.EncodeToString(id[:]) }
+
+// Topic is a topic as its cluster describes it at one moment.
+type Topic struct {
+	Name       string
+	ID         TopicID
+	Partitions int32
+}
+
+// Place is where reading goes on in one partition: the next offset wanted, and
+// the leader epoch of the record before it, -1 when that is not known.
+type Place struct {
+	Partition int32
+	Epoch     int32
+	Offset    int64
+}
+
+// Position is where reading goes on in a topic. Places are sorted by partition
+// and hold each partition at most once; a partition that is not among them has
+// not been read from yet. A Position is never changed once it is shared: every
+// method that moves one returns another.
+type Position struct {
+	Topic  TopicID
+	Places []Place
+}
+
+// Place finds the place in a partition.
+func (p Position) Place(partition int32) (Place, bool) {
+	i, ok := p.find(partition)
+	if !ok {
+		return Place{}, false
+	}
+	return p.Places[i], true
+}
+
+// Offset is the next offset wanted of a partition, or missing where the
+// position has none.
+func (p Position) Offset(partition int32, missing int64) int64 {
+	if i, ok := p.find(partition); ok {
+		return p.Places[i].Offset
+	}
+	return missing
+}
+
+// Clone returns a copy that shares no memory with p.
+func (p Position) Clone() Position {
+	p.Places = slices.Clone(p.Places)
+	return p
+}
+
+// Covers reports whether whoever has read up to p has had everything that
+// precedes q: no partition of q begins behind the place that p has in it.
+// Positions in different topics never cover each other.
+func (p Position) Covers(q Position) bool {
+	if p.Topic != q.Topic {
+		return false
+	}
+	for _, at := range q.Places {
+		if p.Offset(at.Partition, 0) < at.Offset {
+			return false
+		}
+	}
+	return true
+}
+
+// set moves one place in p itself, which the caller must own.
+func (p *Position) set(at Place) {
+	i, ok := p.find(at.Partition)
+	if ok {
+		p.Places[i] = at
+		return
+	}
+	p.Places = slices.Insert(p.Places, i, at)
+}
+
+func (p Position) find(partition int32) (int, bool) {
+	// Partitions are almost always 0..n-1, so the index is the partition.
+	if i := int(partition); i >= 0 && i < len(p.Places) && p.Places[i].Partition == partition {
+		return i, true
+	}
+	return slices.BinarySearchFunc(p.Places, partition, func(at Place, want int32) int {
+		return int(at.Partition) - int(want)
+	})
+}
