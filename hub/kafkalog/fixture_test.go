@@ -46,6 +46,7 @@ func startSource(t *testing.T, config kafkalog.Config, change func(*kafkalog.Sou
 		MaxBytes:          1 << 20,
 		PartitionMaxBytes: 128 << 10,
 		InflatedBytes:     8 << 20,
+		MetadataEvery:     200 * time.Millisecond,
 	}
 	if change != nil {
 		change(&sc)

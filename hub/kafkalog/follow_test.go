@@ -197,6 +197,8 @@ func TestFollowFindsAddedPartitions(t *testing.T) {
 	topic := f.topic("a")
 	follow(t, f.source, topic, zero(topic), j)
 	w := f.writer()
+	write(t, w, "a", 0, "x", 1)
+	j.until(t, "the topic is read", func() bool { return j.count() == 1 })
 	addPartitions(t, w, "a", 3)
 	write(t, f.writer(), "a", 2, "x", 7)
 	j.until(t, "the new partition's records have come", func() bool { return len(j.values[2]) == 7 })

@@ -179,13 +179,17 @@ func (f *inflater) block(room func(int) []byte, src []byte, limit int) ([]byte, 
 	return out, nil
 }
 
+// zstdWindow is the least memory that the decoder is given: producers write
+// frames whose header asks for a window of this size, however small they are.
+const zstdWindow = 8 << 20
+
 func (f *inflater) zstandard(src []byte) ([]byte, error) {
 	if f.zstd == nil {
 		var err error
 		f.zstd, err = zstd.NewReader(nil,
 			zstd.WithDecoderConcurrency(1),
 			zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(f.limit)))
+			zstd.WithDecoderMaxMemory(uint64(max(f.limit, zstdWindow))))
 		if err != nil {
 			return nil, fmt.Errorf("inflate zstd: %w", err)
 		}

@@ -10,9 +10,6 @@ import (
 )
 
 const (
-	// refreshEvery is how often metadata is asked for unasked: it is how
-	// added partitions are found.
-	refreshEvery = 5 * time.Second
 	// refreshGap keeps two questions apart, however many ask for them.
 	refreshGap = 50 * time.Millisecond
 	// changedFor and missingFor are how long metadata must say that a topic
@@ -48,7 +45,7 @@ func (s *Source) Run(ctx context.Context) error {
 		case <-s.kick:
 		case <-timer.C:
 		}
-		wait := refreshEvery
+		wait := s.config.MetadataEvery
 		if err := s.learn(ctx); err != nil && ctx.Err() == nil {
 			wait = pace.NextBackOff()
 		} else {

@@ -25,6 +25,9 @@ type SourceConfig struct {
 	// PartitionMaxBytes bounds what one fetch brings of a partition. Well
 	// below MaxBytes, or a busy partition starves the others.
 	PartitionMaxBytes int
+	// MetadataEvery is how often partitions that were added are looked for.
+	// What brokers answer to fetches makes metadata be asked for at once.
+	MetadataEvery time.Duration
 	// InflatedBytes bounds what one batch may decompress to. A larger one
 	// becomes a gap.
 	InflatedBytes int
@@ -40,6 +43,8 @@ func (c SourceConfig) check() error {
 		return fmt.Errorf("max bytes must be between 1 and %d", maxAnswerBytes)
 	case c.PartitionMaxBytes <= 0 || c.PartitionMaxBytes > c.MaxBytes:
 		return errors.New("partition max bytes must be between 1 and max bytes")
+	case c.MetadataEvery <= 0:
+		return errors.New("metadata every must be above zero")
 	case c.InflatedBytes < 1<<10 || c.InflatedBytes > 1<<30:
 		return errors.New("inflated bytes must be between 1 KiB and 1 GiB")
 	}
