@@ -26,6 +26,7 @@
 // reads a fetch's answer in place; walk.go goes through its batches, in
 // batch.go, or message.go for what Kafka stored before 0.11, decompressed by
 // inflate.go. source.go, places.go and read.go are what is asked once; run.go
-// follows metadata, broker.go fetches, follower.go hands over, and lost.go finds
-// where reading goes on when a place is gone.
+// follows metadata, broker.go says what is fetched when, poll.go
+// hands out what came, follower.go gives it to the sink, and stray.go and
+// lost.go find where reading goes on when a place is gone.
 package kafkalog
