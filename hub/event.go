@@ -53,7 +53,7 @@ const (
 var ErrUnreadable = errors.New("the record is unreadable")
 
 var (
-	errOffset  = fmt.Errorf("%w: its offset is not below 2^53", ErrUnreadable)
+	errOffset       = fmt.Errorf("%w: its offset is not below 2^53", ErrUnreadable)
 	errValueNotJSON = fmt.Errorf("%w: its value is not JSON, as the stream's content says", ErrUnreadable)
 	errValueTooDeep = fmt.Errorf("%w: its value is JSON nested deeper than %d", ErrUnreadable, MaxDataDepth)
 	errValueNotText = fmt.Errorf("%w: its value is not UTF-8 text, as the stream's content says", ErrUnreadable)
