@@ -15,7 +15,8 @@
 //   - Everything written is one line of JSON in UTF-8 without CR, LF and NUL.
 //
 // Tour: code.go has the table of codes, fault.go the Error and its forms.
-// request.go reads WebSocket messages with scan.go and validate.go; reading.go
+// request.go reads WebSocket messages with parser.go, scan.go and
+// validate.go; reading.go
 // and query.go the reading parameters; record.go and publish.go what clients
 // publish. message.go and published.go write the server's messages with
 // object.go. frame.go and sse.go lay the framing around them.
