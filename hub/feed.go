@@ -269,17 +269,15 @@ func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
 			return n.bytes
 		}
 	}
-	body := c.body(i)
-	var bytes []byte
+	body, prefix, layOut := c.body(i), EventPrefix, format.AppendEvent
 	if c.at(i).kind == entryGap {
-		bytes = format.AppendGap(nil, body)
-	} else {
-		labelled := make([]byte, 0, len(body)+len(f.label))
-		labelled = append(labelled, EventPrefix...)
-		labelled = append(labelled, f.label...)
-		labelled = append(labelled, body[len(EventPrefix):]...)
-		bytes = format.AppendEvent(make([]byte, 0, len(labelled)+16), labelled)
+		prefix, layOut = gapPrefix, format.AppendGap
 	}
+	labelled := make([]byte, 0, len(body)+len(f.label))
+	labelled = append(labelled, prefix...)
+	labelled = append(labelled, f.label...)
+	labelled = append(labelled, body[len(prefix):]...)
+	bytes := layOut(make([]byte, 0, len(labelled)+16), labelled)
 	if shared != nil {
 		shared[i%len(shared)].Store(&named{chunk: c, i: i, slot: format.Slot(), bytes: bytes})
 	}

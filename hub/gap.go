@@ -23,6 +23,9 @@ func (r GapReason) code() gapCode {
 
 func (c gapCode) reason() GapReason { return gapReasons[c] }
 
+// gapPrefix is what every gap event begins with.
+const gapPrefix = `{"type":"gap",`
+
 // gapWriter writes the gap events of a stream.
 type gapWriter struct{ head []byte }
 
@@ -31,7 +34,7 @@ func newGapWriter(stream string) gapWriter {
 	if err != nil {
 		panic("hub: a string cannot be marshalled: " + err.Error())
 	}
-	return gapWriter{head: append([]byte(`{"type":"gap","stream":`), name...)}
+	return gapWriter{head: append([]byte(gapPrefix+`"stream":`), name...)}
 }
 
 // append appends the JSON text of a gap event.

@@ -412,3 +412,8 @@ func (s *Subscription) Stream() string { return s.stream.Name }
 
 // Feed is the feed that it is a place in.
 func (s *Subscription) Feed() *Feed { return s.feed }
+
+// AtTip reports whether it has delivered everything that has come so far.
+func (s *Subscription) AtTip() bool {
+	return s.joined && s.told == nil && s.index == s.log.tip.Load().index
+}
