@@ -131,8 +131,9 @@ func (p *parser) textOK(pointer string, value []byte) (text string, ok bool) {
 	}
 	if text, ok = unquote(value); !ok {
 		p.refuse(pointer, "has half of a surrogate pair")
+		return "", false
 	}
-	return text, ok
+	return text, true
 }
 
 func (p *parser) flag(pointer string, value []byte) bool {
