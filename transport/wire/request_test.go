@@ -390,6 +390,7 @@ func FuzzParseRequest(f *testing.F) {
 		`{"type":"publish","id":"p7","stream":"s","key":"d","headers":[["a","b"],["a",null],["c","/w==","base64"]],"data":{"t":[1,2.5,"\ud800"]}}`,
 		`{"type":"publish","id":"p8","stream":"s","records":[{"key":"a","data":{}},{"key":null,"tombstone":true},{"data":"AA==","encoding":"base64"}]}`,
 		`{"type":"ping"}`, `{"t\u0079pe":"pong","id":"\ud83d\ude00"}`, `[`, `{"id":"a","id":"b"}`, `{"a":{"b":1,"b":2}}`, "{\"\xff\":1}",
+		`{"id":"a","b":[[],"`, `{"id":"\u12`, `{[["id`, `{"id" "a" [[[`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -398,6 +399,10 @@ func FuzzParseRequest(f *testing.F) {
 		request, err := wire.ParseRequest(b, limits)
 		if string(b) != before {
 			t.Fatal("the message was changed")
+		}
+		// Text that is too deep is searched for an id before it is known to be JSON.
+		if _, err := wire.ParseRequest(b, wire.Limits{Depth: 1}); err == nil && request == nil {
+			t.Error("only taken within narrower limits")
 		}
 		if (request == nil) == (err == nil) {
 			t.Fatalf("request %#v and error %v", request, err)
