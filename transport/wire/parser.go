@@ -54,7 +54,7 @@ func (p *parser) unknown(at, name string) {
 	switch {
 	case notYet[name] || strings.HasPrefix(name, "header."):
 		p.refuse(at, "the field %s is not supported by this server yet", shown)
-	case known[strings.ToLower(name)]:
+	case known[strings.ToLower(name)] != "":
 		p.refuse(at, "unknown field %s: field names are in lower case", shown)
 	default:
 		p.refuse(at, "unknown field %s", shown)
@@ -69,15 +69,32 @@ func unsupported(what string) *Error {
 // notYet are the fields and parameters of the protocol that are refused.
 var notYet = map[string]bool{"filter": true, "key_prefix": true, "message_id": true}
 
-// known are the names that requests have, to help with those in capitals.
-var known = func() map[string]bool {
-	names := map[string]bool{}
+// known are the names that requests have, with their JSON pointers. It saves
+// making those anew for each message, and helps with names in capitals.
+var known = func() map[string]string {
+	names := map[string]string{}
 	for name := range strings.FieldsSeq(`type id token stream subscriptions from key cursor_name reset on_gap
 		heartbeat ack cursor headers data encoding tombstone records filter key_prefix message_id`) {
-		names[name] = true
+		names[name] = "/" + name
 	}
 	return names
 }()
+
+// fieldName reads the name of a field. It is not ok where unquote's is not.
+func fieldName(raw []byte) (name string, ok bool) {
+	if pointer, isKnown := known[string(raw[1:len(raw)-1])]; isKnown {
+		return pointer[1:], true
+	}
+	return unquote(raw)
+}
+
+// below is the pointer to a field of the object at a pointer.
+func below(at, name string) string {
+	if pointer, isKnown := known[name]; isKnown && at == "" {
+		return pointer
+	}
+	return at + "/" + name
+}
 
 func validID(id string) bool {
 	return id != "" && utf8.RuneCountInString(id) <= MaxID
@@ -86,7 +103,7 @@ func validID(id string) bool {
 // idAndType reads what all messages have.
 func (p *parser) idAndType(b []byte) (id, kind string) {
 	for rawName, value := range members(b) {
-		switch name, _ := unquote(rawName); name {
+		switch name, _ := fieldName(rawName); name {
 		case "id":
 			id = p.text("/id", value)
 		case "type":
@@ -109,11 +126,11 @@ func (p *parser) idAndType(b []byte) (id, kind string) {
 // that it does not take.
 func (p *parser) fields(at string, object []byte, read func(name, pointer string, value []byte) bool) {
 	for rawName, value := range members(object) {
-		name, ok := unquote(rawName)
+		name, ok := fieldName(rawName)
 		if p.typed && at == "" && name == "type" {
 			continue
 		}
-		if !ok || !read(name, at+"/"+name, value) {
+		if !ok || !read(name, below(at, name), value) {
 			p.unknown(at, name)
 		}
 	}
@@ -131,8 +148,9 @@ func (p *parser) textOK(pointer string, value []byte) (text string, ok bool) {
 	}
 	if text, ok = unquote(value); !ok {
 		p.refuse(pointer, "has half of a surrogate pair")
+		return "", false
 	}
-	return text, ok
+	return text, true
 }
 
 func (p *parser) flag(pointer string, value []byte) bool {
@@ -221,7 +239,7 @@ func (p *parser) ack(b []byte) *Ack {
 // `subscriptions`.
 func (p *parser) subscribe(b []byte) Request {
 	for rawName, list := range members(b) {
-		if name, _ := unquote(rawName); name == "subscriptions" {
+		if name, _ := fieldName(rawName); name == "subscriptions" {
 			return p.subscribeMany(b, list)
 		}
 	}
@@ -236,7 +254,7 @@ func (p *parser) subscribeMany(b, list []byte) *SubscribeMany {
 		case name == "id":
 			r.ID = p.text(at, value)
 		case name == "subscriptions":
-		case known[name]:
+		case known[name] != "":
 			p.refuse(at, "cannot stand beside subscriptions")
 		default:
 			return false

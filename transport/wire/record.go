@@ -66,7 +66,9 @@ func (p *parser) message(at string, r *record) hub.Message {
 	switch {
 	case r.Tombstone:
 	case r.Encoding == "base64":
-		m.Value = p.base64(at+"/data", p.text(at+"/data", r.Data))
+		if text, ok := p.textOK(at+"/data", r.Data); ok {
+			m.Value = p.base64(at+"/data", text)
+		}
 	default:
 		m.Value = r.Data
 	}

@@ -235,7 +235,7 @@ func readID(b []byte) string {
 		return ""
 	}
 	for rawName, value := range members(b) {
-		if name, _ := unquote(rawName); name != "id" {
+		if name, _ := fieldName(rawName); name != "id" {
 			continue
 		}
 		id, ok := unquote(value)

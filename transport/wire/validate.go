@@ -55,11 +55,13 @@ func checkEnvelope(request any) []Violation {
 	return violations
 }
 
-// pointer turns the validator's path into a JSON pointer: segments that begin
-// with a capital are Go's own structs, which the JSON does not have.
+// pointer turns the validator's path into a JSON pointer. The JSON has neither
+// the request's struct, which is the first segment, nor those embedded in it,
+// whose segments begin with a capital.
 func pointer(namespace string) string {
 	var b strings.Builder
-	for segment := range strings.SplitSeq(namespace, ".") {
+	_, path, _ := strings.Cut(namespace, ".")
+	for segment := range strings.SplitSeq(path, ".") {
 		if segment[0] >= 'A' && segment[0] <= 'Z' {
 			continue
 		}
