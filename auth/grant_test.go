@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"sluice/auth"
 )
 
@@ -71,6 +73,7 @@ func TestGrantsAreJoined(t *testing.T) {
 	a := newAuth(t,
 		auth.Grant{When: map[string]string{"scope": "live"}, Subscribe: []string{"market.*"}, Replay: time.Hour},
 		auth.Grant{When: map[string]string{"role": "device"}, Publish: []string{"iot.telemetry"}, Subscribe: []string{"market.ticks"}, Replay: 24 * time.Hour},
+		auth.Grant{When: map[string]string{"scope": "other"}, Subscribe: []string{"market.ticks"}, Replay: 2 * time.Hour},
 		auth.Grant{When: map[string]string{"role": "boss"}, Subscribe: []string{"*"}, Publish: []string{"*"}, Replay: auth.ReplayUnlimited},
 		auth.Grant{When: map[string]string{"role": "x"}, Subscribe: []string{"audit"}, Replay: auth.ReplayUnlimited},
 		auth.Grant{Anonymous: true, Subscribe: []string{"public.news"}},
@@ -116,6 +119,11 @@ func TestGrantsAreJoined(t *testing.T) {
 
 func TestPrincipalKeys(t *testing.T) {
 	t.Parallel()
+	// What is stored under keys must be found again by another version.
+	token := sign(jwt.SigningMethodES256, ecKey(), nil, said(provider, map[string]any{"sub": "auth0|7 x"}))
+	if key := must(newAuth(t).Bearer(t.Context(), token)).Key(); key != "user:https%3A%2F%2Fid.example.com:auth0%7C7+x" {
+		t.Errorf("got key %q", key)
+	}
 	// Names that run into each other where they are only put side by side.
 	issuers := []string{"a", "a:b", "a%3Ab", "a:b:c"}
 	subjects := []string{"c", "b:c", "c:", ":c", "b%3Ac", "c d", "{c}", "c+d", "192.0.2.7"}
@@ -126,7 +134,10 @@ func TestPrincipalKeys(t *testing.T) {
 		config.Issuers = append(config.Issuers, is)
 	}
 	a := must(auth.New(config))
-	owners := map[string]string{must(a.Anonymous("192.0.2.7")).Key(): "anonymous"}
+	owners := map[string]string{"anonymous:192.0.2.7": "anonymous"}
+	if key := must(a.Anonymous("192.0.2.7")).Key(); key != "anonymous:192.0.2.7" {
+		t.Errorf("got key %q", key)
+	}
 	for _, issuer := range issuers {
 		for _, subject := range subjects {
 			p := must(a.Bearer(t.Context(), fleetToken(map[string]any{"iss": issuer, "sub": subject})))

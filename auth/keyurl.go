@@ -128,7 +128,6 @@ func (u *urlKeys) look(ctx context.Context, id string) error {
 	if running == nil {
 		if !u.asked.IsZero() && time.Since(u.asked) < KeysRetryAfter {
 			_, lookedFor := u.missing[id]
-			lookedFor = lookedFor && u.last == nil
 			u.mu.Unlock()
 			if lookedFor {
 				return nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -131,6 +133,9 @@ func TestUnknownKeyIsRefusedOnceLookedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &keyServer{body: jwks(jwk("k1", ecKey().Public(), nil))}
 		a := server.auth(nil)
+		if _, err := a.Bearer(t.Context(), ecToken(strings.Repeat("k", 300), ecKey(), "u")); !errors.Is(err, auth.ErrUnauthenticated) || server.count() > 0 {
+			t.Errorf("a huge key id: %v after %d fetches", err, server.count())
+		}
 		for range 3 {
 			if _, err := a.Bearer(t.Context(), ecToken("old", ecKey(), "u")); !errors.Is(err, auth.ErrUnauthenticated) {
 				t.Errorf("a key that the issuer has not: %v", err)
@@ -277,8 +282,8 @@ func TestKeyServerAnswersThatAreRefused(t *testing.T) {
 		"no keys":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") },
 		"an array":   func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") },
 		"2 MB": func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write(bytes.Repeat([]byte(" "), 2<<20))
 			_, _ = w.Write(good)
+			_, _ = w.Write(bytes.Repeat([]byte(" "), 2<<20))
 		},
 		"cut": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "5000")
@@ -334,6 +339,20 @@ func TestKeySetSkipsWhatItCannotUse(t *testing.T) {
 		if want != (err == nil) {
 			t.Errorf("key %s: %v", id, err)
 		}
+	}
+	short := must(rsa.GenerateKey(rand.Reader, 1536))
+	set = jwks(jwk("short", short.Public(), nil), jwk("rsa", rsaKey().Public(), nil), jwk("ec", ecKey().Public(), nil))
+	b := must(auth.New(auth.Config{Issuers: []auth.Issuer{{
+		Issuer: provider, Audience: audience, Algorithms: []string{auth.RS256}, JWKSFile: keyFile(t, set),
+	}}}))
+	if _, err := b.Bearer(t.Context(), sign(jwt.SigningMethodRS256, rsaKey(), map[string]any{"kid": "rsa"}, said(provider, nil))); err != nil {
+		t.Errorf("an RSA key of 2048 bits: %v", err)
+	}
+	if _, err := b.Bearer(t.Context(), sign(jwt.SigningMethodRS256, short, map[string]any{"kid": "short"}, said(provider, nil))); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("an RSA key of 1536 bits: %v", err)
+	}
+	if _, err := b.Bearer(t.Context(), ecToken("ec", ecKey(), "u")); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("an algorithm that the issuer does not use, of a key that it has: %v", err)
 	}
 	even := sign(jwt.SigningMethodRS256, rsaKey(), map[string]any{"kid": "even"}, said(provider, nil))
 	if _, err := a.Bearer(t.Context(), even); !errors.Is(err, auth.ErrUnauthenticated) {

@@ -69,7 +69,7 @@ func normalOrigin(text string) (string, error) {
 	host := u.Hostname()
 	if strings.Contains(host, ":") {
 		ip, err := netip.ParseAddr(host)
-		if err != nil || ip.Zone() != "" {
+		if err != nil {
 			return "", errors.New("the host is not an IPv6 address")
 		}
 		host = "[" + ip.String() + "]"

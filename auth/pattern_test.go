@@ -32,6 +32,8 @@ func TestPatternMatch(t *testing.T) {
 		{"a*b*c", "abc", true},
 		{"a*b*c", "aXbYbZc", true},
 		{"a*b*c", "acb", false},
+		{"a*b*c", "axc", false},
+		{"a*b*c", "abxc", true},
 		{"a*a", "a", false},
 		{"a*a", "aa", true},
 		{"**", "x", true},

@@ -127,3 +127,33 @@ func TestFromRequestNamesWhatItRefuses(t *testing.T) {
 		t.Errorf("ApiKey: %v", err)
 	}
 }
+
+func FuzzFromRequest(f *testing.F) {
+	f.Add("Bearer a.b.c", "sluice.v1.json, "+auth.SubprotocolPrefix+"YQ", "__Host-sluice=a", "https://app.example.com", "access_token=a")
+	f.Add("ApiKey a", "", "", "null", "ticket=a;b")
+	f.Add("", "x,"+auth.SubprotocolPrefix+"YQ", "", "", "%zz")
+	f.Add("", "", `__Host-sluice="a b"`, "https://app.example.com", "")
+	origins := must(auth.NewOrigins([]string{"https://app.example.com"}))
+	f.Fuzz(func(t *testing.T, authorization, subprotocol, cookie, origin, query string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.RawQuery = query
+		for name, value := range map[string]string{
+			"Authorization": authorization, "Sec-Websocket-Protocol": subprotocol, "Cookie": cookie, "Origin": origin,
+		} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		got, err := auth.FromRequest(r, auth.RequestOptions{Origins: origins})
+		switch {
+		case err != nil && !got.IsZero():
+			t.Fatalf("both a credential and %v", err)
+		case err == nil && got.IsZero() != got.Token.IsZero():
+			t.Fatalf("a credential from %q without a token, or a token from nowhere", got.Source)
+		case got.Source == auth.FromQuery:
+			t.Fatal("a token from the query, which is not allowed")
+		case got.Ambient() && (origin != "https://app.example.com" || authorization != ""):
+			t.Fatalf("a cookie from origin %q beside %q", origin, authorization)
+		}
+	})
+}

@@ -37,6 +37,17 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	out.Write(must(json.Marshal(holder)))
 	out.Write(must(json.Marshal(map[string]any{"s": secret, "p": &secret})))
 	fmt.Fprintln(&out, secret, &secret, holder, auth.Credential{Source: auth.FromHeader, Token: secret}, auth.Issuer{Secret: secret})
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		if got := fmt.Sprintf(verb, secret); got != "[redacted]" {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+	if got := string(must(json.Marshal(secret))); got != `"[redacted]"` {
+		t.Errorf("JSON is %s", got)
+	}
+	if got := secret.LogValue().String(); got != "[redacted]" {
+		t.Errorf("the log value is %s", got)
+	}
 	for _, shown := range []string{value, "68756e74657232", "68756E74657232", "104 117 110"} {
 		if strings.Contains(out.String(), shown) {
 			t.Errorf("the secret was printed as %q", shown)
