@@ -58,9 +58,9 @@ type produceOutcome struct {
 	takenBack  bool             // it was not sent because somebody took it back
 }
 
-// attempt sends a batch once. What it learns of the batch is set in the same
-// critical section in which the attempt ends, so that whoever asks meanwhile
-// what became of a message is told the truth.
+// attempt sends a batch once. That a batch is stored, or may be, is told in the
+// same critical section in which the attempt ends: a message that runs out of
+// time in between would be answered as not stored otherwise.
 func (l *produceLane) attempt(work context.Context, batch *produceBatch) produceOutcome {
 	ctx, cancel := context.WithTimeout(work, l.producer.config.RequestTimeout)
 	defer cancel()
@@ -84,7 +84,13 @@ func (l *produceLane) attempt(work context.Context, batch *produceBatch) produce
 	} else {
 		out = readProduceAnswer(answer)
 	}
-	if out.verdict == verdictUnknown {
+	if out.verdict == verdictDuplicate && batch.unknown {
+		out.verdict, out.offset = verdictStored, -1
+	}
+	switch out.verdict {
+	case verdictStored:
+		l.stored(batch, out)
+	case verdictUnknown:
 		batch.unknown = true
 	}
 	if out.err != nil && !out.takenBack {

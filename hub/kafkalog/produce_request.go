@@ -70,8 +70,16 @@ func (x *produceExchange) RawExchange(rw io.ReadWriter) (protocol.Message, error
 	}
 	// A connection carries one request at a time and is closed after an
 	// error, so the correlation id has nothing to tell apart.
-	return protocol.RoundTrip(rw, x.version, 1, x.clientID, x.message)
+	answer, err := protocol.RoundTrip(rw, x.version, 1, x.clientID, x.message)
+	if err != nil {
+		return nil, err
+	}
+	return produceAnswer{answer}, nil
 }
+
+// produceAnswer hides an answer's type from kafka-go, which takes answers with
+// metadata for those to its own requests.
+type produceAnswer struct{ protocol.Message }
 
 // produceAsk sends a request to a broker and returns its answer.
 func produceAsk[T protocol.Message](ctx context.Context, c *Cluster, broker int32, message protocol.Message) (T, error) {
@@ -84,9 +92,10 @@ func produceDo[T protocol.Message](ctx context.Context, c *Cluster, x *produceEx
 	if err != nil {
 		return none, err
 	}
-	typed, ok := answer.(T)
-	if !ok {
-		return none, fmt.Errorf("kafka answered a %v request with a %T", x.ApiKey(), answer)
+	if wrapped, ok := answer.(produceAnswer); ok {
+		if typed, ok := wrapped.Message.(T); ok {
+			return typed, nil
+		}
 	}
-	return typed, nil
+	return none, fmt.Errorf("kafka answered a %v request with a %T", x.ApiKey(), answer)
 }

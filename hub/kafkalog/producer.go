@@ -221,6 +221,6 @@ func (p *Producer) newBackoff() *backoff.ExponentialBackOff {
 		InitialInterval:     30 * time.Millisecond,
 		RandomizationFactor: 0.5,
 		Multiplier:          2,
-		MaxInterval:         time.Second,
+		MaxInterval:         500 * time.Millisecond,
 	}
 }

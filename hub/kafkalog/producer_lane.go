@@ -179,14 +179,12 @@ func (l *produceLane) prepare(work context.Context, batch *produceBatch) bool {
 // conclude acts on an attempt's outcome and reports whether the batch is done
 // with.
 func (l *produceLane) conclude(batch *produceBatch, out produceOutcome) bool {
-	if out.verdict == verdictUnknown {
+	switch {
+	case out.verdict == verdictStored:
+		return true // attempt has answered it
+	case out.verdict == verdictUnknown:
 		return false
-	}
-	if out.verdict == verdictStored || (out.verdict == verdictDuplicate && batch.unknown) {
-		l.stored(batch, out)
-		return true
-	}
-	if batch.unknown {
+	case batch.unknown:
 		// This attempt appended nothing. An earlier one may have.
 		if out.verdict == verdictRetry {
 			return false
@@ -194,6 +192,12 @@ func (l *produceLane) conclude(batch *produceBatch, out produceOutcome) bool {
 		l.giveUp(batch, out.err)
 		return true
 	}
+	l.retrace(batch, out)
+	return true
+}
+
+// retrace acts on the outcome for a loose batch, which is not stored.
+func (l *produceLane) retrace(batch *produceBatch, out produceOutcome) {
 	switch out.verdict {
 	case verdictResequence, verdictDuplicate:
 		l.renew(l.identity.next(), out.err)
@@ -214,21 +218,17 @@ func (l *produceLane) conclude(batch *produceBatch, out produceOutcome) bool {
 			l.requeue(batch, out.err)
 		}
 	}
-	return true
 }
 
-// stored answers a batch that is in the log.
+// stored answers a batch that is in the log. The lock is held.
 func (l *produceLane) stored(batch *produceBatch, out produceOutcome) {
 	l.sequence = produceSequence(l.sequence, len(batch.messages))
 	l.maxRecords = min(2*l.maxRecords, produceMaxRecords)
 	l.retry.Reset()
-
-	l.topic.mu.Lock()
-	defer l.topic.unlock()
 	l.progress()
 	for i, m := range batch.messages {
 		result := hub.Stored{Partition: l.partition, Offset: -1, Timestamp: m.call.at}
-		if out.offset >= 0 && out.verdict == verdictStored {
+		if out.offset >= 0 {
 			result.Offset = out.offset + int64(i)
 		}
 		if out.appendTime >= 0 {
