@@ -16,6 +16,5 @@ func Written(e *Embedded, topic string) (records int64) {
 	return records
 }
 
-// Retain and Compact do at once what Run does now and then.
-func Retain(e *Embedded)  { e.kafka.ApplyRetention() }
+// Compact does at once what Run does now and then.
 func Compact(e *Embedded) { e.kafka.Compact() }
