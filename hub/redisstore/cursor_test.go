@@ -101,6 +101,11 @@ func TestCommitsMoveOnlyUpwards(t *testing.T) {
 			want:    at(oldTopic, 0, 1<<53+1, 1, 1, math.MaxInt64, 1),
 		},
 		{
+			name:    "upwards beyond what a double can tell apart",
+			commits: []hub.Commit{commitOf(at(oldTopic, 0, 1<<53, 1)), commitOf(at(oldTopic, 0, 1<<53+1, 1)), commitOf(at(oldTopic, 1, math.MaxInt64-1, 1)), commitOf(at(oldTopic, 1, math.MaxInt64, 1))},
+			want:    at(oldTopic, 0, 1<<53+1, 1, 1, math.MaxInt64, 1),
+		},
+		{
 			name:    "the same offset in a later epoch",
 			commits: []hub.Commit{commitOf(at(oldTopic, 0, 7, 3)), commitOf(at(oldTopic, 0, 7, 12)), commitOf(at(oldTopic, 0, 7, -1))},
 			want:    at(oldTopic, 0, 7, 12),

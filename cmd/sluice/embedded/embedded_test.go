@@ -273,7 +273,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	config := configured("")
 	config.PartitionBytes = 256 << 10
 	config.History = 0
-	config.Rates = map[string]float64{"wiki.edits": 12_000}
+	config.Rates = map[string]float64{"wiki.edits": 20_000}
 	e, _ := run(t, config)
 
 	settle := func() (heap uint64) {
@@ -282,7 +282,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	const partitions, compressed = 3, 60
+	const partitions, compressed = 3, 100
 	// Half as much again may come before the count is taken.
 	bound := partitions * config.PartitionBytes * 3 / 2
 	// untilBounded waits for what Run does every two seconds.
