@@ -1,12 +1,16 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"sluice/auth"
+)
 
 // Auth says who may come in.
 type Auth struct {
 	Issuers            []Issuer      `koanf:"issuers" validate:"unique=Issuer,dive" doc:"who may issue tokens (JWT, RFC 7519)"`
 	AccessTokenInQuery bool          `koanf:"access_token_in_query" default:"false" doc:"take tokens from ?access_token=, which proxies and browsers write down"`
-	ClockSkew          time.Duration `koanf:"clock_skew" default:"30s" validate:"between=0s..5m" doc:"by how much an issuer's clock may differ"`
+	ClockSkew          time.Duration `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"by how much an issuer's clock may differ; tokens end so much later"`
 }
 
 // Issuer is one who issues tokens.
@@ -19,13 +23,13 @@ type Issuer struct {
 	JWKSURL    string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"address of the public keys, https, or http on loopback"`
 
 	// Secret is what SecretFile holds.
-	Secret Secret `koanf:"-" validate:"-"`
+	Secret auth.Secret `koanf:"-" validate:"-"`
 }
 
 // Grant says what some principals may do.
 type Grant struct {
-	When      map[string]string `koanf:"when" doc:"claims that the token must have: equal to the value, or a list that holds it; scope also as words. All must match"`
-	Anonymous bool              `koanf:"anonymous" default:"false" doc:"grant it to those who bring no credential, instead of when"`
+	When      map[string]string `koanf:"when" doc:"claims that the token must have: equal to the value, or a list that holds it; scope also as words. A name such as /realm_access/roles is a JSON Pointer. All must match; {} is everybody with a token"`
+	Anonymous bool              `koanf:"anonymous" default:"false" doc:"grant it to everybody, with a token or without, instead of when"`
 	Subscribe []string          `koanf:"subscribe" validate:"unique,dive,stream_pattern" doc:"streams to read, by name or pattern: * is any run of characters"`
 	Publish   []string          `koanf:"publish" validate:"unique,dive,stream_pattern" doc:"streams to write to, by name or pattern"`
 	Replay    Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back what may be subscribed to may be replayed: a span, or unlimited. 0 is limits/resume_window only"`

@@ -46,9 +46,9 @@ func checkGrant(level validator.StructLevel) {
 	g := level.Current().Interface().(Grant)
 	switch {
 	case g.Anonymous && len(g.When) > 0:
-		conflict(level, "anonymous", "the anonymous have no claims: give either this or when")
-	case !g.Anonymous && len(g.When) == 0:
-		conflict(level, "when", "is missing: say whom the grant is for, or anonymous: true")
+		conflict(level, "anonymous", "those without a token have no claims: give either this or when")
+	case !g.Anonymous && g.When == nil:
+		conflict(level, "when", "is missing: say whom the grant is for; {} is everybody with a token, and anonymous: true everybody")
 	}
 	if len(g.Subscribe) == 0 && len(g.Publish) == 0 {
 		conflict(level, "subscribe", "the grant gives nothing: list streams in subscribe or publish")
@@ -67,7 +67,7 @@ func checkDrain(level validator.StructLevel) {
 // checkRedis holds that there is one way to reach Redis, and one password.
 func checkRedis(level validator.StructLevel) {
 	r := level.Current().Interface().(Redis)
-	hasURL := r.URL.Reveal() != ""
+	hasURL := !r.URL.IsZero()
 	switch {
 	case hasURL && (r.Sentinel != nil || len(r.Cluster) > 0):
 		conflict(level, "url", "give one of url, sentinel and cluster")
@@ -169,8 +169,8 @@ func checkWayIn(c *Config, f *faults) {
 		f.addOnce("grants", "is missing: without a grant nobody may do anything")
 	}
 	for i, g := range c.Grants {
-		if len(c.Auth.Issuers) == 0 && len(g.When) > 0 && !f.below("auth/issuers") {
-			f.addOnce(fmt.Sprintf("grants/%d/when", i), "nobody can have claims without auth/issuers")
+		if len(c.Auth.Issuers) == 0 && g.When != nil && !f.below("auth/issuers") {
+			f.addOnce(fmt.Sprintf("grants/%d/when", i), "nobody has a token without auth/issuers")
 		}
 	}
 }

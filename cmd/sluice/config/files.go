@@ -1,47 +1,17 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/url"
-	"os"
 	"slices"
-)
 
-// secretBytes is the most that a file with a secret may hold.
-const secretBytes = 64 << 10
+	"sluice/auth"
+)
 
 // hmacBytes is the least that an HS256 secret must have (RFC 7518, 3.2).
 const hmacBytes = 32
-
-// ReadSecret reads a secret from a file of at most 64 KiB. One line end after
-// it, which editors leave, is not part of it.
-func ReadSecret(name string) (Secret, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return Secret{}, fmt.Errorf("read secret: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, secretBytes+1))
-	if err != nil {
-		return Secret{}, fmt.Errorf("read secret: %w", err)
-	}
-	if len(b) > secretBytes {
-		return Secret{}, fmt.Errorf("read secret: %s holds more than %s", name, Size(secretBytes))
-	}
-	if line, ok := bytes.CutSuffix(b, []byte("\n")); ok {
-		b = bytes.TrimSuffix(line, []byte("\r"))
-	}
-	if len(b) == 0 {
-		return Secret{}, errEmptySecret
-	}
-	return NewSecret(b), nil
-}
-
-var errEmptySecret = errors.New("the file is empty")
 
 // readFiles reads the secrets into their fields, and tries the certificates.
 func readFiles(c *Config, f *faults) {
@@ -77,13 +47,17 @@ func readCluster(c *Cluster, path string, f *faults) {
 	}
 }
 
-func readSecret(from Path, to *Secret, path string, f *faults) {
+func readSecret(from Path, to *auth.Secret, path string, f *faults) {
 	if from == "" || f.below(path) {
 		return
 	}
-	secret, err := ReadSecret(string(from))
+	secret, err := auth.ReadSecret(string(from))
 	if err != nil {
 		f.add(path, "%s", err)
+		return
+	}
+	if secret.IsZero() {
+		f.add(path, "%s is empty", from)
 		return
 	}
 	*to = secret

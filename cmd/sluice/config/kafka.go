@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"sluice/auth"
+)
 
 // Kafka is one cluster, or several by name.
 type Kafka struct {
@@ -33,7 +37,7 @@ type SASL struct {
 	PasswordFile Path   `koanf:"password_file" validate:"required,readable_file" doc:"file that holds the password; one line end after it is ignored"`
 
 	// Password is what PasswordFile holds.
-	Password Secret `koanf:"-" validate:"-"`
+	Password auth.Secret `koanf:"-" validate:"-"`
 }
 
 // DefaultCluster is the name of the cluster that kafka/brokers describes, in

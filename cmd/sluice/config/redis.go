@@ -1,5 +1,7 @@
 package config
 
+import "sluice/auth"
+
 // Redis says where named cursors are kept.
 type Redis struct {
 	URL          SecretURL  `koanf:"url" validate:"omitempty,redis_url" doc:"one server: redis://[user[:password]@]host:port[/db], or rediss:// for TLS"`
@@ -10,7 +12,7 @@ type Redis struct {
 	TLS          *ClientTLS `koanf:"tls" doc:"connect over TLS; {} takes the system's authorities. With url, only for rediss://"`
 
 	// Password is what PasswordFile holds.
-	Password Secret `koanf:"-" validate:"-"`
+	Password auth.Secret `koanf:"-" validate:"-"`
 }
 
 // Sentinel says how to find the primary.
@@ -22,10 +24,10 @@ type Sentinel struct {
 	PasswordFile Path     `koanf:"password_file" validate:"omitempty,readable_file" doc:"file that holds the password for the sentinels themselves"`
 
 	// Password is what PasswordFile holds.
-	Password Secret `koanf:"-" validate:"-"`
+	Password auth.Secret `koanf:"-" validate:"-"`
 }
 
 // Configured reports whether there is a Redis at all.
 func (r Redis) Configured() bool {
-	return r.URL.String() != "" || r.Sentinel != nil || len(r.Cluster) > 0
+	return !r.URL.IsZero() || r.Sentinel != nil || len(r.Cluster) > 0
 }

@@ -32,7 +32,7 @@ var rules = map[string]rule{
 	"origin":         {isOrigin, "a web origin as browsers send it: scheme://host[:port] in small letters, without a path and without the scheme's own port"},
 	"stream_name":    {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
 	"cluster_name":   {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
-	"stream_pattern": {regexp.MustCompile(`^[A-Za-z0-9*][A-Za-z0-9._*-]{0,127}$`).MatchString, "a stream's name, in which * may stand for any run of characters"},
+	"stream_pattern": {isPattern, "a stream's name, in which * may stand for any run of characters, up to 8 times"},
 	"topic_name":     {isTopicName, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -"},
 	"redis_url":      {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
 	"jwks_url":       {isJWKSURL, "an https URL without user and password; http is taken on loopback only"},
@@ -202,6 +202,12 @@ func isOrigin(s string) bool {
 	}
 	return s == u.Scheme+"://"+u.Host && s == strings.ToLower(s) && !strings.HasSuffix(s, ":") && !strings.Contains(s, "*")
 }
+
+func isPattern(s string) bool {
+	return pattern.MatchString(s) && strings.Count(s, "*") <= 8
+}
+
+var pattern = regexp.MustCompile(`^[A-Za-z0-9*][A-Za-z0-9._*-]{0,127}$`)
 
 func isClusterName(s string) bool {
 	return s != DefaultCluster && clusterName.MatchString(s)
