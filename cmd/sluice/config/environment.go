@@ -27,7 +27,7 @@ func loadEnvironment(k *koanf.Koanf, environ []string, f *faults) error {
 	options := env.Opt{
 		Prefix: environmentPrefix,
 		TransformFunc: func(name, text string) (string, any) {
-			if name == FileVariable || orchestrated.MatchString(name) {
+			if name == FileVariable || !strings.Contains(name, "__") && orchestrated.MatchString(name) {
 				return "", nil
 			}
 			path, n, problem := variable(name, k)

@@ -2,9 +2,12 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Fault is one thing that is wrong with a configuration.
@@ -56,6 +59,19 @@ type faults struct {
 
 func (f *faults) add(path, format string, args ...any) {
 	f.list = append(f.list, Fault{Path: path, Source: f.source(path), Message: fmt.Sprintf(format, args...)})
+}
+
+// unread adds what was wrong with a file as a whole: for YAML that is well
+// formed and has keys twice, one fault for each.
+func (f *faults) unread(file string, err error) {
+	messages := []string{err.Error()}
+	var many *yaml.TypeError
+	if errors.As(err, &many) {
+		messages = many.Errors
+	}
+	for _, m := range messages {
+		f.list = append(f.list, Fault{Source: file, Message: m})
+	}
 }
 
 // addOnce adds a fault of a later stage, unless an earlier one already has one

@@ -60,13 +60,13 @@ func loadFlags(k *koanf.Koanf, set *pflag.FlagSet, f *faults) error {
 	}
 	for _, assignment := range assignments {
 		path, text, ok := strings.Cut(assignment, "=")
-		n := find(path)
-		switch {
-		case !ok:
+		if !ok {
 			f.list = append(f.list, Fault{Source: "--set", Message: "expected path=value"})
 			continue
-		case n == nil:
-			f.list = append(f.list, Fault{Path: path, Source: "--set", Message: "unknown key"})
+		}
+		n, problem := settable(path)
+		if problem != "" {
+			f.list = append(f.list, Fault{Path: path, Source: "--set", Message: problem})
 			continue
 		}
 		f.sources[path] = "--set"
@@ -89,25 +89,4 @@ func flagPath(name string) string {
 		}
 	}
 	return ""
-}
-
-// find looks a field up by its path. In a table any name will do.
-func find(path string) *node {
-	n, inTable := schema(), false
-	for part := range strings.SplitSeq(path, "/") {
-		switch {
-		case n.shape == table && !inTable:
-			inTable = true
-		case n.shape == section || inTable:
-			if n, inTable = n.field(part), false; n == nil {
-				return nil
-			}
-		default:
-			return nil
-		}
-	}
-	if inTable {
-		return nil
-	}
-	return n
 }

@@ -33,7 +33,7 @@ func Load(options Options) (*Config, error) {
 	if options.File != "" {
 		if err := k.Load(file.Provider(options.File), document{}); err != nil {
 			// Nothing else is known without the file.
-			f.list = append(f.list, Fault{Source: options.File, Message: err.Error()})
+			f.unread(options.File, err)
 			return nil, f.err()
 		}
 	}
@@ -66,6 +66,9 @@ func settle(c *Config) {
 	for name, stream := range c.Streams {
 		if stream.LogBytes == 0 {
 			stream.LogBytes = c.Limits.StreamLog
+		}
+		if stream.LogBytes == 0 {
+			stream.LogBytes = c.Limits.LogMemory
 		}
 		if stream.Cluster == "" && len(c.Kafka.All()) == 1 {
 			for only := range c.Kafka.All() {

@@ -94,7 +94,7 @@ func explain(b validator.FieldError, path string) string {
 	case consistent:
 		return b.Param()
 	case "required", "required_with", "min":
-		if n := find(withoutIndexes(path)); n != nil && n.doc != "" {
+		if n := find(path); n != nil && n.doc != "" {
 			return "is missing: " + n.doc
 		}
 		return "is missing"
@@ -104,7 +104,7 @@ func explain(b validator.FieldError, path string) string {
 	case "between":
 		low, high, _ := strings.Cut(b.Param(), "..")
 		zero := ""
-		if n := find(withoutIndexes(path)); n != nil && strings.Contains(n.rules, "omitempty") && strings.HasPrefix(path, "limits/") {
+		if n := find(path); n != nil && strings.Contains(n.rules, "omitempty") && strings.HasPrefix(path, "limits/") {
 			zero = ", or 0 for no limit"
 		}
 		return fmt.Sprintf("%s is not between %s and %s%s", show(b.Value()), low, high, zero)
@@ -137,18 +137,6 @@ func show(value any) string {
 		return strconv.Itoa(v)
 	}
 	return fmt.Sprintf("%.100q", fmt.Sprint(value))
-}
-
-// withoutIndexes takes the places in lists out of a path, as the schema has
-// one node for all elements.
-func withoutIndexes(path string) string {
-	var parts []string
-	for part := range strings.SplitSeq(path, "/") {
-		if _, err := strconv.Atoi(part); err != nil || len(parts) == 1 && parts[0] == "streams" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, "/")
 }
 
 // bounds reads the parameter of the rule between: two values of the field's

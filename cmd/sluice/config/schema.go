@@ -61,6 +61,48 @@ func (n *node) names() []string {
 	return names
 }
 
+// find looks a field up by the path of a fault, in which there are names of
+// table entries and places in lists too.
+func find(path string) *node {
+	n, entry := schema(), false
+	for part := range strings.SplitSeq(path, "/") {
+		switch {
+		case (n.shape == table || n.shape == sections) && !entry:
+			entry = true
+		case n.shape == section || entry:
+			if n, entry = n.field(part), false; n == nil {
+				return nil
+			}
+		}
+	}
+	return n
+}
+
+// settable looks up a field that can be set by its path, or says why it cannot.
+func settable(path string) (n *node, problem string) {
+	n = schema()
+	entry, at := false, ""
+	for part := range strings.SplitSeq(path, "/") {
+		switch {
+		case n.shape == table && !entry:
+			entry = true
+		case n.shape == section || entry:
+			child := n.field(part)
+			if child == nil {
+				return nil, unknown(join(at, part), part, n)
+			}
+			n, entry = child, false
+		default:
+			return nil, "unknown key: " + at + " has no fields to be set one by one"
+		}
+		at = join(at, part)
+	}
+	if entry {
+		return nil, "name a field of it"
+	}
+	return n, ""
+}
+
 func fieldsOf(t reflect.Type) []*node {
 	var fields []*node
 	for i := range t.NumField() {
