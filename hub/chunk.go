@@ -57,6 +57,9 @@ func (e *entry) place() Place {
 	return Place{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
 }
 
+// truncates reports whether the position goes back with this entry.
+func (e *entry) truncates() bool { return e.kind == entryGap && e.reason.reason() == GapTruncated }
+
 const entrySize = int(unsafe.Sizeof(entry{}))
 
 // chunk is a run of entries with the bodies they have on the wire. One goroutine
@@ -192,12 +195,16 @@ func (c *chunk) appendFramed(dst []byte, f Format, i int) []byte {
 
 // slice gives the framed bytes of entries i to j.
 func (f *framed) slice(i, j int) []byte {
-	start := uint32(0)
-	if i > 0 {
-		start = f.ends[i-1]
-	}
 	end := f.ends[j-1]
-	return f.bytes[start:end:end]
+	return f.bytes[f.start(i):end:end]
+}
+
+// start is where entry i begins.
+func (f *framed) start(i int) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return f.ends[i-1]
 }
 
 // positionBefore is the position in front of entry i.

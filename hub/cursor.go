@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// MaxOffset bounds offsets, so that every JSON reader can hold them exactly.
-const MaxOffset = 1 << 53
-
 // ErrBadCursor: a cursor that was damaged, shortened or never made by a server.
 var ErrBadCursor = errors.New("bad cursor")
 
@@ -145,7 +142,7 @@ func (c *Cursor) see(seen string) error {
 		if !ok || err != nil {
 			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
 		}
-		o, err := parseDigits(offset, MaxOffset)
+		o, err := parseDigits(offset, MaxOffset+1)
 		if err != nil {
 			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
 		}
@@ -214,7 +211,7 @@ func (r *cursorReader) places() []Place {
 	partition, epoch := int64(-1), int64(0)
 	for i := range places {
 		partition += 1 + int64(r.uvarint(math.MaxInt32))
-		offset := r.uvarint(MaxOffset)
+		offset := r.uvarint(MaxOffset + 1)
 		epoch += r.varint()
 		if partition > math.MaxInt32 || epoch < -1 || epoch > math.MaxInt32 {
 			r.bad = true

@@ -51,22 +51,32 @@ func newEncoder(stream string, content Content, recordBytes int, seed maphash.Se
 	}
 }
 
-// fetched adds what was read from a partition.
-func (e *encoder) fetched(d *draft, f *Fetched) {
+// fetched adds what was read from a partition by one who stood at a place.
+func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
+		was = f.Gap.To
 	}
-	last := int64(-1)
 	if f.Each != nil {
 		f.Each(func(r *Record) bool {
 			e.record(d, r)
-			last = r.Offset + 1
+			was = r.Offset + 1
 			return true
 		})
 	}
-	if last < f.Next.Offset {
-		d.add(entry{kind: entryAdvance, partition: f.Partition, epoch: f.Next.Epoch, next: f.Next.Offset})
+	if was < f.Next.Offset {
+		e.advance(d, f.Next)
 	}
+}
+
+// advance moves the position without anything to deliver.
+func (e *encoder) advance(d *draft, to Place) {
+	added := entry{kind: entryAdvance, partition: to.Partition, epoch: to.Epoch, next: to.Offset}
+	if n := len(d.entries); n > 0 {
+		// It goes with what precedes it when partitions are merged by time.
+		added.time = d.entries[n-1].time
+	}
+	d.add(added)
 }
 
 // record adds a record, or the gap that tells why it cannot be delivered.

@@ -21,12 +21,21 @@ type filterKey struct {
 	hash uint64
 }
 
+// keyText is a key as it stands in an event.
+func keyText(key string) string {
+	text, isBase64 := AppendKey(nil, []byte(key))
+	if isBase64 {
+		return "" // not text, so that nothing can ask for it
+	}
+	return string(text)
+}
+
 // newFilter passes records whose key is one of keys, or all when there are none.
 func newFilter(keys []string, seed maphash.Seed) Filter {
 	var f Filter
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
 		f.keys = append(f.keys, filterKey{
-			text: string(appendKeyText(nil, key)),
+			text: keyText(key),
 			hash: maphash.String(seed, key),
 		})
 	}
@@ -68,7 +77,7 @@ type Feed struct {
 	label  []byte // what events say of it on connections with several feeds
 
 	dirty atomic.Uint64 // a bit for each shard that has been woken
-	last  atomic.Pointer[labelled]
+	named atomic.Pointer[[16]atomic.Pointer[named]]
 
 	matching bool // guarded by log.mu: among those that one append wakes
 
@@ -78,11 +87,13 @@ type Feed struct {
 	matches []uint64 // indexes of entries for a filtered feed, rising
 }
 
-// labelled is a batch of a filtered feed's events with its name in them.
-type labelled struct {
-	slot     int
-	from, to uint64
-	bytes    []byte
+// named is an entry on the wire with the name of its feed in it, kept so that
+// several subscribers of a filtered feed share it.
+type named struct {
+	chunk *chunk
+	i     int
+	slot  int
+	bytes []byte
 }
 
 // Name tells the feed apart from all others: the stream, and with a filter a
@@ -115,6 +126,9 @@ func (l *log) join(filter Filter, s *Subscription) *Feed {
 	f.mu.Lock()
 	s.slot = len(f.subs)
 	f.subs = append(f.subs, s)
+	if f.Filtered() && len(f.subs) == 2 && f.named.Load() == nil {
+		f.named.Store(new([16]atomic.Pointer[named]))
+	}
 	f.mu.Unlock()
 	return f
 }
@@ -168,43 +182,53 @@ func (f *Feed) trim(floor uint64) {
 }
 
 // ahead appends to dst the indexes of up to n matches from an index on, below
-// the tip.
-func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) []uint64 {
-	f.mu.Lock()
-	if from >= f.since {
-		defer f.mu.Unlock()
-		i := sort.Search(len(f.matches), func(i int) bool { return f.matches[i] >= from })
-		for ; i < len(f.matches) && len(dst) < n && f.matches[i] < tip; i++ {
-			dst = append(dst, f.matches[i])
+// the tip. It reports false when the log no longer reaches back so far.
+func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) ([]uint64, bool) {
+	for {
+		f.mu.Lock()
+		since := f.since
+		if from >= since {
+			i := sort.Search(len(f.matches), func(i int) bool { return f.matches[i] >= from })
+			for ; i < len(f.matches) && n > 0 && f.matches[i] < tip; i++ {
+				dst = append(dst, f.matches[i])
+				n--
+			}
+			f.mu.Unlock()
+			return dst, true
 		}
-		return dst
-	}
-	since := f.since
-	f.mu.Unlock()
+		f.mu.Unlock()
 
-	// The feed is younger than its reader's place: look through the log once.
-	var older []uint64
-	for index := from; index < since; {
-		c, i := f.log.find(index)
-		if c == nil {
-			// It is below the floor by now, as the reader will find as well.
-			return dst
+		// The feed is younger than its reader's place: look through the log.
+		older, ok := f.scan(from, since)
+		if !ok {
+			return dst, false
 		}
-		n := min(c.len(), int(since-c.base))
+		f.mu.Lock()
+		if f.since == since {
+			f.matches = append(older, f.matches...)
+			f.since = from
+		}
+		f.mu.Unlock()
+	}
+}
+
+// scan finds the matches between two indexes of the log.
+func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
+	var found []uint64
+	for from < to {
+		c, i := f.log.find(from)
+		if c == nil {
+			return nil, false
+		}
+		n := min(c.len(), int(to-c.base))
 		for ; i < n; i++ {
 			if c.at(i).kind != entryAdvance && f.filter.passes(c, i) {
-				older = append(older, c.base+uint64(i))
+				found = append(found, c.base+uint64(i))
 			}
 		}
-		index = c.base + uint64(n)
+		from = c.base + uint64(n)
 	}
-	f.mu.Lock()
-	if f.since == since {
-		f.matches = append(older, f.matches...)
-		f.since = from
-	}
-	f.mu.Unlock()
-	return f.ahead(dst, from, tip, n)
+	return found, true
 }
 
 // notify wakes the shards that the feed has subscribers in.
@@ -235,6 +259,31 @@ func (f *Feed) Take(shard int, dst []Owner) []Owner {
 		}
 	}
 	return dst
+}
+
+// labelled gives an entry in a format with the feed's name in it.
+func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
+	shared := f.named.Load()
+	if shared != nil {
+		if n := shared[i%len(shared)].Load(); n != nil && n.chunk == c && n.i == i && n.slot == format.Slot() {
+			return n.bytes
+		}
+	}
+	body := c.body(i)
+	var bytes []byte
+	if c.at(i).kind == entryGap {
+		bytes = format.AppendGap(nil, body)
+	} else {
+		labelled := make([]byte, 0, len(body)+len(f.label))
+		labelled = append(labelled, EventPrefix...)
+		labelled = append(labelled, f.label...)
+		labelled = append(labelled, body[len(EventPrefix):]...)
+		bytes = format.AppendEvent(make([]byte, 0, len(labelled)+16), labelled)
+	}
+	if shared != nil {
+		shared[i%len(shared)].Store(&named{chunk: c, i: i, slot: format.Slot(), bytes: bytes})
+	}
+	return bytes
 }
 
 // labelOf is what is put behind EventPrefix in events of a filtered feed.

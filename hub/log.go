@@ -17,6 +17,8 @@ const (
 	maxChunkBytes = 1 << 20
 	// quickChunk: a chunk that is full sooner is followed by a larger one.
 	quickChunk = time.Second
+	// maxCuts bounds how many truncations are remembered.
+	maxCuts = 64
 )
 
 // log is the recent past of one stream: chunks of entries, numbered by index,
@@ -40,13 +42,7 @@ type log struct {
 	mu    sync.Mutex // guards the lists below, and whoever changes chunks
 	feeds map[string]*Feed
 	keyed map[string][]*Feed
-	cuts  []cut
-}
-
-// cut remembers that offsets of a partition from one on were given out anew.
-type cut struct {
-	at    Place // what is valid since
-	index uint64
+	cuts  []Place // where partitions went on after being truncated
 }
 
 // mark is an index of a log with the position that belongs to it. All who are
@@ -110,7 +106,7 @@ func (l *log) cut(at Place) {
 	next := l.at.Clone()
 	next.set(at)
 	l.mu.Lock()
-	l.cuts = append(l.cuts, cut{at: at, index: l.tip.Load().index + 1})
+	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts):], at)
 	l.mu.Unlock()
 	l.restart(next)
 }
@@ -121,8 +117,8 @@ func (l *log) cutBelow(at Place) (Place, bool) {
 	defer l.mu.Unlock()
 	found, ok := at, false
 	for _, c := range l.cuts {
-		if c.at.Partition == at.Partition && found.Offset > c.at.Offset && found.Epoch >= 0 && found.Epoch < c.at.Epoch {
-			found, ok = c.at, true
+		if c.Partition == at.Partition && found.Offset > c.Offset && found.Epoch >= 0 && found.Epoch < c.Epoch {
+			found, ok = c, true
 		}
 	}
 	return found, ok
@@ -182,10 +178,8 @@ func (l *log) open(d *draft, i int) {
 // feeds that have something new. The caller holds the lock.
 func (l *log) match(d *draft, first uint64) []*Feed {
 	var woken []*Feed
-	for name, f := range l.feeds {
-		if name == "" {
-			woken = append(woken, f)
-		}
+	if f := l.feeds[""]; f != nil {
+		woken = append(woken, f)
 	}
 	if len(l.keyed) == 0 {
 		return woken
