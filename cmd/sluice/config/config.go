@@ -42,6 +42,7 @@ type Stream struct {
 	Content    string        `koanf:"content" validate:"omitempty,oneof=json text bytes" doc:"what the values are; left out, each record is sent as what it is"`
 	Partitions int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"the topic is made with so many at start where it is missing; left out, it is never made"`
 	Linger     time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long the topic is read on after the last subscriber has left"`
+	Backfill   time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that those who come back after a restart need no Kafka"`
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; left out, limits/stream_log"`
 }
 
