@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -148,7 +149,7 @@ func (s *Stack) brokerConfig(broker *Broker, controller, voters, dir string, opt
 // brokerReady reports whether a broker answers and knows of all its fellows
 // that are running.
 func (s *Stack) brokerReady(ctx context.Context, broker *Broker) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr), kgo.RequestTimeoutOverhead(2*time.Second))
 	if err != nil {
 		return fmt.Errorf("ask broker: %w", err)
 	}

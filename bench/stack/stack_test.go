@@ -62,6 +62,8 @@ func TestStackSurvivesKillAndPause(t *testing.T) {
 		client.Close()
 	}
 
+	step := func(what string) { t.Logf("%s after %v", what, time.Since(began)) }
+	step("sasl")
 	broker := servers.Brokers[0]
 	pid := broker.PID()
 	if err := broker.Restart(ctx); err != nil {
@@ -72,12 +74,14 @@ func TestStackSurvivesKillAndPause(t *testing.T) {
 	}
 	produce(t, servers.Bootstrap(), "after")
 
+	step("restart")
 	if err := broker.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	if err := ping(ctx, broker.Addr, 300*time.Millisecond); err == nil {
 		t.Error("a paused broker answers")
 	}
+	step("paused")
 	if err := broker.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +89,7 @@ func TestStackSurvivesKillAndPause(t *testing.T) {
 		t.Errorf("a broker that was resumed: %v", err)
 	}
 
+	step("pause")
 	if err := servers.Allow(ctx, user.Name, "numbers", kmsg.ACLOperationRead, kmsg.ACLOperationDescribe); err != nil {
 		t.Error(err)
 	}
@@ -98,6 +103,7 @@ func TestStackSurvivesKillAndPause(t *testing.T) {
 		t.Error(err)
 	}
 
+	step("acl")
 	options, err := redis.ParseURL(servers.Redis.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +239,7 @@ func produce(t *testing.T, brokers []string, value string) {
 }
 
 func ping(ctx context.Context, addr string, within time.Duration) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RequestTimeoutOverhead(within))
 	if err != nil {
 		return err
 	}
