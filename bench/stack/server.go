@@ -57,14 +57,11 @@ type Command struct {
 	Ready func(context.Context) error
 }
 
-// Run starts a server in a process group of its own, which the kernel ends with
-// this process, and returns once it answers. The caller must Kill or Stop it.
-func Run(ctx context.Context, c Command) (*Server, error) {
-	s := &Server{name: c.Name, dir: c.Dir, command: c.Args, env: c.Env, ready: c.Ready}
-	if err := s.Start(ctx); err != nil {
-		return nil, errors.Join(err, s.Kill())
-	}
-	return s, nil
+// NewServer prepares a server that is not part of a Stack. Start runs it in a
+// process group of its own, which the kernel ends with this process; whoever
+// started it must Kill or Stop it.
+func NewServer(c Command) *Server {
+	return &Server{name: c.Name, dir: c.Dir, command: c.Args, env: c.Env, ready: c.Ready}
 }
 
 // Name tells the server apart in logs, such as "kafka-1".
@@ -97,8 +94,8 @@ func (s *Server) Start(ctx context.Context) error {
 // Kill ends the server as a crash would (SIGKILL), and returns once it is gone.
 func (s *Server) Kill() error { return s.end(syscall.SIGKILL, time.Minute) }
 
-// Stop asks the server to end (SIGTERM), and returns once it has. It is killed
-// when that takes longer than 30 s.
+// Stop asks the server to end (SIGTERM), and returns once it has. Where that
+// takes longer than 30 s it is killed, which is an error.
 func (s *Server) Stop() error { return s.end(syscall.SIGTERM, 30*time.Second) }
 
 // Restart kills the server and starts it again.
@@ -166,10 +163,7 @@ func (s *Server) end(sig syscall.Signal, within time.Duration) error {
 	}
 	_ = syscall.Kill(-proc.pid, syscall.SIGKILL)
 	<-proc.done
-	if sig == syscall.SIGKILL {
-		return fmt.Errorf("kill %s: it took longer than %v", s.name, within)
-	}
-	return nil
+	return fmt.Errorf("end %s: it took longer than %v", s.name, within)
 }
 
 // launch starts the process and does not wait until it answers.
