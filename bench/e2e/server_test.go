@@ -36,6 +36,8 @@ type setup struct {
 	streams map[string]string
 	// more is added at the end.
 	more string
+	// unready is set where the instance is not expected to become ready.
+	unready bool
 }
 
 // sluice starts an instance and ends it with the test.
@@ -61,6 +63,10 @@ func newInstance(t *testing.T, s setup) *instance {
 		if *addr, err = stack.FreeAddr(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	ready := i.ready
+	if s.unready {
+		ready = func(ctx context.Context) error { _, err := i.ask(ctx, "/livez"); return err }
 	}
 	name := fmt.Sprintf("sluice-%d", instances.Add(1))
 	dir := t.TempDir()
@@ -93,7 +99,7 @@ streams:
 		Dir:   dir,
 		Args:  []string{binary, "serve", "--config", file},
 		Env:   []string{"GOTRACEBACK=all"},
-		Ready: i.ready,
+		Ready: ready,
 	})
 	t.Cleanup(func() {
 		if err := i.Stop(); err != nil {
@@ -107,22 +113,39 @@ streams:
 	return i
 }
 
-// ready asks the admin listener.
+// ready reports whether the instance takes clients.
 func (i *instance) ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.admin+"/readyz", nil)
+	_, err := i.ask(ctx, "/readyz")
+	return err
+}
+
+// ask returns what the admin listener answers, which is an error unless it is
+// 200.
+func (i *instance) ask(ctx context.Context, path string) (string, error) {
+	return get(ctx, "http://"+i.admin+path, "")
+}
+
+func get(ctx context.Context, address, token string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return err
+		return "", err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-		return fmt.Errorf("readyz answers %s: %s", response.Status, body)
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return "", err
 	}
-	return nil
+	if response.StatusCode != http.StatusOK {
+		return "", &statusError{response.StatusCode, string(body)}
+	}
+	return string(body), nil
 }
 
 // token makes a token for a principal with some roles.

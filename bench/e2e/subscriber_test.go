@@ -7,7 +7,10 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"sluice/bench/check"
 )
@@ -42,15 +45,23 @@ type subscriber struct {
 	partitions int
 	token      string
 	instances  []*instance
+	// first is connected to first; nil is any.
+	first *instance
 	// cutEvery is the mean number of bytes between cuts; 0 is never.
 	cutEvery float64
 
 	journal check.Journal
-	ended   []bool
+	done    []bool
 	// remarks are what the server did that the test did not cause.
 	remarks []string
-	// lenient holds what the test did cause and so is no remark, by prefix.
-	lenient []string
+	// leaving is set where an instance is stopped by the test: being told so,
+	// and the end of the connection after it, is no remark.
+	leaving bool
+	// told counts how often it was told that an instance is leaving, and left
+	// holds the status that each such connection was closed with, over
+	// WebSocket.
+	told int
+	left []websocket.StatusCode
 
 	// Where it is in the stream. The two are equal, but after a resume by name
 	// until the first record of a partition.
@@ -70,7 +81,7 @@ func newSubscriber(name string, over transport, by resume, stream string, partit
 	zero := make(check.Position, partitions)
 	return &subscriber{
 		name: name, over: over, by: by, stream: stream, partitions: partitions,
-		journal: check.Journal{Subscriber: name}, ended: make([]bool, partitions),
+		journal: check.Journal{Subscriber: name}, done: make([]bool, partitions),
 		low: zero.Clone(), high: zero.Clone(), cursorLow: zero.Clone(), cursorHigh: zero.Clone(),
 		acked: zero.Clone(), sent: zero.Clone(), pending: make(map[string]check.Position),
 	}
@@ -80,6 +91,9 @@ func newSubscriber(name string, over transport, by resume, stream string, partit
 func (s *subscriber) run(ctx context.Context) error {
 	for {
 		at := s.instances[rand.IntN(len(s.instances))]
+		if s.first != nil && len(s.journal.Connections) == 0 {
+			at = s.first
+		}
 		var cut int64
 		if s.cutEvery > 0 {
 			cut = 1 + int64(rand.ExpFloat64()*s.cutEvery)
@@ -99,7 +113,7 @@ func (s *subscriber) run(ctx context.Context) error {
 		}
 		wait := time.Duration(10+rand.IntN(50)) * time.Millisecond
 		if !errors.Is(err, errCut) {
-			s.remark(fmt.Sprint(err))
+			s.ended(err)
 			wait *= 5
 		}
 		select {
@@ -110,20 +124,26 @@ func (s *subscriber) run(ctx context.Context) error {
 }
 
 func (s *subscriber) complete() bool {
-	for _, ended := range s.ended {
-		if !ended {
+	for _, done := range s.done {
+		if !done {
 			return false
 		}
 	}
 	return true
 }
 
-func (s *subscriber) remark(what string) {
-	for _, prefix := range s.lenient {
-		if strings.HasPrefix(what, prefix) {
-			return
-		}
+// ended takes down that a connection ended, which the test did not cut.
+func (s *subscriber) ended(err error) {
+	if s.leaving && (errors.Is(err, errLeft) || errors.Is(err, syscall.ECONNREFUSED)) {
+		return
 	}
+	s.remark(fmt.Sprint(err))
+}
+
+// errLeft is the end of a connection to an instance that said that it leaves.
+var errLeft = errors.New("the instance left")
+
+func (s *subscriber) remark(what string) {
 	if len(s.remarks) < 10 {
 		s.remarks = append(s.remarks, what)
 	}
@@ -164,7 +184,7 @@ func (s *subscriber) receive(conn *check.Connection, m *message) error {
 	conn.Receive(m.partition, m.entry())
 	s.low[m.partition], s.high[m.partition] = m.offset+1, m.offset+1
 	if string(m.key) == endKey {
-		s.ended[m.partition] = true
+		s.done[m.partition] = true
 	}
 	return nil
 }
@@ -190,8 +210,12 @@ func (s *subscriber) runSSE(ctx context.Context, at *instance, cut int64) error 
 	}
 	defer stream.close()
 	conn := s.begin(at, low, high)
+	left := false
 	for !s.complete() {
 		event, err := stream.next()
+		if err != nil && left {
+			return errLeft
+		}
 		if err != nil {
 			return err
 		}
@@ -206,6 +230,9 @@ func (s *subscriber) runSSE(ctx context.Context, at *instance, cut int64) error 
 			}
 		case event.name == "sluice.gap":
 			s.gap(conn, &m)
+		case event.name == "sluice.close" && m.code == "draining":
+			s.told++
+			left = true
 		case event.name == "sluice.close":
 			s.remark(fmt.Sprintf("sluice.close: %s", event.data))
 		}
@@ -234,8 +261,13 @@ func (s *subscriber) runWS(ctx context.Context, at *instance, cut int64) error {
 		return err
 	}
 	var conn *check.Connection
+	left := false
 	for !s.complete() {
 		text, err := session.next(ctx)
+		if err != nil && left {
+			s.left = append(s.left, websocket.CloseStatus(err))
+			return errLeft
+		}
 		if err != nil {
 			return err
 		}
@@ -263,6 +295,11 @@ func (s *subscriber) runWS(ctx context.Context, at *instance, cut int64) error {
 		case "gap":
 			s.gap(conn, &m)
 		case "closing", "unsubscribed", "error":
+			if m.kind == "closing" && m.code == "draining" {
+				s.told++
+				left = true
+				continue
+			}
 			s.remark(fmt.Sprintf("%s: %s", m.kind, text))
 		}
 		if err != nil {
