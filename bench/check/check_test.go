@@ -150,7 +150,7 @@ func TestSumTellsKeyFromValue(t *testing.T) {
 	if len(slices.Compact(sums)) != 4 {
 		t.Error("different records have one sum")
 	}
-	if check.Sum([]byte("a"), []byte("b")) != check.Sum([]byte("a"), []byte("b")) {
+	if again := check.Sum([]byte("ab"), nil); !slices.Contains(sums, again) {
 		t.Error("one record has different sums")
 	}
 }

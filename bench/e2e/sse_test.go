@@ -28,7 +28,6 @@ type sseEvent struct {
 // 9.2.6), from a plain HTTP/1.1 connection of its own.
 type sseStream struct {
 	conn   net.Conn
-	body   io.ReadCloser
 	lines  *bufio.Reader
 	lastID string
 	retry  time.Duration
@@ -73,7 +72,7 @@ func openSSE(ctx context.Context, r sseRequest) (*sseStream, error) {
 			return nil, err
 		}
 		reader := bufio.NewReaderSize(conn, 32<<10)
-		response, err := http.ReadResponse(reader, nil)
+		response, err := http.ReadResponse(reader, nil) //nolint:bodyclose // it lives as long as the stream, and ends with its connection
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +83,7 @@ func openSSE(ctx context.Context, r sseRequest) (*sseStream, error) {
 		if kind := response.Header.Get("Content-Type"); kind != "text/event-stream" {
 			return nil, fmt.Errorf("the content type is %q", kind)
 		}
-		return &sseStream{conn: conn, body: response.Body, lines: bufio.NewReaderSize(response.Body, 128<<10), lastID: r.lastID}, nil
+		return &sseStream{conn: conn, lines: bufio.NewReaderSize(response.Body, 128<<10), lastID: r.lastID}, nil
 	}()
 	if err != nil {
 		stop()

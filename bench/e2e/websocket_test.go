@@ -41,7 +41,7 @@ func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
 	if r.token != "" && !r.inMessage {
 		opts.HTTPHeader.Set("Authorization", "Bearer "+r.token)
 	}
-	conn, response, err := websocket.Dial(ctx, "ws://"+r.addr+"/v1/ws", opts)
+	conn, response, err := websocket.Dial(ctx, "ws://"+r.addr+"/v1/ws", opts) //nolint:bodyclose // websocket.Dial says that it need not be
 	if err != nil {
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, &statusError{response.StatusCode, err.Error()}
