@@ -1,0 +1,46 @@
+package main
+
+import (
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// maxLatency bounds what a histogram holds; what took longer counts as this.
+const maxLatency = 2 * time.Minute
+
+// latency is a histogram of microseconds with three significant digits.
+type latency struct{ hist *hdr.Histogram }
+
+func newLatency() latency {
+	return latency{hist: hdr.New(1, maxLatency.Microseconds(), 3)}
+}
+
+// record takes a latency in nanoseconds.
+func (l latency) record(nanos int64) {
+	micros := min(max(nanos/1000, 1), maxLatency.Microseconds())
+	// Out of range is the only error, and cannot be any more.
+	_ = l.hist.RecordValue(micros)
+}
+
+// summary is what a report says of a histogram, in milliseconds.
+type summary struct {
+	Count int64   `json:"count"`
+	Mean  float64 `json:"mean_ms"`
+	P50   float64 `json:"p50_ms"`
+	P99   float64 `json:"p99_ms"`
+	P999  float64 `json:"p999_ms"`
+	Max   float64 `json:"max_ms"`
+}
+
+func (l latency) summary() summary {
+	ms := func(micros int64) float64 { return float64(micros) / 1000 }
+	return summary{
+		Count: l.hist.TotalCount(),
+		Mean:  l.hist.Mean() / 1000,
+		P50:   ms(l.hist.ValueAtQuantile(50)),
+		P99:   ms(l.hist.ValueAtQuantile(99)),
+		P999:  ms(l.hist.ValueAtQuantile(99.9)),
+		Max:   ms(l.hist.Max()),
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// serverPatience bounds how long the server may take to be ready, and to end.
+const serverPatience = 30 * time.Second
+
+var errServer = errors.New("server under test failed")
+
+// server is a sluice process that this program started.
+type server struct {
+	cmd *exec.Cmd
+	log string
+	// ended is closed once the process has been waited for.
+	ended chan struct{}
+	// Address is for clients, Admin for operators.
+	Address, Admin string
+}
+
+// buildServer compiles the server into dir and returns the program's path.
+func buildServer(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "sluice")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "sluice/cmd/sluice").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build server: %w: %s", err, out)
+	}
+	return program, nil
+}
+
+// startServer runs `sluice serve` on free ports and waits until it is ready.
+func startServer(ctx context.Context, program, dir string, brokers []string, topic string) (*server, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(config, serverConfig(address, admin, brokers, topic), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "sluice.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("make log: %w", err)
+	}
+	// The process has a descriptor of its own.
+	defer func() { _ = log.Close() }()
+	cmd := exec.Command(program, "serve", "--config", config)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	s := &server{cmd: cmd, log: log.Name(), ended: make(chan struct{}), Address: address, Admin: admin}
+	go func() {
+		_ = cmd.Wait()
+		close(s.ended)
+	}()
+	if err := s.ready(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// serverConfig gives everybody the stream named load, and lifts the limits
+// that a load generator on one machine would run into.
+func serverConfig(address, admin string, brokers []string, topic string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", address, admin)
+	fmt.Fprintf(&b, "kafka: {brokers: [\"%s\"]}\n", strings.Join(brokers, `", "`))
+	fmt.Fprintf(&b, "grants:\n  - {anonymous: true, subscribe: [%q]}\n", streamName)
+	fmt.Fprintf(&b, "streams:\n  %q: {topic: %q, content: json}\n", streamName, topic)
+	b.WriteString("limits: {sessions_per_address: 0, sessions_per_principal: 0}\n")
+	b.WriteString("drain: {timeout: 5s, spread: 1s}\nlog: {level: warn}\n")
+	return b.Bytes()
+}
+
+func (s *server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, serverPatience)
+	defer cancel()
+	client := &http.Client{Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Admin+"/readyz", http.NoBody)
+		if err != nil {
+			return fmt.Errorf("ask whether ready: %w", err)
+		}
+		if res, err := client.Do(req); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-s.ended:
+			return fmt.Errorf("%w: it ended: %s", errServer, s.lastLog())
+		case <-ctx.Done():
+			return fmt.Errorf("%w: not ready: %w: %s", errServer, ctx.Err(), s.lastLog())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the server as an operator would, and kills it where that does not
+// help.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(serverPatience):
+		_ = s.cmd.Process.Kill()
+		<-s.ended
+	}
+}
+
+// lastLog is the end of what the server wrote.
+func (s *server) lastLog() string {
+	const most = 2000
+	log, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(log[max(0, len(log)-most):])
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,171 @@
+package stack
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// Options says which servers a stack has.
+type Options struct {
+	// Brokers is the number of Kafka brokers, 0 to 3. Each is a controller
+	// too. With one broker, topics have one replica; with three they have
+	// three, of which two must be in sync.
+	Brokers int
+	// SASL adds a SASL_SSL listener to each broker, with PLAIN, SCRAM-SHA-256
+	// and SCRAM-SHA-512 for the same users.
+	SASL bool
+	// ACLs lets the users of the SASL_SSL listener do only what Stack.Allow
+	// says. Clients of the plain listener may do everything.
+	ACLs bool
+	// BrokerConfig is added to each broker's properties.
+	BrokerConfig map[string]string
+	// HeapMiB bounds each broker's Java heap; 0 means 400.
+	HeapMiB int
+	// Steady lets the brokers' code be compiled to the end: slower to start,
+	// faster after some seconds. For benchmarks.
+	Steady bool
+	// Redis says how Redis is run, if at all.
+	Redis RedisOptions
+	// Packages are Debian packages whose programs the caller needs beside.
+	Packages []string
+}
+
+// Stack is a set of running servers.
+type Stack struct {
+	// Dir holds all files of the servers. It is removed by Close.
+	Dir string
+	// Brokers are the Kafka brokers, node 1 first.
+	Brokers []*Broker
+	// Users may log in to the SASL_SSL listener.
+	Users []User
+	// Redis is nil where none was asked for.
+	Redis *Redis
+	// CA is the authority that signed every certificate of the stack, as PEM,
+	// and CAFile a file with it. Empty where nothing speaks TLS.
+	CA     []byte
+	CAFile string
+
+	pki     *pki
+	servers []*Server
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed by Close
+	watched   chan struct{} // closed when the context is no longer watched
+	closeErr  error
+}
+
+// Start starts the servers and returns once all answer. They end with Close, or
+// when the context ends.
+func Start(ctx context.Context, opts Options) (*Stack, error) {
+	if opts.Brokers < 0 || opts.Brokers > 3 {
+		return nil, fmt.Errorf("start stack: %d brokers: 0 to 3 are supported", opts.Brokers)
+	}
+	packages := opts.Packages
+	if opts.Redis.Mode != NoRedis {
+		packages = append([]string{"redis-server"}, packages...)
+	}
+	if err := Install(ctx, packages...); err != nil {
+		return nil, fmt.Errorf("start stack: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "sluice-stack-")
+	if err != nil {
+		return nil, fmt.Errorf("start stack: %w", err)
+	}
+	s := &Stack{Dir: dir, closing: make(chan struct{}), watched: make(chan struct{})}
+	go func() {
+		defer close(s.watched)
+		select {
+		case <-ctx.Done():
+			s.end()
+		case <-s.closing:
+		}
+	}()
+	if err := s.start(ctx, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("start stack: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context, opts Options) error {
+	if opts.SASL || opts.Redis.TLS {
+		made, err := newPKI(s.Dir)
+		if err != nil {
+			return err
+		}
+		s.pki, s.CA, s.CAFile = made, made.caPEM, made.CA
+	}
+	// Processes are launched first and awaited together, as each of them takes
+	// seconds: Kafka while Redis starts, and all brokers at once.
+	if err := s.prepareKafka(ctx, opts); err != nil {
+		return err
+	}
+	if err := s.prepareRedis(opts.Redis); err != nil {
+		return err
+	}
+	for _, server := range s.servers {
+		if err := server.launch(); err != nil {
+			return err
+		}
+	}
+	for _, server := range s.servers {
+		if err := server.await(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.finishKafka(ctx, opts); err != nil {
+		return err
+	}
+	return s.finishRedis(ctx)
+}
+
+// Bootstrap lists the addresses of all brokers' plain listeners.
+func (s *Stack) Bootstrap() []string {
+	var addrs []string
+	for _, broker := range s.Brokers {
+		addrs = append(addrs, broker.Addr)
+	}
+	return addrs
+}
+
+// SASLBootstrap lists the addresses of all brokers' SASL_SSL listeners.
+func (s *Stack) SASLBootstrap() []string {
+	var addrs []string
+	for _, broker := range s.Brokers {
+		addrs = append(addrs, broker.SASLAddr)
+	}
+	return addrs
+}
+
+// TLS is the configuration of a client that trusts the stack's authority, nil
+// where nothing speaks TLS.
+func (s *Stack) TLS() *tls.Config {
+	if s.pki == nil {
+		return nil
+	}
+	return s.pki.client()
+}
+
+// Close kills every server of the stack, waits until they are gone and removes
+// their files. Further calls return the first one's error.
+func (s *Stack) Close() error {
+	s.end()
+	<-s.watched
+	return s.closeErr
+}
+
+func (s *Stack) end() {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		var wg sync.WaitGroup
+		errs := make([]error, len(s.servers))
+		for i, server := range s.servers {
+			wg.Go(func() { errs[i] = server.Kill() })
+		}
+		wg.Wait()
+		s.closeErr = errors.Join(append(errs, os.RemoveAll(s.Dir))...)
+	})
+}

@@ -1,0 +1,105 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Defaults of Config.
+const (
+	DefaultMinBackoff   = 500 * time.Millisecond
+	DefaultMaxBackoff   = 30 * time.Second
+	DefaultMessageBytes = 8 << 20
+)
+
+// Config says which server to speak to. Zero fields have the defaults that
+// they name.
+type Config struct {
+	// URL is where the server is: http or https, with a path where it is not
+	// at the root.
+	URL string
+
+	// Token returns the bearer token to use from now on. It is called for each
+	// connection and each request, and again before a token ends, from several
+	// goroutines at once. Nil is an anonymous client.
+	Token func(context.Context) (string, error)
+
+	// HTTPClient makes the requests and handshakes; nil is one without a
+	// time-out of its own. It must not have a Timeout, which would end
+	// subscriptions.
+	HTTPClient *http.Client
+
+	// MinBackoff and MaxBackoff bound the wait before a new connection: the
+	// n-th attempt in a row waits between nothing and MinBackoff·2ⁿ, at most
+	// MaxBackoff. DefaultMinBackoff and DefaultMaxBackoff.
+	MinBackoff, MaxBackoff time.Duration
+
+	// MessageBytes bounds a message from the server; a larger one ends the
+	// subscription. DefaultMessageBytes.
+	MessageBytes int64
+}
+
+// Client speaks to one server. Its methods are safe for concurrent use.
+type Client struct {
+	config Config
+	base   *url.URL
+}
+
+// New checks the configuration. It does not connect.
+func New(config Config) (*Client, error) {
+	base, err := url.Parse(config.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read URL: %w", err)
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, fmt.Errorf("read URL %q: http:// or https:// and a host are needed", config.URL)
+	}
+	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		// Not printed: it may hold a secret.
+		return nil, errors.New("read URL: credentials, query and fragment have no place in it")
+	}
+	if config.HTTPClient == nil {
+		config.HTTPClient = &http.Client{}
+	}
+	if config.HTTPClient.Timeout != 0 {
+		return nil, errors.New("an HTTP client with a Timeout would end subscriptions: bound requests by their contexts")
+	}
+	if config.MinBackoff == 0 {
+		config.MinBackoff = DefaultMinBackoff
+	}
+	if config.MaxBackoff == 0 {
+		config.MaxBackoff = max(DefaultMaxBackoff, config.MinBackoff)
+	}
+	if config.MinBackoff < 0 || config.MaxBackoff < config.MinBackoff {
+		return nil, fmt.Errorf("backoff from %v to %v makes no sense", config.MinBackoff, config.MaxBackoff)
+	}
+	if config.MessageBytes == 0 {
+		config.MessageBytes = DefaultMessageBytes
+	}
+	return &Client{config: config, base: base}, nil
+}
+
+// endpoint is the URL of a path below the base.
+func (c *Client) endpoint(parts ...string) string {
+	for i, part := range parts {
+		parts[i] = url.PathEscape(part)
+	}
+	return c.base.JoinPath(parts...).String()
+}
+
+// authorize adds the token to a request.
+func (c *Client) authorize(ctx context.Context, header http.Header) error {
+	if c.config.Token == nil {
+		return nil
+	}
+	token, err := c.config.Token(ctx)
+	if err != nil {
+		return fmt.Errorf("obtain token: %w", err)
+	}
+	header.Set("Authorization", "Bearer "+token)
+	return nil
+}

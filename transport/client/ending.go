@@ -1,0 +1,123 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Actions that the server advises.
+const (
+	actionResume         = "resume"
+	actionReauthenticate = "reauthenticate"
+)
+
+// verdict says what to do after a connection has ended.
+type verdict int
+
+const (
+	// stop: there is no sense in coming back.
+	stop verdict = iota
+	// resume: connect again.
+	resume
+	// renew: connect again if there is another token to be had.
+	renew
+	// finish: the server has nothing more to say.
+	finish
+)
+
+// ending is why a connection ended.
+type ending struct {
+	verdict verdict
+	err     error
+	// after is how long the server asks to stay away.
+	after time.Duration
+	// exact: the server has spread its clients already, add nothing to after.
+	exact bool
+	// worked: it delivered something, so the next attempt is a first one.
+	worked bool
+}
+
+// afterHandshake judges a connection that did not come about.
+func afterHandshake(err error, res *http.Response, body []byte) ending {
+	if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
+		return ending{verdict: resume, err: err}
+	}
+	e := httpError(res, body)
+	end := ending{err: e, after: e.RetryAfter}
+	switch {
+	case e.Retryable:
+		end.verdict = resume
+	case res.StatusCode == http.StatusUnauthorized:
+		end.verdict = renew
+	}
+	return end
+}
+
+// afterClose judges a connection by the error that reading ended with, and by
+// the server's last words, if there were any.
+func afterClose(err error, closing *message) ending {
+	code := websocket.CloseStatus(err)
+	if closing == nil {
+		if code == websocket.StatusNormalClosure {
+			return ending{verdict: finish}
+		}
+		if code < 0 || errors.Is(err, websocket.ErrMessageTooBig) {
+			return ending{verdict: byError(err), err: err}
+		}
+		return ending{verdict: byCode(code), err: &Error{Close: int(code), Message: closeReason(err), cause: err}}
+	}
+	e := closing.err()
+	if e.Close == 0 && code > 0 {
+		e.Close = int(code)
+	}
+	end := ending{err: e, after: e.RetryAfter}
+	switch closing.Action {
+	case actionResume:
+		end.verdict = resume
+	case actionReauthenticate:
+		end.verdict = renew
+	case "":
+		end.verdict = byCode(websocket.StatusCode(e.Close))
+	}
+	e.Retryable = end.verdict == resume
+	return end
+}
+
+func closeReason(err error) string {
+	var ce websocket.CloseError
+	if errors.As(err, &ce) {
+		return ce.Reason
+	}
+	return ""
+}
+
+// byError judges an end without a close frame, which is 1006 in a browser.
+func byError(err error) verdict {
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return stop
+	}
+	return resume
+}
+
+// byCode is the protocol's table of close codes.
+func byCode(code websocket.StatusCode) verdict {
+	switch code {
+	case websocket.StatusNormalClosure:
+		return finish
+	case websocket.StatusGoingAway, websocket.StatusNoStatusRcvd, websocket.StatusAbnormalClosure,
+		websocket.StatusInternalError, websocket.StatusServiceRestart, websocket.StatusTryAgainLater:
+		return resume
+	case 4201: // token_expired
+		return renew
+	case 4301, 4302, 4303, 4304:
+		// The position is void. Coming back with it would end alike, for ever.
+		return stop
+	}
+	if code >= 4000 && code <= 4499 {
+		return resume
+	}
+	return stop
+}

@@ -1,0 +1,240 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+	"unicode/utf8"
+)
+
+// Message is a record to publish. Of Data, Bytes and Tombstone exactly one is
+// set.
+type Message struct {
+	// Key is UTF-8; nil is a null key. Records with the same key keep their
+	// order where one publish is answered before the next is sent.
+	Key     []byte
+	Headers []Header
+	// ID lets the server store the record once, however often it is sent
+	// within a window. "" is none.
+	ID string
+	// Data is a value in JSON, stored as it stands.
+	Data json.RawMessage
+	// Bytes is a value of any kind; empty but not nil is an empty value.
+	Bytes []byte
+	// Tombstone is a null value.
+	Tombstone bool
+}
+
+// Stored says where a record is.
+type Stored struct {
+	Partition int32
+	Offset    int64
+	Time      time.Time
+	// Duplicate: a record with this ID was stored there before.
+	Duplicate bool
+}
+
+// Result is what became of one record of a batch. Err is nil where it is
+// stored.
+type Result struct {
+	Stored
+	Err error
+}
+
+var errMessage = errors.New("exactly one of Data, Bytes and Tombstone must be set")
+
+// Publish stores a record and returns once all in-sync replicas have it. An
+// error is ErrNotStored or ErrMaybeStored, and an *Error where the server gave
+// a reason. Nothing is tried again: whether that is wise, the error tells.
+func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored, error) {
+	body, err := m.encode()
+	if err != nil {
+		return Stored{}, fmt.Errorf("publish to %s: %w: %w", stream, ErrNotStored, err)
+	}
+	var answer published
+	if err := c.post(ctx, stream, body, &answer); err != nil {
+		return Stored{}, fmt.Errorf("publish to %s: %w", stream, err)
+	}
+	return answer.stored(), nil
+}
+
+// PublishBatch stores records in one request, which is not atomic: there is a
+// result for each, in their order. The error is for the whole, and is nil where
+// any of them was answered for itself.
+func (c *Client) PublishBatch(ctx context.Context, stream string, messages []Message) ([]Result, error) {
+	body := []byte(`{"records":[`)
+	for i, m := range messages {
+		record, err := m.encode()
+		if err != nil {
+			return nil, fmt.Errorf("publish to %s: record %d: %w: %w", stream, i, ErrNotStored, err)
+		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, record...)
+	}
+	body = append(body, "]}"...)
+	var answer struct {
+		Results []published `json:"results"`
+	}
+	if err := c.post(ctx, stream, body, &answer); err != nil {
+		return nil, fmt.Errorf("publish to %s: %w", stream, err)
+	}
+	if len(answer.Results) != len(messages) {
+		return nil, fmt.Errorf("publish to %s: %w: %d results for %d records", stream, ErrMaybeStored, len(answer.Results), len(messages))
+	}
+	results := make([]Result, len(messages))
+	for i, one := range answer.Results {
+		results[i] = one.result()
+	}
+	return results, nil
+}
+
+// encode makes the object of the protocol. Data goes in byte by byte.
+func (m Message) encode() ([]byte, error) {
+	set := 0
+	for _, is := range []bool{m.Data != nil, m.Bytes != nil, m.Tombstone} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return nil, errMessage
+	case m.Data != nil && !json.Valid(m.Data):
+		return nil, errors.New("data is not JSON")
+	case !utf8.Valid(m.Key):
+		return nil, errors.New("the key is not UTF-8")
+	}
+	out := struct {
+		Key       *string `json:"key,omitempty"`
+		Headers   [][]any `json:"headers,omitempty"`
+		MessageID string  `json:"message_id,omitempty"`
+		Encoding  string  `json:"encoding,omitempty"`
+		Tombstone bool    `json:"tombstone,omitempty"`
+	}{MessageID: m.ID, Tombstone: m.Tombstone}
+	if m.Key != nil {
+		key := string(m.Key)
+		out.Key = &key
+	}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, h.encode())
+	}
+	data := []byte(m.Data)
+	if m.Bytes != nil {
+		out.Encoding = encodingBase64
+		data = fmt.Appendf(nil, "%q", base64.StdEncoding.EncodeToString(m.Bytes))
+	}
+	object, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	if data == nil {
+		return object, nil
+	}
+	object = object[:len(object)-1]
+	if len(object) > 1 {
+		object = append(object, ',')
+	}
+	object = append(object, `"data":`...)
+	return append(append(object, data...), '}'), nil
+}
+
+func (h Header) encode() []any {
+	switch {
+	case h.Value == nil:
+		return []any{h.Name, nil}
+	case utf8.Valid(h.Value):
+		return []any{h.Name, string(h.Value)}
+	}
+	return []any{h.Name, base64.StdEncoding.EncodeToString(h.Value), encodingBase64}
+}
+
+// published is the server's answer for one record.
+type published struct {
+	Partition int32 `json:"partition"`
+	Offset    int64 `json:"offset"`
+	TS        int64 `json:"ts"`
+	Duplicate bool  `json:"duplicate"`
+	fault
+}
+
+func (p published) stored() Stored {
+	s := Stored{Partition: p.Partition, Offset: p.Offset, Duplicate: p.Duplicate}
+	if p.TS > 0 {
+		s.Time = time.UnixMilli(p.TS)
+	}
+	return s
+}
+
+func (p published) result() Result {
+	if p.Code == "" {
+		return Result{Stored: p.stored()}
+	}
+	e := p.err()
+	e.outcome = outcome(p.Code)
+	return Result{Err: e}
+}
+
+// outcome is what a code says of the record. An internal error says nothing.
+func outcome(code string) error {
+	switch code {
+	case "", "internal", "publish_unknown":
+		return ErrMaybeStored
+	}
+	return ErrNotStored
+}
+
+// post publishes a body and decodes the answer.
+func (c *Client) post(ctx context.Context, stream string, body []byte, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint("v1", "streams", stream, "records"), bytes.NewReader(body))
+	if err != nil {
+		return &Error{outcome: ErrNotStored, cause: err}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if err := c.authorize(ctx, req.Header); err != nil {
+		return &Error{outcome: ErrNotStored, Retryable: true, cause: err}
+	}
+	res, err := c.config.HTTPClient.Do(req)
+	if err != nil {
+		return transportError(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, c.config.MessageBytes))
+	if err != nil {
+		return &Error{outcome: ErrMaybeStored, Status: res.StatusCode, cause: err}
+	}
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusMultiStatus {
+		e := httpError(res, answer)
+		e.outcome = outcome(e.Code)
+		if e.Code == "" && res.StatusCode < http.StatusInternalServerError {
+			// Whoever refused it, a proxy perhaps, did not pass it on.
+			e.outcome = ErrNotStored
+		}
+		if errors.Is(e.outcome, ErrMaybeStored) {
+			e.Retryable = false
+		}
+		return e
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return &Error{outcome: ErrMaybeStored, Status: res.StatusCode, cause: fmt.Errorf("decode answer: %w", err)}
+	}
+	return nil
+}
+
+// transportError is for a request without an answer. One whose connection never
+// came about was not sent.
+func transportError(err error) *Error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return &Error{outcome: ErrNotStored, Retryable: true, cause: err}
+	}
+	return &Error{outcome: ErrMaybeStored, cause: err}
+}
