@@ -20,6 +20,7 @@ export class Chart {
   reset() {
     this.counts = new Array(seconds).fill(0);
     this.second = Math.floor(Date.now() / 1000);
+    this.began = this.second;
   }
 
   count(n) {
@@ -45,9 +46,10 @@ export class Chart {
       this.bars[i].setAttribute("y", 20 - height);
       this.bars[i].setAttribute("height", height);
     });
-    // The last whole seconds; the present one has only begun.
-    const recent = this.counts.slice(-4, -1);
-    const rate = recent.reduce((a, b) => a + b, 0) / recent.length;
+    // The last whole seconds; the present one has only begun, and so had the
+    // first.
+    const whole = Math.min(3, Math.max(1, this.second - this.began - 1));
+    const rate = this.counts.slice(-1 - whole, -1).reduce((a, b) => a + b, 0) / whole;
     this.figure.textContent = rate >= 10 || rate === 0 ? Math.round(rate).toLocaleString() : rate.toFixed(1);
   }
 }

@@ -4,10 +4,26 @@
 // walked instead. It has been parsed once, so it is well formed.
 const token = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/g;
 
+// How long a list of plain values may be to stand on one line.
+const lineLength = 60;
+
+// inlineEnd is where the list that begins at a token ends, if it is short and
+// holds no other, else -1.
+function inlineEnd(tokens, start) {
+  let length = 0;
+  for (let i = start + 1; i < tokens.length && length <= lineLength; i++) {
+    if (tokens[i] === "]") return i;
+    if (tokens[i] === "[" || tokens[i] === "{") return -1;
+    length += tokens[i].length + 1;
+  }
+  return -1;
+}
+
 export function show(text, into) {
   const parts = document.createDocumentFragment();
   const tokens = text.match(token) ?? [];
   let depth = 0;
+  let inline = -1; // the end of the list that stands on one line
   const put = (kind, text) => {
     if (!kind) {
       parts.append(text);
@@ -24,10 +40,17 @@ export function show(text, into) {
     switch (text) {
       case "{": case "[":
         put("", text);
+        if (text === "[") inline = inlineEnd(tokens, i);
+        if (inline >= 0) return;
         depth++;
         if (next !== "}" && next !== "]") line();
         return;
       case "}": case "]": {
+        if (i === inline) {
+          put("", text);
+          inline = -1;
+          return;
+        }
         depth--;
         const before = tokens[i - 1];
         if (before !== "{" && before !== "[") line();
@@ -36,7 +59,8 @@ export function show(text, into) {
       }
       case ",":
         put("", text);
-        line();
+        if (inline >= 0) parts.append(" ");
+        else line();
         return;
       case ":":
         put("", ": ");

@@ -8,6 +8,9 @@ export class Publisher {
       event.preventDefault();
       this.send();
     });
+    panel.addEventListener("toggle", () => {
+      if (panel.open) panel.scrollIntoView({ block: "nearest" });
+    });
     data.addEventListener("input", () => this.check());
     data.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
