@@ -26,6 +26,7 @@ type Server struct {
 	name    string
 	dir     string // where its log is written
 	command []string
+	env     []string
 	ready   func(context.Context) error // asked again until it returns nil
 
 	change sync.Mutex // held over every change of state
@@ -38,7 +39,29 @@ type Server struct {
 type process struct {
 	pid  int
 	done chan struct{} // closed once it has been waited for
-	err  error         // set before done is closed
+
+	// Set before done is closed.
+	state *os.ProcessState
+	err   error
+}
+
+// Command says how a server that is none of a Stack's own is run.
+type Command struct {
+	// Name tells it apart; its output goes to NAME.log in Dir.
+	Name, Dir string
+	// Args are the program and its arguments.
+	Args []string
+	// Env is added to this process' environment.
+	Env []string
+	// Ready is asked again and again until it returns nil.
+	Ready func(context.Context) error
+}
+
+// NewServer prepares a server that is not part of a Stack. Start runs it in a
+// process group of its own, which the kernel ends with this process; whoever
+// started it must Kill or Stop it.
+func NewServer(c Command) *Server {
+	return &Server{name: c.Name, dir: c.Dir, command: c.Args, env: c.Env, ready: c.Ready}
 }
 
 // Name tells the server apart in logs, such as "kafka-1".
@@ -71,8 +94,8 @@ func (s *Server) Start(ctx context.Context) error {
 // Kill ends the server as a crash would (SIGKILL), and returns once it is gone.
 func (s *Server) Kill() error { return s.end(syscall.SIGKILL, time.Minute) }
 
-// Stop asks the server to end (SIGTERM), and returns once it has. It is killed
-// when that takes longer than 30 s.
+// Stop asks the server to end (SIGTERM), and returns once it has. Where that
+// takes longer than 30 s it is killed, which is an error.
 func (s *Server) Stop() error { return s.end(syscall.SIGTERM, 30*time.Second) }
 
 // Restart kills the server and starts it again.
@@ -85,12 +108,30 @@ func (s *Server) Restart(ctx context.Context) error {
 
 // Pause stops the process where it is (SIGSTOP): its connections stay open and
 // nothing answers.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { return s.Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused process go on (SIGCONT).
-func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
+func (s *Server) Resume() error { return s.Signal(syscall.SIGCONT) }
 
-func (s *Server) signal(sig syscall.Signal) error {
+// Wait returns how the running process ended, once it has; nil where none was
+// running.
+func (s *Server) Wait(ctx context.Context) (*os.ProcessState, error) {
+	s.mu.Lock()
+	proc := s.proc
+	s.mu.Unlock()
+	if proc == nil {
+		return nil, nil
+	}
+	select {
+	case <-proc.done:
+		return proc.state, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for %s: %w", s.name, ctx.Err())
+	}
+}
+
+// Signal sends a signal to the process and does not wait for what follows.
+func (s *Server) Signal(sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proc == nil {
@@ -122,10 +163,7 @@ func (s *Server) end(sig syscall.Signal, within time.Duration) error {
 	}
 	_ = syscall.Kill(-proc.pid, syscall.SIGKILL)
 	<-proc.done
-	if sig == syscall.SIGKILL {
-		return fmt.Errorf("kill %s: it took longer than %v", s.name, within)
-	}
-	return nil
+	return fmt.Errorf("end %s: it took longer than %v", s.name, within)
 }
 
 // launch starts the process and does not wait until it answers.
@@ -141,6 +179,7 @@ func (s *Server) launch() error {
 	}
 	cmd := exec.Command(s.command[0], s.command[1:]...)
 	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 
@@ -159,6 +198,7 @@ func (s *Server) launch() error {
 		proc.pid = cmd.Process.Pid
 		started <- nil
 		proc.err = cmd.Wait()
+		proc.state = cmd.ProcessState
 		close(proc.done)
 	}()
 	if err := <-started; err != nil {

@@ -29,9 +29,12 @@ type Config struct {
 
 // Cluster is a Kafka cluster, reached over kafka-go's pooled connections.
 type Cluster struct {
-	config    Config
+	config Config
+	addr   net.Addr
+	// transport routes by topic and so keeps the metadata of every topic.
 	transport *kafka.Transport
-	addr      net.Addr
+	// reads routes by broker id and keeps the list of brokers only.
+	reads *kafka.Transport
 }
 
 // NewCluster prepares to reach a cluster. It does not connect yet.
@@ -43,19 +46,30 @@ func NewCluster(config Config) (*Cluster, error) {
 		return nil, errors.New("new cluster: give a dial timeout above zero")
 	}
 	return &Cluster{
-		config: config,
-		addr:   kafka.TCP(config.Brokers...),
-		transport: &kafka.Transport{
-			ClientID:    config.ClientID,
-			DialTimeout: config.DialTimeout,
-			TLS:         config.TLS,
-			SASL:        config.SASL,
-			// Kafka-go asks for new metadata on this timer only, never because
-			// a broker said that it is not the leader.
-			MetadataTTL: 500 * time.Millisecond,
-		},
+		config:    config,
+		addr:      kafka.TCP(config.Brokers...),
+		transport: newTransport(config, nil),
+		reads:     newTransport(config, []string{}),
 	}, nil
 }
 
-// Close ends the idle connections.
-func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
+// newTransport makes connections that follow the metadata of the topics; nil
+// means of all of them.
+func newTransport(config Config, topics []string) *kafka.Transport {
+	return &kafka.Transport{
+		ClientID:    config.ClientID,
+		DialTimeout: config.DialTimeout,
+		TLS:         config.TLS,
+		SASL:        config.SASL,
+		// Kafka-go asks for new metadata on this timer only, never because
+		// a broker said that it is not the leader.
+		MetadataTTL:    500 * time.Millisecond,
+		MetadataTopics: topics,
+	}
+}
+
+// Close ends the idle connections. Those in use end with their request.
+func (c *Cluster) Close() {
+	c.transport.CloseIdleConnections()
+	c.reads.CloseIdleConnections()
+}

@@ -1,0 +1,47 @@
+# Everything that people and CI do with this repository. `make test` and
+# `make lint` are what must pass.
+
+GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
+FUZZTIME     ?= 5s
+
+.PHONY: run build test e2e lint fmt bench fuzz
+
+run:
+	go run ./cmd/sluice dev
+
+build:
+	go build -o sluice ./cmd/sluice
+
+test:
+	go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v '/bench/e2e$$')
+	$(MAKE) e2e
+
+# End to end, with real Kafka, Redis and Chromium. Without -race, as these
+# tests move a lot of data; the servers under test are processes of their own.
+e2e:
+	go test -count=1 -timeout 10m ./bench/e2e
+
+lint:
+	go mod verify
+	go mod tidy -diff
+	go vet ./...
+	@unformatted=$$($(GOFUMPT) -l .) && if [ -n "$$unformatted" ]; then \
+		echo "gofumpt wants other formatting (make fmt):"; echo "$$unformatted"; exit 1; fi
+	$(GOLANGCI_LINT) run ./...
+
+fmt:
+	$(GOFUMPT) -w .
+
+bench:
+	go run ./bench/load -short
+
+# Every fuzz target that there is, each for FUZZTIME.
+fuzz:
+	@set -eu; for package in $$(go list ./...); do \
+		targets=$$(go test -list '^Fuzz' $$package); \
+		for target in $$(echo "$$targets" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done

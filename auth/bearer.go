@@ -1,0 +1,172 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The algorithms that an issuer's tokens can be signed with (RFC 7518, RFC
+// 8037). The list is fixed; `none` is not on it.
+const (
+	HS256 = "HS256"
+	RS256 = "RS256"
+	ES256 = "ES256"
+	EdDSA = "EdDSA"
+)
+
+// maxNameBytes bounds a subject and a key id.
+const maxNameBytes = 256
+
+var (
+	errUnknownKey   = unauthenticated("the token's key id or algorithm is not among the issuer's keys")
+	errTokenTooLong = unauthenticated("the token is too long")
+)
+
+// parser takes tokens apart and checks signatures. Which of the algorithms an
+// issuer may use, and what its tokens must claim, is the issuer's to say.
+var parser = jwt.NewParser(
+	jwt.WithValidMethods([]string{HS256, RS256, ES256, EdDSA}),
+	jwt.WithStrictDecoding(),
+	jwt.WithoutClaimsValidation(),
+)
+
+// Bearer finds out whose token it is: a JWT (RFC 7519) of one of the issuers.
+// It waits for the network only where the token names a key that is not known,
+// for some seconds at most. Errors are ErrUnauthenticated, ErrTokenExpired,
+// ErrKeysUnavailable, or the context's.
+func (a *Authenticator) Bearer(ctx context.Context, token string) (*Principal, error) {
+	if len(token) > a.tokenBytes {
+		return nil, errTokenTooLong
+	}
+	sum := sha256.Sum256([]byte(token))
+	now := time.Now()
+	if p := a.verified.find(sum, now); p != nil {
+		return p, nil
+	}
+
+	var (
+		c       = claims{}
+		by      *issuer
+		version uint64
+		keyErr  error
+	)
+	parsed, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		var keys jwt.VerificationKeySet
+		if by, keyErr = a.issuerOf(t, c); keyErr == nil {
+			// Before the keys, so that a change in between is noticed.
+			version = by.keys.version()
+			keys, keyErr = by.find(ctx, t)
+		}
+		return keys, keyErr
+	})
+	switch {
+	case keyErr != nil:
+		return nil, keyErr
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return nil, unauthenticated("the token is not a JWT")
+	case err != nil || !parsed.Valid:
+		return nil, unauthenticated("the token's algorithm or signature is wrong")
+	}
+	p, err := a.principalOf(by, c)
+	if err != nil {
+		return nil, err
+	}
+	a.verified.add(sum, verified{principal: p, keys: by.keys, version: version}, now)
+	return p, nil
+}
+
+// Renew is Bearer for a session that goes on under a new token. The new token
+// must be the same principal's, else it is ErrPrincipalChanged; its rights and
+// its end may be others.
+func (a *Authenticator) Renew(ctx context.Context, current *Principal, token string) (*Principal, error) {
+	renewed, err := a.Bearer(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if renewed.Key() != current.Key() {
+		return nil, ErrPrincipalChanged
+	}
+	return renewed, nil
+}
+
+// issuerOf finds the issuer that a token, not verified yet, claims to be of.
+func (a *Authenticator) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
+	// None of the extensions that a token can ask us to understand is known
+	// here (RFC 7515 section 4.1.11). Headers that bring a key or say where to
+	// get one (jwk, jku, x5c, x5u) are not looked at.
+	if _, ok := t.Header["crit"]; ok {
+		return nil, unauthenticated("the token has critical header parameters")
+	}
+	name, err := c.GetIssuer()
+	if err != nil {
+		return nil, unauthenticated("the token's issuer is not a text")
+	}
+	by, ok := a.issuers[name]
+	if !ok {
+		return nil, unauthenticated("the token's issuer is not one of ours")
+	}
+	return by, nil
+}
+
+// find gives the keys that may have signed the token.
+func (by *issuer) find(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySet, error) {
+	algorithm := t.Method.Alg()
+	if !by.algorithms[algorithm] {
+		return jwt.VerificationKeySet{}, unauthenticated("the issuer does not use the token's algorithm")
+	}
+	var id string
+	if named, ok := t.Header["kid"]; ok {
+		if id, ok = named.(string); !ok || id == "" || len(id) > maxNameBytes {
+			return jwt.VerificationKeySet{}, unauthenticated("the token's key id is not a short text")
+		}
+	}
+	return by.keys.find(ctx, id, algorithm)
+}
+
+// principalOf checks what a token claims whose signature is good.
+func (a *Authenticator) principalOf(by *issuer, c claims) (*Principal, error) {
+	err := by.validator.Validate(c)
+	switch {
+	case err == nil:
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return nil, unauthenticated("the token lacks an audience or expiry")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return nil, unauthenticated("the token is for another audience")
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return nil, unauthenticated("the token is not valid yet")
+	case errors.Is(err, errClaim):
+		return nil, unauthenticated("a time or the audience in the token is malformed")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, ErrTokenExpired
+	default:
+		return nil, unauthenticated("the token's claims are not valid")
+	}
+	// A token that is bound to a key or certificate is worth nothing without
+	// it (RFC 7800, RFC 8705, RFC 9449), and that is not asked for here.
+	if _, ok := c["cnf"]; ok {
+		return nil, unauthenticated("the token is bound to a key, which is not supported")
+	}
+	subject, err := c.GetSubject()
+	if err != nil || subject == "" || len(subject) > maxNameBytes || !utf8.ValidString(subject) ||
+		strings.ContainsFunc(subject, unicode.IsControl) {
+		return nil, unauthenticated("the token's subject is missing, too long or has control characters")
+	}
+	expires, err := c.GetExpirationTime()
+	if err != nil || expires == nil {
+		return nil, unauthenticated("the token lacks an expiry")
+	}
+	var grants []*grant
+	for _, g := range a.grants {
+		if g.matches(c) {
+			grants = append(grants, g)
+		}
+	}
+	return newPrincipal(by.name, subject, expires.Add(a.clockSkew), grants), nil
+}

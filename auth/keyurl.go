@@ -1,0 +1,276 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// KeysRetryAfter is how long it takes at most until a key that is not
+	// known is looked for again: unknown key ids, which anybody can make up,
+	// cause at most one request to the issuer in this time.
+	KeysRetryAfter = 30 * time.Second
+
+	// keysEvery is how often keys are fetched without being asked for. A key
+	// that the issuer has withdrawn is good for no longer than this.
+	keysEvery = 10 * time.Minute
+	// keysFirstRetry is doubled for each failure in a row, up to KeysRetryAfter.
+	keysFirstRetry = time.Second
+	// keysTimeout bounds one fetch from dialing to the last byte.
+	keysTimeout = 5 * time.Second
+	// maxMissing bounds how many key ids are remembered as looked for in vain.
+	maxMissing = 1000
+)
+
+// urlKeys are the keys that an issuer publishes at an address (RFC 7517
+// section 5). Only this address is ever asked, and redirects are not followed.
+// The keys that were fetched last go on while the issuer cannot be reached.
+type urlKeys struct {
+	address string
+	client  *http.Client
+	log     *slog.Logger
+
+	set     atomic.Pointer[keySet] // nil before the first fetch
+	changes atomic.Uint64
+
+	mu sync.Mutex
+	// running is the fetch in flight.
+	running *fetch
+	// last is how the latest fetch ended.
+	last error
+	// asked is when the latest fetch for an unknown key id began, and missing
+	// holds the key ids which that one, or a later one, did not bring.
+	asked   time.Time
+	missing map[string]struct{}
+
+	// Owned by the fetch in flight.
+	content []byte
+}
+
+// fetch is one request for the keys, for all who wait for it.
+type fetch struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+var errNeverFetched = errors.New("the keys have not been fetched yet")
+
+func newURLKeys(address string, insecure bool, client *http.Client, log *slog.Logger) (*urlKeys, error) {
+	if err := checkKeysURL(address, insecure); err != nil {
+		return nil, err
+	}
+	own := http.Client{Transport: &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DisableKeepAlives:      true, // the next request is minutes away
+		MaxResponseHeaderBytes: 64 << 10,
+	}}
+	if client != nil {
+		own = *client
+	}
+	own.Jar = nil
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &urlKeys{
+		address: address,
+		client:  &own,
+		log:     log,
+		last:    errNeverFetched,
+		missing: make(map[string]struct{}),
+	}, nil
+}
+
+func checkKeysURL(address string, insecure bool) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return errors.New("the JWKS URL is not a URL")
+	case u.Host == "" || u.Opaque != "":
+		return errors.New("the JWKS URL has no host")
+	case u.User != nil:
+		return errors.New("the JWKS URL has a user name or password in it")
+	case u.Scheme == "https", u.Scheme == "http" && insecure:
+		return nil
+	default:
+		return errors.New("the JWKS URL is not https: who can change an answer on its way can let anybody in")
+	}
+}
+
+func (u *urlKeys) find(ctx context.Context, id, algorithm string) (jwt.VerificationKeySet, error) {
+	keys, known := u.set.Load().find(id, algorithm)
+	if !known {
+		if err := u.look(ctx, id); err != nil {
+			return keys, err
+		}
+		keys, _ = u.set.Load().find(id, algorithm)
+	}
+	if len(keys.Keys) == 0 {
+		return keys, errUnknownKey
+	}
+	return keys, nil
+}
+
+// look fetches the keys because of a key id that is not known, or waits for
+// the fetch in flight. Nil means that the keys are as fresh as that id needs,
+// not that it is among them.
+func (u *urlKeys) look(ctx context.Context, id string) error {
+	u.mu.Lock()
+	running, mine := u.running, false
+	if running == nil {
+		if !u.asked.IsZero() && time.Since(u.asked) < KeysRetryAfter {
+			_, lookedFor := u.missing[id]
+			u.mu.Unlock()
+			if lookedFor {
+				return nil
+			}
+			// The key may be newer than the last fetch, so it is not said that
+			// the token is bad.
+			return fmt.Errorf("%w: an unknown key id, and others were looked for a moment ago", ErrKeysUnavailable)
+		}
+		u.asked = time.Now()
+		clear(u.missing)
+		running, mine = u.begin(), true
+	}
+	u.mu.Unlock()
+
+	if mine {
+		// Others wait for this fetch too, so it does not end with the client
+		// that happens to be the first.
+		u.finish(context.WithoutCancel(ctx), running)
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("wait for keys: %w", ctx.Err())
+	case <-running.done:
+	}
+	if running.err != nil {
+		return fmt.Errorf("%w: an unknown key id, and the issuer does not answer", ErrKeysUnavailable)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.missing) < maxMissing {
+		u.missing[id] = struct{}{}
+	}
+	return nil
+}
+
+// fetch asks the issuer, or waits for whoever is doing so.
+func (u *urlKeys) fetch(ctx context.Context) error {
+	u.mu.Lock()
+	running := u.running
+	mine := running == nil
+	if mine {
+		running = u.begin()
+	}
+	u.mu.Unlock()
+	if mine {
+		u.finish(ctx, running)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-running.done:
+		return running.err
+	}
+}
+
+// begin makes the caller, who holds mu, the one who must call finish.
+func (u *urlKeys) begin() *fetch {
+	u.running = &fetch{done: make(chan struct{})}
+	return u.running
+}
+
+func (u *urlKeys) finish(ctx context.Context, running *fetch) {
+	running.err = u.get(ctx)
+
+	u.mu.Lock()
+	failedBefore := u.last != nil && !errors.Is(u.last, errNeverFetched)
+	u.running, u.last = nil, running.err
+	u.mu.Unlock()
+	close(running.done)
+
+	switch {
+	case running.err != nil && ctx.Err() != nil: // we are stopping
+	case running.err != nil && !failedBefore:
+		u.log.Warn("fetch keys; the keys known so far go on", "error", running.err)
+	case running.err == nil && failedBefore:
+		u.log.Info("keys can be fetched again")
+	}
+}
+
+func (u *urlKeys) get(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.address, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	response, err := u.client.Do(request)
+	if err != nil {
+		if said := (*url.Error)(nil); errors.As(err, &said) {
+			return said.Err // without the address, whose query may hold a key
+		}
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the issuer answered with status %d", response.StatusCode)
+	}
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxKeySetBytes+1))
+	if err != nil {
+		return err
+	}
+	if len(content) > maxKeySetBytes {
+		return fmt.Errorf("the answer is larger than %d bytes", maxKeySetBytes)
+	}
+	if bytes.Equal(content, u.content) {
+		return nil
+	}
+	set, err := parseKeySet(content)
+	if err != nil {
+		return err
+	}
+	u.content = content
+	u.set.Store(set)
+	u.changes.Add(1)
+	u.log.Info("fetched keys", "keys", len(set.keys), "skipped", set.skipped)
+	return nil
+}
+
+func (u *urlKeys) run(ctx context.Context) {
+	retry := keysFirstRetry
+	for {
+		pause := keysEvery
+		if err := u.fetch(ctx); err != nil {
+			pause, retry = retry, min(2*retry, KeysRetryAfter)
+		} else {
+			retry = keysFirstRetry
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (u *urlKeys) version() uint64 { return u.changes.Load() }
+
+func (u *urlKeys) ready() error {
+	if u.set.Load() != nil {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.last
+}

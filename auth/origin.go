@@ -1,0 +1,82 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Origins is a list of web origins (RFC 6454): scheme, host and port. It is
+// never changed. A nil list has none.
+type Origins struct {
+	listed []string
+}
+
+// NewOrigins checks a list of origins, each `scheme://host` or
+// `scheme://host:port`. They are brought into the form in which browsers send
+// them: lower case, without the scheme's own port. Wildcards, `null`, `file:`
+// and anything behind the port are refused.
+func NewOrigins(origins []string) (*Origins, error) {
+	list := &Origins{}
+	for _, text := range origins {
+		origin, err := normalOrigin(text)
+		if err != nil {
+			return nil, fmt.Errorf("check origin %q: %w", text, err)
+		}
+		if !slices.Contains(list.listed, origin) {
+			list.listed = append(list.listed, origin)
+		}
+	}
+	return list, nil
+}
+
+// Allowed reports whether an Origin header, as a browser sent it, is one of the
+// list: equal to the last byte.
+func (o *Origins) Allowed(origin string) bool {
+	return o != nil && origin != "" && slices.Contains(o.listed, origin)
+}
+
+// List gives the origins in the form in which browsers send them.
+func (o *Origins) List() []string {
+	if o == nil {
+		return nil
+	}
+	return slices.Clone(o.listed)
+}
+
+func normalOrigin(text string) (string, error) {
+	text = strings.ToLower(text)
+	u, err := url.Parse(text)
+	switch {
+	case text == "null":
+		return "", errors.New("null is the origin of any sandboxed page")
+	case strings.Contains(text, "*"):
+		return "", errors.New("origins are listed one by one, without wildcards")
+	case err != nil || u.Scheme == "" || u.Hostname() == "":
+		return "", errors.New("it is not scheme://host or scheme://host:port")
+	case u.Scheme == "file":
+		return "", errors.New("pages of files all have the origin null")
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", errors.New("it has a character other than ASCII; write the host in punycode")
+	case text != u.Scheme+"://"+u.Host:
+		return "", errors.New("it has something before the host or after the port")
+	case strings.HasSuffix(u.Host, ":"):
+		return "", errors.New("it has a colon and no port")
+	}
+	host := u.Hostname()
+	if strings.Contains(host, ":") {
+		ip, err := netip.ParseAddr(host)
+		if err != nil {
+			return "", errors.New("the host is not an IPv6 address")
+		}
+		host = "[" + ip.String() + "]"
+	}
+	port := u.Port()
+	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		return u.Scheme + "://" + host, nil
+	}
+	return u.Scheme + "://" + host + ":" + port, nil
+}

@@ -1,0 +1,69 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// maxPatternBytes and maxPatternStars bound the work of one match.
+const (
+	maxPatternBytes = 256
+	maxPatternStars = 8
+)
+
+// Pattern names streams: `*` stands for any run of characters, also an empty
+// one and one with dots in it; every other character stands for itself. There
+// is no way to write a literal `*`. Patterns come from the configuration only:
+// nothing that a token or a client says is ever read as one.
+type Pattern struct {
+	// parts are the texts between the stars: one part means no star.
+	parts []string
+}
+
+// NewPattern checks a pattern: 1 to 256 bytes without spaces and control
+// characters, at most 8 stars.
+func NewPattern(text string) (Pattern, error) {
+	switch {
+	case text == "":
+		return Pattern{}, errors.New("an empty pattern matches nothing")
+	case len(text) > maxPatternBytes:
+		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", maxPatternBytes)
+	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }):
+		return Pattern{}, fmt.Errorf("the pattern %q has a space or control character", text)
+	case strings.Count(text, "*") > maxPatternStars:
+		return Pattern{}, fmt.Errorf("the pattern %q has more than %d stars", text, maxPatternStars)
+	}
+	return Pattern{parts: strings.Split(text, "*")}, nil
+}
+
+// Match reports whether the pattern names the stream. The zero Pattern matches
+// nothing.
+func (p Pattern) Match(stream string) bool {
+	if len(p.parts) == 0 {
+		return false
+	}
+	first, rest := p.parts[0], p.parts[1:]
+	if len(rest) == 0 {
+		return stream == first
+	}
+	stream, ok := strings.CutPrefix(stream, first)
+	if !ok {
+		return false
+	}
+	last := rest[len(rest)-1]
+	// The earliest place of each part in the middle leaves the most for those
+	// behind it, so no other needs to be tried.
+	for _, part := range rest[:len(rest)-1] {
+		i := strings.Index(stream, part)
+		if i < 0 {
+			return false
+		}
+		stream = stream[i+len(part):]
+	}
+	return strings.HasSuffix(stream, last)
+}
+
+// String gives the pattern as it was written.
+func (p Pattern) String() string { return strings.Join(p.parts, "*") }

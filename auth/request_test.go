@@ -1,0 +1,159 @@
+package auth_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"sluice/auth"
+)
+
+func TestFromRequest(t *testing.T) {
+	t.Parallel()
+	const site = "https://app.example.com"
+	origins := must(auth.NewOrigins([]string{site}))
+	strict := auth.RequestOptions{Origins: origins}
+	loose := auth.RequestOptions{Origins: origins, AccessTokenInQuery: true}
+	b64 := base64.RawURLEncoding.EncodeToString
+	sub := auth.SubprotocolPrefix + b64([]byte("tok.en.1"))
+	type h = http.Header
+	for _, c := range []struct {
+		name    string
+		options auth.RequestOptions
+		query   string
+		headers http.Header
+		source  auth.Source
+		token   string
+		want    error
+	}{
+		{name: "none", options: strict},
+		{name: "header", options: strict, headers: h{"Authorization": {"Bearer tok.en.1"}}, source: auth.FromHeader, token: "tok.en.1"},
+		{name: "scheme in lower case", options: strict, headers: h{"Authorization": {"bearer  tok.en.1 "}}, source: auth.FromHeader, token: "tok.en.1"},
+		{name: "header without token", options: strict, headers: h{"Authorization": {"Bearer"}}, want: auth.ErrUnauthenticated},
+		{name: "empty header", options: strict, headers: h{"Authorization": {""}}, want: auth.ErrUnsupportedCredential},
+		{name: "bare token", options: strict, headers: h{"Authorization": {"tok.en.1"}}, want: auth.ErrUnsupportedCredential},
+		{name: "Basic", options: strict, headers: h{"Authorization": {"Basic dTpw"}}, want: auth.ErrUnsupportedCredential},
+		{name: "ApiKey", options: strict, headers: h{"Authorization": {"ApiKey k1"}}, want: auth.ErrUnsupportedCredential},
+		{name: "two headers", options: strict, headers: h{"Authorization": {"Bearer a", "Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+
+		{name: "subprotocol", options: strict, headers: h{"Sec-Websocket-Protocol": {"sluice.v1.json, " + sub}}, source: auth.FromSubprotocol, token: "tok.en.1"},
+		{name: "subprotocol first", options: strict, headers: h{"Sec-Websocket-Protocol": {sub + ",sluice.v1.json"}}, source: auth.FromSubprotocol, token: "tok.en.1"},
+		{name: "subprotocol on two lines", options: strict, headers: h{"Sec-Websocket-Protocol": {sub, "sluice.v1.json"}}, source: auth.FromSubprotocol, token: "tok.en.1"},
+		{name: "subprotocol alone", options: strict, headers: h{"Sec-Websocket-Protocol": {sub}}, want: auth.ErrUnauthenticated},
+		{name: "subprotocol beside nothing", options: strict, headers: h{"Sec-Websocket-Protocol": {sub + ", ,"}}, want: auth.ErrUnauthenticated},
+		{name: "subprotocol twice", options: strict, headers: h{"Sec-Websocket-Protocol": {"x, " + sub + ", " + sub}}, want: auth.ErrAmbiguousCredentials},
+		{name: "subprotocol padded", options: strict, headers: h{"Sec-Websocket-Protocol": {"x, " + auth.SubprotocolPrefix + "dG9rZQ=="}}, want: auth.ErrUnauthenticated},
+		{name: "subprotocol not base64url", options: strict, headers: h{"Sec-Websocket-Protocol": {"x, " + auth.SubprotocolPrefix + "a.b"}}, want: auth.ErrUnauthenticated},
+		{name: "subprotocol empty", options: strict, headers: h{"Sec-Websocket-Protocol": {"x, " + auth.SubprotocolPrefix}}, want: auth.ErrUnauthenticated},
+		{name: "subprotocol huge", options: strict, headers: h{"Sec-Websocket-Protocol": {"x, " + auth.SubprotocolPrefix + strings.Repeat("A", 1<<20)}}, want: auth.ErrUnauthenticated},
+		{name: "other subprotocols", options: strict, headers: h{"Sec-Websocket-Protocol": {"sluice.v1.json, bearer"}}},
+
+		{name: "query", options: loose, query: "access_token=tok.en.1", source: auth.FromQuery, token: "tok.en.1"},
+		{name: "query not allowed", options: strict, query: "access_token=tok.en.1", want: auth.ErrUnsupportedCredential},
+		{name: "query escaped", options: strict, query: "access%5Ftoken=tok.en.1", want: auth.ErrUnsupportedCredential},
+		{name: "query empty", options: loose, query: "access_token=", want: auth.ErrUnauthenticated},
+		{name: "query twice", options: loose, query: "access_token=a&access_token=a", want: auth.ErrAmbiguousCredentials},
+		{name: "ticket", options: loose, query: "ticket=t1", want: auth.ErrUnsupportedCredential},
+		{name: "other parameters", options: strict, query: "stream=a&tickets=1"},
+
+		{name: "header and query", options: loose, query: "access_token=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+		{name: "header and refused query", options: strict, query: "access_token=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+		{name: "header and ticket", options: strict, query: "ticket=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+		{name: "header and subprotocol", options: strict, headers: h{"Authorization": {"Bearer a"}, "Sec-Websocket-Protocol": {"x," + sub}}, want: auth.ErrAmbiguousCredentials},
+		{name: "ApiKey and Bearer", options: strict, headers: h{"Authorization": {"ApiKey a", "Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+
+		{name: "cookie", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {site}}, source: auth.FromCookie, token: "tok.en.1"},
+		{name: "cookie, Origin absent", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, our own page", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Sec-Fetch-Site": {"same-origin"}}, source: auth.FromCookie, token: "tok.en.1"},
+		{name: "cookie, a page of the same site", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Sec-Fetch-Site": {"same-site"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, a foreign page", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Sec-Fetch-Site": {"cross-site"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, typed by hand", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Sec-Fetch-Site": {"none"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, two sites", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Sec-Fetch-Site": {"same-origin", "cross-site"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, foreign Origin, own site", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {"https://x.example"}, "Sec-Fetch-Site": {"same-origin"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, Origin null", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {"null"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, Origin empty", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {""}}, want: auth.ErrOriginRefused},
+		{name: "cookie, look-alike", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {site + ".evil.com"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, other scheme", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {"http://app.example.com"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, other port", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {site + ":8443"}}, want: auth.ErrOriginRefused},
+		{name: "cookie, two Origins", options: strict, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {site, site}}, want: auth.ErrOriginRefused},
+		{name: "cookie, no list", headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {site}}, want: auth.ErrOriginRefused},
+		{name: "cookie twice", options: strict, headers: h{"Cookie": {"__Host-sluice=a; __Host-sluice=b"}, "Origin": {site}}, want: auth.ErrAmbiguousCredentials},
+		{name: "cookie empty", options: strict, headers: h{"Cookie": {"__Host-sluice="}, "Origin": {site}}, want: auth.ErrUnauthenticated},
+		{name: "cookie without prefix", options: strict, headers: h{"Cookie": {"sluice=tok.en.1; __host-sluice=x"}, "Origin": {site}}},
+		{name: "header overrides cookie", options: strict, headers: h{"Cookie": {"__Host-sluice=a"}, "Origin": {"null"}, "Authorization": {"Bearer tok.en.1"}}, source: auth.FromHeader, token: "tok.en.1"},
+		{name: "bad header and cookie", options: strict, headers: h{"Cookie": {"__Host-sluice=a"}, "Origin": {site}, "Authorization": {"Bearer"}}, want: auth.ErrUnauthenticated},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(http.MethodGet, "/v1/ws?"+c.query, nil)
+			for name, values := range c.headers {
+				r.Header[name] = values
+			}
+			got, err := auth.FromRequest(r, c.options)
+			if !errors.Is(err, c.want) {
+				t.Fatalf("got error %v, want %v", err, c.want)
+			}
+			if got.Source != c.source || got.Token.Reveal() != c.token {
+				t.Errorf("got %q from %q", got.Token.Reveal(), got.Source)
+			}
+			if got.IsZero() != (c.source == auth.FromNowhere) || got.Ambient() != (c.source == auth.FromCookie) {
+				t.Errorf("zero %v, ambient %v", got.IsZero(), got.Ambient())
+			}
+			if err != nil && strings.Contains(err.Error(), "tok.en.1") {
+				t.Errorf("the error %q holds the token", err)
+			}
+		})
+	}
+	if !errors.Is(auth.ErrOriginRefused, auth.ErrForbidden) {
+		t.Error("a refused origin is not forbidden")
+	}
+}
+
+// What is refused by name must say the name.
+func TestFromRequestNamesWhatItRefuses(t *testing.T) {
+	t.Parallel()
+	for target, name := range map[string]string{"/?access_token=a": "access_token", "/?ticket=a": "ticket"} {
+		_, err := auth.FromRequest(httptest.NewRequest(http.MethodGet, target, nil), auth.RequestOptions{})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "ApiKey k")
+	if _, err := auth.FromRequest(r, auth.RequestOptions{}); err == nil || !strings.Contains(err.Error(), "ApiKey") {
+		t.Errorf("ApiKey: %v", err)
+	}
+}
+
+func FuzzFromRequest(f *testing.F) {
+	f.Add("Bearer a.b.c", "sluice.v1.json, "+auth.SubprotocolPrefix+"YQ", "__Host-sluice=a", "https://app.example.com", "access_token=a")
+	f.Add("ApiKey a", "", "", "null", "ticket=a;b")
+	f.Add("", "x,"+auth.SubprotocolPrefix+"YQ", "", "", "%zz")
+	f.Add("", "", `__Host-sluice="a b"`, "https://app.example.com", "")
+	origins := must(auth.NewOrigins([]string{"https://app.example.com"}))
+	f.Fuzz(func(t *testing.T, authorization, subprotocol, cookie, origin, query string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.RawQuery = query
+		for name, value := range map[string]string{
+			"Authorization": authorization, "Sec-Websocket-Protocol": subprotocol, "Cookie": cookie, "Origin": origin,
+		} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		got, err := auth.FromRequest(r, auth.RequestOptions{Origins: origins})
+		switch {
+		case err != nil && !got.IsZero():
+			t.Fatalf("both a credential and %v", err)
+		case err == nil && got.IsZero() != got.Token.IsZero():
+			t.Fatalf("a credential from %q without a token, or a token from nowhere", got.Source)
+		case got.Source == auth.FromQuery:
+			t.Fatal("a token from the query, which is not allowed")
+		case got.Ambient() && (origin != "https://app.example.com" || authorization != ""):
+			t.Fatalf("a cookie from origin %q beside %q", origin, authorization)
+		}
+	})
+}

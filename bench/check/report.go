@@ -1,0 +1,96 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Fault is a kind of broken promise.
+type Fault string
+
+// The faults.
+const (
+	// Lost: a visible record never reached a subscriber.
+	Lost Fault = "lost"
+	// SilentGap: a record came although one before it, which the connection
+	// should have had first, did not, and no gap was announced.
+	SilentGap Fault = "silent gap"
+	// CursorAhead: a connection began behind the position that it resumed
+	// from.
+	CursorAhead Fault = "cursor ahead"
+	// OutOfOrder: offsets fell, or one came twice, within a connection.
+	OutOfOrder Fault = "out of order"
+	// Duplicate: a connection began before the position that it resumed from.
+	Duplicate Fault = "duplicate outside the window"
+	// AbortedDelivered: a record of an aborted transaction was delivered.
+	AbortedDelivered Fault = "aborted delivered"
+	// Foreign: a record that the log does not have at this place, or has with
+	// another key or value.
+	Foreign Fault = "foreign"
+	// Announced: the server said that it would not deliver something that the
+	// log has.
+	Announced Fault = "gap announced"
+	// StoredMissing: a publish was answered "stored", and the record is not
+	// there.
+	StoredMissing Fault = "answered stored, yet missing"
+	// RejectedVisible: a publish was answered "not stored", and the record is
+	// there.
+	RejectedVisible Fault = "answered not stored, yet visible"
+	// StoredTwice: a record published once is in the log more than once.
+	StoredTwice Fault = "stored twice"
+	// PublishOrder: records of a session with one key are stored in another
+	// order than they were sent.
+	PublishOrder Fault = "published out of order"
+)
+
+// examples is how many instances of a fault a report describes.
+const examples = 5
+
+// Report counts faults.
+type Report struct {
+	// Delivered is the number of deliveries that were compared, or of answers.
+	Delivered int
+	// Repeated is how many of these were duplicates within the window.
+	Repeated int
+	// Reconnects is the number of connections after each journal's first.
+	Reconnects int
+
+	Faults   map[Fault]int
+	examples map[Fault][]string
+}
+
+func newReport() *Report {
+	return &Report{Faults: make(map[Fault]int), examples: make(map[Fault][]string)}
+}
+
+func (r *Report) add(fault Fault, n int, format string, args ...any) {
+	r.Faults[fault] += n
+	if len(r.examples[fault]) < examples {
+		r.examples[fault] = append(r.examples[fault], fmt.Sprintf(format, args...))
+	}
+}
+
+// Err is nil where nothing is wrong, and else tells each fault, how often it
+// occurred, and the first instances.
+func (r *Report) Err() error {
+	if len(r.Faults) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
+		lines = append(lines, fmt.Sprintf("%s: %d", fault, r.Faults[fault]))
+		for _, example := range r.examples[fault] {
+			lines = append(lines, "    "+example)
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// String tells what was compared.
+func (r *Report) String() string {
+	return fmt.Sprintf("%d compared, %d repeated within the window, %d reconnects, %d kinds of fault",
+		r.Delivered, r.Repeated, r.Reconnects, len(r.Faults))
+}

@@ -1,0 +1,12 @@
+// Package e2e holds the end-to-end tests: the real binary against real Kafka,
+// Redis and Chromium, through the public interface only. None of the server's
+// packages is used; what was delivered is judged by package check.
+//
+// A subscriber (subscriber_test.go) keeps one subscription alive over cuts and
+// instances, and journals what it receives; it speaks through a lane, which is
+// one connection, SSE (sse_test.go) or WebSocket (websocket_test.go). Writers
+// (writers_test.go) are plain Kafka clients, and so is the reader of the log
+// (log_test.go).
+//
+// With SLUICE_E2E_RACE=1 the server is built with the race detector.
+package e2e

@@ -1,0 +1,89 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// TestDeploysAreQuiet is about promise 13: on SIGTERM an instance is not ready
+// at once, tells every session, and ends by itself with status 0; those who
+// were on it go on at another one, and have everything.
+func TestDeploysAreQuiet(t *testing.T) {
+	const partitions = 3
+	work := writers{topic: "deploys", span: 8 * time.Second, perCodec: 1_000, kcat: 100, committed: 500, aborted: 500}
+	topic(t, work.topic, partitions)
+	config := setup{streams: map[string]string{"deploys": work.topic}}
+	leaves, stays := sluice(t, config), sluice(t, config)
+	ctx := within(t, 90*time.Second)
+
+	var all []*subscriber
+	for i := range 20 {
+		over := []transport{overSSE, overWS}[i%2]
+		s := newSubscriber(fmt.Sprintf("%s-%d", over, i), over, []resume{byCursor, bySeen}[i/2%2], "deploys", partitions)
+		s.instances, s.token, s.leaving = []*instance{leaves, stays}, token(t, s.name, "reader"), true
+		s.first = leaves
+		all = append(all, s)
+	}
+	var running sync.WaitGroup
+	for _, s := range all {
+		running.Go(func() {
+			if err := s.run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	stopping := make(chan struct{})
+	running.Go(func() {
+		defer close(stopping)
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		if err := leaves.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+		var status *statusError
+		if err := leaves.ready(ctx); !errors.As(err, &status) || status.status != http.StatusServiceUnavailable {
+			t.Errorf("just after SIGTERM readyz answers %v, want 503", err)
+		}
+		state, err := leaves.Wait(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if !state.Success() {
+			t.Errorf("it ends with %v", state)
+		}
+		if took := time.Since(began); took > 11*time.Second {
+			t.Errorf("it took %v to end, and has 10 s", took)
+		} else {
+			t.Logf("it took %v to end", took)
+		}
+	})
+	if err := work.run(ctx, t); err != nil {
+		t.Fatal(err)
+	}
+	<-stopping
+	writeEnds(ctx, t, work.topic, partitions)
+	contents := readLog(ctx, t, work.topic, partitions)
+	running.Wait()
+
+	judge(t, contents.log, all)
+	for _, s := range all {
+		if s.told != 1 {
+			t.Errorf("%s was told %d times that the instance leaves, want once", s.name, s.told)
+		}
+		for _, status := range s.left {
+			if status != websocket.StatusServiceRestart {
+				t.Errorf("%s: the connection is closed with %d, want %d", s.name, status, websocket.StatusServiceRestart)
+			}
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/tidwall/gjson"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// fill writes numbered records into a topic, plainly.
+func fill(ctx context.Context, t *testing.T, topic string, from, to int) {
+	t.Helper()
+	client := kafkaClient(t, kgo.DefaultProduceTopic(topic))
+	var records []*kgo.Record
+	for n := from; n < to; n++ {
+		records = append(records, &kgo.Record{Key: fmt.Append(nil, n), Value: fmt.Appendf(nil, `{"n":%d}`, n)})
+	}
+	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until reads messages up to one of a kind, and returns it with the numbers of
+// the records that came before.
+func (s *wsSession) until(ctx context.Context, t *testing.T, kind string) (last string, numbers map[int]int) {
+	t.Helper()
+	numbers = make(map[int]int)
+	for {
+		text, err := s.next(ctx)
+		if err != nil {
+			t.Fatalf("waiting for %s: %v", kind, err)
+		}
+		message := gjson.ParseBytes(text)
+		switch message.Get("type").Str {
+		case kind:
+			return string(text), numbers
+		case "event":
+			numbers[int(message.Get("data.n").Int())]++
+		case "error", "closing", "unsubscribed":
+			t.Fatalf("waiting for %s: %s", kind, text)
+		}
+	}
+}
+
+// TestNamedCursorMovesToAnotherInstance is about promises 4 and 5: a name is
+// taken up where it was acked, whoever had it before is told and cannot move it
+// any more.
+func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
+	topic(t, "named", 2)
+	config := setup{streams: map[string]string{"named": "named"}}
+	first, second := sluice(t, config), sluice(t, config)
+	ctx := within(t, time.Minute)
+	fill(ctx, t, "named", 0, 100)
+	bearer := token(t, "mobile", "reader")
+	subscribe := map[string]any{"type": "subscribe", "id": "a", "stream": "named", "cursor_name": "phone", "from": "earliest"}
+
+	old, err := openWS(ctx, wsRequest{addr: first.addr, token: bearer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.close()
+	if err := old.send(ctx, subscribe); err != nil {
+		t.Fatal(err)
+	}
+	caughtUp, numbers := old.until(ctx, t, "caught_up")
+	exactly(t, numbers, 0, 100)
+	cursor := gjson.Get(caughtUp, "cursor").Str
+	if err := old.send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor}); err != nil {
+		t.Fatal(err)
+	}
+	if acked, _ := old.until(ctx, t, "acked"); gjson.Get(acked, "cursor").Str != cursor {
+		t.Errorf("the answer to an ack is %s", acked)
+	}
+
+	// These are delivered, and not acked.
+	fill(ctx, t, "named", 100, 150)
+	later, numbers := old.until(ctx, t, "cursor")
+	for len(numbers) < 50 {
+		var more map[int]int
+		later, more = old.until(ctx, t, "cursor")
+		for n, times := range more {
+			numbers[n] += times
+		}
+	}
+	exactly(t, numbers, 100, 150)
+
+	// Another principal's cursor of that name is another cursor.
+	if _, err := get(ctx, "http://"+second.addr+"/v1/cursors/named/phone", token(t, "somebody", "reader")); err == nil {
+		t.Error("another principal sees the cursor")
+	}
+
+	taker, err := openWS(ctx, wsRequest{addr: second.addr, token: bearer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taker.close()
+	if err := taker.send(ctx, subscribe); err != nil {
+		t.Fatal(err)
+	}
+	_, numbers = taker.until(ctx, t, "caught_up")
+	exactly(t, numbers, 100, 150)
+
+	// The old one is told, and its late ack moves nothing.
+	told := superseded(ctx, t, old)
+	if !told {
+		t.Error("the older subscription was not told that it is superseded")
+	}
+	_ = old.send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": gjson.Get(later, "cursor").Str})
+	for {
+		text, err := old.next(ctx)
+		if err != nil {
+			break // closed, which is an answer too
+		}
+		kind := gjson.GetBytes(text, "type").Str
+		if kind == "acked" {
+			t.Errorf("a superseded subscription acks: %s", text)
+		}
+		if kind == "error" || kind == "acked" {
+			break
+		}
+	}
+	again, err := openWS(ctx, wsRequest{addr: first.addr, token: bearer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if err := again.send(ctx, subscribe); err != nil {
+		t.Fatal(err)
+	}
+	_, numbers = again.until(ctx, t, "caught_up")
+	exactly(t, numbers, 100, 150)
+	again.close()
+
+	// The name can be looked at and forgotten.
+	address := "http://" + second.addr + "/v1/cursors/named/phone"
+	body, err := get(ctx, address, bearer)
+	if err != nil || gjson.Get(body, "cursor").Str == "" {
+		t.Errorf("GET of the cursor: %q, %v", body, err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+bearer)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		t.Errorf("DELETE of the cursor is answered %s", response.Status)
+	}
+	lost, err := openWS(ctx, wsRequest{addr: second.addr, token: bearer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lost.close()
+	if err := lost.send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": "named", "cursor_name": "phone"}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		text, err := lost.next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := gjson.ParseBytes(text)
+		if answer.Get("id").Str != "a" {
+			continue
+		}
+		if answer.Get("type").Str != "error" || answer.Get("code").Str != "cursor_lost" {
+			t.Errorf("a deleted name without from is answered %s", text)
+		}
+		return
+	}
+}
+
+// superseded reads until the subscription is ended because its name was taken.
+func superseded(ctx context.Context, t *testing.T, s *wsSession) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		text, err := s.next(ctx)
+		if err != nil {
+			return websocket.CloseStatus(err) == 4510
+		}
+		message := gjson.ParseBytes(text)
+		if message.Get("type").Str == "unsubscribed" {
+			return message.Get("reason").Str == "superseded"
+		}
+	}
+}
+
+// exactly checks that each number from lo to hi-1, and no other, came once.
+func exactly(t *testing.T, numbers map[int]int, lo, hi int) {
+	t.Helper()
+	for n, times := range numbers {
+		if n < lo || n >= hi || times != 1 {
+			t.Errorf("record %d came %d times, want %d to %d once each", n, times, lo, hi-1)
+		}
+	}
+	if len(numbers) != hi-lo {
+		t.Errorf("%d records came, want %d", len(numbers), hi-lo)
+	}
+}

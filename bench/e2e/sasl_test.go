@@ -1,0 +1,107 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// kafkaOverSASL is the kafka section for the shared broker's SASL_SSL listener.
+func kafkaOverSASL(t *testing.T, mechanism, password string) string {
+	t.Helper()
+	started := servers(t)
+	file := filepath.Join(t.TempDir(), "password")
+	write(t, file, password)
+	return fmt.Sprintf("kafka: {brokers: [%q], tls: {ca_file: %q}, sasl: {mechanism: %s, username: %s, password_file: %q}}",
+		started.Brokers[0].SASLAddr, started.CAFile, mechanism, started.Users[0].Name, file)
+}
+
+func TestKafkaWithSASLOverTLS(t *testing.T) {
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		t.Run(mechanism, func(t *testing.T) {
+			name := "sasl-" + strings.ToLower(mechanism)
+			topic(t, name, 1)
+			i := sluice(t, setup{
+				streams: map[string]string{"secured": name},
+				kafka:   kafkaOverSASL(t, mechanism, servers(t).Users[0].Password),
+			})
+			ctx := within(t, 30*time.Second)
+			p := &publisher{session: mechanism, stream: "secured", at: i, token: token(t, "u", "writer")}
+			if err := p.overHTTP(ctx, 1); err != nil {
+				t.Fatal(err)
+			}
+			stream, err := openSSE(ctx, sseRequest{addr: i.addr, stream: "secured", query: url.Values{"from": {"earliest"}}, token: token(t, "u", "reader")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stream.close()
+			for {
+				event, err := stream.next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if event.name != "" {
+					continue
+				}
+				if got := gjson.GetBytes(event.data, "data.session").Str; got != mechanism {
+					t.Errorf("the record is %s", event.data)
+				}
+				return
+			}
+		})
+	}
+}
+
+// TestWrongPasswordIsTold: the broker's own words reach the operator, and the
+// password does not.
+func TestWrongPasswordIsTold(t *testing.T) {
+	const wrong = "not-the-password-8471"
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-512"} {
+		t.Run(mechanism, func(t *testing.T) {
+			topic(t, "wrong-"+strings.ToLower(mechanism), 1)
+			i := sluice(t, setup{
+				streams: map[string]string{"secured": "wrong-" + strings.ToLower(mechanism)},
+				kafka:   kafkaOverSASL(t, mechanism, wrong),
+				unready: true,
+			})
+			ctx := within(t, 30*time.Second)
+			for {
+				_, err := i.ask(ctx, "/readyz")
+				var status *statusError
+				if errors.As(err, &status) && strings.Contains(status.body, "uthentication failed") {
+					break
+				}
+				if err == nil {
+					t.Fatal("it is ready")
+				}
+				if !pause(ctx, 200*time.Millisecond) {
+					t.Fatalf("readyz does not tell why: %v", err)
+				}
+			}
+			log, err := os.ReadFile(i.LogFile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(log), wrong) {
+				t.Error("the log holds the password")
+			}
+		})
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

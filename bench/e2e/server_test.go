@@ -1,0 +1,170 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/bench/stack"
+)
+
+// signingKey is the HS256 secret of the issuer that all tests use.
+const signingKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// instance is one running sluice.
+type instance struct {
+	*stack.Server
+	addr, admin string
+}
+
+var instances atomic.Int32
+
+// setup is what differs between the configurations of tests.
+type setup struct {
+	// kafka replaces the shared broker's plain listener.
+	kafka string
+	// streams maps streams to topics.
+	streams map[string]string
+	// more is added at the end.
+	more string
+	// unready is set where the instance is not expected to become ready.
+	unready bool
+}
+
+// sluice starts an instance and ends it with the test.
+func sluice(t *testing.T, s setup) *instance {
+	t.Helper()
+	i := newInstance(t, s)
+	if err := i.Start(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// newInstance prepares an instance, without starting it.
+func newInstance(t *testing.T, s setup) *instance {
+	t.Helper()
+	started := servers(t)
+	binary, err := shared.binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &instance{}
+	for _, addr := range []*string{&i.addr, &i.admin} {
+		if *addr, err = stack.FreeAddr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready := i.ready
+	if s.unready {
+		ready = func(ctx context.Context) error { _, err := i.ask(ctx, "/livez"); return err }
+	}
+	name := fmt.Sprintf("sluice-%d", instances.Add(1))
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "e2e.key"), signingKey)
+	if s.kafka == "" {
+		s.kafka = fmt.Sprintf("kafka: {brokers: [%q]}", started.Brokers[0].Addr)
+	}
+	var config strings.Builder
+	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: {url: %q}\n", i.addr, i.admin, s.kafka, started.Redis.URL())
+	config.WriteString(`auth:
+  issuers:
+    - {issuer: e2e, audience: sluice, algorithms: [HS256], secret_file: e2e.key}
+grants:
+  - {when: {role: reader}, subscribe: ["*"], replay: 24h}
+  - {when: {role: writer}, publish: ["*"]}
+  - {anonymous: true, subscribe: ["public.*"]}
+limits: {sessions_per_address: 0}
+drain: {timeout: 10s, spread: 2s}
+streams:
+`)
+	for stream, topic := range s.streams {
+		fmt.Fprintf(&config, "  %s: {topic: %s, content: json}\n", stream, topic)
+	}
+	config.WriteString(s.more)
+	file := filepath.Join(dir, "sluice.yaml")
+	write(t, file, config.String())
+
+	i.Server = stack.NewServer(stack.Command{
+		Name:  name,
+		Dir:   dir,
+		Args:  []string{binary, "serve", "--config", file},
+		Env:   []string{"GOTRACEBACK=all"},
+		Ready: ready,
+	})
+	t.Cleanup(func() {
+		if err := i.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			log, _ := os.ReadFile(i.LogFile())
+			t.Logf("the end of the log of %s:\n%s", name, log[max(0, len(log)-6000):])
+		}
+	})
+	return i
+}
+
+// ready reports whether the instance takes clients.
+func (i *instance) ready(ctx context.Context) error {
+	_, err := i.ask(ctx, "/readyz")
+	return err
+}
+
+// ask returns what the admin listener answers, which is an error unless it is
+// 200.
+func (i *instance) ask(ctx context.Context, path string) (string, error) {
+	return get(ctx, "http://"+i.admin+path, "")
+}
+
+func get(ctx context.Context, address, token string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return "", err
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", &statusError{response.StatusCode, string(body)}
+	}
+	return string(body), nil
+}
+
+// token makes a token for a principal with some roles.
+func token(t testing.TB, subject string, roles ...string) string {
+	t.Helper()
+	now := time.Now()
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": "e2e", "aud": "sluice", "sub": subject, "role": roles,
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}).SignedString([]byte(signingKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,214 @@
+package layout_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is this module's path.
+const module = "sluice"
+
+// rule says what the packages below a folder may import, tests left out. The
+// first rule that fits a package counts.
+type rule struct {
+	// of is a package, or with "/..." a package and all below it.
+	of string
+	// ours lists the packages of this module that may be imported, in the same
+	// form. "self" stands for the package's own tree.
+	ours []string
+	// others lists, by prefix, the modules that may be imported; nil leaves
+	// the choice open.
+	others []string
+}
+
+var rules = []rule{
+	{of: "hub", ours: nil, others: []string{"github.com/tidwall/gjson"}},
+	// An adapter knows the domain, and not the other adapters.
+	{of: "hub/...", ours: []string{"hub", "self"}},
+	{of: "auth", ours: nil, others: []string{
+		"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset",
+	}},
+	{of: "auth/...", ours: []string{"auth", "self"}},
+	{of: "web/...", ours: []string{"self"}, others: []string{}},
+	{of: "transport/client/...", ours: []string{"self", "transport/wire"}},
+	{of: "transport/wire/...", ours: []string{"hub", "self"}},
+	{of: "transport/...", ours: []string{"hub", "auth", "transport/..."}},
+	{of: "cmd/...", ours: []string{"cmd/...", "hub/...", "auth/...", "transport/...", "web/..."}},
+	// Who judges the server shares no code with it.
+	{of: "bench/check/...", ours: []string{"self"}},
+	{of: "bench/stack/...", ours: []string{"bench/stack/..."}},
+	{of: "bench/...", ours: []string{"bench/...", "transport/client"}},
+}
+
+type goPackage struct {
+	ImportPath string
+	Dir        string
+	Standard   bool
+	Imports    []string
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	t.Parallel()
+	packages := list(t)
+	standard := make(map[string]bool)
+	var ours []goPackage
+	for _, p := range packages {
+		switch {
+		case p.Standard:
+			standard[p.ImportPath] = true
+		case inside(p.ImportPath, module+"/..."):
+			ours = append(ours, p)
+		}
+	}
+	if len(ours) < 5 {
+		t.Fatalf("go list found only %d packages of the module", len(ours))
+	}
+	for _, p := range ours {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		i := slices.IndexFunc(rules, func(r rule) bool { return inside(name, r.of) })
+		if i < 0 {
+			t.Errorf("no rule says what %s may import", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if imported == "C" || standard[imported] {
+				continue
+			}
+			if fault := rules[i].judge(name, imported); fault != "" {
+				t.Errorf("%s imports %s: %s", p.ImportPath, imported, fault)
+			}
+		}
+	}
+}
+
+// judge says what is wrong with an import, or nothing.
+func (r rule) judge(importer, imported string) string {
+	name, ours := strings.CutPrefix(imported, module+"/")
+	if !ours {
+		if r.others == nil || slices.ContainsFunc(r.others, func(prefix string) bool {
+			return imported == prefix || strings.HasPrefix(imported, prefix+"/")
+		}) {
+			return ""
+		}
+		return "of other modules it may know only " + strings.Join(r.others, ", ")
+	}
+	for _, allowed := range r.ours {
+		if allowed == "self" {
+			// hub/kafkalog/x belongs to the tree of hub/kafkalog.
+			parts := strings.SplitN(importer, "/", 3)
+			allowed = strings.Join(parts[:min(2, len(parts))], "/") + "/..."
+		}
+		if inside(name, allowed) {
+			return ""
+		}
+	}
+	return "of this module it may know only [" + strings.Join(r.ours, " ") + "]"
+}
+
+func TestRulesTellRightFromWrong(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		importer, imported string
+		allowed            bool
+	}{
+		{"hub", "sluice/auth", false},
+		{"hub", "sluice/hub/kafkalog", false},
+		{"hub", "github.com/tidwall/gjson", true},
+		{"hub", "github.com/segmentio/kafka-go", false},
+		{"hub/kafkalog", "sluice/hub", true},
+		{"hub/kafkalog", "sluice/hub/kafkalog/batch", true},
+		{"hub/kafkalog", "sluice/hub/redisstore", false},
+		{"hub/redisstore", "sluice/hub/kafkalog", false},
+		{"hub/kafkalog", "github.com/segmentio/kafka-go", true},
+		{"auth", "sluice/hub", false},
+		{"web", "sluice/transport", false},
+		{"web", "github.com/tidwall/gjson", false},
+		{"transport", "sluice/hub", true},
+		{"transport", "sluice/transport/wire", true},
+		{"transport", "sluice/hub/kafkalog", false},
+		{"transport", "sluice/cmd/sluice/config", false},
+		{"cmd/sluice", "sluice/hub/kafkalog", true},
+		{"cmd/sluice", "sluice/bench/stack", false},
+		{"bench/check", "sluice/hub", false},
+		{"bench/e2e", "sluice/bench/check", true},
+	} {
+		i := slices.IndexFunc(rules, func(r rule) bool { return inside(c.importer, r.of) })
+		if got := rules[i].judge(c.importer, c.imported) == ""; got != c.allowed {
+			t.Errorf("%s imports %s: allowed %v, want %v", c.importer, c.imported, got, c.allowed)
+		}
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	t.Parallel()
+	want := []string{"Makefile", "README.md", "auth", "bench", "cmd", "go.mod", "go.sum", "hub", "transport", "web"}
+	entries, err := os.ReadDir(root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".") || name == "sluice" && !entry.IsDir() { // what `make build` makes
+			continue
+		}
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the top level holds %v, want %v and files that begin with a dot", got, want)
+	}
+}
+
+// inside reports whether a package fits a pattern.
+func inside(name, pattern string) bool {
+	if tree, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return name == tree || strings.HasPrefix(name, tree+"/")
+	}
+	return name == pattern
+}
+
+// list returns the module's packages and all that they depend on.
+func list(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Dir,Standard,Imports", "./...")
+	cmd.Dir = root(t)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v: %s", err, stderr.String())
+	}
+	var packages []goPackage
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p goPackage
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

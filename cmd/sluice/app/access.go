@@ -1,0 +1,50 @@
+package app
+
+import (
+	"log/slog"
+	"net/url"
+	"time"
+
+	"sluice/auth"
+	"sluice/cmd/sluice/config"
+)
+
+// newAuthenticator makes what finds out who clients are.
+func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
+	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger}
+	for _, i := range c.Auth.Issuers {
+		made.Issuers = append(made.Issuers, auth.Issuer{
+			Issuer:       i.Issuer,
+			Audience:     i.Audience,
+			Algorithms:   i.Algorithms,
+			Secret:       i.Secret,
+			JWKSFile:     string(i.JWKSFile),
+			JWKSURL:      i.JWKSURL,
+			InsecureHTTP: isHTTP(i.JWKSURL),
+		})
+	}
+	for _, g := range c.Grants {
+		made.Grants = append(made.Grants, auth.Grant{
+			When:      g.When,
+			Anonymous: g.Anonymous,
+			Subscribe: g.Subscribe,
+			Publish:   g.Publish,
+			Replay:    replay(g.Replay),
+		})
+	}
+	return auth.New(made)
+}
+
+// isHTTP reports whether keys come without TLS, which the configuration has
+// allowed for loopback only.
+func isHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http"
+}
+
+func replay(r config.Replay) time.Duration {
+	if r == config.Unlimited {
+		return auth.ReplayUnlimited
+	}
+	return time.Duration(r)
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// consistent is the tag of faults that a section reports as a whole; their
+// parameter is the message.
+const consistent = "consistent"
+
+// conflict reports a fault of a section, at one of its fields.
+func conflict(level validator.StructLevel, field, format string, args ...any) {
+	level.ReportError("", field, field, consistent, fmt.Sprintf(format, args...))
+}
+
+// checkIssuer holds that there is exactly one kind of key, and that it fits
+// the algorithms.
+func checkIssuer(level validator.StructLevel) {
+	i := level.Current().Interface().(Issuer)
+	keys := map[string]bool{"secret_file": i.SecretFile != "", "jwks_file": i.JWKSFile != "", "jwks_url": i.JWKSURL != ""}
+	var given []string
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if keys[name] {
+			given = append(given, name)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		conflict(level, "issuer", "has no keys: give one of secret_file, jwks_file, jwks_url")
+	case len(given) > 1:
+		conflict(level, given[1], "give either this or %s", given[0])
+	case keys["secret_file"] && slices.ContainsFunc(i.Algorithms, func(a string) bool { return a != "HS256" }):
+		conflict(level, "algorithms", "with secret_file there is only HS256")
+	case !keys["secret_file"] && slices.Contains(i.Algorithms, "HS256"):
+		conflict(level, "algorithms", "HS256 goes with secret_file only: a public key is no secret")
+	}
+}
+
+// checkGrant holds that a grant says to whom, and gives something.
+func checkGrant(level validator.StructLevel) {
+	g := level.Current().Interface().(Grant)
+	switch {
+	case g.Anonymous && len(g.When) > 0:
+		conflict(level, "anonymous", "those without a token have no claims: give either this or when")
+	case !g.Anonymous && g.When == nil:
+		conflict(level, "when", "is missing: say whom the grant is for; {} is everybody with a token, and anonymous: true everybody")
+	}
+	if len(g.Subscribe) == 0 && len(g.Publish) == 0 {
+		conflict(level, "subscribe", "the grant gives nothing: list streams in subscribe or publish")
+	}
+	if g.Replay > 0 && len(g.Subscribe) == 0 {
+		conflict(level, "replay", "there is nothing to replay without subscribe")
+	}
+}
+
+func checkDrain(level validator.StructLevel) {
+	if d := level.Current().Interface().(Drain); d.Spread > d.Timeout {
+		conflict(level, "spread", "%s is longer than drain/timeout, %s", FormatDuration(d.Spread), FormatDuration(d.Timeout))
+	}
+}
+
+// checkRedis holds that there is one way to reach Redis, and one password.
+func checkRedis(level validator.StructLevel) {
+	r := level.Current().Interface().(Redis)
+	hasURL := !r.URL.IsZero()
+	switch {
+	case hasURL && (r.Sentinel != nil || len(r.Cluster) > 0):
+		conflict(level, "url", "give one of url, sentinel and cluster")
+	case r.Sentinel != nil && len(r.Cluster) > 0:
+		conflict(level, "sentinel", "give one of url, sentinel and cluster")
+	case !r.Configured() && (r.Username != "" || r.PasswordFile != "" || r.TLS != nil):
+		conflict(level, "url", "is missing: say which Redis this is for with url, sentinel or cluster")
+	}
+	if hasURL && r.TLS != nil && !strings.HasPrefix(r.URL.Reveal(), "rediss://") {
+		conflict(level, "tls", "goes with rediss:// only")
+	}
+	if hasURL && r.PasswordFile != "" && urlHasPassword(r.URL.Reveal()) {
+		conflict(level, "password_file", "the url holds a password already")
+	}
+}
+
+func checkLimits(level validator.StructLevel) {
+	l := level.Current().Interface().(Limits)
+	if l.LogMemory > 0 && l.StreamLog > l.LogMemory {
+		conflict(level, "stream_log", "%s is more than limits/log_memory, %s", l.StreamLog, l.LogMemory)
+	}
+	if l.StreamLog == 0 && l.LogMemory == 0 {
+		conflict(level, "log_memory", "one of limits/stream_log and limits/log_memory must bound the memory for records")
+	}
+	if l.PingEvery > 0 && l.PongWithin > l.PingEvery {
+		conflict(level, "pong_within", "%s is longer than limits/ping_every, %s", FormatDuration(l.PongWithin), FormatDuration(l.PingEvery))
+	}
+}
+
+// checkConsistency checks what concerns several sections.
+func checkConsistency(c *Config, f *faults) {
+	checkClusters(c, f)
+	checkStreams(c, f)
+	checkGrants(c, f)
+	checkWayIn(c, f)
+	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
+		f.addOnce("admin/listen", "is the same as listen")
+	}
+}
+
+func checkClusters(c *Config, f *faults) {
+	const brokers = "is missing: addresses to begin with, host:port"
+	if len(c.Kafka.Clusters) == 0 {
+		if len(c.Kafka.Brokers) == 0 && !f.below("kafka/clusters") && !f.below("kafka/brokers") {
+			f.addOnce("kafka/brokers", brokers)
+		}
+		return
+	}
+	if len(c.Kafka.Brokers) > 0 || c.Kafka.TLS != nil || c.Kafka.SASL != nil || c.Kafka.Rack != "" {
+		f.addOnce("kafka/clusters", "give either one cluster (brokers, tls, sasl, rack) or clusters by name")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Kafka.Clusters)) {
+		if path := join("kafka/clusters", name) + "/brokers"; len(c.Kafka.Clusters[name].Brokers) == 0 && !f.below(path) {
+			f.addOnce(path, brokers)
+		}
+	}
+}
+
+func checkStreams(c *Config, f *faults) {
+	clusters := slices.Sorted(maps.Keys(c.Kafka.All()))
+	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
+		stream, path := c.Streams[name], join("streams", name)
+		switch {
+		case stream.Cluster == "":
+			f.addOnce(path+"/cluster", "is missing: there are several clusters, name one of %s", strings.Join(clusters, ", "))
+		case !slices.Contains(clusters, stream.Cluster):
+			f.addOnce(path+"/cluster", "%q is not in kafka/clusters%s", stream.Cluster, suggest(stream.Cluster, clusters))
+		}
+		if c.Limits.LogMemory > 0 && stream.LogBytes > c.Limits.LogMemory && c.Limits.StreamLog != stream.LogBytes {
+			f.addOnce(path+"/log_bytes", "%s is more than limits/log_memory, %s", stream.LogBytes, c.Limits.LogMemory)
+		}
+	}
+}
+
+// checkGrants finds grants for streams that do not exist, which are misspelt
+// more often than meant.
+func checkGrants(c *Config, f *faults) {
+	names := slices.Sorted(maps.Keys(c.Streams))
+	for i, g := range c.Grants {
+		for field, patterns := range map[string][]string{"subscribe": g.Subscribe, "publish": g.Publish} {
+			for j, pattern := range patterns {
+				if strings.Contains(pattern, "*") || slices.Contains(names, pattern) {
+					continue
+				}
+				f.addOnce(fmt.Sprintf("grants/%d/%s/%d", i, field, j), "%q is not in streams%s", pattern, suggest(pattern, names))
+			}
+		}
+	}
+}
+
+// checkWayIn refuses a server that nobody could use, and above all never takes
+// a missing section for an open door.
+func checkWayIn(c *Config, f *faults) {
+	anonymous := slices.ContainsFunc(c.Grants, func(g Grant) bool { return g.Anonymous })
+	if len(c.Auth.Issuers) == 0 && !anonymous && !f.below("auth/issuers") && !f.below("grants") {
+		f.addOnce("auth/issuers", "is missing: give one, or say with a grant {anonymous: true, …} that anybody may come in")
+	}
+	if len(c.Grants) == 0 && !f.below("grants") {
+		f.addOnce("grants", "is missing: without a grant nobody may do anything")
+	}
+	for i, g := range c.Grants {
+		if len(c.Auth.Issuers) == 0 && g.When != nil && !f.below("auth/issuers") {
+			f.addOnce(fmt.Sprintf("grants/%d/when", i), "nobody has a token without auth/issuers")
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// document is a koanf.Parser of one YAML document. What koanf's own lets pass
+// is refused here: a second document, which it would drop in silence, and
+// anything but a section at the top.
+type document struct{}
+
+// Unmarshal reads the document. An empty one has no fields.
+func (document) Unmarshal(b []byte) (map[string]any, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(b))
+	var value any
+	switch err := decoder.Decode(&value); {
+	case errors.Is(err, io.EOF):
+		return map[string]any{}, nil
+	case err != nil:
+		return nil, err
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("expected one YAML document, got more behind ---")
+	}
+	if value == nil {
+		return map[string]any{}, nil
+	}
+	fields, ok := stringKeys(value).(map[string]any)
+	if !ok {
+		return nil, errors.New("expected fields at the top, got " + describe(value))
+	}
+	return fields, nil
+}
+
+// Marshal writes a document.
+func (document) Marshal(fields map[string]any) ([]byte, error) { return yaml.Marshal(fields) }

@@ -1,0 +1,67 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseDuration reads a span such as 10s, 1h30m, 24h or 30d: numbers, each
+// with a unit of ns, us, ms, s, m, h or d (24 hours). A bare 0 needs no unit.
+// Negative spans are refused, and so are those over 292 years.
+func ParseDuration(text string) (time.Duration, error) {
+	if text == "0" {
+		return 0, nil
+	}
+	if text == "" || text[0] == '-' || text[0] == '+' {
+		return 0, errDuration
+	}
+	// time.ParseDuration knows no days, which come first and are whole.
+	var days time.Duration
+	if count, rest, ok := strings.Cut(text, "d"); ok {
+		n, err := strconv.ParseUint(count, 10, 32)
+		if err != nil {
+			return 0, errDuration
+		}
+		const most = (1<<63 - 1) / uint64(24*time.Hour)
+		if n > most {
+			return 0, fmt.Errorf("is more than %d days", most)
+		}
+		days, text = time.Duration(n)*24*time.Hour, rest
+		if text == "" {
+			return days, nil
+		}
+	}
+	if !strings.ContainsAny(text[:1], "0123456789.") {
+		return 0, errDuration
+	}
+	rest, err := time.ParseDuration(text)
+	if err != nil || rest < 0 {
+		return 0, errDuration
+	}
+	if days+rest < days {
+		return 0, errDuration
+	}
+	return days + rest, nil
+}
+
+// FormatDuration writes a span so that ParseDuration reads it back: whole days
+// with d, the rest as Go writes it, without parts that are zero.
+func FormatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+var errDuration = errors.New("is no span of time: give a number and a unit (ms, s, m, h, d), such as 10s or 30d")

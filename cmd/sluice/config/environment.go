@@ -1,0 +1,121 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/v2"
+)
+
+// environmentPrefix begins the names of all variables that are looked at.
+const environmentPrefix = "SLUICE_"
+
+// FileVariable is the environment variable that names the configuration file
+// where no flag does.
+const FileVariable = environmentPrefix + "CONFIG"
+
+// orchestrated are variables that Kubernetes sets for services whose names
+// begin with sluice. No field has such a name.
+var orchestrated = regexp.MustCompile(`^SLUICE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// loadEnvironment puts the environment over what k holds. A nil environ is the
+// environment of the process.
+func loadEnvironment(k *koanf.Koanf, environ []string, f *faults) error {
+	options := env.Opt{
+		Prefix: environmentPrefix,
+		TransformFunc: func(name, text string) (string, any) {
+			if name == FileVariable || !strings.Contains(name, "__") && orchestrated.MatchString(name) {
+				return "", nil
+			}
+			path, n, problem := variable(name, k)
+			if problem != "" {
+				f.list = append(f.list, Fault{Source: name, Message: problem})
+				return "", nil
+			}
+			f.sources[path] = name
+			value, err := fromOutside(n, text)
+			if err != nil {
+				f.add(path, "%s", err)
+				return "", nil
+			}
+			return path, value
+		},
+	}
+	if environ != nil {
+		options.EnvironFunc = func() []string { return environ }
+	}
+	fields, err := env.Provider("", options).Read()
+	if err != nil {
+		return err
+	}
+	// A section comes before its fields, so that both can be given.
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		if err := k.Set(path, fields[path]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// variable finds the field that an environment variable is for, or says why
+// there is none.
+func variable(name string, k *koanf.Koanf) (path string, n *node, problem string) {
+	n = schema()
+	inTable := false
+	for part := range strings.SplitSeq(strings.TrimPrefix(name, environmentPrefix), "__") {
+		switch {
+		case n.shape == table && !inTable:
+			entry, problem := entryFor(part, k.MapKeys(path))
+			if problem != "" {
+				return "", nil, problem
+			}
+			path, inTable = join(path, entry), true
+			continue
+		case n.shape == section || inTable:
+			child := n.field(strings.ToLower(part))
+			if child == nil {
+				return "", nil, unknown(join(path, strings.ToLower(part)), strings.ToLower(part), n)
+			}
+			path, n, inTable = join(path, child.name), child, false
+			continue
+		}
+		return "", nil, "unknown key: " + path + " has no fields to be set one by one"
+	}
+	if inTable {
+		return "", nil, "name a field of " + path
+	}
+	return path, n, ""
+}
+
+// entryFor finds the name that is written so in an environment variable.
+func entryFor(part string, names []string) (name, problem string) {
+	var found []string
+	for _, n := range names {
+		if variableName(n) == part {
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", "nothing in the file has the name " + part
+	case 1:
+		return found[0], ""
+	}
+	return "", part + " could be any of " + strings.Join(found, ", ")
+}
+
+// variableName writes a name as it stands in an environment variable.
+func variableName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+			return r
+		}
+		return '_'
+	}, name)
+}

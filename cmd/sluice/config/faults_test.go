@@ -1,0 +1,137 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"sluice/cmd/sluice/config"
+)
+
+// Each file has one kind of fault. Fields that are not given are those of
+// small.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	const (
+		kafka   = "kafka: {brokers: [\"127.0.0.1:9092\"]}\n"
+		streams = "streams: {a: {topic: a}}\n"
+		grants  = "grants: [{anonymous: true, subscribe: [\"*\"]}]\n"
+		base    = kafka + streams + grants
+		issuer  = "{issuer: i, audience: s, algorithms: [HS256], secret_file: good.key}"
+	)
+	for name, c := range map[string]struct {
+		file string
+		want []string // every fault, by its beginning
+	}{
+		"not YAML":                 {"a: [", []string{"DIR/sluice.yaml: yaml: "}},
+		"a list":                   {"[a]", []string{"DIR/sluice.yaml: expected fields at the top, got a list"}},
+		"two documents":            {base + "---\n" + base, []string{"DIR/sluice.yaml: expected one YAML document"}},
+		"a key twice":              {base + "listen: :1\nlisten: :2\n", []string{`DIR/sluice.yaml: line 5: mapping key "listen" already defined at line 4`}},
+		"nothing at all":           {"", []string{"auth/issuers: is missing", "grants: is missing", "kafka/brokers: is missing", "streams: is missing"}},
+		"unknown section":          {base + "limts: {}\n", []string{`limts: unknown key, did you mean "limits"?`}},
+		"unknown, nothing near":    {base + "frobnicate: 1\n", []string{"frobnicate: unknown key"}},
+		"key in capitals":          {base + "Listen: :1\n", []string{`Listen: unknown key, did you mean "listen"?`}},
+		"no value":                 {base + "listen:\n", []string{"listen: has no value"}},
+		"no value in a list":       {base + "origins: [null]\n", []string{"origins/0: has no value"}},
+		"empty optional section":   {base + "tls:\n", []string{"tls: has no value"}},
+		"section as text":          {base + "limits: all\n", []string{"limits: expected a section of fields, got text"}},
+		"table as list":            {kafka + grants + "streams: [a]\n", []string{"streams: expected names with a section each, got a list"}},
+		"entry as text":            {kafka + grants + "streams: {a: b}\n", []string{"streams/a: expected a section of fields, got text"}},
+		"list as text":             {base + "origins: https://a.example\n", []string{"origins: expected a list, got text"}},
+		"sections as text":         {kafka + streams + "grants: all\n", []string{"grants: expected a list of sections, got text"}},
+		"token without issuers":    {kafka + streams + "grants: [{anonymous: true, subscribe: [a]}, {when: {a: b}, publish: [a]}]\n", []string{"grants/1/when: nobody has a token without auth/issuers"}},
+		"rack as number":           {streams + grants + "kafka: {brokers: [\"b:1\"], rack: 1}\n", []string{"kafka/rack: expected text, got a number: put it in quotes"}},
+		"bool as text":             {base + "auth: {access_token_in_query: \"yes\"}\n", []string{"auth/access_token_in_query: expected true or false, got text"}},
+		"number with a fraction":   {base + "limits: {json_depth: 8.5}\n", []string{"limits/json_depth: expected a whole number, got a number"}},
+		"span without a unit":      {base + "limits: {ping_every: 25}\n", []string{"limits/ping_every: expected a span with its unit"}},
+		"span out of bounds":       {base + "limits: {ping_every: 25h}\n", []string{"limits/ping_every: 25h is not between 1s and 1h, or 0 for no limit"}},
+		"negative size":            {base + "limits: {message_bytes: -1}\n", []string{"limits/message_bytes: expected a size"}},
+		"size out of bounds":       {base + "limits: {cursor_bytes: 1}\n", []string{"limits/cursor_bytes: 1B is not between 256B and 64KiB"}},
+		"stream over all logs":     {base + "limits: {stream_log: 1GiB}\n", []string{"limits/stream_log: 1GiB is more than limits/log_memory, 512MiB"}},
+		"no bound for logs":        {base + "limits: {stream_log: 0, log_memory: 0}\n", []string{"limits/log_memory: one of"}},
+		"log of one stream":        {kafka + grants + "streams: {a: {topic: a, log_bytes: 1GiB}}\n", []string{"streams/a/log_bytes: 1GiB is more than limits/log_memory"}},
+		"pong later than ping":     {base + "limits: {ping_every: 5s}\n", []string{"limits/pong_within: 10s is longer than limits/ping_every, 5s"}},
+		"network":                  {base + "trusted_proxies: [proxy]\n", []string{`trusted_proxies/0: "proxy" is no network`}},
+		"network twice":            {base + "trusted_proxies: [10.0.0.0/8, 10.0.0.0/8]\n", []string{"trusted_proxies: holds a value twice"}},
+		"origin null":              {base + "origins: [\"null\"]\n", []string{`origins/0: "null" is not a web origin`}},
+		"origin with a path":       {base + "origins: [\"https://a.example/\"]\n", []string{"origins/0: "}},
+		"origin with its own port": {base + "origins: [\"https://a.example:443\"]\n", []string{"origins/0: "}},
+		"origin with a wildcard":   {base + "origins: [\"https://*.example\"]\n", []string{"origins/0: "}},
+		"same address twice":       {base + "admin: {listen: 127.0.0.1:8080}\n", []string{"admin/listen: is the same as listen"}},
+		"autocert":                 {base + "autocert: {hosts: [a.example]}\n", []string{"autocert: automatic certificates are not supported yet"}},
+		"autocert in tls":          {base + "tls: {autocert: true}\n", []string{"tls/autocert: automatic", "tls/cert_file: is missing", "tls/key_file: is missing"}},
+		"certificate":              {base + "tls: {cert_file: good.key, key_file: good.key}\n", []string{"tls/cert_file: load certificate"}},
+		"authority":                {streams + grants + "kafka: {brokers: [\"b:1\"], tls: {ca_file: good.key}}\n", []string{"kafka/tls/ca_file: the file holds no certificate"}},
+		"key without certificate":  {streams + grants + "kafka: {brokers: [\"b:1\"], tls: {key_file: good.key}}\n", []string{"kafka/tls/cert_file: is missing"}},
+		"unverified":               {streams + grants + "kafka: {brokers: [\"b:1\"], tls: {insecure: true}}\n", []string{"kafka/tls/insecure: unknown key"}},
+		"a directory":              {streams + grants + "kafka: {brokers: [\"b:1\"], tls: {ca_file: .}}\n", []string{"kafka/tls/ca_file: cannot read DIR: it is a directory"}},
+		"broker without port":      {streams + grants + "kafka: {brokers: [broker]}\n", []string{`kafka/brokers/0: "broker" is not an address to connect to`}},
+		"broker twice":             {streams + grants + "kafka: {brokers: [\"b:1\", \"b:1\"]}\n", []string{"kafka/brokers: holds a value twice"}},
+		"one and several clusters": {streams + grants + "kafka: {brokers: [\"b:1\"], clusters: {x: {brokers: [\"b:1\"]}}}\n", []string{"kafka/clusters: give either"}},
+		"clusters, none named":     {streams + grants + "kafka: {clusters: {x: {brokers: [\"b:1\"]}, y: {brokers: [\"b:2\"]}}}\n", []string{"streams/a/cluster: is missing: there are several clusters, name one of x, y"}},
+		"cluster misspelt":         {grants + "kafka: {clusters: {eu: {brokers: [\"b:1\"]}, usa: {brokers: [\"b:2\"]}}}\nstreams: {a: {topic: a, cluster: us}}\n", []string{`streams/a/cluster: "us" is not in kafka/clusters, did you mean "usa"?`}},
+		"cluster without brokers":  {streams + grants + "kafka: {clusters: {eu: }}\n", []string{"kafka/clusters/eu/brokers: is missing"}},
+		"cluster called default":   {streams + grants + "kafka: {clusters: {default: {brokers: [\"b:1\"]}}}\n", []string{"kafka/clusters/default: "}},
+		"sasl mechanism":           {streams + grants + "kafka: {brokers: [\"b:1\"], sasl: {mechanism: SCRAM-SHA-265, username: u, password_file: good.key}}\n", []string{`kafka/sasl/mechanism: "SCRAM-SHA-265" is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, did you mean "SCRAM-SHA-256"?`}},
+		"empty password":           {streams + grants + "kafka: {brokers: [\"b:1\"], sasl: {mechanism: PLAIN, username: u, password_file: empty.key}}\n", []string{"kafka/sasl/password_file: DIR/empty.key is empty"}},
+		"redis scheme":             {base + "redis: {url: \"http://127.0.0.1\"}\n", []string{"redis/url: expected a Redis URL"}},
+		"redis without place":      {base + "redis: {username: u}\n", []string{"redis/url: is missing"}},
+		"redis twice":              {base + "redis: {url: \"redis://127.0.0.1:1\", cluster: [\"b:1\"]}\n", []string{"redis/url: give one of"}},
+		"redis sentinel":           {base + "redis: {sentinel: {adresses: [\"b:1\"]}}\n", []string{"redis/sentinel/addresses: is missing", `redis/sentinel/adresses: unknown key, did you mean "addresses"?`, "redis/sentinel/master: is missing"}},
+		"redis tls and no tls":     {base + "redis: {url: \"redis://127.0.0.1:1\", tls: {}}\n", []string{"redis/tls: goes with rediss:// only"}},
+		"redis password twice":     {base + "redis: {url: \"redis://:hunter2@127.0.0.1:1\", password_file: good.key}\n", []string{"redis/password_file: the url holds a password already"}},
+		"issuer without keys":      {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [RS256]}]}\n", []string{"auth/issuers/0/issuer: has no keys"}},
+		"issuer with two keys":     {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [HS256], secret_file: good.key, jwks_file: good.key}]}\n", []string{"auth/issuers/0/secret_file: give either this or jwks_file"}},
+		"issuer without audience":  {base + "auth: {issuers: [{issuer: i, algorithms: [HS256], secret_file: good.key}]}\n", []string{"auth/issuers/0/audience: is missing"}},
+		"issuer twice":             {base + "auth: {issuers: [" + issuer + ", " + issuer + "]}\n", []string{"auth/issuers: two entries have the same issuer"}},
+		"algorithm none":           {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [none], secret_file: good.key}]}\n", []string{"auth/issuers/0/algorithms: with secret_file", `auth/issuers/0/algorithms/0: "none" is none of HS256`}},
+		"algorithm of another key": {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [RS256], secret_file: good.key}]}\n", []string{"auth/issuers/0/algorithms: with secret_file there is only HS256"}},
+		"short secret":             {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [HS256], secret_file: short.key}]}\n", []string{"auth/issuers/0/secret_file: holds 9 bytes: an HS256 secret needs at least 32"}},
+		"missing secret":           {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [HS256], secret_file: no.key}]}\n", []string{"auth/issuers/0/secret_file: cannot read DIR/no.key: no such file or directory"}},
+		"inline secret":            {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [HS256], secret: hunter2}]}\n", []string{"auth/issuers/0/issuer: has no keys", "auth/issuers/0/secret: a secret does not stand in the configuration: give secret_file"}},
+		"keys over http":           {base + "auth: {issuers: [{issuer: i, audience: s, algorithms: [RS256], jwks_url: \"http://id.example.com/\"}]}\n", []string{"auth/issuers/0/jwks_url: "}},
+		"open by omission":         {kafka + streams + "grants: [{when: {a: b}, subscribe: [a]}]\n", []string{"auth/issuers: is missing"}},
+		"no grants":                {kafka + streams + "auth: {issuers: [" + issuer + "]}\n", []string{"grants: is missing"}},
+		"grant for nobody":         {kafka + streams + "auth: {issuers: [" + issuer + "]}\ngrants: [{subscribe: [a]}]\n", []string{"grants/0/when: is missing"}},
+		"grant of nothing":         {kafka + streams + "grants: [{anonymous: true}]\n", []string{"grants/0/subscribe: the grant gives nothing"}},
+		"grant for both":           {kafka + streams + "auth: {issuers: [" + issuer + "]}\ngrants: [{anonymous: true, when: {a: b}, subscribe: [a]}]\n", []string{"grants/0/anonymous: those without a token have no claims"}},
+		"replay of nothing":        {kafka + streams + "grants: [{anonymous: true, publish: [a], replay: 24h}]\n", []string{"grants/0/replay: there is nothing to replay"}},
+		"claim as number":          {kafka + streams + "auth: {issuers: [" + issuer + "]}\ngrants: [{when: {level: 3}, publish: [a]}]\n", []string{"grants/0/when/level: expected text, got a number: put it in quotes"}},
+		"pattern":                  {kafka + streams + "grants: [{anonymous: true, publish: [\"a b\"]}]\n", []string{`grants/0/publish/0: "a b" is not a stream's name`}},
+		"stream name":              {kafka + grants + "streams: {a/b: {topic: a}}\n", []string{`streams/a/b: "a/b" is not a stream's name`}},
+		"stream name is a number":  {kafka + grants + "streams: {2024: {topic: a, content: xml}}\n", []string{`streams/2024/content: "xml" is none of json, text, bytes`}},
+		"stream without fields":    {kafka + grants + "streams: {a: }\n", []string{"streams/a/topic: is missing"}},
+		"no streams":               {kafka + grants + "streams: {}\n", []string{"streams: is missing"}},
+		"topic":                    {kafka + grants + "streams: {a: {topic: \"a b\"}}\n", []string{`streams/a/topic: "a b" is not a Kafka topic`}},
+		"partitions":               {kafka + grants + "streams: {a: {topic: a, partitions: -1}}\n", []string{"streams/a/partitions: -1 is not between 1 and 10000"}},
+		"drain":                    {base + "drain: {timeout: 5s}\n", []string{"drain/spread: 10s is longer than drain/timeout, 5s"}},
+		"log format":               {base + "log: {format: jason}\n", []string{`log/format: "jason" is none of json, text, did you mean "json"?`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, dir, err := load(t, map[string]string{
+				"sluice.yaml": c.file,
+				"good.key":    strings.Repeat("k", 32) + "\n",
+				"short.key":   "too short\n",
+				"empty.key":   "\n",
+			}, nil)
+			var faults config.Faults
+			if !errors.As(err, &faults) {
+				t.Fatalf("got %v, want faults", err)
+			}
+			text := strings.ReplaceAll(err.Error(), dir, "DIR")
+			if strings.Contains(text, "hunter2") {
+				t.Error("a fault shows a secret")
+			}
+			lines := strings.Split(text, "\n  ")[1:]
+			if len(lines) != len(c.want) {
+				t.Fatalf("got %d faults, want %d:\n%s", len(lines), len(c.want), strings.Join(lines, "\n"))
+			}
+			for i, want := range c.want {
+				if !strings.HasPrefix(lines[i], want) {
+					t.Errorf("got  %s\nwant %s…", lines[i], want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,30 @@
+package config
+
+import "time"
+
+// Limits bound what clients can take. Zero is no limit.
+type Limits struct {
+	MessageBytes            Size          `koanf:"message_bytes" default:"64KiB" validate:"omitempty,between=1KiB..64MiB" doc:"inbound message or body"`
+	MessageAssembly         time.Duration `koanf:"message_assembly" default:"10s" validate:"omitempty,between=100ms..10m" doc:"how long a message or body may take to arrive"`
+	ControlFramesPerSecond  int           `koanf:"control_frames_per_second" default:"10" validate:"omitempty,between=1..10000" unit:"frames" doc:"WebSocket control frames from a client"`
+	CursorBytes             Size          `koanf:"cursor_bytes" default:"4KiB" validate:"omitempty,between=256B..64KiB" doc:"a cursor's text; a larger one needs a named cursor"`
+	JSONDepth               int           `koanf:"json_depth" default:"32" validate:"omitempty,between=4..1000" unit:"levels" doc:"nesting of inbound JSON"`
+	JSONKeys                int           `koanf:"json_keys" default:"1000" validate:"omitempty,between=16..1000000" unit:"keys" doc:"keys in an inbound message"`
+	FirstMessageAuth        time.Duration `koanf:"first_message_auth" default:"5s" validate:"omitempty,between=100ms..1m" doc:"how long a WebSocket without credentials may wait before it says who it is"`
+	PingEvery               time.Duration `koanf:"ping_every" default:"25s" validate:"omitempty,between=1s..1h" doc:"how often a quiet session is pinged"`
+	PongWithin              time.Duration `koanf:"pong_within" default:"10s" validate:"omitempty,between=1s..10m" doc:"how long the answer to a ping may take"`
+	WriteProgress           time.Duration `koanf:"write_progress" default:"10s" validate:"omitempty,between=1s..10m" doc:"a socket that takes nothing for so long is cut off"`
+	SessionsPerPrincipal    int           `koanf:"sessions_per_principal" default:"20" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"on this instance; anonymous ones are not counted here"`
+	SessionsPerAddress      int           `koanf:"sessions_per_address" default:"100" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"from one client address, told by trusted_proxies"`
+	SubscriptionsPerSession int           `koanf:"subscriptions_per_session" default:"100" validate:"omitempty,between=1..100000" unit:"subscriptions" doc:"at a time"`
+	ReplaysPerPrincipal     int           `koanf:"replays_per_principal" default:"4" validate:"omitempty,between=1..10000" unit:"replays" doc:"read from Kafka at once; the others wait their turn"`
+	ReplaysPerInstance      int           `koanf:"replays_per_instance" default:"64" validate:"omitempty,between=1..10000" unit:"replays" doc:"read from Kafka at once; the others wait their turn"`
+	ResumeWindow            time.Duration `koanf:"resume_window" default:"10m" validate:"omitempty,between=1s..30d" doc:"how far back a subscriber without a grant to replay may resume"`
+	PublishesPerSession     int           `koanf:"publishes_per_session" default:"64" validate:"omitempty,between=1..100000" unit:"publishes" doc:"in flight; past it rate_limited"`
+	PublishTimeout          time.Duration `koanf:"publish_timeout" default:"10s" validate:"omitempty,between=100ms..10m" doc:"after this a publish is answered as unavailable or unknown"`
+	PublishMemory           Size          `koanf:"publish_memory" default:"32MiB" validate:"omitempty,between=1MiB..16GiB" doc:"what all publishes in flight may take"`
+	RecordBytes             Size          `koanf:"record_bytes" default:"1MiB" validate:"omitempty,between=1KiB..64MiB" doc:"a record to a subscriber; a larger one is a gap"`
+	SendBuffer              Size          `koanf:"send_buffer" default:"64KiB" validate:"omitempty,between=4KiB..16MiB" doc:"SO_SNDBUF of a client's socket; TCP_NOTSENT_LOWAT is a quarter of it. 0 leaves both to the system"`
+	StreamLog               Size          `koanf:"stream_log" default:"64MiB" validate:"omitempty,between=64KiB..64GiB" doc:"recent records of a stream in memory"`
+	LogMemory               Size          `koanf:"log_memory" default:"512MiB" validate:"omitempty,between=1MiB..1TiB" doc:"recent records of all streams together; idle streams give first"`
+}

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// Options say where a configuration comes from.
+type Options struct {
+	// File is the name of a YAML file. Empty for none.
+	File string
+	// Environ are variables, NAME=value. Nil is the environment of the
+	// process; an empty slice is none.
+	Environ []string
+	// Flags are what Flags added to, parsed. Nil for none.
+	Flags *pflag.FlagSet
+}
+
+// Load reads, completes and checks a configuration. An error that comes from
+// what was configured is a Faults, with everything that is wrong.
+func Load(options Options) (*Config, error) {
+	f := &faults{sources: map[string]string{}}
+	// Stream and topic names hold dots, so a dot cannot stand between levels.
+	k := koanf.New("/")
+	dir, err := filepath.Abs(filepath.Dir(options.File))
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	if options.File != "" {
+		if err := k.Load(file.Provider(options.File), document{}); err != nil {
+			// Nothing else is known without the file.
+			f.unread(options.File, err)
+			return nil, f.err()
+		}
+	}
+	if err := loadEnvironment(k, options.Environ, f); err != nil {
+		return nil, fmt.Errorf("load environment: %w", err)
+	}
+	if options.Flags != nil {
+		if err := loadFlags(k, options.Flags, f); err != nil {
+			return nil, fmt.Errorf("load flags: %w", err)
+		}
+	}
+
+	fields := (&completion{faults: f, dir: dir}).complete(k.Raw(), schema(), "")
+	c := &Config{}
+	if err := assign(fields, c); err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	settle(c)
+	checkRules(c, f)
+	checkConsistency(c, f)
+	readFiles(c, f)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// settle fills in the defaults that depend on other fields.
+func settle(c *Config) {
+	for name, stream := range c.Streams {
+		if stream.LogBytes == 0 {
+			stream.LogBytes = c.Limits.StreamLog
+		}
+		if stream.LogBytes == 0 {
+			stream.LogBytes = c.Limits.LogMemory
+		}
+		if stream.Cluster == "" && len(c.Kafka.All()) == 1 {
+			for only := range c.Kafka.All() {
+				stream.Cluster = only
+			}
+		}
+		c.Streams[name] = stream
+	}
+}

@@ -1,0 +1,33 @@
+package config
+
+import "sluice/auth"
+
+// Redis says where named cursors are kept.
+type Redis struct {
+	URL          SecretURL  `koanf:"url" validate:"omitempty,redis_url" doc:"one server: redis://[user[:password]@]host:port[/db], or rediss:// for TLS"`
+	Sentinel     *Sentinel  `koanf:"sentinel" doc:"a primary that sentinels know"`
+	Cluster      []string   `koanf:"cluster" validate:"unique,dive,dial_address" doc:"addresses of a Redis Cluster to begin with, host:port"`
+	Username     string     `koanf:"username" doc:"user name (ACL), where url does not give one"`
+	PasswordFile Path       `koanf:"password_file" validate:"omitempty,readable_file" doc:"file that holds the password; one line end after it is ignored"`
+	TLS          *ClientTLS `koanf:"tls" doc:"connect over TLS; {} takes the system's authorities. With url, only for rediss://"`
+
+	// Password is what PasswordFile holds.
+	Password auth.Secret `koanf:"-" validate:"-"`
+}
+
+// Sentinel says how to find the primary.
+type Sentinel struct {
+	Master       string   `koanf:"master" validate:"required" doc:"name under which the sentinels know the primary"`
+	Addresses    []string `koanf:"addresses" validate:"required,min=1,unique,dive,dial_address" doc:"addresses of the sentinels, host:port"`
+	DB           int      `koanf:"db" validate:"between=0..1000000" unit:"database number" default:"0" doc:"database to select"`
+	Username     string   `koanf:"username" doc:"user name for the sentinels themselves"`
+	PasswordFile Path     `koanf:"password_file" validate:"omitempty,readable_file" doc:"file that holds the password for the sentinels themselves"`
+
+	// Password is what PasswordFile holds.
+	Password auth.Secret `koanf:"-" validate:"-"`
+}
+
+// Configured reports whether there is a Redis at all.
+func (r Redis) Configured() bool {
+	return !r.URL.IsZero() || r.Sentinel != nil || len(r.Cluster) > 0
+}

@@ -1,0 +1,253 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+	"github.com/redis/go-redis/v9"
+)
+
+// rule is a check of one value that the validate tags can name. what says what
+// the value should be.
+type rule struct {
+	check func(text string) bool
+	what  string
+}
+
+var rules = map[string]rule{
+	"listen_address": {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
+	"dial_address":   {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
+	"origin":         {isOrigin, "a web origin as browsers send it: scheme://host[:port] in small letters, without a path and without the scheme's own port"},
+	"stream_name":    {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
+	"cluster_name":   {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
+	"stream_pattern": {isPattern, "a stream's name, in which * may stand for any run of characters, up to 8 times"},
+	"topic_name":     {isTopicName, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -"},
+	"redis_url":      {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
+	"jwks_url":       {isJWKSURL, "an https URL without user and password; http is taken on loopback only"},
+	"readable_file":  {isReadableFile, ""},
+}
+
+var validate = sync.OnceValue(func() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, option, _ := strings.Cut(f.Tag.Get("koanf"), ",")
+		if option == "squash" {
+			return squashed
+		}
+		return name
+	})
+	v.RegisterCustomTypeFunc(func(field reflect.Value) any {
+		return field.Interface().(SecretURL).Reveal()
+	}, SecretURL{})
+	register := func(name string, check validator.Func) {
+		if err := v.RegisterValidation(name, check); err != nil {
+			panic("register rule " + name + ": " + err.Error())
+		}
+	}
+	for name, r := range rules {
+		register(name, func(level validator.FieldLevel) bool { return r.check(level.Field().String()) })
+	}
+	register("between", func(level validator.FieldLevel) bool {
+		low, high := bounds(level.Field().Type(), level.Param())
+		n := level.Field().Int()
+		return low <= n && n <= high || level.Field().Type() == reflect.TypeFor[Replay]() && Replay(n) == Unlimited
+	})
+	v.RegisterStructValidation(checkIssuer, Issuer{})
+	v.RegisterStructValidation(checkGrant, Grant{})
+	v.RegisterStructValidation(checkDrain, Drain{})
+	v.RegisterStructValidation(checkRedis, Redis{})
+	v.RegisterStructValidation(checkLimits, Limits{})
+	return v
+})
+
+// checkRules validates every field by its tags, and every section by the rules
+// of consistency.go.
+func checkRules(c *Config, f *faults) {
+	var broken validator.ValidationErrors
+	if err := validate().Struct(c); err == nil {
+		return
+	} else if !errors.As(err, &broken) {
+		f.add("", "%s", err)
+		return
+	}
+	for _, b := range broken {
+		path := pathOf(strings.TrimPrefix(b.Namespace(), "Config."))
+		f.addOnce(path, "%s", explain(b, path))
+	}
+}
+
+// explain says what would be right.
+func explain(b validator.FieldError, path string) string {
+	switch b.Tag() {
+	case consistent:
+		return b.Param()
+	case "required", "required_with", "min":
+		if n := find(path); n != nil && n.doc != "" {
+			return "is missing: " + n.doc
+		}
+		return "is missing"
+	case "oneof":
+		words := strings.Fields(b.Param())
+		return fmt.Sprintf("%s is none of %s%s", show(b.Value()), strings.Join(words, ", "), suggest(fmt.Sprint(b.Value()), words))
+	case "between":
+		low, high, _ := strings.Cut(b.Param(), "..")
+		zero := ""
+		if n := find(path); n != nil && strings.Contains(n.rules, "omitempty") && strings.HasPrefix(path, "limits/") {
+			zero = ", or 0 for no limit"
+		}
+		return fmt.Sprintf("%s is not between %s and %s%s", show(b.Value()), low, high, zero)
+	case "unique":
+		if b.Param() != "" {
+			return "two entries have the same " + strings.ToLower(b.Param())
+		}
+		return "holds a value twice"
+	case "readable_file":
+		return fileProblem(fmt.Sprint(b.Value()))
+	case "redis_url":
+		return "expected " + rules[b.Tag()].what
+	}
+	if r, ok := rules[b.Tag()]; ok {
+		return fmt.Sprintf("%s is not %s", show(b.Value()), r.what)
+	}
+	return fmt.Sprintf("%s breaks the rule %s", show(b.Value()), b.Tag())
+}
+
+// show writes a value as one would in the file, cut where it is long.
+func show(value any) string {
+	switch v := value.(type) {
+	case time.Duration:
+		return FormatDuration(v)
+	case Replay:
+		return v.String()
+	case Size:
+		return v.String()
+	case int:
+		return strconv.Itoa(v)
+	}
+	return fmt.Sprintf("%.100q", fmt.Sprint(value))
+}
+
+// bounds reads the parameter of the rule between: two values of the field's
+// type, with .. between them, both allowed.
+func bounds(t reflect.Type, param string) (low, high int64) {
+	first, last, _ := strings.Cut(param, "..")
+	read := func(text string) int64 {
+		var (
+			n   int64
+			err error
+		)
+		switch t {
+		case reflect.TypeFor[time.Duration](), reflect.TypeFor[Replay]():
+			var d time.Duration
+			d, err = ParseDuration(text)
+			n = int64(d)
+		case reflect.TypeFor[Size]():
+			var s Size
+			s, err = ParseSize(text)
+			n = int64(s)
+		default:
+			n, err = strconv.ParseInt(text, 10, 64)
+		}
+		if err != nil {
+			panic("the rule between=" + param + " cannot be read: " + err.Error())
+		}
+		return n
+	}
+	return read(first), read(last)
+}
+
+func isAddress(s string, listen bool) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || strings.ContainsAny(host, " /@") {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return false
+	}
+	return listen || host != "" && n > 0
+}
+
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return false
+	}
+	if u.Scheme == "http" && u.Port() == "80" || u.Scheme == "https" && u.Port() == "443" {
+		return false
+	}
+	return s == u.Scheme+"://"+u.Host && s == strings.ToLower(s) && !strings.HasSuffix(s, ":") && !strings.Contains(s, "*")
+}
+
+func isPattern(s string) bool {
+	return pattern.MatchString(s) && strings.Count(s, "*") <= 8
+}
+
+var pattern = regexp.MustCompile(`^[A-Za-z0-9*][A-Za-z0-9._*-]{0,127}$`)
+
+func isClusterName(s string) bool {
+	return s != DefaultCluster && clusterName.MatchString(s)
+}
+
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+func isTopicName(s string) bool {
+	return s != "." && s != ".." && topicName.MatchString(s)
+}
+
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+func isRedisURL(s string) bool {
+	if !strings.HasPrefix(s, "redis://") && !strings.HasPrefix(s, "rediss://") {
+		return false
+	}
+	_, err := redis.ParseURL(s)
+	return err == nil
+}
+
+func isJWKSURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || u.Host == "" || u.Fragment != "" {
+		return false
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	loopback := u.Hostname() == "localhost" || err == nil && address.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && loopback
+}
+
+func isReadableFile(name string) bool { return fileProblem(name) == "" }
+
+// fileProblem says why a file cannot be read, or nothing.
+func fileProblem(name string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		var at *os.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return fmt.Sprintf("cannot read %s: %s", name, err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return fmt.Sprintf("cannot read %s: %s", name, err)
+	case info.IsDir():
+		return fmt.Sprintf("cannot read %s: it is a directory", name)
+	case !info.Mode().IsRegular() || info.Size() > math.MaxInt32:
+		return fmt.Sprintf("cannot read %s: it is no ordinary file", name)
+	}
+	return ""
+}

@@ -1,0 +1,77 @@
+package embedded
+
+import (
+	"fmt"
+	"time"
+)
+
+// Topic is a topic that Start makes.
+type Topic struct {
+	Name       string
+	Partitions int32
+	// Compacted topics keep the last record of each key.
+	Compacted bool
+}
+
+// Topics are the demo streams' topics. Nothing but visitors writes to
+// chat.lobby.
+func Topics() []Topic {
+	return []Topic{
+		{Name: "wiki.edits", Partitions: 3},
+		{Name: "market.ticks", Partitions: 6},
+		{Name: "iot.telemetry", Partitions: 6},
+		{Name: "flights.positions", Partitions: 3},
+		{Name: "shop.orders", Partitions: 3, Compacted: true},
+		{Name: "chat.lobby", Partitions: 1},
+	}
+}
+
+// DefaultRates are rates in records a second that look alive and cost little.
+func DefaultRates() map[string]float64 {
+	return map[string]float64{
+		"wiki.edits":        15,
+		"market.ticks":      40,
+		"iot.telemetry":     20,
+		"flights.positions": 12,
+		"shop.orders":       6,
+	}
+}
+
+// maxRate is far above what the embedded Kafka takes.
+const maxRate = 1_000_000
+
+// record is one that a generator makes.
+type record struct {
+	// due is when it is written, in whole milliseconds; ts its timestamp in
+	// Kafka, which is earlier for a reading that comes late.
+	due, ts time.Time
+	key     string
+	// value is nil for a tombstone.
+	value []byte
+}
+
+// generator makes the records of a stream, slot by slot: slot n begins n
+// spans after the Unix epoch. What a slot holds depends on nothing but the
+// seed, the rate and n.
+type generator interface {
+	span() time.Duration
+	// records returns those that are due in a slot, in order of due.
+	records(slot int64) []record
+}
+
+func newGenerator(stream string, seed uint64, rate float64) (generator, error) {
+	seed = mix(seed, text(stream))
+	switch stream {
+	case "wiki.edits":
+		return newWiki(seed, rate), nil
+	case "market.ticks":
+		return newMarket(seed, rate), nil
+	case "iot.telemetry":
+		return newTelemetry(seed, rate), nil
+	case "flights.positions":
+		return newFlights(seed, rate), nil
+	case "shop.orders":
+		return newOrders(seed, rate), nil
+	}
+	return nil, fmt.Errorf("no demo stream %q writes by itself", stream)
+}

@@ -1,0 +1,144 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"golang.org/x/sync/errgroup"
+)
+
+// Config says what to embed.
+type Config struct {
+	// DataDir keeps records and keys over restarts; none are kept where it is
+	// empty. It is made where it is missing.
+	DataDir string
+	// KafkaPort and RedisPort are ports on 127.0.0.1, 0 for any.
+	KafkaPort, RedisPort int
+	// PartitionBytes bounds what a partition keeps, give or take a segment of
+	// at most 1 MiB and what is written in two seconds. At least 64 KiB.
+	PartitionBytes int64
+	// Rates are the mean records a second of the demo streams. One that is
+	// not named, or is 0, exists and stays silent. DefaultRates is a choice.
+	Rates map[string]float64
+	// History is how much past a demo stream begins with.
+	History time.Duration
+	// Seed makes the demo streams' chance.
+	Seed   uint64
+	Logger *slog.Logger
+}
+
+// Embedded is a running Kafka and Redis.
+type Embedded struct {
+	// Brokers and RedisAddr are host:port. Immutable.
+	Brokers   []string
+	RedisAddr string
+
+	config Config
+	log    *slog.Logger
+	kafka  *kfake.Cluster
+	redis  *miniredis.Miniredis
+	unlock func()
+	ready  chan struct{}
+	closed sync.Once
+}
+
+const minPartitionBytes = 64 << 10
+
+// Start starts both servers and makes the demo topics that are missing. The
+// caller must call Run or Close.
+func Start(config Config) (*Embedded, error) {
+	if err := check(config); err != nil {
+		return nil, fmt.Errorf("start embedded servers: %w", err)
+	}
+	e := &Embedded{config: config, log: config.Logger, ready: make(chan struct{}), unlock: func() {}}
+	if err := e.start(); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("start embedded servers: %w", err)
+	}
+	return e, nil
+}
+
+func check(config Config) error {
+	switch {
+	case config.Logger == nil:
+		return errors.New("no logger")
+	case config.PartitionBytes < minPartitionBytes:
+		return fmt.Errorf("partition bytes %d are below %d", config.PartitionBytes, minPartitionBytes)
+	case config.History < 0:
+		return fmt.Errorf("history %s is negative", config.History)
+	}
+	for name, rate := range config.Rates {
+		if _, err := newGenerator(name, config.Seed, 1); err != nil {
+			return err
+		}
+		if rate < 0 || rate > maxRate {
+			return fmt.Errorf("rate %v of %s is not within 0 and %d", rate, name, maxRate)
+		}
+	}
+	return nil
+}
+
+func (e *Embedded) start() (err error) {
+	if dir := e.config.DataDir; dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make data folder: %w", err)
+		}
+		if e.unlock, err = lock(filepath.Join(dir, "lock")); err != nil {
+			e.unlock = func() {}
+			return fmt.Errorf("lock data folder: %w", err)
+		}
+	}
+	if e.kafka, err = startKafka(e.config); err != nil {
+		return err
+	}
+	e.Brokers = e.kafka.ListenAddrs()
+	if e.redis, err = startRedis(e.config); err != nil {
+		return err
+	}
+	e.RedisAddr = e.redis.Addr()
+	return nil
+}
+
+// Ready is closed once Run has written all history, some hundred milliseconds
+// after it began, and the demo streams are live.
+func (e *Embedded) Ready() <-chan struct{} { return e.ready }
+
+// Run keeps the servers' clocks and writes the demo streams until the context
+// ends, then closes the servers and returns nil. It must be called at most
+// once.
+func (e *Embedded) Run(ctx context.Context) error {
+	defer e.Close()
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return e.keepKafka(running) })
+	group.Go(func() error { return e.keepRedis(running) })
+	group.Go(func() error { return e.writeDemo(running) })
+	if err := group.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("run embedded servers: %w", err)
+	}
+	return nil
+}
+
+// Close ends both servers and writes down what is to be kept. Calling it again
+// does nothing.
+func (e *Embedded) Close() {
+	e.closed.Do(func() {
+		if e.kafka != nil {
+			e.kafka.Close()
+		}
+		if e.redis != nil {
+			if err := e.saveRedis(); err != nil {
+				e.log.Error("redis keys are not kept", "error", err)
+			}
+			e.redis.Close()
+		}
+		e.unlock()
+	})
+}

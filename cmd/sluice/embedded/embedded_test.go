@@ -1,0 +1,366 @@
+package embedded_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
+
+	"sluice/cmd/sluice/embedded"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func configured(dir string) embedded.Config {
+	return embedded.Config{
+		DataDir:        dir,
+		PartitionBytes: 8 << 20,
+		Rates:          embedded.DefaultRates(),
+		History:        5 * time.Minute,
+		Seed:           7,
+		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+// run starts the servers and returns when the demo streams are live. The
+// servers end with the test, or when stop is called.
+func run(t *testing.T, config embedded.Config) (e *embedded.Embedded, stop func()) {
+	t.Helper()
+	e, err := embedded.Start(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	select {
+	case <-e.Ready():
+	case <-time.After(20 * time.Second):
+		t.Fatal("not ready")
+	}
+	return e, stop
+}
+
+// read reads a topic from its beginning to where it ends now.
+func read(t *testing.T, e *embedded.Embedded, topic string) []*kgo.Record {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(e.Brokers...), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var records []*kgo.Record
+	ends := map[int32]int64{}
+	for !caughtUp(ctx, t, client, topic, ends) {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range fetches.Records() {
+			records = append(records, r)
+			ends[r.Partition] = r.Offset + 1
+		}
+	}
+	return records
+}
+
+func caughtUp(ctx context.Context, t *testing.T, client *kgo.Client, topic string, ends map[int32]int64) bool {
+	t.Helper()
+	ask := kmsg.NewPtrListOffsetsRequest()
+	ask.ReplicaID = -1
+	asked := kmsg.NewListOffsetsRequestTopic()
+	asked.Topic = topic
+	for _, known := range embedded.Topics() {
+		for p := range known.Partitions {
+			if known.Name == topic {
+				partition := kmsg.NewListOffsetsRequestTopicPartition()
+				partition.Partition, partition.Timestamp = p, -1
+				asked.Partitions = append(asked.Partitions, partition)
+			}
+		}
+	}
+	ask.Topics = append(ask.Topics, asked)
+	answer, err := ask.RequestWith(ctx, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range answer.Topics[0].Partitions {
+		// What came since the last poll may be on its way.
+		if p.Offset-ends[p.Partition] > 30 {
+			return false
+		}
+	}
+	return true
+}
+
+func TestStreamsAreAliveAtOnceAndHaveAPast(t *testing.T) {
+	t.Parallel()
+	config := configured("")
+	begun := time.Now()
+	e, _ := run(t, config)
+	took := time.Since(begun)
+	t.Logf("live after %v", took)
+	if took > 10*time.Second {
+		t.Errorf("live after %v", took)
+	}
+	for _, topic := range embedded.Topics() {
+		rate := config.Rates[topic.Name]
+		records := read(t, e, topic.Name)
+		if rate == 0 {
+			if len(records) != 0 {
+				t.Errorf("%s: %d records nobody wrote", topic.Name, len(records))
+			}
+			continue
+		}
+		oldest, partitions := time.Now(), map[int32]bool{}
+		for _, r := range records {
+			if r.Timestamp.Before(oldest) {
+				oldest = r.Timestamp
+			}
+			partitions[r.Partition] = true
+		}
+		if past := begun.Sub(oldest); past < config.History-30*time.Second || past > config.History+2*time.Minute {
+			t.Errorf("%s begins %v ago", topic.Name, past)
+		}
+		if want := rate * config.History.Seconds(); float64(len(records)) < 0.6*want || float64(len(records)) > 1.5*want {
+			t.Errorf("%s: %d records, want about %v", topic.Name, len(records), want)
+		}
+		if len(partitions) != int(topic.Partitions) {
+			t.Errorf("%s: records in %d of %d partitions", topic.Name, len(partitions), topic.Partitions)
+		}
+	}
+	before := len(read(t, e, "market.ticks"))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if len(read(t, e, "market.ticks")) > before {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("market.ticks stands still")
+		}
+	}
+}
+
+func TestDataOutlastsARestartWithoutASecondPast(t *testing.T) {
+	t.Parallel()
+	config := configured(t.TempDir())
+	config.Rates = map[string]float64{"market.ticks": 100}
+	config.History = 30 * time.Second
+	ctx := context.Background()
+
+	e, stop := run(t, config)
+	if _, err := embedded.Start(config); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a second one in the same folder: %v", err)
+	}
+	keys := redis.NewClient(&redis.Options{Addr: e.RedisAddr})
+	keys.HSet(ctx, "hash", "field", "\x00\xffvalue")
+	keys.Expire(ctx, "hash", time.Hour)
+	keys.Set(ctx, "text", "kept", 0)
+	keys.Set(ctx, "short", "gone", 100*time.Millisecond)
+	keys.SAdd(ctx, "set", "a", "b")
+	keys.ZAdd(ctx, "sorted", redis.Z{Score: 2.5, Member: "m"})
+	_ = keys.Close()
+	id := topicID(t, e, "market.ticks")
+	first := len(read(t, e, "market.ticks"))
+	stop()
+	time.Sleep(1200 * time.Millisecond)
+
+	e, _ = run(t, config)
+	if again := topicID(t, e, "market.ticks"); again != id {
+		t.Errorf("topic id %x, was %x", again, id)
+	}
+	records := read(t, e, "market.ticks")
+	if len(records) < first {
+		t.Errorf("%d records, there were %d", len(records), first)
+	}
+	last := map[string]int64{}
+	for _, r := range records {
+		var tick struct{ Seq int64 }
+		if err := json.Unmarshal(r.Value, &tick); err != nil {
+			t.Fatal(err)
+		}
+		key := string(r.Key)
+		if had, ok := last[key]; ok && tick.Seq != had+1 {
+			t.Fatalf("%s: %d after %d", key, tick.Seq, had)
+		}
+		last[key] = tick.Seq
+	}
+
+	keys = redis.NewClient(&redis.Options{Addr: e.RedisAddr})
+	defer func() { _ = keys.Close() }()
+	if got := keys.HGet(ctx, "hash", "field").Val(); got != "\x00\xffvalue" {
+		t.Errorf("hash holds %q", got)
+	}
+	if left := keys.TTL(ctx, "hash").Val(); left > time.Hour || left < 58*time.Minute {
+		t.Errorf("hash has %v to live", left)
+	}
+	if got := keys.Get(ctx, "text").Val(); got != "kept" {
+		t.Errorf("text is %q", got)
+	}
+	if n := keys.Exists(ctx, "short").Val(); n != 0 {
+		t.Error("a key that ran out is back")
+	}
+	if got := keys.SCard(ctx, "set").Val(); got != 2 {
+		t.Errorf("set has %d members", got)
+	}
+	if got := keys.ZScore(ctx, "sorted", "m").Val(); got != 2.5 {
+		t.Errorf("score %v", got)
+	}
+}
+
+func topicID(t *testing.T, e *embedded.Embedded, topic string) [16]byte {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(e.Brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ask := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &topic
+	ask.Topics = append(ask.Topics, asked)
+	answer, err := ask.RequestWith(context.Background(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Topics[0].TopicID
+}
+
+func TestRedisKeysRunOut(t *testing.T) {
+	t.Parallel()
+	config := configured("")
+	config.Rates = nil
+	e, _ := run(t, config)
+	keys := redis.NewClient(&redis.Options{Addr: e.RedisAddr})
+	defer func() { _ = keys.Close() }()
+	keys.Set(context.Background(), "short", "x", time.Second)
+	if keys.Exists(context.Background(), "short").Val() != 1 {
+		t.Fatal("not stored")
+	}
+	for deadline := time.Now().Add(5 * time.Second); keys.Exists(context.Background(), "short").Val() != 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("still there")
+		}
+	}
+}
+
+// However much is written, what is kept is bounded, in Kafka's count and in
+// the process.
+func TestMemoryStaysFlat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes for several seconds")
+	}
+	config := configured("")
+	config.PartitionBytes = 256 << 10
+	config.History = 0
+	config.Rates = map[string]float64{"wiki.edits": 20_000}
+	e, _ := run(t, config)
+
+	settle := func() (heap uint64) {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	const partitions, compressed = 3, 100
+	// Half as much again may come before the count is taken.
+	bound := partitions * config.PartitionBytes * 3 / 2
+	// untilBounded waits for what Run does every two seconds.
+	untilBounded := func() {
+		t.Helper()
+		for deadline := time.Now().Add(6 * time.Second); embedded.Kept(e, "wiki.edits") > bound; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d bytes kept, the bound is %d", embedded.Kept(e, "wiki.edits"), bound)
+			}
+		}
+	}
+	time.Sleep(2 * time.Second)
+	untilBounded()
+	before, wrote := settle(), embedded.Written(e, "wiki.edits")
+	time.Sleep(4 * time.Second)
+	untilBounded()
+	after, wrote := settle(), embedded.Written(e, "wiki.edits")-wrote
+	t.Logf("%d records written; heap %d to %d KiB", wrote, before>>10, after>>10)
+	if bytes := wrote * compressed; bytes < 2*bound {
+		t.Fatalf("only %d bytes written: nothing is shown", bytes)
+	}
+	if after > before+12<<20 {
+		t.Errorf("the heap grew from %d to %d", before, after)
+	}
+}
+
+func TestCompactionKeepsTheLastOfAKey(t *testing.T) {
+	t.Parallel()
+	config := configured("")
+	config.Rates = map[string]float64{"shop.orders": 40}
+	e, _ := run(t, config)
+	before := len(read(t, e, "shop.orders"))
+	embedded.Compact(e)
+	keys := map[string]int{}
+	records := read(t, e, "shop.orders")
+	for _, r := range records {
+		keys[string(r.Key)]++
+	}
+	// What is in the last batch of a partition is not compacted yet.
+	if len(records) > before/2 || len(records) < len(keys) || len(keys) == 0 {
+		t.Fatalf("%d records of %d are left, of %d keys", len(records), before, len(keys))
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*embedded.Config){
+		"no logger":        func(c *embedded.Config) { c.Logger = nil },
+		"tiny partitions":  func(c *embedded.Config) { c.PartitionBytes = 1 },
+		"negative history": func(c *embedded.Config) { c.History = -1 },
+		"negative rate":    func(c *embedded.Config) { c.Rates = map[string]float64{"wiki.edits": -1} },
+		"unknown stream":   func(c *embedded.Config) { c.Rates = map[string]float64{"wiki.edit": 1} },
+		"chat by itself":   func(c *embedded.Config) { c.Rates = map[string]float64{"chat.lobby": 1} },
+	} {
+		config := configured("")
+		spoil(&config)
+		if e, err := embedded.Start(config); err == nil {
+			e.Close()
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	config := configured("")
+	config.Rates = nil
+	e, _ := run(t, config)
+	_, port, _ := strings.Cut(e.RedisAddr, ":")
+	if err := json.Unmarshal([]byte(port), &config.RedisPort); err != nil {
+		t.Fatal(err)
+	}
+	second, err := embedded.Start(config)
+	if err == nil {
+		second.Close()
+		t.Fatal("no error")
+	}
+	if errors.Unwrap(err) == nil {
+		t.Fatalf("%v hides its cause", err)
+	}
+}

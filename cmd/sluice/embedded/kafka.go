@@ -1,0 +1,107 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+const (
+	retentionEvery  = 2 * time.Second
+	compactionEvery = 15 * time.Second
+	// tombstonesFor is how long a compacted topic keeps its tombstones, so
+	// that late readers learn of a deletion.
+	tombstonesFor = 10 * time.Minute
+)
+
+// startKafka starts a broker and makes the demo topics that are missing.
+func startKafka(config Config) (*kfake.Cluster, error) {
+	segment := min(1<<20, config.PartitionBytes/2)
+	bounds := map[string]string{
+		"retention.bytes": strconv.FormatInt(config.PartitionBytes, 10),
+		"segment.bytes":   strconv.FormatInt(segment, 10),
+	}
+	options := []kfake.Opt{
+		kfake.Ports(config.KafkaPort),
+		kfake.ClusterID("sluice-dev"),
+		kfake.WithLogger(kafkaLog{config.Logger.With("component", "kafka")}),
+		// Topics that others make are bounded too.
+		kfake.BrokerConfigs(map[string]string{
+			"log.retention.bytes": bounds["retention.bytes"],
+			"log.segment.bytes":   bounds["segment.bytes"],
+		}),
+	}
+	if config.DataDir != "" {
+		options = append(options, kfake.DataDir(filepath.Join(config.DataDir, "kafka")))
+	}
+	kafka, err := kfake.NewCluster(options...)
+	if err != nil {
+		return nil, fmt.Errorf("start kafka: %w", err)
+	}
+	for _, topic := range Topics() {
+		if kafka.TopicInfo(topic.Name) != nil {
+			continue
+		}
+		settings := map[string]string{}
+		for name, value := range bounds {
+			settings[name] = value
+		}
+		if topic.Compacted {
+			settings["cleanup.policy"] = "compact,delete"
+			settings["delete.retention.ms"] = strconv.FormatInt(tombstonesFor.Milliseconds(), 10)
+		}
+		if err := kafka.CreateTopic(topic.Name, topic.Partitions, settings); err != nil {
+			kafka.Close()
+			return nil, fmt.Errorf("make topic %s: %w", topic.Name, err)
+		}
+	}
+	return kafka, nil
+}
+
+// keepKafka bounds what Kafka keeps: kfake does it only when told.
+func (e *Embedded) keepKafka(ctx context.Context) error {
+	retain := time.NewTicker(retentionEvery)
+	defer retain.Stop()
+	compact := time.NewTicker(compactionEvery)
+	defer compact.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-retain.C:
+			e.kafka.ApplyRetention()
+		case <-compact.C:
+			e.kafka.Compact()
+		}
+	}
+}
+
+// written is the newest timestamp in a topic, zero when it has no records.
+func (e *Embedded) written(topic string) time.Time {
+	newest := int64(0)
+	for _, partition := range e.kafka.PartitionInfos(topic) {
+		newest = max(newest, partition.MaxTimestamp)
+	}
+	if newest == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(newest)
+}
+
+// kafkaLog passes on what kfake holds to be an error or worth a warning.
+type kafkaLog struct{ log *slog.Logger }
+
+// Logf implements kfake.Logger.
+func (l kafkaLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	switch level {
+	case kfake.LogLevelError:
+		l.log.Error(fmt.Sprintf(format, args...))
+	case kfake.LogLevelWarn:
+		l.log.Warn(fmt.Sprintf(format, args...))
+	}
+}

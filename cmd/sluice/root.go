@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sluice/cmd/sluice/config"
+)
+
+// Exit codes, as the help text says.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// errUsage marks errors of whoever called the command.
+var errUsage = errors.New("wrong usage")
+
+func usage(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{errUsage}, args...)...)
+}
+
+// run executes a command line and returns the exit code. The first SIGTERM or
+// SIGINT ends the command in order, the second at once.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// With nobody listening for them any more, signals do what they do by
+	// default: they end the process.
+	defer context.AfterFunc(ctx, stop)()
+
+	// Flags and arguments are parsed before any command runs, so an error that
+	// comes earlier is one of usage.
+	running := false
+	root := newRoot()
+	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(errs, "sluice: %v\n", err)
+	var faults config.Faults
+	if !running || errors.Is(err, errUsage) || errors.As(err, &faults) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sluice",
+		Short: "Kafka to every browser, phone and device",
+		Long: `Sluice reads Kafka topics once and fans the records out to any number of
+WebSocket and SSE subscribers, each of whom can stop and go on where it was.
+
+To look around, without a Kafka of your own:   sluice dev
+To run it:                                     sluice serve --config sluice.yaml
+
+Exit codes: 0 all went well, 1 something failed, 2 wrong usage or configuration.`,
+		SilenceErrors: true, // run prints them
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(newServe(), newCheck(), newToken(), newVersion())
+	return root
+}

@@ -1,0 +1,112 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+const (
+	// firstWindow is how many offsets of a partition are filled in first, and
+	// each time after that four times as many.
+	firstWindow = 256
+	lastWindow  = 1 << 20
+)
+
+// backfill fills a log backwards, so that whoever comes back after a restart is
+// served from memory: until it holds half of what it may, or reaches back as
+// far as the stream wants, or to the topic's beginning.
+func (st *stream) backfill(ctx context.Context, l *log) {
+	topic := st.topicNow()
+	begin, err := st.Source.Places(ctx, topic, Earliest())
+	if err != nil {
+		return // those who need the past read it from Kafka
+	}
+	oldest := st.hub.now().Add(-st.Backfill)
+	if st.Backfill <= 0 {
+		return
+	}
+	for window := int64(firstWindow); window <= lastWindow; window *= 4 {
+		floor := l.floor()
+		if floor.start.Topic != topic.ID {
+			return
+		}
+		from := floor.start.Clone()
+		behind := false
+		for i, at := range from.Places {
+			start := max(Position{Places: begin}.Offset(at.Partition, 0), at.Offset-window)
+			if start < at.Offset {
+				behind = true
+				from.Places[i] = Place{Partition: at.Partition, Offset: start, Epoch: -1}
+			}
+		}
+		if !behind {
+			return
+		}
+		older, ok := st.readChunks(ctx, from, floor.start)
+		if !ok || len(older) == 0 || !l.prepend(older, floor) {
+			return
+		}
+		size := l.size()
+		// The next window brings four times as much.
+		if size*5 > st.LogBytes/2 || st.hub.balance() || newestIn(older[0]) < oldest.UnixMilli() {
+			return
+		}
+	}
+}
+
+// newestIn is the time of the last record of a chunk, 0 without any.
+func newestIn(c *chunk) int64 {
+	newest := int64(0)
+	for i := range c.len() {
+		newest = max(newest, c.at(i).time)
+	}
+	return newest
+}
+
+// readChunks reads what lies between two positions, merged by time.
+func (st *stream) readChunks(ctx context.Context, from, to Position) ([]*chunk, bool) {
+	var (
+		chunks []*chunk
+		d      draft
+		at     = from.Clone()
+	)
+	cut := func() {
+		c := d.chunk(at.Clone())
+		for i := range d.entries {
+			at.set(d.entries[i].place())
+		}
+		chunks = append(chunks, c)
+		d = draft{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	reached := st.readTo(ctx, from, func() Position { return to }, func(r run) bool {
+		for i := r.i; i < r.n; i++ {
+			e := *r.block.at(i)
+			switch {
+			case e.kind == entryGap:
+				// A log does not begin with a gap: it begins behind it.
+				return false
+			case e.next > to.Offset(e.partition, 0):
+				// It is in the log already.
+			default:
+				d.bodies = append(d.bodies, r.block.body(i)...)
+				d.add(e)
+			}
+			if len(d.bodies) >= maxChunkBytes/4 {
+				cut()
+			}
+		}
+		return true
+	})
+	// All or nothing: the chunks must end exactly where the log begins.
+	if !reached {
+		return nil, false
+	}
+	for _, end := range to.Places {
+		st.encoder.advance(&d, end)
+	}
+	cut()
+	return slices.Clip(chunks), true
+}

@@ -1,0 +1,217 @@
+package hub
+
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Format lays out what one wire format adds around an event. All subscribers
+// that use a format share the bytes, so a Format must depend on nothing but its
+// arguments.
+type Format interface {
+	// Slot tells the formats apart: a number below FormatSlots, fixed for each.
+	Slot() int
+	// AppendEvent appends an event, whose JSON text is given, to dst.
+	AppendEvent(dst, body []byte) []byte
+	// AppendGap appends a gap event, whose JSON text is given, to dst.
+	AppendGap(dst, body []byte) []byte
+}
+
+// FormatSlots is how many formats there can be.
+const FormatSlots = 4
+
+// entryKind says what an entry of a chunk is.
+type entryKind uint8
+
+const (
+	// entryRecord has an event as its body.
+	entryRecord entryKind = iota
+	// entryGap has a gap event as its body.
+	entryGap
+	// entryAdvance has no body: it moves the position over what subscribers
+	// never see (control batches, aborted transactions, compacted offsets).
+	entryAdvance
+)
+
+// entry is one step of a chunk: it moves the position in one partition.
+type entry struct {
+	// next is the offset behind the entry.
+	next int64
+	// time is the record's timestamp.
+	time int64
+	// hash is that of the record's key.
+	hash uint64
+	// end is where the entry's body ends in the chunk's bodies.
+	end uint32
+	// keyStart and keyEnd bound the key's JSON text within the body; both are
+	// zero where it is null or is not text.
+	keyStart, keyEnd uint32
+	partition        int32
+	epoch            int32
+	kind             entryKind
+	reason           gapCode
+}
+
+func (e *entry) place() Place {
+	return Place{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
+}
+
+// truncates reports whether the position goes back with this entry.
+func (e *entry) truncates() bool { return e.kind == entryGap && e.reason.reason() == GapTruncated }
+
+const entrySize = int(unsafe.Sizeof(entry{}))
+
+// chunk is a run of entries with the bodies they have on the wire. One goroutine
+// fills it and publishes entries by raising count. What is published never
+// changes, so that any number of readers go without locks.
+type chunk struct {
+	// Immutable.
+	base  uint64   // log index of the first entry
+	start Position // in front of the first entry
+
+	// Room of fixed size: written behind what is published, read before it.
+	entries []entry
+	bodies  []byte
+	count   atomic.Uint32 // published entries
+
+	// Owned by who fills the chunk.
+	filled, used int
+
+	formats [FormatSlots]framing
+}
+
+// framing is a chunk in one wire format, laid out as far as somebody has asked.
+type framing struct {
+	mu   sync.Mutex // held by who lays out more
+	done atomic.Pointer[framed]
+}
+
+// framed is an immutable state of a framing: entry i ends at ends[i].
+type framed struct {
+	bytes []byte
+	ends  []uint32
+}
+
+// newChunk makes a chunk with room for so many entries and bytes of bodies.
+func newChunk(base uint64, start Position, entries, bytes int) *chunk {
+	return &chunk{
+		base:    base,
+		start:   start,
+		entries: make([]entry, entries),
+		bodies:  make([]byte, bytes),
+	}
+}
+
+// fill adds as many of the draft's entries as there is room for, from entry i
+// on, and returns the first that was not added. Readers see them after the
+// next publish.
+func (c *chunk) fill(d *draft, i int) int {
+	first, from := i, d.bodyStart(i)
+	for ; i < len(d.entries) && c.filled < len(c.entries); i++ {
+		end := int(d.entries[i].end) - from + c.used
+		if end > len(c.bodies) {
+			break
+		}
+		c.entries[c.filled] = d.entries[i]
+		c.entries[c.filled].end = uint32(end)
+		c.filled++
+	}
+	if i > first {
+		c.used += copy(c.bodies[c.used:], d.bodies[from:d.entries[i-1].end])
+	}
+	return i
+}
+
+// publish makes all entries readable.
+func (c *chunk) publish() { c.count.Store(uint32(c.filled)) }
+
+// len is the number of readable entries.
+func (c *chunk) len() int { return int(c.count.Load()) }
+
+// at gives readable entry i.
+func (c *chunk) at(i int) *entry { return &c.entries[i] }
+
+// body gives the body of readable entry i.
+func (c *chunk) body(i int) []byte {
+	start, end := uint32(0), c.entries[i].end
+	if i > 0 {
+		start = c.entries[i-1].end
+	}
+	return c.bodies[start:end:end]
+}
+
+// size is about what the chunk holds in memory.
+func (c *chunk) size() int {
+	size := len(c.entries)*entrySize + len(c.bodies)
+	for i := range c.formats {
+		if done := c.formats[i].done.Load(); done != nil {
+			size += cap(done.bytes) + 4*cap(done.ends)
+		}
+	}
+	return size
+}
+
+// framed gives the chunk in a format, laid out for at least n entries. It is
+// laid out once for everybody, by whoever is first to ask.
+func (c *chunk) framed(f Format, n int) *framed {
+	fr := &c.formats[f.Slot()]
+	if done := fr.done.Load(); done != nil && len(done.ends) >= n {
+		return done
+	}
+	fr.mu.Lock()
+	defer fr.mu.Unlock()
+	var next framed
+	if done := fr.done.Load(); done != nil {
+		if len(done.ends) >= n {
+			return done
+		}
+		next = *done
+	} else {
+		next.bytes = make([]byte, 0, len(c.bodies)+8*len(c.entries))
+		next.ends = make([]uint32, 0, len(c.entries))
+	}
+	// Readers of an older state look only at what precedes its length, so its
+	// memory can be appended to.
+	for i, all := len(next.ends), c.len(); i < all; i++ {
+		next.bytes = c.appendFramed(next.bytes, f, i)
+		next.ends = append(next.ends, uint32(len(next.bytes)))
+	}
+	fr.done.Store(&next)
+	return &next
+}
+
+// appendFramed lays out one entry.
+func (c *chunk) appendFramed(dst []byte, f Format, i int) []byte {
+	switch c.at(i).kind {
+	case entryRecord:
+		return f.AppendEvent(dst, c.body(i))
+	case entryGap:
+		return f.AppendGap(dst, c.body(i))
+	default:
+		return dst
+	}
+}
+
+// slice gives the framed bytes of entries i to j.
+func (f *framed) slice(i, j int) []byte {
+	end := f.ends[j-1]
+	return f.bytes[f.start(i):end:end]
+}
+
+// start is where entry i begins.
+func (f *framed) start(i int) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return f.ends[i-1]
+}
+
+// positionBefore is the position in front of entry i.
+func (c *chunk) positionBefore(i int) Position {
+	at := c.start.Clone()
+	for k := range i {
+		at.set(c.at(k).place())
+	}
+	return at
+}

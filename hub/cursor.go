@@ -1,0 +1,255 @@
+package hub
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrBadCursor: a cursor that was damaged, shortened or never made by a server.
+var ErrBadCursor = errors.New("bad cursor")
+
+// Cursor is where a connection stands in each of its streams.
+//
+// Its text is "v1." and base64url without padding (RFC 4648, section 5) of: the
+// time it was made, then for each stream its name, the topic's id, and for each
+// partition the next offset and the epoch before it, all as varints, and at the
+// end a CRC-32C. The checksum finds damage, not forgery: a cursor grants
+// nothing that the client may not read anyway.
+type Cursor struct {
+	At      time.Time
+	Streams []StreamPosition
+}
+
+// StreamPosition is the position in one stream.
+type StreamPosition struct {
+	Stream   string
+	Position Position
+}
+
+const (
+	cursorVersion = "v1."
+	// maxCursorPartitions bounds what a few bytes can make us allocate.
+	maxCursorPartitions = 100_000
+)
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	cursorText = base64.RawURLEncoding.Strict()
+)
+
+// Position finds the position in a stream.
+func (c Cursor) Position(stream string) (Position, bool) {
+	for _, s := range c.Streams {
+		if s.Stream == stream {
+			return s.Position, true
+		}
+	}
+	return Position{}, false
+}
+
+// String gives the cursor's text.
+func (c Cursor) String() string {
+	raw := make([]byte, 0, 128)
+	raw = binary.AppendUvarint(raw, uint64(max(0, c.At.UnixMilli())))
+	raw = binary.AppendUvarint(raw, uint64(len(c.Streams)))
+	for _, s := range c.Streams {
+		raw = binary.AppendUvarint(raw, uint64(len(s.Stream)))
+		raw = append(raw, s.Stream...)
+		if s.Position.Topic.IsZero() {
+			raw = append(raw, 0)
+		} else {
+			raw = append(raw, 1)
+			raw = append(raw, s.Position.Topic[:]...)
+		}
+		raw = binary.AppendUvarint(raw, uint64(len(s.Position.Places)))
+		partition, epoch := int32(-1), int32(0)
+		for _, at := range s.Position.Places {
+			raw = binary.AppendUvarint(raw, uint64(at.Partition-partition-1))
+			raw = binary.AppendUvarint(raw, uint64(at.Offset))
+			raw = binary.AppendVarint(raw, int64(at.Epoch)-int64(epoch))
+			partition, epoch = at.Partition, at.Epoch
+		}
+	}
+	raw = binary.BigEndian.AppendUint32(raw, crc32.Checksum(raw, castagnoli))
+	text := make([]byte, 0, len(cursorVersion)+cursorText.EncodedLen(len(raw)))
+	return string(cursorText.AppendEncode(append(text, cursorVersion...), raw))
+}
+
+// ParseCursor reads a cursor's text, with what a client has seen since behind a
+// tilde: "cursor~2:118274,5:77" moves partition 2 up to offset 118274. In a
+// cursor of several streams each partition names its stream:
+// "cursor~orders/2:118274". All errors are ErrBadCursor.
+func ParseCursor(text string) (Cursor, error) {
+	text, seen, hasSeen := strings.Cut(text, "~")
+	encoded, ok := strings.CutPrefix(text, cursorVersion)
+	if !ok {
+		return Cursor{}, fmt.Errorf("%w: it does not begin with %q", ErrBadCursor, cursorVersion)
+	}
+	raw, err := cursorText.DecodeString(encoded)
+	if err != nil || strings.ContainsAny(encoded, "\r\n") {
+		return Cursor{}, fmt.Errorf("%w: it is not base64url", ErrBadCursor)
+	}
+	if len(raw) < crc32.Size {
+		return Cursor{}, fmt.Errorf("%w: it is too short", ErrBadCursor)
+	}
+	raw, sum := raw[:len(raw)-crc32.Size], binary.BigEndian.Uint32(raw[len(raw)-crc32.Size:])
+	if crc32.Checksum(raw, castagnoli) != sum {
+		return Cursor{}, fmt.Errorf("%w: it is damaged", ErrBadCursor)
+	}
+	r := cursorReader{rest: raw}
+	c := r.cursor()
+	if r.bad || len(r.rest) > 0 {
+		return Cursor{}, fmt.Errorf("%w: it is malformed", ErrBadCursor)
+	}
+	if hasSeen {
+		if err := c.see(seen); err != nil {
+			return Cursor{}, err
+		}
+	}
+	return c, nil
+}
+
+// see moves the cursor up to what a client says it has seen.
+func (c *Cursor) see(seen string) error {
+	for part := range strings.SplitSeq(seen, ",") {
+		stream, place, named := strings.Cut(part, "/")
+		var at *Position
+		switch {
+		case !named && len(c.Streams) == 1:
+			place = part
+			at = &c.Streams[0].Position
+		case !named:
+			return fmt.Errorf("%w: behind the tilde, name the stream: orders/2:118274", ErrBadCursor)
+		default:
+			for i := range c.Streams {
+				if c.Streams[i].Stream == stream {
+					at = &c.Streams[i].Position
+				}
+			}
+			if at == nil {
+				return fmt.Errorf("%w: behind the tilde is a stream that it does not hold", ErrBadCursor)
+			}
+		}
+		number, offset, ok := strings.Cut(place, ":")
+		p, err := parseDigits(number, math.MaxInt32)
+		if !ok || err != nil {
+			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
+		}
+		o, err := parseDigits(offset, MaxOffset+1)
+		if err != nil {
+			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
+		}
+		was, known := at.Place(int32(p))
+		switch {
+		case !known:
+			at.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
+		case was.Offset < o:
+			was.Offset = o
+			at.set(was)
+		}
+	}
+	return nil
+}
+
+// parseDigits reads a plain decimal number, without signs.
+func parseDigits(s string, most int64) (int64, error) {
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return 0, strconv.ErrSyntax
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n > most {
+		return 0, strconv.ErrRange
+	}
+	return n, nil
+}
+
+// cursorReader reads a cursor's bytes and remembers whether any were wrong.
+type cursorReader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *cursorReader) cursor() Cursor {
+	var c Cursor
+	c.At = time.UnixMilli(int64(r.uvarint(math.MaxInt64 / 2)))
+	streams := int(r.uvarint(1000))
+	for range streams {
+		if r.bad {
+			return c
+		}
+		s := StreamPosition{Stream: string(r.bytes(int(r.uvarint(255))))}
+		if _, twice := c.Position(s.Stream); twice || s.Stream == "" {
+			r.bad = true
+			return c
+		}
+		if r.uvarint(1) == 1 {
+			copy(s.Position.Topic[:], r.bytes(len(TopicID{})))
+		}
+		s.Position.Places = r.places()
+		c.Streams = append(c.Streams, s)
+	}
+	return c
+}
+
+func (r *cursorReader) places() []Place {
+	n := int(r.uvarint(maxCursorPartitions))
+	// Each place takes three bytes or more.
+	if n*3 > len(r.rest) {
+		r.bad = true
+	}
+	if r.bad || n == 0 {
+		return nil
+	}
+	places := make([]Place, n)
+	partition, epoch := int64(-1), int64(0)
+	for i := range places {
+		partition += 1 + int64(r.uvarint(math.MaxInt32))
+		offset := r.uvarint(MaxOffset + 1)
+		epoch += r.varint()
+		if partition > math.MaxInt32 || epoch < -1 || epoch > math.MaxInt32 {
+			r.bad = true
+		}
+		if r.bad {
+			return nil
+		}
+		places[i] = Place{Partition: int32(partition), Offset: int64(offset), Epoch: int32(epoch)}
+	}
+	return places
+}
+
+func (r *cursorReader) uvarint(most uint64) uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || n > most {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *cursorReader) varint() int64 {
+	n, size := binary.Varint(r.rest)
+	if size <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *cursorReader) bytes(n int) []byte {
+	if n > len(r.rest) {
+		r.bad = true
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}

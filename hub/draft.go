@@ -1,0 +1,112 @@
+package hub
+
+import "hash/maphash"
+
+// draft gathers encoded entries before they get their place in a chunk. It is
+// used by one goroutine and can be used again after reset.
+type draft struct {
+	entries []entry
+	bodies  []byte
+}
+
+func (d *draft) reset() {
+	d.entries = d.entries[:0]
+	d.bodies = d.bodies[:0]
+}
+
+// bodyStart is where the body of entry i begins.
+func (d *draft) bodyStart(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return int(d.entries[i-1].end)
+}
+
+func (d *draft) add(e entry) {
+	e.end = uint32(len(d.bodies))
+	d.entries = append(d.entries, e)
+}
+
+// chunk makes the draft, which must not be used again, a chunk of its own.
+func (d *draft) chunk(start Position) *chunk {
+	c := &chunk{start: start, entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
+	c.publish()
+	return c
+}
+
+// encoder turns what a source reads from one stream into entries.
+type encoder struct {
+	events      *EventEncoder
+	gaps        gapWriter
+	recordBytes int
+	seed        maphash.Seed
+}
+
+func newEncoder(stream string, content Content, recordBytes int, seed maphash.Seed) *encoder {
+	return &encoder{
+		events:      NewEventEncoder(stream, content),
+		gaps:        newGapWriter(stream),
+		recordBytes: recordBytes,
+		seed:        seed,
+	}
+}
+
+// fetched adds what was read from a partition by one who stood at a place.
+func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
+	if f.Gap != nil {
+		e.gap(d, *f.Gap, f.Next.Epoch)
+		was = f.Gap.To
+	}
+	if f.Each != nil {
+		f.Each(func(r *Record) bool {
+			e.record(d, r)
+			was = r.Offset + 1
+			return true
+		})
+	}
+	if was < f.Next.Offset {
+		e.advance(d, f.Next)
+	}
+}
+
+// advance moves the position without anything to deliver.
+func (e *encoder) advance(d *draft, to Place) {
+	added := entry{kind: entryAdvance, partition: to.Partition, epoch: to.Epoch, next: to.Offset}
+	if n := len(d.entries); n > 0 {
+		// It goes with what precedes it when partitions are merged by time.
+		added.time = d.entries[n-1].time
+	}
+	d.add(added)
+}
+
+// record adds a record, or the gap that tells why it cannot be delivered.
+func (e *encoder) record(d *draft, r *Record) {
+	mark := len(d.bodies)
+	bodies, key, err := e.events.Append(d.bodies, r)
+	switch {
+	case err != nil:
+		e.gap(d, Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: GapUnreadable}, r.Epoch)
+		return
+	case e.recordBytes > 0 && len(bodies)-mark > e.recordBytes:
+		e.gap(d, Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: GapTooLarge}, r.Epoch)
+		return
+	}
+	d.bodies = bodies
+	added := entry{
+		kind:      entryRecord,
+		partition: r.Partition,
+		epoch:     r.Epoch,
+		next:      r.Offset + 1,
+		time:      r.Timestamp,
+	}
+	if r.Key != nil && !key.Base64 {
+		added.hash = maphash.Bytes(e.seed, r.Key)
+		added.keyStart, added.keyEnd = uint32(key.Start), uint32(key.End)
+	}
+	d.add(added)
+}
+
+func (e *encoder) gap(d *draft, g Gap, epoch int32) {
+	d.bodies = e.gaps.append(d.bodies, g)
+	d.add(entry{kind: entryGap, reason: g.Reason.code(), partition: g.Partition, epoch: epoch, next: g.To})
+}

@@ -1,0 +1,226 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Content says what the values of a stream's records are, and so how an event
+// shows them.
+type Content string
+
+// The contents.
+const (
+	// ContentAny: each record is shown as what it is: JSON, else text, else
+	// bytes.
+	ContentAny Content = ""
+	// ContentJSON: values are JSON.
+	ContentJSON Content = "json"
+	// ContentText: values are UTF-8 text.
+	ContentText Content = "text"
+	// ContentBytes: values are any bytes, shown in base64.
+	ContentBytes Content = "bytes"
+)
+
+// Valid reports whether c is one of the contents.
+func (c Content) Valid() bool {
+	switch c {
+	case ContentAny, ContentJSON, ContentText, ContentBytes:
+		return true
+	}
+	return false
+}
+
+const (
+	// EventPrefix is what every event begins with. The name of a feed,
+	// `"feed":"…",`, is put in right behind it.
+	EventPrefix = `{"type":"event",`
+	// MaxOffset is the largest offset that an event can carry: beyond it
+	// JavaScript's numbers are no longer exact (RFC 8259, section 6).
+	MaxOffset = 1<<53 - 1
+	// MaxDataDepth is how deep arrays and objects may nest in a value that is
+	// shown as JSON. It leaves room below the limits of the parsers that
+	// subscribers use, the smallest of which in wide use is 1,000.
+	MaxDataDepth = 512
+)
+
+// ErrUnreadable: the record cannot be shown as an event of its stream. It is
+// to be told as a gap of GapUnreadable.
+var ErrUnreadable = errors.New("the record is unreadable")
+
+var (
+	errOffset       = fmt.Errorf("%w: its offset is not below 2^53", ErrUnreadable)
+	errValueNotJSON = fmt.Errorf("%w: its value is not JSON, as the stream's content says", ErrUnreadable)
+	errValueTooDeep = fmt.Errorf("%w: its value is JSON nested deeper than %d", ErrUnreadable, MaxDataDepth)
+	errValueNotText = fmt.Errorf("%w: its value is not UTF-8 text, as the stream's content says", ErrUnreadable)
+)
+
+// KeySpan says where in an event the JSON text of the record's key stands,
+// counted from the event's first byte, End exclusive. Keys are equal if and
+// only if both their text and Base64 are, as AppendKey is canonical.
+type KeySpan struct {
+	Start, End uint32
+	// Base64 is set where the text is base64 because the key is not UTF-8.
+	Base64 bool
+}
+
+// EventEncoder writes the records of one stream as events, the same object on
+// every transport. It never changes and is safe for concurrent use.
+type EventEncoder struct {
+	head    []byte // up to the partition's number
+	content Content
+}
+
+// NewEventEncoder makes an encoder for the stream of that public name. It
+// panics where content is none of the contents: what comes from outside is to
+// be checked with Content.Valid before.
+func NewEventEncoder(stream string, content Content) *EventEncoder {
+	if !content.Valid() {
+		panic(fmt.Sprintf("hub: unknown content %q", string(content)))
+	}
+	head := []byte(EventPrefix + `"stream":`)
+	head = AppendJSONString(head, stream)
+	head = append(head, `,"partition":`...)
+	return &EventEncoder{head: head, content: content}
+}
+
+// Append appends the event of a record: one JSON object in UTF-8 that begins
+// with EventPrefix and holds no byte CR, LF or NUL. Header names that are not
+// UTF-8, which KIP-82 does not allow, have U+FFFD in them.
+//
+// A record that cannot be shown gives an error that is ErrUnreadable, and dst
+// as it was. Nothing is allocated but for dst to grow.
+func (e *EventEncoder) Append(dst []byte, r *Record) (out []byte, key KeySpan, err error) {
+	if r.Offset < 0 || r.Offset > MaxOffset {
+		return dst, KeySpan{}, errOffset
+	}
+	start := len(dst)
+	out = append(dst, e.head...)
+	out = strconv.AppendInt(out, int64(r.Partition), 10)
+	out = append(out, `,"offset":`...)
+	out = strconv.AppendInt(out, r.Offset, 10)
+	if r.Timestamp == -1 {
+		out = append(out, `,"ts":null,"key":`...)
+	} else {
+		out = append(out, `,"ts":`...)
+		out = strconv.AppendInt(out, r.Timestamp, 10)
+		out = append(out, `,"key":`...)
+	}
+
+	key.Start = uint32(len(out) - start)
+	out, key.Base64 = AppendKey(out, r.Key)
+	key.End = uint32(len(out) - start)
+	if key.Base64 {
+		out = append(out, `,"key_encoding":"base64"`...)
+	}
+	if len(r.Headers) > 0 {
+		out = appendHeaders(out, r.Headers)
+	}
+	out = append(out, `,"data":`...)
+	if out, err = e.appendData(out, r.Value); err != nil {
+		return dst, KeySpan{}, err
+	}
+	return append(out, '}'), key, nil
+}
+
+// AppendKey appends the JSON text that an event shows a record's key as: null
+// for a nil key, a string for one in UTF-8, else base64 in a string.
+func AppendKey(dst, key []byte) (out []byte, isBase64 bool) {
+	if key == nil {
+		return append(dst, `null`...), false
+	}
+	return appendTextOrBase64(dst, key)
+}
+
+func appendHeaders(dst []byte, headers []Header) []byte {
+	dst = append(dst, `,"headers":[`...)
+	for i, h := range headers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '[')
+		dst = AppendJSONString(dst, h.Name)
+		dst = append(dst, ',')
+		if h.Value == nil {
+			dst = append(dst, `null]`...)
+			continue
+		}
+		var isBase64 bool
+		if dst, isBase64 = appendTextOrBase64(dst, h.Value); isBase64 {
+			dst = append(dst, `,"base64"`...)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, ']')
+}
+
+// appendData appends the value, and behind it the fields that say how it is
+// shown.
+func (e *EventEncoder) appendData(dst, value []byte) ([]byte, error) {
+	if value == nil {
+		return append(dst, `null,"tombstone":true`...), nil
+	}
+	switch e.content {
+	case ContentJSON:
+		switch err := CheckJSON(value, MaxDataDepth); {
+		case errors.Is(err, ErrJSONTooDeep):
+			return dst, errValueTooDeep
+		case err != nil:
+			return dst, errValueNotJSON
+		}
+		return appendJSONLine(dst, value), nil
+	case ContentText:
+		if !utf8.Valid(value) {
+			return dst, errValueNotText
+		}
+		return AppendJSONString(dst, value), nil
+	case ContentBytes:
+		return append(appendBase64(dst, value), `,"encoding":"base64"`...), nil
+	}
+	if CheckJSON(value, MaxDataDepth) == nil {
+		return appendJSONLine(dst, value), nil
+	}
+	dst, isBase64 := appendTextOrBase64(dst, value)
+	if isBase64 {
+		return append(dst, `,"encoding":"base64"`...), nil
+	}
+	return append(dst, `,"encoding":"text"`...), nil
+}
+
+// appendJSONLine appends valid JSON as it is, but on one line: CR and LF are
+// only whitespace in it, as strings must have them escaped.
+func appendJSONLine(dst, value []byte) []byte {
+	start := len(dst)
+	dst = append(dst, value...)
+	spaceOut(dst[start:], '\n')
+	spaceOut(dst[start:], '\r')
+	return dst
+}
+
+func spaceOut(b []byte, c byte) {
+	for {
+		i := bytes.IndexByte(b, c)
+		if i < 0 {
+			return
+		}
+		b[i] = ' '
+		b = b[i+1:]
+	}
+}
+
+func appendTextOrBase64(dst, b []byte) (out []byte, isBase64 bool) {
+	if utf8.Valid(b) {
+		return AppendJSONString(dst, b), false
+	}
+	return appendBase64(dst, b), true
+}
+
+func appendBase64(dst, b []byte) []byte {
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, b)
+	return append(dst, '"')
+}

@@ -1,0 +1,294 @@
+package hub
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"hash/maphash"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+)
+
+// Filter says which records of a stream a feed has. The zero value passes all.
+type Filter struct {
+	keys []filterKey // sorted by text
+}
+
+type filterKey struct {
+	text string // as it stands in an event: quoted
+	hash uint64
+}
+
+// keyText is a key as it stands in an event.
+func keyText(key string) string {
+	text, isBase64 := AppendKey(nil, []byte(key))
+	if isBase64 {
+		return "" // not text, so that nothing can ask for it
+	}
+	return string(text)
+}
+
+// newFilter passes records whose key is one of keys, or all when there are none.
+func newFilter(keys []string, seed maphash.Seed) Filter {
+	var f Filter
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
+		f.keys = append(f.keys, filterKey{
+			text: keyText(key),
+			hash: maphash.String(seed, key),
+		})
+	}
+	return f
+}
+
+// name is empty for a filter that passes all, else the same for equal filters.
+func (f Filter) name() string {
+	if len(f.keys) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, key := range f.keys {
+		h.Write([]byte(key.text))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// passes reports whether readable entry i of a chunk is for the feed: records
+// that match, and all gaps.
+func (f Filter) passes(c *chunk, i int) bool {
+	e := c.at(i)
+	if e.kind != entryRecord || len(f.keys) == 0 {
+		return true
+	}
+	for _, key := range f.keys {
+		if key.hash == e.hash && e.keyEnd > 0 && string(c.body(i)[e.keyStart:e.keyEnd]) == key.text {
+			return true
+		}
+	}
+	return false
+}
+
+// Feed is what all subscriptions with an equal stream and filter share.
+type Feed struct {
+	log    *log
+	filter Filter
+	name   string // "" without a filter
+	label  []byte // what events say of it on connections with several feeds
+
+	dirty atomic.Uint64 // a bit for each shard that has been woken
+	named atomic.Pointer[[16]atomic.Pointer[named]]
+
+	matching bool // guarded by log.mu: among those that one append wakes
+
+	mu      sync.Mutex
+	subs    []*Subscription
+	since   uint64   // matches holds all from this index on
+	matches []uint64 // indexes of entries for a filtered feed, rising
+}
+
+// named is an entry on the wire with the name of its feed in it, kept so that
+// several subscribers of a filtered feed share it.
+type named struct {
+	chunk *chunk
+	i     int
+	slot  int
+	bytes []byte
+}
+
+// Name tells the feed apart from all others: the stream, and with a filter a
+// digest of it.
+func (f *Feed) Name() string {
+	if f.name == "" {
+		return f.log.stream
+	}
+	return f.log.stream + "#" + f.name
+}
+
+// Filtered reports whether the feed has less than its stream.
+func (f *Feed) Filtered() bool { return f.name != "" }
+
+// join adds a subscription to the feed of a filter, which it makes when there
+// is none.
+func (l *log) join(filter Filter, s *Subscription) *Feed {
+	name := filter.name()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := l.feeds[name]
+	if f == nil {
+		f = &Feed{log: l, filter: filter, name: name, since: l.tip.Load().index}
+		f.label = labelOf(f.Name())
+		l.feeds[name] = f
+		for _, key := range filter.keys {
+			l.keyed[key.text] = append(l.keyed[key.text], f)
+		}
+	}
+	f.mu.Lock()
+	s.slot = len(f.subs)
+	f.subs = append(f.subs, s)
+	if f.Filtered() && len(f.subs) == 2 && f.named.Load() == nil {
+		f.named.Store(new([16]atomic.Pointer[named]))
+	}
+	f.mu.Unlock()
+	return f
+}
+
+// leave takes a subscription out of its feed, and the feed out of the log with
+// the last one.
+func (l *log) leave(s *Subscription) {
+	f := s.feed
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f.mu.Lock()
+	last := len(f.subs) - 1
+	f.subs[s.slot] = f.subs[last]
+	f.subs[s.slot].slot = s.slot
+	f.subs[last] = nil
+	f.subs = f.subs[:last]
+	f.mu.Unlock()
+	if last > 0 {
+		return
+	}
+	delete(l.feeds, f.name)
+	for _, key := range f.filter.keys {
+		others := slices.DeleteFunc(l.keyed[key.text], func(other *Feed) bool { return other == f })
+		if len(others) == 0 {
+			delete(l.keyed, key.text)
+		} else {
+			l.keyed[key.text] = others
+		}
+	}
+}
+
+// match notes an entry for the feed and reports whether it is the first one
+// that this append has for it. The caller holds the log's lock.
+func (f *Feed) match(index, floor uint64) bool {
+	f.mu.Lock()
+	if len(f.matches) == cap(f.matches) {
+		f.trim(floor)
+	}
+	f.matches = append(f.matches, index)
+	f.mu.Unlock()
+	first := !f.matching
+	f.matching = true
+	return first
+}
+
+// trim forgets matches below the floor. The caller holds f.mu.
+func (f *Feed) trim(floor uint64) {
+	n := sort.Search(len(f.matches), func(i int) bool { return f.matches[i] >= floor })
+	f.matches = f.matches[:copy(f.matches, f.matches[n:])]
+	f.since = max(f.since, floor)
+}
+
+// ahead appends to dst the indexes of up to n matches from an index on, below
+// the tip. It reports false when the log no longer reaches back so far.
+func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) ([]uint64, bool) {
+	for {
+		f.mu.Lock()
+		since := f.since
+		if from >= since {
+			i := sort.Search(len(f.matches), func(i int) bool { return f.matches[i] >= from })
+			for ; i < len(f.matches) && n > 0 && f.matches[i] < tip; i++ {
+				dst = append(dst, f.matches[i])
+				n--
+			}
+			f.mu.Unlock()
+			return dst, true
+		}
+		f.mu.Unlock()
+
+		// The feed is younger than its reader's place: look through the log.
+		older, ok := f.scan(from, since)
+		if !ok {
+			return dst, false
+		}
+		f.mu.Lock()
+		if f.since == since {
+			f.matches = append(older, f.matches...)
+			f.since = from
+		}
+		f.mu.Unlock()
+	}
+}
+
+// scan finds the matches between two indexes of the log.
+func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
+	var found []uint64
+	for from < to {
+		c, i := f.log.find(from)
+		if c == nil {
+			return nil, false
+		}
+		n := min(c.len(), int(to-c.base))
+		for ; i < n; i++ {
+			if c.at(i).kind != entryAdvance && f.filter.passes(c, i) {
+				found = append(found, c.base+uint64(i))
+			}
+		}
+		from = c.base + uint64(n)
+	}
+	return found, true
+}
+
+// notify wakes the shards that the feed has subscribers in.
+func (f *Feed) notify() {
+	var shards uint64
+	f.mu.Lock()
+	for _, s := range f.subs {
+		shards |= 1 << s.shard
+	}
+	f.mu.Unlock()
+	for shard := 0; shards != 0; shard, shards = shard+1, shards>>1 {
+		bit := uint64(1) << shard
+		if shards&1 != 0 && f.dirty.Or(bit)&bit == 0 {
+			f.log.wake(shard, f)
+		}
+	}
+}
+
+// Take appends to dst the owners of the feed's subscriptions in a shard. It is
+// for who was woken for that shard, and lets the next wake come.
+func (f *Feed) Take(shard int, dst []Owner) []Owner {
+	f.dirty.And(^(uint64(1) << shard))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.subs {
+		if s.shard == shard {
+			dst = append(dst, s.owner)
+		}
+	}
+	return dst
+}
+
+// labelled gives an entry in a format with the feed's name in it.
+func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
+	shared := f.named.Load()
+	if shared != nil {
+		if n := shared[i%len(shared)].Load(); n != nil && n.chunk == c && n.i == i && n.slot == format.Slot() {
+			return n.bytes
+		}
+	}
+	body, prefix, layOut := c.body(i), EventPrefix, format.AppendEvent
+	if c.at(i).kind == entryGap {
+		prefix, layOut = gapPrefix, format.AppendGap
+	}
+	labelled := make([]byte, 0, len(body)+len(f.label))
+	labelled = append(labelled, prefix...)
+	labelled = append(labelled, f.label...)
+	labelled = append(labelled, body[len(prefix):]...)
+	bytes := layOut(make([]byte, 0, len(labelled)+16), labelled)
+	if shared != nil {
+		shared[i%len(shared)].Store(&named{chunk: c, i: i, slot: format.Slot(), bytes: bytes})
+	}
+	return bytes
+}
+
+// labelOf is what is put behind EventPrefix in events of a filtered feed.
+func labelOf(name string) []byte {
+	text, err := json.Marshal(name)
+	if err != nil {
+		panic("hub: a string cannot be marshalled: " + err.Error())
+	}
+	return slices.Concat([]byte(`"feed":`), text, []byte(","))
+}

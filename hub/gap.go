@@ -1,0 +1,52 @@
+package hub
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// gapCode is a GapReason in one byte.
+type gapCode uint8
+
+var gapReasons = [...]GapReason{
+	"", GapRetention, GapLogChanged, GapTruncated, GapUnreadable, GapTooLarge, GapPolicy,
+}
+
+func (r GapReason) code() gapCode {
+	for i, reason := range gapReasons {
+		if reason == r {
+			return gapCode(i)
+		}
+	}
+	return 0
+}
+
+func (c gapCode) reason() GapReason { return gapReasons[c] }
+
+// gapPrefix is what every gap event begins with.
+const gapPrefix = `{"type":"gap",`
+
+// gapWriter writes the gap events of a stream.
+type gapWriter struct{ head []byte }
+
+func newGapWriter(stream string) gapWriter {
+	name, err := json.Marshal(stream)
+	if err != nil {
+		panic("hub: a string cannot be marshalled: " + err.Error())
+	}
+	return gapWriter{head: append([]byte(gapPrefix+`"stream":`), name...)}
+}
+
+// append appends the JSON text of a gap event.
+func (w gapWriter) append(dst []byte, g Gap) []byte {
+	dst = append(dst, w.head...)
+	dst = append(dst, `,"partition":`...)
+	dst = strconv.AppendInt(dst, int64(g.Partition), 10)
+	dst = append(dst, `,"from":`...)
+	dst = strconv.AppendInt(dst, g.From, 10)
+	dst = append(dst, `,"to":`...)
+	dst = strconv.AppendInt(dst, g.To, 10)
+	dst = append(dst, `,"reason":"`...)
+	dst = append(dst, g.Reason...)
+	return append(dst, `"}`...)
+}

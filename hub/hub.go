@@ -1,0 +1,268 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config is what a Hub is made of. All fields without a remark are required.
+type Config struct {
+	Streams []Stream
+	// Shards is how many workers deliver: 1 to 64.
+	Shards int
+	// Wake is called when a feed has something new for a shard, once until
+	// that shard calls the feed's Take. It must not block.
+	Wake func(shard int, f *Feed)
+	// Pace holds up whoever appends until the workers have delivered what they
+	// were woken for. Optional.
+	Pace func()
+	// LogMemory bounds the logs of all streams together, in bytes. 0 for none.
+	LogMemory int
+	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions
+	// read from Kafka at once; others wait their turn. 0 for no bound.
+	ReplaysPerPrincipal, ReplaysPerInstance int
+	// StartTimeout bounds how long a subscription waits for Kafka to begin.
+	StartTimeout time.Duration
+	Logger       *slog.Logger
+	Now          func() time.Time
+}
+
+// Hub holds the streams of one instance.
+type Hub struct {
+	config  Config
+	now     func() time.Time
+	streams map[string]*stream
+	replays *replays
+	seed    maphash.Seed
+
+	mu     sync.Mutex
+	ctx    context.Context // of Run, which all goroutines live in
+	closed bool
+	tasks  sync.WaitGroup
+}
+
+// Errors of a Hub.
+var (
+	// ErrUnknownStream: no stream of that name is configured.
+	ErrUnknownStream = errors.New("unknown stream")
+	// ErrClosed: the hub is not running.
+	ErrClosed = errors.New("the hub is closed")
+)
+
+// New makes a hub. It reads nothing before Run and the first subscription.
+func New(config Config) (*Hub, error) {
+	switch {
+	case config.Shards < 1 || config.Shards > 64:
+		return nil, fmt.Errorf("new hub: %d shards: give 1 to 64", config.Shards)
+	case config.Wake == nil || config.Logger == nil || config.Now == nil || config.StartTimeout <= 0:
+		return nil, errors.New("new hub: Wake, Logger, Now and StartTimeout are required")
+	}
+	h := &Hub{
+		config:  config,
+		now:     config.Now,
+		streams: make(map[string]*stream),
+		replays: newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
+		seed:    maphash.MakeSeed(),
+	}
+	for _, s := range config.Streams {
+		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {
+			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required", s.Name)
+		}
+		if h.streams[s.Name] != nil {
+			return nil, fmt.Errorf("new hub: stream %q is there twice", s.Name)
+		}
+		h.streams[s.Name] = &stream{
+			Stream:  s,
+			hub:     h,
+			encoder: newEncoder(s.Name, s.Content, s.RecordBytes, h.seed),
+			logger:  config.Logger.With("stream", s.Name),
+		}
+	}
+	return h, nil
+}
+
+// Run keeps the hub going until the context ends, and returns when all that it
+// started has stopped.
+func (h *Hub) Run(ctx context.Context) error {
+	h.mu.Lock()
+	if h.ctx != nil {
+		h.mu.Unlock()
+		return errors.New("run hub: it runs already")
+	}
+	h.ctx = ctx
+	h.mu.Unlock()
+	<-ctx.Done()
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.tasks.Wait()
+	return nil
+}
+
+// running is the context of Run, or one that has ended.
+func (h *Hub) running() context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx == nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		return ended
+	}
+	return h.ctx
+}
+
+// spawn starts a task that Run waits for, or reports false when it is over.
+func (h *Hub) spawn(task func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx == nil || h.closed {
+		return false
+	}
+	h.tasks.Go(task)
+	return true
+}
+
+// balance keeps the logs together within LogMemory: logs that nobody reads give
+// first, then the largest. It reports whether there was too much.
+func (h *Hub) balance() bool {
+	most := h.config.LogMemory
+	if most <= 0 {
+		return false
+	}
+	type held struct {
+		log  *log
+		size int
+		idle bool
+	}
+	var logs []held
+	total := 0
+	for _, st := range h.streams {
+		if l := st.logNow(); l != nil {
+			size := l.size()
+			total += size
+			st.mu.Lock()
+			logs = append(logs, held{l, size, st.users == 0})
+			st.mu.Unlock()
+		}
+	}
+	if total <= most {
+		return false
+	}
+	slices.SortFunc(logs, func(a, b held) int {
+		if a.idle != b.idle {
+			if a.idle {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.size, a.size)
+	})
+	for _, l := range logs {
+		if total <= most {
+			break
+		}
+		total -= l.size
+		total += l.log.shrink(max(0, most-total))
+	}
+	return true
+}
+
+// StreamInfo is what is to be known of a stream.
+type StreamInfo struct {
+	Name, Topic string
+	Content     Content
+	Publishable bool
+	// Partitions is 0 until the stream was read for the first time.
+	Partitions int32
+	// Reading is set while the stream is read from Kafka, Status since when
+	// that works or not.
+	Reading bool
+	Status  Status
+	// LogBytes is about what its log holds, Records, Bytes and Gaps what was
+	// read since the start.
+	LogBytes             int
+	Subscribers          int
+	Records, Bytes, Gaps uint64
+}
+
+// Streams lists the streams, by name.
+func (h *Hub) Streams() []StreamInfo {
+	names := slices.Sorted(maps.Keys(h.streams))
+	infos := make([]StreamInfo, 0, len(names))
+	for _, name := range names {
+		infos = append(infos, h.streams[name].info())
+	}
+	return infos
+}
+
+// Stream finds one stream by name.
+func (h *Hub) Stream(name string) (StreamInfo, error) {
+	st, ok := h.streams[name]
+	if !ok {
+		return StreamInfo{}, ErrUnknownStream
+	}
+	return st.info(), nil
+}
+
+// Describe is like Stream, and asks Kafka for the partitions when they are not
+// known yet.
+func (h *Hub) Describe(ctx context.Context, name string) (StreamInfo, error) {
+	st, ok := h.streams[name]
+	if !ok {
+		return StreamInfo{}, ErrUnknownStream
+	}
+	if st.topic.Load() == nil {
+		topic, err := st.Source.Topic(ctx, st.Topic)
+		if err != nil {
+			return st.info(), fmt.Errorf("describe stream %s: %w", name, err)
+		}
+		st.topic.CompareAndSwap(nil, &topic)
+	}
+	return st.info(), nil
+}
+
+func (st *stream) info() StreamInfo {
+	info := StreamInfo{
+		Name:        st.Name,
+		Topic:       st.Topic,
+		Content:     st.Content,
+		Publishable: st.Producer != nil,
+		Records:     st.records.Load(),
+		Bytes:       st.bytes.Load(),
+		Gaps:        st.gaps.Load(),
+	}
+	if topic := st.topic.Load(); topic != nil {
+		info.Partitions = topic.Partitions
+	}
+	if l := st.logNow(); l != nil {
+		info.Reading, info.Status, info.LogBytes = true, *l.status.Load(), l.size()
+	}
+	st.mu.Lock()
+	info.Subscribers = st.users
+	st.mu.Unlock()
+	return info
+}
+
+// Publish stores messages in a stream's topic; see Producer for how.
+func (h *Hub) Publish(ctx context.Context, stream string, messages []Message, done func([]Stored)) error {
+	st, ok := h.streams[stream]
+	if !ok || st.Producer == nil {
+		return ErrUnknownStream
+	}
+	st.Producer.Produce(ctx, st.Topic, messages, done)
+	return nil
+}
+
+// jitter is a time between half of d and d.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d/2+1) //nolint:gosec // it spreads load, it hides nothing
+}

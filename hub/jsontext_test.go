@@ -1,0 +1,127 @@
+package hub_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"sluice/hub"
+)
+
+func TestCheckJSON(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		in    string
+		depth int
+		want  error
+	}{
+		"scalar needs no depth":      {`1`, 0, nil},
+		"object needs one":           {`{}`, 0, hub.ErrJSONTooDeep},
+		"object of depth one":        {`{}`, 1, nil},
+		"many side by side":          {`[[],[],[],{"a":[]}]`, 3, nil},
+		"one too deep":               {`[[],[],[],{"a":[]}]`, 2, hub.ErrJSONTooDeep},
+		"brackets in strings":        {`["[[[[[","{{{{\"[["]`, 1, nil},
+		"escaped quote":              {`["\\",[]]`, 1, hub.ErrJSONTooDeep},
+		"unterminated string":        {`["[[[[[`, 1, hub.ErrNotJSON},
+		"ends in a backslash":        {`["[[[\`, 1, hub.ErrNotJSON},
+		"closed before open":         {`]]]][[[[[`, 4, hub.ErrNotJSON},
+		"empty":                      {``, 9, hub.ErrNotJSON},
+		"white space":                {" \n", 9, hub.ErrNotJSON},
+		"two texts":                  {`1 2`, 9, hub.ErrNotJSON},
+		"leading zero":               {`01`, 9, hub.ErrNotJSON},
+		"raw control character":      {"\"\x01\"", 9, hub.ErrNotJSON},
+		"byte order mark":            {"\ufeff{}", 9, hub.ErrNotJSON},
+		"invalid UTF-8 in a string":  {"\"\xff\"", 9, hub.ErrNotUTF8},
+		"surrogate encoded in UTF-8": {"\"\xed\xa0\x80\"", 9, hub.ErrNotUTF8},
+		"huge numbers":               {`[9007199254740993,1e400,-0]`, 9, nil},
+		"escaped lone surrogate":     {`"\ud800"`, 9, nil},
+		"six million brackets":       {strings.Repeat("[", 6_000_000), 1000, hub.ErrJSONTooDeep},
+		"six million braces":         {strings.Repeat(`{"":`, 6_000_000), 1000, hub.ErrJSONTooDeep},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := hub.CheckJSON([]byte(tt.in), tt.depth); !errors.Is(got, tt.want) {
+				t.Errorf("CheckJSON = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAppendJSONString(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"":                      `""`,
+		"eu-991":                `"eu-991"`,
+		"a\"b\\c/":              `"a\"b\\c/"`,
+		"\r\n\t\x00\x1f\x7f":    "\"\\r\\n\\t\\u0000\\u001f\x7f\"",
+		"x\u2028y\u2029z\u2027": "\"x\\u2028y\\u2029z\u2027\"",
+		"é€😀":                   `"é€😀"`,
+		"a\xffb\xe2\x80":        "\"a\ufffdb\ufffd\ufffd\"",
+		"real \ufffd stays":     "\"real \ufffd stays\"",
+	}
+	for in, want := range tests {
+		if got := string(hub.AppendJSONString(nil, in)); got != want {
+			t.Errorf("AppendJSONString(%q) = %s, want %s", in, got, want)
+		}
+		if got := string(hub.AppendJSONString([]byte("x"), []byte(in))); got != "x"+want {
+			t.Errorf("AppendJSONString(%q as bytes) = %s, want x%s", in, got, want)
+		}
+	}
+}
+
+// FuzzCheckJSON holds the check against encoding/json, which also refuses
+// nothing else (within the depth of 10,000 that it has itself).
+func FuzzCheckJSON(f *testing.F) {
+	for _, seed := range []string{``, `{}`, `[1,2.5e+7,-0]`, `{"a":{"b":["]",null]}}`, "\"\xff\"", `[[[[`, `"\u12g4"`, `1.e5`, "[1,\n2\r]"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want := json.Valid(b) && utf8.Valid(b)
+		if got := hub.CheckJSON(b, 10_000) == nil; got != want {
+			t.Errorf("CheckJSON(%q) accepts: %v, encoding/json: %v", b, got, want)
+		}
+		if want {
+			d := depth(b)
+			if err := hub.CheckJSON(b, d); err != nil {
+				t.Errorf("CheckJSON(%q) at its own depth %d: %v", b, d, err)
+			}
+			if err := hub.CheckJSON(b, d-1); d > 0 && !errors.Is(err, hub.ErrJSONTooDeep) {
+				t.Errorf("CheckJSON(%q) below its depth %d: %v", b, d, err)
+			}
+		}
+	})
+}
+
+// depth counts nesting with encoding/json's tokens.
+func depth(b []byte) int {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	now, most := 0, 0
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return most
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			now++
+			most = max(most, now)
+		case json.Delim('}'), json.Delim(']'):
+			now--
+		}
+	}
+}
+
+func BenchmarkCheckJSON(b *testing.B) {
+	b.SetBytes(int64(len(sampleValue)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := hub.CheckJSON(sampleValue, 512); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package kafkalog
+
+import (
+	"fmt"
+
+	"sluice/hub"
+)
+
+// answer is what a broker answered to a fetch. Its slices alias body.
+type answer struct {
+	partitions []fetchedPartition
+	aborted    []abortedTransaction
+}
+
+// fetchedPartition is one partition of a fetch's answer.
+type fetchedPartition struct {
+	topic string      // up to version 12
+	id    hub.TopicID // from version 13
+
+	partition int32
+	code      int16
+	start     int64 // log start offset, -1 when not told
+	stable    int64 // last stable offset, -1 when not told
+	replica   int32 // preferred read replica (KIP-392), -1 for none
+	records   []byte
+
+	// The log has no epoch above divergedEpoch that begins before the asked
+	// offset; divergedEpoch ends at divergedEnd (KIP-595). -1 for no divergence.
+	divergedEpoch int32
+	divergedEnd   int64
+
+	aborted []abortedTransaction
+}
+
+// abortedTransaction is a transaction whose records, from first to the
+// producer's next control batch, never happened.
+type abortedTransaction struct {
+	producer int64
+	first    int64
+}
+
+// parse reads the body of an answer to a fetch of versions 4 to 13. It is
+// written by hand because kmsg allocates for every partition, and polls are
+// many.
+func (a *answer) parse(body []byte, version int16) error {
+	a.partitions, a.aborted = a.partitions[:0], a.aborted[:0]
+	s := scan{b: body}
+	flexible := version >= 12
+	s.int32() // throttle
+	if version >= 7 {
+		code := s.int16()
+		s.int32() // session
+		if err := kafkaError(code); err != nil {
+			return err
+		}
+	}
+	for topics := s.length(flexible, false); topics > 0 && !s.bad; topics-- {
+		var topic string
+		var id hub.TopicID
+		if version >= 13 {
+			copy(id[:], s.take(len(id)))
+		} else {
+			topic = string(s.bytes(flexible, true))
+		}
+		for n := s.length(flexible, false); n > 0 && !s.bad; n-- {
+			p := fetchedPartition{topic: topic, id: id}
+			a.partition(&s, &p, version, flexible)
+			if !s.bad {
+				a.partitions = append(a.partitions, p)
+			}
+		}
+		if flexible {
+			s.tags()
+		}
+	}
+	if s.bad {
+		return fmt.Errorf("parse fetch answer: %w", errShort)
+	}
+	return nil
+}
+
+func (a *answer) partition(s *scan, p *fetchedPartition, version int16, flexible bool) {
+	p.partition = s.int32()
+	p.code = s.int16()
+	s.int64() // high watermark
+	p.stable = s.int64()
+	p.start = -1
+	if version >= 5 {
+		p.start = s.int64()
+	}
+	from := len(a.aborted)
+	for n := s.length(flexible, false); n > 0 && !s.bad; n-- {
+		a.aborted = append(a.aborted, abortedTransaction{producer: s.int64(), first: s.int64()})
+		if flexible {
+			s.tags()
+		}
+	}
+	p.aborted = a.aborted[from:len(a.aborted):len(a.aborted)]
+	p.replica = -1
+	if version >= 11 {
+		p.replica = s.int32()
+	}
+	p.records = s.bytes(flexible, false)
+	p.divergedEpoch, p.divergedEnd = -1, -1
+	if !flexible {
+		return
+	}
+	s.eachTag(func(tag uint64, value scan) {
+		if tag == 0 {
+			p.divergedEpoch, p.divergedEnd = value.int32(), value.int64()
+		}
+	})
+}

@@ -1,0 +1,551 @@
+package kafkalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+)
+
+const (
+	// grace is how long the long poll is held back for sinks that are about
+	// to return. Without it a busy topic would miss the poll time and again,
+	// and each would need one of its own. No sink that has lately taken
+	// longer is waited for.
+	grace = time.Millisecond
+	// lanes bounds the fetches beside a broker's long poll, each for topics
+	// that could not be in it. The last lanes are kept short, so that one is
+	// always about to be free.
+	lanes     = 6
+	longLanes = 3
+	shortLane = 20 * time.Millisecond
+	// laneMargin is how much earlier than the long poll a lane ends, so that
+	// its topics are in the next one.
+	laneMargin = 10 * time.Millisecond
+	// patience is how often a partition is asked, for twice as much each time,
+	// that brings only a part of a batch. Brokers send at least one whole
+	// batch of the first partition asked for, so its length must be wrong.
+	patience = 8
+	// probeWait is how long a fetch waits that is to show that a broker can
+	// be read from again.
+	probeWait = 20 * time.Millisecond
+	// replicaFor is how long a preferred replica is used before the leader is
+	// asked again, as Java's client does after its metadata.max.age.
+	replicaFor = 5 * time.Minute
+)
+
+// broker is the loop that fetches from one broker. All fields but the first
+// three are guarded by the source's mu.
+type broker struct {
+	s    *Source
+	id   int32
+	wake chan struct{}
+
+	running bool
+	shares  []*share // in the order of their turns
+
+	polling  bool // the long poll is under way
+	pollEnds time.Time
+	lanes    int
+
+	turn    *turn
+	retry   *backoff.ExponentialBackOff
+	retryAt time.Time
+}
+
+// share is what a broker serves of one topic to one follower.
+type share struct {
+	f     *follower
+	parts []*partition // in the order of their turns
+}
+
+// turn is what a long poll brought, while it is with quick sinks.
+type turn struct {
+	left  int
+	until time.Time
+}
+
+func newBroker(s *Source, id int32) *broker {
+	return &broker{s: s, id: id, wake: make(chan struct{}, 1)}
+}
+
+func (b *broker) nudge() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// assign makes b serve a partition, nobody where b is nil. The caller holds mu.
+func (p *partition) assign(b *broker) {
+	if p.broker == b {
+		return
+	}
+	if old := p.broker; old != nil {
+		for i, sh := range old.shares {
+			if sh.f != p.f {
+				continue
+			}
+			sh.parts = slices.DeleteFunc(sh.parts, func(q *partition) bool { return q == p })
+			if len(sh.parts) == 0 {
+				old.shares = slices.Delete(old.shares, i, i+1)
+			}
+			break
+		}
+	}
+	p.broker = b
+	if b == nil {
+		return
+	}
+	for _, sh := range b.shares {
+		if sh.f == p.f {
+			sh.parts = append(sh.parts, p)
+			return
+		}
+	}
+	b.shares = append(b.shares, &share{f: p.f, parts: []*partition{p}})
+}
+
+// run starts fetches until the context ends, and waits for them.
+func (b *broker) run(ctx context.Context) {
+	done := make(chan struct{})
+	running := 0
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		polls, again := b.next(time.Now())
+		for _, p := range polls {
+			running++
+			go func() {
+				defer func() { done <- struct{}{} }()
+				b.poll(ctx, p)
+			}()
+		}
+		timer.Reset(again)
+		select {
+		case <-ctx.Done():
+			for ; running > 0; running-- {
+				<-done
+			}
+			return
+		case <-done:
+			running--
+		case <-b.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// poll is one fetch under way.
+type poll struct {
+	lane  bool
+	byID  bool
+	req   *kmsg.FetchRequest
+	parts []*partition
+	asked []hub.Place // the parts' places when it was sent
+}
+
+// next makes the fetches that are due, and says when to look again unless
+// something happens before.
+func (b *broker) next(now time.Time) (polls []*poll, again time.Duration) {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	const idle = time.Minute
+	again = idle
+	if wait := b.retryAt.Sub(now); wait > 0 {
+		return nil, wait
+	}
+	if b.turn != nil && b.turn.left > 0 && !b.polling {
+		if wait := b.turn.until.Sub(now); wait > 0 {
+			return nil, wait
+		}
+	}
+	b.turn = nil
+	for {
+		if b.polling && b.lanes == lanes {
+			return polls, again
+		}
+		p, soonest := b.gather(now)
+		if !soonest.IsZero() {
+			again = min(again, max(soonest.Sub(now), 0))
+		}
+		if p == nil {
+			return polls, again
+		}
+		b.start(p, now)
+		polls = append(polls, p)
+	}
+}
+
+// gather takes all partitions that can be fetched together now. soonest is when
+// the next of the others is due, zero if only an event can make it so.
+func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
+	type key struct {
+		name string
+		id   hub.TopicID
+	}
+	var seen map[key]bool
+	for _, sh := range b.shares {
+		if sh.f.pending > 0 || sh.f.err != nil {
+			continue
+		}
+		byID := !sh.f.id.IsZero()
+		k := key{sh.f.topic.Name, sh.f.id}
+		// A request names a topic once, and all by id or all by name.
+		if p != nil && (p.byID != byID || seen[k]) {
+			continue
+		}
+		var topic *kmsg.FetchRequestTopic
+		for _, part := range sh.parts {
+			if part.busy {
+				continue
+			}
+			if part.retryAt.After(now) {
+				if soonest.IsZero() || part.retryAt.Before(soonest) {
+					soonest = part.retryAt
+				}
+				continue
+			}
+			if p == nil {
+				p = &poll{byID: byID, req: newFetchRequest(b.s.cluster.config.Rack, 0, b.s.config.MaxBytes)}
+				seen = make(map[key]bool)
+			}
+			if topic == nil {
+				seen[k] = true
+				p.req.Topics = append(p.req.Topics, kmsg.NewFetchRequestTopic())
+				topic = &p.req.Topics[len(p.req.Topics)-1]
+				topic.Topic, topic.TopicID = sh.f.topic.Name, sh.f.id
+			}
+			size := min(b.s.config.PartitionMaxBytes<<min(part.stuck, patience), maxAnswerBytes/2)
+			topic.Partitions = append(topic.Partitions, fetchPartition(part.place, part.lead.epoch, size))
+			p.parts = append(p.parts, part)
+			p.asked = append(p.asked, part.place)
+		}
+	}
+	return p, soonest
+}
+
+// start makes a poll the long one, or gives it a lane beside that.
+func (b *broker) start(p *poll, now time.Time) {
+	wait := b.s.config.MaxWait
+	for _, part := range p.parts {
+		part.busy = true
+		if !part.failing.IsZero() {
+			wait = min(wait, probeWait)
+		}
+	}
+	if b.polling {
+		b.lanes++
+		p.lane = true
+		if left := b.pollEnds.Sub(now) - laneMargin; left > 0 {
+			wait = min(wait, left)
+		}
+		if b.lanes > longLanes {
+			wait = min(wait, shortLane)
+		}
+	} else {
+		b.polling = true
+		b.pollEnds = now.Add(wait)
+		b.rotate()
+	}
+	for _, part := range p.parts {
+		part.waiting = now.Add(wait)
+	}
+	p.req.MaxWaitMillis = int32(max(wait.Milliseconds(), 1))
+}
+
+// rotate lets others be first in the next long poll: brokers serve partitions
+// in the order of the request, until it is full.
+func (b *broker) rotate() {
+	if len(b.shares) == 0 {
+		return
+	}
+	first := b.shares[0]
+	copy(b.shares, b.shares[1:])
+	b.shares[len(b.shares)-1] = first
+	for _, sh := range b.shares {
+		part := sh.parts[0]
+		copy(sh.parts, sh.parts[1:])
+		sh.parts[len(sh.parts)-1] = part
+	}
+}
+
+// poll sends a fetch and hands out what it brings.
+func (b *broker) poll(ctx context.Context, p *poll) {
+	got, err := b.s.fetch(ctx, b.id, p.req, p.byID)
+	now := time.Now()
+	if err != nil {
+		b.lost(ctx, p, now, err)
+		return
+	}
+	defer got.release()
+	if strays := b.distribute(p, got, now); len(strays) > 0 {
+		b.find(ctx, strays)
+	}
+}
+
+// over ends the poll's part in the turns. The caller holds mu.
+func (b *broker) over(p *poll) {
+	if p.lane {
+		b.lanes--
+	} else {
+		b.polling = false
+	}
+}
+
+// lost puts a poll back that got no answer.
+func (b *broker) lost(ctx context.Context, p *poll, now time.Time, err error) {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	b.over(p)
+	if ctx.Err() != nil {
+		for _, part := range p.parts {
+			part.free()
+		}
+		return
+	}
+	err = fmt.Errorf("fetch from broker %d: %w", b.id, err)
+	if b.retry == nil {
+		b.retry = newBackoff()
+		b.s.log.Warn("a broker cannot be read from", "broker", b.id, "cause", err)
+	}
+	b.retryAt = now.Add(b.retry.NextBackOff())
+	for _, part := range p.parts {
+		part.failed(now, err)
+		part.replica = -1
+		// The broker's turn comes when its own pause is over.
+		part.retryAt = time.Time{}
+		part.free()
+	}
+	b.s.refresh()
+}
+
+// stray is a partition whose place is out of the log's range.
+type stray struct {
+	part *partition
+	at   hub.Place
+}
+
+// distribute gives every follower what came for it. It returns the partitions
+// that must be asked about; they stay busy.
+func (b *broker) distribute(p *poll, got *fetched, now time.Time) (strays []stray) {
+	s := b.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.over(p)
+	b.retry, b.retryAt = nil, time.Time{}
+	if !got.byID {
+		b.warnUnguarded(p)
+	}
+	var t *turn
+	if !p.lane {
+		t = &turn{until: now.Add(grace)}
+		b.turn = t
+	}
+	deliveries := make(map[*follower]*delivery)
+	answered := make([]bool, len(p.parts))
+	hint := 0
+	for i := range got.partitions {
+		in := &got.partitions[i]
+		n := p.match(in, got.byID, hint)
+		if n < 0 || answered[n] {
+			continue
+		}
+		answered[n] = true
+		hint = n + 1
+		part := p.parts[n]
+		out, gap := b.accept(part, in, p.asked[n], now)
+		switch {
+		case part.f.gone:
+			part.free()
+		case out == isStray:
+			part.waiting = time.Time{}
+			strays = append(strays, stray{part, p.asked[n]})
+		case out == hasRecords, out == hasGap:
+			d := deliveries[part.f]
+			if d == nil {
+				d = &delivery{}
+				deliveries[part.f] = d
+			}
+			part.waiting = time.Time{}
+			if out == hasRecords {
+				part.walk.begin(in, p.asked[n])
+				part.walk.whole = part.stuck >= patience
+				d.parts = append(d.parts, part)
+			} else {
+				d.gaps = append(d.gaps, gap)
+			}
+		default:
+			part.free()
+		}
+	}
+	for n, ok := range answered {
+		if !ok {
+			p.parts[n].failed(now, fmt.Errorf("broker %d left it out of its answer", b.id))
+			p.parts[n].free()
+		}
+	}
+	for f, d := range deliveries {
+		if len(d.parts) > 0 {
+			got.hold()
+			d.got = got
+		}
+		if t != nil && !f.slow {
+			t.left++
+			d.turn = t
+		}
+		f.post(d)
+	}
+	return strays
+}
+
+// match finds the partition of a poll that was answered for, -1 for none.
+// Brokers answer about in the order of the request.
+func (p *poll) match(in *fetchedPartition, byID bool, hint int) int {
+	for i := range p.parts {
+		n := (hint + i) % len(p.parts)
+		part := p.parts[n]
+		if p.asked[n].Partition != in.partition {
+			continue
+		}
+		if byID && part.f.id == in.id || !byID && part.f.topic.Name == in.topic {
+			return n
+		}
+	}
+	return -1
+}
+
+// outcome is what a fetch brought for a partition.
+type outcome int
+
+const (
+	hasNothing outcome = iota
+	hasRecords
+	hasGap
+	isStray
+)
+
+func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now time.Time) (outcome, hub.Fetched) {
+	if in.code == codeOffsetOutOfRange {
+		if part.lead.leader != b.id {
+			// A replica can be behind; only the leader knows.
+			part.replica = -1
+			part.failed(now, kafkaError(in.code))
+			b.s.refresh()
+			return hasNothing, hub.Fetched{}
+		}
+		return isStray, hub.Fetched{}
+	}
+	if err := kafkaError(in.code); err != nil {
+		part.failed(now, fmt.Errorf("broker %d: %w", b.id, err))
+		part.replica = -1
+		if in.code == codeUnsupportedVersion {
+			delete(b.s.versions, b.id)
+		}
+		b.s.refresh()
+		return hasNothing, hub.Fetched{}
+	}
+	part.reached()
+	part.strange = 0
+	if to, diverges := diverged(in, at); diverges {
+		return hasGap, hub.Fetched{
+			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,
+		}
+	}
+	if in.replica >= 0 && in.replica != b.id && len(in.records) == 0 {
+		part.replica, part.replicaUntil = in.replica, now.Add(replicaFor)
+		b.s.refresh()
+		return hasNothing, hub.Fetched{}
+	}
+	if len(in.records) > 0 {
+		return hasRecords, hub.Fetched{}
+	}
+	if at.Offset < in.stable {
+		b.prefer(part)
+	}
+	return hasNothing, hub.Fetched{}
+}
+
+// prefer makes a partition the first of the next fetch, as there was no room
+// for what it has.
+func (b *broker) prefer(part *partition) {
+	for i, sh := range b.shares {
+		if sh.f != part.f {
+			continue
+		}
+		if n := slices.Index(sh.parts, part); n >= 0 {
+			copy(sh.parts[1:n+1], sh.parts[:n])
+			sh.parts[0] = part
+		}
+		copy(b.shares[1:i+1], b.shares[:i])
+		b.shares[0] = sh
+		return
+	}
+}
+
+// find asks where partitions go on whose places are out of range, and tells
+// their followers.
+func (b *broker) find(ctx context.Context, strays []stray) {
+	for _, st := range strays {
+		b.findOne(ctx, st)
+	}
+}
+
+func (b *broker) findOne(ctx context.Context, st stray) {
+	s := b.s
+	s.mu.Lock()
+	lead, fresh, strange := st.part.lead, st.part.fresh, st.part.strange
+	s.mu.Unlock()
+	topic := st.part.f.topic.Name
+	to, gap, err := s.cluster.relocate(ctx, topic, lead, st.at)
+	inRange := err == nil && gap == nil && to == st.at
+	if inRange && strange >= 3 {
+		// The log has no such epoch, whoever leads it.
+		to, gap, err = s.cluster.restart(ctx, topic, lead, st.at)
+		inRange = false
+	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part := st.part
+	switch {
+	case part.f.gone:
+		part.free()
+	case err != nil:
+		part.failed(now, err)
+		part.free()
+		s.refresh()
+	case inRange:
+		part.strange++
+		part.failed(now, kafkaError(codeOffsetOutOfRange))
+		part.free()
+		s.refresh()
+	default:
+		if fresh {
+			gap = nil
+		}
+		part.reached()
+		part.strange = 0
+		part.f.post(&delivery{gaps: []hub.Fetched{{
+			Partition: to.Partition, Gap: gap, Next: to, Start: -1, Tip: -1,
+		}}})
+	}
+}
+
+// warnUnguarded says once a topic what reading by name does not notice.
+func (b *broker) warnUnguarded(p *poll) {
+	for _, part := range p.parts {
+		name := part.f.topic.Name
+		if _, ok := b.s.unguarded[name]; ok {
+			continue
+		}
+		b.s.unguarded[name] = struct{}{}
+		b.s.log.Warn("the broker has no fetch by topic id (Kafka 3.1): when the topic is deleted and made again, "+
+			"records of the new one can be taken for the old one's until metadata tells", "topic", name, "broker", b.id)
+	}
+}

@@ -1,0 +1,208 @@
+package kafkalog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// maxAnswerBytes bounds what a broker may answer. A fetch can exceed its own
+// MaxBytes by one batch, which is as large as message.max.bytes allows.
+const maxAnswerBytes = 128 << 20
+
+// anyBroker routes a request over the addresses to begin with.
+const anyBroker = int32(-1)
+
+// knownBroker routes a request to some broker that the cluster has told of.
+const knownBroker = int32(-2)
+
+// exchange carries requests of ours on a connection of kafka-go's pool. It
+// implements what kafka-go asks of a message that speaks for itself: its
+// protocol package knows neither topic ids nor fetches of several partitions.
+type exchange struct {
+	key    int16
+	broker int32
+	talk   func(rw io.ReadWriter) error
+}
+
+var _ protocol.RawExchanger = (*exchange)(nil)
+
+// ApiKey is asked by kafka-go, which also names it.
+//
+//nolint:revive,staticcheck // the name is kafka-go's.
+func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
+
+// Broker routes the exchange.
+func (x *exchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
+	if x.broker != knownBroker {
+		return protocol.Broker{ID: x.broker}, nil
+	}
+	for _, b := range layout.Brokers { // in random order
+		return b, nil
+	}
+	return protocol.Broker{ID: anyBroker}, nil
+}
+
+// Required reports that RawExchange is to be called.
+func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
+
+// RawExchange has the connection to itself until it returns. It may still run
+// when RoundTrip has returned, because a context ended; the connection's
+// deadline, the context's, ends it then. An error closes the connection.
+func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if err := x.talk(rw); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// roundTrip lets talk have a connection to a broker. The context must have a
+// deadline: a half-open connection hangs for ever otherwise.
+func (c *Cluster) roundTrip(ctx context.Context, key int16, broker int32, talk func(io.ReadWriter) error) error {
+	_, err := c.reads.RoundTrip(ctx, c.addr, &exchange{key: key, broker: broker, talk: talk})
+	return err
+}
+
+// request sends one small request at the newest version that both sides speak,
+// up to the one it holds, and returns the answer.
+func (c *Cluster) request(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	type result struct{ resp kmsg.Response }
+	// The exchange may outlive the call, so it shares nothing with it but a
+	// channel that has room.
+	done := make(chan result, 1)
+	newest := req.GetVersion()
+	err := c.roundTrip(ctx, req.Key(), broker, func(rw io.ReadWriter) error {
+		version, err := c.negotiate(rw, req.Key(), newest)
+		if err != nil {
+			return err
+		}
+		req.SetVersion(version)
+		resp, err := c.ask(rw, req)
+		if err != nil {
+			return err
+		}
+		done <- result{resp}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return (<-done).resp, nil
+}
+
+// errTooOld: the broker lacks what reading needs.
+var errTooOld = errors.New("the broker is too old")
+
+// negotiate asks the broker at the other end which versions of a request it
+// speaks. Brokers of one cluster can differ while it is being upgraded.
+func (c *Cluster) negotiate(rw io.ReadWriter, key, newest int16) (int16, error) {
+	req := kmsg.NewPtrApiVersionsRequest()
+	resp, err := c.ask(rw, req)
+	if err != nil {
+		return 0, fmt.Errorf("ask api versions: %w", err)
+	}
+	versions := resp.(*kmsg.ApiVersionsResponse)
+	if err := kafkaError(versions.ErrorCode); err != nil {
+		return 0, fmt.Errorf("ask api versions: %w", err)
+	}
+	for _, k := range versions.ApiKeys {
+		if k.ApiKey == key && k.MinVersion <= newest {
+			return min(newest, k.MaxVersion), nil
+		}
+	}
+	return 0, fmt.Errorf("%w: it has no common version of request %d", errTooOld, key)
+}
+
+// ask sends one request and reads its answer.
+func (c *Cluster) ask(rw io.ReadWriter, req kmsg.Request) (kmsg.Response, error) {
+	buf := takeBuffer(0)
+	defer buf.release()
+	if err := c.send(rw, req, buf); err != nil {
+		return nil, err
+	}
+	// kmsg copies nothing of what it parses, so this buffer is the garbage
+	// collector's.
+	body, err := receive(rw, req, new(buffer))
+	if err != nil {
+		return nil, err
+	}
+	resp := req.ResponseKind()
+	if err := resp.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("parse answer to request %d: %w", req.Key(), err)
+	}
+	return resp, nil
+}
+
+// correlation is every request's number: a connection carries one at a time
+// and is closed when an exchange fails.
+const correlation = int32(7)
+
+func (c *Cluster) send(w io.Writer, req kmsg.Request, buf *buffer) error {
+	formatter := kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))
+	buf.bytes = formatter.AppendRequest(buf.bytes[:0], req, correlation)
+	_, err := w.Write(buf.bytes)
+	return err
+}
+
+// receive reads the answer to a request into buf and returns its body.
+func receive(r io.Reader, req kmsg.Request, buf *buffer) ([]byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	size := int64(int32(binary.BigEndian.Uint32(head[:4]))) - 4
+	if size < 0 || size > maxAnswerBytes {
+		return nil, fmt.Errorf("an answer of %d bytes is out of bounds", size)
+	}
+	if got := int32(binary.BigEndian.Uint32(head[4:])); got != correlation {
+		return nil, fmt.Errorf("an answer has correlation id %d, want %d", got, correlation)
+	}
+	buf.grow(int(size))
+	if _, err := io.ReadFull(r, buf.bytes); err != nil {
+		return nil, err
+	}
+	if !req.IsFlexible() || req.Key() == 18 { // the answer to ApiVersions never has tags (KIP-511)
+		return buf.bytes, nil
+	}
+	s := scan{b: buf.bytes}
+	s.tags()
+	if s.bad {
+		return nil, errShort
+	}
+	return s.b, nil
+}
+
+// buffer is memory that an answer is read into.
+type buffer struct{ bytes []byte }
+
+// Buffers over maxPooledBytes are left to the garbage collector, so that one
+// large answer does not stay for ever.
+const maxPooledBytes = 8 << 20
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+func takeBuffer(size int) *buffer {
+	b := buffers.Get().(*buffer)
+	b.grow(size)
+	return b
+}
+
+// grow makes the buffer size bytes long, of any content.
+func (b *buffer) grow(size int) {
+	if cap(b.bytes) < size {
+		b.bytes = make([]byte, size)
+	}
+	b.bytes = b.bytes[:size]
+}
+
+func (b *buffer) release() {
+	if cap(b.bytes) <= maxPooledBytes {
+		buffers.Put(b)
+	}
+}

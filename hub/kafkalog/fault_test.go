@@ -1,0 +1,303 @@
+package kafkalog_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"sluice/hub"
+	"sluice/hub/kafkalog"
+)
+
+func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
+	t.Parallel()
+	dir, port := t.TempDir(), freePort(t)
+	begin := func() *kfake.Cluster {
+		k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SeedTopics(1, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	k := begin()
+	brokers := k.ListenAddrs()
+	s := startSource(t, kafkalog.Config{Brokers: brokers}, nil)
+	topic, err := s.Topic(context.Background(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Close()
+	if _, err := s.Topic(context.Background(), "a"); !errors.Is(err, hub.ErrSourceUnavailable) {
+		t.Errorf("topic of a cluster that is away: %v", err)
+	}
+
+	fresh := startSource(t, kafkalog.Config{Brokers: brokers}, nil)
+	j := newJournal()
+	follow(t, fresh, topic, zero(topic), j)
+	began := time.Now()
+	j.until(t, "it is said that Kafka is away", func() bool { return len(j.lives) == 1 })
+	if took := time.Since(began); took > 1500*time.Millisecond {
+		t.Errorf("that took %v", took)
+	}
+	if j.lives[0] || !errors.Is(j.cause, hub.ErrSourceUnavailable) {
+		t.Errorf("live %v, cause %v", j.lives, j.cause)
+	}
+
+	k = begin()
+	c := writer(t, k)
+	write(t, c, "a", 0, "x", 3)
+	j.until(t, "it goes on", func() bool { return len(j.lives) == 2 && j.lives[1] && j.count() == 3 })
+
+	// And once more, with a position to keep.
+	c.Close()
+	k.Close()
+	j.until(t, "the outage is noticed", func() bool { return len(j.lives) == 3 })
+	k = begin()
+	defer k.Close()
+	write(t, writer(t, k), "a", 0, "y", 3)
+	j.until(t, "it goes on again", func() bool { return len(j.lives) == 4 && j.count() == 6 })
+	if want := []int64{0, 1, 2, 3, 4, 5}; !slices.Equal(j.offsets[0], want) || len(j.gaps) > 0 {
+		t.Errorf("offsets %v, gaps %v", j.offsets[0], j.gaps)
+	}
+}
+
+func TestFollowSurvivesAStoppedBroker(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	f := start(t, kfake.SeedTopics(1, "a"), g.listen())
+	topic := f.topic("a")
+	j := newJournal()
+	follow(t, f.source, topic, zero(topic), j)
+	w := f.writer()
+	write(t, w, "a", 0, "x", 1)
+	j.until(t, "it runs", func() bool { return j.count() == 1 })
+	g.shut()
+	began := time.Now()
+	j.until(t, "the silence is noticed", func() bool { return len(j.lives) == 1 })
+	if took := time.Since(began); took > 2500*time.Millisecond {
+		t.Errorf("that took %v", took)
+	}
+	g.reopen()
+	write(t, w, "a", 0, "x", 1)
+	j.until(t, "it goes on", func() bool { return j.count() == 2 && len(j.lives) == 2 })
+}
+
+// answerFetch makes Kafka answer fetches of one partition at an offset in
+// another way, times times.
+func answerFetch(f *fixture, offset int64, times int, answer func(*kmsg.FetchResponseTopicPartition)) *atomic.Int64 {
+	var struck atomic.Int64
+	f.kafka.ControlKey(1, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.kafka.KeepControl()
+		req := r.(*kmsg.FetchRequest)
+		if len(req.Topics) != 1 || len(req.Topics[0].Partitions) != 1 ||
+			req.Topics[0].Partitions[0].FetchOffset != offset || struck.Load() >= int64(times) {
+			return nil, nil, false
+		}
+		struck.Add(1)
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic, topic.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.RecordBatches = []byte{}
+		answer(&p)
+		topic.Partitions = append(topic.Partitions, p)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	return &struck
+}
+
+func TestFollowRetriesErrors(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int16{3, 5, 6, 9, 56, 74, 75, 78, 100, 103, -1} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			f := start(t, kfake.SeedTopics(1, "a"))
+			w := f.writer()
+			write(t, w, "a", 0, "x", 5)
+			struck := answerFetch(f, 0, 4, func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = code })
+			topic := f.topic("a")
+			j := newJournal()
+			follow(t, f.source, topic, zero(topic), j)
+			j.until(t, "all has come", func() bool { return j.count() == 5 })
+			if struck.Load() != 4 || len(j.gaps) > 0 {
+				t.Errorf("struck %d times, gaps %v", struck.Load(), j.gaps)
+			}
+		})
+	}
+}
+
+func TestFollowSaysWhatWasTruncated(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.SeedTopics(1, "a"))
+	w := f.writer()
+	write(t, w, "a", 0, "x", 10)
+	topic := f.topic("a")
+	t.Run("above the end", func(t *testing.T) {
+		j := newJournal()
+		follow(t, f.source, topic, []hub.Place{{Offset: 100, Epoch: -1}}, j)
+		j.until(t, "it is said", func() bool { return len(j.gaps) == 1 && j.next[0].Offset == 10 })
+		want := hub.Gap{From: 10, To: 100, Reason: hub.GapTruncated}
+		if j.gaps[0] != want {
+			t.Errorf("got %v, want %v", j.gaps[0], want)
+		}
+	})
+	t.Run("diverging epoch", func(t *testing.T) {
+		struck := answerFetch(f, 8, 1, func(p *kmsg.FetchResponseTopicPartition) {
+			p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = 0, 6
+			p.LastStableOffset, p.LogStartOffset = 10, 0
+		})
+		j := newJournal()
+		follow(t, f.source, topic, []hub.Place{{Offset: 8, Epoch: 3}}, j)
+		j.until(t, "what is new has come", func() bool { return j.count() == 4 })
+		want := []hub.Gap{{From: 6, To: 8, Reason: hub.GapTruncated}}
+		if !slices.Equal(j.gaps, want) || struck.Load() != 1 || j.offsets[0][0] != 6 {
+			t.Errorf("gaps %v, struck %d, offsets %v", j.gaps, struck.Load(), j.offsets[0])
+		}
+	})
+	t.Run("epoch that the log does not know", func(t *testing.T) {
+		struck := answerFetch(f, 9, 4, func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })
+		j := newJournal()
+		follow(t, f.source, topic, []hub.Place{{Offset: 9, Epoch: 7}}, j)
+		j.until(t, "it begins anew", func() bool { return j.count() == 10 })
+		want := []hub.Gap{{From: 0, To: 9, Reason: hub.GapTruncated}}
+		if !slices.Equal(j.gaps, want) || struck.Load() != 4 {
+			t.Errorf("gaps %v, struck %d", j.gaps, struck.Load())
+		}
+	})
+}
+
+func TestFollowGoesOnBehindADamagedBatch(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.SeedTopics(1, "a"))
+	w := f.writer()
+	write(t, w, "a", 0, "x", 12)
+	damaged := kafkalog.NewBatch(3, "b", "b", "b")
+	damaged[len(damaged)-1] ^= 1
+	records := slices.Concat(kafkalog.NewBatch(0, "a", "a", "a"), damaged, kafkalog.NewBatch(6, "c", "c", "c"))
+	answerFetch(f, 0, 1, func(p *kmsg.FetchResponseTopicPartition) {
+		p.RecordBatches, p.LastStableOffset, p.HighWatermark = records, 12, 12
+	})
+	topic := f.topic("a")
+	j := newJournal()
+	follow(t, f.source, topic, zero(topic), j)
+	j.until(t, "all has come", func() bool { return j.next[0].Offset == 12 })
+	want := []hub.Gap{{From: 3, To: 6, Reason: hub.GapUnreadable}}
+	if !slices.Equal(j.gaps, want) || !slices.Equal(j.offsets[0], []int64{0, 1, 2, 6, 7, 8, 9, 10, 11}) {
+		t.Errorf("gaps %v, offsets %v", j.gaps, j.offsets[0])
+	}
+}
+
+func TestRefusalsSayWhy(t *testing.T) {
+	t.Parallel()
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "a"), kfake.EnableSASL(), kfake.EnableACLs(),
+		kfake.Superuser("PLAIN", "root", "root-secret"), kfake.User("PLAIN", "nobody", "nobody-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	// Kfake only hangs up on a wrong password; real brokers say what is wrong.
+	k.ControlKey(36, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		req := r.(*kmsg.SASLAuthenticateRequest)
+		if !bytes.Contains(req.SASLAuthBytes, []byte("wrong-secret")) {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		resp.ErrorCode, resp.ErrorMessage = 58, kmsg.StringPtr("Authentication failed: Invalid username or password")
+		return resp, nil, true
+	})
+	for name, test := range map[string]struct {
+		user, password, want string
+	}{
+		"wrong password": {"root", "wrong-secret", "Invalid username or password"},
+		"missing ACL":    {"nobody", "nobody-secret", "Topic Authorization Failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSource(t, kafkalog.Config{
+				Brokers: k.ListenAddrs(), SASL: plain.Mechanism{Username: test.user, Password: test.password},
+			}, nil)
+			_, err := s.Topic(context.Background(), "a")
+			if !errors.Is(err, hub.ErrSourceUnavailable) || !strings.Contains(err.Error(), test.want) ||
+				strings.Contains(err.Error(), test.password) {
+				t.Errorf("topic: %v", err)
+			}
+			j := newJournal()
+			follow(t, s, hub.Topic{Name: "a", ID: hub.TopicID{1}, Partitions: 1}, nil, j)
+			j.until(t, "it is said", func() bool { return len(j.lives) == 1 })
+			if j.lives[0] || !strings.Contains(j.cause.Error(), test.want) || strings.Contains(j.cause.Error(), test.password) {
+				t.Errorf("live %v, cause %v", j.lives, j.cause)
+			}
+		})
+	}
+}
+
+// lines collects a log.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestOldBrokersAreReadByName(t *testing.T) {
+	t.Parallel()
+	for name, versions := range map[string]*kversion.Versions{
+		"2.4, fetch 11": kversion.V2_4_0(),
+		"2.8, fetch 12": kversion.V2_8_0(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "a"), kfake.MaxVersions(versions))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(k.Close)
+			var log lines
+			s := startSource(t, kafkalog.Config{Brokers: k.ListenAddrs()}, func(c *kafkalog.SourceConfig) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			})
+			topic, err := s.Topic(context.Background(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			j := newJournal()
+			follow(t, s, topic, zero(topic), j)
+			w := writer(t, k, kgo.MaxVersions(versions))
+			write(t, w, "a", 0, "x", 5)
+			write(t, w, "a", 1, "x", 5)
+			j.until(t, "all has come", func() bool { return j.count() == 10 })
+			if !strings.Contains(log.String(), "no fetch by topic id") {
+				t.Errorf("the log does not say what is not guarded:\n%s", log.String())
+			}
+			if got, err := s.Places(context.Background(), topic, hub.Tip()); err != nil || got[1].Offset != 5 {
+				t.Errorf("places: %v, %v", got, err)
+			}
+		})
+	}
+}

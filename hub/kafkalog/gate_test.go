@@ -1,0 +1,88 @@
+package kafkalog_test
+
+import (
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// gate stands in front of a Kafka's listeners. Shut, it lets connections in
+// and no byte through, as a stopped process does.
+type gate struct {
+	mu   sync.Mutex
+	open chan struct{} // closed while open
+}
+
+func newGate() *gate {
+	g := &gate{open: make(chan struct{})}
+	close(g.open)
+	return g
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = make(chan struct{})
+}
+
+func (g *gate) reopen() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.open)
+}
+
+func (g *gate) wait() {
+	g.mu.Lock()
+	open := g.open
+	g.mu.Unlock()
+	<-open
+}
+
+func (g *gate) listen() kfake.Opt {
+	return kfake.ListenFn(func(network, address string) (net.Listener, error) {
+		l, err := net.Listen(network, address)
+		return &gateListener{l, g}, err
+	})
+}
+
+type gateListener struct {
+	net.Listener
+	g *gate
+}
+
+func (l *gateListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &gateConn{c, l.g}, nil
+}
+
+type gateConn struct {
+	net.Conn
+	g *gate
+}
+
+func (c *gateConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.g.wait()
+	return n, err
+}
+
+func (c *gateConn) Write(b []byte) (int, error) {
+	c.g.wait()
+	return c.Conn.Write(b)
+}
+
+// freePort is a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

@@ -1,0 +1,76 @@
+package kafkalog
+
+import (
+	"context"
+	"fmt"
+
+	"sluice/hub"
+)
+
+// relocate finds where reading goes on after the leader has said that a place
+// is out of range, and the gap that this leaves, which is nil where nothing is
+// missing. A place whose offset is in range is returned as it was.
+func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at hub.Place) (hub.Place, *hub.Gap, error) {
+	one := []leadership{lead}
+	ask := func(when int64) (int64, error) {
+		found, err := c.listOffsets(ctx, topic, lead.leader, one, when, readUncommitted)
+		if err != nil {
+			return 0, err
+		}
+		l := found[lead.partition]
+		if l.err != nil {
+			return 0, fmt.Errorf("list offsets: %w", l.err)
+		}
+		return l.offset, nil
+	}
+	start, err := ask(timeEarliest)
+	if err != nil {
+		return at, nil, err
+	}
+	end, err := ask(timeLatest)
+	if err != nil {
+		return at, nil, err
+	}
+	to := hub.Place{Partition: at.Partition, Epoch: -1}
+	switch {
+	case at.Offset < start:
+		to.Offset = start
+		return to, &hub.Gap{Partition: at.Partition, From: at.Offset, To: start, Reason: hub.GapRetention}, nil
+	case at.Offset > end:
+		// The log was cut short. Where it was cut the epoch tells; the
+		// records that have come since then are new.
+		to.Offset = end
+		if at.Epoch >= 0 {
+			cut, err := c.epochEnd(ctx, topic, lead, at.Epoch)
+			if err == nil && cut.Epoch >= 0 && cut.Offset >= start && cut.Offset < end {
+				to.Offset, to.Epoch = cut.Offset, cut.Epoch
+			}
+		}
+	default:
+		return at, nil, nil
+	}
+	return to, truncated(at, to), nil
+}
+
+// restart gives up a place whose epoch the log does not know: nothing tells
+// how much of what was read before it is still there.
+func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at hub.Place) (hub.Place, *hub.Gap, error) {
+	found, err := c.listOffsets(ctx, topic, lead.leader, []leadership{lead}, timeEarliest, readUncommitted)
+	if err != nil {
+		return at, nil, err
+	}
+	l := found[lead.partition]
+	if l.err != nil {
+		return at, nil, fmt.Errorf("list offsets: %w", l.err)
+	}
+	to := hub.Place{Partition: at.Partition, Epoch: -1, Offset: l.offset}
+	return to, truncated(at, to), nil
+}
+
+// truncated is the gap of what was read, or asked for, and is no longer there.
+func truncated(at, to hub.Place) *hub.Gap {
+	if to.Offset >= at.Offset {
+		return nil
+	}
+	return &hub.Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: hub.GapTruncated}
+}

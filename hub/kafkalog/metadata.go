@@ -1,0 +1,125 @@
+package kafkalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+)
+
+// requestTimeout bounds every request but a fetch.
+const requestTimeout = 5 * time.Second
+
+// layout is what metadata says of a topic.
+type layout struct {
+	name       string
+	id         hub.TopicID
+	err        error // why the topic cannot be told of
+	missing    bool  // there is no such topic
+	partitions []leadership
+}
+
+// leadership is who leads a partition.
+type leadership struct {
+	partition int32
+	leader    int32 // -1 for none
+	epoch     int32 // -1 when not known
+	err       error
+}
+
+func (l *layout) topic() hub.Topic {
+	return hub.Topic{Name: l.name, ID: l.id, Partitions: int32(len(l.partitions))}
+}
+
+// find returns who leads a partition.
+func (l *layout) find(partition int32) (leadership, bool) {
+	for _, p := range l.partitions {
+		if p.partition == partition {
+			return p, true
+		}
+	}
+	return leadership{}, false
+}
+
+// metadata asks for topics by name, at version 12 for their ids (KIP-516). It
+// asks the addresses to begin with, whose refusal says why, and where none of
+// them answers another broker that is known.
+func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	found, err := c.metadataFrom(ctx, anyBroker, names)
+	if err != nil && ctx.Err() == nil && !refusal(err) {
+		if again, err2 := c.metadataFrom(ctx, knownBroker, names); err2 == nil {
+			return again, nil
+		}
+	}
+	return found, err
+}
+
+func (c *Cluster) metadataFrom(ctx context.Context, broker int32, names []string) ([]layout, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(12)
+	req.AllowAutoTopicCreation = false
+	req.Topics = make([]kmsg.MetadataRequestTopic, len(names))
+	for i, name := range names {
+		req.Topics[i] = kmsg.NewMetadataRequestTopic()
+		req.Topics[i].Topic = kmsg.StringPtr(name)
+	}
+	resp, err := c.request(ctx, broker, req)
+	if err != nil {
+		return nil, fmt.Errorf("ask metadata: %w", err)
+	}
+	answer := resp.(*kmsg.MetadataResponse)
+	found := make([]layout, 0, len(answer.Topics))
+	for _, t := range answer.Topics {
+		if t.Topic == nil {
+			continue
+		}
+		l := layout{
+			name: *t.Topic, id: t.TopicID, err: kafkaError(t.ErrorCode),
+			missing: t.ErrorCode == codeUnknownTopic || t.ErrorCode == codeInvalidTopic,
+		}
+		for _, p := range t.Partitions {
+			l.partitions = append(l.partitions, leadership{
+				partition: p.Partition, leader: p.Leader, epoch: p.LeaderEpoch, err: kafkaError(p.ErrorCode),
+			})
+		}
+		found = append(found, l)
+	}
+	return found, nil
+}
+
+// layout asks for one topic.
+func (c *Cluster) layout(ctx context.Context, name string) (layout, error) {
+	found, err := c.metadata(ctx, []string{name})
+	if err != nil {
+		return layout{}, unavailable(err)
+	}
+	for _, l := range found {
+		switch {
+		case l.name != name:
+		case l.missing:
+			return layout{}, fmt.Errorf("%w: %q", hub.ErrUnknownTopic, name)
+		case l.err != nil:
+			return layout{}, unavailable(fmt.Errorf("ask metadata of %q: %w", name, l.err))
+		default:
+			return l, nil
+		}
+	}
+	return layout{}, unavailable(fmt.Errorf("ask metadata of %q: the answer leaves it out", name))
+}
+
+// refusal reports whether a broker has answered that it does not want us,
+// which is a better cause to tell than that some other cannot be reached.
+func refusal(err error) bool {
+	return errors.Is(err, kafka.SASLAuthenticationFailed) ||
+		errors.Is(err, kafka.UnsupportedSASLMechanism) ||
+		errors.Is(err, kafka.IllegalSASLState) ||
+		errors.Is(err, kafka.ClusterAuthorizationFailed) ||
+		errors.Is(err, errTooOld)
+}

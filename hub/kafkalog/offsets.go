@@ -1,0 +1,96 @@
+package kafkalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+)
+
+// Timestamps that ListOffsets takes for the ends of a partition.
+const (
+	timeLatest   = int64(-1)
+	timeEarliest = int64(-2)
+)
+
+// Isolation levels: up to the high watermark, or to the last stable offset.
+const (
+	readUncommitted = int8(0)
+	readCommitted   = int8(1)
+)
+
+// listed is what ListOffsets says of a partition; offset is -1 where no record
+// is as late as the time.
+type listed struct {
+	offset int64
+	epoch  int32
+	err    error
+}
+
+// listOffsets asks the leader of some partitions of a topic, all led by it,
+// for their offsets at a time. Its answer has an entry for each.
+func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, partitions []leadership, at int64, isolation int8) (map[int32]listed, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(6)
+	req.ReplicaID = -1
+	req.IsolationLevel = isolation
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for _, lead := range partitions {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = lead.partition, lead.epoch, at
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := c.request(ctx, leader, req)
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	found := make(map[int32]listed, len(partitions))
+	for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			found[p.Partition] = listed{offset: p.Offset, epoch: p.LeaderEpoch, err: kafkaError(p.ErrorCode)}
+		}
+	}
+	for _, lead := range partitions {
+		if _, ok := found[lead.partition]; !ok {
+			return nil, fmt.Errorf("list offsets: the answer leaves out partition %d", lead.partition)
+		}
+	}
+	return found, nil
+}
+
+// epochEnd asks where an epoch, or the last one before it, ends in a partition
+// (KIP-320). A negative epoch in the answer means that the log has none so old.
+func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, epoch int32) (hub.Place, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.SetVersion(4)
+	req.ReplicaID = -1
+	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+	t.Topic = topic
+	p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+	p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = lead.partition, lead.epoch, epoch
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	resp, err := c.request(ctx, lead.leader, req)
+	if err != nil {
+		return hub.Place{}, fmt.Errorf("ask end of epoch: %w", err)
+	}
+	for _, t := range resp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+		for _, p := range t.Partitions {
+			if err := kafkaError(p.ErrorCode); err != nil {
+				return hub.Place{}, fmt.Errorf("ask end of epoch: %w", err)
+			}
+			if p.Partition == lead.partition {
+				return hub.Place{Partition: p.Partition, Epoch: p.LeaderEpoch, Offset: p.EndOffset}, nil
+			}
+		}
+	}
+	return hub.Place{}, fmt.Errorf("ask end of epoch: the answer leaves out partition %d", lead.partition)
+}

@@ -1,0 +1,117 @@
+package kafkalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"sluice/hub"
+)
+
+// attempts bounds how often Places and Read try again where a partition's
+// leader has moved or a broker does not answer.
+const attempts = 6
+
+// Places implements hub.Source.
+func (s *Source) Places(ctx context.Context, topic hub.Topic, at hub.Moment) ([]hub.Place, error) {
+	found := make(map[int32]hub.Place)
+	pace := newBackoff()
+	for try := 1; ; try++ {
+		l, err := s.layoutOf(ctx, topic, true)
+		if err == nil {
+			err = s.placesOnce(ctx, l, at, found)
+		}
+		if err == nil {
+			break
+		}
+		if errors.Is(err, hub.ErrLogChanged) {
+			return nil, fmt.Errorf("find places: %w", err)
+		}
+		if try == attempts || !sleep(ctx, pace.NextBackOff()) {
+			return nil, fmt.Errorf("find places: %w", ensureUnavailable(cmp.Or(ctx.Err(), err)))
+		}
+	}
+	return slices.SortedFunc(maps.Values(found), byPartition), nil
+}
+
+func byPartition(a, b hub.Place) int { return cmp.Compare(a.Partition, b.Partition) }
+
+// ensureUnavailable marks err, unless it is marked.
+func ensureUnavailable(err error) error {
+	if errors.Is(err, hub.ErrSourceUnavailable) {
+		return err
+	}
+	return unavailable(err)
+}
+
+// placesOnce asks each leader for the partitions that are not found yet.
+func (s *Source) placesOnce(ctx context.Context, l layout, at hub.Moment, found map[int32]hub.Place) error {
+	leaders := make(map[int32][]leadership)
+	var failed error
+	for _, p := range l.partitions {
+		if _, ok := found[p.partition]; ok {
+			continue
+		}
+		if p.leader < 0 {
+			failed = leaderless(l.name, p)
+			continue
+		}
+		leaders[p.leader] = append(leaders[p.leader], p)
+	}
+	for leader, partitions := range leaders {
+		if err := s.placesAt(ctx, l.name, leader, partitions, at, found); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+func leaderless(topic string, p leadership) error {
+	if p.err != nil {
+		return fmt.Errorf("partition %d of %q: %w", p.partition, topic, p.err)
+	}
+	return fmt.Errorf("partition %d of %q has no leader", p.partition, topic)
+}
+
+func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at hub.Moment, found map[int32]hub.Place) error {
+	when := timeLatest
+	t, timed := at.Time()
+	switch {
+	case timed:
+		when = max(t.UnixMilli(), 0)
+	case at.IsEarliest():
+		when = timeEarliest
+	}
+	answers, err := s.cluster.listOffsets(ctx, topic, leader, partitions, when, readCommitted)
+	if err != nil {
+		return err
+	}
+	var later []leadership // where no record is as late as the time
+	for _, p := range partitions {
+		a := answers[p.partition]
+		switch {
+		case a.err != nil:
+			err = fmt.Errorf("list offsets of partition %d of %q: %w", p.partition, topic, a.err)
+		case a.offset < 0:
+			later = append(later, p)
+		default:
+			place := hub.Place{Partition: p.partition, Epoch: -1, Offset: a.offset}
+			if when == timeLatest {
+				// The leader's epoch. The log has it, and ends it at or
+				// behind the tip, so it serves to notice a log cut short.
+				place.Epoch = a.epoch
+			}
+			found[p.partition] = place
+		}
+	}
+	if err != nil || len(later) == 0 {
+		return err
+	}
+	if !timed {
+		return fmt.Errorf("list offsets of %q: a partition has none", topic)
+	}
+	return s.placesAt(ctx, topic, leader, later, hub.Tip(), found)
+}

@@ -1,0 +1,178 @@
+package kafkalog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+)
+
+// produceBatch is what a lane has under way.
+type produceBatch struct {
+	// Owned by the lane.
+	messages []*produceMessage
+	size     int    // bytes before compression, about
+	encoded  []byte // never changed once made: a lost request may still read it
+
+	// Guarded by the topic's mutex.
+	live    int  // messages without a result
+	unknown bool // an attempt may have appended it: the batch is fixed
+	attempt *produceExchange
+	cancel  context.CancelFunc // ends the attempt
+}
+
+// takeBack reports whether the batch is certainly not stored, and sees to it
+// that an attempt that has not been written yet never is. The lock is held.
+func (b *produceBatch) takeBack() bool {
+	if b.unknown {
+		return false
+	}
+	if b.attempt != nil {
+		if !b.attempt.abandon() {
+			return false
+		}
+		b.cancel()
+	}
+	return true
+}
+
+// stopIfDead ends an attempt that nobody waits for. The lock is held.
+func (b *produceBatch) stopIfDead() {
+	if b.live == 0 && b.cancel != nil {
+		b.cancel()
+	}
+}
+
+// produceOutcome is how an attempt ended.
+type produceOutcome struct {
+	verdict    produceVerdict
+	err        error
+	offset     int64            // of the first record, -1 where it is not told
+	appendTime int64            // Unix milliseconds, -1 where the topic does not use it
+	invalid    map[int32]string // records that the broker found invalid, and why
+	takenBack  bool             // it was not sent because somebody took it back
+}
+
+// attempt sends a batch once. That a batch is stored, or may be, is told in the
+// same critical section in which the attempt ends: a message that runs out of
+// time in between would be answered as not stored otherwise.
+func (l *produceLane) attempt(work context.Context, batch *produceBatch) produceOutcome {
+	ctx, cancel := context.WithTimeout(work, l.producer.config.RequestTimeout)
+	defer cancel()
+	exchange, started := l.begin(batch, cancel)
+	if !started {
+		return exchange.outcome
+	}
+	answer, err := l.exchange(ctx, exchange.request)
+
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	batch.attempt, batch.cancel = nil, nil
+	var out produceOutcome
+	if err != nil {
+		out = produceOutcome{verdict: verdictUnknown, err: err}
+		if exchange.request.state.Load() == produceAbandoned {
+			out = produceOutcome{verdict: verdictRetry, err: err, takenBack: true}
+		} else if exchange.request.abandon() {
+			out.verdict = verdictRetry
+		}
+	} else {
+		out = readProduceAnswer(answer)
+	}
+	if out.verdict == verdictDuplicate && batch.unknown {
+		out.verdict, out.offset = verdictStored, -1
+	}
+	switch out.verdict {
+	case verdictStored:
+		l.stored(batch, out)
+	case verdictUnknown:
+		batch.unknown = true
+	}
+	if out.err != nil && !out.takenBack {
+		l.cause = out.err
+	}
+	return out
+}
+
+// produceStart is what begin made of a batch: a request, or an outcome without
+// one.
+type produceStart struct {
+	request *produceExchange
+	outcome produceOutcome
+}
+
+// begin makes an attempt known to those who may take it back.
+func (l *produceLane) begin(batch *produceBatch, cancel context.CancelFunc) (produceStart, bool) {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	switch {
+	case !batch.unknown && (batch.live < len(batch.messages) || l.away != nil):
+		// Not to be sent as it is.
+		return produceStart{outcome: produceOutcome{verdict: verdictRetry, takenBack: true}}, false
+	case batch.live == 0:
+		return produceStart{outcome: produceOutcome{verdict: verdictRefused, err: context.DeadlineExceeded}}, false
+	case l.leader < 0:
+		l.cause = fmt.Errorf("partition %d: %w", l.partition, kafka.LeaderNotAvailable)
+		return produceStart{outcome: produceOutcome{verdict: verdictRetry, err: l.cause}}, false
+	}
+	request := &produceExchange{
+		broker:   l.leader,
+		clientID: l.producer.cluster.config.ClientID,
+		message: &rawproduce.Request{
+			Acks: int16(kafka.RequireAll),
+			// A little less, so that the broker's own answer comes in time.
+			Timeout: int32(l.producer.config.RequestTimeout * 9 / 10 / time.Millisecond),
+			Topics: []rawproduce.RequestTopic{{
+				Topic: l.topic.name,
+				Partitions: []rawproduce.RequestPartition{{
+					Partition: l.partition,
+					RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(batch.encoded)},
+				}},
+			}},
+		},
+	}
+	batch.attempt, batch.cancel = request, cancel
+	return produceStart{request: request}, true
+}
+
+// exchange sends a request when its turn has come.
+func (l *produceLane) exchange(ctx context.Context, request *produceExchange) (*produce.Response, error) {
+	select {
+	case l.producer.slots <- struct{}{}:
+		defer func() { <-l.producer.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return produceDo[*produce.Response](ctx, l.producer.cluster, request)
+}
+
+func readProduceAnswer(answer *produce.Response) produceOutcome {
+	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
+		return produceOutcome{verdict: verdictUnknown, err: fmt.Errorf("kafka answered for %d topics instead of one", len(answer.Topics))}
+	}
+	partition := &answer.Topics[0].Partitions[0]
+	code := kafka.Error(partition.ErrorCode)
+	out := produceOutcome{
+		verdict:    judgeProduce(code),
+		offset:     partition.BaseOffset,
+		appendTime: partition.LogAppendTime,
+	}
+	if code != 0 {
+		out.err = code
+		if partition.ErrorMessage != "" {
+			out.err = fmt.Errorf("%w (%s)", code, partition.ErrorMessage)
+		}
+	}
+	for _, r := range partition.RecordErrors {
+		if out.invalid == nil {
+			out.invalid = make(map[int32]string)
+		}
+		out.invalid[r.BatchIndex] = r.BatchIndexErrorMessage
+	}
+	return out
+}

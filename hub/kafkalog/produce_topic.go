@@ -1,0 +1,60 @@
+package kafkalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+)
+
+// EnsureTopic makes a topic with so many partitions, and the brokers' default
+// replication and configuration, where there is none of that name. One that
+// exists is left as it is, also when it has another number of partitions. It
+// returns once the cluster knows the topic; the context bounds that. An error
+// of the broker's is a kafka.Error within.
+func EnsureTopic(ctx context.Context, c *Cluster, name string, partitions int32) error {
+	if partitions <= 0 {
+		return fmt.Errorf("make topic %s: %d partitions", name, partitions)
+	}
+	_, err := produceLeaders(ctx, c, name)
+	if err == nil || !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		if err != nil {
+			err = fmt.Errorf("look up topic %s: %w", name, err)
+		}
+		return err
+	}
+	if err := createTopic(ctx, c, name, partitions); err != nil {
+		return fmt.Errorf("make topic %s: %w", name, err)
+	}
+	return nil
+}
+
+func createTopic(ctx context.Context, c *Cluster, name string, partitions int32) error {
+	timeout := 10 * time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
+	}
+	// Kafka-go routes this to the controller and waits until the topic is in
+	// its own metadata.
+	answer, err := c.transport.RoundTrip(ctx, c.addr, &createtopics.Request{
+		TimeoutMs: int32(timeout / time.Millisecond),
+		Topics:    []createtopics.RequestTopic{{Name: name, NumPartitions: partitions, ReplicationFactor: -1}},
+	})
+	if err != nil {
+		return err
+	}
+	created, ok := answer.(*createtopics.Response)
+	if !ok || len(created.Topics) != 1 {
+		return fmt.Errorf("kafka answered with a %T", answer)
+	}
+	if code := kafka.Error(created.Topics[0].ErrorCode); code != 0 && code != kafka.TopicAlreadyExists {
+		if words := created.Topics[0].ErrorMessage; words != "" {
+			return fmt.Errorf("%w (%s)", code, words)
+		}
+		return code
+	}
+	return nil
+}

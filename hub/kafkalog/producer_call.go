@@ -1,0 +1,79 @@
+package kafkalog
+
+import (
+	"time"
+
+	"sluice/hub"
+)
+
+// produceOverhead is about what a message in flight takes beside its bytes.
+const produceOverhead = 200
+
+// produceCall is one call of Produce. Its topic's mutex guards it.
+type produceCall struct {
+	messages []produceMessage
+	results  []hub.Stored
+	left     int   // messages without a result
+	at       int64 // Unix milliseconds, the timestamp of its messages
+	cost     int64 // bytes of memory
+
+	done    func([]hub.Stored)
+	stop    func() // ends the watch over the context
+	release func() // gives the memory back
+}
+
+// produceMessage is a message of a call on its way. Its topic's mutex guards
+// what is not written by newProduceCall.
+type produceMessage struct {
+	hub.Message
+	call  *produceCall
+	index int
+	size  int // bytes in a batch, about
+
+	lane    *produceLane  // nil until the topic's partitions are known
+	batch   *produceBatch // nil while it is queued
+	settled bool
+}
+
+func newProduceCall(messages []hub.Message, done func([]hub.Stored)) *produceCall {
+	call := &produceCall{
+		messages: make([]produceMessage, len(messages)),
+		results:  make([]hub.Stored, len(messages)),
+		left:     len(messages),
+		at:       time.Now().UnixMilli(),
+		done:     done,
+	}
+	for i := range messages {
+		m := &messages[i]
+		size := 32 + len(m.Key) + len(m.Value)
+		for _, h := range m.Headers {
+			size += 10 + len(h.Name) + len(h.Value)
+		}
+		call.messages[i] = produceMessage{Message: *m, call: call, index: i, size: size}
+		call.cost += int64(size) + produceOverhead
+	}
+	return call
+}
+
+// settle gives a message its result and reports whether it was the call's last.
+// A message that has one keeps it.
+func (m *produceMessage) settle(result hub.Stored) (last bool) {
+	if m.settled {
+		return false
+	}
+	m.settled = true
+	m.call.results[m.index] = result
+	m.call.left--
+	return m.call.left == 0
+}
+
+// finish tells the results. It runs without any lock.
+func (c *produceCall) finish() {
+	if c.stop != nil {
+		c.stop()
+	}
+	if c.release != nil {
+		c.release()
+	}
+	c.done(c.results)
+}

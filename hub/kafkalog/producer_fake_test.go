@@ -1,0 +1,258 @@
+package kafkalog_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sluice/hub"
+	"sluice/hub/kafkalog"
+)
+
+// produceFault is what befalls a produce request on the network.
+type produceFault int
+
+const (
+	faultNone        produceFault = iota
+	faultLoseRequest              // the connection ends before the broker reads it
+	faultLoseAnswer               // the connection ends after the broker has done it
+	faultSwallow                  // the broker does it, and no answer comes
+	faultLate                     // the broker reads it when the client has given up
+)
+
+// produceLateness is longer than the producers of these tests wait for an answer.
+const produceLateness = 250 * time.Millisecond
+
+// produceKafka is an in-process Kafka behind a network that can fail.
+type produceKafka struct {
+	*kfake.Cluster
+
+	mu     sync.Mutex
+	faults []produceFault // of the next produce requests, in order
+	struck int
+}
+
+func newProduceKafka(t *testing.T, opts ...kfake.Opt) *produceKafka {
+	t.Helper()
+	k := &produceKafka{}
+	opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.ListenFn(k.listen)}, opts...)
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	k.Cluster = cluster
+	return k
+}
+
+// fail arms faults for the next produce requests, one each.
+func (k *produceKafka) fail(faults ...produceFault) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults = append(k.faults, faults...)
+}
+
+func (k *produceKafka) next() produceFault {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.faults) == 0 {
+		return faultNone
+	}
+	fault := k.faults[0]
+	k.faults = k.faults[1:]
+	if fault != faultNone {
+		k.struck++
+	}
+	return fault
+}
+
+func (k *produceKafka) hits() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.struck
+}
+
+func (k *produceKafka) listen(network, address string) (net.Listener, error) {
+	l, err := net.Listen(network, address)
+	return &produceListener{Listener: l, kafka: k}, err
+}
+
+type produceListener struct {
+	net.Listener
+	kafka *produceKafka
+}
+
+func (l *produceListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &produceConn{Conn: c, kafka: l.kafka}, nil
+}
+
+// produceConn follows the requests on a broker's connection. Our client sends
+// the next one only after the answer to the last.
+type produceConn struct {
+	net.Conn
+	kafka *produceKafka
+
+	head  []byte // size and api key of the request that is being read
+	rest  int    // bytes of it still to come
+	mu    sync.Mutex
+	fault produceFault
+}
+
+func (c *produceConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	for data := b[:n]; len(data) > 0; {
+		if c.rest > 0 {
+			skip := min(c.rest, len(data))
+			c.rest -= skip
+			data = data[skip:]
+			continue
+		}
+		c.head = append(c.head, data[0])
+		data = data[1:]
+		if len(c.head) < 6 {
+			continue
+		}
+		c.rest = int(binary.BigEndian.Uint32(c.head)) - 2
+		key := binary.BigEndian.Uint16(c.head[4:])
+		c.head = c.head[:0]
+		if key != 0 {
+			continue
+		}
+		fault := c.kafka.next()
+		if fault == faultLoseRequest {
+			_ = c.Close()
+			return 0, io.EOF
+		}
+		if fault == faultLate {
+			time.Sleep(produceLateness)
+		}
+		c.mu.Lock()
+		c.fault = fault
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+func (c *produceConn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	fault := c.fault
+	c.mu.Unlock()
+	switch fault {
+	case faultLoseAnswer:
+		_ = c.Close()
+		return 0, net.ErrClosed
+	case faultSwallow:
+		return len(b), nil
+	default:
+		return c.Conn.Write(b)
+	}
+}
+
+// newProducer runs a producer for a test and stops it at its end.
+func newProducer(t *testing.T, addresses []string, change func(*kafkalog.ProducerConfig)) *kafkalog.Producer {
+	t.Helper()
+	cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: addresses, ClientID: "test", DialTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := kafkalog.ProducerConfig{
+		Log:            slog.New(slog.DiscardHandler),
+		MemoryBytes:    32 << 20,
+		BatchBytes:     256 << 10,
+		Requests:       32,
+		Timeout:        10 * time.Second,
+		RequestTimeout: 150 * time.Millisecond,
+		FailAfter:      5 * time.Second,
+		DrainTimeout:   time.Second,
+	}
+	if change != nil {
+		change(&config)
+	}
+	p, err := kafkalog.NewProducer(cluster, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		cluster.Close()
+	})
+	return p
+}
+
+// produceStart begins to produce and returns where the results come.
+func produceStart(ctx context.Context, p *kafkalog.Producer, topic string, messages ...hub.Message) <-chan []hub.Stored {
+	results := make(chan []hub.Stored, 1)
+	p.Produce(ctx, topic, messages, func(stored []hub.Stored) { results <- stored })
+	return results
+}
+
+// produceWait produces and waits for the results.
+func produceWait(t *testing.T, p *kafkalog.Producer, topic string, messages ...hub.Message) []hub.Stored {
+	t.Helper()
+	return produceResults(t, produceStart(t.Context(), p, topic, messages...))
+}
+
+func produceResults(t *testing.T, results <-chan []hub.Stored) []hub.Stored {
+	t.Helper()
+	select {
+	case stored := <-results:
+		return stored
+	case <-time.After(20 * time.Second):
+		t.Fatal("no results")
+		return nil
+	}
+}
+
+// produceLog reads all records of a topic, sorted by partition and offset.
+func produceLog(t testing.TB, k *kfake.Cluster, topic string) []*kgo.Record {
+	t.Helper()
+	want := 0
+	for _, p := range k.PartitionInfos(topic) {
+		want += int(p.HighWatermark)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.FetchMaxWait(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var records []*kgo.Record
+	for len(records) < want {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("%d of %d records read: %v", len(records), want, err)
+		}
+		records = append(records, fetches.Records()...)
+	}
+	slices.SortFunc(records, func(a, b *kgo.Record) int {
+		if a.Partition != b.Partition {
+			return int(a.Partition - b.Partition)
+		}
+		return int(a.Offset - b.Offset)
+	})
+	return records
+}
+
+func produceText(value string) hub.Message {
+	return hub.Message{Key: []byte("k"), Value: []byte(value)}
+}

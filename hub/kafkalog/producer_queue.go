@@ -1,0 +1,161 @@
+package kafkalog
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"sluice/hub"
+)
+
+// What a lane has queued and under way, and whether it makes progress. The
+// topic's mutex guards all of it.
+
+// push queues a message. The lock is held.
+func (l *produceLane) push(m *produceMessage) {
+	if l.away != nil {
+		m.lane = l
+		l.topic.fail(m, hub.ErrPublishUnavailable, l.away)
+		l.dead-- // it never came into the queue
+		return
+	}
+	l.queue = append(l.queue, m)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take makes a batch of what is queued, nil when nothing is.
+func (l *produceLane) take() *produceBatch {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	batch := &produceBatch{}
+	taken := 0
+	for _, m := range l.queue {
+		if !m.settled {
+			if len(batch.messages) > 0 && (batch.size+m.size > l.maxBytes || len(batch.messages) >= l.maxRecords) {
+				break
+			}
+			m.batch = batch
+			batch.messages = append(batch.messages, m)
+			batch.size += m.size
+			batch.live++
+		} else {
+			l.dead--
+		}
+		taken++
+	}
+	l.queue = slices.Delete(l.queue, 0, taken)
+	if batch.live == 0 {
+		if l.cause == nil && l.away == nil {
+			l.progress() // nothing failed, and nothing is waited for
+		}
+		return nil
+	}
+	l.sending = batch
+	if l.since.IsZero() {
+		l.since = time.Now()
+		l.patience.Reset(l.producer.config.FailAfter)
+	}
+	if l.topic.sticky == int(l.partition) {
+		l.topic.spread()
+	}
+	return batch
+}
+
+// requeue puts what lives of a loose batch back to the head of the queue.
+// The cause is nil where that is no failure of the lane.
+func (l *produceLane) requeue(batch *produceBatch, cause error) {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	l.sending = nil
+	if cause != nil {
+		l.cause = cause
+	}
+	batch.messages = slices.DeleteFunc(batch.messages, func(m *produceMessage) bool { return m.settled })
+	for _, m := range batch.messages {
+		m.batch = nil
+	}
+	l.queue = slices.Insert(l.queue, 0, batch.messages...)
+	if l.away != nil {
+		l.failQueue(l.away)
+	}
+}
+
+// failBatch answers what lives of a batch with an error.
+func (l *produceLane) failBatch(batch *produceBatch, sentinel, cause error) {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	l.sending = nil
+	if !errors.Is(sentinel, hub.ErrPublishUnknown) && !errors.Is(sentinel, hub.ErrPublishUnavailable) {
+		l.progress() // the broker has spoken
+	}
+	for _, m := range batch.messages {
+		l.topic.fail(m, sentinel, cause)
+	}
+}
+
+// failQueue answers what was never sent. The lock is held.
+func (l *produceLane) failQueue(cause error) {
+	for _, m := range l.queue {
+		l.topic.fail(m, hub.ErrPublishUnavailable, cause)
+	}
+	l.queue, l.dead = nil, 0
+}
+
+// compact drops settled messages once they are the larger part, so that calls
+// that come and go while the lane is stuck take no memory. The lock is held.
+func (l *produceLane) compact() {
+	if l.dead > 16 && l.dead > len(l.queue)/2 {
+		l.queue = slices.DeleteFunc(l.queue, func(m *produceMessage) bool { return m.settled })
+		l.dead = 0
+	}
+}
+
+// progress notes that the lane works. The lock is held.
+func (l *produceLane) progress() {
+	if l.away != nil {
+		l.producer.config.Log.Info("partition can be produced to again", "topic", l.topic.name, "partition", l.partition)
+	}
+	l.since, l.cause, l.away = time.Time{}, nil, nil
+	l.patience.Stop()
+}
+
+var errProduceStuck = errors.New("kafka does not answer")
+
+// losePatience is called when the lane has waited for progress for FailAfter.
+func (l *produceLane) losePatience() {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	if l.since.IsZero() || time.Since(l.since) < l.producer.config.FailAfter || l.away != nil {
+		return
+	}
+	l.away = l.cause
+	if l.away == nil {
+		l.away = errProduceStuck
+	}
+	l.producer.config.Log.Warn("partition cannot be produced to",
+		"topic", l.topic.name, "partition", l.partition, "cause", l.away)
+	l.failQueue(l.away)
+	if l.sending != nil {
+		l.sending.takeBack() // it is requeued, and fails there
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// awaited reports whether anybody waits for a batch.
+func (l *produceLane) awaited(batch *produceBatch) bool {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	return batch.live > 0
+}
+
+func (l *produceLane) isAway() bool {
+	l.topic.mu.Lock()
+	defer l.topic.unlock()
+	return l.away != nil
+}

@@ -1,0 +1,155 @@
+package kafkalog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+	"sluice/hub/kafkalog"
+)
+
+// TestProducerStorm produces through random faults of the network, the brokers
+// and the leaders, with callers that lose patience, and compares every answer
+// with the log: stored is there once and where it was said, not stored is not
+// there, unknown is there at most once, and each key's order is the callers'.
+func TestProducerStorm(t *testing.T) {
+	t.Parallel()
+	const (
+		partitions = 4
+		writers    = 8
+		each       = 120
+	)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	k := newProduceKafka(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, "t"))
+	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) {
+		c.FailAfter = 700 * time.Millisecond
+		c.BatchBytes = 2000
+	})
+
+	calm := make(chan struct{})
+	var storm sync.WaitGroup
+	storm.Go(func() { produceTempest(k, partitions, rand.New(rand.NewPCG(seed, 0)), calm) })
+
+	type answer struct {
+		writer, number int
+		hub.Stored
+	}
+	var (
+		mu      sync.Mutex
+		answers = make(map[string]answer)
+		callers sync.WaitGroup
+	)
+	for w := range writers {
+		callers.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(w+1)))
+			var waiting sync.WaitGroup
+			for number := 0; number < each; {
+				var messages []hub.Message
+				for range 1 + random.IntN(3) {
+					value := fmt.Sprintf("%d/%d", w, number+len(messages))
+					messages = append(messages, hub.Message{Key: fmt.Appendf(nil, "key %d", w), Value: []byte(value)})
+				}
+				patience := 1500 * time.Millisecond
+				if random.IntN(4) == 0 {
+					patience = time.Duration(random.IntN(60)) * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				first := number
+				number += len(messages)
+				waiting.Add(1)
+				p.Produce(ctx, "t", messages, func(stored []hub.Stored) {
+					defer waiting.Done()
+					cancel()
+					mu.Lock()
+					defer mu.Unlock()
+					for i, s := range stored {
+						answers[string(messages[i].Value)] = answer{w, first + i, s}
+					}
+				})
+				if random.IntN(3) == 0 {
+					time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+				}
+			}
+			waiting.Wait()
+		})
+	}
+	callers.Wait()
+	close(calm)
+	storm.Wait()
+	time.Sleep(produceLateness) // what is late arrives
+
+	found := make(map[string]*kgo.Record)
+	last := make(map[string]string)
+	for _, r := range produceLog(t, k.Cluster, "t") {
+		value := string(r.Value)
+		if found[value] != nil {
+			t.Errorf("%s is in the log twice", value)
+		}
+		found[value] = r
+		if before, ok := last[string(r.Key)]; ok && answers[before].number > answers[value].number {
+			t.Errorf("%s stands behind %s", value, before)
+		}
+		last[string(r.Key)] = value
+	}
+	count := make(map[string]int)
+	for value, a := range answers {
+		r := found[value]
+		switch {
+		case a.Err == nil:
+			count["stored"]++
+			if r == nil || r.Partition != a.Partition || r.Offset != a.Offset {
+				t.Errorf("%s was said to be at %d/%d; it is %v", value, a.Partition, a.Offset, r)
+			}
+		case errors.Is(a.Err, hub.ErrPublishUnknown):
+			count["unknown"]++
+		default:
+			count["not stored"]++
+			if r != nil {
+				t.Errorf("%s is in the log; it was answered: %v", value, a.Err)
+			}
+			if !errors.Is(a.Err, hub.ErrPublishUnavailable) || strings.Contains(a.Err.Error(), "<nil>") {
+				t.Errorf("%s: %v", value, a.Err)
+			}
+		}
+	}
+	t.Logf("answers: %v, faults on the network: %d", count, k.hits())
+	if len(answers) < writers*each || count["stored"] == 0 || count["unknown"] == 0 || count["not stored"] == 0 || k.hits() == 0 {
+		t.Errorf("the storm was no test: %v", count)
+	}
+}
+
+// produceTempest makes faults for a while, or until it is calm.
+func produceTempest(k *produceKafka, partitions int32, random *rand.Rand, calm <-chan struct{}) {
+	brokers := []*kerr.Error{
+		kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend,
+		kerr.RequestTimedOut, kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch,
+		kerr.UnknownServerError, kerr.MessageTooLarge,
+	}
+	for range 60 {
+		switch random.IntN(4) {
+		case 0:
+			k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: brokers[random.IntN(len(brokers))]})
+		case 1:
+			_ = k.MoveTopicPartition("t", random.Int32N(partitions), random.Int32N(3))
+		default:
+			k.fail([]produceFault{faultLoseRequest, faultLoseAnswer, faultSwallow, faultLate}[random.IntN(4)])
+		}
+		select {
+		case <-calm:
+			return
+		case <-time.After(time.Duration(random.IntN(30)) * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,456 @@
+package kafkalog_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+	"sluice/hub/kafkalog"
+)
+
+func TestProducerStoresWhatItWasGiven(t *testing.T) {
+	t.Parallel()
+	codecs := map[string]kafka.Compression{"none": 0, "gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}
+	for name, codec := range codecs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newProduceKafka(t, kfake.SeedTopics(6, "t"))
+			p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.Compression = codec })
+			messages := []hub.Message{
+				{},
+				{Key: []byte{}, Value: []byte{}},
+				{Key: []byte("tombstone")},
+				{Value: []byte("keyless")},
+				{Key: []byte{0, 0xff}, Value: bytes.Repeat([]byte("large "), 10_000), Headers: []hub.Header{
+					{Name: []byte("a"), Value: []byte("1")},
+					{Name: []byte("a"), Value: []byte{}},
+					{Name: []byte(""), Value: nil},
+					{Name: []byte{0xfe}, Value: []byte{0xff}},
+				}},
+			}
+			before := time.Now().UnixMilli()
+			stored := produceWait(t, p, "t", messages...)
+			log := produceLog(t, k.Cluster, "t")
+			if len(log) != len(messages) {
+				t.Fatalf("%d records in the log, want %d", len(log), len(messages))
+			}
+			for i, s := range stored {
+				if s.Err != nil {
+					t.Fatalf("message %d: %v", i, s.Err)
+				}
+				at := slices.IndexFunc(log, func(r *kgo.Record) bool { return r.Partition == s.Partition && r.Offset == s.Offset })
+				if at < 0 {
+					t.Fatalf("message %d: nothing at partition %d, offset %d", i, s.Partition, s.Offset)
+				}
+				r := log[at]
+				if !produceSame(r.Key, messages[i].Key) || !produceSame(r.Value, messages[i].Value) {
+					t.Errorf("message %d: key %q value %.20q, want %q %.20q", i, r.Key, r.Value, messages[i].Key, messages[i].Value)
+				}
+				if s.Timestamp < before || s.Timestamp != r.Timestamp.UnixMilli() {
+					t.Errorf("message %d: timestamp %d, the record's is %d", i, s.Timestamp, r.Timestamp.UnixMilli())
+				}
+				if len(r.Headers) != len(messages[i].Headers) {
+					t.Fatalf("message %d: %d headers, want %d", i, len(r.Headers), len(messages[i].Headers))
+				}
+				for j, h := range messages[i].Headers {
+					if r.Headers[j].Key != string(h.Name) || !produceSame(r.Headers[j].Value, h.Value) {
+						t.Errorf("message %d: header %d is %v, want %v", i, j, r.Headers[j], h)
+					}
+				}
+			}
+		})
+	}
+}
+
+// produceSame tells null from empty.
+func produceSame(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
+
+func TestProducerPartitionsLikeJava(t *testing.T) {
+	t.Parallel()
+	const partitions = 7
+	k := newProduceKafka(t, kfake.SeedTopics(partitions, "t"))
+	p := newProducer(t, k.ListenAddrs(), nil)
+	java := kgo.StickyKeyPartitioner(nil).ForTopic("t")
+
+	messages := make([]hub.Message, 2000)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range messages {
+		key := make([]byte, random.IntN(40))
+		for j := range key {
+			key[j] = byte(random.Uint32())
+		}
+		messages[i] = hub.Message{Key: key, Value: []byte("v")}
+	}
+	for i, s := range produceWait(t, p, "t", messages...) {
+		if want := java.Partition(&kgo.Record{Key: messages[i].Key}, partitions); s.Err != nil || int(s.Partition) != want {
+			t.Fatalf("key %x went to partition %d (%v), with Java to %d", messages[i].Key, s.Partition, s.Err, want)
+		}
+	}
+
+	used := make(map[int32]bool)
+	for range 100 {
+		used[produceWait(t, p, "t", hub.Message{Value: []byte("v")})[0].Partition] = true
+	}
+	if len(used) < partitions-1 {
+		t.Errorf("100 batches without keys went to %d of %d partitions", len(used), partitions)
+	}
+}
+
+// TestProducerStoresOnce: whatever befalls an attempt, each message is stored
+// once, in order, and its answer says where.
+func TestProducerStoresOnce(t *testing.T) {
+	t.Parallel()
+	onProduce := func(err *kerr.Error) func(*produceKafka) func() int {
+		return func(k *produceKafka) func() int {
+			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: err, Count: 2}).Hits
+		}
+	}
+	onNetwork := func(faults ...produceFault) func(*produceKafka) func() int {
+		return func(k *produceKafka) func() int {
+			k.fail(faults...)
+			return k.hits
+		}
+	}
+	tests := map[string]func(*produceKafka) (hits func() int){
+		"answer lost after append":           onNetwork(faultLoseAnswer, faultLoseAnswer),
+		"request lost":                       onNetwork(faultLoseRequest, faultLoseRequest),
+		"no answer":                          onNetwork(faultSwallow, faultNone, faultSwallow),
+		"request late":                       onNetwork(faultLate, faultLate),
+		"request lost, then the answer":      onNetwork(faultLoseRequest, faultLoseAnswer, faultSwallow),
+		"not leader":                         onProduce(kerr.NotLeaderForPartition),
+		"unknown topic":                      onProduce(kerr.UnknownTopicOrPartition),
+		"leader not available":               onProduce(kerr.LeaderNotAvailable),
+		"not enough replicas":                onProduce(kerr.NotEnoughReplicas),
+		"not enough replicas after append":   onProduce(kerr.NotEnoughReplicasAfterAppend),
+		"timed out":                          onProduce(kerr.RequestTimedOut),
+		"out of order sequence":              onProduce(kerr.OutOfOrderSequenceNumber),
+		"duplicate sequence of nothing sent": onProduce(kerr.DuplicateSequenceNumber),
+		"unknown producer id":                onProduce(kerr.UnknownProducerID),
+		"invalid producer epoch":             onProduce(kerr.InvalidProducerEpoch),
+		"corrupt":                            onProduce(kerr.CorruptMessage),
+		"storage error":                      onProduce(kerr.KafkaStorageError),
+		"batch too large":                    onProduce(kerr.MessageTooLarge),
+		"record list too large":              onProduce(kerr.RecordListTooLarge),
+		"invalid record, and not said which": onProduce(kerr.InvalidRecord),
+		"no producer id for a moment": func(k *produceKafka) func() int {
+			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: 2, TopLevel: true}).Hits
+		},
+		"no metadata for a moment": func(k *produceKafka) func() int {
+			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.LeaderNotAvailable, Count: 2, When: produceAsksByName}).Hits
+		},
+	}
+	for name, arm := range tests {
+		for _, warm := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, warm %t", name, warm), func(t *testing.T) {
+				t.Parallel()
+				k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+				p := newProducer(t, k.ListenAddrs(), nil)
+				var want []string
+				if warm {
+					want = append(want, "warm")
+					if s := produceWait(t, p, "t", produceText("warm")); s[0].Err != nil {
+						t.Fatal(s[0].Err)
+					}
+				}
+				hits := arm(k)
+				const calls, each = 5, 8
+				var results []<-chan []hub.Stored
+				for i := range calls {
+					var messages []hub.Message
+					for j := range each {
+						value := fmt.Sprintf("%d.%d", i, j)
+						want = append(want, value)
+						messages = append(messages, produceText(value))
+					}
+					results = append(results, produceStart(t.Context(), p, "t", messages...))
+				}
+				offset := int64(len(want) - calls*each)
+				for _, r := range results {
+					for _, s := range produceResults(t, r) {
+						if s.Err != nil || s.Offset != offset {
+							t.Fatalf("offset %d (%v), want %d", s.Offset, s.Err, offset)
+						}
+						offset++
+					}
+				}
+				// The topic's partitions are known already when it is warm, and
+				// the producer id too.
+				if quiet := warm && strings.HasPrefix(name, "no "); hits() == 0 && (!quiet || name == "no answer") {
+					t.Error("the fault did not strike")
+				}
+				var got []string
+				for _, r := range produceLog(t, k.Cluster, "t") {
+					got = append(got, string(r.Value))
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("in the log: %v\nwant: %v", got, want)
+				}
+			})
+		}
+	}
+}
+
+// produceAsksByName tells our requests for metadata from kafka-go's own, which
+// ask for all topics.
+func produceAsksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }
+
+func TestProducerRejects(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		fault *kerr.Error
+		key   kmsg.Key
+		want  error
+	}{
+		"no right to the topic":         {kerr.TopicAuthorizationFailed, kmsg.Produce, hub.ErrPublishRejected},
+		"no right, says the metadata":   {kerr.TopicAuthorizationFailed, kmsg.Metadata, hub.ErrPublishRejected},
+		"no right to be idempotent":     {kerr.ClusterAuthorizationFailed, kmsg.InitProducerID, hub.ErrPublishRejected},
+		"invalid record":                {kerr.InvalidRecord, kmsg.Produce, hub.ErrPublishRejected},
+		"one message is too large":      {kerr.MessageTooLarge, kmsg.Produce, hub.ErrRecordTooLarge},
+		"one message, a list too large": {kerr.RecordListTooLarge, kmsg.Produce, hub.ErrRecordTooLarge},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+			p := newProducer(t, k.ListenAddrs(), nil)
+			fault := kfake.Fault{Keys: []kmsg.Key{test.key}, Err: test.fault, Topic: "t"}
+			switch test.key {
+			case kmsg.InitProducerID:
+				fault.Topic, fault.TopLevel = "", true
+			case kmsg.Metadata:
+				fault.When = produceAsksByName
+			}
+			k.Fault(fault)
+			s := produceWait(t, p, "t", produceText("bad"))
+			if !errors.Is(s[0].Err, test.want) {
+				t.Fatalf("error %v, want %v", s[0].Err, test.want)
+			}
+			for other, sentinel := range map[string]error{"unavailable": hub.ErrPublishUnavailable, "unknown": hub.ErrPublishUnknown} {
+				if errors.Is(s[0].Err, sentinel) {
+					t.Errorf("%v is %s too", s[0].Err, other)
+				}
+			}
+			if s := produceWait(t, p, "t", produceText("good")); s[0].Err != nil || s[0].Offset != 0 {
+				t.Errorf("afterwards: %+v", s[0])
+			}
+		})
+	}
+}
+
+func TestProducerFailsOnlyTheInvalidRecords(t *testing.T) {
+	t.Parallel()
+	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+	p := newProducer(t, k.ListenAddrs(), nil)
+	k.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		req := r.(*kmsg.ProduceRequest)
+		why := "no key"
+		invalid := kmsg.NewProduceResponseTopicPartitionErrorRecord()
+		invalid.RelativeOffset, invalid.ErrorMessage = 1, &why
+		partition := kmsg.NewProduceResponseTopicPartition()
+		partition.ErrorCode = kerr.InvalidRecord.Code
+		partition.ErrorRecords = append(partition.ErrorRecords, invalid)
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic = req.Topics[0].Topic
+		topic.Partitions = append(topic.Partitions, partition)
+		answer := req.ResponseKind().(*kmsg.ProduceResponse)
+		answer.Topics = append(answer.Topics, topic)
+		return answer, nil, true
+	})
+	stored := produceWait(t, p, "t", produceText("a"), produceText("b"), produceText("c"))
+	if stored[0].Err != nil || stored[0].Offset != 0 || stored[2].Err != nil || stored[2].Offset != 1 {
+		t.Errorf("the valid ones: %+v, %+v", stored[0], stored[2])
+	}
+	if !errors.Is(stored[1].Err, hub.ErrPublishRejected) || !strings.Contains(stored[1].Err.Error(), "no key") {
+		t.Errorf("the invalid one: %v", stored[1].Err)
+	}
+}
+
+func TestProducerSplitsBatches(t *testing.T) {
+	t.Parallel()
+	k := newProduceKafka(t)
+	if err := k.CreateTopic("t", 1, map[string]string{"max.message.bytes": "5000"}); err != nil {
+		t.Fatal(err)
+	}
+	p := newProducer(t, k.ListenAddrs(), nil)
+	var messages []hub.Message
+	for i := range 40 {
+		size := 1000
+		if i == 20 {
+			size = 6000
+		}
+		messages = append(messages, hub.Message{Key: []byte("k"), Value: bytes.Repeat([]byte{byte(i)}, size)})
+	}
+	next := int64(0)
+	for i, s := range produceWait(t, p, "t", messages...) {
+		if i == 20 {
+			if !errors.Is(s.Err, hub.ErrRecordTooLarge) {
+				t.Errorf("the large one: %v", s.Err)
+			}
+			continue
+		}
+		if s.Err != nil || s.Offset != next {
+			t.Fatalf("message %d: offset %d (%v), want %d", i, s.Offset, s.Err, next)
+		}
+		next++
+	}
+}
+
+func TestProducerTellsLogAppendTime(t *testing.T) {
+	t.Parallel()
+	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+	p := newProducer(t, k.ListenAddrs(), nil)
+	const at = 1234567890123
+	k.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		req := r.(*kmsg.ProduceRequest)
+		answer := req.ResponseKind().(*kmsg.ProduceResponse)
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic = "t"
+		partition := kmsg.NewProduceResponseTopicPartition()
+		partition.BaseOffset, partition.LogAppendTime = 41, at
+		topic.Partitions = append(topic.Partitions, partition)
+		answer.Topics = append(answer.Topics, topic)
+		return answer, nil, true
+	})
+	if s := produceWait(t, p, "t", produceText("a"))[0]; s.Err != nil || s.Timestamp != at || s.Offset != 41 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// TestProducerAfterUnknown: a message whose answer never comes is unknown, and
+// those behind it are stored in order, whether it was appended or not.
+func TestProducerAfterUnknown(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]produceFault{"appended": faultSwallow, "not appended": faultLoseRequest} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+			p := newProducer(t, k.ListenAddrs(), nil)
+			var want []string
+			for round := range 3 {
+				for i := range 3 {
+					value := fmt.Sprintf("%d.%d", round, i)
+					if s := produceWait(t, p, "t", produceText(value)); s[0].Err != nil {
+						t.Fatal(s[0].Err)
+					}
+					want = append(want, value)
+				}
+				k.fail(slices.Repeat([]produceFault{fault}, 50)...)
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				lost := fmt.Sprintf("%d.lost", round)
+				first := produceStart(ctx, p, "t", produceText(lost))
+				// Sent in no attempt, as the lane is still busy with the first.
+				time.Sleep(10 * time.Millisecond)
+				second := produceStart(ctx, p, "t", produceText("never"))
+				if s := produceResults(t, first); !errors.Is(s[0].Err, hub.ErrPublishUnknown) {
+					t.Errorf("first: %v, want unknown", s[0].Err)
+				}
+				if s := produceResults(t, second); !errors.Is(s[0].Err, hub.ErrPublishUnavailable) {
+					t.Errorf("second: %v, want unavailable", s[0].Err)
+				}
+				cancel()
+				k.mu.Lock()
+				k.faults = nil
+				k.mu.Unlock()
+				if fault == faultSwallow {
+					want = append(want, lost)
+				}
+			}
+			last := produceWait(t, p, "t", produceText("last"))
+			if last[0].Err != nil {
+				t.Fatal(last[0].Err)
+			}
+			want = append(want, "last")
+			var got []string
+			for _, r := range produceLog(t, k.Cluster, "t") {
+				got = append(got, string(r.Value))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("in the log: %v\nwant: %v", got, want)
+			}
+		})
+	}
+}
+
+// TestProducerNeverResendsTheUnknown: once an attempt may have been appended, a
+// broker that then refuses the sequence gets it under no other.
+func TestProducerNeverResendsTheUnknown(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []*kerr.Error{
+		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch,
+		kerr.TopicAuthorizationFailed, kerr.MessageTooLarge, kerr.InvalidRecord,
+	} {
+		t.Run(refusal.Message, func(t *testing.T) {
+			t.Parallel()
+			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+			p := newProducer(t, k.ListenAddrs(), nil)
+			k.Fault(
+				kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend},
+				kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: refusal},
+			)
+			if s := produceWait(t, p, "t", produceText("a"), produceText("b")); !errors.Is(s[0].Err, hub.ErrPublishUnknown) || !errors.Is(s[1].Err, hub.ErrPublishUnknown) {
+				t.Errorf("got %v, %v, want unknown", s[0].Err, s[1].Err)
+			}
+			if s := produceWait(t, p, "t", produceText("c")); s[0].Err != nil || s[0].Offset != 2 {
+				t.Errorf("afterwards: %+v", s[0])
+			}
+			if log := produceLog(t, k.Cluster, "t"); len(log) != 3 {
+				t.Errorf("%d records in the log, want 3", len(log))
+			}
+		})
+	}
+}
+
+func TestProducerDuplicateIsStored(t *testing.T) {
+	t.Parallel()
+	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+	p := newProducer(t, k.ListenAddrs(), nil)
+	k.Fault(
+		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend},
+		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.DuplicateSequenceNumber},
+	)
+	if s := produceWait(t, p, "t", produceText("a"))[0]; s.Err != nil || s.Offset != -1 {
+		t.Errorf("got %+v, want stored at an unknown offset", s)
+	}
+	if s := produceWait(t, p, "t", produceText("b"))[0]; s.Err != nil || s.Offset != 1 {
+		t.Errorf("afterwards: %+v", s)
+	}
+}
+
+// TestProducerFencesLateRequests: a request that was given up never takes
+// effect behind the messages that were stored since.
+func TestProducerFencesLateRequests(t *testing.T) {
+	t.Parallel()
+	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+	p := newProducer(t, k.ListenAddrs(), nil)
+	for i := range 3 {
+		if s := produceWait(t, p, "t", produceText("warm"))[0]; s.Err != nil || s.Offset != int64(i) {
+			t.Fatalf("got %+v", s)
+		}
+	}
+	k.fail(faultLate)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if s := produceResults(t, produceStart(ctx, p, "t", produceText("late")))[0]; !errors.Is(s.Err, hub.ErrPublishUnknown) {
+		t.Fatalf("error %v, want unknown", s.Err)
+	}
+	if s := produceWait(t, p, "t", produceText("next"))[0]; s.Err != nil || s.Offset != 3 {
+		t.Fatalf("next: %+v", s)
+	}
+	time.Sleep(produceLateness + 50*time.Millisecond)
+	if s := produceWait(t, p, "t", produceText("last"))[0]; s.Err != nil || s.Offset != 4 {
+		t.Errorf("last: %+v: the late request was stored behind its successor", s)
+	}
+}

@@ -1,0 +1,328 @@
+package kafkalog
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"sluice/hub"
+)
+
+const (
+	// produceRefresh is how often a topic's leaders and partitions are asked
+	// for when no lane complains.
+	produceRefresh = 5 * time.Second
+	// produceRefreshPause is how long it is not asked again, complaint or not.
+	produceRefreshPause = 50 * time.Millisecond
+)
+
+// produceTopic spreads a topic's messages over its partitions.
+//
+// When partitions are added, messages of a key may go to another partition
+// from then on, as with any Kafka client.
+type produceTopic struct {
+	producer *Producer
+	name     string
+	stale    chan struct{} // a lane found its leader wrong
+
+	mu       sync.Mutex
+	lanes    []*produceLane // one a partition
+	numbers  []int          // 0..count-1, as the balancer wants them
+	waiting  []*produceCall // in order, until the partitions are known
+	since    time.Time      // when the first of them came
+	away     error          // why nothing is taken for now
+	sticky   int            // where messages without a key go, until its next batch
+	closed   bool
+	finished []*produceCall // settled under the lock, told behind it
+}
+
+func newProduceTopic(p *Producer, name string) *produceTopic {
+	return &produceTopic{producer: p, name: name, stale: make(chan struct{}, 1)}
+}
+
+// unlock ends a critical section and then tells the calls that it finished.
+func (t *produceTopic) unlock() {
+	for _, call := range t.unlockQuietly() {
+		call.finish()
+	}
+}
+
+func (t *produceTopic) unlockQuietly() []*produceCall {
+	finished := t.finished
+	t.finished = nil
+	t.mu.Unlock()
+	return finished
+}
+
+// settle gives a message its result. The lock is held.
+func (t *produceTopic) settle(m *produceMessage, result hub.Stored) {
+	if m.settled {
+		return
+	}
+	if m.batch != nil {
+		m.batch.live--
+	} else if m.lane != nil {
+		m.lane.dead++
+	}
+	if m.settle(result) {
+		t.finished = append(t.finished, m.call)
+	}
+}
+
+func (t *produceTopic) fail(m *produceMessage, sentinel, cause error) {
+	partition := int32(-1)
+	if m.lane != nil {
+		partition = m.lane.partition
+	}
+	err := sentinel
+	if cause != nil {
+		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, cause)
+	}
+	t.settle(m, hub.Stored{Partition: partition, Offset: -1, Err: err})
+}
+
+// accept takes a call over and returns those that are finished already.
+func (t *produceTopic) accept(ctx context.Context, call *produceCall) []*produceCall {
+	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
+	t.mu.Lock()
+	unwatch := context.AfterFunc(ctx, func() { t.expire(call, context.Cause(ctx)) })
+	call.stop = func() {
+		unwatch()
+		cancel()
+	}
+	switch {
+	case t.closed:
+		t.failCall(call, errProduceClosed)
+	case t.away != nil:
+		t.failCall(call, t.away)
+	case t.lanes == nil:
+		if len(t.waiting) == 0 {
+			t.since = time.Now()
+		}
+		t.waiting = append(t.waiting, call)
+	default:
+		t.assign(call)
+	}
+	return t.unlockQuietly()
+}
+
+func (t *produceTopic) failCall(call *produceCall, cause error) {
+	for i := range call.messages {
+		t.fail(&call.messages[i], hub.ErrPublishUnavailable, cause)
+	}
+}
+
+// assign puts a call's messages into their lanes.
+func (t *produceTopic) assign(call *produceCall) {
+	for i := range call.messages {
+		m := &call.messages[i]
+		if m.settled {
+			continue
+		}
+		m.lane = t.lanes[t.partition(m.Key)]
+		m.lane.push(m)
+	}
+}
+
+// partition is where Kafka's Java client puts a message: by the key's murmur2
+// hash, and without a key where the others without one go at the moment.
+func (t *produceTopic) partition(key []byte) int {
+	if key != nil {
+		return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, t.numbers...)
+	}
+	if lane := t.lanes[t.sticky]; lane.away != nil || lane.leader < 0 {
+		t.spread()
+	}
+	return t.sticky
+}
+
+// spread chooses another partition for messages without a key (KIP-480).
+func (t *produceTopic) spread() {
+	start, before := rand.IntN(len(t.numbers)), t.sticky
+	for i := range t.numbers {
+		at := (start + i) % len(t.numbers)
+		if lane := t.lanes[at]; at != before && lane.away == nil && lane.leader >= 0 {
+			t.sticky = at
+			return
+		}
+	}
+}
+
+// expire answers what is left of a call whose time is over.
+func (t *produceTopic) expire(call *produceCall, cause error) {
+	t.mu.Lock()
+	defer t.unlock()
+	for i := range call.messages {
+		m := &call.messages[i]
+		if m.settled {
+			continue
+		}
+		if m.batch == nil || m.batch.takeBack() {
+			t.fail(m, hub.ErrPublishUnavailable, cause)
+		} else {
+			t.fail(m, hub.ErrPublishUnknown, cause)
+		}
+		switch {
+		case m.batch != nil:
+			m.batch.stopIfDead()
+		case m.lane != nil:
+			m.lane.compact()
+		}
+	}
+}
+
+// run keeps the topic's leaders known and runs its lanes. It takes messages
+// until ctx ends and works for those that it has until work ends.
+func (t *produceTopic) run(ctx, work context.Context) {
+	defer t.end()
+	var lanes sync.WaitGroup
+	retry := t.producer.newBackoff()
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, t.producer.config.FailAfter)
+		leaders, err := produceLeaders(asking, t.producer.cluster, t.name)
+		cancel()
+		pause := produceRefresh
+		if err != nil {
+			t.missed(err)
+			pause = retry.NextBackOff()
+		} else {
+			retry.Reset()
+			for _, lane := range t.learned(leaders) {
+				lanes.Go(func() { lane.run(ctx, work) })
+			}
+		}
+		t.wait(ctx, pause)
+	}
+	t.close()
+	// Lanes that finish their work may still need to find new leaders.
+	drained := make(chan struct{})
+	go func() {
+		lanes.Wait()
+		close(drained)
+	}()
+	t.refreshUntil(work, drained)
+}
+
+// refreshUntil keeps leaders known while the lanes drain.
+func (t *produceTopic) refreshUntil(work context.Context, drained <-chan struct{}) {
+	for {
+		select {
+		case <-drained:
+			return
+		case <-t.stale:
+		}
+		asking, cancel := context.WithTimeout(work, t.producer.config.FailAfter)
+		if leaders, err := produceLeaders(asking, t.producer.cluster, t.name); err == nil {
+			t.mu.Lock()
+			t.setLeaders(leaders)
+			t.unlock()
+		}
+		cancel()
+	}
+}
+
+// wait pauses until the leaders should be asked for again.
+func (t *produceTopic) wait(ctx context.Context, pause time.Duration) {
+	least := min(pause, produceRefreshPause)
+	timer := time.NewTimer(least)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return
+	}
+	timer.Reset(pause - least)
+	select {
+	case <-timer.C:
+	case <-t.stale:
+	case <-ctx.Done():
+	}
+}
+
+// learned takes the leaders and returns the lanes that are new.
+func (t *produceTopic) learned(leaders []int32) []*produceLane {
+	t.mu.Lock()
+	defer t.unlock()
+	t.away = nil
+	before := len(t.lanes)
+	for i := before; i < len(leaders); i++ {
+		t.lanes = append(t.lanes, newProduceLane(t, int32(i)))
+	}
+	if len(leaders) != len(t.numbers) {
+		t.numbers = make([]int, len(leaders))
+		for i := range t.numbers {
+			t.numbers[i] = i
+		}
+		t.sticky = rand.IntN(len(leaders))
+	}
+	t.setLeaders(leaders)
+	waiting := t.waiting
+	t.waiting = nil
+	for _, call := range waiting {
+		t.assign(call)
+	}
+	return t.lanes[before:]
+}
+
+func (t *produceTopic) setLeaders(leaders []int32) {
+	for i, lane := range t.lanes {
+		lane.leader = -1 // also of partitions that a topic made anew lacks
+		if i < len(leaders) {
+			lane.leader = leaders[i]
+		}
+	}
+}
+
+// missed is told when the leaders could not be had. Once they are known the
+// lanes find out by themselves what works.
+func (t *produceTopic) missed(cause error) {
+	t.mu.Lock()
+	defer t.unlock()
+	if t.lanes != nil {
+		return
+	}
+	sentinel := hub.ErrPublishUnavailable
+	switch {
+	case refusedForGood(cause):
+		sentinel = hub.ErrPublishRejected
+	case t.away == nil && (len(t.waiting) == 0 || time.Since(t.since) < t.producer.config.FailAfter):
+		return
+	default:
+		if t.away == nil {
+			t.producer.config.Log.Warn("topic cannot be produced to", "topic", t.name, "cause", cause)
+		}
+		t.away = cause
+	}
+	waiting := t.waiting
+	t.waiting = nil
+	for _, call := range waiting {
+		for i := range call.messages {
+			t.fail(&call.messages[i], sentinel, cause)
+		}
+	}
+}
+
+// close refuses messages from now on.
+func (t *produceTopic) close() {
+	t.mu.Lock()
+	defer t.unlock()
+	t.closed = true
+	for _, call := range t.waiting {
+		t.failCall(call, errProduceClosed)
+	}
+	t.waiting = nil
+}
+
+// end answers whatever is left, when no lane runs any more.
+func (t *produceTopic) end() {
+	t.close()
+	t.mu.Lock()
+	defer t.unlock()
+	for _, lane := range t.lanes {
+		lane.failQueue(errProduceClosed)
+	}
+}

@@ -1,0 +1,216 @@
+package kafkalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+)
+
+// minReadBytes is the least that Read asks of a partition.
+const minReadBytes = 16 << 10
+
+// Read implements hub.Source. Where maxBytes is used up before every place has
+// been served, the partitions left over are not visited; at least one that has
+// records is. It tries again for a while where a leader has moved or does not
+// answer, and returns ErrSourceUnavailable then.
+func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
+	r := reading{s: s, topic: topic, visit: visit, left: maxBytes}
+	r.todo = append(r.todo, from...)
+	pace := newBackoff()
+	for try := 1; ; try++ {
+		before := len(r.todo)
+		err := r.once(ctx, try > 1)
+		if len(r.todo) == 0 || err == nil && (r.left <= 0 || len(r.todo) == before) {
+			return nil
+		}
+		if errors.Is(err, hub.ErrLogChanged) {
+			return fmt.Errorf("read %q: %w", topic.Name, err)
+		}
+		if err == nil {
+			try = 0
+			continue
+		}
+		if try >= attempts || !sleep(ctx, pace.NextBackOff()) {
+			return fmt.Errorf("read %q: %w", topic.Name, ensureUnavailable(cmp.Or(ctx.Err(), err)))
+		}
+	}
+}
+
+// reading is one call of Read.
+type reading struct {
+	s     *Source
+	topic hub.Topic
+	visit func(*hub.Fetched)
+	todo  []hub.Place
+	left  int // bytes
+	walk  walk
+}
+
+// once asks every leader for what is still to be done.
+func (r *reading) once(ctx context.Context, fresh bool) error {
+	l, err := r.s.layoutOf(ctx, r.topic, fresh)
+	if err != nil {
+		return err
+	}
+	var failed error
+	asked := make(map[int32]bool)
+	for _, at := range append([]hub.Place(nil), r.todo...) {
+		lead, ok := l.find(at.Partition)
+		switch {
+		case !ok:
+			failed = fmt.Errorf("%q has no partition %d", r.topic.Name, at.Partition)
+		case lead.leader < 0:
+			failed = leaderless(r.topic.Name, lead)
+		case !asked[lead.leader] && r.left > 0:
+			asked[lead.leader] = true
+			if err := r.leader(ctx, l, lead.leader); err != nil {
+				failed = err
+			}
+		}
+	}
+	return failed
+}
+
+// leader asks one broker for all that it leads.
+func (r *reading) leader(ctx context.Context, l layout, leader int32) error {
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID = r.topic.Name, l.id
+	for _, at := range r.todo {
+		if lead, ok := l.find(at.Partition); ok && lead.leader == leader {
+			t.Partitions = append(t.Partitions, fetchPartition(at, lead.epoch, 0))
+		}
+	}
+	share := max(r.left*len(t.Partitions)/max(len(r.todo), 1), minReadBytes)
+	share = min(share, maxAnswerBytes/2)
+	for i := range t.Partitions {
+		t.Partitions[i].PartitionMaxBytes = int32(max(share/len(t.Partitions), minReadBytes))
+	}
+	req := newFetchRequest("", 0, share)
+	req.Topics = append(req.Topics, t)
+	got, err := r.s.fetch(ctx, leader, req, !l.id.IsZero())
+	if err != nil {
+		return fmt.Errorf("fetch from broker %d: %w", leader, err)
+	}
+	defer got.release()
+	f := r.s.inflaters.Get().(*inflater)
+	defer r.s.inflaters.Put(f)
+	var failed error
+	for i := range got.partitions {
+		if err := r.partition(ctx, l, &got.partitions[i], f); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// partition visits what came of one partition and strikes it off.
+func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, f *inflater) error {
+	var at hub.Place
+	found := false
+	for _, t := range r.todo {
+		if t.Partition == p.partition {
+			at, found = t, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	if p.code == codeOffsetOutOfRange {
+		return r.relocate(ctx, l, at)
+	}
+	if err := kafkaError(p.code); err != nil {
+		return fmt.Errorf("fetch partition %d: %w", p.partition, err)
+	}
+	out := hub.Fetched{Partition: p.partition, Next: at, Start: p.start, Tip: p.stable}
+	if to, diverges := diverged(p, at); diverges {
+		out.Next, out.Gap = to, truncated(at, to)
+		r.visited(&out)
+		return nil
+	}
+	r.walk.begin(p, at)
+	if len(p.records) == 0 && at.Offset < p.stable && len(r.todo) > 1 {
+		return nil // there was no room for it; the next round has it
+	}
+	for more := true; more; {
+		f.reset()
+		r.walk.next(f, r.s.config.InflatedBytes)
+		out.Next, out.Bytes, out.Gap, out.Each = r.walk.place, r.walk.bytes, nil, nil
+		if r.walk.gap.Reason != "" {
+			gap := r.walk.gap
+			out.Gap = &gap
+		}
+		if r.walk.visible > 0 {
+			out.Each = r.walk.each
+		}
+		more = len(r.walk.rest) > 0
+		r.visited(&out)
+	}
+	r.left -= len(p.records)
+	return nil
+}
+
+func (r *reading) visited(out *hub.Fetched) {
+	for i, t := range r.todo {
+		if t.Partition == out.Partition {
+			r.todo = append(r.todo[:i], r.todo[i+1:]...)
+			break
+		}
+	}
+	r.visit(out)
+}
+
+func (r *reading) relocate(ctx context.Context, l layout, at hub.Place) error {
+	lead, _ := l.find(at.Partition)
+	to, gap, err := r.s.cluster.relocate(ctx, l.name, lead, at)
+	if err == nil && gap == nil && to == at {
+		to, gap, err = r.s.cluster.restart(ctx, l.name, lead, at)
+	}
+	if err != nil {
+		return err
+	}
+	r.visited(&hub.Fetched{Partition: at.Partition, Gap: gap, Next: to, Start: -1, Tip: -1})
+	return nil
+}
+
+// fetchPartition asks for what follows a place.
+func fetchPartition(at hub.Place, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition = at.Partition
+	p.CurrentLeaderEpoch = leaderEpoch
+	p.FetchOffset = at.Offset
+	p.LastFetchedEpoch = at.Epoch
+	p.PartitionMaxBytes = int32(maxBytes)
+	return p
+}
+
+// diverged reports whether the log was cut below a place, and where it goes on.
+func diverged(p *fetchedPartition, at hub.Place) (hub.Place, bool) {
+	if p.divergedEnd < 0 || at.Epoch < 0 {
+		return at, false
+	}
+	return hub.Place{
+		Partition: at.Partition, Epoch: p.divergedEpoch, Offset: min(p.divergedEnd, at.Offset),
+	}, true
+}
+
+// fetch asks a broker with what is known of its version.
+func (s *Source) fetch(ctx context.Context, broker int32, req *kmsg.FetchRequest, byID bool) (*fetched, error) {
+	s.mu.Lock()
+	version := s.versions[broker]
+	s.mu.Unlock()
+	got, err := s.cluster.fetch(ctx, broker, req, version, byID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		// It may come back as another version.
+		delete(s.versions, broker)
+		return nil, err
+	}
+	s.versions[broker] = got.version
+	return got, nil
+}

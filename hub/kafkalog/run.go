@@ -1,0 +1,241 @@
+package kafkalog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"sluice/hub"
+)
+
+const (
+	// refreshGap keeps two questions apart, however many ask for them.
+	refreshGap = 50 * time.Millisecond
+	// changedFor and missingFor are how long metadata must say that a topic
+	// is another one or gone, before it is believed: brokers learn of a topic
+	// that was just made one after the other.
+	changedFor = 500 * time.Millisecond
+	missingFor = 3 * time.Second
+)
+
+// doubt is what metadata says against a topic, and since when.
+type doubt struct {
+	since time.Time
+	id    hub.TopicID // another topic's, zero for none at all
+	times int
+}
+
+// Run reads for all who follow until the context ends. It owns the loop that
+// asks for metadata, here, and one goroutine a broker with one for each of its
+// fetches; all have ended when it returns, but for fetches under way on
+// kafka-go's connections, which hold no more than their own buffers and end
+// with their deadlines.
+func (s *Source) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	pace := newBackoff()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.stop()
+			return ctx.Err()
+		case <-s.kick:
+		case <-timer.C:
+		}
+		wait := s.config.MetadataEvery
+		if err := s.learn(ctx); err != nil && ctx.Err() == nil {
+			wait = pace.NextBackOff()
+		} else {
+			pace.Reset()
+		}
+		s.startBrokers(ctx, &loops)
+		timer.Reset(wait)
+		if !sleep(ctx, refreshGap) {
+			continue
+		}
+	}
+}
+
+// refresh asks for new metadata soon.
+func (s *Source) refresh() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// startBrokers starts the loops of brokers that have come to be served from.
+func (s *Source) startBrokers(ctx context.Context, loops *sync.WaitGroup) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.brokers {
+		if !b.running {
+			b.running = true
+			loops.Go(func() { b.run(ctx) })
+		}
+	}
+}
+
+// stop lets Run be called again.
+func (s *Source) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.brokers {
+		for _, share := range b.shares {
+			for _, p := range share.parts {
+				p.broker = nil
+			}
+		}
+	}
+	s.brokers = make(map[int32]*broker)
+}
+
+// learn asks for the metadata of all topics that are followed.
+func (s *Source) learn(ctx context.Context) error {
+	s.mu.Lock()
+	seen := make(map[string]struct{}, len(s.followers))
+	names := make([]string, 0, len(s.followers))
+	for f := range s.followers {
+		if _, ok := seen[f.topic.Name]; !ok {
+			seen[f.topic.Name] = struct{}{}
+			names = append(names, f.topic.Name)
+		}
+	}
+	s.mu.Unlock()
+	if len(names) == 0 {
+		return nil
+	}
+	found, err := s.cluster.metadata(ctx, names)
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if s.cause == nil && ctx.Err() == nil {
+			s.log.Warn("metadata cannot be had", "cause", err)
+		}
+		s.cause = err
+		return err
+	}
+	s.cause = nil
+	layouts := make(map[string]*layout, len(found))
+	for i := range found {
+		layouts[found[i].name] = &found[i]
+	}
+	var again error
+	for f := range s.followers {
+		if l := layouts[f.topic.Name]; l != nil {
+			if err := s.apply(f, l, now); err != nil {
+				again = err
+			}
+		}
+	}
+	return again
+}
+
+// apply brings what metadata says of a topic to a follower. An error says that
+// metadata is to be asked again soon.
+func (s *Source) apply(f *follower, l *layout, now time.Time) error {
+	if f.err != nil {
+		return nil
+	}
+	if l.err != nil && !l.missing {
+		f.fail(now, l.err)
+		return l.err
+	}
+	another := !l.missing && !f.id.IsZero() && !l.id.IsZero() && l.id != f.id
+	if l.missing || another {
+		return s.doubt(f, l, now)
+	}
+	f.changed = doubt{}
+	if f.id.IsZero() {
+		f.id = l.id
+	}
+	var again error
+	for _, lead := range l.partitions {
+		if lead.leader < 0 {
+			again = leaderless(l.name, lead)
+		}
+		s.lead(f.at(lead.partition, now), lead, now, again)
+	}
+	return again
+}
+
+// at finds a partition, or begins one that nobody has read from.
+func (f *follower) at(partition int32, now time.Time) *partition {
+	if i := int(partition); i < len(f.partitions) && f.partitions[i].lead.partition == partition {
+		return f.partitions[i]
+	}
+	for _, p := range f.partitions {
+		if p.lead.partition == partition {
+			return p
+		}
+	}
+	p := newPartition(f, hub.Place{Partition: partition, Epoch: -1}, now)
+	p.fresh = true
+	f.partitions = append(f.partitions, p)
+	return p
+}
+
+// lead notes who leads a partition.
+func (s *Source) lead(p *partition, lead leadership, now time.Time, cause error) {
+	moved := lead.leader != p.lead.leader || lead.epoch != p.lead.epoch
+	p.lead = lead
+	if lead.leader < 0 {
+		p.assign(nil)
+		if p.failing.IsZero() {
+			p.failing = now
+		}
+		p.cause = cause
+		return
+	}
+	if moved {
+		p.replica = -1
+		p.retryAt = time.Time{}
+	}
+	serving := lead.leader
+	if p.replica >= 0 && now.Before(p.replicaUntil) {
+		serving = p.replica
+	}
+	b := s.brokers[serving]
+	if b == nil {
+		b = newBroker(s, serving)
+		s.brokers[serving] = b
+	}
+	p.assign(b)
+	b.nudge()
+}
+
+// doubt ends a follower once metadata has said often and long enough that its
+// topic is gone.
+func (s *Source) doubt(f *follower, l *layout, now time.Time) error {
+	err := fmt.Errorf("%w: %q is gone", hub.ErrLogChanged, l.name)
+	needed := missingFor
+	if !l.missing {
+		err = fmt.Errorf("%w: %q has id %s, not %s", hub.ErrLogChanged, l.name, l.id, f.id)
+		needed = changedFor
+	}
+	if f.changed.times == 0 || f.changed.id != l.id {
+		f.changed = doubt{since: now, id: l.id}
+	}
+	f.changed.times++
+	if f.changed.times < 3 || now.Sub(f.changed.since) < needed {
+		f.fail(now, err)
+		return err
+	}
+	f.err = err
+	f.nudge()
+	return nil
+}
+
+// fail notes that nothing of the topic can be read.
+func (f *follower) fail(now time.Time, cause error) {
+	for _, p := range f.partitions {
+		if p.failing.IsZero() {
+			p.failing = now
+		}
+		p.cause = cause
+	}
+}

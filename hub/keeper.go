@@ -1,0 +1,202 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Keeper moves named cursors: it gathers acks and writes them to the store
+// together, and knows which subscriptions of this instance hold which names.
+type Keeper struct {
+	store CursorStore
+	every time.Duration
+
+	mu      sync.Mutex
+	pending []pendingCommit
+	wake    chan struct{}
+	holders map[CursorName]*Holding
+}
+
+type pendingCommit struct {
+	Commit
+	done []func(error)
+}
+
+// Holding is a subscription's hold of a name, until it is superseded.
+type Holding struct {
+	keeper     *Keeper
+	name       CursorName
+	fence      int64
+	superseded func()
+}
+
+// maxPending bounds the acks that wait to be written.
+const maxPending = 100_000
+
+// NewKeeper makes a keeper that writes to the store at most once in a span.
+func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
+	if store == nil || every <= 0 {
+		return nil, errors.New("new keeper: give a store and a span above zero")
+	}
+	return &Keeper{
+		store:   store,
+		every:   every,
+		wake:    make(chan struct{}, 1),
+		holders: make(map[CursorName]*Holding),
+	}, nil
+}
+
+// Run writes what is acked until the context ends, and then what is left.
+func (k *Keeper) Run(ctx context.Context) error {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	tasks.Go(func() {
+		retry := newBackoff()
+		for ctx.Err() == nil {
+			if err := k.store.Superseded(ctx, k.taken); err != nil && !retry.wait(ctx) {
+				return
+			}
+		}
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			k.flush(last)
+			return nil
+		case <-k.wake:
+		}
+		k.flush(ctx)
+		pause := time.NewTimer(k.every)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
+	}
+}
+
+// Take makes a subscription the one that acks under a name, and returns what is
+// stored. Superseded is called, once and from any goroutine, when somebody else
+// takes the name. With ErrNoCursor the holding is valid.
+func (k *Keeper) Take(ctx context.Context, name CursorName, superseded func()) (Position, *Holding, error) {
+	at, fence, err := k.store.Take(ctx, name)
+	if err != nil && !errors.Is(err, ErrNoCursor) {
+		return Position{}, nil, err
+	}
+	h := &Holding{keeper: k, name: name, fence: fence, superseded: superseded}
+	k.mu.Lock()
+	before := k.holders[name]
+	if before != nil && before.fence > fence {
+		// Two took it at once, and the other one was later.
+		before, h = h, before
+	}
+	k.holders[name] = h
+	k.mu.Unlock()
+	if before != nil {
+		before.superseded()
+	}
+	if h.fence != fence {
+		return at, before, err
+	}
+	return at, h, err
+}
+
+// Release gives up the name, without anybody being told.
+func (h *Holding) Release() {
+	h.keeper.mu.Lock()
+	defer h.keeper.mu.Unlock()
+	if h.keeper.holders[h.name] == h {
+		delete(h.keeper.holders, h.name)
+	}
+}
+
+// Ack moves the named cursor. Done is called once the store has it, or with why
+// it has not; it must not block. An ack that another one of the same
+// subscription overtakes is done with it.
+func (h *Holding) Ack(at Position, now time.Time, done func(error)) {
+	h.keeper.commit(Commit{CursorName: h.name, Position: at, At: now, Fence: h.fence}, done)
+}
+
+// Set moves a named cursor for nobody in particular.
+func (k *Keeper) Set(name CursorName, at Position, now time.Time, reset bool, done func(error)) {
+	k.commit(Commit{CursorName: name, Position: at, At: now, Reset: reset}, done)
+}
+
+// Load finds what is stored under a name.
+func (k *Keeper) Load(ctx context.Context, name CursorName) (Position, time.Time, error) {
+	return k.store.Load(ctx, name)
+}
+
+// Delete forgets a name.
+func (k *Keeper) Delete(ctx context.Context, name CursorName) error {
+	return k.store.Delete(ctx, name)
+}
+
+func (k *Keeper) commit(c Commit, done func(error)) {
+	k.mu.Lock()
+	if len(k.pending) >= maxPending {
+		k.mu.Unlock()
+		done(ErrStoreUnavailable)
+		return
+	}
+	i := slices.IndexFunc(k.pending, func(p pendingCommit) bool {
+		return p.CursorName == c.CursorName && p.Fence == c.Fence && !p.Reset && !c.Reset && c.Position.Covers(p.Position)
+	})
+	if i >= 0 {
+		k.pending[i].Commit = c
+		k.pending[i].done = append(k.pending[i].done, done)
+	} else {
+		k.pending = append(k.pending, pendingCommit{c, []func(error){done}})
+	}
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// flush writes what has gathered. What cannot be written is not kept: its ack
+// fails, and a later one says more.
+func (k *Keeper) flush(ctx context.Context) {
+	k.mu.Lock()
+	pending := k.pending
+	k.pending = nil
+	k.mu.Unlock()
+	if len(pending) == 0 {
+		return
+	}
+	commits := make([]Commit, len(pending))
+	for i, p := range pending {
+		commits[i] = p.Commit
+	}
+	errs := k.store.Commit(ctx, commits)
+	for i, p := range pending {
+		for _, done := range p.done {
+			done(errs[i])
+		}
+		if errors.Is(errs[i], ErrSuperseded) {
+			k.lost(p.CursorName, p.Fence)
+		}
+	}
+}
+
+// taken is told that a name has been taken somewhere.
+func (k *Keeper) taken(name CursorName, fence int64) {
+	k.mu.Lock()
+	h := k.holders[name]
+	if h == nil || h.fence >= fence {
+		k.mu.Unlock()
+		return
+	}
+	delete(k.holders, name)
+	k.mu.Unlock()
+	h.superseded()
+}
+
+// lost is told that the store refused a fence.
+func (k *Keeper) lost(name CursorName, fence int64) { k.taken(name, fence+1) }

@@ -1,0 +1,348 @@
+package hub
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// firstIndex leaves room in front for what is filled in backwards.
+	firstIndex = 1 << 40
+
+	minChunkBytes = 16 << 10
+	maxChunkBytes = 1 << 20
+	// quickChunk: a chunk that is full sooner is followed by a larger one.
+	quickChunk = time.Second
+	// maxCuts bounds how many truncations are remembered.
+	maxCuts = 64
+)
+
+// log is the recent past of one stream: chunks of entries, numbered by index,
+// from the floor to the tip. One goroutine appends; any number read, without
+// locks, and remember no more than an index.
+type log struct {
+	stream string
+	wake   func(shard int, f *Feed)
+	now    func() time.Time
+
+	chunks atomic.Pointer[[]*chunk] // sorted by base, never empty, never changed
+	tip    atomic.Pointer[mark]
+	recent [8]atomic.Pointer[mark] // marks behind the tip, by index
+	status atomic.Pointer[Status]
+
+	// Owned by the appender.
+	last   *chunk
+	at     Position
+	opened time.Time // when last was made
+
+	mu    sync.Mutex // guards the lists below, and whoever changes chunks
+	feeds map[string]*Feed
+	keyed map[string][]*Feed
+	cuts  []Place // where partitions went on after being truncated
+}
+
+// mark is an index of a log with the position that belongs to it. All who are
+// at that index share it, and the text of its cursor.
+type mark struct {
+	index uint64
+	at    Position
+	made  time.Time
+	text  atomic.Pointer[string]
+}
+
+// cursor is the text of the cursor of one who is at the mark.
+func (m *mark) cursor(stream string) string {
+	if text := m.text.Load(); text != nil {
+		return *text
+	}
+	text := Cursor{At: m.made, Streams: []StreamPosition{{stream, m.at}}}.String()
+	m.text.Store(&text)
+	return text
+}
+
+// Status says whether a stream can be read from Kafka, and since when.
+type Status struct {
+	Live  bool
+	Since time.Time
+}
+
+func newLog(stream string, start Position, wake func(int, *Feed), now func() time.Time) *log {
+	l := &log{
+		stream: stream,
+		wake:   wake,
+		now:    now,
+		feeds:  make(map[string]*Feed),
+		keyed:  make(map[string][]*Feed),
+	}
+	l.status.Store(&Status{Live: true, Since: now()})
+	l.begin(firstIndex, start)
+	return l
+}
+
+// begin makes the log empty, with its floor and tip at an index.
+func (l *log) begin(index uint64, start Position) {
+	l.at = start.Clone()
+	l.last = newChunk(index, start.Clone(), 0, 0)
+	l.mu.Lock()
+	l.chunks.Store(&[]*chunk{l.last})
+	l.tip.Store(&mark{index: index, at: start.Clone(), made: l.now()})
+	l.mu.Unlock()
+}
+
+// restart empties the log, whose entries have become void, and goes on from
+// another position. Everybody is below the floor then and compares positions.
+func (l *log) restart(start Position) {
+	l.begin(l.tip.Load().index+1, start)
+	l.notifyAll()
+}
+
+// cut empties the log because a partition goes on from an earlier offset under
+// a new epoch.
+func (l *log) cut(at Place) {
+	next := l.at.Clone()
+	next.set(at)
+	l.mu.Lock()
+	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts):], at)
+	l.mu.Unlock()
+	l.restart(next)
+}
+
+// cutBelow finds where a position that was taken before a cut goes on.
+func (l *log) cutBelow(at Place) (Place, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found, ok := at, false
+	for _, c := range l.cuts {
+		if c.Partition == at.Partition && found.Offset > c.Offset && found.Epoch >= 0 && found.Epoch < c.Epoch {
+			found, ok = c, true
+		}
+	}
+	return found, ok
+}
+
+// append adds a draft's entries and wakes whoever they are for, once.
+func (l *log) append(d *draft) {
+	if len(d.entries) == 0 {
+		return
+	}
+	first := l.last.base + uint64(l.last.filled)
+	for i := 0; i < len(d.entries); {
+		next := l.last.fill(d, i)
+		if next == i {
+			l.open(d, i)
+			continue
+		}
+		l.last.publish()
+		for ; i < next; i++ {
+			l.at.set(d.entries[i].place())
+		}
+	}
+	tip := &mark{index: first + uint64(len(d.entries)), at: l.at.Clone(), made: l.now()}
+
+	l.mu.Lock()
+	woken := l.match(d, first)
+	// The tip moves under the lock, so that a feed that is made now begins
+	// exactly where matching has begun for it.
+	l.tip.Store(tip)
+	l.mu.Unlock()
+	for _, f := range woken {
+		f.notify()
+	}
+}
+
+// open makes room for the draft's entries from i on.
+func (l *log) open(d *draft, i int) {
+	size := max(minChunkBytes, len(l.last.bodies))
+	now := l.now()
+	if now.Sub(l.opened) < quickChunk {
+		size *= 2
+	}
+	need := len(d.bodies) - d.bodyStart(i)
+	size = max(min(max(size, need), maxChunkBytes), int(d.entries[i].end)-d.bodyStart(i))
+	each := max(64, need/(len(d.entries)-i))
+	entries := min(size/each+size/each/4+16, 1<<16)
+
+	l.opened = now
+	l.last = newChunk(l.last.base+uint64(l.last.filled), l.at.Clone(), entries, size)
+	l.mu.Lock()
+	chunks := append(slices.Clone(*l.chunks.Load()), l.last)
+	l.chunks.Store(&chunks)
+	l.mu.Unlock()
+}
+
+// match gives new entries to the filtered feeds they are for and returns all
+// feeds that have something new. The caller holds the lock.
+func (l *log) match(d *draft, first uint64) []*Feed {
+	var woken []*Feed
+	if f := l.feeds[""]; f != nil {
+		woken = append(woken, f)
+	}
+	if len(l.keyed) == 0 {
+		return woken
+	}
+	floor := l.floor().base
+	for i := range d.entries {
+		e := &d.entries[i]
+		switch e.kind {
+		case entryRecord:
+			if e.keyEnd == 0 {
+				continue
+			}
+			start := uint32(d.bodyStart(i))
+			// A map's look-up by converted bytes does not allocate.
+			for _, f := range l.keyed[string(d.bodies[start+e.keyStart:start+e.keyEnd])] {
+				if f.match(first+uint64(i), floor) {
+					woken = append(woken, f)
+				}
+			}
+		case entryGap:
+			for name, f := range l.feeds {
+				if name != "" && f.match(first+uint64(i), floor) {
+					woken = append(woken, f)
+				}
+			}
+		case entryAdvance:
+		}
+	}
+	for _, f := range woken {
+		f.matching = false
+	}
+	return woken
+}
+
+// notifyAll wakes everybody.
+func (l *log) notifyAll() {
+	l.mu.Lock()
+	feeds := make([]*Feed, 0, len(l.feeds))
+	for _, f := range l.feeds {
+		feeds = append(feeds, f)
+	}
+	l.mu.Unlock()
+	for _, f := range feeds {
+		f.notify()
+	}
+}
+
+// setLive tells everybody when the stream can or cannot be read any more.
+func (l *log) setLive(live bool) {
+	if l.status.Load().Live == live {
+		return
+	}
+	l.status.Store(&Status{Live: live, Since: l.now()})
+	l.notifyAll()
+}
+
+// floor is the oldest chunk.
+func (l *log) floor() *chunk { return (*l.chunks.Load())[0] }
+
+// find gives the chunk that holds an index, and where in it, or nil when the
+// index is below the floor.
+func (l *log) find(index uint64) (*chunk, int) {
+	chunks := *l.chunks.Load()
+	k := sort.Search(len(chunks), func(k int) bool { return chunks[k].base > index })
+	if k == 0 {
+		return nil, 0
+	}
+	c := chunks[k-1]
+	return c, int(index - c.base)
+}
+
+// markIn gives the mark in front of entry i of a chunk.
+func (l *log) markIn(c *chunk, i int) *mark {
+	index := c.base + uint64(i)
+	if tip := l.tip.Load(); tip.index == index {
+		return tip
+	}
+	slot := &l.recent[index%uint64(len(l.recent))]
+	if m := slot.Load(); m != nil && m.index == index {
+		return m
+	}
+	m := &mark{index: index, at: c.positionBefore(i), made: l.now()}
+	slot.Store(m)
+	return m
+}
+
+// covering finds the largest index at which nothing precedes that a position
+// has not had, or nil when the log begins behind it.
+func (l *log) covering(at Position) (*chunk, int) {
+	chunks := *l.chunks.Load()
+	k := sort.Search(len(chunks), func(k int) bool { return !at.Covers(chunks[k].start) })
+	if k == 0 {
+		return nil, 0
+	}
+	c := chunks[k-1]
+	i, n := 0, c.len()
+	// The chunk may hold entries that the tip has not yet passed.
+	if tip := l.tip.Load().index; c.base+uint64(n) > tip {
+		n = int(tip - c.base)
+	}
+	for i < n {
+		e := c.at(i)
+		if at.Offset(e.partition, 0) < e.next {
+			break
+		}
+		i++
+	}
+	return c, i
+}
+
+// size is about what the log holds in memory.
+func (l *log) size() int {
+	size := 0
+	for _, c := range *l.chunks.Load() {
+		size += c.size()
+	}
+	return size
+}
+
+// shrink gives up the oldest chunks, all but the last, until the log is within
+// a size. It returns the size then.
+func (l *log) shrink(most int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	chunks := *l.chunks.Load()
+	sizes := make([]int, len(chunks))
+	size := 0
+	for i, c := range chunks {
+		sizes[i] = c.size()
+		size += sizes[i]
+	}
+	drop := 0
+	for drop < len(chunks)-1 && size > most {
+		size -= sizes[drop]
+		drop++
+	}
+	if drop > 0 {
+		kept := slices.Clone(chunks[drop:])
+		l.chunks.Store(&kept)
+	}
+	return size
+}
+
+// prepend puts older chunks in front of the floor that they were made for. It
+// reports false when that is no longer the floor.
+func (l *log) prepend(older []*chunk, floor *chunk) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	chunks := *l.chunks.Load()
+	if chunks[0] != floor {
+		return false
+	}
+	base := floor.base
+	for _, c := range slices.Backward(older) {
+		base -= uint64(c.filled)
+		c.base = base
+	}
+	all := append(slices.Clone(older), chunks...)
+	l.chunks.Store(&all)
+	return true
+}
+
+// sortPlaces sorts places by partition.
+func sortPlaces(places []Place) {
+	slices.SortFunc(places, func(a, b Place) int { return cmp.Compare(a.Partition, b.Partition) })
+}

@@ -1,0 +1,134 @@
+package hub
+
+import (
+	"context"
+	"math"
+)
+
+const (
+	// newestOffsets bounds how many offsets of a partition are searched for
+	// the newest records that pass a filter, newestBytes how much in all.
+	newestOffsets = 1 << 17
+	newestBytes   = 64 << 20
+)
+
+// sighting is a record that passed the filter.
+type sighting struct{ offset, time int64 }
+
+// newest finds the position from which on there are n records that pass the
+// filter, the newest by timestamp over all partitions. It reports short when
+// there are fewer, or none more within the bound of what is searched.
+func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from Position, short bool, err error) {
+	tip, err := s.places(ctx, Tip())
+	if err != nil {
+		return Position{}, false, err
+	}
+	begin, err := s.places(ctx, Earliest())
+	if err != nil {
+		return Position{}, false, err
+	}
+	found := make(map[int32][]sighting) // by partition, offsets rising
+	low := tip.Clone()
+	budget := newestBytes
+	for window := int64(max(64, n)); ; window *= 8 {
+		searched := true // to the beginning, or as far as the bound allows
+		for i, end := range tip.Places {
+			was := low.Places[i].Offset
+			low.Places[i] = Place{
+				Partition: end.Partition,
+				Offset:    max(begin.Offset(end.Partition, 0), end.Offset-min(window, newestOffsets)),
+				Epoch:     -1,
+			}
+			searched = searched && low.Places[i].Offset == was
+		}
+		if searched || budget <= 0 {
+			break
+		}
+		clear(found)
+		oldest := make(map[int32]int64)
+		if err := s.sight(ctx, low, tip, filter, &budget, found, oldest); err != nil {
+			return Position{}, false, err
+		}
+		if enough(found, oldest, low, begin, tip, n) {
+			break
+		}
+	}
+	from, taken := newestOf(found, tip, n)
+	return from, taken < n, nil
+}
+
+// sight notes all records between two positions that pass the filter, and the
+// time of the first record of each partition.
+func (s *Subscription) sight(ctx context.Context, low, tip Position, filter Filter, budget *int,
+	found map[int32][]sighting, oldest map[int32]int64,
+) error {
+	s.stream.readTo(ctx, low, func() Position { return tip }, func(r run) bool {
+		for i := r.i; i < r.n; i++ {
+			e := r.block.at(i)
+			if _, ok := oldest[e.partition]; !ok && e.kind == entryRecord {
+				oldest[e.partition] = e.time
+			}
+			*budget -= len(r.block.body(i))
+			if e.kind == entryRecord && e.next <= tip.Offset(e.partition, 0) && filter.passes(r.block, i) {
+				found[e.partition] = append(found[e.partition], sighting{e.next - 1, e.time})
+			}
+		}
+		return *budget > 0
+	})
+	return ctx.Err()
+}
+
+// enough reports whether what was found holds the newest n for certain: what
+// was not searched is older than all of them, as far as timestamps rise.
+func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip Position, n int) bool {
+	from, taken := newestOf(found, tip, n)
+	if taken < n {
+		return false
+	}
+	last := int64(math.MaxInt64)
+	for p, all := range found {
+		for _, seen := range all {
+			if seen.offset >= from.Offset(p, 0) {
+				last = min(last, seen.time)
+			}
+		}
+	}
+	for _, at := range low.Places {
+		if at.Offset > begin.Offset(at.Partition, 0) && oldest[at.Partition] > last {
+			return false
+		}
+	}
+	return true
+}
+
+// newestOf takes the newest n and gives the position in front of them.
+func newestOf(found map[int32][]sighting, tip Position, n int) (Position, int) {
+	from := tip.Clone()
+	left := make(map[int32]int, len(found))
+	for p, all := range found {
+		left[p] = len(all)
+	}
+	for taken := range n {
+		p, ok := newestLeft(found, left)
+		if !ok {
+			return from, taken
+		}
+		left[p]--
+		from.set(Place{Partition: p, Offset: found[p][left[p]].offset, Epoch: -1})
+	}
+	return from, n
+}
+
+// newestLeft finds the partition whose last record that is left is the newest.
+func newestLeft(found map[int32][]sighting, left map[int32]int) (int32, bool) {
+	newest, at := int64(math.MinInt64), int32(-1)
+	for p, n := range left {
+		if n == 0 {
+			continue
+		}
+		if t := found[p][n-1].time; t > newest || t == newest && p > at {
+			newest, at = t, p
+		}
+	}
+	return at, at >= 0
+}

@@ -1,0 +1,112 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed" // the script
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"sluice/hub"
+)
+
+//go:embed commit.lua
+var commitSource string
+
+var commitScript = redis.NewScript(commitSource)
+
+// commitsPerRoundTrip bounds a pipeline, so that its answers, some tens of
+// microseconds of script each, come well within a call's timeout.
+const commitsPerRoundTrip = 512
+
+// Commit moves cursors, up to 512 in one round trip, and returns one result a
+// commit: nil, hub.ErrSuperseded, or hub.ErrStoreUnavailable where it is not
+// known to be stored. A commit that was stored and then tried again changes
+// nothing, unless it says Reset.
+func (s *Store) Commit(ctx context.Context, commits []hub.Commit) []error {
+	results := make([]error, len(commits))
+	for from := 0; from < len(commits); from += commitsPerRoundTrip {
+		to := min(from+commitsPerRoundTrip, len(commits))
+		s.commit(ctx, commits[from:to], results[from:to])
+	}
+	return results
+}
+
+func (s *Store) commit(ctx context.Context, commits []hub.Commit, results []error) {
+	pending := make([]*pendingCommit, 0, len(commits))
+	for i := range commits {
+		args, err := commitArguments(commits[i], s.ttl)
+		if err != nil {
+			results[i] = err
+			continue
+		}
+		pending = append(pending, &pendingCommit{index: i, keys: []string{s.key(commits[i].CursorName)}, args: args})
+	}
+	err := s.call(ctx, "commit cursors", func(ctx context.Context) error {
+		if err := s.send(ctx, pending, commitScript.EvalSha); err != nil {
+			return err
+		}
+		// A server that restarted, or whose scripts were flushed, gets the
+		// text itself. In a Cluster each node may lack it.
+		var unknown []*pendingCommit
+		for _, p := range pending {
+			if redis.HasErrorPrefix(p.reply.Err(), "NOSCRIPT") {
+				unknown = append(unknown, p)
+			}
+		}
+		return s.send(ctx, unknown, commitScript.Eval)
+	})
+	for _, p := range pending {
+		results[p.index] = p.result(err)
+	}
+}
+
+// pendingCommit is a commit on its way; reply is nil until it was sent.
+type pendingCommit struct {
+	index int
+	keys  []string
+	args  []any
+	reply *redis.Cmd
+}
+
+type evaluate func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
+
+// send pipelines commits and sets their replies. Its error is one of the
+// connection; a refusal of single commits is in their replies.
+func (s *Store) send(ctx context.Context, pending []*pendingCommit, run evaluate) error {
+	if len(pending) == 0 {
+		return nil
+	}
+	pipe := s.client.Pipeline()
+	for _, p := range pending {
+		p.reply = run(ctx, pipe, p.keys, p.args...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !answered(err) {
+		return err
+	}
+	// In a Cluster one node may have refused and another have been away.
+	for _, p := range pending {
+		if err := p.reply.Err(); err != nil && !answered(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// result tells what became of a commit; failed is the error of the whole call.
+func (p *pendingCommit) result(failed error) error {
+	if p.reply == nil {
+		return failed
+	}
+	moved, err := p.reply.Int()
+	switch {
+	case err == nil && moved == 1:
+		return nil
+	case err == nil:
+		return fmt.Errorf("commit cursor: %w", hub.ErrSuperseded)
+	case failed != nil:
+		return failed
+	default:
+		return fmt.Errorf("commit cursor: %w: %w", hub.ErrStoreUnavailable, err)
+	}
+}

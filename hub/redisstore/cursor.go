@@ -1,0 +1,87 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"sluice/hub"
+)
+
+//go:embed take.lua
+var takeSource string
+
+//go:embed delete.lua
+var deleteSource string
+
+var (
+	takeScript   = redis.NewScript(takeSource)
+	deleteScript = redis.NewScript(deleteSource)
+)
+
+// Load finds a position and when it was made, or returns hub.ErrNoCursor.
+func (s *Store) Load(ctx context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+	var fields map[string]string
+	err := s.call(ctx, "load cursor", func(ctx context.Context) (err error) {
+		fields, err = s.client.HGetAll(ctx, s.key(name)).Result()
+		return err
+	})
+	if err != nil {
+		return hub.Position{}, time.Time{}, err
+	}
+	position, at, err := decodePosition(fields)
+	if err != nil {
+		return hub.Position{}, time.Time{}, s.unreadable("load cursor", err)
+	}
+	return position, at, nil
+}
+
+// Take makes the caller the one who may ack under the name, and returns the
+// stored position. With hub.ErrNoCursor the fence is valid all the same.
+func (s *Store) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+	var answer []string
+	err := s.call(ctx, "take cursor", func(ctx context.Context) (err error) {
+		answer, err = takeScript.Run(ctx, s.client, []string{s.key(name)},
+			s.ttl.Milliseconds(), s.channel(), encodeName(name)).StringSlice()
+		return err
+	})
+	if err != nil {
+		return hub.Position{}, 0, err
+	}
+	if len(answer)%2 != 1 {
+		return hub.Position{}, 0, fmt.Errorf("take cursor: script answered %d texts", len(answer))
+	}
+	fence, err := strconv.ParseInt(answer[0], 10, 64)
+	if err != nil {
+		return hub.Position{}, 0, fmt.Errorf("take cursor: read fence: %w", err)
+	}
+	fields := make(map[string]string, len(answer)/2)
+	for i := 1; i < len(answer); i += 2 {
+		fields[answer[i]] = answer[i+1]
+	}
+	position, _, err := decodePosition(fields)
+	if err != nil {
+		return hub.Position{}, fence, s.unreadable("take cursor", err)
+	}
+	return position, fence, nil
+}
+
+// Delete forgets a position. The fence stays for as long as a position would,
+// so that it goes on rising; whoever holds it may commit again.
+func (s *Store) Delete(ctx context.Context, name hub.CursorName) error {
+	return s.call(ctx, "delete cursor", func(ctx context.Context) error {
+		return deleteScript.Run(ctx, s.client, []string{s.key(name)}, s.ttl.Milliseconds()).Err()
+	})
+}
+
+func (s *Store) unreadable(doing string, err error) error {
+	if errors.Is(err, errDamaged) {
+		s.log.Warn("cursor passed over", "error", err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

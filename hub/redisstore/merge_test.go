@@ -1,0 +1,101 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"sluice/hub"
+)
+
+// Whatever the order in which commits arrive, and however often, each
+// partition ends at the highest of them.
+func TestAnyOrderEndsAtTheHighest(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fixture) {
+		offset := rapid.OneOf(
+			rapid.Int64Range(0, 120),
+			rapid.Int64Range(1<<53-3, 1<<53+3),
+			rapid.Int64Range(math.MaxInt64-2, math.MaxInt64),
+		)
+		place := rapid.Custom(func(t *rapid.T) hub.Place {
+			return hub.Place{
+				Partition: rapid.Int32Range(0, 3).Draw(t, "partition"),
+				Offset:    offset.Draw(t, "offset"),
+				Epoch:     rapid.Int32Range(-1, 11).Draw(t, "epoch"),
+			}
+		})
+		round := 0
+		rapid.Check(t, func(t *rapid.T) {
+			round++
+			who := hub.CursorName{Principal: "rapid", Stream: "s", Name: fmt.Sprint(round)}
+			highest := map[int32]hub.Place{}
+			commits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) hub.Commit {
+				places := rapid.SliceOfNDistinct(place, 0, 4, func(p hub.Place) int32 { return p.Partition }).Draw(t, "places")
+				return hub.Commit{CursorName: who, Position: hub.Position{Places: places}, At: noon}
+			}), 1, 8).Draw(t, "commits")
+			for _, c := range commits {
+				for _, p := range c.Position.Places {
+					if had, ok := highest[p.Partition]; !ok || before(had, p) {
+						highest[p.Partition] = p
+					}
+				}
+			}
+			repeated := rapid.Permutation(append(slices.Clone(commits), commits...)).Draw(t, "order")
+			for _, err := range f.Commit(ctx, repeated) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, _, err := f.Load(ctx, who)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Places) != len(highest) {
+				t.Fatalf("stored %v, want %v", got.Places, highest)
+			}
+			for _, p := range got.Places {
+				if p != highest[p.Partition] {
+					t.Fatalf("stored %v, want %v", got.Places, highest)
+				}
+			}
+		})
+	})
+}
+
+func before(a, b hub.Place) bool {
+	return a.Offset < b.Offset || a.Offset == b.Offset && a.Epoch < b.Epoch
+}
+
+func TestTwoWritersAtOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fixture) {
+		other := open(t, f.config)
+		var writers sync.WaitGroup
+		for i, store := range []hub.CursorStore{f.Store, other} {
+			writers.Go(func() {
+				for n := range int64(100) {
+					// Each writer is ahead in a partition of its own, and both
+					// go back and forth.
+					offset := (n * 37) % 101
+					lead := at(oldTopic, 0, offset, 0, int64(i+1), offset+1000, 0)
+					for _, err := range store.Commit(ctx, []hub.Commit{commitOf(lead)}) {
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		writers.Wait()
+		got, _, err := f.Load(ctx, name)
+		if want := at(oldTopic, 0, 100, 0, 1, 1100, 0, 2, 1100, 0); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("stored %+v, %v; want %+v", got, err, want)
+		}
+	})
+}

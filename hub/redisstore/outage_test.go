@@ -1,0 +1,315 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"sluice/hub"
+	"sluice/hub/redisstore"
+)
+
+// calls are every method that asks Redis.
+func calls(store *redisstore.Store) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"load":   func(ctx context.Context) error { _, _, err := store.Load(ctx, name); return err },
+		"take":   func(ctx context.Context) error { _, _, err := store.Take(ctx, name); return err },
+		"delete": func(ctx context.Context) error { return store.Delete(ctx, name) },
+		"check":  store.Check,
+		"commit": func(ctx context.Context) error {
+			return store.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 1, 0)), commitOf(at(oldTopic, 0, 2, 0))})[1]
+		},
+	}
+}
+
+func TestRedisDownFailsSoon(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
+	f.mustCommit(t, commitOf(at(oldTopic, 0, 7, 0)))
+	server.Close()
+	start := time.Now()
+	for range 20 {
+		for what, call := range calls(f.Store) {
+			if err := call(ctx); !errors.Is(err, hub.ErrStoreUnavailable) {
+				t.Fatalf("%s: %v, want ErrStoreUnavailable", what, err)
+			}
+		}
+	}
+	if took := time.Since(start); took > 500*time.Millisecond {
+		t.Fatalf("100 calls took %v", took)
+	}
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	// The breaker lets a call through within a second or so.
+	for deadline := time.Now().Add(5 * time.Second); f.Check(ctx) != nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("not back in time")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	f.want(t, name, at(oldTopic, 0, 7, 0))
+}
+
+// A Redis that takes connections and says nothing costs three timeouts in all.
+func TestSilentRedisOpensTheBreaker(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	store := open(t, redisstore.Config{
+		Redis: redis.UniversalOptions{Addrs: []string{listener.Addr().String()}},
+		TTL:   time.Hour, Timeout: 50 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	start := time.Now()
+	for range 10 {
+		for what, call := range calls(store) {
+			if err := call(ctx); !errors.Is(err, hub.ErrStoreUnavailable) {
+				t.Fatalf("%s: %v, want ErrStoreUnavailable", what, err)
+			}
+		}
+	}
+	if took := time.Since(start); took > 900*time.Millisecond {
+		t.Fatalf("50 calls took %v", took)
+	}
+}
+
+func TestCallerWhoGivesUpDoesNotOpenTheBreaker(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{miniredis.RunT(t).Addr()}})
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	for range 10 {
+		for what, call := range calls(f.Store) {
+			if err := call(gone); !errors.Is(err, context.Canceled) || errors.Is(err, hub.ErrStoreUnavailable) {
+				t.Fatalf("%s: %v, want the context's error", what, err)
+			}
+		}
+	}
+	if err := f.Check(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRefusalIsUnavailableAndDoesNotOpenTheBreaker(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
+	server.SetError("OOM command not allowed when used memory > 'maxmemory'.")
+	for range 5 {
+		for what, call := range calls(f.Store) {
+			err := call(ctx)
+			if !errors.Is(err, hub.ErrStoreUnavailable) || !strings.Contains(err.Error(), "OOM") {
+				t.Fatalf("%s: %v, want ErrStoreUnavailable with its cause", what, err)
+			}
+		}
+	}
+	server.SetError("")
+	f.mustCommit(t, commitOf(at(oldTopic, 0, 1, 0)))
+}
+
+func TestPassword(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	server.RequireUserAuth("sluice", "secret")
+	newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}, Username: "sluice", Password: "secret"}).
+		mustCommit(t, commitOf(at(oldTopic, 0, 1, 0)))
+	wrong := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}, Username: "sluice", Password: "guess"})
+	if err := wrong.Check(ctx); !errors.Is(err, hub.ErrStoreUnavailable) || strings.Contains(err.Error(), "guess") {
+		t.Fatalf("wrong password: %v", err)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	whole := redisstore.Config{
+		Redis: redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}},
+		TTL:   time.Hour, Timeout: time.Second, Logger: slog.Default(),
+	}
+	for what, spoil := range map[string]func(*redisstore.Config){
+		"no address": func(c *redisstore.Config) { c.Redis.Addrs = nil },
+		"hash tag":   func(c *redisstore.Config) { c.Prefix = "{a}" },
+		"no ttl":     func(c *redisstore.Config) { c.TTL = 0 },
+		"no timeout": func(c *redisstore.Config) { c.Timeout = 0 },
+		"no logger":  func(c *redisstore.Config) { c.Logger = nil },
+	} {
+		config := whole
+		spoil(&config)
+		if _, err := redisstore.New(config); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+	open(t, whole)
+}
+
+func TestTakesAreTold(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fixture) {
+		heard := listen(t, open(t, f.config))
+		odd := hub.CursorName{Principal: "a b/{c}", Stream: "s:1", Name: "ü%"}
+		for _, n := range []hub.CursorName{name, odd} {
+			fence := heard.takeUntilTold(t, f.Store, n)
+			if got := heard.last.Load(); got.name != n || got.fence != fence {
+				t.Fatalf("told %+v, want %+v with fence %d", got, n, fence)
+			}
+		}
+	})
+}
+
+type told struct {
+	name  hub.CursorName
+	fence int64
+}
+
+type listening struct{ last atomic.Pointer[told] }
+
+// listen runs Superseded until the test ends, and checks that it then returns.
+func listen(t *testing.T, store *redisstore.Store) *listening {
+	t.Helper()
+	l := &listening{}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- store.Superseded(ctx, func(name hub.CursorName, fence int64) { l.last.Store(&told{name, fence}) })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Superseded: %v, want the context's error", err)
+			}
+		case <-time.After(2 * time.Second):
+			t.Error("Superseded did not return")
+		}
+	})
+	return l
+}
+
+// takeUntilTold takes a name until the listener, which may still be connecting,
+// is told of it, and returns the fence it was told.
+func (l *listening) takeUntilTold(t *testing.T, store *redisstore.Store, name hub.CursorName) int64 {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+		_, fence, err := store.Take(ctx, name)
+		if err == nil || errors.Is(err, hub.ErrNoCursor) {
+			for range 20 {
+				if got := l.last.Load(); got != nil && got.fence == fence {
+					return fence
+				}
+				time.Sleep(2 * time.Millisecond)
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("not told")
+	return 0
+}
+
+func TestTakesAreToldAgainAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
+	heard := listen(t, open(t, f.config))
+	first := heard.takeUntilTold(t, f.Store, name)
+	server.Publish(f.config.Prefix+"cursor.taken", "no name and no fence")
+	server.Close()
+	time.Sleep(150 * time.Millisecond)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if second := heard.takeUntilTold(t, f.Store, name); second <= first {
+		t.Fatalf("told fence %d after %d", second, first)
+	}
+}
+
+// A real server that is killed, started again without its data, and stopped.
+func TestRealServerKilledPausedAndEmpty(t *testing.T) {
+	t.Parallel()
+	needsRealRedis(t)
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := startServerAt(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{address}})
+	f.config.Timeout = 100 * time.Millisecond
+	f.Store = open(t, f.config)
+	heard := listen(t, open(t, f.config))
+	fence := heard.takeUntilTold(t, f.Store, name)
+	own := hub.Commit{CursorName: name, Position: at(oldTopic, 0, 7, 0), At: noon, Fence: fence}
+	f.mustCommit(t, own)
+
+	process := processAt(t, address)
+	signal := func(s syscall.Signal) {
+		if err := process.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	for range 5 {
+		if err := f.Commit(ctx, []hub.Commit{own})[0]; !errors.Is(err, hub.ErrStoreUnavailable) {
+			t.Fatalf("commit to a stopped server: %v", err)
+		}
+	}
+	signal(syscall.SIGCONT)
+	untilStored(t, f.Store, own)
+
+	signal(syscall.SIGKILL)
+	if err := f.Commit(ctx, []hub.Commit{own})[0]; !errors.Is(err, hub.ErrStoreUnavailable) {
+		t.Fatalf("commit to a dead server: %v", err)
+	}
+	if _, err := startServerAt(port); err != nil {
+		t.Fatal(err)
+	}
+	untilStored(t, f.Store, own)
+	f.want(t, name, own.Position)
+	if again := heard.takeUntilTold(t, f.Store, name); again <= fence {
+		t.Fatalf("fence %d after %d", again, fence)
+	}
+}
+
+func untilStored(t *testing.T, store *redisstore.Store, commit hub.Commit) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := store.Commit(ctx, []hub.Commit{commit})[0]
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not stored in time: %v", err)
+		}
+	}
+}
+
+// processAt finds the server that this package started last on an address.
+func processAt(t *testing.T, address string) *exec.Cmd {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(address)
+	servers.Lock()
+	defer servers.Unlock()
+	for _, process := range servers.processes {
+		if process.Args[2] == port {
+			return process
+		}
+	}
+	t.Fatalf("no server on %s", address)
+	return nil
+}

@@ -1,0 +1,115 @@
+package redisstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/hub"
+)
+
+// Fields of a name's hash; the scripts know them too.
+const (
+	fieldTopic     = "topic"
+	fieldAt        = "at"
+	fieldPartition = "p"
+)
+
+var errDamaged = errors.New("the stored position is damaged")
+
+// decodePosition reads a position from the fields and values of a hash. It
+// returns hub.ErrNoCursor where there is none, as in a hash that holds only a
+// fence, and for one that is damaged, because a position must never be a guess.
+func decodePosition(fields map[string]string) (hub.Position, time.Time, error) {
+	var position hub.Position
+	topic, ok := fields[fieldTopic]
+	if !ok {
+		return position, time.Time{}, hub.ErrNoCursor
+	}
+	id, err := hex.DecodeString(topic)
+	if err != nil || len(id) != len(position.Topic) {
+		return hub.Position{}, time.Time{}, damaged(fieldTopic)
+	}
+	copy(position.Topic[:], id)
+
+	millis, err := strconv.ParseInt(fields[fieldAt], 10, 64)
+	if err != nil {
+		return hub.Position{}, time.Time{}, damaged(fieldAt)
+	}
+	for field, value := range fields {
+		digits, ok := strings.CutPrefix(field, fieldPartition)
+		if !ok {
+			continue
+		}
+		place, ok := decodePlace(digits, value)
+		if !ok {
+			return hub.Position{}, time.Time{}, damaged(field)
+		}
+		position.Places = append(position.Places, place)
+	}
+	slices.SortFunc(position.Places, func(a, b hub.Place) int { return int(a.Partition) - int(b.Partition) })
+	return position, fromMillis(millis), nil
+}
+
+func damaged(field string) error {
+	return fmt.Errorf("%w: %w in field %q", hub.ErrNoCursor, errDamaged, field)
+}
+
+func decodePlace(partition, value string) (hub.Place, bool) {
+	offset, epoch, found := strings.Cut(value, ":")
+	if !found {
+		return hub.Place{}, false
+	}
+	p, err := strconv.ParseInt(partition, 10, 32)
+	if err != nil || p < 0 || strconv.FormatInt(p, 10) != partition {
+		return hub.Place{}, false
+	}
+	o, err := strconv.ParseInt(offset, 10, 64)
+	if err != nil || o < 0 {
+		return hub.Place{}, false
+	}
+	e, err := strconv.ParseInt(epoch, 10, 32)
+	if err != nil {
+		return hub.Place{}, false
+	}
+	return hub.Place{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
+}
+
+// commitArguments are the ARGV of commit.lua.
+func commitArguments(c hub.Commit, ttl time.Duration) ([]any, error) {
+	if c.Fence < 0 {
+		return nil, fmt.Errorf("commit cursor: negative fence %d", c.Fence)
+	}
+	reset := "0"
+	if c.Reset {
+		reset = "1"
+	}
+	args := make([]any, 0, 5+3*len(c.Position.Places))
+	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds())
+	for _, place := range c.Position.Places {
+		if place.Offset < 0 || place.Partition < 0 {
+			return nil, fmt.Errorf("commit cursor: offset %d of partition %d is negative", place.Offset, place.Partition)
+		}
+		args = append(args, place.Partition, place.Offset, place.Epoch)
+	}
+	return args, nil
+}
+
+// toMillis is 0 for a time that is not known, and for those before 1970.
+func toMillis(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return max(at.UnixMilli(), 0)
+}
+
+func fromMillis(millis int64) time.Time {
+	if millis <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis)
+}

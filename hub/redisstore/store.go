@@ -1,0 +1,127 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sony/gobreaker/v2"
+
+	"sluice/hub"
+)
+
+// Config is what a Store needs. All fields but Redis's own optional ones must
+// be set.
+type Config struct {
+	// Redis says where Redis is and how to log in: one address for a single
+	// server, MasterName for Sentinel, several addresses for a Cluster,
+	// TLSConfig for TLS. Timeouts, retries and routing in it are overridden.
+	Redis redis.UniversalOptions
+	// Prefix begins every key and channel. It must not contain braces, which
+	// would decide the slot of every key in a Cluster.
+	Prefix string
+	// TTL is how long a name lives after its last commit, at least a second.
+	TTL time.Duration
+	// Timeout bounds one call, from dialling to the answer.
+	Timeout time.Duration
+	Logger  *slog.Logger
+}
+
+// Store is a hub.CursorStore in Redis.
+type Store struct {
+	client  redis.UniversalClient
+	breaker *gobreaker.CircuitBreaker[struct{}]
+	prefix  string
+	ttl     time.Duration
+	timeout time.Duration
+	log     *slog.Logger
+}
+
+var _ hub.CursorStore = (*Store)(nil)
+
+const (
+	// tripAfter is how many calls in a row fail before the breaker opens.
+	tripAfter = 3
+	// probeEvery is how long it then stays open before one call may look.
+	probeEvery = time.Second
+)
+
+// New makes a store. It does not connect: Redis may be away when Sluice starts.
+func New(config Config) (*Store, error) {
+	switch {
+	case len(config.Redis.Addrs) == 0:
+		return nil, errors.New("new cursor store: no address of Redis")
+	case strings.ContainsAny(config.Prefix, "{}"):
+		return nil, fmt.Errorf("new cursor store: prefix %q contains a brace", config.Prefix)
+	case config.TTL < time.Second:
+		return nil, fmt.Errorf("new cursor store: time to live %s is below a second", config.TTL)
+	case config.Timeout <= 0:
+		return nil, fmt.Errorf("new cursor store: timeout %s is not positive", config.Timeout)
+	case config.Logger == nil:
+		return nil, errors.New("new cursor store: no logger")
+	}
+	s := &Store{
+		client:  newClient(config.Redis, config.Timeout),
+		prefix:  config.Prefix,
+		ttl:     config.TTL,
+		timeout: config.Timeout,
+		log:     config.Logger,
+	}
+	s.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:         "redis",
+		Timeout:      probeEvery,
+		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= tripAfter },
+		IsSuccessful: answered,
+		IsExcluded:   func(err error) bool { return errors.Is(err, errGaveUp) },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			s.log.Warn("redis circuit breaker", "from", from.String(), "to", to.String())
+		},
+	})
+	return s, nil
+}
+
+// Close ends all connections; calls that are under way fail.
+func (s *Store) Close() error { return s.client.Close() }
+
+// Check reports whether Redis answers: nil, or hub.ErrStoreUnavailable with
+// the cause.
+func (s *Store) Check(ctx context.Context) error {
+	return s.call(ctx, "check store", func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+}
+
+// errGaveUp marks a call that its caller ended, which says nothing about Redis.
+var errGaveUp = errors.New("the caller gave up")
+
+// answered reports whether Redis is there. A refusal (out of memory, no
+// permission) fails the call, but the next one may well succeed.
+func answered(err error) bool {
+	var reply redis.Error
+	return err == nil || errors.As(err, &reply)
+}
+
+// call asks Redis once, within the timeout, unless the breaker is open. Its
+// error is nil, the caller's own context error, or hub.ErrStoreUnavailable
+// with the cause.
+func (s *Store) call(ctx context.Context, doing string, ask func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	_, err := s.breaker.Execute(func() (struct{}, error) {
+		err := ask(bounded)
+		if err != nil && !answered(err) && ctx.Err() != nil {
+			return struct{}{}, fmt.Errorf("%w: %w", errGaveUp, ctx.Err())
+		}
+		return struct{}{}, err
+	})
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errGaveUp):
+		return fmt.Errorf("%s: %w", doing, err)
+	default:
+		return fmt.Errorf("%s: %w: %w", doing, hub.ErrStoreUnavailable, err)
+	}
+}

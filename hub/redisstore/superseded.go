@@ -1,0 +1,89 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/redis/go-redis/v9"
+
+	"sluice/hub"
+)
+
+const (
+	// quietFor is how long the channel may be silent before a ping asks
+	// whether the connection still lives; as long again and it is given up.
+	quietFor = 10 * time.Second
+	// resubscribeAtMost bounds the wait between two attempts.
+	resubscribeAtMost = 5 * time.Second
+)
+
+// Superseded calls told, from this goroutine, for each name that is taken
+// anywhere, the caller's own takes included, until the context ends; it then
+// returns the context's error. It reconnects for ever; takes in the meantime
+// are not told. In a Cluster every node passes on what is published at any.
+func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, fence int64)) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 100 * time.Millisecond
+	wait.MaxInterval = resubscribeAtMost
+	for {
+		err := s.listen(ctx, told, wait.Reset)
+		if ctx.Err() != nil {
+			return fmt.Errorf("listen for takes: %w", ctx.Err())
+		}
+		pause := wait.NextBackOff()
+		s.log.Warn("takes of cursors are not heard", "error", err, "retry_in", pause)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// listen subscribes once and tells what comes until the connection fails.
+func (s *Store) listen(ctx context.Context, told func(hub.CursorName, int64), subscribed func()) error {
+	pubsub := s.client.Subscribe(ctx)
+	// A blocked read does not notice that its context ended.
+	stop := context.AfterFunc(ctx, func() { _ = pubsub.Close() })
+	defer func() {
+		stop()
+		_ = pubsub.Close()
+	}()
+	if err := pubsub.Subscribe(ctx, s.channel()); err != nil {
+		return err
+	}
+	pinged := false
+	for ctx.Err() == nil {
+		message, err := pubsub.ReceiveTimeout(ctx, quietFor)
+		if timedOut(err) && !pinged {
+			if err := pubsub.Ping(ctx); err != nil {
+				return err
+			}
+			pinged = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		pinged = false
+		switch message := message.(type) {
+		case *redis.Subscription:
+			subscribed()
+		case *redis.Message:
+			name, fence, ok := decodeTaken(message.Payload)
+			if !ok {
+				s.log.Warn("message about a taken cursor is damaged", "bytes", len(message.Payload))
+				continue
+			}
+			told(name, fence)
+		}
+	}
+	return ctx.Err()
+}
+
+func timedOut(err error) bool {
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}

@@ -1,0 +1,249 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stream is a public name for a topic, with its policies.
+type Stream struct {
+	Name  string
+	Topic string
+	// Source and Producer reach the cluster that has the topic. A stream
+	// without a Producer cannot be published to.
+	Source   Source
+	Producer Producer
+	Content  Content
+	// Linger is how long the stream is read on after its last subscriber.
+	Linger time.Duration
+	// LogBytes bounds the stream's log in memory.
+	LogBytes int
+	// RecordBytes bounds an event; a larger one is told as a gap. 0 for none.
+	RecordBytes int
+	// Backfill is how far back the log is filled when the stream starts.
+	Backfill time.Duration
+}
+
+// stream is a configured stream, read from Kafka while anybody subscribes.
+type stream struct {
+	Stream
+	hub     *Hub
+	encoder *encoder
+	logger  *slog.Logger
+
+	records, bytes, gaps atomic.Uint64 // read since the start
+	topic                atomic.Pointer[Topic]
+	horizons             horizons
+
+	mu      sync.Mutex
+	users   int
+	reading *reading // nil while nobody is interested
+}
+
+// reading is one time of a stream being read, from a first subscriber until
+// some time after the last.
+type reading struct {
+	stream *stream
+	cancel context.CancelFunc
+	ready  chan struct{} // closed when log is set
+	log    *log
+	cause  atomic.Pointer[error] // why it is not ready yet
+
+	draft  draft // owned by Append
+	chunks int
+}
+
+// acquire gives the stream's log, and keeps it alive until release. It waits
+// for Kafka as long as the context lives.
+func (st *stream) acquire(ctx context.Context) (*log, error) {
+	st.mu.Lock()
+	st.users++
+	r := st.reading
+	if r == nil {
+		base, cancel := context.WithCancel(st.hub.running())
+		r = &reading{stream: st, cancel: cancel, ready: make(chan struct{})}
+		if !st.hub.spawn(func() { r.run(base) }) {
+			cancel()
+			st.users--
+			st.mu.Unlock()
+			return nil, ErrClosed
+		}
+		st.reading = r
+	}
+	st.mu.Unlock()
+	select {
+	case <-r.ready:
+		return r.log, nil
+	case <-ctx.Done():
+		st.release()
+		if cause := r.cause.Load(); cause != nil {
+			return nil, fmt.Errorf("start stream %s: %w", st.Name, *cause)
+		}
+		return nil, fmt.Errorf("start stream %s: %w", st.Name, ErrSourceUnavailable)
+	}
+}
+
+// release is for each acquire, when its user is done.
+func (st *stream) release() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.users--
+	if st.users > 0 {
+		return
+	}
+	r := st.reading
+	time.AfterFunc(st.Linger, func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if st.users == 0 && st.reading == r && r != nil {
+			r.cancel()
+			st.reading = nil
+		}
+	})
+}
+
+// logNow is the log while the stream is being read, else nil.
+func (st *stream) logNow() *log {
+	st.mu.Lock()
+	r := st.reading
+	st.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.ready:
+		return r.log
+	default:
+		return nil
+	}
+}
+
+// topicNow is the topic as it was last described. A log has been there before.
+func (st *stream) topicNow() Topic { return *st.topic.Load() }
+
+// run reads the stream until the context ends.
+func (r *reading) run(ctx context.Context) {
+	st := r.stream
+	at, ok := r.describe(ctx, Tip())
+	if !ok {
+		return
+	}
+	r.log = newLog(st.Name, at, st.hub.config.Wake, st.hub.now)
+	close(r.ready)
+	st.hub.spawn(func() { st.backfill(ctx, r.log) })
+	for {
+		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Places, r)
+		if ctx.Err() != nil {
+			return
+		}
+		if !errors.Is(err, ErrLogChanged) {
+			st.logger.ErrorContext(ctx, "reading stopped; it begins again", "error", err)
+			if !newBackoff().wait(ctx) {
+				return
+			}
+			continue
+		}
+		r.log.setLive(false)
+		if at, ok = r.describe(ctx, Earliest()); !ok {
+			return
+		}
+		if at.Topic != r.log.at.Topic {
+			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
+			r.log.restart(at)
+		}
+		r.log.setLive(true)
+	}
+}
+
+// describe asks until it is told what the topic is and where a moment in it is.
+func (r *reading) describe(ctx context.Context, m Moment) (Position, bool) {
+	st := r.stream
+	retry := newBackoff()
+	for said := false; ; {
+		topic, err := st.Source.Topic(ctx, st.Topic)
+		if err == nil {
+			var places []Place
+			if places, err = st.Source.Places(ctx, topic, m); err == nil {
+				st.topic.Store(&topic)
+				sortPlaces(places)
+				return Position{Topic: topic.ID, Places: places}, true
+			}
+		}
+		if ctx.Err() != nil {
+			return Position{}, false
+		}
+		r.cause.Store(&err)
+		if !said {
+			st.logger.WarnContext(ctx, "the stream cannot be read yet; it is tried again", "topic", st.Topic, "error", err)
+			said = true
+		}
+		if !retry.wait(ctx) {
+			return Position{}, false
+		}
+	}
+}
+
+// Append implements Sink.
+func (r *reading) Append(batch []*Fetched) {
+	st := r.stream
+	if st.hub.config.Pace != nil {
+		st.hub.config.Pace()
+	}
+	r.draft.reset()
+	for _, f := range batch {
+		if f.Gap != nil {
+			st.logger.Warn("records cannot be delivered; subscribers are told",
+				"partition", f.Gap.Partition, "from", f.Gap.From, "to", f.Gap.To, "reason", string(f.Gap.Reason))
+			if f.Gap.Reason == GapTruncated {
+				r.flush()
+				r.log.cut(Place{Partition: f.Partition, Epoch: f.Next.Epoch, Offset: f.Gap.To})
+				cut := *f
+				cut.Gap = nil
+				f = &cut
+			}
+		}
+		st.encoder.fetched(&r.draft, f, r.log.at.Offset(f.Partition, 0))
+	}
+	r.flush()
+	// The draft of a burst is not kept for ever.
+	if cap(r.draft.bodies) > 4*maxChunkBytes {
+		r.draft = draft{}
+	}
+}
+
+func (r *reading) flush() {
+	st := r.stream
+	for i := range r.draft.entries {
+		switch r.draft.entries[i].kind {
+		case entryRecord:
+			st.records.Add(1)
+		case entryGap:
+			st.gaps.Add(1)
+		case entryAdvance:
+		}
+	}
+	st.bytes.Add(uint64(len(r.draft.bodies)))
+	r.log.append(&r.draft)
+	r.draft.reset()
+	if n := len(*r.log.chunks.Load()); n != r.chunks {
+		r.chunks = n
+		r.log.shrink(st.LogBytes)
+		st.hub.balance()
+	}
+}
+
+// Live implements Sink.
+func (r *reading) Live(live bool, cause error) {
+	st := r.stream
+	if live {
+		st.logger.Info("the stream can be read again")
+	} else {
+		st.logger.Warn("the stream cannot be read; it is tried again", "error", cause)
+	}
+	r.log.setLive(live)
+}

@@ -1,0 +1,197 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// StartKind says where a subscription begins.
+type StartKind string
+
+// The kinds of starts.
+const (
+	StartLatest   StartKind = "latest"
+	StartEarliest StartKind = "earliest"
+	StartTime     StartKind = "time"
+	StartLast     StartKind = "last"
+	StartCursor   StartKind = "cursor"
+	StartNamed    StartKind = "named"
+)
+
+// Start is where a subscription begins.
+type Start struct {
+	Kind StartKind
+	// Time is for StartTime.
+	Time time.Time
+	// Last is for StartLast: how many records that pass the filter.
+	Last int
+	// Position and At, when it was made, are for StartCursor and StartNamed.
+	Position Position
+	At       time.Time
+}
+
+// Request asks for a subscription.
+type Request struct {
+	Stream string
+	// Keys are the record keys to be delivered; all when empty.
+	Keys  []string
+	Start Start
+	// Replay is how far back the subscriber may begin. Negative for no bound.
+	Replay time.Duration
+	// Principal is whose bound of replays counts.
+	Principal string
+	// FailOnGap ends the subscription where a gap would be told.
+	FailOnGap bool
+	// Labelled puts the feed's name into events of a filtered feed.
+	Labelled bool
+	// Owner is delivered to by the worker of Shard.
+	Owner Owner
+	Shard int
+}
+
+// Begun says how a subscription began.
+type Begun struct {
+	Kind StartKind
+	// Recovered is set when it goes on from a position without a gap that
+	// could be known at once.
+	Recovered bool
+	// Short is set when StartLast found fewer records than asked for.
+	Short bool
+}
+
+// Subscribe begins a subscription. It waits for Kafka when the stream is not
+// being read yet, at most StartTimeout, and then fails with
+// ErrSourceUnavailable or ErrUnknownTopic.
+func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun, error) {
+	st, ok := h.streams[req.Stream]
+	if !ok {
+		return nil, Begun{}, ErrUnknownStream
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.config.StartTimeout)
+	defer cancel()
+	l, err := st.acquire(ctx)
+	if err != nil {
+		return nil, Begun{}, err
+	}
+	s := &Subscription{
+		hub:       h,
+		stream:    st,
+		log:       l,
+		owner:     req.Owner,
+		shard:     req.Shard,
+		principal: req.Principal,
+		failOnGap: req.FailOnGap,
+		status:    l.status.Load(),
+	}
+	if !s.status.Live {
+		s.status = nil // it is to hear so
+	}
+	filter := newFilter(req.Keys, h.seed)
+	begun, err := s.begin(ctx, req, filter)
+	if err != nil {
+		st.release()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrSourceUnavailable, err)
+		}
+		return nil, Begun{}, fmt.Errorf("subscribe to %s: %w", req.Stream, err)
+	}
+	s.feed = l.join(filter, s)
+	s.labelled = req.Labelled && s.feed.Filtered()
+	tip := l.tip.Load()
+	s.target = tip.index
+	if s.own == nil && s.at == nil {
+		s.at, s.index, s.joined = tip, tip.index, true
+	}
+	return s, begun, nil
+}
+
+// Close ends a subscription. Its owner must call it once, and no longer call
+// Next.
+func (s *Subscription) Close() {
+	if s.late != nil {
+		s.late.cancel()
+	}
+	s.log.leave(s)
+	s.stream.release()
+}
+
+// begin resolves where the subscription begins into a position of its own, or
+// leaves it at the tip.
+func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (Begun, error) {
+	begun := Begun{Kind: req.Start.Kind}
+	var (
+		from Position
+		err  error
+	)
+	switch req.Start.Kind {
+	case StartLatest:
+		return begun, nil
+	case StartEarliest:
+		from, err = s.places(ctx, Earliest())
+	case StartTime:
+		from, err = s.places(ctx, At(req.Start.Time))
+	case StartLast:
+		from, begun.Short, err = s.newest(ctx, req.Start.Last, filter)
+	case StartCursor, StartNamed:
+		begun.Recovered = true
+		from, err = s.complete(ctx, req.Start.Position)
+	default:
+		return begun, fmt.Errorf("unknown start %q", req.Start.Kind)
+	}
+	if err != nil {
+		return begun, err
+	}
+	s.own = &from
+	if req.Replay >= 0 {
+		clamped, err := s.clamp(ctx, req, from)
+		if err != nil {
+			return begun, err
+		}
+		if clamped {
+			begun.Recovered = false
+			begun.Short = begun.Short || req.Start.Kind == StartLast
+		}
+	}
+	return begun, nil
+}
+
+// places asks Kafka where a moment is.
+func (s *Subscription) places(ctx context.Context, m Moment) (Position, error) {
+	topic := s.stream.topicNow()
+	places, err := s.stream.Source.Places(ctx, topic, m)
+	if err != nil {
+		return Position{}, err
+	}
+	sortPlaces(places)
+	return Position{Topic: topic.ID, Places: places}, nil
+}
+
+// complete adds to a position the partitions that it does not know, at their
+// beginnings, and leaves out those that the topic does not have.
+func (s *Subscription) complete(ctx context.Context, from Position) (Position, error) {
+	topic := s.stream.topicNow()
+	if from.Topic != topic.ID {
+		return from.Clone(), nil // void; it will be told
+	}
+	whole := Position{Topic: topic.ID, Places: make([]Place, 0, topic.Partitions)}
+	for _, at := range from.Places {
+		if at.Partition < topic.Partitions {
+			whole.Places = append(whole.Places, at)
+		}
+	}
+	if len(whole.Places) == int(topic.Partitions) {
+		return whole, nil
+	}
+	begin, err := s.places(ctx, Earliest())
+	if err != nil {
+		return Position{}, err
+	}
+	for _, at := range begin.Places {
+		if _, ok := whole.Place(at.Partition); !ok {
+			whole.set(at)
+		}
+	}
+	return whole, nil
+}

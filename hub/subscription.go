@@ -1,0 +1,419 @@
+package hub
+
+import "slices"
+
+// Owner is whoever a subscription delivers to.
+type Owner interface {
+	// Pump tells that a subscription may have something to deliver. It must
+	// not block, and must see to it that Next is called before long.
+	Pump()
+}
+
+// Subscription is a place in a feed. It holds no records: it reads the log, or
+// what of Kafka precedes the log, as its owner asks for more.
+//
+// Close may be called by anyone; all other methods are for the one goroutine
+// that the owner has deliver at a time.
+type Subscription struct {
+	// Immutable.
+	hub       *Hub
+	stream    *stream
+	log       *log
+	feed      *Feed
+	owner     Owner
+	shard     int
+	principal string
+	failOnGap bool
+	labelled  bool // events carry the feed's name
+
+	slot int // in feed.subs, guarded by feed.mu
+
+	// Where it is: in step with the log at a mark (own is nil), or in the log
+	// at an index with a position of its own that it may have had more of, or
+	// late, reading from Kafka.
+	at     *mark
+	own    *Position
+	joined bool
+	index  uint64
+	late   *late
+
+	told   *chunk // gaps of its own, to be told before anything else
+	target uint64 // where it has caught up
+	caught bool
+	status *Status
+	ended  GapReason
+}
+
+// Batch gathers what is to be written.
+type Batch struct {
+	// Bufs are to be written one after the other. They must not be changed,
+	// and can be kept.
+	Bufs [][]byte
+	// Bytes is their size, Records and Gaps what is in them.
+	Bytes, Records, Gaps int
+
+	matches []uint64
+}
+
+// Reset empties the batch, keeping its memory.
+func (b *Batch) Reset() {
+	clear(b.Bufs)
+	b.Bufs, b.Bytes, b.Records, b.Gaps = b.Bufs[:0], 0, 0, 0
+}
+
+// takeFunc takes some of entries i to n of a chunk and returns where it
+// stopped: i when it is full.
+type takeFunc func(c *chunk, i, n int) int
+
+// Next adds to the batch what the subscription has ready, in a format, up to
+// about room bytes, but at least one event when there is any. It reports
+// whether there is more right away; if not, the owner will be told by Pump.
+func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
+	room += b.Bytes
+	return s.next(b, func(c *chunk, i, n int) int {
+		if b.Bytes >= room {
+			return i
+		}
+		if s.labelled {
+			return s.takeLabelled(b, f, c, i, n, room)
+		}
+		framed := c.framed(f, n)
+		j := i
+		for j < n && (j == i || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
+			b.count(c.at(j).kind)
+			j++
+		}
+		if bytes := framed.slice(i, j); len(bytes) > 0 {
+			b.add(bytes)
+		}
+		return j
+	})
+}
+
+// takeLabelled takes entries with the feed's name in them.
+func (s *Subscription) takeLabelled(b *Batch, f Format, c *chunk, i, n, room int) int {
+	for j := i; j < n; j++ {
+		if j > i && b.Bytes >= room {
+			return j
+		}
+		kind := c.at(j).kind
+		if kind != entryAdvance {
+			b.add(s.feed.labelled(c, j, f))
+			b.count(kind)
+		}
+	}
+	return n
+}
+
+// Collect calls visit with the JSON text of up to records events and gaps, and
+// reports whether there is more right away.
+func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
+	var b Batch
+	return s.next(&b, func(c *chunk, i, n int) int {
+		for ; i < n && records > 0; i++ {
+			switch c.at(i).kind {
+			case entryRecord:
+				visit(false, c.body(i))
+				records--
+			case entryGap:
+				visit(true, c.body(i))
+				records--
+			case entryAdvance:
+			}
+		}
+		return i
+	})
+}
+
+func (b *Batch) add(bytes []byte) {
+	b.Bytes += len(bytes)
+	b.Bufs = append(b.Bufs, bytes)
+}
+
+func (b *Batch) count(kind entryKind) {
+	switch kind {
+	case entryRecord:
+		b.Records++
+	case entryGap:
+		b.Gaps++
+	case entryAdvance:
+	}
+}
+
+// next walks on from where the subscription is, lets take have what is to be
+// delivered, and moves behind what was taken.
+func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
+	for s.ended == "" {
+		switch {
+		case s.told != nil:
+			if n := s.deliver(s.told, 0, s.told.len(), take); n < s.told.len() {
+				return s.ended == ""
+			}
+			s.told = nil
+		case s.late != nil:
+			waiting, full := s.nextLate(take)
+			if waiting || full {
+				return full
+			}
+		case !s.joined:
+			s.join()
+		default:
+			tip := s.log.tip.Load()
+			c, i := s.log.find(s.index)
+			if c == nil {
+				s.fallBehind()
+				continue
+			}
+			if s.index == tip.index {
+				s.reachTip(tip)
+				return false
+			}
+			if s.own == nil && s.feed.Filtered() {
+				if full := s.nextMatches(b, tip, take); full {
+					return true
+				}
+				continue
+			}
+			n := min(c.len(), int(tip.index-c.base))
+			if s.own != nil && i == 0 && s.own.Topic == c.start.Topic && c.start.Covers(*s.own) {
+				s.own = nil
+				continue
+			}
+			var j int
+			if s.own == nil {
+				j = s.takeGapsAware(c, i, n, take)
+			} else {
+				j = s.deliver(c, i, n, take)
+			}
+			s.index = c.base + uint64(j)
+			if s.own == nil {
+				s.at = s.log.markIn(c, j)
+			}
+			if j < n {
+				return s.ended == ""
+			}
+		}
+	}
+	return false
+}
+
+// takeGapsAware takes entries in step with the log, but stops at a gap where
+// that ends the subscription.
+func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
+	if !s.failOnGap {
+		return take(c, i, n)
+	}
+	for k := i; k < n; k++ {
+		if e := c.at(k); e.kind == entryGap {
+			if j := take(c, i, k); k == i || j < k {
+				if k == i {
+					s.ended = e.reason.reason()
+				}
+				return j
+			}
+			s.ended = e.reason.reason()
+			return k
+		}
+	}
+	return take(c, i, n)
+}
+
+// deliver takes of entries i to n what the position of its own has not had and
+// the filter passes, moves that position, and returns where it stopped.
+func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
+	for i < n {
+		j := i
+		for j < n && s.wants(c, j) {
+			j++
+		}
+		if j == i {
+			s.pass(c.at(i))
+			i++
+			continue
+		}
+		taken := i
+		for taken < j {
+			if e := c.at(taken); e.kind == entryGap && s.failOnGap {
+				s.ended = e.reason.reason()
+				return taken
+			}
+			upTo := j
+			if s.failOnGap {
+				upTo = taken + 1
+			}
+			got := take(c, taken, upTo)
+			for k := taken; k < got; k++ {
+				s.pass(c.at(k))
+			}
+			if got < upTo {
+				return got
+			}
+			taken = got
+		}
+		i = j
+	}
+	return i
+}
+
+// wants reports whether an entry is to be delivered from a position of its own.
+// It looks at one run at a time: offsets rise within a partition, so that what
+// it has not had at the run's start it has not had further on.
+func (s *Subscription) wants(c *chunk, i int) bool {
+	e := c.at(i)
+	if e.kind == entryAdvance || !s.feed.filter.passes(c, i) {
+		return false
+	}
+	return c == s.told || e.truncates() || s.own.Offset(e.partition, 0) < e.next
+}
+
+// pass moves its own position behind an entry.
+func (s *Subscription) pass(e *entry) {
+	if s.own.Offset(e.partition, -1) < e.next || e.truncates() {
+		s.own.set(e.place())
+	}
+}
+
+// nextMatches delivers what a filtered feed has, in step with the log.
+func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full bool) {
+	const atOnce = 256
+	matches, ok := s.feed.ahead(b.matches[:0], s.index, tip.index, atOnce)
+	b.matches = matches
+	if !ok {
+		s.fallBehind()
+		return false
+	}
+	for _, index := range matches {
+		c, i := s.log.find(index)
+		if c == nil {
+			s.fallBehind()
+			return false
+		}
+		if j := s.takeGapsAware(c, i, i+1, take); j == i {
+			// What lies between was not for this feed.
+			s.index, s.at = index, s.log.markIn(c, i)
+			return s.ended == ""
+		}
+		s.index = index + 1
+	}
+	if len(matches) < atOnce {
+		s.index, s.at = tip.index, tip
+		return false
+	}
+	c, i := s.log.find(s.index)
+	if c == nil {
+		s.fallBehind()
+		return false
+	}
+	s.at = s.log.markIn(c, i)
+	return false
+}
+
+// reachTip notes that there is nothing left to deliver for now.
+func (s *Subscription) reachTip(tip *mark) {
+	if s.own == nil || tip.at.Covers(*s.own) {
+		s.own, s.at = nil, tip
+	}
+}
+
+// fallBehind goes on below the floor of the log, from where it was.
+func (s *Subscription) fallBehind() {
+	if s.own == nil {
+		own := s.at.at.Clone()
+		s.own = &own
+	}
+	s.joined = false
+}
+
+// join finds the place in the log that belongs to its position, or begins to
+// read what precedes the log.
+func (s *Subscription) join() {
+	floor := s.log.floor().start
+	if s.own.Topic != floor.Topic {
+		s.void(floor)
+		return
+	}
+	for _, at := range s.own.Places {
+		if to, ok := s.log.cutBelow(at); ok {
+			s.tell(Gap{Partition: at.Partition, From: at.Offset, To: to.Offset, Reason: GapTruncated}, to.Epoch)
+			s.own.set(to)
+		}
+	}
+	c, i := s.log.covering(*s.own)
+	if c == nil {
+		s.late = s.hub.readLate(s)
+		return
+	}
+	s.joined, s.index = true, c.base+uint64(i)
+	if m := s.log.markIn(c, i); m.at.Covers(*s.own) {
+		s.own, s.at = nil, m
+	}
+}
+
+// void goes on at the start of a topic that was made again.
+func (s *Subscription) void(floor Position) {
+	for _, at := range s.own.Places {
+		s.tell(Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: GapLogChanged}, -1)
+	}
+	s.own = &Position{Topic: floor.Topic}
+}
+
+// tell has a gap of its own delivered before anything else.
+func (s *Subscription) tell(g Gap, epoch int32) {
+	var d draft
+	if s.told != nil {
+		d = draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
+	}
+	s.stream.encoder.gap(&d, g, epoch)
+	s.told = d.chunk(Position{})
+}
+
+// CaughtUp reports, once, that everything that stood in the topic when the
+// subscription began has been delivered.
+func (s *Subscription) CaughtUp() bool {
+	if s.caught || !s.joined || s.index < s.target || s.ended != "" {
+		return false
+	}
+	s.caught = true
+	return true
+}
+
+// StatusChange tells, once each time, that its stream can no longer be read
+// from Kafka or can again.
+func (s *Subscription) StatusChange() (Status, bool) {
+	now := s.log.status.Load()
+	if now == s.status {
+		return Status{}, false
+	}
+	s.status = now
+	return *now, true
+}
+
+// Ended is why the subscription has nothing more to deliver, or empty.
+func (s *Subscription) Ended() GapReason { return s.ended }
+
+// Position is behind all that Next has given out.
+func (s *Subscription) Position() Position {
+	if s.own == nil {
+		return s.at.at
+	}
+	return s.own.Clone()
+}
+
+// Cursor is the text of a cursor behind all that Next has given out.
+func (s *Subscription) Cursor() string {
+	if s.own == nil {
+		return s.at.cursor(s.stream.Name)
+	}
+	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{s.stream.Name, *s.own}}}.String()
+}
+
+// Stream is the public name of the stream.
+func (s *Subscription) Stream() string { return s.stream.Name }
+
+// Feed is the feed that it is a place in.
+func (s *Subscription) Feed() *Feed { return s.feed }
+
+// AtTip reports whether it has delivered everything that has come so far.
+func (s *Subscription) AtTip() bool {
+	return s.joined && s.told == nil && s.index == s.log.tip.Load().index
+}

@@ -1,0 +1,210 @@
+package transport
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/auth"
+	"sluice/transport/wire"
+)
+
+// client is who sends a request: where from, and as whom.
+type client struct {
+	address   string
+	principal *auth.Principal // nil when it has yet to say
+	fault     *wire.Error     // why it may not come in
+	leave     []func()
+}
+
+// leaveAll gives back what counts against limits.
+func (c *client) leaveAll() {
+	for _, f := range c.leave {
+		f()
+	}
+	c.leave = nil
+}
+
+// identify finds out who sends a request. A request without a credential has no
+// principal yet.
+func (s *Server) identify(r *http.Request) *client {
+	c := &client{address: s.addressOf(r)}
+	if s.draining.Load() {
+		c.fault = &wire.Error{
+			Code:       wire.Draining,
+			Message:    "this instance is going away: come back to another one",
+			RetryAfter: s.comeBack(),
+		}
+		return c
+	}
+	credential, err := auth.FromRequest(r, s.config.Credentials)
+	if err != nil {
+		c.fault = faultOf(err)
+		return c
+	}
+	if credential.IsZero() {
+		return c
+	}
+	if c.principal, err = s.config.Auth.Bearer(r.Context(), credential.Token.Reveal()); err != nil {
+		c.fault = faultOf(err)
+	}
+	return c
+}
+
+// require makes a client without a credential an anonymous one.
+func (s *Server) require(c *client) {
+	if c.fault != nil || c.principal != nil {
+		return
+	}
+	var err error
+	if c.principal, err = s.config.Auth.Anonymous(c.address); err != nil {
+		c.fault = faultOf(err)
+	}
+}
+
+// admit is identify for a request that becomes a session, which counts.
+func (s *Server) admit(r *http.Request) *client {
+	c := s.identify(r)
+	if c.fault != nil {
+		return c
+	}
+	leave, fault := s.gate.enterAddress(c.address)
+	if fault != nil {
+		c.fault = fault
+		return c
+	}
+	c.leave = append(c.leave, leave)
+	if c.principal != nil {
+		s.admitPrincipal(c)
+	}
+	return c
+}
+
+func (s *Server) admitPrincipal(c *client) {
+	leave, fault := s.gate.enterPrincipal(c.principal)
+	if fault != nil {
+		c.fault = fault
+		return
+	}
+	c.leave = append(c.leave, leave)
+}
+
+// gate counts sessions by address and by principal.
+type gate struct {
+	perAddress, perPrincipal int
+
+	mu         sync.Mutex
+	addresses  map[string]int
+	principals map[string]int
+}
+
+func newGate(perAddress, perPrincipal int) *gate {
+	return &gate{
+		perAddress: perAddress, perPrincipal: perPrincipal,
+		addresses: make(map[string]int), principals: make(map[string]int),
+	}
+}
+
+func (g *gate) enterAddress(address string) (leave func(), fault *wire.Error) {
+	return g.enter(g.addresses, address, g.perAddress, "this address")
+}
+
+// enterPrincipal counts a session of a principal. One who is anonymous is
+// counted by address only.
+func (g *gate) enterPrincipal(p *auth.Principal) (leave func(), fault *wire.Error) {
+	if p.Anonymous() {
+		return func() {}, nil
+	}
+	return g.enter(g.principals, p.Key(), g.perPrincipal, "this principal")
+}
+
+func (g *gate) enter(counts map[string]int, key string, most int, whose string) (func(), *wire.Error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if most > 0 && counts[key] >= most {
+		fault := wire.Errorf(wire.TooManySessions, "%s has %d sessions already", whose, most)
+		fault.RetryAfter = 5 * time.Second
+		return nil, fault
+	}
+	counts[key]++
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if counts[key]--; counts[key] == 0 {
+			delete(counts, key)
+		}
+	}), nil
+}
+
+// addressOf is the client's address: the peer's, or what trusted proxies say,
+// read from the nearest one on (X-Forwarded-For).
+func (s *Server) addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	address = address.Unmap().WithZone("")
+	if !s.trusts(address) {
+		return address.String()
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		address = hop.Unmap().WithZone("")
+		if !s.trusts(address) {
+			break
+		}
+	}
+	return address.String()
+}
+
+func (s *Server) trusts(address netip.Addr) bool {
+	for _, prefix := range s.config.TrustedProxies {
+		if prefix.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameOrListed reports whether a page may connect: one of our own origin or of
+// a listed one, or no page at all.
+func (s *Server) sameOrListed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || s.config.Credentials.Origins.Allowed(origin) {
+		return true
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	} else if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		if peer, err := netip.ParseAddr(host); err == nil && s.trusts(peer.Unmap()) {
+			if forwarded := r.Header.Get("X-Forwarded-Proto"); forwarded != "" {
+				scheme = forwarded
+			}
+		}
+	}
+	return origin == scheme+"://"+r.Host
+}
+
+// tokenIn reports whether a header that is a list of tokens has one.
+func tokenIn(h http.Header, name, token string) bool {
+	for _, value := range h.Values(name) {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

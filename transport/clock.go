@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"strconv"
+	"time"
+
+	"sluice/transport/wire"
+)
+
+// expiryWarning is how long before its end a token is said to end.
+const expiryWarning = time.Minute
+
+// movedEvery is how often a client is told that a position moved over records
+// that were not for it.
+const movedEvery = 15 * time.Second
+
+// onTime does what has become due.
+func (s *session) onTime(sc *scratch) {
+	now := sc.now
+	if now.UnixNano() < s.due.Load() {
+		return
+	}
+	if !s.expiry.IsZero() {
+		left := s.expiry.Sub(now)
+		if left <= 0 {
+			s.shut(sc, wire.Errorf(wire.TokenExpired, "the token has expired: come back with a new one"))
+			return
+		}
+		if left <= expiryWarning && !s.warned {
+			s.warned = true
+			s.send(sc, wire.EventTokenExpiring, &wire.TokenExpiring{ExpiresIn: left})
+		}
+	}
+	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(s.server.drainEnd())) {
+		s.shut(sc, &wire.Error{
+			Code:       wire.Draining,
+			Message:    "this instance is going away: come back to another one",
+			RetryAfter: s.server.comeBack(),
+		})
+		return
+	}
+	if s.kind == kindWebSocket {
+		s.ws.onTime(s, sc)
+		return
+	}
+	if now.Sub(s.lastWrite) >= s.heartbeat || s.needsID && now.Sub(s.lastID) >= longCursorEvery {
+		s.beat(sc)
+	}
+}
+
+// beat moves a quiet event stream's position.
+func (s *session) beat(sc *scratch) {
+	cursor := s.cursor(sc.now)
+	if s.kind == kindLines {
+		s.send(sc, "", &wire.Cursor{Cursor: cursor})
+		return
+	}
+	sc.json = wire.AppendCursorData(sc.json[:0], cursor)
+	start := len(sc.arena)
+	sc.arena = wire.AppendNamedSSE(sc.arena, wire.EventCursor, cursor, sc.json)
+	s.write(sc, start)
+	sc.hasID, s.needsID, s.lastID = true, false, sc.now
+}
+
+// schedule notes when something is due next.
+func (s *session) schedule(now time.Time) {
+	next := now.Add(time.Minute)
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	if !s.expiry.IsZero() {
+		if !s.warned {
+			sooner(s.expiry.Add(-expiryWarning))
+		}
+		sooner(s.expiry)
+	}
+	sooner(s.closeAt)
+	if s.kind == kindWebSocket {
+		s.ws.schedule(s, sooner)
+	} else {
+		sooner(s.lastWrite.Add(s.heartbeat))
+		if s.needsID {
+			sooner(s.lastID.Add(longCursorEvery))
+		}
+	}
+	s.due.Store(next.UnixNano())
+}
+
+// onTime pings, finds out whether the client is alive, and tells positions.
+func (ws *webSocket) onTime(s *session, sc *scratch) {
+	now := sc.now
+	if !ws.authBy.IsZero() && !now.Before(ws.authBy) {
+		s.shut(sc, wire.Errorf(wire.AuthTimeout, "no credential came in time: send auth as the first message"))
+		return
+	}
+	if !ws.pongBy.IsZero() {
+		switch {
+		case s.heard.Load() >= ws.pinged.UnixNano():
+			ws.pongBy = time.Time{}
+		case !now.Before(ws.pongBy):
+			s.shut(sc, wire.Errorf(wire.NoPong, "no sign of life came since the last ping"))
+			return
+		}
+	}
+	if !now.Before(ws.nextPing) && ws.welcomed {
+		ws.pings++
+		payload := strconv.AppendUint(nil, ws.pings, 10)
+		s.sendRaw(sc, wire.AppendControl(nil, wire.OpPing, payload))
+		s.send(sc, "", &wire.Ping{})
+		ws.pinged, ws.pongBy = now, now.Add(s.server.config.Limits.PongWithin)
+		ws.nextPing = now.Add(ws.pingEvery)
+		for _, sub := range s.subs {
+			if sub.auto {
+				at := sub.Position()
+				sub.pinged = &at
+			}
+		}
+	}
+	for _, sub := range s.subs {
+		since := now.Sub(sub.toldAt)
+		if sub.delivered && since >= cursorEvery || since >= movedEvery {
+			s.sendCursor(sub, sc)
+		}
+	}
+}
+
+func (ws *webSocket) schedule(s *session, sooner func(time.Time)) {
+	sooner(ws.authBy)
+	sooner(ws.nextPing)
+	sooner(ws.pongBy)
+	for _, sub := range s.subs {
+		if sub.delivered {
+			sooner(sub.toldAt.Add(cursorEvery))
+		} else {
+			sooner(sub.toldAt.Add(movedEvery))
+		}
+	}
+}

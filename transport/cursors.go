@@ -1,0 +1,111 @@
+package transport
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// cursorRequest finds who asks for which named cursor.
+func (s *Server) cursorRequest(r *http.Request) (hub.CursorName, *wire.Error) {
+	c := s.identify(r)
+	s.require(c)
+	stream, name := r.PathValue("stream"), r.PathValue("name")
+	switch {
+	case c.fault != nil:
+		return hub.CursorName{}, c.fault
+	case s.config.Keeper == nil:
+		return hub.CursorName{}, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+	case c.principal.Anonymous():
+		return hub.CursorName{}, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+	case !wire.ValidCursorName(name):
+		return hub.CursorName{}, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
+	}
+	if fault := s.maySubscribe(c.principal, stream); fault != nil {
+		return hub.CursorName{}, fault
+	}
+	return hub.CursorName{Principal: c.principal.Key(), Stream: stream, Name: name}, nil
+}
+
+// handleGetCursor serves GET /v1/cursors/{stream}/{name}.
+func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
+	name, fault := s.cursorRequest(r)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	at, made, err := s.config.Keeper.Load(r.Context(), name)
+	if err != nil {
+		s.refuse(w, r, faultOf(err))
+		return
+	}
+	s.writeCursor(w, hub.Cursor{At: made, Streams: []hub.StreamPosition{{Stream: name.Stream, Position: at}}}.String())
+}
+
+// handlePutCursor serves PUT /v1/cursors/{stream}/{name}, an ack.
+func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
+	name, fault := s.cursorRequest(r)
+	var body []byte
+	if fault == nil {
+		body, fault = s.readBody(w, r)
+	}
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	text, fault := wire.ParseCursorBody(body, s.wireLimits())
+	var c hub.Cursor
+	if fault == nil {
+		c, fault = s.parseCursor(text)
+	}
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	at, ok := c.Position(name.Stream)
+	if !ok {
+		s.refuse(w, r, wire.Errorf(wire.BadCursor, "the cursor is of another stream"))
+		return
+	}
+	stored := make(chan error, 1)
+	s.config.Keeper.Set(name, at, c.At, r.URL.Query().Get("reset") == "true", func(err error) { stored <- err })
+	ctx, cancel := s.requestContext()
+	defer cancel()
+	var err error
+	select {
+	case err = <-stored:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		s.refuse(w, r, faultOf(err))
+		return
+	}
+	s.writeCursor(w, text)
+}
+
+// handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.
+func (s *Server) handleDeleteCursor(w http.ResponseWriter, r *http.Request) {
+	name, fault := s.cursorRequest(r)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	if err := s.config.Keeper.Delete(r.Context(), name); err != nil {
+		s.refuse(w, r, faultOf(err))
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) writeCursor(w http.ResponseWriter, cursor string) {
+	body, err := json.Marshal(struct {
+		Cursor string `json:"cursor"`
+	}{cursor})
+	if err != nil {
+		body = []byte("{}")
+	}
+	writeJSON(w, http.StatusOK, body)
+}

@@ -1,0 +1,29 @@
+// Package transport is how clients and operators reach Sluice: WebSocket and
+// server-sent event sessions, pages, publishing, and the admin listener. The
+// messages and their framing are in transport/wire.
+//
+// What it guarantees:
+//
+//   - Nothing is delivered or taken before authentication, and nothing after a
+//     token has ended.
+//   - All that goes out on a connection, control frames and closes too, goes
+//     through one writer at frame boundaries.
+//   - A client that is slow, stuck or hostile holds up nobody else: workers never
+//     wait for a socket, and what is kept for one session is bounded.
+//   - Every fault has a code of the one table in transport/wire; errors of the
+//     domain become faults in faults.go and nowhere else.
+//
+// Who runs what: Run starts the workers and the HTTP servers and waits for them.
+// A session is run by exactly one executor at a time, its worker, or a goroutine
+// of its own while its socket is full (or always, where a connection cannot be
+// written to without waiting, as under TLS). Others post commands to it. A
+// WebSocket has one goroutine beside, which reads; so has an event stream on a
+// hijacked connection, to notice its end.
+//
+// Tour: server.go and routes.go put it together, admission.go lets clients in.
+// websocket.go and requests.go, events.go, pages.go, publishing.go and cursors.go
+// are the endpoints; reading.go finds out where a reader starts. session.go,
+// clock.go and closing.go are the sessions, worker.go and workers.go deliver to
+// them, outlet.go writes, format.go lays out. faults.go, metrics.go and admin.go
+// are what is told about it all.
+package transport

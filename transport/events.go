@@ -1,0 +1,196 @@
+package transport
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"sluice/transport/wire"
+)
+
+// The media types of event streams.
+const (
+	typeEvents = "text/event-stream"
+	typeLines  = "application/x-ndjson"
+)
+
+// handleEvents serves GET /v1/events and GET /v1/streams/{stream}/events.
+func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
+	endpoint, stream := wire.EndpointEvents, r.PathValue("stream")
+	if stream != "" {
+		endpoint = wire.EndpointStreamEvents
+	}
+	query, fault := wire.ParseQuery(r.URL.RawQuery, endpoint, r.Header.Get("Last-Event-ID"))
+	if query.LastEventID == wire.LastEventIDEnd {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	k := kindEvents
+	if strings.Contains(r.Header.Get("Accept"), typeLines) {
+		k = kindLines
+	}
+	if stream != "" {
+		query.Streams = []string{stream}
+	}
+	c := s.admit(r)
+	s.require(c)
+	if c.fault == nil && len(c.leave) == 1 {
+		s.admitPrincipal(c)
+	}
+	if c.fault == nil {
+		c.fault = fault
+	}
+	var opened *session
+	if c.fault == nil {
+		opened, c.fault = s.openEvents(r, k, c, query)
+	}
+	if c.fault != nil {
+		c.leaveAll()
+		if query.ErrorsInStream || query.LastEventID != "" {
+			s.refuseInStream(w, r, k, c.fault)
+			return
+		}
+		s.refuse(w, r, c.fault)
+		return
+	}
+	s.serveEvents(w, r, opened)
+}
+
+// openEvents makes the session of an event stream with its subscriptions.
+func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query) (*session, *wire.Error) {
+	known, fault := s.knownCursor(query.LastEventID)
+	if fault != nil {
+		return nil, fault
+	}
+	x := s.newSession(k, nil, c)
+	x.heartbeat = s.keepAlive(query.Heartbeat)
+	x.expiry = c.principal.ExpiresAt()
+	for i, stream := range query.Streams {
+		sub, begun, fault := s.begin(r.Context(), x, c.principal, reading{
+			Reading: query.Reading, id: stream, stream: stream, known: known,
+		})
+		if fault == nil {
+			fault = x.take(sub, begun, nil)
+			if fault != nil {
+				sub.abandon()
+			}
+		}
+		if fault != nil {
+			for _, begun := range x.subs[:i] {
+				x.drop(begun)
+			}
+			return nil, fault
+		}
+	}
+	return x, nil
+}
+
+// serveEvents answers with the session's stream.
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session) {
+	head := w.Header()
+	setEventHeaders(head, x.kind)
+	if r.Method == http.MethodHead {
+		x.end()
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	streams := make([]string, len(x.subs))
+	for i, sub := range x.subs {
+		streams[i] = sub.Stream()
+	}
+	ready := func(x *session, sc *scratch) {
+		cursor := x.cursor(sc.now)
+		m := &wire.Ready{Session: x.id, Streams: streams, Cursor: cursor}
+		if x.kind == kindLines {
+			x.send(sc, "", m)
+			return
+		}
+		start := len(sc.arena)
+		sc.arena = wire.AppendRetry(sc.arena, comeBackSoon())
+		sc.json = m.Append(sc.json[:0])
+		sc.arena = wire.AppendNamedSSE(sc.arena, wire.EventReady, cursor, sc.json)
+		x.write(sc, start)
+	}
+	if r.ProtoMajor == 1 {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			// The end of the connection is the end of the body, so that the
+			// shared bytes can be written as they lie, without chunks.
+			head.Set("Connection", "close")
+			head.Set("Date", s.now().UTC().Format(http.TimeFormat))
+			var raw bytes.Buffer
+			raw.WriteString("HTTP/1.1 200 OK\r\n")
+			_ = head.Write(&raw)
+			raw.WriteString("\r\n")
+			_ = conn.SetDeadline(time.Time{})
+			s.tuneSocket(conn)
+			x.out = newOutlet(conn)
+			x.post(func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
+			s.start(x)
+			s.tasks.Go(func() {
+				// Nothing is to come: this ends when the connection does.
+				_, _ = io.Copy(io.Discard, onlyReader{conn})
+				x.out.abort()
+				x.post(func(x *session, _ *scratch) { x.end() })
+				<-x.ended
+			})
+			return
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	out := &responseOutlet{w: w, control: http.NewResponseController(w), done: make(chan struct{})}
+	x.out = out
+	x.post(ready)
+	s.start(x)
+	select {
+	case <-r.Context().Done():
+		x.post(func(x *session, _ *scratch) { x.end() })
+	case <-x.ended:
+	}
+	<-x.ended
+}
+
+// onlyReader hides that a connection could be read more cleverly, which would
+// take a large buffer.
+type onlyReader struct{ io.Reader }
+
+func (r onlyReader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 16)]) }
+
+func setEventHeaders(h http.Header, k kind) {
+	h.Set("Content-Type", typeEvents)
+	if k == kindLines {
+		h.Set("Content-Type", typeLines)
+	}
+	h.Set("Cache-Control", "no-store, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// refuseInStream tells a fault where an EventSource can see it: in a stream.
+func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, k kind, fault *wire.Error) {
+	s.noteFault(fault, s.addressOf(r))
+	setEventHeaders(w.Header(), k)
+	w.WriteHeader(http.StatusOK)
+	closing := closingOf(fault)
+	if k == kindLines {
+		_, _ = fmt.Fprintf(w, "%s\n", closing.Append(nil))
+		return
+	}
+	_, _ = w.Write(appendClose(nil, closing))
+}
+
+// closingOf is what an event stream ends with for a fault.
+func closingOf(fault *wire.Error) *wire.Closing {
+	closing := &wire.Closing{Code: fault.Code, Action: fault.Code.Info().Action, RetryAfter: fault.RetryAfter}
+	if closing.Action != wire.Stop && closing.RetryAfter == 0 {
+		closing.RetryAfter = comeBackSoon()
+	}
+	return closing
+}
+
+// comeBackSoon spreads those who come back over some seconds.
+func comeBackSoon() time.Duration {
+	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond) //nolint:gosec // it spreads load
+}

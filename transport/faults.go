@@ -1,0 +1,149 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// faultTable says which fault of the protocol an error of the domain is, and
+// what a client is told. The first that errors.Is finds counts. Statuses, close
+// codes and metric labels follow from the code.
+var faultTable = []struct {
+	err     error
+	code    wire.Code
+	message string
+	retry   time.Duration
+}{
+	{auth.ErrTokenExpired, wire.TokenExpired, "the token has expired: come back with a new one", 0},
+	{auth.ErrAmbiguousCredentials, wire.BadRequest, "the request has more than one credential: send one", 0},
+	{auth.ErrUnsupportedCredential, wire.BadRequest, "the credential is of a kind, or in a place, that is not supported here", 0},
+	{auth.ErrPrincipalChanged, wire.Forbidden, "the token is another principal's: renew with one of your own", 0},
+	{auth.ErrForbidden, wire.Forbidden, "the principal has no right to do this", 0},
+	{auth.ErrKeysUnavailable, wire.Overloaded, "the token's key cannot be had at present", 30 * time.Second},
+	{auth.ErrUnauthenticated, wire.Unauthenticated, "the credential is missing or not valid", 0},
+	{hub.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
+	{hub.ErrUnknownStream, wire.UnknownStream, "there is no such stream", 0},
+	{hub.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
+	{hub.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
+	{hub.ErrStoreUnavailable, wire.Overloaded, "named cursors cannot be had at present", 2 * time.Second},
+	{hub.ErrUnknownTopic, wire.Overloaded, "the stream's topic cannot be read at present", 5 * time.Second},
+	{hub.ErrSourceUnavailable, wire.Overloaded, "the stream cannot be read at present", 2 * time.Second},
+	{hub.ErrClosed, wire.Draining, "this instance is going away: come back to another one", time.Second},
+	{hub.ErrPublishUnknown, wire.PublishUnknown, "it is not known whether the record is stored", 0},
+	{hub.ErrPublishOverloaded, wire.RateLimited, "too much is being published at present; the record is not stored", time.Second},
+	{hub.ErrPublishUnavailable, wire.PublishUnavailable, "the record cannot be stored at present, and is not", time.Second},
+	{hub.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
+	{hub.ErrPublishRejected, wire.Invalid, "the topic does not take the record", 0},
+	{context.DeadlineExceeded, wire.Overloaded, "the request took too long", time.Second},
+	{context.Canceled, wire.Draining, "this instance is going away: come back to another one", time.Second},
+}
+
+// faultOf makes any error a fault that a client can be told. What is not in the
+// table is internal, and its text is kept from the client.
+func faultOf(err error) *wire.Error {
+	var fault *wire.Error
+	if errors.As(err, &fault) {
+		return fault
+	}
+	for _, row := range faultTable {
+		if errors.Is(err, row.err) {
+			return &wire.Error{Code: row.code, Message: row.message, RetryAfter: row.retry, Cause: err}
+		}
+	}
+	return &wire.Error{Code: wire.Internal, Message: "something went wrong here", RetryAfter: time.Second, Cause: err}
+}
+
+// gapFault is the fault of a subscription that was not to go on behind a gap.
+func gapFault(reason hub.GapReason) *wire.Error {
+	code := wire.Retention
+	switch reason {
+	case hub.GapLogChanged:
+		code = wire.LogChanged
+	case hub.GapTruncated:
+		code = wire.Truncated
+	case hub.GapRetention, hub.GapUnreadable, hub.GapTooLarge, hub.GapPolicy:
+	}
+	return wire.Errorf(code, "records cannot be delivered (%s), and on_gap is fail", reason)
+}
+
+// faultLog writes down faults, at most one a second of each code.
+type faultLog struct {
+	logger *slog.Logger
+	now    func() time.Time
+
+	mu   sync.Mutex
+	last map[wire.Code]*faultCount
+}
+
+type faultCount struct {
+	at     time.Time
+	unsaid int
+}
+
+func (l *faultLog) note(fault *wire.Error, address string) {
+	now := l.now()
+	l.mu.Lock()
+	seen := l.last[fault.Code]
+	if seen == nil {
+		seen = &faultCount{}
+		l.last[fault.Code] = seen
+	}
+	if now.Sub(seen.at) < time.Second {
+		seen.unsaid++
+		l.mu.Unlock()
+		return
+	}
+	unsaid := seen.unsaid
+	seen.at, seen.unsaid = now, 0
+	l.mu.Unlock()
+	level := slog.LevelInfo
+	if fault.Code == wire.Internal {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("code", string(fault.Code)), slog.String("message", fault.Message), slog.String("address", address),
+	}
+	if fault.Cause != nil {
+		attrs = append(attrs, slog.String("cause", fault.Cause.Error()))
+	}
+	if unsaid > 0 {
+		attrs = append(attrs, slog.Int("more_since", unsaid))
+	}
+	l.logger.LogAttrs(context.Background(), level, "a client was told of a fault", attrs...)
+}
+
+// noteFault counts a fault and writes it down.
+func (s *Server) noteFault(fault *wire.Error, address string) {
+	s.metrics.fault(fault.Code)
+	s.faults.note(fault, address)
+}
+
+// refuse answers a request with a fault.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, fault *wire.Error) {
+	s.noteFault(fault, s.addressOf(r))
+	writeProblem(w, fault.Status(), fault)
+}
+
+// writeProblem writes a problem body (RFC 9457).
+func writeProblem(w http.ResponseWriter, status int, fault *wire.Error) {
+	h := w.Header()
+	h.Set("Content-Type", wire.ProblemType)
+	h.Set("Cache-Control", "no-store")
+	if after := fault.RetryAfterSeconds(); after > 0 {
+		h.Set("Retry-After", strconv.Itoa(after))
+	}
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(fault.AppendProblem(nil))
+}

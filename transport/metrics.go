@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// metrics counts what operators want to know. Labels have few values: none
+// comes from a client.
+type metrics struct {
+	events, gaps, sent [kinds]prometheus.Counter
+	subscriptions      prometheus.Gauge
+	faults             *prometheus.CounterVec
+	cutOffs            *prometheus.CounterVec
+	publishes          *prometheus.CounterVec
+	publishSeconds     prometheus.Histogram
+}
+
+func newMetrics(registry *prometheus.Registry, h *hub.Hub, sessions *sessionSet) *metrics {
+	m := &metrics{
+		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_subscriptions", Help: "Open subscriptions.",
+		}),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_faults_total", Help: "Faults that clients were told of, by code.",
+		}, []string{"code"}),
+		cutOffs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_cut_off_total", Help: "Connections that were cut off or broke while being written to, by reason.",
+		}, []string{"reason"}),
+		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_publishes_total", Help: "Records that clients published, by result: stored, or the code of the fault.",
+		}, []string{"result"}),
+		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_publish_seconds", Help: "Time from a publish to its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+	}
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_events_sent_total", Help: "Events with a record that were delivered, by protocol.",
+	}, []string{"protocol"})
+	gaps := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_gaps_sent_total", Help: "Gaps that subscribers were told of, by protocol.",
+	}, []string{"protocol"})
+	sent := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_sent_bytes_total", Help: "Bytes written to sessions, by protocol.",
+	}, []string{"protocol"})
+	for k := range kinds {
+		name := k.String()
+		m.events[k], m.gaps[k], m.sent[k] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
+		if k != kindPage {
+			registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "sluice_sessions", Help: "Open sessions, by protocol.",
+				ConstLabels: prometheus.Labels{"protocol": name},
+			}, func() float64 { return float64(sessions.count(k)) }))
+		}
+	}
+	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.publishes, m.publishSeconds, events, gaps, sent,
+		&streamCollector{hub: h}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) delivered(k kind, events, gaps int) {
+	if events > 0 {
+		m.events[k].Add(float64(events))
+	}
+	if gaps > 0 {
+		m.gaps[k].Add(float64(gaps))
+	}
+}
+
+func (m *metrics) bytes(k kind, n int) {
+	if n > 0 {
+		m.sent[k].Add(float64(n))
+	}
+}
+
+func (m *metrics) fault(code wire.Code) { m.faults.WithLabelValues(string(code)).Inc() }
+
+func (m *metrics) cutOff(err error) {
+	reason := "broken"
+	if errors.Is(err, errNoProgress) {
+		reason = "no_progress"
+	}
+	m.cutOffs.WithLabelValues(reason).Inc()
+}
+
+func (m *metrics) published(results []hub.Stored, took time.Duration) {
+	m.publishSeconds.Observe(took.Seconds())
+	for _, stored := range results {
+		result := "stored"
+		if stored.Err != nil {
+			result = string(faultOf(stored.Err).Code)
+		}
+		m.publishes.WithLabelValues(result).Inc()
+	}
+}
+
+// streamCollector reports on streams as the hub sees them.
+type streamCollector struct{ hub *hub.Hub }
+
+var (
+	streamLabels  = []string{"stream"}
+	streamLive    = prometheus.NewDesc("sluice_stream_live", "1 while the stream is read from Kafka, 0 while that does not work.", streamLabels, nil)
+	streamRecords = prometheus.NewDesc("sluice_stream_records_read_total", "Records read from Kafka into the stream's log.", streamLabels, nil)
+	streamGaps    = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps met while reading the stream from Kafka.", streamLabels, nil)
+	streamBytes   = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of events made of the records read.", streamLabels, nil)
+	streamLog     = prometheus.NewDesc("sluice_stream_log_bytes", "Memory that the stream's log takes.", streamLabels, nil)
+	streamUsers   = prometheus.NewDesc("sluice_stream_subscribers", "Subscriptions of the stream.", streamLabels, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
+	for _, info := range c.hub.Streams() {
+		if info.Reading {
+			live := 0.0
+			if info.Status.Live {
+				live = 1
+			}
+			metrics <- prometheus.MustNewConstMetric(streamLive, prometheus.GaugeValue, live, info.Name)
+		}
+		metrics <- prometheus.MustNewConstMetric(streamRecords, prometheus.CounterValue, float64(info.Records), info.Name)
+		metrics <- prometheus.MustNewConstMetric(streamGaps, prometheus.CounterValue, float64(info.Gaps), info.Name)
+		metrics <- prometheus.MustNewConstMetric(streamBytes, prometheus.CounterValue, float64(info.Bytes), info.Name)
+		metrics <- prometheus.MustNewConstMetric(streamLog, prometheus.GaugeValue, float64(info.LogBytes), info.Name)
+		metrics <- prometheus.MustNewConstMetric(streamUsers, prometheus.GaugeValue, float64(info.Subscribers), info.Name)
+	}
+}

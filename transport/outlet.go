@@ -1,0 +1,90 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// outlet is where a session's bytes go. Only the session's executor writes.
+type outlet interface {
+	// try writes what can be written without waiting, possibly nothing.
+	try(bufs [][]byte) (int, error)
+	// write writes all, as long as the peer takes anything within progress.
+	write(b []byte, progress time.Duration) error
+	// finish ends the connection after all that was written, so that the peer
+	// can still read it, and waits for the peer's own end at most so long.
+	finish(wait time.Duration)
+	// abort ends the connection at once. It may be called by anyone.
+	abort()
+}
+
+// errNoProgress: the peer has taken nothing for too long.
+var errNoProgress = errors.New("the peer takes nothing")
+
+// connOutlet is an outlet on a hijacked connection that can only be written to
+// by waiting, as under TLS.
+type connOutlet struct{ conn net.Conn }
+
+func (o connOutlet) try([][]byte) (int, error) { return 0, nil }
+
+func (o connOutlet) write(b []byte, progress time.Duration) error {
+	for len(b) > 0 {
+		if err := o.conn.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+			return err
+		}
+		n, err := o.conn.Write(b)
+		b = b[n:]
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return errNoProgress
+			}
+			return err
+		}
+	}
+	return o.conn.SetWriteDeadline(time.Time{})
+}
+
+func (o connOutlet) finish(wait time.Duration) {
+	half, ok := o.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		_ = o.conn.Close()
+		return
+	}
+	// The reader sees the peer's end, or this deadline, and closes.
+	_ = o.conn.SetReadDeadline(time.Now().Add(wait))
+}
+
+func (o connOutlet) abort() { _ = o.conn.Close() }
+
+// responseOutlet is an outlet on an HTTP response whose handler waits, as under
+// HTTP/2.
+type responseOutlet struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	done    chan struct{} // closed when the handler may return
+}
+
+func (o *responseOutlet) try([][]byte) (int, error) { return 0, nil }
+
+func (o *responseOutlet) write(b []byte, progress time.Duration) error {
+	if err := o.control.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+		return err
+	}
+	if _, err := o.w.Write(b); err != nil {
+		return err
+	}
+	return o.control.Flush()
+}
+
+func (o *responseOutlet) finish(time.Duration) { o.abort() }
+
+func (o *responseOutlet) abort() {
+	select {
+	case <-o.done:
+	default:
+		close(o.done)
+	}
+}

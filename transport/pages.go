@@ -1,0 +1,119 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// pageRead bounds how long a page waits for what Kafka has already.
+const pageRead = 10 * time.Second
+
+// pageOwner lets a handler wait for its subscription.
+type pageOwner chan struct{}
+
+// Pump implements hub.Owner.
+func (o pageOwner) Pump() {
+	select {
+	case o <- struct{}{}:
+	default:
+	}
+}
+
+// handlePage serves GET /v1/streams/{stream}/records.
+func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
+	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointRecords, r.Header.Get("Last-Event-ID"))
+	c := s.identify(r)
+	s.require(c)
+	if c.fault == nil {
+		c.fault = fault
+	}
+	if c.fault != nil {
+		s.refuse(w, r, c.fault)
+		return
+	}
+	page, fault := s.page(r, c, query)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	writeJSON(w, http.StatusOK, page.Append(nil))
+}
+
+// page reads one page.
+func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page, *wire.Error) {
+	known, fault := s.knownCursor(query.LastEventID)
+	if fault != nil {
+		return nil, fault
+	}
+	owner := make(pageOwner, 1)
+	sub, _, fault := s.beginFor(r.Context(), deliveredTo{owner: owner, superseded: func() {}}, c.principal, reading{
+		Reading: query.Reading,
+		stream:  r.PathValue("stream"),
+		known:   known,
+		unset:   hub.Start{Kind: hub.StartLast, Last: wire.DefaultPageLimit},
+		look:    true,
+	})
+	if fault != nil {
+		return nil, fault
+	}
+	defer sub.abandon()
+
+	page := &wire.Page{}
+	wait := time.NewTimer(query.Wait)
+	defer wait.Stop()
+	late := time.NewTimer(pageRead)
+	defer late.Stop()
+	for size := 0; ; {
+		more := sub.Collect(query.Limit-len(page.Events), func(isGap bool, body []byte) {
+			size += len(body)
+			if !isGap {
+				page.Events = append(page.Events, body)
+				return
+			}
+			var g wire.Gap
+			if json.Unmarshal(body, &g) == nil {
+				page.Gaps = append(page.Gaps, g)
+			}
+		})
+		if reason := sub.Ended(); reason != "" {
+			return nil, gapFault(reason)
+		}
+		page.CaughtUp = sub.AtTip()
+		full := len(page.Events) >= query.Limit || size >= maxPageBytes
+		if full || more && len(page.Events) > 0 || page.CaughtUp && len(page.Events)+len(page.Gaps) > 0 {
+			break
+		}
+		waited := wait.C
+		if !page.CaughtUp {
+			// There is something, but Kafka has still to bring it.
+			waited = late.C
+		}
+		select {
+		case <-owner:
+			continue
+		case <-waited:
+		case <-r.Context().Done():
+		case <-s.base.Done():
+		}
+		break
+	}
+	page.Cursor = sub.Cursor()
+	s.metrics.delivered(kindPage, len(page.Events), len(page.Gaps))
+	return page, nil
+}
+
+// maxPageBytes is about how large a page gets.
+const maxPageBytes = 8 << 20
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(bytes.TrimRight(body, "\n"), '\n'))
+}

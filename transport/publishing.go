@@ -1,0 +1,125 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// handlePublish serves POST /v1/streams/{stream}/records.
+func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
+	c := s.identify(r)
+	s.require(c)
+	if c.fault == nil {
+		c.fault = s.mayPublish(c.principal, r.PathValue("stream"))
+	}
+	if c.fault != nil {
+		s.refuse(w, r, c.fault)
+		return
+	}
+	body, fault := s.readBody(w, r)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	messages, batch, fault := wire.ParseHTTPPublish(wire.HTTPPublish{
+		ContentType:    r.Header.Get("Content-Type"),
+		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+		RawQuery:       r.URL.RawQuery,
+		Body:           body,
+	}, s.wireLimits())
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	stored := make(chan []hub.Stored, 1)
+	s.publish(r.PathValue("stream"), messages, func(results []hub.Stored) { stored <- results })
+	// It is answered even if nobody waits any more: publish bounds the time.
+	switch m := s.answer("", batch, <-stored).(type) {
+	case *wire.Error:
+		s.refuse(w, r, m)
+	case *wire.Published:
+		writeJSON(w, http.StatusOK, m.AppendBody(nil))
+	case *wire.PublishedBatch:
+		writeJSON(w, m.Status(), m.AppendBody(nil))
+	}
+}
+
+// readBody reads a request's body within the limits.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
+	most := int64(s.config.Limits.MessageBytes)
+	if most <= 0 {
+		most = 1 << 30
+	}
+	if r.ContentLength > most {
+		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
+	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly)); err == nil {
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, wire.Errorf(wire.BadRequest, "the body took longer than %s", s.config.Limits.MessageAssembly)
+	case err != nil:
+		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body could not be read", Cause: err}
+	}
+	return body, nil
+}
+
+// mayPublish checks the right to publish to a stream.
+func (s *Server) mayPublish(p *auth.Principal, stream string) *wire.Error {
+	return s.may(p, auth.Publish, stream)
+}
+
+// publish stores messages. done is called exactly once.
+func (s *Server) publish(stream string, messages []hub.Message, done func([]hub.Stored)) {
+	ctx, cancel := context.WithTimeout(s.publishing, s.config.Limits.PublishTimeout)
+	s.inFlight.Add(1)
+	begun := s.now()
+	finish := func(results []hub.Stored) {
+		cancel()
+		s.metrics.published(results, s.now().Sub(begun))
+		s.inFlight.Add(-1)
+		done(results)
+	}
+	if err := s.config.Hub.Publish(ctx, stream, messages, finish); err != nil {
+		results := make([]hub.Stored, len(messages))
+		for i := range results {
+			results[i].Err = err
+		}
+		finish(results)
+	}
+}
+
+// answer is what a client that has published is told.
+func (s *Server) answer(id string, batch bool, results []hub.Stored) wire.Message {
+	if !batch && len(results) == 1 {
+		stored := results[0]
+		if stored.Err != nil {
+			fault := *faultOf(stored.Err)
+			fault.ID = id
+			return &fault
+		}
+		return &wire.Published{ID: id, Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}
+	}
+	m := &wire.PublishedBatch{ID: id, Results: make([]wire.Result, len(results))}
+	for i, stored := range results {
+		m.Results[i] = wire.Result{Partition: stored.Partition, Offset: stored.Offset}
+		if stored.Err != nil {
+			m.Results[i] = wire.Result{Err: faultOf(stored.Err)}
+		}
+	}
+	return m
+}

@@ -1,0 +1,201 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// reading is what a client asks to read of one stream.
+type reading struct {
+	wire.Reading
+	id     string
+	stream string
+	auto   bool // acked by pongs
+	// known is where the client itself says that it is, before anything else.
+	known *hub.Cursor
+	// unset is where to start when nothing says where.
+	unset hub.Start
+	// look only reads the named cursor, and does not take it.
+	look bool
+}
+
+// deliveredTo is who gets what is read.
+type deliveredTo struct {
+	owner    hub.Owner
+	shard    int
+	labelled bool
+	// superseded is called when somebody else takes the named cursor.
+	superseded func()
+}
+
+// begin begins a subscription for a session.
+func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
+	id := r.id
+	return s.beginFor(ctx, deliveredTo{
+		owner:      to,
+		shard:      to.worker.shard,
+		labelled:   to.kind == kindWebSocket,
+		superseded: func() { to.superseded(id) },
+	}, p, r)
+}
+
+// beginFor checks rights, finds out where to start, and begins a subscription.
+func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
+	if fault := s.maySubscribe(p, r.stream); fault != nil {
+		return nil, hub.Begun{}, fault
+	}
+	start, holding, fault := s.startOf(ctx, to, p, r)
+	if fault != nil {
+		return nil, hub.Begun{}, fault
+	}
+	replay := p.Replay(r.stream)
+	switch {
+	case replay == auth.ReplayUnlimited:
+		replay = -1
+	default:
+		replay = max(replay, s.config.Limits.ResumeWindow)
+	}
+	sub, begun, err := s.config.Hub.Subscribe(ctx, hub.Request{
+		Stream:    r.stream,
+		Keys:      r.Keys,
+		Start:     start,
+		Replay:    replay,
+		Principal: p.Key(),
+		FailOnGap: r.OnGap == wire.OnGapFail,
+		Labelled:  to.labelled,
+		Owner:     to.owner,
+		Shard:     to.shard,
+	})
+	if err != nil {
+		if holding != nil {
+			holding.Release()
+		}
+		return nil, hub.Begun{}, faultOf(err)
+	}
+	return &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}, begun, nil
+}
+
+// maySubscribe checks the right to read a stream. A stream that the principal
+// may not even see is answered like one that is not there.
+func (s *Server) maySubscribe(p *auth.Principal, stream string) *wire.Error {
+	return s.may(p, auth.Subscribe, stream)
+}
+
+func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire.Error {
+	if _, err := s.config.Hub.Stream(stream); err != nil || !p.Sees(stream) {
+		return faultOf(hub.ErrUnknownStream)
+	}
+	if !p.May(action, stream) {
+		return wire.Errorf(wire.Forbidden, "the principal may not %s this stream", action)
+	}
+	return nil
+}
+
+// startOf finds out where to start. What the client itself says it has seen
+// wins over the named cursor, and that over from.
+func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *hub.Holding, *wire.Error) {
+	var (
+		named   *hub.Position
+		holding *hub.Holding
+	)
+	if r.CursorName != "" {
+		if s.config.Keeper == nil {
+			return hub.Start{}, nil, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+		}
+		if p.Anonymous() {
+			return hub.Start{}, nil, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+		}
+		name := hub.CursorName{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
+		at, err := hub.Position{}, error(nil)
+		if r.look {
+			at, _, err = s.config.Keeper.Load(ctx, name)
+		} else {
+			at, holding, err = s.config.Keeper.Take(ctx, name, to.superseded)
+		}
+		switch {
+		case err == nil:
+			named = &at
+		case !errors.Is(err, hub.ErrNoCursor):
+			return hub.Start{}, nil, faultOf(err)
+		}
+	}
+	start, fault := s.chooseStart(r, named)
+	if fault != nil && holding != nil {
+		holding.Release()
+		holding = nil
+	}
+	return start, holding, fault
+}
+
+func (s *Server) chooseStart(r reading, named *hub.Position) (hub.Start, *wire.Error) {
+	if r.known != nil {
+		if at, ok := r.known.Position(r.stream); ok {
+			return hub.Start{Kind: hub.StartCursor, Position: at, At: r.known.At}, nil
+		}
+	}
+	if named != nil && !r.Reset {
+		return hub.Start{Kind: hub.StartNamed, Position: *named}, nil
+	}
+	switch r.From.Kind {
+	case wire.StartLatest:
+		return hub.Start{Kind: hub.StartLatest}, nil
+	case wire.StartEarliest:
+		return hub.Start{Kind: hub.StartEarliest}, nil
+	case wire.StartTime, wire.StartAgo:
+		return hub.Start{Kind: hub.StartTime, Time: r.From.At(s.now())}, nil
+	case wire.StartLast:
+		return hub.Start{Kind: hub.StartLast, Last: r.From.N}, nil
+	case wire.StartCursor:
+		c, fault := s.parseCursor(r.From.Cursor)
+		if fault != nil {
+			return hub.Start{}, fault
+		}
+		at, ok := c.Position(r.stream)
+		if !ok {
+			return hub.Start{}, wire.Errorf(wire.BadCursor, "the cursor is of other streams")
+		}
+		return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}, nil
+	case wire.StartUnset:
+	}
+	if r.CursorName != "" && !r.Reset {
+		return hub.Start{}, faultOf(hub.ErrNoCursor)
+	}
+	return r.unset, nil
+}
+
+// parseCursor reads a cursor that a client sends.
+func (s *Server) parseCursor(text string) (hub.Cursor, *wire.Error) {
+	if most := s.config.Limits.CursorBytes; most > 0 && len(text) > most {
+		return hub.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named one", most)
+	}
+	c, err := hub.ParseCursor(text)
+	if err != nil {
+		return hub.Cursor{}, faultOf(err)
+	}
+	return c, nil
+}
+
+// knownCursor is where a client that sends a Last-Event-ID is, or nil.
+func (s *Server) knownCursor(lastEventID string) (*hub.Cursor, *wire.Error) {
+	if lastEventID == "" {
+		return nil, nil
+	}
+	c, fault := s.parseCursor(lastEventID)
+	if fault != nil {
+		return nil, fault
+	}
+	return &c, nil
+}
+
+// keepAlive is how often a quiet stream says something.
+func (s *Server) keepAlive(asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	return s.config.Limits.KeepAlive
+}

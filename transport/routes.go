@@ -1,0 +1,163 @@
+package transport
+
+import (
+	"encoding/json"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/rs/cors"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// preflightAge is how long a browser may remember a preflight, in seconds.
+const preflightAge = 7200
+
+// routes is what clients find.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/ws", s.handleWebSocket)
+	mux.HandleFunc("GET /v1/events", s.handleEvents)
+	mux.HandleFunc("GET /v1/streams/{stream}/events", s.handleEvents)
+	mux.HandleFunc("GET /v1/streams/{stream}/records", s.handlePage)
+	mux.HandleFunc("POST /v1/streams/{stream}/records", s.handlePublish)
+	mux.HandleFunc("GET /v1/streams", s.handleStreams)
+	mux.HandleFunc("GET /v1/streams/{stream}", s.handleStream)
+	mux.HandleFunc("GET /v1/cursors/{stream}/{name}", s.handleGetCursor)
+	mux.HandleFunc("PUT /v1/cursors/{stream}/{name}", s.handlePutCursor)
+	mux.HandleFunc("DELETE /v1/cursors/{stream}/{name}", s.handleDeleteCursor)
+	for _, later := range []string{"POST /v1/tickets", "POST /v1/cookie", "DELETE /v1/cookie", "GET /openapi.json", "GET /asyncapi.json"} {
+		mux.HandleFunc(later, s.handleLater)
+	}
+	if s.config.Console != nil {
+		mux.Handle("GET /", s.config.Console)
+	}
+
+	origins := s.config.Credentials.Origins.List()
+	crossSite := http.NewCrossOriginProtection()
+	for _, origin := range origins {
+		if err := crossSite.AddTrustedOrigin(origin); err != nil {
+			s.logger.Error("an origin is not trusted for requests that change something", "origin", origin, "error", err)
+		}
+	}
+	crossSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, wire.Errorf(wire.Forbidden, "pages of this origin may not do this: add it to the configured origins"))
+	}))
+	handler := crossSite.Handler(mux)
+	if len(origins) > 0 {
+		handler = cors.New(cors.Options{
+			AllowedOrigins: origins,
+			AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
+			AllowedHeaders: []string{
+				"Authorization", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
+				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",
+			},
+			ExposedHeaders:       []string{"Retry-After"},
+			AllowCredentials:     true,
+			MaxAge:               preflightAge,
+			OptionsSuccessStatus: http.StatusNoContent,
+		}).Handler(handler)
+	}
+	return s.recovered(handler)
+}
+
+// recovered keeps a panic in one request from the others. It is loud, as it is
+// a fault of ours.
+func (s *Server) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil || cause == http.ErrAbortHandler { //nolint:errorlint // recovered values are compared as they are
+				return
+			}
+			s.logger.ErrorContext(r.Context(), "a request panicked", "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
+			s.refuse(w, r, wire.Errorf(wire.Internal, "something went wrong here"))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// handleLater refuses by name what the protocol has and this server has not.
+func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
+	fault := wire.Errorf(wire.BadRequest, "%s is not supported by this server yet", r.URL.Path)
+	s.noteFault(fault, s.addressOf(r))
+	writeProblem(w, http.StatusNotImplemented, fault)
+}
+
+// streamView is what a client is told of a stream.
+type streamView struct {
+	Stream     string      `json:"stream"`
+	Content    hub.Content `json:"content,omitempty"`
+	Partitions int32       `json:"partitions,omitempty"`
+	Subscribe  bool        `json:"subscribe"`
+	Publish    bool        `json:"publish"`
+	// ReplayMS is how far back the principal may read, -1 for as far as there is.
+	ReplayMS int64 `json:"replay_ms"`
+}
+
+func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
+	v := streamView{
+		Stream:     info.Name,
+		Content:    info.Content,
+		Partitions: info.Partitions,
+		Subscribe:  p.May(auth.Subscribe, info.Name),
+		Publish:    info.Publishable && p.May(auth.Publish, info.Name),
+	}
+	switch replay := p.Replay(info.Name); {
+	case !v.Subscribe:
+	case replay == auth.ReplayUnlimited:
+		v.ReplayMS = -1
+	default:
+		v.ReplayMS = int64(max(replay, s.config.Limits.ResumeWindow) / time.Millisecond)
+	}
+	return v
+}
+
+// handleStreams serves GET /v1/streams.
+func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
+	c := s.identify(r)
+	s.require(c)
+	if c.fault != nil {
+		s.refuse(w, r, c.fault)
+		return
+	}
+	views := []streamView{}
+	for _, info := range s.config.Hub.Streams() {
+		if c.principal.Sees(info.Name) {
+			views = append(views, s.view(c.principal, info))
+		}
+	}
+	s.writeView(w, r, map[string]any{"streams": views})
+}
+
+// handleStream serves GET /v1/streams/{stream}.
+func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
+	c := s.identify(r)
+	s.require(c)
+	name := r.PathValue("stream")
+	if c.fault == nil && !c.principal.Sees(name) {
+		c.fault = faultOf(hub.ErrUnknownStream)
+	}
+	if c.fault != nil {
+		s.refuse(w, r, c.fault)
+		return
+	}
+	info, err := s.config.Hub.Describe(r.Context(), name)
+	if err != nil {
+		s.refuse(w, r, faultOf(err))
+		return
+	}
+	s.writeView(w, r, s.view(c.principal, info))
+}
+
+func (s *Server) writeView(w http.ResponseWriter, r *http.Request, view any) {
+	body, err := json.Marshal(view)
+	if err != nil {
+		s.refuse(w, r, faultOf(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}

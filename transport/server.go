@@ -1,0 +1,273 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// Config is what a Server is made of. All fields without a remark are required.
+type Config struct {
+	Hub *hub.Hub
+	// Workers are those that the hub wakes.
+	Workers *Workers
+	// Keeper keeps named cursors. Nil for none.
+	Keeper *hub.Keeper
+	Auth   *auth.Authenticator
+	// Credentials says which credentials requests may bring, and which origins
+	// pages may come from.
+	Credentials auth.RequestOptions
+	// TrustedProxies are those whose X-Forwarded-For and -Proto count.
+	TrustedProxies []netip.Prefix
+	Limits         Limits
+	// RequestTimeout bounds what a request waits for before it is answered.
+	RequestTimeout time.Duration
+	// HeaderTimeout bounds how long a request's header takes to come in, and
+	// IdleTimeout how long a connection is kept without a request.
+	HeaderTimeout, IdleTimeout time.Duration
+	// HeaderBytes bounds a request's header.
+	HeaderBytes int
+	// DrainTimeout bounds the end of the server, and DrainSpread is over how
+	// long sessions are told to come back elsewhere.
+	DrainTimeout, DrainSpread time.Duration
+	// Listener is where clients come in. Admin is where operators do; nil for
+	// nowhere. The server closes both.
+	Listener, Admin net.Listener
+	// Console is served at / and below. Nil for nothing.
+	Console http.Handler
+	// Ready adds reasons not to be ready, by name of the check. Optional.
+	Ready map[string]func(context.Context) error
+	// Registry is where metrics are registered. Nil for one of its own.
+	Registry *prometheus.Registry
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Server serves clients and operators.
+type Server struct {
+	config  Config
+	logger  *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+	faults  *faultLog
+	gate    *gate
+
+	// base is what requests wait in; publishing outlives it, so that what is
+	// in flight can be answered.
+	base, publishing context.Context
+	sessions         *sessionSet
+	inFlight         atomic.Int64
+	draining         atomic.Bool
+	drainUntil       atomic.Int64
+	tasks            sync.WaitGroup
+}
+
+// New checks a configuration and makes a server of it. It serves in Run.
+func New(config Config) (*Server, error) {
+	l := config.Limits
+	switch {
+	case config.Hub == nil || config.Workers == nil || config.Auth == nil || config.Listener == nil || config.Logger == nil || config.Now == nil:
+		return nil, errors.New("new server: Hub, Workers, Auth, Listener, Logger and Now are required")
+	case l.MessageAssembly <= 0 || l.FirstMessageAuth <= 0 || l.PingEvery <= 0 || l.PongWithin <= 0 || l.KeepAlive <= 0 ||
+		l.WriteProgress <= 0 || l.PublishTimeout <= 0:
+		return nil, errors.New("new server: the spans in Limits are required")
+	case config.RequestTimeout <= 0 || config.HeaderTimeout <= 0 || config.IdleTimeout <= 0 || config.HeaderBytes <= 0 || config.DrainTimeout <= 0:
+		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes and DrainTimeout are required")
+	}
+	if config.Registry == nil {
+		config.Registry = prometheus.NewRegistry()
+	}
+	s := &Server{
+		config:   config,
+		logger:   config.Logger,
+		now:      config.Now,
+		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
+		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
+		sessions: newSessionSet(),
+	}
+	s.metrics = newMetrics(config.Registry, config.Hub, s.sessions)
+	return s, nil
+}
+
+// Run serves until the context ends, then drains: it is no longer ready, tells
+// sessions to come back elsewhere, spread over DrainSpread, answers what is in
+// flight, and returns after DrainTimeout at the latest, with nil. It returns an
+// error when it can no longer serve.
+func (s *Server) Run(ctx context.Context) error {
+	base, endBase := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, endPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	s.base, s.publishing = base, publishing
+	defer endPublishing()
+	defer endBase()
+
+	failed := make(chan error, 2)
+	clients := s.httpServer(s.routes(), base)
+	var servers sync.WaitGroup
+	servers.Go(func() { failed <- clients.Serve(s.config.Listener) })
+	var admin *http.Server
+	if s.config.Admin != nil {
+		admin = s.httpServer(s.adminRoutes(), base)
+		servers.Go(func() { failed <- admin.Serve(s.config.Admin) })
+	}
+	var workers sync.WaitGroup
+	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	s.config.Workers.start(working, &workers)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("serve: %w", err)
+	}
+
+	s.drain()
+	endBase()
+	_ = clients.Close()
+	if admin != nil {
+		_ = admin.Close()
+	}
+	servers.Wait()
+	for _, x := range s.sessions.all() {
+		x.out.abort()
+		x.post(func(x *session, _ *scratch) { x.end() })
+	}
+	s.tasks.Wait()
+	endWorkers()
+	workers.Wait()
+	return err
+}
+
+func (s *Server) httpServer(handler http.Handler, base context.Context) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: s.config.HeaderTimeout,
+		IdleTimeout:       s.config.IdleTimeout,
+		MaxHeaderBytes:    s.config.HeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// drain ends all sessions, each in its time.
+func (s *Server) drain() {
+	until := time.Now().Add(s.config.DrainTimeout)
+	s.drainUntil.Store(until.UnixNano())
+	s.draining.Store(true)
+	all := s.sessions.all()
+	if len(all) > 0 || s.inFlight.Load() > 0 {
+		s.logger.Info("draining", "sessions", len(all), "publishes", s.inFlight.Load())
+	}
+	for _, x := range all {
+		x.drainSoon(spread(s.config.DrainSpread))
+	}
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for time.Now().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0) {
+		<-poll.C
+	}
+}
+
+// drainEnd is when draining ends, come what may.
+func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load()) }
+
+// comeBack is when a client that was sent away is to come back.
+func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpread, time.Second)) }
+
+// newSession makes a session for a client, that counts until it ends.
+func (s *Server) newSession(k kind, out outlet, c *client) *session {
+	x := &session{
+		server:    s,
+		worker:    s.config.Workers.next(),
+		id:        "s_" + rand.Text(),
+		kind:      k,
+		out:       out,
+		address:   c.address,
+		ended:     make(chan struct{}),
+		principal: c.principal,
+		leave:     c.leave,
+		lastWrite: s.now(),
+	}
+	c.leave = nil
+	switch k {
+	case kindEvents:
+		x.format = eventsFormat{}
+	case kindLines:
+		x.format = linesFormat{}
+	case kindWebSocket, kindPage:
+		x.format = framesFormat{}
+	}
+	return x
+}
+
+// start lets a session be delivered to.
+func (s *Server) start(x *session) {
+	s.sessions.add(x)
+	x.worker.add(x)
+	x.Pump()
+	if s.draining.Load() {
+		x.drainSoon(spread(s.config.DrainSpread))
+	}
+}
+
+// sessionSet holds the sessions that are open.
+type sessionSet struct {
+	mu  sync.Mutex
+	set map[*session]struct{}
+}
+
+func newSessionSet() *sessionSet { return &sessionSet{set: make(map[*session]struct{})} }
+
+func (s *sessionSet) add(x *session) {
+	s.mu.Lock()
+	s.set[x] = struct{}{}
+	s.mu.Unlock()
+}
+
+func (s *sessionSet) remove(x *session) {
+	s.mu.Lock()
+	delete(s.set, x)
+	s.mu.Unlock()
+}
+
+func (s *sessionSet) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.set)
+}
+
+func (s *sessionSet) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*session, 0, len(s.set))
+	for x := range s.set {
+		all = append(all, x)
+	}
+	return all
+}
+
+// count counts the sessions of a kind.
+func (s *sessionSet) count(k kind) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for x := range s.set {
+		if x.kind == k {
+			n++
+		}
+	}
+	return n
+}

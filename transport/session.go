@@ -1,0 +1,496 @@
+package transport
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// A session is idle, waits in its worker's queue, or is being run by exactly
+// one executor, its worker or a goroutine of its own; again is running with
+// something new to look at.
+const (
+	idle uint32 = iota
+	queued
+	running
+	again
+)
+
+// stepResult is what a step of a session ended with.
+type stepResult uint8
+
+const (
+	stepIdle    stepResult = iota // nothing left to write
+	stepMore                      // there is more right away
+	stepBlocked                   // the socket is full
+	stepClosed                    // the session has ended
+)
+
+// stepBytes is how much a session writes before others have their turn, and
+// what lies between two ids of an event stream at most.
+const stepBytes = 64 << 10
+
+// kind is the protocol that a session speaks.
+type kind uint8
+
+const (
+	kindWebSocket kind = iota
+	kindEvents
+	kindLines
+	kindPage // no session: for what is counted
+	kinds
+)
+
+func (k kind) String() string {
+	return [...]string{"websocket", "sse", "ndjson", "page"}[k]
+}
+
+// session is one client connection that is delivered to.
+//
+// All that goes out goes through its executor. Others hand it commands, which
+// run there in their order, and wake it.
+type session struct {
+	// Immutable.
+	server  *Server
+	worker  *worker
+	id      string
+	kind    kind
+	format  hub.Format
+	out     outlet
+	address string
+	ended   chan struct{} // closed when the executor is done with it
+
+	state    atomic.Uint32
+	due      atomic.Int64 // Unix nanoseconds of what time brings next
+	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
+	inFlight atomic.Int32 // publishes without an answer
+
+	mu        sync.Mutex
+	inbox     []command
+	principal *auth.Principal // nil before authentication
+	leave     []func()        // gives back what counts against limits
+
+	// Owned by the executor.
+	subs      []*subscription
+	pending   []byte // what the socket did not take
+	closing   bool   // the last bytes are on their way
+	closed    bool
+	turn      int // which subscription is first
+	expiry    time.Time
+	warned    bool // that the token ends
+	lastWrite time.Time
+	lastID    time.Time // of an event stream's last long id
+	needsID   bool
+	heartbeat time.Duration
+	closeAt   time.Time // when draining
+	ws        *webSocket
+}
+
+// command is something for the executor to do.
+type command func(s *session, sc *scratch)
+
+// scratch is an executor's memory for one step.
+type scratch struct {
+	batch hub.Batch
+	arena []byte // control messages of the step at hand
+	json  []byte
+	now   time.Time
+	hasID bool // an event stream's last event has an id
+	first [1][]byte
+	short []byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// subscription is a subscription of a session.
+type subscription struct {
+	*hub.Subscription
+	id      string
+	holding *hub.Holding
+	auto    bool          // acked by pongs
+	pinged  *hub.Position // what was written before the last ping
+
+	// Of the cursor that the client knows.
+	told       string
+	toldAt     time.Time
+	delivered  bool // something since
+	holdCursor bool
+}
+
+// Pump implements hub.Owner.
+func (s *session) Pump() {
+	for {
+		switch s.state.Load() {
+		case idle:
+			if s.state.CompareAndSwap(idle, queued) {
+				s.worker.enqueue(s)
+				return
+			}
+		case running:
+			if s.state.CompareAndSwap(running, again) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// post has the executor run a command.
+func (s *session) post(c command) {
+	s.mu.Lock()
+	s.inbox = append(s.inbox, c)
+	s.mu.Unlock()
+	s.Pump()
+}
+
+// who is the principal, or nil.
+func (s *session) who() *auth.Principal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.principal
+}
+
+// step does everything that can be done without waiting.
+func (s *session) step(sc *scratch) stepResult {
+	if s.closed {
+		return stepClosed
+	}
+	sc.batch.Reset()
+	sc.arena = sc.arena[:0]
+	sc.now = s.server.now()
+	sc.hasID = true
+
+	s.obey(sc)
+	if s.closed {
+		return stepClosed
+	}
+	if !s.closing {
+		s.onTime(sc)
+	}
+	more := false
+	if !s.closing {
+		more = s.gather(sc)
+	}
+	if s.kind == kindEvents {
+		s.identify(sc)
+	}
+	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
+	if done := s.flush(sc); done != stepIdle {
+		return done
+	}
+	s.schedule(sc.now)
+	if more {
+		return stepMore
+	}
+	return stepIdle
+}
+
+// obey runs the commands that have come.
+func (s *session) obey(sc *scratch) {
+	s.mu.Lock()
+	inbox := s.inbox
+	s.inbox = nil
+	s.mu.Unlock()
+	for _, c := range inbox {
+		if s.closed {
+			return
+		}
+		c(s, sc)
+	}
+}
+
+// gather collects what the subscriptions have, and reports whether there is
+// more than was taken.
+func (s *session) gather(sc *scratch) (more bool) {
+	for i := range len(s.subs) {
+		if s.closing {
+			return false
+		}
+		sub := s.subs[(s.turn+i)%len(s.subs)]
+		room := stepBytes - sc.batch.Bytes
+		if room <= 0 {
+			s.turn++
+			return true
+		}
+		before, records := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps
+		more = sub.Next(&sc.batch, s.format, room) || more
+		if len(sc.batch.Bufs) > before {
+			sc.hasID = false
+		}
+		if sc.batch.Records+sc.batch.Gaps > records {
+			sub.delivered = true
+		}
+		s.accompany(sub, sc)
+		if len(s.subs) == 0 {
+			return false
+		}
+	}
+	return more
+}
+
+// accompany sends what goes with a subscription's events.
+func (s *session) accompany(sub *subscription, sc *scratch) {
+	if status, changed := sub.StatusChange(); changed {
+		s.send(sc, wire.EventStatus, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
+	}
+	if reason := sub.Ended(); reason != "" {
+		s.endByGap(sub, reason, sc)
+		return
+	}
+	if sub.CaughtUp() {
+		cursor := s.cursorOf(sub, sc)
+		s.send(sc, wire.EventCaughtUp, &wire.CaughtUp{ID: sub.id, Cursor: cursor})
+		sub.know(cursor, sc.now)
+		return
+	}
+	if s.kind == kindWebSocket && sub.delivered && sc.now.Sub(sub.toldAt) >= cursorEvery {
+		s.sendCursor(sub, sc)
+	}
+}
+
+// cursorOf is what the client is to come back with: the position of one
+// subscription, or outside WebSocket that of all together.
+func (s *session) cursorOf(sub *subscription, sc *scratch) string {
+	if s.kind == kindWebSocket || len(s.subs) == 1 {
+		return sub.Cursor()
+	}
+	return s.cursor(sc.now)
+}
+
+// cursor is the text of a cursor of all subscriptions.
+func (s *session) cursor(now time.Time) string {
+	if len(s.subs) == 1 {
+		return s.subs[0].Cursor()
+	}
+	c := hub.Cursor{At: now}
+	for _, sub := range s.subs {
+		c.Streams = append(c.Streams, hub.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
+	}
+	return c.String()
+}
+
+func (sub *subscription) know(cursor string, now time.Time) {
+	sub.told, sub.toldAt, sub.delivered = cursor, now, false
+}
+
+// sendCursor tells a WebSocket client where a subscription is.
+func (s *session) sendCursor(sub *subscription, sc *scratch) {
+	cursor := sub.Cursor()
+	if cursor != sub.told {
+		s.send(sc, "", &wire.Cursor{Feed: sub.Feed().Name(), Cursor: cursor})
+	}
+	sub.know(cursor, sc.now)
+}
+
+// send adds a message to what is written. Name is that of a server-sent event.
+func (s *session) send(sc *scratch, name wire.EventName, m wire.Message) {
+	sc.json = m.Append(sc.json[:0])
+	start := len(sc.arena)
+	switch s.kind {
+	case kindWebSocket:
+		sc.arena = wire.AppendFrame(sc.arena, wire.OpText, sc.json)
+	case kindEvents:
+		sc.arena = wire.AppendNamedSSE(sc.arena, name, "", sc.json)
+		sc.hasID = false
+	case kindLines:
+		sc.arena = append(append(sc.arena, sc.json...), '\n')
+	}
+	s.write(sc, start)
+}
+
+// sendRaw adds bytes that are framed already.
+func (s *session) sendRaw(sc *scratch, b []byte) {
+	start := len(sc.arena)
+	sc.arena = append(sc.arena, b...)
+	s.write(sc, start)
+}
+
+// write adds what was put into the arena from a place on.
+func (s *session) write(sc *scratch, start int) {
+	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
+}
+
+// longCursor is how long a cursor is that is not written with every event, but
+// at most every longCursorEvery.
+const (
+	longCursor      = 256
+	longCursorEvery = 100 * time.Millisecond
+	cursorEvery     = time.Second
+)
+
+// identify gives the last event of a write the id to come back with.
+func (s *session) identify(sc *scratch) {
+	last := len(sc.batch.Bufs) - 1
+	if sc.hasID || last < 0 || s.closing {
+		return
+	}
+	cursor := s.cursor(sc.now)
+	if len(cursor) > longCursor {
+		if sc.now.Sub(s.lastID) < longCursorEvery {
+			s.needsID = true
+			return
+		}
+		s.lastID = sc.now
+	}
+	s.needsID = false
+	// In place of the empty line at its end comes the id, and then that line.
+	buf := sc.batch.Bufs[last]
+	sc.batch.Bufs[last] = buf[:len(buf)-1]
+	start := len(sc.arena)
+	sc.arena = append(sc.arena, "id: "...)
+	sc.arena = append(sc.arena, cursor...)
+	sc.arena = append(sc.arena, "\n\n"...)
+	s.write(sc, start)
+}
+
+// shortWrite is up to how many bytes it is cheaper to copy several buffers
+// together than to have the kernel gather them.
+const shortWrite = 2 << 10
+
+// flush writes what was gathered, as far as the socket takes it at once.
+func (s *session) flush(sc *scratch) stepResult {
+	size := 0
+	for _, b := range sc.batch.Bufs {
+		size += len(b)
+	}
+	if size > 0 {
+		s.lastWrite = sc.now
+		bufs := sc.batch.Bufs
+		if len(bufs) > 1 && size <= shortWrite {
+			sc.short = sc.short[:0]
+			for _, b := range bufs {
+				sc.short = append(sc.short, b...)
+			}
+			sc.first[0] = sc.short
+			bufs = sc.first[:]
+		}
+		n, err := s.out.try(bufs)
+		s.server.metrics.bytes(s.kind, n)
+		if err != nil {
+			s.end()
+			return stepClosed
+		}
+		if n < size {
+			s.keep(bufs, n, size)
+			return stepBlocked
+		}
+	}
+	if s.closing {
+		s.out.finish(finishWait)
+		s.end()
+		return stepClosed
+	}
+	return stepIdle
+}
+
+// keep remembers what is left to be written.
+func (s *session) keep(bufs [][]byte, n, size int) {
+	s.pending = make([]byte, 0, size-n)
+	for _, b := range bufs {
+		if n >= len(b) {
+			n -= len(b)
+			continue
+		}
+		s.pending = append(s.pending, b[n:]...)
+		n = 0
+	}
+}
+
+// drain runs the session in a goroutine of its own, which may wait for the
+// socket, until it has nothing left.
+func (s *session) drain() {
+	sc, ok := scratches.Get().(*scratch)
+	if !ok {
+		return
+	}
+	defer scratches.Put(sc)
+	for {
+		if len(s.pending) > 0 {
+			n := len(s.pending)
+			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress); err != nil {
+				s.server.metrics.cutOff(err)
+				s.out.abort()
+				s.end()
+				return
+			}
+			s.heard.Store(s.server.now().UnixNano())
+			s.server.metrics.bytes(s.kind, n)
+			s.pending = nil
+			if s.closing {
+				s.out.finish(finishWait)
+				s.end()
+				return
+			}
+		}
+		switch s.step(sc) {
+		case stepIdle:
+			if s.state.CompareAndSwap(running, idle) {
+				return
+			}
+			s.state.Store(running)
+		case stepClosed:
+			return
+		case stepMore, stepBlocked:
+		}
+	}
+}
+
+// finishWait is how long a client has to answer a close.
+const finishWait = 2 * time.Second
+
+// end gives up all that the session has. Only the executor calls it.
+func (s *session) end() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, sub := range s.subs {
+		s.drop(sub)
+	}
+	s.subs, s.pending = nil, nil
+	s.mu.Lock()
+	leave := s.leave
+	s.leave, s.inbox = nil, nil
+	s.mu.Unlock()
+	for _, f := range leave {
+		f()
+	}
+	s.worker.remove(s)
+	s.server.sessions.remove(s)
+	close(s.ended)
+}
+
+// drop ends a subscription without a word.
+func (s *session) drop(sub *subscription) {
+	sub.Close()
+	if sub.holding != nil {
+		sub.holding.Release()
+	}
+	s.server.metrics.subscriptions.Dec()
+}
+
+// remove takes a subscription out of the session.
+func (s *session) remove(sub *subscription) {
+	for i, other := range s.subs {
+		if other == sub {
+			s.subs = append(s.subs[:i], s.subs[i+1:]...)
+			break
+		}
+	}
+	s.drop(sub)
+}
+
+// find gives the subscription of an id, or nil.
+func (s *session) find(id string) *subscription {
+	for _, sub := range s.subs {
+		if sub.id == id {
+			return sub
+		}
+	}
+	return nil
+}

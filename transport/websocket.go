@@ -1,0 +1,417 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// subprotocol is what clients offer; events are JSON, a message each.
+const subprotocol = "sluice.v1.json"
+
+// socketBuffer is the size of the buffers of a WebSocket connection, enough for
+// any control frame. Larger payloads pass them by.
+const socketBuffer = 256
+
+// webSocket is what a session has beside when it is a WebSocket.
+type webSocket struct {
+	conn   *websocket.Conn
+	socket *socketConn
+
+	// Owned by the executor.
+	welcomed  bool
+	authBy    time.Time // by when the first message must have come
+	pingEvery time.Duration
+	nextPing  time.Time
+	pinged    time.Time
+	pongBy    time.Time
+	pings     uint64
+
+	// Owned by the reader.
+	controls      int // control frames in the second of controlsSince
+	controlsSince time.Time
+	errors        int // faults in the minute of errorsSince
+	errorsSince   time.Time
+	query         wire.Query
+	flooded       bool
+}
+
+// socketConn is the connection as the WebSocket library sees it. It reads from
+// it; what it writes goes to the session's one writer, so that frames never
+// interleave, and what it closes is closed there.
+type socketConn struct {
+	net.Conn
+	early []byte // what the HTTP server had read ahead
+
+	// Owned by the reader: the close frame that the library would send.
+	closeCode   int
+	closeReason string
+}
+
+func (c *socketConn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Write takes whole control frames: the library flushes each by itself, and its
+// pongs are switched off.
+func (c *socketConn) Write(p []byte) (int, error) {
+	if len(p) >= 2 && p[0] == 0x80|byte(wire.OpClose) && c.closeCode == 0 {
+		c.closeCode = websocketNoStatus
+		if payload := p[2:]; len(payload) >= 2 {
+			c.closeCode = int(binary.BigEndian.Uint16(payload))
+			c.closeReason = string(payload[2:])
+		}
+	}
+	return len(p), nil
+}
+
+// Close makes the reader return; the connection is the session's to close.
+func (c *socketConn) Close() error { return c.SetReadDeadline(time.Unix(1, 0)) }
+
+// websocketNoStatus stands for a close frame without a code (RFC 6455, section
+// 7.1.5).
+const websocketNoStatus = 1005
+
+// hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
+type hijackWriter struct {
+	header http.Header
+	conn   *socketConn
+	head   bytes.Buffer
+}
+
+func (w *hijackWriter) Header() http.Header { return w.header }
+
+func (w *hijackWriter) WriteHeader(status int) {
+	fmt.Fprintf(&w.head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	_ = w.header.Write(&w.head)
+	w.head.WriteString("\r\n")
+}
+
+func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
+
+func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.conn, bufio.NewReadWriter(
+		bufio.NewReaderSize(w.conn, socketBuffer), bufio.NewWriterSize(w.conn, socketBuffer)), nil
+}
+
+// handleWebSocket serves GET /v1/ws.
+func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
+	if !checkHandshake(w, r) {
+		return
+	}
+	c := s.admit(r)
+	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointWS, "")
+	if c.fault == nil {
+		c.fault = fault
+	}
+	if c.fault == nil && !s.sameOrListed(r) {
+		c.fault = wire.Errorf(wire.Forbidden, "pages of this origin may not connect: add it to the configured origins")
+	}
+	// Page scripts cannot see a status, only a close code.
+	if c.fault != nil && r.Header.Get("Origin") == "" {
+		c.leaveAll()
+		s.refuse(w, r, c.fault)
+		return
+	}
+	x, err := s.openWebSocket(w, r, c, query)
+	if err != nil {
+		c.leaveAll()
+		s.logger.DebugContext(r.Context(), "websocket handshake failed", "error", err)
+		return
+	}
+	fault = c.fault
+	s.tasks.Go(func() { x.read(fault) })
+}
+
+// checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
+func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
+	var fault *wire.Error
+	status := http.StatusBadRequest
+	switch {
+	case !tokenIn(r.Header, "Connection", "upgrade") || !tokenIn(r.Header, "Upgrade", "websocket"):
+		status = http.StatusUpgradeRequired
+		fault = wire.Errorf(wire.BadRequest, "this is a WebSocket endpoint: connect with a WebSocket client")
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+	case r.Header.Get("Sec-WebSocket-Version") != "13":
+		status = http.StatusUpgradeRequired
+		fault = wire.Errorf(wire.BadRequest, "only version 13 of the WebSocket protocol is spoken here")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+	case len(r.Header.Values("Sec-WebSocket-Key")) != 1:
+		fault = wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key")
+	default:
+		return true
+	}
+	writeProblem(w, status, fault)
+	return false
+}
+
+// openWebSocket takes the connection from the HTTP server and accepts it.
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) (*session, error) {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, fmt.Errorf("hijack connection: %w", err)
+	}
+	_ = conn.SetDeadline(time.Time{})
+	s.tuneSocket(conn)
+	socket := &socketConn{Conn: conn}
+	if n := buffered.Reader.Buffered(); n > 0 {
+		early, _ := buffered.Reader.Peek(n)
+		socket.early = bytes.Clone(early)
+	}
+	now := s.now()
+	ws := &webSocket{socket: socket, query: query, pingEvery: s.config.Limits.PingEvery}
+	if query.Ping > 0 {
+		ws.pingEvery = query.Ping
+	}
+	x := s.newSession(kindWebSocket, newOutlet(conn), c)
+	x.ws = ws
+	hijacked := &hijackWriter{header: make(http.Header), conn: socket}
+	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
+		Subprotocols: []string{subprotocol},
+		// Origins are checked before, exactly.
+		InsecureSkipVerify: true,
+		CompressionMode:    websocket.CompressionDisabled,
+		OnPingReceived:     x.onPing,
+		OnPongReceived:     x.onPong,
+	})
+	if _, writeErr := conn.Write(hijacked.head.Bytes()); err == nil && writeErr != nil {
+		err = writeErr
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("accept websocket: %w", err)
+	}
+	ws.conn.SetReadLimit(-1) // bounded by read
+	ws.nextPing = now.Add(ws.pingEvery)
+	if c.principal == nil {
+		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
+	}
+	s.start(x)
+	return x, nil
+}
+
+// read is the session's reader. It returns when the connection has ended.
+func (s *session) read(fault *wire.Error) {
+	defer func() {
+		<-s.ended
+		_ = s.ws.socket.Conn.Close()
+	}()
+	if fault != nil {
+		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+	} else if p := s.who(); p != nil {
+		s.welcome(p)
+	}
+	err := s.readMessages()
+	switch socket := s.ws.socket; {
+	case s.ws.flooded:
+		s.post(func(s *session, sc *scratch) {
+			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
+		})
+	case socket.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
+		// The client has closed; its close is answered with its own code.
+		code := socket.closeCode
+		s.post(func(s *session, sc *scratch) { s.answerClose(sc, code) })
+	case socket.closeCode != 0:
+		code, reason := socket.closeCode, socket.closeReason
+		s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, code, reason) })
+	case isProtocolError(err):
+		s.post(func(s *session, sc *scratch) {
+			s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the frame breaks RFC 6455")
+		})
+	default:
+		s.out.abort()
+		s.post(func(s *session, _ *scratch) { s.end() })
+	}
+}
+
+// isProtocolError tells a frame that the library refuses from a connection that
+// ended.
+func isProtocolError(err error) bool {
+	var netErr net.Error
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &netErr)
+}
+
+// messageBuffers hold messages while they are handled.
+var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// readMessages handles what the client sends, one message after the other.
+func (s *session) readMessages() error {
+	ctx := context.Background() // one that ends would kill the connection
+	for {
+		kind, r, err := s.ws.conn.Reader(ctx)
+		if err != nil {
+			return err
+		}
+		s.heard.Store(s.server.now().UnixNano())
+		if kind != websocket.MessageText {
+			s.post(func(s *session, sc *scratch) {
+				s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, "messages are text")
+			})
+			return s.discard(ctx)
+		}
+		buf, ok := messageBuffers.Get().(*bytes.Buffer)
+		if !ok {
+			buf = new(bytes.Buffer)
+		}
+		buf.Reset()
+		most := s.server.config.Limits.MessageBytes
+		_ = s.ws.socket.SetReadDeadline(time.Now().Add(s.server.config.Limits.MessageAssembly))
+		_, err = buf.ReadFrom(io.LimitReader(r, int64(most)+1))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.ws.flooded = true
+			return err
+		case err != nil:
+			return err
+		case buf.Len() > most:
+			s.post(func(s *session, sc *scratch) {
+				s.shut(sc, wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
+			})
+			return s.discard(ctx)
+		}
+		_ = s.ws.socket.SetReadDeadline(time.Time{})
+		if keep := s.handle(buf.Bytes()); !keep {
+			messageBuffers.Put(buf)
+		}
+	}
+}
+
+// discard reads on, so that the client's answer to a close is seen, and that
+// what it has on its way does not make the connection break before it has read
+// the close.
+func (s *session) discard(ctx context.Context) error {
+	_, _, err := s.ws.conn.Reader(ctx)
+	for err == nil {
+		_, _, err = s.ws.conn.Reader(ctx)
+	}
+	// The library is in the middle of a message, or the client has answered.
+	_, copyErr := io.Copy(io.Discard, s.ws.socket.Conn)
+	if copyErr == nil {
+		copyErr = io.EOF
+	}
+	return copyErr
+}
+
+// onPing answers a client's ping frame through the session's own writer.
+func (s *session) onPing(_ context.Context, payload []byte) bool {
+	if s.countControl() {
+		pong := wire.AppendControl(nil, wire.OpPong, payload)
+		s.post(func(s *session, sc *scratch) {
+			if !s.closing {
+				s.sendRaw(sc, pong)
+			}
+		})
+	}
+	return false
+}
+
+// onPong takes a client's pong frame for a sign of life.
+func (s *session) onPong(_ context.Context, payload []byte) {
+	if s.countControl() {
+		number := string(payload)
+		s.post(func(s *session, sc *scratch) { s.ponged(sc, number) })
+	}
+}
+
+// countControl bounds control frames a second. Past the bound the reader ends.
+func (s *session) countControl() bool {
+	now := s.server.now()
+	s.heard.Store(now.UnixNano())
+	most := s.server.config.Limits.ControlFramesPerSecond
+	if now.Sub(s.ws.controlsSince) >= time.Second {
+		s.ws.controls, s.ws.controlsSince = 0, now
+	}
+	s.ws.controls++
+	if most > 0 && s.ws.controls > most {
+		s.ws.flooded = true
+		_ = s.ws.socket.Close()
+		return false
+	}
+	return true
+}
+
+// welcome opens the session for a principal.
+func (s *session) welcome(p *auth.Principal) {
+	query := s.ws.query
+	s.post(func(s *session, sc *scratch) {
+		if s.closing {
+			return
+		}
+		ws := s.ws
+		ws.welcomed, ws.authBy = true, time.Time{}
+		s.expiry = p.ExpiresAt()
+		l := s.server.config.Limits
+		name := p.ID()
+		if p.Anonymous() {
+			name = ""
+		}
+		s.send(sc, "", &wire.Welcome{
+			Session:   s.id,
+			Principal: name,
+			Now:       sc.now,
+			Expires:   p.ExpiresAt(),
+			Ping:      ws.pingEvery,
+			Limits: wire.SessionLimits{
+				MessageBytes:            l.MessageBytes,
+				SubscriptionsPerSession: l.SubscriptionsPerSession,
+				PublishesPerSession:     l.PublishesPerSession,
+				RecordBytes:             l.RecordBytes,
+			},
+		})
+	})
+	if len(query.Streams) == 1 {
+		start := query.Reading
+		if query.LastEventID != "" {
+			start.From = wire.From{Kind: wire.StartCursor, Cursor: query.LastEventID}
+		}
+		s.subscribe(p, &wire.Subscribe{ID: firstSubscription, Stream: query.Streams[0], Reading: start})
+	}
+	s.ws.query = wire.Query{}
+}
+
+// firstSubscription is the id of the subscription that a query makes.
+const firstSubscription = "0"
+
+// ponged notes a pong, and acks what was written before its ping.
+func (s *session) ponged(sc *scratch, number string) {
+	if s.closing || number != "" && number != fmt.Sprint(s.ws.pings) {
+		return
+	}
+	s.ws.pongBy = time.Time{}
+	for _, sub := range s.subs {
+		if sub.auto && sub.pinged != nil && sub.holding != nil {
+			at := *sub.pinged
+			sub.pinged = nil
+			s.ack(sub, at, sc.now, func(error) {})
+		}
+	}
+}
+
+// ack moves a subscription's named cursor.
+func (s *session) ack(sub *subscription, at hub.Position, now time.Time, done func(error)) {
+	sub.holding.Ack(at, now, done)
+}

@@ -1,0 +1,139 @@
+package wire
+
+// Code names a fault. It is also the label under which faults are counted.
+type Code string
+
+// The codes.
+const (
+	BadRequest          Code = "bad_request"
+	BadCursor           Code = "bad_cursor"
+	BadFilter           Code = "bad_filter"
+	CursorTooLarge      Code = "cursor_too_large"
+	ReservedHeader      Code = "reserved_header"
+	AlreadySubscribed   Code = "already_subscribed"
+	Unauthenticated     Code = "unauthenticated"
+	AuthTimeout         Code = "auth_timeout"
+	TokenExpired        Code = "token_expired"
+	Revoked             Code = "revoked"
+	Forbidden           Code = "forbidden"
+	UnknownStream       Code = "unknown_stream"
+	IdempotencyConflict Code = "idempotency_conflict"
+	Retention           Code = "retention"
+	LogChanged          Code = "log_changed"
+	Truncated           Code = "truncated"
+	CursorLost          Code = "cursor_lost"
+	TooLarge            Code = "too_large"
+	RecordTooLarge      Code = "record_too_large"
+	Invalid             Code = "invalid"
+	RateLimited         Code = "rate_limited"
+	TooManySessions     Code = "too_many_sessions"
+	SubscriptionLimit   Code = "subscription_limit"
+	Internal            Code = "internal"
+	Draining            Code = "draining"
+	Overloaded          Code = "overloaded"
+	PublishUnavailable  Code = "publish_unavailable"
+	PublishUnknown      Code = "publish_unknown"
+	SlowConsumer        Code = "slow_consumer"
+	NoPong              Code = "no_pong"
+	Superseded          Code = "superseded"
+	TooManyErrors       Code = "too_many_errors"
+)
+
+// Action is what a client does about a fault.
+type Action string
+
+// The actions. One code, PublishUnknown, has none.
+const (
+	// Stop: coming back with the same request makes no sense.
+	Stop Action = "stop"
+	// Reauthenticate: come back with a new credential.
+	Reauthenticate Action = "reauthenticate"
+	// Resync: the position is of no use any more; start anew.
+	Resync Action = "resync"
+	// Resume: come back with the last cursor, after the hint where there is one.
+	Resume Action = "resume"
+)
+
+// Info is what the table says about a code.
+type Info struct {
+	// HTTP is the status before a stream has begun, 0 where the code arises
+	// only later.
+	HTTP int
+	// Close is the WebSocket close code (RFC 6455, section 7.4) where the fault
+	// ends a connection, 0 where it never does.
+	Close int
+	// Retryable: the same request can succeed later.
+	Retryable bool
+	Action    Action
+}
+
+// Info finds a code in the table. A code that is not in it is Internal.
+func (c Code) Info() Info {
+	if info, ok := codes[c]; ok {
+		return info
+	}
+	return codes[Internal]
+}
+
+// Codes lists the table, for what is generated from it.
+func Codes() map[Code]Info {
+	all := make(map[Code]Info, len(codes))
+	for code, info := range codes {
+		all[code] = info
+	}
+	return all
+}
+
+// codes is the one table. Close codes from 4000 to 4499 make clients resume,
+// those from 4500 make them stop.
+var codes = map[Code]Info{
+	BadRequest:        {HTTP: 400, Close: 4500, Action: Stop},
+	BadCursor:         {HTTP: 400, Close: 4500, Action: Stop},
+	BadFilter:         {HTTP: 400, Close: 4500, Action: Stop},
+	CursorTooLarge:    {HTTP: 400, Close: 4500, Action: Stop},
+	ReservedHeader:    {HTTP: 400, Close: 4500, Action: Stop},
+	AlreadySubscribed: {HTTP: 400, Close: 4500, Action: Stop},
+
+	Unauthenticated: {HTTP: 401, Close: 4501, Action: Stop},
+	AuthTimeout:     {HTTP: 401, Close: 4502, Action: Stop},
+	TokenExpired:    {HTTP: 401, Close: 4201, Action: Reauthenticate},
+	Revoked:         {HTTP: 401, Close: 4501, Action: Reauthenticate},
+	Forbidden:       {HTTP: 403, Close: 4503, Action: Stop},
+	UnknownStream:   {HTTP: 404, Close: 4500, Action: Stop},
+
+	IdempotencyConflict: {HTTP: 409, Action: Stop},
+
+	Retention:  {HTTP: 410, Close: 4301, Action: Resync},
+	LogChanged: {HTTP: 410, Close: 4302, Action: Resync},
+	CursorLost: {HTTP: 410, Close: 4303, Action: Resync},
+	Truncated:  {HTTP: 410, Close: 4304, Action: Resync},
+
+	TooLarge:       {HTTP: 413, Close: 1009, Action: Stop},
+	RecordTooLarge: {HTTP: 413, Close: 1009, Action: Stop},
+	Invalid:        {HTTP: 422, Action: Stop},
+
+	RateLimited:       {HTTP: 429, Close: 4101, Retryable: true, Action: Resume},
+	TooManySessions:   {HTTP: 429, Close: 4104, Retryable: true, Action: Resume},
+	SubscriptionLimit: {HTTP: 429, Close: 4104, Retryable: true, Action: Resume},
+
+	Internal:           {HTTP: 500, Close: 1011, Retryable: true, Action: Resume},
+	Draining:           {HTTP: 503, Close: 1012, Retryable: true, Action: Resume},
+	Overloaded:         {HTTP: 503, Close: 1013, Retryable: true, Action: Resume},
+	PublishUnavailable: {HTTP: 503, Close: 1013, Retryable: true, Action: Resume},
+	// Trying again may store the record twice, unless it has a message id.
+	PublishUnknown: {HTTP: 504},
+
+	SlowConsumer:  {Close: 4008, Retryable: true, Action: Resume},
+	NoPong:        {Close: 4012, Retryable: true, Action: Resume},
+	TooManyErrors: {Close: 4509, Action: Stop},
+	Superseded:    {Close: 4510, Action: Stop},
+}
+
+// Close codes of RFC 6455 (section 7.4.1) that stand for no code of the table.
+const (
+	CloseFinished      = 1000
+	CloseProtocolError = 1002
+	CloseUnsupported   = 1003
+	CloseInvalidText   = 1007
+	CloseFlood         = 1008
+)

@@ -1,0 +1,95 @@
+package wire
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
+
+// Opcode is the kind of a WebSocket frame (RFC 6455, section 5.2).
+type Opcode byte
+
+// The opcodes that the server sends.
+const (
+	OpText   Opcode = 0x1
+	OpBinary Opcode = 0x2
+	OpClose  Opcode = 0x8
+	OpPing   Opcode = 0x9
+	OpPong   Opcode = 0xA
+)
+
+const (
+	// MaxFrameHeader is how many bytes AppendFrameHeader appends at most: a
+	// server does not mask.
+	MaxFrameHeader = 10
+	// MaxControlPayload is what a control frame holds at most (section 5.5).
+	MaxControlPayload = 125
+	// MaxCloseReason is what is left of that beside the close code.
+	MaxCloseReason = MaxControlPayload - 2
+
+	finBit = 0x80
+)
+
+// AppendFrameHeader appends the header of an unmasked, unfragmented frame of n
+// bytes of payload, in the shortest form, as section 5.2 asks.
+func AppendFrameHeader(dst []byte, op Opcode, n int) []byte {
+	dst = append(dst, finBit|byte(op))
+	switch {
+	case n <= 125:
+		return append(dst, byte(n))
+	case n <= 0xFFFF:
+		dst = append(dst, 126)
+		return binary.BigEndian.AppendUint16(dst, uint16(n))
+	default:
+		dst = append(dst, 127)
+		return binary.BigEndian.AppendUint64(dst, uint64(n))
+	}
+}
+
+// AppendFrame appends a whole text or binary frame.
+func AppendFrame(dst []byte, op Opcode, payload []byte) []byte {
+	dst = AppendFrameHeader(dst, op, len(payload))
+	return append(dst, payload...)
+}
+
+// AppendControl appends a ping or pong frame. A payload over MaxControlPayload,
+// which no valid ping can have, is cut.
+func AppendControl(dst []byte, op Opcode, payload []byte) []byte {
+	return AppendFrame(dst, op, payload[:min(len(payload), MaxControlPayload)])
+}
+
+// AppendClose appends a close frame. A reason over MaxCloseReason is cut
+// between characters. A code that must not be sent (section 7.4) becomes 1011,
+// as a peer would otherwise drop the connection without a code.
+func AppendClose(dst []byte, code int, reason string) []byte {
+	if !sendable(code) {
+		code = Internal.Info().Close
+	}
+	reason = cutText(strings.ToValidUTF8(reason, "\uFFFD"), MaxCloseReason)
+	dst = AppendFrameHeader(dst, OpClose, 2+len(reason))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
+	return append(dst, reason...)
+}
+
+// sendable reports whether a close frame may carry the code: those that RFC
+// 6455 and the registry of IANA define for it, and those for applications.
+func sendable(code int) bool {
+	switch {
+	case code >= 3000 && code <= 4999:
+		return true
+	case code == 1004 || code == 1005 || code == 1006:
+		return false
+	}
+	return code >= 1000 && code <= 1014
+}
+
+// cutText cuts valid UTF-8 to at most n bytes, between characters.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"mime"
+	"strings"
+
+	"sluice/hub"
+)
+
+// HTTPPublish is what of an HTTP request to publish says what to publish.
+type HTTPPublish struct {
+	// ContentType is the header, empty where there is none.
+	ContentType string
+	// IdempotencyKey is the header, empty where there is none.
+	IdempotencyKey string
+	RawQuery       string
+	// Body must not be changed as long as the messages are in use.
+	Body []byte
+}
+
+// ParseHTTPPublish reads what is to be published. With `application/json` the
+// body is one record or several, and is then answered as a batch. With any
+// other content type, or none, it is one value as it stands, with its key and
+// headers from the query.
+//
+// The error's code is TooLarge, ReservedHeader or BadRequest.
+func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []hub.Message, batch bool, err *Error) {
+	if limits.MessageBytes > 0 && len(r.Body) > limits.MessageBytes {
+		return nil, false, Errorf(TooLarge, "the body is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
+	}
+	if r.IdempotencyKey != "" {
+		return nil, false, unsupported("the header Idempotency-Key")
+	}
+	pairs, err := splitQuery(r.RawQuery)
+	if err != nil {
+		return nil, false, err
+	}
+	isJSON, err := jsonContent(r.ContentType)
+	if err != nil {
+		return nil, false, err
+	}
+	p := &parser{}
+	message := p.rawRecord(pairs, isJSON)
+	if p.failed() {
+		return nil, false, p.queryFault()
+	}
+	if !isJSON {
+		if message.Value = r.Body; r.Body == nil {
+			message.Value = []byte{} // a value of no bytes is no tombstone
+		}
+		return []hub.Message{message}, false, nil
+	}
+	if err := checkText(r.Body, limits); err != nil {
+		err.ID = ""
+		return nil, false, err
+	}
+	body := trimSpace(r.Body)
+	if body[0] != '{' {
+		return nil, false, Errorf(BadRequest, "the body is a JSON object")
+	}
+	messages, batch = p.records(body, func(string, string, []byte) bool { return false })
+	if p.failed() {
+		return nil, false, p.fault()
+	}
+	return messages, batch, nil
+}
+
+func jsonContent(contentType string) (bool, *Error) {
+	if contentType == "" {
+		return false, nil
+	}
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false, &Error{Code: BadRequest, Message: "the content type cannot be read", Cause: err}
+	}
+	if mediaType != "application/json" {
+		return false, nil
+	}
+	// RFC 8259 (section 11) defines no parameter; this one is common.
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return false, Errorf(BadRequest, "JSON is in UTF-8, not in another charset")
+	}
+	return true, nil
+}
+
+// rawRecord reads key and headers from the query, which with a JSON body has
+// neither.
+func (p *parser) rawRecord(pairs []pair, isJSON bool) (m hub.Message) {
+	for _, pair := range pairs {
+		header, isHeader := strings.CutPrefix(pair.name, "header.")
+		switch {
+		case pair.name == "ticket" || pair.name == "access_token":
+		case isJSON && (pair.name == "key" || isHeader):
+			p.refuse("", "the parameter %s cannot stand beside a JSON body, which has a field for it", quoteName(pair.name))
+		case pair.name == "key":
+			if m.Key != nil {
+				p.refuse("/key", "is there twice")
+			}
+			m.Key = []byte(pair.value)
+		case isHeader:
+			if reservedHeader(header) {
+				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that the server keeps for itself", quoteName(pair.name))
+			}
+			m.Headers = append(m.Headers, hub.Header{Name: []byte(header), Value: []byte(pair.value)})
+		default:
+			p.unknownParameter(pair.name)
+		}
+	}
+	return m
+}

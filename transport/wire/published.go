@@ -1,0 +1,158 @@
+package wire
+
+import "sluice/hub"
+
+// Published answers a publish of a single record that is stored.
+type Published struct {
+	// ID is empty over HTTP.
+	ID        string
+	Partition int32
+	Offset    int64
+	// Timestamp is in Unix milliseconds, -1 for none.
+	Timestamp int64
+	// Duplicate: the record was stored before, under the same message id.
+	Duplicate bool
+}
+
+// Append implements Message.
+func (m *Published) Append(dst []byte) []byte {
+	o := openMessage(dst, "published")
+	o.textIf("id", m.ID)
+	m.appendFields(&o)
+	return o.close()
+}
+
+// AppendBody appends the body of the HTTP response.
+func (m *Published) AppendBody(dst []byte) []byte {
+	o := openObject(dst)
+	m.appendFields(&o)
+	return o.close()
+}
+
+func (m *Published) appendFields(o *object) {
+	o.number("partition", int64(m.Partition))
+	o.number("offset", m.Offset)
+	o.timestamp("ts", m.Timestamp)
+	o.flagIf("duplicate", m.Duplicate)
+}
+
+// PublishedBatch answers a publish of several records, in their order.
+type PublishedBatch struct {
+	// ID is empty over HTTP.
+	ID      string
+	Results []Result
+}
+
+// Result is what became of one record: a place, or an error.
+type Result struct {
+	Partition int32
+	Offset    int64
+	Duplicate bool
+	// Err is nil for a record that is stored. Its ID is not used.
+	Err *Error
+}
+
+// Failed counts the records that are not known to be stored.
+func (m *PublishedBatch) Failed() int {
+	n := 0
+	for i := range m.Results {
+		if m.Results[i].Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Status is the HTTP status of the response: 200 when all are stored, else 207.
+func (m *PublishedBatch) Status() int {
+	if m.Failed() == 0 {
+		return 200
+	}
+	return 207
+}
+
+// Append implements Message.
+func (m *PublishedBatch) Append(dst []byte) []byte {
+	o := openMessage(dst, "published")
+	o.textIf("id", m.ID)
+	m.appendFields(&o)
+	return o.close()
+}
+
+// AppendBody appends the body of the HTTP response.
+func (m *PublishedBatch) AppendBody(dst []byte) []byte {
+	o := openObject(dst)
+	m.appendFields(&o)
+	return o.close()
+}
+
+func (m *PublishedBatch) appendFields(o *object) {
+	o.number("failed", int64(m.Failed()))
+	o.name("results")
+	o.buf = append(o.buf, '[')
+	for i := range m.Results {
+		if i > 0 {
+			o.buf = append(o.buf, ',')
+		}
+		r := &m.Results[i]
+		entry := openObject(o.buf)
+		if r.Err != nil {
+			r.Err.appendFields(&entry)
+		} else {
+			entry.number("partition", int64(r.Partition))
+			entry.number("offset", r.Offset)
+			entry.flagIf("duplicate", r.Duplicate)
+		}
+		o.buf = entry.close()
+	}
+	o.buf = append(o.buf, ']')
+}
+
+// Page is one page of records.
+type Page struct {
+	// Events are events as hub.EventEncoder writes them.
+	Events   [][]byte
+	Gaps     []Gap
+	Cursor   string
+	CaughtUp bool
+}
+
+// Append appends the body of the HTTP response.
+func (p *Page) Append(dst []byte) []byte {
+	o := openObject(dst)
+	o.name("records")
+	o.buf = append(o.buf, '[')
+	for i, event := range p.Events {
+		if i > 0 {
+			o.buf = append(o.buf, ',')
+		}
+		o.buf = append(o.buf, event...)
+	}
+	o.buf = append(o.buf, ']')
+	o.name("gaps")
+	o.buf = append(o.buf, '[')
+	for i := range p.Gaps {
+		if i > 0 {
+			o.buf = append(o.buf, ',')
+		}
+		o.buf = p.Gaps[i].Append(o.buf)
+	}
+	o.buf = append(o.buf, ']')
+	o.text("cursor", p.Cursor)
+	o.flag("caught_up", p.CaughtUp)
+	return o.close()
+}
+
+// AppendFeed appends an event with the name of its feed put in behind its type.
+// feed is FeedField's text, which is the same for all events of a feed.
+func AppendFeed(dst, feed, event []byte) []byte {
+	dst = append(dst, hub.EventPrefix...)
+	dst = append(dst, feed...)
+	return append(dst, event[len(hub.EventPrefix):]...)
+}
+
+// FeedField makes the text that AppendFeed puts in: `"feed":"…",`.
+func FeedField(feed string) []byte {
+	b := hub.AppendJSONString([]byte(`"feed":`), feed)
+	return append(b, ',')
+}

@@ -1,0 +1,239 @@
+package wire_test
+
+import (
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/transport/wire"
+)
+
+func TestParseFrom(t *testing.T) {
+	t.Parallel()
+	day := 24 * time.Hour
+	for text, want := range map[string]wire.From{
+		"latest":                    {Kind: wire.StartLatest},
+		"earliest":                  {Kind: wire.StartEarliest},
+		"last:1":                    {Kind: wire.StartLast, N: 1},
+		"last:100000":               {Kind: wire.StartLast, N: 100000},
+		"-5m":                       {Kind: wire.StartAgo, Ago: 5 * time.Minute},
+		"-1h30m":                    {Kind: wire.StartAgo, Ago: 90 * time.Minute},
+		"-7d":                       {Kind: wire.StartAgo, Ago: 7 * day},
+		"-106751d":                  {Kind: wire.StartAgo, Ago: 106751 * day},
+		"2026-11-21T09:00:00Z":      {Kind: wire.StartTime, Time: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)},
+		"2026-11-21T09:00:00.5Z":    {Kind: wire.StartTime, Time: time.Date(2026, 11, 21, 9, 0, 0, 5e8, time.UTC)},
+		"v1.kQEC3g":                 {Kind: wire.StartCursor, Cursor: "v1.kQEC3g"},
+		"v1.kQEC-_~2:118274,5:77":   {Kind: wire.StartCursor, Cursor: "v1.kQEC-_~2:118274,5:77"},
+		"2026-11-21T11:00:00+02:00": {Kind: wire.StartTime, Time: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)},
+	} {
+		got, err := wire.ParseFrom(text)
+		if err != nil || got.Kind != want.Kind || got.Ago != want.Ago || got.N != want.N || got.Cursor != want.Cursor || !got.Time.Equal(want.Time) {
+			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]wire.Code{
+		"": wire.BadRequest, "Latest": wire.BadRequest, " latest": wire.BadRequest, "now": wire.BadRequest,
+		"last:0": wire.BadRequest, "last:": wire.BadRequest, "last:-1": wire.BadRequest, "last:+1": wire.BadRequest,
+		"last:100001": wire.BadRequest, "last:1e3": wire.BadRequest, "last:99999999999999999999": wire.BadRequest,
+		"-": wire.BadRequest, "-5": wire.BadRequest, "--5m": wire.BadRequest, "-+5m": wire.BadRequest, "-0s": wire.BadRequest,
+		"-0d": wire.BadRequest, "-d": wire.BadRequest, "-1.5d": wire.BadRequest, "-106752d": wire.BadRequest, "-99999999999h": wire.BadRequest,
+		"5m": wire.BadRequest, "2026-11-21": wire.BadRequest, "1795245600123": wire.BadRequest, "2026-13-01T00:00:00Z": wire.BadRequest,
+		"v1": wire.BadRequest, "v.x": wire.BadRequest, "version.x": wire.BadRequest,
+		"v1.": wire.BadCursor, "v2.abc": wire.BadCursor, "v01.abc": wire.BadCursor, "v1.ab cd": wire.BadCursor, "v1.ab\n": wire.BadCursor,
+		"v1.~2:3": wire.BadCursor, "v1.é": wire.BadCursor,
+	} {
+		if got, err := wire.ParseFrom(text); err == nil || err.Code != want || got != (wire.From{}) {
+			t.Errorf("%q: got %+v, %v, want %s", text, got, err, want)
+		}
+	}
+	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	if got := (wire.From{Kind: wire.StartAgo, Ago: time.Hour}).At(now); !got.Equal(now.Add(-time.Hour)) {
+		t.Errorf("an hour ago is %v", got)
+	}
+	if got := (wire.From{Kind: wire.StartTime, Time: now}).At(now.Add(time.Hour)); !got.Equal(now) {
+		t.Errorf("a time is %v", got)
+	}
+}
+
+func TestParseQuery(t *testing.T) {
+	t.Parallel()
+	reading := wire.Reading{
+		From: wire.From{Kind: wire.StartLast, N: 10}, Keys: []string{"a b", "c&d"}, CursorName: "web-7",
+		Reset: true, OnGap: wire.OnGapFail, Heartbeat: 20 * time.Second,
+	}
+	const readingText = "from=last:10&key=a+b&key=c%26d&cursor_name=web-7&reset=1&on_gap=fail&heartbeat=20s"
+	tests := map[string]struct {
+		endpoint wire.Endpoint
+		query    string
+		header   string
+		want     wire.Query
+	}{
+		"nothing":            {wire.EndpointStreamEvents, "", "", wire.Query{}},
+		"empty parts":        {wire.EndpointStreamEvents, "&&from=latest&", "", wire.Query{Reading: wire.Reading{From: wire.From{Kind: wire.StartLatest}}}},
+		"WebSocket":          {wire.EndpointWS, "stream=orders&ping=60s&" + readingText, "", wire.Query{Streams: []string{"orders"}, Reading: reading, Ping: time.Minute}},
+		"WebSocket, bare":    {wire.EndpointWS, "ping=60s", "", wire.Query{Ping: time.Minute}},
+		"credentials":        {wire.EndpointWS, "ticket=x&access_token=y", "", wire.Query{}},
+		"several streams":    {wire.EndpointEvents, "stream=a&stream=b&errors=stream", "", wire.Query{Streams: []string{"a", "b"}, ErrorsInStream: true}},
+		"one stream":         {wire.EndpointStreamEvents, readingText, "", wire.Query{Reading: reading}},
+		"a page":             {wire.EndpointRecords, "limit=1000&wait=30s&" + readingText, "", wire.Query{Reading: reading, Limit: 1000, Wait: 30 * time.Second}},
+		"a page as it is":    {wire.EndpointRecords, "wait=0", "", wire.Query{Limit: wire.DefaultPageLimit}},
+		"last event id":      {wire.EndpointStreamEvents, "last_event_id=v1.a~2:3", "", wire.Query{LastEventID: "v1.a~2:3"}},
+		"the header wins":    {wire.EndpointStreamEvents, "last_event_id=v1.a", "v1.b", wire.Query{LastEventID: "v1.b"}},
+		"the end":            {wire.EndpointStreamEvents, "", "end", wire.Query{LastEventID: wire.LastEventIDEnd}},
+		"the end, parameter": {wire.EndpointEvents, "stream=a&last_event_id=end", "", wire.Query{Streams: []string{"a"}, LastEventID: wire.LastEventIDEnd}},
+		"reset in words":     {wire.EndpointStreamEvents, "reset=true", "", wire.Query{Reading: wire.Reading{Reset: true}}},
+		"no reset":           {wire.EndpointStreamEvents, "reset=false", "", wire.Query{}},
+		"an empty key":       {wire.EndpointStreamEvents, "key=", "", wire.Query{Reading: wire.Reading{Keys: []string{""}}}},
+		"a key of bytes":     {wire.EndpointStreamEvents, "key=%ff%00", "", wire.Query{Reading: wire.Reading{Keys: []string{"\xff\x00"}}}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := wire.ParseQuery(tt.query, tt.endpoint, tt.header)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("\n got %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+	got, err := wire.ParseQuery("from=2026-11-21T11:00:00+02:00", wire.EndpointStreamEvents, "")
+	if want := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC); err != nil || !got.From.Time.Equal(want) {
+		t.Errorf("a time with a bare plus: %v, %v", got.From.Time, err)
+	}
+}
+
+func TestParseQueryRefuses(t *testing.T) {
+	t.Parallel()
+	const page, events, one, ws = wire.EndpointRecords, wire.EndpointEvents, wire.EndpointStreamEvents, wire.EndpointWS
+	tests := map[string]struct {
+		endpoint wire.Endpoint
+		query    string
+		header   string
+		code     wire.Code
+		message  string
+	}{
+		"unknown":                     {one, "foo=1", "", wire.BadRequest, `unknown parameter "foo"`},
+		"unknown, twice":              {one, "foo=1&foo=2", "", wire.BadRequest, `unknown parameter "foo"`},
+		"unknown on one line":         {one, "a%0d%0a=1", "", wire.BadRequest, `unknown parameter "a\r\n"`},
+		"in capitals":                 {one, "From=latest", "", wire.BadRequest, `unknown parameter "From"`},
+		"filter":                      {one, "filter=true", "", wire.BadRequest, `the parameter "filter" is not supported by this server yet`},
+		"key_prefix":                  {one, "key_prefix=a", "", wire.BadRequest, `the parameter "key_prefix" is not supported by this server yet`},
+		"header":                      {one, "header.trace=a", "", wire.BadRequest, `the parameter "header.trace" is not supported by this server yet`},
+		"stream beside the path":      {one, "stream=a", "", wire.BadRequest, `unknown parameter "stream"`},
+		"limit of a stream":           {one, "limit=5", "", wire.BadRequest, `unknown parameter "limit"`},
+		"wait of a stream":            {events, "stream=a&wait=5s", "", wire.BadRequest, `unknown parameter "wait"`},
+		"ping of a page":              {page, "ping=5s", "", wire.BadRequest, `unknown parameter "ping"`},
+		"errors of a page":            {page, "errors=stream", "", wire.BadRequest, `unknown parameter "errors"`},
+		"last_event_id of ws":         {ws, "last_event_id=v1.a", "", wire.BadRequest, `unknown parameter "last_event_id"`},
+		"ack":                         {ws, "stream=a&ack=auto", "", wire.BadRequest, `unknown parameter "ack"`},
+		"twice":                       {one, "from=latest&from=earliest", "", wire.BadRequest, "the parameter from: is there twice"},
+		"ticket twice":                {one, "ticket=a&ticket=b", "", wire.BadRequest, "the parameter ticket: is there twice"},
+		"bad escape":                  {one, "key=%zz", "", wire.BadRequest, "not escaped"},
+		"bad escape of a name":        {one, "%zz=1", "", wire.BadRequest, "not escaped"},
+		"name not UTF-8":              {one, "%ff=1", "", wire.BadRequest, "not escaped"},
+		"from":                        {one, "from=yesterday", "", wire.BadRequest, "the parameter from: must be latest"},
+		"empty from":                  {one, "from=", "", wire.BadRequest, "the parameter from: must be latest"},
+		"from another version":        {one, "from=v2.a", "", wire.BadCursor, "the parameter from: the cursor is damaged"},
+		"last_event_id":               {one, "last_event_id=7", "", wire.BadCursor, "the parameter last_event_id: is damaged"},
+		"last-event-id":               {one, "", "7", wire.BadCursor, "the parameter last_event_id: is damaged"},
+		"cursor_name":                 {one, "cursor_name=a/b", "", wire.BadRequest, "the parameter cursor_name: must be 1 to 128"},
+		"empty cursor_name":           {one, "cursor_name=", "", wire.BadRequest, "the parameter cursor_name: is empty"},
+		"reset":                       {one, "reset=yes", "", wire.BadRequest, "the parameter reset: must be true or false"},
+		"bare reset":                  {one, "reset", "", wire.BadRequest, "the parameter reset: must be true or false"},
+		"on_gap":                      {one, "on_gap=stop", "", wire.BadRequest, "the parameter on_gap: must be one of: continue, fail"},
+		"empty on_gap":                {one, "on_gap=", "", wire.BadRequest, "the parameter on_gap: is empty"},
+		"heartbeat":                   {one, "heartbeat=11m", "", wire.BadRequest, "the parameter heartbeat: must be a span from 1s to 10m0s"},
+		"errors":                      {one, "errors=json", "", wire.BadRequest, "the parameter errors: must be stream"},
+		"limit of 0":                  {page, "limit=0", "", wire.BadRequest, "the parameter limit: must be a number from 1 to 1000"},
+		"limit of 1001":               {page, "limit=1001", "", wire.BadRequest, "from 1 to 1000"},
+		"limit below 0":               {page, "limit=-1", "", wire.BadRequest, "from 1 to 1000"},
+		"limit huge":                  {page, "limit=99999999999999999999", "", wire.BadRequest, "from 1 to 1000"},
+		"wait too long":               {page, "wait=31s", "", wire.BadRequest, "the parameter wait: must be a span from 1ms to 30s"},
+		"wait without unit":           {page, "wait=30", "", wire.BadRequest, "the parameter wait: must be a span"},
+		"ping":                        {ws, "ping=1us", "", wire.BadRequest, "the parameter ping: must be a span"},
+		"no stream":                   {events, "from=latest", "", wire.BadRequest, "the parameter stream: is required"},
+		"empty stream":                {events, "stream=", "", wire.BadRequest, "the parameter stream: is required"},
+		"long stream":                 {events, "stream=" + strings.Repeat("a", 256), "", wire.BadRequest, "the parameter stream: is longer than 255"},
+		"stream twice":                {events, "stream=a&stream=a", "", wire.BadRequest, "the parameter stream: has entries that are alike"},
+		"two streams of ws":           {ws, "stream=a&stream=b", "", wire.BadRequest, "the parameter stream: is there twice"},
+		"from without stream of ws":   {ws, "from=latest", "", wire.BadRequest, "the parameter from: needs the parameter stream"},
+		"key without stream of ws":    {ws, "key=a", "", wire.BadRequest, "the parameter key: needs the parameter stream"},
+		"too many keys":               {one, strings.Repeat("key=a&", 1001), "", wire.BadRequest, "the parameter key: has more than 1000 entries"},
+		"several are all told":        {one, "from=x&foo=1", "", wire.BadRequest, `unknown parameter "foo"`},
+		"the first gives the code":    {one, "from=v3.x&foo=1", "", wire.BadCursor, `unknown parameter "foo"`},
+		"an endpoint that is unknown": {0, "limit=1", "", wire.BadRequest, `unknown parameter "limit"`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := wire.ParseQuery(tt.query, tt.endpoint, tt.header)
+			if err == nil {
+				t.Fatal("taken")
+			}
+			if err.Code != tt.code || !strings.Contains(err.Message, tt.message) {
+				t.Errorf("got %v, want %s: %s", err, tt.code, tt.message)
+			}
+			if strings.ContainsAny(err.Message, "\r\n") {
+				t.Errorf("message %q", err.Message)
+			}
+		})
+	}
+}
+
+func TestParseQuerySaysHowToTellErrors(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"errors=stream&foo=1", "foo=%zz&errors=stream", "from=x&errors=stream"} {
+		got, err := wire.ParseQuery(query, wire.EndpointStreamEvents, "v1.a")
+		if err == nil || !got.ErrorsInStream || got.LastEventID != "v1.a" {
+			t.Errorf("%s: %+v, %v", query, got, err)
+		}
+	}
+}
+
+// FuzzParseQuery holds that what is taken has no name that is not known, and
+// that values are those that net/url reads.
+func FuzzParseQuery(f *testing.F) {
+	f.Add("stream=a&stream=b&from=last:10&key=a+b&cursor_name=web-7&reset=1&on_gap=fail&heartbeat=20s&errors=stream", byte(2), "v1.a")
+	f.Add("limit=10&wait=5s&from=2026-11-21T11:00:00+02:00", byte(4), "")
+	f.Add("ping=60s&stream=%ff&from=-5m", byte(1), "end")
+	f.Add("header.x=1&filter=%zz&;", byte(3), "\n")
+	f.Fuzz(func(t *testing.T, query string, endpoint byte, header string) {
+		q, err := wire.ParseQuery(query, wire.Endpoint(endpoint%5), header)
+		if err != nil {
+			if err.Message == "" || strings.ContainsAny(err.Message, "\r\n\x00") || err.Code != wire.BadRequest && err.Code != wire.BadCursor {
+				t.Errorf("error %q", err)
+			}
+			return
+		}
+		values, urlErr := url.ParseQuery(query)
+		if urlErr != nil && !strings.Contains(query, ";") {
+			t.Fatalf("taken, but net/url says %v", urlErr)
+		}
+		if urlErr != nil {
+			return
+		}
+		known := map[string]bool{}
+		for _, name := range strings.Fields("stream from key cursor_name reset on_gap heartbeat last_event_id errors limit wait ping ticket access_token") {
+			known[name] = true
+		}
+		for name, all := range values {
+			if !known[name] || len(all) > 1 && name != "key" && name != "stream" {
+				t.Errorf("took %s=%q", name, all)
+			}
+		}
+		if !equal(q.Keys, values["key"]) || !equal(q.Streams, values["stream"]) {
+			t.Errorf("keys %q, streams %q of %s", q.Keys, q.Streams, query)
+		}
+		if q.Limit < 0 || q.Limit > wire.MaxPageLimit || q.Wait < 0 || q.Wait > wire.MaxWait || q.From.N < 0 || q.From.N > wire.MaxLast || q.From.Ago < 0 {
+			t.Errorf("beyond bounds: %+v", q)
+		}
+	})
+}
+
+func equal(a, b []string) bool {
+	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
+}

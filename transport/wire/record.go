@@ -1,0 +1,213 @@
+package wire
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"sluice/hub"
+)
+
+// ReservedHeaderPrefix begins the names of headers that only the server sets.
+// Clients may not use it in any case of letters.
+const ReservedHeaderPrefix = "sluice-"
+
+// record is one record to be published as JSON has it.
+type record struct {
+	Key       *string      `json:"key" validate:"-"`
+	Headers   []hub.Header `json:"headers" validate:"-"`
+	Data      []byte       `json:"data" validate:"required_without=Tombstone,excluded_with=Tombstone"`
+	Encoding  string       `json:"encoding" validate:"excluded_with=Tombstone,omitempty,oneof=base64"`
+	Tombstone bool         `json:"tombstone"`
+}
+
+// recordField reads one field and reports whether records have it.
+func (p *parser) recordField(r *record, name, at string, value []byte) bool {
+	switch name {
+	case "key":
+		if string(value) != "null" {
+			key := p.text(at, value)
+			r.Key = &key
+		}
+	case "headers":
+		r.Headers = p.headers(at, value)
+	case "data":
+		r.Data = value
+	case "encoding":
+		r.Encoding = p.text(at, value)
+		if r.Encoding == "" {
+			p.refuse(at, "must be one of: base64")
+		}
+	case "tombstone":
+		r.Tombstone = p.flag(at, value)
+	default:
+		return false
+	}
+	return true
+}
+
+// message checks a record that has been read and makes the message of it.
+func (p *parser) message(at string, r *record) hub.Message {
+	if r.Tombstone && string(r.Data) == "null" {
+		r.Data = nil // as events show a tombstone
+	}
+	if !p.failed() {
+		for _, v := range checkEnvelope(r) {
+			p.refuse(at+v.Pointer, "%s", v.Message)
+		}
+	}
+	if p.failed() {
+		return hub.Message{}
+	}
+	m := hub.Message{Headers: r.Headers}
+	if r.Key != nil {
+		m.Key = []byte(*r.Key)
+	}
+	switch {
+	case r.Tombstone:
+	case r.Encoding == "base64":
+		if text, ok := p.textOK(at+"/data", r.Data); ok {
+			m.Value = p.base64(at+"/data", text)
+		}
+	default:
+		m.Value = r.Data
+	}
+	return m
+}
+
+// base64 reads standard base64 with padding (RFC 4648, section 4) in its one
+// canonical form. The result is never nil.
+func (p *parser) base64(pointer, text string) []byte {
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	// The decoder passes over line ends, which the form does not have.
+	if err != nil || strings.ContainsAny(text, "\r\n") {
+		p.refuse(pointer, "is not base64 (RFC 4648, section 4, with padding)")
+		return nil
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	return b
+}
+
+// headers reads [[name, value], [name, null], [name, value, "base64"], …].
+func (p *parser) headers(pointer string, value []byte) (headers []hub.Header) {
+	if value[0] != '[' {
+		p.refuse(pointer, "must be an array")
+		return nil
+	}
+	for element := range elements(value) {
+		headers = append(headers, p.header(fmt.Sprintf("%s/%d", pointer, len(headers)), element))
+	}
+	return headers
+}
+
+func (p *parser) header(pointer string, value []byte) (h hub.Header) {
+	const form = `must be [name, value], [name, null] or [name, value, "base64"]`
+	var parts [][]byte
+	if value[0] == '[' {
+		for part := range elements(value) {
+			if parts = append(parts, part); len(parts) > 3 {
+				break
+			}
+		}
+	}
+	if len(parts) < 2 || len(parts) > 3 || len(parts) == 3 && string(parts[1]) == "null" {
+		p.refuse(pointer, form)
+		return h
+	}
+	name := p.text(pointer+"/0", parts[0])
+	if reservedHeader(name) {
+		p.refuseAs(ReservedHeader, pointer+"/0", "is a name that the server keeps for itself (%s…)", ReservedHeaderPrefix)
+	}
+	h.Name = []byte(name)
+	if string(parts[1]) == "null" {
+		return h
+	}
+	text := p.text(pointer+"/1", parts[1])
+	if len(parts) == 2 {
+		h.Value = []byte(text)
+		return h
+	}
+	if encoding, _ := unquote(parts[2]); encoding != "base64" {
+		p.refuse(pointer+"/2", `must be "base64"`)
+		return h
+	}
+	h.Value = p.base64(pointer+"/1", text)
+	return h
+}
+
+func reservedHeader(name string) bool {
+	n := len(ReservedHeaderPrefix)
+	return len(name) >= n && strings.EqualFold(name[:n], ReservedHeaderPrefix)
+}
+
+// publish reads a publish message.
+func (p *parser) publish(b []byte) *Publish {
+	r := &Publish{}
+	r.Messages, r.Batch = p.records(b, func(name, at string, value []byte) bool {
+		switch name {
+		case "id":
+			r.ID = p.text(at, value)
+		case "stream":
+			r.Stream = p.text(at, value)
+		default:
+			return false
+		}
+		return true
+	})
+	return r
+}
+
+// records reads an object that is one record, or has several as `records`, and
+// beside that other fields.
+func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []hub.Message, batch bool) {
+	var (
+		single record
+		beside string // a field of a single record, where there is one
+		list   []byte
+	)
+	p.fields("", b, func(name, at string, value []byte) bool {
+		switch {
+		case other(name, at, value):
+		case name == "records":
+			list = value
+		case p.recordField(&single, name, at, value):
+			beside = at
+		default:
+			return false
+		}
+		return true
+	})
+	if list == nil {
+		return []hub.Message{p.message("", &single)}, false
+	}
+	switch {
+	case beside != "":
+		p.refuse(beside, "cannot stand beside records")
+	case list[0] != '[':
+		p.refuse("/records", "must be an array")
+	default:
+		messages = p.batch(list)
+	}
+	return messages, true
+}
+
+func (p *parser) batch(list []byte) (messages []hub.Message) {
+	for value := range elements(list) {
+		at := fmt.Sprintf("/records/%d", len(messages))
+		if value[0] != '{' {
+			p.refuse(at, "must be an object")
+			return nil
+		}
+		var r record
+		p.fields(at, value, func(name, at string, value []byte) bool {
+			return p.recordField(&r, name, at, value)
+		})
+		messages = append(messages, p.message(at, &r))
+	}
+	if len(messages) == 0 {
+		p.refuse("/records", "is empty")
+	}
+	return messages
+}

@@ -1,0 +1,248 @@
+package wire
+
+import (
+	"errors"
+	"log/slog"
+
+	"sluice/hub"
+)
+
+// Limits bound what a client may send. A limit of 0 is none, but JSON is never
+// taken deeper than hub.MaxDataDepth, as nobody could be sent it.
+type Limits struct {
+	// MessageBytes bounds a message or a body.
+	MessageBytes int
+	// Depth bounds how deep arrays and objects nest, the message's own
+	// included.
+	Depth int
+	// Keys bounds the fields of all objects in a message together.
+	Keys int
+}
+
+// Request is what a client sends over a WebSocket: *Auth, *Subscribe,
+// *SubscribeMany, *Unsubscribe, *Ack, *Publish, *Ping or *Pong.
+type Request interface {
+	// RequestID is the id that the answer has; it can be empty for *Ping and
+	// *Pong only.
+	RequestID() string
+}
+
+// Token is a credential. It prints as redacted.
+type Token string
+
+const redacted = "[redacted]"
+
+// String keeps the token out of formatted text.
+func (Token) String() string { return redacted }
+
+// GoString keeps the token out of %#v.
+func (Token) GoString() string { return redacted }
+
+// LogValue keeps the token out of logs.
+func (Token) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText keeps the token out of whatever is encoded.
+func (Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Auth brings the first credential of a session, or a new one.
+type Auth struct {
+	ID    string `json:"id" validate:"required,max=64"`
+	Token Token  `json:"token" validate:"required"`
+}
+
+// Subscribe begins a subscription.
+type Subscribe struct {
+	ID     string `json:"id" validate:"required,max=64"`
+	Stream string `json:"stream" validate:"required,max=255"`
+	Reading
+	// Ack is empty for AckManual.
+	Ack AckMode `json:"ack" validate:"omitempty,oneof=manual auto"`
+}
+
+// AckMode says how the named cursor of a subscription moves.
+type AckMode string
+
+// The modes.
+const (
+	// AckManual: by ack messages.
+	AckManual AckMode = "manual"
+	// AckAuto: what was written before a ping is acked when its pong comes.
+	AckAuto AckMode = "auto"
+)
+
+// SubscribeMany begins several subscriptions, each answered under its own id.
+// Its own id is only for faults of the message as a whole.
+type SubscribeMany struct {
+	ID            string      `json:"id" validate:"required,max=64"`
+	Subscriptions []Subscribe `json:"subscriptions" validate:"min=1,unique=ID,dive"`
+}
+
+// Unsubscribe ends the subscription of that id.
+type Unsubscribe struct {
+	ID string `json:"id" validate:"required,max=64"`
+}
+
+// Ack moves the named cursor of the subscription of that id.
+type Ack struct {
+	ID     string `json:"id" validate:"required,max=64"`
+	Cursor string `json:"cursor" validate:"required"`
+}
+
+// Publish asks for records to be stored.
+type Publish struct {
+	ID     string `json:"id" validate:"required,max=64"`
+	Stream string `json:"stream" validate:"required,max=255"`
+	// Messages are the records in their order. Values are slices of the
+	// client's message, exactly as they stand in it, unless they came in
+	// base64.
+	Messages []hub.Message `json:"-" validate:"-"`
+	// Batch: they came as `records`, and so are answered, even a single one.
+	Batch bool `json:"-"`
+}
+
+// RequestID implements Request.
+func (r *Auth) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *Subscribe) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *SubscribeMany) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *Unsubscribe) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *Ack) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *Publish) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (m *Ping) RequestID() string { return m.ID }
+
+// RequestID implements Request.
+func (m *Pong) RequestID() string { return m.ID }
+
+// ParseRequest reads a client's WebSocket message. A *Publish aliases b, which
+// must not be changed as long as its messages are in use.
+//
+// The error has the request's id wherever one could be read, and a code:
+// TooLarge, BadCursor, ReservedHeader or BadRequest. Where the message is not
+// UTF-8, for which RFC 6455 (section 8.1) closes the connection, it is
+// hub.ErrNotUTF8 as well.
+func ParseRequest(b []byte, limits Limits) (Request, *Error) {
+	if err := checkText(b, limits); err != nil {
+		return nil, err
+	}
+	request, id, err := parseRequest(b)
+	if err != nil {
+		err.ID = id
+		return nil, err
+	}
+	return request, nil
+}
+
+func parseRequest(b []byte) (Request, string, *Error) {
+	b = trimSpace(b)
+	if b[0] != '{' {
+		return nil, "", Errorf(BadRequest, "a message is a JSON object")
+	}
+	p := &parser{typed: true}
+	id, kind := p.idAndType(b)
+	if p.failed() {
+		return nil, id, p.fault()
+	}
+	var request Request
+	switch kind {
+	case "auth":
+		request = p.auth(b)
+	case "subscribe":
+		request = p.subscribe(b)
+	case "unsubscribe":
+		request = p.unsubscribe(b)
+	case "ack":
+		request = p.ack(b)
+	case "publish":
+		request = p.publish(b)
+	case "ping":
+		request = &Ping{ID: p.onlyID(b)}
+	case "pong":
+		request = &Pong{ID: p.onlyID(b)}
+	case "pause", "resume":
+		return nil, id, unsupported("a message of type " + kind)
+	default:
+		return nil, id, Errorf(BadRequest, "unknown message type %s", quoteName(kind))
+	}
+	// What has the wrong type is not in the struct, and would be found missing.
+	if !p.failed() {
+		p.check(request)
+	}
+	if p.failed() {
+		return nil, id, p.fault()
+	}
+	return request, id, nil
+}
+
+// ParseCursorBody reads the body that moves a named cursor over HTTP,
+// {"cursor":"…"}. The error's code is TooLarge, BadCursor or BadRequest.
+func ParseCursorBody(b []byte, limits Limits) (string, *Error) {
+	if err := checkText(b, limits); err != nil {
+		err.ID = ""
+		return "", err
+	}
+	b = trimSpace(b)
+	if b[0] != '{' {
+		return "", Errorf(BadRequest, "the body is a JSON object")
+	}
+	p := &parser{}
+	cursor := p.cursorBody(b)
+	if p.failed() {
+		return "", p.fault()
+	}
+	return cursor, nil
+}
+
+// checkText holds a message or body against the limits of its text. A fault
+// keeps the id where the message is an object that has one.
+func checkText(b []byte, limits Limits) *Error {
+	if limits.MessageBytes > 0 && len(b) > limits.MessageBytes {
+		return Errorf(TooLarge, "the message is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
+	}
+	depth := limits.Depth
+	if depth <= 0 || depth > hub.MaxDataDepth {
+		depth = hub.MaxDataDepth
+	}
+	switch err := hub.CheckJSON(b, depth); {
+	case errors.Is(err, hub.ErrJSONTooDeep):
+		fault := Errorf(BadRequest, "the message nests deeper than %d (limit json_depth)", depth)
+		fault.ID, fault.Cause = readID(b), err
+		return fault
+	case err != nil:
+		return &Error{Code: BadRequest, Message: err.Error(), Cause: err}
+	}
+	if err := checkNames(b, limits.Keys); err != nil {
+		err.ID = readID(b)
+		return err
+	}
+	return nil
+}
+
+// readID finds the id in a message at fault, if there is exactly one.
+func readID(b []byte) string {
+	found := ""
+	if b = trimSpace(b); len(b) == 0 || b[0] != '{' {
+		return ""
+	}
+	for rawName, value := range members(b) {
+		if name, _ := fieldName(rawName); name != "id" {
+			continue
+		}
+		id, ok := unquote(value)
+		if !ok || found != "" || !validID(id) {
+			return ""
+		}
+		found = id
+	}
+	return found
+}

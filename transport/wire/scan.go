@@ -1,0 +1,249 @@
+package wire
+
+import (
+	"iter"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// The functions here walk JSON that hub.CheckJSON has accepted, without
+// recursion and without copying. On other input they stay within it and end.
+
+// members yields names and values of an object's members, both as they stand.
+func members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		i := skipSpace(object, 0) + 1
+		for {
+			i = skipSpace(object, i)
+			if i >= len(object) || object[i] != '"' {
+				return
+			}
+			end := skipValue(object, i)
+			name := object[i:end]
+			i = skipSpace(object, end) + 1 // behind the colon
+			i = skipSpace(object, i)
+			end = skipValue(object, i)
+			if i >= end || !yield(name, object[i:end]) {
+				return
+			}
+			i = skipSpace(object, end) + 1 // behind the comma
+		}
+	}
+}
+
+// elements yields the elements of an array as they stand.
+func elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func(value []byte) bool) {
+		i := skipSpace(array, 0) + 1
+		for {
+			i = skipSpace(array, i)
+			if i >= len(array) || array[i] == ']' {
+				return
+			}
+			end := skipValue(array, i)
+			if i >= end || !yield(array[i:end]) {
+				return
+			}
+			i = skipSpace(array, end) + 1 // behind the comma
+		}
+	}
+}
+
+// trimSpace cuts JSON's whitespace at the front.
+func trimSpace(b []byte) []byte { return b[skipSpace(b, 0):] }
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return min(i, len(b))
+}
+
+// skipValue finds the end of the value that begins at i.
+func skipValue(b []byte, i int) int {
+	depth := 0
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			i = skipString(b, i) - 1
+			if depth == 0 {
+				return min(i+1, len(b))
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+			if depth < 0 { // behind a number or a word
+				return i
+			}
+		case ',', ':', ' ', '\n', '\r', '\t':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(b)
+}
+
+// skipString finds the end of the string whose opening quote is at i.
+func skipString(b []byte, i int) int {
+	for i++; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+	return len(b)
+}
+
+// unquote reads a JSON string. It is not ok where raw is none, or where a
+// surrogate stands alone in it, which UTF-8 has no bytes for.
+func unquote(raw []byte) (s string, ok bool) {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
+		return "", false
+	}
+	text, lone := unescape(raw[1 : len(raw)-1])
+	return string(text), !lone
+}
+
+// unescape resolves the escapes of a string's inside, and says whether lone
+// surrogates are in it; those are encoded like other characters, so that
+// different ones stay different. Without escapes it returns its argument.
+func unescape(in []byte) (out []byte, lone bool) {
+	first := -1
+	for i, c := range in {
+		if c == '\\' {
+			first = i
+			break
+		}
+	}
+	if first < 0 {
+		return in, false
+	}
+	out = append(make([]byte, 0, len(in)), in[:first]...)
+	for i := first; i < len(in); {
+		if in[i] != '\\' || i+1 >= len(in) {
+			out = append(out, in[i])
+			i++
+			continue
+		}
+		c := in[i+1]
+		i += 2
+		switch c {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r := hex4(in, i)
+			i += 4
+			if utf16.IsSurrogate(r) {
+				var second rune = -1
+				if i+1 < len(in) && in[i] == '\\' && in[i+1] == 'u' {
+					second = hex4(in, i+2)
+				}
+				if pair := utf16.DecodeRune(r, second); pair != utf8.RuneError {
+					out = utf8.AppendRune(out, pair)
+					i += 6
+					continue
+				}
+				lone = true
+				out = append(out, 0xE0|byte(r>>12), 0x80|byte(r>>6)&0x3F, 0x80|byte(r)&0x3F)
+				continue
+			}
+			out = utf8.AppendRune(out, r)
+		default: // '"', '\\', '/'
+			out = append(out, c)
+		}
+	}
+	return out, lone
+}
+
+func hex4(b []byte, i int) rune {
+	if i < 0 || i+4 > len(b) {
+		return utf8.RuneError
+	}
+	n, err := strconv.ParseUint(string(b[i:i+4]), 16, 32)
+	if err != nil {
+		return utf8.RuneError
+	}
+	return rune(n)
+}
+
+// checkNames counts the members of all objects in b and finds names that an
+// object has twice, however they are escaped. maxNames 0 is no limit.
+func checkNames(b []byte, maxNames int) *Error {
+	var (
+		names = make([][]byte, 0, 32) // of the objects that are open
+		open  = make([]int, 0, 16)    // where the names of each begin
+		count = 0
+	)
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{':
+			open = append(open, len(names))
+		case '}':
+			if len(open) == 0 {
+				return nil
+			}
+			first := open[len(open)-1]
+			if name, twice := repeated(names[first:]); twice {
+				return Errorf(BadRequest, "the field %s stands twice in an object", quoteName(name))
+			}
+			names, open = names[:first], open[:len(open)-1]
+		case '"':
+			end := skipString(b, i)
+			if next := skipSpace(b, end); next < len(b) && b[next] == ':' {
+				if count++; maxNames > 0 && count > maxNames {
+					return Errorf(BadRequest, "there are more than %d fields in the message (limit json_keys)", maxNames)
+				}
+				name, _ := unescape(b[i+1 : max(i+1, end-1)])
+				names = append(names, name)
+			}
+			i = end - 1
+		}
+	}
+	return nil
+}
+
+// repeated finds an entry that is there twice.
+func repeated(names [][]byte) (string, bool) {
+	if len(names) > 16 {
+		seen := make(map[string]struct{}, len(names))
+		for _, name := range names {
+			if _, ok := seen[string(name)]; ok {
+				return string(name), true
+			}
+			seen[string(name)] = struct{}{}
+		}
+		return "", false
+	}
+	for i, name := range names {
+		for _, other := range names[:i] {
+			if string(name) == string(other) {
+				return string(name), true
+			}
+		}
+	}
+	return "", false
+}
+
+// quoteName shows a name from outside in a message: short, and on one line.
+func quoteName(name string) string {
+	const most = 64
+	if len(name) > most {
+		name = cutText(name, most) + "…"
+	}
+	return strconv.QuoteToGraphic(name)
+}

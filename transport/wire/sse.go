@@ -1,0 +1,75 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// EventName is the name of a server-sent event that is no record. None is
+// `error`, which an EventSource has for itself.
+type EventName string
+
+// The named events.
+const (
+	EventReady         EventName = "sluice.ready"
+	EventCursor        EventName = "sluice.cursor"
+	EventCaughtUp      EventName = "sluice.caught_up"
+	EventGap           EventName = "sluice.gap"
+	EventStatus        EventName = "sluice.status"
+	EventTokenExpiring EventName = "sluice.token_expiring"
+	EventClose         EventName = "sluice.close"
+)
+
+// LastEventIDEnd is the id of the last event of a stream that there is no
+// sense in coming back to. A request that has it as Last-Event-ID is answered
+// 204, which stops an EventSource.
+const LastEventIDEnd = "end"
+
+// AppendSSE appends an unnamed event whose data is one line of JSON, with an
+// id unless that is empty, in the format of the HTML standard (section 9.2.5).
+// CR, LF and NUL, which no message has, would end the field or void the id:
+// they become spaces.
+func AppendSSE(dst, line []byte, id string) []byte {
+	dst = appendField(dst, "data: ", line)
+	if id != "" {
+		dst = appendField(dst, "id: ", id)
+	}
+	return append(dst, '\n')
+}
+
+// AppendNamedSSE appends a named event, with an id unless that is empty.
+func AppendNamedSSE(dst []byte, name EventName, id string, line []byte) []byte {
+	dst = appendField(dst, "event: ", string(name))
+	if id != "" {
+		dst = appendField(dst, "id: ", id)
+	}
+	dst = appendField(dst, "data: ", line)
+	return append(dst, '\n')
+}
+
+// AppendRetry appends the field that says after how long a browser comes back,
+// rounded up to milliseconds. It belongs to the event that is appended next.
+func AppendRetry(dst []byte, after time.Duration) []byte {
+	dst = append(dst, "retry: "...)
+	dst = strconv.AppendInt(dst, int64(max(0, (after+time.Millisecond-1)/time.Millisecond)), 10)
+	return append(dst, '\n')
+}
+
+func appendField[T string | []byte](dst []byte, name string, value T) []byte {
+	dst = append(dst, name...)
+	start := len(dst)
+	dst = append(dst, value...)
+	field := dst[start:]
+	for _, c := range [...]byte{'\n', '\r', 0} {
+		for rest := field; ; {
+			i := bytes.IndexByte(rest, c)
+			if i < 0 {
+				break
+			}
+			rest[i] = ' '
+			rest = rest[i+1:]
+		}
+	}
+	return append(dst, '\n')
+}

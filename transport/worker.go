@@ -1,0 +1,180 @@
+package transport
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sluice/hub"
+)
+
+// tick is how often sessions are looked at for what time brings: pings,
+// expiry, keepalives. All spans of the protocol are a second or more.
+const tick = 100 * time.Millisecond
+
+// worker delivers for its share of the sessions. It never waits for a client:
+// a session whose socket is full goes on in a goroutine of its own.
+type worker struct {
+	shard int
+
+	// Owned by the worker.
+	scratch scratch
+	owners  []hub.Owner
+
+	mu       sync.Mutex
+	feeds    []*hub.Feed
+	queue    []*session
+	sessions map[*session]struct{}
+	wanted   uint64 // passes asked for
+	done     uint64 // passes completed
+	passed   *sync.Cond
+	wake     chan struct{}
+}
+
+func newWorker(shard int) *worker {
+	w := &worker{
+		shard:    shard,
+		sessions: make(map[*session]struct{}),
+		wake:     make(chan struct{}, 1),
+	}
+	w.passed = sync.NewCond(&w.mu)
+	return w
+}
+
+// run delivers until the context ends.
+func (w *worker) run(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	defer func() {
+		w.mu.Lock()
+		w.done = 1<<64 - 1
+		w.passed.Broadcast()
+		w.mu.Unlock()
+	}()
+	var (
+		feeds []*hub.Feed
+		queue []*session
+	)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			w.lookAtClock()
+			continue
+		case <-w.wake:
+		}
+		w.mu.Lock()
+		feeds, w.feeds = w.feeds, feeds[:0]
+		queue, w.queue = w.queue, queue[:0]
+		upTo := w.wanted
+		w.mu.Unlock()
+		for _, f := range feeds {
+			w.owners = f.Take(w.shard, w.owners[:0])
+			for _, o := range w.owners {
+				s, ok := o.(*session)
+				switch {
+				case ok && s.state.CompareAndSwap(idle, running):
+					w.step(s)
+				default:
+					o.Pump()
+				}
+			}
+		}
+		clear(w.owners)
+		for _, s := range queue {
+			s.state.Store(running)
+			w.step(s)
+		}
+		clear(feeds)
+		clear(queue)
+		w.mu.Lock()
+		w.done = max(w.done, upTo)
+		w.passed.Broadcast()
+		w.mu.Unlock()
+	}
+}
+
+// wakeFeed has the worker deliver a feed. It is the hub's Wake.
+func (w *worker) wakeFeed(f *hub.Feed) {
+	w.mu.Lock()
+	w.feeds = append(w.feeds, f)
+	w.wanted++
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *worker) enqueue(s *session) {
+	w.mu.Lock()
+	w.queue = append(w.queue, s)
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *worker) ring() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// settle waits until the worker has delivered all that it was woken for.
+func (w *worker) settle() {
+	w.mu.Lock()
+	for upTo := w.wanted; w.done < upTo; {
+		w.passed.Wait()
+	}
+	w.mu.Unlock()
+}
+
+// step lets a session, whose state is running, write what it has.
+func (w *worker) step(s *session) {
+	for {
+		switch s.step(&w.scratch) {
+		case stepBlocked:
+			// It goes on elsewhere, and stays running until it is through.
+			s.server.tasks.Go(s.drain)
+			return
+		case stepMore:
+			// Others first.
+			s.state.Store(queued)
+			w.enqueue(s)
+			return
+		case stepIdle:
+			if s.state.CompareAndSwap(running, idle) {
+				return
+			}
+			s.state.Store(running)
+		case stepClosed:
+			return
+		}
+	}
+}
+
+func (w *worker) add(s *session) {
+	w.mu.Lock()
+	w.sessions[s] = struct{}{}
+	w.mu.Unlock()
+}
+
+func (w *worker) remove(s *session) {
+	w.mu.Lock()
+	delete(w.sessions, s)
+	w.mu.Unlock()
+}
+
+// lookAtClock pumps the sessions for which something is due.
+func (w *worker) lookAtClock() {
+	now := time.Now().UnixNano()
+	w.mu.Lock()
+	var due []*session
+	for s := range w.sessions {
+		if s.due.Load() <= now {
+			due = append(due, s)
+		}
+	}
+	w.mu.Unlock()
+	for _, s := range due {
+		s.Pump()
+	}
+}
