@@ -1,7 +1,10 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,5 +18,28 @@ func TestMain(m *testing.M) {
 
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true})
+	server := httptest.NewServer(http.HandlerFunc(fakePublish))
+	t.Cleanup(server.Close)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("FAKE_SERVER", server.URL)
+			return nil
+		},
+	})
+}
+
+// fakePublish stores everything at the same place, and what is private only
+// for who has the token.
+func fakePublish(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.URL.Path, "/private/") && r.Header.Get("Authorization") != "Bearer letmein" {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"code":"unauthenticated","title":"give a token","status":401}`))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(`{"type":"published","partition":2,"offset":5,"ts":1795245600123}`))
 }
