@@ -6,12 +6,12 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"time"
 
 	"sluice/auth"
 	"sluice/cmd/sluice/config"
-	"sluice/hub"
 )
 
 // stopGrace is what stopping may take beyond drain/timeout.
@@ -23,6 +23,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is what the server says it is.
 	Version string
+	// Console is served at the root of the address for clients. Nil for
+	// nothing.
+	Console http.Handler
 	// Listening is told the address for clients once it takes connections.
 	// Optional.
 	Listening func(net.Addr)
@@ -35,7 +38,7 @@ type App struct {
 	auth     *auth.Authenticator
 	clusters map[string]*cluster
 	cursors  *cursors
-	streams  []hub.Stream
+	front    *front
 }
 
 // New makes the parts that a configuration asks for.
@@ -55,7 +58,13 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.streams = newStreams(c, a.clusters)
+	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, options: options, logger: logger}
+	if a.cursors != nil {
+		a.front.keeper = a.cursors.keeper
+	}
+	if err := a.front.prepare(newStreams(c, a.clusters)); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -73,5 +82,6 @@ func (a *App) Run(ctx context.Context) error {
 		clusters: a.clusters,
 		logger:   a.logger.With("component", "topics"),
 	}).run})
+	l.add(a.front.parts()...)
 	return l.run(ctx)
 }

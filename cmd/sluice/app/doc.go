@@ -12,5 +12,6 @@
 //
 // Tour: app.go is App; lifecycle.go starts and stops; access.go, kafka.go (with
 // sasl.go), redis.go and streams.go turn sections of the configuration into
-// parts; topics.go makes topics that are missing.
+// parts; topics.go makes topics that are missing; server.go is the hub and the
+// listeners upon it.
 package app
