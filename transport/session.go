@@ -244,7 +244,11 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	}
 	if sub.CaughtUp() {
 		cursor := s.cursorOf(sub, sc)
-		s.send(sc, wire.EventCaughtUp, &wire.CaughtUp{ID: sub.id, Cursor: cursor})
+		caught := &wire.CaughtUp{Cursor: cursor}
+		if s.kind == kindWebSocket {
+			caught.ID = sub.id
+		}
+		s.send(sc, wire.EventCaughtUp, caught)
 		sub.know(cursor, sc.now)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -96,22 +97,25 @@ func (s *server) ready(ctx context.Context) error {
 	defer cancel()
 	client := &http.Client{Timeout: time.Second}
 	defer client.CloseIdleConnections()
+	said := ""
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Admin+"/readyz", http.NoBody)
 		if err != nil {
 			return fmt.Errorf("ask whether ready: %w", err)
 		}
 		if res, err := client.Do(req); err == nil {
+			body, _ := io.ReadAll(io.LimitReader(res.Body, 1000))
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil
 			}
+			said = string(body)
 		}
 		select {
 		case <-s.ended:
 			return fmt.Errorf("%w: it ended: %s", errServer, s.lastLog())
 		case <-ctx.Done():
-			return fmt.Errorf("%w: not ready: %w: %s", errServer, ctx.Err(), s.lastLog())
+			return fmt.Errorf("%w: not ready: %w: it said %q, and in its log: %s", errServer, ctx.Err(), said, s.lastLog())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -103,6 +103,7 @@ func (f *inflater) keep(out []byte) []byte {
 // stream reads all of r, up to the limit.
 func (f *inflater) stream(r io.Reader) ([]byte, error) {
 	out := f.free(4 << 10)
+	idle := 0
 	for {
 		if len(out) == cap(out) {
 			larger := make([]byte, len(out), min(2*cap(out), f.limit+1))
@@ -111,6 +112,9 @@ func (f *inflater) stream(r io.Reader) ([]byte, error) {
 		}
 		n, err := r.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
+		if idle++; n > 0 {
+			idle = 0
+		}
 		if len(out) > f.limit {
 			return nil, errInflatesTooLarge
 		}
@@ -119,6 +123,9 @@ func (f *inflater) stream(r io.Reader) ([]byte, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inflate: %w", err)
+		}
+		if idle == 100 {
+			return nil, fmt.Errorf("inflate: %w", io.ErrNoProgress)
 		}
 	}
 }

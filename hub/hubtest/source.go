@@ -1,0 +1,239 @@
+// Package hubtest has a Kafka in memory that is as simple as can be, for tests
+// of the hub and of what is built on it.
+package hubtest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"sluice/hub"
+)
+
+// Topics is a cluster in memory. It implements hub.Source and hub.Producer.
+type Topics struct {
+	mu      sync.Mutex
+	topics  map[string]*topic
+	changed chan struct{} // closed and replaced at every change
+	made    byte
+	away    bool
+	reads   int
+}
+
+type topic struct {
+	id         hub.TopicID
+	partitions []partition
+}
+
+type partition struct {
+	start   int64
+	records []hub.Record // from start on
+}
+
+// New makes a cluster without topics.
+func New() *Topics {
+	return &Topics{topics: make(map[string]*topic), changed: make(chan struct{})}
+}
+
+func (t *Topics) change(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f()
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// Create makes a topic, or makes it anew, with another id.
+func (t *Topics) Create(name string, partitions int) {
+	t.change(func() {
+		t.made++
+		t.topics[name] = &topic{id: hub.TopicID{t.made}, partitions: make([]partition, partitions)}
+	})
+}
+
+// Append adds a record and returns its offset.
+func (t *Topics) Append(name string, r hub.Record) int64 {
+	t.change(func() {
+		p := &t.topics[name].partitions[r.Partition]
+		r.Offset = p.start + int64(len(p.records))
+		p.records = append(p.records, r)
+	})
+	return r.Offset
+}
+
+// Skip passes over offsets, as control batches and compaction do.
+func (t *Topics) Skip(name string, partition int32, n int) {
+	for range n {
+		t.Append(name, hub.Record{Partition: partition, Epoch: hidden})
+	}
+}
+
+// hidden marks records that nobody sees.
+const hidden = -99
+
+// Expire removes the records of a partition below an offset.
+func (t *Topics) Expire(name string, partition int32, below int64) {
+	t.change(func() {
+		p := &t.topics[name].partitions[partition]
+		p.records = p.records[below-p.start:]
+		p.start = below
+	})
+}
+
+// Away makes the cluster out of reach, or lets it be reached again.
+func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
+
+// Reads is how many times Read was called.
+func (t *Topics) Reads() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reads
+}
+
+// Topic implements hub.Source.
+func (t *Topics) Topic(_ context.Context, name string) (hub.Topic, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.away {
+		return hub.Topic{}, hub.ErrSourceUnavailable
+	}
+	found := t.topics[name]
+	if found == nil {
+		return hub.Topic{}, hub.ErrUnknownTopic
+	}
+	return hub.Topic{Name: name, ID: found.id, Partitions: int32(len(found.partitions))}, nil
+}
+
+// Places implements hub.Source.
+func (t *Topics) Places(_ context.Context, asked hub.Topic, at hub.Moment) ([]hub.Place, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found, err := t.find(asked)
+	if err != nil {
+		return nil, err
+	}
+	var places []hub.Place
+	for i, p := range found.partitions {
+		offset := p.start + int64(len(p.records))
+		if at.IsEarliest() {
+			offset = p.start
+		}
+		if from, ok := at.Time(); ok {
+			for _, r := range p.records {
+				if r.Epoch != hidden && r.Timestamp >= from.UnixMilli() {
+					offset = r.Offset
+					break
+				}
+			}
+		}
+		places = append(places, hub.Place{Partition: int32(i), Offset: offset, Epoch: -1})
+	}
+	return places, nil
+}
+
+func (t *Topics) find(asked hub.Topic) (*topic, error) {
+	if t.away {
+		return nil, hub.ErrSourceUnavailable
+	}
+	found := t.topics[asked.Name]
+	if found == nil || found.id != asked.ID {
+		return nil, hub.ErrLogChanged
+	}
+	return found, nil
+}
+
+// fetch gives what there is from a place on, at most n offsets.
+func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
+	p := &found.partitions[at.Partition]
+	tip := p.start + int64(len(p.records))
+	f := &hub.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
+	if at.Offset < p.start {
+		f.Gap = &hub.Gap{Partition: at.Partition, From: at.Offset, To: p.start, Reason: hub.GapRetention}
+		at.Offset = p.start
+	}
+	records := p.records[min(at.Offset-p.start, int64(len(p.records))):]
+	records = records[:min(n, len(records))]
+	f.Next.Offset = at.Offset + int64(len(records))
+	f.Each = func(yield func(*hub.Record) bool) {
+		for i := range records {
+			if records[i].Epoch != hidden && !yield(&records[i]) {
+				return
+			}
+		}
+	}
+	return f
+}
+
+// Read implements hub.Source.
+func (t *Topics) Read(_ context.Context, asked hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
+	t.mu.Lock()
+	t.reads++
+	found, err := t.find(asked)
+	var all []*hub.Fetched
+	if err == nil {
+		for _, at := range from {
+			all = append(all, found.fetch(at, max(1, maxBytes/len(from)/1024)))
+		}
+	}
+	t.mu.Unlock()
+	for _, f := range all {
+		visit(f)
+	}
+	return err
+}
+
+// Follow implements hub.Source.
+func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.Place, sink hub.Sink) error {
+	places := make([]hub.Place, len(from))
+	copy(places, from)
+	live := true
+	for {
+		t.mu.Lock()
+		changed, away := t.changed, t.away
+		found, err := t.find(asked)
+		var batch []*hub.Fetched
+		if err == nil {
+			for len(places) < len(found.partitions) {
+				places = append(places, hub.Place{Partition: int32(len(places)), Epoch: -1})
+			}
+			for i, at := range places {
+				if f := found.fetch(at, 1000); f.Next != at {
+					batch = append(batch, f)
+					places[i] = f.Next
+				}
+			}
+		}
+		t.mu.Unlock()
+		if err != nil && !away {
+			return err
+		}
+		if live == away {
+			live = !away
+			sink.Live(live, err)
+		}
+		if len(batch) > 0 {
+			sink.Append(batch)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// Produce implements hub.Producer: all goes to partition 0.
+func (t *Topics) Produce(_ context.Context, name string, messages []hub.Message, done func([]hub.Stored)) {
+	results := make([]hub.Stored, len(messages))
+	for i, m := range messages {
+		r := hub.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: 1}
+		results[i] = hub.Stored{Offset: t.Append(name, r), Timestamp: 1}
+	}
+	go done(results)
+}
+
+// Value is a JSON value that tells records apart.
+func Value(partition int32, n int) []byte {
+	return fmt.Appendf(nil, `{"p":%d,"n":%d}`, partition, n)
+}

@@ -1,0 +1,212 @@
+package kafkalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sluice/hub"
+)
+
+// poll sends a fetch and hands out what it brings.
+func (b *broker) poll(ctx context.Context, p *poll) {
+	got, err := b.s.fetch(ctx, b.id, p.req, p.byID)
+	now := time.Now()
+	if err != nil {
+		b.lost(ctx, p, now, err)
+		return
+	}
+	defer got.release()
+	if strays := b.distribute(p, got, now); len(strays) > 0 {
+		b.find(ctx, strays)
+	}
+}
+
+// over ends the poll's part in the turns. The caller holds mu.
+func (b *broker) over(p *poll) {
+	if p.lane {
+		b.lanes--
+	} else {
+		b.polling = false
+	}
+}
+
+// lost puts a poll back that got no answer.
+func (b *broker) lost(ctx context.Context, p *poll, now time.Time, err error) {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	b.over(p)
+	if ctx.Err() != nil {
+		for _, part := range p.parts {
+			part.free()
+		}
+		return
+	}
+	err = fmt.Errorf("fetch from broker %d: %w", b.id, err)
+	if b.retry == nil {
+		b.retry = newBackoff()
+		b.s.log.Warn("a broker cannot be read from", "broker", b.id, "cause", err)
+	}
+	b.retryAt = now.Add(b.retry.NextBackOff())
+	for _, part := range p.parts {
+		part.failed(now, err)
+		part.replica = -1
+		// The broker's turn comes when its own pause is over.
+		part.retryAt = time.Time{}
+		part.free()
+	}
+	b.s.refresh()
+}
+
+// distribute gives every follower what came for it. It returns the partitions
+// that must be asked about; they stay busy.
+func (b *broker) distribute(p *poll, got *fetched, now time.Time) (strays []stray) {
+	s := b.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.over(p)
+	b.retry, b.retryAt = nil, time.Time{}
+	if !got.byID {
+		b.warnUnguarded(p)
+	}
+	var t *turn
+	if !p.lane {
+		t = &turn{until: now.Add(grace)}
+		b.turn = t
+	}
+	deliveries := make(map[*follower]*delivery)
+	answered := make([]bool, len(p.parts))
+	hint := 0
+	for i := range got.partitions {
+		in := &got.partitions[i]
+		n := p.match(in, got.byID, hint)
+		if n < 0 || answered[n] {
+			continue
+		}
+		answered[n] = true
+		hint = n + 1
+		part := p.parts[n]
+		out, gap := b.accept(part, in, p.asked[n], now)
+		switch {
+		case part.f.gone:
+			part.free()
+		case out == isStray:
+			part.waiting = time.Time{}
+			strays = append(strays, stray{part, p.asked[n]})
+		case out == hasRecords, out == hasGap:
+			d := deliveries[part.f]
+			if d == nil {
+				d = &delivery{}
+				deliveries[part.f] = d
+			}
+			part.waiting = time.Time{}
+			if out == hasRecords {
+				part.walk.begin(in, p.asked[n])
+				part.walk.whole = part.stuck >= patience
+				d.parts = append(d.parts, part)
+			} else {
+				d.gaps = append(d.gaps, gap)
+			}
+		default:
+			part.free()
+		}
+	}
+	for n, ok := range answered {
+		if !ok {
+			p.parts[n].failed(now, fmt.Errorf("broker %d left it out of its answer", b.id))
+			p.parts[n].free()
+		}
+	}
+	for f, d := range deliveries {
+		if len(d.parts) > 0 {
+			got.hold()
+			d.got = got
+		}
+		if t != nil && !f.slow {
+			t.left++
+			d.turn = t
+		}
+		f.post(d)
+	}
+	return strays
+}
+
+// match finds the partition of a poll that was answered for, -1 for none.
+// Brokers answer about in the order of the request.
+func (p *poll) match(in *fetchedPartition, byID bool, hint int) int {
+	for i := range p.parts {
+		n := (hint + i) % len(p.parts)
+		part := p.parts[n]
+		if p.asked[n].Partition != in.partition {
+			continue
+		}
+		if byID && part.f.id == in.id || !byID && part.f.topic.Name == in.topic {
+			return n
+		}
+	}
+	return -1
+}
+
+// outcome is what a fetch brought for a partition.
+type outcome int
+
+const (
+	hasNothing outcome = iota
+	hasRecords
+	hasGap
+	isStray
+)
+
+func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now time.Time) (outcome, hub.Fetched) {
+	if in.code == codeOffsetOutOfRange {
+		if part.lead.leader != b.id {
+			// A replica can be behind; only the leader knows.
+			part.replica = -1
+			part.failed(now, kafkaError(in.code))
+			b.s.refresh()
+			return hasNothing, hub.Fetched{}
+		}
+		return isStray, hub.Fetched{}
+	}
+	if err := kafkaError(in.code); err != nil {
+		part.failed(now, fmt.Errorf("broker %d: %w", b.id, err))
+		part.replica = -1
+		if in.code == codeUnsupportedVersion {
+			delete(b.s.versions, b.id)
+		}
+		b.s.refresh()
+		return hasNothing, hub.Fetched{}
+	}
+	part.reached()
+	part.strange = 0
+	if to, diverges := diverged(in, at); diverges {
+		return hasGap, hub.Fetched{
+			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,
+		}
+	}
+	if in.replica >= 0 && in.replica != b.id && len(in.records) == 0 {
+		part.replica, part.replicaUntil = in.replica, now.Add(replicaFor)
+		b.s.refresh()
+		return hasNothing, hub.Fetched{}
+	}
+	if len(in.records) > 0 {
+		return hasRecords, hub.Fetched{}
+	}
+	if at.Offset < in.stable {
+		b.prefer(part)
+	}
+	return hasNothing, hub.Fetched{}
+}
+
+// warnUnguarded says once a topic what reading by name does not notice.
+func (b *broker) warnUnguarded(p *poll) {
+	for _, part := range p.parts {
+		name := part.f.topic.Name
+		if _, ok := b.s.unguarded[name]; ok {
+			continue
+		}
+		b.s.unguarded[name] = struct{}{}
+		b.s.log.Warn("the broker has no fetch by topic id (Kafka 3.1): when the topic is deleted and made again, "+
+			"records of the new one can be taken for the old one's until metadata tells", "topic", name, "broker", b.id)
+	}
+}

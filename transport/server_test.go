@@ -1,0 +1,370 @@
+package transport_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/hub/hubtest"
+	"sluice/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var secret = auth.NewSecret(strings.Repeat("s", 32))
+
+// instance is a server on a Kafka in memory.
+type instance struct {
+	t      *testing.T
+	topics *hubtest.Topics
+	store  *memoryStore
+	url    string
+	admin  string
+	stop   func() error
+}
+
+type options struct {
+	limits func(*transport.Limits)
+	config func(*transport.Config)
+	stream func(*hub.Stream)
+}
+
+func testLimits() transport.Limits {
+	return transport.Limits{
+		MessageBytes: 64 << 10, MessageAssembly: 10 * time.Second, ControlFramesPerSecond: 10, ErrorsPerMinute: 100,
+		CursorBytes: 4 << 10, JSONDepth: 32, JSONKeys: 1000, FirstMessageAuth: 5 * time.Second, PingEvery: 25 * time.Second,
+		PongWithin: 10 * time.Second, KeepAlive: 15 * time.Second, WriteProgress: 10 * time.Second, SessionsPerPrincipal: 20,
+		SessionsPerAddress: 0, SubscriptionsPerSession: 100, ResumeWindow: 10 * time.Minute, PublishesPerSession: 64,
+		PublishTimeout: 10 * time.Second, RecordBytes: 1 << 20, SendBuffer: 64 << 10,
+	}
+}
+
+// start starts a server with the streams public.news, which is for everybody,
+// orders, which is for those with scope live, and hidden.
+func start(t *testing.T, o options) *instance {
+	t.Helper()
+	in := &instance{t: t, topics: hubtest.New(), store: newMemoryStore()}
+	workers, err := transport.NewWorkers(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	var streams []hub.Stream
+	for _, name := range []string{"public.news", "orders", "hidden"} {
+		in.topics.Create(name, 2)
+		s := hub.Stream{Name: name, Topic: name, Source: in.topics, Producer: in.topics, LogBytes: 1 << 20, RecordBytes: 1 << 20, Backfill: time.Hour}
+		if o.stream != nil {
+			o.stream(&s)
+		}
+		streams = append(streams, s)
+	}
+	h, err := hub.New(hub.Config{
+		Streams: streams, Shards: workers.Len(), Wake: workers.Wake, Pace: workers.Pace,
+		StartTimeout: time.Second, Logger: logger, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := hub.NewKeeper(in.store, 5*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authenticator, err := auth.New(auth.Config{
+		Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},
+		Grants: []auth.Grant{
+			{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}, Publish: []string{"orders"}, Replay: auth.ReplayUnlimited},
+			{When: map[string]string{"scope": "write"}, Publish: []string{"orders"}},
+			{Anonymous: true, Subscribe: []string{"public.*"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	origins, err := auth.NewOrigins([]string{"https://app.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := transport.Config{
+		Hub: h, Workers: workers, Keeper: keeper, Auth: authenticator,
+		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
+		RequestTimeout: 2 * time.Second, HeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
+		DrainTimeout: 2 * time.Second, DrainSpread: 100 * time.Millisecond,
+		Listener: listen(t), Admin: listen(t), Logger: logger, Now: time.Now,
+	}
+	in.url, in.admin = "http://"+config.Listener.Addr().String(), "http://"+config.Admin.Addr().String()
+	if o.limits != nil {
+		o.limits(&config.Limits)
+	}
+	if o.config != nil {
+		o.config(&config)
+	}
+	server, err := transport.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lower, endLower := context.WithCancel(context.Background())
+	upper, endUpper := context.WithCancel(context.Background())
+	var below sync.WaitGroup
+	below.Go(func() { _ = h.Run(lower) })
+	below.Go(func() { _ = keeper.Run(lower) })
+	served := make(chan error, 1)
+	go func() { served <- server.Run(upper) }()
+	in.stop = sync.OnceValue(func() error {
+		endUpper()
+		err := <-served
+		endLower()
+		below.Wait()
+		return err
+	})
+	t.Cleanup(func() {
+		if err := in.stop(); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	for range 100 {
+		if res, err := http.Get(in.admin + "/livez"); err == nil {
+			_ = res.Body.Close()
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return in
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// token mints a token with a scope.
+func token(t *testing.T, subject, scope string, ttl time.Duration) string {
+	t.Helper()
+	text, err := auth.Mint(secret, auth.TokenClaims{
+		Issuer: "test", Audience: "sluice", Subject: subject, ValidFor: ttl, More: map[string]any{"scope": scope},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func (in *instance) publish(stream string, partition int32, from, to int) {
+	for n := from; n < to; n++ {
+		in.topics.Append(stream, hub.Record{
+			Partition: partition, Key: fmt.Appendf(nil, "k%d", n%3), Value: hubtest.Value(partition, n), Timestamp: time.Now().UnixMilli(),
+		})
+	}
+}
+
+// message is any message of the server.
+type message map[string]any
+
+func (m message) str(field string) string { s, _ := m[field].(string); return s }
+
+// socket is a WebSocket client.
+type socket struct {
+	t *testing.T
+	*websocket.Conn
+}
+
+// dial opens a WebSocket. Without a token it brings no credential.
+func (in *instance) dial(query, token string) *socket {
+	in.t.Helper()
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	if token != "" {
+		o.HTTPHeader.Set("Authorization", "Bearer "+token)
+	}
+	c, _, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	in.t.Cleanup(func() { _ = c.CloseNow() })
+	return &socket{in.t, c}
+}
+
+func (s *socket) send(format string, args ...any) {
+	s.t.Helper()
+	if err := s.Write(s.t.Context(), websocket.MessageText, fmt.Appendf(nil, format, args...)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// next gives the next message.
+func (s *socket) next() message {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+	defer cancel()
+	_, b, err := s.Read(ctx)
+	if err != nil {
+		s.t.Fatalf("read: %v", err)
+	}
+	var m message
+	if err := json.Unmarshal(b, &m); err != nil {
+		s.t.Fatalf("%s: %v", b, err)
+	}
+	return m
+}
+
+// until gives the next message of a type, passing over others.
+func (s *socket) until(kind string) message {
+	s.t.Helper()
+	for range 10000 {
+		if m := s.next(); m.str("type") == kind {
+			return m
+		}
+	}
+	s.t.Fatalf("no %s came", kind)
+	return nil
+}
+
+// closed reads on to the close and gives its code.
+func (s *socket) closed() (last message, code websocket.StatusCode) {
+	s.t.Helper()
+	for {
+		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+		_, b, err := s.Read(ctx)
+		cancel()
+		if err != nil {
+			return last, websocket.CloseStatus(err)
+		}
+		last = nil
+		if err := json.Unmarshal(b, &last); err != nil {
+			s.t.Fatalf("%s: %v", b, err)
+		}
+	}
+}
+
+// get makes a request and gives the status and the body.
+func (in *instance) do(method, path, token, body string, header ...string) (int, http.Header, string) {
+	in.t.Helper()
+	ctx, cancel := context.WithTimeout(in.t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, in.url+path, strings.NewReader(body))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, string(b)
+}
+
+// sse is one server-sent event.
+type sse struct {
+	name, id, data string
+	retry          string
+}
+
+func (e sse) json(t *testing.T) message {
+	t.Helper()
+	var m message
+	if err := json.Unmarshal([]byte(e.data), &m); err != nil {
+		t.Fatalf("%q: %v", e.data, err)
+	}
+	return m
+}
+
+// stream is an SSE client.
+type stream struct {
+	t      *testing.T
+	res    *http.Response
+	lines  *bufio.Reader
+	cancel func()
+	lastID string
+}
+
+func (in *instance) events(path, token string, header ...string) *stream {
+	in.t.Helper()
+	ctx, cancel := context.WithCancel(in.t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.url+path, nil)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { cancel(); _ = res.Body.Close() })
+	return &stream{t: in.t, res: res, lines: bufio.NewReader(res.Body), cancel: cancel}
+}
+
+// next gives the next event, or reports that the stream has ended.
+func (s *stream) next() (e sse, ok bool) {
+	s.t.Helper()
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			return e, false
+		}
+		line = strings.TrimSuffix(line, "\n")
+		field, value, _ := strings.Cut(line, ": ")
+		switch field {
+		case "":
+			if e.id != "" {
+				s.lastID = e.id
+			}
+			return e, true
+		case "event":
+			e.name = value
+		case "id":
+			e.id = value
+		case "data":
+			e.data += value
+		case "retry":
+			e.retry = value
+		default:
+			s.t.Fatalf("unexpected line %q", line)
+		}
+	}
+}
+
+func (s *stream) until(name string) sse {
+	s.t.Helper()
+	for {
+		e, ok := s.next()
+		if !ok {
+			s.t.Fatalf("the stream ended before %q", name)
+		}
+		if e.name == name {
+			return e
+		}
+	}
+}

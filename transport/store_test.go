@@ -1,0 +1,82 @@
+package transport_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sluice/hub"
+)
+
+// memoryStore is a hub.CursorStore in memory, which can be taken away.
+type memoryStore struct {
+	mu     sync.Mutex
+	at     map[hub.CursorName]hub.Commit
+	fences map[hub.CursorName]int64
+	fence  int64
+	away   bool
+}
+
+func newMemoryStore() *memoryStore {
+	return &memoryStore{at: make(map[hub.CursorName]hub.Commit), fences: make(map[hub.CursorName]int64)}
+}
+
+func (m *memoryStore) setAway(away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = away
+}
+
+func (m *memoryStore) Load(_ context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.at[name]
+	switch {
+	case m.away:
+		return hub.Position{}, time.Time{}, hub.ErrStoreUnavailable
+	case !ok:
+		return hub.Position{}, time.Time{}, hub.ErrNoCursor
+	}
+	return c.Position, c.At, nil
+}
+
+func (m *memoryStore) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+	at, _, err := m.Load(ctx, name)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return at, 0, err
+	}
+	m.fence++
+	m.fences[name] = m.fence
+	return at, m.fence, err
+}
+
+func (m *memoryStore) Commit(_ context.Context, commits []hub.Commit) []error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	errs := make([]error, len(commits))
+	for i, c := range commits {
+		switch {
+		case m.away:
+			errs[i] = hub.ErrStoreUnavailable
+		case c.Fence != 0 && c.Fence < m.fences[c.CursorName]:
+			errs[i] = hub.ErrSuperseded
+		case c.Reset || c.Position.Covers(m.at[c.CursorName].Position) || m.at[c.CursorName].Position.Topic != c.Position.Topic:
+			m.at[c.CursorName] = c
+		}
+	}
+	return errs
+}
+
+func (m *memoryStore) Delete(_ context.Context, name hub.CursorName) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.at, name)
+	return nil
+}
+
+func (m *memoryStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}

@@ -1,0 +1,310 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"sluice/web"
+)
+
+// fake is a server with two streams; an event of the first comes every 20 ms.
+type fake struct {
+	t *testing.T
+
+	mu        sync.Mutex
+	published []string
+	resumed   []string // last ids that connections came with
+	ended     chan struct{}
+	refuse    bool
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/v1/streams":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"streams":[{"stream":"market.ticks","partitions":6,"content":"json","publish":false},`+
+			`{"stream":"chat.lobby","partitions":1,"content":"json","publish":true},`+
+			`{"stream":"flights.positions","partitions":3,"publish":false},{"stream":"iot.telemetry","partitions":6,"publish":true},`+
+			`{"stream":"shop.orders","partitions":3,"publish":false},{"stream":"wiki.edits","partitions":3,"publish":false}]}`)
+	case strings.HasSuffix(r.URL.Path, "/events"):
+		f.events(w, r)
+	case r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		f.mu.Lock()
+		f.published = append(f.published, string(body))
+		f.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"partition":0,"offset":41,"ts":1}`)
+	default:
+		web.Handler().ServeHTTP(w, r)
+	}
+}
+
+func (f *fake) events(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	last := r.Header.Get("Last-Event-ID")
+	if last == "" {
+		last = r.URL.Query().Get("last_event_id")
+	}
+	f.resumed = append(f.resumed, last)
+	ended, refuse := f.ended, f.refuse
+	f.mu.Unlock()
+	if refuse {
+		// What a proxy says while there is nothing behind it.
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	say := func(format string, args ...any) {
+		_, _ = fmt.Fprintf(w, format+"\n\n", args...)
+		w.(http.Flusher).Flush()
+	}
+	offset, _ := strconv.Atoi(strings.TrimPrefix(last, "v1."))
+	say("retry: 100\nevent: sluice.ready\nid: v1.%d\ndata: {}", offset)
+	stream := strings.Split(r.URL.Path, "/")[3]
+	if stream == "chat.lobby" {
+		say("event: sluice.caught_up\nid: v1.0\ndata: {}")
+		<-ended
+		return
+	}
+	if last == "" {
+		say("event: sluice.gap\nid: v1.1\ndata: " + `{"type":"gap","stream":"market.ticks","partition":1,"from":0,"to":12,"reason":"retention"}`)
+	}
+	symbols := []string{"NORD", "ALPN", "BRCK", "HAFN", "LUMO", "QUEL"}
+	for i := 0; ; i++ {
+		offset++
+		p := offset * 7 % 6
+		say(`data: {"type":"event","stream":%q,"partition":%d,"offset":%d,"ts":%d,"key":%q,"headers":[["source","demo"]],"data":{"symbol":%q,"price":%d.%02d,"seq":90071992547409931,"bid":[100,101.5],"halted":false,"note":null}}`+"\nid: v1.%d",
+			stream, p, offset, time.Now().UnixMilli(), symbols[p], symbols[p], 90+offset%20, offset%100, offset)
+		if i == 30 {
+			say("event: sluice.caught_up\nid: v1.%d\ndata: {}", offset)
+		}
+		select {
+		case <-ended:
+			return
+		case <-r.Context().Done():
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// start serves on an address; stop ends it and all its streams.
+func (f *fake) start(address string) (string, func()) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.mu.Lock()
+	f.ended = make(chan struct{})
+	ended := f.ended
+	f.mu.Unlock()
+	server := &http.Server{Handler: f}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(l)
+	}()
+	return l.Addr().String(), sync.OnceFunc(func() {
+		close(ended)
+		_ = server.Close()
+		<-done
+	})
+}
+
+// browser starts a Chromium without a window.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("Debian's package chromium is needed")
+		}
+		t.Skip("Debian's package chromium is not installed, so no browser shows the page")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.WindowSize(1280, 860))
+	for _, flag := range []string{"disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	ctx, stopBrowser := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stopBrowser)
+	ctx, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(closeTab)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// until waits until an expression is true in the page.
+func until(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && got {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+			t.Fatalf("never came true: %s (%v)\n%s", expression, err, text)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// run evaluates an expression for what it does.
+func run(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(()=>{"+expression+"})(), true")); err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+}
+
+// picture keeps a screenshot where SLUICE_SCREENSHOTS names a folder.
+func picture(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("SLUICE_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+const stateIs = `document.getElementById("state").dataset.state === `
+
+func TestInABrowser(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	f := &fake{t: t}
+	address, stop := f.start("127.0.0.1:0")
+	defer func() { stop() }()
+
+	var mu sync.Mutex
+	var faults []string
+	err := chromedp.Listen(ctx, func(event any) {
+		if thrown, ok := event.(*runtime.EventExceptionThrown); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			faults = append(faults, fmt.Sprintf("%s:%d: %s %+v", thrown.ExceptionDetails.URL, thrown.ExceptionDetails.LineNumber,
+				thrown.ExceptionDetails.Text, thrown.ExceptionDetails.Exception))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+address+"/#stream=market.ticks&from=latest")); err != nil {
+		t.Fatal(err)
+	}
+
+	// Events come, digits as they were sent, and the gap is counted.
+	until(t, ctx, stateIs+`"live"`)
+	until(t, ctx, `document.querySelectorAll(".row").length > 20`)
+	until(t, ctx, `document.getElementById("detail").textContent.includes('"seq": 90071992547409931')`)
+	until(t, ctx, `document.getElementById("gaps").textContent === "1" && document.getElementById("partitions").textContent === "6"`)
+	until(t, ctx, `parseFloat(document.getElementById("rate").textContent) > 10`)
+	until(t, ctx, `document.getElementById("publish-panel").hidden`)
+	picture(t, ctx, "live")
+
+	// A pause holds the page still, and counts on.
+	run(t, ctx, `document.getElementById("pause").click()`)
+	first := `document.querySelector(".row").id`
+	before, err := chromedp.Run(ctx, chromedp.Evaluate[string](first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, ctx, `/[1-9]\d* new/.test(document.getElementById("pause").textContent)`)
+	until(t, ctx, first+" === "+strconv.Quote(before))
+	run(t, ctx, `document.getElementById("pause").click()`)
+	until(t, ctx, first+" !== "+strconv.Quote(before))
+
+	// The keys choose an event, and give the last one back.
+	run(t, ctx, `document.getElementById("events").focus()`)
+	if err := chromedp.Do(ctx, chromedp.KeyEvent("\u0301")); err != nil { // ArrowDown
+		t.Fatal(err)
+	}
+	until(t, ctx, `document.querySelector(".row[aria-selected=true]") !== null && document.getElementById("detail-title").textContent === "Chosen event"`)
+	run(t, ctx, `document.getElementById("follow").click()`)
+	until(t, ctx, `document.querySelector(".row[aria-selected=true]") === null`)
+
+	// A restart of the server, with a proxy's error in between.
+	stop()
+	until(t, ctx, stateIs+`"working"`)
+	f.mu.Lock()
+	f.refuse = true
+	f.mu.Unlock()
+	_, stop = f.start(address)
+	refused := time.Now()
+	for len(f.seen()) < 3 && time.Since(refused) < 15*time.Second {
+		time.Sleep(50 * time.Millisecond)
+	}
+	f.mu.Lock()
+	f.refuse = false
+	f.mu.Unlock()
+	until(t, ctx, stateIs+`"live"`)
+	for _, last := range f.seen()[1:] {
+		if !strings.HasPrefix(last, "v1.") {
+			t.Errorf("came back with the id %q", last)
+		}
+	}
+
+	// Publishing keeps what was typed.
+	run(t, ctx, `[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "chat.lobby").click()`)
+	until(t, ctx, stateIs+`"live" && document.getElementById("stream-name").textContent === "chat.lobby"`)
+	run(t, ctx, `document.getElementById("publish-panel").open = true;
+		document.getElementById("publish-key").value = "k";
+		document.getElementById("publish-data").value = '{"n": 90071992547409931}';
+		document.getElementById("publish").requestSubmit()`)
+	until(t, ctx, `document.getElementById("publish-result").textContent.includes("offset 41")`)
+	picture(t, ctx, "publish")
+	f.mu.Lock()
+	if got := strings.Join(f.published, " "); got != `{"key":"k","data":{"n": 90071992547409931}}` {
+		t.Errorf("published %s", got)
+	}
+	f.mu.Unlock()
+
+	// On a phone nothing is wider than the page, in the other colours.
+	run(t, ctx, `document.getElementById("publish-panel").open = false; document.getElementById("theme").click();
+		[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "market.ticks").click()`)
+	until(t, ctx, `document.querySelectorAll(".row").length > 20`)
+	until(t, ctx, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
+	picture(t, ctx, "dark")
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, ctx, `document.documentElement.scrollWidth <= 390`)
+	picture(t, ctx, "phone")
+
+	mu.Lock()
+	defer mu.Unlock()
+	if len(faults) > 0 {
+		t.Error(errors.New(strings.Join(faults, "\n")))
+	}
+}
+
+func (f *fake) seen() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.resumed...)
+}

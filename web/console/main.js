@@ -1,0 +1,254 @@
+// The page: streams, what is read of one, and the parts that show it.
+
+import { Chart } from "./chart.js";
+import { Feed } from "./feed.js";
+import { List } from "./list.js";
+import { Publisher } from "./publish.js";
+
+const $ = (id) => document.getElementById(id);
+
+// How often the page is drawn, and how often a server that does not answer is
+// asked for its streams, in ms.
+const drawEvery = 200;
+const askEvery = 2000;
+
+const list = new List({ list: $("events"), empty: $("empty"), detail: $("detail"), title: $("detail-title"), follow: $("follow") });
+const chart = new Chart($("chart"), $("rate"));
+const publisher = new Publisher({
+  panel: $("publish-panel"), form: $("publish"), key: $("publish-key"), data: $("publish-data"), result: $("publish-result"),
+});
+
+let streams = [];
+let chosen = "";
+let paused = false;
+let behind = 0; // events since the pause
+let received = 0;
+let gaps = 0;
+let partitions = new Set();
+let state = ["working", "Loading"];
+
+const feed = new Feed({
+  state: setState,
+  event(text) {
+    received++;
+    chart.count(1);
+    const partition = /"partition":(\d+)/.exec(text);
+    if (partition) partitions.add(partition[1]);
+    keep({ text });
+  },
+  gap(gap) {
+    gaps++;
+    keep({ gap, text: JSON.stringify(gap) });
+  },
+  caughtUp() {
+    $("empty").textContent = "Nothing yet. Events appear here as they are written.";
+  },
+  refused(closing) {
+    setState("failed", closing.message ?? closing.code ?? "Refused");
+    $("empty").textContent = `The server ended the stream: ${closing.code ?? "no reason given"}. Apply starts it again.`;
+  },
+});
+
+function keep(item) {
+  if (paused) behind++;
+  list.add(item);
+}
+
+function setState(kind, text) {
+  state = [kind, text];
+  $("state").dataset.state = kind;
+  if ($("state-text").textContent !== text) $("state-text").textContent = text;
+}
+
+function draw() {
+  chart.draw();
+  $("received").textContent = received.toLocaleString();
+  $("partitions").textContent = partitions.size;
+  $("gaps").textContent = gaps;
+  const label = paused ? `Resume (${behind.toLocaleString()} new)` : "Pause";
+  if ($("pause").textContent !== label) $("pause").textContent = label;
+  if (!paused) list.draw();
+}
+
+function setPaused(on) {
+  paused = on;
+  behind = 0;
+  $("pause").setAttribute("aria-pressed", String(on));
+  draw();
+}
+
+function clear() {
+  received = gaps = behind = 0;
+  partitions = new Set();
+  list.clear();
+  chart.reset();
+  draw();
+}
+
+// start reads the chosen stream from where the form says.
+function start() {
+  if (!chosen) return;
+  const from = $("from").value;
+  const key = $("key").value;
+  clear();
+  setPaused(false);
+  $("empty").textContent = "Waiting for events.";
+  const parameters = [["from", from]];
+  if (key) parameters.push(["key", key]);
+  feed.open(chosen, parameters);
+  const fragment = new URLSearchParams([["stream", chosen], ...parameters]);
+  history.replaceState(null, "", `#${fragment}`);
+  const url = new URL(`v1/streams/${encodeURIComponent(chosen)}/events`, document.baseURI);
+  url.hash = "";
+  url.search = new URLSearchParams(parameters).toString().replaceAll("%3A", ":");
+  $("curl").textContent = `curl -N '${url.href.replaceAll("'", "%27")}'`;
+  document.title = `${chosen} · Sluice`;
+}
+
+function choose(name) {
+  chosen = name;
+  const stream = streams.find((s) => s.name === name) ?? { name };
+  $("stream-name").textContent = name;
+  $("stream-facts").textContent = facts(stream);
+  for (const button of $("streams").querySelectorAll("button")) {
+    const is = button.dataset.stream === name;
+    button.setAttribute("aria-current", String(is));
+    if (is) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  publisher.choose(name, stream.publish);
+  start();
+}
+
+function facts(stream) {
+  const n = stream.partitions;
+  return [
+    n ? `${n} partition${n === 1 ? "" : "s"}` : "",
+    stream.content ?? "",
+    stream.publish === false ? "read only" : "",
+  ].filter(Boolean).join(" · ");
+}
+
+// normal takes a stream as the server tells of it.
+function normal(stream) {
+  if (typeof stream === "string") return { name: stream };
+  const partitions = Array.isArray(stream.partitions) ? stream.partitions.length : stream.partitions;
+  return { ...stream, name: stream.stream ?? stream.name, partitions };
+}
+
+function listStreams() {
+  $("streams").replaceChildren(...streams.map((stream) => {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const name = document.createElement("span");
+    button.type = "button";
+    button.dataset.stream = stream.name;
+    name.textContent = stream.name;
+    button.append(name);
+    if (stream.partitions) {
+      const small = document.createElement("small");
+      small.textContent = stream.partitions;
+      small.title = "partitions";
+      button.append(small);
+    }
+    button.addEventListener("click", () => choose(stream.name));
+    item.append(button);
+    return item;
+  }));
+}
+
+// load asks for the streams, until the server answers.
+async function load() {
+  let response;
+  try {
+    response = await fetch("v1/streams", { headers: { accept: "application/json" } });
+  } catch {
+    setState("working", "The server does not answer");
+    setTimeout(load, askEvery);
+    return;
+  }
+  if (response.status === 401 || response.status === 403) {
+    setState("failed", "Not allowed");
+    $("streams-note").textContent = "This server asks for a token, which this page cannot send. Allow what it may show with an anonymous grant.";
+    $("empty").textContent = "Nothing may be shown without a token.";
+    return;
+  }
+  if (!response.ok) {
+    setState("working", `The server answers ${response.status}`);
+    setTimeout(load, askEvery);
+    return;
+  }
+  const answer = await response.json();
+  streams = (Array.isArray(answer) ? answer : answer.streams ?? [])
+    .map(normal)
+    .filter((s) => s.name && s.subscribe !== false)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  listStreams();
+  $("streams-note").textContent = streams.length ? "" : "There is no stream that you may read.";
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  if (wanted.get("key")) $("key").value = wanted.get("key");
+  if (wanted.get("from")) setFrom(wanted.get("from"));
+  const first = streams.find((s) => s.name === wanted.get("stream")) ?? streams[0];
+  if (first) choose(first.name);
+  else setState("idle", "No streams");
+}
+
+// setFrom chooses a start, also one that is not offered.
+function setFrom(from) {
+  const select = $("from");
+  if (![...select.options].some((option) => option.value === from)) select.append(new Option(from, from));
+  select.value = from;
+}
+
+async function copy(button, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Not possible";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
+function switchTheme() {
+  const dark = getComputedStyle(document.documentElement).colorScheme === "dark"
+    || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  setTheme(dark ? "light" : "dark");
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("theme", theme);
+  } catch {
+    // Storage may be forbidden; the choice then lasts as long as the page.
+  }
+}
+
+function savedTheme() {
+  try {
+    return localStorage.getItem("theme");
+  } catch {
+    return null;
+  }
+}
+
+if (savedTheme()) setTheme(savedTheme());
+$("theme").addEventListener("click", switchTheme);
+$("reading").addEventListener("submit", (event) => {
+  event.preventDefault();
+  start();
+});
+$("from").addEventListener("change", start);
+$("key").addEventListener("search", start);
+$("pause").addEventListener("click", () => setPaused(!paused));
+$("clear").addEventListener("click", clear);
+$("copy").addEventListener("click", () => copy($("copy"), list.shown ?? ""));
+$("curl-copy").addEventListener("click", () => copy($("curl-copy"), $("curl").textContent));
+addEventListener("pagehide", () => feed.close());
+addEventListener("pageshow", (event) => {
+  // From the back/forward cache, which keeps no connections.
+  if (event.persisted) start();
+});
+setInterval(draw, drawEvery);
+setState(...state);
+load();

@@ -1,0 +1,98 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sluice/web"
+)
+
+func ask(t *testing.T, method, path, etag string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, path, http.NoBody)
+	if etag != "" {
+		r.Header.Set("If-None-Match", etag)
+	}
+	w := httptest.NewRecorder()
+	web.Handler().ServeHTTP(w, r)
+	return w
+}
+
+var asset = regexp.MustCompile(`(?:href|src)="([^"#]+)"`)
+
+func TestThePageAndAllThatItNames(t *testing.T) {
+	t.Parallel()
+	page := ask(t, http.MethodGet, "/", "")
+	if page.Code != http.StatusOK || page.Header().Get("Content-Type") != "text/html; charset=utf-8" || page.Header().Get("Cache-Control") != "no-cache" {
+		t.Errorf("page: %d %v", page.Code, page.Header())
+	}
+	named := asset.FindAllStringSubmatch(page.Body.String(), -1)
+	if len(named) < 3 {
+		t.Errorf("the page names only %v", named)
+	}
+	types := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+	for _, match := range named {
+		path := match[1]
+		if strings.Contains(path, "//") || strings.HasPrefix(path, "/") {
+			t.Errorf("%s is not relative", path)
+		}
+		w := ask(t, http.MethodGet, "/"+path, "")
+		want := types[path[strings.LastIndexByte(path, '.')+1:]]
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != want || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		for _, module := range regexp.MustCompile(`from "\./([a-z]+\.js)"`).FindAllStringSubmatch(w.Body.String(), -1) {
+			if got := ask(t, http.MethodGet, "/"+path[:strings.LastIndexByte(path, '/')+1]+module[1], ""); got.Code != http.StatusOK {
+				t.Errorf("%s imports %s: %d", path, module[1], got.Code)
+			}
+		}
+	}
+}
+
+func TestNothingInThePageIsInline(t *testing.T) {
+	t.Parallel()
+	w := ask(t, http.MethodGet, "/", "")
+	for _, bad := range []string{`<script>`, `<style`, ` style="`, ` onclick=`, ` onload=`, "http://", "https://"} {
+		if strings.Contains(w.Body.String(), bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+	policy := w.Header().Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("policy %q", policy)
+	}
+}
+
+func TestRevalidation(t *testing.T) {
+	t.Parallel()
+	etag := ask(t, http.MethodGet, "/", "").Header().Get("ETag")
+	if w := ask(t, http.MethodGet, "/", etag); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+		t.Errorf("same tag: %d", w.Code)
+	}
+	if w := ask(t, http.MethodGet, "/", `"other"`); w.Code != http.StatusOK {
+		t.Errorf("other tag: %d", w.Code)
+	}
+}
+
+func TestWhatIsNotServed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		method, path string
+		want         int
+	}{
+		{http.MethodHead, "/", http.StatusOK},
+		{http.MethodPost, "/", http.StatusMethodNotAllowed},
+		{http.MethodGet, "/index.html", http.StatusNotFound},
+		{http.MethodGet, "/console/", http.StatusNotFound},
+		{http.MethodGet, "/console/0000000000000000/main.js", http.StatusNotFound},
+		{http.MethodGet, "/console/../console.go", http.StatusNotFound},
+		{http.MethodGet, "/v1/streams", http.StatusNotFound},
+	} {
+		if w := ask(t, test.method, test.path, ""); w.Code != test.want {
+			t.Errorf("%s %s: %d, want %d", test.method, test.path, w.Code, test.want)
+		}
+	}
+}
