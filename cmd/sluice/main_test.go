@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sluice/cmd/sluice/embedded"
 )
 
 func TestMain(m *testing.M) {
@@ -20,12 +23,19 @@ func TestCommands(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(fakePublish))
 	t.Cleanup(server.Close)
+	kafka, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kafka.Close)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FAKE_SERVER", server.URL)
+			env.Setenv("TAKEN", server.Listener.Addr().String())
+			env.Setenv("BROKER", kafka.Brokers[0])
 			return nil
 		},
 	})
