@@ -117,6 +117,18 @@ function choose(name) {
   }
   publisher.choose(name, stream.publish);
   start();
+  describe(name);
+}
+
+// describe asks for what the server knows of a stream only once it is read.
+async function describe(name) {
+  try {
+    const response = await fetch(`v1/streams/${encodeURIComponent(name)}`);
+    const stream = normal(await response.json());
+    if (response.ok && name === chosen) $("stream-facts").textContent = facts(stream);
+  } catch {
+    // The facts are an ornament; that the server is away, the feed tells.
+  }
 }
 
 function facts(stream) {
