@@ -37,6 +37,12 @@ func TestDev(t *testing.T) {
 	}
 	body := regexp.MustCompile(`-d '([^']+)'`).FindStringSubmatch(welcome)
 
+	page := get(t, ctx, urls[0])
+	_ = page.Body.Close()
+	if page.StatusCode != http.StatusOK || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("the page is answered %s, %s", page.Status, page.Header.Get("Content-Type"))
+	}
+
 	stream := get(t, ctx, urls[1])
 	defer func() { _ = stream.Body.Close() }()
 	if stream.StatusCode != http.StatusOK {
