@@ -197,6 +197,7 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		out:       out,
 		address:   c.address,
 		ended:     make(chan struct{}),
+		room:      make(chan struct{}, 1),
 		principal: c.principal,
 		leave:     c.leave,
 		lastWrite: s.now(),

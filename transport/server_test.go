@@ -29,7 +29,7 @@ var secret = auth.NewSecret(strings.Repeat("s", 32))
 
 // instance is a server on a Kafka in memory.
 type instance struct {
-	t      *testing.T
+	t      testing.TB
 	topics *hubtest.Topics
 	store  *memoryStore
 	url    string
@@ -55,7 +55,7 @@ func testLimits() transport.Limits {
 
 // start starts a server with the streams public.news, which is for everybody,
 // orders, which is for those with scope live, and hidden.
-func start(t *testing.T, o options) *instance {
+func start(t testing.TB, o options) *instance {
 	t.Helper()
 	in := &instance{t: t, topics: hubtest.New(), store: newMemoryStore()}
 	workers, err := transport.NewWorkers(2)
@@ -146,7 +146,7 @@ func start(t *testing.T, o options) *instance {
 	return in
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -156,7 +156,7 @@ func listen(t *testing.T) net.Listener {
 }
 
 // token mints a token with a scope.
-func token(t *testing.T, subject, scope string, ttl time.Duration) string {
+func token(t testing.TB, subject, scope string, ttl time.Duration) string {
 	t.Helper()
 	text, err := auth.Mint(secret, auth.TokenClaims{
 		Issuer: "test", Audience: "sluice", Subject: subject, ValidFor: ttl, More: map[string]any{"scope": scope},
@@ -182,7 +182,7 @@ func (m message) str(field string) string { s, _ := m[field].(string); return s 
 
 // socket is a WebSocket client.
 type socket struct {
-	t *testing.T
+	t testing.TB
 	*websocket.Conn
 }
 
@@ -287,7 +287,7 @@ type sse struct {
 	retry          string
 }
 
-func (e sse) json(t *testing.T) message {
+func (e sse) json(t testing.TB) message {
 	t.Helper()
 	var m message
 	if err := json.Unmarshal([]byte(e.data), &m); err != nil {
@@ -298,7 +298,7 @@ func (e sse) json(t *testing.T) message {
 
 // stream is an SSE client.
 type stream struct {
-	t      *testing.T
+	t      testing.TB
 	res    *http.Response
 	lines  *bufio.Reader
 	cancel func()

@@ -68,9 +68,11 @@ type session struct {
 	due      atomic.Int64 // Unix nanoseconds of what time brings next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
+	over     atomic.Bool  // nothing more is taken from the client
 
 	mu        sync.Mutex
 	inbox     []command
+	room      chan struct{}   // rung when the inbox has been emptied
 	principal *auth.Principal // nil before authentication
 	leave     []func()        // gives back what counts against limits
 
@@ -148,6 +150,27 @@ func (s *session) post(c command) {
 	s.Pump()
 }
 
+// fullInbox is how many commands keep the reader from taking more from the
+// client, which the executor, waiting for the client to read, cannot answer.
+const fullInbox = 256
+
+// awaitRoom waits until there is room in the inbox, or the session has ended.
+func (s *session) awaitRoom() {
+	for {
+		s.mu.Lock()
+		full := len(s.inbox) >= fullInbox
+		s.mu.Unlock()
+		if !full {
+			return
+		}
+		select {
+		case <-s.room:
+		case <-s.ended:
+			return
+		}
+	}
+}
+
 // who is the principal, or nil.
 func (s *session) who() *auth.Principal {
 	s.mu.Lock()
@@ -196,6 +219,12 @@ func (s *session) obey(sc *scratch) {
 	inbox := s.inbox
 	s.inbox = nil
 	s.mu.Unlock()
+	if len(inbox) >= fullInbox {
+		select {
+		case s.room <- struct{}{}:
+		default:
+		}
+	}
 	for _, c := range inbox {
 		if s.closed {
 			return
@@ -314,8 +343,12 @@ func (s *session) sendRaw(sc *scratch, b []byte) {
 	s.write(sc, start)
 }
 
-// write adds what was put into the arena from a place on.
+// write adds what was put into the arena from a place on. Behind a close there
+// is nothing.
 func (s *session) write(sc *scratch, start int) {
+	if s.closing {
+		return
+	}
 	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
 }
 
@@ -376,6 +409,7 @@ func (s *session) flush(sc *scratch) stepResult {
 		n, err := s.out.try(bufs)
 		s.server.metrics.bytes(s.kind, n)
 		if err != nil {
+			s.out.abort()
 			s.end()
 			return stepClosed
 		}
@@ -385,8 +419,7 @@ func (s *session) flush(sc *scratch) stepResult {
 		}
 	}
 	if s.closing {
-		s.out.finish(finishWait)
-		s.end()
+		s.finish()
 		return stepClosed
 	}
 	return stepIdle
@@ -426,8 +459,7 @@ func (s *session) drain() {
 			s.server.metrics.bytes(s.kind, n)
 			s.pending = nil
 			if s.closing {
-				s.out.finish(finishWait)
-				s.end()
+				s.finish()
 				return
 			}
 		}
@@ -447,12 +479,22 @@ func (s *session) drain() {
 // finishWait is how long a client has to answer a close.
 const finishWait = 2 * time.Second
 
+// finish ends a session whose last bytes have been written.
+func (s *session) finish() {
+	if s.ws != nil {
+		s.ws.socket.readLast(time.Now().Add(finishWait))
+	}
+	s.out.finish(finishWait)
+	s.end()
+}
+
 // end gives up all that the session has. Only the executor calls it.
 func (s *session) end() {
 	if s.closed {
 		return
 	}
 	s.closed = true
+	s.over.Store(true)
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}
