@@ -18,8 +18,8 @@ type reading struct {
 	auto   bool // acked by pongs
 	// known is where the client itself says that it is, before anything else.
 	known *hub.Cursor
-	// unset is where to start when nothing says where.
-	unset hub.Start
+	// unset is where to start when nothing says where: nil for the tip.
+	unset *hub.Start
 	// look only reads the named cursor, and does not take it.
 	look bool
 }
@@ -165,7 +165,10 @@ func (s *Server) chooseStart(r reading, named *hub.Position) (hub.Start, *wire.E
 	if r.CursorName != "" && !r.Reset {
 		return hub.Start{}, faultOf(hub.ErrNoCursor)
 	}
-	return r.unset, nil
+	if r.unset != nil {
+		return *r.unset, nil
+	}
+	return hub.Start{Kind: hub.StartLatest}, nil
 }
 
 // parseCursor reads a cursor that a client sends.
