@@ -57,7 +57,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	s.serveEvents(w, r, opened)
+	s.serveEvents(w, r, c, opened)
 }
 
 // openEvents makes the session of an event stream with its subscriptions.
@@ -90,11 +90,12 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 }
 
 // serveEvents answers with the session's stream.
-func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session) {
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
 	setEventHeaders(head, x.kind)
 	if r.Method == http.MethodHead {
 		x.end()
+		c.leaveAll()
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -128,8 +129,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session)
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
 			x.out = newOutlet(conn)
-			x.post(func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
-			s.start(x)
+			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
 			s.tasks.Go(func() {
 				// Nothing is to come: this ends when the connection does.
 				_, _ = io.Copy(io.Discard, onlyReader{conn})
@@ -143,8 +143,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session)
 	w.WriteHeader(http.StatusOK)
 	out := &responseOutlet{w: w, control: http.NewResponseController(w), done: make(chan struct{})}
 	x.out = out
-	x.post(ready)
-	s.start(x)
+	s.start(x, c, ready)
 	select {
 	case <-r.Context().Done():
 		x.post(func(x *session, _ *scratch) { x.end() })

@@ -187,7 +187,8 @@ func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load())
 // comeBack is when a client that was sent away is to come back.
 func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpread, time.Second)) }
 
-// newSession makes a session for a client, that counts until it ends.
+// newSession makes a session for a client. Nothing is delivered to it, and what
+// is posted to it waits, until it is started.
 func (s *Server) newSession(k kind, out outlet, c *client) *session {
 	x := &session{
 		server:    s,
@@ -198,10 +199,9 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		address:   c.address,
 		ended:     make(chan struct{}),
 		principal: c.principal,
-		leave:     c.leave,
 		lastWrite: s.now(),
 	}
-	c.leave = nil
+	x.state.Store(queued)
 	switch k {
 	case kindEvents:
 		x.format = eventsFormat{}
@@ -213,11 +213,16 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 	return x
 }
 
-// start lets a session be delivered to.
-func (s *Server) start(x *session) {
+// start lets a session be delivered to, and has it count against limits until
+// it ends. What it does first comes before all that was posted.
+func (s *Server) start(x *session, c *client, first ...command) {
+	x.mu.Lock()
+	x.leave, c.leave = c.leave, nil
+	x.inbox = append(first, x.inbox...)
+	x.mu.Unlock()
 	s.sessions.add(x)
 	x.worker.add(x)
-	x.Pump()
+	x.worker.enqueue(x)
 	if s.draining.Load() {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}
