@@ -61,10 +61,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 	if r.ContentLength > most {
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly)); err == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	}
+	// bodiesInTime has set by when it must be here.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -75,6 +72,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 	case err != nil:
 		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body could not be read", Cause: err}
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil
 }
 

@@ -61,7 +61,19 @@ func (s *Server) routes() http.Handler {
 			OptionsSuccessStatus: http.StatusNoContent,
 		}).Handler(handler)
 	}
-	return s.recovered(handler)
+	return s.recovered(s.bodiesInTime(handler))
+}
+
+// bodiesInTime bounds how long a body takes to come in, also one that nobody
+// reads: before it answers, the HTTP server itself waits for the rest of it.
+func (s *Server) bodiesInTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			// Failing to is no fault: then there is no connection to hold up.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // recovered keeps a panic in one request from the others. It is loud, as it is
