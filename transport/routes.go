@@ -94,9 +94,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 
 // handleLater refuses by name what the protocol has and this server has not.
 func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
-	fault := wire.Errorf(wire.BadRequest, "%s is not supported by this server yet", r.URL.Path)
-	s.noteFault(fault, s.addressOf(r))
-	writeProblem(w, http.StatusNotImplemented, fault)
+	s.refuse(w, r, wire.Errorf(wire.BadRequest, "%s is not supported by this server yet", r.URL.Path))
 }
 
 // streamView is what a client is told of a stream.
