@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"runtime/debug"
@@ -126,10 +127,19 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 	return v
 }
 
-// handleStreams serves GET /v1/streams.
-func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
+// identifyPlain is for requests that have no parameters.
+func (s *Server) identifyPlain(r *http.Request) *client {
 	c := s.identify(r)
 	s.require(c)
+	if c.fault == nil {
+		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
+	}
+	return c
+}
+
+// handleStreams serves GET /v1/streams.
+func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
+	c := s.identifyPlain(r)
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
 		return
@@ -145,8 +155,7 @@ func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
 
 // handleStream serves GET /v1/streams/{stream}.
 func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
-	c := s.identify(r)
-	s.require(c)
+	c := s.identifyPlain(r)
 	name := r.PathValue("stream")
 	if c.fault == nil && !c.principal.Sees(name) {
 		c.fault = faultOf(hub.ErrUnknownStream)
@@ -155,7 +164,9 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	info, err := s.config.Hub.Describe(r.Context(), name)
+	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	defer cancel()
+	info, err := s.config.Hub.Describe(ctx, name)
 	if err != nil {
 		s.refuse(w, r, faultOf(err))
 		return
