@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"sluice/auth"
@@ -22,6 +23,10 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
+		return
+	}
+	if fault := checkPublishHeader(r.Header); fault != nil {
+		s.refuse(w, r, fault)
 		return
 	}
 	body, fault := s.readBody(w, r)
@@ -50,6 +55,20 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	case *wire.PublishedBatch:
 		writeJSON(w, m.Status(), m.AppendBody(nil))
 	}
+}
+
+// checkPublishHeader refuses what would say something else of the body than that
+// it is stored as it stands.
+func checkPublishHeader(h http.Header) *wire.Error {
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send it as it is")
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "Ce-") {
+			return wire.Errorf(wire.BadRequest, "CloudEvents (headers that begin with ce-) are not supported by this server yet")
+		}
+	}
+	return nil
 }
 
 // readBody reads a request's body within the limits.
