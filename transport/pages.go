@@ -81,7 +81,11 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 			}
 		})
 		if reason := sub.Ended(); reason != "" {
-			return nil, gapFault(reason)
+			if len(page.Events) == 0 {
+				return nil, gapFault(reason)
+			}
+			// What precedes the gap first: the next page is told of it.
+			break
 		}
 		page.CaughtUp = sub.AtTip()
 		full := len(page.Events) >= query.Limit || size >= maxPageBytes
