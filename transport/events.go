@@ -72,6 +72,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 	for i, stream := range query.Streams {
 		sub, begun, fault := s.begin(r.Context(), x, c.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
+			look: r.Method == http.MethodHead,
 		})
 		if fault == nil {
 			fault = x.take(sub, begun, nil)
@@ -85,6 +86,12 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 			}
 			return nil, fault
 		}
+	}
+	if fault := s.checkCursor(x.cursor(s.now())); fault != nil {
+		for _, sub := range x.subs {
+			x.drop(sub)
+		}
+		return nil, fault
 	}
 	return x, nil
 }

@@ -77,7 +77,23 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	return &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}, begun, nil
+	began := &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}
+	if r.CursorName == "" {
+		if fault := s.checkCursor(sub.Cursor()); fault != nil {
+			began.abandon()
+			return nil, hub.Begun{}, fault
+		}
+	}
+	return began, begun, nil
+}
+
+// checkCursor refuses what would have a cursor that the client could not come
+// back with.
+func (s *Server) checkCursor(cursor string) *wire.Error {
+	if most := s.config.Limits.CursorBytes; most > 0 && len(cursor) > most {
+		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named one, or read fewer streams together", most)
+	}
+	return nil
 }
 
 // maySubscribe checks the right to read a stream. A stream that the principal
