@@ -102,7 +102,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 			continue
 		case <-waited:
 		case <-r.Context().Done():
-		case <-s.base.Done():
+		case <-s.drained:
 		}
 		break
 	}

@@ -80,7 +80,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 	if r.ContentLength > most {
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
-	// bodiesInTime has set by when it must be here.
+	// counted has set by when it must be here.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var tooLarge *http.MaxBytesError
 	switch {

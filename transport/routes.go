@@ -62,13 +62,16 @@ func (s *Server) routes() http.Handler {
 			OptionsSuccessStatus: http.StatusNoContent,
 		}).Handler(handler)
 	}
-	return s.recovered(s.bodiesInTime(handler))
+	return s.recovered(s.counted(handler))
 }
 
-// bodiesInTime bounds how long a body takes to come in, also one that nobody
-// reads: before it answers, the HTTP server itself waits for the rest of it.
-func (s *Server) bodiesInTime(next http.Handler) http.Handler {
+// counted counts requests that have yet to be answered, and bounds how long a
+// body takes to come in, also one that nobody reads: before it answers, the HTTP
+// server itself waits for the rest of it.
+func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
+		defer s.requests.Add(-1)
 		if r.ContentLength != 0 {
 			// Failing to is no fault: then there is no connection to hold up.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly))

@@ -70,8 +70,10 @@ type Server struct {
 	// in flight can be answered.
 	base, publishing context.Context
 	sessions         *sessionSet
-	inFlight         atomic.Int64
+	inFlight         atomic.Int64 // records being published
+	requests         atomic.Int64 // in their handlers
 	draining         atomic.Bool
+	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            sync.WaitGroup
 }
@@ -98,6 +100,7 @@ func New(config Config) (*Server, error) {
 		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
 		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
 		sessions: newSessionSet(),
+		drained:  make(chan struct{}),
 	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.sessions)
 	return s, nil
@@ -135,6 +138,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	s.drain()
+	// What handlers have answered is still being written.
+	flushed, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+	_ = clients.Shutdown(flushed)
+	cancel()
 	endBase()
 	_ = clients.Close()
 	if admin != nil {
@@ -144,6 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, x := range s.sessions.all() {
 		x.out.abort()
 		x.post(func(x *session, _ *scratch) { x.end() })
+		<-x.ended
 	}
 	s.tasks.Wait()
 	endWorkers()
@@ -162,11 +170,15 @@ func (s *Server) httpServer(handler http.Handler, base context.Context) *http.Se
 	}
 }
 
-// drain ends all sessions, each in its time.
+// flushWithin is how long connections have to take the last answers.
+const flushWithin = 200 * time.Millisecond
+
+// drain ends all sessions, each in its time, and has requests answered.
 func (s *Server) drain() {
 	until := time.Now().Add(s.config.DrainTimeout)
 	s.drainUntil.Store(until.UnixNano())
 	s.draining.Store(true)
+	close(s.drained)
 	all := s.sessions.all()
 	if len(all) > 0 || s.inFlight.Load() > 0 {
 		s.logger.Info("draining", "sessions", len(all), "publishes", s.inFlight.Load())
@@ -176,7 +188,7 @@ func (s *Server) drain() {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for time.Now().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0) {
+	for time.Now().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
 		<-poll.C
 	}
 }
