@@ -148,8 +148,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 		}
 	}
 	w.WriteHeader(http.StatusOK)
-	out := &responseOutlet{w: w, control: http.NewResponseController(w), done: make(chan struct{})}
-	x.out = out
+	x.out = &responseOutlet{w: w, control: http.NewResponseController(w)}
 	s.start(x, c, ready)
 	select {
 	case <-r.Context().Done():
