@@ -258,7 +258,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if c.principal == nil {
 		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
 	}
-	s.start(x)
+	s.start(x, c)
 	return x, nil
 }
 

@@ -237,3 +237,33 @@ func FuzzParseQuery(f *testing.F) {
 func equal(a, b []string) bool {
 	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
 }
+
+func TestParsePlainQuery(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		query    string
+		hasReset bool
+		reset    bool
+		message  string
+	}{
+		"nothing":         {"", true, false, ""},
+		"reset":           {"reset=1", true, true, ""},
+		"no reset":        {"reset=false", true, false, ""},
+		"credentials":     {"ticket=a&access_token=b", false, false, ""},
+		"reset elsewhere": {"reset=true", false, false, `unknown parameter "reset"`},
+		"reset twice":     {"reset=true&reset=true", true, false, "the parameter reset: is there twice"},
+		"reset in words":  {"reset=yes", true, false, "the parameter reset: must be true or false"},
+		"unknown":         {"foo=1", true, false, `unknown parameter "foo"`},
+		"later":           {"filter=1", true, false, "is not supported by this server yet"},
+		"bad escape":      {"%zz", false, false, "not escaped"},
+	}
+	for name, tt := range tests {
+		reset, err := wire.ParsePlainQuery(tt.query, tt.hasReset)
+		switch {
+		case tt.message == "" && (err != nil || reset != tt.reset):
+			t.Errorf("%s: got %v, %v", name, reset, err)
+		case tt.message != "" && (err == nil || err.Code != wire.BadRequest || !strings.Contains(err.Message, tt.message)):
+			t.Errorf("%s: got %v, want %q", name, err, tt.message)
+		}
+	}
+}
