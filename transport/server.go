@@ -202,6 +202,8 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		lastWrite: s.now(),
 	}
 	c.leave = nil
+	// Nobody runs it before start, whatever its subscriptions have already.
+	x.state.Store(again)
 	switch k {
 	case kindEvents:
 		x.format = eventsFormat{}
@@ -217,7 +219,8 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 func (s *Server) start(x *session) {
 	s.sessions.add(x)
 	x.worker.add(x)
-	x.Pump()
+	x.state.Store(queued)
+	x.worker.enqueue(x)
 	if s.draining.Load() {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}
