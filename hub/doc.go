@@ -25,9 +25,9 @@
 //     a checksum tells damage.
 //   - Bytes that were given out are never changed, and can be kept.
 //   - Memory is bounded: a stream's log by Stream.LogBytes, all of them by
-//     Config.LogMemory (streams that nobody reads give first), what is read for
-//     one late subscriber by some hundred kilobytes, and how many are late at
-//     once by the bounds of replays.
+//     Config.LogMemory (streams that nobody reads give first), what is read ahead
+//     for one late subscriber to a few fetches, and how many are late at once by
+//     the bounds of replays.
 //   - A slow subscriber holds up nobody else. Config.Pace holds the reading up
 //     for the workers, and never for a client.
 //   - An outage of Kafka ends no subscription. It is told by
