@@ -204,6 +204,7 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		return true
 	}
+	fault.HTTPStatus = status
 	writeProblem(w, status, fault)
 	return false
 }
