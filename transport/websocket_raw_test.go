@@ -306,6 +306,10 @@ func (in *instance) dialWith(query string, header ...string) (*socket, *http.Res
 	in.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
 	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Sec-WebSocket-Protocol" {
+			o.Subprotocols = strings.Split(header[i+1], ", ")
+			continue
+		}
 		o.HTTPHeader.Add(header[i], header[i+1])
 	}
 	c, res, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o)
