@@ -295,11 +295,11 @@ type heldProducer struct {
 func (p *heldProducer) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.fail != nil {
+	if fail := p.fail; fail != nil {
 		go func() {
 			results := make([]hub.Stored, len(messages))
 			for i := range results {
-				results[i].Err = p.fail
+				results[i].Err = fail
 			}
 			done(results)
 		}()
