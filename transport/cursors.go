@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -8,35 +9,40 @@ import (
 	"sluice/transport/wire"
 )
 
-// cursorRequest finds who asks for which named cursor.
-func (s *Server) cursorRequest(r *http.Request) (hub.CursorName, *wire.Error) {
+// cursorRequest finds who asks for which named cursor. A PUT can reset it.
+func (s *Server) cursorRequest(r *http.Request) (cursor hub.CursorName, reset bool, fault *wire.Error) {
+	reset, fault = wire.ParsePlainQuery(r.URL.RawQuery, r.Method == http.MethodPut)
 	c := s.identify(r)
 	s.require(c)
 	stream, name := r.PathValue("stream"), r.PathValue("name")
 	switch {
 	case c.fault != nil:
-		return hub.CursorName{}, c.fault
+		return hub.CursorName{}, false, c.fault
+	case fault != nil:
+		return hub.CursorName{}, false, fault
 	case s.config.Keeper == nil:
-		return hub.CursorName{}, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+		return hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
 	case c.principal.Anonymous():
-		return hub.CursorName{}, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+		return hub.CursorName{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
 	case !wire.ValidCursorName(name):
-		return hub.CursorName{}, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
+		return hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
 	}
 	if fault := s.maySubscribe(c.principal, stream); fault != nil {
-		return hub.CursorName{}, fault
+		return hub.CursorName{}, false, fault
 	}
-	return hub.CursorName{Principal: c.principal.Key(), Stream: stream, Name: name}, nil
+	return hub.CursorName{Principal: c.principal.Key(), Stream: stream, Name: name}, reset, nil
 }
 
 // handleGetCursor serves GET /v1/cursors/{stream}/{name}.
 func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
-	name, fault := s.cursorRequest(r)
+	name, _, fault := s.cursorRequest(r)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	at, made, err := s.config.Keeper.Load(r.Context(), name)
+	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	defer cancel()
+	at, made, err := s.config.Keeper.Load(ctx, name)
 	if err != nil {
 		s.refuse(w, r, faultOf(err))
 		return
@@ -46,7 +52,7 @@ func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
 
 // handlePutCursor serves PUT /v1/cursors/{stream}/{name}, an ack.
 func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
-	name, fault := s.cursorRequest(r)
+	name, reset, fault := s.cursorRequest(r)
 	var body []byte
 	if fault == nil {
 		body, fault = s.readBody(w, r)
@@ -70,7 +76,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stored := make(chan error, 1)
-	s.config.Keeper.Set(name, at, c.At, r.URL.Query().Get("reset") == "true", func(err error) { stored <- err })
+	s.config.Keeper.Set(name, at, c.At, reset, func(err error) { stored <- err })
 	ctx, cancel := s.requestContext()
 	defer cancel()
 	var err error
@@ -88,12 +94,14 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 
 // handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.
 func (s *Server) handleDeleteCursor(w http.ResponseWriter, r *http.Request) {
-	name, fault := s.cursorRequest(r)
+	name, _, fault := s.cursorRequest(r)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	if err := s.config.Keeper.Delete(r.Context(), name); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	defer cancel()
+	if err := s.config.Keeper.Delete(ctx, name); err != nil {
 		s.refuse(w, r, faultOf(err))
 		return
 	}

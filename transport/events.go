@@ -57,7 +57,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	s.serveEvents(w, r, opened)
+	s.serveEvents(w, r, c, opened)
 }
 
 // openEvents makes the session of an event stream with its subscriptions.
@@ -72,6 +72,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 	for i, stream := range query.Streams {
 		sub, begun, fault := s.begin(r.Context(), x, c.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
+			look: r.Method == http.MethodHead,
 		})
 		if fault == nil {
 			fault = x.take(sub, begun, nil)
@@ -86,15 +87,22 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 			return nil, fault
 		}
 	}
+	if fault := s.checkCursor(x.cursor(s.now())); fault != nil {
+		for _, sub := range x.subs {
+			x.drop(sub)
+		}
+		return nil, fault
+	}
 	return x, nil
 }
 
 // serveEvents answers with the session's stream.
-func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session) {
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
 	setEventHeaders(head, x.kind)
 	if r.Method == http.MethodHead {
 		x.end()
+		c.leaveAll()
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -128,8 +136,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session)
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
 			x.out = newOutlet(conn)
-			x.post(func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
-			s.start(x)
+			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
 			s.tasks.Go(func() {
 				// Nothing is to come: this ends when the connection does.
 				_, _ = io.Copy(io.Discard, onlyReader{conn})
@@ -141,10 +148,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, x *session)
 		}
 	}
 	w.WriteHeader(http.StatusOK)
-	out := &responseOutlet{w: w, control: http.NewResponseController(w), done: make(chan struct{})}
-	x.out = out
-	x.post(ready)
-	s.start(x)
+	x.out = &responseOutlet{w: w, control: http.NewResponseController(w)}
+	s.start(x, c, ready)
 	select {
 	case <-r.Context().Done():
 		x.post(func(x *session, _ *scratch) { x.end() })

@@ -25,7 +25,6 @@ var faultTable = []struct {
 }{
 	{auth.ErrTokenExpired, wire.TokenExpired, "the token has expired: come back with a new one", 0},
 	{auth.ErrAmbiguousCredentials, wire.BadRequest, "the request has more than one credential: send one", 0},
-	{auth.ErrUnsupportedCredential, wire.BadRequest, "the credential is of a kind, or in a place, that is not supported here", 0},
 	{auth.ErrPrincipalChanged, wire.Forbidden, "the token is another principal's: renew with one of your own", 0},
 	{auth.ErrForbidden, wire.Forbidden, "the principal has no right to do this", 0},
 	{auth.ErrKeysUnavailable, wire.Overloaded, "the token's key cannot be had at present", 30 * time.Second},
@@ -53,6 +52,10 @@ func faultOf(err error) *wire.Error {
 	var fault *wire.Error
 	if errors.As(err, &fault) {
 		return fault
+	}
+	if errors.Is(err, auth.ErrUnsupportedCredential) {
+		// What is wrong is said by name. Texts of auth hold nothing of a client.
+		return &wire.Error{Code: wire.BadRequest, Message: err.Error(), Cause: err}
 	}
 	for _, row := range faultTable {
 		if errors.Is(err, row.err) {

@@ -64,27 +64,36 @@ func (o connOutlet) abort() { _ = o.conn.Close() }
 type responseOutlet struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	done    chan struct{} // closed when the handler may return
 }
+
+// progressBytes is how much of an answer may take the time of one progress:
+// what lies between two writes cannot be seen.
+const progressBytes = 4 << 10
 
 func (o *responseOutlet) try([][]byte) (int, error) { return 0, nil }
 
 func (o *responseOutlet) write(b []byte, progress time.Duration) error {
-	if err := o.control.SetWriteDeadline(time.Now().Add(progress)); err != nil {
-		return err
+	for len(b) > 0 {
+		part := b[:min(len(b), progressBytes)]
+		b = b[len(part):]
+		if err := o.control.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+			return err
+		}
+		_, err := o.w.Write(part)
+		if err == nil && len(b) == 0 {
+			err = o.control.Flush()
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return errNoProgress
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if _, err := o.w.Write(b); err != nil {
-		return err
-	}
-	return o.control.Flush()
+	return o.control.SetWriteDeadline(time.Time{})
 }
 
-func (o *responseOutlet) finish(time.Duration) { o.abort() }
+func (o *responseOutlet) finish(time.Duration) {}
 
-func (o *responseOutlet) abort() {
-	select {
-	case <-o.done:
-	default:
-		close(o.done)
-	}
-}
+// abort does nothing: the connection is the HTTP server's, which ends it.
+func (o *responseOutlet) abort() {}

@@ -55,7 +55,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		Reading: query.Reading,
 		stream:  r.PathValue("stream"),
 		known:   known,
-		unset:   hub.Start{Kind: hub.StartLast, Last: wire.DefaultPageLimit},
+		unset:   &hub.Start{Kind: hub.StartLast, Last: wire.DefaultPageLimit},
 		look:    true,
 	})
 	if fault != nil {
@@ -81,7 +81,11 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 			}
 		})
 		if reason := sub.Ended(); reason != "" {
-			return nil, gapFault(reason)
+			if len(page.Events) == 0 {
+				return nil, gapFault(reason)
+			}
+			// What precedes the gap first: the next page is told of it.
+			break
 		}
 		page.CaughtUp = sub.AtTip()
 		full := len(page.Events) >= query.Limit || size >= maxPageBytes
@@ -98,7 +102,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 			continue
 		case <-waited:
 		case <-r.Context().Done():
-		case <-s.base.Done():
+		case <-s.drained:
 		}
 		break
 	}

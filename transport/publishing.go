@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"sluice/auth"
@@ -22,6 +23,10 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
+		return
+	}
+	if fault := checkPublishHeader(r.Header); fault != nil {
+		s.refuse(w, r, fault)
 		return
 	}
 	body, fault := s.readBody(w, r)
@@ -52,6 +57,20 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// checkPublishHeader refuses what would say something else of the body than that
+// it is stored as it stands.
+func checkPublishHeader(h http.Header) *wire.Error {
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send it as it is")
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "Ce-") {
+			return wire.Errorf(wire.BadRequest, "CloudEvents (headers that begin with ce-) are not supported by this server yet")
+		}
+	}
+	return nil
+}
+
 // readBody reads a request's body within the limits.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
 	most := int64(s.config.Limits.MessageBytes)
@@ -61,10 +80,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 	if r.ContentLength > most {
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly)); err == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	}
+	// counted has set by when it must be here.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -75,6 +91,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 	case err != nil:
 		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body could not be read", Cause: err}
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil
 }
 

@@ -18,9 +18,8 @@ type reading struct {
 	auto   bool // acked by pongs
 	// known is where the client itself says that it is, before anything else.
 	known *hub.Cursor
-	// unset is where to start when nothing says where; the zero value is the
-	// tip.
-	unset hub.Start
+	// unset is where to start when nothing says where: nil for the tip.
+	unset *hub.Start
 	// look only reads the named cursor, and does not take it.
 	look bool
 }
@@ -78,7 +77,23 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	return &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}, begun, nil
+	began := &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}
+	if r.CursorName == "" {
+		if fault := s.checkCursor(sub.Cursor()); fault != nil {
+			began.abandon()
+			return nil, hub.Begun{}, fault
+		}
+	}
+	return began, begun, nil
+}
+
+// checkCursor refuses what would have a cursor that the client could not come
+// back with.
+func (s *Server) checkCursor(cursor string) *wire.Error {
+	if most := s.config.Limits.CursorBytes; most > 0 && len(cursor) > most {
+		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named one, or read fewer streams together", most)
+	}
+	return nil
 }
 
 // maySubscribe checks the right to read a stream. A stream that the principal
@@ -166,10 +181,10 @@ func (s *Server) chooseStart(r reading, named *hub.Position) (hub.Start, *wire.E
 	if r.CursorName != "" && !r.Reset {
 		return hub.Start{}, faultOf(hub.ErrNoCursor)
 	}
-	if r.unset.Kind == "" {
-		return hub.Start{Kind: hub.StartLatest}, nil
+	if r.unset != nil {
+		return *r.unset, nil
 	}
-	return r.unset, nil
+	return hub.Start{Kind: hub.StartLatest}, nil
 }
 
 // parseCursor reads a cursor that a client sends.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"runtime/debug"
@@ -61,7 +62,22 @@ func (s *Server) routes() http.Handler {
 			OptionsSuccessStatus: http.StatusNoContent,
 		}).Handler(handler)
 	}
-	return s.recovered(handler)
+	return s.recovered(s.counted(handler))
+}
+
+// counted counts requests that have yet to be answered, and bounds how long a
+// body takes to come in, also one that nobody reads: before it answers, the HTTP
+// server itself waits for the rest of it.
+func (s *Server) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
+		defer s.requests.Add(-1)
+		if r.ContentLength != 0 {
+			// Failing to is no fault: then there is no connection to hold up.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // recovered keeps a panic in one request from the others. It is loud, as it is
@@ -82,9 +98,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 
 // handleLater refuses by name what the protocol has and this server has not.
 func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
-	fault := wire.Errorf(wire.BadRequest, "%s is not supported by this server yet", r.URL.Path)
-	s.noteFault(fault, s.addressOf(r))
-	writeProblem(w, http.StatusNotImplemented, fault)
+	s.refuse(w, r, wire.Errorf(wire.BadRequest, "%s is not supported by this server yet", r.URL.Path))
 }
 
 // streamView is what a client is told of a stream.
@@ -116,10 +130,19 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 	return v
 }
 
-// handleStreams serves GET /v1/streams.
-func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
+// identifyPlain is for requests that have no parameters.
+func (s *Server) identifyPlain(r *http.Request) *client {
 	c := s.identify(r)
 	s.require(c)
+	if c.fault == nil {
+		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
+	}
+	return c
+}
+
+// handleStreams serves GET /v1/streams.
+func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
+	c := s.identifyPlain(r)
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
 		return
@@ -135,8 +158,7 @@ func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
 
 // handleStream serves GET /v1/streams/{stream}.
 func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
-	c := s.identify(r)
-	s.require(c)
+	c := s.identifyPlain(r)
 	name := r.PathValue("stream")
 	if c.fault == nil && !c.principal.Sees(name) {
 		c.fault = faultOf(hub.ErrUnknownStream)
@@ -145,7 +167,9 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	info, err := s.config.Hub.Describe(r.Context(), name)
+	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	defer cancel()
+	info, err := s.config.Hub.Describe(ctx, name)
 	if err != nil {
 		s.refuse(w, r, faultOf(err))
 		return

@@ -70,8 +70,10 @@ type Server struct {
 	// in flight can be answered.
 	base, publishing context.Context
 	sessions         *sessionSet
-	inFlight         atomic.Int64
+	inFlight         atomic.Int64 // records being published
+	requests         atomic.Int64 // in their handlers
 	draining         atomic.Bool
+	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            sync.WaitGroup
 }
@@ -98,6 +100,7 @@ func New(config Config) (*Server, error) {
 		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
 		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
 		sessions: newSessionSet(),
+		drained:  make(chan struct{}),
 	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.sessions)
 	return s, nil
@@ -135,6 +138,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	s.drain()
+	// What handlers have answered is still being written.
+	flushed, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+	_ = clients.Shutdown(flushed)
+	cancel()
 	endBase()
 	_ = clients.Close()
 	if admin != nil {
@@ -144,6 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, x := range s.sessions.all() {
 		x.out.abort()
 		x.post(func(x *session, _ *scratch) { x.end() })
+		<-x.ended
 	}
 	s.tasks.Wait()
 	endWorkers()
@@ -162,11 +170,15 @@ func (s *Server) httpServer(handler http.Handler, base context.Context) *http.Se
 	}
 }
 
-// drain ends all sessions, each in its time.
+// flushWithin is how long connections have to take the last answers.
+const flushWithin = 200 * time.Millisecond
+
+// drain ends all sessions, each in its time, and has requests answered.
 func (s *Server) drain() {
 	until := time.Now().Add(s.config.DrainTimeout)
 	s.drainUntil.Store(until.UnixNano())
 	s.draining.Store(true)
+	close(s.drained)
 	all := s.sessions.all()
 	if len(all) > 0 || s.inFlight.Load() > 0 {
 		s.logger.Info("draining", "sessions", len(all), "publishes", s.inFlight.Load())
@@ -176,7 +188,7 @@ func (s *Server) drain() {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for time.Now().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0) {
+	for time.Now().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
 		<-poll.C
 	}
 }
@@ -187,7 +199,8 @@ func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load())
 // comeBack is when a client that was sent away is to come back.
 func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpread, time.Second)) }
 
-// newSession makes a session for a client, that counts until it ends.
+// newSession makes a session for a client. Nothing is delivered to it, and what
+// is posted to it waits, until it is started.
 func (s *Server) newSession(k kind, out outlet, c *client) *session {
 	x := &session{
 		server:    s,
@@ -199,10 +212,9 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		ended:     make(chan struct{}),
 		room:      make(chan struct{}, 1),
 		principal: c.principal,
-		leave:     c.leave,
 		lastWrite: s.now(),
 	}
-	c.leave = nil
+	x.state.Store(queued)
 	switch k {
 	case kindEvents:
 		x.format = eventsFormat{}
@@ -214,11 +226,16 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 	return x
 }
 
-// start lets a session be delivered to.
-func (s *Server) start(x *session) {
+// start lets a session be delivered to, and has it count against limits until
+// it ends. What it does first comes before all that was posted.
+func (s *Server) start(x *session, c *client, first ...command) {
+	x.mu.Lock()
+	x.leave, c.leave = c.leave, nil
+	x.inbox = append(first, x.inbox...)
+	x.mu.Unlock()
 	s.sessions.add(x)
 	x.worker.add(x)
-	x.Pump()
+	x.worker.enqueue(x)
 	if s.draining.Load() {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}

@@ -204,6 +204,7 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		return true
 	}
+	fault.HTTPStatus = status
 	writeProblem(w, status, fault)
 	return false
 }
@@ -258,7 +259,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if c.principal == nil {
 		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
 	}
-	s.start(x)
+	s.start(x, c)
 	return x, nil
 }
 

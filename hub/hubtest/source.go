@@ -1,5 +1,3 @@
-// Package hubtest has a Kafka in memory that is as simple as can be, for tests
-// of the hub and of what is built on it.
 package hubtest
 
 import (

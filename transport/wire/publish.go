@@ -73,6 +73,9 @@ func jsonContent(contentType string) (bool, *Error) {
 	if err != nil {
 		return false, &Error{Code: BadRequest, Message: "the content type cannot be read", Cause: err}
 	}
+	if strings.HasPrefix(mediaType, "application/cloudevents") {
+		return false, unsupported("the content type of CloudEvents")
+	}
 	if mediaType != "application/json" {
 		return false, nil
 	}

@@ -101,6 +101,34 @@ func ParseQuery(rawQuery string, endpoint Endpoint, lastEventID string) (Query, 
 	return q, nil
 }
 
+// ParsePlainQuery reads the query of a request to an endpoint that has no
+// parameters, but perhaps `reset`. Those for credentials are passed over, others
+// are refused by name.
+func ParsePlainQuery(rawQuery string, hasReset bool) (reset bool, err *Error) {
+	pairs, err := splitQuery(rawQuery)
+	if err != nil {
+		return false, err
+	}
+	p := &parser{}
+	seen := false
+	for _, pair := range pairs {
+		switch {
+		case pair.name == "ticket" || pair.name == "access_token":
+		case pair.name != "reset" || !hasReset:
+			p.unknownParameter(pair.name)
+		case seen:
+			p.refuse("/reset", "is there twice")
+		default:
+			seen = true
+			reset = p.truth("/reset", pair.value)
+		}
+	}
+	if p.failed() {
+		return false, p.queryFault()
+	}
+	return reset, nil
+}
+
 // has reports whether the endpoint has the parameter.
 func (e Endpoint) has(name string) bool {
 	switch name {

@@ -16,6 +16,7 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
 	"sluice/transport"
+	"sluice/web"
 )
 
 // What the listeners allow, and no configuration needs to.
@@ -133,7 +134,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		DrainSpread:    f.config.Drain.Spread,
 		Listener:       clients,
 		Admin:          admin,
-		Console:        f.options.Console,
+		Console:        web.Handler(),
 		Ready:          f.checks(),
 		Logger:         f.logger.With("component", "transport"),
 		Now:            time.Now,
