@@ -318,7 +318,7 @@ func (in *instance) dialWith(query string, header ...string) (*socket, *http.Res
 	}
 	c.SetReadLimit(-1)
 	in.t.Cleanup(func() { _ = c.CloseNow() })
-	return &socket{in.t, c}, res, nil
+	return &socket{t: in.t, Conn: c}, res, nil
 }
 
 // closesWith reads on to the close, which the closing message announces.
