@@ -70,7 +70,7 @@ func TestFirstMessageFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Limits.FirstMessageAuth = 200 * time.Millisecond
+		c.Limits.FirstMessageAuth = time.Second
 	}})
 	for name, c := range map[string]struct {
 		first, code string

@@ -14,7 +14,7 @@ import (
 // One that never reads is cut off, and the others' deliveries go on meanwhile.
 func TestNeverReading(t *testing.T) {
 	t.Parallel()
-	const progress = 500 * time.Millisecond
+	const progress = 3 * time.Second
 	in := start(t, options{
 		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer, l.SessionsPerPrincipal = progress, 8<<10, 0 },
 		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
@@ -26,7 +26,7 @@ func TestNeverReading(t *testing.T) {
 		others[i] = in.dial("?stream=orders", key)
 		others[i].until("caught_up")
 	}
-	const rounds = 60
+	const rounds = 100
 	sentAt := make([]time.Time, rounds)
 	var mu sync.Mutex
 	var slowest time.Duration
@@ -46,7 +46,7 @@ func TestNeverReading(t *testing.T) {
 			}
 		})
 	}
-	value := []byte(`"` + strings.Repeat("x", 16<<10) + `"`)
+	value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
 	for n := range rounds {
 		mu.Lock()
 		sentAt[n] = time.Now()
