@@ -222,7 +222,7 @@ func (s *session) read(fault *wire.Error) {
 	if fault != nil {
 		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
 	} else if p := s.who(); p != nil {
-		s.welcome(p)
+		apart(func() bool { s.welcome(p); return false })
 	}
 	err := s.readMessages()
 	switch socket := s.ws.socket; {
@@ -294,10 +294,19 @@ func (s *session) readMessages() error {
 			return s.discard(ctx)
 		}
 		_ = s.ws.socket.SetReadDeadline(time.Time{})
-		if keep := s.handle(buf.Bytes()); !keep {
+		if keep := apart(func() bool { return s.handle(buf.Bytes()) }); !keep {
 			messageBuffers.Put(buf)
 		}
 	}
+}
+
+// apart runs f on a goroutine of its own and waits for it, so that the reader,
+// which lives as long as the connection, keeps the small stack that waiting
+// takes: stacks do not shrink while nothing is collected.
+func apart(f func() bool) bool {
+	done := make(chan bool)
+	go func() { done <- f() }()
+	return <-done
 }
 
 // discard reads on, so that the client's answer to a close is seen, and that

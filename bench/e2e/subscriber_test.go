@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -134,7 +135,11 @@ func (s *subscriber) complete() bool {
 
 // ended takes down that a connection ended, which the test did not cut.
 func (s *subscriber) ended(err error) {
-	if s.leaving && (errors.Is(err, errLeft) || errors.Is(err, syscall.ECONNREFUSED)) {
+	// Who comes back to the one that leaves is turned away, without a session
+	// that could be told anything.
+	var refused *statusError
+	turnedAway := errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable
+	if s.leaving && (errors.Is(err, errLeft) || errors.Is(err, syscall.ECONNREFUSED) || turnedAway) {
 		return
 	}
 	s.remark(fmt.Sprint(err))
@@ -210,7 +215,7 @@ func (s *subscriber) runSSE(ctx context.Context, at *instance, cut int64) error 
 	}
 	defer stream.close()
 	conn := s.begin(at, low, high)
-	left := false
+	left, ready := false, false
 	for !s.complete() {
 		event, err := stream.next()
 		if err != nil && left {
@@ -220,6 +225,7 @@ func (s *subscriber) runSSE(ctx context.Context, at *instance, cut int64) error 
 			return err
 		}
 		m, ok := parse(event.data)
+		ready = ready || event.name == "sluice.ready"
 		switch {
 		case event.name == "sluice.cursor":
 		case !ok:
@@ -231,7 +237,9 @@ func (s *subscriber) runSSE(ctx context.Context, at *instance, cut int64) error 
 		case event.name == "sluice.gap":
 			s.gap(conn, &m)
 		case event.name == "sluice.close" && m.code == "draining":
-			s.told++
+			if ready {
+				s.told++
+			}
 			left = true
 		case event.name == "sluice.close":
 			s.remark(fmt.Sprintf("sluice.close: %s", event.data))

@@ -16,7 +16,7 @@ const openAtOnce = 64
 
 // subscribePatience bounds how long the last client may wait for its
 // subscription after the last handshake.
-const subscribePatience = 30 * time.Second
+const subscribePatience = 15 * time.Second
 
 // openJob asks for connections.
 type openJob struct {

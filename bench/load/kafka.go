@@ -23,7 +23,7 @@ func (s scenario) measureOwn(ctx context.Context, kafka *stack.Stack, program st
 		return result{}, err
 	}
 	defer server.stop()
-	return s.measure(ctx, place{
+	res, err := s.measure(ctx, place{
 		Target:     target{Address: server.Address, Stream: streamName},
 		PID:        server.cmd.Process.Pid,
 		Brokers:    kafka.Bootstrap(),
@@ -31,4 +31,8 @@ func (s scenario) measureOwn(ctx context.Context, kafka *stack.Stack, program st
 		SourcesPer: connectionsPerSource,
 		Settle:     settle,
 	})
+	if err != nil {
+		err = fmt.Errorf("%w: the server's log: %s", err, server.lastLog())
+	}
+	return res, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -119,6 +120,12 @@ func (r *result) connect(ctx context.Context, clients *child, p place) error {
 	}
 	if err := open(1); err != nil {
 		return err
+	}
+	if len(r.Faults) > 0 {
+		if err := r.clients(ctx, clients); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: the first client got: %v", errServer, slices.Sorted(maps.Keys(r.Faults)))
 	}
 	before, err := p.memory(ctx)
 	if err != nil {

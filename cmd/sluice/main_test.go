@@ -1,10 +1,16 @@
 package main
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sluice/cmd/sluice/embedded"
 )
 
 func TestMain(m *testing.M) {
@@ -15,5 +21,35 @@ func TestMain(m *testing.M) {
 
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true})
+	server := httptest.NewServer(http.HandlerFunc(fakePublish))
+	t.Cleanup(server.Close)
+	kafka, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kafka.Close)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("FAKE_SERVER", server.URL)
+			env.Setenv("TAKEN", server.Listener.Addr().String())
+			env.Setenv("BROKER", kafka.Brokers[0])
+			return nil
+		},
+	})
+}
+
+// fakePublish stores everything at the same place, and what is private only
+// for who has the token.
+func fakePublish(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.URL.Path, "/private/") && r.Header.Get("Authorization") != "Bearer letmein" {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"code":"unauthenticated","title":"give a token","status":401}`))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(`{"type":"published","partition":2,"offset":5,"ts":1795245600123}`))
 }

@@ -74,6 +74,6 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage or configuration.
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newCheck(), newToken(), newVersion())
+	root.AddCommand(newServe(), newDev(), newCheck(), newToken(), newTail(), newPublish(), newVersion())
 	return root
 }

@@ -20,8 +20,8 @@ or SIGINT. Then it is no longer ready, tells its sessions to come back, spread
 over drain/spread, and ends within drain/timeout with exit code 0. A second
 signal ends it at once.
 
-It starts without Kafka and Redis, and is ready when it has them. It refuses a
-configuration that has neither auth/issuers nor an anonymous grant.
+It starts without Kafka and Redis, and is ready (/readyz) once Kafka answers. It
+refuses a configuration that has neither auth/issuers nor an anonymous grant.
 
 Defaults are overridden by the file, the file by environment variables, and
 those by flags. In a variable's name two underscores stand for one level:

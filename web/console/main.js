@@ -24,6 +24,7 @@ let paused = false;
 let behind = 0; // events since the pause
 let received = 0;
 let gaps = 0;
+let live = false; // what was asked for of the past has come
 let partitions = new Set();
 let state = ["working", "Loading"];
 
@@ -41,6 +42,9 @@ const feed = new Feed({
     keep({ gap, text: JSON.stringify(gap) });
   },
   caughtUp() {
+    // Beside what a replay brings in a second, nothing live can be seen.
+    if (!live) chart.reset();
+    live = true;
     $("empty").textContent = "Nothing yet. Events appear here as they are written.";
   },
   refused(closing) {
@@ -92,6 +96,7 @@ function start() {
   const key = $("key").value;
   clear();
   setPaused(false);
+  live = false;
   $("empty").textContent = "Waiting for events.";
   const parameters = [["from", from]];
   if (key) parameters.push(["key", key]);
@@ -117,6 +122,18 @@ function choose(name) {
   }
   publisher.choose(name, stream.publish);
   start();
+  describe(name);
+}
+
+// describe asks for what the server knows of a stream only once it is read.
+async function describe(name) {
+  try {
+    const response = await fetch(`v1/streams/${encodeURIComponent(name)}`);
+    const stream = normal(await response.json());
+    if (response.ok && name === chosen) $("stream-facts").textContent = facts(stream);
+  } catch {
+    // The facts are an ornament; that the server is away, the feed tells.
+  }
 }
 
 function facts(stream) {

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"time"
 
 	"sluice/auth"
 	"sluice/cmd/sluice/config"
-	"sluice/hub/kafkalog"
 )
 
 // stopGrace is what stopping may take beyond drain/timeout.
@@ -22,14 +23,22 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is what the server says it is.
 	Version string
+	// Console is served at the root of the address for clients. Nil for
+	// nothing.
+	Console http.Handler
+	// Listening is told the address for clients once it takes connections.
+	// Optional.
+	Listening func(net.Addr)
 }
 
 // App is one instance of Sluice.
 type App struct {
 	config   *config.Config
 	logger   *slog.Logger
-	clusters map[string]*kafkalog.Cluster
 	auth     *auth.Authenticator
+	clusters map[string]*cluster
+	cursors  *cursors
+	front    *front
 }
 
 // New makes the parts that a configuration asks for.
@@ -38,21 +47,23 @@ func New(c *config.Config, options Options) (*App, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{config: c, logger: logger, clusters: make(map[string]*kafkalog.Cluster)}
+	a := &App{config: c, logger: logger}
 	var err error
 	if a.auth, err = newAuthenticator(c, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
-	all := c.Kafka.All()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if a.clusters[name], err = newCluster(all[name]); err != nil {
-			return nil, fmt.Errorf("kafka cluster %s: %w", name, err)
-		}
+	if a.clusters, err = newClusters(c, logger); err != nil {
+		return nil, err
 	}
-	if c.Redis.Configured() {
-		if _, err := redisOptions(c.Redis); err != nil {
-			return nil, fmt.Errorf("redis: %w", err)
-		}
+	if a.cursors, err = newCursors(c, logger); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, options: options, logger: logger}
+	if a.cursors != nil {
+		a.front.keeper = a.cursors.keeper
+	}
+	if err := a.front.prepare(newStreams(c, a.clusters)); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -61,9 +72,16 @@ func New(c *config.Config, options Options) (*App, error) {
 // stopped in order. It must be called at most once.
 func (a *App) Run(ctx context.Context) error {
 	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + stopGrace}
-	for _, cluster := range a.clusters {
-		defer cluster.Close()
+	l.add(part{name: "keys of issuers", run: a.auth.Run})
+	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
+		l.add(a.clusters[name].parts()...)
 	}
-	l.add(part{name: "auth", run: a.auth.Run})
+	l.add(a.cursors.parts()...)
+	l.add(part{name: "topics", run: (&topicMaker{
+		streams:  a.config.Streams,
+		clusters: a.clusters,
+		logger:   a.logger.With("component", "topics"),
+	}).run})
+	l.add(a.front.parts()...)
 	return l.run(ctx)
 }

@@ -10,6 +10,8 @@
 //
 // Every part runs in a goroutine that Run started and waits for.
 //
-// Tour: app.go is App; lifecycle.go starts and stops; access.go, kafka.go and
-// redis.go turn sections of the configuration into parts.
+// Tour: app.go is App; lifecycle.go starts and stops; access.go, kafka.go (with
+// sasl.go), redis.go and streams.go turn sections of the configuration into
+// parts; topics.go makes topics that are missing; server.go is the hub and the
+// listeners upon it.
 package app

@@ -29,7 +29,7 @@ type lifecycle struct {
 // errEnded is a part that stopped of itself, without saying why.
 var errEnded = errors.New("it ended by itself")
 
-func (l *lifecycle) add(p part) { l.parts = append(l.parts, p) }
+func (l *lifecycle) add(parts ...part) { l.parts = append(l.parts, parts...) }
 
 // running is a part that has been started.
 type running struct {

@@ -1,13 +1,68 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"sluice/cmd/sluice/config"
+	"sluice/hub"
+	"sluice/hub/redisstore"
 )
+
+const (
+	// redisPrefix begins all keys and channels.
+	redisPrefix = "sluice:"
+	// redisTimeout bounds a call: whoever takes up a named cursor waits for it.
+	redisTimeout = time.Second
+)
+
+// cursors are named cursors, and where they are kept.
+type cursors struct {
+	store  *redisstore.Store
+	keeper *hub.Keeper
+}
+
+// newCursors prepares to keep named cursors. It is nil where there is no Redis.
+func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
+	if !c.Redis.Configured() {
+		return nil, nil
+	}
+	options, err := redisOptions(c.Redis)
+	if err != nil {
+		return nil, err
+	}
+	made := &cursors{}
+	if made.store, err = redisstore.New(redisstore.Config{
+		Redis:   options,
+		Prefix:  redisPrefix,
+		TTL:     c.Cursors.TTL,
+		Timeout: redisTimeout,
+		Logger:  logger.With("component", "redis"),
+	}); err != nil {
+		return nil, err
+	}
+	made.keeper, err = hub.NewKeeper(made.store, c.Cursors.FlushEvery)
+	return made, err
+}
+
+// parts of the cursors: what was acked is written before the connections end.
+func (c *cursors) parts() []part {
+	if c == nil {
+		return nil
+	}
+	return []part{
+		{name: "connections to redis", run: func(ctx context.Context) error {
+			<-ctx.Done()
+			return c.store.Close()
+		}},
+		{name: "named cursors", run: c.keeper.Run},
+	}
+}
 
 // redisOptions says how to reach Redis, whichever way it is set up.
 func redisOptions(r config.Redis) (redis.UniversalOptions, error) {

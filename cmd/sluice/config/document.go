@@ -38,3 +38,14 @@ func (document) Unmarshal(b []byte) (map[string]any, error) {
 
 // Marshal writes a document.
 func (document) Marshal(fields map[string]any) ([]byte, error) { return yaml.Marshal(fields) }
+
+// given is a koanf.Provider of a document that is already in memory.
+type given string
+
+// ReadBytes returns the document.
+func (g given) ReadBytes() ([]byte, error) { return []byte(g), nil }
+
+// Read is for providers that parse what they have; this one does not.
+func (given) Read() (map[string]any, error) {
+	return nil, errors.New("the document has to be parsed")
+}

@@ -17,6 +17,21 @@ const environmentPrefix = "SLUICE_"
 // where no flag does.
 const FileVariable = environmentPrefix + "CONFIG"
 
+// ServerVariable and TokenVariable are for the commands that speak to a server.
+const (
+	ServerVariable = environmentPrefix + "SERVER"
+	TokenVariable  = environmentPrefix + "TOKEN"
+)
+
+// foreign are variables with our prefix that are no fields.
+func foreign(name string) bool {
+	switch name {
+	case FileVariable, ServerVariable, TokenVariable:
+		return true
+	}
+	return !strings.Contains(name, "__") && orchestrated.MatchString(name)
+}
+
 // orchestrated are variables that Kubernetes sets for services whose names
 // begin with sluice. No field has such a name.
 var orchestrated = regexp.MustCompile(`^SLUICE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
@@ -27,7 +42,7 @@ func loadEnvironment(k *koanf.Koanf, environ []string, f *faults) error {
 	options := env.Opt{
 		Prefix: environmentPrefix,
 		TransformFunc: func(name, text string) (string, any) {
-			if name == FileVariable || !strings.Contains(name, "__") && orchestrated.MatchString(name) {
+			if foreign(name) {
 				return "", nil
 			}
 			path, n, problem := variable(name, k)

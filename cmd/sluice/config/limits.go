@@ -7,6 +7,7 @@ type Limits struct {
 	MessageBytes            Size          `koanf:"message_bytes" default:"64KiB" validate:"omitempty,between=1KiB..64MiB" doc:"inbound message or body"`
 	MessageAssembly         time.Duration `koanf:"message_assembly" default:"10s" validate:"omitempty,between=100ms..10m" doc:"how long a message or body may take to arrive"`
 	ControlFramesPerSecond  int           `koanf:"control_frames_per_second" default:"10" validate:"omitempty,between=1..10000" unit:"frames" doc:"WebSocket control frames from a client"`
+	ErrorsPerMinute         int           `koanf:"errors_per_minute" default:"60" validate:"omitempty,between=1..100000" unit:"requests" doc:"requests of a session that are at fault; past it the session is closed with too_many_errors"`
 	CursorBytes             Size          `koanf:"cursor_bytes" default:"4KiB" validate:"omitempty,between=256B..64KiB" doc:"a cursor's text; a larger one needs a named cursor"`
 	JSONDepth               int           `koanf:"json_depth" default:"32" validate:"omitempty,between=4..1000" unit:"levels" doc:"nesting of inbound JSON"`
 	JSONKeys                int           `koanf:"json_keys" default:"1000" validate:"omitempty,between=16..1000000" unit:"keys" doc:"keys in an inbound message"`

@@ -13,6 +13,9 @@ import (
 type Options struct {
 	// File is the name of a YAML file. Empty for none.
 	File string
+	// Text is YAML in place of a file; relative file names are relative to the
+	// working directory. Empty for none. It does not go with File.
+	Text string
 	// Environ are variables, NAME=value. Nil is the environment of the
 	// process; an empty slice is none.
 	Environ []string
@@ -30,12 +33,10 @@ func Load(options Options) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load configuration: %w", err)
 	}
-	if options.File != "" {
-		if err := k.Load(file.Provider(options.File), document{}); err != nil {
-			// Nothing else is known without the file.
-			f.unread(options.File, err)
-			return nil, f.err()
-		}
+	if err := loadDocument(k, options); err != nil {
+		// Nothing else is known without the file.
+		f.unread(options.File, err)
+		return nil, f.err()
 	}
 	if err := loadEnvironment(k, options.Environ, f); err != nil {
 		return nil, fmt.Errorf("load environment: %w", err)
@@ -59,6 +60,17 @@ func Load(options Options) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// loadDocument reads the file, or the text in its place.
+func loadDocument(k *koanf.Koanf, options Options) error {
+	switch {
+	case options.File != "":
+		return k.Load(file.Provider(options.File), document{})
+	case options.Text != "":
+		return k.Load(given(options.Text), document{})
+	}
+	return nil
 }
 
 // settle fills in the defaults that depend on other fields.

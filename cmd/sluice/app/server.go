@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"runtime"
+	"slices"
+	"time"
+
+	"sluice/auth"
+	"sluice/cmd/sluice/config"
+	"sluice/hub"
+	"sluice/transport"
+)
+
+// What the listeners allow, and no configuration needs to.
+const (
+	// requestTimeout covers an answer's way over Kafka and Redis.
+	requestTimeout = 15 * time.Second
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	headerBytes    = 32 << 10
+	// keepAlive is how long an event stream is quiet at most.
+	keepAlive = 15 * time.Second
+	// subscribeTimeout is how long a subscription waits for Kafka to begin.
+	subscribeTimeout = 10 * time.Second
+	// never is the span of a limit that is none.
+	never = 10 * 365 * 24 * time.Hour
+)
+
+// front is what clients and operators reach, and what it delivers from.
+type front struct {
+	config   *config.Config
+	auth     *auth.Authenticator
+	keeper   *hub.Keeper
+	clusters map[string]*cluster
+	options  Options
+	logger   *slog.Logger
+
+	workers     *transport.Workers
+	hub         *hub.Hub
+	credentials auth.RequestOptions
+	tls         *tls.Config // nil for none
+	server      *transport.Server
+}
+
+// prepare makes all that needs no socket.
+func (f *front) prepare(streams []hub.Stream) error {
+	origins, err := auth.NewOrigins(f.config.Origins)
+	if err != nil {
+		return err
+	}
+	f.credentials = auth.RequestOptions{Origins: origins, AccessTokenInQuery: f.config.Auth.AccessTokenInQuery}
+	if f.config.TLS != nil {
+		if f.tls, err = f.config.TLS.Load(); err != nil {
+			return err
+		}
+		f.tls.NextProtos = []string{"h2", "http/1.1"}
+	}
+	if f.workers, err = transport.NewWorkers(min(runtime.GOMAXPROCS(0), transport.MaxWorkers)); err != nil {
+		return err
+	}
+	l := f.config.Limits
+	f.hub, err = hub.New(hub.Config{
+		Streams:             streams,
+		Shards:              f.workers.Len(),
+		Wake:                f.workers.Wake,
+		Pace:                f.workers.Pace,
+		LogMemory:           int(l.LogMemory),
+		ReplaysPerPrincipal: l.ReplaysPerPrincipal,
+		ReplaysPerInstance:  l.ReplaysPerInstance,
+		StartTimeout:        subscribeTimeout,
+		Logger:              f.logger.With("component", "hub"),
+		Now:                 time.Now,
+	})
+	return err
+}
+
+// parts are the hub and, upon it, the server, which drains first.
+func (f *front) parts() []part {
+	return []part{
+		{name: "hub", run: f.hub.Run},
+		{name: "server", start: f.listen, run: f.serve},
+	}
+}
+
+// listen opens both sockets, so that a port that is taken ends the start.
+func (f *front) listen(ctx context.Context) error {
+	var sockets net.ListenConfig
+	clients, err := sockets.Listen(ctx, "tcp", f.config.Listen)
+	if err != nil {
+		return fmt.Errorf("open listen: %w", err)
+	}
+	admin, err := sockets.Listen(ctx, "tcp", f.config.Admin.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open admin/listen: %w", err), clients.Close())
+	}
+	address := clients.Addr()
+	f.logger.Info("listening", "clients", address.String(), "admin", admin.Addr().String(), "tls", f.tls != nil)
+	if f.tls != nil {
+		clients = tls.NewListener(clients, f.tls)
+	}
+	if f.server, err = f.newServer(clients, admin); err != nil {
+		return errors.Join(err, clients.Close(), admin.Close())
+	}
+	if f.options.Listening != nil {
+		f.options.Listening(address)
+	}
+	return nil
+}
+
+func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
+
+func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
+	return transport.New(transport.Config{
+		Hub:            f.hub,
+		Workers:        f.workers,
+		Keeper:         f.keeper,
+		Auth:           f.auth,
+		Credentials:    f.credentials,
+		TrustedProxies: f.config.TrustedProxies,
+		Limits:         limits(f.config.Limits),
+		RequestTimeout: requestTimeout,
+		HeaderTimeout:  headerTimeout,
+		IdleTimeout:    idleTimeout,
+		HeaderBytes:    headerBytes,
+		DrainTimeout:   max(f.config.Drain.Timeout, time.Millisecond),
+		DrainSpread:    f.config.Drain.Spread,
+		Listener:       clients,
+		Admin:          admin,
+		Console:        f.options.Console,
+		Ready:          f.checks(),
+		Logger:         f.logger.With("component", "transport"),
+		Now:            time.Now,
+	})
+}
+
+// checks say why clients should not be sent here. Redis is not among them: live
+// delivery goes on without it.
+func (f *front) checks() map[string]func(context.Context) error {
+	checks := map[string]func(context.Context) error{
+		"issuers": func(context.Context) error { return f.auth.Ready() },
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.config.Streams)) {
+		stream := f.config.Streams[name]
+		check := "kafka " + stream.Cluster
+		if _, ok := checks[check]; ok {
+			continue // any topic of the cluster will do
+		}
+		source := f.clusters[stream.Cluster].source
+		checks[check] = func(ctx context.Context) error {
+			if _, err := source.Topic(ctx, stream.Topic); err != nil && !errors.Is(err, hub.ErrUnknownTopic) {
+				return err
+			}
+			return nil
+		}
+	}
+	return checks
+}
+
+// limits says to the transport what clients can do.
+func limits(l config.Limits) transport.Limits {
+	span := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return never
+		}
+		return d
+	}
+	return transport.Limits{
+		MessageBytes:            int(l.MessageBytes),
+		MessageAssembly:         span(l.MessageAssembly),
+		ControlFramesPerSecond:  l.ControlFramesPerSecond,
+		ErrorsPerMinute:         l.ErrorsPerMinute,
+		CursorBytes:             int(l.CursorBytes),
+		JSONDepth:               l.JSONDepth,
+		JSONKeys:                l.JSONKeys,
+		FirstMessageAuth:        span(l.FirstMessageAuth),
+		PingEvery:               span(l.PingEvery),
+		PongWithin:              span(l.PongWithin),
+		KeepAlive:               keepAlive,
+		WriteProgress:           span(l.WriteProgress),
+		SessionsPerPrincipal:    l.SessionsPerPrincipal,
+		SessionsPerAddress:      l.SessionsPerAddress,
+		SubscriptionsPerSession: l.SubscriptionsPerSession,
+		ResumeWindow:            l.ResumeWindow,
+		PublishesPerSession:     l.PublishesPerSession,
+		PublishTimeout:          span(l.PublishTimeout),
+		RecordBytes:             int(l.RecordBytes),
+		SendBuffer:              int(l.SendBuffer),
+	}
+}

@@ -1,0 +1,30 @@
+package app
+
+import (
+	"maps"
+	"slices"
+
+	"sluice/cmd/sluice/config"
+	"sluice/hub"
+)
+
+// newStreams says to the hub which streams there are, sorted by name.
+func newStreams(c *config.Config, clusters map[string]*cluster) []hub.Stream {
+	var made []hub.Stream
+	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
+		s := c.Streams[name]
+		from := clusters[s.Cluster]
+		made = append(made, hub.Stream{
+			Name:        name,
+			Topic:       s.Topic,
+			Source:      from.source,
+			Producer:    from.producer,
+			Content:     hub.Content(s.Content),
+			Linger:      s.Linger,
+			LogBytes:    int(s.LogBytes),
+			RecordBytes: int(c.Limits.RecordBytes),
+			Backfill:    s.Backfill,
+		})
+	}
+	return made
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/cmd/sluice/app"
+	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/embedded"
+)
+
+// What dev keeps and begins with.
+const (
+	devPartitionBytes = 8 << 20
+	devHistory        = 5 * time.Minute
+)
+
+// devFlags are what dev lets one choose.
+type devFlags struct {
+	dataDir, listen, admin, level string
+	rates                         map[string]string
+	seed                          uint64
+}
+
+func newDev() *cobra.Command {
+	var chosen devFlags
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Try everything in one process, without Kafka and Redis",
+		Long: `Dev runs Sluice with a Kafka and a Redis in the same process, and demo streams
+that are alive at once, with five minutes behind them. All demo data is made up.
+
+It is for development: it is open to everybody on this machine, so it listens on
+loopback only, and what holds its data are fakes. Nothing is kept without
+--data-dir.
+
+Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
+		Example: `  sluice dev
+  sluice dev --data-dir ./data --rate market.ticks=500 --rate wiki.edits=0`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDev(cmd.Context(), chosen, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&chosen.dataDir, "data-dir", "", "`folder` that keeps the data until the next time")
+	flags.StringVar(&chosen.listen, "listen", "127.0.0.1:8080", "address for clients, on loopback")
+	flags.StringVar(&chosen.admin, "admin-listen", "127.0.0.1:8081", "address for operators, on loopback")
+	flags.StringVar(&chosen.level, "log-level", "warn", "the least severe that is logged: debug, info, warn, error")
+	flags.StringToStringVar(&chosen.rates, "rate", nil, "mean records a second of a demo `stream=rate`; 0 is silent; may be repeated")
+	flags.Uint64Var(&chosen.seed, "seed", 1, "the same seed makes the same records")
+	_ = cmd.MarkFlagDirname("data-dir")
+	return cmd
+}
+
+// runDev runs the embedded servers and, upon them, the same server as serve.
+func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
+	for _, address := range []string{chosen.listen, chosen.admin} {
+		if !isLoopback(address) {
+			return usage("%s is not on loopback: dev is open to everybody, so only this machine may reach it", address)
+		}
+	}
+	rates, err := parseRates(chosen.rates)
+	if err != nil {
+		return err
+	}
+	log := newLogger(errs, config.Log{Level: chosen.level, Format: "text"})
+	servers, err := embedded.Start(embedded.Config{
+		DataDir:        chosen.dataDir,
+		PartitionBytes: devPartitionBytes,
+		Rates:          rates,
+		History:        devHistory,
+		Seed:           chosen.seed,
+		Logger:         log.With("component", "embedded"),
+	})
+	if err != nil {
+		return fmt.Errorf("start the embedded servers: %w", err)
+	}
+	a, err := newDevApp(servers, chosen, log, func(address net.Addr) {
+		fmt.Fprint(out, welcome(address.String(), chosen.dataDir))
+	})
+	if err != nil {
+		servers.Close()
+		return err
+	}
+
+	// The servers outlive the app, which is still writing to them as it stops.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	under, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() {
+		err := servers.Run(under)
+		if err != nil {
+			cancel(err)
+		}
+		ended <- err
+	}()
+	select {
+	case <-servers.Ready():
+		err = a.Run(ctx)
+	case <-ctx.Done():
+	}
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// newDevApp makes the app upon the embedded servers, with anonymous access.
+func newDevApp(servers *embedded.Embedded, chosen devFlags, log *slog.Logger, listening func(net.Addr)) (*app.App, error) {
+	c, err := config.Load(config.Options{Text: devConfig(servers, chosen), Environ: []string{}})
+	if err != nil {
+		return nil, err
+	}
+	return app.New(c, app.Options{Logger: log, Version: version(), Listening: listening})
+}
+
+// devConfig is the configuration of dev. Everybody comes from one address, so
+// that is no limit here.
+func devConfig(servers *embedded.Embedded, chosen devFlags) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", chosen.listen, chosen.admin)
+	fmt.Fprintf(&b, "kafka: {brokers: [%s]}\n", strings.Join(servers.Brokers, ", "))
+	fmt.Fprintf(&b, "redis: {url: %q}\n", "redis://"+servers.RedisAddr)
+	fmt.Fprintf(&b, "log: {level: %q, format: text}\n", chosen.level)
+	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited}]\n")
+	fmt.Fprintf(&b, "limits: {sessions_per_address: 0}\ndrain: {timeout: 3s, spread: 1s}\nstreams:\n")
+	for _, name := range topicNames() {
+		fmt.Fprintf(&b, "  %s: {topic: %s, content: json}\n", name, name)
+	}
+	return b.String()
+}
+
+// welcome is what dev says once it listens.
+func welcome(address, dataDir string) string {
+	kept := "nothing is kept"
+	if dataDir != "" {
+		kept = "data is kept in " + dataDir
+	}
+	return fmt.Sprintf(`Sluice is running, for development only: open to everybody on this machine, demo data, %[2]s.
+
+  look at it     http://%[1]s/
+  read a stream  curl -N 'http://%[1]s/v1/streams/market.ticks/events?from=-1m'
+  publish        curl -H 'Content-Type: application/json' -d '{"key":"me","data":{"text":"hello"}}' http://%[1]s/v1/streams/chat.lobby/records
+
+Ctrl-C ends it.
+`, address, kept)
+}
+
+// parseRates puts what was chosen over the rates that look alive.
+func parseRates(chosen map[string]string) (map[string]float64, error) {
+	rates := embedded.DefaultRates()
+	for _, stream := range slices.Sorted(maps.Keys(chosen)) {
+		rate, err := strconv.ParseFloat(chosen[stream], 64)
+		if err != nil || !(rate >= 0 && rate <= 100_000) {
+			return nil, usage("--rate %s=%s: give records a second, 0 to 100000", stream, chosen[stream])
+		}
+		if _, ok := rates[stream]; !ok {
+			return nil, usage("--rate %s: the streams with a rate are %s", stream, strings.Join(slices.Sorted(maps.Keys(rates)), ", "))
+		}
+		rates[stream] = rate
+	}
+	return rates, nil
+}
+
+func topicNames() []string {
+	var names []string
+	for _, topic := range embedded.Topics() {
+		names = append(names, topic.Name)
+	}
+	return names
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

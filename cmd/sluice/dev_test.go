@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What dev prints works as it stands: the page's address, and the two commands.
+func TestDev(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	printed, out := io.Pipe()
+	var errs bytes.Buffer
+	ended := make(chan error, 1)
+	go func() {
+		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
+		_ = out.Close()
+	}()
+
+	welcome := readUntil(t, printed, "Ctrl-C")
+	for _, want := range []string{"for development only", "open to everybody on this machine", "nothing is kept"} {
+		if !strings.Contains(welcome, want) {
+			t.Errorf("%q is missing in:\n%s", want, welcome)
+		}
+	}
+	urls := regexp.MustCompile(`http://[^\s']+`).FindAllString(welcome, -1)
+	if len(urls) != 3 {
+		t.Fatalf("got %d addresses in:\n%s", len(urls), welcome)
+	}
+	body := regexp.MustCompile(`-d '([^']+)'`).FindStringSubmatch(welcome)
+
+	stream := get(t, ctx, urls[1])
+	defer func() { _ = stream.Body.Close() }()
+	if stream.StatusCode != http.StatusOK {
+		t.Fatalf("reading is answered %s", stream.Status)
+	}
+	readUntil(t, stream.Body, `"type":"event"`)
+
+	stored, err := http.Post(urls[2], "application/json", strings.NewReader(body[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(stored.Body)
+	_ = stored.Body.Close()
+	if stored.StatusCode != http.StatusOK {
+		t.Errorf("publishing is answered %s: %s", stored.Status, answer)
+	}
+
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("it ended with %v; log:\n%s", err, errs.String())
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it did not end")
+	}
+}
+
+func TestDevNeedsLoopback(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{":8080", "0.0.0.0:8080", "192.0.2.1:8080", "example.com:8080", "8080"} {
+		if isLoopback(address) {
+			t.Errorf("%s was taken for loopback", address)
+		}
+	}
+	for _, address := range []string{"127.0.0.1:8080", "127.0.0.2:0", "[::1]:8080", "localhost:8080"} {
+		if !isLoopback(address) {
+			t.Errorf("%s was not taken for loopback", address)
+		}
+	}
+}
+
+func get(t *testing.T, ctx context.Context, url string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// readUntil reads lines up to one that holds the text.
+func readUntil(t *testing.T, r io.Reader, text string) string {
+	t.Helper()
+	var read strings.Builder
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		read.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), text) {
+			return read.String()
+		}
+	}
+	t.Fatalf("%q did not come, but:\n%s", text, read.String())
+	return ""
+}

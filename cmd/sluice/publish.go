@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sluice/transport/client"
+)
+
+// lineBytes bounds a line of standard input, which is one value.
+const lineBytes = 8 << 20
+
+func newPublish() *cobra.Command {
+	var (
+		key, id         string
+		headers         []string
+		text, tombstone bool
+	)
+	cmd := &cobra.Command{
+		Use:   "publish STREAM [VALUE]",
+		Short: "Store a record in a stream, or many from standard input",
+		Long: `Publish stores a value in a stream and prints its partition and offset once all
+in-sync replicas have it. Without a value, each line of standard input is one.
+Values are JSON, or with --text whatever they are.
+
+It stops at the first value that is not stored, with exit code 1, and says
+whether that one certainly is not stored or may be.`,
+		Example: `  sluice publish chat.lobby '{"text":"hello"}' --key me
+  sluice publish chat.lobby < messages.ndjson`,
+		Args: cobra.RangeArgs(1, 2),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&key, "key", "", "the record's key; none is a null key")
+	flags.StringVar(&id, "id", "", "message `id`: the record is stored once, however often it is sent")
+	flags.StringArrayVar(&headers, "header", nil, "header, `name=value`; may be repeated")
+	flags.BoolVar(&text, "text", false, "take values as they stand, not as JSON")
+	flags.BoolVar(&tombstone, "tombstone", false, "store a null value, which deletes the key of a compacted topic")
+	connect := remote(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		message := client.Message{ID: id}
+		if cmd.Flags().Changed("key") {
+			message.Key = []byte(key)
+		}
+		for _, h := range headers {
+			name, value, ok := strings.Cut(h, "=")
+			if !ok || name == "" {
+				return usage("--header %q: expected name=value", h)
+			}
+			message.Headers = append(message.Headers, client.Header{Name: name, Value: []byte(value)})
+		}
+		switch {
+		case tombstone && (len(args) == 2 || text):
+			return usage("--tombstone goes with no value")
+		case id != "" && len(args) == 1 && !tombstone:
+			return usage("--id is for one value: give it as an argument")
+		}
+		c, err := connect()
+		if err != nil {
+			return err
+		}
+		store := func(m client.Message) error {
+			at, err := c.Publish(cmd.Context(), args[0], m)
+			switch {
+			case errors.Is(err, client.ErrMaybeStored):
+				return fmt.Errorf("the value may be stored: %w", err)
+			case err != nil:
+				return fmt.Errorf("the value is not stored: %w", err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d:%d\n", at.Partition, at.Offset)
+			return err
+		}
+		switch {
+		case tombstone:
+			message.Tombstone = true
+			return store(message)
+		case len(args) == 2:
+			if err := setValue(&message, []byte(args[1]), text); err != nil {
+				return usage("%w", err)
+			}
+			return store(message)
+		}
+		return eachLine(cmd.InOrStdin(), func(line []byte) error {
+			m := message
+			if err := setValue(&m, line, text); err != nil {
+				return err
+			}
+			return store(m)
+		})
+	}
+	return cmd
+}
+
+var errNotJSON = errors.New("the value is not JSON: quote it, or say --text")
+
+func setValue(m *client.Message, value []byte, text bool) error {
+	switch {
+	case text:
+		m.Bytes = append([]byte{}, value...)
+	case json.Valid(value):
+		m.Data = bytes.Clone(value)
+	default:
+		return errNotJSON
+	}
+	return nil
+}
+
+// eachLine calls do for each line that is not empty, and names the line whose
+// error ended it.
+func eachLine(in io.Reader, do func([]byte) error) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, lineBytes)
+	n := 0
+	for lines.Scan() {
+		n++
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		if err := do(lines.Bytes()); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("line %d: %w", n+1, err)
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sluice/auth"
+	"sluice/cmd/sluice/config"
+	"sluice/transport/client"
+)
+
+// defaultServer is where serve and dev listen where nothing else is said.
+const defaultServer = "http://127.0.0.1:8080"
+
+// remote adds the flags of a command that speaks to a server, and returns what
+// makes its client once they are parsed.
+func remote(cmd *cobra.Command) func() (*client.Client, error) {
+	var server, tokenFile string
+	cmd.Flags().StringVar(&server, "server", "", "the server's `URL`; "+config.ServerVariable+" where it is not given, else "+defaultServer)
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` that holds a bearer token, read again for each connection; "+config.TokenVariable+" where it is not given")
+	_ = cmd.MarkFlagFilename("token-file")
+	return func() (*client.Client, error) {
+		made := client.Config{URL: server}
+		if made.URL == "" {
+			made.URL = os.Getenv(config.ServerVariable)
+		}
+		if made.URL == "" {
+			made.URL = defaultServer
+		}
+		if token := os.Getenv(config.TokenVariable); token != "" {
+			made.Token = func(context.Context) (string, error) { return token, nil }
+		}
+		if tokenFile != "" {
+			made.Token = func(context.Context) (string, error) {
+				secret, err := auth.ReadSecret(tokenFile)
+				return strings.TrimSpace(secret.Reveal()), err
+			}
+			if _, err := made.Token(context.Background()); err != nil {
+				return nil, usage("%w", err)
+			}
+		}
+		c, err := client.New(made)
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		return c, nil
+	}
+}

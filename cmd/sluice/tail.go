@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/transport/client"
+)
+
+func newTail() *cobra.Command {
+	var (
+		request client.Request
+		values  bool
+		number  int
+	)
+	cmd := &cobra.Command{
+		Use:   "tail STREAM",
+		Short: "Follow a stream, one record a line",
+		Long: `Tail subscribes to a stream and prints each record as a line of JSON, or with
+--values its value alone. What is missing and lost connections are told on
+standard error. It comes back by itself when the connection is lost, and goes on
+behind the last record that it printed; a record is printed once.
+
+It ends with exit code 0 when it is interrupted or has printed --number records,
+and with 1 when the server refuses it.`,
+		Example: `  sluice tail market.ticks
+  sluice tail orders --from last:10 --key eu-991 --values
+  sluice tail orders --from 2026-01-31T12:00:00Z --number 100`,
+		Args: cobra.ExactArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&request.From, "from", "", "where to begin: latest, earliest, last:N, a time (RFC 3339, or -5m), or a cursor")
+	flags.StringArrayVar(&request.Keys, "key", nil, "only records with this `key`; may be repeated")
+	flags.StringVar(&request.CursorName, "cursor-name", "", "begin where this `name` was left, and let the server move it")
+	flags.BoolVar(&request.Reset, "reset", false, "begin at --from also where something is stored under the name")
+	flags.BoolVar(&request.FailOnGap, "fail-on-gap", false, "end where records are missing")
+	flags.BoolVar(&values, "values", false, "print values alone")
+	flags.IntVarP(&number, "number", "n", 0, "end after so many records")
+	connect := remote(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if number < 0 {
+			return usage("--number %d: give 1 or more", number)
+		}
+		c, err := connect()
+		if err != nil {
+			return err
+		}
+		request.Stream = args[0]
+		request.AutoAck = request.CursorName != ""
+		out := bufio.NewWriter(cmd.OutOrStdout())
+		printed := 0
+		for event, err := range c.Subscribe(cmd.Context(), request) {
+			if err != nil {
+				return unlessInterrupted(cmd, err)
+			}
+			record, ok := event.(client.Record)
+			if !ok {
+				remark(cmd.ErrOrStderr(), event)
+				continue
+			}
+			if err := printRecord(out, record, values); err != nil {
+				return err
+			}
+			if err := out.Flush(); err != nil {
+				return err
+			}
+			if printed++; printed == number {
+				return nil
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// unlessInterrupted lets an end that was asked for pass.
+func unlessInterrupted(cmd *cobra.Command, err error) error {
+	if cmd.Context().Err() != nil && errors.Is(err, cmd.Context().Err()) {
+		return nil
+	}
+	return err
+}
+
+// printed is a record as tail prints it.
+type printed struct {
+	Stream    string          `json:"stream"`
+	Partition int32           `json:"partition"`
+	Offset    int64           `json:"offset"`
+	Time      *time.Time      `json:"time"`
+	Key       *string         `json:"key"`
+	Headers   [][2]*string    `json:"headers,omitempty"`
+	Data      json.RawMessage `json:"data"`
+	Encoding  string          `json:"encoding,omitempty"`
+	Tombstone bool            `json:"tombstone,omitempty"`
+}
+
+func printRecord(out io.Writer, r client.Record, values bool) error {
+	if values {
+		value, err := r.Value()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", value)
+		return err
+	}
+	p := printed{Stream: r.Stream, Partition: r.Partition, Offset: r.Offset, Data: r.Data, Encoding: r.Encoding, Tombstone: r.Tombstone}
+	if !r.Time.IsZero() {
+		p.Time = &r.Time
+	}
+	if r.Key != nil {
+		key := string(r.Key)
+		p.Key = &key
+	}
+	for _, h := range r.Headers {
+		header := [2]*string{&h.Name}
+		if h.Value != nil {
+			value := string(h.Value)
+			header[1] = &value
+		}
+		p.Headers = append(p.Headers, header)
+	}
+	line, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", line)
+	return err
+}
+
+// remark tells of what is no record and yet worth knowing.
+func remark(w io.Writer, event client.Event) {
+	switch e := event.(type) {
+	case client.Gap:
+		fmt.Fprintf(w, "sluice: offsets %d to %d of partition %d are missing: %s\n", e.From, e.To-1, e.Partition, e.Reason)
+	case client.Status:
+		if e.Live {
+			fmt.Fprintln(w, "sluice: the server has Kafka again")
+		} else {
+			fmt.Fprintln(w, "sluice: the server has lost Kafka")
+		}
+	case client.Disconnected:
+		fmt.Fprintf(w, "sluice: not connected (%v), trying again in %s\n", e.Err, e.Retry.Round(time.Millisecond))
+	}
+}
