@@ -26,6 +26,7 @@ func TestParseFrom(t *testing.T) {
 		"2026-11-21T09:00:00.5Z":    {Kind: wire.StartTime, Time: time.Date(2026, 11, 21, 9, 0, 0, 5e8, time.UTC)},
 		"v1.kQEC3g":                 {Kind: wire.StartCursor, Cursor: "v1.kQEC3g"},
 		"v1.kQEC-_~2:118274,5:77":   {Kind: wire.StartCursor, Cursor: "v1.kQEC-_~2:118274,5:77"},
+		"v1.kQEC~market.ticks/2:8":  {Kind: wire.StartCursor, Cursor: "v1.kQEC~market.ticks/2:8"},
 		"2026-11-21T11:00:00+02:00": {Kind: wire.StartTime, Time: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)},
 	} {
 		got, err := wire.ParseFrom(text)
@@ -42,7 +43,7 @@ func TestParseFrom(t *testing.T) {
 		"5m": wire.BadRequest, "2026-11-21": wire.BadRequest, "1795245600123": wire.BadRequest, "2026-13-01T00:00:00Z": wire.BadRequest,
 		"v1": wire.BadRequest, "v.x": wire.BadRequest, "version.x": wire.BadRequest,
 		"v1.": wire.BadCursor, "v2.abc": wire.BadCursor, "v01.abc": wire.BadCursor, "v1.ab cd": wire.BadCursor, "v1.ab\n": wire.BadCursor,
-		"v1.~2:3": wire.BadCursor, "v1.é": wire.BadCursor,
+		"v1.~2:3": wire.BadCursor, "v1.a/b": wire.BadCursor, "v1.a~2:3~4:5": wire.BadCursor, "v1.é": wire.BadCursor,
 	} {
 		if got, err := wire.ParseFrom(text); err == nil || err.Code != want || got != (wire.From{}) {
 			t.Errorf("%q: got %+v, %v, want %s", text, got, err, want)

@@ -147,20 +147,24 @@ func looksLikeCursor(text string) bool {
 }
 
 // plausibleCursor reports whether text has the form of a cursor of this
-// version: base64url, and what the client has seen since.
+// version: base64url, and behind a tilde what the client has seen since, where
+// streams can be named.
 func plausibleCursor(text string) bool {
 	body, ok := strings.CutPrefix(text, "v1.")
 	if !ok {
 		return false
 	}
-	for i := range len(body) {
-		c := body[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
-		case i > 0 && (c == '~' || c == ':' || c == ',' || c == '='):
-		default:
+	body, seen, _ := strings.Cut(body, "~")
+	return body != "" && madeOf(body, "-_") && madeOf(seen, "-_.:,/")
+}
+
+// madeOf reports whether text has only letters and digits of ASCII, and others.
+func madeOf(text, others string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
 			return false
 		}
 	}
-	return body != ""
+	return true
 }
