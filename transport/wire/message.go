@@ -139,6 +139,8 @@ func (m *Unsubscribed) Append(dst []byte) []byte {
 
 // Cursor tells a feed's position: everything before it has been sent.
 type Cursor struct {
+	// Feed is empty outside WebSocket sessions, where the cursor is that of all
+	// streams, and then left out.
 	Feed   string
 	Cursor string
 }
@@ -146,7 +148,7 @@ type Cursor struct {
 // Append implements Message.
 func (m *Cursor) Append(dst []byte) []byte {
 	o := openMessage(dst, "cursor")
-	o.text("feed", m.Feed)
+	o.textIf("feed", m.Feed)
 	o.text("cursor", m.Cursor)
 	return o.close()
 }
