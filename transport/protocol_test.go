@@ -321,7 +321,7 @@ func (p *player) connect(path string, header []string) {
 	}
 	c.SetReadLimit(-1)
 	p.t.Cleanup(func() { _ = c.CloseNow() })
-	p.socket = append(p.socket, &socket{p.t, c})
+	p.socket = append(p.socket, &socket{t: p.t, Conn: c})
 	if p.at < len(p.lines) && strings.HasPrefix(p.lines[p.at], "HTTP/1.1 ") {
 		p.answer(res.StatusCode, res.Header)
 	}

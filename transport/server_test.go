@@ -184,6 +184,7 @@ func (m message) str(field string) string { s, _ := m[field].(string); return s 
 type socket struct {
 	t testing.TB
 	*websocket.Conn
+	last message
 }
 
 // dial opens a WebSocket. Without a token it brings no credential.
@@ -199,7 +200,7 @@ func (in *instance) dial(query, token string) *socket {
 	}
 	c.SetReadLimit(-1)
 	in.t.Cleanup(func() { _ = c.CloseNow() })
-	return &socket{in.t, c}
+	return &socket{t: in.t, Conn: c}
 }
 
 func (s *socket) send(format string, args ...any) {
@@ -216,12 +217,13 @@ func (s *socket) next() message {
 	defer cancel()
 	_, b, err := s.Read(ctx)
 	if err != nil {
-		s.t.Fatalf("read: %v", err)
+		s.t.Fatalf("read: %v; the last message was %v", err, s.last)
 	}
 	var m message
 	if err := json.Unmarshal(b, &m); err != nil {
 		s.t.Fatalf("%s: %v", b, err)
 	}
+	s.last = m
 	return m
 }
 

@@ -306,6 +306,10 @@ func (in *instance) dialWith(query string, header ...string) (*socket, *http.Res
 	in.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
 	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Sec-WebSocket-Protocol" {
+			o.Subprotocols = strings.Split(header[i+1], ", ")
+			continue
+		}
 		o.HTTPHeader.Add(header[i], header[i+1])
 	}
 	c, res, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o)
@@ -314,7 +318,7 @@ func (in *instance) dialWith(query string, header ...string) (*socket, *http.Res
 	}
 	c.SetReadLimit(-1)
 	in.t.Cleanup(func() { _ = c.CloseNow() })
-	return &socket{in.t, c}, res, nil
+	return &socket{t: in.t, Conn: c}, res, nil
 }
 
 // closesWith reads on to the close, which the closing message announces.
