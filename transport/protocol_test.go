@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,9 +17,11 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/transport"
 	"sluice/transport/wire"
 )
 
@@ -353,15 +356,17 @@ func (p *player) message(line string) {
 		if err != nil {
 			p.fatalf("%v", err)
 		}
-		// These come when they come, unless they are what is shown.
-		var m message
-		if json.Unmarshal(b, &m) == nil && m.str("type") == "cursor" && !strings.Contains(text, `"type":"cursor"`) {
+		if comesAnyTime(string(b)) && !comesAnyTime(text) {
 			continue
 		}
 		p.matchJSON(text, string(b))
 		return
 	}
 }
+
+// comesAnyTime reports whether a message comes when it comes, unless it is what
+// the document shows.
+func comesAnyTime(text string) bool { return strings.Contains(text, `"type":"cursor"`) }
 
 // event receives a server-sent event.
 func (p *player) event() {
@@ -415,11 +420,17 @@ func (p *player) event() {
 // line receives a line of NDJSON.
 func (p *player) line() {
 	p.t.Helper()
-	got, err := p.seen.lines.ReadString('\n')
-	if err != nil {
-		p.fatalf("%v", err)
+	for {
+		got, err := p.seen.lines.ReadString('\n')
+		if err != nil {
+			p.fatalf("%v", err)
+		}
+		if comesAnyTime(got) && !comesAnyTime(p.lines[p.at]) {
+			continue
+		}
+		p.matchJSON(p.lines[p.at], got)
+		return
 	}
-	p.matchJSON(p.lines[p.at], got)
 }
 
 // matchJSON compares what the document shows with what the server sent: the
@@ -635,6 +646,49 @@ func TestProtocolRefusesByName(t *testing.T) {
 		status, _, body := in.do(method, target, live, "")
 		if status < 400 || !strings.Contains(body, "not supported by this server yet") {
 			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+// TestReadmeMetrics compares the metrics that the readme lists with those that
+// there are.
+func TestReadmeMetrics(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(b)
+	registry := prometheus.NewRegistry()
+	in := start(t, options{config: func(c *transport.Config) { c.Registry = registry }})
+	// Metrics with a label are there once there is a value.
+	in.publish("orders", 0, 0, 1)
+	c := in.dial("?stream=orders&from=earliest", token(t, "u42", "live", time.Hour))
+	c.until("caught_up")
+	c.send(`{"type":"publish","id":"p","stream":"orders","data":1}`)
+	c.until("published")
+	c.send(`{"type":"dance"}`)
+	c.until("error")
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{"sluice_cut_off_total": true} // which nothing here brings about
+	for _, family := range families {
+		if name := family.GetName(); strings.HasPrefix(name, "sluice_") {
+			there[name] = true
+		}
+	}
+	listed := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\bsluice_\w+`).FindAllString(readme, -1) {
+		listed[name] = true
+		if !there[name] {
+			t.Errorf("the readme lists %s, which is not there", name)
+		}
+	}
+	for name := range there {
+		if !listed[name] {
+			t.Errorf("the readme does not list %s", name)
 		}
 	}
 }
