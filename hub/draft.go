@@ -101,7 +101,7 @@ func (e *encoder) record(d *draft, r *Record) {
 	}
 	if r.Key != nil && !key.Base64 {
 		added.hash = maphash.Bytes(e.seed, r.Key)
-		added.keyStart, added.keyEnd = uint32(key.Start), uint32(key.End)
+		added.keyStart, added.keyEnd = key.Start, key.End
 	}
 	d.add(added)
 }

@@ -264,5 +264,5 @@ func (h *Hub) Publish(ctx context.Context, stream string, messages []Message, do
 
 // jitter is a time between half of d and d.
 func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1) //nolint:gosec // it spreads load, it hides nothing
+	return d/2 + rand.N(d/2+1)
 }

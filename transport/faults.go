@@ -148,5 +148,5 @@ func writeProblem(w http.ResponseWriter, status int, fault *wire.Error) {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(fault.AppendProblem(nil))
+	_, _ = w.Write(fault.AppendProblem(nil)) //nolint:gosec // JSON, and said to be
 }

@@ -117,10 +117,9 @@ type subscription struct {
 	pinged  *hub.Position // what was written before the last ping
 
 	// Of the cursor that the client knows.
-	told       string
-	toldAt     time.Time
-	delivered  bool // something since
-	holdCursor bool
+	told      string
+	toldAt    time.Time
+	delivered bool // something since
 }
 
 // Pump implements hub.Owner.

@@ -227,7 +227,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	s.tuneSocket(conn)
 	socket := &socketConn{Conn: conn, budget: -1}
 	if n := buffered.Reader.Buffered(); n > 0 {
-		early, _ := buffered.Reader.Peek(n)
+		early, _ := buffered.Peek(n)
 		socket.early = bytes.Clone(early)
 	}
 	now := s.now()

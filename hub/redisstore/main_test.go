@@ -229,7 +229,7 @@ func startCluster() ([]string, error) {
 	for range 1000 {
 		ready := 0
 		for _, node := range nodes {
-			slots, err := node.ClusterSlots(ctx).Result()
+			slots, err := node.ClusterShards(ctx).Result()
 			if err != nil {
 				return nil, err
 			}
