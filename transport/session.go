@@ -471,7 +471,7 @@ func (s *session) drain() {
 	for {
 		if len(s.pending) > 0 {
 			n := len(s.pending)
-			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress); err != nil {
+			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
 				s.server.metrics.cutOff(err)
 				s.out.abort()
 				s.end()
@@ -496,6 +496,23 @@ func (s *session) drain() {
 		case stepMore, stepBlocked:
 		}
 	}
+}
+
+// expiryGrace is how long what was written before a token's end may still be on
+// its way to a slow client.
+const expiryGrace = 3 * time.Second
+
+// lastMoment is by when a client must have taken what is pending, zero for
+// whenever it does: slow is no fault, but nothing trickles on behind the end of
+// a token or a close.
+func (s *session) lastMoment() time.Time {
+	if s.closing {
+		return time.Now().Add(s.server.config.Limits.WriteProgress)
+	}
+	if s.expiry.IsZero() {
+		return time.Time{}
+	}
+	return s.expiry.Add(expiryGrace)
 }
 
 // finishWait is how long a client has to answer a close.
