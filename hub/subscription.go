@@ -66,8 +66,9 @@ func (b *Batch) Reset() {
 type takeFunc func(c *chunk, i, n int) int
 
 // Next adds to the batch what the subscription has ready, in a format, up to
-// about room bytes, but at least one event when there is any. It reports
-// whether there is more right away; if not, the owner will be told by Pump.
+// room bytes; an event that is larger is alone in its batch. It reports whether
+// there is more right away; if not, the owner will be told by Pump. Events with
+// the feed's name in them can go over room by one.
 func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 	room += b.Bytes
 	return s.next(b, func(c *chunk, i, n int) int {
@@ -79,7 +80,7 @@ func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 		}
 		framed := c.framed(f, n)
 		j := i
-		for j < n && (j == i || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
+		for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
 			b.count(c.at(j).kind)
 			j++
 		}

@@ -43,22 +43,31 @@ func (s *session) onTime(sc *scratch) {
 		s.ws.onTime(s, sc)
 		return
 	}
-	if now.Sub(s.lastWrite) >= s.heartbeat || s.needsID && now.Sub(s.lastID) >= longCursorEvery {
+	if now.Sub(s.lastWrite) >= s.heartbeat || s.needsID && now.Sub(s.lastID) >= s.idEvery() {
 		s.beat(sc)
 	}
 }
 
-// beat moves a quiet event stream's position.
+// idEvery is how often a client is told a position that does not go with every
+// event.
+func (s *session) idEvery() time.Duration {
+	if s.kind == kindLines {
+		return cursorEvery
+	}
+	return longCursorEvery
+}
+
+// beat tells where an event stream is, which keeps a quiet one alive.
 func (s *session) beat(sc *scratch) {
 	cursor := s.cursor(sc.now)
 	if s.kind == kindLines {
 		s.send(sc, "", &wire.Cursor{Cursor: cursor})
-		return
+	} else {
+		sc.json = wire.AppendCursorData(sc.json[:0], cursor)
+		start := len(sc.arena)
+		sc.arena = wire.AppendNamedSSE(sc.arena, wire.EventCursor, cursor, sc.json)
+		s.write(sc, start)
 	}
-	sc.json = wire.AppendCursorData(sc.json[:0], cursor)
-	start := len(sc.arena)
-	sc.arena = wire.AppendNamedSSE(sc.arena, wire.EventCursor, cursor, sc.json)
-	s.write(sc, start)
 	sc.hasID, s.needsID, s.lastID = true, false, sc.now
 }
 
@@ -82,7 +91,7 @@ func (s *session) schedule(now time.Time) {
 	} else {
 		sooner(s.lastWrite.Add(s.heartbeat))
 		if s.needsID {
-			sooner(s.lastID.Add(longCursorEvery))
+			sooner(s.lastID.Add(s.idEvery()))
 		}
 	}
 	s.due.Store(next.UnixNano())

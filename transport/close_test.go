@@ -43,7 +43,7 @@ func TestDrain(t *testing.T) {
 	}
 	late.closesWith("draining", 1012)
 	_, res, err := in.dialWith("", "Authorization", "Bearer "+key)
-	if err == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+	if err == nil || res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" {
 		t.Errorf("got %v, %v", res, err)
 	}
 	held.release()
@@ -133,7 +133,7 @@ func TestFaultsAreLoggedWithinABound(t *testing.T) {
 		c.until("error")
 	}
 	for range 30 {
-		if _, res, err := in.dialWith("", "Authorization", "Bearer a.b.c"); err == nil || res.StatusCode != 401 {
+		if _, res, err := in.dialWith("", "Authorization", "Bearer a.b.c"); err == nil || res.status != 401 {
 			t.Fatal(err)
 		}
 		r := in.raw(t, "", key)
@@ -168,7 +168,7 @@ func TestAdmission(t *testing.T) {
 	refused := func(query string, header ...string) {
 		t.Helper()
 		_, res, err := in.dialWith(query, header...)
-		if err == nil || res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
+		if err == nil || res.status != http.StatusTooManyRequests || res.header.Get("Retry-After") == "" {
 			t.Errorf("got %v, %v", res, err)
 		}
 		s, _, err := in.dialWith(query, append(header, "Origin", listed)...)

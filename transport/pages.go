@@ -55,7 +55,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		Reading: query.Reading,
 		stream:  r.PathValue("stream"),
 		known:   known,
-		unset:   &hub.Start{Kind: hub.StartLast, Last: wire.DefaultPageLimit},
+		unset:   hub.Start{Kind: hub.StartLast, Last: wire.DefaultPageLimit},
 		look:    true,
 	})
 	if fault != nil {

@@ -18,8 +18,9 @@ type reading struct {
 	auto   bool // acked by pongs
 	// known is where the client itself says that it is, before anything else.
 	known *hub.Cursor
-	// unset is where to start when nothing says where: nil for the tip.
-	unset *hub.Start
+	// unset is where to start when nothing says where; the zero value is the
+	// tip.
+	unset hub.Start
 	// look only reads the named cursor, and does not take it.
 	look bool
 }
@@ -180,10 +181,10 @@ func (s *Server) chooseStart(r reading, named *hub.Position) (hub.Start, *wire.E
 	if r.CursorName != "" && !r.Reset {
 		return hub.Start{}, faultOf(hub.ErrNoCursor)
 	}
-	if r.unset != nil {
-		return *r.unset, nil
+	if r.unset.Kind == "" {
+		return hub.Start{Kind: hub.StartLatest}, nil
 	}
-	return hub.Start{Kind: hub.StartLatest}, nil
+	return r.unset, nil
 }
 
 // parseCursor reads a cursor that a client sends.

@@ -214,7 +214,8 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		principal: c.principal,
 		lastWrite: s.now(),
 	}
-	x.state.Store(queued)
+	// Nobody runs it before start, whatever its subscriptions have already.
+	x.state.Store(again)
 	switch k {
 	case kindEvents:
 		x.format = eventsFormat{}
@@ -235,6 +236,7 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	x.mu.Unlock()
 	s.sessions.add(x)
 	x.worker.add(x)
+	x.state.Store(queued)
 	x.worker.enqueue(x)
 	if s.draining.Load() {
 		x.drainSoon(spread(s.config.DrainSpread))

@@ -194,7 +194,7 @@ func (in *instance) dial(query, token string) *socket {
 	if token != "" {
 		o.HTTPHeader.Set("Authorization", "Bearer "+token)
 	}
-	c, _, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o)
+	c, _, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o) //nolint:bodyclose // the library has
 	if err != nil {
 		in.t.Fatal(err)
 	}

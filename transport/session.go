@@ -30,9 +30,10 @@ const (
 	stepClosed                    // the session has ended
 )
 
-// stepBytes is how much a session writes before others have their turn, and
-// what lies between two ids of an event stream at most.
-const stepBytes = 64 << 10
+// stepBytes is how much of events a session writes before others have their
+// turn. With what goes beside, at most 64 KiB lie between two ids of an event
+// stream, but for an event that is larger.
+const stepBytes = 60 << 10
 
 // kind is the protocol that a session speaks.
 type kind uint8
@@ -198,8 +199,12 @@ func (s *session) step(sc *scratch) stepResult {
 	if !s.closing {
 		more = s.gather(sc)
 	}
-	if s.kind == kindEvents {
+	switch s.kind {
+	case kindEvents:
 		s.identify(sc)
+	case kindLines:
+		s.tellPosition(sc)
+	case kindWebSocket, kindPage:
 	}
 	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
 	if done := s.flush(sc); done != stepIdle {
@@ -246,7 +251,9 @@ func (s *session) gather(sc *scratch) (more bool) {
 			return true
 		}
 		before, records := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps
-		more = sub.Next(&sc.batch, s.format, room) || more
+		if sub.Next(&sc.batch, s.format, room) {
+			more = true
+		}
 		if len(sc.batch.Bufs) > before {
 			sc.hasID = false
 		}
@@ -257,6 +264,11 @@ func (s *session) gather(sc *scratch) (more bool) {
 		if len(s.subs) == 0 {
 			return false
 		}
+	}
+	if more {
+		// Another one is first, as what did not fit may be larger than the rest
+		// of a batch.
+		s.turn++
 	}
 	return more
 }
@@ -382,6 +394,17 @@ func (s *session) identify(sc *scratch) {
 	sc.arena = append(sc.arena, cursor...)
 	sc.arena = append(sc.arena, "\n\n"...)
 	s.write(sc, start)
+}
+
+// tellPosition tells a client that reads lines where it is, now and then.
+func (s *session) tellPosition(sc *scratch) {
+	switch {
+	case s.closing || !s.needsID && sc.batch.Records+sc.batch.Gaps == 0:
+	case sc.now.Sub(s.lastID) < cursorEvery:
+		s.needsID = true
+	default:
+		s.beat(sc)
+	}
 }
 
 // shortWrite is up to how many bytes it is cheaper to copy several buffers

@@ -3,7 +3,6 @@ package transport_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -130,17 +129,16 @@ func TestBadCredentialsInTheHandshake(t *testing.T) {
 		"ping out of range": {"?ping=1ms", []string{"Authorization", good}, 400, "bad_request", 4500},
 	} {
 		_, res, err := in.dialWith(c.query, c.header...)
-		if err == nil || res.StatusCode != c.status {
+		if err == nil || res.status != c.status {
 			t.Errorf("%s: got %v, %v", name, res, err)
 			continue
 		}
-		body, _ := io.ReadAll(res.Body)
 		var problem message
-		if json.Unmarshal(body, &problem) != nil || problem.str("code") != c.code || res.Header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s: got %s", name, body)
+		if json.Unmarshal([]byte(res.body), &problem) != nil || problem.str("code") != c.code || res.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: got %s", name, res.body)
 		}
-		if c.status == http.StatusUnauthorized && res.Header.Get("WWW-Authenticate") == "" {
-			t.Errorf("%s: got %v", name, res.Header)
+		if c.status == http.StatusUnauthorized && res.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: got %v", name, res.header)
 		}
 		s, _, err := in.dialWith(c.query, append(c.header, "Origin", listed)...)
 		if err != nil {
@@ -168,9 +166,9 @@ func TestOrigins(t *testing.T) {
 		"https://APP.example.com", "https://app.example.com/", "https://app.example.com@evil.org", in.url + "0", "https" + in.url[4:],
 	} {
 		for _, credential := range [][]string{{"Authorization", bearer}, {"Cookie", cookie}, nil} {
-			c, _, body := in.open(t, handshakeOf("", append(credential, "Origin", origin)...), false)
+			c, res := in.open(t, handshakeOf("", append(credential, "Origin", origin)...), false)
 			if c.status != http.StatusSwitchingProtocols {
-				t.Errorf("%s: got status %d: %s", origin, c.status, body)
+				t.Errorf("%s: got status %d: %s", origin, c.status, res.body)
 				continue
 			}
 			// What it sends is not looked at.
@@ -197,7 +195,7 @@ func TestOrigins(t *testing.T) {
 	if m := s.until("welcome"); m.str("principal") != "u" {
 		t.Errorf("got %v", m)
 	}
-	if _, res, err := in.dialWith("", "Cookie", cookie); err == nil || res.StatusCode != http.StatusForbidden {
+	if _, res, err := in.dialWith("", "Cookie", cookie); err == nil || res.status != http.StatusForbidden {
 		t.Errorf("a cookie without an origin: %v, %v", res, err)
 	}
 }

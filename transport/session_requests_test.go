@@ -391,12 +391,12 @@ func TestPublishFaults(t *testing.T) {
 func TestRequestsWithoutReading(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = time.Second, 8<<10 }})
-	c, _, _ := in.open(t, handshakeOf("", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
+	c, _ := in.open(t, handshakeOf("", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
 	ask := []byte{}
 	for range 100 {
 		ask = append(ask, frame(fin|text, `{"type":"ping","id":"`+strings.Repeat("x", 64)+`"}`)...)
 	}
-	_ = c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))
 	sent := 0
 	for {
 		n, err := c.Write(ask)

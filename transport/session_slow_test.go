@@ -20,7 +20,7 @@ func TestNeverReading(t *testing.T) {
 		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
 	})
 	key := token(t, "u", "live", time.Hour)
-	stuck, _, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+key), true)
+	stuck, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+key), true)
 	others := make([]*socket, 50)
 	for i := range others {
 		others[i] = in.dial("?stream=orders", key)
@@ -73,7 +73,7 @@ func TestFramesDoNotInterleave(t *testing.T) {
 		},
 		stream: func(s *hub.Stream) { s.LogBytes = 64 << 20 },
 	})
-	c, _, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
+	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
 	c.until("caught_up")
 	const events, asked = 2000, 300
 	var writers sync.WaitGroup

@@ -254,3 +254,32 @@ func TestPingFloodWithoutReading(t *testing.T) {
 	in.sampleBecomes(`sluice_sessions{protocol="websocket"}`, 0)
 	in.sampleBecomes(`sluice_faults_total{code="bad_request"}`, 1)
 }
+
+// A client that is still sending when it is closed is not reset before it has
+// had the time to read why.
+func TestClosedIsNotReset(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{limits: func(l *transport.Limits) { l.MessageBytes, l.SessionsPerPrincipal = 1024, 0 }})
+	key := token(t, "u", "live", time.Hour)
+	for _, name := range []string{"unmasked", "ping flood", "endless empty fragments", "binary", "a byte too much", "invalid UTF-8", "close 1005"} {
+		c := in.raw(t, "", key)
+		_, _ = c.Write(frameFaults()[name].sent)
+		_ = c.closes()
+		for range 5 {
+			time.Sleep(5 * time.Millisecond)
+			if _, err := c.Write(frame(fin|text, "{}")); err != nil {
+				t.Errorf("%s: %v", name, err)
+				break
+			}
+		}
+	}
+	refused, _ := in.open(t, handshakeOf("", "Origin", "null"), false)
+	_ = refused.closesAfter("forbidden")
+	time.Sleep(20 * time.Millisecond)
+	for range 2 {
+		if _, err := refused.Write(frame(fin|text, "{}")); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

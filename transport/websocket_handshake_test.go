@@ -30,15 +30,15 @@ func TestHandshakeFaults(t *testing.T) {
 		"no connection": {strings.Replace(good, "Connection: Upgrade", "Connection: close", 1), 426, [2]string{"Upgrade", "websocket"}},
 		"post":          {strings.Replace(good, "GET", "POST", 1), 405, [2]string{}},
 	} {
-		_, res, body := in.open(t, c.request, false)
-		if res.StatusCode != c.status {
-			t.Errorf("%s: got status %d, want %d: %s", name, res.StatusCode, c.status, body)
+		_, res := in.open(t, c.request, false)
+		if res.status != c.status {
+			t.Errorf("%s: got status %d, want %d: %s", name, res.status, c.status, res.body)
 		}
-		if c.status != http.StatusMethodNotAllowed && (res.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, `"code":"bad_request"`)) {
-			t.Errorf("%s: got %s: %s", name, res.Header.Get("Content-Type"), body)
+		if c.status != http.StatusMethodNotAllowed && (res.header.Get("Content-Type") != "application/problem+json" || !strings.Contains(res.body, `"code":"bad_request"`)) {
+			t.Errorf("%s: got %s: %s", name, res.header.Get("Content-Type"), res.body)
 		}
-		if c.header[0] != "" && res.Header.Get(c.header[0]) != c.header[1] {
-			t.Errorf("%s: got %v", name, res.Header)
+		if c.header[0] != "" && res.header.Get(c.header[0]) != c.header[1] {
+			t.Errorf("%s: got %v", name, res.header)
 		}
 	}
 }
@@ -49,12 +49,12 @@ func TestHandshakeFaultsDoNotCountAsSessions(t *testing.T) {
 	in := start(t, options{limits: func(l *transport.Limits) { l.SessionsPerAddress = 2 }})
 	short := strings.Replace(handshakeOf(""), "dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ=", 1)
 	for range 5 {
-		if c, _, _ := in.open(t, short, false); c.status != 400 {
+		if c, _ := in.open(t, short, false); c.status != 400 {
 			t.Fatalf("got status %d", c.status)
 		}
 	}
 	for range 5 {
-		if c, _, _ := in.open(t, handshakeOf("?nonsense=1"), false); c.status != 400 {
+		if c, _ := in.open(t, handshakeOf("?nonsense=1"), false); c.status != 400 {
 			t.Fatalf("got status %d", c.status)
 		}
 	}
@@ -71,11 +71,11 @@ func TestHandshakeSubprotocol(t *testing.T) {
 		if offered != "" {
 			header = []string{"Sec-WebSocket-Protocol", offered}
 		}
-		_, res, _ := in.open(t, handshakeOf("", header...), false)
-		if got := res.Header.Get("Sec-WebSocket-Protocol"); res.StatusCode != 101 || got != want {
-			t.Errorf("offered %q: status %d, got %q, want %q", offered, res.StatusCode, got, want)
+		_, res := in.open(t, handshakeOf("", header...), false)
+		if got := res.header.Get("Sec-WebSocket-Protocol"); res.status != 101 || got != want {
+			t.Errorf("offered %q: status %d, got %q, want %q", offered, res.status, got, want)
 		}
-		if extensions := res.Header.Get("Sec-WebSocket-Extensions"); extensions != "" {
+		if extensions := res.header.Get("Sec-WebSocket-Extensions"); extensions != "" {
 			t.Errorf("got extensions %q", extensions)
 		}
 	}

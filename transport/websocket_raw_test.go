@@ -85,9 +85,16 @@ func handshakeOf(path string, header ...string) string {
 	return b.String() + "\r\n"
 }
 
+// answer is what a handshake is answered with.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // open sends a request and reads the head of the answer, and its body when it
 // is no WebSocket.
-func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSocket, *http.Response, string) {
+func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSocket, answer) {
 	t.Helper()
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		if !smallBuffer {
@@ -118,21 +125,21 @@ func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSo
 	defer func() { _ = res.Body.Close() }()
 	c.status = res.StatusCode
 	if c.status == http.StatusSwitchingProtocols {
-		return c, res, ""
+		return c, answer{res.StatusCode, res.Header, ""}
 	}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, res, string(body)
+	return c, answer{res.StatusCode, res.Header, string(body)}
 }
 
 // raw opens a WebSocket with a token and reads its welcome.
 func (in *instance) raw(t testing.TB, path, token string) *rawSocket {
 	t.Helper()
-	c, _, body := in.open(t, handshakeOf(path, "Authorization", "Bearer "+token), false)
+	c, res := in.open(t, handshakeOf(path, "Authorization", "Bearer "+token), false)
 	if c.status != http.StatusSwitchingProtocols {
-		t.Fatalf("got status %d: %s", c.status, body)
+		t.Fatalf("got status %d: %s", c.status, res.body)
 	}
 	if m := c.until("welcome"); m == nil {
 		t.Fatal("no welcome came")
@@ -302,7 +309,7 @@ func (c *rawSocket) closesAfter(code string) int {
 }
 
 // dialWith opens a WebSocket with headers, or says why it is refused.
-func (in *instance) dialWith(query string, header ...string) (*socket, *http.Response, error) {
+func (in *instance) dialWith(query string, header ...string) (*socket, answer, error) {
 	in.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
 	for i := 0; i+1 < len(header); i += 2 {
@@ -312,13 +319,18 @@ func (in *instance) dialWith(query string, header ...string) (*socket, *http.Res
 		}
 		o.HTTPHeader.Add(header[i], header[i+1])
 	}
-	c, res, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o)
+	c, res, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o) //nolint:bodyclose // the library has
 	if err != nil {
-		return nil, res, err
+		refused := answer{}
+		if res != nil {
+			body, _ := io.ReadAll(res.Body)
+			refused = answer{res.StatusCode, res.Header, string(body)}
+		}
+		return nil, refused, err
 	}
 	c.SetReadLimit(-1)
 	in.t.Cleanup(func() { _ = c.CloseNow() })
-	return &socket{t: in.t, Conn: c}, res, nil
+	return &socket{t: in.t, Conn: c}, answer{res.StatusCode, res.Header, ""}, nil
 }
 
 // closesWith reads on to the close, which the closing message announces.

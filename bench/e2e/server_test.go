@@ -72,7 +72,7 @@ func newInstance(t *testing.T, s setup) *instance {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "e2e.key"), signingKey)
 	if s.kafka == "" {
-		s.kafka = fmt.Sprintf("kafka: {brokers: [%q]}", started.Brokers[0].Addr)
+		s.kafka = fmt.Sprintf("kafka: {brokers: [%s]}", strings.Join(started.Bootstrap(), ", "))
 	}
 	var config strings.Builder
 	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: {url: %q}\n", i.addr, i.admin, s.kafka, started.Redis.URL())
