@@ -55,7 +55,7 @@ func newEncoder(stream string, content Content, recordBytes int, seed maphash.Se
 func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
-		was = f.Gap.To
+		was = f.Gap.behind()
 	}
 	if f.Each != nil {
 		f.Each(func(r *Record) bool {
@@ -108,5 +108,5 @@ func (e *encoder) record(d *draft, r *Record) {
 
 func (e *encoder) gap(d *draft, g Gap, epoch int32) {
 	d.bodies = e.gaps.append(d.bodies, g)
-	d.add(entry{kind: entryGap, reason: g.Reason.code(), partition: g.Partition, epoch: epoch, next: g.To})
+	d.add(entry{kind: entryGap, reason: g.Reason.code(), partition: g.Partition, epoch: epoch, next: g.behind()})
 }

@@ -39,12 +39,12 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 		if ok && was.Offset >= first.Offset {
 			continue
 		}
+		// To StartLast, fewer than asked for is no gap.
+		if req.Start.Kind != StartLast {
+			s.tell(Gap{Partition: first.Partition, From: was.Offset, To: first.Offset, Reason: GapPolicy}, first.Epoch)
+		}
 		s.own.set(first)
 		clamped = true
-		if req.Start.Kind == StartLast {
-			continue // fewer than asked for is no gap
-		}
-		s.tell(Gap{Partition: first.Partition, From: was.Offset, To: first.Offset, Reason: GapPolicy}, first.Epoch)
 	}
 	return clamped, nil
 }

@@ -42,7 +42,25 @@ type log struct {
 	mu    sync.Mutex // guards the lists below, and whoever changes chunks
 	feeds map[string]*Feed
 	keyed map[string][]*Feed
-	cuts  []Place // where partitions went on after being truncated
+	cuts  []cut
+}
+
+// cut is where a partition went on after being truncated.
+type cut struct {
+	to Place
+	// epoch is the last one read before, -1 when that is not known: what has
+	// been given out anew is of a later one.
+	epoch int32
+	index uint64 // where the log went on
+}
+
+// voids reports whether a position is beyond the cut and older than it. Index
+// is where in the log it was taken, 0 when that is not known.
+func (c cut) voids(at Place, index uint64) bool {
+	if at.Partition != c.to.Partition || at.Offset <= c.to.Offset {
+		return false
+	}
+	return index > 0 && index < c.index || at.Epoch >= 0 && at.Epoch <= c.epoch
 }
 
 // mark is an index of a log with the position that belongs to it. All who are
@@ -102,23 +120,29 @@ func (l *log) restart(start Position) {
 
 // cut empties the log because a partition goes on from an earlier offset under
 // a new epoch.
-func (l *log) cut(at Place) {
+func (l *log) cut(to Place) {
 	next := l.at.Clone()
-	next.set(at)
+	was, ok := next.Place(to.Partition)
+	if !ok {
+		was.Epoch = -1
+	}
+	next.set(to)
+	made := cut{to: to, epoch: was.Epoch, index: l.tip.Load().index + 1}
 	l.mu.Lock()
-	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts):], at)
+	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts+1):], made)
 	l.mu.Unlock()
 	l.restart(next)
 }
 
-// cutBelow finds where a position that was taken before a cut goes on.
-func (l *log) cutBelow(at Place) (Place, bool) {
+// cutBelow finds where a position that was taken before a cut goes on. Index is
+// where in the log it was taken, 0 when that is not known.
+func (l *log) cutBelow(at Place, index uint64) (Place, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found, ok := at, false
 	for _, c := range l.cuts {
-		if c.Partition == at.Partition && found.Offset > c.Offset && found.Epoch >= 0 && found.Epoch < c.Epoch {
-			found, ok = c, true
+		if c.voids(at, index) && c.to.Offset < found.Offset {
+			found, ok = c.to, true
 		}
 	}
 	return found, ok

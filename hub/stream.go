@@ -201,7 +201,8 @@ func (r *reading) Append(batch []*Fetched) {
 				"partition", f.Gap.Partition, "from", f.Gap.From, "to", f.Gap.To, "reason", string(f.Gap.Reason))
 			if f.Gap.Reason == GapTruncated {
 				r.flush()
-				r.log.cut(Place{Partition: f.Partition, Epoch: f.Next.Epoch, Offset: f.Gap.To})
+				// The epoch of what Next passes may be a later one already.
+				r.log.cut(Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()})
 				cut := *f
 				cut.Gap = nil
 				f = &cut

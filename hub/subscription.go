@@ -35,9 +35,15 @@ type Subscription struct {
 	own    *Position
 	joined bool
 	index  uint64
+	fell   uint64 // the index at which it fell out of the log, else 0
 	late   *late
 
-	told   *chunk // gaps of its own, to be told before anything else
+	// Gaps of its own, to be told before anything else: from which on, and
+	// where it was before the first of them.
+	told     *chunk
+	toldNext int
+	untold   *Position
+
 	target uint64 // where it has caught up
 	caught bool
 	status *Status
@@ -147,10 +153,9 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	for s.ended == "" {
 		switch {
 		case s.told != nil:
-			if n := s.deliver(s.told, 0, s.told.len(), take); n < s.told.len() {
+			if !s.deliverTold(take) {
 				return s.ended == ""
 			}
-			s.told = nil
 		case s.late != nil:
 			waiting, full := s.nextLate(take)
 			if waiting || full {
@@ -264,7 +269,7 @@ func (s *Subscription) wants(c *chunk, i int) bool {
 	if e.kind == entryAdvance || !s.feed.filter.passes(c, i) {
 		return false
 	}
-	return c == s.told || e.truncates() || s.own.Offset(e.partition, 0) < e.next
+	return e.truncates() || s.own.Offset(e.partition, 0) < e.next
 }
 
 // pass moves its own position behind an entry.
@@ -322,7 +327,7 @@ func (s *Subscription) fallBehind() {
 		own := s.at.at.Clone()
 		s.own = &own
 	}
-	s.joined = false
+	s.joined, s.fell = false, s.index
 }
 
 // join finds the place in the log that belongs to its position, or begins to
@@ -334,11 +339,12 @@ func (s *Subscription) join() {
 		return
 	}
 	for _, at := range s.own.Places {
-		if to, ok := s.log.cutBelow(at); ok {
-			s.tell(Gap{Partition: at.Partition, From: at.Offset, To: to.Offset, Reason: GapTruncated}, to.Epoch)
+		if to, ok := s.log.cutBelow(at, s.fell); ok {
+			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
 			s.own.set(to)
 		}
 	}
+	s.fell = 0
 	c, i := s.log.covering(*s.own)
 	if c == nil {
 		s.late = s.hub.readLate(s)
@@ -358,20 +364,39 @@ func (s *Subscription) void(floor Position) {
 	s.own = &Position{Topic: floor.Topic}
 }
 
-// tell has a gap of its own delivered before anything else.
+// tell has a gap of its own delivered before anything else. Its position is to
+// be moved behind the gap after that: until the gap has been delivered, the
+// cursor is what it was before.
 func (s *Subscription) tell(g Gap, epoch int32) {
 	var d draft
-	if s.told != nil {
+	if s.told == nil {
+		at := s.Position().Clone()
+		s.untold = &at
+	} else {
 		d = draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
 	}
 	s.stream.encoder.gap(&d, g, epoch)
 	s.told = d.chunk(Position{})
 }
 
+// deliverTold delivers gaps of its own, and reports whether that was all.
+func (s *Subscription) deliverTold(take takeFunc) bool {
+	if s.failOnGap {
+		s.ended = s.told.at(s.toldNext).reason.reason()
+		return false
+	}
+	n := s.told.len()
+	if s.toldNext = take(s.told, s.toldNext, n); s.toldNext < n {
+		return false
+	}
+	s.told, s.toldNext, s.untold = nil, 0, nil
+	return true
+}
+
 // CaughtUp reports, once, that everything that stood in the topic when the
 // subscription began has been delivered.
 func (s *Subscription) CaughtUp() bool {
-	if s.caught || !s.joined || s.index < s.target || s.ended != "" {
+	if s.caught || !s.joined || s.told != nil || s.index < s.target || s.ended != "" {
 		return false
 	}
 	s.caught = true
@@ -394,7 +419,10 @@ func (s *Subscription) Ended() GapReason { return s.ended }
 
 // Position is behind all that Next has given out.
 func (s *Subscription) Position() Position {
-	if s.own == nil {
+	switch {
+	case s.untold != nil:
+		return s.untold.Clone()
+	case s.own == nil:
 		return s.at.at
 	}
 	return s.own.Clone()
@@ -402,10 +430,10 @@ func (s *Subscription) Position() Position {
 
 // Cursor is the text of a cursor behind all that Next has given out.
 func (s *Subscription) Cursor() string {
-	if s.own == nil {
+	if s.own == nil && s.untold == nil {
 		return s.at.cursor(s.stream.Name)
 	}
-	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{s.stream.Name, *s.own}}}.String()
+	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{s.stream.Name, s.Position()}}}.String()
 }
 
 // Stream is the public name of the stream.

@@ -3,6 +3,7 @@ package hubtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"sluice/hub"
@@ -25,6 +26,7 @@ type topic struct {
 
 type partition struct {
 	start   int64
+	epoch   int32
 	records []hub.Record // from start on
 }
 
@@ -54,6 +56,9 @@ func (t *Topics) Append(name string, r hub.Record) int64 {
 	t.change(func() {
 		p := &t.topics[name].partitions[r.Partition]
 		r.Offset = p.start + int64(len(p.records))
+		if r.Epoch != hidden {
+			r.Epoch = p.epoch
+		}
 		p.records = append(p.records, r)
 	})
 	return r.Offset
@@ -76,6 +81,26 @@ func (t *Topics) Expire(name string, partition int32, below int64) {
 		p.records = p.records[below-p.start:]
 		p.start = below
 	})
+}
+
+// Truncate cuts a partition short, as an unclean leader election does: what
+// comes then has a new epoch and offsets that were given out before.
+func (t *Topics) Truncate(name string, partition int32, to int64) {
+	t.change(func() {
+		p := &t.topics[name].partitions[partition]
+		p.records = slices.Clip(p.records[:to-p.start])
+		p.epoch++
+	})
+}
+
+// epochEnd is where the records of an epoch, or of the last one before it, end.
+func (p *partition) epochEnd(epoch int32) int64 {
+	for i := range p.records {
+		if p.records[i].Epoch > epoch {
+			return p.start + int64(i)
+		}
+	}
+	return p.start + int64(len(p.records))
 }
 
 // Away makes the cluster out of reach, or lets it be reached again.
@@ -145,6 +170,15 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
 	f := &hub.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
+	end := tip
+	if at.Epoch >= 0 {
+		end = p.epochEnd(at.Epoch)
+	}
+	if at.Offset > end {
+		f.Gap = &hub.Gap{Partition: at.Partition, From: end, To: at.Offset, Reason: hub.GapTruncated}
+		f.Next = hub.Place{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
+		return f
+	}
 	if at.Offset < p.start {
 		f.Gap = &hub.Gap{Partition: at.Partition, From: at.Offset, To: p.start, Reason: hub.GapRetention}
 		at.Offset = p.start
@@ -152,6 +186,11 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 	records := p.records[min(at.Offset-p.start, int64(len(p.records))):]
 	records = records[:min(n, len(records))]
 	f.Next.Offset = at.Offset + int64(len(records))
+	for i := range records {
+		if records[i].Epoch != hidden {
+			f.Next.Epoch = records[i].Epoch
+		}
+	}
 	f.Each = func(yield func(*hub.Record) bool) {
 		for i := range records {
 			if records[i].Epoch != hidden && !yield(&records[i]) {
