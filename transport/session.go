@@ -217,6 +217,20 @@ func (s *session) step(sc *scratch) stepResult {
 	return stepIdle
 }
 
+// safeStep is step for executors: a panic, which is a fault of ours, costs the
+// session at hand and no other.
+func (s *session) safeStep(sc *scratch) (result stepResult) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.server.notePanic("a session panicked", cause)
+			s.out.abort()
+			s.end()
+			result = stepClosed
+		}
+	}()
+	return s.step(sc)
+}
+
 // obey runs the commands that have come.
 func (s *session) obey(sc *scratch) {
 	s.mu.Lock()
@@ -485,7 +499,7 @@ func (s *session) drain() {
 				return
 			}
 		}
-		switch s.step(sc) {
+		switch s.safeStep(sc) {
 		case stepIdle:
 			if s.state.CompareAndSwap(running, idle) {
 				return
