@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 )
@@ -16,8 +15,15 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	pending []pendingCommit
+	latest  map[committer]int // the last of each in pending
 	wake    chan struct{}
 	holders map[CursorName]*Holding
+}
+
+// committer is who acks: a subscription that holds a name, or nobody.
+type committer struct {
+	name  CursorName
+	fence int64
 }
 
 type pendingCommit struct {
@@ -45,6 +51,7 @@ func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
 		store:   store,
 		every:   every,
 		wake:    make(chan struct{}, 1),
+		latest:  make(map[committer]int),
 		holders: make(map[CursorName]*Holding),
 	}, nil
 }
@@ -144,13 +151,13 @@ func (k *Keeper) commit(c Commit, done func(error)) {
 		done(ErrStoreUnavailable)
 		return
 	}
-	i := slices.IndexFunc(k.pending, func(p pendingCommit) bool {
-		return p.CursorName == c.CursorName && p.Fence == c.Fence && !p.Reset && !c.Reset && c.Position.Covers(p.Position)
-	})
-	if i >= 0 {
+	by := committer{c.CursorName, c.Fence}
+	i, ok := k.latest[by]
+	if ok && !k.pending[i].Reset && !c.Reset && c.Position.Covers(k.pending[i].Position) {
 		k.pending[i].Commit = c
 		k.pending[i].done = append(k.pending[i].done, done)
 	} else {
+		k.latest[by] = len(k.pending)
 		k.pending = append(k.pending, pendingCommit{c, []func(error){done}})
 	}
 	k.mu.Unlock()
@@ -166,6 +173,7 @@ func (k *Keeper) flush(ctx context.Context) {
 	k.mu.Lock()
 	pending := k.pending
 	k.pending = nil
+	clear(k.latest)
 	k.mu.Unlock()
 	if len(pending) == 0 {
 		return
