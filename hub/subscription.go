@@ -419,5 +419,13 @@ func (s *Subscription) Feed() *Feed { return s.feed }
 
 // AtTip reports whether it has delivered everything that has come so far.
 func (s *Subscription) AtTip() bool {
-	return s.joined && s.told == nil && s.index == s.log.tip.Load().index
+	tip := s.log.tip.Load()
+	switch {
+	case s.told != nil:
+		return false
+	case s.joined && s.index == tip.index:
+		return true
+	}
+	// Whoever read on from Kafka may have had it all before joining the log.
+	return s.own != nil && s.own.Covers(tip.at)
 }
