@@ -114,16 +114,16 @@ func (s *Subscription) takeLabelled(b *Batch, f Format, c *chunk, i, n, room int
 func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
 	var b Batch
 	return s.next(&b, func(c *chunk, i, n int) int {
-		for ; i < n && records > 0; i++ {
-			switch c.at(i).kind {
-			case entryRecord:
-				visit(false, c.body(i))
-				records--
-			case entryGap:
-				visit(true, c.body(i))
-				records--
-			case entryAdvance:
+		for ; i < n; i++ {
+			kind := c.at(i).kind
+			if kind == entryAdvance {
+				continue
 			}
+			if records == 0 {
+				return i
+			}
+			visit(kind == entryGap, c.body(i))
+			records--
 		}
 		return i
 	})
