@@ -54,8 +54,9 @@ type reading struct {
 	log    *log
 	cause  atomic.Pointer[error] // why it is not ready yet
 
-	draft  draft // owned by Append
-	chunks int
+	// Owned by Append.
+	draft  draft
+	newest *chunk // when the log was last kept within its bounds
 }
 
 // acquire gives the stream's log, and keeps it alive until release. It waits
@@ -231,8 +232,8 @@ func (r *reading) flush() {
 	st.bytes.Add(uint64(len(r.draft.bodies)))
 	r.log.append(&r.draft)
 	r.draft.reset()
-	if n := len(*r.log.chunks.Load()); n != r.chunks {
-		r.chunks = n
+	if r.log.last != r.newest {
+		r.newest = r.log.last
 		r.log.shrink(st.LogBytes)
 		st.hub.balance()
 	}
