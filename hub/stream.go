@@ -127,6 +127,18 @@ func (st *stream) logNow() *log {
 // topicNow is the topic as it was last described. A log has been there before.
 func (st *stream) topicNow() Topic { return *st.topic.Load() }
 
+// grown asks for the topic anew, as somebody knows more partitions of it, which
+// the source follows without a word.
+func (st *stream) grown(ctx context.Context) Topic {
+	known := st.topic.Load()
+	topic, err := st.Source.Topic(ctx, st.Topic)
+	if err != nil || topic.ID != known.ID || topic.Partitions <= known.Partitions {
+		return *known
+	}
+	st.topic.CompareAndSwap(known, &topic)
+	return topic
+}
+
 // run reads the stream until the context ends.
 func (r *reading) run(ctx context.Context) {
 	st := r.stream

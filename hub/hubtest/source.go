@@ -51,6 +51,15 @@ func (t *Topics) Create(name string, partitions int) {
 	})
 }
 
+// Grow gives a topic more partitions.
+func (t *Topics) Grow(name string, partitions int) {
+	t.change(func() {
+		grown := make([]partition, partitions)
+		copy(grown, t.topics[name].partitions)
+		t.topics[name].partitions = grown
+	})
+}
+
 // Append adds a record and returns its offset.
 func (t *Topics) Append(name string, r hub.Record) int64 {
 	return t.AppendBatch(name, []hub.Record{r})
