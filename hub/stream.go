@@ -42,7 +42,8 @@ type stream struct {
 
 	mu      sync.Mutex
 	users   int
-	reading *reading // nil while nobody is interested
+	reading *reading    // nil while nobody is interested
+	linger  *time.Timer // runs while there are no users, else nil
 }
 
 // reading is one time of a stream being read, from a first subscriber until
@@ -64,6 +65,10 @@ type reading struct {
 func (st *stream) acquire(ctx context.Context) (*log, error) {
 	st.mu.Lock()
 	st.users++
+	if st.linger != nil {
+		st.linger.Stop()
+		st.linger = nil
+	}
 	r := st.reading
 	if r == nil {
 		base, cancel := context.WithCancel(st.hub.running())
@@ -97,15 +102,17 @@ func (st *stream) release() {
 	if st.users > 0 {
 		return
 	}
-	r := st.reading
-	time.AfterFunc(st.Linger, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(st.Linger, func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		if st.users == 0 && st.reading == r && r != nil {
-			r.cancel()
-			st.reading = nil
+		// It may have been too late to stop it.
+		if st.linger == timer {
+			st.reading.cancel()
+			st.reading, st.linger = nil, nil
 		}
 	})
+	st.linger = timer
 }
 
 // logNow is the log while the stream is being read, else nil.
