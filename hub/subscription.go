@@ -12,8 +12,8 @@ type Owner interface {
 // Subscription is a place in a feed. It holds no records: it reads the log, or
 // what of Kafka precedes the log, as its owner asks for more.
 //
-// Close may be called by anyone; all other methods are for the one goroutine
-// that the owner has deliver at a time.
+// All methods are for the one goroutine that the owner has deliver at a time,
+// Close too.
 type Subscription struct {
 	// Immutable.
 	hub       *Hub
