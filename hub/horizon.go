@@ -35,8 +35,8 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 	}
 	clamped := false
 	for _, first := range at.Places {
-		was, ok := from.Place(first.Partition)
-		if ok && was.Offset >= first.Offset {
+		was, _ := from.Place(first.Partition)
+		if was.Offset >= first.Offset {
 			continue
 		}
 		// To StartLast, fewer than asked for is no gap.

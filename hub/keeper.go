@@ -15,13 +15,13 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	pending []pendingCommit
-	latest  map[committer]int // the last of each in pending
+	last    map[commitKey]int // the last one pending of each
 	wake    chan struct{}
 	holders map[CursorName]*Holding
 }
 
-// committer is who acks: a subscription that holds a name, or nobody.
-type committer struct {
+// commitKey tells apart the acks that can be written as one.
+type commitKey struct {
 	name  CursorName
 	fence int64
 }
@@ -51,7 +51,7 @@ func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
 		store:   store,
 		every:   every,
 		wake:    make(chan struct{}, 1),
-		latest:  make(map[committer]int),
+		last:    make(map[commitKey]int),
 		holders: make(map[CursorName]*Holding),
 	}, nil
 }
@@ -76,6 +76,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.flush(last)
 			return nil
 		case <-k.wake:
+		}
+		if ctx.Err() != nil {
+			continue // both were ready: what is left is written in its own time
 		}
 		k.flush(ctx)
 		pause := time.NewTimer(k.every)
@@ -151,13 +154,13 @@ func (k *Keeper) commit(c Commit, done func(error)) {
 		done(ErrStoreUnavailable)
 		return
 	}
-	by := committer{c.CursorName, c.Fence}
-	i, ok := k.latest[by]
+	key := commitKey{c.CursorName, c.Fence}
+	i, ok := k.last[key]
 	if ok && !k.pending[i].Reset && !c.Reset && c.Position.Covers(k.pending[i].Position) {
 		k.pending[i].Commit = c
 		k.pending[i].done = append(k.pending[i].done, done)
 	} else {
-		k.latest[by] = len(k.pending)
+		k.last[key] = len(k.pending)
 		k.pending = append(k.pending, pendingCommit{c, []func(error){done}})
 	}
 	k.mu.Unlock()
@@ -173,7 +176,7 @@ func (k *Keeper) flush(ctx context.Context) {
 	k.mu.Lock()
 	pending := k.pending
 	k.pending = nil
-	clear(k.latest)
+	clear(k.last)
 	k.mu.Unlock()
 	if len(pending) == 0 {
 		return
