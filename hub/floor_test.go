@@ -95,7 +95,7 @@ func startHubNow(t *testing.T, topics *hubtest.Topics, now func() time.Time) *hu
 	t.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 16 << 20}},
-		Shards:  2, Wake: pumpOwners, StartTimeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: now,
+		Shards:  2, Wake: pumpOwners, StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func runHub(t *testing.T, topics *hubtest.Topics, replays int, linger time.Durat
 	t.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 32 << 10, Linger: linger}},
-		Shards:  2, Wake: pumpOwners, ReplaysPerInstance: replays, StartTimeout: time.Second,
+		Shards:  2, Wake: pumpOwners, ReplaysPerInstance: replays, StartTimeout: 20 * time.Second,
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
