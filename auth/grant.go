@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ReplayUnlimited, in a Grant or as the answer of Principal.Replay, is as far
+// ReplayUnlimited is, in a Grant and as the answer of Principal.Replay, as far
 // back as Kafka keeps.
 const ReplayUnlimited time.Duration = math.MaxInt64
 

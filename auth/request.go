@@ -11,7 +11,7 @@ const (
 	// CookieName is the cookie that holds a bearer token. Its prefix makes
 	// browsers keep it to one host, over TLS.
 	CookieName = "__Host-sluice"
-	// SubprotocolPrefix, with a token in base64url behind it, is a WebSocket
+	// SubprotocolPrefix begins, with a token in base64url behind it, a WebSocket
 	// subprotocol that brings a credential, as page scripts cannot set headers.
 	SubprotocolPrefix = "base64url.bearer.authorization."
 

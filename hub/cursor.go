@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// ErrBadCursor: a cursor that was damaged, shortened or never made by a server.
+// ErrBadCursor is a cursor that was damaged, shortened or never made by a server.
 var ErrBadCursor = errors.New("bad cursor")
 
 // Cursor is where a connection stands in each of its streams.

@@ -1,3 +1,88 @@
-// Package hub is the domain of Sluice: records, positions, cursors, logs,
-// feeds and subscriptions.
+// Package hub is the domain of Sluice: streams of records, read from Kafka once
+// and delivered to any number of subscribers, each of whom is no more than a
+// position.
+//
+// The recent records of a stream stand in one log, each encoded once. A
+// subscription is an index into that log, and delivering is handing out slices
+// of it. No subscriber has a queue, so a slow one holds no memory, and a burst
+// is one slice. Whoever is below the log's floor reads on from Kafka and joins
+// the log again by position. Replay, resume and catching up are therefore one
+// path, and going over to what is live needs no lock.
+//
+// The package knows no network, no Kafka client and no Redis: a [Source] reads,
+// a [Producer] stores, a [CursorStore] keeps named cursors, and an [Owner] is
+// told when there is something to deliver.
+//
+// # Guarantees
+//
+//   - No silent gap. From a valid position every record that the filter passes is
+//     delivered, or a gap event comes before anything later of its partition.
+//   - Order. Offsets rise within a partition of a subscription, until a gap says
+//     log_changed or truncated.
+//   - A cursor never leads: it covers what [Subscription.Next] has given out, and
+//     no more. It is made of what it covers, and checked when it comes back: the
+//     topic's identity and the epochs tell a topic made again and a log cut short,
+//     a checksum tells damage.
+//   - Bytes that were given out are never changed, and can be kept.
+//   - Memory is bounded: a stream's log by Stream.LogBytes, all of them by
+//     Config.LogMemory (streams that nobody reads give first), what is read ahead
+//     for one late subscriber to a few fetches, and how many are late at once by
+//     the bounds of replays.
+//   - A slow subscriber holds up nobody else. Config.Pace holds the reading up
+//     for the workers, and never for a client.
+//   - An outage of Kafka ends no subscription. It is told by
+//     [Subscription.StatusChange], and reading goes on where it was.
+//   - A named cursor moves only by its owner's acks. Two that take the same name
+//     are told apart by a fence, and the older one is told.
+//
+// Rights are not looked at here: who may read what, and how far back, is the
+// caller's to know and to say in a [Request].
+//
+// # Goroutines
+//
+// New starts none. Hub.Run waits for all that the hub has started, which live
+// until its context ends: for each stream that is read, one that follows the
+// source and appends, and one that fills the log backwards and ends; for each
+// late subscription one that reads from Kafka, no faster than it is delivered,
+// and that ends where the subscription takes nothing for some seconds. A
+// stream is read from its first subscriber until Stream.Linger after its last.
+//
+// Keeper.Run writes what is acked in its own goroutine, and has one beside that
+// hears which names were taken elsewhere.
+//
+// A log has one appender: the goroutine in which the source calls
+// [Sink.Append]. Readers need no lock. A [Subscription] is for one goroutine at
+// a time, that of whoever delivers. Config.Wake,
+// [Owner.Pump] and the functions given to a Keeper are called from the hub's
+// goroutines and must not block.
+//
+// # Files
+//
+//	hub.go           Config, Hub, Run, the list of streams, memory of all logs
+//	stream.go        a stream being read: start, linger, outages, a new topic
+//	source.go        Source, Sink and what they hand over; reasons for gaps
+//	record.go        Record, Header
+//	producer.go      Producer, Message and the three answers to a publish
+//	position.go      TopicID, Place, Position
+//	cursor.go        a position as text, and what a client has seen since
+//
+//	log.go           the log: chunks from floor to tip, marks, who is woken
+//	chunk.go         a chunk and its entries; layouts for wire formats
+//	draft.go         from what a source reads to entries
+//	backfill.go      filling a log backwards
+//	feed.go          a filter and those who share it; key matching
+//
+//	subscribe.go     Request, where a subscription begins
+//	horizon.go       how far back it may begin
+//	newest.go        where the newest N records begin
+//	subscription.go  a place in a feed: Next, Collect, Cursor
+//	late.go          reading from Kafka what precedes the log
+//	replays.go       how many may do so at once, and in which order
+//
+//	named.go         CursorStore
+//	keeper.go        gathering acks, holding names
+//
+//	event.go         a record as an event
+//	gap.go           a gap as an event
+//	jsontext.go      checking JSON without recursion, writing strings
 package hub

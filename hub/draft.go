@@ -55,7 +55,7 @@ func newEncoder(stream string, content Content, recordBytes int, seed maphash.Se
 func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
-		was = f.Gap.To
+		was = f.Gap.behind()
 	}
 	if f.Each != nil {
 		f.Each(func(r *Record) bool {
@@ -101,12 +101,12 @@ func (e *encoder) record(d *draft, r *Record) {
 	}
 	if r.Key != nil && !key.Base64 {
 		added.hash = maphash.Bytes(e.seed, r.Key)
-		added.keyStart, added.keyEnd = uint32(key.Start), uint32(key.End)
+		added.keyStart, added.keyEnd = key.Start, key.End
 	}
 	d.add(added)
 }
 
 func (e *encoder) gap(d *draft, g Gap, epoch int32) {
 	d.bodies = e.gaps.append(d.bodies, g)
-	d.add(entry{kind: entryGap, reason: g.Reason.code(), partition: g.Partition, epoch: epoch, next: g.To})
+	d.add(entry{kind: entryGap, reason: g.Reason.code(), partition: g.Partition, epoch: epoch, next: g.behind()})
 }

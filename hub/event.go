@@ -48,8 +48,8 @@ const (
 	MaxDataDepth = 512
 )
 
-// ErrUnreadable: the record cannot be shown as an event of its stream. It is
-// to be told as a gap of GapUnreadable.
+// ErrUnreadable says that the record cannot be shown as an event of its stream.
+// It is to be told as a gap of GapUnreadable.
 var ErrUnreadable = errors.New("the record is unreadable")
 
 var (

@@ -31,12 +31,16 @@ func TestEventText(t *testing.T) {
 		"empty key":            {"json", func(r *hub.Record) { r.Key = []byte{} }, head + `"key":"","data":{"total":12}}`},
 		"key null in letters":  {"json", func(r *hub.Record) { r.Key = []byte("null") }, head + `"key":"null","data":{"total":12}}`},
 		"key of bytes":         {"json", func(r *hub.Record) { r.Key = []byte{0xff, 0} }, head + `"key":"/wA=","key_encoding":"base64","data":{"total":12}}`},
-		"no timestamp": {"json", func(r *hub.Record) { r.Timestamp = -1 },
-			`{"type":"event","stream":"orders","partition":2,"offset":118273,"ts":null,"key":"eu-991","data":{"total":12}}`},
+		"no timestamp": {
+			"json", func(r *hub.Record) { r.Timestamp = -1 },
+			`{"type":"event","stream":"orders","partition":2,"offset":118273,"ts":null,"key":"eu-991","data":{"total":12}}`,
+		},
 		"headers": {"json", func(r *hub.Record) {
 			r.Headers = []hub.Header{
-				{Name: []byte("a"), Value: []byte("b")}, {Name: []byte("a"), Value: nil},
-				{Name: []byte("a"), Value: []byte{}}, {Name: []byte(""), Value: []byte{0x80}},
+				{Name: []byte("a"), Value: []byte("b")},
+				{Name: []byte("a"), Value: nil},
+				{Name: []byte("a"), Value: []byte{}},
+				{Name: []byte(""), Value: []byte{0x80}},
 			}
 		}, head + `"key":"eu-991","headers":[["a","b"],["a",null],["a",""],["","gA==","base64"]],"data":{"total":12}}`},
 		"no headers but a slice": {"json", func(r *hub.Record) { r.Headers = []hub.Header{} }, head + `"key":"eu-991","data":{"total":12}}`},
@@ -45,10 +49,14 @@ func TestEventText(t *testing.T) {
 		"tombstone text":         {"text", func(r *hub.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
 		"tombstone any":          {"", func(r *hub.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
 		"JSON null":              {"json", func(r *hub.Record) { r.Value = []byte("null") }, head + `"key":"eu-991","data":null}`},
-		"lines": {"json", func(r *hub.Record) { r.Value = []byte("{\r\n\t\"a\":1,\n\n\"b\\n\":2\r}\n") },
-			head + "\"key\":\"eu-991\",\"data\":{  \t\"a\":1,  \"b\\n\":2 } }"},
-		"numbers": {"json", func(r *hub.Record) { r.Value = []byte(`[9007199254740993,1e400,-0,1.50]`) },
-			head + `"key":"eu-991","data":[9007199254740993,1e400,-0,1.50]}`},
+		"lines": {
+			"json", func(r *hub.Record) { r.Value = []byte("{\r\n\t\"a\":1,\n\n\"b\\n\":2\r}\n") },
+			head + "\"key\":\"eu-991\",\"data\":{  \t\"a\":1,  \"b\\n\":2 } }",
+		},
+		"numbers": {
+			"json", func(r *hub.Record) { r.Value = []byte(`[9007199254740993,1e400,-0,1.50]`) },
+			head + `"key":"eu-991","data":[9007199254740993,1e400,-0,1.50]}`,
+		},
 		"duplicate keys": {"json", func(r *hub.Record) { r.Value = []byte(`{"a":1,"a":2}`) }, head + `"key":"eu-991","data":{"a":1,"a":2}}`},
 		"JSON as text":   {"text", nil, head + `"key":"eu-991","data":"{\"total\":12}"}`},
 		"text":           {"text", func(r *hub.Record) { r.Value = []byte("a\r\nb\x00\u2028") }, head + `"key":"eu-991","data":"a\r\nb\u0000\u2028"}`},
@@ -58,8 +66,10 @@ func TestEventText(t *testing.T) {
 		"any text":       {"", func(r *hub.Record) { r.Value = []byte("hello") }, head + `"key":"eu-991","data":"hello","encoding":"text"}`},
 		"any empty":      {"", func(r *hub.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":"","encoding":"text"}`},
 		"any bytes":      {"", func(r *hub.Record) { r.Value = []byte{0xfe} }, head + `"key":"eu-991","data":"/g==","encoding":"base64"}`},
-		"any too deep": {"", func(r *hub.Record) { r.Value = []byte(strings.Repeat("[", 513) + strings.Repeat("]", 513)) },
-			head + `"key":"eu-991","data":"` + strings.Repeat("[", 513) + strings.Repeat("]", 513) + `","encoding":"text"}`},
+		"any too deep": {
+			"", func(r *hub.Record) { r.Value = []byte(strings.Repeat("[", 513) + strings.Repeat("]", 513)) },
+			head + `"key":"eu-991","data":"` + strings.Repeat("[", 513) + strings.Repeat("]", 513) + `","encoding":"text"}`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

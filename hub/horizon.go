@@ -19,32 +19,51 @@ type horizons struct {
 type horizon struct {
 	mu    sync.Mutex // held while Kafka is asked
 	asked time.Time
-	at    Position
+	reach reach
+}
+
+// reach is how far back a topic can be read.
+type reach struct {
+	at    Position // where the span begins
+	kept  Position // where what Kafka keeps begins
+	first Position // where its first record is, or behind what was found to hold none
 }
 
 // clamp moves the subscription's position up to how far back it may begin, and
-// has the gap told. It reports whether it had to.
+// has the gap told. What Kafka no longer keeps is retention's, whatever the
+// grant says of it, and where compaction left nothing there is no gap. It
+// reports whether anything is missing.
 func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (bool, error) {
 	topic := s.stream.topicNow()
 	if from.Topic != topic.ID || s.remembers(from, s.hub.now().Add(-req.Replay)) {
 		return false, nil
 	}
-	at, err := s.stream.horizon(ctx, topic, req.Replay)
+	reach, err := s.stream.horizon(ctx, topic, req.Replay)
 	if err != nil {
 		return false, err
 	}
 	clamped := false
-	for _, first := range at.Places {
-		was, ok := from.Place(first.Partition)
-		if ok && was.Offset >= first.Offset {
+	for _, to := range reach.at.Places {
+		was, _ := from.Place(to.Partition)
+		if was.Offset >= to.Offset {
 			continue
 		}
-		s.own.set(first)
+		s.own.set(to)
+		kept := min(max(was.Offset, reach.kept.Offset(to.Partition, 0)), to.Offset)
+		first := min(max(kept, reach.first.Offset(to.Partition, 0)), to.Offset)
+		if was.Offset == kept && first == to.Offset {
+			continue
+		}
 		clamped = true
 		if req.Start.Kind == StartLast {
 			continue // fewer than asked for is no gap
 		}
-		s.tell(Gap{Partition: first.Partition, From: was.Offset, To: first.Offset, Reason: GapPolicy}, first.Epoch)
+		if was.Offset < kept {
+			s.tell(Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: GapRetention}, to.Epoch)
+		}
+		if first < to.Offset {
+			s.tell(Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: GapPolicy}, to.Epoch)
+		}
 	}
 	return clamped, nil
 }
@@ -65,8 +84,8 @@ func (s *Subscription) remembers(from Position, horizon time.Time) bool {
 	return from.Covers(tip.at)
 }
 
-// horizon is where a span before now begins.
-func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) (Position, error) {
+// horizon is how far back a span before now reaches.
+func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) (reach, error) {
 	st.horizons.mu.Lock()
 	if st.horizons.known == nil {
 		st.horizons.known = make(map[time.Duration]*horizon)
@@ -81,14 +100,49 @@ func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := st.hub.now()
-	if h.at.Topic == topic.ID && h.at.Places != nil && now.Sub(h.asked) < horizonAge {
-		return h.at, nil
+	if h.reach.at.Topic == topic.ID && h.reach.at.Places != nil && now.Sub(h.asked) < horizonAge {
+		return h.reach, nil
 	}
-	places, err := st.Source.Places(ctx, topic, At(now.Add(-span)))
+	found, err := st.measure(ctx, topic, now.Add(-span))
 	if err != nil {
-		return Position{}, err
+		return reach{}, err
 	}
-	sortPlaces(places)
-	h.at, h.asked = Position{Topic: topic.ID, Places: places}, now
-	return h.at, nil
+	h.reach, h.asked = found, now
+	return found, nil
+}
+
+// measure asks Kafka how far back it goes from a time.
+func (st *stream) measure(ctx context.Context, topic Topic, from time.Time) (reach, error) {
+	at, err := st.Source.Places(ctx, topic, At(from))
+	if err != nil {
+		return reach{}, err
+	}
+	kept, err := st.Source.Places(ctx, topic, Earliest())
+	if err != nil {
+		return reach{}, err
+	}
+	sortPlaces(at)
+	sortPlaces(kept)
+	r := reach{at: Position{topic.ID, at}, kept: Position{topic.ID, kept}, first: Position{topic.ID, kept}.Clone()}
+	var behind []Place
+	for _, place := range kept {
+		if place.Offset < r.at.Offset(place.Partition, 0) {
+			behind = append(behind, place)
+		}
+	}
+	if len(behind) == 0 {
+		return r, nil
+	}
+	// A time is found at a record, so what precedes it may hold none.
+	return r, st.Source.Read(ctx, topic, behind, lateRead, func(f *Fetched) {
+		first := f.Next
+		if f.Each != nil {
+			f.Each(func(record *Record) bool {
+				first.Offset = record.Offset
+				return false
+			})
+		}
+		first.Partition = f.Partition
+		r.first.set(first)
+	})
 }

@@ -42,7 +42,28 @@ type log struct {
 	mu    sync.Mutex // guards the lists below, and whoever changes chunks
 	feeds map[string]*Feed
 	keyed map[string][]*Feed
-	cuts  []Place // where partitions went on after being truncated
+	cuts  []cut
+	// shrunk is set once chunks were given up: the indexes below the floor
+	// have had entries, and must not get others.
+	shrunk bool
+}
+
+// cut is where a partition went on after being truncated.
+type cut struct {
+	to Place
+	// epoch is the last one read before, -1 when that is not known: what has
+	// been given out anew is of a later one.
+	epoch int32
+	index uint64 // where the log went on
+}
+
+// voids reports whether a position is beyond the cut and older than it. Index
+// is where in the log it was taken, 0 when that is not known.
+func (c cut) voids(at Place, index uint64) bool {
+	if at.Partition != c.to.Partition || at.Offset <= c.to.Offset {
+		return false
+	}
+	return index > 0 && index < c.index || at.Epoch >= 0 && at.Epoch <= c.epoch
 }
 
 // mark is an index of a log with the position that belongs to it. All who are
@@ -88,6 +109,7 @@ func (l *log) begin(index uint64, start Position) {
 	l.at = start.Clone()
 	l.last = newChunk(index, start.Clone(), 0, 0)
 	l.mu.Lock()
+	l.shrunk = index != firstIndex
 	l.chunks.Store(&[]*chunk{l.last})
 	l.tip.Store(&mark{index: index, at: start.Clone(), made: l.now()})
 	l.mu.Unlock()
@@ -102,23 +124,29 @@ func (l *log) restart(start Position) {
 
 // cut empties the log because a partition goes on from an earlier offset under
 // a new epoch.
-func (l *log) cut(at Place) {
+func (l *log) cut(to Place) {
 	next := l.at.Clone()
-	next.set(at)
+	was, ok := next.Place(to.Partition)
+	if !ok {
+		was.Epoch = -1
+	}
+	next.set(to)
+	made := cut{to: to, epoch: was.Epoch, index: l.tip.Load().index + 1}
 	l.mu.Lock()
-	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts):], at)
+	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts+1):], made)
 	l.mu.Unlock()
 	l.restart(next)
 }
 
-// cutBelow finds where a position that was taken before a cut goes on.
-func (l *log) cutBelow(at Place) (Place, bool) {
+// cutBelow finds where a position that was taken before a cut goes on. Index is
+// where in the log it was taken, 0 when that is not known.
+func (l *log) cutBelow(at Place, index uint64) (Place, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found, ok := at, false
 	for _, c := range l.cuts {
-		if c.Partition == at.Partition && found.Offset > c.Offset && found.Epoch >= 0 && found.Epoch < c.Epoch {
-			found, ok = c, true
+		if c.voids(at, index) && c.to.Offset < found.Offset {
+			found, ok = c.to, true
 		}
 	}
 	return found, ok
@@ -269,17 +297,15 @@ func (l *log) markIn(c *chunk, i int) *mark {
 // covering finds the largest index at which nothing precedes that a position
 // has not had, or nil when the log begins behind it.
 func (l *log) covering(at Position) (*chunk, int) {
+	tip := l.tip.Load().index
 	chunks := *l.chunks.Load()
-	k := sort.Search(len(chunks), func(k int) bool { return !at.Covers(chunks[k].start) })
+	// What the appender has opened may lie beyond the tip, whole chunks of it.
+	k := sort.Search(len(chunks), func(k int) bool { return chunks[k].base > tip || !at.Covers(chunks[k].start) })
 	if k == 0 {
 		return nil, 0
 	}
 	c := chunks[k-1]
-	i, n := 0, c.len()
-	// The chunk may hold entries that the tip has not yet passed.
-	if tip := l.tip.Load().index; c.base+uint64(n) > tip {
-		n = int(tip - c.base)
-	}
+	i, n := 0, min(c.len(), int(tip-c.base))
 	for i < n {
 		e := c.at(i)
 		if at.Offset(e.partition, 0) < e.next {
@@ -319,17 +345,19 @@ func (l *log) shrink(most int) int {
 	if drop > 0 {
 		kept := slices.Clone(chunks[drop:])
 		l.chunks.Store(&kept)
+		l.shrunk = true
 	}
 	return size
 }
 
 // prepend puts older chunks in front of the floor that they were made for. It
-// reports false when that is no longer the floor.
+// reports false when that is no longer the floor, or once the log has given up
+// chunks: whoever still stands in one of those would find other entries there.
 func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	chunks := *l.chunks.Load()
-	if chunks[0] != floor {
+	if l.shrunk || chunks[0] != floor {
 		return false
 	}
 	base := floor.base

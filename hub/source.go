@@ -80,6 +80,15 @@ type Gap struct {
 	Reason    GapReason
 }
 
+// behind is where reading goes on: where the log was cut short its offsets are
+// given out anew, so that is in front of what is missing.
+func (g Gap) behind() int64 {
+	if g.Reason == GapTruncated {
+		return g.From
+	}
+	return g.To
+}
+
 // GapReason says why records cannot be delivered.
 type GapReason string
 

@@ -12,8 +12,8 @@ type Owner interface {
 // Subscription is a place in a feed. It holds no records: it reads the log, or
 // what of Kafka precedes the log, as its owner asks for more.
 //
-// Close may be called by anyone; all other methods are for the one goroutine
-// that the owner has deliver at a time.
+// All methods are for the one goroutine that the owner has deliver at a time,
+// Close too.
 type Subscription struct {
 	// Immutable.
 	hub       *Hub
@@ -35,9 +35,15 @@ type Subscription struct {
 	own    *Position
 	joined bool
 	index  uint64
+	fell   uint64 // the index at which it fell out of the log, else 0
 	late   *late
 
-	told   *chunk // gaps of its own, to be told before anything else
+	// Gaps of its own, to be told before anything else: from which on, and
+	// where it was before the first of them.
+	told     *chunk
+	toldNext int
+	untold   *Position
+
 	target uint64 // where it has caught up
 	caught bool
 	status *Status
@@ -72,7 +78,7 @@ type takeFunc func(c *chunk, i, n int) int
 func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 	room += b.Bytes
 	return s.next(b, func(c *chunk, i, n int) int {
-		if b.Bytes >= room {
+		if i == n || b.Bytes >= room {
 			return i
 		}
 		if s.labelled {
@@ -150,10 +156,9 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	for s.ended == "" {
 		switch {
 		case s.told != nil:
-			if n := s.deliver(s.told, 0, s.told.len(), take); n < s.told.len() {
+			if !s.deliverTold(take) {
 				return s.ended == ""
 			}
-			s.told = nil
 		case s.late != nil:
 			waiting, full := s.nextLate(take)
 			if waiting || full {
@@ -180,7 +185,7 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 			}
 			n := min(c.len(), int(tip.index-c.base))
 			if s.own != nil && i == 0 && s.own.Topic == c.start.Topic && c.start.Covers(*s.own) {
-				s.own = nil
+				s.own, s.at = nil, s.log.markIn(c, 0)
 				continue
 			}
 			var j int
@@ -267,7 +272,7 @@ func (s *Subscription) wants(c *chunk, i int) bool {
 	if e.kind == entryAdvance || !s.feed.filter.passes(c, i) {
 		return false
 	}
-	return c == s.told || e.truncates() || s.own.Offset(e.partition, 0) < e.next
+	return e.truncates() || s.own.Offset(e.partition, 0) < e.next
 }
 
 // pass moves its own position behind an entry.
@@ -286,9 +291,14 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full boo
 		s.fallBehind()
 		return false
 	}
+	var last *chunk // holds the last match that was taken
 	for _, index := range matches {
 		c, i := s.log.find(index)
 		if c == nil {
+			// The floor has moved past it meanwhile.
+			if last != nil {
+				s.at = s.log.markIn(last, int(s.index-last.base))
+			}
 			s.fallBehind()
 			return false
 		}
@@ -297,18 +307,13 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full boo
 			s.index, s.at = index, s.log.markIn(c, i)
 			return s.ended == ""
 		}
-		s.index = index + 1
+		s.index, last = index+1, c
 	}
 	if len(matches) < atOnce {
 		s.index, s.at = tip.index, tip
 		return false
 	}
-	c, i := s.log.find(s.index)
-	if c == nil {
-		s.fallBehind()
-		return false
-	}
-	s.at = s.log.markIn(c, i)
+	s.at = s.log.markIn(last, int(s.index-last.base))
 	return false
 }
 
@@ -325,7 +330,7 @@ func (s *Subscription) fallBehind() {
 		own := s.at.at.Clone()
 		s.own = &own
 	}
-	s.joined = false
+	s.joined, s.fell = false, s.index
 }
 
 // join finds the place in the log that belongs to its position, or begins to
@@ -337,11 +342,12 @@ func (s *Subscription) join() {
 		return
 	}
 	for _, at := range s.own.Places {
-		if to, ok := s.log.cutBelow(at); ok {
-			s.tell(Gap{Partition: at.Partition, From: at.Offset, To: to.Offset, Reason: GapTruncated}, to.Epoch)
+		if to, ok := s.log.cutBelow(at, s.fell); ok {
+			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
 			s.own.set(to)
 		}
 	}
+	s.fell = 0
 	c, i := s.log.covering(*s.own)
 	if c == nil {
 		s.late = s.hub.readLate(s)
@@ -361,20 +367,39 @@ func (s *Subscription) void(floor Position) {
 	s.own = &Position{Topic: floor.Topic}
 }
 
-// tell has a gap of its own delivered before anything else.
+// tell has a gap of its own delivered before anything else. Its position is to
+// be moved behind the gap after that: until the gap has been delivered, the
+// cursor is what it was before.
 func (s *Subscription) tell(g Gap, epoch int32) {
 	var d draft
-	if s.told != nil {
+	if s.told == nil {
+		at := s.Position().Clone()
+		s.untold = &at
+	} else {
 		d = draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
 	}
 	s.stream.encoder.gap(&d, g, epoch)
 	s.told = d.chunk(Position{})
 }
 
+// deliverTold delivers gaps of its own, and reports whether that was all.
+func (s *Subscription) deliverTold(take takeFunc) bool {
+	if s.failOnGap {
+		s.ended = s.told.at(s.toldNext).reason.reason()
+		return false
+	}
+	n := s.told.len()
+	if s.toldNext = take(s.told, s.toldNext, n); s.toldNext < n {
+		return false
+	}
+	s.told, s.toldNext, s.untold = nil, 0, nil
+	return true
+}
+
 // CaughtUp reports, once, that everything that stood in the topic when the
 // subscription began has been delivered.
 func (s *Subscription) CaughtUp() bool {
-	if s.caught || !s.joined || s.index < s.target || s.ended != "" {
+	if s.caught || !s.joined || s.told != nil || s.index < s.target || s.ended != "" {
 		return false
 	}
 	s.caught = true
@@ -397,7 +422,10 @@ func (s *Subscription) Ended() GapReason { return s.ended }
 
 // Position is behind all that Next has given out.
 func (s *Subscription) Position() Position {
-	if s.own == nil {
+	switch {
+	case s.untold != nil:
+		return s.untold.Clone()
+	case s.own == nil:
 		return s.at.at
 	}
 	return s.own.Clone()
@@ -405,10 +433,10 @@ func (s *Subscription) Position() Position {
 
 // Cursor is the text of a cursor behind all that Next has given out.
 func (s *Subscription) Cursor() string {
-	if s.own == nil {
+	if s.own == nil && s.untold == nil {
 		return s.at.cursor(s.stream.Name)
 	}
-	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{s.stream.Name, *s.own}}}.String()
+	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{s.stream.Name, s.Position()}}}.String()
 }
 
 // Stream is the public name of the stream.

@@ -54,7 +54,13 @@ func (s *session) shutAs(sc *scratch, fault *wire.Error, action wire.Action, clo
 		s.write(sc, start)
 		sc.hasID = true
 	}
+	s.close()
+}
+
+// close notes that the last bytes are on their way.
+func (s *session) close() {
 	s.closing = true
+	s.over.Store(true)
 }
 
 // appendClose appends the last event of an event stream. Its id is where to go
@@ -79,7 +85,7 @@ func (s *session) answerClose(sc *scratch, code int) {
 		code = wire.CloseFinished
 	}
 	s.sendRaw(sc, wire.AppendClose(nil, code, ""))
-	s.closing = true
+	s.close()
 }
 
 // drainSoon tells a session when it is to come back elsewhere, and ends it

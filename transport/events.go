@@ -197,5 +197,5 @@ func closingOf(fault *wire.Error) *wire.Closing {
 
 // comeBackSoon spreads those who come back over some seconds.
 func comeBackSoon() time.Duration {
-	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond) //nolint:gosec // it spreads load
+	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond)
 }

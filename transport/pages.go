@@ -119,5 +119,5 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(bytes.TrimRight(body, "\n"), '\n'))
+	_, _ = w.Write(append(bytes.TrimRight(body, "\n"), '\n')) //nolint:gosec // JSON, and said to be
 }

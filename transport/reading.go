@@ -55,10 +55,9 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		return nil, hub.Begun{}, fault
 	}
 	replay := p.Replay(r.stream)
-	switch {
-	case replay == auth.ReplayUnlimited:
+	if replay == auth.ReplayUnlimited {
 		replay = -1
-	default:
+	} else {
 		replay = max(replay, s.config.Limits.ResumeWindow)
 	}
 	sub, begun, err := s.config.Hub.Subscribe(ctx, hub.Request{

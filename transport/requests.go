@@ -30,6 +30,11 @@ func (s *session) handle(message []byte) (keep bool) {
 		return false
 	}
 	principal := s.who()
+	if principal != nil && !principal.ExpiresAt().IsZero() && !s.server.now().Before(principal.ExpiresAt()) {
+		// Also while the executor waits for the socket and sees no clock.
+		s.post(func(s *session, sc *scratch) { s.shut(sc, faultOf(auth.ErrTokenExpired)) })
+		return false
+	}
 	if principal == nil {
 		if first, ok := request.(*wire.Auth); ok {
 			s.authenticate(first)
@@ -63,7 +68,7 @@ func (s *session) handle(message []byte) (keep bool) {
 			}
 		})
 	case *wire.Pong:
-		s.post(func(s *session, sc *scratch) { s.ponged(sc, "") })
+		s.post(func(s *session, sc *scratch) { s.ponged(sc) })
 	}
 	return false
 }
@@ -71,28 +76,29 @@ func (s *session) handle(message []byte) (keep bool) {
 // fail tells the client of a fault that does not end the session, unless there
 // were too many.
 func (s *session) fail(fault *wire.Error) {
-	ws, now := s.ws, s.server.now()
-	if now.Sub(ws.errorsSince) >= time.Minute {
-		ws.errors, ws.errorsSince = 0, now
-	}
-	ws.errors++
-	most := s.server.config.Limits.ErrorsPerMinute
-	tooMany := most > 0 && ws.errors > most
 	s.post(func(s *session, sc *scratch) {
-		if s.closing {
-			return
-		}
-		s.tellFault(sc, fault)
-		if tooMany {
-			s.shut(sc, wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
+		if !s.closing {
+			s.tellFault(sc, fault)
 		}
 	})
 }
 
-// tellFault sends an error message.
+// tellFault sends an error message, and ends the session when there were too
+// many. What can be tried again is not the client's mistake, and not counted.
 func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 	s.server.noteFault(fault, s.address)
 	s.send(sc, "", fault)
+	if fault.Retryable() {
+		return
+	}
+	ws := s.ws
+	if sc.now.Sub(ws.errorsSince) >= time.Minute {
+		ws.errors, ws.errorsSince = 0, sc.now
+	}
+	ws.errors++
+	if most := s.server.config.Limits.ErrorsPerMinute; most > 0 && ws.errors > most {
+		s.shut(sc, wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
+	}
 }
 
 // enterAnonymously makes the client of a session an anonymous one where grants

@@ -118,12 +118,12 @@ func (s *Server) Run(ctx context.Context) error {
 	defer endBase()
 
 	failed := make(chan error, 2)
-	clients := s.httpServer(s.routes(), base)
+	clients := s.httpServer(base, s.routes())
 	var servers sync.WaitGroup
 	servers.Go(func() { failed <- clients.Serve(s.config.Listener) })
 	var admin *http.Server
 	if s.config.Admin != nil {
-		admin = s.httpServer(s.adminRoutes(), base)
+		admin = s.httpServer(base, s.adminRoutes())
 		servers.Go(func() { failed <- admin.Serve(s.config.Admin) })
 	}
 	var workers sync.WaitGroup
@@ -159,7 +159,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-func (s *Server) httpServer(handler http.Handler, base context.Context) *http.Server {
+func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return base },
@@ -210,6 +210,7 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		out:       out,
 		address:   c.address,
 		ended:     make(chan struct{}),
+		room:      make(chan struct{}, 1),
 		principal: c.principal,
 		lastWrite: s.now(),
 	}

@@ -29,7 +29,7 @@ var secret = auth.NewSecret(strings.Repeat("s", 32))
 
 // instance is a server on a Kafka in memory.
 type instance struct {
-	t      *testing.T
+	t      testing.TB
 	topics *hubtest.Topics
 	store  *memoryStore
 	url    string
@@ -55,7 +55,7 @@ func testLimits() transport.Limits {
 
 // start starts a server with the streams public.news, which is for everybody,
 // orders, which is for those with scope live, and hidden.
-func start(t *testing.T, o options) *instance {
+func start(t testing.TB, o options) *instance {
 	t.Helper()
 	in := &instance{t: t, topics: hubtest.New(), store: newMemoryStore()}
 	workers, err := transport.NewWorkers(2)
@@ -146,7 +146,7 @@ func start(t *testing.T, o options) *instance {
 	return in
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -156,7 +156,7 @@ func listen(t *testing.T) net.Listener {
 }
 
 // token mints a token with a scope.
-func token(t *testing.T, subject, scope string, ttl time.Duration) string {
+func token(t testing.TB, subject, scope string, ttl time.Duration) string {
 	t.Helper()
 	text, err := auth.Mint(secret, auth.TokenClaims{
 		Issuer: "test", Audience: "sluice", Subject: subject, ValidFor: ttl, More: map[string]any{"scope": scope},
@@ -182,8 +182,9 @@ func (m message) str(field string) string { s, _ := m[field].(string); return s 
 
 // socket is a WebSocket client.
 type socket struct {
-	t *testing.T
+	t testing.TB
 	*websocket.Conn
+	last message
 }
 
 // dial opens a WebSocket. Without a token it brings no credential.
@@ -193,13 +194,13 @@ func (in *instance) dial(query, token string) *socket {
 	if token != "" {
 		o.HTTPHeader.Set("Authorization", "Bearer "+token)
 	}
-	c, _, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o)
+	c, _, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws"+query, o) //nolint:bodyclose // the library has
 	if err != nil {
 		in.t.Fatal(err)
 	}
 	c.SetReadLimit(-1)
 	in.t.Cleanup(func() { _ = c.CloseNow() })
-	return &socket{in.t, c}
+	return &socket{t: in.t, Conn: c}
 }
 
 func (s *socket) send(format string, args ...any) {
@@ -216,12 +217,13 @@ func (s *socket) next() message {
 	defer cancel()
 	_, b, err := s.Read(ctx)
 	if err != nil {
-		s.t.Fatalf("read: %v", err)
+		s.t.Fatalf("read: %v; the last message was %v", err, s.last)
 	}
 	var m message
 	if err := json.Unmarshal(b, &m); err != nil {
 		s.t.Fatalf("%s: %v", b, err)
 	}
+	s.last = m
 	return m
 }
 
@@ -287,7 +289,7 @@ type sse struct {
 	retry          string
 }
 
-func (e sse) json(t *testing.T) message {
+func (e sse) json(t testing.TB) message {
 	t.Helper()
 	var m message
 	if err := json.Unmarshal([]byte(e.data), &m); err != nil {
@@ -298,7 +300,7 @@ func (e sse) json(t *testing.T) message {
 
 // stream is an SSE client.
 type stream struct {
-	t      *testing.T
+	t      testing.TB
 	res    *http.Response
 	lines  *bufio.Reader
 	cancel func()

@@ -69,9 +69,11 @@ type session struct {
 	due      atomic.Int64 // Unix nanoseconds of what time brings next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
+	over     atomic.Bool  // nothing more is taken from the client
 
 	mu        sync.Mutex
 	inbox     []command
+	room      chan struct{}   // rung when the inbox has been emptied
 	principal *auth.Principal // nil before authentication
 	leave     []func()        // gives back what counts against limits
 
@@ -116,10 +118,9 @@ type subscription struct {
 	pinged  *hub.Position // what was written before the last ping
 
 	// Of the cursor that the client knows.
-	told       string
-	toldAt     time.Time
-	delivered  bool // something since
-	holdCursor bool
+	told      string
+	toldAt    time.Time
+	delivered bool // something since
 }
 
 // Pump implements hub.Owner.
@@ -147,6 +148,27 @@ func (s *session) post(c command) {
 	s.inbox = append(s.inbox, c)
 	s.mu.Unlock()
 	s.Pump()
+}
+
+// fullInbox is how many commands keep the reader from taking more from the
+// client, which the executor, waiting for the client to read, cannot answer.
+const fullInbox = 256
+
+// awaitRoom waits until there is room in the inbox, or the session has ended.
+func (s *session) awaitRoom() {
+	for {
+		s.mu.Lock()
+		full := len(s.inbox) >= fullInbox
+		s.mu.Unlock()
+		if !full {
+			return
+		}
+		select {
+		case <-s.room:
+		case <-s.ended:
+			return
+		}
+	}
 }
 
 // who is the principal, or nil.
@@ -195,12 +217,32 @@ func (s *session) step(sc *scratch) stepResult {
 	return stepIdle
 }
 
+// safeStep is step for executors: a panic, which is a fault of ours, costs the
+// session at hand and no other.
+func (s *session) safeStep(sc *scratch) (result stepResult) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.server.notePanic("a session panicked", cause)
+			s.out.abort()
+			s.end()
+			result = stepClosed
+		}
+	}()
+	return s.step(sc)
+}
+
 // obey runs the commands that have come.
 func (s *session) obey(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
 	s.mu.Unlock()
+	if len(inbox) >= fullInbox {
+		select {
+		case s.room <- struct{}{}:
+		default:
+		}
+	}
 	for _, c := range inbox {
 		if s.closed {
 			return
@@ -212,7 +254,7 @@ func (s *session) obey(sc *scratch) {
 // gather collects what the subscriptions have, and reports whether there is
 // more than was taken.
 func (s *session) gather(sc *scratch) (more bool) {
-	for i := range len(s.subs) {
+	for i, n := 0, len(s.subs); i < n; i++ {
 		if s.closing {
 			return false
 		}
@@ -233,8 +275,9 @@ func (s *session) gather(sc *scratch) (more bool) {
 			sub.delivered = true
 		}
 		s.accompany(sub, sc)
-		if len(s.subs) == 0 {
-			return false
+		if len(s.subs) < n {
+			// It has ended, and the others have moved up: all again.
+			return len(s.subs) > 0
 		}
 	}
 	if more {
@@ -326,8 +369,12 @@ func (s *session) sendRaw(sc *scratch, b []byte) {
 	s.write(sc, start)
 }
 
-// write adds what was put into the arena from a place on.
+// write adds what was put into the arena from a place on. Behind a close there
+// is nothing.
 func (s *session) write(sc *scratch, start int) {
+	if s.closing {
+		return
+	}
 	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
 }
 
@@ -399,6 +446,7 @@ func (s *session) flush(sc *scratch) stepResult {
 		n, err := s.out.try(bufs)
 		s.server.metrics.bytes(s.kind, n)
 		if err != nil {
+			s.out.abort()
 			s.end()
 			return stepClosed
 		}
@@ -408,8 +456,7 @@ func (s *session) flush(sc *scratch) stepResult {
 		}
 	}
 	if s.closing {
-		s.out.finish(finishWait)
-		s.end()
+		s.finish()
 		return stepClosed
 	}
 	return stepIdle
@@ -439,7 +486,7 @@ func (s *session) drain() {
 	for {
 		if len(s.pending) > 0 {
 			n := len(s.pending)
-			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress); err != nil {
+			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
 				s.server.metrics.cutOff(err)
 				s.out.abort()
 				s.end()
@@ -449,12 +496,11 @@ func (s *session) drain() {
 			s.server.metrics.bytes(s.kind, n)
 			s.pending = nil
 			if s.closing {
-				s.out.finish(finishWait)
-				s.end()
+				s.finish()
 				return
 			}
 		}
-		switch s.step(sc) {
+		switch s.safeStep(sc) {
 		case stepIdle:
 			if s.state.CompareAndSwap(running, idle) {
 				return
@@ -467,8 +513,34 @@ func (s *session) drain() {
 	}
 }
 
+// expiryGrace is how long what was written before a token's end may still be on
+// its way to a slow client.
+const expiryGrace = 3 * time.Second
+
+// lastMoment is by when a client must have taken what is pending, zero for
+// whenever it does: slow is no fault, but nothing trickles on behind the end of
+// a token or a close.
+func (s *session) lastMoment() time.Time {
+	if s.closing {
+		return time.Now().Add(s.server.config.Limits.WriteProgress)
+	}
+	if s.expiry.IsZero() {
+		return time.Time{}
+	}
+	return s.expiry.Add(expiryGrace)
+}
+
 // finishWait is how long a client has to answer a close.
 const finishWait = 2 * time.Second
+
+// finish ends a session whose last bytes have been written.
+func (s *session) finish() {
+	if s.ws != nil {
+		s.ws.socket.readLast(time.Now().Add(finishWait))
+	}
+	s.out.finish(finishWait)
+	s.end()
+}
 
 // end gives up all that the session has. Only the executor calls it.
 func (s *session) end() {
@@ -476,6 +548,7 @@ func (s *session) end() {
 		return
 	}
 	s.closed = true
+	s.over.Store(true)
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,8 +12,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -42,11 +46,12 @@ type webSocket struct {
 	pongBy    time.Time
 	pings     uint64
 
+	errors      int // faults in the minute of errorsSince
+	errorsSince time.Time
+
 	// Owned by the reader.
 	controls      int // control frames in the second of controlsSince
 	controlsSince time.Time
-	errors        int // faults in the minute of errorsSince
-	errorsSince   time.Time
 	query         wire.Query
 	flooded       bool
 }
@@ -58,9 +63,35 @@ type socketConn struct {
 	net.Conn
 	early []byte // what the HTTP server had read ahead
 
-	// Owned by the reader: the close frame that the library would send.
+	// Owned by the reader: the close frame that the library would send, and how
+	// many more bytes a message in the making may take; negative for any.
 	closeCode   int
 	closeReason string
+	budget      int
+
+	mu   sync.Mutex
+	last bool // the deadline for reading is the last one
+}
+
+// errFlood ends the reading from a client that sends too much of nothing.
+var errFlood = errors.New("the client floods the connection")
+
+// readBy sets by when the next bytes must have come, which the end of the
+// session overrides. The zero time is never.
+func (c *socketConn) readBy(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.last {
+		_ = c.SetReadDeadline(t)
+	}
+}
+
+// readLast sets when reading ends for good.
+func (c *socketConn) readLast(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = true
+	_ = c.SetReadDeadline(t)
 }
 
 func (c *socketConn) Read(p []byte) (int, error) {
@@ -71,7 +102,13 @@ func (c *socketConn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if c.budget >= 0 {
+		if c.budget -= n; c.budget < 0 {
+			return 0, errFlood
+		}
+	}
+	return n, err
 }
 
 // Write takes whole control frames: the library flushes each by itself, and its
@@ -88,7 +125,10 @@ func (c *socketConn) Write(p []byte) (int, error) {
 }
 
 // Close makes the reader return; the connection is the session's to close.
-func (c *socketConn) Close() error { return c.SetReadDeadline(time.Unix(1, 0)) }
+func (c *socketConn) Close() error {
+	c.readBy(time.Unix(1, 0))
+	return nil
+}
 
 // websocketNoStatus stands for a close frame without a code (RFC 6455, section
 // 7.1.5).
@@ -159,13 +199,22 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
 		status = http.StatusUpgradeRequired
 		fault = wire.Errorf(wire.BadRequest, "only version 13 of the WebSocket protocol is spoken here")
 		w.Header().Set("Sec-WebSocket-Version", "13")
-	case len(r.Header.Values("Sec-WebSocket-Key")) != 1:
-		fault = wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key")
+	case !oneKey(r.Header.Values("Sec-WebSocket-Key")):
+		fault = wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64")
 	default:
 		return true
 	}
+	fault.HTTPStatus = status
 	writeProblem(w, status, fault)
 	return false
+}
+
+func oneKey(keys []string) bool {
+	if len(keys) != 1 {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(keys[0]))
+	return err == nil && len(key) == 16
 }
 
 // openWebSocket takes the connection from the HTTP server and accepts it.
@@ -176,9 +225,9 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	_ = conn.SetDeadline(time.Time{})
 	s.tuneSocket(conn)
-	socket := &socketConn{Conn: conn}
+	socket := &socketConn{Conn: conn, budget: -1}
 	if n := buffered.Reader.Buffered(); n > 0 {
-		early, _ := buffered.Reader.Peek(n)
+		early, _ := buffered.Peek(n)
 		socket.early = bytes.Clone(early)
 	}
 	now := s.now()
@@ -202,6 +251,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	if err != nil {
 		_ = conn.Close()
+		c.leave = x.leave // it never was a session
 		return nil, fmt.Errorf("accept websocket: %w", err)
 	}
 	ws.conn.SetReadLimit(-1) // bounded by read
@@ -220,20 +270,31 @@ func (s *session) read(fault *wire.Error) {
 		_ = s.ws.socket.Conn.Close()
 	}()
 	if fault != nil {
+		// Nothing is taken from one who may not come in.
 		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
-	} else if p := s.who(); p != nil {
-		apart(func() bool { s.welcome(p); return false })
+		s.discard()
+		return
+	}
+	if p := s.who(); p != nil {
+		s.apart(func() bool { s.welcome(p); return false })
 	}
 	err := s.readMessages()
 	switch socket := s.ws.socket; {
-	case s.ws.flooded:
+	case errors.Is(err, errOver):
+	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
 		s.post(func(s *session, sc *scratch) {
 			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
 		})
 	case socket.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
 		// The client has closed; its close is answered with its own code.
-		code := socket.closeCode
-		s.post(func(s *session, sc *scratch) { s.answerClose(sc, code) })
+		code, reason := socket.closeCode, socket.closeReason
+		s.post(func(s *session, sc *scratch) {
+			if !utf8.ValidString(reason) {
+				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the reason of the close is not UTF-8")
+				return
+			}
+			s.answerClose(sc, code)
+		})
 	case socket.closeCode != 0:
 		code, reason := socket.closeCode, socket.closeReason
 		s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, code, reason) })
@@ -244,8 +305,21 @@ func (s *session) read(fault *wire.Error) {
 	default:
 		s.out.abort()
 		s.post(func(s *session, _ *scratch) { s.end() })
+		return
 	}
+	s.discard()
 }
+
+// discard reads on after the end of the session, so that what the client has on
+// its way does not break the connection before it has read the close, and
+// returns when the client has ended it too, or has had its time.
+func (s *session) discard() {
+	s.ws.socket.readBy(time.Time{})
+	_, _ = io.Copy(io.Discard, s.ws.socket.Conn)
+}
+
+// errOver ends the reading of messages once the session is closing.
+var errOver = errors.New("the session is closing")
 
 // isProtocolError tells a frame that the library refuses from a connection that
 // ended.
@@ -263,15 +337,20 @@ func (s *session) readMessages() error {
 	ctx := context.Background() // one that ends would kill the connection
 	for {
 		kind, r, err := s.ws.conn.Reader(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case s.over.Load():
+			return errOver
+		case s.ws.flooded:
+			return errFlood
 		}
 		s.heard.Store(s.server.now().UnixNano())
 		if kind != websocket.MessageText {
 			s.post(func(s *session, sc *scratch) {
 				s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, "messages are text")
 			})
-			return s.discard(ctx)
+			return errOver
 		}
 		buf, ok := messageBuffers.Get().(*bytes.Buffer)
 		if !ok {
@@ -279,50 +358,61 @@ func (s *session) readMessages() error {
 		}
 		buf.Reset()
 		most := s.server.config.Limits.MessageBytes
-		_ = s.ws.socket.SetReadDeadline(time.Now().Add(s.server.config.Limits.MessageAssembly))
-		_, err = buf.ReadFrom(io.LimitReader(r, int64(most)+1))
+		if most > 0 {
+			r = io.LimitReader(r, int64(most)+1)
+			s.ws.socket.budget = fragmentCost*most + fragmentSlack
+		}
+		s.ws.socket.readBy(time.Now().Add(s.server.config.Limits.MessageAssembly))
+		_, err = buf.ReadFrom(r)
+		s.ws.socket.budget = -1
+		s.ws.socket.readBy(time.Time{})
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.ws.flooded = true
-			return err
+		case s.over.Load():
+			return errOver
+		case s.ws.flooded, errors.Is(err, os.ErrDeadlineExceeded):
+			return errFlood
 		case err != nil:
 			return err
-		case buf.Len() > most:
+		case most > 0 && buf.Len() > most:
 			s.post(func(s *session, sc *scratch) {
 				s.shut(sc, wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
 			})
-			return s.discard(ctx)
+			return errOver
 		}
-		_ = s.ws.socket.SetReadDeadline(time.Time{})
-		if keep := apart(func() bool { return s.handle(buf.Bytes()) }); !keep {
+		s.awaitRoom()
+		if keep := s.apart(func() bool { return s.handle(buf.Bytes()) }); !keep {
 			messageBuffers.Put(buf)
 		}
 	}
 }
 
+// A message in fragments of a byte takes seven times its size on the wire; what
+// takes more than fragmentCost times the limit, and fragmentSlack for control
+// frames between, is a flood of empty fragments.
+const (
+	fragmentCost  = 8
+	fragmentSlack = 16 << 10
+)
+
 // apart runs f on a goroutine of its own and waits for it, so that the reader,
 // which lives as long as the connection, keeps the small stack that waiting
 // takes: stacks do not shrink while nothing is collected.
-func apart(f func() bool) bool {
-	done := make(chan bool)
-	go func() { done <- f() }()
+func (s *session) apart(f func() bool) bool {
+	done := make(chan bool, 1)
+	go func() {
+		defer func() {
+			// A panic, which is a fault of ours, costs this session only.
+			if cause := recover(); cause != nil {
+				s.server.notePanic("a request panicked", cause)
+				s.post(func(s *session, sc *scratch) {
+					s.shut(sc, wire.Errorf(wire.Internal, "something went wrong here"))
+				})
+				done <- true
+			}
+		}()
+		done <- f()
+	}()
 	return <-done
-}
-
-// discard reads on, so that the client's answer to a close is seen, and that
-// what it has on its way does not make the connection break before it has read
-// the close.
-func (s *session) discard(ctx context.Context) error {
-	_, _, err := s.ws.conn.Reader(ctx)
-	for err == nil {
-		_, _, err = s.ws.conn.Reader(ctx)
-	}
-	// The library is in the middle of a message, or the client has answered.
-	_, copyErr := io.Copy(io.Discard, s.ws.socket.Conn)
-	if copyErr == nil {
-		copyErr = io.EOF
-	}
-	return copyErr
 }
 
 // onPing answers a client's ping frame through the session's own writer.
@@ -338,11 +428,16 @@ func (s *session) onPing(_ context.Context, payload []byte) bool {
 	return false
 }
 
-// onPong takes a client's pong frame for a sign of life.
+// onPong takes a client's pong frame for a sign of life. Only one that answers
+// the last ping acks: others come unasked (RFC 6455, section 5.5.3).
 func (s *session) onPong(_ context.Context, payload []byte) {
 	if s.countControl() {
 		number := string(payload)
-		s.post(func(s *session, sc *scratch) { s.ponged(sc, number) })
+		s.post(func(s *session, sc *scratch) {
+			if number == strconv.FormatUint(s.ws.pings, 10) {
+				s.ponged(sc)
+			}
+		})
 	}
 }
 
@@ -406,8 +501,8 @@ func (s *session) welcome(p *auth.Principal) {
 const firstSubscription = "0"
 
 // ponged notes a pong, and acks what was written before its ping.
-func (s *session) ponged(sc *scratch, number string) {
-	if s.closing || number != "" && number != fmt.Sprint(s.ws.pings) {
+func (s *session) ponged(sc *scratch) {
+	if s.closing {
 		return
 	}
 	s.ws.pongBy = time.Time{}

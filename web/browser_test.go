@@ -152,7 +152,7 @@ func browser(t *testing.T) context.Context {
 }
 
 // until waits until an expression is true in the page.
-func until(t *testing.T, ctx context.Context, expression string) {
+func until(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for {
@@ -169,7 +169,7 @@ func until(t *testing.T, ctx context.Context, expression string) {
 }
 
 // run evaluates an expression for what it does.
-func run(t *testing.T, ctx context.Context, expression string) {
+func run(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
 	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(()=>{"+expression+"})(), true")); err != nil {
 		t.Fatalf("%s: %v", expression, err)
@@ -177,7 +177,7 @@ func run(t *testing.T, ctx context.Context, expression string) {
 }
 
 // picture keeps a screenshot where SLUICE_SCREENSHOTS names a folder.
-func picture(t *testing.T, ctx context.Context, name string) {
+func picture(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("SLUICE_SCREENSHOTS")
 	if dir == "" {
@@ -219,38 +219,38 @@ func TestInABrowser(t *testing.T) {
 	}
 
 	// Events come, digits as they were sent, and the gap is counted.
-	until(t, ctx, stateIs+`"live"`)
-	until(t, ctx, `document.querySelectorAll(".row").length > 20`)
-	until(t, ctx, `document.getElementById("detail").textContent.includes('"seq": 90071992547409931')`)
-	until(t, ctx, `document.getElementById("gaps").textContent === "1" && document.getElementById("partitions").textContent === "6"`)
-	until(t, ctx, `parseFloat(document.getElementById("rate").textContent) > 10`)
-	until(t, ctx, `document.getElementById("publish-panel").hidden`)
-	picture(t, ctx, "live")
+	until(ctx, t, stateIs+`"live"`)
+	until(ctx, t, `document.querySelectorAll(".row").length > 20`)
+	until(ctx, t, `document.getElementById("detail").textContent.includes('"seq": 90071992547409931')`)
+	until(ctx, t, `document.getElementById("gaps").textContent === "1" && document.getElementById("partitions").textContent === "6"`)
+	until(ctx, t, `parseFloat(document.getElementById("rate").textContent) > 10`)
+	until(ctx, t, `document.getElementById("publish-panel").hidden`)
+	picture(ctx, t, "live")
 
 	// A pause holds the page still, and counts on.
-	run(t, ctx, `document.getElementById("pause").click()`)
+	run(ctx, t, `document.getElementById("pause").click()`)
 	first := `document.querySelector(".row").id`
 	before, err := chromedp.Run(ctx, chromedp.Evaluate[string](first))
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, ctx, `/[1-9]\d* new/.test(document.getElementById("pause").textContent)`)
-	until(t, ctx, first+" === "+strconv.Quote(before))
-	run(t, ctx, `document.getElementById("pause").click()`)
-	until(t, ctx, first+" !== "+strconv.Quote(before))
+	until(ctx, t, `/[1-9]\d* new/.test(document.getElementById("pause").textContent)`)
+	until(ctx, t, first+" === "+strconv.Quote(before))
+	run(ctx, t, `document.getElementById("pause").click()`)
+	until(ctx, t, first+" !== "+strconv.Quote(before))
 
 	// The keys choose an event, and give the last one back.
-	run(t, ctx, `document.getElementById("events").focus()`)
+	run(ctx, t, `document.getElementById("events").focus()`)
 	if err := chromedp.Do(ctx, chromedp.KeyEvent("\u0301")); err != nil { // ArrowDown
 		t.Fatal(err)
 	}
-	until(t, ctx, `document.querySelector(".row[aria-selected=true]") !== null && document.getElementById("detail-title").textContent === "Chosen event"`)
-	run(t, ctx, `document.getElementById("follow").click()`)
-	until(t, ctx, `document.querySelector(".row[aria-selected=true]") === null`)
+	until(ctx, t, `document.querySelector(".row[aria-selected=true]") !== null && document.getElementById("detail-title").textContent === "Chosen event"`)
+	run(ctx, t, `document.getElementById("follow").click()`)
+	until(ctx, t, `document.querySelector(".row[aria-selected=true]") === null`)
 
 	// A restart of the server, with a proxy's error in between.
 	stop()
-	until(t, ctx, stateIs+`"working"`)
+	until(ctx, t, stateIs+`"working"`)
 	f.mu.Lock()
 	f.refuse = true
 	f.mu.Unlock()
@@ -262,7 +262,7 @@ func TestInABrowser(t *testing.T) {
 	f.mu.Lock()
 	f.refuse = false
 	f.mu.Unlock()
-	until(t, ctx, stateIs+`"live"`)
+	until(ctx, t, stateIs+`"live"`)
 	for _, last := range f.seen()[1:] {
 		if !strings.HasPrefix(last, "v1.") {
 			t.Errorf("came back with the id %q", last)
@@ -270,14 +270,14 @@ func TestInABrowser(t *testing.T) {
 	}
 
 	// Publishing keeps what was typed.
-	run(t, ctx, `[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "chat.lobby").click()`)
-	until(t, ctx, stateIs+`"live" && document.getElementById("stream-name").textContent === "chat.lobby"`)
-	run(t, ctx, `document.getElementById("publish-panel").open = true;
+	run(ctx, t, `[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "chat.lobby").click()`)
+	until(ctx, t, stateIs+`"live" && document.getElementById("stream-name").textContent === "chat.lobby"`)
+	run(ctx, t, `document.getElementById("publish-panel").open = true;
 		document.getElementById("publish-key").value = "k";
 		document.getElementById("publish-data").value = '{"n": 90071992547409931}';
 		document.getElementById("publish").requestSubmit()`)
-	until(t, ctx, `document.getElementById("publish-result").textContent.includes("offset 41")`)
-	picture(t, ctx, "publish")
+	until(ctx, t, `document.getElementById("publish-result").textContent.includes("offset 41")`)
+	picture(ctx, t, "publish")
 	f.mu.Lock()
 	if got := strings.Join(f.published, " "); got != `{"key":"k","data":{"n": 90071992547409931}}` {
 		t.Errorf("published %s", got)
@@ -285,16 +285,16 @@ func TestInABrowser(t *testing.T) {
 	f.mu.Unlock()
 
 	// On a phone nothing is wider than the page, in the other colours.
-	run(t, ctx, `document.getElementById("publish-panel").open = false; document.getElementById("theme").click();
+	run(ctx, t, `document.getElementById("publish-panel").open = false; document.getElementById("theme").click();
 		[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "market.ticks").click()`)
-	until(t, ctx, `document.querySelectorAll(".row").length > 20`)
-	until(t, ctx, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
-	picture(t, ctx, "dark")
+	until(ctx, t, `document.querySelectorAll(".row").length > 20`)
+	until(ctx, t, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
+	picture(ctx, t, "dark")
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, ctx, `document.documentElement.scrollWidth <= 390`)
-	picture(t, ctx, "phone")
+	until(ctx, t, `document.documentElement.scrollWidth <= 390`)
+	picture(ctx, t, "phone")
 
 	mu.Lock()
 	defer mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,9 +19,11 @@ import (
 // the process.
 var shared struct {
 	dir    string
-	stack  *stack.Stack
 	binary func() (string, error)
-	start  func() (*stack.Stack, error)
+	// one has a single broker; three is for tests that break it.
+	one, three func() (*stack.Stack, error)
+	// breaking holds the names of the tests that use three.
+	breaking sync.Map
 }
 
 func TestMain(m *testing.M) {
@@ -37,24 +40,29 @@ func run(m *testing.M) (code int) {
 	defer os.RemoveAll(dir)
 	shared.dir = dir
 	shared.binary = sync.OnceValues(func() (string, error) { return build(dir) })
-	shared.start = sync.OnceValues(func() (*stack.Stack, error) {
-		servers, err := stack.Start(context.Background(), stack.Options{
-			Brokers:  1,
-			SASL:     true,
-			HeapMiB:  600,
-			Redis:    stack.RedisOptions{Mode: stack.RedisSingle},
-			Packages: []string{"kcat"},
+	var mu sync.Mutex
+	var running []*stack.Stack
+	start := func(options stack.Options) func() (*stack.Stack, error) {
+		return sync.OnceValues(func() (*stack.Stack, error) {
+			options.Redis = stack.RedisOptions{Mode: stack.RedisSingle}
+			options.Packages = []string{"kcat"}
+			servers, err := stack.Start(context.Background(), options)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				running = append(running, servers)
+			}
+			return servers, err
 		})
-		shared.stack = servers
-		return servers, err
-	})
+	}
+	shared.one = start(stack.Options{Brokers: 1, SASL: true, HeapMiB: 600})
+	shared.three = start(stack.Options{Brokers: 3, BrokerConfig: map[string]string{"log.cleaner.backoff.ms": "500"}})
 	defer func() {
-		if shared.stack == nil {
-			return
-		}
-		if err := shared.stack.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
+		for _, servers := range running {
+			if err := servers.Close(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
 		}
 	}()
 	return m.Run()
@@ -75,15 +83,29 @@ func build(dir string) (string, error) {
 	return binary, nil
 }
 
-// servers returns the Kafka and Redis that tests share.
+// servers returns the Kafka and Redis that tests share: one broker, or three
+// for a test that has called threeBrokers.
 func servers(t *testing.T) *stack.Stack {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("left out: -short starts no servers")
 	}
-	started, err := shared.start()
+	start := shared.one
+	test, _, _ := strings.Cut(t.Name(), "/")
+	if _, ok := shared.breaking.Load(test); ok {
+		start = shared.three
+	}
+	started, err := start()
 	stack.Check(t, err)
 	return started
+}
+
+// threeBrokers makes a test, with its subtests, use three brokers, each topic
+// on all of them, which it may break. It leaves them whole.
+func threeBrokers(t *testing.T) *stack.Stack {
+	t.Helper()
+	shared.breaking.Store(t.Name(), nil)
+	return servers(t)
 }
 
 // topic makes a topic for one test.

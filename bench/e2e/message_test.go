@@ -22,6 +22,8 @@ type message struct {
 	code      string
 	reason    string
 	from, to  int64
+	live      bool
+	retryable bool
 }
 
 func parse(text []byte) (message, bool) {
@@ -56,6 +58,10 @@ func parse(text []byte) (message, bool) {
 			m.from = value.Int()
 		case "to":
 			m.to = value.Int()
+		case "live":
+			m.live = value.Bool()
+		case "retryable":
+			m.retryable = value.Bool()
 		}
 		return true
 	})

@@ -25,6 +25,8 @@ type publisher struct {
 	stream  string
 	at      *instance
 	token   string
+	// every is the pause between two messages; 0 is none.
+	every time.Duration
 
 	mu   sync.Mutex
 	sent []check.Publish
@@ -80,6 +82,7 @@ func (p *publisher) overWebSocket(ctx context.Context, n int, cutAfter int64) er
 	flying := make(map[string]flight)
 	write := func() error {
 		for message := 0; len(p.sent) < n; message++ {
+			pause(ctx, p.every)
 			select {
 			case slots <- struct{}{}:
 			case <-gone:
@@ -178,6 +181,7 @@ func (p *publisher) overWebSocket(ctx context.Context, n int, cutAfter int64) er
 // record as a bare value, a batch.
 func (p *publisher) overHTTP(ctx context.Context, n int) error {
 	for request := 0; len(p.sent) < n; request++ {
+		pause(ctx, p.every)
 		var records []int
 		var body, query string
 		contentType := "application/json"

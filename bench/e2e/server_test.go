@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -72,7 +73,7 @@ func newInstance(t *testing.T, s setup) *instance {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "e2e.key"), signingKey)
 	if s.kafka == "" {
-		s.kafka = fmt.Sprintf("kafka: {brokers: [%q]}", started.Brokers[0].Addr)
+		s.kafka = fmt.Sprintf("kafka: {brokers: [%s]}", strings.Join(started.Bootstrap(), ", "))
 	}
 	var config strings.Builder
 	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: {url: %q}\n", i.addr, i.admin, s.kafka, started.Redis.URL())
@@ -105,8 +106,11 @@ streams:
 		if err := i.Stop(); err != nil {
 			t.Error(err)
 		}
+		log, err := os.ReadFile(i.LogFile())
+		if err != nil || bytes.Contains(log, []byte("panic")) {
+			t.Errorf("%s has panicked (%v)", name, err)
+		}
 		if t.Failed() {
-			log, _ := os.ReadFile(i.LogFile())
 			t.Logf("the end of the log of %s:\n%s", name, log[max(0, len(log)-6000):])
 		}
 	})

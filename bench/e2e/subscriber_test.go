@@ -58,6 +58,9 @@ type subscriber struct {
 	// leaving is set where an instance is stopped by the test: being told so,
 	// and the end of the connection after it, is no remark.
 	leaving bool
+	// watch is shown every message, over either transport, before it counts.
+	// It runs in the subscriber's goroutine, and may be nil.
+	watch func(*message)
 	// told counts how often it was told that an instance is leaving, and left
 	// holds the status that each such connection was closed with, over
 	// WebSocket.
@@ -201,6 +204,12 @@ func (s *subscriber) save(cursor string) {
 	copy(s.cursorHigh, s.high)
 }
 
+func (s *subscriber) show(m *message, ok bool) {
+	if ok && s.watch != nil {
+		s.watch(m)
+	}
+}
+
 func (s *subscriber) gap(conn *check.Connection, m *message) {
 	conn.Gaps = append(conn.Gaps, check.Gap{Partition: m.partition, From: m.from, To: m.to, Reason: strings.Clone(m.reason)})
 }
@@ -225,6 +234,7 @@ func (s *subscriber) runSSE(ctx context.Context, at *instance, cut int64) error 
 			return err
 		}
 		m, ok := parse(event.data)
+		s.show(&m, ok)
 		ready = ready || event.name == "sluice.ready"
 		switch {
 		case event.name == "sluice.cursor":
@@ -283,6 +293,7 @@ func (s *subscriber) runWS(ctx context.Context, at *instance, cut int64) error {
 		if !ok {
 			return fmt.Errorf("a message %q", text)
 		}
+		s.show(&m, ok)
 		if conn == nil && (m.kind == "event" || m.kind == "cursor" || m.kind == "caught_up" || m.kind == "gap") {
 			return fmt.Errorf("%s before subscribed", m.kind)
 		}
@@ -309,6 +320,9 @@ func (s *subscriber) runWS(ctx context.Context, at *instance, cut int64) error {
 				continue
 			}
 			s.remark(fmt.Sprintf("%s: %s", m.kind, text))
+			if conn == nil && m.kind == "error" {
+				return fmt.Errorf("the subscription is refused: %s", m.code)
+			}
 		}
 		if err != nil {
 			return err

@@ -113,7 +113,7 @@ func (c *child) stop() {
 	_ = c.in.Close()
 	kill := time.AfterFunc(10*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer kill.Stop()
-	for range c.answers { //nolint:revive // Answers that nobody waits for.
+	for range c.answers { // Answers that nobody waits for.
 	}
 	_ = c.cmd.Wait()
 }

@@ -37,7 +37,13 @@ func TestDev(t *testing.T) {
 	}
 	body := regexp.MustCompile(`-d '([^']+)'`).FindStringSubmatch(welcome)
 
-	stream := get(t, ctx, urls[1])
+	page := get(ctx, t, urls[0])
+	_ = page.Body.Close()
+	if page.StatusCode != http.StatusOK || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("the page is answered %s, %s", page.Status, page.Header.Get("Content-Type"))
+	}
+
+	stream := get(ctx, t, urls[1])
 	defer func() { _ = stream.Body.Close() }()
 	if stream.StatusCode != http.StatusOK {
 		t.Fatalf("reading is answered %s", stream.Status)
@@ -79,7 +85,7 @@ func TestDevNeedsLoopback(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, ctx context.Context, url string) *http.Response {
+func get(ctx context.Context, t *testing.T, url string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

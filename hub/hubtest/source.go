@@ -1,10 +1,9 @@
-// Package hubtest has a Kafka in memory that is as simple as can be, for tests
-// of the hub and of what is built on it.
 package hubtest
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"sluice/hub"
@@ -27,6 +26,7 @@ type topic struct {
 
 type partition struct {
 	start   int64
+	epoch   int32
 	records []hub.Record // from start on
 }
 
@@ -51,14 +51,35 @@ func (t *Topics) Create(name string, partitions int) {
 	})
 }
 
+// Grow gives a topic more partitions.
+func (t *Topics) Grow(name string, partitions int) {
+	t.change(func() {
+		grown := make([]partition, partitions)
+		copy(grown, t.topics[name].partitions)
+		t.topics[name].partitions = grown
+	})
+}
+
 // Append adds a record and returns its offset.
 func (t *Topics) Append(name string, r hub.Record) int64 {
+	return t.AppendBatch(name, []hub.Record{r})
+}
+
+// AppendBatch adds records that whoever follows gets together, up to 1,000 of a
+// partition, and returns the last one's offset.
+func (t *Topics) AppendBatch(name string, records []hub.Record) (last int64) {
 	t.change(func() {
-		p := &t.topics[name].partitions[r.Partition]
-		r.Offset = p.start + int64(len(p.records))
-		p.records = append(p.records, r)
+		for _, r := range records {
+			p := &t.topics[name].partitions[r.Partition]
+			r.Offset = p.start + int64(len(p.records))
+			if r.Epoch != hidden {
+				r.Epoch = p.epoch
+			}
+			p.records = append(p.records, r)
+			last = r.Offset
+		}
 	})
-	return r.Offset
+	return last
 }
 
 // Skip passes over offsets, as control batches and compaction do.
@@ -78,6 +99,26 @@ func (t *Topics) Expire(name string, partition int32, below int64) {
 		p.records = p.records[below-p.start:]
 		p.start = below
 	})
+}
+
+// Truncate cuts a partition short, as an unclean leader election does: what
+// comes then has a new epoch and offsets that were given out before.
+func (t *Topics) Truncate(name string, partition int32, to int64) {
+	t.change(func() {
+		p := &t.topics[name].partitions[partition]
+		p.records = slices.Clip(p.records[:to-p.start])
+		p.epoch++
+	})
+}
+
+// epochEnd is where the records of an epoch, or of the last one before it, end.
+func (p *partition) epochEnd(epoch int32) int64 {
+	for i := range p.records {
+		if p.records[i].Epoch > epoch {
+			return p.start + int64(i)
+		}
+	}
+	return p.start + int64(len(p.records))
 }
 
 // Away makes the cluster out of reach, or lets it be reached again.
@@ -147,6 +188,15 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
 	f := &hub.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
+	end := tip
+	if at.Epoch >= 0 {
+		end = p.epochEnd(at.Epoch)
+	}
+	if at.Offset > end {
+		f.Gap = &hub.Gap{Partition: at.Partition, From: end, To: at.Offset, Reason: hub.GapTruncated}
+		f.Next = hub.Place{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
+		return f
+	}
 	if at.Offset < p.start {
 		f.Gap = &hub.Gap{Partition: at.Partition, From: at.Offset, To: p.start, Reason: hub.GapRetention}
 		at.Offset = p.start
@@ -154,6 +204,11 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 	records := p.records[min(at.Offset-p.start, int64(len(p.records))):]
 	records = records[:min(n, len(records))]
 	f.Next.Offset = at.Offset + int64(len(records))
+	for i := range records {
+		if records[i].Epoch != hidden {
+			f.Next.Epoch = records[i].Epoch
+		}
+	}
 	f.Each = func(yield func(*hub.Record) bool) {
 		for i := range records {
 			if records[i].Epoch != hidden && !yield(&records[i]) {

@@ -35,7 +35,7 @@ var _ protocol.RawExchanger = (*exchange)(nil)
 
 // ApiKey is asked by kafka-go, which also names it.
 //
-//nolint:revive,staticcheck // the name is kafka-go's.
+//nolint:revive // the name is kafka-go's.
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
 
 // Broker routes the exchange.

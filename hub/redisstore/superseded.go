@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -84,6 +85,6 @@ func (s *Store) listen(ctx context.Context, told func(hub.CursorName, int64), su
 }
 
 func timedOut(err error) bool {
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }

@@ -89,10 +89,10 @@ const (
 	ReasonPolicy = "policy"
 )
 
-// CaughtUp: what follows happens now. It comes once a connection.
+// CaughtUp says that what follows happens now. It comes once a connection.
 type CaughtUp struct{}
 
-// Status: the server has lost Kafka, or has it back. Events may come all the
+// Status says that the server has lost Kafka, or has it back. Events may come all the
 // same.
 type Status struct {
 	Stream string
@@ -100,7 +100,7 @@ type Status struct {
 	Since  time.Time
 }
 
-// Subscribed: a connection stands and events follow.
+// Subscribed says that a connection stands and events follow.
 type Subscribed struct {
 	// Session names the connection in the server's logs.
 	Session string
@@ -112,14 +112,14 @@ type Subscribed struct {
 	Short bool
 }
 
-// Disconnected: the connection is lost; another attempt follows.
+// Disconnected says that the connection is lost; another attempt follows.
 type Disconnected struct {
 	Err error
 	// Retry is how long that waits.
 	Retry time.Duration
 }
 
-// Acked: the server has stored the named cursor.
+// Acked says that the server has stored the named cursor.
 type Acked struct{ Cursor string }
 
 func (Record) event()       {}

@@ -33,7 +33,6 @@ type server struct {
 	// intercept sees a subscription first, and may take over.
 	intercept func(c *websocket.Conn, attempt int, request map[string]any) (taken bool)
 	// quiet keeps pings and pongs away.
-	quiet bool
 
 	mu       sync.Mutex
 	log      [][]string // values by partition

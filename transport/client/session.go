@@ -57,6 +57,7 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 	}
 	s := &session{silence: silence}
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { s.raw = info.Conn }}
+	//nolint:bodyclose // the library closes it, or replaces it on an error
 	conn, res, err := websocket.Dial(httptrace.WithClientTrace(ctx, trace), c.endpoint("v1", "ws"), &websocket.DialOptions{
 		HTTPClient:   c.config.HTTPClient,
 		HTTPHeader:   header,

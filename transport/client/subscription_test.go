@@ -438,7 +438,10 @@ func TestOneLoopAtATime(t *testing.T) {
 	if err := sub.Ack(t.Context()); !errors.Is(err, client.ErrDisconnected) {
 		t.Errorf("ack without a connection: %v", err)
 	}
-	for range sub.Events(t.Context()) {
+	for _, err := range sub.Events(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
 		for _, err := range sub.Events(t.Context()) {
 			if !errors.Is(err, client.ErrRunning) {
 				t.Errorf("second loop: %v", err)

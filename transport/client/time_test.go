@@ -95,7 +95,10 @@ func TestTokensAreRenewedBeforeTheyEnd(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 		defer cancel()
 		c := dialPipes(t, pinging{s}, token)
-		for event := range c.Subscribe(ctx, client.Request{Stream: "s", From: client.Earliest}) {
+		for event, err := range c.Subscribe(ctx, client.Request{Stream: "s", From: client.Earliest}) {
+			if err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
 			if lost, ok := event.(client.Disconnected); ok {
 				t.Errorf("connection lost: %v", lost.Err)
 			}

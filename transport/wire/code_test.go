@@ -62,6 +62,7 @@ func TestErrorForms(t *testing.T) {
 		{"problem", string(invalid.AppendProblem(nil)), `{"title":"Unprocessable Entity","status":422,"detail":"…","code":"invalid","retryable":false,"action":"stop","errors":[{"pointer":"/temp_c","message":"maximum: got 999, want 150"}]}`},
 		{"problem with a hint", string(limited.AppendProblem(nil)), `{"title":"Too Many Requests","status":429,"detail":"slow down","code":"rate_limited","retryable":true,"action":"resume","retry_after_ms":2500}`},
 		{"problem without a status", string(wire.Errorf(wire.NoPong, "%d", 1).AppendProblem(nil)), `{"title":"Internal Server Error","status":500,"detail":"1","code":"no_pong","retryable":true,"action":"resume"}`},
+		{"problem of HTTP's own", string((&wire.Error{Code: wire.BadRequest, HTTPStatus: 426}).AppendProblem(nil)), `{"title":"Upgrade Required","status":426,"code":"bad_request","retryable":false,"action":"stop"}`},
 		{"text", limited.Error(), "rate_limited: slow down"},
 	}
 	for _, tt := range tests {

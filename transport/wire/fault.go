@@ -17,6 +17,9 @@ type Error struct {
 	ID      string
 	Code    Code
 	Message string
+	// HTTPStatus is a status other than the code's, where HTTP itself asks for
+	// one; 0 for the code's.
+	HTTPStatus int
 	// RetryAfter is how long to wait before coming back, 0 for no hint.
 	RetryAfter time.Duration
 	// Errors are the single violations, where there are any.
@@ -73,6 +76,9 @@ func (e *Error) appendFields(o *object) {
 
 // Status is the HTTP status of a response that is this fault.
 func (e *Error) Status() int {
+	if e.HTTPStatus != 0 {
+		return e.HTTPStatus
+	}
 	if status := e.Code.Info().HTTP; status != 0 {
 		return status
 	}

@@ -24,9 +24,10 @@ const (
 )
 
 const (
-	// DefaultPageLimit and MaxPageLimit are numbers of records.
+	// DefaultPageLimit is how many records a page has where nothing is said.
 	DefaultPageLimit = 100
-	MaxPageLimit     = 1000
+	// MaxPageLimit is how many a page can be asked for.
+	MaxPageLimit = 1000
 	// MaxWait is how long a page can wait for records.
 	MaxWait = 30 * time.Second
 	// maxPing keeps what clients ask for within reason; the configuration's

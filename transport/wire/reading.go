@@ -35,8 +35,9 @@ const (
 const (
 	// MaxLast is the largest N of `last:N`.
 	MaxLast = 100_000
-	// MinHeartbeat and MaxHeartbeat bound what clients can ask for.
+	// MinHeartbeat is the shortest heartbeat that clients can ask for.
 	MinHeartbeat = time.Second
+	// MaxHeartbeat is the longest.
 	MaxHeartbeat = 10 * time.Minute
 )
 

@@ -436,7 +436,7 @@ func FuzzParseRequest(f *testing.F) {
 			t.Fatalf("%d messages of %d records", len(p.Messages), len(want.Records))
 		}
 		for i, m := range p.Messages {
-			data := want.Data
+			var data json.RawMessage
 			var record struct {
 				Data      json.RawMessage `json:"data"`
 				Encoding  string          `json:"encoding"`

@@ -11,6 +11,8 @@ import (
 type EventName string
 
 // The named events.
+//
+//nolint:gosec // names of events, not credentials
 const (
 	EventReady         EventName = "sluice.ready"
 	EventCursor        EventName = "sluice.cursor"

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"time"
 
@@ -23,9 +22,6 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is what the server says it is.
 	Version string
-	// Console is served at the root of the address for clients. Nil for
-	// nothing.
-	Console http.Handler
 	// Listening is told the address for clients once it takes connections.
 	// Optional.
 	Listening func(net.Addr)

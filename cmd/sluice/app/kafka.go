@@ -17,27 +17,6 @@ import (
 // clientID is what brokers log and account for.
 const clientID = "sluice"
 
-// How Kafka is read. A broker that hangs is noticed after fetchWait and the
-// source's own margin; one fetch is some milliseconds of a fast network.
-const (
-	fetchWait           = 500 * time.Millisecond
-	fetchBytes          = 16 << 20
-	fetchPartitionBytes = 1 << 20
-	inflatedBytes       = 64 << 20
-	partitionsEvery     = 5 * time.Second
-)
-
-// How Kafka is written to. A batch stays below the 1 MiB that topics take
-// where nothing else is set.
-const (
-	batchBytes     = 900 << 10
-	produceAtOnce  = 32
-	produceAttempt = 5 * time.Second
-	produceFail    = 2 * time.Second
-	produceDrain   = 3 * time.Second
-	noTimeout      = 24 * time.Hour // where limits/publish_timeout is none
-)
-
 // cluster is a Kafka cluster with what reads it and writes to it.
 type cluster struct {
 	name     string
@@ -71,25 +50,25 @@ func newCluster(name string, c config.Cluster, limits config.Limits, memory int6
 	}
 	if made.source, err = kafkalog.NewSource(made.conn, kafkalog.SourceConfig{
 		Logger:            logger,
-		MaxWait:           fetchWait,
-		MaxBytes:          fetchBytes,
-		PartitionMaxBytes: fetchPartitionBytes,
-		MetadataEvery:     partitionsEvery,
-		InflatedBytes:     inflatedBytes,
+		MaxWait:           c.Fetch.Wait,
+		MaxBytes:          int(c.Fetch.Bytes),
+		PartitionMaxBytes: int(c.Fetch.PartitionBytes),
+		MetadataEvery:     c.Fetch.MetadataEvery,
+		InflatedBytes:     int(c.Fetch.InflatedBytes),
 	}); err != nil {
 		return nil, err
 	}
-	timeout := cmp.Or(limits.PublishTimeout, noTimeout)
+	timeout := span(limits.PublishTimeout)
 	made.producer, err = kafkalog.NewProducer(made.conn, kafkalog.ProducerConfig{
 		Log:            logger,
 		MemoryBytes:    cmp.Or(memory, math.MaxInt64),
-		BatchBytes:     batchBytes,
+		BatchBytes:     int(c.Produce.BatchBytes),
 		Compression:    kafka.Lz4,
-		Requests:       produceAtOnce,
+		Requests:       c.Produce.AtOnce,
 		Timeout:        timeout,
-		RequestTimeout: min(produceAttempt, timeout),
-		FailAfter:      min(produceFail, timeout),
-		DrainTimeout:   produceDrain,
+		RequestTimeout: min(c.Produce.Attempt, timeout),
+		FailAfter:      min(c.Produce.FailAfter, timeout),
+		DrainTimeout:   max(c.Produce.Drain, time.Millisecond),
 	})
 	return made, err
 }

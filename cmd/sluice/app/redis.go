@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,12 +13,8 @@ import (
 	"sluice/hub/redisstore"
 )
 
-const (
-	// redisPrefix begins all keys and channels.
-	redisPrefix = "sluice:"
-	// redisTimeout bounds a call: whoever takes up a named cursor waits for it.
-	redisTimeout = time.Second
-)
+// redisPrefix begins all keys and channels.
+const redisPrefix = "sluice:"
 
 // cursors are named cursors, and where they are kept.
 type cursors struct {
@@ -41,7 +36,7 @@ func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
 		Redis:   options,
 		Prefix:  redisPrefix,
 		TTL:     c.Cursors.TTL,
-		Timeout: redisTimeout,
+		Timeout: c.Redis.Timeout,
 		Logger:  logger.With("component", "redis"),
 	}); err != nil {
 		return nil, err

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"runtime"
 	"slices"
@@ -16,22 +18,14 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
 	"sluice/transport"
+	"sluice/web"
 )
 
-// What the listeners allow, and no configuration needs to.
-const (
-	// requestTimeout covers an answer's way over Kafka and Redis.
-	requestTimeout = 15 * time.Second
-	headerTimeout  = 10 * time.Second
-	idleTimeout    = 2 * time.Minute
-	headerBytes    = 32 << 10
-	// keepAlive is how long an event stream is quiet at most.
-	keepAlive = 15 * time.Second
-	// subscribeTimeout is how long a subscription waits for Kafka to begin.
-	subscribeTimeout = 10 * time.Second
-	// never is the span of a limit that is none.
-	never = 10 * 365 * 24 * time.Hour
-)
+// never is the span of a limit that is none.
+const never = 10 * 365 * 24 * time.Hour
+
+// span is a limit on time for those who need one.
+func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 
 // front is what clients and operators reach, and what it delivers from.
 type front struct {
@@ -74,7 +68,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 		LogMemory:           int(l.LogMemory),
 		ReplaysPerPrincipal: l.ReplaysPerPrincipal,
 		ReplaysPerInstance:  l.ReplaysPerInstance,
-		StartTimeout:        subscribeTimeout,
+		StartTimeout:        span(l.SubscribeWait),
 		Logger:              f.logger.With("component", "hub"),
 		Now:                 time.Now,
 	})
@@ -125,15 +119,15 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Credentials:    f.credentials,
 		TrustedProxies: f.config.TrustedProxies,
 		Limits:         limits(f.config.Limits),
-		RequestTimeout: requestTimeout,
-		HeaderTimeout:  headerTimeout,
-		IdleTimeout:    idleTimeout,
-		HeaderBytes:    headerBytes,
+		RequestTimeout: span(f.config.Limits.RequestWait),
+		HeaderTimeout:  span(f.config.Limits.RequestHeader),
+		IdleTimeout:    span(f.config.Limits.IdleConnection),
+		HeaderBytes:    cmp.Or(int(f.config.Limits.RequestHeaderBytes), math.MaxInt32),
 		DrainTimeout:   max(f.config.Drain.Timeout, time.Millisecond),
 		DrainSpread:    f.config.Drain.Spread,
 		Listener:       clients,
 		Admin:          admin,
-		Console:        f.options.Console,
+		Console:        web.Handler(),
 		Ready:          f.checks(),
 		Logger:         f.logger.With("component", "transport"),
 		Now:            time.Now,
@@ -165,12 +159,6 @@ func (f *front) checks() map[string]func(context.Context) error {
 
 // limits says to the transport what clients can do.
 func limits(l config.Limits) transport.Limits {
-	span := func(d time.Duration) time.Duration {
-		if d == 0 {
-			return never
-		}
-		return d
-	}
 	return transport.Limits{
 		MessageBytes:            int(l.MessageBytes),
 		MessageAssembly:         span(l.MessageAssembly),
@@ -182,7 +170,7 @@ func limits(l config.Limits) transport.Limits {
 		FirstMessageAuth:        span(l.FirstMessageAuth),
 		PingEvery:               span(l.PingEvery),
 		PongWithin:              span(l.PongWithin),
-		KeepAlive:               keepAlive,
+		KeepAlive:               span(l.KeepAlive),
 		WriteProgress:           span(l.WriteProgress),
 		SessionsPerPrincipal:    l.SessionsPerPrincipal,
 		SessionsPerAddress:      l.SessionsPerAddress,

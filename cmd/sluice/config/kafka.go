@@ -19,6 +19,26 @@ type Cluster struct {
 	SASL        *SASL         `koanf:"sasl" doc:"credentials for the brokers"`
 	Rack        string        `koanf:"rack" doc:"read from replicas of this rack (KIP-392); left out, from the leaders"`
 	DialTimeout time.Duration `koanf:"dial_timeout" default:"5s" validate:"between=100ms..1m" doc:"bound for connecting to a broker"`
+	Fetch       Fetch         `koanf:"fetch" doc:"how records are read"`
+	Produce     Produce       `koanf:"produce" doc:"how records are written"`
+}
+
+// Fetch says how records are read.
+type Fetch struct {
+	Wait           time.Duration `koanf:"wait" default:"500ms" validate:"between=10ms..10s" doc:"how long a broker holds a poll for which it has nothing; a silent broker is noticed about a second later"`
+	Bytes          Size          `koanf:"bytes" default:"16MiB" validate:"between=64KiB..256MiB" doc:"one poll of a broker, as Kafka stores it"`
+	PartitionBytes Size          `koanf:"partition_bytes" default:"1MiB" validate:"between=16KiB..64MiB" doc:"one poll of a partition; well below bytes, so that a busy partition leaves room for the others"`
+	InflatedBytes  Size          `koanf:"inflated_bytes" default:"64MiB" validate:"between=1MiB..1GiB" doc:"what one batch may decompress to; a larger one is a gap"`
+	MetadataEvery  time.Duration `koanf:"metadata_every" default:"5s" validate:"between=1s..10m" doc:"how often partitions that were added are looked for"`
+}
+
+// Produce says how records are written.
+type Produce struct {
+	BatchBytes Size          `koanf:"batch_bytes" default:"900KiB" validate:"between=16KiB..64MiB" doc:"a batch before compression; below the topics' max.message.bytes"`
+	AtOnce     int           `koanf:"at_once" default:"32" validate:"between=1..1000" unit:"requests" doc:"under way at once, each on a connection"`
+	Attempt    time.Duration `koanf:"attempt" default:"5s" validate:"between=100ms..1m" doc:"how long one attempt may take"`
+	FailAfter  time.Duration `koanf:"fail_after" default:"2s" validate:"between=100ms..1m" doc:"a partition that takes nothing for so long refuses new records at once"`
+	Drain      time.Duration `koanf:"drain" default:"3s" validate:"between=0s..1m" doc:"how long what is under way may take when the server ends"`
 }
 
 // ClientTLS says how a server that Sluice connects to is verified, and what it

@@ -14,6 +14,12 @@ type Limits struct {
 	FirstMessageAuth        time.Duration `koanf:"first_message_auth" default:"5s" validate:"omitempty,between=100ms..1m" doc:"how long a WebSocket without credentials may wait before it says who it is"`
 	PingEvery               time.Duration `koanf:"ping_every" default:"25s" validate:"omitempty,between=1s..1h" doc:"how often a quiet session is pinged"`
 	PongWithin              time.Duration `koanf:"pong_within" default:"10s" validate:"omitempty,between=1s..10m" doc:"how long the answer to a ping may take"`
+	KeepAlive               time.Duration `koanf:"keep_alive" default:"15s" validate:"omitempty,between=1s..10m" doc:"how long an event stream may be quiet"`
+	RequestHeader           time.Duration `koanf:"request_header" default:"10s" validate:"omitempty,between=100ms..1m" doc:"how long the header of a request may take to arrive"`
+	RequestHeaderBytes      Size          `koanf:"request_header_bytes" default:"32KiB" validate:"omitempty,between=4KiB..1MiB" doc:"header of a request"`
+	RequestWait             time.Duration `koanf:"request_wait" default:"15s" validate:"omitempty,between=100ms..10m" doc:"how long a request waits for an issuer's keys and for Redis"`
+	SubscribeWait           time.Duration `koanf:"subscribe_wait" default:"10s" validate:"omitempty,between=100ms..10m" doc:"how long a subscription waits for Kafka to begin; then overloaded"`
+	IdleConnection          time.Duration `koanf:"idle_connection" default:"2m" validate:"omitempty,between=1s..1h" doc:"how long an HTTP connection is kept without a request"`
 	WriteProgress           time.Duration `koanf:"write_progress" default:"10s" validate:"omitempty,between=1s..10m" doc:"a socket that takes nothing for so long is cut off"`
 	SessionsPerPrincipal    int           `koanf:"sessions_per_principal" default:"20" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"on this instance; anonymous ones are not counted here"`
 	SessionsPerAddress      int           `koanf:"sessions_per_address" default:"100" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"from one client address, told by trusted_proxies"`

@@ -1,15 +1,20 @@
 package config
 
-import "sluice/auth"
+import (
+	"time"
+
+	"sluice/auth"
+)
 
 // Redis says where named cursors are kept.
 type Redis struct {
-	URL          SecretURL  `koanf:"url" validate:"omitempty,redis_url" doc:"one server: redis://[user[:password]@]host:port[/db], or rediss:// for TLS"`
-	Sentinel     *Sentinel  `koanf:"sentinel" doc:"a primary that sentinels know"`
-	Cluster      []string   `koanf:"cluster" validate:"unique,dive,dial_address" doc:"addresses of a Redis Cluster to begin with, host:port"`
-	Username     string     `koanf:"username" doc:"user name (ACL), where url does not give one"`
-	PasswordFile Path       `koanf:"password_file" validate:"omitempty,readable_file" doc:"file that holds the password; one line end after it is ignored"`
-	TLS          *ClientTLS `koanf:"tls" doc:"connect over TLS; {} takes the system's authorities. With url, only for rediss://"`
+	URL          SecretURL     `koanf:"url" validate:"omitempty,redis_url" doc:"one server: redis://[user[:password]@]host:port[/db], or rediss:// for TLS"`
+	Sentinel     *Sentinel     `koanf:"sentinel" doc:"a primary that sentinels know"`
+	Cluster      []string      `koanf:"cluster" validate:"unique,dive,dial_address" doc:"addresses of a Redis Cluster to begin with, host:port"`
+	Username     string        `koanf:"username" doc:"user name (ACL), where url does not give one"`
+	PasswordFile Path          `koanf:"password_file" validate:"omitempty,readable_file" doc:"file that holds the password; one line end after it is ignored"`
+	TLS          *ClientTLS    `koanf:"tls" doc:"connect over TLS; {} takes the system's authorities. With url, only for rediss://"`
+	Timeout      time.Duration `koanf:"timeout" default:"1s" validate:"between=10ms..1m" doc:"bound for one call; there are no retries"`
 
 	// Password is what PasswordFile holds.
 	Password auth.Secret `koanf:"-" validate:"-"`

@@ -82,7 +82,7 @@ func (f *flights) position(i int, at time.Time) flight {
 		Lon:      round(lon, 5),
 		OnGround: progress == 0 || progress == 1,
 		Progress: round(progress, 4),
-		Squawk:   fmt.Sprintf("%04o", mix(own, 2, uint64(leg))%07000+01000),
+		Squawk:   fmt.Sprintf("%04o", mix(own, 2, uint64(leg))%0o7000+0o1000),
 		At:       at.UnixMilli(),
 	}
 	ahead := min(progress, 1-sampleStep)

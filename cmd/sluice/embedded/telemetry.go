@@ -88,7 +88,7 @@ func (t *telemetry) due(device int, at time.Time) time.Time {
 	}
 	// In their order, and within half of offlineFor even for thousands.
 	gap := min(lateGap, t.rota.interval/2)
-	return start.Add(offlineFor).Add(time.Duration(since/t.rota.interval) * gap)
+	return start.Add(offlineFor).Add(since / t.rota.interval * gap)
 }
 
 func deviceName(device int) string { return fmt.Sprintf("box-%03d", device) }

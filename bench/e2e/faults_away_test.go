@@ -1,0 +1,271 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/bench/check"
+	"sluice/bench/stack"
+)
+
+// outage is a time without any broker, which several tests share.
+type outage struct {
+	prepared sync.WaitGroup // for those who want to see it begin
+	// Closed when all brokers are dead, and when all answer again.
+	began, over  chan struct{}
+	struck, back time.Time // set before
+}
+
+// TestKafkaIsAway is about promise 12, with all brokers dead for a while.
+func TestKafkaIsAway(t *testing.T) {
+	const away = 20 * time.Second
+	kafka := threeBrokers(t)
+	ctx := within(t, 90*time.Second)
+	o := &outage{began: make(chan struct{}), over: make(chan struct{})}
+	o.prepared.Add(2)
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer close(o.over)
+		o.prepared.Wait()
+		killBrokers(t, kafka)
+		o.struck = time.Now()
+		close(o.began)
+		pause(ctx, away)
+		startBrokers(ctx, t, kafka)
+		o.back = time.Now()
+	})
+	t.Run("parallel", func(t *testing.T) {
+		t.Run("SessionsStayAndNothingIsLost", func(t *testing.T) { t.Parallel(); sessionsOutlive(t, o) })
+		t.Run("StartsBeforeKafka", func(t *testing.T) { t.Parallel(); startsBefore(t, o) })
+	})
+	running.Wait()
+}
+
+// startsBefore is about an instance that is started while Kafka is away: it
+// says why it is not ready, tells its clients to come back, and works without a
+// restart when Kafka is there.
+func startsBefore(t *testing.T, o *outage) {
+	ctx := within(t, 60*time.Second)
+	func() {
+		defer o.prepared.Done()
+		topic(t, "early", 2)
+		fill(ctx, t, "early", 0, 50)
+	}()
+	<-o.began
+	i := newInstance(t, setup{streams: map[string]string{"early": "early"}, unready: true})
+	if err := i.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := token(t, "early", "reader"), token(t, "early", "writer")
+
+	var status *statusError
+	if err := i.ready(ctx); !errors.As(err, &status) || status.status != http.StatusServiceUnavailable {
+		t.Fatalf("readyz answers %v, want 503", err)
+	}
+	t.Logf("readyz: %s", status.body)
+	if why := gjson.Get(status.body, "checks.kafka default").Str; !strings.Contains(why, "refused") {
+		t.Errorf("readyz says of Kafka: %q", why)
+	}
+
+	// All at once, as each may wait for Kafka for a while.
+	var asking sync.WaitGroup
+	publish := &publisher{session: "early", stream: "early", at: i, token: writer, every: 50 * time.Millisecond}
+	asking.Go(func() {
+		began := time.Now()
+		if err := publish.overHTTP(ctx, 1); err != nil {
+			t.Error(err)
+		}
+		if publish.sent[0].Answer != check.NotStored {
+			t.Errorf("a publish is answered %v, want not stored", publish.sent[0].Answer)
+		}
+		t.Logf("a publish was refused after %v", time.Since(began))
+	})
+	asking.Go(func() {
+		began := time.Now()
+		_, err := openSSE(ctx, sseRequest{addr: i.addr, stream: "early", token: reader})
+		var status *statusError
+		if !errors.As(err, &status) || status.status != http.StatusServiceUnavailable || gjson.Get(status.body, "code").Str != "overloaded" {
+			t.Errorf("SSE is answered %v, want 503 overloaded", err)
+		}
+		t.Logf("SSE was refused after %v: %v", time.Since(began), err)
+	})
+	asking.Go(func() {
+		began := time.Now()
+		answer := subscribeOnce(ctx, t, i, reader, nil)
+		if answer.Get("type").Str != "error" || answer.Get("code").Str != "overloaded" || !answer.Get("retryable").Bool() {
+			t.Errorf("WebSocket is answered %s, want overloaded, retryable", answer.Raw)
+		}
+		t.Logf("WebSocket was refused after %v: %s", time.Since(began), answer.Raw)
+	})
+	asking.Wait()
+
+	// Who asks shortly before Kafka comes gets what it asked for.
+	waits := gather(ctx, t, 1, "early", 2, nil, i)
+	<-o.over
+	eventually(ctx, t, "it is ready", func() error { return i.ready(ctx) })
+	if took := time.Since(o.back); took > 5*time.Second {
+		t.Errorf("it was ready %v after Kafka, want 5 s at most", took)
+	}
+	eventually(ctx, t, "a publish is stored", func() error {
+		if err := publish.overHTTP(ctx, len(publish.sent)+1); err != nil {
+			t.Fatal(err)
+		}
+		if publish.sent[len(publish.sent)-1].Answer != check.Stored {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	took := time.Since(o.back)
+	if took > 5*time.Second {
+		t.Errorf("a publish was stored %v after Kafka was there, want 5 s at most", took)
+	}
+	t.Logf("publishing works %v after Kafka is there", took)
+	writeEnds(ctx, t, "early", 2)
+	waits.running.Wait()
+	log := readLog(ctx, t, "early", 2).log
+	for _, w := range waits.all {
+		w.remarks = nil // being refused is what the test is about
+	}
+	judge(t, log, waits.subscribers())
+	if err := check.Publishers(log, publish.sent).Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// subscribeOnce opens a session, subscribes, and returns the answer.
+func subscribeOnce(ctx context.Context, t *testing.T, i *instance, bearer string, more map[string]any) gjson.Result {
+	t.Helper()
+	session, err := openWS(ctx, wsRequest{addr: i.addr, token: bearer})
+	if err != nil {
+		t.Error(err)
+		return gjson.Result{}
+	}
+	defer session.close()
+	subscribe := map[string]any{"type": "subscribe", "id": "a", "stream": "early"}
+	for name, value := range more {
+		subscribe[name] = value
+	}
+	if err := session.send(ctx, subscribe); err != nil {
+		t.Error(err)
+		return gjson.Result{}
+	}
+	for {
+		text, err := session.next(ctx)
+		if err != nil {
+			t.Error(err)
+			return gjson.Result{}
+		}
+		if answer := gjson.ParseBytes(bytes.Clone(text)); answer.Get("id").Str == "a" {
+			return answer
+		}
+	}
+}
+
+// sessionsOutlive is about those who are there when Kafka goes: sessions stay
+// and are told, publishes fail fast and truly, memory stays flat, and nothing
+// is lost.
+func sessionsOutlive(t *testing.T, o *outage) {
+	const partitions = 3
+	prepared := sync.OnceFunc(o.prepared.Done)
+	defer prepared()
+	topic(t, "away", partitions)
+	i := sluice(t, setup{streams: map[string]string{"away": "away"}})
+	ctx := within(t, 90*time.Second)
+	flow := startFlow(ctx, t, "away", 200)
+	all := gather(ctx, t, 10, "away", partitions, flow, i)
+	all.await(ctx, t, 200)
+	before := residentOf(t, i.Server)
+
+	prepared()
+	<-o.began
+	struck := o.struck
+	p := &publisher{session: "away", stream: "away", at: i, token: token(t, "away", "writer")}
+	slowest := time.Duration(0)
+	most := int64(0)
+	for away := true; away; {
+		began := time.Now()
+		if err := p.overHTTP(ctx, len(p.sent)+1); err != nil {
+			t.Fatal(err)
+		}
+		slowest = max(slowest, time.Since(began))
+		most = max(most, residentOf(t, i.Server))
+		pause(ctx, 100*time.Millisecond)
+		away = time.Since(struck) < 19*time.Second // some of the last second is the brokers' start
+	}
+	refused := len(p.sent)
+	for n, publish := range p.sent {
+		if publish.Answer == check.Stored {
+			t.Errorf("publish %d is answered as stored", n)
+		}
+	}
+	t.Logf("%d publishes refused, the slowest after %v; resident %d MiB before, %d at most", refused, slowest, before>>20, most>>20)
+	if slowest > 3*time.Second {
+		t.Errorf("a publish was refused only after %v", slowest)
+	}
+	if refused < 50 {
+		t.Errorf("only %d publishes were refused: that is not fast", refused)
+	}
+	if most > before+32<<20 {
+		t.Errorf("memory grew from %d to %d MiB", before>>20, most>>20)
+	}
+
+	<-o.over
+	for _, w := range all.all {
+		eventually(ctx, t, w.name+" is told that it is live", func() error {
+			told := w.changes()
+			if len(told) < 2 || told[len(told)-1].live == false {
+				return fmt.Errorf("it was told %v", told)
+			}
+			return nil
+		})
+		told := w.changes()
+		if took := told[0].at.Sub(struck); told[0].live || took > 3*time.Second {
+			t.Errorf("%s was told live=%t %v after Kafka went away, want false within 3 s", w.name, told[0].live, took)
+		}
+		if took := told[len(told)-1].at.Sub(o.back); took > 5*time.Second {
+			t.Errorf("%s was told live=true %v after Kafka was back", w.name, took)
+		}
+	}
+	t.Logf("told after %v, and that it is back %v after it was", all.all[0].changes()[0].at.Sub(struck), time.Since(o.back))
+	if err := p.overHTTP(ctx, refused+10); err != nil {
+		t.Error(err)
+	}
+	flow.end()
+	t.Logf("nothing could be written for up to %v; lag %v", flow.longest, all.takeLag())
+	writeEnds(ctx, t, "away", partitions)
+	contents := readLog(ctx, t, "away", partitions)
+	all.running.Wait()
+	judge(t, contents.log, all.subscribers())
+	all.stayed(t)
+	if err := check.Publishers(contents.log, p.sent).Err(); err != nil {
+		t.Error(err)
+	}
+	if last := p.sent[len(p.sent)-1]; last.Answer != check.Stored {
+		t.Errorf("with Kafka back, a publish is answered %v", last.Answer)
+	}
+}
+
+// residentOf is how much memory a process has, in bytes.
+func residentOf(t *testing.T, s *stack.Server) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(status))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}

@@ -1,0 +1,140 @@
+package e2e_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/bench/check"
+)
+
+// TestBrokersFailAndNothingIsLost is about promises 1, 2 and 12: the leader of
+// some partitions is killed, then another one hangs, while writers and
+// subscribers go on. All sessions stay, have everything in order, and have new
+// records soon after Kafka takes them.
+func TestBrokersFailAndNothingIsLost(t *testing.T) {
+	const (
+		partitions = 6
+		// soon is long after Kafka has stored a record for it to arrive while
+		// brokers fail. A fetch that hangs is given up after 5.5 s.
+		soon = 6 * time.Second
+	)
+	kafka := threeBrokers(t)
+	topic(t, "failing", partitions)
+	config := setup{streams: map[string]string{"failing": "failing"}}
+	both := []*instance{sluice(t, config), sluice(t, config)}
+	ctx := within(t, 90*time.Second)
+	flow := startFlow(ctx, t, "failing", 300)
+	all := gather(ctx, t, 20, "failing", partitions, flow, both...)
+	all.await(ctx, t, 300)
+	t.Logf("lag before: %v", all.takeLag())
+
+	victim := leaderOf(ctx, t, kafka, "failing", 0)
+	killed := time.Now()
+	if err := victim.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	deposed(ctx, t, kafka, "failing", victim)
+	t.Logf("%s was killed, deposed after %v", victim.Name(), time.Since(killed))
+	pause(ctx, 4*time.Second)
+	lag := all.takeLag()
+	t.Logf("lag while its leader was dead: %v; nothing could be written for up to %v", lag, flow.longest)
+	if lag > soon {
+		t.Errorf("records arrived up to %v late, want %v at most", lag, soon)
+	}
+	startBrokers(ctx, t, kafka)
+	inSync(ctx, t, "failing")
+	all.takeLag()
+
+	hangs := leaderOf(ctx, t, kafka, "failing", 1)
+	hung := time.Now()
+	if err := hangs.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hangs.Resume() })
+	deposed(ctx, t, kafka, "failing", hangs)
+	t.Logf("%s was stopped, deposed after %v", hangs.Name(), time.Since(hung))
+	pause(ctx, time.Until(hung.Add(10*time.Second)))
+	lag = all.takeLag()
+	t.Logf("lag while a broker hung: %v", lag)
+	if lag > soon {
+		t.Errorf("records arrived up to %v late, want %v at most", lag, soon)
+	}
+	if err := hangs.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	inSync(ctx, t, "failing")
+	t.Logf("lag after it went on: %v", all.takeLag())
+	pause(ctx, time.Second)
+	all.takeLag()
+	pause(ctx, time.Second)
+	if lag := all.takeLag(); lag > time.Second {
+		t.Errorf("with all brokers back, records still arrive %v late", lag)
+	}
+
+	flow.end()
+	writeEnds(ctx, t, "failing", partitions)
+	contents := readLog(ctx, t, "failing", partitions)
+	all.running.Wait()
+	judge(t, contents.log, all.subscribers())
+	all.stayed(t)
+}
+
+// TestPublishAnswersAreTrueWhileALeaderDies is about promises 7 and 8.
+func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
+	const partitions = 3
+	kafka := threeBrokers(t)
+	topic(t, "answers", partitions)
+	config := setup{streams: map[string]string{"answers": "answers"}}
+	both := []*instance{sluice(t, config), sluice(t, config)}
+	ctx := within(t, 60*time.Second)
+
+	var publishers []*publisher
+	var writing sync.WaitGroup
+	for i := range 8 {
+		p := &publisher{session: fmt.Sprint("p-", i), stream: "answers", at: both[i%2], token: token(t, fmt.Sprint("p-", i), "writer"), every: 10 * time.Millisecond}
+		publishers = append(publishers, p)
+		writing.Go(func() {
+			var err error
+			if i < 4 {
+				err = p.overWebSocket(ctx, 800, 0)
+			} else {
+				err = p.overHTTP(ctx, 600)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	pause(ctx, time.Second)
+	victim := leaderOf(ctx, t, kafka, "answers", 0)
+	struck := time.Now()
+	if err := victim.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	deposed(ctx, t, kafka, "answers", victim)
+	t.Logf("%s was killed, deposed after %v", victim.Name(), time.Since(struck))
+	writing.Wait()
+	startBrokers(ctx, t, kafka)
+	writeEnds(ctx, t, "answers", partitions)
+	log := readLog(ctx, t, "answers", partitions).log
+
+	var sent []check.Publish
+	answers := make(map[check.Answer]int)
+	for _, p := range publishers {
+		sent = append(sent, p.sent...)
+		for _, publish := range p.sent {
+			answers[publish.Answer]++
+		}
+	}
+	report := check.Publishers(log, sent)
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+	if answers[check.Stored] < len(sent)/2 {
+		t.Errorf("only %d of %d are stored", answers[check.Stored], len(sent))
+	}
+	t.Logf("%d published in %v: %d stored, %d not stored, %d unknown; %d in the topic", len(sent), time.Since(struck),
+		answers[check.Stored], answers[check.NotStored], answers[check.Unknown], log.Len()-partitions)
+}

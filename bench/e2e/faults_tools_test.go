@@ -1,0 +1,365 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/bench/stack"
+)
+
+// offsetOf is where a record is.
+type offsetOf struct {
+	partition int32
+	offset    int64
+}
+
+// flow is plain Kafka clients that go on writing, acks=all, through whatever
+// happens to the brokers, until they are told to stop.
+type flow struct {
+	stop func()
+	done sync.WaitGroup
+
+	mu      sync.Mutex
+	stored  map[offsetOf]time.Time // when Kafka said so
+	last    time.Time
+	longest time.Duration // between two answers: how long nothing could be written
+}
+
+// startFlow writes so many records a second, from two clients.
+func startFlow(ctx context.Context, t *testing.T, topic string, perSecond int) *flow {
+	t.Helper()
+	stop := make(chan struct{})
+	f := &flow{stop: sync.OnceFunc(func() { close(stop) }), stored: make(map[offsetOf]time.Time)}
+	for writer := range 2 {
+		client := kafkaClient(t, kgo.DefaultProduceTopic(topic), kgo.MetadataMinAge(200*time.Millisecond),
+			kgo.ProduceRequestTimeout(2*time.Second), kgo.RequestTimeoutOverhead(2*time.Second), kgo.ProducerLinger(time.Millisecond))
+		f.done.Go(func() {
+			tick := time.NewTicker(2 * time.Second / time.Duration(perSecond))
+			defer tick.Stop()
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					if err := client.Flush(ctx); err != nil {
+						t.Errorf("flush the writer: %v", err)
+					}
+					return
+				case <-tick.C:
+				}
+				client.Produce(ctx, &kgo.Record{
+					Key:   fmt.Appendf(nil, "%d-%d", writer, n%50),
+					Value: fmt.Appendf(nil, `{"writer":%d,"n":%d}`, writer, n),
+				}, f.answered(t))
+			}
+		})
+	}
+	t.Cleanup(f.end)
+	return f
+}
+
+func (f *flow) answered(t *testing.T) func(*kgo.Record, error) {
+	return func(r *kgo.Record, err error) {
+		now := time.Now()
+		if err != nil {
+			t.Errorf("write a record: %v", err)
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.stored[offsetOf{r.Partition, r.Offset}] = now
+		if !f.last.IsZero() {
+			f.longest = max(f.longest, now.Sub(f.last))
+		}
+		f.last = now
+	}
+}
+
+// end stops the writers, and returns once all is stored.
+func (f *flow) end() {
+	f.stop()
+	f.done.Wait()
+}
+
+// lag is how long ago Kafka said that a record is stored, 0 if it has not yet.
+func (f *flow) lag(m *message) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, ok := f.stored[offsetOf{m.partition, m.offset}]
+	if !ok {
+		return 0
+	}
+	return time.Since(at)
+}
+
+// witness is a subscriber that notes when it is told what.
+type witness struct {
+	*subscriber
+	flow *flow // nil where nobody measures
+
+	mu     sync.Mutex
+	events int
+	lag    time.Duration // the longest, since it was last asked for
+	told   []change
+	steps  [][]step // by partition
+}
+
+// change is a status that was told.
+type change struct {
+	live bool
+	at   time.Time
+}
+
+// step is a record or a gap, in order of arrival.
+type step struct {
+	gap      string // the reason, empty for a record
+	from, to int64  // of a gap; a record's offset is from
+	data     string
+}
+
+func (w *witness) see(m *message) {
+	lag := time.Duration(0)
+	if w.flow != nil && m.kind == "event" {
+		lag = w.flow.lag(m)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch m.kind {
+	case "event":
+		w.events++
+		w.lag = max(w.lag, lag)
+		if w.flow == nil && int(m.partition) < len(w.steps) {
+			w.steps[m.partition] = append(w.steps[m.partition], step{from: m.offset, data: string([]byte(m.data))})
+		}
+	case "gap":
+		if int(m.partition) < len(w.steps) {
+			w.steps[m.partition] = append(w.steps[m.partition], step{gap: string([]byte(m.reason)), from: m.from, to: m.to})
+		}
+	case "status":
+		w.told = append(w.told, change{m.live, time.Now()})
+	}
+}
+
+// received is the number of events so far.
+func (w *witness) received() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events
+}
+
+// takeLag returns the longest lag and begins anew.
+func (w *witness) takeLag() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lag := w.lag
+	w.lag = 0
+	return lag
+}
+
+// changes are the statuses told so far.
+func (w *witness) changes() []change {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.told)
+}
+
+// crowd is many witnesses of one stream.
+type crowd struct {
+	all     []*witness
+	running sync.WaitGroup
+}
+
+// newWitness prepares a subscriber that notes what it sees.
+func newWitness(t *testing.T, name string, over transport, stream string, partitions int, f *flow, at ...*instance) *witness {
+	t.Helper()
+	w := &witness{subscriber: newSubscriber(name, over, byCursor, stream, partitions), flow: f, steps: make([][]step, partitions)}
+	w.instances, w.token, w.watch = at, token(t, name, "reader"), w.see
+	return w
+}
+
+// gather subscribes n witnesses over each transport, from the beginning.
+func gather(ctx context.Context, t *testing.T, n int, stream string, partitions int, f *flow, at ...*instance) *crowd {
+	t.Helper()
+	c := &crowd{}
+	for i := range 2 * n {
+		over := []transport{overSSE, overWS}[i%2]
+		c.add(ctx, t, newWitness(t, fmt.Sprintf("%s-%s-%d", stream, over, i), over, stream, partitions, f, at...))
+	}
+	return c
+}
+
+func (c *crowd) add(ctx context.Context, t *testing.T, w *witness) {
+	c.all = append(c.all, w)
+	c.running.Go(func() {
+		if err := w.run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (c *crowd) subscribers() []*subscriber {
+	var all []*subscriber
+	for _, w := range c.all {
+		all = append(all, w.subscriber)
+	}
+	return all
+}
+
+// await waits until each has received so many events.
+func (c *crowd) await(ctx context.Context, t *testing.T, events int) {
+	t.Helper()
+	for _, w := range c.all {
+		eventually(ctx, t, w.name+" has its records", func() error {
+			if got := w.received(); got < events {
+				return fmt.Errorf("%d of %d", got, events)
+			}
+			return nil
+		})
+	}
+}
+
+// takeLag is the longest lag of all since the last call.
+func (c *crowd) takeLag() (longest time.Duration) {
+	for _, w := range c.all {
+		longest = max(longest, w.takeLag())
+	}
+	return longest
+}
+
+// stayed checks that no session ended, but by having everything.
+func (c *crowd) stayed(t *testing.T) {
+	t.Helper()
+	for _, w := range c.all {
+		if n := len(w.journal.Connections); n != 1 {
+			t.Errorf("%s has had %d connections, want one", w.name, n)
+		}
+	}
+}
+
+// eventually waits until something is so.
+func eventually(ctx context.Context, t *testing.T, what string, try func() error) {
+	t.Helper()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if !pause(ctx, 50*time.Millisecond) {
+			t.Fatalf("waiting until %s: %v", what, err)
+		}
+	}
+}
+
+// leaderOf is the broker that leads a partition.
+func leaderOf(ctx context.Context, t *testing.T, s *stack.Stack, topic string, partition int) *stack.Broker {
+	t.Helper()
+	leaders, err := s.Leaders(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, broker := range s.Brokers {
+		if broker.ID == leaders[partition] {
+			return broker
+		}
+	}
+	t.Fatalf("partition %d of %s has no leader", partition, topic)
+	return nil
+}
+
+// deposed waits until a broker leads nothing of a topic any more. The others
+// are asked, as this one may hang.
+func deposed(ctx context.Context, t *testing.T, s *stack.Stack, topic string, broker *stack.Broker) {
+	t.Helper()
+	var others []string
+	for _, other := range s.Brokers {
+		if other != broker {
+			others = append(others, other.Addr)
+		}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(others...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	eventually(ctx, t, broker.Name()+" is deposed", func() error {
+		asked, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		described, err := describe(asked, client.SeedBrokers()[0], topic)
+		if err != nil {
+			return err
+		}
+		for _, p := range described {
+			if p.Leader == broker.ID || p.Leader < 0 {
+				return fmt.Errorf("partition %d is led by %d", p.Partition, p.Leader)
+			}
+		}
+		return nil
+	})
+}
+
+// describe asks for the partitions of a topic.
+func describe(ctx context.Context, at kmsg.Requestor, topic string) ([]kmsg.MetadataResponseTopicPartition, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &topic
+	request.Topics = append(request.Topics, asked)
+	answer, err := request.RequestWith(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Topics) != 1 {
+		return nil, fmt.Errorf("asked about one topic, and told of %d", len(answer.Topics))
+	}
+	return answer.Topics[0].Partitions, nil
+}
+
+// inSync waits until every partition of a topic has all its replicas.
+func inSync(ctx context.Context, t *testing.T, topic string) {
+	t.Helper()
+	client := kafkaClient(t)
+	defer client.Close()
+	eventually(ctx, t, topic+" has all its replicas", func() error {
+		described, err := describe(ctx, client, topic)
+		if err != nil {
+			return err
+		}
+		for _, p := range described {
+			if len(p.ISR) != len(servers(t).Brokers) {
+				return fmt.Errorf("partition %d has the replicas %v in sync", p.Partition, p.ISR)
+			}
+		}
+		return nil
+	})
+}
+
+// killBrokers kills all brokers at once.
+func killBrokers(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	var all errgroup.Group
+	for _, broker := range s.Brokers {
+		all.Go(broker.Kill)
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startBrokers starts those that do not run. They answer when it returns.
+func startBrokers(ctx context.Context, t *testing.T, s *stack.Stack) {
+	t.Helper()
+	var all errgroup.Group
+	for _, broker := range s.Brokers {
+		if broker.PID() == 0 {
+			all.Go(func() error { return broker.Start(ctx) })
+		}
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,84 @@
+package hub_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// TestReplayBoundTellsWhatIsMissingAndWhy: what Kafka no longer keeps is not
+// said to be withheld by the grant, and neither are offsets without a record.
+func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
+	t.Parallel()
+	const span = 30*time.Minute + 30*time.Second
+	tests := map[string]struct {
+		skip, old, young int // offsets without a record, records before the span, and in it
+		expire           int64
+		from             hub.Start
+		want             []string
+	}{
+		"kept and young":           {young: 5, want: nil},
+		"old":                      {old: 10, young: 5, want: []string{"policy 0-10"}},
+		"expired":                  {old: 10, young: 5, expire: 12, from: cursorAt(3), want: []string{"retention 3-12"}},
+		"both":                     {old: 10, young: 5, expire: 6, from: cursorAt(3), want: []string{"retention 3-6", "policy 6-10"}},
+		"a hole":                   {skip: 10, young: 5, want: nil},
+		"a hole, then old records": {skip: 10, old: 5, young: 5, want: []string{"policy 10-15"}},
+		"in a hole":                {skip: 10, young: 5, from: cursorAt(4), want: nil},
+		"all expired":              {old: 10, expire: 10, from: cursorAt(4), want: []string{"retention 4-10"}},
+		"nothing young":            {old: 10, from: cursorAt(4), want: []string{"policy 4-10"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topics := hubtest.New()
+			topics.Create("orders.v1", 1)
+			topics.Skip("orders.v1", 0, test.skip)
+			for n := range test.old + test.young {
+				r := record(0, n)
+				if n < test.old {
+					r.Timestamp -= time.Hour.Milliseconds()
+				}
+				topics.Append("orders.v1", r)
+			}
+			if test.expire > 0 {
+				topics.Expire("orders.v1", 0, test.expire)
+			}
+			h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+			start := test.from
+			if start.Kind == "" {
+				start.Kind = hub.StartEarliest
+			} else {
+				topic, err := topics.Topic(t.Context(), "orders.v1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				start.Position.Topic = topic.ID
+			}
+			r := subscribe(t, h, hub.Request{Start: start, Replay: span})
+			defer r.Close()
+			topics.Append("orders.v1", record(0, 99))
+			kept := test.young - int(max(0, test.expire-int64(test.old)))
+			var gaps []string
+			records := 0
+			for _, e := range r.collect(t, len(test.want)+kept+1) {
+				if e.Type == "gap" {
+					gaps = append(gaps, fmt.Sprintf("%s %d-%d", e.Reason, e.From, e.To))
+				} else {
+					records++
+				}
+			}
+			if !slices.Equal(gaps, test.want) || records != kept+1 {
+				t.Errorf("got the gaps %v and %d records, want %v and %d", gaps, records, test.want, kept+1)
+			}
+		})
+	}
+}
+
+// cursorAt is a start at an offset of partition 0.
+func cursorAt(offset int64) hub.Start {
+	return hub.Start{Kind: hub.StartCursor, Position: hub.Position{Places: []hub.Place{{Partition: 0, Epoch: -1, Offset: offset}}}}
+}

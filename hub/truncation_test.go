@@ -1,0 +1,93 @@
+package hub_test
+
+import (
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// TestTruncationIsTold: where the log was cut short everybody hears so, and
+// gets what has been given the same offsets since: who was live, who resumes
+// from memory, and who resumes from Kafka.
+func TestTruncationIsTold(t *testing.T) {
+	t.Parallel()
+	for name, logBytes := range map[string]int{"from memory": 1 << 20, "from Kafka": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topics := hubtest.New()
+			topics.Create("orders.v1", 1)
+			h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = logBytes, 0 })
+			live := subscribe(t, h, hub.Request{})
+			defer live.Close()
+			add := func(n int) {
+				for i := range n {
+					topics.Append("orders.v1", record(0, i))
+				}
+			}
+			add(20)
+			live.collect(t, 20)
+			old, err := hub.ParseCursor(live.Cursor())
+			if err != nil {
+				t.Fatal(err)
+			}
+			topics.Truncate("orders.v1", 0, 12)
+			add(20)
+			wantTruncated(t, "live", live, 12, 20, 32)
+
+			at, _ := old.Position("orders")
+			resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+			defer resumed.Close()
+			wantTruncated(t, "resumed", resumed, 12, 20, 32)
+
+			now, err := hub.ParseCursor(resumed.Cursor())
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, _ = now.Position("orders")
+			current := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+			defer current.Close()
+			add(1)
+			if got := current.collect(t, 1); len(got) != 1 || got[0].Offset != 32 || got[0].Type != "event" {
+				t.Errorf("a cursor from behind the cut goes on there, got %+v", got)
+			}
+		})
+	}
+}
+
+func TestTruncationBeforeAnyRecordWasRead(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	for n := range 20 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	live := subscribe(t, h, hub.Request{})
+	defer live.Close()
+	time.Sleep(10 * time.Millisecond)
+	topics.Truncate("orders.v1", 0, 12)
+	if got := live.collect(t, 1); len(got) != 1 || got[0].Reason != "truncated" || got[0].From != 12 || got[0].To != 20 {
+		t.Fatalf("got %+v, want the gap", got)
+	}
+	for n := range 20 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	if got := live.collect(t, 20); len(got) != 20 || got[0].Offset != 12 || got[19].Offset != 31 {
+		t.Fatalf("got %d events, want 20 from 12 on", len(got))
+	}
+}
+
+func wantTruncated(t *testing.T, who string, r *reader, from, to, end int64) {
+	t.Helper()
+	got := r.collect(t, 1+int(end-from))
+	if len(got) != 1+int(end-from) || got[0].Reason != "truncated" || got[0].From != from || got[0].To != to {
+		t.Fatalf("%s: got %d events, first %+v", who, len(got), got[:min(2, len(got))])
+	}
+	for i, e := range got[1:] {
+		if e.Type != "event" || e.Offset != from+int64(i) {
+			t.Fatalf("%s: event %d is %+v", who, i, e)
+		}
+	}
+}

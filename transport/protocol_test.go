@@ -1,0 +1,694 @@
+package transport_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+	"sluice/transport"
+	"sluice/transport/wire"
+)
+
+// PROTOCOL.md is what clients are written from. Its examples are played here
+// against a server, its tables are compared with the code, and it has no
+// example in another form, so that it cannot drift.
+
+const document = "PROTOCOL.md"
+
+// example is one fenced block of the document.
+type example struct {
+	kind  string // http, sse, ndjson or ws
+	line  int    // of its first line in the document
+	lines []string
+}
+
+func readDocument(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(b), "\n")
+}
+
+func readExamples(t *testing.T) (all []example) {
+	t.Helper()
+	inside := false
+	for i, line := range readDocument(t) {
+		kind, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && inside:
+			inside = false
+		case isFence:
+			inside = true
+			if !slices.Contains([]string{"http", "sse", "ndjson", "ws"}, kind) {
+				t.Fatalf("%s:%d: an example of kind %q is not run", document, i+1, kind)
+			}
+			all = append(all, example{kind: kind, line: i + 2})
+		case inside:
+			last := &all[len(all)-1]
+			last.lines = append(last.lines, line)
+		}
+	}
+	return all
+}
+
+// TestProtocolExamples plays each example against a server of its own.
+func TestProtocolExamples(t *testing.T) {
+	t.Parallel()
+	all := readExamples(t)
+	if len(all) < 20 {
+		t.Fatalf("only %d examples were found", len(all))
+	}
+	for _, e := range all {
+		t.Run(fmt.Sprintf("%s at line %d", e.kind, e.line), func(t *testing.T) {
+			t.Parallel()
+			play(t, e)
+		})
+	}
+}
+
+// player plays one example, line by line.
+type player struct {
+	t        *testing.T
+	in       *instance
+	producer *stagedProducer
+	example
+	at     int // index of the line at hand
+	bound  map[string]string
+	seen   *stream   // of sse and ndjson
+	socket []*socket // C and S are the first, C2 and S2 the second
+}
+
+func play(t *testing.T, e example) {
+	p := &player{t: t, example: e, producer: &stagedProducer{}, bound: map[string]string{
+		"token":           token(t, "u42", "live", time.Hour),
+		"token-read-only": token(t, "u42", "read", time.Hour),
+		"token-another":   token(t, "u43", "live", time.Hour),
+		"token-soon":      token(t, "u42", "live", 2*time.Second),
+		"token-in-base64": base64.RawURLEncoding.EncodeToString([]byte(token(t, "u42", "live", time.Hour))),
+		"token-of-nobody": token(t, "u42", "none", time.Hour),
+	}}
+	p.in = start(t, options{
+		stream: func(s *hub.Stream) {
+			p.producer.Producer = s.Producer
+			s.Producer = p.producer
+			s.Backfill = 0 // the past is Kafka's, so that retention can take it
+		},
+	})
+	p.fill()
+	for p.at < len(p.lines) {
+		line := p.lines[p.at]
+		switch {
+		case line == "":
+			p.at++
+		case strings.HasPrefix(line, "# "):
+			p.stage(line[2:])
+			p.at++
+		case isRequest.MatchString(line):
+			p.request()
+		case p.kind == "ws":
+			p.message(line)
+			p.at++
+		case p.kind == "sse":
+			p.event()
+		case p.kind == "ndjson":
+			p.line()
+			p.at++
+		default:
+			p.fatalf("%q is no part of an example", line)
+		}
+	}
+}
+
+func (p *player) fatalf(format string, args ...any) {
+	p.t.Helper()
+	p.t.Fatalf("%s:%d: %s", document, p.line0(), fmt.Sprintf(format, args...))
+}
+
+func (p *player) line0() int { return p.example.line + min(p.at, len(p.lines)-1) }
+
+// fill is what all examples begin with.
+func (p *player) fill() {
+	now := time.Now().Add(-time.Minute).UnixMilli()
+	for i, r := range []hub.Record{
+		{Partition: 0, Key: []byte("eu-991"), Value: []byte(`{"total":12}`)},
+		{Partition: 1, Key: []byte("us-17"), Value: []byte(`{"total":7}`)},
+		{Partition: 0, Key: []byte("eu-42"), Value: []byte(`{"total":99}`)},
+	} {
+		r.Timestamp = now + int64(i)
+		p.in.topics.Append("orders", r)
+	}
+	for i, r := range []hub.Record{
+		{Key: []byte("a"), Value: []byte(`{"n":1}`), Headers: []hub.Header{
+			{Name: []byte("trace"), Value: []byte("7f")},
+			{Name: []byte("flag")},
+			{Name: []byte("raw"), Value: []byte{0xff, 0}},
+		}},
+		{Key: nil, Value: []byte("plain text")},
+		{Key: []byte{0xff}, Value: []byte{0xfe, 0xff}},
+		{Key: []byte("a"), Value: nil},
+	} {
+		r.Timestamp = now + int64(i)
+		p.in.topics.Append("public.news", r)
+	}
+}
+
+// stages are what a line beginning with # can make happen.
+var stages = []struct {
+	pattern *regexp.Regexp
+	do      func(p *player, arg []string)
+}{
+	{regexp.MustCompile(`^a record is stored in partition (\d): key (\S+), (\{.*\})$`), func(p *player, arg []string) {
+		partition, _ := strconv.Atoi(arg[1])
+		p.in.topics.Append("orders", hub.Record{
+			Partition: int32(partition), Key: []byte(arg[2]), Value: []byte(arg[3]), Timestamp: time.Now().UnixMilli(),
+		})
+	}},
+	{regexp.MustCompile(`^Kafka no longer keeps what is below offset (\d+) of partition (\d)$`), func(p *player, arg []string) {
+		below, _ := strconv.Atoi(arg[1])
+		partition, _ := strconv.Atoi(arg[2])
+		p.in.topics.Expire("orders", int32(partition), int64(below))
+	}},
+	{regexp.MustCompile(`^the topic is deleted and made again$`), func(p *player, _ []string) { p.in.topics.Create("orders", 2) }},
+	{regexp.MustCompile(`^Kafka is away$`), func(p *player, _ []string) { p.in.topics.Away(true) }},
+	{regexp.MustCompile(`^Kafka is back$`), func(p *player, _ []string) { p.in.topics.Away(false) }},
+	{regexp.MustCompile(`^Redis is away$`), func(p *player, _ []string) { p.in.store.setAway(true) }},
+	{regexp.MustCompile(`^Kafka cannot take records$`), func(p *player, _ []string) { p.producer.fail(hub.ErrPublishUnavailable) }},
+	{regexp.MustCompile(`^Kafka's answer is lost$`), func(p *player, _ []string) { p.producer.fail(hub.ErrPublishUnknown) }},
+	{regexp.MustCompile(`^Kafka refuses the second record$`), func(p *player, _ []string) { p.producer.fail(nil, hub.ErrRecordTooLarge) }},
+	{regexp.MustCompile(`^the server is told to stop$`), func(p *player, _ []string) { go func() { _ = p.in.stop() }() }},
+	{regexp.MustCompile(`^the response ends$`), func(p *player, _ []string) {
+		if e, ok := p.seen.next(); ok {
+			p.fatalf("the response goes on with %v", e)
+		}
+	}},
+}
+
+func (p *player) stage(step string) {
+	for _, s := range stages {
+		if arg := s.pattern.FindStringSubmatch(step); arg != nil {
+			s.do(p, arg)
+			return
+		}
+	}
+	p.fatalf("nobody knows how to play %q", step)
+}
+
+var (
+	isRequest     = regexp.MustCompile(`^(GET|POST|PUT|DELETE|OPTIONS) (/\S*)$`)
+	isPlaceholder = regexp.MustCompile(`<([a-z0-9-]+)>`)
+	bareHolder    = regexp.MustCompile(`([:\[,])(<[a-z0-9-]+>)`)
+)
+
+// fillIn puts what is known into a line that is sent.
+func (p *player) fillIn(line string) string {
+	return isPlaceholder.ReplaceAllStringFunc(line, func(holder string) string {
+		text, ok := p.bound[holder[1:len(holder)-1]]
+		if !ok {
+			p.fatalf("%s has no value yet", holder)
+		}
+		return text
+	})
+}
+
+// block takes the lines up to an empty one, or the end.
+func (p *player) block() (lines []string) {
+	for p.at < len(p.lines) && p.lines[p.at] != "" {
+		lines = append(lines, p.lines[p.at])
+		p.at++
+	}
+	p.at++
+	return lines
+}
+
+// request makes a request, and holds its answer against what follows.
+func (p *player) request() {
+	head := p.block()
+	parts := isRequest.FindStringSubmatch(head[0])
+	method, path := parts[1], p.fillIn(parts[2])
+	var header []string
+	for _, line := range head[1:] {
+		name, value, ok := strings.Cut(p.fillIn(line), ": ")
+		if !ok {
+			p.fatalf("%q is no header", line)
+		}
+		header = append(header, name, value)
+	}
+	if p.kind == "ws" {
+		p.connect(path, header)
+		return
+	}
+	var body []string
+	for p.at < len(p.lines) && !strings.HasPrefix(p.lines[p.at], "HTTP/1.1 ") {
+		body = append(body, p.fillIn(p.lines[p.at]))
+		p.at++
+	}
+	if p.at >= len(p.lines) {
+		p.fatalf("the request has no answer")
+	}
+	if p.kind == "http" {
+		status, got, answer := p.in.do(method, path, "", strings.TrimSpace(strings.Join(body, "\n")), header...)
+		p.answer(status, got)
+		p.body(got, answer)
+		return
+	}
+	p.seen = p.in.events(path, "", header...)
+	p.answer(p.seen.res.StatusCode, p.seen.res.Header)
+}
+
+// answer compares status and headers with the head that the document has.
+func (p *player) answer(status int, header http.Header) {
+	p.t.Helper()
+	head := p.block()
+	if want := fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)); head[0] != want {
+		p.fatalf("the answer is %s", want)
+	}
+	for _, line := range head[1:] {
+		name, want, _ := strings.Cut(line, ": ")
+		if err := p.match(name, want, header.Get(name)); err != nil {
+			p.fatalf("%v", err)
+		}
+	}
+}
+
+func (p *player) body(header http.Header, got string) {
+	p.t.Helper()
+	var want []string
+	for p.at < len(p.lines) && !strings.HasPrefix(p.lines[p.at], "# ") && !isRequest.MatchString(p.lines[p.at]) {
+		want = append(want, p.lines[p.at])
+		p.at++
+	}
+	text := strings.TrimSpace(strings.Join(want, "\n"))
+	if strings.Contains(header.Get("Content-Type"), "json") {
+		p.matchJSON(text, got)
+		return
+	}
+	if strings.TrimSpace(got) != text {
+		p.fatalf("the body is %q", got)
+	}
+}
+
+// connect opens a WebSocket.
+func (p *player) connect(path string, header []string) {
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Sec-WebSocket-Protocol" {
+			o.Subprotocols = strings.Split(header[i+1], ", ")
+			continue
+		}
+		o.HTTPHeader.Set(header[i], header[i+1])
+	}
+	c, res, err := websocket.Dial(p.t.Context(), p.in.url+path, o) //nolint:bodyclose // the library has closed it
+	if err != nil {
+		p.fatalf("%v", err)
+	}
+	c.SetReadLimit(-1)
+	p.t.Cleanup(func() { _ = c.CloseNow() })
+	p.socket = append(p.socket, &socket{t: p.t, Conn: c})
+	if p.at < len(p.lines) && strings.HasPrefix(p.lines[p.at], "HTTP/1.1 ") {
+		p.answer(res.StatusCode, res.Header)
+	}
+}
+
+var isMessage = regexp.MustCompile(`^([CS])(2?) (\{.*\}|close \d{4})$`)
+
+// message sends or receives a message.
+func (p *player) message(line string) {
+	p.t.Helper()
+	parts := isMessage.FindStringSubmatch(line)
+	if parts == nil || len(p.socket) <= len(parts[2]) {
+		p.fatalf("%q is no message", line)
+	}
+	s, text := p.socket[len(parts[2])], parts[3]
+	if parts[1] == "C" {
+		if err := s.Write(p.t.Context(), websocket.MessageText, []byte(p.fillIn(text))); err != nil {
+			p.fatalf("%v", err)
+		}
+		return
+	}
+	for {
+		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+		_, b, err := s.Read(ctx)
+		cancel()
+		if code := websocket.CloseStatus(err); code != -1 {
+			if text != fmt.Sprintf("close %d", code) {
+				p.fatalf("the server closes with %d", code)
+			}
+			return
+		}
+		if err != nil {
+			p.fatalf("%v", err)
+		}
+		if comesAnyTime(string(b)) && !comesAnyTime(text) {
+			continue
+		}
+		p.matchJSON(text, string(b))
+		return
+	}
+}
+
+// comesAnyTime reports whether a message comes when it comes, unless it is what
+// the document shows.
+func comesAnyTime(text string) bool { return strings.Contains(text, `"type":"cursor"`) }
+
+// event receives a server-sent event.
+func (p *player) event() {
+	p.t.Helper()
+	first := p.at
+	var want sse
+	for _, line := range p.block() {
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "event":
+			want.name = value
+		case "id":
+			want.id = value
+		case "data":
+			want.data = value
+		case "retry":
+			want.retry = value
+		default:
+			p.fatalf("%q is no field", line)
+		}
+	}
+	next := p.at
+	p.at = first
+	defer func() { p.at = next }()
+	got, ok := p.seen.next()
+	for ok && got.name == "sluice.cursor" && want.name != got.name {
+		got, ok = p.seen.next()
+	}
+	if !ok {
+		p.fatalf("the response has ended")
+	}
+	if got.name != want.name {
+		p.fatalf("the event is %v", got)
+	}
+	p.matchJSON(want.data, got.data)
+	// Only some events promise an id; any may have one, as the server writes
+	// them.
+	promised := slices.Contains([]string{"sluice.ready", "sluice.cursor", "sluice.close"}, want.name)
+	if want.id != "" && (promised || got.id != "") || promised && got.id != "" {
+		if err := p.match("id", want.id, got.id); err != nil {
+			p.fatalf("%v", err)
+		}
+	}
+	if want.retry != "" || got.retry != "" {
+		if err := p.match("retry", want.retry, got.retry); err != nil {
+			p.fatalf("%v", err)
+		}
+	}
+}
+
+// line receives a line of NDJSON.
+func (p *player) line() {
+	p.t.Helper()
+	for {
+		got, err := p.seen.lines.ReadString('\n')
+		if err != nil {
+			p.fatalf("%v", err)
+		}
+		if comesAnyTime(got) && !comesAnyTime(p.lines[p.at]) {
+			continue
+		}
+		p.matchJSON(p.lines[p.at], got)
+		return
+	}
+}
+
+// matchJSON compares what the document shows with what the server sent: the
+// same fields, no more and no fewer.
+func (p *player) matchJSON(want, got string) {
+	p.t.Helper()
+	var wanted, gotten any
+	if err := json.Unmarshal([]byte(bareHolder.ReplaceAllString(want, `$1"$2"`)), &wanted); err != nil {
+		p.fatalf("%v in %s", err, want)
+	}
+	if err := json.Unmarshal([]byte(got), &gotten); err != nil {
+		p.fatalf("%v in %s", err, got)
+	}
+	if err := p.matchValue("", wanted, gotten); err != nil {
+		p.fatalf("%v\nshown %s\nsent  %s", err, want, got)
+	}
+}
+
+func (p *player) matchValue(at string, want, got any) error {
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s is no object", at)
+		}
+		for name := range object {
+			if _, ok := want[name]; !ok {
+				return fmt.Errorf("%s/%s is not shown", at, name)
+			}
+		}
+		for name, value := range want {
+			sent, ok := object[name]
+			if !ok {
+				return fmt.Errorf("%s/%s was not sent", at, name)
+			}
+			if err := p.matchValue(at+"/"+name, value, sent); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []any:
+		list, ok := got.([]any)
+		if !ok || len(list) != len(want) {
+			return fmt.Errorf("%s has another length", at)
+		}
+		for i := range want {
+			if err := p.matchValue(fmt.Sprintf("%s/%d", at, i), want[i], list[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case string:
+		if n, ok := got.(float64); ok && isPlaceholder.MatchString(want) {
+			return p.match(at, want, strconv.FormatFloat(n, 'f', -1, 64))
+		}
+		text, ok := got.(string)
+		if !ok {
+			return fmt.Errorf("%s is no string", at)
+		}
+		return p.match(at, want, text)
+	}
+	if want != got {
+		return fmt.Errorf("%s is %v", at, got)
+	}
+	return nil
+}
+
+// forms are what placeholders stand for, by the word that they begin with.
+var forms = map[string]func(text string) bool{
+	"cursor":  func(text string) bool { _, err := hub.ParseCursor(text); return err == nil },
+	"ms":      regexp.MustCompile(`^\d+$`).MatchString,
+	"seconds": regexp.MustCompile(`^\d+$`).MatchString,
+	"session": regexp.MustCompile(`^s_[A-Z2-7]{26}$`).MatchString,
+	"feed":    regexp.MustCompile(`^orders#[0-9a-f]{16}$`).MatchString,
+	"text":    func(text string) bool { return text != "" },
+}
+
+// match compares a text with what the document shows. A placeholder with a
+// number, such as <cursor-1>, stands for the same text wherever it is.
+func (p *player) match(at, want, got string) error {
+	holder := isPlaceholder.FindStringSubmatch(want)
+	if holder == nil || holder[0] != want {
+		if want != got {
+			return fmt.Errorf("%s is %q", at, got)
+		}
+		return nil
+	}
+	word, _, numbered := strings.Cut(holder[1], "-")
+	form, ok := forms[word]
+	if !ok {
+		return fmt.Errorf("%s: nobody knows what %s stands for", at, want)
+	}
+	if !form(got) {
+		return fmt.Errorf("%s is %q, and that is no %s", at, got, want)
+	}
+	if numbered {
+		if known, ok := p.bound[holder[1]]; ok && known != got {
+			return fmt.Errorf("%s is %q, and %s was %q", at, got, want, known)
+		}
+		p.bound[holder[1]] = got
+	}
+	return nil
+}
+
+// stagedProducer fails as it is told to, and otherwise stores.
+type stagedProducer struct {
+	hub.Producer
+	mu   sync.Mutex
+	errs []error // one a record, the last for all others
+}
+
+func (s *stagedProducer) fail(errs ...error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = errs
+}
+
+func (s *stagedProducer) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+	s.mu.Lock()
+	errs := s.errs
+	s.mu.Unlock()
+	if len(errs) == 0 {
+		s.Producer.Produce(ctx, topic, messages, done)
+		return
+	}
+	s.Producer.Produce(ctx, topic, messages, func(results []hub.Stored) {
+		for i := range results {
+			if err := errs[min(i, len(errs)-1)]; err != nil {
+				results[i] = hub.Stored{Err: err}
+			}
+		}
+		done(results)
+	})
+}
+
+var _ hub.Producer = (*hubtest.Topics)(nil)
+
+var codeRow = regexp.MustCompile("^\\| `([a-z_]+)` \\| ([^|]*) \\| ([^|]*) \\| ([^|]*) \\| ([^|]+) \\|$")
+
+// TestProtocolCodes compares the document's table of codes with the code's.
+func TestProtocolCodes(t *testing.T) {
+	t.Parallel()
+	or := func(text string, isThere bool) string {
+		if isThere {
+			return text
+		}
+		return "–"
+	}
+	listed := map[wire.Code]bool{}
+	for i, line := range readDocument(t) {
+		row := codeRow.FindStringSubmatch(line)
+		if row == nil {
+			continue
+		}
+		code := wire.Code(row[1])
+		info, ok := wire.Codes()[code]
+		if !ok {
+			t.Errorf("%s:%d: there is no code %s", document, i+1, code)
+			continue
+		}
+		if listed[code] {
+			t.Errorf("%s:%d: %s is listed twice", document, i+1, code)
+		}
+		listed[code] = true
+		for k, want := range []string{
+			or(strconv.Itoa(info.HTTP), info.HTTP != 0), or(strconv.Itoa(info.Close), info.Close != 0),
+			or("`"+string(info.Action)+"`", info.Action != ""),
+		} {
+			if row[k+2] != want {
+				t.Errorf("%s:%d: %s has %s where the document says %s", document, i+1, code, want, row[k+2])
+			}
+		}
+	}
+	for code := range wire.Codes() {
+		if !listed[code] {
+			t.Errorf("%s is not in the table of %s", code, document)
+		}
+	}
+}
+
+// TestProtocolBounds compares the bounds that no configuration changes.
+func TestProtocolBounds(t *testing.T) {
+	t.Parallel()
+	text := strings.Join(readDocument(t), "\n")
+	for _, want := range []string{
+		fmt.Sprintf("| id of a request | %d characters |", wire.MaxID),
+		fmt.Sprintf("| name of a stream | %d characters |", wire.MaxStreamName),
+		fmt.Sprintf("| keys of a subscription | %d |", wire.MaxFilterKeys),
+		fmt.Sprintf("| `last:N` | %d |", wire.MaxLast),
+		fmt.Sprintf("| `limit` of a page | %d, %d where it is left out |", wire.MaxPageLimit, wire.DefaultPageLimit),
+		fmt.Sprintf("| `wait` of a page | %.0f s |", wire.MaxWait.Seconds()),
+		fmt.Sprintf("| `heartbeat` | %.0f s to %.0f min |", wire.MinHeartbeat.Seconds(), wire.MaxHeartbeat.Minutes()),
+		fmt.Sprintf("| nesting of a value shown as JSON | %d |", hub.MaxDataDepth),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s has no row %q", document, want)
+		}
+	}
+}
+
+// TestProtocolRefusesByName holds that what the document lists as not there yet
+// is refused with its name.
+func TestProtocolRefusesByName(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	live := token(t, "u42", "live", time.Hour)
+	for _, path := range []string{
+		"GET /v1/streams/orders/records?filter=true", "GET /v1/streams/orders/records?key_prefix=a",
+		"GET /v1/streams/orders/records?header.trace=a", "POST /v1/tickets", "POST /v1/cookie", "DELETE /v1/cookie",
+		"GET /openapi.json", "GET /asyncapi.json",
+	} {
+		method, target, _ := strings.Cut(path, " ")
+		status, _, body := in.do(method, target, live, "")
+		if status < 400 || !strings.Contains(body, "not supported by this server yet") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+// TestReadmeMetrics compares the metrics that the readme lists with those that
+// there are.
+func TestReadmeMetrics(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(b)
+	registry := prometheus.NewRegistry()
+	in := start(t, options{config: func(c *transport.Config) { c.Registry = registry }})
+	// Metrics with a label are there once there is a value.
+	in.publish("orders", 0, 0, 1)
+	c := in.dial("?stream=orders&from=earliest", token(t, "u42", "live", time.Hour))
+	c.until("caught_up")
+	c.send(`{"type":"publish","id":"p","stream":"orders","data":1}`)
+	c.until("published")
+	c.send(`{"type":"dance"}`)
+	c.until("error")
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{"sluice_cut_off_total": true} // which nothing here brings about
+	for _, family := range families {
+		if name := family.GetName(); strings.HasPrefix(name, "sluice_") {
+			there[name] = true
+		}
+	}
+	listed := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\bsluice_\w+`).FindAllString(readme, -1) {
+		listed[name] = true
+		if !there[name] {
+			t.Errorf("the readme lists %s, which is not there", name)
+		}
+	}
+	for name := range there {
+		if !listed[name] {
+			t.Errorf("the readme does not list %s", name)
+		}
+	}
+}

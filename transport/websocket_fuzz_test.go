@@ -1,0 +1,68 @@
+package transport_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"sluice/transport"
+)
+
+// Whatever comes after a handshake, the server stays, what it answers are
+// frames, and another session notices nothing.
+func FuzzFrames(f *testing.F) {
+	for _, fault := range frameFaults() {
+		if len(fault.sent) < 4096 {
+			f.Add(fault.sent)
+		}
+	}
+	for _, m := range []string{
+		`{"type":"subscribe","id":"a","stream":"orders","from":"last:5","key":["k"]}`, `{"type":"ack","id":"a","cursor":"v1.AA"}`,
+		`{"type":"publish","id":"p","stream":"orders","records":[{"data":1}]}`, `{"type":"unsubscribe","id":"a"}`,
+	} {
+		f.Add(frame(fin|text, m))
+	}
+	f.Add(closeWith(1000, "bye"))
+	f.Add([]byte{})
+	in := start(f, options{limits: func(l *transport.Limits) {
+		l.SessionsPerPrincipal, l.MessageBytes, l.MessageAssembly = 0, 1024, 200*time.Millisecond
+	}})
+	key := token(f, "u", "live", time.Hour)
+	other := in.raw(f, "?stream=orders", key)
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		c := in.raw(t, "", key)
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := c.Write(sent); err != nil {
+			t.Fatal(err)
+		}
+		if half, ok := c.Conn.(*net.TCPConn); ok {
+			_ = half.CloseWrite()
+		}
+		for {
+			_, _, err := c.readFrame()
+			var broken *net.OpError
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken) && !broken.Timeout() {
+				break
+			}
+			if err != nil {
+				t.Fatalf("% x was answered with %v", sent, err)
+			}
+		}
+		_ = c.Close()
+		_ = other.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := other.Write(frame(fin|text, `{"type":"ping","id":"other"}`)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, code, err := other.next()
+			if m == nil {
+				t.Fatalf("the other session was closed with %d, %v", code, err)
+			}
+			if m.str("type") == "pong" {
+				break
+			}
+		}
+	})
+}
