@@ -47,7 +47,7 @@ func (producer) Produce(ctx context.Context, _ string, messages []hub.Message, d
 
 const publishPath = "/v1/streams/orders/records"
 
-func TestPublish(t *testing.T) {
+func TestPublishing(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
 	tok := token(t, "u42", "live", time.Hour)
@@ -120,7 +120,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-func TestPublishOutcomes(t *testing.T) {
+func TestPublishingOutcomes(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{
 		stream: func(s *hub.Stream) { s.Producer = producer{} },
@@ -169,7 +169,7 @@ func TestPublishOutcomes(t *testing.T) {
 	}
 }
 
-func TestPublishFaults(t *testing.T) {
+func TestPublishingFaults(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.MessageBytes, l.JSONDepth, l.JSONKeys = 300, 5, 10 }})
 	live := token(t, "u42", "live", time.Hour)
@@ -241,8 +241,8 @@ func TestPublishFaults(t *testing.T) {
 	}
 }
 
-// raw sends bytes and gives the answer to them.
-func (in *instance) raw(request string, then func(net.Conn)) (*http.Response, string, time.Duration) {
+// sends sends bytes and gives the answer to them.
+func (in *instance) sends(request string, then func(net.Conn)) (*http.Response, string, time.Duration) {
 	in.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
 	if err != nil {
@@ -311,7 +311,7 @@ func TestBodies(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res, body, took := in.raw(tt.request, tt.then)
+			res, body, took := in.sends(tt.request, tt.then)
 			var m message
 			if err := json.Unmarshal([]byte(body), &m); err != nil || res.StatusCode != tt.status || m.str("code") != tt.code {
 				t.Errorf("got %d %s %v", res.StatusCode, body, err)
@@ -343,8 +343,8 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestPublishDrain: what is in flight when the instance goes is answered.
-func TestPublishDrain(t *testing.T) {
+// TestPublishingDrain: what is in flight when the instance goes is answered.
+func TestPublishingDrain(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{
 		stream: func(s *hub.Stream) { s.Producer = producer{} },
