@@ -27,13 +27,12 @@ type wsRequest struct {
 
 // openWS connects and authenticates.
 func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
-	var raw net.Conn
+	var dialled net.Conn
 	transport := &http.Transport{
 		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			var err error
-			raw, err = dial(ctx, addr, r.cutAfter)
-			return raw, err
+		DialContext: func(ctx context.Context, _, addr string) (conn net.Conn, err error) {
+			dialled, err = dial(ctx, addr, r.cutAfter)
+			return dialled, err
 		},
 	}
 	opts := &websocket.DialOptions{
@@ -46,10 +45,14 @@ func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
 	}
 	conn, response, err := websocket.Dial(ctx, "ws://"+r.addr+"/v1/ws", opts) //nolint:bodyclose // websocket.Dial says that it need not be
 	if err != nil {
+		// In the middle of the handshake http tells of a malformed answer.
+		if conn, ok := dialled.(*cutConn); ok && conn.cut.Load() {
+			return nil, errCut
+		}
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, &statusError{response.StatusCode, err.Error()}
 		}
-		return nil, orCut(raw, err)
+		return nil, err
 	}
 	conn.SetReadLimit(4 << 20)
 	s := &wsSession{conn: conn}
