@@ -90,6 +90,9 @@ func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 			b.count(c.at(j).kind)
 			j++
 		}
+		if j == i {
+			return i
+		}
 		if bytes := framed.slice(i, j); len(bytes) > 0 {
 			b.add(bytes)
 		}
