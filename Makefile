@@ -13,7 +13,9 @@ run:
 build:
 	go build -o sluice ./cmd/sluice
 
+# First what the tests need is installed, and what is missing is said.
 test:
+	go run ./bench/stack/stackd -install
 	go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v '/bench/e2e$$')
 	$(MAKE) e2e
 

@@ -44,6 +44,8 @@ type Hub struct {
 	replays *replays
 	seed    maphash.Seed
 
+	started chan struct{} // closed by Run
+
 	mu     sync.Mutex
 	ctx    context.Context // of Run, which all goroutines live in
 	closed bool
@@ -72,6 +74,7 @@ func New(config Config) (*Hub, error) {
 		streams: make(map[string]*stream),
 		replays: newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 		seed:    maphash.MakeSeed(),
+		started: make(chan struct{}),
 	}
 	for _, s := range config.Streams {
 		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {
@@ -99,6 +102,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		return errors.New("run hub: it runs already")
 	}
 	h.ctx = ctx
+	close(h.started)
 	h.mu.Unlock()
 	<-ctx.Done()
 	h.mu.Lock()

@@ -71,6 +71,11 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.config.StartTimeout)
 	defer cancel()
+	select {
+	case <-h.started:
+	case <-ctx.Done():
+		return nil, Begun{}, ErrClosed
+	}
 	l, err := st.acquire(ctx)
 	if err != nil {
 		return nil, Begun{}, err

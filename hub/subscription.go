@@ -120,16 +120,16 @@ func (s *Subscription) takeLabelled(b *Batch, f Format, c *chunk, i, n, room int
 func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
 	var b Batch
 	return s.next(&b, func(c *chunk, i, n int) int {
-		for ; i < n && records > 0; i++ {
-			switch c.at(i).kind {
-			case entryRecord:
-				visit(false, c.body(i))
-				records--
-			case entryGap:
-				visit(true, c.body(i))
-				records--
-			case entryAdvance:
+		for ; i < n; i++ {
+			kind := c.at(i).kind
+			if kind == entryAdvance {
+				continue
 			}
+			if records == 0 {
+				return i
+			}
+			visit(kind == entryGap, c.body(i))
+			records--
 		}
 		return i
 	})
@@ -447,5 +447,13 @@ func (s *Subscription) Feed() *Feed { return s.feed }
 
 // AtTip reports whether it has delivered everything that has come so far.
 func (s *Subscription) AtTip() bool {
-	return s.joined && s.told == nil && s.index == s.log.tip.Load().index
+	tip := s.log.tip.Load()
+	switch {
+	case s.told != nil:
+		return false
+	case s.joined && s.index == tip.index:
+		return true
+	}
+	// Whoever read on from Kafka may have had it all before joining the log.
+	return s.own != nil && s.own.Covers(tip.at)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -149,4 +150,10 @@ func writeProblem(w http.ResponseWriter, status int, fault *wire.Error) {
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(fault.AppendProblem(nil)) //nolint:gosec // JSON, and said to be
+}
+
+// notePanic writes down a fault of ours, with where it was.
+func (s *Server) notePanic(what string, cause any) {
+	s.metrics.fault(wire.Internal)
+	s.logger.Error(what, "panic", cause, "stack", string(debug.Stack()))
 }

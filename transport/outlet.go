@@ -13,7 +13,8 @@ type outlet interface {
 	// try writes what can be written without waiting, possibly nothing.
 	try(bufs [][]byte) (int, error)
 	// write writes all, as long as the peer takes anything within progress.
-	write(b []byte, progress time.Duration) error
+	// and not beyond a time, if one is given.
+	write(b []byte, progress time.Duration, until time.Time) error
 	// finish ends the connection after all that was written, so that the peer
 	// can still read it, and waits for the peer's own end at most so long.
 	finish(wait time.Duration)
@@ -30,14 +31,15 @@ type connOutlet struct{ conn net.Conn }
 
 func (o connOutlet) try([][]byte) (int, error) { return 0, nil }
 
-func (o connOutlet) write(b []byte, progress time.Duration) error {
+func (o connOutlet) write(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
-		if err := o.conn.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+		deadline, last := writeBy(progress, until)
+		if err := o.conn.SetWriteDeadline(deadline); err != nil {
 			return err
 		}
 		n, err := o.conn.Write(b)
 		b = b[n:]
-		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && (n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return errNoProgress
 			}
@@ -59,6 +61,16 @@ func (o connOutlet) finish(wait time.Duration) {
 
 func (o connOutlet) abort() { _ = o.conn.Close() }
 
+// writeBy is by when something must have been taken, and whether that is the
+// last moment for all of it.
+func writeBy(progress time.Duration, until time.Time) (deadline time.Time, last bool) {
+	deadline = time.Now().Add(progress)
+	if !until.IsZero() && until.Before(deadline) {
+		return until, true
+	}
+	return deadline, false
+}
+
 // responseOutlet is an outlet on an HTTP response whose handler waits, as under
 // HTTP/2.
 type responseOutlet struct {
@@ -72,11 +84,12 @@ const progressBytes = 4 << 10
 
 func (o *responseOutlet) try([][]byte) (int, error) { return 0, nil }
 
-func (o *responseOutlet) write(b []byte, progress time.Duration) error {
+func (o *responseOutlet) write(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
 		part := b[:min(len(b), progressBytes)]
 		b = b[len(part):]
-		if err := o.control.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+		deadline, _ := writeBy(progress, until)
+		if err := o.control.SetWriteDeadline(deadline); err != nil {
 			return err
 		}
 		_, err := o.w.Write(part)

@@ -315,7 +315,7 @@ func (p *player) connect(path string, header []string) {
 		}
 		o.HTTPHeader.Set(header[i], header[i+1])
 	}
-	c, res, err := websocket.Dial(p.t.Context(), p.in.url+path, o)
+	c, res, err := websocket.Dial(p.t.Context(), p.in.url+path, o) //nolint:bodyclose // the library has closed it
 	if err != nil {
 		p.fatalf("%v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/rs/cors"
@@ -89,7 +88,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 			if cause == nil || cause == http.ErrAbortHandler { //nolint:errorlint // recovered values are compared as they are
 				return
 			}
-			s.logger.ErrorContext(r.Context(), "a request panicked", "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
+			s.notePanic("a request panicked", cause)
 			s.refuse(w, r, wire.Errorf(wire.Internal, "something went wrong here"))
 		}()
 		next.ServeHTTP(w, r)

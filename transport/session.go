@@ -217,6 +217,20 @@ func (s *session) step(sc *scratch) stepResult {
 	return stepIdle
 }
 
+// safeStep is step for executors: a panic, which is a fault of ours, costs the
+// session at hand and no other.
+func (s *session) safeStep(sc *scratch) (result stepResult) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.server.notePanic("a session panicked", cause)
+			s.out.abort()
+			s.end()
+			result = stepClosed
+		}
+	}()
+	return s.step(sc)
+}
+
 // obey runs the commands that have come.
 func (s *session) obey(sc *scratch) {
 	s.mu.Lock()
@@ -472,7 +486,7 @@ func (s *session) drain() {
 	for {
 		if len(s.pending) > 0 {
 			n := len(s.pending)
-			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress); err != nil {
+			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
 				s.server.metrics.cutOff(err)
 				s.out.abort()
 				s.end()
@@ -486,7 +500,7 @@ func (s *session) drain() {
 				return
 			}
 		}
-		switch s.step(sc) {
+		switch s.safeStep(sc) {
 		case stepIdle:
 			if s.state.CompareAndSwap(running, idle) {
 				return
@@ -497,6 +511,23 @@ func (s *session) drain() {
 		case stepMore, stepBlocked:
 		}
 	}
+}
+
+// expiryGrace is how long what was written before a token's end may still be on
+// its way to a slow client.
+const expiryGrace = 3 * time.Second
+
+// lastMoment is by when a client must have taken what is pending, zero for
+// whenever it does: slow is no fault, but nothing trickles on behind the end of
+// a token or a close.
+func (s *session) lastMoment() time.Time {
+	if s.closing {
+		return time.Now().Add(s.server.config.Limits.WriteProgress)
+	}
+	if s.expiry.IsZero() {
+		return time.Time{}
+	}
+	return s.expiry.Add(expiryGrace)
 }
 
 // finishWait is how long a client has to answer a close.

@@ -276,7 +276,7 @@ func (s *session) read(fault *wire.Error) {
 		return
 	}
 	if p := s.who(); p != nil {
-		apart(func() bool { s.welcome(p); return false })
+		s.apart(func() bool { s.welcome(p); return false })
 	}
 	err := s.readMessages()
 	switch socket := s.ws.socket; {
@@ -380,7 +380,7 @@ func (s *session) readMessages() error {
 			return errOver
 		}
 		s.awaitRoom()
-		if keep := apart(func() bool { return s.handle(buf.Bytes()) }); !keep {
+		if keep := s.apart(func() bool { return s.handle(buf.Bytes()) }); !keep {
 			messageBuffers.Put(buf)
 		}
 	}
@@ -397,9 +397,21 @@ const (
 // apart runs f on a goroutine of its own and waits for it, so that the reader,
 // which lives as long as the connection, keeps the small stack that waiting
 // takes: stacks do not shrink while nothing is collected.
-func apart(f func() bool) bool {
-	done := make(chan bool)
-	go func() { done <- f() }()
+func (s *session) apart(f func() bool) bool {
+	done := make(chan bool, 1)
+	go func() {
+		defer func() {
+			// A panic, which is a fault of ours, costs this session only.
+			if cause := recover(); cause != nil {
+				s.server.notePanic("a request panicked", cause)
+				s.post(func(s *session, sc *scratch) {
+					s.shut(sc, wire.Errorf(wire.Internal, "something went wrong here"))
+				})
+				done <- true
+			}
+		}()
+		done <- f()
+	}()
 	return <-done
 }
 

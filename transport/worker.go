@@ -130,7 +130,7 @@ func (w *worker) settle() {
 // step lets a session, whose state is running, write what it has.
 func (w *worker) step(s *session) {
 	for {
-		switch s.step(&w.scratch) {
+		switch s.safeStep(&w.scratch) {
 		case stepBlocked:
 			// It goes on elsewhere, and stays running until it is through.
 			s.server.tasks.Go(s.drain)

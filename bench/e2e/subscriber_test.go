@@ -320,6 +320,9 @@ func (s *subscriber) runWS(ctx context.Context, at *instance, cut int64) error {
 				continue
 			}
 			s.remark(fmt.Sprintf("%s: %s", m.kind, text))
+			if conn == nil && m.kind == "error" {
+				return fmt.Errorf("the subscription is refused: %s", m.code)
+			}
 		}
 		if err != nil {
 			return err

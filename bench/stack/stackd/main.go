@@ -1,10 +1,12 @@
 // Stackd starts the servers of package stack, prints where they are as JSON,
-// and stops them when it is interrupted.
+// and stops them when it is interrupted. With -install it only fetches and
+// installs what the tests need, and says which of them will be left out.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,11 +33,15 @@ func run() error {
 	mode := flag.String("redis", string(stack.RedisSingle), `"single", "sentinel", "cluster", or "" for none`)
 	flag.BoolVar(&opts.Redis.Password, "redis-password", false, "make clients of Redis authenticate")
 	flag.BoolVar(&opts.Redis.TLS, "redis-tls", false, "let Redis speak TLS only")
+	install := flag.Bool("install", false, "start nothing: install what the tests need, and say what is left out without it")
 	flag.Parse()
 	opts.Redis.Mode = stack.RedisMode(*mode)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *install {
+		return prepare(ctx)
+	}
 	began := time.Now()
 	servers, err := stack.Start(ctx, opts)
 	if err != nil {
@@ -59,4 +65,19 @@ func run() error {
 	}
 	<-ctx.Done()
 	return servers.Close()
+}
+
+// prepare installs what the tests need. With CI=true nothing may be left out.
+func prepare(ctx context.Context) error {
+	leftOut, err := stack.Prepare(ctx)
+	if err != nil {
+		return err
+	}
+	for _, out := range leftOut {
+		fmt.Fprintf(os.Stderr, "left out: %s: %v\n", out.Tests, out.Why)
+	}
+	if len(leftOut) > 0 && os.Getenv("CI") == "true" {
+		return errors.New("with CI=true no test may be left out")
+	}
+	return nil
 }

@@ -1,0 +1,42 @@
+package stack
+
+import (
+	"context"
+	"errors"
+)
+
+// needs are the programs from packages that tests of this repository need, each
+// with the tests that are left out without it.
+var needs = []struct {
+	program string
+	get     func(context.Context) error
+	tests   string
+}{
+	{"Apache Kafka", func(ctx context.Context) error { _, err := kafkaJars(ctx); return err }, "all in bench/e2e, and those with brokers in bench/stack"},
+	{"redis-server", func(ctx context.Context) error { return Install(ctx, "redis-server") }, "those with a real Redis in hub/redisstore, bench/e2e and bench/stack"},
+	{"kcat", func(ctx context.Context) error { return Install(ctx, "kcat") }, "those with kcat in bench/e2e"},
+	{"chromium", func(ctx context.Context) error { return Install(ctx, "chromium") }, "those with a browser in web and bench/e2e"},
+}
+
+// LeftOut is what cannot be tested on this machine, and why.
+type LeftOut struct {
+	Tests string
+	Why   *MissingError
+}
+
+// Prepare fetches and installs what the tests need, as far as that can be done,
+// and tells what will be left out.
+func Prepare(ctx context.Context) ([]LeftOut, error) {
+	var out []LeftOut
+	for _, need := range needs {
+		err := need.get(ctx)
+		var missing *MissingError
+		switch {
+		case errors.As(err, &missing):
+			out = append(out, LeftOut{Tests: need.tests, Why: missing})
+		case err != nil:
+			return nil, err
+		}
+	}
+	return out, nil
+}
