@@ -43,6 +43,8 @@ type Hub struct {
 	streams map[string]*stream
 	replays *replays
 	seed    maphash.Seed
+	// newestBytes is the constant of that name, but in tests.
+	newestBytes int
 
 	started chan struct{} // closed by Run
 
@@ -74,6 +76,8 @@ func New(config Config) (*Hub, error) {
 		streams: make(map[string]*stream),
 		replays: newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 		seed:    maphash.MakeSeed(),
+
+		newestBytes: newestBytes,
 		started: make(chan struct{}),
 	}
 	for _, s := range config.Streams {
