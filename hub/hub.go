@@ -78,7 +78,7 @@ func New(config Config) (*Hub, error) {
 		seed:    maphash.MakeSeed(),
 
 		newestBytes: newestBytes,
-		started: make(chan struct{}),
+		started:     make(chan struct{}),
 	}
 	for _, s := range config.Streams {
 		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {
