@@ -492,7 +492,7 @@ func (s *session) drain() {
 		if len(s.pending) > 0 {
 			n := len(s.pending)
 			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
-				s.server.metrics.cutOff(err)
+				s.server.noteCutOff(err, s.address)
 				s.out.abort()
 				s.end()
 				return
