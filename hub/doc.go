@@ -43,7 +43,8 @@
 // New starts none. Hub.Run waits for all that the hub has started, which live
 // until its context ends: for each stream that is read, one that follows the
 // source and appends, and one that fills the log backwards and ends; for each
-// late subscription one that reads from Kafka, no faster than it is delivered. A
+// late subscription one that reads from Kafka, no faster than it is delivered,
+// and that ends where the subscription takes nothing for some seconds. A
 // stream is read from its first subscriber until Stream.Linger after its last.
 //
 // Keeper.Run writes what is acked in its own goroutine, and has one beside that
@@ -51,7 +52,7 @@
 //
 // A log has one appender: the goroutine in which the source calls
 // [Sink.Append]. Readers need no lock. A [Subscription] is for one goroutine at
-// a time, that of whoever delivers, but Close is for anyone. Config.Wake,
+// a time, that of whoever delivers. Config.Wake,
 // [Owner.Pump] and the functions given to a Keeper are called from the hub's
 // goroutines and must not block.
 //

@@ -44,8 +44,8 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 	}
 	clamped := false
 	for _, to := range reach.at.Places {
-		was, ok := from.Place(to.Partition)
-		if ok && was.Offset >= to.Offset {
+		was, _ := from.Place(to.Partition)
+		if was.Offset >= to.Offset {
 			continue
 		}
 		s.own.set(to)

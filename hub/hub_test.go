@@ -47,7 +47,7 @@ func startHub(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)) *h
 	}
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{stream}, Shards: 2, Wake: pumpOwners,
-		StartTimeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

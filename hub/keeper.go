@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 )
@@ -16,8 +15,15 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	pending []pendingCommit
+	last    map[commitKey]int // the last one pending of each
 	wake    chan struct{}
 	holders map[CursorName]*Holding
+}
+
+// commitKey tells apart the acks that can be written as one.
+type commitKey struct {
+	name  CursorName
+	fence int64
 }
 
 type pendingCommit struct {
@@ -45,6 +51,7 @@ func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
 		store:   store,
 		every:   every,
 		wake:    make(chan struct{}, 1),
+		last:    make(map[commitKey]int),
 		holders: make(map[CursorName]*Holding),
 	}, nil
 }
@@ -69,6 +76,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.flush(last)
 			return nil
 		case <-k.wake:
+		}
+		if ctx.Err() != nil {
+			continue // both were ready: what is left is written in its own time
 		}
 		k.flush(ctx)
 		pause := time.NewTimer(k.every)
@@ -144,13 +154,13 @@ func (k *Keeper) commit(c Commit, done func(error)) {
 		done(ErrStoreUnavailable)
 		return
 	}
-	i := slices.IndexFunc(k.pending, func(p pendingCommit) bool {
-		return p.CursorName == c.CursorName && p.Fence == c.Fence && !p.Reset && !c.Reset && c.Position.Covers(p.Position)
-	})
-	if i >= 0 {
+	key := commitKey{c.CursorName, c.Fence}
+	i, ok := k.last[key]
+	if ok && !k.pending[i].Reset && !c.Reset && c.Position.Covers(k.pending[i].Position) {
 		k.pending[i].Commit = c
 		k.pending[i].done = append(k.pending[i].done, done)
 	} else {
+		k.last[key] = len(k.pending)
 		k.pending = append(k.pending, pendingCommit{c, []func(error){done}})
 	}
 	k.mu.Unlock()
@@ -166,6 +176,7 @@ func (k *Keeper) flush(ctx context.Context) {
 	k.mu.Lock()
 	pending := k.pending
 	k.pending = nil
+	clear(k.last)
 	k.mu.Unlock()
 	if len(pending) == 0 {
 		return

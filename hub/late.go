@@ -12,6 +12,10 @@ const (
 	lateRead = 512 << 10
 	// lateAhead is how much is read ahead of the subscriber.
 	lateAhead = 256 << 10
+	// latePatience is how long a read waits for its subscriber. Then it gives
+	// its turn to others, and what it holds; the subscription begins another
+	// one when it has delivered what it has.
+	latePatience = 5 * time.Second
 )
 
 // late reads for one subscription what precedes the log, in a goroutine of its
@@ -56,8 +60,10 @@ func (h *Hub) readLate(s *Subscription) *late {
 	return l
 }
 
-// put hands over a run, and waits while the subscription has enough to deliver.
+// put hands over a run, and waits a while when the subscription has enough to
+// deliver.
 func (l *late) put(ctx context.Context, r run, owner Owner) bool {
+	var patience *time.Timer
 	for {
 		l.mu.Lock()
 		if l.bytes < lateAhead {
@@ -68,8 +74,14 @@ func (l *late) put(ctx context.Context, r run, owner Owner) bool {
 			return true
 		}
 		l.mu.Unlock()
+		if patience == nil {
+			patience = time.NewTimer(latePatience)
+			defer patience.Stop()
+		}
 		select {
 		case <-ctx.Done():
+			return false
+		case <-patience.C:
 			return false
 		case <-l.space:
 		}

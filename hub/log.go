@@ -43,6 +43,9 @@ type log struct {
 	feeds map[string]*Feed
 	keyed map[string][]*Feed
 	cuts  []cut
+	// shrunk is set once chunks were given up: the indexes below the floor
+	// have had entries, and must not get others.
+	shrunk bool
 }
 
 // cut is where a partition went on after being truncated.
@@ -106,6 +109,7 @@ func (l *log) begin(index uint64, start Position) {
 	l.at = start.Clone()
 	l.last = newChunk(index, start.Clone(), 0, 0)
 	l.mu.Lock()
+	l.shrunk = index != firstIndex
 	l.chunks.Store(&[]*chunk{l.last})
 	l.tip.Store(&mark{index: index, at: start.Clone(), made: l.now()})
 	l.mu.Unlock()
@@ -293,17 +297,15 @@ func (l *log) markIn(c *chunk, i int) *mark {
 // covering finds the largest index at which nothing precedes that a position
 // has not had, or nil when the log begins behind it.
 func (l *log) covering(at Position) (*chunk, int) {
+	tip := l.tip.Load().index
 	chunks := *l.chunks.Load()
-	k := sort.Search(len(chunks), func(k int) bool { return !at.Covers(chunks[k].start) })
+	// What the appender has opened may lie beyond the tip, whole chunks of it.
+	k := sort.Search(len(chunks), func(k int) bool { return chunks[k].base > tip || !at.Covers(chunks[k].start) })
 	if k == 0 {
 		return nil, 0
 	}
 	c := chunks[k-1]
-	i, n := 0, c.len()
-	// The chunk may hold entries that the tip has not yet passed.
-	if tip := l.tip.Load().index; c.base+uint64(n) > tip {
-		n = int(tip - c.base)
-	}
+	i, n := 0, min(c.len(), int(tip-c.base))
 	for i < n {
 		e := c.at(i)
 		if at.Offset(e.partition, 0) < e.next {
@@ -343,17 +345,19 @@ func (l *log) shrink(most int) int {
 	if drop > 0 {
 		kept := slices.Clone(chunks[drop:])
 		l.chunks.Store(&kept)
+		l.shrunk = true
 	}
 	return size
 }
 
 // prepend puts older chunks in front of the floor that they were made for. It
-// reports false when that is no longer the floor.
+// reports false when that is no longer the floor, or once the log has given up
+// chunks: whoever still stands in one of those would find other entries there.
 func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	chunks := *l.chunks.Load()
-	if chunks[0] != floor {
+	if l.shrunk || chunks[0] != floor {
 		return false
 	}
 	base := floor.base

@@ -30,7 +30,7 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 	found := make(map[int32][]sighting) // by partition, offsets rising
 	low := tip.Clone()
 	budget := newestBytes
-	for window := int64(max(64, n)); ; window *= 8 {
+	for window := int64(max(64, n/max(1, len(tip.Places)))); ; window *= 8 {
 		searched := true // to the beginning, or as far as the bound allows
 		for i, end := range tip.Places {
 			was := low.Places[i].Offset
@@ -41,14 +41,17 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 			}
 			searched = searched && low.Places[i].Offset == was
 		}
-		if searched || budget <= 0 {
+		if searched {
 			break
 		}
-		clear(found)
-		oldest := make(map[int32]int64)
-		if err := s.sight(ctx, low, tip, filter, &budget, found, oldest); err != nil {
+		wider, oldest := make(map[int32][]sighting), make(map[int32]int64)
+		if err := s.sight(ctx, low, tip, filter, &budget, wider, oldest); err != nil {
 			return Position{}, false, err
 		}
+		if budget <= 0 {
+			break // what it has not come to is the newest of it
+		}
+		found = wider
 		if enough(found, oldest, low, begin, tip, n) {
 			break
 		}

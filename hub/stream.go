@@ -42,7 +42,8 @@ type stream struct {
 
 	mu      sync.Mutex
 	users   int
-	reading *reading // nil while nobody is interested
+	reading *reading    // nil while nobody is interested
+	linger  *time.Timer // runs while there are no users, else nil
 }
 
 // reading is one time of a stream being read, from a first subscriber until
@@ -54,8 +55,9 @@ type reading struct {
 	log    *log
 	cause  atomic.Pointer[error] // why it is not ready yet
 
-	draft  draft // owned by Append
-	chunks int
+	// Owned by Append.
+	draft  draft
+	newest *chunk // when the log was last kept within its bounds
 }
 
 // acquire gives the stream's log, and keeps it alive until release. It waits
@@ -63,6 +65,10 @@ type reading struct {
 func (st *stream) acquire(ctx context.Context) (*log, error) {
 	st.mu.Lock()
 	st.users++
+	if st.linger != nil {
+		st.linger.Stop()
+		st.linger = nil
+	}
 	r := st.reading
 	if r == nil {
 		base, cancel := context.WithCancel(st.hub.running())
@@ -96,15 +102,17 @@ func (st *stream) release() {
 	if st.users > 0 {
 		return
 	}
-	r := st.reading
-	time.AfterFunc(st.Linger, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(st.Linger, func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		if st.users == 0 && st.reading == r && r != nil {
-			r.cancel()
-			st.reading = nil
+		// It may have been too late to stop it.
+		if st.linger == timer {
+			st.reading.cancel()
+			st.reading, st.linger = nil, nil
 		}
 	})
+	st.linger = timer
 }
 
 // logNow is the log while the stream is being read, else nil.
@@ -125,6 +133,18 @@ func (st *stream) logNow() *log {
 
 // topicNow is the topic as it was last described. A log has been there before.
 func (st *stream) topicNow() Topic { return *st.topic.Load() }
+
+// grown asks for the topic anew, as somebody knows more partitions of it, which
+// the source follows without a word.
+func (st *stream) grown(ctx context.Context) Topic {
+	known := st.topic.Load()
+	topic, err := st.Source.Topic(ctx, st.Topic)
+	if err != nil || topic.ID != known.ID || topic.Partitions <= known.Partitions {
+		return *known
+	}
+	st.topic.CompareAndSwap(known, &topic)
+	return topic
+}
 
 // run reads the stream until the context ends.
 func (r *reading) run(ctx context.Context) {
@@ -231,8 +251,8 @@ func (r *reading) flush() {
 	st.bytes.Add(uint64(len(r.draft.bodies)))
 	r.log.append(&r.draft)
 	r.draft.reset()
-	if n := len(*r.log.chunks.Load()); n != r.chunks {
-		r.chunks = n
+	if r.log.last != r.newest {
+		r.newest = r.log.last
 		r.log.shrink(st.LogBytes)
 		st.hub.balance()
 	}

@@ -149,8 +149,13 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 		return begun, err
 	}
 	s.own = &from
+	if topic := s.stream.topicNow().ID; from.Topic != topic {
+		// What a cursor says of another topic must not pass by the bound.
+		begun.Recovered = false
+		s.void(Position{Topic: topic})
+	}
 	if req.Replay >= 0 {
-		clamped, err := s.clamp(ctx, req, from)
+		clamped, err := s.clamp(ctx, req, s.own.Clone())
 		if err != nil {
 			return begun, err
 		}
@@ -179,6 +184,9 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 	topic := s.stream.topicNow()
 	if from.Topic != topic.ID {
 		return from.Clone(), nil // void; it will be told
+	}
+	if n := len(from.Places); n > 0 && from.Places[n-1].Partition >= topic.Partitions {
+		topic = s.stream.grown(ctx)
 	}
 	whole := Position{Topic: topic.ID, Places: make([]Place, 0, topic.Partitions)}
 	for _, at := range from.Places {

@@ -12,8 +12,8 @@ type Owner interface {
 // Subscription is a place in a feed. It holds no records: it reads the log, or
 // what of Kafka precedes the log, as its owner asks for more.
 //
-// Close may be called by anyone; all other methods are for the one goroutine
-// that the owner has deliver at a time.
+// All methods are for the one goroutine that the owner has deliver at a time,
+// Close too.
 type Subscription struct {
 	// Immutable.
 	hub       *Hub
@@ -78,7 +78,7 @@ type takeFunc func(c *chunk, i, n int) int
 func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 	room += b.Bytes
 	return s.next(b, func(c *chunk, i, n int) int {
-		if b.Bytes >= room {
+		if i == n || b.Bytes >= room {
 			return i
 		}
 		if s.labelled {
@@ -89,6 +89,9 @@ func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 		for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
 			b.count(c.at(j).kind)
 			j++
+		}
+		if j == i {
+			return i
 		}
 		if bytes := framed.slice(i, j); len(bytes) > 0 {
 			b.add(bytes)
@@ -117,16 +120,16 @@ func (s *Subscription) takeLabelled(b *Batch, f Format, c *chunk, i, n, room int
 func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
 	var b Batch
 	return s.next(&b, func(c *chunk, i, n int) int {
-		for ; i < n && records > 0; i++ {
-			switch c.at(i).kind {
-			case entryRecord:
-				visit(false, c.body(i))
-				records--
-			case entryGap:
-				visit(true, c.body(i))
-				records--
-			case entryAdvance:
+		for ; i < n; i++ {
+			kind := c.at(i).kind
+			if kind == entryAdvance {
+				continue
 			}
+			if records == 0 {
+				return i
+			}
+			visit(kind == entryGap, c.body(i))
+			records--
 		}
 		return i
 	})
@@ -182,7 +185,7 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 			}
 			n := min(c.len(), int(tip.index-c.base))
 			if s.own != nil && i == 0 && s.own.Topic == c.start.Topic && c.start.Covers(*s.own) {
-				s.own = nil
+				s.own, s.at = nil, s.log.markIn(c, 0)
 				continue
 			}
 			var j int
@@ -288,9 +291,14 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full boo
 		s.fallBehind()
 		return false
 	}
+	var last *chunk // holds the last match that was taken
 	for _, index := range matches {
 		c, i := s.log.find(index)
 		if c == nil {
+			// The floor has moved past it meanwhile.
+			if last != nil {
+				s.at = s.log.markIn(last, int(s.index-last.base))
+			}
 			s.fallBehind()
 			return false
 		}
@@ -299,18 +307,13 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full boo
 			s.index, s.at = index, s.log.markIn(c, i)
 			return s.ended == ""
 		}
-		s.index = index + 1
+		s.index, last = index+1, c
 	}
 	if len(matches) < atOnce {
 		s.index, s.at = tip.index, tip
 		return false
 	}
-	c, i := s.log.find(s.index)
-	if c == nil {
-		s.fallBehind()
-		return false
-	}
-	s.at = s.log.markIn(c, i)
+	s.at = s.log.markIn(last, int(s.index-last.base))
 	return false
 }
 
@@ -444,5 +447,13 @@ func (s *Subscription) Feed() *Feed { return s.feed }
 
 // AtTip reports whether it has delivered everything that has come so far.
 func (s *Subscription) AtTip() bool {
-	return s.joined && s.told == nil && s.index == s.log.tip.Load().index
+	tip := s.log.tip.Load()
+	switch {
+	case s.told != nil:
+		return false
+	case s.joined && s.index == tip.index:
+		return true
+	}
+	// Whoever read on from Kafka may have had it all before joining the log.
+	return s.own != nil && s.own.Covers(tip.at)
 }

@@ -49,8 +49,9 @@ func (s *Server) routes() http.Handler {
 	handler := crossSite.Handler(mux)
 	if len(origins) > 0 {
 		handler = cors.New(cors.Options{
-			AllowedOrigins: origins,
-			AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
+			// Exactly those: the library's own list has wildcards and any case.
+			AllowOriginFunc: s.config.Credentials.Origins.Allowed,
+			AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowedHeaders: []string{
 				"Authorization", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
 				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",

@@ -254,7 +254,7 @@ func (s *session) obey(sc *scratch) {
 // gather collects what the subscriptions have, and reports whether there is
 // more than was taken.
 func (s *session) gather(sc *scratch) (more bool) {
-	for i := range len(s.subs) {
+	for i, n := 0, len(s.subs); i < n; i++ {
 		if s.closing {
 			return false
 		}
@@ -280,8 +280,9 @@ func (s *session) gather(sc *scratch) (more bool) {
 			sub.toldAt = time.Time{}
 		}
 		s.accompany(sub, sc)
-		if len(s.subs) == 0 {
-			return false
+		if len(s.subs) < n {
+			// It has ended, and the others have moved up: all again.
+			return len(s.subs) > 0
 		}
 	}
 	if more {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -110,8 +111,11 @@ streams:
 		if err := i.Stop(); err != nil {
 			t.Error(err)
 		}
+		log, err := os.ReadFile(i.LogFile())
+		if err != nil || bytes.Contains(log, []byte("panic")) {
+			t.Errorf("%s has panicked (%v)", name, err)
+		}
 		if t.Failed() {
-			log, _ := os.ReadFile(i.LogFile())
 			t.Logf("the end of the log of %s:\n%s", name, log[max(0, len(log)-6000):])
 		}
 	})

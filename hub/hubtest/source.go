@@ -51,17 +51,35 @@ func (t *Topics) Create(name string, partitions int) {
 	})
 }
 
+// Grow gives a topic more partitions.
+func (t *Topics) Grow(name string, partitions int) {
+	t.change(func() {
+		grown := make([]partition, partitions)
+		copy(grown, t.topics[name].partitions)
+		t.topics[name].partitions = grown
+	})
+}
+
 // Append adds a record and returns its offset.
 func (t *Topics) Append(name string, r hub.Record) int64 {
+	return t.AppendBatch(name, []hub.Record{r})
+}
+
+// AppendBatch adds records that whoever follows gets together, up to 1,000 of a
+// partition, and returns the last one's offset.
+func (t *Topics) AppendBatch(name string, records []hub.Record) (last int64) {
 	t.change(func() {
-		p := &t.topics[name].partitions[r.Partition]
-		r.Offset = p.start + int64(len(p.records))
-		if r.Epoch != hidden {
-			r.Epoch = p.epoch
+		for _, r := range records {
+			p := &t.topics[name].partitions[r.Partition]
+			r.Offset = p.start + int64(len(p.records))
+			if r.Epoch != hidden {
+				r.Epoch = p.epoch
+			}
+			p.records = append(p.records, r)
+			last = r.Offset
 		}
-		p.records = append(p.records, r)
 	})
-	return r.Offset
+	return last
 }
 
 // Skip passes over offsets, as control batches and compaction do.

@@ -1,0 +1,144 @@
+package hub_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sluice/hub"
+)
+
+func drawCursor(t *rapid.T) hub.Cursor {
+	c := hub.Cursor{At: time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "at"))}
+	names := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z][a-z0-9._-]{0,20}`), 1, 4, rapid.ID[string]).Draw(t, "streams")
+	for _, name := range names {
+		s := hub.StreamPosition{Stream: name}
+		if rapid.Bool().Draw(t, "has id") {
+			s.Position.Topic[3] = rapid.Byte().Draw(t, "id") | 1
+		}
+		partition := int32(-1)
+		for range rapid.IntRange(0, 20).Draw(t, "partitions") {
+			partition += 1 + rapid.Int32Range(0, 3).Draw(t, "gap")
+			s.Position.Places = append(s.Position.Places, hub.Place{
+				Partition: partition,
+				Offset:    rapid.Int64Range(0, hub.MaxOffset).Draw(t, "offset"),
+				Epoch:     rapid.Int32Range(-1, 1000).Draw(t, "epoch"),
+			})
+		}
+		c.Streams = append(c.Streams, s)
+	}
+	return c
+}
+
+func sameCursor(a, b hub.Cursor) bool {
+	if !a.At.Equal(b.At) || len(a.Streams) != len(b.Streams) {
+		return false
+	}
+	for i := range a.Streams {
+		x, y := a.Streams[i], b.Streams[i]
+		if x.Stream != y.Stream || x.Position.Topic != y.Position.Topic || len(x.Position.Places) != len(y.Position.Places) {
+			return false
+		}
+		for k := range x.Position.Places {
+			if x.Position.Places[k] != y.Position.Places[k] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func TestCursorsKeepPositions(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCursor(t)
+		got, err := hub.ParseCursor(c.String())
+		if err != nil || !sameCursor(got, c) {
+			t.Fatalf("%v became %v: %v", c, got, err)
+		}
+	})
+}
+
+// TestDamagedCursorIsNeverAnotherPosition: a changed character, or a missing
+// end, is found.
+func TestDamagedCursorIsNeverAnotherPosition(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(drawCursor(t).String())
+		i := rapid.IntRange(0, len(text)-1).Draw(t, "at")
+		if rapid.Bool().Draw(t, "cut") {
+			text = text[:i]
+		} else {
+			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+			to := alphabet[rapid.IntRange(0, len(alphabet)-1).Draw(t, "to")]
+			if to == text[i] {
+				return
+			}
+			text[i] = to
+		}
+		if c, err := hub.ParseCursor(string(text)); !errors.Is(err, hub.ErrBadCursor) {
+			t.Fatalf("%s is %v, %v", text, c, err)
+		}
+	})
+}
+
+func TestCursorWithWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	one := hub.Cursor{At: time.UnixMilli(1), Streams: []hub.StreamPosition{{
+		Stream: "orders", Position: hub.Position{Places: []hub.Place{{Partition: 0, Offset: 10, Epoch: 3}, {Partition: 2, Offset: 5, Epoch: 3}}},
+	}}}
+	two := one
+	two.Streams = append(two.Streams[:1:1], hub.StreamPosition{Stream: "prices"})
+	for _, c := range []struct {
+		text                string
+		zero, first, second int64 // offsets of orders 0 to 2, -1 for none
+	}{
+		{one.String() + "~0:11", 11, -1, 5},
+		{one.String() + "~0:9", 10, -1, 5}, // never back
+		{one.String() + "~2:118274,1:1", 10, 1, 118274},
+		{two.String() + "~orders/1:7", 10, 7, 5},
+		{two.String() + "~prices/0:4", 10, -1, 5},
+	} {
+		got, err := hub.ParseCursor(c.text)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		at, _ := got.Position("orders")
+		if at.Offset(0, -1) != c.zero || at.Offset(1, -1) != c.first || at.Offset(2, -1) != c.second {
+			t.Errorf("%s is %v", c.text, at)
+		}
+	}
+	for _, seen := range []string{"~", "~0", "~0:", "~:1", "~0:-1", "~+0:1", "~0:1,", "~0:9007199254740994", "~2147483648:1", "~a/0:1", "~0:1~0:2"} {
+		if _, err := hub.ParseCursor(one.String() + seen); !errors.Is(err, hub.ErrBadCursor) {
+			t.Errorf("%s: %v", seen, err)
+		}
+	}
+	if _, err := hub.ParseCursor(two.String() + "~0:11"); !errors.Is(err, hub.ErrBadCursor) {
+		t.Error("with several streams, a partition alone is ambiguous")
+	}
+}
+
+func FuzzParseCursor(f *testing.F) {
+	f.Add(hub.Cursor{At: time.UnixMilli(5), Streams: []hub.StreamPosition{{Stream: "a", Position: hub.Position{Places: []hub.Place{{Offset: 7}}}}}}.String())
+	f.Add("v1.~0:1")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := hub.ParseCursor(text)
+		if err != nil {
+			if !errors.Is(err, hub.ErrBadCursor) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		again, err := hub.ParseCursor(c.String())
+		if err != nil || !sameCursor(again, c) {
+			t.Fatalf("%q: %v became %v: %v", text, c, again, err)
+		}
+		if strings.ContainsAny(c.String(), "\r\n ") {
+			t.Fatalf("%q", c.String())
+		}
+	})
+}

@@ -1,0 +1,204 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// frame is a format that adds a line's end.
+type frame struct{}
+
+func (frame) Slot() int                           { return 0 }
+func (frame) AppendEvent(dst, body []byte) []byte { return append(append(dst, body...), '\n') }
+func (frame) AppendGap(dst, body []byte) []byte   { return append(append(dst, body...), '\n') }
+
+func TestFailOnGapAtTheStartOfAChunk(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.RecordBytes = 10 })
+	r := subscribe(t, h, hub.Request{FailOnGap: true})
+	defer r.Close()
+	topics.Append("orders.v1", record(0, 1))
+	<-r.bell
+	var b hub.Batch
+	if more := r.Next(&b, frame{}, 1000); more || r.Ended() != hub.GapTooLarge || len(b.Bufs) != 0 {
+		t.Errorf("more %v, ended %q, %d buffers", more, r.Ended(), len(b.Bufs))
+	}
+}
+
+// TestCursorAheadOfTheTip: whoever comes with a cursor of a hub that has read
+// further waits at the tip, also while a batch is being appended.
+func TestCursorAheadOfTheTip(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	var during atomic.Pointer[func()]
+	h := startHubNow(t, topics, func() time.Time {
+		if f := during.Load(); f != nil {
+			(*f)()
+		}
+		return time.Now()
+	})
+	topic, _ := topics.Topic(t.Context(), "orders.v1")
+	at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 990}}}
+	readers := make(chan *reader, 10)
+	for range cap(readers) {
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+		defer r.Close()
+		readers <- r
+	}
+	// The log asks for the time whenever it opens a chunk.
+	inAppend := func() {
+		r := <-readers
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.Collect(1, func(_ bool, body []byte) { t.Errorf("got %s from beyond the tip", body) })
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+			t.Error("Next does not return while a batch is being appended")
+		}
+	}
+	during.Store(&inAppend)
+	records := make([]hub.Record, 1000)
+	for n := range records {
+		records[n] = record(0, n)
+		records[n].Value = bytes.Repeat([]byte("1"), 4<<10) // several chunks
+	}
+	topics.AppendBatch("orders.v1", records)
+	last := <-readers
+	readers <- last
+	<-last.bell
+	during.Store(nil)
+	if asked := cap(readers) - len(readers); asked < 3 {
+		t.Fatalf("the batch took %d chunks: too few for this test", asked)
+	}
+	r := <-readers
+	if got := r.collect(t, 10); len(got) != 10 || got[0].Offset != 990 {
+		t.Errorf("got %d events, want 10 from 990 on", len(got))
+	}
+}
+
+func startHubNow(t *testing.T, topics *hubtest.Topics, now func() time.Time) *hub.Hub {
+	t.Helper()
+	h, err := hub.New(hub.Config{
+		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 16 << 20}},
+		Shards:  2, Wake: pumpOwners, StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = h.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	time.Sleep(5 * time.Millisecond)
+	return h
+}
+
+// TestFloorPassesAFilteredReader: a filtered subscription below which the floor
+// moves while it delivers goes on where it was.
+func TestFloorPassesAFilteredReader(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = 32<<10, 0 })
+	keyed := subscribe(t, h, hub.Request{Keys: []string{"k1"}})
+	defer keyed.Close()
+	other := subscribe(t, h, hub.Request{})
+	defer other.Close()
+	add := func(n int) {
+		for i := range n {
+			topics.Append("orders.v1", record(0, i))
+		}
+		other.collect(t, n)
+	}
+	add(140)
+	next, moved := int64(1), false
+	for deadline := time.Now().Add(2 * time.Second); next < 2240 && time.Now().Before(deadline); {
+		keyed.Collect(50, func(_ bool, body []byte) {
+			var e seenEvent
+			if err := json.Unmarshal(body, &e); err != nil || e.Offset != next {
+				t.Fatalf("got %s, want offset %d", body, next)
+			}
+			next += 7
+			if e.Offset == 15 && !moved {
+				moved = true
+				add(2100) // 140 and 2100 are multiples of 7: keys go on
+			}
+		})
+	}
+	if next < 2240 {
+		t.Errorf("it ended before offset %d", next)
+	}
+}
+
+// waitingSource holds up whoever asks where the topic begins.
+type waitingSource struct {
+	*hubtest.Topics
+	gate chan struct{}
+}
+
+func (s waitingSource) Places(ctx context.Context, topic hub.Topic, at hub.Moment) ([]hub.Place, error) {
+	if at.IsEarliest() {
+		<-s.gate
+	}
+	return s.Topics.Places(ctx, topic, at)
+}
+
+// TestBackfillBehindAMovedFloor: a log that has given up chunks is no longer
+// filled backwards, as somebody may still stand in what it gave up.
+func TestBackfillBehindAMovedFloor(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 2)
+	source := waitingSource{topics, make(chan struct{})}
+	h := startHub(t, topics, func(s *hub.Stream) { s.Source, s.LogBytes = source, 64<<10 })
+	behind, tip := subscribe(t, h, hub.Request{}), subscribe(t, h, hub.Request{})
+	defer behind.Close()
+	defer tip.Close()
+	base := time.Now().UnixMilli()
+	add := func(n int) {
+		records := make([]hub.Record, n)
+		for i := range records {
+			records[i] = record(int32(i%2), i)
+			records[i].Timestamp = base + int64(i)
+		}
+		topics.AppendBatch("orders.v1", records)
+		tip.collect(t, n)
+	}
+	add(400)
+	behind.collect(t, 300) // all of one partition and some of the other
+	add(700)
+	before, _ := h.Stream("orders")
+	close(source.gate)
+	for range 50 {
+		time.Sleep(2 * time.Millisecond)
+		if now, _ := h.Stream("orders"); now.LogBytes != before.LogBytes {
+			break
+		}
+	}
+	behind.collect(t, 800)
+	next := map[int32]int64{}
+	for _, e := range behind.seen {
+		if e.Offset != next[e.Partition] {
+			t.Fatalf("partition %d: got offset %d, want %d", e.Partition, e.Offset, next[e.Partition])
+		}
+		next[e.Partition]++
+	}
+	if len(behind.seen) != 1100 {
+		t.Errorf("got %d events, want 1100", len(behind.seen))
+	}
+}

@@ -1,0 +1,119 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// runHub runs a hub with one stream, in a bubble, until the test ends.
+func runHub(t *testing.T, topics *hubtest.Topics, replays int, linger time.Duration) *hub.Hub {
+	t.Helper()
+	h, err := hub.New(hub.Config{
+		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 32 << 10, Linger: linger}},
+		Shards:  2, Wake: pumpOwners, ReplaysPerInstance: replays, StartTimeout: 20 * time.Second,
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	synctest.Wait()
+	return h
+}
+
+// TestLingerCountsFromTheLast: a stream is read on for all of its linger after
+// the last subscriber, whoever came and went before.
+func TestLingerCountsFromTheLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		h := runHub(t, topics, 0, 10*time.Second)
+		reads := func(want bool) {
+			t.Helper()
+			if info, _ := h.Stream("orders"); info.Reading != want {
+				t.Errorf("reading is %v, want %v", info.Reading, want)
+			}
+		}
+		subscribe(t, h, hub.Request{}).Close()
+		time.Sleep(9 * time.Second)
+		subscribe(t, h, hub.Request{}).Close()
+		time.Sleep(9 * time.Second)
+		reads(true)
+		time.Sleep(2 * time.Second)
+		reads(false)
+		subscribe(t, h, hub.Request{}).Close()
+		reads(true)
+	})
+}
+
+// TestStuckReplayGivesItsTurn: one that reads from Kafka and takes nothing does
+// not keep others from it, and goes on when it takes again.
+func TestStuckReplayGivesItsTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		fill(topics, 1, 10_000)
+		h := runHub(t, topics, 1, 0)
+		stuck := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+		defer stuck.Close()
+		stuck.collect(t, 1)
+		synctest.Wait()
+		other := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+		defer other.Close()
+		other.collect(t, 1) // it takes its place among those who wait
+		time.Sleep(6 * time.Second)
+		for _, r := range []*reader{other, stuck} {
+			for len(r.seen) < 9000 {
+				if got := r.collect(t, 9000-len(r.seen)); len(got) == 0 {
+					t.Fatalf("it got no more than %d events", len(r.seen))
+				}
+			}
+			check(t, r.seen, map[int32]int64{})
+		}
+	})
+}
+
+// TestLastWithinTheBoundOfTheSearch: where the search for the newest records
+// meets its bound, what it has seen whole counts, not the older part of a
+// window.
+func TestLastWithinTheBoundOfTheSearch(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	const size, tip = 128 << 10, 600
+	value := append(append([]byte{'"'}, bytes.Repeat([]byte("x"), size)...), '"')
+	records := make([]hub.Record, tip)
+	for n := range records {
+		records[n] = hub.Record{Key: []byte("often"), Value: value, Timestamp: int64(n)}
+		if n == tip-300 || n == tip-200 || n == tip-5 {
+			records[n].Key = []byte("rare")
+		}
+	}
+	topics.AppendBatch("orders.v1", records)
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	r := &reader{bell: make(bell, 1)}
+	var begun hub.Begun
+	var err error
+	r.Subscription, begun, err = h.Subscribe(t.Context(), hub.Request{
+		Stream: "orders", Keys: []string{"rare"}, Start: hub.Start{Kind: hub.StartLast, Last: 2}, Replay: -1, Owner: r.bell,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got := r.collect(t, 1); len(got) != 1 || got[0].Offset != tip-5 || !begun.Short {
+		t.Errorf("got %+v, short %v, want offset %d and short", got, begun.Short, tip-5)
+	}
+}

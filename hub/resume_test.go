@@ -1,0 +1,62 @@
+package hub_test
+
+import (
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+func cursorOf(t *testing.T, r *reader) hub.Start {
+	t.Helper()
+	c, err := hub.ParseCursor(r.Cursor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ := c.Position("orders")
+	return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}
+}
+
+// TestResumeInPartitionsAddedSince: a partition that was added after the stream
+// began is resumed where it was, and not from its beginning.
+func TestResumeInPartitionsAddedSince(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, nil)
+	r := subscribe(t, h, hub.Request{})
+	defer r.Close()
+	topics.Grow("orders.v1", 2)
+	for n := range 10 {
+		topics.Append("orders.v1", record(1, n))
+	}
+	r.collect(t, 10)
+	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
+	defer resumed.Close()
+	topics.Append("orders.v1", record(1, 10))
+	if got := resumed.collect(t, 1); len(got) != 1 || got[0].Offset != 10 {
+		t.Errorf("got %+v, want offset 10", got)
+	}
+}
+
+// TestCursorOfAnotherTopicIsBounded: a cursor that says it is of another topic,
+// which anybody can make, reads no further back than any other.
+func TestCursorOfAnotherTopicIsBounded(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	for n := range 60 {
+		r := record(0, n)
+		r.Timestamp = time.Now().Add(time.Duration(n-60) * time.Minute).UnixMilli()
+		topics.Append("orders.v1", r)
+	}
+	h := startHub(t, topics, nil)
+	forged := hub.Start{Kind: hub.StartCursor, Position: hub.Position{Topic: hub.TopicID{77}, Places: []hub.Place{{Offset: 1}}}}
+	r := subscribe(t, h, hub.Request{Start: forged, Replay: 10*time.Minute + 30*time.Second})
+	defer r.Close()
+	got := r.collect(t, 12)
+	if len(got) != 12 || got[0].Reason != "log_changed" || got[1].Reason != "policy" || got[1].To != 50 || got[2].Offset != 50 {
+		t.Fatalf("got %d events, first %+v", len(got), got[:min(3, len(got))])
+	}
+}

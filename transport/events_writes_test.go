@@ -1,0 +1,319 @@
+package transport_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+	"sluice/transport"
+)
+
+// recorder is a listener that remembers each write of the server. Its
+// connections are not plain TCP, so that each flush is one write.
+type recorder struct {
+	net.Listener
+
+	mu     sync.Mutex
+	writes [][]byte
+}
+
+type recordedConn struct {
+	net.Conn
+	recorder *recorder
+}
+
+func (r *recorder) Accept() (net.Conn, error) {
+	c, err := r.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &recordedConn{c, r}, nil
+}
+
+func (c *recordedConn) Write(b []byte) (int, error) {
+	c.recorder.mu.Lock()
+	c.recorder.writes = append(c.recorder.writes, bytes.Clone(b))
+	c.recorder.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+func (r *recorder) taken() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writes
+}
+
+// TestEventsWritesEndWithID: each write ends in an event with an id, and there
+// is one in 64 KB.
+func TestEventsWritesEndWithID(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	in := start(t, options{
+		limits: func(l *transport.Limits) { l.KeepAlive = 100 * time.Millisecond },
+		config: func(c *transport.Config) { rec.Listener, c.Listener = c.Listener, rec },
+		stream: func(s *hub.Stream) { s.LogBytes = 16 << 20 },
+	})
+	tok := token(t, "u42", "live", time.Hour)
+	rng := rand.New(rand.NewPCG(1, 2))
+	total := 0
+	for n := range 120 {
+		size := []int{10, 1000, 20_000, 40_000, 59_000}[rng.IntN(5)]
+		for _, stream := range []string{"orders", "public.news"} {
+			in.topics.Append(stream, hub.Record{
+				Partition: int32(n % 2), Value: fmt.Appendf(nil, "%q", strings.Repeat("x", size)), Timestamp: int64(n),
+			})
+			total++
+		}
+	}
+	in.topics.Append("orders", hub.Record{Value: bytes.Repeat([]byte("1"), 2<<20)}) // a gap
+	s := in.reads("/v1/events?stream=orders&stream=public.news&from=-1d", tok)
+	s.cancel()
+	// The records are of 1970.
+	s = in.reads("/v1/events?stream=orders&stream=public.news&from=earliest", tok)
+	gaps := 0
+	for records := 0; records < total-1 || gaps == 0; {
+		e, ok := s.next()
+		switch {
+		case !ok:
+			t.Fatalf("the stream ended after %d records", records)
+		case e.name == "":
+			records++
+		case e.name == "sluice.gap":
+			gaps++
+		}
+		if gaps > 0 && records >= total-120 {
+			break
+		}
+	}
+	s.until("sluice.cursor")
+	since := 0
+	for n, w := range rec.taken() {
+		head, rest, ok := bytes.Cut(w, []byte("\r\n\r\n"))
+		switch {
+		case ok && !bytes.Contains(head, []byte("text/event-stream")):
+			continue
+		case ok:
+			w = rest
+		}
+		if !bytes.HasSuffix(w, []byte("\n\n")) {
+			t.Fatalf("write %d ends within an event: …%q", n, w[max(0, len(w)-100):])
+		}
+		events := bytes.SplitAfter(w, []byte("\n\n"))
+		last := events[len(events)-2]
+		if !bytes.HasPrefix(last, []byte("id: ")) && !bytes.Contains(last, []byte("\nid: ")) {
+			t.Errorf("write %d ends with an event without an id: %.200q", n, last)
+		}
+		for _, e := range events {
+			since += len(e)
+			if since > 64<<10 {
+				t.Errorf("write %d: %d bytes without an id", n, since)
+			}
+			if bytes.Contains(e, []byte("\nid: ")) || bytes.HasPrefix(e, []byte("id: ")) || len(e) == 0 {
+				since = 0
+			}
+		}
+		since = 0
+	}
+}
+
+// TestEventsLongCursors: an id of more than 256 bytes comes at most every
+// 100 ms, and then for all that was sent.
+func TestEventsLongCursors(t *testing.T) {
+	t.Parallel()
+	const partitions = 60
+	in := start(t, options{stream: func(s *hub.Stream) {
+		if topics, ok := s.Source.(*hubtest.Topics); ok && s.Name == "orders" {
+			topics.Create("orders", partitions)
+		}
+	}})
+	tok := token(t, "u42", "live", time.Hour)
+	for p := range partitions {
+		in.topics.Skip("orders", int32(p), 20_000+p)
+	}
+	s := in.reads("/v1/streams/orders/events", tok)
+	ready, _ := s.next()
+	if len(ready.id) <= 256 {
+		t.Fatalf("the cursor has only %d bytes", len(ready.id))
+	}
+	s.until("sluice.caught_up")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	sent := 0
+	go func() {
+		defer close(stopped)
+		for ; ; sent++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+				in.publish("orders", int32(sent%partitions), sent, sent+1)
+			}
+		}
+	}()
+	begun, ids, events := time.Now(), 0, 0
+	for time.Since(begun) < time.Second {
+		e, ok := s.next()
+		if !ok {
+			t.Fatal("the stream ended")
+		}
+		if e.id != "" {
+			ids++
+		}
+		if e.name == "" {
+			events++
+		}
+	}
+	close(stop)
+	<-stopped
+	if ids < 2 || ids > 13 || events < 100 {
+		t.Errorf("%d ids for %d events in a second", ids, events)
+	}
+	// When it is quiet the last id comes, so that nothing is sent twice.
+	for events < sent {
+		e, ok := s.next()
+		if !ok {
+			t.Fatal("the stream ended")
+		}
+		if e.name == "" {
+			events++
+		}
+	}
+	if e, _ := s.next(); e.id == "" {
+		t.Errorf("got %+v", e)
+	}
+	again := in.reads("/v1/streams/orders/events", tok, "Last-Event-ID", s.lastID)
+	_, _ = again.next()
+	if e, _ := again.next(); e.name != "sluice.caught_up" {
+		t.Errorf("resumed at the last id: %+v", e)
+	}
+}
+
+// TestEventsNoCursorTooLong: a stream whose ids could not be sent back is
+// refused at once.
+func TestEventsNoCursorTooLong(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{limits: func(l *transport.Limits) { l.CursorBytes = 100 }})
+	tok := token(t, "u42", "live", time.Hour)
+	in.reads("/v1/streams/orders/events", tok).until("sluice.caught_up")
+	status, head, body := in.do(http.MethodGet, "/v1/events?stream=orders&stream=public.news", tok, "")
+	in.problem(t, status, head, body, http.StatusBadRequest, "cursor_too_large")
+	in.eventually("subscriptions are given back", func() bool { return in.metric(`sluice_subscriptions`) <= 1 })
+}
+
+// metric gives the value of a series as it stands on the admin listener, -1 for
+// none.
+func (in *instance) metric(series string) float64 {
+	in.t.Helper()
+	res, err := http.Get(in.admin + "/metrics")
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			var v float64
+			if _, err := fmt.Sscan(value, &v); err != nil {
+				in.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return -1
+}
+
+// TestEventsHangUp: a client that goes away is noticed at once.
+func TestEventsHangUp(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	tok := token(t, "u42", "live", time.Hour)
+	const sessions = `sluice_sessions{protocol="sse"}`
+	for name, leave := range map[string]func(*net.TCPConn){
+		"FIN": func(c *net.TCPConn) { _ = c.Close() },
+		"RST": func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() },
+	} {
+		conn := in.rawGet("/v1/streams/orders/events", tok)
+		in.eventually("it counts", func() bool { return in.metric(sessions) == 1 })
+		before := runtime.NumGoroutine()
+		leave(conn)
+		left := time.Now()
+		for in.metric(sessions) != 0 || in.metric("sluice_subscriptions") != 0 {
+			if time.Since(left) > 100*time.Millisecond {
+				t.Errorf("%s: the session is still there after 100 ms", name)
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if in.metric(sessions) == 0 {
+			in.eventually("no goroutine is left", func() bool { return runtime.NumGoroutine() <= before+20 })
+		}
+	}
+}
+
+// rawGet sends a request and leaves what comes to the caller.
+func (in *instance) rawGet(path, token string) *net.TCPConn {
+	in.t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { _ = c.Close() })
+	conn, ok := c.(*net.TCPConn)
+	if !ok {
+		in.t.Fatalf("%T", c)
+	}
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", path, token); err != nil {
+		in.t.Fatal(err)
+	}
+	return conn
+}
+
+// TestEventsNeverRead: a client that takes nothing is cut off after
+// write_progress, and holds up nobody.
+func TestEventsNeverRead(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{
+		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = 500*time.Millisecond, 8<<10 },
+		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
+	})
+	tok := token(t, "u42", "live", time.Hour)
+	stuck := in.rawGet("/v1/streams/orders/events", tok)
+	_ = stuck.SetReadBuffer(4 << 10)
+	in.eventually("it counts", func() bool { return in.metric(`sluice_sessions{protocol="sse"}`) == 1 })
+	s := in.reads("/v1/streams/orders/events", tok)
+	s.until("sluice.caught_up")
+	begun := time.Now()
+	big := bytes.Repeat([]byte("x"), 20_000)
+	for n := range 400 {
+		sent := time.Now()
+		in.topics.Append("orders", hub.Record{Value: fmt.Appendf(nil, `"%d %s"`, n, big), Timestamp: 1})
+		e, ok := s.next()
+		for ok && e.name != "" {
+			e, ok = s.next()
+		}
+		if !ok || !strings.Contains(e.data, fmt.Sprintf(`"data":"%d `, n)) {
+			t.Fatalf("record %d: %.100q", n, e.data)
+		}
+		if took := time.Since(sent); took > 400*time.Millisecond {
+			t.Errorf("record %d took %v", n, took)
+		}
+	}
+	in.eventually("the stuck one is cut off", func() bool {
+		return in.metric(`sluice_cut_off_total{reason="no_progress"}`) == 1 && in.metric(`sluice_sessions{protocol="sse"}`) == 1
+	})
+	if took := time.Since(begun); took < 400*time.Millisecond {
+		t.Errorf("it was cut off after %v", took)
+	}
+}
