@@ -86,8 +86,10 @@ func TestPublishing(t *testing.T) {
 			"application/json", "", `{"data":"aGk=","encoding":"base64"}`, `{"partition":0,"offset":3,"ts":1}`,
 			`{"data":"hi","encoding":"text","key":null}`,
 		},
-		{"text/plain", "?key=k%0d%0a1&header.a=1&header.b=2&header.a=3", "plain \x00 text", `{"partition":0,"offset":4,"ts":1}`,
-			`{"data":"plain \u0000 text","encoding":"text","headers":[["a","1"],["b","2"],["a","3"]],"key":"k\r\n1"}`},
+		{
+			"text/plain", "?key=k%0d%0a1&header.a=1&header.b=2&header.a=3", "plain \x00 text", `{"partition":0,"offset":4,"ts":1}`,
+			`{"data":"plain \u0000 text","encoding":"text","headers":[["a","1"],["b","2"],["a","3"]],"key":"k\r\n1"}`,
+		},
 		{"application/octet-stream", "", "\xff\xfe", `{"partition":0,"offset":5,"ts":1}`, `{"data":"//4=","encoding":"base64","key":null}`},
 		{"", "", "", `{"partition":0,"offset":6,"ts":1}`, `{"data":"","encoding":"text","key":null}`},
 		{"text/plain", "?key=", "1", `{"partition":0,"offset":7,"ts":1}`, `{"data":1,"key":""}`},
