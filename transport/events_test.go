@@ -33,7 +33,7 @@ func (in *instance) reads(path, token string, header ...string) *stream {
 }
 
 // expiredToken makes a token that ended a minute ago.
-func expiredToken(t *testing.T, subject, scope string) string {
+func expiredToken(t testing.TB, subject, scope string) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": "test", "aud": "sluice", "sub": subject, "scope": scope, "exp": time.Now().Add(-time.Minute).Unix(),
