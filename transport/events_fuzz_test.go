@@ -70,10 +70,10 @@ func FuzzEventsQuery(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer func() { _ = res.Body.Close() }()
-		switch {
-		case res.StatusCode == http.StatusNoContent:
+		switch res.StatusCode {
+		case http.StatusNoContent:
 			return
-		case res.StatusCode == http.StatusOK:
+		case http.StatusOK:
 			e, ok := (&stream{t: t, res: res, lines: bufio.NewReader(res.Body)}).next()
 			switch {
 			case !ok:
