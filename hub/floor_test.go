@@ -141,7 +141,7 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 	defer r.Close()
 	var got []string
 	r.Collect(10, func(_ bool, body []byte) { got = append(got, string(body)) })
-	if want := `{"type":"gap","stream":"orders","partition":0,"from":100,"to":10,"reason":"truncated"}`; len(got) != 1 || got[0] != want {
+	if want := `{"type":"gap","stream":"orders","partition":0,"from":10,"to":100,"reason":"truncated"}`; len(got) != 1 || got[0] != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
 	topics.Append("orders.v1", record(0, 10))

@@ -193,7 +193,12 @@ func (st *stream) readTo(ctx context.Context, from Position, target func() Posit
 // moved.
 func (st *stream) readBlocks(ctx context.Context, from []Place, at *Position, pending map[int32]run) (moved bool, err error) {
 	drafts := make(map[int32]*draft)
-	err = st.Source.Read(ctx, st.topicNow(), from, lateRead, func(f *Fetched) {
+	topic := st.topicNow()
+	if topic.ID != at.Topic {
+		// It has been made again, which the log will say in a moment.
+		return false, ErrLogChanged
+	}
+	err = st.Source.Read(ctx, topic, from, lateRead, func(f *Fetched) {
 		d := drafts[f.Partition]
 		if d == nil {
 			d = &draft{}

@@ -188,7 +188,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
 	}
 	for _, at := range s.own.Clone().Places {
 		if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset {
-			s.tell(Gap{Partition: at.Partition, From: at.Offset, To: to.Offset, Reason: GapTruncated}, to.Epoch)
+			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
 			s.own.set(to)
 			cut = true
 		}
