@@ -25,6 +25,11 @@ func (s *Subscription) join() {
 			s.own.set(to)
 		}
 	}
+	for _, at := range s.own.Places {
+		if e := s.log.firstLater(at); e != nil {
+			s.outdated(e)
+		}
+	}
 	s.fell = 0
 	c, i := s.log.covering(*s.own)
 	if c == nil {
@@ -35,6 +40,21 @@ func (s *Subscription) join() {
 	if m := s.log.markIn(c, i); m.at.Covers(*s.own) {
 		s.own, s.at = nil, m
 	}
+}
+
+// outdated reports whether an entry, which is not behind its position, shows
+// that the position is of a log that was cut short since: a later epoch at an
+// offset before it. This hub need not have seen the cut, when the position is
+// ahead of it. The gap is told, and the entry wanted.
+func (s *Subscription) outdated(e *entry) bool {
+	at, ok := s.own.Place(e.partition)
+	if !ok || e.kind != entryRecord || at.Epoch < 0 || e.epoch <= at.Epoch || at.Offset < e.next {
+		return false
+	}
+	from := e.next - 1
+	s.tell(Gap{Partition: e.partition, From: from, To: at.Offset, Reason: GapTruncated}, -1)
+	s.own.set(Place{Partition: e.partition, Epoch: -1, Offset: from})
+	return true
 }
 
 // void goes on at the start of a topic that was made again.

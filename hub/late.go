@@ -138,7 +138,7 @@ func (s *Subscription) nextLate(take takeFunc) (waiting, full bool) {
 	}
 	n := s.deliver(r.block, r.i, r.n, take)
 	s.late.took(n)
-	return false, n < r.n && s.ended == ""
+	return false, n < r.n && s.ended == "" && s.told == nil
 }
 
 // readTo reads from a position on, in order of time as well as it can, until

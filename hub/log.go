@@ -316,6 +316,28 @@ func (l *log) covering(at Position) (*chunk, int) {
 	return c, i
 }
 
+// firstLater finds the first record in a place's partition that is of a later
+// epoch, nil for none.
+func (l *log) firstLater(at Place) *entry {
+	tip := l.tip.Load()
+	if now, ok := tip.at.Place(at.Partition); !ok || at.Epoch < 0 || now.Epoch <= at.Epoch {
+		return nil // nearly always
+	}
+	chunks := *l.chunks.Load()
+	k := sort.Search(len(chunks), func(k int) bool {
+		start, ok := chunks[k].start.Place(at.Partition)
+		return ok && start.Epoch > at.Epoch
+	})
+	for _, c := range chunks[max(0, k-1):] {
+		for i := range min(c.len(), int(tip.index-c.base)) {
+			if e := c.at(i); e.kind == entryRecord && e.partition == at.Partition && e.epoch > at.Epoch {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
 // size is about what the log holds in memory.
 func (l *log) size() int {
 	size := 0

@@ -32,6 +32,12 @@ func TestResumeInPartitionsAddedSince(t *testing.T) {
 		topics.Append("orders.v1", record(1, n))
 	}
 	r.collect(t, 10)
+	topics.Away(true)
+	if s, _, err := h.Subscribe(t.Context(), hub.Request{Stream: "orders", Start: cursorOf(t, r), Replay: -1, Owner: r.bell}); err == nil {
+		s.Close()
+		t.Error("with Kafka away nothing says whether the partition is there")
+	}
+	topics.Away(false)
 	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
 	defer resumed.Close()
 	topics.Append("orders.v1", record(1, 10))

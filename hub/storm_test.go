@@ -100,6 +100,7 @@ type stormClient struct {
 	next  map[int32]int64
 	had   map[int]bool
 	last  []string
+	moves []string // gaps, and where it resumed: for who looks into a failure
 }
 
 func (c *stormClient) see(body []byte) error {
@@ -111,6 +112,9 @@ func (c *stormClient) see(body []byte) error {
 		return fmt.Errorf("%s: %w", body, err)
 	}
 	c.last = append(c.last[max(0, len(c.last)-12):], string(body[:min(len(body), 130)]))
+	if e.Type == "gap" {
+		c.moves = append(c.moves, string(body))
+	}
 	switch {
 	case e.Type == "gap" && e.Reason == "log_changed":
 		c.next[e.Partition] = 0
@@ -149,6 +153,7 @@ func (c *stormClient) round(t *testing.T, over <-chan struct{}) error {
 		cursor, err := hub.ParseCursor(r.Cursor())
 		at, _ := cursor.Position("orders")
 		c.start = hub.Start{Kind: hub.StartCursor, Position: at}
+		c.moves = append(c.moves, fmt.Sprintf("left at %v, behind %v", at.Places, c.next))
 		return err
 	}
 	var b hub.Batch
@@ -281,7 +286,8 @@ func runStorm(t *testing.T, seed uint64, truncations bool) {
 		for p, kept := range s.kept {
 			for _, r := range kept {
 				if (len(c.keys) == 0 || slices.Contains(c.keys, r.key)) && !c.had[r.n] {
-					t.Fatalf("client %d, keys %v: offset %d of partition %d (to %d) never came", i, c.keys, r.offset, p, kept[len(kept)-1].offset)
+					t.Fatalf("client %d, keys %v: offset %d of partition %d (to %d) never came; it went\n%s",
+						i, c.keys, r.offset, p, kept[len(kept)-1].offset, strings.Join(c.moves, "\n"))
 				}
 			}
 		}

@@ -136,14 +136,17 @@ func (st *stream) topicNow() Topic { return *st.topic.Load() }
 
 // grown asks for the topic anew, as somebody knows more partitions of it, which
 // the source follows without a word.
-func (st *stream) grown(ctx context.Context) Topic {
+func (st *stream) grown(ctx context.Context) (Topic, error) {
 	known := st.topic.Load()
 	topic, err := st.Source.Topic(ctx, st.Topic)
-	if err != nil || topic.ID != known.ID || topic.Partitions <= known.Partitions {
-		return *known
+	if err != nil {
+		return Topic{}, err
+	}
+	if topic.ID != known.ID || topic.Partitions <= known.Partitions {
+		return *known, nil
 	}
 	st.topic.CompareAndSwap(known, &topic)
-	return topic
+	return topic, nil
 }
 
 // run reads the stream until the context ends.

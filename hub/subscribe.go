@@ -215,7 +215,10 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 		return from.Clone(), nil // void; it will be told
 	}
 	if n := len(from.Places); n > 0 && from.Places[n-1].Partition >= topic.Partitions {
-		topic = s.stream.grown(ctx)
+		var err error
+		if topic, err = s.stream.grown(ctx); err != nil {
+			return Position{}, err // to pass the place over would deliver it all again
+		}
 	}
 	whole := Position{Topic: topic.ID, Places: make([]Place, 0, topic.Partitions)}
 	for _, at := range from.Places {

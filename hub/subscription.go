@@ -196,7 +196,7 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 			if s.own == nil {
 				s.at = s.log.markIn(c, j)
 			}
-			if j < n {
+			if j < n && s.told == nil {
 				return s.ended == ""
 			}
 		}
@@ -234,6 +234,9 @@ func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 			j++
 		}
 		if j == i {
+			if s.outdated(c.at(i)) {
+				return i
+			}
 			s.pass(c.at(i))
 			i++
 			continue

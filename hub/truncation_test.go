@@ -91,3 +91,32 @@ func wantTruncated(t *testing.T, who string, r *reader, from, to, end int64) {
 		}
 	}
 }
+
+// TestTruncationThatTheHubDidNotSee: one who comes with a cursor from before a
+// cut, ahead of a hub that had not read so far, is told all the same.
+func TestTruncationThatTheHubDidNotSee(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = 1<<20, 0 })
+	tip := subscribe(t, h, hub.Request{})
+	defer tip.Close()
+	for n := range 12 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	tip.collect(t, 12)
+	at := cursorOf(t, tip)
+	at.Position.Places[0].Offset = 20 // of a hub that had read eight more
+	before := subscribe(t, h, hub.Request{Start: at})
+	defer before.Close()
+	before.Collect(1, func(bool, []byte) { t.Error("there is nothing yet") })
+	topics.Truncate("orders.v1", 0, 12)
+	for n := range 20 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	tip.collect(t, 20)
+	wantTruncated(t, "waiting at the tip", before, 12, 20, 32)
+	after := subscribe(t, h, hub.Request{Start: at})
+	defer after.Close()
+	wantTruncated(t, "come later", after, 12, 20, 32)
+}
