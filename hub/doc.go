@@ -76,6 +76,7 @@
 //	horizon.go       how far back it may begin
 //	newest.go        where the newest N records begin
 //	subscription.go  a place in a feed: Next, Collect, Cursor
+//	join.go          from a position into the log, and out of it; gaps of its own
 //	late.go          reading from Kafka what precedes the log
 //	replays.go       how many may do so at once, and in which order
 //

@@ -36,6 +36,21 @@ func TestFailOnGapAtTheStartOfAChunk(t *testing.T) {
 	}
 }
 
+func TestEventThatDoesNotFitBehindAnother(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, nil)
+	r := subscribe(t, h, hub.Request{})
+	defer r.Close()
+	topics.Append("orders.v1", record(0, 1))
+	<-r.bell
+	b := hub.Batch{Bufs: [][]byte{{1}}, Bytes: 1} // of another subscription
+	if more := r.Next(&b, frame{}, 10); !more || len(b.Bufs) != 1 {
+		t.Errorf("more %v, %d buffers; want more, in a batch of its own", more, len(b.Bufs))
+	}
+}
+
 // TestCursorAheadOfTheTip: whoever comes with a cursor of a hub that has read
 // further waits at the tip, also while a batch is being appended.
 func TestCursorAheadOfTheTip(t *testing.T) {

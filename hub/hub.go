@@ -43,6 +43,8 @@ type Hub struct {
 	streams map[string]*stream
 	replays *replays
 	seed    maphash.Seed
+	// newestBytes is the constant of that name, but in tests.
+	newestBytes int
 
 	started chan struct{} // closed by Run
 
@@ -74,7 +76,9 @@ func New(config Config) (*Hub, error) {
 		streams: make(map[string]*stream),
 		replays: newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 		seed:    maphash.MakeSeed(),
-		started: make(chan struct{}),
+
+		newestBytes: newestBytes,
+		started:     make(chan struct{}),
 	}
 	for _, s := range config.Streams {
 		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {

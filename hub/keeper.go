@@ -15,13 +15,13 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	pending []pendingCommit
-	last    map[commitKey]int // the last one pending of each
+	latest  map[committer]int // the last of each in pending
 	wake    chan struct{}
 	holders map[CursorName]*Holding
 }
 
-// commitKey tells apart the acks that can be written as one.
-type commitKey struct {
+// committer is who acks: a subscription that holds a name, or nobody.
+type committer struct {
 	name  CursorName
 	fence int64
 }
@@ -51,7 +51,7 @@ func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
 		store:   store,
 		every:   every,
 		wake:    make(chan struct{}, 1),
-		last:    make(map[commitKey]int),
+		latest:  make(map[committer]int),
 		holders: make(map[CursorName]*Holding),
 	}, nil
 }
@@ -154,13 +154,13 @@ func (k *Keeper) commit(c Commit, done func(error)) {
 		done(ErrStoreUnavailable)
 		return
 	}
-	key := commitKey{c.CursorName, c.Fence}
-	i, ok := k.last[key]
+	by := committer{c.CursorName, c.Fence}
+	i, ok := k.latest[by]
 	if ok && !k.pending[i].Reset && !c.Reset && c.Position.Covers(k.pending[i].Position) {
 		k.pending[i].Commit = c
 		k.pending[i].done = append(k.pending[i].done, done)
 	} else {
-		k.last[key] = len(k.pending)
+		k.latest[by] = len(k.pending)
 		k.pending = append(k.pending, pendingCommit{c, []func(error){done}})
 	}
 	k.mu.Unlock()
@@ -176,7 +176,7 @@ func (k *Keeper) flush(ctx context.Context) {
 	k.mu.Lock()
 	pending := k.pending
 	k.pending = nil
-	clear(k.last)
+	clear(k.latest)
 	k.mu.Unlock()
 	if len(pending) == 0 {
 		return

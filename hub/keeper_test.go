@@ -5,92 +5,147 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/hub"
 )
 
-// cursors is a store that takes what it is given while its context lives.
-type cursors struct {
-	mu     sync.Mutex
-	stored map[hub.CursorName]int64
-	writes int
+// ledger is a CursorStore that writes down what it is asked.
+type ledger struct {
+	mu      sync.Mutex
+	rounds  [][]hub.Commit
+	fence   int64
+	away    bool
+	refused int64 // fences up to this one are superseded
 }
 
-func (c *cursors) Load(context.Context, hub.CursorName) (hub.Position, time.Time, error) {
+func (l *ledger) Load(context.Context, hub.CursorName) (hub.Position, time.Time, error) {
 	return hub.Position{}, time.Time{}, hub.ErrNoCursor
 }
 
-func (c *cursors) Take(context.Context, hub.CursorName) (hub.Position, int64, error) {
-	return hub.Position{}, 1, hub.ErrNoCursor
+func (l *ledger) Take(context.Context, hub.CursorName) (hub.Position, int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fence++
+	return hub.Position{}, l.fence, hub.ErrNoCursor
 }
 
-func (c *cursors) Commit(ctx context.Context, commits []hub.Commit) []error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (l *ledger) Commit(_ context.Context, commits []hub.Commit) []error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rounds = append(l.rounds, commits)
 	errs := make([]error, len(commits))
-	for i, commit := range commits {
-		if errs[i] = ctx.Err(); errs[i] == nil {
-			c.stored[commit.CursorName] = max(c.stored[commit.CursorName], commit.Position.Offset(0, 0))
-			c.writes++
+	for i, c := range commits {
+		switch {
+		case l.away:
+			errs[i] = hub.ErrStoreUnavailable
+		case c.Fence != 0 && c.Fence <= l.refused:
+			errs[i] = hub.ErrSuperseded
 		}
 	}
 	return errs
 }
 
-func (c *cursors) Delete(context.Context, hub.CursorName) error { return nil }
+func (l *ledger) Delete(context.Context, hub.CursorName) error { return nil }
 
-func (c *cursors) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+func (l *ledger) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func offset(n int64) hub.Position { return hub.Position{Places: []hub.Place{{Offset: n}}} }
+func at(offset int64) hub.Position {
+	return hub.Position{Places: []hub.Place{{Offset: offset}}}
+}
 
-// TestAcksAtTheEndAreWritten: what is acked before the keeper ends is stored,
-// whichever it sees first, the ack or the end.
-func TestAcksAtTheEndAreWritten(t *testing.T) {
+func TestAcksAreWrittenTogether(t *testing.T) {
 	t.Parallel()
-	for range 50 {
-		store := &cursors{stored: make(map[hub.CursorName]int64)}
+	synctest.Test(t, func(t *testing.T) {
+		store := &ledger{}
+		k, err := hub.NewKeeper(store, 200*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = k.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+
+		_, a, err := k.Take(ctx, hub.CursorName{Name: "a"}, func() {})
+		if !errors.Is(err, hub.ErrNoCursor) {
+			t.Fatal(err)
+		}
+		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func() {})
+		var done []error
+		note := func(err error) { done = append(done, err) }
+		a.Ack(at(1), time.Now(), note)
+		synctest.Wait() // written at once; what follows gathers
+		for offset := range int64(50) {
+			a.Ack(at(offset), time.Now(), note)
+			b.Ack(at(offset), time.Now(), note)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(store.rounds) != 2 || len(store.rounds[0]) != 1 || len(store.rounds[1]) != 2 {
+			t.Fatalf("written in %v", store.rounds)
+		}
+		for _, c := range store.rounds[1] {
+			if c.Position.Offset(0, 0) != 49 {
+				t.Errorf("written is %v", c.Position)
+			}
+		}
+		if len(done) != 101 || errors.Join(done...) != nil {
+			t.Errorf("%d acks are done: %v", len(done), errors.Join(done...))
+		}
+	})
+}
+
+func TestAcksFailWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &ledger{away: true}
 		k, err := hub.NewKeeper(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := hub.CursorName{Name: "a"}
-		_, holding, err := k.Take(t.Context(), name, func() {})
-		if !errors.Is(err, hub.ErrNoCursor) {
-			t.Fatal(err)
-		}
-		var acked []error
-		for n := range int64(3) {
-			holding.Ack(offset(n+1), time.Time{}, func(err error) { acked = append(acked, err) })
-		}
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := k.Run(ctx); err != nil {
-			t.Fatal(err)
+		var running sync.WaitGroup
+		running.Go(func() { _ = k.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		var got error
+		k.Set(hub.CursorName{Name: "a"}, at(1), time.Now(), false, func(err error) { got = err })
+		synctest.Wait()
+		if !errors.Is(got, hub.ErrStoreUnavailable) {
+			t.Errorf("the ack is done with %v", got)
 		}
-		if len(acked) != 3 || acked[0] != nil || store.stored[name] != 3 || store.writes != 1 {
-			t.Fatalf("acked %v, stored %d in %d writes; want 3 in one", acked, store.stored[name], store.writes)
-		}
-	}
+	})
 }
 
-// TestManyAcksGatherFast: gathering acks takes no longer for each one that
-// waits already.
-func TestManyAcksGatherFast(t *testing.T) {
+func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 	t.Parallel()
-	k, err := hub.NewKeeper(&cursors{stored: make(map[hub.CursorName]int64)}, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	for i := range 50_000 {
-		name := hub.CursorName{Principal: "somebody", Stream: "orders", Name: string(rune('a'+i%26)) + time.Duration(i).String()}
-		k.Set(name, offset(1), time.Time{}, false, func(error) {})
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("50,000 acks took %v to gather", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &ledger{}
+		k, err := hub.NewKeeper(store, time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = k.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		told := ""
+		name := hub.CursorName{Name: "a"}
+		_, first, _ := k.Take(ctx, name, func() { told += "first " })
+		_, second, _ := k.Take(ctx, name, func() { told += "second " })
+		first.Release() // it is no longer its to give up
+		store.refused = 2
+		second.Ack(at(1), time.Now(), func(error) {})
+		synctest.Wait()
+		if told != "first second " {
+			t.Errorf("told were: %s", told)
+		}
+	})
 }

@@ -92,7 +92,7 @@ func TestLastWithinTheBoundOfTheSearch(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
-	const size, tip = 128 << 10, 600
+	const size, tip = 1 << 10, 600
 	value := append(append([]byte{'"'}, bytes.Repeat([]byte("x"), size)...), '"')
 	records := make([]hub.Record, tip)
 	for n := range records {
@@ -103,6 +103,7 @@ func TestLastWithinTheBoundOfTheSearch(t *testing.T) {
 	}
 	topics.AppendBatch("orders.v1", records)
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	h.BoundSearch(512 << 10) // in the second window
 	r := &reader{bell: make(bell, 1)}
 	var begun hub.Begun
 	var err error

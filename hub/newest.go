@@ -29,7 +29,7 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 	}
 	found := make(map[int32][]sighting) // by partition, offsets rising
 	low := tip.Clone()
-	budget := newestBytes
+	budget := s.hub.newestBytes
 	for window := int64(max(64, n/max(1, len(tip.Places)))); ; window *= 8 {
 		searched := true // to the beginning, or as far as the bound allows
 		for i, end := range tip.Places {

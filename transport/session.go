@@ -264,7 +264,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 			s.turn++
 			return true
 		}
-		before, records := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps
+		before, records, gaps := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
 		if sub.Next(&sc.batch, s.format, room) {
 			more = true
 		}
@@ -273,6 +273,11 @@ func (s *session) gather(sc *scratch) (more bool) {
 		}
 		if sc.batch.Records+sc.batch.Gaps > records {
 			sub.delivered = true
+		}
+		// A gap can make a client's cursor void (log_changed, truncated), and
+		// with it what it would say that it has seen since.
+		if sc.batch.Gaps > gaps {
+			sub.toldAt = time.Time{}
 		}
 		s.accompany(sub, sc)
 		if len(s.subs) < n {
@@ -487,7 +492,7 @@ func (s *session) drain() {
 		if len(s.pending) > 0 {
 			n := len(s.pending)
 			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
-				s.server.metrics.cutOff(err)
+				s.server.noteCutOff(err, s.address)
 				s.out.abort()
 				s.end()
 				return

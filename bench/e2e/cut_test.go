@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,16 @@ var errCut = errors.New("the test cut the connection")
 type cutConn struct {
 	net.Conn
 	left int64
+	cut  atomic.Bool
+}
+
+// orCut is errCut where a connection was cut, as a handshake that breaks off is
+// said to be malformed.
+func orCut(conn net.Conn, err error) error {
+	if c, ok := conn.(*cutConn); ok && c.cut.Load() {
+		return errCut
+	}
+	return err
 }
 
 // dial connects, with a connection that breaks after so many bytes; 0 never.
@@ -30,6 +41,7 @@ func dial(ctx context.Context, addr string, cutAfter int64) (net.Conn, error) {
 
 func (c *cutConn) Read(p []byte) (int, error) {
 	if c.left <= 0 {
+		c.cut.Store(true)
 		if tcp, ok := c.Conn.(*net.TCPConn); ok && rand.IntN(2) == 0 {
 			_ = tcp.SetLinger(0)
 		}

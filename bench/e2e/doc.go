@@ -8,5 +8,9 @@
 // (writers_test.go) are plain Kafka clients, and so is the reader of the log
 // (log_test.go).
 //
+// What breaks servers is in the files whose names begin with faults: they run
+// on three brokers of their own, with writers that go on through all of it and
+// subscribers that note when they are told what (faults_tools_test.go).
+//
 // With SLUICE_E2E_RACE=1 the server is built with the race detector.
 package e2e

@@ -33,6 +33,8 @@ var instances atomic.Int32
 type setup struct {
 	// kafka replaces the shared broker's plain listener.
 	kafka string
+	// redis replaces the shared Redis.
+	redis *stack.Redis
 	// streams maps streams to topics.
 	streams map[string]string
 	// more is added at the end.
@@ -75,8 +77,11 @@ func newInstance(t *testing.T, s setup) *instance {
 	if s.kafka == "" {
 		s.kafka = fmt.Sprintf("kafka: {brokers: [%s]}", strings.Join(started.Bootstrap(), ", "))
 	}
+	if s.redis == nil {
+		s.redis = started.Redis
+	}
 	var config strings.Builder
-	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: {url: %q}\n", i.addr, i.admin, s.kafka, started.Redis.URL())
+	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: {url: %q}\n", i.addr, i.admin, s.kafka, s.redis.URL())
 	config.WriteString(`auth:
   issuers:
     - {issuer: e2e, audience: sluice, algorithms: [HS256], secret_file: e2e.key}

@@ -27,10 +27,13 @@ type wsRequest struct {
 
 // openWS connects and authenticates.
 func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
+	var raw net.Conn
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return dial(ctx, addr, r.cutAfter)
+			var err error
+			raw, err = dial(ctx, addr, r.cutAfter)
+			return raw, err
 		},
 	}
 	opts := &websocket.DialOptions{
@@ -46,7 +49,7 @@ func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, &statusError{response.StatusCode, err.Error()}
 		}
-		return nil, err
+		return nil, orCut(raw, err)
 	}
 	conn.SetReadLimit(4 << 20)
 	s := &wsSession{conn: conn}

@@ -200,6 +200,7 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 	if at.Offset < p.start {
 		f.Gap = &hub.Gap{Partition: at.Partition, From: at.Offset, To: p.start, Reason: hub.GapRetention}
 		at.Offset = p.start
+		f.Next.Epoch = -1
 	}
 	records := p.records[min(at.Offset-p.start, int64(len(p.records))):]
 	records = records[:min(n, len(records))]

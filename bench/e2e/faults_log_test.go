@@ -1,0 +1,481 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/bench/check"
+)
+
+// fillEach writes n records of a generation into each partition.
+func fillEach(ctx context.Context, t *testing.T, topic string, partitions, n, generation int) {
+	t.Helper()
+	client := kafkaClient(t, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	defer client.Close()
+	var records []*kgo.Record
+	for i := range n {
+		for p := range partitions {
+			records = append(records, &kgo.Record{
+				Partition: int32(p), Key: fmt.Appendf(nil, "%d", i), Value: fmt.Appendf(nil, `{"n":%d,"generation":%d}`, i, generation),
+			})
+		}
+	}
+	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readPage reads a page from the beginning, of limit records or what there is,
+// and returns its cursor and the position that this stands for.
+func readPage(ctx context.Context, t *testing.T, i *instance, stream string, partitions, limit int) (string, check.Position) {
+	t.Helper()
+	body, err := get(ctx, fmt.Sprintf("http://%s/v1/streams/%s/records?from=earliest&limit=%d", i.addr, stream, limit), token(t, "pages", "reader"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := make(check.Position, partitions)
+	records := gjson.Get(body, "records").Array()
+	for _, r := range records {
+		at[r.Get("partition").Int()] = r.Get("offset").Int() + 1
+	}
+	if len(records) == 0 {
+		t.Fatalf("a page of %d is %s", limit, body)
+	}
+	return gjson.Get(body, "cursor").Str, at
+}
+
+// resumed returns witnesses that begin at a cursor over either transport, and,
+// where an instance has the name, by name.
+func resumed(t *testing.T, stream string, partitions int, cursor string, position check.Position, at ...*instance) []*witness {
+	t.Helper()
+	var all []*witness
+	for n, i := range at {
+		for _, over := range []transport{overSSE, overWS} {
+			w := newWitness(t, fmt.Sprintf("%s-resumed-%s-%d", stream, over, n), over, stream, partitions, nil, i)
+			w.cursor = cursor
+			copy(w.cursorLow, position)
+			copy(w.cursorHigh, position)
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// follows runs witnesses until they have all, and checks what came when in each
+// partition.
+func follows(ctx context.Context, t *testing.T, all []*witness, want func(partition int) []step) {
+	t.Helper()
+	var running crowd
+	for _, w := range all {
+		running.add(ctx, t, w)
+	}
+	running.running.Wait()
+	saw(t, all, want)
+}
+
+// saw checks what came when in each partition: each step's gap and offsets, and
+// its data where that is said.
+func saw(t *testing.T, all []*witness, want func(partition int) []step) {
+	t.Helper()
+	for _, w := range all {
+		for _, remark := range w.remarks {
+			t.Errorf("%s: %s", w.name, remark)
+		}
+		for p, got := range w.steps {
+			same := func(got, want step) bool {
+				return got.gap == want.gap && got.from == want.from && got.to == want.to && (want.data == "" || want.data == got.data)
+			}
+			if wanted := want(p); !slices.EqualFunc(got, wanted, same) {
+				t.Errorf("%s, partition %d: got %s\nwant %s", w.name, p, brief(got), brief(wanted))
+			}
+		}
+	}
+}
+
+// brief shows steps with runs of records drawn together.
+func brief(steps []step) (text string) {
+	for i := 0; i < len(steps); i++ {
+		s := steps[i]
+		if s.gap != "" {
+			text += fmt.Sprintf("[gap %s %d-%d] ", s.gap, s.from, s.to)
+			continue
+		}
+		j := i
+		for j+1 < len(steps) && steps[j+1].gap == "" && steps[j+1].from == steps[j].from+1 {
+			j++
+		}
+		text += fmt.Sprintf("%d..%d (%s) ", s.from, steps[j].from, s.data)
+		i = j
+	}
+	return text
+}
+
+// records is a run of records, from one offset up to before another.
+func records(from, to int64) (steps []step) {
+	for offset := from; offset < to; offset++ {
+		steps = append(steps, step{from: offset})
+	}
+	return steps
+}
+
+// TestRetentionIsTold is about promises 1 and 5: who resumes where Kafka no
+// longer keeps records is told exactly which are missing, once a partition, and
+// has what follows.
+func TestRetentionIsTold(t *testing.T) {
+	const partitions, each = 3, 100
+	kafka := threeBrokers(t)
+	t.Parallel()
+	topic(t, "retained", partitions)
+	config := setup{streams: map[string]string{"retained": "retained"}}
+	first := sluice(t, config)
+	ctx := within(t, 60*time.Second)
+	fillEach(ctx, t, "retained", partitions, each, 1)
+	cursor, at := readPage(ctx, t, first, "retained", partitions, 60)
+
+	// The records must be gone, not only from Kafka: another instance has not
+	// got them in memory either.
+	start := make(check.Position, partitions)
+	for p := range partitions {
+		start[p] = int64(70 + 10*p)
+		if at[p] >= start[p] {
+			t.Fatalf("the page is at %v, behind where retention is to strike", at)
+		}
+		if err := kafka.DeleteRecords(ctx, "retained", int32(p), start[p]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeEnds(ctx, t, "retained", partitions)
+	second := sluice(t, config)
+	named := newWitness(t, "retained-named", overWS, "retained", partitions, nil, second)
+	named.by = byName
+	put(ctx, t, second, named.token, "retained", named.name, cursor)
+
+	follows(ctx, t, append(resumed(t, "retained", partitions, cursor, at, second), named), func(p int) []step {
+		return append([]step{{gap: "retention", from: at[p], to: start[p]}}, records(start[p], each+1)...)
+	})
+
+	// A page says the same, and on_gap=fail is an answer.
+	address := fmt.Sprintf("http://%s/v1/streams/retained/records?limit=1000&from=%s", second.addr, cursor)
+	body, err := get(ctx, address, token(t, "pages", "reader"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaps := gjson.Get(body, "gaps").Array()
+	if len(gaps) != partitions {
+		t.Errorf("a page has the gaps %v", gaps)
+	}
+	for _, gap := range gaps {
+		p := gap.Get("partition").Int()
+		if gap.Get("reason").Str != "retention" || gap.Get("from").Int() != at[p] || gap.Get("to").Int() != start[p] {
+			t.Errorf("a page has the gap %s, want %d to %d", gap.Raw, at[p], start[p])
+		}
+	}
+	if _, err := get(ctx, address+"&on_gap=fail", token(t, "pages", "reader")); !answers(err, http.StatusGone, "retention") {
+		t.Errorf("a page with on_gap=fail is answered %v, want 410 retention", err)
+	}
+}
+
+// answers reports whether an error is an answer with a status and code.
+func answers(err error, status int, code string) bool {
+	got, ok := err.(*statusError) //nolint:errorlint // get returns it unwrapped
+	return ok && got.status == status && gjson.Get(got.body, "code").Str == code
+}
+
+// TestATopicMadeAgainIsTold is about promises 1, 2 and 5: no record of the old
+// topic is taken for one of the new, or the other way round.
+func TestATopicMadeAgainIsTold(t *testing.T) {
+	threeBrokers(t)
+	t.Parallel()
+	const partitions, before = 2, 30
+	for name, after := range map[string]int{"Shorter": 10, "Longer": 50} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kafka := servers(t)
+			name := "remade-" + name
+			topic(t, name, partitions)
+			config := setup{streams: map[string]string{"remade": name}}
+			first := sluice(t, config)
+			ctx := within(t, 60*time.Second)
+			fillEach(ctx, t, name, partitions, before, 1)
+			live := gather(ctx, t, 2, "remade", partitions, nil, first)
+			live.await(ctx, t, partitions*before)
+			cursor, at := readPage(ctx, t, first, "remade", partitions, 25)
+			tip, tipAt := readPage(ctx, t, first, "remade", partitions, partitions*before)
+
+			if err := kafka.DeleteTopic(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			topic(t, name, partitions)
+			made := time.Now()
+			fillEach(ctx, t, name, partitions, after, 2)
+			writeEnds(ctx, t, name, partitions)
+			live.running.Wait()
+			t.Logf("all was received %v after the topic was made again", time.Since(made))
+
+			generation := func(n, offset int) step {
+				return step{from: int64(offset), data: fmt.Sprintf(`{"n":%d,"generation":%d}`, offset, n)}
+			}
+			second := func(p int) (steps []step) {
+				for n := range after {
+					steps = append(steps, generation(2, n))
+				}
+				return append(steps, step{from: int64(after), data: fmt.Sprintf(`{"end":%d}`, p)})
+			}
+			// What a log_changed gap spans is void either way: its reason and
+			// its place count.
+			void := func(all []*witness) {
+				for _, w := range all {
+					for _, steps := range w.steps {
+						for i := range steps {
+							if steps[i].gap == "log_changed" {
+								steps[i].from, steps[i].to = 0, 0
+							}
+						}
+					}
+				}
+			}
+			changed := step{gap: "log_changed"}
+			void(live.all)
+			saw(t, live.all, func(p int) (steps []step) {
+				for n := range before {
+					steps = append(steps, generation(1, n))
+				}
+				return append(append(steps, changed), second(p)...)
+			})
+			live.stayed(t)
+
+			late := sluice(t, config)
+			returning := resumed(t, "remade", partitions, cursor, at, first, late)
+			returning = append(returning, resumed(t, "remade", partitions, tip, tipAt, first, late)...)
+			var running crowd
+			for _, w := range returning {
+				running.add(ctx, t, w)
+			}
+			running.running.Wait()
+			void(returning)
+			saw(t, returning, func(p int) []step { return append([]step{changed}, second(p)...) })
+
+			// The cursor behind the gap is one of the new log, so that what was
+			// seen since counts.
+			for _, w := range live.all {
+				w.by = bySeen
+				cursor, _, _ := w.place()
+				body, err := get(ctx, fmt.Sprintf("http://%s/v1/streams/remade/records?from=%s", late.addr, url.QueryEscape(cursor)), w.token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(gjson.Get(body, "records").Array()); n > 0 {
+					t.Errorf("%s: its cursor, with what it has seen since, leads to %d records", w.name, n)
+				}
+				if gaps := gjson.Get(body, "gaps").Array(); len(gaps) > 0 {
+					t.Errorf("%s: its cursor leads to the gaps %v", w.name, gaps)
+				}
+			}
+		})
+	}
+}
+
+// addPartitions makes a topic have so many partitions.
+func addPartitions(ctx context.Context, t *testing.T, topic string, partitions int) {
+	t.Helper()
+	client := kafkaClient(t)
+	defer client.Close()
+	request := kmsg.NewPtrCreatePartitionsRequest()
+	request.TimeoutMillis = 30_000
+	more := kmsg.NewCreatePartitionsRequestTopic()
+	more.Topic, more.Count = topic, int32(partitions)
+	request.Topics = append(request.Topics, more)
+	answer, err := request.RequestWith(ctx, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, answered := range answer.Topics {
+		if err := kerr.ErrorForCode(answered.ErrorCode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(ctx, t, "the new partitions have leaders", func() error {
+		described, err := describe(ctx, client, topic)
+		if err != nil {
+			return err
+		}
+		if len(described) != partitions {
+			return fmt.Errorf("there are %d", len(described))
+		}
+		for _, p := range described {
+			if p.Leader < 0 || p.ErrorCode != 0 {
+				return fmt.Errorf("partition %d has none", p.Partition)
+			}
+		}
+		return nil
+	})
+}
+
+// TestPartitionsAreAdded is about promises 1 and 5: new partitions are read from
+// their beginning within ten seconds, and old cursors stay good.
+func TestPartitionsAreAdded(t *testing.T) {
+	threeBrokers(t)
+	t.Parallel()
+	const before, after, each = 2, 4, 20
+	topic(t, "grows", before)
+	config := setup{streams: map[string]string{"grows": "grows"}}
+	first := sluice(t, config)
+	ctx := within(t, 60*time.Second)
+	fillEach(ctx, t, "grows", before, each, 1)
+	live := gather(ctx, t, 2, "grows", after, nil, first)
+	live.await(ctx, t, before*each)
+	cursor, at := readPage(ctx, t, first, "grows", after, 15)
+	publish := &publisher{session: "grows", stream: "grows", at: first, token: token(t, "grows", "writer")}
+	if err := publish.overHTTP(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+
+	addPartitions(ctx, t, "grows", after)
+	added := time.Now()
+	fillEach(ctx, t, "grows", after, each, 2)
+	live.await(ctx, t, before*each+1+after*each)
+	took := time.Since(added)
+	t.Logf("the new partitions were read %v after they were made", took)
+	if took > 10*time.Second {
+		t.Errorf("the new partitions were read only after %v", took)
+	}
+	live.stayed(t)
+
+	// What is published goes where other clients' records of that key go.
+	plain := kafkaClient(t, kgo.DefaultProduceTopic("grows"))
+	eventually(ctx, t, "publishing uses the new partitions", func() error {
+		n := len(publish.sent)
+		if err := publish.overHTTP(ctx, n+14); err != nil {
+			t.Fatal(err)
+		}
+		for _, sent := range publish.sent[n:] {
+			record := &kgo.Record{Key: []byte(sent.Key), Value: []byte("{}")}
+			if err := plain.ProduceSync(ctx, record).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			if sent.Answer != check.Stored || sent.Partition != record.Partition {
+				return fmt.Errorf("key %q goes to partition %d, and others put it into %d", sent.Key, sent.Partition, record.Partition)
+			}
+		}
+		return nil
+	})
+	t.Logf("publishing used the new partitions after %v at most", time.Since(added))
+	writeEnds(ctx, t, "grows", after)
+	live.running.Wait()
+
+	log := readLog(ctx, t, "grows", after).log
+	var returning crowd
+	for _, w := range resumed(t, "grows", after, cursor, at, first, sluice(t, config)) {
+		returning.add(ctx, t, w)
+	}
+	returning.running.Wait()
+	judge(t, log, append(live.subscribers(), returning.subscribers()...))
+	if err := check.Publishers(log, publish.sent[1:]).Faults[check.StoredMissing]; err > 0 {
+		t.Errorf("%d records are not where they are said to be", err)
+	}
+}
+
+// TestPositionsPassOverHoles is about promises 1 and 5 where offsets are sparse:
+// compaction and aborted transactions leave holes, and cursors may point into
+// them.
+func TestPositionsPassOverHoles(t *testing.T) {
+	const partitions, rounds, size = 2, 40, 20
+	kafka := threeBrokers(t)
+	t.Parallel()
+	ctx := within(t, 90*time.Second)
+	if err := kafka.CreateTopic(ctx, "holes", partitions, map[string]string{
+		"cleanup.policy": "compact", "segment.ms": "200", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "500",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	config := setup{streams: map[string]string{"holes": "holes"}}
+	first := sluice(t, config)
+	client := kafkaClient(t, kgo.DefaultProduceTopic("holes"), kgo.TransactionalID("holes"))
+	type place struct {
+		cursor string
+		at     check.Position
+	}
+	var places []place // of cursors from before the log is cleaned
+	committed := 0
+	for round := range rounds {
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for n := range size {
+			client.Produce(ctx, &kgo.Record{
+				Key: fmt.Appendf(nil, "%d-%d", round%7, n%11), Value: fmt.Appendf(nil, `{"round":%d,"n":%d}`, round, n),
+			}, nil)
+		}
+		if err := client.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if round%3 != 2 {
+			committed += size
+		}
+		if err := client.EndTransaction(ctx, kgo.TransactionEndTry(round%3 != 2)); err != nil {
+			t.Fatal(err)
+		}
+		if round%7 == 4 {
+			cursor, at := readPage(ctx, t, first, "holes", partitions, 1+15*round)
+			places = append(places, place{cursor, at})
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+	pause(ctx, 300*time.Millisecond) // so that the end is in a segment of its own
+	writeEnds(ctx, t, "holes", partitions)
+
+	// Cleaned is what has come to rest with fewer records than were written.
+	var contents contents
+	last := -1
+	eventually(ctx, t, "the log is cleaned", func() error {
+		contents = readLog(ctx, t, "holes", partitions)
+		visible := contents.visible
+		defer func() { last = visible }()
+		if visible >= committed*3/4 || visible != last {
+			pause(ctx, time.Second)
+			return fmt.Errorf("%d records of %d are left", visible, committed)
+		}
+		return nil
+	})
+	t.Logf("%d of %d committed records are left, and %d aborted ones", contents.visible, committed, contents.aborted)
+	inHoles := 0
+	for _, place := range places {
+		for p, offset := range place.at {
+			if !slices.ContainsFunc(contents.log.Visible[p], func(e check.Entry) bool { return e.Offset == offset }) {
+				inHoles++
+			}
+		}
+	}
+	if inHoles == 0 {
+		t.Error("no cursor points into a hole: compaction did not strike")
+	}
+
+	second := sluice(t, config) // which never saw what is gone
+	var running crowd
+	for n, place := range places {
+		for _, w := range resumed(t, "holes", partitions, place.cursor, place.at, second) {
+			w.name += fmt.Sprintf("-place-%d", n)
+			running.add(ctx, t, w)
+		}
+	}
+	for n, by := range []resume{byCursor, bySeen, byName, byCursor, bySeen} {
+		w := newWitness(t, fmt.Sprintf("holes-cut-%d", n), []transport{overWS, overWS, overWS, overSSE, overSSE}[n], "holes", partitions, nil, second)
+		w.by, w.cutEvery = by, 4_000
+		running.add(ctx, t, w)
+	}
+	running.running.Wait()
+	report := judge(t, contents.log, running.subscribers())
+	if report.Reconnects < 5 {
+		t.Errorf("only %d reconnects: the cuts did not strike", report.Reconnects)
+	}
+}

@@ -1,0 +1,293 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/bench/stack"
+)
+
+// put stores a named cursor.
+func put(ctx context.Context, t *testing.T, i *instance, bearer, stream, name, cursor string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"cursor": cursor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, fmt.Sprintf("http://%s/v1/cursors/%s/%s", i.addr, stream, name), bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+bearer)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("PUT of a cursor is answered %s", response.Status)
+	}
+}
+
+// acker is a session under a name in a topic of one partition, which acks each
+// cursor that it is sent.
+type acker struct {
+	session *wsSession
+	done    chan struct{}
+
+	mu      sync.Mutex
+	first   int64            // offset of the first record
+	next    int64            // behind the last record
+	sent    int64            // behind the last record whose ack was sent
+	acked   int64            // behind the last record whose ack was confirmed
+	waiting map[string]int64 // acks without an answer
+	begun   map[string]time.Time
+	slowest time.Duration // that an answer took
+	refused int
+	oddly   []string // answers that are neither
+}
+
+// startAcker subscribes under a name, from what is stored or, where that is
+// nothing, from the beginning.
+func startAcker(ctx context.Context, t *testing.T, i *instance, stream, name string) *acker {
+	t.Helper()
+	session, err := openWS(ctx, wsRequest{addr: i.addr, token: token(t, "acker", "reader")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &acker{session: session, done: make(chan struct{}), first: -1, waiting: make(map[string]int64), begun: make(map[string]time.Time)}
+	if err := session.send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": stream, "cursor_name": name, "from": "earliest"}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(a.done)
+		for {
+			text, err := session.next(ctx)
+			if err != nil {
+				return
+			}
+			if m, ok := parse(text); ok {
+				a.take(ctx, &m, string(text))
+			}
+		}
+	}()
+	t.Cleanup(a.end)
+	return a
+}
+
+func (a *acker) take(ctx context.Context, m *message, text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch m.kind {
+	case "event":
+		if a.first < 0 {
+			a.first = m.offset
+		} else if m.offset != a.next {
+			a.oddly = append(a.oddly, fmt.Sprintf("record %d instead of %d", m.offset, a.next))
+		}
+		a.next = m.offset + 1
+	case "cursor", "caught_up":
+		cursor := string([]byte(m.cursor))
+		if _, ok := a.waiting[cursor]; ok || a.first < 0 {
+			return
+		}
+		a.waiting[cursor], a.begun[cursor] = a.next, time.Now()
+		a.sent = a.next
+		_ = a.session.send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor})
+	case "acked":
+		a.answered(m.cursor, true)
+	case "error":
+		if m.code != "overloaded" || !m.retryable {
+			a.oddly = append(a.oddly, text)
+			return
+		}
+		a.refused++
+		a.answered("", false)
+	case "closing", "unsubscribed":
+		a.oddly = append(a.oddly, text)
+	}
+}
+
+// answered notes an answer. A refusal does not say of which ack; acks are
+// answered in their order.
+func (a *acker) answered(cursor string, stored bool) {
+	if !stored {
+		for other, at := range a.begun {
+			if cursor == "" || at.Before(a.begun[cursor]) {
+				cursor = other
+			}
+		}
+	}
+	at, ok := a.waiting[cursor]
+	if !ok {
+		a.oddly = append(a.oddly, "an answer to no ack")
+		return
+	}
+	a.slowest = max(a.slowest, time.Since(a.begun[cursor]))
+	if stored {
+		a.acked = max(a.acked, at)
+	}
+	delete(a.waiting, cursor)
+	delete(a.begun, cursor)
+}
+
+func (a *acker) end() {
+	a.session.close()
+	<-a.done
+}
+
+// awaitAck waits until something received from now on is acked.
+func (a *acker) awaitAck(ctx context.Context, t *testing.T) {
+	t.Helper()
+	a.mu.Lock()
+	from := a.next
+	a.mu.Unlock()
+	eventually(ctx, t, "an ack is stored", func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.acked <= from {
+			return fmt.Errorf("acked up to %d, received up to %d, refused %d times, %v", a.acked, a.next, a.refused, a.oddly)
+		}
+		return nil
+	})
+}
+
+// succeeded checks that another session under the name goes on where acks were:
+// not before the last one that was confirmed, not behind the last one sent.
+func (a *acker) succeeded(ctx context.Context, t *testing.T, i *instance, stream, name string) *acker {
+	t.Helper()
+	a.end()
+	next := startAcker(ctx, t, i, stream, name)
+	next.awaitAck(ctx, t)
+	a.mu.Lock()
+	next.mu.Lock()
+	defer a.mu.Unlock()
+	defer next.mu.Unlock()
+	t.Logf("acked up to %d, sent up to %d, resumed at %d", a.acked, a.sent, next.first)
+	if next.first < a.acked || next.first > a.sent {
+		t.Errorf("%s resumes at %d, want %d to %d", name, next.first, a.acked, a.sent)
+	}
+	if len(a.oddly) > 0 {
+		t.Errorf("%s was told %v", name, a.oddly)
+	}
+	return next
+}
+
+// TestRedisFailsAndNothingIsSkipped is about promises 4 and 6.
+func TestRedisFailsAndNothingIsSkipped(t *testing.T) {
+	threeBrokers(t)
+	t.Parallel()
+	// Others use the shared one meanwhile.
+	own, err := stack.Start(t.Context(), stack.Options{Redis: stack.RedisOptions{Mode: stack.RedisSingle}})
+	stack.Check(t, err)
+	t.Cleanup(func() {
+		if err := own.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	redis := own.Redis.Nodes[0]
+	topic(t, "acks", 1)
+	i := sluice(t, setup{streams: map[string]string{"early": "acks"}, redis: own.Redis})
+	ctx := within(t, 90*time.Second)
+	flow := startFlow(ctx, t, "acks", 50)
+	live := gather(ctx, t, 2, "early", 1, flow, i)
+	live.await(ctx, t, 50)
+	bearer := token(t, "acker", "reader")
+
+	holder := startAcker(ctx, t, i, "early", "kept")
+	gone := startAcker(ctx, t, i, "early", "gone")
+	holder.awaitAck(ctx, t)
+	gone.awaitAck(ctx, t)
+	gone.end()
+
+	// Redis hangs.
+	live.takeLag()
+	if err := redis.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = redis.Resume() })
+	hung := time.Now()
+	answer := subscribeOnce(ctx, t, i, bearer, map[string]any{"cursor_name": "gone"})
+	if answer.Get("code").Str != "overloaded" || !answer.Get("retryable").Bool() {
+		t.Errorf("while Redis hangs, a subscription under a name is answered %s", answer.Raw)
+	}
+	t.Logf("while Redis hung, a subscription under a name was refused after %v", time.Since(hung))
+	pause(ctx, time.Until(hung.Add(5*time.Second)))
+	if err := redis.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	holder.mu.Lock()
+	refused, slowest := holder.refused, holder.slowest
+	holder.mu.Unlock()
+	t.Logf("while Redis hung: %d acks refused, the slowest answer took %v; lag of live delivery %v", refused, slowest, live.takeLag())
+	if refused == 0 {
+		t.Error("no ack was refused: the pause did not strike")
+	}
+	if slowest > 3*time.Second {
+		t.Errorf("an ack was answered only after %v", slowest)
+	}
+	holder.awaitAck(ctx, t)
+	holder = holder.succeeded(ctx, t, i, "early", "kept")
+
+	// Redis dies, and comes back empty.
+	if err := redis.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	answer = subscribeOnce(ctx, t, i, bearer, map[string]any{"cursor_name": "gone"})
+	if answer.Get("code").Str != "overloaded" || !answer.Get("retryable").Bool() {
+		t.Errorf("without Redis, a subscription under a name is answered %s", answer.Raw)
+	}
+	if answer := subscribeOnce(ctx, t, i, bearer, nil); answer.Get("type").Str != "subscribed" {
+		t.Errorf("without Redis, a subscription is answered %s", answer.Raw)
+	}
+	if err := i.ready(ctx); err != nil {
+		t.Errorf("without Redis, readyz answers %v", err)
+	}
+	pause(ctx, time.Until(killed.Add(3*time.Second)))
+	if err := redis.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	holder.awaitAck(ctx, t)
+	holder.mu.Lock()
+	if holder.refused == 0 {
+		t.Error("no ack was refused: the kill did not strike")
+	}
+	holder.mu.Unlock()
+	holder = holder.succeeded(ctx, t, i, "early", "kept")
+	holder.end()
+
+	if answer := subscribeOnce(ctx, t, i, bearer, map[string]any{"cursor_name": "gone"}); answer.Get("code").Str != "cursor_lost" {
+		t.Errorf("under a name that Redis has lost, and without from, a subscription is answered %s", answer.Raw)
+	}
+	if _, err := get(ctx, "http://"+i.addr+"/v1/cursors/early/gone", bearer); !answers(err, http.StatusGone, "cursor_lost") {
+		t.Errorf("GET of a lost cursor is answered %v", err)
+	}
+	again := startAcker(ctx, t, i, "early", "gone")
+	again.awaitAck(ctx, t)
+	again.mu.Lock()
+	if again.first != 0 {
+		t.Errorf("under a lost name, from earliest begins at %d", again.first)
+	}
+	again.mu.Unlock()
+	again.end()
+
+	flow.end()
+	lag := live.takeLag()
+	t.Logf("lag of live delivery over all: %v", lag)
+	if lag > 2*time.Second {
+		t.Errorf("while Redis failed, live delivery was up to %v late", lag)
+	}
+	writeEnds(ctx, t, "acks", 1)
+	log := readLog(ctx, t, "acks", 1).log
+	live.running.Wait()
+	judge(t, log, live.subscribers())
+	live.stayed(t)
+}

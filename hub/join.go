@@ -1,0 +1,75 @@
+package hub
+
+import "slices"
+
+// fallBehind goes on below the floor of the log, from where it was.
+func (s *Subscription) fallBehind() {
+	if s.own == nil {
+		own := s.at.at.Clone()
+		s.own = &own
+	}
+	s.joined, s.fell = false, s.index
+}
+
+// join finds the place in the log that belongs to its position, or begins to
+// read what precedes the log.
+func (s *Subscription) join() {
+	floor := s.log.floor().start
+	if s.own.Topic != floor.Topic {
+		s.void(floor)
+		return
+	}
+	for _, at := range s.own.Places {
+		if to, ok := s.log.cutBelow(at, s.fell); ok {
+			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
+			s.own.set(to)
+		}
+	}
+	s.fell = 0
+	c, i := s.log.covering(*s.own)
+	if c == nil {
+		s.late = s.hub.readLate(s)
+		return
+	}
+	s.joined, s.index = true, c.base+uint64(i)
+	if m := s.log.markIn(c, i); m.at.Covers(*s.own) {
+		s.own, s.at = nil, m
+	}
+}
+
+// void goes on at the start of a topic that was made again.
+func (s *Subscription) void(floor Position) {
+	for _, at := range s.own.Places {
+		s.tell(Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: GapLogChanged}, -1)
+	}
+	s.own = &Position{Topic: floor.Topic}
+}
+
+// tell has a gap of its own delivered before anything else. Its position is to
+// be moved behind the gap after that: until the gap has been delivered, the
+// cursor is what it was before.
+func (s *Subscription) tell(g Gap, epoch int32) {
+	var d draft
+	if s.told == nil {
+		at := s.Position().Clone()
+		s.untold = &at
+	} else {
+		d = draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
+	}
+	s.stream.encoder.gap(&d, g, epoch)
+	s.told = d.chunk(Position{})
+}
+
+// deliverTold delivers gaps of its own, and reports whether that was all.
+func (s *Subscription) deliverTold(take takeFunc) bool {
+	if s.failOnGap {
+		s.ended = s.told.at(s.toldNext).reason.reason()
+		return false
+	}
+	n := s.told.len()
+	if s.toldNext = take(s.told, s.toldNext, n); s.toldNext < n {
+		return false
+	}
+	s.told, s.toldNext, s.untold = nil, 0, nil
+	return true
+}

@@ -1,0 +1,78 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/hub"
+)
+
+// cursors is a store that takes what it is given while its context lives.
+type cursors struct {
+	mu     sync.Mutex
+	stored map[hub.CursorName]int64
+	writes int
+}
+
+func (c *cursors) Load(context.Context, hub.CursorName) (hub.Position, time.Time, error) {
+	return hub.Position{}, time.Time{}, hub.ErrNoCursor
+}
+
+func (c *cursors) Take(context.Context, hub.CursorName) (hub.Position, int64, error) {
+	return hub.Position{}, 1, hub.ErrNoCursor
+}
+
+func (c *cursors) Commit(ctx context.Context, commits []hub.Commit) []error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errs := make([]error, len(commits))
+	for i, commit := range commits {
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			c.stored[commit.CursorName] = max(c.stored[commit.CursorName], commit.Position.Offset(0, 0))
+			c.writes++
+		}
+	}
+	return errs
+}
+
+func (c *cursors) Delete(context.Context, hub.CursorName) error { return nil }
+
+func (c *cursors) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func offset(n int64) hub.Position { return hub.Position{Places: []hub.Place{{Offset: n}}} }
+
+// TestAcksAtTheEndAreWritten: what is acked before the keeper ends is stored,
+// whichever it sees first, the ack or the end.
+func TestAcksAtTheEndAreWritten(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		store := &cursors{stored: make(map[hub.CursorName]int64)}
+		k, err := hub.NewKeeper(store, time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := hub.CursorName{Name: "a"}
+		_, holding, err := k.Take(t.Context(), name, func() {})
+		if !errors.Is(err, hub.ErrNoCursor) {
+			t.Fatal(err)
+		}
+		var acked []error
+		for n := range int64(3) {
+			holding.Ack(offset(n+1), time.Time{}, func(err error) { acked = append(acked, err) })
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := k.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(acked) != 3 || acked[0] != nil || store.stored[name] != 3 || store.writes != 1 {
+			t.Fatalf("acked %v, stored %d in %d writes; want 3 in one", acked, store.stored[name], store.writes)
+		}
+	}
+}

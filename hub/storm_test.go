@@ -1,0 +1,289 @@
+package hub_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// storm is a topic to which all happens that can, with what it holds.
+type storm struct {
+	topics *hubtest.Topics
+	rand   *rand.Rand
+	unsafe bool // truncations too
+
+	mu    sync.Mutex
+	n     int
+	kept  [][]stormRecord // by partition
+	start []int64
+}
+
+type stormRecord struct {
+	offset int64
+	n      int
+	key    string
+}
+
+func newStorm(seed uint64, truncations bool) *storm {
+	s := &storm{topics: hubtest.New(), rand: rand.New(rand.NewPCG(seed, 1)), unsafe: truncations}
+	s.create(1 + s.rand.IntN(4))
+	return s
+}
+
+func (s *storm) create(partitions int) {
+	s.topics.Create("orders.v1", partitions)
+	s.kept, s.start = make([][]stormRecord, partitions), make([]int64, partitions)
+}
+
+func (s *storm) add(partition int, key string) {
+	s.n++
+	offset := s.topics.Append("orders.v1", hub.Record{
+		Partition: int32(partition), Key: []byte(key), Timestamp: time.Now().UnixMilli(),
+		Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, s.n, strings.Repeat("x", s.rand.IntN(300))),
+	})
+	s.kept[partition] = append(s.kept[partition], stormRecord{offset, s.n, key})
+}
+
+func stormKey(n int) string { return fmt.Sprintf("k%d", n) }
+
+// step does one thing.
+func (s *storm) step() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.rand.IntN(len(s.kept))
+	switch what := s.rand.IntN(1000); {
+	case what < 900:
+		for range 1 + s.rand.IntN(60) {
+			s.add(s.rand.IntN(len(s.kept)), stormKey(s.rand.IntN(8)))
+		}
+	case what < 950:
+		s.topics.Skip("orders.v1", int32(p), 1+s.rand.IntN(3))
+	case what < 965:
+		s.topics.Away(true)
+		time.Sleep(time.Duration(s.rand.IntN(3)) * time.Millisecond)
+		s.topics.Away(false)
+	case what < 985 && len(s.kept[p]) > 20:
+		kept := s.kept[p]
+		if s.unsafe {
+			i := len(kept) - 1 - s.rand.IntN(15)
+			s.topics.Truncate("orders.v1", int32(p), kept[i].offset)
+			s.kept[p] = slices.Clone(kept[:i])
+			return
+		}
+		i := s.rand.IntN(len(kept) - 10)
+		s.topics.Expire("orders.v1", int32(p), kept[i].offset)
+		s.kept[p] = slices.Clone(kept[i:])
+	case what < 990 && !s.unsafe:
+		s.create(1 + s.rand.IntN(4))
+	case what < 994 && len(s.kept) < 6 && !s.unsafe:
+		s.topics.Grow("orders.v1", len(s.kept)+1)
+		s.kept, s.start = append(s.kept, nil), append(s.start, 0)
+	}
+}
+
+// stormClient reads all of the topic, is cut off at random, and holds what it
+// gets against order.
+type stormClient struct {
+	hubs []*hub.Hub
+	rand *rand.Rand
+	keys []string
+
+	start hub.Start
+	next  map[int32]int64
+	had   map[int]bool
+	last  []string
+}
+
+func (c *stormClient) see(body []byte) error {
+	var e struct {
+		seenEvent
+		Data struct{ N int }
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return fmt.Errorf("%s: %w", body, err)
+	}
+	c.last = append(c.last[max(0, len(c.last)-12):], string(body[:min(len(body), 130)]))
+	switch {
+	case e.Type == "gap" && e.Reason == "log_changed":
+		c.next[e.Partition] = 0
+	case e.Type == "gap" && e.Reason == "truncated":
+		if e.From > c.next[e.Partition] && len(c.keys) == 0 {
+			return fmt.Errorf("truncated from beyond %d", c.next[e.Partition])
+		}
+		c.next[e.Partition] = e.From
+	case e.Type == "gap":
+		c.next[e.Partition] = max(c.next[e.Partition], e.To)
+	case e.Offset < c.next[e.Partition]:
+		return fmt.Errorf("offset %d of partition %d comes after %d", e.Offset, e.Partition, c.next[e.Partition])
+	default:
+		if len(c.keys) > 0 && (e.Key == nil || !slices.Contains(c.keys, *e.Key)) {
+			return fmt.Errorf("%s is not for the filter", body)
+		}
+		c.next[e.Partition] = e.Offset + 1
+		c.had[e.Data.N] = true
+	}
+	return nil
+}
+
+// round is one connection. It ends at random, or when over is closed and the
+// subscription has nothing more for a while.
+func (c *stormClient) round(t *testing.T, over <-chan struct{}) error {
+	r := &reader{bell: make(bell, 1)}
+	var err error
+	if r.Subscription, _, err = c.hubs[c.rand.IntN(len(c.hubs))].Subscribe(t.Context(), hub.Request{
+		Stream: "orders", Keys: c.keys, Start: c.start, Replay: -1, Owner: r.bell, Shard: c.rand.IntN(2),
+		Labelled: c.rand.IntN(2) == 0,
+	}); err != nil {
+		return nil //nolint:nilerr // the cluster is away, or the topic is being made again
+	}
+	defer r.Close()
+	finish := func() error {
+		cursor, err := hub.ParseCursor(r.Cursor())
+		at, _ := cursor.Position("orders")
+		c.start = hub.Start{Kind: hub.StartCursor, Position: at}
+		return err
+	}
+	var b hub.Batch
+	for steps := c.rand.IntN(40); ; {
+		var fault error
+		see := func(_ bool, body []byte) {
+			if fault == nil {
+				fault = c.see(body)
+			}
+		}
+		var more bool
+		if c.rand.IntN(2) == 0 {
+			more = r.Collect(1+c.rand.IntN(100), see)
+		} else {
+			b.Reset()
+			more = r.Next(&b, frame{}, 1+c.rand.IntN(20_000))
+			for _, buf := range b.Bufs {
+				for line := range strings.Lines(string(buf)) {
+					see(false, []byte(line))
+				}
+			}
+		}
+		if fault != nil {
+			return fault
+		}
+		if steps--; steps < 0 {
+			select {
+			case <-over:
+			default:
+				return finish()
+			}
+		}
+		if more {
+			continue
+		}
+		quiet := 20 * time.Millisecond
+		select {
+		case <-over:
+			quiet = 300 * time.Millisecond
+		default:
+		}
+		select {
+		case <-r.bell:
+		case <-time.After(quiet):
+			select {
+			case <-over:
+				if quiet > 100*time.Millisecond && r.AtTip() {
+					return finish()
+				}
+			default:
+			}
+		}
+		if c.rand.IntN(10) == 0 {
+			time.Sleep(time.Duration(c.rand.IntN(5)) * time.Millisecond)
+		}
+	}
+}
+
+// TestStorm: whatever happens to a topic, and wherever clients are cut off and
+// come back, all that it keeps at the end has reached each of them, in order
+// and once.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	for i := range uint64(stormRuns) {
+		seed := uint64(time.Now().UnixNano()) + i
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			runStorm(t, seed, i%2 == 1)
+		})
+	}
+}
+
+const stormRuns = 4
+
+func runStorm(t *testing.T, seed uint64, truncations bool) {
+	s := newStorm(seed, truncations)
+	var hubs []*hub.Hub
+	for _, logBytes := range []int{1, 40 << 10, 1 << 20} {
+		hubs = append(hubs, startHub(t, s.topics, func(st *hub.Stream) {
+			st.LogBytes, st.Linger = logBytes, time.Duration(s.rand.IntN(3))*time.Millisecond
+			if truncations {
+				st.Linger = time.Hour
+			}
+		}))
+	}
+	if truncations {
+		// A place whose epoch is not known cannot be told from one cut off.
+		for _, h := range hubs {
+			r := subscribe(t, h, hub.Request{})
+			defer r.Close()
+		}
+		for p := range s.kept {
+			s.add(p, stormKey(0))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	over := make(chan struct{})
+	clients := make([]*stormClient, 12)
+	var running sync.WaitGroup
+	for i := range clients {
+		c := &stormClient{
+			hubs: hubs, rand: rand.New(rand.NewPCG(seed, uint64(100+i))),
+			start: hub.Start{Kind: hub.StartEarliest}, next: make(map[int32]int64), had: make(map[int]bool),
+		}
+		for n := range i % 3 {
+			c.keys = append(c.keys, stormKey((i+n)%8))
+		}
+		clients[i] = c
+		running.Go(func() {
+			for last := false; !last; {
+				select {
+				case <-over:
+					last = true
+				default:
+				}
+				if err := c.round(t, over); err != nil {
+					t.Errorf("client %d, keys %v: %v; before it came\n%s", i, c.keys, err, strings.Join(c.last, "\n"))
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		s.step()
+		time.Sleep(time.Duration(s.rand.IntN(2000)) * time.Microsecond)
+	}
+	close(over)
+	running.Wait()
+	for i, c := range clients {
+		for p, kept := range s.kept {
+			for _, r := range kept {
+				if (len(c.keys) == 0 || slices.Contains(c.keys, r.key)) && !c.had[r.n] {
+					t.Fatalf("client %d, keys %v: offset %d of partition %d (to %d) never came", i, c.keys, r.offset, p, kept[len(kept)-1].offset)
+				}
+			}
+		}
+	}
+}
