@@ -286,7 +286,7 @@ func (in *instance) rawGet(path, token string) *net.TCPConn {
 func TestEventsNeverRead(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{
-		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = 500*time.Millisecond, 8<<10 },
+		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = 1500*time.Millisecond, 8<<10 },
 		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
 	})
 	tok := token(t, "u42", "live", time.Hour)
@@ -307,14 +307,14 @@ func TestEventsNeverRead(t *testing.T) {
 		if !ok || !strings.Contains(e.data, fmt.Sprintf(`"data":"%d `, n)) {
 			t.Fatalf("record %d: %.100q", n, e.data)
 		}
-		if took := time.Since(sent); took > 400*time.Millisecond {
+		if took := time.Since(sent); took > 1200*time.Millisecond {
 			t.Errorf("record %d took %v", n, took)
 		}
 	}
 	in.eventually("the stuck one is cut off", func() bool {
 		return in.metric(`sluice_cut_off_total{reason="no_progress"}`) == 1 && in.metric(`sluice_sessions{protocol="sse"}`) == 1
 	})
-	if took := time.Since(begun); took < 400*time.Millisecond {
+	if took := time.Since(begun); took < time.Second {
 		t.Errorf("it was cut off after %v", took)
 	}
 }
