@@ -35,6 +35,8 @@ type setup struct {
 	kafka string
 	// redis replaces the shared Redis.
 	redis *stack.Redis
+	// redisConfig is the whole section, in place of one made of redis.
+	redisConfig string
 	// streams maps streams to topics.
 	streams map[string]string
 	// more is added at the end.
@@ -81,7 +83,10 @@ func newInstance(t *testing.T, s setup) *instance {
 		s.redis = started.Redis
 	}
 	var config strings.Builder
-	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: {url: %q}\n", i.addr, i.admin, s.kafka, s.redis.URL())
+	if s.redisConfig == "" {
+		s.redisConfig = fmt.Sprintf("{url: %q}", s.redis.URL())
+	}
+	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: %s\n", i.addr, i.admin, s.kafka, s.redisConfig)
 	config.WriteString(`auth:
   issuers:
     - {issuer: e2e, audience: sluice, algorithms: [HS256], secret_file: e2e.key}
