@@ -66,8 +66,19 @@ func (f *floor) begin(w window) {
 	f.latency.hist.Reset()
 }
 
-func (f *floor) report() summary {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.latency.summary()
+// report gives what it has measured once it has seen so many records, which are
+// stored, or has waited for them long enough.
+func (f *floor) report(ctx context.Context, records int64) summary {
+	for late := time.Now().Add(floorWait); ; {
+		f.mu.Lock()
+		seen := f.latency.summary()
+		f.mu.Unlock()
+		if seen.Count >= records || ctx.Err() != nil || time.Now().After(late) {
+			return seen
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
+
+// floorWait is how long the last records may take to be consumed.
+const floorWait = 5 * time.Second

@@ -154,7 +154,7 @@ func (w *writer) report(ctx context.Context) (answer, error) {
 		Stored:     w.stored.Load(),
 		Failed:     w.failed.Load(),
 		LateMax:    float64(w.late.Microseconds()) / 1000,
-		Floor:      w.floor.report(),
+		Floor:      w.floor.report(ctx, w.stored.Load()),
 		CPUSeconds: used.Seconds(),
 	}}, err
 }
