@@ -55,7 +55,7 @@ func TestEventThatDoesNotFitBehindAnother(t *testing.T) {
 // further waits at the tip, also while a batch is being appended.
 func TestCursorAheadOfTheTip(t *testing.T) {
 	t.Parallel()
-	topics := hubtest.New()
+	topics := &furtherOn{Topics: hubtest.New()}
 	topics.Create("orders.v1", 1)
 	var during atomic.Pointer[func()]
 	h := startHubNow(t, topics, func() time.Time {
@@ -66,6 +66,9 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 	})
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
 	at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 990}}}
+	first := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartLatest}})
+	defer first.Close()
+	topics.end.Store(1000)
 	readers := make(chan *reader, 10)
 	for range cap(readers) {
 		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
@@ -106,7 +109,54 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 	}
 }
 
-func startHubNow(t *testing.T, topics *hubtest.Topics, now func() time.Time) *hub.Hub {
+// furtherOn is a cluster whose topics end further on than a hub has read.
+type furtherOn struct {
+	*hubtest.Topics
+	end atomic.Int64
+}
+
+func (f *furtherOn) Places(ctx context.Context, topic hub.Topic, at hub.Moment) ([]hub.Place, error) {
+	places, err := f.Topics.Places(ctx, topic, at)
+	if _, timed := at.Time(); err == nil && !timed && !at.IsEarliest() {
+		places[0].Offset = max(places[0].Offset, f.end.Load())
+	}
+	return places, err
+}
+
+// TestCursorBeyondTheEnd: a log that was cut short while nobody here read it is
+// told, and what is written in the place of what was lost is delivered.
+func TestCursorBeyondTheEnd(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 2)
+	for n := range 10 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	h := startHub(t, topics, func(*hub.Stream) {})
+	topic, _ := topics.Topic(t.Context(), "orders.v1")
+	start := hub.Start{Kind: hub.StartCursor, Position: hub.Position{
+		Topic: topic.ID, Places: []hub.Place{{Offset: 100, Epoch: 3}, {Partition: 1}},
+	}}
+	r := subscribe(t, h, hub.Request{Start: start, Replay: -1})
+	defer r.Close()
+	var got []string
+	r.Collect(10, func(_ bool, body []byte) { got = append(got, string(body)) })
+	if want := `{"type":"gap","stream":"orders","partition":0,"from":10,"to":100,"reason":"truncated"}`; len(got) != 1 || got[0] != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	topics.Append("orders.v1", record(0, 10))
+	if got := r.collect(t, 1); len(got) != 1 || got[0].Offset != 10 {
+		t.Errorf("behind the gap: %v", got)
+	}
+	failing := subscribe(t, h, hub.Request{Start: start, Replay: -1, FailOnGap: true})
+	defer failing.Close()
+	failing.Collect(10, func(_ bool, body []byte) { t.Errorf("got %s", body) })
+	if failing.Ended() != hub.GapTruncated {
+		t.Errorf("ended %q", failing.Ended())
+	}
+}
+
+func startHubNow(t *testing.T, topics hub.Source, now func() time.Time) *hub.Hub {
 	t.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 16 << 20}},

@@ -192,13 +192,12 @@ func (st *stream) readTo(ctx context.Context, from Position, target func() Posit
 // readBlocks reads once and adds a block to pending for each partition that
 // moved.
 func (st *stream) readBlocks(ctx context.Context, from []Place, at *Position, pending map[int32]run) (moved bool, err error) {
+	drafts := make(map[int32]*draft)
 	topic := st.topicNow()
 	if topic.ID != at.Topic {
-		// It has been made again, and the log is about to say so: what stands
-		// at these offsets now is something else.
+		// It has been made again, which the log will say in a moment.
 		return false, ErrLogChanged
 	}
-	drafts := make(map[int32]*draft)
 	err = st.Source.Read(ctx, topic, from, lateRead, func(f *Fetched) {
 		d := drafts[f.Partition]
 		if d == nil {

@@ -154,6 +154,13 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 		begun.Recovered = false
 		s.void(Position{Topic: topic})
 	}
+	if begun.Recovered {
+		cut, err := s.cutToEnd(ctx)
+		if err != nil {
+			return begun, err
+		}
+		begun.Recovered = !cut
+	}
 	if req.Replay >= 0 {
 		clamped, err := s.clamp(ctx, req, s.own.Clone())
 		if err != nil {
@@ -165,6 +172,28 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 		}
 	}
 	return begun, nil
+}
+
+// cutToEnd moves a position that lies beyond the end of its topic back to there,
+// and says so: the log was cut short since. This instance can be behind the one
+// that made the cursor, so it is Kafka that knows the end, which never goes back
+// otherwise (KIP-207).
+func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
+	if s.log.tip.Load().at.Covers(*s.own) {
+		return false, nil
+	}
+	end, err := s.places(ctx, Tip())
+	if err != nil {
+		return false, err
+	}
+	for _, at := range s.own.Clone().Places {
+		if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset {
+			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
+			s.own.set(to)
+			cut = true
+		}
+	}
+	return cut, nil
 }
 
 // places asks Kafka where a moment is.

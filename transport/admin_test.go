@@ -205,7 +205,7 @@ func TestSecrets(t *testing.T) {
 			{HTTPHeader: http.Header{"Authorization": {"Bearer " + secret}, "Origin": {page}}},
 			{},
 		} {
-			c, res, err := websocket.Dial(t.Context(), in.url+"/v1/ws", options)
+			c, res, err := websocket.Dial(t.Context(), in.url+"/v1/ws", options) //nolint:bodyclose // it has none
 			if res != nil {
 				fmt.Fprintln(answers, res.Header)
 			}

@@ -21,9 +21,10 @@
 // hijacked connection, to notice its end.
 //
 // Tour: server.go and routes.go put it together, admission.go lets clients in.
-// websocket.go and requests.go, events.go, pages.go, publishing.go and cursors.go
-// are the endpoints; reading.go finds out where a reader starts. session.go,
-// clock.go and closing.go are the sessions, worker.go and workers.go deliver to
-// them, outlet.go writes, format.go lays out. faults.go, metrics.go and admin.go
-// are what is told about it all.
+// handshake.go, websocket.go and requests.go, events.go, pages.go, publishing.go
+// and cursors.go are the endpoints; reading.go finds out where a reader starts.
+// session.go is what a session is and does, sending.go what it says, writing.go
+// how that gets onto the socket, clock.go what time brings, closing.go its end;
+// worker.go and workers.go run sessions, outlet.go writes, format.go lays out.
+// faults.go, metrics.go and admin.go are what is told about it all.
 package transport

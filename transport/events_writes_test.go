@@ -138,7 +138,7 @@ func TestEventsLongCursors(t *testing.T) {
 	}})
 	tok := token(t, "u42", "live", time.Hour)
 	for p := range partitions {
-		in.topics.Skip("orders", int32(p), 20_000+p)
+		in.topics.Skip("orders", int32(p), 130+p)
 	}
 	s := in.reads("/v1/streams/orders/events", tok)
 	ready, _ := s.next()
@@ -160,7 +160,7 @@ func TestEventsLongCursors(t *testing.T) {
 		}
 	}()
 	begun, ids, events := time.Now(), 0, 0
-	for time.Since(begun) < time.Second {
+	for time.Since(begun) < 500*time.Millisecond || events < 100 {
 		e, ok := s.next()
 		if !ok {
 			t.Fatal("the stream ended")
@@ -172,10 +172,11 @@ func TestEventsLongCursors(t *testing.T) {
 			events++
 		}
 	}
+	took := time.Since(begun)
 	close(stop)
 	<-stopped
-	if ids < 2 || ids > 13 || events < 3*ids {
-		t.Errorf("%d ids for %d events in a second", ids, events)
+	if ids < 2 || ids > int(took/(100*time.Millisecond))+3 || ids >= events {
+		t.Errorf("%d ids for %d events in %v", ids, events, took)
 	}
 	// When it is quiet the last id comes, so that nothing is sent twice.
 	for events < sent {
@@ -285,7 +286,7 @@ func (in *instance) rawGet(path, token string) *net.TCPConn {
 func TestEventsNeverRead(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{
-		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = 500*time.Millisecond, 8<<10 },
+		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = 1500*time.Millisecond, 8<<10 },
 		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
 	})
 	tok := token(t, "u42", "live", time.Hour)
@@ -306,14 +307,14 @@ func TestEventsNeverRead(t *testing.T) {
 		if !ok || !strings.Contains(e.data, fmt.Sprintf(`"data":"%d `, n)) {
 			t.Fatalf("record %d: %.100q", n, e.data)
 		}
-		if took := time.Since(sent); took > 400*time.Millisecond {
+		if took := time.Since(sent); took > 1200*time.Millisecond {
 			t.Errorf("record %d took %v", n, took)
 		}
 	}
 	in.eventually("the stuck one is cut off", func() bool {
 		return in.metric(`sluice_cut_off_total{reason="no_progress"}`) == 1 && in.metric(`sluice_sessions{protocol="sse"}`) == 1
 	})
-	if took := time.Since(begun); took < 400*time.Millisecond {
+	if took := time.Since(begun); took < time.Second {
 		t.Errorf("it was cut off after %v", took)
 	}
 }

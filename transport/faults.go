@@ -157,3 +157,14 @@ func (s *Server) notePanic(what string, cause any) {
 	s.metrics.fault(wire.Internal)
 	s.logger.Error(what, "panic", cause, "stack", string(debug.Stack()))
 }
+
+// noteCutOff counts a connection that could not be written to, and writes down
+// those that were cut off.
+func (s *Server) noteCutOff(err error, address string) {
+	s.metrics.cutOff(err)
+	if errors.Is(err, errNoProgress) {
+		s.faults.note(&wire.Error{
+			Code: wire.SlowConsumer, Message: "cut off without a word, as the socket took nothing for too long", Cause: err,
+		}, address)
+	}
+}

@@ -160,6 +160,11 @@ func TestPagesGaps(t *testing.T) {
 	if p = in.page("orders", "from="+p.Cursor, tok); len(p.Gaps) != 1 || p.Gaps[0].str("reason") != "too_large" {
 		t.Errorf("got %+v", p)
 	}
+	// A cursor beyond the end of the log.
+	status, head, body = in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+p.Cursor+"~0:1000", tok, "")
+	in.problem(t, status, head, body, http.StatusGone, "truncated")
+	s := in.reads("/v1/streams/orders/events?on_gap=fail", tok, "Last-Event-ID", p.Cursor+"~0:1000")
+	s.closesWith("truncated", "resync", false)
 	in.topics.Create("orders", 2)
 	in.publish("orders", 0, 0, 1)
 	status, head, body = in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+p.Cursor, tok, "")

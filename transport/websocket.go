@@ -1,19 +1,14 @@
 package transport
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -24,13 +19,6 @@ import (
 	"sluice/hub"
 	"sluice/transport/wire"
 )
-
-// subprotocol is what clients offer; events are JSON, a message each.
-const subprotocol = "sluice.v1.json"
-
-// socketBuffer is the size of the buffers of a WebSocket connection, enough for
-// any control frame. Larger payloads pass them by.
-const socketBuffer = 256
 
 // webSocket is what a session has beside when it is a WebSocket.
 type webSocket struct {
@@ -133,135 +121,6 @@ func (c *socketConn) Close() error {
 // websocketNoStatus stands for a close frame without a code (RFC 6455, section
 // 7.1.5).
 const websocketNoStatus = 1005
-
-// hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
-type hijackWriter struct {
-	header http.Header
-	conn   *socketConn
-	head   bytes.Buffer
-}
-
-func (w *hijackWriter) Header() http.Header { return w.header }
-
-func (w *hijackWriter) WriteHeader(status int) {
-	fmt.Fprintf(&w.head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-	_ = w.header.Write(&w.head)
-	w.head.WriteString("\r\n")
-}
-
-func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
-
-func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return w.conn, bufio.NewReadWriter(
-		bufio.NewReaderSize(w.conn, socketBuffer), bufio.NewWriterSize(w.conn, socketBuffer)), nil
-}
-
-// handleWebSocket serves GET /v1/ws.
-func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
-	if !checkHandshake(w, r) {
-		return
-	}
-	c := s.admit(r)
-	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointWS, "")
-	if c.fault == nil {
-		c.fault = fault
-	}
-	if c.fault == nil && !s.sameOrListed(r) {
-		c.fault = wire.Errorf(wire.Forbidden, "pages of this origin may not connect: add it to the configured origins")
-	}
-	// Page scripts cannot see a status, only a close code.
-	if c.fault != nil && r.Header.Get("Origin") == "" {
-		c.leaveAll()
-		s.refuse(w, r, c.fault)
-		return
-	}
-	x, err := s.openWebSocket(w, r, c, query)
-	if err != nil {
-		c.leaveAll()
-		s.logger.DebugContext(r.Context(), "websocket handshake failed", "error", err)
-		return
-	}
-	fault = c.fault
-	s.tasks.Go(func() { x.read(fault) })
-}
-
-// checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
-func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
-	var fault *wire.Error
-	status := http.StatusBadRequest
-	switch {
-	case !tokenIn(r.Header, "Connection", "upgrade") || !tokenIn(r.Header, "Upgrade", "websocket"):
-		status = http.StatusUpgradeRequired
-		fault = wire.Errorf(wire.BadRequest, "this is a WebSocket endpoint: connect with a WebSocket client")
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-	case r.Header.Get("Sec-WebSocket-Version") != "13":
-		status = http.StatusUpgradeRequired
-		fault = wire.Errorf(wire.BadRequest, "only version 13 of the WebSocket protocol is spoken here")
-		w.Header().Set("Sec-WebSocket-Version", "13")
-	case !oneKey(r.Header.Values("Sec-WebSocket-Key")):
-		fault = wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64")
-	default:
-		return true
-	}
-	fault.HTTPStatus = status
-	writeProblem(w, status, fault)
-	return false
-}
-
-func oneKey(keys []string) bool {
-	if len(keys) != 1 {
-		return false
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(keys[0]))
-	return err == nil && len(key) == 16
-}
-
-// openWebSocket takes the connection from the HTTP server and accepts it.
-func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) (*session, error) {
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, fmt.Errorf("hijack connection: %w", err)
-	}
-	_ = conn.SetDeadline(time.Time{})
-	s.tuneSocket(conn)
-	socket := &socketConn{Conn: conn, budget: -1}
-	if n := buffered.Reader.Buffered(); n > 0 {
-		early, _ := buffered.Peek(n)
-		socket.early = bytes.Clone(early)
-	}
-	now := s.now()
-	ws := &webSocket{socket: socket, query: query, pingEvery: s.config.Limits.PingEvery}
-	if query.Ping > 0 {
-		ws.pingEvery = query.Ping
-	}
-	x := s.newSession(kindWebSocket, newOutlet(conn), c)
-	x.ws = ws
-	hijacked := &hijackWriter{header: make(http.Header), conn: socket}
-	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocol},
-		// Origins are checked before, exactly.
-		InsecureSkipVerify: true,
-		CompressionMode:    websocket.CompressionDisabled,
-		OnPingReceived:     x.onPing,
-		OnPongReceived:     x.onPong,
-	})
-	if _, writeErr := conn.Write(hijacked.head.Bytes()); err == nil && writeErr != nil {
-		err = writeErr
-	}
-	if err != nil {
-		_ = conn.Close()
-		c.leave = x.leave // it never was a session
-		return nil, fmt.Errorf("accept websocket: %w", err)
-	}
-	ws.conn.SetReadLimit(-1) // bounded by read
-	ws.nextPing = now.Add(ws.pingEvery)
-	if c.principal == nil {
-		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
-	}
-	s.start(x, c)
-	return x, nil
-}
 
 // read is the session's reader. It returns when the connection has ended.
 func (s *session) read(fault *wire.Error) {

@@ -21,6 +21,15 @@ type cutConn struct {
 	cut  atomic.Bool
 }
 
+// orCut is errCut where a connection was cut, as a handshake that breaks off is
+// said to be malformed.
+func orCut(conn net.Conn, err error) error {
+	if c, ok := conn.(*cutConn); ok && c.cut.Load() {
+		return errCut
+	}
+	return err
+}
+
 // dial connects, with a connection that breaks after so many bytes; 0 never.
 func dial(ctx context.Context, addr string, cutAfter int64) (net.Conn, error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)

@@ -88,7 +88,7 @@ func openSSE(ctx context.Context, r sseRequest) (*sseStream, error) {
 	if err != nil {
 		stop()
 		_ = conn.Close()
-		return nil, err
+		return nil, orCut(conn, err)
 	}
 	return stream, nil
 }

@@ -66,6 +66,8 @@ type subscriber struct {
 	// WebSocket.
 	told int
 	left []websocket.StatusCode
+	// opened is set once the connection at hand has a session.
+	opened bool
 
 	// Where it is in the stream. The two are equal, but after a resume by name
 	// until the first record of a partition.
@@ -103,6 +105,7 @@ func (s *subscriber) run(ctx context.Context) error {
 			cut = 1 + int64(rand.ExpFloat64()*s.cutEvery)
 		}
 		var err error
+		s.opened = false
 		if s.over == overSSE {
 			err = s.runSSE(ctx, at, cut)
 		} else {
@@ -139,9 +142,9 @@ func (s *subscriber) complete() bool {
 // ended takes down that a connection ended, which the test did not cut.
 func (s *subscriber) ended(err error) {
 	// Who comes back to the one that leaves is turned away, without a session
-	// that could be told anything.
+	// that could be told anything, or finds that it has just left.
 	var refused *statusError
-	turnedAway := errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable
+	turnedAway := errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable || !s.opened
 	if s.leaving && (errors.Is(err, errLeft) || errors.Is(err, syscall.ECONNREFUSED) || turnedAway) {
 		return
 	}

@@ -27,12 +27,13 @@ type wsRequest struct {
 
 // openWS connects and authenticates.
 func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
-	var dialled net.Conn
+	var raw net.Conn
 	transport := &http.Transport{
 		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, addr string) (conn net.Conn, err error) {
-			dialled, err = dial(ctx, addr, r.cutAfter)
-			return dialled, err
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			var err error
+			raw, err = dial(ctx, addr, r.cutAfter)
+			return raw, err
 		},
 	}
 	opts := &websocket.DialOptions{
@@ -45,14 +46,10 @@ func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
 	}
 	conn, response, err := websocket.Dial(ctx, "ws://"+r.addr+"/v1/ws", opts) //nolint:bodyclose // websocket.Dial says that it need not be
 	if err != nil {
-		// In the middle of the handshake http tells of a malformed answer.
-		if conn, ok := dialled.(*cutConn); ok && conn.cut.Load() {
-			return nil, errCut
-		}
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, &statusError{response.StatusCode, err.Error()}
 		}
-		return nil, err
+		return nil, orCut(raw, err)
 	}
 	conn.SetReadLimit(4 << 20)
 	s := &wsSession{conn: conn}

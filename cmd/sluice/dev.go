@@ -77,6 +77,7 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 		return err
 	}
 	log := newLogger(errs, config.Log{Level: chosen.level, Format: "text"})
+	logRedis(log)
 	servers, err := embedded.Start(embedded.Config{
 		DataDir:        chosen.dataDir,
 		PartitionBytes: devPartitionBytes,

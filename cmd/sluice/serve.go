@@ -39,6 +39,7 @@ fields.`,
 			return err
 		}
 		log := newLogger(cmd.ErrOrStderr(), c.Log)
+		logRedis(log)
 		for _, warning := range c.Warnings() {
 			log.Warn(warning)
 		}

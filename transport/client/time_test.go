@@ -70,7 +70,9 @@ func dialPipes(t *testing.T, handler http.Handler, token func(context.Context) (
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 		handlers.Wait()
 	})
 	c, err := client.New(client.Config{URL: "http://server/base", Token: token, HTTPClient: &http.Client{Transport: transport}})
