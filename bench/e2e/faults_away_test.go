@@ -229,13 +229,13 @@ func sessionsOutlive(t *testing.T, o *outage) {
 	<-o.over
 	for _, w := range all.all {
 		eventually(ctx, t, w.name+" is told that it is live", func() error {
-			told := w.changes()
+			told := w.since(struck)
 			if len(told) < 2 || told[len(told)-1].live == false {
 				return fmt.Errorf("it was told %v", told)
 			}
 			return nil
 		})
-		told := w.changes()
+		told := w.since(struck)
 		if took := told[0].at.Sub(struck); told[0].live || took > 3*time.Second {
 			t.Errorf("%s was told live=%t %v after Kafka went away, want false within 3 s", w.name, told[0].live, took)
 		}
@@ -243,7 +243,7 @@ func sessionsOutlive(t *testing.T, o *outage) {
 			t.Errorf("%s was told live=true %v after Kafka was back", w.name, took)
 		}
 	}
-	t.Logf("told after %v, and that it is back %v after it was", all.all[0].changes()[0].at.Sub(struck), time.Since(o.back))
+	t.Logf("told after %v, and that it is back %v after it was", all.all[0].since(struck)[0].at.Sub(struck), time.Since(o.back))
 	awaitStored(ctx, t, p)
 	if took := time.Since(o.back); took > 5*time.Second {
 		t.Errorf("a publish was stored %v after Kafka was back, want 5 s at most", took)

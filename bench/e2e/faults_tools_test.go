@@ -363,3 +363,9 @@ func startBrokers(ctx context.Context, t *testing.T, s *stack.Stack) {
 		t.Fatal(err)
 	}
 }
+
+// since gives the changes that it was told of from a time on. A machine that is
+// too busy for a moment can make a stream look dead before a test strikes.
+func (w *witness) since(t time.Time) []change {
+	return slices.DeleteFunc(w.changes(), func(c change) bool { return c.at.Before(t) })
+}
