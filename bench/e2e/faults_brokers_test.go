@@ -132,8 +132,10 @@ func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Error(err)
 	}
-	if answers[check.Stored] < len(sent)/2 {
-		t.Errorf("only %d of %d are stored", answers[check.Stored], len(sent))
+	// While there is no leader, refusals come faster than records are stored.
+	if answers[check.Stored] < len(sent)/5 || answers[check.NotStored] == 0 {
+		t.Errorf("%d of %d are stored, %d were refused: the fault did not strike, or for too long",
+			answers[check.Stored], len(sent), answers[check.NotStored])
 	}
 	t.Logf("%d published in %v: %d stored, %d not stored, %d unknown; %d in the topic", len(sent), time.Since(struck),
 		answers[check.Stored], answers[check.NotStored], answers[check.Unknown], log.Len()-partitions)

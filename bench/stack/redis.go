@@ -58,7 +58,8 @@ type Redis struct {
 	// Password is empty where none is needed.
 	Password string
 
-	tls *tls.Config // nil without TLS
+	tls   *tls.Config // nil without TLS
+	buses []string    // of a cluster's nodes: the ports on which they talk
 }
 
 // URL is the address of the first server, as go-redis and redis-cli take it.
@@ -111,7 +112,15 @@ func (s *Stack) prepareRedis(opts RedisOptions) error {
 	for i := range servers {
 		var lines []string
 		if opts.Mode == RedisCluster {
-			lines = append(lines, "cluster-enabled yes", "cluster-node-timeout 2000")
+			// Without a port of its own the bus takes one among those that the
+			// system gives to whoever connects.
+			bus, err := FreeAddr()
+			if err != nil {
+				return err
+			}
+			_, port, _ := net.SplitHostPort(bus)
+			s.Redis.buses = append(s.Redis.buses, port)
+			lines = append(lines, "cluster-enabled yes", "cluster-node-timeout 2000", "cluster-port "+port)
 		}
 		if opts.Mode == RedisSentinel && i > 0 {
 			host, port, _ := net.SplitHostPort(s.Redis.Nodes[0].Addr)
@@ -206,7 +215,10 @@ func (s *Stack) finishRedis(ctx context.Context) error {
 			}
 		}
 	case RedisCluster:
-		args := append([]string{"--cluster", "create"}, s.Redis.Addrs()...)
+		args := []string{"--cluster", "create"}
+		for i, addr := range s.Redis.Addrs() {
+			args = append(args, addr+"@"+s.Redis.buses[i])
+		}
 		args = append(args, "--cluster-yes", "--no-auth-warning")
 		if s.Redis.Password != "" {
 			args = append(args, "-a", s.Redis.Password)
