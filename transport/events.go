@@ -139,7 +139,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
 			s.tasks.Go(func() {
 				// Nothing is to come: this ends when the connection does.
-				_, _ = io.Copy(io.Discard, onlyReader{conn})
+				awaitEnd(conn)
 				x.out.abort()
 				x.post(func(x *session, _ *scratch) { x.end() })
 				<-x.ended
@@ -158,11 +158,16 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	<-x.ended
 }
 
-// onlyReader hides that a connection could be read more cleverly, which would
-// take a large buffer.
-type onlyReader struct{ io.Reader }
-
-func (r onlyReader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 16)]) }
+// awaitEnd reads until a connection ends, on which nothing is to come. Unlike
+// io.Copy it keeps no large buffer while it waits.
+func awaitEnd(r io.Reader) {
+	var nothing [16]byte
+	for {
+		if _, err := r.Read(nothing[:]); err != nil {
+			return
+		}
+	}
+}
 
 func setEventHeaders(h http.Header, k kind) {
 	h.Set("Content-Type", typeEvents)
