@@ -25,6 +25,7 @@
 // and cursors.go are the endpoints; reading.go finds out where a reader starts.
 // session.go is what a session is and does, sending.go what it says, writing.go
 // how that gets onto the socket, clock.go what time brings, closing.go its end;
-// worker.go and workers.go run sessions, outlet.go writes, format.go lays out.
+// worker.go and workers.go run sessions, outlet.go writes, format.go lays out,
+// tidy.go gives memory back.
 // faults.go, metrics.go and admin.go are what is told about it all.
 package transport

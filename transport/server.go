@@ -129,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	s.config.Workers.start(working, &workers)
+	workers.Go(func() { s.tidy(working) })
 
 	var err error
 	select {
