@@ -174,10 +174,11 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 	return begun, nil
 }
 
-// cutToEnd moves a position that lies beyond the end of its topic back to there,
-// and says so: the log was cut short since. This instance can be behind the one
-// that made the cursor, so it is Kafka that knows the end, which never goes back
-// otherwise (KIP-207).
+// cutToEnd moves a position that lies beyond the end of its topic back to where
+// the log was cut short, and says so. This instance can be behind the one that
+// made the cursor, so it is Kafka that knows the end, which never goes back
+// otherwise (KIP-207). The end is not the cut: what has been written since then
+// stands between, and reading from the place tells by its epoch from where on.
 func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
 	if s.log.tip.Load().at.Covers(*s.own) {
 		return false, nil
@@ -186,14 +187,24 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for _, at := range s.own.Clone().Places {
+	var beyond []Place
+	for _, at := range s.own.Places {
 		if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset {
-			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
-			s.own.set(to)
-			cut = true
+			beyond = append(beyond, at)
 		}
 	}
-	return cut, nil
+	if len(beyond) == 0 {
+		return false, nil
+	}
+	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, lateRead, func(f *Fetched) {
+		if f.Gap == nil || f.Gap.Reason != GapTruncated {
+			return
+		}
+		s.tell(*f.Gap, -1)
+		s.own.set(Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()})
+		cut = true
+	})
+	return cut, err
 }
 
 // places asks Kafka where a moment is.

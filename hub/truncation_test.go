@@ -119,3 +119,27 @@ func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	defer after.Close()
 	wantTruncated(t, "come later", after, 12, 20, 32)
 }
+
+// TestResumeSoonAfterATruncation: what was written behind the cut counts from
+// the cut, also while the end has not come as far as the cursor again.
+func TestResumeSoonAfterATruncation(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = 1<<20, 0 })
+	live := subscribe(t, h, hub.Request{})
+	defer live.Close()
+	for n := range 20 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	live.collect(t, 20)
+	start := cursorOf(t, live)
+	topics.Truncate("orders.v1", 0, 12)
+	for n := range 3 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	wantTruncated(t, "live", live, 12, 20, 15)
+	resumed := subscribe(t, h, hub.Request{Start: start})
+	defer resumed.Close()
+	wantTruncated(t, "resumed", resumed, 12, 20, 15)
+}
