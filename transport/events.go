@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -136,14 +135,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
 			x.out = newOutlet(conn)
+			x.conn = conn
 			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
-			s.tasks.Go(func() {
-				// Nothing is to come: this ends when the connection does.
-				awaitEnd(conn)
-				x.out.abort()
-				x.post(func(x *session, _ *scratch) { x.end() })
-				<-x.ended
-			})
+			if !x.rest() {
+				s.tasks.Go(x.listen)
+			}
 			return
 		}
 	}
@@ -156,17 +152,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	case <-x.ended:
 	}
 	<-x.ended
-}
-
-// awaitEnd reads until a connection ends, on which nothing is to come. Unlike
-// io.Copy it keeps no large buffer while it waits.
-func awaitEnd(r io.Reader) {
-	var nothing [16]byte
-	for {
-		if _, err := r.Read(nothing[:]); err != nil {
-			return
-		}
-	}
 }
 
 func setEventHeaders(h http.Header, k kind) {

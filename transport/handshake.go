@@ -40,8 +40,8 @@ func (w *hijackWriter) WriteHeader(status int) {
 func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return w.conn, bufio.NewReadWriter(
-		bufio.NewReaderSize(w.conn, socketBuffer), bufio.NewWriterSize(w.conn, socketBuffer)), nil
+	w.conn.frames = bufio.NewReaderSize(w.conn, socketBuffer)
+	return w.conn, bufio.NewReadWriter(w.conn.frames, bufio.NewWriterSize(w.conn, socketBuffer)), nil
 }
 
 // handleWebSocket serves GET /v1/ws.
@@ -70,7 +70,7 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault = c.fault
-	s.tasks.Go(func() { x.read(fault) })
+	s.tasks.Go(func() { x.open(fault) })
 }
 
 // checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
@@ -124,7 +124,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		ws.pingEvery = query.Ping
 	}
 	x := s.newSession(kindWebSocket, newOutlet(conn), c)
-	x.ws = ws
+	x.ws, x.conn = ws, conn
 	hijacked := &hijackWriter{header: make(http.Header), conn: socket}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol},

@@ -76,6 +76,7 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            sync.WaitGroup
+	poller           *poller // nil where there is none
 }
 
 // New checks a configuration and makes a server of it. It serves in Run.
@@ -117,7 +118,11 @@ func (s *Server) Run(ctx context.Context) error {
 	defer endPublishing()
 	defer endBase()
 
-	failed := make(chan error, 2)
+	var err error
+	if s.poller, err = newPoller(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		s.logger.Warn("each connection has a goroutine that waits for it", "error", err)
+	}
+	failed := make(chan error, 3)
 	clients := s.httpServer(base, s.routes())
 	var servers sync.WaitGroup
 	servers.Go(func() { failed <- clients.Serve(s.config.Listener) })
@@ -130,10 +135,17 @@ func (s *Server) Run(ctx context.Context) error {
 	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	s.config.Workers.start(working, &workers)
 	workers.Go(func() { s.tidy(working) })
+	if s.poller != nil {
+		workers.Go(func() {
+			if err := s.poller.run(); err != nil {
+				failed <- err
+			}
+		})
+	}
 
-	var err error
 	select {
 	case <-ctx.Done():
+		err = nil
 	case err = <-failed:
 		err = fmt.Errorf("serve: %w", err)
 	}
@@ -156,6 +168,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.tasks.Wait()
 	endWorkers()
+	if s.poller != nil {
+		s.poller.close()
+	}
 	workers.Wait()
 	return err
 }

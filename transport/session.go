@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,7 @@ type session struct {
 	kind    kind
 	format  hub.Format
 	out     outlet
+	conn    net.Conn // nil where it is the HTTP server's
 	address string
 	ended   chan struct{} // closed when the executor is done with it
 
@@ -69,13 +71,18 @@ type session struct {
 	due      atomic.Int64 // Unix nanoseconds of what time brings next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
-	over     atomic.Bool  // nothing more is taken from the client
+	over     atomic.Bool  // nothing more is taken from the client; set under mu
 
 	mu        sync.Mutex
+	atRest    bool // the reader is
 	inbox     []command
 	room      chan struct{}   // rung when the inbox has been emptied
 	principal *auth.Principal // nil before authentication
 	leave     []func()        // gives back what counts against limits
+
+	// Owned by the reader.
+	token       uint64 // of the poller
+	unwatchable bool   // the poller cannot watch the connection
 
 	// Owned by the executor.
 	subs      []*subscription
@@ -323,7 +330,7 @@ func (s *session) end() {
 		return
 	}
 	s.closed = true
-	s.over.Store(true)
+	s.stopReading()
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}
