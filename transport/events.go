@@ -65,7 +65,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 	if fault != nil {
 		return nil, fault
 	}
-	x := s.newSession(k, nil, c)
+	x := s.newSession(k, c)
 	x.heartbeat = s.keepAlive(query.Heartbeat)
 	x.expiry = c.principal.ExpiresAt()
 	for i, stream := range query.Streams {
@@ -134,12 +134,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			raw.WriteString("\r\n")
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
-			x.out = newOutlet(conn)
-			x.conn = conn
+			x.attach(conn)
 			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
-			if !x.rest() {
-				s.tasks.Go(x.listen)
-			}
+			s.tasks.Go(x.listen)
 			return
 		}
 	}

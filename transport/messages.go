@@ -28,16 +28,14 @@ func (s *session) open(fault *wire.Error) {
 	if p := s.who(); p != nil {
 		s.guarded(func() bool { s.welcome(p); return false })
 	}
-	if len(s.ws.socket.early) > 0 || !s.rest() {
-		s.listen()
-	}
+	s.listen()
 }
 
 // listenToMessages handles what the client sends until the reader can rest or
 // the connection has ended.
 func (s *session) listenToMessages() {
 	err := s.readMessages()
-	switch socket := s.ws.socket; {
+	switch input := s.ws.input; {
 	case errors.Is(err, errQuiet):
 		return
 	case errors.Is(err, errOver):
@@ -45,9 +43,9 @@ func (s *session) listenToMessages() {
 		s.post(func(s *session, sc *scratch) {
 			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
 		})
-	case socket.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
+	case input.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
 		// The client has closed; its close is answered with its own code.
-		code, reason := socket.closeCode, socket.closeReason
+		code, reason := input.closeCode, input.closeReason
 		s.post(func(s *session, sc *scratch) {
 			if !utf8.ValidString(reason) {
 				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the reason of the close is not UTF-8")
@@ -55,16 +53,15 @@ func (s *session) listenToMessages() {
 			}
 			s.answerClose(sc, code)
 		})
-	case socket.closeCode != 0:
-		code, reason := socket.closeCode, socket.closeReason
+	case input.closeCode != 0:
+		code, reason := input.closeCode, input.closeReason
 		s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, code, reason) })
 	case isProtocolError(err):
 		s.post(func(s *session, sc *scratch) {
 			s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the frame breaks RFC 6455")
 		})
 	default:
-		s.out.abort()
-		s.post(func(s *session, _ *scratch) { s.end() })
+		s.breakOff()
 	}
 	s.discard()
 }
@@ -73,11 +70,10 @@ func (s *session) listenToMessages() {
 // its way does not break the connection before it has read the close, and
 // closes it when the client has ended it too, or has had its time.
 func (s *session) discard() {
-	s.ws.socket.readBy(time.Time{})
+	s.ws.input.readBy(time.Time{})
 	_, _ = io.Copy(io.Discard, s.conn)
 	<-s.ended
 	_ = s.conn.Close()
-	s.server.poller.forget(s.token)
 }
 
 var (
@@ -98,23 +94,11 @@ func isProtocolError(err error) bool {
 // messageBuffers hold messages while they are handled.
 var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// A quiet connection is one with nothing at hand to read.
-type quiet uint8
-
-const (
-	arriving  quiet = iota // something is on its way
-	lingering              // something may come soon, as something has
-	resting                // nothing is expected
-)
-
-// linger is how long a reader waits for the next message before it rests.
-const linger = time.Second
-
 // readMessages handles what the client sends, one message after the other.
 func (s *session) readMessages() error {
 	ctx := context.Background() // one that ends would kill the connection
-	for quiet := arriving; ; quiet = lingering {
-		if err := s.awaitMessage(quiet); err != nil {
+	for {
+		if err := s.awaitMessage(); err != nil {
 			return err
 		}
 		kind, r, err := s.ws.conn.Reader(ctx)
@@ -141,12 +125,12 @@ func (s *session) readMessages() error {
 		most := s.server.config.Limits.MessageBytes
 		if most > 0 {
 			r = io.LimitReader(r, int64(most)+1)
-			s.ws.socket.budget = fragmentCost*most + fragmentSlack
+			s.ws.input.budget = fragmentCost*most + fragmentSlack
 		}
-		s.ws.socket.readBy(time.Now().Add(s.server.config.Limits.MessageAssembly))
+		s.ws.input.readBy(time.Now().Add(s.server.config.Limits.MessageAssembly))
 		_, err = buf.ReadFrom(r)
-		s.ws.socket.budget = -1
-		s.ws.socket.readBy(time.Time{})
+		s.ws.input.budget = -1
+		s.ws.input.readBy(time.Time{})
 		switch {
 		case s.over.Load():
 			return errOver
@@ -193,19 +177,22 @@ func (s *session) guarded(f func() bool) (result bool) {
 // pings and pongs in front of it are handled here, as the library would go on
 // waiting behind them and the reader could not rest. While it has nothing else
 // to wait for, it lets the reader rest: errQuiet.
-func (s *session) awaitMessage(q quiet) error {
-	socket := s.ws.socket
-	for ; ; q = resting {
-		if q == lingering && socket.frames.Buffered() == 0 && !s.unwatchable {
-			socket.readBy(time.Now().Add(linger))
-			_, err := socket.frames.Peek(1)
-			socket.readBy(time.Time{})
-			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+func (s *session) awaitMessage() error {
+	frames := s.ws.input.frames
+	for {
+		if s.socket != nil && frames.Buffered() == 0 && !s.over.Load() {
+			s.socket.hurry(true)
+			_, err := frames.Peek(1)
+			s.socket.hurry(false)
+			switch {
+			case errors.Is(err, errNothing):
+				if s.rest() {
+					return errQuiet
+				}
+				continue
+			case err != nil:
 				return err
 			}
-		}
-		if q != arriving && socket.frames.Buffered() == 0 && s.rest() {
-			return errQuiet
 		}
 		switch handled, err := s.takeControl(); {
 		case err != nil:
@@ -220,7 +207,7 @@ func (s *session) awaitMessage(q quiet) error {
 
 // takeControl handles the frame that comes next if it is a whole ping or pong.
 func (s *session) takeControl() (handled bool, err error) {
-	frames := s.ws.socket.frames
+	frames := s.ws.input.frames
 	head, err := frames.Peek(wire.ControlHead)
 	if err != nil {
 		return false, err
@@ -280,7 +267,7 @@ func (s *session) countControl() bool {
 	s.ws.controls++
 	if most > 0 && s.ws.controls > most {
 		s.ws.flooded = true
-		_ = s.ws.socket.Close()
+		_ = s.ws.input.Close()
 		return false
 	}
 	return true

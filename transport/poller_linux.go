@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -11,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller watches the connections of sessions whose readers rest, with one
-// goroutine for all of them: it rouses a session when there is something to
-// read, or when its peer has gone.
+// poller watches all sockets with one goroutine. It is told once of each change
+// (EPOLLET), so that watching costs no calls beside the first one.
 type poller struct {
 	epoll int
 	file  *os.File // the same, through which the goroutine waits for it
@@ -21,11 +19,8 @@ type poller struct {
 
 	mu      sync.Mutex
 	token   uint64
-	resting map[uint64]rouser
+	sockets map[uint64]*socket
 }
-
-// rouser is who rests. It is roused once each time it was watched.
-type rouser interface{ rouse() }
 
 // pollEvents is how many events are taken at once.
 const pollEvents = 256
@@ -35,8 +30,7 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	// An epoll can be waited for like a socket, so that waiting for it takes no
-	// thread.
+	// An epoll can be waited for like a socket, so that waiting takes no thread.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("set epoll not to block: %w", err)
@@ -47,14 +41,14 @@ func newPoller() (*poller, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("reach epoll: %w", err)
 	}
-	return &poller{epoll: fd, file: file, raw: raw, resting: make(map[uint64]rouser)}, nil
+	return &poller{epoll: fd, file: file, raw: raw, sockets: make(map[uint64]*socket)}, nil
 }
 
-// run rouses those for whom there is something, until the poller is closed.
+// run tells sockets what has changed, until the poller is closed.
 func (p *poller) run() error {
 	var (
 		events [pollEvents]unix.EpollEvent
-		ready  []rouser
+		told   [pollEvents]*socket
 		n      int
 		failed error
 	)
@@ -71,71 +65,49 @@ func (p *poller) run() error {
 		case failed != nil:
 			return fmt.Errorf("wait for epoll: %w", failed)
 		}
+		// One that was closed meanwhile may still have been reported.
 		p.mu.Lock()
-		for _, e := range events[:n] {
-			// One that was forgotten meanwhile may still have been reported.
-			if r := p.resting[tokenOf(e)]; r != nil {
-				ready = append(ready, r)
-			}
+		for i, e := range events[:n] {
+			told[i] = p.sockets[tokenOf(e)]
 		}
 		p.mu.Unlock()
-		for _, r := range ready {
-			r.rouse()
+		for i, s := range told[:n] {
+			if s != nil {
+				s.changed(events[i].Events)
+			}
 		}
-		clear(ready)
-		ready = ready[:0]
+		clear(told[:n])
 	}
 }
 
 func (p *poller) close() { _ = p.file.Close() }
 
-// watch rouses r, once, when there is something to read on conn. The token is
-// what watch gave before for the same connection, or 0. The token that it gives
-// is 0 where conn cannot be watched.
-func (p *poller) watch(conn net.Conn, token uint64, r rouser) uint64 {
-	if p == nil {
-		return 0
+// watch has a socket told of what changes on it.
+func (p *poller) watch(s *socket) error {
+	p.mu.Lock()
+	p.token++
+	s.token = p.token
+	p.sockets[s.token] = s
+	p.mu.Unlock()
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xFFFFFFFF}
+	setToken(&event, s.token)
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, s.fd, &event); err != nil {
+		p.forget(s)
+		return fmt.Errorf("watch socket: %w", err)
 	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return 0
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	op := unix.EPOLL_CTL_MOD
-	if token == 0 {
-		op = unix.EPOLL_CTL_ADD
-		p.mu.Lock()
-		p.token++
-		token = p.token
-		p.resting[token] = r
-		p.mu.Unlock()
-	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT}
-	setToken(&event, token)
-	var failed error
-	err = raw.Control(func(fd uintptr) { failed = unix.EpollCtl(p.epoll, op, int(fd), &event) })
-	if err != nil || failed != nil {
-		p.forget(token)
-		return 0
-	}
-	return token
+	return nil
 }
 
-// forget is for a token whose connection ends: the kernel stops watching it by
-// itself when it is closed.
-func (p *poller) forget(token uint64) {
-	if p == nil || token == 0 {
-		return
-	}
+// forget is for a socket that is about to be closed, which ends the kernel's
+// watching.
+func (p *poller) forget(s *socket) {
 	p.mu.Lock()
-	delete(p.resting, token)
+	delete(p.sockets, s.token)
 	p.mu.Unlock()
 }
 
-// The token travels in the event's eight bytes of user data.
+// A token travels in an event's eight bytes of user data. Unlike the number of
+// a file it is never used again.
 func setToken(e *unix.EpollEvent, token uint64) {
 	e.Fd, e.Pad = int32(uint32(token)), int32(uint32(token>>32))
 }

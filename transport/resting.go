@@ -1,47 +1,46 @@
 package transport
 
+import (
+	"errors"
+	"io"
+	"time"
+)
+
 // A session's reader is a goroutine only while there is something to read:
-// between messages it rests, which takes no memory but a few words, and the
-// server's poller rouses it. Where connections cannot be watched, as under TLS,
-// whose records are not what is read, it waits like any other goroutine.
+// between messages it rests, which takes no memory, and the server's poller
+// tells when something has come. On connections that cannot be watched, as
+// under TLS, whose records are not what is read, it waits in its goroutine.
 
-// rest lets the reader end until it is roused. It reports false where it has to
-// wait by itself, or when nothing more is to be read.
+// line is what a reader reads from: a socket, or a net.Conn.
+type line interface {
+	io.Reader
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+// rest lets the reader end until there is something to read. It reports false
+// when it has to go on.
 func (s *session) rest() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over.Load() || s.unwatchable {
+	if s.socket == nil || s.over.Load() || !s.socket.rest() {
 		return false
 	}
-	s.atRest = true
-	if s.token = s.server.poller.watch(s.conn, s.token, s); s.token == 0 {
-		s.atRest, s.unwatchable = false, true
-		return false
-	}
-	return true
+	// Who has set over meanwhile may not have seen the rest.
+	return !s.over.Load() || !s.socket.unrest()
 }
 
-// rouse starts the reader of a session again if it rests.
-func (s *session) rouse() {
-	s.mu.Lock()
-	rested := s.atRest
-	s.atRest = false
-	s.mu.Unlock()
-	if rested {
-		s.server.tasks.Go(s.listen)
-	}
-}
+// readable starts the reader again, which rested.
+func (s *session) readable() { s.server.tasks.Go(s.listen) }
 
 // stopReading has nothing more taken from the client, but its end.
 func (s *session) stopReading() {
-	s.mu.Lock()
 	s.over.Store(true)
-	s.mu.Unlock()
-	s.rouse()
+	if s.socket != nil && s.socket.unrest() {
+		s.readable()
+	}
 }
 
 // listen is the reader: it handles what comes until it can rest, or the
-// connection has ended.
+// connection has ended, which it then closes.
 func (s *session) listen() {
 	if s.kind == kindWebSocket {
 		s.listenToMessages()
@@ -54,15 +53,20 @@ func (s *session) listen() {
 func (s *session) listenForEnd() {
 	var nothing [16]byte
 	for {
-		if _, err := s.conn.Read(nothing[:]); err != nil {
-			break
+		if s.socket != nil {
+			s.socket.hurry(!s.over.Load())
 		}
-		if s.rest() {
+		_, err := s.conn.Read(nothing[:])
+		switch {
+		case errors.Is(err, errNothing):
+			if s.rest() {
+				return
+			}
+		case err != nil:
+			s.breakOff()
+			<-s.ended
+			_ = s.conn.Close()
 			return
 		}
 	}
-	s.out.abort()
-	s.post(func(s *session, _ *scratch) { s.end() })
-	<-s.ended
-	s.server.poller.forget(s.token)
 }

@@ -162,8 +162,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	servers.Wait()
 	for _, x := range s.sessions.all() {
-		x.out.abort()
-		x.post(func(x *session, _ *scratch) { x.end() })
+		x.breakOff()
 		<-x.ended
 	}
 	s.tasks.Wait()
@@ -217,13 +216,12 @@ func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpre
 
 // newSession makes a session for a client. Nothing is delivered to it, and what
 // is posted to it waits, until it is started.
-func (s *Server) newSession(k kind, out outlet, c *client) *session {
+func (s *Server) newSession(k kind, c *client) *session {
 	x := &session{
 		server:    s,
 		worker:    s.config.Workers.next(),
 		id:        "s_" + rand.Text(),
 		kind:      k,
-		out:       out,
 		address:   c.address,
 		ended:     make(chan struct{}),
 		room:      make(chan struct{}, 1),
@@ -241,6 +239,15 @@ func (s *Server) newSession(k kind, out outlet, c *client) *session {
 		x.format = framesFormat{}
 	}
 	return x
+}
+
+// attach gives a session the connection that was hijacked for it.
+func (s *session) attach(conn net.Conn) {
+	if own, ok := s.server.poller.takeSocket(conn, s); ok {
+		s.socket, s.conn, s.out = own, own, own
+		return
+	}
+	s.conn, s.out = conn, connOutlet{conn}
 }
 
 // start lets a session be delivered to, and has it count against limits until

@@ -17,8 +17,8 @@ import (
 
 // webSocket is what a session has beside when it is a WebSocket.
 type webSocket struct {
-	conn   *websocket.Conn
-	socket *socketConn
+	conn  *websocket.Conn
+	input *input
 
 	// Owned by the executor.
 	welcomed  bool
@@ -39,11 +39,11 @@ type webSocket struct {
 	flooded       bool
 }
 
-// socketConn is the connection as the WebSocket library sees it. It reads from
-// it; what it writes goes to the session's one writer, so that frames never
+// input is the connection as the WebSocket library sees it. It reads from it;
+// what it writes goes to the session's one writer, so that frames never
 // interleave, and what it closes is closed there.
-type socketConn struct {
-	net.Conn
+type input struct {
+	line
 	early  []byte        // what the HTTP server had read ahead
 	frames *bufio.Reader // through which the library reads
 
@@ -62,23 +62,23 @@ var errFlood = errors.New("the client floods the connection")
 
 // readBy sets by when the next bytes must have come, which the end of the
 // session overrides. The zero time is never.
-func (c *socketConn) readBy(t time.Time) {
+func (c *input) readBy(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.last {
-		_ = c.SetReadDeadline(t)
+		_ = c.line.SetReadDeadline(t)
 	}
 }
 
 // readLast sets when reading ends for good.
-func (c *socketConn) readLast(t time.Time) {
+func (c *input) readLast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = true
-	_ = c.SetReadDeadline(t)
+	_ = c.line.SetReadDeadline(t)
 }
 
-func (c *socketConn) Read(p []byte) (int, error) {
+func (c *input) Read(p []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {
@@ -86,7 +86,7 @@ func (c *socketConn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.line.Read(p)
 	if c.budget >= 0 {
 		if c.budget -= n; c.budget < 0 {
 			return 0, errFlood
@@ -97,7 +97,7 @@ func (c *socketConn) Read(p []byte) (int, error) {
 
 // Write takes whole control frames: the library flushes each by itself, and its
 // pongs are switched off.
-func (c *socketConn) Write(p []byte) (int, error) {
+func (c *input) Write(p []byte) (int, error) {
 	if len(p) >= 2 && p[0] == 0x80|byte(wire.OpClose) && c.closeCode == 0 {
 		c.closeCode = websocketNoStatus
 		if payload := p[2:]; len(payload) >= 2 {
@@ -109,10 +109,27 @@ func (c *socketConn) Write(p []byte) (int, error) {
 }
 
 // Close makes the reader return; the connection is the session's to close.
-func (c *socketConn) Close() error {
+func (c *input) Close() error {
 	c.readBy(time.Unix(1, 0))
 	return nil
 }
+
+// The library asks for none of these.
+
+// LocalAddr implements net.Conn.
+func (*input) LocalAddr() net.Addr { return nil }
+
+// RemoteAddr implements net.Conn.
+func (*input) RemoteAddr() net.Addr { return nil }
+
+// SetDeadline implements net.Conn.
+func (*input) SetDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// SetReadDeadline implements net.Conn.
+func (*input) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// SetWriteDeadline implements net.Conn.
+func (*input) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
 // websocketNoStatus stands for a close frame without a code (RFC 6455, section
 // 7.1.5).
