@@ -59,13 +59,13 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	// Page scripts cannot see a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {
-		c.leaveAll()
+		c.entry.leave()
 		s.refuse(w, r, c.fault)
 		return
 	}
 	x, err := s.openWebSocket(w, r, c, query)
 	if err != nil {
-		c.leaveAll()
+		c.entry.leave()
 		s.logger.DebugContext(r.Context(), "websocket handshake failed", "error", err)
 		return
 	}
@@ -118,8 +118,8 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)
 	}
-	now := s.now()
-	ws := &webSocket{input: in, query: query, pingEvery: s.config.Limits.PingEvery}
+	now := s.moment()
+	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
@@ -139,13 +139,13 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	if err != nil {
 		_ = conn.Close()
-		c.leave = x.leave // it never was a session
+		c.entry = x.entry // it never was a session
 		return nil, fmt.Errorf("accept websocket: %w", err)
 	}
 	x.attach(conn)
 	in.line = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read
-	ws.nextPing = now.Add(ws.pingEvery)
+	ws.nextPing = now.Add(jittered(ws.pingEvery))
 	if c.principal == nil {
 		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
 	}
