@@ -28,6 +28,7 @@ type command struct {
 	Write   *writeJob   `json:"write,omitempty"`
 	Floor   *floorJob   `json:"floor,omitempty"`
 	Publish *publishJob `json:"publish,omitempty"`
+	Bridge  *bridgeJob  `json:"bridge,omitempty"`
 	Window  window      `json:"window"`
 	// Histogram asks a report to have one.
 	Histogram bool `json:"histogram,omitempty"`
@@ -42,6 +43,7 @@ type answer struct {
 	Clients *clientsReport `json:"clients,omitempty"`
 	Written *writeReport   `json:"written,omitempty"`
 	Floor   *floorReport   `json:"floor,omitempty"`
+	Bridge  *bridgeReport  `json:"bridge,omitempty"`
 }
 
 var errChild = errors.New("child process failed")

@@ -27,7 +27,7 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if len(results) == 0 {
 		return err
 	}
-	rep := report{Machine: machineFacts(ctx), Results: results}
+	rep := report{Machine: machineFacts(ctx), Results: results, Peers: o.peers != ""}
 	if o.json {
 		err = errors.Join(err, writeJSON(out, rep))
 	} else {
@@ -57,7 +57,11 @@ func listScenarios(out io.Writer) error {
 // scenarios are those that the options ask for.
 func (o options) scenarios() ([]scenario.Scenario, error) {
 	names := o.names
-	if len(names) == 0 {
+	switch {
+	case len(names) > 0:
+	case o.peers != "":
+		names = peerScenarios
+	default:
 		names = scenario.Names()
 	}
 	var all []scenario.Scenario
@@ -171,6 +175,9 @@ func (o options) runOwn(ctx context.Context, progress io.Writer) (results []resu
 	defer func() { err = errors.Join(err, kafka.Close()) }()
 	if err := warmUp(ctx, kafka, o.kafkaWarmUp); err != nil {
 		return nil, err
+	}
+	if o.peers != "" {
+		return o.runPeers(ctx, kafka, program, dir, all, progress)
 	}
 	number := 0
 	for _, s := range all {

@@ -79,6 +79,7 @@ const (
 	roleClients = "role=clients"
 	roleProduce = "role=produce"
 	roleFloor   = "role=floor"
+	roleBridge  = "role=bridge"
 )
 
 func main() {
@@ -106,6 +107,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 			return runProduce(ctx, in, out)
 		case roleFloor:
 			return runFloor(ctx, in, out)
+		case roleBridge:
+			return runBridge(ctx, in, out)
 		}
 	}
 	return runLoad(ctx, args, out, progress)

@@ -14,6 +14,7 @@ import (
 const (
 	quiet      = 3 * time.Second        // without any, all that comes has come
 	look       = 100 * time.Millisecond // between two looks
+	drainLimit = 30 * time.Second       // after that the rest is missing
 	burstLimit = 2 * time.Minute
 )
 
@@ -245,6 +246,7 @@ func (m *measurement) account(ctx context.Context, p *phase, from time.Time, wor
 	}
 	used := after.since(before)
 	p.ServerCPU, p.BesideCPU, p.ClientCPU = used.server.Seconds(), used.beside.Seconds(), used.clients.Seconds()
+	p.Meanwhile = used.deliveries
 	return nil
 }
 
@@ -261,7 +263,7 @@ func (m *measurement) burst(ctx context.Context) (phase, error) {
 		if err := m.window(ctx, counted, true); err != nil {
 			return err
 		}
-		return m.await(ctx, int64(m.Burst)*int64(m.Open))
+		return m.await(ctx, int64(m.Burst)*int64(m.Open), burstLimit)
 	})
 	if err != nil {
 		return p, err
@@ -334,7 +336,7 @@ func (m *measurement) finish(ctx context.Context, p *phase) error {
 		return nil
 	}
 	p.Expected = m.expected(written.Stored)
-	if err := m.await(ctx, p.Expected); err != nil {
+	if err := m.await(ctx, p.Expected, drainLimit); err != nil {
 		return err
 	}
 	seen, latency, err := m.clients.report(ctx, true)
@@ -370,8 +372,8 @@ func (m *measurement) expected(stored []int64) int64 {
 }
 
 // await waits until so many deliveries have come, or nothing more comes.
-func (m *measurement) await(ctx context.Context, want int64) error {
-	before, last := int64(-1), time.Now()
+func (m *measurement) await(ctx context.Context, want int64, limit time.Duration) error {
+	before, last, end := int64(-1), time.Now(), time.Now().Add(limit)
 	for {
 		got, _, err := m.clients.report(ctx, false)
 		if err != nil {
@@ -383,7 +385,7 @@ func (m *measurement) await(ctx context.Context, want int64) error {
 		if got.Deliveries > before {
 			before, last = got.Deliveries, time.Now()
 		}
-		if time.Since(last) > quiet {
+		if time.Since(last) > quiet || time.Now().After(end) {
 			return nil
 		}
 		if err := sleep(ctx, look); err != nil {

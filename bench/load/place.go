@@ -33,8 +33,12 @@ func (p place) memory(ctx context.Context) (int64, error) {
 	return p.Server.resident()
 }
 
-// usage is the processor time that has been used up to a moment.
-type usage struct{ server, beside, clients time.Duration }
+// usage is the processor time that has been used up to a moment, and the
+// deliveries that have been made by then.
+type usage struct {
+	server, beside, clients time.Duration
+	deliveries              int64
+}
 
 func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
 	var u usage
@@ -50,12 +54,13 @@ func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
 		}
 	}
 	got, _, err := clients.report(ctx, false)
+	u.deliveries = got.All + got.Published
 	u.clients = time.Duration(got.CPUSeconds * float64(time.Second))
 	return u, err
 }
 
 func (u usage) since(before usage) usage {
-	return usage{u.server - before.server, u.beside - before.beside, u.clients - before.clients}
+	return usage{u.server - before.server, u.beside - before.beside, u.clients - before.clients, u.deliveries - before.deliveries}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,8 +28,11 @@ func (p processes) cpu() (time.Duration, error) {
 		return 0, err
 	}
 	var sum time.Duration
-	for _, pid := range all {
+	for i, pid := range all {
 		used, err := cpuTime(pid)
+		if i >= len(p) && gone(err) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -48,14 +52,23 @@ func (p processes) resident() (int64, error) {
 		return readKiB(fmt.Sprintf("/proc/%d/status", all[0]), "VmRSS:")
 	}
 	var sum int64
-	for _, pid := range all {
+	for i, pid := range all {
 		n, err := readKiB(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
+		if i >= len(p) && gone(err) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
 		sum += n
 	}
 	return sum, nil
+}
+
+// gone reports whether an error of /proc says that a process has ended, which
+// descendants may at any time.
+func gone(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
 
 // tree lists the processes and all their descendants.

@@ -16,18 +16,20 @@ import (
 	"sluice/bench/stack"
 )
 
-// Markers in a Markdown file, between which the tables are put.
+// Names of the markers in a Markdown file between which tables are put.
 const (
-	markBegin = "<!-- measured: begin -->"
-	markEnd   = "<!-- measured: end -->"
+	markMeasured = "measured"
+	markPeers    = "peers"
 )
 
-var errMarkers = errors.New("no markers " + markBegin + " and " + markEnd)
+var errMarkers = errors.New("no markers")
 
 // report is a whole run.
 type report struct {
 	Machine machine  `json:"machine"`
 	Results []result `json:"results"`
+	// Peers is set where several servers were measured.
+	Peers bool `json:"peers,omitempty"`
 }
 
 // machine is what the figures depend on.
@@ -78,6 +80,11 @@ func (m machine) String() string {
 func (r report) writeMarkdown(w io.Writer) error {
 	p := printer{w: w}
 	p.printf("%s.\n\n", r.Machine)
+	if r.Peers {
+		p.peers(r.Results)
+		p.faults(r.Results)
+		return p.err
+	}
 	p.targets(r.Results)
 	p.printf("\n<details><summary>All figures</summary>\n\n")
 	p.figures(r.Results)
@@ -108,7 +115,11 @@ func (r report) intoReadme(file string) error {
 	if err := r.writeMarkdown(&tables); err != nil {
 		return err
 	}
-	changed, err := between(text, tables.Bytes())
+	mark := markMeasured
+	if r.Peers {
+		mark = markPeers
+	}
+	changed, err := between(text, mark, tables.Bytes())
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
@@ -119,11 +130,12 @@ func (r report) intoReadme(file string) error {
 }
 
 // between puts something in place of what stands between the markers.
-func between(text, tables []byte) ([]byte, error) {
-	head, rest, ok1 := bytes.Cut(text, []byte(markBegin))
-	_, tail, ok2 := bytes.Cut(rest, []byte(markEnd))
+func between(text []byte, mark string, tables []byte) ([]byte, error) {
+	begin, end := "<!-- "+mark+": begin -->", "<!-- "+mark+": end -->"
+	head, rest, ok1 := bytes.Cut(text, []byte(begin))
+	_, tail, ok2 := bytes.Cut(rest, []byte(end))
 	if !ok1 || !ok2 {
-		return nil, errMarkers
+		return nil, fmt.Errorf("%w %s and %s", errMarkers, begin, end)
 	}
-	return bytes.Join([][]byte{head, []byte(markBegin + "\n"), tables, []byte(markEnd), tail}, nil), nil
+	return bytes.Join([][]byte{head, []byte(begin + "\n"), tables, []byte(end), tail}, nil), nil
 }

@@ -25,8 +25,10 @@ type result struct {
 	Fetches float64 `json:"fetches_per_second,omitempty"`
 	// Faults counts failed handshakes, disconnects, and messages that tell of
 	// an error, by what they said.
-	Faults   map[string]int     `json:"faults,omitempty"`
-	Verdicts []scenario.Verdict `json:"verdicts,omitempty"`
+	Faults map[string]int `json:"faults,omitempty"`
+	// Unmeasured says why there are no figures.
+	Unmeasured string             `json:"unmeasured,omitempty"`
+	Verdicts   []scenario.Verdict `json:"verdicts,omitempty"`
 }
 
 // phase is what was measured over one window.
@@ -40,6 +42,9 @@ type phase struct {
 	Missing       int64   `json:"missing"`
 	Duplicated    int64   `json:"duplicated"`
 	Foreign       int64   `json:"foreign,omitempty"`
+	// Meanwhile is how many deliveries were read in the span of the processor
+	// times that follow, whenever they were made.
+	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
 	// Processor time of the server, of what feeds it, and of the clients.
 	ServerCPU   float64 `json:"server_cpu_seconds,omitempty"`
 	BesideCPU   float64 `json:"beside_cpu_seconds,omitempty"`
@@ -72,9 +77,9 @@ func (p phase) values(publishes bool) scenario.Values {
 		}
 	}
 	if p.ServerCPU > 0 {
-		v["deliveries_per_cpu_second"] = float64(p.Deliveries) / p.ServerCPU
-		if p.Deliveries > 0 {
-			v["cpu_us_per_delivery"] = p.ServerCPU * 1e6 / float64(p.Deliveries)
+		v["deliveries_per_cpu_second"] = float64(p.Meanwhile) / p.ServerCPU
+		if p.Meanwhile > 0 {
+			v["cpu_us_per_delivery"] = p.ServerCPU * 1e6 / float64(p.Meanwhile)
 		}
 		if p.Produced > 0 {
 			v["cpu_us_per_record"] = p.ServerCPU * 1e6 / float64(p.Produced)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"sluice/bench/load/scenario"
 )
@@ -118,14 +119,14 @@ func (p *printer) figure(r result, title string, f phase) {
 		return
 	}
 	perDelivery := func(seconds float64) string {
-		if f.Deliveries == 0 || seconds == 0 {
+		if f.Meanwhile == 0 || seconds == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%.2f", seconds*1e6/float64(f.Deliveries))
+		return fmt.Sprintf("%.2f", seconds*1e6/float64(f.Meanwhile))
 	}
 	perSecond := ""
 	if f.ServerCPU > 0 {
-		perSecond = scenario.Count(int(float64(f.Deliveries) / f.ServerCPU))
+		perSecond = scenario.Count(int(float64(f.Meanwhile) / f.ServerCPU))
 	}
 	p.printf(" %s | %s | %s | %s | %.2f | %s | %s | %s | %s |", scenario.Count(int(float64(f.Produced)/f.Seconds)),
 		scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), scenario.Count(int(f.Duplicated+f.Foreign)),
@@ -133,11 +134,45 @@ func (p *printer) figure(r result, title string, f phase) {
 	p.printf(" %.1f | %.1f | %.1f | %.1f | %.1f |\n", f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
 }
 
+// peers prints servers side by side.
+func (p *printer) peers(results []result) {
+	last := ""
+	for _, r := range results {
+		if r.Title != last {
+			last = r.Title
+			p.printf("\n%s:\n\n", r.Title)
+			p.printf("| server | deliveries/s | missing | server cores | server µs/delivery | bridge cores | memory a client | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
+			p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+		}
+		if r.Unmeasured != "" {
+			p.printf("| %s | not measured | | | | | | | | | | |\n", r.Server)
+			continue
+		}
+		f := r.phase
+		perDelivery := ""
+		if f.Meanwhile > 0 {
+			perDelivery = fmt.Sprintf("%.2f", f.ServerCPU*1e6/float64(f.Meanwhile))
+		}
+		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %.1f | %.1f | %.1f | %.1f | %.1f |\n", r.Server,
+			scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), f.ServerCPU/f.Seconds, perDelivery,
+			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
+	}
+	p.printf("\nTimes in ms. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
+	for _, r := range results {
+		if r.Unmeasured != "" {
+			p.printf("\n- %s, %s: not measured: %s", r.Server, r.Title, oneLine(r.Unmeasured))
+		}
+	}
+	p.printf("\n")
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // faults names what went wrong for clients.
 func (p *printer) faults(results []result) {
 	for _, r := range results {
 		for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
-			p.printf("\n- %s: %s × %s", r.Title, scenario.Count(r.Faults[fault]), fault)
+			p.printf("\n- %s, %s: %s × %s", r.Server, r.Title, scenario.Count(r.Faults[fault]), oneLine(fault))
 		}
 	}
 	p.printf("\n")

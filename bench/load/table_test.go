@@ -60,13 +60,14 @@ func TestTables(t *testing.T) {
 
 func TestTablesGoBetweenTheMarkers(t *testing.T) {
 	t.Parallel()
-	text := "before\n" + markBegin + "\nold\n" + markEnd + "\nbehind\n"
-	got, err := between([]byte(text), []byte("new\n"))
+	const begin, end = "<!-- x: begin -->", "<!-- x: end -->"
+	text := "before\n" + begin + "\nold\n" + end + "\nbehind\n"
+	got, err := between([]byte(text), "x", []byte("new\n"))
 	if want := strings.Replace(text, "old", "new", 1); err != nil || string(got) != want {
 		t.Errorf("got %q, %v", got, err)
 	}
-	for _, bad := range []string{"", markBegin, markEnd + markBegin} {
-		if _, err := between([]byte(bad), nil); !errors.Is(err, errMarkers) {
+	for _, bad := range []string{"", begin, end + begin} {
+		if _, err := between([]byte(bad), "x", nil); !errors.Is(err, errMarkers) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
