@@ -39,7 +39,10 @@
 //
 // Any server can be measured that hands values on as they are: -dialect plain
 // takes each WebSocket message or event-stream data line for a record, -path and
-// -send say how to subscribe. Package peers (bench/peers) does so with several.
+// -send say how to subscribe. -peers all measures several beside Sluice in one
+// run, each fed from the same topic by the same small bridge, which is accounted
+// for on its own. Those that are Go programs are in bench/peers, a module of its
+// own.
 //
 // # Files
 //
@@ -56,7 +59,9 @@
 //	stamp.go      the time, slot and number within a record; track.go what a client had
 //	latency.go    histograms and their summaries
 //	produce.go    the writer process; floor.go the bare fetch loop
-//	process.go    processor time and memory from /proc
+//	process.go    processor time and memory from /proc; requests.go what was sent to Kafka
+//	peers.go      other servers, and a run of them; nginx.go and pushpin.go their configuration
+//	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	table.go      tables; report.go the machine, Markdown and JSON files
 //
 // It runs on Linux only.

@@ -246,7 +246,7 @@ func (m *measurement) account(ctx context.Context, p *phase, from time.Time, wor
 	}
 	used := after.since(before)
 	p.ServerCPU, p.BesideCPU, p.ClientCPU = used.server.Seconds(), used.beside.Seconds(), used.clients.Seconds()
-	p.Meanwhile = used.deliveries
+	p.Meanwhile, p.Requests = used.deliveries, max(used.requests, 0)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice/bench/load/scenario"
 	"sluice/bench/stack"
@@ -185,6 +186,9 @@ func (r *running) ready(ctx context.Context) error {
 	return nil
 }
 
+// peerPause is between the start of a peer and its first client.
+const peerPause = 2 * time.Second
+
 // measurePeer runs a scenario against a peer, fed by a bridge.
 func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, program, dir, run string, s scenario.Scenario) (res result, err error) {
 	s.Clients = slices.Clone(s.Clients)
@@ -212,6 +216,11 @@ func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, pr
 		job.Backend = r.Backend
 	}
 	if _, err := bridge.ask(ctx, command{Do: "open", Bridge: &job}); err != nil {
+		return res, err
+	}
+	// Some of the peers need a moment until their own parts have found each
+	// other, which none of them tells.
+	if err := sleep(ctx, peerPause); err != nil {
 		return res, err
 	}
 	res, err = measure(ctx, s, place{

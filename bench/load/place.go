@@ -37,7 +37,7 @@ func (p place) memory(ctx context.Context) (int64, error) {
 // deliveries that have been made by then.
 type usage struct {
 	server, beside, clients time.Duration
-	deliveries              int64
+	deliveries, requests    int64
 }
 
 func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
@@ -47,6 +47,10 @@ func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
 		if u.server, err = p.Server.cpu(); err != nil {
 			return u, err
 		}
+	}
+	// Where this cannot be told, it is left out.
+	if u.requests, err = p.Server.requests(brokerPorts(p.Brokers)); err != nil {
+		u.requests = 0
 	}
 	if len(p.Beside) > 0 {
 		if u.beside, err = p.Beside.cpu(); err != nil {
@@ -60,7 +64,10 @@ func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
 }
 
 func (u usage) since(before usage) usage {
-	return usage{u.server - before.server, u.beside - before.beside, u.clients - before.clients, u.deliveries - before.deliveries}
+	return usage{
+		u.server - before.server, u.beside - before.beside, u.clients - before.clients,
+		u.deliveries - before.deliveries, u.requests - before.requests,
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -42,8 +42,8 @@ push_in_http_max_headers_size=10000
 push_in_http_max_body_size=1000000
 stats_spec=ipc://{{.Dir}}/run/stats
 command_spec=ipc://{{.Dir}}/run/command
-message_rate=100000000
-message_hwm=100000000
+message_rate=1000000
+message_hwm=1000000
 message_wait=5000
 `))
 

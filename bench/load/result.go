@@ -20,9 +20,6 @@ type result struct {
 	// BackSeconds is how long it took until all were subscribed again after a
 	// storm.
 	BackSeconds float64 `json:"back_seconds,omitempty"`
-	// Fetches is how many requests the server sent to Kafka a second, -1 where
-	// that is not known.
-	Fetches float64 `json:"fetches_per_second,omitempty"`
 	// Faults counts failed handshakes, disconnects, and messages that tell of
 	// an error, by what they said.
 	Faults map[string]int `json:"faults,omitempty"`
@@ -46,6 +43,8 @@ type phase struct {
 	// times that follow, whenever they were made.
 	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
 	// Processor time of the server, of what feeds it, and of the clients.
+	// Requests is how many the server sent to Kafka meanwhile.
+	Requests    int64   `json:"requests_to_kafka,omitempty"`
 	ServerCPU   float64 `json:"server_cpu_seconds,omitempty"`
 	BesideCPU   float64 `json:"beside_cpu_seconds,omitempty"`
 	ClientCPU   float64 `json:"client_cpu_seconds,omitempty"`
@@ -72,6 +71,9 @@ func (p phase) values(publishes bool) scenario.Values {
 	}
 	if p.Seconds > 0 {
 		v["deliveries_per_second"] = float64(p.Deliveries) / p.Seconds
+		if p.Requests > 0 {
+			v["requests_per_second"] = float64(p.Requests) / p.Seconds
+		}
 		if p.ServerCPU > 0 {
 			v["server_cores"] = p.ServerCPU / p.Seconds
 		}
@@ -107,9 +109,6 @@ func (r *result) values() scenario.Values {
 	}
 	if r.BackSeconds > 0 {
 		v["back_seconds"] = r.BackSeconds
-	}
-	if r.Fetches > 0 {
-		v["fetches_per_second"] = r.Fetches
 	}
 	return v
 }

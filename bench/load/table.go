@@ -35,7 +35,7 @@ var measureNames = map[string]string{
 	"rss_bytes_per_client": "memory a client",
 	"server_cores":         "processor time a second",
 	"back_seconds":         "all back after",
-	"fetches_per_second":   "fetches a second",
+	"requests_per_second":  "requests to Kafka a second",
 }
 
 func measureName(measure string) string {
@@ -98,8 +98,8 @@ func quantity(measure string, n float64, known bool) string {
 
 // figures prints all that was measured.
 func (p *printer) figures(results []result) {
-	p.printf("| scenario | clients | records/s | deliveries/s | missing | repeated | server cores | server µs/delivery | deliveries/CPU s | client µs/delivery | memory | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
-	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	p.printf("| scenario | clients | records/s | deliveries/s | missing | repeated | server cores | server µs/delivery | deliveries/CPU s | client µs/delivery | requests to Kafka/s | memory | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
+	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range results {
 		if r.Before != nil {
 			p.figure(r, r.Title+": before", *r.Before)
@@ -115,7 +115,7 @@ func (p *printer) figure(r result, title string, f phase) {
 		memory = fmt.Sprintf("%.1f KiB a client", r.BytesPerClient/1024)
 	}
 	if f.Seconds == 0 {
-		p.printf(" | | | | | | | | %s | | | | | |\n", memory)
+		p.printf(" | | | | | | | | | %s | | | | | |\n", memory)
 		return
 	}
 	perDelivery := func(seconds float64) string {
@@ -128,9 +128,9 @@ func (p *printer) figure(r result, title string, f phase) {
 	if f.ServerCPU > 0 {
 		perSecond = scenario.Count(int(float64(f.Meanwhile) / f.ServerCPU))
 	}
-	p.printf(" %s | %s | %s | %s | %.2f | %s | %s | %s | %s |", scenario.Count(int(float64(f.Produced)/f.Seconds)),
+	p.printf(" %s | %s | %s | %s | %.2f | %s | %s | %s | %.0f | %s |", scenario.Count(int(float64(f.Produced)/f.Seconds)),
 		scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), scenario.Count(int(f.Duplicated+f.Foreign)),
-		f.ServerCPU/f.Seconds, perDelivery(f.ServerCPU), perSecond, perDelivery(f.ClientCPU), memory)
+		f.ServerCPU/f.Seconds, perDelivery(f.ServerCPU), perSecond, perDelivery(f.ClientCPU), float64(f.Requests)/f.Seconds, memory)
 	p.printf(" %.1f | %.1f | %.1f | %.1f | %.1f |\n", f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
 }
 
