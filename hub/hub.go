@@ -30,6 +30,11 @@ type Config struct {
 	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions
 	// read from Kafka at once; others wait their turn. 0 for no bound.
 	ReplaysPerPrincipal, ReplaysPerInstance int
+	// LateMemory bounds what is kept of the streams' past for those who read
+	// what precedes the logs, in bytes. 0 for no bound.
+	LateMemory int
+	// LateBytesPerSecond bounds how fast that is read from Kafka. 0 for no bound.
+	LateBytesPerSecond int
 	// StartTimeout bounds how long a subscription waits for Kafka to begin.
 	StartTimeout time.Duration
 	Logger       *slog.Logger
@@ -41,7 +46,7 @@ type Hub struct {
 	config  Config
 	now     func() time.Time
 	streams map[string]*stream
-	replays *replays
+	blocks  *blocks
 	seed    maphash.Seed
 	// newestBytes is the constant of that name, but in tests.
 	newestBytes int
@@ -74,11 +79,16 @@ func New(config Config) (*Hub, error) {
 		config:  config,
 		now:     config.Now,
 		streams: make(map[string]*stream),
-		replays: newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 		seed:    maphash.MakeSeed(),
 
 		newestBytes: newestBytes,
 		started:     make(chan struct{}),
+	}
+	h.blocks = &blocks{
+		hub:    h,
+		most:   config.LateMemory,
+		budget: budget{perSecond: config.LateBytesPerSecond, now: config.Now},
+		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 	}
 	for _, s := range config.Streams {
 		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {

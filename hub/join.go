@@ -33,7 +33,7 @@ func (s *Subscription) join() {
 	s.fell = 0
 	c, i := s.log.covering(*s.own)
 	if c == nil {
-		s.late = s.hub.readLate(s)
+		s.beLate()
 		return
 	}
 	s.joined, s.index = true, c.base+uint64(i)

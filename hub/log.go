@@ -33,6 +33,7 @@ type log struct {
 	tip    atomic.Pointer[mark]
 	recent [8]atomic.Pointer[mark] // marks behind the tip, by index
 	status atomic.Pointer[Status]
+	shelf  *shelf // what precedes the log, for those who are late
 
 	// Owned by the appender.
 	last   *chunk
@@ -121,6 +122,9 @@ func (l *log) restart(start Position) {
 	l.begin(l.tip.Load().index+1, start)
 	l.notifyAll()
 }
+
+// floorPosition is where the log begins.
+func (l *log) floorPosition() Position { return l.floor().start }
 
 // cut empties the log because a partition goes on from an earlier offset under
 // a new epoch.

@@ -144,7 +144,7 @@ func (c *stormClient) round(t *testing.T, over <-chan struct{}) error {
 	var err error
 	if r.Subscription, _, err = c.hubs[c.rand.IntN(len(c.hubs))].Subscribe(t.Context(), hub.Request{
 		Stream: "orders", Keys: c.keys, Start: c.start, Replay: -1, Owner: r.bell, Shard: c.rand.IntN(2),
-		Labelled: c.rand.IntN(2) == 0,
+		Labelled: c.rand.IntN(2) == 0, Principal: stormKey(c.rand.IntN(3)),
 	}); err != nil {
 		return nil //nolint:nilerr // the cluster is away, or the topic is being made again
 	}
@@ -231,12 +231,17 @@ const stormRuns = 4
 func runStorm(t *testing.T, seed uint64, truncations bool) {
 	s := newStorm(seed, truncations)
 	var hubs []*hub.Hub
-	for _, logBytes := range []int{1, 40 << 10, 1 << 20} {
-		hubs = append(hubs, startHub(t, s.topics, func(st *hub.Stream) {
+	for _, logBytes := range []int{1, 1, 40 << 10, 1 << 20} {
+		hubs = append(hubs, startHubWith(t, s.topics, func(st *hub.Stream) {
 			st.LogBytes, st.Linger = logBytes, time.Duration(s.rand.IntN(3))*time.Millisecond
 			if truncations {
 				st.Linger = time.Hour
 			}
+		}, func(c *hub.Config) {
+			// What is shared among late readers is now plenty, now hardly anything.
+			c.LateMemory = []int{0, 1, 50 << 10, 1 << 20}[s.rand.IntN(4)]
+			c.ReplaysPerInstance, c.ReplaysPerPrincipal = s.rand.IntN(4), s.rand.IntN(3)
+			c.LateBytesPerSecond = []int{0, 100 << 20}[s.rand.IntN(2)]
 		}))
 	}
 	if truncations {
@@ -282,6 +287,13 @@ func runStorm(t *testing.T, seed uint64, truncations bool) {
 	}
 	close(over)
 	running.Wait()
+	late := uint64(0)
+	for _, h := range hubs {
+		late += h.Late().Made
+	}
+	if late == 0 {
+		t.Error("nobody was late")
+	}
 	for i, c := range clients {
 		for p, kept := range s.kept {
 			for _, r := range kept {

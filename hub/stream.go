@@ -157,7 +157,9 @@ func (r *reading) run(ctx context.Context) {
 		return
 	}
 	r.log = newLog(st.Name, at, st.hub.config.Wake, st.hub.now)
+	r.log.shelf = newShelf(st, r.log)
 	close(r.ready)
+	defer st.hub.blocks.reset(r.log.shelf, TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
 	for {
 		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Places, r)
@@ -178,6 +180,7 @@ func (r *reading) run(ctx context.Context) {
 		if at.Topic != r.log.at.Topic {
 			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
 			r.log.restart(at)
+			st.hub.blocks.reset(r.log.shelf, at.Topic)
 		}
 		r.log.setLive(true)
 	}
@@ -225,7 +228,9 @@ func (r *reading) Append(batch []*Fetched) {
 			if f.Gap.Reason == GapTruncated {
 				r.flush()
 				// The epoch of what Next passes may be a later one already.
-				r.log.cut(Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()})
+				to := Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
+				st.hub.blocks.cut(r.log.shelf, to)
+				r.log.cut(to)
 				cut := *f
 				cut.Gap = nil
 				f = &cut

@@ -116,7 +116,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 // Next.
 func (s *Subscription) Close() {
 	if s.late != nil {
-		s.late.cancel()
+		s.endLate()
 	}
 	s.log.leave(s)
 	s.stream.release()
@@ -196,7 +196,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
 	if len(beyond) == 0 {
 		return false, nil
 	}
-	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, lateRead, func(f *Fetched) {
+	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, searchRead, func(f *Fetched) {
 		if f.Gap == nil || f.Gap.Reason != GapTruncated {
 			return
 		}
