@@ -49,7 +49,12 @@ type fetchPart struct {
 // starts it.
 func (c *blocks) newFetch(s *shelf, wants []want, t *turn) *lateFetch {
 	t.holders++
-	each := max(lateRead/len(wants), latePartRead)
+	each := lateRead / len(wants)
+	if c.most > 0 {
+		// One who reads all partitions, and ahead, is to find what he has had read.
+		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
+	}
+	each = max(each, latePartRead)
 	f := &lateFetch{shelf: s, topic: s.topic, turn: t, bytes: each * len(wants)}
 	events := int64(max(1, each/s.eventBytes()))
 	span := int64(1)
@@ -93,16 +98,9 @@ func (s *shelf) eventBytes() int {
 func (f *lateFetch) run() {
 	c, ctx := f.shelf.stream.hub.blocks, f.shelf.stream.hub.running()
 	retry := newBackoff()
-	for {
-		if !c.budget.wait(ctx, f.bytes) {
-			break
-		}
-		read := f.read(ctx)
-		c.budget.settle(f.bytes, read)
-		if f.moved() || c.abandoned(f) {
-			break
-		}
-		if !retry.wait(ctx) {
+	for c.budget.wait(ctx, f.bytes) {
+		c.budget.settle(f.bytes, f.read(ctx))
+		if f.moved() || c.abandoned(f) || !retry.wait(ctx) {
 			break
 		}
 	}
