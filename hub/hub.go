@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,7 +48,9 @@ type Hub struct {
 	now     func() time.Time
 	streams map[string]*stream
 	blocks  *blocks
-	seed    maphash.Seed
+	// conflated is how many keys conflating subscriptions remember.
+	conflated atomic.Int64
+	seed      maphash.Seed
 	// newestBytes is the constant of that name, but in tests.
 	newestBytes int
 
@@ -91,8 +94,8 @@ func New(config Config) (*Hub, error) {
 		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 	}
 	for _, s := range config.Streams {
-		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {
-			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required", s.Name)
+		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid() {
+			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)
 		}
 		if h.streams[s.Name] != nil {
 			return nil, fmt.Errorf("new hub: stream %q is there twice", s.Name)
@@ -210,6 +213,10 @@ type StreamInfo struct {
 	LogBytes             int
 	Subscribers          int
 	Records, Bytes, Gaps uint64
+	// Slow is how many subscriptions fell below the floor of the log that had
+	// been live, Told how many gaps subscribers were told of, by reason.
+	Slow uint64
+	Told map[GapReason]uint64
 }
 
 // Streams lists the streams, by name.
@@ -257,6 +264,11 @@ func (st *stream) info() StreamInfo {
 		Records:     st.records.Load(),
 		Bytes:       st.bytes.Load(),
 		Gaps:        st.gaps.Load(),
+		Slow:        st.slow.Load(),
+		Told:        make(map[GapReason]uint64, len(gapReasons)-1),
+	}
+	for code, reason := range gapReasons[1:] {
+		info.Told[reason] = st.told[code+1].Load()
 	}
 	if topic := st.topic.Load(); topic != nil {
 		info.Partitions = topic.Partitions

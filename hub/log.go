@@ -33,7 +33,9 @@ type log struct {
 	tip    atomic.Pointer[mark]
 	recent [8]atomic.Pointer[mark] // marks behind the tip, by index
 	status atomic.Pointer[Status]
-	shelf  *shelf // what precedes the log, for those who are late
+	// emptied is the index at which the log was made empty last, 0 for never.
+	emptied atomic.Uint64
+	shelf   *shelf // what precedes the log, for those who are late
 
 	// Owned by the appender.
 	last   *chunk
@@ -119,7 +121,9 @@ func (l *log) begin(index uint64, start Position) {
 // restart empties the log, whose entries have become void, and goes on from
 // another position. Everybody is below the floor then and compares positions.
 func (l *log) restart(start Position) {
-	l.begin(l.tip.Load().index+1, start)
+	index := l.tip.Load().index + 1
+	l.emptied.Store(index)
+	l.begin(index, start)
 	l.notifyAll()
 }
 

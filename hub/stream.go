@@ -25,6 +25,9 @@ type Stream struct {
 	LogBytes int
 	// RecordBytes bounds an event; a larger one is told as a gap. 0 for none.
 	RecordBytes int
+	// Slow is what a subscription gets that was live and has fallen below the
+	// floor of the log.
+	Slow SlowPolicy
 	// Backfill is how far back the log is filled when the stream starts.
 	Backfill time.Duration
 }
@@ -37,6 +40,8 @@ type stream struct {
 	logger  *slog.Logger
 
 	records, bytes, gaps atomic.Uint64 // read since the start
+	slow                 atomic.Uint64 // subscriptions that have fallen behind
+	told                 [len(gapReasons)]atomic.Uint64
 	topic                atomic.Pointer[Topic]
 	horizons             horizons
 

@@ -107,7 +107,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	tip := l.tip.Load()
 	s.target = tip.index
 	if s.own == nil && s.at == nil {
-		s.at, s.index, s.joined = tip, tip.index, true
+		s.at, s.index, s.joined, s.live = tip, tip.index, true, true
 	}
 	return s, begun, nil
 }
@@ -117,6 +117,9 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 func (s *Subscription) Close() {
 	if s.late != nil {
 		s.endLate()
+	}
+	if s.conflation != nil {
+		s.endConflation()
 	}
 	s.log.leave(s)
 	s.stream.release()
