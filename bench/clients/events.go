@@ -1,4 +1,4 @@
-package e2e_test
+package clients
 
 import (
 	"bufio"
@@ -15,57 +15,66 @@ import (
 	"time"
 )
 
-// sseEvent is an event as an EventSource would dispatch it. Its data is valid
+// Event is an event as an EventSource would dispatch it. Its data is valid
 // until the next one is read.
-type sseEvent struct {
-	name  string
-	data  []byte
-	id    string // the last event id once it is dispatched
-	newID bool   // whether this event brought it
+type Event struct {
+	Name  string
+	Data  []byte
+	ID    string // the last event id once it is dispatched
+	NewID bool   // whether this event brought it
 }
 
-// sseStream reads server-sent events by the rules of the HTML standard (section
+// Events reads server-sent events by the rules of the HTML standard (section
 // 9.2.6), from a plain HTTP/1.1 connection of its own.
-type sseStream struct {
+type Events struct {
 	conn   net.Conn
+	stop   func() bool
 	lines  *bufio.Reader
 	lastID string
-	retry  time.Duration
-	data   []byte
+	// Retry is how long the server wants a client to wait.
+	Retry time.Duration
+	data  []byte
 }
 
-// statusError is an answer other than 200.
-type statusError struct {
-	status int
-	body   string
+// StatusError is an answer other than 200.
+type StatusError struct {
+	Status int
+	Body   string
 }
 
-func (e *statusError) Error() string { return fmt.Sprintf("answered %d: %s", e.status, e.body) }
+func (e *StatusError) Error() string { return fmt.Sprintf("answered %d: %s", e.Status, e.Body) }
 
-type sseRequest struct {
-	addr     string
-	stream   string
-	query    url.Values
-	token    string
-	lastID   string
-	cutAfter int64
+// EventsRequest says what stream is asked for, and how.
+type EventsRequest struct {
+	Addr   string
+	Stream string
+	Query  url.Values
+	Token  string
+	LastID string
+	Wire   Wire
+	// Lines asks for NDJSON.
+	Lines bool
 }
 
-// openSSE asks for a stream of events.
-func openSSE(ctx context.Context, r sseRequest) (*sseStream, error) {
-	conn, err := dial(ctx, r.addr, r.cutAfter)
+// OpenEvents asks for a stream of events. It ends with the context, or Close.
+func OpenEvents(ctx context.Context, r EventsRequest) (*Events, error) {
+	conn, err := dial(ctx, r.Addr, r.Wire)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	stream, err := func() (*sseStream, error) {
+	accept := "text/event-stream"
+	if r.Lines {
+		accept = "application/x-ndjson"
+	}
+	stream, err := func() (*Events, error) {
 		var request strings.Builder
-		fmt.Fprintf(&request, "GET /v1/streams/%s/events?%s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n", r.stream, r.query.Encode(), r.addr)
-		if r.token != "" {
-			fmt.Fprintf(&request, "Authorization: Bearer %s\r\n", r.token)
+		fmt.Fprintf(&request, "GET /v1/streams/%s/events?%s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n", r.Stream, r.Query.Encode(), r.Addr, accept)
+		if r.Token != "" {
+			fmt.Fprintf(&request, "Authorization: Bearer %s\r\n", r.Token)
 		}
-		if r.lastID != "" {
-			fmt.Fprintf(&request, "Last-Event-ID: %s\r\n", r.lastID)
+		if r.LastID != "" {
+			fmt.Fprintf(&request, "Last-Event-ID: %s\r\n", r.LastID)
 		}
 		request.WriteString("\r\n")
 		if _, err := io.WriteString(conn, request.String()); err != nil {
@@ -78,12 +87,12 @@ func openSSE(ctx context.Context, r sseRequest) (*sseStream, error) {
 		}
 		if response.StatusCode != http.StatusOK {
 			body, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-			return nil, &statusError{response.StatusCode, string(body)}
+			return nil, &StatusError{response.StatusCode, string(body)}
 		}
-		if kind := response.Header.Get("Content-Type"); kind != "text/event-stream" {
+		if kind := response.Header.Get("Content-Type"); kind != accept {
 			return nil, fmt.Errorf("the content type is %q", kind)
 		}
-		return &sseStream{conn: conn, lines: bufio.NewReaderSize(response.Body, 128<<10), lastID: r.lastID}, nil
+		return &Events{conn: conn, stop: stop, lines: bufio.NewReaderSize(response.Body, 128<<10), lastID: r.LastID}, nil
 	}()
 	if err != nil {
 		stop()
@@ -93,12 +102,29 @@ func openSSE(ctx context.Context, r sseRequest) (*sseStream, error) {
 	return stream, nil
 }
 
-func (s *sseStream) close() { _ = s.conn.Close() }
+// Close ends the stream, with its connection.
+func (s *Events) Close() {
+	s.stop()
+	_ = s.conn.Close()
+}
 
-// next reads up to the next event that is dispatched. An event that the stream
+// NextLine reads up to the end of the next line, which is valid until the next
+// one is read.
+func (s *Events) NextLine() ([]byte, error) {
+	line, err := s.lines.ReadSlice('\n')
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	return bytes.TrimSuffix(line, []byte("\n")), nil
+}
+
+// Next reads up to the next event that is dispatched. An event that the stream
 // ends in the middle of is not dispatched, and its id does not count.
-func (s *sseStream) next() (sseEvent, error) {
-	event := sseEvent{id: s.lastID}
+func (s *Events) Next() (Event, error) {
+	event := Event{ID: s.lastID}
 	s.data = s.data[:0]
 	hasData := false
 	for {
@@ -107,16 +133,16 @@ func (s *sseStream) next() (sseEvent, error) {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return sseEvent{}, err
+			return Event{}, err
 		}
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		if len(line) == 0 {
-			s.lastID = event.id
+			s.lastID = event.ID
 			if !hasData {
-				event = sseEvent{id: s.lastID}
+				event = Event{ID: s.lastID}
 				continue
 			}
-			event.data = s.data[:len(s.data)-1]
+			event.Data = s.data[:len(s.data)-1]
 			return event, nil
 		}
 		field, value, _ := bytes.Cut(line, []byte(":"))
@@ -126,14 +152,14 @@ func (s *sseStream) next() (sseEvent, error) {
 			hasData = true
 			s.data = append(append(s.data, value...), '\n')
 		case "event":
-			event.name = string(value)
+			event.Name = string(value)
 		case "id":
 			if bytes.IndexByte(value, 0) < 0 {
-				event.id, event.newID = string(value), true
+				event.ID, event.NewID = string(value), true
 			}
 		case "retry":
 			if ms, err := strconv.Atoi(string(value)); err == nil {
-				s.retry = time.Duration(ms) * time.Millisecond
+				s.Retry = time.Duration(ms) * time.Millisecond
 			}
 		}
 	}

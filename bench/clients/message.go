@@ -1,4 +1,4 @@
-package e2e_test
+package clients
 
 import (
 	"unsafe"
@@ -8,67 +8,71 @@ import (
 	"sluice/bench/check"
 )
 
-// message is what the server sends, read in one pass. Its texts are valid as
+// Message is what the server sends, read in one pass. Its texts are valid as
 // long as the bytes that it was read from.
-type message struct {
-	kind      string
-	id        string
-	stream    string
-	partition int32
-	offset    int64
-	key       []byte
-	data      string
-	cursor    string
-	code      string
-	reason    string
-	from, to  int64
-	live      bool
-	retryable bool
+type Message struct {
+	Kind      string
+	ID        string
+	Stream    string
+	Partition int32
+	Offset    int64
+	Key       []byte
+	Data      string
+	Cursor    string
+	Code      string
+	Reason    string
+	From, To  int64
+	Live      bool
+	Start     string
+	Retryable bool
 }
 
-func parse(text []byte) (message, bool) {
-	var m message
+// Parse reads a message, without copying. False is for what is none.
+func Parse(text []byte) (Message, bool) {
+	var m Message
 	// Two hundred subscribers parse millions of events: no copies.
 	all := gjson.Parse(unsafe.String(unsafe.SliceData(text), len(text)))
 	all.ForEach(func(name, value gjson.Result) bool {
 		switch name.Str {
 		case "type":
-			m.kind = value.Str
+			m.Kind = value.Str
 		case "id":
-			m.id = value.Str
+			m.ID = value.Str
 		case "stream":
-			m.stream = value.Str
+			m.Stream = value.Str
 		case "partition":
-			m.partition = int32(value.Int())
+			m.Partition = int32(value.Int())
 		case "offset":
-			m.offset = value.Int()
+			m.Offset = value.Int()
 		case "key":
 			if value.Type == gjson.String {
-				m.key = []byte(value.Str)
+				m.Key = []byte(value.Str)
 			}
 		case "data":
-			m.data = value.Raw
+			m.Data = value.Raw
 		case "cursor":
-			m.cursor = value.Str
+			m.Cursor = value.Str
 		case "code":
-			m.code = value.Str
+			m.Code = value.Str
 		case "reason":
-			m.reason = value.Str
+			m.Reason = value.Str
 		case "from":
-			m.from = value.Int()
+			m.From = value.Int()
 		case "to":
-			m.to = value.Int()
+			m.To = value.Int()
+		case "start":
+			m.Start = value.Str
 		case "live":
-			m.live = value.Bool()
+			m.Live = value.Bool()
 		case "retryable":
-			m.retryable = value.Bool()
+			m.Retryable = value.Bool()
 		}
 		return true
 	})
-	return m, all.IsObject() && m.kind != ""
+	return m, all.IsObject() && m.Kind != ""
 }
 
-// entry is an event's record in short.
-func (m *message) entry() check.Entry {
-	return check.Entry{Offset: m.offset, Sum: check.Sum(m.key, unsafe.Slice(unsafe.StringData(m.data), len(m.data)))}
+// Entry is an event's record in short.
+func (m *Message) Entry() check.Entry {
+	return check.Entry{Offset: m.Offset, Sum: check.Sum(m.Key, unsafe.Slice(unsafe.StringData(m.Data), len(m.Data)))}
 }

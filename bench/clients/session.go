@@ -1,4 +1,4 @@
-package e2e_test
+package clients
 
 import (
 	"context"
@@ -11,28 +11,30 @@ import (
 	"github.com/coder/websocket"
 )
 
-// wsSession is one WebSocket connection.
-type wsSession struct {
-	conn *websocket.Conn
+// Session is one WebSocket connection.
+type Session struct {
+	// Conn is what it speaks through.
+	Conn *websocket.Conn
 	buf  []byte
 }
 
-type wsRequest struct {
-	addr     string
-	token    string
-	cutAfter int64
-	// inMessage sends the token in the first message, not in the handshake.
-	inMessage bool
+// SessionRequest says where to connect to, and how.
+type SessionRequest struct {
+	Addr  string
+	Token string
+	Wire  Wire
+	// InMessage sends the token in the first message, not in the handshake.
+	InMessage bool
 }
 
-// openWS connects and authenticates.
-func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
+// OpenSession connects and authenticates.
+func OpenSession(ctx context.Context, r SessionRequest) (*Session, error) {
 	var raw net.Conn
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			var err error
-			raw, err = dial(ctx, addr, r.cutAfter)
+			raw, err = dial(ctx, addr, r.Wire)
 			return raw, err
 		},
 	}
@@ -41,44 +43,48 @@ func openWS(ctx context.Context, r wsRequest) (*wsSession, error) {
 		HTTPHeader:   http.Header{},
 		Subprotocols: []string{"sluice.v1.json"},
 	}
-	if r.token != "" && !r.inMessage {
-		opts.HTTPHeader.Set("Authorization", "Bearer "+r.token)
+	if r.Token != "" && !r.InMessage {
+		opts.HTTPHeader.Set("Authorization", "Bearer "+r.Token)
 	}
-	conn, response, err := websocket.Dial(ctx, "ws://"+r.addr+"/v1/ws", opts) //nolint:bodyclose // websocket.Dial says that it need not be
+	conn, response, err := websocket.Dial(ctx, "ws://"+r.Addr+"/v1/ws", opts) //nolint:bodyclose // websocket.Dial says that it need not be
 	if err != nil {
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
-			return nil, &statusError{response.StatusCode, err.Error()}
+			// Of the body it keeps the first kilobyte.
+			body, _ := io.ReadAll(response.Body)
+			return nil, &StatusError{response.StatusCode, string(body)}
 		}
 		return nil, orCut(raw, err)
 	}
 	conn.SetReadLimit(4 << 20)
-	s := &wsSession{conn: conn}
+	s := &Session{Conn: conn}
 	if got := conn.Subprotocol(); got != "sluice.v1.json" {
-		s.close()
+		s.Close()
 		return nil, fmt.Errorf("the subprotocol is %q", got)
 	}
-	if r.inMessage {
-		if err := s.send(ctx, map[string]any{"type": "auth", "id": "0", "token": r.token}); err != nil {
-			s.close()
+	if r.InMessage {
+		if err := s.Send(ctx, map[string]any{"type": "auth", "id": "0", "token": r.Token}); err != nil {
+			s.Close()
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func (s *wsSession) close() { _ = s.conn.CloseNow() }
+// Close breaks the connection off.
+func (s *Session) Close() { _ = s.Conn.CloseNow() }
 
-func (s *wsSession) send(ctx context.Context, message any) error {
+// Send sends a message.
+func (s *Session) Send(ctx context.Context, message any) error {
 	text, err := json.Marshal(message)
 	if err != nil {
 		return err
 	}
-	return s.conn.Write(ctx, websocket.MessageText, text)
+	return s.Conn.Write(ctx, websocket.MessageText, text)
 }
 
-// next reads a message, which is valid until the next one is read.
-func (s *wsSession) next(ctx context.Context) ([]byte, error) {
-	kind, reader, err := s.conn.Reader(ctx)
+// Next reads a message, which is valid until the next one is read.
+func (s *Session) Next(ctx context.Context) ([]byte, error) {
+	kind, reader, err := s.Conn.Reader(ctx)
 	if err != nil {
 		return nil, err
 	}

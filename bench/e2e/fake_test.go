@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 )
 
 // fake speaks as much of the protocol as a subscriber needs, from a log in
@@ -47,7 +48,7 @@ func newFake(partitions, records int) *fake {
 	for n := range records + partitions {
 		event := fakeEvent{int32(n % partitions), int64(n/partitions) * 2, fmt.Sprint("key", n)}
 		if n >= records {
-			event.key = endKey
+			event.key = clients.EndKey
 		}
 		f.events = append(f.events, event)
 		_ = f.log.Add(event.partition, check.Entry{Offset: event.offset, Sum: check.Sum([]byte(event.key), []byte(event.value()))})
@@ -210,14 +211,14 @@ func TestSubscribersSeeFaults(t *testing.T) {
 			f.cursor = func(p check.Position) check.Position { p[1] = max(0, p[1]-4); return p }
 		}, check.Duplicate},
 	} {
-		for _, over := range []transport{overSSE, overWS} {
-			for _, by := range []resume{byCursor, bySeen, byName} {
+		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS} {
+			for _, by := range []clients.Resume{clients.ByCursor, clients.BySeen, clients.ByName} {
 				switch {
-				case over == overSSE && by == byName:
+				case over == clients.OverSSE && by == clients.ByName:
 					continue // names are moved over WebSocket only
-				case by == bySeen && (c.want == check.Duplicate || c.want == check.CursorAhead):
+				case by == clients.BySeen && (c.want == check.Duplicate || c.want == check.CursorAhead):
 					continue // what was seen outweighs the cursor
-				case by == byName && c.want == check.Duplicate:
+				case by == clients.ByName && c.want == check.Duplicate:
 					continue // answers to acks come late, so anything is allowed
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s", name, over, by), func(t *testing.T) {
@@ -228,15 +229,15 @@ func TestSubscribersSeeFaults(t *testing.T) {
 					defer web.Close()
 					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 					defer cancel()
-					s := newSubscriber(name, over, by, "fake", partitions)
-					s.instances = []*instance{{addr: web.Listener.Addr().String()}}
-					s.cutEvery = 25_000
-					if err := s.run(ctx); err != nil {
+					s := clients.NewSubscriber(name, over, by, "fake", partitions)
+					s.Addrs = []string{web.Listener.Addr().String()}
+					s.CutEvery = 25_000
+					if err := s.Run(ctx); err != nil {
 						t.Fatal(err)
 					}
-					report := check.Subscribers(f.log, []*check.Journal{&s.journal})
-					if c.want == "" && (report.Err() != nil || len(s.remarks) > 0) {
-						t.Errorf("faults are seen where there are none: %v %q", report.Err(), s.remarks)
+					report := check.Subscribers(f.log, []*check.Journal{&s.Journal})
+					if c.want == "" && (report.Err() != nil || len(s.Remarks) > 0) {
+						t.Errorf("faults are seen where there are none: %v %q", report.Err(), s.Remarks)
 					}
 					if c.want != "" && report.Faults[c.want] == 0 {
 						t.Errorf("%q is not seen among %v", c.want, report.Faults)
