@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -66,7 +65,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 	if fault != nil {
 		return nil, fault
 	}
-	x := s.newSession(k, nil, c)
+	x := s.newSession(k, c)
 	x.heartbeat = s.keepAlive(query.Heartbeat)
 	x.expiry = c.principal.ExpiresAt()
 	for i, stream := range query.Streams {
@@ -135,15 +134,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			raw.WriteString("\r\n")
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
-			x.out = newOutlet(conn)
+			x.attach(conn)
 			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
-			s.tasks.Go(func() {
-				// Nothing is to come: this ends when the connection does.
-				awaitEnd(conn)
-				x.out.abort()
-				x.post(func(x *session, _ *scratch) { x.end() })
-				<-x.ended
-			})
+			s.tasks.Go(x.listen)
 			return
 		}
 	}
@@ -156,17 +149,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	case <-x.ended:
 	}
 	<-x.ended
-}
-
-// awaitEnd reads until a connection ends, on which nothing is to come. Unlike
-// io.Copy it keeps no large buffer while it waits.
-func awaitEnd(r io.Reader) {
-	var nothing [16]byte
-	for {
-		if _, err := r.Read(nothing[:]); err != nil {
-			return
-		}
-	}
 }
 
 func setEventHeaders(h http.Header, k kind) {

@@ -25,7 +25,7 @@ const socketBuffer = 256
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
 	header http.Header
-	conn   *socketConn
+	input  *input
 	head   bytes.Buffer
 }
 
@@ -40,8 +40,8 @@ func (w *hijackWriter) WriteHeader(status int) {
 func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return w.conn, bufio.NewReadWriter(
-		bufio.NewReaderSize(w.conn, socketBuffer), bufio.NewWriterSize(w.conn, socketBuffer)), nil
+	w.input.frames = bufio.NewReaderSize(w.input, socketBuffer)
+	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, socketBuffer)), nil
 }
 
 // handleWebSocket serves GET /v1/ws.
@@ -70,7 +70,7 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault = c.fault
-	s.tasks.Go(func() { x.read(fault) })
+	s.tasks.Go(func() { x.open(fault) })
 }
 
 // checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
@@ -113,19 +113,19 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	_ = conn.SetDeadline(time.Time{})
 	s.tuneSocket(conn)
-	socket := &socketConn{Conn: conn, budget: -1}
+	in := &input{budget: -1}
 	if n := buffered.Reader.Buffered(); n > 0 {
 		early, _ := buffered.Peek(n)
-		socket.early = bytes.Clone(early)
+		in.early = bytes.Clone(early)
 	}
 	now := s.now()
-	ws := &webSocket{socket: socket, query: query, pingEvery: s.config.Limits.PingEvery}
+	ws := &webSocket{input: in, query: query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
-	x := s.newSession(kindWebSocket, newOutlet(conn), c)
+	x := s.newSession(kindWebSocket, c)
 	x.ws = ws
-	hijacked := &hijackWriter{header: make(http.Header), conn: socket}
+	hijacked := &hijackWriter{header: make(http.Header), input: in}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol},
 		// Origins are checked before, exactly.
@@ -142,6 +142,8 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		c.leave = x.leave // it never was a session
 		return nil, fmt.Errorf("accept websocket: %w", err)
 	}
+	x.attach(conn)
+	in.line = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read
 	ws.nextPing = now.Add(ws.pingEvery)
 	if c.principal == nil {

@@ -18,6 +18,7 @@ const (
 	queued
 	running
 	again
+	stalled
 )
 
 // stepResult is what a step of a session ended with.
@@ -62,6 +63,8 @@ type session struct {
 	kind    kind
 	format  hub.Format
 	out     outlet
+	conn    line    // nil where it is the HTTP server's
+	socket  *socket // the same, where it is one
 	address string
 	ended   chan struct{} // closed when the executor is done with it
 
@@ -79,8 +82,10 @@ type session struct {
 
 	// Owned by the executor.
 	subs      []*subscription
-	pending   []byte // what the socket did not take
-	closing   bool   // the last bytes are on their way
+	pending   []byte    // what the socket did not take
+	stuckAt   time.Time // when it last took something of that
+	stuckFrom time.Time // when it began not to take all
+	closing   bool      // the last bytes are on their way
 	closed    bool
 	turn      int // which subscription is first
 	expiry    time.Time
@@ -142,12 +147,26 @@ func (s *session) Pump() {
 	}
 }
 
+// resume has a stalled session go on.
+func (s *session) resume() {
+	if s.state.CompareAndSwap(stalled, queued) {
+		s.worker.enqueue(s)
+	}
+}
+
 // post has the executor run a command.
 func (s *session) post(c command) {
 	s.mu.Lock()
 	s.inbox = append(s.inbox, c)
 	s.mu.Unlock()
 	s.Pump()
+}
+
+// breakOff ends the session without a word.
+func (s *session) breakOff() {
+	s.out.abort()
+	s.post(func(s *session, _ *scratch) { s.end() })
+	s.resume()
 }
 
 // fullInbox is how many commands keep the reader from taking more from the
@@ -188,6 +207,11 @@ func (s *session) step(sc *scratch) stepResult {
 	sc.now = s.server.now()
 	sc.hasID = true
 
+	if len(s.pending) > 0 {
+		if done := s.retry(sc); done != stepIdle {
+			return done
+		}
+	}
 	s.obey(sc)
 	if s.closed {
 		return stepClosed
@@ -323,7 +347,7 @@ func (s *session) end() {
 		return
 	}
 	s.closed = true
-	s.over.Store(true)
+	s.stopReading()
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}

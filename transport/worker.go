@@ -132,8 +132,15 @@ func (w *worker) step(s *session) {
 	for {
 		switch s.safeStep(&w.scratch) {
 		case stepBlocked:
-			// It goes on elsewhere, and stays running until it is through.
-			s.server.tasks.Go(s.drain)
+			if s.socket == nil {
+				// It goes on elsewhere, and stays running until it is through.
+				s.server.tasks.Go(s.drain)
+				return
+			}
+			s.state.Store(stalled)
+			if !s.socket.stall() {
+				s.resume()
+			}
 			return
 		case stepMore:
 			// Others first.
@@ -175,6 +182,7 @@ func (w *worker) lookAtClock() {
 	}
 	w.mu.Unlock()
 	for _, s := range due {
+		s.resume()
 		s.Pump()
 	}
 }

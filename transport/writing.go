@@ -33,7 +33,8 @@ func (s *session) flush(sc *scratch) stepResult {
 			return stepClosed
 		}
 		if n < size {
-			s.keep(bufs, n, size)
+			s.keep(bufs, n, size, sc.now)
+			s.scheduleRetry()
 			return stepBlocked
 		}
 	}
@@ -45,7 +46,8 @@ func (s *session) flush(sc *scratch) stepResult {
 }
 
 // keep remembers what is left to be written.
-func (s *session) keep(bufs [][]byte, n, size int) {
+func (s *session) keep(bufs [][]byte, n, size int, now time.Time) {
+	s.stuckFrom, s.stuckAt = now, now
 	s.pending = make([]byte, 0, size-n)
 	for _, b := range bufs {
 		if n >= len(b) {
@@ -57,8 +59,51 @@ func (s *session) keep(bufs [][]byte, n, size int) {
 	}
 }
 
+// retry writes what is pending on a socket, as far as it takes it. One that has
+// taken nothing for too long is cut off.
+func (s *session) retry(sc *scratch) stepResult {
+	sc.first[0] = s.pending
+	n, err := s.out.try(sc.first[:])
+	s.server.metrics.bytes(s.kind, n)
+	if n > 0 {
+		s.stuckAt = sc.now
+		s.heard.Store(sc.now.UnixNano())
+	}
+	if s.pending = s.pending[n:]; len(s.pending) > 0 {
+		if err == nil && !sc.now.Before(s.giveUpAt()) {
+			err = errNoProgress
+		}
+		if err == nil {
+			s.scheduleRetry()
+			return stepBlocked
+		}
+		s.server.noteCutOff(err, s.address)
+		s.out.abort()
+		s.end()
+		return stepClosed
+	}
+	s.pending = nil
+	if s.closing {
+		s.finish()
+		return stepClosed
+	}
+	return stepIdle
+}
+
+// giveUpAt is when a client that has taken no more until then is cut off.
+func (s *session) giveUpAt() time.Time {
+	by := s.stuckAt.Add(s.server.config.Limits.WriteProgress)
+	if last := s.lastMoment(); !last.IsZero() && last.Before(by) {
+		return last
+	}
+	return by
+}
+
+func (s *session) scheduleRetry() { s.due.Store(s.giveUpAt().UnixNano()) }
+
 // drain runs the session in a goroutine of its own, which may wait for the
-// socket, until it has nothing left.
+// connection, until it has nothing left. It is for connections that cannot be
+// written to without waiting.
 func (s *session) drain() {
 	sc, ok := scratches.Get().(*scratch)
 	if !ok {
@@ -104,7 +149,7 @@ const expiryGrace = 3 * time.Second
 // a token or a close.
 func (s *session) lastMoment() time.Time {
 	if s.closing {
-		return time.Now().Add(s.server.config.Limits.WriteProgress)
+		return s.stuckFrom.Add(s.server.config.Limits.WriteProgress)
 	}
 	if s.expiry.IsZero() {
 		return time.Time{}
@@ -118,7 +163,7 @@ const finishWait = 2 * time.Second
 // finish ends a session whose last bytes have been written.
 func (s *session) finish() {
 	if s.ws != nil {
-		s.ws.socket.readLast(time.Now().Add(finishWait))
+		s.ws.input.readLast(time.Now().Add(finishWait))
 	}
 	s.out.finish(finishWait)
 	s.end()
