@@ -24,6 +24,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -34,6 +35,7 @@ func main() {
 	flag.Uint64Var(&c.seed, "seed", 0, "what decides what strikes when; 0 draws one")
 	flag.IntVar(&c.clients, "clients", 200, "subscribers")
 	flag.IntVar(&c.rate, "rate", 300, "records a second")
+	flag.StringVar(&c.logs, "logs", filepath.Join(os.TempDir(), "sluice-chaos"), "where the servers' logs are kept if something is wrong")
 	dry := flag.Bool("plan", false, "only print what is to strike when")
 	flag.Parse()
 	if c.seed == 0 {

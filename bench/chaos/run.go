@@ -17,6 +17,9 @@ type config struct {
 	clients int
 	rate    int // records a second
 	say     func(format string, args ...any)
+	// logs is the folder that the servers' logs are kept in where something
+	// is wrong; empty for none.
+	logs string
 }
 
 // drainWithin bounds how long subscribers may take, once all is mended, until
@@ -36,7 +39,13 @@ func run(ctx context.Context, c config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stage.Close()) }()
+	defer func() {
+		if err != nil && c.logs != "" {
+			err = errors.Join(err, stage.keepLogs(c.logs))
+			c.say("logs are kept in %s", c.logs)
+		}
+		err = errors.Join(err, stage.Close())
+	}()
 
 	s := &storm{stage: stage, say: c.say, struck: make(map[string]int)}
 	s.crowd = gather(c.clients, c.seed, stage.balancer.Addr, s.forgotten.Load)
@@ -45,7 +54,7 @@ func run(ctx context.Context, c config) (err error) {
 	s.crowd.run(subscribed)
 	s.writers = write(ctx, c.rate, stage.Bootstrap(), stage.balancer.Addr)
 	s.began = time.Now()
-	errRage := s.rage(ctx, plan(c.seed, c.whole))
+	errRage := s.rage(ctx, plan(c.seed, c.whole), c.whole)
 	wait(ctx, time.Until(s.began.Add(c.whole)))
 	c.say("%6.1fs  all is mended; what was written drains", time.Since(s.began).Seconds())
 

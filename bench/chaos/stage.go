@@ -56,6 +56,8 @@ type instance struct {
 func raise(ctx context.Context) (_ *stage, err error) {
 	servers, err := stack.Start(ctx, stack.Options{
 		Brokers: brokers, Redis: stack.RedisOptions{Mode: stack.RedisSingle}, Packages: []string{"haproxy"},
+		// A broker that came back leads again before long, and can be struck.
+		BrokerConfig: map[string]string{"leader.imbalance.check.interval.seconds": "2", "leader.imbalance.per.broker.percentage": "1"},
 	})
 	if err != nil {
 		return nil, err
@@ -166,6 +168,29 @@ func (s *stage) Close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(append(errs, s.Stack.Close())...)
+}
+
+// keepLogs copies the servers' logs to a folder.
+func (s *stage) keepLogs(to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return fmt.Errorf("keep logs: %w", err)
+	}
+	for _, pattern := range []string{filepath.Join(s.Dir, "*.log"), filepath.Join(s.dir, "*.log")} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return fmt.Errorf("keep logs: %w", err)
+		}
+		for _, file := range files {
+			log, err := os.ReadFile(file)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(to, filepath.Base(file)), log, 0o600)
+			}
+			if err != nil {
+				return fmt.Errorf("keep logs: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // complaints finds panics and races in the log of all its runs.

@@ -34,8 +34,8 @@ type storm struct {
 	missed []string
 }
 
-// rage runs the whole plan, each lane by itself, and returns once all is mended.
-func (s *storm) rage(ctx context.Context, faults []fault) error {
+// rage runs a plan, each lane by itself, and returns once all is mended.
+func (s *storm) rage(ctx context.Context, faults []fault, whole time.Duration) error {
 	byLane := make(map[lane][]fault)
 	for _, f := range faults {
 		byLane[f.lane] = append(byLane[f.lane], f)
@@ -45,7 +45,8 @@ func (s *storm) rage(ctx context.Context, faults []fault) error {
 	for n, d := range decks {
 		all.Go(func() {
 			for _, f := range byLane[d.lane] {
-				if !wait(ctx, time.Until(s.began.Add(f.at))) {
+				// Where those before took longer, the rest of the plan falls out.
+				if !wait(ctx, time.Until(s.began.Add(f.at))) || time.Since(s.began) > whole {
 					return
 				}
 				if errs[n] = s.strike(ctx, f); errs[n] != nil {

@@ -28,7 +28,7 @@ type conn struct {
 // orCut is ErrCut where a connection was cut, as a handshake that breaks off is
 // said to be malformed.
 func orCut(c net.Conn, err error) error {
-	if c, ok := c.(*conn); ok && c.cut.Load() {
+	if c, ok := c.(*conn); ok && err != nil && c.cut.Load() {
 		return ErrCut
 	}
 	return err

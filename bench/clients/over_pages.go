@@ -22,11 +22,17 @@ const pageWait = 2 * time.Second
 // runPages asks for page after page. As long as all goes well they are one
 // connection in the journal, so that nothing may come twice.
 func (s *Subscriber) runPages(ctx context.Context, l lane) error {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-		return dial(ctx, addr, l.wire)
+	var raw net.Conn
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, addr string) (_ net.Conn, err error) {
+		raw, err = dial(ctx, addr, l.wire)
+		return raw, err
 	}}
 	defer transport.CloseIdleConnections()
-	web := &http.Client{Transport: transport}
+	err := s.readPages(ctx, &http.Client{Transport: transport}, l)
+	return orCut(raw, err)
+}
+
+func (s *Subscriber) readPages(ctx context.Context, web *http.Client, l lane) error {
 	var conn *check.Connection
 	for !s.complete() {
 		place, low, high := s.Place()

@@ -210,9 +210,11 @@ func (s *Subscriber) refused(e *StatusError) {
 }
 
 // passing are the codes that only say: come back, later or with a new token.
+// Superseded is among them where Redis hangs for a while: a take that was given
+// up can be done after the one that came next.
 var passing = map[string]bool{
 	"draining": true, "overloaded": true, "rate_limited": true, "too_many_sessions": true,
-	"token_expired": true, "no_pong": true, "slow_consumer": true,
+	"token_expired": true, "no_pong": true, "slow_consumer": true, "superseded": true,
 }
 
 func (s *Subscriber) remark(what string) {

@@ -110,8 +110,40 @@ func (f *fake) run(ctx context.Context, from check.Position, event func(text str
 	return ctx.Err()
 }
 
+// page answers with up to a hundred records, each once, or as often as told.
+func (f *fake) page(w http.ResponseWriter, at check.Position) {
+	var records []string
+	for _, e := range f.events {
+		if e.offset < at[e.partition] || len(records) > 100 {
+			continue
+		}
+		at[e.partition] = e.offset + 1
+		for range f.deliver(e) {
+			records = append(records, e.text())
+		}
+	}
+	fmt.Fprintf(w, `{"records":[%s],"gaps":[],"cursor":%q,"caught_up":false}`, strings.Join(records, ","), f.text(at))
+}
+
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasSuffix(r.URL.Path, "/events") {
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/records"):
+		f.page(w, f.from(r.URL.Query().Get("from")))
+		return
+	case r.Header.Get("Accept") == "application/x-ndjson":
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		fmt.Fprintln(w, `{"type":"ready"}`)
+		_ = f.run(r.Context(), f.from(r.URL.Query().Get("from")), func(text, cursor string) error {
+			if cursor != "" {
+				text += fmt.Sprintf("\n{\"type\":\"cursor\",\"cursor\":%q}", cursor)
+			}
+			if _, err := fmt.Fprintln(w, text); err != nil {
+				return err
+			}
+			return http.NewResponseController(w).Flush()
+		})
+		return
+	case strings.HasSuffix(r.URL.Path, "/events"):
 		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprint(w, "retry: 5\nevent: sluice.ready\ndata: {\"type\":\"ready\"}\n\n")
 		_ = f.run(r.Context(), f.from(r.Header.Get("Last-Event-ID")), func(text, cursor string) error {
@@ -211,11 +243,11 @@ func TestSubscribersSeeFaults(t *testing.T) {
 			f.cursor = func(p check.Position) check.Position { p[1] = max(0, p[1]-4); return p }
 		}, check.Duplicate},
 	} {
-		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS} {
+		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS, clients.OverLines, clients.OverPages} {
 			for _, by := range []clients.Resume{clients.ByCursor, clients.BySeen, clients.ByName} {
 				switch {
-				case over == clients.OverSSE && by == clients.ByName:
-					continue // names are moved over WebSocket only
+				case over != clients.OverWS && by == clients.ByName:
+					continue // the fake moves names over WebSocket only
 				case by == clients.BySeen && (c.want == check.Duplicate || c.want == check.CursorAhead):
 					continue // what was seen outweighs the cursor
 				case by == clients.ByName && c.want == check.Duplicate:
