@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"time"
 
 	"sluice/hub"
@@ -80,6 +81,14 @@ const (
 	longCursorEvery = 100 * time.Millisecond
 	cursorEvery     = time.Second
 )
+
+// makeMessage makes one message of the buffers from a place on, which have so
+// many bytes.
+func (s *session) makeMessage(sc *scratch, from, size int) {
+	start := len(sc.arena)
+	sc.arena = wire.AppendFrameHeader(sc.arena, wire.OpText, size)
+	sc.batch.Bufs = slices.Insert(sc.batch.Bufs, from, sc.arena[start:])
+}
 
 // identify gives the last event of a write the id to come back with.
 func (s *session) identify(sc *scratch) {

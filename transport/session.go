@@ -267,12 +267,15 @@ func (s *session) gather(sc *scratch) (more bool) {
 			s.turn++
 			return true
 		}
-		before, records, gaps := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
-		if sub.Next(&sc.batch, s.kind.format(), room) {
+		before, size, records, gaps := len(sc.batch.Bufs), sc.batch.Bytes, sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
+		if sub.Next(&sc.batch, s.format(), room) {
 			more = true
 		}
 		if len(sc.batch.Bufs) > before {
 			sc.hasID = false
+			if s.ws != nil && s.ws.lines {
+				s.makeMessage(sc, before, sc.batch.Bytes-size)
+			}
 		}
 		if sc.batch.Records+sc.batch.Gaps > records {
 			sub.delivered = true
