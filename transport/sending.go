@@ -36,6 +36,9 @@ func (sub *subscription) know(cursor string, now moment) {
 // sendCursor tells a WebSocket client where a subscription is.
 func (s *session) sendCursor(sub *subscription, sc *scratch) {
 	cursor := sub.Cursor()
+	if sc.given.sub != sub {
+		sc.given.sub = nil
+	}
 	if cursor != sub.told {
 		s.send(sc, "", &wire.Cursor{Feed: sub.Feed().Name(), Cursor: cursor})
 	}
@@ -86,6 +89,7 @@ const (
 // many bytes.
 func (s *session) makeMessage(sc *scratch, from, size int) {
 	start := len(sc.arena)
+	sc.given.sub = nil // the message's length has been said
 	sc.arena = wire.AppendFrameHeader(sc.arena, wire.OpText, size)
 	sc.batch.Bufs = slices.Insert(sc.batch.Bufs, from, sc.arena[start:])
 }
