@@ -195,3 +195,32 @@ func TestConflationWithinMemory(t *testing.T) {
 		t.Errorf("got %d events", len(r.seen))
 	}
 }
+
+// TestQuietFeedIsNotSlow: one whose filter has passed nothing for long, so that
+// nobody has woken it, is not behind, and Kafka is not read for it.
+func TestQuietFeedIsNotSlow(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"none", "rare"} {
+		topics, h, r := slowTopic(t, hub.SlowDisconnect, hub.Request{}, nil)
+		r.Close()
+		quiet := subscribe(t, h, hub.Request{Keys: []string{key}})
+		defer quiet.Close()
+		reads := topics.Reads()
+		add(topics, slowRecords, 2*slowRecords)
+		topics.Append("orders.v1", hub.Record{Key: []byte("rare"), Value: []byte("1"), Timestamp: 1})
+		for info, _ := h.Stream("orders"); info.Records < 2*slowRecords+1; info, _ = h.Stream("orders") {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond)
+		want := 0
+		if key == "rare" {
+			want = 1
+		}
+		got := 0
+		more := quiet.Collect(10, func(bool, []byte) { got++ })
+		info, _ := h.Stream("orders")
+		if more || got != want || quiet.Ended() != "" || !quiet.AtTip() || info.Slow != 0 || topics.Reads() != reads {
+			t.Errorf("%s: got %d events, ended %q, at tip %v, %d slow ones, %d reads", key, got, quiet.Ended(), quiet.AtTip(), info.Slow, topics.Reads()-reads)
+		}
+	}
+}
