@@ -39,10 +39,10 @@ func add(topics *hubtest.Topics, from, to int) {
 	records := make([]hub.Record, 0, to-from)
 	for n := from; n < to; n++ {
 		key := fmt.Appendf(nil, "k%d", 1+n%19)
-		switch {
-		case n == 11:
+		switch n {
+		case 11:
 			key = []byte("early")
-		case n == 30:
+		case 30:
 			key = nil
 		}
 		records = append(records, hub.Record{

@@ -122,8 +122,10 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers,
-		streamSlow, streamTold, lateWaiting, lateBytes, lateReads, lateBlocks} {
+	for _, d := range []*prometheus.Desc{
+		streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers,
+		streamSlow, streamTold, lateWaiting, lateBytes, lateReads, lateBlocks,
+	} {
 		descs <- d
 	}
 }
