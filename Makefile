@@ -43,8 +43,10 @@ lint:
 fmt:
 	$(GOFUMPT) -w .
 
+# All scenarios, or those in SCENARIOS (go run ./bench/load -list), and the
+# tables of README.md.
 bench:
-	go run ./bench/load -short
+	go run ./bench/load -short -readme README.md $(SCENARIOS)
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:

@@ -37,9 +37,6 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	c := s.admit(r)
 	s.require(c)
-	if c.fault == nil && len(c.leave) == 1 {
-		s.admitPrincipal(c)
-	}
 	if c.fault == nil {
 		c.fault = fault
 	}
@@ -48,7 +45,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		opened, c.fault = s.openEvents(r, k, c, query)
 	}
 	if c.fault != nil {
-		c.leaveAll()
+		c.entry.leave()
 		if query.ErrorsInStream || query.LastEventID != "" {
 			s.refuseInStream(w, r, k, c.fault)
 			return
@@ -66,8 +63,8 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 		return nil, fault
 	}
 	x := s.newSession(k, c)
-	x.heartbeat = s.keepAlive(query.Heartbeat)
-	x.expiry = c.principal.ExpiresAt()
+	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
+	x.expiry = momentOf(c.principal.ExpiresAt())
 	for i, stream := range query.Streams {
 		sub, begun, fault := s.begin(r.Context(), x, c.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
@@ -86,7 +83,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 			return nil, fault
 		}
 	}
-	if fault := s.checkCursor(x.cursor(s.now())); fault != nil {
+	if fault := s.checkCursor(x.cursor(s.moment())); fault != nil {
 		for _, sub := range x.subs {
 			x.drop(sub)
 		}
@@ -101,7 +98,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	setEventHeaders(head, x.kind)
 	if r.Method == http.MethodHead {
 		x.end()
-		c.leaveAll()
+		c.entry.leave()
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -146,9 +143,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	select {
 	case <-r.Context().Done():
 		x.post(func(x *session, _ *scratch) { x.end() })
-	case <-x.ended:
+	case <-x.ended():
 	}
-	<-x.ended
+	<-x.ended()
 }
 
 func setEventHeaders(h http.Header, k kind) {

@@ -12,6 +12,18 @@ const (
 	slotLines
 )
 
+// format is how a session has its events laid out.
+func (s *session) format() hub.Format {
+	switch {
+	case s.kind == kindEvents:
+		return eventsFormat{}
+	case s.kind == kindLines, s.ws.lines:
+		return linesFormat{}
+	default:
+		return framesFormat{}
+	}
+}
+
 // framesFormat is WebSocket: a text frame an event.
 type framesFormat struct{}
 

@@ -15,8 +15,15 @@ import (
 	"sluice/transport/wire"
 )
 
-// subprotocol is what clients offer; events are JSON, a message each.
-const subprotocol = "sluice.v1.json"
+// What clients offer. Of both, lines is taken, as any client can have the other.
+const (
+	// subprotocolJSON is also spoken when nothing is offered: a message is one
+	// JSON object.
+	subprotocolJSON = "sluice.v1.json"
+	// subprotocolLines has the events of one write as one message, an object a
+	// line.
+	subprotocolLines = "sluice.v1.lines"
+)
 
 // socketBuffer is the size of the buffers of a WebSocket connection, enough for
 // any control frame. Larger payloads pass them by.
@@ -59,13 +66,13 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	// Page scripts cannot see a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {
-		c.leaveAll()
+		c.entry.leave()
 		s.refuse(w, r, c.fault)
 		return
 	}
 	x, err := s.openWebSocket(w, r, c, query)
 	if err != nil {
-		c.leaveAll()
+		c.entry.leave()
 		s.logger.DebugContext(r.Context(), "websocket handshake failed", "error", err)
 		return
 	}
@@ -118,8 +125,8 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)
 	}
-	now := s.now()
-	ws := &webSocket{input: in, query: query, pingEvery: s.config.Limits.PingEvery}
+	now := s.moment()
+	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
@@ -127,7 +134,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocol},
+		Subprotocols: []string{subprotocolLines, subprotocolJSON},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
 		CompressionMode:    websocket.CompressionDisabled,
@@ -139,13 +146,14 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	if err != nil {
 		_ = conn.Close()
-		c.leave = x.leave // it never was a session
+		c.entry = x.entry // it never was a session
 		return nil, fmt.Errorf("accept websocket: %w", err)
 	}
+	ws.lines = ws.conn.Subprotocol() == subprotocolLines
 	x.attach(conn)
 	in.line = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read
-	ws.nextPing = now.Add(ws.pingEvery)
+	ws.nextPing = now.Add(jittered(ws.pingEvery))
 	if c.principal == nil {
 		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
 	}

@@ -72,7 +72,7 @@ func (s *session) listenToMessages() {
 func (s *session) discard() {
 	s.ws.input.readBy(time.Time{})
 	_, _ = io.Copy(io.Discard, s.conn)
-	<-s.ended
+	<-s.ended()
 	_ = s.conn.Close()
 }
 
@@ -258,8 +258,8 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 
 // countControl bounds control frames a second. Past the bound the reader ends.
 func (s *session) countControl() bool {
-	now := s.server.now()
-	s.heard.Store(now.UnixNano())
+	now := s.server.moment()
+	s.heard.Store(int64(now))
 	most := s.server.config.Limits.ControlFramesPerSecond
 	if now.Sub(s.ws.controlsSince) >= time.Second {
 		s.ws.controls, s.ws.controlsSince = 0, now

@@ -64,7 +64,7 @@ func (s *session) listenForEnd() {
 			}
 		case err != nil:
 			s.breakOff()
-			<-s.ended
+			<-s.ended()
 			_ = s.conn.Close()
 			return
 		}

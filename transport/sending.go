@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"time"
 
 	"sluice/hub"
@@ -17,18 +18,18 @@ func (s *session) cursorOf(sub *subscription, sc *scratch) string {
 }
 
 // cursor is the text of a cursor of all subscriptions.
-func (s *session) cursor(now time.Time) string {
+func (s *session) cursor(now moment) string {
 	if len(s.subs) == 1 {
 		return s.subs[0].Cursor()
 	}
-	c := hub.Cursor{At: now}
+	c := hub.Cursor{At: now.Time()}
 	for _, sub := range s.subs {
 		c.Streams = append(c.Streams, hub.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
 	}
 	return c.String()
 }
 
-func (sub *subscription) know(cursor string, now time.Time) {
+func (sub *subscription) know(cursor string, now moment) {
 	sub.told, sub.toldAt, sub.delivered = cursor, now, false
 }
 
@@ -80,6 +81,14 @@ const (
 	longCursorEvery = 100 * time.Millisecond
 	cursorEvery     = time.Second
 )
+
+// makeMessage makes one message of the buffers from a place on, which have so
+// many bytes.
+func (s *session) makeMessage(sc *scratch, from, size int) {
+	start := len(sc.arena)
+	sc.arena = wire.AppendFrameHeader(sc.arena, wire.OpText, size)
+	sc.batch.Bufs = slices.Insert(sc.batch.Bufs, from, sc.arena[start:])
+}
 
 // identify gives the last event of a write the id to come back with.
 func (s *session) identify(sc *scratch) {

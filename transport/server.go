@@ -163,7 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 	servers.Wait()
 	for _, x := range s.sessions.all() {
 		x.breakOff()
-		<-x.ended
+		<-x.ended()
 	}
 	s.tasks.Wait()
 	endWorkers()
@@ -211,8 +211,15 @@ func (s *Server) drain() {
 // drainEnd is when draining ends, come what may.
 func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load()) }
 
+func (s *Server) moment() moment { return momentOf(s.now()) }
+
 // comeBack is when a client that was sent away is to come back.
-func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpread, time.Second)) }
+func (s *Server) comeBack() time.Duration {
+	return comeBackLeast + spread(max(s.config.DrainSpread, time.Second))
+}
+
+// comeBackLeast keeps who is sent away from being back at once.
+const comeBackLeast = 100 * time.Millisecond
 
 // newSession makes a session for a client. Nothing is delivered to it, and what
 // is posted to it waits, until it is started.
@@ -223,21 +230,11 @@ func (s *Server) newSession(k kind, c *client) *session {
 		id:        "s_" + rand.Text(),
 		kind:      k,
 		address:   c.address,
-		ended:     make(chan struct{}),
-		room:      make(chan struct{}, 1),
 		principal: c.principal,
-		lastWrite: s.now(),
+		lastWrite: s.moment(),
 	}
 	// Nobody runs it before start, whatever its subscriptions have already.
 	x.state.Store(again)
-	switch k {
-	case kindEvents:
-		x.format = eventsFormat{}
-	case kindLines:
-		x.format = linesFormat{}
-	case kindWebSocket, kindPage:
-		x.format = framesFormat{}
-	}
 	return x
 }
 
@@ -254,7 +251,7 @@ func (s *session) attach(conn net.Conn) {
 // it ends. What it does first comes before all that was posted.
 func (s *Server) start(x *session, c *client, first ...command) {
 	x.mu.Lock()
-	x.leave, c.leave = c.leave, nil
+	x.entry, c.entry = c.entry, entry{}
 	x.inbox = append(first, x.inbox...)
 	x.mu.Unlock()
 	s.sessions.add(x)

@@ -19,23 +19,24 @@ import (
 type webSocket struct {
 	conn  *websocket.Conn
 	input *input
+	lines bool // the subprotocol is sluice.v1.lines
 
 	// Owned by the executor.
 	welcomed  bool
-	authBy    time.Time // by when the first message must have come
+	authBy    moment // by when the first message must have come
 	pingEvery time.Duration
-	nextPing  time.Time
-	pinged    time.Time
-	pongBy    time.Time
+	nextPing  moment
+	pinged    moment
+	pongBy    moment
 	pings     uint64
 
 	errors      int // faults in the minute of errorsSince
-	errorsSince time.Time
+	errorsSince moment
 
 	// Owned by the reader.
 	controls      int // control frames in the second of controlsSince
-	controlsSince time.Time
-	query         wire.Query
+	controlsSince moment
+	query         *wire.Query // nil once the session has been opened
 	flooded       bool
 }
 
@@ -143,8 +144,8 @@ func (s *session) welcome(p *auth.Principal) {
 			return
 		}
 		ws := s.ws
-		ws.welcomed, ws.authBy = true, time.Time{}
-		s.expiry = p.ExpiresAt()
+		ws.welcomed, ws.authBy = true, 0
+		s.expiry = momentOf(p.ExpiresAt())
 		l := s.server.config.Limits
 		name := p.ID()
 		if p.Anonymous() {
@@ -153,7 +154,7 @@ func (s *session) welcome(p *auth.Principal) {
 		s.send(sc, "", &wire.Welcome{
 			Session:   s.id,
 			Principal: name,
-			Now:       sc.now,
+			Now:       sc.now.Time(),
 			Expires:   p.ExpiresAt(),
 			Ping:      ws.pingEvery,
 			Limits: wire.SessionLimits{
@@ -171,7 +172,7 @@ func (s *session) welcome(p *auth.Principal) {
 		}
 		s.subscribe(p, &wire.Subscribe{ID: firstSubscription, Stream: query.Streams[0], Reading: start})
 	}
-	s.ws.query = wire.Query{}
+	s.ws.query = nil
 }
 
 // firstSubscription is the id of the subscription that a query makes.
@@ -182,12 +183,12 @@ func (s *session) ponged(sc *scratch) {
 	if s.closing {
 		return
 	}
-	s.ws.pongBy = time.Time{}
+	s.ws.pongBy = 0
 	for _, sub := range s.subs {
 		if sub.auto && sub.pinged != nil && sub.holding != nil {
 			at := *sub.pinged
 			sub.pinged = nil
-			s.ack(sub, at, sc.now, func(error) {})
+			s.ack(sub, at, sc.now.Time(), func(error) {})
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (s *session) flush(sc *scratch) stepResult {
 		}
 		if n < size {
 			s.keep(bufs, n, size, sc.now)
-			s.scheduleRetry()
+			s.scheduleRetry(sc.now)
 			return stepBlocked
 		}
 	}
@@ -45,36 +45,44 @@ func (s *session) flush(sc *scratch) stepResult {
 	return stepIdle
 }
 
+// backlog is what a connection did not take.
+type backlog struct {
+	bytes []byte
+	since moment
+	moved moment // when it last took some of it
+}
+
 // keep remembers what is left to be written.
-func (s *session) keep(bufs [][]byte, n, size int, now time.Time) {
-	s.stuckFrom, s.stuckAt = now, now
-	s.pending = make([]byte, 0, size-n)
+func (s *session) keep(bufs [][]byte, n, size int, now moment) {
+	left := make([]byte, 0, size-n)
 	for _, b := range bufs {
 		if n >= len(b) {
 			n -= len(b)
 			continue
 		}
-		s.pending = append(s.pending, b[n:]...)
+		left = append(left, b[n:]...)
 		n = 0
 	}
+	s.backlog = &backlog{bytes: left, since: now, moved: now}
 }
 
 // retry writes what is pending on a socket, as far as it takes it. One that has
 // taken nothing for too long is cut off.
 func (s *session) retry(sc *scratch) stepResult {
-	sc.first[0] = s.pending
+	b := s.backlog
+	sc.first[0] = b.bytes
 	n, err := s.out.try(sc.first[:])
 	s.server.metrics.bytes(s.kind, n)
 	if n > 0 {
-		s.stuckAt = sc.now
-		s.heard.Store(sc.now.UnixNano())
+		b.moved = sc.now
+		s.heard.Store(int64(sc.now))
 	}
-	if s.pending = s.pending[n:]; len(s.pending) > 0 {
+	if b.bytes = b.bytes[n:]; len(b.bytes) > 0 {
 		if err == nil && !sc.now.Before(s.giveUpAt()) {
 			err = errNoProgress
 		}
 		if err == nil {
-			s.scheduleRetry()
+			s.scheduleRetry(sc.now)
 			return stepBlocked
 		}
 		s.server.noteCutOff(err, s.address)
@@ -82,7 +90,7 @@ func (s *session) retry(sc *scratch) stepResult {
 		s.end()
 		return stepClosed
 	}
-	s.pending = nil
+	s.backlog = nil
 	if s.closing {
 		s.finish()
 		return stepClosed
@@ -91,15 +99,15 @@ func (s *session) retry(sc *scratch) stepResult {
 }
 
 // giveUpAt is when a client that has taken no more until then is cut off.
-func (s *session) giveUpAt() time.Time {
-	by := s.stuckAt.Add(s.server.config.Limits.WriteProgress)
+func (s *session) giveUpAt() moment {
+	by := s.backlog.moved.Add(s.server.config.Limits.WriteProgress)
 	if last := s.lastMoment(); !last.IsZero() && last.Before(by) {
 		return last
 	}
 	return by
 }
 
-func (s *session) scheduleRetry() { s.due.Store(s.giveUpAt().UnixNano()) }
+func (s *session) scheduleRetry(now moment) { s.wakeAt(s.giveUpAt(), now) }
 
 // drain runs the session in a goroutine of its own, which may wait for the
 // connection, until it has nothing left. It is for connections that cannot be
@@ -111,9 +119,9 @@ func (s *session) drain() {
 	}
 	defer scratches.Put(sc)
 	for {
-		if len(s.pending) > 0 {
-			n := len(s.pending)
-			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
+		if s.backlog != nil {
+			n := len(s.backlog.bytes)
+			if err := s.out.write(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.lastMoment().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
 				s.out.abort()
 				s.end()
@@ -121,7 +129,7 @@ func (s *session) drain() {
 			}
 			s.heard.Store(s.server.now().UnixNano())
 			s.server.metrics.bytes(s.kind, n)
-			s.pending = nil
+			s.backlog = nil
 			if s.closing {
 				s.finish()
 				return
@@ -147,12 +155,12 @@ const expiryGrace = 3 * time.Second
 // lastMoment is by when a client must have taken what is pending, zero for
 // whenever it does: slow is no fault, but nothing trickles on behind the end of
 // a token or a close.
-func (s *session) lastMoment() time.Time {
+func (s *session) lastMoment() moment {
 	if s.closing {
-		return s.stuckFrom.Add(s.server.config.Limits.WriteProgress)
+		return s.backlog.since.Add(s.server.config.Limits.WriteProgress)
 	}
 	if s.expiry.IsZero() {
-		return time.Time{}
+		return 0
 	}
 	return s.expiry.Add(expiryGrace)
 }

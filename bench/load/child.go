@@ -17,16 +17,23 @@ import (
 const childPatience = 3 * time.Minute
 
 // maxLine bounds a line between processes.
-const maxLine = 1 << 20
+const maxLine = 16 << 20
 
 // command is what the main process asks of a child: a JSON object on a line.
 // Each has one answer, likewise a line.
 type command struct {
-	// Do is open, window, run or report.
-	Do     string    `json:"do"`
-	Open   *openJob  `json:"open,omitempty"`
-	Write  *writeJob `json:"write,omitempty"`
-	Window window    `json:"window"`
+	// Do is what is asked for; each role knows some.
+	Do      string      `json:"do"`
+	Open    *openJob    `json:"open,omitempty"`
+	Write   *writeJob   `json:"write,omitempty"`
+	Floor   *floorJob   `json:"floor,omitempty"`
+	Publish *publishJob `json:"publish,omitempty"`
+	Bridge  *bridgeJob  `json:"bridge,omitempty"`
+	Window  window      `json:"window"`
+	// Histogram asks a report to have one.
+	Histogram bool `json:"histogram,omitempty"`
+	// Records is how many the floor waits for before it reports.
+	Records int64 `json:"records,omitempty"`
 }
 
 // answer holds what the command asked for, or why it failed.
@@ -35,6 +42,8 @@ type answer struct {
 	Opened  *openReport    `json:"opened,omitempty"`
 	Clients *clientsReport `json:"clients,omitempty"`
 	Written *writeReport   `json:"written,omitempty"`
+	Floor   *floorReport   `json:"floor,omitempty"`
+	Bridge  *bridgeReport  `json:"bridge,omitempty"`
 }
 
 var errChild = errors.New("child process failed")

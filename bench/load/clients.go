@@ -9,24 +9,38 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/bench/load/scenario"
 )
 
-// openAtOnce is how many handshakes are under way at a time.
+// openAtOnce is how many handshakes a process has under way at a time.
 const openAtOnce = 64
 
 // subscribePatience bounds how long the last client may wait for its
 // subscription after the last handshake.
-const subscribePatience = 15 * time.Second
+const subscribePatience = 20 * time.Second
 
-// openJob asks for connections.
+// openJob asks for connections: clients First to First + Count - 1 of a group.
 type openJob struct {
-	Target      target `json:"target"`
-	Connections int    `json:"connections"`
+	Target target `json:"target"`
+	Kind   string `json:"kind"`
+	First  int    `json:"first"`
+	Count  int    `json:"count"`
+	// ByKey gives client i the key i, modulo Keys, else it gets all Keys of its
+	// stream.
+	ByKey bool `json:"by_key"`
+	Keys  int  `json:"keys"`
+	// Stalled clients subscribe and never read.
+	Stalled bool `json:"stalled"`
+	// Resume keeps what is needed to come back.
+	Resume bool `json:"resume"`
+	// Publishes leaves the subscription out.
+	Publishes bool `json:"publishes"`
 }
 
 // openReport says how that went.
 type openReport struct {
-	Open       int            `json:"open"`
+	Made       int            `json:"made"`
 	Subscribed int            `json:"subscribed"`
 	Failed     map[string]int `json:"failed,omitempty"`
 	Seconds    float64        `json:"seconds"`
@@ -35,9 +49,20 @@ type openReport struct {
 // clientsReport says what clients have seen.
 type clientsReport struct {
 	tally
-	Latency summary `json:"latency"`
+	Histogram []byte `json:"histogram,omitempty"`
+	// PublishesDue are those due within the window, once publishing has ended.
+	PublishesDue int64 `json:"publishes_due"`
 	// CPUSeconds is what the client process has used since its start.
 	CPUSeconds float64 `json:"cpu_seconds"`
+}
+
+// clientProcess is the state of a client process.
+type clientProcess struct {
+	*reader
+	target    target
+	stalled   []*conn
+	due       atomic.Int64
+	publisher sync.WaitGroup
 }
 
 // runClients is the client process.
@@ -46,31 +71,106 @@ func runClients(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	p := &clientProcess{reader: r}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
-	err = answerCommands(in, out, func(cmd command) (answer, error) {
-		switch cmd.Do {
-		case "open":
-			return answer{Opened: r.open(ctx, *cmd.Open)}, nil
-		case "window":
-			r.begin(cmd.Window)
-			return answer{}, nil
-		case "report":
-			used, err := cpuTime(os.Getpid())
-			t, latency := r.report()
-			return answer{Clients: &clientsReport{tally: t, Latency: latency, CPUSeconds: used.Seconds()}}, err
-		}
-		return answer{}, fmt.Errorf("unknown command %q", cmd.Do)
-	})
+	err = answerCommands(in, out, func(cmd command) (answer, error) { return p.do(ctx, cmd) })
 	cancel()
+	p.publisher.Wait()
 	return errors.Join(err, <-ended)
 }
 
+func (p *clientProcess) do(ctx context.Context, cmd command) (answer, error) {
+	switch cmd.Do {
+	case "open":
+		return answer{Opened: p.open(ctx, *cmd.Open)}, nil
+	case "window":
+		p.begin(cmd.Window)
+		return answer{}, nil
+	case "storm":
+		return answer{Opened: p.storm(ctx)}, nil
+	case "publish":
+		p.publisher.Go(func() { p.due.Store(p.publish(ctx, *cmd.Publish, cmd.Window)) })
+		return answer{}, nil
+	case "report":
+		used, err := cpuTime(os.Getpid())
+		if err != nil {
+			return answer{}, err
+		}
+		t, packed, err := p.report(cmd.Histogram)
+		return answer{Clients: &clientsReport{
+			tally: t, Histogram: packed, PublishesDue: p.due.Load(), CPUSeconds: used.Seconds(),
+		}}, err
+	}
+	return answer{}, fmt.Errorf("unknown command %q", cmd.Do)
+}
+
 // open makes the connections and waits until all are subscribed.
-func (r *reader) open(ctx context.Context, job openJob) *openReport {
+func (p *clientProcess) open(ctx context.Context, job openJob) *openReport {
+	p.mu.Lock()
+	p.target, p.dialect = job.Target, job.Target.Dialect
+	p.mu.Unlock()
+	return p.dialAll(ctx, job.Count, openAtOnce, func(i int) error {
+		i += job.First
+		w := wish{kind: job.Kind, client: i, stream: i % len(job.Target.Streams), key: -1, publishes: job.Publishes}
+		if job.ByKey {
+			w.key = i % job.Keys
+		}
+		buffer := 0
+		if job.Stalled {
+			buffer = stalledBuffer
+		}
+		c, err := job.Target.dial(ctx, w, buffer)
+		if err != nil {
+			return err
+		}
+		c.track = newTrack(w.stream, len(job.Target.Streams), job.Keys, w.key)
+		if job.Resume && job.Target.Dialect == dialectSluice {
+			c.resume = &resume{}
+		}
+		if job.Stalled {
+			p.mu.Lock()
+			p.stalled = append(p.stalled, c)
+			p.subscribed(c) // It will not read the answer.
+			p.mu.Unlock()
+			return nil
+		}
+		return p.add(c, -1)
+	})
+}
+
+// storm cuts all connections, and opens them again at once.
+func (p *clientProcess) storm(ctx context.Context) *openReport {
+	p.mu.Lock()
+	cut := make([]*conn, len(p.conns))
+	copy(cut, p.conns)
+	for _, c := range cut {
+		if !c.closed {
+			p.drop(c, "cut by the storm")
+		}
+	}
+	delete(p.tally.Disconnects, "cut by the storm")
+	p.mu.Unlock()
+	return p.dialAll(ctx, len(cut), len(cut), func(i int) error {
+		w := cut[i].wish
+		if cut[i].resume != nil {
+			w.from = cut[i].resume.from()
+		}
+		c, err := p.target.dial(ctx, w, 0)
+		if err != nil {
+			return err
+		}
+		c.track, c.resume = cut[i].track, cut[i].resume
+		return p.add(c, i)
+	})
+}
+
+// dialAll calls dial for 0 to count-1, so many at once, and waits until all are
+// subscribed.
+func (p *clientProcess) dialAll(ctx context.Context, count, atOnce int, dial func(i int) error) *openReport {
 	began := time.Now()
-	before, _ := r.report()
+	before, _, _ := p.report(false)
 	var (
 		next    atomic.Int64
 		workers sync.WaitGroup
@@ -78,13 +178,10 @@ func (r *reader) open(ctx context.Context, job openJob) *openReport {
 		failed  = map[string]int{}
 		made    int
 	)
-	for range min(openAtOnce, job.Connections) {
+	for range min(atOnce, count) {
 		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < job.Connections; i = int(next.Add(1)) - 1 {
-				c, err := job.Target.dial(ctx, i)
-				if err == nil {
-					err = r.add(c)
-				}
+			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
+				err := dial(i)
 				mu.Lock()
 				if err != nil {
 					failed[err.Error()]++
@@ -96,17 +193,19 @@ func (r *reader) open(ctx context.Context, job openJob) *openReport {
 		})
 	}
 	workers.Wait()
-	want := before.Subscribed + made
 	deadline := time.Now().Add(subscribePatience)
-	got, _ := r.report()
-	for got.Subscribed < want && time.Now().Before(deadline) && ctx.Err() == nil {
-		time.Sleep(5 * time.Millisecond)
-		got, _ = r.report()
+	got, _, _ := p.report(false)
+	for got.Subscribed < before.Subscribed+made && time.Now().Before(deadline) && ctx.Err() == nil {
+		time.Sleep(2 * time.Millisecond)
+		got, _, _ = p.report(false)
 	}
 	return &openReport{
-		Open:       got.Open,
+		Made:       made,
 		Subscribed: got.Subscribed - before.Subscribed,
 		Failed:     failed,
 		Seconds:    time.Since(began).Seconds(),
 	}
 }
+
+// kinds are the ways of connecting that a client process knows.
+var kinds = []string{scenario.WebSocket, scenario.SSE}

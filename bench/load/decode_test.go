@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -11,22 +12,74 @@ import (
 
 func TestStampIsFoundWhereItWasPut(t *testing.T) {
 	t.Parallel()
-	const at = 1795245600123456789
-	value := appendRecord(nil, at, 7, 200)
-	if len(value) != 200 {
-		t.Errorf("the record has %d bytes", len(value))
+	want := stamp{at: 1795245600123456789, slot: 4242, n: 7_000_000_000}
+	value := appendRecord(nil, want, 200)
+	if len(value) != 200 || !json.Valid(value) {
+		t.Errorf("the record has %d bytes, or is no JSON: %s", len(value), value)
 	}
 	var f finder
 	for _, prefix := range []string{"", `{"type":"event","data":`, `{"type":"event","offset":99,"data":`, ""} {
-		got, ok := f.find(append([]byte(prefix), value...))
-		if !ok || got != at {
-			t.Errorf("behind %q: got %d, %v", prefix, got, ok)
+		b := append([]byte(prefix), value...)
+		got, end := f.find(b)
+		if end == 0 || got != want || !bytes.HasPrefix(b[end:], []byte(`,"pad"`)) {
+			t.Errorf("behind %q: got %+v, ends at %d", prefix, got, end)
 		}
 	}
-	for _, bad := range []string{"", `{"at":17}`, `{"at":"1795245600123456789"}`, `{"at":179524560012345678x}`} {
-		if _, ok := f.find([]byte(bad)); ok {
-			t.Errorf("%q has a time", bad)
+	for _, bad := range []string{
+		"", `{"at":17}`, `{"at":"1795245600123456789"}`,
+		`{"at":1795245600123456789,"s":1000042,"n":100000000`,
+		`{"at":17952456001234567x9,"s":1000042,"n":1000000007}`,
+		`{"at":1795245600123456789,"s":0000042,"n":1000000007}`,
+		`{"at":1795245600123456789,"t":1000042,"n":1000000007}`,
+	} {
+		if _, end := f.find([]byte(bad)); end != 0 {
+			t.Errorf("%q has a stamp", bad)
 		}
+	}
+}
+
+func TestTrackTellsNewFromOld(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		slot        int32
+		n           int64
+		fresh, ours bool
+	}
+	for name, test := range map[string]struct {
+		track *track
+		steps []step
+	}{
+		"all keys of one stream": {newTrack(0, 1, 3, -1), []step{
+			{0, 5, true, true}, {0, 5, false, true}, {0, 4, false, true}, {0, 6, true, true}, {2, 0, true, true}, {3, 0, false, false},
+		}},
+		"one of two streams": {newTrack(1, 2, 4, -1), []step{
+			{1, 0, true, true}, {3, 0, true, true}, {0, 0, false, false}, {5, 0, false, false}, {3, 0, false, true},
+		}},
+		"one key": {newTrack(0, 1, 100, 42), []step{
+			{42, 0, true, true}, {42, 1, true, true}, {42, 1, false, true}, {41, 0, false, false}, {43, 0, false, false},
+		}},
+	} {
+		for i, s := range test.steps {
+			if fresh, ours := test.track.seen(stamp{slot: s.slot, n: s.n}); fresh != s.fresh || ours != s.ours {
+				t.Errorf("%s, step %d: fresh %v, ours %v", name, i, fresh, ours)
+			}
+		}
+	}
+}
+
+func TestResumeIsWhereItWas(t *testing.T) {
+	t.Parallel()
+	var r resume
+	if got := r.from(); got != "" {
+		t.Errorf("without a cursor: %q", got)
+	}
+	r.message([]byte(`{"type":"subscribed","cursor":"v1.abc"}`))
+	r.event([]byte(`{"type":"event","stream":"s","partition":2,"offset":9,"data":{}}`))
+	r.event([]byte(`{"type":"event","stream":"s","partition":0,"offset":41,"data":{}}`))
+	r.event([]byte(`{"type":"event","stream":"s","partition":2,"offset":8,"data":{}}`))
+	r.event([]byte(`{"type":"event","stream":"s","partition":,"offset":800,"data":{}}`))
+	if got, want := r.from(), "v1.abc~0:42,2:10"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -109,14 +162,14 @@ func TestProcess(t *testing.T) {
 	if got, err := parseCPUTime([]byte(stat)); err != nil || got != 2*time.Second {
 		t.Errorf("processor time %v, %v", got, err)
 	}
-	if got, err := parseResident([]byte("Name:\tx\nVmRSS:\t    1024 kB\n")); err != nil || got != 1<<20 {
+	if got, err := parseKiB([]byte("Name:\tx\nVmRSS:\t    1024 kB\n"), "VmRSS:"); err != nil || got != 1<<20 {
 		t.Errorf("resident %d, %v", got, err)
 	}
 	for _, bad := range []string{"", "1 (x) S 1", "1 (x) S 1 2 3 4 5 6 7 8 9 10 x y 1"} {
 		if _, err := parseCPUTime([]byte(bad)); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
-		if _, err := parseResident([]byte(bad)); err == nil {
+		if _, err := parseKiB([]byte(bad), "VmRSS:"); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
 	}
@@ -127,6 +180,14 @@ func TestLatencyBounds(t *testing.T) {
 	l := newLatency()
 	for _, nanos := range []int64{-5, 0, 1, 2_000_000, math.MaxInt64} {
 		l.record(nanos)
+	}
+	packed, err := l.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = newLatency()
+	if err := l.merge(packed); err != nil {
+		t.Fatal(err)
 	}
 	got := l.summary()
 	if got.Count != 5 || got.P50 != 0.001 || got.Max < 119_000 {

@@ -5,19 +5,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// Transports that clients can speak.
-const (
-	kindWebSocket = "ws"
-	kindSSE       = "sse"
+	"sluice/bench/load/scenario"
 )
 
 // dialTimeout bounds each read and write of a handshake, in seconds.
@@ -26,47 +21,36 @@ const dialTimeout = 20
 // maxResponseHead bounds the header of the answer to a handshake.
 const maxResponseHead = 16 << 10
 
-var errHandshake = errors.New("handshake refused")
+// stalledBuffer is the receive buffer of a client that never reads, in bytes.
+const stalledBuffer = 4096
 
-// target is what clients connect to.
-type target struct {
-	// Kind is ws or sse.
-	Kind string `json:"kind"`
-	// Address is an IPv4 address with a port.
-	Address string `json:"address"`
-	// Path is the request's, with its query.
-	Path string `json:"path"`
-	// Stream is what to subscribe to; a WebSocket sends it as a message.
-	Stream string `json:"stream"`
-	// Token is sent as a bearer token, where it is not empty.
-	Token string `json:"token,omitempty"`
-	// Sources is over how many addresses from 127.0.0.2 on connections are
-	// spread, as a server has at most some 28,000 ports for each.
-	Sources int `json:"sources"`
-}
+var errHandshake = errors.New("handshake refused")
 
 // conn is one client: a socket and what it has not made sense of yet.
 type conn struct {
-	fd   int
-	kind string
-	// rest holds the beginning of a frame or line whose end has not come.
-	rest []byte
+	wish
+	fd int
+	// rest holds the beginning of a frame or line whose end has not come, and
+	// inner that of a line within frames.
+	rest, inner []byte
 	// chunks is set where the answer's transfer coding is chunked.
 	chunks     *chunks
 	subscribed bool
 	closed     bool
+	track      *track
+	resume     *resume
 }
 
-// dial opens connection number i, up to and with its subscription.
-func (t target) dial(ctx context.Context, i int) (*conn, error) {
+// dial opens a connection, up to and with its subscription.
+func (t target) dial(ctx context.Context, w wish, receiveBuffer int) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	fd, err := t.connect(i)
+	fd, err := t.connect(w.client, receiveBuffer)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{fd: fd, kind: t.Kind}
+	c := &conn{wish: w, fd: fd}
 	if err := t.handshake(c); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
@@ -79,7 +63,7 @@ func (t target) dial(ctx context.Context, i int) (*conn, error) {
 }
 
 // connect makes a blocking socket with time-outs.
-func (t target) connect(i int) (int, error) {
+func (t target) connect(i, receiveBuffer int) (int, error) {
 	to, err := netip.ParseAddrPort(t.Address)
 	if err != nil || !to.Addr().Is4() {
 		return 0, fmt.Errorf("connect to %q: an IPv4 address and a port are needed", t.Address)
@@ -94,6 +78,9 @@ func (t target) connect(i int) (int, error) {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 	)
+	if err == nil && receiveBuffer > 0 {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
 	if err == nil && t.Sources > 0 && to.Addr().IsLoopback() {
 		from := unix.SockaddrInet4{Addr: [4]byte{127, 0, byte(i % t.Sources / 250), byte(2 + i%t.Sources%250)}}
 		// The port is chosen at connect, when the destination is known, so that
@@ -104,6 +91,9 @@ func (t target) connect(i int) (int, error) {
 	}
 	if err == nil {
 		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+		if errors.Is(err, unix.EINTR) {
+			err = connected(fd)
+		}
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -112,10 +102,31 @@ func (t target) connect(i int) (int, error) {
 	return fd, nil
 }
 
+// connected waits for a connect that a signal interrupted, which goes on by
+// itself.
+func connected(fd int) error {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, dialTimeout*1000)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return unix.ETIMEDOUT
+		}
+		code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && code != 0 {
+			err = unix.Errno(code)
+		}
+		return err
+	}
+}
+
 // handshake asks for the stream, and leaves in c.rest what came behind the
 // answer's header.
 func (t target) handshake(c *conn) error {
-	if err := writeAll(c.fd, t.request()); err != nil {
+	if err := writeAll(c.fd, t.request(c.wish)); err != nil {
 		return fmt.Errorf("send handshake: %w", err)
 	}
 	head, rest, err := readHead(c.fd)
@@ -124,44 +135,48 @@ func (t target) handshake(c *conn) error {
 	}
 	status, fields, _ := bytes.Cut(head, []byte("\r\n"))
 	want := " 101 "
-	if t.Kind == kindSSE {
+	if c.kind == scenario.SSE {
 		want = " 200 "
 	}
 	if !strings.Contains(string(status)+" ", want) {
-		return fmt.Errorf("%w: %s: %s", errHandshake, status, rest)
+		return fmt.Errorf("%w: %s: %.200s", errHandshake, status, rest)
 	}
 	c.rest = rest
-	if t.Kind == kindSSE {
+	if c.kind == scenario.SSE {
 		if bytes.Contains(bytes.ToLower(fields), []byte("transfer-encoding: chunked")) {
 			c.chunks = &chunks{}
 		}
 		return nil
 	}
-	message, err := json.Marshal(map[string]string{"type": "subscribe", "id": "0", "stream": t.Stream})
+	messages, err := t.first(c.wish)
 	if err != nil {
-		return fmt.Errorf("encode subscribe: %w", err)
+		return err
 	}
-	if err := writeAll(c.fd, appendFrame(nil, opText, message)); err != nil {
-		return fmt.Errorf("send subscribe: %w", err)
+	for _, message := range messages {
+		if err := writeAll(c.fd, appendFrame(nil, opText, []byte(message))); err != nil {
+			return fmt.Errorf("send first message: %w", err)
+		}
 	}
 	return nil
 }
 
-func (t target) request() []byte {
+func (t target) request(w wish) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n", t.Path, t.Address)
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n", t.path(w), t.Address)
 	if t.Token != "" {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", t.Token)
 	}
-	if t.Kind == kindSSE {
-		b.WriteString("Accept: text/event-stream\r\n\r\n")
+	if w.kind == scenario.SSE {
+		b.WriteString("Accept: text/event-stream\r\n" + w.lastEventID() + "\r\n")
 		return b.Bytes()
 	}
 	var key [16]byte
 	_, _ = rand.Read(key[:])
-	fmt.Fprintf(&b, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Protocol: sluice.v1.json\r\nSec-WebSocket-Key: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(key[:]))
+	b.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
+	if t.Subprotocol != "" {
+		fmt.Fprintf(&b, "Sec-WebSocket-Protocol: %s\r\n", t.Subprotocol)
+	}
+	fmt.Fprintf(&b, "Sec-WebSocket-Key: %s\r\n\r\n", base64.StdEncoding.EncodeToString(key[:]))
 	return b.Bytes()
 }
 

@@ -5,34 +5,52 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/bench/load/scenario"
 	"sluice/bench/stack"
 )
 
-// partitions is how many a measured topic has.
-const partitions = 6
+// topics makes the topics of one run, named after it, so that none sees what
+// another left.
+func topics(ctx context.Context, kafka *stack.Stack, run string, s scenario.Scenario) ([]string, error) {
+	names := make([]string, s.Streams)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s-%d", run, i)
+		if err := kafka.CreateTopic(ctx, names[i], s.Partitions, nil); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
 
-// measureOwn runs a scenario on a topic of its own and against a server of its
-// own, so that none leaves its garbage to the next.
-func (s scenario) measureOwn(ctx context.Context, kafka *stack.Stack, program string, number int, settle time.Duration) (result, error) {
-	topic := fmt.Sprintf("load-%d", number)
-	if err := kafka.CreateTopic(ctx, topic, partitions, nil); err != nil {
-		return result{}, err
-	}
-	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), topic)
+// warmUp writes and reads for some seconds, so that the first scenario does not
+// measure how Java compiles Kafka.
+func warmUp(ctx context.Context, kafka *stack.Stack, d time.Duration) error {
+	s := scenario.Scenario{Streams: 1, Partitions: 6}
+	names, err := topics(ctx, kafka, "warm-up", s)
 	if err != nil {
-		return result{}, err
+		return err
 	}
-	defer server.stop()
-	res, err := s.measure(ctx, place{
-		Target:     target{Address: server.Address, Stream: streamName},
-		PID:        server.cmd.Process.Pid,
-		Brokers:    kafka.Bootstrap(),
-		Topic:      topic,
-		SourcesPer: connectionsPerSource,
-		Settle:     settle,
-	})
+	floor, err := startChild(ctx, roleFloor)
 	if err != nil {
-		err = fmt.Errorf("%w: the server's log: %s", err, server.lastLog())
+		return err
 	}
-	return res, err
+	defer floor.stop()
+	writer, err := startChild(ctx, roleProduce)
+	if err != nil {
+		return err
+	}
+	defer writer.stop()
+	if _, err := floor.ask(ctx, command{Do: "open", Floor: &floorJob{Brokers: kafka.Bootstrap(), Topics: names}}); err != nil {
+		return err
+	}
+	if _, err := writer.ask(ctx, command{Do: "open", Write: &writeJob{
+		Brokers: kafka.Bootstrap(), Topics: names, Partitions: s.Partitions, Keys: 60, Rate: 5000, Size: 200,
+	}}); err != nil {
+		return err
+	}
+	if _, err := writer.ask(ctx, command{Do: "run", Window: window{To: time.Now().Add(d).UnixNano()}}); err != nil {
+		return err
+	}
+	_, err = writer.ask(ctx, command{Do: "report"})
+	return err
 }

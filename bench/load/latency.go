@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -23,11 +24,31 @@ func (l latency) record(nanos int64) {
 	_ = l.hist.RecordValue(micros)
 }
 
+// encode packs the histogram for another process.
+func (l latency) encode() ([]byte, error) {
+	packed, err := l.hist.Encode(hdr.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return nil, fmt.Errorf("encode histogram: %w", err)
+	}
+	return packed, nil
+}
+
+// merge adds what encode packed.
+func (l latency) merge(packed []byte) error {
+	other, err := hdr.Decode(packed)
+	if err != nil {
+		return fmt.Errorf("decode histogram: %w", err)
+	}
+	l.hist.Merge(other)
+	return nil
+}
+
 // summary is what a report says of a histogram, in milliseconds.
 type summary struct {
 	Count int64   `json:"count"`
 	Mean  float64 `json:"mean_ms"`
 	P50   float64 `json:"p50_ms"`
+	P90   float64 `json:"p90_ms"`
 	P99   float64 `json:"p99_ms"`
 	P999  float64 `json:"p999_ms"`
 	Max   float64 `json:"max_ms"`
@@ -39,6 +60,7 @@ func (l latency) summary() summary {
 		Count: l.hist.TotalCount(),
 		Mean:  l.hist.Mean() / 1000,
 		P50:   ms(l.hist.ValueAtQuantile(50)),
+		P90:   ms(l.hist.ValueAtQuantile(90)),
 		P99:   ms(l.hist.ValueAtQuantile(99)),
 		P999:  ms(l.hist.ValueAtQuantile(99.9)),
 		Max:   ms(l.hist.Max()),

@@ -3,68 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
+	"sluice/bench/load/scenario"
 	"sluice/bench/stack"
 )
-
-// options are the command line's.
-type options struct {
-	short, json bool
-	measure     time.Duration
-	warmUp      time.Duration
-	settle      time.Duration
-	idle        int
-	only        string
-
-	url, stream, token, brokers, topic, kind string
-	pid, connections, rate, bytes            int
-}
-
-func parseOptions(args []string, out io.Writer) (options, error) {
-	var o options
-	f := flag.NewFlagSet("load", flag.ContinueOnError)
-	f.SetOutput(out)
-	f.BoolVar(&o.short, "short", false, "measure each scenario for 5 s and with fewer idle connections")
-	f.BoolVar(&o.json, "json", false, "print JSON instead of a Markdown table")
-	f.DurationVar(&o.measure, "measure", 20*time.Second, "how long each scenario is measured")
-	f.DurationVar(&o.warmUp, "warm-up", 3*time.Second, "how long records flow before each measurement")
-	f.DurationVar(&o.settle, "settle", settle, "how long nothing is done before memory is read")
-	f.IntVar(&o.idle, "idle", 5000, "idle connections for the memory scenarios")
-	f.StringVar(&o.only, "only", "", "run only the scenarios whose name contains this")
-	f.StringVar(&o.url, "url", "", "measure the server at this http:// address instead of starting one")
-	f.IntVar(&o.pid, "pid", 0, "with -url: the server's process id, for its processor time and memory")
-	f.StringVar(&o.stream, "stream", streamName, "with -url: the stream to subscribe to")
-	f.StringVar(&o.token, "token", "", "with -url: a bearer token")
-	f.StringVar(&o.brokers, "brokers", "", "with -url: Kafka to produce to, host:port, comma-separated")
-	f.StringVar(&o.topic, "topic", streamName, "with -url: the topic behind the stream")
-	f.StringVar(&o.kind, "kind", kindWebSocket, "with -url: ws or sse")
-	f.IntVar(&o.connections, "connections", 1000, "with -url: how many clients")
-	f.IntVar(&o.rate, "rate", 100, "with -url: records a second; 0 holds idle connections")
-	f.IntVar(&o.bytes, "bytes", 200, "with -url: size of a record's value")
-	if err := f.Parse(args); err != nil {
-		return o, err
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	if o.kind != kindWebSocket && o.kind != kindSSE {
-		return o, fmt.Errorf("-kind %q: ws or sse is needed", o.kind)
-	}
-	if o.url != "" && o.rate > 0 && o.brokers == "" {
-		return o, errors.New("-brokers is needed with -url and a rate")
-	}
-	if o.short {
-		o.measure, o.idle = 5*time.Second, min(o.idle, 2000)
-	}
-	return o, nil
-}
 
 // runLoad is the main process.
 func runLoad(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -72,72 +19,207 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if err != nil {
 		return err
 	}
+	if o.list {
+		return listScenarios(out)
+	}
 	results, err := o.run(ctx, progress)
 	// What was measured before something failed is worth printing.
-	switch {
-	case len(results) == 0:
-	case o.json:
-		err = errors.Join(err, writeJSON(out, results))
-	default:
-		err = errors.Join(err, writeTable(out, results))
+	if len(results) == 0 {
+		return err
+	}
+	rep := report{Machine: machineFacts(ctx), Results: results, Peers: o.peers != ""}
+	if o.json {
+		err = errors.Join(err, writeJSON(out, rep))
+	} else {
+		err = errors.Join(err, rep.writeMarkdown(out))
+	}
+	if o.results != "" {
+		err = errors.Join(err, rep.save(o.results))
+	}
+	if o.readme != "" && err == nil {
+		err = rep.intoReadme(o.readme)
 	}
 	return err
 }
 
+func listScenarios(out io.Writer) error {
+	p := printer{w: out}
+	for _, name := range scenario.Names() {
+		s, err := scenario.Find(name)
+		if err != nil {
+			return err
+		}
+		p.printf("%-20s %s\n", name, s.Title)
+	}
+	return p.err
+}
+
+// scenarios are those that the options ask for.
+func (o options) scenarios() ([]scenario.Scenario, error) {
+	names := o.names
+	switch {
+	case len(names) > 0:
+	case o.peers != "":
+		names = peerScenarios
+	default:
+		names = scenario.Names()
+	}
+	var all []scenario.Scenario
+	for _, name := range names {
+		s, err := scenario.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		if !strings.Contains(s.Name, o.only) {
+			continue
+		}
+		if o.measure > 0 {
+			s.Measure = o.measure
+		}
+		if o.warmUp > 0 {
+			s.WarmUp = o.warmUp
+		}
+		all = append(all, s)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no scenario has such a name")
+	}
+	return all, nil
+}
+
 func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) {
 	if o.url == "" {
-		return o.runAll(ctx, progress)
+		return o.runOwn(ctx, progress)
 	}
 	base, err := url.Parse(o.url)
 	if err != nil || base.Scheme != "http" {
 		return nil, fmt.Errorf("-url %q: an http:// address is needed", o.url)
 	}
-	s := scenario{
-		Name: o.kind, Kind: o.kind, Connections: o.connections, Rate: o.rate, RecordBytes: o.bytes,
-		WarmUp: o.warmUp, Measure: o.measure,
+	all := []scenario.Scenario{o.scenario()}
+	if len(o.names) > 0 {
+		if all, err = o.scenarios(); err != nil {
+			return nil, err
+		}
 	}
-	res, err := s.measure(ctx, place{
-		Target:     target{Address: base.Host, Stream: o.stream, Token: o.token},
-		PID:        o.pid,
-		Brokers:    strings.Split(o.brokers, ","),
-		Topic:      o.topic,
-		SourcesPer: connectionsPerSource,
-		Settle:     o.settle,
-	})
-	return []result{res}, err
+	var results []result
+	for _, s := range all {
+		got, err := variants(s, progress, func(s scenario.Scenario) (result, error) {
+			p := place{
+				Target:  target{Address: base.Host, Dialect: o.dialect, Path: o.path, Send: o.send, Subprotocol: o.subprotocol, Token: o.token},
+				Server:  o.pids,
+				Brokers: strings.Split(o.brokers, ","),
+				Settle:  o.settle, PerProcess: o.perProcess, PerSource: clientsPerSource,
+			}
+			for i := range s.Streams {
+				p.Target.Streams = append(p.Target.Streams, strings.ReplaceAll(o.stream, "{n}", fmt.Sprint(i)))
+				p.Topics = append(p.Topics, strings.ReplaceAll(o.topic, "{n}", fmt.Sprint(i)))
+			}
+			res, err := measure(ctx, s, p)
+			res.Server = o.url
+			return res, err
+		})
+		results = append(results, got...)
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
 }
 
-// connectionsPerSource is how many connections share a source address.
-const connectionsPerSource = 2000
+// variants runs a scenario once for each value of what it varies, and judges.
+func variants(s scenario.Scenario, progress io.Writer, run func(scenario.Scenario) (result, error)) ([]result, error) {
+	var results []result
+	runs := s.Variants()
+	for i, one := range runs {
+		fmt.Fprintf(progress, "load: %s (%s)\n", one.Title, one.Name)
+		res, err := run(one)
+		if err != nil {
+			return results, fmt.Errorf("measure %s: %w", one.Name, err)
+		}
+		var first *result
+		if i > 0 && i == len(runs)-1 {
+			first = &results[0]
+		}
+		res.judge(first)
+		results = append(results, res)
+		for _, v := range res.Verdicts {
+			fmt.Fprintf(progress, "load:   %s: %s\n", v.Target, verdictText(v))
+		}
+	}
+	return results, nil
+}
 
-// runAll starts everything that is needed.
-func (o options) runAll(ctx context.Context, progress io.Writer) (results []result, err error) {
+// runOwn starts everything that is needed.
+func (o options) runOwn(ctx context.Context, progress io.Writer) (results []result, err error) {
+	all, err := o.scenarios()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "sluice-load-")
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	fmt.Fprintln(progress, "load: building the server")
-	program, err := buildServer(ctx, dir)
-	if err != nil {
-		return nil, err
+	program := o.program
+	if program == "" {
+		fmt.Fprintln(progress, "load: building the server")
+		if program, err = buildServer(ctx, o.tree, dir); err != nil {
+			return nil, err
+		}
 	}
 	fmt.Fprintln(progress, "load: starting Kafka")
-	kafka, err := stack.Start(ctx, stack.Options{Brokers: 1, Steady: true})
+	kafka, err := stack.Start(ctx, stack.Options{Brokers: 1, Steady: true, HeapMiB: kafkaHeap})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, kafka.Close()) }()
-	for i, s := range scenarios(o.warmUp, o.measure, o.idle) {
-		if !strings.Contains(s.Name, o.only) {
-			continue
-		}
-		fmt.Fprintf(progress, "load: %s, %d connections\n", s.Name, s.Connections)
-		res, err := s.measureOwn(ctx, kafka, program, i, o.settle)
+	if err := warmUp(ctx, kafka, o.kafkaWarmUp); err != nil {
+		return nil, err
+	}
+	if o.peers != "" {
+		return o.runPeers(ctx, kafka, program, dir, all, progress)
+	}
+	number := 0
+	for _, s := range all {
+		got, err := variants(s, progress, func(s scenario.Scenario) (result, error) {
+			number++
+			return o.measureOwn(ctx, kafka, program, fmt.Sprintf("load-%d", number), s)
+		})
+		results = append(results, got...)
 		if err != nil {
-			return results, fmt.Errorf("measure %s: %w", s.Name, err)
+			return results, err
 		}
-		results = append(results, res)
 	}
 	return results, nil
+}
+
+// kafkaHeap is the broker's memory in MiB: enough that it does not collect
+// garbage all the time.
+const kafkaHeap = 1024
+
+// measureOwn runs a scenario on topics of its own and against a server of its
+// own, so that none leaves its garbage to the next.
+func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, run string, s scenario.Scenario) (result, error) {
+	names, err := topics(ctx, kafka, run, s)
+	if err != nil {
+		return result{}, err
+	}
+	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names)
+	if err != nil {
+		return result{}, err
+	}
+	defer server.stop()
+	res, err := measure(ctx, s, place{
+		Target:     target{Address: server.Address, Dialect: dialectSluice, Streams: names, Subprotocol: o.subprotocol},
+		Server:     processes{server.cmd.Process.Pid},
+		Brokers:    kafka.Bootstrap(),
+		Topics:     names,
+		PerProcess: o.perProcess, PerSource: clientsPerSource,
+		Settle: o.settle,
+	})
+	res.Server = "sluice"
+	if err != nil {
+		err = fmt.Errorf("%w: the server's log: %s", err, server.lastLog())
+	}
+	return res, err
 }

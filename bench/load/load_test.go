@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func TestMeasuresAServer(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{kindWebSocket, kindSSE} {
+	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			const topic = "ticks"
@@ -48,21 +48,21 @@ func TestMeasuresAServer(t *testing.T) {
 
 			var out bytes.Buffer
 			err = run(t.Context(), []string{
-				"-url", server.URL, "-kind", kind, "-stream", topic, "-topic", topic, "-connections", "20",
+				"-url", server.URL, "-kind", kind, "-clients-per-process", "12", "-stream", topic, "-topic", topic, "-connections", "20",
 				"-rate", "200", "-warm-up", "200ms", "-measure", "500ms", "-settle", "0s", "-pid", fmt.Sprint(os.Getpid()), "-json",
 				"-brokers", strings.Join(kafka.ListenAddrs(), ","),
 			}, nil, &out, io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var results []result
-			if err := json.Unmarshal(out.Bytes(), &results); err != nil {
+			var rep report
+			if err := json.Unmarshal(out.Bytes(), &rep); err != nil {
 				t.Fatal(err)
 			}
-			got := results[0]
-			if got.Open != 20 || got.Produced != 100 || got.NotStored != 0 || got.Deliveries != 20*100 || got.Missing != 0 {
-				t.Errorf("got %d open, %d produced (%d not stored), %d delivered, %d missing: %v",
-					got.Open, got.Produced, got.NotStored, got.Deliveries, got.Missing, got.Faults)
+			got := rep.Results[0]
+			if got.Open != 20 || got.Produced != 100 || got.NotStored != 0 || got.Deliveries != 20*100 || got.Missing != 0 || got.Duplicated != 0 {
+				t.Errorf("got %d open, %d produced (%d not stored), %d delivered, %d missing, %d repeated: %v",
+					got.Open, got.Produced, got.NotStored, got.Deliveries, got.Missing, got.Duplicated, got.Faults)
 			}
 			if got.Latency.Count != got.Deliveries || got.Floor.Count != got.Produced {
 				t.Errorf("latencies of %d deliveries, %d in the floor", got.Latency.Count, got.Floor.Count)
@@ -169,35 +169,15 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"-kind", "mqtt"},
-		{"extra"},
+		{"no-such-scenario"},
+		{"-pid", "x"},
+		{"-clients-per-process", "0"},
+		{"-dialect", "mqtt"},
 		{"-url", "http://127.0.0.1:1", "-rate", "5"},
 		{"-url", "https://127.0.0.1:1", "-rate", "0"},
 	} {
 		if err := run(t.Context(), args, nil, io.Discard, io.Discard); err == nil {
 			t.Errorf("%q: no error", args)
-		}
-	}
-}
-
-func TestTableNamesFaults(t *testing.T) {
-	t.Parallel()
-	var out strings.Builder
-	err := writeTable(&out, []result{
-		{scenario: scenario{Name: "busy", Rate: 10}, Deliveries: 5, Faults: map[string]int{"closed 1012 bye": 3}},
-		{scenario: scenario{Name: "idle"}, BytesPerConn: 2048},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"| busy |", "3 × closed 1012 bye", "| 2.0 KiB |"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is missing in:\n%s", want, out.String())
-		}
-	}
-	rows := strings.Split(out.String(), "\n")
-	for _, row := range rows[1:4] {
-		if strings.Count(row, "|") != strings.Count(rows[0], "|") {
-			t.Errorf("row %q has other columns than the header", row)
 		}
 	}
 }

@@ -1,53 +1,68 @@
-// Command load measures a running Sluice: how many deliveries a second it
-// makes, what one costs in processor time, how long a record takes from its
-// making to the client's read, and how much memory a connection holds.
+// Command load measures a server that fans records out of Kafka: how many
+// deliveries a second it makes, what one costs in processor time, how long a
+// record takes from its making to the client's read, how much memory a
+// connection holds, and whether anything is missing.
 //
-//	go run ./bench/load -short          everything by itself, in about a minute
-//	go run ./bench/load                 the same scenarios, measured for longer
+//	go run ./bench/load                       every scenario, on a Kafka and a server of its own
+//	go run ./bench/load -short single keyed   two of them, for less long
+//	go run ./bench/load my.yaml               one of yours
 //	go run ./bench/load -url http://127.0.0.1:8080 -pid 4711 -brokers 127.0.0.1:9092 \
 //	    -stream demo -topic demo -connections 1000 -rate 2000
 //
-// Without -url it starts a real Kafka, builds the server, starts it once a
-// scenario, and stops all of them again.
+// Scenarios are YAML files, described in package scenario; -list names those
+// that come with it, -help all flags. Targets in them are compared with what was
+// measured, and the output says which were met, or by how much they were missed.
 //
 // # Method
 //
-// Four processes are kept apart so that each can be accounted for: the server
-// under test, Kafka, the clients, and the writer with the floor. The writer
-// produces open loop: record k carries the time at which it was due, whether
-// or not the writer was late, so that a stall of any part counts for all the
-// records that it held up (no coordinated omission). The floor is a bare Kafka
-// consumer without a group, read committed, on the same topic in the same run:
-// what it needs is Kafka's, what a client needs above it is the server's.
+// The server under test, Kafka, the clients, the writer and the floor are
+// processes of their own, so that each can be accounted for. The writer produces
+// open loop: a record carries the time at which it was due, whether or not the
+// writer was late, so that a stall of any part counts for all the records that
+// it held up (no coordinated omission). The floor is a bare fetch loop on the
+// same topics in the same run: one long poll a broker, nothing decoded. What it
+// needs is Kafka's, what a client needs above it is the server's.
 //
-// Only records made within the window count, in the deliveries, the latency,
-// and the server's processor time, which is read from /proc at its two ends.
-// Deliveries are compared with connections times records produced.
+// Only records made within the window count, in deliveries and latency; the
+// server's processor time is read from /proc at the window's two ends. Every
+// record has a slot (its key) and a number within it, so that each client knows
+// which it had: what is missing and what came twice is counted, not guessed.
+// Histograms of all clients are merged before a percentile is taken.
 //
-// A client reads its sockets through one epoll instance with one buffer, looks
-// for the record's time with a byte search, and parses nothing else: it has to
-// cost far less than the server, since both share the machine. Its own cost is
-// printed too.
+// A client process reads its sockets through one edge-triggered epoll instance
+// with one buffer, looks for the stamp with a byte search, and parses nothing
+// else: it has to cost far less than the server, since both share the machine.
+// Its own cost is in the table. Clients are spread over as many processes as
+// -clients-per-process says, and over source addresses in 127.0.0.0/8.
+//
+// # Other servers
+//
+// Any server can be measured that hands values on as they are: -dialect plain
+// takes each WebSocket message or event-stream data line for a record, -path and
+// -send say how to subscribe. -peers all measures several beside Sluice in one
+// run, each fed from the same topic by the same small bridge, which is accounted
+// for on its own. Those that are Go programs are in bench/peers, a module of its
+// own.
 //
 // # Files
 //
-//	main.go       flags, the three roles of the program
-//	load.go       options, and the whole run
-//	scenario.go   what is measured; one run of it
-//	table.go      results as Markdown and as JSON
-//	child.go      the other processes and the lines that they exchange
-//	kafka.go      the real Kafka, and a scenario on it
-//	server.go     building and starting the server; its configuration
-//	process.go    processor time and memory from /proc
-//	clients.go    the client process: opening, windows, reports
-//	dial.go       sockets, source addresses and handshakes
-//	reader.go     the epoll loop
-//	websocket.go  RFC 6455 frames as far as a client needs them
-//	sse.go        the event stream, chunked or not
-//	stamp.go      the time within a record; making and finding it
+//	main.go       the roles of the program
+//	options.go    flags; load.go the whole run, on what it starts or on -url
+//	kafka.go      topics, and Kafka warmed up; server.go the server; its configuration
+//	place.go      where a scenario runs; measure.go one run of it; result.go what it measured
+//	fleet.go      the client processes together; child.go the lines between processes
+//	clients.go    the client process: opening, storms, reports; publish.go publishing
+//	target.go     what clients ask for; dial.go sockets, source addresses and handshakes
+//	reader.go     the epoll loop; readnow.go its system call
+//	websocket.go  RFC 6455 frames, as far as a client needs them; sse.go event streams, chunked
+//	              or not; nats.go NATS's lines
+//	stamp.go      the time, slot and number within a record; track.go what a client had
 //	latency.go    histograms and their summaries
-//	produce.go    the writer process
-//	floor.go      the bare consumer
+//	produce.go    the writer process; floor.go the bare fetch loop
+//	process.go    processor time and memory from /proc; requests.go what was sent to Kafka
+//	peers.go      other servers, and a run of them; nginx.go and pushpin.go their configuration
+//	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
+//	table.go      tables; report.go the machine, Markdown and JSON files
 //
 // It runs on Linux only.
 package main
@@ -68,6 +83,8 @@ import (
 const (
 	roleClients = "role=clients"
 	roleProduce = "role=produce"
+	roleFloor   = "role=floor"
+	roleBridge  = "role=bridge"
 )
 
 func main() {
@@ -93,6 +110,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 			return runClients(ctx, in, out)
 		case roleProduce:
 			return runProduce(ctx, in, out)
+		case roleFloor:
+			return runFloor(ctx, in, out)
+		case roleBridge:
+			return runBridge(ctx, in, out)
 		}
 	}
 	return runLoad(ctx, args, out, progress)

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,25 +16,30 @@ import (
 // writeJob says what the writer writes.
 type writeJob struct {
 	Brokers []string `json:"brokers"`
-	Topic   string   `json:"topic"`
-	// Rate is in records a second.
-	Rate int `json:"rate"`
+	// Topics have their records in turn, key by key.
+	Topics     []string `json:"topics"`
+	Partitions int      `json:"partitions"`
+	Keys       int      `json:"keys"`
+	// Rate is in records a second; Burst, in its place, is how many are written
+	// as fast as Kafka takes them.
+	Rate  int `json:"rate"`
+	Burst int `json:"burst"`
 	// Size is a value's, in bytes.
-	Size int `json:"size"`
-	// Keys is over how many keys, and so partitions, records are spread.
-	Keys int `json:"keys"`
+	Size   int           `json:"size"`
+	Linger time.Duration `json:"linger"`
 }
 
-// writeReport says what was written, and what the floor saw of it.
+// writeReport says what was written.
 type writeReport struct {
 	// Due is how many records the window holds, Stored how many of them Kafka
-	// has acknowledged.
-	Due    int64 `json:"due"`
-	Stored int64 `json:"stored"`
-	Failed int64 `json:"failed"`
+	// has acknowledged, for each key.
+	Due    int64   `json:"due"`
+	Stored []int64 `json:"stored"`
+	Failed int64   `json:"failed"`
 	// LateMax is how far the writer fell behind its plan at most.
-	LateMax    float64 `json:"late_max_ms"`
-	Floor      summary `json:"floor"`
+	LateMax float64 `json:"late_max_ms"`
+	// Ack is from a record's due time to Kafka's acknowledgement.
+	Ack        summary `json:"ack"`
 	CPUSeconds float64 `json:"cpu_seconds"`
 }
 
@@ -42,25 +47,31 @@ type writeReport struct {
 type writer struct {
 	job    writeJob
 	client *kgo.Client
-	floor  *floor
+	// numbers are those of each key's next record.
+	numbers []int64
+	next    int64
 
-	stored, failed atomic.Int64
-	due            int64
-	late           time.Duration
-	done           chan struct{} // closed when the plan has been carried out
+	failed atomic.Int64
+	stored []atomic.Int64
+
+	// Of the plan that is being carried out.
+	due  int64
+	late time.Duration
+	done chan struct{} // closed when it has been
+
+	mu  sync.Mutex
+	ack latency
 }
 
 // runProduce is the writer process.
 func runProduce(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &writer{}
-	ended := make(chan error, 1)
+	w := &writer{ack: newLatency()}
 	err := answerCommands(in, out, func(cmd command) (answer, error) {
 		switch cmd.Do {
 		case "open":
-			return answer{}, w.open(ctx, *cmd.Write, ended)
+			return answer{}, w.open(ctx, *cmd.Write)
 		case "run":
-			w.floor.begin(cmd.Window)
 			w.done = make(chan struct{})
 			go w.write(ctx, cmd.Window)
 			return answer{}, nil
@@ -73,19 +84,18 @@ func runProduce(ctx context.Context, in io.Reader, out io.Writer) error {
 	if w.done != nil {
 		<-w.done
 	}
-	if w.floor != nil {
-		err = errors.Join(err, <-ended)
+	if w.client != nil {
 		w.client.Close()
 	}
 	return err
 }
 
-func (w *writer) open(ctx context.Context, job writeJob, ended chan<- error) error {
+func (w *writer) open(ctx context.Context, job writeJob) error {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(job.Brokers...),
-		kgo.DefaultProduceTopic(job.Topic),
-		// Records are sent when they are due, not in bunches.
-		kgo.ProducerLinger(0),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(job.Linger),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(1<<20),
 	)
 	if err != nil {
@@ -95,26 +105,41 @@ func (w *writer) open(ctx context.Context, job writeJob, ended chan<- error) err
 		client.Close()
 		return fmt.Errorf("reach kafka: %w", err)
 	}
-	f, err := newFloor(job)
-	if err != nil {
-		client.Close()
-		return err
-	}
-	w.job, w.client, w.floor = job, client, f
-	go func() { ended <- f.run(ctx) }()
+	w.job, w.client = job, client
+	w.numbers = make([]int64, job.Keys)
+	w.stored = make([]atomic.Int64, job.Keys)
 	return nil
 }
 
-// write produces from now until the window ends, which holds back nothing: it
-// runs before the window so that all parts are warm when that begins.
+// write carries a plan out: at the job's rate until the window ends, which
+// begins before the window does, so that all parts are warm by then; or so many
+// records at once, all of which count.
 func (w *writer) write(ctx context.Context, counted window) {
 	defer close(w.done)
-	interval := time.Second / time.Duration(w.job.Rate)
+	w.due, w.late = 0, 0
+	for i := range w.stored {
+		w.stored[i].Store(0)
+	}
+	w.mu.Lock()
+	w.ack.hist.Reset()
+	w.mu.Unlock()
+	if w.job.Burst > 0 {
+		for range w.job.Burst {
+			w.one(ctx, time.Now().UnixNano(), true)
+		}
+	} else {
+		w.paced(ctx, counted)
+	}
+	// What fails is counted by the records themselves.
+	_ = w.client.Flush(ctx)
+}
+
+func (w *writer) paced(ctx context.Context, counted window) {
 	begin := time.Now()
 	for number := int64(0); ctx.Err() == nil; number++ {
-		due := begin.Add(time.Duration(number) * interval)
+		due := begin.Add(time.Duration(number * int64(time.Second) / int64(w.job.Rate)))
 		if due.UnixNano() >= counted.To {
-			break
+			return
 		}
 		late := time.Since(due)
 		if late < 0 {
@@ -122,23 +147,43 @@ func (w *writer) write(ctx context.Context, counted window) {
 		}
 		in := counted.holds(due.UnixNano())
 		if in {
-			w.due++
 			w.late = max(w.late, late)
 		}
-		w.client.Produce(ctx, &kgo.Record{
-			Key:   strconv.AppendInt([]byte("k"), number%int64(w.job.Keys), 10),
-			Value: appendRecord(make([]byte, 0, w.job.Size+64), due.UnixNano(), number, w.job.Size),
-		}, func(_ *kgo.Record, err error) {
-			switch {
-			case err != nil:
-				w.failed.Add(1)
-			case in:
-				w.stored.Add(1)
-			}
-		})
+		w.one(ctx, due.UnixNano(), in)
 	}
-	// What fails is counted by the records themselves.
-	_ = w.client.Flush(ctx)
+}
+
+// one writes the next record.
+func (w *writer) one(ctx context.Context, due int64, counts bool) {
+	key := int(w.next % int64(w.job.Keys))
+	w.next++
+	number := w.numbers[key]
+	w.numbers[key]++
+	if counts {
+		w.due++
+	}
+	value := appendRecord(make([]byte, 0, w.job.Size+stampSize), stamp{at: due, slot: int32(key), n: number}, w.job.Size)
+	w.client.Produce(ctx, &kgo.Record{
+		Topic:     w.job.Topics[key%len(w.job.Topics)],
+		Partition: int32(key / len(w.job.Topics) % w.job.Partitions),
+		Key:       appendKey(nil, key),
+		Value:     value,
+	}, func(_ *kgo.Record, err error) {
+		switch {
+		case err != nil:
+			w.failed.Add(1)
+		case counts:
+			w.stored[key].Add(1)
+			w.mu.Lock()
+			w.ack.record(time.Now().UnixNano() - due)
+			w.mu.Unlock()
+		}
+	})
+}
+
+// appendKey appends the key of a slot, of a fixed width.
+func appendKey(dst []byte, slot int) []byte {
+	return strconv.AppendInt(append(dst, 'k'), int64(slotBase+slot), 10)
 }
 
 // report waits for the plan to be carried out.
@@ -149,12 +194,18 @@ func (w *writer) report(ctx context.Context) (answer, error) {
 	case <-w.done:
 	}
 	used, err := cpuTime(os.Getpid())
-	return answer{Written: &writeReport{
+	written := &writeReport{
 		Due:        w.due,
-		Stored:     w.stored.Load(),
+		Stored:     make([]int64, len(w.stored)),
 		Failed:     w.failed.Load(),
 		LateMax:    float64(w.late.Microseconds()) / 1000,
-		Floor:      w.floor.report(ctx, w.stored.Load()),
 		CPUSeconds: used.Seconds(),
-	}}, err
+	}
+	for i := range w.stored {
+		written.Stored[i] = w.stored[i].Load()
+	}
+	w.mu.Lock()
+	written.Ack = w.ack.summary()
+	w.mu.Unlock()
+	return answer{Written: written}, err
 }

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/bench/load/scenario"
 )
 
 // readBuffer is what one read takes at most, in bytes.
@@ -23,8 +26,11 @@ const pollFor = 100
 var (
 	eventPrefix      = []byte(`{"type":"event"`)
 	subscribedPrefix = []byte(`{"type":"subscribed"`)
-	sseData          = []byte("data: ")
+	welcomePrefix    = []byte(`{"type":"welcome"`)
+	publishedPrefix  = []byte(`{"type":"published"`)
+	sseData          = []byte("data:")
 	sseReady         = []byte("event: sluice.ready")
+	sseID            = []byte("id:")
 )
 
 // window is the span of record times that count, in Unix nanoseconds: from
@@ -38,12 +44,19 @@ func (w window) holds(at int64) bool { return at >= w.From && at < w.To }
 
 // tally is what clients have seen.
 type tally struct {
-	Subscribed  int            `json:"subscribed"`
-	Open        int            `json:"open"`
-	All         int64          `json:"all"`        // events since the start
-	Deliveries  int64          `json:"deliveries"` // events made within the window
-	Bytes       int64          `json:"bytes"`      // read since the start
-	Reads       int64          `json:"reads"`      // system calls that gave these
+	Subscribed int   `json:"subscribed"`
+	Open       int   `json:"open"`
+	All        int64 `json:"all"` // events since the start
+	// Deliveries are the events made within the window, each once a client;
+	// Duplicated those that a client had before, or behind a later one of
+	// their slot; Foreign those that a client should not have got.
+	Deliveries  int64          `json:"deliveries"`
+	Duplicated  int64          `json:"duplicated"`
+	Foreign     int64          `json:"foreign"`
+	Published   int64          `json:"published"` // answers to publishes made within the window
+	Last        int64          `json:"last"`      // when the last delivery came, in Unix nanoseconds
+	Bytes       int64          `json:"bytes"`     // read since the start
+	Reads       int64          `json:"reads"`     // system calls that gave these
 	Disconnects map[string]int `json:"disconnects,omitempty"`
 	Refusals    map[string]int `json:"refusals,omitempty"`
 }
@@ -58,6 +71,7 @@ type reader struct {
 	find  finder
 
 	mu      sync.Mutex // guards what follows
+	dialect string
 	conns   []*conn
 	window  window
 	tally   tally
@@ -77,20 +91,31 @@ func newReader() (*reader, error) {
 	}, nil
 }
 
-// add takes a connection over.
-func (r *reader) add(c *conn) error {
+// add takes a connection over, in place of the one at an index, or behind all
+// where that is -1.
+func (r *reader) add(c *conn, at int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// What came behind the handshake wakes no epoll.
 	rest := c.rest
 	c.rest = nil
 	r.tally.Open++
+	if at < 0 {
+		at = len(r.conns)
+		r.conns = append(r.conns, nil)
+	}
+	r.conns[at] = c
+	// Nobody answers a plain subscription.
+	if r.dialect == dialectPlain {
+		r.subscribed(c)
+	}
 	r.take(c, rest, time.Now().UnixNano())
-	r.conns = append(r.conns, c)
 	if c.closed {
 		return nil
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(len(r.conns) - 1)}
+	// Edge-triggered: a socket is reported once for what came, which saves the
+	// kernel looking at it again after each read.
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(at)}
 	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil {
 		r.drop(c, "epoll: "+err.Error())
 		return fmt.Errorf("add to epoll: %w", err)
@@ -100,6 +125,8 @@ func (r *reader) add(c *conn) error {
 
 // run reads until the context ends, and closes all sockets then.
 func (r *reader) run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer r.close()
 	events := make([]unix.EpollEvent, 512)
 	for ctx.Err() == nil {
@@ -107,13 +134,15 @@ func (r *reader) run(ctx context.Context) error {
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for epoll: %w", err)
 		}
+		r.mu.Lock()
 		for _, event := range events[:max(n, 0)] {
-			r.mu.Lock()
-			if c := r.conns[event.Fd]; !c.closed {
-				r.read(c)
+			for c := r.conns[event.Fd]; !c.closed; {
+				if !r.read(c) {
+					break
+				}
 			}
-			r.mu.Unlock()
 		}
+		r.mu.Unlock()
 	}
 	return nil
 }
@@ -129,44 +158,48 @@ func (r *reader) close() {
 	_ = unix.Close(r.epoll)
 }
 
-// read makes one read of a socket that is ready. Epoll tells again where there
-// is more, so that no socket holds up the others.
-func (r *reader) read(c *conn) {
+// read makes one read of a socket that is ready, and reports whether there may
+// be more.
+func (r *reader) read(c *conn) (more bool) {
 	kept := len(c.rest)
 	if len(r.buf)-kept < readBuffer/2 {
 		r.buf = make([]byte, 2*len(r.buf))
 	}
 	copy(r.buf, c.rest)
-	n, err := unix.Read(c.fd, r.buf[kept:])
+	n, err := readNow(c.fd, r.buf[kept:])
 	now := time.Now().UnixNano()
 	switch {
-	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
-		return
+	case errors.Is(err, unix.EINTR):
+		return true
+	case errors.Is(err, unix.EAGAIN):
+		return false
 	case err != nil:
 		r.drop(c, err.Error())
-		return
+		return false
 	case n == 0:
 		r.drop(c, "end of stream")
-		return
+		return false
 	}
 	r.tally.Reads++
 	r.tally.Bytes += int64(n)
+	more = kept+n == len(r.buf)
 	if c.chunks == nil {
 		r.take(c, r.buf[:kept+n], now)
-		return
+		return more
 	}
 	r.plain = append(r.plain[:0], c.rest...)
 	r.plain, err = c.chunks.decode(r.plain, r.buf[kept:kept+n])
 	if err != nil {
 		r.drop(c, err.Error())
-		return
+		return false
 	}
 	r.take(c, r.plain, now)
+	return more
 }
 
 // take consumes what can be made sense of, and keeps the rest.
 func (r *reader) take(c *conn, b []byte, now int64) {
-	if c.kind == kindSSE {
+	if c.kind == scenario.SSE {
 		b = r.lines(c, b, now)
 	} else {
 		b = r.frames(c, b, now)
@@ -174,15 +207,16 @@ func (r *reader) take(c *conn, b []byte, now int64) {
 	if c.closed {
 		return
 	}
+	c.rest = r.keep(c, c.rest, b)
+}
+
+// keep copies what is not whole yet into a buffer of the connection's own.
+func (r *reader) keep(c *conn, into, b []byte) []byte {
 	if len(b) > maxFrame {
 		r.drop(c, errFrameTooLarge.Error())
-		return
+		return nil
 	}
-	if len(b) == 0 {
-		c.rest = c.rest[:0]
-		return
-	}
-	c.rest = append(c.rest[:0], b...)
+	return append(into[:0], b...)
 }
 
 func (r *reader) frames(c *conn, b []byte, now int64) []byte {
@@ -197,8 +231,8 @@ func (r *reader) frames(c *conn, b []byte, now int64) []byte {
 		}
 		b = b[used:]
 		switch op {
-		case opText:
-			r.message(c, payload, now)
+		case opText, opBinary:
+			r.payload(c, payload, now)
 		case opPing:
 			// A socket that is full is not alive, which is what the pong would
 			// deny.
@@ -210,6 +244,29 @@ func (r *reader) frames(c *conn, b []byte, now int64) []byte {
 	return nil
 }
 
+// payload takes what one frame carries.
+func (r *reader) payload(c *conn, b []byte, now int64) {
+	switch r.dialect {
+	case dialectPlain:
+		r.record(c, b, now)
+	case dialectNATS:
+		if len(c.inner) > 0 {
+			b = append(c.inner, b...)
+		}
+		rest := r.natsLines(c, b, now)
+		if !c.closed {
+			c.inner = r.keep(c, nil, rest)
+		}
+	default:
+		// Events of one write may come as one message, an object a line.
+		for len(b) > 0 {
+			line, rest, _ := bytes.Cut(b, []byte("\n"))
+			r.message(c, line, now)
+			b = rest
+		}
+	}
+}
+
 func (r *reader) lines(c *conn, b []byte, now int64) []byte {
 	for {
 		line, used := nextLine(b)
@@ -218,8 +275,16 @@ func (r *reader) lines(c *conn, b []byte, now int64) []byte {
 		}
 		b = b[used:]
 		if data, ok := bytes.CutPrefix(line, sseData); ok {
-			r.message(c, data, now)
+			data = bytes.TrimPrefix(data, []byte(" "))
+			if r.dialect == dialectPlain {
+				r.record(c, data, now)
+			} else {
+				r.message(c, data, now)
+			}
 			continue
+		}
+		if c.resume != nil && bytes.HasPrefix(line, sseID) {
+			c.resume.cursor = append(c.resume.cursor[:0], bytes.TrimSpace(line[len(sseID):])...)
 		}
 		if !c.subscribed && bytes.Equal(line, sseReady) {
 			r.subscribed(c)
@@ -227,19 +292,48 @@ func (r *reader) lines(c *conn, b []byte, now int64) []byte {
 	}
 }
 
-// message takes a message of the protocol.
+// message takes a message of Sluice's protocol.
 func (r *reader) message(c *conn, b []byte, now int64) {
-	switch {
-	case bytes.HasPrefix(b, eventPrefix):
-		r.tally.All++
-		if at, ok := r.find.find(b); ok && r.window.holds(at) {
-			r.tally.Deliveries++
-			r.latency.record(now - at)
+	if bytes.HasPrefix(b, eventPrefix) {
+		r.record(c, b, now)
+		if c.resume != nil && c.kind == scenario.WebSocket {
+			c.resume.event(b)
 		}
-	case bytes.HasPrefix(b, subscribedPrefix):
+		return
+	}
+	if c.resume != nil && c.kind == scenario.WebSocket {
+		c.resume.message(b)
+	}
+	switch {
+	case bytes.HasPrefix(b, subscribedPrefix), c.publishes && bytes.HasPrefix(b, welcomePrefix):
 		r.subscribed(c)
+	case bytes.HasPrefix(b, publishedPrefix):
+		r.published(b, now)
 	default:
 		r.refusal(b)
+	}
+}
+
+// record takes what may be a record.
+func (r *reader) record(c *conn, b []byte, now int64) {
+	s, end := r.find.find(b)
+	if end == 0 {
+		return
+	}
+	r.tally.All++
+	fresh, ours := c.track.seen(s)
+	if !r.window.holds(s.at) {
+		return
+	}
+	switch {
+	case !ours:
+		r.tally.Foreign++
+	case !fresh:
+		r.tally.Duplicated++
+	default:
+		r.tally.Deliveries++
+		r.tally.Last = now
+		r.latency.record(now - s.at)
 	}
 }
 
@@ -266,7 +360,7 @@ func (r *reader) refusal(b []byte) {
 
 func (r *reader) drop(c *conn, reason string) {
 	c.closed = true
-	c.rest = nil
+	c.rest, c.inner = nil, nil
 	_ = unix.Close(c.fd)
 	r.tally.Open--
 	r.tally.Disconnects[reason]++
@@ -277,14 +371,19 @@ func (r *reader) begin(w window) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.window = w
-	r.tally.Deliveries = 0
+	r.tally.Deliveries, r.tally.Duplicated, r.tally.Foreign, r.tally.Published = 0, 0, 0, 0
 	r.latency.hist.Reset()
 }
 
-func (r *reader) report() (tally, summary) {
+// report is what was seen so far, with the histogram where it is asked for.
+func (r *reader) report(histogram bool) (tally, []byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.tally
 	t.Disconnects, t.Refusals = maps.Clone(t.Disconnects), maps.Clone(t.Refusals)
-	return t, r.latency.summary()
+	if !histogram {
+		return t, nil, nil
+	}
+	packed, err := r.latency.encode()
+	return t, packed, err
 }

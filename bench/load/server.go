@@ -31,10 +31,11 @@ type server struct {
 	Address, Admin string
 }
 
-// buildServer compiles the server into dir and returns the program's path.
-func buildServer(ctx context.Context, dir string) (string, error) {
+// buildServer compiles the server of a source tree into dir and returns the
+// program's path.
+func buildServer(ctx context.Context, tree, dir string) (string, error) {
 	program := filepath.Join(dir, "sluice")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "sluice/cmd/sluice").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-C", tree, "-o", program, "./cmd/sluice").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build server: %w: %s", err, out)
 	}
@@ -42,7 +43,8 @@ func buildServer(ctx context.Context, dir string) (string, error) {
 }
 
 // startServer runs `sluice serve` on free ports and waits until it is ready.
-func startServer(ctx context.Context, program, dir string, brokers []string, topic string) (*server, error) {
+// Stream i is named after topic i.
+func startServer(ctx context.Context, program, dir string, brokers, topics []string) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -52,7 +54,7 @@ func startServer(ctx context.Context, program, dir string, brokers []string, top
 		return nil, err
 	}
 	config := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(config, serverConfig(address, admin, brokers, topic), 0o600); err != nil {
+	if err := os.WriteFile(config, serverConfig(address, admin, brokers, topics), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "sluice.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -79,14 +81,16 @@ func startServer(ctx context.Context, program, dir string, brokers []string, top
 	return s, nil
 }
 
-// serverConfig gives everybody the stream named load, and lifts the limits
-// that a load generator on one machine would run into.
-func serverConfig(address, admin string, brokers []string, topic string) []byte {
+// serverConfig gives everybody the topics as streams, and lifts the limits that
+// a load generator on one machine would run into.
+func serverConfig(address, admin string, brokers, topics []string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", address, admin)
 	fmt.Fprintf(&b, "kafka: {brokers: [\"%s\"]}\n", strings.Join(brokers, `", "`))
-	fmt.Fprintf(&b, "grants:\n  - {anonymous: true, subscribe: [%q]}\n", streamName)
-	fmt.Fprintf(&b, "streams:\n  %q: {topic: %q, content: json}\n", streamName, topic)
+	b.WriteString("grants:\n  - {anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: 1h}\nstreams:\n")
+	for _, topic := range topics {
+		fmt.Fprintf(&b, "  %q: {topic: %q, content: json}\n", topic, topic)
+	}
 	b.WriteString("limits: {sessions_per_address: 0, sessions_per_principal: 0}\n")
 	b.WriteString("drain: {timeout: 5s, spread: 1s}\nlog: {level: warn}\n")
 	return b.Bytes()

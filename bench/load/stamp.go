@@ -2,25 +2,48 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 )
 
-// stampName precedes the time at which a record was due, in Unix nanoseconds.
-var stampName = []byte(`"at":`)
+// A record's value begins with its stamp: when it was due, in Unix nanoseconds,
+// its slot, and its number within the slot. All are of a fixed width, so that a
+// reader finds them without parsing JSON. Order is kept within a slot, which is
+// what one key and so one partition gets.
+//
+//	{"at":1795245600123456789,"s":1000042,"n":1000000007,"pad":"…"}
+type stamp struct {
+	at   int64
+	slot int32
+	n    int64
+}
 
-// stampDigits is how many digits such a time has, from 2001 to 2286.
-const stampDigits = 19
+// Slots and numbers are written with these added, which keeps them of one width.
+const (
+	slotBase   = 1_000_000
+	numberBase = 1_000_000_000
+)
 
-// appendRecord makes a JSON value of the given size, in bytes, that carries
-// its due time and its number. A size that is too small is exceeded.
-func appendRecord(dst []byte, at int64, number int64, size int) []byte {
+// stampName is how a stamp begins, and stampSize how long it is from there.
+var (
+	stampName   = []byte(`"at":`)
+	slotName    = []byte(`,"s":`)
+	numberName  = []byte(`,"n":`)
+	slotStart   = len(stampName) + 19
+	numberStart = slotStart + len(slotName) + 7
+	stampSize   = numberStart + len(numberName) + 10
+)
+
+// appendRecord makes a JSON value of the given size, in bytes. A size that is
+// too small is exceeded.
+func appendRecord(dst []byte, s stamp, size int) []byte {
 	start := len(dst)
 	dst = append(dst, '{')
 	dst = append(dst, stampName...)
-	dst = strconv.AppendInt(dst, at, 10)
-	dst = append(dst, `,"n":`...)
-	dst = strconv.AppendInt(dst, number, 10)
+	dst = strconv.AppendInt(dst, s.at, 10)
+	dst = append(dst, slotName...)
+	dst = strconv.AppendInt(dst, slotBase+int64(s.slot), 10)
+	dst = append(dst, numberName...)
+	dst = strconv.AppendInt(dst, numberBase+s.n, 10)
 	dst = append(dst, `,"pad":"`...)
 	for len(dst)-start < size-2 {
 		dst = append(dst, 'x')
@@ -28,36 +51,42 @@ func appendRecord(dst []byte, at int64, number int64, size int) []byte {
 	return append(dst, '"', '}')
 }
 
-// finder finds the time in a record. Records of one stream have it at nearly
-// the same place, so it looks first where the last one had it.
+// finder finds stamps. Records of one stream have them at nearly the same
+// place, so it looks first where the last one was.
 type finder struct{ last int }
 
-// find returns the time in b, and whether there is one.
-func (f *finder) find(b []byte) (int64, bool) {
+// find returns the first stamp in b and where it ends, 0 where there is none.
+func (f *finder) find(b []byte) (s stamp, end int) {
 	i := f.last
 	if i > len(b) || !bytes.HasPrefix(b[i:], stampName) {
 		i = bytes.Index(b, stampName)
 		if i < 0 {
-			return 0, false
+			return s, 0
 		}
 		f.last = i
 	}
-	at, err := parseStamp(b[i+len(stampName):])
-	return at, err == nil
+	b = b[i:]
+	if len(b) < stampSize ||
+		!bytes.Equal(b[slotStart:slotStart+len(slotName)], slotName) ||
+		!bytes.Equal(b[numberStart:numberStart+len(numberName)], numberName) {
+		return s, 0
+	}
+	at, ok1 := digits(b[len(stampName):slotStart])
+	slot, ok2 := digits(b[slotStart+len(slotName) : numberStart])
+	n, ok3 := digits(b[numberStart+len(numberName) : stampSize])
+	if !ok1 || !ok2 || !ok3 || slot < slotBase || n < numberBase {
+		return s, 0
+	}
+	return stamp{at: at, slot: int32(slot - slotBase), n: n - numberBase}, i + stampSize
 }
 
-var errNoStamp = errors.New("no time in nanoseconds")
-
-func parseStamp(b []byte) (int64, error) {
-	if len(b) < stampDigits {
-		return 0, errNoStamp
-	}
-	var at int64
-	for _, c := range b[:stampDigits] {
+func digits(b []byte) (int64, bool) {
+	var n int64
+	for _, c := range b {
 		if c < '0' || c > '9' {
-			return 0, errNoStamp
+			return 0, false
 		}
-		at = at*10 + int64(c-'0')
+		n = n*10 + int64(c-'0')
 	}
-	return at, nil
+	return n, true
 }

@@ -6,31 +6,176 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
+
+	"sluice/bench/load/scenario"
 )
 
-// writeTable prints results as a Markdown table, with faults below.
-func writeTable(w io.Writer, results []result) error {
-	p := printer{w: w}
-	p.printf("| scenario | connections | records/s | deliveries/s | missing | server cores | server µs/delivery | client µs/delivery | RSS/connection | p50 | p99 | p99.9 | floor p50 | floor p99 | floor p99.9 |\n")
-	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+// writeTargets prints what was expected beside what was measured.
+func (p *printer) targets(results []result) {
+	p.printf("| scenario | target | bound | measured | |\n|---|---|--:|--:|---|\n")
 	for _, r := range results {
-		p.printf("| %s | %d |", r.Name, r.Open)
-		if r.Rate == 0 {
-			p.printf(" | | | | | | %.1f KiB | | | | | | |\n", r.BytesPerConn/1024)
+		title := r.Title
+		for _, v := range r.Verdicts {
+			p.printf("| %s | %s | %s | %s | %s |\n", title, targetText(v.Target), quantity(v.Target.Measure, v.Bound, v.Known),
+				quantity(v.Target.Measure, v.Measured, v.Known), verdictText(v))
+			title = ""
+		}
+	}
+}
+
+// names of measures, for people.
+var measureNames = map[string]string{
+	"cpu_us_per_delivery":       "processor time a delivery",
+	"cpu_us_per_record":         "processor time a record",
+	"deliveries_per_cpu_second": "deliveries a processor second",
+	"deliveries_per_second":     "deliveries a second",
+	"p50_ms":                    "p50", "p99_ms": "p99", "p999_ms": "p99.9",
+	"ack_p50_ms": "answer p50", "ack_p99_ms": "answer p99",
+	"rss_bytes_per_client": "memory a client",
+	"server_cores":         "processor time a second",
+	"back_seconds":         "all back after",
+	"requests_per_second":  "requests to Kafka a second",
+}
+
+func measureName(measure string) string {
+	if name, ok := measureNames[measure]; ok {
+		return name
+	}
+	return measure
+}
+
+func targetText(t scenario.Target) string {
+	op := "≤"
+	if t.Least {
+		op = "≥"
+	}
+	bound := quantity(t.Measure, t.Plus, true)
+	switch {
+	case t.Of == "":
+	case t.Times != 1:
+		bound = fmt.Sprintf("%s × %g", t.Of, t.Times)
+	case t.Plus != 0:
+		bound = t.Of + " + " + bound
+	default:
+		bound = t.Of
+	}
+	return measureName(t.Measure) + " " + op + " " + bound
+}
+
+// verdictText says whether a target was met, or by how much it was missed.
+func verdictText(v scenario.Verdict) string {
+	switch {
+	case !v.Known:
+		return "not measured"
+	case v.Met:
+		return "met"
+	case v.Bound == 0:
+		return "missed by " + quantity(v.Target.Measure, v.Measured, true)
+	}
+	return fmt.Sprintf("missed by %.0f %%", 100*v.Missed())
+}
+
+// quantity prints a measure with its unit.
+func quantity(measure string, n float64, known bool) string {
+	if !known {
+		return ""
+	}
+	switch measure {
+	case "cpu_us_per_delivery", "cpu_us_per_record":
+		return fmt.Sprintf("%.2f µs", n)
+	case "p50_ms", "p99_ms", "p999_ms", "ack_p50_ms", "ack_p99_ms":
+		return fmt.Sprintf("%.1f ms", n)
+	case "rss_bytes_per_client":
+		return fmt.Sprintf("%.1f KiB", n/1024)
+	case "server_cores":
+		return fmt.Sprintf("%.2f s", n)
+	case "back_seconds":
+		return fmt.Sprintf("%.2f s", n)
+	}
+	return scenario.Count(int(n))
+}
+
+// figures prints all that was measured.
+func (p *printer) figures(results []result) {
+	p.printf("| scenario | clients | records/s | deliveries/s | missing | repeated | server cores | server µs/delivery | deliveries/CPU s | client µs/delivery | requests to Kafka/s | memory | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
+	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, r := range results {
+		if r.Before != nil {
+			p.figure(r, r.Title+": before", *r.Before)
+		}
+		p.figure(r, r.Title, r.phase)
+	}
+}
+
+func (p *printer) figure(r result, title string, f phase) {
+	p.printf("| %s | %s |", title, scenario.Count(r.Open))
+	memory := fmt.Sprintf("%.1f MiB", float64(r.ServerRSS)/(1<<20))
+	if r.BytesPerClient != 0 {
+		memory = fmt.Sprintf("%.1f KiB a client", r.BytesPerClient/1024)
+	}
+	if f.Seconds == 0 {
+		p.printf(" | | | | | | | | | %s | | | | | |\n", memory)
+		return
+	}
+	perDelivery := func(seconds float64) string {
+		if f.Meanwhile == 0 || seconds == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.2f", seconds*1e6/float64(f.Meanwhile))
+	}
+	perSecond := ""
+	if f.ServerCPU > 0 {
+		perSecond = scenario.Count(int(float64(f.Meanwhile) / f.ServerCPU))
+	}
+	p.printf(" %s | %s | %s | %s | %.2f | %s | %s | %s | %.0f | %s |", scenario.Count(int(float64(f.Produced)/f.Seconds)),
+		scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), scenario.Count(int(f.Duplicated+f.Foreign)),
+		f.ServerCPU/f.Seconds, perDelivery(f.ServerCPU), perSecond, perDelivery(f.ClientCPU), float64(f.Requests)/f.Seconds, memory)
+	p.printf(" %.1f | %.1f | %.1f | %.1f | %.1f |\n", f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
+}
+
+// peers prints servers side by side.
+func (p *printer) peers(results []result) {
+	last := ""
+	for _, r := range results {
+		if r.Title != last {
+			last = r.Title
+			p.printf("\n%s:\n\n", r.Title)
+			p.printf("| server | deliveries/s | missing | server cores | server µs/delivery | bridge cores | memory a client | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
+			p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+		}
+		if r.Unmeasured != "" {
+			p.printf("| %s | not measured | | | | | | | | | | |\n", r.Server)
 			continue
 		}
-		p.printf(" %d | %.0f | %d | %.2f | %.2f | %.2f | %.1f KiB |", r.Rate, r.DeliveriesPerSec, r.Missing,
-			r.ServerCores, r.MicrosPerDelivery, r.ClientMicros, r.BytesPerConn/1024)
-		p.printf(" %.1f ms | %.1f ms | %.1f ms | %.1f ms | %.1f ms | %.1f ms |\n",
-			r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Floor.P50, r.Floor.P99, r.Floor.P999)
+		f := r.phase
+		perDelivery := ""
+		if f.Meanwhile > 0 {
+			perDelivery = fmt.Sprintf("%.2f", f.ServerCPU*1e6/float64(f.Meanwhile))
+		}
+		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %.1f | %.1f | %.1f | %.1f | %.1f |\n", r.Server,
+			scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), f.ServerCPU/f.Seconds, perDelivery,
+			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
 	}
+	p.printf("\nTimes in ms. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
 	for _, r := range results {
-		for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
-			p.printf("\n- %s: %d × %s", r.Name, r.Faults[fault], fault)
+		if r.Unmeasured != "" {
+			p.printf("\n- %s, %s: not measured: %s", r.Server, r.Title, oneLine(r.Unmeasured))
 		}
 	}
 	p.printf("\n")
-	return p.err
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// faults names what went wrong for clients.
+func (p *printer) faults(results []result) {
+	for _, r := range results {
+		for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {
+			p.printf("\n- %s, %s: %s × %s", r.Server, r.Title, scenario.Count(r.Faults[fault]), oneLine(fault))
+		}
+	}
+	p.printf("\n")
 }
 
 // printer keeps the first error of many writes.
@@ -45,8 +190,8 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
-func writeJSON(w io.Writer, results []result) error {
+func writeJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(results)
+	return encoder.Encode(v)
 }

@@ -8,10 +8,11 @@ import (
 
 // Opcodes of RFC 6455, section 5.2.
 const (
-	opText  = 0x1
-	opClose = 0x8
-	opPing  = 0x9
-	opPong  = 0xA
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+	opPong   = 0xA
 )
 
 // maxFrame bounds what a client keeps of a frame that has not come whole.

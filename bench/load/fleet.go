@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"sluice/bench/load/scenario"
+)
+
+// fleet is the client processes, which share all clients.
+type fleet struct {
+	children []*child
+	// per is how many clients a process has at most.
+	per    int
+	opened int
+	resume bool
+}
+
+// startFleet starts as many processes as so many clients need.
+func startFleet(ctx context.Context, clients, per int) (*fleet, error) {
+	f := &fleet{per: per}
+	for range (clients + per - 1) / per {
+		c, err := startChild(ctx, roleClients)
+		if err != nil {
+			f.stop()
+			return nil, err
+		}
+		f.children = append(f.children, c)
+	}
+	return f, nil
+}
+
+func (f *fleet) stop() {
+	var all sync.WaitGroup
+	for _, c := range f.children {
+		all.Go(c.stop)
+	}
+	all.Wait()
+}
+
+// all asks all processes at once.
+func (f *fleet) all(ctx context.Context, cmd func(i int) command) ([]answer, error) {
+	answers := make([]answer, len(f.children))
+	errs := make([]error, len(f.children))
+	var all sync.WaitGroup
+	for i, c := range f.children {
+		all.Go(func() { answers[i], errs[i] = c.ask(ctx, cmd(i)) })
+	}
+	all.Wait()
+	return answers, errors.Join(errs...)
+}
+
+// open opens the next count clients, filling one process after the other where
+// they would not fit evenly.
+func (f *fleet) open(ctx context.Context, job openJob, count int) (openReport, error) {
+	jobs := make([]openJob, len(f.children))
+	for i := range jobs {
+		jobs[i] = job
+		share := count / len(jobs)
+		if i < count%len(jobs) {
+			share++
+		}
+		jobs[i].First, jobs[i].Count = job.First, share
+		job.First += share
+	}
+	f.opened += count
+	answers, err := f.all(ctx, func(i int) command { return command{Do: "open", Open: &jobs[i]} })
+	return sumOpened(answers), err
+}
+
+// storm makes all clients come back.
+func (f *fleet) storm(ctx context.Context) (openReport, error) {
+	answers, err := f.all(ctx, func(int) command { return command{Do: "storm"} })
+	return sumOpened(answers), err
+}
+
+func sumOpened(answers []answer) openReport {
+	sum := openReport{Failed: map[string]int{}}
+	for _, a := range answers {
+		if a.Opened == nil {
+			continue
+		}
+		sum.Made += a.Opened.Made
+		sum.Subscribed += a.Opened.Subscribed
+		sum.Seconds = max(sum.Seconds, a.Opened.Seconds)
+		for reason, n := range a.Opened.Failed {
+			sum.Failed[reason] += n
+		}
+	}
+	return sum
+}
+
+// window sets what counts.
+func (f *fleet) window(ctx context.Context, w window) error {
+	_, err := f.all(ctx, func(int) command { return command{Do: "window", Window: w} })
+	return err
+}
+
+// publish lets the clients publish, each process its share.
+func (f *fleet) publish(ctx context.Context, s scenario.Scenario, stream string, w window) error {
+	_, err := f.all(ctx, func(i int) command {
+		return command{Do: "publish", Window: w, Publish: &publishJob{
+			Rate: s.Publish, Keys: s.Keys, Size: s.RecordBytes, Stream: stream, Every: len(f.children), First: i,
+		}}
+	})
+	return err
+}
+
+// report adds up what all clients have seen. The latency is known only where
+// the histogram is asked for.
+func (f *fleet) report(ctx context.Context, histogram bool) (clientsReport, summary, error) {
+	sum := clientsReport{tally: tally{Disconnects: map[string]int{}, Refusals: map[string]int{}}}
+	answers, err := f.all(ctx, func(int) command { return command{Do: "report", Histogram: histogram} })
+	if err != nil {
+		return sum, summary{}, err
+	}
+	merged := newLatency()
+	for _, a := range answers {
+		got := a.Clients
+		if got == nil {
+			return sum, summary{}, fmt.Errorf("%w: no report", errChild)
+		}
+		sum.add(got.tally)
+		sum.CPUSeconds += got.CPUSeconds
+		sum.PublishesDue += got.PublishesDue
+		if histogram {
+			if err := merged.merge(got.Histogram); err != nil {
+				return sum, summary{}, err
+			}
+		}
+	}
+	return sum, merged.summary(), nil
+}
+
+func (t *tally) add(other tally) {
+	t.Subscribed += other.Subscribed
+	t.Open += other.Open
+	t.All += other.All
+	t.Deliveries += other.Deliveries
+	t.Duplicated += other.Duplicated
+	t.Foreign += other.Foreign
+	t.Published += other.Published
+	t.Last = max(t.Last, other.Last)
+	t.Bytes += other.Bytes
+	t.Reads += other.Reads
+	for reason, n := range other.Disconnects {
+		t.Disconnects[reason] += n
+	}
+	for reason, n := range other.Refusals {
+		t.Refusals[reason] += n
+	}
+}

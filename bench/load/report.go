@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/bench/stack"
+)
+
+// Names of the markers in a Markdown file between which tables are put.
+const (
+	markMeasured = "measured"
+	markPeers    = "peers"
+)
+
+var errMarkers = errors.New("no markers")
+
+// report is a whole run.
+type report struct {
+	Machine machine  `json:"machine"`
+	Results []result `json:"results"`
+	// Peers is set where several servers were measured.
+	Peers bool `json:"peers,omitempty"`
+}
+
+// machine is what the figures depend on.
+type machine struct {
+	Cores     int    `json:"cores"`
+	Processor string `json:"processor,omitempty"`
+	Memory    int64  `json:"memory_bytes"`
+	Kernel    string `json:"kernel"`
+	Go        string `json:"go"`
+	Kafka     string `json:"kafka"`
+	Commit    string `json:"commit,omitempty"`
+}
+
+func machineFacts(ctx context.Context) machine {
+	m := machine{Cores: runtime.NumCPU(), Go: strings.TrimPrefix(runtime.Version(), "go"), Kafka: stack.KafkaVersion}
+	var name unix.Utsname
+	if unix.Uname(&name) == nil {
+		m.Kernel = unix.ByteSliceToString(name.Release[:])
+	}
+	// What cannot be told is left out.
+	m.Memory, _ = readKiB("/proc/meminfo", "MemTotal:")
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if label, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(label) == "model name" {
+				m.Processor = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output(); err == nil {
+		m.Commit = strings.TrimSpace(string(out))
+	}
+	return m
+}
+
+func (m machine) String() string {
+	s := fmt.Sprintf("%d cores", m.Cores)
+	if m.Processor != "" {
+		s += " (" + m.Processor + ")"
+	}
+	s += fmt.Sprintf(", %.0f GiB, Linux %s, Go %s, Kafka %s", float64(m.Memory)/(1<<30), m.Kernel, m.Go, m.Kafka)
+	if m.Commit != "" {
+		s += ", commit " + m.Commit
+	}
+	return s
+}
+
+func (r report) writeMarkdown(w io.Writer) error {
+	p := printer{w: w}
+	p.printf("%s.\n\n", r.Machine)
+	if r.Peers {
+		p.peers(r.Results)
+		p.faults(r.Results)
+		return p.err
+	}
+	p.targets(r.Results)
+	p.printf("\n<details><summary>All figures</summary>\n\n")
+	p.figures(r.Results)
+	p.printf("\nTimes in ms. What a client costs is beside the server, on the same cores.\n")
+	p.faults(r.Results)
+	p.printf("\n</details>\n")
+	return p.err
+}
+
+func (r report) save(file string) error {
+	var b bytes.Buffer
+	if err := writeJSON(&b, r); err != nil {
+		return fmt.Errorf("encode results: %w", err)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return nil
+}
+
+// intoReadme puts the tables between the markers of a file.
+func (r report) intoReadme(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	var tables bytes.Buffer
+	if err := r.writeMarkdown(&tables); err != nil {
+		return err
+	}
+	mark := markMeasured
+	if r.Peers {
+		mark = markPeers
+	}
+	changed, err := between(text, mark, tables.Bytes())
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	if err := os.WriteFile(file, changed, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return nil
+}
+
+// between puts something in place of what stands between the markers.
+func between(text []byte, mark string, tables []byte) ([]byte, error) {
+	begin, end := "<!-- "+mark+": begin -->", "<!-- "+mark+": end -->"
+	head, rest, ok1 := bytes.Cut(text, []byte(begin))
+	_, tail, ok2 := bytes.Cut(rest, []byte(end))
+	if !ok1 || !ok2 {
+		return nil, fmt.Errorf("%w %s and %s", errMarkers, begin, end)
+	}
+	return bytes.Join([][]byte{head, []byte(begin + "\n"), tables, []byte(end), tail}, nil), nil
+}

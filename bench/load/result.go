@@ -1,0 +1,136 @@
+package main
+
+import (
+	"sluice/bench/load/scenario"
+)
+
+// result is what one run of a scenario measured.
+type result struct {
+	scenario.Scenario
+	// Server names what was measured.
+	Server      string  `json:"server"`
+	Open        int     `json:"open"`
+	OpenSeconds float64 `json:"open_seconds"`
+	// BytesPerClient is what the server's memory grew by while clients came.
+	BytesPerClient float64 `json:"server_rss_bytes_per_client,omitempty"`
+	ServerRSS      int64   `json:"server_rss_bytes,omitempty"`
+	phase
+	// Before is what was measured before clients stalled.
+	Before *phase `json:"before,omitempty"`
+	// BackSeconds is how long it took until all were subscribed again after a
+	// storm.
+	BackSeconds float64 `json:"back_seconds,omitempty"`
+	// Faults counts failed handshakes, disconnects, and messages that tell of
+	// an error, by what they said.
+	Faults map[string]int `json:"faults,omitempty"`
+	// Unmeasured says why there are no figures.
+	Unmeasured string             `json:"unmeasured,omitempty"`
+	Verdicts   []scenario.Verdict `json:"verdicts,omitempty"`
+}
+
+// phase is what was measured over one window.
+type phase struct {
+	Seconds       float64 `json:"seconds,omitempty"`
+	Produced      int64   `json:"produced,omitempty"`
+	NotStored     int64   `json:"not_stored,omitempty"`
+	WriterLateMax float64 `json:"writer_late_max_ms,omitempty"`
+	Expected      int64   `json:"expected,omitempty"`
+	Deliveries    int64   `json:"deliveries,omitempty"`
+	Missing       int64   `json:"missing"`
+	Duplicated    int64   `json:"duplicated"`
+	Foreign       int64   `json:"foreign,omitempty"`
+	// Meanwhile is how many deliveries were read in the span of the processor
+	// times that follow, whenever they were made.
+	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
+	// Processor time of the server, of what feeds it, and of the clients.
+	// Requests is how many the server sent to Kafka meanwhile.
+	Requests    int64   `json:"requests_to_kafka,omitempty"`
+	ServerCPU   float64 `json:"server_cpu_seconds,omitempty"`
+	BesideCPU   float64 `json:"beside_cpu_seconds,omitempty"`
+	ClientCPU   float64 `json:"client_cpu_seconds,omitempty"`
+	ClientReads int64   `json:"client_reads,omitempty"`
+	// Latency is the clients', from a record's due time to the read. Where
+	// clients publish it is from a publish's due time to its answer.
+	Latency  summary `json:"latency"`
+	Floor    summary `json:"floor"`
+	FloorAck summary `json:"floor_ack"`
+}
+
+// values are the phase's measures by the names that targets use.
+func (p phase) values(publishes bool) scenario.Values {
+	v := scenario.Values{"missing": float64(p.Missing), "duplicated": float64(p.Duplicated)}
+	prefix := ""
+	if publishes {
+		prefix = "ack_"
+	}
+	if p.Latency.Count > 0 {
+		v[prefix+"p50_ms"], v[prefix+"p99_ms"] = p.Latency.P50, p.Latency.P99
+		if !publishes {
+			v["p999_ms"] = p.Latency.P999
+		}
+	}
+	if p.Seconds > 0 {
+		v["deliveries_per_second"] = float64(p.Deliveries) / p.Seconds
+		if p.Requests > 0 {
+			v["requests_per_second"] = float64(p.Requests) / p.Seconds
+		}
+		if p.ServerCPU > 0 {
+			v["server_cores"] = p.ServerCPU / p.Seconds
+		}
+	}
+	if p.ServerCPU > 0 {
+		v["deliveries_per_cpu_second"] = float64(p.Meanwhile) / p.ServerCPU
+		if p.Meanwhile > 0 {
+			v["cpu_us_per_delivery"] = p.ServerCPU * 1e6 / float64(p.Meanwhile)
+		}
+		if p.Produced > 0 {
+			v["cpu_us_per_record"] = p.ServerCPU * 1e6 / float64(p.Produced)
+		}
+	}
+	return v
+}
+
+// floorValues are the bare consumer's, and the bare producer's.
+func (p phase) floorValues() scenario.Values {
+	v := scenario.Values{}
+	if p.Floor.Count > 0 {
+		v["p50_ms"], v["p99_ms"], v["p999_ms"] = p.Floor.P50, p.Floor.P99, p.Floor.P999
+	}
+	if p.FloorAck.Count > 0 {
+		v["ack_p50_ms"], v["ack_p99_ms"] = p.FloorAck.P50, p.FloorAck.P99
+	}
+	return v
+}
+
+func (r *result) values() scenario.Values {
+	v := r.phase.values(r.Publish > 0)
+	if r.BytesPerClient != 0 {
+		v["rss_bytes_per_client"] = r.BytesPerClient
+	}
+	if r.BackSeconds > 0 {
+		v["back_seconds"] = r.BackSeconds
+	}
+	return v
+}
+
+// judge compares a run with its targets. Of a scenario that varies something,
+// first is the first run, nil otherwise; only the last run is judged by it.
+func (r *result) judge(first *result) {
+	reference := map[string]scenario.Values{scenario.OfFloor: r.floorValues()}
+	if r.Before != nil {
+		reference[scenario.OfBefore] = r.Before.values(false)
+	}
+	growth := 0.0
+	if first != nil {
+		reference[scenario.OfFirst] = first.values()
+		growth = r.Vary.Growth()
+	}
+	r.Verdicts = nil
+	for _, t := range r.Targets {
+		relative := t.Of == scenario.OfFirst || t.Of == scenario.OfLinear
+		if relative && first == nil {
+			continue
+		}
+		r.Verdicts = append(r.Verdicts, t.Judge(r.values(), reference, growth))
+	}
+}

@@ -1,0 +1,202 @@
+// Package scenario says what a load run does and what is expected of it.
+//
+// A scenario is a YAML file, one of those that this package holds (Names, Find)
+// or a person's own (Load): streams, records, clients, what is varied, and
+// targets, each a comparison such as "p99_ms <= floor + 6". It knows nothing of
+// sockets, servers or Kafka.
+//
+// The files: scenario.go has the types, their defaults and checks; load.go
+// reads files; target.go reads comparisons and judges them; vary.go makes the
+// several runs of a scenario that varies something.
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Kinds of connections.
+const (
+	WebSocket = "ws"
+	SSE       = "sse"
+)
+
+// Filters of a group of clients.
+const (
+	// FilterNone takes all records of the stream.
+	FilterNone = ""
+	// FilterKey takes the records of one key: client i has key i, modulo how
+	// many keys there are.
+	FilterKey = "key"
+)
+
+// Upper bounds that keep a mistyped file from taking the machine down.
+const (
+	maxClients    = 200_000
+	maxStreams    = 1000
+	maxPartitions = 1000
+	maxKeys       = 100_000
+	maxRecord     = 1 << 20
+)
+
+// ErrInvalid is wrapped by every error about what a scenario says.
+var ErrInvalid = errors.New("invalid scenario")
+
+// Scenario is one thing to measure.
+type Scenario struct {
+	// Name is the file's, without its ending.
+	Name string `yaml:"-" json:"name"`
+	// Title is what the table shows.
+	Title string `yaml:"title" json:"title"`
+	// Streams is how many streams there are, 1 by default, and Partitions how
+	// many each has, 6 by default. Clients are spread over the streams in turn.
+	Streams    int `yaml:"streams" json:"streams"`
+	Partitions int `yaml:"partitions" json:"partitions"`
+	// Keys is how many keys the records of all streams have, in turn; 60 by
+	// default. A key has one partition.
+	Keys int `yaml:"keys" json:"keys"`
+	// RecordBytes is a value's size, 200 by default.
+	RecordBytes int `yaml:"record_bytes" json:"record_bytes"`
+	// Rate is in records a second over all streams. 0 with no Burst holds idle
+	// connections.
+	Rate int `yaml:"rate" json:"rate,omitempty"`
+	// Burst is how many records are written as fast as Kafka takes them, in
+	// place of a rate. What is measured ends when they have been delivered.
+	Burst int `yaml:"burst" json:"burst,omitempty"`
+	// Linger is how long the writer waits for more records before it sends
+	// some; 0 by default. It is within the latency, and within the floor's.
+	Linger time.Duration `yaml:"linger" json:"linger_ns,omitempty"`
+	// Clients are opened in this order.
+	Clients []Group `yaml:"clients" json:"clients"`
+	// Stalled is how many clients subscribe and then never read. They come
+	// once what is measured without them has been measured, which targets call
+	// "before".
+	Stalled int `yaml:"stalled" json:"stalled,omitempty"`
+	// Storm cuts all connections in the middle of what is measured; all come
+	// back at once, from where they were.
+	Storm bool `yaml:"storm" json:"storm,omitempty"`
+	// Publish is at how many records a second the clients publish, together.
+	Publish int `yaml:"publish" json:"publish,omitempty"`
+	// Memory reads the server's memory before and behind the connecting, with
+	// time to come to rest. It is always read where nothing flows.
+	Memory bool `yaml:"memory" json:"memory,omitempty"`
+	// WarmUp is how long records flow before they count, 3 s by default, and
+	// Measure for how long they count, 5 s by default.
+	WarmUp  time.Duration `yaml:"warm_up" json:"warm_up_ns"`
+	Measure time.Duration `yaml:"measure" json:"measure_ns"`
+	// Vary measures the scenario once for each of the values of one number.
+	Vary *Vary `yaml:"vary" json:"vary,omitempty"`
+	// Targets are what is expected, see Target.
+	Targets []Target `yaml:"targets" json:"targets,omitempty"`
+}
+
+// Group is a number of like clients.
+type Group struct {
+	// Kind is ws or sse.
+	Kind string `yaml:"kind" json:"kind"`
+	// Count is how many there are.
+	Count int `yaml:"count" json:"count"`
+	// Filter is empty or "key".
+	Filter string `yaml:"filter" json:"filter,omitempty"`
+}
+
+// Connections is how many clients read.
+func (s Scenario) Connections() int {
+	n := 0
+	for _, g := range s.Clients {
+		n += g.Count
+	}
+	return n
+}
+
+// Flows reports whether records are written or published.
+func (s Scenario) Flows() bool { return s.Rate > 0 || s.Burst > 0 || s.Publish > 0 }
+
+func (s *Scenario) defaults() {
+	preset := func(field *int, value int) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	preset(&s.Streams, 1)
+	preset(&s.Partitions, 6)
+	preset(&s.Keys, max(60, s.Streams*s.Partitions))
+	preset(&s.RecordBytes, 200)
+	if s.WarmUp == 0 {
+		s.WarmUp = 3 * time.Second
+	}
+	if s.Measure == 0 {
+		s.Measure = 5 * time.Second
+	}
+	if s.Title == "" {
+		s.Title = s.Name
+	}
+}
+
+// Check reports all that is wrong with a scenario.
+func (s Scenario) Check() error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w %s: %s", ErrInvalid, s.Name, fmt.Sprintf(format, args...)))
+	}
+	bounds := func(name string, value, least, most int) {
+		if value < least || value > most {
+			wrong("%s is %d, and must be %d to %d", name, value, least, most)
+		}
+	}
+	bounds("streams", s.Streams, 1, maxStreams)
+	bounds("partitions", s.Partitions, 1, maxPartitions)
+	bounds("keys", s.Keys, 1, maxKeys)
+	bounds("record_bytes", s.RecordBytes, 1, maxRecord)
+	bounds("rate", s.Rate, 0, 10_000_000)
+	bounds("burst", s.Burst, 0, 100_000_000)
+	bounds("stalled", s.Stalled, 0, maxClients)
+	bounds("publish", s.Publish, 0, 1_000_000)
+	bounds("clients", s.Connections(), 1, maxClients)
+	if s.Streams*s.Partitions > 10_000 {
+		wrong("%d partitions in all: 10000 are the most", s.Streams*s.Partitions)
+	}
+	for _, g := range s.Clients {
+		if !slices.Contains([]string{WebSocket, SSE}, g.Kind) {
+			wrong("kind %q: ws or sse is needed", g.Kind)
+		}
+		if !slices.Contains([]string{FilterNone, FilterKey}, g.Filter) {
+			wrong("filter %q: none or key is needed", g.Filter)
+		}
+		if g.Filter == FilterKey && s.Streams > 1 {
+			wrong("filter key goes with one stream only")
+		}
+		if g.Kind == SSE && s.Publish > 0 {
+			wrong("an event stream cannot publish")
+		}
+		if g.Count < 0 {
+			wrong("a group has %d clients", g.Count)
+		}
+	}
+	if s.Keys%s.Streams != 0 {
+		wrong("%d keys cannot be shared out evenly to %d streams", s.Keys, s.Streams)
+	}
+	exclusive := 0
+	for _, set := range []bool{s.Burst > 0, s.Stalled > 0, s.Storm} {
+		if set {
+			exclusive++
+		}
+	}
+	if exclusive > 1 || s.Burst > 0 && s.Rate > 0 {
+		wrong("only one of rate and burst, and of burst, stalled and storm, can be had")
+	}
+	if (s.Stalled > 0 || s.Storm) && s.Rate == 0 {
+		wrong("stalled and storm need a rate")
+	}
+	if s.Vary != nil {
+		if err := s.Vary.check(); err != nil {
+			wrong("%v", err)
+		}
+	}
+	if s.WarmUp < 0 || s.Measure <= 0 {
+		wrong("warm_up and measure must not be negative")
+	}
+	return errors.Join(errs...)
+}
