@@ -5,7 +5,7 @@ GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
 FUZZTIME     ?= 5s
 
-.PHONY: run build test e2e lint fmt bench fuzz
+.PHONY: run build test e2e lint fmt bench bench-peers fuzz
 
 run:
 	go run ./cmd/sluice dev
@@ -39,6 +39,10 @@ fmt:
 # tables of README.md.
 bench:
 	go run ./bench/load -short -readme README.md $(SCENARIOS)
+
+# Sluice beside other servers, and the comparison of README.md.
+bench-peers:
+	go run ./bench/load -short -peers all -readme README.md $(SCENARIOS)
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:

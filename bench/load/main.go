@@ -59,7 +59,8 @@
 //	stamp.go      the time, slot and number within a record; track.go what a client had
 //	latency.go    histograms and their summaries
 //	produce.go    the writer process; floor.go the bare fetch loop
-//	process.go    processor time and memory from /proc; requests.go what was sent to Kafka
+//	process.go    processor time and memory from /proc; requests.go what was sent to Kafka;
+//	              otherload.go what else the machine did
 //	peers.go      other servers, and a run of them; nginx.go and pushpin.go their configuration
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	table.go      tables; report.go the machine, Markdown and JSON files

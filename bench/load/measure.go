@@ -157,7 +157,15 @@ func (m *measurement) load(ctx context.Context) error {
 		if err := m.stall(ctx); err != nil {
 			return err
 		}
-		m.phase, err = m.flow(ctx, nil)
+		if m.phase, err = m.flow(ctx, nil); err != nil {
+			return err
+		}
+		if _, err := m.clients.all(ctx, func(int) command { return command{Do: "unstall"} }); err != nil {
+			return err
+		}
+		var after phase
+		after, err = m.flow(ctx, nil)
+		m.After = &after
 	case m.Storm:
 		m.phase, err = m.flow(ctx, m.cut)
 	default:
@@ -246,6 +254,7 @@ func (m *measurement) account(ctx context.Context, p *phase, from time.Time, wor
 	}
 	used := after.since(before)
 	p.ServerCPU, p.BesideCPU, p.ClientCPU = used.server.Seconds(), used.beside.Seconds(), used.clients.Seconds()
+	p.OtherCPU = max(used.machine-used.ours, 0).Seconds()
 	p.Meanwhile, p.Requests = used.deliveries, max(used.requests, 0)
 	return nil
 }
