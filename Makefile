@@ -4,8 +4,10 @@
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
 FUZZTIME     ?= 5s
+CHAOS_TIME   ?= 10m
+SEED         ?= 0
 
-.PHONY: run build test e2e lint fmt bench bench-peers fuzz
+.PHONY: run build test e2e chaos lint fmt bench bench-peers fuzz
 
 run:
 	go run ./cmd/sluice dev
@@ -16,13 +18,19 @@ build:
 # First what the tests need is installed, and what is missing is said.
 test:
 	go run ./bench/stack/stackd -install
-	go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v '/bench/e2e$$')
+	go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -Ev '/bench/(e2e|chaos)$$')
 	$(MAKE) e2e
 
-# End to end, with real Kafka, Redis and Chromium. Without -race, as these
-# tests move a lot of data; the servers under test are processes of their own.
+# End to end, with real Kafka, Redis and Chromium, and a minute of chaos. Without
+# -race, as these tests move a lot of data; the servers under test are processes
+# of their own.
 e2e:
-	go test -count=1 -timeout 10m ./bench/e2e
+	go test -count=1 -p 1 -timeout 10m ./bench/e2e ./bench/chaos
+
+# Instances, brokers, Redis and the balancer are killed and paused for so long
+# under load. The same SEED strikes the same at the same times; 0 draws one.
+chaos:
+	go run ./bench/chaos -time $(CHAOS_TIME) -seed $(SEED)
 
 lint:
 	go mod verify

@@ -116,7 +116,8 @@ func ParseCursor(text string) (Cursor, error) {
 	return c, nil
 }
 
-// see moves the cursor up to what a client says it has seen.
+// see moves the cursor up to what a client says it has seen. Where that is
+// further, a log that was cut short and has grown beyond it again is not told.
 func (c *Cursor) see(seen string) error {
 	for part := range strings.SplitSeq(seen, ",") {
 		stream, place, named := strings.Cut(part, "/")
@@ -151,8 +152,9 @@ func (c *Cursor) see(seen string) error {
 		case !known:
 			at.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
 		case was.Offset < o:
-			was.Offset = o
-			at.set(was)
+			// Of what epoch the record before it was the client cannot say: a
+			// leader may have changed since the cursor.
+			at.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
 		}
 	}
 	return nil

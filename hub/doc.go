@@ -5,8 +5,8 @@
 // The recent records of a stream stand in one log, each encoded once. A
 // subscription is an index into that log, and delivering is handing out slices
 // of it. No subscriber has a queue, so a slow one holds no memory, and a burst
-// is one slice. Whoever is below the log's floor reads on from Kafka and joins
-// the log again by position. Replay, resume and catching up are therefore one
+// is one slice. Whoever is below the log's floor reads on from Kafka, in blocks that all who are late
+// share, and joins the log again by position. Replay, resume and catching up are therefore one
 // path, and going over to what is live needs no lock.
 //
 // The package knows no network, no Kafka client and no Redis: a [Source] reads,
@@ -25,9 +25,9 @@
 //     a checksum tells damage.
 //   - Bytes that were given out are never changed, and can be kept.
 //   - Memory is bounded: a stream's log by Stream.LogBytes, all of them by
-//     Config.LogMemory (streams that nobody reads give first), what is read ahead
-//     for one late subscriber to a few fetches, and how many are late at once by
-//     the bounds of replays.
+//     Config.LogMemory (streams that nobody reads give first), and what is read
+//     for those who are late, which they share, by Config.LateMemory and how many
+//     reads there can be at once.
 //   - A slow subscriber holds up nobody else. Config.Pace holds the reading up
 //     for the workers, and never for a client.
 //   - An outage of Kafka ends no subscription. It is told by
@@ -43,9 +43,9 @@
 // New starts none. Hub.Run waits for all that the hub has started, which live
 // until its context ends: for each stream that is read, one that follows the
 // source and appends, and one that fills the log backwards and ends; for each
-// late subscription one that reads from Kafka, no faster than it is delivered,
-// and that ends where the subscription takes nothing for some seconds. A
-// stream is read from its first subscriber until Stream.Linger after its last.
+// read on behalf of late subscriptions one that ends with it. A subscription has
+// none, late or not. A stream is read from its first subscriber until
+// Stream.Linger after its last.
 //
 // Keeper.Run writes what is acked in its own goroutine, and has one beside that
 // hears which names were taken elsewhere.
@@ -77,8 +77,13 @@
 //	newest.go        where the newest N records begin
 //	subscription.go  a place in a feed: Next, Collect, Cursor
 //	join.go          from a position into the log, and out of it; gaps of its own
-//	late.go          reading from Kafka what precedes the log
-//	replays.go       how many may do so at once, and in which order
+//	late.go          a subscription that reads what precedes the log
+//	shelf.go         what is at hand of that: blocks of entries, by partition
+//	blocks.go        who waits for which block; the memory of all blocks
+//	fetch.go         one read of Kafka for those who are late
+//	replays.go       how many of these there may be at once, and in which order
+//	budget.go        how many bytes they may read a second
+//	readto.go        reading from Kafka for one alone, to search or to fill a log
 //
 //	named.go         CursorStore
 //	keeper.go        gathering acks, holding names

@@ -134,7 +134,7 @@ func (st *stream) measure(ctx context.Context, topic Topic, from time.Time) (rea
 		return r, nil
 	}
 	// A time is found at a record, so what precedes it may hold none.
-	return r, st.Source.Read(ctx, topic, behind, lateRead, func(f *Fetched) {
+	return r, st.Source.Read(ctx, topic, behind, searchRead, func(f *Fetched) {
 		first := f.Next
 		if f.Each != nil {
 			f.Each(func(record *Record) bool {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,11 @@ type Config struct {
 	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions
 	// read from Kafka at once; others wait their turn. 0 for no bound.
 	ReplaysPerPrincipal, ReplaysPerInstance int
+	// LateMemory bounds what is kept of the streams' past for those who read
+	// what precedes the logs, in bytes. 0 for no bound.
+	LateMemory int
+	// LateBytesPerSecond bounds how fast that is read from Kafka. 0 for no bound.
+	LateBytesPerSecond int
 	// StartTimeout bounds how long a subscription waits for Kafka to begin.
 	StartTimeout time.Duration
 	Logger       *slog.Logger
@@ -41,8 +47,10 @@ type Hub struct {
 	config  Config
 	now     func() time.Time
 	streams map[string]*stream
-	replays *replays
-	seed    maphash.Seed
+	blocks  *blocks
+	// conflated is how many keys conflating subscriptions remember.
+	conflated atomic.Int64
+	seed      maphash.Seed
 	// newestBytes is the constant of that name, but in tests.
 	newestBytes int
 
@@ -74,15 +82,20 @@ func New(config Config) (*Hub, error) {
 		config:  config,
 		now:     config.Now,
 		streams: make(map[string]*stream),
-		replays: newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 		seed:    maphash.MakeSeed(),
 
 		newestBytes: newestBytes,
 		started:     make(chan struct{}),
 	}
+	h.blocks = &blocks{
+		hub:    h,
+		most:   config.LateMemory,
+		budget: budget{perSecond: config.LateBytesPerSecond, now: config.Now},
+		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
+	}
 	for _, s := range config.Streams {
-		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() {
-			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required", s.Name)
+		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid() {
+			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)
 		}
 		if h.streams[s.Name] != nil {
 			return nil, fmt.Errorf("new hub: stream %q is there twice", s.Name)
@@ -200,6 +213,10 @@ type StreamInfo struct {
 	LogBytes             int
 	Subscribers          int
 	Records, Bytes, Gaps uint64
+	// Slow is how many subscriptions fell below the floor of the log that had
+	// been live, Told how many gaps subscribers were told of, by reason.
+	Slow uint64
+	Told map[GapReason]uint64
 }
 
 // Streams lists the streams, by name.
@@ -247,6 +264,11 @@ func (st *stream) info() StreamInfo {
 		Records:     st.records.Load(),
 		Bytes:       st.bytes.Load(),
 		Gaps:        st.gaps.Load(),
+		Slow:        st.slow.Load(),
+		Told:        make(map[GapReason]uint64, len(gapReasons)-1),
+	}
+	for code, reason := range gapReasons[1:] {
+		info.Told[reason] = st.told[code+1].Load()
 	}
 	if topic := st.topic.Load(); topic != nil {
 		info.Partitions = topic.Partitions

@@ -38,6 +38,11 @@ func (b bell) Pump() {
 
 func startHub(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)) *hub.Hub {
 	t.Helper()
+	return startHubWith(t, topics, change, nil)
+}
+
+func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream), changeHub func(*hub.Config)) *hub.Hub {
+	t.Helper()
 	stream := hub.Stream{
 		Name: "orders", Topic: "orders.v1", Source: topics, Producer: topics,
 		LogBytes: 64 << 10, Backfill: time.Hour, RecordBytes: 1 << 20,
@@ -45,10 +50,14 @@ func startHub(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)) *h
 	if change != nil {
 		change(&stream)
 	}
-	h, err := hub.New(hub.Config{
+	config := hub.Config{
 		Streams: []hub.Stream{stream}, Shards: 2, Wake: pumpOwners,
 		StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
+	}
+	if changeHub != nil {
+		changeHub(&config)
+	}
+	h, err := hub.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

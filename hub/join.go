@@ -2,15 +2,6 @@ package hub
 
 import "slices"
 
-// fallBehind goes on below the floor of the log, from where it was.
-func (s *Subscription) fallBehind() {
-	if s.own == nil {
-		own := s.at.at.Clone()
-		s.own = &own
-	}
-	s.joined, s.fell = false, s.index
-}
-
 // join finds the place in the log that belongs to its position, or begins to
 // read what precedes the log.
 func (s *Subscription) join() {
@@ -33,11 +24,11 @@ func (s *Subscription) join() {
 	s.fell = 0
 	c, i := s.log.covering(*s.own)
 	if c == nil {
-		s.late = s.hub.readLate(s)
+		s.beLate()
 		return
 	}
 	s.joined, s.index = true, c.base+uint64(i)
-	if m := s.log.markIn(c, i); m.at.Covers(*s.own) {
+	if m := s.log.markIn(c, i); s.conflation == nil && m.at.Covers(*s.own) {
 		s.own, s.at = nil, m
 	}
 }
@@ -70,13 +61,25 @@ func (s *Subscription) void(floor Position) {
 // cursor is what it was before.
 func (s *Subscription) tell(g Gap, epoch int32) {
 	var d draft
-	if s.told == nil {
+	s.stream.encoder.gap(&d, g, epoch)
+	s.tellAll(d.chunk(Position{}))
+}
+
+// tellAll has all gaps of a chunk told behind those that are to be told already.
+func (s *Subscription) tellAll(gaps *chunk) {
+	if s.untold == nil {
 		at := s.Position().Clone()
 		s.untold = &at
-	} else {
-		d = draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
 	}
-	s.stream.encoder.gap(&d, g, epoch)
+	if s.told == nil {
+		s.told = gaps
+		return
+	}
+	d := draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
+	for i := range gaps.len() {
+		d.bodies = append(d.bodies, gaps.body(i)...)
+		d.add(*gaps.at(i))
+	}
 	s.told = d.chunk(Position{})
 }
 

@@ -1,280 +1,208 @@
 package hub
 
 import (
-	"context"
-	"errors"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
-const (
-	// lateRead is about how much one read asks for, over all partitions.
-	lateRead = 512 << 10
-	// lateAhead is how much is read ahead of the subscriber.
-	lateAhead = 256 << 10
-	// latePatience is how long a read waits for its subscriber. Then it gives
-	// its turn to others, and what it holds; the subscription begins another
-	// one when it has delivered what it has.
-	latePatience = 5 * time.Second
-)
+// latePatience is how long a turn is kept for a subscription that does not take
+// what was read for it. Then others have theirs.
+const latePatience = 5 * time.Second
 
-// late reads for one subscription what precedes the log, in a goroutine of its
-// own, no faster than the subscription delivers it.
+// maxLateWaits is how often in a row a subscription waits for all partitions,
+// to merge them by time, before it takes what is there of some.
+const maxLateWaits = 4
+
+// late is a subscription's part in reading what precedes the log. It takes from
+// the blocks that all share, as it takes from the log once it is live, and
+// waits for those that are not there.
 type late struct {
-	cancel context.CancelFunc
+	// Immutable.
+	shelf     *shelf
+	principal string
+	owner     Owner
 
-	mu    sync.Mutex
-	runs  []run
-	bytes int
-	done  bool          // nothing more will come
-	space chan struct{} // told when runs were taken
+	// waiting is set until all that it wants has come. It is written under
+	// blocks.mu.
+	waiting atomic.Bool
+
+	// Guarded by blocks.mu.
+	wants    []want
+	pending  int  // parts of fetches that it waits for
+	queued   bool // for a turn
+	left     bool
+	turn     *turn
+	verdicts []verdict
+
+	// Owned by the subscription's goroutine.
+	asked []Place // what it has waited for last
+	waits int     // in a row, without anything delivered
+	runs  []lateRun
 }
 
-// run is some entries of a block of one partition.
-type run struct {
-	block *chunk
+// want is what a subscription cannot go on without. Exact is what has to be
+// read from its very place: the epoch has to be held against Kafka's, or what
+// was read from in front of it did not reach so far.
+type want struct {
+	place  Place
+	exact  bool
+	joined bool
+}
+
+// verdict is what Kafka says of a place that is of another log by now.
+type verdict struct {
+	place  Place
+	gap    Gap
+	behind Place
+}
+
+// lateRun is some entries of a block.
+type lateRun struct {
+	block *block
 	i, n  int
 }
 
-func (r run) bytes() int {
-	return int(r.block.at(r.n-1).end) - int(r.block.at(r.i).end) + len(r.block.body(r.i))
+// beLate begins to read what precedes the log.
+func (s *Subscription) beLate() {
+	s.late = &late{shelf: s.log.shelf, principal: s.principal, owner: s.owner}
 }
 
-// readLate begins to read for a subscription.
-func (h *Hub) readLate(s *Subscription) *late {
-	ctx, cancel := context.WithCancel(h.running())
-	l := &late{cancel: cancel, space: make(chan struct{}, 1)}
-	from, owner := s.own.Clone(), s.owner
-	if !h.spawn(func() {
-		defer cancel()
-		defer l.finish(owner)
-		release, err := h.replays.acquire(ctx, s.principal)
-		if err != nil {
-			return
-		}
-		defer release()
-		s.stream.readTo(ctx, from, s.log.floorPosition, func(r run) bool { return l.put(ctx, r, owner) })
-	}) {
-		l.done = true
-	}
-	return l
+// endLate is for whoever is late no more.
+func (s *Subscription) endLate() {
+	s.hub.blocks.leave(s.late)
+	s.late = nil
 }
 
-// put hands over a run, and waits a while when the subscription has enough to
-// deliver.
-func (l *late) put(ctx context.Context, r run, owner Owner) bool {
-	var patience *time.Timer
-	for {
-		l.mu.Lock()
-		if l.bytes < lateAhead {
-			l.runs = append(l.runs, r)
-			l.bytes += r.bytes()
-			l.mu.Unlock()
-			owner.Pump()
-			return true
-		}
-		l.mu.Unlock()
-		if patience == nil {
-			patience = time.NewTimer(latePatience)
-			defer patience.Stop()
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-patience.C:
-			return false
-		case <-l.space:
-		}
-	}
-}
-
-func (l *late) finish(owner Owner) {
-	l.mu.Lock()
-	l.done = true
-	l.mu.Unlock()
-	owner.Pump()
-}
-
-// next gives the run to deliver, or reports whether there will be others.
-func (l *late) next() (r run, ok, done bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.runs) > 0 {
-		return l.runs[0], true, false
-	}
-	return run{}, false, l.done
-}
-
-// took says how much of the first run was delivered.
-func (l *late) took(n int) {
-	l.mu.Lock()
-	r := &l.runs[0]
-	if n == r.n {
-		l.bytes -= r.bytes()
-		l.runs[0] = run{}
-		l.runs = l.runs[1:]
-	} else if n > r.i {
-		before := r.bytes()
-		r.i = n
-		l.bytes -= before - r.bytes()
-	}
-	l.mu.Unlock()
-	select {
-	case l.space <- struct{}{}:
-	default:
-	}
-}
-
-// nextLate delivers what has been read from Kafka. It reports whether more has
-// to be waited for, or that the batch is full.
+// nextLate delivers what is at hand. It reports whether more has to be waited
+// for, or that the batch is full.
 func (s *Subscription) nextLate(take takeFunc) (waiting, full bool) {
-	r, ok, done := s.late.next()
-	if !ok {
-		if done {
-			s.late.cancel()
-			s.late = nil
-		}
-		return !done, false
+	l := s.late
+	if l.waiting.Load() {
+		return true, false
 	}
-	n := s.deliver(r.block, r.i, r.n, take)
-	s.late.took(n)
-	return false, n < r.n && s.ended == "" && s.told == nil
+	wants, behind := s.gatherLate()
+	switch {
+	case s.told != nil:
+		return false, false
+	case !behind:
+		s.endLate()
+		return false, false
+	case len(wants) > 0 && (len(l.runs) == 0 || l.waits < maxLateWaits):
+		l.waits++
+		l.asked = l.asked[:0]
+		for _, w := range wants {
+			l.asked = append(l.asked, w.place)
+		}
+		clear(l.runs)
+		s.hub.blocks.await(l, wants)
+		return l.waiting.Load(), false
+	}
+	full = s.mergeLate(take)
+	clear(l.runs) // what is given up is not to be kept by those who are slow
+	return false, full
 }
 
-// readTo reads from a position on, in order of time as well as it can, until
-// the target has been reached, and hands over what it reads in runs. It goes on
-// through errors that can pass, and returns when put returns false or the
-// topic is another one. It reports whether it got there.
-func (st *stream) readTo(ctx context.Context, from Position, target func() Position, put func(run) bool) (reached bool) {
-	at := from.Clone()
-	pending := make(map[int32]run)
-	retry := newBackoff()
-	for ctx.Err() == nil {
-		to := target()
-		if to.Topic != at.Topic {
-			return false
+// gatherLate finds the blocks to go on in, for each partition that is behind
+// the floor of the log, and what is missing of them. It reports whether any is.
+func (s *Subscription) gatherLate() (wants []want, behind bool) {
+	l, c := s.late, s.hub.blocks
+	l.runs = l.runs[:0]
+	floor := s.log.floorPosition()
+	var (
+		e     errands
+		ahead []Place
+		gone  []Gap
+	)
+	c.mu.Lock()
+	defer func() {
+		c.mu.Unlock()
+		c.do(e)
+		for _, g := range gone {
+			s.tell(g, -1)
+			s.own.set(Place{Partition: g.Partition, Epoch: -1, Offset: g.To})
 		}
-		// What is behind and has nothing at hand is read next; what has
-		// something at hand waits for it, to be merged by time.
-		var wanted []Place
-		for _, end := range to.Places {
-			if _, ok := pending[end.Partition]; !ok && at.Offset(end.Partition, 0) < end.Offset {
-				place, ok := at.Place(end.Partition)
-				if !ok {
-					place = Place{Partition: end.Partition, Epoch: -1}
-				}
-				wanted = append(wanted, place)
-			}
-		}
-		if len(wanted) == 0 && len(pending) == 0 {
-			return true
-		}
-		if len(wanted) > 0 {
-			moved, err := st.readBlocks(ctx, wanted, &at, pending)
-			switch {
-			case errors.Is(err, ErrLogChanged):
-				return false
-			case err != nil || !moved:
-				if !retry.wait(ctx) {
-					return false
-				}
-				continue
-			}
-			retry.reset()
-		}
-		if !mergeRuns(pending, put) {
-			return false
+	}()
+	verdicts := l.verdicts
+	l.verdicts = nil
+	if floor.Topic != s.own.Topic || l.shelf.topic != s.own.Topic {
+		return nil, false // it is told in a moment
+	}
+	for _, v := range verdicts {
+		if at, ok := s.own.Place(v.place.Partition); ok && at == v.place {
+			s.tell(v.gap, v.behind.Epoch)
+			s.own.set(v.behind)
 		}
 	}
-	return false
-}
-
-// readBlocks reads once and adds a block to pending for each partition that
-// moved.
-func (st *stream) readBlocks(ctx context.Context, from []Place, at *Position, pending map[int32]run) (moved bool, err error) {
-	drafts := make(map[int32]*draft)
-	topic := st.topicNow()
-	if topic.ID != at.Topic {
-		// It has been made again, which the log will say in a moment.
-		return false, ErrLogChanged
+	if s.told != nil {
+		return nil, true
 	}
-	err = st.Source.Read(ctx, topic, from, lateRead, func(f *Fetched) {
-		d := drafts[f.Partition]
-		if d == nil {
-			d = &draft{}
-			drafts[f.Partition] = d
+	for _, end := range floor.Places {
+		at, ok := s.own.Place(end.Partition)
+		if !ok {
+			at = Place{Partition: end.Partition, Epoch: -1}
 		}
-		st.encoder.fetched(d, f, at.Offset(f.Partition, 0))
-	})
-	for partition, d := range drafts {
-		if len(d.entries) == 0 {
+		if at.Offset >= end.Offset {
 			continue
 		}
-		moved = true
-		at.set(d.entries[len(d.entries)-1].place())
-		pending[partition] = run{block: d.chunk(Position{}), n: len(d.entries)}
+		behind = true
+		part := l.shelf.part(end.Partition)
+		b, i := part.find(at.Offset)
+		switch {
+		case b != nil && b.agrees(at, i):
+			c.touch(b)
+			l.runs = append(l.runs, lateRun{b, i, b.len()})
+			if next := b.end(); 2*i >= b.len() && next.Offset < end.Offset &&
+				!part.has(next) && part.underWay(next, false) == nil {
+				ahead = append(ahead, next)
+			}
+		case b == nil && at.Offset < part.start:
+			gone = append(gone, Gap{Partition: at.Partition, From: at.Offset, To: part.start, Reason: GapRetention})
+		default:
+			wants = append(wants, want{place: at, exact: b != nil || slices.Contains(l.asked, at)})
+		}
 	}
-	return moved, err
+	c.trim()
+	if len(ahead) > 0 && len(wants) == 0 {
+		c.readAhead(l, ahead, &e)
+	}
+	return wants, behind
 }
 
-// mergeRuns hands over what is at hand in order of time, until a partition has
-// nothing left at hand.
-func mergeRuns(pending map[int32]run, put func(run) bool) bool {
-	for len(pending) > 0 {
-		first, second := int32(-1), int64(0)
-		var firstTime int64
-		for p, r := range pending {
-			t := r.block.at(r.i).time
-			switch {
-			case first < 0:
-				first, firstTime = p, t
-				second = 1<<63 - 1
-			case t < firstTime || t == firstTime && p < first:
-				first, firstTime, second = p, t, firstTime
-			default:
-				second = min(second, t)
-			}
-		}
-		r := pending[first]
+// mergeLate delivers what is at hand in order of time, until a block ends. It
+// reports that the batch is full.
+func (s *Subscription) mergeLate(take takeFunc) (full bool) {
+	l := s.late
+	for {
+		k, until := firstRun(l.runs)
+		r := &l.runs[k]
 		n := r.i + 1
-		for n < r.n && r.block.at(n).time <= second {
+		for n < r.n && r.block.at(n).time <= until {
 			n++
 		}
-		out := run{block: r.block, i: r.i, n: n}
-		if n == r.n {
-			delete(pending, first)
-		} else {
-			r.i = n
-			pending[first] = r
+		j := s.deliver(r.block.chunk, r.i, n, take)
+		if j > r.i {
+			l.waits = 0
 		}
-		if !put(out) {
+		if r.i = j; j < n {
+			return s.ended == "" && s.told == nil
+		}
+		if r.i == r.n {
 			return false
 		}
-		if n == r.n {
-			return true
-		}
 	}
-	return true
 }
 
-// floorPosition is where the log begins.
-func (l *log) floorPosition() Position { return l.floor().start }
-
-// backoff waits longer each time, up to a second, with jitter.
-type backoff struct{ next time.Duration }
-
-func newBackoff() *backoff { return &backoff{next: 20 * time.Millisecond} }
-
-func (b *backoff) reset() { b.next = 20 * time.Millisecond }
-
-func (b *backoff) wait(ctx context.Context) bool {
-	t := time.NewTimer(jitter(b.next))
-	defer t.Stop()
-	b.next = min(2*b.next, time.Second)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
+// firstRun finds the run that is first by time, and until when it is.
+func firstRun(runs []lateRun) (first int, until int64) {
+	until = 1<<63 - 1
+	for k := 1; k < len(runs); k++ {
+		t, was := runs[k].block.at(runs[k].i).time, runs[first].block.at(runs[first].i).time
+		if t < was {
+			first, until = k, was
+		} else {
+			until = min(until, t)
+		}
 	}
+	return first, until
 }

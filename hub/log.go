@@ -33,6 +33,9 @@ type log struct {
 	tip    atomic.Pointer[mark]
 	recent [8]atomic.Pointer[mark] // marks behind the tip, by index
 	status atomic.Pointer[Status]
+	// emptied is the index at which the log was made empty last, 0 for never.
+	emptied atomic.Uint64
+	shelf   *shelf // what precedes the log, for those who are late
 
 	// Owned by the appender.
 	last   *chunk
@@ -118,9 +121,14 @@ func (l *log) begin(index uint64, start Position) {
 // restart empties the log, whose entries have become void, and goes on from
 // another position. Everybody is below the floor then and compares positions.
 func (l *log) restart(start Position) {
-	l.begin(l.tip.Load().index+1, start)
+	index := l.tip.Load().index + 1
+	l.emptied.Store(index)
+	l.begin(index, start)
 	l.notifyAll()
 }
+
+// floorPosition is where the log begins.
+func (l *log) floorPosition() Position { return l.floor().start }
 
 // cut empties the log because a partition goes on from an earlier offset under
 // a new epoch.

@@ -1,78 +1,78 @@
 package hub
 
 import (
-	"context"
 	"slices"
-	"sync"
+	"time"
 )
 
-// replays lets only so many subscriptions read from Kafka at once, in all and
-// for one principal. The others wait their turn, first come first served among
-// those whose principal has room. 0 is no bound.
+// replays lets only so many subscriptions have Kafka read for them at once, in
+// all and for one principal. The others wait their turn, first come first served
+// among those whose principal has room. A turn is for one read and for
+// delivering what it brought, so that all who need several take turns. 0 is no
+// bound. Guarded by blocks.mu.
 type replays struct {
 	total, each int
 
-	mu      sync.Mutex
 	running int
 	of      map[string]int
-	waiting []*replayTurn
+	waiting []*late
 }
 
-type replayTurn struct {
+// turn is a right to have Kafka read, held by who has asked and by the read.
+type turn struct {
 	principal string
-	granted   chan struct{}
+	holders   int
+	patience  *time.Timer
 }
 
-func newReplays(total, each int) *replays {
-	return &replays{total: total, each: each, of: make(map[string]int)}
+func newReplays(total, each int) replays {
+	return replays{total: total, each: each, of: make(map[string]int)}
 }
 
-// acquire waits for a turn; the function that it returns ends it.
-func (r *replays) acquire(ctx context.Context, principal string) (release func(), err error) {
-	turn := &replayTurn{principal: principal, granted: make(chan struct{})}
-	r.mu.Lock()
-	r.waiting = append(r.waiting, turn)
-	r.grant()
-	r.mu.Unlock()
-	release = sync.OnceFunc(func() { r.release(principal) })
-	select {
-	case <-turn.granted:
-		return release, nil
-	case <-ctx.Done():
+func (r *replays) room(principal string) bool {
+	return (r.total <= 0 || r.running < r.total) && (r.each <= 0 || r.of[principal] < r.each)
+}
+
+// begin gives a turn, for which there must be room.
+func (r *replays) begin(principal string) *turn {
+	r.running++
+	r.of[principal]++
+	return &turn{principal: principal, holders: 1}
+}
+
+// end is for each holder.
+func (r *replays) end(t *turn) {
+	if t.holders--; t.holders > 0 {
+		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if i := slices.Index(r.waiting, turn); i >= 0 {
-		r.waiting = slices.Delete(r.waiting, i, i+1)
-		return nil, ctx.Err()
+	if t.patience != nil {
+		t.patience.Stop()
 	}
-	// It was granted at the same moment.
-	return release, nil
-}
-
-func (r *replays) release(principal string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.running--
-	if r.of[principal]--; r.of[principal] == 0 {
-		delete(r.of, principal)
+	if r.of[t.principal]--; r.of[t.principal] == 0 {
+		delete(r.of, t.principal)
 	}
-	r.grant()
 }
 
-// grant gives turns to those in front that may have one. The caller holds the
-// lock.
-func (r *replays) grant() {
-	kept := r.waiting[:0]
-	for _, turn := range r.waiting {
-		if r.total > 0 && r.running >= r.total || r.each > 0 && r.of[turn.principal] >= r.each {
-			kept = append(kept, turn)
-			continue
-		}
-		r.running++
-		r.of[turn.principal]++
-		close(turn.granted)
+// next takes the first that may have a turn from those who wait, or gives nil.
+func (r *replays) next() *late {
+	if r.total > 0 && r.running >= r.total {
+		return nil
 	}
-	clear(r.waiting[len(kept):])
-	r.waiting = kept
+	for i, l := range r.waiting {
+		if r.room(l.principal) {
+			r.waiting = slices.Delete(r.waiting, i, i+1)
+			l.queued = false
+			return l
+		}
+	}
+	return nil
+}
+
+// leave takes one out of those who wait.
+func (r *replays) leave(l *late) {
+	if i := slices.Index(r.waiting, l); l.queued && i >= 0 {
+		r.waiting = slices.Delete(r.waiting, i, i+1)
+	}
+	l.queued = false
 }

@@ -25,6 +25,9 @@ type Stream struct {
 	LogBytes int
 	// RecordBytes bounds an event; a larger one is told as a gap. 0 for none.
 	RecordBytes int
+	// Slow is what a subscription gets that was live and has fallen below the
+	// floor of the log.
+	Slow SlowPolicy
 	// Backfill is how far back the log is filled when the stream starts.
 	Backfill time.Duration
 }
@@ -37,6 +40,8 @@ type stream struct {
 	logger  *slog.Logger
 
 	records, bytes, gaps atomic.Uint64 // read since the start
+	slow                 atomic.Uint64 // subscriptions that have fallen behind
+	told                 [len(gapReasons)]atomic.Uint64
 	topic                atomic.Pointer[Topic]
 	horizons             horizons
 
@@ -157,7 +162,9 @@ func (r *reading) run(ctx context.Context) {
 		return
 	}
 	r.log = newLog(st.Name, at, st.hub.config.Wake, st.hub.now)
+	r.log.shelf = newShelf(st, r.log)
 	close(r.ready)
+	defer st.hub.blocks.reset(r.log.shelf, TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
 	for {
 		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Places, r)
@@ -178,6 +185,7 @@ func (r *reading) run(ctx context.Context) {
 		if at.Topic != r.log.at.Topic {
 			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
 			r.log.restart(at)
+			st.hub.blocks.reset(r.log.shelf, at.Topic)
 		}
 		r.log.setLive(true)
 	}
@@ -225,7 +233,9 @@ func (r *reading) Append(batch []*Fetched) {
 			if f.Gap.Reason == GapTruncated {
 				r.flush()
 				// The epoch of what Next passes may be a later one already.
-				r.log.cut(Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()})
+				to := Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
+				st.hub.blocks.cut(r.log.shelf, to)
+				r.log.cut(to)
 				cut := *f
 				cut.Gap = nil
 				f = &cut

@@ -107,7 +107,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	tip := l.tip.Load()
 	s.target = tip.index
 	if s.own == nil && s.at == nil {
-		s.at, s.index, s.joined = tip, tip.index, true
+		s.at, s.index, s.joined, s.live = tip, tip.index, true, true
 	}
 	return s, begun, nil
 }
@@ -116,7 +116,10 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 // Next.
 func (s *Subscription) Close() {
 	if s.late != nil {
-		s.late.cancel()
+		s.endLate()
+	}
+	if s.conflation != nil {
+		s.endConflation()
 	}
 	s.log.leave(s)
 	s.stream.release()
@@ -196,7 +199,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
 	if len(beyond) == 0 {
 		return false, nil
 	}
-	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, lateRead, func(f *Fetched) {
+	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, searchRead, func(f *Fetched) {
 		if f.Gap == nil || f.Gap.Reason != GapTruncated {
 			return
 		}

@@ -35,6 +35,10 @@ type Subscription struct {
 	index  uint64
 	fell   uint64 // the index at which it fell out of the log, else 0
 	late   *late
+	live   bool // it has been at the tip
+
+	conflation *conflation // while what it has missed is conflated
+	again      bool        // it has fallen behind meanwhile
 
 	// Gaps of its own, to be told before anything else: from which on, and
 	// where it was before the first of them.
@@ -85,7 +89,7 @@ func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 		framed := c.framed(f, n)
 		j := i
 		for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
-			b.count(c.at(j).kind)
+			s.count(b, c.at(j))
 			j++
 		}
 		if j == i {
@@ -104,10 +108,9 @@ func (s *Subscription) takeLabelled(b *Batch, f Format, c *chunk, i, n, room int
 		if j > i && b.Bytes >= room {
 			return j
 		}
-		kind := c.at(j).kind
-		if kind != entryAdvance {
+		if e := c.at(j); e.kind != entryAdvance {
 			b.add(s.feed.labelled(c, j, f))
-			b.count(kind)
+			s.count(b, e)
 		}
 	}
 	return n
@@ -127,6 +130,7 @@ func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte))
 				return i
 			}
 			visit(kind == entryGap, c.body(i))
+			s.count(&b, c.at(i))
 			records--
 		}
 		return i
@@ -138,12 +142,14 @@ func (b *Batch) add(bytes []byte) {
 	b.Bufs = append(b.Bufs, bytes)
 }
 
-func (b *Batch) count(kind entryKind) {
-	switch kind {
+// count counts what is delivered.
+func (s *Subscription) count(b *Batch, e *entry) {
+	switch e.kind {
 	case entryRecord:
 		b.Records++
 	case entryGap:
 		b.Gaps++
+		s.stream.told[e.reason].Add(1)
 	case entryAdvance:
 	}
 }
@@ -151,10 +157,27 @@ func (b *Batch) count(kind entryKind) {
 // next walks on from where the subscription is, lets take have what is to be
 // delivered, and moves behind what was taken.
 func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
-	for s.ended == "" {
+	if s.conflation != nil {
+		s.conflation.left = conflateAtOnce
+	}
+	for all := take; s.ended == ""; {
+		take := s.through(all)
 		switch {
+		case s.conflation != nil && s.conflation.tooMany:
+			s.rewind(s.conflation)
+			s.endConflation()
+		case s.outrun():
+			s.tellDropped()
+			s.endConflation()
+			s.again = true
+		case s.again && s.told == nil:
+			s.slowAgain()
+		case s.told != nil && s.conflation != nil && s.toldNext == 0:
+			if s.toldWhileConflating(); s.told != nil && !s.deliverTold(all) {
+				return s.ended == ""
+			}
 		case s.told != nil:
-			if !s.deliverTold(take) {
+			if !s.deliverTold(all) {
 				return s.ended == ""
 			}
 		case s.late != nil:
@@ -171,6 +194,10 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 				s.fallBehind()
 				continue
 			}
+			if s.conflation != nil && s.index >= s.conflation.target {
+				s.conflated()
+				continue
+			}
 			if s.index == tip.index {
 				s.reachTip(tip)
 				return false
@@ -182,7 +209,7 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 				continue
 			}
 			n := min(c.len(), int(tip.index-c.base))
-			if s.own != nil && i == 0 && s.own.Topic == c.start.Topic && c.start.Covers(*s.own) {
+			if s.own != nil && s.conflation == nil && i == 0 && s.own.Topic == c.start.Topic && c.start.Covers(*s.own) {
 				s.own, s.at = nil, s.log.markIn(c, 0)
 				continue
 			}
@@ -320,6 +347,7 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full boo
 
 // reachTip notes that there is nothing left to deliver for now.
 func (s *Subscription) reachTip(tip *mark) {
+	s.live = true
 	if s.own == nil || tip.at.Covers(*s.own) {
 		s.own, s.at = nil, tip
 	}
@@ -346,7 +374,8 @@ func (s *Subscription) StatusChange() (Status, bool) {
 	return *now, true
 }
 
-// Ended is why the subscription has nothing more to deliver, or empty.
+// Ended is why the subscription has nothing more to deliver, or empty: the
+// reason of the gap that it was not to go on behind, or SlowConsumer.
 func (s *Subscription) Ended() GapReason { return s.ended }
 
 // Position is behind all that Next has given out.
@@ -354,6 +383,8 @@ func (s *Subscription) Position() Position {
 	switch {
 	case s.untold != nil:
 		return s.untold.Clone()
+	case s.conflation != nil:
+		return s.conflation.position()
 	case s.own == nil:
 		return s.at.at
 	}
@@ -378,7 +409,7 @@ func (s *Subscription) Feed() *Feed { return s.feed }
 func (s *Subscription) AtTip() bool {
 	tip := s.log.tip.Load()
 	switch {
-	case s.told != nil:
+	case s.told != nil || s.conflation != nil:
 		return false
 	case s.joined && s.index == tip.index:
 		return true

@@ -143,3 +143,42 @@ func TestResumeSoonAfterATruncation(t *testing.T) {
 	defer resumed.Close()
 	wantTruncated(t, "resumed", resumed, 12, 20, 15)
 }
+
+// TestSeenAcrossANewLeader: the records that a client has seen since its cursor
+// can be of a later epoch. That the log has it before what was seen is no
+// truncation.
+func TestSeenAcrossANewLeader(t *testing.T) {
+	t.Parallel()
+	for name, logBytes := range map[string]int{"from memory": 1 << 20, "from Kafka": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topics := hubtest.New()
+			topics.Create("orders.v1", 1)
+			h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = logBytes, 0 })
+			live := subscribe(t, h, hub.Request{})
+			defer live.Close()
+			for n := range 12 {
+				topics.Append("orders.v1", record(0, n))
+			}
+			live.collect(t, 12)
+			cursor := live.Cursor()
+			topics.Truncate("orders.v1", 0, 12) // nothing is lost: the epoch is new
+			for n := range 8 {
+				topics.Append("orders.v1", record(0, n))
+			}
+			if got := live.collect(t, 8); len(got) != 8 || got[0].Type != "event" || got[7].Offset != 19 {
+				t.Fatalf("live: got %+v", got)
+			}
+			seen, err := hub.ParseCursor(cursor + "~0:18")
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, _ := seen.Position("orders")
+			resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+			defer resumed.Close()
+			if got := resumed.collect(t, 2); len(got) != 2 || got[0].Type != "event" || got[0].Offset != 18 {
+				t.Errorf("resumed: got %+v, want the events at 18 and 19", got)
+			}
+		})
+	}
+}

@@ -17,15 +17,7 @@ type client struct {
 	address   string
 	principal *auth.Principal // nil when it has yet to say
 	fault     *wire.Error     // why it may not come in
-	leave     []func()
-}
-
-// leaveAll gives back what counts against limits.
-func (c *client) leaveAll() {
-	for _, f := range c.leave {
-		f()
-	}
-	c.leave = nil
+	entry     entry
 }
 
 // identify finds out who sends a request. A request without a credential has no
@@ -71,12 +63,10 @@ func (s *Server) admit(r *http.Request) *client {
 	if c.fault != nil {
 		return c
 	}
-	leave, fault := s.gate.enterAddress(c.address)
-	if fault != nil {
-		c.fault = fault
+	if c.fault = s.gate.enterAddress(c.address); c.fault != nil {
 		return c
 	}
-	c.leave = append(c.leave, leave)
+	c.entry.gate, c.entry.address = s.gate, c.address
 	if c.principal != nil {
 		s.admitPrincipal(c)
 	}
@@ -84,12 +74,27 @@ func (s *Server) admit(r *http.Request) *client {
 }
 
 func (s *Server) admitPrincipal(c *client) {
-	leave, fault := s.gate.enterPrincipal(c.principal)
-	if fault != nil {
-		c.fault = fault
-		return
+	c.entry.principal, c.fault = s.gate.enterPrincipal(c.principal)
+}
+
+// entry is what of a client counts against limits.
+type entry struct {
+	gate      *gate  // nil for nothing
+	address   string // "" for none that counts
+	principal string // its key; likewise
+}
+
+// leave gives it back.
+func (e *entry) leave() {
+	if e.gate != nil {
+		if e.address != "" {
+			e.gate.leave(e.gate.addresses, e.address)
+		}
+		if e.principal != "" {
+			e.gate.leave(e.gate.principals, e.principal)
+		}
 	}
-	c.leave = append(c.leave, leave)
+	*e = entry{}
 }
 
 // gate counts sessions by address and by principal.
@@ -108,35 +113,40 @@ func newGate(perAddress, perPrincipal int) *gate {
 	}
 }
 
-func (g *gate) enterAddress(address string) (leave func(), fault *wire.Error) {
+func (g *gate) enterAddress(address string) *wire.Error {
 	return g.enter(g.addresses, address, g.perAddress, "this address")
 }
 
-// enterPrincipal counts a session of a principal. One who is anonymous is
-// counted by address only.
-func (g *gate) enterPrincipal(p *auth.Principal) (leave func(), fault *wire.Error) {
+// enterPrincipal counts a session of a principal, under the key that it gives.
+// One who is anonymous is counted by address only.
+func (g *gate) enterPrincipal(p *auth.Principal) (key string, fault *wire.Error) {
 	if p.Anonymous() {
-		return func() {}, nil
+		return "", nil
 	}
-	return g.enter(g.principals, p.Key(), g.perPrincipal, "this principal")
+	if fault = g.enter(g.principals, p.Key(), g.perPrincipal, "this principal"); fault != nil {
+		return "", fault
+	}
+	return p.Key(), nil
 }
 
-func (g *gate) enter(counts map[string]int, key string, most int, whose string) (func(), *wire.Error) {
+func (g *gate) enter(counts map[string]int, key string, most int, whose string) *wire.Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if most > 0 && counts[key] >= most {
 		fault := wire.Errorf(wire.TooManySessions, "%s has %d sessions already", whose, most)
 		fault.RetryAfter = 5 * time.Second
-		return nil, fault
+		return fault
 	}
 	counts[key]++
-	return sync.OnceFunc(func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if counts[key]--; counts[key] == 0 {
-			delete(counts, key)
-		}
-	}), nil
+	return nil
+}
+
+func (g *gate) leave(counts map[string]int, key string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if counts[key]--; counts[key] == 0 {
+		delete(counts, key)
+	}
 }
 
 // addressOf is the client's address: the peer's, or what trusted proxies say,

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -17,7 +18,7 @@ const movedEvery = 15 * time.Second
 // onTime does what has become due.
 func (s *session) onTime(sc *scratch) {
 	now := sc.now
-	if now.UnixNano() < s.due.Load() {
+	if int64(now) < s.due.Load() {
 		return
 	}
 	if !s.expiry.IsZero() {
@@ -31,7 +32,7 @@ func (s *session) onTime(sc *scratch) {
 			s.send(sc, wire.EventTokenExpiring, &wire.TokenExpiring{ExpiresIn: left})
 		}
 	}
-	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(s.server.drainEnd())) {
+	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(momentOf(s.server.drainEnd()))) {
 		s.shut(sc, &wire.Error{
 			Code:       wire.Draining,
 			Message:    "this instance is going away: come back to another one",
@@ -72,9 +73,9 @@ func (s *session) beat(sc *scratch) {
 }
 
 // schedule notes when something is due next.
-func (s *session) schedule(now time.Time) {
+func (s *session) schedule(now moment) {
 	next := now.Add(time.Minute)
-	sooner := func(t time.Time) {
+	sooner := func(t moment) {
 		if !t.IsZero() && t.Before(next) {
 			next = t
 		}
@@ -94,8 +95,21 @@ func (s *session) schedule(now time.Time) {
 			sooner(s.lastID.Add(s.idEvery()))
 		}
 	}
-	s.due.Store(next.UnixNano())
+	s.wakeAt(next, now)
 }
+
+// wakeAt has the session looked at when something is due. Where it stands later
+// in the wheel than it need, it is moved: when what was due has come, or
+// something is due sooner.
+func (s *session) wakeAt(next, now moment) {
+	if before := moment(s.due.Swap(int64(next))); next < before || before <= now {
+		s.worker.reschedule(s, next)
+	}
+}
+
+// jittered is a span, or up to a tenth less, so that what began together does
+// not go on together.
+func jittered(span time.Duration) time.Duration { return span - rand.N(span/10+1) }
 
 // onTime pings, finds out whether the client is alive, and tells positions.
 func (ws *webSocket) onTime(s *session, sc *scratch) {
@@ -106,8 +120,8 @@ func (ws *webSocket) onTime(s *session, sc *scratch) {
 	}
 	if !ws.pongBy.IsZero() {
 		switch {
-		case s.heard.Load() >= ws.pinged.UnixNano():
-			ws.pongBy = time.Time{}
+		case s.heard.Load() >= int64(ws.pinged):
+			ws.pongBy = 0
 		case !now.Before(ws.pongBy):
 			s.shut(sc, wire.Errorf(wire.NoPong, "no sign of life came since the last ping"))
 			return
@@ -119,7 +133,7 @@ func (ws *webSocket) onTime(s *session, sc *scratch) {
 		s.sendRaw(sc, wire.AppendControl(nil, wire.OpPing, payload))
 		s.send(sc, "", &wire.Ping{})
 		ws.pinged, ws.pongBy = now, now.Add(s.server.config.Limits.PongWithin)
-		ws.nextPing = now.Add(ws.pingEvery)
+		ws.nextPing = now.Add(jittered(ws.pingEvery))
 		for _, sub := range s.subs {
 			if sub.auto {
 				at := sub.Position()
@@ -135,7 +149,7 @@ func (ws *webSocket) onTime(s *session, sc *scratch) {
 	}
 }
 
-func (ws *webSocket) schedule(s *session, sooner func(time.Time)) {
+func (ws *webSocket) schedule(s *session, sooner func(moment)) {
 	sooner(ws.authBy)
 	sooner(ws.nextPing)
 	sooner(ws.pongBy)

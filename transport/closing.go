@@ -60,7 +60,7 @@ func (s *session) shutAs(sc *scratch, fault *wire.Error, action wire.Action, clo
 // close notes that the last bytes are on their way.
 func (s *session) close() {
 	s.closing = true
-	s.over.Store(true)
+	s.stopReading()
 }
 
 // appendClose appends the last event of an event stream. Its id is where to go

@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -38,9 +37,6 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	c := s.admit(r)
 	s.require(c)
-	if c.fault == nil && len(c.leave) == 1 {
-		s.admitPrincipal(c)
-	}
 	if c.fault == nil {
 		c.fault = fault
 	}
@@ -49,7 +45,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		opened, c.fault = s.openEvents(r, k, c, query)
 	}
 	if c.fault != nil {
-		c.leaveAll()
+		c.entry.leave()
 		if query.ErrorsInStream || query.LastEventID != "" {
 			s.refuseInStream(w, r, k, c.fault)
 			return
@@ -66,9 +62,9 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 	if fault != nil {
 		return nil, fault
 	}
-	x := s.newSession(k, nil, c)
-	x.heartbeat = s.keepAlive(query.Heartbeat)
-	x.expiry = c.principal.ExpiresAt()
+	x := s.newSession(k, c)
+	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
+	x.expiry = momentOf(c.principal.ExpiresAt())
 	for i, stream := range query.Streams {
 		sub, begun, fault := s.begin(r.Context(), x, c.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
@@ -87,7 +83,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 			return nil, fault
 		}
 	}
-	if fault := s.checkCursor(x.cursor(s.now())); fault != nil {
+	if fault := s.checkCursor(x.cursor(s.moment())); fault != nil {
 		for _, sub := range x.subs {
 			x.drop(sub)
 		}
@@ -102,7 +98,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	setEventHeaders(head, x.kind)
 	if r.Method == http.MethodHead {
 		x.end()
-		c.leaveAll()
+		c.entry.leave()
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -135,15 +131,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			raw.WriteString("\r\n")
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
-			x.out = newOutlet(conn)
+			x.attach(conn)
 			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
-			s.tasks.Go(func() {
-				// Nothing is to come: this ends when the connection does.
-				awaitEnd(conn)
-				x.out.abort()
-				x.post(func(x *session, _ *scratch) { x.end() })
-				<-x.ended
-			})
+			s.tasks.Go(x.listen)
 			return
 		}
 	}
@@ -153,20 +143,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	select {
 	case <-r.Context().Done():
 		x.post(func(x *session, _ *scratch) { x.end() })
-	case <-x.ended:
+	case <-x.ended():
 	}
-	<-x.ended
-}
-
-// awaitEnd reads until a connection ends, on which nothing is to come. Unlike
-// io.Copy it keeps no large buffer while it waits.
-func awaitEnd(r io.Reader) {
-	var nothing [16]byte
-	for {
-		if _, err := r.Read(nothing[:]); err != nil {
-			return
-		}
-	}
+	<-x.ended()
 }
 
 func setEventHeaders(h http.Header, k kind) {

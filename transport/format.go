@@ -12,6 +12,18 @@ const (
 	slotLines
 )
 
+// format is how a kind of session has its events laid out.
+func (k kind) format() hub.Format {
+	switch k {
+	case kindEvents:
+		return eventsFormat{}
+	case kindLines:
+		return linesFormat{}
+	default:
+		return framesFormat{}
+	}
+}
+
 // framesFormat is WebSocket: a text frame an event.
 type framesFormat struct{}
 

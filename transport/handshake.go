@@ -25,7 +25,7 @@ const socketBuffer = 256
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
 	header http.Header
-	conn   *socketConn
+	input  *input
 	head   bytes.Buffer
 }
 
@@ -40,8 +40,8 @@ func (w *hijackWriter) WriteHeader(status int) {
 func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return w.conn, bufio.NewReadWriter(
-		bufio.NewReaderSize(w.conn, socketBuffer), bufio.NewWriterSize(w.conn, socketBuffer)), nil
+	w.input.frames = bufio.NewReaderSize(w.input, socketBuffer)
+	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, socketBuffer)), nil
 }
 
 // handleWebSocket serves GET /v1/ws.
@@ -59,18 +59,18 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	// Page scripts cannot see a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {
-		c.leaveAll()
+		c.entry.leave()
 		s.refuse(w, r, c.fault)
 		return
 	}
 	x, err := s.openWebSocket(w, r, c, query)
 	if err != nil {
-		c.leaveAll()
+		c.entry.leave()
 		s.logger.DebugContext(r.Context(), "websocket handshake failed", "error", err)
 		return
 	}
 	fault = c.fault
-	s.tasks.Go(func() { x.read(fault) })
+	s.tasks.Go(func() { x.open(fault) })
 }
 
 // checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
@@ -113,19 +113,19 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	_ = conn.SetDeadline(time.Time{})
 	s.tuneSocket(conn)
-	socket := &socketConn{Conn: conn, budget: -1}
+	in := &input{budget: -1}
 	if n := buffered.Reader.Buffered(); n > 0 {
 		early, _ := buffered.Peek(n)
-		socket.early = bytes.Clone(early)
+		in.early = bytes.Clone(early)
 	}
-	now := s.now()
-	ws := &webSocket{socket: socket, query: query, pingEvery: s.config.Limits.PingEvery}
+	now := s.moment()
+	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
-	x := s.newSession(kindWebSocket, newOutlet(conn), c)
+	x := s.newSession(kindWebSocket, c)
 	x.ws = ws
-	hijacked := &hijackWriter{header: make(http.Header), conn: socket}
+	hijacked := &hijackWriter{header: make(http.Header), input: in}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol},
 		// Origins are checked before, exactly.
@@ -139,11 +139,13 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	if err != nil {
 		_ = conn.Close()
-		c.leave = x.leave // it never was a session
+		c.entry = x.entry // it never was a session
 		return nil, fmt.Errorf("accept websocket: %w", err)
 	}
+	x.attach(conn)
+	in.line = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read
-	ws.nextPing = now.Add(ws.pingEvery)
+	ws.nextPing = now.Add(jittered(ws.pingEvery))
 	if c.principal == nil {
 		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
 	}

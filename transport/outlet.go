@@ -26,7 +26,7 @@ type outlet interface {
 var errNoProgress = errors.New("the peer takes nothing")
 
 // connOutlet is an outlet on a hijacked connection that can only be written to
-// by waiting, as under TLS.
+// by waiting: under TLS, and where there is no poller.
 type connOutlet struct{ conn net.Conn }
 
 func (o connOutlet) try([][]byte) (int, error) { return 0, nil }

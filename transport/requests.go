@@ -115,15 +115,22 @@ func (s *session) enterAnonymously() *auth.Principal {
 
 // enter makes a principal the session's, within the limits.
 func (s *session) enter(p *auth.Principal) *auth.Principal {
-	leave, fault := s.server.gate.enterPrincipal(p)
+	key, fault := s.server.gate.enterPrincipal(p)
 	if fault != nil {
 		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
 		return nil
 	}
 	s.mu.Lock()
 	s.principal = p
-	s.leave = append(s.leave, leave)
+	s.entry.principal = key
+	gone := s.gone
 	s.mu.Unlock()
+	if gone {
+		// Nobody else gives it back.
+		late := entry{gate: s.server.gate, principal: key}
+		late.leave()
+		return nil
+	}
 	s.welcome(p)
 	return p
 }
@@ -164,7 +171,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		if s.closing {
 			return
 		}
-		s.expiry, s.warned = p.ExpiresAt(), false
+		s.expiry, s.warned = momentOf(p.ExpiresAt()), false
 		left := time.Duration(0)
 		if !s.expiry.IsZero() {
 			left = s.expiry.Sub(sc.now)
@@ -193,7 +200,7 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	s.post(func(s *session, sc *scratch) { taken <- s.take(sub, begun, sc) })
 	select {
 	case fault = <-taken:
-	case <-s.ended:
+	case <-s.ended():
 		// Whether the command has run is seen below.
 		select {
 		case fault = <-taken:

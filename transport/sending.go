@@ -17,18 +17,18 @@ func (s *session) cursorOf(sub *subscription, sc *scratch) string {
 }
 
 // cursor is the text of a cursor of all subscriptions.
-func (s *session) cursor(now time.Time) string {
+func (s *session) cursor(now moment) string {
 	if len(s.subs) == 1 {
 		return s.subs[0].Cursor()
 	}
-	c := hub.Cursor{At: now}
+	c := hub.Cursor{At: now.Time()}
 	for _, sub := range s.subs {
 		c.Streams = append(c.Streams, hub.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
 	}
 	return c.String()
 }
 
-func (sub *subscription) know(cursor string, now time.Time) {
+func (sub *subscription) know(cursor string, now moment) {
 	sub.told, sub.toldAt, sub.delivered = cursor, now, false
 }
 

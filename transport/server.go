@@ -76,6 +76,7 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            sync.WaitGroup
+	poller           *poller // nil where there is none
 }
 
 // New checks a configuration and makes a server of it. It serves in Run.
@@ -117,7 +118,11 @@ func (s *Server) Run(ctx context.Context) error {
 	defer endPublishing()
 	defer endBase()
 
-	failed := make(chan error, 2)
+	var err error
+	if s.poller, err = newPoller(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		s.logger.Warn("each connection has a goroutine that waits for it", "error", err)
+	}
+	failed := make(chan error, 3)
 	clients := s.httpServer(base, s.routes())
 	var servers sync.WaitGroup
 	servers.Go(func() { failed <- clients.Serve(s.config.Listener) })
@@ -130,10 +135,17 @@ func (s *Server) Run(ctx context.Context) error {
 	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	s.config.Workers.start(working, &workers)
 	workers.Go(func() { s.tidy(working) })
+	if s.poller != nil {
+		workers.Go(func() {
+			if err := s.poller.run(); err != nil {
+				failed <- err
+			}
+		})
+	}
 
-	var err error
 	select {
 	case <-ctx.Done():
+		err = nil
 	case err = <-failed:
 		err = fmt.Errorf("serve: %w", err)
 	}
@@ -150,12 +162,14 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	servers.Wait()
 	for _, x := range s.sessions.all() {
-		x.out.abort()
-		x.post(func(x *session, _ *scratch) { x.end() })
-		<-x.ended
+		x.breakOff()
+		<-x.ended()
 	}
 	s.tasks.Wait()
 	endWorkers()
+	if s.poller != nil {
+		s.poller.close()
+	}
 	workers.Wait()
 	return err
 }
@@ -197,42 +211,42 @@ func (s *Server) drain() {
 // drainEnd is when draining ends, come what may.
 func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load()) }
 
+func (s *Server) moment() moment { return momentOf(s.now()) }
+
 // comeBack is when a client that was sent away is to come back.
 func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpread, time.Second)) }
 
 // newSession makes a session for a client. Nothing is delivered to it, and what
 // is posted to it waits, until it is started.
-func (s *Server) newSession(k kind, out outlet, c *client) *session {
+func (s *Server) newSession(k kind, c *client) *session {
 	x := &session{
 		server:    s,
 		worker:    s.config.Workers.next(),
 		id:        "s_" + rand.Text(),
 		kind:      k,
-		out:       out,
 		address:   c.address,
-		ended:     make(chan struct{}),
-		room:      make(chan struct{}, 1),
 		principal: c.principal,
-		lastWrite: s.now(),
+		lastWrite: s.moment(),
 	}
 	// Nobody runs it before start, whatever its subscriptions have already.
 	x.state.Store(again)
-	switch k {
-	case kindEvents:
-		x.format = eventsFormat{}
-	case kindLines:
-		x.format = linesFormat{}
-	case kindWebSocket, kindPage:
-		x.format = framesFormat{}
-	}
 	return x
+}
+
+// attach gives a session the connection that was hijacked for it.
+func (s *session) attach(conn net.Conn) {
+	if own, ok := s.server.poller.takeSocket(conn, s); ok {
+		s.socket, s.conn, s.out = own, own, own
+		return
+	}
+	s.conn, s.out = conn, connOutlet{conn}
 }
 
 // start lets a session be delivered to, and has it count against limits until
 // it ends. What it does first comes before all that was posted.
 func (s *Server) start(x *session, c *client, first ...command) {
 	x.mu.Lock()
-	x.leave, c.leave = c.leave, nil
+	x.entry, c.entry = c.entry, entry{}
 	x.inbox = append(first, x.inbox...)
 	x.mu.Unlock()
 	s.sessions.add(x)

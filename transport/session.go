@@ -18,6 +18,7 @@ const (
 	queued
 	running
 	again
+	stalled
 )
 
 // stepResult is what a step of a session ended with.
@@ -60,36 +61,39 @@ type session struct {
 	worker  *worker
 	id      string
 	kind    kind
-	format  hub.Format
 	out     outlet
+	conn    line    // nil where it is the HTTP server's
+	socket  *socket // the same, where it is one
 	address string
-	ended   chan struct{} // closed when the executor is done with it
 
 	state    atomic.Uint32
-	due      atomic.Int64 // Unix nanoseconds of what time brings next
+	due      atomic.Int64 // the moment of what time brings next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
 	over     atomic.Bool  // nothing more is taken from the client
 
 	mu        sync.Mutex
 	inbox     []command
-	room      chan struct{}   // rung when the inbox has been emptied
+	waiters   *waiters
+	gone      bool            // it has ended
 	principal *auth.Principal // nil before authentication
-	leave     []func()        // gives back what counts against limits
+	entry     entry           // what counts against limits
+
+	place wheelPlace // guarded by the worker's lock
 
 	// Owned by the executor.
 	subs      []*subscription
-	pending   []byte // what the socket did not take
-	closing   bool   // the last bytes are on their way
+	backlog   *backlog // what the connection did not take, else nil
+	closing   bool     // the last bytes are on their way
 	closed    bool
 	turn      int // which subscription is first
-	expiry    time.Time
+	expiry    moment
 	warned    bool // that the token ends
-	lastWrite time.Time
-	lastID    time.Time // of an event stream's last long id
+	lastWrite moment
+	lastID    moment // of an event stream's last long id
 	needsID   bool
 	heartbeat time.Duration
-	closeAt   time.Time // when draining
+	closeAt   moment // when draining
 	ws        *webSocket
 }
 
@@ -101,7 +105,7 @@ type scratch struct {
 	batch hub.Batch
 	arena []byte // control messages of the step at hand
 	json  []byte
-	now   time.Time
+	now   moment
 	hasID bool // an event stream's last event has an id
 	first [1][]byte
 	short []byte
@@ -119,7 +123,7 @@ type subscription struct {
 
 	// Of the cursor that the client knows.
 	told      string
-	toldAt    time.Time
+	toldAt    moment
 	delivered bool // something since
 }
 
@@ -142,6 +146,13 @@ func (s *session) Pump() {
 	}
 }
 
+// resume has a stalled session go on.
+func (s *session) resume() {
+	if s.state.CompareAndSwap(stalled, queued) {
+		s.worker.enqueue(s)
+	}
+}
+
 // post has the executor run a command.
 func (s *session) post(c command) {
 	s.mu.Lock()
@@ -150,26 +161,16 @@ func (s *session) post(c command) {
 	s.Pump()
 }
 
+// breakOff ends the session without a word.
+func (s *session) breakOff() {
+	s.out.abort()
+	s.post(func(s *session, _ *scratch) { s.end() })
+	s.resume()
+}
+
 // fullInbox is how many commands keep the reader from taking more from the
 // client, which the executor, waiting for the client to read, cannot answer.
 const fullInbox = 256
-
-// awaitRoom waits until there is room in the inbox, or the session has ended.
-func (s *session) awaitRoom() {
-	for {
-		s.mu.Lock()
-		full := len(s.inbox) >= fullInbox
-		s.mu.Unlock()
-		if !full {
-			return
-		}
-		select {
-		case <-s.room:
-		case <-s.ended:
-			return
-		}
-	}
-}
 
 // who is the principal, or nil.
 func (s *session) who() *auth.Principal {
@@ -185,9 +186,14 @@ func (s *session) step(sc *scratch) stepResult {
 	}
 	sc.batch.Reset()
 	sc.arena = sc.arena[:0]
-	sc.now = s.server.now()
+	sc.now = s.server.moment()
 	sc.hasID = true
 
+	if s.backlog != nil {
+		if done := s.retry(sc); done != stepIdle {
+			return done
+		}
+	}
 	s.obey(sc)
 	if s.closed {
 		return stepClosed
@@ -236,13 +242,10 @@ func (s *session) obey(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
-	s.mu.Unlock()
-	if len(inbox) >= fullInbox {
-		select {
-		case s.room <- struct{}{}:
-		default:
-		}
+	if s.waiters != nil {
+		s.waiters.tellRoom()
 	}
+	s.mu.Unlock()
 	for _, c := range inbox {
 		if s.closed {
 			return
@@ -265,7 +268,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 			return true
 		}
 		before, records, gaps := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
-		if sub.Next(&sc.batch, s.format, room) {
+		if sub.Next(&sc.batch, s.kind.format(), room) {
 			more = true
 		}
 		if len(sc.batch.Bufs) > before {
@@ -277,7 +280,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 		// A gap can make a client's cursor void (log_changed, truncated), and
 		// with it what it would say that it has seen since.
 		if sc.batch.Gaps > gaps {
-			sub.toldAt = time.Time{}
+			sub.toldAt = 0
 		}
 		s.accompany(sub, sc)
 		if len(s.subs) < n {
@@ -323,21 +326,18 @@ func (s *session) end() {
 		return
 	}
 	s.closed = true
-	s.over.Store(true)
+	s.stopReading()
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}
-	s.subs, s.pending = nil, nil
+	s.subs, s.backlog = nil, nil
 	s.mu.Lock()
-	leave := s.leave
-	s.leave, s.inbox = nil, nil
+	s.inbox = nil
+	s.entry.leave()
 	s.mu.Unlock()
-	for _, f := range leave {
-		f()
-	}
 	s.worker.remove(s)
 	s.server.sessions.remove(s)
-	close(s.ended)
+	s.tellEnded()
 }
 
 // drop ends a subscription without a word.

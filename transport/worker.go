@@ -8,10 +8,6 @@ import (
 	"sluice/hub"
 )
 
-// tick is how often sessions are looked at for what time brings: pings,
-// expiry, keepalives. All spans of the protocol are a second or more.
-const tick = 100 * time.Millisecond
-
 // worker delivers for its share of the sessions. It never waits for a client:
 // a session whose socket is full goes on in a goroutine of its own.
 type worker struct {
@@ -20,22 +16,28 @@ type worker struct {
 	// Owned by the worker.
 	scratch scratch
 	owners  []hub.Owner
+	due     []*session
 
-	mu       sync.Mutex
-	feeds    []*hub.Feed
-	queue    []*session
-	sessions map[*session]struct{}
-	wanted   uint64 // passes asked for
-	done     uint64 // passes completed
-	passed   *sync.Cond
-	wake     chan struct{}
+	mu     sync.Mutex
+	wheel  wheel
+	feeds  []*hub.Feed
+	queue  []*session
+	wanted uint64 // passes asked for
+	done   uint64 // passes completed
+	passed *sync.Cond
+	wake   chan struct{}
 }
+
+// queueShare is how many sessions that have more to write have their turn
+// before feeds with something new have theirs again: those who catch up do not
+// hold up those who are live.
+const queueShare = 32
 
 func newWorker(shard int) *worker {
 	w := &worker{
-		shard:    shard,
-		sessions: make(map[*session]struct{}),
-		wake:     make(chan struct{}, 1),
+		shard: shard,
+		wheel: wheel{now: int64(time.Now().UnixNano()) / int64(wheelTick)},
+		wake:  make(chan struct{}, 1),
 	}
 	w.passed = sync.NewCond(&w.mu)
 	return w
@@ -43,7 +45,7 @@ func newWorker(shard int) *worker {
 
 // run delivers until the context ends.
 func (w *worker) run(ctx context.Context) {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(wheelTick)
 	defer ticker.Stop()
 	defer func() {
 		w.mu.Lock()
@@ -60,13 +62,17 @@ func (w *worker) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			w.lookAtClock()
+			w.lookAtClock(momentOf(time.Now()))
 			continue
 		case <-w.wake:
 		}
 		w.mu.Lock()
 		feeds, w.feeds = w.feeds, feeds[:0]
-		queue, w.queue = w.queue, queue[:0]
+		n := min(len(w.queue), queueShare)
+		queue = append(queue[:0], w.queue[:n]...)
+		rest := copy(w.queue, w.queue[n:])
+		clear(w.queue[rest:])
+		w.queue = w.queue[:rest]
 		upTo := w.wanted
 		w.mu.Unlock()
 		for _, f := range feeds {
@@ -92,6 +98,9 @@ func (w *worker) run(ctx context.Context) {
 		w.done = max(w.done, upTo)
 		w.passed.Broadcast()
 		w.mu.Unlock()
+		if rest > 0 {
+			w.ring()
+		}
 	}
 }
 
@@ -132,8 +141,15 @@ func (w *worker) step(s *session) {
 	for {
 		switch s.safeStep(&w.scratch) {
 		case stepBlocked:
-			// It goes on elsewhere, and stays running until it is through.
-			s.server.tasks.Go(s.drain)
+			if s.socket == nil {
+				// It goes on elsewhere, and stays running until it is through.
+				s.server.tasks.Go(s.drain)
+				return
+			}
+			s.state.Store(stalled)
+			if !s.socket.stall() {
+				s.resume()
+			}
 			return
 		case stepMore:
 			// Others first.
@@ -153,28 +169,33 @@ func (w *worker) step(s *session) {
 
 func (w *worker) add(s *session) {
 	w.mu.Lock()
-	w.sessions[s] = struct{}{}
+	w.wheel.put(s, moment(s.due.Load()))
 	w.mu.Unlock()
 }
 
 func (w *worker) remove(s *session) {
 	w.mu.Lock()
-	delete(w.sessions, s)
+	w.wheel.drop(s)
 	w.mu.Unlock()
 }
 
-// lookAtClock pumps the sessions for which something is due.
-func (w *worker) lookAtClock() {
-	now := time.Now().UnixNano()
+// reschedule has a session looked at earlier.
+func (w *worker) reschedule(s *session, due moment) {
 	w.mu.Lock()
-	var due []*session
-	for s := range w.sessions {
-		if s.due.Load() <= now {
-			due = append(due, s)
-		}
+	if s.place.tick != 0 {
+		w.wheel.put(s, due)
 	}
 	w.mu.Unlock()
-	for _, s := range due {
+}
+
+// lookAtClock lets the sessions run for which something is due.
+func (w *worker) lookAtClock(now moment) {
+	w.mu.Lock()
+	w.due = w.wheel.turn(now, w.due[:0])
+	w.mu.Unlock()
+	for _, s := range w.due {
+		s.resume()
 		s.Pump()
 	}
+	clear(w.due)
 }

@@ -33,7 +33,8 @@ func (s *session) flush(sc *scratch) stepResult {
 			return stepClosed
 		}
 		if n < size {
-			s.keep(bufs, n, size)
+			s.keep(bufs, n, size, sc.now)
+			s.scheduleRetry(sc.now)
 			return stepBlocked
 		}
 	}
@@ -44,21 +45,73 @@ func (s *session) flush(sc *scratch) stepResult {
 	return stepIdle
 }
 
+// backlog is what a connection did not take.
+type backlog struct {
+	bytes []byte
+	since moment
+	moved moment // when it last took some of it
+}
+
 // keep remembers what is left to be written.
-func (s *session) keep(bufs [][]byte, n, size int) {
-	s.pending = make([]byte, 0, size-n)
+func (s *session) keep(bufs [][]byte, n, size int, now moment) {
+	left := make([]byte, 0, size-n)
 	for _, b := range bufs {
 		if n >= len(b) {
 			n -= len(b)
 			continue
 		}
-		s.pending = append(s.pending, b[n:]...)
+		left = append(left, b[n:]...)
 		n = 0
 	}
+	s.backlog = &backlog{bytes: left, since: now, moved: now}
 }
 
+// retry writes what is pending on a socket, as far as it takes it. One that has
+// taken nothing for too long is cut off.
+func (s *session) retry(sc *scratch) stepResult {
+	b := s.backlog
+	sc.first[0] = b.bytes
+	n, err := s.out.try(sc.first[:])
+	s.server.metrics.bytes(s.kind, n)
+	if n > 0 {
+		b.moved = sc.now
+		s.heard.Store(int64(sc.now))
+	}
+	if b.bytes = b.bytes[n:]; len(b.bytes) > 0 {
+		if err == nil && !sc.now.Before(s.giveUpAt()) {
+			err = errNoProgress
+		}
+		if err == nil {
+			s.scheduleRetry(sc.now)
+			return stepBlocked
+		}
+		s.server.noteCutOff(err, s.address)
+		s.out.abort()
+		s.end()
+		return stepClosed
+	}
+	s.backlog = nil
+	if s.closing {
+		s.finish()
+		return stepClosed
+	}
+	return stepIdle
+}
+
+// giveUpAt is when a client that has taken no more until then is cut off.
+func (s *session) giveUpAt() moment {
+	by := s.backlog.moved.Add(s.server.config.Limits.WriteProgress)
+	if last := s.lastMoment(); !last.IsZero() && last.Before(by) {
+		return last
+	}
+	return by
+}
+
+func (s *session) scheduleRetry(now moment) { s.wakeAt(s.giveUpAt(), now) }
+
 // drain runs the session in a goroutine of its own, which may wait for the
-// socket, until it has nothing left.
+// connection, until it has nothing left. It is for connections that cannot be
+// written to without waiting.
 func (s *session) drain() {
 	sc, ok := scratches.Get().(*scratch)
 	if !ok {
@@ -66,9 +119,9 @@ func (s *session) drain() {
 	}
 	defer scratches.Put(sc)
 	for {
-		if len(s.pending) > 0 {
-			n := len(s.pending)
-			if err := s.out.write(s.pending, s.server.config.Limits.WriteProgress, s.lastMoment()); err != nil {
+		if s.backlog != nil {
+			n := len(s.backlog.bytes)
+			if err := s.out.write(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.lastMoment().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
 				s.out.abort()
 				s.end()
@@ -76,7 +129,7 @@ func (s *session) drain() {
 			}
 			s.heard.Store(s.server.now().UnixNano())
 			s.server.metrics.bytes(s.kind, n)
-			s.pending = nil
+			s.backlog = nil
 			if s.closing {
 				s.finish()
 				return
@@ -102,12 +155,12 @@ const expiryGrace = 3 * time.Second
 // lastMoment is by when a client must have taken what is pending, zero for
 // whenever it does: slow is no fault, but nothing trickles on behind the end of
 // a token or a close.
-func (s *session) lastMoment() time.Time {
+func (s *session) lastMoment() moment {
 	if s.closing {
-		return time.Now().Add(s.server.config.Limits.WriteProgress)
+		return s.backlog.since.Add(s.server.config.Limits.WriteProgress)
 	}
 	if s.expiry.IsZero() {
-		return time.Time{}
+		return 0
 	}
 	return s.expiry.Add(expiryGrace)
 }
@@ -118,7 +171,7 @@ const finishWait = 2 * time.Second
 // finish ends a session whose last bytes have been written.
 func (s *session) finish() {
 	if s.ws != nil {
-		s.ws.socket.readLast(time.Now().Add(finishWait))
+		s.ws.input.readLast(time.Now().Add(finishWait))
 	}
 	s.out.finish(finishWait)
 	s.end()

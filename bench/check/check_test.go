@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"sluice/bench/check"
 )
@@ -89,6 +90,45 @@ func TestSubscribersTellAnnouncedGaps(t *testing.T) {
 	conn.Receive(0, check.Entry{Offset: 9, Sum: sum(9)})
 	conn.Gaps = append(conn.Gaps, check.Gap{From: 9, To: 12, Reason: "retention"})
 	judge(t, check.Subscribers(sparse(t), []*check.Journal{journal}), map[check.Fault]int{check.Announced: 1})
+}
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	entry := check.Entry{Offset: 9, Sum: sum(9)}
+	late := &check.Journal{Subscriber: "late"}
+	c := late.Connect("here", check.Position{9}, check.Position{9})
+	c.RightEnds = time.Now().Add(-time.Second)
+	c.Receive(0, entry)
+	intime := &check.Journal{Subscriber: "in time"}
+	c = intime.Connect("here", check.Position{9}, check.Position{9})
+	c.RightEnds = time.Now().Add(time.Hour)
+	c.Receive(0, entry)
+	refused := &check.Journal{Subscriber: "refused", Forbidden: true}
+	let := &check.Journal{Subscriber: "let in", Forbidden: true}
+	let.Connect("here", check.Position{9}, check.Position{9})
+	for name, c := range map[string]struct {
+		journal *check.Journal
+		faults  map[check.Fault]int
+	}{
+		"after the token's end":  {late, map[check.Fault]int{check.WithoutRight: 1}},
+		"before it":              {intime, nil},
+		"refused":                {refused, nil},
+		"let in without a right": {let, map[check.Fault]int{check.WithoutRight: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			judge(t, check.Subscribers(sparse(t), []*check.Journal{c.journal}), c.faults)
+		})
+	}
+}
+
+func TestReportsAdd(t *testing.T) {
+	t.Parallel()
+	journal := &check.Journal{Subscriber: "a"}
+	journal.Connect("here", check.Position{9}, check.Position{9})
+	both := check.Subscribers(sparse(t), []*check.Journal{journal})
+	both.Add(check.Subscribers(sparse(t), []*check.Journal{journal}))
+	judge(t, both, map[check.Fault]int{check.Lost: 2})
 }
 
 func TestPublishers(t *testing.T) {

@@ -1,6 +1,9 @@
 package check
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Position is the next offset wanted of each partition, by partition.
 type Position []int64
@@ -27,17 +30,27 @@ type Connection struct {
 	Got [][]Entry
 	// Gaps are the gaps that the server announced.
 	Gaps []Gap
+	// RightEnds is from when on nothing may be received, as the right to it has
+	// ended; zero is never. Late counts what was received after that.
+	RightEnds time.Time
+	Late      int
 }
 
 // Receive takes a record down.
 func (c *Connection) Receive(partition int32, entry Entry) {
 	c.Got[partition] = append(c.Got[partition], entry)
+	if !c.RightEnds.IsZero() && time.Now().After(c.RightEnds) {
+		c.Late++
+	}
 }
 
 // Journal is what one subscriber received.
 type Journal struct {
 	// Subscriber names it in reports.
-	Subscriber  string
+	Subscriber string
+	// Forbidden is set where the subscriber has no right to anything: to be let
+	// in is a fault, and nothing is missing.
+	Forbidden   bool
 	Connections []*Connection
 }
 

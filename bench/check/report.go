@@ -33,6 +33,9 @@ const (
 	// Announced: the server said that it would not deliver something that the
 	// log has.
 	Announced Fault = "gap announced"
+	// WithoutRight: something was delivered to who had no right to it, or no
+	// longer.
+	WithoutRight Fault = "delivered without a right"
 	// StoredMissing: a publish was answered "stored", and the record is not
 	// there.
 	StoredMissing Fault = "answered stored, yet missing"
@@ -70,6 +73,18 @@ func (r *Report) add(fault Fault, n int, format string, args ...any) {
 	r.Faults[fault] += n
 	if len(r.examples[fault]) < examples {
 		r.examples[fault] = append(r.examples[fault], fmt.Sprintf(format, args...))
+	}
+}
+
+// Add counts what another report counts.
+func (r *Report) Add(other *Report) {
+	r.Delivered += other.Delivered
+	r.Repeated += other.Repeated
+	r.Reconnects += other.Reconnects
+	for fault, n := range other.Faults {
+		r.Faults[fault] += n
+		room := max(0, examples-len(r.examples[fault]))
+		r.examples[fault] = append(r.examples[fault], other.examples[fault][:min(room, len(other.examples[fault]))]...)
 	}
 }
 

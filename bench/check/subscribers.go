@@ -5,9 +5,24 @@ package check
 func Subscribers(log *Log, journals []*Journal) *Report {
 	report := newReport()
 	for _, journal := range journals {
-		subscriber(log, journal, report)
+		rights(journal, report)
+		if !journal.Forbidden {
+			subscriber(log, journal, report)
+		}
 	}
 	return report
+}
+
+// rights looks for what was delivered without one.
+func rights(journal *Journal, report *Report) {
+	if n := len(journal.Connections); journal.Forbidden && n > 0 {
+		report.add(WithoutRight, n, "%s: let in %d times, and given %d records", journal.Subscriber, n, journal.Received())
+	}
+	for n, c := range journal.Connections {
+		if c.Late > 0 {
+			report.add(WithoutRight, c.Late, "%s, connection %d (%s): %d records after %v", journal.Subscriber, n, c.Where, c.Late, c.RightEnds)
+		}
+	}
 }
 
 func subscriber(log *Log, journal *Journal, report *Report) {

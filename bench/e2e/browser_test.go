@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 	"sluice/bench/stack"
 )
 
@@ -41,7 +42,7 @@ func TestBrowserSurvivesRestarts(t *testing.T) {
 	var address string
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, page, address, endKey)
+		fmt.Fprintf(w, page, address, clients.EndKey)
 	}))
 	defer web.Close()
 	i := sluice(t, setup{
@@ -122,7 +123,7 @@ func TestBrowserSurvivesRestarts(t *testing.T) {
 			copy(saved, at)
 		}
 	}
-	report := check.Subscribers(contents.log, []*check.Journal{journal})
+	report := check.Subscribers(contents.Log, []*check.Journal{journal})
 	t.Log(report)
 	if err := report.Err(); err != nil {
 		t.Error(err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"sluice/bench/clients"
 )
 
 // TestDeploysAreQuiet is about promise 13: on SIGTERM an instance is not ready
@@ -23,18 +25,18 @@ func TestDeploysAreQuiet(t *testing.T) {
 	leaves, stays := sluice(t, config), sluice(t, config)
 	ctx := within(t, 90*time.Second)
 
-	var all []*subscriber
+	var all []*clients.Subscriber
 	for i := range 20 {
-		over := []transport{overSSE, overWS}[i%2]
-		s := newSubscriber(fmt.Sprintf("%s-%d", over, i), over, []resume{byCursor, bySeen}[i/2%2], "deploys", partitions)
-		s.instances, s.token, s.leaving = []*instance{leaves, stays}, token(t, s.name, "reader"), true
-		s.first = leaves
+		over := []clients.Transport{clients.OverSSE, clients.OverWS}[i%2]
+		s := clients.NewSubscriber(fmt.Sprintf("%s-%d", over, i), over, []clients.Resume{clients.ByCursor, clients.BySeen}[i/2%2], "deploys", partitions)
+		s.Addrs, s.Token, s.Leaving = addrs(leaves, stays), token(t, s.Name, "reader"), true
+		s.First = leaves.addr
 		all = append(all, s)
 	}
 	var running sync.WaitGroup
 	for _, s := range all {
 		running.Go(func() {
-			if err := s.run(ctx); err != nil {
+			if err := s.Run(ctx); err != nil {
 				t.Error(err)
 			}
 		})
@@ -49,8 +51,8 @@ func TestDeploysAreQuiet(t *testing.T) {
 			return
 		}
 		time.Sleep(200 * time.Millisecond)
-		var status *statusError
-		if err := leaves.ready(ctx); !errors.As(err, &status) || status.status != http.StatusServiceUnavailable {
+		var status *clients.StatusError
+		if err := leaves.ready(ctx); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable {
 			t.Errorf("just after SIGTERM readyz answers %v, want 503", err)
 		}
 		state, err := leaves.Wait(ctx)
@@ -75,14 +77,14 @@ func TestDeploysAreQuiet(t *testing.T) {
 	contents := readLog(ctx, t, work.topic, partitions)
 	running.Wait()
 
-	judge(t, contents.log, all)
+	judge(t, contents.Log, all)
 	for _, s := range all {
-		if s.told != 1 {
-			t.Errorf("%s was told %d times that the instance leaves, want once", s.name, s.told)
+		if s.Told != 1 {
+			t.Errorf("%s was told %d times that the instance leaves, want once", s.Name, s.Told)
 		}
-		for _, status := range s.left {
+		for _, status := range s.Left {
 			if status != websocket.StatusServiceRestart {
-				t.Errorf("%s: the connection is closed with %d, want %d", s.name, status, websocket.StatusServiceRestart)
+				t.Errorf("%s: the connection is closed with %d, want %d", s.Name, status, websocket.StatusServiceRestart)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 )
 
 // fake speaks as much of the protocol as a subscriber needs, from a log in
@@ -47,7 +48,7 @@ func newFake(partitions, records int) *fake {
 	for n := range records + partitions {
 		event := fakeEvent{int32(n % partitions), int64(n/partitions) * 2, fmt.Sprint("key", n)}
 		if n >= records {
-			event.key = endKey
+			event.key = clients.EndKey
 		}
 		f.events = append(f.events, event)
 		_ = f.log.Add(event.partition, check.Entry{Offset: event.offset, Sum: check.Sum([]byte(event.key), []byte(event.value()))})
@@ -109,8 +110,40 @@ func (f *fake) run(ctx context.Context, from check.Position, event func(text str
 	return ctx.Err()
 }
 
+// page answers with up to a hundred records, each once, or as often as told.
+func (f *fake) page(w http.ResponseWriter, at check.Position) {
+	var records []string
+	for _, e := range f.events {
+		if e.offset < at[e.partition] || len(records) > 100 {
+			continue
+		}
+		at[e.partition] = e.offset + 1
+		for range f.deliver(e) {
+			records = append(records, e.text())
+		}
+	}
+	fmt.Fprintf(w, `{"records":[%s],"gaps":[],"cursor":%q,"caught_up":false}`, strings.Join(records, ","), f.text(at))
+}
+
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasSuffix(r.URL.Path, "/events") {
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/records"):
+		f.page(w, f.from(r.URL.Query().Get("from")))
+		return
+	case r.Header.Get("Accept") == "application/x-ndjson":
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		fmt.Fprintln(w, `{"type":"ready"}`)
+		_ = f.run(r.Context(), f.from(r.URL.Query().Get("from")), func(text, cursor string) error {
+			if cursor != "" {
+				text += fmt.Sprintf("\n{\"type\":\"cursor\",\"cursor\":%q}", cursor)
+			}
+			if _, err := fmt.Fprintln(w, text); err != nil {
+				return err
+			}
+			return http.NewResponseController(w).Flush()
+		})
+		return
+	case strings.HasSuffix(r.URL.Path, "/events"):
 		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprint(w, "retry: 5\nevent: sluice.ready\ndata: {\"type\":\"ready\"}\n\n")
 		_ = f.run(r.Context(), f.from(r.Header.Get("Last-Event-ID")), func(text, cursor string) error {
@@ -210,14 +243,14 @@ func TestSubscribersSeeFaults(t *testing.T) {
 			f.cursor = func(p check.Position) check.Position { p[1] = max(0, p[1]-4); return p }
 		}, check.Duplicate},
 	} {
-		for _, over := range []transport{overSSE, overWS} {
-			for _, by := range []resume{byCursor, bySeen, byName} {
+		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS, clients.OverLines, clients.OverPages} {
+			for _, by := range []clients.Resume{clients.ByCursor, clients.BySeen, clients.ByName} {
 				switch {
-				case over == overSSE && by == byName:
-					continue // names are moved over WebSocket only
-				case by == bySeen && (c.want == check.Duplicate || c.want == check.CursorAhead):
+				case over != clients.OverWS && by == clients.ByName:
+					continue // the fake moves names over WebSocket only
+				case by == clients.BySeen && (c.want == check.Duplicate || c.want == check.CursorAhead):
 					continue // what was seen outweighs the cursor
-				case by == byName && c.want == check.Duplicate:
+				case by == clients.ByName && c.want == check.Duplicate:
 					continue // answers to acks come late, so anything is allowed
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s", name, over, by), func(t *testing.T) {
@@ -228,15 +261,15 @@ func TestSubscribersSeeFaults(t *testing.T) {
 					defer web.Close()
 					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 					defer cancel()
-					s := newSubscriber(name, over, by, "fake", partitions)
-					s.instances = []*instance{{addr: web.Listener.Addr().String()}}
-					s.cutEvery = 25_000
-					if err := s.run(ctx); err != nil {
+					s := clients.NewSubscriber(name, over, by, "fake", partitions)
+					s.Addrs = []string{web.Listener.Addr().String()}
+					s.CutEvery = 25_000
+					if err := s.Run(ctx); err != nil {
 						t.Fatal(err)
 					}
-					report := check.Subscribers(f.log, []*check.Journal{&s.journal})
-					if c.want == "" && (report.Err() != nil || len(s.remarks) > 0) {
-						t.Errorf("faults are seen where there are none: %v %q", report.Err(), s.remarks)
+					report := check.Subscribers(f.log, []*check.Journal{&s.Journal})
+					if c.want == "" && (report.Err() != nil || len(s.Remarks) > 0) {
+						t.Errorf("faults are seen where there are none: %v %q", report.Err(), s.Remarks)
 					}
 					if c.want != "" && report.Faults[c.want] == 0 {
 						t.Errorf("%q is not seen among %v", c.want, report.Faults)

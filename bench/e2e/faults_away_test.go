@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 	"sluice/bench/stack"
 )
 
@@ -69,33 +70,33 @@ func startsBefore(t *testing.T, o *outage) {
 	}
 	reader, writer := token(t, "early", "reader"), token(t, "early", "writer")
 
-	var status *statusError
-	if err := i.ready(ctx); !errors.As(err, &status) || status.status != http.StatusServiceUnavailable {
+	var status *clients.StatusError
+	if err := i.ready(ctx); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable {
 		t.Fatalf("readyz answers %v, want 503", err)
 	}
-	t.Logf("readyz: %s", status.body)
-	if why := gjson.Get(status.body, "checks.kafka default").Str; !strings.Contains(why, "refused") {
+	t.Logf("readyz: %s", status.Body)
+	if why := gjson.Get(status.Body, "checks.kafka default").Str; !strings.Contains(why, "refused") {
 		t.Errorf("readyz says of Kafka: %q", why)
 	}
 
 	// All at once, as each may wait for Kafka for a while.
 	var asking sync.WaitGroup
-	publish := &publisher{session: "early", stream: "early", at: i, token: writer, every: 50 * time.Millisecond}
+	publish := &clients.Publisher{Session: "early", Stream: "early", Addr: i.addr, Token: writer, Every: 50 * time.Millisecond}
 	asking.Go(func() {
 		began := time.Now()
-		if err := publish.overHTTP(ctx, 1); err != nil {
+		if err := publish.OverHTTP(ctx, 1); err != nil {
 			t.Error(err)
 		}
-		if publish.sent[0].Answer != check.NotStored {
-			t.Errorf("a publish is answered %v, want not stored", publish.sent[0].Answer)
+		if publish.Sent()[0].Answer != check.NotStored {
+			t.Errorf("a publish is answered %v, want not stored", publish.Sent()[0].Answer)
 		}
 		t.Logf("a publish was refused after %v", time.Since(began))
 	})
 	asking.Go(func() {
 		began := time.Now()
-		_, err := openSSE(ctx, sseRequest{addr: i.addr, stream: "early", token: reader})
-		var status *statusError
-		if !errors.As(err, &status) || status.status != http.StatusServiceUnavailable || gjson.Get(status.body, "code").Str != "overloaded" {
+		_, err := clients.OpenEvents(ctx, clients.EventsRequest{Addr: i.addr, Stream: "early", Token: reader})
+		var status *clients.StatusError
+		if !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable || gjson.Get(status.Body, "code").Str != "overloaded" {
 			t.Errorf("SSE is answered %v, want 503 overloaded", err)
 		}
 		t.Logf("SSE was refused after %v: %v", time.Since(began), err)
@@ -125,24 +126,24 @@ func startsBefore(t *testing.T, o *outage) {
 	t.Logf("publishing works %v after Kafka is there", took)
 	writeEnds(ctx, t, "early", 2)
 	waits.running.Wait()
-	log := readLog(ctx, t, "early", 2).log
+	log := readLog(ctx, t, "early", 2).Log
 	for _, w := range waits.all {
-		w.remarks = nil // being refused is what the test is about
+		w.Remarks = nil // being refused is what the test is about
 	}
 	judge(t, log, waits.subscribers())
-	if err := check.Publishers(log, publish.sent).Err(); err != nil {
+	if err := check.Publishers(log, publish.Sent()).Err(); err != nil {
 		t.Error(err)
 	}
 }
 
 // awaitStored publishes until it works.
-func awaitStored(ctx context.Context, t *testing.T, p *publisher) {
+func awaitStored(ctx context.Context, t *testing.T, p *clients.Publisher) {
 	t.Helper()
 	eventually(ctx, t, "a publish is stored", func() error {
-		if err := p.overHTTP(ctx, len(p.sent)+1); err != nil {
+		if err := p.OverHTTP(ctx, len(p.Sent())+1); err != nil {
 			t.Fatal(err)
 		}
-		if p.sent[len(p.sent)-1].Answer != check.Stored {
+		if p.Sent()[len(p.Sent())-1].Answer != check.Stored {
 			return errors.New("it is not")
 		}
 		return nil
@@ -152,22 +153,22 @@ func awaitStored(ctx context.Context, t *testing.T, p *publisher) {
 // subscribeOnce opens a session, subscribes, and returns the answer.
 func subscribeOnce(ctx context.Context, t *testing.T, i *instance, bearer string, more map[string]any) gjson.Result {
 	t.Helper()
-	session, err := openWS(ctx, wsRequest{addr: i.addr, token: bearer})
+	session, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: i.addr, Token: bearer})
 	if err != nil {
 		t.Error(err)
 		return gjson.Result{}
 	}
-	defer session.close()
+	defer session.Close()
 	subscribe := map[string]any{"type": "subscribe", "id": "a", "stream": "early"}
 	for name, value := range more {
 		subscribe[name] = value
 	}
-	if err := session.send(ctx, subscribe); err != nil {
+	if err := session.Send(ctx, subscribe); err != nil {
 		t.Error(err)
 		return gjson.Result{}
 	}
 	for {
-		text, err := session.next(ctx)
+		text, err := session.Next(ctx)
 		if err != nil {
 			t.Error(err)
 			return gjson.Result{}
@@ -196,12 +197,12 @@ func sessionsOutlive(t *testing.T, o *outage) {
 	prepared()
 	<-o.began
 	struck := o.struck
-	p := &publisher{session: "away", stream: "away", at: i, token: token(t, "away", "writer")}
+	p := &clients.Publisher{Session: "away", Stream: "away", Addr: i.addr, Token: token(t, "away", "writer")}
 	slowest := time.Duration(0)
 	most := int64(0)
 	for away := true; away; {
 		began := time.Now()
-		if err := p.overHTTP(ctx, len(p.sent)+1); err != nil {
+		if err := p.OverHTTP(ctx, len(p.Sent())+1); err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(began))
@@ -209,8 +210,8 @@ func sessionsOutlive(t *testing.T, o *outage) {
 		pause(ctx, 100*time.Millisecond)
 		away = time.Since(struck) < 19*time.Second // some of the last second is the brokers' start
 	}
-	refused := len(p.sent)
-	for n, publish := range p.sent {
+	refused := len(p.Sent())
+	for n, publish := range p.Sent() {
 		if publish.Answer == check.Stored {
 			t.Errorf("publish %d is answered as stored", n)
 		}
@@ -228,7 +229,7 @@ func sessionsOutlive(t *testing.T, o *outage) {
 
 	<-o.over
 	for _, w := range all.all {
-		eventually(ctx, t, w.name+" is told that it is live", func() error {
+		eventually(ctx, t, w.Name+" is told that it is live", func() error {
 			told := w.since(struck)
 			if len(told) < 2 || told[len(told)-1].live == false {
 				return fmt.Errorf("it was told %v", told)
@@ -237,10 +238,10 @@ func sessionsOutlive(t *testing.T, o *outage) {
 		})
 		told := w.since(struck)
 		if took := told[0].at.Sub(struck); told[0].live || took > 3*time.Second {
-			t.Errorf("%s was told live=%t %v after Kafka went away, want false within 3 s", w.name, told[0].live, took)
+			t.Errorf("%s was told live=%t %v after Kafka went away, want false within 3 s", w.Name, told[0].live, took)
 		}
 		if took := told[len(told)-1].at.Sub(o.back); took > 5*time.Second {
-			t.Errorf("%s was told live=true %v after Kafka was back", w.name, took)
+			t.Errorf("%s was told live=true %v after Kafka was back", w.Name, took)
 		}
 	}
 	t.Logf("told after %v, and that it is back %v after it was", all.all[0].since(struck)[0].at.Sub(struck), time.Since(o.back))
@@ -253,9 +254,9 @@ func sessionsOutlive(t *testing.T, o *outage) {
 	writeEnds(ctx, t, "away", partitions)
 	contents := readLog(ctx, t, "away", partitions)
 	all.running.Wait()
-	judge(t, contents.log, all.subscribers())
+	judge(t, contents.Log, all.subscribers())
 	all.stayed(t)
-	if err := check.Publishers(contents.log, p.sent).Err(); err != nil {
+	if err := check.Publishers(contents.Log, p.Sent()).Err(); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 )
 
 // TestBrokersFailAndNothingIsLost is about promises 1, 2 and 12: the leader of
@@ -77,7 +78,7 @@ func TestBrokersFailAndNothingIsLost(t *testing.T) {
 	writeEnds(ctx, t, "failing", partitions)
 	contents := readLog(ctx, t, "failing", partitions)
 	all.running.Wait()
-	judge(t, contents.log, all.subscribers())
+	judge(t, contents.Log, all.subscribers())
 	all.stayed(t)
 }
 
@@ -90,17 +91,17 @@ func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	both := []*instance{sluice(t, config), sluice(t, config)}
 	ctx := within(t, 60*time.Second)
 
-	var publishers []*publisher
+	var publishers []*clients.Publisher
 	var writing sync.WaitGroup
 	for i := range 8 {
-		p := &publisher{session: fmt.Sprint("p-", i), stream: "answers", at: both[i%2], token: token(t, fmt.Sprint("p-", i), "writer"), every: 10 * time.Millisecond}
+		p := &clients.Publisher{Session: fmt.Sprint("p-", i), Stream: "answers", Addr: both[i%2].addr, Token: token(t, fmt.Sprint("p-", i), "writer"), Every: 10 * time.Millisecond}
 		publishers = append(publishers, p)
 		writing.Go(func() {
 			var err error
 			if i < 4 {
-				err = p.overWebSocket(ctx, 800, 0)
+				err = p.OverWebSocket(ctx, 800)
 			} else {
-				err = p.overHTTP(ctx, 600)
+				err = p.OverHTTP(ctx, 600)
 			}
 			if err != nil {
 				t.Error(err)
@@ -118,13 +119,13 @@ func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	writing.Wait()
 	startBrokers(ctx, t, kafka)
 	writeEnds(ctx, t, "answers", partitions)
-	log := readLog(ctx, t, "answers", partitions).log
+	log := readLog(ctx, t, "answers", partitions).Log
 
 	var sent []check.Publish
 	answers := make(map[check.Answer]int)
 	for _, p := range publishers {
-		sent = append(sent, p.sent...)
-		for _, publish := range p.sent {
+		sent = append(sent, p.Sent()...)
+		for _, publish := range p.Sent() {
 			answers[publish.Answer]++
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 )
 
 // fillEach writes n records of a generation into each partition.
@@ -60,11 +61,9 @@ func resumed(t *testing.T, stream string, partitions int, cursor string, positio
 	t.Helper()
 	var all []*witness
 	for n, i := range at {
-		for _, over := range []transport{overSSE, overWS} {
+		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS} {
 			w := newWitness(t, fmt.Sprintf("%s-resumed-%s-%d", stream, over, n), over, stream, partitions, nil, i)
-			w.cursor = cursor
-			copy(w.cursorLow, position)
-			copy(w.cursorHigh, position)
+			w.StartAt(cursor, position)
 			all = append(all, w)
 		}
 	}
@@ -88,15 +87,15 @@ func follows(ctx context.Context, t *testing.T, all []*witness, want func(partit
 func saw(t *testing.T, all []*witness, want func(partition int) []step) {
 	t.Helper()
 	for _, w := range all {
-		for _, remark := range w.remarks {
-			t.Errorf("%s: %s", w.name, remark)
+		for _, remark := range w.Remarks {
+			t.Errorf("%s: %s", w.Name, remark)
 		}
 		for p, got := range w.steps {
 			same := func(got, want step) bool {
 				return got.gap == want.gap && got.from == want.from && got.to == want.to && (want.data == "" || want.data == got.data)
 			}
 			if wanted := want(p); !slices.EqualFunc(got, wanted, same) {
-				t.Errorf("%s, partition %d: got %s\nwant %s", w.name, p, brief(got), brief(wanted))
+				t.Errorf("%s, partition %d: got %s\nwant %s", w.Name, p, brief(got), brief(wanted))
 			}
 		}
 	}
@@ -156,9 +155,9 @@ func TestRetentionIsTold(t *testing.T) {
 	}
 	writeEnds(ctx, t, "retained", partitions)
 	second := sluice(t, config)
-	named := newWitness(t, "retained-named", overWS, "retained", partitions, nil, second)
-	named.by = byName
-	put(ctx, t, second, named.token, "retained", named.name, cursor)
+	named := newWitness(t, "retained-named", clients.OverWS, "retained", partitions, nil, second)
+	named.By = clients.ByName
+	put(ctx, t, second, named.Token, "retained", named.Name, cursor)
 
 	follows(ctx, t, append(resumed(t, "retained", partitions, cursor, at, second), named), func(p int) []step {
 		return append([]step{{gap: "retention", from: at[p], to: start[p]}}, records(start[p], each+1)...)
@@ -187,8 +186,8 @@ func TestRetentionIsTold(t *testing.T) {
 
 // answers reports whether an error is an answer with a status and code.
 func answers(err error, status int, code string) bool {
-	got, ok := err.(*statusError) //nolint:errorlint // get returns it unwrapped
-	return ok && got.status == status && gjson.Get(got.body, "code").Str == code
+	got, ok := err.(*clients.StatusError) //nolint:errorlint // get returns it unwrapped
+	return ok && got.Status == status && gjson.Get(got.Body, "code").Str == code
 }
 
 // TestATopicMadeAgainIsTold is about promises 1, 2 and 5: no record of the old
@@ -268,17 +267,17 @@ func TestATopicMadeAgainIsTold(t *testing.T) {
 			// The cursor behind the gap is one of the new log, so that what was
 			// seen since counts.
 			for _, w := range live.all {
-				w.by = bySeen
-				cursor, _, _ := w.place()
-				body, err := get(ctx, fmt.Sprintf("http://%s/v1/streams/remade/records?from=%s", late.addr, url.QueryEscape(cursor)), w.token)
+				w.By = clients.BySeen
+				cursor, _, _ := w.Place()
+				body, err := get(ctx, fmt.Sprintf("http://%s/v1/streams/remade/records?from=%s", late.addr, url.QueryEscape(cursor)), w.Token)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if n := len(gjson.Get(body, "records").Array()); n > 0 {
-					t.Errorf("%s: its cursor, with what it has seen since, leads to %d records", w.name, n)
+					t.Errorf("%s: its cursor, with what it has seen since, leads to %d records", w.Name, n)
 				}
 				if gaps := gjson.Get(body, "gaps").Array(); len(gaps) > 0 {
-					t.Errorf("%s: its cursor leads to the gaps %v", w.name, gaps)
+					t.Errorf("%s: its cursor leads to the gaps %v", w.Name, gaps)
 				}
 			}
 		})
@@ -335,8 +334,8 @@ func TestPartitionsAreAdded(t *testing.T) {
 	live := gather(ctx, t, 2, "grows", after, nil, first)
 	live.await(ctx, t, before*each)
 	cursor, at := readPage(ctx, t, first, "grows", after, 15)
-	publish := &publisher{session: "grows", stream: "grows", at: first, token: token(t, "grows", "writer")}
-	if err := publish.overHTTP(ctx, 1); err != nil {
+	publish := &clients.Publisher{Session: "grows", Stream: "grows", Addr: first.addr, Token: token(t, "grows", "writer")}
+	if err := publish.OverHTTP(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
 
@@ -354,11 +353,11 @@ func TestPartitionsAreAdded(t *testing.T) {
 	// What is published goes where other clients' records of that key go.
 	plain := kafkaClient(t, kgo.DefaultProduceTopic("grows"))
 	eventually(ctx, t, "publishing uses the new partitions", func() error {
-		n := len(publish.sent)
-		if err := publish.overHTTP(ctx, n+14); err != nil {
+		n := len(publish.Sent())
+		if err := publish.OverHTTP(ctx, n+14); err != nil {
 			t.Fatal(err)
 		}
-		for _, sent := range publish.sent[n:] {
+		for _, sent := range publish.Sent()[n:] {
 			record := &kgo.Record{Key: []byte(sent.Key), Value: []byte("{}")}
 			if err := plain.ProduceSync(ctx, record).FirstErr(); err != nil {
 				t.Fatal(err)
@@ -373,14 +372,14 @@ func TestPartitionsAreAdded(t *testing.T) {
 	writeEnds(ctx, t, "grows", after)
 	live.running.Wait()
 
-	log := readLog(ctx, t, "grows", after).log
+	log := readLog(ctx, t, "grows", after).Log
 	var returning crowd
 	for _, w := range resumed(t, "grows", after, cursor, at, first, sluice(t, config)) {
 		returning.add(ctx, t, w)
 	}
 	returning.running.Wait()
 	judge(t, log, append(live.subscribers(), returning.subscribers()...))
-	if err := check.Publishers(log, publish.sent[1:]).Faults[check.StoredMissing]; err > 0 {
+	if err := check.Publishers(log, publish.Sent()[1:]).Faults[check.StoredMissing]; err > 0 {
 		t.Errorf("%d records are not where they are said to be", err)
 	}
 }
@@ -435,11 +434,11 @@ func TestPositionsPassOverHoles(t *testing.T) {
 	writeEnds(ctx, t, "holes", partitions)
 
 	// Cleaned is what has come to rest with fewer records than were written.
-	var contents contents
+	var contents *clients.Contents
 	last := -1
 	eventually(ctx, t, "the log is cleaned", func() error {
 		contents = readLog(ctx, t, "holes", partitions)
-		visible := contents.visible
+		visible := contents.Visible
 		defer func() { last = visible }()
 		if visible >= committed*3/4 || visible != last {
 			pause(ctx, time.Second)
@@ -447,11 +446,11 @@ func TestPositionsPassOverHoles(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d of %d committed records are left, and %d aborted ones", contents.visible, committed, contents.aborted)
+	t.Logf("%d of %d committed records are left, and %d aborted ones", contents.Visible, committed, contents.Aborted)
 	inHoles := 0
 	for _, place := range places {
 		for p, offset := range place.at {
-			if !slices.ContainsFunc(contents.log.Visible[p], func(e check.Entry) bool { return e.Offset == offset }) {
+			if !slices.ContainsFunc(contents.Log.Visible[p], func(e check.Entry) bool { return e.Offset == offset }) {
 				inHoles++
 			}
 		}
@@ -464,17 +463,17 @@ func TestPositionsPassOverHoles(t *testing.T) {
 	var running crowd
 	for n, place := range places {
 		for _, w := range resumed(t, "holes", partitions, place.cursor, place.at, second) {
-			w.name += fmt.Sprintf("-place-%d", n)
+			w.Name += fmt.Sprintf("-place-%d", n)
 			running.add(ctx, t, w)
 		}
 	}
-	for n, by := range []resume{byCursor, bySeen, byName, byCursor, bySeen} {
-		w := newWitness(t, fmt.Sprintf("holes-cut-%d", n), []transport{overWS, overWS, overWS, overSSE, overSSE}[n], "holes", partitions, nil, second)
-		w.by, w.cutEvery = by, 4_000
+	for n, by := range []clients.Resume{clients.ByCursor, clients.BySeen, clients.ByName, clients.ByCursor, clients.BySeen} {
+		w := newWitness(t, fmt.Sprintf("holes-cut-%d", n), []clients.Transport{clients.OverWS, clients.OverWS, clients.OverWS, clients.OverSSE, clients.OverSSE}[n], "holes", partitions, nil, second)
+		w.By, w.CutEvery = by, 4_000
 		running.add(ctx, t, w)
 	}
 	running.running.Wait()
-	report := judge(t, contents.log, running.subscribers())
+	report := judge(t, contents.Log, running.subscribers())
 	if report.Reconnects < 5 {
 		t.Errorf("only %d reconnects: the cuts did not strike", report.Reconnects)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/bench/clients"
 	"sluice/bench/stack"
 )
 
@@ -39,7 +40,7 @@ func put(ctx context.Context, t *testing.T, i *instance, bearer, stream, name, c
 // acker is a session under a name in a topic of one partition, which acks each
 // cursor that it is sent.
 type acker struct {
-	session *wsSession
+	session *clients.Session
 	done    chan struct{}
 
 	mu      sync.Mutex
@@ -58,22 +59,22 @@ type acker struct {
 // nothing, from the beginning.
 func startAcker(ctx context.Context, t *testing.T, i *instance, stream, name string) *acker {
 	t.Helper()
-	session, err := openWS(ctx, wsRequest{addr: i.addr, token: token(t, "acker", "reader")})
+	session, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: i.addr, Token: token(t, "acker", "reader")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &acker{session: session, done: make(chan struct{}), first: -1, waiting: make(map[string]int64), begun: make(map[string]time.Time)}
-	if err := session.send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": stream, "cursor_name": name, "from": "earliest"}); err != nil {
+	if err := session.Send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": stream, "cursor_name": name, "from": "earliest"}); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		defer close(a.done)
 		for {
-			text, err := session.next(ctx)
+			text, err := session.Next(ctx)
 			if err != nil {
 				return
 			}
-			if m, ok := parse(text); ok {
+			if m, ok := clients.Parse(text); ok {
 				a.take(ctx, &m, string(text))
 			}
 		}
@@ -82,29 +83,29 @@ func startAcker(ctx context.Context, t *testing.T, i *instance, stream, name str
 	return a
 }
 
-func (a *acker) take(ctx context.Context, m *message, text string) {
+func (a *acker) take(ctx context.Context, m *clients.Message, text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch m.kind {
+	switch m.Kind {
 	case "event":
 		if a.first < 0 {
-			a.first = m.offset
-		} else if m.offset != a.next {
-			a.oddly = append(a.oddly, fmt.Sprintf("record %d instead of %d", m.offset, a.next))
+			a.first = m.Offset
+		} else if m.Offset != a.next {
+			a.oddly = append(a.oddly, fmt.Sprintf("record %d instead of %d", m.Offset, a.next))
 		}
-		a.next = m.offset + 1
+		a.next = m.Offset + 1
 	case "cursor", "caught_up":
-		cursor := string([]byte(m.cursor))
+		cursor := string([]byte(m.Cursor))
 		if _, ok := a.waiting[cursor]; ok || a.first < 0 {
 			return
 		}
 		a.waiting[cursor], a.begun[cursor] = a.next, time.Now()
 		a.sent = a.next
-		_ = a.session.send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor})
+		_ = a.session.Send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor})
 	case "acked":
-		a.answered(m.cursor, true)
+		a.answered(m.Cursor, true)
 	case "error":
-		if m.code != "overloaded" || !m.retryable {
+		if m.Code != "overloaded" || !m.Retryable {
 			a.oddly = append(a.oddly, text)
 			return
 		}
@@ -139,7 +140,7 @@ func (a *acker) answered(cursor string, stored bool) {
 }
 
 func (a *acker) end() {
-	a.session.close()
+	a.session.Close()
 	<-a.done
 }
 
@@ -286,7 +287,7 @@ func TestRedisFailsAndNothingIsSkipped(t *testing.T) {
 		t.Errorf("while Redis failed, live delivery was up to %v late", lag)
 	}
 	writeEnds(ctx, t, "acks", 1)
-	log := readLog(ctx, t, "acks", 1).log
+	log := readLog(ctx, t, "acks", 1).Log
 	live.running.Wait()
 	judge(t, log, live.subscribers())
 	live.stayed(t)

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/bench/clients"
 	"sluice/bench/stack"
 )
 
@@ -88,10 +89,10 @@ func (f *flow) end() {
 }
 
 // lag is how long ago Kafka said that a record is stored, 0 if it has not yet.
-func (f *flow) lag(m *message) time.Duration {
+func (f *flow) lag(m *clients.Message) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	at, ok := f.stored[offsetOf{m.partition, m.offset}]
+	at, ok := f.stored[offsetOf{m.Partition, m.Offset}]
 	if !ok {
 		return 0
 	}
@@ -100,7 +101,7 @@ func (f *flow) lag(m *message) time.Duration {
 
 // witness is a subscriber that notes when it is told what.
 type witness struct {
-	*subscriber
+	*clients.Subscriber
 	flow *flow // nil where nobody measures
 
 	mu     sync.Mutex
@@ -123,26 +124,26 @@ type step struct {
 	data     string
 }
 
-func (w *witness) see(m *message) {
+func (w *witness) see(m *clients.Message) {
 	lag := time.Duration(0)
-	if w.flow != nil && m.kind == "event" {
+	if w.flow != nil && m.Kind == "event" {
 		lag = w.flow.lag(m)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch m.kind {
+	switch m.Kind {
 	case "event":
 		w.events++
 		w.lag = max(w.lag, lag)
-		if w.flow == nil && int(m.partition) < len(w.steps) {
-			w.steps[m.partition] = append(w.steps[m.partition], step{from: m.offset, data: string([]byte(m.data))})
+		if w.flow == nil && int(m.Partition) < len(w.steps) {
+			w.steps[m.Partition] = append(w.steps[m.Partition], step{from: m.Offset, data: string([]byte(m.Data))})
 		}
 	case "gap":
-		if int(m.partition) < len(w.steps) {
-			w.steps[m.partition] = append(w.steps[m.partition], step{gap: string([]byte(m.reason)), from: m.from, to: m.to})
+		if int(m.Partition) < len(w.steps) {
+			w.steps[m.Partition] = append(w.steps[m.Partition], step{gap: string([]byte(m.Reason)), from: m.From, to: m.To})
 		}
 	case "status":
-		w.told = append(w.told, change{m.live, time.Now()})
+		w.told = append(w.told, change{m.Live, time.Now()})
 	}
 }
 
@@ -176,10 +177,10 @@ type crowd struct {
 }
 
 // newWitness prepares a subscriber that notes what it sees.
-func newWitness(t *testing.T, name string, over transport, stream string, partitions int, f *flow, at ...*instance) *witness {
+func newWitness(t *testing.T, name string, over clients.Transport, stream string, partitions int, f *flow, at ...*instance) *witness {
 	t.Helper()
-	w := &witness{subscriber: newSubscriber(name, over, byCursor, stream, partitions), flow: f, steps: make([][]step, partitions)}
-	w.instances, w.token, w.watch = at, token(t, name, "reader"), w.see
+	w := &witness{Subscriber: clients.NewSubscriber(name, over, clients.ByCursor, stream, partitions), flow: f, steps: make([][]step, partitions)}
+	w.Addrs, w.Token, w.Watch = addrs(at...), token(t, name, "reader"), w.see
 	return w
 }
 
@@ -188,7 +189,7 @@ func gather(ctx context.Context, t *testing.T, n int, stream string, partitions 
 	t.Helper()
 	c := &crowd{}
 	for i := range 2 * n {
-		over := []transport{overSSE, overWS}[i%2]
+		over := []clients.Transport{clients.OverSSE, clients.OverWS}[i%2]
 		c.add(ctx, t, newWitness(t, fmt.Sprintf("%s-%s-%d", stream, over, i), over, stream, partitions, f, at...))
 	}
 	return c
@@ -197,16 +198,16 @@ func gather(ctx context.Context, t *testing.T, n int, stream string, partitions 
 func (c *crowd) add(ctx context.Context, t *testing.T, w *witness) {
 	c.all = append(c.all, w)
 	c.running.Go(func() {
-		if err := w.run(ctx); err != nil {
+		if err := w.Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func (c *crowd) subscribers() []*subscriber {
-	var all []*subscriber
+func (c *crowd) subscribers() []*clients.Subscriber {
+	var all []*clients.Subscriber
 	for _, w := range c.all {
-		all = append(all, w.subscriber)
+		all = append(all, w.Subscriber)
 	}
 	return all
 }
@@ -215,7 +216,7 @@ func (c *crowd) subscribers() []*subscriber {
 func (c *crowd) await(ctx context.Context, t *testing.T, events int) {
 	t.Helper()
 	for _, w := range c.all {
-		eventually(ctx, t, w.name+" has its records", func() error {
+		eventually(ctx, t, w.Name+" has its records", func() error {
 			if got := w.received(); got < events {
 				return fmt.Errorf("%d of %d", got, events)
 			}
@@ -236,8 +237,8 @@ func (c *crowd) takeLag() (longest time.Duration) {
 func (c *crowd) stayed(t *testing.T) {
 	t.Helper()
 	for _, w := range c.all {
-		if n := len(w.journal.Connections); n != 1 {
-			t.Errorf("%s has had %d connections, want one", w.name, n)
+		if n := len(w.Journal.Connections); n != 1 {
+			t.Errorf("%s has had %d connections, want one", w.Name, n)
 		}
 	}
 }

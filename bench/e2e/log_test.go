@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -12,21 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 )
-
-// endKey is the key of the record that a test writes last into each partition:
-// whoever has all of them has everything.
-const endKey = "end"
 
 // writeEnds ends each partition of a topic.
 func writeEnds(ctx context.Context, t *testing.T, topic string, partitions int) {
 	t.Helper()
-	client := kafkaClient(t, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	for p := range partitions {
-		record := &kgo.Record{Partition: int32(p), Key: []byte(endKey), Value: fmt.Appendf(nil, `{"end":%d}`, p)}
-		if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
+	if err := clients.WriteEnds(ctx, servers(t).Bootstrap(), topic, partitions); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -40,64 +32,14 @@ func kafkaClient(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// contents is what a plain Kafka client read of a topic, up to the records that
-// end its partitions.
-type contents struct {
-	log    *check.Log
-	codecs map[uint8]int // records by the codec of their batch, as Kafka numbers them
-	// visible and aborted count records, without those that end partitions.
-	visible, aborted int
-}
-
 // readLog reads a topic twice: what is committed, and all.
-func readLog(ctx context.Context, t *testing.T, topic string, partitions int) contents {
+func readLog(ctx context.Context, t *testing.T, topic string, partitions int) *clients.Contents {
 	t.Helper()
-	c := contents{log: check.NewLog(partitions), codecs: make(map[uint8]int)}
-	readTopic(ctx, t, topic, partitions, kgo.ReadCommitted(), func(r *kgo.Record) {
-		if err := c.log.Add(r.Partition, check.Entry{Offset: r.Offset, Sum: check.Sum(r.Key, r.Value)}); err != nil {
-			t.Fatal(err)
-		}
-		c.codecs[r.Attrs.CompressionType()]++
-		if string(r.Key) != endKey {
-			c.visible++
-		}
-	})
-	visible := make([]map[int64]bool, partitions)
-	for p, entries := range c.log.Visible {
-		visible[p] = make(map[int64]bool, len(entries))
-		for _, entry := range entries {
-			visible[p][entry.Offset] = true
-		}
+	contents, err := clients.ReadLog(ctx, servers(t).Bootstrap(), topic, partitions)
+	if err != nil {
+		t.Fatal(err)
 	}
-	readTopic(ctx, t, topic, partitions, kgo.ReadUncommitted(), func(r *kgo.Record) {
-		if !visible[r.Partition][r.Offset] {
-			c.log.Aborted[r.Partition][r.Offset] = true
-			c.aborted++
-		}
-	})
-	return c
-}
-
-func readTopic(ctx context.Context, t *testing.T, topic string, partitions int, level kgo.IsolationLevel, visit func(*kgo.Record)) {
-	t.Helper()
-	from := make(map[int32]kgo.Offset)
-	for p := range partitions {
-		from[int32(p)] = kgo.NewOffset().AtStart()
-	}
-	client := kafkaClient(t, kgo.FetchIsolationLevel(level), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))
-	defer client.Close()
-	for ended := 0; ended < partitions; {
-		fetches := client.PollFetches(ctx)
-		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
-			t.Fatalf("read %s: %v", topic, err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			visit(r)
-			if string(r.Key) == endKey {
-				ended++
-			}
-		})
-	}
+	return contents
 }
 
 // kcatLog reads a topic with kcat, which is read-committed, to its end.

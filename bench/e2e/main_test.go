@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +37,9 @@ func run(m *testing.M) (code int) {
 	}
 	defer os.RemoveAll(dir)
 	shared.dir = dir
-	shared.binary = sync.OnceValues(func() (string, error) { return build(dir) })
+	shared.binary = sync.OnceValues(func() (string, error) {
+		return stack.Build(context.Background(), dir, os.Getenv("SLUICE_E2E_RACE") != "")
+	})
 	var mu sync.Mutex
 	var running []*stack.Stack
 	start := func(options stack.Options) func() (*stack.Stack, error) {
@@ -66,21 +66,6 @@ func run(m *testing.M) (code int) {
 		}
 	}()
 	return m.Run()
-}
-
-// build makes the binary under test.
-func build(dir string) (string, error) {
-	binary := filepath.Join(dir, "sluice")
-	args := []string{"build", "-buildvcs=false", "-o", binary}
-	if os.Getenv("SLUICE_E2E_RACE") != "" {
-		args = append(args, "-race")
-	}
-	cmd := exec.Command("go", append(args, "./cmd/sluice")...)
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build sluice: %w: %s", err, out)
-	}
-	return binary, nil
 }
 
 // servers returns the Kafka and Redis that tests share: one broker, or three

@@ -10,6 +10,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sluice/bench/clients"
 )
 
 // fill writes numbered records into a topic, plainly.
@@ -27,11 +29,11 @@ func fill(ctx context.Context, t *testing.T, topic string, from, to int) {
 
 // until reads messages up to one of a kind, and returns it with the numbers of
 // the records that came before.
-func (s *wsSession) until(ctx context.Context, t *testing.T, kind string) (last string, numbers map[int]int) {
+func until(ctx context.Context, t *testing.T, s *clients.Session, kind string) (last string, numbers map[int]int) {
 	t.Helper()
 	numbers = make(map[int]int)
 	for {
-		text, err := s.next(ctx)
+		text, err := s.Next(ctx)
 		if err != nil {
 			t.Fatalf("waiting for %s: %v", kind, err)
 		}
@@ -59,30 +61,30 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	bearer := token(t, "mobile", "reader")
 	subscribe := map[string]any{"type": "subscribe", "id": "a", "stream": "named", "cursor_name": "phone", "from": "earliest"}
 
-	old, err := openWS(ctx, wsRequest{addr: first.addr, token: bearer})
+	old, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: first.addr, Token: bearer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer old.close()
-	if err := old.send(ctx, subscribe); err != nil {
+	defer old.Close()
+	if err := old.Send(ctx, subscribe); err != nil {
 		t.Fatal(err)
 	}
-	caughtUp, numbers := old.until(ctx, t, "caught_up")
+	caughtUp, numbers := until(ctx, t, old, "caught_up")
 	exactly(t, numbers, 0, 100)
 	cursor := gjson.Get(caughtUp, "cursor").Str
-	if err := old.send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor}); err != nil {
+	if err := old.Send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor}); err != nil {
 		t.Fatal(err)
 	}
-	if acked, _ := old.until(ctx, t, "acked"); gjson.Get(acked, "cursor").Str != cursor {
+	if acked, _ := until(ctx, t, old, "acked"); gjson.Get(acked, "cursor").Str != cursor {
 		t.Errorf("the answer to an ack is %s", acked)
 	}
 
 	// These are delivered, and not acked.
 	fill(ctx, t, "named", 100, 150)
-	later, numbers := old.until(ctx, t, "cursor")
+	later, numbers := until(ctx, t, old, "cursor")
 	for len(numbers) < 50 {
 		var more map[int]int
-		later, more = old.until(ctx, t, "cursor")
+		later, more = until(ctx, t, old, "cursor")
 		for n, times := range more {
 			numbers[n] += times
 		}
@@ -94,15 +96,15 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 		t.Error("another principal sees the cursor")
 	}
 
-	taker, err := openWS(ctx, wsRequest{addr: second.addr, token: bearer})
+	taker, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: second.addr, Token: bearer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taker.close()
-	if err := taker.send(ctx, subscribe); err != nil {
+	defer taker.Close()
+	if err := taker.Send(ctx, subscribe); err != nil {
 		t.Fatal(err)
 	}
-	_, numbers = taker.until(ctx, t, "caught_up")
+	_, numbers = until(ctx, t, taker, "caught_up")
 	exactly(t, numbers, 100, 150)
 
 	// The old one is told, and its late ack moves nothing.
@@ -110,9 +112,9 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	if !told {
 		t.Error("the older subscription was not told that it is superseded")
 	}
-	_ = old.send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": gjson.Get(later, "cursor").Str})
+	_ = old.Send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": gjson.Get(later, "cursor").Str})
 	for {
-		text, err := old.next(ctx)
+		text, err := old.Next(ctx)
 		if err != nil {
 			break // closed, which is an answer too
 		}
@@ -124,17 +126,17 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 			break
 		}
 	}
-	again, err := openWS(ctx, wsRequest{addr: first.addr, token: bearer})
+	again, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: first.addr, Token: bearer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.close()
-	if err := again.send(ctx, subscribe); err != nil {
+	defer again.Close()
+	if err := again.Send(ctx, subscribe); err != nil {
 		t.Fatal(err)
 	}
-	_, numbers = again.until(ctx, t, "caught_up")
+	_, numbers = until(ctx, t, again, "caught_up")
 	exactly(t, numbers, 100, 150)
-	again.close()
+	again.Close()
 
 	// The name can be looked at and forgotten.
 	address := "http://" + second.addr + "/v1/cursors/named/phone"
@@ -155,16 +157,16 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	if response.StatusCode/100 != 2 {
 		t.Errorf("DELETE of the cursor is answered %s", response.Status)
 	}
-	lost, err := openWS(ctx, wsRequest{addr: second.addr, token: bearer})
+	lost, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: second.addr, Token: bearer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lost.close()
-	if err := lost.send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": "named", "cursor_name": "phone"}); err != nil {
+	defer lost.Close()
+	if err := lost.Send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": "named", "cursor_name": "phone"}); err != nil {
 		t.Fatal(err)
 	}
 	for {
-		text, err := lost.next(ctx)
+		text, err := lost.Next(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,12 +182,12 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 }
 
 // superseded reads until the subscription is ended because its name was taken.
-func superseded(ctx context.Context, t *testing.T, s *wsSession) bool {
+func superseded(ctx context.Context, t *testing.T, s *clients.Session) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for {
-		text, err := s.next(ctx)
+		text, err := s.Next(ctx)
 		if err != nil {
 			return websocket.CloseStatus(err) == 4510
 		}

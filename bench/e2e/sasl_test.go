@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"sluice/bench/clients"
 )
 
 // kafkaOverSASL is the kafka section for the shared broker's SASL_SSL listener.
@@ -34,25 +36,25 @@ func TestKafkaWithSASLOverTLS(t *testing.T) {
 				kafka:   kafkaOverSASL(t, mechanism, servers(t).Users[0].Password),
 			})
 			ctx := within(t, 30*time.Second)
-			p := &publisher{session: mechanism, stream: "secured", at: i, token: token(t, "u", "writer")}
-			if err := p.overHTTP(ctx, 1); err != nil {
+			p := &clients.Publisher{Session: mechanism, Stream: "secured", Addr: i.addr, Token: token(t, "u", "writer")}
+			if err := p.OverHTTP(ctx, 1); err != nil {
 				t.Fatal(err)
 			}
-			stream, err := openSSE(ctx, sseRequest{addr: i.addr, stream: "secured", query: url.Values{"from": {"earliest"}}, token: token(t, "u", "reader")})
+			stream, err := clients.OpenEvents(ctx, clients.EventsRequest{Addr: i.addr, Stream: "secured", Query: url.Values{"from": {"earliest"}}, Token: token(t, "u", "reader")})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer stream.close()
+			defer stream.Close()
 			for {
-				event, err := stream.next()
+				event, err := stream.Next()
 				if err != nil {
 					t.Fatal(err)
 				}
-				if event.name != "" {
+				if event.Name != "" {
 					continue
 				}
-				if got := gjson.GetBytes(event.data, "data.session").Str; got != mechanism {
-					t.Errorf("the record is %s", event.data)
+				if got := gjson.GetBytes(event.Data, "data.session").Str; got != mechanism {
+					t.Errorf("the record is %s", event.Data)
 				}
 				return
 			}
@@ -75,8 +77,8 @@ func TestWrongPasswordIsTold(t *testing.T) {
 			ctx := within(t, 30*time.Second)
 			for {
 				_, err := i.ask(ctx, "/readyz")
-				var status *statusError
-				if errors.As(err, &status) && strings.Contains(status.body, "uthentication failed") {
+				var status *clients.StatusError
+				if errors.As(err, &status) && strings.Contains(status.Body, "uthentication failed") {
 					break
 				}
 				if err == nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/bench/clients"
 	"sluice/bench/stack"
 )
 
@@ -25,6 +26,15 @@ const signingKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab
 type instance struct {
 	*stack.Server
 	addr, admin string
+}
+
+// addrs are where instances take clients.
+func addrs(instances ...*instance) []string {
+	var all []string
+	for _, i := range instances {
+		all = append(all, i.addr)
+	}
+	return all
 }
 
 var instances atomic.Int32
@@ -157,7 +167,7 @@ func get(ctx context.Context, address, token string) (string, error) {
 		return "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		return "", &statusError{response.StatusCode, string(body)}
+		return "", &clients.StatusError{Status: response.StatusCode, Body: string(body)}
 	}
 	return string(body), nil
 }

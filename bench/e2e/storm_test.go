@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/bench/check"
+	"sluice/bench/clients"
 )
 
 // TestNothingIsLostInAStorm is about promises 1 to 5: two hundred subscribers
@@ -26,24 +27,24 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	ctx := within(t, 4*time.Minute)
 	began := time.Now()
 
-	var all []*subscriber
+	var all []*clients.Subscriber
 	for i := range subscribers {
-		by := byCursor
+		by := clients.ByCursor
 		if i%3 == 1 {
-			by = bySeen
+			by = clients.BySeen
 		}
-		all = append(all, newSubscriber(fmt.Sprintf("sse-%s-%d", by, i), overSSE, by, "storm", partitions))
+		all = append(all, clients.NewSubscriber(fmt.Sprintf("sse-%s-%d", by, i), clients.OverSSE, by, "storm", partitions))
 	}
 	for i := range subscribers {
-		by := []resume{byCursor, bySeen, byName}[i%3]
-		all = append(all, newSubscriber(fmt.Sprintf("ws-%s-%d", by, i), overWS, by, "storm", partitions))
+		by := []clients.Resume{clients.ByCursor, clients.BySeen, clients.ByName}[i%3]
+		all = append(all, clients.NewSubscriber(fmt.Sprintf("ws-%s-%d", by, i), clients.OverWS, by, "storm", partitions))
 	}
 	var running sync.WaitGroup
 	for _, s := range all {
-		s.instances, s.token = both, token(t, s.name, "reader")
-		s.cutEvery = float64(200*work.total()) / cuts
+		s.Addrs, s.Token = addrs(both...), token(t, s.Name, "reader")
+		s.CutEvery = float64(200*work.total()) / cuts
 		running.Go(func() {
-			if err := s.run(ctx); err != nil {
+			if err := s.Run(ctx); err != nil {
 				t.Error(err)
 			}
 		})
@@ -57,15 +58,15 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	running.Wait()
 	took := time.Since(began)
 
-	if contents.visible != 100_000 || contents.aborted != work.aborted {
-		t.Errorf("the topic has %d visible and %d aborted records, want %d and %d", contents.visible, contents.aborted, 100_000, work.aborted)
+	if contents.Visible != 100_000 || contents.Aborted != work.aborted {
+		t.Errorf("the topic has %d visible and %d aborted records, want %d and %d", contents.Visible, contents.Aborted, 100_000, work.aborted)
 	}
 	for codec := range len(codecs) {
-		if contents.codecs[uint8(codec)] == 0 {
+		if contents.Codecs[uint8(codec)] == 0 {
 			t.Errorf("no record is compressed with codec %d", codec)
 		}
 	}
-	report := judge(t, contents.log, all)
+	report := judge(t, contents.Log, all)
 	if report.Reconnects < len(all)*cuts/3 {
 		t.Errorf("only %d reconnects: the cuts did not strike", report.Reconnects)
 	}
@@ -73,13 +74,13 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 }
 
 // judge compares what subscribers received with the log.
-func judge(t *testing.T, log *check.Log, subscribers []*subscriber) *check.Report {
+func judge(t *testing.T, log *check.Log, subscribers []*clients.Subscriber) *check.Report {
 	t.Helper()
 	var journals []*check.Journal
 	for _, s := range subscribers {
-		journals = append(journals, &s.journal)
-		for _, remark := range s.remarks {
-			t.Errorf("%s: %s", s.name, remark)
+		journals = append(journals, &s.Journal)
+		for _, remark := range s.Remarks {
+			t.Errorf("%s: %s", s.Name, remark)
 		}
 	}
 	report := check.Subscribers(log, journals)

@@ -18,17 +18,17 @@ func TestPlainClientsAgree(t *testing.T) {
 	}
 	writeEnds(ctx, t, work.topic, partitions)
 	contents := readLog(ctx, t, work.topic, partitions)
-	if contents.visible != work.total() || contents.aborted != work.aborted {
-		t.Errorf("%d visible and %d aborted records, want %d and %d", contents.visible, contents.aborted, work.total(), work.aborted)
+	if contents.Visible != work.total() || contents.Aborted != work.aborted {
+		t.Errorf("%d visible and %d aborted records, want %d and %d", contents.Visible, contents.Aborted, work.total(), work.aborted)
 	}
 	for codec := range len(codecs) {
-		if contents.codecs[uint8(codec)] == 0 {
+		if contents.Codecs[uint8(codec)] == 0 {
 			t.Errorf("no record is compressed with codec %d", codec)
 		}
 	}
 	other := kcatLog(ctx, t, work.topic, partitions)
 	for p := range partitions {
-		if !slices.Equal(contents.log.Visible[p], other.Visible[p]) {
+		if !slices.Equal(contents.Log.Visible[p], other.Visible[p]) {
 			t.Errorf("partition %d: kcat reads something else", p)
 		}
 	}

@@ -46,10 +46,10 @@ type phase struct {
 	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
 	// Processor time of the server, of what feeds it, and of the clients.
 	// Requests is how many the server sent to Kafka meanwhile.
-	Requests    int64   `json:"requests_to_kafka,omitempty"`
-	ServerCPU   float64 `json:"server_cpu_seconds,omitempty"`
-	BesideCPU   float64 `json:"beside_cpu_seconds,omitempty"`
-	ClientCPU   float64 `json:"client_cpu_seconds,omitempty"`
+	Requests  int64   `json:"requests_to_kafka,omitempty"`
+	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
+	BesideCPU float64 `json:"beside_cpu_seconds,omitempty"`
+	ClientCPU float64 `json:"client_cpu_seconds,omitempty"`
 	// OtherCPU is what the machine spent meanwhile on what is no part of this
 	// run, in seconds: how much the figures were disturbed.
 	OtherCPU    float64 `json:"other_cpu_seconds"`

@@ -17,6 +17,8 @@
 // The files: stack.go is the life of the whole; kafka.go and redis.go know how
 // their servers are set up; server.go is one process that can be killed,
 // paused and restarted; jars.go and debian.go fetch what is not there; pki.go
-// makes certificates; ports.go finds ports; topic.go and sasl.go are what tests
+// makes certificates; ports.go finds ports; balancer.go is
+// an HAProxy before servers of the caller's own, and build.go makes the binary
+// under test; topic.go and sasl.go are what tests
 // ask of a Kafka as its administrator.
 package stack

@@ -12,9 +12,10 @@ var needs = []struct {
 	get     func(context.Context) error
 	tests   string
 }{
-	{"Apache Kafka", func(ctx context.Context) error { _, err := kafkaJars(ctx); return err }, "all in bench/e2e, and those with brokers in bench/stack"},
-	{"redis-server", func(ctx context.Context) error { return Install(ctx, "redis-server") }, "those with a real Redis in hub/redisstore, bench/e2e and bench/stack"},
+	{"Apache Kafka", func(ctx context.Context) error { _, err := kafkaJars(ctx); return err }, "all in bench/e2e and bench/chaos, and those with brokers in bench/stack"},
+	{"redis-server", func(ctx context.Context) error { return Install(ctx, "redis-server") }, "those with a real Redis in hub/redisstore, bench/e2e, bench/chaos and bench/stack"},
 	{"kcat", func(ctx context.Context) error { return Install(ctx, "kcat") }, "those with kcat in bench/e2e"},
+	{"haproxy", func(ctx context.Context) error { return Install(ctx, "haproxy") }, "all in bench/chaos that run servers"},
 	{"chromium", func(ctx context.Context) error { return Install(ctx, "chromium") }, "those with a browser in web and bench/e2e"},
 }
 

@@ -33,6 +33,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	proc *process // nil while it is not running
+	last *process // the last one started, whether it runs or not
 }
 
 // process is one run of a server's command.
@@ -130,6 +131,23 @@ func (s *Server) Wait(ctx context.Context) (*os.ProcessState, error) {
 	}
 }
 
+// Ended is how the last process ended; nil while it runs, or where there was
+// none.
+func (s *Server) Ended() *os.ProcessState {
+	s.mu.Lock()
+	proc := s.last
+	s.mu.Unlock()
+	if proc == nil {
+		return nil
+	}
+	select {
+	case <-proc.done:
+		return proc.state
+	default:
+		return nil
+	}
+}
+
 // Signal sends a signal to the process and does not wait for what follows.
 func (s *Server) Signal(sig syscall.Signal) error {
 	s.mu.Lock()
@@ -204,7 +222,7 @@ func (s *Server) launch() error {
 	if err := <-started; err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	s.proc = proc
+	s.proc, s.last = proc, proc
 	return nil
 }
 

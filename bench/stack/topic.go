@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -86,6 +87,49 @@ func (s *Stack) Leaders(ctx context.Context, topic string) ([]int32, error) {
 	return leaders, err
 }
 
+// Partition is how a partition is led.
+type Partition struct {
+	// Leader is a broker's id, -1 for none. Epoch rises with each new leader.
+	Leader, Epoch int32
+	// InSync lists the brokers whose replica is.
+	InSync []int32
+}
+
+// Partitions describes a topic, by partition. Brokers that are left out are not
+// asked: one that hangs takes long not to answer.
+func (s *Stack) Partitions(ctx context.Context, topic string, leftOut ...*Broker) ([]Partition, error) {
+	var asked []string
+	for _, broker := range s.Brokers {
+		if !slices.Contains(leftOut, broker) {
+			asked = append(asked, broker.Addr)
+		}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(asked...), kgo.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("reach kafka: %w", err)
+	}
+	defer client.Close()
+	var last error
+	for _, seed := range client.SeedBrokers() {
+		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
+		described, err := describe(attempt, seed, topic)
+		cancel()
+		if err == nil {
+			err = kerr.ErrorForCode(described.ErrorCode)
+		}
+		if err != nil {
+			last = fmt.Errorf("describe topic %s: %w", topic, err)
+			continue
+		}
+		partitions := make([]Partition, len(described.Partitions))
+		for _, p := range described.Partitions {
+			partitions[p.Partition] = Partition{Leader: p.Leader, Epoch: p.LeaderEpoch, InSync: p.ISR}
+		}
+		return partitions, nil
+	}
+	return nil, last
+}
+
 // DeleteRecords moves the start of a partition's log up to offset, as retention
 // does.
 func (s *Stack) DeleteRecords(ctx context.Context, topic string, partition int32, offset int64) error {
@@ -143,7 +187,7 @@ func awaitLeaders(ctx context.Context, client *kgo.Client, name string, partitio
 	})
 }
 
-func describe(ctx context.Context, client *kgo.Client, name string) (*kmsg.MetadataResponseTopic, error) {
+func describe(ctx context.Context, client kmsg.Requestor, name string) (*kmsg.MetadataResponseTopic, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
 	topic.Topic = &name

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
@@ -27,7 +28,9 @@ const (
 	// MaxCloseReason is what is left of that beside the close code.
 	MaxCloseReason = MaxControlPayload - 2
 
-	finBit = 0x80
+	finBit   = 0x80
+	maskBit  = 0x80
+	maskSize = 4
 )
 
 // AppendFrameHeader appends the header of an unmasked, unfragmented frame of n
@@ -92,4 +95,33 @@ func cutText(s string, n int) string {
 		n--
 	}
 	return s[:n]
+}
+
+// ControlHead is how many bytes ControlSize looks at.
+const ControlHead = 2
+
+// ControlSize tells from the beginning of a client's frame how many bytes it
+// has if it is a ping or pong as section 5.5 wants it, and 0 for all others.
+func ControlSize(head []byte) int {
+	size := int(head[1] &^ maskBit)
+	switch Opcode(head[0] &^ finBit) {
+	case OpPing, OpPong:
+	default:
+		return 0
+	}
+	if head[0]&finBit == 0 || head[1]&maskBit == 0 || size > MaxControlPayload {
+		return 0
+	}
+	return ControlHead + maskSize + size
+}
+
+// ParseControl gives opcode and unmasked payload of a frame of ControlSize
+// bytes. The frame is not changed, and not kept.
+func ParseControl(frame []byte) (Opcode, []byte) {
+	mask := frame[ControlHead : ControlHead+maskSize]
+	payload := bytes.Clone(frame[ControlHead+maskSize:])
+	for i := range payload {
+		payload[i] ^= mask[i%maskSize]
+	}
+	return Opcode(frame[0] &^ finBit), payload
 }

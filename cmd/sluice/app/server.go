@@ -68,6 +68,8 @@ func (f *front) prepare(streams []hub.Stream) error {
 		LogMemory:           int(l.LogMemory),
 		ReplaysPerPrincipal: l.ReplaysPerPrincipal,
 		ReplaysPerInstance:  l.ReplaysPerInstance,
+		LateMemory:          int(l.LateMemory),
+		LateBytesPerSecond:  int(l.LateBytesPerSecond),
 		StartTimeout:        span(l.SubscribeWait),
 		Logger:              f.logger.With("component", "hub"),
 		Now:                 time.Now,

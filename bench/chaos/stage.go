@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/redis/go-redis/v9"
+
+	"sluice/bench/stack"
+)
+
+const (
+	instances  = 3
+	brokers    = 3
+	partitions = 6
+	// topic is what is written to. Two streams are made of it: one that keeps
+	// it in memory, and one with so little that whoever falls behind reads on
+	// from Kafka.
+	topic        = "chaos"
+	wide, narrow = "chaos.wide", "chaos.narrow"
+	// secret is the HS256 key of the tokens' issuer.
+	secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	// skew is by how much the instances let tokens live longer.
+	skew = 3 * time.Second
+	// drainTimeout bounds how long an instance takes to leave.
+	drainTimeout = 10 * time.Second
+)
+
+// stage is all that runs: brokers, Redis, instances, and the balancer before
+// them.
+type stage struct {
+	*stack.Stack
+	dir       string
+	instances []*instance
+	balancer  *stack.Balancer
+	store     *redis.Client
+}
+
+// instance is one running sluice.
+type instance struct {
+	*stack.Server
+	addr, admin string
+}
+
+// raise starts everything.
+func raise(ctx context.Context) (_ *stage, err error) {
+	servers, err := stack.Start(ctx, stack.Options{
+		Brokers: brokers, Redis: stack.RedisOptions{Mode: stack.RedisSingle}, Packages: []string{"haproxy"},
+		// A broker that came back leads again before long, and can be struck.
+		BrokerConfig: map[string]string{"leader.imbalance.check.interval.seconds": "2", "leader.imbalance.per.broker.percentage": "1"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{Stack: servers, dir: filepath.Join(servers.Dir, "chaos")}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("raise stage: %w", err)
+	}
+	options, err := redis.ParseURL(servers.Redis.URL())
+	if err != nil {
+		return nil, fmt.Errorf("raise stage: %w", err)
+	}
+	options.MaxRetries, options.DialTimeout, options.ReadTimeout = -1, time.Second, time.Second
+	s.store = redis.NewClient(options)
+	if err := s.CreateTopic(ctx, topic, partitions, nil); err != nil {
+		return nil, err
+	}
+	binary, err := stack.Build(ctx, s.dir, os.Getenv("SLUICE_E2E_RACE") != "")
+	if err != nil {
+		return nil, err
+	}
+	var backends []stack.Backend
+	for n := range instances {
+		i, err := s.instance(n, binary)
+		if err != nil {
+			return nil, err
+		}
+		s.instances = append(s.instances, i)
+		backends = append(backends, stack.Backend{Addr: i.addr, CheckAddr: i.admin, CheckPath: "/readyz"})
+	}
+	for _, i := range s.instances {
+		if err := i.Start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.balancer, err = stack.NewBalancer(ctx, s.dir, backends...); err != nil {
+		return nil, err
+	}
+	return s, s.balancer.Start(ctx)
+}
+
+func (s *stage) instance(n int, binary string) (*instance, error) {
+	i := &instance{}
+	var err error
+	for _, addr := range []*string{&i.addr, &i.admin} {
+		if *addr, err = stack.FreeAddr(); err != nil {
+			return nil, err
+		}
+	}
+	key := filepath.Join(s.dir, "chaos.key")
+	if err := os.WriteFile(key, []byte(secret), 0o600); err != nil {
+		return nil, fmt.Errorf("prepare instance: %w", err)
+	}
+	config := fmt.Sprintf(`listen: %s
+admin: {listen: %s}
+trusted_proxies: ["127.0.0.1/32"]
+kafka: {brokers: [%s]}
+redis: {url: %q}
+auth:
+  clock_skew: %s
+  issuers:
+    - {issuer: chaos, audience: sluice, algorithms: [HS256], secret_file: %s}
+grants:
+  - {when: {role: reader}, subscribe: ["chaos.*"], replay: unlimited}
+  - {when: {role: writer}, publish: ["chaos.*"]}
+  - {when: {role: outsider}, subscribe: ["public.*"], publish: ["public.*"]}
+limits: {sessions_per_address: 0, ping_every: 4s, pong_within: 4s, keep_alive: 3s}
+drain: {timeout: %s, spread: 3s}
+streams:
+  %s: {topic: %s, content: json}
+  %s: {topic: %s, content: json, log_bytes: 256KiB}
+`, i.addr, i.admin, strings.Join(s.Bootstrap(), ", "), s.Redis.URL(), skew, key, drainTimeout, wide, topic, narrow, topic)
+	name := fmt.Sprintf("sluice-%d", n+1)
+	file := filepath.Join(s.dir, name+".yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, fmt.Errorf("prepare instance: %w", err)
+	}
+	i.Server = stack.NewServer(stack.Command{
+		Name: name, Dir: s.dir, Args: []string{binary, "serve", "--config", file},
+		Env: []string{"GOTRACEBACK=all"},
+		// Alive is enough: Kafka may be away while it starts.
+		Ready: func(ctx context.Context) error { _, err := i.ask(ctx, "/livez"); return err },
+	})
+	return i, nil
+}
+
+// Close ends all that runs, and reports what an instance complained of that no
+// fault explains.
+func (s *stage) Close() error {
+	var all sync.WaitGroup
+	errs := make([]error, len(s.instances)+1)
+	for n, i := range s.instances {
+		all.Go(func() { errs[n] = i.Stop() })
+	}
+	all.Wait()
+	for _, i := range s.instances {
+		errs = append(errs, i.complaints())
+	}
+	if s.balancer != nil {
+		errs = append(errs, s.balancer.Kill())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(append(errs, s.Stack.Close())...)
+}
+
+// keepLogs copies the servers' logs to a folder.
+func (s *stage) keepLogs(to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return fmt.Errorf("keep logs: %w", err)
+	}
+	for _, pattern := range []string{filepath.Join(s.Dir, "*.log"), filepath.Join(s.dir, "*.log")} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return fmt.Errorf("keep logs: %w", err)
+		}
+		for _, file := range files {
+			log, err := os.ReadFile(file)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(to, filepath.Base(file)), log, 0o600)
+			}
+			if err != nil {
+				return fmt.Errorf("keep logs: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// complaints finds panics and races in the log of all its runs.
+func (i *instance) complaints() error {
+	log, err := os.ReadFile(i.LogFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	for _, word := range []string{"panic", "fatal error", "DATA RACE"} {
+		if at := strings.Index(string(log), word); at >= 0 {
+			return fmt.Errorf("%s complains: %s", i.Name(), log[at:min(len(log), at+4000)])
+		}
+	}
+	return nil
+}
+
+// ask returns what the admin listener answers, which is an error unless it is
+// 200.
+func (i *instance) ask(ctx context.Context, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.admin+path, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
+	if err != nil {
+		return "", err
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answers %s with %s", i.Name(), path, response.Status)
+	}
+	return string(body), nil
+}
+
+// sessions is how many sessions it has, but for pages.
+func (i *instance) sessions(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	metrics, err := i.ask(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for line := range strings.Lines(metrics) {
+		if !strings.HasPrefix(line, "sluice_sessions{") {
+			continue
+		}
+		value := strings.TrimSpace(line[strings.LastIndexByte(line, ' ')+1:])
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read metrics: %w", err)
+		}
+		total += int(n)
+	}
+	return total, nil
+}
+
+// token makes one that lives for so long.
+func token(subject, role string, life time.Duration) (text string, ends time.Time) {
+	now := time.Now()
+	ends = now.Add(life).Truncate(time.Second)
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": "chaos", "aud": "sluice", "sub": subject, "role": role, "iat": now.Unix(), "exp": ends.Unix(),
+	}).SignedString([]byte(secret))
+	if err != nil {
+		panic(err) // an HMAC of bytes that are here cannot fail
+	}
+	return text, ends
+}

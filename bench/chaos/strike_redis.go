@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (s *storm) strikeRedis(ctx context.Context, f fault) (string, error) {
+	node := s.stage.Redis.Nodes[0]
+	switch f.kind {
+	case killed:
+		s.forgotten.Add(1)
+		defer s.forgotten.Add(1)
+		before, err := s.runID(ctx)
+		if err != nil {
+			return "", err
+		}
+		shown, err := kill(node.Server)
+		if err != nil {
+			return shown, err
+		}
+		wait(ctx, f.lasts)
+		if err := node.Start(ctx); err != nil {
+			return shown, err
+		}
+		after, err := s.runID(ctx)
+		if err == nil && after == before {
+			err = fmt.Errorf("%w: it is the same run", errMissed)
+		}
+		return fmt.Sprintf("%s, run %.8s and then %.8s", shown, before, after), err
+	case paused:
+		return pause(ctx, node.Server, f.lasts, func(ctx context.Context) error { return s.stage.store.Ping(ctx).Err() })
+	case emptied:
+		s.forgotten.Add(1)
+		defer s.forgotten.Add(1)
+		var before, after *redis.IntCmd
+		_, err := s.stage.store.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			before = p.DBSize(ctx)
+			p.FlushAll(ctx)
+			after = p.DBSize(ctx)
+			return nil
+		})
+		if err != nil {
+			return "", fmt.Errorf("empty redis: %w", err)
+		}
+		shown := fmt.Sprintf("%d keys before, %d after", before.Val(), after.Val())
+		if before.Val() == 0 || after.Val() != 0 {
+			return shown, fmt.Errorf("%w: nothing was lost", errMissed)
+		}
+		return shown, nil
+	}
+	return "", fmt.Errorf("no such fault: %s", f.kind)
+}
+
+// runID tells one run of Redis from another.
+func (s *storm) runID(ctx context.Context) (string, error) {
+	var id string
+	err := until(ctx, 5*time.Second, func() error {
+		info, err := s.stage.store.Info(ctx, "server").Result()
+		if err != nil {
+			return fmt.Errorf("ask redis: %w", err)
+		}
+		_, rest, ok := strings.Cut(info, "run_id:")
+		if !ok {
+			return errors.New("ask redis: it has no run id")
+		}
+		id, _, _ = strings.Cut(rest, "\r\n")
+		return nil
+	})
+	return id, err
+}

@@ -1,0 +1,89 @@
+package clients
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// OverHTTP publishes n records, one request after the other: a record as JSON, a
+// record as a bare value, a batch.
+func (p *Publisher) OverHTTP(ctx context.Context, n int) error {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		return dial(ctx, addr, p.Wire)
+	}}
+	defer transport.CloseIdleConnections()
+	web := &http.Client{Transport: transport}
+	for request := 0; p.more(n); request++ {
+		pause(ctx, p.Every)
+		var records []int
+		var body, query string
+		contentType := "application/json"
+		switch request % 3 {
+		case 0:
+			number, key, value := p.next()
+			records, body = []int{number}, fmt.Sprintf(`{"key":%q,"data":%s}`, key, value)
+		case 1:
+			number, key, value := p.next()
+			records, body, query, contentType = []int{number}, value, "?key="+url.QueryEscape(key), "application/vnd.reading+json"
+		case 2:
+			var entries []string
+			for range 5 {
+				number, key, value := p.next()
+				records = append(records, number)
+				entries = append(entries, fmt.Sprintf(`{"key":%q,"data":%s}`, key, value))
+			}
+			body = `{"records":[` + strings.Join(entries, ",") + `]}`
+		}
+		if err := p.post(ctx, web, query, contentType, body, records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Publisher) post(ctx context.Context, web *http.Client, query, contentType, body string, records []int) error {
+	address := fmt.Sprintf("http://%s/v1/streams/%s/records%s", p.Addr, p.Stream, query)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Authorization", "Bearer "+p.Token)
+	response, err := web.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Results []result `json:"results"`
+		result
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("%s: answered %s with %q: %w", p.Session, response.Status, text, err)
+	}
+	results := answer.Results
+	if len(records) == 1 || response.StatusCode >= http.StatusMultipleChoices {
+		// A fault is one for all.
+		results = slices.Repeat([]result{answer.result}, len(records))
+	}
+	if len(results) != len(records) {
+		return fmt.Errorf("%w: %s: answered %s for %d records: %s", errProtocol, p.Session, response.Status, len(records), text)
+	}
+	for i, number := range records {
+		if err := p.answer(number, results[i]); err != nil {
+			return fmt.Errorf("%w: %s", err, text)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,409 @@
+package hub
+
+import (
+	"sync"
+	"time"
+)
+
+// blocks is what all who are late share: blocks of all streams within a bound
+// of memory, those not used for longest given up first, and one read under way
+// for whatever is not there. No reader has a goroutine; each read has one.
+type blocks struct {
+	hub    *Hub
+	most   int // bytes, 0 for no bound
+	budget budget
+
+	mu             sync.Mutex
+	turns          replays
+	size, count    int
+	newest, oldest *block
+	waiting        int
+	fetches, made  uint64
+}
+
+// errands are what is to be done once blocks.mu is no longer held.
+type errands struct {
+	fetch []*lateFetch
+	pump  []Owner
+}
+
+func (c *blocks) do(e errands) {
+	for _, f := range e.fetch {
+		// Where the hub is closed they wait until they are closed too.
+		c.hub.spawn(f.run)
+	}
+	for _, owner := range e.pump {
+		owner.Pump()
+	}
+}
+
+// await has a subscription wait for what follows some places. It will be
+// pumped when all of that has come, or is known not to come.
+func (c *blocks) await(l *late, wants []want) {
+	var e errands
+	c.mu.Lock()
+	c.giveTurn(l)
+	l.wants = wants
+	l.waiting.Store(true)
+	c.waiting++
+	missing := false
+	for i := range l.wants {
+		missing = !c.joinFetch(l, &l.wants[i]) || missing
+	}
+	if missing {
+		l.queued = true
+		c.turns.waiting = append(c.turns.waiting, l)
+	} else {
+		c.settle(l, &e)
+	}
+	c.grant(&e)
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// joinFetch reports whether what is wanted is there, or on its way.
+func (c *blocks) joinFetch(l *late, w *want) bool {
+	if w.joined {
+		return true
+	}
+	p := l.shelf.part(w.place.Partition)
+	if p.has(w.place) {
+		w.joined = true
+		return true
+	}
+	if f := p.underWay(w.place, w.exact); f != nil {
+		f.waiters = append(f.waiters, l)
+		l.pending++
+		w.joined = true
+	}
+	return w.joined
+}
+
+// settle lets a subscription go on that has nothing left to wait for.
+func (c *blocks) settle(l *late, e *errands) {
+	if l.pending == 0 && !l.queued && l.waiting.Load() {
+		c.waiting--
+		l.waiting.Store(false)
+		e.pump = append(e.pump, l.owner)
+	}
+}
+
+// grant gives turns to those in front that may have one.
+func (c *blocks) grant(e *errands) {
+	for l := c.turns.next(); l != nil; l = c.turns.next() {
+		l.turn = c.turns.begin(l.principal)
+		var missing []want
+		for i := range l.wants {
+			if !c.joinFetch(l, &l.wants[i]) {
+				l.wants[i].joined = true
+				l.pending++
+				missing = append(missing, l.wants[i])
+			}
+		}
+		if len(missing) == 0 {
+			c.giveTurn(l)
+			c.settle(l, e)
+			continue
+		}
+		f := c.newFetch(l.shelf, missing, l.turn)
+		for _, p := range f.parts {
+			p.waiters = append(p.waiters, l)
+		}
+		e.fetch = append(e.fetch, f)
+	}
+}
+
+// readAhead reads what will be wanted soon, when nobody waits for a turn.
+func (c *blocks) readAhead(l *late, places []Place, e *errands) {
+	if len(c.turns.waiting) > 0 || !c.turns.room(l.principal) {
+		return
+	}
+	wants := make([]want, len(places))
+	for i, at := range places {
+		wants[i] = want{place: at}
+	}
+	t := c.turns.begin(l.principal)
+	e.fetch = append(e.fetch, c.newFetch(l.shelf, wants, t))
+	t.holders = 1 // the read alone
+}
+
+// giveTurn ends the turn of a subscription, if it has one.
+func (c *blocks) giveTurn(l *late) {
+	if l.turn != nil {
+		c.turns.end(l.turn)
+		l.turn = nil
+	}
+}
+
+// lose ends the turn of one that has not taken what it was read for.
+func (c *blocks) lose(l *late, t *turn) {
+	var e errands
+	c.mu.Lock()
+	if l.turn == t {
+		c.giveTurn(l)
+		c.grant(&e)
+	}
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// leave is for a subscription that is late no more.
+func (c *blocks) leave(l *late) {
+	var e errands
+	c.mu.Lock()
+	c.giveTurn(l)
+	c.turns.leave(l)
+	if l.waiting.Load() {
+		c.waiting--
+		l.waiting.Store(false)
+	}
+	l.left = true
+	c.grant(&e)
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// finish takes what a fetch has brought, and lets go on who has waited for it.
+func (c *blocks) finish(f *lateFetch) {
+	var e errands
+	c.mu.Lock()
+	for _, p := range f.parts {
+		c.take(p)
+		c.release(p, &e)
+	}
+	c.trim()
+	c.turns.end(f.turn)
+	if f.turn.holders > 0 {
+		for _, p := range f.parts {
+			for _, l := range p.waiters {
+				if l.turn == f.turn && f.turn.patience == nil {
+					f.turn.patience = time.AfterFunc(latePatience, func() { c.lose(l, f.turn) })
+				}
+			}
+		}
+	}
+	c.recheck(f.shelf, &e)
+	c.grant(&e)
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// take puts what was read of a partition on the shelf.
+func (c *blocks) take(p *fetchPart) {
+	s := p.fetch.shelf
+	part := s.part(p.place.Partition)
+	part.forget(p)
+	tip := s.log.tip.Load().at
+	if p.void || tip.Topic != p.fetch.topic || s.topic != p.fetch.topic {
+		return
+	}
+	if p.gap != nil {
+		switch {
+		case p.gap.Reason == GapRetention:
+			part.start = max(part.start, p.gap.To)
+		case p.exact:
+			for _, l := range p.waiters {
+				l.verdicts = append(l.verdicts, verdict{p.place, *p.gap, p.behind})
+			}
+		default:
+			// What is at hand in front of it was cut off.
+			c.forget(part.cut(p.gap.behind()))
+		}
+	}
+	// Of those that come together the first is used first.
+	for i := len(p.blocks) - 1; i >= 0; i-- {
+		b := p.blocks[i]
+		// What lies beyond the tip could be cut off unseen.
+		if !b.clip(tip.Offset(b.partition, 0)) {
+			continue
+		}
+		for _, void := range part.put(b, p.anew) {
+			c.forget([]*block{void})
+			if void == b {
+				b = nil
+			}
+		}
+		if b != nil {
+			c.made++
+			c.count++
+			c.link(b)
+		}
+	}
+}
+
+// release lets those who have waited for a part of a fetch wait for it no more.
+func (c *blocks) release(p *fetchPart, e *errands) {
+	if p.released {
+		return
+	}
+	p.released = true
+	for _, l := range p.waiters {
+		l.pending--
+		c.settle(l, e)
+	}
+}
+
+// recheck lets go on who waits for a turn and needs none any more.
+func (c *blocks) recheck(s *shelf, e *errands) {
+	kept := c.turns.waiting[:0]
+	for _, l := range c.turns.waiting {
+		if l.shelf == s {
+			missing := false
+			for i := range l.wants {
+				w := &l.wants[i]
+				w.joined = w.joined || s.part(w.place.Partition).has(w.place)
+				missing = missing || !w.joined
+			}
+			if !missing {
+				l.queued = false
+				c.settle(l, e)
+				continue
+			}
+		}
+		kept = append(kept, l)
+	}
+	clear(c.turns.waiting[len(kept):])
+	c.turns.waiting = kept
+}
+
+// cut forgets what lies beyond a place at which a partition was cut short.
+func (c *blocks) cut(s *shelf, to Place) {
+	var e errands
+	c.mu.Lock()
+	part := s.part(to.Partition)
+	c.forget(part.cut(to.Offset))
+	c.void(part, &e)
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// reset forgets all of a stream's past, as its topic was made again or nobody
+// reads it any more.
+func (c *blocks) reset(s *shelf, topic TopicID) {
+	var e errands
+	c.mu.Lock()
+	s.topic = topic
+	for _, part := range s.parts {
+		c.forget(part.blocks)
+		c.void(part, &e)
+	}
+	clear(s.parts)
+	kept := c.turns.waiting[:0]
+	for _, l := range c.turns.waiting {
+		if l.shelf != s {
+			kept = append(kept, l)
+			continue
+		}
+		l.queued = false
+		c.settle(l, &e)
+	}
+	clear(c.turns.waiting[len(kept):])
+	c.turns.waiting = kept
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// void has what is on its way ignored when it comes.
+func (c *blocks) void(part *shelfPart, e *errands) {
+	for _, p := range part.fetches {
+		p.void = true
+		c.release(p, e)
+	}
+	part.fetches = nil
+}
+
+// abandoned reports whether nobody waits for a fetch any more.
+func (c *blocks) abandoned(f *lateFetch) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range f.parts {
+		if p.void {
+			continue
+		}
+		for _, l := range p.waiters {
+			if !l.left {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// touch notes that a block is being used. Its size grows as it is laid out for
+// wire formats.
+func (c *blocks) touch(b *block) {
+	if c.newest != b {
+		c.unlink(b)
+		c.link(b)
+		return
+	}
+	size := b.measure()
+	c.size += size - b.size
+	b.size = size
+}
+
+func (c *blocks) link(b *block) {
+	b.size = b.measure()
+	c.size += b.size
+	b.older, b.newer = c.newest, nil
+	if c.newest != nil {
+		c.newest.newer = b
+	} else {
+		c.oldest = b
+	}
+	c.newest = b
+}
+
+func (c *blocks) unlink(b *block) {
+	if b.newer != nil {
+		b.newer.older = b.older
+	} else {
+		c.newest = b.older
+	}
+	if b.older != nil {
+		b.older.newer = b.newer
+	} else {
+		c.oldest = b.newer
+	}
+	b.newer, b.older = nil, nil
+	c.size -= b.size
+	b.size = 0
+}
+
+// forget takes out blocks that are on no shelf any more.
+func (c *blocks) forget(void []*block) {
+	for _, b := range void {
+		if b.size > 0 {
+			c.unlink(b)
+			c.count--
+		}
+	}
+}
+
+// trim gives up what was not used for longest.
+func (c *blocks) trim() {
+	for c.most > 0 && c.size > c.most && c.oldest != nil && c.oldest != c.newest {
+		b := c.oldest
+		b.shelf.part(b.partition).drop(b)
+		c.forget([]*block{b})
+	}
+}
+
+// LateInfo is what is to be known of those who read what precedes the logs.
+type LateInfo struct {
+	// Waiting is how many wait for Kafka or for their turn.
+	Waiting int
+	// Blocks and Bytes are what is kept for them in memory.
+	Blocks, Bytes int
+	// Fetches and Made are how many reads of Kafka there were, and how many
+	// blocks they made, since the start.
+	Fetches, Made uint64
+}
+
+// Late tells of those who read what precedes the logs.
+func (h *Hub) Late() LateInfo {
+	c := h.blocks
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return LateInfo{Waiting: c.waiting, Blocks: c.count, Bytes: c.size, Fetches: c.fetches, Made: c.made}
+}

@@ -1,0 +1,60 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// budgetBurst is how much of the budget can be used at once after a pause.
+const budgetBurst = 100 * time.Millisecond
+
+// budget bounds how many bytes are read a second. Who reads more than was
+// expected makes the next wait for it.
+type budget struct {
+	perSecond int // 0 for no bound
+	now       func() time.Time
+
+	mu   sync.Mutex
+	free time.Time // when all that was taken so far is paid for
+}
+
+// wait takes some bytes, and waits until it may.
+func (b *budget) wait(ctx context.Context, bytes int) bool {
+	if b.perSecond <= 0 {
+		return ctx.Err() == nil
+	}
+	now := b.now()
+	b.mu.Lock()
+	if earliest := now.Add(-budgetBurst); b.free.Before(earliest) {
+		b.free = earliest
+	}
+	wait := b.free.Sub(now)
+	b.free = b.free.Add(b.span(bytes))
+	b.mu.Unlock()
+	if wait <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// settle says what was read where some bytes had been taken.
+func (b *budget) settle(taken, read int) {
+	if b.perSecond <= 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = b.free.Add(b.span(read - taken))
+}
+
+func (b *budget) span(bytes int) time.Duration {
+	return time.Duration(float64(bytes) / float64(b.perSecond) * float64(time.Second))
+}

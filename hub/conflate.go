@@ -1,0 +1,218 @@
+package hub
+
+const (
+	// conflateAtOnce bounds how many entries a conflating subscription looks at
+	// before others have their turn.
+	conflateAtOnce = 8 << 10
+	// conflateKeyBytes is about what remembering a key takes.
+	conflateKeyBytes = 64
+)
+
+// conflation is a subscription that goes twice through what it has missed:
+// first to see which record of each key is the newest, then to deliver those.
+type conflation struct {
+	sub    *Subscription
+	from   Position // where it fell behind
+	until  Position // what is newer is delivered as it comes
+	target uint64   // the index in the log that belongs to until
+	fell   uint64
+
+	newest  map[conflateKey]int64 // the offset behind the newest record
+	scanned bool                  // newest is complete
+	tooMany bool                  // there are more keys than memory for them
+	left    int                   // entries before others have their turn
+	// dropped is what has been left out and not told yet, by partition.
+	dropped map[int32]droppedRange
+}
+
+type conflateKey struct {
+	hash      uint64
+	partition int32
+}
+
+type droppedRange struct {
+	from  Place
+	to    int64
+	epoch int32
+}
+
+// conflate begins to conflate what has been missed.
+func (s *Subscription) conflate() {
+	tip := s.log.tip.Load()
+	if tip.at.Topic != s.own.Topic {
+		return // it is told in a moment
+	}
+	s.conflation = &conflation{
+		sub: s, from: s.own.Clone(), until: tip.at, target: tip.index, fell: s.fell,
+		newest: make(map[conflateKey]int64), dropped: make(map[int32]droppedRange),
+	}
+}
+
+// through has what is taken conflated, while that goes on.
+func (s *Subscription) through(take takeFunc) takeFunc {
+	switch {
+	case s.conflation == nil:
+		return take
+	case !s.conflation.scanned:
+		return s.conflation.scan
+	}
+	return func(c *chunk, i, n int) int { return s.conflation.deliver(c, i, n, take) }
+}
+
+// scan notes the newest record of each key.
+func (f *conflation) scan(c *chunk, i, n int) int {
+	for ; i < n && f.left > 0 && !f.tooMany; i++ {
+		f.left--
+		e := c.at(i)
+		if e.kind != entryRecord || e.keyEnd == 0 || f.passed(e) {
+			continue
+		}
+		key := conflateKey{e.hash, e.partition}
+		if _, ok := f.newest[key]; !ok {
+			most := int64(f.sub.hub.config.LateMemory / 4 / conflateKeyBytes)
+			if held := f.sub.hub.conflated.Add(1); most > 0 && held > most {
+				f.tooMany = true
+			}
+		}
+		f.newest[key] = e.next
+	}
+	return i
+}
+
+// passed reports whether an entry lies behind all that is conflated.
+func (f *conflation) passed(e *entry) bool {
+	return e.next > f.until.Offset(e.partition, 0)
+}
+
+// deliver lets take have what is the newest of its key. A gap tells what has
+// been left out in front of it.
+func (f *conflation) deliver(c *chunk, i, n int, take takeFunc) int {
+	for ; i < n; i++ {
+		if f.left <= 0 {
+			return i
+		}
+		f.left--
+		e := c.at(i)
+		dropped, pending := f.dropped[e.partition]
+		if e.kind == entryRecord && e.keyEnd > 0 && !f.passed(e) && e.next != f.newest[conflateKey{e.hash, e.partition}] {
+			if !pending {
+				dropped.from, _ = f.sub.own.Place(e.partition)
+				dropped.from.Partition, dropped.from.Offset = e.partition, e.next-1
+			}
+			dropped.to, dropped.epoch = e.next, e.epoch
+			f.dropped[e.partition] = dropped
+			continue
+		}
+		if pending {
+			var d draft
+			f.sub.stream.encoder.gap(&d, dropped.gap(), dropped.epoch)
+			if take(d.chunk(Position{}), 0, 1) == 0 {
+				return i
+			}
+			delete(f.dropped, e.partition)
+		}
+		if take(c, i, i+1) == i {
+			return i
+		}
+	}
+	return i
+}
+
+func (d droppedRange) gap() Gap {
+	return Gap{Partition: d.from.Partition, From: d.from.Offset, To: d.to, Reason: GapPolicy}
+}
+
+// position is behind what has been delivered or told.
+func (f *conflation) position() Position {
+	if !f.scanned {
+		return f.from.Clone()
+	}
+	at := f.sub.own.Clone()
+	for _, d := range f.dropped {
+		at.set(d.from)
+	}
+	return at
+}
+
+// conflated goes on when all that is conflated has been gone through: to
+// deliver what was found, or as those who are live.
+func (s *Subscription) conflated() {
+	f := s.conflation
+	if !f.scanned {
+		f.scanned = true
+		s.rewind(f)
+		return
+	}
+	s.tellDropped()
+	s.endConflation()
+}
+
+// outrun reports whether it has delivered all that is conflated and is behind
+// the log again: it takes less than there is.
+func (s *Subscription) outrun() bool {
+	f := s.conflation
+	return f != nil && f.scanned && !s.joined && s.told == nil && s.own.Covers(f.until)
+}
+
+// slowAgain has it do as the policy says once more.
+func (s *Subscription) slowAgain() {
+	s.again = false
+	if s.late != nil {
+		s.endLate()
+	}
+	s.joined, s.fell = false, 0
+	s.stream.slow.Add(1)
+	s.beSlow()
+}
+
+// rewind goes back to where it fell behind.
+func (s *Subscription) rewind(f *conflation) {
+	if s.late != nil {
+		s.endLate()
+	}
+	own := f.from.Clone()
+	s.own, s.joined, s.fell = &own, false, f.fell
+}
+
+// tellDropped has all told that was left out so far.
+func (s *Subscription) tellDropped() {
+	at := s.Position()
+	for partition, d := range s.conflation.dropped {
+		s.tell(d.gap(), d.epoch)
+		delete(s.conflation.dropped, partition)
+	}
+	if s.told != nil {
+		s.untold = &at
+	}
+}
+
+// endConflation goes on without.
+func (s *Subscription) endConflation() {
+	s.hub.conflated.Add(-int64(len(s.conflation.newest)))
+	s.conflation = nil
+}
+
+// toldWhileConflating sees to gaps of its own that come up meanwhile. Those of
+// retention are found again when it delivers; others make void what was seen.
+func (s *Subscription) toldWhileConflating() {
+	retention := true
+	for i := range s.told.len() {
+		retention = retention && s.told.at(i).reason.reason() == GapRetention
+	}
+	f := s.conflation
+	if !f.scanned {
+		s.told, s.toldNext, s.untold = nil, 0, nil
+		if !retention {
+			s.rewind(f)
+			s.endConflation()
+		}
+		return
+	}
+	after := s.told
+	s.told = nil
+	s.tellDropped()
+	s.tellAll(after)
+	if !retention {
+		s.endConflation()
+	}
+}

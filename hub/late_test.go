@@ -1,0 +1,222 @@
+package hub_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// lateTopic has some records of about 300 bytes in each of its partitions,
+// merged by time, and a hub whose log holds next to nothing of them.
+func lateTopic(t *testing.T, partitions, each int, change func(*hub.Config)) (*hubtest.Topics, *hub.Hub) {
+	t.Helper()
+	topics := hubtest.New()
+	topics.Create("orders.v1", partitions)
+	base := time.Now().UnixMilli()
+	records := make([]hub.Record, 0, partitions*each)
+	for n := range partitions * each {
+		r := record(int32(n%partitions), n/partitions)
+		r.Timestamp = base + int64(n)
+		r.Value = append(append([]byte{'"'}, make([]byte, 250)...), '"')
+		for i := range r.Value[1:251] {
+			r.Value[1+i] = 'a' + byte(i%26)
+		}
+		records = append(records, r)
+	}
+	topics.AppendBatch("orders.v1", records)
+	h := startHubWith(t, topics, func(s *hub.Stream) { s.Backfill, s.LogBytes = 0, 32<<10 }, change)
+	return topics, h
+}
+
+// collectAll takes events until it has had n, or none come for a while.
+func (r *reader) collectAll(t *testing.T, n int) {
+	t.Helper()
+	for len(r.seen) < n && len(r.collect(t, min(n-len(r.seen), 1000))) > 0 {
+		continue
+	}
+}
+
+// TestLateReadersShareReads: however many read the same past, Kafka is read
+// about once for each block of it.
+func TestLateReadersShareReads(t *testing.T) {
+	t.Parallel()
+	topics, h := lateTopic(t, 3, 3_000, func(c *hub.Config) {
+		c.ReplaysPerInstance, c.ReplaysPerPrincipal = 8, 1
+	})
+	before := topics.Reads()
+	var all sync.WaitGroup
+	for i := range 40 {
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}, Principal: string(rune('a' + i%26))})
+		all.Go(func() {
+			defer r.Close()
+			if r.collectAll(t, 9_000); len(r.seen) != 9_000 {
+				t.Errorf("reader %d got %d events", i, len(r.seen))
+			}
+			next := map[int32]int64{}
+			for _, e := range r.seen {
+				if e.Offset != next[e.Partition] {
+					t.Errorf("partition %d: got offset %d, want %d", e.Partition, e.Offset, next[e.Partition])
+					return
+				}
+				next[e.Partition]++
+			}
+		})
+	}
+	all.Wait()
+	info := h.Late()
+	reads := topics.Reads() - before
+	t.Logf("%d reads made %d blocks for 40 readers of 9,000 records", reads, info.Made)
+	if reads == 0 || uint64(reads) != info.Fetches || reads > 2*int(info.Made) || info.Made > 100 {
+		t.Errorf("%d reads made %d blocks", reads, info.Made)
+	}
+}
+
+// TestResumingReadersShareReads: those who come back to places near each other
+// do, too.
+func TestResumingReadersShareReads(t *testing.T) {
+	t.Parallel()
+	topics, h := lateTopic(t, 1, 20_000, nil)
+	topic, _ := topics.Topic(t.Context(), "orders.v1")
+	before := topics.Reads()
+	var all sync.WaitGroup
+	for i := range 100 {
+		at := int64(12_000 + i*7919%1000)
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
+			Topic: topic.ID, Places: []hub.Place{{Offset: at}},
+		}}})
+		all.Go(func() {
+			defer r.Close()
+			r.collectAll(t, 1000)
+			for k, e := range r.seen {
+				if e.Offset != at+int64(k) {
+					t.Errorf("got offset %d, want %d", e.Offset, at+int64(k))
+					return
+				}
+			}
+			if len(r.seen) != 1000 {
+				t.Errorf("got %d events", len(r.seen))
+			}
+		})
+	}
+	all.Wait()
+	if reads, made := topics.Reads()-before, h.Late().Made; reads > 2*int(made) || made > 40 {
+		t.Errorf("%d reads made %d blocks", reads, made)
+	}
+}
+
+// TestLateMemoryIsBounded: what is kept for late readers stays within its
+// bound, and those whose blocks were given up get them again.
+func TestLateMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	_, h := lateTopic(t, 2, 3_000, func(c *hub.Config) { c.LateMemory, c.ReplaysPerInstance = most, 2 })
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	largest := 0
+	watching.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				largest = max(largest, h.Late().Bytes)
+				time.Sleep(50 * time.Microsecond)
+			}
+		}
+	})
+	var all sync.WaitGroup
+	for i := range 4 {
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+		all.Go(func() {
+			defer r.Close()
+			for len(r.seen) < 6_000 && len(r.collect(t, 500)) > 0 {
+				time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+			}
+			if len(r.seen) < 6_000 {
+				t.Errorf("reader %d got %d events", i, len(r.seen))
+			}
+		})
+	}
+	all.Wait()
+	close(over)
+	watching.Wait()
+	if largest == 0 || largest > most {
+		t.Errorf("%d bytes were kept, of %d", largest, most)
+	}
+}
+
+// TestWhatIsAtHandNeedsNoTurn: who is served from what others have had read does
+// not wait for those who have all the turns.
+func TestWhatIsAtHandNeedsNoTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics, h := lateTopic(t, 1, 10_000, func(c *hub.Config) { c.ReplaysPerInstance = 1 })
+		stuck := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+		defer stuck.Close()
+		stuck.collect(t, 1) // it has the turn, and takes no more
+		synctest.Wait()
+		other := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+		defer other.Close()
+		began, reads := time.Now(), topics.Reads()
+		if got := other.collect(t, 500); len(got) != 500 || topics.Reads() != reads || time.Since(began) > time.Second {
+			t.Errorf("got %d events after %d reads and %v", len(got), topics.Reads()-reads, time.Since(began))
+		}
+	})
+}
+
+// TestLateReadsKeepToTheirBudget: what is read for late readers is no faster
+// than it may be.
+func TestLateReadsKeepToTheirBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond = 1 << 20
+		_, h := lateTopic(t, 1, 20_000, func(c *hub.Config) { c.LateBytesPerSecond = perSecond })
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+		defer r.Close()
+		began, bytes := time.Now(), 0
+		for n := 0; n < 18_000; {
+			more := r.Collect(1000, func(_ bool, body []byte) { n, bytes = n+1, bytes+len(body) })
+			if !more {
+				<-r.bell
+			}
+		}
+		took := time.Since(began)
+		if rate := float64(bytes) / took.Seconds(); rate > 1.4*perSecond || rate < 0.5*perSecond {
+			t.Errorf("%d bytes in %v: %.0f a second, of %d", bytes, took, rate, perSecond)
+		}
+	})
+}
+
+// TestLateReadersOutliveAnOutage: who waits for Kafka goes on where it was.
+func TestLateReadersOutliveAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics, h := lateTopic(t, 2, 5_000, func(c *hub.Config) { c.ReplaysPerInstance = 1 })
+		var readers []*reader
+		for range 3 {
+			r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+			defer r.Close()
+			readers = append(readers, r)
+		}
+		topics.Away(true)
+		readers[0].collect(t, 1)
+		time.Sleep(10 * time.Second)
+		if h.Late().Waiting == 0 {
+			t.Error("nobody waits for Kafka while it is away")
+		}
+		topics.Away(false)
+		for i, r := range readers {
+			r.collectAll(t, 10_000)
+			if len(r.seen) < 10_000 {
+				t.Errorf("reader %d got %d events", i, len(r.seen))
+			}
+		}
+		if waiting := h.Late().Waiting; waiting != 0 {
+			t.Errorf("%d wait for ever", waiting)
+		}
+	})
+}

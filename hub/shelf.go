@@ -1,0 +1,207 @@
+package hub
+
+import (
+	"slices"
+	"sort"
+)
+
+// block is a run of entries of one partition that was read from Kafka for those
+// who are late, and is shared by all of them. What it holds never changes; what
+// of it counts is guarded by the cache.
+type block struct {
+	*chunk
+	shelf     *shelf
+	partition int32
+	epoch     int32 // of the record in front of the first entry, -1 when not known
+
+	// Guarded by blocks.mu.
+	from, next   int64  // it has everything between
+	size         int    // as it was counted last
+	newer, older *block // by when they were used
+}
+
+// seek finds the first entry behind an offset.
+func (b *block) seek(offset int64) int {
+	return sort.Search(b.len(), func(i int) bool { return b.at(i).next > offset })
+}
+
+// agrees reports whether one who stands at a place in front of entry i has read
+// the same log: where a log was cut short and written anew, the epochs tell.
+func (b *block) agrees(at Place, i int) bool {
+	if at.Epoch < 0 {
+		return true
+	}
+	before := b.epoch
+	if i > 0 {
+		before = b.at(i - 1).epoch
+	}
+	// Epochs rise, so a record of the same one says it of all before it.
+	return before == at.Epoch || b.at(i).epoch == at.Epoch
+}
+
+// end is the place behind the block.
+func (b *block) end() Place {
+	return Place{Partition: b.partition, Epoch: b.at(b.len() - 1).epoch, Offset: b.next}
+}
+
+// clip leaves out what lies beyond an offset, and reports whether anything is
+// left. It is for who has the block to himself.
+func (b *block) clip(tip int64) bool {
+	k := b.seek(tip)
+	before, epoch, end := b.from, b.epoch, uint32(0)
+	if k > 0 {
+		last := b.at(k - 1)
+		before, epoch, end = last.next, last.epoch, last.end
+	}
+	if k == b.len() {
+		return k > 0
+	}
+	switch {
+	case before >= tip:
+		b.entries = b.entries[:k]
+	case b.at(k).kind == entryGap:
+		b.entries = b.entries[:k+1] // it begins in front of the tip
+	default:
+		b.entries = b.entries[:k+1]
+		b.entries[k] = entry{kind: entryAdvance, partition: b.partition, epoch: epoch, next: tip, end: end}
+		if k > 0 {
+			b.entries[k].time = b.entries[k-1].time
+		}
+	}
+	b.filled = len(b.entries)
+	b.publish()
+	if b.filled == 0 {
+		return false
+	}
+	b.next = b.at(b.filled - 1).next
+	return true
+}
+
+// measure is about what the block holds in memory.
+func (b *block) measure() int {
+	return b.chunk.size() + (cap(b.entries)-len(b.entries))*entrySize + cap(b.bodies) - len(b.bodies)
+}
+
+// shelf is what is at hand of one stream's past, and what is on its way. It
+// belongs to a log and is void with it. Guarded by blocks.mu.
+type shelf struct {
+	stream *stream
+	log    *log
+	topic  TopicID
+	parts  map[int32]*shelfPart
+}
+
+// shelfPart is one partition's part of a shelf.
+type shelfPart struct {
+	blocks  []*block // by offset, none over another
+	start   int64    // Kafka keeps nothing below, as far as that is known
+	fetches []*fetchPart
+}
+
+func newShelf(st *stream, l *log) *shelf {
+	return &shelf{stream: st, log: l, topic: l.at.Topic, parts: make(map[int32]*shelfPart)}
+}
+
+func (s *shelf) part(partition int32) *shelfPart {
+	p := s.parts[partition]
+	if p == nil {
+		p = &shelfPart{}
+		s.parts[partition] = p
+	}
+	return p
+}
+
+// upTo counts the blocks that begin at an offset or before.
+func (p *shelfPart) upTo(offset int64) int {
+	return sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].from > offset })
+}
+
+// find gives the block that has an offset, and the first entry behind it.
+func (p *shelfPart) find(offset int64) (*block, int) {
+	k := p.upTo(offset)
+	if k == 0 || p.blocks[k-1].next <= offset {
+		return nil, 0
+	}
+	b := p.blocks[k-1]
+	return b, b.seek(offset)
+}
+
+// has reports whether one who stands at a place can go on without Kafka.
+func (p *shelfPart) has(at Place) bool {
+	if b, i := p.find(at.Offset); b != nil {
+		return b.agrees(at, i)
+	}
+	return at.Offset < p.start
+}
+
+// underWay gives the fetch that will bring what follows a place, or nil. Who
+// wants it exact takes only what is read from that very place.
+func (p *shelfPart) underWay(at Place, exact bool) *fetchPart {
+	for _, f := range p.fetches {
+		if exact && f.place == at || !exact && f.place.Offset <= at.Offset && at.Offset < f.upTo {
+			return f
+		}
+	}
+	return nil
+}
+
+// plan says from where on to read for one who stands at a place: from the
+// beginning of a span, so that others nearby are served by the same read, but
+// not what is at hand already.
+func (p *shelfPart) plan(at Place, exact bool, span int64) Place {
+	if exact {
+		return at
+	}
+	from := Place{Partition: at.Partition, Epoch: -1, Offset: max(at.Offset-at.Offset%span, p.start)}
+	if k := p.upTo(at.Offset); k > 0 && p.blocks[k-1].next > from.Offset {
+		from = p.blocks[k-1].end()
+	}
+	if from.Offset >= at.Offset {
+		return at
+	}
+	return from
+}
+
+// put adds a block. What is at hand already stays where the new one begins,
+// and gives way where it ends; anew it gives way altogether. It returns what is void now, which may be the
+// block itself.
+func (p *shelfPart) put(b *block, anew bool) (void []*block) {
+	k := p.upTo(b.from)
+	if k > 0 && p.blocks[k-1].next > b.from {
+		if anew {
+			k--
+		} else {
+			b.from = p.blocks[k-1].next
+		}
+	}
+	if b.from >= b.next {
+		return []*block{b}
+	}
+	to := k
+	for to < len(p.blocks) && p.blocks[to].from < b.next {
+		if over := p.blocks[to]; over.next > b.next && !anew {
+			over.from = b.next
+			break
+		}
+		void = append(void, p.blocks[to])
+		to++
+	}
+	p.blocks = slices.Replace(p.blocks, k, to, b)
+	return void
+}
+
+// drop takes a block out.
+func (p *shelfPart) drop(b *block) {
+	if k := p.upTo(b.from); k > 0 && p.blocks[k-1] == b {
+		p.blocks = slices.Delete(p.blocks, k-1, k)
+	}
+}
+
+// cut takes out all that reaches beyond an offset.
+func (p *shelfPart) cut(offset int64) (void []*block) {
+	k := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].next > offset })
+	void = slices.Clone(p.blocks[k:])
+	clear(p.blocks[k:])
+	p.blocks = p.blocks[:k]
+	return void
+}

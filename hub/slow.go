@@ -1,0 +1,80 @@
+package hub
+
+// SlowPolicy says what a subscription gets that was live and has fallen below
+// the floor of its stream's log. One that begins further back is no slow one,
+// whatever the policy.
+type SlowPolicy string
+
+// The policies.
+const (
+	// SlowCatchUp: it is delivered all that it has missed, from Kafka. The
+	// zero value is the same.
+	SlowCatchUp SlowPolicy = "catch_up"
+	// SlowConflate: of what it has missed it is delivered the newest record of
+	// each key, and all records without a key that is text. What is left out is
+	// told in gaps of GapPolicy.
+	SlowConflate SlowPolicy = "conflate"
+	// SlowSkip: it goes on with what is new, behind gaps of GapPolicy.
+	SlowSkip SlowPolicy = "skip"
+	// SlowDisconnect: it ends, with SlowConsumer.
+	SlowDisconnect SlowPolicy = "disconnect"
+)
+
+// SlowConsumer is what Subscription.Ended gives for one that the policy of its
+// stream has cut off. It is no reason for a gap: nothing is missing where its
+// cursor goes on.
+const SlowConsumer GapReason = "slow_consumer"
+
+// Valid reports whether p is one of the policies.
+func (p SlowPolicy) Valid() bool {
+	switch p {
+	case "", SlowCatchUp, SlowConflate, SlowSkip, SlowDisconnect:
+		return true
+	}
+	return false
+}
+
+// fallBehind goes on below the floor of the log, from where it was.
+func (s *Subscription) fallBehind() {
+	if s.own == nil {
+		own := s.at.at.Clone()
+		s.own = &own
+	}
+	s.joined, s.fell = false, s.index
+	// Below the floor are all, too, when the log was emptied.
+	if s.live && s.index >= s.log.emptied.Load() && s.conflation == nil {
+		s.stream.slow.Add(1)
+		s.beSlow()
+	}
+}
+
+// beSlow does as the policy says.
+func (s *Subscription) beSlow() {
+	policy := s.stream.Slow
+	switch {
+	case policy == SlowDisconnect:
+		s.ended = SlowConsumer
+	case policy != SlowSkip && policy != SlowConflate:
+	case s.failOnGap:
+		s.ended = GapPolicy
+	case policy == SlowSkip:
+		s.skip()
+	default:
+		s.conflate()
+	}
+}
+
+// skip goes on at the tip.
+func (s *Subscription) skip() {
+	tip := s.log.tip.Load()
+	if tip.at.Topic != s.own.Topic {
+		return // it is told in a moment
+	}
+	for _, to := range tip.at.Places {
+		if from := s.own.Offset(to.Partition, 0); from < to.Offset {
+			s.tell(Gap{Partition: to.Partition, From: from, To: to.Offset, Reason: GapPolicy}, to.Epoch)
+			s.own.set(to)
+		}
+	}
+	s.fell = tip.index
+}

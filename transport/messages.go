@@ -1,0 +1,274 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"sluice/transport/wire"
+)
+
+// open is the reader of a WebSocket session from its beginning.
+func (s *session) open(fault *wire.Error) {
+	if fault != nil {
+		// Nothing is taken from one who may not come in.
+		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.discard()
+		return
+	}
+	if p := s.who(); p != nil {
+		s.guarded(func() bool { s.welcome(p); return false })
+	}
+	s.listen()
+}
+
+// listenToMessages handles what the client sends until the reader can rest or
+// the connection has ended.
+func (s *session) listenToMessages() {
+	err := s.readMessages()
+	switch input := s.ws.input; {
+	case errors.Is(err, errQuiet):
+		return
+	case errors.Is(err, errOver):
+	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
+		s.post(func(s *session, sc *scratch) {
+			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
+		})
+	case input.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
+		// The client has closed; its close is answered with its own code.
+		code, reason := input.closeCode, input.closeReason
+		s.post(func(s *session, sc *scratch) {
+			if !utf8.ValidString(reason) {
+				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the reason of the close is not UTF-8")
+				return
+			}
+			s.answerClose(sc, code)
+		})
+	case input.closeCode != 0:
+		code, reason := input.closeCode, input.closeReason
+		s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, code, reason) })
+	case isProtocolError(err):
+		s.post(func(s *session, sc *scratch) {
+			s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the frame breaks RFC 6455")
+		})
+	default:
+		s.breakOff()
+	}
+	s.discard()
+}
+
+// discard reads on after the end of the session, so that what the client has on
+// its way does not break the connection before it has read the close, and
+// closes it when the client has ended it too, or has had its time.
+func (s *session) discard() {
+	s.ws.input.readBy(time.Time{})
+	_, _ = io.Copy(io.Discard, s.conn)
+	<-s.ended()
+	_ = s.conn.Close()
+}
+
+var (
+	// errOver ends the reading of messages once the session is closing.
+	errOver = errors.New("the session is closing")
+	// errQuiet ends it while there is nothing to read.
+	errQuiet = errors.New("there is nothing to read")
+)
+
+// isProtocolError tells a frame that the library refuses from a connection that
+// ended.
+func isProtocolError(err error) bool {
+	var netErr net.Error
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &netErr)
+}
+
+// messageBuffers hold messages while they are handled.
+var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// readMessages handles what the client sends, one message after the other.
+func (s *session) readMessages() error {
+	ctx := context.Background() // one that ends would kill the connection
+	for {
+		if err := s.awaitMessage(); err != nil {
+			return err
+		}
+		kind, r, err := s.ws.conn.Reader(ctx)
+		switch {
+		case err != nil:
+			return err
+		case s.over.Load():
+			return errOver
+		case s.ws.flooded:
+			return errFlood
+		}
+		s.heard.Store(s.server.now().UnixNano())
+		if kind != websocket.MessageText {
+			s.post(func(s *session, sc *scratch) {
+				s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, "messages are text")
+			})
+			return errOver
+		}
+		buf, ok := messageBuffers.Get().(*bytes.Buffer)
+		if !ok {
+			buf = new(bytes.Buffer)
+		}
+		buf.Reset()
+		most := s.server.config.Limits.MessageBytes
+		if most > 0 {
+			r = io.LimitReader(r, int64(most)+1)
+			s.ws.input.budget = fragmentCost*most + fragmentSlack
+		}
+		s.ws.input.readBy(time.Now().Add(s.server.config.Limits.MessageAssembly))
+		_, err = buf.ReadFrom(r)
+		s.ws.input.budget = -1
+		s.ws.input.readBy(time.Time{})
+		switch {
+		case s.over.Load():
+			return errOver
+		case s.ws.flooded, errors.Is(err, os.ErrDeadlineExceeded):
+			return errFlood
+		case err != nil:
+			return err
+		case most > 0 && buf.Len() > most:
+			s.post(func(s *session, sc *scratch) {
+				s.shut(sc, wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
+			})
+			return errOver
+		}
+		s.awaitRoom()
+		if keep := s.guarded(func() bool { return s.handle(buf.Bytes()) }); !keep {
+			messageBuffers.Put(buf)
+		}
+	}
+}
+
+// A message in fragments of a byte takes seven times its size on the wire; what
+// takes more than fragmentCost times the limit, and fragmentSlack for control
+// frames between, is a flood of empty fragments.
+const (
+	fragmentCost  = 8
+	fragmentSlack = 16 << 10
+)
+
+// guarded runs f. A panic, which is a fault of ours, costs this session only.
+func (s *session) guarded(f func() bool) (result bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.server.notePanic("a request panicked", cause)
+			s.post(func(s *session, sc *scratch) {
+				s.shut(sc, wire.Errorf(wire.Internal, "something went wrong here"))
+			})
+			result = true
+		}
+	}()
+	return f()
+}
+
+// awaitMessage returns when a frame begins that is the library's to read. The
+// pings and pongs in front of it are handled here, as the library would go on
+// waiting behind them and the reader could not rest. While it has nothing else
+// to wait for, it lets the reader rest: errQuiet.
+func (s *session) awaitMessage() error {
+	frames := s.ws.input.frames
+	for {
+		if s.socket != nil && frames.Buffered() == 0 && !s.over.Load() {
+			s.socket.hurry(true)
+			_, err := frames.Peek(1)
+			s.socket.hurry(false)
+			switch {
+			case errors.Is(err, errNothing):
+				if s.rest() {
+					return errQuiet
+				}
+				continue
+			case err != nil:
+				return err
+			}
+		}
+		switch handled, err := s.takeControl(); {
+		case err != nil:
+			return err
+		case s.ws.flooded:
+			return errFlood
+		case !handled:
+			return nil
+		}
+	}
+}
+
+// takeControl handles the frame that comes next if it is a whole ping or pong.
+func (s *session) takeControl() (handled bool, err error) {
+	frames := s.ws.input.frames
+	head, err := frames.Peek(wire.ControlHead)
+	if err != nil {
+		return false, err
+	}
+	size := wire.ControlSize(head)
+	if size == 0 {
+		return false, nil
+	}
+	frame, err := frames.Peek(size)
+	if err != nil {
+		return false, err
+	}
+	op, payload := wire.ParseControl(frame)
+	_, _ = frames.Discard(size)
+	if op == wire.OpPing {
+		s.onPing(context.Background(), payload)
+	} else {
+		s.onPong(context.Background(), payload)
+	}
+	return true, nil
+}
+
+// onPing answers a client's ping frame through the session's own writer.
+func (s *session) onPing(_ context.Context, payload []byte) bool {
+	if s.countControl() {
+		pong := wire.AppendControl(nil, wire.OpPong, payload)
+		s.post(func(s *session, sc *scratch) {
+			if !s.closing {
+				s.sendRaw(sc, pong)
+			}
+		})
+	}
+	return false
+}
+
+// onPong takes a client's pong frame for a sign of life. Only one that answers
+// the last ping acks: others come unasked (RFC 6455, section 5.5.3).
+func (s *session) onPong(_ context.Context, payload []byte) {
+	if s.countControl() {
+		number := string(payload)
+		s.post(func(s *session, sc *scratch) {
+			if number == strconv.FormatUint(s.ws.pings, 10) {
+				s.ponged(sc)
+			}
+		})
+	}
+}
+
+// countControl bounds control frames a second. Past the bound the reader ends.
+func (s *session) countControl() bool {
+	now := s.server.moment()
+	s.heard.Store(int64(now))
+	most := s.server.config.Limits.ControlFramesPerSecond
+	if now.Sub(s.ws.controlsSince) >= time.Second {
+		s.ws.controls, s.ws.controlsSince = 0, now
+	}
+	s.ws.controls++
+	if most > 0 && s.ws.controls > most {
+		s.ws.flooded = true
+		_ = s.ws.input.Close()
+		return false
+	}
+	return true
+}

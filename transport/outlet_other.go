@@ -1,7 +1,0 @@
-//go:build !unix
-
-package transport
-
-import "net"
-
-func newOutlet(conn net.Conn) outlet { return connOutlet{conn} }

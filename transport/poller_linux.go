@@ -1,0 +1,117 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// poller watches all sockets with one goroutine. It is told once of each change
+// (EPOLLET), so that watching costs no calls beside the first one.
+type poller struct {
+	epoll int
+	file  *os.File // the same, through which the goroutine waits for it
+	raw   syscall.RawConn
+
+	mu      sync.Mutex
+	token   uint64
+	sockets map[uint64]*socket
+}
+
+// pollEvents is how many events are taken at once.
+const pollEvents = 256
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("create epoll: %w", err)
+	}
+	// An epoll can be waited for like a socket, so that waiting takes no thread.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("set epoll not to block: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("reach epoll: %w", err)
+	}
+	return &poller{epoll: fd, file: file, raw: raw, sockets: make(map[uint64]*socket)}, nil
+}
+
+// run tells sockets what has changed, until the poller is closed.
+func (p *poller) run() error {
+	var (
+		events [pollEvents]unix.EpollEvent
+		told   [pollEvents]*socket
+		n      int
+		failed error
+	)
+	for {
+		err := p.raw.Read(func(fd uintptr) bool {
+			n, failed = unix.EpollWait(int(fd), events[:], 0)
+			return n > 0 || failed != nil && !errors.Is(failed, unix.EINTR)
+		})
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			return nil
+		case err != nil:
+			return fmt.Errorf("wait for epoll: %w", err)
+		case failed != nil:
+			return fmt.Errorf("wait for epoll: %w", failed)
+		}
+		// One that was closed meanwhile may still have been reported.
+		p.mu.Lock()
+		for i, e := range events[:n] {
+			told[i] = p.sockets[tokenOf(e)]
+		}
+		p.mu.Unlock()
+		for i, s := range told[:n] {
+			if s != nil {
+				s.changed(events[i].Events)
+			}
+		}
+		clear(told[:n])
+	}
+}
+
+func (p *poller) close() { _ = p.file.Close() }
+
+// watch has a socket told of what changes on it.
+func (p *poller) watch(s *socket) error {
+	p.mu.Lock()
+	p.token++
+	s.token = p.token
+	p.sockets[s.token] = s
+	p.mu.Unlock()
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xFFFFFFFF}
+	setToken(&event, s.token)
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, s.fd, &event); err != nil {
+		p.forget(s)
+		return fmt.Errorf("watch socket: %w", err)
+	}
+	return nil
+}
+
+// forget is for a socket that is about to be closed, which ends the kernel's
+// watching.
+func (p *poller) forget(s *socket) {
+	p.mu.Lock()
+	delete(p.sockets, s.token)
+	p.mu.Unlock()
+}
+
+// A token travels in an event's eight bytes of user data. Unlike the number of
+// a file it is never used again.
+func setToken(e *unix.EpollEvent, token uint64) {
+	e.Fd, e.Pad = int32(uint32(token)), int32(uint32(token>>32))
+}
+
+func tokenOf(e unix.EpollEvent) uint64 {
+	return uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
+}

@@ -1,0 +1,72 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// A session's reader is a goroutine only while there is something to read:
+// between messages it rests, which takes no memory, and the server's poller
+// tells when something has come. On connections that cannot be watched, as
+// under TLS, whose records are not what is read, it waits in its goroutine.
+
+// line is what a reader reads from: a socket, or a net.Conn.
+type line interface {
+	io.Reader
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+// rest lets the reader end until there is something to read. It reports false
+// when it has to go on.
+func (s *session) rest() bool {
+	if s.socket == nil || s.over.Load() || !s.socket.rest() {
+		return false
+	}
+	// Who has set over meanwhile may not have seen the rest.
+	return !s.over.Load() || !s.socket.unrest()
+}
+
+// readable starts the reader again, which rested.
+func (s *session) readable() { s.server.tasks.Go(s.listen) }
+
+// stopReading has nothing more taken from the client, but its end.
+func (s *session) stopReading() {
+	s.over.Store(true)
+	if s.socket != nil && s.socket.unrest() {
+		s.readable()
+	}
+}
+
+// listen is the reader: it handles what comes until it can rest, or the
+// connection has ended, which it then closes.
+func (s *session) listen() {
+	if s.kind == kindWebSocket {
+		s.listenToMessages()
+	} else {
+		s.listenForEnd()
+	}
+}
+
+// listenForEnd is the reader of an event stream, to which nothing is to come.
+func (s *session) listenForEnd() {
+	var nothing [16]byte
+	for {
+		if s.socket != nil {
+			s.socket.hurry(!s.over.Load())
+		}
+		_, err := s.conn.Read(nothing[:])
+		switch {
+		case errors.Is(err, errNothing):
+			if s.rest() {
+				return
+			}
+		case err != nil:
+			s.breakOff()
+			<-s.ended()
+			_ = s.conn.Close()
+			return
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package transport
+
+import "time"
+
+const (
+	// wheelTick is how exact a wheel is. All spans of the protocol are a second
+	// or more.
+	wheelTick = 100 * time.Millisecond
+	// wheelSlots times wheelTick is how far ahead a wheel looks. What is due
+	// later is looked at then, and put off.
+	wheelSlots = 1024
+	wheelSpan  = (wheelSlots - 1) * wheelTick
+)
+
+// wheel finds the sessions for which something is due, at a cost of those alone
+// (Varghese and Lauck, 1987, scheme 6). A session stands in the slot of the
+// tick in which it is looked at next, linked through its own fields. It is moved
+// forward at once, but backward only when it is looked at: nearly all that a
+// session does puts off what is due.
+//
+// The worker's lock guards it.
+type wheel struct {
+	slots [wheelSlots]*session
+	now   int64 // the tick up to which it was turned
+}
+
+// wheelPlace is a session's place in its worker's wheel.
+type wheelPlace struct {
+	next, prev *session
+	tick       int64 // 0 when it has none
+}
+
+// tickOf is the first tick at which something due has come.
+func tickOf(due moment) int64 { return (int64(due) + int64(wheelTick) - 1) / int64(wheelTick) }
+
+// put has a session looked at when it is due, or as far ahead as can be.
+func (w *wheel) put(s *session, due moment) {
+	tick := min(max(tickOf(due), w.now+1), w.now+wheelSlots-1)
+	if s.place.tick == tick {
+		return
+	}
+	w.drop(s)
+	head := &w.slots[tick%wheelSlots]
+	s.place = wheelPlace{next: *head, tick: tick}
+	if *head != nil {
+		(*head).place.prev = s
+	}
+	*head = s
+}
+
+// drop takes a session out.
+func (w *wheel) drop(s *session) {
+	if s.place.tick == 0 {
+		return
+	}
+	if s.place.prev != nil {
+		s.place.prev.place.next = s.place.next
+	} else {
+		w.slots[s.place.tick%wheelSlots] = s.place.next
+	}
+	if s.place.next != nil {
+		s.place.next.place.prev = s.place.prev
+	}
+	s.place = wheelPlace{}
+}
+
+// turn appends to due the sessions for which something is due by now.
+func (w *wheel) turn(now moment, due []*session) []*session {
+	to := int64(now) / int64(wheelTick)
+	// After a long sleep each slot is looked at once.
+	for w.now = max(w.now, to-wheelSlots); w.now < to; {
+		w.now++
+		for s := w.slots[w.now%wheelSlots]; s != nil; {
+			next := s.place.next
+			w.drop(s)
+			if at := moment(s.due.Load()); at <= now {
+				// It is put back when it says what is due next; should it
+				// not, it is looked at again.
+				due = append(due, s)
+				w.put(s, now.Add(wheelSpan))
+			} else {
+				w.put(s, at)
+			}
+			s = next
+		}
+	}
+	return due
+}
