@@ -7,7 +7,7 @@ FUZZTIME     ?= 5s
 CHAOS_TIME   ?= 10m
 SEED         ?= 0
 
-.PHONY: run build test e2e chaos lint fmt bench fuzz
+.PHONY: run build test e2e chaos lint fmt bench bench-peers fuzz
 
 run:
 	go run ./cmd/sluice dev
@@ -47,6 +47,10 @@ fmt:
 # tables of README.md.
 bench:
 	go run ./bench/load -short -readme README.md $(SCENARIOS)
+
+# Sluice beside other servers, and the comparison of README.md.
+bench-peers:
+	go run ./bench/load -short -peers all -readme README.md $(SCENARIOS)
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/bench/load/scenario"
 )
 
@@ -78,6 +80,7 @@ func runClients(ctx context.Context, in io.Reader, out io.Writer) error {
 	err = answerCommands(in, out, func(cmd command) (answer, error) { return p.do(ctx, cmd) })
 	cancel()
 	p.publisher.Wait()
+	p.unstall()
 	return errors.Join(err, <-ended)
 }
 
@@ -90,6 +93,9 @@ func (p *clientProcess) do(ctx context.Context, cmd command) (answer, error) {
 		return answer{}, nil
 	case "storm":
 		return answer{Opened: p.storm(ctx)}, nil
+	case "unstall":
+		p.unstall()
+		return answer{}, nil
 	case "publish":
 		p.publisher.Go(func() { p.due.Store(p.publish(ctx, *cmd.Publish, cmd.Window)) })
 		return answer{}, nil
@@ -138,6 +144,16 @@ func (p *clientProcess) open(ctx context.Context, job openJob) *openReport {
 		}
 		return p.add(c, -1)
 	})
+}
+
+// unstall closes the clients that never read.
+func (p *clientProcess) unstall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.stalled {
+		_ = unix.Close(c.fd)
+	}
+	p.stalled = nil
 }
 
 // storm cuts all connections, and opens them again at once.

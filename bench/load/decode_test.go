@@ -165,7 +165,13 @@ func TestProcess(t *testing.T) {
 	if got, err := parseKiB([]byte("Name:\tx\nVmRSS:\t    1024 kB\n"), "VmRSS:"); err != nil || got != 1<<20 {
 		t.Errorf("resident %d, %v", got, err)
 	}
+	if got, err := parseBusy("cpu  100 20 30 4000 500 6 7 8 90 10\ncpu0 1\n"); err != nil || got != 1710*time.Millisecond {
+		t.Errorf("busy %v, %v", got, err)
+	}
 	for _, bad := range []string{"", "1 (x) S 1", "1 (x) S 1 2 3 4 5 6 7 8 9 10 x y 1"} {
+		if _, err := parseBusy(bad); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
 		if _, err := parseCPUTime([]byte(bad)); err == nil {
 			t.Errorf("%q: no error", bad)
 		}

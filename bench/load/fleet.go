@@ -13,9 +13,7 @@ import (
 type fleet struct {
 	children []*child
 	// per is how many clients a process has at most.
-	per    int
-	opened int
-	resume bool
+	per int
 }
 
 // startFleet starts as many processes as so many clients need.
@@ -65,7 +63,6 @@ func (f *fleet) open(ctx context.Context, job openJob, count int) (openReport, e
 		jobs[i].First, jobs[i].Count = job.First, share
 		job.First += share
 	}
-	f.opened += count
 	answers, err := f.all(ctx, func(i int) command { return command{Do: "open", Open: &jobs[i]} })
 	return sumOpened(answers), err
 }

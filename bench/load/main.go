@@ -49,18 +49,20 @@
 //	main.go       the roles of the program
 //	options.go    flags; load.go the whole run, on what it starts or on -url
 //	kafka.go      topics, and Kafka warmed up; server.go the server; its configuration
-//	place.go      where a scenario runs; measure.go one run of it; result.go what it measured
+//	place.go      where a scenario runs; measure.go one run of it; phase.go one window of it;
+//	              result.go what it measured
 //	fleet.go      the client processes together; child.go the lines between processes
 //	clients.go    the client process: opening, storms, reports; publish.go publishing
 //	target.go     what clients ask for; dial.go sockets, source addresses and handshakes
-//	reader.go     the epoll loop; readnow.go its system call
+//	reader.go     the epoll loop; readnow.go its system call; message.go what it makes of bytes
 //	websocket.go  RFC 6455 frames, as far as a client needs them; sse.go event streams, chunked
 //	              or not; nats.go NATS's lines
 //	stamp.go      the time, slot and number within a record; track.go what a client had
 //	latency.go    histograms and their summaries
 //	produce.go    the writer process; floor.go the bare fetch loop
-//	process.go    processor time and memory from /proc; requests.go what was sent to Kafka
-//	peers.go      other servers, and a run of them; nginx.go and pushpin.go their configuration
+//	process.go    processor time and memory from /proc; requests.go what was sent to Kafka;
+//	              otherload.go what else the machine did
+//	peers.go      other servers; peersrun.go a run of them; nginx.go and pushpin.go their configuration
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	table.go      tables; report.go the machine, Markdown and JSON files
 //

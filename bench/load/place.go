@@ -38,6 +38,8 @@ func (p place) memory(ctx context.Context) (int64, error) {
 type usage struct {
 	server, beside, clients time.Duration
 	deliveries, requests    int64
+	// machine is everybody's, ours that of all processes of this run.
+	machine, ours time.Duration
 }
 
 func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
@@ -57,6 +59,12 @@ func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
 			return u, err
 		}
 	}
+	if u.machine, err = machineBusy(); err != nil {
+		return u, err
+	}
+	if u.ours, err = p.ourCPU(); err != nil {
+		return u, err
+	}
 	got, _, err := clients.report(ctx, false)
 	u.deliveries = got.All + got.Published
 	u.clients = time.Duration(got.CPUSeconds * float64(time.Second))
@@ -67,6 +75,7 @@ func (u usage) since(before usage) usage {
 	return usage{
 		u.server - before.server, u.beside - before.beside, u.clients - before.clients,
 		u.deliveries - before.deliveries, u.requests - before.requests,
+		u.machine - before.machine, u.ours - before.ours,
 	}
 }
 

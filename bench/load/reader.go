@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sluice/bench/load/scenario"
 )
 
 // readBuffer is what one read takes at most, in bytes.
@@ -22,16 +18,6 @@ const readBuffer = 256 << 10
 // pollFor is how long the loop sleeps at most before it looks whether it has
 // to end, in milliseconds.
 const pollFor = 100
-
-var (
-	eventPrefix      = []byte(`{"type":"event"`)
-	subscribedPrefix = []byte(`{"type":"subscribed"`)
-	welcomePrefix    = []byte(`{"type":"welcome"`)
-	publishedPrefix  = []byte(`{"type":"published"`)
-	sseData          = []byte("data:")
-	sseReady         = []byte("event: sluice.ready")
-	sseID            = []byte("id:")
-)
 
 // window is the span of record times that count, in Unix nanoseconds: from
 // inclusive, to exclusive.
@@ -195,167 +181,6 @@ func (r *reader) read(c *conn) (more bool) {
 	}
 	r.take(c, r.plain, now)
 	return more
-}
-
-// take consumes what can be made sense of, and keeps the rest.
-func (r *reader) take(c *conn, b []byte, now int64) {
-	if c.kind == scenario.SSE {
-		b = r.lines(c, b, now)
-	} else {
-		b = r.frames(c, b, now)
-	}
-	if c.closed {
-		return
-	}
-	c.rest = r.keep(c, c.rest, b)
-}
-
-// keep copies what is not whole yet into a buffer of the connection's own.
-func (r *reader) keep(c *conn, into, b []byte) []byte {
-	if len(b) > maxFrame {
-		r.drop(c, errFrameTooLarge.Error())
-		return nil
-	}
-	return append(into[:0], b...)
-}
-
-func (r *reader) frames(c *conn, b []byte, now int64) []byte {
-	for !c.closed {
-		op, payload, used, err := nextFrame(b)
-		switch {
-		case err != nil:
-			r.drop(c, err.Error())
-			return nil
-		case used == 0:
-			return b
-		}
-		b = b[used:]
-		switch op {
-		case opText, opBinary:
-			r.payload(c, payload, now)
-		case opPing:
-			// A socket that is full is not alive, which is what the pong would
-			// deny.
-			_ = writeAll(c.fd, appendFrame(nil, opPong, payload))
-		case opClose:
-			r.drop(c, closeReason(payload))
-		}
-	}
-	return nil
-}
-
-// payload takes what one frame carries.
-func (r *reader) payload(c *conn, b []byte, now int64) {
-	switch r.dialect {
-	case dialectPlain:
-		r.record(c, b, now)
-	case dialectNATS:
-		if len(c.inner) > 0 {
-			b = append(c.inner, b...)
-		}
-		rest := r.natsLines(c, b, now)
-		if !c.closed {
-			c.inner = r.keep(c, nil, rest)
-		}
-	default:
-		// Events of one write may come as one message, an object a line.
-		for len(b) > 0 {
-			line, rest, _ := bytes.Cut(b, []byte("\n"))
-			r.message(c, line, now)
-			b = rest
-		}
-	}
-}
-
-func (r *reader) lines(c *conn, b []byte, now int64) []byte {
-	for {
-		line, used := nextLine(b)
-		if used == 0 {
-			return b
-		}
-		b = b[used:]
-		if data, ok := bytes.CutPrefix(line, sseData); ok {
-			data = bytes.TrimPrefix(data, []byte(" "))
-			if r.dialect == dialectPlain {
-				r.record(c, data, now)
-			} else {
-				r.message(c, data, now)
-			}
-			continue
-		}
-		if c.resume != nil && bytes.HasPrefix(line, sseID) {
-			c.resume.cursor = append(c.resume.cursor[:0], bytes.TrimSpace(line[len(sseID):])...)
-		}
-		if !c.subscribed && bytes.Equal(line, sseReady) {
-			r.subscribed(c)
-		}
-	}
-}
-
-// message takes a message of Sluice's protocol.
-func (r *reader) message(c *conn, b []byte, now int64) {
-	if bytes.HasPrefix(b, eventPrefix) {
-		r.record(c, b, now)
-		if c.resume != nil && c.kind == scenario.WebSocket {
-			c.resume.event(b)
-		}
-		return
-	}
-	if c.resume != nil && c.kind == scenario.WebSocket {
-		c.resume.message(b)
-	}
-	switch {
-	case bytes.HasPrefix(b, subscribedPrefix), c.publishes && bytes.HasPrefix(b, welcomePrefix):
-		r.subscribed(c)
-	case bytes.HasPrefix(b, publishedPrefix):
-		r.published(b, now)
-	default:
-		r.refusal(b)
-	}
-}
-
-// record takes what may be a record.
-func (r *reader) record(c *conn, b []byte, now int64) {
-	s, end := r.find.find(b)
-	if end == 0 {
-		return
-	}
-	r.tally.All++
-	fresh, ours := c.track.seen(s)
-	if !r.window.holds(s.at) {
-		return
-	}
-	switch {
-	case !ours:
-		r.tally.Foreign++
-	case !fresh:
-		r.tally.Duplicated++
-	default:
-		r.tally.Deliveries++
-		r.tally.Last = now
-		r.latency.record(now - s.at)
-	}
-}
-
-func (r *reader) subscribed(c *conn) {
-	if !c.subscribed {
-		c.subscribed = true
-		r.tally.Subscribed++
-	}
-}
-
-// refusal counts the messages that say that something went wrong.
-func (r *reader) refusal(b []byte) {
-	var message struct {
-		Type, Code, Reason string
-	}
-	if json.Unmarshal(b, &message) != nil {
-		return
-	}
-	switch message.Type {
-	case "error", "closing", "unsubscribed", "gap":
-		r.tally.Refusals[message.Type+" "+message.Code+message.Reason]++
-	}
 }
 
 func (r *reader) drop(c *conn, reason string) {

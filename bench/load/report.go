@@ -88,7 +88,7 @@ func (r report) writeMarkdown(w io.Writer) error {
 	p.targets(r.Results)
 	p.printf("\n<details><summary>All figures</summary>\n\n")
 	p.figures(r.Results)
-	p.printf("\nTimes in ms. What a client costs is beside the server, on the same cores.\n")
+	p.printf("\nTimes in ms. What a client costs is beside the server, on the same cores; other load is what the machine spent meanwhile on work that is no part of the run, in cores.\n")
 	p.faults(r.Results)
 	p.printf("\n</details>\n")
 	return p.err

@@ -40,3 +40,13 @@ func TestRequestsAreCounted(t *testing.T) {
 		t.Errorf("to another port: %d requests, %v", got, err)
 	}
 }
+
+func dialTest(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}

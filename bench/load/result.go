@@ -15,8 +15,10 @@ type result struct {
 	BytesPerClient float64 `json:"server_rss_bytes_per_client,omitempty"`
 	ServerRSS      int64   `json:"server_rss_bytes,omitempty"`
 	phase
-	// Before is what was measured before clients stalled.
+	// Before is what was measured before clients stalled, After what was once
+	// they had gone.
 	Before *phase `json:"before,omitempty"`
+	After  *phase `json:"after,omitempty"`
 	// BackSeconds is how long it took until all were subscribed again after a
 	// storm.
 	BackSeconds float64 `json:"back_seconds,omitempty"`
@@ -44,10 +46,13 @@ type phase struct {
 	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
 	// Processor time of the server, of what feeds it, and of the clients.
 	// Requests is how many the server sent to Kafka meanwhile.
-	Requests    int64   `json:"requests_to_kafka,omitempty"`
-	ServerCPU   float64 `json:"server_cpu_seconds,omitempty"`
-	BesideCPU   float64 `json:"beside_cpu_seconds,omitempty"`
-	ClientCPU   float64 `json:"client_cpu_seconds,omitempty"`
+	Requests  int64   `json:"requests_to_kafka,omitempty"`
+	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
+	BesideCPU float64 `json:"beside_cpu_seconds,omitempty"`
+	ClientCPU float64 `json:"client_cpu_seconds,omitempty"`
+	// OtherCPU is what the machine spent meanwhile on what is no part of this
+	// run, in seconds: how much the figures were disturbed.
+	OtherCPU    float64 `json:"other_cpu_seconds"`
 	ClientReads int64   `json:"client_reads,omitempty"`
 	// Latency is the clients', from a record's due time to the read. Where
 	// clients publish it is from a publish's due time to its answer.
@@ -118,7 +123,16 @@ func (r *result) values() scenario.Values {
 func (r *result) judge(first *result) {
 	reference := map[string]scenario.Values{scenario.OfFloor: r.floorValues()}
 	if r.Before != nil {
-		reference[scenario.OfBefore] = r.Before.values(false)
+		// The mean of both, so that a machine that changes its pace meanwhile
+		// counts for neither side.
+		before := r.Before.values(false)
+		if r.After != nil {
+			after := r.After.values(false)
+			for measure := range before {
+				before[measure] = (before[measure] + after[measure]) / 2
+			}
+		}
+		reference[scenario.OfBefore] = before
 	}
 	growth := 0.0
 	if first != nil {

@@ -98,13 +98,16 @@ func quantity(measure string, n float64, known bool) string {
 
 // figures prints all that was measured.
 func (p *printer) figures(results []result) {
-	p.printf("| scenario | clients | records/s | deliveries/s | missing | repeated | server cores | server µs/delivery | deliveries/CPU s | client µs/delivery | requests to Kafka/s | memory | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
-	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	p.printf("| scenario | clients | records/s | deliveries/s | missing | repeated | server cores | server µs/delivery | deliveries/CPU s | client µs/delivery | requests to Kafka/s | memory | p50 | p99 | p99.9 | floor p50 | floor p99 | other load |\n")
+	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range results {
 		if r.Before != nil {
 			p.figure(r, r.Title+": before", *r.Before)
 		}
 		p.figure(r, r.Title, r.phase)
+		if r.After != nil {
+			p.figure(r, r.Title+": after", *r.After)
+		}
 	}
 }
 
@@ -115,7 +118,7 @@ func (p *printer) figure(r result, title string, f phase) {
 		memory = fmt.Sprintf("%.1f KiB a client", r.BytesPerClient/1024)
 	}
 	if f.Seconds == 0 {
-		p.printf(" | | | | | | | | | %s | | | | | |\n", memory)
+		p.printf(" | | | | | | | | | %s | | | | | | |\n", memory)
 		return
 	}
 	perDelivery := func(seconds float64) string {
@@ -131,7 +134,7 @@ func (p *printer) figure(r result, title string, f phase) {
 	p.printf(" %s | %s | %s | %s | %.2f | %s | %s | %s | %.0f | %s |", scenario.Count(int(float64(f.Produced)/f.Seconds)),
 		scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), scenario.Count(int(f.Duplicated+f.Foreign)),
 		f.ServerCPU/f.Seconds, perDelivery(f.ServerCPU), perSecond, perDelivery(f.ClientCPU), float64(f.Requests)/f.Seconds, memory)
-	p.printf(" %.1f | %.1f | %.1f | %.1f | %.1f |\n", f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
+	p.printf(" %.1f | %.1f | %.1f | %.1f | %.1f | %.2f |\n", f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99, f.OtherCPU/f.Seconds)
 }
 
 // peers prints servers side by side.
@@ -141,11 +144,11 @@ func (p *printer) peers(results []result) {
 		if r.Title != last {
 			last = r.Title
 			p.printf("\n%s:\n\n", r.Title)
-			p.printf("| server | deliveries/s | missing | server cores | server µs/delivery | bridge cores | memory a client | p50 | p99 | p99.9 | floor p50 | floor p99 |\n")
-			p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+			p.printf("| server | deliveries/s | missing | server cores | server µs/delivery | bridge cores | memory a client | p50 | p99 | p99.9 | floor p50 | floor p99 | other load |\n")
+			p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 		}
 		if r.Unmeasured != "" {
-			p.printf("| %s | not measured | | | | | | | | | | |\n", r.Server)
+			p.printf("| %s | not measured | | | | | | | | | | | |\n", r.Server)
 			continue
 		}
 		f := r.phase
@@ -153,11 +156,11 @@ func (p *printer) peers(results []result) {
 		if f.Meanwhile > 0 {
 			perDelivery = fmt.Sprintf("%.2f", f.ServerCPU*1e6/float64(f.Meanwhile))
 		}
-		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %.1f | %.1f | %.1f | %.1f | %.1f |\n", r.Server,
+		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %.1f | %.1f | %.1f | %.1f | %.1f | %.2f |\n", r.Server,
 			scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), f.ServerCPU/f.Seconds, perDelivery,
-			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99)
+			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99, f.OtherCPU/f.Seconds)
 	}
-	p.printf("\nTimes in ms. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
+	p.printf("\nTimes in ms; other load is what the machine spent meanwhile on other work, in cores. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
 	for _, r := range results {
 		if r.Unmeasured != "" {
 			p.printf("\n- %s, %s: not measured: %s", r.Server, r.Title, oneLine(r.Unmeasured))

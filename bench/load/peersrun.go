@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"sluice/bench/load/scenario"
+	"sluice/bench/stack"
+)
+
+// peerPause is between the start of a peer and its first client.
+const peerPause = 2 * time.Second
+
+// measurePeer runs a scenario against a peer, fed by a bridge.
+func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, program, dir, run string, s scenario.Scenario) (res result, err error) {
+	s.Clients = slices.Clone(s.Clients)
+	for i := range s.Clients {
+		s.Clients[i].Kind = p.Kind
+	}
+	names, err := topics(ctx, kafka, run, s)
+	if err != nil {
+		return res, err
+	}
+	r, err := p.run(ctx, dir, program)
+	if r != nil && r.server != nil {
+		defer func() { err = errors.Join(err, r.server.Stop()) }()
+	}
+	if err != nil {
+		return res, err
+	}
+	bridge, err := startChild(ctx, roleBridge)
+	if err != nil {
+		return res, err
+	}
+	defer bridge.stop()
+	job := bridgeJob{Brokers: kafka.Bootstrap(), Topic: names[0], API: p.API, Address: r.Publish, Secret: r.secret}
+	if p.API == apiPushpin {
+		job.Backend = r.Backend
+	}
+	if _, err := bridge.ask(ctx, command{Do: "open", Bridge: &job}); err != nil {
+		return res, err
+	}
+	// Some of the peers need a moment until their own parts have found each
+	// other, which none of them tells.
+	if err := sleep(ctx, peerPause); err != nil {
+		return res, err
+	}
+	res, err = measure(ctx, s, place{
+		Target:  target{Address: r.Clients, Dialect: p.Dialect, Path: p.Path, Streams: []string{peerChannel}},
+		Server:  processes{r.server.PID()},
+		Beside:  processes{bridge.cmd.Process.Pid},
+		Brokers: kafka.Bootstrap(), Topics: names,
+		PerProcess: o.perProcess, PerSource: clientsPerSource, Settle: o.settle,
+	})
+	res.Server = p.Title
+	if _, fault := bridge.ask(ctx, command{Do: "report"}); fault != nil {
+		err = errors.Join(err, fault)
+	}
+	return res, err
+}
+
+// peerScenarios are measured where none is named.
+var peerScenarios = []string{"broadcast-100", "broadcast-2000"}
+
+// runPeers measures each scenario on Sluice, with WebSockets and with event
+// streams, and on each peer. One that cannot be had, or fails, is named with
+// the reason, and the others go on.
+func (o options) runPeers(ctx context.Context, kafka *stack.Stack, sluice, dir string, all []scenario.Scenario, progress io.Writer) ([]result, error) {
+	beside, err := findPeers(o.peers)
+	if err != nil {
+		return nil, err
+	}
+	programs, unprepared := map[string]string{}, map[string]error{}
+	for _, p := range beside {
+		fmt.Fprintf(progress, "load: preparing %s\n", p.Title)
+		if programs[p.Name], err = p.prepare(ctx, o.tree, dir); err != nil {
+			unprepared[p.Name] = err
+		}
+	}
+	var results []result
+	number := 0
+	for _, s := range all {
+		// The peers have one channel, and targets are not theirs.
+		if s.Streams != 1 || s.Vary != nil || s.Storm || s.Publish > 0 || slices.ContainsFunc(s.Clients, func(g scenario.Group) bool { return g.Filter != "" }) {
+			return results, fmt.Errorf("measure %s: %w: peers take scenarios of one stream without filters, storms and publishing", s.Name, scenario.ErrInvalid)
+		}
+		s.Targets, s.Memory = nil, true
+		take := func(title string, measured func(run string) (result, error)) {
+			number++
+			fmt.Fprintf(progress, "load: %s: %s\n", s.Title, title)
+			res, err := measured(fmt.Sprintf("load-%d", number))
+			res.Server = title
+			if err != nil {
+				fmt.Fprintf(progress, "load:   %v\n", err)
+				res.Scenario, res.Unmeasured = s, err.Error()
+			}
+			results = append(results, res)
+		}
+		for _, kind := range kinds {
+			take(fmt.Sprintf("Sluice (%s)", map[string]string{scenario.WebSocket: "WebSocket", scenario.SSE: "SSE"}[kind]), func(run string) (result, error) {
+				s := s
+				s.Clients = slices.Clone(s.Clients)
+				for i := range s.Clients {
+					s.Clients[i].Kind = kind
+				}
+				return o.measureOwn(ctx, kafka, sluice, run, s)
+			})
+		}
+		for _, p := range beside {
+			take(p.Title, func(run string) (result, error) {
+				if err := unprepared[p.Name]; err != nil {
+					return result{}, err
+				}
+				return o.measurePeer(ctx, kafka, p, programs[p.Name], dir, run, s)
+			})
+		}
+		if ctx.Err() != nil {
+			return results, fmt.Errorf("measure peers: %w", ctx.Err())
+		}
+	}
+	return results, nil
+}

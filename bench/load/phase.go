@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"sluice/bench/load/scenario"
+)
+
+// How long to wait for deliveries that are due.
+const (
+	quiet      = 3 * time.Second        // without any, all that comes has come
+	look       = 100 * time.Millisecond // between two looks
+	drainLimit = 30 * time.Second       // after that the rest is missing
+	burstLimit = 2 * time.Minute
+)
+
+// flow measures one window at the scenario's rate, and does something in its
+// middle, where that is given.
+func (m *measurement) flow(ctx context.Context, middle func(context.Context) error) (phase, error) {
+	begin := time.Now().Add(m.WarmUp)
+	end := begin.Add(m.Measure)
+	if err := m.window(ctx, window{From: begin.UnixNano(), To: end.UnixNano()}, true); err != nil {
+		return phase{}, err
+	}
+	var p phase
+	err := m.account(ctx, &p, begin, func() error {
+		if middle != nil {
+			if err := sleep(ctx, m.Measure/2); err != nil {
+				return err
+			}
+			if err := middle(ctx); err != nil {
+				return err
+			}
+		}
+		return sleep(ctx, time.Until(end))
+	})
+	if err != nil {
+		return p, err
+	}
+	p.Seconds = m.Measure.Seconds()
+	return p, m.finish(ctx, &p)
+}
+
+// window tells all processes what counts, and lets the writer begin.
+func (m *measurement) window(ctx context.Context, w window, write bool) error {
+	if err := m.clients.window(ctx, w); err != nil {
+		return err
+	}
+	if _, err := m.floor.ask(ctx, command{Do: "window", Window: w}); err != nil {
+		return err
+	}
+	if !write {
+		return nil
+	}
+	_, err := m.writer.ask(ctx, command{Do: "run", Window: w})
+	return err
+}
+
+// account measures processor time from a moment on, for as long as work takes.
+func (m *measurement) account(ctx context.Context, p *phase, from time.Time, work func() error) error {
+	if err := sleep(ctx, time.Until(from)); err != nil {
+		return err
+	}
+	before, err := m.place.usage(ctx, m.clients)
+	if err != nil {
+		return err
+	}
+	if err := work(); err != nil {
+		return err
+	}
+	after, err := m.place.usage(ctx, m.clients)
+	if err != nil {
+		return err
+	}
+	used := after.since(before)
+	p.ServerCPU, p.BesideCPU, p.ClientCPU = used.server.Seconds(), used.beside.Seconds(), used.clients.Seconds()
+	p.OtherCPU = max(used.machine-used.ours, 0).Seconds()
+	p.Meanwhile, p.Requests = used.deliveries, max(used.requests, 0)
+	return nil
+}
+
+// burst writes all records at once, and measures until they have been
+// delivered.
+func (m *measurement) burst(ctx context.Context) (phase, error) {
+	if err := sleep(ctx, m.WarmUp/3); err != nil {
+		return phase{}, err
+	}
+	began := time.Now()
+	counted := window{From: began.UnixNano(), To: began.Add(burstLimit).UnixNano()}
+	var p phase
+	err := m.account(ctx, &p, began, func() error {
+		if err := m.window(ctx, counted, true); err != nil {
+			return err
+		}
+		return m.await(ctx, int64(m.Burst)*int64(m.Open), burstLimit)
+	})
+	if err != nil {
+		return p, err
+	}
+	if err := m.finish(ctx, &p); err != nil {
+		return p, err
+	}
+	got, _, err := m.clients.report(ctx, false)
+	p.Seconds = time.Duration(got.Last - began.UnixNano()).Seconds()
+	return p, err
+}
+
+// publish lets the clients publish, once a bare producer has done so at the
+// same rate, and measures the answers.
+func (m *measurement) publish(ctx context.Context) (phase, error) {
+	bare, err := m.flow(ctx, nil)
+	if err != nil {
+		return bare, err
+	}
+	begin := time.Now().Add(m.WarmUp)
+	end := begin.Add(m.Measure)
+	counted := window{From: begin.UnixNano(), To: end.UnixNano()}
+	if err := m.window(ctx, counted, false); err != nil {
+		return bare, err
+	}
+	if err := m.clients.publish(ctx, m.Scenario, m.place.Target.Streams[0], counted); err != nil {
+		return bare, err
+	}
+	p := phase{Seconds: m.Measure.Seconds(), FloorAck: bare.FloorAck}
+	err = m.account(ctx, &p, begin, func() error { return sleep(ctx, time.Until(end)) })
+	if err != nil {
+		return p, err
+	}
+	if err := sleep(ctx, time.Second); err != nil {
+		return p, err
+	}
+	got, latency, err := m.clients.report(ctx, true)
+	if err != nil {
+		return p, err
+	}
+	p.Produced, p.Expected, p.Deliveries, p.Latency = got.PublishesDue, got.PublishesDue, got.Published, latency
+	p.Missing = got.PublishesDue - got.Published
+	floor, err := m.floor.ask(ctx, command{Do: "report", Records: got.Published})
+	if err != nil {
+		return p, err
+	}
+	p.Floor = floor.Floor.Latency
+	return p, nil
+}
+
+// finish waits until all that was written has arrived, and takes over what was
+// seen.
+func (m *measurement) finish(ctx context.Context, p *phase) error {
+	got, err := m.writer.ask(ctx, command{Do: "report"})
+	if err != nil {
+		return err
+	}
+	written := got.Written
+	stored := int64(0)
+	for _, n := range written.Stored {
+		stored += n
+	}
+	p.Produced, p.NotStored, p.WriterLateMax, p.FloorAck = written.Due, written.Failed, written.LateMax, written.Ack
+	floor, err := m.floor.ask(ctx, command{Do: "report", Records: stored})
+	if err != nil {
+		return err
+	}
+	p.Floor = floor.Floor.Latency
+	if m.Publish > 0 {
+		return nil
+	}
+	p.Expected = m.expected(written.Stored)
+	if err := m.await(ctx, p.Expected, drainLimit); err != nil {
+		return err
+	}
+	seen, latency, err := m.clients.report(ctx, true)
+	if err != nil {
+		return err
+	}
+	p.Deliveries, p.Duplicated, p.Foreign, p.Latency = seen.Deliveries, seen.Duplicated, seen.Foreign, latency
+	p.Missing = p.Expected - p.Deliveries
+	p.ClientReads = seen.Reads
+	return nil
+}
+
+// expected is how many deliveries records make, of which so many are stored for
+// each key.
+func (m *measurement) expected(stored []int64) int64 {
+	perStream := make([]int64, m.Streams)
+	for key, n := range stored {
+		perStream[key%m.Streams] += n
+	}
+	var sum int64
+	client := 0
+	for _, group := range m.Clients {
+		for range group.Count {
+			if group.Filter == scenario.FilterKey {
+				sum += stored[client%len(stored)]
+			} else {
+				sum += perStream[client%m.Streams]
+			}
+			client++
+		}
+	}
+	return sum
+}
+
+// await waits until so many deliveries have come, or nothing more comes.
+func (m *measurement) await(ctx context.Context, want int64, limit time.Duration) error {
+	before, last, end := int64(-1), time.Now(), time.Now().Add(limit)
+	for {
+		got, _, err := m.clients.report(ctx, false)
+		if err != nil {
+			return err
+		}
+		if got.Deliveries >= want {
+			return nil
+		}
+		if got.Deliveries > before {
+			before, last = got.Deliveries, time.Now()
+		}
+		if time.Since(last) > quiet || time.Now().After(end) {
+			return nil
+		}
+		if err := sleep(ctx, look); err != nil {
+			return err
+		}
+	}
+}
