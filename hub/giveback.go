@@ -19,18 +19,24 @@ func (s *Subscription) GiveBack(b Bookmark, f Format, bytes int) (stay Given, ok
 	if !b.ok || !s.inStep() {
 		return Given{}, false
 	}
+	var behind *chunk // holds the event that the last of the bytes belong to
+	var at int
 	for index := b.index; index < s.index; index++ {
 		c, i := s.log.find(index)
 		if c == nil || i >= c.len() {
 			return Given{}, false
 		}
 		kind := c.at(i).kind
-		if kind == entryAdvance || !s.feed.filter.passes(c, i) {
+		switch {
+		case kind == entryAdvance || !s.feed.filter.passes(c, i):
 			continue
-		}
-		if s.labelled && s.feed.Filtered() {
+		case behind != nil:
+			// There is something behind it.
+			s.index, s.at = behind.base+uint64(at), s.log.markIn(behind, at)
+			return stay, true
+		case s.labelled:
 			stay.Bytes += len(s.feed.labelled(c, i, f))
-		} else {
+		default:
 			stay.Bytes += len(c.framed(f, i+1).slice(i, i+1))
 		}
 		if kind == entryGap {
@@ -39,11 +45,7 @@ func (s *Subscription) GiveBack(b Bookmark, f Format, bytes int) (stay Given, ok
 			stay.Records++
 		}
 		if stay.Bytes > bytes {
-			if index+1 == s.index {
-				return Given{}, false
-			}
-			s.index, s.at = index+1, s.log.markIn(c, i+1)
-			return stay, true
+			behind, at = c, i+1
 		}
 	}
 	return Given{}, false

@@ -351,6 +351,8 @@ func TestEventsGaps(t *testing.T) {
 	early := in.reads("/v1/streams/orders/events?from=earliest", tok)
 	ready, _ := early.next()
 	early.cancel()
+	// What somebody still reads is kept, and would be delivered.
+	in.sampleBecomes(`sluice_sessions{protocol="sse"}`, 0)
 	in.topics.Expire("orders", 0, 6)
 
 	s = in.reads("/v1/streams/orders/events", tok, "Last-Event-ID", ready.id)

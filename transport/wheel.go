@@ -67,6 +67,7 @@ func (w *wheel) drop(s *session) {
 // turn appends to due the sessions for which something is due by now.
 func (w *wheel) turn(now moment, due []*session) []*session {
 	to := int64(now) / int64(wheelTick)
+	before := len(due)
 	// After a long sleep each slot is looked at once.
 	for w.now = max(w.now, to-wheelSlots); w.now < to; {
 		w.now++
@@ -74,15 +75,17 @@ func (w *wheel) turn(now moment, due []*session) []*session {
 			next := s.place.next
 			w.drop(s)
 			if at := moment(s.due.Load()); at <= now {
-				// It is put back when it says what is due next; should it
-				// not, it is looked at again.
 				due = append(due, s)
-				w.put(s, now.Add(wheelSpan))
 			} else {
 				w.put(s, at)
 			}
 			s = next
 		}
+	}
+	// They are put back when they say what is due next; should one not, it is
+	// looked at again. Not before now, or a long turn would find it twice.
+	for _, s := range due[before:] {
+		w.put(s, now.Add(wheelSpan))
 	}
 	return due
 }

@@ -97,6 +97,8 @@ func (s *session) retry(sc *scratch) stepResult {
 		s.finish()
 		return stepClosed
 	}
+	// What time brings has waited too.
+	s.due.Store(0)
 	return stepIdle
 }
 
