@@ -5,9 +5,11 @@
 // The recent records of a stream stand in one log, each encoded once. A
 // subscription is an index into that log, and delivering is handing out slices
 // of it. No subscriber has a queue, so a slow one holds no memory, and a burst
-// is one slice. Whoever is below the log's floor reads on from Kafka, in blocks that all who are late
-// share, and joins the log again by position. Replay, resume and catching up are therefore one
-// path, and going over to what is live needs no lock.
+// is one slice. Whoever is below the log's floor reads on from Kafka, in blocks
+// that all who are late share, and joins the log again by position; one that was
+// live and fell behind is treated as the stream's [SlowPolicy] says. Replay,
+// resume and catching up are therefore one path, and going over to what is live
+// needs no lock.
 //
 // The package knows no network, no Kafka client and no Redis: a [Source] reads,
 // a [Producer] stores, a [CursorStore] keeps named cursors, and an [Owner] is
@@ -77,6 +79,8 @@
 //	newest.go        where the newest N records begin
 //	subscription.go  a place in a feed: Next, Collect, Cursor
 //	join.go          from a position into the log, and out of it; gaps of its own
+//	slow.go          what one gets that has fallen behind
+//	conflate.go      the newest record of each key of what it has missed
 //	late.go          a subscription that reads what precedes the log
 //	shelf.go         what is at hand of that: blocks of entries, by partition
 //	blocks.go        who waits for which block; the memory of all blocks

@@ -3,3 +3,8 @@ package hub
 // BoundSearch bounds how much is searched for the newest records. It must be
 // called before the first subscription.
 func (h *Hub) BoundSearch(bytes int) { h.newestBytes = bytes }
+
+// Floor is where a stream's log begins in its first partition.
+func (h *Hub) Floor(stream string) int64 {
+	return h.streams[stream].logNow().floorPosition().Offset(0, 0)
+}

@@ -177,8 +177,11 @@ func (f *Feed) match(index, floor uint64) bool {
 // trim forgets matches below the floor. The caller holds f.mu.
 func (f *Feed) trim(floor uint64) {
 	n := sort.Search(len(f.matches), func(i int) bool { return f.matches[i] >= floor })
+	if n == 0 {
+		return
+	}
+	f.since = max(f.since, f.matches[n-1]+1)
 	f.matches = f.matches[:copy(f.matches, f.matches[n:])]
-	f.since = max(f.since, floor)
 }
 
 // ahead appends to dst the indexes of up to n matches from an index on, below

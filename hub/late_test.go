@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,4 +221,96 @@ func TestLateReadersOutliveAnOutage(t *testing.T) {
 			t.Errorf("%d wait for ever", waiting)
 		}
 	})
+}
+
+// workerQueue is a worker's queue of readers that have something to deliver.
+type workerQueue struct {
+	ready chan *queuedReader
+}
+
+type queuedReader struct {
+	*hub.Subscription
+	queue *workerQueue
+	state atomic.Int32 // 0 idle, 1 queued, 2 running, 3 again
+	got   int
+}
+
+func (r *queuedReader) Pump() {
+	for {
+		switch s := r.state.Load(); {
+		case s == 0 && r.state.CompareAndSwap(0, 1):
+			r.queue.ready <- r
+			return
+		case s == 2 && r.state.CompareAndSwap(2, 3):
+			return
+		case s == 1 || s == 3:
+			return
+		}
+	}
+}
+
+// TestResumeStorm: 5,000 who come back at once, each some thousand records
+// behind what is in memory, are served by a handful of reads.
+func TestResumeStorm(t *testing.T) {
+	t.Parallel()
+	const clients, each, records = 5000, 1000, 40_000
+	topics, h := lateTopic(t, 1, records, func(c *hub.Config) {
+		c.ReplaysPerInstance, c.ReplaysPerPrincipal, c.LateMemory = 64, 4, 64<<20
+	})
+	topic, _ := topics.Topic(t.Context(), "orders.v1")
+	queue := &workerQueue{make(chan *queuedReader, clients+1)}
+	before, began := topics.Reads(), time.Now()
+	for i := range clients {
+		r := &queuedReader{queue: queue}
+		r.state.Store(1)
+		var err error
+		if r.Subscription, _, err = h.Subscribe(t.Context(), hub.Request{
+			Stream: "orders", Replay: -1, Owner: r, Principal: fmt.Sprint(i % 1000),
+			Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
+				Topic: topic.ID, Places: []hub.Place{{Offset: int64(records - 20_000 - i*7919%2000)}},
+			}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		queue.ready <- r
+	}
+	var workers sync.WaitGroup
+	var done atomic.Int32
+	over := make(chan struct{})
+	for range 2 {
+		workers.Go(func() {
+			var batch hub.Batch
+			for {
+				select {
+				case <-over:
+					return
+				case r := <-queue.ready:
+					r.state.Store(2)
+					batch.Reset()
+					more := r.Next(&batch, frame{}, 60<<10)
+					had := r.got
+					if r.got += batch.Records; had < each && r.got >= each {
+						if done.Add(1) == clients {
+							close(over)
+							return
+						}
+					}
+					if r.got < each && more || !r.state.CompareAndSwap(2, 0) {
+						r.state.Store(1)
+						queue.ready <- r
+					}
+				case <-time.After(20 * time.Second):
+					t.Errorf("%d of %d got what they had missed", done.Load(), clients)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	reads, made := topics.Reads()-before, h.Late().Made
+	t.Logf("%d clients had %d records each after %v, from %d reads that made %d blocks", clients, each, time.Since(began), reads, made)
+	if reads > 2*int(made) || made > 100 {
+		t.Errorf("%d reads made %d blocks", reads, made)
+	}
 }

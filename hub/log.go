@@ -324,19 +324,22 @@ func (l *log) covering(at Position) (*chunk, int) {
 	return c, i
 }
 
-// firstLater finds the first record in a place's partition that is of a later
-// epoch, nil for none.
+// firstLater finds the first record in a place's partition, in front of that
+// place, that is of a later epoch, nil for none.
 func (l *log) firstLater(at Place) *entry {
 	tip := l.tip.Load()
-	if now, ok := tip.at.Place(at.Partition); !ok || at.Epoch < 0 || now.Epoch <= at.Epoch {
+	if at.Epoch < 0 || noLater(tip.at, at) {
 		return nil // nearly always
 	}
 	chunks := *l.chunks.Load()
-	k := sort.Search(len(chunks), func(k int) bool {
-		start, ok := chunks[k].start.Place(at.Partition)
-		return ok && start.Epoch > at.Epoch
-	})
-	for _, c := range chunks[max(0, k-1):] {
+	for k, c := range chunks {
+		if c.start.Offset(at.Partition, 0) >= at.Offset || c.base >= tip.index {
+			return nil
+		}
+		// Epochs rise, but where a log begins none may be known.
+		if k+1 < len(chunks) && noLater(chunks[k+1].start, at) {
+			continue
+		}
 		for i := range min(c.len(), int(tip.index-c.base)) {
 			if e := c.at(i); e.kind == entryRecord && e.partition == at.Partition && e.epoch > at.Epoch {
 				return e
@@ -344,6 +347,13 @@ func (l *log) firstLater(at Place) *entry {
 		}
 	}
 	return nil
+}
+
+// noLater reports whether a position shows that nothing in front of it is of a
+// later epoch than a place.
+func noLater(position Position, at Place) bool {
+	now, ok := position.Place(at.Partition)
+	return !ok || now.Epoch >= 0 && now.Epoch <= at.Epoch
 }
 
 // size is about what the log holds in memory.

@@ -39,10 +39,10 @@ func add(topics *hubtest.Topics, from, to int) {
 	records := make([]hub.Record, 0, to-from)
 	for n := from; n < to; n++ {
 		key := fmt.Appendf(nil, "k%d", 1+n%19)
-		switch {
-		case n == 11:
+		switch n {
+		case 11:
 			key = []byte("early")
-		case n == 30:
+		case 30:
 			key = nil
 		}
 		records = append(records, hub.Record{
@@ -193,5 +193,34 @@ func TestConflationWithinMemory(t *testing.T) {
 	defer r.Close()
 	if r.collectAll(t, slowRecords); len(r.seen) != slowRecords {
 		t.Errorf("got %d events", len(r.seen))
+	}
+}
+
+// TestQuietFeedIsNotSlow: one whose filter has passed nothing for long, so that
+// nobody has woken it, is not behind, and Kafka is not read for it.
+func TestQuietFeedIsNotSlow(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"none", "rare"} {
+		topics, h, r := slowTopic(t, hub.SlowDisconnect, hub.Request{}, nil)
+		r.Close()
+		quiet := subscribe(t, h, hub.Request{Keys: []string{key}})
+		defer quiet.Close()
+		reads := topics.Reads()
+		add(topics, slowRecords, 2*slowRecords)
+		topics.Append("orders.v1", hub.Record{Key: []byte("rare"), Value: []byte("1"), Timestamp: 1})
+		for info, _ := h.Stream("orders"); info.Records < 2*slowRecords+1; info, _ = h.Stream("orders") {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond)
+		want := 0
+		if key == "rare" {
+			want = 1
+		}
+		got := 0
+		more := quiet.Collect(10, func(bool, []byte) { got++ })
+		info, _ := h.Stream("orders")
+		if more || got != want || quiet.Ended() != "" || !quiet.AtTip() || info.Slow != 0 || topics.Reads() != reads {
+			t.Errorf("%s: got %d events, ended %q, at tip %v, %d slow ones, %d reads", key, got, quiet.Ended(), quiet.AtTip(), info.Slow, topics.Reads()-reads)
+		}
 	}
 }

@@ -191,7 +191,9 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 			tip := s.log.tip.Load()
 			c, i := s.log.find(s.index)
 			if c == nil {
-				s.fallBehind()
+				if !s.missedNothing(b, tip) {
+					s.fallBehind()
+				}
 				continue
 			}
 			if s.conflation != nil && s.index >= s.conflation.target {
@@ -308,6 +310,30 @@ func (s *Subscription) pass(e *entry) {
 	if s.own.Offset(e.partition, -1) < e.next || e.truncates() {
 		s.own.set(e.place())
 	}
+}
+
+// missedNothing moves a subscription below the floor on, in step with the log,
+// where its feed has had nothing that the log no longer holds: nobody wakes a
+// feed for what it does not have.
+func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
+	if s.own != nil || !s.feed.Filtered() || s.index < s.log.emptied.Load() {
+		return false
+	}
+	matches, ok := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
+	b.matches = matches
+	if !ok {
+		return false
+	}
+	if len(matches) == 0 {
+		s.index, s.at = tip.index, tip
+		return true
+	}
+	c, i := s.log.find(matches[0])
+	if c == nil {
+		return false
+	}
+	s.index, s.at = matches[0], s.log.markIn(c, i)
+	return true
 }
 
 // nextMatches delivers what a filtered feed has, in step with the log.

@@ -144,6 +144,39 @@ func TestResumeSoonAfterATruncation(t *testing.T) {
 	wantTruncated(t, "resumed", resumed, 12, 20, 15)
 }
 
+// TestTruncationBeforeABackfill: a log cut short while nobody here read it is
+// told too where the log in memory was filled backwards, and nothing has come
+// since.
+func TestTruncationBeforeABackfill(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	for n := range 5 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	topic, _ := topics.Topic(t.Context(), "orders.v1")
+	topics.Truncate("orders.v1", 0, 2)
+	for n := range 8 {
+		topics.Append("orders.v1", record(0, n))
+	}
+	h := startHub(t, topics, nil)
+	other := subscribe(t, h, hub.Request{})
+	defer other.Close()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if info, _ := h.Stream("orders"); info.LogBytes > 0 && h.Floor("orders") == 0 {
+			break
+		}
+	}
+	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
+		Topic: topic.ID, Places: []hub.Place{{Offset: 4, Epoch: 0}},
+	}}})
+	defer r.Close()
+	got := r.collect(t, 9)
+	if len(got) != 9 || got[0].Reason != "truncated" || got[0].From != 2 || got[0].To != 4 || got[1].Offset != 2 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestSeenAcrossANewLeader: the records that a client has seen since its cursor
 // can be of a later epoch. That the log has it before what was seen is no
 // truncation.

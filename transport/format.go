@@ -12,12 +12,12 @@ const (
 	slotLines
 )
 
-// format is how a kind of session has its events laid out.
-func (k kind) format() hub.Format {
-	switch k {
-	case kindEvents:
+// format is how a session has its events laid out.
+func (s *session) format() hub.Format {
+	switch {
+	case s.kind == kindEvents:
 		return eventsFormat{}
-	case kindLines:
+	case s.kind == kindLines, s.ws.lines:
 		return linesFormat{}
 	default:
 		return framesFormat{}

@@ -15,8 +15,15 @@ import (
 	"sluice/transport/wire"
 )
 
-// subprotocol is what clients offer; events are JSON, a message each.
-const subprotocol = "sluice.v1.json"
+// What clients offer. Of both, lines is taken, as any client can have the other.
+const (
+	// subprotocolJSON is also spoken when nothing is offered: a message is one
+	// JSON object.
+	subprotocolJSON = "sluice.v1.json"
+	// subprotocolLines has the events of one write as one message, an object a
+	// line.
+	subprotocolLines = "sluice.v1.lines"
+)
 
 // socketBuffer is the size of the buffers of a WebSocket connection, enough for
 // any control frame. Larger payloads pass them by.
@@ -127,7 +134,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocol},
+		Subprotocols: []string{subprotocolLines, subprotocolJSON},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
 		CompressionMode:    websocket.CompressionDisabled,
@@ -142,6 +149,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		c.entry = x.entry // it never was a session
 		return nil, fmt.Errorf("accept websocket: %w", err)
 	}
+	ws.lines = ws.conn.Subprotocol() == subprotocolLines
 	x.attach(conn)
 	in.line = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read

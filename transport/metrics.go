@@ -111,18 +111,32 @@ var (
 	streamGaps    = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps met while reading the stream from Kafka.", streamLabels, nil)
 	streamBytes   = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of events made of the records read.", streamLabels, nil)
 	streamLog     = prometheus.NewDesc("sluice_stream_log_bytes", "Memory that the stream's log takes.", streamLabels, nil)
+	streamSlow    = prometheus.NewDesc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log.", streamLabels, nil)
+	streamTold    = prometheus.NewDesc("sluice_gaps_total", "Gaps that subscribers were told of, by stream and reason.", []string{"stream", "reason"}, nil)
+	lateWaiting   = prometheus.NewDesc("sluice_late_waiting", "Subscriptions behind their streams' logs that wait for Kafka or for their turn.", nil, nil)
+	lateBytes     = prometheus.NewDesc("sluice_late_bytes", "Memory that holds what was read from Kafka for subscriptions behind their streams' logs.", nil, nil)
+	lateReads     = prometheus.NewDesc("sluice_late_reads_total", "Reads of Kafka for subscriptions behind their streams' logs.", nil, nil)
+	lateBlocks    = prometheus.NewDesc("sluice_late_blocks_total", "Blocks that those reads made.", nil, nil)
 	streamUsers   = prometheus.NewDesc("sluice_stream_subscribers", "Subscriptions of the stream.", streamLabels, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers} {
+	for _, d := range []*prometheus.Desc{
+		streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers,
+		streamSlow, streamTold, lateWaiting, lateBytes, lateReads, lateBlocks,
+	} {
 		descs <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
+	late := c.hub.Late()
+	metrics <- prometheus.MustNewConstMetric(lateWaiting, prometheus.GaugeValue, float64(late.Waiting))
+	metrics <- prometheus.MustNewConstMetric(lateBytes, prometheus.GaugeValue, float64(late.Bytes))
+	metrics <- prometheus.MustNewConstMetric(lateReads, prometheus.CounterValue, float64(late.Fetches))
+	metrics <- prometheus.MustNewConstMetric(lateBlocks, prometheus.CounterValue, float64(late.Made))
 	for _, info := range c.hub.Streams() {
 		if info.Reading {
 			live := 0.0
@@ -135,6 +149,10 @@ func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(streamGaps, prometheus.CounterValue, float64(info.Gaps), info.Name)
 		metrics <- prometheus.MustNewConstMetric(streamBytes, prometheus.CounterValue, float64(info.Bytes), info.Name)
 		metrics <- prometheus.MustNewConstMetric(streamLog, prometheus.GaugeValue, float64(info.LogBytes), info.Name)
+		metrics <- prometheus.MustNewConstMetric(streamSlow, prometheus.CounterValue, float64(info.Slow), info.Name)
+		for reason, told := range info.Told {
+			metrics <- prometheus.MustNewConstMetric(streamTold, prometheus.CounterValue, float64(told), info.Name, string(reason))
+		}
 		metrics <- prometheus.MustNewConstMetric(streamUsers, prometheus.GaugeValue, float64(info.Subscribers), info.Name)
 	}
 }

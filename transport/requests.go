@@ -295,6 +295,10 @@ func (s *session) endSubscription(sub *subscription, reason wire.Reason, sc *scr
 
 // endByGap ends a subscription that was not to go on behind a gap.
 func (s *session) endByGap(sub *subscription, reason hub.GapReason, sc *scratch) {
+	if reason == hub.SlowConsumer {
+		s.endSlow(sub, sc)
+		return
+	}
 	if s.kind == kindWebSocket {
 		ended := wire.ReasonError
 		switch reason {
@@ -310,6 +314,16 @@ func (s *session) endByGap(sub *subscription, reason hub.GapReason, sc *scratch)
 		return
 	}
 	s.shut(sc, gapFault(reason))
+}
+
+// endSlow ends a subscription that the stream's policy cuts off, and the session
+// with it where it carries nothing else.
+func (s *session) endSlow(sub *subscription, sc *scratch) {
+	if s.kind == kindWebSocket && (len(s.subs) > 1 || s.inFlight.Load() > 0) {
+		s.endSubscription(sub, wire.ReasonSlowConsumer, sc)
+		return
+	}
+	s.shut(sc, wire.Errorf(wire.SlowConsumer, "the client has fallen behind what is in memory: come back with the cursor"))
 }
 
 // superseded ends a subscription whose named cursor was taken up elsewhere.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"time"
 
 	"sluice/hub"
@@ -35,6 +36,9 @@ func (sub *subscription) know(cursor string, now moment) {
 // sendCursor tells a WebSocket client where a subscription is.
 func (s *session) sendCursor(sub *subscription, sc *scratch) {
 	cursor := sub.Cursor()
+	if sc.given.sub != sub {
+		sc.given.sub = nil
+	}
 	if cursor != sub.told {
 		s.send(sc, "", &wire.Cursor{Feed: sub.Feed().Name(), Cursor: cursor})
 	}
@@ -80,6 +84,15 @@ const (
 	longCursorEvery = 100 * time.Millisecond
 	cursorEvery     = time.Second
 )
+
+// makeMessage makes one message of the buffers from a place on, which have so
+// many bytes.
+func (s *session) makeMessage(sc *scratch, from, size int) {
+	start := len(sc.arena)
+	sc.given.sub = nil // the message's length has been said
+	sc.arena = wire.AppendFrameHeader(sc.arena, wire.OpText, size)
+	sc.batch.Bufs = slices.Insert(sc.batch.Bufs, from, sc.arena[start:])
+}
 
 // identify gives the last event of a write the id to come back with.
 func (s *session) identify(sc *scratch) {

@@ -214,7 +214,12 @@ func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load())
 func (s *Server) moment() moment { return momentOf(s.now()) }
 
 // comeBack is when a client that was sent away is to come back.
-func (s *Server) comeBack() time.Duration { return spread(max(s.config.DrainSpread, time.Second)) }
+func (s *Server) comeBack() time.Duration {
+	return comeBackLeast + spread(max(s.config.DrainSpread, time.Second))
+}
+
+// comeBackLeast keeps who is sent away from being back at once.
+const comeBackLeast = 100 * time.Millisecond
 
 // newSession makes a session for a client. Nothing is delivered to it, and what
 // is posted to it waits, until it is started.

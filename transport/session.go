@@ -107,6 +107,7 @@ type scratch struct {
 	json  []byte
 	now   moment
 	hasID bool // an event stream's last event has an id
+	given given
 	first [1][]byte
 	short []byte
 }
@@ -188,6 +189,7 @@ func (s *session) step(sc *scratch) stepResult {
 	sc.arena = sc.arena[:0]
 	sc.now = s.server.moment()
 	sc.hasID = true
+	sc.given = given{}
 
 	if s.backlog != nil {
 		if done := s.retry(sc); done != stepIdle {
@@ -212,8 +214,9 @@ func (s *session) step(sc *scratch) stepResult {
 		s.tellPosition(sc)
 	case kindWebSocket, kindPage:
 	}
+	done := s.flush(sc)
 	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
-	if done := s.flush(sc); done != stepIdle {
+	if done != stepIdle {
 		return done
 	}
 	s.schedule(sc.now)
@@ -267,12 +270,17 @@ func (s *session) gather(sc *scratch) (more bool) {
 			s.turn++
 			return true
 		}
-		before, records, gaps := len(sc.batch.Bufs), sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
-		if sub.Next(&sc.batch, s.kind.format(), room) {
+		before, size, records, gaps := len(sc.batch.Bufs), sc.batch.Bytes, sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
+		from := sub.Bookmark()
+		if sub.Next(&sc.batch, s.format(), room) {
 			more = true
 		}
 		if len(sc.batch.Bufs) > before {
 			sc.hasID = false
+			sc.given = given{sub: sub, from: from, first: before, end: len(sc.batch.Bufs), records: records - gaps, gaps: gaps}
+			if s.ws != nil && s.ws.lines {
+				s.makeMessage(sc, before, sc.batch.Bytes-size)
+			}
 		}
 		if sc.batch.Records+sc.batch.Gaps > records {
 			sub.delivered = true
@@ -299,13 +307,16 @@ func (s *session) gather(sc *scratch) (more bool) {
 // accompany sends what goes with a subscription's events.
 func (s *session) accompany(sub *subscription, sc *scratch) {
 	if status, changed := sub.StatusChange(); changed {
+		sc.given.sub = nil
 		s.send(sc, wire.EventStatus, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
 	}
 	if reason := sub.Ended(); reason != "" {
+		sc.given.sub = nil
 		s.endByGap(sub, reason, sc)
 		return
 	}
 	if sub.CaughtUp() {
+		sc.given.sub = nil
 		cursor := s.cursorOf(sub, sc)
 		caught := &wire.CaughtUp{Cursor: cursor}
 		if s.kind == kindWebSocket {

@@ -19,6 +19,7 @@ import (
 type webSocket struct {
 	conn  *websocket.Conn
 	input *input
+	lines bool // the subprotocol is sluice.v1.lines
 
 	// Owned by the executor.
 	welcomed  bool

@@ -33,7 +33,9 @@ func (s *session) flush(sc *scratch) stepResult {
 			return stepClosed
 		}
 		if n < size {
-			s.keep(bufs, n, size, sc.now)
+			if !s.giveBack(sc, n) {
+				s.keep(bufs, n, size, sc.now)
+			}
 			s.scheduleRetry(sc.now)
 			return stepBlocked
 		}

@@ -11,8 +11,19 @@ import (
 // noticed is how soon clients must have noticed that their connections broke.
 const noticed = 5 * time.Second
 
+// worthStriking is how long a fault waits until its target has something to do.
+const worthStriking = 5 * time.Second
+
 func (s *storm) strikeInstance(ctx context.Context, f fault) (string, error) {
 	victim := s.stage.instances[f.target]
+	// One that has just started has nobody to be missed by.
+	_ = until(ctx, worthStriking, func() error {
+		sessions, err := victim.sessions(ctx)
+		if err == nil && sessions < len(s.crowd.all)/20 {
+			err = errMissed
+		}
+		return err
+	})
 	switch f.kind {
 	case killed:
 		return s.killInstances(ctx, f.lasts, victim)
@@ -82,13 +93,14 @@ func (s *storm) stopInstance(ctx context.Context, lasts time.Duration, victim *i
 	if err != nil {
 		return "", err
 	}
-	left, began := s.crowd.left.Load(), time.Now()
+	left, broken, began := s.crowd.left.Load(), s.crowd.broken.Load(), time.Now()
 	shown, err := by(victim.Server, victim.Stop)
 	if err != nil {
 		return shown, err
 	}
 	shown += fmt.Sprintf(" after %.1fs, %d sessions, %d told to leave", time.Since(began).Seconds(), sessions, s.crowd.left.Load()-left)
-	seen := s.seen(ctx, sessions, func() int64 { return s.crowd.left.Load() - left })
+	// Who lost the balancer meanwhile cannot be told.
+	seen := s.seen(ctx, sessions, func() int64 { return s.crowd.left.Load() - left + s.crowd.broken.Load() - broken })
 	if !strings.Contains(shown, "exit status 0") {
 		seen = errors.Join(seen, errDisorder)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,16 @@ func (s *storm) strikeKafka(ctx context.Context, f fault) (string, error) {
 	if err := s.whole(ctx); err != nil {
 		return "", err
 	}
-	before, err := s.stage.Partitions(ctx, topic)
+	var before []stack.Partition
+	var err error
+	// One that has just started leads again before long.
+	_ = until(ctx, worthStriking, func() error {
+		before, err = s.stage.Partitions(ctx, topic)
+		if err == nil && !slices.ContainsFunc(before, func(p stack.Partition) bool { return p.Leader == victim.ID }) {
+			return errMissed
+		}
+		return err
+	})
 	if err != nil {
 		return "", err
 	}

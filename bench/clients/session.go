@@ -102,6 +102,10 @@ func (s *Session) Next(ctx context.Context) ([]byte, error) {
 		m, err := reader.Read(s.buf[n:])
 		n += m
 		if err == io.EOF {
+			// A connection that ends within a frame looks like its end here.
+			if n == 0 || s.buf[n-1] != '}' {
+				return nil, io.ErrUnexpectedEOF
+			}
 			return s.buf[:n], nil
 		}
 		if err != nil {

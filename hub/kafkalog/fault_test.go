@@ -181,6 +181,35 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	})
 }
 
+// TestReadBehindALeaderThatWroteNothing: a place can have the epoch of a leader
+// that was deposed before it wrote anything. Nothing is lost then, and whoever
+// comes with that place must get on.
+func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.SeedTopics(1, "a"))
+	write(t, f.writer(), "a", 0, "x", 10)
+	topic := f.topic("a")
+	struck := answerFetch(f, 8, 1, func(p *kmsg.FetchResponseTopicPartition) {
+		p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = 0, 8
+		p.LastStableOffset, p.LogStartOffset = 10, 0
+	})
+	var offsets []int64
+	err := f.source.Read(t.Context(), topic, []hub.Place{{Offset: 8, Epoch: 3}}, 1<<20, func(got *hub.Fetched) {
+		if got.Gap != nil {
+			t.Errorf("a gap: %v", *got.Gap)
+		}
+		if got.Each != nil {
+			got.Each(func(r *hub.Record) bool {
+				offsets = append(offsets, r.Offset)
+				return true
+			})
+		}
+	})
+	if err != nil || !slices.Equal(offsets, []int64{8, 9}) || struck.Load() != 1 {
+		t.Errorf("read %v (%v), struck %d times; want 8 and 9 at once", offsets, err, struck.Load())
+	}
+}
+
 func TestFollowGoesOnBehindADamagedBatch(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))

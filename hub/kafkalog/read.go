@@ -24,8 +24,9 @@ func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.Place, ma
 	pace := newBackoff()
 	for try := 1; ; try++ {
 		before := len(r.todo)
+		r.moved = false
 		err := r.once(ctx, try > 1)
-		if len(r.todo) == 0 || err == nil && (r.left <= 0 || len(r.todo) == before) {
+		if len(r.todo) == 0 || err == nil && (r.left <= 0 || len(r.todo) == before && !r.moved) {
 			return nil
 		}
 		if errors.Is(err, hub.ErrLogChanged) {
@@ -47,7 +48,8 @@ type reading struct {
 	topic hub.Topic
 	visit func(*hub.Fetched)
 	todo  []hub.Place
-	left  int // bytes
+	left  int  // bytes
+	moved bool // a place that is still to be done is now another one
 	walk  walk
 }
 
@@ -128,7 +130,13 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	}
 	out := hub.Fetched{Partition: p.partition, Next: at, Start: p.start, Tip: p.stable}
 	if to, diverges := diverged(p, at); diverges {
-		out.Next, out.Gap = to, truncated(at, to)
+		if out.Next, out.Gap = to, truncated(at, to); out.Gap == nil {
+			// The log has nothing of that epoch, as its leader wrote nothing, and
+			// all that came before it. From there it goes on, and not from a
+			// place that would be answered like this again and again.
+			r.again(to)
+			return nil
+		}
 		r.visited(&out)
 		return nil
 	}
@@ -162,6 +170,15 @@ func (r *reading) visited(out *hub.Fetched) {
 		}
 	}
 	r.visit(out)
+}
+
+// again has a partition asked once more, from a place of an earlier epoch.
+func (r *reading) again(at hub.Place) {
+	for i := range r.todo {
+		if r.todo[i].Partition == at.Partition && r.todo[i].Epoch > at.Epoch {
+			r.todo[i], r.moved = at, true
+		}
+	}
 }
 
 func (r *reading) relocate(ctx context.Context, l layout, at hub.Place) error {

@@ -24,6 +24,7 @@ func newStreams(c *config.Config, clusters map[string]*cluster) []hub.Stream {
 			LogBytes:    int(s.LogBytes),
 			RecordBytes: int(c.Limits.RecordBytes),
 			Backfill:    s.Backfill,
+			Slow:        hub.SlowPolicy(s.Slow),
 		})
 	}
 	return made

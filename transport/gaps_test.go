@@ -1,0 +1,87 @@
+package transport_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/hub"
+)
+
+// TestEveryGapIsTold: each reason for a gap reaches WebSockets, event streams,
+// lines and pages alike, and is counted.
+func TestEveryGapIsTold(t *testing.T) {
+	t.Parallel()
+	old := time.Now().Add(-time.Hour).UnixMilli()
+	tests := map[string]struct {
+		before, after func(*instance)
+		from, to      float64
+	}{
+		"retention": {
+			func(in *instance) { in.publish("orders", 0, 0, 5) },
+			func(in *instance) { in.topics.Expire("orders", 0, 3) }, 1, 3,
+		},
+		"log_changed": {
+			func(in *instance) { in.publish("orders", 0, 0, 5) },
+			func(in *instance) { in.topics.Create("orders", 2); in.publish("orders", 0, 0, 5) }, 1, 0,
+		},
+		"truncated": {
+			func(in *instance) { in.publish("orders", 0, 0, 5) },
+			func(in *instance) { in.topics.Truncate("orders", 0, 0); in.publish("orders", 0, 0, 5) }, 0, 1,
+		},
+		"unreadable": {
+			func(in *instance) { in.publish("orders", 0, 0, 1) },
+			func(in *instance) { in.topics.Append("orders", hub.Record{Value: []byte("{")}) }, 1, 2,
+		},
+		"too_large": {
+			func(in *instance) { in.publish("orders", 0, 0, 1) },
+			func(in *instance) {
+				in.topics.Append("orders", hub.Record{Value: []byte(`"` + strings.Repeat("x", 5000) + `"`)})
+			}, 1, 2,
+		},
+		"policy": {
+			func(in *instance) {
+				in.topics.Append("public.news", hub.Record{Value: []byte("1"), Timestamp: old})
+				in.topics.Append("public.news", hub.Record{Value: []byte("2"), Timestamp: time.Now().UnixMilli()})
+			},
+			func(*instance) {}, 0, 1,
+		},
+	}
+	for reason, c := range tests {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			in := start(t, options{stream: func(s *hub.Stream) { s.Content, s.RecordBytes = hub.ContentJSON, 1000 }})
+			stream, tok, from := "orders", token(t, "u", "live", time.Hour), "earliest"
+			c.before(in)
+			if reason == "policy" {
+				stream, tok = "public.news", ""
+			} else {
+				from = in.page(stream, "from=earliest&limit=1", tok).Cursor
+			}
+			c.after(in)
+			time.Sleep(20 * time.Millisecond) // it has been read by those who follow
+			check := func(where string, gap message) {
+				t.Helper()
+				if gap.str("reason") != reason || gap.str("stream") != stream || gap["partition"] != 0.0 || gap["from"] != c.from || gap["to"] != c.to {
+					t.Errorf("%s: got %v", where, gap)
+				}
+			}
+			socket := in.dial("?stream="+stream+"&from="+from, tok)
+			if tok == "" {
+				socket.send(`{"type":"ping","id":"p"}`)
+			}
+			check("WebSocket", socket.until("gap"))
+			events := in.reads("/v1/streams/"+stream+"/events?from="+from, tok)
+			check("event stream", events.until("sluice.gap").json(t))
+			events.cancel()
+			page := in.page(stream, "from="+from, tok)
+			if len(page.Gaps) == 0 {
+				t.Fatalf("the page has no gap: %+v", page)
+			}
+			check("page", page.Gaps[0])
+			if told := in.sample(`sluice_gaps_total{reason="` + reason + `",stream="` + stream + `"}`); told < 3 {
+				t.Errorf("%v gaps were counted", told)
+			}
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package transport
+
+import "sluice/hub"
+
+// given is what a step took from the last subscription that had something.
+type given struct {
+	sub           *subscription // nil when nothing can be given back
+	from          hub.Bookmark
+	first, end    int // its buffers
+	records, gaps int // of those before it
+}
+
+// giveBack gives back to the log, where it lies anyway, what the socket did not
+// take but the rest of one event, so that a client that does not read holds no
+// memory. What was said behind the events is said again later. It reports false
+// where all has to be kept.
+func (s *session) giveBack(sc *scratch, written int) bool {
+	g := sc.given
+	if g.sub == nil || s.socket == nil || s.closing {
+		return false
+	}
+	for _, b := range sc.batch.Bufs[:g.first] {
+		written -= len(b)
+	}
+	if written < 0 {
+		return false
+	}
+	stay, ok := g.sub.GiveBack(g.from, s.format(), written)
+	if !ok {
+		return false
+	}
+	rest := make([]byte, 0, stay.Bytes-written+idRoom)
+	at := 0
+	for _, b := range sc.batch.Bufs[g.first:g.end] {
+		from, to := max(written-at, 0), min(stay.Bytes-at, len(b))
+		if from < to {
+			rest = append(rest, b[from:to]...)
+		}
+		at += len(b)
+	}
+	switch s.kind {
+	case kindEvents:
+		// The event gets the id that its write was to end with.
+		rest = append(rest[:len(rest)-1], "id: "...)
+		rest = append(append(rest, s.cursor(sc.now)...), "\n\n"...)
+	case kindLines:
+		s.needsID = true
+	case kindWebSocket, kindPage:
+		g.sub.told, g.sub.toldAt, g.sub.delivered = "", 0, true
+	}
+	sc.batch.Records, sc.batch.Gaps = g.records+stay.Records, g.gaps+stay.Gaps
+	s.backlog = &backlog{bytes: rest, since: sc.now, moved: sc.now}
+	return true
+}
+
+// idRoom is room for the id of an event.
+const idRoom = 64

@@ -1,0 +1,111 @@
+package transport_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/transport"
+)
+
+// fallingBehind is a server whose clients fall behind as soon as they take
+// nothing for a moment.
+func fallingBehind(t *testing.T, policy hub.SlowPolicy) *instance {
+	t.Helper()
+	return start(t, options{
+		limits: func(l *transport.Limits) { l.SendBuffer, l.WriteProgress = 8<<10, 20*time.Second },
+		stream: func(s *hub.Stream) { s.LogBytes, s.Slow = 64<<10, policy },
+	})
+}
+
+// flood appends far more than the log and the buffers of a client hold.
+func (in *instance) flood() {
+	in.t.Helper()
+	pad := bytes.Repeat([]byte("x"), 20_000)
+	for n := range 500 {
+		in.topics.Append("orders", hub.Record{Key: []byte("k"), Value: fmt.Appendf(nil, `"%d %s"`, n, pad), Timestamp: 1})
+	}
+	in.eventually("the log has moved on", func() bool {
+		return in.metric(`sluice_stream_records_read_total{stream="orders"}`) == 500
+	})
+	time.Sleep(50 * time.Millisecond)
+}
+
+func TestSlowWebSocketIsCutOff(t *testing.T) {
+	t.Parallel()
+	in := fallingBehind(t, hub.SlowDisconnect)
+	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
+	c.until("caught_up")
+	in.flood()
+	m := c.until("closing")
+	if m.str("code") != "slow_consumer" || m["close"] != 4008.0 || m.str("action") != "resume" {
+		t.Fatalf("got %v", m)
+	}
+	cursors, _ := m["cursors"].(map[string]any)
+	cursor, _ := cursors["0"].(string)
+	at, err := hub.ParseCursor(cursor)
+	if position, ok := at.Position("orders"); err != nil || !ok || position.Offset(0, 0) >= 500 {
+		t.Errorf("the cursor is %q, %v", cursor, err)
+	}
+	// With it all the others come.
+	back := in.dial("?stream=orders&from="+cursor, token(t, "u", "live", time.Hour))
+	position, _ := at.Position("orders")
+	for next := position.Offset(0, 0); next < 500; next++ {
+		if m := back.until("event"); m["offset"] != float64(next) {
+			t.Fatalf("got offset %v, want %d", m["offset"], next)
+		}
+	}
+}
+
+func TestSlowSubscriptionBesideAnother(t *testing.T) {
+	t.Parallel()
+	in := fallingBehind(t, hub.SlowDisconnect)
+	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
+	c.until("caught_up")
+	c.say(`{"type":"subscribe","id":"keyed","stream":"orders","key":["none"]}`)
+	c.until("caught_up")
+	in.flood()
+	if m := c.until("unsubscribed"); m.str("id") != "0" || m.str("reason") != "slow_consumer" || m["retryable"] != true || m.str("cursor") == "" {
+		t.Errorf("got %v", m)
+	}
+	c.say(`{"type":"ping","id":"p"}`)
+	c.until("pong")
+}
+
+func TestSlowEventStreamIsCutOff(t *testing.T) {
+	t.Parallel()
+	in := fallingBehind(t, hub.SlowDisconnect)
+	c := in.rawGet("/v1/streams/orders/events", token(t, "u", "live", time.Hour))
+	_ = c.SetReadBuffer(4 << 10)
+	in.eventually("it counts", func() bool { return in.metric(`sluice_sessions{protocol="sse"}`) == 1 })
+	in.flood()
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	all, err := io.ReadAll(c)
+	if err != nil || !bytes.Contains(all, []byte("event: sluice.close\nid: v1.")) || !bytes.Contains(all, []byte(`"code":"slow_consumer"`)) {
+		t.Errorf("got %d bytes to %.300q, %v", len(all), all[max(0, len(all)-300):], err)
+	}
+}
+
+func TestSlowWebSocketSkips(t *testing.T) {
+	t.Parallel()
+	in := fallingBehind(t, hub.SlowSkip)
+	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
+	c.until("caught_up")
+	in.flood()
+	if m := c.until("gap"); m.str("reason") != "policy" || m["to"] != 500.0 {
+		t.Errorf("got %v", m)
+	}
+	in.topics.Append("orders", hub.Record{Value: []byte("1")})
+	if m := c.until("event"); m["offset"] != 500.0 {
+		t.Errorf("got %v", m)
+	}
+	if told := in.sample(`sluice_gaps_total{reason="policy",stream="orders"}`); told != 1 {
+		t.Errorf("%v gaps were counted", told)
+	}
+	if slow := in.sample(`sluice_stream_slow_total{stream="orders"}`); slow != 1 {
+		t.Errorf("%v slow ones were counted", slow)
+	}
+}
