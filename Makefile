@@ -46,11 +46,11 @@ fmt:
 # All scenarios, or those in SCENARIOS (go run ./bench/load -list), and the
 # tables of README.md.
 bench:
-	go run ./bench/load -short -readme README.md $(SCENARIOS)
+	go run ./bench/load -short -results .cache/bench.json -readme README.md $(SCENARIOS)
 
 # Sluice beside other servers, and the comparison of README.md.
 bench-peers:
-	go run ./bench/load -short -peers all -readme README.md $(SCENARIOS)
+	go run ./bench/load -short -peers all -results .cache/bench-peers.json -readme README.md $(SCENARIOS)
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -86,6 +87,7 @@ func (r report) writeMarkdown(w io.Writer) error {
 		return p.err
 	}
 	p.targets(r.Results)
+	p.printf("\nOther load is what the machine spent meanwhile on work that is no part of the run, in cores; a latency beside one says little.\n")
 	p.printf("\n<details><summary>All figures</summary>\n\n")
 	p.figures(r.Results)
 	p.printf("\nTimes in ms. What a client costs is beside the server, on the same cores; other load is what the machine spent meanwhile on work that is no part of the run, in cores.\n")
@@ -98,6 +100,9 @@ func (r report) save(file string) error {
 	var b bytes.Buffer
 	if err := writeJSON(&b, r); err != nil {
 		return fmt.Errorf("encode results: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("write results: %w", err)
 	}
 	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write results: %w", err)

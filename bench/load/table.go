@@ -13,13 +13,16 @@ import (
 
 // writeTargets prints what was expected beside what was measured.
 func (p *printer) targets(results []result) {
-	p.printf("| scenario | target | bound | measured | |\n|---|---|--:|--:|---|\n")
+	p.printf("| scenario | target | bound | measured | | other load |\n|---|---|--:|--:|---|--:|\n")
 	for _, r := range results {
-		title := r.Title
+		title, load := r.Title, ""
+		if r.Seconds > 0 {
+			load = fmt.Sprintf("%.2f", r.OtherCPU/r.Seconds)
+		}
 		for _, v := range r.Verdicts {
-			p.printf("| %s | %s | %s | %s | %s |\n", title, targetText(v.Target), quantity(v.Target.Measure, v.Bound, v.Known),
-				quantity(v.Target.Measure, v.Measured, v.Known), verdictText(v))
-			title = ""
+			p.printf("| %s | %s | %s | %s | %s | %s |\n", title, targetText(v.Target), quantity(v.Target.Measure, v.Bound, v.Known),
+				quantity(v.Target.Measure, v.Measured, v.Known), verdictText(v), load)
+			title, load = "", ""
 		}
 	}
 }
@@ -134,7 +137,7 @@ func (p *printer) figure(r result, title string, f phase) {
 	p.printf(" %s | %s | %s | %s | %.2f | %s | %s | %s | %.0f | %s |", scenario.Count(int(float64(f.Produced)/f.Seconds)),
 		scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), scenario.Count(int(f.Duplicated+f.Foreign)),
 		f.ServerCPU/f.Seconds, perDelivery(f.ServerCPU), perSecond, perDelivery(f.ClientCPU), float64(f.Requests)/f.Seconds, memory)
-	p.printf(" %.1f | %.1f | %.1f | %.1f | %.1f | %.2f |\n", f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99, f.OtherCPU/f.Seconds)
+	p.printf(" %s | %.2f |\n", f.latencies(), f.OtherCPU/f.Seconds)
 }
 
 // peers prints servers side by side.
@@ -156,11 +159,11 @@ func (p *printer) peers(results []result) {
 		if f.Meanwhile > 0 {
 			perDelivery = fmt.Sprintf("%.2f", f.ServerCPU*1e6/float64(f.Meanwhile))
 		}
-		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %.1f | %.1f | %.1f | %.1f | %.1f | %.2f |\n", r.Server,
+		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %s | %.2f |\n", r.Server,
 			scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), f.ServerCPU/f.Seconds, perDelivery,
-			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.Latency.P50, f.Latency.P99, f.Latency.P999, f.Floor.P50, f.Floor.P99, f.OtherCPU/f.Seconds)
+			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.latencies(), f.OtherCPU/f.Seconds)
 	}
-	p.printf("\nTimes in ms; other load is what the machine spent meanwhile on other work, in cores. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
+	p.printf("\nTimes in ms; other load is what the machine spent meanwhile on other work, in cores: rows with different ones do not compare. Missing is what had not come a minute after the last record was made. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
 	for _, r := range results {
 		if r.Unmeasured != "" {
 			p.printf("\n- %s, %s: not measured: %s", r.Server, r.Title, oneLine(r.Unmeasured))
@@ -170,6 +173,20 @@ func (p *printer) peers(results []result) {
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// latencies are five cells, empty where nothing was measured.
+func (f phase) latencies() string {
+	cells := make([]string, 5)
+	if f.Latency.Count > 0 {
+		for i, ms := range []float64{f.Latency.P50, f.Latency.P99, f.Latency.P999} {
+			cells[i] = fmt.Sprintf("%.1f", ms)
+		}
+	}
+	if f.Floor.Count > 0 {
+		cells[3], cells[4] = fmt.Sprintf("%.1f", f.Floor.P50), fmt.Sprintf("%.1f", f.Floor.P99)
+	}
+	return strings.Join(cells, " | ")
+}
 
 // faults names what went wrong for clients.
 func (p *printer) faults(results []result) {

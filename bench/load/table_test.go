@@ -35,9 +35,9 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| busy | p99 ≤ floor + 6.0 ms | 10.0 ms | 20.0 ms | missed by 100 % |",
-		"|  | p50 ≤ before × 1.2 | 1.2 ms | 1.0 ms | met |",
-		"|  | missing ≤ 0 | 0 | 2 | missed by 2 |",
+		"| busy | p99 ≤ floor + 6.0 ms | 10.0 ms | 20.0 ms | missed by 100 % | 0.00 |",
+		"|  | p50 ≤ before × 1.2 | 1.2 ms | 1.0 ms | met |  |",
+		"|  | missing ≤ 0 | 0 | 2 | missed by 2 |  |",
 		"| not measured |",
 		"| busy: before |", "3 × closed 1012 bye", "| 2.0 KiB a client |",
 	} {
