@@ -110,7 +110,7 @@ func TestSlowWebSocketSkips(t *testing.T) {
 			}
 			next++
 		case "gap":
-			if to, _ := m["to"].(float64); m.str("reason") != "policy" || m["from"] != next || to <= next || to > 500 {
+			if to, _ := m["to"].(float64); m.str("reason") != "policy" || m["from"] != next || to <= next || to > 501 {
 				t.Fatalf("got %v at %v", m, next)
 			} else {
 				next, gaps = to, gaps+1
