@@ -204,7 +204,7 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 	if err != nil {
 		return result{}, err
 	}
-	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names)
+	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names, s.LogBytes)
 	if err != nil {
 		return result{}, err
 	}
@@ -212,6 +212,7 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 	res, err := measure(ctx, s, place{
 		Target:     target{Address: server.Address, Dialect: dialectSluice, Streams: names, Subprotocol: o.subprotocol},
 		Server:     processes{server.cmd.Process.Pid},
+		Metrics:    "http://" + server.Admin + "/metrics",
 		Brokers:    kafka.Bootstrap(),
 		Topics:     names,
 		PerProcess: o.perProcess, PerSource: clientsPerSource,

@@ -50,7 +50,7 @@
 //	options.go    flags; load.go the whole run, on what it starts or on -url
 //	kafka.go      topics, and Kafka warmed up; server.go the server; its configuration
 //	place.go      where a scenario runs; measure.go one run of it; phase.go one window of it;
-//	              result.go what it measured
+//	              returning.go those who come back; result.go what it measured
 //	fleet.go      the client processes together; child.go the lines between processes
 //	clients.go    the client process: opening, storms, reports; publish.go publishing
 //	target.go     what clients ask for; dial.go sockets, source addresses and handshakes

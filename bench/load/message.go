@@ -142,6 +142,11 @@ func (r *reader) record(c *conn, b []byte, now int64) {
 	}
 	r.tally.All++
 	fresh, ours := c.track.seen(s)
+	if c.behind && s.at >= r.returned {
+		c.behind = false
+		r.tally.Back++
+		r.tally.BackLast = now
+	}
 	if !r.window.holds(s.at) {
 		return
 	}
