@@ -30,6 +30,8 @@ type command struct {
 	Publish *publishJob `json:"publish,omitempty"`
 	Bridge  *bridgeJob  `json:"bridge,omitempty"`
 	Window  window      `json:"window"`
+	// Rate is how many records a second are written; 0 is as it was opened.
+	Rate int `json:"rate,omitempty"`
 	// Histogram asks a report to have one.
 	Histogram bool `json:"histogram,omitempty"`
 	// Records is how many the floor waits for before it reports.

@@ -19,6 +19,10 @@ import (
 // openAtOnce is how many handshakes a process has under way at a time.
 const openAtOnce = 64
 
+// backAtOnce is the same where all come back at once. More would each have a
+// thread of their own, and keep the machine busy with these.
+const backAtOnce = 256
+
 // subscribePatience bounds how long the last client may wait for its
 // subscription after the last handshake.
 const subscribePatience = 20 * time.Second
@@ -189,7 +193,7 @@ func (p *clientProcess) comeBack(ctx context.Context) *openReport {
 	p.mu.Lock()
 	p.returned = time.Now().UnixNano()
 	p.mu.Unlock()
-	return p.dialAll(ctx, len(cut), len(cut), func(i int) error {
+	return p.dialAll(ctx, len(cut), backAtOnce, func(i int) error {
 		w := cut[i].wish
 		if cut[i].resume != nil {
 			w.from = cut[i].resume.from()

@@ -14,8 +14,10 @@ type measurement struct {
 	result
 	place   place
 	clients *fleet
-	// returning are those that come back, nil where none do.
+	// returning are those that come back, nil where none do; away is set while
+	// they are gone.
 	returning *fleet
+	away      bool
 	writer    *child
 	floor     *child
 }

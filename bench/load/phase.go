@@ -49,7 +49,7 @@ func (m *measurement) window(ctx context.Context, w window, write bool) error {
 	if err := m.clients.window(ctx, w); err != nil {
 		return err
 	}
-	if m.returning != nil && m.Before == nil {
+	if m.away {
 		// They are to have what was made while they were away.
 		if err := m.returning.window(ctx, w); err != nil {
 			return err
@@ -61,7 +61,7 @@ func (m *measurement) window(ctx context.Context, w window, write bool) error {
 	if !write {
 		return nil
 	}
-	_, err := m.writer.ask(ctx, command{Do: "run", Window: w})
+	_, err := m.writer.ask(ctx, command{Do: "run", Window: w, Rate: m.Rate})
 	return err
 }
 

@@ -15,15 +15,18 @@ import (
 // returnLimit bounds how long those who come back may take to catch up.
 const returnLimit = time.Minute
 
+// awayWarmUp is enough for all processes to know what counts.
+const awayWarmUp = 200 * time.Millisecond
+
 // returned is what those had who came back of the records that were measured
 // while they were away.
 type returned struct {
-	Clients    int   `json:"clients"`
+	Clients int `json:"clients"`
+	// Each is how many of them each had missed, and Expected that of all.
+	Each       int64 `json:"each"`
 	Expected   int64 `json:"expected"`
 	Missing    int64 `json:"missing"`
 	Duplicated int64 `json:"duplicated"`
-	// Behind is how many of all records each had missed, about.
-	Behind int64 `json:"behind"`
 	// Reads is how often the server has read Kafka for them, and Blocks what
 	// that made, by its own account.
 	Reads  int64 `json:"reads,omitempty"`
@@ -36,17 +39,24 @@ const (
 	lateBlocksMetric = "sluice_late_blocks_total"
 )
 
-// comeBack measures without those who come back, and then from the moment when
-// they do.
+// comeBack measures with all, without those who come back, from the moment when
+// they do, and with all again.
 func (m *measurement) comeBack(ctx context.Context) error {
-	if err := m.goAway(ctx); err != nil {
+	got, err := m.returning.open(ctx, openJob{
+		Target: m.place.Target, Kind: scenario.WebSocket, First: m.Open, Keys: m.Keys, Resume: true,
+	}, m.Returning)
+	if err != nil {
 		return err
 	}
+	m.opened(got, m.Returning)
 	before, err := m.flow(ctx)
 	if err != nil {
 		return err
 	}
-	m.Before = &before
+	missed, err := m.stayAway(ctx)
+	if err != nil {
+		return err
+	}
 	reads, blocks := m.lateReads(ctx)
 	m.phase, err = m.flowWith(ctx, 0, func(ctx context.Context) error {
 		began := time.Now()
@@ -60,7 +70,10 @@ func (m *measurement) comeBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	back := &returned{Clients: m.Returning, Expected: before.Expected / int64(m.Open) * int64(m.Returning)}
+	back := &returned{Clients: m.Returning, Each: missed, Expected: missed * int64(m.Returning)}
+	back.Reads, back.Blocks = m.lateReads(ctx)
+	back.Reads -= reads
+	back.Blocks -= blocks
 	seen, _, err := m.returning.report(ctx, false)
 	if err != nil {
 		return err
@@ -72,24 +85,25 @@ func (m *measurement) comeBack(ctx context.Context) error {
 		m.Faults[reason] += n
 	}
 	back.Missing, back.Duplicated = back.Expected-seen.Deliveries, seen.Duplicated
-	back.Behind = int64((2*m.WarmUp + m.Measure).Seconds() * float64(m.Rate))
-	back.Reads, back.Blocks = m.lateReads(ctx)
-	back.Reads -= reads
-	back.Blocks -= blocks
-	m.Returned = back
-	return nil
+	after, err := m.flow(ctx)
+	m.Before, m.After, m.Returned = &before, &after, back
+	return err
 }
 
-// goAway opens those who come back, and cuts them.
-func (m *measurement) goAway(ctx context.Context) error {
-	got, err := m.returning.open(ctx, openJob{
-		Target: m.place.Target, Kind: scenario.WebSocket, First: m.Open, Keys: m.Keys, Resume: true,
-	}, m.Returning)
-	if err != nil {
-		return err
+// stayAway cuts those who come back, and returns how many records each has
+// missed of those that are counted.
+func (m *measurement) stayAway(ctx context.Context) (missed int64, err error) {
+	if err := m.returning.leave(ctx); err != nil {
+		return 0, err
 	}
-	m.opened(got, m.Returning)
-	return m.returning.leave(ctx)
+	usual := m.Scenario
+	m.away, m.Measure, m.WarmUp = true, m.Away, awayWarmUp
+	if m.AwayRate > 0 {
+		m.Rate = m.AwayRate
+	}
+	p, err := m.flow(ctx)
+	m.away, m.Scenario = false, usual
+	return p.Expected / int64(m.Open), err
 }
 
 // awaitReturned waits until all who came back have caught up.

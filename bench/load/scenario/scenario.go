@@ -78,10 +78,13 @@ type Scenario struct {
 	// back at once, from where they were.
 	Storm bool `yaml:"storm" json:"storm,omitempty"`
 	// Returning is how many more WebSockets with all of a stream there are, that
-	// go away once they are subscribed, and come back at once, from where they
-	// were, when what is measured begins. Targets call "before" what was
-	// measured while they were away.
-	Returning int `yaml:"returning" json:"returning,omitempty"`
+	// go away for a while, Away, and come back at once, from where they were,
+	// when what is measured begins. Targets call "before" what was measured
+	// before they went, and once they had had what they had missed. AwayRate is
+	// the rate meanwhile, Rate by default.
+	Returning int           `yaml:"returning" json:"returning,omitempty"`
+	Away      time.Duration `yaml:"away" json:"away_ns,omitempty"`
+	AwayRate  int           `yaml:"away_rate" json:"away_rate,omitempty"`
 	// LogBytes is how much of each stream the server keeps in memory, in bytes;
 	// 0 leaves it what it is by default.
 	LogBytes int `yaml:"log_bytes" json:"log_bytes,omitempty"`
@@ -162,6 +165,10 @@ func (s Scenario) Check() error {
 	bounds("burst", s.Burst, 0, 100_000_000)
 	bounds("stalled", s.Stalled, 0, maxClients)
 	bounds("returning", s.Returning, 0, maxClients)
+	if s.Away < 0 || s.Returning > 0 && s.Away == 0 {
+		wrong("away is %v: those who return have to be away for a while", s.Away)
+	}
+	bounds("away_rate", s.AwayRate, 0, 10_000_000)
 	bounds("log_bytes", s.LogBytes, 0, 1<<36)
 	bounds("publish", s.Publish, 0, 1_000_000)
 	bounds("clients", s.Connections(), 1, maxClients)
