@@ -19,6 +19,7 @@ type Filter struct {
 type filterKey struct {
 	text string // as it stands in an event: quoted
 	hash uint64
+	at   int // place of the feed among those with the key; guarded by log.mu
 }
 
 // keyText is a key as it stands in an event.
@@ -52,6 +53,12 @@ func (f Filter) name() string {
 		h.Write([]byte(key.text))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// key finds one of the filter's keys.
+func (f Filter) key(text string) *filterKey {
+	i := slices.IndexFunc(f.keys, func(k filterKey) bool { return k.text == text })
+	return &f.keys[i]
 }
 
 // passes reports whether readable entry i of a chunk is for the feed: records
@@ -119,7 +126,9 @@ func (l *log) join(filter Filter, s *Subscription) *Feed {
 		f = &Feed{log: l, filter: filter, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
 		l.feeds[name] = f
-		for _, key := range filter.keys {
+		for i := range filter.keys {
+			key := &filter.keys[i]
+			key.at = len(l.keyed[key.text])
 			l.keyed[key.text] = append(l.keyed[key.text], f)
 		}
 	}
@@ -151,12 +160,15 @@ func (l *log) leave(s *Subscription) {
 	}
 	delete(l.feeds, f.name)
 	for _, key := range f.filter.keys {
-		others := slices.DeleteFunc(l.keyed[key.text], func(other *Feed) bool { return other == f })
-		if len(others) == 0 {
+		others := l.keyed[key.text]
+		last := len(others) - 1
+		if last == 0 {
 			delete(l.keyed, key.text)
-		} else {
-			l.keyed[key.text] = others
+			continue
 		}
+		others[last].filter.key(key.text).at = key.at
+		others[key.at], others[last] = others[last], nil
+		l.keyed[key.text] = others[:last]
 	}
 }
 
