@@ -22,12 +22,20 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if o.list {
 		return listScenarios(out)
 	}
+	var kernel *bare
+	if o.url == "" {
+		got, err := measureBare(ctx)
+		if err != nil {
+			return fmt.Errorf("measure bare sockets: %w", err)
+		}
+		kernel = &got
+	}
 	results, err := o.run(ctx, progress)
 	// What was measured before something failed is worth printing.
 	if len(results) == 0 {
 		return err
 	}
-	rep := report{Machine: machineFacts(ctx), Results: results, Peers: o.peers != ""}
+	rep := report{Machine: machineFacts(ctx), Bare: kernel, Results: results, Peers: o.peers != ""}
 	if o.json {
 		err = errors.Join(err, writeJSON(out, rep))
 	} else {

@@ -19,6 +19,9 @@ var (
 
 // take consumes what can be made sense of, and keeps the rest.
 func (r *reader) take(c *conn, b []byte, now int64) {
+	if r.dialect == dialectBare {
+		return
+	}
 	if c.kind == scenario.SSE {
 		b = r.lines(c, b, now)
 	} else {
