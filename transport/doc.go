@@ -34,6 +34,10 @@
 // moment.go; resting.go and poller_linux.go watch those that are quiet. format.go
 // lays out, tidy.go gives memory back.
 //
+// compression.go says what is compressed, the files compression_*.go how;
+// compressing.go makes of shared blocks and a session's own bytes one compressed
+// stream, and inflating.go reads what clients compress.
+//
 // faults.go, metrics.go and admin.go are what is told about it all, limits.go
 // what bounds it.
 package transport

@@ -31,14 +31,18 @@ const socketBuffer = 256
 
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
-	header http.Header
-	input  *input
-	head   bytes.Buffer
+	header     http.Header
+	extensions string // that are agreed on
+	input      *input
+	head       bytes.Buffer
 }
 
 func (w *hijackWriter) Header() http.Header { return w.header }
 
 func (w *hijackWriter) WriteHeader(status int) {
+	if w.extensions != "" && status == http.StatusSwitchingProtocols {
+		w.header.Set("Sec-WebSocket-Extensions", w.extensions)
+	}
 	fmt.Fprintf(&w.head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
 	_ = w.header.Write(&w.head)
 	w.head.WriteString("\r\n")
@@ -133,13 +137,19 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	x := s.newSession(kindWebSocket, c)
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
+	if deflate, ok := s.deflateFor(r.Header); ok {
+		hijacked.extensions = deflate.String()
+		ws.deflates = true
+		x.packing, x.window.Forgets = deflatedFrames{}, deflate.serverForgets
+	}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocolLines, subprotocolJSON},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
-		CompressionMode:    websocket.CompressionDisabled,
-		OnPingReceived:     x.onPing,
-		OnPongReceived:     x.onPong,
+		// Compression is none of its business either.
+		CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived:  x.onPing,
+		OnPongReceived:  x.onPong,
 	})
 	if _, writeErr := conn.Write(hijacked.head.Bytes()); err == nil && writeErr != nil {
 		err = writeErr

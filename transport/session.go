@@ -95,6 +95,10 @@ type session struct {
 	heartbeat time.Duration
 	closeAt   moment // when draining
 	ws        *webSocket
+
+	packing    hub.Packing // of the compressed blocks that it shares, nil for none
+	window     hub.Window
+	compressed *compressed // the stream that they are part of, nil where there is none
 }
 
 // command is something for the executor to do.
@@ -110,6 +114,8 @@ type scratch struct {
 	given given
 	first [1][]byte
 	short []byte
+
+	wrapped [][]byte // what is made a compressed stream
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -214,6 +220,12 @@ func (s *session) step(sc *scratch) stepResult {
 		s.tellPosition(sc)
 	case kindWebSocket, kindPage:
 	}
+	if s.packing != nil {
+		s.countPacked(sc)
+	}
+	if s.compressed != nil {
+		s.compress(sc)
+	}
 	done := s.flush(sc)
 	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
 	if done != stepIdle {
@@ -265,18 +277,20 @@ func (s *session) gather(sc *scratch) (more bool) {
 			return false
 		}
 		sub := s.subs[(s.turn+i)%len(s.subs)]
-		room := stepBytes - sc.batch.Bytes
+		room := s.stepBytes() - sc.batch.Bytes
 		if room <= 0 {
 			s.turn++
 			return true
 		}
 		before, size, records, gaps := len(sc.batch.Bufs), sc.batch.Bytes, sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
 		from := sub.Bookmark()
-		if sub.Next(&sc.batch, s.format(), room) {
+		if s.next(sub, sc, room) {
 			more = true
 		}
 		if len(sc.batch.Bufs) > before {
-			sc.hasID = false
+			if sc.hasID = sc.endsWithID(); sc.hasID {
+				s.needsID = false
+			}
 			sc.given = given{sub: sub, from: from, first: before, end: len(sc.batch.Bufs), records: records - gaps, gaps: gaps}
 			if s.ws != nil && s.ws.lines {
 				s.makeMessage(sc, before, sc.batch.Bytes-size)
