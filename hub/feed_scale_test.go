@@ -59,7 +59,7 @@ func heap() int64 {
 // TestFeedMemory: a feed of its own costs a subscription less than 500 bytes
 // more than one that it shares with all others. It is no parallel test, as it
 // measures the heap of the process.
-func TestFeedMemory(t *testing.T) { //nolint:paralleltest
+func TestFeedMemory(t *testing.T) {
 	const feeds = 100_000
 	h := startKeyed(t)
 	measure := func(key func(i int) string) int64 {
