@@ -19,7 +19,6 @@ type Filter struct {
 type filterKey struct {
 	text string // as it stands in an event: quoted
 	hash uint64
-	at   int // place of the feed among those with the key; guarded by log.mu
 }
 
 // keyText is a key as it stands in an event.
@@ -55,10 +54,9 @@ func (f Filter) name() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// key finds one of the filter's keys.
-func (f Filter) key(text string) *filterKey {
-	i := slices.IndexFunc(f.keys, func(k filterKey) bool { return k.text == text })
-	return &f.keys[i]
+// index is which of the filter's keys has a text that one of them has.
+func (f Filter) index(text string) int {
+	return slices.IndexFunc(f.keys, func(k filterKey) bool { return k.text == text })
 }
 
 // passes reports whether readable entry i of a chunk is for the feed: records
@@ -86,7 +84,9 @@ type Feed struct {
 	dirty atomic.Uint64 // a bit for each shard that has been woken
 	named atomic.Pointer[[16]atomic.Pointer[named]]
 
-	matching bool // guarded by log.mu: among those that one append wakes
+	// Guarded by log.mu.
+	matching bool  // among those that one append wakes
+	places   []int // for each key, among the feeds that have it
 
 	mu      sync.Mutex
 	subs    []*Subscription
@@ -126,9 +126,9 @@ func (l *log) join(filter Filter, s *Subscription) *Feed {
 		f = &Feed{log: l, filter: filter, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
 		l.feeds[name] = f
-		for i := range filter.keys {
-			key := &filter.keys[i]
-			key.at = len(l.keyed[key.text])
+		f.places = make([]int, len(filter.keys))
+		for i, key := range filter.keys {
+			f.places[i] = len(l.keyed[key.text])
 			l.keyed[key.text] = append(l.keyed[key.text], f)
 		}
 	}
@@ -159,16 +159,17 @@ func (l *log) leave(s *Subscription) {
 		return
 	}
 	delete(l.feeds, f.name)
-	for _, key := range f.filter.keys {
+	for i, key := range f.filter.keys {
 		others := l.keyed[key.text]
-		last := len(others) - 1
-		if last == 0 {
+		end := len(others) - 1
+		if end == 0 {
 			delete(l.keyed, key.text)
 			continue
 		}
-		others[last].filter.key(key.text).at = key.at
-		others[key.at], others[last] = others[last], nil
-		l.keyed[key.text] = others[:last]
+		moved, at := others[end], f.places[i]
+		moved.places[moved.filter.index(key.text)] = at
+		others[at], others[end] = moved, nil
+		l.keyed[key.text] = others[:end]
 	}
 }
 
