@@ -25,9 +25,13 @@ const (
 	subprotocolLines = "sluice.v1.lines"
 )
 
-// socketBuffer is the size of the buffers of a WebSocket connection, enough for
-// any control frame. Larger payloads pass them by.
-const socketBuffer = 256
+// The buffers of a WebSocket connection. What is read is enough for any control
+// frame of a client, which has 131 bytes; larger payloads pass it by. What is
+// written goes past the library, but for the close that it may send itself.
+const (
+	readBuffer  = 144
+	writeBuffer = 64
+)
 
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
@@ -51,8 +55,8 @@ func (w *hijackWriter) WriteHeader(status int) {
 func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.input.frames = bufio.NewReaderSize(w.input, socketBuffer)
-	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, socketBuffer)), nil
+	w.input.frames = bufio.NewReaderSize(w.input, readBuffer)
+	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, writeBuffer)), nil
 }
 
 // handleWebSocket serves GET /v1/ws.

@@ -74,7 +74,7 @@ type session struct {
 
 	mu        sync.Mutex
 	inbox     []command
-	waiters   *waiters
+	waiters   waiters
 	gone      bool            // it has ended
 	principal *auth.Principal // nil before authentication
 	entry     entry           // what counts against limits
@@ -257,9 +257,7 @@ func (s *session) obey(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
-	if s.waiters != nil {
-		s.waiters.tellRoom()
-	}
+	s.waiters.tellRoom()
 	s.mu.Unlock()
 	for _, c := range inbox {
 		if s.closed {
