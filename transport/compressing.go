@@ -1,5 +1,14 @@
 package transport
 
+import "sluice/hub"
+
+// sharing is what a session has that shares compressed blocks.
+type sharing struct {
+	packing hub.Packing
+	window  hub.Window
+	stream  *compressed // that they are part of, nil on a WebSocket
+}
+
 // compressed is what a session has whose stream is compressed. Of what it is
 // sent, the blocks that all share come as they are; around the rest, which is
 // its own, stands what makes it part of the compressed stream.
@@ -20,7 +29,7 @@ const compressedStep = 16 << 10
 
 // stepBytes is how much of events the session writes in a step.
 func (s *session) stepBytes() int {
-	if s.packing != nil {
+	if s.shares != nil {
 		return compressedStep
 	}
 	return stepBytes
@@ -28,10 +37,10 @@ func (s *session) stepBytes() int {
 
 // next is Next of a session's subscription.
 func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
-	if s.packing == nil {
+	if s.shares == nil {
 		return sub.Next(&sc.batch, s.format(), room)
 	}
-	return sub.NextPacked(&sc.batch, s.packing, &s.window, room)
+	return sub.NextPacked(&sc.batch, s.shares.packing, &s.shares.window, room)
 }
 
 // countPacked counts what of a step is in shared blocks.
@@ -58,9 +67,9 @@ func (sc *scratch) endsPacked() bool {
 
 // compress makes of what is to be written the compressed stream.
 func (s *session) compress(sc *scratch) {
-	c := s.compressed
+	c := s.shares.stream
 	bufs, packed := sc.batch.Bufs, sc.batch.Packed
-	if len(bufs) == 0 && !s.closing || c.ended {
+	if c == nil || len(bufs) == 0 && !s.closing || c.ended {
 		return
 	}
 	out := sc.wrapped[:0]
@@ -103,8 +112,8 @@ func (s *session) compress(sc *scratch) {
 
 // sendHead adds the head of the response.
 func (s *session) sendHead(sc *scratch, head []byte) {
-	if s.compressed != nil {
-		s.compressed.head = head
+	if s.shares != nil && s.shares.stream != nil {
+		s.shares.stream.head = head
 		return
 	}
 	s.sendRaw(sc, head)

@@ -99,7 +99,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	if x.kind == kindEvents && len(x.subs) == 1 && x.subs[0].Packable() {
 		if coding := s.codingFor(r.Header); coding != nil {
 			head.Set("Content-Encoding", coding.name())
-			x.packing, x.compressed = coding, &compressed{coding: coding}
+			x.shares = &sharing{packing: coding, stream: &compressed{coding: coding}}
 		}
 	}
 	if r.Method == http.MethodHead {

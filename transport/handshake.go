@@ -144,7 +144,8 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if deflate, ok := s.deflateFor(r.Header); ok {
 		hijacked.extensions = deflate.String()
 		ws.deflates = true
-		x.packing, x.window.Forgets = deflatedFrames{}, deflate.serverForgets
+		x.shares = &sharing{packing: deflatedFrames{}}
+		x.shares.window.Forgets = deflate.serverForgets
 	}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocolLines, subprotocolJSON},

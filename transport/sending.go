@@ -74,8 +74,8 @@ func (s *session) write(sc *scratch, start int) {
 	if s.closing {
 		return
 	}
-	if s.compressed != nil {
-		s.window.Break()
+	if s.shares != nil && s.shares.stream != nil {
+		s.shares.window.Break()
 	}
 	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
 }

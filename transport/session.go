@@ -96,9 +96,7 @@ type session struct {
 	closeAt   moment // when draining
 	ws        *webSocket
 
-	packing    hub.Packing // of the compressed blocks that it shares, nil for none
-	window     hub.Window
-	compressed *compressed // the stream that they are part of, nil where there is none
+	shares *sharing // compressed blocks, nil where nothing is compressed
 }
 
 // command is something for the executor to do.
@@ -220,10 +218,8 @@ func (s *session) step(sc *scratch) stepResult {
 		s.tellPosition(sc)
 	case kindWebSocket, kindPage:
 	}
-	if s.packing != nil {
+	if s.shares != nil {
 		s.countPacked(sc)
-	}
-	if s.compressed != nil {
 		s.compress(sc)
 	}
 	done := s.flush(sc)
