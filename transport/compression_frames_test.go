@@ -233,6 +233,7 @@ func TestInflates(t *testing.T) {
 	large := deflated(t, `{"type":"ping","id":"x"`+strings.Repeat(" ", 1024-len(ping))+"}")
 	tooLarge := deflated(t, `{"type":"ping","id":"x"`+strings.Repeat(" ", 1025-len(ping))+"}")
 	bomb := strings.Repeat(" ", 500_000)
+	const lastBlock = "\x03\x00" // and empty
 	for name, test := range map[string]struct {
 		sent []byte
 		code int // 0 is answered by a pong
@@ -241,6 +242,8 @@ func TestInflates(t *testing.T) {
 		"in fragments":        {joined(frame(rsv1|text, whole[:3]), frame(fin|pingFrame, "p"), frame(continuation, whole[3:7]), frame(fin|continuation, whole[7:])), 0},
 		"in two blocks":       {frame(fin|rsv1|text, deflated(t, ping[:7], ping[7:])), 0},
 		"behind a last block": {frame(fin|rsv1|text, final.String()+deflated(t, ping[10:])), 0},
+		"some last blocks":    {frame(fin|rsv1|text, strings.Repeat(lastBlock, 5)+whole), 0},
+		"last blocks only":    {frame(fin|rsv1|text, strings.Repeat(lastBlock, 500)), 1002},
 		"plain":               {frame(fin|text, ping), 0},
 		"one after the other": {joined(frame(fin|rsv1|text, deflated(t, `{"type":"unknown"}`)), frame(fin|text, `{"type":"unknown"}`), frame(fin|rsv1|text, whole)), 0},
 		"as large as may be":  {frame(fin|rsv1|text, large), 0},

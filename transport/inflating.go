@@ -31,6 +31,11 @@ func (s *session) takeDeflated() error {
 	return nil
 }
 
+// maxLastBlocks bounds how many blocks of a message say that they are the last
+// one. Behind each the inflater is laid out anew with the whole window, which
+// costs more than a thousand times what the two bytes of an empty one do.
+const maxLastBlocks = 16
+
 // inflate gives what a compressed message (RFC 7692, section 7.2.2) holds, as
 // far as a byte more than a limit; 0 for any. The message is used up.
 func inflate(message *bytes.Buffer, most int) (*bytes.Buffer, error) {
@@ -48,8 +53,12 @@ func inflate(message *bytes.Buffer, most int) (*bytes.Buffer, error) {
 	}
 	defer inflaters.Put(inflater)
 	message.WriteString(deflateTail)
-	for message.Len() > 0 {
+	for lastBlocks := 0; message.Len() > 0; lastBlocks++ {
 		// Behind a last block, which none has to have, there may be more.
+		if lastBlocks > maxLastBlocks {
+			messageBuffers.Put(plain)
+			return nil, fmt.Errorf("inflate message: more than %d blocks are the last one", maxLastBlocks)
+		}
 		window := plain.Bytes()[max(0, plain.Len()-1<<maxWindowBits):]
 		if err := inflater.Reset(message, window); err != nil {
 			return nil, fmt.Errorf("reset inflater: %w", err)
