@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,8 +14,12 @@ import (
 
 // Filter says which records of a stream a feed has. The zero value passes all.
 type Filter struct {
-	keys []filterKey // sorted by text
+	keys   []filterKey // sorted by text, each once
+	byHash []int32     // where they are, sorted by hash; nil for a few
 }
+
+// fewKeys is how many keys are compared one after another.
+const fewKeys = 8
 
 type filterKey struct {
 	text string // as it stands in an event: quoted
@@ -33,11 +38,21 @@ func keyText(key string) string {
 // newFilter passes records whose key is one of keys, or all when there are none.
 func newFilter(keys []string, seed maphash.Seed) Filter {
 	var f Filter
-	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
+	for _, key := range keys {
 		f.keys = append(f.keys, filterKey{
 			text: keyText(key),
 			hash: maphash.String(seed, key),
 		})
+	}
+	slices.SortFunc(f.keys, func(a, b filterKey) int { return cmp.Compare(a.text, b.text) })
+	// Keys that are not text have all the same one.
+	f.keys = slices.CompactFunc(f.keys, func(a, b filterKey) bool { return a.text == b.text })
+	if len(f.keys) > fewKeys {
+		f.byHash = make([]int32, len(f.keys))
+		for i := range f.byHash {
+			f.byHash[i] = int32(i)
+		}
+		slices.SortFunc(f.byHash, func(a, b int32) int { return cmp.Compare(f.keys[a].hash, f.keys[b].hash) })
 	}
 	return f
 }
@@ -56,7 +71,7 @@ func (f Filter) name() string {
 
 // index is which of the filter's keys has a text that one of them has.
 func (f Filter) index(text string) int {
-	return slices.IndexFunc(f.keys, func(k filterKey) bool { return k.text == text })
+	return sort.Search(len(f.keys), func(i int) bool { return f.keys[i].text >= text })
 }
 
 // passes reports whether readable entry i of a chunk is for the feed: records
@@ -66,12 +81,30 @@ func (f Filter) passes(c *chunk, i int) bool {
 	if e.kind != entryRecord || len(f.keys) == 0 {
 		return true
 	}
-	for _, key := range f.keys {
-		if key.hash == e.hash && e.keyEnd > 0 && string(c.body(i)[e.keyStart:e.keyEnd]) == key.text {
+	if e.keyEnd == 0 {
+		return false
+	}
+	if f.byHash == nil {
+		for k := range f.keys {
+			if f.keys[k].is(c, i) {
+				return true
+			}
+		}
+		return false
+	}
+	k := sort.Search(len(f.byHash), func(k int) bool { return f.keys[f.byHash[k]].hash >= e.hash })
+	for ; k < len(f.byHash) && f.keys[f.byHash[k]].hash == e.hash; k++ {
+		if f.keys[f.byHash[k]].is(c, i) {
 			return true
 		}
 	}
 	return false
+}
+
+// is reports whether it is the key of readable entry i of a chunk, which has one.
+func (k *filterKey) is(c *chunk, i int) bool {
+	e := c.at(i)
+	return k.hash == e.hash && string(c.body(i)[e.keyStart:e.keyEnd]) == k.text
 }
 
 // Feed is what all subscriptions with an equal stream and filter share.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/hubtest"
 )
 
 // rung is an owner that is woken and does nothing.
@@ -21,8 +22,13 @@ func (rung) Shard() int { return 0 }
 // startKeyed is a hub on a stream without records.
 func startKeyed(tb testing.TB) *hub.Hub {
 	tb.Helper()
+	return startKeyedOn(tb, pastbox{partitions: 1})
+}
+
+func startKeyedOn(tb testing.TB, source hub.Source) *hub.Hub {
+	tb.Helper()
 	h, err := hub.New(hub.Config{
-		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: pastbox{partitions: 1}, LogBytes: 1 << 20, Linger: time.Hour}},
+		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 16 << 20, RecordBytes: 1 << 20, Linger: time.Hour}},
 		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) },
 		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
@@ -102,6 +108,53 @@ func BenchmarkSubscribeByKey(b *testing.B) {
 				subscribeKey(b, h, keys...).Close()
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rounds/s")
+		})
+	}
+}
+
+// What clients ask for need not be text, and feeds that share several keys
+// leave in any order.
+func TestFeedsOfKeysThatAreNotText(t *testing.T) {
+	t.Parallel()
+	h := startKeyed(t)
+	var all []*hub.Subscription
+	for _, own := range []string{"a", "b", "c"} {
+		all = append(all, subscribeKey(t, h, "\xff", "\xfe", `q"`, "q!", own))
+	}
+	for _, s := range all {
+		s.Close()
+	}
+}
+
+// BenchmarkFilterKeys reads a log through a filter of so many keys, of which it
+// has none.
+func BenchmarkFilterKeys(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("%d keys", n), func(b *testing.B) {
+			topics := hubtest.New()
+			topics.Create("orders.v1", 1)
+			h := startKeyedOn(b, topics)
+			keep := subscribeKey(b, h)
+			defer keep.Close()
+			for i := range 20_000 {
+				topics.Append("orders.v1", hub.Record{Key: fmt.Appendf(nil, "key-%d", i), Value: []byte("1")})
+			}
+			keys := make([]string, n)
+			for round := 0; b.Loop(); round++ {
+				for i := range keys {
+					keys[i] = fmt.Sprintf("none-%d-%d", round, i)
+				}
+				s, _, err := h.Subscribe(b.Context(), hub.Request{
+					Stream: "orders", Keys: keys, Start: hub.Start{Kind: hub.StartEarliest}, Replay: -1, Owner: rung{},
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for !s.AtTip() {
+					s.Collect(100, func(bool, []byte) {})
+				}
+				s.Close()
+			}
 		})
 	}
 }
