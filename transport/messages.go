@@ -251,6 +251,7 @@ func (s *session) takeControl() (handled bool, err error) {
 // onPing answers a client's ping frame through the session's own writer.
 func (s *session) onPing(_ context.Context, payload []byte) bool {
 	if s.countControl() {
+		s.awaitRoom()
 		pong := wire.AppendControl(nil, wire.OpPong, payload)
 		s.post(func(s *session, sc *scratch) {
 			if !s.closing {
@@ -265,6 +266,7 @@ func (s *session) onPing(_ context.Context, payload []byte) bool {
 // the last ping acks: others come unasked (RFC 6455, section 5.5.3).
 func (s *session) onPong(_ context.Context, payload []byte) {
 	if s.countControl() {
+		s.awaitRoom()
 		number := string(payload)
 		s.post(func(s *session, sc *scratch) {
 			if number == strconv.FormatUint(s.ws.pings, 10) {

@@ -2,7 +2,9 @@ package transport_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -281,5 +283,22 @@ func TestClosedIsNotReset(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// A client that pings and does not read is read from no further, once there are
+// more pongs than the server keeps for it.
+func TestPingsOfOneWhoDoesNotReadAreNotKept(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{limits: func(l *transport.Limits) { l.ControlFramesPerSecond = 0 }})
+	for name, kind := range map[string]byte{"pings": pingFrame, "pongs": pongFrame} {
+		c := in.raw(t, "", token(t, "u42", "live", time.Hour))
+		// Pongs are not answered, so that it takes pings to fill the connection.
+		pings := bytes.Repeat(frame(fin|pingFrame, strings.Repeat("p", 125)), 50_000)
+		flood := bytes.Repeat(frame(fin|kind, strings.Repeat("p", 125)), 250_000)
+		_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))
+		if _, err := c.Write(append(pings, flood...)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: got %v for %d bytes, want the deadline", name, err, len(flood))
+		}
 	}
 }
