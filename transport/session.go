@@ -154,6 +154,8 @@ func (s *session) Pump() {
 // resume has a stalled session go on.
 func (s *session) resume() {
 	if s.state.CompareAndSwap(stalled, queued) {
+		// What becomes of the socket from now on is for its next stall.
+		s.socket.unstall()
 		s.worker.enqueue(s)
 	}
 }

@@ -130,6 +130,13 @@ func (s *socket) stall() bool {
 	return s.stalled
 }
 
+// unstall takes a stall back, for a session that goes on for another reason.
+func (s *socket) unstall() {
+	s.mu.Lock()
+	s.stalled = false
+	s.mu.Unlock()
+}
+
 // hurry has reads return errNothing instead of waiting, or wait again.
 func (s *socket) hurry(impatient bool) { s.impatient = impatient }
 
@@ -211,9 +218,29 @@ func (s *socket) Close() error {
 const maxVector = 1024
 
 func (s *socket) try(bufs [][]byte) (int, error) {
-	if len(bufs) > maxVector {
-		bufs = bufs[:maxVector]
+	written := 0
+	for len(bufs) > maxVector {
+		// That there is room for more is told only once there was none.
+		n, err := s.tryVector(bufs[:maxVector])
+		written += n
+		if err != nil || n < lengthOf(bufs[:maxVector]) {
+			return written, err
+		}
+		bufs = bufs[maxVector:]
 	}
+	n, err := s.tryVector(bufs)
+	return written + n, err
+}
+
+// lengthOf is how many bytes buffers have.
+func lengthOf(bufs [][]byte) (n int) {
+	for _, b := range bufs {
+		n += len(b)
+	}
+	return n
+}
+
+func (s *socket) tryVector(bufs [][]byte) (int, error) {
 	for {
 		var (
 			n   int

@@ -18,6 +18,7 @@ func (*poller) takeSocket(net.Conn, *session) (*socket, bool) { return nil, fals
 func (*socket) rest() bool                                   { return false }
 func (*socket) unrest() bool                                 { return false }
 func (*socket) stall() bool                                  { return false }
+func (*socket) unstall()                                     {}
 func (*socket) hurry(bool)                                   {}
 func (*socket) Read([]byte) (int, error)                     { return 0, net.ErrClosed }
 func (*socket) SetReadDeadline(time.Time) error              { return net.ErrClosed }
