@@ -230,9 +230,14 @@ func (f *Feed) trim(floor uint64) {
 	f.matches = f.matches[:copy(f.matches, f.matches[n:])]
 }
 
+// scanAtOnce bounds how many entries are looked through for a feed before others
+// have their turn.
+const scanAtOnce = 8 << 10
+
 // ahead appends to dst the indexes of up to n matches from an index on, below
-// the tip. It reports false when the log no longer reaches back so far.
-func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) ([]uint64, bool) {
+// the tip. It reports false when the log no longer reaches back so far, and more
+// when it has first to be looked through further, by asking again.
+func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, ok, more bool) {
 	for {
 		f.mu.Lock()
 		since := f.since
@@ -243,21 +248,30 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) ([]uint64, bool) {
 				n--
 			}
 			f.mu.Unlock()
-			return dst, true
+			return dst, true, false
 		}
 		f.mu.Unlock()
+		if more {
+			return dst, true, true
+		}
 
-		// The feed is younger than its reader's place: look through the log.
-		older, ok := f.scan(from, since)
+		// The feed is younger than its reader's place: look through the log,
+		// backwards, as what was found must not have gaps.
+		if c, _ := f.log.find(from); c == nil {
+			return dst, false, false
+		}
+		begin := max(from, since-scanAtOnce)
+		older, ok := f.scan(begin, since)
 		if !ok {
-			return dst, false
+			return dst, false, false
 		}
 		f.mu.Lock()
 		if f.since == since {
 			f.matches = append(older, f.matches...)
-			f.since = from
+			f.since = begin
 		}
 		f.mu.Unlock()
+		more = true
 	}
 }
 

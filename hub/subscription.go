@@ -64,7 +64,12 @@ type Batch struct {
 
 	matches    []uint64
 	lastPacked packed
+	looked     int // chunks and blocks that were gone through
 }
+
+// lookAtOnce is how many chunks and blocks are gone through, of whatever little
+// in them is to be delivered, before others have their turn.
+const lookAtOnce = 4
 
 // Reset empties the batch, keeping its memory.
 func (b *Batch) Reset() {
@@ -72,6 +77,7 @@ func (b *Batch) Reset() {
 	b.Bufs, b.Bytes, b.Records, b.Gaps = b.Bufs[:0], 0, 0, 0
 	clear(b.Packed)
 	b.Packed, b.lastPacked = b.Packed[:0], packed{}
+	b.looked = 0
 }
 
 // takeFunc takes some of entries i to n of a chunk and returns where it
@@ -195,6 +201,9 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 			if waiting || full {
 				return full
 			}
+			if b.looked++; b.looked >= lookAtOnce {
+				return s.ended == ""
+			}
 		case !s.joined:
 			s.join()
 		default:
@@ -236,6 +245,9 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 				s.at = s.log.markIn(c, j)
 			}
 			if j < n && s.told == nil {
+				return s.ended == ""
+			}
+			if b.looked++; b.looked >= lookAtOnce && s.own != nil {
 				return s.ended == ""
 			}
 		}
@@ -329,9 +341,9 @@ func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 	if s.own != nil || !s.feed.Filtered() || s.index < s.log.emptied.Load() {
 		return false
 	}
-	matches, ok := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
+	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
 	b.matches = matches
-	if !ok {
+	if !ok || more {
 		return false
 	}
 	if len(matches) == 0 {
@@ -349,9 +361,12 @@ func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 // nextMatches delivers what a filtered feed has, in step with the log.
 func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full bool) {
 	const atOnce = 256
-	matches, ok := s.feed.ahead(b.matches[:0], s.index, tip.index, atOnce)
+	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, atOnce)
 	b.matches = matches
-	if !ok {
+	switch {
+	case more:
+		return true
+	case !ok:
 		s.fallBehind()
 		return false
 	}

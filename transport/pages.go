@@ -89,7 +89,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		}
 		page.CaughtUp = sub.AtTip()
 		full := len(page.Events) >= query.Limit || size >= maxPageBytes
-		if full || more && len(page.Events) > 0 || page.CaughtUp && len(page.Events)+len(page.Gaps) > 0 {
+		if full || page.CaughtUp && len(page.Events)+len(page.Gaps) > 0 {
 			break
 		}
 		waited := wait.C
@@ -97,8 +97,12 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 			// There is something, but Kafka has still to bring it.
 			waited = late.C
 		}
+		ready := (<-chan struct{})(owner)
+		if more {
+			ready = atOnce
+		}
 		select {
-		case <-owner:
+		case <-ready:
 			continue
 		case <-waited:
 		case <-r.Context().Done():
@@ -110,6 +114,13 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	s.metrics.delivered(kindPage, len(page.Events), len(page.Gaps))
 	return page, nil
 }
+
+// atOnce is always ready.
+var atOnce = func() <-chan struct{} {
+	ready := make(chan struct{})
+	close(ready)
+	return ready
+}()
 
 // maxPageBytes is about how large a page gets.
 const maxPageBytes = 8 << 20
