@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -56,8 +57,10 @@ func (s *session) listenForEnd() {
 		if s.socket != nil {
 			s.socket.hurry(!s.over.Load())
 		}
-		_, err := s.conn.Read(nothing[:])
+		n, err := s.conn.Read(nothing[:])
 		switch {
+		case n == len(nothing):
+			s.passOver()
 		case errors.Is(err, errNothing):
 			if s.rest() {
 				return
@@ -68,5 +71,17 @@ func (s *session) listenForEnd() {
 			_ = s.conn.Close()
 			return
 		}
+	}
+}
+
+// passBuffers are what is read into that is not looked at.
+var passBuffers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
+// passOver takes more of what is not to come, so that much of it costs little.
+// How it ends is for the next to read.
+func (s *session) passOver() {
+	if buf, ok := passBuffers.Get().(*[4 << 10]byte); ok {
+		_, _ = s.conn.Read(buf[:])
+		passBuffers.Put(buf)
 	}
 }
