@@ -71,8 +71,12 @@ func (blocks packedBlocks) start(k int) int {
 	return int(blocks[k-1].end)
 }
 
+// packAtOnce is about how much content is packed before others have their turn.
+const packAtOnce = 64 << 10
+
 // packed gives the chunk's blocks, made for at least n entries, by whoever is
-// first to ask. Who stands at the tip then finds a block's end there.
+// first to ask. Who stands at the tip then finds a block's end there. Where that
+// is much to make it is only part of it, and those who ask again make the rest.
 func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packedBlocks {
 	slot := &c.packings[p.PackSlot()]
 	pk := slot.Load()
@@ -95,8 +99,10 @@ func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packed
 	m := makers.Get().(*maker)
 	defer makers.Put(m)
 	m.begin(c, p, blocks)
-	for blocks.upTo() < n {
-		blocks = append(blocks, m.next(pk, blocks.upTo(), n, cursor))
+	for made := 0; blocks.upTo() < n && made < packAtOnce; {
+		block := m.next(pk, blocks.upTo(), n, cursor)
+		blocks = append(blocks, block)
+		made += int(block.content)
 	}
 	// Readers of an older state look only at what precedes its length.
 	pk.done.Store(&blocks)

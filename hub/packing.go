@@ -103,12 +103,14 @@ func (s *Subscription) NextPacked(b *Batch, p Packing, w *Window, room int) (mor
 		upTo := n
 		if s.own == nil && s.told == nil && s.late == nil && s.conflation == nil {
 			blocks := c.packed(p, n, s.cursorIn)
-			k, start := blocks.find(i)
-			if start == i {
-				return s.takePacked(b, p, w, packedRun{c, blocks, k}, i, n, room)
+			if i < blocks.upTo() {
+				k, start := blocks.find(i)
+				if start == i {
+					return s.takePacked(b, p, w, packedRun{c, blocks, k}, i, n, room)
+				}
+				// In the midst of a block, whose end is not far.
+				upTo = min(n, int(blocks[k].end))
 			}
-			// In the midst of a block, whose end is not far.
-			upTo = min(n, int(blocks[k].end))
 		}
 		if p.PlainInWindow() {
 			w.Break()

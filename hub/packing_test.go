@@ -168,3 +168,47 @@ func (r *reader) follows(t *testing.T, events []byte, next int) int {
 	}
 	return next
 }
+
+// However much is there when the first comes who has it packed, others have their
+// turns meanwhile, and of what is not packed yet there is the plain text.
+func TestPackingTakesTurns(t *testing.T) {
+	t.Parallel()
+	q := quoting{slot: 0, window: 300, shared: new(atomic.Int64), alone: new(atomic.Int64)}
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes = 16 << 20 })
+	const records, most = 5000, 250 // 64 KiB of them, and some
+	keep := subscribe(t, h, hub.Request{})
+	defer keep.Close()
+	value := fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), 300))
+	for range records {
+		topics.Append("orders.v1", hub.Record{Key: []byte("k"), Value: value})
+	}
+	for got := 0; got < records; {
+		n := len(keep.collect(t, 1000))
+		if got += n; n == 0 {
+			t.Fatalf("only %d records came", got)
+		}
+	}
+	for _, from := range []int64{records - 10, 0} {
+		at := keep.Position().Clone()
+		at.Places[0].Offset = from
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+		var w hub.Window
+		for want := records - int(from); want > 0; {
+			before := q.shared.Load()
+			var b hub.Batch
+			if more := r.NextPacked(&b, q, &w, 16<<10); !more && want > b.Records {
+				t.Fatalf("nothing more comes, and %d records are missing", want-b.Records)
+			}
+			want -= b.Records
+			if made := q.shared.Load() - before; made > most {
+				t.Fatalf("%d records were packed at once, want at most %d", made, most)
+			}
+		}
+		r.Close()
+	}
+	if n := q.shared.Load(); n < most {
+		t.Errorf("only %d records were packed", n)
+	}
+}
