@@ -56,7 +56,7 @@ func run(m *testing.M) (code int) {
 		})
 	}
 	shared.one = start(stack.Options{Brokers: 1, SASL: true, HeapMiB: 600})
-	shared.three = start(stack.Options{Brokers: 3, BrokerConfig: map[string]string{"log.cleaner.backoff.ms": "500"}})
+	shared.three = start(stack.Options{Brokers: 3, Racks: true, BrokerConfig: map[string]string{"log.cleaner.backoff.ms": "500"}})
 	defer func() {
 		for _, servers := range running {
 			if err := servers.Close(); err != nil {
