@@ -51,6 +51,9 @@ type Config struct {
 	Console http.Handler
 	// Ready adds reasons not to be ready, by name of the check. Optional.
 	Ready map[string]func(context.Context) error
+	// Degraded adds checks of what the instance can do without: they are shown
+	// beside the others and do not keep clients away. Optional.
+	Degraded map[string]func(context.Context) error
 	// Registry is where metrics are registered. Nil for one of its own.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
