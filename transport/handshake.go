@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -141,6 +142,11 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		OnPingReceived:     x.onPing,
 		OnPongReceived:     x.onPong,
 	})
+	if err == nil {
+		// What has a finalizer and refers to itself is never collected, and it
+		// does, through the session. Its connection is the session's to close.
+		runtime.SetFinalizer(ws.conn, nil)
+	}
 	if _, writeErr := conn.Write(hijacked.head.Bytes()); err == nil && writeErr != nil {
 		err = writeErr
 	}
