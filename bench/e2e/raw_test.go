@@ -29,7 +29,7 @@ func dialPlain(ctx context.Context, t *testing.T, addr string, narrow bool) *pla
 	t.Cleanup(func() { _ = conn.Close() })
 	size := 4 << 10
 	if narrow {
-		if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		if err := conn.(*net.TCPConn).SetReadBuffer(32 << 10); err != nil {
 			t.Fatal(err)
 		}
 		size = 512
