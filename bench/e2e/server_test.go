@@ -184,10 +184,15 @@ func get(ctx context.Context, address, token string) (string, error) {
 // token makes a token for a principal with some roles.
 func token(t testing.TB, subject string, roles ...string) string {
 	t.Helper()
-	now := time.Now()
+	return tokenUntil(t, subject, time.Now().Add(time.Hour), roles...)
+}
+
+// tokenUntil makes a token that ends at a time.
+func tokenUntil(t testing.TB, subject string, ends time.Time, roles ...string) string {
+	t.Helper()
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": "e2e", "aud": "sluice", "sub": subject, "role": roles,
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"iat": time.Now().Unix(), "exp": ends.Unix(),
 	}).SignedString([]byte(signingKey))
 	if err != nil {
 		t.Fatal(err)
