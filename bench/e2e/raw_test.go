@@ -40,32 +40,32 @@ func dialPlain(ctx context.Context, t *testing.T, addr string, narrow bool) *pla
 	return &plain{conn, bufio.NewReaderSize(conn, size)}
 }
 
-// asks sends a request with a body, if any, and reads the head of the answer.
-func (p *plain) asks(t *testing.T, method, path, bearer string, more ...string) *http.Response {
+// asks sends a request without a body, reads the head of the answer, whose body
+// is what comes next, and checks its status.
+func (p *plain) asks(t *testing.T, status int, path, bearer string, more ...string) {
 	t.Helper()
-	request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: sluice\r\n", method, path)
+	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: sluice\r\n", path)
 	if bearer != "" {
 		request += "Authorization: Bearer " + bearer + "\r\n"
 	}
 	if _, err := io.WriteString(p, request+strings.Join(more, "")+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.ReadResponse(p.lines, nil)
+	response, err := http.ReadResponse(p.lines, nil) //nolint:bodyclose // its connection is closed instead
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response
+	if response.StatusCode != status {
+		t.Fatalf("%s is answered %s", path, response.Status)
+	}
 }
 
 // websocket opens a WebSocket with a first subscription, whose frames are then
 // the connection's bytes.
 func (p *plain) websocket(t *testing.T, query, bearer string) {
 	t.Helper()
-	response := p.asks(t, http.MethodGet, "/v1/ws?"+query, bearer,
+	p.asks(t, http.StatusSwitchingProtocols, "/v1/ws?"+query, bearer,
 		"Connection: Upgrade\r\n", "Upgrade: websocket\r\n", "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n")
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("the handshake is answered %s", response.Status)
-	}
 }
 
 // drained reads until the connection ends, and returns the last bytes, how many

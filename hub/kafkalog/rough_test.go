@@ -54,7 +54,7 @@ func (c *roughConn) Write(b []byte) (int, error) {
 		if c.left -= n; c.left < 0 {
 			c.r.resets.Add(1)
 			_ = c.Conn.(*net.TCPConn).SetLinger(0)
-			return written, errors.Join(syscall.ECONNRESET, c.Conn.Close())
+			return written, errors.Join(syscall.ECONNRESET, c.Close())
 		}
 		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
 		m, err := c.Conn.Write(b[written : written+n])
