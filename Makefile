@@ -7,7 +7,7 @@ FUZZTIME     ?= 5s
 CHAOS_TIME   ?= 10m
 SEED         ?= 0
 
-.PHONY: run build test e2e chaos lint fmt bench bench-peers fuzz
+.PHONY: run build test e2e chaos lint fmt bench bench-go bench-peers fuzz
 
 run:
 	go run ./cmd/sluice dev
@@ -47,6 +47,10 @@ fmt:
 # tables of README.md.
 bench:
 	go run ./bench/load -short -results .cache/bench.json -readme README.md $(SCENARIOS)
+
+# The inner loops, with their allocations.
+bench-go:
+	go test -run '^$$' -bench . -benchmem -benchtime 1s ./hub/... ./transport/... ./auth
 
 # Sluice beside other servers, and the comparison of README.md.
 bench-peers:

@@ -78,7 +78,8 @@ type chunk struct {
 	// Owned by who fills the chunk.
 	filled, used int
 
-	formats [FormatSlots]framing
+	formats  [FormatSlots]framing
+	packings [PackingSlots]atomic.Pointer[packing]
 }
 
 // framing is a chunk in one wire format, laid out as far as somebody has asked.
@@ -147,6 +148,11 @@ func (c *chunk) size() int {
 	for i := range c.formats {
 		if done := c.formats[i].done.Load(); done != nil {
 			size += cap(done.bytes) + 4*cap(done.ends)
+		}
+	}
+	for i := range c.packings {
+		if pk := c.packings[i].Load(); pk != nil {
+			size += int(pk.size.Load())
 		}
 	}
 	return size

@@ -54,6 +54,11 @@ func (f Filter) name() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
+// index is which of the filter's keys has a text that one of them has.
+func (f Filter) index(text string) int {
+	return slices.IndexFunc(f.keys, func(k filterKey) bool { return k.text == text })
+}
+
 // passes reports whether readable entry i of a chunk is for the feed: records
 // that match, and all gaps.
 func (f Filter) passes(c *chunk, i int) bool {
@@ -79,7 +84,9 @@ type Feed struct {
 	dirty atomic.Uint64 // a bit for each shard that has been woken
 	named atomic.Pointer[[16]atomic.Pointer[named]]
 
-	matching bool // guarded by log.mu: among those that one append wakes
+	// Guarded by log.mu.
+	matching bool  // among those that one append wakes
+	places   []int // for each key, among the feeds that have it
 
 	mu      sync.Mutex
 	subs    []*Subscription
@@ -119,7 +126,9 @@ func (l *log) join(filter Filter, s *Subscription) *Feed {
 		f = &Feed{log: l, filter: filter, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
 		l.feeds[name] = f
-		for _, key := range filter.keys {
+		f.places = make([]int, len(filter.keys))
+		for i, key := range filter.keys {
+			f.places[i] = len(l.keyed[key.text])
 			l.keyed[key.text] = append(l.keyed[key.text], f)
 		}
 	}
@@ -150,13 +159,17 @@ func (l *log) leave(s *Subscription) {
 		return
 	}
 	delete(l.feeds, f.name)
-	for _, key := range f.filter.keys {
-		others := slices.DeleteFunc(l.keyed[key.text], func(other *Feed) bool { return other == f })
-		if len(others) == 0 {
+	for i, key := range f.filter.keys {
+		others := l.keyed[key.text]
+		end := len(others) - 1
+		if end == 0 {
 			delete(l.keyed, key.text)
-		} else {
-			l.keyed[key.text] = others
+			continue
 		}
+		moved, at := others[end], f.places[i]
+		moved.places[moved.filter.index(key.text)] = at
+		others[at], others[end] = moved, nil
+		l.keyed[key.text] = others[:end]
 	}
 }
 

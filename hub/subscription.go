@@ -59,14 +59,19 @@ type Batch struct {
 	Bufs [][]byte
 	// Bytes is their size, Records and Gaps what is in them.
 	Bytes, Records, Gaps int
+	// Packed lists what of it is packed, in order.
+	Packed []Packed
 
-	matches []uint64
+	matches    []uint64
+	lastPacked packed
 }
 
 // Reset empties the batch, keeping its memory.
 func (b *Batch) Reset() {
 	clear(b.Bufs)
 	b.Bufs, b.Bytes, b.Records, b.Gaps = b.Bufs[:0], 0, 0, 0
+	clear(b.Packed)
+	b.Packed, b.lastPacked = b.Packed[:0], packed{}
 }
 
 // takeFunc takes some of entries i to n of a chunk and returns where it
@@ -83,23 +88,28 @@ func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 		if i == n || b.Bytes >= room {
 			return i
 		}
-		if s.labelled {
-			return s.takeLabelled(b, f, c, i, n, room)
-		}
-		framed := c.framed(f, n)
-		j := i
-		for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
-			s.count(b, c.at(j))
-			j++
-		}
-		if j == i {
-			return i
-		}
-		if bytes := framed.slice(i, j); len(bytes) > 0 {
-			b.add(bytes)
-		}
-		return j
+		return s.takePlain(b, f, c, i, n, room)
 	})
+}
+
+// takePlain takes entries as they lie in a format.
+func (s *Subscription) takePlain(b *Batch, f Format, c *chunk, i, n, room int) int {
+	if s.labelled {
+		return s.takeLabelled(b, f, c, i, n, room)
+	}
+	framed := c.framed(f, n)
+	j := i
+	for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
+		s.count(b, c.at(j))
+		j++
+	}
+	if j == i {
+		return i
+	}
+	if bytes := framed.slice(i, j); len(bytes) > 0 {
+		b.add(bytes)
+	}
+	return j
 }
 
 // takeLabelled takes entries with the feed's name in them.

@@ -14,18 +14,30 @@
 //     domain become faults in faults.go and nowhere else.
 //
 // Who runs what: Run starts the workers and the HTTP servers and waits for them.
-// A session is run by exactly one executor at a time, its worker, or a goroutine
-// of its own while its socket is full (or always, where a connection cannot be
-// written to without waiting, as under TLS). Others post commands to it. A
-// WebSocket has one goroutine beside, which reads; so has an event stream on a
-// hijacked connection, to notice its end.
+// A session is run by exactly one executor at a time: its worker, or a goroutine
+// of its own where a connection cannot be written to without waiting, as under
+// TLS and HTTP/2. Others post commands to it. One goroutine watches all plain
+// sockets that are quiet; a reader is started for one when there is something to
+// read, and ends when that has been read. Elsewhere than on Linux, and under
+// TLS, each connection has a reader of its own.
 //
-// Tour: server.go and routes.go put it together, admission.go lets clients in.
-// handshake.go, websocket.go and requests.go, events.go, pages.go, publishing.go
-// and cursors.go are the endpoints; reading.go finds out where a reader starts.
+// Tour: server.go and routes.go put it together, listening.go and admission.go
+// let clients in. handshake.go, websocket.go and requests.go, events.go,
+// pages.go, publishing.go and cursors.go are the endpoints; messages.go reads
+// what a WebSocket says, reading.go finds out where a reader starts.
+//
 // session.go is what a session is and does, sending.go what it says, writing.go
-// how that gets onto the socket, clock.go what time brings, closing.go its end;
-// worker.go and workers.go run sessions, outlet.go writes, format.go lays out,
-// tidy.go gives memory back.
-// faults.go, metrics.go and admin.go are what is told about it all.
+// how that gets onto its outlet (outlet.go; socket_linux.go for plain sockets),
+// giveback.go what becomes of what that does not take, clock.go what time
+// brings, waiting.go who waits for it, closing.go its end. worker.go and
+// workers.go run sessions; wheel.go finds those that are due, with the times of
+// moment.go; resting.go and poller_linux.go watch those that are quiet. format.go
+// lays out, tidy.go gives memory back.
+//
+// compression.go says what is compressed, the files compression_*.go how;
+// compressing.go makes of shared blocks and a session's own bytes one compressed
+// stream, and inflating.go reads what clients compress.
+//
+// faults.go, metrics.go and admin.go are what is told about it all, limits.go
+// what bounds it.
 package transport

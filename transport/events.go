@@ -95,7 +95,13 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 // serveEvents answers with the session's stream.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
-	setEventHeaders(head, x.kind)
+	s.setEventHeaders(head, x.kind)
+	if x.kind == kindEvents && len(x.subs) == 1 && x.subs[0].Packable() {
+		if coding := s.codingFor(r.Header); coding != nil {
+			head.Set("Content-Encoding", coding.name())
+			x.shares = &sharing{packing: coding, stream: &compressed{coding: coding}}
+		}
+	}
 	if r.Method == http.MethodHead {
 		x.end()
 		c.entry.leave()
@@ -132,7 +138,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			_ = conn.SetDeadline(time.Time{})
 			s.tuneSocket(conn)
 			x.attach(conn)
-			s.start(x, c, func(x *session, sc *scratch) { x.sendRaw(sc, raw.Bytes()); ready(x, sc) })
+			s.start(x, c, func(x *session, sc *scratch) { x.sendHead(sc, raw.Bytes()); ready(x, sc) })
 			s.tasks.Go(x.listen)
 			return
 		}
@@ -148,19 +154,22 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	<-x.ended()
 }
 
-func setEventHeaders(h http.Header, k kind) {
+func (s *Server) setEventHeaders(h http.Header, k kind) {
 	h.Set("Content-Type", typeEvents)
 	if k == kindLines {
 		h.Set("Content-Type", typeLines)
 	}
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
+	if k == kindEvents && s.config.Compression.EventStreams {
+		h.Add("Vary", "Accept-Encoding")
+	}
 }
 
 // refuseInStream tells a fault where an EventSource can see it: in a stream.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, k kind, fault *wire.Error) {
 	s.noteFault(fault, s.addressOf(r))
-	setEventHeaders(w.Header(), k)
+	s.setEventHeaders(w.Header(), k)
 	w.WriteHeader(http.StatusOK)
 	closing := closingOf(fault)
 	if k == kindLines {

@@ -313,7 +313,14 @@ func TestEventsFrom(t *testing.T) {
 
 func TestEventsKeepAlive(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{limits: func(l *transport.Limits) { l.KeepAlive = 200 * time.Millisecond }})
+	for name, config := range eitherWay {
+		t.Run(name, func(t *testing.T) { t.Parallel(); testEventsKeepAlive(t, config) })
+	}
+}
+
+func testEventsKeepAlive(t *testing.T, config func(*transport.Config)) {
+	t.Helper()
+	in := start(t, options{config: config, limits: func(l *transport.Limits) { l.KeepAlive = 200 * time.Millisecond }})
 	s := in.reads("/v1/streams/public.news/events", "")
 	s.until("sluice.caught_up")
 	begun := time.Now()
@@ -342,7 +349,14 @@ func TestEventsKeepAlive(t *testing.T) {
 
 func TestEventsGaps(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{stream: func(s *hub.Stream) { s.Backfill = 0 }})
+	for name, config := range eitherWay {
+		t.Run(name, func(t *testing.T) { t.Parallel(); testEventsGaps(t, config) })
+	}
+}
+
+func testEventsGaps(t *testing.T, config func(*transport.Config)) {
+	t.Helper()
+	in := start(t, options{config: config, stream: func(s *hub.Stream) { s.Backfill = 0 }})
 	tok := token(t, "u42", "live", time.Hour)
 	in.publish("orders", 0, 0, 10)
 	s := in.reads("/v1/streams/orders/events?from=last:10", tok)
@@ -680,7 +694,19 @@ func TestEventsAsLines(t *testing.T) {
 
 func TestEventsStatus(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.RequestTimeout = 500 * time.Millisecond }})
+	for name, config := range eitherWay {
+		t.Run(name, func(t *testing.T) { t.Parallel(); testEventsStatus(t, config) })
+	}
+}
+
+func testEventsStatus(t *testing.T, config func(*transport.Config)) {
+	t.Helper()
+	in := start(t, options{config: func(c *transport.Config) {
+		c.RequestTimeout = 500 * time.Millisecond
+		if config != nil {
+			config(c)
+		}
+	}})
 	tok := token(t, "u42", "live", time.Hour)
 	s := in.reads("/v1/streams/orders/events", tok)
 	s.until("sluice.caught_up")

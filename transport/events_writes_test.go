@@ -130,8 +130,15 @@ func TestEventsWritesEndWithID(t *testing.T) {
 // 100 ms, and then for all that was sent.
 func TestEventsLongCursors(t *testing.T) {
 	t.Parallel()
+	for name, config := range eitherWay {
+		t.Run(name, func(t *testing.T) { t.Parallel(); testEventsLongCursors(t, config) })
+	}
+}
+
+func testEventsLongCursors(t *testing.T, config func(*transport.Config)) {
+	t.Helper()
 	const partitions = 60
-	in := start(t, options{stream: func(s *hub.Stream) {
+	in := start(t, options{config: config, stream: func(s *hub.Stream) {
 		if topics, ok := s.Source.(*hubtest.Topics); ok && s.Name == "orders" {
 			topics.Create("orders", partitions)
 		}

@@ -16,7 +16,7 @@ type given struct {
 // where all has to be kept.
 func (s *session) giveBack(sc *scratch, written int) bool {
 	g := sc.given
-	if g.sub == nil || s.socket == nil || s.closing {
+	if g.sub == nil || s.socket == nil || s.closing || s.shares != nil {
 		return false
 	}
 	for _, b := range sc.batch.Bufs[:g.first] {

@@ -26,20 +26,28 @@ const (
 	subprotocolLines = "sluice.v1.lines"
 )
 
-// socketBuffer is the size of the buffers of a WebSocket connection, enough for
-// any control frame. Larger payloads pass them by.
-const socketBuffer = 256
+// The buffers of a WebSocket connection. What is read is enough for any control
+// frame of a client, which has 131 bytes; larger payloads pass it by. What is
+// written goes past the library, but for the close that it may send itself.
+const (
+	readBuffer  = 144
+	writeBuffer = 64
+)
 
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
-	header http.Header
-	input  *input
-	head   bytes.Buffer
+	header     http.Header
+	extensions string // that are agreed on
+	input      *input
+	head       bytes.Buffer
 }
 
 func (w *hijackWriter) Header() http.Header { return w.header }
 
 func (w *hijackWriter) WriteHeader(status int) {
+	if w.extensions != "" && status == http.StatusSwitchingProtocols {
+		w.header.Set("Sec-WebSocket-Extensions", w.extensions)
+	}
 	fmt.Fprintf(&w.head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
 	_ = w.header.Write(&w.head)
 	w.head.WriteString("\r\n")
@@ -48,8 +56,8 @@ func (w *hijackWriter) WriteHeader(status int) {
 func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.input.frames = bufio.NewReaderSize(w.input, socketBuffer)
-	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, socketBuffer)), nil
+	w.input.frames = bufio.NewReaderSize(w.input, readBuffer)
+	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, writeBuffer)), nil
 }
 
 // handleWebSocket serves GET /v1/ws.
@@ -134,13 +142,20 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	x := s.newSession(kindWebSocket, c)
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
+	if deflate, ok := s.deflateFor(r.Header); ok {
+		hijacked.extensions = deflate.String()
+		ws.deflates = true
+		x.shares = &sharing{packing: deflatedFrames{}}
+		x.shares.window.Forgets = deflate.serverForgets
+	}
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocolLines, subprotocolJSON},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
-		CompressionMode:    websocket.CompressionDisabled,
-		OnPingReceived:     x.onPing,
-		OnPongReceived:     x.onPong,
+		// Compression is none of its business either.
+		CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived:  x.onPing,
+		OnPongReceived:  x.onPong,
 	})
 	if err == nil {
 		// What has a finalizer and refers to itself is never collected, and it

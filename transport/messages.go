@@ -144,6 +144,24 @@ func (s *session) readMessages() error {
 			})
 			return errOver
 		}
+		if s.ws.deflated {
+			plain, err := inflate(buf, most)
+			messageBuffers.Put(buf)
+			switch {
+			case err != nil:
+				s.post(func(s *session, sc *scratch) {
+					s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the message is not compressed as RFC 7692 has it")
+				})
+				return errOver
+			case most > 0 && plain.Len() > most:
+				messageBuffers.Put(plain)
+				s.post(func(s *session, sc *scratch) {
+					s.shut(sc, wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
+				})
+				return errOver
+			}
+			buf = plain
+		}
 		s.awaitRoom()
 		if keep := s.guarded(func() bool { return s.handle(buf.Bytes()) }); !keep {
 			messageBuffers.Put(buf)
@@ -200,7 +218,7 @@ func (s *session) awaitMessage() error {
 		case s.ws.flooded:
 			return errFlood
 		case !handled:
-			return nil
+			return s.takeDeflated()
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 // comes from a client.
 type metrics struct {
 	events, gaps, sent [kinds]prometheus.Counter
+	content, blocks    [kinds]prometheus.Counter
 	subscriptions      prometheus.Gauge
 	faults             *prometheus.CounterVec
 	cutOffs            *prometheus.CounterVec
@@ -50,8 +51,15 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, sessions *sessionSet)
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_sent_bytes_total", Help: "Bytes written to sessions, by protocol.",
 	}, []string{"protocol"})
+	content := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_compressed_content_bytes_total", Help: "Bytes that were delivered in shared compressed blocks, before compression, by protocol.",
+	}, []string{"protocol"})
+	blocks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_compressed_bytes_total", Help: "Bytes of the shared compressed blocks that were delivered, by protocol.",
+	}, []string{"protocol"})
 	for k := range kinds {
 		name := k.String()
+		m.content[k], m.blocks[k] = content.WithLabelValues(name), blocks.WithLabelValues(name)
 		m.events[k], m.gaps[k], m.sent[k] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
 		if k != kindPage {
 			registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -60,7 +68,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, sessions *sessionSet)
 			}, func() float64 { return float64(sessions.count(k)) }))
 		}
 	}
-	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.publishes, m.publishSeconds, events, gaps, sent,
+	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.publishes, m.publishSeconds, events, gaps, sent, content, blocks,
 		&streamCollector{hub: h}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -72,6 +80,15 @@ func (m *metrics) delivered(k kind, events, gaps int) {
 	if gaps > 0 {
 		m.gaps[k].Add(float64(gaps))
 	}
+}
+
+// packed counts what goes out in shared compressed blocks.
+func (m *metrics) packed(k kind, content, bytes int) {
+	if content == 0 {
+		return
+	}
+	m.content[k].Add(float64(content))
+	m.blocks[k].Add(float64(bytes))
 }
 
 func (m *metrics) bytes(k kind, n int) {

@@ -74,6 +74,9 @@ func (s *session) write(sc *scratch, start int) {
 	if s.closing {
 		return
 	}
+	if s.shares != nil && s.shares.stream != nil {
+		s.shares.window.Break()
+	}
 	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
 }
 
@@ -84,6 +87,9 @@ const (
 	longCursorEvery = 100 * time.Millisecond
 	cursorEvery     = time.Second
 )
+
+// shortID reports whether a cursor is written with every event.
+func shortID(cursor string) bool { return len(cursor) <= longCursor }
 
 // makeMessage makes one message of the buffers from a place on, which have so
 // many bytes.
@@ -101,12 +107,17 @@ func (s *session) identify(sc *scratch) {
 		return
 	}
 	cursor := s.cursor(sc.now)
-	if len(cursor) > longCursor {
+	if !shortID(cursor) {
 		if sc.now.Sub(s.lastID) < longCursorEvery {
 			s.needsID = true
 			return
 		}
 		s.lastID = sc.now
+	}
+	if sc.endsPacked() {
+		// Its end is everybody's.
+		s.beat(sc)
+		return
 	}
 	s.needsID = false
 	// In place of the empty line at its end comes the id, and then that line.

@@ -34,6 +34,7 @@ type Config struct {
 	// TrustedProxies are those whose X-Forwarded-For and -Proto count.
 	TrustedProxies []netip.Prefix
 	Limits         Limits
+	Compression    Compression
 	// RequestTimeout bounds what a request waits for before it is answered.
 	RequestTimeout time.Duration
 	// HeaderTimeout bounds how long a request's header takes to come in, and
@@ -68,6 +69,7 @@ type Server struct {
 	metrics *metrics
 	faults  *faultLog
 	gate    *gate
+	zstd    zstdEvents
 
 	// base is what requests wait in; publishing outlives it, so that what is
 	// in flight can be answered.
@@ -106,6 +108,10 @@ func New(config Config) (*Server, error) {
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
 	}
+	var err error
+	if s.zstd, err = newZstdEvents(); err != nil {
+		return nil, fmt.Errorf("new server: %w", err)
+	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.sessions)
 	return s, nil
 }
@@ -128,7 +134,7 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 3)
 	clients := s.httpServer(base, s.routes())
 	var servers sync.WaitGroup
-	servers.Go(func() { failed <- clients.Serve(s.config.Listener) })
+	servers.Go(func() { failed <- clients.Serve(patientListener{s.config.Listener}) })
 	var admin *http.Server
 	if s.config.Admin != nil {
 		admin = s.httpServer(base, s.adminRoutes())

@@ -74,7 +74,7 @@ type session struct {
 
 	mu        sync.Mutex
 	inbox     []command
-	waiters   *waiters
+	waiters   waiters
 	gone      bool            // it has ended
 	principal *auth.Principal // nil before authentication
 	entry     entry           // what counts against limits
@@ -95,6 +95,8 @@ type session struct {
 	heartbeat time.Duration
 	closeAt   moment // when draining
 	ws        *webSocket
+
+	shares *sharing // compressed blocks, nil where nothing is compressed
 }
 
 // command is something for the executor to do.
@@ -110,6 +112,8 @@ type scratch struct {
 	given given
 	first [1][]byte
 	short []byte
+
+	wrapped [][]byte // what is made a compressed stream
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -214,6 +218,10 @@ func (s *session) step(sc *scratch) stepResult {
 		s.tellPosition(sc)
 	case kindWebSocket, kindPage:
 	}
+	if s.shares != nil {
+		s.countPacked(sc)
+		s.compress(sc)
+	}
 	done := s.flush(sc)
 	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
 	if done != stepIdle {
@@ -245,9 +253,7 @@ func (s *session) obey(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
-	if s.waiters != nil {
-		s.waiters.tellRoom()
-	}
+	s.waiters.tellRoom()
 	s.mu.Unlock()
 	for _, c := range inbox {
 		if s.closed {
@@ -265,18 +271,20 @@ func (s *session) gather(sc *scratch) (more bool) {
 			return false
 		}
 		sub := s.subs[(s.turn+i)%len(s.subs)]
-		room := stepBytes - sc.batch.Bytes
+		room := s.stepBytes() - sc.batch.Bytes
 		if room <= 0 {
 			s.turn++
 			return true
 		}
 		before, size, records, gaps := len(sc.batch.Bufs), sc.batch.Bytes, sc.batch.Records+sc.batch.Gaps, sc.batch.Gaps
 		from := sub.Bookmark()
-		if sub.Next(&sc.batch, s.format(), room) {
+		if s.next(sub, sc, room) {
 			more = true
 		}
 		if len(sc.batch.Bufs) > before {
-			sc.hasID = false
+			if sc.hasID = sc.endsWithID(); sc.hasID {
+				s.needsID = false
+			}
 			sc.given = given{sub: sub, from: from, first: before, end: len(sc.batch.Bufs), records: records - gaps, gaps: gaps}
 			if s.ws != nil && s.ws.lines {
 				s.makeMessage(sc, before, sc.batch.Bytes-size)

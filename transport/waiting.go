@@ -1,24 +1,17 @@
 package transport
 
 // waiters are told when a session's inbox has been emptied and when the session
-// has ended. Few sessions ever have any.
+// has ended. Few sessions ever have any, so that each is made when it is asked
+// for. The session's lock guards them.
 type waiters struct {
 	room  chan struct{}
 	ended chan struct{}
 }
 
-// waiting gives the session's waiters. The caller holds s.mu.
-func (s *session) waiting() *waiters {
-	if s.waiters == nil {
-		s.waiters = &waiters{room: make(chan struct{}, 1), ended: make(chan struct{})}
-		if s.gone {
-			close(s.waiters.ended)
-		}
-	}
-	return s.waiters
-}
-
 func (w *waiters) tellRoom() {
+	if w.room == nil {
+		return
+	}
 	select {
 	case w.room <- struct{}{}:
 	default:
@@ -29,14 +22,25 @@ func (w *waiters) tellRoom() {
 func (s *session) ended() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waiting().ended
+	return s.whenEnded()
+}
+
+// whenEnded is ended for a caller that holds the lock.
+func (s *session) whenEnded() <-chan struct{} {
+	if s.waiters.ended == nil {
+		s.waiters.ended = make(chan struct{})
+		if s.gone {
+			close(s.waiters.ended)
+		}
+	}
+	return s.waiters.ended
 }
 
 func (s *session) tellEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = true
-	if s.waiters != nil {
+	if s.waiters.ended != nil {
 		close(s.waiters.ended)
 	}
 }
@@ -49,11 +53,14 @@ func (s *session) awaitRoom() {
 			s.mu.Unlock()
 			return
 		}
-		w := s.waiting()
+		if s.waiters.room == nil {
+			s.waiters.room = make(chan struct{}, 1)
+		}
+		room, ended := s.waiters.room, s.whenEnded()
 		s.mu.Unlock()
 		select {
-		case <-w.room:
-		case <-w.ended:
+		case <-room:
+		case <-ended:
 			return
 		}
 	}

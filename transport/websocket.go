@@ -21,6 +21,8 @@ type webSocket struct {
 	input *input
 	lines bool // the subprotocol is sluice.v1.lines
 
+	deflates bool // permessage-deflate has been agreed on
+
 	// Owned by the executor.
 	welcomed  bool
 	authBy    moment // by when the first message must have come
@@ -34,7 +36,8 @@ type webSocket struct {
 	errorsSince moment
 
 	// Owned by the reader.
-	controls      int // control frames in the second of controlsSince
+	deflated      bool // the message that comes next is
+	controls      int  // control frames in the second of controlsSince
 	controlsSince moment
 	query         *wire.Query // nil once the session has been opened
 	flooded       bool

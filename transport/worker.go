@@ -36,7 +36,7 @@ const queueShare = 32
 func newWorker(shard int) *worker {
 	w := &worker{
 		shard: shard,
-		wheel: wheel{now: int64(time.Now().UnixNano()) / int64(wheelTick)},
+		wheel: wheel{now: time.Now().UnixNano() / int64(wheelTick)},
 		wake:  make(chan struct{}, 1),
 	}
 	w.passed = sync.NewCond(&w.mu)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,10 @@ import (
 
 // openAtOnce is how many handshakes a process has under way at a time.
 const openAtOnce = 64
+
+// backAtOnce is the same where all come back at once. More would each have a
+// thread of their own, and keep the machine busy with these.
+const backAtOnce = 256
 
 // subscribePatience bounds how long the last client may wait for its
 // subscription after the last handshake.
@@ -63,6 +68,7 @@ type clientProcess struct {
 	*reader
 	target    target
 	stalled   []*conn
+	away      []*conn
 	due       atomic.Int64
 	publisher sync.WaitGroup
 }
@@ -93,6 +99,11 @@ func (p *clientProcess) do(ctx context.Context, cmd command) (answer, error) {
 		return answer{}, nil
 	case "storm":
 		return answer{Opened: p.storm(ctx)}, nil
+	case "leave":
+		p.leave()
+		return answer{}, nil
+	case "return":
+		return answer{Opened: p.comeBack(ctx)}, nil
 	case "unstall":
 		p.unstall()
 		return answer{}, nil
@@ -158,17 +169,31 @@ func (p *clientProcess) unstall() {
 
 // storm cuts all connections, and opens them again at once.
 func (p *clientProcess) storm(ctx context.Context) *openReport {
+	p.leave()
+	return p.comeBack(ctx)
+}
+
+// leave cuts all connections.
+func (p *clientProcess) leave() {
+	const reason = "cut on purpose"
 	p.mu.Lock()
-	cut := make([]*conn, len(p.conns))
-	copy(cut, p.conns)
-	for _, c := range cut {
+	defer p.mu.Unlock()
+	p.away = slices.Clone(p.conns)
+	for _, c := range p.away {
 		if !c.closed {
-			p.drop(c, "cut by the storm")
+			p.drop(c, reason)
 		}
 	}
-	delete(p.tally.Disconnects, "cut by the storm")
+	delete(p.tally.Disconnects, reason)
+}
+
+// comeBack opens all connections again at once, from where they were.
+func (p *clientProcess) comeBack(ctx context.Context) *openReport {
+	cut := p.away
+	p.mu.Lock()
+	p.returned = time.Now().UnixNano()
 	p.mu.Unlock()
-	return p.dialAll(ctx, len(cut), len(cut), func(i int) error {
+	return p.dialAll(ctx, len(cut), backAtOnce, func(i int) error {
 		w := cut[i].wish
 		if cut[i].resume != nil {
 			w.from = cut[i].resume.from()
@@ -177,7 +202,7 @@ func (p *clientProcess) storm(ctx context.Context) *openReport {
 		if err != nil {
 			return err
 		}
-		c.track, c.resume = cut[i].track, cut[i].resume
+		c.track, c.resume, c.behind = cut[i].track, cut[i].resume, true
 		return p.add(c, i)
 	})
 }

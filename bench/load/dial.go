@@ -37,8 +37,11 @@ type conn struct {
 	chunks     *chunks
 	subscribed bool
 	closed     bool
-	track      *track
-	resume     *resume
+	// behind is set from when it comes back until it has had a record that was
+	// made since.
+	behind bool
+	track  *track
+	resume *resume
 }
 
 // dial opens a connection, up to and with its subscription.

@@ -67,9 +67,21 @@ func (f *fleet) open(ctx context.Context, job openJob, count int) (openReport, e
 	return sumOpened(answers), err
 }
 
-// storm makes all clients come back.
+// storm makes all clients go and come back.
 func (f *fleet) storm(ctx context.Context) (openReport, error) {
 	answers, err := f.all(ctx, func(int) command { return command{Do: "storm"} })
+	return sumOpened(answers), err
+}
+
+// leave makes all clients go.
+func (f *fleet) leave(ctx context.Context) error {
+	_, err := f.all(ctx, func(int) command { return command{Do: "leave"} })
+	return err
+}
+
+// comeBack makes those come back who have left.
+func (f *fleet) comeBack(ctx context.Context) (openReport, error) {
+	answers, err := f.all(ctx, func(int) command { return command{Do: "return"} })
 	return sumOpened(answers), err
 }
 
@@ -140,6 +152,8 @@ func (t *tally) add(other tally) {
 	t.Foreign += other.Foreign
 	t.Published += other.Published
 	t.Last = max(t.Last, other.Last)
+	t.Back += other.Back
+	t.BackLast = max(t.BackLast, other.BackLast)
 	t.Bytes += other.Bytes
 	t.Reads += other.Reads
 	for reason, n := range other.Disconnects {

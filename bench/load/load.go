@@ -22,12 +22,20 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if o.list {
 		return listScenarios(out)
 	}
+	var kernel *bare
+	if o.url == "" {
+		got, err := measureBare(ctx)
+		if err != nil {
+			return fmt.Errorf("measure bare sockets: %w", err)
+		}
+		kernel = &got
+	}
 	results, err := o.run(ctx, progress)
 	// What was measured before something failed is worth printing.
 	if len(results) == 0 {
 		return err
 	}
-	rep := report{Machine: machineFacts(ctx), Results: results, Peers: o.peers != ""}
+	rep := report{Machine: machineFacts(ctx), Bare: kernel, Results: results, Peers: o.peers != ""}
 	if o.json {
 		err = errors.Join(err, writeJSON(out, rep))
 	} else {
@@ -204,7 +212,7 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 	if err != nil {
 		return result{}, err
 	}
-	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names)
+	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names, s.LogBytes)
 	if err != nil {
 		return result{}, err
 	}
@@ -212,6 +220,7 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 	res, err := measure(ctx, s, place{
 		Target:     target{Address: server.Address, Dialect: dialectSluice, Streams: names, Subprotocol: o.subprotocol},
 		Server:     processes{server.cmd.Process.Pid},
+		Metrics:    "http://" + server.Admin + "/metrics",
 		Brokers:    kafka.Bootstrap(),
 		Topics:     names,
 		PerProcess: o.perProcess, PerSource: clientsPerSource,

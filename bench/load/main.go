@@ -50,7 +50,7 @@
 //	options.go    flags; load.go the whole run, on what it starts or on -url
 //	kafka.go      topics, and Kafka warmed up; server.go the server; its configuration
 //	place.go      where a scenario runs; measure.go one run of it; phase.go one window of it;
-//	              result.go what it measured
+//	              returning.go those who come back; result.go what it measured
 //	fleet.go      the client processes together; child.go the lines between processes
 //	clients.go    the client process: opening, storms, reports; publish.go publishing
 //	target.go     what clients ask for; dial.go sockets, source addresses and handshakes
@@ -64,6 +64,7 @@
 //	              otherload.go what else the machine did
 //	peers.go      other servers; peersrun.go a run of them; nginx.go and pushpin.go their configuration
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
+//	bare.go       what the kernel takes for a delivery
 //	table.go      tables; report.go the machine, Markdown and JSON files
 //
 // It runs on Linux only.
@@ -87,6 +88,7 @@ const (
 	roleProduce = "role=produce"
 	roleFloor   = "role=floor"
 	roleBridge  = "role=bridge"
+	roleBare    = "role=bare"
 )
 
 func main() {
@@ -116,6 +118,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 			return runFloor(ctx, in, out)
 		case roleBridge:
 			return runBridge(ctx, in, out)
+		case roleBare:
+			return runBare(ctx, in, out)
 		}
 	}
 	return runLoad(ctx, args, out, progress)

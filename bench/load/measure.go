@@ -14,19 +14,29 @@ type measurement struct {
 	result
 	place   place
 	clients *fleet
-	writer  *child
-	floor   *child
+	// returning are those that come back, nil where none do; away is set while
+	// they are gone.
+	returning *fleet
+	away      bool
+	writer    *child
+	floor     *child
 }
 
 // measure runs one scenario once.
 func measure(ctx context.Context, s scenario.Scenario, p place) (result, error) {
-	p.Target.Sources = 1 + (s.Connections()+s.Stalled)/max(p.PerSource, 1)
+	p.Target.Sources = 1 + (s.Connections()+s.Stalled+s.Returning)/max(p.PerSource, 1)
 	m := &measurement{result: result{Scenario: s, Faults: map[string]int{}}, place: p}
 	var err error
 	if m.clients, err = startFleet(ctx, s.Connections(), p.PerProcess); err != nil {
 		return m.result, err
 	}
 	defer m.clients.stop()
+	if s.Returning > 0 {
+		if m.returning, err = startFleet(ctx, s.Returning, p.PerProcess); err != nil {
+			return m.result, err
+		}
+		defer m.returning.stop()
+	}
 	if err := m.connect(ctx); err != nil {
 		return m.result, err
 	}
@@ -141,26 +151,28 @@ func (m *measurement) load(ctx context.Context) error {
 		m.phase, err = m.publish(ctx)
 	case m.Stalled > 0:
 		var before phase
-		if before, err = m.flow(ctx, nil); err != nil {
+		if before, err = m.flow(ctx); err != nil {
 			return err
 		}
 		m.Before = &before
 		if err := m.stall(ctx); err != nil {
 			return err
 		}
-		if m.phase, err = m.flow(ctx, nil); err != nil {
+		if m.phase, err = m.flow(ctx); err != nil {
 			return err
 		}
 		if _, err := m.clients.all(ctx, func(int) command { return command{Do: "unstall"} }); err != nil {
 			return err
 		}
 		var after phase
-		after, err = m.flow(ctx, nil)
+		after, err = m.flow(ctx)
 		m.After = &after
+	case m.Returning > 0:
+		err = m.comeBack(ctx)
 	case m.Storm:
-		m.phase, err = m.flow(ctx, m.cut)
+		m.phase, err = m.flowWith(ctx, m.Measure/2, m.cut)
 	default:
-		m.phase, err = m.flow(ctx, nil)
+		m.phase, err = m.flow(ctx)
 	}
 	if rss, err := m.place.Server.resident(); err == nil && len(m.place.Server) > 0 {
 		m.ServerRSS = rss

@@ -19,6 +19,9 @@ var (
 
 // take consumes what can be made sense of, and keeps the rest.
 func (r *reader) take(c *conn, b []byte, now int64) {
+	if r.dialect == dialectBare {
+		return
+	}
 	if c.kind == scenario.SSE {
 		b = r.lines(c, b, now)
 	} else {
@@ -142,6 +145,11 @@ func (r *reader) record(c *conn, b []byte, now int64) {
 	}
 	r.tally.All++
 	fresh, ours := c.track.seen(s)
+	if c.behind && s.at >= r.returned {
+		c.behind = false
+		r.tally.Back++
+		r.tally.BackLast = now
+	}
 	if !r.window.holds(s.at) {
 		return
 	}

@@ -15,9 +15,11 @@ const (
 	burstLimit = 2 * time.Minute
 )
 
-// flow measures one window at the scenario's rate, and does something in its
-// middle, where that is given.
-func (m *measurement) flow(ctx context.Context, middle func(context.Context) error) (phase, error) {
+// flow measures one window at the scenario's rate.
+func (m *measurement) flow(ctx context.Context) (phase, error) { return m.flowWith(ctx, 0, nil) }
+
+// flowWith does something meanwhile, so long after the window's beginning.
+func (m *measurement) flowWith(ctx context.Context, after time.Duration, do func(context.Context) error) (phase, error) {
 	begin := time.Now().Add(m.WarmUp)
 	end := begin.Add(m.Measure)
 	if err := m.window(ctx, window{From: begin.UnixNano(), To: end.UnixNano()}, true); err != nil {
@@ -25,11 +27,11 @@ func (m *measurement) flow(ctx context.Context, middle func(context.Context) err
 	}
 	var p phase
 	err := m.account(ctx, &p, begin, func() error {
-		if middle != nil {
-			if err := sleep(ctx, m.Measure/2); err != nil {
+		if do != nil {
+			if err := sleep(ctx, after); err != nil {
 				return err
 			}
-			if err := middle(ctx); err != nil {
+			if err := do(ctx); err != nil {
 				return err
 			}
 		}
@@ -47,13 +49,19 @@ func (m *measurement) window(ctx context.Context, w window, write bool) error {
 	if err := m.clients.window(ctx, w); err != nil {
 		return err
 	}
+	if m.away {
+		// They are to have what was made while they were away.
+		if err := m.returning.window(ctx, w); err != nil {
+			return err
+		}
+	}
 	if _, err := m.floor.ask(ctx, command{Do: "window", Window: w}); err != nil {
 		return err
 	}
 	if !write {
 		return nil
 	}
-	_, err := m.writer.ask(ctx, command{Do: "run", Window: w})
+	_, err := m.writer.ask(ctx, command{Do: "run", Window: w, Rate: m.Rate})
 	return err
 }
 
@@ -109,7 +117,7 @@ func (m *measurement) burst(ctx context.Context) (phase, error) {
 // publish lets the clients publish, once a bare producer has done so at the
 // same rate, and measures the answers.
 func (m *measurement) publish(ctx context.Context) (phase, error) {
-	bare, err := m.flow(ctx, nil)
+	bare, err := m.flow(ctx)
 	if err != nil {
 		return bare, err
 	}

@@ -12,7 +12,9 @@ type place struct {
 	// Server is the server's processes, none where they are not known. Beside
 	// are those of what feeds it, if anything does, accounted for on their own.
 	Server, Beside processes
-	Brokers        []string
+	// Metrics is where the server tells its own, empty where it does not.
+	Metrics string
+	Brokers []string
 	// Topics are behind the target's streams, in the same order.
 	Topics []string
 	// PerProcess is how many clients a process has, PerSource how many share a

@@ -72,6 +72,9 @@ func runProduce(ctx context.Context, in io.Reader, out io.Writer) error {
 		case "open":
 			return answer{}, w.open(ctx, *cmd.Write)
 		case "run":
+			if cmd.Rate > 0 {
+				w.job.Rate = cmd.Rate
+			}
 			w.done = make(chan struct{})
 			go w.write(ctx, cmd.Window)
 			return answer{}, nil

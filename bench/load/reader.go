@@ -41,6 +41,8 @@ type tally struct {
 	Foreign     int64          `json:"foreign"`
 	Published   int64          `json:"published"` // answers to publishes made within the window
 	Last        int64          `json:"last"`      // when the last delivery came, in Unix nanoseconds
+	Back        int            `json:"back"`      // clients that came back and have caught up
+	BackLast    int64          `json:"back_last"` // when the last of them had, in Unix nanoseconds
 	Bytes       int64          `json:"bytes"`     // read since the start
 	Reads       int64          `json:"reads"`     // system calls that gave these
 	Disconnects map[string]int `json:"disconnects,omitempty"`
@@ -60,8 +62,10 @@ type reader struct {
 	dialect string
 	conns   []*conn
 	window  window
-	tally   tally
-	latency latency
+	// returned is when clients came back, in Unix nanoseconds.
+	returned int64
+	tally    tally
+	latency  latency
 }
 
 func newReader() (*reader, error) {

@@ -20,8 +20,10 @@ type result struct {
 	Before *phase `json:"before,omitempty"`
 	After  *phase `json:"after,omitempty"`
 	// BackSeconds is how long it took until all were subscribed again after a
-	// storm.
+	// storm, or until all that came back had caught up.
 	BackSeconds float64 `json:"back_seconds,omitempty"`
+	// Returned is what those had who came back of what they were to have.
+	Returned *returned `json:"returned,omitempty"`
 	// Faults counts failed handshakes, disconnects, and messages that tell of
 	// an error, by what they said.
 	Faults map[string]int `json:"faults,omitempty"`
@@ -111,6 +113,13 @@ func (r *result) values() scenario.Values {
 	v := r.phase.values(r.Publish > 0)
 	if r.BytesPerClient != 0 {
 		v["rss_bytes_per_client"] = r.BytesPerClient
+	}
+	if back := r.Returned; back != nil {
+		v["missing"] += float64(back.Missing)
+		v["duplicated"] += float64(back.Duplicated)
+		if back.Blocks > 0 {
+			v["reads_per_block"] = float64(back.Reads) / float64(back.Blocks)
+		}
 	}
 	if r.BackSeconds > 0 {
 		v["back_seconds"] = r.BackSeconds

@@ -44,7 +44,7 @@ func buildServer(ctx context.Context, tree, dir string) (string, error) {
 
 // startServer runs `sluice serve` on free ports and waits until it is ready.
 // Stream i is named after topic i.
-func startServer(ctx context.Context, program, dir string, brokers, topics []string) (*server, error) {
+func startServer(ctx context.Context, program, dir string, brokers, topics []string, logBytes int) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 		return nil, err
 	}
 	config := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(config, serverConfig(address, admin, brokers, topics), 0o600); err != nil {
+	if err := os.WriteFile(config, serverConfig(address, admin, brokers, topics, logBytes), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "sluice.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -83,13 +83,17 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 
 // serverConfig gives everybody the topics as streams, and lifts the limits that
 // a load generator on one machine would run into.
-func serverConfig(address, admin string, brokers, topics []string) []byte {
+func serverConfig(address, admin string, brokers, topics []string, logBytes int) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", address, admin)
 	fmt.Fprintf(&b, "kafka: {brokers: [\"%s\"]}\n", strings.Join(brokers, `", "`))
 	b.WriteString("grants:\n  - {anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: 1h}\nstreams:\n")
 	for _, topic := range topics {
-		fmt.Fprintf(&b, "  %q: {topic: %q, content: json}\n", topic, topic)
+		fmt.Fprintf(&b, "  %q: {topic: %q, content: json", topic, topic)
+		if logBytes > 0 {
+			fmt.Fprintf(&b, ", log_bytes: %d", logBytes)
+		}
+		b.WriteString("}\n")
 	}
 	b.WriteString("limits: {sessions_per_address: 0, sessions_per_principal: 0}\n")
 	b.WriteString("drain: {timeout: 5s, spread: 1s}\nlog: {level: warn}\n")

@@ -38,6 +38,7 @@ var measureNames = map[string]string{
 	"rss_bytes_per_client": "memory a client",
 	"server_cores":         "processor time a second",
 	"back_seconds":         "all back after",
+	"reads_per_block":      "reads of Kafka a block",
 	"requests_per_second":  "requests to Kafka a second",
 }
 

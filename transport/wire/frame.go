@@ -29,6 +29,7 @@ const (
 	MaxCloseReason = MaxControlPayload - 2
 
 	finBit   = 0x80
+	rsv1Bit  = 0x40
 	maskBit  = 0x80
 	maskSize = 4
 )
@@ -47,6 +48,26 @@ func AppendFrameHeader(dst []byte, op Opcode, n int) []byte {
 		dst = append(dst, 127)
 		return binary.BigEndian.AppendUint64(dst, uint64(n))
 	}
+}
+
+// AppendDeflatedHeader appends the header of a frame whose payload is a message
+// of permessage-deflate (RFC 7692, section 6).
+func AppendDeflatedHeader(dst []byte, op Opcode, n int) []byte {
+	start := len(dst)
+	dst = AppendFrameHeader(dst, op, n)
+	dst[start] |= rsv1Bit
+	return dst
+}
+
+// TakeDeflated reports whether a client's frame begins a message of
+// permessage-deflate, and has its header look like that of any other message.
+func TakeDeflated(head []byte) bool {
+	op := Opcode(head[0] &^ (finBit | rsv1Bit))
+	if head[0]&rsv1Bit == 0 || op != OpText && op != OpBinary {
+		return false
+	}
+	head[0] &^= rsv1Bit
+	return true
 }
 
 // AppendFrame appends a whole text or binary frame.

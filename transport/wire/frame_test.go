@@ -166,3 +166,22 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+func TestDeflatedHeader(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 125, 126, 1 << 16} {
+		plain, deflated := wire.AppendFrameHeader([]byte("x"), wire.OpText, n), wire.AppendDeflatedHeader([]byte("x"), wire.OpText, n)
+		if deflated[1] != plain[1]|0x40 || !bytes.Equal(deflated[2:], plain[2:]) || deflated[0] != 'x' {
+			t.Errorf("%d bytes: % x", n, deflated)
+		}
+	}
+	for first, want := range map[byte]bool{
+		0xC1: true, 0x41: true, 0xC2: true, // whole and first frames of messages
+		0x81: false, 0xC0: false, 0xC8: false, 0xC9: false, 0xE1: false, 0xF1: false,
+	} {
+		head := []byte{first, 0x80}
+		if got := wire.TakeDeflated(head); got != want || want && head[0] != first&^0x40 || !want && head[0] != first {
+			t.Errorf("%#x: %v, and it became %#x", first, got, head[0])
+		}
+	}
+}

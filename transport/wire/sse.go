@@ -50,6 +50,11 @@ func AppendNamedSSE(dst []byte, name EventName, id string, line []byte) []byte {
 	return append(dst, '\n')
 }
 
+// AppendSSEID appends an id and the end of the event that it is of.
+func AppendSSEID(dst []byte, id string) []byte {
+	return append(appendField(dst, "id: ", id), '\n')
+}
+
 // AppendRetry appends the field that says after how long a browser comes back,
 // rounded up to milliseconds. It belongs to the event that is appended next.
 func AppendRetry(dst []byte, after time.Duration) []byte {

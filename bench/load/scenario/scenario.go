@@ -77,6 +77,17 @@ type Scenario struct {
 	// Storm cuts all connections in the middle of what is measured; all come
 	// back at once, from where they were.
 	Storm bool `yaml:"storm" json:"storm,omitempty"`
+	// Returning is how many more WebSockets with all of a stream there are, that
+	// go away for a while, Away, and come back at once, from where they were,
+	// when what is measured begins. Targets call "before" what was measured
+	// before they went, and once they had had what they had missed. AwayRate is
+	// the rate meanwhile, Rate by default.
+	Returning int           `yaml:"returning" json:"returning,omitempty"`
+	Away      time.Duration `yaml:"away" json:"away_ns,omitempty"`
+	AwayRate  int           `yaml:"away_rate" json:"away_rate,omitempty"`
+	// LogBytes is how much of each stream the server keeps in memory, in bytes;
+	// 0 leaves it what it is by default.
+	LogBytes int `yaml:"log_bytes" json:"log_bytes,omitempty"`
 	// Publish is at how many records a second the clients publish, together.
 	Publish int `yaml:"publish" json:"publish,omitempty"`
 	// Memory reads the server's memory before and behind the connecting, with
@@ -153,6 +164,12 @@ func (s Scenario) Check() error {
 	bounds("rate", s.Rate, 0, 10_000_000)
 	bounds("burst", s.Burst, 0, 100_000_000)
 	bounds("stalled", s.Stalled, 0, maxClients)
+	bounds("returning", s.Returning, 0, maxClients)
+	if s.Away < 0 || s.Returning > 0 && s.Away == 0 {
+		wrong("away is %v: those who return have to be away for a while", s.Away)
+	}
+	bounds("away_rate", s.AwayRate, 0, 10_000_000)
+	bounds("log_bytes", s.LogBytes, 0, 1<<36)
 	bounds("publish", s.Publish, 0, 1_000_000)
 	bounds("clients", s.Connections(), 1, maxClients)
 	if s.Streams*s.Partitions > 10_000 {
@@ -179,16 +196,16 @@ func (s Scenario) Check() error {
 		wrong("%d keys cannot be shared out evenly to %d streams", s.Keys, s.Streams)
 	}
 	exclusive := 0
-	for _, set := range []bool{s.Burst > 0, s.Stalled > 0, s.Storm} {
+	for _, set := range []bool{s.Burst > 0, s.Stalled > 0, s.Storm, s.Returning > 0} {
 		if set {
 			exclusive++
 		}
 	}
 	if exclusive > 1 || s.Burst > 0 && s.Rate > 0 {
-		wrong("only one of rate and burst, and of burst, stalled and storm, can be had")
+		wrong("only one of rate and burst, and of burst, stalled, storm and returning, can be had")
 	}
-	if (s.Stalled > 0 || s.Storm) && s.Rate == 0 {
-		wrong("stalled and storm need a rate")
+	if (s.Stalled > 0 || s.Storm || s.Returning > 0) && s.Rate == 0 {
+		wrong("stalled, storm and returning need a rate")
 	}
 	if s.Vary != nil {
 		if err := s.Vary.check(); err != nil {

@@ -123,6 +123,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Credentials:    f.credentials,
 		TrustedProxies: f.config.TrustedProxies,
 		Limits:         limits(f.config.Limits),
+		Compression:    transport.Compression{EventStreams: f.config.Compression.EventStreams, WebSockets: f.config.Compression.WebSockets},
 		RequestTimeout: span(f.config.Limits.RequestWait),
 		HeaderTimeout:  span(f.config.Limits.RequestHeader),
 		IdleTimeout:    span(f.config.Limits.IdleConnection),

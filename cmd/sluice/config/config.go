@@ -20,6 +20,7 @@ type Config struct {
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"public names, mapped to topics"`
 	Cursors        Cursors           `koanf:"cursors" doc:"named cursors"`
 	Drain          Drain             `koanf:"drain" doc:"what happens on SIGTERM"`
+	Compression    Compression       `koanf:"compression" doc:"what is compressed, once for all subscribers of a stream, for clients that offer it. Its size tells something of what is encrypted: switch it off where some may publish to a stream in which others' records are secret to them"`
 	Log            Log               `koanf:"log" doc:"what is logged, to standard error"`
 	Limits         Limits            `koanf:"limits" doc:"0 is no limit"`
 }
@@ -57,6 +58,12 @@ type Cursors struct {
 type Drain struct {
 	Timeout time.Duration `koanf:"timeout" default:"30s" validate:"between=0s..1h" doc:"after this the server ends, whoever is still connected"`
 	Spread  time.Duration `koanf:"spread" default:"10s" validate:"between=0s..1h" doc:"sessions are told to come back at times spread over this span; at most drain/timeout"`
+}
+
+// Compression says what clients are sent compressed.
+type Compression struct {
+	EventStreams bool `koanf:"event_streams" default:"true" doc:"server-sent events, with gzip or zstd, by Accept-Encoding"`
+	WebSockets   bool `koanf:"websockets" default:"true" doc:"events on WebSockets, with permessage-deflate (RFC 7692)"`
 }
 
 // Log says what is logged.

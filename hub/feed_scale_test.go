@@ -1,0 +1,107 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/hub"
+)
+
+// rung is an owner that is woken and does nothing.
+type rung struct{}
+
+func (rung) Pump()      {}
+func (rung) Shard() int { return 0 }
+
+// startKeyed is a hub on a stream without records.
+func startKeyed(tb testing.TB) *hub.Hub {
+	tb.Helper()
+	h, err := hub.New(hub.Config{
+		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: pastbox{partitions: 1}, LogBytes: 1 << 20, Linger: time.Hour}},
+		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) },
+		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(tb.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = h.Run(ctx) })
+	tb.Cleanup(func() { cancel(); running.Wait() })
+	return h
+}
+
+func subscribeKey(tb testing.TB, h *hub.Hub, keys ...string) *hub.Subscription {
+	tb.Helper()
+	s, _, err := h.Subscribe(tb.Context(), hub.Request{
+		Stream: "orders", Keys: keys, Start: hub.Start{Kind: hub.StartLatest}, Replay: -1, Owner: rung{},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// heap is what is allocated once garbage is gone.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestFeedMemory: a feed of its own costs a subscription less than 500 bytes
+// more than one that it shares with all others. It is no parallel test, as it
+// measures the heap of the process.
+func TestFeedMemory(t *testing.T) {
+	const feeds = 100_000
+	h := startKeyed(t)
+	measure := func(key func(i int) string) int64 {
+		all := make([]*hub.Subscription, feeds)
+		before := heap()
+		for i := range all {
+			all[i] = subscribeKey(t, h, key(i))
+		}
+		used := heap() - before
+		for _, s := range all {
+			s.Close()
+		}
+		return used
+	}
+	measure(func(int) string { return "warm" })
+	shared := measure(func(int) string { return "one" })
+	own := measure(func(i int) string { return fmt.Sprintf("key-%d", i) })
+	each := float64(own-shared) / feeds
+	t.Logf("%.0f bytes a feed, %.0f bytes a subscription", each, float64(shared)/feeds)
+	if each <= 0 || each >= 500 {
+		t.Errorf("%.0f bytes a feed", each)
+	}
+}
+
+// BenchmarkSubscribeByKey subscribes and leaves again beside 100,000 other
+// feeds, alone with its key or beside 10,000 feeds that have the key too.
+func BenchmarkSubscribeByKey(b *testing.B) {
+	h := startKeyed(b)
+	for i := range 100_000 {
+		if i < 10_000 {
+			subscribeKey(b, h, "common", fmt.Sprintf("key-%d", i))
+		} else {
+			subscribeKey(b, h, fmt.Sprintf("key-%d", i))
+		}
+	}
+	for _, keys := range [][]string{{"own"}, {"common", "own"}} {
+		b.Run(fmt.Sprintf("%d keys", len(keys)), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				subscribeKey(b, h, keys...).Close()
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rounds/s")
+		})
+	}
+}

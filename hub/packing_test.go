@@ -1,0 +1,170 @@
+package hub_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// quoting is a packing whose blocks are their content with what window they may
+// refer to in front, so that a reader can hold it against what it has had.
+type quoting struct {
+	frame
+	slot, block, window int
+	inWindow            bool
+	shared, alone       *atomic.Int64
+}
+
+func (q quoting) PackSlot() int       { return q.slot }
+func (q quoting) Plain() hub.Format   { return q.frame }
+func (q quoting) PlainInWindow() bool { return q.inWindow }
+func (q quoting) Window() int         { return q.window }
+func (q quoting) BlockBytes() int     { return q.block }
+
+func (q quoting) AppendContent(dst, body []byte, _ bool) []byte {
+	return append(append(dst, body...), '\n')
+}
+
+func (q quoting) AppendEnd(content []byte, cursor string) []byte {
+	return append(append(content, cursor...), '\n')
+}
+
+func (q quoting) Pack(dst, window, content []byte) ([]byte, uint64) {
+	if window == nil {
+		q.alone.Add(1)
+	} else {
+		q.shared.Add(1)
+	}
+	dst = fmt.Appendf(dst, "%d\n", len(window))
+	return append(append(dst, window...), content...), uint64(len(content))
+}
+
+// TestPackedOnce has readers come at different times. Each gets every record
+// once, whatever it shares; a block that refers to something has it only for
+// those who had just that; and no block is packed twice.
+func TestPackedOnce(t *testing.T) {
+	t.Parallel()
+	for name, q := range map[string]quoting{
+		"an event a block":  {slot: 0, window: 300},
+		"blocks":            {slot: 1, block: 1000, window: 700, inWindow: true},
+		"without reference": {slot: 2, block: 1000, inWindow: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q.shared, q.alone = new(atomic.Int64), new(atomic.Int64)
+			topics := hubtest.New()
+			topics.Create("orders.v1", 1)
+			h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes = 4 << 20 })
+			const records, readers = 1000, 8
+			topics.Append("orders.v1", record(0, 0))
+			first := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+			first.collect(t, 1)
+			var all sync.WaitGroup
+			for n := range readers {
+				all.Go(func() {
+					for i := 0; i < n*20; i++ {
+						topics.Append("orders.v1", record(0, i))
+					}
+				})
+			}
+			all.Wait()
+			appended := 1 + 20*readers*(readers-1)/2
+			for n := range readers {
+				all.Go(func() {
+					r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
+					defer r.Close()
+					r.unpack(t, q, n%2 == 1, records)
+				})
+			}
+			for ; appended < records; appended++ {
+				topics.Append("orders.v1", record(0, appended))
+			}
+			all.Wait()
+			first.Close()
+			if shared := q.shared.Load(); shared == 0 || shared > records {
+				t.Errorf("%d records were packed %d times", records, shared)
+			}
+			if alone, shared := q.alone.Load(), q.shared.Load(); alone > shared || q.window > 0 && alone == 0 {
+				t.Errorf("of %d blocks %d were packed alone", shared, alone)
+			}
+		})
+	}
+}
+
+// unpack reads so many records, in order, and holds the windows of blocks
+// against what it has had.
+func (r *reader) unpack(t *testing.T, q quoting, forgets bool, records int) {
+	t.Helper()
+	w := hub.Window{Forgets: forgets}
+	var had []byte
+	var b hub.Batch
+	for next := 0; next < records; {
+		b.Reset()
+		more := r.NextPacked(&b, q, &w, 500+rand.IntN(5000))
+		packed := b.Packed
+		for i, buf := range b.Bufs {
+			for len(packed) > 0 && packed[0].Buf == i {
+				block := buf[:packed[0].Bytes]
+				buf = buf[packed[0].Bytes:]
+				head, rest, _ := bytes.Cut(block, []byte("\n"))
+				var window int
+				if _, err := fmt.Sscan(string(head), &window); err != nil {
+					t.Errorf("%q: %v", head, err)
+					return
+				}
+				if forgets && window > 0 || window > len(had) || !bytes.Equal(had[len(had)-window:], rest[:window]) {
+					t.Errorf("a block refers to %d bytes that its reader has not had", window)
+					return
+				}
+				content := rest[window:]
+				if len(content) != packed[0].Content || uint64(len(content)) != packed[0].Sum {
+					t.Errorf("a block of %d bytes is said to have %d", len(content), packed[0].Content)
+				}
+				had = append(had, content...)
+				next = r.follows(t, content, next)
+				packed = packed[1:]
+			}
+			if len(buf) > 0 {
+				if q.inWindow {
+					had = append(had, buf...)
+				}
+				next = r.follows(t, buf, next)
+			}
+		}
+		if next < 0 {
+			return
+		}
+		if !more && next < records {
+			select {
+			case <-r.bell:
+			case <-time.After(2 * time.Second):
+				t.Errorf("nothing came behind %d records", next)
+				return
+			}
+		}
+	}
+}
+
+// follows holds events against the offset that is next, and gives the one behind
+// them, -1 if they are others.
+func (r *reader) follows(t *testing.T, events []byte, next int) int {
+	t.Helper()
+	for line := range bytes.Lines(events) {
+		if line[0] != '{' {
+			continue // a cursor
+		}
+		if next < 0 || !bytes.Contains(line, fmt.Appendf(nil, `"offset":%d,`, next)) {
+			t.Errorf("%s came for offset %d", line, next)
+			return -1
+		}
+		next++
+	}
+	return next
+}

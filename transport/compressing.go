@@ -1,0 +1,144 @@
+package transport
+
+import "sluice/hub"
+
+// sharing is what a session has that shares compressed blocks.
+type sharing struct {
+	packing hub.Packing
+	window  hub.Window
+	stream  *compressed // that they are part of, nil on a WebSocket
+}
+
+// compressed is what a session has whose stream is compressed. Of what it is
+// sent, the blocks that all share come as they are; around the rest, which is
+// its own, stands what makes it part of the compressed stream.
+//
+// Owned by the executor.
+type compressed struct {
+	coding
+	head  []byte // what goes in front of all, outside, until it has been sent
+	begun bool
+	ended bool
+	sum   uint32
+	size  uint64
+}
+
+// compressedStep is stepBytes of what is compressed. What a socket does not take
+// of it cannot be given back, so it is less.
+const compressedStep = 16 << 10
+
+// stepBytes is how much of events the session writes in a step.
+func (s *session) stepBytes() int {
+	if s.shares != nil {
+		return compressedStep
+	}
+	return stepBytes
+}
+
+// next is Next of a session's subscription.
+func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
+	if s.shares == nil {
+		return sub.Next(&sc.batch, s.format(), room)
+	}
+	return sub.NextPacked(&sc.batch, s.shares.packing, &s.shares.window, room)
+}
+
+// countPacked counts what of a step is in shared blocks.
+func (s *session) countPacked(sc *scratch) {
+	content, bytes := 0, 0
+	for _, p := range sc.batch.Packed {
+		content += p.Content
+		bytes += p.Bytes
+	}
+	s.server.metrics.packed(s.kind, content, bytes)
+}
+
+// endsWithID reports whether the last of what is to be written is a block that
+// has an id already.
+func (sc *scratch) endsWithID() bool {
+	return sc.endsPacked() && shortID(sc.batch.Packed[len(sc.batch.Packed)-1].Cursor)
+}
+
+// endsPacked reports whether the last of what is to be written is a block.
+func (sc *scratch) endsPacked() bool {
+	n := len(sc.batch.Packed)
+	return n > 0 && sc.batch.Packed[n-1].Buf == len(sc.batch.Bufs)-1
+}
+
+// compress makes of what is to be written the compressed stream.
+func (s *session) compress(sc *scratch) {
+	c := s.shares.stream
+	bufs, packed := sc.batch.Bufs, sc.batch.Packed
+	if c == nil || len(bufs) == 0 && !s.closing || c.ended {
+		return
+	}
+	out := sc.wrapped[:0]
+	if !c.begun {
+		c.begun = true
+		out = append(out, c.appendHead(c.head))
+		c.head = nil
+	}
+	for i := 0; i < len(bufs); {
+		if len(packed) > 0 && packed[0].Buf == i {
+			for ; len(packed) > 0 && packed[0].Buf == i; packed = packed[1:] {
+				c.sum = c.join(c.sum, packed[0].Sum)
+				c.size += uint64(packed[0].Content)
+			}
+			out = append(out, bufs[i])
+			i++
+			continue
+		}
+		j := i + 1
+		for j < len(bufs) && (len(packed) == 0 || packed[0].Buf != j) {
+			j++
+		}
+		out = c.wrap(out, bufs[i:j], sc)
+		i = j
+	}
+	if !sc.endsPacked() {
+		start := len(sc.arena)
+		sc.arena = c.appendFlush(sc.arena)
+		out = append(out, sc.arena[start:])
+	}
+	if s.closing {
+		c.ended = true
+		start := len(sc.arena)
+		sc.arena = c.appendTail(sc.arena, c.sum, c.size)
+		out = append(out, sc.arena[start:])
+	}
+	clear(bufs)
+	sc.batch.Bufs, sc.wrapped = out, bufs[:0]
+}
+
+// sendHead adds the head of the response.
+func (s *session) sendHead(sc *scratch, head []byte) {
+	if s.shares != nil && s.shares.stream != nil {
+		s.shares.stream.head = head
+		return
+	}
+	s.sendRaw(sc, head)
+}
+
+// wrap appends to out what is the session's own.
+func (c *compressed) wrap(out, own [][]byte, sc *scratch) [][]byte {
+	left, room := 0, 0
+	for _, b := range own {
+		left += len(b)
+	}
+	for _, b := range own {
+		c.sum = c.add(c.sum, b)
+		c.size += uint64(len(b))
+		for len(b) > 0 {
+			if room == 0 {
+				room = min(left, ownBytes)
+				start := len(sc.arena)
+				sc.arena = c.appendOwn(sc.arena, room)
+				out = append(out, sc.arena[start:])
+			}
+			n := min(len(b), room)
+			out = append(out, b[:n])
+			b, room, left = b[n:], room-n, left-n
+		}
+	}
+	return out
+}

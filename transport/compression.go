@@ -1,0 +1,130 @@
+package transport
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"sluice/hub"
+)
+
+// Compression says what is compressed for clients that take it. What is
+// compressed is so once for all subscribers of a stream; no connection has a
+// compressor or a window of its own.
+//
+// The size of what is compressed tells something of what it holds to whoever
+// can watch the (encrypted) connection. Where some may publish to a stream what
+// they choose, and others' records in it are secret to them, switch it off.
+type Compression struct {
+	// EventStreams compresses server-sent events with gzip or zstd, by
+	// Accept-Encoding (RFC 9110, section 12.5.3).
+	EventStreams bool
+	// WebSockets has permessage-deflate negotiated (RFC 7692).
+	WebSockets bool
+}
+
+// coding is how an event stream is compressed.
+type coding interface {
+	hub.Packing
+	// name is the content coding's (RFC 9110, section 8.4.1).
+	name() string
+	// appendHead appends what a stream begins with.
+	appendHead(dst []byte) []byte
+	// appendOwn appends what goes in front of n bytes, ownBytes at most, that
+	// follow as they are.
+	appendOwn(dst []byte, n int) []byte
+	// appendFlush appends what has a client show such bytes at once.
+	appendFlush(dst []byte) []byte
+	// add adds bytes to the checksum of all that a stream has had, and join
+	// those of a block.
+	add(sum uint32, b []byte) uint32
+	join(sum uint32, block uint64) uint32
+	// appendTail appends what a stream ends with.
+	appendTail(dst []byte, sum uint32, size uint64) []byte
+}
+
+// ownBytes is how many bytes can follow one header.
+const ownBytes = 1<<16 - 1
+
+// The packings, by slot.
+const (
+	packGzipEvents = iota
+	packZstdEvents
+	packFrames
+)
+
+// codingFor chooses how to compress an event stream, nil for not at all: what
+// the client likes best, and of equals what is first here. Which is gzip, as its
+// blocks refer to each other.
+func (s *Server) codingFor(h http.Header) coding {
+	if !s.config.Compression.EventStreams {
+		return nil
+	}
+	accepted := acceptedCodings(h)
+	var best coding
+	weight, plain := 0, accepted.weight("identity")
+	for _, c := range []coding{gzipEvents{}, s.zstd} {
+		if w := accepted.weight(c.name()); w > weight && w >= plain {
+			best, weight = c, w
+		}
+	}
+	return best
+}
+
+// codingWeights are the weights of an Accept-Encoding header, by coding in lower
+// case, in thousandths.
+type codingWeights map[string]int
+
+// maxCodings bounds how many codings of a header are looked at.
+const maxCodings = 32
+
+func acceptedCodings(h http.Header) codingWeights {
+	accepted := make(codingWeights)
+	for _, line := range h.Values("Accept-Encoding") {
+		for item := range strings.SplitSeq(line, ",") {
+			name, parameters, _ := strings.Cut(item, ";")
+			name = strings.ToLower(strings.TrimSpace(name))
+			weight, ok := codingWeight(parameters)
+			if name == "" || !ok {
+				continue
+			}
+			if name == "x-gzip" {
+				name = "gzip" // RFC 9110, section 8.4.1.3
+			}
+			if accepted[name] = weight; len(accepted) >= maxCodings {
+				return accepted
+			}
+		}
+	}
+	return accepted
+}
+
+// weight is the coding's own weight, else that of all others. Not to be
+// compressed is always acceptable, but liked only by those who say so.
+func (w codingWeights) weight(name string) int {
+	if weight, ok := w[name]; ok || name == "identity" {
+		return weight
+	}
+	return w["*"]
+}
+
+// codingWeight reads q, a number between 0 and 1 of at most three decimals.
+func codingWeight(parameters string) (weight int, ok bool) {
+	parameters = strings.TrimSpace(parameters)
+	if parameters == "" {
+		return 1000, true
+	}
+	name, text, _ := strings.Cut(parameters, "=")
+	if !strings.EqualFold(strings.TrimSpace(name), "q") {
+		return 0, false
+	}
+	text = strings.TrimSpace(text)
+	if len(text) == 0 || len(text) > len("0.000") || strings.Trim(text, "0123456789.") != "" {
+		return 0, false
+	}
+	q, err := strconv.ParseFloat(text, 64)
+	if err != nil || q > 1 {
+		return 0, false
+	}
+	return int(q*1000 + 0.5), true
+}

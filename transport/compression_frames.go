@@ -1,0 +1,129 @@
+package transport
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// deflatedFrames is permessage-deflate (RFC 7692): a frame a message. What a
+// message may refer to is in the compressed messages in front of it, whichever
+// connection they were made for. Messages that are sent as they are, as this
+// allows for each, are not in that window.
+type deflatedFrames struct{}
+
+func (deflatedFrames) PackSlot() int       { return packFrames }
+func (deflatedFrames) Plain() hub.Format   { return framesFormat{} }
+func (deflatedFrames) PlainInWindow() bool { return false }
+func (deflatedFrames) Window() int         { return deflateWindow }
+func (deflatedFrames) BlockBytes() int     { return 0 }
+
+func (deflatedFrames) AppendContent(dst, body []byte, _ bool) []byte { return append(dst, body...) }
+
+func (deflatedFrames) AppendEnd(content []byte, _ string) []byte { return content }
+
+// Pack makes a frame, whose message ends without the four bytes that every one
+// would end with (section 7.2.1).
+func (deflatedFrames) Pack(dst, window, content []byte) ([]byte, uint64) {
+	start := len(dst)
+	var room [wire.MaxFrameHeader]byte
+	dst = appendDeflate(append(dst, room[:]...), window, content)
+	payload := dst[start+len(room) : len(dst)-len(deflateTail)]
+	dst = wire.AppendDeflatedHeader(dst[:start], wire.OpText, len(payload))
+	return append(dst, payload...), 0
+}
+
+// deflateTail is what a message ends with before it is sent.
+const deflateTail = "\x00\x00\xff\xff"
+
+// deflateTerms is what a client and the server agree on. The client always has
+// to begin each message anew, so that nothing is kept of it.
+type deflateTerms struct {
+	serverForgets bool // begins each message anew as well
+	windowNamed   bool // the client has named a window, which is the largest
+}
+
+const permessageDeflate = "permessage-deflate"
+
+// String is what the handshake is answered with.
+func (d deflateTerms) String() string {
+	text := permessageDeflate + "; client_no_context_takeover"
+	if d.serverForgets {
+		text += "; server_no_context_takeover"
+	}
+	if d.windowNamed {
+		text += "; server_max_window_bits=15"
+	}
+	return text
+}
+
+// maxOffers bounds how many extensions that a client offers are looked at.
+const maxOffers = 16
+
+// deflateFor takes the first offer of permessage-deflate that it can keep to.
+// Where the events of a write are one message there is nothing to share.
+func (s *Server) deflateFor(h http.Header) (terms deflateTerms, ok bool) {
+	if !s.config.Compression.WebSockets || tokenIn(h, "Sec-WebSocket-Protocol", subprotocolLines) {
+		return deflateTerms{}, false
+	}
+	looked := 0
+	for _, line := range h.Values("Sec-WebSocket-Extensions") {
+		for offer := range strings.SplitSeq(line, ",") {
+			if looked++; looked > maxOffers {
+				return deflateTerms{}, false
+			}
+			name, parameters, _ := strings.Cut(offer, ";")
+			if strings.TrimSpace(name) != permessageDeflate {
+				continue
+			}
+			if terms, ok = parseDeflateOffer(parameters); ok {
+				return terms, true
+			}
+		}
+	}
+	return deflateTerms{}, false
+}
+
+// parseDeflateOffer reads the parameters of an offer (section 7.1). What it does
+// not know, finds twice or cannot keep to makes it decline.
+func parseDeflateOffer(parameters string) (terms deflateTerms, ok bool) {
+	if strings.TrimSpace(parameters) == "" {
+		return terms, true
+	}
+	seen := make(map[string]bool)
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, hasValue := strings.Cut(parameter, "=")
+		name = strings.TrimSpace(name)
+		if seen[name] {
+			return terms, false
+		}
+		seen[name] = true
+		bits, sized := windowBits(value)
+		switch {
+		case name == "server_no_context_takeover" && !hasValue:
+			terms.serverForgets = true
+		case name == "client_no_context_takeover" && !hasValue:
+		case name == "client_max_window_bits" && (!hasValue || sized):
+		case name == "server_max_window_bits" && sized && bits == maxWindowBits:
+			terms.windowNamed = true
+		default:
+			return terms, false
+		}
+	}
+	return terms, true
+}
+
+// maxWindowBits is the size of deflate's own window, as a power of 2.
+const maxWindowBits = 15
+
+func windowBits(text string) (bits int, ok bool) {
+	text = strings.TrimSpace(text)
+	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	bits, err := strconv.Atoi(text)
+	return bits, err == nil && bits >= 8 && bits <= maxWindowBits && text == strconv.Itoa(bits)
+}

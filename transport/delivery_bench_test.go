@@ -1,0 +1,79 @@
+package transport_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/transport"
+)
+
+// BenchmarkDelivery delivers 100 records of 200 bytes at once to each of some
+// clients on loopback: the append, the layout, the workers' steps and the writes
+// to sockets, and the clients' reads.
+func BenchmarkDelivery(b *testing.B) {
+	const records = 100
+	for _, protocol := range []string{"websocket", "sse"} {
+		for _, clients := range []int{1, 100} {
+			b.Run(fmt.Sprintf("%s/%d clients", protocol, clients), func(b *testing.B) {
+				in := start(b, options{
+					limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 },
+					stream: func(s *hub.Stream) { s.LogBytes = 8 << 20 },
+				})
+				rounds := make(chan struct{}, clients)
+				for range clients {
+					var c io.Reader
+					if protocol == "sse" {
+						c = in.rawGet("/v1/streams/public.news/events", token(b, "u", "live", time.Hour))
+					} else {
+						socket, _ := in.open(b, handshakeOf("?stream=public.news"), false)
+						if _, err := socket.Write(frame(fin|text, `{"type":"ping","id":"x"}`)); err != nil {
+							b.Fatal(err)
+						}
+						_ = socket.SetReadDeadline(time.Time{})
+						c = socket.Conn
+					}
+					go awaitMarks(c, rounds)
+				}
+				in.eventually("all are subscribed", func() bool { return in.sample("sluice_subscriptions") == float64(clients) })
+				batch := make([]hub.Record, records)
+				for i := range batch {
+					batch[i] = hub.Record{Value: fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, bytes.Repeat([]byte("x"), 180)), Timestamp: time.Now().UnixMilli()}
+				}
+				batch[records-1].Value = fmt.Appendf(nil, `{"mark":"%s","pad":"%s"}`, roundMark, bytes.Repeat([]byte("x"), 150))
+				b.ReportAllocs()
+				for b.Loop() {
+					in.topics.AppendBatch("public.news", batch)
+					for range clients {
+						<-rounds
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records*clients), "ns/delivery")
+			})
+		}
+	}
+}
+
+const roundMark = "end-of-round"
+
+// awaitMarks tells of each mark that comes, until the connection ends.
+func awaitMarks(c io.Reader, rounds chan<- struct{}) {
+	buf := make([]byte, 64<<10)
+	kept := 0
+	for {
+		n, err := c.Read(buf[kept:])
+		if err != nil {
+			return
+		}
+		seen := buf[:kept+n]
+		for range bytes.Count(seen, []byte(roundMark)) {
+			rounds <- struct{}{}
+		}
+		// The beginning of one may be at the end; a whole one never is.
+		rest := seen[max(0, len(seen)-len(roundMark)+1):]
+		kept = copy(buf, rest)
+	}
+}

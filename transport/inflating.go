@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+
+	"sluice/transport/wire"
+)
+
+// inflaters decompress messages. None of them belongs to a connection, as
+// clients begin each message anew.
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+
+// takeDeflated notes whether the message that begins is compressed. Where that
+// has not been agreed on, it is left to the library to refuse it.
+func (s *session) takeDeflated() error {
+	s.ws.deflated = false
+	if !s.ws.deflates {
+		return nil
+	}
+	head, err := s.ws.input.frames.Peek(wire.ControlHead)
+	if err != nil {
+		return err
+	}
+	s.ws.deflated = wire.TakeDeflated(head)
+	return nil
+}
+
+// inflate gives what a compressed message (RFC 7692, section 7.2.2) holds, as
+// far as a byte more than a limit; 0 for any. The message is used up.
+func inflate(message *bytes.Buffer, most int) (*bytes.Buffer, error) {
+	plain, ok := messageBuffers.Get().(*bytes.Buffer)
+	if !ok {
+		plain = new(bytes.Buffer)
+	}
+	plain.Reset()
+	inflater, ok := inflaters.Get().(interface {
+		io.Reader
+		flate.Resetter
+	})
+	if !ok {
+		return nil, errors.New("get inflater: it cannot be used again")
+	}
+	defer inflaters.Put(inflater)
+	message.WriteString(deflateTail)
+	for message.Len() > 0 {
+		// Behind a last block, which none has to have, there may be more.
+		window := plain.Bytes()[max(0, plain.Len()-1<<maxWindowBits):]
+		if err := inflater.Reset(message, window); err != nil {
+			return nil, fmt.Errorf("reset inflater: %w", err)
+		}
+		r := io.Reader(inflater)
+		if most > 0 {
+			r = io.LimitReader(r, int64(most)+1-int64(plain.Len()))
+		}
+		switch _, err := plain.ReadFrom(r); {
+		case most > 0 && plain.Len() > most:
+			return plain, nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			// The end of what has no last block.
+			return plain, nil
+		case err != nil:
+			messageBuffers.Put(plain)
+			return nil, fmt.Errorf("inflate message: %w", err)
+		}
+	}
+	return plain, nil
+}
