@@ -43,12 +43,12 @@ func TestTooFewReplicasIsNotStored(t *testing.T) {
 	}
 	deposed(ctx, t, kafka, "replicas", victim)
 	before, began := len(p.Sent()), time.Now()
-	if err := p.OverHTTP(ctx, before+30); err != nil {
+	if err := p.OverHTTP(ctx, before+15); err != nil {
 		t.Fatal(err)
 	}
 	slowest := time.Since(began)
 	refused := 0
-	for _, sent := range p.Sent()[before+10:] { // what was under way as the leader died may be unknown
+	for _, sent := range p.Sent()[before+5:] { // what was under way as the leader died may be unknown
 		if sent.Answer != check.NotStored {
 			t.Errorf("with two replicas of three in sync, a publish is answered %v", sent.Answer)
 		}
