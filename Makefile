@@ -18,14 +18,14 @@ build:
 # First what the tests need is installed, and what is missing is said.
 test:
 	go run ./bench/stack/stackd -install
-	go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -Ev '/bench/(e2e|chaos)$$')
+	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -Ev '/bench/(e2e|chaos)$$')
 	$(MAKE) e2e
 
 # End to end, with real Kafka, Redis and Chromium, and a minute of chaos. Without
 # -race, as these tests move a lot of data; the servers under test are processes
 # of their own.
 e2e:
-	go test -count=1 -p 1 -timeout 10m ./bench/e2e ./bench/chaos
+	go test -count=1 -p 1 -timeout 30m ./bench/e2e ./bench/chaos
 
 # Instances, brokers, Redis and the balancer are killed and paused for so long
 # under load. The same SEED strikes the same at the same times; 0 draws one.

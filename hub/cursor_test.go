@@ -64,6 +64,25 @@ func TestCursorsKeepPositions(t *testing.T) {
 
 // TestDamagedCursorIsNeverAnotherPosition: a changed character, or a missing
 // end, is found.
+// TestCursorTextStaysAsItIs: instances of different versions run side by side,
+// and clients keep cursors for days.
+func TestCursorTextStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	want := hub.Cursor{At: time.UnixMilli(1795245600123), Streams: []hub.StreamPosition{
+		{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{1, 2, 3, 15: 16}, Places: []hub.Place{
+			{Partition: 0, Offset: 118273, Epoch: 3}, {Partition: 5, Offset: hub.MaxOffset, Epoch: -1},
+		}}},
+		{Stream: "news"},
+	}}
+	const text = "v1.-9rn5580AgZvcmRlcnMBAQIDAAAAAAAAAAAAAAAAEAIAgZwHBgT_________DwcEbmV3cwAA0Pu-PQ"
+	if got := want.String(); got != text {
+		t.Errorf("it is written as %s", got)
+	}
+	if got, err := hub.ParseCursor(text); err != nil || !sameCursor(got, want) {
+		t.Errorf("it is read as %+v (%v)", got, err)
+	}
+}
+
 func TestDamagedCursorIsNeverAnotherPosition(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -35,7 +37,7 @@ func (s *Server) adminRoutes() http.Handler {
 }
 
 // handleReady answers 200 when clients may be sent here, else 503, with what
-// each check says.
+// each check says, and which of them it does without.
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
@@ -54,7 +56,19 @@ func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	for name, check := range s.config.Ready {
 		note(name, check(ctx))
 	}
-	body, err := json.Marshal(map[string]any{"ready": status == http.StatusOK, "checks": checks})
+	answer := map[string]any{"ready": status == http.StatusOK, "checks": checks}
+	var degraded []string
+	for _, name := range slices.Sorted(maps.Keys(s.config.Degraded)) {
+		checks[name] = "ok"
+		if err := s.config.Degraded[name](ctx); err != nil {
+			checks[name] = err.Error()
+			degraded = append(degraded, name)
+		}
+	}
+	if len(degraded) > 0 {
+		answer["degraded"] = degraded
+	}
+	body, err := json.Marshal(answer)
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte("{}")
 	}

@@ -60,8 +60,14 @@ func (in *instance) operator(path string) (int, string) {
 
 func TestAdminReady(t *testing.T) {
 	t.Parallel()
-	var broken atomic.Bool
+	var broken, without atomic.Bool
 	in := start(t, options{config: func(c *transport.Config) {
+		c.Degraded = map[string]func(context.Context) error{"cursors": func(context.Context) error {
+			if without.Load() {
+				return errors.New("nobody keeps them")
+			}
+			return nil
+		}}
 		c.Ready = map[string]func(context.Context) error{
 			"kafka": func(context.Context) error {
 				if broken.Load() {
@@ -84,10 +90,13 @@ func TestAdminReady(t *testing.T) {
 			t.Errorf("got %d %s, want %d %s", got, body, status, want)
 		}
 	}
-	ready(200, `{"checks":{"drain":"ok","kafka":"ok","redis":"ok"},"ready":true}`)
+	ready(200, `{"checks":{"cursors":"ok","drain":"ok","kafka":"ok","redis":"ok"},"ready":true}`)
 	broken.Store(true)
-	ready(503, `{"checks":{"drain":"ok","kafka":"no broker answers","redis":"ok"},"ready":false}`)
+	ready(503, `{"checks":{"cursors":"ok","drain":"ok","kafka":"no broker answers","redis":"ok"},"ready":false}`)
 	broken.Store(false)
+	without.Store(true)
+	ready(200, `{"checks":{"cursors":"nobody keeps them","drain":"ok","kafka":"ok","redis":"ok"},"degraded":["cursors"],"ready":true}`)
+	without.Store(false)
 	if status, body := in.operator("/livez"); status != 200 || body != "{\"live\":true}\n" {
 		t.Errorf("livez: %d %s", status, body)
 	}
@@ -98,7 +107,7 @@ func TestAdminReady(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- in.stop() }()
 	time.Sleep(50 * time.Millisecond)
-	ready(503, `{"checks":{"drain":"the instance is going away","kafka":"ok","redis":"ok"},"ready":false}`)
+	ready(503, `{"checks":{"cursors":"ok","drain":"the instance is going away","kafka":"ok","redis":"ok"},"ready":false}`)
 	if status, _ := in.operator("/livez"); status != 200 {
 		t.Errorf("livez while draining: %d", status)
 	}

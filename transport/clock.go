@@ -32,7 +32,7 @@ func (s *session) onTime(sc *scratch) {
 			s.send(sc, wire.EventTokenExpiring, &wire.TokenExpiring{ExpiresIn: left})
 		}
 	}
-	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(momentOf(s.server.drainEnd()))) {
+	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(s.server.drainEnd())) {
 		s.shut(sc, &wire.Error{
 			Code:       wire.Draining,
 			Message:    "this instance is going away: come back to another one",

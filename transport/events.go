@@ -83,7 +83,7 @@ func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query
 			return nil, fault
 		}
 	}
-	if fault := s.checkCursor(x.cursor(s.moment())); fault != nil {
+	if fault := s.checkCursor(x.cursor(thisMoment())); fault != nil {
 		for _, sub := range x.subs {
 			x.drop(sub)
 		}

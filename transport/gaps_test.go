@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -74,12 +75,30 @@ func TestEveryGapIsTold(t *testing.T) {
 			events := in.reads("/v1/streams/"+stream+"/events?from="+from, tok)
 			check("event stream", events.until("sluice.gap").json(t))
 			events.cancel()
+			lines := in.reads("/v1/streams/"+stream+"/events?from="+from, tok, "Accept", "application/x-ndjson")
+			for gap := (message{}); gap.str("type") != "gap"; {
+				line, err := lines.lines.ReadBytes('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				gap = message{}
+				if err := json.Unmarshal(line, &gap); err != nil {
+					t.Fatalf("%s: %v", line, err)
+				}
+				if gap.str("type") == "event" && reason != "log_changed" && reason != "truncated" && gap["offset"].(float64) >= c.to {
+					t.Fatalf("a record comes before the gap: %s", line)
+				}
+				if gap.str("type") == "gap" {
+					check("lines", gap)
+				}
+			}
+			lines.cancel()
 			page := in.page(stream, "from="+from, tok)
 			if len(page.Gaps) == 0 {
 				t.Fatalf("the page has no gap: %+v", page)
 			}
 			check("page", page.Gaps[0])
-			if told := in.sample(`sluice_gaps_total{reason="` + reason + `",stream="` + stream + `"}`); told < 3 {
+			if told := in.sample(`sluice_gaps_total{reason="` + reason + `",stream="` + stream + `"}`); told < 4 {
 				t.Errorf("%v gaps were counted", told)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -133,7 +134,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)
 	}
-	now := s.moment()
+	now := thisMoment()
 	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
@@ -156,6 +157,11 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		OnPingReceived:  x.onPing,
 		OnPongReceived:  x.onPong,
 	})
+	if err == nil {
+		// What has a finalizer and refers to itself is never collected, and it
+		// does, through the session. Its connection is the session's to close.
+		runtime.SetFinalizer(ws.conn, nil)
+	}
 	if _, writeErr := conn.Write(hijacked.head.Bytes()); err == nil && writeErr != nil {
 		err = writeErr
 	}

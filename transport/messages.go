@@ -110,7 +110,7 @@ func (s *session) readMessages() error {
 		case s.ws.flooded:
 			return errFlood
 		}
-		s.heard.Store(s.server.now().UnixNano())
+		s.heard.Store(int64(thisMoment()))
 		if kind != websocket.MessageText {
 			s.post(func(s *session, sc *scratch) {
 				s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, "messages are text")
@@ -278,7 +278,7 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 
 // countControl bounds control frames a second. Past the bound the reader ends.
 func (s *session) countControl() bool {
-	now := s.server.moment()
+	now := thisMoment()
 	s.heard.Store(int64(now))
 	most := s.server.config.Limits.ControlFramesPerSecond
 	if now.Sub(s.ws.controlsSince) >= time.Second {

@@ -52,6 +52,9 @@ type Config struct {
 	Console http.Handler
 	// Ready adds reasons not to be ready, by name of the check. Optional.
 	Ready map[string]func(context.Context) error
+	// Degraded adds checks of what the instance can do without: they are shown
+	// beside the others and do not keep clients away. Optional.
+	Degraded map[string]func(context.Context) error
 	// Registry is where metrics are registered. Nil for one of its own.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
@@ -196,8 +199,8 @@ const flushWithin = 200 * time.Millisecond
 
 // drain ends all sessions, each in its time, and has requests answered.
 func (s *Server) drain() {
-	until := time.Now().Add(s.config.DrainTimeout)
-	s.drainUntil.Store(until.UnixNano())
+	until := thisMoment().Add(s.config.DrainTimeout)
+	s.drainUntil.Store(int64(until))
 	s.draining.Store(true)
 	close(s.drained)
 	all := s.sessions.all()
@@ -209,15 +212,13 @@ func (s *Server) drain() {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for time.Now().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
+	for thisMoment().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
 		<-poll.C
 	}
 }
 
 // drainEnd is when draining ends, come what may.
-func (s *Server) drainEnd() time.Time { return time.Unix(0, s.drainUntil.Load()) }
-
-func (s *Server) moment() moment { return momentOf(s.now()) }
+func (s *Server) drainEnd() moment { return moment(s.drainUntil.Load()) }
 
 // comeBack is when a client that was sent away is to come back.
 func (s *Server) comeBack() time.Duration {
@@ -237,7 +238,7 @@ func (s *Server) newSession(k kind, c *client) *session {
 		kind:      k,
 		address:   c.address,
 		principal: c.principal,
-		lastWrite: s.moment(),
+		lastWrite: thisMoment(),
 	}
 	// Nobody runs it before start, whatever its subscriptions have already.
 	x.state.Store(again)

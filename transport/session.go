@@ -193,7 +193,7 @@ func (s *session) step(sc *scratch) stepResult {
 	}
 	sc.batch.Reset()
 	sc.arena = sc.arena[:0]
-	sc.now = s.server.moment()
+	sc.now = thisMoment()
 	sc.hasID = true
 	sc.given = given{}
 

@@ -36,7 +36,7 @@ const queueShare = 32
 func newWorker(shard int) *worker {
 	w := &worker{
 		shard: shard,
-		wheel: wheel{now: time.Now().UnixNano() / int64(wheelTick)},
+		wheel: wheel{now: int64(thisMoment()) / int64(wheelTick)},
 		wake:  make(chan struct{}, 1),
 	}
 	w.passed = sync.NewCond(&w.mu)
@@ -62,7 +62,7 @@ func (w *worker) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			w.lookAtClock(momentOf(time.Now()))
+			w.lookAtClock(thisMoment())
 			continue
 		case <-w.wake:
 		}

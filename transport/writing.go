@@ -131,7 +131,7 @@ func (s *session) drain() {
 				s.end()
 				return
 			}
-			s.heard.Store(s.server.now().UnixNano())
+			s.heard.Store(int64(thisMoment()))
 			s.server.metrics.bytes(s.kind, n)
 			s.backlog = nil
 			if s.closing {

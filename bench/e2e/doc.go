@@ -12,5 +12,8 @@
 // on three brokers of their own, with writers that go on through all of it and
 // subscribers that note when they are told what (faults_tools_test.go).
 //
+// The flag -long lets outages last for minutes, as they do in life, and takes a
+// million records and ten thousand sockets, where the tests otherwise are short.
+//
 // With SLUICE_E2E_RACE=1 the server is built with the race detector.
 package e2e

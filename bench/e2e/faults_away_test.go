@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,23 +15,28 @@ import (
 
 	"sluice/bench/check"
 	"sluice/bench/clients"
-	"sluice/bench/stack"
 )
 
 // outage is a time without any broker, which several tests share.
 type outage struct {
+	lasts    time.Duration
 	prepared sync.WaitGroup // for those who want to see it begin
 	// Closed when all brokers are dead, and when all answer again.
 	began, over  chan struct{}
 	struck, back time.Time // set before
 }
 
+// promised is how soon clients and operators are to know that Kafka or Redis is
+// away. On an idle machine it takes 0.8 s; what is above is margin for a busy
+// one.
+const promised = 2 * time.Second
+
 // TestKafkaIsAway is about promise 12, with all brokers dead for a while.
 func TestKafkaIsAway(t *testing.T) {
-	const away = 20 * time.Second
+	away := lasting(20*time.Second, 3*time.Minute)
 	kafka := threeBrokers(t)
-	ctx := within(t, 90*time.Second)
-	o := &outage{began: make(chan struct{}), over: make(chan struct{})}
+	ctx := within(t, away+70*time.Second)
+	o := &outage{lasts: away, began: make(chan struct{}), over: make(chan struct{})}
 	o.prepared.Add(2)
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -57,7 +60,7 @@ func TestKafkaIsAway(t *testing.T) {
 // says why it is not ready, tells its clients to come back, and works without a
 // restart when Kafka is there.
 func startsBefore(t *testing.T, o *outage) {
-	ctx := within(t, 60*time.Second)
+	ctx := within(t, o.lasts+40*time.Second)
 	func() {
 		defer o.prepared.Done()
 		topic(t, "early", 2)
@@ -150,8 +153,14 @@ func awaitStored(ctx context.Context, t *testing.T, p *clients.Publisher) {
 	})
 }
 
-// subscribeOnce opens a session, subscribes, and returns the answer.
+// subscribeOnce opens a session, subscribes to the stream early, and returns
+// the answer.
 func subscribeOnce(ctx context.Context, t *testing.T, i *instance, bearer string, more map[string]any) gjson.Result {
+	t.Helper()
+	return subscribeTo(ctx, t, i, bearer, "early", more)
+}
+
+func subscribeTo(ctx context.Context, t *testing.T, i *instance, bearer, stream string, more map[string]any) gjson.Result {
 	t.Helper()
 	session, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: i.addr, Token: bearer})
 	if err != nil {
@@ -159,7 +168,7 @@ func subscribeOnce(ctx context.Context, t *testing.T, i *instance, bearer string
 		return gjson.Result{}
 	}
 	defer session.Close()
-	subscribe := map[string]any{"type": "subscribe", "id": "a", "stream": "early"}
+	subscribe := map[string]any{"type": "subscribe", "id": "a", "stream": stream}
 	for name, value := range more {
 		subscribe[name] = value
 	}
@@ -188,7 +197,7 @@ func sessionsOutlive(t *testing.T, o *outage) {
 	defer prepared()
 	topic(t, "away", partitions)
 	i := sluice(t, setup{streams: map[string]string{"away": "away"}})
-	ctx := within(t, 90*time.Second)
+	ctx := within(t, o.lasts+70*time.Second)
 	flow := startFlow(ctx, t, "away", 200)
 	all := gather(ctx, t, 10, "away", partitions, flow, i)
 	all.await(ctx, t, 200)
@@ -197,18 +206,20 @@ func sessionsOutlive(t *testing.T, o *outage) {
 	prepared()
 	<-o.began
 	struck := o.struck
+	health := watchHealth(ctx, i)
+	comers := startComers(ctx, t, i, "away")
 	p := &clients.Publisher{Session: "away", Stream: "away", Addr: i.addr, Token: token(t, "away", "writer")}
 	slowest := time.Duration(0)
-	most := int64(0)
+	var memory []int64
 	for away := true; away; {
 		began := time.Now()
 		if err := p.OverHTTP(ctx, len(p.Sent())+1); err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(began))
-		most = max(most, residentOf(t, i.Server))
+		memory = append(memory, residentOf(t, i.Server))
 		pause(ctx, 100*time.Millisecond)
-		away = time.Since(struck) < 19*time.Second // some of the last second is the brokers' start
+		away = time.Since(struck) < o.lasts-time.Second // some of the last second is the brokers' start
 	}
 	refused := len(p.Sent())
 	for n, publish := range p.Sent() {
@@ -216,15 +227,18 @@ func sessionsOutlive(t *testing.T, o *outage) {
 			t.Errorf("publish %d is answered as stored", n)
 		}
 	}
-	t.Logf("%d publishes refused, the slowest after %v; resident %d MiB before, %d at most", refused, slowest, before>>20, most>>20)
+	t.Logf("%d publishes refused, the slowest after %v", refused, slowest)
 	if slowest > 3*time.Second {
 		t.Errorf("a publish was refused only after %v", slowest)
 	}
 	if refused < 50 {
 		t.Errorf("only %d publishes were refused: that is not fast", refused)
 	}
-	if most > before+32<<20 {
-		t.Errorf("memory grew from %d to %d MiB", before>>20, most>>20)
+	flat(t, before, memory)
+	if n := comers.end(); n < 100 {
+		t.Errorf("only %d clients came meanwhile", n)
+	} else {
+		t.Logf("%d clients came and went meanwhile", n)
 	}
 
 	<-o.over
@@ -237,14 +251,23 @@ func sessionsOutlive(t *testing.T, o *outage) {
 			return nil
 		})
 		told := w.since(struck)
-		if took := told[0].at.Sub(struck); told[0].live || took > 3*time.Second {
-			t.Errorf("%s was told live=%t %v after Kafka went away, want false within 3 s", w.Name, told[0].live, took)
+		if took := told[0].at.Sub(struck); told[0].live || took > promised {
+			t.Errorf("%s was told live=%t %v after Kafka went away, want false within %v", w.Name, told[0].live, took, promised)
 		}
 		if took := told[len(told)-1].at.Sub(o.back); took > 5*time.Second {
 			t.Errorf("%s was told live=true %v after Kafka was back", w.Name, took)
 		}
 	}
 	t.Logf("told after %v, and that it is back %v after it was", all.all[0].since(struck)[0].at.Sub(struck), time.Since(o.back))
+	health.end()
+	told, well := health.since(struck)
+	t.Logf("readyz said so after %v, and that all is well %v after it was", told.Sub(struck), well.Sub(o.back))
+	if told.IsZero() || told.Sub(struck) > promised {
+		t.Errorf("readyz said so only after %v, want %v at most", told.Sub(struck), promised)
+	}
+	if well.IsZero() || well.Sub(o.back) > 5*time.Second {
+		t.Errorf("readyz says that all is well only %v after it was", well.Sub(o.back))
+	}
 	awaitStored(ctx, t, p)
 	if took := time.Since(o.back); took > 5*time.Second {
 		t.Errorf("a publish was stored %v after Kafka was back, want 5 s at most", took)
@@ -259,18 +282,4 @@ func sessionsOutlive(t *testing.T, o *outage) {
 	if err := check.Publishers(contents.Log, p.Sent()).Err(); err != nil {
 		t.Error(err)
 	}
-}
-
-// residentOf is how much memory a process has, in bytes.
-func residentOf(t *testing.T, s *stack.Server) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(status))[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
 }

@@ -24,6 +24,18 @@ var shared struct {
 	breaking sync.Map
 }
 
+// long makes faults last as long as they do in life, where the tests otherwise
+// are short: minutes instead of seconds, and a million records.
+var long = flag.Bool("long", false, "let faults last for minutes, and replay a million records")
+
+// lasting is how long a fault is to last.
+func lasting(short, inLife time.Duration) time.Duration {
+	if *long {
+		return inLife
+	}
+	return short
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Exit(run(m))
@@ -56,7 +68,7 @@ func run(m *testing.M) (code int) {
 		})
 	}
 	shared.one = start(stack.Options{Brokers: 1, SASL: true, HeapMiB: 600})
-	shared.three = start(stack.Options{Brokers: 3, BrokerConfig: map[string]string{"log.cleaner.backoff.ms": "500"}})
+	shared.three = start(stack.Options{Brokers: 3, Racks: true, BrokerConfig: map[string]string{"log.cleaner.backoff.ms": "500"}})
 	defer func() {
 		for _, servers := range running {
 			if err := servers.Close(); err != nil {

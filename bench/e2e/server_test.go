@@ -51,6 +51,10 @@ type setup struct {
 	streams map[string]string
 	// more is added at the end.
 	more string
+	// limits and drain are added to those of all tests: "a: 1, b: 2".
+	limits, drain string
+	// within, unless empty, is a shell's command that runs the server as "$@".
+	within string
 	// unready is set where the instance is not expected to become ready.
 	unready bool
 }
@@ -97,6 +101,9 @@ func newInstance(t *testing.T, s setup) *instance {
 		s.redisConfig = fmt.Sprintf("{url: %q}", s.redis.URL())
 	}
 	fmt.Fprintf(&config, "listen: %s\nadmin: {listen: %s}\n%s\nredis: %s\n", i.addr, i.admin, s.kafka, s.redisConfig)
+	if s.drain == "" {
+		s.drain = "timeout: 10s, spread: 2s"
+	}
 	config.WriteString(`auth:
   issuers:
     - {issuer: e2e, audience: sluice, algorithms: [HS256], secret_file: e2e.key}
@@ -104,10 +111,8 @@ grants:
   - {when: {role: reader}, subscribe: ["*"], replay: 24h}
   - {when: {role: writer}, publish: ["*"]}
   - {anonymous: true, subscribe: ["public.*"]}
-limits: {sessions_per_address: 0}
-drain: {timeout: 10s, spread: 2s}
-streams:
 `)
+	fmt.Fprintf(&config, "limits: {%s}\ndrain: {%s}\nstreams:\n", strings.TrimSuffix("sessions_per_address: 0, "+s.limits, ", "), s.drain)
 	for stream, topic := range s.streams {
 		fmt.Fprintf(&config, "  %s: {topic: %s, content: json}\n", stream, topic)
 	}
@@ -115,10 +120,14 @@ streams:
 	file := filepath.Join(dir, "sluice.yaml")
 	write(t, file, config.String())
 
+	args := []string{binary, "serve", "--config", file}
+	if s.within != "" {
+		args = append([]string{"sh", "-c", s.within, "sh"}, args...)
+	}
 	i.Server = stack.NewServer(stack.Command{
 		Name:  name,
 		Dir:   dir,
-		Args:  []string{binary, "serve", "--config", file},
+		Args:  args,
 		Env:   []string{"GOTRACEBACK=all"},
 		Ready: ready,
 	})
@@ -175,10 +184,15 @@ func get(ctx context.Context, address, token string) (string, error) {
 // token makes a token for a principal with some roles.
 func token(t testing.TB, subject string, roles ...string) string {
 	t.Helper()
-	now := time.Now()
+	return tokenUntil(t, subject, time.Now().Add(time.Hour), roles...)
+}
+
+// tokenUntil makes a token that ends at a time.
+func tokenUntil(t testing.TB, subject string, ends time.Time, roles ...string) string {
+	t.Helper()
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": "e2e", "aud": "sluice", "sub": subject, "role": roles,
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"iat": time.Now().Unix(), "exp": ends.Unix(),
 	}).SignedString([]byte(signingKey))
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ var programs = map[string]string{
 	"nginx":        "nginx",
 	"haproxy":      "haproxy",
 	"prometheus":   "promtool",
+	"iproute2":     "ss",
 }
 
 var apt struct {

@@ -138,6 +138,10 @@ func (s *Stack) brokerConfig(broker *Broker, controller, voters, dir string, opt
 		config["listener.security.protocol.map"] += ",SASL:SASL_SSL"
 		s.saslConfig(config)
 	}
+	if opts.Racks {
+		config["broker.rack"] = fmt.Sprintf("rack-%d", broker.ID)
+		config["replica.selector.class"] = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+	}
 	if opts.ACLs {
 		config["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 		config["super.users"] = "User:ANONYMOUS"

@@ -21,6 +21,9 @@ type Options struct {
 	// ACLs lets the users of the SASL_SSL listener do only what Stack.Allow
 	// says. Clients of the plain listener may do everything.
 	ACLs bool
+	// Racks puts each broker into a rack of its own, "rack-" and its id, and
+	// lets clients of a rack read from its replicas (KIP-392).
+	Racks bool
 	// BrokerConfig is added to each broker's properties.
 	BrokerConfig map[string]string
 	// HeapMiB bounds each broker's Java heap; 0 means 400.

@@ -221,6 +221,9 @@ func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
 				topic.Topic, topic.TopicID = sh.f.topic.Name, sh.f.id
 			}
 			size := min(b.s.config.PartitionMaxBytes<<min(part.stuck, patience), maxAnswerBytes/2)
+			if part.strict {
+				p.req.Rack = ""
+			}
 			topic.Partitions = append(topic.Partitions, fetchPartition(part.place, part.lead.epoch, size))
 			p.parts = append(p.parts, part)
 			p.asked = append(p.asked, part.place)

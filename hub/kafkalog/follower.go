@@ -61,6 +61,8 @@ type partition struct {
 	// replicaUntil.
 	replica      int32
 	replicaUntil time.Time
+	// strict: the leader itself is to answer, and not to send us to a replica.
+	strict bool
 
 	busy    bool      // in a fetch, or in a delivery
 	waiting time.Time // when the fetch it is in should be over, zero for none

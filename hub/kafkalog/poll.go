@@ -2,6 +2,7 @@ package kafkalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -160,10 +161,7 @@ const (
 func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now time.Time) (outcome, hub.Fetched) {
 	if in.code == codeOffsetOutOfRange {
 		if part.lead.leader != b.id {
-			// A replica can be behind; only the leader knows.
-			part.replica = -1
-			part.failed(now, kafkaError(in.code))
-			b.s.refresh()
+			b.askLeader(part, now, kafkaError(in.code))
 			return hasNothing, hub.Fetched{}
 		}
 		return isStray, hub.Fetched{}
@@ -177,9 +175,14 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now
 		b.s.refresh()
 		return hasNothing, hub.Fetched{}
 	}
+	to, diverges := diverged(in, at)
+	if diverges && part.lead.leader != b.id {
+		b.askLeader(part, now, errShorter)
+		return hasNothing, hub.Fetched{}
+	}
 	part.reached()
-	part.strange = 0
-	if to, diverges := diverged(in, at); diverges {
+	part.strange, part.strict = 0, false
+	if diverges {
 		return hasGap, hub.Fetched{
 			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,
 		}
@@ -196,6 +199,17 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now
 		b.prefer(part)
 	}
 	return hasNothing, hub.Fetched{}
+}
+
+// errShorter is a replica whose log ends before the place.
+var errShorter = errors.New("the replica's log is shorter")
+
+// askLeader has the leader asked where a replica says that a place is not in
+// its log. The replica can be behind; only the leader knows.
+func (b *broker) askLeader(part *partition, now time.Time, cause error) {
+	part.replica, part.strict = -1, true
+	part.failed(now, fmt.Errorf("broker %d: %w", b.id, cause))
+	b.s.refresh()
 }
 
 // warnUnguarded says once a topic what reading by name does not notice.

@@ -49,11 +49,13 @@ type reading struct {
 	visit func(*hub.Fetched)
 	todo  []hub.Place
 	left  int  // bytes
-	moved bool // a place that is still to be done is now another one
-	walk  walk
+	moved bool // a place that is still to be done is now another one, or with another broker
+	// leaders: only they are asked, as something went wrong elsewhere.
+	leaders bool
+	walk    walk
 }
 
-// once asks every leader for what is still to be done.
+// once asks every broker that serves any of it for what is still to be done.
 func (r *reading) once(ctx context.Context, fresh bool) error {
 	l, err := r.s.layoutOf(ctx, r.topic, fresh)
 	if err != nil {
@@ -68,22 +70,34 @@ func (r *reading) once(ctx context.Context, fresh bool) error {
 			failed = fmt.Errorf("%q has no partition %d", r.topic.Name, at.Partition)
 		case lead.leader < 0:
 			failed = leaderless(r.topic.Name, lead)
-		case !asked[lead.leader] && r.left > 0:
-			asked[lead.leader] = true
-			if err := r.leader(ctx, l, lead.leader); err != nil {
+		case !asked[r.serving(lead)] && r.left > 0:
+			asked[r.serving(lead)] = true
+			if err := r.broker(ctx, l, r.serving(lead)); err != nil {
 				failed = err
 			}
 		}
 	}
+	if failed != nil {
+		r.leaders = true
+	}
 	return failed
 }
 
-// leader asks one broker for all that it leads.
-func (r *reading) leader(ctx context.Context, l layout, leader int32) error {
+// serving is the broker to ask for a partition: the nearest that is known to
+// have it, or the leader.
+func (r *reading) serving(lead leadership) int32 {
+	if replica, ok := r.s.near.of(r.topic, lead.partition); ok && !r.leaders {
+		return replica
+	}
+	return lead.leader
+}
+
+// broker asks one broker for all that it serves.
+func (r *reading) broker(ctx context.Context, l layout, broker int32) error {
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = r.topic.Name, l.id
 	for _, at := range r.todo {
-		if lead, ok := l.find(at.Partition); ok && lead.leader == leader {
+		if lead, ok := l.find(at.Partition); ok && r.serving(lead) == broker {
 			t.Partitions = append(t.Partitions, fetchPartition(at, lead.epoch, 0))
 		}
 	}
@@ -92,22 +106,60 @@ func (r *reading) leader(ctx context.Context, l layout, leader int32) error {
 	for i := range t.Partitions {
 		t.Partitions[i].PartitionMaxBytes = int32(max(share/len(t.Partitions), minReadBytes))
 	}
-	req := newFetchRequest("", 0, share)
+	rack := r.s.cluster.config.Rack
+	if r.leaders {
+		rack = "" // else they might send us away again
+	}
+	req := newFetchRequest(rack, 0, share)
 	req.Topics = append(req.Topics, t)
-	got, err := r.s.fetch(ctx, leader, req, !l.id.IsZero())
+	got, err := r.s.fetch(ctx, broker, req, !l.id.IsZero())
 	if err != nil {
-		return fmt.Errorf("fetch from broker %d: %w", leader, err)
+		for _, p := range t.Partitions {
+			r.s.near.forget(r.topic, p.Partition)
+		}
+		return fmt.Errorf("fetch from broker %d: %w", broker, err)
 	}
 	defer got.release()
 	f := r.s.inflaters.Get().(*inflater)
 	defer r.s.inflaters.Put(f)
 	var failed error
 	for i := range got.partitions {
-		if err := r.partition(ctx, l, &got.partitions[i], f); err != nil {
+		p := &got.partitions[i]
+		if r.elsewhere(l, p, broker) {
+			continue
+		}
+		if err := r.partition(ctx, l, p, f); err != nil {
 			failed = err
 		}
 	}
 	return failed
+}
+
+// elsewhere reports whether another broker is to be asked for a partition: a
+// replica that is nearer than the leader, or the leader where a replica has
+// nothing to give. That can be behind, so what is lost or at an end only the
+// leader knows.
+func (r *reading) elsewhere(l layout, p *fetchedPartition, broker int32) bool {
+	lead, ok := l.find(p.partition)
+	if !ok || r.leaders {
+		return false
+	}
+	if broker == lead.leader {
+		if p.code != 0 || p.replica < 0 || p.replica == broker || len(p.records) > 0 {
+			return false
+		}
+		r.s.near.keep(r.topic, p.partition, p.replica)
+		r.moved = true
+		return true
+	}
+	if p.code == 0 && p.divergedEnd < 0 && len(p.records) > 0 {
+		return false
+	}
+	if p.code != 0 {
+		r.s.near.forget(r.topic, p.partition)
+	}
+	r.leaders, r.moved = true, true
+	return true
 }
 
 // partition visits what came of one partition and strikes it off.

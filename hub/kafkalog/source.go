@@ -58,6 +58,7 @@ type Source struct {
 	log       *slog.Logger
 	inflaters sync.Pool // of *inflater
 	kick      chan struct{}
+	near      nearest
 
 	mu        sync.Mutex
 	followers map[*follower]struct{} // guarded by mu, as all they hold

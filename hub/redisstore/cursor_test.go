@@ -366,6 +366,27 @@ func TestManyPartitions(t *testing.T) {
 	})
 }
 
+// TestStoredFormStaysAsItIs: instances of different versions share one Redis.
+func TestStoredFormStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fixture) {
+		key := f.config.Prefix + "cursor:{u42/orders/web-7}"
+		f.mustTake(t)
+		f.mustCommit(t, commitOf(at(oldTopic, 0, 118273, 3, 5, 7, -1)))
+		got, err := f.plain.HGetAll(ctx, key).Result()
+		if got["fence"] == "" {
+			t.Error("there is no fence")
+		}
+		delete(got, "fence") // it is made of the time
+		want := map[string]string{
+			"topic": "0000000000000000000000000000000a", "at": "1795245600123", "p0": "118273:3", "p5": "7:-1",
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("stored is %#v (%v)", got, err)
+		}
+	})
+}
+
 func TestTimeToLive(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {

@@ -17,6 +17,7 @@ import (
 	"sluice/auth"
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
+	"sluice/hub/redisstore"
 	"sluice/transport"
 	"sluice/web"
 )
@@ -32,6 +33,7 @@ type front struct {
 	config   *config.Config
 	auth     *auth.Authenticator
 	keeper   *hub.Keeper
+	store    *redisstore.Store // nil without Redis
 	clusters map[string]*cluster
 	options  Options
 	logger   *slog.Logger
@@ -132,6 +134,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Admin:          admin,
 		Console:        web.Handler(),
 		Ready:          f.checks(),
+		Degraded:       f.without(),
 		Logger:         f.logger.With("component", "transport"),
 		Now:            time.Now,
 	})
@@ -158,6 +161,14 @@ func (f *front) checks() map[string]func(context.Context) error {
 		}
 	}
 	return checks
+}
+
+// without are checks of what this instance can do without for a while.
+func (f *front) without() map[string]func(context.Context) error {
+	if f.store == nil {
+		return nil
+	}
+	return map[string]func(context.Context) error{"redis": f.store.Check}
 }
 
 // limits says to the transport what clients can do.

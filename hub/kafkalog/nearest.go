@@ -1,0 +1,64 @@
+package kafkalog
+
+import (
+	"sync"
+	"time"
+
+	"sluice/hub"
+)
+
+// nearest remembers which replicas the leaders want read from (KIP-392), so
+// that not every read of the past asks them first. It is safe for concurrent
+// use.
+type nearest struct {
+	mu    sync.Mutex
+	known map[replicated]replica
+}
+
+// replicated is a partition of a topic.
+type replicated struct {
+	topic     hub.Topic
+	partition int32
+}
+
+type replica struct {
+	broker int32
+	until  time.Time
+}
+
+// of is the replica to read a partition from, if one is known.
+func (n *nearest) of(topic hub.Topic, partition int32) (broker int32, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r, ok := n.known[key(topic, partition)]
+	return r.broker, ok && time.Now().Before(r.until)
+}
+
+// keep remembers a replica for as long as it is used before the leader is asked
+// again.
+func (n *nearest) keep(topic hub.Topic, partition, broker int32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	for k, r := range n.known {
+		if now.After(r.until) {
+			delete(n.known, k)
+		}
+	}
+	if n.known == nil {
+		n.known = make(map[replicated]replica)
+	}
+	n.known[key(topic, partition)] = replica{broker, now.Add(replicaFor)}
+}
+
+func (n *nearest) forget(topic hub.Topic, partition int32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.known, key(topic, partition))
+}
+
+// key leaves out what can change while it is the same topic.
+func key(topic hub.Topic, partition int32) replicated {
+	topic.Partitions = 0
+	return replicated{topic, partition}
+}
