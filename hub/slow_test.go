@@ -24,11 +24,22 @@ func slowTopic(t *testing.T, policy hub.SlowPolicy, req hub.Request, change func
 		r.collect(t, 10)
 	}
 	add(topics, 10, slowRecords)
-	for info, _ := h.Stream("orders"); info.Records < slowRecords; info, _ = h.Stream("orders") {
+	awaitTip(t, h, slowRecords)
+	return topics, h, r
+}
+
+// awaitTip waits until the log has so many entries of both partitions together.
+func awaitTip(t *testing.T, h *hub.Hub, want int64) {
+	t.Helper()
+	for {
+		probe := subscribe(t, h, hub.Request{})
+		at := probe.Position()
+		probe.Close()
+		if at.Offset(0, 0)+at.Offset(1, 0) >= want {
+			return
+		}
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(20 * time.Millisecond) // they are counted in front of the log
-	return topics, h, r
 }
 
 const slowRecords = 4000
@@ -208,10 +219,7 @@ func TestQuietFeedIsNotSlow(t *testing.T) {
 		reads := topics.Reads()
 		add(topics, slowRecords, 2*slowRecords)
 		topics.Append("orders.v1", hub.Record{Key: []byte("rare"), Value: []byte("1"), Timestamp: 1})
-		for info, _ := h.Stream("orders"); info.Records < 2*slowRecords+1; info, _ = h.Stream("orders") {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(20 * time.Millisecond)
+		awaitTip(t, h, 2*slowRecords+1)
 		want := 0
 		if key == "rare" {
 			want = 1
