@@ -145,6 +145,9 @@ func (f *Feed) Name() string {
 	return f.log.stream + "#" + f.name
 }
 
+// Keys is how many keys the feed's filter has.
+func (f *Feed) Keys() int { return len(f.filter.keys) }
+
 // Filtered reports whether the feed has less than its stream.
 func (f *Feed) Filtered() bool { return f.name != "" }
 

@@ -35,6 +35,8 @@ type Limits struct {
 	SessionsPerPrincipal, SessionsPerAddress int
 	// SubscriptionsPerSession bounds a session's subscriptions.
 	SubscriptionsPerSession int
+	// KeysPerSession bounds the keys in the filters of a session together.
+	KeysPerSession int
 	// ResumeWindow is how far back one without a grant to replay may resume.
 	ResumeWindow time.Duration
 	// PublishesPerSession bounds publishes without an answer.

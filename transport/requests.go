@@ -226,7 +226,9 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
+	keys := sub.Feed().Keys()
 	for _, other := range s.subs {
+		keys += other.Feed().Keys()
 		if other.id == sub.id {
 			return wire.Errorf(wire.BadRequest, "the id is in use by a subscription")
 		}
@@ -235,6 +237,11 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 			fault.SubscriptionID = other.id
 			return fault
 		}
+	}
+	if most := s.server.config.Limits.KeysPerSession; most > 0 && keys > most {
+		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys together", most)
+		fault.RetryAfter = time.Second
+		return fault
 	}
 	s.subs = append(s.subs, sub)
 	s.server.metrics.subscriptions.Inc()

@@ -121,6 +121,23 @@ func (s *socket) cursor(id, stream string) string {
 	return cursor
 }
 
+// The keys of all filters of a session count together.
+func TestKeysPerSession(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{limits: func(l *transport.Limits) { l.KeysPerSession = 3 }})
+	c := in.dial("", token(t, "u", "live", time.Hour))
+	c.send(`{"type":"subscribe","id":"a","stream":"orders","key":["1","2"]}`)
+	c.until("subscribed")
+	c.send(`{"type":"subscribe","id":"b","stream":"orders","key":["2","3"]}`)
+	c.fails("b", "subscription_limit")
+	c.send(`{"type":"subscribe","id":"b","stream":"orders","key":["3"]}`)
+	c.until("subscribed")
+	c.send(`{"type":"unsubscribe","id":"a"}`)
+	c.until("unsubscribed")
+	c.send(`{"type":"subscribe","id":"c","stream":"orders","key":["1","4"]}`)
+	c.until("subscribed")
+}
+
 // Too many faults end the session, of whatever kind of request, but for those
 // that the client did not make.
 func TestTooManyErrors(t *testing.T) {

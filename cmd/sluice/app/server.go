@@ -189,6 +189,7 @@ func limits(l config.Limits) transport.Limits {
 		SessionsPerPrincipal:    l.SessionsPerPrincipal,
 		SessionsPerAddress:      l.SessionsPerAddress,
 		SubscriptionsPerSession: l.SubscriptionsPerSession,
+		KeysPerSession:          l.KeysPerSession,
 		ResumeWindow:            l.ResumeWindow,
 		PublishesPerSession:     l.PublishesPerSession,
 		PublishTimeout:          span(l.PublishTimeout),

@@ -24,6 +24,7 @@ type Limits struct {
 	SessionsPerPrincipal    int           `koanf:"sessions_per_principal" default:"20" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"on this instance; anonymous ones are not counted here"`
 	SessionsPerAddress      int           `koanf:"sessions_per_address" default:"100" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"from one client address, told by trusted_proxies"`
 	SubscriptionsPerSession int           `koanf:"subscriptions_per_session" default:"100" validate:"omitempty,between=1..100000" unit:"subscriptions" doc:"at a time"`
+	KeysPerSession          int           `koanf:"keys_per_session" default:"2000" validate:"omitempty,between=1..1000000" unit:"keys" doc:"that all filters of a session name together; each is remembered"`
 	ReplaysPerPrincipal     int           `koanf:"replays_per_principal" default:"4" validate:"omitempty,between=1..10000" unit:"replays" doc:"read from Kafka at once; the others wait their turn. What others have had read needs none"`
 	ReplaysPerInstance      int           `koanf:"replays_per_instance" default:"64" validate:"omitempty,between=1..10000" unit:"replays" doc:"read from Kafka at once; the others wait their turn. What others have had read needs none"`
 	LateMemory              Size          `koanf:"late_memory" default:"128MiB" validate:"omitempty,between=1MiB..1TiB" doc:"records read from Kafka for subscribers that are behind a stream's log, shared by all of them"`
