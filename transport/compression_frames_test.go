@@ -280,6 +280,25 @@ func TestInflates(t *testing.T) {
 	}
 }
 
+// Who has much inflated waits, whatever little that took to send.
+func TestInflatingTakesTurns(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{config: compressing, limits: func(l *transport.Limits) { l.InflatedPerSecond = 100 << 10 }})
+	c, _ := in.open(t, deflateHandshake(token(t, "u42", "live", time.Hour)), false)
+	c.until("welcome")
+	large := frame(fin|rsv1|text, deflated(t, `{"type":"ping","id":"x"`+strings.Repeat(" ", 60<<10)+"}"))
+	began := time.Now()
+	for range 3 {
+		c.put(large)
+	}
+	c.until("pong")
+	c.until("pong")
+	c.until("pong")
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("180 KiB took %v, at 100 KiB a second", took)
+	}
+}
+
 // FuzzInflate: whatever a compressed message holds, the server answers with
 // frames and ends.
 func FuzzInflate(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/flate"
 
@@ -29,6 +30,25 @@ func (s *session) takeDeflated() error {
 	}
 	s.ws.deflated = wire.TakeDeflated(head)
 	return nil
+}
+
+// awaitTurn has a session wait whose compressed messages have become so many
+// more bytes: a few of them on the wire make much work.
+func (s *session) awaitTurn(more int) {
+	const span = time.Second
+	ws, most, now := s.ws, s.server.config.Limits.InflatedPerSecond, thisMoment()
+	if past := now.Sub(ws.inflatedSince); past >= span {
+		ws.inflated, ws.inflatedSince = 0, now
+	}
+	if ws.inflated += more; most <= 0 || ws.inflated <= most {
+		return
+	}
+	timer := time.NewTimer(span - now.Sub(ws.inflatedSince))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ended():
+	}
 }
 
 // maxLastBlocks bounds how many blocks of a message say that they are the last

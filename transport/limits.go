@@ -11,6 +11,9 @@ import (
 type Limits struct {
 	// MessageBytes bounds an inbound message or body.
 	MessageBytes int
+	// InflatedPerSecond bounds what compressed messages of a session decompress
+	// to, in bytes a second.
+	InflatedPerSecond int
 	// MessageAssembly is how long one may take to come in. Required.
 	MessageAssembly time.Duration
 	// ControlFramesPerSecond bounds a session's pings and pongs.

@@ -161,6 +161,7 @@ func (s *session) readMessages() error {
 				return errOver
 			}
 			buf = plain
+			s.awaitTurn(buf.Len())
 		}
 		s.awaitRoom()
 		if keep := s.guarded(func() bool { return s.handle(buf.Bytes()) }); !keep {

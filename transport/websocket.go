@@ -39,6 +39,8 @@ type webSocket struct {
 	deflated      bool // the message that comes next is
 	controls      int  // control frames in the second of controlsSince
 	controlsSince moment
+	inflated      int // bytes in the second of inflatedSince
+	inflatedSince moment
 	query         *wire.Query // nil once the session has been opened
 	flooded       bool
 }

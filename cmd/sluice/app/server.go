@@ -175,6 +175,7 @@ func (f *front) without() map[string]func(context.Context) error {
 func limits(l config.Limits) transport.Limits {
 	return transport.Limits{
 		MessageBytes:            int(l.MessageBytes),
+		InflatedPerSecond:       int(l.InflatedPerSecond),
 		MessageAssembly:         span(l.MessageAssembly),
 		ControlFramesPerSecond:  l.ControlFramesPerSecond,
 		ErrorsPerMinute:         l.ErrorsPerMinute,

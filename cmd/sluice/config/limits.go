@@ -5,6 +5,7 @@ import "time"
 // Limits bound what clients can take. Zero is no limit.
 type Limits struct {
 	MessageBytes            Size          `koanf:"message_bytes" default:"64KiB" validate:"omitempty,between=1KiB..64MiB" doc:"inbound message or body"`
+	InflatedPerSecond       Size          `koanf:"inflated_per_second" default:"4MiB" validate:"omitempty,between=64KiB..1GiB" doc:"what the compressed messages of a session may decompress to in a second; the next one waits. 0 bounds nothing"`
 	MessageAssembly         time.Duration `koanf:"message_assembly" default:"10s" validate:"omitempty,between=100ms..10m" doc:"how long a message or body may take to arrive"`
 	ControlFramesPerSecond  int           `koanf:"control_frames_per_second" default:"10" validate:"omitempty,between=1..10000" unit:"frames" doc:"WebSocket control frames from a client"`
 	ErrorsPerMinute         int           `koanf:"errors_per_minute" default:"60" validate:"omitempty,between=1..100000" unit:"requests" doc:"requests of a session that are at fault; past it the session is closed with too_many_errors"`
