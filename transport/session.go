@@ -241,13 +241,23 @@ func (s *session) step(sc *scratch) stepResult {
 func (s *session) safeStep(sc *scratch) (result stepResult) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.server.notePanic("a session panicked", cause)
-			s.out.abort()
-			s.end()
+			s.giveUp(cause)
 			result = stepClosed
 		}
 	}()
 	return s.step(sc)
+}
+
+// giveUp ends a session that has panicked, whatever state it is in.
+func (s *session) giveUp(cause any) {
+	defer func() {
+		if again := recover(); again != nil {
+			s.server.notePanic("the end of a session panicked", again)
+		}
+	}()
+	s.server.notePanic("a session panicked", cause)
+	defer s.end()
+	s.out.abort()
 }
 
 // obey runs the commands that have come.
@@ -347,11 +357,17 @@ func (s *session) end() {
 		return
 	}
 	s.closed = true
+	// What others count on is done even if something of its own panics.
+	defer s.forget()
 	s.stopReading()
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}
 	s.subs, s.backlog = nil, nil
+}
+
+// forget takes the session out of all that knows it.
+func (s *session) forget() {
 	s.mu.Lock()
 	s.inbox = nil
 	s.entry.leave()

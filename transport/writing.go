@@ -122,6 +122,11 @@ func (s *session) drain() {
 		return
 	}
 	defer scratches.Put(sc)
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.giveUp(cause)
+		}
+	}()
 	for {
 		if s.backlog != nil {
 			n := len(s.backlog.bytes)
