@@ -146,6 +146,7 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	f := start(t, kfake.SeedTopics(1, "a"))
 	w := f.writer()
 	write(t, w, "a", 0, "x", 10)
+	f.lead("a", 7)
 	topic := f.topic("a")
 	t.Run("above the end", func(t *testing.T) {
 		j := newJournal()
@@ -188,6 +189,7 @@ func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))
 	write(t, f.writer(), "a", 0, "x", 10)
+	f.lead("a", 3)
 	topic := f.topic("a")
 	struck := answerFetch(f, 8, 1, func(p *kmsg.FetchResponseTopicPartition) {
 		p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = 0, 8
@@ -207,6 +209,58 @@ func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 	})
 	if err != nil || !slices.Equal(offsets, []int64{8, 9}) || struck.Load() != 1 {
 		t.Errorf("read %v (%v), struck %d times; want 8 and 9 at once", offsets, err, struck.Load())
+	}
+}
+
+// TestADeposedLeaderIsNotBelieved: a broker that was paused while another one
+// took over, and that metadata has for the leader too, knows nothing of the
+// records since. They are not lost.
+func TestADeposedLeaderIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(*kmsg.FetchResponseTopicPartition){
+		"diverging": func(p *kmsg.FetchResponseTopicPartition) {
+			p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = 0, 6
+			p.LastStableOffset, p.LogStartOffset = 6, 0
+		},
+		"out of range": func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 },
+	} {
+		for _, reads := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", read ", reads), func(t *testing.T) {
+				t.Parallel()
+				f := start(t, kfake.SeedTopics(1, "a"))
+				write(t, f.writer(), "a", 0, "x", 10)
+				topic := f.topic("a")
+				struck := answerFetch(f, 8, 3, answer)
+				go func() {
+					for struck.Load() < 3 {
+						time.Sleep(time.Millisecond)
+					}
+					f.lead("a", 1) // as metadata tells at last
+				}()
+				from := []hub.Place{{Offset: 8, Epoch: 1}}
+				if !reads {
+					j := newJournal()
+					follow(t, f.source, topic, from, j)
+					j.until(t, "what is new has come", func() bool { return j.count() == 2 })
+					if len(j.gaps) > 0 || struck.Load() != 3 {
+						t.Errorf("gaps %v, struck %d times", j.gaps, struck.Load())
+					}
+					return
+				}
+				var offsets []int64
+				err := f.source.Read(t.Context(), topic, from, 1<<20, func(got *hub.Fetched) {
+					if got.Gap != nil {
+						t.Errorf("a gap: %v", *got.Gap)
+					}
+					if got.Each != nil {
+						got.Each(func(r *hub.Record) bool { offsets = append(offsets, r.Offset); return true })
+					}
+				})
+				if err != nil || !slices.Equal(offsets, []int64{8, 9}) || struck.Load() != 3 {
+					t.Errorf("read %v (%v), struck %d times; want 8 and 9", offsets, err, struck.Load())
+				}
+			})
+		}
 	}
 }
 

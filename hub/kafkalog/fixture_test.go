@@ -32,6 +32,15 @@ func start(t *testing.T, opts ...kfake.Opt) *fixture {
 	return &fixture{T: t, kafka: k, source: startSource(t, kafkalog.Config{Brokers: k.ListenAddrs()}, nil)}
 }
 
+// lead gives a topic's first partition another leader so many times.
+func (f *fixture) lead(topic string, times int) {
+	for range times {
+		if err := f.kafka.MoveTopicPartition(topic, 0, 0); err != nil {
+			f.Error(err)
+		}
+	}
+}
+
 func startSource(t *testing.T, config kafkalog.Config, change func(*kafkalog.SourceConfig)) *kafkalog.Source {
 	t.Helper()
 	config.ClientID = "test"

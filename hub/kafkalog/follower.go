@@ -68,6 +68,7 @@ type partition struct {
 	waiting time.Time // when the fetch it is in should be over, zero for none
 	stuck   int       // how often in a row a fetch brought no whole batch
 	strange int       // how often in a row the place was out of a range it is in
+	deposed int       // how often in a row a broker answered that led only before
 
 	failing time.Time // since when it fails, zero if it does not
 	cause   error

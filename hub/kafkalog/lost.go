@@ -2,10 +2,24 @@ package kafkalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sluice/hub"
 )
+
+// errDeposed is a broker whose log ends before a place, and which led the
+// partition only before the place's record was written. One that was paused does
+// not know yet that another one leads, nor may our metadata. The leader of now
+// has an epoch that is no lower than that of any record.
+var errDeposed = errors.New("another broker leads the partition by now")
+
+// deposedPatience is how often in a row that is taken for the reason, with what
+// metadata says by then; after that the place is of no log that there is.
+const deposedPatience = 5
+
+// deposed reports whether a leadership is from before a place's record.
+func (l leadership) deposed(at hub.Place) bool { return l.epoch >= 0 && l.epoch < at.Epoch }
 
 // relocate finds where reading goes on after the leader has said that a place
 // is out of range, and the gap that this leaves, which is nil where nothing is

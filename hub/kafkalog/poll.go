@@ -159,6 +159,13 @@ const (
 )
 
 func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now time.Time) (outcome, hub.Fetched) {
+	to, diverges := diverged(in, at)
+	if (diverges || in.code == codeOffsetOutOfRange) && part.lead.deposed(at) && part.deposed < deposedPatience {
+		part.deposed++
+		part.failed(now, fmt.Errorf("broker %d: %w", b.id, errDeposed))
+		b.s.refresh()
+		return hasNothing, hub.Fetched{}
+	}
 	if in.code == codeOffsetOutOfRange {
 		if part.lead.leader != b.id {
 			b.askLeader(part, now, kafkaError(in.code))
@@ -175,13 +182,12 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now
 		b.s.refresh()
 		return hasNothing, hub.Fetched{}
 	}
-	to, diverges := diverged(in, at)
 	if diverges && part.lead.leader != b.id {
 		b.askLeader(part, now, errShorter)
 		return hasNothing, hub.Fetched{}
 	}
 	part.reached()
-	part.strange, part.strict = 0, false
+	part.strange, part.deposed, part.strict = 0, 0, false
 	if diverges {
 		return hasGap, hub.Fetched{
 			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,

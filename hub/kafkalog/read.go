@@ -52,6 +52,8 @@ type reading struct {
 	moved bool // a place that is still to be done is now another one, or with another broker
 	// leaders: only they are asked, as something went wrong elsewhere.
 	leaders bool
+	// deposed is how often a broker has answered that led only before.
+	deposed int
 	walk    walk
 }
 
@@ -174,6 +176,12 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	if !found {
 		return nil
 	}
+	lead, _ := l.find(p.partition)
+	to, diverges := diverged(p, at)
+	if (diverges || p.code == codeOffsetOutOfRange) && lead.deposed(at) && r.deposed < deposedPatience {
+		r.deposed++
+		return fmt.Errorf("fetch partition %d: %w", p.partition, errDeposed)
+	}
 	if p.code == codeOffsetOutOfRange {
 		return r.relocate(ctx, l, at)
 	}
@@ -181,7 +189,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 		return fmt.Errorf("fetch partition %d: %w", p.partition, err)
 	}
 	out := hub.Fetched{Partition: p.partition, Next: at, Start: p.start, Tip: p.stable}
-	if to, diverges := diverged(p, at); diverges {
+	if diverges {
 		if out.Next, out.Gap = to, truncated(at, to); out.Gap == nil {
 			// The log has nothing of that epoch, as its leader wrote nothing, and
 			// all that came before it. From there it goes on, and not from a
