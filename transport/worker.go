@@ -33,6 +33,13 @@ type worker struct {
 // hold up those who are live.
 const queueShare = 32
 
+// A worker that has not looked at the clock for pauseNoticed was stopped, with
+// the whole process as a rule. It looks again after pauseGrace.
+const (
+	pauseNoticed = 2 * time.Second
+	pauseGrace   = 2 * time.Second
+)
+
 func newWorker(shard int) *worker {
 	w := &worker{
 		shard: shard,
@@ -47,6 +54,7 @@ func newWorker(shard int) *worker {
 func (w *worker) run(ctx context.Context) {
 	ticker := time.NewTicker(wheelTick)
 	defer ticker.Stop()
+	looked, lookFrom := thisMoment(), moment(0)
 	defer func() {
 		w.mu.Lock()
 		w.done = 1<<64 - 1
@@ -62,7 +70,15 @@ func (w *worker) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			w.lookAtClock(thisMoment())
+			// Who was stopped for a while has yet to read what clients have said
+			// in time.
+			now := thisMoment()
+			if now.Sub(looked) > pauseNoticed {
+				lookFrom = now.Add(pauseGrace)
+			}
+			if looked = now; !now.Before(lookFrom) {
+				w.lookAtClock(now)
+			}
 			continue
 		case <-w.wake:
 		}

@@ -137,7 +137,7 @@ func (s *Stack) prepareRedis(opts RedisOptions) error {
 		host, port, _ := net.SplitHostPort(s.Redis.Nodes[0].Addr)
 		lines := []string{
 			fmt.Sprintf("sentinel monitor %s %s %s 2", SentinelMaster, host, port),
-			"sentinel down-after-milliseconds " + SentinelMaster + " 1000",
+			"sentinel down-after-milliseconds " + SentinelMaster + " 2000",
 			"sentinel failover-timeout " + SentinelMaster + " 5000",
 		}
 		if s.Redis.Password != "" {

@@ -78,9 +78,15 @@ func leaderless(topic string, p leadership) error {
 
 func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at hub.Moment, found map[int32]hub.Place) error {
 	when := timeLatest
+	tips := make(map[int32]hub.Place)
 	t, timed := at.Time()
 	switch {
 	case timed:
+		// The tips come first: what is written meanwhile is as late as the time,
+		// and would be passed over.
+		if err := s.placesAt(ctx, topic, leader, partitions, hub.Tip(), tips); err != nil {
+			return err
+		}
 		when = max(t.UnixMilli(), 0)
 	case at.IsEarliest():
 		when = timeEarliest
@@ -89,14 +95,16 @@ func (s *Source) placesAt(ctx context.Context, topic string, leader int32, parti
 	if err != nil {
 		return err
 	}
-	var later []leadership // where no record is as late as the time
 	for _, p := range partitions {
 		a := answers[p.partition]
 		switch {
 		case a.err != nil:
 			err = fmt.Errorf("list offsets of partition %d of %q: %w", p.partition, topic, a.err)
+		case a.offset < 0 && timed:
+			// No record is as late as the time.
+			found[p.partition] = tips[p.partition]
 		case a.offset < 0:
-			later = append(later, p)
+			err = fmt.Errorf("list offsets of partition %d of %q: it has none", p.partition, topic)
 		default:
 			place := hub.Place{Partition: p.partition, Epoch: -1, Offset: a.offset}
 			if when == timeLatest {
@@ -107,11 +115,5 @@ func (s *Source) placesAt(ctx context.Context, topic string, leader int32, parti
 			found[p.partition] = place
 		}
 	}
-	if err != nil || len(later) == 0 {
-		return err
-	}
-	if !timed {
-		return fmt.Errorf("list offsets of %q: a partition has none", topic)
-	}
-	return s.placesAt(ctx, topic, leader, later, hub.Tip(), found)
+	return err
 }

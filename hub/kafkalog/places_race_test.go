@@ -1,0 +1,40 @@
+package kafkalog_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub"
+)
+
+// TestTipsAreAskedBeforeATime: where no record is as late as a time, reading
+// begins at the tip as it was before that was asked. What is written between the
+// two questions would else be passed over.
+func TestTipsAreAskedBeforeATime(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.SeedTopics(1, "a"))
+	var mu sync.Mutex
+	var asked []int64
+	f.kafka.ControlKey(2, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.kafka.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp)
+		return nil, nil, false
+	})
+	when := time.Now()
+	places, err := f.source.Places(t.Context(), f.topic("a"), hub.At(when))
+	if err != nil || len(places) != 1 || places[0].Offset != 0 {
+		t.Fatalf("got %v, %v", places, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(asked, []int64{-1, when.UnixMilli()}) {
+		t.Errorf("asked for %d, want the tip and then %d", asked, when.UnixMilli())
+	}
+}
