@@ -306,6 +306,19 @@ func TestAFailoverThatLosesAcksSkipsNothing(t *testing.T) {
 		return err
 	})
 
+	// Sentinel promotes only a replica that it has heard of, every ten seconds.
+	for _, addr := range own.SentinelAddrs() {
+		sentinel := redis.NewSentinelClient(&redis.Options{Addr: addr, Password: own.Password})
+		eventually(ctx, t, "the sentinel knows the replica", func() error {
+			known, err := sentinel.Replicas(ctx, stack.SentinelMaster).Result()
+			if err == nil && len(known) == 0 {
+				err = errors.New("it does not")
+			}
+			return err
+		})
+		_ = sentinel.Close()
+	}
+
 	// From here on the replica gets nothing: it does not know the password.
 	primary, replica := plain[0], plain[1]
 	if err := replica.ConfigSet(ctx, "masterauth", "forgotten").Err(); err != nil {
