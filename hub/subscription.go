@@ -52,34 +52,6 @@ type Subscription struct {
 	ended  GapReason
 }
 
-// Batch gathers what is to be written.
-type Batch struct {
-	// Bufs are to be written one after the other. They must not be changed,
-	// and can be kept.
-	Bufs [][]byte
-	// Bytes is their size, Records and Gaps what is in them.
-	Bytes, Records, Gaps int
-	// Packed lists what of it is packed, in order.
-	Packed []Packed
-
-	matches    []uint64
-	lastPacked packed
-	looked     int // chunks and blocks that were gone through
-}
-
-// lookAtOnce is how many chunks and blocks are gone through, of whatever little
-// in them is to be delivered, before others have their turn.
-const lookAtOnce = 4
-
-// Reset empties the batch, keeping its memory.
-func (b *Batch) Reset() {
-	clear(b.Bufs)
-	b.Bufs, b.Bytes, b.Records, b.Gaps = b.Bufs[:0], 0, 0, 0
-	clear(b.Packed)
-	b.Packed, b.lastPacked = b.Packed[:0], packed{}
-	b.looked = 0
-}
-
 // takeFunc takes some of entries i to n of a chunk and returns where it
 // stopped: i when it is full.
 type takeFunc func(c *chunk, i, n int) int
@@ -151,11 +123,6 @@ func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte))
 		}
 		return i
 	})
-}
-
-func (b *Batch) add(bytes []byte) {
-	b.Bytes += len(bytes)
-	b.Bufs = append(b.Bufs, bytes)
 }
 
 // count counts what is delivered.

@@ -40,6 +40,19 @@ const (
 	pauseGrace   = 2 * time.Second
 )
 
+// watch tells when a worker may look at the clock. One that was stopped for a
+// while has yet to read what clients have said in time.
+type watch struct{ looked, from moment }
+
+// look notes that it would look now, and reports whether it may.
+func (w *watch) look(now moment) bool {
+	if now.Sub(w.looked) > pauseNoticed {
+		w.from = now.Add(pauseGrace)
+	}
+	w.looked = now
+	return !now.Before(w.from)
+}
+
 func newWorker(shard int) *worker {
 	w := &worker{
 		shard: shard,
@@ -54,7 +67,7 @@ func newWorker(shard int) *worker {
 func (w *worker) run(ctx context.Context) {
 	ticker := time.NewTicker(wheelTick)
 	defer ticker.Stop()
-	looked, lookFrom := thisMoment(), moment(0)
+	watch := watch{looked: thisMoment()}
 	defer func() {
 		w.mu.Lock()
 		w.done = 1<<64 - 1
@@ -70,13 +83,7 @@ func (w *worker) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			// Who was stopped for a while has yet to read what clients have said
-			// in time.
-			now := thisMoment()
-			if now.Sub(looked) > pauseNoticed {
-				lookFrom = now.Add(pauseGrace)
-			}
-			if looked = now; !now.Before(lookFrom) {
+			if now := thisMoment(); watch.look(now) {
 				w.lookAtClock(now)
 			}
 			continue

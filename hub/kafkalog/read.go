@@ -20,13 +20,13 @@ const minReadBytes = 16 << 10
 // answer, and returns ErrSourceUnavailable then.
 func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
 	r := reading{s: s, topic: topic, visit: visit, left: maxBytes}
-	r.todo = append(r.todo, from...)
+	r.pending = append(r.pending, from...)
 	pace := newBackoff()
 	for try := 1; ; try++ {
-		before := len(r.todo)
+		before := len(r.pending)
 		r.moved = false
 		err := r.once(ctx, try > 1)
-		if len(r.todo) == 0 || err == nil && (r.left <= 0 || len(r.todo) == before && !r.moved) {
+		if len(r.pending) == 0 || err == nil && (r.left <= 0 || len(r.pending) == before && !r.moved) {
 			return nil
 		}
 		if errors.Is(err, hub.ErrLogChanged) {
@@ -44,12 +44,12 @@ func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.Place, ma
 
 // reading is one call of Read.
 type reading struct {
-	s     *Source
-	topic hub.Topic
-	visit func(*hub.Fetched)
-	todo  []hub.Place
-	left  int  // bytes
-	moved bool // a place that is still to be done is now another one, or with another broker
+	s       *Source
+	topic   hub.Topic
+	visit   func(*hub.Fetched)
+	pending []hub.Place
+	left    int  // bytes
+	moved   bool // a place that is still to be done is now another one, or with another broker
 	// leaders: only they are asked, as something went wrong elsewhere.
 	leaders bool
 	// deposed is how often a broker has answered that led only before.
@@ -65,7 +65,7 @@ func (r *reading) once(ctx context.Context, fresh bool) error {
 	}
 	var failed error
 	asked := make(map[int32]bool)
-	for _, at := range append([]hub.Place(nil), r.todo...) {
+	for _, at := range append([]hub.Place(nil), r.pending...) {
 		lead, ok := l.find(at.Partition)
 		switch {
 		case !ok:
@@ -98,12 +98,12 @@ func (r *reading) serving(lead leadership) int32 {
 func (r *reading) broker(ctx context.Context, l layout, broker int32) error {
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = r.topic.Name, l.id
-	for _, at := range r.todo {
+	for _, at := range r.pending {
 		if lead, ok := l.find(at.Partition); ok && r.serving(lead) == broker {
 			t.Partitions = append(t.Partitions, fetchPartition(at, lead.epoch, 0))
 		}
 	}
-	share := max(r.left*len(t.Partitions)/max(len(r.todo), 1), minReadBytes)
+	share := max(r.left*len(t.Partitions)/max(len(r.pending), 1), minReadBytes)
 	share = min(share, maxAnswerBytes/2)
 	for i := range t.Partitions {
 		t.Partitions[i].PartitionMaxBytes = int32(max(share/len(t.Partitions), minReadBytes))
@@ -168,7 +168,7 @@ func (r *reading) elsewhere(l layout, p *fetchedPartition, broker int32) bool {
 func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, f *inflater) error {
 	var at hub.Place
 	found := false
-	for _, t := range r.todo {
+	for _, t := range r.pending {
 		if t.Partition == p.partition {
 			at, found = t, true
 		}
@@ -201,7 +201,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 		return nil
 	}
 	r.walk.begin(p, at)
-	if len(p.records) == 0 && at.Offset < p.stable && len(r.todo) > 1 {
+	if len(p.records) == 0 && at.Offset < p.stable && len(r.pending) > 1 {
 		return nil // there was no room for it; the next round has it
 	}
 	for more := true; more; {
@@ -223,9 +223,9 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 }
 
 func (r *reading) visited(out *hub.Fetched) {
-	for i, t := range r.todo {
+	for i, t := range r.pending {
 		if t.Partition == out.Partition {
-			r.todo = append(r.todo[:i], r.todo[i+1:]...)
+			r.pending = append(r.pending[:i], r.pending[i+1:]...)
 			break
 		}
 	}
@@ -234,9 +234,9 @@ func (r *reading) visited(out *hub.Fetched) {
 
 // again has a partition asked once more, from a place of an earlier epoch.
 func (r *reading) again(at hub.Place) {
-	for i := range r.todo {
-		if r.todo[i].Partition == at.Partition && r.todo[i].Epoch > at.Epoch {
-			r.todo[i], r.moved = at, true
+	for i := range r.pending {
+		if r.pending[i].Partition == at.Partition && r.pending[i].Epoch > at.Epoch {
+			r.pending[i], r.moved = at, true
 		}
 	}
 }

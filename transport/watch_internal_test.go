@@ -1,0 +1,28 @@
+package transport
+
+import (
+	"testing"
+	"time"
+)
+
+// Behind a pause of the process clients are read before any of them is found to
+// have been silent.
+func TestWatchAfterAPause(t *testing.T) {
+	t.Parallel()
+	now := moment(time.Hour)
+	w := watch{looked: now}
+	for range 50 {
+		if now = now.Add(wheelTick); !w.look(now) {
+			t.Fatal("it may not look, though it was never stopped")
+		}
+	}
+	now = now.Add(10 * time.Second)
+	for woken := now; now.Before(woken.Add(pauseGrace)); now = now.Add(wheelTick) {
+		if w.look(now) {
+			t.Fatalf("it looks %v behind the pause", now.Sub(woken))
+		}
+	}
+	if !w.look(now) {
+		t.Error("it never looks again")
+	}
+}
