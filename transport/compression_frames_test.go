@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"crypto/rand"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -321,16 +319,7 @@ func FuzzInflate(f *testing.F) {
 		if _, err := c.Write(joined(sent, closeWith(1000, ""))); err != nil {
 			t.Fatal(err)
 		}
-		for {
-			_, _, err := c.readFrame()
-			var broken *net.OpError
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken) && !broken.Timeout() {
-				break
-			}
-			if err != nil {
-				t.Fatalf("% x was answered with %v", payload, err)
-			}
-		}
+		c.readsToTheEnd(t, payload)
 		_ = c.Close()
 	})
 }

@@ -1,8 +1,6 @@
 package transport_test
 
 import (
-	"errors"
-	"io"
 	"net"
 	"testing"
 	"time"
@@ -40,16 +38,7 @@ func FuzzFrames(f *testing.F) {
 		if half, ok := c.Conn.(*net.TCPConn); ok {
 			_ = half.CloseWrite()
 		}
-		for {
-			_, _, err := c.readFrame()
-			var broken *net.OpError
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken) && !broken.Timeout() {
-				break
-			}
-			if err != nil {
-				t.Fatalf("% x was answered with %v", sent, err)
-			}
-		}
+		c.readsToTheEnd(t, sent)
 		_ = c.Close()
 		_ = other.SetDeadline(time.Now().Add(10 * time.Second))
 		if _, err := other.Write(frame(fin|text, `{"type":"ping","id":"other"}`)); err != nil {

@@ -382,3 +382,19 @@ func (s *socket) quiet(kind string, d time.Duration) {
 		}
 	}
 }
+
+// readsToTheEnd holds all frames that come against RFC 6455, until the
+// connection ends, in whichever way.
+func (c *rawSocket) readsToTheEnd(t *testing.T, sent []byte) {
+	t.Helper()
+	for {
+		_, _, err := c.readFrame()
+		var broken *net.OpError
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken) && !broken.Timeout() {
+			return
+		}
+		if err != nil {
+			t.Fatalf("% x was answered with %v", sent, err)
+		}
+	}
+}
