@@ -148,10 +148,12 @@ func (s *Subscription) conflated() {
 }
 
 // outrun reports whether it has delivered all that is conflated and is behind
-// the log again: it takes less than there is.
+// the log again: it takes less than there is. One whom the past has brought to
+// where the log begins, or further, has only to join it.
 func (s *Subscription) outrun() bool {
 	f := s.conflation
-	return f != nil && f.scanned && !s.joined && s.told == nil && s.own.Covers(f.until)
+	return f != nil && f.scanned && !s.joined && s.told == nil && s.own.Covers(f.until) &&
+		!s.own.Covers(s.log.floorPosition())
 }
 
 // slowAgain has it do as the policy says once more.

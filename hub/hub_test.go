@@ -111,7 +111,7 @@ func subscribe(t *testing.T, h *hub.Hub, req hub.Request) *reader {
 func (r *reader) collect(t *testing.T, n int) []seenEvent {
 	t.Helper()
 	var got []seenEvent
-	deadline := time.After(2 * time.Second)
+	deadline := time.After(20 * time.Second)
 	for len(got) < n {
 		more := r.Collect(1+rand.IntN(n-len(got)), func(_ bool, body []byte) {
 			var e seenEvent
@@ -122,6 +122,9 @@ func (r *reader) collect(t *testing.T, n int) []seenEvent {
 		})
 		if more || len(got) >= n {
 			continue
+		}
+		if r.Ended() != "" {
+			break
 		}
 		select {
 		case <-r.bell:

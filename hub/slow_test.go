@@ -196,6 +196,45 @@ func TestSlowOneIsConflated(t *testing.T) {
 	}
 }
 
+// TestConflationEndsAtTheTip: one that reads the past up to the very tip while
+// it is conflated is live then, and not behind for ever.
+func TestConflationEndsAtTheTip(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill, s.LogBytes, s.Slow = 0, 1, hub.SlowConflate })
+	r := subscribe(t, h, hub.Request{})
+	defer r.Close()
+	publish := func(from, to int) {
+		for n := from; n < to; n++ {
+			topics.Append("orders.v1", hub.Record{
+				Key: []byte("k"), Timestamp: int64(n), Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, n, strings.Repeat("x", 100)),
+			})
+		}
+		awaitTip(t, h, int64(to))
+	}
+	for n := 0; n < 20_000; n += 1000 {
+		publish(n, n+1000)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for !r.AtTip() {
+				if !r.Collect(1000, func(bool, []byte) {}) && !r.AtTip() {
+					<-r.bell
+				}
+			}
+		}()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatal("it does not come to the tip")
+		}
+		if at := r.Position(); at.Offset(0, 0) != int64(n+1000) {
+			t.Fatalf("it is at %v, the end at %d", at.Places, n+1000)
+		}
+	}
+}
+
 // TestConflationWithinMemory: where there are more keys than there is memory
 // for, it catches up instead.
 func TestConflationWithinMemory(t *testing.T) {
