@@ -1,6 +1,8 @@
 package hub_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +40,44 @@ func TestResumeInPartitionsAddedSince(t *testing.T) {
 		t.Error("with Kafka away nothing says whether the partition is there")
 	}
 	topics.Away(false)
+	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
+	defer resumed.Close()
+	topics.Append("orders.v1", record(1, 10))
+	if got := resumed.collect(t, 1); len(got) != 1 || got[0].Offset != 10 {
+		t.Errorf("got %+v, want offset 10", got)
+	}
+}
+
+// remadeSource can say that a topic was made again, while its follower does not
+// know that yet.
+type remadeSource struct {
+	*hubtest.Topics
+	remade atomic.Bool
+}
+
+func (s *remadeSource) Topic(ctx context.Context, name string) (hub.Topic, error) {
+	if s.remade.Load() {
+		return hub.Topic{Name: name, ID: hub.TopicID{99}, Partitions: 1}, nil
+	}
+	return s.Topics.Topic(ctx, name)
+}
+
+// TestResumeWhileTheTopicIsMadeAgain: as long as the stream still has the old
+// topic, one who resumes in a partition added to that goes on where it was.
+func TestResumeWhileTheTopicIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	source := &remadeSource{Topics: topics}
+	h := startHub(t, topics, func(s *hub.Stream) { s.Source = source })
+	r := subscribe(t, h, hub.Request{})
+	defer r.Close()
+	topics.Grow("orders.v1", 2)
+	for n := range 10 {
+		topics.Append("orders.v1", record(1, n))
+	}
+	r.collect(t, 10)
+	source.remade.Store(true)
 	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
 	defer resumed.Close()
 	topics.Append("orders.v1", record(1, 10))

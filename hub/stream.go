@@ -140,17 +140,16 @@ func (st *stream) logNow() *log {
 func (st *stream) topicNow() Topic { return *st.topic.Load() }
 
 // grown asks for the topic anew, as somebody knows more partitions of it, which
-// the source follows without a word.
+// the source follows without a word. It may have been made again meanwhile.
 func (st *stream) grown(ctx context.Context) (Topic, error) {
 	known := st.topic.Load()
 	topic, err := st.Source.Topic(ctx, st.Topic)
 	if err != nil {
 		return Topic{}, err
 	}
-	if topic.ID != known.ID || topic.Partitions <= known.Partitions {
-		return *known, nil
+	if topic.ID == known.ID && topic.Partitions > known.Partitions {
+		st.topic.CompareAndSwap(known, &topic)
 	}
-	st.topic.CompareAndSwap(known, &topic)
 	return topic, nil
 }
 

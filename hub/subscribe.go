@@ -233,6 +233,9 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 		if topic, err = s.stream.grown(ctx); err != nil {
 			return Position{}, err // to pass the place over would deliver it all again
 		}
+		if topic.ID != from.Topic {
+			return from.Clone(), nil // as above, in a moment
+		}
 	}
 	whole := Position{Topic: topic.ID, Places: make([]Place, 0, topic.Partitions)}
 	for _, at := range from.Places {
