@@ -192,7 +192,7 @@ func TestFloorPassesAFilteredReader(t *testing.T) {
 	}
 	add(140)
 	next, moved := int64(1), false
-	for deadline := time.Now().Add(2 * time.Second); next < 2240 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); next < 2240 && time.Now().Before(deadline); {
 		keyed.Collect(50, func(_ bool, body []byte) {
 			var e seenEvent
 			if err := json.Unmarshal(body, &e); err != nil || e.Offset != next {

@@ -1,12 +1,14 @@
 package hub_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,16 +167,29 @@ func (c *stormClient) excused(partition int, offset int64) bool {
 	})
 }
 
-// round is one connection. It ends at random, or when over is closed and the
-// subscription has nothing more for a while.
-func (c *stormClient) round(t *testing.T, over <-chan struct{}) error {
+// end is behind all that the topic has.
+func (s *storm) end(t *testing.T) hub.Position {
+	t.Helper()
+	topic, err := s.topics.Topic(t.Context(), "orders.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	places, err := s.topics.Places(t.Context(), topic, hub.Tip())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hub.Position{Topic: topic.ID, Places: places}
+}
+
+// round is one connection. It ends at random, or, once there is an end, when
+// the subscription is there and has nothing more for a while.
+func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[hub.Position]) (atEnd bool, err error) {
 	r := &reader{bell: make(bell, 1)}
-	var err error
-	if r.Subscription, _, err = c.hubs[c.rand.IntN(len(c.hubs))].Subscribe(t.Context(), hub.Request{
+	if r.Subscription, _, err = c.hubs[c.rand.IntN(len(c.hubs))].Subscribe(ctx, hub.Request{
 		Stream: "orders", Keys: c.keys, Start: c.start, Replay: -1, Owner: r.bell, Shard: c.rand.IntN(2),
 		Labelled: c.rand.IntN(2) == 0, Principal: stormKey(c.rand.IntN(3)),
 	}); err != nil {
-		return nil //nolint:nilerr // the cluster is away, or the topic is being made again
+		return false, nil //nolint:nilerr // the cluster is away, or the topic is being made again
 	}
 	defer r.Close()
 	finish := func() error {
@@ -205,37 +220,30 @@ func (c *stormClient) round(t *testing.T, over <-chan struct{}) error {
 			}
 		}
 		if fault != nil {
-			return fault
+			return false, fault
 		}
 		if r.Ended() != "" {
-			return finish()
+			return false, finish()
 		}
-		if steps--; steps < 0 {
-			select {
-			case <-over:
-			default:
-				return finish()
-			}
+		last := end.Load()
+		if steps--; steps < 0 && last == nil {
+			return false, finish()
 		}
 		if more {
 			continue
 		}
 		quiet := 20 * time.Millisecond
-		select {
-		case <-over:
+		if last != nil {
 			quiet = 300 * time.Millisecond
-		default:
 		}
 		select {
 		case <-r.bell:
 		case <-time.After(quiet):
-			select {
-			case <-over:
-				if quiet > 100*time.Millisecond && r.AtTip() {
-					return finish()
-				}
-			default:
+			if last != nil && r.AtTip() && r.Position().Covers(*last) {
+				return true, finish()
 			}
+		case <-ctx.Done():
+			return false, fmt.Errorf("it does not come to the end: it is at %v", r.Position().Places)
 		}
 		if c.rand.IntN(10) == 0 {
 			time.Sleep(time.Duration(c.rand.IntN(5)) * time.Millisecond)
@@ -281,16 +289,22 @@ func runStorm(t *testing.T, seed uint64, truncations, slow bool) {
 	}
 	if truncations {
 		// A place whose epoch is not known cannot be told from one cut off.
+		var readers []*reader
 		for _, h := range hubs {
 			r := subscribe(t, h, hub.Request{})
 			defer r.Close()
+			readers = append(readers, r)
 		}
 		for p := range s.kept {
 			s.add(p, stormKey(0))
 		}
-		time.Sleep(20 * time.Millisecond)
+		for _, r := range readers {
+			r.collect(t, len(s.kept))
+		}
 	}
-	over := make(chan struct{})
+	var end atomic.Pointer[hub.Position]
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
 	clients := make([]*stormClient, 12)
 	var running sync.WaitGroup
 	for i := range clients {
@@ -303,13 +317,9 @@ func runStorm(t *testing.T, seed uint64, truncations, slow bool) {
 		}
 		clients[i] = c
 		running.Go(func() {
-			for last := false; !last; {
-				select {
-				case <-over:
-					last = true
-				default:
-				}
-				if err := c.round(t, over); err != nil {
+			for atEnd := false; !atEnd && ctx.Err() == nil; {
+				var err error
+				if atEnd, err = c.round(ctx, &end); err != nil {
 					t.Errorf("client %d, keys %v: %v; before it came\n%s", i, c.keys, err, strings.Join(c.last, "\n"))
 					return
 				}
@@ -320,7 +330,8 @@ func runStorm(t *testing.T, seed uint64, truncations, slow bool) {
 		s.step()
 		time.Sleep(time.Duration(s.rand.IntN(2000)) * time.Microsecond)
 	}
-	close(over)
+	last := s.end(t)
+	end.Store(&last)
 	running.Wait()
 	late := uint64(0)
 	for _, h := range hubs {
