@@ -1,11 +1,10 @@
 package hub
 
 import (
-	"bytes"
+	"encoding/binary"
 	"errors"
+	"math/bits"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // Errors of CheckJSON.
@@ -19,65 +18,210 @@ var (
 )
 
 // CheckJSON reports whether b is one JSON text in UTF-8 whose arrays and
-// objects are nested at most maxDepth deep; a scalar has depth 0. Its own use
-// of the stack is bounded by maxDepth, whatever b holds. It returns nil,
-// ErrNotUTF8, ErrJSONTooDeep or ErrNotJSON.
+// objects are nested at most maxDepth deep; a scalar has depth 0. It does not
+// recurse, so that what b holds cannot exhaust the stack. It returns nil, or
+// ErrNotUTF8, ErrJSONTooDeep or ErrNotJSON for what it met first.
+//
+// It is written here as every record that is read goes through it, and the
+// validators that there are recurse, or take up to twice the time.
 func CheckJSON(b []byte, maxDepth int) error {
 	if !utf8.Valid(b) {
 		return ErrNotUTF8
 	}
-	// The validator recurses at each level, so the depth is bounded first.
-	if deeperThan(b, maxDepth) {
-		return ErrJSONTooDeep
-	}
-	if !gjson.ValidBytes(b) {
-		return ErrNotJSON
-	}
-	return nil
-}
-
-// deeperThan finds the nesting of a text that may or may not be JSON. As far
-// as the text is valid the count is exact, and a validator goes no further.
-func deeperThan(b []byte, maxDepth int) bool {
-	// So few brackets cannot nest deeper. Counting is vectorised, and spares
-	// all ordinary records the walk.
-	if bytes.Count(b, openBrace)+bytes.Count(b, openBracket) <= maxDepth {
-		return false
-	}
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
+	var room [64]byte
+	open := room[:0] // the brackets that are not closed yet
+	i := 0
+	for {
+		// A value is to come, or the end of an array that has none.
+		i = skipSpace(b, i)
+		if i == len(b) {
+			return ErrNotJSON
+		}
+		switch c := b[i]; c {
 		case '{', '[':
-			if depth++; depth > maxDepth {
-				return true
+			if len(open) >= maxDepth {
+				return ErrJSONTooDeep
 			}
-		case '}', ']':
-			depth--
+			open = append(open, c)
+			i = skipSpace(b, i+1)
+			if i < len(b) && b[i] == c+2 { // '}' and ']' are two behind
+				break
+			}
+			if c == '{' {
+				i = skipName(b, i)
+			}
+			if i < 0 {
+				return ErrNotJSON
+			}
+			continue
 		case '"':
-			i = stringEnd(b, i+1)
+			i = skipString(b, i+1)
+		case 't':
+			i = skipWord(b, i, "true")
+		case 'f':
+			i = skipWord(b, i, "false")
+		case 'n':
+			i = skipWord(b, i, "null")
+		default:
+			i = skipNumber(b, i)
+		}
+		if i < 0 {
+			return ErrNotJSON
+		}
+		// Behind a value: all that ends with it, and the comma before the next.
+		for {
+			i = skipSpace(b, i)
+			if len(open) == 0 {
+				if i < len(b) {
+					return ErrNotJSON
+				}
+				return nil
+			}
+			if i == len(b) {
+				return ErrNotJSON
+			}
+			within := open[len(open)-1]
+			if b[i] == within+2 {
+				open = open[:len(open)-1]
+				i++
+				continue
+			}
+			if b[i] != ',' {
+				return ErrNotJSON
+			}
+			i++
+			if within == '{' {
+				if i = skipName(b, skipSpace(b, i)); i < 0 {
+					return ErrNotJSON
+				}
+			}
+			break
 		}
 	}
-	return false
 }
 
-// stringEnd finds the quote that ends the string whose text begins at i, or
-// the end of b.
-func stringEnd(b []byte, i int) int {
-	for ; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			return i
-		case '\\':
-			i++
-		}
+// The functions that skip return where what begins at i ends, or -1 if it is
+// not what it should be.
+
+// skipSpace never fails.
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
 	}
 	return i
 }
 
-var (
-	openBrace   = []byte{'{'}
-	openBracket = []byte{'['}
-)
+// skipName skips an object member's name and the colon behind it.
+func skipName(b []byte, i int) int {
+	if i >= len(b) || b[i] != '"' {
+		return -1
+	}
+	if i = skipString(b, i+1); i < 0 {
+		return -1
+	}
+	if i = skipSpace(b, i); i == len(b) || b[i] != ':' {
+		return -1
+	}
+	return i + 1
+}
+
+// skipString skips a string whose first quote is before i.
+func skipString(b []byte, i int) int {
+	const each = 0x0101010101010101 // times a byte: that byte eight times
+	for i < len(b) {
+		if i+8 <= len(b) {
+			// To subtract borrows where a byte is less. With bit 1 turned, a quote
+			// follows right behind the control characters. A borrow goes upwards,
+			// so that the lowest one found is right.
+			w := binary.LittleEndian.Uint64(b[i:])
+			quoteOrControl, backslash := w^each*2-each*('"'^2+1), w^each*'\\'-each
+			found := (quoteOrControl | backslash) &^ w & (each * 0x80)
+			if found == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(found) / 8
+		}
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			if i = skipEscape(b, i+1); i < 0 {
+				return -1
+			}
+		case c < ' ':
+			return -1
+		default:
+			i++
+		}
+	}
+	return -1
+}
+
+// skipEscape skips what stands behind a backslash.
+func skipEscape(b []byte, i int) int {
+	if i == len(b) {
+		return -1
+	}
+	switch b[i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 1
+	case 'u':
+		if i+5 > len(b) {
+			return -1
+		}
+		for _, c := range b[i+1 : i+5] {
+			if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
+				return -1
+			}
+		}
+		return i + 5
+	}
+	return -1
+}
+
+func skipWord(b []byte, i int, word string) int {
+	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
+		return -1
+	}
+	return i + len(word)
+}
+
+func skipNumber(b []byte, i int) int {
+	if b[i] == '-' {
+		i++
+	}
+	whole := i
+	i = skipDigits(b, i)
+	if i < 0 || b[whole] == '0' && i > whole+1 {
+		return -1
+	}
+	if i < len(b) && b[i] == '.' {
+		if i = skipDigits(b, i+1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		i = skipDigits(b, i)
+	}
+	return i
+}
+
+// skipDigits skips one digit or more.
+func skipDigits(b []byte, i int) int {
+	from := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	if i == from {
+		return -1
+	}
+	return i
+}
 
 // AppendJSONString appends s as a JSON string. Control characters and the line
 // separators U+2028 and U+2029 are escaped, so that the text is one line in

@@ -247,10 +247,7 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 // the filter passes, moves that position, and returns where it stopped.
 func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	for i < n {
-		j := i
-		for j < n && s.wants(c, j) {
-			j++
-		}
+		j := s.wanted(c, i, n)
 		if j == i {
 			if s.outdated(c.at(i)) {
 				return i
@@ -270,9 +267,7 @@ func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 				upTo = taken + 1
 			}
 			got := take(c, taken, upTo)
-			for k := taken; k < got; k++ {
-				s.pass(c.at(k))
-			}
+			s.passAll(c, taken, got)
 			if got < upTo {
 				return got
 			}
@@ -283,15 +278,36 @@ func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	return i
 }
 
-// wants reports whether an entry is to be delivered from a position of its own.
-// It looks at one run at a time: offsets rise within a partition, so that what
-// it has not had at the run's start it has not had further on.
-func (s *Subscription) wants(c *chunk, i int) bool {
-	e := c.at(i)
-	if e.kind == entryAdvance || !s.feed.filter.passes(c, i) {
-		return false
+// wanted finds how far from entry i on, up to n, all is to be delivered from a
+// position of its own. It looks at one run at a time: offsets rise within a
+// partition, so that what it has not had at the run's start it has not had
+// further on.
+func (s *Subscription) wanted(c *chunk, i, n int) int {
+	partition, had := int32(-1), int64(0)
+	for ; i < n; i++ {
+		e := c.at(i)
+		if e.kind == entryAdvance || !s.feed.filter.passes(c, i) {
+			break
+		}
+		if e.partition != partition {
+			partition, had = e.partition, s.own.Offset(e.partition, 0)
+		}
+		if had >= e.next && !e.truncates() {
+			break
+		}
 	}
-	return e.truncates() || s.own.Offset(e.partition, 0) < e.next
+	return i
+}
+
+// passAll moves its own position behind entries i to n.
+func (s *Subscription) passAll(c *chunk, i, n int) {
+	for ; i < n; i++ {
+		e := c.at(i)
+		// Of several in a partition, whose offsets rise, the last says it all.
+		if i+1 == n || c.at(i+1).partition != e.partition || e.truncates() {
+			s.pass(e)
+		}
+	}
 }
 
 // pass moves its own position behind an entry.

@@ -226,6 +226,11 @@ func varint(b *[]byte) int64 {
 		*b = s[1:]
 		return int64(s[0]>>1) ^ -int64(s[0]&1)
 	}
+	if len(s) > 1 && s[1] < 0x80 { // lengths, mostly
+		*b = s[2:]
+		u := uint64(s[0]&0x7f) | uint64(s[1])<<7
+		return int64(u>>1) ^ -int64(u&1)
+	}
 	u, n := binary.Uvarint(s)
 	if n <= 0 {
 		*b = nil
