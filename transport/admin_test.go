@@ -82,7 +82,7 @@ func TestAdminReady(t *testing.T) {
 				return nil
 			},
 		}
-		c.DrainSpread = 800 * time.Millisecond
+		c.DrainTimeout, c.DrainSpread = 6*time.Second, 2*time.Second
 	}})
 	ready := func(status int, want string) {
 		t.Helper()
@@ -106,7 +106,7 @@ func TestAdminReady(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- in.stop() }()
-	time.Sleep(50 * time.Millisecond)
+	in.eventually("it says that it goes", func() bool { status, _ := in.operator("/readyz"); return status == http.StatusServiceUnavailable })
 	ready(503, `{"checks":{"cursors":"ok","drain":"the instance is going away","kafka":"ok","redis":"ok"},"ready":false}`)
 	if status, _ := in.operator("/livez"); status != 200 {
 		t.Errorf("livez while draining: %d", status)

@@ -801,10 +801,10 @@ func TestEventsOfRefusedStreamsDoNotCount(t *testing.T) {
 	})
 }
 
-// eventually waits up to two seconds for something to hold.
+// eventually waits up to ten seconds for something to hold.
 func (in *instance) eventually(what string, holds func() bool) {
 	in.t.Helper()
-	for begun := time.Now(); time.Since(begun) < 2*time.Second; time.Sleep(5 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 10*time.Second; time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}

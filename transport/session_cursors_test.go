@@ -112,7 +112,7 @@ func TestAutomaticAcksFollowPongs(t *testing.T) {
 
 func (in *instance) storedBecomes(name string, want int64) {
 	in.t.Helper()
-	for range 300 {
+	for range 2000 {
 		if in.storedAt(name) == want {
 			return
 		}

@@ -335,6 +335,12 @@ func (p *heldProducer) Produce(ctx context.Context, topic string, messages []hub
 	p.held = append(p.held, func() { p.Producer.Produce(ctx, topic, messages, done) })
 }
 
+func (p *heldProducer) any() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.held) > 0
+}
+
 func (p *heldProducer) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

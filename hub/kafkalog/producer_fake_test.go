@@ -81,6 +81,16 @@ func (k *produceKafka) hits() int {
 	return k.struck
 }
 
+// awaitHit returns once a fault has struck since there were so many hits.
+func (k *produceKafka) awaitHit(t *testing.T, hits int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); k.hits() == hits; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the fault did not strike")
+		}
+	}
+}
+
 func (k *produceKafka) listen(network, address string) (net.Listener, error) {
 	l, err := net.Listen(network, address)
 	return &produceListener{Listener: l, kafka: k}, err

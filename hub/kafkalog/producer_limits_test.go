@@ -99,7 +99,7 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 	if s := produceWait(t, p, "t", produceText("refused"))[0]; !errors.Is(s.Err, hub.ErrPublishUnavailable) {
 		t.Errorf("during the outage: %v, want unavailable", s.Err)
 	}
-	if took := time.Since(begun); took > 200*time.Millisecond {
+	if took := time.Since(begun); took > time.Second {
 		t.Errorf("it took %v to fail", took)
 	}
 	k = start()
@@ -158,11 +158,7 @@ func TestProducerDrains(t *testing.T) {
 			}
 			k.fail(test.faults...)
 			first := produceStart(t.Context(), p, "t", produceText("first"))
-			for deadline := time.Now().Add(5 * time.Second); k.hits() == 0; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("the fault did not strike")
-				}
-			}
+			k.awaitHit(t, 0)
 			rest := produceStart(t.Context(), p, "t", produceText("rest"))
 			cancel()
 			select {

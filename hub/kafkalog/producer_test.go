@@ -347,13 +347,15 @@ func TestProducerAfterUnknown(t *testing.T) {
 					}
 					want = append(want, value)
 				}
-				k.fail(slices.Repeat([]produceFault{fault}, 50)...)
-				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				hits := k.hits()
+				k.fail(slices.Repeat([]produceFault{fault}, 1000)...)
+				ctx, cancel := context.WithCancel(t.Context())
 				lost := fmt.Sprintf("%d.lost", round)
 				first := produceStart(ctx, p, "t", produceText(lost))
+				k.awaitHit(t, hits)
 				// Sent in no attempt, as the lane is still busy with the first.
-				time.Sleep(10 * time.Millisecond)
 				second := produceStart(ctx, p, "t", produceText("never"))
+				time.AfterFunc(50*time.Millisecond, cancel)
 				if s := produceResults(t, first); !errors.Is(s[0].Err, hub.ErrPublishUnknown) {
 					t.Errorf("first: %v, want unknown", s[0].Err)
 				}
@@ -441,9 +443,11 @@ func TestProducerFencesLateRequests(t *testing.T) {
 		}
 	}
 	k.fail(faultLate)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if s := produceResults(t, produceStart(ctx, p, "t", produceText("late")))[0]; !errors.Is(s.Err, hub.ErrPublishUnknown) {
+	ctx, cancel := context.WithCancel(t.Context())
+	late := produceStart(ctx, p, "t", produceText("late"))
+	k.awaitHit(t, 0)
+	cancel()
+	if s := produceResults(t, late)[0]; !errors.Is(s.Err, hub.ErrPublishUnknown) {
 		t.Fatalf("error %v, want unknown", s.Err)
 	}
 	if s := produceWait(t, p, "t", produceText("next"))[0]; s.Err != nil || s.Offset != 3 {
