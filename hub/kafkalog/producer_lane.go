@@ -39,6 +39,9 @@ import (
 //     arrives before the next batch, its records come before that; if it
 //     arrives later, the broker refuses it for its old epoch. Either way
 //     order holds and nothing is stored twice.
+//     (A broker that then forgets the producer id, so that the lane needs
+//     another one, fences nothing: what was answered as unknown can still
+//     arrive then, once, behind its successors.)
 //   - A broker that says OUT_OF_ORDER_SEQUENCE_NUMBER to a loose batch has lost
 //     what it knew (an unclean election, a topic made again). The batch was not
 //     appended, so it goes again under the next epoch; under a new producer id
