@@ -78,6 +78,11 @@
 //	horizon.go       how far back it may begin
 //	newest.go        where the newest N records begin
 //	subscription.go  a place in a feed: Next, Collect, Cursor
+//	walk.go          how it goes on, from one place to the next
+//	batch.go         what it has ready to be written
+//	giveback.go      what a socket did not take
+//	packing.go       the same compressed, in blocks that all share
+//	packed.go        these blocks, made once for a chunk
 //	join.go          from a position into the log, and out of it; gaps of its own
 //	slow.go          what one gets that has fallen behind
 //	conflate.go      the newest record of each key of what it has missed
