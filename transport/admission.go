@@ -63,10 +63,11 @@ func (s *Server) admit(r *http.Request) *client {
 	if c.fault != nil {
 		return c
 	}
-	if c.fault = s.gate.enterAddress(c.address); c.fault != nil {
+	network := networkOf(c.address)
+	if c.fault = s.gate.enterAddress(network); c.fault != nil {
 		return c
 	}
-	c.entry.gate, c.entry.address = s.gate, c.address
+	c.entry.gate, c.entry.address = s.gate, network
 	if c.principal != nil {
 		s.admitPrincipal(c)
 	}
@@ -147,6 +148,16 @@ func (g *gate) leave(counts map[string]int, key string) {
 	if counts[key]--; counts[key] == 0 {
 		delete(counts, key)
 	}
+}
+
+// networkOf is what an address is counted as: all of an IPv6 /64 is one, as
+// whoever has one address of it has them all (RFC 4291, section 2.5.4).
+func networkOf(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || !a.Is6() {
+		return address
+	}
+	return netip.PrefixFrom(a, 64).Masked().String()
 }
 
 // addressOf is the client's address: the peer's, or what trusted proxies say,
