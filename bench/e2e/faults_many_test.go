@@ -189,13 +189,14 @@ func isTimeout(err error) bool {
 // TestSlowReadersStayWithinTheirMemory is about promise 11 and the budget of
 // memory: a thousand clients that read next to nothing of 4 MiB a second cost
 // the server no more than its bounds and a little each, and the others little
-// time. One reads nothing at all, and is cut off.
+// time. Those who take one byte a second, and one who takes nothing at all, are
+// cut off.
 func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 	readers, span := 1_000, 8*time.Second
 	if *long {
 		readers, span = 2_000, 30*time.Second
 	}
-	const size, perSecond = 8 << 10, 512
+	const size, perSecond, dripping = 8 << 10, 512, 50
 	topic(t, "thick", 1)
 	topic(t, "thin", 1)
 	i := sluice(t, setup{
@@ -210,20 +211,29 @@ func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 
 	bearer := token(t, "slow", "reader")
 	var slow sync.WaitGroup
-	stop := make(chan struct{})
+	stop, cut := make(chan struct{}), make(chan struct{})
 	var taken atomic.Int64
-	for range readers {
+	for n := range readers {
 		c := dialPlain(ctx, t, i.addr, true)
 		c.asks(t, http.StatusOK, "/v1/streams/thick/events", bearer)
 		slow.Go(func() {
-			buf := make([]byte, 4<<10)
+			from, buf, until := io.Reader(c.lines), make([]byte, 4<<10), stop
+			if n < dripping {
+				from, buf, until = c.Conn, buf[:1], cut
+				defer func() {
+					_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+					if _, _, err := c.drained(); isTimeout(err) {
+						t.Error("one who takes a byte a second is not cut off")
+					}
+				}()
+			}
 			for {
 				select {
-				case <-stop:
+				case <-until:
 					return
 				case <-time.After(time.Second):
 				}
-				n, err := c.lines.Read(buf)
+				n, err := from.Read(buf)
 				if err != nil {
 					return
 				}
@@ -243,6 +253,8 @@ func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 	}
 	o.unharmed(t, "slow readers", before)
 	close(stop)
+	pause(ctx, 6*time.Second) // those who take a byte a second have had write_progress by then
+	close(cut)
 	slow.Wait()
 	eventually(ctx, t, "who never reads is cut off", func() error {
 		metrics, err := i.ask(ctx, "/metrics")

@@ -53,6 +53,8 @@ type setup struct {
 	more string
 	// limits and drain are added to those of all tests: "a: 1, b: 2".
 	limits, drain string
+	// binary is another build of the server, unless empty.
+	binary string
 	// within, unless empty, is a shell's command that runs the server as "$@".
 	within string
 	// unready is set where the instance is not expected to become ready.
@@ -73,7 +75,10 @@ func sluice(t *testing.T, s setup) *instance {
 func newInstance(t *testing.T, s setup) *instance {
 	t.Helper()
 	started := servers(t)
-	binary, err := shared.binary()
+	binary, err := s.binary, error(nil)
+	if binary == "" {
+		binary, err = shared.binary()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +189,7 @@ func get(ctx context.Context, address, token string) (string, error) {
 // token makes a token for a principal with some roles.
 func token(t testing.TB, subject string, roles ...string) string {
 	t.Helper()
-	return tokenUntil(t, subject, time.Now().Add(time.Hour), roles...)
+	return tokenUntil(t, subject, time.Now().Add(24*time.Hour), roles...)
 }
 
 // tokenUntil makes a token that ends at a time.
