@@ -171,7 +171,7 @@ func skipEscape(b []byte, i int) int {
 			return -1
 		}
 		for _, c := range b[i+1 : i+5] {
-			if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
+			if digit := c-'0' <= 9; !digit && (c|0x20)-'a' >= 6 {
 				return -1
 			}
 		}
