@@ -221,6 +221,7 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 		Target:     target{Address: server.Address, Dialect: dialectSluice, Streams: names, Subprotocol: o.subprotocol},
 		Server:     processes{server.cmd.Process.Pid},
 		Metrics:    "http://" + server.Admin + "/metrics",
+		Profiling:  o.profiling(server, run, s.Name),
 		Brokers:    kafka.Bootstrap(),
 		Topics:     names,
 		PerProcess: o.perProcess, PerSource: clientsPerSource,

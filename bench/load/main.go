@@ -64,6 +64,7 @@
 //	              otherload.go what else the machine did
 //	peers.go      other servers; peersrun.go a run of them; nginx.go and pushpin.go their configuration
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
+//	profile.go    where the server's processor time goes
 //	bare.go       what the kernel takes for a delivery
 //	table.go      tables; report.go the machine, Markdown and JSON files
 //

@@ -23,14 +23,14 @@ const (
 type options struct {
 	names []string // of scenarios
 
-	list, short, json                           bool
-	measure, warmUp, settle, kafkaWarmUp        time.Duration
-	only, results, readme, tree, program, peers string
-	perProcess                                  int
-	url, stream, token, brokers, topic          string
-	kind, dialect, path, send, subprotocol      string
-	pids                                        processes
-	connections, rate, bytes                    int
+	list, short, json                                    bool
+	measure, warmUp, settle, kafkaWarmUp                 time.Duration
+	only, results, readme, tree, program, peers, profile string
+	perProcess                                           int
+	url, stream, token, brokers, topic                   string
+	kind, dialect, path, send, subprotocol               string
+	pids                                                 processes
+	connections, rate, bytes                             int
 }
 
 const help = `usage: load [flags] [scenario …]
@@ -69,6 +69,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.program, "program", "", "the server's program, instead of building one")
 	f.StringVar(&o.subprotocol, "subprotocol", "sluice.v1.json", "the WebSocket subprotocol to offer")
 	f.StringVar(&o.peers, "peers", "", "also measure these servers, comma-separated, or all: "+strings.Join(peerNames(), ", "))
+	f.StringVar(&o.profile, "profile", "", "keep profiles of the server's processor time while it is measured in this folder, for go tool pprof")
 	f.StringVar(&o.url, "url", "", "measure the server at this http:// address instead of starting one")
 	f.StringVar(&pids, "pid", "", "with -url: the server's process ids, comma-separated, for its processor time and memory; their descendants count too")
 	f.StringVar(&o.brokers, "brokers", "", "with -url: Kafka to produce to, host:port, comma-separated")
@@ -109,6 +110,8 @@ func (o options) check() error {
 		return fmt.Errorf("-clients-per-process is %d: at least 1 is needed", o.perProcess)
 	case o.url != "" && o.peers != "":
 		return errors.New("-peers goes without -url")
+	case o.profile != "" && (o.url != "" || o.peers != ""):
+		return errors.New("-profile goes without -url and -peers")
 	case o.url != "" && o.brokers == "" && (o.rate > 0 || len(o.names) > 0):
 		return errors.New("-brokers is needed with -url and records")
 	}

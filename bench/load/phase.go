@@ -26,7 +26,9 @@ func (m *measurement) flowWith(ctx context.Context, after time.Duration, do func
 		return phase{}, err
 	}
 	var p phase
+	profiled := make(chan error, 1)
 	err := m.account(ctx, &p, begin, func() error {
+		go func() { profiled <- m.place.Profiling.take(ctx, m.Measure) }()
 		if do != nil {
 			if err := sleep(ctx, after); err != nil {
 				return err
@@ -38,6 +40,9 @@ func (m *measurement) flowWith(ctx context.Context, after time.Duration, do func
 		return sleep(ctx, time.Until(end))
 	})
 	if err != nil {
+		return p, err
+	}
+	if err := <-profiled; err != nil {
 		return p, err
 	}
 	p.Seconds = m.Measure.Seconds()

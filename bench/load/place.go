@@ -14,7 +14,9 @@ type place struct {
 	Server, Beside processes
 	// Metrics is where the server tells its own, empty where it does not.
 	Metrics string
-	Brokers []string
+	// Profiling is taken while a window is measured.
+	Profiling profiling
+	Brokers   []string
 	// Topics are behind the target's streams, in the same order.
 	Topics []string
 	// PerProcess is how many clients a process has, PerSource how many share a
