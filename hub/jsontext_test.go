@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"sluice/hub"
@@ -94,6 +97,44 @@ func FuzzCheckJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCheckJSONAgrees holds the check against encoding/json on texts that are
+// nearly JSON: a byte or two of them changed, left out or put in.
+func TestCheckJSONAgrees(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 1))
+	texts := []string{
+		string(sampleValue), `{}`, `[ ]`, ` {"a" : [1, -2.5e+7 ,0.1E-2, true,false ,null]} `, `"x\u00e9\ud800\n\"\\/é€😀"`,
+		`{"":{"":[[[],[{}]],"0123456","01234567","012345678"]}}`, `-0`, `[1e5,10,0]`, "\"\t\u007f\"", "[\n\r\t 1\n]",
+	}
+	const alphabet = "{}[]\",:\\/ \n\t\x00\x1f\x7f\x80\xc3\xa9\xff0123456789-+.eEtruefalsnbdc!#[]\"\\"
+	valid := 0
+	for range 200_000 {
+		b := []byte(texts[random.IntN(len(texts))])
+		for range 1 + random.IntN(2) {
+			at, c := random.IntN(len(b)), alphabet[random.IntN(len(alphabet))]
+			switch random.IntN(3) {
+			case 0:
+				b[at] = c
+			case 1:
+				b = slices.Insert(b, at, c)
+			default:
+				b = append(slices.Delete(b, at, at+1), ' ')
+			}
+		}
+		want := json.Valid(b) && utf8.Valid(b)
+		if want {
+			valid++
+		}
+		if got := hub.CheckJSON(b, 100) == nil; got != want {
+			t.Fatalf("seed %d: CheckJSON(%q) accepts: %v, encoding/json: %v", seed, b, got, want)
+		}
+	}
+	if valid < 10_000 {
+		t.Errorf("only %d texts were JSON", valid)
+	}
 }
 
 // depth counts nesting with encoding/json's tokens.
