@@ -54,6 +54,10 @@ func (s *Subscription) GiveBack(b Bookmark, f Format, bytes int) (stay Given, ok
 // Given counts what Next has given out.
 type Given struct{ Bytes, Records, Gaps int }
 
+// InStep reports whether the subscription goes with the log: it reads nothing
+// from Kafka, and has no position or gaps of its own.
+func (s *Subscription) InStep() bool { return s.inStep() }
+
 // inStep reports whether the subscription is no more than an index.
 func (s *Subscription) inStep() bool {
 	return s.joined && s.own == nil && s.late == nil && s.told == nil && s.untold == nil && s.conflation == nil && s.ended == ""

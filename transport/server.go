@@ -263,6 +263,7 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	x.mu.Unlock()
 	s.sessions.add(x)
 	x.worker.add(x)
+	x.behind.Store(true) // until it shows that it is not
 	x.state.Store(queued)
 	x.worker.enqueue(x)
 	if s.draining.Load() {

@@ -67,6 +67,7 @@ type session struct {
 	address string
 
 	state    atomic.Uint32
+	behind   atomic.Bool  // those who are live have their turns first
 	due      atomic.Int64 // the moment of what time brings next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
@@ -199,6 +200,7 @@ func (s *session) step(sc *scratch) stepResult {
 
 	if s.backlog != nil {
 		if done := s.retry(sc); done != stepIdle {
+			s.fallsBehind(true)
 			return done
 		}
 	}
@@ -225,6 +227,7 @@ func (s *session) step(sc *scratch) stepResult {
 		s.compress(sc)
 	}
 	done := s.flush(sc)
+	s.fallsBehind(more || done == stepBlocked || !s.inStep())
 	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
 	if done != stepIdle {
 		return done
@@ -234,6 +237,23 @@ func (s *session) step(sc *scratch) stepResult {
 		return stepMore
 	}
 	return stepIdle
+}
+
+// fallsBehind notes whether the session has to catch up.
+func (s *session) fallsBehind(is bool) {
+	if s.behind.Load() != is {
+		s.behind.Store(is)
+	}
+}
+
+// inStep reports whether all subscriptions go with their logs.
+func (s *session) inStep() bool {
+	for _, sub := range s.subs {
+		if !sub.InStep() {
+			return false
+		}
+	}
+	return true
 }
 
 // safeStep is step for executors: a panic, which is a fault of ours, costs the

@@ -21,17 +21,17 @@ type worker struct {
 	mu     sync.Mutex
 	wheel  wheel
 	feeds  []*hub.Feed
-	queue  []*session
-	wanted uint64 // passes asked for
-	done   uint64 // passes completed
+	queue  []*session // who is live
+	behind []*session // who has to catch up
+	wanted uint64     // passes asked for
+	done   uint64     // passes completed
 	passed *sync.Cond
 	wake   chan struct{}
 }
 
-// queueShare is how many sessions that have more to write have their turn
-// before feeds with something new have theirs again: those who catch up do not
-// hold up those who are live.
-const queueShare = 32
+// behindShare is how many sessions that have to catch up have their turn before
+// those who are live have theirs again, and are not held up by the others.
+const behindShare = 32
 
 // A worker that has not looked at the clock for pauseNoticed was stopped, with
 // the whole process as a rule. It looks again after pauseGrace.
@@ -75,8 +75,8 @@ func (w *worker) run(ctx context.Context) {
 		w.mu.Unlock()
 	}()
 	var (
-		feeds []*hub.Feed
-		queue []*session
+		feeds         []*hub.Feed
+		queue, behind []*session
 	)
 	for {
 		select {
@@ -91,11 +91,12 @@ func (w *worker) run(ctx context.Context) {
 		}
 		w.mu.Lock()
 		feeds, w.feeds = w.feeds, feeds[:0]
-		n := min(len(w.queue), queueShare)
-		queue = append(queue[:0], w.queue[:n]...)
-		rest := copy(w.queue, w.queue[n:])
-		clear(w.queue[rest:])
-		w.queue = w.queue[:rest]
+		queue, w.queue = w.queue, queue[:0]
+		n := min(len(w.behind), behindShare)
+		behind = append(behind[:0], w.behind[:n]...)
+		rest := copy(w.behind, w.behind[n:])
+		clear(w.behind[rest:])
+		w.behind = w.behind[:rest]
 		upTo := w.wanted
 		w.mu.Unlock()
 		for _, f := range feeds {
@@ -103,7 +104,7 @@ func (w *worker) run(ctx context.Context) {
 			for _, o := range w.owners {
 				s, ok := o.(*session)
 				switch {
-				case ok && s.state.CompareAndSwap(idle, running):
+				case ok && !s.behind.Load() && s.state.CompareAndSwap(idle, running):
 					w.step(s)
 				default:
 					o.Pump()
@@ -111,12 +112,9 @@ func (w *worker) run(ctx context.Context) {
 			}
 		}
 		clear(w.owners)
-		for _, s := range queue {
-			s.state.Store(running)
-			w.step(s)
-		}
+		w.serve(queue)
+		w.serve(behind)
 		clear(feeds)
-		clear(queue)
 		w.mu.Lock()
 		w.done = max(w.done, upTo)
 		w.passed.Broadcast()
@@ -137,8 +135,13 @@ func (w *worker) wakeFeed(f *hub.Feed) {
 }
 
 func (w *worker) enqueue(s *session) {
+	behind := s.behind.Load()
 	w.mu.Lock()
-	w.queue = append(w.queue, s)
+	if behind {
+		w.behind = append(w.behind, s)
+	} else {
+		w.queue = append(w.queue, s)
+	}
 	w.mu.Unlock()
 	w.ring()
 }
@@ -157,6 +160,15 @@ func (w *worker) settle() {
 		w.passed.Wait()
 	}
 	w.mu.Unlock()
+}
+
+// serve lets sessions that were queued write what they have.
+func (w *worker) serve(queue []*session) {
+	for _, s := range queue {
+		s.state.Store(running)
+		w.step(s)
+	}
+	clear(queue)
 }
 
 // step lets a session, whose state is running, write what it has.
