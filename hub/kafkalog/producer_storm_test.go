@@ -107,6 +107,18 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	callers.Wait()
 	close(calm)
 	storm.Wait()
+	for number := 1000; ; number++ { // when it is calm again, messages are stored
+		value := fmt.Sprintf("0/%d", number)
+		s := produceWait(t, p, "t", hub.Message{Key: []byte("key 0"), Value: []byte(value)})[0]
+		answers[value] = answer{0, number, s}
+		if s.Err == nil {
+			break
+		}
+		if number == 1200 {
+			t.Fatalf("after the storm: %v", s.Err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	time.Sleep(produceLateness) // what is late arrives
 
 	found := make(map[string]*kgo.Record)
