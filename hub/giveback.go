@@ -8,7 +8,7 @@ type Bookmark struct {
 
 // Bookmark is where the subscription is. Nothing can be given back to where it
 // reads from Kafka, or has a position or gaps of its own.
-func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok: s.inStep()} }
+func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok: s.InStep()} }
 
 // GiveBack takes back what Next has given out since a bookmark, in a format,
 // behind the first so many bytes and the event that they end in: it is given
@@ -16,7 +16,7 @@ func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok:
 // than were said, and what is in them. It reports false, and does nothing, where
 // that cannot be or there is nothing to take back.
 func (s *Subscription) GiveBack(b Bookmark, f Format, bytes int) (stay Given, ok bool) {
-	if !b.ok || !s.inStep() {
+	if !b.ok || !s.InStep() {
 		return Given{}, false
 	}
 	var behind *chunk // holds the event that the last of the bytes belong to
@@ -54,11 +54,8 @@ func (s *Subscription) GiveBack(b Bookmark, f Format, bytes int) (stay Given, ok
 // Given counts what Next has given out.
 type Given struct{ Bytes, Records, Gaps int }
 
-// InStep reports whether the subscription goes with the log: it reads nothing
-// from Kafka, and has no position or gaps of its own.
-func (s *Subscription) InStep() bool { return s.inStep() }
-
-// inStep reports whether the subscription is no more than an index.
-func (s *Subscription) inStep() bool {
+// InStep reports whether the subscription goes with the log and is no more than
+// an index: it reads nothing from Kafka, and has no position or gaps of its own.
+func (s *Subscription) InStep() bool {
 	return s.joined && s.own == nil && s.late == nil && s.told == nil && s.untold == nil && s.conflation == nil && s.ended == ""
 }

@@ -20,20 +20,28 @@ func cursorOf(t *testing.T, r *reader) hub.Start {
 	return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}
 }
 
-// TestResumeInPartitionsAddedSince: a partition that was added after the stream
-// began is resumed where it was, and not from its beginning.
-func TestResumeInPartitionsAddedSince(t *testing.T) {
-	t.Parallel()
-	topics := hubtest.New()
+// readAddedPartition has one who has read ten records of a partition that was
+// added after the stream began.
+func readAddedPartition(t *testing.T, topics *hubtest.Topics, source hub.Source) (*hub.Hub, *reader) {
+	t.Helper()
 	topics.Create("orders.v1", 1)
-	h := startHub(t, topics, nil)
+	h := startHub(t, topics, func(s *hub.Stream) { s.Source = source })
 	r := subscribe(t, h, hub.Request{})
-	defer r.Close()
 	topics.Grow("orders.v1", 2)
 	for n := range 10 {
 		topics.Append("orders.v1", record(1, n))
 	}
 	r.collect(t, 10)
+	return h, r
+}
+
+// TestResumeInPartitionsAddedSince: a partition that was added after the stream
+// began is resumed where it was, and not from its beginning.
+func TestResumeInPartitionsAddedSince(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	h, r := readAddedPartition(t, topics, topics)
+	defer r.Close()
 	topics.Away(true)
 	if s, _, err := h.Subscribe(t.Context(), hub.Request{Stream: "orders", Start: cursorOf(t, r), Replay: -1, Owner: r.bell}); err == nil {
 		s.Close()
@@ -67,16 +75,9 @@ func (s *remadeSource) Topic(ctx context.Context, name string) (hub.Topic, error
 func TestResumeWhileTheTopicIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
-	topics.Create("orders.v1", 1)
 	source := &remadeSource{Topics: topics}
-	h := startHub(t, topics, func(s *hub.Stream) { s.Source = source })
-	r := subscribe(t, h, hub.Request{})
+	h, r := readAddedPartition(t, topics, source)
 	defer r.Close()
-	topics.Grow("orders.v1", 2)
-	for n := range 10 {
-		topics.Append("orders.v1", record(1, n))
-	}
-	r.collect(t, 10)
 	source.remade.Store(true)
 	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
 	defer resumed.Close()

@@ -110,10 +110,7 @@ func benchReplay(b *testing.B, value []byte, partitions int64) {
 		r := kmsg.NewRecord()
 		r.OffsetDelta, r.TimestampDelta64 = int32(i), int64(i/50)
 		r.Key, r.Value = fmt.Appendf(nil, "key-%d", i), value
-		r.Length = int32(len(r.AppendTo(nil)) - 1)
-		_, n := binary.Varint(r.AppendTo(nil))
-		r.Length = int32(len(r.AppendTo(nil)) - n)
-		batch.data = r.AppendTo(batch.data)
+		batch.data = appendTestRecord(batch.data, r)
 		batch.values = append(batch.values, "")
 	}
 	config := SourceConfig{InflatedBytes: 8 << 20, Logger: slog.New(slog.DiscardHandler)}

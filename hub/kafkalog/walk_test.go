@@ -46,14 +46,19 @@ func (b testBatch) records() []byte {
 				r.Key[3] = 0
 			}
 		}
-		r.Length = int32(len(r.AppendTo(nil)) - 1)
-		body := r.AppendTo(nil)
-		// The length is a varint of one byte in the first attempt only.
-		_, n := binary.Varint(body)
-		r.Length = int32(len(body) - n)
-		out = r.AppendTo(out)
+		out = appendTestRecord(out, r)
 	}
 	return out
+}
+
+// appendTestRecord appends a record with its length in front.
+func appendTestRecord(dst []byte, r kmsg.Record) []byte {
+	r.Length = int32(len(r.AppendTo(nil)) - 1)
+	body := r.AppendTo(nil)
+	// The length is a varint of one byte in the first attempt only.
+	_, n := binary.Varint(body)
+	r.Length = int32(len(body) - n)
+	return r.AppendTo(dst)
 }
 
 func (b testBatch) bytes() []byte {
