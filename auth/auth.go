@@ -17,9 +17,10 @@
 // keys from a file never change, and those from a URL only when a token names
 // one that is not known.
 //
-// Tour: auth.go has the configuration, bearer.go verifies tokens, with claims.go
-// for what they say and verified.go to do it once; keyset.go reads JWK Sets,
-// keyfile.go and keyurl.go bring them; grant.go and pattern.go are the rights,
+// Tour: auth.go has the configuration, bearer.go verifies tokens, with compact.go
+// for how they are written, claims.go for what they say and verified.go to do it
+// once; keyset.go reads JWK Sets, with smallorder.go for keys that anybody can
+// sign for, keyfile.go and keyurl.go bring them; grant.go and pattern.go are the rights,
 // principal.go is who has them. request.go finds the credential of an HTTP
 // request, origin.go knows the origins that may use a cookie, secret.go keeps
 // secrets out of sight, mint.go makes tokens to try things out with.

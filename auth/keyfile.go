@@ -67,7 +67,7 @@ func (f *fileKeys) read() error {
 	f.content = content
 	f.set.Store(set)
 	f.changes.Add(1)
-	f.log.Info("read key file", "path", f.path, "keys", len(set.keys), "skipped", set.skipped)
+	set.log(f.log.With("path", f.path), "read key file")
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"slices"
 
 	"github.com/MicahParks/jwkset"
@@ -23,6 +25,8 @@ const (
 	// Shorter RSA keys are refused by RFC 7518 section 3.3, longer ones cost
 	// more to check than any token is worth.
 	minRSABits, maxRSABits = 2048, 8192
+	// maxRSAExponent is how long an exponent is at most, in base64: four bytes.
+	maxRSAExponent = 6
 )
 
 // key verifies signatures of one algorithm.
@@ -35,8 +39,8 @@ type key struct {
 // keySet is a JWK Set (RFC 7517 section 5). It is never changed.
 type keySet struct {
 	keys []key
-	// skipped counts the keys that are of no use for verifying.
-	skipped int
+	// skipped says which keys are of no use for verifying, and why.
+	skipped []string
 }
 
 // parseKeySet reads a JWK Set. Keys that are not understood, are damaged or
@@ -56,26 +60,40 @@ func parseKeySet(text []byte) (*keySet, error) {
 		return nil, fmt.Errorf("the JWK Set has more than %d keys", maxKeys)
 	}
 	set := &keySet{}
-	for _, raw := range *document.Keys {
-		if k, ok := parseKey(raw); ok {
-			set.keys = append(set.keys, k)
-		} else {
-			set.skipped++
+	for i, raw := range *document.Keys {
+		k, why := parseKey(raw)
+		if why != "" {
+			// Not by its id, which may be anything.
+			set.skipped = append(set.skipped, fmt.Sprintf("key %d: %s", i+1, why))
+			continue
 		}
+		set.keys = append(set.keys, k)
 	}
 	return set, nil
 }
 
-func parseKey(raw []byte) (key, bool) {
+// log writes down what was read, and what of it is of no use, which is worth a
+// warning only to who misses a key.
+func (s *keySet) log(log *slog.Logger, read string) {
+	if len(s.skipped) > 0 {
+		log.Info(read, "keys", len(s.keys), "skipped", s.skipped)
+		return
+	}
+	log.Info(read, "keys", len(s.keys))
+}
+
+// parseKey reads a key, or says why it is of no use.
+func parseKey(raw []byte) (k key, why string) {
 	var marshal jwkset.JWKMarshal
 	if err := json.Unmarshal(raw, &marshal); err != nil {
-		return key{}, false
+		return key{}, "it is not a JSON Web Key"
 	}
+	// RFC 7517 sections 4.2 and 4.3. An empty list is no operation at all.
 	if marshal.USE != "" && marshal.USE != jwkset.UseSig {
-		return key{}, false
+		return key{}, "its use is not sig"
 	}
-	if len(marshal.KEYOPS) > 0 && !slices.Contains(marshal.KEYOPS, jwkset.KeyOpsVerify) {
-		return key{}, false
+	if marshal.KEYOPS != nil && !slices.Contains(marshal.KEYOPS, jwkset.KeyOpsVerify) {
+		return key{}, "its key_ops are without verify"
 	}
 	// Certificates are not looked at, and above all not fetched.
 	marshal.X5U, marshal.X5C, marshal.X5T, marshal.X5TS256 = "", nil, "", ""
@@ -84,38 +102,53 @@ func parseKey(raw []byte) (key, bool) {
 	jwk, err := jwkset.NewJWKFromMarshal(marshal, jwkset.JWKMarshalOptions{},
 		jwkset.JWKValidateOptions{SkipAll: true})
 	if err != nil {
-		return key{}, false
+		return key{}, "its type is not known, or it is damaged"
 	}
-	algorithm, ok := algorithmOf(jwk.Key())
-	if !ok {
-		return key{}, false
+	if _, isRSA := jwk.Key().(*rsa.PublicKey); isRSA && len(marshal.E) > maxRSAExponent {
+		return key{}, "its exponent is too large" // the library keeps the low 64 bits of it
+	}
+	algorithm, why := algorithmOf(jwk.Key())
+	if why != "" {
+		return key{}, why
 	}
 	switch named := marshal.ALG.String(); {
 	case named == "" || named == algorithm:
 	case named == "Ed25519" && algorithm == EdDSA: // RFC 9864
 	default:
-		return key{}, false
+		return key{}, "its alg is not the one that it serves here, " + algorithm
 	}
-	return key{id: marshal.KID, algorithm: algorithm, public: jwk.Key()}, true
+	return key{id: marshal.KID, algorithm: algorithm, public: jwk.Key()}, ""
 }
 
 // algorithmOf tells the one algorithm that a public key serves here, so that no
-// token chooses what a key is used as.
-func algorithmOf(public any) (string, bool) {
+// token chooses what a key is used as, or why it serves none.
+func algorithmOf(public any) (algorithm, why string) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
-		bits := public.N.BitLen()
-		return RS256, bits >= minRSABits && bits <= maxRSABits && public.E >= 3 && public.E%2 == 1
+		switch bits := public.N.BitLen(); {
+		case bits < minRSABits || bits > maxRSABits:
+			return "", fmt.Sprintf("it does not have %d to %d bits", minRSABits, maxRSABits)
+		case public.N.Bit(0) == 0:
+			return "", "its modulus is even"
+		case public.E < 3 || public.E%2 == 0 || public.E > math.MaxInt32:
+			return "", "its exponent is not an odd number from 3 to 2147483647"
+		}
+		return RS256, ""
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
-			return "", false
+			return "", "its curve is not P-256"
 		}
-		_, err := public.ECDH() // checks that the point is on the curve
-		return ES256, err == nil
+		if _, err := public.ECDH(); err != nil {
+			return "", "its point is not on the curve"
+		}
+		return ES256, ""
 	case ed25519.PublicKey:
-		return EdDSA, true
+		if hasSmallOrder(public) {
+			return "", "its point has a small order: anybody could sign for it"
+		}
+		return EdDSA, ""
 	default:
-		return "", false
+		return "", "it is not a public key for signatures"
 	}
 }
 

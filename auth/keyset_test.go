@@ -15,7 +15,7 @@ func FuzzKeySet(f *testing.F) {
 			return
 		}
 		for _, k := range set.keys {
-			if algorithm, ok := algorithmOf(k.public); !ok || algorithm != k.algorithm {
+			if algorithm, why := algorithmOf(k.public); why != "" || algorithm != k.algorithm {
 				t.Fatalf("a key for %s was taken that is for %s", k.algorithm, algorithm)
 			}
 			if keys, known := set.find(k.id, k.algorithm); !known || len(keys.Keys) == 0 {

@@ -243,7 +243,7 @@ func (u *urlKeys) get(ctx context.Context) error {
 	u.content = content
 	u.set.Store(set)
 	u.changes.Add(1)
-	u.log.Info("fetched keys", "keys", len(set.keys), "skipped", set.skipped)
+	set.log(u.log, "fetched keys")
 	return nil
 }
 
