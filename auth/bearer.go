@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"strings"
 	"time"
@@ -27,6 +26,8 @@ const maxNameBytes = 256
 var (
 	errUnknownKey   = unauthenticated("the token's key id or algorithm is not among the issuer's keys")
 	errTokenTooLong = unauthenticated("the token is too long")
+	errNotJWT       = unauthenticated("the token is not a JWT")
+	errNotUTF8      = unauthenticated("the token's header or claims are not UTF-8")
 )
 
 // parser takes tokens apart and checks signatures. Which of the algorithms an
@@ -45,10 +46,16 @@ func (a *Authenticator) Bearer(ctx context.Context, token string) (*Principal, e
 	if len(token) > a.tokenBytes {
 		return nil, errTokenTooLong
 	}
-	sum := sha256.Sum256([]byte(token))
+	sums, ok := sumsOf(token)
+	if !ok {
+		return nil, errNotJWT
+	}
 	now := time.Now()
-	if p := a.verified.find(sum, now); p != nil {
+	if p := a.verified.find(sums, now); p != nil {
 		return p, nil
+	}
+	if !textsAreUTF8(token) {
+		return nil, errNotUTF8
 	}
 
 	var (
@@ -70,7 +77,7 @@ func (a *Authenticator) Bearer(ctx context.Context, token string) (*Principal, e
 	case keyErr != nil:
 		return nil, keyErr
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return nil, unauthenticated("the token is not a JWT")
+		return nil, errNotJWT
 	case err != nil || !parsed.Valid:
 		return nil, unauthenticated("the token's algorithm or signature is wrong")
 	}
@@ -78,7 +85,7 @@ func (a *Authenticator) Bearer(ctx context.Context, token string) (*Principal, e
 	if err != nil {
 		return nil, err
 	}
-	a.verified.add(sum, verified{principal: p, keys: by.keys, version: version}, now)
+	a.verified.add(sums, verified{principal: p, keys: by.keys, version: version}, now)
 	return p, nil
 }
 

@@ -11,16 +11,22 @@ const maxVerified = 10_000
 
 // verified is a token whose signature and claims were found good.
 type verified struct {
+	// token is the sum of the whole token. The cache sets it.
+	token     [sha256.Size]byte
 	principal *Principal
 	// The keys, and which version of them, that it was checked with.
 	keys    keySource
 	version uint64
 }
 
-// cache remembers verified tokens by their hash, so that a client that sends
-// one request after another pays for a public-key operation only once. Nobody
-// without a good token can put anything in. Which tokens were refused is not
-// remembered.
+// sums are the SHA-256 sums of what of a token is signed, and of all of it.
+type sums struct{ signed, token [sha256.Size]byte }
+
+// cache remembers verified tokens, so that a client that sends one request after
+// another pays for a public-key operation only once. Nobody without a good token
+// can put anything in, and each takes up one entry: the key is the sum of what
+// is signed, as some signatures can be written in another form without the
+// private key (ECDSA: n-s for s). Which tokens were refused is not remembered.
 type cache struct {
 	mu     sync.Mutex
 	tokens map[[sha256.Size]byte]verified
@@ -28,27 +34,28 @@ type cache struct {
 
 // find gives the principal of a token that is still good: not past its end, and
 // its issuer's keys are the same as when it was checked.
-func (c *cache) find(sum [sha256.Size]byte, now time.Time) *Principal {
+func (c *cache) find(of sums, now time.Time) *Principal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	found, ok := c.tokens[sum]
-	if !ok {
+	found, ok := c.tokens[of.signed]
+	if !ok || found.token != of.token {
 		return nil
 	}
 	if !now.Before(found.principal.expiresAt) || found.version != found.keys.version() {
-		delete(c.tokens, sum)
+		delete(c.tokens, of.signed)
 		return nil
 	}
 	return found.principal
 }
 
-func (c *cache) add(sum [sha256.Size]byte, token verified, now time.Time) {
+func (c *cache) add(of sums, token verified, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.tokens) >= maxVerified {
+	if _, again := c.tokens[of.signed]; !again && len(c.tokens) >= maxVerified {
 		c.makeRoom(now)
 	}
-	c.tokens[sum] = token
+	token.token = of.token
+	c.tokens[of.signed] = token
 }
 
 // makeRoom looks at some tokens, drops those that have ended, and one at least.

@@ -1,14 +1,26 @@
 package auth
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
-func sumOf(i int) [sha256.Size]byte {
-	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
+func sumOf(i int) sums {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
+	return sums{signed: sum, token: sum}
 }
 
 func TestCacheIsBounded(t *testing.T) {
@@ -56,5 +68,60 @@ func TestCacheDropsWhatHasEnded(t *testing.T) {
 	}
 	if kept < maxVerified*8/10 {
 		t.Errorf("only %d of %d living tokens were kept over dead ones", kept, maxVerified)
+	}
+}
+
+// Each token has one entry, however it is written: with ECDSA whoever has a
+// token can make a second signature of it.
+func TestCacheHasOneEntryForAToken(t *testing.T) {
+	t.Parallel()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := private.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	path := filepath.Join(t.TempDir(), "keys.json")
+	keys := fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","x":%q,"y":%q}]}`, b64(point[1:33]), b64(point[33:]))
+	if err := os.WriteFile(path, []byte(keys), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Config{Issuers: []Issuer{{Issuer: "i", Audience: "a", Algorithms: []string{ES256}, JWKSFile: path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+		"iss": "i", "aud": "a", "sub": "u", "exp": time.Now().Add(time.Hour).Unix(),
+	}).SignedString(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := strings.LastIndexByte(token, '.') + 1
+	signature, err := base64.RawURLEncoding.DecodeString(token[signed:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(big.Int).SetBytes(signature[32:])
+	s.Sub(elliptic.P256().Params().N, s).FillBytes(signature[32:])
+	twin := token[:signed] + b64(signature)
+	for i, text := range []string{token, twin, token, token + "\n", "\r" + token, twin, token[:signed] + "\n" + token[signed:]} {
+		_, err := a.Bearer(t.Context(), text)
+		if good := text == token || text == twin; (err == nil) != good {
+			t.Errorf("form %d: %v", i, err)
+		}
+		if len(a.verified.tokens) != 1 {
+			t.Fatalf("form %d: %d entries", i, len(a.verified.tokens))
+		}
+	}
+	// A signature that is wrong neither gets in nor puts the good one out.
+	signature[40] ^= 1
+	if _, err := a.Bearer(t.Context(), token[:signed]+b64(signature)); err == nil {
+		t.Error("a wrong signature was accepted")
+	}
+	if sum, _ := sumsOf(twin); a.verified.find(sum, time.Now()) == nil {
+		t.Error("a wrong signature put the good one out")
 	}
 }
