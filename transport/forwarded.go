@@ -5,35 +5,64 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"sluice/auth"
 )
 
 // addressOf is the client's address: the peer's, or what trusted proxies say,
 // read from the nearest one on (X-Forwarded-For).
 func (s *Server) addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	address = address.Unmap().WithZone("")
-	if !s.trusts(address) {
-		return address.String()
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+	address, _ := s.clientOf(r)
+	return address
+}
+
+// clientOf is the client's address, and behind how many trusted proxies in a row
+// it is. Each of those has appended the address that it was reached from. What
+// is no address, as of a proxy that hides its clients, ends the row: the client
+// is then known by the proxy that says so.
+func (s *Server) clientOf(r *http.Request) (address string, proxies int) {
+	at, ok := parseHop(r.RemoteAddr)
+	if !ok {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
+			host = r.RemoteAddr
+		}
+		return host, 0
+	}
+	var hops []string
+	for s.trusts(at) {
+		if proxies++; proxies == 1 {
+			hops = listOf(r.Header, "X-Forwarded-For")
+		}
+		if len(hops) == 0 {
 			break
 		}
-		address = hop.Unmap().WithZone("")
-		if !s.trusts(address) {
+		hop, ok := parseHop(hops[len(hops)-1])
+		if !ok {
 			break
+		}
+		at, hops = hop, hops[:len(hops)-1]
+	}
+	return at.String(), proxies
+}
+
+// parseHop reads an address as proxies write it: plain, with a port, or an IPv6
+// address in brackets. A zone means something on one machine only, and an IPv4
+// address in IPv6 is that address.
+func parseHop(text string) (netip.Addr, bool) {
+	at, err := netip.ParseAddr(text)
+	if err != nil {
+		var with netip.AddrPort
+		with, err = netip.ParseAddrPort(text)
+		at = with.Addr()
+	}
+	if inner, bracketed := strings.CutPrefix(text, "["); err != nil && bracketed {
+		inner, bracketed = strings.CutSuffix(inner, "]")
+		if at, err = netip.ParseAddr(inner); !bracketed || !at.Is6() {
+			return netip.Addr{}, false
 		}
 	}
-	return address.String()
+	return at.Unmap().WithZone(""), err == nil
 }
 
 func (s *Server) trusts(address netip.Addr) bool {
@@ -45,22 +74,54 @@ func (s *Server) trusts(address netip.Addr) bool {
 	return false
 }
 
-// sameOrListed reports whether a page may connect: one of our own origin or of
-// a listed one, or no page at all.
-func (s *Server) sameOrListed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || s.config.Credentials.Origins.Allowed(origin) {
-		return true
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	} else if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		if peer, err := netip.ParseAddr(host); err == nil && s.trusts(peer.Unmap()) {
-			if forwarded := r.Header.Get("X-Forwarded-Proto"); forwarded != "" {
-				scheme = forwarded
+// schemeOf is the scheme that the client used: that of the connection, or what
+// trusted proxies say (X-Forwarded-Proto). Where each has appended its own, the
+// farthest trusted one's counts, which the client has connected to; a shorter
+// list begins with it. What stands before that is anybody's.
+func (s *Server) schemeOf(r *http.Request) string {
+	if _, proxies := s.clientOf(r); proxies > 0 {
+		if told := listOf(r.Header, "X-Forwarded-Proto"); len(told) > 0 {
+			switch strings.ToLower(told[max(0, len(told)-proxies)]) {
+			case "https", "wss": // the latter from some proxies of WebSockets
+				return "https"
+			case "http", "ws":
+				return "http"
 			}
 		}
 	}
-	return origin == scheme+"://"+r.Host
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// sameOrListed reports whether a page may connect: one of our own origin or of
+// a listed one, or no page at all.
+func (s *Server) sameOrListed(r *http.Request) bool {
+	origins := r.Header.Values("Origin")
+	switch len(origins) {
+	case 0:
+		return true
+	case 1:
+	default:
+		return false
+	}
+	if origins[0] == "" || s.config.Credentials.Origins.Allowed(origins[0]) {
+		return true
+	}
+	own, err := auth.NewOrigins([]string{s.schemeOf(r) + "://" + r.Host})
+	return err == nil && own.Allowed(origins[0])
+}
+
+// listOf is a header that is a list, over all its lines, without the empty
+// elements (RFC 9110, section 5.6.1).
+func listOf(h http.Header, name string) (elements []string) {
+	for _, line := range h.Values(name) {
+		for element := range strings.SplitSeq(line, ",") {
+			if element = strings.Trim(element, " \t"); element != "" {
+				elements = append(elements, element)
+			}
+		}
+	}
+	return elements
 }
