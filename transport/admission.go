@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
-	"time"
 
 	"sluice/auth"
 	"sluice/transport/wire"
@@ -16,7 +14,7 @@ type client struct {
 	address   string
 	principal *auth.Principal // nil when it has yet to say
 	fault     *wire.Error     // why it may not come in
-	entry     entry
+	admission *admission      // nil for none, and once it was handed over
 }
 
 // identify finds out who sends a request. A request without a credential has no
@@ -56,98 +54,31 @@ func (s *Server) require(c *client) {
 	}
 }
 
-// admit is identify for a request that becomes a session, which counts.
+// admit is identify for a request that becomes a session or waits, which
+// counts. Whoever calls it defers leave.
 func (s *Server) admit(r *http.Request) *client {
 	c := s.identify(r)
 	if c.fault != nil {
 		return c
 	}
-	network := networkOf(c.address)
-	if c.fault = s.gate.enterAddress(network); c.fault != nil {
+	if c.admission, c.fault = s.gate.admit(networkOf(c.address)); c.fault != nil {
 		return c
 	}
-	c.entry.gate, c.entry.address = s.gate, network
 	if c.principal != nil {
-		s.admitPrincipal(c)
+		c.fault = c.admission.identified(c.principal)
 	}
 	return c
 }
 
-func (s *Server) admitPrincipal(c *client) {
-	c.entry.principal, c.fault = s.gate.enterPrincipal(c.principal)
+// handOver gives the client's admission to the session that it becomes.
+func (c *client) handOver() *admission {
+	a := c.admission
+	c.admission = nil
+	return a
 }
 
-// entry is what of a client counts against limits.
-type entry struct {
-	gate      *gate  // nil for nothing
-	address   string // "" for none that counts
-	principal string // its key; likewise
-}
-
-// leave gives it back.
-func (e *entry) leave() {
-	if e.gate != nil {
-		if e.address != "" {
-			e.gate.leave(e.gate.addresses, e.address)
-		}
-		if e.principal != "" {
-			e.gate.leave(e.gate.principals, e.principal)
-		}
-	}
-	*e = entry{}
-}
-
-// gate counts sessions by address and by principal.
-type gate struct {
-	perAddress, perPrincipal int
-
-	mu         sync.Mutex
-	addresses  map[string]int
-	principals map[string]int
-}
-
-func newGate(perAddress, perPrincipal int) *gate {
-	return &gate{
-		perAddress: perAddress, perPrincipal: perPrincipal,
-		addresses: make(map[string]int), principals: make(map[string]int),
-	}
-}
-
-func (g *gate) enterAddress(address string) *wire.Error {
-	return g.enter(g.addresses, address, g.perAddress, "this address")
-}
-
-// enterPrincipal counts a session of a principal, under the key that it gives.
-// One who is anonymous is counted by address only.
-func (g *gate) enterPrincipal(p *auth.Principal) (key string, fault *wire.Error) {
-	if p.Anonymous() {
-		return "", nil
-	}
-	if fault = g.enter(g.principals, p.Key(), g.perPrincipal, "this principal"); fault != nil {
-		return "", fault
-	}
-	return p.Key(), nil
-}
-
-func (g *gate) enter(counts map[string]int, key string, most int, whose string) *wire.Error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if most > 0 && counts[key] >= most {
-		fault := wire.Errorf(wire.TooManySessions, "%s has %d sessions already", whose, most)
-		fault.RetryAfter = 5 * time.Second
-		return fault
-	}
-	counts[key]++
-	return nil
-}
-
-func (g *gate) leave(counts map[string]int, key string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if counts[key]--; counts[key] == 0 {
-		delete(counts, key)
-	}
-}
+// leave gives back what the client counted for, unless it was handed over.
+func (c *client) leave() { c.admission.release() }
 
 // networkOf is what an address is counted as: all of an IPv6 /64 is one, as
 // whoever has one address of it has them all (RFC 4291, section 2.5.4).

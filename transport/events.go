@@ -36,16 +36,17 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		query.Streams = []string{stream}
 	}
 	c := s.admit(r)
+	defer c.leave()
 	s.require(c)
 	if c.fault == nil {
 		c.fault = fault
 	}
-	var opened *session
+	x := s.newSession(k, c)
+	defer x.abandon()
 	if c.fault == nil {
-		opened, c.fault = s.openEvents(r, k, c, query)
+		c.fault = s.openEvents(r, x, query)
 	}
 	if c.fault != nil {
-		c.entry.leave()
 		if query.ErrorsInStream || query.LastEventID != "" {
 			s.refuseInStream(w, r, k, c.fault)
 			return
@@ -53,43 +54,31 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	s.serveEvents(w, r, c, opened)
+	s.serveEvents(w, r, c, x)
 }
 
-// openEvents makes the session of an event stream with its subscriptions.
-func (s *Server) openEvents(r *http.Request, k kind, c *client, query wire.Query) (*session, *wire.Error) {
+// openEvents begins the subscriptions of an event stream's session.
+func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire.Error {
 	known, fault := s.knownCursor(query.LastEventID)
 	if fault != nil {
-		return nil, fault
+		return fault
 	}
-	x := s.newSession(k, c)
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
-	x.expiry = momentOf(c.principal.ExpiresAt())
-	for i, stream := range query.Streams {
-		sub, begun, fault := s.begin(r.Context(), x, c.principal, reading{
+	x.expiry = momentOf(x.principal.ExpiresAt())
+	for _, stream := range query.Streams {
+		sub, begun, fault := s.begin(r.Context(), x, x.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
 			look: r.Method == http.MethodHead,
 		})
-		if fault == nil {
-			fault = x.take(sub, begun, nil)
-			if fault != nil {
-				sub.abandon()
-			}
-		}
 		if fault != nil {
-			for _, begun := range x.subs[:i] {
-				x.drop(begun)
-			}
-			return nil, fault
+			return fault
+		}
+		if fault = x.take(sub, begun, nil); fault != nil {
+			sub.abandon()
+			return fault
 		}
 	}
-	if fault := s.checkCursor(x.cursor(thisMoment())); fault != nil {
-		for _, sub := range x.subs {
-			x.drop(sub)
-		}
-		return nil, fault
-	}
-	return x, nil
+	return s.checkCursor(x.cursor(thisMoment()))
 }
 
 // serveEvents answers with the session's stream.
@@ -103,8 +92,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 		}
 	}
 	if r.Method == http.MethodHead {
-		x.end()
-		c.entry.leave()
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -136,6 +123,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			_ = head.Write(&raw)
 			raw.WriteString("\r\n")
 			_ = conn.SetDeadline(time.Time{})
+			x.conn = conn
 			s.tuneSocket(conn)
 			x.attach(conn)
 			s.start(x, c, func(x *session, sc *scratch) { x.sendHead(sc, raw.Bytes()); ready(x, sc) })

@@ -66,6 +66,7 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := s.admit(r)
+	defer c.leave()
 	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointWS, "")
 	if c.fault == nil {
 		c.fault = fault
@@ -75,18 +76,12 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	// Page scripts cannot see a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {
-		c.entry.leave()
 		s.refuse(w, r, c.fault)
 		return
 	}
-	x, err := s.openWebSocket(w, r, c, query)
-	if err != nil {
-		c.entry.leave()
+	if err := s.openWebSocket(w, r, c, query); err != nil {
 		s.logger.DebugContext(r.Context(), "websocket handshake failed", "error", err)
-		return
 	}
-	fault = c.fault
-	s.tasks.Go(func() { x.open(fault) })
 }
 
 // checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
@@ -121,12 +116,16 @@ func oneKey(keys []string) bool {
 	return err == nil && len(key) == 16
 }
 
-// openWebSocket takes the connection from the HTTP server and accepts it.
-func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) (*session, error) {
+// openWebSocket takes the connection from the HTTP server, accepts it, and
+// starts its session.
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) error {
+	x := s.newSession(kindWebSocket, c)
+	defer x.abandon()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, fmt.Errorf("hijack connection: %w", err)
+		return fmt.Errorf("hijack connection: %w", err)
 	}
+	x.conn = conn
 	_ = conn.SetDeadline(time.Time{})
 	s.tuneSocket(conn)
 	in := &input{budget: -1}
@@ -139,7 +138,6 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
-	x := s.newSession(kindWebSocket, c)
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
 	if deflate, ok := s.deflateFor(r.Header); ok {
@@ -162,13 +160,14 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		// does, through the session. Its connection is the session's to close.
 		runtime.SetFinalizer(ws.conn, nil)
 	}
-	if _, writeErr := conn.Write(hijacked.head.Bytes()); err == nil && writeErr != nil {
+	// Also what the client still has to read of earlier answers can fill the
+	// connection.
+	head := connOutlet{conn}
+	if writeErr := head.write(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
 		err = writeErr
 	}
 	if err != nil {
-		_ = conn.Close()
-		c.entry = x.entry // it never was a session
-		return nil, fmt.Errorf("accept websocket: %w", err)
+		return fmt.Errorf("accept websocket: %w", err)
 	}
 	ws.lines = ws.conn.Subprotocol() == subprotocolLines
 	x.attach(conn)
@@ -178,6 +177,8 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if c.principal == nil {
 		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
 	}
+	fault := c.fault
 	s.start(x, c)
-	return x, nil
+	s.tasks.Go(func() { x.open(fault) })
+	return nil
 }

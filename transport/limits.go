@@ -34,7 +34,7 @@ type Limits struct {
 	// WriteProgress is how long a socket may take nothing. Required.
 	WriteProgress time.Duration
 	// SessionsPerPrincipal and SessionsPerAddress bound sessions of this
-	// instance. An anonymous principal is counted by its address only, and an
+	// instance, and pages that wait with them. An anonymous principal is counted by its address only, and an
 	// IPv6 address with all of its /64.
 	SessionsPerPrincipal, SessionsPerAddress int
 	// SubscriptionsPerSession bounds a session's subscriptions.

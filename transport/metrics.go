@@ -23,7 +23,7 @@ type metrics struct {
 	publishSeconds     prometheus.Histogram
 }
 
-func newMetrics(registry *prometheus.Registry, h *hub.Hub, sessions *sessionSet) *metrics {
+func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(kind) int, g *gate) *metrics {
 	m := &metrics{
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_subscriptions", Help: "Open subscriptions.",
@@ -61,13 +61,21 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, sessions *sessionSet)
 		name := k.String()
 		m.content[k], m.blocks[k] = content.WithLabelValues(name), blocks.WithLabelValues(name)
 		m.events[k], m.gaps[k], m.sent[k] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
-		if k != kindPage {
-			registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "sluice_sessions", Help: "Open sessions, by protocol.",
-				ConstLabels: prometheus.Labels{"protocol": name},
-			}, func() float64 { return float64(sessions.count(k)) }))
-		}
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_sessions", Help: "Open sessions, and pages that wait, by protocol.",
+			ConstLabels: prometheus.Labels{"protocol": name},
+		}, func() float64 { return float64(openSessions(k)) }))
 	}
+	admissions := func(by string, held func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_admissions", Help: "Places taken within the limits of sessions, by what they count for: address or principal.",
+			ConstLabels: prometheus.Labels{"by": by},
+		}, func() float64 { return float64(held()) })
+	}
+	registry.MustRegister(
+		admissions("address", func() int { n, _ := g.held(); return n }),
+		admissions("principal", func() int { _, n := g.held(); return n }),
+	)
 	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.publishes, m.publishSeconds, events, gaps, sent, content, blocks,
 		&streamCollector{hub: h}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

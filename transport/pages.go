@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"sluice/hub"
@@ -27,7 +28,14 @@ func (o pageOwner) Pump() {
 // handlePage serves GET /v1/streams/{stream}/records.
 func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointRecords, r.Header.Get("Last-Event-ID"))
-	c := s.identify(r)
+	// One that waits is held as a session is, and counts as one. Others are
+	// answered with what there is.
+	enter := s.identify
+	if query.Wait > 0 {
+		enter = s.admit
+	}
+	c := enter(r)
+	defer c.leave()
 	s.require(c)
 	if c.fault == nil {
 		c.fault = fault
@@ -36,12 +44,30 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
+	if query.Wait > 0 {
+		s.polls.Add(1)
+		defer s.polls.Add(-1)
+	}
 	page, fault := s.page(r, c, query)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	writeJSON(w, http.StatusOK, page.Append(nil))
+	if err := s.writePage(w, append(page.Append(nil), '\n')); err != nil {
+		s.noteCutOff(err, c.address)
+	}
+}
+
+// writePage writes a page to a client that takes it, however slowly: to one that
+// takes nothing it would be written for ever.
+func (s *Server) writePage(w http.ResponseWriter, body []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	out := responseOutlet{w: w, control: http.NewResponseController(w)}
+	return out.write(body, s.config.Limits.WriteProgress, time.Time{})
 }
 
 // page reads one page.

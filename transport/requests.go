@@ -115,20 +115,15 @@ func (s *session) enterAnonymously() *auth.Principal {
 
 // enter makes a principal the session's, within the limits.
 func (s *session) enter(p *auth.Principal) *auth.Principal {
-	key, fault := s.server.gate.enterPrincipal(p)
-	if fault != nil {
+	if fault := s.admission.identified(p); fault != nil {
 		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
 		return nil
 	}
 	s.mu.Lock()
 	s.principal = p
-	s.entry.principal = key
 	gone := s.gone
 	s.mu.Unlock()
 	if gone {
-		// Nobody else gives it back.
-		late := entry{gate: s.server.gate, principal: key}
-		late.leave()
 		return nil
 	}
 	s.welcome(p)

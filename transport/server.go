@@ -75,6 +75,7 @@ type Server struct {
 	// in flight can be answered.
 	base, publishing context.Context
 	sessions         *sessionSet
+	polls            atomic.Int64 // pages that wait
 	inFlight         atomic.Int64 // records being published
 	requests         atomic.Int64 // in their handlers
 	draining         atomic.Bool
@@ -112,7 +113,7 @@ func New(config Config) (*Server, error) {
 	if s.zstd, err = newZstdEvents(); err != nil {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
-	s.metrics = newMetrics(config.Registry, config.Hub, s.sessions)
+	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	return s, nil
 }
 
@@ -245,6 +246,19 @@ func (s *Server) newSession(k kind, c *client) *session {
 	return x
 }
 
+// abandon gives up a session that was not started, with its subscriptions and
+// its connection, in whatever way the request failed. The handler that makes a
+// session defers it.
+func (s *session) abandon() {
+	if s.started {
+		return
+	}
+	s.end()
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+}
+
 // attach gives a session the connection that was hijacked for it.
 func (s *session) attach(conn net.Conn) {
 	if own, ok := s.server.poller.takeSocket(conn, s); ok {
@@ -257,8 +271,8 @@ func (s *session) attach(conn net.Conn) {
 // start lets a session be delivered to, and has it count against limits until
 // it ends. What it does first comes before all that was posted.
 func (s *Server) start(x *session, c *client, first ...command) {
+	x.started, x.admission = true, c.handOver()
 	x.mu.Lock()
-	x.entry, c.entry = c.entry, entry{}
 	x.inbox = append(first, x.inbox...)
 	x.mu.Unlock()
 	s.sessions.add(x)
@@ -269,6 +283,15 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	if s.draining.Load() {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}
+}
+
+// openSessions is how many sessions of a kind are open. A page that waits is
+// one.
+func (s *Server) openSessions(k kind) int {
+	if k == kindPage {
+		return int(s.polls.Load())
+	}
+	return s.sessions.count(k)
 }
 
 // sessionSet holds the sessions that are open.

@@ -65,6 +65,10 @@ type session struct {
 	conn    line    // nil where it is the HTTP server's
 	socket  *socket // the same, where it is one
 	address string
+	// admission is what counts against limits; nil for nothing, as for who is
+	// told only why it may not come in.
+	admission *admission
+	started   bool // owned by the handler that makes it
 
 	state    atomic.Uint32
 	behind   atomic.Bool  // those who are live have their turns first
@@ -78,7 +82,6 @@ type session struct {
 	waiters   waiters
 	gone      bool            // it has ended
 	principal *auth.Principal // nil before authentication
-	entry     entry           // what counts against limits
 
 	place wheelPlace // guarded by the worker's lock
 
@@ -371,7 +374,8 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	}
 }
 
-// end gives up all that the session has. Only the executor calls it.
+// end gives up all that the session has. Only the executor calls it, and
+// abandon.
 func (s *session) end() {
 	if s.closed {
 		return
@@ -390,8 +394,8 @@ func (s *session) end() {
 func (s *session) forget() {
 	s.mu.Lock()
 	s.inbox = nil
-	s.entry.leave()
 	s.mu.Unlock()
+	s.admission.release()
 	s.worker.remove(s)
 	s.server.sessions.remove(s)
 	s.tellEnded()

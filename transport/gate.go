@@ -1,0 +1,116 @@
+package transport
+
+import (
+	"sync"
+	"time"
+
+	"sluice/auth"
+	"sluice/transport/wire"
+)
+
+// gate counts sessions, and pages that wait, by address and by principal.
+type gate struct {
+	perAddress, perPrincipal int // 0 for no limit
+
+	mu         sync.Mutex
+	addresses  tally
+	principals tally
+}
+
+// tally counts by a key.
+type tally struct {
+	held  map[string]int
+	total int
+}
+
+func newGate(perAddress, perPrincipal int) *gate {
+	return &gate{
+		perAddress: perAddress, perPrincipal: perPrincipal,
+		addresses: tally{held: make(map[string]int)}, principals: tally{held: make(map[string]int)},
+	}
+}
+
+// admission is what one client counts for. It has exactly one holder: the
+// request that asked for it, and then the session that the request becomes.
+// Nobody copies it; its holder releases it.
+type admission struct {
+	gate *gate
+
+	// Guarded by the gate's lock.
+	address   string
+	principal string // "" for none that counts
+	released  bool
+}
+
+// admit counts a client of an address.
+func (g *gate) admit(address string) (*admission, *wire.Error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if fault := g.addresses.add(address, g.perAddress, "this address"); fault != nil {
+		return nil, fault
+	}
+	return &admission{gate: g, address: address}, nil
+}
+
+// identified counts the client for its principal too, once that is known. One
+// who is anonymous is counted by address only.
+func (a *admission) identified(p *auth.Principal) *wire.Error {
+	if p.Anonymous() {
+		return nil
+	}
+	g := a.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a.released || a.principal != "" {
+		return nil
+	}
+	if fault := g.principals.add(p.Key(), g.perPrincipal, "this principal"); fault != nil {
+		return fault
+	}
+	a.principal = p.Key()
+	return nil
+}
+
+// release gives back all that the client counted for. It can be called more
+// than once, and for no admission, which is nil.
+func (a *admission) release() {
+	if a == nil {
+		return
+	}
+	g := a.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a.released {
+		return
+	}
+	a.released = true
+	g.addresses.remove(a.address)
+	if a.principal != "" {
+		g.principals.remove(a.principal)
+	}
+}
+
+// held is how many admissions are held, by address and by principal.
+func (g *gate) held() (byAddress, byPrincipal int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.addresses.total, g.principals.total
+}
+
+func (t *tally) add(key string, most int, whose string) *wire.Error {
+	if most > 0 && t.held[key] >= most {
+		fault := wire.Errorf(wire.TooManySessions, "%s has %d sessions already", whose, most)
+		fault.RetryAfter = 5 * time.Second
+		return fault
+	}
+	t.held[key]++
+	t.total++
+	return nil
+}
+
+func (t *tally) remove(key string) {
+	t.total--
+	if t.held[key]--; t.held[key] == 0 {
+		delete(t.held, key)
+	}
+}
