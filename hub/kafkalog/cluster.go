@@ -3,7 +3,6 @@ package kafkalog
 import (
 	"crypto/tls"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -12,7 +11,9 @@ import (
 
 // Config says how to reach a Kafka cluster.
 type Config struct {
-	// Brokers are the addresses to begin with, host:port. At least one.
+	// Brokers are the addresses to begin with, host:port. At least one. Once
+	// one of them has answered, all brokers of the cluster are known and asked,
+	// whether or not those listed here are up.
 	Brokers []string
 	// ClientID is what brokers log and account for.
 	ClientID string
@@ -30,7 +31,7 @@ type Config struct {
 // Cluster is a Kafka cluster, reached over kafka-go's pooled connections.
 type Cluster struct {
 	config Config
-	addr   net.Addr
+	known  *known
 	// transport routes by topic and so keeps the metadata of every topic.
 	transport *kafka.Transport
 	// reads routes by broker id and keeps the list of brokers only.
@@ -45,22 +46,24 @@ func NewCluster(config Config) (*Cluster, error) {
 	if config.DialTimeout <= 0 {
 		return nil, errors.New("new cluster: give a dial timeout above zero")
 	}
-	return &Cluster{
-		config:    config,
-		addr:      kafka.TCP(config.Brokers...),
-		transport: newTransport(config, nil),
-		reads:     newTransport(config, []string{}),
-	}, nil
+	bootstrap := make([]string, len(config.Brokers))
+	for i, address := range config.Brokers {
+		bootstrap[i] = kafka.TCP(address).String() // with the port, where it is left out
+	}
+	c := &Cluster{config: config, known: newKnown(bootstrap)}
+	c.transport = c.newTransport(nil)
+	c.reads = c.newTransport([]string{})
+	return c, nil
 }
 
 // newTransport makes connections that follow the metadata of the topics; nil
 // means of all of them.
-func newTransport(config Config, topics []string) *kafka.Transport {
+func (c *Cluster) newTransport(topics []string) *kafka.Transport {
 	return &kafka.Transport{
-		ClientID:    config.ClientID,
-		DialTimeout: config.DialTimeout,
-		TLS:         config.TLS,
-		SASL:        config.SASL,
+		Dial:        c.dial,
+		ClientID:    c.config.ClientID,
+		DialTimeout: c.config.DialTimeout,
+		SASL:        c.config.SASL,
 		// Kafka-go asks for new metadata on this timer only, never because
 		// a broker said that it is not the leader.
 		MetadataTTL:    500 * time.Millisecond,

@@ -16,11 +16,8 @@ import (
 // MaxBytes by one batch, which is as large as message.max.bytes allows.
 const maxAnswerBytes = 128 << 20
 
-// anyBroker routes a request over the addresses to begin with.
+// anyBroker routes a request to whichever broker answers.
 const anyBroker = int32(-1)
-
-// knownBroker routes a request to some broker that the cluster has told of.
-const knownBroker = int32(-2)
 
 // exchange carries requests of ours on a connection of kafka-go's pool. It
 // implements what kafka-go asks of a message that speaks for itself: its
@@ -28,6 +25,7 @@ const knownBroker = int32(-2)
 type exchange struct {
 	key    int16
 	broker int32
+	known  *known
 	talk   func(rw io.ReadWriter) error
 }
 
@@ -38,15 +36,10 @@ var _ protocol.RawExchanger = (*exchange)(nil)
 //nolint:revive // the name is kafka-go's.
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
 
-// Broker routes the exchange.
+// Broker routes the exchange, and is shown kafka-go's newest metadata.
 func (x *exchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
-	if x.broker != knownBroker {
-		return protocol.Broker{ID: x.broker}, nil
-	}
-	for _, b := range layout.Brokers { // in random order
-		return b, nil
-	}
-	return protocol.Broker{ID: anyBroker}, nil
+	x.known.learn(layout)
+	return protocol.Broker{ID: x.broker}, nil
 }
 
 // Required reports that RawExchange is to be called.
@@ -65,7 +58,7 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 // roundTrip lets talk have a connection to a broker. The context must have a
 // deadline: a half-open connection hangs for ever otherwise.
 func (c *Cluster) roundTrip(ctx context.Context, key int16, broker int32, talk func(io.ReadWriter) error) error {
-	_, err := c.reads.RoundTrip(ctx, c.addr, &exchange{key: key, broker: broker, talk: talk})
+	_, err := c.reads.RoundTrip(ctx, anyAddress, &exchange{key: key, broker: broker, known: c.known, talk: talk})
 	return err
 }
 
@@ -94,6 +87,21 @@ func (c *Cluster) request(ctx context.Context, broker int32, req kmsg.Request) (
 		return nil, err
 	}
 	return (<-done).resp, nil
+}
+
+// requestAny sends a small request, which stores nothing, to one broker of the
+// cluster after the other until one has answered. Each gets a request of its
+// own, as an exchange can outlive its call.
+func (c *Cluster) requestAny(ctx context.Context, newRequest func() kmsg.Request) (kmsg.Response, error) {
+	targets := c.known.targets()
+	return inTurn(ctx, len(targets)+1, func(ctx context.Context, n int) (kmsg.Response, error) {
+		if n == len(targets) {
+			return c.request(ctx, anyBroker, newRequest())
+		}
+		resp, err := c.request(ctx, targets[n].id, newRequest())
+		c.known.note(targets[n].address, err == nil)
+		return resp, err
+	}, nil)
 }
 
 // errTooOld: the broker lacks what reading needs.

@@ -46,31 +46,22 @@ func (l *layout) find(partition int32) (leadership, bool) {
 	return leadership{}, false
 }
 
-// metadata asks for topics by name, at version 12 for their ids (KIP-516). It
-// asks the addresses to begin with, whose refusal says why, and where none of
-// them answers another broker that is known.
+// metadata asks any broker for topics by name, at version 12 for their ids
+// (KIP-516). It never creates a topic.
 func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	found, err := c.metadataFrom(ctx, anyBroker, names)
-	if err != nil && ctx.Err() == nil && !refusal(err) {
-		if again, err2 := c.metadataFrom(ctx, knownBroker, names); err2 == nil {
-			return again, nil
+	resp, err := c.requestAny(ctx, func() kmsg.Request {
+		req := kmsg.NewPtrMetadataRequest()
+		req.SetVersion(12)
+		req.AllowAutoTopicCreation = false
+		req.Topics = make([]kmsg.MetadataRequestTopic, len(names))
+		for i, name := range names {
+			req.Topics[i] = kmsg.NewMetadataRequestTopic()
+			req.Topics[i].Topic = kmsg.StringPtr(name)
 		}
-	}
-	return found, err
-}
-
-func (c *Cluster) metadataFrom(ctx context.Context, broker int32, names []string) ([]layout, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	req.SetVersion(12)
-	req.AllowAutoTopicCreation = false
-	req.Topics = make([]kmsg.MetadataRequestTopic, len(names))
-	for i, name := range names {
-		req.Topics[i] = kmsg.NewMetadataRequestTopic()
-		req.Topics[i].Topic = kmsg.StringPtr(name)
-	}
-	resp, err := c.request(ctx, broker, req)
+		return req
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask metadata: %w", err)
 	}

@@ -123,6 +123,7 @@ func (l *produceLane) begin(batch *produceBatch, cancel context.CancelFunc) (pro
 	request := &produceExchange{
 		broker:   l.leader,
 		clientID: l.producer.cluster.config.ClientID,
+		known:    l.producer.cluster.known,
 		message: &rawproduce.Request{
 			Acks: int16(kafka.RequireAll),
 			// A little less, so that the broker's own answer comes in time.

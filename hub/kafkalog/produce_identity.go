@@ -4,8 +4,7 @@ import (
 	"context"
 	"math"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/initproducerid"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // produceIdentity is what an idempotent producer is to the brokers (KIP-98).
@@ -18,16 +17,19 @@ type produceIdentity struct {
 
 // newProduceIdentity asks for a producer id that nobody has had.
 func newProduceIdentity(ctx context.Context, c *Cluster) (produceIdentity, error) {
-	answer, err := produceAsk[*initproducerid.Response](ctx, c, produceAnyBroker, &initproducerid.Request{
-		TransactionTimeoutMs: math.MaxInt32, // without a transactional id it means nothing
-		ProducerID:           -1,
-		ProducerEpoch:        -1,
+	resp, err := c.requestAny(ctx, func() kmsg.Request {
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.SetVersion(4)
+		req.TransactionTimeoutMillis = math.MaxInt32 // without a transactional id it means nothing
+		req.ProducerID, req.ProducerEpoch = -1, -1
+		return req
 	})
 	if err != nil {
 		return produceIdentity{}, err
 	}
-	if answer.ErrorCode != 0 {
-		return produceIdentity{}, kafka.Error(answer.ErrorCode)
+	answer := resp.(*kmsg.InitProducerIDResponse)
+	if err := kafkaError(answer.ErrorCode); err != nil {
+		return produceIdentity{}, err
 	}
 	return produceIdentity{id: answer.ProducerID, epoch: answer.ProducerEpoch, valid: true}, nil
 }

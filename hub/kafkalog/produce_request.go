@@ -13,9 +13,6 @@ import (
 // errProduceNotSent: the request was given up before its first byte was written.
 var errProduceNotSent = errors.New("the request was not sent")
 
-// produceAnyBroker routes a request to whichever broker answers.
-const produceAnyBroker int32 = -1
-
 // produceExchange carries a request of kafka-go's to a broker of our choice,
 // on kafka-go's pooled connections. It serves where kafka-go's own routing is
 // in the way: that follows metadata which may be stale, and asks for a
@@ -30,6 +27,7 @@ type produceExchange struct {
 	message  protocol.Message
 	broker   int32
 	clientID string
+	known    *known
 
 	version int16
 	state   atomic.Int32
@@ -52,7 +50,8 @@ func (x *produceExchange) abandon() bool {
 func (x *produceExchange) ApiKey() protocol.ApiKey { return x.message.ApiKey() } //nolint:revive // kafka-go's name
 
 // Broker implements protocol.BrokerMessage.
-func (x *produceExchange) Broker(protocol.Cluster) (protocol.Broker, error) {
+func (x *produceExchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
+	x.known.learn(layout)
 	return protocol.Broker{ID: x.broker}, nil
 }
 
@@ -83,12 +82,12 @@ type produceAnswer struct{ protocol.Message }
 
 // produceAsk sends a request to a broker and returns its answer.
 func produceAsk[T protocol.Message](ctx context.Context, c *Cluster, broker int32, message protocol.Message) (T, error) {
-	return produceDo[T](ctx, c, &produceExchange{message: message, broker: broker, clientID: c.config.ClientID})
+	return produceDo[T](ctx, c, &produceExchange{message: message, broker: broker, clientID: c.config.ClientID, known: c.known})
 }
 
 func produceDo[T protocol.Message](ctx context.Context, c *Cluster, x *produceExchange) (T, error) {
 	var none T
-	answer, err := c.transport.RoundTrip(ctx, c.addr, x)
+	answer, err := c.transport.RoundTrip(ctx, anyAddress, x)
 	if err != nil {
 		return none, err
 	}

@@ -39,7 +39,7 @@ func createTopic(ctx context.Context, c *Cluster, name string, partitions int32)
 	}
 	// Kafka-go routes this to the controller and waits until the topic is in
 	// its own metadata.
-	answer, err := c.transport.RoundTrip(ctx, c.addr, &createtopics.Request{
+	answer, err := c.transport.RoundTrip(ctx, anyAddress, &createtopics.Request{
 		TimeoutMs: int32(timeout / time.Millisecond),
 		Topics:    []createtopics.RequestTopic{{Name: name, NumPartitions: partitions, ReplicationFactor: -1}},
 	})

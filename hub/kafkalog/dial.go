@@ -1,0 +1,86 @@
+package kafkalog
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// anyAddress stands for whichever broker answers. Kafka-go takes it for the one
+// bootstrap address, and so connects to it for its own metadata. With a real
+// address there, kafka-go would never learn of a change while that broker is
+// away. (A SASL mechanism is told this name for the broker's then.)
+var anyAddress = kafka.TCP("any-broker.invalid:9092")
+
+// dial is kafka-go's way to a broker. TLS is begun here, as only here the name
+// of the broker is known.
+func (c *Cluster) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	if address == anyAddress.String() {
+		return c.dialAny(ctx)
+	}
+	return c.dialOne(ctx, address)
+}
+
+func (c *Cluster) dialOne(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if c.config.TLS == nil {
+		return conn, nil
+	}
+	config := c.config.TLS
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
+	}
+	return secured, nil
+}
+
+// dialAny connects to a broker that answers a request: the kernel also takes
+// connections for a process that is stopped.
+func (c *Cluster) dialAny(ctx context.Context) (net.Conn, error) {
+	addresses := c.known.addresses()
+	return inTurn(ctx, len(addresses), func(ctx context.Context, n int) (net.Conn, error) {
+		conn, err := c.dialAnswering(ctx, addresses[n])
+		c.known.note(addresses[n], err == nil)
+		return conn, err
+	}, func(conn net.Conn) { _ = conn.Close() })
+}
+
+func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := c.dialOne(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		_ = conn.SetDeadline(time.Unix(1, 0))
+	})
+	_, err = c.ask(conn, kmsg.NewPtrApiVersionsRequest())
+	if !stop() {
+		<-ended
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
+	}
+	return conn, nil
+}

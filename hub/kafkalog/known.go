@@ -1,0 +1,109 @@
+package kafkalog
+
+import (
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// avoidFor is how long a broker that did not answer comes after the others.
+const avoidFor = 5 * time.Second
+
+// known are the brokers that can be asked: those of the configuration, and
+// those that the cluster last told of. It is safe for concurrent use.
+type known struct {
+	bootstrap []string
+
+	mu      sync.Mutex
+	brokers map[int32]protocol.Broker
+	failed  map[string]time.Time // when an address last did not answer
+}
+
+func newKnown(bootstrap []string) *known {
+	return &known{bootstrap: bootstrap, failed: make(map[string]time.Time)}
+}
+
+// learn takes the brokers of kafka-go's newest metadata.
+func (k *known) learn(layout protocol.Cluster) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(layout.Brokers) == 0 || maps.Equal(layout.Brokers, k.brokers) {
+		return
+	}
+	k.brokers = layout.Brokers // kafka-go makes a new one instead of changing it
+	still := k.all()
+	maps.DeleteFunc(k.failed, func(address string, _ time.Time) bool { return !slices.Contains(still, address) })
+}
+
+func addressOf(b protocol.Broker) string {
+	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+}
+
+// all are the addresses, each once. The caller holds mu.
+func (k *known) all() []string {
+	all := slices.Clone(k.bootstrap)
+	for _, b := range k.brokers {
+		all = append(all, addressOf(b))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// addresses are all the addresses in the order in which to try them: at random,
+// but those last that have lately not answered.
+func (k *known) addresses() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.order(k.all())
+}
+
+// target is a broker to ask.
+type target struct {
+	id      int32
+	address string
+}
+
+// targets are the brokers of the cluster, in the order of addresses.
+func (k *known) targets() []target {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ids := make(map[string]int32, len(k.brokers))
+	for id, b := range k.brokers {
+		ids[addressOf(b)] = id
+	}
+	var all []target
+	for _, address := range k.order(slices.Collect(maps.Keys(ids))) {
+		all = append(all, target{ids[address], address})
+	}
+	return all
+}
+
+// order sorts addresses. The caller holds mu.
+func (k *known) order(all []string) []string {
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	avoided := func(address string) int {
+		if at, ok := k.failed[address]; ok && time.Since(at) < avoidFor {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return avoided(a) - avoided(b) })
+	return all
+}
+
+// note takes down whether an address has answered.
+func (k *known) note(address string, answered bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if answered {
+		delete(k.failed, address)
+		return
+	}
+	k.failed[address] = time.Now()
+}
