@@ -111,7 +111,7 @@ func (l *produceLane) begin(batch *produceBatch, cancel context.CancelFunc) (pro
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	switch {
-	case !batch.unknown && (batch.live < len(batch.messages) || l.away != nil):
+	case !batch.unknown && (batch.live < len(batch.messages) || l.away != nil && l.trial == nil):
 		// Not to be sent as it is.
 		return produceStart{outcome: produceOutcome{verdict: verdictRetry, takenBack: true}}, false
 	case batch.live == 0:

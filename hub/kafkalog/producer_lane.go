@@ -53,8 +53,11 @@ import (
 // # Failing fast
 //
 // A lane that makes no progress for some time is away: what has not been sent
-// fails, and new messages fail at once. A fixed batch goes on being sent, and
-// without one the lane asks the leader for a sign of life, until it is back.
+// fails, and new messages fail at once. It is back when a record is stored,
+// and not before: a broker that has too few replicas answers everything else.
+// A fixed batch goes on being sent. Without one the lane asks the leader for a
+// sign of life, and then lets the messages of one call through as a trial, one
+// call at a time, each sent once; the others go on failing at once.
 type produceLane struct {
 	topic     *produceTopic
 	producer  *Producer
@@ -69,6 +72,9 @@ type produceLane struct {
 	since    time.Time     // when it began to wait for progress; zero when it does not
 	cause    error         // the last failure since then
 	away     error         // why nothing is taken for now
+	ajar     bool          // away, yet the leader lives: a trial may begin
+	trial    *produceCall  // the last that was let through while away
+	tried    time.Time     // when it was
 	patience *time.Timer   // ends FailAfter after since
 
 	// Owned by run.
@@ -110,7 +116,7 @@ func (l *produceLane) run(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if l.isAway() {
+		if l.needsProbe() {
 			if !l.probe(ctx) {
 				l.pause(ctx)
 			}
@@ -202,10 +208,10 @@ func (l *produceLane) retrace(batch *produceBatch, out produceOutcome) {
 	switch out.verdict {
 	case verdictResequence, verdictDuplicate:
 		l.renew(l.identity.next(), out.err)
-		l.requeue(batch, out.err)
+		l.requeue(batch, nil)
 	case verdictFenced:
 		l.renew(produceIdentity{}, out.err)
-		l.requeue(batch, out.err)
+		l.requeue(batch, nil)
 	case verdictTooLarge:
 		l.split(batch, out.err)
 	case verdictInvalid:
@@ -226,6 +232,7 @@ func (l *produceLane) stored(batch *produceBatch, out produceOutcome) {
 	l.sequence = produceSequence(l.sequence, len(batch.messages))
 	l.maxRecords = min(2*l.maxRecords, produceMaxRecords)
 	l.retry.Reset()
+	l.back()
 	l.progress()
 	for i, m := range batch.messages {
 		result := hub.Stored{Partition: l.partition, Offset: -1, Timestamp: m.call.at}
@@ -307,8 +314,8 @@ func (l *produceLane) pause(ctx context.Context) {
 	}
 }
 
-// probe asks the leader for a sign of life and reports whether the lane is
-// back.
+// probe asks the leader for a sign of life, and lets a trial begin when there is
+// one, so that no message is given to a broker that does not answer.
 func (l *produceLane) probe(ctx context.Context) bool {
 	l.topic.mu.Lock()
 	leader := l.leader
@@ -323,7 +330,6 @@ func (l *produceLane) probe(ctx context.Context) bool {
 	}
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
-	l.progress()
-	l.retry.Reset()
+	l.ajar = true
 	return true
 }

@@ -13,17 +13,42 @@ import (
 
 // push queues a message. The lock is held.
 func (l *produceLane) push(m *produceMessage) {
-	if l.away != nil {
+	if !l.takes(m.call) {
 		m.lane = l
 		l.topic.fail(m, hub.ErrPublishUnavailable, l.away)
 		l.dead-- // it never came into the queue
 		return
+	}
+	if l.away != nil && l.trial != m.call {
+		l.trial, l.tried = m.call, time.Now()
 	}
 	l.queue = append(l.queue, m)
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// takes reports whether a message of a call would be tried. The lock is held.
+func (l *produceLane) takes(call *produceCall) bool {
+	if l.away == nil {
+		return true
+	}
+	idle := l.sending == nil && len(l.queue) == l.dead
+	return l.ajar && (idle || call != nil && l.trial == call)
+}
+
+// spreadAfter is how long a lane that is away is not tried again with messages
+// that could as well go to another partition.
+const spreadAfter = 5 * time.Second
+
+// usable reports whether messages without a key may go to the lane. The lock is
+// held.
+func (l *produceLane) usable() bool {
+	if l.leader < 0 {
+		return false
+	}
+	return l.away == nil || l.takes(nil) && time.Since(l.tried) > spreadAfter
 }
 
 // take makes a batch of what is queued, nil when nothing is.
@@ -78,9 +103,19 @@ func (l *produceLane) requeue(batch *produceBatch, cause error) {
 		m.batch = nil
 	}
 	l.queue = slices.Insert(l.queue, 0, batch.messages...)
-	if l.away != nil {
-		l.failQueue(l.away)
+	// Without a cause it is a trial's that goes on in another form.
+	if l.away != nil && (cause != nil || l.trial == nil) {
+		l.shut()
 	}
+}
+
+// shut ends a trial that failed. The lock is held.
+func (l *produceLane) shut() {
+	if l.cause != nil {
+		l.away = l.cause
+	}
+	l.ajar = false
+	l.failQueue(l.away)
 }
 
 // failBatch answers what lives of a batch with an error.
@@ -88,7 +123,10 @@ func (l *produceLane) failBatch(batch *produceBatch, sentinel, cause error) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	l.sending = nil
-	if !errors.Is(sentinel, hub.ErrPublishUnknown) && !errors.Is(sentinel, hub.ErrPublishUnavailable) {
+	switch {
+	case l.away != nil:
+		l.ajar = false
+	case !errors.Is(sentinel, hub.ErrPublishUnknown) && !errors.Is(sentinel, hub.ErrPublishUnavailable):
 		l.progress() // the broker has spoken
 	}
 	for _, m := range batch.messages {
@@ -113,13 +151,19 @@ func (l *produceLane) compact() {
 	}
 }
 
-// progress notes that the lane works. The lock is held.
+// progress notes that nothing is waited for. The lock is held.
 func (l *produceLane) progress() {
-	if l.away != nil {
-		l.producer.config.Log.Info("partition can be produced to again", "topic", l.topic.name, "partition", l.partition)
-	}
-	l.since, l.cause, l.away = time.Time{}, nil, nil
+	l.since, l.cause = time.Time{}, nil
 	l.patience.Stop()
+}
+
+// back notes that a record is stored. The lock is held.
+func (l *produceLane) back() {
+	if l.away == nil {
+		return
+	}
+	l.away, l.ajar, l.trial = nil, false, nil
+	l.producer.config.Log.Info("partition can be produced to again", "topic", l.topic.name, "partition", l.partition)
 }
 
 var errProduceStuck = errors.New("kafka does not answer")
@@ -137,6 +181,7 @@ func (l *produceLane) losePatience() {
 	}
 	l.producer.config.Log.Warn("partition cannot be produced to",
 		"topic", l.topic.name, "partition", l.partition, "cause", l.away)
+	l.ajar, l.trial, l.tried = false, nil, time.Now()
 	l.failQueue(l.away)
 	if l.sending != nil {
 		l.sending.takeBack() // it is requeued, and fails there
@@ -154,8 +199,9 @@ func (l *produceLane) awaited(batch *produceBatch) bool {
 	return batch.live > 0
 }
 
-func (l *produceLane) isAway() bool {
+// needsProbe reports whether the lane is to look for a sign of life.
+func (l *produceLane) needsProbe() bool {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
-	return l.away != nil
+	return l.away != nil && !l.ajar
 }

@@ -134,7 +134,7 @@ func (t *produceTopic) partition(key []byte) int {
 	if key != nil {
 		return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, t.numbers...)
 	}
-	if lane := t.lanes[t.sticky]; lane.away != nil || lane.leader < 0 {
+	if !t.lanes[t.sticky].usable() {
 		t.spread()
 	}
 	return t.sticky
@@ -145,7 +145,7 @@ func (t *produceTopic) spread() {
 	start, before := rand.IntN(len(t.numbers)), t.sticky
 	for i := range t.numbers {
 		at := (start + i) % len(t.numbers)
-		if lane := t.lanes[at]; at != before && lane.away == nil && lane.leader >= 0 {
+		if at != before && t.lanes[at].usable() {
 			t.sticky = at
 			return
 		}
