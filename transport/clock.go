@@ -132,12 +132,15 @@ func (ws *webSocket) onTime(s *session, sc *scratch) {
 		payload := strconv.AppendUint(nil, ws.pings, 10)
 		s.sendRaw(sc, wire.AppendControl(nil, wire.OpPing, payload))
 		s.send(sc, "", &wire.Ping{})
-		ws.pinged, ws.pongBy = now, now.Add(s.server.config.Limits.PongWithin)
+		if ws.pongBy.IsZero() {
+			// Else the deadline of an earlier ping stands: pings that come more
+			// often than pong_within would put it off for ever.
+			ws.pinged, ws.pongBy = now, now.Add(s.server.config.Limits.PongWithin)
+		}
 		ws.nextPing = now.Add(jittered(ws.pingEvery))
 		for _, sub := range s.subs {
 			if sub.auto {
-				at := sub.Position()
-				sub.pinged = &at
+				sub.pings.add(ws.pings, sub.Position(), now.Time())
 			}
 		}
 	}

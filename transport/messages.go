@@ -263,17 +263,16 @@ func (s *session) onPing(_ context.Context, payload []byte) bool {
 	return false
 }
 
-// onPong takes a client's pong frame for a sign of life. Only one that answers
-// the last ping acks: others come unasked (RFC 6455, section 5.5.3).
+// onPong takes a client's pong frame for a sign of life. Only one that answers a
+// ping acks: others come unasked (RFC 6455, section 5.5.3).
 func (s *session) onPong(_ context.Context, payload []byte) {
 	if s.countControl() {
+		number, err := strconv.ParseUint(string(payload), 10, 64)
+		if err != nil {
+			return
+		}
 		s.awaitRoom()
-		number := string(payload)
-		s.post(func(s *session, sc *scratch) {
-			if number == strconv.FormatUint(s.ws.pings, 10) {
-				s.ponged(sc)
-			}
-		})
+		s.post(func(s *session, _ *scratch) { s.ponged(number) })
 	}
 }
 

@@ -68,7 +68,8 @@ func (s *session) handle(message []byte) (keep bool) {
 			}
 		})
 	case *wire.Pong:
-		s.post(func(s *session, sc *scratch) { s.ponged(sc) })
+		// A sign of life, noted when it was read. It acks nothing: it does not
+		// say which ping it answers, and a script can send it unasked.
 	}
 	return false
 }

@@ -82,6 +82,7 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            sync.WaitGroup
+	newPoller        func() (*poller, error)
 	poller           *poller // nil where there is none
 }
 
@@ -108,6 +109,8 @@ func New(config Config) (*Server, error) {
 		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
+
+		newPoller: newPoller,
 	}
 	var err error
 	if s.zstd, err = newZstdEvents(); err != nil {
@@ -129,7 +132,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer endBase()
 
 	var err error
-	if s.poller, err = newPoller(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if s.poller, err = s.newPoller(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		s.logger.Warn("each connection has a goroutine that waits for it", "error", err)
 	}
 	failed := make(chan error, 3)

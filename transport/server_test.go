@@ -35,12 +35,18 @@ type instance struct {
 	url    string
 	admin  string
 	stop   func() error
+	// client sends requests, and connect opens a connection of its own.
+	client  *http.Client
+	connect func(context.Context) (net.Conn, error)
 }
 
 type options struct {
 	limits func(*transport.Limits)
 	config func(*transport.Config)
 	stream func(*hub.Stream)
+	// pipes are what clients come in through instead of the network, for a
+	// server in a bubble of testing/synctest. It has no admin listener.
+	pipes *pipes
 }
 
 func testLimits() transport.Limits {
@@ -103,9 +109,17 @@ func start(t testing.TB, o options) *instance {
 		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
 		RequestTimeout: 2 * time.Second, HeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
 		DrainTimeout: 2 * time.Second, DrainSpread: 100 * time.Millisecond,
-		Listener: listen(t), Admin: listen(t), Logger: logger, Now: time.Now,
+		Logger: logger, Now: time.Now,
 	}
-	in.url, in.admin = "http://"+config.Listener.Addr().String(), "http://"+config.Admin.Addr().String()
+	if o.pipes != nil {
+		config.Listener = o.pipes
+		in.url, in.client, in.connect = "http://sluice", o.pipes.client(), o.pipes.dial
+	} else {
+		config.Listener, config.Admin = listen(t), listen(t)
+		address := config.Listener.Addr().String()
+		in.url, in.admin = "http://"+address, "http://"+config.Admin.Addr().String()
+		in.client = http.DefaultClient
+	}
 	if o.limits != nil {
 		o.limits(&config.Limits)
 	}
@@ -115,6 +129,9 @@ func start(t testing.TB, o options) *instance {
 	server, err := transport.New(config)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.pipes != nil {
+		server.WithoutPoller()
 	}
 	lower, endLower := context.WithCancel(context.Background())
 	upper, endUpper := context.WithCancel(context.Background())
@@ -134,9 +151,12 @@ func start(t testing.TB, o options) *instance {
 		if err := in.stop(); err != nil {
 			t.Error(err)
 		}
-		http.DefaultClient.CloseIdleConnections()
+		in.client.CloseIdleConnections()
 	})
 	for range 100 {
+		if in.admin == "" {
+			break
+		}
 		if res, err := http.Get(in.admin + "/livez"); err == nil {
 			_ = res.Body.Close()
 			break
@@ -190,7 +210,7 @@ type socket struct {
 // dial opens a WebSocket. Without a token it brings no credential.
 func (in *instance) dial(query, token string) *socket {
 	in.t.Helper()
-	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}, HTTPClient: in.client}
 	if token != "" {
 		o.HTTPHeader.Set("Authorization", "Bearer "+token)
 	}
@@ -271,7 +291,7 @@ func (in *instance) do(method, path, token, body string, header ...string) (int,
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := in.client.Do(req)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -320,7 +340,7 @@ func (in *instance) events(path, token string, header ...string) *stream {
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := in.client.Do(req)
 	if err != nil {
 		in.t.Fatal(err)
 	}

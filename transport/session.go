@@ -127,8 +127,8 @@ type subscription struct {
 	*hub.Subscription
 	id      string
 	holding *hub.Holding
-	auto    bool          // acked by pongs
-	pinged  *hub.Position // what was written before the last ping
+	auto    bool   // acked by pongs
+	pings   pinged // that are not answered yet
 
 	// Of the cursor that the client knows.
 	told      string

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sluice/hub"
-	"sluice/transport"
 )
 
 // storedAt is the offset that is stored for a principal's named cursor, or -1.
@@ -80,11 +79,14 @@ func TestManualAcks(t *testing.T) {
 	}
 }
 
-// With automatic acks a pong acks what was written before its ping, and only
-// the pong that answers it.
+// With automatic acks a pong frame acks what was written before its ping, and
+// nothing else does: no frame that answers no ping, and no message.
 func TestAutomaticAcksFollowPongs(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{limits: func(l *transport.Limits) { l.PingEvery = 400 * time.Millisecond }})
+	inBubble(t, options{}, testAutomaticAcks)
+}
+
+func testAutomaticAcks(t *testing.T, in *instance) {
 	in.publish("orders", 0, 0, 5)
 	c := in.raw(t, "", token(t, "u", "live", time.Hour))
 	c.say(`{"type":"subscribe","id":"a","stream":"orders","cursor_name":"n","from":"earliest","ack":"auto"}`)
@@ -98,16 +100,56 @@ func TestAutomaticAcksFollowPongs(t *testing.T) {
 	c.put(frame(fin|pongFrame, ""), frame(fin|pongFrame, "77")) // nobody asked
 	c.say(`{"type":"ping"}`)
 	c.until("pong")
-	time.Sleep(50 * time.Millisecond)
+	c.say(`{"type":"pong"}`) // as a script can, which may have read nothing
+	time.Sleep(time.Second)
 	if at := in.storedAt("n"); at != -1 {
 		t.Fatalf("stored at %d before the pong", at)
 	}
 	c.put(frame(fin|pongFrame, string(c.pings[len(c.pings)-1])))
 	in.storedBecomes("n", 5)
-	// A pong that scripts can send does as well.
 	c.until("ping")
 	c.say(`{"type":"pong"}`)
-	in.storedBecomes("n", 8)
+	time.Sleep(time.Second)
+	if at := in.storedAt("n"); at != 5 {
+		t.Fatalf("stored at %d after a message", at)
+	}
+}
+
+// However late pongs come, each acks what was written before its ping, and none
+// moves the cursor back.
+func TestLatePongsAck(t *testing.T) {
+	t.Parallel()
+	for late := range 8 {
+		t.Run(fmt.Sprintf("by %d pings", late), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, options{}, func(t *testing.T, in *instance) {
+				c := in.raw(t, "?ping=1s", token(t, "u", "live", time.Hour))
+				c.say(`{"type":"subscribe","id":"a","stream":"orders","cursor_name":"n","from":"earliest","ack":"auto"}`)
+				c.until("caught_up")
+				stored, moved := int64(-1), 0
+				for n := range 40 {
+					in.publish("orders", 0, n, n+1)
+					c.until("event")
+					c.until("ping") // number n+1, behind n+1 records
+					if n < late {
+						continue
+					}
+					c.put(frame(fin|pongFrame, string(c.pings[n-late])))
+					time.Sleep(100 * time.Millisecond)
+					at := in.storedAt("n")
+					if at < stored || at > int64(n-late+1) {
+						t.Fatalf("stored at %d after the pong of %d records, and at %d before", at, n-late+1, stored)
+					}
+					if at > stored {
+						stored, moved = at, moved+1
+					}
+				}
+				if moved < 10 {
+					t.Errorf("the cursor moved %d times in 40 pongs", moved)
+				}
+			})
+		})
+	}
 }
 
 func (in *instance) storedBecomes(name string, want int64) {

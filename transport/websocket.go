@@ -29,7 +29,7 @@ type webSocket struct {
 	pingEvery time.Duration
 	nextPing  moment
 	pinged    moment
-	pongBy    moment
+	pongBy    moment // of the first ping without a sign of life since
 	pings     uint64
 
 	errors      int // faults in the minute of errorsSince
@@ -183,17 +183,18 @@ func (s *session) welcome(p *auth.Principal) {
 // firstSubscription is the id of the subscription that a query makes.
 const firstSubscription = "0"
 
-// ponged notes a pong, and acks what was written before its ping.
-func (s *session) ponged(sc *scratch) {
-	if s.closing {
+// ponged acks what was written before the ping of a number, which a pong frame
+// answers.
+func (s *session) ponged(number uint64) {
+	if s.closing || number > s.ws.pings {
 		return
 	}
-	s.ws.pongBy = 0
 	for _, sub := range s.subs {
-		if sub.auto && sub.pinged != nil && sub.holding != nil {
-			at := *sub.pinged
-			sub.pinged = nil
-			s.ack(sub, at, sc.now.Time(), func(error) {})
+		if !sub.auto || sub.holding == nil {
+			continue
+		}
+		if written, ok := sub.pings.answered(number); ok {
+			s.ack(sub, written.position, written.at, func(error) {})
 		}
 	}
 }

@@ -108,7 +108,13 @@ func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSo
 		}
 		return err
 	}}
-	conn, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(in.url, "http://"))
+	connect := func(ctx context.Context) (net.Conn, error) {
+		return d.DialContext(ctx, "tcp", strings.TrimPrefix(in.url, "http://"))
+	}
+	if in.connect != nil {
+		connect = in.connect
+	}
+	conn, err := connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

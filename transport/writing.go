@@ -113,6 +113,10 @@ func (s *session) giveUpAt() moment {
 
 func (s *session) scheduleRetry(now moment) { s.wakeAt(s.giveUpAt(), now) }
 
+// waitedLeast is how long a write takes at least that had to wait for the peer.
+// What the system's own buffers take at once is no sign of life.
+const waitedLeast = 10 * time.Millisecond
+
 // drain runs the session in a goroutine of its own, which may wait for the
 // connection, until it has nothing left. It is for connections that cannot be
 // written to without waiting.
@@ -129,14 +133,16 @@ func (s *session) drain() {
 	}()
 	for {
 		if s.backlog != nil {
-			n := len(s.backlog.bytes)
+			n, begun := len(s.backlog.bytes), thisMoment()
 			if err := s.out.write(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.lastMoment().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
 				s.out.abort()
 				s.end()
 				return
 			}
-			s.heard.Store(int64(thisMoment()))
+			if now := thisMoment(); now.Sub(begun) >= waitedLeast {
+				s.heard.Store(int64(now))
+			}
 			s.server.metrics.bytes(s.kind, n)
 			s.backlog = nil
 			if s.closing {
