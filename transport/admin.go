@@ -1,23 +1,12 @@
 package transport
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"maps"
 	"net/http"
 	"net/http/pprof"
-	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
-
-// readyWithin bounds a look at whether the instance is ready.
-const readyWithin = 2 * time.Second
-
-// errDraining is why an instance that ends is not ready.
-var errDraining = errors.New("the instance is going away")
 
 // adminRoutes is what operators find.
 func (s *Server) adminRoutes() http.Handler {
@@ -36,39 +25,15 @@ func (s *Server) adminRoutes() http.Handler {
 	return mux
 }
 
-// handleReady answers 200 when clients may be sent here, else 503, with what
-// each check says, and which of them it does without.
+// handleReady answers 200 when clients may be sent here, else 503, with the
+// result of each check, and the failed ones that the instance does without.
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
-	defer cancel()
-	checks := map[string]string{"drain": "ok"}
+	made := s.readiness.run(r.Context())
 	status := http.StatusOK
-	note := func(name string, err error) {
-		checks[name] = "ok"
-		if err != nil {
-			checks[name] = err.Error()
-			status = http.StatusServiceUnavailable
-		}
+	if !made.Ready {
+		status = http.StatusServiceUnavailable
 	}
-	if s.draining.Load() {
-		note("drain", errDraining)
-	}
-	for name, check := range s.config.Ready {
-		note(name, check(ctx))
-	}
-	answer := map[string]any{"ready": status == http.StatusOK, "checks": checks}
-	var degraded []string
-	for _, name := range slices.Sorted(maps.Keys(s.config.Degraded)) {
-		checks[name] = "ok"
-		if err := s.config.Degraded[name](ctx); err != nil {
-			checks[name] = err.Error()
-			degraded = append(degraded, name)
-		}
-	}
-	if len(degraded) > 0 {
-		answer["degraded"] = degraded
-	}
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(made)
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte("{}")
 	}

@@ -55,6 +55,12 @@ type Config struct {
 	// Degraded adds checks of what the instance can do without: they are shown
 	// beside the others and do not keep clients away. Optional.
 	Degraded map[string]func(context.Context) error
+	// DegradedStreams says which streams cannot be served, by name, as the last
+	// run of Ready has found. It must not block. Optional.
+	DegradedStreams func() map[string]error
+	// CheckEvery is how often the checks run by themselves, so that each change
+	// is logged.
+	CheckEvery time.Duration
 	// Registry is where metrics are registered. Nil for one of its own.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
@@ -84,6 +90,7 @@ type Server struct {
 	tasks            sync.WaitGroup
 	newPoller        func() (*poller, error)
 	poller           *poller // nil where there is none
+	readiness        *readiness
 }
 
 // New checks a configuration and makes a server of it. It serves in Run.
@@ -95,8 +102,8 @@ func New(config Config) (*Server, error) {
 	case l.MessageAssembly <= 0 || l.FirstMessageAuth <= 0 || l.PingEvery <= 0 || l.PongWithin <= 0 || l.KeepAlive <= 0 ||
 		l.WriteProgress <= 0 || l.PublishTimeout <= 0:
 		return nil, errors.New("new server: the spans in Limits are required")
-	case config.RequestTimeout <= 0 || config.HeaderTimeout <= 0 || config.IdleTimeout <= 0 || config.HeaderBytes <= 0 || config.DrainTimeout <= 0:
-		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes and DrainTimeout are required")
+	case config.RequestTimeout <= 0 || config.HeaderTimeout <= 0 || config.IdleTimeout <= 0 || config.HeaderBytes <= 0 || config.DrainTimeout <= 0 || config.CheckEvery <= 0:
+		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes, DrainTimeout and CheckEvery are required")
 	}
 	if config.Registry == nil {
 		config.Registry = prometheus.NewRegistry()
@@ -112,6 +119,7 @@ func New(config Config) (*Server, error) {
 
 		newPoller: newPoller,
 	}
+	s.readiness = newReadiness(&config, s.draining.Load)
 	var err error
 	if s.zstd, err = newZstdEvents(); err != nil {
 		return nil, fmt.Errorf("new server: %w", err)
@@ -148,6 +156,8 @@ func (s *Server) Run(ctx context.Context) error {
 	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	s.config.Workers.start(working, &workers)
 	workers.Go(func() { s.tidy(working) })
+	watching, endWatch := context.WithCancel(working)
+	workers.Go(func() { s.readiness.watch(watching, s.config.CheckEvery) })
 	if s.poller != nil {
 		workers.Go(func() {
 			if err := s.poller.run(); err != nil {
@@ -163,6 +173,7 @@ func (s *Server) Run(ctx context.Context) error {
 		err = fmt.Errorf("serve: %w", err)
 	}
 
+	endWatch()
 	s.drain()
 	// What handlers have answered is still being written.
 	flushed, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
@@ -208,9 +219,7 @@ func (s *Server) drain() {
 	s.draining.Store(true)
 	close(s.drained)
 	all := s.sessions.all()
-	if len(all) > 0 || s.inFlight.Load() > 0 {
-		s.logger.Info("draining", "sessions", len(all), "publishes", s.inFlight.Load())
-	}
+	s.logger.Info("not ready: the instance drains", "sessions", len(all), "publishes", s.inFlight.Load())
 	for _, x := range all {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}

@@ -108,7 +108,7 @@ func start(t testing.TB, o options) *instance {
 		Hub: h, Workers: workers, Keeper: keeper, Auth: authenticator,
 		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
 		RequestTimeout: 2 * time.Second, HeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
-		DrainTimeout: 2 * time.Second, DrainSpread: 100 * time.Millisecond,
+		DrainTimeout: 2 * time.Second, DrainSpread: 100 * time.Millisecond, CheckEvery: time.Minute,
 		Logger: logger, Now: time.Now,
 	}
 	if o.pipes != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,11 @@ import (
 
 // newTestApp makes an app upon the Kafka and Redis at these addresses.
 func newTestApp(t *testing.T, broker, redis string) *App {
+	t.Helper()
+	return newTestAppThatLogs(t, broker, redis, nil)
+}
+
+func newTestAppThatLogs(t *testing.T, broker, redis string, logger *slog.Logger) *App {
 	t.Helper()
 	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
 listen: 127.0.0.1:0
@@ -29,7 +36,7 @@ drain: {timeout: 1s, spread: 0s}
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(c, Options{})
+	a, err := New(c, Options{Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +90,51 @@ func TestAppStopsWithoutServers(t *testing.T) {
 	case err := <-ended:
 		t.Fatalf("it ended by itself: %v", err)
 	case <-time.After(300 * time.Millisecond):
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// lineReader hands out what is logged, line by line.
+type lineReader chan string
+
+func (r lineReader) Write(b []byte) (int, error) {
+	select {
+	case r <- string(b):
+	default: // nobody reads any more
+	}
+	return len(b), nil
+}
+
+// With Kafka and Redis unreachable and nobody connected, the log says so.
+func TestReadinessIsLoggedWithNobodyAsking(t *testing.T) {
+	t.Parallel()
+	lines := make(lineReader, 1000)
+	a := newTestAppThatLogs(t, "127.0.0.1:1", "127.0.0.1:1", slog.New(slog.NewTextHandler(lines, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	wanted := map[string]string{
+		`check="kafka default"`: `msg="not ready: a check fails"`,
+		"check=redis":           `msg="degraded: a check fails, and the instance does without"`,
+	}
+	late := time.After(30 * time.Second)
+	for len(wanted) > 0 {
+		select {
+		case line := <-lines:
+			for check, message := range wanted {
+				if strings.Contains(line, check) {
+					delete(wanted, check)
+					if !strings.Contains(line, message) || !strings.Contains(line, "127.0.0.1:1") {
+						t.Errorf("the log has %s, want %s and the address", line, message)
+					}
+				}
+			}
+		case <-late:
+			t.Fatalf("the log does not tell of %v", wanted)
+		}
 	}
 	cancel()
 	if err := <-ended; err != nil {

@@ -135,6 +135,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Console:        web.Handler(),
 		Ready:          f.checks(),
 		Degraded:       f.without(),
+		CheckEvery:     f.config.Admin.CheckEvery,
 		Logger:         f.logger.With("component", "transport"),
 		Now:            time.Now,
 	})

@@ -33,7 +33,8 @@ type ServerTLS struct {
 
 // Admin is the listener for operators: health, metrics, profiles.
 type Admin struct {
-	Listen string `koanf:"listen" default:"127.0.0.1:8081" validate:"listen_address" doc:"address for operators; it asks for no credentials, so keep it on loopback or in a private network"`
+	Listen     string        `koanf:"listen" default:"127.0.0.1:8081" validate:"listen_address" doc:"address for operators; it asks for no credentials, so keep it on loopback or in a private network"`
+	CheckEvery time.Duration `koanf:"check_every" default:"5s" validate:"between=1s..10m" doc:"how often the checks of /readyz run, also when nobody asks; each change of one of them is a line of the log"`
 }
 
 // Stream maps a public name to a topic.
