@@ -60,6 +60,7 @@
 //	cursor.go      Load, Take, Delete
 //	commit.go      Commit, in pipelines
 //	superseded.go  Superseded: Pub/Sub
+//	probe.go       Check: can cursors be written?
 //	key.go         names of keys, and names in messages
 //	position.go    a position as the fields of a hash
 //	*.lua          the scripts

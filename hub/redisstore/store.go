@@ -78,7 +78,7 @@ func New(config Config) (*Store, error) {
 		IsSuccessful: answered,
 		IsExcluded:   func(err error) bool { return errors.Is(err, errGaveUp) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			s.log.Warn("redis circuit breaker", "from", from.String(), "to", to.String())
+			s.noteBreaker(from, to)
 		},
 	})
 	return s, nil
@@ -87,10 +87,15 @@ func New(config Config) (*Store, error) {
 // Close ends all connections; calls that are under way fail.
 func (s *Store) Close() error { return s.client.Close() }
 
-// Check reports whether Redis answers: nil, or hub.ErrStoreUnavailable with
-// the cause.
-func (s *Store) Check(ctx context.Context) error {
-	return s.call(ctx, "check store", func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+// noteBreaker logs that Redis went away and that it is back; what is tried in
+// between is no news.
+func (s *Store) noteBreaker(from, to gobreaker.State) {
+	switch {
+	case to == gobreaker.StateClosed:
+		s.log.Info("redis answers again: named cursors are stored")
+	case from == gobreaker.StateClosed:
+		s.log.Warn("redis does not answer: named cursors are refused until it does", "failed_calls", tripAfter, "tried_every", probeEvery)
+	}
 }
 
 // errGaveUp marks a call that its caller ended, which says nothing about Redis.

@@ -29,13 +29,23 @@ func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, f
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 100 * time.Millisecond
 	wait.MaxInterval = resubscribeAtMost
+	deaf := time.Time{} // since when nothing is heard, zero while it is
 	for {
-		err := s.listen(ctx, told, wait.Reset)
+		err := s.listen(ctx, told, func() {
+			wait.Reset()
+			if !deaf.IsZero() {
+				s.log.Info("cursors taken by other instances are heard of again", "after", time.Since(deaf).Round(time.Millisecond))
+				deaf = time.Time{}
+			}
+		})
 		if ctx.Err() != nil {
 			return fmt.Errorf("listen for takes: %w", ctx.Err())
 		}
 		pause := wait.NextBackOff()
-		s.log.Warn("takes of cursors are not heard", "error", err, "retry_in", pause)
+		if deaf.IsZero() {
+			deaf = time.Now()
+			s.log.Warn("cursors taken by other instances are not heard of until redis answers", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
