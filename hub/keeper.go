@@ -18,6 +18,13 @@ type Keeper struct {
 	latest  map[committer]int // the last of each in pending
 	wake    chan struct{}
 	holders map[CursorName]*Holding
+	taking  map[CursorName]*taking
+}
+
+// taking is what is heard of a name while the store is asked to take it.
+type taking struct {
+	calls int
+	fence int64 // the highest that was told
 }
 
 // committer is who acks: a subscription that holds a name, or nobody.
@@ -36,7 +43,9 @@ type Holding struct {
 	keeper     *Keeper
 	name       CursorName
 	fence      int64
-	superseded func()
+	superseded func(*Holding)
+
+	lost bool // guarded by keeper.mu
 }
 
 // maxPending bounds the acks that wait to be written.
@@ -53,6 +62,7 @@ func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
 		wake:    make(chan struct{}, 1),
 		latest:  make(map[committer]int),
 		holders: make(map[CursorName]*Holding),
+		taking:  make(map[CursorName]*taking),
 	}, nil
 }
 
@@ -91,29 +101,72 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // Take makes a subscription the one that acks under a name, and returns what is
-// stored. Superseded is called, once and from any goroutine, when somebody else
-// takes the name. With ErrNoCursor the holding is valid.
-func (k *Keeper) Take(ctx context.Context, name CursorName, superseded func()) (Position, *Holding, error) {
+// stored. Superseded is called, once and from any goroutine, when another
+// subscription takes the name, which can be before Take returns. With
+// ErrNoCursor the holding is valid.
+func (k *Keeper) Take(ctx context.Context, name CursorName, superseded func(*Holding)) (Position, *Holding, error) {
+	// What another instance takes can be told before the store's answer to this
+	// one is here.
+	k.mu.Lock()
+	heard := k.taking[name]
+	if heard == nil {
+		heard = &taking{}
+		k.taking[name] = heard
+	}
+	heard.calls++
+	k.mu.Unlock()
+
 	at, fence, err := k.store.Take(ctx, name)
-	if err != nil && !errors.Is(err, ErrNoCursor) {
+	var h *Holding
+	var ended []*Holding
+	k.mu.Lock()
+	if heard.calls--; heard.calls == 0 {
+		delete(k.taking, name)
+	}
+	if err == nil || errors.Is(err, ErrNoCursor) {
+		h = &Holding{keeper: k, name: name, fence: fence, superseded: superseded}
+		ended = k.settle(h, heard.fence)
+	}
+	k.mu.Unlock()
+	for _, lost := range ended {
+		lost.superseded(lost)
+	}
+	if h == nil {
 		return Position{}, nil, err
 	}
-	h := &Holding{keeper: k, name: name, fence: fence, superseded: superseded}
-	k.mu.Lock()
-	before := k.holders[name]
-	if before != nil && before.fence > fence {
-		// Two took it at once, and the other one was later.
-		before, h = h, before
-	}
-	k.holders[name] = h
-	k.mu.Unlock()
-	if before != nil {
-		before.superseded()
-	}
-	if h.fence != fence {
-		return at, before, err
-	}
 	return at, h, err
+}
+
+// settle finds which holding of a name is the latest, where one taken on
+// another instance has a fence, and returns those that have lost the name. The
+// caller holds the lock, and tells them.
+func (k *Keeper) settle(h *Holding, elsewhere int64) (lost []*Holding) {
+	latest := max(h.fence, elsewhere)
+	before := k.holders[h.name]
+	if before != nil {
+		latest = max(latest, before.fence)
+	}
+	for _, holding := range []*Holding{before, h} {
+		switch {
+		case holding == nil:
+		case holding.fence == latest:
+			k.holders[h.name] = holding
+		default:
+			holding.lost = true
+			lost = append(lost, holding)
+			if k.holders[h.name] == holding {
+				delete(k.holders, h.name)
+			}
+		}
+	}
+	return lost
+}
+
+// Superseded reports whether another subscription has taken the name.
+func (h *Holding) Superseded() bool {
+	h.keeper.mu.Lock()
+	defer h.keeper.mu.Unlock()
+	return h.lost
 }
 
 // Release gives up the name, without anybody being told.
@@ -199,14 +252,18 @@ func (k *Keeper) flush(ctx context.Context) {
 // taken is told that a name has been taken somewhere.
 func (k *Keeper) taken(name CursorName, fence int64) {
 	k.mu.Lock()
+	if heard := k.taking[name]; heard != nil {
+		heard.fence = max(heard.fence, fence)
+	}
 	h := k.holders[name]
 	if h == nil || h.fence >= fence {
 		k.mu.Unlock()
 		return
 	}
 	delete(k.holders, name)
+	h.lost = true
 	k.mu.Unlock()
-	h.superseded()
+	h.superseded(h)
 }
 
 // lost is told that the store refused a fence.

@@ -58,7 +58,7 @@ func TestAcksAtTheEndAreWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := hub.CursorName{Name: "a"}
-		_, holding, err := k.Take(t.Context(), name, func() {})
+		_, holding, err := k.Take(t.Context(), name, func(*hub.Holding) {})
 		if !errors.Is(err, hub.ErrNoCursor) {
 			t.Fatal(err)
 		}

@@ -72,11 +72,11 @@ func TestAcksAreWrittenTogether(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 
-		_, a, err := k.Take(ctx, hub.CursorName{Name: "a"}, func() {})
+		_, a, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(*hub.Holding) {})
 		if !errors.Is(err, hub.ErrNoCursor) {
 			t.Fatal(err)
 		}
-		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func() {})
+		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func(*hub.Holding) {})
 		var done []error
 		note := func(err error) { done = append(done, err) }
 		a.Ack(at(1), time.Now(), note)
@@ -138,14 +138,57 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 		defer cancel()
 		told := ""
 		name := hub.CursorName{Name: "a"}
-		_, first, _ := k.Take(ctx, name, func() { told += "first " })
-		_, second, _ := k.Take(ctx, name, func() { told += "second " })
+		_, first, _ := k.Take(ctx, name, func(*hub.Holding) { told += "first " })
+		_, second, _ := k.Take(ctx, name, func(*hub.Holding) { told += "second " })
 		first.Release() // it is no longer its to give up
 		store.refused = 2
 		second.Ack(at(1), time.Now(), func(error) {})
 		synctest.Wait()
 		if told != "first second " {
 			t.Errorf("told were: %s", told)
+		}
+	})
+}
+
+// toldStore tells that a name was taken elsewhere while it is taken here.
+type toldStore struct {
+	ledger
+	told chan func(hub.CursorName, int64)
+}
+
+func (s *toldStore) Superseded(ctx context.Context, told func(hub.CursorName, int64)) error {
+	s.told <- told
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *toldStore) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+	at, fence, err := s.ledger.Take(ctx, name)
+	told := <-s.told
+	told(name, fence)
+	told(name, fence+1)
+	return at, fence, err
+}
+
+// TestNameTakenElsewhereMeanwhile: that another instance has taken a name can be
+// told before the answer to the take of this one is here.
+func TestNameTakenElsewhereMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &toldStore{told: make(chan func(hub.CursorName, int64), 1)}
+		k, err := hub.NewKeeper(store, time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = k.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		var told []*hub.Holding
+		_, h, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(h *hub.Holding) { told = append(told, h) })
+		if !errors.Is(err, hub.ErrNoCursor) || len(told) != 1 || told[0] != h || !h.Superseded() {
+			t.Errorf("told %v of %v, %v", told, h, err)
 		}
 	})
 }

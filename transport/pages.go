@@ -77,7 +77,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		return nil, fault
 	}
 	owner := make(pageOwner, 1)
-	sub, _, fault := s.beginFor(r.Context(), deliveredTo{owner: owner, superseded: func() {}}, c.principal, reading{
+	sub, _, fault := s.beginFor(r.Context(), deliveredTo{owner: owner}, c.principal, reading{
 		Reading: query.Reading,
 		stream:  r.PathValue("stream"),
 		known:   known,

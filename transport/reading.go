@@ -30,18 +30,18 @@ type deliveredTo struct {
 	owner    hub.Owner
 	shard    int
 	labelled bool
-	// superseded is called when somebody else takes the named cursor.
-	superseded func()
+	// superseded is called when another subscription takes the named cursor,
+	// which can be before this one has begun.
+	superseded func(*hub.Holding)
 }
 
 // begin begins a subscription for a session.
 func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
-	id := r.id
 	return s.beginFor(ctx, deliveredTo{
 		owner:      to,
 		shard:      to.worker.shard,
 		labelled:   to.kind == kindWebSocket,
-		superseded: func() { to.superseded(id) },
+		superseded: to.superseded,
 	}, p, r)
 }
 

@@ -259,6 +259,10 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		Cursor:    cursor,
 	})
 	sub.know(cursor, sc.now)
+	if sub.holding != nil && sub.holding.Superseded() {
+		// It was told before the subscription was here.
+		s.endSuperseded(sub, sc)
+	}
 	return nil
 }
 
@@ -329,19 +333,25 @@ func (s *session) endSlow(sub *subscription, sc *scratch) {
 	s.shut(sc, wire.Errorf(wire.SlowConsumer, "the client has fallen behind what is in memory: come back with the cursor"))
 }
 
-// superseded ends a subscription whose named cursor was taken up elsewhere.
-func (s *session) superseded(id string) {
+// superseded ends the subscription whose named cursor was taken up elsewhere.
+// Of one that has yet to be put into the session, take finds out.
+func (s *session) superseded(holding *hub.Holding) {
 	s.post(func(s *session, sc *scratch) {
-		sub := s.find(id)
-		if sub == nil || s.closing {
-			return
+		for _, sub := range s.subs {
+			if sub.holding == holding && !s.closing {
+				s.endSuperseded(sub, sc)
+				return
+			}
 		}
-		if s.kind == kindWebSocket {
-			s.endSubscription(sub, wire.ReasonSuperseded, sc)
-			return
-		}
-		s.shut(sc, wire.Errorf(wire.Superseded, "the named cursor was taken up by another connection"))
 	})
+}
+
+func (s *session) endSuperseded(sub *subscription, sc *scratch) {
+	if s.kind == kindWebSocket {
+		s.endSubscription(sub, wire.ReasonSuperseded, sc)
+		return
+	}
+	s.shut(sc, faultOf(hub.ErrSuperseded))
 }
 
 // handleAck moves a named cursor and answers when it is stored.
@@ -367,8 +377,13 @@ func (s *session) handleAck(r wire.Ack) {
 		s.ack(sub, at, c.At, func(err error) {
 			s.post(func(s *session, sc *scratch) {
 				switch {
-				case s.closing || errors.Is(err, hub.ErrSuperseded):
-					// The subscription ends, and says why.
+				case s.closing:
+				case errors.Is(err, hub.ErrSuperseded):
+					// The subscription ends, too. It is no mistake of the client.
+					fault := faultOf(err)
+					fault.ID = r.ID
+					s.server.noteFault(fault, s.address)
+					s.send(sc, "", fault)
 				case err != nil:
 					fault := faultOf(err)
 					fault.ID = r.ID

@@ -15,6 +15,8 @@ type memoryStore struct {
 	fences map[hub.CursorName]int64
 	fence  int64
 	away   bool
+	// taken is called, without the lock, behind each take with its fence.
+	taken func(fence int64)
 }
 
 func newMemoryStore() *memoryStore {
@@ -43,13 +45,29 @@ func (m *memoryStore) Load(_ context.Context, name hub.CursorName) (hub.Position
 func (m *memoryStore) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
 	at, _, err := m.Load(ctx, name)
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.away {
+		m.mu.Unlock()
 		return at, 0, err
 	}
 	m.fence++
 	m.fences[name] = m.fence
-	return at, m.fence, err
+	fence, taken := m.fence, m.taken
+	m.mu.Unlock()
+	if taken != nil {
+		taken(fence)
+	}
+	return at, fence, err
+}
+
+// takeElsewhere takes all names as another instance does, of which no message
+// comes.
+func (m *memoryStore) takeElsewhere() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fence++
+	for name := range m.fences {
+		m.fences[name] = m.fence
+	}
 }
 
 func (m *memoryStore) Commit(_ context.Context, commits []hub.Commit) []error {
