@@ -124,13 +124,13 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 			raw.WriteString("\r\n")
 			_ = conn.SetDeadline(time.Time{})
 			x.conn = conn
-			s.tuneSocket(conn)
 			x.attach(conn)
 			s.start(x, c, func(x *session, sc *scratch) { x.sendHead(sc, raw.Bytes()); ready(x, sc) })
 			s.tasks.Go(x.listen)
 			return
 		}
 	}
+	w = unbounded(w) // the session bounds its writes itself
 	w.WriteHeader(http.StatusOK)
 	x.out = &responseOutlet{w: w, control: http.NewResponseController(w)}
 	s.start(x, c, ready)

@@ -127,7 +127,6 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	x.conn = conn
 	_ = conn.SetDeadline(time.Time{})
-	s.tuneSocket(conn)
 	in := &input{budget: -1}
 	if n := buffered.Reader.Buffered(); n > 0 {
 		early, _ := buffered.Peek(n)

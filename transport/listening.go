@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"net"
 	"runtime"
 )
@@ -15,4 +16,12 @@ type patientListener struct{ net.Listener }
 func (l patientListener) Accept() (net.Conn, error) {
 	runtime.Gosched()
 	return l.Listener.Accept()
+}
+
+// belowTLS is the connection that carries another one.
+func belowTLS(conn net.Conn) net.Conn {
+	if over, ok := conn.(*tls.Conn); ok {
+		return over.NetConn()
+	}
+	return conn
 }

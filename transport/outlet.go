@@ -31,13 +31,18 @@ type connOutlet struct{ conn net.Conn }
 
 func (o connOutlet) try([][]byte) (int, error) { return 0, nil }
 
+// tlsRecord is the most that a TLS record holds (RFC 8446, section 5.1). A
+// connection that took but a part of one can no longer be used, so that each
+// has the time of one progress, and not all that is written.
+const tlsRecord = 16 << 10
+
 func (o connOutlet) write(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
 		deadline, last := writeBy(progress, until)
 		if err := o.conn.SetWriteDeadline(deadline); err != nil {
 			return err
 		}
-		n, err := o.conn.Write(b)
+		n, err := o.conn.Write(b[:min(len(b), tlsRecord)])
 		b = b[n:]
 		if err != nil && (n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -78,15 +83,11 @@ type responseOutlet struct {
 	control *http.ResponseController
 }
 
-// progressBytes is how much of an answer may take the time of one progress:
-// what lies between two writes cannot be seen.
-const progressBytes = 4 << 10
-
 func (o *responseOutlet) try([][]byte) (int, error) { return 0, nil }
 
 func (o *responseOutlet) write(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
-		part := b[:min(len(b), progressBytes)]
+		part := b[:min(len(b), answerPart)]
 		b = b[len(part):]
 		deadline, _ := writeBy(progress, until)
 		if err := o.control.SetWriteDeadline(deadline); err != nil {

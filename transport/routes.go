@@ -65,9 +65,9 @@ func (s *Server) routes() http.Handler {
 	return s.recovered(s.counted(handler))
 }
 
-// counted counts requests that have yet to be answered, and bounds how long a
-// body takes to come in, also one that nobody reads: before it answers, the HTTP
-// server itself waits for the rest of it.
+// counted counts requests that have yet to be answered, and bounds how long an
+// answer takes to be read and a body to come in, also one that no handler reads:
+// before it answers, the HTTP server itself waits for the rest of it.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.requests.Add(1)
@@ -76,7 +76,7 @@ func (s *Server) counted(next http.Handler) http.Handler {
 			// Failing to is no fault: then there is no connection to hold up.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly))
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(s.newAnswer(w, r), r)
 	})
 }
 

@@ -200,8 +200,12 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		BaseContext:       func(net.Listener) context.Context { return base },
+		Handler:     handler,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			s.tuneSocket(conn)
+			return ctx
+		},
 		ReadHeaderTimeout: s.config.HeaderTimeout,
 		IdleTimeout:       s.config.IdleTimeout,
 		MaxHeaderBytes:    s.config.HeaderBytes,

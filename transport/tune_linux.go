@@ -10,7 +10,7 @@ import (
 // Failing to is no fault: the bounds are then the system's.
 func (s *Server) tuneSocket(conn net.Conn) {
 	size := s.config.Limits.SendBuffer
-	tcp, ok := conn.(*net.TCPConn)
+	tcp, ok := belowTLS(conn).(*net.TCPConn)
 	if !ok || size <= 0 {
 		return
 	}

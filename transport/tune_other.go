@@ -5,7 +5,7 @@ package transport
 import "net"
 
 func (s *Server) tuneSocket(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok && s.config.Limits.SendBuffer > 0 {
+	if tcp, ok := belowTLS(conn).(*net.TCPConn); ok && s.config.Limits.SendBuffer > 0 {
 		_ = tcp.SetWriteBuffer(s.config.Limits.SendBuffer)
 	}
 }
