@@ -48,6 +48,8 @@ type Hub struct {
 	now     func() time.Time
 	streams map[string]*stream
 	blocks  *blocks
+	// searches are for the newest records, which StartLast needs.
+	searches *searches
 	// conflated is how many keys conflating subscriptions remember.
 	conflated atomic.Int64
 	seed      maphash.Seed
@@ -93,6 +95,7 @@ func New(config Config) (*Hub, error) {
 		budget: budget{perSecond: config.LateBytesPerSecond, now: config.Now},
 		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 	}
+	h.searches = newSearches(config.ReplaysPerInstance, config.ReplaysPerPrincipal)
 	for _, s := range config.Streams {
 		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid() {
 			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)

@@ -19,6 +19,10 @@ type sighting struct{ offset, time int64 }
 // filter, the newest by timestamp over all partitions. It reports short when
 // there are fewer, or none more within the bound of what is searched.
 func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from Position, short bool, err error) {
+	if err := s.hub.searches.enter(ctx, s.principal); err != nil {
+		return Position{}, false, err
+	}
+	defer s.hub.searches.leave(s.principal)
 	tip, err := s.places(ctx, Tip())
 	if err != nil {
 		return Position{}, false, err
@@ -65,7 +69,9 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 func (s *Subscription) sight(ctx context.Context, low, tip Position, filter Filter, budget *int,
 	found map[int32][]sighting, oldest map[int32]int64,
 ) error {
+	kafka := &s.hub.blocks.budget // what is read for those who are late counts with it
 	s.stream.readTo(ctx, low, func() Position { return tip }, func(r run) bool {
+		before := *budget
 		for i := r.i; i < r.n; i++ {
 			e := r.block.at(i)
 			if _, ok := oldest[e.partition]; !ok && e.kind == entryRecord {
@@ -76,7 +82,8 @@ func (s *Subscription) sight(ctx context.Context, low, tip Position, filter Filt
 				found[e.partition] = append(found[e.partition], sighting{e.next - 1, e.time})
 			}
 		}
-		return *budget > 0
+		kafka.settle(0, before-*budget)
+		return *budget > 0 && kafka.wait(ctx, 0)
 	})
 	return ctx.Err()
 }

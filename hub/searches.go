@@ -1,0 +1,80 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// searches lets only so many subscriptions look for their newest records in
+// Kafka at once, in all and for one principal, as one that asks for few records
+// of a key can have much read. The others wait, first come first served among
+// those whose principal has room. 0 is no bound.
+type searches struct {
+	total, each int
+
+	mu      sync.Mutex
+	running int
+	of      map[string]int
+	waiting []*search
+}
+
+// search is a subscription that waits.
+type search struct {
+	principal string
+	begins    chan struct{} // closed when it may
+}
+
+func newSearches(total, each int) *searches {
+	return &searches{total: total, each: each, of: make(map[string]int)}
+}
+
+// enter waits until a principal may search. Unless it fails, leave has to be
+// called.
+func (s *searches) enter(ctx context.Context, principal string) error {
+	waits := &search{principal: principal, begins: make(chan struct{})}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, waits)
+	s.begin()
+	s.mu.Unlock()
+	select {
+	case <-waits.begins:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	i := slices.Index(s.waiting, waits)
+	if i >= 0 {
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+	}
+	s.mu.Unlock()
+	if i < 0 { // its time came at this very moment
+		s.leave(principal)
+	}
+	return ctx.Err()
+}
+
+func (s *searches) leave(principal string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if s.of[principal]--; s.of[principal] == 0 {
+		delete(s.of, principal)
+	}
+	s.begin()
+}
+
+// begin lets those go on that may. The caller holds the lock.
+func (s *searches) begin() {
+	for i := 0; i < len(s.waiting) && (s.total <= 0 || s.running < s.total); {
+		next := s.waiting[i]
+		if s.each > 0 && s.of[next.principal] >= s.each {
+			i++
+			continue
+		}
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		s.running++
+		s.of[next.principal]++
+		close(next.begins)
+	}
+}

@@ -1,0 +1,135 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// countedSource takes a second for each read, and counts those under way.
+type countedSource struct {
+	*hubtest.Topics
+	mu            sync.Mutex
+	reading, most int
+}
+
+func (s *countedSource) Read(ctx context.Context, topic hub.Topic, from []hub.Place, most int, each func(*hub.Fetched)) error {
+	s.mu.Lock()
+	s.reading++
+	s.most = max(s.most, s.reading)
+	s.mu.Unlock()
+	time.Sleep(time.Second)
+	s.mu.Lock()
+	s.reading--
+	s.mu.Unlock()
+	return s.Topics.Read(ctx, topic, from, most, each)
+}
+
+// TestSearchesTakeTurns: those who ask for the newest records of a key that is
+// in few of them have Kafka read within the bounds of replays; the others wait,
+// and one principal does not hold up another.
+func TestSearchesTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &countedSource{Topics: hubtest.New()}
+		source.Create("orders.v1", 1)
+		for n := range 100 {
+			source.Append("orders.v1", hub.Record{Key: []byte("often"), Value: fmt.Append(nil, n), Timestamp: int64(n)})
+		}
+		h, err := hub.New(hub.Config{
+			Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 64 << 10}},
+			Shards:  1, Wake: func(int, *hub.Feed) {}, StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			ReplaysPerPrincipal: 2, ReplaysPerInstance: 3,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running, all sync.WaitGroup
+		running.Go(func() { _ = h.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		ask := func(ctx context.Context, principal string) error {
+			s, _, err := h.Subscribe(ctx, hub.Request{
+				Stream: "orders", Keys: []string{"rare"}, Start: hub.Start{Kind: hub.StartLast, Last: 10}, Replay: -1,
+				Principal: principal, Owner: make(bell, 1),
+			})
+			if err == nil {
+				s.Close()
+			}
+			return err
+		}
+		for range 10 {
+			all.Go(func() {
+				if err := ask(ctx, "many"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		impatient, giveUp := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer giveUp()
+		if err := ask(impatient, "many"); !errors.Is(err, hub.ErrSourceUnavailable) {
+			t.Errorf("one that no longer waits got %v, want %v", err, hub.ErrSourceUnavailable)
+		}
+		begun := time.Now()
+		if err := ask(ctx, "one"); err != nil {
+			t.Error(err)
+		}
+		one := time.Since(begun)
+		all.Wait()
+		if many := time.Since(begun); one > many/3 {
+			t.Errorf("another principal waited for %v of %v", one, many)
+		}
+		if source.most != 3 {
+			t.Errorf("%d reads were under way at once, want 3", source.most)
+		}
+	})
+}
+
+// TestSearchesWithinTheBudget: what is read in search of the newest records
+// counts with what is read for those who are late.
+func TestSearchesWithinTheBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		value := fmt.Appendf(nil, `"%01000d"`, 0)
+		const records = 1000 // about a MB of events
+		for n := range records {
+			topics.Append("orders.v1", hub.Record{Key: []byte("often"), Value: value, Timestamp: int64(n)})
+		}
+		h, err := hub.New(hub.Config{
+			Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 64 << 10}},
+			Shards:  1, Wake: func(int, *hub.Feed) {}, StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			LateBytesPerSecond: 100 << 10,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = h.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		begun := time.Now()
+		s, _, err := h.Subscribe(ctx, hub.Request{
+			Stream: "orders", Keys: []string{"rare"}, Start: hub.Start{Kind: hub.StartLast, Last: 10}, Replay: -1, Owner: make(bell, 1),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if took := time.Since(begun); took < 5*time.Second {
+			t.Errorf("it took %v, less than the budget allows", took)
+		}
+	})
+}
