@@ -21,7 +21,7 @@
 // read, and ends when that has been read. Elsewhere than on Linux, and under
 // TLS, each connection has a reader of its own.
 //
-// Tour: server.go and routes.go put it together, listening.go and admission.go
+// Tour: server.go, routes.go and methods.go put it together, listening.go and admission.go
 // let clients in, as many as gate.go counts. handshake.go, websocket.go and requests.go, events.go,
 // pages.go, publishing.go and cursors.go are the endpoints; messages.go reads
 // what a WebSocket says, reading.go finds out where a reader starts.

@@ -62,7 +62,7 @@ func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // handleWebSocket serves GET /v1/ws.
 func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
-	if !checkHandshake(w, r) {
+	if !s.checkHandshake(w, r) {
 		return
 	}
 	c := s.admit(r)
@@ -84,28 +84,55 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2).
-func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
-	var fault *wire.Error
-	status := http.StatusBadRequest
-	switch {
-	case !tokenIn(r.Header, "Connection", "upgrade") || !tokenIn(r.Header, "Upgrade", "websocket"):
-		status = http.StatusUpgradeRequired
-		fault = wire.Errorf(wire.BadRequest, "this is a WebSocket endpoint: connect with a WebSocket client")
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-	case r.Header.Get("Sec-WebSocket-Version") != "13":
-		status = http.StatusUpgradeRequired
-		fault = wire.Errorf(wire.BadRequest, "only version 13 of the WebSocket protocol is spoken here")
-		w.Header().Set("Sec-WebSocket-Version", "13")
-	case !oneKey(r.Header.Values("Sec-WebSocket-Key")):
-		fault = wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64")
-	default:
+// checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2),
+// before it counts for anything.
+func (s *Server) checkHandshake(w http.ResponseWriter, r *http.Request) bool {
+	fault := handshakeFault(r)
+	if fault == nil {
 		return true
 	}
-	fault.HTTPStatus = status
-	writeProblem(w, status, fault)
+	if fault.HTTPStatus == http.StatusUpgradeRequired {
+		// RFC 9110, sections 7.8 and 15.5.22. The HTTP server would put close in
+		// the place of upgrade.
+		options := "Upgrade"
+		if r.Close || !r.ProtoAtLeast(1, 1) {
+			options += ", close"
+		}
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", options)
+		w.Header().Set("Sec-WebSocket-Version", websocketVersion)
+	}
+	s.refuse(w, r, fault)
 	return false
+}
+
+// websocketVersion is that of RFC 6455.
+const websocketVersion = "13"
+
+func handshakeFault(r *http.Request) *wire.Error {
+	var fault *wire.Error
+	versions := r.Header.Values("Sec-WebSocket-Version")
+	switch {
+	case r.ProtoMajor > 1:
+		// There is no Upgrade in HTTP/2 (RFC 9113, section 8.2.2).
+		return wire.Errorf(wire.BadRequest, "a WebSocket is opened over HTTP/1.1 here, not over HTTP/2 (RFC 8441)")
+	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) ||
+		!tokenIn(r.Header, "Connection", "upgrade") || !tokenIn(r.Header, "Upgrade", "websocket"):
+		fault = wire.Errorf(wire.BadRequest, "this is a WebSocket endpoint: connect with a WebSocket client, which sends GET over HTTP/1.1")
+		fault.HTTPStatus = http.StatusUpgradeRequired
+		return fault
+	case r.ContentLength != 0:
+		return wire.Errorf(wire.BadRequest, "a WebSocket handshake has no body")
+	case len(versions) > 1:
+		return wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Version")
+	case len(versions) == 0 || strings.TrimSpace(versions[0]) != websocketVersion:
+		fault = wire.Errorf(wire.BadRequest, "only version %s of the WebSocket protocol is spoken here", websocketVersion)
+		fault.HTTPStatus = http.StatusUpgradeRequired
+		return fault
+	case !oneKey(r.Header.Values("Sec-WebSocket-Key")):
+		return wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64")
+	}
+	return nil
 }
 
 func oneKey(keys []string) bool {

@@ -19,22 +19,24 @@ const preflightAge = 7200
 // routes is what clients find.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/ws", s.handleWebSocket)
-	mux.HandleFunc("GET /v1/events", s.handleEvents)
-	mux.HandleFunc("GET /v1/streams/{stream}/events", s.handleEvents)
-	mux.HandleFunc("GET /v1/streams/{stream}/records", s.handlePage)
-	mux.HandleFunc("POST /v1/streams/{stream}/records", s.handlePublish)
-	mux.HandleFunc("GET /v1/streams", s.handleStreams)
-	mux.HandleFunc("GET /v1/streams/{stream}", s.handleStream)
-	mux.HandleFunc("GET /v1/cursors/{stream}/{name}", s.handleGetCursor)
-	mux.HandleFunc("PUT /v1/cursors/{stream}/{name}", s.handlePutCursor)
-	mux.HandleFunc("DELETE /v1/cursors/{stream}/{name}", s.handleDeleteCursor)
-	for _, later := range []string{"POST /v1/tickets", "POST /v1/cookie", "DELETE /v1/cookie", "GET /openapi.json", "GET /asyncapi.json"} {
-		mux.HandleFunc(later, s.handleLater)
+	for path, methods := range map[string]byMethod{
+		"/v1/ws":                       {http.MethodGet: s.handleWebSocket},
+		"/v1/events":                   {http.MethodGet: s.handleEvents},
+		"/v1/streams":                  {http.MethodGet: s.handleStreams},
+		"/v1/streams/{stream}":         {http.MethodGet: s.handleStream},
+		"/v1/streams/{stream}/events":  {http.MethodGet: s.handleEvents},
+		"/v1/streams/{stream}/records": {http.MethodGet: s.handlePage, http.MethodPost: s.handlePublish},
+		"/v1/cursors/{stream}/{name}": {
+			http.MethodGet: s.handleGetCursor, http.MethodPut: s.handlePutCursor, http.MethodDelete: s.handleDeleteCursor,
+		},
+		"/v1/tickets":    {http.MethodPost: s.handleLater},
+		"/v1/cookie":     {http.MethodPost: s.handleLater, http.MethodDelete: s.handleLater},
+		"/openapi.json":  {http.MethodGet: s.handleLater},
+		"/asyncapi.json": {http.MethodGet: s.handleLater},
+	} {
+		mux.Handle(path, methods)
 	}
-	if s.config.Console != nil {
-		mux.Handle("GET /", s.config.Console)
-	}
+	mux.HandleFunc("/", s.handleElsewhere)
 
 	origins := s.config.Credentials.Origins.List()
 	crossSite := http.NewCrossOriginProtection()
@@ -46,12 +48,12 @@ func (s *Server) routes() http.Handler {
 	crossSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, wire.Errorf(wire.Forbidden, "pages of this origin may not do this: add it to the configured origins"))
 	}))
-	handler := crossSite.Handler(mux)
+	handler := crossSite.Handler(s.cleaned(mux))
 	if len(origins) > 0 {
 		handler = cors.New(cors.Options{
 			// Exactly those: the library's own list has wildcards and any case.
 			AllowOriginFunc: s.config.Credentials.Origins.Allowed,
-			AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
+			AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowedHeaders: []string{
 				"Authorization", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
 				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",

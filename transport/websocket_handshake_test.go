@@ -13,7 +13,10 @@ func TestHandshakeFaults(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
 	good := handshakeOf("")
-	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	const (
+		key     = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+		version = "Sec-WebSocket-Version: 13\r\n"
+	)
 	for name, c := range map[string]struct {
 		request string
 		status  int
@@ -26,13 +29,30 @@ func TestHandshakeFaults(t *testing.T) {
 		"doubled key":   {strings.Replace(good, key, key+key, 1), 400, [2]string{}},
 		"version 8":     {strings.Replace(good, "Version: 13", "Version: 8", 1), 426, [2]string{"Sec-WebSocket-Version", "13"}},
 		"no version":    {strings.Replace(good, "Sec-WebSocket-Version: 13\r\n", "", 1), 426, [2]string{"Sec-WebSocket-Version", "13"}},
+		"two versions":  {strings.Replace(good, version, version+version, 1), 400, [2]string{}},
+		"body":          {strings.Replace(good, version, version+"Content-Length: 1\r\n", 1) + "x", 400, [2]string{}},
+		"chunked body":  {strings.Replace(good, version, version+"Transfer-Encoding: chunked\r\n", 1) + "0\r\n\r\n", 400, [2]string{}},
+		"HTTP/1.0":      {strings.Replace(good, "HTTP/1.1", "HTTP/1.0", 1), 426, [2]string{"Upgrade", "websocket"}},
+		"head":          {strings.Replace(good, "GET", "HEAD", 1), 426, [2]string{"Upgrade", "websocket"}},
 		"no upgrade":    {strings.Replace(good, "Upgrade: websocket\r\n", "", 1), 426, [2]string{"Upgrade", "websocket"}},
 		"no connection": {strings.Replace(good, "Connection: Upgrade", "Connection: close", 1), 426, [2]string{"Upgrade", "websocket"}},
-		"post":          {strings.Replace(good, "GET", "POST", 1), 405, [2]string{}},
+		"post":          {strings.Replace(good, "GET", "POST", 1), 405, [2]string{"Allow", "GET, HEAD"}},
 	} {
 		_, res := in.open(t, c.request, false)
 		if res.status != c.status {
 			t.Errorf("%s: got status %d, want %d: %s", name, res.status, c.status, res.body)
+		}
+		// Where the answer ends the connection, net/http reads that and hides the
+		// header.
+		if options := res.header.Get("Connection"); c.status == http.StatusUpgradeRequired &&
+			(res.header.Get("Upgrade") != "websocket" || !strings.HasPrefix(options, "Upgrade") && name != "no connection") {
+			t.Errorf("%s: got %v", name, res.header)
+		}
+		if name == "head" {
+			if res.body != "" {
+				t.Errorf("%s: got a body: %q", name, res.body)
+			}
+			continue
 		}
 		if c.status != http.StatusMethodNotAllowed && (res.header.Get("Content-Type") != "application/problem+json" || !strings.Contains(res.body, `"code":"bad_request"`)) {
 			t.Errorf("%s: got %s: %s", name, res.header.Get("Content-Type"), res.body)

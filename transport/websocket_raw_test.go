@@ -124,7 +124,8 @@ func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSo
 		t.Fatal(err)
 	}
 	c := &rawSocket{t: t, Conn: conn, lines: bufio.NewReaderSize(conn, 16)}
-	res, err := http.ReadResponse(c.lines, nil)
+	method, _, _ := strings.Cut(request, " ")
+	res, err := http.ReadResponse(c.lines, &http.Request{Method: method})
 	if err != nil {
 		t.Fatal(err)
 	}
