@@ -156,7 +156,7 @@ func (s *Server) setEventHeaders(h http.Header, k kind) {
 
 // refuseInStream tells a fault where an EventSource can see it: in a stream.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, k kind, fault *wire.Error) {
-	s.noteFault(fault, s.addressOf(r))
+	s.noteRefusal(r, fault)
 	s.setEventHeaders(w.Header(), k)
 	w.WriteHeader(http.StatusOK)
 	closing := closingOf(fault)

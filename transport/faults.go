@@ -131,9 +131,20 @@ func (s *Server) noteFault(fault *wire.Error, address string) {
 	s.faults.note(fault, address)
 }
 
+// errClientLeft is the cause of a fault of which nobody is left to be told.
+var errClientLeft = errors.New("the client has left")
+
+// noteRefusal is noteFault for a request. What became of it when its client has
+// left, whether Kafka was waited for or a body, is nobody's fault.
+func (s *Server) noteRefusal(r *http.Request, fault *wire.Error) {
+	if r.Context().Err() == nil && !errors.Is(fault, errClientLeft) {
+		s.noteFault(fault, s.addressOf(r))
+	}
+}
+
 // refuse answers a request with a fault.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, fault *wire.Error) {
-	s.noteFault(fault, s.addressOf(r))
+	s.noteRefusal(r, fault)
 	writeProblem(w, fault.Status(), fault)
 }
 

@@ -3,10 +3,12 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"sluice/auth"
@@ -88,6 +90,8 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, wire.Errorf(wire.BadRequest, "the body took longer than %s", s.config.Limits.MessageAssembly)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), err != nil && r.ProtoMajor > 1:
+		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body ends early", Cause: fmt.Errorf("%w: %w", errClientLeft, err)}
 	case err != nil:
 		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body could not be read", Cause: err}
 	}

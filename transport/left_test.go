@@ -1,0 +1,192 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+	"sluice/transport"
+)
+
+// absent is a Kafka and a store of cursors that answer nobody. Who waits for
+// them comes through arrived.
+type absent struct {
+	*hubtest.Topics
+	*memoryStore
+	arrived chan struct{}
+	late    atomic.Int32 // how many waited until the server's time was over
+}
+
+func (a *absent) wait(ctx context.Context) error {
+	a.arrived <- struct{}{}
+	<-ctx.Done()
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.late.Add(1)
+	}
+	return ctx.Err()
+}
+
+// Places implements hub.Source. What the hub asks for itself, without a bound, is
+// answered.
+func (a *absent) Places(ctx context.Context, topic hub.Topic, m hub.Moment) ([]hub.Place, error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		return a.Topics.Places(ctx, topic, m)
+	}
+	return nil, fmt.Errorf("%w: %w", hub.ErrSourceUnavailable, a.wait(ctx))
+}
+
+// Load implements hub.CursorStore.
+func (a *absent) Load(ctx context.Context, _ hub.CursorName) (hub.Position, time.Time, error) {
+	return hub.Position{}, time.Time{}, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
+}
+
+// Take implements hub.CursorStore.
+func (a *absent) Take(ctx context.Context, _ hub.CursorName) (hub.Position, int64, error) {
+	return hub.Position{}, 0, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
+}
+
+// TestClientsThatLeaveAreNoFault: a client that goes away while it is waited for
+// Kafka, for Redis or for its own body is neither counted as a fault nor written
+// down as one.
+func TestClientsThatLeaveAreNoFault(t *testing.T) {
+	t.Parallel()
+	log, registry := &journal{}, prometheus.NewRegistry()
+	away := &absent{memoryStore: newMemoryStore(), arrived: make(chan struct{})}
+	var topics sync.Once
+	in, h2, h1 := overTLS(t, options{
+		limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 },
+		stream: func(s *hub.Stream) {
+			topics.Do(func() { away.Topics, _ = s.Source.(*hubtest.Topics) })
+			s.Source = away
+		},
+		config: func(c *transport.Config) {
+			keeper, err := hub.NewKeeper(away, time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Keeper, c.Registry = keeper, registry
+			c.Logger = slog.New(slog.NewTextHandler(log, nil))
+			c.RequestTimeout, c.DrainTimeout = time.Minute, time.Minute
+		},
+	})
+	tok := token(t, "u42", "live", time.Hour)
+	// The stream is being read.
+	reading := in.readsWith(h2, "HTTP/2.0", "/v1/streams/orders/events", tok)
+	reading.until("sluice.caught_up")
+	var answered, left atomic.Int32
+	for _, client := range []*http.Client{h1, h2} {
+		for _, path := range []string{
+			"/v1/streams/orders/events?from=earliest", "/v1/streams/orders/events?cursor_name=a", "/v1/events?stream=orders&from=-1h",
+			"/v1/events?stream=orders&from=-1h&errors=stream", "/v1/streams/orders/records?from=earliest",
+			"/v1/streams/orders/records?from=earliest&wait=10s", "/v1/cursors/orders/a",
+		} {
+			for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
+				ctx, leave := context.WithCancel(t.Context())
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.url+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Authorization", "Bearer "+tok)
+				req.Header.Set("Accept", accept)
+				gone := make(chan struct{})
+				go func() {
+					defer close(gone)
+					if res, err := client.Do(req); err == nil {
+						_ = res.Body.Close()
+						answered.Add(1)
+						return
+					}
+					left.Add(1)
+				}()
+				select {
+				case <-away.arrived:
+				case <-gone:
+				}
+				leave()
+				<-gone
+			}
+		}
+	}
+	// Nor is one that leaves amid its body.
+	for range 2 {
+		r, w := io.Pipe()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, in.url+publishPath, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+tok)
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			if res, err := h1.Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		}()
+		_, _ = io.WriteString(w, "half of it")
+		_ = w.CloseWithError(io.ErrClosedPipe)
+		<-left
+	}
+	reading.cancel()
+	in.sampleBecomes(byAddress, 0)
+	if err := in.stop(); err != nil {
+		t.Error(err)
+	}
+	faults := 0
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "sluice_faults_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			faults += int(m.GetCounter().GetValue())
+		}
+	}
+	// On a slow machine a client can be told in time that it took too long.
+	told := int(answered.Load() + away.late.Load())
+	if faults > told {
+		t.Errorf("%d faults are counted, and %d clients were still there", faults, told)
+	}
+	if text := log.text(); told == 0 && strings.Contains(text, "fault") {
+		t.Errorf("logged: %s", text)
+	}
+	t.Logf("%d clients have left, %d were told of a fault", left.Load(), told)
+	if left.Load() == 0 {
+		t.Error("no client has left")
+	}
+}
+
+// TestBodiesThatEndEarly: a client that is still there is told so.
+func TestBodiesThatEndEarly(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	tok := token(t, "u42", "live", time.Hour)
+	for _, rest := range []string{"Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nha"} {
+		status, body, _ := in.sends("POST "+publishPath+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+tok+"\r\n"+rest, func(c net.Conn) {
+			if tcp, ok := c.(*net.TCPConn); ok {
+				_ = tcp.CloseWrite()
+			}
+		})
+		if status != http.StatusBadRequest || !strings.Contains(body, "the body ends early") {
+			t.Errorf("%q: got %d %s", rest, status, body)
+		}
+	}
+	if got := in.metric(`sluice_faults_total{code="bad_request"}`); got > 0 {
+		t.Errorf("%v faults are counted", got)
+	}
+}
