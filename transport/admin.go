@@ -6,6 +6,8 @@ import (
 	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sluice/hub"
 )
 
 // adminRoutes is what operators find.
@@ -40,7 +42,48 @@ func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, body)
 }
 
+// adminStream is what operators are told of a stream.
+type adminStream struct {
+	Stream      string      `json:"stream"`
+	Topic       string      `json:"topic"`
+	Content     hub.Content `json:"content,omitempty"`
+	Publishable bool        `json:"publishable"`
+	// Partitions is 0 until they are known.
+	Partitions int32 `json:"partitions"`
+	// Reading is set while the topic is read, Live and Since then tell whether
+	// that works and since when.
+	Reading     bool   `json:"reading"`
+	Live        bool   `json:"live"`
+	Since       int64  `json:"since,omitempty"` // Unix milliseconds
+	Subscribers int    `json:"subscribers"`
+	LogBytes    int    `json:"log_bytes"`
+	Records     uint64 `json:"records_read"`
+	Bytes       uint64 `json:"event_bytes_read"`
+	Gaps        uint64 `json:"gaps_read"`
+	Slow        uint64 `json:"fell_behind"`
+	// GapsTold counts the gaps that subscribers were told of, by reason.
+	GapsTold map[hub.GapReason]uint64 `json:"gaps_told"`
+}
+
+func newAdminStream(info hub.StreamInfo) adminStream {
+	made := adminStream{
+		Stream: info.Name, Topic: info.Topic, Content: info.Content, Publishable: info.Publishable,
+		Partitions: info.Partitions, Reading: info.Reading, Subscribers: info.Subscribers,
+		LogBytes: info.LogBytes, Records: info.Records, Bytes: info.Bytes, Gaps: info.Gaps,
+		Slow: info.Slow, GapsTold: info.Told,
+	}
+	if info.Reading {
+		made.Live, made.Since = info.Status.Live, info.Status.Since.UnixMilli()
+	}
+	return made
+}
+
 // handleAdminStreams lists the streams with how they do.
 func (s *Server) handleAdminStreams(w http.ResponseWriter, r *http.Request) {
-	s.writeView(w, r, map[string]any{"streams": s.config.Hub.Streams(), "sessions": s.sessions.len()})
+	infos := s.config.Hub.Streams()
+	streams := make([]adminStream, len(infos))
+	for i, info := range infos {
+		streams[i] = newAdminStream(info)
+	}
+	s.writeView(w, r, map[string]any{"streams": streams, "sessions": s.sessions.len()})
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -140,6 +141,44 @@ func TestAdminOnly(t *testing.T) {
 	}
 	if status, _ := in.operator("/v1/streams"); status != http.StatusNotFound {
 		t.Errorf("a client's path for operators: %d", status)
+	}
+}
+
+// TestAdminStreams: the names are those of the protocol's JSON.
+func TestAdminStreams(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	s := in.reads("/v1/streams/public.news/events", "")
+	in.publish("public.news", 0, 0, 3)
+	s.offsets(3)
+	var got struct {
+		Streams  []map[string]any `json:"streams"`
+		Sessions int              `json:"sessions"`
+	}
+	_, body := in.operator("/streams")
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	snake := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+	found := false
+	for _, stream := range got.Streams {
+		for name := range stream {
+			if !snake.MatchString(name) {
+				t.Errorf("the field %s is not in snake case", name)
+			}
+		}
+		if stream["stream"] != "public.news" {
+			continue
+		}
+		found = true
+		since, _ := stream["since"].(float64)
+		if stream["live"] != true || stream["reading"] != true || stream["subscribers"] != 1.0 || stream["records_read"] != 3.0 ||
+			stream["log_bytes"] == 0.0 || time.Since(time.UnixMilli(int64(since))) > time.Hour {
+			t.Errorf("got %v", stream)
+		}
+	}
+	if !found || got.Sessions != 1 {
+		t.Errorf("got %s", body)
 	}
 }
 
