@@ -68,9 +68,18 @@ func configured(cmd *cobra.Command) func() (*config.Config, error) {
 }
 
 func newLogger(w io.Writer, c config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Severity()}
+	options := &slog.HandlerOptions{Level: c.Severity(), ReplaceAttr: plainDuration}
 	if c.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// plainDuration writes durations alike in both formats, as "1.5s": slog's JSON
+// has them in nanoseconds.
+func plainDuration(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Value.Kind() == slog.KindDuration {
+		attr.Value = slog.StringValue(attr.Value.Duration().String())
+	}
+	return attr
 }
