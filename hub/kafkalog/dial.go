@@ -32,8 +32,9 @@ func (c *Cluster) dialOne(ctx context.Context, address string) (net.Conn, error)
 	if err != nil {
 		return nil, err
 	}
+	watched := &brokerConn{Conn: conn, address: address, tls: c.config.TLS != nil, sasl: c.config.SASL != nil}
 	if c.config.TLS == nil {
-		return conn, nil
+		return watched, nil
 	}
 	config := c.config.TLS
 	if config.ServerName == "" {
@@ -47,9 +48,10 @@ func (c *Cluster) dialOne(ctx context.Context, address string) (net.Conn, error)
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
+		return nil, handshakeFailed(address, err)
 	}
-	return secured, nil
+	watched.Conn = secured
+	return watched, nil
 }
 
 // dialAny connects to a broker that answers a request: the kernel also takes
@@ -80,6 +82,9 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 	}
 	if err != nil {
 		_ = conn.Close()
+		if named := (*listenerError)(nil); errors.As(err, &named) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
 	}
 	return conn, nil

@@ -22,7 +22,8 @@
 // seconds after the last.
 //
 // The files: cluster.go and exchange.go carry requests of our own on kafka-go's
-// connections, which dial.go makes; known.go and turns.go find a broker that
+// connections, which dial.go makes and listener.go watches for listeners of another kind;
+// known.go and turns.go find a broker that
 // answers among those that are known; metadata.go, offsets.go and fetch.go are
 // the requests, answer.go reads a fetch's answer in place; walk.go goes through
 // its batches, in batch.go, or message.go for what Kafka stored before 0.11,

@@ -1,0 +1,173 @@
+package kafkalog
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// listenerError is what a broker's listener does with a connection. One that
+// expects something else than it is spoken to, TLS or SASL, just closes it, which
+// would be told as EOF and without an address.
+type listenerError struct {
+	address string
+	text    string
+	cause   error
+}
+
+func (e *listenerError) Error() string {
+	return fmt.Sprintf("broker %s %s: %v", e.address, e.text, e.cause)
+}
+
+// Unwrap never gives io.EOF, for which kafka-go would drop the text.
+func (e *listenerError) Unwrap() error {
+	if errors.Is(e.cause, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return e.cause
+}
+
+func handshakeFailed(address string, err error) error {
+	var header tls.RecordHeaderError
+	text := "cannot be spoken to over TLS"
+	if errors.As(err, &header) || isClosed(err) {
+		text = "does not answer with TLS: its listener is probably without (leave out kafka tls, or use another port)"
+	}
+	return &listenerError{address: address, text: text, cause: err}
+}
+
+// isClosed reports whether the other side has closed the connection.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// What Kafka's first requests on a connection are, by key.
+const (
+	keySASLHandshake    = int16(protocol.SaslHandshake)
+	keyAPIVersions      = int16(protocol.ApiVersions)
+	keySASLAuthenticate = int16(protocol.SaslAuthenticate)
+)
+
+// brokerConn is a connection to a broker that tells why it is closed before
+// anything but a greeting was answered. One request is under way at a time, so
+// reads and writes do not overlap.
+type brokerConn struct {
+	net.Conn
+	// Immutable.
+	address   string
+	tls, sasl bool // what is configured
+
+	// Owned by the exchange under way.
+	served  bool     // an answer to more than a greeting has begun
+	heard   bool     // anything has come
+	reading bool     // since the last write
+	key     int16    // of the request under way, -1 when it is not known
+	head    [10]byte // of the answer under way: size, correlation id, error code
+	have    int
+	refused error // why the connection is of no use, nil as long as it is
+}
+
+// Write implements net.Conn.
+func (c *brokerConn) Write(b []byte) (int, error) {
+	if !c.served && (c.reading || !c.heard) && len(b) >= 6 {
+		c.key = int16(binary.BigEndian.Uint16(b[4:6]))
+		c.reading, c.have = false, 0
+	}
+	n, err := c.Conn.Write(b)
+	if err != nil && isClosed(err) {
+		err = c.closed(err)
+	}
+	return n, err
+}
+
+// Read implements net.Conn.
+func (c *brokerConn) Read(b []byte) (int, error) {
+	if c.refused != nil {
+		return 0, c.refused // kafka-go reads on to pass over the rest of an answer
+	}
+	n, err := c.Conn.Read(b)
+	if c.served {
+		if err != nil && isClosed(err) {
+			err = &listenerError{address: c.address, text: "has closed the connection", cause: err}
+		}
+		return n, err
+	}
+	if n > 0 {
+		if c.refused = c.hear(b[:n]); c.refused != nil {
+			return 0, c.refused
+		}
+	}
+	if err != nil && isClosed(err) {
+		err = c.closed(err)
+	} else if err != nil && c.tls {
+		var timeout net.Error
+		if !errors.As(err, &timeout) || !timeout.Timeout() {
+			// Alerts: TLS 1.3 refuses a client's certificate only here.
+			err = &listenerError{address: c.address, text: "ends TLS", cause: err}
+		}
+	}
+	return n, err
+}
+
+// hear looks at the beginning of an answer.
+func (c *brokerConn) hear(b []byte) error {
+	if !c.heard && !c.tls && (b[0] == 0x15 || b[0] == 0x16) {
+		// The first byte of an answer's size, against a TLS alert or handshake:
+		// no answer is so large.
+		return &listenerError{
+			address: c.address, text: "answers with TLS: its listener wants TLS (configure kafka tls, or use another port)",
+			cause: io.ErrUnexpectedEOF,
+		}
+	}
+	c.heard, c.reading = true, true
+	switch c.key {
+	case keyAPIVersions, keySASLAuthenticate:
+	case keySASLHandshake:
+		c.have += copy(c.head[c.have:], b)
+		if c.have < len(c.head) {
+			return nil
+		}
+		switch code := kafka.Error(int16(binary.BigEndian.Uint16(c.head[8:]))); code {
+		case 0:
+		case kafka.IllegalSASLState:
+			return &listenerError{
+				address: c.address, text: "takes no credentials: its listener is without SASL (leave out kafka sasl, or use another port)",
+				cause: code,
+			}
+		default:
+			return &listenerError{address: c.address, text: "refuses the SASL mechanism", cause: code}
+		}
+	default:
+		c.served = true
+	}
+	return nil
+}
+
+// closed says what a broker probably wants that closes a connection without an
+// answer.
+func (c *brokerConn) closed(cause error) error {
+	e := &listenerError{address: c.address, text: "has closed the connection", cause: cause}
+	switch {
+	case c.served:
+	case !c.heard && !c.tls:
+		e.text = "closes the connection at the first request: its listener probably wants TLS (configure kafka tls, or use another port)"
+	case !c.heard:
+		e.text = "closes the connection at the first request"
+	case c.key == keySASLAuthenticate:
+		// Brokers before Kafka 1.0 say no more than this to a wrong password.
+		e.text, e.cause = "closes the connection at the credentials", kafka.SASLAuthenticationFailed
+	case c.key == keySASLHandshake:
+		e.text = "closes the connection at the SASL handshake: its listener is probably without SASL (leave out kafka sasl, or use another port)"
+	case !c.sasl && c.key != keyAPIVersions:
+		e.text = "closes the connection without an answer: its listener probably wants credentials (configure kafka sasl, or use another port)"
+	}
+	return e
+}
