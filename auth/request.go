@@ -3,7 +3,9 @@ package auth
 import (
 	"encoding/base64"
 	"fmt"
+	"iter"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -97,12 +99,11 @@ func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
 			}
 		}
 	}
-	if r.URL.RawQuery != "" {
-		query := r.URL.Query()
-		for _, value := range query[queryToken] {
+	for name, value := range parameters(r.URL.RawQuery) {
+		switch name {
+		case queryToken:
 			took(fromQuery(value, options))
-		}
-		for range query[queryTicket] {
+		case queryTicket:
 			took(Credential{}, fmt.Errorf("%w: tickets (%s=) are not supported yet", ErrUnsupportedCredential, queryTicket))
 		}
 	}
@@ -115,6 +116,27 @@ func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
 		return found, nil
 	}
 	return fromCookie(r, options.Origins)
+}
+
+// parameters yields those of a query. A value that is not escaped as it must be
+// is empty. The library's own parser passes over that, and over what has a
+// semicolon in it: the credential would go unseen, and the client be anonymous.
+func parameters(query string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for part := range strings.SplitSeq(query, "&") {
+			name, value, _ := strings.Cut(part, "=")
+			name, err := url.QueryUnescape(name)
+			if err != nil {
+				continue // no name that is known
+			}
+			if value, err = url.QueryUnescape(value); err != nil {
+				value = ""
+			}
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 func fromAuthorization(value string) (Credential, error) {
@@ -171,16 +193,26 @@ func fromQuery(token string, options RequestOptions) (Credential, error) {
 }
 
 func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
+	// The library passes over cookies that it cannot read: then of two there
+	// would be one, and none of one.
+	there := 0
+	for _, line := range r.Header.Values("Cookie") {
+		for part := range strings.SplitSeq(line, ";") {
+			if name, _, _ := strings.Cut(part, "="); strings.Trim(name, " \t") == CookieName {
+				there++
+			}
+		}
+	}
 	cookies := r.CookiesNamed(CookieName)
 	switch {
-	case len(cookies) == 0:
+	case there == 0:
 		return Credential{}, nil
-	case len(cookies) > 1:
+	case there > 1:
 		return Credential{}, ErrAmbiguousCredentials
 	case !fromAllowedOrigin(r, origins):
 		return Credential{}, ErrOriginRefused
-	case cookies[0].Value == "":
-		return Credential{}, unauthenticated("the cookie is empty")
+	case len(cookies) == 0 || cookies[0].Value == "":
+		return Credential{}, unauthenticated("the cookie is empty or has a character that cookies do not have")
 	}
 	return Credential{Source: FromCookie, Token: NewSecret(cookies[0].Value)}, nil
 }
