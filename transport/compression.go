@@ -2,8 +2,6 @@ package transport
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 
 	"sluice/hub"
 )
@@ -62,69 +60,20 @@ func (s *Server) codingFor(h http.Header) coding {
 	}
 	accepted := acceptedCodings(h)
 	var best coding
-	weight, plain := 0, accepted.weight("identity")
+	weight, plain := 0, accepted.coding("identity")
 	for _, c := range []coding{gzipEvents{}, s.zstd} {
-		if w := accepted.weight(c.name()); w > weight && w >= plain {
+		if w := accepted.coding(c.name()); w > weight && w >= plain {
 			best, weight = c, w
 		}
 	}
 	return best
 }
 
-// codingWeights are the weights of an Accept-Encoding header, by coding in lower
-// case, in thousandths.
-type codingWeights map[string]int
-
-// maxCodings bounds how many codings of a header are looked at.
-const maxCodings = 32
-
-func acceptedCodings(h http.Header) codingWeights {
-	accepted := make(codingWeights)
-	for _, line := range h.Values("Accept-Encoding") {
-		for item := range strings.SplitSeq(line, ",") {
-			name, parameters, _ := strings.Cut(item, ";")
-			name = strings.ToLower(strings.TrimSpace(name))
-			weight, ok := codingWeight(parameters)
-			if name == "" || !ok {
-				continue
-			}
-			if name == "x-gzip" {
-				name = "gzip" // RFC 9110, section 8.4.1.3
-			}
-			if accepted[name] = weight; len(accepted) >= maxCodings {
-				return accepted
-			}
-		}
+// acceptedCodings are the weights of the codings that a client takes.
+func acceptedCodings(h http.Header) weights {
+	accepted := weightsOf(h, "Accept-Encoding")
+	if weight, ok := accepted["x-gzip"]; ok {
+		accepted["gzip"] = max(weight, accepted["gzip"]) // RFC 9110, section 8.4.1.3
 	}
 	return accepted
-}
-
-// weight is the coding's own weight, else that of all others. Not to be
-// compressed is always acceptable, but liked only by those who say so.
-func (w codingWeights) weight(name string) int {
-	if weight, ok := w[name]; ok || name == "identity" {
-		return weight
-	}
-	return w["*"]
-}
-
-// codingWeight reads q, a number between 0 and 1 of at most three decimals.
-func codingWeight(parameters string) (weight int, ok bool) {
-	parameters = strings.TrimSpace(parameters)
-	if parameters == "" {
-		return 1000, true
-	}
-	name, text, _ := strings.Cut(parameters, "=")
-	if !strings.EqualFold(strings.TrimSpace(name), "q") {
-		return 0, false
-	}
-	text = strings.TrimSpace(text)
-	if len(text) == 0 || len(text) > len("0.000") || strings.Trim(text, "0123456789.") != "" {
-		return 0, false
-	}
-	q, err := strconv.ParseFloat(text, 64)
-	if err != nil || q > 1 {
-		return 0, false
-	}
-	return int(q*1000 + 0.5), true
 }

@@ -49,7 +49,7 @@ func FuzzAcceptedCodings(f *testing.F) {
 				t.Errorf("%q weighs %q %d", header, name, weight)
 			}
 		}
-		if c := s.codingFor(h); c != nil && (weights.weight(c.name()) == 0 || weights.weight(c.name()) < weights.weight("identity")) {
+		if c := s.codingFor(h); c != nil && (weights.coding(c.name()) == 0 || weights.coding(c.name()) < weights.coding("identity")) {
 			t.Errorf("%q chooses %s", header, c.name())
 		}
 	})

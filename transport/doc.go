@@ -21,10 +21,12 @@
 // read, and ends when that has been read. Elsewhere than on Linux, and under
 // TLS, each connection has a reader of its own.
 //
-// Tour: server.go, routes.go and methods.go put it together, listening.go and admission.go
-// let clients in, as many as gate.go counts. handshake.go, websocket.go and requests.go, events.go,
-// pages.go, publishing.go and cursors.go are the endpoints; messages.go reads
-// what a WebSocket says, reading.go finds out where a reader starts.
+// Tour: server.go, routes.go and methods.go put it together, listening.go and
+// admission.go let clients in, as many as gate.go counts, with forwarded.go for
+// what proxies say of them and accepting.go for what they accept. handshake.go,
+// websocket.go and requests.go, events.go, pages.go, publishing.go and cursors.go
+// are the endpoints; messages.go reads what a WebSocket says, reading.go finds
+// out where a reader starts.
 //
 // session.go is what a session is and does, sending.go what it says, writing.go
 // how that gets onto its outlet (outlet.go; socket_linux.go for plain sockets),

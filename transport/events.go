@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"time"
 
 	"sluice/transport/wire"
@@ -23,15 +22,16 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 	if stream != "" {
 		endpoint = wire.EndpointStreamEvents
 	}
-	query, fault := wire.ParseQuery(r.URL.RawQuery, endpoint, r.Header.Get("Last-Event-ID"))
+	last, twice := onceIn(r.Header, "Last-Event-ID")
+	query, fault := wire.ParseQuery(r.URL.RawQuery, endpoint, last)
+	if twice != nil {
+		fault = twice
+	}
 	if query.LastEventID == wire.LastEventIDEnd {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	k := kindEvents
-	if strings.Contains(r.Header.Get("Accept"), typeLines) {
-		k = kindLines
-	}
+	k := kindFor(r.Header)
 	if stream != "" {
 		query.Streams = []string{stream}
 	}

@@ -27,7 +27,11 @@ func (o pageOwner) Pump() {
 
 // handlePage serves GET /v1/streams/{stream}/records.
 func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
-	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointRecords, r.Header.Get("Last-Event-ID"))
+	last, twice := onceIn(r.Header, "Last-Event-ID")
+	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointRecords, last)
+	if twice != nil {
+		fault = twice
+	}
 	// One that waits is held as a session is, and counts as one. Others are
 	// answered with what there is.
 	enter := s.identify

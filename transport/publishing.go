@@ -27,9 +27,11 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	if fault := checkPublishHeader(r.Header); fault != nil {
-		s.refuse(w, r, fault)
-		return
+	for name := range r.Header {
+		if strings.HasPrefix(name, "Ce-") {
+			s.refuse(w, r, wire.Errorf(wire.BadRequest, "CloudEvents (headers that begin with ce-) are not supported by this server yet"))
+			return
+		}
 	}
 	body, fault := s.readBody(w, r)
 	if fault != nil {
@@ -38,7 +40,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	messages, batch, fault := wire.ParseHTTPPublish(wire.HTTPPublish{
 		ContentType:    r.Header.Get("Content-Type"),
-		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+		IdempotencyKey: strings.Join(r.Header.Values("Idempotency-Key"), ","),
 		RawQuery:       r.URL.RawQuery,
 		Body:           body,
 	}, s.wireLimits())
@@ -59,22 +61,35 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// checkPublishHeader refuses what would say something else of the body than that
-// it is stored as it stands.
-func checkPublishHeader(h http.Header) *wire.Error {
-	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send it as it is")
+// onceIn is a header of which there is one at most, as its lines cannot be told
+// apart. The first is given also beside the fault.
+func onceIn(h http.Header, name string) (string, *wire.Error) {
+	values := h.Values(name)
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
 	}
-	for name := range h {
-		if strings.HasPrefix(name, "Ce-") {
-			return wire.Errorf(wire.BadRequest, "CloudEvents (headers that begin with ce-) are not supported by this server yet")
+	return values[0], wire.Errorf(wire.BadRequest, "the header %s is there twice", name)
+}
+
+// checkBodyHeader refuses a body that is not to be taken as it stands.
+func checkBodyHeader(h http.Header) *wire.Error {
+	for _, coding := range listOf(h, "Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send it as it is")
 		}
 	}
-	return nil
+	_, twice := onceIn(h, "Content-Type")
+	return twice
 }
 
 // readBody reads a request's body within the limits.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
+	if fault := checkBodyHeader(r.Header); fault != nil {
+		return nil, fault
+	}
 	most := int64(s.config.Limits.MessageBytes)
 	if most <= 0 {
 		most = 1 << 30

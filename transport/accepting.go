@@ -1,0 +1,110 @@
+package transport
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// weights are those of a header's elements (RFC 9110, section 12.4.2), by their
+// names in lower case, in thousandths.
+type weights map[string]int
+
+// maxWeighted bounds how many elements of a header are looked at.
+const maxWeighted = 32
+
+// weightsOf reads a header like Accept, over all its lines. Parameters other than
+// q are passed over, and elements whose q is none.
+func weightsOf(h http.Header, header string) weights {
+	all := make(weights)
+	for _, line := range h.Values(header) {
+		for more := true; more; {
+			var element string
+			element, line, more = cutUnquoted(line, ',')
+			name, parameters, _ := cutUnquoted(element, ';')
+			name = strings.ToLower(strings.Trim(name, " \t"))
+			weight, ok := weightIn(parameters)
+			if name == "" || !ok {
+				continue
+			}
+			if all[name] = weight; len(all) >= maxWeighted {
+				return all
+			}
+		}
+	}
+	return all
+}
+
+// weightIn finds q in the parameters of an element: a number from 0 to 1 of at
+// most three decimals. Without, it is 1.
+func weightIn(parameters string) (weight int, ok bool) {
+	for parameters != "" {
+		var parameter string
+		parameter, parameters, _ = cutUnquoted(parameters, ';')
+		name, text, _ := strings.Cut(parameter, "=")
+		if !strings.EqualFold(strings.Trim(name, " \t"), "q") {
+			continue
+		}
+		text = strings.Trim(text, " \t")
+		if len(text) == 0 || len(text) > len("0.000") || strings.Trim(text, "0123456789.") != "" {
+			return 0, false
+		}
+		q, err := strconv.ParseFloat(text, 64)
+		if err != nil || q > 1 {
+			return 0, false
+		}
+		return int(q*1000 + 0.5), true
+	}
+	return 1000, true
+}
+
+// cutUnquoted is strings.Cut at a separator that does not stand in a quoted
+// string (RFC 9110, section 5.6.4).
+func cutUnquoted(text string, separator byte) (before, after string, found bool) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && c == separator:
+			return text[:i], text[i+1:], true
+		}
+	}
+	return text, "", false
+}
+
+// coding is a content coding's own weight, else that of all others. Not to be
+// compressed is always acceptable, but liked only by those who say so.
+func (w weights) coding(name string) int {
+	if weight, ok := w[name]; ok || name == "identity" {
+		return weight
+	}
+	return w["*"]
+}
+
+// media is the weight of a media type: that of the most specific range that it
+// is in (RFC 9110, section 12.5.1). It is named where it stands there itself.
+func (w weights) media(name string) (weight int, named bool) {
+	if weight, named = w[name]; named {
+		return weight, true
+	}
+	family, _, _ := strings.Cut(name, "/")
+	if weight, ok := w[family+"/*"]; ok {
+		return weight, false
+	}
+	return w["*/*"], false
+}
+
+// kindFor chooses the media type of an event stream: lines for who likes them
+// more than events, or as much and by name, else events, also for who takes
+// neither.
+func kindFor(h http.Header) kind {
+	accepted := weightsOf(h, "Accept")
+	events, _ := accepted.media(typeEvents)
+	if lines, named := accepted.media(typeLines); lines > events || lines > 0 && lines == events && named {
+		return kindLines
+	}
+	return kindEvents
+}
