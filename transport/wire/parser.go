@@ -50,7 +50,7 @@ func (p *parser) fault() *Error {
 // unknown refuses a field that a request does not have. The pointer names the
 // object that it stands in, as names from outside need not be short.
 func (p *parser) unknown(at, name string) {
-	shown := quoteName(name)
+	shown := Shown(name)
 	switch {
 	case notYet[name] || strings.HasPrefix(name, "header."):
 		p.refuse(at, "the field %s is not supported by this server yet", shown)

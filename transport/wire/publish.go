@@ -94,7 +94,7 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m hub.Message) {
 		switch {
 		case pair.name == "ticket" || pair.name == "access_token":
 		case isJSON && (pair.name == "key" || isHeader):
-			p.refuse("", "the parameter %s cannot stand beside a JSON body, which has a field for it", quoteName(pair.name))
+			p.refuse("", "the parameter %s cannot stand beside a JSON body, which has a field for it", Shown(pair.name))
 		case pair.name == "key":
 			if m.Key != nil {
 				p.refuse("/key", "is there twice")
@@ -102,7 +102,7 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m hub.Message) {
 			m.Key = []byte(pair.value)
 		case isHeader:
 			if reservedHeader(header) {
-				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that the server keeps for itself", quoteName(pair.name))
+				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that the server keeps for itself", Shown(pair.name))
 			}
 			m.Headers = append(m.Headers, hub.Header{Name: []byte(header), Value: []byte(pair.value)})
 		default:

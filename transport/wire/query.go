@@ -189,10 +189,10 @@ func (p *parser) parameter(q *Query, name, value string) {
 
 func (p *parser) unknownParameter(name string) {
 	if notYet[name] || strings.HasPrefix(name, "header.") {
-		p.refuse("", "the parameter %s is not supported by this server yet", quoteName(name))
+		p.refuse("", "the parameter %s is not supported by this server yet", Shown(name))
 		return
 	}
-	p.refuse("", "unknown parameter %s", quoteName(name))
+	p.refuse("", "unknown parameter %s", Shown(name))
 }
 
 // checkStreams holds the parameters `stream` against the endpoint.

@@ -172,7 +172,7 @@ func parseRequest(b []byte) (Request, string, *Error) {
 	case "pause", "resume":
 		return nil, id, unsupported("a message of type " + kind)
 	default:
-		return nil, id, Errorf(BadRequest, "unknown message type %s", quoteName(kind))
+		return nil, id, Errorf(BadRequest, "unknown message type %s", Shown(kind))
 	}
 	// What has the wrong type is not in the struct, and would be found missing.
 	if !p.failed() {

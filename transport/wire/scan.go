@@ -199,7 +199,7 @@ func checkNames(b []byte, maxNames int) *Error {
 			}
 			first := open[len(open)-1]
 			if name, twice := repeated(names[first:]); twice {
-				return Errorf(BadRequest, "the field %s stands twice in an object", quoteName(name))
+				return Errorf(BadRequest, "the field %s stands twice in an object", Shown(name))
 			}
 			names, open = names[:first], open[:len(open)-1]
 		case '"':
@@ -237,13 +237,4 @@ func repeated(names [][]byte) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// quoteName shows a name from outside in a message: short, and on one line.
-func quoteName(name string) string {
-	const most = 64
-	if len(name) > most {
-		name = cutText(name, most) + "…"
-	}
-	return strconv.QuoteToGraphic(name)
 }
