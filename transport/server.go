@@ -87,7 +87,7 @@ type Server struct {
 	draining         atomic.Bool
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
-	tasks            sync.WaitGroup
+	tasks            tasks
 	newPoller        func() (*poller, error)
 	poller           *poller // nil where there is none
 	readiness        *readiness
@@ -195,6 +195,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.poller.close()
 	}
 	workers.Wait()
+	s.tasks.Wait() // the poller may have begun one meanwhile
 	return err
 }
 
