@@ -30,7 +30,7 @@ import (
 // eventsFrom opens an event stream as a proxy would for a client.
 func (in *instance) eventsFrom(path string, hops []string) *stream {
 	in.t.Helper()
-	ctx, cancel := context.WithTimeout(in.t.Context(), 8*time.Second)
+	ctx, cancel := context.WithTimeout(in.t.Context(), patience)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.url+path, nil)
 	if err != nil {
 		in.t.Fatal(err)

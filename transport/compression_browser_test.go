@@ -41,7 +41,7 @@ func inBrowser(t *testing.T, page string) (*instance, context.Context) {
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx, chromedp.Navigate(in.url)); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func inBrowser(t *testing.T, page string) (*instance, context.Context) {
 // shows waits until an expression is true in the page.
 func shows(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		if err == nil && got {
 			return

@@ -311,7 +311,7 @@ func FuzzInflate(f *testing.F) {
 	handshake := deflateHandshake(token(f, "u", "live", time.Hour))
 	f.Fuzz(func(t *testing.T, payload []byte, whole bool) {
 		c, _ := in.open(t, handshake, false)
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		sent := frame(fin|rsv1|text, string(payload))
 		if half := len(payload) / 2; !whole {
 			sent = joined(frame(rsv1|text, string(payload[:half])), frame(fin|continuation, string(payload[half:])))

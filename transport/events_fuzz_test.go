@@ -57,7 +57,7 @@ func FuzzEventsQuery(f *testing.F) {
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // else the ports run out
 		}
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		request := "GET /v1/events?" + query + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + key + "\r\n"
 		if id = one.Replace(id); id != "" {
 			request += "Last-Event-ID: " + id + "\r\n"

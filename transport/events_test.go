@@ -27,7 +27,7 @@ func (in *instance) reads(path, token string, header ...string) *stream {
 		in.t.Fatalf("%s: status %d", path, s.res.StatusCode)
 	}
 	// What never comes is to fail, not to hang.
-	tooLong := time.AfterFunc(8*time.Second, s.cancel)
+	tooLong := time.AfterFunc(patience, s.cancel)
 	in.t.Cleanup(func() { tooLong.Stop() })
 	return s
 }
@@ -321,17 +321,17 @@ func TestEventsKeepAlive(t *testing.T) {
 func testEventsKeepAlive(t *testing.T, config func(*transport.Config)) {
 	t.Helper()
 	in := start(t, options{config: config, limits: func(l *transport.Limits) { l.KeepAlive = 200 * time.Millisecond }})
+	begun := time.Now()
 	s := in.reads("/v1/streams/public.news/events", "")
 	s.until("sluice.caught_up")
-	begun := time.Now()
 	for range 2 {
 		e, _ := s.next()
 		if e.name != "sluice.cursor" || e.id == "" || e.json(t).str("cursor") != e.id {
 			t.Fatalf("got %+v", e)
 		}
 	}
-	if took := time.Since(begun); took < 300*time.Millisecond || took > 2*time.Second {
-		t.Errorf("two keepalives took %v", took)
+	if took := time.Since(begun); took < 300*time.Millisecond {
+		t.Errorf("two keepalives, and what came before, took only %v", took)
 	}
 	// The client's own wish counts.
 	slow := in.reads("/v1/streams/public.news/events?heartbeat=10s", "")
@@ -801,10 +801,10 @@ func TestEventsOfRefusedStreamsDoNotCount(t *testing.T) {
 	})
 }
 
-// eventually waits up to ten seconds for something to hold.
+// eventually waits for something to hold.
 func (in *instance) eventually(what string, holds func() bool) {
 	in.t.Helper()
-	for begun := time.Now(); time.Since(begun) < 10*time.Second; time.Sleep(5 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}

@@ -47,7 +47,7 @@ func overTLS(t *testing.T, o options) (in *instance, h2, h1 *http.Client) {
 // readsWith opens an event stream with a client.
 func (in *instance) readsWith(client *http.Client, proto, path, token string) *stream {
 	in.t.Helper()
-	ctx, cancel := context.WithTimeout(in.t.Context(), 8*time.Second)
+	ctx, cancel := context.WithTimeout(in.t.Context(), patience)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.url+path, nil)
 	if err != nil {
 		in.t.Fatal(err)
@@ -66,7 +66,7 @@ func (in *instance) readsWith(client *http.Client, proto, path, token string) *s
 
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
-	in, h2, _ := overTLS(t, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 }})
+	in, h2, _ := overTLS(t, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal, l.KeepAlive = 0, never }})
 	tok := token(t, "u42", "live", time.Hour)
 	const streams = 100
 	var all []*stream
@@ -87,11 +87,7 @@ func TestHTTP2(t *testing.T) {
 	}
 	// One of them goes, and the others stay.
 	all[0].cancel()
-	left := time.Now()
-	in.eventually("one has gone", func() bool { return in.metric(sessions) == streams-1 })
-	if took := time.Since(left); took > 300*time.Millisecond {
-		t.Errorf("it took %v to notice that one has gone", took)
-	}
+	in.eventually("one has gone, though nothing is written to it", func() bool { return in.metric(sessions) == streams-1 })
 	in.publish("orders", 1, 0, 1)
 	all[1].offsets(1)
 	ended := make(chan error, 1)
@@ -109,7 +105,7 @@ func TestHTTP2(t *testing.T) {
 func TestHTTP2NeverRead(t *testing.T) {
 	t.Parallel()
 	in, h2, _ := overTLS(t, options{
-		limits: func(l *transport.Limits) { l.WriteProgress = 500 * time.Millisecond },
+		limits: func(l *transport.Limits) { l.WriteProgress = 5 * time.Second },
 		stream: func(s *hub.Stream) { s.LogBytes = 16 << 20 },
 	})
 	tok := token(t, "u42", "live", time.Hour)
@@ -130,7 +126,7 @@ func TestHTTP2NeverRead(t *testing.T) {
 
 func TestHTTP1OverTLS(t *testing.T) {
 	t.Parallel()
-	in, _, h1 := overTLS(t, options{})
+	in, _, h1 := overTLS(t, options{limits: func(l *transport.Limits) { l.KeepAlive = never }})
 	tok := token(t, "u42", "live", time.Hour)
 	in.publish("orders", 0, 0, 5)
 	s := in.readsWith(h1, "HTTP/1.1", "/v1/streams/orders/events?from=earliest", tok)
@@ -143,11 +139,7 @@ func TestHTTP1OverTLS(t *testing.T) {
 	gone := in.readsWith(h1, "HTTP/1.1", "/v1/streams/orders/events", tok)
 	gone.until("sluice.caught_up")
 	gone.cancel()
-	left := time.Now()
-	in.eventually("one has gone", func() bool { return in.metric(sessions) == 1 })
-	if took := time.Since(left); took > 300*time.Millisecond {
-		t.Errorf("it took %v to notice that one has gone", took)
-	}
+	in.eventually("one has gone, though nothing is written to it", func() bool { return in.metric(sessions) == 1 })
 	ended := make(chan error, 1)
 	go func() { ended <- in.stop() }()
 	s.closesWith("draining", "resume", false)

@@ -34,7 +34,7 @@ func TestSessionsThatEndLeaveNothing(t *testing.T) { //nolint:paralleltest // me
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(patience))
 				if _, err := io.WriteString(conn, request); err != nil {
 					t.Fatal(err)
 				}

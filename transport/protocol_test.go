@@ -344,7 +344,7 @@ func (p *player) message(line string) {
 		return
 	}
 	for {
-		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 		_, b, err := s.Read(ctx)
 		cancel()
 		if code := websocket.CloseStatus(err); code != -1 {

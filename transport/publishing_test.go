@@ -244,7 +244,7 @@ func TestPublishingFaults(t *testing.T) {
 }
 
 // sends sends bytes and gives the answer to them.
-func (in *instance) sends(request string, then func(net.Conn)) (status int, body string, took time.Duration) {
+func (in *instance) sends(request string, then func(net.Conn)) (status int, body string) {
 	in.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
 	if err != nil {
@@ -252,7 +252,7 @@ func (in *instance) sends(request string, then func(net.Conn)) (status int, body
 	}
 	defer func() { _ = c.Close() }()
 	begun := time.Now()
-	_ = c.SetDeadline(begun.Add(5 * time.Second))
+	_ = c.SetDeadline(begun.Add(patience))
 	if _, err := io.WriteString(c, request); err != nil {
 		in.t.Fatal(err)
 	}
@@ -265,11 +265,11 @@ func (in *instance) sends(request string, then func(net.Conn)) (status int, body
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, _ := io.ReadAll(res.Body)
-	return res.StatusCode, string(b), time.Since(begun)
+	return res.StatusCode, string(b)
 }
 
-// TestBodies: bodies that lie, drip or never come are answered in time, whether
-// anybody reads them or not.
+// TestBodies: bodies that lie, drip or never come are answered without waiting
+// for their ends, whether anybody reads them or not.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.MessageAssembly, l.MessageBytes = 400*time.Millisecond, 64<<10 }})
@@ -313,13 +313,10 @@ func TestBodies(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			status, body, took := in.sends(tt.request, tt.then)
+			status, body := in.sends(tt.request, tt.then)
 			var m message
 			if err := json.Unmarshal([]byte(body), &m); err != nil || status != tt.status || m.str("code") != tt.code {
 				t.Errorf("got %d %s %v", status, body, err)
-			}
-			if took > 5*time.Second {
-				t.Errorf("the answer took %v", took)
 			}
 		})
 	}

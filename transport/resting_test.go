@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/transport"
 )
 
 // waiting counts the goroutines that run a function of the package.
@@ -20,7 +22,7 @@ func waiting(function string) int {
 // A quiet connection has no goroutine, is heard when it says something, and is
 // seen to end at once.
 func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest // counts goroutines
-	in := start(t, options{})
+	in := start(t, options{limits: func(l *transport.Limits) { l.PingEvery, l.KeepAlive = never, never }})
 	var sockets []*socket
 	for range 20 {
 		c := in.dial("?stream=orders", token(t, "u42", "live", time.Hour))
@@ -42,11 +44,11 @@ func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest /
 		}
 		streams = append(streams, conn)
 	}
-	within(t, time.Second, "goroutines of quiet connections", func() bool { return waiting("listen") == 0 })
+	within(t, patience, "goroutines of quiet connections", func() bool { return waiting("listen") == 0 })
 	for _, c := range sockets {
 		c.alive()
 	}
-	within(t, time.Second, "goroutines of connections that are quiet again", func() bool { return waiting("listen") == 0 })
+	within(t, patience, "goroutines of connections that are quiet again", func() bool { return waiting("listen") == 0 })
 	for _, conn := range streams {
 		// It is not asked for anything, and may say it all the same.
 		if _, err := conn.Write([]byte("more")); err != nil {
@@ -61,7 +63,7 @@ func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest /
 		_ = sockets[i].CloseNow()
 		_ = streams[i].Close()
 	}
-	within(t, time.Second, "sessions whose clients have gone", func() bool {
+	within(t, patience, "sessions whose clients have gone", func() bool {
 		return in.metric(`sluice_sessions{protocol="websocket"}`) == 0 && in.metric(`sluice_sessions{protocol="sse"}`) == 0
 	})
 }

@@ -51,11 +51,11 @@ type options struct {
 
 func testLimits() transport.Limits {
 	return transport.Limits{
-		MessageBytes: 64 << 10, MessageAssembly: 10 * time.Second, ControlFramesPerSecond: 10, ErrorsPerMinute: 100,
-		CursorBytes: 4 << 10, JSONDepth: 32, JSONKeys: 1000, FirstMessageAuth: 5 * time.Second, PingEvery: 25 * time.Second,
-		PongWithin: 10 * time.Second, KeepAlive: 15 * time.Second, WriteProgress: 10 * time.Second, SessionsPerPrincipal: 20,
+		MessageBytes: 64 << 10, MessageAssembly: patience, ControlFramesPerSecond: 10, ErrorsPerMinute: 100,
+		CursorBytes: 4 << 10, JSONDepth: 32, JSONKeys: 1000, FirstMessageAuth: patience, PingEvery: 25 * time.Second,
+		PongWithin: patience, KeepAlive: 15 * time.Second, WriteProgress: patience, SessionsPerPrincipal: 20,
 		SessionsPerAddress: 0, SubscriptionsPerSession: 100, ResumeWindow: 10 * time.Minute, PublishesPerSession: 64,
-		PublishTimeout: 10 * time.Second, RecordBytes: 1 << 20, SendBuffer: 64 << 10,
+		PublishTimeout: patience, RecordBytes: 1 << 20, SendBuffer: 64 << 10,
 	}
 }
 
@@ -107,8 +107,8 @@ func start(t testing.TB, o options) *instance {
 	config := transport.Config{
 		Hub: h, Workers: workers, Keeper: keeper, Auth: authenticator,
 		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
-		RequestTimeout: 2 * time.Second, HeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
-		DrainTimeout: 2 * time.Second, DrainSpread: 100 * time.Millisecond, CheckEvery: time.Minute,
+		RequestTimeout: patience, HeaderTimeout: patience, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
+		DrainTimeout: 10 * time.Second, DrainSpread: 100 * time.Millisecond, CheckEvery: time.Minute,
 		Logger: logger, Now: time.Now,
 	}
 	if o.pipes != nil {
@@ -153,10 +153,7 @@ func start(t testing.TB, o options) *instance {
 		}
 		in.client.CloseIdleConnections()
 	})
-	for range 100 {
-		if in.admin == "" {
-			break
-		}
+	for end := time.Now().Add(patience); in.admin != "" && time.Now().Before(end); {
 		if res, err := http.Get(in.admin + "/livez"); err == nil {
 			_ = res.Body.Close()
 			break
@@ -233,7 +230,7 @@ func (s *socket) send(format string, args ...any) {
 // next gives the next message.
 func (s *socket) next() message {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	_, b, err := s.Read(ctx)
 	if err != nil {
@@ -263,7 +260,7 @@ func (s *socket) until(kind string) message {
 func (s *socket) closed() (last message, code websocket.StatusCode) {
 	s.t.Helper()
 	for {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 		_, b, err := s.Read(ctx)
 		cancel()
 		if err != nil {
@@ -279,7 +276,7 @@ func (s *socket) closed() (last message, code websocket.StatusCode) {
 // get makes a request and gives the status and the body.
 func (in *instance) do(method, path, token, body string, header ...string) (int, http.Header, string) {
 	in.t.Helper()
-	ctx, cancel := context.WithTimeout(in.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(in.t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, in.url+path, strings.NewReader(body))
 	if err != nil {

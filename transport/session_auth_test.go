@@ -60,17 +60,21 @@ func TestFirstMessageAuthenticates(t *testing.T) {
 
 func TestFirstMessageFaults(t *testing.T) {
 	t.Parallel()
-	closed := start(t, options{config: func(c *transport.Config) {
-		var err error
-		c.Auth, err = auth.New(auth.Config{
-			Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},
-			Grants:  []auth.Grant{{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Limits.FirstMessageAuth = time.Second
-	}})
+	// closed is for those who have a credential, and who bring one within a limit.
+	closed := func(limit time.Duration) options {
+		return options{config: func(c *transport.Config) {
+			var err error
+			c.Auth, err = auth.New(auth.Config{
+				Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},
+				Grants:  []auth.Grant{{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Limits.FirstMessageAuth = limit
+		}}
+	}
+	patient, hasty := start(t, closed(patience)), start(t, closed(200*time.Millisecond))
 	for name, c := range map[string]struct {
 		first, code string
 		close       int
@@ -84,7 +88,11 @@ func TestFirstMessageFaults(t *testing.T) {
 		"no token":     {`{"type":"auth","id":"0"}`, "bad_request", 4500},
 		"empty":        {` `, "bad_request", 4500},
 	} {
-		s := closed.dial("", "")
+		in := patient
+		if c.first == "" {
+			in = hasty
+		}
+		s := in.dial("", "")
 		if c.first != "" {
 			s.send("%s", c.first)
 		}
@@ -240,7 +248,7 @@ func TestTokenExpiresInMidStream(t *testing.T) {
 		if _, err := deaf.Write(frame(fin|text, `{"type":"publish","id":"p","stream":"orders","data":1}`)); err != nil {
 			break
 		}
-		if time.Since(closed) > 8*time.Second {
+		if time.Since(closed) > patience {
 			t.Fatal("the connection lives on")
 		}
 		time.Sleep(20 * time.Millisecond)

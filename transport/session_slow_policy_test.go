@@ -82,7 +82,7 @@ func TestSlowEventStreamIsCutOff(t *testing.T) {
 	_ = c.SetReadBuffer(4 << 10)
 	in.eventually("it counts", func() bool { return in.metric(`sluice_sessions{protocol="sse"}`) == 1 })
 	in.flood()
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	all, err := io.ReadAll(c)
 	if err != nil || !bytes.Contains(all, []byte("event: sluice.close\nid: v1.")) || !bytes.Contains(all, []byte(`"code":"slow_consumer"`)) {
 		t.Errorf("got %d bytes to %.300q, %v", len(all), all[max(0, len(all)-300):], err)

@@ -62,7 +62,7 @@ func TestWriteOfManyBuffers(t *testing.T) {
 		if err != nil || written != len(want) {
 			t.Fatalf("%d buffers: wrote %d bytes of %d, %v", n, written, len(want), err)
 		}
-		_ = client.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = client.SetReadDeadline(time.Now().Add(time.Minute))
 		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%d buffers: other bytes came, %v", n, err)
 		}

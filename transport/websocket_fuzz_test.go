@@ -31,7 +31,7 @@ func FuzzFrames(f *testing.F) {
 	other := in.raw(f, "?stream=orders", key)
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		c := in.raw(t, "", key)
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		if _, err := c.Write(sent); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func FuzzFrames(f *testing.F) {
 		}
 		c.readsToTheEnd(t, sent)
 		_ = c.Close()
-		_ = other.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = other.SetDeadline(time.Now().Add(patience))
 		if _, err := other.Write(frame(fin|text, `{"type":"ping","id":"other"}`)); err != nil {
 			t.Fatal(err)
 		}

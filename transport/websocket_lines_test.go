@@ -11,7 +11,7 @@ import (
 // lines gives the objects of the next message.
 func (s *socket) lines() []message {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	_, text, err := s.Read(ctx)
 	if err != nil {

@@ -119,7 +119,7 @@ func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSo
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func (in *instance) sample(series string) float64 {
 func (in *instance) sampleBecomes(series string, want float64) {
 	in.t.Helper()
 	got := 0.0
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if got = in.sample(series); got == want {
 			return
 		}
@@ -374,7 +374,7 @@ func (s *socket) quiet(kind string, d time.Duration) {
 	time.Sleep(d)
 	s.send(`{"type":"ping","id":"quiet"}`)
 	for {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 		_, b, err := s.Read(ctx)
 		cancel()
 		var m message

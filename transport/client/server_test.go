@@ -226,7 +226,7 @@ func parseCursor(t *testing.T, text string) map[int32]int64 {
 
 // say writes a message; that the client has gone shows elsewhere.
 func say(c *websocket.Conn, format string, args ...any) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_ = c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, format, args...))
 }
