@@ -286,7 +286,7 @@ func (in *instance) rawGet(path, token string) *net.TCPConn {
 func TestEventsNeverRead(t *testing.T) {
 	t.Parallel()
 	t.Run("others go on", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, never) })
-	t.Run("it is cut off", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, 5*time.Second) })
+	t.Run("it is cut off", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, 10*time.Second) })
 }
 
 func testEventsNeverRead(t *testing.T, progress time.Duration) {

@@ -105,7 +105,7 @@ func TestHTTP2(t *testing.T) {
 func TestHTTP2NeverRead(t *testing.T) {
 	t.Parallel()
 	in, h2, _ := overTLS(t, options{
-		limits: func(l *transport.Limits) { l.WriteProgress = 5 * time.Second },
+		limits: func(l *transport.Limits) { l.WriteProgress = 10 * time.Second },
 		stream: func(s *hub.Stream) { s.LogBytes = 16 << 20 },
 	})
 	tok := token(t, "u42", "live", time.Hour)
