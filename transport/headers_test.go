@@ -93,7 +93,7 @@ func TestBodyHeaders(t *testing.T) {
 		{[]string{"Transfer-Encoding: identity"}, 501},
 		{[]string{"Transfer-Encoding: chunked", "Transfer-Encoding: chunked"}, 501},
 	} {
-		status, body, _ := in.sends(raw(http.MethodPost, publishPath, live, `{"data":1}`, c.header...), nil)
+		status, body := in.sends(raw(http.MethodPost, publishPath, live, `{"data":1}`, c.header...), nil)
 		if status != c.status {
 			t.Errorf("publish with %q: got %d %s", c.header, status, body)
 		}
@@ -102,7 +102,7 @@ func TestBodyHeaders(t *testing.T) {
 		t.Errorf("%d records are stored", got)
 	}
 	for _, header := range []string{"Content-Encoding: gzip", "Content-Encoding: identity, br"} {
-		status, body, _ := in.sends(raw(http.MethodPut, "/v1/cursors/orders/a", live, `{"cursor":"v1.x"}`, header), nil)
+		status, body := in.sends(raw(http.MethodPut, "/v1/cursors/orders/a", live, `{"cursor":"v1.x"}`, header), nil)
 		if status != 400 || !strings.Contains(body, "content encoding") {
 			t.Errorf("a cursor with %s: got %d %s", header, status, body)
 		}
@@ -118,20 +118,20 @@ func TestSingleHeaders(t *testing.T) {
 		for _, two := range [][]string{
 			{"Authorization: Bearer " + live}, {"authorization: bearer " + live}, {"Authorization: Basic x"}, {"Authorization:"},
 		} {
-			status, body, _ := in.sends(raw(http.MethodGet, path, live, "", two...), nil)
+			status, body := in.sends(raw(http.MethodGet, path, live, "", two...), nil)
 			if status != 400 || !strings.Contains(body, "more than one credential") {
 				t.Errorf("%s with %q: got %d %s", path, two, status, body)
 			}
 		}
 		for _, two := range [][]string{{"v1.a", "v1.b"}, {"v1.a", "v1.a"}, {"", "v1.a"}, {"v1.a", ""}} {
-			status, body, _ := in.sends(raw(http.MethodGet, path, live, "", "Last-Event-ID: "+two[0], "Last-Event-ID: "+two[1]), nil)
+			status, body := in.sends(raw(http.MethodGet, path, live, "", "Last-Event-ID: "+two[0], "Last-Event-ID: "+two[1]), nil)
 			if inStream := status == 200; !strings.Contains(body, "bad_request") || inStream != (two[0] != "" && path != publishPath) {
 				t.Errorf("%s with two Last-Event-IDs %q: got %d %s", path, two, status, body)
 			}
 		}
 	}
 	for scheme, want := range map[string]int{"bearer": 200, "BEARER": 200, "Bearer ": 200, "Basic": 400, "Bearer\t": 400, "": 400} {
-		status, body, _ := in.sends(raw(http.MethodGet, "/v1/streams", "", "", "Authorization: "+scheme+" "+live), nil)
+		status, body := in.sends(raw(http.MethodGet, "/v1/streams", "", "", "Authorization: "+scheme+" "+live), nil)
 		if status != want {
 			t.Errorf("%q: got %d %s", scheme, status, body)
 		}

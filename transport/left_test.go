@@ -177,7 +177,7 @@ func TestBodiesThatEndEarly(t *testing.T) {
 	in := start(t, options{})
 	tok := token(t, "u42", "live", time.Hour)
 	for _, rest := range []string{"Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nha"} {
-		status, body, _ := in.sends("POST "+publishPath+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+tok+"\r\n"+rest, func(c net.Conn) {
+		status, body := in.sends("POST "+publishPath+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+tok+"\r\n"+rest, func(c net.Conn) {
 			if tcp, ok := c.(*net.TCPConn); ok {
 				_ = tcp.CloseWrite()
 			}
