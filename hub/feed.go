@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sort"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -57,8 +58,9 @@ func newFilter(keys []string, seed maphash.Seed) Filter {
 	return f
 }
 
-// name is empty for a filter that passes all, else the same for equal filters.
-func (f Filter) name() string {
+// digest is empty for a filter that passes all, else the same for equal filters.
+// Others can have it too: it names a filter and is not what it is found by.
+func (f Filter) digest() string {
 	if len(f.keys) == 0 {
 		return ""
 	}
@@ -67,6 +69,11 @@ func (f Filter) name() string {
 		h.Write([]byte(key.text))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// equal reports whether two filters have the same keys.
+func (f Filter) equal(other Filter) bool {
+	return slices.EqualFunc(f.keys, other.keys, func(a, b filterKey) bool { return a.text == b.text })
 }
 
 // index is which of the filter's keys has a text that one of them has.
@@ -136,8 +143,8 @@ type named struct {
 	bytes []byte
 }
 
-// Name tells the feed apart from all others: the stream, and with a filter a
-// digest of it.
+// Name tells the feed apart from all others of the instance: the stream, and with
+// a filter a digest of it.
 func (f *Feed) Name() string {
 	if f.name == "" {
 		return f.log.stream
@@ -154,10 +161,10 @@ func (f *Feed) Filtered() bool { return f.name != "" }
 // join adds a subscription to the feed of a filter, which it makes when there
 // is none.
 func (l *log) join(filter Filter, s *Subscription) *Feed {
-	name := filter.name()
+	digest := s.hub.digest(filter)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f := l.feeds[name]
+	f, name := l.feedOf(filter, digest)
 	if f == nil {
 		f = &Feed{log: l, filter: filter, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
@@ -176,6 +183,29 @@ func (l *log) join(filter Filter, s *Subscription) *Feed {
 	}
 	f.mu.Unlock()
 	return f
+}
+
+// feedOf finds the feed of a filter, or gives the name that it is to have. Of
+// several filters with one digest all but the first are numbered. The caller
+// holds the lock.
+func (l *log) feedOf(filter Filter, digest string) (f *Feed, free string) {
+	name, unused := digest, 0
+	for n := 1; ; n++ {
+		if n > 1 {
+			name = digest + "-" + strconv.Itoa(n)
+		}
+		switch f := l.feeds[name]; {
+		case f != nil && f.filter.equal(filter):
+			return f, name
+		case f == nil && unused == 0:
+			free, unused = name, n
+		}
+		// Those in front may have left.
+		if unused > 0 && n >= l.numbered {
+			l.numbered = max(l.numbered, unused)
+			return nil, free
+		}
+	}
 }
 
 // leave takes a subscription out of its feed, and the feed out of the log with

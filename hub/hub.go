@@ -55,6 +55,8 @@ type Hub struct {
 	seed      maphash.Seed
 	// newestBytes is the constant of that name, but in tests.
 	newestBytes int
+	// digest is Filter.digest, but in tests.
+	digest func(Filter) string
 
 	started chan struct{} // closed by Run
 
@@ -87,6 +89,7 @@ func New(config Config) (*Hub, error) {
 		seed:    maphash.MakeSeed(),
 
 		newestBytes: newestBytes,
+		digest:      Filter.digest,
 		started:     make(chan struct{}),
 	}
 	h.blocks = &blocks{

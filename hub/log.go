@@ -45,7 +45,9 @@ type log struct {
 	mu    sync.Mutex // guards the lists below, and whoever changes chunks
 	feeds map[string]*Feed
 	keyed map[string][]*Feed
-	cuts  []cut
+	// numbered is how many filters with one digest there have been at once.
+	numbered int
+	cuts     []cut
 	// shrunk is set once chunks were given up: the indexes below the floor
 	// have had entries, and must not get others.
 	shrunk bool
