@@ -35,7 +35,7 @@ func FuzzAcceptedCodings(f *testing.F) {
 	for _, header := range []string{"gzip, zstd;q=0.5", "*;q=0.001", "gzip;q=1.001", "gzip;q=0.0000", ";;,,", "gzip;q==", "identity;q=0", "GZIP;Q=.5"} {
 		f.Add(header)
 	}
-	zstd, err := newZstdEvents()
+	zstd, err := newZstdEvents(2)
 	if err != nil {
 		f.Fatal(err)
 	}

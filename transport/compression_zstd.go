@@ -14,10 +14,11 @@ type zstdEvents struct {
 	encoder *zstd.Encoder
 }
 
-// newZstdEvents makes the coding. Its one encoder is for all.
-func newZstdEvents() (zstdEvents, error) {
+// newZstdEvents makes the coding. Its one encoder is for all, and keeps more
+// than a megabyte for each of those that it lets compress at once.
+func newZstdEvents(atOnce int) (zstdEvents, error) {
 	encoder, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(MaxWorkers),
+		zstd.WithEncoderConcurrency(atOnce),
 		zstd.WithEncoderCRC(false),
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithWindowSize(zstdWindow),

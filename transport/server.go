@@ -121,7 +121,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	var err error
-	if s.zstd, err = newZstdEvents(); err != nil {
+	if s.zstd, err = newZstdEvents(config.Workers.Len()); err != nil {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
