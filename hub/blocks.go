@@ -329,17 +329,26 @@ func (c *blocks) abandoned(f *lateFetch) bool {
 	return true
 }
 
-// touch notes that a block is being used. Its size grows as it is laid out for
-// wire formats.
+// touch notes that a block is being used.
 func (c *blocks) touch(b *block) {
 	if c.newest != b {
 		c.unlink(b)
 		c.link(b)
-		return
 	}
-	size := b.measure()
-	c.size += size - b.size
-	b.size = size
+}
+
+// laidOut measures blocks anew that have been delivered from: they grow as they
+// are laid out for wire formats. Those given up meanwhile count no more.
+func (c *blocks) laidOut(runs []lateRun) {
+	c.mu.Lock()
+	for _, r := range runs {
+		if b := r.block; b.size > 0 {
+			size := b.measure()
+			c.size += size - b.size
+			b.size = size
+		}
+	}
+	c.mu.Unlock()
 }
 
 func (c *blocks) link(b *block) {

@@ -67,8 +67,9 @@ const entrySize = int(unsafe.Sizeof(entry{}))
 // changes, so that any number of readers go without locks.
 type chunk struct {
 	// Immutable.
-	base  uint64   // log index of the first entry
-	start Position // in front of the first entry
+	base   uint64   // log index of the first entry
+	start  Position // in front of the first entry
+	serial uint64   // tells it apart from all others
 
 	// Room of fixed size: written behind what is published, read before it.
 	entries []entry
@@ -99,6 +100,7 @@ func newChunk(base uint64, start Position, entries, bytes int) *chunk {
 	return &chunk{
 		base:    base,
 		start:   start,
+		serial:  serials.Add(1),
 		entries: make([]entry, entries),
 		bodies:  make([]byte, bytes),
 	}

@@ -29,7 +29,7 @@ func (d *draft) add(e entry) {
 
 // chunk makes the draft, which must not be used again, a chunk of its own.
 func (d *draft) chunk(start Position) *chunk {
-	c := &chunk{start: start, entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
+	c := &chunk{start: start, serial: serials.Add(1), entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
 	c.publish()
 	return c
 }

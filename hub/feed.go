@@ -135,9 +135,10 @@ type Feed struct {
 }
 
 // named is an entry on the wire with the name of its feed in it, kept so that
-// several subscribers of a filtered feed share it.
+// several subscribers of a filtered feed share it. Of the chunk it keeps only the
+// number: what the log has given up is not to stay for a feed that is quiet.
 type named struct {
-	chunk *chunk
+	chunk uint64
 	i     int
 	slot  int
 	bytes []byte
@@ -361,7 +362,7 @@ func (f *Feed) Take(shard int, dst []Owner) []Owner {
 func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
 	shared := f.named.Load()
 	if shared != nil {
-		if n := shared[i%len(shared)].Load(); n != nil && n.chunk == c && n.i == i && n.slot == format.Slot() {
+		if n := shared[i%len(shared)].Load(); n != nil && n.chunk == c.serial && n.i == i && n.slot == format.Slot() {
 			return n.bytes
 		}
 	}
@@ -375,7 +376,7 @@ func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
 	labelled = append(labelled, body[len(prefix):]...)
 	bytes := layOut(make([]byte, 0, len(labelled)+16), labelled)
 	if shared != nil {
-		shared[i%len(shared)].Store(&named{chunk: c, i: i, slot: format.Slot(), bytes: bytes})
+		shared[i%len(shared)].Store(&named{chunk: c.serial, i: i, slot: format.Slot(), bytes: bytes})
 	}
 	return bytes
 }

@@ -84,6 +84,7 @@ func (s *Subscription) nextLate(take takeFunc) (waiting, full bool) {
 	wants, behind := s.gatherLate()
 	switch {
 	case s.told != nil:
+		clear(l.runs)
 		return false, false
 	case !behind:
 		s.endLate()
@@ -99,6 +100,7 @@ func (s *Subscription) nextLate(take takeFunc) (waiting, full bool) {
 		return l.waiting.Load(), false
 	}
 	full = s.mergeLate(take)
+	s.hub.blocks.laidOut(l.runs)
 	clear(l.runs) // what is given up is not to be kept by those who are slow
 	return false, full
 }

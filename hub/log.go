@@ -26,6 +26,7 @@ const (
 // locks, and remember no more than an index.
 type log struct {
 	stream string
+	serial uint64 // tells it apart from all others that there have been
 	wake   func(shard int, f *Feed)
 	now    func() time.Time
 
@@ -96,9 +97,14 @@ type Status struct {
 	Since time.Time
 }
 
+// serials numbers logs and chunks, so that they can be told apart by who does
+// not keep them in memory.
+var serials atomic.Uint64
+
 func newLog(stream string, start Position, wake func(int, *Feed), now func() time.Time) *log {
 	l := &log{
 		stream: stream,
+		serial: serials.Add(1),
 		wake:   wake,
 		now:    now,
 		feeds:  make(map[string]*Feed),

@@ -97,7 +97,7 @@ func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packed
 		return blocks
 	}
 	m := makers.Get().(*maker)
-	defer makers.Put(m)
+	defer m.release()
 	m.begin(c, p, blocks)
 	for made := 0; blocks.upTo() < n && made < packAtOnce; {
 		block := m.next(pk, blocks.upTo(), n, cursor)
@@ -124,7 +124,7 @@ func (c *chunk) packedAlone(p Packing, blocks packedBlocks, k int) packed {
 	alone := block.alone.Load()
 	if alone == nil {
 		m := makers.Get().(*maker)
-		defer makers.Put(m)
+		defer m.release()
 		m.content = c.appendContent(m.content[:0], p, blocks, k)
 		m.packed, _ = p.Pack(m.packed[:0], nil, m.content)
 		alone = &page{bytes: append(make([]byte, 0, len(m.packed)), m.packed...)}
@@ -163,6 +163,12 @@ type maker struct {
 }
 
 var makers = sync.Pool{New: func() any { return new(maker) }}
+
+// release gives the memory back, and lets go of the chunk.
+func (m *maker) release() {
+	m.chunk, m.packing = nil, nil
+	makers.Put(m)
+}
 
 // begin lays out what the next block may refer to.
 func (m *maker) begin(c *chunk, p Packing, blocks packedBlocks) {

@@ -43,18 +43,18 @@ type Window struct {
 	// Forgets is set where the client keeps nothing from block to block.
 	Forgets bool
 
-	log  *log
+	log  uint64 // the serial number of its log, which is not kept for it; 0 for none
 	next uint64 // index behind the last block
 	had  int    // bytes of content in unbroken order
 }
 
 // Break is for when something else has come between.
-func (w *Window) Break() { w.log, w.had = nil, 0 }
+func (w *Window) Break() { w.log, w.had = 0, 0 }
 
 // at notes where the next block is taken.
 func (w *Window) at(l *log, index uint64) {
-	if w.log != l || w.next != index {
-		w.log, w.next, w.had = l, index, 0
+	if w.log != l.serial || w.next != index {
+		w.log, w.next, w.had = l.serial, index, 0
 	}
 }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,6 +121,15 @@ type scratch struct {
 	wrapped [][]byte // what is made a compressed stream
 }
 
+// reset keeps the memory for the next step and lets go of what the last one had
+// to do with: it can be all that is left of a log.
+func (sc *scratch) reset() {
+	sc.batch.Reset()
+	sc.arena = sc.arena[:0]
+	sc.given = given{}
+	sc.first[0] = nil
+}
+
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // subscription is a subscription of a session.
@@ -195,11 +205,9 @@ func (s *session) step(sc *scratch) stepResult {
 	if s.closed {
 		return stepClosed
 	}
-	sc.batch.Reset()
-	sc.arena = sc.arena[:0]
+	sc.reset()
 	sc.now = thisMoment()
 	sc.hasID = true
-	sc.given = given{}
 
 	if s.backlog != nil {
 		if done := s.retry(sc); done != stepIdle {
@@ -414,7 +422,7 @@ func (s *session) drop(sub *subscription) {
 func (s *session) remove(sub *subscription) {
 	for i, other := range s.subs {
 		if other == sub {
-			s.subs = append(s.subs[:i], s.subs[i+1:]...)
+			s.subs = slices.Delete(s.subs, i, i+1)
 			break
 		}
 	}

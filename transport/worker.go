@@ -110,11 +110,13 @@ func (w *worker) run(ctx context.Context) {
 					o.Pump()
 				}
 			}
+			// A session or a log that has ended is not kept until the next time.
+			clear(w.owners)
 		}
-		clear(w.owners)
 		w.serve(queue)
 		w.serve(behind)
 		clear(feeds)
+		w.scratch.reset()
 		w.mu.Lock()
 		w.done = max(w.done, upTo)
 		w.passed.Broadcast()

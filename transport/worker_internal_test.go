@@ -2,8 +2,14 @@ package transport
 
 import (
 	"context"
+	"log/slog"
 	"slices"
+	"sync"
 	"testing"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
 )
 
 // TestLiveSessionsGoFirst: however many sessions have to catch up, one that is
@@ -42,5 +48,94 @@ func TestLiveSessionsGoFirst(t *testing.T) {
 	}
 	if at := slices.Index(order, "live amid them"); at < 100 || at > 100+behindShare {
 		t.Errorf("one that is live had its turn as number %d, and came as number 100", at)
+	}
+}
+
+// sleeper is an owner that has nothing to do.
+type sleeper struct{}
+
+func (sleeper) Pump() {}
+
+// TestWorkersHoldNothing: whatever a worker has had to do with, it lets go of
+// once it is through.
+func TestWorkersHoldNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorker(0)
+	topics := hubtest.New()
+	topics.Create("orders", 1)
+	h, err := hub.New(hub.Config{
+		Streams: []hub.Stream{{Name: "orders", Topic: "orders", Source: topics, LogBytes: 1 << 20}},
+		Shards:  1, Wake: func(_ int, f *hub.Feed) { w.wakeFeed(f) },
+		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = h.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	subscribe := func(keys ...string) {
+		s, _, err := h.Subscribe(ctx, hub.Request{
+			Stream: "orders", Keys: keys, Start: hub.Start{Kind: hub.StartLatest}, Replay: -1, Owner: sleeper{},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+	}
+	// One pass delivers two feeds, the second of them to fewer.
+	subscribe("k")
+	for range 10 {
+		subscribe()
+	}
+	topics.Append("orders", hub.Record{Key: []byte("k")})
+	woken := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.feeds)
+	}
+	for woken() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	worked := make(chan struct{})
+	working, stop := context.WithCancel(ctx)
+	go func() { defer close(worked); w.run(working) }()
+	s := &session{worker: w, inbox: []command{func(s *session, sc *scratch) {
+		sc.given.sub = &subscription{}
+		sc.batch.Bufs = append(sc.batch.Bufs, []byte("x"))
+		sc.first[0] = sc.batch.Bufs[0]
+		s.closed = true
+	}}}
+	s.state.Store(queued)
+	w.enqueue(s)
+	w.mu.Lock()
+	w.wanted++
+	w.mu.Unlock()
+	w.ring()
+	w.settle()
+	stop()
+	<-worked
+	for _, o := range w.owners[:cap(w.owners)] {
+		if o != nil {
+			t.Fatal("an owner is held")
+		}
+	}
+	for _, held := range [][]*session{w.queue[:cap(w.queue)], w.behind[:cap(w.behind)]} {
+		for _, s := range held {
+			if s != nil {
+				t.Fatal("a session is held")
+			}
+		}
+	}
+	for _, f := range w.feeds[:cap(w.feeds)] {
+		if f != nil {
+			t.Fatal("a feed is held")
+		}
+	}
+	bufs := w.scratch.batch.Bufs
+	if w.scratch.given.sub != nil || w.scratch.first[0] != nil || len(bufs) > 0 || bufs[:1][0] != nil {
+		t.Error("what the last step has delivered is held")
 	}
 }

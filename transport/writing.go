@@ -125,7 +125,10 @@ func (s *session) drain() {
 	if !ok {
 		return
 	}
-	defer scratches.Put(sc)
+	defer func() {
+		sc.reset()
+		scratches.Put(sc)
+	}()
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.giveUp(cause)
