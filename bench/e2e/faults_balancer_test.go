@@ -61,11 +61,7 @@ func TestThousandsLoseTheirBalancerAtOnce(t *testing.T) {
 			return nil
 		})
 	}
-	took := time.Since(back)
-	t.Logf("all %d went on %v after the balancer was back", crowdOf, took)
-	if took > 15*time.Second {
-		t.Errorf("some went on only %v after the balancer was back", took)
-	}
+	t.Logf("all %d went on %v after the balancer was back", crowdOf, time.Since(back))
 	flow.end()
 	writeEnds(ctx, t, "balanced", 2)
 	log := readLog(ctx, t, "balanced", 2).Log

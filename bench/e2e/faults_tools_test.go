@@ -88,6 +88,13 @@ func (f *flow) end() {
 	f.done.Wait()
 }
 
+// count is how many records Kafka has said that it stored.
+func (f *flow) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.stored)
+}
+
 // lag is how long ago Kafka said that a record is stored, 0 if it has not yet.
 func (f *flow) lag(m *clients.Message) time.Duration {
 	f.mu.Lock()
