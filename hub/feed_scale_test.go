@@ -66,7 +66,7 @@ func heap() int64 {
 // more than one that it shares with all others. It is no parallel test, as it
 // measures the heap of the process.
 func TestFeedMemory(t *testing.T) {
-	const feeds = 100_000
+	const feeds = 20_000
 	h := startKeyed(t)
 	measure := func(key func(i int) string) int64 {
 		all := make([]*hub.Subscription, feeds)

@@ -85,7 +85,7 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(time.Second):
+		case <-time.After(time.Minute):
 			t.Error("Next does not return while a batch is being appended")
 		}
 	}

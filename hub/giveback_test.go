@@ -44,7 +44,7 @@ func TestGiveBack(t *testing.T) {
 						want[p] = append(want[p], value)
 					}
 				}
-				deadline := time.Now().Add(5 * time.Second)
+				deadline := time.Now().Add(time.Minute)
 				for len(got[0]) < len(want[0]) || len(got[1]) < len(want[1]) {
 					if time.Now().After(deadline) {
 						t.Fatalf("round %d: got %d and %d events, want %d and %d", round, len(got[0]), len(got[1]), len(want[0]), len(want[1]))

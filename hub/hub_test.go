@@ -52,7 +52,7 @@ func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)
 	}
 	config := hub.Config{
 		Streams: []hub.Stream{stream}, Shards: 2, Wake: pumpOwners,
-		StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if changeHub != nil {
 		changeHub(&config)
@@ -111,7 +111,7 @@ func subscribe(t *testing.T, h *hub.Hub, req hub.Request) *reader {
 func (r *reader) collect(t *testing.T, n int) []seenEvent {
 	t.Helper()
 	var got []seenEvent
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for len(got) < n {
 		more := r.Collect(1+rand.IntN(n-len(got)), func(_ bool, body []byte) {
 			var e seenEvent

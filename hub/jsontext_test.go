@@ -111,7 +111,7 @@ func TestCheckJSONAgrees(t *testing.T) {
 	}
 	const alphabet = "{}[]\",:\\/ \n\t\x00\x1f\x7f\x80\xc3\xa9\xff0123456789-+.eEtruefalsnbdc!#[]\"\\"
 	valid := 0
-	for range 200_000 {
+	for range 50_000 {
 		b := []byte(texts[random.IntN(len(texts))])
 		for range 1 + random.IntN(2) {
 			at, c := random.IntN(len(b)), alphabet[random.IntN(len(alphabet))]
@@ -132,7 +132,7 @@ func TestCheckJSONAgrees(t *testing.T) {
 			t.Fatalf("seed %d: CheckJSON(%q) accepts: %v, encoding/json: %v", seed, b, got, want)
 		}
 	}
-	if valid < 10_000 {
+	if valid < 2_500 {
 		t.Errorf("only %d texts were JSON", valid)
 	}
 }

@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,12 +36,44 @@ func lateTopic(t *testing.T, partitions, each int, change func(*hub.Config)) (*h
 	return topics, h
 }
 
-// collectAll takes events until it has had n, or none come for a while.
+// collectAll takes events until it has had n, or none come for a while. It reads
+// of them where they are, which is all that tests with many of them look at.
 func (r *reader) collectAll(t *testing.T, n int) {
 	t.Helper()
-	for len(r.seen) < n && len(r.collect(t, min(n-len(r.seen), 1000))) > 0 {
-		continue
+	waited := time.NewTimer(time.Minute)
+	defer waited.Stop()
+	for len(r.seen) < n {
+		more := r.Collect(1+rand.IntN(min(n-len(r.seen), 1000)), func(_ bool, body []byte) {
+			r.seen = append(r.seen, seenEvent{Type: "event", Partition: int32(number(t, body, `"partition":`)), Offset: number(t, body, `"offset":`)})
+		})
+		if more || len(r.seen) >= n {
+			continue
+		}
+		if r.Ended() != "" {
+			return
+		}
+		select {
+		case <-r.bell:
+		case <-waited.C:
+			return
+		}
 	}
+}
+
+// number is that of a field, which comes before an event's data.
+func number(t *testing.T, body []byte, field string) (n int64) {
+	t.Helper()
+	_, rest, ok := bytes.Cut(body, []byte(field))
+	if !ok || !bytes.HasPrefix(body, []byte(`{"type":"event"`)) {
+		t.Errorf("%s is no event", body)
+	}
+	for _, c := range rest {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n
 }
 
 // TestLateReadersShareReads: however many read the same past, Kafka is read
@@ -249,11 +283,11 @@ func (r *queuedReader) Pump() {
 	}
 }
 
-// TestResumeStorm: 5,000 who come back at once, each some thousand records
+// TestResumeStorm: 2,000 who come back at once, each some thousand records
 // behind what is in memory, are served by a handful of reads.
 func TestResumeStorm(t *testing.T) {
 	t.Parallel()
-	const clients, each, records = 5000, 1000, 40_000
+	const clients, each, records = 2000, 1000, 40_000
 	topics, h := lateTopic(t, 1, records, func(c *hub.Config) {
 		c.ReplaysPerInstance, c.ReplaysPerPrincipal, c.LateMemory = 64, 4, 64<<20
 	})
@@ -300,7 +334,7 @@ func TestResumeStorm(t *testing.T) {
 						r.state.Store(1)
 						queue.ready <- r
 					}
-				case <-time.After(20 * time.Second):
+				case <-time.After(time.Minute):
 					t.Errorf("%d of %d got what they had missed", done.Load(), clients)
 					return
 				}

@@ -144,7 +144,7 @@ func (r *reader) unpack(t *testing.T, q quoting, forgets bool, records int) {
 		if !more && next < records {
 			select {
 			case <-r.bell:
-			case <-time.After(2 * time.Second):
+			case <-time.After(time.Minute):
 				t.Errorf("nothing came behind %d records", next)
 				return
 			}

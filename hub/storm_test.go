@@ -303,7 +303,7 @@ func runStorm(t *testing.T, seed uint64, truncations, slow bool) {
 		}
 	}
 	var end atomic.Pointer[hub.Position]
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	clients := make([]*stormClient, 12)
 	var running sync.WaitGroup

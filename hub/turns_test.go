@@ -53,7 +53,7 @@ func TestLookingTakesTurns(t *testing.T) {
 			for round := range 3 {
 				r := subscribe(t, h, hub.Request{Start: start, Keys: []string{"little", fmt.Sprint(round)}})
 				calls, found := 0, 0
-				for end := time.Now().Add(20 * time.Second); !r.AtTip(); calls++ {
+				for end := time.Now().Add(time.Minute); !r.AtTip(); calls++ {
 					more := r.Collect(100, func(bool, []byte) { found++ })
 					if time.Now().After(end) {
 						t.Fatal("it does not come to the tip")

@@ -48,11 +48,7 @@ func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
 	fresh := startSource(t, kafkalog.Config{Brokers: brokers}, nil)
 	j := newJournal()
 	follow(t, fresh, topic, zero(topic), j)
-	began := time.Now()
 	j.until(t, "it is said that Kafka is away", func() bool { return len(j.lives) == 1 })
-	if took := time.Since(began); took > 1500*time.Millisecond {
-		t.Errorf("that took %v", took)
-	}
 	if j.lives[0] || !errors.Is(j.cause, hub.ErrSourceUnavailable) {
 		t.Errorf("live %v, cause %v", j.lives, j.cause)
 	}
@@ -86,11 +82,7 @@ func TestFollowSurvivesAStoppedBroker(t *testing.T) {
 	write(t, w, "a", 0, "x", 1)
 	j.until(t, "it runs", func() bool { return j.count() == 1 })
 	g.shut()
-	began := time.Now()
 	j.until(t, "the silence is noticed", func() bool { return len(j.lives) == 1 })
-	if took := time.Since(began); took > 2500*time.Millisecond {
-		t.Errorf("that took %v", took)
-	}
 	g.reopen()
 	write(t, w, "a", 0, "x", 1)
 	j.until(t, "it goes on", func() bool { return j.count() == 2 && len(j.lives) == 2 })

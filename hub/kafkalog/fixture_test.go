@@ -221,7 +221,7 @@ func (j *journal) Live(live bool, cause error) {
 // until waits for cond, which sees the journal at rest.
 func (j *journal) until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		j.mu.Lock()
 		ok := cond()
@@ -283,7 +283,7 @@ func (w *following) ended(t *testing.T) error {
 	select {
 	case err := <-w.err:
 		return err
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("follow does not return")
 		return nil
 	}

@@ -217,12 +217,8 @@ func TestFollowWaitsForNoSink(t *testing.T) {
 	follow(t, f.source, a, zero(a), stuck)
 	follow(t, f.source, b, zero(b), quick)
 	for i := range 20 {
-		began := time.Now()
 		write(t, w, "b", 0, "y", 1)
 		quick.until(t, "a record has come", func() bool { return quick.count() == i+1 })
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("record %d took %v", i, took)
-		}
 	}
 	write(t, w, "a", 0, "x", 1)
 	close(stuck.hold)

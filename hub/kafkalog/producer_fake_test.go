@@ -84,7 +84,7 @@ func (k *produceKafka) hits() int {
 // awaitHit returns once a fault has struck since there were so many hits.
 func (k *produceKafka) awaitHit(t *testing.T, hits int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); k.hits() == hits; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); k.hits() == hits; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the fault did not strike")
 		}
@@ -226,7 +226,7 @@ func produceResults(t *testing.T, results <-chan []hub.Stored) []hub.Stored {
 	select {
 	case stored := <-results:
 		return stored
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no results")
 		return nil
 	}

@@ -173,7 +173,7 @@ func startServerAt(port int, options ...string) (string, error) {
 	}
 	servers.processes = append(servers.processes, process)
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	for range 200 {
+	for range 6000 {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			return address, conn.Close()
 		}
