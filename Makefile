@@ -27,9 +27,9 @@ test:
 
 # End to end, with real Kafka, Redis and Chromium, and a minute of chaos. Without
 # -race, as these tests move a lot of data; the servers under test are processes
-# of their own.
+# of their own. Most tests wait most of their time, so that several run at once.
 e2e:
-	go test -count=1 -p 1 -timeout 30m ./bench/e2e ./bench/chaos
+	go test -count=1 -p 1 -parallel 4 -timeout 30m ./bench/e2e ./bench/chaos
 
 # Instances, brokers, Redis and the balancer are killed and paused for so long
 # under load. The same SEED strikes the same at the same times; 0 draws one.

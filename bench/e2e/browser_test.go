@@ -33,6 +33,7 @@ source.onmessage = event => {
 // TestBrowserSurvivesRestarts is about promises 1 to 3 with a real EventSource,
 // whose server drains once and is killed once.
 func TestBrowserSurvivesRestarts(t *testing.T) {
+	t.Parallel()
 	const partitions = 3
 	servers(t)
 	stack.Check(t, stack.Install(t.Context(), "chromium"))

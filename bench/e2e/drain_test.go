@@ -51,6 +51,7 @@ func leaveInOrder(ctx context.Context, t *testing.T, leaves *instance) {
 // instance is not ready at once, tells every session, and ends by itself with
 // status 0; those who were on it go on at the other one, and have everything.
 func TestDeploysAreQuiet(t *testing.T) {
+	t.Parallel()
 	const partitions = 3
 	work := writers{topic: "deploys", span: 8 * time.Second, perCodec: 1_000, kcat: 100, committed: 500, aborted: 500}
 	topic(t, work.topic, partitions)

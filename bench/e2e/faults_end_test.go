@@ -251,6 +251,7 @@ func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 // TestSecondSIGTERMEndsAtOnce: who cannot wait for the drain ends it with a
 // second signal.
 func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	topic(t, "twice", 1)
 	i := sluice(t, setup{streams: map[string]string{"twice": "twice"}, drain: "timeout: 5m, spread: 5m"})
 	ctx := within(t, 30*time.Second)
@@ -290,6 +291,7 @@ func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
 // TestAFullDiskStopsNothing: where the log cannot be written, records are
 // delivered and published, and the process ends in order.
 func TestAFullDiskStopsNothing(t *testing.T) {
+	t.Parallel()
 	topic(t, "full", 1)
 	i := sluice(t, setup{streams: map[string]string{"full": "full"}, within: `exec "$@" >/dev/full 2>&1`})
 	ctx := within(t, 30*time.Second)

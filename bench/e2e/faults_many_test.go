@@ -323,6 +323,7 @@ func TestAReaderAroundTheLimit(t *testing.T) {
 // TestOutOfOpenFiles is about promise 11: with no file left to open, those who
 // are there go on, and with files given back others can come.
 func TestOutOfOpenFiles(t *testing.T) {
+	t.Parallel()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2_000 {
 		t.Skipf("this process may open %d files, which is too few for the test", limit.Cur)

@@ -53,6 +53,7 @@ func until(ctx context.Context, t *testing.T, s *clients.Session, kind string) (
 // taken up where it was acked, whoever had it before is told and cannot move it
 // any more.
 func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
+	t.Parallel()
 	topic(t, "named", 2)
 	config := setup{streams: map[string]string{"named": "named"}}
 	first, second := sluice(t, config), sluice(t, config)

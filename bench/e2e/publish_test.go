@@ -13,6 +13,7 @@ import (
 // TestPublishedIsReadBackByKcat is about promises 7 and 8, and that subscribers
 // receive what was published.
 func TestPublishedIsReadBackByKcat(t *testing.T) {
+	t.Parallel()
 	const partitions = 6
 	topic(t, "published", partitions)
 	config := setup{streams: map[string]string{"published": "published"}}

@@ -27,6 +27,7 @@ func kafkaOverSASL(t *testing.T, mechanism, password string) string {
 }
 
 func TestKafkaWithSASLOverTLS(t *testing.T) {
+	t.Parallel()
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
 			name := "sasl-" + strings.ToLower(mechanism)
@@ -65,6 +66,7 @@ func TestKafkaWithSASLOverTLS(t *testing.T) {
 // TestWrongPasswordIsTold: the broker's own words reach the operator, and the
 // password does not.
 func TestWrongPasswordIsTold(t *testing.T) {
+	t.Parallel()
 	const wrong = "not-the-password-8471"
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 // TestPlainClientsAgree is about the tests' own tools: what the writers write
 // is what two independent clients read.
 func TestPlainClientsAgree(t *testing.T) {
+	t.Parallel()
 	const partitions = 3
 	work := writers{topic: "tools", span: time.Second, perCodec: 400, kcat: 100, committed: 500, aborted: 250}
 	topic(t, work.topic, partitions)
