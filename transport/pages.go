@@ -57,21 +57,7 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
-	if err := s.writePage(w, append(page.Append(nil), '\n')); err != nil {
-		s.noteCutOff(err, c.address)
-	}
-}
-
-// writePage writes a page to a client that takes it, however slowly: to one that
-// takes nothing it would be written for ever.
-func (s *Server) writePage(w http.ResponseWriter, body []byte) error {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(http.StatusOK)
-	out := responseOutlet{w: w, control: http.NewResponseController(w)}
-	return out.write(body, s.config.Limits.WriteProgress, time.Time{})
+	writeJSON(w, http.StatusOK, page.Append(nil))
 }
 
 // page reads one page.
@@ -159,6 +145,8 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
+	body = append(bytes.TrimRight(body, "\n"), '\n')
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(bytes.TrimRight(body, "\n"), '\n')) //nolint:gosec // JSON, and said to be
+	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be
 }
