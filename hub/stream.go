@@ -60,6 +60,9 @@ type reading struct {
 	log    *log
 	cause  atomic.Pointer[error] // why it is not ready yet
 
+	// Owned by run.
+	failures failures
+
 	// Owned by Append.
 	draft  draft
 	newest *chunk // when the log was last kept within its bounds
@@ -153,6 +156,10 @@ func (st *stream) grown(ctx context.Context) (Topic, error) {
 	return topic, nil
 }
 
+// steady is how long a stream must have been followed before a failure is taken
+// for the first one.
+const steady = 10 * time.Second
+
 // run reads the stream until the context ends.
 func (r *reading) run(ctx context.Context) {
 	st := r.stream
@@ -165,14 +172,21 @@ func (r *reading) run(ctx context.Context) {
 	close(r.ready)
 	defer st.hub.blocks.reset(r.log.shelf, TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
+	retry := newBackoff()
 	for {
+		began := st.hub.now()
 		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Places, r)
 		if ctx.Err() != nil {
 			return
 		}
+		if st.hub.now().Sub(began) > steady {
+			retry.reset()
+		}
 		if !errors.Is(err, ErrLogChanged) {
-			st.logger.ErrorContext(ctx, "reading stopped; it begins again", "error", err)
-			if !newBackoff().wait(ctx) {
+			if r.failures.isNew(err, st.hub.now()) {
+				st.logger.ErrorContext(ctx, "reading stopped; it begins again", "topic", st.Topic, "error", err)
+			}
+			if !retry.wait(ctx) {
 				return
 			}
 			continue
@@ -185,6 +199,8 @@ func (r *reading) run(ctx context.Context) {
 			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
 			r.log.restart(at)
 			st.hub.blocks.reset(r.log.shelf, at.Topic)
+		} else if !retry.wait(ctx) {
+			return
 		}
 		r.log.setLive(true)
 	}
@@ -194,7 +210,7 @@ func (r *reading) run(ctx context.Context) {
 func (r *reading) describe(ctx context.Context, m Moment) (Position, bool) {
 	st := r.stream
 	retry := newBackoff()
-	for said := false; ; {
+	for {
 		topic, err := st.Source.Topic(ctx, st.Topic)
 		if err == nil {
 			var places []Place
@@ -208,9 +224,8 @@ func (r *reading) describe(ctx context.Context, m Moment) (Position, bool) {
 			return Position{}, false
 		}
 		r.cause.Store(&err)
-		if !said {
+		if r.failures.isNew(err, st.hub.now()) {
 			st.logger.WarnContext(ctx, "the stream cannot be read yet; it is tried again", "topic", st.Topic, "error", err)
-			said = true
 		}
 		if !retry.wait(ctx) {
 			return Position{}, false

@@ -1,0 +1,95 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+)
+
+// unreadable is a source whose topics are there and cannot be followed, nor
+// asked for again.
+type unreadable struct {
+	*hubtest.Topics
+	fail func(n int) error
+
+	mu       sync.Mutex
+	followed int
+}
+
+func (u *unreadable) Follow(context.Context, hub.Topic, []hub.Place, hub.Sink) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.followed++
+	return u.fail(u.followed)
+}
+
+func (u *unreadable) times() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.followed
+}
+
+// lines is a log, which is safe to read.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
+}
+
+// TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly: also where each pass fails
+// at once, in the same way or in ever another one.
+func TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fail  func(n int) error
+		names string // what the log must have
+		lines int    // in ten minutes, at most
+	}{
+		"always the same": {func(int) error { return fmt.Errorf("no such log: %w", hub.ErrSourceUnavailable) }, "no such log", 11},
+		"two in turn":     {func(n int) error { return fmt.Errorf("replica %d is away", n%2) }, "replica 1", 22},
+		"never the same":  {func(n int) error { return fmt.Errorf("request %d failed", n) }, "request 1 ", 88},
+		"said to be another topic, which it is not": {func(int) error { return hub.ErrLogChanged }, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				topics := hubtest.New()
+				topics.Create("orders.v1", 1)
+				source := &unreadable{Topics: topics, fail: test.fail}
+				var log lines
+				h := startHubWith(t, topics, func(s *hub.Stream) { s.Source, s.Backfill = source, 0 },
+					func(c *hub.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+				r := subscribe(t, h, hub.Request{})
+				time.Sleep(10 * time.Minute)
+				// Up to a second apart, with jitter of one half.
+				if n := source.times(); n < 300 || n > 1300 {
+					t.Errorf("it was tried %d times in ten minutes", n)
+				}
+				if n := log.count("reading stopped"); n > test.lines || test.names != "" && log.count(test.names) == 0 {
+					t.Errorf("the log has %d lines of it, want %d at most", n, test.lines)
+				}
+				r.Close()
+			})
+		})
+	}
+}
