@@ -13,29 +13,37 @@ import (
 // TestBrokersFailAndNothingIsLost is about promises 1, 2 and 12: the leader of
 // some partitions is killed, then another one hangs, while writers and
 // subscribers go on. All sessions stay, have everything in order, and have what
-// Kafka takes meanwhile while the broker is still away.
+// Kafka takes meanwhile while the broker is still away, also on instances whose
+// configuration names only the broker that is struck. These stay ready.
 func TestBrokersFailAndNothingIsLost(t *testing.T) {
 	const (
 		partitions = 6
 	)
 	kafka := threeBrokers(t)
 	topic(t, "failing", partitions)
-	config := setup{streams: map[string]string{"failing": "failing"}}
-	both := []*instance{sluice(t, config), sluice(t, config)}
 	ctx := within(t, 90*time.Second)
+	victim := leaderOf(ctx, t, kafka, "failing", 0)
+	hangs := victim
+	for p := 1; p < partitions && hangs == victim; p++ {
+		hangs = leaderOf(ctx, t, kafka, "failing", p)
+	}
+	var three []*instance
+	for _, knows := range []string{"", knowsOnly(victim), knowsOnly(hangs)} {
+		three = append(three, sluice(t, setup{kafka: knows, streams: map[string]string{"failing": "failing"}}))
+	}
 	flow := startFlow(ctx, t, "failing", 300)
-	all := gather(ctx, t, 20, "failing", partitions, flow, both...)
+	all := gather(ctx, t, 20, "failing", partitions, flow, three...)
 	all.await(ctx, t, 300)
 	t.Logf("lag before: %v", all.takeLag())
 
-	victim := leaderOf(ctx, t, kafka, "failing", 0)
 	killed := time.Now()
 	if err := victim.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	deposed(ctx, t, kafka, "failing", victim)
 	t.Logf("%s was killed, deposed after %v", victim.Name(), time.Since(killed))
-	pause(ctx, 4*time.Second)
+	readyThrough(ctx, t, three[1], "with the one broker that it is told of dead")
+	pause(ctx, time.Until(killed.Add(5*time.Second)))
 	all.await(ctx, t, flow.count()) // while it is dead
 	lag := all.takeLag()
 	t.Logf("lag while its leader was dead: %v; nothing could be written for up to %v", lag, flow.longest)
@@ -43,7 +51,6 @@ func TestBrokersFailAndNothingIsLost(t *testing.T) {
 	inSync(ctx, t, "failing")
 	all.takeLag()
 
-	hangs := leaderOf(ctx, t, kafka, "failing", 1)
 	hung := time.Now()
 	if err := hangs.Pause(); err != nil {
 		t.Fatal(err)
@@ -51,6 +58,7 @@ func TestBrokersFailAndNothingIsLost(t *testing.T) {
 	t.Cleanup(func() { _ = hangs.Resume() })
 	deposed(ctx, t, kafka, "failing", hangs)
 	t.Logf("%s was stopped, deposed after %v", hangs.Name(), time.Since(hung))
+	readyThrough(ctx, t, three[2], "with the one broker that it is told of stopped")
 	pause(ctx, time.Until(hung.Add(10*time.Second)))
 	all.await(ctx, t, flow.count()) // while it hangs
 	lag = all.takeLag()
@@ -69,14 +77,19 @@ func TestBrokersFailAndNothingIsLost(t *testing.T) {
 	all.stayed(t)
 }
 
-// TestPublishAnswersAreTrueWhileALeaderDies is about promises 7 and 8.
+// TestPublishAnswersAreTrueWhileALeaderDies is about promises 7 and 8. One of the
+// two instances is told of no other broker than the one that dies, and stores
+// records all the same.
 func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	const partitions = 3
 	kafka := threeBrokers(t)
 	topic(t, "answers", partitions)
-	config := setup{streams: map[string]string{"answers": "answers"}}
-	both := []*instance{sluice(t, config), sluice(t, config)}
 	ctx := within(t, 60*time.Second)
+	victim := leaderOf(ctx, t, kafka, "answers", 0)
+	var both []*instance
+	for _, knows := range []string{"", knowsOnly(victim)} {
+		both = append(both, sluice(t, setup{kafka: knows, streams: map[string]string{"answers": "answers"}}))
+	}
 
 	var publishers []*clients.Publisher
 	var writing sync.WaitGroup
@@ -96,7 +109,6 @@ func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 		})
 	}
 	pause(ctx, time.Second)
-	victim := leaderOf(ctx, t, kafka, "answers", 0)
 	struck := time.Now()
 	if err := victim.Kill(); err != nil {
 		t.Fatal(err)
@@ -104,6 +116,10 @@ func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	deposed(ctx, t, kafka, "answers", victim)
 	t.Logf("%s was killed, deposed after %v", victim.Name(), time.Since(struck))
 	writing.Wait()
+	// New topics and partitions need metadata and a producer id.
+	late := &clients.Publisher{Session: "late", Stream: "answers", Addr: both[1].addr, Token: token(t, "late", "writer")}
+	publishers = append(publishers, late)
+	awaitStored(ctx, t, late)
 	startBrokers(ctx, t, kafka)
 	writeEnds(ctx, t, "answers", partitions)
 	log := readLog(ctx, t, "answers", partitions).Log

@@ -1,11 +1,13 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,8 @@ import (
 
 // TestTooFewReplicasIsNotStored is about promise 7: with too few replicas in
 // sync a publish is refused as certainly not stored, subscribers lose nothing,
-// and it works again once the replicas are back.
+// and it works again once the replicas are back; until then the log does not say
+// that it does. The instance is told of no other broker than the one that dies.
 func TestTooFewReplicasIsNotStored(t *testing.T) {
 	const partitions = 2
 	kafka := threeBrokers(t)
@@ -31,13 +34,13 @@ func TestTooFewReplicasIsNotStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	inSync(ctx, t, "replicas")
-	i := sluice(t, setup{streams: map[string]string{"replicas": "replicas"}})
+	victim := kafka.Brokers[2]
+	i := sluice(t, setup{kafka: knowsOnly(victim), streams: map[string]string{"replicas": "replicas"}})
 	all := gather(ctx, t, 2, "replicas", partitions, nil, i)
 	p := &clients.Publisher{Session: "replicas", Stream: "replicas", Addr: i.addr, Token: token(t, "replicas", "writer"), Every: 20 * time.Millisecond}
 	if err := p.OverHTTP(ctx, 20); err != nil {
 		t.Fatal(err)
 	}
-	victim := kafka.Brokers[2]
 	if err := victim.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +56,9 @@ func TestTooFewReplicasIsNotStored(t *testing.T) {
 			t.Errorf("with two replicas of three in sync, a publish is answered %v", sent.Answer)
 		}
 		refused++
+	}
+	if log, err := os.ReadFile(i.LogFile()); err != nil || bytes.Contains(log, []byte("can be produced to again")) {
+		t.Errorf("with too few replicas the log says that it can be produced to again (%v)", err)
 	}
 	startBrokers(ctx, t, kafka)
 	inSync(ctx, t, "replicas")

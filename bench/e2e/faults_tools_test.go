@@ -280,6 +280,27 @@ func leaderOf(ctx context.Context, t *testing.T, s *stack.Stack, topic string, p
 	return nil
 }
 
+// readyThrough polls an instance that must go on taking clients. What a probe
+// misses on a busy machine is no more than the smaller part.
+func readyThrough(ctx context.Context, t *testing.T, i *instance, why string) {
+	t.Helper()
+	const polls = 20
+	ready := 0
+	var last error
+	for range polls {
+		if err := i.ready(ctx); err != nil {
+			last = err
+		} else {
+			ready++
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+	t.Logf("%s was ready in %d of %d polls, %s", i.Name(), ready, polls, why)
+	if ready <= polls/2 {
+		t.Errorf("%s was ready in %d of %d polls, %s; the last: %v", i.Name(), ready, polls, why, last)
+	}
+}
+
 // deposed waits until a broker leads nothing of a topic any more. The others
 // are asked, as this one may hang.
 func deposed(ctx context.Context, t *testing.T, s *stack.Stack, topic string, broker *stack.Broker) {

@@ -71,6 +71,11 @@ func sluice(t *testing.T, s setup) *instance {
 	return i
 }
 
+// knowsOnly is the section kafka of an instance that is told of one broker.
+func knowsOnly(broker *stack.Broker) string {
+	return fmt.Sprintf("kafka: {brokers: [%s]}", broker.Addr)
+}
+
 // newInstance prepares an instance, without starting it.
 func newInstance(t *testing.T, s setup) *instance {
 	t.Helper()
