@@ -6,6 +6,7 @@ GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
 FUZZTIME     ?= 5s
 CHAOS_TIME   ?= 10m
 SEED         ?= 0
+BOOTSTRAP    ?= one
 
 # The toolchain that go.mod names, also where the environment says to stay with
 # the one that is installed: the older ones have known faults in HTTP/2.
@@ -32,9 +33,11 @@ e2e:
 	go test -count=1 -p 1 -parallel 4 -timeout 30m ./bench/e2e ./bench/chaos
 
 # Instances, brokers, Redis and the balancer are killed and paused for so long
-# under load. The same SEED strikes the same at the same times; 0 draws one.
+# under load. The same SEED strikes the same at the same times; 0 draws one. With
+# BOOTSTRAP=one each instance is told of one broker, with all of all. Among the
+# strikes are unclean elections, of a topic of their own.
 chaos:
-	go run ./bench/chaos -time $(CHAOS_TIME) -seed $(SEED)
+	go run ./bench/chaos -time $(CHAOS_TIME) -seed $(SEED) -bootstrap $(BOOTSTRAP)
 
 lint:
 	go mod verify

@@ -4,7 +4,14 @@
 // and package check compares what subscribers received, and publishers were
 // answered, with what a plain Kafka client reads.
 //
-//	go run ./bench/chaos -time 10m -seed 7
+//	go run ./bench/chaos -time 10m -seed 7 -bootstrap one
+//
+// With -bootstrap one, each instance is told of one broker only, each of another
+// one, so that whatever strikes a broker strikes the only one that an instance
+// was told of. Brokers are also made to elect a leader that lacks records which
+// Kafka had confirmed (an unclean election). That strikes a topic of its own,
+// which alone may lose records: its subscribers must have everything that is
+// left, and be told "truncated" of whatever they had that is not.
 //
 // The seed, which is printed, decides what strikes when, and what the clients
 // are like; not how their threads run. The run fails on any anomaly but
@@ -12,7 +19,8 @@
 // have struck.
 //
 // The files: schedule.go is what strikes when; stage.go what runs; crowd.go and
-// writers.go its clients; storm.go and strike_*.go let faults strike, and show
+// writers.go its clients; unclean.go is the topic that loses records, with its
+// clients and its strike; storm.go and strike_*.go let faults strike, and show
 // that they did; run.go is the whole, verdict.go what comes out.
 package main
 
@@ -35,9 +43,14 @@ func main() {
 	flag.Uint64Var(&c.seed, "seed", 0, "what decides what strikes when; 0 draws one")
 	flag.IntVar(&c.clients, "clients", 200, "subscribers")
 	flag.IntVar(&c.rate, "rate", 300, "records a second")
+	flag.StringVar(&c.bootstrap, "bootstrap", bootstrapAll, "what instances are told of the brokers: "+bootstrapAll+" of them, or "+bootstrapOne+", each another")
 	flag.StringVar(&c.logs, "logs", filepath.Join(os.TempDir(), "sluice-chaos"), "where the servers' logs are kept if something is wrong")
 	dry := flag.Bool("plan", false, "only print what is to strike when")
 	flag.Parse()
+	if c.bootstrap != bootstrapAll && c.bootstrap != bootstrapOne {
+		fmt.Fprintf(os.Stderr, "chaos: -bootstrap is %s or %s, not %q\n", bootstrapAll, bootstrapOne, c.bootstrap)
+		os.Exit(2)
+	}
 	if c.seed == 0 {
 		c.seed = rand.Uint64N(1_000_000) + 1
 	}

@@ -35,6 +35,9 @@ const (
 	killedAll kind = "all killed"
 	// emptied is a loss of all data, without a new start.
 	emptied kind = "emptied"
+	// electedUnclean is an election of a leader that lacks confirmed records. It
+	// strikes a topic of its own, and two brokers for it.
+	electedUnclean kind = "unclean"
 )
 
 // fault is one that is to strike.
@@ -98,6 +101,7 @@ var decks = []deck{
 			{killed, [2]time.Duration{500 * time.Millisecond, 4 * second}},
 			{stopped, [2]time.Duration{0, 3 * second}},
 			{paused, [2]time.Duration{6 * second, 9 * second}},
+			{electedUnclean, [2]time.Duration{}},
 		},
 		later: []card{
 			{killed, [2]time.Duration{500 * time.Millisecond, 6 * second}},
@@ -106,6 +110,7 @@ var decks = []deck{
 			{paused, [2]time.Duration{6 * second, 15 * second}},
 			{killedTwo, [2]time.Duration{2 * second, 5 * second}},
 			{killedAll, [2]time.Duration{2 * second, 5 * second}},
+			{electedUnclean, [2]time.Duration{}},
 		},
 	},
 	{

@@ -36,6 +36,13 @@ const (
 	drainTimeout = 10 * time.Second
 )
 
+// The values of -bootstrap: what instances are told of the cluster.
+const (
+	bootstrapAll = "all"
+	// bootstrapOne gives each instance the address of another single broker.
+	bootstrapOne = "one"
+)
+
 // stage is all that runs: brokers, Redis, instances, and the balancer before
 // them.
 type stage struct {
@@ -53,7 +60,7 @@ type instance struct {
 }
 
 // raise starts everything.
-func raise(ctx context.Context) (_ *stage, err error) {
+func raise(ctx context.Context, bootstrap string) (_ *stage, err error) {
 	servers, err := stack.Start(ctx, stack.Options{
 		Brokers: brokers, Redis: stack.RedisOptions{Mode: stack.RedisSingle}, Packages: []string{"haproxy"},
 		// A broker that came back leads again before long, and can be struck.
@@ -80,13 +87,20 @@ func raise(ctx context.Context) (_ *stage, err error) {
 	if err := s.CreateTopic(ctx, topic, partitions, nil); err != nil {
 		return nil, err
 	}
+	if err := makeUncleanTopic(ctx, s.Bootstrap()); err != nil {
+		return nil, err
+	}
 	binary, err := stack.Build(ctx, s.dir, os.Getenv("SLUICE_E2E_RACE") != "")
 	if err != nil {
 		return nil, err
 	}
 	var backends []stack.Backend
 	for n := range instances {
-		i, err := s.instance(n, binary)
+		known := s.Bootstrap()
+		if bootstrap == bootstrapOne {
+			known = known[n%brokers : n%brokers+1]
+		}
+		i, err := s.instance(n, binary, known)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +118,7 @@ func raise(ctx context.Context) (_ *stage, err error) {
 	return s, s.balancer.Start(ctx)
 }
 
-func (s *stage) instance(n int, binary string) (*instance, error) {
+func (s *stage) instance(n int, binary string, known []string) (*instance, error) {
 	i := &instance{}
 	var err error
 	for _, addr := range []*string{&i.addr, &i.admin} {
@@ -134,7 +148,9 @@ drain: {timeout: %s, spread: 3s}
 streams:
   %s: {topic: %s, content: json}
   %s: {topic: %s, content: json, log_bytes: 256KiB}
-`, i.addr, i.admin, strings.Join(s.Bootstrap(), ", "), s.Redis.URL(), skew, key, drainTimeout, wide, topic, narrow, topic)
+  %s: {topic: %s, content: json}
+`, i.addr, i.admin, strings.Join(known, ", "), s.Redis.URL(), skew, key, drainTimeout,
+		wide, topic, narrow, topic, uncleanStream, uncleanTopic)
 	name := fmt.Sprintf("sluice-%d", n+1)
 	file := filepath.Join(s.dir, name+".yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

@@ -19,6 +19,7 @@ type storm struct {
 	stage   *stage
 	crowd   *crowd
 	writers *writers
+	unclean *unclean
 	began   time.Time
 	say     func(format string, args ...any)
 

@@ -17,6 +17,13 @@ func (s *storm) strikeKafka(ctx context.Context, f fault) (string, error) {
 	if err := s.whole(ctx); err != nil {
 		return "", err
 	}
+	if f.kind == electedUnclean {
+		shown, err := s.electUncleanly(ctx)
+		if healed := s.whole(ctx); healed != nil {
+			return shown, healed
+		}
+		return shown, err
+	}
 	var before []stack.Partition
 	var err error
 	// One that has just started leads again before long.
@@ -149,13 +156,15 @@ func (s *storm) killBrokers(ctx context.Context, lasts time.Duration, victims ..
 // whole waits until every partition has a leader and all its replicas.
 func (s *storm) whole(ctx context.Context) error {
 	return until(ctx, time.Minute, func() error {
-		described, err := s.stage.Partitions(ctx, topic)
-		if err != nil {
-			return err
-		}
-		for p, partition := range described {
-			if partition.Leader < 0 || len(partition.InSync) < brokers {
-				return fmt.Errorf("partition %d is led by %d, and in sync are %v", p, partition.Leader, partition.InSync)
+		for name, replicas := range map[string]int{topic: brokers, uncleanTopic: 2} {
+			described, err := s.stage.Partitions(ctx, name)
+			if err != nil {
+				return err
+			}
+			for p, partition := range described {
+				if partition.Leader < 0 || len(partition.InSync) < replicas {
+					return fmt.Errorf("partition %d of %s is led by %d, and in sync are %v", p, name, partition.Leader, partition.InSync)
+				}
 			}
 		}
 		return nil

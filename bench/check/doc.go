@@ -8,11 +8,12 @@
 // which they came. Subscribers counts, over all journals: records lost, gaps
 // that nobody announced, records out of order, duplicates outside the window
 // that a reconnect allows, records of aborted transactions, and records that
-// the log does not have. Publishers compares answers with the log.
+// the log does not have. Uncleanly does so for a topic of which Kafka itself lost
+// the end, once or more often. Publishers compares answers with the log.
 //
 // Offsets may be sparse, as compaction, transactions and control records leave
 // holes: everything is compared by place in the list of visible records.
 //
 // The package starts no goroutines. The files: log.go, journal.go,
-// subscribers.go, publishers.go and report.go.
+// subscribers.go, unclean.go, publishers.go and report.go.
 package check

@@ -16,6 +16,8 @@ type Gap struct {
 	Partition int32
 	From, To  int64
 	Reason    string
+	// After is how many records of the partition the connection had received.
+	After int
 }
 
 // Connection is what a subscriber received between two cuts.

@@ -33,6 +33,9 @@ const (
 	// Announced: the server said that it would not deliver something that the
 	// log has.
 	Announced Fault = "gap announced"
+	// Untold: a record was delivered that Kafka lost later, and the subscriber
+	// was not told.
+	Untold Fault = "lost by Kafka, and not told"
 	// WithoutRight: something was delivered to who had no right to it, or no
 	// longer.
 	WithoutRight Fault = "delivered without a right"

@@ -36,7 +36,15 @@ func (s *Subscriber) receive(conn *check.Connection, m *Message) error {
 }
 
 func (s *Subscriber) gap(conn *check.Connection, m *Message) {
-	conn.Gaps = append(conn.Gaps, check.Gap{Partition: m.Partition, From: m.From, To: m.To, Reason: strings.Clone(m.Reason)})
+	gap := check.Gap{Partition: m.Partition, From: m.From, To: m.To, Reason: strings.Clone(m.Reason)}
+	if m.Partition >= 0 && int(m.Partition) < s.partitions {
+		gap.After = len(conn.Got[m.Partition])
+		if gap.Reason == check.TruncatedReason {
+			// Offsets from there on are given out anew.
+			s.low[m.Partition], s.high[m.Partition] = m.From, m.From
+		}
+	}
+	conn.Gaps = append(conn.Gaps, gap)
 }
 
 // told takes down that the server ends something, or refuses it, and says

@@ -1,0 +1,171 @@
+package check
+
+import "slices"
+
+// TruncatedReason is that of a gap which says that the end of a log was lost.
+const TruncatedReason = "truncated"
+
+// Uncleanly compares journals with the log of a topic whose leaders were elected
+// uncleanly, so that Kafka itself lost the end of its log. Offsets must be dense,
+// and journals without a filter. Each journal must hold all of the log that is
+// there at last, from the position on that its first connection started at.
+// What it holds beside that was lost, and a gap must say so afterwards; what a
+// gap says is lost must not all be there. Between two gaps a connection goes
+// from offset to offset, so that nothing is skipped without a word, whether it
+// was lost later or not.
+//
+// It also returns how many gaps told of a loss.
+func Uncleanly(log *Log, journals []*Journal) (report *Report, told int) {
+	report = newReport()
+	for _, journal := range journals {
+		if len(journal.Connections) == 0 {
+			report.add(Lost, log.Len(), "%s never connected", journal.Subscriber)
+			continue
+		}
+		report.Reconnects += len(journal.Connections) - 1
+		for p := range log.Visible {
+			told += newBranch(log, journal, int32(p)).judge(report)
+		}
+	}
+	return report, told
+}
+
+// branch is one partition's part of a journal.
+type branch struct {
+	log       *Log
+	journal   *Journal
+	partition int32
+
+	seen []bool // of the log's records
+	// held are the records that were received at each offset last, and are not
+	// said to be lost.
+	held map[int64]uint64
+	told int
+}
+
+func newBranch(log *Log, journal *Journal, partition int32) *branch {
+	return &branch{
+		log: log, journal: journal, partition: partition,
+		seen: make([]bool, len(log.Visible[partition])), held: make(map[int64]uint64),
+	}
+}
+
+func (b *branch) judge(report *Report) (told int) {
+	for n, c := range b.journal.Connections {
+		b.connection(n, c, report)
+	}
+	untold, example := 0, int64(-1)
+	for offset, sum := range b.held {
+		if !b.has(offset, sum) {
+			untold++
+			if example < 0 || offset < example {
+				example = offset
+			}
+		}
+	}
+	if untold > 0 {
+		report.add(Untold, untold, "%s, partition %d: %d records, the first at offset %d", b.journal.Subscriber, b.partition, untold, example)
+	}
+	first, _ := b.log.find(b.partition, b.journal.Connections[0].Low[b.partition])
+	if lost := count(b.seen[first:], false); lost > 0 {
+		at := first + slices.Index(b.seen[first:], false)
+		report.add(Lost, lost, "%s, partition %d: %d records, the first at offset %d",
+			b.journal.Subscriber, b.partition, lost, b.log.Visible[b.partition][at].Offset)
+	}
+	return b.told
+}
+
+// has says whether the log holds a record at last.
+func (b *branch) has(offset int64, sum uint64) bool {
+	at, found := b.log.find(b.partition, offset)
+	return found && b.log.Visible[b.partition][at].Sum == sum
+}
+
+// connection walks one connection's records and gaps in the order in which they
+// came.
+func (b *branch) connection(n int, c *Connection, report *Report) {
+	p := b.partition
+	low, high := c.Low[p], c.High[p] // where it goes on
+	began := false
+	fault := func(fault Fault, count int, offset int64) {
+		report.add(fault, count, "%s, connection %d (%s), partition %d: offset %d, and %d to %d was next; it resumed at %d",
+			b.journal.Subscriber, n, c.Where, p, offset, low, high, c.Low[p])
+	}
+	gaps := slices.DeleteFunc(slices.Clone(c.Gaps), func(g Gap) bool { return g.Partition != p })
+	for i := 0; i <= len(c.Got[p]); i++ {
+		for len(gaps) > 0 && gaps[0].After <= i {
+			gap := gaps[0]
+			gaps = gaps[1:]
+			if gap.From > high {
+				fault(SilentGap, int(gap.From-high), gap.From)
+			}
+			if !b.tell(gap) {
+				report.add(Announced, 1, "%s, connection %d (%s): partition %d, %d to %d: %s",
+					b.journal.Subscriber, n, c.Where, p, gap.From, gap.To, gap.Reason)
+			}
+			low, high, began = gap.From, gap.From, true
+		}
+		if i == len(c.Got[p]) {
+			return
+		}
+		entry := c.Got[p][i]
+		report.Delivered++
+		switch {
+		case entry.Offset < low && began:
+			fault(OutOfOrder, 1, entry.Offset)
+		case entry.Offset < low:
+			fault(Duplicate, int(low-entry.Offset), entry.Offset)
+		case entry.Offset > high && began:
+			fault(SilentGap, int(entry.Offset-high), entry.Offset)
+		case entry.Offset > high:
+			fault(CursorAhead, int(entry.Offset-high), entry.Offset)
+		}
+		began, low, high = true, entry.Offset+1, entry.Offset+1
+		b.receive(entry, report)
+	}
+}
+
+// receive notes a record. What was there before at its offset, and is another
+// one, must have been said to be lost.
+func (b *branch) receive(entry Entry, report *Report) {
+	if before, ok := b.held[entry.Offset]; ok && before != entry.Sum {
+		report.add(Untold, 1, "%s, partition %d: another record at offset %d than before", b.journal.Subscriber, b.partition, entry.Offset)
+	} else if ok {
+		report.Repeated++
+	}
+	b.held[entry.Offset] = entry.Sum
+	if b.has(entry.Offset, entry.Sum) {
+		at, _ := b.log.find(b.partition, entry.Offset)
+		b.seen[at] = true
+	}
+}
+
+// tell takes down what a gap says is lost, and returns whether that can be so:
+// what was received of it must not all be there.
+func (b *branch) tell(gap Gap) bool {
+	if gap.Reason != TruncatedReason || gap.To <= gap.From {
+		return false
+	}
+	received, there := 0, 0
+	for offset, sum := range b.held {
+		if offset < gap.From {
+			continue
+		}
+		received++
+		if b.has(offset, sum) {
+			there++
+		}
+		delete(b.held, offset)
+	}
+	b.told++
+	return received == 0 || there < received
+}
+
+func count(all []bool, what bool) (n int) {
+	for _, one := range all {
+		if one == what {
+			n++
+		}
+	}
+	return n
+}
