@@ -40,6 +40,7 @@ type branch struct {
 	// held are the records that were received at each offset last, and are not
 	// said to be lost.
 	held map[int64]uint64
+	cuts []int64 // where gaps said that a loss began, rightly
 	told int
 }
 
@@ -99,7 +100,9 @@ func (b *branch) connection(n int, c *Connection, report *Report) {
 			if gap.From > high {
 				fault(SilentGap, int(gap.From-high), gap.From)
 			}
-			if !b.tell(gap) {
+			// Who comes back with a cursor from before a gap is told it again.
+			again := !began && gap.To <= c.Low[p] && slices.Contains(b.cuts, gap.From)
+			if !b.tell(gap) && !again {
 				report.add(Announced, 1, "%s, connection %d (%s): partition %d, %d to %d: %s",
 					b.journal.Subscriber, n, c.Where, p, gap.From, gap.To, gap.Reason)
 			}
@@ -158,7 +161,11 @@ func (b *branch) tell(gap Gap) bool {
 		delete(b.held, offset)
 	}
 	b.told++
-	return received == 0 || there < received
+	if received > 0 && there == received {
+		return false
+	}
+	b.cuts = append(b.cuts, gap.From)
+	return true
 }
 
 func count(all []bool, what bool) (n int) {

@@ -59,6 +59,14 @@ func TestUncleanly(t *testing.T) {
 			[][]part{{{from: 0, to: 15}, {from: 10, to: 20, gap: cut}}},
 			[]int64{0}, map[check.Fault]int{check.Announced: 1}, 1,
 		},
+		"told again, with a cursor from before": {
+			[][]part{{{from: 0, to: 10}, {from: 10, to: 15, old: true}, {from: 10, to: 12, gap: cut}}, {{from: 10, to: 20, gap: cut}}},
+			[]int64{0, 15}, nil, 2,
+		},
+		"told again, with a cursor from behind the cut": {
+			[][]part{{{from: 0, to: 10}, {from: 10, to: 15, old: true}, {from: 10, to: 12, gap: cut}}, {{from: 10, to: 20, gap: cut}}},
+			[]int64{0, 12}, map[check.Fault]int{check.Announced: 1}, 2,
+		},
 		"told of another gap": {
 			[][]part{{{from: 0, to: 10}, {from: 10, to: 20, gap: &check.Gap{From: 10, To: 15, Reason: "retention"}}}},
 			[]int64{0}, map[check.Fault]int{check.Announced: 1}, 0,

@@ -14,7 +14,7 @@ type Kafka struct {
 
 // Cluster says how to reach a Kafka cluster.
 type Cluster struct {
-	Brokers     []string      `koanf:"brokers" validate:"unique,dive,dial_address" doc:"addresses to begin with, host:port"`
+	Brokers     []string      `koanf:"brokers" validate:"unique,dive,dial_address" doc:"addresses to begin with, host:port; once one has answered, all brokers of the cluster are asked"`
 	TLS         *ClientTLS    `koanf:"tls" doc:"connect over TLS; {} takes the system's authorities. Certificates are always verified"`
 	SASL        *SASL         `koanf:"sasl" doc:"credentials for the brokers"`
 	Rack        string        `koanf:"rack" doc:"read from replicas of this rack (KIP-392); left out, from the leaders"`
