@@ -1,6 +1,9 @@
 package check
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // TruncatedReason is that of a gap which says that the end of a log was lost.
 const TruncatedReason = "truncated"
@@ -9,8 +12,9 @@ const TruncatedReason = "truncated"
 // uncleanly, so that Kafka itself lost the end of its log. Offsets must be dense,
 // and journals without a filter. Each journal must hold all of the log that is
 // there at last, from the position on that its first connection started at.
-// What it holds beside that was lost, and a gap must say so afterwards; what a
-// gap says is lost must not all be there. Between two gaps a connection goes
+// What it holds beside that was lost, and a gap must say so afterwards, unless it
+// came behind the position that the next connection resumed from: of that the
+// server knows nothing. What a gap says is lost must not all be there. Between two gaps a connection goes
 // from offset to offset, so that nothing is skipped without a word, whether it
 // was lost later or not.
 //
@@ -87,6 +91,7 @@ func (b *branch) has(offset int64, sum uint64) bool {
 func (b *branch) connection(n int, c *Connection, report *Report) {
 	p := b.partition
 	low, high := c.Low[p], c.High[p] // where it goes on
+	maps.DeleteFunc(b.held, func(offset int64, _ uint64) bool { return offset >= low })
 	began := false
 	fault := func(fault Fault, count int, offset int64) {
 		report.add(fault, count, "%s, connection %d (%s), partition %d: offset %d, and %d to %d was next; it resumed at %d",
@@ -133,12 +138,13 @@ func (b *branch) connection(n int, c *Connection, report *Report) {
 func (b *branch) receive(entry Entry, report *Report) {
 	if before, ok := b.held[entry.Offset]; ok && before != entry.Sum {
 		report.add(Untold, 1, "%s, partition %d: another record at offset %d than before", b.journal.Subscriber, b.partition, entry.Offset)
-	} else if ok {
-		report.Repeated++
 	}
 	b.held[entry.Offset] = entry.Sum
 	if b.has(entry.Offset, entry.Sum) {
 		at, _ := b.log.find(b.partition, entry.Offset)
+		if b.seen[at] {
+			report.Repeated++
+		}
 		b.seen[at] = true
 	}
 }

@@ -67,6 +67,13 @@ func TestUncleanly(t *testing.T) {
 			[][]part{{{from: 0, to: 10}, {from: 10, to: 15, old: true}, {from: 10, to: 12, gap: cut}}, {{from: 10, to: 20, gap: cut}}},
 			[]int64{0, 12}, map[check.Fault]int{check.Announced: 1}, 2,
 		},
+		"lost behind the cursor": {
+			[][]part{{{from: 0, to: 10}, {from: 10, to: 15, old: true}}, {{from: 10, to: 20}}}, []int64{0, 10}, nil, 0,
+		},
+		"not told, of what the cursor passes too": {
+			[][]part{{{from: 0, to: 10}, {from: 10, to: 15, old: true}}, {{from: 12, to: 20}}}, []int64{0, 12},
+			map[check.Fault]int{check.Untold: 2, check.Lost: 2}, 0,
+		},
 		"told of another gap": {
 			[][]part{{{from: 0, to: 10}, {from: 10, to: 20, gap: &check.Gap{From: 10, To: 15, Reason: "retention"}}}},
 			[]int64{0}, map[check.Fault]int{check.Announced: 1}, 0,
