@@ -51,14 +51,7 @@ func TestSessionsThatEndLeaveNothing(t *testing.T) { //nolint:paralleltest // me
 		}
 		in.sampleBecomes(`sluice_sessions{protocol="websocket"}`, 0)
 		in.sampleBecomes(`sluice_sessions{protocol="sse"}`, 0)
-		// A collection frees what the one before has finalized.
-		for range 3 {
-			runtime.GC()
-			time.Sleep(10 * time.Millisecond)
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		return heapInUse()
 	}
 	wave() // fills pools and caches
 	before := wave()
@@ -69,3 +62,18 @@ func TestSessionsThatEndLeaveNothing(t *testing.T) { //nolint:paralleltest // me
 		t.Logf("%d sessions that ended have left %d bytes", sessions, grown)
 	}
 }
+
+// heapInUse is what the heap holds of use.
+func heapInUse() uint64 {
+	// A collection frees what the one before has finalized.
+	for range 3 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// manySessions lifts the limits of sessions.
+func manySessions(l *transport.Limits) { l.SessionsPerPrincipal, l.SessionsPerAddress = 0, 0 }
