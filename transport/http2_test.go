@@ -27,6 +27,7 @@ func overTLS(t *testing.T, o options) (in *instance, h2, h1 *http.Client) {
 	o.config = func(c *transport.Config) {
 		c.Listener = tls.NewListener(c.Listener, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS13,
+			SessionTicketsDisabled: true, // so that what a server writes first is its answer
 		})
 		if configure != nil {
 			configure(c)

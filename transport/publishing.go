@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -124,13 +125,27 @@ func (s *Server) publish(stream string, messages []hub.Message, done func([]hub.
 	ctx, cancel := context.WithTimeout(s.publishing, s.config.Limits.PublishTimeout)
 	s.inFlight.Add(1)
 	begun := s.now()
+	var finished atomic.Bool
 	finish := func(results []hub.Stored) {
+		if finished.Swap(true) {
+			return
+		}
 		cancel()
 		s.metrics.published(results, s.now().Sub(begun))
 		s.inFlight.Add(-1)
 		done(results)
 	}
-	if err := s.config.Hub.Publish(ctx, stream, messages, finish); err != nil {
+	panicked := true
+	defer func() {
+		// A panic is answered further up, and must not keep the end waiting.
+		if panicked && !finished.Swap(true) {
+			cancel()
+			s.inFlight.Add(-1)
+		}
+	}()
+	err := s.config.Hub.Publish(ctx, stream, messages, finish)
+	panicked = false
+	if err != nil {
 		results := make([]hub.Stored, len(messages))
 		for i := range results {
 			results[i].Err = err

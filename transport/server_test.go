@@ -44,6 +44,8 @@ type options struct {
 	limits func(*transport.Limits)
 	config func(*transport.Config)
 	stream func(*hub.Stream)
+	// listener is put around that of clients, below TLS.
+	listener func(net.Listener) net.Listener
 	// pipes are what clients come in through instead of the network, for a
 	// server in a bubble of testing/synctest. It has no admin listener.
 	pipes *pipes
@@ -119,6 +121,9 @@ func start(t testing.TB, o options) *instance {
 		address := config.Listener.Addr().String()
 		in.url, in.admin = "http://"+address, "http://"+config.Admin.Addr().String()
 		in.client = http.DefaultClient
+	}
+	if o.listener != nil {
+		config.Listener = o.listener(config.Listener)
 	}
 	if o.limits != nil {
 		o.limits(&config.Limits)
