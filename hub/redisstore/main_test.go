@@ -80,7 +80,7 @@ func newFixture(t *testing.T, options redis.UniversalOptions) fixture {
 		Redis:   options,
 		Prefix:  "test" + strconv.FormatInt(prefixes.Add(1), 10) + ":",
 		TTL:     time.Hour,
-		Timeout: 2 * time.Second,
+		Timeout: time.Minute,
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	plain := redis.NewUniversalClient(&options)

@@ -247,7 +247,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{address}})
-	f.config.Timeout = 100 * time.Millisecond
+	f.config.Timeout = time.Second
 	f.Store = open(t, f.config)
 	heard := listen(t, open(t, f.config))
 	fence := heard.takeUntilTold(t, f.Store, name)
