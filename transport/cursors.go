@@ -1,50 +1,50 @@
 package transport
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 
+	"sluice/auth"
 	"sluice/hub"
 	"sluice/transport/wire"
 )
 
 // cursorRequest finds who asks for which named cursor. A PUT can reset it.
-func (s *Server) cursorRequest(r *http.Request) (cursor hub.CursorName, reset bool, fault *wire.Error) {
+func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor hub.CursorName, reset bool, fault *wire.Error) {
 	reset, fault = wire.ParsePlainQuery(r.URL.RawQuery, r.Method == http.MethodPut)
 	c := s.identify(r)
 	s.require(c)
 	stream, name := r.PathValue("stream"), r.PathValue("name")
 	switch {
 	case c.fault != nil:
-		return hub.CursorName{}, false, c.fault
+		return nil, hub.CursorName{}, false, c.fault
 	case fault != nil:
-		return hub.CursorName{}, false, fault
+		return nil, hub.CursorName{}, false, fault
 	case s.config.Keeper == nil:
-		return hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+		return nil, hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
 	case c.principal.Anonymous():
-		return hub.CursorName{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+		return nil, hub.CursorName{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
 	case !wire.ValidCursorName(name):
-		return hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
+		return nil, hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
 	}
 	if fault := s.maySubscribe(c.principal, stream); fault != nil {
-		return hub.CursorName{}, false, fault
+		return nil, hub.CursorName{}, false, fault
 	}
-	return hub.CursorName{Principal: c.principal.Key(), Stream: stream, Name: name}, reset, nil
+	return c.principal, hub.CursorName{Principal: c.principal.Key(), Stream: stream, Name: name}, reset, nil
 }
 
 // handleGetCursor serves GET /v1/cursors/{stream}/{name}.
 func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
-	name, _, fault := s.cursorRequest(r)
+	p, name, _, fault := s.cursorRequest(r)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
 	at, made, err := s.config.Keeper.Load(ctx, name)
-	if err != nil {
-		s.refuse(w, r, faultOf(err))
+	if fault := s.outcomeOf(p, err); fault != nil {
+		s.refuse(w, r, fault)
 		return
 	}
 	s.writeCursor(w, hub.Cursor{At: made, Streams: []hub.StreamPosition{{Stream: name.Stream, Position: at}}}.String())
@@ -52,10 +52,10 @@ func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
 
 // handlePutCursor serves PUT /v1/cursors/{stream}/{name}, an ack.
 func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
-	name, reset, fault := s.cursorRequest(r)
+	p, name, reset, fault := s.cursorRequest(r)
 	var body []byte
 	if fault == nil {
-		body, fault = s.readBody(w, r)
+		body, fault = s.readBody(w, r, p)
 	}
 	if fault != nil {
 		s.refuse(w, r, fault)
@@ -77,7 +77,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 	}
 	stored := make(chan error, 1)
 	s.config.Keeper.Set(name, at, c.At, reset, func(err error) { stored <- err })
-	ctx, cancel := s.requestContext()
+	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
 	var err error
 	select {
@@ -85,8 +85,8 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	if err != nil {
-		s.refuse(w, r, faultOf(err))
+	if fault := s.outcomeOf(p, err); fault != nil {
+		s.refuse(w, r, fault)
 		return
 	}
 	s.writeCursor(w, text)
@@ -94,15 +94,15 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 
 // handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.
 func (s *Server) handleDeleteCursor(w http.ResponseWriter, r *http.Request) {
-	name, _, fault := s.cursorRequest(r)
+	p, name, _, fault := s.cursorRequest(r)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
-	if err := s.config.Keeper.Delete(ctx, name); err != nil {
-		s.refuse(w, r, faultOf(err))
+	if fault := s.outcomeOf(p, s.config.Keeper.Delete(ctx, name)); fault != nil {
+		s.refuse(w, r, fault)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -44,7 +44,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 	x := s.newSession(k, c)
 	defer x.abandon()
 	if c.fault == nil {
-		c.fault = s.openEvents(r, x, query)
+		c.fault = s.outcome(c.principal, s.openEvents(r, x, query))
 	}
 	if c.fault != nil {
 		if query.ErrorsInStream || query.LastEventID != "" {
@@ -63,10 +63,12 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	if fault != nil {
 		return fault
 	}
+	ctx, cancel := within(r.Context(), x.principal)
+	defer cancel()
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
 	x.expiry = momentOf(x.principal.ExpiresAt())
 	for _, stream := range query.Streams {
-		sub, begun, fault := s.begin(r.Context(), x, x.principal, reading{
+		sub, begun, fault := s.begin(ctx, x, x.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
 			look: r.Method == http.MethodHead,
 		})

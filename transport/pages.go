@@ -53,7 +53,7 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		defer s.polls.Add(-1)
 	}
 	page, fault := s.page(r, c, query)
-	if fault != nil {
+	if fault = s.outcome(c.principal, fault); fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
@@ -66,8 +66,10 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	if fault != nil {
 		return nil, fault
 	}
+	ctx, cancel := within(r.Context(), c.principal)
+	defer cancel()
 	owner := make(pageOwner, 1)
-	sub, _, fault := s.beginFor(r.Context(), deliveredTo{owner: owner}, c.principal, reading{
+	sub, _, fault := s.beginFor(ctx, deliveredTo{owner: owner}, c.principal, reading{
 		Reading: query.Reading,
 		stream:  r.PathValue("stream"),
 		known:   known,
@@ -121,7 +123,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		case <-ready:
 			continue
 		case <-waited:
-		case <-r.Context().Done():
+		case <-ctx.Done():
 		case <-s.drained:
 		}
 		break

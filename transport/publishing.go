@@ -34,7 +34,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	body, fault := s.readBody(w, r)
+	body, fault := s.readBody(w, r, c.principal)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
@@ -50,9 +50,14 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stored := make(chan []hub.Stored, 1)
-	s.publish(r.PathValue("stream"), messages, func(results []hub.Stored) { stored <- results })
+	s.publish(c.principal, r.PathValue("stream"), messages, func(results []hub.Stored) { stored <- results })
 	// It is answered even if nobody waits any more: publish bounds the time.
-	switch m := s.answer("", batch, <-stored).(type) {
+	results := <-stored
+	if noneSent(results) {
+		s.refuse(w, r, faultOf(auth.ErrTokenExpired))
+		return
+	}
+	switch m := s.answer("", batch, results).(type) {
 	case *wire.Error:
 		s.refuse(w, r, m)
 	case *wire.Published:
@@ -86,8 +91,9 @@ func checkBodyHeader(h http.Header) *wire.Error {
 	return twice
 }
 
-// readBody reads a request's body within the limits.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
+// readBody reads a principal's request's body within the limits, and before its
+// token ends.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Principal) ([]byte, *wire.Error) {
 	if fault := checkBodyHeader(r.Header); fault != nil {
 		return nil, fault
 	}
@@ -98,9 +104,15 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire
 	if r.ContentLength > most {
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
-	// counted has set by when it must be here.
+	// counted has set by when it must be here. The token may end sooner.
+	if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.config.Limits.MessageAssembly)) {
+		_ = http.NewResponseController(w).SetReadDeadline(by)
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var tooLarge *http.MaxBytesError
+	if fault := s.ended(p); fault != nil {
+		return nil, fault
+	}
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
@@ -120,9 +132,11 @@ func (s *Server) mayPublish(p *auth.Principal, stream string) *wire.Error {
 	return s.may(p, auth.Publish, stream)
 }
 
-// publish stores messages. done is called exactly once.
-func (s *Server) publish(stream string, messages []hub.Message, done func([]hub.Stored)) {
-	ctx, cancel := context.WithTimeout(s.publishing, s.config.Limits.PublishTimeout)
+// publish stores a principal's messages, those that can be sent before its token
+// ends. done is called exactly once.
+func (s *Server) publish(p *auth.Principal, stream string, messages []hub.Message, done func([]hub.Stored)) {
+	valid, forget := within(s.publishing, p)
+	ctx, cancel := context.WithTimeout(valid, s.config.Limits.PublishTimeout)
 	s.inFlight.Add(1)
 	begun := s.now()
 	var finished atomic.Bool
@@ -130,7 +144,9 @@ func (s *Server) publish(stream string, messages []hub.Message, done func([]hub.
 		if finished.Swap(true) {
 			return
 		}
+		notSent(ctx, results)
 		cancel()
+		forget()
 		s.metrics.published(results, s.now().Sub(begun))
 		s.inFlight.Add(-1)
 		done(results)

@@ -30,9 +30,9 @@ func (s *session) handle(message []byte) (keep bool) {
 		return false
 	}
 	principal := s.who()
-	if principal != nil && !principal.ExpiresAt().IsZero() && !s.server.now().Before(principal.ExpiresAt()) {
+	if ended := s.server.ended(principal); ended != nil {
 		// Also while the executor waits for the socket and sees no clock.
-		s.post(func(s *session, sc *scratch) { s.shut(sc, faultOf(auth.ErrTokenExpired)) })
+		s.post(func(s *session, sc *scratch) { s.shut(sc, ended) })
 		return false
 	}
 	if principal == nil {
@@ -183,11 +183,14 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 
 // subscribe begins a subscription and answers, with `subscribed` or an error.
 func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
-	ctx, cancel := s.server.requestContext()
+	ctx, cancel := s.server.waitFor(s.server.base, p)
 	defer cancel()
 	id := r.ID
 	sub, begun, fault := s.server.begin(ctx, s, p, reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto})
-	if fault != nil {
+	if fault = s.server.outcome(p, fault); fault != nil {
+		if sub != nil {
+			sub.abandon()
+		}
 		fault.ID = id
 		s.fail(fault)
 		return
@@ -432,7 +435,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		return false
 	}
 	id, batch := r.ID, r.Batch
-	s.server.publish(r.Stream, r.Messages, func(results []hub.Stored) {
+	s.server.publish(p, r.Stream, r.Messages, func(results []hub.Stored) {
 		s.inFlight.Add(-1)
 		s.post(func(s *session, sc *scratch) {
 			if s.closing {

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -169,11 +168,11 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	ctx, cancel := s.waitFor(r.Context(), c.principal)
 	defer cancel()
 	info, err := s.config.Hub.Describe(ctx, name)
-	if err != nil {
-		s.refuse(w, r, faultOf(err))
+	if fault := s.outcomeOf(c.principal, err); fault != nil {
+		s.refuse(w, r, fault)
 		return
 	}
 	s.writeView(w, r, s.view(c.principal, info))

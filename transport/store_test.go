@@ -2,7 +2,9 @@ package transport_test
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/hub"
@@ -17,10 +19,20 @@ type memoryStore struct {
 	away   bool
 	// taken is called, without the lock, behind each take with its fence.
 	taken func(fence int64)
+	// held, where it is set, has every call wait until its context ends.
+	held atomic.Bool
 }
 
 func newMemoryStore() *memoryStore {
 	return &memoryStore{at: make(map[hub.CursorName]hub.Commit), fences: make(map[hub.CursorName]int64)}
+}
+
+func (m *memoryStore) wait(ctx context.Context) error {
+	if !m.held.Load() {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (m *memoryStore) setAway(away bool) {
@@ -29,7 +41,10 @@ func (m *memoryStore) setAway(away bool) {
 	m.away = away
 }
 
-func (m *memoryStore) Load(_ context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+func (m *memoryStore) Load(ctx context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+	if err := m.wait(ctx); err != nil {
+		return hub.Position{}, time.Time{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, ok := m.at[name]
@@ -70,7 +85,10 @@ func (m *memoryStore) takeElsewhere() {
 	}
 }
 
-func (m *memoryStore) Commit(_ context.Context, commits []hub.Commit) []error {
+func (m *memoryStore) Commit(ctx context.Context, commits []hub.Commit) []error {
+	if err := m.wait(ctx); err != nil {
+		return slices.Repeat([]error{err}, len(commits))
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	errs := make([]error, len(commits))
@@ -87,7 +105,10 @@ func (m *memoryStore) Commit(_ context.Context, commits []hub.Commit) []error {
 	return errs
 }
 
-func (m *memoryStore) Delete(_ context.Context, name hub.CursorName) error {
+func (m *memoryStore) Delete(ctx context.Context, name hub.CursorName) error {
+	if err := m.wait(ctx); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.at, name)

@@ -1,0 +1,475 @@
+package transport_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/hub/hubtest"
+	"sluice/transport"
+)
+
+// door is a way to ask the server for something: a request, or a message on a
+// WebSocket.
+type door struct {
+	// route is the pattern that serves it.
+	route string
+	// path and body are those of the request; a slow body comes in two parts
+	// with two seconds between.
+	path, body string
+	slow       bool
+	header     []string
+	// then is a message on the WebSocket that was opened.
+	then string
+	// instant: nothing can hold the answer up.
+	instant bool
+	// narrower is the code where the rights have been taken away, "" for none.
+	narrower string
+}
+
+// doors are all there are.
+func doors() []door {
+	const put = `{"cursor":"%s"}`
+	all := []door{
+		{route: "GET /v1/streams", path: "/v1/streams", instant: true},
+		{route: "GET /v1/streams/{stream}", path: "/v1/streams/orders", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/records", path: "/v1/streams/orders/records?wait=30s", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/records", path: "/v1/streams/orders/records?from=earliest&cursor_name=n", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/events", path: "/v1/streams/orders/events", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/events", path: "/v1/streams/orders/events?errors=stream", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/events", path: "/v1/streams/orders/events?cursor_name=n&from=latest", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/events", path: "/v1/streams/orders/events", header: []string{"Accept", "application/x-ndjson"}, narrower: "unknown_stream"},
+		{route: "GET /v1/events", path: "/v1/events?stream=orders", narrower: "unknown_stream"},
+		{route: "POST /v1/streams/{stream}/records", path: "/v1/streams/orders/records", body: `{"data":1}`, header: []string{"Content-Type", "application/json"}, narrower: "unknown_stream"},
+		{route: "POST /v1/streams/{stream}/records", path: "/v1/streams/orders/records", body: `{"data":1}`, slow: true, narrower: "unknown_stream"},
+		{route: "POST /v1/streams/{stream}/records", path: "/v1/streams/orders/records", body: `{"records":[{"data":1},{"data":2}]}`, header: []string{"Content-Type", "application/json"}, narrower: "unknown_stream"},
+		{route: "GET /v1/cursors/{stream}/{name}", path: "/v1/cursors/orders/n", narrower: "unknown_stream"},
+		{route: "PUT /v1/cursors/{stream}/{name}", path: "/v1/cursors/orders/n", body: put, narrower: "unknown_stream"},
+		{route: "PUT /v1/cursors/{stream}/{name}", path: "/v1/cursors/orders/n", body: put, slow: true, narrower: "unknown_stream"},
+		{route: "DELETE /v1/cursors/{stream}/{name}", path: "/v1/cursors/orders/n", narrower: "unknown_stream"},
+		{route: "GET /v1/ws", path: "/v1/ws?stream=orders", then: `{"type":"pong"}`, narrower: "forbidden"},
+	}
+	for _, d := range all {
+		if rest, ok := strings.CutPrefix(d.route, "GET "); ok && d.then == "" {
+			d.route = "HEAD " + rest
+			all = append(all, d)
+		}
+	}
+	const subscribe = `{"type":"subscribe","id":"a","stream":"orders"}`
+	for _, m := range []struct{ then, narrower string }{
+		{subscribe, "unknown_stream"},
+		{`{"type":"subscribe","id":"x","subscriptions":[{"id":"a","stream":"orders"},{"id":"b","stream":"orders","key":["k"]}]}`, "unknown_stream"},
+		{`{"type":"subscribe","id":"a","stream":"orders","cursor_name":"n","from":"latest"}`, "unknown_stream"},
+		{`{"type":"publish","id":"p","stream":"orders","data":1}`, "unknown_stream"},
+		{`{"type":"publish","id":"p","stream":"orders","records":[{"data":1},{"data":2}]}`, "unknown_stream"},
+		{`{"type":"ping","id":"x"}`, ""},
+		{`{"type":"pong"}`, ""},
+		{`{"type":"unsubscribe","id":"a"}`, "bad_request"},
+		{`{"type":"ack","id":"a","cursor":"%s"}`, "bad_request"},
+	} {
+		all = append(all, door{route: "GET /v1/ws", path: "/v1/ws", then: m.then, narrower: m.narrower})
+	}
+	return all
+}
+
+func (d door) name() string {
+	return strings.NewReplacer("/", "_", " ", "_", "?", "_").Replace(fmt.Sprintf("%s %s %s slow=%v %s", d.route[:4], d.path, d.body, d.slow, d.then))
+}
+
+// heldKafka is a Kafka that gives no answer while it is held.
+type heldKafka struct {
+	*hubtest.Topics
+	held atomic.Bool
+}
+
+func (k *heldKafka) Topic(ctx context.Context, name string) (hub.Topic, error) {
+	if k.held.Load() {
+		<-ctx.Done()
+		return hub.Topic{}, ctx.Err()
+	}
+	return k.Topics.Topic(ctx, name)
+}
+
+func (k *heldKafka) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+	if !k.held.Load() {
+		k.Topics.Produce(ctx, topic, messages, done)
+		return
+	}
+	go func() {
+		<-ctx.Done()
+		results := make([]hub.Stored, len(messages))
+		for i := range results {
+			results[i].Err = hub.ErrPublishUnavailable
+		}
+		done(results)
+	}()
+}
+
+// slowBody is a body whose second half comes two seconds behind the first.
+type slowBody struct {
+	parts []string
+	slow  bool
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	if len(b.parts) == 0 {
+		return 0, io.EOF
+	}
+	if len(b.parts) == 1 && b.slow {
+		time.Sleep(2 * time.Second)
+	}
+	n := copy(p, b.parts[0])
+	b.parts = b.parts[1:]
+	return n, nil
+}
+
+// try goes to a door with a token, and gives the status of the answer, and its
+// code: the first that it is told, on whatever way.
+func (in *instance) try(d door, token, renewWith string) (status int, code string) {
+	in.t.Helper()
+	cursor := hub.Cursor{At: time.Now(), Streams: []hub.StreamPosition{{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{2}}}}}.String()
+	fill := func(text string) string { return strings.Replace(text, "%s", cursor, 1) }
+	if d.then != "" {
+		o := &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}, HTTPClient: in.client}
+		conn, res, err := websocket.Dial(in.t.Context(), in.url+d.path, o) //nolint:bodyclose // the library has
+		if err != nil {
+			body, _ := io.ReadAll(res.Body)
+			return res.StatusCode, codeIn(body)
+		}
+		defer func() { _ = conn.CloseNow() }()
+		s := &socket{t: in.t, Conn: conn}
+		s.until("welcome")
+		if renewWith != "" {
+			s.send(`{"type":"auth","id":"r","token":"%s"}`, renewWith)
+			s.until("authenticated")
+		}
+		// It may have been closed meanwhile, which is read below.
+		_ = s.Write(in.t.Context(), websocket.MessageText, []byte(fill(d.then)))
+		_ = s.Write(in.t.Context(), websocket.MessageText, []byte(`{"type":"ping","id":"last"}`))
+		for {
+			ctx, cancel := context.WithTimeout(in.t.Context(), 40*time.Second)
+			_, b, err := s.Read(ctx)
+			cancel()
+			if err != nil {
+				return int(websocket.CloseStatus(err)), code
+			}
+			var m message
+			if json.Unmarshal(b, &m) != nil {
+				in.t.Fatalf("got %s", b)
+			}
+			switch told := m.str("code") + m.str("reason"); {
+			case m.str("type") == "pong" && m.str("id") == "last" && renewWith != "":
+				return 0, code
+			case m.str("type") == "event":
+				in.t.Errorf("got %s", b)
+			case m.str("type") == "closing":
+				code = told
+			case told != "" && code == "":
+				code = told
+			}
+		}
+	}
+	method, _, _ := strings.Cut(d.route, " ")
+	var body io.Reader
+	if text := fill(d.body); text != "" {
+		body = &slowBody{parts: []string{text[:3], text[3:]}, slow: d.slow}
+	}
+	req, err := http.NewRequestWithContext(in.t.Context(), method, in.url+d.path, body)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i+1 < len(d.header); i += 2 {
+		req.Header.Set(d.header[i], d.header[i+1])
+	}
+	res, err := in.client.Do(req)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return res.StatusCode, codeIn(got)
+}
+
+var codes = regexp.MustCompile(`"code":"([a-z_]+)"`)
+
+func codeIn(body []byte) string {
+	if found := codes.FindSubmatch(body); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
+// told fails the test unless a door was answered with a code.
+func (d door) told(t *testing.T, status int, code string, wantStatus int, want string) {
+	t.Helper()
+	switch {
+	case d.then != "" && status != wantStatus:
+		// A session that was open is closed with the code's own close code.
+		if want != "token_expired" || status != 4201 {
+			t.Errorf("got status %d, want %d", status, wantStatus)
+		}
+	case strings.Contains(d.path, "errors=stream") && status == http.StatusOK:
+	case status != wantStatus:
+		t.Errorf("got status %d and code %q, want %d", status, code, wantStatus)
+	}
+	if strings.HasPrefix(d.route, "HEAD ") {
+		return // it has no body
+	}
+	if code != want {
+		t.Errorf("got code %q, want %q", code, want)
+	}
+}
+
+// Every door there is: a route without one fails.
+func TestEveryRouteIsADoor(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("routes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := make(map[string]bool)
+	for _, d := range doors() {
+		known[d.route] = true
+	}
+	found := regexp.MustCompile(`mux\.HandleFunc\("([A-Z]+ /v1/[^"]*)"`).FindAllSubmatch(source, -1)
+	if len(found) < 10 {
+		t.Fatalf("found %d routes", len(found))
+	}
+	for _, route := range found {
+		if !known[string(route[1])] {
+			t.Errorf("%s is no door", route[1])
+		}
+	}
+}
+
+// eachDoor runs a test of each door, in a bubble of its own.
+func eachDoor(t *testing.T, o func() options, test func(t *testing.T, in *instance, d door)) {
+	t.Helper()
+	for _, d := range doors() {
+		t.Run(d.name(), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, o(), func(t *testing.T, in *instance) { test(t, in, d) })
+		})
+	}
+}
+
+func TestDoorsAreShutToAnEndedToken(t *testing.T) {
+	t.Parallel()
+	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d door) {
+		ended := token(t, "u", "live", 5*time.Second)
+		time.Sleep(5 * time.Second)
+		status, code := in.try(d, ended, "")
+		d.told(t, status, code, http.StatusUnauthorized, "token_expired")
+	})
+}
+
+// What is asked for ends with its token, whatever it waits for: records, Kafka,
+// Redis or its own body. Nothing is delivered and nothing stored afterwards.
+func TestDoorsEndWithTheirToken(t *testing.T) {
+	t.Parallel()
+	for _, held := range []bool{true, false} {
+		t.Run(fmt.Sprintf("held=%v", held), func(t *testing.T) {
+			t.Parallel()
+			for _, d := range doors() {
+				waits := held || d.then != "" || d.slow || strings.Contains(d.path, "wait=") ||
+					strings.Contains(d.path, "events") && d.method() != http.MethodHead
+				if d.instant || !waits {
+					continue // it is answered at once
+				}
+				t.Run(d.name(), func(t *testing.T) {
+					t.Parallel()
+					kafka := &heldKafka{}
+					o := options{stream: func(s *hub.Stream) {
+						kafka.Topics, _ = s.Source.(*hubtest.Topics)
+						if s.Name == "orders" {
+							s.Source, s.Producer = kafka, kafka
+						}
+					}}
+					inBubble(t, o, func(t *testing.T, in *instance) {
+						short := token(t, "u", "live", 5*time.Second)
+						time.Sleep(4500 * time.Millisecond)
+						kafka.held.Store(held)
+						in.store.held.Store(held)
+						began := time.Now()
+						time.AfterFunc(time.Second, func() { in.publish("orders", 0, 0, 3) })
+						status, code := in.try(d, short, "")
+						if took := time.Since(began); took < 400*time.Millisecond || took > 3*time.Second {
+							t.Errorf("it took %v, and the token ended after 500ms", took)
+						}
+						if !held && d.then == "" && strings.Contains(d.path, "events") {
+							// It had begun, and ends in words.
+							if status != http.StatusOK || code != "token_expired" {
+								t.Errorf("got %d, %q", status, code)
+							}
+						} else {
+							d.told(t, status, code, http.StatusUnauthorized, "token_expired")
+						}
+						time.Sleep(2 * time.Second)
+						if d.method() == http.MethodPost || strings.Contains(d.then, "publish") && held {
+							if n := in.topics.Append("orders", hub.Record{}); n > 3 {
+								t.Errorf("%d records were stored", n-3)
+							}
+						}
+						if at := in.storedAt("n"); d.method() == http.MethodPut && at != -1 {
+							t.Errorf("the cursor was stored at %d", at)
+						}
+					})
+				})
+			}
+		})
+	}
+}
+
+func (d door) method() string {
+	method, _, _ := strings.Cut(d.route, " ")
+	return method
+}
+
+// Rights that a newer token no longer gives are gone at every door: of a new
+// request at once, of a session with its renewal.
+func TestDoorsAreShutToANarrowerToken(t *testing.T) {
+	t.Parallel()
+	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d door) {
+		wide, narrow := token(t, "u", "live", time.Hour), token(t, "u", "nothing", time.Hour)
+		if d.then != "" {
+			if _, code := in.try(d, wide, narrow); code != d.narrower {
+				t.Errorf("got code %q, want %q", code, d.narrower)
+			}
+			return
+		}
+		status, code := in.try(d, narrow, "")
+		if d.narrower == "" {
+			if status != http.StatusOK || code != "" {
+				t.Errorf("got %d, %q", status, code)
+			}
+			return
+		}
+		d.told(t, status, code, http.StatusNotFound, d.narrower)
+	})
+}
+
+// A token whose key its issuer has withdrawn opens nothing any more, and renews
+// nothing. What it has opened goes on until the token ends: there are no
+// revocations yet.
+func TestDoorsAreShutToATokenOfAWithdrawnKey(t *testing.T) {
+	t.Parallel()
+	withdraw := func() {}
+	var key ed25519.PrivateKey
+	withKeyFile := func(t *testing.T, c *transport.Config) {
+		path := filepath.Join(t.TempDir(), "keys.json")
+		write := func() {
+			public, private, err := ed25519.GenerateKey(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key = private
+			set := fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"%s"}]}`, base64.RawURLEncoding.EncodeToString(public))
+			if err := os.WriteFile(path, []byte(set), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write()
+		var err error
+		c.Auth, err = auth.New(auth.Config{
+			Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.EdDSA}, JWKSFile: path}},
+			Grants:  []auth.Grant{{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}, Publish: []string{"orders"}}},
+			Logger:  slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		running := make(chan struct{})
+		go func() { defer close(running); _ = c.Auth.Run(ctx) }()
+		t.Cleanup(func() { cancel(); <-running })
+		withdraw = write
+	}
+	for _, d := range doors() {
+		t.Run(d.name(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				in := start(t, options{pipes: newPipes(), config: func(c *transport.Config) { withKeyFile(t, c) }})
+				signed := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+					"iss": "test", "aud": "sluice", "sub": "u", "scope": "live", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+				})
+				signed.Header["kid"] = "k"
+				text, err := signed.SignedString(key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := in.dial("", text)
+				before.until("welcome")
+				withdraw()
+				time.Sleep(6 * time.Second) // the file is looked at again
+				status, code := in.try(d, text, "")
+				d.told(t, status, code, http.StatusUnauthorized, "unauthenticated")
+				before.send(`{"type":"auth","id":"r","token":"%s"}`, text)
+				before.fails("r", "unauthenticated")
+			})
+		})
+	}
+}
+
+// Over HTTP/2, whose connection goes on, an event stream ends with its token.
+func TestEventStreamsOverHTTP2EndWithTheirToken(t *testing.T) {
+	t.Parallel()
+	borrowed := httptest.NewUnstartedServer(nil)
+	borrowed.StartTLS()
+	certificates := borrowed.TLS.Certificates
+	borrowed.Close()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		in := start(t, options{pipes: p, config: func(c *transport.Config) {
+			c.Listener = tls.NewListener(c.Listener, &tls.Config{Certificates: certificates, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13})
+		}})
+		in.url = "https://sluice"
+		client, _ := in.client.Transport.(*http.Transport)
+		client.ForceAttemptHTTP2 = true
+		client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13} //nolint:gosec // what it is of is of no matter
+		short, long := token(t, "u", "live", 5*time.Second), token(t, "u", "live", time.Hour)
+		began := time.Now()
+		other := in.events("/v1/streams/orders/events", long)
+		for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
+			s := in.events("/v1/streams/orders/events", short, "Accept", accept)
+			if s.res.ProtoMajor != 2 || s.res.StatusCode != http.StatusOK {
+				t.Fatalf("got %v %d", s.res.Proto, s.res.StatusCode)
+			}
+			got, err := io.ReadAll(s.res.Body)
+			if code := codeIn(got); err != nil || code != "token_expired" || strings.Contains(string(got), `"event"`) {
+				t.Errorf("got %s, %v", got, err)
+			}
+			if accept == "text/event-stream" {
+				if took := time.Since(began); took > 6*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				short = token(t, "u", "live", 5*time.Second)
+			}
+		}
+		in.publish("orders", 0, 0, 1)
+		other.until("")
+		other.cancel()
+	})
+}

@@ -1,0 +1,77 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// What is done for a request ends with the token that it came with, however long
+// it waits for Kafka, for Redis, for records or for the rest of its own body.
+
+// within gives a context that ends with a principal's token.
+func within(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
+	if p == nil || p.ExpiresAt().IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadlineCause(ctx, p.ExpiresAt(), auth.ErrTokenExpired)
+}
+
+// ended is the fault of a principal whose token has ended, else nil.
+func (s *Server) ended(p *auth.Principal) *wire.Error {
+	if p == nil || p.ExpiresAt().IsZero() || s.now().Before(p.ExpiresAt()) {
+		return nil
+	}
+	return faultOf(auth.ErrTokenExpired)
+}
+
+// outcome is the fault that a request is answered with: the end of its token, if
+// that has come meanwhile, before any other.
+func (s *Server) outcome(p *auth.Principal, fault *wire.Error) *wire.Error {
+	if ended := s.ended(p); ended != nil {
+		return ended
+	}
+	return fault
+}
+
+// outcomeOf is outcome for an error, which may be none.
+func (s *Server) outcomeOf(p *auth.Principal, err error) *wire.Error {
+	if err == nil {
+		return s.ended(p)
+	}
+	return s.outcome(p, faultOf(err))
+}
+
+// waitFor bounds what one request of a principal may wait for.
+func (s *Server) waitFor(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
+	bounded, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
+	valid, forget := within(bounded, p)
+	return valid, func() { forget(); cancel() }
+}
+
+// notSent says of messages that had not been sent to Kafka when the token ended
+// that this is why they are not stored.
+func notSent(ctx context.Context, results []hub.Stored) {
+	if !errors.Is(context.Cause(ctx), auth.ErrTokenExpired) {
+		return
+	}
+	for i, stored := range results {
+		if errors.Is(stored.Err, hub.ErrPublishUnavailable) {
+			results[i].Err = fmt.Errorf("%w: %w", auth.ErrTokenExpired, stored.Err)
+		}
+	}
+}
+
+// noneSent reports whether all messages are not stored because the token ended.
+func noneSent(results []hub.Stored) bool {
+	for _, stored := range results {
+		if !errors.Is(stored.Err, auth.ErrTokenExpired) {
+			return false
+		}
+	}
+	return true
+}
