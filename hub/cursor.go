@@ -21,7 +21,8 @@ var ErrBadCursor = errors.New("bad cursor")
 // time it was made, then for each stream its name, the topic's id, and for each
 // partition the next offset and the epoch before it, all as varints, and at the
 // end a CRC-32C. The checksum finds damage, not forgery: a cursor grants
-// nothing that the client may not read anyway.
+// nothing that the client may not read anyway. Its time, too, is only the
+// client's word, and bounds nothing; see tips.go for what does.
 type Cursor struct {
 	At      time.Time
 	Streams []StreamPosition

@@ -76,6 +76,7 @@
 //
 //	subscribe.go     Request, where a subscription begins
 //	horizon.go       how far back it may begin
+//	tips.go          what was written of late, for those who resume
 //	newest.go        where the newest N records begin
 //	subscription.go  a place in a feed: Next, Collect, Cursor
 //	walk.go          how it goes on, from one place to the next

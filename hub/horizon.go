@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -29,21 +30,43 @@ type reach struct {
 	first Position // where its first record is, or behind what was found to hold none
 }
 
-// clamp moves the subscription's position up to how far back it may begin, and
-// has the gap told. What Kafka no longer keeps is retention's, whatever the
+// clamp moves the subscription's position up to how far back it may begin: the
+// span of its grant, by the timestamps of records, or from a cursor what was
+// written within the window for resuming, if that is further. It has the gap told. What Kafka no longer keeps is retention's, whatever the
 // grant says of it, and where compaction left nothing there is no gap. It
 // reports whether anything is missing.
 func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (bool, error) {
-	topic := s.stream.topicNow()
-	if from.Topic != topic.ID || s.remembers(from, s.hub.now().Add(-req.Replay)) {
+	topic, now := s.stream.topicNow(), s.hub.now()
+	if from.Topic != topic.ID || s.remembers(from, now.Add(-req.Replay)) {
+		return false, nil
+	}
+	if written, ok := s.written(topic.ID); ok && from.Covers(written) {
 		return false, nil
 	}
 	reach, err := s.stream.horizon(ctx, topic, req.Replay)
 	if err != nil {
 		return false, err
 	}
-	clamped := false
+	return s.withhold(reach, from), nil
+}
+
+// written is what a subscription that resumes may go back to, whatever its grant
+// says of replays. Others may not.
+func (s *Subscription) written(topic TopicID) (Position, bool) {
+	if s.start != StartCursor && s.start != StartNamed {
+		return Position{}, false
+	}
+	return s.stream.tips.within(topic, s.hub.now(), s.hub.config.ResumeWindow)
+}
+
+// withhold moves the subscription's position up from where it is to how far back
+// it may read, and has the gap told. It reports whether anything is missing.
+func (s *Subscription) withhold(reach reach, from Position) (clamped bool) {
+	written, resumes := s.written(reach.at.Topic)
 	for _, to := range reach.at.Places {
+		if at := written.Offset(to.Partition, 0); resumes && at < to.Offset {
+			to = Place{Partition: to.Partition, Epoch: -1, Offset: at}
+		}
 		was, _ := from.Place(to.Partition)
 		if was.Offset >= to.Offset {
 			continue
@@ -55,7 +78,7 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 			continue
 		}
 		clamped = true
-		if req.Start.Kind == StartLast {
+		if s.start == StartLast {
 			continue // fewer than asked for is no gap
 		}
 		if was.Offset < kept {
@@ -65,7 +88,45 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 			s.tell(Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: GapPolicy}, to.Epoch)
 		}
 	}
-	return clamped, nil
+	return clamped
+}
+
+// Bound is how far back a stream may be read under some grant.
+type Bound struct{ reach reach }
+
+// Bound asks Kafka how far back a span, which must not be negative, reaches in a
+// stream that is subscribed to.
+func (h *Hub) Bound(ctx context.Context, stream string, span time.Duration) (Bound, error) {
+	st, ok := h.streams[stream]
+	if !ok {
+		return Bound{}, ErrUnknownStream
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.config.StartTimeout)
+	defer cancel()
+	reach, err := st.horizon(ctx, st.topicNow(), span)
+	if err != nil {
+		return Bound{}, fmt.Errorf("bound replay of %s: %w", stream, err)
+	}
+	return Bound{reach}, nil
+}
+
+// Replays reports whether the subscription has yet to reach the tip.
+func (s *Subscription) Replays() bool { return !s.live }
+
+// Narrow has a subscription that replays read no further back than a bound from
+// now on: what lies between is told as a gap. One that has been live keeps what it
+// has fallen behind.
+func (s *Subscription) Narrow(b Bound) {
+	if s.live || s.conflation != nil || s.ended != "" {
+		return
+	}
+	if s.own == nil {
+		own := s.at.at.Clone()
+		s.own = &own
+	}
+	if s.own.Topic == b.reach.at.Topic {
+		s.withhold(b.reach, s.own.Clone())
+	}
 }
 
 // remembers reports whether the log shows that a position is not behind a time.

@@ -36,6 +36,9 @@ type Config struct {
 	LateMemory int
 	// LateBytesPerSecond bounds how fast that is read from Kafka. 0 for no bound.
 	LateBytesPerSecond int
+	// ResumeWindow is how long what has been written may be resumed from a cursor,
+	// whatever Request.Replay says. 0 for no longer than that.
+	ResumeWindow time.Duration
 	// StartTimeout bounds how long a subscription waits for Kafka to begin.
 	StartTimeout time.Duration
 	Logger       *slog.Logger
@@ -126,6 +129,11 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	h.ctx = ctx
 	close(h.started)
+	if h.config.ResumeWindow > 0 {
+		for _, st := range h.streams {
+			h.tasks.Go(func() { st.watchTips(ctx) })
+		}
+	}
 	h.mu.Unlock()
 	<-ctx.Done()
 	h.mu.Lock()

@@ -44,6 +44,7 @@ type stream struct {
 	told                 [len(gapReasons)]atomic.Uint64
 	topic                atomic.Pointer[Topic]
 	horizons             horizons
+	tips                 tips
 
 	mu      sync.Mutex
 	users   int

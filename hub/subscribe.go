@@ -88,6 +88,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		shard:     req.Shard,
 		principal: req.Principal,
 		failOnGap: req.FailOnGap,
+		start:     req.Start.Kind,
 		status:    l.status.Load(),
 	}
 	if !s.status.Live {

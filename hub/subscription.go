@@ -22,6 +22,7 @@ type Subscription struct {
 	shard     int
 	principal string
 	failOnGap bool
+	start     StartKind
 	labelled  bool // events carry the feed's name
 
 	slot int // in feed.subs, guarded by feed.mu

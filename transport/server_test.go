@@ -82,7 +82,7 @@ func start(t testing.TB, o options) *instance {
 	}
 	h, err := hub.New(hub.Config{
 		Streams: streams, Shards: workers.Len(), Wake: workers.Wake, Pace: workers.Pace,
-		StartTimeout: time.Second, Logger: logger, Now: time.Now,
+		ResumeWindow: testLimits().ResumeWindow, StartTimeout: time.Second, Logger: logger, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +95,7 @@ func start(t testing.TB, o options) *instance {
 		Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},
 		Grants: []auth.Grant{
 			{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}, Publish: []string{"orders"}, Replay: auth.ReplayUnlimited},
+			{When: map[string]string{"scope": "brief"}, Subscribe: []string{"orders"}},
 			{When: map[string]string{"scope": "write"}, Publish: []string{"orders"}},
 			{Anonymous: true, Subscribe: []string{"public.*"}},
 		},

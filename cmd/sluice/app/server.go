@@ -72,6 +72,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 		ReplaysPerInstance:  l.ReplaysPerInstance,
 		LateMemory:          int(l.LateMemory),
 		LateBytesPerSecond:  int(l.LateBytesPerSecond),
+		ResumeWindow:        l.ResumeWindow,
 		StartTimeout:        span(l.SubscribeWait),
 		Logger:              f.logger.With("component", "hub"),
 		Now:                 time.Now,

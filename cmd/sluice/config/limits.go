@@ -30,7 +30,7 @@ type Limits struct {
 	ReplaysPerInstance      int           `koanf:"replays_per_instance" default:"64" validate:"omitempty,between=1..10000" unit:"replays" doc:"read from Kafka at once, and as many searches for last:N; the others wait their turn. What others have had read needs none"`
 	LateMemory              Size          `koanf:"late_memory" default:"128MiB" validate:"omitempty,between=1MiB..1TiB" doc:"records read from Kafka for subscribers that are behind a stream's log, shared by all of them"`
 	LateBytesPerSecond      Size          `koanf:"late_bytes_per_second" default:"256MiB" validate:"omitempty,between=64KiB..1TiB" doc:"how fast records are read from Kafka for them, so that live delivery is left alone"`
-	ResumeWindow            time.Duration `koanf:"resume_window" default:"10m" validate:"omitempty,between=1s..30d" doc:"how far back a subscriber without a grant to replay may resume"`
+	ResumeWindow            time.Duration `koanf:"resume_window" default:"10m" validate:"omitempty,between=1s..30d" doc:"for how long what was written may be resumed from a cursor without a grant to replay"`
 	PublishesPerSession     int           `koanf:"publishes_per_session" default:"64" validate:"omitempty,between=1..100000" unit:"publishes" doc:"in flight; past it rate_limited"`
 	PublishTimeout          time.Duration `koanf:"publish_timeout" default:"10s" validate:"omitempty,between=100ms..10m" doc:"after this a publish is answered as unavailable or unknown"`
 	PublishMemory           Size          `koanf:"publish_memory" default:"32MiB" validate:"omitempty,between=1MiB..16GiB" doc:"what all publishes in flight may take"`
