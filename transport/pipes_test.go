@@ -81,16 +81,23 @@ type nearEnd struct {
 
 	mu    sync.Mutex
 	came  sync.Cond
+	taken sync.Cond
+	most  int // how much is kept, 0 for all
 	bytes []byte
 	err   error
 }
 
 func newNearEnd(conn net.Conn) *nearEnd {
 	e := &nearEnd{Conn: conn}
-	e.came.L = &e.mu
+	e.came.L, e.taken.L = &e.mu, &e.mu
 	go func() {
 		var buf [4 << 10]byte
 		for {
+			e.mu.Lock()
+			for e.most > 0 && len(e.bytes) > e.most {
+				e.taken.Wait()
+			}
+			e.mu.Unlock()
 			n, err := conn.Read(buf[:])
 			e.mu.Lock()
 			e.bytes, e.err = append(e.bytes, buf[:n]...), err
@@ -115,7 +122,22 @@ func (e *nearEnd) Read(p []byte) (int, error) {
 	}
 	n := copy(p, e.bytes)
 	e.bytes = e.bytes[n:]
+	e.taken.Broadcast()
 	return n, nil
+}
+
+// fill has the server wait for the client once so much is kept.
+func (e *nearEnd) fill(most int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.most = most
+}
+
+// Close ends the connection, also one that is full.
+func (e *nearEnd) Close() error {
+	e.fill(0)
+	e.taken.Broadcast()
+	return e.Conn.Close()
 }
 
 // SetReadDeadline does nothing: a test in a bubble that waits for ever is found

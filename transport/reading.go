@@ -54,17 +54,11 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
-	replay := p.Replay(r.stream)
-	if replay == auth.ReplayUnlimited {
-		replay = -1
-	} else {
-		replay = max(replay, s.config.Limits.ResumeWindow)
-	}
 	sub, begun, err := s.config.Hub.Subscribe(ctx, hub.Request{
 		Stream:    r.stream,
 		Keys:      r.Keys,
 		Start:     start,
-		Replay:    replay,
+		Replay:    s.replay(p, r.stream),
 		Principal: p.Key(),
 		FailOnGap: r.OnGap == wire.OnGapFail,
 		Labelled:  to.labelled,
@@ -85,6 +79,16 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 	}
 	return began, begun, nil
+}
+
+// replay is how far back a principal may read a stream, negative for as far as
+// there is.
+func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
+	span := p.Replay(stream)
+	if span == auth.ReplayUnlimited {
+		return -1
+	}
+	return max(span, s.config.Limits.ResumeWindow)
 }
 
 // checkCursor refuses what would have a cursor that the client could not come

@@ -160,6 +160,14 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		s.fail(fault)
 		return
 	}
+	bounds, err := s.narrower(ctx, current, p)
+	if err != nil {
+		// The new rights hold for all that the session has, or not at all.
+		fault := faultOf(err)
+		fault.ID = id
+		s.fail(fault)
+		return
+	}
 	s.mu.Lock()
 	s.principal = p
 	s.mu.Unlock()
@@ -176,9 +184,45 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		for _, sub := range append([]*subscription(nil), s.subs...) {
 			if !p.May(auth.Subscribe, sub.Stream()) {
 				s.endSubscription(sub, wire.ReasonForbidden, sc)
+			} else if bound, ok := bounds[sub.Stream()]; ok {
+				sub.Narrow(bound)
 			}
 		}
 	})
+}
+
+// narrower finds how far back the streams may be read, which the session replays,
+// where a new token gives less than the current one.
+func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
+	replayed := make(chan []string, 1)
+	s.post(func(s *session, _ *scratch) {
+		var streams []string
+		for _, sub := range s.subs {
+			if sub.Replays() {
+				streams = append(streams, sub.Stream())
+			}
+		}
+		replayed <- streams
+	})
+	var streams []string
+	select {
+	case streams = <-replayed:
+	case <-s.ended():
+	}
+	bounds := make(map[string]hub.Bound)
+	for _, stream := range streams {
+		span := s.server.replay(p, stream)
+		was := s.server.replay(current, stream)
+		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
+			continue
+		}
+		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
+		if err != nil {
+			return nil, err
+		}
+		bounds[stream] = bound
+	}
+	return bounds, nil
 }
 
 // subscribe begins a subscription and answers, with `subscribed` or an error.

@@ -11,6 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth"
+	"sluice/hub"
+	"sluice/hub/hubtest"
 	"sluice/transport"
 )
 
@@ -301,4 +303,47 @@ func TestRenewal(t *testing.T) {
 	c.send(`{"type":"auth","id":"r","token":"%s"}`, token(t, "u", "live", time.Hour))
 	c.fails("r", "forbidden")
 	c.alive()
+}
+
+// A renewal with a narrower right to replay bounds a replay that is under way:
+// what lies further back is told as withheld, and no such record comes.
+func TestRenewalBoundsAReplay(t *testing.T) {
+	t.Parallel()
+	const old, young = 20_000, 100
+	inBubble(t, options{
+		stream: func(s *hub.Stream) { s.LogBytes, s.Backfill = 32<<10, 0 },
+	}, func(t *testing.T, in *instance) {
+		for n := range old + young {
+			if n == old {
+				time.Sleep(time.Hour)
+			}
+			in.topics.Append("orders", hub.Record{Value: hubtest.Value(0, n), Timestamp: time.Now().UnixMilli()})
+		}
+		for _, from := range []string{"earliest", hub.Cursor{Streams: []hub.StreamPosition{{Stream: "orders"}}}.String()} {
+			c := in.raw(t, "", token(t, "u", "live", time.Hour))
+			pipe, _ := c.Conn.(*nearEnd)
+			// What the client has yet to take holds the replay up.
+			pipe.fill(64 << 10)
+			c.say(`{"type":"subscribe","id":"a","stream":"orders","from":"%s"}`, from)
+			c.until("event")
+			c.say(`{"type":"auth","id":"r","token":"%s"}`, token(t, "u", "brief", time.Hour))
+			c.until("authenticated")
+			gap := c.until("gap")
+			if gap.str("reason") != "policy" || gap["to"] != float64(old) || gap["from"].(float64) >= old {
+				t.Fatalf("got %v", gap)
+			}
+			if m := c.until("event"); m["offset"] != float64(old) {
+				t.Errorf("got %v", m)
+			}
+			// What is asked for anew is bounded alike, and what is wider later widens
+			// nothing that was withheld.
+			c.say(`{"type":"unsubscribe","id":"a"}`)
+			c.until("unsubscribed")
+			c.say(`{"type":"subscribe","id":"a","stream":"orders","from":"earliest"}`)
+			if gap := c.until("gap"); gap["to"] != float64(old) {
+				t.Errorf("got %v", gap)
+			}
+			_ = c.Close()
+		}
+	})
 }
