@@ -29,9 +29,9 @@ import (
 	"sluice/transport"
 )
 
-// door is a way to ask the server for something: a request, or a message on a
+// access is a way to ask the server for something: a request, or a message on a
 // WebSocket.
-type door struct {
+type access struct {
 	// route is the pattern that serves it.
 	route string
 	// path and body are those of the request; a slow body comes in two parts
@@ -47,10 +47,10 @@ type door struct {
 	narrower string
 }
 
-// doors are all there are.
-func doors() []door {
+// accesses are all there are.
+func accesses() []access {
 	const put = `{"cursor":"%s"}`
-	all := []door{
+	all := []access{
 		{route: "GET /v1/streams", path: "/v1/streams", instant: true},
 		{route: "GET /v1/streams/{stream}", path: "/v1/streams/orders", narrower: "unknown_stream"},
 		{route: "GET /v1/streams/{stream}/records", path: "/v1/streams/orders/records?wait=30s", narrower: "unknown_stream"},
@@ -87,12 +87,12 @@ func doors() []door {
 		{`{"type":"unsubscribe","id":"a"}`, "bad_request"},
 		{`{"type":"ack","id":"a","cursor":"%s"}`, "bad_request"},
 	} {
-		all = append(all, door{route: "GET /v1/ws", path: "/v1/ws", then: m.then, narrower: m.narrower})
+		all = append(all, access{route: "GET /v1/ws", path: "/v1/ws", then: m.then, narrower: m.narrower})
 	}
 	return all
 }
 
-func (d door) name() string {
+func (d access) name() string {
 	return strings.NewReplacer("/", "_", " ", "_", "?", "_").Replace(fmt.Sprintf("%s %s %s slow=%v %s", d.route[:4], d.path, d.body, d.slow, d.then))
 }
 
@@ -145,7 +145,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 // try goes to a door with a token, and gives the status of the answer, and its
 // code: the first that it is told, on whatever way.
-func (in *instance) try(d door, token, renewWith string) (status int, code string) {
+func (in *instance) try(d access, token, renewWith string) (status int, code string) {
 	in.t.Helper()
 	cursor := hub.Cursor{At: time.Now(), Streams: []hub.StreamPosition{{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{2}}}}}.String()
 	fill := func(text string) string { return strings.Replace(text, "%s", cursor, 1) }
@@ -224,7 +224,7 @@ func codeIn(body []byte) string {
 }
 
 // told fails the test unless a door was answered with a code.
-func (d door) told(t *testing.T, status int, code string, wantStatus int, want string) {
+func (d access) told(t *testing.T, status int, code string, wantStatus int, want string) {
 	t.Helper()
 	switch {
 	case d.then != "" && status != wantStatus:
@@ -252,7 +252,7 @@ func TestEveryRouteIsADoor(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := make(map[string]bool)
-	for _, d := range doors() {
+	for _, d := range accesses() {
 		known[d.route] = true
 	}
 	text := string(source)
@@ -272,9 +272,9 @@ func TestEveryRouteIsADoor(t *testing.T) {
 }
 
 // eachDoor runs a test of each door, in a bubble of its own.
-func eachDoor(t *testing.T, o func() options, test func(t *testing.T, in *instance, d door)) {
+func eachDoor(t *testing.T, o func() options, test func(t *testing.T, in *instance, d access)) {
 	t.Helper()
-	for _, d := range doors() {
+	for _, d := range accesses() {
 		t.Run(d.name(), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, o(), func(t *testing.T, in *instance) { test(t, in, d) })
@@ -284,7 +284,7 @@ func eachDoor(t *testing.T, o func() options, test func(t *testing.T, in *instan
 
 func TestDoorsAreShutToAnEndedToken(t *testing.T) {
 	t.Parallel()
-	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d door) {
+	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d access) {
 		ended := token(t, "u", "live", 5*time.Second)
 		time.Sleep(5 * time.Second)
 		status, code := in.try(d, ended, "")
@@ -299,7 +299,7 @@ func TestDoorsEndWithTheirToken(t *testing.T) {
 	for _, held := range []bool{true, false} {
 		t.Run(fmt.Sprintf("held=%v", held), func(t *testing.T) {
 			t.Parallel()
-			for _, d := range doors() {
+			for _, d := range accesses() {
 				waits := held || d.then != "" || d.slow || strings.Contains(d.path, "wait=") ||
 					strings.Contains(d.path, "events") && d.method() != http.MethodHead
 				if d.instant || !waits {
@@ -349,7 +349,7 @@ func TestDoorsEndWithTheirToken(t *testing.T) {
 	}
 }
 
-func (d door) method() string {
+func (d access) method() string {
 	method, _, _ := strings.Cut(d.route, " ")
 	return method
 }
@@ -358,7 +358,7 @@ func (d door) method() string {
 // request at once, of a session with its renewal.
 func TestDoorsAreShutToANarrowerToken(t *testing.T) {
 	t.Parallel()
-	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d door) {
+	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d access) {
 		wide, narrow := token(t, "u", "live", time.Hour), token(t, "u", "nothing", time.Hour)
 		if d.then != "" {
 			if _, code := in.try(d, wide, narrow); code != d.narrower {
@@ -413,7 +413,7 @@ func TestDoorsAreShutToATokenOfAWithdrawnKey(t *testing.T) {
 		t.Cleanup(func() { cancel(); <-running })
 		withdraw = write
 	}
-	for _, d := range doors() {
+	for _, d := range accesses() {
 		t.Run(d.name(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				in := start(t, options{pipes: newPipes(), config: func(c *transport.Config) { withKeyFile(t, c) }})
