@@ -48,6 +48,13 @@ func (c *cache) find(of sums, now time.Time) *Principal {
 	return found.principal
 }
 
+// Remembered is how many tokens are, of which each takes about 1 KB.
+func (a *Authenticator) Remembered() int {
+	a.verified.mu.Lock()
+	defer a.verified.mu.Unlock()
+	return len(a.verified.tokens)
+}
+
 func (c *cache) add(of sums, token verified, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -404,6 +404,9 @@ type LateInfo struct {
 	Waiting int
 	// Blocks and Bytes are what is kept for them in memory.
 	Blocks, Bytes int
+	// ConflationBytes is about what the keys take that conflating subscriptions
+	// remember.
+	ConflationBytes int
 	// Fetches and Made are how many reads of Kafka there were, and how many
 	// blocks they made, since the start.
 	Fetches, Made uint64
@@ -414,5 +417,8 @@ func (h *Hub) Late() LateInfo {
 	c := h.blocks
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return LateInfo{Waiting: c.waiting, Blocks: c.count, Bytes: c.size, Fetches: c.fetches, Made: c.made}
+	return LateInfo{
+		Waiting: c.waiting, Blocks: c.count, Bytes: c.size, Fetches: c.fetches, Made: c.made,
+		ConflationBytes: int(h.conflated.Load()) * conflateKeyBytes,
+	}
 }

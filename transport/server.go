@@ -61,6 +61,8 @@ type Config struct {
 	// CheckEvery is how often the checks run by themselves, so that each change
 	// is logged.
 	CheckEvery time.Duration
+	// PublishBytes is what publishes in flight take, for the metric. Optional.
+	PublishBytes func() int64
 	// Registry is where metrics are registered. Nil for one of its own.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
@@ -125,6 +127,7 @@ func New(config Config) (*Server, error) {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
+	registerMemory(&config)
 	return s, nil
 }
 

@@ -132,6 +132,9 @@ func (p *Producer) Run(ctx context.Context) error {
 	return nil
 }
 
+// Bytes is what the messages in flight take of MemoryBytes.
+func (p *Producer) Bytes() int64 { return p.memory.Load() }
+
 // Produce implements hub.Producer.
 func (p *Producer) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
 	call := newProduceCall(messages, done)

@@ -137,9 +137,18 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Ready:          f.checks(),
 		Degraded:       f.without(),
 		CheckEvery:     f.config.Admin.CheckEvery,
+		PublishBytes:   f.publishBytes,
 		Logger:         f.logger.With("component", "transport"),
 		Now:            time.Now,
 	})
+}
+
+// publishBytes is what publishes in flight take, to all clusters.
+func (f *front) publishBytes() (bytes int64) {
+	for _, cluster := range f.clusters {
+		bytes += cluster.producer.Bytes()
+	}
+	return bytes
 }
 
 // checks say why clients should not be sent here. Redis is not among them: live

@@ -1,0 +1,19 @@
+package transport
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// registerMemory registers what memory of size is taken by, but for that of
+// streams, which is with their metrics.
+func registerMemory(c *Config) {
+	gauge := func(name, help string, value func() float64) {
+		c.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("sluice_conflation_bytes", "Memory of the keys that conflating subscriptions remember.",
+		func() float64 { return float64(c.Hub.Late().ConflationBytes) })
+	gauge("sluice_tokens", "Tokens that are remembered as verified, about 1 KB each.",
+		func() float64 { return float64(c.Auth.Remembered()) })
+	if c.PublishBytes != nil {
+		gauge("sluice_publish_bytes", "Memory of publishes in flight.",
+			func() float64 { return float64(c.PublishBytes()) })
+	}
+}
