@@ -5,6 +5,7 @@ GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
 FUZZTIME     ?= 5s
 CHAOS_TIME   ?= 10m
+SOAK_TIME    ?= 30m
 SEED         ?= 0
 BOOTSTRAP    ?= one
 
@@ -12,7 +13,7 @@ BOOTSTRAP    ?= one
 # the one that is installed: the older ones have known faults in HTTP/2.
 export GOTOOLCHAIN = auto
 
-.PHONY: run build test e2e chaos lint fmt bench bench-go bench-peers fuzz
+.PHONY: run build test e2e chaos soak lint fmt bench bench-go bench-peers fuzz
 
 run:
 	go run ./cmd/sluice dev
@@ -23,14 +24,14 @@ build:
 # First what the tests need is installed, and what is missing is said.
 test:
 	go run ./bench/stack/stackd -install
-	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -Ev '/bench/(e2e|chaos)$$')
+	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -Ev '/bench/(e2e|chaos|soak)$$')
 	$(MAKE) e2e
 
-# End to end, with real Kafka, Redis and Chromium, and a minute of chaos. Without
-# -race, as these tests move a lot of data; the servers under test are processes
-# of their own. Most tests wait most of their time, so that several run at once.
+# End to end, with real Kafka, Redis and Chromium, a minute of chaos and one of
+# soak. Without -race, as these tests move a lot of data; the servers under test
+# are processes of their own. Most tests wait most of their time, so that several run at once.
 e2e:
-	go test -count=1 -p 1 -parallel 4 -timeout 30m ./bench/e2e ./bench/chaos
+	go test -count=1 -p 1 -parallel 4 -timeout 30m ./bench/e2e ./bench/chaos ./bench/soak
 
 # Instances, brokers, Redis and the balancer are killed and paused for so long
 # under load. The same SEED strikes the same at the same times; 0 draws one. With
@@ -38,6 +39,12 @@ e2e:
 # strikes are unclean elections, of a topic of their own.
 chaos:
 	go run ./bench/chaos -time $(CHAOS_TIME) -seed $(SEED) -bootstrap $(BOOTSTRAP)
+
+# Clients of all kinds come and go for so long, and what an instance still has
+# after each round is compared with what it accounts for. The same SEED has the
+# same clients; 0 draws one.
+soak:
+	go run ./bench/soak -time $(SOAK_TIME) -seed $(SEED)
 
 lint:
 	go mod verify
