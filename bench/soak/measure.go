@@ -134,21 +134,15 @@ func (m measure) left() string {
 
 // settleWithin bounds how long the instance has, once all clients are gone,
 // until nothing of them is left. It is no bound of speed: timeouts of the
-// protocol are seconds.
-const settleWithin = 2 * time.Minute
+// protocol, and those of idle connections to Kafka, are seconds.
+const settleWithin = 90 * time.Second
 
-// settled waits until nothing of the clients is left, and heap, goroutines and
-// descriptors are no more than is allowed, if they come to that, and measures.
-func (s *stage) settled(ctx context.Context, goroutines, files int) (measure, error) {
+// settled measures until the instance is at rest, or has had its time.
+func (s *stage) settled(ctx context.Context, rest func(measure) bool) (measure, error) {
 	for deadline := time.Now().Add(settleWithin); ; {
 		m, err := s.look(ctx)
-		if err != nil {
+		if err != nil || rest(m) || time.Now().After(deadline) {
 			return m, err
-		}
-		quiet := m.left() == "" && m.heap-m.accounted <= heapAllowed &&
-			(goroutines == 0 || m.goroutines <= goroutines) && (files == 0 || m.files <= files)
-		if quiet || time.Now().After(deadline) {
-			return m, nil
 		}
 		select {
 		case <-ctx.Done():

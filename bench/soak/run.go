@@ -25,7 +25,7 @@ const (
 	// heapAllowed is live heap that no metric accounts for, with all clients
 	// gone: the program itself, its libraries, connections to Kafka and Redis,
 	// compressors, and maps that keep the size that they once had.
-	heapAllowed = 32 << 20
+	heapAllowed = 24 << 20
 	// heapGrows is by how much that may differ from what it was behind the
 	// first round.
 	heapGrows = 12 << 20
@@ -85,14 +85,18 @@ func run(ctx context.Context, c config) (err error) {
 		wrong    []string
 	)
 	for ; ctx.Err() == nil && (crowd.round < 2 || time.Since(began)+c.round <= c.whole); crowd.round++ {
-		clients, leave := context.WithTimeout(ctx, c.round)
+		// No deadline, which dialing would take for its own.
+		clients, leave := context.WithCancel(ctx)
+		over := time.AfterFunc(c.round, leave)
 		crowd.come(clients, c.clients, c.seed)
+		over.Stop()
 		leave()
-		goroutines, files := 0, 0
-		if crowd.round > 0 {
-			goroutines, files = baseline.goroutines+goroutinesVary, baseline.files+filesVary
-		}
-		m, err := stage.settled(ctx, goroutines, files)
+		m, err := stage.settled(ctx, func(m measure) bool {
+			if crowd.round == 0 {
+				return len(m.judge(m)) == 0
+			}
+			return len(m.judge(baseline)) == 0
+		})
 		if err != nil {
 			return err
 		}
