@@ -46,7 +46,7 @@ func (s *session) shutAs(sc *scratch, fault *wire.Error, action wire.Action, clo
 		closing.Cursor = s.cursor(sc.now)
 		s.send(sc, "", closing)
 	case kindEvents:
-		if len(s.subs) > 0 {
+		if len(s.subs) > 0 && closing.Action != wire.Resync {
 			closing.Cursor = s.cursor(sc.now)
 		}
 		start := len(sc.arena)
@@ -64,11 +64,15 @@ func (s *session) close() {
 }
 
 // appendClose appends the last event of an event stream. Its id is where to go
-// on, or says that there is no sense in coming back.
+// on, or says that there is no sense in coming back: an EventSource comes back
+// with the id by itself, and with a position that is of no use it would for
+// ever. Who is to start anew has to do so by itself.
 func appendClose(dst []byte, closing *wire.Closing) []byte {
 	id := closing.Cursor
-	if closing.Action == wire.Stop {
+	switch closing.Action {
+	case wire.Stop, wire.Resync:
 		id = wire.LastEventIDEnd
+	case wire.Resume, wire.Reauthenticate:
 	}
 	if closing.RetryAfter > 0 {
 		dst = wire.AppendRetry(dst, closing.RetryAfter)

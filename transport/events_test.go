@@ -381,7 +381,7 @@ func testEventsGaps(t *testing.T, config func(*transport.Config)) {
 	s.cancel()
 
 	s = in.reads("/v1/streams/orders/events?on_gap=fail", tok, "Last-Event-ID", ready.id)
-	s.closesWith("retention", "resync", false)
+	s.closesWith("retention", "resync", true)
 
 	// The topic is made again: a stream that runs goes on at its start.
 	running := in.reads("/v1/streams/orders/events", tok)
@@ -396,7 +396,7 @@ func testEventsGaps(t *testing.T, config func(*transport.Config)) {
 	if got := running.offsets(2); !equal(got["orders/0"], upTo(0, 2)) {
 		t.Errorf("in the new topic: %v", got)
 	}
-	failing.closesWith("log_changed", "resync", false)
+	failing.closesWith("log_changed", "resync", true)
 }
 
 // closesWith reads up to the close, which must be the last event.
@@ -488,7 +488,7 @@ func TestEventsFaults(t *testing.T) {
 					t.Errorf("%s: content type %q", how, got)
 				}
 				s.t = t
-				s.closesWith(tt.code, tt.action, tt.action == "stop")
+				s.closesWith(tt.code, tt.action, tt.action == "stop" || tt.action == "resync")
 			}
 		})
 	}

@@ -164,7 +164,9 @@ func TestPagesGaps(t *testing.T) {
 	status, head, body = in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+p.Cursor+"~0:1000", tok, "")
 	in.problem(t, status, head, body, http.StatusGone, "truncated")
 	s := in.reads("/v1/streams/orders/events?on_gap=fail", tok, "Last-Event-ID", p.Cursor+"~0:1000")
-	s.closesWith("truncated", "resync", false)
+	if m := s.closesWith("truncated", "resync", true); m["cursor"] != nil {
+		t.Errorf("a void cursor is handed out: %v", m)
+	}
 	in.topics.Create("orders", 2)
 	in.publish("orders", 0, 0, 1)
 	status, head, body = in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+p.Cursor, tok, "")
