@@ -306,7 +306,9 @@ func (p *parser) subscription(at string, b []byte) (r Subscribe) {
 		case "key":
 			r.Keys = p.texts(at, value)
 		case "cursor_name":
-			r.CursorName = p.text(at, value)
+			if r.CursorName = p.text(at, value); r.CursorName == "" && !p.failed() {
+				p.refuse(at, "is empty")
+			}
 		case "reset":
 			r.Reset = p.flag(at, value)
 		case "on_gap":

@@ -205,6 +205,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		"key of nothing":           {subscribe(`"key":[]`), wire.BadRequest, "a", "/key", "is empty"},
 		"too many keys to select":  {subscribe(`"key":["a"` + strings.Repeat(`,"b"`, 1000) + `]`), wire.BadRequest, "a", "/key", "more than 1000 entries"},
 		"cursor_name":              {subscribe(`"cursor_name":"a/b"`), wire.BadRequest, "a", "/cursor_name", "1 to 128"},
+		"cursor_name empty":        {subscribe(`"cursor_name":""`), wire.BadRequest, "a", "/cursor_name", "is empty"},
 		"cursor_name too long":     {subscribe(`"cursor_name":"` + strings.Repeat("c", 129) + `"`), wire.BadRequest, "a", "/cursor_name", "1 to 128"},
 		"reset":                    {subscribe(`"reset":"true"`), wire.BadRequest, "a", "/reset", "true or false"},
 		"on_gap":                   {subscribe(`"on_gap":"stop"`), wire.BadRequest, "a", "/on_gap", "one of: continue, fail"},
