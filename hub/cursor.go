@@ -32,6 +32,19 @@ type Cursor struct {
 type StreamPosition struct {
 	Stream   string
 	Position Position
+	// Moved are the places that a client has moved behind a tilde, as the
+	// cursor in front of it has them.
+	Moved []Place
+}
+
+// before is the place in the cursor from which a client has moved one.
+func (s StreamPosition) before(at Place) Place {
+	for _, moved := range s.Moved {
+		if moved.Partition == at.Partition {
+			return moved
+		}
+	}
+	return at
 }
 
 const (
@@ -118,21 +131,22 @@ func ParseCursor(text string) (Cursor, error) {
 }
 
 // see moves the cursor up to what a client says it has seen. Where that is
-// further, a log that was cut short and has grown beyond it again is not told.
+// further, a log that was cut short and has grown beyond it again is not told to
+// who starts there; named cursors are kept with an epoch (Ack, Vouch).
 func (c *Cursor) see(seen string) error {
 	for part := range strings.SplitSeq(seen, ",") {
 		stream, place, named := strings.Cut(part, "/")
-		var at *Position
+		var at *StreamPosition
 		switch {
 		case !named && len(c.Streams) == 1:
 			place = part
-			at = &c.Streams[0].Position
+			at = &c.Streams[0]
 		case !named:
 			return fmt.Errorf("%w: behind the tilde, name the stream: orders/2:118274", ErrBadCursor)
 		default:
 			for i := range c.Streams {
 				if c.Streams[i].Stream == stream {
-					at = &c.Streams[i].Position
+					at = &c.Streams[i]
 				}
 			}
 			if at == nil {
@@ -148,15 +162,19 @@ func (c *Cursor) see(seen string) error {
 		if err != nil {
 			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
 		}
-		was, known := at.Place(int32(p))
-		switch {
-		case !known:
-			at.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
-		case was.Offset < o:
-			// Of what epoch the record before it was the client cannot say: a
-			// leader may have changed since the cursor.
-			at.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
+		was, known := at.Position.Place(int32(p))
+		if !known {
+			was = Place{Partition: int32(p), Epoch: -1}
 		}
+		if known && was.Offset >= o {
+			continue
+		}
+		if at.before(was) == was {
+			at.Moved = append(at.Moved, was)
+		}
+		// Of what epoch the record before it was the client cannot say: a
+		// leader may have changed since the cursor.
+		at.Position.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -35,7 +36,7 @@ type committer struct {
 
 type pendingCommit struct {
 	Commit
-	done []func(error)
+	done []func(Committed)
 }
 
 // Holding is a subscription's hold of a name, until it is superseded.
@@ -178,16 +179,29 @@ func (h *Holding) Release() {
 	}
 }
 
-// Ack moves the named cursor. Done is called once the store has it, or with why
-// it has not; it must not block. An ack that another one of the same
+// Ack moves the named cursor. Done is called with what is stored then, or with
+// why it could not be; it must not block. An ack that another one of the same
 // subscription overtakes is done with it.
-func (h *Holding) Ack(at Position, now time.Time, done func(error)) {
-	h.keeper.commit(Commit{CursorName: h.name, Position: at, At: now, Fence: h.fence}, done)
+func (h *Holding) Ack(ack Ack, done func(Committed)) {
+	h.keeper.commit(Commit{CursorName: h.name, Ack: ack, Fence: h.fence}, done)
+}
+
+// Cut moves what is stored to places behind which a log was cut short, as what is
+// stored has no epoch that would show that once the log has grown. The gap is
+// told to the subscription before anything else, and is its first break there.
+func (h *Holding) Cut(topic TopicID, places []Place, now time.Time) {
+	cut := make(map[int32]uint32, len(places))
+	for _, at := range places {
+		cut[at.Partition] = 1
+	}
+	places = slices.Clone(places)
+	sortPlaces(places)
+	h.Ack(Ack{Position: Position{Topic: topic, Places: places}, At: now, Breaks: Breaks{Partitions: cut}}, func(Committed) {})
 }
 
 // Set moves a named cursor for nobody in particular.
-func (k *Keeper) Set(name CursorName, at Position, now time.Time, reset bool, done func(error)) {
-	k.commit(Commit{CursorName: name, Position: at, At: now, Reset: reset}, done)
+func (k *Keeper) Set(name CursorName, at Position, now time.Time, reset bool, done func(Committed)) {
+	k.commit(Commit{CursorName: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
 }
 
 // Load finds what is stored under a name.
@@ -200,21 +214,21 @@ func (k *Keeper) Delete(ctx context.Context, name CursorName) error {
 	return k.store.Delete(ctx, name)
 }
 
-func (k *Keeper) commit(c Commit, done func(error)) {
+func (k *Keeper) commit(c Commit, done func(Committed)) {
 	k.mu.Lock()
 	if len(k.pending) >= maxPending {
 		k.mu.Unlock()
-		done(ErrStoreUnavailable)
+		done(Committed{Err: ErrStoreUnavailable})
 		return
 	}
 	by := committer{c.CursorName, c.Fence}
 	i, ok := k.latest[by]
-	if ok && !k.pending[i].Reset && !c.Reset && c.Position.Covers(k.pending[i].Position) {
+	if ok && c.Fence != 0 && c.Position.Covers(k.pending[i].Position) {
 		k.pending[i].Commit = c
 		k.pending[i].done = append(k.pending[i].done, done)
 	} else {
 		k.latest[by] = len(k.pending)
-		k.pending = append(k.pending, pendingCommit{c, []func(error){done}})
+		k.pending = append(k.pending, pendingCommit{c, []func(Committed){done}})
 	}
 	k.mu.Unlock()
 	select {
@@ -238,12 +252,12 @@ func (k *Keeper) flush(ctx context.Context) {
 	for i, p := range pending {
 		commits[i] = p.Commit
 	}
-	errs := k.store.Commit(ctx, commits)
+	results := k.store.Commit(ctx, commits)
 	for i, p := range pending {
 		for _, done := range p.done {
-			done(errs[i])
+			done(results[i])
 		}
-		if errors.Is(errs[i], ErrSuperseded) {
+		if errors.Is(results[i].Err, ErrSuperseded) {
 			k.lost(p.CursorName, p.Fence)
 		}
 	}

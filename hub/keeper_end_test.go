@@ -25,17 +25,17 @@ func (c *cursors) Take(context.Context, hub.CursorName) (hub.Position, int64, er
 	return hub.Position{}, 1, hub.ErrNoCursor
 }
 
-func (c *cursors) Commit(ctx context.Context, commits []hub.Commit) []error {
+func (c *cursors) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	errs := make([]error, len(commits))
+	results := make([]hub.Committed, len(commits))
 	for i, commit := range commits {
-		if errs[i] = ctx.Err(); errs[i] == nil {
+		if results[i].Err = ctx.Err(); results[i].Err == nil {
 			c.stored[commit.CursorName] = max(c.stored[commit.CursorName], commit.Position.Offset(0, 0))
 			c.writes++
 		}
 	}
-	return errs
+	return results
 }
 
 func (c *cursors) Delete(context.Context, hub.CursorName) error { return nil }
@@ -64,7 +64,7 @@ func TestAcksAtTheEndAreWritten(t *testing.T) {
 		}
 		var acked []error
 		for n := range int64(3) {
-			holding.Ack(offset(n+1), time.Time{}, func(err error) { acked = append(acked, err) })
+			holding.Ack(hub.Ack{Position: offset(n + 1)}, func(c hub.Committed) { acked = append(acked, c.Err) })
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -31,20 +31,20 @@ func (l *ledger) Take(context.Context, hub.CursorName) (hub.Position, int64, err
 	return hub.Position{}, l.fence, hub.ErrNoCursor
 }
 
-func (l *ledger) Commit(_ context.Context, commits []hub.Commit) []error {
+func (l *ledger) Commit(_ context.Context, commits []hub.Commit) []hub.Committed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rounds = append(l.rounds, commits)
-	errs := make([]error, len(commits))
+	results := make([]hub.Committed, len(commits))
 	for i, c := range commits {
 		switch {
 		case l.away:
-			errs[i] = hub.ErrStoreUnavailable
+			results[i].Err = hub.ErrStoreUnavailable
 		case c.Fence != 0 && c.Fence <= l.refused:
-			errs[i] = hub.ErrSuperseded
+			results[i].Err = hub.ErrSuperseded
 		}
 	}
-	return errs
+	return results
 }
 
 func (l *ledger) Delete(context.Context, hub.CursorName) error { return nil }
@@ -78,12 +78,12 @@ func TestAcksAreWrittenTogether(t *testing.T) {
 		}
 		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func(*hub.Holding) {})
 		var done []error
-		note := func(err error) { done = append(done, err) }
-		a.Ack(at(1), time.Now(), note)
+		note := func(c hub.Committed) { done = append(done, c.Err) }
+		a.Ack(hub.Ack{Position: at(1), At: time.Now()}, note)
 		synctest.Wait() // written at once; what follows gathers
 		for offset := range int64(50) {
-			a.Ack(at(offset), time.Now(), note)
-			b.Ack(at(offset), time.Now(), note)
+			a.Ack(hub.Ack{Position: at(offset), At: time.Now()}, note)
+			b.Ack(hub.Ack{Position: at(offset), At: time.Now()}, note)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -115,7 +115,7 @@ func TestAcksFailWhileTheStoreIsAway(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 		var got error
-		k.Set(hub.CursorName{Name: "a"}, at(1), time.Now(), false, func(err error) { got = err })
+		k.Set(hub.CursorName{Name: "a"}, at(1), time.Now(), false, func(c hub.Committed) { got = c.Err })
 		synctest.Wait()
 		if !errors.Is(got, hub.ErrStoreUnavailable) {
 			t.Errorf("the ack is done with %v", got)
@@ -142,7 +142,7 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 		_, second, _ := k.Take(ctx, name, func(*hub.Holding) { told += "second " })
 		first.Release() // it is no longer its to give up
 		store.refused = 2
-		second.Ack(at(1), time.Now(), func(error) {})
+		second.Ack(hub.Ack{Position: at(1), At: time.Now()}, func(hub.Committed) {})
 		synctest.Wait()
 		if told != "first second " {
 			t.Errorf("told were: %s", told)

@@ -86,7 +86,7 @@ func (m *mark) cursor(stream string) string {
 	if text := m.text.Load(); text != nil {
 		return *text
 	}
-	text := Cursor{At: m.made, Streams: []StreamPosition{{stream, m.at}}}.String()
+	text := Cursor{At: m.made, Streams: []StreamPosition{{Stream: stream, Position: m.at}}}.String()
 	m.text.Store(&text)
 	return text
 }

@@ -16,14 +16,20 @@ type CursorName struct {
 // Commit moves a named cursor.
 type Commit struct {
 	CursorName
-	Position Position
-	// At is when the position was made.
-	At time.Time
+	Ack
 	// Fence is what Take gave to the subscription that acks. Zero acks for
 	// nobody in particular and is not fenced.
 	Fence int64
 	// Reset takes the position as it is, also where that is backwards.
 	Reset bool
+}
+
+// Committed is what became of a commit: what is stored now, and when that was
+// made, or an error.
+type Committed struct {
+	Position Position
+	At       time.Time
+	Err      error
 }
 
 // CursorStore keeps named cursors outside the process. All methods are safe
@@ -39,10 +45,17 @@ type CursorStore interface {
 	Take(ctx context.Context, name CursorName) (at Position, fence int64, err error)
 
 	// Commit moves cursors, all in one round trip, and returns one result a
-	// commit: nil, or ErrSuperseded where somebody else has taken the name
-	// since. In each partition a cursor only moves up, unless the topic has
-	// another identity than the stored one, or Reset is set.
-	Commit(ctx context.Context, commits []Commit) []error
+	// commit: what is stored then, or ErrSuperseded where another subscription
+	// has taken the name since.
+	//
+	// Of one subscription, the ack after more breaks replaces what is stored,
+	// in the partitions that they concern or, where the topic was made again,
+	// in all; the ack after fewer changes nothing there. Otherwise a cursor
+	// moves only up in each partition: by offset where a subscription acks, by
+	// epoch and then by offset where Fence is zero. A position in another
+	// topic replaces the stored one unless it is known to be the older one. So
+	// does any with Reset.
+	Commit(ctx context.Context, commits []Commit) []Committed
 
 	// Delete forgets a name. Deleting one that is not stored is no error.
 	Delete(ctx context.Context, name CursorName) error

@@ -24,7 +24,8 @@ type Topic struct {
 }
 
 // Place is where reading goes on in one partition: the next offset wanted, and
-// the leader epoch of the record before it, -1 when that is not known.
+// the leader epoch of the record before it, or a later one at which the log is
+// known to have had the place; -1 when neither is known.
 type Place struct {
 	Partition int32
 	Epoch     int32

@@ -89,6 +89,16 @@ func (g Gap) behind() int64 {
 	return g.To
 }
 
+// behindGap is the place behind the gap. Where Next is further, its epoch may be
+// a later one already.
+func (f *Fetched) behindGap() Place {
+	to := Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
+	if f.Each == nil && f.Next.Offset == to.Offset {
+		to.Epoch = f.Next.Epoch
+	}
+	return to
+}
+
 // GapReason says why records cannot be delivered.
 type GapReason string
 
@@ -130,8 +140,15 @@ func Tip() Moment { return Moment{} }
 func Earliest() Moment { return Moment{kind: momentEarliest} }
 
 // At is, in each partition, the first offset whose timestamp is not earlier
-// than t, and the tip where there is none.
-func At(t time.Time) Moment { return Moment{kind: momentTime, time: t} }
+// than t, and the tip where there is none. Timestamps are in milliseconds, so
+// what lies between two of them is the later one.
+func At(t time.Time) Moment {
+	whole := t.Truncate(time.Millisecond)
+	if whole.Before(t) {
+		whole = whole.Add(time.Millisecond)
+	}
+	return Moment{kind: momentTime, time: whole}
+}
 
 // IsEarliest reports whether m is where the topic begins.
 func (m Moment) IsEarliest() bool { return m.kind == momentEarliest }

@@ -247,8 +247,7 @@ func (r *reading) Append(batch []*Fetched) {
 				"partition", f.Gap.Partition, "from", f.Gap.From, "to", f.Gap.To, "reason", string(f.Gap.Reason))
 			if f.Gap.Reason == GapTruncated {
 				r.flush()
-				// The epoch of what Next passes may be a later one already.
-				to := Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
+				to := f.behindGap()
 				st.hub.blocks.cut(r.log.shelf, to)
 				r.log.cut(to)
 				cut := *f

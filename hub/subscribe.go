@@ -42,6 +42,9 @@ type Request struct {
 	Replay time.Duration
 	// Principal is whose bound of replays counts.
 	Principal string
+	// Anew has what is acked replace what is stored under the name, which the
+	// start passes over.
+	Anew bool
 	// FailOnGap ends the subscription where a gap would be told.
 	FailOnGap bool
 	// Labelled puts the feed's name into events of a filtered feed.
@@ -57,6 +60,9 @@ type Begun struct {
 	// Recovered is set when it goes on from a position without a gap that
 	// could be known at once.
 	Recovered bool
+	// Cut are the places behind logs that were cut short, where the position
+	// has no epoch that would show that again once they have grown.
+	Cut []Place
 	// Short is set when StartLast found fewer records than asked for.
 	Short bool
 }
@@ -90,6 +96,9 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		failOnGap: req.FailOnGap,
 		start:     req.Start.Kind,
 		status:    l.status.Load(),
+	}
+	if req.Anew {
+		s.breaks.Topic = 1
 	}
 	if !s.status.Live {
 		s.status = nil // it is to hear so
@@ -159,11 +168,11 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 		s.void(Position{Topic: topic})
 	}
 	if begun.Recovered {
-		cut, err := s.cutToEnd(ctx)
+		cut, undated, err := s.cutToEnd(ctx)
 		if err != nil {
 			return begun, err
 		}
-		begun.Recovered = !cut
+		begun.Recovered, begun.Cut = !cut, undated
 	}
 	if req.Replay >= 0 {
 		clamped, err := s.clamp(ctx, req, s.own.Clone())
@@ -183,13 +192,14 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 // made the cursor, so it is Kafka that knows the end, which never goes back
 // otherwise (KIP-207). The end is not the cut: what has been written since then
 // stands between, and reading from the place tells by its epoch from where on.
-func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
+// Undated are the places where it goes on from one without an epoch.
+func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place, err error) {
 	if s.log.tip.Load().at.Covers(*s.own) {
-		return false, nil
+		return false, nil, nil
 	}
 	end, err := s.places(ctx, Tip())
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	var beyond []Place
 	for _, at := range s.own.Places {
@@ -198,17 +208,22 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, err error) {
 		}
 	}
 	if len(beyond) == 0 {
-		return false, nil
+		return false, nil, nil
 	}
 	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, searchRead, func(f *Fetched) {
 		if f.Gap == nil || f.Gap.Reason != GapTruncated {
 			return
 		}
-		s.tell(*f.Gap, -1)
-		s.own.set(Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()})
+		was, _ := s.own.Place(f.Partition)
+		to := f.behindGap()
+		s.tell(*f.Gap, to.Epoch)
+		s.own.set(to)
 		cut = true
+		if was.Epoch < 0 {
+			undated = append(undated, to)
+		}
 	})
-	return cut, err
+	return cut, undated, err
 }
 
 // places asks Kafka where a moment is.

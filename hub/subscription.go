@@ -46,6 +46,7 @@ type Subscription struct {
 	told     *chunk
 	toldNext int
 	untold   *Position
+	breaks   Breaks // that were told
 
 	target uint64 // where it has caught up
 	caught bool
@@ -181,7 +182,7 @@ func (s *Subscription) Cursor() string {
 	if s.own == nil && s.untold == nil {
 		return s.at.cursor(s.stream.Name)
 	}
-	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{s.stream.Name, s.Position()}}}.String()
+	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{Stream: s.stream.Name, Position: s.Position()}}}.String()
 }
 
 // Stream is the public name of the stream.

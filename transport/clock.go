@@ -140,7 +140,7 @@ func (ws *webSocket) onTime(s *session, sc *scratch) {
 		ws.nextPing = now.Add(jittered(ws.pingEvery))
 		for _, sub := range s.subs {
 			if sub.auto {
-				sub.pings.add(ws.pings, sub.Position(), now.Time())
+				sub.pings.add(ws.pings, sub.Acked(now.Time()))
 			}
 		}
 	}

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"time"
 
 	"sluice/auth"
 	"sluice/hub"
@@ -47,7 +49,7 @@ func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
-	s.writeCursor(w, hub.Cursor{At: made, Streams: []hub.StreamPosition{{Stream: name.Stream, Position: at}}}.String())
+	s.writeCursor(w, storedCursor(name.Stream, at, made))
 }
 
 // handlePutCursor serves PUT /v1/cursors/{stream}/{name}, an ack.
@@ -70,26 +72,49 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
-	at, ok := c.Position(name.Stream)
-	if !ok {
-		s.refuse(w, r, wire.Errorf(wire.BadCursor, "the cursor is of another stream"))
-		return
-	}
-	stored := make(chan error, 1)
-	s.config.Keeper.Set(name, at, c.At, reset, func(err error) { stored <- err })
-	ctx, cancel := s.waitFor(s.base, p)
-	defer cancel()
-	var err error
-	select {
-	case err = <-stored:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if fault := s.outcomeOf(p, err); fault != nil {
+	stored, fault := s.setCursor(p, name, c, reset)
+	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	s.writeCursor(w, text)
+	s.writeCursor(w, storedCursor(name.Stream, stored.Position, stored.At))
+}
+
+// setCursor moves a named cursor to where a client says that it is, and gives
+// what is stored then.
+func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c hub.Cursor, reset bool) (hub.Committed, *wire.Error) {
+	ctx, cancel := s.waitFor(s.base, p)
+	defer cancel()
+	var asked *hub.StreamPosition
+	for i := range c.Streams {
+		if c.Streams[i].Stream == name.Stream {
+			asked = &c.Streams[i]
+		}
+	}
+	if asked == nil {
+		return hub.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+	}
+	at, err := s.config.Hub.Vouch(ctx, *asked)
+	if errors.Is(err, hub.ErrBadCursor) {
+		return hub.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the stream's end")
+	}
+	if fault := s.outcomeOf(p, err); fault != nil {
+		return hub.Committed{}, fault
+	}
+	stored := make(chan hub.Committed, 1)
+	s.config.Keeper.Set(name, at, c.At, reset, func(done hub.Committed) { stored <- done })
+	var done hub.Committed
+	select {
+	case done = <-stored:
+	case <-ctx.Done():
+		done.Err = ctx.Err()
+	}
+	return done, s.outcomeOf(p, done.Err)
+}
+
+// storedCursor is the text of what is stored under a name.
+func storedCursor(stream string, at hub.Position, made time.Time) string {
+	return hub.Cursor{At: made, Streams: []hub.StreamPosition{{Stream: stream, Position: at}}}.String()
 }
 
 // handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.

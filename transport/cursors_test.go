@@ -21,8 +21,10 @@ func TestCursors(t *testing.T) {
 	put := func(path, cursor string) {
 		t.Helper()
 		status, head, body := in.do(http.MethodPut, path, tok, fmt.Sprintf(`{"cursor":%q}`, cursor))
-		if status != http.StatusOK || body != fmt.Sprintf("{\"cursor\":%q}\n", cursor) || head.Get("Content-Type") != "application/json" {
-			t.Errorf("PUT: got %d %s", status, body)
+		// The answer is what is stored now.
+		_, _, stored := in.do(http.MethodGet, "/v1/cursors/orders/web-7", tok, "")
+		if status != http.StatusOK || body != stored || head.Get("Content-Type") != "application/json" {
+			t.Errorf("PUT: got %d %s, stored is %s", status, body, stored)
 		}
 	}
 	from := func() []int64 { return in.page("orders", "cursor_name=web-7", tok).offsets() }
@@ -93,6 +95,8 @@ func TestCursorsFaults(t *testing.T) {
 		"field twice":       {"PUT", path, live, `{"cursor":"v1.AAAA","cursor":"v1.AAAA"}`, 400, "bad_request"},
 		"a number":          {"PUT", path, live, `{"cursor":1}`, 400, "bad_request"},
 		"damaged cursor":    {"PUT", path, live, `{"cursor":"v1.AAAA"}`, 400, "bad_cursor"},
+		"ahead of the log":  {"PUT", path, live, strings.Replace(good, `"}`, `~0:1"}`, 1), 400, "bad_cursor"},
+		"no such partition": {"PUT", path, live, strings.Replace(good, `"}`, `~9:0,9:1"}`, 1), 400, "bad_cursor"},
 		"cursor of another": {"PUT", path, live, news, 400, "bad_cursor"},
 		"cursor too large":  {"PUT", path, live, `{"cursor":"v1.` + strings.Repeat("A", 300) + `"}`, 400, "cursor_too_large"},
 		"body too large":    {"PUT", path, live, `{"cursor":"v1.` + strings.Repeat("A", 1000) + `"}`, 413, "too_large"},

@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"time"
-
-	"sluice/hub"
-)
+import "sluice/hub"
 
 // maxPings bounds how many pings without an answer a subscription remembers.
 const maxPings = 4
@@ -15,16 +11,15 @@ type pinged []written
 
 // written is what a subscription had been sent before a ping.
 type written struct {
-	number   uint64
-	position hub.Position
-	at       time.Time
+	number uint64
+	ack    hub.Ack
 }
 
 // add notes a ping. Where there are too many the newest one before it is
 // forgotten: pongs can be late by any number of pings, and each still acks
 // something as long as the oldest pings are known.
-func (p *pinged) add(number uint64, position hub.Position, at time.Time) {
-	ping := written{number, position, at}
+func (p *pinged) add(number uint64, ack hub.Ack) {
+	ping := written{number, ack}
 	if len(*p) == maxPings {
 		(*p)[maxPings-1] = ping
 		return

@@ -60,6 +60,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		Start:     start,
 		Replay:    s.replay(p, r.stream),
 		Principal: p.Key(),
+		Anew:      holding != nil && r.Reset,
 		FailOnGap: r.OnGap == wire.OnGapFail,
 		Labelled:  to.labelled,
 		Owner:     to.owner,
@@ -70,6 +71,9 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 			holding.Release()
 		}
 		return nil, hub.Begun{}, faultOf(err)
+	}
+	if holding != nil && len(begun.Cut) > 0 {
+		holding.Cut(sub.Position().Topic, begun.Cut, s.now())
 	}
 	began := &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}
 	if r.CursorName == "" {

@@ -414,53 +414,58 @@ func (s *session) handleAck(r wire.Ack) {
 		if s.closing {
 			return
 		}
-		at, fault := s.acceptAck(r.ID, c)
+		sub, ack, fault := s.acceptAck(r.ID, c)
 		if fault != nil {
 			fault.ID = r.ID
 			s.tellFault(sc, fault)
 			return
 		}
-		sub := s.find(r.ID)
-		s.ack(sub, at, c.At, func(err error) {
-			s.post(func(s *session, sc *scratch) {
-				switch {
-				case s.closing:
-				case errors.Is(err, hub.ErrSuperseded):
-					// The subscription ends, too. It is no mistake of the client.
-					fault := faultOf(err)
-					fault.ID = r.ID
-					s.server.noteFault(fault, s.address)
-					s.send(sc, "", fault)
-				case err != nil:
-					fault := faultOf(err)
-					fault.ID = r.ID
-					s.tellFault(sc, fault)
-				default:
-					s.send(sc, "", &wire.Acked{ID: r.ID, Cursor: r.Cursor})
-				}
-			})
+		stream := sub.Stream()
+		sub.holding.Ack(ack, func(done hub.Committed) {
+			s.post(func(s *session, sc *scratch) { s.answerAck(sc, r.ID, stream, done) })
 		})
 	})
 }
 
-// acceptAck finds the position that an ack means, which must not be ahead of
-// what was sent.
-func (s *session) acceptAck(id string, c hub.Cursor) (hub.Position, *wire.Error) {
+// answerAck tells what is stored behind an ack.
+func (s *session) answerAck(sc *scratch, id, stream string, done hub.Committed) {
+	if s.closing {
+		return
+	}
+	if done.Err == nil {
+		s.send(sc, "", &wire.Acked{ID: id, Cursor: storedCursor(stream, done.Position, done.At)})
+		return
+	}
+	fault := faultOf(done.Err)
+	fault.ID = id
+	if errors.Is(done.Err, hub.ErrSuperseded) {
+		// The subscription ends, too. It is no mistake of the client.
+		s.server.noteFault(fault, s.address)
+		s.send(sc, "", fault)
+		return
+	}
+	s.tellFault(sc, fault)
+}
+
+// acceptAck finds the subscription and the position that an ack means, which
+// must not be ahead of what was sent.
+func (s *session) acceptAck(id string, c hub.Cursor) (*subscription, hub.Ack, *wire.Error) {
 	sub := s.find(id)
 	switch {
 	case sub == nil:
-		return hub.Position{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
+		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
 	case sub.holding == nil:
-		return hub.Position{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
+		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
 	}
 	at, ok := c.Position(sub.Stream())
 	if !ok {
-		return hub.Position{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+		return nil, hub.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
 	}
-	if sent := sub.Position(); sent.Topic == at.Topic && !sent.Covers(at) {
-		return hub.Position{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
+	ack, err := sub.Ack(at, c.At)
+	if err != nil {
+		return nil, hub.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
 	}
-	return at, nil
+	return sub, ack, nil
 }
 
 // publish stores what a client sends. The message is in use until it is.

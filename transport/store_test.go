@@ -85,24 +85,29 @@ func (m *memoryStore) takeElsewhere() {
 	}
 }
 
-func (m *memoryStore) Commit(ctx context.Context, commits []hub.Commit) []error {
+func (m *memoryStore) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
 	if err := m.wait(ctx); err != nil {
-		return slices.Repeat([]error{err}, len(commits))
+		return slices.Repeat([]hub.Committed{{Err: err}}, len(commits))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	errs := make([]error, len(commits))
+	results := make([]hub.Committed, len(commits))
 	for i, c := range commits {
+		had := m.at[c.CursorName]
 		switch {
 		case m.away:
-			errs[i] = hub.ErrStoreUnavailable
+			results[i].Err = hub.ErrStoreUnavailable
+			continue
 		case c.Fence != 0 && c.Fence < m.fences[c.CursorName]:
-			errs[i] = hub.ErrSuperseded
-		case c.Reset || c.Position.Covers(m.at[c.CursorName].Position) || m.at[c.CursorName].Position.Topic != c.Position.Topic:
+			results[i].Err = hub.ErrSuperseded
+			continue
+		case c.Reset || c.Position.Covers(had.Position) || had.Position.Topic != c.Position.Topic,
+			c.Fence == had.Fence && c.Breaks.Of(0) > had.Breaks.Of(0):
 			m.at[c.CursorName] = c
 		}
+		results[i] = hub.Committed{Position: m.at[c.CursorName].Position, At: m.at[c.CursorName].At}
 	}
-	return errs
+	return results
 }
 
 func (m *memoryStore) Delete(ctx context.Context, name hub.CursorName) error {

@@ -194,12 +194,7 @@ func (s *session) ponged(number uint64) {
 			continue
 		}
 		if written, ok := sub.pings.answered(number); ok {
-			s.ack(sub, written.position, written.at, func(error) {})
+			sub.holding.Ack(written.ack, func(hub.Committed) {})
 		}
 	}
-}
-
-// ack moves a subscription's named cursor.
-func (s *session) ack(sub *subscription, at hub.Position, now time.Time, done func(error)) {
-	sub.holding.Ack(at, now, done)
 }

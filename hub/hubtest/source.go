@@ -155,19 +155,20 @@ func (t *Topics) Places(_ context.Context, asked hub.Topic, at hub.Moment) ([]hu
 	}
 	var places []hub.Place
 	for i, p := range found.partitions {
-		offset := p.start + int64(len(p.records))
+		// As brokers do, the tip is told with the leader's epoch.
+		offset, epoch := p.start+int64(len(p.records)), p.epoch
 		if at.IsEarliest() {
-			offset = p.start
+			offset, epoch = p.start, -1
 		}
 		if from, ok := at.Time(); ok {
 			for _, r := range p.records {
 				if r.Epoch != hidden && r.Timestamp >= from.UnixMilli() {
-					offset = r.Offset
+					offset, epoch = r.Offset, -1
 					break
 				}
 			}
 		}
-		places = append(places, hub.Place{Partition: int32(i), Offset: offset, Epoch: -1})
+		places = append(places, hub.Place{Partition: int32(i), Offset: offset, Epoch: epoch})
 	}
 	return places, nil
 }

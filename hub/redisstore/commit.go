@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the script
 	"fmt"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,11 +21,11 @@ var commitScript = redis.NewScript(commitSource)
 const commitsPerRoundTrip = 512
 
 // Commit moves cursors, up to 512 in one round trip, and returns one result a
-// commit: nil, hub.ErrSuperseded, or hub.ErrStoreUnavailable where it is not
-// known to be stored. A commit that was stored and then tried again changes
-// nothing, unless it says Reset.
-func (s *Store) Commit(ctx context.Context, commits []hub.Commit) []error {
-	results := make([]error, len(commits))
+// commit: what is stored then, hub.ErrSuperseded, or hub.ErrStoreUnavailable
+// where it is not known to be stored. A commit that was stored and then tried
+// again changes nothing, unless it says Reset.
+func (s *Store) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
+	results := make([]hub.Committed, len(commits))
 	for from := 0; from < len(commits); from += commitsPerRoundTrip {
 		to := min(from+commitsPerRoundTrip, len(commits))
 		s.commit(ctx, commits[from:to], results[from:to])
@@ -32,12 +33,12 @@ func (s *Store) Commit(ctx context.Context, commits []hub.Commit) []error {
 	return results
 }
 
-func (s *Store) commit(ctx context.Context, commits []hub.Commit, results []error) {
+func (s *Store) commit(ctx context.Context, commits []hub.Commit, results []hub.Committed) {
 	pending := make([]*pendingCommit, 0, len(commits))
 	for i := range commits {
 		args, err := commitArguments(commits[i], s.ttl)
 		if err != nil {
-			results[i] = err
+			results[i].Err = err
 			continue
 		}
 		pending = append(pending, &pendingCommit{index: i, keys: []string{s.key(commits[i].CursorName)}, args: args})
@@ -57,7 +58,7 @@ func (s *Store) commit(ctx context.Context, commits []hub.Commit, results []erro
 		return s.send(ctx, unknown, commitScript.Eval)
 	})
 	for _, p := range pending {
-		results[p.index] = p.result(err)
+		results[p.index] = s.result(p, commits[p.index].Position, err)
 	}
 }
 
@@ -93,20 +94,45 @@ func (s *Store) send(ctx context.Context, pending []*pendingCommit, run evaluate
 	return nil
 }
 
-// result tells what became of a commit; failed is the error of the whole call.
-func (p *pendingCommit) result(failed error) error {
+// The first of what the script answers.
+const (
+	commitSuperseded = int64(0)
+	commitAsAsked    = int64(1)
+	commitOtherwise  = int64(2)
+)
+
+// result tells what became of a commit of a position; failed is the error of
+// the whole call.
+func (s *Store) result(p *pendingCommit, asked hub.Position, failed error) hub.Committed {
 	if p.reply == nil {
-		return failed
+		return hub.Committed{Err: failed}
 	}
-	moved, err := p.reply.Int()
+	answer, err := p.reply.Slice()
+	if err != nil {
+		if failed == nil {
+			failed = fmt.Errorf("commit cursor: %w: %w", hub.ErrStoreUnavailable, err)
+		}
+		return hub.Committed{Err: failed}
+	}
+	fields := make(map[string]string, len(answer)/2)
+	for i := 1; i+1 < len(answer); i += 2 {
+		fields[fmt.Sprint(answer[i])] = fmt.Sprint(answer[i+1])
+	}
 	switch {
-	case err == nil && moved == 1:
-		return nil
-	case err == nil:
-		return fmt.Errorf("commit cursor: %w", hub.ErrSuperseded)
-	case failed != nil:
-		return failed
-	default:
-		return fmt.Errorf("commit cursor: %w: %w", hub.ErrStoreUnavailable, err)
+	case len(answer) == 1 && answer[0] == commitSuperseded:
+		return hub.Committed{Err: fmt.Errorf("commit cursor: %w", hub.ErrSuperseded)}
+	case len(answer) == 2 && answer[0] == commitAsAsked:
+		millis, err := strconv.ParseInt(fmt.Sprint(answer[1]), 10, 64)
+		if err != nil {
+			return hub.Committed{Err: s.unreadable("commit cursor", damaged(fieldAt))}
+		}
+		return hub.Committed{Position: asked, At: fromMillis(millis)}
+	case len(answer) > 1 && answer[0] == commitOtherwise:
+		position, at, err := decodePosition(fields)
+		if err != nil {
+			return hub.Committed{Err: s.unreadable("commit cursor", err)}
+		}
+		return hub.Committed{Position: position, At: at}
 	}
+	return hub.Committed{Err: fmt.Errorf("commit cursor: script answered %d values", len(answer))}
 }

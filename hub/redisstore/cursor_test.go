@@ -38,12 +38,12 @@ func at(topic byte, places ...int64) hub.Position {
 }
 
 func commitOf(position hub.Position) hub.Commit {
-	return hub.Commit{CursorName: name, Position: position, At: noon}
+	return hub.Commit{CursorName: name, Ack: hub.Ack{Position: position, At: noon}}
 }
 
 func (f fixture) mustCommit(t *testing.T, commits ...hub.Commit) {
 	t.Helper()
-	for i, err := range f.Commit(ctx, commits) {
+	for i, err := range errorsOf(f.Commit(ctx, commits)) {
 		if err != nil {
 			t.Fatalf("commit %d: %v", i, err)
 		}
@@ -124,13 +124,13 @@ func TestCommitsMoveOnlyUpwards(t *testing.T) {
 			name: "a late commit in the topic before does not",
 			commits: []hub.Commit{
 				commitOf(at(newTopic, 0, 3, 0)),
-				{CursorName: name, Position: at(oldTopic, 0, 100, 4), At: noon.Add(-time.Millisecond)},
+				{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 100, 4), At: noon.Add(-time.Millisecond)}},
 			},
 			want: at(newTopic, 0, 3, 0),
 		},
 		{
 			name:    "reset goes back",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 100, 4, 1, 100, 4)), {CursorName: name, Position: at(oldTopic, 0, 5, 1), At: noon, Reset: true}},
+			commits: []hub.Commit{commitOf(at(oldTopic, 0, 100, 4, 1, 100, 4)), {CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 5, 1), At: noon}, Reset: true}},
 			want:    at(oldTopic, 0, 5, 1),
 		},
 	}
@@ -157,7 +157,7 @@ func TestLoadTellsWhenThePositionWasMade(t *testing.T) {
 		if _, made, err := f.Load(ctx, name); err != nil || !made.Equal(noon) {
 			t.Fatalf("made at %v, %v; want %v", made, err, noon)
 		}
-		f.mustCommit(t, hub.Commit{CursorName: name, Position: at(oldTopic), Reset: true})
+		f.mustCommit(t, hub.Commit{CursorName: name, Ack: hub.Ack{Position: at(oldTopic)}, Reset: true})
 		if _, made, err := f.Load(ctx, name); err != nil || !made.IsZero() {
 			t.Fatalf("made at %v, %v; want no time", made, err)
 		}
@@ -203,7 +203,7 @@ func TestTakeSupersedes(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
 		first := f.mustTake(t)
-		f.mustCommit(t, hub.Commit{CursorName: name, Position: at(oldTopic, 0, 10, 0), At: noon, Fence: first})
+		f.mustCommit(t, hub.Commit{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 10, 0), At: noon}, Fence: first})
 		position, second, err := f.Take(ctx, name)
 		if err != nil || !reflect.DeepEqual(position, at(oldTopic, 0, 10, 0)) {
 			t.Fatalf("take: %+v, %v", position, err)
@@ -212,14 +212,14 @@ func TestTakeSupersedes(t *testing.T) {
 			t.Fatalf("fence %d after %d", second, first)
 		}
 		results := f.Commit(ctx, []hub.Commit{
-			{CursorName: name, Position: at(oldTopic, 0, 99, 0), At: noon, Fence: first},
-			{CursorName: name, Position: at(newTopic, 0, 99, 0), At: noon, Fence: first, Reset: true},
-			{CursorName: name, Position: at(oldTopic, 0, 11, 0), At: noon, Fence: second},
-			{CursorName: name, Position: at(oldTopic, 1, 5, 0), At: noon},
+			{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 99, 0), At: noon}, Fence: first},
+			{CursorName: name, Ack: hub.Ack{Position: at(newTopic, 0, 99, 0), At: noon}, Fence: first, Reset: true},
+			{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 11, 0), At: noon}, Fence: second},
+			{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 1, 5, 0), At: noon}},
 		})
 		for i, want := range []error{hub.ErrSuperseded, hub.ErrSuperseded, nil, nil} {
-			if !errors.Is(results[i], want) {
-				t.Errorf("commit %d: %v, want %v", i, results[i], want)
+			if !errors.Is(results[i].Err, want) {
+				t.Errorf("commit %d: %v, want %v", i, results[i].Err, want)
 			}
 		}
 		f.want(t, name, at(oldTopic, 0, 11, 0, 1, 5, 0))
@@ -248,7 +248,7 @@ func TestFenceRisesThroughDeleteAndExpiry(t *testing.T) {
 			t.Fatalf("fences %d do not rise", fences)
 		}
 	}
-	err := f.Commit(ctx, []hub.Commit{{CursorName: name, Position: at(oldTopic, 0, 1, 0), At: noon, Fence: fences[0]}})[0]
+	err := f.Commit(ctx, []hub.Commit{{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 1, 0), At: noon}, Fence: fences[0]}})[0].Err
 	if !errors.Is(err, hub.ErrSuperseded) {
 		t.Fatalf("commit with the first fence: %v, want ErrSuperseded", err)
 	}
@@ -281,7 +281,7 @@ func TestCommitsGoOnAfterRedisLostEverything(t *testing.T) {
 		f.forget(t)
 
 		by := func(fence int64, position hub.Position) error {
-			return f.Commit(ctx, []hub.Commit{{CursorName: name, Position: position, At: noon, Fence: fence}})[0]
+			return f.Commit(ctx, []hub.Commit{{CursorName: name, Ack: hub.Ack{Position: position, At: noon}, Fence: fence}})[0].Err
 		}
 		// One who had been superseded comes first: nobody can know.
 		if err := by(stale, at(oldTopic, 0, 500, 0)); err != nil {
@@ -331,7 +331,7 @@ func TestManyCommitsAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, f fixture) {
 		commits := manyNames(1300)
 		commits[700].Position.Places[0].Offset = -1
-		for i, err := range f.Commit(ctx, commits) {
+		for i, err := range errorsOf(f.Commit(ctx, commits)) {
 			if (err != nil) != (i == 700) {
 				t.Fatalf("commit %d: %v", i, err)
 			}
@@ -426,7 +426,7 @@ func TestNamesCannotPoseAsOthers(t *testing.T) {
 			{Principal: "\x00\xff", Stream: "ü", Name: "*"},
 		}
 		for i, n := range names {
-			f.mustCommit(t, hub.Commit{CursorName: n, Position: at(oldTopic, 0, int64(i), 0), At: noon})
+			f.mustCommit(t, hub.Commit{CursorName: n, Ack: hub.Ack{Position: at(oldTopic, 0, int64(i), 0), At: noon}})
 		}
 		for i, n := range names {
 			f.want(t, n, at(oldTopic, 0, int64(i), 0))
@@ -442,7 +442,7 @@ func TestKeysKeepToTheirSlot(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
-	f.mustCommit(t, hub.Commit{CursorName: hub.CursorName{Principal: "a}{b", Stream: "s:1", Name: "n/2"}, Position: at(oldTopic), At: noon})
+	f.mustCommit(t, hub.Commit{CursorName: hub.CursorName{Principal: "a}{b", Stream: "s:1", Name: "n/2"}, Ack: hub.Ack{Position: at(oldTopic), At: noon}})
 	want := f.config.Prefix + "cursor:{a%7D%7Bb/s%3A1/n%2F2}"
 	if keys := server.Keys(); len(keys) != 1 || keys[0] != want {
 		t.Fatalf("keys %q, want %q", keys, want)

@@ -10,6 +10,9 @@
 //	    at      when the position was made, Unix milliseconds
 //	    fence   who may ack
 //	    p<n>    partition n: next offset and leader epoch, "118274:5"
+//	    breaks  the fence of who had been told that all positions of before are
+//	            void, and how often it had been, when it acked last: "1795…:1"
+//	    b<n>    the same of partition n
 //
 // The three parts are percent-encoded, so that none can pose as another. Every
 // commit and every Take gives the hash its full time to live again.
@@ -17,10 +20,14 @@
 // # Guarantees
 //
 // Each method is one Lua script on one key, hence atomic. Commits are
-// idempotent and, within one topic, commute: in whatever order and however
-// often those of several writers arrive, each partition ends at the highest
-// (offset, epoch) of them. Partitions that a commit does not name keep what
-// they have. A commit in another topic than the stored one replaces it, unless
+// idempotent. Within one topic those without a fence commute: in whatever order
+// and however often those of several writers arrive, each partition ends at the
+// highest (epoch, offset) of them, as a higher offset of an earlier epoch is of
+// a log that was cut short since. Those of one fence commute too: each partition
+// ends at the highest (breaks, offset, epoch), as a subscription that was told
+// that its log was cut short acks offsets anew. Where both kinds meet, the
+// higher offset stands until a break is told. Partitions that a commit does not
+// name keep what they have. A commit in another topic than the stored one replaces it, unless
 // the position is known to be the older of the two.
 //
 // A fence is the server's time in microseconds, and always above the stored

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"sluice/hub"
 	"sluice/hub/redisstore"
 )
 
@@ -262,4 +263,12 @@ func endServers() {
 	if servers.folder != "" {
 		_ = os.RemoveAll(servers.folder)
 	}
+}
+
+func errorsOf(results []hub.Committed) []error {
+	errs := make([]error, len(results))
+	for i := range results {
+		errs[i] = results[i].Err
+	}
+	return errs
 }

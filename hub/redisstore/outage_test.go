@@ -28,7 +28,7 @@ func calls(store *redisstore.Store) map[string]func(context.Context) error {
 		"delete": func(ctx context.Context) error { return store.Delete(ctx, name) },
 		"check":  store.Check,
 		"commit": func(ctx context.Context) error {
-			return store.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 1, 0)), commitOf(at(oldTopic, 0, 2, 0))})[1]
+			return store.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 1, 0)), commitOf(at(oldTopic, 0, 2, 0))})[1].Err
 		},
 	}
 }
@@ -251,7 +251,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	f.Store = open(t, f.config)
 	heard := listen(t, open(t, f.config))
 	fence := heard.takeUntilTold(t, f.Store, name)
-	own := hub.Commit{CursorName: name, Position: at(oldTopic, 0, 7, 0), At: noon, Fence: fence}
+	own := hub.Commit{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 7, 0), At: noon}, Fence: fence}
 	f.mustCommit(t, own)
 
 	process := processAt(t, address)
@@ -262,7 +262,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	}
 	signal(syscall.SIGSTOP)
 	for range 5 {
-		if err := f.Commit(ctx, []hub.Commit{own})[0]; !errors.Is(err, hub.ErrStoreUnavailable) {
+		if err := f.Commit(ctx, []hub.Commit{own})[0].Err; !errors.Is(err, hub.ErrStoreUnavailable) {
 			t.Fatalf("commit to a stopped server: %v", err)
 		}
 	}
@@ -270,7 +270,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	untilStored(t, f.Store, own)
 
 	signal(syscall.SIGKILL)
-	if err := f.Commit(ctx, []hub.Commit{own})[0]; !errors.Is(err, hub.ErrStoreUnavailable) {
+	if err := f.Commit(ctx, []hub.Commit{own})[0].Err; !errors.Is(err, hub.ErrStoreUnavailable) {
 		t.Fatalf("commit to a dead server: %v", err)
 	}
 	if _, err := startServerAt(port); err != nil {
@@ -286,7 +286,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 func untilStored(t *testing.T, store *redisstore.Store, commit hub.Commit) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		err := store.Commit(ctx, []hub.Commit{commit})[0]
+		err := store.Commit(ctx, []hub.Commit{commit})[0].Err
 		if err == nil {
 			return
 		}

@@ -88,13 +88,13 @@ func commitArguments(c hub.Commit, ttl time.Duration) ([]any, error) {
 	if c.Reset {
 		reset = "1"
 	}
-	args := make([]any, 0, 5+3*len(c.Position.Places))
-	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds())
+	args := make([]any, 0, 6+4*len(c.Position.Places))
+	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds(), c.Breaks.Topic)
 	for _, place := range c.Position.Places {
 		if place.Offset < 0 || place.Partition < 0 {
 			return nil, fmt.Errorf("commit cursor: offset %d of partition %d is negative", place.Offset, place.Partition)
 		}
-		args = append(args, place.Partition, place.Offset, place.Epoch)
+		args = append(args, place.Partition, place.Offset, place.Epoch, c.Breaks.Of(place.Partition))
 	}
 	return args, nil
 }

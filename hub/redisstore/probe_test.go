@@ -73,7 +73,7 @@ func TestCheckTellsARedisThatTakesNothing(t *testing.T) {
 			if err := f.Check(ctx); !errors.Is(err, hub.ErrStoreUnavailable) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("it is told as %v, want %s", err, test.want)
 			}
-			if err := f.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 2, 0))})[0]; err == nil {
+			if err := f.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 2, 0))})[0].Err; err == nil {
 				t.Error("a commit is taken: nothing is wrong here")
 			}
 			if err := f.plain.Do(ctx, test.mend...).Err(); err != nil {

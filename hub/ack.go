@@ -1,0 +1,118 @@
+package hub
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Ack is how far a client has got, as a named cursor keeps it.
+type Ack struct {
+	Position Position
+	// At is when the position was made.
+	At     time.Time
+	Breaks Breaks
+}
+
+// Breaks counts how often a subscription has told its client that positions
+// known so far are void. What it acks after that replaces what is stored,
+// whether that is higher or not; what it acked before is late.
+type Breaks struct {
+	// Topic counts the topic being made again (log_changed). A subscription
+	// that passes over what is stored begins with one.
+	Topic uint32
+	// Partitions counts, for each partition, its log being cut short
+	// (truncated). It is never changed.
+	Partitions map[int32]uint32
+}
+
+// Of is how often positions in a partition have become void.
+func (b Breaks) Of(partition int32) uint32 { return b.Topic + b.Partitions[partition] }
+
+// told adds the breaks that a chunk of gaps tells of.
+func (b Breaks) told(gaps *chunk) Breaks {
+	cut := maps.Clone(b.Partitions)
+	changed := false
+	for i := range gaps.len() {
+		switch e := gaps.at(i); e.reason.reason() {
+		case GapLogChanged:
+			changed = true
+		case GapTruncated:
+			if cut == nil {
+				cut = make(map[int32]uint32)
+			}
+			cut[e.partition]++
+		case GapRetention, GapUnreadable, GapTooLarge, GapPolicy:
+		}
+	}
+	b.Partitions = cut
+	if changed {
+		b.Topic++
+	}
+	return b
+}
+
+// Acked is an ack of all that Next has given out.
+func (s *Subscription) Acked(now time.Time) Ack {
+	at := s.Position()
+	return Ack{Position: s.dated(at, at), At: now, Breaks: s.breaks}
+}
+
+// Ack is an ack of what a client says that it has had. What is ahead of what
+// Next has given out is ErrBadCursor.
+func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
+	sent, breaks := s.Position(), s.breaks
+	switch {
+	case sent.Topic == at.Topic && !sent.Covers(at):
+		return Ack{}, fmt.Errorf("%w: it is ahead of what was sent", ErrBadCursor)
+	case sent.Topic == at.Topic:
+		at = s.dated(at, sent)
+	case breaks.Topic > 0:
+		breaks.Topic-- // of the topic before: it is late
+	}
+	return Ack{Position: at, At: made, Breaks: breaks}, nil
+}
+
+// dated gives places without an epoch, as a client's own (~) are, one at which
+// the log is known to have had them, so that a log which is cut short below them
+// later is noticed: that of what has been sent behind them, or of what the log
+// has behind that.
+func (s *Subscription) dated(at, sent Position) Position {
+	places := at.Places
+	for i, place := range places {
+		if place.Epoch >= 0 {
+			continue
+		}
+		to, _ := sent.Place(place.Partition)
+		if to.Epoch < 0 {
+			to.Epoch = s.epochBehind(place.Partition)
+		}
+		if to.Epoch < 0 {
+			continue
+		}
+		if &places[0] == &at.Places[0] {
+			places = slices.Clone(places)
+		}
+		places[i].Epoch = to.Epoch
+	}
+	at.Places = places
+	return at
+}
+
+// epochBehind is the latest epoch of a partition in a log that has not been cut
+// since the subscription was where it is, -1 when that is not known.
+func (s *Subscription) epochBehind(partition int32) int32 {
+	tip := s.log.tip.Load()
+	if !s.joined || s.untold != nil {
+		return -1
+	}
+	if c, _ := s.log.find(s.index); c == nil {
+		return -1 // the log may be another one by now
+	}
+	at, ok := tip.at.Place(partition)
+	if !ok {
+		return -1
+	}
+	return at.Epoch
+}

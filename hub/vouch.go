@@ -1,0 +1,98 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+)
+
+// vouchRead is how much is read to learn an epoch: one batch, however small.
+const vouchRead = 1 << 10
+
+// Vouch holds a position that a client hands in, to be stored, against Kafka. A
+// place whose epoch the client cannot tell (~) gets that of the cursor in front
+// of it, and is moved back to where that epoch ends: behind it the log may be
+// another one than the client has read. A place beyond the end of its log is
+// ErrBadCursor. What has an epoch is left as it is, as it shows by itself, to
+// one who starts there, that a log was cut short.
+func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
+	position := at.Position
+	var undated []Place // from where on the client says that it has read
+	for _, place := range position.Places {
+		if place.Epoch < 0 {
+			undated = append(undated, at.before(place))
+		}
+	}
+	st, ok := h.streams[at.Stream]
+	switch {
+	case !ok:
+		return Position{}, ErrUnknownStream
+	case len(undated) == 0:
+		return position, nil
+	}
+	topic, err := st.Source.Topic(ctx, st.Topic)
+	if err != nil {
+		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
+	}
+	if topic.ID != position.Topic {
+		return position, nil // void, as whoever starts there is told
+	}
+	position = position.Clone()
+	if err := st.vouch(ctx, topic, position, undated); err != nil {
+		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
+	}
+	return position, nil
+}
+
+// vouch gives places of a position epochs, in the position itself.
+func (st *stream) vouch(ctx context.Context, topic Topic, position Position, undated []Place) error {
+	places, err := st.Source.Places(ctx, topic, Tip())
+	if err != nil {
+		return err
+	}
+	sortPlaces(places)
+	tip := Position{Topic: topic.ID, Places: places}
+	for _, before := range undated {
+		if position.Offset(before.Partition, 0) > tip.Offset(before.Partition, -1) {
+			return fmt.Errorf("%w: it is ahead of the log", ErrBadCursor)
+		}
+	}
+	first := Position{} // the epochs of what follows the cursor
+	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *Fetched) {
+		if f.Each != nil {
+			f.Each(func(r *Record) bool {
+				if _, ok := first.Place(f.Partition); !ok {
+					first.set(Place{Partition: f.Partition, Epoch: r.Epoch})
+				}
+				return false
+			})
+		}
+	}); err != nil {
+		return err
+	}
+	ask := make([]Place, len(undated))
+	for i, before := range undated {
+		to, _ := position.Place(before.Partition)
+		to.Epoch = before.Epoch
+		if read, ok := first.Place(before.Partition); ok && to.Epoch < 0 {
+			to.Epoch = read.Epoch
+		}
+		if end, ok := tip.Place(before.Partition); ok && to.Epoch < 0 {
+			to.Epoch = end.Epoch
+		}
+		ask[i] = to
+		position.set(to)
+	}
+	return st.Source.Read(ctx, topic, ask, vouchRead*len(ask), func(f *Fetched) {
+		if f.Gap == nil || f.Gap.Reason != GapTruncated {
+			return
+		}
+		to, _ := position.Place(f.Partition)
+		to.Offset = f.Gap.behind()
+		for _, before := range undated {
+			if before.Partition == f.Partition && before.Offset > to.Offset {
+				to = before // that it is void is seen by its epoch
+			}
+		}
+		position.set(to)
+	})
+}
