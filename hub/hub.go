@@ -218,6 +218,8 @@ type StreamInfo struct {
 	Publishable bool
 	// Partitions is 0 until the stream was read for the first time.
 	Partitions int32
+	// Missing is set while the topic does not exist, as far as it was looked for.
+	Missing bool
 	// Reading is set while the stream is read from Kafka, Status since when
 	// that works or not.
 	Reading bool
@@ -252,18 +254,30 @@ func (h *Hub) Stream(name string) (StreamInfo, error) {
 	return st.info(), nil
 }
 
-// Describe is like Stream, and asks Kafka for the partitions when they are not
-// known yet.
+// NoteMissing tells the hub whether a stream's topic is certainly missing, by
+// somebody who has looked.
+func (h *Hub) NoteMissing(name string, missing bool) {
+	if st, ok := h.streams[name]; ok {
+		st.missing.Store(missing)
+	}
+}
+
+// Describe is like Stream, and asks Kafka for the topic when it is not known yet
+// or was missing.
 func (h *Hub) Describe(ctx context.Context, name string) (StreamInfo, error) {
 	st, ok := h.streams[name]
 	if !ok {
 		return StreamInfo{}, ErrUnknownStream
 	}
-	if st.topic.Load() == nil {
+	if st.topic.Load() == nil || st.missing.Load() {
 		topic, err := st.Source.Topic(ctx, st.Topic)
 		if err != nil {
+			if errors.Is(err, ErrUnknownTopic) {
+				st.missing.Store(true)
+			}
 			return st.info(), fmt.Errorf("describe stream %s: %w", name, err)
 		}
+		st.missing.Store(false)
 		st.topic.CompareAndSwap(nil, &topic)
 	}
 	return st.info(), nil
@@ -275,6 +289,7 @@ func (st *stream) info() StreamInfo {
 		Topic:       st.Topic,
 		Content:     st.Content,
 		Publishable: st.Producer != nil,
+		Missing:     st.missing.Load(),
 		Records:     st.records.Load(),
 		Bytes:       st.bytes.Load(),
 		Gaps:        st.gaps.Load(),

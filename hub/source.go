@@ -14,8 +14,9 @@ import (
 // records never reach a visitor, yet positions pass over them.
 type Source interface {
 	// Topic describes a topic as it is now. It returns ErrUnknownTopic when
-	// the cluster has none of that name, and ErrSourceUnavailable when it
-	// cannot be asked. It never creates a topic.
+	// the cluster certainly has none of that name, which may take some seconds
+	// to find out, and ErrSourceUnavailable when it cannot be asked. It never
+	// creates a topic.
 	Topic(ctx context.Context, name string) (Topic, error)
 
 	// Places resolves where a topic begins, ends, or was at some time, for
@@ -158,7 +159,7 @@ func (m Moment) Time() (time.Time, bool) { return m.time, m.kind == momentTime }
 
 // Errors of a Source.
 var (
-	// ErrUnknownTopic: the cluster has no topic of that name.
+	// ErrUnknownTopic: the cluster certainly has no topic of that name.
 	ErrUnknownTopic = errors.New("unknown topic")
 	// ErrLogChanged: the topic has another identity than the one asked for.
 	ErrLogChanged = errors.New("the topic was deleted or made again")

@@ -43,6 +43,7 @@ type stream struct {
 	slow                 atomic.Uint64 // subscriptions that have fallen behind
 	told                 [len(gapReasons)]atomic.Uint64
 	topic                atomic.Pointer[Topic]
+	missing              atomic.Bool // the topic does not exist
 	horizons             horizons
 	tips                 tips
 
@@ -58,8 +59,10 @@ type reading struct {
 	stream *stream
 	cancel context.CancelFunc
 	ready  chan struct{} // closed when log is set
-	log    *log
-	cause  atomic.Pointer[error] // why it is not ready yet
+	// missing is closed, before ready, once the topic was found not to exist.
+	missing chan struct{}
+	log     *log
+	cause   atomic.Pointer[error] // why it is not ready yet
 
 	// Owned by run.
 	failures failures
@@ -81,7 +84,7 @@ func (st *stream) acquire(ctx context.Context) (*log, error) {
 	r := st.reading
 	if r == nil {
 		base, cancel := context.WithCancel(st.hub.running())
-		r = &reading{stream: st, cancel: cancel, ready: make(chan struct{})}
+		r = &reading{stream: st, cancel: cancel, ready: make(chan struct{}), missing: make(chan struct{})}
 		if !st.hub.spawn(func() { r.run(base) }) {
 			cancel()
 			st.users--
@@ -94,7 +97,13 @@ func (st *stream) acquire(ctx context.Context) (*log, error) {
 	select {
 	case <-r.ready:
 		return r.log, nil
+	case <-r.missing:
 	case <-ctx.Done():
+	}
+	select {
+	case <-r.ready: // the topic was made since
+		return r.log, nil
+	default:
 		st.release()
 		if cause := r.cause.Load(); cause != nil {
 			return nil, fmt.Errorf("start stream %s: %w", st.Name, *cause)
@@ -217,6 +226,7 @@ func (r *reading) describe(ctx context.Context, m Moment) (Position, bool) {
 			var places []Place
 			if places, err = st.Source.Places(ctx, topic, m); err == nil {
 				st.topic.Store(&topic)
+				st.missing.Store(false)
 				sortPlaces(places)
 				return Position{Topic: topic.ID, Places: places}, true
 			}
@@ -225,12 +235,26 @@ func (r *reading) describe(ctx context.Context, m Moment) (Position, bool) {
 			return Position{}, false
 		}
 		r.cause.Store(&err)
+		r.noteTopic(err)
 		if r.failures.isNew(err, st.hub.now()) {
 			st.logger.WarnContext(ctx, "the stream cannot be read yet; it is tried again", "topic", st.Topic, "error", err)
 		}
 		if !retry.wait(ctx) {
 			return Position{}, false
 		}
+	}
+}
+
+// noteTopic lets those go who wait for a topic that does not exist.
+func (r *reading) noteTopic(err error) {
+	if !errors.Is(err, ErrUnknownTopic) {
+		return
+	}
+	r.stream.missing.Store(true)
+	select {
+	case <-r.missing:
+	default:
+		close(r.missing)
 	}
 }
 

@@ -50,6 +50,8 @@ type adminStream struct {
 	Publishable bool        `json:"publishable"`
 	// Partitions is 0 until they are known.
 	Partitions int32 `json:"partitions"`
+	// TopicMissing is set while the topic does not exist in Kafka.
+	TopicMissing bool `json:"topic_missing"`
 	// Reading is set while the topic is read, Live and Since then tell whether
 	// that works and since when.
 	Reading     bool   `json:"reading"`
@@ -68,7 +70,7 @@ type adminStream struct {
 func newAdminStream(info hub.StreamInfo) adminStream {
 	made := adminStream{
 		Stream: info.Name, Topic: info.Topic, Content: info.Content, Publishable: info.Publishable,
-		Partitions: info.Partitions, Reading: info.Reading, Subscribers: info.Subscribers,
+		Partitions: info.Partitions, TopicMissing: info.Missing, Reading: info.Reading, Subscribers: info.Subscribers,
 		LogBytes: info.LogBytes, Records: info.Records, Bytes: info.Bytes, Gaps: info.Gaps,
 		Slow: info.Slow, GapsTold: info.Told,
 	}

@@ -35,7 +35,7 @@ var faultTable = []struct {
 	{hub.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
 	{hub.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
 	{hub.ErrStoreUnavailable, wire.Overloaded, "named cursors cannot be had at present", 2 * time.Second},
-	{hub.ErrUnknownTopic, wire.Overloaded, "the stream's topic cannot be read at present", 5 * time.Second},
+	{hub.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: who runs the server has to create it", 0},
 	{hub.ErrSourceUnavailable, wire.Overloaded, "the stream cannot be read at present", 2 * time.Second},
 	{hub.ErrClosed, wire.Draining, "this instance is going away: come back to another one", time.Second},
 	{hub.ErrPublishUnknown, wire.PublishUnknown, "it is not known whether the record is stored", 0},

@@ -27,7 +27,7 @@
 // answers among those that are known; metadata.go, offsets.go and fetch.go are
 // the requests, answer.go reads a fetch's answer in place; walk.go goes through
 // its batches, in batch.go, or message.go for what Kafka stored before 0.11,
-// decompressed by inflate.go. source.go, places.go and read.go are what is asked
+// decompressed by inflate.go. source.go, absent.go, places.go and read.go are what is asked
 // once; run.go follows metadata, broker.go says what is fetched when, poll.go
 // hands out what came, follower.go gives it to the sink, and stray.go and
 // lost.go find where reading goes on when a place is gone.

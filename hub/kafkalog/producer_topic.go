@@ -2,6 +2,7 @@ package kafkalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -35,7 +36,8 @@ type produceTopic struct {
 	waiting  []*produceCall // in order, until the partitions are known
 	since    time.Time      // when the first of them came
 	away     error          // why nothing is taken for now
-	sticky   int            // where messages without a key go, until its next batch
+	absent   absence
+	sticky   int // where messages without a key go, until its next batch
 	closed   bool
 	finished []*produceCall // settled under the lock, told behind it
 }
@@ -79,7 +81,9 @@ func (t *produceTopic) fail(m *produceMessage, sentinel, cause error) {
 		partition = m.lane.partition
 	}
 	err := sentinel
-	if cause != nil {
+	if errors.Is(sentinel, hub.ErrPublishUnavailable) && t.absent.certain(time.Now()) {
+		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, hub.ErrUnknownTopic)
+	} else if cause != nil {
 		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, cause)
 	}
 	t.settle(m, hub.Stored{Partition: partition, Offset: -1, Err: err})
@@ -248,6 +252,7 @@ func (t *produceTopic) learned(leaders []int32) []*produceLane {
 	t.mu.Lock()
 	defer t.unlock()
 	t.away = nil
+	t.absent.note(false, time.Now())
 	before := len(t.lanes)
 	for i := before; i < len(leaders); i++ {
 		t.lanes = append(t.lanes, newProduceLane(t, int32(i)))
@@ -282,6 +287,9 @@ func (t *produceTopic) setLeaders(leaders []int32) {
 func (t *produceTopic) missed(cause error) {
 	t.mu.Lock()
 	defer t.unlock()
+	if errors.Is(cause, kafka.UnknownTopicOrPartition) {
+		t.absent.note(true, time.Now())
+	}
 	if t.lanes != nil {
 		return
 	}

@@ -66,6 +66,7 @@ type Source struct {
 	versions  map[int32]int16        // newest Fetch of each broker that was asked
 	layouts   map[string]cachedLayout
 	unguarded map[string]struct{} // topics that the log has named as such
+	absent    map[string]absence  // topics that metadata says do not exist
 	cause     error               // why metadata cannot be had, nil if it can
 }
 
@@ -91,16 +92,8 @@ func NewSource(cluster *Cluster, config SourceConfig) (*Source, error) {
 		versions:  make(map[int32]int16),
 		layouts:   make(map[string]cachedLayout),
 		unguarded: make(map[string]struct{}),
+		absent:    make(map[string]absence),
 	}, nil
-}
-
-// Topic implements hub.Source.
-func (s *Source) Topic(ctx context.Context, name string) (hub.Topic, error) {
-	l, err := s.cluster.layout(ctx, name)
-	if err != nil {
-		return hub.Topic{}, fmt.Errorf("describe topic: %w", err)
-	}
-	return l.topic(), nil
 }
 
 // layoutAge is how long Read trusts who leads a topic's partitions.

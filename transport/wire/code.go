@@ -17,6 +17,7 @@ const (
 	Revoked             Code = "revoked"
 	Forbidden           Code = "forbidden"
 	UnknownStream       Code = "unknown_stream"
+	TopicMissing        Code = "topic_missing"
 	IdempotencyConflict Code = "idempotency_conflict"
 	Retention           Code = "retention"
 	LogChanged          Code = "log_changed"
@@ -100,6 +101,7 @@ var codes = map[Code]Info{
 	Revoked:         {HTTP: 401, Close: 4501, Action: Reauthenticate},
 	Forbidden:       {HTTP: 403, Close: 4503, Action: Stop},
 	UnknownStream:   {HTTP: 404, Close: 4500, Action: Stop},
+	TopicMissing:    {HTTP: 404, Close: 4504, Action: Stop},
 
 	IdempotencyConflict: {HTTP: 409, Action: Stop},
 

@@ -11,7 +11,6 @@ import (
 	"math"
 	"net"
 	"runtime"
-	"slices"
 	"time"
 
 	"sluice/auth"
@@ -40,6 +39,7 @@ type front struct {
 
 	workers     *transport.Workers
 	hub         *hub.Hub
+	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
 	tls         *tls.Config // nil for none
 	server      *transport.Server
@@ -77,7 +77,11 @@ func (f *front) prepare(streams []hub.Stream) error {
 		Logger:              f.logger.With("component", "hub"),
 		Now:                 time.Now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	f.presences = newPresences(f.config, f.clusters, f.hub)
+	return nil
 }
 
 // parts are the hub and, upon it, the server, which drains first.
@@ -117,29 +121,30 @@ func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
 
 func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
 	return transport.New(transport.Config{
-		Hub:            f.hub,
-		Workers:        f.workers,
-		Keeper:         f.keeper,
-		Auth:           f.auth,
-		Credentials:    f.credentials,
-		TrustedProxies: f.config.TrustedProxies,
-		Limits:         limits(f.config.Limits),
-		Compression:    transport.Compression{EventStreams: f.config.Compression.EventStreams, WebSockets: f.config.Compression.WebSockets},
-		RequestTimeout: span(f.config.Limits.RequestWait),
-		HeaderTimeout:  span(f.config.Limits.RequestHeader),
-		IdleTimeout:    span(f.config.Limits.IdleConnection),
-		HeaderBytes:    cmp.Or(int(f.config.Limits.RequestHeaderBytes), math.MaxInt32),
-		DrainTimeout:   max(f.config.Drain.Timeout, time.Millisecond),
-		DrainSpread:    f.config.Drain.Spread,
-		Listener:       clients,
-		Admin:          admin,
-		Console:        web.Handler(),
-		Ready:          f.checks(),
-		Degraded:       f.without(),
-		CheckEvery:     f.config.Admin.CheckEvery,
-		PublishBytes:   f.publishBytes,
-		Logger:         f.logger.With("component", "transport"),
-		Now:            time.Now,
+		Hub:             f.hub,
+		Workers:         f.workers,
+		Keeper:          f.keeper,
+		Auth:            f.auth,
+		Credentials:     f.credentials,
+		TrustedProxies:  f.config.TrustedProxies,
+		Limits:          limits(f.config.Limits),
+		Compression:     transport.Compression{EventStreams: f.config.Compression.EventStreams, WebSockets: f.config.Compression.WebSockets},
+		RequestTimeout:  span(f.config.Limits.RequestWait),
+		HeaderTimeout:   span(f.config.Limits.RequestHeader),
+		IdleTimeout:     span(f.config.Limits.IdleConnection),
+		HeaderBytes:     cmp.Or(int(f.config.Limits.RequestHeaderBytes), math.MaxInt32),
+		DrainTimeout:    max(f.config.Drain.Timeout, time.Millisecond),
+		DrainSpread:     f.config.Drain.Spread,
+		Listener:        clients,
+		Admin:           admin,
+		Console:         web.Handler(),
+		Ready:           f.checks(),
+		Degraded:        f.without(),
+		CheckEvery:      f.config.Admin.CheckEvery,
+		PublishBytes:    f.publishBytes,
+		DegradedStreams: f.degraded,
+		Logger:          f.logger.With("component", "transport"),
+		Now:             time.Now,
 	})
 }
 
@@ -157,21 +162,19 @@ func (f *front) checks() map[string]func(context.Context) error {
 	checks := map[string]func(context.Context) error{
 		"issuers": func(context.Context) error { return f.auth.Ready() },
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.config.Streams)) {
-		stream := f.config.Streams[name]
-		check := "kafka " + stream.Cluster
-		if _, ok := checks[check]; ok {
-			continue // any topic of the cluster will do
-		}
-		source := f.clusters[stream.Cluster].source
-		checks[check] = func(ctx context.Context) error {
-			if _, err := source.Topic(ctx, stream.Topic); err != nil && !errors.Is(err, hub.ErrUnknownTopic) {
-				return err
-			}
-			return nil
-		}
+	for name, p := range f.presences {
+		checks["kafka "+name] = p.check
 	}
 	return checks
+}
+
+// degraded are the streams that cannot be served though their cluster answers.
+func (f *front) degraded() map[string]error {
+	failed := make(map[string]error)
+	for _, p := range f.presences {
+		maps.Copy(failed, p.degraded())
+	}
+	return failed
 }
 
 // without are checks of what this instance can do without for a while.

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/cmd/sluice/config"
+	"sluice/hub"
+)
+
+// presence looks whether a cluster answers, and which of the streams' topics it
+// has.
+//
+// One missing topic of many must not take an instance out of the balancer: the
+// other streams are served, and every instance misses the same. Its stream is
+// shown as degraded. An instance that finds none of its topics in a cluster can
+// serve nothing from it, most likely because it is the wrong cluster, and is not
+// ready.
+type presence struct {
+	cluster *cluster
+	hub     *hub.Hub
+	streams map[string]string // topics by stream, of this cluster
+	topics  []string          // sorted
+	every   time.Duration     // all topics are asked for this often
+
+	mu      sync.Mutex
+	asked   time.Time
+	seen    bool // some topic was there once
+	none    bool // none of them is there
+	missing map[string]bool
+}
+
+// newPresences makes a presence for each cluster that a stream is read from.
+func newPresences(c *config.Config, clusters map[string]*cluster, h *hub.Hub) map[string]*presence {
+	all := make(map[string]*presence)
+	for name, stream := range c.Streams {
+		p := all[stream.Cluster]
+		if p == nil {
+			p = &presence{cluster: clusters[stream.Cluster], hub: h, streams: make(map[string]string), every: c.Admin.CheckEvery}
+			all[stream.Cluster] = p
+		}
+		p.streams[name] = stream.Topic
+		if !slices.Contains(p.topics, stream.Topic) {
+			p.topics = append(p.topics, stream.Topic)
+		}
+	}
+	for _, p := range all {
+		slices.Sort(p.topics)
+	}
+	return all
+}
+
+// check is the readiness of the cluster. It asks for all topics no more often
+// than the checks run by themselves, whoever else asks, and for one otherwise.
+func (p *presence) check(ctx context.Context) error {
+	p.mu.Lock()
+	ask := p.topics
+	// Ticks are not exact.
+	if time.Since(p.asked) < p.every*3/4 {
+		ask = ask[:1]
+	}
+	p.mu.Unlock()
+	began := time.Now()
+	missing, err := p.cluster.source.Missing(ctx, ask)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(ask) == len(p.topics) && !began.Before(p.asked) {
+		p.asked, p.missing = began, missing
+		p.seen = p.seen || len(missing) < len(p.topics)
+		// What was never there needs no second look to be not ready.
+		p.none = len(missing) == len(p.topics)
+		for _, certain := range missing {
+			p.none = p.none && (certain || !p.seen)
+		}
+		for stream, topic := range p.streams {
+			p.hub.NoteMissing(stream, missing[topic])
+		}
+	}
+	if p.none {
+		names := p.topics
+		if len(names) > 3 {
+			names = append(slices.Clone(names[:3]), "…")
+		}
+		return fmt.Errorf("none of the topics of its streams exists (%s): create them, or correct the brokers' addresses", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// degraded are the streams whose topic is certainly missing, by name.
+func (p *presence) degraded() map[string]error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	failed := make(map[string]error)
+	for stream, topic := range p.streams {
+		if p.missing[topic] {
+			failed[stream] = fmt.Errorf("its topic %q does not exist in kafka cluster %s: create it", topic, p.cluster.name)
+		}
+	}
+	return failed
+}

@@ -1,0 +1,88 @@
+package kafkalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/hub"
+)
+
+// absence is how long and how often metadata has said that a topic does not
+// exist. Brokers learn of a topic that was just made one after the other, and
+// one that was cut off knows old metadata, so that it is believed only after a
+// while.
+type absence struct {
+	since time.Time
+	times int
+}
+
+// note takes down what metadata says, and reports whether it is certain by now
+// that the topic does not exist.
+func (a *absence) note(missing bool, now time.Time) bool {
+	if !missing {
+		*a = absence{}
+		return false
+	}
+	if a.times == 0 {
+		a.since = now
+	}
+	a.times++
+	return a.certain(now)
+}
+
+func (a *absence) certain(now time.Time) bool {
+	return a.times >= 3 && now.Sub(a.since) >= missingFor
+}
+
+// noteAbsence is absence.note for a topic of the cluster.
+func (s *Source) noteAbsence(name string, missing bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.absent[name]
+	certain := a.note(missing, time.Now())
+	if missing {
+		s.absent[name] = a
+	} else if ok {
+		delete(s.absent, name)
+	}
+	return certain
+}
+
+// Topic implements hub.Source. That there is no such topic it says only once it
+// is certain, which takes some seconds the first time.
+func (s *Source) Topic(ctx context.Context, name string) (hub.Topic, error) {
+	for pace := newBackoff(); ; {
+		l, err := s.cluster.layout(ctx, name)
+		missing := errors.Is(err, hub.ErrUnknownTopic)
+		if err != nil && !missing {
+			return hub.Topic{}, fmt.Errorf("describe topic: %w", err)
+		}
+		if certain := s.noteAbsence(name, missing); !missing {
+			return l.topic(), nil
+		} else if certain {
+			return hub.Topic{}, fmt.Errorf("describe topic: %w", err)
+		}
+		if !sleep(ctx, pace.NextBackOff()) {
+			return hub.Topic{}, fmt.Errorf("describe topic: %w", unavailable(
+				fmt.Errorf("brokers say that there is no topic %q, which is not certain yet: %w", name, ctx.Err())))
+		}
+	}
+}
+
+// Missing asks once which of the topics do not exist. For each of those it tells
+// whether that is certain.
+func (s *Source) Missing(ctx context.Context, names []string) (map[string]bool, error) {
+	found, err := s.cluster.metadata(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("look for topics: %w", unavailable(err))
+	}
+	missing := make(map[string]bool)
+	for _, l := range found {
+		if certain := s.noteAbsence(l.name, l.missing); l.missing {
+			missing[l.name] = certain
+		}
+	}
+	return missing, nil
+}
