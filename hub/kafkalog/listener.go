@@ -166,7 +166,8 @@ func (c *brokerConn) closed(cause error) error {
 		e.text, e.cause = "closes the connection at the credentials", kafka.SASLAuthenticationFailed
 	case c.key == keySASLHandshake:
 		e.text = "closes the connection at the SASL handshake: its listener is probably without SASL (leave out kafka sasl, or use another port)"
-	case !c.sasl && c.key != keyAPIVersions:
+	case !c.sasl:
+		// Such a listener answers ApiVersions once, and nothing else.
 		e.text = "closes the connection without an answer: its listener probably wants credentials (configure kafka sasl, or use another port)"
 	}
 	return e

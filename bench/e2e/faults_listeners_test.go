@@ -1,0 +1,67 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/bench/clients"
+)
+
+// TestAListenerOfAnotherKindIsTold: TLS or SASL against a listener without, and
+// the reverse, show in readyz and, with nobody asking, in the log, with the
+// broker's address and what to do.
+func TestAListenerOfAnotherKindIsTold(t *testing.T) {
+	started := servers(t)
+	broker := started.Brokers[0]
+	topic(t, "kinds", 1)
+	file := filepath.Join(t.TempDir(), "password")
+	write(t, file, started.Users[0].Password)
+	tls := fmt.Sprintf("tls: {ca_file: %q}", started.CAFile)
+	sasl := fmt.Sprintf("sasl: {mechanism: PLAIN, username: %s, password_file: %q}", started.Users[0].Name, file)
+	for name, test := range map[string]struct {
+		address, with, want string
+	}{
+		"TLS to a plain listener":    {broker.Addr, tls, "its listener is probably without (leave out kafka tls"},
+		"plain to a TLS listener":    {broker.SASLAddr, "", "wants TLS (configure kafka tls"},
+		"SASL to a listener without": {broker.Addr, sasl, "without SASL (leave out kafka sasl"},
+		"no SASL to a listener with": {broker.SASLAddr, tls, "wants credentials (configure kafka sasl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			section := fmt.Sprintf("kafka: {brokers: [%q]", test.address)
+			if test.with != "" {
+				section += ", " + test.with
+			}
+			i := sluice(t, setup{streams: map[string]string{"kinds": "kinds"}, kafka: section + "}", unready: true})
+			ctx := within(t, 30*time.Second)
+			told := func(line string) bool {
+				return strings.Contains(line, test.want) && strings.Contains(line, "broker "+test.address)
+			}
+			eventually(ctx, t, "the log tells why it is not ready", func() error {
+				log, err := os.ReadFile(i.LogFile())
+				if err != nil {
+					return err
+				}
+				for line := range strings.Lines(string(log)) {
+					if strings.Contains(line, "not ready: a check fails") && told(line) {
+						return nil
+					}
+				}
+				return errors.New(string(log))
+			})
+			eventually(ctx, t, "readyz tells why", func() error {
+				_, err := i.ask(ctx, "/readyz")
+				var status *clients.StatusError
+				if !errors.As(err, &status) || !told(status.Body) {
+					return fmt.Errorf("readyz answers %w", err)
+				}
+				return nil
+			})
+		})
+	}
+}
