@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"sluice/auth"
 )
 
 // answerPart is how much of an answer a client has to take within
@@ -42,6 +44,14 @@ func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// endsWith has what is written end with the token of the principal that it is
+// for, however slowly the client takes it.
+func endsWith(w http.ResponseWriter, p *auth.Principal) {
+	if a, ok := w.(*answer); ok && !p.ExpiresAt().IsZero() {
+		a.until = p.ExpiresAt().Add(expiryGrace)
+	}
+}
 
 // unbounded is the ResponseWriter below an answer.
 func unbounded(w http.ResponseWriter) http.ResponseWriter {

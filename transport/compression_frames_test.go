@@ -248,6 +248,8 @@ func TestInflates(t *testing.T) {
 		"a byte too much":     {frame(fin|rsv1|text, tooLarge), 1009},
 		"a bomb":              {frame(fin|rsv1|text, deflated(t, bomb)), 1009},
 		"a longer bomb":       {frame(fin|rsv1|text, deflated(t, bomb, bomb, bomb)), 1009},
+		"cut short":           {frame(fin|rsv1|text, whole[:len(whole)/2]), 1002},
+		"cut by a byte":       {frame(fin|rsv1|text, whole[:len(whole)-1]), 1002},
 		"damaged":             {frame(fin|rsv1|text, "\x07\xff\xff"), 1002},
 		"refers to nothing":   {frame(fin|rsv1|text, deflated(t, ping, ping)[len(whole)+4:]), 1002},
 		"nothing":             {frame(fin|rsv1|text, ""), -1},

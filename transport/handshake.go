@@ -154,7 +154,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	x.conn = conn
 	_ = conn.SetDeadline(time.Time{})
-	in := &input{budget: -1}
+	in := &input{budget: -1, headers: frameHeaders{most: int64(s.config.Limits.MessageBytes)}}
 	if n := buffered.Reader.Buffered(); n > 0 {
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)

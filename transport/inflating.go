@@ -72,8 +72,11 @@ func inflate(message *bytes.Buffer, most int) (*bytes.Buffer, error) {
 		return nil, errors.New("get inflater: it cannot be used again")
 	}
 	defer inflaters.Put(inflater)
-	message.WriteString(deflateTail)
-	for lastBlocks := 0; message.Len() > 0; lastBlocks++ {
+	// Behind the tail that every message is sent without comes a last block, so
+	// that the end of a message that was cut short is not taken for one.
+	const end = deflateTail + "\x01\x00\x00\xff\xff"
+	message.WriteString(end)
+	for lastBlocks := 0; message.Len() > len(end); lastBlocks++ {
 		// Behind a last block, which none has to have, there may be more.
 		if lastBlocks > maxLastBlocks {
 			messageBuffers.Put(plain)
@@ -89,9 +92,6 @@ func inflate(message *bytes.Buffer, most int) (*bytes.Buffer, error) {
 		}
 		switch _, err := plain.ReadFrom(r); {
 		case most > 0 && plain.Len() > most:
-			return plain, nil
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			// The end of what has no last block.
 			return plain, nil
 		case err != nil:
 			messageBuffers.Put(plain)

@@ -39,6 +39,8 @@ func (s *session) listenToMessages() {
 	case errors.Is(err, errQuiet):
 		return
 	case errors.Is(err, errOver):
+	case input.tooLarge:
+		s.refuseMessage()
 	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
 		s.post(func(s *session, sc *scratch) {
 			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
@@ -139,9 +141,7 @@ func (s *session) readMessages() error {
 		case err != nil:
 			return err
 		case most > 0 && buf.Len() > most:
-			s.post(func(s *session, sc *scratch) {
-				s.shut(sc, wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
-			})
+			s.refuseMessage()
 			return errOver
 		}
 		if s.ws.deflated {
@@ -155,9 +155,7 @@ func (s *session) readMessages() error {
 				return errOver
 			case most > 0 && plain.Len() > most:
 				messageBuffers.Put(plain)
-				s.post(func(s *session, sc *scratch) {
-					s.shut(sc, wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
-				})
+				s.refuseMessage()
 				return errOver
 			}
 			buf = plain
@@ -168,6 +166,12 @@ func (s *session) readMessages() error {
 			messageBuffers.Put(buf)
 		}
 	}
+}
+
+// refuseMessage ends the session for a message that is too large.
+func (s *session) refuseMessage() {
+	fault := wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", s.server.config.Limits.MessageBytes)
+	s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
 }
 
 // A message in fragments of a byte takes seven times its size on the wire; what

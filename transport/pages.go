@@ -57,6 +57,7 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
+	endsWith(w, c.principal)
 	writeJSON(w, http.StatusOK, page.Append(nil))
 }
 

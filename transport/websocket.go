@@ -58,6 +58,8 @@ type input struct {
 	closeCode   int
 	closeReason string
 	budget      int
+	headers     frameHeaders
+	tooLarge    bool // a message is, as the header that comes next says
 
 	mu   sync.Mutex
 	last bool // the deadline for reading is the last one
@@ -84,7 +86,19 @@ func (c *input) readLast(t time.Time) {
 	_ = c.line.SetReadDeadline(t)
 }
 
-func (c *input) Read(p []byte) (int, error) {
+func (c *input) Read(p []byte) (n int, err error) {
+	if c.tooLarge {
+		return 0, errDeclaredTooLarge
+	}
+	if n, err = c.read(p); n > 0 {
+		if n, c.tooLarge = c.headers.follow(p[:n]); n == 0 {
+			return 0, errDeclaredTooLarge
+		}
+	}
+	return n, err
+}
+
+func (c *input) read(p []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {
