@@ -87,5 +87,11 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 		}
 		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
 	}
+	if c.config.SASL != nil {
+		// Until a client has proven who it is, a broker answers ApiVersions once
+		// on a connection, and kafka-go asks too.
+		_ = conn.Close()
+		return c.dialOne(ctx, address)
+	}
 	return conn, nil
 }

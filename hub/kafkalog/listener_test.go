@@ -29,6 +29,7 @@ import (
 // some requests, by key, and closes the connection at any other.
 type rawListener struct {
 	tls     *tls.Config
+	once    bool // it answers no request a second time, as where SASL is wanted
 	answers map[int16]func(version int16) kmsg.Response
 }
 
@@ -60,6 +61,7 @@ func (l rawListener) start(t *testing.T) string {
 func (l rawListener) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	answered := make(map[int16]bool)
 	for {
 		var size [4]byte
 		if _, err := io.ReadFull(conn, size[:]); err != nil {
@@ -73,10 +75,12 @@ func (l rawListener) serve(conn net.Conn) {
 		if _, err := io.ReadFull(conn, request); err != nil {
 			return
 		}
-		answer := l.answers[int16(binary.BigEndian.Uint16(request))]
-		if answer == nil {
+		key := int16(binary.BigEndian.Uint16(request))
+		answer := l.answers[key]
+		if answer == nil || l.once && answered[key] {
 			return
 		}
+		answered[key] = true
 		body := answer(int16(binary.BigEndian.Uint16(request[2:]))).AppendTo(nil)
 		out := binary.BigEndian.AppendUint32(nil, uint32(4+len(body)))
 		out = append(out, request[4:8]...) // the correlation id
@@ -120,9 +124,9 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 	}{
 		"TLS to a plain listener":             {rawListener{answers: greets()}, client, nil, "its listener is probably without (leave out kafka tls"},
 		"plain to a TLS listener":             {rawListener{tls: secure, answers: greets()}, nil, nil, "wants TLS (configure kafka tls"},
-		"SASL to a listener without":          {rawListener{answers: refusing}, nil, password, "its listener is without SASL (leave out kafka sasl"},
+		"SASL to a listener without":          {rawListener{answers: refusing, once: true}, nil, password, "its listener is without SASL (leave out kafka sasl"},
 		"SASL to a listener that closes":      {rawListener{answers: greets()}, nil, password, "its listener is probably without SASL"},
-		"no SASL to a listener with":          {rawListener{answers: greets()}, nil, nil, "wants credentials (configure kafka sasl"},
+		"no SASL to a listener with":          {rawListener{answers: greets(), once: true}, nil, nil, "wants credentials (configure kafka sasl"},
 		"no SASL to a listener with, and TLS": {rawListener{tls: secure, answers: greets()}, client, nil, "wants credentials (configure kafka sasl"},
 		"what is no broker":                   {rawListener{}, nil, nil, "closes the connection at the first request"},
 		"an unknown authority":                {rawListener{tls: secure}, &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}, nil, "unknown authority"},
