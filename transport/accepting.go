@@ -13,8 +13,9 @@ type weights map[string]int
 // maxWeighted bounds how many elements of a header are looked at.
 const maxWeighted = 32
 
-// weightsOf reads a header like Accept, over all its lines. Parameters other than
-// q are passed over, and elements whose q is none.
+// weightsOf reads a header like Accept, over all its lines. Elements whose q is
+// none are passed over, and, as only media types have parameters beside it,
+// those of other headers with another one.
 func weightsOf(h http.Header, header string) weights {
 	all := make(weights)
 	for _, line := range h.Values(header) {
@@ -23,7 +24,7 @@ func weightsOf(h http.Header, header string) weights {
 			element, line, more = cutUnquoted(line, ',')
 			name, parameters, _ := cutUnquoted(element, ';')
 			name = strings.ToLower(strings.Trim(name, " \t"))
-			weight, ok := weightIn(parameters)
+			weight, ok := weightIn(parameters, header == "Accept")
 			if name == "" || !ok {
 				continue
 			}
@@ -35,14 +36,17 @@ func weightsOf(h http.Header, header string) weights {
 	return all
 }
 
-// weightIn finds q in the parameters of an element: a number from 0 to 1 of at
-// most three decimals. Without, it is 1.
-func weightIn(parameters string) (weight int, ok bool) {
+// weightIn finds q in the parameters of an element, among others where there may
+// be any: a number from 0 to 1 of at most three decimals. Without, it is 1.
+func weightIn(parameters string, others bool) (weight int, ok bool) {
 	for parameters != "" {
 		var parameter string
 		parameter, parameters, _ = cutUnquoted(parameters, ';')
 		name, text, _ := strings.Cut(parameter, "=")
 		if !strings.EqualFold(strings.Trim(name, " \t"), "q") {
+			if !others && strings.Trim(parameter, " \t") != "" {
+				return 0, false
+			}
 			continue
 		}
 		text = strings.Trim(text, " \t")

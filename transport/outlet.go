@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -42,7 +43,11 @@ func (o connOutlet) write(b []byte, progress time.Duration, until time.Time) err
 		if err := o.conn.SetWriteDeadline(deadline); err != nil {
 			return err
 		}
-		n, err := o.conn.Write(b[:min(len(b), tlsRecord)])
+		part := b
+		if _, ok := o.conn.(*tls.Conn); ok {
+			part = b[:min(len(b), tlsRecord)]
+		}
+		n, err := o.conn.Write(part)
 		b = b[n:]
 		if err != nil && (n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -660,7 +660,9 @@ func TestReadmeMetrics(t *testing.T) {
 	}
 	readme := string(b)
 	registry := prometheus.NewRegistry()
-	in := start(t, options{config: func(c *transport.Config) { c.Registry = registry }})
+	in := start(t, options{config: func(c *transport.Config) {
+		c.Registry, c.PublishBytes = registry, func() int64 { return 0 }
+	}})
 	// Metrics with a label are there once there is a value.
 	in.publish("orders", 0, 0, 1)
 	c := in.dial("?stream=orders&from=earliest", token(t, "u42", "live", time.Hour))
