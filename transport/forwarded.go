@@ -67,12 +67,19 @@ func parseHop(text string) (netip.Addr, bool) {
 
 func (s *Server) trusts(address netip.Addr) bool {
 	for _, prefix := range s.config.TrustedProxies {
+		if at := prefix.Addr(); at.Is4In6() && prefix.Bits() >= mappedBits {
+			prefix = netip.PrefixFrom(at.Unmap(), prefix.Bits()-mappedBits)
+		}
 		if prefix.Contains(address) {
 			return true
 		}
 	}
 	return false
 }
+
+// mappedBits are those in front of an IPv4 address in IPv6 (RFC 4291, section
+// 2.5.5.2).
+const mappedBits = 96
 
 // schemeOf is the scheme that the client used: that of the connection, or what
 // trusted proxies say (X-Forwarded-Proto). Where each has appended its own, the

@@ -209,3 +209,19 @@ func TestSameOrListed(t *testing.T) {
 		}
 	}
 }
+
+// TestTrustedProxiesInIPv6: a network of IPv4 addresses that is written in IPv6
+// is that network.
+func TestTrustedProxiesInIPv6(t *testing.T) {
+	t.Parallel()
+	s := &Server{config: Config{TrustedProxies: []netip.Prefix{
+		netip.MustParsePrefix("::ffff:10.0.0.0/104"), netip.MustParsePrefix("2001:db8::/32"),
+	}}}
+	for address, want := range map[string]bool{
+		"10.1.2.3": true, "11.1.2.3": false, "2001:db8::1": true, "2001:db9::1": false,
+	} {
+		if got := s.trusts(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s is trusted: %v, want %v", address, got, want)
+		}
+	}
+}
