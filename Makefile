@@ -54,6 +54,7 @@ lint:
 	@unformatted=$$($(GOFUMPT) -l .) && if [ -n "$$unformatted" ]; then \
 		echo "gofumpt wants other formatting (make fmt):"; echo "$$unformatted"; exit 1; fi
 	$(GOLANGCI_LINT) run ./...
+	.ci/govulncheck
 
 fmt:
 	$(GOFUMPT) -w .
