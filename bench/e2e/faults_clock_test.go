@@ -111,7 +111,7 @@ func TestTheClockIsMoved(t *testing.T) {
 	i := sluice(t, setup{
 		binary:  binary,
 		streams: map[string]string{"clock": "clock"},
-		limits:  "ping_every: 2s, pong_within: 10s, first_message_auth: 10s",
+		limits:  "ping_every: 4s, pong_within: 4s, first_message_auth: 10s",
 	})
 	ctx := within(t, 2*time.Minute)
 	both := token(t, "both", "reader", "writer")
@@ -140,7 +140,7 @@ func TestTheClockIsMoved(t *testing.T) {
 			return nil
 		})
 		o.late.take()
-		pause(ctx, 5*time.Second) // pings, and what follows where none is answered
+		pause(ctx, 9*time.Second) // pings, and what follows where none is answered
 		o.unharmed(ctx, t, "with the clock "+move.what, before)
 		acks.awaitAck(ctx, t)
 		if status := i.stores(ctx, t, "clock", both); status != http.StatusOK {

@@ -34,7 +34,9 @@ func TestSIGTERMWithThousandsOfSessions(t *testing.T) {
 	kafka := servers(t).Brokers[0]
 	topic(t, "ends", partitions)
 	i := sluice(t, setup{
-		streams: map[string]string{"ends": "ends"}, limits: "sessions_per_principal: 0",
+		streams: map[string]string{"ends": "ends"}, limits: "sessions_per_principal: 0, publish_timeout: 1m",
+		// However long it takes until SIGTERM comes, no publish is given up before.
+		kafka: fmt.Sprintf("kafka: {brokers: [%s], produce: {fail_after: 1m}}", kafka.Addr),
 		drain: fmt.Sprintf("timeout: %v, spread: %v", timeout, spread),
 	})
 	ctx := within(t, 90*time.Second)
