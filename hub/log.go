@@ -49,6 +49,9 @@ type log struct {
 	// numbered is how many filters with one digest there have been at once.
 	numbered int
 	cuts     []cut
+	// proven is, where the log began, the earliest epoch of each partition that
+	// Kafka has said to reach up to there.
+	proven map[int32]int32
 	// shrunk is set once chunks were given up: the indexes below the floor
 	// have had entries, and must not get others.
 	shrunk bool
@@ -121,6 +124,7 @@ func (l *log) begin(index uint64, start Position) {
 	l.last = newChunk(index, start.Clone(), 0, 0)
 	l.mu.Lock()
 	l.shrunk = index != firstIndex
+	l.proven = make(map[int32]int32)
 	l.chunks.Store(&[]*chunk{l.last})
 	l.tip.Store(&mark{index: index, at: start.Clone(), made: l.now()})
 	l.mu.Unlock()
@@ -131,6 +135,11 @@ func (l *log) begin(index uint64, start Position) {
 func (l *log) restart(start Position) {
 	index := l.tip.Load().index + 1
 	l.emptied.Store(index)
+	if start.Topic != l.at.Topic {
+		l.mu.Lock()
+		l.cuts = nil // they say nothing of the new topic, whose epochs begin anew
+		l.mu.Unlock()
+	}
 	l.begin(index, start)
 	l.notifyAll()
 }

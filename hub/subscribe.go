@@ -187,30 +187,31 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 	return begun, nil
 }
 
-// cutToEnd moves a position that lies beyond the end of its topic back to where
-// the log was cut short, and says so. This instance can be behind the one that
-// made the cursor, so it is Kafka that knows the end, which never goes back
+// cutToEnd moves places that are of a log which was cut short since back to where
+// that was, and says so, where the log in memory cannot show it later: beyond the
+// end of the topic, and where the log begins. This instance can be behind the one
+// that made the cursor, so it is Kafka that knows the end, which never goes back
 // otherwise (KIP-207). The end is not the cut: what has been written since then
 // stands between, and reading from the place tells by its epoch from where on.
 // Undated are the places where it goes on from one without an epoch.
 func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place, err error) {
-	if s.log.tip.Load().at.Covers(*s.own) {
-		return false, nil, nil
-	}
-	end, err := s.places(ctx, Tip())
-	if err != nil {
-		return false, nil, err
-	}
-	var beyond []Place
-	for _, at := range s.own.Places {
-		if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset {
-			beyond = append(beyond, at)
+	doubtful := s.log.unproven(*s.own)
+	ask := doubtful
+	if !s.log.tip.Load().at.Covers(*s.own) {
+		end, err := s.places(ctx, Tip())
+		if err != nil {
+			return false, nil, err
+		}
+		for _, at := range s.own.Places {
+			if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset {
+				ask = append(ask, at)
+			}
 		}
 	}
-	if len(beyond) == 0 {
+	if len(ask) == 0 {
 		return false, nil, nil
 	}
-	err = s.stream.Source.Read(ctx, s.stream.topicNow(), beyond, searchRead, func(f *Fetched) {
+	err = s.stream.Source.Read(ctx, s.stream.topicNow(), ask, searchRead, func(f *Fetched) {
 		if f.Gap == nil || f.Gap.Reason != GapTruncated {
 			return
 		}
@@ -223,7 +224,15 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place,
 			undated = append(undated, to)
 		}
 	})
-	return cut, undated, err
+	if err != nil {
+		return false, nil, err
+	}
+	for _, at := range doubtful {
+		if now, _ := s.own.Place(at.Partition); now == at {
+			s.log.prove(at)
+		}
+	}
+	return cut, undated, nil
 }
 
 // places asks Kafka where a moment is.

@@ -215,3 +215,78 @@ func TestSeenAcrossANewLeader(t *testing.T) {
 		})
 	}
 }
+
+// TestTopicMadeAgainHasNoCuts: where the log of a topic was cut short says nothing
+// of the topic that is made under its name after that.
+func TestTopicMadeAgainHasNoCuts(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	live := subscribe(t, h, hub.Request{})
+	defer live.Close()
+	add := func(n int) {
+		for i := range n {
+			topics.Append("orders.v1", record(0, i))
+		}
+	}
+	add(6)
+	live.collect(t, 6)
+	topics.Truncate("orders.v1", 0, 1)
+	live.collect(t, 1) // the gap
+	topics.Create("orders.v1", 1)
+	live.collect(t, 1) // the gap
+	add(10)
+	live.collect(t, 10)
+	now, err := hub.ParseCursor(live.Cursor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ := now.Position("orders")
+	resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+	defer resumed.Close()
+	add(1)
+	if got := resumed.collect(t, 1); len(got) != 1 || got[0].Type != "event" || got[0].Offset != 10 {
+		t.Errorf("got %+v, want the record that came", got)
+	}
+}
+
+// TestTruncationUpToWhereTheLogBegins: a log that was cut short while nobody read
+// it, and has grown to its old end again, is noticed by whoever resumes there,
+// though this instance has read no record of it.
+func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	add := func(n int) {
+		for i := range n {
+			topics.Append("orders.v1", record(0, i))
+		}
+	}
+	add(20)
+	topic, err := topics.Topic(t.Context(), "orders.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 20}}}
+	topics.Truncate("orders.v1", 0, 12)
+	add(8)
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+	defer resumed.Close()
+	wantTruncated(t, "resumed", resumed, 12, 20, 20)
+
+	// Who was there only after an election is asked about once.
+	again := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 20, Epoch: 1}}}
+	topics.Truncate("orders.v1", 0, 20) // a new leader that has lost nothing
+	later := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	reads := -1
+	for range 3 {
+		s := subscribe(t, later, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: again}})
+		s.Close()
+		if reads >= 0 && topics.Reads() != reads {
+			t.Errorf("%d reads, and %d before", topics.Reads(), reads)
+		}
+		reads = topics.Reads()
+	}
+}
