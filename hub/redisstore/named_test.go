@@ -27,15 +27,24 @@ type world struct {
 	store  *lateStore
 	name   hub.CursorName
 	end    func()
+	// settle waits until the hub has noticed what has happened to the log, and
+	// subscriptions what there is for them.
+	settle func()
 
 	log  [partitions][]int // the present log: which record stands at an offset
 	made int               // records so far
 	seen map[int]bool      // records that were delivered under the name, or said to have been
 	// sure is what must not be lost: acked, in a log that nothing has happened
 	// to since.
-	sure  map[int32]int64
-	fault []string
+	sure   map[int32]int64
+	broken int // how often the log was cut short or made again
+	fault  []failure
 }
+
+// failure is what does not hold, and of which records and offsets.
+type failure struct{ what, detail string }
+
+func (f failure) String() string { return f.what + ": " + f.detail }
 
 // lateStore can have commits arrive late, when those who wait have been told
 // that Redis is away.
@@ -72,6 +81,12 @@ func (s *lateStore) arrive(pick int) {
 	s.late = append(s.late[:pick:pick], s.late[pick+1:]...)
 }
 
+// Superseded is told nothing: fences hold all the same.
+func (s *lateStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (s *lateStore) setHold(hold bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,6 +98,7 @@ func newWorld(store hub.CursorStore, name string) *world {
 		topics: hubtest.New(), store: &lateStore{CursorStore: store},
 		name: hub.CursorName{Principal: "p", Stream: "orders", Name: name},
 		seen: make(map[int]bool), sure: make(map[int32]int64),
+		settle: func() { time.Sleep(5 * time.Millisecond) },
 	}
 	w.topics.Create("orders.v1", partitions)
 	h, err := hub.New(hub.Config{
@@ -111,32 +127,32 @@ func newWorld(store hub.CursorStore, name string) *world {
 	return w
 }
 
-type doorbell chan struct{}
+// doorbell is not listened to: clients come by themselves.
+type doorbell struct{}
 
-func (b doorbell) Pump() {
-	select {
-	case b <- struct{}{}:
-	default:
-	}
-}
+func (doorbell) Pump() {}
 
 // client is a subscription that holds the name, or a reader without it.
 type client struct {
 	w       *world
 	sub     *hub.Subscription
 	holding *hub.Holding
-	bell    doorbell
 	cursors []string // that it was given, of the log as it is now
 	older   []string // of before a break
+	told    int      // world.broken when it was at the end last
 }
 
-func (w *world) faulty(format string, args ...any) {
-	w.fault = append(w.fault, fmt.Sprintf(format, args...))
+// current reports whether it has been told all that has happened to the log, so
+// that what it says it has had is of the log as it is now.
+func (c *client) current() bool { return c.told == c.w.broken }
+
+func (w *world) faulty(what, format string, args ...any) {
+	w.fault = append(w.fault, failure{what, fmt.Sprintf(format, args...)})
 }
 
 // open begins a subscription as the transport does.
 func (w *world) open(reset, look bool) *client {
-	c := &client{w: w, bell: make(doorbell, 1)}
+	c := &client{w: w, told: -1}
 	var (
 		at  hub.Position
 		err error
@@ -155,12 +171,12 @@ func (w *world) open(reset, look bool) *client {
 	default:
 		for partition, offset := range w.sure {
 			if at.Offset(partition, 0) < offset {
-				w.faulty("partition %d was acked up to %d, and %d is stored", partition, offset, at.Offset(partition, 0))
+				w.faulty("what was acked is lost", "partition %d was acked up to %d, and %d is stored", partition, offset, at.Offset(partition, 0))
 			}
 		}
 	}
 	sub, begun, err := w.hub.Subscribe(ctx, hub.Request{
-		Stream: "orders", Start: start, Replay: -1, Owner: c.bell, Anew: reset && !look,
+		Stream: "orders", Start: start, Replay: -1, Owner: doorbell{}, Anew: reset && !look,
 	})
 	if err != nil {
 		panic(err)
@@ -182,11 +198,7 @@ func (c *client) close() {
 
 // read delivers up to so many records, or all there is for a negative number.
 func (c *client) read(records int) {
-	deadline := time.After(time.Second)
-	for records != 0 {
-		if records < 0 && c.atEnd() {
-			return
-		}
+	for idle, all := 0, 0; records != 0; {
 		got := 0
 		more := c.sub.Collect(1, func(isGap bool, body []byte) {
 			got++
@@ -208,19 +220,22 @@ func (c *client) read(records int) {
 			c.cursors = append(c.cursors, c.sub.Cursor())
 			records--
 		}
-		if more || got > 0 {
+		switch all += got; {
+		case all > 10*(c.w.made+len(c.w.log)+c.w.broken):
+			c.w.faulty("a subscription does not come to the end", "%d events, at %v", all, c.sub.Position())
+			return
+		case more || got > 0:
+			idle = 0
 			continue
-		}
-		if records > 0 && c.atEnd() {
+		case c.atEnd():
+			c.told = c.w.broken
+			return
+		case idle == 1000:
+			c.w.faulty("a subscription does not come to the end", "%v", c.sub.Position())
 			return
 		}
-		select {
-		case <-c.bell:
-		case <-time.After(5 * time.Millisecond):
-		case <-deadline:
-			c.w.faulty("a subscription does not come to the end: %v", c.sub.Position())
-			return
-		}
+		idle++
+		c.w.settle()
 	}
 }
 
@@ -247,7 +262,7 @@ func (w *world) complete() {
 	for p := range w.log {
 		for offset, n := range w.log[p] {
 			if !w.seen[n] {
-				w.faulty("record %d, at offset %d of partition %d, is passed over", n, offset, p)
+				w.faulty("a record is passed over", "record %d, at offset %d of partition %d", n, offset, p)
 				w.seen[n] = true
 			}
 		}
@@ -255,7 +270,7 @@ func (w *world) complete() {
 }
 
 // ack acks a cursor of the client, and notes what must not be lost from then on.
-func (c *client) ack(text string) {
+func (c *client) ack(text string, current bool) {
 	cursor, err := hub.ParseCursor(text)
 	if err != nil {
 		panic(err)
@@ -267,11 +282,11 @@ func (c *client) ack(text string) {
 	}
 	done := make(chan hub.Committed, 1)
 	c.holding.Ack(ack, func(d hub.Committed) { done <- d })
-	c.w.stored(at, <-done)
+	c.w.stored(at, <-done, current)
 }
 
 // stored checks what a commit is answered, and notes it.
-func (w *world) stored(asked hub.Position, done hub.Committed) {
+func (w *world) stored(asked hub.Position, done hub.Committed, current bool) {
 	if done.Err != nil {
 		return
 	}
@@ -281,9 +296,9 @@ func (w *world) stored(asked hub.Position, done hub.Committed) {
 	}
 	now, _, err := w.keeper.Load(ctx, w.name)
 	if err != nil || fmt.Sprint(now) != fmt.Sprint(done.Position) {
-		w.faulty("the answer is %v, and stored is %v, %v", done.Position, now, err)
+		w.faulty("an answer is not what is stored", "the answer is %v, and stored is %v, %v", done.Position, now, err)
 	}
-	if now.Topic != topic.ID || asked.Topic != topic.ID {
+	if !current || now.Topic != topic.ID || asked.Topic != topic.ID {
 		return
 	}
 	for _, place := range now.Places {
@@ -292,7 +307,7 @@ func (w *world) stored(asked hub.Position, done hub.Committed) {
 }
 
 // put is a PUT of a cursor, by a client that says it has seen all in front.
-func (w *world) put(text string, reset bool) {
+func (w *world) put(text string, reset, current bool) {
 	cursor, err := hub.ParseCursor(text)
 	if err != nil {
 		panic(err)
@@ -310,7 +325,7 @@ func (w *world) put(text string, reset bool) {
 	if reset {
 		clear(w.sure)
 	}
-	w.stored(at, <-done)
+	w.stored(at, <-done, current)
 }
 
 func (w *world) append(partition, n int) {
@@ -321,18 +336,23 @@ func (w *world) append(partition, n int) {
 		w.log[partition] = append(w.log[partition], w.made)
 		w.made++
 	}
+	w.settle()
 }
 
 func (w *world) truncate(partition, to int) {
 	w.topics.Truncate("orders.v1", int32(partition), int64(to))
 	w.log[partition] = w.log[partition][:to:to]
 	clear(w.sure)
+	w.broken++
+	w.settle()
 }
 
 func (w *world) recreate() {
 	w.topics.Create("orders.v1", partitions)
 	w.log = [partitions][]int{}
 	clear(w.sure)
+	w.broken++
+	w.settle()
 }
 
 // TestNamedCursorOverATruncation: what is acked behind a cut replaces what was
@@ -347,11 +367,11 @@ func TestNamedCursorOverATruncation(t *testing.T) {
 		c := w.open(false, false)
 		begin := c.cursors[0]
 		c.read(-1)
-		c.ack(begin + "~0:1000")
+		c.ack(begin+"~0:1000", true)
 		w.truncate(0, 800)
 		w.append(0, 50)
 		c.read(-1)
-		c.ack(begin + "~0:850")
+		c.ack(begin+"~0:850", true)
 		if at, _, _ := w.keeper.Load(ctx, w.name); at.Offset(0, -1) != 850 {
 			t.Errorf("stored is %v", at)
 		}
@@ -389,7 +409,7 @@ func TestStoredCursorBeyondTheLog(t *testing.T) {
 			c = w.open(false, false)
 			if acks {
 				c.read(-1)
-				c.ack(c.cursors[len(c.cursors)-1])
+				c.ack(c.cursors[len(c.cursors)-1], true)
 			}
 			c.close()
 			w.append(0, 300)
