@@ -82,7 +82,7 @@ func (s *lateStore) arrive(pick int) {
 }
 
 // Superseded is told nothing: fences hold all the same.
-func (s *lateStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+func (s *lateStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -140,6 +140,9 @@ type client struct {
 	cursors []string // that it was given, of the log as it is now
 	older   []string // of before a break
 	told    int      // world.broken when it was at the end last
+	// replaces is set where its next ack replaces what is stored, whoever put it
+	// there: after reset, truncated and log_changed.
+	replaces bool
 }
 
 // current reports whether it has been told all that has happened to the log, so
@@ -152,7 +155,7 @@ func (w *world) faulty(what, format string, args ...any) {
 
 // open begins a subscription as the transport does.
 func (w *world) open(reset, look bool) *client {
-	c := &client{w: w, told: -1}
+	c := &client{w: w, told: -1, replaces: reset}
 	var (
 		at  hub.Position
 		err error
@@ -214,6 +217,7 @@ func (c *client) read(records int) {
 			} else if e.Reason == "truncated" || e.Reason == "log_changed" {
 				// What it was given before is void; a client forgets it.
 				c.older, c.cursors = append(c.older, c.cursors...), nil
+				c.replaces = true
 			}
 		})
 		if got > 0 {
@@ -282,7 +286,12 @@ func (c *client) ack(text string, current bool) {
 	}
 	done := make(chan hub.Committed, 1)
 	c.holding.Ack(ack, func(d hub.Committed) { done <- d })
-	c.w.stored(at, <-done, current)
+	if c.replaces {
+		clear(c.w.sure)
+	}
+	stored := <-done
+	c.replaces = c.replaces && stored.Err != nil
+	c.w.stored(at, stored, current)
 }
 
 // stored checks what a commit is answered, and notes it.
