@@ -20,6 +20,8 @@ type Keeper struct {
 	wake    chan struct{}
 	holders map[CursorName]*Holding
 	taking  map[CursorName]*taking
+
+	recheck chan struct{} // takes may have been missed
 }
 
 // taking is what is heard of a name while the store is asked to take it.
@@ -64,6 +66,7 @@ func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
 		latest:  make(map[committer]int),
 		holders: make(map[CursorName]*Holding),
 		taking:  make(map[CursorName]*taking),
+		recheck: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -74,11 +77,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 	tasks.Go(func() {
 		retry := newBackoff()
 		for ctx.Err() == nil {
-			if err := k.store.Superseded(ctx, k.taken); err != nil && !retry.wait(ctx) {
+			if err := k.store.Superseded(ctx, k.taken, k.heard); err != nil && !retry.wait(ctx) {
 				return
 			}
 		}
 	})
+	tasks.Go(func() { k.checkFences(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

@@ -40,7 +40,7 @@ func (c *cursors) Commit(ctx context.Context, commits []hub.Commit) []hub.Commit
 
 func (c *cursors) Delete(context.Context, hub.CursorName) error { return nil }
 
-func (c *cursors) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+func (c *cursors) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -75,4 +75,8 @@ func TestAcksAtTheEndAreWritten(t *testing.T) {
 			t.Fatalf("acked %v, stored %d in %d writes; want 3 in one", acked, store.stored[name], store.writes)
 		}
 	}
+}
+
+func (*cursors) Fences(_ context.Context, names []hub.CursorName) ([]int64, error) {
+	return make([]int64, len(names)), nil
 }

@@ -49,7 +49,7 @@ func (l *ledger) Commit(_ context.Context, commits []hub.Commit) []hub.Committed
 
 func (l *ledger) Delete(context.Context, hub.CursorName) error { return nil }
 
-func (l *ledger) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+func (l *ledger) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -156,7 +156,7 @@ type toldStore struct {
 	told chan func(hub.CursorName, int64)
 }
 
-func (s *toldStore) Superseded(ctx context.Context, told func(hub.CursorName, int64)) error {
+func (s *toldStore) Superseded(ctx context.Context, told func(hub.CursorName, int64), _ func()) error {
 	s.told <- told
 	<-ctx.Done()
 	return ctx.Err()
@@ -191,4 +191,8 @@ func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 			t.Errorf("told %v of %v, %v", told, h, err)
 		}
 	})
+}
+
+func (*ledger) Fences(_ context.Context, names []hub.CursorName) ([]int64, error) {
+	return make([]int64, len(names)), nil
 }

@@ -60,10 +60,15 @@ type CursorStore interface {
 	// Delete forgets a name. Deleting one that is not stored is no error.
 	Delete(ctx context.Context, name CursorName) error
 
+	// Fences gives the fence of whoever has each of the names now, 0 where
+	// nothing is stored.
+	Fences(ctx context.Context, names []CursorName) ([]int64, error)
+
 	// Superseded calls told for each name that is taken anywhere, with the
-	// fence of whoever has it now, until the context ends. Tidings can get
-	// lost while the store is away; fences hold all the same.
-	Superseded(ctx context.Context, told func(name CursorName, fence int64)) error
+	// fence of whoever has it now, until the context ends. What is taken while
+	// the store is away is not told; fences hold all the same. Heard is called
+	// each time that it hears of takes from then on, the first time included.
+	Superseded(ctx context.Context, told func(name CursorName, fence int64), heard func()) error
 }
 
 // Errors of a CursorStore.

@@ -120,7 +120,11 @@ func (m *memoryStore) Delete(ctx context.Context, name hub.CursorName) error {
 	return nil
 }
 
-func (m *memoryStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64)) error {
+func (m *memoryStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (*memoryStore) Fences(_ context.Context, names []hub.CursorName) ([]int64, error) {
+	return make([]int64, len(names)), nil
 }

@@ -71,6 +71,34 @@ func (s *Store) Take(ctx context.Context, name hub.CursorName) (hub.Position, in
 	return position, fence, nil
 }
 
+// Fences gives the fences of names, in one round trip, 0 where there is none.
+func (s *Store) Fences(ctx context.Context, names []hub.CursorName) ([]int64, error) {
+	answers := make([]*redis.StringCmd, len(names))
+	err := s.call(ctx, "load fences", func(ctx context.Context) error {
+		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, name := range names {
+				answers[i] = p.HGet(ctx, s.key(name), "fence")
+			}
+			return nil
+		})
+		if errors.Is(err, redis.Nil) {
+			return nil // of some; others' errors are seen below
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	fences := make([]int64, len(names))
+	for i, answer := range answers {
+		fences[i], err = answer.Int64()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("load fences: %w: %w", hub.ErrStoreUnavailable, err)
+		}
+	}
+	return fences, nil
+}
+
 // Delete forgets a position. The fence stays for as long as a position would,
 // so that it goes on rising; whoever holds it may commit again.
 func (s *Store) Delete(ctx context.Context, name hub.CursorName) error {

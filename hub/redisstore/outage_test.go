@@ -8,6 +8,7 @@ import (
 	"net"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -181,7 +182,7 @@ func listen(t *testing.T, store *redisstore.Store) *listening {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- store.Superseded(ctx, func(name hub.CursorName, fence int64) { l.last.Store(&told{name, fence}) })
+		done <- store.Superseded(ctx, func(name hub.CursorName, fence int64) { l.last.Store(&told{name, fence}) }, func() {})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -231,6 +232,56 @@ func TestTakesAreToldAgainAfterAnOutage(t *testing.T) {
 	}
 	if second := heard.takeUntilTold(t, f.Store, name); second <= first {
 		t.Fatalf("told fence %d after %d", second, first)
+	}
+}
+
+// TestTakesThatWereMissedAreTold: whoever holds a name that another instance took
+// while takes were not heard of is told when they are again, also without an ack.
+func TestTakesThatWereMissedAreTold(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
+	mute := &muteStore{CursorStore: f.Store, end: make(chan struct{})}
+	keeper, err := hub.NewKeeper(mute, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, cancel := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	tasks.Go(func() { _ = keeper.Run(running) })
+	defer tasks.Wait()
+	defer cancel()
+	lost := make(chan *hub.Holding, 1)
+	_, held, err := keeper.Take(ctx, name, func(h *hub.Holding) { lost <- h })
+	if !errors.Is(err, hub.ErrNoCursor) {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Take(ctx, name); !errors.Is(err, hub.ErrNoCursor) {
+		t.Fatal(err) // by another instance
+	}
+	other := hub.CursorName{Principal: "p", Stream: "s", Name: "kept"}
+	_, kept, err := keeper.Take(ctx, other, func(*hub.Holding) {})
+	if !errors.Is(err, hub.ErrNoCursor) || held.Superseded() {
+		t.Fatal("it was told at once: ", err)
+	}
+	close(mute.end)
+	if got := <-lost; got != held || kept.Superseded() {
+		t.Errorf("told was %p, want %p; the other one is superseded: %v", got, held, kept.Superseded())
+	}
+}
+
+// muteStore hears of no takes until the end of that.
+type muteStore struct {
+	hub.CursorStore
+	end chan struct{}
+}
+
+func (s *muteStore) Superseded(ctx context.Context, told func(hub.CursorName, int64), heard func()) error {
+	select {
+	case <-s.end:
+		return s.CursorStore.Superseded(ctx, told, heard)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

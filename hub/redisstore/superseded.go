@@ -24,8 +24,9 @@ const (
 // Superseded calls told, from this goroutine, for each name that is taken
 // anywhere, the caller's own takes included, until the context ends; it then
 // returns the context's error. It reconnects for ever; takes in the meantime
-// are not told. In a Cluster every node passes on what is published at any.
-func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, fence int64)) error {
+// are not told, and so heard is called each time that they are heard of from
+// then on. In a Cluster every node passes on what is published at any.
+func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, fence int64), heard func()) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 100 * time.Millisecond
 	wait.MaxInterval = resubscribeAtMost
@@ -37,6 +38,7 @@ func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, f
 				s.log.Info("cursors taken by other instances are heard of again", "after", time.Since(deaf).Round(time.Millisecond))
 				deaf = time.Time{}
 			}
+			heard()
 		})
 		if ctx.Err() != nil {
 			return fmt.Errorf("listen for takes: %w", ctx.Err())

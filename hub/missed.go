@@ -1,0 +1,47 @@
+package hub
+
+import (
+	"context"
+	"slices"
+)
+
+// fencesAtOnce is how many names are asked about in one round trip.
+const fencesAtOnce = 1000
+
+// heard is told that takes are heard of from now on.
+func (k *Keeper) heard() {
+	select {
+	case k.recheck <- struct{}{}:
+	default:
+	}
+}
+
+// checkFences tells those who hold a name that others have taken while takes
+// were not heard of.
+func (k *Keeper) checkFences(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.recheck:
+		}
+		k.mu.Lock()
+		names := make([]CursorName, 0, len(k.holders))
+		for name := range k.holders {
+			names = append(names, name)
+		}
+		k.mu.Unlock()
+		retry := newBackoff()
+		for some := range slices.Chunk(names, fencesAtOnce) {
+			fences, err := k.store.Fences(ctx, some)
+			for ; err != nil; fences, err = k.store.Fences(ctx, some) {
+				if !retry.wait(ctx) {
+					return
+				}
+			}
+			for i, name := range some {
+				k.taken(name, fences[i])
+			}
+		}
+	}
+}
