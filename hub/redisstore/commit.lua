@@ -65,7 +65,14 @@ end
 
 if replace then
   redis.call('DEL', key)
+  local before = stored
   stored = {}
+  -- A PUT with reset does not undo what the fence's owner had told.
+  if not fenced then
+    for field, value in pairs(before) do
+      if string.sub(field, 1, 1) == 'b' then put(field, value) end
+    end
+  end
   put('topic', topic)
   put('at', at)
   if keep then put('fence', keep) end
