@@ -13,7 +13,9 @@ import (
 type Config struct {
 	// Brokers are the addresses to begin with, host:port. At least one. Once
 	// one of them has answered, all brokers of the cluster are known and asked,
-	// whether or not those listed here are up.
+	// whether or not those listed here are up. What another cluster answers at
+	// an address that is remembered is not believed; one of these addresses
+	// that leads to another cluster says that that is meant by now.
 	Brokers []string
 	// ClientID is what brokers log and account for.
 	ClientID string

@@ -76,6 +76,9 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 		_ = conn.SetDeadline(time.Unix(1, 0))
 	})
 	_, err = c.ask(conn, kmsg.NewPtrApiVersionsRequest())
+	if err == nil && c.config.SASL == nil {
+		err = c.identify(conn)
+	}
 	if !stop() {
 		<-ended
 		err = ctx.Err()

@@ -23,10 +23,10 @@ const anyBroker = int32(-1)
 // implements what kafka-go asks of a message that speaks for itself: its
 // protocol package knows neither topic ids nor fetches of several partitions.
 type exchange struct {
-	key    int16
-	broker int32
-	known  *known
-	talk   func(rw io.ReadWriter) error
+	key     int16
+	broker  int32
+	cluster *Cluster
+	talk    func(rw io.ReadWriter) error
 }
 
 var _ protocol.RawExchanger = (*exchange)(nil)
@@ -38,8 +38,7 @@ func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
 
 // Broker routes the exchange, and is shown kafka-go's newest metadata.
 func (x *exchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
-	x.known.learn(layout)
-	return protocol.Broker{ID: x.broker}, nil
+	return protocol.Broker{ID: x.broker}, x.cluster.route(x.cluster.reads, layout)
 }
 
 // Required reports that RawExchange is to be called.
@@ -49,6 +48,9 @@ func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 // when RoundTrip has returned, because a context ended; the connection's
 // deadline, the context's, ends it then. An error closes the connection.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if err := x.cluster.identify(rw); err != nil {
+		return nil, err
+	}
 	if err := x.talk(rw); err != nil {
 		return nil, err
 	}
@@ -58,7 +60,7 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 // roundTrip lets talk have a connection to a broker. The context must have a
 // deadline: a half-open connection hangs for ever otherwise.
 func (c *Cluster) roundTrip(ctx context.Context, key int16, broker int32, talk func(io.ReadWriter) error) error {
-	_, err := c.reads.RoundTrip(ctx, anyAddress, &exchange{key: key, broker: broker, known: c.known, talk: talk})
+	_, err := c.reads.RoundTrip(ctx, anyAddress, &exchange{key: key, broker: broker, cluster: c, talk: talk})
 	return err
 }
 

@@ -24,12 +24,18 @@ type fixture struct {
 
 func start(t *testing.T, opts ...kfake.Opt) *fixture {
 	t.Helper()
-	k, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
+	k := newCluster(t, append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
+	return &fixture{T: t, kafka: k, source: startSource(t, kafkalog.Config{Brokers: k.ListenAddrs()}, nil)}
+}
+
+func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	k, err := kfake.NewCluster(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	return &fixture{T: t, kafka: k, source: startSource(t, kafkalog.Config{Brokers: k.ListenAddrs()}, nil)}
+	return k
 }
 
 // lead gives a topic's first partition another leader so many times.

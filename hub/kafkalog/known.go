@@ -21,6 +21,7 @@ type known struct {
 	bootstrap []string
 
 	mu      sync.Mutex
+	cluster string // its id, empty until a broker has told it
 	brokers map[int32]protocol.Broker
 	failed  map[string]time.Time // when an address last did not answer
 }
@@ -29,16 +30,32 @@ func newKnown(bootstrap []string) *known {
 	return &known{bootstrap: bootstrap, failed: make(map[string]time.Time)}
 }
 
-// learn takes the brokers of kafka-go's newest metadata.
-func (k *known) learn(layout protocol.Cluster) {
+// belongs takes down which cluster a broker says that it is of, and reports
+// whether that is the one whose brokers these are, and which that is.
+func (k *known) belongs(address, cluster string) (ours string, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.cluster == "" || slices.Contains(k.bootstrap, address) {
+		k.cluster = cluster
+	}
+	return k.cluster, cluster == k.cluster
+}
+
+// learn takes the brokers of kafka-go's newest metadata, unless that is of
+// another cluster.
+func (k *known) learn(layout protocol.Cluster) (ours string, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if layout.ClusterID != "" && k.cluster != "" && layout.ClusterID != k.cluster {
+		return k.cluster, false
+	}
 	if len(layout.Brokers) == 0 || maps.Equal(layout.Brokers, k.brokers) {
-		return
+		return k.cluster, true
 	}
 	k.brokers = layout.Brokers // kafka-go makes a new one instead of changing it
 	still := k.all()
 	maps.DeleteFunc(k.failed, func(address string, _ time.Time) bool { return !slices.Contains(still, address) })
+	return k.cluster, true
 }
 
 func addressOf(b protocol.Broker) string {

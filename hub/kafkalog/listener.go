@@ -73,6 +73,8 @@ type brokerConn struct {
 	head    [10]byte // of the answer under way: size, correlation id, error code
 	have    int
 	refused error // why the connection is of no use, nil as long as it is
+
+	identified bool // it is of the cluster that is meant
 }
 
 // Write implements net.Conn.

@@ -121,9 +121,8 @@ func (l *produceLane) begin(batch *produceBatch, cancel context.CancelFunc) (pro
 		return produceStart{outcome: produceOutcome{verdict: verdictRetry, err: l.cause}}, false
 	}
 	request := &produceExchange{
-		broker:   l.leader,
-		clientID: l.producer.cluster.config.ClientID,
-		known:    l.producer.cluster.known,
+		broker:  l.leader,
+		cluster: l.producer.cluster,
 		message: &rawproduce.Request{
 			Acks: int16(kafka.RequireAll),
 			// A little less, so that the broker's own answer comes in time.

@@ -24,10 +24,9 @@ var errProduceNotSent = errors.New("the request was not sent")
 // write; only whoever wins the exchange's state decides, so that a request
 // that abandon took back is never written.
 type produceExchange struct {
-	message  protocol.Message
-	broker   int32
-	clientID string
-	known    *known
+	message protocol.Message
+	broker  int32
+	cluster *Cluster
 
 	version int16
 	state   atomic.Int32
@@ -51,8 +50,7 @@ func (x *produceExchange) ApiKey() protocol.ApiKey { return x.message.ApiKey() }
 
 // Broker implements protocol.BrokerMessage.
 func (x *produceExchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
-	x.known.learn(layout)
-	return protocol.Broker{ID: x.broker}, nil
+	return protocol.Broker{ID: x.broker}, x.cluster.route(x.cluster.transport, layout)
 }
 
 // Required implements protocol.RawExchanger. The versions are the highest that
@@ -64,12 +62,15 @@ func (x *produceExchange) Required(versions map[protocol.ApiKey]int16) bool {
 
 // RawExchange implements protocol.RawExchanger.
 func (x *produceExchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if err := x.cluster.identify(rw); err != nil {
+		return nil, err
+	}
 	if !x.state.CompareAndSwap(produceIdle, produceWriting) {
 		return nil, errProduceNotSent
 	}
 	// A connection carries one request at a time and is closed after an
 	// error, so the correlation id has nothing to tell apart.
-	answer, err := protocol.RoundTrip(rw, x.version, 1, x.clientID, x.message)
+	answer, err := protocol.RoundTrip(rw, x.version, 1, x.cluster.config.ClientID, x.message)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ type produceAnswer struct{ protocol.Message }
 
 // produceAsk sends a request to a broker and returns its answer.
 func produceAsk[T protocol.Message](ctx context.Context, c *Cluster, broker int32, message protocol.Message) (T, error) {
-	return produceDo[T](ctx, c, &produceExchange{message: message, broker: broker, clientID: c.config.ClientID, known: c.known})
+	return produceDo[T](ctx, c, &produceExchange{message: message, broker: broker, cluster: c})
 }
 
 func produceDo[T protocol.Message](ctx context.Context, c *Cluster, x *produceExchange) (T, error) {

@@ -174,7 +174,13 @@ func (c *produceConn) Write(b []byte) (int, error) {
 // newProducer runs a producer for a test and stops it at its end.
 func newProducer(t *testing.T, addresses []string, change func(*kafkalog.ProducerConfig)) *kafkalog.Producer {
 	t.Helper()
-	cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: addresses, ClientID: "test", DialTimeout: time.Second})
+	return newProducerOf(t, kafkalog.Config{Brokers: addresses, ClientID: "test", DialTimeout: time.Second}, change)
+}
+
+// newProducerOf is newProducer for a cluster that is reached in a way of its own.
+func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*kafkalog.ProducerConfig)) *kafkalog.Producer {
+	t.Helper()
+	cluster, err := kafkalog.NewCluster(reached)
 	if err != nil {
 		t.Fatal(err)
 	}

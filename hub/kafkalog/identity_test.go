@@ -1,0 +1,203 @@
+package kafkalog_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	kgoplain "github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"sluice/hub"
+	"sluice/hub/kafkalog"
+)
+
+// movedListener is a broker's address that can come to be another's.
+type movedListener struct {
+	net.Listener
+
+	mu   sync.Mutex
+	to   string // whose address it is, empty for the broker's own
+	open []net.Conn
+}
+
+// move ends all connections. New ones lead to another address.
+func (l *movedListener) move(to string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to = to
+	for _, c := range l.open {
+		_ = c.Close()
+	}
+	l.open = nil
+}
+
+func (l *movedListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		to := l.to
+		l.open = append(l.open, c)
+		l.mu.Unlock()
+		if to == "" {
+			return c, nil
+		}
+		other, err := net.Dial("tcp", to)
+		if err != nil {
+			_ = c.Close()
+			continue
+		}
+		l.mu.Lock()
+		l.open = append(l.open, other)
+		l.mu.Unlock()
+		for _, way := range [][2]net.Conn{{c, other}, {other, c}} {
+			go func() {
+				_, _ = io.Copy(way[0], way[1])
+				_ = way[0].Close()
+				_ = way[1].Close()
+			}()
+		}
+	}
+}
+
+// TestAnAddressComesToBeAnotherClusters: what is remembered of a cluster leads to
+// no other cluster, whatever topics that has. Nothing is read from there, nothing
+// stored there, and nothing is told of a topic that was made again.
+func TestAnAddressComesToBeAnotherClusters(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"plain", "SASL"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addressComesToBeAnotherClusters(t, name == "SASL")
+		})
+	}
+}
+
+func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
+	config := kafkalog.Config{ClientID: "test", DialTimeout: 2 * time.Second}
+	var credentials []kgo.Opt
+	opts := []kfake.Opt{kfake.SeedTopics(1, "t")}
+	if sasl {
+		config.SASL = plain.Mechanism{Username: "u", Password: "p"}
+		credentials = append(credentials, kgo.SASL(kgoplain.Auth{User: "u", Pass: "p"}.AsMechanism()))
+		opts = append(opts, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "p"))
+	}
+	var brokers []*movedListener
+	ours := newCluster(t, append(opts, kfake.NumBrokers(2), kfake.ClusterID("ours"),
+		kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			l, err := net.Listen(network, address)
+			brokers = append(brokers, &movedListener{Listener: l})
+			return brokers[len(brokers)-1], err
+		}))...)
+	t.Cleanup(func() {
+		for _, l := range brokers {
+			l.move("127.0.0.1:1")
+		}
+	})
+	var asked atomic.Int32 // for metadata, in the other cluster
+	theirs := newCluster(t, append(opts, kfake.NumBrokers(1), kfake.ClusterID("theirs"))...)
+	if err := ours.MoveTopicPartition("t", 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	write(t, writer(t, ours, credentials...), "t", 0, "ours", 5)
+	write(t, writer(t, theirs, credentials...), "t", 0, "theirs", 20)
+	theirs.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		theirs.KeepControl()
+		asked.Add(1)
+		return nil, nil, false
+	})
+
+	config.Brokers = ours.ListenAddrs()[:1]
+	source := startSource(t, config, nil)
+	p := newProducerOf(t, config, func(c *kafkalog.ProducerConfig) { c.Timeout, c.FailAfter = time.Second, 300*time.Millisecond })
+	topic := (&fixture{T: t, source: source}).topic("t")
+	j := newJournal()
+	w := follow(t, source, topic, zero(topic), j)
+	store := func(value string) error { return produceWait(t, p, "t", produceText(value))[0].Err }
+	if err := store("stored"); err != nil {
+		t.Fatal(err)
+	}
+	j.until(t, "all is read", func() bool { return j.count() == 6 })
+
+	refused := func(what string) {
+		t.Helper()
+		before := asked.Load()
+		told := false
+		for deadline := time.Now().Add(time.Minute); asked.Load() < before+5 || !told; time.Sleep(10 * time.Millisecond) {
+			err := store("misled")
+			// Unknown is one that was written as its connection was cut.
+			if !errors.Is(err, hub.ErrPublishUnavailable) && !errors.Is(err, hub.ErrPublishUnknown) {
+				t.Fatalf("%s: a publish is answered with %v", what, err)
+			}
+			told = told || strings.Contains(err.Error(), "another cluster")
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: asked %d times; the cause is told: %v (%v)", what, asked.Load()-before, told, err)
+			}
+		}
+	}
+	brokers[1].move(theirs.ListenAddrs()[0])
+	refused("the leader's address is another cluster's")
+	brokers[0].move("127.0.0.1:1")
+	refused("no broker of the cluster is left")
+	brokers[0].move("")
+	refused("the configured one is back")
+	brokers[1].move("")
+	for deadline := time.Now().Add(time.Minute); store("back") != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing can be stored though all brokers are back")
+		}
+	}
+	j.until(t, "what was stored since is read", func() bool { return slices.Contains(j.values[0], "back") })
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, value := range j.values[0] {
+		if strings.HasPrefix(value, "theirs") {
+			t.Errorf("read %q", value)
+		}
+	}
+	if end := theirs.PartitionInfo("t", 0).HighWatermark; end != 20 {
+		t.Errorf("the other cluster's log ends at %d, want 20", end)
+	}
+	select {
+	case err := <-w.err:
+		t.Errorf("Follow ended: %v", err)
+	default:
+	}
+}
+
+// TestTheConfigurationNamesTheCluster: where an address of the configuration
+// leads to another cluster by now, that is the one that is meant.
+func TestTheConfigurationNamesTheCluster(t *testing.T) {
+	t.Parallel()
+	var broker *movedListener
+	before := newCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.ClusterID("before"),
+		kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			l, err := net.Listen(network, address)
+			broker = &movedListener{Listener: l}
+			return broker, err
+		}))
+	t.Cleanup(func() { broker.move("127.0.0.1:1") })
+	after := newCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.ClusterID("after"))
+	p := newProducer(t, before.ListenAddrs(), nil)
+	if s := produceWait(t, p, "t", produceText("a")); s[0].Err != nil {
+		t.Fatal(s[0].Err)
+	}
+	broker.move(after.ListenAddrs()[0])
+	for deadline := time.Now().Add(time.Minute); after.PartitionInfo("t", 0).HighWatermark == 0; {
+		if s := produceWait(t, p, "t", produceText("b")); s[0].Err != nil && time.Now().After(deadline) {
+			t.Fatal(s[0].Err)
+		}
+	}
+}
