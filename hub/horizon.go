@@ -47,7 +47,7 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 	if err != nil {
 		return false, err
 	}
-	return s.withhold(reach, from), nil
+	return s.withhold(reach, from, s.start == StartLast), nil // fewer than asked for is no gap
 }
 
 // written is what a subscription that resumes may go back to, whatever its grant
@@ -60,8 +60,9 @@ func (s *Subscription) written(topic TopicID) (Position, bool) {
 }
 
 // withhold moves the subscription's position up from where it is to how far back
-// it may read, and has the gap told. It reports whether anything is missing.
-func (s *Subscription) withhold(reach reach, from Position) (clamped bool) {
+// it may read, and has the gap told, unless silent. It reports whether anything is
+// missing.
+func (s *Subscription) withhold(reach reach, from Position, silent bool) (clamped bool) {
 	written, resumes := s.written(reach.at.Topic)
 	for _, to := range reach.at.Places {
 		if at := written.Offset(to.Partition, 0); resumes && at < to.Offset {
@@ -78,8 +79,8 @@ func (s *Subscription) withhold(reach reach, from Position) (clamped bool) {
 			continue
 		}
 		clamped = true
-		if s.start == StartLast {
-			continue // fewer than asked for is no gap
+		if silent {
+			continue
 		}
 		if was.Offset < kept {
 			s.tell(Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: GapRetention}, to.Epoch)
@@ -125,7 +126,7 @@ func (s *Subscription) Narrow(b Bound) {
 		s.own = &own
 	}
 	if s.own.Topic == b.reach.at.Topic {
-		s.withhold(b.reach, s.own.Clone())
+		s.withhold(b.reach, s.own.Clone(), false)
 	}
 }
 

@@ -82,3 +82,47 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 func cursorAt(offset int64) hub.Start {
 	return hub.Start{Kind: hub.StartCursor, Position: hub.Position{Places: []hub.Place{{Partition: 0, Epoch: -1, Offset: offset}}}}
 }
+
+// TestNarrowTellsWhateverTheStart: what a subscription that is under way may no
+// longer read is told, also where it began with the newest records, of which
+// fewer are no gap as long as nothing has been delivered.
+func TestNarrowTellsWhateverTheStart(t *testing.T) {
+	t.Parallel()
+	const old, young = 40, 5
+	for name, start := range map[string]hub.Start{
+		"earliest": {Kind: hub.StartEarliest},
+		"last":     {Kind: hub.StartLast, Last: old + young},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topics := hubtest.New()
+			topics.Create("orders.v1", 1)
+			for n := range old + young {
+				r := record(0, n)
+				if n < old {
+					r.Timestamp -= time.Hour.Milliseconds()
+				}
+				topics.Append("orders.v1", r)
+			}
+			h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+			r := subscribe(t, h, hub.Request{Start: start})
+			defer r.Close()
+			r.collect(t, 10)
+			at := r.Position().Offset(0, -1)
+			bound, err := h.Bound(t.Context(), "orders", 30*time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Narrow(bound)
+			rest := r.collect(t, 1+young)
+			if gap := rest[0]; gap.Type != "gap" || gap.Reason != "policy" || gap.From != at || gap.To != old {
+				t.Errorf("behind %d comes %+v, want a gap of policy up to %d", at, gap, old)
+			}
+			for i, e := range rest[1:] {
+				if e.Offset != int64(old+i) {
+					t.Errorf("got %+v, want offset %d", e, old+i)
+				}
+			}
+		})
+	}
+}
