@@ -80,12 +80,12 @@ func TestFollowSurvivesAStoppedBroker(t *testing.T) {
 	follow(t, f.source, topic, zero(topic), j)
 	w := f.writer()
 	write(t, w, "a", 0, "x", 1)
-	j.until(t, "it runs", func() bool { return j.count() == 1 })
+	j.until(t, "it runs", func() bool { return j.count() == 1 && j.live() })
 	g.shut()
-	j.until(t, "the silence is noticed", func() bool { return len(j.lives) == 1 })
+	j.until(t, "the silence is noticed", func() bool { return !j.live() })
 	g.reopen()
 	write(t, w, "a", 0, "x", 1)
-	j.until(t, "it goes on", func() bool { return j.count() == 2 && len(j.lives) == 2 })
+	j.until(t, "it goes on", func() bool { return j.count() == 2 && j.live() })
 }
 
 // answerFetch makes Kafka answer fetches of one partition at an offset in

@@ -253,6 +253,9 @@ func (j *journal) until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
+// live is what was last said of it; until anything is said it is.
+func (j *journal) live() bool { return len(j.lives) == 0 || j.lives[len(j.lives)-1] }
+
 func (j *journal) count() int {
 	n := 0
 	for _, v := range j.values {
