@@ -60,7 +60,9 @@ func (s *Subscription) Acked(now time.Time) Ack {
 }
 
 // Ack is an ack of what a client says that it has had. What is ahead of what
-// Next has given out is ErrBadCursor.
+// Next has given out is ErrBadCursor. Partitions that the topic does not have are
+// left out, as a client could make any number of them: what is kept under a name
+// would grow without bound, and with it what each later ack costs the store.
 func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
 	sent, breaks := s.Position(), s.breaks
 	switch {
@@ -71,6 +73,11 @@ func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
 	case breaks.Topic > 0:
 		breaks.Topic-- // of the topic before: it is late
 	}
+	partitions := s.stream.topicNow().Partitions
+	at = at.only(func(place Place) bool {
+		_, added := sent.Place(place.Partition)
+		return added || place.Partition < partitions
+	})
 	return Ack{Position: at, At: made, Breaks: breaks}, nil
 }
 

@@ -80,6 +80,15 @@ func (p Position) Covers(q Position) bool {
 	return true
 }
 
+// only gives the position with those places that are to stay.
+func (p Position) only(stays func(Place) bool) Position {
+	goes := func(at Place) bool { return !stays(at) }
+	if slices.ContainsFunc(p.Places, goes) {
+		p.Places = slices.DeleteFunc(slices.Clone(p.Places), goes)
+	}
+	return p
+}
+
 // set moves one place in p itself, which the caller must own.
 func (p *Position) set(at Place) {
 	i, ok := p.find(at.Partition)

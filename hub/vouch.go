@@ -13,7 +13,9 @@ const vouchRead = 1 << 10
 // of it, and is moved back to where that epoch ends: behind it the log may be
 // another one than the client has read. A place beyond the end of its log is
 // ErrBadCursor. What has an epoch is left as it is, as it shows by itself, to
-// one who starts there, that a log was cut short.
+// one who starts there, that a log was cut short; but partitions that the topic
+// does not have are left out, as a client could make any number of them (see
+// Subscription.Ack).
 func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
 	position := at.Position
 	var undated []Place // from where on the client says that it has read
@@ -23,24 +25,34 @@ func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
 		}
 	}
 	st, ok := h.streams[at.Stream]
-	switch {
-	case !ok:
+	if !ok {
 		return Position{}, ErrUnknownStream
-	case len(undated) == 0:
+	}
+	if len(undated) == 0 && st.has(position) {
 		return position, nil
 	}
 	topic, err := st.Source.Topic(ctx, st.Topic)
 	if err != nil {
 		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
 	}
-	if topic.ID != position.Topic {
-		return position, nil // void, as whoever starts there is told
+	void := topic.ID != position.Topic // as whoever starts there is told
+	position = position.only(func(place Place) bool {
+		return place.Partition < topic.Partitions || place.Epoch < 0 && !void
+	})
+	if void || len(undated) == 0 {
+		return position, nil
 	}
 	position = position.Clone()
 	if err := st.vouch(ctx, topic, position, undated); err != nil {
 		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
 	}
 	return position, nil
+}
+
+// has reports whether the topic is known to have all partitions of a position.
+func (st *stream) has(position Position) bool {
+	n, known := len(position.Places), st.topic.Load()
+	return n == 0 || known != nil && position.Places[n-1].Partition < known.Partitions
 }
 
 // vouch gives places of a position epochs, in the position itself.
