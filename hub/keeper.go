@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -192,15 +193,29 @@ func (h *Holding) Ack(ack Ack, done func(Committed)) {
 
 // Cut moves what is stored to places behind which a log was cut short, as what is
 // stored has no epoch that would show that once the log has grown. The gap is
-// told to the subscription before anything else, and is its first break there.
-func (h *Holding) Cut(topic TopicID, places []Place, now time.Time) {
+// told to the subscription before anything else, and is its first break there. It
+// waits until the store has it: were the name taken again before, by when the log
+// has grown, what was stored would be gone on from. One that has lost the name
+// has nothing to move.
+func (h *Holding) Cut(ctx context.Context, topic TopicID, places []Place, now time.Time) error {
 	cut := make(map[int32]uint32, len(places))
 	for _, at := range places {
 		cut[at.Partition] = 1
 	}
 	places = slices.Clone(places)
 	sortPlaces(places)
-	h.Ack(Ack{Position: Position{Topic: topic, Places: places}, At: now, Breaks: Breaks{Partitions: cut}}, func(Committed) {})
+	stored := make(chan error, 1)
+	h.Ack(Ack{Position: Position{Topic: topic, Places: places}, At: now, Breaks: Breaks{Partitions: cut}},
+		func(done Committed) { stored <- done.Err })
+	select {
+	case err := <-stored:
+		if errors.Is(err, ErrSuperseded) {
+			return nil
+		}
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("move a cursor back to where its log was cut: %w", ctx.Err())
+	}
 }
 
 // Set moves a named cursor for nobody in particular.

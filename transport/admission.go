@@ -49,7 +49,7 @@ func (s *Server) require(c *client) {
 		return
 	}
 	var err error
-	if c.principal, err = s.config.Auth.Anonymous(c.address); err != nil {
+	if c.principal, err = s.config.Auth.Anonymous(networkOf(c.address)); err != nil {
 		c.fault = faultOf(err)
 	}
 }

@@ -245,6 +245,9 @@ func TestInflates(t *testing.T) {
 		"plain":               {frame(fin|text, ping), 0},
 		"one after the other": {joined(frame(fin|rsv1|text, deflated(t, `{"type":"unknown"}`)), frame(fin|text, `{"type":"unknown"}`), frame(fin|rsv1|text, whole)), 0},
 		"as large as may be":  {frame(fin|rsv1|text, large), 0},
+		"stored, as large":    {frame(fin|rsv1|text, stored(t, ping[:len(ping)-1]+strings.Repeat(" ", 1024-len(ping))+"}")), 0},
+		"stored, too large":   {frame(fin|rsv1|text, stored(t, strings.Repeat(" ", 1025))), 1009},
+		"plain, too large":    {frame(fin|text, strings.Repeat(" ", 1025)), 1009},
 		"a byte too much":     {frame(fin|rsv1|text, tooLarge), 1009},
 		"a bomb":              {frame(fin|rsv1|text, deflated(t, bomb)), 1009},
 		"a longer bomb":       {frame(fin|rsv1|text, deflated(t, bomb, bomb, bomb)), 1009},
@@ -324,4 +327,25 @@ func FuzzInflate(f *testing.F) {
 		c.readsToTheEnd(t, payload)
 		_ = c.Close()
 	})
+}
+
+// stored is a message in blocks that are not compressed.
+func stored(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.NoCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(text) > 0 {
+		n := min(len(text), 500)
+		if _, err := io.WriteString(w, text[:n]); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		text = text[n:]
+	}
+	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }

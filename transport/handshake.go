@@ -154,7 +154,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	x.conn = conn
 	_ = conn.SetDeadline(time.Time{})
-	in := &input{budget: -1, headers: frameHeaders{most: int64(s.config.Limits.MessageBytes)}}
+	in := &input{budget: -1}
 	if n := buffered.Reader.Buffered(); n > 0 {
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)
@@ -172,6 +172,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		x.shares = &sharing{packing: deflatedFrames{}}
 		x.shares.window.Forgets = deflate.serverForgets
 	}
+	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocolLines, subprotocolJSON},
 		// Origins are checked before, exactly.

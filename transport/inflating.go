@@ -51,6 +51,16 @@ func (s *session) awaitTurn(more int) {
 	}
 }
 
+// mostOnWire is how large a message of so many bytes may be on its way. What does
+// not compress gets larger: a stored block has a header of five bytes (RFC 1951,
+// section 3.2.4), and blocks may be small.
+func (ws *webSocket) mostOnWire(most int) int {
+	if most <= 0 || !ws.deflates {
+		return most
+	}
+	return most + most/64 + 64
+}
+
 // maxLastBlocks bounds how many blocks of a message say that they are the last
 // one. Behind each the inflater is laid out anew with the whole window, which
 // costs more than a thousand times what the two bytes of an empty one do.

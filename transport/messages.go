@@ -125,9 +125,13 @@ func (s *session) readMessages() error {
 		}
 		buf.Reset()
 		most := s.server.config.Limits.MessageBytes
+		onWire := most
+		if s.ws.deflated {
+			onWire = s.ws.mostOnWire(most)
+		}
 		if most > 0 {
-			r = io.LimitReader(r, int64(most)+1)
-			s.ws.input.budget = fragmentCost*most + fragmentSlack
+			r = io.LimitReader(r, int64(onWire)+1)
+			s.ws.input.budget = fragmentCost*onWire + fragmentSlack
 		}
 		s.ws.input.readBy(time.Now().Add(s.server.config.Limits.MessageAssembly))
 		_, err = buf.ReadFrom(r)
@@ -140,7 +144,7 @@ func (s *session) readMessages() error {
 			return errFlood
 		case err != nil:
 			return err
-		case most > 0 && buf.Len() > most:
+		case most > 0 && buf.Len() > onWire:
 			s.refuseMessage()
 			return errOver
 		}

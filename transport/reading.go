@@ -72,10 +72,13 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	if holding != nil && len(begun.Cut) > 0 {
-		holding.Cut(sub.Position().Topic, begun.Cut, s.now())
-	}
 	began := &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}
+	if holding != nil && len(begun.Cut) > 0 {
+		if err := holding.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
+			began.abandon()
+			return nil, hub.Begun{}, faultOf(err)
+		}
+	}
 	if r.CursorName == "" {
 		if fault := s.checkCursor(sub.Cursor()); fault != nil {
 			began.abandon()

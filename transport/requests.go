@@ -105,7 +105,7 @@ func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 // enterAnonymously makes the client of a session an anonymous one where grants
 // allow that, or ends the session.
 func (s *session) enterAnonymously() *auth.Principal {
-	p, err := s.server.config.Auth.Anonymous(s.address)
+	p, err := s.server.config.Auth.Anonymous(networkOf(s.address))
 	if err != nil {
 		fault := wire.Errorf(wire.Unauthenticated, "authenticate first: send auth with a token")
 		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })

@@ -186,7 +186,9 @@ func (w *world) open(reset, look bool) *client {
 	}
 	c.sub = sub
 	if c.holding != nil && len(begun.Cut) > 0 {
-		c.holding.Cut(sub.Position().Topic, begun.Cut, time.Now())
+		if err := c.holding.Cut(ctx, sub.Position().Topic, begun.Cut, time.Now()); err != nil && !errors.Is(err, hub.ErrStoreUnavailable) {
+			panic(err)
+		}
 	}
 	c.cursors = append(c.cursors, sub.Cursor())
 	return c

@@ -54,7 +54,7 @@ func run(t *testing.T, config embedded.Config) (e *embedded.Embedded, stop func(
 	t.Cleanup(stop)
 	select {
 	case <-e.Ready():
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("not ready")
 	}
 	return e, stop
