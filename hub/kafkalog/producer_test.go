@@ -226,18 +226,20 @@ func TestProducerRejects(t *testing.T) {
 			t.Parallel()
 			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
 			p := newProducer(t, k.ListenAddrs(), nil)
-			fault := kfake.Fault{Keys: []kmsg.Key{test.key}, Err: test.fault, Topic: "t"}
+			// Each time, as an answer that is late is asked for again.
+			fault := kfake.Fault{Keys: []kmsg.Key{test.key}, Err: test.fault, Topic: "t", Count: -1}
 			switch test.key {
 			case kmsg.InitProducerID:
 				fault.Topic, fault.TopLevel = "", true
 			case kmsg.Metadata:
 				fault.When = produceAsksByName
 			}
-			k.Fault(fault)
+			faulty := k.Fault(fault)
 			s := produceWait(t, p, "t", produceText("bad"))
 			if !errors.Is(s[0].Err, test.want) {
 				t.Fatalf("error %v, want %v", s[0].Err, test.want)
 			}
+			faulty.Remove()
 			for other, sentinel := range map[string]error{"unavailable": hub.ErrPublishUnavailable, "unknown": hub.ErrPublishUnknown} {
 				if errors.Is(s[0].Err, sentinel) {
 					t.Errorf("%v is %s too", s[0].Err, other)
