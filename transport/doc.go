@@ -23,10 +23,13 @@
 //
 // Tour: server.go, routes.go and methods.go put it together, listening.go and
 // admission.go let clients in, as many as gate.go counts, with forwarded.go for
-// what proxies say of them and accepting.go for what they accept. handshake.go,
-// websocket.go and requests.go, events.go, pages.go, publishing.go and cursors.go
-// are the endpoints; messages.go reads what a WebSocket says, reading.go finds
-// out where a reader starts.
+// what proxies say of them and accepting.go for what they accept. handshake.go
+// and websocket.go, events.go, pages.go, publishing.go and cursors.go are the
+// endpoints; messages.go reads what a WebSocket says, declared.go how large its
+// messages are to be, and requests.go answers them, with identity.go,
+// subscriptions.go, acks.go and pinged.go. reading.go finds out where a reader
+// starts, expiry.go has all that is asked for end with its token, answer.go has
+// answers be read in time.
 //
 // session.go is what a session is and does, sending.go what it says, writing.go
 // how that gets onto its outlet (outlet.go; socket_linux.go for plain sockets),
@@ -40,6 +43,6 @@
 // compressing.go makes of shared blocks and a session's own bytes one compressed
 // stream, and inflating.go reads what clients compress.
 //
-// faults.go, metrics.go and admin.go are what is told about it all, limits.go
+// faults.go, metrics.go, readiness.go and admin.go are what is told about it all, limits.go
 // what bounds it.
 package transport

@@ -1,0 +1,75 @@
+package transport
+
+import (
+	"errors"
+
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// handleAck moves a named cursor and answers when it is stored.
+func (s *session) handleAck(r wire.Ack) {
+	c, err := hub.ParseCursor(r.Cursor)
+	if err != nil {
+		fault := faultOf(err)
+		fault.ID = r.ID
+		s.fail(fault)
+		return
+	}
+	s.post(func(s *session, sc *scratch) {
+		if s.closing {
+			return
+		}
+		sub, ack, fault := s.acceptAck(r.ID, c)
+		if fault != nil {
+			fault.ID = r.ID
+			s.tellFault(sc, fault)
+			return
+		}
+		stream := sub.Stream()
+		sub.holding.Ack(ack, func(done hub.Committed) {
+			s.post(func(s *session, sc *scratch) { s.answerAck(sc, r.ID, stream, done) })
+		})
+	})
+}
+
+// answerAck tells what is stored behind an ack.
+func (s *session) answerAck(sc *scratch, id, stream string, done hub.Committed) {
+	if s.closing {
+		return
+	}
+	if done.Err == nil {
+		s.send(sc, "", &wire.Acked{ID: id, Cursor: storedCursor(stream, done.Position, done.At)})
+		return
+	}
+	fault := faultOf(done.Err)
+	fault.ID = id
+	if errors.Is(done.Err, hub.ErrSuperseded) {
+		// The subscription ends, too. It is no mistake of the client.
+		s.server.noteFault(fault, s.address)
+		s.send(sc, "", fault)
+		return
+	}
+	s.tellFault(sc, fault)
+}
+
+// acceptAck finds the subscription and the position that an ack means, which
+// must not be ahead of what was sent.
+func (s *session) acceptAck(id string, c hub.Cursor) (*subscription, hub.Ack, *wire.Error) {
+	sub := s.find(id)
+	switch {
+	case sub == nil:
+		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
+	case sub.holding == nil:
+		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
+	}
+	at, ok := c.Position(sub.Stream())
+	if !ok {
+		return nil, hub.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+	}
+	ack, err := sub.Ack(at, c.At)
+	if err != nil {
+		return nil, hub.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
+	}
+	return sub, ack, nil
+}

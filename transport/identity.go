@@ -1,0 +1,133 @@
+package transport
+
+import (
+	"context"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// enterAnonymously makes the client of a session an anonymous one where grants
+// allow that, or ends the session.
+func (s *session) enterAnonymously() *auth.Principal {
+	p, err := s.server.config.Auth.Anonymous(networkOf(s.address))
+	if err != nil {
+		fault := wire.Errorf(wire.Unauthenticated, "authenticate first: send auth with a token")
+		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		return nil
+	}
+	return s.enter(p)
+}
+
+// enter makes a principal the session's, within the limits.
+func (s *session) enter(p *auth.Principal) *auth.Principal {
+	if fault := s.admission.identified(p); fault != nil {
+		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		return nil
+	}
+	s.mu.Lock()
+	s.principal = p
+	gone := s.gone
+	s.mu.Unlock()
+	if gone {
+		return nil
+	}
+	s.welcome(p)
+	return p
+}
+
+// authenticate handles the first message of a session without a credential.
+func (s *session) authenticate(r *wire.Auth) {
+	ctx, cancel := s.server.requestContext()
+	defer cancel()
+	p, err := s.server.config.Auth.Bearer(ctx, string(r.Token))
+	if err != nil {
+		fault := faultOf(err)
+		fault.ID = r.ID
+		s.post(func(s *session, sc *scratch) {
+			s.send(sc, "", fault)
+			s.shut(sc, fault)
+		})
+		return
+	}
+	s.enter(p)
+}
+
+// renew lets the session go on under a new token.
+func (s *session) renew(current *auth.Principal, r *wire.Auth) {
+	ctx, cancel := s.server.requestContext()
+	defer cancel()
+	id := r.ID
+	p, err := s.server.config.Auth.Renew(ctx, current, string(r.Token))
+	if err != nil {
+		fault := faultOf(err)
+		fault.ID = id
+		s.fail(fault)
+		return
+	}
+	bounds, err := s.narrower(ctx, current, p)
+	if err != nil {
+		// The new rights hold for all that the session has, or not at all.
+		fault := faultOf(err)
+		fault.ID = id
+		s.fail(fault)
+		return
+	}
+	s.mu.Lock()
+	s.principal = p
+	s.mu.Unlock()
+	s.post(func(s *session, sc *scratch) {
+		if s.closing {
+			return
+		}
+		s.expiry, s.warned = momentOf(p.ExpiresAt()), false
+		left := time.Duration(0)
+		if !s.expiry.IsZero() {
+			left = s.expiry.Sub(sc.now)
+		}
+		s.send(sc, "", &wire.Authenticated{ID: id, ExpiresIn: left})
+		for _, sub := range append([]*subscription(nil), s.subs...) {
+			if !p.May(auth.Subscribe, sub.Stream()) {
+				s.endSubscription(sub, wire.ReasonForbidden, sc)
+			} else if bound, ok := bounds[sub.Stream()]; ok {
+				sub.Narrow(bound)
+			}
+		}
+	})
+}
+
+// narrower finds how far back the streams may be read, which the session replays,
+// where a new token gives less than the current one.
+func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
+	replayed := make(chan []string, 1)
+	s.post(func(s *session, _ *scratch) {
+		var streams []string
+		for _, sub := range s.subs {
+			if sub.Replays() {
+				streams = append(streams, sub.Stream())
+			}
+		}
+		replayed <- streams
+	})
+	var streams []string
+	select {
+	case streams = <-replayed:
+	case <-s.ended():
+	}
+	bounds := make(map[string]hub.Bound)
+	for _, stream := range streams {
+		span := s.server.replay(p, stream)
+		was := s.server.replay(current, stream)
+		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
+			continue
+		}
+		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
+		if err != nil {
+			return nil, err
+		}
+		bounds[stream] = bound
+	}
+	return bounds, nil
+}
