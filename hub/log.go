@@ -49,9 +49,8 @@ type log struct {
 	// numbered is how many filters with one digest there have been at once.
 	numbered int
 	cuts     []cut
-	// proven is, where the log began, the earliest epoch of each partition that
-	// Kafka has said to reach up to there.
-	proven map[int32]int32
+	// proven is what Kafka has said of each partition in front of the floor.
+	proven map[int32]proof
 	// shrunk is set once chunks were given up: the indexes below the floor
 	// have had entries, and must not get others.
 	shrunk bool
@@ -124,7 +123,7 @@ func (l *log) begin(index uint64, start Position) {
 	l.last = newChunk(index, start.Clone(), 0, 0)
 	l.mu.Lock()
 	l.shrunk = index != firstIndex
-	l.proven = make(map[int32]int32)
+	l.proven = make(map[int32]proof)
 	l.chunks.Store(&[]*chunk{l.last})
 	l.tip.Store(&mark{index: index, at: start.Clone(), made: l.now()})
 	l.mu.Unlock()

@@ -1,35 +1,75 @@
 package hub
 
-// unproven finds the places of a position at which the log begins, but with a
-// later epoch. Whether the log was cut short in front of them since, and has
-// grown up to them again, shows in no record that is in memory.
-func (l *log) unproven(position Position) (places []Place) {
-	floor := l.floorPosition()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// proof is that Kafka has the log in an epoch up to an offset at least: so it has
+// in each later one.
+type proof struct {
+	epoch  int32
+	offset int64
+}
+
+// unproven finds the places of a position that no record in memory shows to be of
+// the log as it is now: it could have been cut short in front of where it begins
+// here, and have grown since, up to the place or beyond. What was cut off behind
+// that shows by its epoch (see firstLater). Tip is as far as the log was read.
+func (l *log) unproven(position Position) (places []Place, tip *mark) {
+	tip = l.tip.Load()
+	chunks := *l.chunks.Load()
+	begin := chunks[0].start
+	if begin.Topic != position.Topic {
+		return nil, tip // void; it is told
+	}
 	for _, at := range position.Places {
-		begin, ok := floor.Place(at.Partition)
-		if !ok || at.Epoch < 0 || at.Offset != begin.Offset || begin.Epoch >= 0 && begin.Epoch <= at.Epoch {
+		from, ok := begin.Place(at.Partition)
+		if !ok || at.Epoch < 0 || at.Offset < from.Offset || from.Offset == 0 {
 			continue
 		}
-		if epoch, ok := l.proven[at.Partition]; ok && epoch <= at.Epoch {
+		if noLater(tip.at, at) || noLater(begin, at) || l.hasProof(at, from) || showsEpoch(chunks, tip, at) {
 			continue
 		}
 		places = append(places, at)
 	}
-	return places
+	return places, tip
 }
 
-// prove notes that Kafka has the log up to a place, at which it begins here, in
-// the place's epoch: so it has in each later one. Where the log no longer begins
-// there nothing is noted.
-func (l *log) prove(at Place) {
+func (l *log) hasProof(at, from Place) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if begin, ok := l.floorPosition().Place(at.Partition); !ok || begin.Offset != at.Offset {
+	p, ok := l.proven[at.Partition]
+	return ok && p.epoch <= at.Epoch && p.offset >= from.Offset
+}
+
+// showsEpoch reports whether the first record of a place's partition in a log is
+// of no later epoch: epochs rise, so nothing in front of it is either.
+func showsEpoch(chunks []*chunk, tip *mark, at Place) bool {
+	begin := chunks[0].start.Offset(at.Partition, 0)
+	for k, c := range chunks {
+		if c.base >= tip.index {
+			return false
+		}
+		if k+1 < len(chunks) && chunks[k+1].start.Offset(at.Partition, 0) == begin {
+			continue // it has nothing of the partition
+		}
+		for i := range min(c.len(), int(tip.index-c.base)) {
+			if e := c.at(i); e.kind == entryRecord && e.partition == at.Partition {
+				return e.epoch <= at.Epoch
+			}
+		}
+	}
+	return false
+}
+
+// prove notes that Kafka has the log up to a place in the place's epoch. Tip is as
+// far as the log had been read when Kafka was asked: it is noticed when the log is
+// cut short in front of that, and then it says nothing any more.
+func (l *log) prove(at Place, tip *mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	begin := l.floorPosition().Offset(at.Partition, 0)
+	offset := min(at.Offset, tip.at.Offset(at.Partition, 0))
+	if tip.index < l.emptied.Load() || offset < begin {
 		return
 	}
-	if epoch, ok := l.proven[at.Partition]; !ok || at.Epoch < epoch {
-		l.proven[at.Partition] = at.Epoch
+	if p, ok := l.proven[at.Partition]; !ok || p.offset < begin || at.Epoch < p.epoch {
+		l.proven[at.Partition] = proof{epoch: at.Epoch, offset: offset}
 	}
 }

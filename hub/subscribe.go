@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -189,21 +190,21 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 
 // cutToEnd moves places that are of a log which was cut short since back to where
 // that was, and says so, where the log in memory cannot show it later: beyond the
-// end of the topic, and where the log begins. This instance can be behind the one
+// end of the topic, and in front of where the log begins. This instance can be behind the one
 // that made the cursor, so it is Kafka that knows the end, which never goes back
 // otherwise (KIP-207). The end is not the cut: what has been written since then
 // stands between, and reading from the place tells by its epoch from where on.
 // Undated are the places where it goes on from one without an epoch.
 func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place, err error) {
-	doubtful := s.log.unproven(*s.own)
-	ask := doubtful
+	doubtful, read := s.log.unproven(*s.own)
+	ask := slices.Clone(doubtful)
 	if !s.log.tip.Load().at.Covers(*s.own) {
 		end, err := s.places(ctx, Tip())
 		if err != nil {
 			return false, nil, err
 		}
 		for _, at := range s.own.Places {
-			if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset {
+			if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset && !slices.Contains(doubtful, at) {
 				ask = append(ask, at)
 			}
 		}
@@ -229,7 +230,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place,
 	}
 	for _, at := range doubtful {
 		if now, _ := s.own.Place(at.Partition); now == at {
-			s.log.prove(at)
+			s.log.prove(at, read)
 		}
 	}
 	return cut, undated, nil

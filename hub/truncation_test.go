@@ -290,3 +290,77 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 		reads = topics.Reads()
 	}
 }
+
+// TestTruncationInFrontOfWhereTheLogBegins: a log that was cut short and has grown
+// while nobody read it is told from the cut on, though this instance's begins
+// only behind that, and has records up to where it is resumed.
+func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
+	t.Parallel()
+	for name, grow := range map[string]func(t *testing.T, topics *hubtest.Topics, live *reader, add func(n int)){
+		"it was not read before": func(t *testing.T, _ *hubtest.Topics, live *reader, add func(n int)) {
+			add(7)
+			live.collect(t, 7)
+		},
+		"another partition was cut short": func(t *testing.T, topics *hubtest.Topics, live *reader, add func(n int)) {
+			add(1)
+			live.collect(t, 1)
+			topics.Truncate("orders.v1", 1, 0)
+			live.collect(t, 1) // the gap
+			add(6)
+			live.collect(t, 6)
+		},
+		"this instance is behind": func(t *testing.T, _ *hubtest.Topics, live *reader, add func(n int)) {
+			add(1)
+			live.collect(t, 1)
+			add(6)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topics := hubtest.New()
+			topics.Create("orders.v1", 2)
+			add := func(n int) {
+				for i := range n {
+					topics.Append("orders.v1", record(0, i))
+				}
+			}
+			add(42)
+			topics.Append("orders.v1", record(1, 0))
+			topic, err := topics.Topic(t.Context(), "orders.v1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 42}, {Partition: 1, Offset: 1, Epoch: -1}}}
+			topics.Truncate("orders.v1", 0, 29)
+			add(10)
+			h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+			live := subscribe(t, h, hub.Request{})
+			defer live.Close()
+			grow(t, topics, live, add)
+			resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+			defer resumed.Close()
+			for first := true; first; {
+				switch got := resumed.collect(t, 1); {
+				case len(got) == 0:
+					t.Fatal("nothing is told")
+				case got[0].Partition == 1: // may be cut short, too
+				case got[0].Reason != "truncated" || got[0].From != 29 || got[0].To != 42:
+					t.Fatalf("got %+v first", got[0])
+				default:
+					first = false
+				}
+			}
+			for seen := int64(29); seen < 46; {
+				switch got := resumed.collect(t, 1); {
+				case len(got) == 0:
+					t.Fatalf("%d does not come", seen)
+				case got[0].Partition == 1:
+				case got[0].Type != "event" || got[0].Offset != seen:
+					t.Fatalf("got %+v, want the event at %d", got[0], seen)
+				default:
+					seen++
+				}
+			}
+		})
+	}
+}
