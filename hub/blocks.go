@@ -67,11 +67,11 @@ func (c *blocks) joinFetch(l *late, w *want) bool {
 		return true
 	}
 	p := l.shelf.part(w.place.Partition)
-	if p.has(w.place) {
+	if !w.unproven && p.has(w.place) {
 		w.joined = true
 		return true
 	}
-	if f := p.underWay(w.place, w.exact); f != nil {
+	if f := p.underWay(w.place, w.exact, w.unproven); f != nil {
 		f.waiters = append(f.waiters, l)
 		l.pending++
 		w.joined = true
@@ -197,6 +197,9 @@ func (c *blocks) take(p *fetchPart) {
 	if p.void || tip.Topic != p.fetch.topic || s.topic != p.fetch.topic {
 		return
 	}
+	if p.gap == nil && p.answered {
+		s.log.prove(p.place, p.tip)
+	}
 	if p.gap != nil {
 		switch {
 		case p.gap.Reason == GapRetention:
@@ -251,7 +254,7 @@ func (c *blocks) recheck(s *shelf, e *errands) {
 			missing := false
 			for i := range l.wants {
 				w := &l.wants[i]
-				w.joined = w.joined || s.part(w.place.Partition).has(w.place)
+				w.joined = w.joined || !w.unproven && s.part(w.place.Partition).has(w.place)
 				missing = missing || !w.joined
 			}
 			if !missing {

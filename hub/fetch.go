@@ -31,6 +31,8 @@ type fetchPart struct {
 	upTo  int64 // it will probably bring all below this
 	exact bool  // it is the place of those who wait
 	anew  bool  // what is at hand is not to be relied on
+	// tip is as far as the log had been read, for a place that is unproven.
+	tip *mark
 
 	// Guarded by blocks.mu.
 	waiters        []*late
@@ -43,6 +45,8 @@ type fetchPart struct {
 	blocks []*block
 	gap    *Gap // in front of all
 	behind Place
+	// answered is set when Kafka has been asked about an unproven place.
+	answered bool
 }
 
 // newFetch prepares to read what is wanted. The caller holds blocks.mu, and
@@ -65,6 +69,9 @@ func (c *blocks) newFetch(s *shelf, wants []want, t *turn) *lateFetch {
 		part := s.part(w.place.Partition)
 		from := part.plan(w.place, w.exact, span)
 		p := &fetchPart{fetch: f, place: from, from: from, at: from, exact: from == w.place, anew: w.exact}
+		if w.unproven {
+			p.tip = s.log.tip.Load()
+		}
 		p.upTo = max(from.Offset+events, w.place.Offset+1)
 		part.fetches = append(part.fetches, p)
 		f.parts = append(f.parts, p)
@@ -129,6 +136,7 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 	})
 	for _, p := range f.parts {
 		p.cut()
+		p.answered = p.tip != nil && err == nil
 	}
 	if err != nil && ctx.Err() == nil {
 		st.logger.DebugContext(ctx, "reading for late subscribers failed; it is tried again", "error", err)
@@ -144,7 +152,7 @@ func (c *blocks) fetched() {
 
 func (f *lateFetch) moved() bool {
 	for _, p := range f.parts {
-		if len(p.blocks) > 0 || p.gap != nil {
+		if len(p.blocks) > 0 || p.gap != nil || p.answered {
 			return true
 		}
 	}

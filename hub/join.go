@@ -16,12 +16,16 @@ func (s *Subscription) join() {
 			s.own.set(to)
 		}
 	}
+	s.fell = 0
+	if unproven, _ := s.log.unproven(*s.own); len(unproven) > 0 {
+		s.beLate() // Kafka is asked
+		return
+	}
 	for _, at := range s.own.Places {
 		if e := s.log.firstLater(at); e != nil {
 			s.outdated(e)
 		}
 	}
-	s.fell = 0
 	c, i := s.log.covering(*s.own)
 	if c == nil {
 		s.beLate()

@@ -43,11 +43,13 @@ type late struct {
 
 // want is what a subscription cannot go on without. Exact is what has to be
 // read from its very place: the epoch has to be held against Kafka's, or what
-// was read from in front of it did not reach so far.
+// was read from in front of it did not reach so far. Unproven is a place that the
+// log has, but cannot show to be of the log as it is now.
 type want struct {
-	place  Place
-	exact  bool
-	joined bool
+	place    Place
+	exact    bool
+	unproven bool
+	joined   bool
 }
 
 // verdict is what Kafka says of a place that is of another log by now.
@@ -139,23 +141,27 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	if s.told != nil {
 		return nil, true
 	}
+	unproven, _ := s.log.unproven(*s.own)
 	for _, end := range floor.Places {
 		at, ok := s.own.Place(end.Partition)
 		if !ok {
 			at = Place{Partition: end.Partition, Epoch: -1}
 		}
-		if at.Offset >= end.Offset {
+		doubtful := slices.Contains(unproven, at)
+		if at.Offset >= end.Offset && !doubtful {
 			continue
 		}
 		behind = true
 		part := l.shelf.part(end.Partition)
 		b, i := part.find(at.Offset)
 		switch {
+		case doubtful && at.Offset >= part.start:
+			wants = append(wants, want{place: at, exact: true, unproven: true})
 		case b != nil && b.agrees(at, i):
 			c.touch(b)
 			l.runs = append(l.runs, lateRun{b, i, b.len()})
 			if next := b.end(); 2*i >= b.len() && next.Offset < end.Offset &&
-				!part.has(next) && part.underWay(next, false) == nil {
+				!part.has(next) && part.underWay(next, false, false) == nil {
 				ahead = append(ahead, next)
 			}
 		case b == nil && at.Offset < part.start:

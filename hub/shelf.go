@@ -135,9 +135,13 @@ func (p *shelfPart) has(at Place) bool {
 }
 
 // underWay gives the fetch that will bring what follows a place, or nil. Who
-// wants it exact takes only what is read from that very place.
-func (p *shelfPart) underWay(at Place, exact bool) *fetchPart {
+// wants it exact takes only what is read from that very place; an unproven place is
+// only answered by a fetch that asks about it.
+func (p *shelfPart) underWay(at Place, exact, unproven bool) *fetchPart {
 	for _, f := range p.fetches {
+		if unproven && f.tip == nil {
+			continue
+		}
 		if exact && f.place == at || !exact && f.place.Offset <= at.Offset && at.Offset < f.upTo {
 			return f
 		}

@@ -1,6 +1,8 @@
 package hub_test
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -363,4 +365,52 @@ func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTruncationThatTheLogNoLongerHas: a subscription that is ahead of what this
+// instance has read is told from the cut on, though the log in memory has given
+// up what was written there before the subscription came to it.
+func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	var hold atomic.Bool
+	held, goOn := make(chan struct{}), make(chan struct{})
+	h := startHubWith(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = 1, 0 }, func(c *hub.Config) {
+		c.Pace = func() {
+			if hold.CompareAndSwap(true, false) {
+				held <- struct{}{}
+				<-goOn
+			}
+		}
+	})
+	live := subscribe(t, h, hub.Request{})
+	defer live.Close()
+	add := func(n, size int) {
+		for range n {
+			topics.Append("orders.v1", hub.Record{Timestamp: 1, Value: fmt.Appendf(nil, `"%0*d"`, size, 0)})
+		}
+	}
+	add(12, 1)
+	live.collect(t, 12)
+	at := cursorOf(t, live)
+	hold.Store(true)
+	add(1, 1)
+	<-held
+	add(12, 1)
+	at.Position.Places[0].Offset = 20 // of an instance that has read eight more
+	resumed := subscribe(t, h, hub.Request{Start: at})
+	defer resumed.Close()
+	topics.Truncate("orders.v1", 0, 14)
+	add(20, 4000)
+	close(goOn)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if info, _ := h.Stream("orders"); info.Records == 12+2+20 {
+			break
+		}
+	}
+	if floor := h.Floor("orders"); floor <= 14 || floor > 20 {
+		t.Fatalf("the log begins at %d", floor)
+	}
+	wantTruncated(t, "resumed", resumed, 14, 20, 34)
 }
