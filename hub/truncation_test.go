@@ -405,7 +405,7 @@ func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	add(20, 4000)
 	close(goOn)
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if info, _ := h.Stream("orders"); info.Records == 12+2+20 {
+		if h.Floor("orders") > 0 {
 			break
 		}
 	}
