@@ -259,7 +259,7 @@ func TestSubscribersSeeFaults(t *testing.T) {
 					c.breaks(f)
 					web := httptest.NewServer(f)
 					defer web.Close()
-					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 					defer cancel()
 					s := clients.NewSubscriber(name, over, by, "fake", partitions)
 					s.Addrs = []string{web.Listener.Addr().String()}

@@ -44,15 +44,21 @@ type acker struct {
 	done    chan struct{}
 
 	mu      sync.Mutex
-	first   int64            // offset of the first record
-	next    int64            // behind the last record
-	sent    int64            // behind the last record whose ack was sent
-	acked   int64            // behind the last record whose ack was confirmed
-	waiting map[string]int64 // acks without an answer
-	begun   map[string]time.Time
+	first   int64         // offset of the first record
+	next    int64         // behind the last record
+	sent    int64         // behind the last record whose ack was sent
+	acked   int64         // behind the last record whose ack was confirmed
+	waiting []sentAck     // acks without an answer, which come in their order
+	last    string        // cursor that was acked last
 	slowest time.Duration // that an answer took
 	refused int
 	oddly   []string // answers that are neither
+}
+
+// sentAck is an ack on its way: of what is in front of an offset.
+type sentAck struct {
+	at    int64
+	begun time.Time
 }
 
 // startAcker subscribes under a name, from what is stored or, where that is
@@ -63,7 +69,7 @@ func startAcker(ctx context.Context, t *testing.T, i *instance, stream, name str
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &acker{session: session, done: make(chan struct{}), first: -1, waiting: make(map[string]int64), begun: make(map[string]time.Time)}
+	a := &acker{session: session, done: make(chan struct{}), first: -1}
 	if err := session.Send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": stream, "cursor_name": name, "from": "earliest"}); err != nil {
 		t.Fatal(err)
 	}
@@ -96,47 +102,38 @@ func (a *acker) take(ctx context.Context, m *clients.Message, text string) {
 		a.next = m.Offset + 1
 	case "cursor", "caught_up":
 		cursor := string([]byte(m.Cursor))
-		if _, ok := a.waiting[cursor]; ok || a.first < 0 {
+		if cursor == a.last || a.first < 0 {
 			return
 		}
-		a.waiting[cursor], a.begun[cursor] = a.next, time.Now()
-		a.sent = a.next
+		a.waiting = append(a.waiting, sentAck{a.next, time.Now()})
+		a.sent, a.last = a.next, cursor
 		_ = a.session.Send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": cursor})
 	case "acked":
-		a.answered(m.Cursor, true)
+		a.answered(true)
 	case "error":
 		if m.Code != "overloaded" || !m.Retryable {
 			a.oddly = append(a.oddly, text)
 			return
 		}
 		a.refused++
-		a.answered("", false)
+		a.answered(false)
 	case "closing", "unsubscribed":
 		a.oddly = append(a.oddly, text)
 	}
 }
 
-// answered notes an answer. A refusal does not say of which ack; acks are
-// answered in their order.
-func (a *acker) answered(cursor string, stored bool) {
-	if !stored {
-		for other, at := range a.begun {
-			if cursor == "" || at.Before(a.begun[cursor]) {
-				cursor = other
-			}
-		}
-	}
-	at, ok := a.waiting[cursor]
-	if !ok {
+// answered notes an answer to the oldest ack without one.
+func (a *acker) answered(stored bool) {
+	if len(a.waiting) == 0 {
 		a.oddly = append(a.oddly, "an answer to no ack")
 		return
 	}
-	a.slowest = max(a.slowest, time.Since(a.begun[cursor]))
+	oldest := a.waiting[0]
+	a.waiting = a.waiting[1:]
+	a.slowest = max(a.slowest, time.Since(oldest.begun))
 	if stored {
-		a.acked = max(a.acked, at)
+		a.acked = max(a.acked, oldest.at)
 	}
-	delete(a.waiting, cursor)
-	delete(a.begun, cursor)
 }
 
 func (a *acker) end() {
