@@ -77,11 +77,24 @@ func misplacedRequests(secret, live string) (all []string) {
 		all = append(all, raw(method, path, token, body, header...))
 	}
 	routes := []struct{ method, path string }{
-		{"GET", "/v1/ws"}, {"GET", "/v1/events?stream=public.news"}, {"GET", "/v1/streams/public.news/events"},
-		{"GET", "/v1/streams/public.news/records"}, {"POST", "/v1/streams/orders/records"}, {"GET", "/v1/streams"},
-		{"GET", "/v1/streams/public.news"}, {"GET", "/v1/cursors/orders/name"}, {"PUT", "/v1/cursors/orders/name"},
-		{"DELETE", "/v1/cursors/orders/name"}, {"POST", "/v1/tickets"}, {"POST", "/v1/cookie"}, {"DELETE", "/v1/cookie"},
-		{"GET", "/openapi.json"}, {"GET", "/asyncapi.json"}, {"GET", "/"}, {"OPTIONS", "/v1/streams/orders/records"}, {"GET", "/v1/nowhere"},
+		{"GET", "/v1/ws"},
+		{"GET", "/v1/events?stream=public.news"},
+		{"GET", "/v1/streams/public.news/events"},
+		{"GET", "/v1/streams/public.news/records"},
+		{"POST", "/v1/streams/orders/records"},
+		{"GET", "/v1/streams"},
+		{"GET", "/v1/streams/public.news"},
+		{"GET", "/v1/cursors/orders/name"},
+		{"PUT", "/v1/cursors/orders/name"},
+		{"DELETE", "/v1/cursors/orders/name"},
+		{"POST", "/v1/tickets"},
+		{"POST", "/v1/cookie"},
+		{"DELETE", "/v1/cookie"},
+		{"GET", "/openapi.json"},
+		{"GET", "/asyncapi.json"},
+		{"GET", "/"},
+		{"OPTIONS", "/v1/streams/orders/records"},
+		{"GET", "/v1/nowhere"},
 	}
 	parameters := []string{
 		"stream", "from", "key", "cursor_name", "reset", "on_gap", "heartbeat", "ticket", "access_token", "last_event_id", "errors",

@@ -49,12 +49,20 @@ var visitKinds = []struct {
 	name string
 	do   visit
 }{
-	{"events", (*crowd).readEvents}, {"events", (*crowd).readEvents}, {"events", (*crowd).readEvents},
-	{"socket", (*crowd).readSocket}, {"socket", (*crowd).readSocket}, {"socket", (*crowd).readSocket},
-	{"session", (*crowd).converse}, {"session", (*crowd).converse},
-	{"page", (*crowd).readPages}, {"page", (*crowd).readPages},
-	{"name", (*crowd).keepName}, {"held name", (*crowd).holdName},
-	{"publish", (*crowd).publish}, {"publish", (*crowd).publish},
+	{"events", (*crowd).readEvents},
+	{"events", (*crowd).readEvents},
+	{"events", (*crowd).readEvents},
+	{"socket", (*crowd).readSocket},
+	{"socket", (*crowd).readSocket},
+	{"socket", (*crowd).readSocket},
+	{"session", (*crowd).converse},
+	{"session", (*crowd).converse},
+	{"page", (*crowd).readPages},
+	{"page", (*crowd).readPages},
+	{"name", (*crowd).keepName},
+	{"held name", (*crowd).holdName},
+	{"publish", (*crowd).publish},
+	{"publish", (*crowd).publish},
 	{"refused", (*crowd).beRefused},
 }
 
