@@ -21,7 +21,7 @@ func TestQuietFeedHoldsNoChunks(t *testing.T) {
 		pad[i] = 'x'
 	}
 	pad[0], pad[size-1] = '"', '"'
-	append := func(key string, value []byte) {
+	write := func(key string, value []byte) {
 		topics.Append("orders.v1", hub.Record{Key: []byte(key), Value: value, Timestamp: time.Now().UnixMilli()})
 	}
 	quiet := []*reader{
@@ -33,8 +33,8 @@ func TestQuietFeedHoldsNoChunks(t *testing.T) {
 	var b hub.Batch
 	before := heap()
 	for range 20 {
-		append("quiet", []byte("1"))
-		append("loud", pad)
+		write("quiet", []byte("1"))
+		write("loud", pad)
 		all.collect(t, 2)
 		for _, r := range quiet {
 			for b.Reset(); b.Records == 0; {
@@ -44,7 +44,7 @@ func TestQuietFeedHoldsNoChunks(t *testing.T) {
 		}
 	}
 	for range 8 {
-		append("loud", pad)
+		write("loud", pad)
 		all.collect(t, 1)
 	}
 	b.Reset()

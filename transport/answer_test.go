@@ -46,7 +46,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 					t.Fatal(err)
 				}
 				req.Header.Set("Authorization", "Bearer "+tok)
-				res, err := h2.Do(req)
+				res, err := h2.Do(req) //nolint:bodyclose // body is closed below
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -453,7 +453,7 @@ func TestEventStreamsOverHTTP2EndWithTheirToken(t *testing.T) {
 		in.url = "https://sluice"
 		client, _ := in.client.Transport.(*http.Transport)
 		client.ForceAttemptHTTP2 = true
-		client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13} //nolint:gosec // what it is of is of no matter
+		client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
 		short, long := token(t, "u", "live", 5*time.Second), token(t, "u", "live", time.Hour)
 		began := time.Now()
 		other := in.events("/v1/streams/orders/events", long)

@@ -21,7 +21,7 @@ func TestAMissingTopicHasACodeOfItsOwn(t *testing.T) {
 	for _, path := range []string{"", "/records", "/events"} {
 		status, head, body := in.do(http.MethodGet, "/v1/streams/orders"+path, live, "")
 		in.problem(t, status, head, body, http.StatusNotFound, "topic_missing")
-		if !strings.Contains(string(body), `"retryable":false,"action":"stop"`) || strings.Contains(string(body), "not.there") {
+		if !strings.Contains(body, `"retryable":false,"action":"stop"`) || strings.Contains(body, "not.there") {
 			t.Errorf("orders%s: got %s", path, body)
 		}
 	}
@@ -36,6 +36,6 @@ func TestAMissingTopicHasACodeOfItsOwn(t *testing.T) {
 	in.topics.Create("not.there", 3)
 	in.eventually("it is served once it is made", func() bool {
 		status, _, body := in.do(http.MethodGet, "/v1/streams/orders", live, "")
-		return status == http.StatusOK && strings.Contains(string(body), `"partitions":3`)
+		return status == http.StatusOK && strings.Contains(body, `"partitions":3`)
 	})
 }

@@ -63,7 +63,7 @@ func TestMethodsOfRoutes(t *testing.T) {
 			for _, client := range []*http.Client{h1, h2} {
 				heads := map[string]*http.Response{}
 				for _, method := range methods {
-					res := in.asks(client, method, path, tok)
+					res := in.asks(client, method, path, tok) //nolint:bodyclose // asks has
 					what := fmt.Sprintf("console %v: %s %s %s", console, res.Proto, method, path)
 					heads[method] = res
 					allow := res.Header.Get("Allow")
@@ -150,7 +150,7 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	in, h2, _ := overTLS(t, options{})
 	tok := token(t, "u42", "live", time.Hour)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		res := in.asks(h2, method, "/v1/ws", tok)
+		res := in.asks(h2, method, "/v1/ws", tok) //nolint:bodyclose // asks has
 		if res.Proto != "HTTP/2.0" || res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: got %s %d", method, res.Proto, res.StatusCode)
 		}
@@ -211,16 +211,17 @@ func TestForgedForwarding(t *testing.T) {
 		const events = "/v1/streams/public.news/events"
 		open := make([]*http.Response, most)
 		for n := range most {
-			if open[n] = request(over.in, over.client, "GET", events, "", n); open[n].StatusCode != http.StatusOK {
+			open[n] = request(over.in, over.client, "GET", events, "", n) //nolint:bodyclose // it is closed below
+			if open[n].StatusCode != http.StatusOK {
 				t.Fatalf("%s: got %d", name, open[n].StatusCode)
 			}
 		}
 		over.in.sampleBecomes(byAddress, most)
 		for what, res := range map[string]*http.Response{
-			"an event stream": request(over.in, over.client, "GET", events, "", 100),
-			"NDJSON":          request(over.in, over.client, "GET", events, "", 101, "Accept", "application/x-ndjson"),
-			"a page":          request(over.in, over.client, "GET", "/v1/streams/public.news/records?wait=1s", "", 102),
-			"a WebSocket":     over.in.shakesHands(over.client, forged(103)),
+			"an event stream": request(over.in, over.client, "GET", events, "", 100),                                    //nolint:bodyclose // the test's end does
+			"NDJSON":          request(over.in, over.client, "GET", events, "", 101, "Accept", "application/x-ndjson"),  //nolint:bodyclose // the test's end does
+			"a page":          request(over.in, over.client, "GET", "/v1/streams/public.news/records?wait=1s", "", 102), //nolint:bodyclose // the test's end does
+			"a WebSocket":     over.in.shakesHands(over.client, forged(103)),                                            //nolint:bodyclose // its connection is
 		} {
 			want := http.StatusTooManyRequests
 			if what == "a WebSocket" && name == "HTTP/2" {
@@ -240,7 +241,8 @@ func TestForgedForwarding(t *testing.T) {
 				}
 			}
 		}
-		if res := request(over.in, over.client, "POST", "/v1/streams/public.news/records", "?", 104); res.StatusCode != http.StatusForbidden {
+		res := request(over.in, over.client, "POST", "/v1/streams/public.news/records", "?", 104) //nolint:bodyclose // the test's end does
+		if res.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: a publish is answered %d", name, res.StatusCode)
 		}
 		for _, res := range open {

@@ -300,15 +300,15 @@ func epochEnd(ctx context.Context, client *kgo.Client, broker, epoch int32) (int
 	if err != nil {
 		return 0, fmt.Errorf("%w: ask end of epoch: %w", errMissed, err)
 	}
-	for _, topic := range answer.(*kmsg.OffsetForLeaderEpochResponse).Topics {
-		for _, p := range topic.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, fmt.Errorf("%w: ask end of epoch: %w", errMissed, err)
-			}
-			return p.EndOffset, nil
-		}
+	topics := answer.(*kmsg.OffsetForLeaderEpochResponse).Topics
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("%w: ask end of epoch: no answer", errMissed)
 	}
-	return 0, fmt.Errorf("%w: ask end of epoch: no answer", errMissed)
+	told := topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(told.ErrorCode); err != nil {
+		return 0, fmt.Errorf("%w: ask end of epoch: %w", errMissed, err)
+	}
+	return told.EndOffset, nil
 }
 
 // judge compares what its subscribers received with what is there at last.

@@ -19,7 +19,7 @@ import (
 type reach int
 
 const (
-	reachable reach = iota
+	_ reach = iota // as ever
 	// killed: connections end, and new ones end at once.
 	killed
 	// stopped: connections are taken and nothing is answered, as for a process
