@@ -121,7 +121,9 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 
 	config.Brokers = ours.ListenAddrs()[:1]
 	source := startSource(t, config, nil)
-	p := newProducerOf(t, config, func(c *kafkalog.ProducerConfig) { c.Timeout, c.RequestTimeout, c.FailAfter = 3*time.Second, time.Second, 300*time.Millisecond })
+	p := newProducerOf(t, config, func(c *kafkalog.ProducerConfig) {
+		c.Timeout, c.RequestTimeout, c.FailAfter = 3*time.Second, time.Second, 300*time.Millisecond
+	})
 	topic := (&fixture{T: t, source: source}).topic("t")
 	j := newJournal()
 	w := follow(t, source, topic, zero(topic), j)
