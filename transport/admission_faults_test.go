@@ -363,22 +363,24 @@ func TestEveryWayToFailGivesAdmissionsBack(t *testing.T) {
 			each := 1000/len(ways) + 1
 			var all atomic.Int64
 			for _, way := range ways {
+				// On a busy machine the server's own time limits can be first, so
+				// that a fault is tried again which did not strike.
 				var clients sync.WaitGroup
-				var missed, left atomic.Int64
-				left.Store(int64(each))
+				var struck, left atomic.Int64
+				left.Store(int64(2 * each))
 				for range together {
 					clients.Go(func() {
-						for left.Add(-1) >= 0 {
-							if !way.fault(b, way.door) {
-								missed.Add(1)
+						for struck.Load() < int64(each) && left.Add(-1) >= 0 {
+							if way.fault(b, way.door) {
+								struck.Add(1)
 							}
 							all.Add(1)
 						}
 					})
 				}
 				clients.Wait()
-				if n := missed.Load(); n > 0 {
-					t.Errorf("%s at %s did not strike %d of %d times", way.name, way.door.name, n, each)
+				if n := struck.Load(); n < int64(each) {
+					t.Errorf("%s at %s struck %d of %d times", way.name, way.door.name, n, each)
 				}
 			}
 			t.Logf("%d requests failed", all.Load())
