@@ -74,8 +74,8 @@ func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
 		breaks.Topic-- // of the topic before: it is late
 	}
 	partitions := s.stream.topicNow().Partitions
-	at = at.only(func(place Place) bool {
-		_, added := sent.Place(place.Partition)
+	at = at.only(func(place PartitionOffset) bool {
+		_, added := sent.Find(place.Partition)
 		return added || place.Partition < partitions
 	})
 	return Ack{Position: at, At: made, Breaks: breaks}, nil
@@ -86,24 +86,24 @@ func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
 // later is noticed: that of what has been sent behind them, or of what the log
 // has behind that.
 func (s *Subscription) dated(at, sent Position) Position {
-	places := at.Places
+	places := at.Offsets
 	for i, place := range places {
 		if place.Epoch >= 0 {
 			continue
 		}
-		to, _ := sent.Place(place.Partition)
+		to, _ := sent.Find(place.Partition)
 		if to.Epoch < 0 {
 			to.Epoch = s.epochBehind(place.Partition)
 		}
 		if to.Epoch < 0 {
 			continue
 		}
-		if &places[0] == &at.Places[0] {
+		if &places[0] == &at.Offsets[0] {
 			places = slices.Clone(places)
 		}
 		places[i].Epoch = to.Epoch
 	}
-	at.Places = places
+	at.Offsets = places
 	return at
 }
 
@@ -117,7 +117,7 @@ func (s *Subscription) epochBehind(partition int32) int32 {
 	if c, _ := s.log.find(s.index); c == nil {
 		return -1 // the log may be another one by now
 	}
-	at, ok := tip.at.Place(partition)
+	at, ok := tip.at.Find(partition)
 	if !ok {
 		return -1
 	}

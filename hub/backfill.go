@@ -18,7 +18,7 @@ const (
 // far as the stream wants, or to the topic's beginning.
 func (st *stream) backfill(ctx context.Context, l *log) {
 	topic := st.topicNow()
-	begin, err := st.Source.Places(ctx, topic, Earliest())
+	begin, err := st.Source.Offsets(ctx, topic, Earliest())
 	if err != nil {
 		return // those who need the past read it from Kafka
 	}
@@ -33,11 +33,11 @@ func (st *stream) backfill(ctx context.Context, l *log) {
 		}
 		from := floor.start.Clone()
 		behind := false
-		for i, at := range from.Places {
-			start := max(Position{Places: begin}.Offset(at.Partition, 0), at.Offset-window)
+		for i, at := range from.Offsets {
+			start := max(Position{Offsets: begin}.Offset(at.Partition, 0), at.Offset-window)
 			if start < at.Offset {
 				behind = true
-				from.Places[i] = Place{Partition: at.Partition, Offset: start, Epoch: -1}
+				from.Offsets[i] = PartitionOffset{Partition: at.Partition, Offset: start, Epoch: -1}
 			}
 		}
 		if !behind {
@@ -104,7 +104,7 @@ func (st *stream) readChunks(ctx context.Context, from, to Position) ([]*chunk, 
 	if !reached {
 		return nil, false
 	}
-	for _, end := range to.Places {
+	for _, end := range to.Offsets {
 		st.encoder.advance(&d, end)
 	}
 	cut()

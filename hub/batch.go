@@ -7,11 +7,11 @@ type Batch struct {
 	Bufs [][]byte
 	// Bytes is their size, Records and Gaps what is in them.
 	Bytes, Records, Gaps int
-	// Packed lists what of it is packed, in order.
-	Packed []Packed
+	// Compressed lists what of it is compressed, in order.
+	Compressed []Compressed
 
 	matches    []uint64
-	lastPacked packed
+	lastCompressed compressed
 	looked     int // chunks and blocks that were gone through
 }
 
@@ -23,8 +23,8 @@ const lookAtOnce = 4
 func (b *Batch) Reset() {
 	clear(b.Bufs)
 	b.Bufs, b.Bytes, b.Records, b.Gaps = b.Bufs[:0], 0, 0, 0
-	clear(b.Packed)
-	b.Packed, b.lastPacked = b.Packed[:0], packed{}
+	clear(b.Compressed)
+	b.Compressed, b.lastCompressed = b.Compressed[:0], compressed{}
 	b.looked = 0
 }
 

@@ -20,15 +20,15 @@ func (f feedbox) Topic(context.Context, string) (hub.Topic, error) {
 	return hub.Topic{Name: "orders.v1", ID: hub.TopicID{1}, Partitions: 1}, nil
 }
 
-func (f feedbox) Places(context.Context, hub.Topic, hub.Moment) ([]hub.Place, error) {
-	return []hub.Place{{Epoch: -1}}, nil
+func (f feedbox) Offsets(context.Context, hub.Topic, hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+	return []hub.PartitionOffset{{Epoch: -1}}, nil
 }
 
-func (f feedbox) Read(context.Context, hub.Topic, []hub.Place, int, func(*hub.Fetched)) error {
+func (f feedbox) Read(context.Context, hub.Topic, []hub.PartitionOffset, int, func(*hub.Fetched)) error {
 	return nil
 }
 
-func (f feedbox) Follow(ctx context.Context, _ hub.Topic, _ []hub.Place, sink hub.Sink) error {
+func (f feedbox) Follow(ctx context.Context, _ hub.Topic, _ []hub.PartitionOffset, sink hub.Sink) error {
 	f.sink <- sink
 	<-ctx.Done()
 	return ctx.Err()
@@ -83,14 +83,14 @@ func startBench(b *testing.B, logBytes int) *benchHub {
 				return
 			}
 		}
-		f.Next = hub.Place{Offset: h.next}
+		f.Next = hub.PartitionOffset{Offset: h.next}
 	}
 	h.batch = []*hub.Fetched{f}
 	return h
 }
 
 func (h *benchHub) append() {
-	h.batch[0].Next = hub.Place{Offset: h.next + benchBatch}
+	h.batch[0].Next = hub.PartitionOffset{Offset: h.next + benchBatch}
 	h.sink.Append(h.batch)
 }
 

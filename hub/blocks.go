@@ -114,7 +114,7 @@ func (c *blocks) grant(e *errands) {
 }
 
 // readAhead reads what will be wanted soon, when nobody waits for a turn.
-func (c *blocks) readAhead(l *late, places []Place, e *errands) {
+func (c *blocks) readAhead(l *late, places []PartitionOffset, e *errands) {
 	if len(c.turns.waiting) > 0 || !c.turns.room(l.principal) {
 		return
 	}
@@ -270,7 +270,7 @@ func (c *blocks) recheck(s *shelf, e *errands) {
 }
 
 // cut forgets what lies beyond a place at which a partition was cut short.
-func (c *blocks) cut(s *shelf, to Place) {
+func (c *blocks) cut(s *shelf, to PartitionOffset) {
 	var e errands
 	c.mu.Lock()
 	part := s.part(to.Partition)

@@ -53,8 +53,8 @@ type entry struct {
 	reason           gapCode
 }
 
-func (e *entry) place() Place {
-	return Place{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
+func (e *entry) place() PartitionOffset {
+	return PartitionOffset{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
 }
 
 // truncates reports whether the position goes back with this entry.
@@ -80,7 +80,7 @@ type chunk struct {
 	filled, used int
 
 	formats  [FormatSlots]framing
-	packings [PackingSlots]atomic.Pointer[packing]
+	compressions [CodecSlots]atomic.Pointer[compression]
 }
 
 // framing is a chunk in one wire format, laid out as far as somebody has asked.
@@ -152,8 +152,8 @@ func (c *chunk) size() int {
 			size += cap(done.bytes) + 4*cap(done.ends)
 		}
 	}
-	for i := range c.packings {
-		if pk := c.packings[i].Load(); pk != nil {
+	for i := range c.compressions {
+		if pk := c.compressions[i].Load(); pk != nil {
 			size += int(pk.size.Load())
 		}
 	}

@@ -31,7 +31,7 @@ type conflateKey struct {
 }
 
 type droppedRange struct {
-	from  Place
+	from  PartitionOffset
 	to    int64
 	epoch int32
 }
@@ -96,7 +96,7 @@ func (f *conflation) deliver(c *chunk, i, n int, take takeFunc) int {
 		dropped, pending := f.dropped[e.partition]
 		if e.kind == entryRecord && e.keyEnd > 0 && !f.passed(e) && e.next != f.newest[conflateKey{e.hash, e.partition}] {
 			if !pending {
-				dropped.from, _ = f.sub.own.Place(e.partition)
+				dropped.from, _ = f.sub.own.Find(e.partition)
 				dropped.from.Partition, dropped.from.Offset = e.partition, e.next-1
 			}
 			dropped.to, dropped.epoch = e.next, e.epoch

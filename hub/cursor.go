@@ -34,11 +34,11 @@ type StreamPosition struct {
 	Position Position
 	// Moved are the places that a client has moved behind a tilde, as the
 	// cursor in front of it has them.
-	Moved []Place
+	Moved []PartitionOffset
 }
 
 // before is the place in the cursor from which a client has moved one.
-func (s StreamPosition) before(at Place) Place {
+func (s StreamPosition) before(at PartitionOffset) PartitionOffset {
 	for _, moved := range s.Moved {
 		if moved.Partition == at.Partition {
 			return moved
@@ -82,9 +82,9 @@ func (c Cursor) String() string {
 			raw = append(raw, 1)
 			raw = append(raw, s.Position.Topic[:]...)
 		}
-		raw = binary.AppendUvarint(raw, uint64(len(s.Position.Places)))
+		raw = binary.AppendUvarint(raw, uint64(len(s.Position.Offsets)))
 		partition, epoch := int32(-1), int32(0)
-		for _, at := range s.Position.Places {
+		for _, at := range s.Position.Offsets {
 			raw = binary.AppendUvarint(raw, uint64(at.Partition-partition-1))
 			raw = binary.AppendUvarint(raw, uint64(at.Offset))
 			raw = binary.AppendVarint(raw, int64(at.Epoch)-int64(epoch))
@@ -162,9 +162,9 @@ func (c *Cursor) see(seen string) error {
 		if err != nil {
 			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
 		}
-		was, known := at.Position.Place(int32(p))
+		was, known := at.Position.Find(int32(p))
 		if !known {
-			was = Place{Partition: int32(p), Epoch: -1}
+			was = PartitionOffset{Partition: int32(p), Epoch: -1}
 		}
 		if known && was.Offset >= o {
 			continue
@@ -174,7 +174,7 @@ func (c *Cursor) see(seen string) error {
 		}
 		// Of what epoch the record before it was the client cannot say: a
 		// leader may have changed since the cursor.
-		at.Position.set(Place{Partition: int32(p), Offset: o, Epoch: -1})
+		at.Position.set(PartitionOffset{Partition: int32(p), Offset: o, Epoch: -1})
 	}
 	return nil
 }
@@ -213,13 +213,13 @@ func (r *cursorReader) cursor() Cursor {
 		if r.uvarint(1) == 1 {
 			copy(s.Position.Topic[:], r.bytes(len(TopicID{})))
 		}
-		s.Position.Places = r.places()
+		s.Position.Offsets = r.places()
 		c.Streams = append(c.Streams, s)
 	}
 	return c
 }
 
-func (r *cursorReader) places() []Place {
+func (r *cursorReader) places() []PartitionOffset {
 	n := int(r.uvarint(maxCursorPartitions))
 	// Each place takes three bytes or more.
 	if n*3 > len(r.rest) {
@@ -228,7 +228,7 @@ func (r *cursorReader) places() []Place {
 	if r.bad || n == 0 {
 		return nil
 	}
-	places := make([]Place, n)
+	places := make([]PartitionOffset, n)
 	partition, epoch := int64(-1), int64(0)
 	for i := range places {
 		partition += 1 + int64(r.uvarint(math.MaxInt32))
@@ -240,7 +240,7 @@ func (r *cursorReader) places() []Place {
 		if r.bad {
 			return nil
 		}
-		places[i] = Place{Partition: int32(partition), Offset: int64(offset), Epoch: int32(epoch)}
+		places[i] = PartitionOffset{Partition: int32(partition), Offset: int64(offset), Epoch: int32(epoch)}
 	}
 	return places
 }

@@ -22,7 +22,7 @@ func drawCursor(t *rapid.T) hub.Cursor {
 		partition := int32(-1)
 		for range rapid.IntRange(0, 20).Draw(t, "partitions") {
 			partition += 1 + rapid.Int32Range(0, 3).Draw(t, "gap")
-			s.Position.Places = append(s.Position.Places, hub.Place{
+			s.Position.Offsets = append(s.Position.Offsets, hub.PartitionOffset{
 				Partition: partition,
 				Offset:    rapid.Int64Range(0, hub.MaxOffset).Draw(t, "offset"),
 				Epoch:     rapid.Int32Range(-1, 1000).Draw(t, "epoch"),
@@ -39,11 +39,11 @@ func sameCursor(a, b hub.Cursor) bool {
 	}
 	for i := range a.Streams {
 		x, y := a.Streams[i], b.Streams[i]
-		if x.Stream != y.Stream || x.Position.Topic != y.Position.Topic || len(x.Position.Places) != len(y.Position.Places) {
+		if x.Stream != y.Stream || x.Position.Topic != y.Position.Topic || len(x.Position.Offsets) != len(y.Position.Offsets) {
 			return false
 		}
-		for k := range x.Position.Places {
-			if x.Position.Places[k] != y.Position.Places[k] {
+		for k := range x.Position.Offsets {
+			if x.Position.Offsets[k] != y.Position.Offsets[k] {
 				return false
 			}
 		}
@@ -69,7 +69,7 @@ func TestCursorsKeepPositions(t *testing.T) {
 func TestCursorTextStaysAsItIs(t *testing.T) {
 	t.Parallel()
 	want := hub.Cursor{At: time.UnixMilli(1795245600123), Streams: []hub.StreamPosition{
-		{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{1, 2, 3, 15: 16}, Places: []hub.Place{
+		{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{1, 2, 3, 15: 16}, Offsets: []hub.PartitionOffset{
 			{Partition: 0, Offset: 118273, Epoch: 3}, {Partition: 5, Offset: hub.MaxOffset, Epoch: -1},
 		}}},
 		{Stream: "news"},
@@ -107,7 +107,7 @@ func TestDamagedCursorIsNeverAnotherPosition(t *testing.T) {
 func TestCursorWithWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	one := hub.Cursor{At: time.UnixMilli(1), Streams: []hub.StreamPosition{{
-		Stream: "orders", Position: hub.Position{Places: []hub.Place{{Partition: 0, Offset: 10, Epoch: 3}, {Partition: 2, Offset: 5, Epoch: 3}}},
+		Stream: "orders", Position: hub.Position{Offsets: []hub.PartitionOffset{{Partition: 0, Offset: 10, Epoch: 3}, {Partition: 2, Offset: 5, Epoch: 3}}},
 	}}}
 	two := one
 	two.Streams = append(two.Streams[:1:1], hub.StreamPosition{Stream: "prices"})
@@ -142,7 +142,7 @@ func TestCursorWithWhatWasSeen(t *testing.T) {
 }
 
 func FuzzParseCursor(f *testing.F) {
-	f.Add(hub.Cursor{At: time.UnixMilli(5), Streams: []hub.StreamPosition{{Stream: "a", Position: hub.Position{Places: []hub.Place{{Offset: 7}}}}}}.String())
+	f.Add(hub.Cursor{At: time.UnixMilli(5), Streams: []hub.StreamPosition{{Stream: "a", Position: hub.Position{Offsets: []hub.PartitionOffset{{Offset: 7}}}}}}.String())
 	f.Add("v1.~0:1")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := hub.ParseCursor(text)

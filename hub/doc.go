@@ -49,13 +49,13 @@
 // none, late or not. A stream is read from its first subscriber until
 // Stream.Linger after its last.
 //
-// Keeper.Run writes what is acked in its own goroutine, and has one beside that
+// Committer.Run writes what is acked in its own goroutine, and has one beside that
 // hears which names were taken elsewhere.
 //
 // A log has one appender: the goroutine in which the source calls
 // [Sink.Append]. Readers need no lock. A [Subscription] is for one goroutine at
 // a time, that of whoever delivers. Config.Wake,
-// [Owner.Pump] and the functions given to a Keeper are called from the hub's
+// [Owner.Pump] and the functions given to a Committer are called from the hub's
 // goroutines and must not block.
 //
 // # Files
@@ -65,7 +65,7 @@
 //	source.go        Source, Sink and what they hand over; reasons for gaps
 //	record.go        Record, Header
 //	producer.go      Producer, Message and the three answers to a publish
-//	position.go      TopicID, Place, Position
+//	position.go      TopicID, PartitionOffset, Position
 //	cursor.go        a position as text, and what a client has seen since
 //
 //	log.go           the log: chunks from floor to tip, marks, who is woken
@@ -82,8 +82,8 @@
 //	walk.go          how it goes on, from one place to the next
 //	batch.go         what it has ready to be written
 //	giveback.go      what a socket did not take
-//	packing.go       the same compressed, in blocks that all share
-//	packed.go        these blocks, made once for a chunk
+//	codec.go       the same compressed, in blocks that all share
+//	compressed.go        these blocks, made once for a chunk
 //	join.go          from a position into the log, and out of it; gaps of its own
 //	slow.go          what one gets that has fallen behind
 //	conflate.go      the newest record of each key of what it has missed

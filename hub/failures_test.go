@@ -25,7 +25,7 @@ type unreadable struct {
 	followed int
 }
 
-func (u *unreadable) Follow(context.Context, hub.Topic, []hub.Place, hub.Sink) error {
+func (u *unreadable) Follow(context.Context, hub.Topic, []hub.PartitionOffset, hub.Sink) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.followed++

@@ -27,7 +27,7 @@ type lateFetch struct {
 type fetchPart struct {
 	// Immutable.
 	fetch *lateFetch
-	place Place
+	place PartitionOffset
 	upTo  int64 // it will probably bring all below this
 	exact bool  // it is the place of those who wait
 	anew  bool  // what is at hand is not to be relied on
@@ -40,11 +40,11 @@ type fetchPart struct {
 
 	// Owned by the read until it is finished.
 	draft  draft
-	from   Place // where the draft begins
-	at     Place // where reading goes on
+	from   PartitionOffset // where the draft begins
+	at     PartitionOffset // where reading goes on
 	blocks []*block
 	gap    *Gap // in front of all
-	behind Place
+	behind PartitionOffset
 	// answered is set when Kafka has been asked about an unproven place.
 	answered bool
 }
@@ -122,7 +122,7 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 	if topic.ID != f.topic {
 		return 0
 	}
-	places := make([]Place, len(f.parts))
+	places := make([]PartitionOffset, len(f.parts))
 	for i, p := range f.parts {
 		places[i] = p.place
 	}
@@ -168,9 +168,9 @@ func (p *fetchPart) take(enc *encoder, f *Fetched) (bytes int) {
 			p.cut()
 			if len(p.blocks) == 0 {
 				gap := *g
-				p.gap, p.behind = &gap, Place{Partition: f.Partition, Epoch: f.Next.Epoch, Offset: g.behind()}
+				p.gap, p.behind = &gap, PartitionOffset{Partition: f.Partition, Epoch: f.Next.Epoch, Offset: g.behind()}
 			}
-			p.from = Place{Partition: f.Partition, Epoch: -1, Offset: g.behind()}
+			p.from = PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: g.behind()}
 			p.at = p.from
 		case GapUnreadable, GapTooLarge, GapPolicy:
 			enc.gap(&p.draft, *g, f.Next.Epoch)

@@ -65,7 +65,7 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 		return time.Now()
 	})
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
-	at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 990}}}
+	at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 990}}}
 	first := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartLatest}})
 	defer first.Close()
 	topics.end.Store(1000)
@@ -115,8 +115,8 @@ type furtherOn struct {
 	end atomic.Int64
 }
 
-func (f *furtherOn) Places(ctx context.Context, topic hub.Topic, at hub.Moment) ([]hub.Place, error) {
-	places, err := f.Topics.Places(ctx, topic, at)
+func (f *furtherOn) Offsets(ctx context.Context, topic hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+	places, err := f.Topics.Offsets(ctx, topic, at)
 	if _, timed := at.Time(); err == nil && !timed && !at.IsEarliest() {
 		places[0].Offset = max(places[0].Offset, f.end.Load())
 	}
@@ -135,7 +135,7 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 	h := startHub(t, topics, func(*hub.Stream) {})
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
 	start := hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-		Topic: topic.ID, Places: []hub.Place{{Offset: 100, Epoch: 3}, {Partition: 1}},
+		Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 100, Epoch: 3}, {Partition: 1}},
 	}}
 	r := subscribe(t, h, hub.Request{Start: start, Replay: -1})
 	defer r.Close()
@@ -216,11 +216,11 @@ type waitingSource struct {
 	gate chan struct{}
 }
 
-func (s waitingSource) Places(ctx context.Context, topic hub.Topic, at hub.Moment) ([]hub.Place, error) {
+func (s waitingSource) Offsets(ctx context.Context, topic hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
 	if at.IsEarliest() {
 		<-s.gate
 	}
-	return s.Topics.Places(ctx, topic, at)
+	return s.Topics.Offsets(ctx, topic, at)
 }
 
 // TestBackfillBehindAMovedFloor: a log that has given up chunks is no longer

@@ -64,11 +64,11 @@ func (s *Subscription) written(topic TopicID) (Position, bool) {
 // missing.
 func (s *Subscription) withhold(reach reach, from Position, silent bool) (clamped bool) {
 	written, resumes := s.written(reach.at.Topic)
-	for _, to := range reach.at.Places {
+	for _, to := range reach.at.Offsets {
 		if at := written.Offset(to.Partition, 0); resumes && at < to.Offset {
-			to = Place{Partition: to.Partition, Epoch: -1, Offset: at}
+			to = PartitionOffset{Partition: to.Partition, Epoch: -1, Offset: at}
 		}
-		was, _ := from.Place(to.Partition)
+		was, _ := from.Find(to.Partition)
 		if was.Offset >= to.Offset {
 			continue
 		}
@@ -162,7 +162,7 @@ func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := st.hub.now()
-	if h.reach.at.Topic == topic.ID && h.reach.at.Places != nil && now.Sub(h.asked) < horizonAge {
+	if h.reach.at.Topic == topic.ID && h.reach.at.Offsets != nil && now.Sub(h.asked) < horizonAge {
 		return h.reach, nil
 	}
 	found, err := st.measure(ctx, topic, now.Add(-span))
@@ -175,18 +175,18 @@ func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) 
 
 // measure asks Kafka how far back it goes from a time.
 func (st *stream) measure(ctx context.Context, topic Topic, from time.Time) (reach, error) {
-	at, err := st.Source.Places(ctx, topic, At(from))
+	at, err := st.Source.Offsets(ctx, topic, At(from))
 	if err != nil {
 		return reach{}, err
 	}
-	kept, err := st.Source.Places(ctx, topic, Earliest())
+	kept, err := st.Source.Offsets(ctx, topic, Earliest())
 	if err != nil {
 		return reach{}, err
 	}
-	sortPlaces(at)
-	sortPlaces(kept)
+	sortOffsets(at)
+	sortOffsets(kept)
 	r := reach{at: Position{topic.ID, at}, kept: Position{topic.ID, kept}, first: Position{topic.ID, kept}.Clone()}
-	var behind []Place
+	var behind []PartitionOffset
 	for _, place := range kept {
 		if place.Offset < r.at.Offset(place.Partition, 0) {
 			behind = append(behind, place)

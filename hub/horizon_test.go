@@ -80,7 +80,7 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 
 // cursorAt is a start at an offset of partition 0.
 func cursorAt(offset int64) hub.Start {
-	return hub.Start{Kind: hub.StartCursor, Position: hub.Position{Places: []hub.Place{{Partition: 0, Epoch: -1, Offset: offset}}}}
+	return hub.Start{Kind: hub.StartCursor, Position: hub.Position{Offsets: []hub.PartitionOffset{{Partition: 0, Epoch: -1, Offset: offset}}}}
 }
 
 // TestNarrowTellsWhateverTheStart: what a subscription that is under way may no

@@ -329,7 +329,7 @@ func TestRetentionIsTold(t *testing.T) {
 	h := startHub(t, topics, nil)
 	topics.Expire("orders.v1", 0, 50)
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
-	at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 10}}}
+	at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 10}}}
 	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
 	defer r.Close()
 	got := r.collect(t, 46)

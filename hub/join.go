@@ -10,7 +10,7 @@ func (s *Subscription) join() {
 		s.void(floor)
 		return
 	}
-	for _, at := range s.own.Places {
+	for _, at := range s.own.Offsets {
 		if to, ok := s.log.cutBelow(at, s.fell); ok {
 			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
 			s.own.set(to)
@@ -21,7 +21,7 @@ func (s *Subscription) join() {
 		s.beLate() // Kafka is asked
 		return
 	}
-	for _, at := range s.own.Places {
+	for _, at := range s.own.Offsets {
 		if e := s.log.firstLater(at); e != nil {
 			s.outdated(e)
 		}
@@ -42,19 +42,19 @@ func (s *Subscription) join() {
 // offset before it. This hub need not have seen the cut, when the position is
 // ahead of it. The gap is told, and the entry wanted.
 func (s *Subscription) outdated(e *entry) bool {
-	at, ok := s.own.Place(e.partition)
+	at, ok := s.own.Find(e.partition)
 	if !ok || e.kind != entryRecord || at.Epoch < 0 || e.epoch <= at.Epoch || at.Offset < e.next {
 		return false
 	}
 	from := e.next - 1
 	s.tell(Gap{Partition: e.partition, From: from, To: at.Offset, Reason: GapTruncated}, -1)
-	s.own.set(Place{Partition: e.partition, Epoch: -1, Offset: from})
+	s.own.set(PartitionOffset{Partition: e.partition, Epoch: -1, Offset: from})
 	return true
 }
 
 // void goes on at the start of a topic that was made again.
 func (s *Subscription) void(floor Position) {
-	for _, at := range s.own.Places {
+	for _, at := range s.own.Offsets {
 		s.tell(Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: GapLogChanged}, -1)
 	}
 	s.own = &Position{Topic: floor.Topic}

@@ -45,7 +45,7 @@ func (c *cursors) Superseded(ctx context.Context, _ func(hub.CursorName, int64),
 	return ctx.Err()
 }
 
-func offset(n int64) hub.Position { return hub.Position{Places: []hub.Place{{Offset: n}}} }
+func offset(n int64) hub.Position { return hub.Position{Offsets: []hub.PartitionOffset{{Offset: n}}} }
 
 // TestAcksAtTheEndAreWritten: what is acked before the keeper ends is stored,
 // whichever it sees first, the ack or the end.
@@ -53,12 +53,12 @@ func TestAcksAtTheEndAreWritten(t *testing.T) {
 	t.Parallel()
 	for range 50 {
 		store := &cursors{stored: make(map[hub.CursorName]int64)}
-		k, err := hub.NewKeeper(store, time.Millisecond)
+		k, err := hub.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
 		name := hub.CursorName{Name: "a"}
-		_, holding, err := k.Take(t.Context(), name, func(*hub.Holding) {})
+		_, holding, err := k.Take(t.Context(), name, func(*hub.Lease) {})
 		if !errors.Is(err, hub.ErrNoCursor) {
 			t.Fatal(err)
 		}

@@ -36,7 +36,7 @@ type late struct {
 	verdicts []verdict
 
 	// Owned by the subscription's goroutine.
-	asked []Place // what it has waited for last
+	asked []PartitionOffset // what it has waited for last
 	waits int     // in a row, without anything delivered
 	runs  []lateRun
 }
@@ -46,7 +46,7 @@ type late struct {
 // was read from in front of it did not reach so far. Unproven is a place that the
 // log has, but cannot show to be of the log as it is now.
 type want struct {
-	place    Place
+	place    PartitionOffset
 	exact    bool
 	unproven bool
 	joined   bool
@@ -54,9 +54,9 @@ type want struct {
 
 // verdict is what Kafka says of a place that is of another log by now.
 type verdict struct {
-	place  Place
+	place  PartitionOffset
 	gap    Gap
-	behind Place
+	behind PartitionOffset
 }
 
 // lateRun is some entries of a block.
@@ -115,7 +115,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	floor := s.log.floorPosition()
 	var (
 		e     errands
-		ahead []Place
+		ahead []PartitionOffset
 		gone  []Gap
 	)
 	c.mu.Lock()
@@ -124,7 +124,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 		c.do(e)
 		for _, g := range gone {
 			s.tell(g, -1)
-			s.own.set(Place{Partition: g.Partition, Epoch: -1, Offset: g.To})
+			s.own.set(PartitionOffset{Partition: g.Partition, Epoch: -1, Offset: g.To})
 		}
 	}()
 	verdicts := l.verdicts
@@ -133,7 +133,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 		return nil, false // it is told in a moment
 	}
 	for _, v := range verdicts {
-		if at, ok := s.own.Place(v.place.Partition); ok && at == v.place {
+		if at, ok := s.own.Find(v.place.Partition); ok && at == v.place {
 			s.tell(v.gap, v.behind.Epoch)
 			s.own.set(v.behind)
 		}
@@ -142,10 +142,10 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 		return nil, true
 	}
 	unproven, _ := s.log.unproven(*s.own)
-	for _, end := range floor.Places {
-		at, ok := s.own.Place(end.Partition)
+	for _, end := range floor.Offsets {
+		at, ok := s.own.Find(end.Partition)
 		if !ok {
-			at = Place{Partition: end.Partition, Epoch: -1}
+			at = PartitionOffset{Partition: end.Partition, Epoch: -1}
 		}
 		doubtful := slices.Contains(unproven, at)
 		if at.Offset >= end.Offset && !doubtful {

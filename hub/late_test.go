@@ -122,7 +122,7 @@ func TestResumingReadersShareReads(t *testing.T) {
 	for i := range 100 {
 		at := int64(12_000 + i*7919%1000)
 		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-			Topic: topic.ID, Places: []hub.Place{{Offset: at}},
+			Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: at}},
 		}}})
 		all.Go(func() {
 			defer r.Close()
@@ -301,7 +301,7 @@ func TestResumeStorm(t *testing.T) {
 		if r.Subscription, _, err = h.Subscribe(t.Context(), hub.Request{
 			Stream: "orders", Replay: -1, Owner: r, Principal: fmt.Sprint(i % 1000),
 			Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-				Topic: topic.ID, Places: []hub.Place{{Offset: int64(records - 20_000 - i*7919%2000)}},
+				Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: int64(records - 20_000 - i*7919%2000)}},
 			}},
 		}); err != nil {
 			t.Fatal(err)

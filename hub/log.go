@@ -58,7 +58,7 @@ type log struct {
 
 // cut is where a partition went on after being truncated.
 type cut struct {
-	to Place
+	to PartitionOffset
 	// epoch is the last one read before, -1 when that is not known: what has
 	// been given out anew is of a later one.
 	epoch int32
@@ -67,7 +67,7 @@ type cut struct {
 
 // voids reports whether a position is beyond the cut and older than it. Index
 // is where in the log it was taken, 0 when that is not known.
-func (c cut) voids(at Place, index uint64) bool {
+func (c cut) voids(at PartitionOffset, index uint64) bool {
 	if at.Partition != c.to.Partition || at.Offset <= c.to.Offset {
 		return false
 	}
@@ -148,9 +148,9 @@ func (l *log) floorPosition() Position { return l.floor().start }
 
 // cut empties the log because a partition goes on from an earlier offset under
 // a new epoch.
-func (l *log) cut(to Place) {
+func (l *log) cut(to PartitionOffset) {
 	next := l.at.Clone()
-	was, ok := next.Place(to.Partition)
+	was, ok := next.Find(to.Partition)
 	if !ok {
 		was.Epoch = -1
 	}
@@ -164,7 +164,7 @@ func (l *log) cut(to Place) {
 
 // cutBelow finds where a position that was taken before a cut goes on. Index is
 // where in the log it was taken, 0 when that is not known.
-func (l *log) cutBelow(at Place, index uint64) (Place, bool) {
+func (l *log) cutBelow(at PartitionOffset, index uint64) (PartitionOffset, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found, ok := at, false
@@ -342,7 +342,7 @@ func (l *log) covering(at Position) (*chunk, int) {
 
 // firstLater finds the first record in a place's partition, in front of that
 // place, that is of a later epoch, nil for none.
-func (l *log) firstLater(at Place) *entry {
+func (l *log) firstLater(at PartitionOffset) *entry {
 	tip := l.tip.Load()
 	if at.Epoch < 0 || noLater(tip.at, at) {
 		return nil // nearly always
@@ -367,8 +367,8 @@ func (l *log) firstLater(at Place) *entry {
 
 // noLater reports whether a position shows that nothing in front of it is of a
 // later epoch than a place.
-func noLater(position Position, at Place) bool {
-	now, ok := position.Place(at.Partition)
+func noLater(position Position, at PartitionOffset) bool {
+	now, ok := position.Find(at.Partition)
 	return !ok || now.Epoch >= 0 && now.Epoch <= at.Epoch
 }
 
@@ -426,7 +426,7 @@ func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	return true
 }
 
-// sortPlaces sorts places by partition.
-func sortPlaces(places []Place) {
-	slices.SortFunc(places, func(a, b Place) int { return cmp.Compare(a.Partition, b.Partition) })
+// sortOffsets sorts places by partition.
+func sortOffsets(places []PartitionOffset) {
+	slices.SortFunc(places, func(a, b PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
 }

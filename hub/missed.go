@@ -9,7 +9,7 @@ import (
 const fencesAtOnce = 1000
 
 // heard is told that takes are heard of from now on.
-func (k *Keeper) heard() {
+func (k *Committer) heard() {
 	select {
 	case k.recheck <- struct{}{}:
 	default:
@@ -18,7 +18,7 @@ func (k *Keeper) heard() {
 
 // checkFences tells those who hold a name that others have taken while takes
 // were not heard of.
-func (k *Keeper) checkFences(ctx context.Context) {
+func (k *Committer) checkFences(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():

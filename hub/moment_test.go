@@ -26,7 +26,7 @@ func TestTimesBetweenMillisecondsAreRoundedUp(t *testing.T) {
 		time.UnixMilli(-7).Add(time.Microsecond):   0,
 		time.UnixMilli(1004).Add(time.Microsecond): 5,
 	} {
-		places, err := topics.Places(t.Context(), topic, hub.At(at))
+		places, err := topics.Offsets(t.Context(), topic, hub.At(at))
 		if err != nil || places[0].Offset != want {
 			t.Errorf("%v is at %v, %v; want %d", at.UnixMicro(), places, err, want)
 		}

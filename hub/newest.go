@@ -34,16 +34,16 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 	found := make(map[int32][]sighting) // by partition, offsets rising
 	low := tip.Clone()
 	budget := s.hub.newestBytes
-	for window := int64(max(64, n/max(1, len(tip.Places)))); ; window *= 8 {
+	for window := int64(max(64, n/max(1, len(tip.Offsets)))); ; window *= 8 {
 		searched := true // to the beginning, or as far as the bound allows
-		for i, end := range tip.Places {
-			was := low.Places[i].Offset
-			low.Places[i] = Place{
+		for i, end := range tip.Offsets {
+			was := low.Offsets[i].Offset
+			low.Offsets[i] = PartitionOffset{
 				Partition: end.Partition,
 				Offset:    max(begin.Offset(end.Partition, 0), end.Offset-min(window, newestOffsets)),
 				Epoch:     -1,
 			}
-			searched = searched && low.Places[i].Offset == was
+			searched = searched && low.Offsets[i].Offset == was
 		}
 		if searched {
 			break
@@ -103,7 +103,7 @@ func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip 
 			}
 		}
 	}
-	for _, at := range low.Places {
+	for _, at := range low.Offsets {
 		if at.Offset > begin.Offset(at.Partition, 0) && oldest[at.Partition] > last {
 			return false
 		}
@@ -124,7 +124,7 @@ func newestOf(found map[int32][]sighting, tip Position, n int) (Position, int) {
 			return from, taken
 		}
 		left[p]--
-		from.set(Place{Partition: p, Offset: found[p][left[p]].offset, Epoch: -1})
+		from.set(PartitionOffset{Partition: p, Offset: found[p][left[p]].offset, Epoch: -1})
 	}
 	return from, n
 }

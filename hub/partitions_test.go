@@ -20,18 +20,18 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 	all := func(id hub.TopicID, offset int64, epoch int32) hub.Position {
 		at := hub.Position{Topic: id}
 		for p := range int32(1000) {
-			place := hub.Place{Partition: p, Epoch: epoch}
+			place := hub.PartitionOffset{Partition: p, Epoch: epoch}
 			if p > 1 {
 				place.Offset = offset
 			}
-			at.Places = append(at.Places, place)
+			at.Offsets = append(at.Offsets, place)
 		}
 		return at
 	}
 	want := func(what string, at hub.Position, err error) {
 		t.Helper()
-		if err != nil || len(at.Places) != 2 || at.Places[1].Partition != 1 {
-			t.Errorf("%s: want the two partitions of the topic, got %d places, %v", what, len(at.Places), err)
+		if err != nil || len(at.Offsets) != 2 || at.Offsets[1].Partition != 1 {
+			t.Errorf("%s: want the two partitions of the topic, got %d places, %v", what, len(at.Offsets), err)
 		}
 	}
 	vouch := func(at hub.Position) (hub.Position, error) {
@@ -60,7 +60,7 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 	}
 	// One that was added since is.
 	topics.Grow("orders.v1", 3)
-	if at, err = vouch(all(id, 5, 0)); err != nil || len(at.Places) != 3 {
-		t.Errorf("after a partition was added: got %d places, %v", len(at.Places), err)
+	if at, err = vouch(all(id, 5, 0)); err != nil || len(at.Offsets) != 3 {
+		t.Errorf("after a partition was added: got %d places, %v", len(at.Offsets), err)
 	}
 }

@@ -23,45 +23,45 @@ type Topic struct {
 	Partitions int32
 }
 
-// Place is where reading goes on in one partition: the next offset wanted, and
+// PartitionOffset is where reading goes on in one partition: the next offset wanted, and
 // the leader epoch of the record before it, or a later one at which the log is
 // known to have had the place; -1 when neither is known.
-type Place struct {
+type PartitionOffset struct {
 	Partition int32
 	Epoch     int32
 	Offset    int64
 }
 
-// Position is where reading goes on in a topic. Places are sorted by partition
+// Position is where reading goes on in a topic. Offsets are sorted by partition
 // and hold each partition at most once; a partition that is not among them has
 // not been read from yet. A Position is never changed once it is shared: every
 // method that moves one returns another.
 type Position struct {
 	Topic  TopicID
-	Places []Place
+	Offsets []PartitionOffset
 }
 
-// Place finds the place in a partition.
-func (p Position) Place(partition int32) (Place, bool) {
+// PartitionOffset finds the place in a partition.
+func (p Position) Find(partition int32) (PartitionOffset, bool) {
 	i, ok := p.find(partition)
 	if !ok {
-		return Place{}, false
+		return PartitionOffset{}, false
 	}
-	return p.Places[i], true
+	return p.Offsets[i], true
 }
 
 // Offset is the next offset wanted of a partition, or missing where the
 // position has none.
 func (p Position) Offset(partition int32, missing int64) int64 {
 	if i, ok := p.find(partition); ok {
-		return p.Places[i].Offset
+		return p.Offsets[i].Offset
 	}
 	return missing
 }
 
 // Clone returns a copy that shares no memory with p.
 func (p Position) Clone() Position {
-	p.Places = slices.Clone(p.Places)
+	p.Offsets = slices.Clone(p.Offsets)
 	return p
 }
 
@@ -72,7 +72,7 @@ func (p Position) Covers(q Position) bool {
 	if p.Topic != q.Topic {
 		return false
 	}
-	for _, at := range q.Places {
+	for _, at := range q.Offsets {
 		if p.Offset(at.Partition, 0) < at.Offset {
 			return false
 		}
@@ -81,30 +81,30 @@ func (p Position) Covers(q Position) bool {
 }
 
 // only gives the position with those places that are to stay.
-func (p Position) only(stays func(Place) bool) Position {
-	goes := func(at Place) bool { return !stays(at) }
-	if slices.ContainsFunc(p.Places, goes) {
-		p.Places = slices.DeleteFunc(slices.Clone(p.Places), goes)
+func (p Position) only(stays func(PartitionOffset) bool) Position {
+	goes := func(at PartitionOffset) bool { return !stays(at) }
+	if slices.ContainsFunc(p.Offsets, goes) {
+		p.Offsets = slices.DeleteFunc(slices.Clone(p.Offsets), goes)
 	}
 	return p
 }
 
 // set moves one place in p itself, which the caller must own.
-func (p *Position) set(at Place) {
+func (p *Position) set(at PartitionOffset) {
 	i, ok := p.find(at.Partition)
 	if ok {
-		p.Places[i] = at
+		p.Offsets[i] = at
 		return
 	}
-	p.Places = slices.Insert(p.Places, i, at)
+	p.Offsets = slices.Insert(p.Offsets, i, at)
 }
 
 func (p Position) find(partition int32) (int, bool) {
 	// Partitions are almost always 0..n-1, so the index is the partition.
-	if i := int(partition); i >= 0 && i < len(p.Places) && p.Places[i].Partition == partition {
+	if i := int(partition); i >= 0 && i < len(p.Offsets) && p.Offsets[i].Partition == partition {
 		return i, true
 	}
-	return slices.BinarySearchFunc(p.Places, partition, func(at Place, want int32) int {
+	return slices.BinarySearchFunc(p.Offsets, partition, func(at PartitionOffset, want int32) int {
 		return int(at.Partition) - int(want)
 	})
 }

@@ -11,15 +11,15 @@ type proof struct {
 // the log as it is now: it could have been cut short in front of where it begins
 // here, and have grown since, up to the place or beyond. What was cut off behind
 // that shows by its epoch (see firstLater). Tip is as far as the log was read.
-func (l *log) unproven(position Position) (places []Place, tip *mark) {
+func (l *log) unproven(position Position) (places []PartitionOffset, tip *mark) {
 	tip = l.tip.Load()
 	chunks := *l.chunks.Load()
 	begin := chunks[0].start
 	if begin.Topic != position.Topic {
 		return nil, tip // void; it is told
 	}
-	for _, at := range position.Places {
-		from, ok := begin.Place(at.Partition)
+	for _, at := range position.Offsets {
+		from, ok := begin.Find(at.Partition)
 		if !ok || at.Epoch < 0 || at.Offset < from.Offset || from.Offset == 0 {
 			continue
 		}
@@ -31,7 +31,7 @@ func (l *log) unproven(position Position) (places []Place, tip *mark) {
 	return places, tip
 }
 
-func (l *log) hasProof(at, from Place) bool {
+func (l *log) hasProof(at, from PartitionOffset) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p, ok := l.proven[at.Partition]
@@ -40,7 +40,7 @@ func (l *log) hasProof(at, from Place) bool {
 
 // showsEpoch reports whether the first record of a place's partition in a log is
 // of no later epoch: epochs rise, so nothing in front of it is either.
-func showsEpoch(chunks []*chunk, tip *mark, at Place) bool {
+func showsEpoch(chunks []*chunk, tip *mark, at PartitionOffset) bool {
 	begin := chunks[0].start.Offset(at.Partition, 0)
 	for k, c := range chunks {
 		if c.base >= tip.index {
@@ -61,7 +61,7 @@ func showsEpoch(chunks []*chunk, tip *mark, at Place) bool {
 // prove notes that Kafka has the log up to a place in the place's epoch. Tip is as
 // far as the log had been read when Kafka was asked: it is noticed when the log is
 // cut short in front of that, and then it says nothing any more.
-func (l *log) prove(at Place, tip *mark) {
+func (l *log) prove(at PartitionOffset, tip *mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	begin := l.floorPosition().Offset(at.Partition, 0)

@@ -30,12 +30,12 @@ func (st *stream) readTo(ctx context.Context, from Position, target func() Posit
 		}
 		// What is behind and has nothing at hand is read next; what has
 		// something at hand waits for it, to be merged by time.
-		var wanted []Place
-		for _, end := range to.Places {
+		var wanted []PartitionOffset
+		for _, end := range to.Offsets {
 			if _, ok := pending[end.Partition]; !ok && at.Offset(end.Partition, 0) < end.Offset {
-				place, ok := at.Place(end.Partition)
+				place, ok := at.Find(end.Partition)
 				if !ok {
-					place = Place{Partition: end.Partition, Epoch: -1}
+					place = PartitionOffset{Partition: end.Partition, Epoch: -1}
 				}
 				wanted = append(wanted, place)
 			}
@@ -65,7 +65,7 @@ func (st *stream) readTo(ctx context.Context, from Position, target func() Posit
 
 // readBlocks reads once and adds a block to pending for each partition that
 // moved.
-func (st *stream) readBlocks(ctx context.Context, from []Place, at *Position, pending map[int32]run) (moved bool, err error) {
+func (st *stream) readBlocks(ctx context.Context, from []PartitionOffset, at *Position, pending map[int32]run) (moved bool, err error) {
 	drafts := make(map[int32]*draft)
 	topic := st.topicNow()
 	if topic.ID != at.Topic {

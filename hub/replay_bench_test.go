@@ -24,10 +24,10 @@ func (p pastbox) Topic(context.Context, string) (hub.Topic, error) {
 	return hub.Topic{Name: "orders.v1", ID: hub.TopicID{1}, Partitions: int32(p.partitions)}, nil
 }
 
-func (p pastbox) Places(_ context.Context, _ hub.Topic, m hub.Moment) ([]hub.Place, error) {
-	var places []hub.Place
+func (p pastbox) Offsets(_ context.Context, _ hub.Topic, m hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+	var places []hub.PartitionOffset
 	for i := range p.partitions {
-		at := hub.Place{Partition: int32(i), Offset: p.each, Epoch: -1}
+		at := hub.PartitionOffset{Partition: int32(i), Offset: p.each, Epoch: -1}
 		if m.IsEarliest() {
 			at.Offset = 0
 		}
@@ -36,7 +36,7 @@ func (p pastbox) Places(_ context.Context, _ hub.Topic, m hub.Moment) ([]hub.Pla
 	return places, nil
 }
 
-func (p pastbox) Read(_ context.Context, _ hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
+func (p pastbox) Read(_ context.Context, _ hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
 	value := []byte(`{"id":1234,"symbol":"ACME","price":101.25,"size":300,"venue":"XNYS","flags":["a","b"],"note":"` +
 		strings.Repeat("something ", 20))
 	value = append(value[:pastValue-2], `"}`...)
@@ -57,7 +57,7 @@ func (p pastbox) Read(_ context.Context, _ hub.Topic, from []hub.Place, maxBytes
 	return nil
 }
 
-func (p pastbox) Follow(ctx context.Context, _ hub.Topic, _ []hub.Place, _ hub.Sink) error {
+func (p pastbox) Follow(ctx context.Context, _ hub.Topic, _ []hub.PartitionOffset, _ hub.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

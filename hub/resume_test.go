@@ -99,7 +99,7 @@ func TestCursorOfAnotherTopicIsBounded(t *testing.T) {
 		topics.Append("orders.v1", r)
 	}
 	h := startHub(t, topics, nil)
-	forged := hub.Start{Kind: hub.StartCursor, Position: hub.Position{Topic: hub.TopicID{77}, Places: []hub.Place{{Offset: 1}}}}
+	forged := hub.Start{Kind: hub.StartCursor, Position: hub.Position{Topic: hub.TopicID{77}, Offsets: []hub.PartitionOffset{{Offset: 1}}}}
 	r := subscribe(t, h, hub.Request{Start: forged, Replay: 10*time.Minute + 30*time.Second})
 	defer r.Close()
 	got := r.collect(t, 12)

@@ -21,7 +21,7 @@ type countedSource struct {
 	reading, most int
 }
 
-func (s *countedSource) Read(ctx context.Context, topic hub.Topic, from []hub.Place, most int, each func(*hub.Fetched)) error {
+func (s *countedSource) Read(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, most int, each func(*hub.Fetched)) error {
 	s.mu.Lock()
 	s.reading++
 	s.most = max(s.most, s.reading)

@@ -27,7 +27,7 @@ func (b *block) seek(offset int64) int {
 
 // agrees reports whether one who stands at a place in front of entry i has read
 // the same log: where a log was cut short and written anew, the epochs tell.
-func (b *block) agrees(at Place, i int) bool {
+func (b *block) agrees(at PartitionOffset, i int) bool {
 	if at.Epoch < 0 {
 		return true
 	}
@@ -40,8 +40,8 @@ func (b *block) agrees(at Place, i int) bool {
 }
 
 // end is the place behind the block.
-func (b *block) end() Place {
-	return Place{Partition: b.partition, Epoch: b.at(b.len() - 1).epoch, Offset: b.next}
+func (b *block) end() PartitionOffset {
+	return PartitionOffset{Partition: b.partition, Epoch: b.at(b.len() - 1).epoch, Offset: b.next}
 }
 
 // clip leaves out what lies beyond an offset, and reports whether anything is
@@ -127,7 +127,7 @@ func (p *shelfPart) find(offset int64) (*block, int) {
 }
 
 // has reports whether one who stands at a place can go on without Kafka.
-func (p *shelfPart) has(at Place) bool {
+func (p *shelfPart) has(at PartitionOffset) bool {
 	if b, i := p.find(at.Offset); b != nil {
 		return b.agrees(at, i)
 	}
@@ -137,7 +137,7 @@ func (p *shelfPart) has(at Place) bool {
 // underWay gives the fetch that will bring what follows a place, or nil. Who
 // wants it exact takes only what is read from that very place; an unproven place is
 // only answered by a fetch that asks about it.
-func (p *shelfPart) underWay(at Place, exact, unproven bool) *fetchPart {
+func (p *shelfPart) underWay(at PartitionOffset, exact, unproven bool) *fetchPart {
 	for _, f := range p.fetches {
 		if unproven && f.tip == nil {
 			continue
@@ -152,11 +152,11 @@ func (p *shelfPart) underWay(at Place, exact, unproven bool) *fetchPart {
 // plan says from where on to read for one who stands at a place: from the
 // beginning of a span, so that others nearby are served by the same read, but
 // not what is at hand already.
-func (p *shelfPart) plan(at Place, exact bool, span int64) Place {
+func (p *shelfPart) plan(at PartitionOffset, exact bool, span int64) PartitionOffset {
 	if exact {
 		return at
 	}
-	from := Place{Partition: at.Partition, Epoch: -1, Offset: max(at.Offset-at.Offset%span, p.start)}
+	from := PartitionOffset{Partition: at.Partition, Epoch: -1, Offset: max(at.Offset-at.Offset%span, p.start)}
 	if k := p.upTo(at.Offset); k > 0 && p.blocks[k-1].next > from.Offset {
 		from = p.blocks[k-1].end()
 	}

@@ -70,7 +70,7 @@ func (s *Subscription) skip() {
 	if tip.at.Topic != s.own.Topic {
 		return // it is told in a moment
 	}
-	for _, to := range tip.at.Places {
+	for _, to := range tip.at.Offsets {
 		if from := s.own.Offset(to.Partition, 0); from < to.Offset {
 			s.tell(Gap{Partition: to.Partition, From: from, To: to.Offset, Reason: GapPolicy}, to.Epoch)
 			s.own.set(to)

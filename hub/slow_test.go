@@ -177,7 +177,7 @@ func TestSlowOneIsConflated(t *testing.T) {
 			cursor, err := hub.ParseCursor(r.Cursor())
 			at, _ := cursor.Position("orders")
 			if err != nil || at.Offset(0, 0) > next[0] || at.Offset(1, 0) > next[1] {
-				t.Fatalf("step %d: the cursor is at %v, behind %v, %v", step, at.Places, next, err)
+				t.Fatalf("step %d: the cursor is at %v, behind %v, %v", step, at.Offsets, next, err)
 			}
 		}
 		if want := 2*19 + 1; events != want || nulls != 1 || gaps == 0 || gaps > want+3 {
@@ -230,7 +230,7 @@ func TestConflationEndsAtTheTip(t *testing.T) {
 			t.Fatal("it does not come to the tip")
 		}
 		if at := r.Position(); at.Offset(0, 0) != int64(n+1000) {
-			t.Fatalf("it is at %v, the end at %d", at.Places, n+1000)
+			t.Fatalf("it is at %v, the end at %d", at.Offsets, n+1000)
 		}
 	}
 }

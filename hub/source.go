@@ -19,16 +19,16 @@ type Source interface {
 	// creates a topic.
 	Topic(ctx context.Context, name string) (Topic, error)
 
-	// Places resolves where a topic begins, ends, or was at some time, for
+	// Offsets resolves where a topic begins, ends, or was at some time, for
 	// every partition, sorted by partition.
-	Places(ctx context.Context, topic Topic, at Moment) ([]Place, error)
+	Offsets(ctx context.Context, topic Topic, at OffsetSpec) ([]PartitionOffset, error)
 
 	// Read reads once from each of the places, some maxBytes in all, and calls
 	// visit in turn for each partition that has something to tell. It does not
 	// wait for new records. A partition whose place is at its tip may be
 	// visited with no records. It returns ErrLogChanged when the topic is no
 	// longer the one described.
-	Read(ctx context.Context, topic Topic, from []Place, maxBytes int, visit func(*Fetched)) error
+	Read(ctx context.Context, topic Topic, from []PartitionOffset, maxBytes int, visit func(*Fetched)) error
 
 	// Follow reads the topic from the given places for as long as the context
 	// lives, through leader changes and outages, and hands what it reads to the
@@ -37,7 +37,7 @@ type Source interface {
 	// the topic has been deleted or made again (nothing of another topic ever
 	// reaches the sink), or the context's error; never for a reason that can
 	// pass.
-	Follow(ctx context.Context, topic Topic, from []Place, sink Sink) error
+	Follow(ctx context.Context, topic Topic, from []PartitionOffset, sink Sink) error
 }
 
 // Sink takes what a Source follows. Calls never overlap.
@@ -62,7 +62,7 @@ type Fetched struct {
 	Gap *Gap
 	// Next is where reading goes on behind the records, control batches and
 	// aborted transactions that were passed over.
-	Next Place
+	Next PartitionOffset
 	// Start and Tip bound what the partition had when it was read: the first
 	// offset kept and the last stable offset. -1 when not known.
 	Start, Tip int64
@@ -92,8 +92,8 @@ func (g Gap) behind() int64 {
 
 // behindGap is the place behind the gap. Where Next is further, its epoch may be
 // a later one already.
-func (f *Fetched) behindGap() Place {
-	to := Place{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
+func (f *Fetched) behindGap() PartitionOffset {
+	to := PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
 	if f.Each == nil && f.Next.Offset == to.Offset {
 		to.Epoch = f.Next.Epoch
 	}
@@ -120,42 +120,42 @@ const (
 	GapPolicy GapReason = "policy"
 )
 
-// Moment names a point in a topic. The zero value is its tip.
-type Moment struct {
-	kind momentKind
+// OffsetSpec names a point in a topic. The zero value is its tip.
+type OffsetSpec struct {
+	kind offsetKind
 	time time.Time
 }
 
-type momentKind uint8
+type offsetKind uint8
 
 const (
-	momentTip momentKind = iota
-	momentEarliest
-	momentTime
+	offsetTip offsetKind = iota
+	offsetEarliest
+	offsetTime
 )
 
 // Tip is the last stable offset of each partition.
-func Tip() Moment { return Moment{} }
+func Tip() OffsetSpec { return OffsetSpec{} }
 
 // Earliest is the first offset that each partition keeps.
-func Earliest() Moment { return Moment{kind: momentEarliest} }
+func Earliest() OffsetSpec { return OffsetSpec{kind: offsetEarliest} }
 
 // At is, in each partition, the first offset whose timestamp is not earlier
 // than t, and the tip where there is none. Timestamps are in milliseconds, so
 // what lies between two of them is the later one.
-func At(t time.Time) Moment {
+func At(t time.Time) OffsetSpec {
 	whole := t.Truncate(time.Millisecond)
 	if whole.Before(t) {
 		whole = whole.Add(time.Millisecond)
 	}
-	return Moment{kind: momentTime, time: whole}
+	return OffsetSpec{kind: offsetTime, time: whole}
 }
 
 // IsEarliest reports whether m is where the topic begins.
-func (m Moment) IsEarliest() bool { return m.kind == momentEarliest }
+func (m OffsetSpec) IsEarliest() bool { return m.kind == offsetEarliest }
 
 // Time is the time of a moment made by At.
-func (m Moment) Time() (time.Time, bool) { return m.time, m.kind == momentTime }
+func (m OffsetSpec) Time() (time.Time, bool) { return m.time, m.kind == offsetTime }
 
 // Errors of a Source.
 var (

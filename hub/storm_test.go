@@ -174,11 +174,11 @@ func (s *storm) end(t *testing.T) hub.Position {
 	if err != nil {
 		t.Fatal(err)
 	}
-	places, err := s.topics.Places(t.Context(), topic, hub.Tip())
+	places, err := s.topics.Offsets(t.Context(), topic, hub.Tip())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return hub.Position{Topic: topic.ID, Places: places}
+	return hub.Position{Topic: topic.ID, Offsets: places}
 }
 
 // round is one connection. It ends at random, or, once there is an end, when
@@ -196,7 +196,7 @@ func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[hub.Positio
 		cursor, err := hub.ParseCursor(r.Cursor())
 		at, _ := cursor.Position("orders")
 		c.start = hub.Start{Kind: hub.StartCursor, Position: at}
-		c.moves = append(c.moves, fmt.Sprintf("left at %v, behind %v", at.Places, c.next))
+		c.moves = append(c.moves, fmt.Sprintf("left at %v, behind %v", at.Offsets, c.next))
 		return err
 	}
 	var b hub.Batch
@@ -243,7 +243,7 @@ func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[hub.Positio
 				return true, finish()
 			}
 		case <-ctx.Done():
-			return false, fmt.Errorf("it does not come to the end: it is at %v", r.Position().Places)
+			return false, fmt.Errorf("it does not come to the end: it is at %v", r.Position().Offsets)
 		}
 		if c.rand.IntN(10) == 0 {
 			time.Sleep(time.Duration(c.rand.IntN(5)) * time.Millisecond)

@@ -185,7 +185,7 @@ func (r *reading) run(ctx context.Context) {
 	retry := newBackoff()
 	for {
 		began := st.hub.now()
-		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Places, r)
+		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Offsets, r)
 		if ctx.Err() != nil {
 			return
 		}
@@ -217,18 +217,18 @@ func (r *reading) run(ctx context.Context) {
 }
 
 // describe asks until it is told what the topic is and where a moment in it is.
-func (r *reading) describe(ctx context.Context, m Moment) (Position, bool) {
+func (r *reading) describe(ctx context.Context, m OffsetSpec) (Position, bool) {
 	st := r.stream
 	retry := newBackoff()
 	for {
 		topic, err := st.Source.Topic(ctx, st.Topic)
 		if err == nil {
-			var places []Place
-			if places, err = st.Source.Places(ctx, topic, m); err == nil {
+			var places []PartitionOffset
+			if places, err = st.Source.Offsets(ctx, topic, m); err == nil {
 				st.topic.Store(&topic)
 				st.missing.Store(false)
-				sortPlaces(places)
-				return Position{Topic: topic.ID, Places: places}, true
+				sortOffsets(places)
+				return Position{Topic: topic.ID, Offsets: places}, true
 			}
 		}
 		if ctx.Err() != nil {

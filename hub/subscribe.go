@@ -63,7 +63,7 @@ type Begun struct {
 	Recovered bool
 	// Cut are the places behind logs that were cut short, where the position
 	// has no epoch that would show that again once they have grown.
-	Cut []Place
+	Cut []PartitionOffset
 	// Short is set when StartLast found fewer records than asked for.
 	Short bool
 }
@@ -195,7 +195,7 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 // otherwise (KIP-207). The end is not the cut: what has been written since then
 // stands between, and reading from the place tells by its epoch from where on.
 // Undated are the places where it goes on from one without an epoch.
-func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place, err error) {
+func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []PartitionOffset, err error) {
 	doubtful, read := s.log.unproven(*s.own)
 	ask := slices.Clone(doubtful)
 	if !s.log.tip.Load().at.Covers(*s.own) {
@@ -203,8 +203,8 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place,
 		if err != nil {
 			return false, nil, err
 		}
-		for _, at := range s.own.Places {
-			if to, ok := end.Place(at.Partition); ok && at.Offset > to.Offset && !slices.Contains(doubtful, at) {
+		for _, at := range s.own.Offsets {
+			if to, ok := end.Find(at.Partition); ok && at.Offset > to.Offset && !slices.Contains(doubtful, at) {
 				ask = append(ask, at)
 			}
 		}
@@ -216,7 +216,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place,
 		if f.Gap == nil || f.Gap.Reason != GapTruncated {
 			return
 		}
-		was, _ := s.own.Place(f.Partition)
+		was, _ := s.own.Find(f.Partition)
 		to := f.behindGap()
 		s.tell(*f.Gap, to.Epoch)
 		s.own.set(to)
@@ -229,7 +229,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place,
 		return false, nil, err
 	}
 	for _, at := range doubtful {
-		if now, _ := s.own.Place(at.Partition); now == at {
+		if now, _ := s.own.Find(at.Partition); now == at {
 			s.log.prove(at, read)
 		}
 	}
@@ -237,14 +237,14 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Place,
 }
 
 // places asks Kafka where a moment is.
-func (s *Subscription) places(ctx context.Context, m Moment) (Position, error) {
+func (s *Subscription) places(ctx context.Context, m OffsetSpec) (Position, error) {
 	topic := s.stream.topicNow()
-	places, err := s.stream.Source.Places(ctx, topic, m)
+	places, err := s.stream.Source.Offsets(ctx, topic, m)
 	if err != nil {
 		return Position{}, err
 	}
-	sortPlaces(places)
-	return Position{Topic: topic.ID, Places: places}, nil
+	sortOffsets(places)
+	return Position{Topic: topic.ID, Offsets: places}, nil
 }
 
 // complete adds to a position the partitions that it does not know, at their
@@ -254,7 +254,7 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 	if from.Topic != topic.ID {
 		return from.Clone(), nil // void; it will be told
 	}
-	if n := len(from.Places); n > 0 && from.Places[n-1].Partition >= topic.Partitions {
+	if n := len(from.Offsets); n > 0 && from.Offsets[n-1].Partition >= topic.Partitions {
 		var err error
 		if topic, err = s.stream.grown(ctx); err != nil {
 			return Position{}, err // to pass the place over would deliver it all again
@@ -263,21 +263,21 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 			return from.Clone(), nil // as above, in a moment
 		}
 	}
-	whole := Position{Topic: topic.ID, Places: make([]Place, 0, topic.Partitions)}
-	for _, at := range from.Places {
+	whole := Position{Topic: topic.ID, Offsets: make([]PartitionOffset, 0, topic.Partitions)}
+	for _, at := range from.Offsets {
 		if at.Partition < topic.Partitions {
-			whole.Places = append(whole.Places, at)
+			whole.Offsets = append(whole.Offsets, at)
 		}
 	}
-	if len(whole.Places) == int(topic.Partitions) {
+	if len(whole.Offsets) == int(topic.Partitions) {
 		return whole, nil
 	}
 	begin, err := s.places(ctx, Earliest())
 	if err != nil {
 		return Position{}, err
 	}
-	for _, at := range begin.Places {
-		if _, ok := whole.Place(at.Partition); !ok {
+	for _, at := range begin.Offsets {
+		if _, ok := whole.Find(at.Partition); !ok {
 			whole.set(at)
 		}
 	}

@@ -25,7 +25,7 @@ type tips struct {
 
 type seenTip struct {
 	at     time.Time
-	places []Place
+	places []PartitionOffset
 }
 
 // watchTips looks where a stream's topic ends until the context ends, also while
@@ -55,17 +55,17 @@ func (st *stream) lookAtTip(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	places, err := st.Source.Places(asking, topic, Tip())
+	places, err := st.Source.Offsets(asking, topic, Tip())
 	if err != nil {
 		return
 	}
-	sortPlaces(places)
+	sortOffsets(places)
 	st.tips.note(topic.ID, now, places, st.hub.config.ResumeWindow)
 }
 
 // note keeps a look, and forgets those before the newest that is older than the
 // window.
-func (t *tips) note(topic TopicID, now time.Time, places []Place, window time.Duration) {
+func (t *tips) note(topic TopicID, now time.Time, places []PartitionOffset, window time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.topic != topic {
@@ -101,11 +101,11 @@ func (t *tips) within(topic TopicID, now time.Time, window time.Duration) (Posit
 	if len(t.seen) == 0 {
 		return Position{}, false
 	}
-	lowest := Position{Topic: topic, Places: t.seen[0].places}.Clone()
+	lowest := Position{Topic: topic, Offsets: t.seen[0].places}.Clone()
 	for _, later := range t.seen[1:] {
 		for _, at := range later.places {
 			// A log that was cut short has had its offsets given out anew.
-			if was, ok := lowest.Place(at.Partition); ok && at.Offset < was.Offset {
+			if was, ok := lowest.Find(at.Partition); ok && at.Offset < was.Offset {
 				lowest.set(at)
 			}
 		}

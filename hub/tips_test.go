@@ -96,7 +96,7 @@ func cursorFrom(t *testing.T, topics *hubtest.Topics, kind hub.StartKind, offset
 		t.Fatal(err)
 	}
 	// The time in it is as good as can be, for what that is worth.
-	return hub.Start{Kind: kind, At: time.Now(), Position: hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: offset, Epoch: -1}}}}
+	return hub.Start{Kind: kind, At: time.Now(), Position: hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: offset, Epoch: -1}}}}
 }
 
 // TestResumeWindowGoesByWhenItWasWritten: whoever was away for less than the

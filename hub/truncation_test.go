@@ -108,7 +108,7 @@ func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	}
 	tip.collect(t, 12)
 	at := cursorOf(t, tip)
-	at.Position.Places[0].Offset = 20 // of a hub that had read eight more, before the cut
+	at.Position.Offsets[0].Offset = 20 // of a hub that had read eight more, before the cut
 	before := subscribe(t, h, hub.Request{Start: at})
 	defer before.Close()
 	topics.Truncate("orders.v1", 0, 12)
@@ -170,7 +170,7 @@ func TestTruncationBeforeABackfill(t *testing.T) {
 		}
 	}
 	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-		Topic: topic.ID, Places: []hub.Place{{Offset: 4, Epoch: 0}},
+		Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 4, Epoch: 0}},
 	}}})
 	defer r.Close()
 	got := r.collect(t, 9)
@@ -270,7 +270,7 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 20}}}
+	at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 20}}}
 	topics.Truncate("orders.v1", 0, 12)
 	add(8)
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
@@ -279,7 +279,7 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	wantTruncated(t, "resumed", resumed, 12, 20, 20)
 
 	// Who was there only after an election is asked about once.
-	again := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 20, Epoch: 1}}}
+	again := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 20, Epoch: 1}}}
 	topics.Truncate("orders.v1", 0, 20) // a new leader that has lost nothing
 	later := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 	reads := -1
@@ -332,7 +332,7 @@ func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			at := hub.Position{Topic: topic.ID, Places: []hub.Place{{Offset: 42}, {Partition: 1, Offset: 1, Epoch: -1}}}
+			at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 42}, {Partition: 1, Offset: 1, Epoch: -1}}}
 			topics.Truncate("orders.v1", 0, 29)
 			add(10)
 			h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
@@ -398,7 +398,7 @@ func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	add(1, 1)
 	<-held
 	add(12, 1)
-	at.Position.Places[0].Offset = 20 // of an instance that has read eight more
+	at.Position.Offsets[0].Offset = 20 // of an instance that has read eight more
 	resumed := subscribe(t, h, hub.Request{Start: at})
 	defer resumed.Close()
 	topics.Truncate("orders.v1", 0, 14)

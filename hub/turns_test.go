@@ -46,7 +46,7 @@ func TestLookingTakesTurns(t *testing.T) {
 			start := hub.Start{Kind: hub.StartEarliest}
 			if c.ahead {
 				from := keep.Position().Clone()
-				from.Places[0].Offset, from.Places[0].Epoch = 0, -1
+				from.Offsets[0].Offset, from.Offsets[0].Epoch = 0, -1
 				start = hub.Start{Kind: hub.StartCursor, Position: from}
 			}
 			// The first has it read, the others find it at hand.

@@ -18,8 +18,8 @@ const vouchRead = 1 << 10
 // Subscription.Ack).
 func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
 	position := at.Position
-	var undated []Place // from where on the client says that it has read
-	for _, place := range position.Places {
+	var undated []PartitionOffset // from where on the client says that it has read
+	for _, place := range position.Offsets {
 		if place.Epoch < 0 {
 			undated = append(undated, at.before(place))
 		}
@@ -36,7 +36,7 @@ func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
 		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
 	}
 	void := topic.ID != position.Topic // as whoever starts there is told
-	position = position.only(func(place Place) bool {
+	position = position.only(func(place PartitionOffset) bool {
 		return place.Partition < topic.Partitions || place.Epoch < 0 && !void
 	})
 	if void || len(undated) == 0 {
@@ -51,18 +51,18 @@ func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
 
 // has reports whether the topic is known to have all partitions of a position.
 func (st *stream) has(position Position) bool {
-	n, known := len(position.Places), st.topic.Load()
-	return n == 0 || known != nil && position.Places[n-1].Partition < known.Partitions
+	n, known := len(position.Offsets), st.topic.Load()
+	return n == 0 || known != nil && position.Offsets[n-1].Partition < known.Partitions
 }
 
 // vouch gives places of a position epochs, in the position itself.
-func (st *stream) vouch(ctx context.Context, topic Topic, position Position, undated []Place) error {
-	places, err := st.Source.Places(ctx, topic, Tip())
+func (st *stream) vouch(ctx context.Context, topic Topic, position Position, undated []PartitionOffset) error {
+	places, err := st.Source.Offsets(ctx, topic, Tip())
 	if err != nil {
 		return err
 	}
-	sortPlaces(places)
-	tip := Position{Topic: topic.ID, Places: places}
+	sortOffsets(places)
+	tip := Position{Topic: topic.ID, Offsets: places}
 	for _, before := range undated {
 		if position.Offset(before.Partition, 0) > tip.Offset(before.Partition, -1) {
 			return fmt.Errorf("%w: it is ahead of the log", ErrBadCursor)
@@ -72,8 +72,8 @@ func (st *stream) vouch(ctx context.Context, topic Topic, position Position, und
 	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *Fetched) {
 		if f.Each != nil {
 			f.Each(func(r *Record) bool {
-				if _, ok := first.Place(f.Partition); !ok {
-					first.set(Place{Partition: f.Partition, Epoch: r.Epoch})
+				if _, ok := first.Find(f.Partition); !ok {
+					first.set(PartitionOffset{Partition: f.Partition, Epoch: r.Epoch})
 				}
 				return false
 			})
@@ -81,14 +81,14 @@ func (st *stream) vouch(ctx context.Context, topic Topic, position Position, und
 	}); err != nil {
 		return err
 	}
-	ask := make([]Place, len(undated))
+	ask := make([]PartitionOffset, len(undated))
 	for i, before := range undated {
-		to, _ := position.Place(before.Partition)
+		to, _ := position.Find(before.Partition)
 		to.Epoch = before.Epoch
-		if read, ok := first.Place(before.Partition); ok && to.Epoch < 0 {
+		if read, ok := first.Find(before.Partition); ok && to.Epoch < 0 {
 			to.Epoch = read.Epoch
 		}
-		if end, ok := tip.Place(before.Partition); ok && to.Epoch < 0 {
+		if end, ok := tip.Find(before.Partition); ok && to.Epoch < 0 {
 			to.Epoch = end.Epoch
 		}
 		ask[i] = to
@@ -98,7 +98,7 @@ func (st *stream) vouch(ctx context.Context, topic Topic, position Position, und
 		if f.Gap == nil || f.Gap.Reason != GapTruncated {
 			return
 		}
-		to, _ := position.Place(f.Partition)
+		to, _ := position.Find(f.Partition)
 		to.Offset = f.Gap.behind()
 		for _, before := range undated {
 			if before.Partition == f.Partition && before.Offset > to.Offset {

@@ -4,7 +4,7 @@ import "sluice/hub"
 
 // sharing is what a session has that shares compressed blocks.
 type sharing struct {
-	packing hub.Packing
+	codec hub.Codec
 	window  hub.Window
 	stream  *compressed // that they are part of, nil on a WebSocket
 }
@@ -40,35 +40,35 @@ func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
 	if s.shares == nil {
 		return sub.Next(&sc.batch, s.format(), room)
 	}
-	return sub.NextPacked(&sc.batch, s.shares.packing, &s.shares.window, room)
+	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
 }
 
-// countPacked counts what of a step is in shared blocks.
-func (s *session) countPacked(sc *scratch) {
+// countCompressed counts what of a step is in shared blocks.
+func (s *session) countCompressed(sc *scratch) {
 	content, bytes := 0, 0
-	for _, p := range sc.batch.Packed {
+	for _, p := range sc.batch.Compressed {
 		content += p.Content
 		bytes += p.Bytes
 	}
-	s.server.metrics.packed(s.kind, content, bytes)
+	s.server.metrics.compressed(s.kind, content, bytes)
 }
 
 // endsWithID reports whether the last of what is to be written is a block that
 // has an id already.
 func (sc *scratch) endsWithID() bool {
-	return sc.endsPacked() && shortID(sc.batch.Packed[len(sc.batch.Packed)-1].Cursor)
+	return sc.endsCompressed() && shortID(sc.batch.Compressed[len(sc.batch.Compressed)-1].Cursor)
 }
 
-// endsPacked reports whether the last of what is to be written is a block.
-func (sc *scratch) endsPacked() bool {
-	n := len(sc.batch.Packed)
-	return n > 0 && sc.batch.Packed[n-1].Buf == len(sc.batch.Bufs)-1
+// endsCompressed reports whether the last of what is to be written is a block.
+func (sc *scratch) endsCompressed() bool {
+	n := len(sc.batch.Compressed)
+	return n > 0 && sc.batch.Compressed[n-1].Buf == len(sc.batch.Bufs)-1
 }
 
 // compress makes of what is to be written the compressed stream.
 func (s *session) compress(sc *scratch) {
 	c := s.shares.stream
-	bufs, packed := sc.batch.Bufs, sc.batch.Packed
+	bufs, compressed := sc.batch.Bufs, sc.batch.Compressed
 	if c == nil || len(bufs) == 0 && !s.closing || c.ended {
 		return
 	}
@@ -79,23 +79,23 @@ func (s *session) compress(sc *scratch) {
 		c.head = nil
 	}
 	for i := 0; i < len(bufs); {
-		if len(packed) > 0 && packed[0].Buf == i {
-			for ; len(packed) > 0 && packed[0].Buf == i; packed = packed[1:] {
-				c.sum = c.join(c.sum, packed[0].Sum)
-				c.size += uint64(packed[0].Content)
+		if len(compressed) > 0 && compressed[0].Buf == i {
+			for ; len(compressed) > 0 && compressed[0].Buf == i; compressed = compressed[1:] {
+				c.sum = c.join(c.sum, compressed[0].Sum)
+				c.size += uint64(compressed[0].Content)
 			}
 			out = append(out, bufs[i])
 			i++
 			continue
 		}
 		j := i + 1
-		for j < len(bufs) && (len(packed) == 0 || packed[0].Buf != j) {
+		for j < len(bufs) && (len(compressed) == 0 || compressed[0].Buf != j) {
 			j++
 		}
 		out = c.wrap(out, bufs[i:j], sc)
 		i = j
 	}
-	if !sc.endsPacked() {
+	if !sc.endsCompressed() {
 		start := len(sc.arena)
 		sc.arena = c.appendFlush(sc.arena)
 		out = append(out, sc.arena[start:])

@@ -23,7 +23,7 @@ type Compression struct {
 
 // coding is how an event stream is compressed.
 type coding interface {
-	hub.Packing
+	hub.Codec
 	// name is the content coding's (RFC 9110, section 8.4.1).
 	name() string
 	// appendHead appends what a stream begins with.
@@ -44,7 +44,7 @@ type coding interface {
 // ownBytes is how many bytes can follow one header.
 const ownBytes = 1<<16 - 1
 
-// The packings, by slot.
+// The codecs, by slot.
 const (
 	packGzipEvents = iota
 	packZstdEvents

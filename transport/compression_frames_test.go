@@ -121,18 +121,18 @@ func TestDeflatedShares(t *testing.T) {
 	for range 20 {
 		first.until("event")
 	}
-	const content, packed = `sluice_compressed_content_bytes_total{protocol="websocket"}`, `sluice_compressed_bytes_total{protocol="websocket"}`
+	const content, compressed = `sluice_compressed_content_bytes_total{protocol="websocket"}`, `sluice_compressed_bytes_total{protocol="websocket"}`
 	second := in.dialDeflated(websocket.CompressionContextTakeover, tok)
 	second.send(`{"type":"subscribe","id":"a","stream":"orders"}`)
 	second.until("caught_up")
 	in.eventually("all is counted", func() bool { return in.metric(content) > 0 })
-	contentBefore, packedBefore := in.metric(content), in.metric(packed)
+	contentBefore, compressedBefore := in.metric(content), in.metric(compressed)
 	for n := 20; n < 220; n++ {
 		in.publish("orders", 0, n, n+1)
 		first.until("event")
 		second.until("event")
 	}
-	before, after := in.metric(content)-contentBefore, in.metric(packed)-packedBefore
+	before, after := in.metric(content)-contentBefore, in.metric(compressed)-compressedBefore
 	t.Logf("200 records one by one, for two: %.0f bytes, %.0f compressed", before, after)
 	if before == 0 || after > before/2 {
 		t.Errorf("%.0f bytes became %.0f", before, after)

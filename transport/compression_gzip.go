@@ -42,7 +42,7 @@ func (eventBlocks) AppendEnd(content []byte, cursor string) []byte {
 // what is a session's own is in stored blocks between them.
 type gzipEvents struct{ eventBlocks }
 
-func (gzipEvents) PackSlot() int { return packGzipEvents }
+func (gzipEvents) CodecSlot() int { return packGzipEvents }
 
 // deflateWindow is how far the compressor looks back. More costs time for every
 // block, and with records like each other gains nothing.

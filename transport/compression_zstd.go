@@ -32,7 +32,7 @@ func newZstdEvents(atOnce int) (zstdEvents, error) {
 // zstdWindow is large enough for a block; browsers take up to 8 MiB (RFC 9659).
 const zstdWindow = 128 << 10
 
-func (zstdEvents) PackSlot() int { return packZstdEvents }
+func (zstdEvents) CodecSlot() int { return packZstdEvents }
 func (zstdEvents) Window() int   { return 0 }
 
 func (c zstdEvents) Pack(dst, _, content []byte) ([]byte, uint64) {

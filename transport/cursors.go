@@ -22,7 +22,7 @@ func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor hub.C
 		return nil, hub.CursorName{}, false, c.fault
 	case fault != nil:
 		return nil, hub.CursorName{}, false, fault
-	case s.config.Keeper == nil:
+	case s.config.Committer == nil:
 		return nil, hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
 	case c.principal.Anonymous():
 		return nil, hub.CursorName{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
@@ -44,7 +44,7 @@ func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
-	at, made, err := s.config.Keeper.Load(ctx, name)
+	at, made, err := s.config.Committer.Load(ctx, name)
 	if fault := s.outcomeOf(p, err); fault != nil {
 		s.refuse(w, r, fault)
 		return
@@ -102,7 +102,7 @@ func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c hub.Cursor,
 		return hub.Committed{}, fault
 	}
 	stored := make(chan hub.Committed, 1)
-	s.config.Keeper.Set(name, at, c.At, reset, func(done hub.Committed) { stored <- done })
+	s.config.Committer.Set(name, at, c.At, reset, func(done hub.Committed) { stored <- done })
 	var done hub.Committed
 	select {
 	case done = <-stored:
@@ -126,7 +126,7 @@ func (s *Server) handleDeleteCursor(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
-	if fault := s.outcomeOf(p, s.config.Keeper.Delete(ctx, name)); fault != nil {
+	if fault := s.outcomeOf(p, s.config.Committer.Delete(ctx, name)); fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}

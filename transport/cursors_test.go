@@ -120,7 +120,7 @@ func TestCursorsFaults(t *testing.T) {
 
 func TestCursorsNotConfigured(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.Keeper = nil }})
+	in := start(t, options{config: func(c *transport.Config) { c.Committer = nil }})
 	live := token(t, "u42", "live", time.Hour)
 	for method, path := range map[string]string{
 		"GET": "/v1/cursors/orders/a", "PUT": "/v1/cursors/orders/a", "DELETE": "/v1/cursors/orders/a", "HEAD": "/v1/cursors/orders/a",

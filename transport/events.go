@@ -87,10 +87,10 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
 	s.setEventHeaders(head, x.kind)
-	if x.kind == kindEvents && len(x.subs) == 1 && x.subs[0].Packable() {
+	if x.kind == kindEvents && len(x.subs) == 1 && x.subs[0].Compressible() {
 		if coding := s.codingFor(r.Header); coding != nil {
 			head.Set("Content-Encoding", coding.name())
-			x.shares = &sharing{packing: coding, stream: &compressed{coding: coding}}
+			x.shares = &sharing{codec: coding, stream: &compressed{coding: coding}}
 		}
 	}
 	if r.Method == http.MethodHead {

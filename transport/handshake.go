@@ -169,7 +169,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if deflate, ok := s.deflateFor(r.Header); ok {
 		hijacked.extensions = deflate.String()
 		ws.deflates = true
-		x.shares = &sharing{packing: deflatedFrames{}}
+		x.shares = &sharing{codec: deflatedFrames{}}
 		x.shares.window.Forgets = deflate.serverForgets
 	}
 	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))

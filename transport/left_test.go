@@ -39,11 +39,11 @@ func (a *absent) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Places implements hub.Source. What the hub asks for itself, without a bound, is
+// Offsets implements hub.Source. What the hub asks for itself, without a bound, is
 // answered.
-func (a *absent) Places(ctx context.Context, topic hub.Topic, m hub.Moment) ([]hub.Place, error) {
+func (a *absent) Offsets(ctx context.Context, topic hub.Topic, m hub.OffsetSpec) ([]hub.PartitionOffset, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
-		return a.Topics.Places(ctx, topic, m)
+		return a.Topics.Offsets(ctx, topic, m)
 	}
 	return nil, fmt.Errorf("%w: %w", hub.ErrSourceUnavailable, a.wait(ctx))
 }
@@ -73,11 +73,11 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 			s.Source = away
 		},
 		config: func(c *transport.Config) {
-			keeper, err := hub.NewKeeper(away, time.Hour)
+			keeper, err := hub.NewCommitter(away, time.Hour)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.Keeper, c.Registry = keeper, registry
+			c.Committer, c.Registry = keeper, registry
 			c.Logger = slog.New(slog.NewTextHandler(log, nil))
 			c.RequestTimeout, c.DrainTimeout = time.Minute, time.Minute
 		},

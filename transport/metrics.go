@@ -68,7 +68,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(kin
 	}
 	admissions := func(by string, held func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_admissions", Help: "Places taken within the limits of sessions, by what they count for: address or principal.",
+			Name: "sluice_admissions", Help: "Offsets taken within the limits of sessions, by what they count for: address or principal.",
 			ConstLabels: prometheus.Labels{"by": by},
 		}, func() float64 { return float64(held()) })
 	}
@@ -90,8 +90,8 @@ func (m *metrics) delivered(k kind, events, gaps int) {
 	}
 }
 
-// packed counts what goes out in shared compressed blocks.
-func (m *metrics) packed(k kind, content, bytes int) {
+// compressed counts what goes out in shared compressed blocks.
+func (m *metrics) compressed(k kind, content, bytes int) {
 	if content == 0 {
 		return
 	}

@@ -32,7 +32,7 @@ type deliveredTo struct {
 	labelled bool
 	// superseded is called when another subscription takes the named cursor,
 	// which can be before this one has begun.
-	superseded func(*hub.Holding)
+	superseded func(*hub.Lease)
 }
 
 // begin begins a subscription for a session.
@@ -125,13 +125,13 @@ func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire
 
 // startOf finds out where to start. What the client itself says it has seen
 // wins over the named cursor, and that over from.
-func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *hub.Holding, *wire.Error) {
+func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *hub.Lease, *wire.Error) {
 	var (
 		named   *hub.Position
-		holding *hub.Holding
+		holding *hub.Lease
 	)
 	if r.CursorName != "" {
-		if s.config.Keeper == nil {
+		if s.config.Committer == nil {
 			return hub.Start{}, nil, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
 		}
 		if p.Anonymous() {
@@ -140,9 +140,9 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 		name := hub.CursorName{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
 		at, err := hub.Position{}, error(nil)
 		if r.look {
-			at, _, err = s.config.Keeper.Load(ctx, name)
+			at, _, err = s.config.Committer.Load(ctx, name)
 		} else {
-			at, holding, err = s.config.Keeper.Take(ctx, name, to.superseded)
+			at, holding, err = s.config.Committer.Take(ctx, name, to.superseded)
 		}
 		switch {
 		case err == nil:

@@ -114,7 +114,7 @@ func (s *session) identify(sc *scratch) {
 		}
 		s.lastID = sc.now
 	}
-	if sc.endsPacked() {
+	if sc.endsCompressed() {
 		// Its end is everybody's.
 		s.beat(sc)
 		return

@@ -25,8 +25,8 @@ type Config struct {
 	Hub *hub.Hub
 	// Workers are those that the hub wakes.
 	Workers *Workers
-	// Keeper keeps named cursors. Nil for none.
-	Keeper *hub.Keeper
+	// Committer keeps named cursors. Nil for none.
+	Committer *hub.Committer
 	Auth   *auth.Authenticator
 	// Credentials says which credentials requests may bring, and which origins
 	// pages may come from.

@@ -87,7 +87,7 @@ func start(t testing.TB, o options) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keeper, err := hub.NewKeeper(in.store, 5*time.Millisecond)
+	keeper, err := hub.NewCommitter(in.store, 5*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func start(t testing.TB, o options) *instance {
 		t.Fatal(err)
 	}
 	config := transport.Config{
-		Hub: h, Workers: workers, Keeper: keeper, Auth: authenticator,
+		Hub: h, Workers: workers, Committer: keeper, Auth: authenticator,
 		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
 		RequestTimeout: patience, HeaderTimeout: patience, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
 		DrainTimeout: 10 * time.Second, DrainSpread: 100 * time.Millisecond, CheckEvery: time.Minute,

@@ -136,7 +136,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id      string
-	holding *hub.Holding
+	holding *hub.Lease
 	auto    bool   // acked by pongs
 	pings   pinged // that are not answered yet
 
@@ -234,7 +234,7 @@ func (s *session) step(sc *scratch) stepResult {
 	case kindWebSocket, kindPage:
 	}
 	if s.shares != nil {
-		s.countPacked(sc)
+		s.countCompressed(sc)
 		s.compress(sc)
 	}
 	done := s.flush(sc)

@@ -165,7 +165,7 @@ func (s *session) endSlow(sub *subscription, sc *scratch) {
 
 // superseded ends the subscription whose named cursor was taken up elsewhere.
 // Of one that has yet to be put into the session, take finds out.
-func (s *session) superseded(holding *hub.Holding) {
+func (s *session) superseded(holding *hub.Lease) {
 	s.post(func(s *session, sc *scratch) {
 		for _, sub := range s.subs {
 			if sub.holding == holding && !s.closing {

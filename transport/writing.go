@@ -33,7 +33,7 @@ func (s *session) flush(sc *scratch) stepResult {
 			return stepClosed
 		}
 		if n < size {
-			if !s.giveBack(sc, n) {
+			if !s.rewindTo(sc, n) {
 				s.keep(bufs, n, size, sc.now)
 			}
 			s.scheduleRetry(sc.now)

@@ -115,9 +115,9 @@ func (p *clientProcess) do(ctx context.Context, cmd command) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		t, packed, err := p.report(cmd.Histogram)
+		t, compressed, err := p.report(cmd.Histogram)
 		return answer{Clients: &clientsReport{
-			tally: t, Histogram: packed, PublishesDue: p.due.Load(), CPUSeconds: used.Seconds(),
+			tally: t, Histogram: compressed, PublishesDue: p.due.Load(), CPUSeconds: used.Seconds(),
 		}}, err
 	}
 	return answer{}, fmt.Errorf("unknown command %q", cmd.Do)

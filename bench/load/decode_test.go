@@ -187,12 +187,12 @@ func TestLatencyBounds(t *testing.T) {
 	for _, nanos := range []int64{-5, 0, 1, 2_000_000, math.MaxInt64} {
 		l.record(nanos)
 	}
-	packed, err := l.encode()
+	compressed, err := l.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	l = newLatency()
-	if err := l.merge(packed); err != nil {
+	if err := l.merge(compressed); err != nil {
 		t.Fatal(err)
 	}
 	got := l.summary()

@@ -26,16 +26,16 @@ func (l latency) record(nanos int64) {
 
 // encode packs the histogram for another process.
 func (l latency) encode() ([]byte, error) {
-	packed, err := l.hist.Encode(hdr.V2CompressedEncodingCookieBase)
+	compressed, err := l.hist.Encode(hdr.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return nil, fmt.Errorf("encode histogram: %w", err)
 	}
-	return packed, nil
+	return compressed, nil
 }
 
-// merge adds what encode packed.
-func (l latency) merge(packed []byte) error {
-	other, err := hdr.Decode(packed)
+// merge adds what encode compressed.
+func (l latency) merge(compressed []byte) error {
+	other, err := hdr.Decode(compressed)
 	if err != nil {
 		return fmt.Errorf("decode histogram: %w", err)
 	}

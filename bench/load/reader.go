@@ -213,6 +213,6 @@ func (r *reader) report(histogram bool) (tally, []byte, error) {
 	if !histogram {
 		return t, nil, nil
 	}
-	packed, err := r.latency.encode()
-	return t, packed, err
+	compressed, err := r.latency.encode()
+	return t, compressed, err
 }

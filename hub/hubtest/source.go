@@ -145,15 +145,15 @@ func (t *Topics) Topic(_ context.Context, name string) (hub.Topic, error) {
 	return hub.Topic{Name: name, ID: found.id, Partitions: int32(len(found.partitions))}, nil
 }
 
-// Places implements hub.Source.
-func (t *Topics) Places(_ context.Context, asked hub.Topic, at hub.Moment) ([]hub.Place, error) {
+// Offsets implements hub.Source.
+func (t *Topics) Offsets(_ context.Context, asked hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found, err := t.find(asked)
 	if err != nil {
 		return nil, err
 	}
-	var places []hub.Place
+	var places []hub.PartitionOffset
 	for i, p := range found.partitions {
 		// As brokers do, the tip is told with the leader's epoch.
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
@@ -168,7 +168,7 @@ func (t *Topics) Places(_ context.Context, asked hub.Topic, at hub.Moment) ([]hu
 				}
 			}
 		}
-		places = append(places, hub.Place{Partition: int32(i), Offset: offset, Epoch: epoch})
+		places = append(places, hub.PartitionOffset{Partition: int32(i), Offset: offset, Epoch: epoch})
 	}
 	return places, nil
 }
@@ -185,7 +185,7 @@ func (t *Topics) find(asked hub.Topic) (*topic, error) {
 }
 
 // fetch gives what there is from a place on, at most n offsets.
-func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
+func (found *topic) fetch(at hub.PartitionOffset, n int) *hub.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
 	f := &hub.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
@@ -195,7 +195,7 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 	}
 	if at.Offset > end {
 		f.Gap = &hub.Gap{Partition: at.Partition, From: end, To: at.Offset, Reason: hub.GapTruncated}
-		f.Next = hub.Place{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
+		f.Next = hub.PartitionOffset{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
 		return f
 	}
 	if at.Offset < p.start {
@@ -222,7 +222,7 @@ func (found *topic) fetch(at hub.Place, n int) *hub.Fetched {
 }
 
 // Read implements hub.Source.
-func (t *Topics) Read(_ context.Context, asked hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
+func (t *Topics) Read(_ context.Context, asked hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
 	t.mu.Lock()
 	t.reads++
 	found, err := t.find(asked)
@@ -240,8 +240,8 @@ func (t *Topics) Read(_ context.Context, asked hub.Topic, from []hub.Place, maxB
 }
 
 // Follow implements hub.Source.
-func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.Place, sink hub.Sink) error {
-	places := make([]hub.Place, len(from))
+func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.PartitionOffset, sink hub.Sink) error {
+	places := make([]hub.PartitionOffset, len(from))
 	copy(places, from)
 	live := true
 	for {
@@ -251,7 +251,7 @@ func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.Place, 
 		var batch []*hub.Fetched
 		if err == nil {
 			for len(places) < len(found.partitions) {
-				places = append(places, hub.Place{Partition: int32(len(places)), Epoch: -1})
+				places = append(places, hub.PartitionOffset{Partition: int32(len(places)), Epoch: -1})
 			}
 			for i, at := range places {
 				if f := found.fetch(at, 1000); f.Next != at {

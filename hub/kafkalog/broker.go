@@ -146,7 +146,7 @@ type poll struct {
 	byID  bool
 	req   *kmsg.FetchRequest
 	parts []*partition
-	asked []hub.Place // the parts' places when it was sent
+	asked []hub.PartitionOffset // the parts' places when it was sent
 }
 
 // next makes the fetches that are due, and says when to look again unless

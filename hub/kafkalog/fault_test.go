@@ -142,7 +142,7 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	topic := f.topic("a")
 	t.Run("above the end", func(t *testing.T) {
 		j := newJournal()
-		follow(t, f.source, topic, []hub.Place{{Offset: 100, Epoch: -1}}, j)
+		follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 100, Epoch: -1}}, j)
 		j.until(t, "it is said", func() bool { return len(j.gaps) == 1 && j.next[0].Offset == 10 })
 		want := hub.Gap{From: 10, To: 100, Reason: hub.GapTruncated}
 		if j.gaps[0] != want {
@@ -155,7 +155,7 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 			p.LastStableOffset, p.LogStartOffset = 10, 0
 		})
 		j := newJournal()
-		follow(t, f.source, topic, []hub.Place{{Offset: 8, Epoch: 3}}, j)
+		follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 8, Epoch: 3}}, j)
 		j.until(t, "what is new has come", func() bool { return j.count() == 4 })
 		want := []hub.Gap{{From: 6, To: 8, Reason: hub.GapTruncated}}
 		if !slices.Equal(j.gaps, want) || struck.Load() != 1 || j.offsets[0][0] != 6 {
@@ -165,7 +165,7 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	t.Run("epoch that the log does not know", func(t *testing.T) {
 		struck := answerFetch(f, 9, 4, func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })
 		j := newJournal()
-		follow(t, f.source, topic, []hub.Place{{Offset: 9, Epoch: 7}}, j)
+		follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 9, Epoch: 7}}, j)
 		j.until(t, "it begins anew", func() bool { return j.count() == 10 })
 		want := []hub.Gap{{From: 0, To: 9, Reason: hub.GapTruncated}}
 		if !slices.Equal(j.gaps, want) || struck.Load() != 4 {
@@ -188,7 +188,7 @@ func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 		p.LastStableOffset, p.LogStartOffset = 10, 0
 	})
 	var offsets []int64
-	err := f.source.Read(t.Context(), topic, []hub.Place{{Offset: 8, Epoch: 3}}, 1<<20, func(got *hub.Fetched) {
+	err := f.source.Read(t.Context(), topic, []hub.PartitionOffset{{Offset: 8, Epoch: 3}}, 1<<20, func(got *hub.Fetched) {
 		if got.Gap != nil {
 			t.Errorf("a gap: %v", *got.Gap)
 		}
@@ -229,7 +229,7 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 					}
 					f.lead("a", 1) // as metadata tells at last
 				}()
-				from := []hub.Place{{Offset: 8, Epoch: 1}}
+				from := []hub.PartitionOffset{{Offset: 8, Epoch: 1}}
 				if !reads {
 					j := newJournal()
 					follow(t, f.source, topic, from, j)
@@ -370,7 +370,7 @@ func TestOldBrokersAreReadByName(t *testing.T) {
 			if !strings.Contains(log.String(), "no fetch by topic id") {
 				t.Errorf("the log does not say what is not guarded:\n%s", log.String())
 			}
-			if got, err := s.Places(context.Background(), topic, hub.Tip()); err != nil || got[1].Offset != 5 {
+			if got, err := s.Offsets(context.Background(), topic, hub.Tip()); err != nil || got[1].Offset != 5 {
 				t.Errorf("places: %v, %v", got, err)
 			}
 		})

@@ -130,10 +130,10 @@ func (f *fixture) topic(name string) hub.Topic {
 }
 
 // zero is the beginning of each partition.
-func zero(topic hub.Topic) []hub.Place {
-	places := make([]hub.Place, topic.Partitions)
+func zero(topic hub.Topic) []hub.PartitionOffset {
+	places := make([]hub.PartitionOffset, topic.Partitions)
 	for i := range places {
-		places[i] = hub.Place{Partition: int32(i), Epoch: -1}
+		places[i] = hub.PartitionOffset{Partition: int32(i), Epoch: -1}
 	}
 	return places
 }
@@ -143,7 +143,7 @@ type journal struct {
 	mu      sync.Mutex
 	values  map[int32][]string
 	offsets map[int32][]int64
-	next    map[int32]hub.Place
+	next    map[int32]hub.PartitionOffset
 	gaps    []hub.Gap
 	lives   []bool
 	cause   error
@@ -157,7 +157,7 @@ type journal struct {
 func newJournal() *journal {
 	return &journal{
 		values: make(map[int32][]string), offsets: make(map[int32][]int64),
-		next: make(map[int32]hub.Place), changed: make(chan struct{}, 1),
+		next: make(map[int32]hub.PartitionOffset), changed: make(chan struct{}, 1),
 	}
 }
 
@@ -270,7 +270,7 @@ type following struct {
 	err    chan error
 }
 
-func follow(t *testing.T, s *kafkalog.Source, topic hub.Topic, from []hub.Place, sink hub.Sink) *following {
+func follow(t *testing.T, s *kafkalog.Source, topic hub.Topic, from []hub.PartitionOffset, sink hub.Sink) *following {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &following{cancel: cancel, err: make(chan error, 1)}

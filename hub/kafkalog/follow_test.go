@@ -81,9 +81,9 @@ func TestFollowReadsCommitted(t *testing.T) {
 	// The same, read from every place.
 	for at := range end {
 		n := 0
-		from := hub.Place{Offset: at, Epoch: -1}
+		from := hub.PartitionOffset{Offset: at, Epoch: -1}
 		for from.Offset < end {
-			err := f.source.Read(context.Background(), topic, []hub.Place{from}, 1<<20, func(got *hub.Fetched) {
+			err := f.source.Read(context.Background(), topic, []hub.PartitionOffset{from}, 1<<20, func(got *hub.Fetched) {
 				from = got.Next
 				if got.Each == nil {
 					return
@@ -114,7 +114,7 @@ func TestFollowSaysWhatRetentionTook(t *testing.T) {
 	deleteRecords(t, w, "a", 0, 10)
 	j := newJournal()
 	topic := f.topic("a")
-	follow(t, f.source, topic, []hub.Place{{Offset: 3, Epoch: -1}}, j)
+	follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 3, Epoch: -1}}, j)
 	j.until(t, "what is left has come", func() bool { return len(j.values[0]) == 5 })
 	want := []hub.Gap{{Partition: 0, From: 3, To: 10, Reason: hub.GapRetention}}
 	if !slices.Equal(j.gaps, want) {
@@ -146,7 +146,7 @@ func TestFollowEndsWhenTheTopicIsMadeAgain(t *testing.T) {
 	if !errors.Is(err, hub.ErrLogChanged) {
 		t.Errorf("read: %v", err)
 	}
-	if _, err := f.source.Places(ctx, topic, hub.Tip()); !errors.Is(err, hub.ErrLogChanged) {
+	if _, err := f.source.Offsets(ctx, topic, hub.Tip()); !errors.Is(err, hub.ErrLogChanged) {
 		t.Errorf("places: %v", err)
 	}
 }
@@ -225,7 +225,7 @@ func TestFollowWaitsForNoSink(t *testing.T) {
 	stuck.until(t, "the other goes on", func() bool { return stuck.count() == 2 })
 }
 
-func TestPlaces(t *testing.T) {
+func TestOffsets(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(2, "a"))
 	w := f.writer()
@@ -239,7 +239,7 @@ func TestPlaces(t *testing.T) {
 	deleteRecords(t, w, "a", 0, 2)
 	topic := f.topic("a")
 	for name, test := range map[string]struct {
-		at   hub.Moment
+		at   hub.OffsetSpec
 		want [2]int64
 	}{
 		"tip":      {hub.Tip(), [2]int64{10, 0}},
@@ -247,7 +247,7 @@ func TestPlaces(t *testing.T) {
 		"time":     {hub.At(at.Add(4500 * time.Millisecond)), [2]int64{5, 0}},
 		"later":    {hub.At(at.Add(time.Hour)), [2]int64{10, 0}},
 	} {
-		got, err := f.source.Places(context.Background(), topic, test.at)
+		got, err := f.source.Offsets(context.Background(), topic, test.at)
 		if err != nil || len(got) != 2 || got[0].Offset != test.want[0] || got[1].Offset != test.want[1] ||
 			got[0].Partition != 0 || got[1].Partition != 1 {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -51,7 +51,7 @@ type follower struct {
 type partition struct {
 	f     *follower
 	lead  leadership
-	place hub.Place
+	place hub.PartitionOffset
 	// fresh: nothing has been read yet, and no position names the partition.
 	fresh bool
 	walk  walk
@@ -116,7 +116,7 @@ type delivery struct {
 }
 
 // Follow implements hub.Source. It gets records only while Run runs.
-func (s *Source) Follow(ctx context.Context, topic hub.Topic, from []hub.Place, sink hub.Sink) error {
+func (s *Source) Follow(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, sink hub.Sink) error {
 	f := &follower{topic: topic, id: topic.ID, sink: sink, mail: make(chan struct{}, 1)}
 	now := time.Now()
 	for _, at := range from {
@@ -158,7 +158,7 @@ func (s *Source) Follow(ctx context.Context, topic hub.Topic, from []hub.Place, 
 	}
 }
 
-func newPartition(f *follower, at hub.Place, now time.Time) *partition {
+func newPartition(f *follower, at hub.PartitionOffset, now time.Time) *partition {
 	return &partition{
 		f: f, place: at, replica: -1, failing: now, cause: errNotFound,
 		lead: leadership{partition: at.Partition, leader: -1, epoch: -1},

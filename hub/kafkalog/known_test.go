@@ -171,7 +171,7 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				topic, err := source.Topic(ctx, "b")
 				if err == nil {
-					_, err = source.Places(ctx, topic, hub.Tip())
+					_, err = source.Offsets(ctx, topic, hub.Tip())
 				}
 				cancel()
 				if err != nil {

@@ -19,12 +19,12 @@ var errDeposed = errors.New("another broker leads the partition by now")
 const deposedPatience = 5
 
 // deposed reports whether a leadership is from before a place's record.
-func (l leadership) deposed(at hub.Place) bool { return l.epoch >= 0 && l.epoch < at.Epoch }
+func (l leadership) deposed(at hub.PartitionOffset) bool { return l.epoch >= 0 && l.epoch < at.Epoch }
 
 // relocate finds where reading goes on after the leader has said that a place
 // is out of range, and the gap that this leaves, which is nil where nothing is
 // missing. A place whose offset is in range is returned as it was.
-func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at hub.Place) (hub.Place, *hub.Gap, error) {
+func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at hub.PartitionOffset) (hub.PartitionOffset, *hub.Gap, error) {
 	one := []leadership{lead}
 	ask := func(when int64) (int64, error) {
 		found, err := c.listOffsets(ctx, topic, lead.leader, one, when, readUncommitted)
@@ -45,7 +45,7 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 	if err != nil {
 		return at, nil, err
 	}
-	to := hub.Place{Partition: at.Partition, Epoch: -1}
+	to := hub.PartitionOffset{Partition: at.Partition, Epoch: -1}
 	switch {
 	case at.Offset < start:
 		to.Offset = start
@@ -68,7 +68,7 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 
 // restart gives up a place whose epoch the log does not know: nothing tells
 // how much of what was read before it is still there.
-func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at hub.Place) (hub.Place, *hub.Gap, error) {
+func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at hub.PartitionOffset) (hub.PartitionOffset, *hub.Gap, error) {
 	found, err := c.listOffsets(ctx, topic, lead.leader, []leadership{lead}, timeEarliest, readUncommitted)
 	if err != nil {
 		return at, nil, err
@@ -77,12 +77,12 @@ func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at
 	if l.err != nil {
 		return at, nil, fmt.Errorf("list offsets: %w", l.err)
 	}
-	to := hub.Place{Partition: at.Partition, Epoch: -1, Offset: l.offset}
+	to := hub.PartitionOffset{Partition: at.Partition, Epoch: -1, Offset: l.offset}
 	return to, truncated(at, to), nil
 }
 
 // truncated is the gap of what was read, or asked for, and is no longer there.
-func truncated(at, to hub.Place) *hub.Gap {
+func truncated(at, to hub.PartitionOffset) *hub.Gap {
 	if to.Offset >= at.Offset {
 		return nil
 	}

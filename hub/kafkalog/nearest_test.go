@@ -60,7 +60,7 @@ func TestReplicaThatIsBehindIsNoTruncation(t *testing.T) {
 				return resp, nil, true
 			})
 			config := kafkalog.Config{Brokers: k.ListenAddrs(), Rack: "r"}
-			from := []hub.Place{{Offset: 4, Epoch: 0}}
+			from := []hub.PartitionOffset{{Offset: 4, Epoch: 0}}
 			read := startSource(t, config, nil)
 			topic, err := read.Topic(t.Context(), "a")
 			if err != nil {

@@ -158,7 +158,7 @@ const (
 	isStray
 )
 
-func (b *broker) accept(part *partition, in *fetchedPartition, at hub.Place, now time.Time) (outcome, hub.Fetched) {
+func (b *broker) accept(part *partition, in *fetchedPartition, at hub.PartitionOffset, now time.Time) (outcome, hub.Fetched) {
 	to, diverges := diverged(in, at)
 	if (diverges || in.code == codeOffsetOutOfRange) && part.lead.deposed(at) && part.deposed < deposedPatience {
 		part.deposed++

@@ -18,7 +18,7 @@ const minReadBytes = 16 << 10
 // been served, the partitions left over are not visited; at least one that has
 // records is. It tries again for a while where a leader has moved or does not
 // answer, and returns ErrSourceUnavailable then.
-func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
+func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
 	r := reading{s: s, topic: topic, visit: visit, left: maxBytes}
 	r.pending = append(r.pending, from...)
 	pace := newBackoff()
@@ -47,7 +47,7 @@ type reading struct {
 	s       *Source
 	topic   hub.Topic
 	visit   func(*hub.Fetched)
-	pending []hub.Place
+	pending []hub.PartitionOffset
 	left    int  // bytes
 	moved   bool // a place that is still to be done is now another one, or with another broker
 	// leaders: only they are asked, as something went wrong elsewhere.
@@ -65,7 +65,7 @@ func (r *reading) once(ctx context.Context, fresh bool) error {
 	}
 	var failed error
 	asked := make(map[int32]bool)
-	for _, at := range append([]hub.Place(nil), r.pending...) {
+	for _, at := range append([]hub.PartitionOffset(nil), r.pending...) {
 		lead, ok := l.find(at.Partition)
 		switch {
 		case !ok:
@@ -166,7 +166,7 @@ func (r *reading) elsewhere(l layout, p *fetchedPartition, broker int32) bool {
 
 // partition visits what came of one partition and strikes it off.
 func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, f *inflater) error {
-	var at hub.Place
+	var at hub.PartitionOffset
 	found := false
 	for _, t := range r.pending {
 		if t.Partition == p.partition {
@@ -233,7 +233,7 @@ func (r *reading) visited(out *hub.Fetched) {
 }
 
 // again has a partition asked once more, from a place of an earlier epoch.
-func (r *reading) again(at hub.Place) {
+func (r *reading) again(at hub.PartitionOffset) {
 	for i := range r.pending {
 		if r.pending[i].Partition == at.Partition && r.pending[i].Epoch > at.Epoch {
 			r.pending[i], r.moved = at, true
@@ -241,7 +241,7 @@ func (r *reading) again(at hub.Place) {
 	}
 }
 
-func (r *reading) relocate(ctx context.Context, l layout, at hub.Place) error {
+func (r *reading) relocate(ctx context.Context, l layout, at hub.PartitionOffset) error {
 	lead, _ := l.find(at.Partition)
 	to, gap, err := r.s.cluster.relocate(ctx, l.name, lead, at)
 	if err == nil && gap == nil && to == at {
@@ -255,7 +255,7 @@ func (r *reading) relocate(ctx context.Context, l layout, at hub.Place) error {
 }
 
 // fetchPartition asks for what follows a place.
-func fetchPartition(at hub.Place, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
+func fetchPartition(at hub.PartitionOffset, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition = at.Partition
 	p.CurrentLeaderEpoch = leaderEpoch
@@ -266,11 +266,11 @@ func fetchPartition(at hub.Place, leaderEpoch int32, maxBytes int) kmsg.FetchReq
 }
 
 // diverged reports whether the log was cut below a place, and where it goes on.
-func diverged(p *fetchedPartition, at hub.Place) (hub.Place, bool) {
+func diverged(p *fetchedPartition, at hub.PartitionOffset) (hub.PartitionOffset, bool) {
 	if p.divergedEnd < 0 || at.Epoch < 0 {
 		return at, false
 	}
-	return hub.Place{
+	return hub.PartitionOffset{
 		Partition: at.Partition, Epoch: p.divergedEpoch, Offset: min(p.divergedEnd, at.Offset),
 	}, true
 }

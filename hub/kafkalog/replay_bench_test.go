@@ -31,10 +31,10 @@ type recorded struct {
 
 func (s *recorded) Topic(context.Context, string) (hub.Topic, error) { return s.layout.topic(), nil }
 
-func (s *recorded) Places(_ context.Context, _ hub.Topic, m hub.Moment) ([]hub.Place, error) {
-	var places []hub.Place
+func (s *recorded) Offsets(_ context.Context, _ hub.Topic, m hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+	var places []hub.PartitionOffset
 	for i := range s.partitions {
-		at := hub.Place{Partition: int32(i), Offset: s.each, Epoch: 4}
+		at := hub.PartitionOffset{Partition: int32(i), Offset: s.each, Epoch: 4}
 		if m.IsEarliest() {
 			at.Offset, at.Epoch = 0, -1
 		}
@@ -43,8 +43,8 @@ func (s *recorded) Places(_ context.Context, _ hub.Topic, m hub.Moment) ([]hub.P
 	return places, nil
 }
 
-func (s *recorded) Read(ctx context.Context, topic hub.Topic, from []hub.Place, maxBytes int, visit func(*hub.Fetched)) error {
-	r := reading{s: s.source, topic: topic, visit: visit, left: maxBytes, pending: append([]hub.Place(nil), from...)}
+func (s *recorded) Read(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+	r := reading{s: s.source, topic: topic, visit: visit, left: maxBytes, pending: append([]hub.PartitionOffset(nil), from...)}
 	in := s.source.inflaters.Get().(*inflater)
 	defer s.source.inflaters.Put(in)
 	answer := s.answers.Get().(*[]byte)
@@ -64,7 +64,7 @@ func (s *recorded) Read(ctx context.Context, topic hub.Topic, from []hub.Place, 
 	return nil
 }
 
-func (s *recorded) Follow(ctx context.Context, _ hub.Topic, _ []hub.Place, _ hub.Sink) error {
+func (s *recorded) Follow(ctx context.Context, _ hub.Topic, _ []hub.PartitionOffset, _ hub.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

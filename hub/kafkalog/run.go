@@ -173,7 +173,7 @@ func (f *follower) at(partition int32, now time.Time) *partition {
 			return p
 		}
 	}
-	p := newPartition(f, hub.Place{Partition: partition, Epoch: -1}, now)
+	p := newPartition(f, hub.PartitionOffset{Partition: partition, Epoch: -1}, now)
 	p.fresh = true
 	f.partitions = append(f.partitions, p)
 	return p

@@ -72,7 +72,7 @@ type Source struct {
 
 var _ hub.Source = (*Source)(nil)
 
-// NewSource prepares to read a cluster. Topic, Places and Read work at once,
+// NewSource prepares to read a cluster. Topic, Offsets and Read work at once,
 // Follow while Run runs.
 func NewSource(cluster *Cluster, config SourceConfig) (*Source, error) {
 	if cluster == nil {

@@ -10,7 +10,7 @@ import (
 // stray is a partition whose place is out of the log's range.
 type stray struct {
 	part *partition
-	at   hub.Place
+	at   hub.PartitionOffset
 }
 
 // find asks where partitions go on whose places are out of range, and tells

@@ -14,7 +14,7 @@ import (
 // control records are passed over.
 type walk struct {
 	rest    []byte
-	place   hub.Place // behind what has been walked
+	place   hub.PartitionOffset // behind what has been walked
 	start   int64     // log start offset, -1 when not told
 	stable  int64
 	aborted []abortedTransaction // by first offset, those not yet begun
@@ -37,7 +37,7 @@ type walk struct {
 }
 
 // begin takes up what was fetched for a place.
-func (w *walk) begin(p *fetchedPartition, at hub.Place) {
+func (w *walk) begin(p *fetchedPartition, at hub.PartitionOffset) {
 	w.rest, w.place, w.start, w.stable = p.records, at, p.start, p.stable
 	w.aborted = append(w.aborted[:0], p.aborted...)
 	slices.SortFunc(w.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })

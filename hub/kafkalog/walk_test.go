@@ -87,7 +87,7 @@ func seal(raw []byte) {
 func walked(records []byte, from int64, limit int, aborted ...abortedTransaction) string {
 	var w walk
 	in := newInflater(limit)
-	w.begin(&fetchedPartition{records: records, start: 0, stable: 1000, aborted: aborted}, hub.Place{Offset: from, Epoch: -1})
+	w.begin(&fetchedPartition{records: records, start: 0, stable: 1000, aborted: aborted}, hub.PartitionOffset{Offset: from, Epoch: -1})
 	var out []string
 	for len(w.rest) > 0 {
 		in.reset()
@@ -186,7 +186,7 @@ func TestWalkRecord(t *testing.T) {
 	raw := testBatch{base: 5, attributes: 0, values: []string{"x", ""}}.bytes()
 	var w walk
 	in := newInflater(1 << 20)
-	w.begin(&fetchedPartition{records: raw, stable: 10}, hub.Place{Partition: 3, Offset: 0})
+	w.begin(&fetchedPartition{records: raw, stable: 10}, hub.PartitionOffset{Partition: 3, Offset: 0})
 	w.next(in, 1<<20)
 	var got []string
 	w.each(func(r *hub.Record) bool {
@@ -199,7 +199,7 @@ func TestWalkRecord(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	stamped := testBatch{base: 5, attributes: attrLogAppendTime, values: []string{"x"}}.bytes()
-	w.begin(&fetchedPartition{records: stamped, stable: 10}, hub.Place{})
+	w.begin(&fetchedPartition{records: stamped, stable: 10}, hub.PartitionOffset{})
 	w.next(in, 1<<20)
 	w.each(func(r *hub.Record) bool {
 		if r.Timestamp != 9000 {
@@ -261,16 +261,16 @@ func TestInflate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := newInflater(200_000)
-			var packed, plain [][]byte
+			var compressed, plain [][]byte
 			for n := range 20 {
 				b := bytes.Repeat(fmt.Appendf(nil, "%d,", n), 1+n*n*100)
-				plain, packed = append(plain, b), append(packed, c.pack(b))
+				plain, compressed = append(plain, b), append(compressed, c.pack(b))
 			}
 			for range 3 {
 				in.reset()
 				var got [][]byte
-				for i := range packed {
-					out, err := in.inflate(int(c.codec), packed[i])
+				for i := range compressed {
+					out, err := in.inflate(int(c.codec), compressed[i])
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -305,7 +305,7 @@ func TestWalkAllocatesNothingPerRecord(t *testing.T) {
 		in := newInflater(1 << 20)
 		n := 0
 		allocs := testing.AllocsPerRun(10, func() {
-			w.begin(p, hub.Place{})
+			w.begin(p, hub.PartitionOffset{})
 			in.reset()
 			w.next(in, 1<<20)
 			w.each(func(*hub.Record) bool { n++; return true })
@@ -341,7 +341,7 @@ func FuzzWalk(f *testing.F) {
 		for _, records := range [][]byte{raw, right} {
 			var w walk
 			aborted := []abortedTransaction{{0, 0}, {1, 3}}
-			w.begin(&fetchedPartition{records: records, stable: -1, aborted: aborted}, hub.Place{Offset: from})
+			w.begin(&fetchedPartition{records: records, stable: -1, aborted: aborted}, hub.PartitionOffset{Offset: from})
 			for rounds := 0; len(w.rest) > 0; rounds++ {
 				if rounds > len(records) {
 					t.Fatal("the walk does not end")
@@ -429,7 +429,7 @@ func BenchmarkWalk(b *testing.B) {
 			var w walk
 			in := newInflater(1 << 20)
 			for b.Loop() {
-				w.begin(&fetchedPartition{records: raw, stable: 5000}, hub.Place{})
+				w.begin(&fetchedPartition{records: raw, stable: 5000}, hub.PartitionOffset{})
 				in.reset()
 				w.next(in, 1<<20)
 				w.each(func(*hub.Record) bool { return true })

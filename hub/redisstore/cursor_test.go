@@ -30,7 +30,7 @@ const (
 func at(topic byte, places ...int64) hub.Position {
 	position := hub.Position{Topic: hub.TopicID{15: topic}}
 	for i := 0; i < len(places); i += 3 {
-		position.Places = append(position.Places, hub.Place{
+		position.Offsets = append(position.Offsets, hub.PartitionOffset{
 			Partition: int32(places[i]), Offset: places[i+1], Epoch: int32(places[i+2]),
 		})
 	}
@@ -192,7 +192,7 @@ func TestDamagedPositionIsNone(t *testing.T) {
 			if err := f.plain.HSet(ctx, f.config.Prefix+"cursor:{u42/orders/web-7}", field, value).Err(); err != nil {
 				t.Fatal(err)
 			}
-			if position, _, err := f.Load(ctx, name); !errors.Is(err, hub.ErrNoCursor) || position.Places != nil {
+			if position, _, err := f.Load(ctx, name); !errors.Is(err, hub.ErrNoCursor) || position.Offsets != nil {
 				t.Fatalf("%+v, %v; want ErrNoCursor", position, err)
 			}
 		})
@@ -330,7 +330,7 @@ func TestManyCommitsAtOnce(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
 		commits := manyNames(1300)
-		commits[700].Position.Places[0].Offset = -1
+		commits[700].Position.Offsets[0].Offset = -1
 		for i, err := range errorsOf(f.Commit(ctx, commits)) {
 			if (err != nil) != (i == 700) {
 				t.Fatalf("commit %d: %v", i, err)

@@ -24,8 +24,8 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 			rapid.Int64Range(1<<53-3, 1<<53+3),
 			rapid.Int64Range(math.MaxInt64-2, math.MaxInt64),
 		)
-		place := rapid.Custom(func(t *rapid.T) hub.Place {
-			return hub.Place{
+		place := rapid.Custom(func(t *rapid.T) hub.PartitionOffset {
+			return hub.PartitionOffset{
 				Partition: rapid.Int32Range(0, 3).Draw(t, "partition"),
 				Offset:    offset.Draw(t, "offset"),
 				Epoch:     rapid.Int32Range(-1, 11).Draw(t, "epoch"),
@@ -35,13 +35,13 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			round++
 			who := hub.CursorName{Principal: "rapid", Stream: "s", Name: fmt.Sprint(round)}
-			highest := map[int32]hub.Place{}
+			highest := map[int32]hub.PartitionOffset{}
 			commits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) hub.Commit {
-				places := rapid.SliceOfNDistinct(place, 0, 4, func(p hub.Place) int32 { return p.Partition }).Draw(t, "places")
-				return hub.Commit{CursorName: who, Ack: hub.Ack{Position: hub.Position{Places: places}, At: noon}}
+				places := rapid.SliceOfNDistinct(place, 0, 4, func(p hub.PartitionOffset) int32 { return p.Partition }).Draw(t, "places")
+				return hub.Commit{CursorName: who, Ack: hub.Ack{Position: hub.Position{Offsets: places}, At: noon}}
 			}), 1, 8).Draw(t, "commits")
 			for _, c := range commits {
-				for _, p := range c.Position.Places {
+				for _, p := range c.Position.Offsets {
 					if had, ok := highest[p.Partition]; !ok || before(had, p) {
 						highest[p.Partition] = p
 					}
@@ -57,19 +57,19 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(got.Places) != len(highest) {
-				t.Fatalf("stored %v, want %v", got.Places, highest)
+			if len(got.Offsets) != len(highest) {
+				t.Fatalf("stored %v, want %v", got.Offsets, highest)
 			}
-			for _, p := range got.Places {
+			for _, p := range got.Offsets {
 				if p != highest[p.Partition] {
-					t.Fatalf("stored %v, want %v", got.Places, highest)
+					t.Fatalf("stored %v, want %v", got.Offsets, highest)
 				}
 			}
 		})
 	})
 }
 
-func before(a, b hub.Place) bool {
+func before(a, b hub.PartitionOffset) bool {
 	return a.Epoch < b.Epoch || a.Epoch == b.Epoch && a.Offset < b.Offset
 }
 

@@ -23,7 +23,7 @@ const partitions = 2
 type world struct {
 	topics *hubtest.Topics
 	hub    *hub.Hub
-	keeper *hub.Keeper
+	keeper *hub.Committer
 	store  *lateStore
 	name   hub.CursorName
 	end    func()
@@ -116,7 +116,7 @@ func newWorld(store hub.CursorStore, name string) *world {
 		panic(err)
 	}
 	w.hub = h
-	if w.keeper, err = hub.NewKeeper(w.store, time.Microsecond); err != nil {
+	if w.keeper, err = hub.NewCommitter(w.store, time.Microsecond); err != nil {
 		panic(err)
 	}
 	running, cancel := context.WithCancel(context.Background())
@@ -136,7 +136,7 @@ func (doorbell) Pump() {}
 type client struct {
 	w       *world
 	sub     *hub.Subscription
-	holding *hub.Holding
+	holding *hub.Lease
 	cursors []string // that it was given, of the log as it is now
 	older   []string // of before a break
 	told    int      // world.broken when it was at the end last
@@ -163,7 +163,7 @@ func (w *world) open(reset, look bool) *client {
 	if look {
 		at, _, err = w.keeper.Load(ctx, w.name)
 	} else {
-		at, c.holding, err = w.keeper.Take(ctx, w.name, func(*hub.Holding) {})
+		at, c.holding, err = w.keeper.Take(ctx, w.name, func(*hub.Lease) {})
 	}
 	start := hub.Start{Kind: hub.StartNamed, Position: at}
 	switch {
@@ -312,7 +312,7 @@ func (w *world) stored(asked hub.Position, done hub.Committed, current bool) {
 	if !current || now.Topic != topic.ID || asked.Topic != topic.ID {
 		return
 	}
-	for _, place := range now.Places {
+	for _, place := range now.Offsets {
 		w.sure[place.Partition] = max(w.sure[place.Partition], min(place.Offset, asked.Offset(place.Partition, 0)))
 	}
 }
@@ -414,7 +414,7 @@ func TestStoredCursorBeyondTheLog(t *testing.T) {
 			topic := c.sub.Position().Topic
 			c.close()
 			done := make(chan hub.Committed, 1)
-			w.keeper.Set(w.name, hub.Position{Topic: topic, Places: []hub.Place{{Offset: 200, Epoch: -1}}}, noon, false,
+			w.keeper.Set(w.name, hub.Position{Topic: topic, Offsets: []hub.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
 				func(d hub.Committed) { done <- d })
 			<-done
 			c = w.open(false, false)

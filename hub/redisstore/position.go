@@ -49,9 +49,9 @@ func decodePosition(fields map[string]string) (hub.Position, time.Time, error) {
 		if !ok {
 			return hub.Position{}, time.Time{}, damaged(field)
 		}
-		position.Places = append(position.Places, place)
+		position.Offsets = append(position.Offsets, place)
 	}
-	slices.SortFunc(position.Places, func(a, b hub.Place) int { return int(a.Partition) - int(b.Partition) })
+	slices.SortFunc(position.Offsets, func(a, b hub.PartitionOffset) int { return int(a.Partition) - int(b.Partition) })
 	return position, fromMillis(millis), nil
 }
 
@@ -59,24 +59,24 @@ func damaged(field string) error {
 	return fmt.Errorf("%w: %w in field %q", hub.ErrNoCursor, errDamaged, field)
 }
 
-func decodePlace(partition, value string) (hub.Place, bool) {
+func decodePlace(partition, value string) (hub.PartitionOffset, bool) {
 	offset, epoch, found := strings.Cut(value, ":")
 	if !found {
-		return hub.Place{}, false
+		return hub.PartitionOffset{}, false
 	}
 	p, err := strconv.ParseInt(partition, 10, 32)
 	if err != nil || p < 0 || strconv.FormatInt(p, 10) != partition {
-		return hub.Place{}, false
+		return hub.PartitionOffset{}, false
 	}
 	o, err := strconv.ParseInt(offset, 10, 64)
 	if err != nil || o < 0 {
-		return hub.Place{}, false
+		return hub.PartitionOffset{}, false
 	}
 	e, err := strconv.ParseInt(epoch, 10, 32)
 	if err != nil {
-		return hub.Place{}, false
+		return hub.PartitionOffset{}, false
 	}
-	return hub.Place{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
+	return hub.PartitionOffset{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
 }
 
 // commitArguments are the ARGV of commit.lua.
@@ -88,9 +88,9 @@ func commitArguments(c hub.Commit, ttl time.Duration) ([]any, error) {
 	if c.Reset {
 		reset = "1"
 	}
-	args := make([]any, 0, 6+4*len(c.Position.Places))
+	args := make([]any, 0, 6+4*len(c.Position.Offsets))
 	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds(), c.Breaks.Topic)
-	for _, place := range c.Position.Places {
+	for _, place := range c.Position.Offsets {
 		if place.Offset < 0 || place.Partition < 0 {
 			return nil, fmt.Errorf("commit cursor: offset %d of partition %d is negative", place.Offset, place.Partition)
 		}

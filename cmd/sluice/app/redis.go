@@ -19,7 +19,7 @@ const redisPrefix = "sluice:"
 // cursors are named cursors, and where they are kept.
 type cursors struct {
 	store  *redisstore.Store
-	keeper *hub.Keeper
+	keeper *hub.Committer
 }
 
 // newCursors prepares to keep named cursors. It is nil where there is no Redis.
@@ -41,7 +41,7 @@ func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
 	}); err != nil {
 		return nil, err
 	}
-	made.keeper, err = hub.NewKeeper(made.store, c.Cursors.FlushEvery)
+	made.keeper, err = hub.NewCommitter(made.store, c.Cursors.FlushEvery)
 	return made, err
 }
 

@@ -31,7 +31,7 @@ func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 type front struct {
 	config   *config.Config
 	auth     *auth.Authenticator
-	keeper   *hub.Keeper
+	keeper   *hub.Committer
 	store    *redisstore.Store // nil without Redis
 	clusters map[string]*cluster
 	options  Options
@@ -123,7 +123,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	return transport.New(transport.Config{
 		Hub:             f.hub,
 		Workers:         f.workers,
-		Keeper:          f.keeper,
+		Committer:          f.keeper,
 		Auth:            f.auth,
 		Credentials:     f.credentials,
 		TrustedProxies:  f.config.TrustedProxies,

@@ -111,7 +111,7 @@ func stepsOf(r *rand.Rand) []step {
 	return []step{
 		{"placed", 0},
 		{"paid", within(1, 12)},
-		{"packed", within(15, 60)},
+		{"compressed", within(15, 60)},
 		{"shipped", within(20, 70)},
 		{"delivered", within(60, 180)},
 		{"", within(90, 200)},

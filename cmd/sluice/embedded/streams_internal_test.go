@@ -251,7 +251,7 @@ func TestAircraftFlyWithoutJumps(t *testing.T) {
 
 func TestOrdersEndInATombstone(t *testing.T) {
 	t.Parallel()
-	rank := map[string]int{"placed": 1, "paid": 2, "packed": 3, "shipped": 4, "delivered": 5, "cancelled": 6}
+	rank := map[string]int{"placed": 1, "paid": 2, "compressed": 3, "shipped": 4, "delivered": 5, "cancelled": 6}
 	const gone = 7
 	state := map[string]int{}
 	began := map[string]time.Time{}

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Keeper moves named cursors: it gathers acks and writes them to the store
+// Committer moves named cursors: it gathers acks and writes them to the store
 // together, and knows which subscriptions of this instance hold which names.
-type Keeper struct {
+type Committer struct {
 	store CursorStore
 	every time.Duration
 
@@ -19,7 +19,7 @@ type Keeper struct {
 	pending []pendingCommit
 	latest  map[committer]int // the last of each in pending
 	wake    chan struct{}
-	holders map[CursorName]*Holding
+	holders map[CursorName]*Lease
 	taking  map[CursorName]*taking
 
 	recheck chan struct{} // takes may have been missed
@@ -42,12 +42,12 @@ type pendingCommit struct {
 	done []func(Committed)
 }
 
-// Holding is a subscription's hold of a name, until it is superseded.
-type Holding struct {
-	keeper     *Keeper
+// Lease is a subscription's hold of a name, until it is superseded.
+type Lease struct {
+	keeper     *Committer
 	name       CursorName
 	fence      int64
-	superseded func(*Holding)
+	superseded func(*Lease)
 
 	lost bool // guarded by keeper.mu
 }
@@ -55,24 +55,24 @@ type Holding struct {
 // maxPending bounds the acks that wait to be written.
 const maxPending = 100_000
 
-// NewKeeper makes a keeper that writes to the store at most once in a span.
-func NewKeeper(store CursorStore, every time.Duration) (*Keeper, error) {
+// NewCommitter makes a keeper that writes to the store at most once in a span.
+func NewCommitter(store CursorStore, every time.Duration) (*Committer, error) {
 	if store == nil || every <= 0 {
 		return nil, errors.New("new keeper: give a store and a span above zero")
 	}
-	return &Keeper{
+	return &Committer{
 		store:   store,
 		every:   every,
 		wake:    make(chan struct{}, 1),
 		latest:  make(map[committer]int),
-		holders: make(map[CursorName]*Holding),
+		holders: make(map[CursorName]*Lease),
 		taking:  make(map[CursorName]*taking),
 		recheck: make(chan struct{}, 1),
 	}, nil
 }
 
 // Run writes what is acked until the context ends, and then what is left.
-func (k *Keeper) Run(ctx context.Context) error {
+func (k *Committer) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	tasks.Go(func() {
@@ -110,7 +110,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 // stored. Superseded is called, once and from any goroutine, when another
 // subscription takes the name, which can be before Take returns. With
 // ErrNoCursor the holding is valid.
-func (k *Keeper) Take(ctx context.Context, name CursorName, superseded func(*Holding)) (Position, *Holding, error) {
+func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*Lease)) (Position, *Lease, error) {
 	// What another instance takes can be told before the store's answer to this
 	// one is here.
 	k.mu.Lock()
@@ -123,14 +123,14 @@ func (k *Keeper) Take(ctx context.Context, name CursorName, superseded func(*Hol
 	k.mu.Unlock()
 
 	at, fence, err := k.store.Take(ctx, name)
-	var h *Holding
-	var ended []*Holding
+	var h *Lease
+	var ended []*Lease
 	k.mu.Lock()
 	if heard.calls--; heard.calls == 0 {
 		delete(k.taking, name)
 	}
 	if err == nil || errors.Is(err, ErrNoCursor) {
-		h = &Holding{keeper: k, name: name, fence: fence, superseded: superseded}
+		h = &Lease{keeper: k, name: name, fence: fence, superseded: superseded}
 		ended = k.settle(h, heard.fence)
 	}
 	k.mu.Unlock()
@@ -146,13 +146,13 @@ func (k *Keeper) Take(ctx context.Context, name CursorName, superseded func(*Hol
 // settle finds which holding of a name is the latest, where one taken on
 // another instance has a fence, and returns those that have lost the name. The
 // caller holds the lock, and tells them.
-func (k *Keeper) settle(h *Holding, elsewhere int64) (lost []*Holding) {
+func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
 	latest := max(h.fence, elsewhere)
 	before := k.holders[h.name]
 	if before != nil {
 		latest = max(latest, before.fence)
 	}
-	for _, holding := range []*Holding{before, h} {
+	for _, holding := range []*Lease{before, h} {
 		switch {
 		case holding == nil:
 		case holding.fence == latest:
@@ -169,14 +169,14 @@ func (k *Keeper) settle(h *Holding, elsewhere int64) (lost []*Holding) {
 }
 
 // Superseded reports whether another subscription has taken the name.
-func (h *Holding) Superseded() bool {
+func (h *Lease) Superseded() bool {
 	h.keeper.mu.Lock()
 	defer h.keeper.mu.Unlock()
 	return h.lost
 }
 
 // Release gives up the name, without anybody being told.
-func (h *Holding) Release() {
+func (h *Lease) Release() {
 	h.keeper.mu.Lock()
 	defer h.keeper.mu.Unlock()
 	if h.keeper.holders[h.name] == h {
@@ -187,7 +187,7 @@ func (h *Holding) Release() {
 // Ack moves the named cursor. Done is called with what is stored then, or with
 // why it could not be; it must not block. An ack that another one of the same
 // subscription overtakes is done with it.
-func (h *Holding) Ack(ack Ack, done func(Committed)) {
+func (h *Lease) Ack(ack Ack, done func(Committed)) {
 	h.keeper.commit(Commit{CursorName: h.name, Ack: ack, Fence: h.fence}, done)
 }
 
@@ -197,15 +197,15 @@ func (h *Holding) Ack(ack Ack, done func(Committed)) {
 // waits until the store has it: were the name taken again before, by when the log
 // has grown, what was stored would be gone on from. One that has lost the name
 // has nothing to move.
-func (h *Holding) Cut(ctx context.Context, topic TopicID, places []Place, now time.Time) error {
+func (h *Lease) Cut(ctx context.Context, topic TopicID, places []PartitionOffset, now time.Time) error {
 	cut := make(map[int32]uint32, len(places))
 	for _, at := range places {
 		cut[at.Partition] = 1
 	}
 	places = slices.Clone(places)
-	sortPlaces(places)
+	sortOffsets(places)
 	stored := make(chan error, 1)
-	h.Ack(Ack{Position: Position{Topic: topic, Places: places}, At: now, Breaks: Breaks{Partitions: cut}},
+	h.Ack(Ack{Position: Position{Topic: topic, Offsets: places}, At: now, Breaks: Breaks{Partitions: cut}},
 		func(done Committed) { stored <- done.Err })
 	select {
 	case err := <-stored:
@@ -219,21 +219,21 @@ func (h *Holding) Cut(ctx context.Context, topic TopicID, places []Place, now ti
 }
 
 // Set moves a named cursor for nobody in particular.
-func (k *Keeper) Set(name CursorName, at Position, now time.Time, reset bool, done func(Committed)) {
+func (k *Committer) Set(name CursorName, at Position, now time.Time, reset bool, done func(Committed)) {
 	k.commit(Commit{CursorName: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
 }
 
 // Load finds what is stored under a name.
-func (k *Keeper) Load(ctx context.Context, name CursorName) (Position, time.Time, error) {
+func (k *Committer) Load(ctx context.Context, name CursorName) (Position, time.Time, error) {
 	return k.store.Load(ctx, name)
 }
 
 // Delete forgets a name.
-func (k *Keeper) Delete(ctx context.Context, name CursorName) error {
+func (k *Committer) Delete(ctx context.Context, name CursorName) error {
 	return k.store.Delete(ctx, name)
 }
 
-func (k *Keeper) commit(c Commit, done func(Committed)) {
+func (k *Committer) commit(c Commit, done func(Committed)) {
 	k.mu.Lock()
 	if len(k.pending) >= maxPending {
 		k.mu.Unlock()
@@ -258,7 +258,7 @@ func (k *Keeper) commit(c Commit, done func(Committed)) {
 
 // flush writes what has gathered. What cannot be written is not kept: its ack
 // fails, and a later one says more.
-func (k *Keeper) flush(ctx context.Context) {
+func (k *Committer) flush(ctx context.Context) {
 	k.mu.Lock()
 	pending := k.pending
 	k.pending = nil
@@ -283,7 +283,7 @@ func (k *Keeper) flush(ctx context.Context) {
 }
 
 // taken is told that a name has been taken somewhere.
-func (k *Keeper) taken(name CursorName, fence int64) {
+func (k *Committer) taken(name CursorName, fence int64) {
 	k.mu.Lock()
 	if heard := k.taking[name]; heard != nil {
 		heard.fence = max(heard.fence, fence)
@@ -300,4 +300,4 @@ func (k *Keeper) taken(name CursorName, fence int64) {
 }
 
 // lost is told that the store refused a fence.
-func (k *Keeper) lost(name CursorName, fence int64) { k.taken(name, fence+1) }
+func (k *Committer) lost(name CursorName, fence int64) { k.taken(name, fence+1) }

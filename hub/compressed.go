@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// packing is a chunk's blocks of one packing, made as far as somebody has asked.
-type packing struct {
+// compression is a chunk's blocks of one codec, made as far as somebody has asked.
+type compression struct {
 	mu   sync.Mutex // held by who makes more
-	done atomic.Pointer[packedBlocks]
+	done atomic.Pointer[compressedBlocks]
 	size atomic.Int64
 
 	// Guarded by mu.
@@ -18,19 +18,19 @@ type packing struct {
 	used int   // of it
 }
 
-// packedBlocks are blocks one after another, from a chunk's first entry on. The
+// compressedBlocks are blocks one after another, from a chunk's first entry on. The
 // first of them never change.
-type packedBlocks []*packedBlock
+type compressedBlocks []*compressedBlock
 
-// packedBlock is a run of entries that is packed together.
-type packedBlock struct {
+// compressedBlock is a run of entries that is compressed together.
+type compressedBlock struct {
 	// Immutable.
 	end     uint32 // entry behind it
 	content uint32 // bytes
 	window  uint32 // bytes of content in front of it that shared may refer to
 	sum     uint64
 	cursor  string // that it ends with
-	shared  packed
+	shared  compressed
 
 	// alone is the block without reference to anything, once somebody has
 	// asked.
@@ -40,17 +40,17 @@ type packedBlock struct {
 // page is memory of fixed size, written behind what blocks lie in.
 type page struct{ bytes []byte }
 
-// packed is where in a page a block lies.
-type packed struct {
+// compressed is where in a page a block lies.
+type compressed struct {
 	page       *page
 	start, end uint32
 }
 
-func (p packed) len() int      { return int(p.end - p.start) }
-func (p packed) bytes() []byte { return p.page.bytes[p.start:p.end:p.end] }
+func (p compressed) len() int      { return int(p.end - p.start) }
+func (p compressed) bytes() []byte { return p.page.bytes[p.start:p.end:p.end] }
 
 // whole is what lies in a page of its own.
-func (p *page) whole() packed { return packed{page: p, end: uint32(len(p.bytes))} }
+func (p *page) whole() compressed { return compressed{page: p, end: uint32(len(p.bytes))} }
 
 const (
 	firstPage = 2 << 10
@@ -58,30 +58,30 @@ const (
 )
 
 // find gives the block that entry i is in, and where that begins.
-func (blocks packedBlocks) find(i int) (k, start int) {
+func (blocks compressedBlocks) find(i int) (k, start int) {
 	k = sort.Search(len(blocks), func(k int) bool { return int(blocks[k].end) > i })
 	return k, blocks.start(k)
 }
 
 // start is the first entry of block k.
-func (blocks packedBlocks) start(k int) int {
+func (blocks compressedBlocks) start(k int) int {
 	if k == 0 {
 		return 0
 	}
 	return int(blocks[k-1].end)
 }
 
-// packAtOnce is about how much content is packed before others have their turn.
-const packAtOnce = 64 << 10
+// compressAtOnce is about how much content is compressed before others have their turn.
+const compressAtOnce = 64 << 10
 
-// packed gives the chunk's blocks, made for at least n entries, by whoever is
+// compressed gives the chunk's blocks, made for at least n entries, by whoever is
 // first to ask. Who stands at the tip then finds a block's end there. Where that
 // is much to make it is only part of it, and those who ask again make the rest.
-func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packedBlocks {
-	slot := &c.packings[p.PackSlot()]
+func (c *chunk) compressed(p Codec, n int, cursor func(*chunk, int) string) compressedBlocks {
+	slot := &c.compressions[p.CodecSlot()]
 	pk := slot.Load()
 	if pk == nil {
-		slot.CompareAndSwap(nil, new(packing))
+		slot.CompareAndSwap(nil, new(compression))
 		pk = slot.Load()
 	}
 	if done := pk.done.Load(); done != nil && done.upTo() >= n {
@@ -89,7 +89,7 @@ func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packed
 	}
 	pk.mu.Lock()
 	defer pk.mu.Unlock()
-	var blocks packedBlocks
+	var blocks compressedBlocks
 	if done := pk.done.Load(); done != nil {
 		blocks = *done
 	}
@@ -99,7 +99,7 @@ func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packed
 	m := makers.Get().(*maker)
 	defer m.release()
 	m.begin(c, p, blocks)
-	for made := 0; blocks.upTo() < n && made < packAtOnce; {
+	for made := 0; blocks.upTo() < n && made < compressAtOnce; {
 		block := m.next(pk, blocks.upTo(), n, cursor)
 		blocks = append(blocks, block)
 		made += int(block.content)
@@ -110,15 +110,15 @@ func (c *chunk) packed(p Packing, n int, cursor func(*chunk, int) string) packed
 }
 
 // upTo is how many entries are in blocks.
-func (blocks packedBlocks) upTo() int { return blocks.start(len(blocks)) }
+func (blocks compressedBlocks) upTo() int { return blocks.start(len(blocks)) }
 
-// packedAlone gives block k without reference to anything.
-func (c *chunk) packedAlone(p Packing, blocks packedBlocks, k int) packed {
+// compressedAlone gives block k without reference to anything.
+func (c *chunk) compressedAlone(p Codec, blocks compressedBlocks, k int) compressed {
 	block := blocks[k]
 	if alone := block.alone.Load(); alone != nil {
 		return alone.whole()
 	}
-	pk := c.packings[p.PackSlot()].Load()
+	pk := c.compressions[p.CodecSlot()].Load()
 	pk.mu.Lock()
 	defer pk.mu.Unlock()
 	alone := block.alone.Load()
@@ -126,8 +126,8 @@ func (c *chunk) packedAlone(p Packing, blocks packedBlocks, k int) packed {
 		m := makers.Get().(*maker)
 		defer m.release()
 		m.content = c.appendContent(m.content[:0], p, blocks, k)
-		m.packed, _ = p.Pack(m.packed[:0], nil, m.content)
-		alone = &page{bytes: append(make([]byte, 0, len(m.packed)), m.packed...)}
+		m.compressed, _ = p.Pack(m.compressed[:0], nil, m.content)
+		alone = &page{bytes: append(make([]byte, 0, len(m.compressed)), m.compressed...)}
 		pk.size.Add(int64(len(alone.bytes)))
 		block.alone.Store(alone)
 	}
@@ -135,7 +135,7 @@ func (c *chunk) packedAlone(p Packing, blocks packedBlocks, k int) packed {
 }
 
 // appendContent appends the content of block k.
-func (c *chunk) appendContent(dst []byte, p Packing, blocks packedBlocks, k int) []byte {
+func (c *chunk) appendContent(dst []byte, p Codec, blocks compressedBlocks, k int) []byte {
 	start := len(dst)
 	for i := blocks.start(k); i < int(blocks[k].end); i++ {
 		dst = c.appendEntry(dst, p, i)
@@ -147,7 +147,7 @@ func (c *chunk) appendContent(dst []byte, p Packing, blocks packedBlocks, k int)
 }
 
 // appendEntry appends the content of one entry.
-func (c *chunk) appendEntry(dst []byte, p Packing, i int) []byte {
+func (c *chunk) appendEntry(dst []byte, p Codec, i int) []byte {
 	if kind := c.at(i).kind; kind != entryAdvance {
 		dst = p.AppendContent(dst, c.body(i), kind == entryGap)
 	}
@@ -157,22 +157,22 @@ func (c *chunk) appendEntry(dst []byte, p Packing, i int) []byte {
 // maker is the memory of whoever makes blocks.
 type maker struct {
 	chunk   *chunk
-	packing Packing
+	codec Codec
 	content []byte // window and block
-	packed  []byte
+	compressed  []byte
 }
 
 var makers = sync.Pool{New: func() any { return new(maker) }}
 
 // release gives the memory back, and lets go of the chunk.
 func (m *maker) release() {
-	m.chunk, m.packing = nil, nil
+	m.chunk, m.codec = nil, nil
 	makers.Put(m)
 }
 
 // begin lays out what the next block may refer to.
-func (m *maker) begin(c *chunk, p Packing, blocks packedBlocks) {
-	m.chunk, m.packing, m.content = c, p, m.content[:0]
+func (m *maker) begin(c *chunk, p Codec, blocks compressedBlocks) {
+	m.chunk, m.codec, m.content = c, p, m.content[:0]
 	k := len(blocks)
 	for have := 0; k > 0 && have < p.Window(); k-- {
 		have += int(blocks[k-1].content)
@@ -183,8 +183,8 @@ func (m *maker) begin(c *chunk, p Packing, blocks packedBlocks) {
 }
 
 // next makes the block from entry i on, up to entry n.
-func (m *maker) next(pk *packing, i, n int, cursor func(*chunk, int) string) *packedBlock {
-	c, p := m.chunk, m.packing
+func (m *maker) next(pk *compression, i, n int, cursor func(*chunk, int) string) *compressedBlock {
+	c, p := m.chunk, m.codec
 	if over := len(m.content) - p.Window(); over > 0 {
 		m.content = m.content[:copy(m.content, m.content[over:])]
 	}
@@ -200,24 +200,24 @@ func (m *maker) next(pk *packing, i, n int, cursor func(*chunk, int) string) *pa
 			first = false
 		}
 	}
-	block := &packedBlock{end: uint32(i), window: uint32(start)}
+	block := &compressedBlock{end: uint32(i), window: uint32(start)}
 	if len(m.content) > start {
 		if p.BlockBytes() > 0 {
 			block.cursor = cursor(c, i)
 			m.content = p.AppendEnd(m.content, block.cursor)
 		}
-		m.packed, block.sum = p.Pack(m.packed[:0], m.content[:start], m.content[start:])
+		m.compressed, block.sum = p.Pack(m.compressed[:0], m.content[:start], m.content[start:])
 		block.content = uint32(len(m.content) - start)
-		block.shared = pk.place(m.packed)
+		block.shared = pk.place(m.compressed)
 	}
 	pk.size.Add(int64(unsafe.Sizeof(*block)) + int64(len(block.cursor)))
 	return block
 }
 
-// place puts what is packed behind what precedes it, where there is room. The
+// place puts what is compressed behind what precedes it, where there is room. The
 // caller holds the lock.
-func (pk *packing) place(packedBytes []byte) packed {
-	n := len(packedBytes)
+func (pk *compression) place(compressedBytes []byte) compressed {
+	n := len(compressedBytes)
 	if pk.page == nil || n > len(pk.page.bytes)-pk.used {
 		size := firstPage
 		if pk.page != nil {
@@ -227,6 +227,6 @@ func (pk *packing) place(packedBytes []byte) packed {
 		pk.size.Add(int64(len(pk.page.bytes)))
 	}
 	start := pk.used
-	pk.used += copy(pk.page.bytes[start:], packedBytes)
-	return packed{page: pk.page, start: uint32(start), end: uint32(pk.used)}
+	pk.used += copy(pk.page.bytes[start:], compressedBytes)
+	return compressed{page: pk.page, start: uint32(start), end: uint32(pk.used)}
 }

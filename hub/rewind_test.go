@@ -15,7 +15,7 @@ import (
 
 // What is given back is given out again, from behind the event that the last
 // written byte belongs to, whatever the filter.
-func TestGiveBack(t *testing.T) {
+func TestRewind(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -55,7 +55,7 @@ func TestGiveBack(t *testing.T) {
 					text := bytes.Join(b.Bufs, nil)
 					if len(text) > 0 && random.IntN(2) == 0 {
 						written := random.IntN(len(text))
-						if stay, ok := r.GiveBack(from, frame{}, written); ok {
+						if stay, ok := r.Rewind(from, frame{}, written); ok {
 							given++
 							if stay.Bytes <= written || stay.Bytes >= len(text) || bytes.Count(text[:stay.Bytes], []byte("\n")) != stay.Records {
 								t.Fatalf("%+v of %d bytes stay for %d that were written", stay, len(text), written)

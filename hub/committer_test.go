@@ -55,14 +55,14 @@ func (l *ledger) Superseded(ctx context.Context, _ func(hub.CursorName, int64), 
 }
 
 func at(offset int64) hub.Position {
-	return hub.Position{Places: []hub.Place{{Offset: offset}}}
+	return hub.Position{Offsets: []hub.PartitionOffset{{Offset: offset}}}
 }
 
 func TestAcksAreWrittenTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{}
-		k, err := hub.NewKeeper(store, 200*time.Millisecond)
+		k, err := hub.NewCommitter(store, 200*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,11 +72,11 @@ func TestAcksAreWrittenTogether(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 
-		_, a, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(*hub.Holding) {})
+		_, a, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(*hub.Lease) {})
 		if !errors.Is(err, hub.ErrNoCursor) {
 			t.Fatal(err)
 		}
-		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func(*hub.Holding) {})
+		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func(*hub.Lease) {})
 		var done []error
 		note := func(c hub.Committed) { done = append(done, c.Err) }
 		a.Ack(hub.Ack{Position: at(1), At: time.Now()}, note)
@@ -105,7 +105,7 @@ func TestAcksFailWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{away: true}
-		k, err := hub.NewKeeper(store, time.Millisecond)
+		k, err := hub.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{}
-		k, err := hub.NewKeeper(store, time.Millisecond)
+		k, err := hub.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,8 +138,8 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 		defer cancel()
 		told := ""
 		name := hub.CursorName{Name: "a"}
-		_, first, _ := k.Take(ctx, name, func(*hub.Holding) { told += "first " })
-		_, second, _ := k.Take(ctx, name, func(*hub.Holding) { told += "second " })
+		_, first, _ := k.Take(ctx, name, func(*hub.Lease) { told += "first " })
+		_, second, _ := k.Take(ctx, name, func(*hub.Lease) { told += "second " })
 		first.Release() // it is no longer its to give up
 		store.refused = 2
 		second.Ack(hub.Ack{Position: at(1), At: time.Now()}, func(hub.Committed) {})
@@ -176,7 +176,7 @@ func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &toldStore{told: make(chan func(hub.CursorName, int64), 1)}
-		k, err := hub.NewKeeper(store, time.Millisecond)
+		k, err := hub.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,8 +185,8 @@ func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 		running.Go(func() { _ = k.Run(ctx) })
 		defer running.Wait()
 		defer cancel()
-		var told []*hub.Holding
-		_, h, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(h *hub.Holding) { told = append(told, h) })
+		var told []*hub.Lease
+		_, h, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(h *hub.Lease) { told = append(told, h) })
 		if !errors.Is(err, hub.ErrNoCursor) || len(told) != 1 || told[0] != h || !h.Superseded() {
 			t.Errorf("told %v of %v, %v", told, h, err)
 		}

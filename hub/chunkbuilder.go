@@ -70,7 +70,7 @@ func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
 }
 
 // advance moves the position without anything to deliver.
-func (e *encoder) advance(d *draft, to Place) {
+func (e *encoder) advance(d *draft, to PartitionOffset) {
 	added := entry{kind: entryAdvance, partition: to.Partition, epoch: to.Epoch, next: to.Offset}
 	if n := len(d.entries); n > 0 {
 		// It goes with what precedes it when partitions are merged by time.

@@ -1,16 +1,16 @@
 package hub
 
-// Packing compresses what subscribers of a wire format are sent, in blocks that
+// Codec compresses what subscribers of a wire format are sent, in blocks that
 // are made once for all of them. Like a Format it must depend on nothing but its
 // arguments.
 //
 // A block may refer to content that precedes it, as far as Window goes. It is
-// given to those who have had all of that, and to the others packed alone.
-type Packing interface {
-	// PackSlot tells the packings apart: a number below PackingSlots, fixed for
+// given to those who have had all of that, and to the others compressed alone.
+type Codec interface {
+	// CodecSlot tells the codecs apart: a number below CodecSlots, fixed for
 	// each.
-	PackSlot() int
-	// Plain is the format of what cannot be packed for everybody: for those who
+	CodecSlot() int
+	// Plain is the format of what cannot be compressed for everybody: for those who
 	// are late, have a position of their own, or a filter.
 	Plain() Format
 	// PlainInWindow reports whether what is sent in the plain format comes
@@ -31,11 +31,11 @@ type Packing interface {
 	// Pack appends content to dst, compressed, and returns a checksum of the
 	// content if there is need of one. Window precedes the content; it is as
 	// long as Window says or shorter.
-	Pack(dst, window, content []byte) (packed []byte, sum uint64)
+	Pack(dst, window, content []byte) (compressed []byte, sum uint64)
 }
 
-// PackingSlots is how many packings there can be.
-const PackingSlots = 3
+// CodecSlots is how many codecs there can be.
+const CodecSlots = 3
 
 // Window is what the client of a connection has had last. It belongs to whoever
 // writes to the connection.
@@ -67,8 +67,8 @@ func (w *Window) took(next uint64, content int) {
 	}
 }
 
-// Packed is a block in a batch.
-type Packed struct {
+// Compressed is a block in a batch.
+type Compressed struct {
 	// Buf is in which of the batch's buffers it is, several one after another
 	// in one.
 	Buf int
@@ -80,16 +80,16 @@ type Packed struct {
 	Cursor string
 }
 
-// Packable reports whether NextPacked can have anything packed: a filter, or
+// Compressible reports whether NextCompressed can have anything compressed: a filter, or
 // that a gap is the end, makes what is delivered the subscription's own.
-func (s *Subscription) Packable() bool { return !s.feed.Filtered() && !s.labelled && !s.failOnGap }
+func (s *Subscription) Compressible() bool { return !s.feed.Filtered() && !s.labelled && !s.failOnGap }
 
-// NextPacked is Next with blocks that are packed, which it lists in the batch,
-// as far as there are any to be shared, and the rest in the packing's plain
+// NextCompressed is Next with blocks that are compressed, which it lists in the batch,
+// as far as there are any to be shared, and the rest in the codec's plain
 // format. The window is that of the connection, and moves on. A block, like an
 // event, is alone in its batch if it is larger than room.
-func (s *Subscription) NextPacked(b *Batch, p Packing, w *Window, room int) (more bool) {
-	if !s.Packable() {
+func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (more bool) {
+	if !s.Compressible() {
 		if p.PlainInWindow() {
 			w.Break()
 		}
@@ -102,11 +102,11 @@ func (s *Subscription) NextPacked(b *Batch, p Packing, w *Window, room int) (mor
 		}
 		upTo := n
 		if s.own == nil && s.told == nil && s.late == nil && s.conflation == nil {
-			blocks := c.packed(p, n, s.cursorIn)
+			blocks := c.compressed(p, n, s.cursorIn)
 			if i < blocks.upTo() {
 				k, start := blocks.find(i)
 				if start == i {
-					return s.takePacked(b, p, w, packedRun{c, blocks, k}, i, n, room)
+					return s.takeCompressed(b, p, w, compressedRun{c, blocks, k}, i, n, room)
 				}
 				// In the midst of a block, whose end is not far.
 				upTo = min(n, int(blocks[k].end))
@@ -119,15 +119,15 @@ func (s *Subscription) NextPacked(b *Batch, p Packing, w *Window, room int) (mor
 	})
 }
 
-// packedRun is where in the blocks of a chunk a subscription stands.
-type packedRun struct {
+// compressedRun is where in the blocks of a chunk a subscription stands.
+type compressedRun struct {
 	chunk  *chunk
-	blocks packedBlocks
+	blocks compressedBlocks
 	k      int
 }
 
-// takePacked takes blocks from entry i, where one begins, up to n.
-func (s *Subscription) takePacked(b *Batch, p Packing, w *Window, at packedRun, i, n, room int) int {
+// takeCompressed takes blocks from entry i, where one begins, up to n.
+func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compressedRun, i, n, room int) int {
 	c := at.chunk
 	w.at(s.log, c.base+uint64(i))
 	j := i
@@ -137,12 +137,12 @@ func (s *Subscription) takePacked(b *Batch, p Packing, w *Window, at packedRun, 
 		block := at.blocks[k]
 		taken := block.shared
 		if w.had < int(block.window) {
-			taken = c.packedAlone(p, at.blocks, k)
+			taken = c.compressedAlone(p, at.blocks, k)
 		}
 		if b.Bytes > 0 && b.Bytes+taken.len() > room {
 			break
 		}
-		b.addPacked(block, taken)
+		b.addCompressed(block, taken)
 		for ; j < int(block.end); j++ {
 			s.count(b, c.at(j))
 		}
@@ -156,20 +156,20 @@ func (s *Subscription) cursorIn(c *chunk, i int) string {
 	return s.log.markIn(c, i).cursor(s.stream.Name)
 }
 
-// addPacked adds a block, to the last buffer where it lies right behind.
-func (b *Batch) addPacked(block *packedBlock, p packed) {
+// addCompressed adds a block, to the last buffer where it lies right behind.
+func (b *Batch) addCompressed(block *compressedBlock, p compressed) {
 	if p.len() == 0 {
 		return
 	}
 	last := len(b.Bufs) - 1
-	if n := len(b.Packed); n > 0 && b.Packed[n-1].Buf == last && b.lastPacked.page == p.page && b.lastPacked.end == p.start {
-		b.lastPacked.end = p.end
-		b.Bufs[last] = b.lastPacked.bytes()
+	if n := len(b.Compressed); n > 0 && b.Compressed[n-1].Buf == last && b.lastCompressed.page == p.page && b.lastCompressed.end == p.start {
+		b.lastCompressed.end = p.end
+		b.Bufs[last] = b.lastCompressed.bytes()
 	} else {
-		b.lastPacked = p
+		b.lastCompressed = p
 		b.Bufs = append(b.Bufs, p.bytes())
 		last++
 	}
 	b.Bytes += p.len()
-	b.Packed = append(b.Packed, Packed{Buf: last, Content: int(block.content), Bytes: p.len(), Sum: block.sum, Cursor: block.cursor})
+	b.Compressed = append(b.Compressed, Compressed{Buf: last, Content: int(block.content), Bytes: p.len(), Sum: block.sum, Cursor: block.cursor})
 }

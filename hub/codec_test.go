@@ -13,7 +13,7 @@ import (
 	"sluice/hub/hubtest"
 )
 
-// quoting is a packing whose blocks are their content with what window they may
+// quoting is a codec whose blocks are their content with what window they may
 // refer to in front, so that a reader can hold it against what it has had.
 type quoting struct {
 	frame
@@ -22,7 +22,7 @@ type quoting struct {
 	shared, alone       *atomic.Int64
 }
 
-func (q quoting) PackSlot() int       { return q.slot }
+func (q quoting) CodecSlot() int       { return q.slot }
 func (q quoting) Plain() hub.Format   { return q.frame }
 func (q quoting) PlainInWindow() bool { return q.inWindow }
 func (q quoting) Window() int         { return q.window }
@@ -48,7 +48,7 @@ func (q quoting) Pack(dst, window, content []byte) ([]byte, uint64) {
 
 // TestPackedOnce has readers come at different times. Each gets every record
 // once, whatever it shares; a block that refers to something has it only for
-// those who had just that; and no block is packed twice.
+// those who had just that; and no block is compressed twice.
 func TestPackedOnce(t *testing.T) {
 	t.Parallel()
 	for name, q := range map[string]quoting{
@@ -89,10 +89,10 @@ func TestPackedOnce(t *testing.T) {
 			all.Wait()
 			first.Close()
 			if shared := q.shared.Load(); shared == 0 || shared > records {
-				t.Errorf("%d records were packed %d times", records, shared)
+				t.Errorf("%d records were compressed %d times", records, shared)
 			}
 			if alone, shared := q.alone.Load(), q.shared.Load(); alone > shared || q.window > 0 && alone == 0 {
-				t.Errorf("of %d blocks %d were packed alone", shared, alone)
+				t.Errorf("of %d blocks %d were compressed alone", shared, alone)
 			}
 		})
 	}
@@ -107,12 +107,12 @@ func (r *reader) unpack(t *testing.T, q quoting, forgets bool, records int) {
 	var b hub.Batch
 	for next := 0; next < records; {
 		b.Reset()
-		more := r.NextPacked(&b, q, &w, 500+rand.IntN(5000))
-		packed := b.Packed
+		more := r.NextCompressed(&b, q, &w, 500+rand.IntN(5000))
+		compressed := b.Compressed
 		for i, buf := range b.Bufs {
-			for len(packed) > 0 && packed[0].Buf == i {
-				block := buf[:packed[0].Bytes]
-				buf = buf[packed[0].Bytes:]
+			for len(compressed) > 0 && compressed[0].Buf == i {
+				block := buf[:compressed[0].Bytes]
+				buf = buf[compressed[0].Bytes:]
 				head, rest, _ := bytes.Cut(block, []byte("\n"))
 				var window int
 				if _, err := fmt.Sscan(string(head), &window); err != nil {
@@ -124,12 +124,12 @@ func (r *reader) unpack(t *testing.T, q quoting, forgets bool, records int) {
 					return
 				}
 				content := rest[window:]
-				if len(content) != packed[0].Content || uint64(len(content)) != packed[0].Sum {
-					t.Errorf("a block of %d bytes is said to have %d", len(content), packed[0].Content)
+				if len(content) != compressed[0].Content || uint64(len(content)) != compressed[0].Sum {
+					t.Errorf("a block of %d bytes is said to have %d", len(content), compressed[0].Content)
 				}
 				had = append(had, content...)
 				next = r.follows(t, content, next)
-				packed = packed[1:]
+				compressed = compressed[1:]
 			}
 			if len(buf) > 0 {
 				if q.inWindow {
@@ -169,8 +169,8 @@ func (r *reader) follows(t *testing.T, events []byte, next int) int {
 	return next
 }
 
-// However much is there when the first comes who has it packed, others have their
-// turns meanwhile, and of what is not packed yet there is the plain text.
+// However much is there when the first comes who has it compressed, others have their
+// turns meanwhile, and of what is not compressed yet there is the plain text.
 func TestPackingTakesTurns(t *testing.T) {
 	t.Parallel()
 	q := quoting{slot: 0, window: 300, shared: new(atomic.Int64), alone: new(atomic.Int64)}
@@ -192,23 +192,23 @@ func TestPackingTakesTurns(t *testing.T) {
 	}
 	for _, from := range []int64{records - 10, 0} {
 		at := keep.Position().Clone()
-		at.Places[0].Offset = from
+		at.Offsets[0].Offset = from
 		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
 		var w hub.Window
 		for want := records - int(from); want > 0; {
 			before := q.shared.Load()
 			var b hub.Batch
-			if more := r.NextPacked(&b, q, &w, 16<<10); !more && want > b.Records {
+			if more := r.NextCompressed(&b, q, &w, 16<<10); !more && want > b.Records {
 				t.Fatalf("nothing more comes, and %d records are missing", want-b.Records)
 			}
 			want -= b.Records
 			if made := q.shared.Load() - before; made > most {
-				t.Fatalf("%d records were packed at once, want at most %d", made, most)
+				t.Fatalf("%d records were compressed at once, want at most %d", made, most)
 			}
 		}
 		r.Close()
 	}
 	if n := q.shared.Load(); n < most {
-		t.Errorf("only %d records were packed", n)
+		t.Errorf("only %d records were compressed", n)
 	}
 }

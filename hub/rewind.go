@@ -10,12 +10,12 @@ type Bookmark struct {
 // reads from Kafka, or has a position or gaps of its own.
 func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok: s.InStep()} }
 
-// GiveBack takes back what Next has given out since a bookmark, in a format,
+// Rewind takes back what Next has given out since a bookmark, in a format,
 // behind the first so many bytes and the event that they end in: it is given
 // out again. It returns how many of those bytes stay given out, which is more
 // than were said, and what is in them. It reports false, and does nothing, where
 // that cannot be or there is nothing to take back.
-func (s *Subscription) GiveBack(b Bookmark, f Format, bytes int) (stay Given, ok bool) {
+func (s *Subscription) Rewind(b Bookmark, f Format, bytes int) (stay Given, ok bool) {
 	if !b.ok || !s.InStep() {
 		return Given{}, false
 	}

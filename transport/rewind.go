@@ -10,11 +10,11 @@ type given struct {
 	records, gaps int // of those before it
 }
 
-// giveBack gives back to the log, where it lies anyway, what the socket did not
+// rewindTo gives back to the log, where it lies anyway, what the socket did not
 // take but the rest of one event, so that a client that does not read holds no
 // memory. What was said behind the events is said again later. It reports false
 // where all has to be kept.
-func (s *session) giveBack(sc *scratch, written int) bool {
+func (s *session) rewindTo(sc *scratch, written int) bool {
 	g := sc.given
 	if g.sub == nil || s.socket == nil || s.closing || s.shares != nil {
 		return false
@@ -25,7 +25,7 @@ func (s *session) giveBack(sc *scratch, written int) bool {
 	if written < 0 {
 		return false
 	}
-	stay, ok := g.sub.GiveBack(g.from, s.format(), written)
+	stay, ok := g.sub.Rewind(g.from, s.format(), written)
 	if !ok {
 		return false
 	}
