@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sluice/hub/record"
 	"time"
 )
 
 // Ack is how far a client has got, as a named cursor keeps it.
 type Ack struct {
-	Position Position
+	Position record.Position
 	// At is when the position was made.
 	At     time.Time
 	Breaks Breaks
@@ -35,15 +36,15 @@ func (b Breaks) told(gaps *chunk) Breaks {
 	cut := maps.Clone(b.Partitions)
 	changed := false
 	for i := range gaps.len() {
-		switch e := gaps.at(i); e.reason.reason() {
-		case GapLogChanged:
+		switch e := gaps.at(i); e.reason.Reason() {
+		case record.GapLogChanged:
 			changed = true
-		case GapTruncated:
+		case record.GapTruncated:
 			if cut == nil {
 				cut = make(map[int32]uint32)
 			}
 			cut[e.partition]++
-		case GapRetention, GapUnreadable, GapTooLarge, GapPolicy:
+		case record.GapRetention, record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 		}
 	}
 	b.Partitions = cut
@@ -63,18 +64,18 @@ func (s *Subscription) Acked(now time.Time) Ack {
 // Next has given out is ErrBadCursor. Partitions that the topic does not have are
 // left out, as a client could make any number of them: what is kept under a name
 // would grow without bound, and with it what each later ack costs the store.
-func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
+func (s *Subscription) Ack(at record.Position, made time.Time) (Ack, error) {
 	sent, breaks := s.Position(), s.breaks
 	switch {
 	case sent.Topic == at.Topic && !sent.Covers(at):
-		return Ack{}, fmt.Errorf("%w: it is ahead of what was sent", ErrBadCursor)
+		return Ack{}, fmt.Errorf("%w: it is ahead of what was sent", record.ErrBadCursor)
 	case sent.Topic == at.Topic:
 		at = s.dated(at, sent)
 	case breaks.Topic > 0:
 		breaks.Topic-- // of the topic before: it is late
 	}
 	partitions := s.stream.topicNow().Partitions
-	at = at.only(func(place PartitionOffset) bool {
+	at = at.Only(func(place record.PartitionOffset) bool {
 		_, added := sent.Find(place.Partition)
 		return added || place.Partition < partitions
 	})
@@ -85,7 +86,7 @@ func (s *Subscription) Ack(at Position, made time.Time) (Ack, error) {
 // the log is known to have had them, so that a log which is cut short below them
 // later is noticed: that of what has been sent behind them, or of what the log
 // has behind that.
-func (s *Subscription) dated(at, sent Position) Position {
+func (s *Subscription) dated(at, sent record.Position) record.Position {
 	places := at.Offsets
 	for i, place := range places {
 		if place.Epoch >= 0 {

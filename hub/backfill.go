@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"slices"
+	"sluice/hub/record"
 	"time"
 )
 
@@ -34,10 +35,10 @@ func (st *stream) backfill(ctx context.Context, l *log) {
 		from := floor.start.Clone()
 		behind := false
 		for i, at := range from.Offsets {
-			start := max(Position{Offsets: begin}.Offset(at.Partition, 0), at.Offset-window)
+			start := max(record.Position{Offsets: begin}.Offset(at.Partition, 0), at.Offset-window)
 			if start < at.Offset {
 				behind = true
-				from.Offsets[i] = PartitionOffset{Partition: at.Partition, Offset: start, Epoch: -1}
+				from.Offsets[i] = record.PartitionOffset{Partition: at.Partition, Offset: start, Epoch: -1}
 			}
 		}
 		if !behind {
@@ -65,7 +66,7 @@ func newestIn(c *chunk) int64 {
 }
 
 // readChunks reads what lies between two positions, merged by time.
-func (st *stream) readChunks(ctx context.Context, from, to Position) ([]*chunk, bool) {
+func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*chunk, bool) {
 	var (
 		chunks []*chunk
 		d      draft
@@ -74,14 +75,14 @@ func (st *stream) readChunks(ctx context.Context, from, to Position) ([]*chunk, 
 	cut := func() {
 		c := d.chunk(at.Clone())
 		for i := range d.entries {
-			at.set(d.entries[i].place())
+			at.Set(d.entries[i].place())
 		}
 		chunks = append(chunks, c)
 		d = draft{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	reached := st.readTo(ctx, from, func() Position { return to }, func(r run) bool {
+	reached := st.readTo(ctx, from, func() record.Position { return to }, func(r run) bool {
 		for i := r.i; i < r.n; i++ {
 			e := *r.block.at(i)
 			switch {

@@ -10,9 +10,9 @@ type Batch struct {
 	// Compressed lists what of it is compressed, in order.
 	Compressed []Compressed
 
-	matches    []uint64
+	matches        []uint64
 	lastCompressed compressed
-	looked     int // chunks and blocks that were gone through
+	looked         int // chunks and blocks that were gone through
 }
 
 // lookAtOnce is how many chunks and blocks are gone through, of whatever little

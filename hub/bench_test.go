@@ -10,25 +10,26 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // feedbox is a source with a topic of one partition, whose batches the
 // benchmark appends itself.
 type feedbox struct{ sink chan hub.Sink }
 
-func (f feedbox) Topic(context.Context, string) (hub.Topic, error) {
-	return hub.Topic{Name: "orders.v1", ID: hub.TopicID{1}, Partitions: 1}, nil
+func (f feedbox) Topic(context.Context, string) (record.Topic, error) {
+	return record.Topic{Name: "orders.v1", ID: record.TopicID{1}, Partitions: 1}, nil
 }
 
-func (f feedbox) Offsets(context.Context, hub.Topic, hub.OffsetSpec) ([]hub.PartitionOffset, error) {
-	return []hub.PartitionOffset{{Epoch: -1}}, nil
+func (f feedbox) Offsets(context.Context, record.Topic, hub.OffsetSpec) ([]record.PartitionOffset, error) {
+	return []record.PartitionOffset{{Epoch: -1}}, nil
 }
 
-func (f feedbox) Read(context.Context, hub.Topic, []hub.PartitionOffset, int, func(*hub.Fetched)) error {
+func (f feedbox) Read(context.Context, record.Topic, []record.PartitionOffset, int, func(*hub.Fetched)) error {
 	return nil
 }
 
-func (f feedbox) Follow(ctx context.Context, _ hub.Topic, _ []hub.PartitionOffset, sink hub.Sink) error {
+func (f feedbox) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, sink hub.Sink) error {
 	f.sink <- sink
 	<-ctx.Done()
 	return ctx.Err()
@@ -69,13 +70,13 @@ func startBench(b *testing.B, logBytes int) *benchHub {
 	h.sink = <-source.sink
 	s.Close()
 	value := []byte(`{"id":1234,"symbol":"ACME","price":101.25,"size":300,"venue":"XNYS","flags":["a","b"],"note":"something of a usual length"}`)
-	r := hub.Record{Value: value, Timestamp: 1795245600123}
+	r := record.Record{Value: value, Timestamp: 1795245600123}
 	keys := make([][]byte, 10_000)
 	for i := range keys {
 		keys[i] = fmt.Appendf(nil, "key-%d", i)
 	}
 	f := &hub.Fetched{}
-	f.Each = func(yield func(*hub.Record) bool) {
+	f.Each = func(yield func(*record.Record) bool) {
 		for range benchBatch {
 			r.Offset, r.Key = h.next, keys[int(h.next*7919)%len(keys)]
 			h.next++
@@ -83,14 +84,14 @@ func startBench(b *testing.B, logBytes int) *benchHub {
 				return
 			}
 		}
-		f.Next = hub.PartitionOffset{Offset: h.next}
+		f.Next = record.PartitionOffset{Offset: h.next}
 	}
 	h.batch = []*hub.Fetched{f}
 	return h
 }
 
 func (h *benchHub) append() {
-	h.batch[0].Next = hub.PartitionOffset{Offset: h.next + benchBatch}
+	h.batch[0].Next = record.PartitionOffset{Offset: h.next + benchBatch}
 	h.sink.Append(h.batch)
 }
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"sluice/hub/record"
 	"sync"
 	"time"
 )
@@ -114,7 +115,7 @@ func (c *blocks) grant(e *errands) {
 }
 
 // readAhead reads what will be wanted soon, when nobody waits for a turn.
-func (c *blocks) readAhead(l *late, places []PartitionOffset, e *errands) {
+func (c *blocks) readAhead(l *late, places []record.PartitionOffset, e *errands) {
 	if len(c.turns.waiting) > 0 || !c.turns.room(l.principal) {
 		return
 	}
@@ -202,7 +203,7 @@ func (c *blocks) take(p *fetchPart) {
 	}
 	if p.gap != nil {
 		switch {
-		case p.gap.Reason == GapRetention:
+		case p.gap.Reason == record.GapRetention:
 			part.start = max(part.start, p.gap.To)
 		case p.exact:
 			for _, l := range p.waiters {
@@ -210,7 +211,7 @@ func (c *blocks) take(p *fetchPart) {
 			}
 		default:
 			// What is at hand in front of it was cut off.
-			c.forget(part.cut(p.gap.behind()))
+			c.forget(part.cut(p.gap.Behind()))
 		}
 	}
 	// Of those that come together the first is used first.
@@ -270,7 +271,7 @@ func (c *blocks) recheck(s *shelf, e *errands) {
 }
 
 // cut forgets what lies beyond a place at which a partition was cut short.
-func (c *blocks) cut(s *shelf, to PartitionOffset) {
+func (c *blocks) cut(s *shelf, to record.PartitionOffset) {
 	var e errands
 	c.mu.Lock()
 	part := s.part(to.Partition)
@@ -282,7 +283,7 @@ func (c *blocks) cut(s *shelf, to PartitionOffset) {
 
 // reset forgets all of a stream's past, as its topic was made again or nobody
 // reads it any more.
-func (c *blocks) reset(s *shelf, topic TopicID) {
+func (c *blocks) reset(s *shelf, topic record.TopicID) {
 	var e errands
 	c.mu.Lock()
 	s.topic = topic

@@ -1,25 +1,11 @@
 package hub
 
 import (
+	"sluice/hub/record"
 	"sync"
 	"sync/atomic"
 	"unsafe"
 )
-
-// Format lays out what one wire format adds around an event. All subscribers
-// that use a format share the bytes, so a Format must depend on nothing but its
-// arguments.
-type Format interface {
-	// Slot tells the formats apart: a number below FormatSlots, fixed for each.
-	Slot() int
-	// AppendEvent appends an event, whose JSON text is given, to dst.
-	AppendEvent(dst, body []byte) []byte
-	// AppendGap appends a gap event, whose JSON text is given, to dst.
-	AppendGap(dst, body []byte) []byte
-}
-
-// FormatSlots is how many formats there can be.
-const FormatSlots = 4
 
 // entryKind says what an entry of a chunk is.
 type entryKind uint8
@@ -50,15 +36,17 @@ type entry struct {
 	partition        int32
 	epoch            int32
 	kind             entryKind
-	reason           gapCode
+	reason           record.GapCode
 }
 
-func (e *entry) place() PartitionOffset {
-	return PartitionOffset{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
+func (e *entry) place() record.PartitionOffset {
+	return record.PartitionOffset{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
 }
 
 // truncates reports whether the position goes back with this entry.
-func (e *entry) truncates() bool { return e.kind == entryGap && e.reason.reason() == GapTruncated }
+func (e *entry) truncates() bool {
+	return e.kind == entryGap && e.reason.Reason() == record.GapTruncated
+}
 
 const entrySize = int(unsafe.Sizeof(entry{}))
 
@@ -67,9 +55,9 @@ const entrySize = int(unsafe.Sizeof(entry{}))
 // changes, so that any number of readers go without locks.
 type chunk struct {
 	// Immutable.
-	base   uint64   // log index of the first entry
-	start  Position // in front of the first entry
-	serial uint64   // tells it apart from all others
+	base   uint64          // log index of the first entry
+	start  record.Position // in front of the first entry
+	serial uint64          // tells it apart from all others
 
 	// Room of fixed size: written behind what is published, read before it.
 	entries []entry
@@ -79,7 +67,7 @@ type chunk struct {
 	// Owned by who fills the chunk.
 	filled, used int
 
-	formats  [FormatSlots]framing
+	formats      [FormatSlots]framing
 	compressions [CodecSlots]atomic.Pointer[compression]
 }
 
@@ -96,7 +84,7 @@ type framed struct {
 }
 
 // newChunk makes a chunk with room for so many entries and bytes of bodies.
-func newChunk(base uint64, start Position, entries, bytes int) *chunk {
+func newChunk(base uint64, start record.Position, entries, bytes int) *chunk {
 	return &chunk{
 		base:    base,
 		start:   start,
@@ -216,10 +204,10 @@ func (f *framed) start(i int) uint32 {
 }
 
 // positionBefore is the position in front of entry i.
-func (c *chunk) positionBefore(i int) Position {
+func (c *chunk) positionBefore(i int) record.Position {
 	at := c.start.Clone()
 	for k := range i {
-		at.set(c.at(k).place())
+		at.Set(c.at(k).place())
 	}
 	return at
 }

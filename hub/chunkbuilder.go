@@ -1,6 +1,9 @@
 package hub
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"sluice/hub/record"
+)
 
 // draft gathers encoded entries before they get their place in a chunk. It is
 // used by one goroutine and can be used again after reset.
@@ -28,7 +31,7 @@ func (d *draft) add(e entry) {
 }
 
 // chunk makes the draft, which must not be used again, a chunk of its own.
-func (d *draft) chunk(start Position) *chunk {
+func (d *draft) chunk(start record.Position) *chunk {
 	c := &chunk{start: start, serial: serials.Add(1), entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
 	c.publish()
 	return c
@@ -55,10 +58,10 @@ func newEncoder(stream string, content Content, recordBytes int, seed maphash.Se
 func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
-		was = f.Gap.behind()
+		was = f.Gap.Behind()
 	}
 	if f.Each != nil {
-		f.Each(func(r *Record) bool {
+		f.Each(func(r *record.Record) bool {
 			e.record(d, r)
 			was = r.Offset + 1
 			return true
@@ -70,7 +73,7 @@ func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
 }
 
 // advance moves the position without anything to deliver.
-func (e *encoder) advance(d *draft, to PartitionOffset) {
+func (e *encoder) advance(d *draft, to record.PartitionOffset) {
 	added := entry{kind: entryAdvance, partition: to.Partition, epoch: to.Epoch, next: to.Offset}
 	if n := len(d.entries); n > 0 {
 		// It goes with what precedes it when partitions are merged by time.
@@ -80,15 +83,15 @@ func (e *encoder) advance(d *draft, to PartitionOffset) {
 }
 
 // record adds a record, or the gap that tells why it cannot be delivered.
-func (e *encoder) record(d *draft, r *Record) {
+func (e *encoder) record(d *draft, r *record.Record) {
 	mark := len(d.bodies)
 	bodies, key, err := e.events.Append(d.bodies, r)
 	switch {
 	case err != nil:
-		e.gap(d, Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: GapUnreadable}, r.Epoch)
+		e.gap(d, record.Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: record.GapUnreadable}, r.Epoch)
 		return
 	case e.recordBytes > 0 && len(bodies)-mark > e.recordBytes:
-		e.gap(d, Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: GapTooLarge}, r.Epoch)
+		e.gap(d, record.Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: record.GapTooLarge}, r.Epoch)
 		return
 	}
 	d.bodies = bodies
@@ -106,7 +109,7 @@ func (e *encoder) record(d *draft, r *Record) {
 	d.add(added)
 }
 
-func (e *encoder) gap(d *draft, g Gap, epoch int32) {
+func (e *encoder) gap(d *draft, g record.Gap, epoch int32) {
 	d.bodies = e.gaps.append(d.bodies, g)
-	d.add(entry{kind: entryGap, reason: g.Reason.code(), partition: g.Partition, epoch: epoch, next: g.behind()})
+	d.add(entry{kind: entryGap, reason: g.Reason.Code(), partition: g.Partition, epoch: epoch, next: g.Behind()})
 }

@@ -11,6 +11,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // quoting is a codec whose blocks are their content with what window they may
@@ -22,7 +23,7 @@ type quoting struct {
 	shared, alone       *atomic.Int64
 }
 
-func (q quoting) CodecSlot() int       { return q.slot }
+func (q quoting) CodecSlot() int      { return q.slot }
 func (q quoting) Plain() hub.Format   { return q.frame }
 func (q quoting) PlainInWindow() bool { return q.inWindow }
 func (q quoting) Window() int         { return q.window }
@@ -63,14 +64,14 @@ func TestPackedOnce(t *testing.T) {
 			topics.Create("orders.v1", 1)
 			h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes = 4 << 20 })
 			const records, readers = 1000, 8
-			topics.Append("orders.v1", record(0, 0))
+			topics.Append("orders.v1", numbered(0, 0))
 			first := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
 			first.collect(t, 1)
 			var all sync.WaitGroup
 			for n := range readers {
 				all.Go(func() {
 					for i := 0; i < n*20; i++ {
-						topics.Append("orders.v1", record(0, i))
+						topics.Append("orders.v1", numbered(0, i))
 					}
 				})
 			}
@@ -84,7 +85,7 @@ func TestPackedOnce(t *testing.T) {
 				})
 			}
 			for ; appended < records; appended++ {
-				topics.Append("orders.v1", record(0, appended))
+				topics.Append("orders.v1", numbered(0, appended))
 			}
 			all.Wait()
 			first.Close()
@@ -182,7 +183,7 @@ func TestPackingTakesTurns(t *testing.T) {
 	defer keep.Close()
 	value := fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), 300))
 	for range records {
-		topics.Append("orders.v1", hub.Record{Key: []byte("k"), Value: value})
+		topics.Append("orders.v1", record.Record{Key: []byte("k"), Value: value})
 	}
 	for got := 0; got < records; {
 		n := len(keep.collect(t, 1000))

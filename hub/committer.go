@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sluice/hub/record"
 	"sync"
 	"time"
 )
@@ -110,7 +111,7 @@ func (k *Committer) Run(ctx context.Context) error {
 // stored. Superseded is called, once and from any goroutine, when another
 // subscription takes the name, which can be before Take returns. With
 // ErrNoCursor the holding is valid.
-func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*Lease)) (Position, *Lease, error) {
+func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*Lease)) (record.Position, *Lease, error) {
 	// What another instance takes can be told before the store's answer to this
 	// one is here.
 	k.mu.Lock()
@@ -138,7 +139,7 @@ func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*
 		lost.superseded(lost)
 	}
 	if h == nil {
-		return Position{}, nil, err
+		return record.Position{}, nil, err
 	}
 	return at, h, err
 }
@@ -197,7 +198,7 @@ func (h *Lease) Ack(ack Ack, done func(Committed)) {
 // waits until the store has it: were the name taken again before, by when the log
 // has grown, what was stored would be gone on from. One that has lost the name
 // has nothing to move.
-func (h *Lease) Cut(ctx context.Context, topic TopicID, places []PartitionOffset, now time.Time) error {
+func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.PartitionOffset, now time.Time) error {
 	cut := make(map[int32]uint32, len(places))
 	for _, at := range places {
 		cut[at.Partition] = 1
@@ -205,7 +206,7 @@ func (h *Lease) Cut(ctx context.Context, topic TopicID, places []PartitionOffset
 	places = slices.Clone(places)
 	sortOffsets(places)
 	stored := make(chan error, 1)
-	h.Ack(Ack{Position: Position{Topic: topic, Offsets: places}, At: now, Breaks: Breaks{Partitions: cut}},
+	h.Ack(Ack{Position: record.Position{Topic: topic, Offsets: places}, At: now, Breaks: Breaks{Partitions: cut}},
 		func(done Committed) { stored <- done.Err })
 	select {
 	case err := <-stored:
@@ -219,12 +220,12 @@ func (h *Lease) Cut(ctx context.Context, topic TopicID, places []PartitionOffset
 }
 
 // Set moves a named cursor for nobody in particular.
-func (k *Committer) Set(name CursorName, at Position, now time.Time, reset bool, done func(Committed)) {
+func (k *Committer) Set(name CursorName, at record.Position, now time.Time, reset bool, done func(Committed)) {
 	k.commit(Commit{CursorName: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
 }
 
 // Load finds what is stored under a name.
-func (k *Committer) Load(ctx context.Context, name CursorName) (Position, time.Time, error) {
+func (k *Committer) Load(ctx context.Context, name CursorName) (record.Position, time.Time, error) {
 	return k.store.Load(ctx, name)
 }
 

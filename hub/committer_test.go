@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // ledger is a CursorStore that writes down what it is asked.
@@ -20,15 +21,15 @@ type ledger struct {
 	refused int64 // fences up to this one are superseded
 }
 
-func (l *ledger) Load(context.Context, hub.CursorName) (hub.Position, time.Time, error) {
-	return hub.Position{}, time.Time{}, hub.ErrNoCursor
+func (l *ledger) Load(context.Context, hub.CursorName) (record.Position, time.Time, error) {
+	return record.Position{}, time.Time{}, hub.ErrNoCursor
 }
 
-func (l *ledger) Take(context.Context, hub.CursorName) (hub.Position, int64, error) {
+func (l *ledger) Take(context.Context, hub.CursorName) (record.Position, int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fence++
-	return hub.Position{}, l.fence, hub.ErrNoCursor
+	return record.Position{}, l.fence, hub.ErrNoCursor
 }
 
 func (l *ledger) Commit(_ context.Context, commits []hub.Commit) []hub.Committed {
@@ -54,8 +55,8 @@ func (l *ledger) Superseded(ctx context.Context, _ func(hub.CursorName, int64), 
 	return ctx.Err()
 }
 
-func at(offset int64) hub.Position {
-	return hub.Position{Offsets: []hub.PartitionOffset{{Offset: offset}}}
+func at(offset int64) record.Position {
+	return record.Position{Offsets: []record.PartitionOffset{{Offset: offset}}}
 }
 
 func TestAcksAreWrittenTogether(t *testing.T) {
@@ -162,7 +163,7 @@ func (s *toldStore) Superseded(ctx context.Context, told func(hub.CursorName, in
 	return ctx.Err()
 }
 
-func (s *toldStore) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+func (s *toldStore) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
 	at, fence, err := s.ledger.Take(ctx, name)
 	told := <-s.told
 	told(name, fence)

@@ -156,10 +156,10 @@ func (c *chunk) appendEntry(dst []byte, p Codec, i int) []byte {
 
 // maker is the memory of whoever makes blocks.
 type maker struct {
-	chunk   *chunk
-	codec Codec
-	content []byte // window and block
-	compressed  []byte
+	chunk      *chunk
+	codec      Codec
+	content    []byte // window and block
+	compressed []byte
 }
 
 var makers = sync.Pool{New: func() any { return new(maker) }}

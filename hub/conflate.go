@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/record"
+
 const (
 	// conflateAtOnce bounds how many entries a conflating subscription looks at
 	// before others have their turn.
@@ -12,9 +14,9 @@ const (
 // first to see which record of each key is the newest, then to deliver those.
 type conflation struct {
 	sub    *Subscription
-	from   Position // where it fell behind
-	until  Position // what is newer is delivered as it comes
-	target uint64   // the index in the log that belongs to until
+	from   record.Position // where it fell behind
+	until  record.Position // what is newer is delivered as it comes
+	target uint64          // the index in the log that belongs to until
 	fell   uint64
 
 	newest  map[conflateKey]int64 // the offset behind the newest record
@@ -31,7 +33,7 @@ type conflateKey struct {
 }
 
 type droppedRange struct {
-	from  PartitionOffset
+	from  record.PartitionOffset
 	to    int64
 	epoch int32
 }
@@ -106,7 +108,7 @@ func (f *conflation) deliver(c *chunk, i, n int, take takeFunc) int {
 		if pending {
 			var d draft
 			f.sub.stream.encoder.gap(&d, dropped.gap(), dropped.epoch)
-			if take(d.chunk(Position{}), 0, 1) == 0 {
+			if take(d.chunk(record.Position{}), 0, 1) == 0 {
 				return i
 			}
 			delete(f.dropped, e.partition)
@@ -118,18 +120,18 @@ func (f *conflation) deliver(c *chunk, i, n int, take takeFunc) int {
 	return i
 }
 
-func (d droppedRange) gap() Gap {
-	return Gap{Partition: d.from.Partition, From: d.from.Offset, To: d.to, Reason: GapPolicy}
+func (d droppedRange) gap() record.Gap {
+	return record.Gap{Partition: d.from.Partition, From: d.from.Offset, To: d.to, Reason: record.GapPolicy}
 }
 
 // position is behind what has been delivered or told.
-func (f *conflation) position() Position {
+func (f *conflation) position() record.Position {
 	if !f.scanned {
 		return f.from.Clone()
 	}
 	at := f.sub.own.Clone()
 	for _, d := range f.dropped {
-		at.set(d.from)
+		at.Set(d.from)
 	}
 	return at
 }
@@ -199,7 +201,7 @@ func (s *Subscription) endConflation() {
 func (s *Subscription) toldWhileConflating() {
 	retention := true
 	for i := range s.told.len() {
-		retention = retention && s.told.at(i).reason.reason() == GapRetention
+		retention = retention && s.told.at(i).reason.Reason() == record.GapRetention
 	}
 	f := s.conflation
 	if !f.scanned {

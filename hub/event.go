@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"sluice/hub/record"
 	"strconv"
 	"unicode/utf8"
 )
@@ -39,9 +40,6 @@ const (
 	// EventPrefix is what every event begins with. The name of a feed,
 	// `"feed":"…",`, is put in right behind it.
 	EventPrefix = `{"type":"event",`
-	// MaxOffset is the largest offset that an event can carry: beyond it
-	// JavaScript's numbers are no longer exact (RFC 8259, section 6).
-	MaxOffset = 1<<53 - 1
 	// MaxDataDepth is how deep arrays and objects may nest in a value that is
 	// shown as JSON. It leaves room below the limits of the parsers that
 	// subscribers use, the smallest of which in wide use is 1,000.
@@ -94,8 +92,8 @@ func NewEventEncoder(stream string, content Content) *EventEncoder {
 //
 // A record that cannot be shown gives an error that is ErrUnreadable, and dst
 // as it was. Nothing is allocated but for dst to grow.
-func (e *EventEncoder) Append(dst []byte, r *Record) (out []byte, key KeySpan, err error) {
-	if r.Offset < 0 || r.Offset > MaxOffset {
+func (e *EventEncoder) Append(dst []byte, r *record.Record) (out []byte, key KeySpan, err error) {
+	if r.Offset < 0 || r.Offset > record.MaxOffset {
 		return dst, KeySpan{}, errOffset
 	}
 	start := len(dst)
@@ -136,7 +134,7 @@ func AppendKey(dst, key []byte) (out []byte, isBase64 bool) {
 	return appendTextOrBase64(dst, key)
 }
 
-func appendHeaders(dst []byte, headers []Header) []byte {
+func appendHeaders(dst []byte, headers []record.Header) []byte {
 	dst = append(dst, `,"headers":[`...)
 	for i, h := range headers {
 		if i > 0 {

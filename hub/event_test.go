@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // sampleValue is a record of 200 bytes as they usually are.
@@ -20,61 +21,61 @@ func TestEventText(t *testing.T) {
 	head := `{"type":"event","stream":"orders","partition":2,"offset":118273,"ts":1795245600123,`
 	tests := map[string]struct {
 		content hub.Content
-		change  func(*hub.Record)
+		change  func(*record.Record)
 		want    string
 	}{
-		"as in the protocol": {"json", func(r *hub.Record) {
-			r.Headers = []hub.Header{{Name: []byte("trace"), Value: []byte("…")}}
+		"as in the protocol": {"json", func(r *record.Record) {
+			r.Headers = []record.Header{{Name: []byte("trace"), Value: []byte("…")}}
 		}, head + `"key":"eu-991","headers":[["trace","…"]],"data":{"total":12}}`},
 		"without content JSON": {"", nil, head + `"key":"eu-991","data":{"total":12}}`},
-		"null key":             {"json", func(r *hub.Record) { r.Key = nil }, head + `"key":null,"data":{"total":12}}`},
-		"empty key":            {"json", func(r *hub.Record) { r.Key = []byte{} }, head + `"key":"","data":{"total":12}}`},
-		"key null in letters":  {"json", func(r *hub.Record) { r.Key = []byte("null") }, head + `"key":"null","data":{"total":12}}`},
-		"key of bytes":         {"json", func(r *hub.Record) { r.Key = []byte{0xff, 0} }, head + `"key":"/wA=","key_encoding":"base64","data":{"total":12}}`},
+		"null key":             {"json", func(r *record.Record) { r.Key = nil }, head + `"key":null,"data":{"total":12}}`},
+		"empty key":            {"json", func(r *record.Record) { r.Key = []byte{} }, head + `"key":"","data":{"total":12}}`},
+		"key null in letters":  {"json", func(r *record.Record) { r.Key = []byte("null") }, head + `"key":"null","data":{"total":12}}`},
+		"key of bytes":         {"json", func(r *record.Record) { r.Key = []byte{0xff, 0} }, head + `"key":"/wA=","key_encoding":"base64","data":{"total":12}}`},
 		"no timestamp": {
-			"json", func(r *hub.Record) { r.Timestamp = -1 },
+			"json", func(r *record.Record) { r.Timestamp = -1 },
 			`{"type":"event","stream":"orders","partition":2,"offset":118273,"ts":null,"key":"eu-991","data":{"total":12}}`,
 		},
-		"headers": {"json", func(r *hub.Record) {
-			r.Headers = []hub.Header{
+		"headers": {"json", func(r *record.Record) {
+			r.Headers = []record.Header{
 				{Name: []byte("a"), Value: []byte("b")},
 				{Name: []byte("a"), Value: nil},
 				{Name: []byte("a"), Value: []byte{}},
 				{Name: []byte(""), Value: []byte{0x80}},
 			}
 		}, head + `"key":"eu-991","headers":[["a","b"],["a",null],["a",""],["","gA==","base64"]],"data":{"total":12}}`},
-		"no headers but a slice": {"json", func(r *hub.Record) { r.Headers = []hub.Header{} }, head + `"key":"eu-991","data":{"total":12}}`},
-		"tombstone JSON":         {"json", func(r *hub.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
-		"tombstone bytes":        {"bytes", func(r *hub.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
-		"tombstone text":         {"text", func(r *hub.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
-		"tombstone any":          {"", func(r *hub.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
-		"JSON null":              {"json", func(r *hub.Record) { r.Value = []byte("null") }, head + `"key":"eu-991","data":null}`},
+		"no headers but a slice": {"json", func(r *record.Record) { r.Headers = []record.Header{} }, head + `"key":"eu-991","data":{"total":12}}`},
+		"tombstone JSON":         {"json", func(r *record.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
+		"tombstone bytes":        {"bytes", func(r *record.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
+		"tombstone text":         {"text", func(r *record.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
+		"tombstone any":          {"", func(r *record.Record) { r.Value = nil }, head + `"key":"eu-991","data":null,"tombstone":true}`},
+		"JSON null":              {"json", func(r *record.Record) { r.Value = []byte("null") }, head + `"key":"eu-991","data":null}`},
 		"lines": {
-			"json", func(r *hub.Record) { r.Value = []byte("{\r\n\t\"a\":1,\n\n\"b\\n\":2\r}\n") },
+			"json", func(r *record.Record) { r.Value = []byte("{\r\n\t\"a\":1,\n\n\"b\\n\":2\r}\n") },
 			head + "\"key\":\"eu-991\",\"data\":{  \t\"a\":1,  \"b\\n\":2 } }",
 		},
 		"numbers": {
-			"json", func(r *hub.Record) { r.Value = []byte(`[9007199254740993,1e400,-0,1.50]`) },
+			"json", func(r *record.Record) { r.Value = []byte(`[9007199254740993,1e400,-0,1.50]`) },
 			head + `"key":"eu-991","data":[9007199254740993,1e400,-0,1.50]}`,
 		},
-		"duplicate keys": {"json", func(r *hub.Record) { r.Value = []byte(`{"a":1,"a":2}`) }, head + `"key":"eu-991","data":{"a":1,"a":2}}`},
+		"duplicate keys": {"json", func(r *record.Record) { r.Value = []byte(`{"a":1,"a":2}`) }, head + `"key":"eu-991","data":{"a":1,"a":2}}`},
 		"JSON as text":   {"text", nil, head + `"key":"eu-991","data":"{\"total\":12}"}`},
-		"text":           {"text", func(r *hub.Record) { r.Value = []byte("a\r\nb\x00\u2028") }, head + `"key":"eu-991","data":"a\r\nb\u0000\u2028"}`},
-		"empty text":     {"text", func(r *hub.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":""}`},
+		"text":           {"text", func(r *record.Record) { r.Value = []byte("a\r\nb\x00\u2028") }, head + `"key":"eu-991","data":"a\r\nb\u0000\u2028"}`},
+		"empty text":     {"text", func(r *record.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":""}`},
 		"JSON as bytes":  {"bytes", nil, head + `"key":"eu-991","data":"eyJ0b3RhbCI6MTJ9","encoding":"base64"}`},
-		"empty bytes":    {"bytes", func(r *hub.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":"","encoding":"base64"}`},
-		"any text":       {"", func(r *hub.Record) { r.Value = []byte("hello") }, head + `"key":"eu-991","data":"hello","encoding":"text"}`},
-		"any empty":      {"", func(r *hub.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":"","encoding":"text"}`},
-		"any bytes":      {"", func(r *hub.Record) { r.Value = []byte{0xfe} }, head + `"key":"eu-991","data":"/g==","encoding":"base64"}`},
+		"empty bytes":    {"bytes", func(r *record.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":"","encoding":"base64"}`},
+		"any text":       {"", func(r *record.Record) { r.Value = []byte("hello") }, head + `"key":"eu-991","data":"hello","encoding":"text"}`},
+		"any empty":      {"", func(r *record.Record) { r.Value = []byte{} }, head + `"key":"eu-991","data":"","encoding":"text"}`},
+		"any bytes":      {"", func(r *record.Record) { r.Value = []byte{0xfe} }, head + `"key":"eu-991","data":"/g==","encoding":"base64"}`},
 		"any too deep": {
-			"", func(r *hub.Record) { r.Value = []byte(strings.Repeat("[", 513) + strings.Repeat("]", 513)) },
+			"", func(r *record.Record) { r.Value = []byte(strings.Repeat("[", 513) + strings.Repeat("]", 513)) },
 			head + `"key":"eu-991","data":"` + strings.Repeat("[", 513) + strings.Repeat("]", 513) + `","encoding":"text"}`,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &hub.Record{Partition: 2, Offset: 118273, Timestamp: 1795245600123, Key: []byte("eu-991"), Value: []byte(`{"total":12}`)}
+			r := &record.Record{Partition: 2, Offset: 118273, Timestamp: 1795245600123, Key: []byte("eu-991"), Value: []byte(`{"total":12}`)}
 			if tt.change != nil {
 				tt.change(r)
 			}
@@ -113,7 +114,7 @@ func TestEventUnreadable(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &hub.Record{Offset: tt.offset, Value: []byte(tt.value)}
+			r := &record.Record{Offset: tt.offset, Value: []byte(tt.value)}
 			got, span, err := hub.NewEventEncoder("s", tt.content).Append([]byte("before"), r)
 			if !errors.Is(err, hub.ErrUnreadable) {
 				t.Errorf("error %v, want ErrUnreadable", err)
@@ -124,7 +125,7 @@ func TestEventUnreadable(t *testing.T) {
 		})
 	}
 	deep := strings.Repeat("[", 512) + strings.Repeat("]", 512)
-	if _, _, err := hub.NewEventEncoder("s", "json").Append(nil, &hub.Record{Offset: hub.MaxOffset, Value: []byte(deep)}); err != nil {
+	if _, _, err := hub.NewEventEncoder("s", "json").Append(nil, &record.Record{Offset: record.MaxOffset, Value: []byte(deep)}); err != nil {
 		t.Errorf("the largest offset and depth: %v", err)
 	}
 }
@@ -140,9 +141,9 @@ func TestEventEncoderRefusesUnknownContent(t *testing.T) {
 }
 
 func TestEventAllocatesNothing(t *testing.T) {
-	r := &hub.Record{
+	r := &record.Record{
 		Partition: 2, Offset: 118273, Timestamp: 1795245600123, Key: []byte("eu-991 é"), Value: sampleValue,
-		Headers: []hub.Header{{Name: []byte("trace"), Value: []byte("00-1")}, {Name: []byte("b"), Value: []byte{0xff}}},
+		Headers: []record.Header{{Name: []byte("trace"), Value: []byte("00-1")}, {Name: []byte("b"), Value: []byte{0xff}}},
 	}
 	dst := make([]byte, 0, 4096)
 	for _, content := range []hub.Content{"", "json", "text", "bytes"} {
@@ -152,7 +153,7 @@ func TestEventAllocatesNothing(t *testing.T) {
 		}
 	}
 	e := hub.NewEventEncoder("orders", "json")
-	bad := &hub.Record{Value: []byte("no")}
+	bad := &record.Record{Value: []byte("no")}
 	if n := testing.AllocsPerRun(100, func() { dst, _, _ = e.Append(dst[:0], bad) }); n != 0 {
 		t.Errorf("unreadable: %v allocations", n)
 	}
@@ -215,7 +216,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add("s", int32(0), int64(7), int64(0), []byte{}, []byte("n"), []byte{}, []byte("\"\\ud800\""), byte(5))
 	f.Fuzz(func(t *testing.T, stream string, partition int32, offset, ts int64, key, name, header, value []byte, how byte) {
 		content := []hub.Content{"", "json", "text", "bytes"}[how&3]
-		r := &hub.Record{Partition: partition, Offset: offset, Timestamp: ts, Key: key, Value: value}
+		r := &record.Record{Partition: partition, Offset: offset, Timestamp: ts, Key: key, Value: value}
 		if how&4 != 0 {
 			r.Key = nil
 		}
@@ -223,7 +224,7 @@ func FuzzEvent(f *testing.F) {
 			r.Value = nil
 		}
 		if how&16 != 0 {
-			r.Headers = []hub.Header{{Name: name, Value: header}, {Name: name}}
+			r.Headers = []record.Header{{Name: name, Value: header}, {Name: name}}
 		}
 		line, span, err := hub.NewEventEncoder(stream, content).Append(nil, r)
 		if err != nil {
@@ -298,7 +299,7 @@ func FuzzEvent(f *testing.F) {
 }
 
 func BenchmarkEvent(b *testing.B) {
-	r := &hub.Record{Partition: 2, Offset: 118273, Timestamp: 1795245600123, Key: []byte("eu-991"), Value: sampleValue}
+	r := &record.Record{Partition: 2, Offset: 118273, Timestamp: 1795245600123, Key: []byte("eu-991"), Value: sampleValue}
 	for _, content := range []hub.Content{"json", "", "text", "bytes"} {
 		b.Run("content="+string(content), func(b *testing.B) {
 			e := hub.NewEventEncoder("orders", content)

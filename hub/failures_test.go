@@ -13,6 +13,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // unreadable is a source whose topics are there and cannot be followed, nor
@@ -25,7 +26,7 @@ type unreadable struct {
 	followed int
 }
 
-func (u *unreadable) Follow(context.Context, hub.Topic, []hub.PartitionOffset, hub.Sink) error {
+func (u *unreadable) Follow(context.Context, record.Topic, []record.PartitionOffset, hub.Sink) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.followed++

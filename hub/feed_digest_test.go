@@ -42,7 +42,7 @@ func TestFiltersWithOneDigest(t *testing.T) {
 		t.Errorf("the feed without a filter is called %s", got)
 	}
 	for n := range 6 {
-		r := record(0, n)
+		r := numbered(0, n)
 		r.Key = []byte([]string{"k0", "k1", "k2"}[n%3])
 		topics.Append("orders.v1", r)
 	}

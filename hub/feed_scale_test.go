@@ -11,6 +11,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // rung is an owner that is woken and does nothing.
@@ -137,7 +138,7 @@ func BenchmarkFilterKeys(b *testing.B) {
 			keep := subscribeKey(b, h)
 			defer keep.Close()
 			for i := range 20_000 {
-				topics.Append("orders.v1", hub.Record{Key: fmt.Appendf(nil, "key-%d", i), Value: []byte("1")})
+				topics.Append("orders.v1", record.Record{Key: fmt.Appendf(nil, "key-%d", i), Value: []byte("1")})
 			}
 			keys := make([]string, n)
 			for round := 0; b.Loop(); round++ {

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"slices"
+	"sluice/hub/record"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 // lateFetch is one read of Kafka for those who are late.
 type lateFetch struct {
 	shelf *shelf
-	topic TopicID
+	topic record.TopicID
 	turn  *turn
 	parts []*fetchPart
 	bytes int // asked for
@@ -27,7 +28,7 @@ type lateFetch struct {
 type fetchPart struct {
 	// Immutable.
 	fetch *lateFetch
-	place PartitionOffset
+	place record.PartitionOffset
 	upTo  int64 // it will probably bring all below this
 	exact bool  // it is the place of those who wait
 	anew  bool  // what is at hand is not to be relied on
@@ -40,11 +41,11 @@ type fetchPart struct {
 
 	// Owned by the read until it is finished.
 	draft  draft
-	from   PartitionOffset // where the draft begins
-	at     PartitionOffset // where reading goes on
+	from   record.PartitionOffset // where the draft begins
+	at     record.PartitionOffset // where reading goes on
 	blocks []*block
-	gap    *Gap // in front of all
-	behind PartitionOffset
+	gap    *record.Gap // in front of all
+	behind record.PartitionOffset
 	// answered is set when Kafka has been asked about an unproven place.
 	answered bool
 }
@@ -122,7 +123,7 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 	if topic.ID != f.topic {
 		return 0
 	}
-	places := make([]PartitionOffset, len(f.parts))
+	places := make([]record.PartitionOffset, len(f.parts))
 	for i, p := range f.parts {
 		places[i] = p.place
 	}
@@ -163,22 +164,22 @@ func (f *lateFetch) moved() bool {
 func (p *fetchPart) take(enc *encoder, f *Fetched) (bytes int) {
 	if g := f.Gap; g != nil {
 		switch g.Reason {
-		case GapRetention, GapLogChanged, GapTruncated:
+		case record.GapRetention, record.GapLogChanged, record.GapTruncated:
 			// How much is missing depends on where one stands.
 			p.cut()
 			if len(p.blocks) == 0 {
 				gap := *g
-				p.gap, p.behind = &gap, PartitionOffset{Partition: f.Partition, Epoch: f.Next.Epoch, Offset: g.behind()}
+				p.gap, p.behind = &gap, record.PartitionOffset{Partition: f.Partition, Epoch: f.Next.Epoch, Offset: g.Behind()}
 			}
-			p.from = PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: g.behind()}
+			p.from = record.PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: g.Behind()}
 			p.at = p.from
-		case GapUnreadable, GapTooLarge, GapPolicy:
+		case record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 			enc.gap(&p.draft, *g, f.Next.Epoch)
-			p.at.Offset = g.behind()
+			p.at.Offset = g.Behind()
 		}
 	}
 	if f.Each != nil {
-		f.Each(func(r *Record) bool {
+		f.Each(func(r *record.Record) bool {
 			if len(p.draft.bodies) == 0 {
 				p.draft.bodies = make([]byte, 0, blockBytes+blockBytes/8)
 			}
@@ -213,7 +214,7 @@ func (p *fetchPart) cut() {
 		d.entries = slices.Clone(d.entries)
 	}
 	b := &block{
-		chunk:     d.chunk(Position{}),
+		chunk:     d.chunk(record.Position{}),
 		shelf:     p.fetch.shelf,
 		partition: p.place.Partition,
 		epoch:     p.from.Epoch,

@@ -12,6 +12,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // frame is a format that adds a line's end.
@@ -28,10 +29,10 @@ func TestFailOnGapAtTheStartOfAChunk(t *testing.T) {
 	h := startHub(t, topics, func(s *hub.Stream) { s.RecordBytes = 10 })
 	r := subscribe(t, h, hub.Request{FailOnGap: true})
 	defer r.Close()
-	topics.Append("orders.v1", record(0, 1))
+	topics.Append("orders.v1", numbered(0, 1))
 	<-r.bell
 	var b hub.Batch
-	if more := r.Next(&b, frame{}, 1000); more || r.Ended() != hub.GapTooLarge || len(b.Bufs) != 0 {
+	if more := r.Next(&b, frame{}, 1000); more || r.Ended() != record.GapTooLarge || len(b.Bufs) != 0 {
 		t.Errorf("more %v, ended %q, %d buffers", more, r.Ended(), len(b.Bufs))
 	}
 }
@@ -43,7 +44,7 @@ func TestEventThatDoesNotFitBehindAnother(t *testing.T) {
 	h := startHub(t, topics, nil)
 	r := subscribe(t, h, hub.Request{})
 	defer r.Close()
-	topics.Append("orders.v1", record(0, 1))
+	topics.Append("orders.v1", numbered(0, 1))
 	<-r.bell
 	b := hub.Batch{Bufs: [][]byte{{1}}, Bytes: 1} // of another subscription
 	if more := r.Next(&b, frame{}, 10); !more || len(b.Bufs) != 1 {
@@ -65,7 +66,7 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 		return time.Now()
 	})
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
-	at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 990}}}
+	at := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 990}}}
 	first := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartLatest}})
 	defer first.Close()
 	topics.end.Store(1000)
@@ -90,9 +91,9 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 		}
 	}
 	during.Store(&inAppend)
-	records := make([]hub.Record, 1000)
+	records := make([]record.Record, 1000)
 	for n := range records {
-		records[n] = record(0, n)
+		records[n] = numbered(0, n)
 		records[n].Value = bytes.Repeat([]byte("1"), 4<<10) // several chunks
 	}
 	topics.AppendBatch("orders.v1", records)
@@ -115,7 +116,7 @@ type furtherOn struct {
 	end atomic.Int64
 }
 
-func (f *furtherOn) Offsets(ctx context.Context, topic hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+func (f *furtherOn) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
 	places, err := f.Topics.Offsets(ctx, topic, at)
 	if _, timed := at.Time(); err == nil && !timed && !at.IsEarliest() {
 		places[0].Offset = max(places[0].Offset, f.end.Load())
@@ -130,12 +131,12 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 2)
 	for n := range 10 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	h := startHub(t, topics, func(*hub.Stream) {})
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
-	start := hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-		Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 100, Epoch: 3}, {Partition: 1}},
+	start := hub.Start{Kind: hub.StartCursor, Position: record.Position{
+		Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 100, Epoch: 3}, {Partition: 1}},
 	}}
 	r := subscribe(t, h, hub.Request{Start: start, Replay: -1})
 	defer r.Close()
@@ -144,14 +145,14 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 	if want := `{"type":"gap","stream":"orders","partition":0,"from":10,"to":100,"reason":"truncated"}`; len(got) != 1 || got[0] != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
-	topics.Append("orders.v1", record(0, 10))
+	topics.Append("orders.v1", numbered(0, 10))
 	if got := r.collect(t, 1); len(got) != 1 || got[0].Offset != 10 {
 		t.Errorf("behind the gap: %v", got)
 	}
 	failing := subscribe(t, h, hub.Request{Start: start, Replay: -1, FailOnGap: true})
 	defer failing.Close()
 	failing.Collect(10, func(_ bool, body []byte) { t.Errorf("got %s", body) })
-	if failing.Ended() != hub.GapTruncated {
+	if failing.Ended() != record.GapTruncated {
 		t.Errorf("ended %q", failing.Ended())
 	}
 }
@@ -186,7 +187,7 @@ func TestFloorPassesAFilteredReader(t *testing.T) {
 	defer other.Close()
 	add := func(n int) {
 		for i := range n {
-			topics.Append("orders.v1", record(0, i))
+			topics.Append("orders.v1", numbered(0, i))
 		}
 		other.collect(t, n)
 	}
@@ -216,7 +217,7 @@ type waitingSource struct {
 	gate chan struct{}
 }
 
-func (s waitingSource) Offsets(ctx context.Context, topic hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+func (s waitingSource) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
 	if at.IsEarliest() {
 		<-s.gate
 	}
@@ -236,9 +237,9 @@ func TestBackfillBehindAMovedFloor(t *testing.T) {
 	defer tip.Close()
 	base := time.Now().UnixMilli()
 	add := func(n int) {
-		records := make([]hub.Record, n)
+		records := make([]record.Record, n)
 		for i := range records {
-			records[i] = record(int32(i%2), i)
+			records[i] = numbered(int32(i%2), i)
 			records[i].Timestamp = base + int64(i)
 		}
 		topics.AppendBatch("orders.v1", records)

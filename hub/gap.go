@@ -2,26 +2,9 @@ package hub
 
 import (
 	"encoding/json"
+	"sluice/hub/record"
 	"strconv"
 )
-
-// gapCode is a GapReason in one byte.
-type gapCode uint8
-
-var gapReasons = [...]GapReason{
-	"", GapRetention, GapLogChanged, GapTruncated, GapUnreadable, GapTooLarge, GapPolicy,
-}
-
-func (r GapReason) code() gapCode {
-	for i, reason := range gapReasons {
-		if reason == r {
-			return gapCode(i)
-		}
-	}
-	return 0
-}
-
-func (c gapCode) reason() GapReason { return gapReasons[c] }
 
 // gapPrefix is what every gap event begins with.
 const gapPrefix = `{"type":"gap",`
@@ -38,7 +21,7 @@ func newGapWriter(stream string) gapWriter {
 }
 
 // append appends the JSON text of a gap event.
-func (w gapWriter) append(dst []byte, g Gap) []byte {
+func (w gapWriter) append(dst []byte, g record.Gap) []byte {
 	dst = append(dst, w.head...)
 	dst = append(dst, `,"partition":`...)
 	dst = strconv.AppendInt(dst, int64(g.Partition), 10)

@@ -6,6 +6,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestQuietFeedHoldsNoChunks: a feed that several share keeps the latest of its
@@ -22,7 +23,7 @@ func TestQuietFeedHoldsNoChunks(t *testing.T) {
 	}
 	pad[0], pad[size-1] = '"', '"'
 	write := func(key string, value []byte) {
-		topics.Append("orders.v1", hub.Record{Key: []byte(key), Value: value, Timestamp: time.Now().UnixMilli()})
+		topics.Append("orders.v1", record.Record{Key: []byte(key), Value: value, Timestamp: time.Now().UnixMilli()})
 	}
 	quiet := []*reader{
 		subscribe(t, h, hub.Request{Keys: []string{"quiet"}, Labelled: true}),

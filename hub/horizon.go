@@ -3,6 +3,8 @@ package hub
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sluice/hub/record"
 	"sync"
 	"time"
 )
@@ -25,9 +27,9 @@ type horizon struct {
 
 // reach is how far back a topic can be read.
 type reach struct {
-	at    Position // where the span begins
-	kept  Position // where what Kafka keeps begins
-	first Position // where its first record is, or behind what was found to hold none
+	at    record.Position // where the span begins
+	kept  record.Position // where what Kafka keeps begins
+	first record.Position // where its first record is, or behind what was found to hold none
 }
 
 // clamp moves the subscription's position up to how far back it may begin: the
@@ -35,7 +37,7 @@ type reach struct {
 // written within the window for resuming, if that is further. It has the gap told. What Kafka no longer keeps is retention's, whatever the
 // grant says of it, and where compaction left nothing there is no gap. It
 // reports whether anything is missing.
-func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (bool, error) {
+func (s *Subscription) clamp(ctx context.Context, req Request, from record.Position) (bool, error) {
 	topic, now := s.stream.topicNow(), s.hub.now()
 	if from.Topic != topic.ID || s.remembers(from, now.Add(-req.Replay)) {
 		return false, nil
@@ -52,9 +54,9 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from Position) (b
 
 // written is what a subscription that resumes may go back to, whatever its grant
 // says of replays. Others may not.
-func (s *Subscription) written(topic TopicID) (Position, bool) {
+func (s *Subscription) written(topic record.TopicID) (record.Position, bool) {
 	if s.start != StartCursor && s.start != StartNamed {
-		return Position{}, false
+		return record.Position{}, false
 	}
 	return s.stream.tips.within(topic, s.hub.now(), s.hub.config.ResumeWindow)
 }
@@ -62,17 +64,17 @@ func (s *Subscription) written(topic TopicID) (Position, bool) {
 // withhold moves the subscription's position up from where it is to how far back
 // it may read, and has the gap told, unless silent. It reports whether anything is
 // missing.
-func (s *Subscription) withhold(reach reach, from Position, silent bool) (clamped bool) {
+func (s *Subscription) withhold(reach reach, from record.Position, silent bool) (clamped bool) {
 	written, resumes := s.written(reach.at.Topic)
 	for _, to := range reach.at.Offsets {
 		if at := written.Offset(to.Partition, 0); resumes && at < to.Offset {
-			to = PartitionOffset{Partition: to.Partition, Epoch: -1, Offset: at}
+			to = record.PartitionOffset{Partition: to.Partition, Epoch: -1, Offset: at}
 		}
 		was, _ := from.Find(to.Partition)
 		if was.Offset >= to.Offset {
 			continue
 		}
-		s.own.set(to)
+		s.own.Set(to)
 		kept := min(max(was.Offset, reach.kept.Offset(to.Partition, 0)), to.Offset)
 		first := min(max(kept, reach.first.Offset(to.Partition, 0)), to.Offset)
 		if was.Offset == kept && first == to.Offset {
@@ -83,10 +85,10 @@ func (s *Subscription) withhold(reach reach, from Position, silent bool) (clampe
 			continue
 		}
 		if was.Offset < kept {
-			s.tell(Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: GapRetention}, to.Epoch)
+			s.tell(record.Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: record.GapRetention}, to.Epoch)
 		}
 		if first < to.Offset {
-			s.tell(Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: GapPolicy}, to.Epoch)
+			s.tell(record.Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
 		}
 	}
 	return clamped
@@ -131,7 +133,7 @@ func (s *Subscription) Narrow(b Bound) {
 }
 
 // remembers reports whether the log shows that a position is not behind a time.
-func (s *Subscription) remembers(from Position, horizon time.Time) bool {
+func (s *Subscription) remembers(from record.Position, horizon time.Time) bool {
 	c, i := s.log.covering(from)
 	if c == nil {
 		return false
@@ -147,7 +149,7 @@ func (s *Subscription) remembers(from Position, horizon time.Time) bool {
 }
 
 // horizon is how far back a span before now reaches.
-func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) (reach, error) {
+func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Duration) (reach, error) {
 	st.horizons.mu.Lock()
 	if st.horizons.known == nil {
 		st.horizons.known = make(map[time.Duration]*horizon)
@@ -174,7 +176,7 @@ func (st *stream) horizon(ctx context.Context, topic Topic, span time.Duration) 
 }
 
 // measure asks Kafka how far back it goes from a time.
-func (st *stream) measure(ctx context.Context, topic Topic, from time.Time) (reach, error) {
+func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Time) (reach, error) {
 	at, err := st.Source.Offsets(ctx, topic, At(from))
 	if err != nil {
 		return reach{}, err
@@ -185,8 +187,8 @@ func (st *stream) measure(ctx context.Context, topic Topic, from time.Time) (rea
 	}
 	sortOffsets(at)
 	sortOffsets(kept)
-	r := reach{at: Position{topic.ID, at}, kept: Position{topic.ID, kept}, first: Position{topic.ID, kept}.Clone()}
-	var behind []PartitionOffset
+	r := reach{at: record.Position{Topic: topic.ID, Offsets: at}, kept: record.Position{Topic: topic.ID, Offsets: kept}, first: record.Position{Topic: topic.ID, Offsets: slices.Clone(kept)}}
+	var behind []record.PartitionOffset
 	for _, place := range kept {
 		if place.Offset < r.at.Offset(place.Partition, 0) {
 			behind = append(behind, place)
@@ -199,12 +201,12 @@ func (st *stream) measure(ctx context.Context, topic Topic, from time.Time) (rea
 	return r, st.Source.Read(ctx, topic, behind, searchRead, func(f *Fetched) {
 		first := f.Next
 		if f.Each != nil {
-			f.Each(func(record *Record) bool {
+			f.Each(func(record *record.Record) bool {
 				first.Offset = record.Offset
 				return false
 			})
 		}
 		first.Partition = f.Partition
-		r.first.set(first)
+		r.first.Set(first)
 	})
 }

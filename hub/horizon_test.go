@@ -8,6 +8,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestReplayBoundTellsWhatIsMissingAndWhy: what Kafka no longer keeps is not
@@ -38,7 +39,7 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 			topics.Create("orders.v1", 1)
 			topics.Skip("orders.v1", 0, test.skip)
 			for n := range test.old + test.young {
-				r := record(0, n)
+				r := numbered(0, n)
 				if n < test.old {
 					r.Timestamp -= time.Hour.Milliseconds()
 				}
@@ -60,7 +61,7 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 			}
 			r := subscribe(t, h, hub.Request{Start: start, Replay: span})
 			defer r.Close()
-			topics.Append("orders.v1", record(0, 99))
+			topics.Append("orders.v1", numbered(0, 99))
 			kept := test.young - int(max(0, test.expire-int64(test.old)))
 			var gaps []string
 			records := 0
@@ -80,7 +81,7 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 
 // cursorAt is a start at an offset of partition 0.
 func cursorAt(offset int64) hub.Start {
-	return hub.Start{Kind: hub.StartCursor, Position: hub.Position{Offsets: []hub.PartitionOffset{{Partition: 0, Epoch: -1, Offset: offset}}}}
+	return hub.Start{Kind: hub.StartCursor, Position: record.Position{Offsets: []record.PartitionOffset{{Partition: 0, Epoch: -1, Offset: offset}}}}
 }
 
 // TestNarrowTellsWhateverTheStart: what a subscription that is under way may no
@@ -98,7 +99,7 @@ func TestNarrowTellsWhateverTheStart(t *testing.T) {
 			topics := hubtest.New()
 			topics.Create("orders.v1", 1)
 			for n := range old + young {
-				r := record(0, n)
+				r := numbered(0, n)
 				if n < old {
 					r.Timestamp -= time.Hour.Milliseconds()
 				}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sluice/hub/record"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -232,7 +233,7 @@ type StreamInfo struct {
 	// Slow is how many subscriptions fell below the floor of the log that had
 	// been live, Told how many gaps subscribers were told of, by reason.
 	Slow uint64
-	Told map[GapReason]uint64
+	Told map[record.GapReason]uint64
 }
 
 // Streams lists the streams, by name.
@@ -294,9 +295,9 @@ func (st *stream) info() StreamInfo {
 		Bytes:       st.bytes.Load(),
 		Gaps:        st.gaps.Load(),
 		Slow:        st.slow.Load(),
-		Told:        make(map[GapReason]uint64, len(gapReasons)-1),
+		Told:        make(map[record.GapReason]uint64, len(record.GapReasons)-1),
 	}
-	for code, reason := range gapReasons[1:] {
+	for code, reason := range record.GapReasons[1:] {
 		info.Told[reason] = st.told[code+1].Load()
 	}
 	if topic := st.topic.Load(); topic != nil {

@@ -14,6 +14,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -137,8 +138,8 @@ func (r *reader) collect(t *testing.T, n int) []seenEvent {
 	return got
 }
 
-func record(partition int32, n int) hub.Record {
-	return hub.Record{
+func numbered(partition int32, n int) record.Record {
+	return record.Record{
 		Partition: partition, Key: fmt.Appendf(nil, "k%d", n%7), Value: hubtest.Value(partition, n),
 		Timestamp: time.Now().UnixMilli(),
 	}
@@ -151,7 +152,7 @@ func fill(topics *hubtest.Topics, partitions, each int) {
 				topics.Skip("orders.v1", int32(p), 1)
 				continue
 			}
-			topics.Append("orders.v1", record(int32(p), n))
+			topics.Append("orders.v1", numbered(int32(p), n))
 		}
 	}
 }
@@ -226,7 +227,7 @@ func TestNoSilentGap(t *testing.T) {
 					if (n+i)%10 == 9 {
 						topics.Skip("orders.v1", int32(p), 1)
 					} else {
-						topics.Append("orders.v1", record(int32(p), n+i))
+						topics.Append("orders.v1", numbered(int32(p), n+i))
 					}
 				}
 			}
@@ -241,7 +242,7 @@ func TestNoSilentGap(t *testing.T) {
 			for round := 0; len(seen) < 4500 && round < 200; round++ {
 				r := subscribe(t, hubs[rand.IntN(2)], hub.Request{Start: start})
 				seen = append(seen, r.collect(t, min(1+rand.IntN(400), 4500-len(seen)))...)
-				c, err := hub.ParseCursor(r.Cursor())
+				c, err := record.ParseCursor(r.Cursor())
 				if err != nil {
 					t.Error(err)
 				}
@@ -298,7 +299,7 @@ func TestLastN(t *testing.T) {
 	topics.Create("orders.v1", 3)
 	base := time.Now().Add(-time.Hour).UnixMilli()
 	for n := range 3000 {
-		r := record(int32(n%3), n)
+		r := numbered(int32(n%3), n)
 		r.Timestamp = base + int64(n)
 		topics.Append("orders.v1", r)
 	}
@@ -329,7 +330,7 @@ func TestRetentionIsTold(t *testing.T) {
 	h := startHub(t, topics, nil)
 	topics.Expire("orders.v1", 0, 50)
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
-	at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 10}}}
+	at := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 10}}}
 	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
 	defer r.Close()
 	got := r.collect(t, 46)
@@ -340,7 +341,7 @@ func TestRetentionIsTold(t *testing.T) {
 
 	strict := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}, FailOnGap: true})
 	defer strict.Close()
-	if got := strict.collect(t, 1); len(got) != 0 || strict.Ended() != hub.GapRetention {
+	if got := strict.collect(t, 1); len(got) != 0 || strict.Ended() != record.GapRetention {
 		t.Errorf("got %v, ended %q", got, strict.Ended())
 	}
 }
@@ -354,7 +355,7 @@ func TestLogChangedIsTold(t *testing.T) {
 	live := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
 	defer live.Close()
 	live.collect(t, 36)
-	old, err := hub.ParseCursor(live.Cursor())
+	old, err := record.ParseCursor(live.Cursor())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +387,7 @@ func TestReplayBound(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	for n := range 60 {
-		r := record(0, n)
+		r := numbered(0, n)
 		r.Timestamp = time.Now().Add(time.Duration(n-60) * time.Minute).UnixMilli()
 		topics.Append("orders.v1", r)
 	}
@@ -408,7 +409,7 @@ func TestStartsWithoutKafka(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, func() { topics.Away(false) })
 	r := subscribe(t, h, hub.Request{})
 	defer r.Close()
-	topics.Append("orders.v1", record(0, 1))
+	topics.Append("orders.v1", numbered(0, 1))
 	if got := r.collect(t, 1); len(got) != 1 {
 		t.Fatal("nothing came")
 	}

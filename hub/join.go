@@ -1,6 +1,9 @@
 package hub
 
-import "slices"
+import (
+	"slices"
+	"sluice/hub/record"
+)
 
 // join finds the place in the log that belongs to its position, or begins to
 // read what precedes the log.
@@ -12,8 +15,8 @@ func (s *Subscription) join() {
 	}
 	for _, at := range s.own.Offsets {
 		if to, ok := s.log.cutBelow(at, s.fell); ok {
-			s.tell(Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: GapTruncated}, to.Epoch)
-			s.own.set(to)
+			s.tell(record.Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: record.GapTruncated}, to.Epoch)
+			s.own.Set(to)
 		}
 	}
 	s.fell = 0
@@ -47,26 +50,26 @@ func (s *Subscription) outdated(e *entry) bool {
 		return false
 	}
 	from := e.next - 1
-	s.tell(Gap{Partition: e.partition, From: from, To: at.Offset, Reason: GapTruncated}, -1)
-	s.own.set(PartitionOffset{Partition: e.partition, Epoch: -1, Offset: from})
+	s.tell(record.Gap{Partition: e.partition, From: from, To: at.Offset, Reason: record.GapTruncated}, -1)
+	s.own.Set(record.PartitionOffset{Partition: e.partition, Epoch: -1, Offset: from})
 	return true
 }
 
 // void goes on at the start of a topic that was made again.
-func (s *Subscription) void(floor Position) {
+func (s *Subscription) void(floor record.Position) {
 	for _, at := range s.own.Offsets {
-		s.tell(Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: GapLogChanged}, -1)
+		s.tell(record.Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: record.GapLogChanged}, -1)
 	}
-	s.own = &Position{Topic: floor.Topic}
+	s.own = &record.Position{Topic: floor.Topic}
 }
 
 // tell has a gap of its own delivered before anything else. Its position is to
 // be moved behind the gap after that: until the gap has been delivered, the
 // cursor is what it was before.
-func (s *Subscription) tell(g Gap, epoch int32) {
+func (s *Subscription) tell(g record.Gap, epoch int32) {
 	var d draft
 	s.stream.encoder.gap(&d, g, epoch)
-	s.tellAll(d.chunk(Position{}))
+	s.tellAll(d.chunk(record.Position{}))
 }
 
 // tellAll has all gaps of a chunk told behind those that are to be told already.
@@ -84,13 +87,13 @@ func (s *Subscription) tellAll(gaps *chunk) {
 		d.bodies = append(d.bodies, gaps.body(i)...)
 		d.add(*gaps.at(i))
 	}
-	s.told = d.chunk(Position{})
+	s.told = d.chunk(record.Position{})
 }
 
 // deliverTold delivers gaps of its own, and reports whether that was all.
 func (s *Subscription) deliverTold(take takeFunc) bool {
 	if s.failOnGap {
-		s.ended = s.told.at(s.toldNext).reason.reason()
+		s.ended = s.told.at(s.toldNext).reason.Reason()
 		return false
 	}
 	n := s.told.len()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // cursors is a store that takes what it is given while its context lives.
@@ -17,12 +18,12 @@ type cursors struct {
 	writes int
 }
 
-func (c *cursors) Load(context.Context, hub.CursorName) (hub.Position, time.Time, error) {
-	return hub.Position{}, time.Time{}, hub.ErrNoCursor
+func (c *cursors) Load(context.Context, hub.CursorName) (record.Position, time.Time, error) {
+	return record.Position{}, time.Time{}, hub.ErrNoCursor
 }
 
-func (c *cursors) Take(context.Context, hub.CursorName) (hub.Position, int64, error) {
-	return hub.Position{}, 1, hub.ErrNoCursor
+func (c *cursors) Take(context.Context, hub.CursorName) (record.Position, int64, error) {
+	return record.Position{}, 1, hub.ErrNoCursor
 }
 
 func (c *cursors) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
@@ -45,7 +46,9 @@ func (c *cursors) Superseded(ctx context.Context, _ func(hub.CursorName, int64),
 	return ctx.Err()
 }
 
-func offset(n int64) hub.Position { return hub.Position{Offsets: []hub.PartitionOffset{{Offset: n}}} }
+func offset(n int64) record.Position {
+	return record.Position{Offsets: []record.PartitionOffset{{Offset: n}}}
+}
 
 // TestAcksAtTheEndAreWritten: what is acked before the keeper ends is stored,
 // whichever it sees first, the ack or the end.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"sluice/hub/record"
 	"sync/atomic"
 	"time"
 )
@@ -36,8 +37,8 @@ type late struct {
 	verdicts []verdict
 
 	// Owned by the subscription's goroutine.
-	asked []PartitionOffset // what it has waited for last
-	waits int     // in a row, without anything delivered
+	asked []record.PartitionOffset // what it has waited for last
+	waits int                      // in a row, without anything delivered
 	runs  []lateRun
 }
 
@@ -46,7 +47,7 @@ type late struct {
 // was read from in front of it did not reach so far. Unproven is a place that the
 // log has, but cannot show to be of the log as it is now.
 type want struct {
-	place    PartitionOffset
+	place    record.PartitionOffset
 	exact    bool
 	unproven bool
 	joined   bool
@@ -54,9 +55,9 @@ type want struct {
 
 // verdict is what Kafka says of a place that is of another log by now.
 type verdict struct {
-	place  PartitionOffset
-	gap    Gap
-	behind PartitionOffset
+	place  record.PartitionOffset
+	gap    record.Gap
+	behind record.PartitionOffset
 }
 
 // lateRun is some entries of a block.
@@ -115,8 +116,8 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	floor := s.log.floorPosition()
 	var (
 		e     errands
-		ahead []PartitionOffset
-		gone  []Gap
+		ahead []record.PartitionOffset
+		gone  []record.Gap
 	)
 	c.mu.Lock()
 	defer func() {
@@ -124,7 +125,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 		c.do(e)
 		for _, g := range gone {
 			s.tell(g, -1)
-			s.own.set(PartitionOffset{Partition: g.Partition, Epoch: -1, Offset: g.To})
+			s.own.Set(record.PartitionOffset{Partition: g.Partition, Epoch: -1, Offset: g.To})
 		}
 	}()
 	verdicts := l.verdicts
@@ -135,7 +136,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	for _, v := range verdicts {
 		if at, ok := s.own.Find(v.place.Partition); ok && at == v.place {
 			s.tell(v.gap, v.behind.Epoch)
-			s.own.set(v.behind)
+			s.own.Set(v.behind)
 		}
 	}
 	if s.told != nil {
@@ -145,7 +146,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	for _, end := range floor.Offsets {
 		at, ok := s.own.Find(end.Partition)
 		if !ok {
-			at = PartitionOffset{Partition: end.Partition, Epoch: -1}
+			at = record.PartitionOffset{Partition: end.Partition, Epoch: -1}
 		}
 		doubtful := slices.Contains(unproven, at)
 		if at.Offset >= end.Offset && !doubtful {
@@ -165,7 +166,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 				ahead = append(ahead, next)
 			}
 		case b == nil && at.Offset < part.start:
-			gone = append(gone, Gap{Partition: at.Partition, From: at.Offset, To: part.start, Reason: GapRetention})
+			gone = append(gone, record.Gap{Partition: at.Partition, From: at.Offset, To: part.start, Reason: record.GapRetention})
 		default:
 			wants = append(wants, want{place: at, exact: b != nil || slices.Contains(l.asked, at)})
 		}

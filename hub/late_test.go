@@ -12,6 +12,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // lateTopic has some records of about 300 bytes in each of its partitions,
@@ -21,9 +22,9 @@ func lateTopic(t *testing.T, partitions, each int, change func(*hub.Config)) (*h
 	topics := hubtest.New()
 	topics.Create("orders.v1", partitions)
 	base := time.Now().UnixMilli()
-	records := make([]hub.Record, 0, partitions*each)
+	records := make([]record.Record, 0, partitions*each)
 	for n := range partitions * each {
-		r := record(int32(n%partitions), n/partitions)
+		r := numbered(int32(n%partitions), n/partitions)
 		r.Timestamp = base + int64(n)
 		r.Value = append(append([]byte{'"'}, make([]byte, 250)...), '"')
 		for i := range r.Value[1:251] {
@@ -121,8 +122,8 @@ func TestResumingReadersShareReads(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 100 {
 		at := int64(12_000 + i*7919%1000)
-		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-			Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: at}},
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: record.Position{
+			Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: at}},
 		}}})
 		all.Go(func() {
 			defer r.Close()
@@ -300,8 +301,8 @@ func TestResumeStorm(t *testing.T) {
 		var err error
 		if r.Subscription, _, err = h.Subscribe(t.Context(), hub.Request{
 			Stream: "orders", Replay: -1, Owner: r, Principal: fmt.Sprint(i % 1000),
-			Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-				Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: int64(records - 20_000 - i*7919%2000)}},
+			Start: hub.Start{Kind: hub.StartCursor, Position: record.Position{
+				Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: int64(records - 20_000 - i*7919%2000)}},
 			}},
 		}); err != nil {
 			t.Fatal(err)

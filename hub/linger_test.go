@@ -10,6 +10,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // runHub runs a hub with one stream, in a bubble, until the test ends.
@@ -94,9 +95,9 @@ func TestLastWithinTheBoundOfTheSearch(t *testing.T) {
 	topics.Create("orders.v1", 1)
 	const size, tip = 1 << 10, 600
 	value := append(append([]byte{'"'}, bytes.Repeat([]byte("x"), size)...), '"')
-	records := make([]hub.Record, tip)
+	records := make([]record.Record, tip)
 	for n := range records {
-		records[n] = hub.Record{Key: []byte("often"), Value: value, Timestamp: int64(n)}
+		records[n] = record.Record{Key: []byte("often"), Value: value, Timestamp: int64(n)}
 		if n == tip-300 || n == tip-200 || n == tip-5 {
 			records[n].Key = []byte("rare")
 		}

@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"slices"
+	"sluice/hub/record"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,7 @@ type log struct {
 
 	// Owned by the appender.
 	last   *chunk
-	at     Position
+	at     record.Position
 	opened time.Time // when last was made
 
 	mu    sync.Mutex // guards the lists below, and whoever changes chunks
@@ -58,7 +59,7 @@ type log struct {
 
 // cut is where a partition went on after being truncated.
 type cut struct {
-	to PartitionOffset
+	to record.PartitionOffset
 	// epoch is the last one read before, -1 when that is not known: what has
 	// been given out anew is of a later one.
 	epoch int32
@@ -67,7 +68,7 @@ type cut struct {
 
 // voids reports whether a position is beyond the cut and older than it. Index
 // is where in the log it was taken, 0 when that is not known.
-func (c cut) voids(at PartitionOffset, index uint64) bool {
+func (c cut) voids(at record.PartitionOffset, index uint64) bool {
 	if at.Partition != c.to.Partition || at.Offset <= c.to.Offset {
 		return false
 	}
@@ -78,7 +79,7 @@ func (c cut) voids(at PartitionOffset, index uint64) bool {
 // at that index share it, and the text of its cursor.
 type mark struct {
 	index uint64
-	at    Position
+	at    record.Position
 	made  time.Time
 	text  atomic.Pointer[string]
 }
@@ -88,7 +89,7 @@ func (m *mark) cursor(stream string) string {
 	if text := m.text.Load(); text != nil {
 		return *text
 	}
-	text := Cursor{At: m.made, Streams: []StreamPosition{{Stream: stream, Position: m.at}}}.String()
+	text := record.Cursor{At: m.made, Streams: []record.StreamPosition{{Stream: stream, Position: m.at}}}.String()
 	m.text.Store(&text)
 	return text
 }
@@ -103,7 +104,7 @@ type Status struct {
 // not keep them in memory.
 var serials atomic.Uint64
 
-func newLog(stream string, start Position, wake func(int, *Feed), now func() time.Time) *log {
+func newLog(stream string, start record.Position, wake func(int, *Feed), now func() time.Time) *log {
 	l := &log{
 		stream: stream,
 		serial: serials.Add(1),
@@ -118,7 +119,7 @@ func newLog(stream string, start Position, wake func(int, *Feed), now func() tim
 }
 
 // begin makes the log empty, with its floor and tip at an index.
-func (l *log) begin(index uint64, start Position) {
+func (l *log) begin(index uint64, start record.Position) {
 	l.at = start.Clone()
 	l.last = newChunk(index, start.Clone(), 0, 0)
 	l.mu.Lock()
@@ -131,7 +132,7 @@ func (l *log) begin(index uint64, start Position) {
 
 // restart empties the log, whose entries have become void, and goes on from
 // another position. Everybody is below the floor then and compares positions.
-func (l *log) restart(start Position) {
+func (l *log) restart(start record.Position) {
 	index := l.tip.Load().index + 1
 	l.emptied.Store(index)
 	if start.Topic != l.at.Topic {
@@ -144,17 +145,17 @@ func (l *log) restart(start Position) {
 }
 
 // floorPosition is where the log begins.
-func (l *log) floorPosition() Position { return l.floor().start }
+func (l *log) floorPosition() record.Position { return l.floor().start }
 
 // cut empties the log because a partition goes on from an earlier offset under
 // a new epoch.
-func (l *log) cut(to PartitionOffset) {
+func (l *log) cut(to record.PartitionOffset) {
 	next := l.at.Clone()
 	was, ok := next.Find(to.Partition)
 	if !ok {
 		was.Epoch = -1
 	}
-	next.set(to)
+	next.Set(to)
 	made := cut{to: to, epoch: was.Epoch, index: l.tip.Load().index + 1}
 	l.mu.Lock()
 	l.cuts = append(l.cuts[max(0, len(l.cuts)-maxCuts+1):], made)
@@ -164,7 +165,7 @@ func (l *log) cut(to PartitionOffset) {
 
 // cutBelow finds where a position that was taken before a cut goes on. Index is
 // where in the log it was taken, 0 when that is not known.
-func (l *log) cutBelow(at PartitionOffset, index uint64) (PartitionOffset, bool) {
+func (l *log) cutBelow(at record.PartitionOffset, index uint64) (record.PartitionOffset, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found, ok := at, false
@@ -190,7 +191,7 @@ func (l *log) append(d *draft) {
 		}
 		l.last.publish()
 		for ; i < next; i++ {
-			l.at.set(d.entries[i].place())
+			l.at.Set(d.entries[i].place())
 		}
 	}
 	tip := &mark{index: first + uint64(len(d.entries)), at: l.at.Clone(), made: l.now()}
@@ -320,7 +321,7 @@ func (l *log) markIn(c *chunk, i int) *mark {
 
 // covering finds the largest index at which nothing precedes that a position
 // has not had, or nil when the log begins behind it.
-func (l *log) covering(at Position) (*chunk, int) {
+func (l *log) covering(at record.Position) (*chunk, int) {
 	tip := l.tip.Load().index
 	chunks := *l.chunks.Load()
 	// What the appender has opened may lie beyond the tip, whole chunks of it.
@@ -342,7 +343,7 @@ func (l *log) covering(at Position) (*chunk, int) {
 
 // firstLater finds the first record in a place's partition, in front of that
 // place, that is of a later epoch, nil for none.
-func (l *log) firstLater(at PartitionOffset) *entry {
+func (l *log) firstLater(at record.PartitionOffset) *entry {
 	tip := l.tip.Load()
 	if at.Epoch < 0 || noLater(tip.at, at) {
 		return nil // nearly always
@@ -367,7 +368,7 @@ func (l *log) firstLater(at PartitionOffset) *entry {
 
 // noLater reports whether a position shows that nothing in front of it is of a
 // later epoch than a place.
-func noLater(position Position, at PartitionOffset) bool {
+func noLater(position record.Position, at record.PartitionOffset) bool {
 	now, ok := position.Find(at.Partition)
 	return !ok || now.Epoch >= 0 && now.Epoch <= at.Epoch
 }
@@ -427,6 +428,6 @@ func (l *log) prepend(older []*chunk, floor *chunk) bool {
 }
 
 // sortOffsets sorts places by partition.
-func sortOffsets(places []PartitionOffset) {
-	slices.SortFunc(places, func(a, b PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
+func sortOffsets(places []record.PartitionOffset) {
+	slices.SortFunc(places, func(a, b record.PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
 }

@@ -6,6 +6,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestTimesBetweenMillisecondsAreRoundedUp: nothing earlier than what was asked
@@ -16,7 +17,7 @@ func TestTimesBetweenMillisecondsAreRoundedUp(t *testing.T) {
 	topics.Create("orders.v1", 1)
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
 	for n := range int64(5) {
-		topics.Append("orders.v1", hub.Record{Timestamp: 1000 + n})
+		topics.Append("orders.v1", record.Record{Timestamp: 1000 + n})
 	}
 	for at, want := range map[time.Time]int64{
 		time.UnixMilli(1002):                       2,

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"sluice/hub/record"
 	"time"
 )
 
@@ -27,7 +28,7 @@ type Commit struct {
 // Committed is what became of a commit: what is stored now, and when that was
 // made, or an error.
 type Committed struct {
-	Position Position
+	Position record.Position
 	At       time.Time
 	Err      error
 }
@@ -37,12 +38,12 @@ type Committed struct {
 // retries, while the store is away.
 type CursorStore interface {
 	// Load finds a position, or returns ErrNoCursor.
-	Load(ctx context.Context, name CursorName) (Position, time.Time, error)
+	Load(ctx context.Context, name CursorName) (record.Position, time.Time, error)
 
 	// Take makes the caller the one subscription that may ack under the name,
 	// and returns what is stored. With ErrNoCursor the fence is valid all the
 	// same. Whoever took the name before is told through Superseded.
-	Take(ctx context.Context, name CursorName) (at Position, fence int64, err error)
+	Take(ctx context.Context, name CursorName) (at record.Position, fence int64, err error)
 
 	// Commit moves cursors, all in one round trip, and returns one result a
 	// commit: what is stored then, or ErrSuperseded where another subscription

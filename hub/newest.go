@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"math"
+	"sluice/hub/record"
 )
 
 const (
@@ -18,18 +19,18 @@ type sighting struct{ offset, time int64 }
 // newest finds the position from which on there are n records that pass the
 // filter, the newest by timestamp over all partitions. It reports short when
 // there are fewer, or none more within the bound of what is searched.
-func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from Position, short bool, err error) {
+func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from record.Position, short bool, err error) {
 	if err := s.hub.searches.enter(ctx, s.principal); err != nil {
-		return Position{}, false, err
+		return record.Position{}, false, err
 	}
 	defer s.hub.searches.leave(s.principal)
 	tip, err := s.places(ctx, Tip())
 	if err != nil {
-		return Position{}, false, err
+		return record.Position{}, false, err
 	}
 	begin, err := s.places(ctx, Earliest())
 	if err != nil {
-		return Position{}, false, err
+		return record.Position{}, false, err
 	}
 	found := make(map[int32][]sighting) // by partition, offsets rising
 	low := tip.Clone()
@@ -38,7 +39,7 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 		searched := true // to the beginning, or as far as the bound allows
 		for i, end := range tip.Offsets {
 			was := low.Offsets[i].Offset
-			low.Offsets[i] = PartitionOffset{
+			low.Offsets[i] = record.PartitionOffset{
 				Partition: end.Partition,
 				Offset:    max(begin.Offset(end.Partition, 0), end.Offset-min(window, newestOffsets)),
 				Epoch:     -1,
@@ -50,7 +51,7 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 		}
 		wider, oldest := make(map[int32][]sighting), make(map[int32]int64)
 		if err := s.sight(ctx, low, tip, filter, &budget, wider, oldest); err != nil {
-			return Position{}, false, err
+			return record.Position{}, false, err
 		}
 		if budget <= 0 {
 			break // what it has not come to is the newest of it
@@ -66,11 +67,11 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from P
 
 // sight notes all records between two positions that pass the filter, and the
 // time of the first record of each partition.
-func (s *Subscription) sight(ctx context.Context, low, tip Position, filter Filter, budget *int,
+func (s *Subscription) sight(ctx context.Context, low, tip record.Position, filter Filter, budget *int,
 	found map[int32][]sighting, oldest map[int32]int64,
 ) error {
 	kafka := &s.hub.blocks.budget // what is read for those who are late counts with it
-	s.stream.readTo(ctx, low, func() Position { return tip }, func(r run) bool {
+	s.stream.readTo(ctx, low, func() record.Position { return tip }, func(r run) bool {
 		before := *budget
 		for i := r.i; i < r.n; i++ {
 			e := r.block.at(i)
@@ -90,7 +91,7 @@ func (s *Subscription) sight(ctx context.Context, low, tip Position, filter Filt
 
 // enough reports whether what was found holds the newest n for certain: what
 // was not searched is older than all of them, as far as timestamps rise.
-func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip Position, n int) bool {
+func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip record.Position, n int) bool {
 	from, taken := newestOf(found, tip, n)
 	if taken < n {
 		return false
@@ -112,7 +113,7 @@ func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip 
 }
 
 // newestOf takes the newest n and gives the position in front of them.
-func newestOf(found map[int32][]sighting, tip Position, n int) (Position, int) {
+func newestOf(found map[int32][]sighting, tip record.Position, n int) (record.Position, int) {
 	from := tip.Clone()
 	left := make(map[int32]int, len(found))
 	for p, all := range found {
@@ -124,7 +125,7 @@ func newestOf(found map[int32][]sighting, tip Position, n int) (Position, int) {
 			return from, taken
 		}
 		left[p]--
-		from.set(PartitionOffset{Partition: p, Offset: found[p][left[p]].offset, Epoch: -1})
+		from.Set(record.PartitionOffset{Partition: p, Offset: found[p][left[p]].offset, Epoch: -1})
 	}
 	return from, n
 }

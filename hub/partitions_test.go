@@ -7,6 +7,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestPartitionsThatTheTopicDoesNotHaveAreNotKept: whoever makes cursors with
@@ -15,12 +16,12 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
 	topics.Create("orders.v1", 2)
-	topics.Append("orders.v1", record(0, 0))
+	topics.Append("orders.v1", numbered(0, 0))
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
-	all := func(id hub.TopicID, offset int64, epoch int32) hub.Position {
-		at := hub.Position{Topic: id}
+	all := func(id record.TopicID, offset int64, epoch int32) record.Position {
+		at := record.Position{Topic: id}
 		for p := range int32(1000) {
-			place := hub.PartitionOffset{Partition: p, Epoch: epoch}
+			place := record.PartitionOffset{Partition: p, Epoch: epoch}
 			if p > 1 {
 				place.Offset = offset
 			}
@@ -28,16 +29,16 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 		}
 		return at
 	}
-	want := func(what string, at hub.Position, err error) {
+	want := func(what string, at record.Position, err error) {
 		t.Helper()
 		if err != nil || len(at.Offsets) != 2 || at.Offsets[1].Partition != 1 {
 			t.Errorf("%s: want the two partitions of the topic, got %d places, %v", what, len(at.Offsets), err)
 		}
 	}
-	vouch := func(at hub.Position) (hub.Position, error) {
-		return h.Vouch(t.Context(), hub.StreamPosition{Stream: "orders", Position: at})
+	vouch := func(at record.Position) (record.Position, error) {
+		return h.Vouch(t.Context(), record.StreamPosition{Stream: "orders", Position: at})
 	}
-	other := hub.TopicID{9, 9}
+	other := record.TopicID{9, 9}
 	at, err := vouch(all(other, 5, 0))
 	want("set, of another topic, while the stream is not read", at, err)
 
@@ -55,7 +56,7 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 	}
 	at, err = vouch(all(id, 5, 0))
 	want("set with epochs", at, err)
-	if _, err := vouch(all(id, 5, -1)); !errors.Is(err, hub.ErrBadCursor) {
+	if _, err := vouch(all(id, 5, -1)); !errors.Is(err, record.ErrBadCursor) {
 		t.Errorf("what was seen of partitions that are not there: got %v", err)
 	}
 	// One that was added since is.

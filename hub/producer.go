@@ -3,13 +3,14 @@ package hub
 import (
 	"context"
 	"errors"
+	"sluice/hub/record"
 )
 
 // Message is what a client asks to be stored. A nil Key is a null key and a
 // nil Value a tombstone.
 type Message struct {
 	Key     []byte
-	Headers []Header
+	Headers []record.Header
 	Value   []byte
 }
 

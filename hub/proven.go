@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/record"
+
 // proof is that Kafka has the log in an epoch up to an offset at least: so it has
 // in each later one.
 type proof struct {
@@ -11,7 +13,7 @@ type proof struct {
 // the log as it is now: it could have been cut short in front of where it begins
 // here, and have grown since, up to the place or beyond. What was cut off behind
 // that shows by its epoch (see firstLater). Tip is as far as the log was read.
-func (l *log) unproven(position Position) (places []PartitionOffset, tip *mark) {
+func (l *log) unproven(position record.Position) (places []record.PartitionOffset, tip *mark) {
 	tip = l.tip.Load()
 	chunks := *l.chunks.Load()
 	begin := chunks[0].start
@@ -31,7 +33,7 @@ func (l *log) unproven(position Position) (places []PartitionOffset, tip *mark) 
 	return places, tip
 }
 
-func (l *log) hasProof(at, from PartitionOffset) bool {
+func (l *log) hasProof(at, from record.PartitionOffset) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p, ok := l.proven[at.Partition]
@@ -40,7 +42,7 @@ func (l *log) hasProof(at, from PartitionOffset) bool {
 
 // showsEpoch reports whether the first record of a place's partition in a log is
 // of no later epoch: epochs rise, so nothing in front of it is either.
-func showsEpoch(chunks []*chunk, tip *mark, at PartitionOffset) bool {
+func showsEpoch(chunks []*chunk, tip *mark, at record.PartitionOffset) bool {
 	begin := chunks[0].start.Offset(at.Partition, 0)
 	for k, c := range chunks {
 		if c.base >= tip.index {
@@ -61,7 +63,7 @@ func showsEpoch(chunks []*chunk, tip *mark, at PartitionOffset) bool {
 // prove notes that Kafka has the log up to a place in the place's epoch. Tip is as
 // far as the log had been read when Kafka was asked: it is noticed when the log is
 // cut short in front of that, and then it says nothing any more.
-func (l *log) prove(at PartitionOffset, tip *mark) {
+func (l *log) prove(at record.PartitionOffset, tip *mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	begin := l.floorPosition().Offset(at.Partition, 0)

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"sluice/hub/record"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type run struct {
 // the target has been reached, and hands over what it reads in runs. It goes on
 // through errors that can pass, and returns when put returns false or the
 // topic is another one. It reports whether it got there.
-func (st *stream) readTo(ctx context.Context, from Position, target func() Position, put func(run) bool) (reached bool) {
+func (st *stream) readTo(ctx context.Context, from record.Position, target func() record.Position, put func(run) bool) (reached bool) {
 	at := from.Clone()
 	pending := make(map[int32]run)
 	retry := newBackoff()
@@ -30,12 +31,12 @@ func (st *stream) readTo(ctx context.Context, from Position, target func() Posit
 		}
 		// What is behind and has nothing at hand is read next; what has
 		// something at hand waits for it, to be merged by time.
-		var wanted []PartitionOffset
+		var wanted []record.PartitionOffset
 		for _, end := range to.Offsets {
 			if _, ok := pending[end.Partition]; !ok && at.Offset(end.Partition, 0) < end.Offset {
 				place, ok := at.Find(end.Partition)
 				if !ok {
-					place = PartitionOffset{Partition: end.Partition, Epoch: -1}
+					place = record.PartitionOffset{Partition: end.Partition, Epoch: -1}
 				}
 				wanted = append(wanted, place)
 			}
@@ -65,7 +66,7 @@ func (st *stream) readTo(ctx context.Context, from Position, target func() Posit
 
 // readBlocks reads once and adds a block to pending for each partition that
 // moved.
-func (st *stream) readBlocks(ctx context.Context, from []PartitionOffset, at *Position, pending map[int32]run) (moved bool, err error) {
+func (st *stream) readBlocks(ctx context.Context, from []record.PartitionOffset, at *record.Position, pending map[int32]run) (moved bool, err error) {
 	drafts := make(map[int32]*draft)
 	topic := st.topicNow()
 	if topic.ID != at.Topic {
@@ -85,8 +86,8 @@ func (st *stream) readBlocks(ctx context.Context, from []PartitionOffset, at *Po
 			continue
 		}
 		moved = true
-		at.set(d.entries[len(d.entries)-1].place())
-		pending[partition] = run{block: d.chunk(Position{}), n: len(d.entries)}
+		at.Set(d.entries[len(d.entries)-1].place())
+		pending[partition] = run{block: d.chunk(record.Position{}), n: len(d.entries)}
 	}
 	return moved, err
 }

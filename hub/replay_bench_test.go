@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // pastbox is a source whose topic has some records of 200 bytes a partition,
@@ -20,14 +21,14 @@ type pastbox struct{ partitions, each int64 }
 
 const pastValue = 200
 
-func (p pastbox) Topic(context.Context, string) (hub.Topic, error) {
-	return hub.Topic{Name: "orders.v1", ID: hub.TopicID{1}, Partitions: int32(p.partitions)}, nil
+func (p pastbox) Topic(context.Context, string) (record.Topic, error) {
+	return record.Topic{Name: "orders.v1", ID: record.TopicID{1}, Partitions: int32(p.partitions)}, nil
 }
 
-func (p pastbox) Offsets(_ context.Context, _ hub.Topic, m hub.OffsetSpec) ([]hub.PartitionOffset, error) {
-	var places []hub.PartitionOffset
+func (p pastbox) Offsets(_ context.Context, _ record.Topic, m hub.OffsetSpec) ([]record.PartitionOffset, error) {
+	var places []record.PartitionOffset
 	for i := range p.partitions {
-		at := hub.PartitionOffset{Partition: int32(i), Offset: p.each, Epoch: -1}
+		at := record.PartitionOffset{Partition: int32(i), Offset: p.each, Epoch: -1}
 		if m.IsEarliest() {
 			at.Offset = 0
 		}
@@ -36,7 +37,7 @@ func (p pastbox) Offsets(_ context.Context, _ hub.Topic, m hub.OffsetSpec) ([]hu
 	return places, nil
 }
 
-func (p pastbox) Read(_ context.Context, _ hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+func (p pastbox) Read(_ context.Context, _ record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
 	value := []byte(`{"id":1234,"symbol":"ACME","price":101.25,"size":300,"venue":"XNYS","flags":["a","b"],"note":"` +
 		strings.Repeat("something ", 20))
 	value = append(value[:pastValue-2], `"}`...)
@@ -44,8 +45,8 @@ func (p pastbox) Read(_ context.Context, _ hub.Topic, from []hub.PartitionOffset
 		n := min(p.each-at.Offset, int64(maxBytes/len(from)/pastValue))
 		next := at
 		next.Offset, next.Epoch = at.Offset+n, 0
-		r := hub.Record{Partition: at.Partition, Value: value, Key: []byte("key-1234")}
-		visit(&hub.Fetched{Partition: at.Partition, Next: next, Each: func(yield func(*hub.Record) bool) {
+		r := record.Record{Partition: at.Partition, Value: value, Key: []byte("key-1234")}
+		visit(&hub.Fetched{Partition: at.Partition, Next: next, Each: func(yield func(*record.Record) bool) {
 			for r.Offset = at.Offset; r.Offset < next.Offset; r.Offset++ {
 				r.Timestamp = 1795245600000 + r.Offset/50
 				if !yield(&r) {
@@ -57,7 +58,7 @@ func (p pastbox) Read(_ context.Context, _ hub.Topic, from []hub.PartitionOffset
 	return nil
 }
 
-func (p pastbox) Follow(ctx context.Context, _ hub.Topic, _ []hub.PartitionOffset, _ hub.Sink) error {
+func (p pastbox) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, _ hub.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -8,11 +8,12 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 func cursorOf(t *testing.T, r *reader) hub.Start {
 	t.Helper()
-	c, err := hub.ParseCursor(r.Cursor())
+	c, err := record.ParseCursor(r.Cursor())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func readAddedPartition(t *testing.T, topics *hubtest.Topics, source hub.Source)
 	r := subscribe(t, h, hub.Request{})
 	topics.Grow("orders.v1", 2)
 	for n := range 10 {
-		topics.Append("orders.v1", record(1, n))
+		topics.Append("orders.v1", numbered(1, n))
 	}
 	r.collect(t, 10)
 	return h, r
@@ -50,7 +51,7 @@ func TestResumeInPartitionsAddedSince(t *testing.T) {
 	topics.Away(false)
 	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
 	defer resumed.Close()
-	topics.Append("orders.v1", record(1, 10))
+	topics.Append("orders.v1", numbered(1, 10))
 	if got := resumed.collect(t, 1); len(got) != 1 || got[0].Offset != 10 {
 		t.Errorf("got %+v, want offset 10", got)
 	}
@@ -63,9 +64,9 @@ type remadeSource struct {
 	remade atomic.Bool
 }
 
-func (s *remadeSource) Topic(ctx context.Context, name string) (hub.Topic, error) {
+func (s *remadeSource) Topic(ctx context.Context, name string) (record.Topic, error) {
 	if s.remade.Load() {
-		return hub.Topic{Name: name, ID: hub.TopicID{99}, Partitions: 1}, nil
+		return record.Topic{Name: name, ID: record.TopicID{99}, Partitions: 1}, nil
 	}
 	return s.Topics.Topic(ctx, name)
 }
@@ -81,7 +82,7 @@ func TestResumeWhileTheTopicIsMadeAgain(t *testing.T) {
 	source.remade.Store(true)
 	resumed := subscribe(t, h, hub.Request{Start: cursorOf(t, r)})
 	defer resumed.Close()
-	topics.Append("orders.v1", record(1, 10))
+	topics.Append("orders.v1", numbered(1, 10))
 	if got := resumed.collect(t, 1); len(got) != 1 || got[0].Offset != 10 {
 		t.Errorf("got %+v, want offset 10", got)
 	}
@@ -94,12 +95,12 @@ func TestCursorOfAnotherTopicIsBounded(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	for n := range 60 {
-		r := record(0, n)
+		r := numbered(0, n)
 		r.Timestamp = time.Now().Add(time.Duration(n-60) * time.Minute).UnixMilli()
 		topics.Append("orders.v1", r)
 	}
 	h := startHub(t, topics, nil)
-	forged := hub.Start{Kind: hub.StartCursor, Position: hub.Position{Topic: hub.TopicID{77}, Offsets: []hub.PartitionOffset{{Offset: 1}}}}
+	forged := hub.Start{Kind: hub.StartCursor, Position: record.Position{Topic: record.TopicID{77}, Offsets: []record.PartitionOffset{{Offset: 1}}}}
 	r := subscribe(t, h, hub.Request{Start: forged, Replay: 10*time.Minute + 30*time.Second})
 	defer r.Close()
 	got := r.collect(t, 12)

@@ -11,6 +11,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // What is given back is given out again, from behind the event that the last
@@ -39,7 +40,7 @@ func TestRewind(t *testing.T) {
 				for n := range 1 + random.IntN(20) {
 					key, p := fmt.Sprintf("k%d", random.IntN(4)), int32(random.IntN(2))
 					value := fmt.Sprintf("%d-%d", round, n)
-					topics.Append("orders.v1", hub.Record{Partition: p, Key: []byte(key), Value: fmt.Appendf(nil, "%q", value)})
+					topics.Append("orders.v1", record.Record{Partition: p, Key: []byte(key), Value: fmt.Appendf(nil, "%q", value)})
 					if c.req.Keys == nil || slices.Contains(c.req.Keys, key) {
 						want[p] = append(want[p], value)
 					}

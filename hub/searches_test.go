@@ -12,6 +12,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // countedSource takes a second for each read, and counts those under way.
@@ -21,7 +22,7 @@ type countedSource struct {
 	reading, most int
 }
 
-func (s *countedSource) Read(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, most int, each func(*hub.Fetched)) error {
+func (s *countedSource) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, each func(*hub.Fetched)) error {
 	s.mu.Lock()
 	s.reading++
 	s.most = max(s.most, s.reading)
@@ -42,7 +43,7 @@ func TestSearchesTakeTurns(t *testing.T) {
 		source := &countedSource{Topics: hubtest.New()}
 		source.Create("orders.v1", 1)
 		for n := range 100 {
-			source.Append("orders.v1", hub.Record{Key: []byte("often"), Value: fmt.Append(nil, n), Timestamp: int64(n)})
+			source.Append("orders.v1", record.Record{Key: []byte("often"), Value: fmt.Append(nil, n), Timestamp: int64(n)})
 		}
 		h, err := hub.New(hub.Config{
 			Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 64 << 10}},
@@ -105,7 +106,7 @@ func TestSearchesWithinTheBudget(t *testing.T) {
 		value := fmt.Appendf(nil, `"%01000d"`, 0)
 		const records = 1000 // about a MB of events
 		for n := range records {
-			topics.Append("orders.v1", hub.Record{Key: []byte("often"), Value: value, Timestamp: int64(n)})
+			topics.Append("orders.v1", record.Record{Key: []byte("often"), Value: value, Timestamp: int64(n)})
 		}
 		h, err := hub.New(hub.Config{
 			Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 64 << 10}},

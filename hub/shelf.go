@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"sluice/hub/record"
 	"sort"
 )
 
@@ -27,7 +28,7 @@ func (b *block) seek(offset int64) int {
 
 // agrees reports whether one who stands at a place in front of entry i has read
 // the same log: where a log was cut short and written anew, the epochs tell.
-func (b *block) agrees(at PartitionOffset, i int) bool {
+func (b *block) agrees(at record.PartitionOffset, i int) bool {
 	if at.Epoch < 0 {
 		return true
 	}
@@ -40,8 +41,8 @@ func (b *block) agrees(at PartitionOffset, i int) bool {
 }
 
 // end is the place behind the block.
-func (b *block) end() PartitionOffset {
-	return PartitionOffset{Partition: b.partition, Epoch: b.at(b.len() - 1).epoch, Offset: b.next}
+func (b *block) end() record.PartitionOffset {
+	return record.PartitionOffset{Partition: b.partition, Epoch: b.at(b.len() - 1).epoch, Offset: b.next}
 }
 
 // clip leaves out what lies beyond an offset, and reports whether anything is
@@ -87,7 +88,7 @@ func (b *block) measure() int {
 type shelf struct {
 	stream *stream
 	log    *log
-	topic  TopicID
+	topic  record.TopicID
 	parts  map[int32]*shelfPart
 }
 
@@ -127,7 +128,7 @@ func (p *shelfPart) find(offset int64) (*block, int) {
 }
 
 // has reports whether one who stands at a place can go on without Kafka.
-func (p *shelfPart) has(at PartitionOffset) bool {
+func (p *shelfPart) has(at record.PartitionOffset) bool {
 	if b, i := p.find(at.Offset); b != nil {
 		return b.agrees(at, i)
 	}
@@ -137,7 +138,7 @@ func (p *shelfPart) has(at PartitionOffset) bool {
 // underWay gives the fetch that will bring what follows a place, or nil. Who
 // wants it exact takes only what is read from that very place; an unproven place is
 // only answered by a fetch that asks about it.
-func (p *shelfPart) underWay(at PartitionOffset, exact, unproven bool) *fetchPart {
+func (p *shelfPart) underWay(at record.PartitionOffset, exact, unproven bool) *fetchPart {
 	for _, f := range p.fetches {
 		if unproven && f.tip == nil {
 			continue
@@ -152,11 +153,11 @@ func (p *shelfPart) underWay(at PartitionOffset, exact, unproven bool) *fetchPar
 // plan says from where on to read for one who stands at a place: from the
 // beginning of a span, so that others nearby are served by the same read, but
 // not what is at hand already.
-func (p *shelfPart) plan(at PartitionOffset, exact bool, span int64) PartitionOffset {
+func (p *shelfPart) plan(at record.PartitionOffset, exact bool, span int64) record.PartitionOffset {
 	if exact {
 		return at
 	}
-	from := PartitionOffset{Partition: at.Partition, Epoch: -1, Offset: max(at.Offset-at.Offset%span, p.start)}
+	from := record.PartitionOffset{Partition: at.Partition, Epoch: -1, Offset: max(at.Offset-at.Offset%span, p.start)}
 	if k := p.upTo(at.Offset); k > 0 && p.blocks[k-1].next > from.Offset {
 		from = p.blocks[k-1].end()
 	}

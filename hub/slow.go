@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/record"
+
 // SlowPolicy says what a subscription gets that was live and has fallen below
 // the floor of its stream's log. One that begins further back is no slow one,
 // whatever the policy.
@@ -23,7 +25,7 @@ const (
 // SlowConsumer is what Subscription.Ended gives for one that the policy of its
 // stream has cut off. It is no reason for a gap: nothing is missing where its
 // cursor goes on.
-const SlowConsumer GapReason = "slow_consumer"
+const SlowConsumer record.GapReason = "slow_consumer"
 
 // Valid reports whether p is one of the policies.
 func (p SlowPolicy) Valid() bool {
@@ -56,7 +58,7 @@ func (s *Subscription) beSlow() {
 		s.ended = SlowConsumer
 	case policy != SlowSkip && policy != SlowConflate:
 	case s.failOnGap:
-		s.ended = GapPolicy
+		s.ended = record.GapPolicy
 	case policy == SlowSkip:
 		s.skip()
 	default:
@@ -72,8 +74,8 @@ func (s *Subscription) skip() {
 	}
 	for _, to := range tip.at.Offsets {
 		if from := s.own.Offset(to.Partition, 0); from < to.Offset {
-			s.tell(Gap{Partition: to.Partition, From: from, To: to.Offset, Reason: GapPolicy}, to.Epoch)
-			s.own.set(to)
+			s.tell(record.Gap{Partition: to.Partition, From: from, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
+			s.own.Set(to)
 		}
 	}
 	s.fell = tip.index

@@ -9,6 +9,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // slowTopic has one who is live and takes nothing while so many records come
@@ -47,7 +48,7 @@ const slowRecords = 4000
 // add appends records from one number on up to another, in turn to two
 // partitions, with 20 keys, the first of which is early only.
 func add(topics *hubtest.Topics, from, to int) {
-	records := make([]hub.Record, 0, to-from)
+	records := make([]record.Record, 0, to-from)
 	for n := from; n < to; n++ {
 		key := fmt.Appendf(nil, "k%d", 1+n%19)
 		switch n {
@@ -56,7 +57,7 @@ func add(topics *hubtest.Topics, from, to int) {
 		case 30:
 			key = nil
 		}
-		records = append(records, hub.Record{
+		records = append(records, record.Record{
 			Partition: int32(n % 2), Key: key, Timestamp: int64(n),
 			Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, n, strings.Repeat("x", 100)),
 		})
@@ -94,7 +95,7 @@ func TestSlowOneSkips(t *testing.T) {
 		t.Errorf("behind the gaps: %+v", got)
 	}
 	info, _ := h.Stream("orders")
-	if info.Slow != 1 || info.Told[hub.GapPolicy] != 2 {
+	if info.Slow != 1 || info.Told[record.GapPolicy] != 2 {
 		t.Errorf("counted %d slow ones and %v", info.Slow, info.Told)
 	}
 }
@@ -106,7 +107,7 @@ func TestSlowOneIsCutOff(t *testing.T) {
 	if r.Collect(10, func(_ bool, body []byte) { t.Errorf("got %s", body) }) || r.Ended() != hub.SlowConsumer {
 		t.Errorf("ended %q", r.Ended())
 	}
-	cursor, err := hub.ParseCursor(r.Cursor())
+	cursor, err := record.ParseCursor(r.Cursor())
 	at, _ := cursor.Position("orders")
 	if err != nil || at.Offset(0, 0) != 5 || at.Offset(1, 0) != 5 {
 		t.Fatalf("its cursor is %+v, %v", at, err)
@@ -124,7 +125,7 @@ func TestSlowOneThatFailsOnGaps(t *testing.T) {
 	for _, policy := range []hub.SlowPolicy{hub.SlowSkip, hub.SlowConflate} {
 		_, _, r := slowTopic(t, policy, hub.Request{FailOnGap: true}, nil)
 		defer r.Close()
-		if r.Collect(10, func(_ bool, body []byte) { t.Errorf("got %s", body) }) || r.Ended() != hub.GapPolicy {
+		if r.Collect(10, func(_ bool, body []byte) { t.Errorf("got %s", body) }) || r.Ended() != record.GapPolicy {
 			t.Errorf("%s: ended %q", policy, r.Ended())
 		}
 	}
@@ -174,7 +175,7 @@ func TestSlowOneIsConflated(t *testing.T) {
 			if !deliver() && (next[0] < slowRecords/2 || next[1] < slowRecords/2) {
 				<-r.bell
 			}
-			cursor, err := hub.ParseCursor(r.Cursor())
+			cursor, err := record.ParseCursor(r.Cursor())
 			at, _ := cursor.Position("orders")
 			if err != nil || at.Offset(0, 0) > next[0] || at.Offset(1, 0) > next[1] {
 				t.Fatalf("step %d: the cursor is at %v, behind %v, %v", step, at.Offsets, next, err)
@@ -207,7 +208,7 @@ func TestConflationEndsAtTheTip(t *testing.T) {
 	defer r.Close()
 	publish := func(from, to int) {
 		for n := from; n < to; n++ {
-			topics.Append("orders.v1", hub.Record{
+			topics.Append("orders.v1", record.Record{
 				Key: []byte("k"), Timestamp: int64(n), Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, n, strings.Repeat("x", 100)),
 			})
 		}
@@ -257,7 +258,7 @@ func TestQuietFeedIsNotSlow(t *testing.T) {
 		defer quiet.Close()
 		reads := topics.Reads()
 		add(topics, slowRecords, 2*slowRecords)
-		topics.Append("orders.v1", hub.Record{Key: []byte("rare"), Value: []byte("1"), Timestamp: 1})
+		topics.Append("orders.v1", record.Record{Key: []byte("rare"), Value: []byte("1"), Timestamp: 1})
 		awaitTip(t, h, 2*slowRecords+1)
 		want := 0
 		if key == "rare" {

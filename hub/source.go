@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"sluice/hub/record"
 	"time"
 )
 
@@ -17,18 +18,18 @@ type Source interface {
 	// the cluster certainly has none of that name, which may take some seconds
 	// to find out, and ErrSourceUnavailable when it cannot be asked. It never
 	// creates a topic.
-	Topic(ctx context.Context, name string) (Topic, error)
+	Topic(ctx context.Context, name string) (record.Topic, error)
 
 	// Offsets resolves where a topic begins, ends, or was at some time, for
 	// every partition, sorted by partition.
-	Offsets(ctx context.Context, topic Topic, at OffsetSpec) ([]PartitionOffset, error)
+	Offsets(ctx context.Context, topic record.Topic, at OffsetSpec) ([]record.PartitionOffset, error)
 
 	// Read reads once from each of the places, some maxBytes in all, and calls
 	// visit in turn for each partition that has something to tell. It does not
 	// wait for new records. A partition whose place is at its tip may be
 	// visited with no records. It returns ErrLogChanged when the topic is no
 	// longer the one described.
-	Read(ctx context.Context, topic Topic, from []PartitionOffset, maxBytes int, visit func(*Fetched)) error
+	Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*Fetched)) error
 
 	// Follow reads the topic from the given places for as long as the context
 	// lives, through leader changes and outages, and hands what it reads to the
@@ -37,7 +38,7 @@ type Source interface {
 	// the topic has been deleted or made again (nothing of another topic ever
 	// reaches the sink), or the context's error; never for a reason that can
 	// pass.
-	Follow(ctx context.Context, topic Topic, from []PartitionOffset, sink Sink) error
+	Follow(ctx context.Context, topic record.Topic, from []record.PartitionOffset, sink Sink) error
 }
 
 // Sink takes what a Source follows. Calls never overlap.
@@ -59,10 +60,10 @@ type Sink interface {
 type Fetched struct {
 	Partition int32
 	// Gap is set where something before the records cannot be delivered.
-	Gap *Gap
+	Gap *record.Gap
 	// Next is where reading goes on behind the records, control batches and
 	// aborted transactions that were passed over.
-	Next PartitionOffset
+	Next record.PartitionOffset
 	// Start and Tip bound what the partition had when it was read: the first
 	// offset kept and the last stable offset. -1 when not known.
 	Start, Tip int64
@@ -71,54 +72,18 @@ type Fetched struct {
 	// Each calls yield with each visible record in order of offset, until
 	// yield returns false. The record and all it refers to are reused for the
 	// next. Nil when there are none.
-	Each func(yield func(*Record) bool)
-}
-
-// Gap is a range of offsets, To exclusive, that will not be delivered.
-type Gap struct {
-	Partition int32
-	From, To  int64
-	Reason    GapReason
-}
-
-// behind is where reading goes on: where the log was cut short its offsets are
-// given out anew, so that is in front of what is missing.
-func (g Gap) behind() int64 {
-	if g.Reason == GapTruncated {
-		return g.From
-	}
-	return g.To
+	Each func(yield func(*record.Record) bool)
 }
 
 // behindGap is the place behind the gap. Where Next is further, its epoch may be
 // a later one already.
-func (f *Fetched) behindGap() PartitionOffset {
-	to := PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: f.Gap.behind()}
+func (f *Fetched) behindGap() record.PartitionOffset {
+	to := record.PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: f.Gap.Behind()}
 	if f.Each == nil && f.Next.Offset == to.Offset {
 		to.Epoch = f.Next.Epoch
 	}
 	return to
 }
-
-// GapReason says why records cannot be delivered.
-type GapReason string
-
-// The reasons for gaps.
-const (
-	// GapRetention: Kafka no longer keeps these records.
-	GapRetention GapReason = "retention"
-	// GapLogChanged: the topic was made again; offsets known so far are void.
-	GapLogChanged GapReason = "log_changed"
-	// GapTruncated: an unclean leader election cut off records that had been
-	// read; offsets from From on are given out anew.
-	GapTruncated GapReason = "truncated"
-	// GapUnreadable: a batch is damaged or in an unknown form.
-	GapUnreadable GapReason = "unreadable"
-	// GapTooLarge: a record is larger than a subscriber may be sent.
-	GapTooLarge GapReason = "too_large"
-	// GapPolicy: the stream's policy or the grant passed over records.
-	GapPolicy GapReason = "policy"
-)
 
 // OffsetSpec names a point in a topic. The zero value is its tip.
 type OffsetSpec struct {

@@ -14,6 +14,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // storm is a topic to which all happens that can, with what it holds.
@@ -52,7 +53,7 @@ func (s *storm) create(partitions int) {
 
 func (s *storm) add(partition int, key string) {
 	s.n++
-	offset := s.topics.Append("orders.v1", hub.Record{
+	offset := s.topics.Append("orders.v1", record.Record{
 		Partition: int32(partition), Key: []byte(key), Timestamp: time.Now().UnixMilli(),
 		Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, s.n, strings.Repeat("x", s.rand.IntN(300))),
 	})
@@ -168,7 +169,7 @@ func (c *stormClient) excused(partition int, offset int64) bool {
 }
 
 // end is behind all that the topic has.
-func (s *storm) end(t *testing.T) hub.Position {
+func (s *storm) end(t *testing.T) record.Position {
 	t.Helper()
 	topic, err := s.topics.Topic(t.Context(), "orders.v1")
 	if err != nil {
@@ -178,12 +179,12 @@ func (s *storm) end(t *testing.T) hub.Position {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return hub.Position{Topic: topic.ID, Offsets: places}
+	return record.Position{Topic: topic.ID, Offsets: places}
 }
 
 // round is one connection. It ends at random, or, once there is an end, when
 // the subscription is there and has nothing more for a while.
-func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[hub.Position]) (atEnd bool, err error) {
+func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[record.Position]) (atEnd bool, err error) {
 	r := &reader{bell: make(bell, 1)}
 	if r.Subscription, _, err = c.hubs[c.rand.IntN(len(c.hubs))].Subscribe(ctx, hub.Request{
 		Stream: "orders", Keys: c.keys, Start: c.start, Replay: -1, Owner: r.bell, Shard: c.rand.IntN(2),
@@ -193,7 +194,7 @@ func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[hub.Positio
 	}
 	defer r.Close()
 	finish := func() error {
-		cursor, err := hub.ParseCursor(r.Cursor())
+		cursor, err := record.ParseCursor(r.Cursor())
 		at, _ := cursor.Position("orders")
 		c.start = hub.Start{Kind: hub.StartCursor, Position: at}
 		c.moves = append(c.moves, fmt.Sprintf("left at %v, behind %v", at.Offsets, c.next))
@@ -302,7 +303,7 @@ func runStorm(t *testing.T, seed uint64, truncations, slow bool) {
 			r.collect(t, len(s.kept))
 		}
 	}
-	var end atomic.Pointer[hub.Position]
+	var end atomic.Pointer[record.Position]
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	clients := make([]*stormClient, 12)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sluice/hub/record"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,8 +42,8 @@ type stream struct {
 
 	records, bytes, gaps atomic.Uint64 // read since the start
 	slow                 atomic.Uint64 // subscriptions that have fallen behind
-	told                 [len(gapReasons)]atomic.Uint64
-	topic                atomic.Pointer[Topic]
+	told                 [len(record.GapReasons)]atomic.Uint64
+	topic                atomic.Pointer[record.Topic]
 	missing              atomic.Bool // the topic does not exist
 	horizons             horizons
 	tips                 tips
@@ -150,15 +151,15 @@ func (st *stream) logNow() *log {
 }
 
 // topicNow is the topic as it was last described. A log has been there before.
-func (st *stream) topicNow() Topic { return *st.topic.Load() }
+func (st *stream) topicNow() record.Topic { return *st.topic.Load() }
 
 // grown asks for the topic anew, as somebody knows more partitions of it, which
 // the source follows without a word. It may have been made again meanwhile.
-func (st *stream) grown(ctx context.Context) (Topic, error) {
+func (st *stream) grown(ctx context.Context) (record.Topic, error) {
 	known := st.topic.Load()
 	topic, err := st.Source.Topic(ctx, st.Topic)
 	if err != nil {
-		return Topic{}, err
+		return record.Topic{}, err
 	}
 	if topic.ID == known.ID && topic.Partitions > known.Partitions {
 		st.topic.CompareAndSwap(known, &topic)
@@ -180,7 +181,7 @@ func (r *reading) run(ctx context.Context) {
 	r.log = newLog(st.Name, at, st.hub.config.Wake, st.hub.now)
 	r.log.shelf = newShelf(st, r.log)
 	close(r.ready)
-	defer st.hub.blocks.reset(r.log.shelf, TopicID{})
+	defer st.hub.blocks.reset(r.log.shelf, record.TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
 	retry := newBackoff()
 	for {
@@ -217,22 +218,22 @@ func (r *reading) run(ctx context.Context) {
 }
 
 // describe asks until it is told what the topic is and where a moment in it is.
-func (r *reading) describe(ctx context.Context, m OffsetSpec) (Position, bool) {
+func (r *reading) describe(ctx context.Context, m OffsetSpec) (record.Position, bool) {
 	st := r.stream
 	retry := newBackoff()
 	for {
 		topic, err := st.Source.Topic(ctx, st.Topic)
 		if err == nil {
-			var places []PartitionOffset
+			var places []record.PartitionOffset
 			if places, err = st.Source.Offsets(ctx, topic, m); err == nil {
 				st.topic.Store(&topic)
 				st.missing.Store(false)
 				sortOffsets(places)
-				return Position{Topic: topic.ID, Offsets: places}, true
+				return record.Position{Topic: topic.ID, Offsets: places}, true
 			}
 		}
 		if ctx.Err() != nil {
-			return Position{}, false
+			return record.Position{}, false
 		}
 		r.cause.Store(&err)
 		r.noteTopic(err)
@@ -240,7 +241,7 @@ func (r *reading) describe(ctx context.Context, m OffsetSpec) (Position, bool) {
 			st.logger.WarnContext(ctx, "the stream cannot be read yet; it is tried again", "topic", st.Topic, "error", err)
 		}
 		if !retry.wait(ctx) {
-			return Position{}, false
+			return record.Position{}, false
 		}
 	}
 }
@@ -269,7 +270,7 @@ func (r *reading) Append(batch []*Fetched) {
 		if f.Gap != nil {
 			st.logger.Warn("records cannot be delivered; subscribers are told",
 				"partition", f.Gap.Partition, "from", f.Gap.From, "to", f.Gap.To, "reason", string(f.Gap.Reason))
-			if f.Gap.Reason == GapTruncated {
+			if f.Gap.Reason == record.GapTruncated {
 				r.flush()
 				to := f.behindGap()
 				st.hub.blocks.cut(r.log.shelf, to)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sluice/hub/record"
 	"time"
 )
 
@@ -29,7 +30,7 @@ type Start struct {
 	// Last is for StartLast: how many records that pass the filter.
 	Last int
 	// Position and At, when it was made, are for StartCursor and StartNamed.
-	Position Position
+	Position record.Position
 	At       time.Time
 }
 
@@ -63,7 +64,7 @@ type Begun struct {
 	Recovered bool
 	// Cut are the places behind logs that were cut short, where the position
 	// has no epoch that would show that again once they have grown.
-	Cut []PartitionOffset
+	Cut []record.PartitionOffset
 	// Short is set when StartLast found fewer records than asked for.
 	Short bool
 }
@@ -141,7 +142,7 @@ func (s *Subscription) Close() {
 func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (Begun, error) {
 	begun := Begun{Kind: req.Start.Kind}
 	var (
-		from Position
+		from record.Position
 		err  error
 	)
 	switch req.Start.Kind {
@@ -166,7 +167,7 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 	if topic := s.stream.topicNow().ID; from.Topic != topic {
 		// What a cursor says of another topic must not pass by the bound.
 		begun.Recovered = false
-		s.void(Position{Topic: topic})
+		s.void(record.Position{Topic: topic})
 	}
 	if begun.Recovered {
 		cut, undated, err := s.cutToEnd(ctx)
@@ -195,7 +196,7 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 // otherwise (KIP-207). The end is not the cut: what has been written since then
 // stands between, and reading from the place tells by its epoch from where on.
 // Undated are the places where it goes on from one without an epoch.
-func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []PartitionOffset, err error) {
+func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record.PartitionOffset, err error) {
 	doubtful, read := s.log.unproven(*s.own)
 	ask := slices.Clone(doubtful)
 	if !s.log.tip.Load().at.Covers(*s.own) {
@@ -213,13 +214,13 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Partit
 		return false, nil, nil
 	}
 	err = s.stream.Source.Read(ctx, s.stream.topicNow(), ask, searchRead, func(f *Fetched) {
-		if f.Gap == nil || f.Gap.Reason != GapTruncated {
+		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}
 		was, _ := s.own.Find(f.Partition)
 		to := f.behindGap()
 		s.tell(*f.Gap, to.Epoch)
-		s.own.set(to)
+		s.own.Set(to)
 		cut = true
 		if was.Epoch < 0 {
 			undated = append(undated, to)
@@ -237,19 +238,19 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []Partit
 }
 
 // places asks Kafka where a moment is.
-func (s *Subscription) places(ctx context.Context, m OffsetSpec) (Position, error) {
+func (s *Subscription) places(ctx context.Context, m OffsetSpec) (record.Position, error) {
 	topic := s.stream.topicNow()
 	places, err := s.stream.Source.Offsets(ctx, topic, m)
 	if err != nil {
-		return Position{}, err
+		return record.Position{}, err
 	}
 	sortOffsets(places)
-	return Position{Topic: topic.ID, Offsets: places}, nil
+	return record.Position{Topic: topic.ID, Offsets: places}, nil
 }
 
 // complete adds to a position the partitions that it does not know, at their
 // beginnings, and leaves out those that the topic does not have.
-func (s *Subscription) complete(ctx context.Context, from Position) (Position, error) {
+func (s *Subscription) complete(ctx context.Context, from record.Position) (record.Position, error) {
 	topic := s.stream.topicNow()
 	if from.Topic != topic.ID {
 		return from.Clone(), nil // void; it will be told
@@ -257,13 +258,13 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 	if n := len(from.Offsets); n > 0 && from.Offsets[n-1].Partition >= topic.Partitions {
 		var err error
 		if topic, err = s.stream.grown(ctx); err != nil {
-			return Position{}, err // to pass the place over would deliver it all again
+			return record.Position{}, err // to pass the place over would deliver it all again
 		}
 		if topic.ID != from.Topic {
 			return from.Clone(), nil // as above, in a moment
 		}
 	}
-	whole := Position{Topic: topic.ID, Offsets: make([]PartitionOffset, 0, topic.Partitions)}
+	whole := record.Position{Topic: topic.ID, Offsets: make([]record.PartitionOffset, 0, topic.Partitions)}
 	for _, at := range from.Offsets {
 		if at.Partition < topic.Partitions {
 			whole.Offsets = append(whole.Offsets, at)
@@ -274,11 +275,11 @@ func (s *Subscription) complete(ctx context.Context, from Position) (Position, e
 	}
 	begin, err := s.places(ctx, Earliest())
 	if err != nil {
-		return Position{}, err
+		return record.Position{}, err
 	}
 	for _, at := range begin.Offsets {
 		if _, ok := whole.Find(at.Partition); !ok {
-			whole.set(at)
+			whole.Set(at)
 		}
 	}
 	return whole, nil

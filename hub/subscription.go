@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/record"
+
 // Owner is whoever a subscription delivers to.
 type Owner interface {
 	// Pump tells that a subscription may have something to deliver. It must
@@ -31,7 +33,7 @@ type Subscription struct {
 	// at an index with a position of its own that it may have had more of, or
 	// late, reading from Kafka.
 	at     *mark
-	own    *Position
+	own    *record.Position
 	joined bool
 	index  uint64
 	fell   uint64 // the index at which it fell out of the log, else 0
@@ -45,13 +47,13 @@ type Subscription struct {
 	// where it was before the first of them.
 	told     *chunk
 	toldNext int
-	untold   *Position
+	untold   *record.Position
 	breaks   Breaks // that were told
 
 	target uint64 // where it has caught up
 	caught bool
 	status *Status
-	ended  GapReason
+	ended  record.GapReason
 }
 
 // takeFunc takes some of entries i to n of a chunk and returns where it
@@ -162,10 +164,10 @@ func (s *Subscription) StatusChange() (Status, bool) {
 
 // Ended is why the subscription has nothing more to deliver, or empty: the
 // reason of the gap that it was not to go on behind, or SlowConsumer.
-func (s *Subscription) Ended() GapReason { return s.ended }
+func (s *Subscription) Ended() record.GapReason { return s.ended }
 
 // Position is behind all that Next has given out.
-func (s *Subscription) Position() Position {
+func (s *Subscription) Position() record.Position {
 	switch {
 	case s.untold != nil:
 		return s.untold.Clone()
@@ -182,7 +184,7 @@ func (s *Subscription) Cursor() string {
 	if s.own == nil && s.untold == nil {
 		return s.at.cursor(s.stream.Name)
 	}
-	return Cursor{At: s.hub.now(), Streams: []StreamPosition{{Stream: s.stream.Name, Position: s.Position()}}}.String()
+	return record.Cursor{At: s.hub.now(), Streams: []record.StreamPosition{{Stream: s.stream.Name, Position: s.Position()}}}.String()
 }
 
 // Stream is the public name of the stream.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"sluice/hub/record"
 	"sync"
 	"time"
 )
@@ -19,13 +20,13 @@ func lookEvery(window time.Duration) time.Duration { return max(window/8, 2*time
 // tips are where the ends of a topic's partitions were seen to be.
 type tips struct {
 	mu    sync.Mutex
-	topic TopicID
+	topic record.TopicID
 	seen  []seenTip // in order of time
 }
 
 type seenTip struct {
 	at     time.Time
-	places []PartitionOffset
+	places []record.PartitionOffset
 }
 
 // watchTips looks where a stream's topic ends until the context ends, also while
@@ -65,7 +66,7 @@ func (st *stream) lookAtTip(ctx context.Context) {
 
 // note keeps a look, and forgets those before the newest that is older than the
 // window.
-func (t *tips) note(topic TopicID, now time.Time, places []PartitionOffset, window time.Duration) {
+func (t *tips) note(topic record.TopicID, now time.Time, places []record.PartitionOffset, window time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.topic != topic {
@@ -91,22 +92,22 @@ func (t *tips) forget(now time.Time, window time.Duration) {
 // within gives the lowest end that was seen of each partition within the window:
 // all behind it has been written since. A partition that it does not have was
 // added since. It reports false where nothing was seen.
-func (t *tips) within(topic TopicID, now time.Time, window time.Duration) (Position, bool) {
+func (t *tips) within(topic record.TopicID, now time.Time, window time.Duration) (record.Position, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.topic != topic {
-		return Position{}, false
+		return record.Position{}, false
 	}
 	t.forget(now, window)
 	if len(t.seen) == 0 {
-		return Position{}, false
+		return record.Position{}, false
 	}
-	lowest := Position{Topic: topic, Offsets: t.seen[0].places}.Clone()
+	lowest := record.Position{Topic: topic, Offsets: t.seen[0].places}.Clone()
 	for _, later := range t.seen[1:] {
 		for _, at := range later.places {
 			// A log that was cut short has had its offsets given out anew.
 			if was, ok := lowest.Find(at.Partition); ok && at.Offset < was.Offset {
-				lowest.set(at)
+				lowest.Set(at)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 const resumeWindow = 10 * time.Minute
@@ -18,7 +19,7 @@ const resumeWindow = 10 * time.Minute
 // backdated appends records whose timestamps are a year in the past.
 func backdated(topics *hubtest.Topics, n int) {
 	for i := range n {
-		r := record(0, i)
+		r := numbered(0, i)
 		r.Timestamp = time.Now().Add(-365 * 24 * time.Hour).UnixMilli()
 		topics.Append("orders.v1", r)
 	}
@@ -96,7 +97,7 @@ func cursorFrom(t *testing.T, topics *hubtest.Topics, kind hub.StartKind, offset
 		t.Fatal(err)
 	}
 	// The time in it is as good as can be, for what that is worth.
-	return hub.Start{Kind: kind, At: time.Now(), Position: hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: offset, Epoch: -1}}}}
+	return hub.Start{Kind: kind, At: time.Now(), Position: record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: offset, Epoch: -1}}}}
 }
 
 // TestResumeWindowGoesByWhenItWasWritten: whoever was away for less than the

@@ -6,6 +6,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestGapsOneAtATime: gaps that do not fit at once are each told once, and the
@@ -16,7 +17,7 @@ func TestGapsOneAtATime(t *testing.T) {
 	topics.Create("orders.v1", 3)
 	fill(topics, 3, 5)
 	h := startHub(t, topics, nil)
-	old := hub.Position{Topic: hub.TopicID{99}, Offsets: []hub.PartitionOffset{{Offset: 7}, {Partition: 1, Offset: 8}, {Partition: 2, Offset: 9}}}
+	old := record.Position{Topic: record.TopicID{99}, Offsets: []record.PartitionOffset{{Offset: 7}, {Partition: 1, Offset: 8}, {Partition: 2, Offset: 9}}}
 	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: old}})
 	defer r.Close()
 	for want := range 3 {

@@ -8,6 +8,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestTruncationIsTold: where the log was cut short everybody hears so, and
@@ -25,12 +26,12 @@ func TestTruncationIsTold(t *testing.T) {
 			defer live.Close()
 			add := func(n int) {
 				for i := range n {
-					topics.Append("orders.v1", record(0, i))
+					topics.Append("orders.v1", numbered(0, i))
 				}
 			}
 			add(20)
 			live.collect(t, 20)
-			old, err := hub.ParseCursor(live.Cursor())
+			old, err := record.ParseCursor(live.Cursor())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +44,7 @@ func TestTruncationIsTold(t *testing.T) {
 			defer resumed.Close()
 			wantTruncated(t, "resumed", resumed, 12, 20, 32)
 
-			now, err := hub.ParseCursor(resumed.Cursor())
+			now, err := record.ParseCursor(resumed.Cursor())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +64,7 @@ func TestTruncationBeforeAnyRecordWasRead(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	for n := range 20 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 	live := subscribe(t, h, hub.Request{})
@@ -74,7 +75,7 @@ func TestTruncationBeforeAnyRecordWasRead(t *testing.T) {
 		t.Fatalf("got %+v, want the gap", got)
 	}
 	for n := range 20 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	if got := live.collect(t, 20); len(got) != 20 || got[0].Offset != 12 || got[19].Offset != 31 {
 		t.Fatalf("got %d events, want 20 from 12 on", len(got))
@@ -104,7 +105,7 @@ func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	tip := subscribe(t, h, hub.Request{})
 	defer tip.Close()
 	for n := range 12 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	tip.collect(t, 12)
 	at := cursorOf(t, tip)
@@ -113,7 +114,7 @@ func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	defer before.Close()
 	topics.Truncate("orders.v1", 0, 12)
 	for n := range 20 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	tip.collect(t, 20)
 	wantTruncated(t, "waiting at the tip", before, 12, 20, 32)
@@ -132,13 +133,13 @@ func TestResumeSoonAfterATruncation(t *testing.T) {
 	live := subscribe(t, h, hub.Request{})
 	defer live.Close()
 	for n := range 20 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	live.collect(t, 20)
 	start := cursorOf(t, live)
 	topics.Truncate("orders.v1", 0, 12)
 	for n := range 3 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	wantTruncated(t, "live", live, 12, 20, 15)
 	resumed := subscribe(t, h, hub.Request{Start: start})
@@ -154,12 +155,12 @@ func TestTruncationBeforeABackfill(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	for n := range 5 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	topic, _ := topics.Topic(t.Context(), "orders.v1")
 	topics.Truncate("orders.v1", 0, 2)
 	for n := range 8 {
-		topics.Append("orders.v1", record(0, n))
+		topics.Append("orders.v1", numbered(0, n))
 	}
 	h := startHub(t, topics, nil)
 	other := subscribe(t, h, hub.Request{})
@@ -169,8 +170,8 @@ func TestTruncationBeforeABackfill(t *testing.T) {
 			break
 		}
 	}
-	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: hub.Position{
-		Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 4, Epoch: 0}},
+	r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: record.Position{
+		Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 4, Epoch: 0}},
 	}}})
 	defer r.Close()
 	got := r.collect(t, 9)
@@ -193,18 +194,18 @@ func TestSeenAcrossANewLeader(t *testing.T) {
 			live := subscribe(t, h, hub.Request{})
 			defer live.Close()
 			for n := range 12 {
-				topics.Append("orders.v1", record(0, n))
+				topics.Append("orders.v1", numbered(0, n))
 			}
 			live.collect(t, 12)
 			cursor := live.Cursor()
 			topics.Truncate("orders.v1", 0, 12) // nothing is lost: the epoch is new
 			for n := range 8 {
-				topics.Append("orders.v1", record(0, n))
+				topics.Append("orders.v1", numbered(0, n))
 			}
 			if got := live.collect(t, 8); len(got) != 8 || got[0].Type != "event" || got[7].Offset != 19 {
 				t.Fatalf("live: got %+v", got)
 			}
-			seen, err := hub.ParseCursor(cursor + "~0:18")
+			seen, err := record.ParseCursor(cursor + "~0:18")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +230,7 @@ func TestTopicMadeAgainHasNoCuts(t *testing.T) {
 	defer live.Close()
 	add := func(n int) {
 		for i := range n {
-			topics.Append("orders.v1", record(0, i))
+			topics.Append("orders.v1", numbered(0, i))
 		}
 	}
 	add(6)
@@ -240,7 +241,7 @@ func TestTopicMadeAgainHasNoCuts(t *testing.T) {
 	live.collect(t, 1) // the gap
 	add(10)
 	live.collect(t, 10)
-	now, err := hub.ParseCursor(live.Cursor())
+	now, err := record.ParseCursor(live.Cursor())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	topics.Create("orders.v1", 1)
 	add := func(n int) {
 		for i := range n {
-			topics.Append("orders.v1", record(0, i))
+			topics.Append("orders.v1", numbered(0, i))
 		}
 	}
 	add(20)
@@ -270,7 +271,7 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 20}}}
+	at := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 20}}}
 	topics.Truncate("orders.v1", 0, 12)
 	add(8)
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
@@ -279,7 +280,7 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	wantTruncated(t, "resumed", resumed, 12, 20, 20)
 
 	// Who was there only after an election is asked about once.
-	again := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 20, Epoch: 1}}}
+	again := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 20, Epoch: 1}}}
 	topics.Truncate("orders.v1", 0, 20) // a new leader that has lost nothing
 	later := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 	reads := -1
@@ -323,16 +324,16 @@ func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 			topics.Create("orders.v1", 2)
 			add := func(n int) {
 				for i := range n {
-					topics.Append("orders.v1", record(0, i))
+					topics.Append("orders.v1", numbered(0, i))
 				}
 			}
 			add(42)
-			topics.Append("orders.v1", record(1, 0))
+			topics.Append("orders.v1", numbered(1, 0))
 			topic, err := topics.Topic(t.Context(), "orders.v1")
 			if err != nil {
 				t.Fatal(err)
 			}
-			at := hub.Position{Topic: topic.ID, Offsets: []hub.PartitionOffset{{Offset: 42}, {Partition: 1, Offset: 1, Epoch: -1}}}
+			at := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 42}, {Partition: 1, Offset: 1, Epoch: -1}}}
 			topics.Truncate("orders.v1", 0, 29)
 			add(10)
 			h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
@@ -388,7 +389,7 @@ func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	defer live.Close()
 	add := func(n, size int) {
 		for range n {
-			topics.Append("orders.v1", hub.Record{Timestamp: 1, Value: fmt.Appendf(nil, `"%0*d"`, size, 0)})
+			topics.Append("orders.v1", record.Record{Timestamp: 1, Value: fmt.Appendf(nil, `"%0*d"`, size, 0)})
 		}
 	}
 	add(12, 1)

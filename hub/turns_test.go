@@ -7,6 +7,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // One who looks for little in much lets others have their turn meanwhile, in the
@@ -35,7 +36,7 @@ func TestLookingTakesTurns(t *testing.T) {
 				if i%(records/4) == 100 {
 					key = "little"
 				}
-				topics.Append("orders.v1", hub.Record{Partition: int32(i % 2), Key: []byte(key), Value: fmt.Appendf(nil, "%d", i)})
+				topics.Append("orders.v1", record.Record{Partition: int32(i % 2), Key: []byte(key), Value: fmt.Appendf(nil, "%d", i)})
 			}
 			for got := 0; got < records; {
 				n := len(keep.collect(t, 1000))

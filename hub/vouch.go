@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"sluice/hub/record"
 )
 
 // vouchRead is how much is read to learn an epoch: one batch, however small.
@@ -16,27 +17,27 @@ const vouchRead = 1 << 10
 // one who starts there, that a log was cut short; but partitions that the topic
 // does not have are left out, as a client could make any number of them (see
 // Subscription.Ack).
-func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
+func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Position, error) {
 	position := at.Position
-	var undated []PartitionOffset // from where on the client says that it has read
+	var undated []record.PartitionOffset // from where on the client says that it has read
 	for _, place := range position.Offsets {
 		if place.Epoch < 0 {
-			undated = append(undated, at.before(place))
+			undated = append(undated, at.Before(place))
 		}
 	}
 	st, ok := h.streams[at.Stream]
 	if !ok {
-		return Position{}, ErrUnknownStream
+		return record.Position{}, ErrUnknownStream
 	}
 	if len(undated) == 0 && st.has(position) {
 		return position, nil
 	}
 	topic, err := st.Source.Topic(ctx, st.Topic)
 	if err != nil {
-		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
+		return record.Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
 	}
 	void := topic.ID != position.Topic // as whoever starts there is told
-	position = position.only(func(place PartitionOffset) bool {
+	position = position.Only(func(place record.PartitionOffset) bool {
 		return place.Partition < topic.Partitions || place.Epoch < 0 && !void
 	})
 	if void || len(undated) == 0 {
@@ -44,36 +45,36 @@ func (h *Hub) Vouch(ctx context.Context, at StreamPosition) (Position, error) {
 	}
 	position = position.Clone()
 	if err := st.vouch(ctx, topic, position, undated); err != nil {
-		return Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
+		return record.Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
 	}
 	return position, nil
 }
 
 // has reports whether the topic is known to have all partitions of a position.
-func (st *stream) has(position Position) bool {
+func (st *stream) has(position record.Position) bool {
 	n, known := len(position.Offsets), st.topic.Load()
 	return n == 0 || known != nil && position.Offsets[n-1].Partition < known.Partitions
 }
 
 // vouch gives places of a position epochs, in the position itself.
-func (st *stream) vouch(ctx context.Context, topic Topic, position Position, undated []PartitionOffset) error {
+func (st *stream) vouch(ctx context.Context, topic record.Topic, position record.Position, undated []record.PartitionOffset) error {
 	places, err := st.Source.Offsets(ctx, topic, Tip())
 	if err != nil {
 		return err
 	}
 	sortOffsets(places)
-	tip := Position{Topic: topic.ID, Offsets: places}
+	tip := record.Position{Topic: topic.ID, Offsets: places}
 	for _, before := range undated {
 		if position.Offset(before.Partition, 0) > tip.Offset(before.Partition, -1) {
-			return fmt.Errorf("%w: it is ahead of the log", ErrBadCursor)
+			return fmt.Errorf("%w: it is ahead of the log", record.ErrBadCursor)
 		}
 	}
-	first := Position{} // the epochs of what follows the cursor
+	first := record.Position{} // the epochs of what follows the cursor
 	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *Fetched) {
 		if f.Each != nil {
-			f.Each(func(r *Record) bool {
+			f.Each(func(r *record.Record) bool {
 				if _, ok := first.Find(f.Partition); !ok {
-					first.set(PartitionOffset{Partition: f.Partition, Epoch: r.Epoch})
+					first.Set(record.PartitionOffset{Partition: f.Partition, Epoch: r.Epoch})
 				}
 				return false
 			})
@@ -81,7 +82,7 @@ func (st *stream) vouch(ctx context.Context, topic Topic, position Position, und
 	}); err != nil {
 		return err
 	}
-	ask := make([]PartitionOffset, len(undated))
+	ask := make([]record.PartitionOffset, len(undated))
 	for i, before := range undated {
 		to, _ := position.Find(before.Partition)
 		to.Epoch = before.Epoch
@@ -92,19 +93,19 @@ func (st *stream) vouch(ctx context.Context, topic Topic, position Position, und
 			to.Epoch = end.Epoch
 		}
 		ask[i] = to
-		position.set(to)
+		position.Set(to)
 	}
 	return st.Source.Read(ctx, topic, ask, vouchRead*len(ask), func(f *Fetched) {
-		if f.Gap == nil || f.Gap.Reason != GapTruncated {
+		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}
 		to, _ := position.Find(f.Partition)
-		to.Offset = f.Gap.behind()
+		to.Offset = f.Gap.Behind()
 		for _, before := range undated {
 			if before.Partition == f.Partition && before.Offset > to.Offset {
 				to = before // that it is void is seen by its epoch
 			}
 		}
-		position.set(to)
+		position.Set(to)
 	})
 }

@@ -103,11 +103,11 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 		if e := c.at(k); e.kind == entryGap {
 			if j := take(c, i, k); k == i || j < k {
 				if k == i {
-					s.ended = e.reason.reason()
+					s.ended = e.reason.Reason()
 				}
 				return j
 			}
-			s.ended = e.reason.reason()
+			s.ended = e.reason.Reason()
 			return k
 		}
 	}
@@ -130,7 +130,7 @@ func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 		taken := i
 		for taken < j {
 			if e := c.at(taken); e.kind == entryGap && s.failOnGap {
-				s.ended = e.reason.reason()
+				s.ended = e.reason.Reason()
 				return taken
 			}
 			upTo := j
@@ -184,7 +184,7 @@ func (s *Subscription) passAll(c *chunk, i, n int) {
 // pass moves its own position behind an entry.
 func (s *Subscription) pass(e *entry) {
 	if s.own.Offset(e.partition, -1) < e.next || e.truncates() {
-		s.own.set(e.place())
+		s.own.Set(e.place())
 	}
 }
 

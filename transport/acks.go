@@ -4,12 +4,13 @@ import (
 	"errors"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
 // handleAck moves a named cursor and answers when it is stored.
 func (s *session) handleAck(r wire.Ack) {
-	c, err := hub.ParseCursor(r.Cursor)
+	c, err := record.ParseCursor(r.Cursor)
 	if err != nil {
 		fault := faultOf(err)
 		fault.ID = r.ID
@@ -55,7 +56,7 @@ func (s *session) answerAck(sc *scratch, id, stream string, done hub.Committed) 
 
 // acceptAck finds the subscription and the position that an ack means, which
 // must not be ahead of what was sent.
-func (s *session) acceptAck(id string, c hub.Cursor) (*subscription, hub.Ack, *wire.Error) {
+func (s *session) acceptAck(id string, c record.Cursor) (*subscription, hub.Ack, *wire.Error) {
 	sub := s.find(id)
 	switch {
 	case sub == nil:

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // adminRoutes is what operators find.
@@ -64,7 +65,7 @@ type adminStream struct {
 	Gaps        uint64 `json:"gaps_read"`
 	Slow        uint64 `json:"fell_behind"`
 	// GapsTold counts the gaps that subscribers were told of, by reason.
-	GapsTold map[hub.GapReason]uint64 `json:"gaps_told"`
+	GapsTold map[record.GapReason]uint64 `json:"gaps_told"`
 }
 
 func newAdminStream(info hub.StreamInfo) adminStream {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -35,7 +36,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 			}
 			value := fmt.Appendf(nil, `"%s"`, bytes.Repeat([]byte("x"), 64<<10))
 			for range 120 { // more than the window of an HTTP/2 stream
-				in.topics.Append("orders", hub.Record{Value: value, Timestamp: 1})
+				in.topics.Append("orders", record.Record{Value: value, Timestamp: 1})
 			}
 			tok := token(t, "u", "live", time.Hour)
 			const path = "/v1/streams/orders/records?from=earliest&limit=1000"

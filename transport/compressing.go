@@ -4,9 +4,9 @@ import "sluice/hub"
 
 // sharing is what a session has that shares compressed blocks.
 type sharing struct {
-	codec hub.Codec
-	window  hub.Window
-	stream  *compressed // that they are part of, nil on a WebSocket
+	codec  hub.Codec
+	window hub.Window
+	stream *compressed // that they are part of, nil on a WebSocket
 }
 
 // compressed is what a session has whose stream is compressed. Of what it is

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -111,7 +112,7 @@ func processorTime(b *testing.B) time.Duration {
 
 // benchRecord is JSON as it comes from markets and devices: the same names,
 // other numbers.
-func benchRecord(n, size int) hub.Record {
+func benchRecord(n, size int) record.Record {
 	symbol := []string{"NORD", "ALPN", "BRCK", "HAFN", "LUMO", "QUEL"}[rand.IntN(6)]
 	cents := func() float64 { return float64(rand.IntN(9999)) / 100 }
 	value := fmt.Appendf(nil, `{"symbol":%q,"price":%.2f,"bid":%.2f,"ask":%.2f,"seq":%d,"venue":"XETR","halted":false,"note":null`,
@@ -119,5 +120,5 @@ func benchRecord(n, size int) hub.Record {
 	for k := 0; len(value) < size-30; k++ {
 		value = fmt.Appendf(value, `,"field_%d":{"count":%d,"unit":"ms","tag":"%08x"}`, k, rand.IntN(10000), rand.Uint32())
 	}
-	return hub.Record{Partition: int32(n % 2), Key: []byte(symbol), Value: append(value, '}'), Timestamp: time.Now().UnixMilli()}
+	return record.Record{Partition: int32(n % 2), Key: []byte(symbol), Value: append(value, '}'), Timestamp: time.Now().UnixMilli()}
 }

@@ -15,7 +15,7 @@ import (
 // allows for each, are not in that window.
 type deflatedFrames struct{}
 
-func (deflatedFrames) CodecSlot() int       { return packFrames }
+func (deflatedFrames) CodecSlot() int      { return packFrames }
 func (deflatedFrames) Plain() hub.Format   { return framesFormat{} }
 func (deflatedFrames) PlainInWindow() bool { return false }
 func (deflatedFrames) Window() int         { return deflateWindow }

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -150,7 +151,7 @@ func TestDeflatedSlowReader(t *testing.T) {
 	noise := make([]byte, 3000)
 	for range records {
 		_, _ = rand.Read(noise)
-		in.topics.Append("orders", hub.Record{Value: bytes.Clone(noise), Timestamp: 1})
+		in.topics.Append("orders", record.Record{Value: bytes.Clone(noise), Timestamp: 1})
 	}
 	time.Sleep(100 * time.Millisecond)
 	if sent := in.metric(`sluice_sent_bytes_total{protocol="websocket"}`); sent >= records*3000 {

@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -221,7 +222,7 @@ func TestCompressedLargeRecords(t *testing.T) {
 				_, _ = rand.Read(noise)
 				value := base64.StdEncoding.EncodeToString(noise)
 				values = append(values, value)
-				in.topics.Append("orders", hub.Record{Key: []byte("k"), Value: fmt.Appendf(nil, "%q", value), Timestamp: 1})
+				in.topics.Append("orders", record.Record{Key: []byte("k"), Value: fmt.Appendf(nil, "%q", value), Timestamp: 1})
 			}
 			add(100_000)
 			first, _ := in.compressedEvents(coding, "/v1/streams/orders/events?from=earliest", tok)
@@ -353,7 +354,7 @@ func TestCompressedSlowReader(t *testing.T) {
 	const records = 2000
 	for range records {
 		_, _ = rand.Read(noise)
-		in.topics.Append("orders", hub.Record{Value: bytes.Clone(noise), Timestamp: 1})
+		in.topics.Append("orders", record.Record{Value: bytes.Clone(noise), Timestamp: 1})
 	}
 	time.Sleep(100 * time.Millisecond)
 	if sent := in.metric(`sluice_sent_bytes_total{protocol="sse"}`); sent >= records*3000 {

@@ -33,7 +33,7 @@ func newZstdEvents(atOnce int) (zstdEvents, error) {
 const zstdWindow = 128 << 10
 
 func (zstdEvents) CodecSlot() int { return packZstdEvents }
-func (zstdEvents) Window() int   { return 0 }
+func (zstdEvents) Window() int    { return 0 }
 
 func (c zstdEvents) Pack(dst, _, content []byte) ([]byte, uint64) {
 	return c.encoder.EncodeAll(content, dst), 0

@@ -8,6 +8,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -64,7 +65,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, fault := wire.ParseCursorBody(body, s.wireLimits())
-	var c hub.Cursor
+	var c record.Cursor
 	if fault == nil {
 		c, fault = s.parseCursor(text)
 	}
@@ -82,10 +83,10 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 
 // setCursor moves a named cursor to where a client says that it is, and gives
 // what is stored then.
-func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c hub.Cursor, reset bool) (hub.Committed, *wire.Error) {
+func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c record.Cursor, reset bool) (hub.Committed, *wire.Error) {
 	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
-	var asked *hub.StreamPosition
+	var asked *record.StreamPosition
 	for i := range c.Streams {
 		if c.Streams[i].Stream == name.Stream {
 			asked = &c.Streams[i]
@@ -95,7 +96,7 @@ func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c hub.Cursor,
 		return hub.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
 	}
 	at, err := s.config.Hub.Vouch(ctx, *asked)
-	if errors.Is(err, hub.ErrBadCursor) {
+	if errors.Is(err, record.ErrBadCursor) {
 		return hub.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the stream's end")
 	}
 	if fault := s.outcomeOf(p, err); fault != nil {
@@ -113,8 +114,8 @@ func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c hub.Cursor,
 }
 
 // storedCursor is the text of what is stored under a name.
-func storedCursor(stream string, at hub.Position, made time.Time) string {
-	return hub.Cursor{At: made, Streams: []hub.StreamPosition{{Stream: stream, Position: at}}}.String()
+func storedCursor(stream string, at record.Position, made time.Time) string {
+	return record.Cursor{At: made, Streams: []record.StreamPosition{{Stream: stream, Position: at}}}.String()
 }
 
 // handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.

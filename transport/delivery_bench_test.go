@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -39,9 +40,9 @@ func BenchmarkDelivery(b *testing.B) {
 					go awaitMarks(c, rounds)
 				}
 				in.eventually("all are subscribed", func() bool { return in.sample("sluice_subscriptions") == float64(clients) })
-				batch := make([]hub.Record, records)
+				batch := make([]record.Record, records)
 				for i := range batch {
-					batch[i] = hub.Record{Value: fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, bytes.Repeat([]byte("x"), 180)), Timestamp: time.Now().UnixMilli()}
+					batch[i] = record.Record{Value: fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, bytes.Repeat([]byte("x"), 180)), Timestamp: time.Now().UnixMilli()}
 				}
 				batch[records-1].Value = fmt.Appendf(nil, `{"mark":"%s","pad":"%s"}`, roundMark, bytes.Repeat([]byte("x"), 150))
 				b.ReportAllocs()

@@ -26,6 +26,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -102,10 +103,10 @@ type heldKafka struct {
 	held atomic.Bool
 }
 
-func (k *heldKafka) Topic(ctx context.Context, name string) (hub.Topic, error) {
+func (k *heldKafka) Topic(ctx context.Context, name string) (record.Topic, error) {
 	if k.held.Load() {
 		<-ctx.Done()
-		return hub.Topic{}, ctx.Err()
+		return record.Topic{}, ctx.Err()
 	}
 	return k.Topics.Topic(ctx, name)
 }
@@ -147,7 +148,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 // code: the first that it is told, on whatever way.
 func (in *instance) try(d access, token, renewWith string) (status int, code string) {
 	in.t.Helper()
-	cursor := hub.Cursor{At: time.Now(), Streams: []hub.StreamPosition{{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{2}}}}}.String()
+	cursor := record.Cursor{At: time.Now(), Streams: []record.StreamPosition{{Stream: "orders", Position: record.Position{Topic: record.TopicID{2}}}}}.String()
 	fill := func(text string) string { return strings.Replace(text, "%s", cursor, 1) }
 	if d.then != "" {
 		o := &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}, HTTPClient: in.client}
@@ -335,7 +336,7 @@ func TestDoorsEndWithTheirToken(t *testing.T) {
 						}
 						time.Sleep(2 * time.Second)
 						if d.method() == http.MethodPost || strings.Contains(d.then, "publish") && held {
-							if n := in.topics.Append("orders", hub.Record{}); n > 3 {
+							if n := in.topics.Append("orders", record.Record{}); n > 3 {
 								t.Errorf("%d records were stored", n-3)
 							}
 						}

@@ -16,6 +16,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -248,7 +249,7 @@ func TestEventsByKey(t *testing.T) {
 	// Records that are not for it move its position all the same.
 	s.until("sluice.caught_up")
 	s.until("sluice.cursor")
-	in.topics.Append("orders", hub.Record{Partition: 0, Key: []byte("k0"), Value: []byte("1")})
+	in.topics.Append("orders", record.Record{Partition: 0, Key: []byte("k0"), Value: []byte("1")})
 	before := s.lastID
 	for range 3 {
 		s.until("sluice.cursor")
@@ -269,7 +270,7 @@ func TestEventsFrom(t *testing.T) {
 	tok := token(t, "u42", "live", time.Hour)
 	now := time.Now()
 	for n, age := range []time.Duration{3 * time.Hour, 2 * time.Hour, time.Hour, time.Minute} {
-		in.topics.Append("orders", hub.Record{Value: hubtest.Value(0, n), Timestamp: now.Add(-age).UnixMilli()})
+		in.topics.Append("orders", record.Record{Value: hubtest.Value(0, n), Timestamp: now.Add(-age).UnixMilli()})
 	}
 	in.reads("/v1/streams/orders/events", tok).until("sluice.caught_up")
 	tests := map[string][]int64{
@@ -300,8 +301,8 @@ func TestEventsFrom(t *testing.T) {
 		s.cancel()
 	}
 	// One without a grant to replay gets no further than the window to resume.
-	in.topics.Append("public.news", hub.Record{Value: []byte("1"), Timestamp: now.Add(-time.Hour).UnixMilli()})
-	in.topics.Append("public.news", hub.Record{Value: []byte("2"), Timestamp: now.Add(-time.Minute).UnixMilli()})
+	in.topics.Append("public.news", record.Record{Value: []byte("1"), Timestamp: now.Add(-time.Hour).UnixMilli()})
+	in.topics.Append("public.news", record.Record{Value: []byte("2"), Timestamp: now.Add(-time.Minute).UnixMilli()})
 	s := in.reads("/v1/streams/public.news/events?from=earliest", "")
 	if gap := s.until("sluice.gap").json(t); gap.str("reason") != "policy" || gap["to"] != 1.0 {
 		t.Errorf("got %v", gap)
@@ -742,9 +743,9 @@ func TestEventsHostileBytes(t *testing.T) {
 		"data: x\n\nevent: error\ndata: y\n\n", ":comment", "retry: 1", "", "\u0085", "{\"a\":\r\n1}", "[1,\n2]", "\"a\"", "\xff\xfe",
 	}
 	for _, text := range hostile {
-		in.topics.Append("orders", hub.Record{
+		in.topics.Append("orders", record.Record{
 			Key: []byte(text), Value: []byte(text), Timestamp: 1,
-			Headers: []hub.Header{{Name: []byte("h" + text), Value: []byte(text)}},
+			Headers: []record.Header{{Name: []byte("h" + text), Value: []byte(text)}},
 		})
 	}
 	s := in.reads("/v1/streams/orders/events?from=earliest", tok)

@@ -15,6 +15,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -69,13 +70,13 @@ func TestEventsWritesEndWithID(t *testing.T) {
 	for n := range 120 {
 		size := []int{10, 1000, 20_000, 40_000, 59_000}[rng.IntN(5)]
 		for _, stream := range []string{"orders", "public.news"} {
-			in.topics.Append(stream, hub.Record{
+			in.topics.Append(stream, record.Record{
 				Partition: int32(n % 2), Value: fmt.Appendf(nil, "%q", strings.Repeat("x", size)), Timestamp: int64(n),
 			})
 			total++
 		}
 	}
-	in.topics.Append("orders", hub.Record{Value: bytes.Repeat([]byte("1"), 2<<20)}) // a gap
+	in.topics.Append("orders", record.Record{Value: bytes.Repeat([]byte("1"), 2<<20)}) // a gap
 	s := in.reads("/v1/events?stream=orders&stream=public.news&from=-1d", tok)
 	s.cancel()
 	// The records are of 1970.
@@ -304,7 +305,7 @@ func testEventsNeverRead(t *testing.T, progress time.Duration) {
 	begun := time.Now()
 	big := bytes.Repeat([]byte("x"), 20_000)
 	for n := range 400 {
-		in.topics.Append("orders", hub.Record{Value: fmt.Appendf(nil, `"%d %s"`, n, big), Timestamp: 1})
+		in.topics.Append("orders", record.Record{Value: fmt.Appendf(nil, `"%d %s"`, n, big), Timestamp: 1})
 		e, ok := s.next()
 		for ok && e.name != "" {
 			e, ok = s.next()

@@ -12,6 +12,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -30,7 +31,7 @@ var faultTable = []struct {
 	{auth.ErrForbidden, wire.Forbidden, "the principal has no right to do this", 0},
 	{auth.ErrKeysUnavailable, wire.Overloaded, "the token's key cannot be had at present", 30 * time.Second},
 	{auth.ErrUnauthenticated, wire.Unauthenticated, "the credential is missing or not valid", 0},
-	{hub.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
+	{record.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
 	{hub.ErrUnknownStream, wire.UnknownStream, "there is no such stream", 0},
 	{hub.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
 	{hub.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
@@ -67,14 +68,14 @@ func faultOf(err error) *wire.Error {
 }
 
 // gapFault is the fault of a subscription that was not to go on behind a gap.
-func gapFault(reason hub.GapReason) *wire.Error {
+func gapFault(reason record.GapReason) *wire.Error {
 	code := wire.Retention
 	switch reason {
-	case hub.GapLogChanged:
+	case record.GapLogChanged:
 		code = wire.LogChanged
-	case hub.GapTruncated:
+	case record.GapTruncated:
 		code = wire.Truncated
-	case hub.GapRetention, hub.GapUnreadable, hub.GapTooLarge, hub.GapPolicy:
+	case record.GapRetention, record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 	}
 	return wire.Errorf(code, "records cannot be delivered (%s), and on_gap is fail", reason)
 }

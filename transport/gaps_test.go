@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // TestEveryGapIsTold: each reason for a gap reaches WebSockets, event streams,
@@ -32,18 +33,18 @@ func TestEveryGapIsTold(t *testing.T) {
 		},
 		"unreadable": {
 			func(in *instance) { in.publish("orders", 0, 0, 1) },
-			func(in *instance) { in.topics.Append("orders", hub.Record{Value: []byte("{")}) }, 1, 2,
+			func(in *instance) { in.topics.Append("orders", record.Record{Value: []byte("{")}) }, 1, 2,
 		},
 		"too_large": {
 			func(in *instance) { in.publish("orders", 0, 0, 1) },
 			func(in *instance) {
-				in.topics.Append("orders", hub.Record{Value: []byte(`"` + strings.Repeat("x", 5000) + `"`)})
+				in.topics.Append("orders", record.Record{Value: []byte(`"` + strings.Repeat("x", 5000) + `"`)})
 			}, 1, 2,
 		},
 		"policy": {
 			func(in *instance) {
-				in.topics.Append("public.news", hub.Record{Value: []byte("1"), Timestamp: old})
-				in.topics.Append("public.news", hub.Record{Value: []byte("2"), Timestamp: time.Now().UnixMilli()})
+				in.topics.Append("public.news", record.Record{Value: []byte("1"), Timestamp: old})
+				in.topics.Append("public.news", record.Record{Value: []byte("2"), Timestamp: time.Now().UnixMilli()})
 			},
 			func(*instance) {}, 0, 1,
 		},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -115,7 +116,7 @@ func TestHTTP2NeverRead(t *testing.T) {
 	s.until("sluice.caught_up")
 	big := strings.Repeat("x", 100_000)
 	for n := range 80 { // more than the window of a stream, 4 MB
-		in.topics.Append("orders", hub.Record{Value: fmt.Appendf(nil, `"%d %s"`, n, big), Timestamp: 1})
+		in.topics.Append("orders", record.Record{Value: fmt.Appendf(nil, `"%d %s"`, n, big), Timestamp: 1})
 		if got := s.offsets(1); len(got["orders/0"]) != 1 || got["orders/0"][0] != int64(n) {
 			t.Fatalf("record %d: %v", n, got)
 		}

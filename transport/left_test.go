@@ -18,6 +18,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -41,7 +42,7 @@ func (a *absent) wait(ctx context.Context) error {
 
 // Offsets implements hub.Source. What the hub asks for itself, without a bound, is
 // answered.
-func (a *absent) Offsets(ctx context.Context, topic hub.Topic, m hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+func (a *absent) Offsets(ctx context.Context, topic record.Topic, m hub.OffsetSpec) ([]record.PartitionOffset, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		return a.Topics.Offsets(ctx, topic, m)
 	}
@@ -49,13 +50,13 @@ func (a *absent) Offsets(ctx context.Context, topic hub.Topic, m hub.OffsetSpec)
 }
 
 // Load implements hub.CursorStore.
-func (a *absent) Load(ctx context.Context, _ hub.CursorName) (hub.Position, time.Time, error) {
-	return hub.Position{}, time.Time{}, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
+func (a *absent) Load(ctx context.Context, _ hub.CursorName) (record.Position, time.Time, error) {
+	return record.Position{}, time.Time{}, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
 }
 
 // Take implements hub.CursorStore.
-func (a *absent) Take(ctx context.Context, _ hub.CursorName) (hub.Position, int64, error) {
-	return hub.Position{}, 0, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
+func (a *absent) Take(ctx context.Context, _ hub.CursorName) (record.Position, int64, error) {
+	return record.Position{}, 0, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
 }
 
 // TestClientsThatLeaveAreNoFault: a client that goes away while it is waited for

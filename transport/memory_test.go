@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -29,9 +30,9 @@ func TestMemoryGoesWithTheLastReader(t *testing.T) {
 	})
 	written := 0
 	write := func() {
-		batch := make([]hub.Record, together)
+		batch := make([]record.Record, together)
 		for i := range batch {
-			batch[i] = hub.Record{
+			batch[i] = record.Record{
 				Key: fmt.Appendf(nil, "k%d", i%2), Timestamp: time.Now().UnixMilli(),
 				Value: fmt.Appendf(nil, `{"n":%d,"pad":"%0*d"}`, written+i, size, i),
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -72,7 +73,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d pages: %v", pages, all)
 	}
 	// An empty page moves: records that are not for it have passed.
-	in.topics.Append("orders", hub.Record{Key: []byte("other")})
+	in.topics.Append("orders", record.Record{Key: []byte("other")})
 	moved := in.page("orders", "key=none&from="+p.Cursor, tok)
 	if len(moved.Records) != 0 || !moved.CaughtUp || moved.Cursor == p.Cursor {
 		t.Errorf("got %+v", moved)
@@ -149,8 +150,8 @@ func TestPagesGaps(t *testing.T) {
 	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+first.Cursor, tok, "")
 	in.problem(t, status, head, body, http.StatusGone, "retention")
 	// What precedes the gap can be had.
-	in.topics.Append("orders", hub.Record{Value: []byte("\xff"), Timestamp: 1})
-	in.topics.Append("orders", hub.Record{Value: []byte(strings.Repeat("1", 2<<20)), Timestamp: 1})
+	in.topics.Append("orders", record.Record{Value: []byte("\xff"), Timestamp: 1})
+	in.topics.Append("orders", record.Record{Value: []byte(strings.Repeat("1", 2<<20)), Timestamp: 1})
 	p = in.page("orders", "on_gap=fail&from="+p.Cursor, tok)
 	if len(p.Records) != 1 || p.CaughtUp {
 		t.Errorf("before a gap: %+v", p)

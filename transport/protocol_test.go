@@ -21,6 +21,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 	"sluice/transport/wire"
 )
@@ -147,7 +148,7 @@ func (p *player) line0() int { return p.example.line + min(p.at, len(p.lines)-1)
 // fill is what all examples begin with.
 func (p *player) fill() {
 	now := time.Now().Add(-time.Minute).UnixMilli()
-	for i, r := range []hub.Record{
+	for i, r := range []record.Record{
 		{Partition: 0, Key: []byte("eu-991"), Value: []byte(`{"total":12}`)},
 		{Partition: 1, Key: []byte("us-17"), Value: []byte(`{"total":7}`)},
 		{Partition: 0, Key: []byte("eu-42"), Value: []byte(`{"total":99}`)},
@@ -155,8 +156,8 @@ func (p *player) fill() {
 		r.Timestamp = now + int64(i)
 		p.in.topics.Append("orders", r)
 	}
-	for i, r := range []hub.Record{
-		{Key: []byte("a"), Value: []byte(`{"n":1}`), Headers: []hub.Header{
+	for i, r := range []record.Record{
+		{Key: []byte("a"), Value: []byte(`{"n":1}`), Headers: []record.Header{
 			{Name: []byte("trace"), Value: []byte("7f")},
 			{Name: []byte("flag")},
 			{Name: []byte("raw"), Value: []byte{0xff, 0}},
@@ -177,7 +178,7 @@ var stages = []struct {
 }{
 	{regexp.MustCompile(`^a record is stored in partition (\d): key (\S+), (\{.*\})$`), func(p *player, arg []string) {
 		partition, _ := strconv.Atoi(arg[1])
-		p.in.topics.Append("orders", hub.Record{
+		p.in.topics.Append("orders", record.Record{
 			Partition: int32(partition), Key: []byte(arg[2]), Value: []byte(arg[3]), Timestamp: time.Now().UnixMilli(),
 		})
 	}},
@@ -500,7 +501,7 @@ func (p *player) matchValue(at string, want, got any) error {
 
 // forms are what placeholders stand for, by the word that they begin with.
 var forms = map[string]func(text string) bool{
-	"cursor":  func(text string) bool { _, err := hub.ParseCursor(text); return err == nil },
+	"cursor":  func(text string) bool { _, err := record.ParseCursor(text); return err == nil },
 	"ms":      regexp.MustCompile(`^\d+$`).MatchString,
 	"seconds": regexp.MustCompile(`^\d+$`).MatchString,
 	"session": regexp.MustCompile(`^s_[A-Z2-7]{26}$`).MatchString,

@@ -7,6 +7,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -17,7 +18,7 @@ type reading struct {
 	stream string
 	auto   bool // acked by pongs
 	// known is where the client itself says that it is, before anything else.
-	known *hub.Cursor
+	known *record.Cursor
 	// unset is where to start when nothing says where; the zero value is the
 	// tip.
 	unset hub.Start
@@ -127,7 +128,7 @@ func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire
 // wins over the named cursor, and that over from.
 func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *hub.Lease, *wire.Error) {
 	var (
-		named   *hub.Position
+		named   *record.Position
 		holding *hub.Lease
 	)
 	if r.CursorName != "" {
@@ -138,7 +139,7 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 			return hub.Start{}, nil, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
 		}
 		name := hub.CursorName{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
-		at, err := hub.Position{}, error(nil)
+		at, err := record.Position{}, error(nil)
 		if r.look {
 			at, _, err = s.config.Committer.Load(ctx, name)
 		} else {
@@ -159,7 +160,7 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 	return start, holding, fault
 }
 
-func (s *Server) chooseStart(r reading, named *hub.Position) (hub.Start, *wire.Error) {
+func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wire.Error) {
 	if r.known != nil {
 		if at, ok := r.known.Position(r.stream); ok {
 			return hub.Start{Kind: hub.StartCursor, Position: at, At: r.known.At}, nil
@@ -199,19 +200,19 @@ func (s *Server) chooseStart(r reading, named *hub.Position) (hub.Start, *wire.E
 }
 
 // parseCursor reads a cursor that a client sends.
-func (s *Server) parseCursor(text string) (hub.Cursor, *wire.Error) {
+func (s *Server) parseCursor(text string) (record.Cursor, *wire.Error) {
 	if most := s.config.Limits.CursorBytes; most > 0 && len(text) > most {
-		return hub.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named one", most)
+		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named one", most)
 	}
-	c, err := hub.ParseCursor(text)
+	c, err := record.ParseCursor(text)
 	if err != nil {
-		return hub.Cursor{}, faultOf(err)
+		return record.Cursor{}, faultOf(err)
 	}
 	return c, nil
 }
 
 // knownCursor is where a client that sends a Last-Event-ID is, or nil.
-func (s *Server) knownCursor(lastEventID string) (*hub.Cursor, *wire.Error) {
+func (s *Server) knownCursor(lastEventID string) (*record.Cursor, *wire.Error) {
 	if lastEventID == "" {
 		return nil, nil
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -22,9 +22,9 @@ func (s *session) cursor(now moment) string {
 	if len(s.subs) == 1 {
 		return s.subs[0].Cursor()
 	}
-	c := hub.Cursor{At: now.Time()}
+	c := record.Cursor{At: now.Time()}
 	for _, sub := range s.subs {
-		c.Streams = append(c.Streams, hub.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
+		c.Streams = append(c.Streams, record.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
 	}
 	return c.String()
 }

@@ -27,7 +27,7 @@ type Config struct {
 	Workers *Workers
 	// Committer keeps named cursors. Nil for none.
 	Committer *hub.Committer
-	Auth   *auth.Authenticator
+	Auth      *auth.Authenticator
 	// Credentials says which credentials requests may bring, and which origins
 	// pages may come from.
 	Credentials auth.RequestOptions

@@ -20,6 +20,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -192,7 +193,7 @@ func token(t testing.TB, subject, scope string, ttl time.Duration) string {
 
 func (in *instance) publish(stream string, partition int32, from, to int) {
 	for n := from; n < to; n++ {
-		in.topics.Append(stream, hub.Record{
+		in.topics.Append(stream, record.Record{
 			Partition: partition, Key: fmt.Appendf(nil, "k%d", n%3), Value: hubtest.Value(partition, n), Timestamp: time.Now().UnixMilli(),
 		})
 	}

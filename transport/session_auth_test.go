@@ -13,6 +13,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -317,9 +318,9 @@ func TestRenewalBoundsAReplay(t *testing.T) {
 			if n == old {
 				time.Sleep(time.Hour)
 			}
-			in.topics.Append("orders", hub.Record{Value: hubtest.Value(0, n), Timestamp: time.Now().UnixMilli()})
+			in.topics.Append("orders", record.Record{Value: hubtest.Value(0, n), Timestamp: time.Now().UnixMilli()})
 		}
-		for _, from := range []string{"earliest", hub.Cursor{Streams: []hub.StreamPosition{{Stream: "orders"}}}.String()} {
+		for _, from := range []string{"earliest", record.Cursor{Streams: []record.StreamPosition{{Stream: "orders"}}}.String()} {
 			c := in.raw(t, "", token(t, "u", "live", time.Hour))
 			pipe, _ := c.Conn.(*nearEnd)
 			// What the client has yet to take holds the replay up.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // storedAt is the offset that is stored for a principal's named cursor, or -1.
@@ -23,7 +24,7 @@ func (in *instance) storedAt(name string) int64 {
 // offsetOf is the offset of a cursor in partition 0 of orders.
 func offsetOf(t *testing.T, cursor string) int64 {
 	t.Helper()
-	c, err := hub.ParseCursor(cursor)
+	c, err := record.ParseCursor(cursor)
 	if err != nil {
 		t.Fatal(err)
 	}

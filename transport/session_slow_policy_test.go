@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -26,7 +27,7 @@ func (in *instance) flood() {
 	in.t.Helper()
 	pad := bytes.Repeat([]byte("x"), 20_000)
 	for n := range 500 {
-		in.topics.Append("orders", hub.Record{Key: []byte("k"), Value: fmt.Appendf(nil, `"%d %s"`, n, pad), Timestamp: 1})
+		in.topics.Append("orders", record.Record{Key: []byte("k"), Value: fmt.Appendf(nil, `"%d %s"`, n, pad), Timestamp: 1})
 	}
 	in.eventually("the log has moved on", func() bool {
 		return in.metric(`sluice_stream_records_read_total{stream="orders"}`) == 500
@@ -46,7 +47,7 @@ func TestSlowWebSocketIsCutOff(t *testing.T) {
 	}
 	cursors, _ := m["cursors"].(map[string]any)
 	cursor, _ := cursors["0"].(string)
-	at, err := hub.ParseCursor(cursor)
+	at, err := record.ParseCursor(cursor)
 	if position, ok := at.Position("orders"); err != nil || !ok || position.Offset(0, 0) >= 500 {
 		t.Errorf("the cursor is %q, %v", cursor, err)
 	}
@@ -95,7 +96,7 @@ func TestSlowWebSocketSkips(t *testing.T) {
 	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
 	c.until("caught_up")
 	in.flood()
-	in.topics.Append("orders", hub.Record{Value: []byte("1")})
+	in.topics.Append("orders", record.Record{Value: []byte("1")})
 	// It may fall behind, catch up and fall behind again. All that it gets adjoins.
 	next, gaps := 0.0, 0.0
 	for next < 501 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -47,7 +48,7 @@ func testNeverReading(t *testing.T, reading int, progress time.Duration) {
 	}
 	value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
 	for range rounds {
-		in.topics.Append("orders", hub.Record{Value: value})
+		in.topics.Append("orders", record.Record{Value: value})
 		time.Sleep(5 * time.Millisecond) // so that it is more than one batch
 	}
 	readers.Wait()
@@ -78,7 +79,7 @@ func TestFramesDoNotInterleave(t *testing.T) {
 	writers.Go(func() {
 		for n := range events {
 			value := fmt.Appendf(nil, `{"n":%d,"x":"%s"}`, n, strings.Repeat("é", n%3000))
-			in.topics.Append("orders", hub.Record{Partition: 1, Value: value})
+			in.topics.Append("orders", record.Record{Partition: 1, Value: value})
 		}
 	})
 	writers.Go(func() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // memoryStore is a hub.CursorStore in memory, which can be taken away.
@@ -41,23 +42,23 @@ func (m *memoryStore) setAway(away bool) {
 	m.away = away
 }
 
-func (m *memoryStore) Load(ctx context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+func (m *memoryStore) Load(ctx context.Context, name hub.CursorName) (record.Position, time.Time, error) {
 	if err := m.wait(ctx); err != nil {
-		return hub.Position{}, time.Time{}, err
+		return record.Position{}, time.Time{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, ok := m.at[name]
 	switch {
 	case m.away:
-		return hub.Position{}, time.Time{}, hub.ErrStoreUnavailable
+		return record.Position{}, time.Time{}, hub.ErrStoreUnavailable
 	case !ok:
-		return hub.Position{}, time.Time{}, hub.ErrNoCursor
+		return record.Position{}, time.Time{}, hub.ErrNoCursor
 	}
 	return c.Position, c.At, nil
 }
 
-func (m *memoryStore) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+func (m *memoryStore) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
 	at, _, err := m.Load(ctx, name)
 	m.mu.Lock()
 	if m.away {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // striking is a listener whose connections fail under the server's hands, when
@@ -117,7 +118,7 @@ func (f faulty) Produce(ctx context.Context, topic string, messages []hub.Messag
 }
 
 // Load implements hub.CursorStore.
-func (f faulty) Load(ctx context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+func (f faulty) Load(ctx context.Context, name hub.CursorName) (record.Position, time.Time, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
 	}
@@ -125,7 +126,7 @@ func (f faulty) Load(ctx context.Context, name hub.CursorName) (hub.Position, ti
 }
 
 // Take implements hub.CursorStore.
-func (f faulty) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+func (f faulty) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
 	}

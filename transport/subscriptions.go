@@ -5,6 +5,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -131,7 +132,7 @@ func (s *session) endSubscription(sub *subscription, reason wire.Reason, sc *scr
 }
 
 // endByGap ends a subscription that was not to go on behind a gap.
-func (s *session) endByGap(sub *subscription, reason hub.GapReason, sc *scratch) {
+func (s *session) endByGap(sub *subscription, reason record.GapReason, sc *scratch) {
 	if reason == hub.SlowConsumer {
 		s.endSlow(sub, sc)
 		return
@@ -139,13 +140,13 @@ func (s *session) endByGap(sub *subscription, reason hub.GapReason, sc *scratch)
 	if s.kind == kindWebSocket {
 		ended := wire.ReasonError
 		switch reason {
-		case hub.GapRetention:
+		case record.GapRetention:
 			ended = wire.ReasonRetention
-		case hub.GapLogChanged:
+		case record.GapLogChanged:
 			ended = wire.ReasonLogChanged
-		case hub.GapTruncated:
+		case record.GapTruncated:
 			ended = wire.ReasonTruncated
-		case hub.GapUnreadable, hub.GapTooLarge, hub.GapPolicy:
+		case record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 		}
 		s.endSubscription(sub, ended, sc)
 		return

@@ -10,6 +10,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // TestLiveSessionsGoFirst: however many sessions have to catch up, one that is
@@ -90,7 +91,7 @@ func TestWorkersHoldNothing(t *testing.T) {
 	for range 10 {
 		subscribe()
 	}
-	topics.Append("orders", hub.Record{Key: []byte("k")})
+	topics.Append("orders", record.Record{Key: []byte("k")})
 	woken := func() int {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // Topics is a cluster in memory. It implements hub.Source and hub.Producer.
@@ -20,14 +21,14 @@ type Topics struct {
 }
 
 type topic struct {
-	id         hub.TopicID
+	id         record.TopicID
 	partitions []partition
 }
 
 type partition struct {
 	start   int64
 	epoch   int32
-	records []hub.Record // from start on
+	records []record.Record // from start on
 }
 
 // New makes a cluster without topics.
@@ -47,7 +48,7 @@ func (t *Topics) change(f func()) {
 func (t *Topics) Create(name string, partitions int) {
 	t.change(func() {
 		t.made++
-		t.topics[name] = &topic{id: hub.TopicID{t.made}, partitions: make([]partition, partitions)}
+		t.topics[name] = &topic{id: record.TopicID{t.made}, partitions: make([]partition, partitions)}
 	})
 }
 
@@ -61,13 +62,13 @@ func (t *Topics) Grow(name string, partitions int) {
 }
 
 // Append adds a record and returns its offset.
-func (t *Topics) Append(name string, r hub.Record) int64 {
-	return t.AppendBatch(name, []hub.Record{r})
+func (t *Topics) Append(name string, r record.Record) int64 {
+	return t.AppendBatch(name, []record.Record{r})
 }
 
 // AppendBatch adds records that whoever follows gets together, up to 1,000 of a
 // partition, and returns the last one's offset.
-func (t *Topics) AppendBatch(name string, records []hub.Record) (last int64) {
+func (t *Topics) AppendBatch(name string, records []record.Record) (last int64) {
 	t.change(func() {
 		for _, r := range records {
 			p := &t.topics[name].partitions[r.Partition]
@@ -85,7 +86,7 @@ func (t *Topics) AppendBatch(name string, records []hub.Record) (last int64) {
 // Skip passes over offsets, as control batches and compaction do.
 func (t *Topics) Skip(name string, partition int32, n int) {
 	for range n {
-		t.Append(name, hub.Record{Partition: partition, Epoch: hidden})
+		t.Append(name, record.Record{Partition: partition, Epoch: hidden})
 	}
 }
 
@@ -132,28 +133,28 @@ func (t *Topics) Reads() int {
 }
 
 // Topic implements hub.Source.
-func (t *Topics) Topic(_ context.Context, name string) (hub.Topic, error) {
+func (t *Topics) Topic(_ context.Context, name string) (record.Topic, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.away {
-		return hub.Topic{}, hub.ErrSourceUnavailable
+		return record.Topic{}, hub.ErrSourceUnavailable
 	}
 	found := t.topics[name]
 	if found == nil {
-		return hub.Topic{}, hub.ErrUnknownTopic
+		return record.Topic{}, hub.ErrUnknownTopic
 	}
-	return hub.Topic{Name: name, ID: found.id, Partitions: int32(len(found.partitions))}, nil
+	return record.Topic{Name: name, ID: found.id, Partitions: int32(len(found.partitions))}, nil
 }
 
 // Offsets implements hub.Source.
-func (t *Topics) Offsets(_ context.Context, asked hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
+func (t *Topics) Offsets(_ context.Context, asked record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found, err := t.find(asked)
 	if err != nil {
 		return nil, err
 	}
-	var places []hub.PartitionOffset
+	var places []record.PartitionOffset
 	for i, p := range found.partitions {
 		// As brokers do, the tip is told with the leader's epoch.
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
@@ -168,12 +169,12 @@ func (t *Topics) Offsets(_ context.Context, asked hub.Topic, at hub.OffsetSpec) 
 				}
 			}
 		}
-		places = append(places, hub.PartitionOffset{Partition: int32(i), Offset: offset, Epoch: epoch})
+		places = append(places, record.PartitionOffset{Partition: int32(i), Offset: offset, Epoch: epoch})
 	}
 	return places, nil
 }
 
-func (t *Topics) find(asked hub.Topic) (*topic, error) {
+func (t *Topics) find(asked record.Topic) (*topic, error) {
 	if t.away {
 		return nil, hub.ErrSourceUnavailable
 	}
@@ -185,7 +186,7 @@ func (t *Topics) find(asked hub.Topic) (*topic, error) {
 }
 
 // fetch gives what there is from a place on, at most n offsets.
-func (found *topic) fetch(at hub.PartitionOffset, n int) *hub.Fetched {
+func (found *topic) fetch(at record.PartitionOffset, n int) *hub.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
 	f := &hub.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
@@ -194,12 +195,12 @@ func (found *topic) fetch(at hub.PartitionOffset, n int) *hub.Fetched {
 		end = p.epochEnd(at.Epoch)
 	}
 	if at.Offset > end {
-		f.Gap = &hub.Gap{Partition: at.Partition, From: end, To: at.Offset, Reason: hub.GapTruncated}
-		f.Next = hub.PartitionOffset{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
+		f.Gap = &record.Gap{Partition: at.Partition, From: end, To: at.Offset, Reason: record.GapTruncated}
+		f.Next = record.PartitionOffset{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
 		return f
 	}
 	if at.Offset < p.start {
-		f.Gap = &hub.Gap{Partition: at.Partition, From: at.Offset, To: p.start, Reason: hub.GapRetention}
+		f.Gap = &record.Gap{Partition: at.Partition, From: at.Offset, To: p.start, Reason: record.GapRetention}
 		at.Offset = p.start
 		f.Next.Epoch = -1
 	}
@@ -211,7 +212,7 @@ func (found *topic) fetch(at hub.PartitionOffset, n int) *hub.Fetched {
 			f.Next.Epoch = records[i].Epoch
 		}
 	}
-	f.Each = func(yield func(*hub.Record) bool) {
+	f.Each = func(yield func(*record.Record) bool) {
 		for i := range records {
 			if records[i].Epoch != hidden && !yield(&records[i]) {
 				return
@@ -222,7 +223,7 @@ func (found *topic) fetch(at hub.PartitionOffset, n int) *hub.Fetched {
 }
 
 // Read implements hub.Source.
-func (t *Topics) Read(_ context.Context, asked hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
 	t.mu.Lock()
 	t.reads++
 	found, err := t.find(asked)
@@ -240,8 +241,8 @@ func (t *Topics) Read(_ context.Context, asked hub.Topic, from []hub.PartitionOf
 }
 
 // Follow implements hub.Source.
-func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.PartitionOffset, sink hub.Sink) error {
-	places := make([]hub.PartitionOffset, len(from))
+func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.PartitionOffset, sink hub.Sink) error {
+	places := make([]record.PartitionOffset, len(from))
 	copy(places, from)
 	live := true
 	for {
@@ -251,7 +252,7 @@ func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.Partiti
 		var batch []*hub.Fetched
 		if err == nil {
 			for len(places) < len(found.partitions) {
-				places = append(places, hub.PartitionOffset{Partition: int32(len(places)), Epoch: -1})
+				places = append(places, record.PartitionOffset{Partition: int32(len(places)), Epoch: -1})
 			}
 			for i, at := range places {
 				if f := found.fetch(at, 1000); f.Next != at {
@@ -284,7 +285,7 @@ func (t *Topics) Follow(ctx context.Context, asked hub.Topic, from []hub.Partiti
 func (t *Topics) Produce(_ context.Context, name string, messages []hub.Message, done func([]hub.Stored)) {
 	results := make([]hub.Stored, len(messages))
 	for i, m := range messages {
-		r := hub.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: 1}
+		r := record.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: 1}
 		results[i] = hub.Stored{Offset: t.Append(name, r), Timestamp: 1}
 	}
 	go done(results)

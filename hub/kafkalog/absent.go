@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // absence is how long and how often metadata has said that a topic does not
@@ -52,20 +53,20 @@ func (s *Source) noteAbsence(name string, missing bool) bool {
 
 // Topic implements hub.Source. That there is no such topic it says only once it
 // is certain, which takes some seconds the first time.
-func (s *Source) Topic(ctx context.Context, name string) (hub.Topic, error) {
+func (s *Source) Topic(ctx context.Context, name string) (record.Topic, error) {
 	for pace := newBackoff(); ; {
 		l, err := s.cluster.layout(ctx, name)
 		missing := errors.Is(err, hub.ErrUnknownTopic)
 		if err != nil && !missing {
-			return hub.Topic{}, fmt.Errorf("describe topic: %w", err)
+			return record.Topic{}, fmt.Errorf("describe topic: %w", err)
 		}
 		if certain := s.noteAbsence(name, missing); !missing {
 			return l.topic(), nil
 		} else if certain {
-			return hub.Topic{}, fmt.Errorf("describe topic: %w", err)
+			return record.Topic{}, fmt.Errorf("describe topic: %w", err)
 		}
 		if !sleep(ctx, pace.NextBackOff()) {
-			return hub.Topic{}, fmt.Errorf("describe topic: %w", unavailable(
+			return record.Topic{}, fmt.Errorf("describe topic: %w", unavailable(
 				fmt.Errorf("brokers say that there is no topic %q, which is not certain yet: %w", name, ctx.Err())))
 		}
 	}

@@ -2,8 +2,7 @@ package kafkalog
 
 import (
 	"fmt"
-
-	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // answer is what a broker answered to a fetch. Its slices alias body.
@@ -14,8 +13,8 @@ type answer struct {
 
 // fetchedPartition is one partition of a fetch's answer.
 type fetchedPartition struct {
-	topic string      // up to version 12
-	id    hub.TopicID // from version 13
+	topic string         // up to version 12
+	id    record.TopicID // from version 13
 
 	partition int32
 	code      int16
@@ -56,7 +55,7 @@ func (a *answer) parse(body []byte, version int16) error {
 	}
 	for topics := s.length(flexible, false); topics > 0 && !s.bad; topics-- {
 		var topic string
-		var id hub.TopicID
+		var id record.TopicID
 		if version >= 13 {
 			copy(id[:], s.take(len(id)))
 		} else {

@@ -4,8 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-
-	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // Sizes of a batch's header: up to its magic, which all versions have in the
@@ -179,7 +178,7 @@ func skimRecord(b []byte) (offset int64, ok bool) {
 }
 
 // decodeRecord reads a record that skimRecord has found to be well formed.
-func (b *batch) decodeRecord(raw []byte, r *hub.Record) {
+func (b *batch) decodeRecord(raw []byte, r *record.Record) {
 	raw = raw[1:]
 	r.Timestamp = b.time
 	if delta := varint(&raw); !b.fixed {
@@ -193,7 +192,7 @@ func (b *batch) decodeRecord(raw []byte, r *hub.Record) {
 	headers := varint(&raw)
 	r.Headers = r.Headers[:0]
 	for range headers {
-		var h hub.Header
+		var h record.Header
 		h.Name, _ = varbytes(&raw)
 		h.Value, _ = varbytes(&raw)
 		r.Headers = append(r.Headers, h)
@@ -202,7 +201,7 @@ func (b *batch) decodeRecord(raw []byte, r *hub.Record) {
 
 // each calls yield with the records from the given offset on, in one that is
 // reused. It returns false when yield does.
-func (b *batch) each(from int64, r *hub.Record, yield func(*hub.Record) bool) bool {
+func (b *batch) each(from int64, r *record.Record, yield func(*record.Record) bool) bool {
 	if b.magic < 2 {
 		return b.eachMessage(from, r, yield)
 	}

@@ -3,12 +3,11 @@ package kafkalog
 import (
 	"context"
 	"slices"
+	"sluice/hub/record"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"sluice/hub"
 )
 
 const (
@@ -146,7 +145,7 @@ type poll struct {
 	byID  bool
 	req   *kmsg.FetchRequest
 	parts []*partition
-	asked []hub.PartitionOffset // the parts' places when it was sent
+	asked []record.PartitionOffset // the parts' places when it was sent
 }
 
 // next makes the fetches that are due, and says when to look again unless
@@ -186,7 +185,7 @@ func (b *broker) next(now time.Time) (polls []*poll, again time.Duration) {
 func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
 	type key struct {
 		name string
-		id   hub.TopicID
+		id   record.TopicID
 	}
 	var seen map[key]bool
 	for _, sh := range b.shares {

@@ -21,6 +21,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/record"
 )
 
 func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
@@ -142,9 +143,9 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	topic := f.topic("a")
 	t.Run("above the end", func(t *testing.T) {
 		j := newJournal()
-		follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 100, Epoch: -1}}, j)
+		follow(t, f.source, topic, []record.PartitionOffset{{Offset: 100, Epoch: -1}}, j)
 		j.until(t, "it is said", func() bool { return len(j.gaps) == 1 && j.next[0].Offset == 10 })
-		want := hub.Gap{From: 10, To: 100, Reason: hub.GapTruncated}
+		want := record.Gap{From: 10, To: 100, Reason: record.GapTruncated}
 		if j.gaps[0] != want {
 			t.Errorf("got %v, want %v", j.gaps[0], want)
 		}
@@ -155,9 +156,9 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 			p.LastStableOffset, p.LogStartOffset = 10, 0
 		})
 		j := newJournal()
-		follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 8, Epoch: 3}}, j)
+		follow(t, f.source, topic, []record.PartitionOffset{{Offset: 8, Epoch: 3}}, j)
 		j.until(t, "what is new has come", func() bool { return j.count() == 4 })
-		want := []hub.Gap{{From: 6, To: 8, Reason: hub.GapTruncated}}
+		want := []record.Gap{{From: 6, To: 8, Reason: record.GapTruncated}}
 		if !slices.Equal(j.gaps, want) || struck.Load() != 1 || j.offsets[0][0] != 6 {
 			t.Errorf("gaps %v, struck %d, offsets %v", j.gaps, struck.Load(), j.offsets[0])
 		}
@@ -165,9 +166,9 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	t.Run("epoch that the log does not know", func(t *testing.T) {
 		struck := answerFetch(f, 9, 4, func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })
 		j := newJournal()
-		follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 9, Epoch: 7}}, j)
+		follow(t, f.source, topic, []record.PartitionOffset{{Offset: 9, Epoch: 7}}, j)
 		j.until(t, "it begins anew", func() bool { return j.count() == 10 })
-		want := []hub.Gap{{From: 0, To: 9, Reason: hub.GapTruncated}}
+		want := []record.Gap{{From: 0, To: 9, Reason: record.GapTruncated}}
 		if !slices.Equal(j.gaps, want) || struck.Load() != 4 {
 			t.Errorf("gaps %v, struck %d", j.gaps, struck.Load())
 		}
@@ -188,12 +189,12 @@ func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 		p.LastStableOffset, p.LogStartOffset = 10, 0
 	})
 	var offsets []int64
-	err := f.source.Read(t.Context(), topic, []hub.PartitionOffset{{Offset: 8, Epoch: 3}}, 1<<20, func(got *hub.Fetched) {
+	err := f.source.Read(t.Context(), topic, []record.PartitionOffset{{Offset: 8, Epoch: 3}}, 1<<20, func(got *hub.Fetched) {
 		if got.Gap != nil {
 			t.Errorf("a gap: %v", *got.Gap)
 		}
 		if got.Each != nil {
-			got.Each(func(r *hub.Record) bool {
+			got.Each(func(r *record.Record) bool {
 				offsets = append(offsets, r.Offset)
 				return true
 			})
@@ -229,7 +230,7 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 					}
 					f.lead("a", 1) // as metadata tells at last
 				}()
-				from := []hub.PartitionOffset{{Offset: 8, Epoch: 1}}
+				from := []record.PartitionOffset{{Offset: 8, Epoch: 1}}
 				if !reads {
 					j := newJournal()
 					follow(t, f.source, topic, from, j)
@@ -245,7 +246,7 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 						t.Errorf("a gap: %v", *got.Gap)
 					}
 					if got.Each != nil {
-						got.Each(func(r *hub.Record) bool { offsets = append(offsets, r.Offset); return true })
+						got.Each(func(r *record.Record) bool { offsets = append(offsets, r.Offset); return true })
 					}
 				})
 				if err != nil || !slices.Equal(offsets, []int64{8, 9}) || struck.Load() != 3 {
@@ -271,7 +272,7 @@ func TestFollowGoesOnBehindADamagedBatch(t *testing.T) {
 	j := newJournal()
 	follow(t, f.source, topic, zero(topic), j)
 	j.until(t, "all has come", func() bool { return j.next[0].Offset == 12 })
-	want := []hub.Gap{{From: 3, To: 6, Reason: hub.GapUnreadable}}
+	want := []record.Gap{{From: 3, To: 6, Reason: record.GapUnreadable}}
 	if !slices.Equal(j.gaps, want) || !slices.Equal(j.offsets[0], []int64{0, 1, 2, 6, 7, 8, 9, 10, 11}) {
 		t.Errorf("gaps %v, offsets %v", j.gaps, j.offsets[0])
 	}
@@ -313,7 +314,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 				t.Errorf("topic: %v", err)
 			}
 			j := newJournal()
-			follow(t, s, hub.Topic{Name: "a", ID: hub.TopicID{1}, Partitions: 1}, nil, j)
+			follow(t, s, record.Topic{Name: "a", ID: record.TopicID{1}, Partitions: 1}, nil, j)
 			j.until(t, "it is said", func() bool { return len(j.lives) == 1 })
 			if j.lives[0] || !strings.Contains(j.cause.Error(), test.want) || strings.Contains(j.cause.Error(), test.password) {
 				t.Errorf("live %v, cause %v", j.lives, j.cause)

@@ -13,6 +13,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/record"
 )
 
 // fixture is an in-process Kafka with a source that reads it.
@@ -118,7 +119,7 @@ func write(t *testing.T, c *kgo.Client, topic string, partition int32, prefix st
 	}
 }
 
-func (f *fixture) topic(name string) hub.Topic {
+func (f *fixture) topic(name string) record.Topic {
 	f.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -130,10 +131,10 @@ func (f *fixture) topic(name string) hub.Topic {
 }
 
 // zero is the beginning of each partition.
-func zero(topic hub.Topic) []hub.PartitionOffset {
-	places := make([]hub.PartitionOffset, topic.Partitions)
+func zero(topic record.Topic) []record.PartitionOffset {
+	places := make([]record.PartitionOffset, topic.Partitions)
 	for i := range places {
-		places[i] = hub.PartitionOffset{Partition: int32(i), Epoch: -1}
+		places[i] = record.PartitionOffset{Partition: int32(i), Epoch: -1}
 	}
 	return places
 }
@@ -143,8 +144,8 @@ type journal struct {
 	mu      sync.Mutex
 	values  map[int32][]string
 	offsets map[int32][]int64
-	next    map[int32]hub.PartitionOffset
-	gaps    []hub.Gap
+	next    map[int32]record.PartitionOffset
+	gaps    []record.Gap
 	lives   []bool
 	cause   error
 	appends int
@@ -157,7 +158,7 @@ type journal struct {
 func newJournal() *journal {
 	return &journal{
 		values: make(map[int32][]string), offsets: make(map[int32][]int64),
-		next: make(map[int32]hub.PartitionOffset), changed: make(chan struct{}, 1),
+		next: make(map[int32]record.PartitionOffset), changed: make(chan struct{}, 1),
 	}
 }
 
@@ -270,7 +271,7 @@ type following struct {
 	err    chan error
 }
 
-func follow(t *testing.T, s *kafkalog.Source, topic hub.Topic, from []hub.PartitionOffset, sink hub.Sink) *following {
+func follow(t *testing.T, s *kafkalog.Source, topic record.Topic, from []record.PartitionOffset, sink hub.Sink) *following {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &following{cancel: cancel, err: make(chan error, 1)}

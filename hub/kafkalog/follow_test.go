@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 func TestFollowBringsEveryCodec(t *testing.T) {
@@ -81,9 +82,9 @@ func TestFollowReadsCommitted(t *testing.T) {
 	// The same, read from every place.
 	for at := range end {
 		n := 0
-		from := hub.PartitionOffset{Offset: at, Epoch: -1}
+		from := record.PartitionOffset{Offset: at, Epoch: -1}
 		for from.Offset < end {
-			err := f.source.Read(context.Background(), topic, []hub.PartitionOffset{from}, 1<<20, func(got *hub.Fetched) {
+			err := f.source.Read(context.Background(), topic, []record.PartitionOffset{from}, 1<<20, func(got *hub.Fetched) {
 				from = got.Next
 				if got.Each == nil {
 					return
@@ -114,9 +115,9 @@ func TestFollowSaysWhatRetentionTook(t *testing.T) {
 	deleteRecords(t, w, "a", 0, 10)
 	j := newJournal()
 	topic := f.topic("a")
-	follow(t, f.source, topic, []hub.PartitionOffset{{Offset: 3, Epoch: -1}}, j)
+	follow(t, f.source, topic, []record.PartitionOffset{{Offset: 3, Epoch: -1}}, j)
 	j.until(t, "what is left has come", func() bool { return len(j.values[0]) == 5 })
-	want := []hub.Gap{{Partition: 0, From: 3, To: 10, Reason: hub.GapRetention}}
+	want := []record.Gap{{Partition: 0, From: 3, To: 10, Reason: record.GapRetention}}
 	if !slices.Equal(j.gaps, want) {
 		t.Errorf("gaps %v, want %v", j.gaps, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 const (
@@ -28,14 +29,14 @@ var errNotFound = errors.New("the leader is not known yet")
 
 // follower is one call of Follow.
 type follower struct {
-	topic hub.Topic
+	topic record.Topic
 	sink  hub.Sink
 
 	// mail has room for one: there is something in the inbox, or it ended.
 	mail chan struct{}
 
 	// Guarded by the source's mu.
-	id         hub.TopicID // of the log; the topic's, or what metadata says where that has none
+	id         record.TopicID // of the log; the topic's, or what metadata says where that has none
 	partitions []*partition
 	inbox      []*delivery
 	pending    int   // deliveries in the inbox or in the sink
@@ -51,7 +52,7 @@ type follower struct {
 type partition struct {
 	f     *follower
 	lead  leadership
-	place hub.PartitionOffset
+	place record.PartitionOffset
 	// fresh: nothing has been read yet, and no position names the partition.
 	fresh bool
 	walk  walk
@@ -116,7 +117,7 @@ type delivery struct {
 }
 
 // Follow implements hub.Source. It gets records only while Run runs.
-func (s *Source) Follow(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, sink hub.Sink) error {
+func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.PartitionOffset, sink hub.Sink) error {
 	f := &follower{topic: topic, id: topic.ID, sink: sink, mail: make(chan struct{}, 1)}
 	now := time.Now()
 	for _, at := range from {
@@ -158,7 +159,7 @@ func (s *Source) Follow(ctx context.Context, topic hub.Topic, from []hub.Partiti
 	}
 }
 
-func newPartition(f *follower, at hub.PartitionOffset, now time.Time) *partition {
+func newPartition(f *follower, at record.PartitionOffset, now time.Time) *partition {
 	return &partition{
 		f: f, place: at, replica: -1, failing: now, cause: errNotFound,
 		lead: leadership{partition: at.Partition, leader: -1, epoch: -1},
@@ -204,7 +205,7 @@ func (s *Source) deliver(f *follower, d *delivery) {
 	in := s.inflaters.Get().(*inflater)
 	began := time.Now()
 	out := make([]hub.Fetched, len(d.parts))
-	gaps := make([]hub.Gap, len(d.parts))
+	gaps := make([]record.Gap, len(d.parts))
 	batch := make([]*hub.Fetched, 0, len(d.parts)+len(d.gaps))
 	for i := range d.gaps {
 		batch = append(batch, &d.gaps[i])

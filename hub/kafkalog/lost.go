@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // errDeposed is a broker whose log ends before a place, and which led the
@@ -19,12 +18,14 @@ var errDeposed = errors.New("another broker leads the partition by now")
 const deposedPatience = 5
 
 // deposed reports whether a leadership is from before a place's record.
-func (l leadership) deposed(at hub.PartitionOffset) bool { return l.epoch >= 0 && l.epoch < at.Epoch }
+func (l leadership) deposed(at record.PartitionOffset) bool {
+	return l.epoch >= 0 && l.epoch < at.Epoch
+}
 
 // relocate finds where reading goes on after the leader has said that a place
 // is out of range, and the gap that this leaves, which is nil where nothing is
 // missing. A place whose offset is in range is returned as it was.
-func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at hub.PartitionOffset) (hub.PartitionOffset, *hub.Gap, error) {
+func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at record.PartitionOffset) (record.PartitionOffset, *record.Gap, error) {
 	one := []leadership{lead}
 	ask := func(when int64) (int64, error) {
 		found, err := c.listOffsets(ctx, topic, lead.leader, one, when, readUncommitted)
@@ -45,11 +46,11 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 	if err != nil {
 		return at, nil, err
 	}
-	to := hub.PartitionOffset{Partition: at.Partition, Epoch: -1}
+	to := record.PartitionOffset{Partition: at.Partition, Epoch: -1}
 	switch {
 	case at.Offset < start:
 		to.Offset = start
-		return to, &hub.Gap{Partition: at.Partition, From: at.Offset, To: start, Reason: hub.GapRetention}, nil
+		return to, &record.Gap{Partition: at.Partition, From: at.Offset, To: start, Reason: record.GapRetention}, nil
 	case at.Offset > end:
 		// The log was cut short. Where it was cut the epoch tells; the
 		// records that have come since then are new.
@@ -68,7 +69,7 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 
 // restart gives up a place whose epoch the log does not know: nothing tells
 // how much of what was read before it is still there.
-func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at hub.PartitionOffset) (hub.PartitionOffset, *hub.Gap, error) {
+func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at record.PartitionOffset) (record.PartitionOffset, *record.Gap, error) {
 	found, err := c.listOffsets(ctx, topic, lead.leader, []leadership{lead}, timeEarliest, readUncommitted)
 	if err != nil {
 		return at, nil, err
@@ -77,14 +78,14 @@ func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at
 	if l.err != nil {
 		return at, nil, fmt.Errorf("list offsets: %w", l.err)
 	}
-	to := hub.PartitionOffset{Partition: at.Partition, Epoch: -1, Offset: l.offset}
+	to := record.PartitionOffset{Partition: at.Partition, Epoch: -1, Offset: l.offset}
 	return to, truncated(at, to), nil
 }
 
 // truncated is the gap of what was read, or asked for, and is no longer there.
-func truncated(at, to hub.PartitionOffset) *hub.Gap {
+func truncated(at, to record.PartitionOffset) *record.Gap {
 	if to.Offset >= at.Offset {
 		return nil
 	}
-	return &hub.Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: hub.GapTruncated}
+	return &record.Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: record.GapTruncated}
 }

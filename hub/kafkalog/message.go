@@ -3,8 +3,7 @@ package kafkalog
 import (
 	"encoding/binary"
 	"hash/crc32"
-
-	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // Messages of versions 0 and 1 are what Kafka stored before 0.11; they can
@@ -104,7 +103,7 @@ func openMessage(raw []byte, f *inflater, from int64) (b batch, last int64, visi
 	return b, max(outer.offset, final+b.base), visible, nil
 }
 
-func (b *batch) eachMessage(from int64, r *hub.Record, yield func(*hub.Record) bool) bool {
+func (b *batch) eachMessage(from int64, r *record.Record, yield func(*record.Record) bool) bool {
 	for rest := b.data; len(rest) > 0; {
 		var m message
 		var err error

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // requestTimeout bounds every request but a fetch.
@@ -18,7 +19,7 @@ const requestTimeout = 5 * time.Second
 // layout is what metadata says of a topic.
 type layout struct {
 	name       string
-	id         hub.TopicID
+	id         record.TopicID
 	err        error // why the topic cannot be told of
 	missing    bool  // there is no such topic
 	partitions []leadership
@@ -32,8 +33,8 @@ type leadership struct {
 	err       error
 }
 
-func (l *layout) topic() hub.Topic {
-	return hub.Topic{Name: l.name, ID: l.id, Partitions: int32(len(l.partitions))}
+func (l *layout) topic() record.Topic {
+	return record.Topic{Name: l.name, ID: l.id, Partitions: int32(len(l.partitions))}
 }
 
 // find returns who leads a partition.

@@ -1,10 +1,9 @@
 package kafkalog
 
 import (
+	"sluice/hub/record"
 	"sync"
 	"time"
-
-	"sluice/hub"
 )
 
 // nearest remembers which replicas the leaders want read from (KIP-392), so
@@ -17,7 +16,7 @@ type nearest struct {
 
 // replicated is a partition of a topic.
 type replicated struct {
-	topic     hub.Topic
+	topic     record.Topic
 	partition int32
 }
 
@@ -27,7 +26,7 @@ type replica struct {
 }
 
 // of is the replica to read a partition from, if one is known.
-func (n *nearest) of(topic hub.Topic, partition int32) (broker int32, ok bool) {
+func (n *nearest) of(topic record.Topic, partition int32) (broker int32, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r, ok := n.known[key(topic, partition)]
@@ -36,7 +35,7 @@ func (n *nearest) of(topic hub.Topic, partition int32) (broker int32, ok bool) {
 
 // keep remembers a replica for as long as it is used before the leader is asked
 // again.
-func (n *nearest) keep(topic hub.Topic, partition, broker int32) {
+func (n *nearest) keep(topic record.Topic, partition, broker int32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
@@ -51,14 +50,14 @@ func (n *nearest) keep(topic hub.Topic, partition, broker int32) {
 	n.known[key(topic, partition)] = replica{broker, now.Add(replicaFor)}
 }
 
-func (n *nearest) forget(topic hub.Topic, partition int32) {
+func (n *nearest) forget(topic record.Topic, partition int32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.known, key(topic, partition))
 }
 
 // key leaves out what can change while it is the same topic.
-func key(topic hub.Topic, partition int32) replicated {
+func key(topic record.Topic, partition int32) replicated {
 	topic.Partitions = 0
 	return replicated{topic, partition}
 }

@@ -10,6 +10,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/record"
 )
 
 // TestReplicaThatIsBehindIsNoTruncation: what a replica says is not in its log
@@ -60,7 +61,7 @@ func TestReplicaThatIsBehindIsNoTruncation(t *testing.T) {
 				return resp, nil, true
 			})
 			config := kafkalog.Config{Brokers: k.ListenAddrs(), Rack: "r"}
-			from := []hub.PartitionOffset{{Offset: 4, Epoch: 0}}
+			from := []record.PartitionOffset{{Offset: 4, Epoch: 0}}
 			read := startSource(t, config, nil)
 			topic, err := read.Topic(t.Context(), "a")
 			if err != nil {
@@ -72,7 +73,7 @@ func TestReplicaThatIsBehindIsNoTruncation(t *testing.T) {
 					t.Errorf("a read has the gap %v", *got.Gap)
 				}
 				if got.Each != nil {
-					got.Each(func(r *hub.Record) bool { offsets = append(offsets, r.Offset); return true })
+					got.Each(func(r *record.Record) bool { offsets = append(offsets, r.Offset); return true })
 				}
 			})
 			want := []int64{4, 5, 6, 7, 8, 9}

@@ -3,10 +3,9 @@ package kafkalog
 import (
 	"context"
 	"fmt"
+	"sluice/hub/record"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"sluice/hub"
 )
 
 // Timestamps that ListOffsets takes for the ends of a partition.
@@ -66,7 +65,7 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, p
 
 // epochEnd asks where an epoch, or the last one before it, ends in a partition
 // (KIP-320). A negative epoch in the answer means that the log has none so old.
-func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, epoch int32) (hub.PartitionOffset, error) {
+func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, epoch int32) (record.PartitionOffset, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
@@ -80,17 +79,17 @@ func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, e
 	req.Topics = append(req.Topics, t)
 	resp, err := c.request(ctx, lead.leader, req)
 	if err != nil {
-		return hub.PartitionOffset{}, fmt.Errorf("ask end of epoch: %w", err)
+		return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: %w", err)
 	}
 	for _, t := range resp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
 		for _, p := range t.Partitions {
 			if err := kafkaError(p.ErrorCode); err != nil {
-				return hub.PartitionOffset{}, fmt.Errorf("ask end of epoch: %w", err)
+				return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: %w", err)
 			}
 			if p.Partition == lead.partition {
-				return hub.PartitionOffset{Partition: p.Partition, Epoch: p.LeaderEpoch, Offset: p.EndOffset}, nil
+				return record.PartitionOffset{Partition: p.Partition, Epoch: p.LeaderEpoch, Offset: p.EndOffset}, nil
 			}
 		}
 	}
-	return hub.PartitionOffset{}, fmt.Errorf("ask end of epoch: the answer leaves out partition %d", lead.partition)
+	return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: the answer leaves out partition %d", lead.partition)
 }

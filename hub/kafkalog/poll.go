@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // poll sends a fetch and hands out what it brings.
@@ -158,7 +159,7 @@ const (
 	isStray
 )
 
-func (b *broker) accept(part *partition, in *fetchedPartition, at hub.PartitionOffset, now time.Time) (outcome, hub.Fetched) {
+func (b *broker) accept(part *partition, in *fetchedPartition, at record.PartitionOffset, now time.Time) (outcome, hub.Fetched) {
 	to, diverges := diverged(in, at)
 	if (diverges || in.code == codeOffsetOutOfRange) && part.lead.deposed(at) && part.deposed < deposedPatience {
 		part.deposed++

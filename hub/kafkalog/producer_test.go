@@ -19,6 +19,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/record"
 )
 
 func TestProducerStoresWhatItWasGiven(t *testing.T) {
@@ -34,7 +35,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 				{Key: []byte{}, Value: []byte{}},
 				{Key: []byte("tombstone")},
 				{Value: []byte("keyless")},
-				{Key: []byte{0, 0xff}, Value: bytes.Repeat([]byte("large "), 10_000), Headers: []hub.Header{
+				{Key: []byte{0, 0xff}, Value: bytes.Repeat([]byte("large "), 10_000), Headers: []record.Header{
 					{Name: []byte("a"), Value: []byte("1")},
 					{Name: []byte("a"), Value: []byte{}},
 					{Name: []byte(""), Value: nil},

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // minReadBytes is the least that Read asks of a partition.
@@ -18,7 +19,7 @@ const minReadBytes = 16 << 10
 // been served, the partitions left over are not visited; at least one that has
 // records is. It tries again for a while where a leader has moved or does not
 // answer, and returns ErrSourceUnavailable then.
-func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+func (s *Source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
 	r := reading{s: s, topic: topic, visit: visit, left: maxBytes}
 	r.pending = append(r.pending, from...)
 	pace := newBackoff()
@@ -45,9 +46,9 @@ func (s *Source) Read(ctx context.Context, topic hub.Topic, from []hub.Partition
 // reading is one call of Read.
 type reading struct {
 	s       *Source
-	topic   hub.Topic
+	topic   record.Topic
 	visit   func(*hub.Fetched)
-	pending []hub.PartitionOffset
+	pending []record.PartitionOffset
 	left    int  // bytes
 	moved   bool // a place that is still to be done is now another one, or with another broker
 	// leaders: only they are asked, as something went wrong elsewhere.
@@ -65,7 +66,7 @@ func (r *reading) once(ctx context.Context, fresh bool) error {
 	}
 	var failed error
 	asked := make(map[int32]bool)
-	for _, at := range append([]hub.PartitionOffset(nil), r.pending...) {
+	for _, at := range append([]record.PartitionOffset(nil), r.pending...) {
 		lead, ok := l.find(at.Partition)
 		switch {
 		case !ok:
@@ -166,7 +167,7 @@ func (r *reading) elsewhere(l layout, p *fetchedPartition, broker int32) bool {
 
 // partition visits what came of one partition and strikes it off.
 func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, f *inflater) error {
-	var at hub.PartitionOffset
+	var at record.PartitionOffset
 	found := false
 	for _, t := range r.pending {
 		if t.Partition == p.partition {
@@ -233,7 +234,7 @@ func (r *reading) visited(out *hub.Fetched) {
 }
 
 // again has a partition asked once more, from a place of an earlier epoch.
-func (r *reading) again(at hub.PartitionOffset) {
+func (r *reading) again(at record.PartitionOffset) {
 	for i := range r.pending {
 		if r.pending[i].Partition == at.Partition && r.pending[i].Epoch > at.Epoch {
 			r.pending[i], r.moved = at, true
@@ -241,7 +242,7 @@ func (r *reading) again(at hub.PartitionOffset) {
 	}
 }
 
-func (r *reading) relocate(ctx context.Context, l layout, at hub.PartitionOffset) error {
+func (r *reading) relocate(ctx context.Context, l layout, at record.PartitionOffset) error {
 	lead, _ := l.find(at.Partition)
 	to, gap, err := r.s.cluster.relocate(ctx, l.name, lead, at)
 	if err == nil && gap == nil && to == at {
@@ -255,7 +256,7 @@ func (r *reading) relocate(ctx context.Context, l layout, at hub.PartitionOffset
 }
 
 // fetchPartition asks for what follows a place.
-func fetchPartition(at hub.PartitionOffset, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
+func fetchPartition(at record.PartitionOffset, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition = at.Partition
 	p.CurrentLeaderEpoch = leaderEpoch
@@ -266,11 +267,11 @@ func fetchPartition(at hub.PartitionOffset, leaderEpoch int32, maxBytes int) kms
 }
 
 // diverged reports whether the log was cut below a place, and where it goes on.
-func diverged(p *fetchedPartition, at hub.PartitionOffset) (hub.PartitionOffset, bool) {
+func diverged(p *fetchedPartition, at record.PartitionOffset) (record.PartitionOffset, bool) {
 	if p.divergedEnd < 0 || at.Epoch < 0 {
 		return at, false
 	}
-	return hub.PartitionOffset{
+	return record.PartitionOffset{
 		Partition: at.Partition, Epoch: p.divergedEpoch, Offset: min(p.divergedEnd, at.Offset),
 	}, true
 }

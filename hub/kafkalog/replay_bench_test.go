@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // recorded is a source whose partitions hold the same batch again and again. It
@@ -29,12 +30,12 @@ type recorded struct {
 	answers    sync.Pool // of *[]byte, as brokers' answers are pooled
 }
 
-func (s *recorded) Topic(context.Context, string) (hub.Topic, error) { return s.layout.topic(), nil }
+func (s *recorded) Topic(context.Context, string) (record.Topic, error) { return s.layout.topic(), nil }
 
-func (s *recorded) Offsets(_ context.Context, _ hub.Topic, m hub.OffsetSpec) ([]hub.PartitionOffset, error) {
-	var places []hub.PartitionOffset
+func (s *recorded) Offsets(_ context.Context, _ record.Topic, m hub.OffsetSpec) ([]record.PartitionOffset, error) {
+	var places []record.PartitionOffset
 	for i := range s.partitions {
-		at := hub.PartitionOffset{Partition: int32(i), Offset: s.each, Epoch: 4}
+		at := record.PartitionOffset{Partition: int32(i), Offset: s.each, Epoch: 4}
 		if m.IsEarliest() {
 			at.Offset, at.Epoch = 0, -1
 		}
@@ -43,8 +44,8 @@ func (s *recorded) Offsets(_ context.Context, _ hub.Topic, m hub.OffsetSpec) ([]
 	return places, nil
 }
 
-func (s *recorded) Read(ctx context.Context, topic hub.Topic, from []hub.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
-	r := reading{s: s.source, topic: topic, visit: visit, left: maxBytes, pending: append([]hub.PartitionOffset(nil), from...)}
+func (s *recorded) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+	r := reading{s: s.source, topic: topic, visit: visit, left: maxBytes, pending: append([]record.PartitionOffset(nil), from...)}
 	in := s.source.inflaters.Get().(*inflater)
 	defer s.source.inflaters.Put(in)
 	answer := s.answers.Get().(*[]byte)
@@ -64,7 +65,7 @@ func (s *recorded) Read(ctx context.Context, topic hub.Topic, from []hub.Partiti
 	return nil
 }
 
-func (s *recorded) Follow(ctx context.Context, _ hub.Topic, _ []hub.PartitionOffset, _ hub.Sink) error {
+func (s *recorded) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, _ hub.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -116,7 +117,7 @@ func benchReplay(b *testing.B, value []byte, partitions int64) {
 	config := SourceConfig{InflatedBytes: 8 << 20, Logger: slog.New(slog.DiscardHandler)}
 	source := &recorded{
 		source:  &Source{config: config, inflaters: sync.Pool{New: func() any { return newInflater(config.InflatedBytes) }}},
-		layout:  layout{name: "orders.v1", id: hub.TopicID{1}},
+		layout:  layout{name: "orders.v1", id: record.TopicID{1}},
 		batch:   batch.bytes(),
 		records: inBatch, each: each, partitions: partitions,
 		answers: sync.Pool{New: func() any { return new([]byte) }},

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // attempts bounds how often Offsets and Read try again where a partition's
@@ -16,8 +17,8 @@ import (
 const attempts = 6
 
 // Offsets implements hub.Source.
-func (s *Source) Offsets(ctx context.Context, topic hub.Topic, at hub.OffsetSpec) ([]hub.PartitionOffset, error) {
-	found := make(map[int32]hub.PartitionOffset)
+func (s *Source) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
+	found := make(map[int32]record.PartitionOffset)
 	pace := newBackoff()
 	for try := 1; ; try++ {
 		l, err := s.layoutOf(ctx, topic, true)
@@ -37,7 +38,7 @@ func (s *Source) Offsets(ctx context.Context, topic hub.Topic, at hub.OffsetSpec
 	return slices.SortedFunc(maps.Values(found), byPartition), nil
 }
 
-func byPartition(a, b hub.PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) }
+func byPartition(a, b record.PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) }
 
 // ensureUnavailable marks err, unless it is marked.
 func ensureUnavailable(err error) error {
@@ -48,7 +49,7 @@ func ensureUnavailable(err error) error {
 }
 
 // placesOnce asks each leader for the partitions that are not found yet.
-func (s *Source) placesOnce(ctx context.Context, l layout, at hub.OffsetSpec, found map[int32]hub.PartitionOffset) error {
+func (s *Source) placesOnce(ctx context.Context, l layout, at hub.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	leaders := make(map[int32][]leadership)
 	var failed error
 	for _, p := range l.partitions {
@@ -76,9 +77,9 @@ func leaderless(topic string, p leadership) error {
 	return fmt.Errorf("partition %d of %q has no leader", p.partition, topic)
 }
 
-func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at hub.OffsetSpec, found map[int32]hub.PartitionOffset) error {
+func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at hub.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	when := timeLatest
-	tips := make(map[int32]hub.PartitionOffset)
+	tips := make(map[int32]record.PartitionOffset)
 	t, timed := at.Time()
 	switch {
 	case timed:
@@ -106,7 +107,7 @@ func (s *Source) placesAt(ctx context.Context, topic string, leader int32, parti
 		case a.offset < 0:
 			err = fmt.Errorf("list offsets of partition %d of %q: it has none", p.partition, topic)
 		default:
-			place := hub.PartitionOffset{Partition: p.partition, Epoch: -1, Offset: a.offset}
+			place := record.PartitionOffset{Partition: p.partition, Epoch: -1, Offset: a.offset}
 			if when == timeLatest {
 				// The leader's epoch. The log has it, and ends it at or
 				// behind the tip, so it serves to notice a log cut short.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 // doubt is what metadata says against a topic, and since when.
 type doubt struct {
 	since time.Time
-	id    hub.TopicID // another topic's, zero for none at all
+	id    record.TopicID // another topic's, zero for none at all
 	times int
 }
 
@@ -173,7 +174,7 @@ func (f *follower) at(partition int32, now time.Time) *partition {
 			return p
 		}
 	}
-	p := newPartition(f, hub.PartitionOffset{Partition: partition, Epoch: -1}, now)
+	p := newPartition(f, record.PartitionOffset{Partition: partition, Epoch: -1}, now)
 	p.fresh = true
 	f.partitions = append(f.partitions, p)
 	return p

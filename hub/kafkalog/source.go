@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // SourceConfig says how to read. All fields are needed.
@@ -105,7 +106,7 @@ type cachedLayout struct {
 }
 
 // layoutOf returns who leads a topic, which must still be the one described.
-func (s *Source) layoutOf(ctx context.Context, topic hub.Topic, fresh bool) (layout, error) {
+func (s *Source) layoutOf(ctx context.Context, topic record.Topic, fresh bool) (layout, error) {
 	s.mu.Lock()
 	c, ok := s.layouts[topic.Name]
 	s.mu.Unlock()

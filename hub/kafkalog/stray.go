@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // stray is a partition whose place is out of the log's range.
 type stray struct {
 	part *partition
-	at   hub.PartitionOffset
+	at   record.PartitionOffset
 }
 
 // find asks where partitions go on whose places are out of range, and tells

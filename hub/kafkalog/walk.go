@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-
-	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // walk goes through what a fetch brought from one partition, in rounds: each
@@ -14,8 +13,8 @@ import (
 // control records are passed over.
 type walk struct {
 	rest    []byte
-	place   hub.PartitionOffset // behind what has been walked
-	start   int64     // log start offset, -1 when not told
+	place   record.PartitionOffset // behind what has been walked
+	start   int64                  // log start offset, -1 when not told
 	stable  int64
 	aborted []abortedTransaction // by first offset, those not yet begun
 	active  []int64              // producers whose records are being passed over
@@ -23,10 +22,10 @@ type walk struct {
 	// Of the round.
 	batches []batch
 	from    int64
-	gap     hub.Gap // set when Reason is
+	gap     record.Gap // set when Reason is
 	bytes   int
 	visible int
-	record  hub.Record
+	record  record.Record
 	// partial: data was left over that is not a whole batch.
 	partial bool
 	// whole: what looks like a part of a batch is a damaged one, as it has
@@ -37,7 +36,7 @@ type walk struct {
 }
 
 // begin takes up what was fetched for a place.
-func (w *walk) begin(p *fetchedPartition, at hub.PartitionOffset) {
+func (w *walk) begin(p *fetchedPartition, at record.PartitionOffset) {
 	w.rest, w.place, w.start, w.stable = p.records, at, p.start, p.stable
 	w.aborted = append(w.aborted[:0], p.aborted...)
 	slices.SortFunc(w.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
@@ -49,7 +48,7 @@ func (w *walk) begin(p *fetchedPartition, at hub.PartitionOffset) {
 func (w *walk) clear() {
 	clear(w.batches)
 	w.batches, w.from = w.batches[:0], w.place.Offset
-	w.gap, w.cause = hub.Gap{}, nil
+	w.gap, w.cause = record.Gap{}, nil
 	w.bytes, w.visible = 0, 0
 }
 
@@ -177,12 +176,12 @@ func (w *walk) skip(raw []byte, cause error) {
 	if to <= w.place.Offset {
 		return
 	}
-	reason := hub.GapUnreadable
+	reason := record.GapUnreadable
 	if errors.Is(cause, errInflatesTooLarge) {
-		reason = hub.GapTooLarge
+		reason = record.GapTooLarge
 	}
 	if w.gap.Reason == "" {
-		w.gap = hub.Gap{Partition: w.place.Partition, From: from, Reason: reason}
+		w.gap = record.Gap{Partition: w.place.Partition, From: from, Reason: reason}
 	}
 	w.gap.To = to
 	w.cause = cause
@@ -219,7 +218,7 @@ func (w *walk) extent(raw []byte) (from, to int64) {
 }
 
 // each visits the records of the round.
-func (w *walk) each(yield func(*hub.Record) bool) {
+func (w *walk) each(yield func(*record.Record) bool) {
 	w.record.Partition = w.place.Partition
 	for i := range w.batches {
 		if !w.batches[i].each(w.from, &w.record, yield) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"sluice/hub/record"
 	"strings"
 	"testing"
 
@@ -15,8 +16,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"sluice/hub"
 )
 
 type testBatch struct {
@@ -87,7 +86,7 @@ func seal(raw []byte) {
 func walked(records []byte, from int64, limit int, aborted ...abortedTransaction) string {
 	var w walk
 	in := newInflater(limit)
-	w.begin(&fetchedPartition{records: records, start: 0, stable: 1000, aborted: aborted}, hub.PartitionOffset{Offset: from, Epoch: -1})
+	w.begin(&fetchedPartition{records: records, start: 0, stable: 1000, aborted: aborted}, record.PartitionOffset{Offset: from, Epoch: -1})
 	var out []string
 	for len(w.rest) > 0 {
 		in.reset()
@@ -96,7 +95,7 @@ func walked(records []byte, from int64, limit int, aborted ...abortedTransaction
 			out = append(out, fmt.Sprintf("%s[%d,%d)", w.gap.Reason, w.gap.From, w.gap.To))
 		}
 		n := 0
-		w.each(func(r *hub.Record) bool {
+		w.each(func(r *record.Record) bool {
 			n++
 			out = append(out, fmt.Sprintf("%d:%s", r.Offset, r.Value))
 			return true
@@ -186,10 +185,10 @@ func TestWalkRecord(t *testing.T) {
 	raw := testBatch{base: 5, attributes: 0, values: []string{"x", ""}}.bytes()
 	var w walk
 	in := newInflater(1 << 20)
-	w.begin(&fetchedPartition{records: raw, stable: 10}, hub.PartitionOffset{Partition: 3, Offset: 0})
+	w.begin(&fetchedPartition{records: raw, stable: 10}, record.PartitionOffset{Partition: 3, Offset: 0})
 	w.next(in, 1<<20)
 	var got []string
-	w.each(func(r *hub.Record) bool {
+	w.each(func(r *record.Record) bool {
 		got = append(got, fmt.Sprintf("%d %d %d %d %s %q %v=%q %s=%v", r.Partition, r.Epoch, r.Offset, r.Timestamp,
 			r.Key, r.Value, string(r.Headers[0].Name), r.Headers[0].Value, r.Headers[1].Name, r.Headers[1].Value == nil))
 		return true
@@ -199,9 +198,9 @@ func TestWalkRecord(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	stamped := testBatch{base: 5, attributes: attrLogAppendTime, values: []string{"x"}}.bytes()
-	w.begin(&fetchedPartition{records: stamped, stable: 10}, hub.PartitionOffset{})
+	w.begin(&fetchedPartition{records: stamped, stable: 10}, record.PartitionOffset{})
 	w.next(in, 1<<20)
-	w.each(func(r *hub.Record) bool {
+	w.each(func(r *record.Record) bool {
 		if r.Timestamp != 9000 {
 			t.Errorf("log append time %d", r.Timestamp)
 		}
@@ -305,10 +304,10 @@ func TestWalkAllocatesNothingPerRecord(t *testing.T) {
 		in := newInflater(1 << 20)
 		n := 0
 		allocs := testing.AllocsPerRun(10, func() {
-			w.begin(p, hub.PartitionOffset{})
+			w.begin(p, record.PartitionOffset{})
 			in.reset()
 			w.next(in, 1<<20)
-			w.each(func(*hub.Record) bool { n++; return true })
+			w.each(func(*record.Record) bool { n++; return true })
 		})
 		// What a batch takes comes from pools, which the race detector empties
 		// at random.
@@ -341,7 +340,7 @@ func FuzzWalk(f *testing.F) {
 		for _, records := range [][]byte{raw, right} {
 			var w walk
 			aborted := []abortedTransaction{{0, 0}, {1, 3}}
-			w.begin(&fetchedPartition{records: records, stable: -1, aborted: aborted}, hub.PartitionOffset{Offset: from})
+			w.begin(&fetchedPartition{records: records, stable: -1, aborted: aborted}, record.PartitionOffset{Offset: from})
 			for rounds := 0; len(w.rest) > 0; rounds++ {
 				if rounds > len(records) {
 					t.Fatal("the walk does not end")
@@ -359,7 +358,7 @@ func FuzzWalk(f *testing.F) {
 					t.Fatalf("gap %v", w.gap)
 				}
 				n, last := 0, from-1
-				w.each(func(r *hub.Record) bool {
+				w.each(func(r *record.Record) bool {
 					n++
 					if r.Offset <= last || r.Offset >= w.place.Offset {
 						t.Fatalf("offset %d after %d, next is %d", r.Offset, last, w.place.Offset)
@@ -429,10 +428,10 @@ func BenchmarkWalk(b *testing.B) {
 			var w walk
 			in := newInflater(1 << 20)
 			for b.Loop() {
-				w.begin(&fetchedPartition{records: raw, stable: 5000}, hub.PartitionOffset{})
+				w.begin(&fetchedPartition{records: raw, stable: 5000}, record.PartitionOffset{})
 				in.reset()
 				w.next(in, 1<<20)
-				w.each(func(*hub.Record) bool { return true })
+				w.each(func(*record.Record) bool { return true })
 			}
 		})
 	}

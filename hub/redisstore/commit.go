@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 //go:embed commit.lua
@@ -103,7 +104,7 @@ const (
 
 // result tells what became of a commit of a position; failed is the error of
 // the whole call.
-func (s *Store) result(p *pendingCommit, asked hub.Position, failed error) hub.Committed {
+func (s *Store) result(p *pendingCommit, asked record.Position, failed error) hub.Committed {
 	if p.reply == nil {
 		return hub.Committed{Err: failed}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 //go:embed take.lua
@@ -25,25 +26,25 @@ var (
 )
 
 // Load finds a position and when it was made, or returns hub.ErrNoCursor.
-func (s *Store) Load(ctx context.Context, name hub.CursorName) (hub.Position, time.Time, error) {
+func (s *Store) Load(ctx context.Context, name hub.CursorName) (record.Position, time.Time, error) {
 	var fields map[string]string
 	err := s.call(ctx, "load cursor", func(ctx context.Context) (err error) {
 		fields, err = s.client.HGetAll(ctx, s.key(name)).Result()
 		return err
 	})
 	if err != nil {
-		return hub.Position{}, time.Time{}, err
+		return record.Position{}, time.Time{}, err
 	}
 	position, at, err := decodePosition(fields)
 	if err != nil {
-		return hub.Position{}, time.Time{}, s.unreadable("load cursor", err)
+		return record.Position{}, time.Time{}, s.unreadable("load cursor", err)
 	}
 	return position, at, nil
 }
 
 // Take makes the caller the one who may ack under the name, and returns the
 // stored position. With hub.ErrNoCursor the fence is valid all the same.
-func (s *Store) Take(ctx context.Context, name hub.CursorName) (hub.Position, int64, error) {
+func (s *Store) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
 	var answer []string
 	err := s.call(ctx, "take cursor", func(ctx context.Context) (err error) {
 		answer, err = takeScript.Run(ctx, s.client, []string{s.key(name)},
@@ -51,14 +52,14 @@ func (s *Store) Take(ctx context.Context, name hub.CursorName) (hub.Position, in
 		return err
 	})
 	if err != nil {
-		return hub.Position{}, 0, err
+		return record.Position{}, 0, err
 	}
 	if len(answer)%2 != 1 {
-		return hub.Position{}, 0, fmt.Errorf("take cursor: script answered %d texts", len(answer))
+		return record.Position{}, 0, fmt.Errorf("take cursor: script answered %d texts", len(answer))
 	}
 	fence, err := strconv.ParseInt(answer[0], 10, 64)
 	if err != nil {
-		return hub.Position{}, 0, fmt.Errorf("take cursor: read fence: %w", err)
+		return record.Position{}, 0, fmt.Errorf("take cursor: read fence: %w", err)
 	}
 	fields := make(map[string]string, len(answer)/2)
 	for i := 1; i < len(answer); i += 2 {
@@ -66,7 +67,7 @@ func (s *Store) Take(ctx context.Context, name hub.CursorName) (hub.Position, in
 	}
 	position, _, err := decodePosition(fields)
 	if err != nil {
-		return hub.Position{}, fence, s.unreadable("take cursor", err)
+		return record.Position{}, fence, s.unreadable("take cursor", err)
 	}
 	return position, fence, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 var (
@@ -27,17 +28,17 @@ const (
 )
 
 // at makes a position from partition, offset, epoch triples.
-func at(topic byte, places ...int64) hub.Position {
-	position := hub.Position{Topic: hub.TopicID{15: topic}}
+func at(topic byte, places ...int64) record.Position {
+	position := record.Position{Topic: record.TopicID{15: topic}}
 	for i := 0; i < len(places); i += 3 {
-		position.Offsets = append(position.Offsets, hub.PartitionOffset{
+		position.Offsets = append(position.Offsets, record.PartitionOffset{
 			Partition: int32(places[i]), Offset: places[i+1], Epoch: int32(places[i+2]),
 		})
 	}
 	return position
 }
 
-func commitOf(position hub.Position) hub.Commit {
+func commitOf(position record.Position) hub.Commit {
 	return hub.Commit{CursorName: name, Ack: hub.Ack{Position: position, At: noon}}
 }
 
@@ -62,7 +63,7 @@ func (f fixture) mustTake(t *testing.T) int64 {
 	return fence
 }
 
-func (f fixture) want(t *testing.T, name hub.CursorName, want hub.Position) {
+func (f fixture) want(t *testing.T, name hub.CursorName, want record.Position) {
 	t.Helper()
 	got, _, err := f.Load(ctx, name)
 	if err != nil {
@@ -78,7 +79,7 @@ func TestCommitsMoveOnlyUpwards(t *testing.T) {
 	tests := []struct {
 		name    string
 		commits []hub.Commit
-		want    hub.Position
+		want    record.Position
 	}{
 		{
 			name:    "first",
@@ -280,7 +281,7 @@ func TestCommitsGoOnAfterRedisLostEverything(t *testing.T) {
 		owner := f.mustTake(t)
 		f.forget(t)
 
-		by := func(fence int64, position hub.Position) error {
+		by := func(fence int64, position record.Position) error {
 			return f.Commit(ctx, []hub.Commit{{CursorName: name, Ack: hub.Ack{Position: position, At: noon}, Fence: fence}})[0].Err
 		}
 		// One who had been superseded comes first: nobody can know.

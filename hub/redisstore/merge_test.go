@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // Whatever the order in which commits arrive, and however often, each
@@ -24,8 +25,8 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 			rapid.Int64Range(1<<53-3, 1<<53+3),
 			rapid.Int64Range(math.MaxInt64-2, math.MaxInt64),
 		)
-		place := rapid.Custom(func(t *rapid.T) hub.PartitionOffset {
-			return hub.PartitionOffset{
+		place := rapid.Custom(func(t *rapid.T) record.PartitionOffset {
+			return record.PartitionOffset{
 				Partition: rapid.Int32Range(0, 3).Draw(t, "partition"),
 				Offset:    offset.Draw(t, "offset"),
 				Epoch:     rapid.Int32Range(-1, 11).Draw(t, "epoch"),
@@ -35,10 +36,10 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			round++
 			who := hub.CursorName{Principal: "rapid", Stream: "s", Name: fmt.Sprint(round)}
-			highest := map[int32]hub.PartitionOffset{}
+			highest := map[int32]record.PartitionOffset{}
 			commits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) hub.Commit {
-				places := rapid.SliceOfNDistinct(place, 0, 4, func(p hub.PartitionOffset) int32 { return p.Partition }).Draw(t, "places")
-				return hub.Commit{CursorName: who, Ack: hub.Ack{Position: hub.Position{Offsets: places}, At: noon}}
+				places := rapid.SliceOfNDistinct(place, 0, 4, func(p record.PartitionOffset) int32 { return p.Partition }).Draw(t, "places")
+				return hub.Commit{CursorName: who, Ack: hub.Ack{Position: record.Position{Offsets: places}, At: noon}}
 			}), 1, 8).Draw(t, "commits")
 			for _, c := range commits {
 				for _, p := range c.Position.Offsets {
@@ -69,7 +70,7 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 	})
 }
 
-func before(a, b hub.PartitionOffset) bool {
+func before(a, b record.PartitionOffset) bool {
 	return a.Epoch < b.Epoch || a.Epoch == b.Epoch && a.Offset < b.Offset
 }
 

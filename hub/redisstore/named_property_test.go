@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
-	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/hub/redisstore"
 )
 
@@ -102,7 +102,7 @@ func TestNamedCursors(t *testing.T) {
 			if rapid.Bool().Draw(t, "exact") {
 				return text
 			}
-			newest, err := hub.ParseCursor(c.cursors[len(c.cursors)-1])
+			newest, err := record.ParseCursor(c.cursors[len(c.cursors)-1])
 			if err != nil {
 				panic(err)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 const partitions = 2
@@ -157,7 +158,7 @@ func (w *world) faulty(what, format string, args ...any) {
 func (w *world) open(reset, look bool) *client {
 	c := &client{w: w, told: -1, replaces: reset}
 	var (
-		at  hub.Position
+		at  record.Position
 		err error
 	)
 	if look {
@@ -277,7 +278,7 @@ func (w *world) complete() {
 
 // ack acks a cursor of the client, and notes what must not be lost from then on.
 func (c *client) ack(text string, current bool) {
-	cursor, err := hub.ParseCursor(text)
+	cursor, err := record.ParseCursor(text)
 	if err != nil {
 		panic(err)
 	}
@@ -297,7 +298,7 @@ func (c *client) ack(text string, current bool) {
 }
 
 // stored checks what a commit is answered, and notes it.
-func (w *world) stored(asked hub.Position, done hub.Committed, current bool) {
+func (w *world) stored(asked record.Position, done hub.Committed, current bool) {
 	if done.Err != nil {
 		return
 	}
@@ -319,14 +320,14 @@ func (w *world) stored(asked hub.Position, done hub.Committed, current bool) {
 
 // put is a PUT of a cursor, by a client that says it has seen all in front.
 func (w *world) put(text string, reset, current bool) {
-	cursor, err := hub.ParseCursor(text)
+	cursor, err := record.ParseCursor(text)
 	if err != nil {
 		panic(err)
 	}
 	asked := cursor.Streams[0]
 	at, err := w.hub.Vouch(ctx, asked)
 	if err != nil {
-		if !errors.Is(err, hub.ErrBadCursor) {
+		if !errors.Is(err, record.ErrBadCursor) {
 			panic(err)
 		}
 		return
@@ -341,7 +342,7 @@ func (w *world) put(text string, reset, current bool) {
 
 func (w *world) append(partition, n int) {
 	for range n {
-		w.topics.Append("orders.v1", hub.Record{
+		w.topics.Append("orders.v1", record.Record{
 			Partition: int32(partition), Timestamp: 1, Value: fmt.Appendf(nil, `{"n":%d}`, w.made),
 		})
 		w.log[partition] = append(w.log[partition], w.made)
@@ -414,7 +415,7 @@ func TestStoredCursorBeyondTheLog(t *testing.T) {
 			topic := c.sub.Position().Topic
 			c.close()
 			done := make(chan hub.Committed, 1)
-			w.keeper.Set(w.name, hub.Position{Topic: topic, Offsets: []hub.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
+			w.keeper.Set(w.name, record.Position{Topic: topic, Offsets: []record.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
 				func(d hub.Committed) { done <- d })
 			<-done
 			c = w.open(false, false)

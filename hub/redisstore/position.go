@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // Fields of a name's hash; the scripts know them too.
@@ -24,21 +25,21 @@ var errDamaged = errors.New("the stored position is damaged")
 // decodePosition reads a position from the fields and values of a hash. It
 // returns hub.ErrNoCursor where there is none, as in a hash that holds only a
 // fence, and for one that is damaged, because a position must never be a guess.
-func decodePosition(fields map[string]string) (hub.Position, time.Time, error) {
-	var position hub.Position
+func decodePosition(fields map[string]string) (record.Position, time.Time, error) {
+	var position record.Position
 	topic, ok := fields[fieldTopic]
 	if !ok {
 		return position, time.Time{}, hub.ErrNoCursor
 	}
 	id, err := hex.DecodeString(topic)
 	if err != nil || len(id) != len(position.Topic) {
-		return hub.Position{}, time.Time{}, damaged(fieldTopic)
+		return record.Position{}, time.Time{}, damaged(fieldTopic)
 	}
 	copy(position.Topic[:], id)
 
 	millis, err := strconv.ParseInt(fields[fieldAt], 10, 64)
 	if err != nil {
-		return hub.Position{}, time.Time{}, damaged(fieldAt)
+		return record.Position{}, time.Time{}, damaged(fieldAt)
 	}
 	for field, value := range fields {
 		digits, ok := strings.CutPrefix(field, fieldPartition)
@@ -47,11 +48,11 @@ func decodePosition(fields map[string]string) (hub.Position, time.Time, error) {
 		}
 		place, ok := decodePlace(digits, value)
 		if !ok {
-			return hub.Position{}, time.Time{}, damaged(field)
+			return record.Position{}, time.Time{}, damaged(field)
 		}
 		position.Offsets = append(position.Offsets, place)
 	}
-	slices.SortFunc(position.Offsets, func(a, b hub.PartitionOffset) int { return int(a.Partition) - int(b.Partition) })
+	slices.SortFunc(position.Offsets, func(a, b record.PartitionOffset) int { return int(a.Partition) - int(b.Partition) })
 	return position, fromMillis(millis), nil
 }
 
@@ -59,24 +60,24 @@ func damaged(field string) error {
 	return fmt.Errorf("%w: %w in field %q", hub.ErrNoCursor, errDamaged, field)
 }
 
-func decodePlace(partition, value string) (hub.PartitionOffset, bool) {
+func decodePlace(partition, value string) (record.PartitionOffset, bool) {
 	offset, epoch, found := strings.Cut(value, ":")
 	if !found {
-		return hub.PartitionOffset{}, false
+		return record.PartitionOffset{}, false
 	}
 	p, err := strconv.ParseInt(partition, 10, 32)
 	if err != nil || p < 0 || strconv.FormatInt(p, 10) != partition {
-		return hub.PartitionOffset{}, false
+		return record.PartitionOffset{}, false
 	}
 	o, err := strconv.ParseInt(offset, 10, 64)
 	if err != nil || o < 0 {
-		return hub.PartitionOffset{}, false
+		return record.PartitionOffset{}, false
 	}
 	e, err := strconv.ParseInt(epoch, 10, 32)
 	if err != nil {
-		return hub.PartitionOffset{}, false
+		return record.PartitionOffset{}, false
 	}
-	return hub.PartitionOffset{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
+	return record.PartitionOffset{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
 }
 
 // commitArguments are the ARGV of commit.lua.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // Message is what the server sends as one WebSocket message, one line of
@@ -180,7 +181,7 @@ type Gap struct {
 	// Feed is empty for an unfiltered subscription.
 	Feed   string
 	Stream string
-	hub.Gap
+	record.Gap
 }
 
 // Append implements Message.

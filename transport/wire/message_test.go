@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1795245600000)
-	gap := wire.Gap{Stream: "orders", Gap: hub.Gap{Partition: 2, From: 118274, To: 119000, Reason: hub.GapRetention}}
+	gap := wire.Gap{Stream: "orders", Gap: record.Gap{Partition: 2, From: 118274, To: 119000, Reason: record.GapRetention}}
 	filtered := gap
 	filtered.Feed = "orders#9f3c2a11d0e4b7a6"
 	tests := []struct {
@@ -105,7 +106,7 @@ func TestBodies(t *testing.T) {
 	partly := &wire.PublishedBatch{Results: []wire.Result{{Partition: 1, Offset: 2}, {Err: wire.Errorf(wire.PublishUnknown, "m")}}}
 	page := &wire.Page{
 		Events: [][]byte{[]byte(`{"a":1}`), []byte(`{"b":2}`)}, Cursor: "v1.k", CaughtUp: true,
-		Gaps: []wire.Gap{{Stream: "s", Gap: hub.Gap{To: 1, Reason: hub.GapPolicy}}, {Stream: "s", Gap: hub.Gap{Partition: 1, To: 1, Reason: hub.GapPolicy}}},
+		Gaps: []wire.Gap{{Stream: "s", Gap: record.Gap{To: 1, Reason: record.GapPolicy}}, {Stream: "s", Gap: record.Gap{Partition: 1, To: 1, Reason: record.GapPolicy}}},
 	}
 	tests := []struct{ name, got, want string }{
 		{"single", string(single.AppendBody(nil)), `{"partition":1,"offset":2,"ts":3}`},
@@ -127,7 +128,7 @@ func TestBodies(t *testing.T) {
 
 func TestAppendFeed(t *testing.T) {
 	t.Parallel()
-	event, _, err := hub.NewEventEncoder("orders", hub.ContentJSON).Append(nil, &hub.Record{Partition: 2, Offset: 7, Timestamp: 9, Value: []byte(`{}`)})
+	event, _, err := hub.NewEventEncoder("orders", hub.ContentJSON).Append(nil, &record.Record{Partition: 2, Offset: 7, Timestamp: 9, Value: []byte(`{}`)})
 	if err != nil {
 		t.Fatal(err)
 	}

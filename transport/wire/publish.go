@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // HTTPPublish is what of an HTTP request to publish says what to publish.
@@ -104,7 +105,7 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m hub.Message) {
 			if reservedHeader(header) {
 				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that the server keeps for itself", Shown(pair.name))
 			}
-			m.Headers = append(m.Headers, hub.Header{Name: []byte(header), Value: []byte(pair.value)})
+			m.Headers = append(m.Headers, record.Header{Name: []byte(header), Value: []byte(pair.value)})
 		default:
 			p.unknownParameter(pair.name)
 		}

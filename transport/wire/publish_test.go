@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -18,7 +19,7 @@ func TestParseHTTPPublish(t *testing.T) {
 	}{
 		"single": {
 			in:   wire.HTTPPublish{ContentType: "application/json", Body: []byte(" {\"key\":\"k\",\"headers\":[[\"a\",null]],\"data\":{ \"t\":1e400}}\n")},
-			want: []hub.Message{{Key: []byte("k"), Headers: []hub.Header{{Name: []byte("a")}}, Value: []byte(`{ "t":1e400}`)}},
+			want: []hub.Message{{Key: []byte("k"), Headers: []record.Header{{Name: []byte("a")}}, Value: []byte(`{ "t":1e400}`)}},
 		},
 		"batch": {
 			in:    wire.HTTPPublish{ContentType: "Application/JSON; charset=UTF-8", RawQuery: "ticket=x&access_token=y", Body: []byte(`{"records":[{"data":1},{"tombstone":true}]}`)},
@@ -27,7 +28,7 @@ func TestParseHTTPPublish(t *testing.T) {
 		},
 		"text": {
 			in:   wire.HTTPPublish{ContentType: "text/plain", RawQuery: "key=dev+1&header.b=1&header.a=%ff&header.b=", Body: []byte("a\r\nb")},
-			want: []hub.Message{{Key: []byte("dev 1"), Headers: []hub.Header{{Name: []byte("b"), Value: []byte("1")}, {Name: []byte("a"), Value: []byte{0xff}}, {Name: []byte("b"), Value: []byte{}}}, Value: []byte("a\r\nb")}},
+			want: []hub.Message{{Key: []byte("dev 1"), Headers: []record.Header{{Name: []byte("b"), Value: []byte("1")}, {Name: []byte("a"), Value: []byte{0xff}}, {Name: []byte("b"), Value: []byte{}}}, Value: []byte("a\r\nb")}},
 		},
 		"another JSON": {
 			in:   wire.HTTPPublish{ContentType: "application/geo+json", RawQuery: "key=", Body: []byte(`{"records":[]}`)},

@@ -6,23 +6,24 @@ import (
 	"strings"
 
 	"sluice/hub"
+	"sluice/hub/record"
 )
 
 // ReservedHeaderPrefix begins the names of headers that only the server sets.
 // Clients may not use it in any case of letters.
 const ReservedHeaderPrefix = "sluice-"
 
-// record is one record to be published as JSON has it.
-type record struct {
-	Key       *string      `json:"key" validate:"-"`
-	Headers   []hub.Header `json:"headers" validate:"-"`
-	Data      []byte       `json:"data" validate:"required_without=Tombstone,excluded_with=Tombstone"`
-	Encoding  string       `json:"encoding" validate:"excluded_with=Tombstone,omitempty,oneof=base64"`
-	Tombstone bool         `json:"tombstone"`
+// published is one record to be published as JSON has it.
+type published struct {
+	Key       *string         `json:"key" validate:"-"`
+	Headers   []record.Header `json:"headers" validate:"-"`
+	Data      []byte          `json:"data" validate:"required_without=Tombstone,excluded_with=Tombstone"`
+	Encoding  string          `json:"encoding" validate:"excluded_with=Tombstone,omitempty,oneof=base64"`
+	Tombstone bool            `json:"tombstone"`
 }
 
 // recordField reads one field and reports whether records have it.
-func (p *parser) recordField(r *record, name, at string, value []byte) bool {
+func (p *parser) recordField(r *published, name, at string, value []byte) bool {
 	switch name {
 	case "key":
 		if string(value) != "null" {
@@ -47,7 +48,7 @@ func (p *parser) recordField(r *record, name, at string, value []byte) bool {
 }
 
 // message checks a record that has been read and makes the message of it.
-func (p *parser) message(at string, r *record) hub.Message {
+func (p *parser) message(at string, r *published) hub.Message {
 	if r.Tombstone && string(r.Data) == "null" {
 		r.Data = nil // as events show a tombstone
 	}
@@ -91,7 +92,7 @@ func (p *parser) base64(pointer, text string) []byte {
 }
 
 // headers reads [[name, value], [name, null], [name, value, "base64"], …].
-func (p *parser) headers(pointer string, value []byte) (headers []hub.Header) {
+func (p *parser) headers(pointer string, value []byte) (headers []record.Header) {
 	if value[0] != '[' {
 		p.refuse(pointer, "must be an array")
 		return nil
@@ -102,7 +103,7 @@ func (p *parser) headers(pointer string, value []byte) (headers []hub.Header) {
 	return headers
 }
 
-func (p *parser) header(pointer string, value []byte) (h hub.Header) {
+func (p *parser) header(pointer string, value []byte) (h record.Header) {
 	const form = `must be [name, value], [name, null] or [name, value, "base64"]`
 	var parts [][]byte
 	if value[0] == '[' {
@@ -163,7 +164,7 @@ func (p *parser) publish(b []byte) *Publish {
 // beside that other fields.
 func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []hub.Message, batch bool) {
 	var (
-		single record
+		single published
 		beside string // a field of a single record, where there is one
 		list   []byte
 	)
@@ -200,7 +201,7 @@ func (p *parser) batch(list []byte) (messages []hub.Message) {
 			p.refuse(at, "must be an object")
 			return nil
 		}
-		var r record
+		var r published
 		p.fields(at, value, func(name, at string, value []byte) bool {
 			return p.recordField(&r, name, at, value)
 		})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -51,7 +52,7 @@ func TestParseRequest(t *testing.T) {
 			`{"type":"publish","id":"p7","stream":"iot.telemetry","key":"dev-1","headers":[["a","b"],["a",null],["c","/w==","base64"],["",""]],"data":{"temp_c":21.7}}`,
 			&wire.Publish{ID: "p7", Stream: "iot.telemetry", Messages: []hub.Message{{
 				Key: []byte("dev-1"), Value: []byte(`{"temp_c":21.7}`),
-				Headers: []hub.Header{
+				Headers: []record.Header{
 					{Name: []byte("a"), Value: []byte("b")},
 					{Name: []byte("a")},
 					{Name: []byte("c"), Value: []byte{0xff}},

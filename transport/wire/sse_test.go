@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -112,7 +113,7 @@ func FuzzSSE(f *testing.F) {
 	f.Add([]byte("\u2028\ufeff"), []byte("[1,\r\n2]"), "\x00", "end", int64(0))
 	f.Fuzz(func(t *testing.T, key, value []byte, id, id2 string, retry int64) {
 		retry &= 1<<40 - 1
-		record := &hub.Record{Key: key, Value: value, Headers: []hub.Header{{Name: key, Value: value}}}
+		record := &record.Record{Key: key, Value: value, Headers: []record.Header{{Name: key, Value: value}}}
 		line, _, err := hub.NewEventEncoder(string(key), hub.ContentAny).Append(nil, record)
 		if err != nil {
 			t.Fatal(err)

@@ -123,7 +123,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	return transport.New(transport.Config{
 		Hub:             f.hub,
 		Workers:         f.workers,
-		Committer:          f.keeper,
+		Committer:       f.keeper,
 		Auth:            f.auth,
 		Credentials:     f.credentials,
 		TrustedProxies:  f.config.TrustedProxies,

@@ -1,30 +1,29 @@
-package hub_test
+package record_test
 
 import (
 	"errors"
+	"sluice/hub/record"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
-
-	"sluice/hub"
 )
 
-func drawCursor(t *rapid.T) hub.Cursor {
-	c := hub.Cursor{At: time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "at"))}
+func drawCursor(t *rapid.T) record.Cursor {
+	c := record.Cursor{At: time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "at"))}
 	names := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z][a-z0-9._-]{0,20}`), 1, 4, rapid.ID[string]).Draw(t, "streams")
 	for _, name := range names {
-		s := hub.StreamPosition{Stream: name}
+		s := record.StreamPosition{Stream: name}
 		if rapid.Bool().Draw(t, "has id") {
 			s.Position.Topic[3] = rapid.Byte().Draw(t, "id") | 1
 		}
 		partition := int32(-1)
 		for range rapid.IntRange(0, 20).Draw(t, "partitions") {
 			partition += 1 + rapid.Int32Range(0, 3).Draw(t, "gap")
-			s.Position.Offsets = append(s.Position.Offsets, hub.PartitionOffset{
+			s.Position.Offsets = append(s.Position.Offsets, record.PartitionOffset{
 				Partition: partition,
-				Offset:    rapid.Int64Range(0, hub.MaxOffset).Draw(t, "offset"),
+				Offset:    rapid.Int64Range(0, record.MaxOffset).Draw(t, "offset"),
 				Epoch:     rapid.Int32Range(-1, 1000).Draw(t, "epoch"),
 			})
 		}
@@ -33,7 +32,7 @@ func drawCursor(t *rapid.T) hub.Cursor {
 	return c
 }
 
-func sameCursor(a, b hub.Cursor) bool {
+func sameCursor(a, b record.Cursor) bool {
 	if !a.At.Equal(b.At) || len(a.Streams) != len(b.Streams) {
 		return false
 	}
@@ -55,7 +54,7 @@ func TestCursorsKeepPositions(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCursor(t)
-		got, err := hub.ParseCursor(c.String())
+		got, err := record.ParseCursor(c.String())
 		if err != nil || !sameCursor(got, c) {
 			t.Fatalf("%v became %v: %v", c, got, err)
 		}
@@ -68,9 +67,9 @@ func TestCursorsKeepPositions(t *testing.T) {
 // and clients keep cursors for days.
 func TestCursorTextStaysAsItIs(t *testing.T) {
 	t.Parallel()
-	want := hub.Cursor{At: time.UnixMilli(1795245600123), Streams: []hub.StreamPosition{
-		{Stream: "orders", Position: hub.Position{Topic: hub.TopicID{1, 2, 3, 15: 16}, Offsets: []hub.PartitionOffset{
-			{Partition: 0, Offset: 118273, Epoch: 3}, {Partition: 5, Offset: hub.MaxOffset, Epoch: -1},
+	want := record.Cursor{At: time.UnixMilli(1795245600123), Streams: []record.StreamPosition{
+		{Stream: "orders", Position: record.Position{Topic: record.TopicID{1, 2, 3, 15: 16}, Offsets: []record.PartitionOffset{
+			{Partition: 0, Offset: 118273, Epoch: 3}, {Partition: 5, Offset: record.MaxOffset, Epoch: -1},
 		}}},
 		{Stream: "news"},
 	}}
@@ -78,7 +77,7 @@ func TestCursorTextStaysAsItIs(t *testing.T) {
 	if got := want.String(); got != text {
 		t.Errorf("it is written as %s", got)
 	}
-	if got, err := hub.ParseCursor(text); err != nil || !sameCursor(got, want) {
+	if got, err := record.ParseCursor(text); err != nil || !sameCursor(got, want) {
 		t.Errorf("it is read as %+v (%v)", got, err)
 	}
 }
@@ -98,7 +97,7 @@ func TestDamagedCursorIsNeverAnotherPosition(t *testing.T) {
 			}
 			text[i] = to
 		}
-		if c, err := hub.ParseCursor(string(text)); !errors.Is(err, hub.ErrBadCursor) {
+		if c, err := record.ParseCursor(string(text)); !errors.Is(err, record.ErrBadCursor) {
 			t.Fatalf("%s is %v, %v", text, c, err)
 		}
 	})
@@ -106,11 +105,11 @@ func TestDamagedCursorIsNeverAnotherPosition(t *testing.T) {
 
 func TestCursorWithWhatWasSeen(t *testing.T) {
 	t.Parallel()
-	one := hub.Cursor{At: time.UnixMilli(1), Streams: []hub.StreamPosition{{
-		Stream: "orders", Position: hub.Position{Offsets: []hub.PartitionOffset{{Partition: 0, Offset: 10, Epoch: 3}, {Partition: 2, Offset: 5, Epoch: 3}}},
+	one := record.Cursor{At: time.UnixMilli(1), Streams: []record.StreamPosition{{
+		Stream: "orders", Position: record.Position{Offsets: []record.PartitionOffset{{Partition: 0, Offset: 10, Epoch: 3}, {Partition: 2, Offset: 5, Epoch: 3}}},
 	}}}
 	two := one
-	two.Streams = append(two.Streams[:1:1], hub.StreamPosition{Stream: "prices"})
+	two.Streams = append(two.Streams[:1:1], record.StreamPosition{Stream: "prices"})
 	for _, c := range []struct {
 		text                string
 		zero, first, second int64 // offsets of orders 0 to 2, -1 for none
@@ -121,7 +120,7 @@ func TestCursorWithWhatWasSeen(t *testing.T) {
 		{two.String() + "~orders/1:7", 10, 7, 5},
 		{two.String() + "~prices/0:4", 10, -1, 5},
 	} {
-		got, err := hub.ParseCursor(c.text)
+		got, err := record.ParseCursor(c.text)
 		if err != nil {
 			t.Errorf("%s: %v", c.text, err)
 			continue
@@ -132,27 +131,27 @@ func TestCursorWithWhatWasSeen(t *testing.T) {
 		}
 	}
 	for _, seen := range []string{"~", "~0", "~0:", "~:1", "~0:-1", "~+0:1", "~0:1,", "~0:9007199254740994", "~2147483648:1", "~a/0:1", "~0:1~0:2"} {
-		if _, err := hub.ParseCursor(one.String() + seen); !errors.Is(err, hub.ErrBadCursor) {
+		if _, err := record.ParseCursor(one.String() + seen); !errors.Is(err, record.ErrBadCursor) {
 			t.Errorf("%s: %v", seen, err)
 		}
 	}
-	if _, err := hub.ParseCursor(two.String() + "~0:11"); !errors.Is(err, hub.ErrBadCursor) {
+	if _, err := record.ParseCursor(two.String() + "~0:11"); !errors.Is(err, record.ErrBadCursor) {
 		t.Error("with several streams, a partition alone is ambiguous")
 	}
 }
 
 func FuzzParseCursor(f *testing.F) {
-	f.Add(hub.Cursor{At: time.UnixMilli(5), Streams: []hub.StreamPosition{{Stream: "a", Position: hub.Position{Offsets: []hub.PartitionOffset{{Offset: 7}}}}}}.String())
+	f.Add(record.Cursor{At: time.UnixMilli(5), Streams: []record.StreamPosition{{Stream: "a", Position: record.Position{Offsets: []record.PartitionOffset{{Offset: 7}}}}}}.String())
 	f.Add("v1.~0:1")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := hub.ParseCursor(text)
+		c, err := record.ParseCursor(text)
 		if err != nil {
-			if !errors.Is(err, hub.ErrBadCursor) {
+			if !errors.Is(err, record.ErrBadCursor) {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
 		}
-		again, err := hub.ParseCursor(c.String())
+		again, err := record.ParseCursor(c.String())
 		if err != nil || !sameCursor(again, c) {
 			t.Fatalf("%q: %v became %v: %v", text, c, again, err)
 		}

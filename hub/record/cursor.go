@@ -1,4 +1,4 @@
-package hub
+package record
 
 import (
 	"encoding/base64"
@@ -38,7 +38,7 @@ type StreamPosition struct {
 }
 
 // before is the place in the cursor from which a client has moved one.
-func (s StreamPosition) before(at PartitionOffset) PartitionOffset {
+func (s StreamPosition) Before(at PartitionOffset) PartitionOffset {
 	for _, moved := range s.Moved {
 		if moved.Partition == at.Partition {
 			return moved
@@ -169,12 +169,12 @@ func (c *Cursor) see(seen string) error {
 		if known && was.Offset >= o {
 			continue
 		}
-		if at.before(was) == was {
+		if at.Before(was) == was {
 			at.Moved = append(at.Moved, was)
 		}
 		// Of what epoch the record before it was the client cannot say: a
 		// leader may have changed since the cursor.
-		at.Position.set(PartitionOffset{Partition: int32(p), Offset: o, Epoch: -1})
+		at.Position.Set(PartitionOffset{Partition: int32(p), Offset: o, Epoch: -1})
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package hub
+package record
 
 import (
 	"encoding/hex"
@@ -37,7 +37,7 @@ type PartitionOffset struct {
 // not been read from yet. A Position is never changed once it is shared: every
 // method that moves one returns another.
 type Position struct {
-	Topic  TopicID
+	Topic   TopicID
 	Offsets []PartitionOffset
 }
 
@@ -81,7 +81,7 @@ func (p Position) Covers(q Position) bool {
 }
 
 // only gives the position with those places that are to stay.
-func (p Position) only(stays func(PartitionOffset) bool) Position {
+func (p Position) Only(stays func(PartitionOffset) bool) Position {
 	goes := func(at PartitionOffset) bool { return !stays(at) }
 	if slices.ContainsFunc(p.Offsets, goes) {
 		p.Offsets = slices.DeleteFunc(slices.Clone(p.Offsets), goes)
@@ -90,7 +90,7 @@ func (p Position) only(stays func(PartitionOffset) bool) Position {
 }
 
 // set moves one place in p itself, which the caller must own.
-func (p *Position) set(at PartitionOffset) {
+func (p *Position) Set(at PartitionOffset) {
 	i, ok := p.find(at.Partition)
 	if ok {
 		p.Offsets[i] = at
@@ -108,3 +108,7 @@ func (p Position) find(partition int32) (int, bool) {
 		return int(at.Partition) - int(want)
 	})
 }
+
+// MaxOffset is the largest offset that an event can carry: beyond it JavaScript's
+// numbers are no longer exact (RFC 8259, section 6).
+const MaxOffset = 1<<53 - 1

@@ -1,4 +1,4 @@
-package hub
+package record
 
 // Header is one Kafka record header. Headers are ordered and names may repeat
 // (KIP-82). A nil Value is a null value, which differs from an empty one.
