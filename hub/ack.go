@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sluice/hub/record"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // Ack is how far a client has got, as a named cursor keeps it.

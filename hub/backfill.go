@@ -3,8 +3,9 @@ package hub
 import (
 	"context"
 	"slices"
-	"sluice/hub/record"
 	"time"
+
+	"sluice/hub/record"
 )
 
 const (

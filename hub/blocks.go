@@ -1,9 +1,10 @@
 package hub
 
 import (
-	"sluice/hub/record"
 	"sync"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // blocks is what all who are late share: blocks of all streams within a bound

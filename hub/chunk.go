@@ -1,10 +1,11 @@
 package hub
 
 import (
-	"sluice/hub/record"
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"sluice/hub/record"
 )
 
 // entryKind says what an entry of a chunk is.

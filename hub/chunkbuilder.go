@@ -2,6 +2,7 @@ package hub
 
 import (
 	"hash/maphash"
+
 	"sluice/hub/record"
 )
 

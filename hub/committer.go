@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sluice/hub/record"
 	"sync"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // Committer moves named cursors: it gathers acks and writes them to the store

@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"sluice/hub/record"
 	"strconv"
 	"unicode/utf8"
+
+	"sluice/hub/jsonscan"
+	"sluice/hub/record"
 )
 
 // Content says what the values of a stream's records are, and so how an event
@@ -81,7 +83,7 @@ func NewEventEncoder(stream string, content Content) *EventEncoder {
 		panic(fmt.Sprintf("hub: unknown content %q", string(content)))
 	}
 	head := []byte(EventPrefix + `"stream":`)
-	head = AppendJSONString(head, stream)
+	head = jsonscan.AppendString(head, stream)
 	head = append(head, `,"partition":`...)
 	return &EventEncoder{head: head, content: content}
 }
@@ -141,7 +143,7 @@ func appendHeaders(dst []byte, headers []record.Header) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, '[')
-		dst = AppendJSONString(dst, h.Name)
+		dst = jsonscan.AppendString(dst, h.Name)
 		dst = append(dst, ',')
 		if h.Value == nil {
 			dst = append(dst, `null]`...)
@@ -164,8 +166,8 @@ func (e *EventEncoder) appendData(dst, value []byte) ([]byte, error) {
 	}
 	switch e.content {
 	case ContentJSON:
-		switch err := CheckJSON(value, MaxDataDepth); {
-		case errors.Is(err, ErrJSONTooDeep):
+		switch err := jsonscan.Check(value, MaxDataDepth); {
+		case errors.Is(err, jsonscan.ErrTooDeep):
 			return dst, errValueTooDeep
 		case err != nil:
 			return dst, errValueNotJSON
@@ -175,11 +177,11 @@ func (e *EventEncoder) appendData(dst, value []byte) ([]byte, error) {
 		if !utf8.Valid(value) {
 			return dst, errValueNotText
 		}
-		return AppendJSONString(dst, value), nil
+		return jsonscan.AppendString(dst, value), nil
 	case ContentBytes:
 		return append(appendBase64(dst, value), `,"encoding":"base64"`...), nil
 	}
-	if CheckJSON(value, MaxDataDepth) == nil {
+	if jsonscan.Check(value, MaxDataDepth) == nil {
 		return appendJSONLine(dst, value), nil
 	}
 	dst, isBase64 := appendTextOrBase64(dst, value)
@@ -212,7 +214,7 @@ func spaceOut(b []byte, c byte) {
 
 func appendTextOrBase64(dst, b []byte) (out []byte, isBase64 bool) {
 	if utf8.Valid(b) {
-		return AppendJSONString(dst, b), false
+		return jsonscan.AppendString(dst, b), false
 	}
 	return appendBase64(dst, b), true
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"slices"
+
 	"sluice/hub/record"
 )
 

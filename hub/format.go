@@ -14,4 +14,3 @@ type Format interface {
 
 // FormatSlots is how many formats there can be.
 const FormatSlots = 4
-

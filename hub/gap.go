@@ -2,8 +2,9 @@ package hub
 
 import (
 	"encoding/json"
-	"sluice/hub/record"
 	"strconv"
+
+	"sluice/hub/record"
 )
 
 // gapPrefix is what every gap event begins with.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sluice/hub/record"
 	"sync"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // horizonAge is how long it is remembered where a time in the past is.

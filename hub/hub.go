@@ -10,10 +10,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sluice/hub/record"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // Config is what a Hub is made of. All fields without a remark are required.

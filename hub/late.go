@@ -2,9 +2,10 @@ package hub
 
 import (
 	"slices"
-	"sluice/hub/record"
 	"sync/atomic"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // latePatience is how long a turn is kept for a subscription that does not take

@@ -3,11 +3,12 @@ package hub
 import (
 	"cmp"
 	"slices"
-	"sluice/hub/record"
 	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/hub/record"
 )
 
 const (

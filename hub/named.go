@@ -3,8 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
-	"sluice/hub/record"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // CursorName names a position that is kept for a principal.

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"math"
+
 	"sluice/hub/record"
 )
 

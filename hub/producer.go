@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+
 	"sluice/hub/record"
 )
 

@@ -3,8 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
-	"sluice/hub/record"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // searchRead is about how much one read asks for, over all partitions.

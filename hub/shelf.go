@@ -2,8 +2,9 @@ package hub
 
 import (
 	"slices"
-	"sluice/hub/record"
 	"sort"
+
+	"sluice/hub/record"
 )
 
 // block is a run of entries of one partition that was read from Kafka for those

@@ -3,8 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
-	"sluice/hub/record"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // Source reads the topics of one Kafka cluster by position, without a consumer

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sluice/hub/record"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // Stream is a public name for a topic, with its policies.

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sluice/hub/record"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // StartKind says where a subscription begins.

@@ -2,9 +2,10 @@ package hub
 
 import (
 	"context"
-	"sluice/hub/record"
 	"sync"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // A subscriber who may not replay may resume what has been written within the

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+
 	"sluice/hub/record"
 )
 

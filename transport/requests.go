@@ -7,6 +7,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/jsonscan"
 	"sluice/transport/wire"
 )
 
@@ -15,7 +16,7 @@ import (
 func (s *session) handle(message []byte) (keep bool) {
 	request, fault := wire.ParseRequest(message, s.server.wireLimits())
 	if fault != nil {
-		if errors.Is(fault, hub.ErrNotUTF8) {
+		if errors.Is(fault, jsonscan.ErrNotUTF8) {
 			s.post(func(s *session, sc *scratch) {
 				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the message is not UTF-8")
 			})

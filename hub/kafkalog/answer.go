@@ -2,6 +2,7 @@ package kafkalog
 
 import (
 	"fmt"
+
 	"sluice/hub/record"
 )
 

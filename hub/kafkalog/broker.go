@@ -3,11 +3,12 @@ package kafkalog
 import (
 	"context"
 	"slices"
-	"sluice/hub/record"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub/record"
 )
 
 const (

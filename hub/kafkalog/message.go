@@ -3,6 +3,7 @@ package kafkalog
 import (
 	"encoding/binary"
 	"hash/crc32"
+
 	"sluice/hub/record"
 )
 

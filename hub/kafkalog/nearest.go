@@ -1,9 +1,10 @@
 package kafkalog
 
 import (
-	"sluice/hub/record"
 	"sync"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // nearest remembers which replicas the leaders want read from (KIP-392), so

@@ -3,9 +3,10 @@ package kafkalog
 import (
 	"context"
 	"fmt"
-	"sluice/hub/record"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub/record"
 )
 
 // Timestamps that ListOffsets takes for the ends of a partition.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+
 	"sluice/hub/record"
 )
 

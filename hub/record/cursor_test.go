@@ -2,12 +2,13 @@ package record_test
 
 import (
 	"errors"
-	"sluice/hub/record"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"sluice/hub/record"
 )
 
 func drawCursor(t *rapid.T) record.Cursor {

@@ -3,7 +3,7 @@ package wire
 import (
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/jsonscan"
 	"sluice/hub/record"
 )
 
@@ -327,9 +327,9 @@ func (m *Closing) Append(dst []byte) []byte {
 			if i > 0 {
 				o.buf = append(o.buf, ',')
 			}
-			o.buf = hub.AppendJSONString(o.buf, c.ID)
+			o.buf = jsonscan.AppendString(o.buf, c.ID)
 			o.buf = append(o.buf, ':')
-			o.buf = hub.AppendJSONString(o.buf, c.Cursor)
+			o.buf = jsonscan.AppendString(o.buf, c.Cursor)
 		}
 		o.buf = append(o.buf, '}')
 	}

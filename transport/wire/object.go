@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/jsonscan"
 )
 
 // object appends one JSON object field by field. Names are the package's own
@@ -38,7 +38,7 @@ func (o *object) name(name string) {
 
 func (o *object) text(name, value string) {
 	o.name(name)
-	o.buf = hub.AppendJSONString(o.buf, value)
+	o.buf = jsonscan.AppendString(o.buf, value)
 }
 
 func (o *object) textIf(name, value string) {
@@ -101,7 +101,7 @@ func (o *object) texts(name string, values []string) {
 		if i > 0 {
 			o.buf = append(o.buf, ',')
 		}
-		o.buf = hub.AppendJSONString(o.buf, value)
+		o.buf = jsonscan.AppendString(o.buf, value)
 	}
 	o.buf = append(o.buf, ']')
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"sluice/hub/jsonscan"
 )
 
 // parser reads the fields of requests and gathers what is wrong with them.
@@ -85,7 +87,7 @@ func fieldName(raw []byte) (name string, ok bool) {
 	if pointer, isKnown := known[string(raw[1:len(raw)-1])]; isKnown {
 		return pointer[1:], true
 	}
-	return unquote(raw)
+	return jsonscan.Unquote(raw)
 }
 
 // below is the pointer to a field of the object at a pointer.
@@ -102,7 +104,7 @@ func validID(id string) bool {
 
 // idAndType reads what all messages have.
 func (p *parser) idAndType(b []byte) (id, kind string) {
-	for rawName, value := range members(b) {
+	for rawName, value := range jsonscan.Members(b) {
 		switch name, _ := fieldName(rawName); name {
 		case "id":
 			id = p.text("/id", value)
@@ -125,7 +127,7 @@ func (p *parser) idAndType(b []byte) (id, kind string) {
 // fields calls read with each field of the object but type, and refuses those
 // that it does not take.
 func (p *parser) fields(at string, object []byte, read func(name, pointer string, value []byte) bool) {
-	for rawName, value := range members(object) {
+	for rawName, value := range jsonscan.Members(object) {
 		name, ok := fieldName(rawName)
 		if p.typed && at == "" && name == "type" {
 			continue
@@ -146,7 +148,7 @@ func (p *parser) textOK(pointer string, value []byte) (text string, ok bool) {
 		p.refuse(pointer, "must be a string")
 		return "", false
 	}
-	if text, ok = unquote(value); !ok {
+	if text, ok = jsonscan.Unquote(value); !ok {
 		p.refuse(pointer, "has half of a surrogate pair")
 		return "", false
 	}
@@ -238,7 +240,7 @@ func (p *parser) ack(b []byte) *Ack {
 // subscribe reads a *Subscribe, or a *SubscribeMany where there is a field
 // `subscriptions`.
 func (p *parser) subscribe(b []byte) Request {
-	for rawName, list := range members(b) {
+	for rawName, list := range jsonscan.Members(b) {
 		if name, _ := fieldName(rawName); name == "subscriptions" {
 			return p.subscribeMany(b, list)
 		}
@@ -265,7 +267,7 @@ func (p *parser) subscribeMany(b, list []byte) *SubscribeMany {
 		p.refuse("/subscriptions", "must be an array")
 		return r
 	}
-	for value := range elements(list) {
+	for value := range jsonscan.Elements(list) {
 		at := fmt.Sprintf("/subscriptions/%d", len(r.Subscriptions))
 		if value[0] != '{' {
 			p.refuse(at, "must be an object")
@@ -332,7 +334,7 @@ func (p *parser) texts(pointer string, value []byte) (all []string) {
 		p.refuse(pointer, "must be an array of strings")
 		return nil
 	}
-	for element := range elements(value) {
+	for element := range jsonscan.Elements(value) {
 		if p.failed() {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/hub"
+	"sluice/hub/jsonscan"
 	"sluice/hub/record"
 )
 
@@ -55,7 +56,7 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []hub.Message, bat
 		err.ID = ""
 		return nil, false, err
 	}
-	body := trimSpace(r.Body)
+	body := jsonscan.TrimSpace(r.Body)
 	if body[0] != '{' {
 		return nil, false, Errorf(BadRequest, "the body is a JSON object")
 	}

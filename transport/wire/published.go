@@ -1,6 +1,9 @@
 package wire
 
-import "sluice/hub"
+import (
+	"sluice/hub"
+	"sluice/hub/jsonscan"
+)
 
 // Published answers a publish of a single record that is stored.
 type Published struct {
@@ -153,6 +156,6 @@ func AppendFeed(dst, feed, event []byte) []byte {
 
 // FeedField makes the text that AppendFeed puts in: `"feed":"…",`.
 func FeedField(feed string) []byte {
-	b := hub.AppendJSONString([]byte(`"feed":`), feed)
+	b := jsonscan.AppendString([]byte(`"feed":`), feed)
 	return append(b, ',')
 }

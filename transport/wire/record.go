@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sluice/hub"
+	"sluice/hub/jsonscan"
 	"sluice/hub/record"
 )
 
@@ -97,7 +98,7 @@ func (p *parser) headers(pointer string, value []byte) (headers []record.Header)
 		p.refuse(pointer, "must be an array")
 		return nil
 	}
-	for element := range elements(value) {
+	for element := range jsonscan.Elements(value) {
 		headers = append(headers, p.header(fmt.Sprintf("%s/%d", pointer, len(headers)), element))
 	}
 	return headers
@@ -107,7 +108,7 @@ func (p *parser) header(pointer string, value []byte) (h record.Header) {
 	const form = `must be [name, value], [name, null] or [name, value, "base64"]`
 	var parts [][]byte
 	if value[0] == '[' {
-		for part := range elements(value) {
+		for part := range jsonscan.Elements(value) {
 			if parts = append(parts, part); len(parts) > 3 {
 				break
 			}
@@ -130,7 +131,7 @@ func (p *parser) header(pointer string, value []byte) (h record.Header) {
 		h.Value = []byte(text)
 		return h
 	}
-	if encoding, _ := unquote(parts[2]); encoding != "base64" {
+	if encoding, _ := jsonscan.Unquote(parts[2]); encoding != "base64" {
 		p.refuse(pointer+"/2", `must be "base64"`)
 		return h
 	}
@@ -195,7 +196,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 }
 
 func (p *parser) batch(list []byte) (messages []hub.Message) {
-	for value := range elements(list) {
+	for value := range jsonscan.Elements(list) {
 		at := fmt.Sprintf("/records/%d", len(messages))
 		if value[0] != '{' {
 			p.refuse(at, "must be an object")

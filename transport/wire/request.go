@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"sluice/hub"
+	"sluice/hub/jsonscan"
 )
 
 // Limits bound what a client may send. A limit of 0 is none, but JSON is never
@@ -144,7 +145,7 @@ func ParseRequest(b []byte, limits Limits) (Request, *Error) {
 }
 
 func parseRequest(b []byte) (Request, string, *Error) {
-	b = trimSpace(b)
+	b = jsonscan.TrimSpace(b)
 	if b[0] != '{' {
 		return nil, "", Errorf(BadRequest, "a message is a JSON object")
 	}
@@ -191,7 +192,7 @@ func ParseCursorBody(b []byte, limits Limits) (string, *Error) {
 		err.ID = ""
 		return "", err
 	}
-	b = trimSpace(b)
+	b = jsonscan.TrimSpace(b)
 	if b[0] != '{' {
 		return "", Errorf(BadRequest, "the body is a JSON object")
 	}
@@ -213,32 +214,45 @@ func checkText(b []byte, limits Limits) *Error {
 	if depth <= 0 || depth > hub.MaxDataDepth {
 		depth = hub.MaxDataDepth
 	}
-	switch err := hub.CheckJSON(b, depth); {
-	case errors.Is(err, hub.ErrJSONTooDeep):
+	switch err := jsonscan.Check(b, depth); {
+	case errors.Is(err, jsonscan.ErrTooDeep):
 		fault := Errorf(BadRequest, "the message nests deeper than %d (limit json_depth)", depth)
 		fault.ID, fault.Cause = readID(b), err
 		return fault
 	case err != nil:
 		return &Error{Code: BadRequest, Message: err.Error(), Cause: err}
 	}
-	if err := checkNames(b, limits.Keys); err != nil {
-		err.ID = readID(b)
-		return err
+	if fault := checkNames(b, limits.Keys); fault != nil {
+		fault.ID = readID(b)
+		return fault
 	}
 	return nil
+}
+
+// checkNames refuses a message with too many fields, or with a field twice in an
+// object.
+func checkNames(b []byte, most int) *Error {
+	err := jsonscan.CheckNames(b, most)
+	if err == nil {
+		return nil
+	}
+	if repeated, ok := errors.AsType[*jsonscan.RepeatedNameError](err); ok {
+		return Errorf(BadRequest, "the field %s stands twice in an object", Shown(repeated.Name))
+	}
+	return Errorf(BadRequest, "there are more than %d fields in the message (limit json_keys)", most)
 }
 
 // readID finds the id in a message at fault, if there is exactly one.
 func readID(b []byte) string {
 	found := ""
-	if b = trimSpace(b); len(b) == 0 || b[0] != '{' {
+	if b = jsonscan.TrimSpace(b); len(b) == 0 || b[0] != '{' {
 		return ""
 	}
-	for rawName, value := range members(b) {
+	for rawName, value := range jsonscan.Members(b) {
 		if name, _ := fieldName(rawName); name != "id" {
 			continue
 		}
-		id, ok := unquote(value)
+		id, ok := jsonscan.Unquote(value)
 		if !ok || found != "" || !validID(id) {
 			return ""
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/jsonscan"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -304,7 +305,7 @@ func TestParseRequestRefuses(t *testing.T) {
 func TestParseRequestTellsInvalidText(t *testing.T) {
 	t.Parallel()
 	_, err := wire.ParseRequest([]byte("\xff"), limits)
-	if !errors.Is(err, hub.ErrNotUTF8) {
+	if !errors.Is(err, jsonscan.ErrNotUTF8) {
 		t.Errorf("%v is not ErrNotUTF8", err)
 	}
 }
@@ -333,7 +334,7 @@ func TestParseRequestWithoutLimits(t *testing.T) {
 		t.Error(err)
 	}
 	deep := `{"type":"publish","id":"p","stream":"s","data":` + strings.Repeat("[", 6_000_000)
-	if _, err := wire.ParseRequest([]byte(deep), wire.Limits{}); err == nil || !errors.Is(err, hub.ErrJSONTooDeep) {
+	if _, err := wire.ParseRequest([]byte(deep), wire.Limits{}); err == nil || !errors.Is(err, jsonscan.ErrTooDeep) {
 		t.Errorf("six million brackets: %v", err)
 	}
 }

@@ -1,4 +1,6 @@
-package hub
+// Package jsonscan checks and walks JSON text in place: without recursion, so that
+// what the text holds cannot exhaust the stack, and without building values.
+package jsonscan
 
 import (
 	"encoding/binary"
@@ -14,7 +16,7 @@ var (
 	// ErrNotUTF8: the text is not UTF-8, which RFC 8259 (section 8.1) asks for.
 	ErrNotUTF8 = errors.New("the text is not UTF-8")
 	// ErrJSONTooDeep: arrays and objects are nested too deeply.
-	ErrJSONTooDeep = errors.New("the JSON is nested too deeply")
+	ErrTooDeep = errors.New("the JSON is nested too deeply")
 )
 
 // CheckJSON reports whether b is one JSON text in UTF-8 whose arrays and
@@ -24,7 +26,7 @@ var (
 //
 // It is written here as every record that is read goes through it, and the
 // validators that there are recurse, or take up to twice the time.
-func CheckJSON(b []byte, maxDepth int) error {
+func Check(b []byte, maxDepth int) error {
 	if !utf8.Valid(b) {
 		return ErrNotUTF8
 	}
@@ -40,7 +42,7 @@ func CheckJSON(b []byte, maxDepth int) error {
 		switch c := b[i]; c {
 		case '{', '[':
 			if len(open) >= maxDepth {
-				return ErrJSONTooDeep
+				return ErrTooDeep
 			}
 			open = append(open, c)
 			i = skipSpace(b, i+1)
@@ -226,7 +228,7 @@ func skipDigits(b []byte, i int) int {
 // AppendJSONString appends s as a JSON string. Control characters and the line
 // separators U+2028 and U+2029 are escaped, so that the text is one line in
 // SSE and in JavaScript sources too. Bytes that are not UTF-8 become U+FFFD.
-func AppendJSONString[T string | []byte](dst []byte, s T) []byte {
+func AppendString[T string | []byte](dst []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0

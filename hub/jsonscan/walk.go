@@ -1,17 +1,19 @@
-package wire
+package jsonscan
 
 import (
+	"errors"
+	"fmt"
 	"iter"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// The functions here walk JSON that hub.CheckJSON has accepted, without
-// recursion and without copying. On other input they stay within it and end.
+// The functions of this file walk JSON that Check has accepted, without recursion
+// and without copying. On other input they stay within it and end.
 
-// members yields names and values of an object's members, both as they stand.
-func members(object []byte) iter.Seq2[[]byte, []byte] {
+// Members yields names and values of an object's members, both as they stand.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		i := skipSpace(object, 0) + 1
 		for {
@@ -32,8 +34,8 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// elements yields the elements of an array as they stand.
-func elements(array []byte) iter.Seq[[]byte] {
+// Elements yields the elements of an array as they stand.
+func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
 		i := skipSpace(array, 0) + 1
 		for {
@@ -50,15 +52,8 @@ func elements(array []byte) iter.Seq[[]byte] {
 	}
 }
 
-// trimSpace cuts JSON's whitespace at the front.
-func trimSpace(b []byte) []byte { return b[skipSpace(b, 0):] }
-
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
-		i++
-	}
-	return min(i, len(b))
-}
+// TrimSpace cuts JSON's whitespace at the front.
+func TrimSpace(b []byte) []byte { return b[skipSpace(b, 0):] }
 
 // skipValue finds the end of the value that begins at i.
 func skipValue(b []byte, i int) int {
@@ -66,7 +61,7 @@ func skipValue(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			i = skipString(b, i) - 1
+			i = endOfString(b, i) - 1
 			if depth == 0 {
 				return min(i+1, len(b))
 			}
@@ -88,22 +83,17 @@ func skipValue(b []byte, i int) int {
 	return len(b)
 }
 
-// skipString finds the end of the string whose opening quote is at i.
-func skipString(b []byte, i int) int {
-	for i++; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			return i + 1
-		case '\\':
-			i++
-		}
+// endOfString finds the end of the string whose opening quote is at i.
+func endOfString(b []byte, i int) int {
+	if end := skipString(b, i+1); end >= 0 {
+		return end
 	}
 	return len(b)
 }
 
-// unquote reads a JSON string. It is not ok where raw is none, or where a
+// Unquote reads a JSON string. It is not ok where raw is none, or where a
 // surrogate stands alone in it, which UTF-8 has no bytes for.
-func unquote(raw []byte) (s string, ok bool) {
+func Unquote(raw []byte) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return "", false
 	}
@@ -181,9 +171,21 @@ func hex4(b []byte, i int) rune {
 	return rune(n)
 }
 
-// checkNames counts the members of all objects in b and finds names that an
-// object has twice, however they are escaped. maxNames 0 is no limit.
-func checkNames(b []byte, maxNames int) *Error {
+// ErrTooManyNames: the objects have more members than allowed.
+var ErrTooManyNames = errors.New("the JSON has too many fields")
+
+// RepeatedNameError is of an object that has a name twice.
+type RepeatedNameError struct{ Name string }
+
+// Error implements error.
+func (e *RepeatedNameError) Error() string {
+	return fmt.Sprintf("the field %q stands twice in an object", e.Name)
+}
+
+// CheckNames counts the members of all objects in b and finds names that an
+// object has twice, however they are escaped. maxNames 0 is no limit. It returns
+// nil, ErrTooManyNames or a *RepeatedNameError.
+func CheckNames(b []byte, maxNames int) error {
 	var (
 		names = make([][]byte, 0, 32) // of the objects that are open
 		open  = make([]int, 0, 16)    // where the names of each begin
@@ -199,14 +201,14 @@ func checkNames(b []byte, maxNames int) *Error {
 			}
 			first := open[len(open)-1]
 			if name, twice := repeated(names[first:]); twice {
-				return Errorf(BadRequest, "the field %s stands twice in an object", Shown(name))
+				return &RepeatedNameError{Name: name}
 			}
 			names, open = names[:first], open[:len(open)-1]
 		case '"':
-			end := skipString(b, i)
+			end := endOfString(b, i)
 			if next := skipSpace(b, end); next < len(b) && b[next] == ':' {
 				if count++; maxNames > 0 && count > maxNames {
-					return Errorf(BadRequest, "there are more than %d fields in the message (limit json_keys)", maxNames)
+					return ErrTooManyNames
 				}
 				name, _ := unescape(b[i+1 : max(i+1, end-1)])
 				names = append(names, name)

@@ -1,4 +1,4 @@
-package hub_test
+package jsonscan_test
 
 import (
 	"bytes"
@@ -11,8 +11,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"sluice/hub"
+	"sluice/hub/jsonscan"
 )
+
+// typicalValue is a record's value of 200 bytes as they usually are.
+var typicalValue = []byte(`{"order":118273,"customer":"eu-991","total":129.95,"currency":"EUR","state":"paid","lines":[{"sku":"A-17","n":2},{"sku":"B-4","n":1}],"note":"leave it at the door","placed_at":1795245600123,"gift":false}`)
 
 func TestCheckJSON(t *testing.T) {
 	t.Parallel()
@@ -22,32 +25,32 @@ func TestCheckJSON(t *testing.T) {
 		want  error
 	}{
 		"scalar needs no depth":      {`1`, 0, nil},
-		"object needs one":           {`{}`, 0, hub.ErrJSONTooDeep},
+		"object needs one":           {`{}`, 0, jsonscan.ErrTooDeep},
 		"object of depth one":        {`{}`, 1, nil},
 		"many side by side":          {`[[],[],[],{"a":[]}]`, 3, nil},
-		"one too deep":               {`[[],[],[],{"a":[]}]`, 2, hub.ErrJSONTooDeep},
+		"one too deep":               {`[[],[],[],{"a":[]}]`, 2, jsonscan.ErrTooDeep},
 		"brackets in strings":        {`["[[[[[","{{{{\"[["]`, 1, nil},
-		"escaped quote":              {`["\\",[]]`, 1, hub.ErrJSONTooDeep},
-		"unterminated string":        {`["[[[[[`, 1, hub.ErrNotJSON},
-		"ends in a backslash":        {`["[[[\`, 1, hub.ErrNotJSON},
-		"closed before open":         {`]]]][[[[[`, 4, hub.ErrNotJSON},
-		"empty":                      {``, 9, hub.ErrNotJSON},
-		"white space":                {" \n", 9, hub.ErrNotJSON},
-		"two texts":                  {`1 2`, 9, hub.ErrNotJSON},
-		"leading zero":               {`01`, 9, hub.ErrNotJSON},
-		"raw control character":      {"\"\x01\"", 9, hub.ErrNotJSON},
-		"byte order mark":            {"\ufeff{}", 9, hub.ErrNotJSON},
-		"invalid UTF-8 in a string":  {"\"\xff\"", 9, hub.ErrNotUTF8},
-		"surrogate encoded in UTF-8": {"\"\xed\xa0\x80\"", 9, hub.ErrNotUTF8},
+		"escaped quote":              {`["\\",[]]`, 1, jsonscan.ErrTooDeep},
+		"unterminated string":        {`["[[[[[`, 1, jsonscan.ErrNotJSON},
+		"ends in a backslash":        {`["[[[\`, 1, jsonscan.ErrNotJSON},
+		"closed before open":         {`]]]][[[[[`, 4, jsonscan.ErrNotJSON},
+		"empty":                      {``, 9, jsonscan.ErrNotJSON},
+		"white space":                {" \n", 9, jsonscan.ErrNotJSON},
+		"two texts":                  {`1 2`, 9, jsonscan.ErrNotJSON},
+		"leading zero":               {`01`, 9, jsonscan.ErrNotJSON},
+		"raw control character":      {"\"\x01\"", 9, jsonscan.ErrNotJSON},
+		"byte order mark":            {"\ufeff{}", 9, jsonscan.ErrNotJSON},
+		"invalid UTF-8 in a string":  {"\"\xff\"", 9, jsonscan.ErrNotUTF8},
+		"surrogate encoded in UTF-8": {"\"\xed\xa0\x80\"", 9, jsonscan.ErrNotUTF8},
 		"huge numbers":               {`[9007199254740993,1e400,-0]`, 9, nil},
 		"escaped lone surrogate":     {`"\ud800"`, 9, nil},
-		"six million brackets":       {strings.Repeat("[", 6_000_000), 1000, hub.ErrJSONTooDeep},
-		"six million braces":         {strings.Repeat(`{"":`, 6_000_000), 1000, hub.ErrJSONTooDeep},
+		"six million brackets":       {strings.Repeat("[", 6_000_000), 1000, jsonscan.ErrTooDeep},
+		"six million braces":         {strings.Repeat(`{"":`, 6_000_000), 1000, jsonscan.ErrTooDeep},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := hub.CheckJSON([]byte(tt.in), tt.depth); !errors.Is(got, tt.want) {
+			if got := jsonscan.Check([]byte(tt.in), tt.depth); !errors.Is(got, tt.want) {
 				t.Errorf("CheckJSON = %v, want %v", got, tt.want)
 			}
 		})
@@ -67,10 +70,10 @@ func TestAppendJSONString(t *testing.T) {
 		"real \ufffd stays":     "\"real \ufffd stays\"",
 	}
 	for in, want := range tests {
-		if got := string(hub.AppendJSONString(nil, in)); got != want {
+		if got := string(jsonscan.AppendString(nil, in)); got != want {
 			t.Errorf("AppendJSONString(%q) = %s, want %s", in, got, want)
 		}
-		if got := string(hub.AppendJSONString([]byte("x"), []byte(in))); got != "x"+want {
+		if got := string(jsonscan.AppendString([]byte("x"), []byte(in))); got != "x"+want {
 			t.Errorf("AppendJSONString(%q as bytes) = %s, want x%s", in, got, want)
 		}
 	}
@@ -84,15 +87,15 @@ func FuzzCheckJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		want := json.Valid(b) && utf8.Valid(b)
-		if got := hub.CheckJSON(b, 10_000) == nil; got != want {
+		if got := jsonscan.Check(b, 10_000) == nil; got != want {
 			t.Errorf("CheckJSON(%q) accepts: %v, encoding/json: %v", b, got, want)
 		}
 		if want {
 			d := depth(b)
-			if err := hub.CheckJSON(b, d); err != nil {
+			if err := jsonscan.Check(b, d); err != nil {
 				t.Errorf("CheckJSON(%q) at its own depth %d: %v", b, d, err)
 			}
-			if err := hub.CheckJSON(b, d-1); d > 0 && !errors.Is(err, hub.ErrJSONTooDeep) {
+			if err := jsonscan.Check(b, d-1); d > 0 && !errors.Is(err, jsonscan.ErrTooDeep) {
 				t.Errorf("CheckJSON(%q) below its depth %d: %v", b, d, err)
 			}
 		}
@@ -106,7 +109,7 @@ func TestCheckJSONAgrees(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
 	texts := []string{
-		string(sampleValue), `{}`, `[ ]`, ` {"a" : [1, -2.5e+7 ,0.1E-2, true,false ,null]} `, `"x\u00e9\ud800\n\"\\/é€😀"`,
+		string(typicalValue), `{}`, `[ ]`, ` {"a" : [1, -2.5e+7 ,0.1E-2, true,false ,null]} `, `"x\u00e9\ud800\n\"\\/é€😀"`,
 		`{"":{"":[[[],[{}]],"0123456","01234567","012345678"]}}`, `-0`, `[1e5,10,0]`, "\"\t\u007f\"", "[\n\r\t 1\n]",
 	}
 	const alphabet = "{}[]\",:\\/ \n\t\x00\x1f\x7f\x80\xc3\xa9\xff0123456789-+.eEtruefalsnbdc!#[]\"\\"
@@ -128,7 +131,7 @@ func TestCheckJSONAgrees(t *testing.T) {
 		if want {
 			valid++
 		}
-		if got := hub.CheckJSON(b, 100) == nil; got != want {
+		if got := jsonscan.Check(b, 100) == nil; got != want {
 			t.Fatalf("seed %d: CheckJSON(%q) accepts: %v, encoding/json: %v", seed, b, got, want)
 		}
 	}
@@ -158,10 +161,10 @@ func depth(b []byte) int {
 }
 
 func BenchmarkCheckJSON(b *testing.B) {
-	b.SetBytes(int64(len(sampleValue)))
+	b.SetBytes(int64(len(typicalValue)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := hub.CheckJSON(sampleValue, 512); err != nil {
+		if err := jsonscan.Check(typicalValue, 512); err != nil {
 			b.Fatal(err)
 		}
 	}
