@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -68,7 +69,7 @@ type chunk struct {
 	// Owned by who fills the chunk.
 	filled, used int
 
-	formats      [FormatSlots]framing
+	formats      [event.FormatSlots]framing
 	compressions [CodecSlots]atomic.Pointer[compression]
 }
 
@@ -151,7 +152,7 @@ func (c *chunk) size() int {
 
 // framed gives the chunk in a format, laid out for at least n entries. It is
 // laid out once for everybody, by whoever is first to ask.
-func (c *chunk) framed(f Format, n int) *framed {
+func (c *chunk) framed(f event.Format, n int) *framed {
 	fr := &c.formats[f.Slot()]
 	if done := fr.done.Load(); done != nil && len(done.ends) >= n {
 		return done
@@ -179,7 +180,7 @@ func (c *chunk) framed(f Format, n int) *framed {
 }
 
 // appendFramed lays out one entry.
-func (c *chunk) appendFramed(dst []byte, f Format, i int) []byte {
+func (c *chunk) appendFramed(dst []byte, f event.Format, i int) []byte {
 	switch c.at(i).kind {
 	case entryRecord:
 		return f.AppendEvent(dst, c.body(i))

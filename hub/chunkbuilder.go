@@ -3,6 +3,7 @@ package hub
 import (
 	"hash/maphash"
 
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -40,16 +41,16 @@ func (d *draft) chunk(start record.Position) *chunk {
 
 // encoder turns what a source reads from one stream into entries.
 type encoder struct {
-	events      *EventEncoder
-	gaps        gapWriter
+	events      *event.Encoder
+	gaps        event.GapWriter
 	recordBytes int
 	seed        maphash.Seed
 }
 
-func newEncoder(stream string, content Content, recordBytes int, seed maphash.Seed) *encoder {
+func newEncoder(stream string, content event.Content, recordBytes int, seed maphash.Seed) *encoder {
 	return &encoder{
-		events:      NewEventEncoder(stream, content),
-		gaps:        newGapWriter(stream),
+		events:      event.NewEncoder(stream, content),
+		gaps:        event.NewGapWriter(stream),
 		recordBytes: recordBytes,
 		seed:        seed,
 	}
@@ -111,6 +112,6 @@ func (e *encoder) record(d *draft, r *record.Record) {
 }
 
 func (e *encoder) gap(d *draft, g record.Gap, epoch int32) {
-	d.bodies = e.gaps.append(d.bodies, g)
+	d.bodies = e.gaps.Append(d.bodies, g)
 	d.add(entry{kind: entryGap, reason: g.Reason.Code(), partition: g.Partition, epoch: epoch, next: g.Behind()})
 }

@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/event"
+
 // Codec compresses what subscribers of a wire format are sent, in blocks that
 // are made once for all of them. Like a Format it must depend on nothing but its
 // arguments.
@@ -12,7 +14,7 @@ type Codec interface {
 	CodecSlot() int
 	// Plain is the format of what cannot be compressed for everybody: for those who
 	// are late, have a position of their own, or a filter.
-	Plain() Format
+	Plain() event.Format
 	// PlainInWindow reports whether what is sent in the plain format comes
 	// between blocks in the sense of Window.
 	PlainInWindow() bool

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 )
@@ -24,7 +25,7 @@ type quoting struct {
 }
 
 func (q quoting) CodecSlot() int      { return q.slot }
-func (q quoting) Plain() hub.Format   { return q.frame }
+func (q quoting) Plain() event.Format { return q.frame }
 func (q quoting) PlainInWindow() bool { return q.inWindow }
 func (q quoting) Window() int         { return q.window }
 func (q quoting) BlockBytes() int     { return q.block }

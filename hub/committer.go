@@ -46,21 +46,21 @@ type pendingCommit struct {
 
 // Lease is a subscription's hold of a name, until it is superseded.
 type Lease struct {
-	keeper     *Committer
+	committer  *Committer
 	name       CursorName
 	fence      int64
 	superseded func(*Lease)
 
-	lost bool // guarded by keeper.mu
+	lost bool // guarded by committer.mu
 }
 
 // maxPending bounds the acks that wait to be written.
 const maxPending = 100_000
 
-// NewCommitter makes a keeper that writes to the store at most once in a span.
+// NewCommitter makes a committer that writes to the store at most once in a span.
 func NewCommitter(store CursorStore, every time.Duration) (*Committer, error) {
 	if store == nil || every <= 0 {
-		return nil, errors.New("new keeper: give a store and a span above zero")
+		return nil, errors.New("new committer: give a store and a span above zero")
 	}
 	return &Committer{
 		store:   store,
@@ -111,7 +111,7 @@ func (k *Committer) Run(ctx context.Context) error {
 // Take makes a subscription the one that acks under a name, and returns what is
 // stored. Superseded is called, once and from any goroutine, when another
 // subscription takes the name, which can be before Take returns. With
-// ErrNoCursor the holding is valid.
+// ErrNoCursor the lease is valid.
 func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*Lease)) (record.Position, *Lease, error) {
 	// What another instance takes can be told before the store's answer to this
 	// one is here.
@@ -132,7 +132,7 @@ func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*
 		delete(k.taking, name)
 	}
 	if err == nil || errors.Is(err, ErrNoCursor) {
-		h = &Lease{keeper: k, name: name, fence: fence, superseded: superseded}
+		h = &Lease{committer: k, name: name, fence: fence, superseded: superseded}
 		ended = k.settle(h, heard.fence)
 	}
 	k.mu.Unlock()
@@ -145,7 +145,7 @@ func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*
 	return at, h, err
 }
 
-// settle finds which holding of a name is the latest, where one taken on
+// settle finds which lease of a name is the latest, where one taken on
 // another instance has a fence, and returns those that have lost the name. The
 // caller holds the lock, and tells them.
 func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
@@ -154,15 +154,15 @@ func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
 	if before != nil {
 		latest = max(latest, before.fence)
 	}
-	for _, holding := range []*Lease{before, h} {
+	for _, lease := range []*Lease{before, h} {
 		switch {
-		case holding == nil:
-		case holding.fence == latest:
-			k.holders[h.name] = holding
+		case lease == nil:
+		case lease.fence == latest:
+			k.holders[h.name] = lease
 		default:
-			holding.lost = true
-			lost = append(lost, holding)
-			if k.holders[h.name] == holding {
+			lease.lost = true
+			lost = append(lost, lease)
+			if k.holders[h.name] == lease {
 				delete(k.holders, h.name)
 			}
 		}
@@ -172,17 +172,17 @@ func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
 
 // Superseded reports whether another subscription has taken the name.
 func (h *Lease) Superseded() bool {
-	h.keeper.mu.Lock()
-	defer h.keeper.mu.Unlock()
+	h.committer.mu.Lock()
+	defer h.committer.mu.Unlock()
 	return h.lost
 }
 
 // Release gives up the name, without anybody being told.
 func (h *Lease) Release() {
-	h.keeper.mu.Lock()
-	defer h.keeper.mu.Unlock()
-	if h.keeper.holders[h.name] == h {
-		delete(h.keeper.holders, h.name)
+	h.committer.mu.Lock()
+	defer h.committer.mu.Unlock()
+	if h.committer.holders[h.name] == h {
+		delete(h.committer.holders, h.name)
 	}
 }
 
@@ -190,7 +190,7 @@ func (h *Lease) Release() {
 // why it could not be; it must not block. An ack that another one of the same
 // subscription overtakes is done with it.
 func (h *Lease) Ack(ack Ack, done func(Committed)) {
-	h.keeper.commit(Commit{CursorName: h.name, Ack: ack, Fence: h.fence}, done)
+	h.committer.commit(Commit{CursorName: h.name, Ack: ack, Fence: h.fence}, done)
 }
 
 // Cut moves what is stored to places behind which a log was cut short, as what is

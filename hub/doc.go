@@ -96,7 +96,7 @@
 //	readto.go        reading from Kafka for one alone, to search or to fill a log
 //
 //	named.go         CursorStore
-//	keeper.go        gathering acks, holding names
+//	committer.go        gathering acks, lease names
 //
 //	event.go         a record as an event
 //	gap.go           a gap as an event

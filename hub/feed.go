@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"sluice/hub/event"
 )
 
 // Filter says which records of a stream a feed has. The zero value passes all.
@@ -29,7 +31,7 @@ type filterKey struct {
 
 // keyText is a key as it stands in an event.
 func keyText(key string) string {
-	text, isBase64 := AppendKey(nil, []byte(key))
+	text, isBase64 := event.AppendKey(nil, []byte(key))
 	if isBase64 {
 		return "" // not text, so that nothing can ask for it
 	}
@@ -359,16 +361,16 @@ func (f *Feed) Take(shard int, dst []Owner) []Owner {
 }
 
 // labelled gives an entry in a format with the feed's name in it.
-func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
+func (f *Feed) labelled(c *chunk, i int, format event.Format) []byte {
 	shared := f.named.Load()
 	if shared != nil {
 		if n := shared[i%len(shared)].Load(); n != nil && n.chunk == c.serial && n.i == i && n.slot == format.Slot() {
 			return n.bytes
 		}
 	}
-	body, prefix, layOut := c.body(i), EventPrefix, format.AppendEvent
+	body, prefix, layOut := c.body(i), event.Prefix, format.AppendEvent
 	if c.at(i).kind == entryGap {
-		prefix, layOut = gapPrefix, format.AppendGap
+		prefix, layOut = event.GapPrefix, format.AppendGap
 	}
 	labelled := make([]byte, 0, len(body)+len(f.label))
 	labelled = append(labelled, prefix...)
@@ -381,7 +383,7 @@ func (f *Feed) labelled(c *chunk, i int, format Format) []byte {
 	return bytes
 }
 
-// labelOf is what is put behind EventPrefix in events of a filtered feed.
+// labelOf is what is put behind event.Prefix in events of a filtered feed.
 func labelOf(name string) []byte {
 	text, err := json.Marshal(name)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -216,7 +217,7 @@ func (h *Hub) balance() bool {
 // StreamInfo is what is to be known of a stream.
 type StreamInfo struct {
 	Name, Topic string
-	Content     Content
+	Content     event.Content
 	Publishable bool
 	// Partitions is 0 until the stream was read for the first time.
 	Partitions int32

@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/event"
+
 // Bookmark is where a subscription was before it gave something out.
 type Bookmark struct {
 	index uint64
@@ -15,7 +17,7 @@ func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok:
 // out again. It returns how many of those bytes stay given out, which is more
 // than were said, and what is in them. It reports false, and does nothing, where
 // that cannot be or there is nothing to take back.
-func (s *Subscription) Rewind(b Bookmark, f Format, bytes int) (stay Given, ok bool) {
+func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given, ok bool) {
 	if !b.ok || !s.InStep() {
 		return Given{}, false
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -20,7 +21,7 @@ type Stream struct {
 	// without a Producer cannot be published to.
 	Source   Source
 	Producer Producer
-	Content  Content
+	Content  event.Content
 	// Linger is how long the stream is read on after its last subscriber.
 	Linger time.Duration
 	// LogBytes bounds the stream's log in memory.

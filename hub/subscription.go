@@ -1,6 +1,9 @@
 package hub
 
-import "sluice/hub/record"
+import (
+	"sluice/hub/event"
+	"sluice/hub/record"
+)
 
 // Owner is whoever a subscription delivers to.
 type Owner interface {
@@ -64,7 +67,7 @@ type takeFunc func(c *chunk, i, n int) int
 // room bytes; an event that is larger is alone in its batch. It reports whether
 // there is more right away; if not, the owner will be told by Pump. Events with
 // the feed's name in them can go over room by one.
-func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
+func (s *Subscription) Next(b *Batch, f event.Format, room int) (more bool) {
 	room += b.Bytes
 	return s.next(b, func(c *chunk, i, n int) int {
 		if i == n || b.Bytes >= room {
@@ -75,7 +78,7 @@ func (s *Subscription) Next(b *Batch, f Format, room int) (more bool) {
 }
 
 // takePlain takes entries as they lie in a format.
-func (s *Subscription) takePlain(b *Batch, f Format, c *chunk, i, n, room int) int {
+func (s *Subscription) takePlain(b *Batch, f event.Format, c *chunk, i, n, room int) int {
 	if s.labelled {
 		return s.takeLabelled(b, f, c, i, n, room)
 	}
@@ -95,7 +98,7 @@ func (s *Subscription) takePlain(b *Batch, f Format, c *chunk, i, n, room int) i
 }
 
 // takeLabelled takes entries with the feed's name in them.
-func (s *Subscription) takeLabelled(b *Batch, f Format, c *chunk, i, n, room int) int {
+func (s *Subscription) takeLabelled(b *Batch, f event.Format, c *chunk, i, n, room int) int {
 	for j := i; j < n; j++ {
 		if j > i && b.Bytes >= room {
 			return j

@@ -28,7 +28,7 @@ func (s *session) handleAck(r wire.Ack) {
 			return
 		}
 		stream := sub.Stream()
-		sub.holding.Ack(ack, func(done hub.Committed) {
+		sub.lease.Ack(ack, func(done hub.Committed) {
 			s.post(func(s *session, sc *scratch) { s.answerAck(sc, r.ID, stream, done) })
 		})
 	})
@@ -61,7 +61,7 @@ func (s *session) acceptAck(id string, c record.Cursor) (*subscription, hub.Ack,
 	switch {
 	case sub == nil:
 		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
-	case sub.holding == nil:
+	case sub.lease == nil:
 		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
 	}
 	at, ok := c.Position(sub.Stream())

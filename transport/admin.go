@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -45,10 +46,10 @@ func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 
 // adminStream is what operators are told of a stream.
 type adminStream struct {
-	Stream      string      `json:"stream"`
-	Topic       string      `json:"topic"`
-	Content     hub.Content `json:"content,omitempty"`
-	Publishable bool        `json:"publishable"`
+	Stream      string        `json:"stream"`
+	Topic       string        `json:"topic"`
+	Content     event.Content `json:"content,omitempty"`
+	Publishable bool          `json:"publishable"`
 	// Partitions is 0 until they are known.
 	Partitions int32 `json:"partitions"`
 	// TopicMissing is set while the topic does not exist in Kafka.

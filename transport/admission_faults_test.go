@@ -323,11 +323,11 @@ func TestEveryWayToFailGivesAdmissionsBack(t *testing.T) {
 				},
 				stream: func(s *hub.Stream) { s.Producer = faulty{Producer: s.Producer} },
 				config: func(c *transport.Config) {
-					keeper, err := hub.NewCommitter(faulty{memoryStore: newMemoryStore()}, time.Hour)
+					committer, err := hub.NewCommitter(faulty{memoryStore: newMemoryStore()}, time.Hour)
 					if err != nil {
 						t.Fatal(err)
 					}
-					c.Committer, c.DrainTimeout, c.HeaderTimeout = keeper, 5*time.Minute, time.Minute
+					c.Committer, c.DrainTimeout, c.HeaderTimeout = committer, 5*time.Minute, time.Minute
 				},
 			}
 			if over != "sockets" {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/transport/wire"
 )
 
@@ -16,7 +16,7 @@ import (
 type deflatedFrames struct{}
 
 func (deflatedFrames) CodecSlot() int      { return packFrames }
-func (deflatedFrames) Plain() hub.Format   { return framesFormat{} }
+func (deflatedFrames) Plain() event.Format { return framesFormat{} }
 func (deflatedFrames) PlainInWindow() bool { return false }
 func (deflatedFrames) Window() int         { return deflateWindow }
 func (deflatedFrames) BlockBytes() int     { return 0 }

@@ -7,14 +7,14 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
-	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/transport/wire"
 )
 
 // eventBlocks are server-sent events in blocks, each of which ends with an id.
 type eventBlocks struct{}
 
-func (eventBlocks) Plain() hub.Format { return eventsFormat{} }
+func (eventBlocks) Plain() event.Format { return eventsFormat{} }
 
 // PlainInWindow is true: all that a stream has is in its window.
 func (eventBlocks) PlainInWindow() bool { return true }

@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/transport/wire"
 )
 
@@ -13,7 +13,7 @@ const (
 )
 
 // format is how a session has its events laid out.
-func (s *session) format() hub.Format {
+func (s *session) format() event.Format {
 	switch {
 	case s.kind == kindEvents:
 		return eventsFormat{}
@@ -59,7 +59,7 @@ func (linesFormat) AppendEvent(dst, body []byte) []byte { return append(append(d
 func (linesFormat) AppendGap(dst, body []byte) []byte { return append(append(dst, body...), '\n') }
 
 var (
-	_ hub.Format = framesFormat{}
-	_ hub.Format = eventsFormat{}
-	_ hub.Format = linesFormat{}
+	_ event.Format = framesFormat{}
+	_ event.Format = eventsFormat{}
+	_ event.Format = linesFormat{}
 )

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -52,7 +53,7 @@ func TestEveryGapIsTold(t *testing.T) {
 	for reason, c := range tests {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()
-			in := start(t, options{stream: func(s *hub.Stream) { s.Content, s.RecordBytes = hub.ContentJSON, 1000 }})
+			in := start(t, options{stream: func(s *hub.Stream) { s.Content, s.RecordBytes = event.ContentJSON, 1000 }})
 			stream, tok, from := "orders", token(t, "u", "live", time.Hour), "earliest"
 			c.before(in)
 			if reason == "policy" {

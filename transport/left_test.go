@@ -74,11 +74,11 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 			s.Source = away
 		},
 		config: func(c *transport.Config) {
-			keeper, err := hub.NewCommitter(away, time.Hour)
+			committer, err := hub.NewCommitter(away, time.Hour)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.Committer, c.Registry = keeper, registry
+			c.Committer, c.Registry = committer, registry
 			c.Logger = slog.New(slog.NewTextHandler(log, nil))
 			c.RequestTimeout, c.DrainTimeout = time.Minute, time.Minute
 		},

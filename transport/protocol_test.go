@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 	"sluice/transport"
@@ -624,7 +625,7 @@ func TestProtocolBounds(t *testing.T) {
 		fmt.Sprintf("| `limit` of a page | %d, %d where it is left out |", wire.MaxPageLimit, wire.DefaultPageLimit),
 		fmt.Sprintf("| `wait` of a page | %.0f s |", wire.MaxWait.Seconds()),
 		fmt.Sprintf("| `heartbeat` | %.0f s to %.0f min |", wire.MinHeartbeat.Seconds(), wire.MaxHeartbeat.Minutes()),
-		fmt.Sprintf("| nesting of a value shown as JSON | %d |", hub.MaxDataDepth),
+		fmt.Sprintf("| nesting of a value shown as JSON | %d |", event.MaxDataDepth),
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s has no row %q", document, want)

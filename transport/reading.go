@@ -51,7 +51,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if fault := s.maySubscribe(p, r.stream); fault != nil {
 		return nil, hub.Begun{}, fault
 	}
-	start, holding, fault := s.startOf(ctx, to, p, r)
+	start, lease, fault := s.startOf(ctx, to, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
@@ -61,21 +61,21 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		Start:     start,
 		Replay:    s.replay(p, r.stream),
 		Principal: p.Key(),
-		Anew:      holding != nil && r.Reset,
+		Anew:      lease != nil && r.Reset,
 		FailOnGap: r.OnGap == wire.OnGapFail,
 		Labelled:  to.labelled,
 		Owner:     to.owner,
 		Shard:     to.shard,
 	})
 	if err != nil {
-		if holding != nil {
-			holding.Release()
+		if lease != nil {
+			lease.Release()
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	began := &subscription{Subscription: sub, id: r.id, holding: holding, auto: r.auto && holding != nil}
-	if holding != nil && len(begun.Cut) > 0 {
-		if err := holding.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
+	began := &subscription{Subscription: sub, id: r.id, lease: lease, auto: r.auto && lease != nil}
+	if lease != nil && len(begun.Cut) > 0 {
+		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
 			began.abandon()
 			return nil, hub.Begun{}, faultOf(err)
 		}
@@ -128,8 +128,8 @@ func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire
 // wins over the named cursor, and that over from.
 func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *hub.Lease, *wire.Error) {
 	var (
-		named   *record.Position
-		holding *hub.Lease
+		named *record.Position
+		lease *hub.Lease
 	)
 	if r.CursorName != "" {
 		if s.config.Committer == nil {
@@ -143,7 +143,7 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 		if r.look {
 			at, _, err = s.config.Committer.Load(ctx, name)
 		} else {
-			at, holding, err = s.config.Committer.Take(ctx, name, to.superseded)
+			at, lease, err = s.config.Committer.Take(ctx, name, to.superseded)
 		}
 		switch {
 		case err == nil:
@@ -153,11 +153,11 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 		}
 	}
 	start, fault := s.chooseStart(r, named)
-	if fault != nil && holding != nil {
-		holding.Release()
-		holding = nil
+	if fault != nil && lease != nil {
+		lease.Release()
+		lease = nil
 	}
-	return start, holding, fault
+	return start, lease, fault
 }
 
 func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wire.Error) {

@@ -9,6 +9,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/transport/wire"
 )
 
@@ -104,11 +105,11 @@ func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
 
 // streamView is what a client is told of a stream.
 type streamView struct {
-	Stream     string      `json:"stream"`
-	Content    hub.Content `json:"content,omitempty"`
-	Partitions int32       `json:"partitions,omitempty"`
-	Subscribe  bool        `json:"subscribe"`
-	Publish    bool        `json:"publish"`
+	Stream     string        `json:"stream"`
+	Content    event.Content `json:"content,omitempty"`
+	Partitions int32         `json:"partitions,omitempty"`
+	Subscribe  bool          `json:"subscribe"`
+	Publish    bool          `json:"publish"`
 	// ReplayMS is how far back the principal may read, -1 for as far as there is.
 	ReplayMS int64 `json:"replay_ms"`
 }

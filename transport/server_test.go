@@ -88,7 +88,7 @@ func start(t testing.TB, o options) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keeper, err := hub.NewCommitter(in.store, 5*time.Millisecond)
+	committer, err := hub.NewCommitter(in.store, 5*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func start(t testing.TB, o options) *instance {
 		t.Fatal(err)
 	}
 	config := transport.Config{
-		Hub: h, Workers: workers, Committer: keeper, Auth: authenticator,
+		Hub: h, Workers: workers, Committer: committer, Auth: authenticator,
 		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
 		RequestTimeout: patience, HeaderTimeout: patience, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
 		DrainTimeout: 10 * time.Second, DrainSpread: 100 * time.Millisecond, CheckEvery: time.Minute,
@@ -144,7 +144,7 @@ func start(t testing.TB, o options) *instance {
 	upper, endUpper := context.WithCancel(context.Background())
 	var below sync.WaitGroup
 	below.Go(func() { _ = h.Run(lower) })
-	below.Go(func() { _ = keeper.Run(lower) })
+	below.Go(func() { _ = committer.Run(lower) })
 	served := make(chan error, 1)
 	go func() { served <- server.Run(upper) }()
 	in.stop = sync.OnceValue(func() error {

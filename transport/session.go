@@ -135,10 +135,10 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // subscription is a subscription of a session.
 type subscription struct {
 	*hub.Subscription
-	id      string
-	holding *hub.Lease
-	auto    bool   // acked by pongs
-	pings   pinged // that are not answered yet
+	id    string
+	lease *hub.Lease
+	auto  bool   // acked by pongs
+	pings pinged // that are not answered yet
 
 	// Of the cursor that the client knows.
 	told      string
@@ -412,8 +412,8 @@ func (s *session) forget() {
 // drop ends a subscription without a word.
 func (s *session) drop(sub *subscription) {
 	sub.Close()
-	if sub.holding != nil {
-		sub.holding.Release()
+	if sub.lease != nil {
+		sub.lease.Release()
 	}
 	s.server.metrics.subscriptions.Dec()
 }

@@ -9,12 +9,13 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/transport"
 )
 
 func TestStreams(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{stream: func(s *hub.Stream) { s.Content = hub.ContentJSON }})
+	in := start(t, options{stream: func(s *hub.Stream) { s.Content = event.ContentJSON }})
 	list := func(token string) map[string]message {
 		t.Helper()
 		status, head, body := in.do(http.MethodGet, "/v1/streams", token, "")

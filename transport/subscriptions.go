@@ -90,7 +90,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		Cursor:    cursor,
 	})
 	sub.know(cursor, sc.now)
-	if sub.holding != nil && sub.holding.Superseded() {
+	if sub.lease != nil && sub.lease.Superseded() {
 		// It was told before the subscription was here.
 		s.endSuperseded(sub, sc)
 	}
@@ -100,8 +100,8 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 // abandon gives up a subscription that no session has.
 func (sub *subscription) abandon() {
 	sub.Close()
-	if sub.holding != nil {
-		sub.holding.Release()
+	if sub.lease != nil {
+		sub.lease.Release()
 	}
 }
 
@@ -166,10 +166,10 @@ func (s *session) endSlow(sub *subscription, sc *scratch) {
 
 // superseded ends the subscription whose named cursor was taken up elsewhere.
 // Of one that has yet to be put into the session, take finds out.
-func (s *session) superseded(holding *hub.Lease) {
+func (s *session) superseded(lease *hub.Lease) {
 	s.post(func(s *session, sc *scratch) {
 		for _, sub := range s.subs {
-			if sub.holding == holding && !s.closing {
+			if sub.lease == lease && !s.closing {
 				s.endSuperseded(sub, sc)
 				return
 			}

@@ -204,11 +204,11 @@ func (s *session) ponged(number uint64) {
 		return
 	}
 	for _, sub := range s.subs {
-		if !sub.auto || sub.holding == nil {
+		if !sub.auto || sub.lease == nil {
 			continue
 		}
 		if written, ok := sub.pings.answered(number); ok {
-			sub.holding.Ack(written.ack, func(hub.Committed) {})
+			sub.lease.Ack(written.ack, func(hub.Committed) {})
 		}
 	}
 }

@@ -9,20 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// Errors of CheckJSON.
+// Errors of Check.
 var (
 	// ErrNotJSON: the text does not follow the grammar of RFC 8259.
 	ErrNotJSON = errors.New("the text is not JSON")
 	// ErrNotUTF8: the text is not UTF-8, which RFC 8259 (section 8.1) asks for.
 	ErrNotUTF8 = errors.New("the text is not UTF-8")
-	// ErrJSONTooDeep: arrays and objects are nested too deeply.
+	// ErrTooDeep: arrays and objects are nested too deeply.
 	ErrTooDeep = errors.New("the JSON is nested too deeply")
 )
 
-// CheckJSON reports whether b is one JSON text in UTF-8 whose arrays and
+// Check reports whether b is one JSON text in UTF-8 whose arrays and
 // objects are nested at most maxDepth deep; a scalar has depth 0. It does not
 // recurse, so that what b holds cannot exhaust the stack. It returns nil, or
-// ErrNotUTF8, ErrJSONTooDeep or ErrNotJSON for what it met first.
+// ErrNotUTF8, ErrTooDeep or ErrNotJSON for what it met first.
 //
 // It is written here as every record that is read goes through it, and the
 // validators that there are recurse, or take up to twice the time.
@@ -225,7 +225,7 @@ func skipDigits(b []byte, i int) int {
 	return i
 }
 
-// AppendJSONString appends s as a JSON string. Control characters and the line
+// AppendString appends s as a JSON string. Control characters and the line
 // separators U+2028 and U+2029 are escaped, so that the text is one line in
 // SSE and in JavaScript sources too. Bytes that are not UTF-8 become U+FFFD.
 func AppendString[T string | []byte](dst []byte, s T) []byte {

@@ -17,7 +17,7 @@ import (
 // typicalValue is a record's value of 200 bytes as they usually are.
 var typicalValue = []byte(`{"order":118273,"customer":"eu-991","total":129.95,"currency":"EUR","state":"paid","lines":[{"sku":"A-17","n":2},{"sku":"B-4","n":1}],"note":"leave it at the door","placed_at":1795245600123,"gift":false}`)
 
-func TestCheckJSON(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		in    string
@@ -51,13 +51,13 @@ func TestCheckJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := jsonscan.Check([]byte(tt.in), tt.depth); !errors.Is(got, tt.want) {
-				t.Errorf("CheckJSON = %v, want %v", got, tt.want)
+				t.Errorf("Check = %v, want %v", got, tt.want)
 			}
 		})
 	}
 }
 
-func TestAppendJSONString(t *testing.T) {
+func TestAppendString(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"":                      `""`,
@@ -71,40 +71,40 @@ func TestAppendJSONString(t *testing.T) {
 	}
 	for in, want := range tests {
 		if got := string(jsonscan.AppendString(nil, in)); got != want {
-			t.Errorf("AppendJSONString(%q) = %s, want %s", in, got, want)
+			t.Errorf("AppendString(%q) = %s, want %s", in, got, want)
 		}
 		if got := string(jsonscan.AppendString([]byte("x"), []byte(in))); got != "x"+want {
-			t.Errorf("AppendJSONString(%q as bytes) = %s, want x%s", in, got, want)
+			t.Errorf("AppendString(%q as bytes) = %s, want x%s", in, got, want)
 		}
 	}
 }
 
-// FuzzCheckJSON holds the check against encoding/json, which also refuses
+// FuzzCheck holds the check against encoding/json, which also refuses
 // nothing else (within the depth of 10,000 that it has itself).
-func FuzzCheckJSON(f *testing.F) {
+func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{``, `{}`, `[1,2.5e+7,-0]`, `{"a":{"b":["]",null]}}`, "\"\xff\"", `[[[[`, `"\u12g4"`, `1.e5`, "[1,\n2\r]"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		want := json.Valid(b) && utf8.Valid(b)
 		if got := jsonscan.Check(b, 10_000) == nil; got != want {
-			t.Errorf("CheckJSON(%q) accepts: %v, encoding/json: %v", b, got, want)
+			t.Errorf("Check(%q) accepts: %v, encoding/json: %v", b, got, want)
 		}
 		if want {
 			d := depth(b)
 			if err := jsonscan.Check(b, d); err != nil {
-				t.Errorf("CheckJSON(%q) at its own depth %d: %v", b, d, err)
+				t.Errorf("Check(%q) at its own depth %d: %v", b, d, err)
 			}
 			if err := jsonscan.Check(b, d-1); d > 0 && !errors.Is(err, jsonscan.ErrTooDeep) {
-				t.Errorf("CheckJSON(%q) below its depth %d: %v", b, d, err)
+				t.Errorf("Check(%q) below its depth %d: %v", b, d, err)
 			}
 		}
 	})
 }
 
-// TestCheckJSONAgrees holds the check against encoding/json on texts that are
+// TestCheckAgrees holds the check against encoding/json on texts that are
 // nearly JSON: a byte or two of them changed, left out or put in.
-func TestCheckJSONAgrees(t *testing.T) {
+func TestCheckAgrees(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -132,7 +132,7 @@ func TestCheckJSONAgrees(t *testing.T) {
 			valid++
 		}
 		if got := jsonscan.Check(b, 100) == nil; got != want {
-			t.Fatalf("seed %d: CheckJSON(%q) accepts: %v, encoding/json: %v", seed, b, got, want)
+			t.Fatalf("seed %d: Check(%q) accepts: %v, encoding/json: %v", seed, b, got, want)
 		}
 	}
 	if valid < 2_500 {
@@ -160,7 +160,7 @@ func depth(b []byte) int {
 	}
 }
 
-func BenchmarkCheckJSON(b *testing.B) {
+func BenchmarkCheck(b *testing.B) {
 	b.SetBytes(int64(len(typicalValue)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -141,7 +141,7 @@ func TestNamedCursors(t *testing.T) {
 				}
 				reset := rapid.IntRange(0, 5).Draw(t, "reset") == 0
 				c := w.open(reset, rapid.IntRange(0, 2).Draw(t, "look") == 0)
-				if reset && c.holding != nil {
+				if reset && c.lease != nil {
 					clear(w.sure)
 				}
 				clients = append(clients, c)
@@ -160,7 +160,7 @@ func TestNamedCursors(t *testing.T) {
 			"read on": func(t *rapid.T) { some(t).read(-1) },
 			"ack": func(t *rapid.T) {
 				c := some(t)
-				if c.holding == nil {
+				if c.lease == nil {
 					t.Skip("it has no name")
 				}
 				if len(c.older) > 0 && rapid.IntRange(0, 3).Draw(t, "older") == 0 {

@@ -22,12 +22,12 @@ const partitions = 2
 
 // world is a hub with one stream, its log, and named cursors in a Redis.
 type world struct {
-	topics *hubtest.Topics
-	hub    *hub.Hub
-	keeper *hub.Committer
-	store  *lateStore
-	name   hub.CursorName
-	end    func()
+	topics    *hubtest.Topics
+	hub       *hub.Hub
+	committer *hub.Committer
+	store     *lateStore
+	name      hub.CursorName
+	end       func()
 	// settle waits until the hub has noticed what has happened to the log, and
 	// subscriptions what there is for them.
 	settle func()
@@ -117,13 +117,13 @@ func newWorld(store hub.CursorStore, name string) *world {
 		panic(err)
 	}
 	w.hub = h
-	if w.keeper, err = hub.NewCommitter(w.store, time.Microsecond); err != nil {
+	if w.committer, err = hub.NewCommitter(w.store, time.Microsecond); err != nil {
 		panic(err)
 	}
 	running, cancel := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup
 	tasks.Go(func() { _ = h.Run(running) })
-	tasks.Go(func() { _ = w.keeper.Run(running) })
+	tasks.Go(func() { _ = w.committer.Run(running) })
 	w.end = func() { cancel(); tasks.Wait() }
 	return w
 }
@@ -137,7 +137,7 @@ func (doorbell) Pump() {}
 type client struct {
 	w       *world
 	sub     *hub.Subscription
-	holding *hub.Lease
+	lease   *hub.Lease
 	cursors []string // that it was given, of the log as it is now
 	older   []string // of before a break
 	told    int      // world.broken when it was at the end last
@@ -162,9 +162,9 @@ func (w *world) open(reset, look bool) *client {
 		err error
 	)
 	if look {
-		at, _, err = w.keeper.Load(ctx, w.name)
+		at, _, err = w.committer.Load(ctx, w.name)
 	} else {
-		at, c.holding, err = w.keeper.Take(ctx, w.name, func(*hub.Lease) {})
+		at, c.lease, err = w.committer.Take(ctx, w.name, func(*hub.Lease) {})
 	}
 	start := hub.Start{Kind: hub.StartNamed, Position: at}
 	switch {
@@ -186,8 +186,8 @@ func (w *world) open(reset, look bool) *client {
 		panic(err)
 	}
 	c.sub = sub
-	if c.holding != nil && len(begun.Cut) > 0 {
-		if err := c.holding.Cut(ctx, sub.Position().Topic, begun.Cut, time.Now()); err != nil && !errors.Is(err, hub.ErrStoreUnavailable) {
+	if c.lease != nil && len(begun.Cut) > 0 {
+		if err := c.lease.Cut(ctx, sub.Position().Topic, begun.Cut, time.Now()); err != nil && !errors.Is(err, hub.ErrStoreUnavailable) {
 			panic(err)
 		}
 	}
@@ -197,8 +197,8 @@ func (w *world) open(reset, look bool) *client {
 
 func (c *client) close() {
 	c.sub.Close()
-	if c.holding != nil {
-		c.holding.Release()
+	if c.lease != nil {
+		c.lease.Release()
 	}
 }
 
@@ -288,7 +288,7 @@ func (c *client) ack(text string, current bool) {
 		return // ahead of what was sent
 	}
 	done := make(chan hub.Committed, 1)
-	c.holding.Ack(ack, func(d hub.Committed) { done <- d })
+	c.lease.Ack(ack, func(d hub.Committed) { done <- d })
 	if c.replaces {
 		clear(c.w.sure)
 	}
@@ -306,7 +306,7 @@ func (w *world) stored(asked record.Position, done hub.Committed, current bool) 
 	if err != nil {
 		panic(err)
 	}
-	now, _, err := w.keeper.Load(ctx, w.name)
+	now, _, err := w.committer.Load(ctx, w.name)
 	if err != nil || fmt.Sprint(now) != fmt.Sprint(done.Position) {
 		w.faulty("an answer is not what is stored", "the answer is %v, and stored is %v, %v", done.Position, now, err)
 	}
@@ -333,7 +333,7 @@ func (w *world) put(text string, reset, current bool) {
 		return
 	}
 	done := make(chan hub.Committed, 1)
-	w.keeper.Set(w.name, at, cursor.At, reset, func(d hub.Committed) { done <- d })
+	w.committer.Set(w.name, at, cursor.At, reset, func(d hub.Committed) { done <- d })
 	if reset {
 		clear(w.sure)
 	}
@@ -384,7 +384,7 @@ func TestNamedCursorOverATruncation(t *testing.T) {
 		w.append(0, 50)
 		c.read(-1)
 		c.ack(begin+"~0:850", true)
-		if at, _, _ := w.keeper.Load(ctx, w.name); at.Offset(0, -1) != 850 {
+		if at, _, _ := w.committer.Load(ctx, w.name); at.Offset(0, -1) != 850 {
 			t.Errorf("stored is %v", at)
 		}
 		c.close()
@@ -415,7 +415,7 @@ func TestStoredCursorBeyondTheLog(t *testing.T) {
 			topic := c.sub.Position().Topic
 			c.close()
 			done := make(chan hub.Committed, 1)
-			w.keeper.Set(w.name, record.Position{Topic: topic, Offsets: []record.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
+			w.committer.Set(w.name, record.Position{Topic: topic, Offsets: []record.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
 				func(d hub.Committed) { done <- d })
 			<-done
 			c = w.open(false, false)

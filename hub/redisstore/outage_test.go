@@ -242,17 +242,17 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
 	mute := &muteStore{CursorStore: f.Store, end: make(chan struct{})}
-	keeper, err := hub.NewCommitter(mute, time.Millisecond)
+	committer, err := hub.NewCommitter(mute, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
 	running, cancel := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup
-	tasks.Go(func() { _ = keeper.Run(running) })
+	tasks.Go(func() { _ = committer.Run(running) })
 	defer tasks.Wait()
 	defer cancel()
 	lost := make(chan *hub.Lease, 1)
-	_, held, err := keeper.Take(ctx, name, func(h *hub.Lease) { lost <- h })
+	_, held, err := committer.Take(ctx, name, func(h *hub.Lease) { lost <- h })
 	if !errors.Is(err, hub.ErrNoCursor) {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 		t.Fatal(err) // by another instance
 	}
 	other := hub.CursorName{Principal: "p", Stream: "s", Name: "kept"}
-	_, kept, err := keeper.Take(ctx, other, func(*hub.Lease) {})
+	_, kept, err := committer.Take(ctx, other, func(*hub.Lease) {})
 	if !errors.Is(err, hub.ErrNoCursor) || held.Superseded() {
 		t.Fatal("it was told at once: ", err)
 	}

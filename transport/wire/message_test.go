@@ -1,12 +1,10 @@
 package wire_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -123,23 +121,6 @@ func TestBodies(t *testing.T) {
 	}
 	if stored.Status() != 200 || partly.Status() != 207 {
 		t.Errorf("status %d and %d, want 200 and 207", stored.Status(), partly.Status())
-	}
-}
-
-func TestAppendFeed(t *testing.T) {
-	t.Parallel()
-	event, _, err := hub.NewEventEncoder("orders", hub.ContentJSON).Append(nil, &record.Record{Partition: 2, Offset: 7, Timestamp: 9, Value: []byte(`{}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := bytes.Clone(event)
-	got := wire.AppendFeed(nil, wire.FeedField("orders#9f"), event)
-	want := `{"type":"event","feed":"orders#9f","stream":"orders","partition":2,"offset":7,"ts":9,"key":null,"data":{}}`
-	if string(got) != want {
-		t.Errorf("\n got %s\nwant %s", got, want)
-	}
-	if !bytes.Equal(event, before) {
-		t.Error("the shared event was changed")
 	}
 }
 

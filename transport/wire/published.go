@@ -1,10 +1,5 @@
 package wire
 
-import (
-	"sluice/hub"
-	"sluice/hub/jsonscan"
-)
-
 // Published answers a publish of a single record that is stored.
 type Published struct {
 	// ID is empty over HTTP.
@@ -113,7 +108,7 @@ func (m *PublishedBatch) appendFields(o *object) {
 
 // Page is one page of records.
 type Page struct {
-	// Events are events as hub.EventEncoder writes them.
+	// Events are events as event.Encoder writes them.
 	Events   [][]byte
 	Gaps     []Gap
 	Cursor   string
@@ -144,18 +139,4 @@ func (p *Page) Append(dst []byte) []byte {
 	o.text("cursor", p.Cursor)
 	o.flag("caught_up", p.CaughtUp)
 	return o.close()
-}
-
-// AppendFeed appends an event with the name of its feed put in behind its type.
-// feed is FeedField's text, which is the same for all events of a feed.
-func AppendFeed(dst, feed, event []byte) []byte {
-	dst = append(dst, hub.EventPrefix...)
-	dst = append(dst, feed...)
-	return append(dst, event[len(hub.EventPrefix):]...)
-}
-
-// FeedField makes the text that AppendFeed puts in: `"feed":"…",`.
-func FeedField(feed string) []byte {
-	b := jsonscan.AppendString([]byte(`"feed":`), feed)
-	return append(b, ',')
 }

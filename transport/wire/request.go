@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/jsonscan"
 )
 
@@ -211,8 +212,8 @@ func checkText(b []byte, limits Limits) *Error {
 		return Errorf(TooLarge, "the message is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
 	}
 	depth := limits.Depth
-	if depth <= 0 || depth > hub.MaxDataDepth {
-		depth = hub.MaxDataDepth
+	if depth <= 0 || depth > event.MaxDataDepth {
+		depth = event.MaxDataDepth
 	}
 	switch err := jsonscan.Check(b, depth); {
 	case errors.Is(err, jsonscan.ErrTooDeep):

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -114,7 +114,7 @@ func FuzzSSE(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value []byte, id, id2 string, retry int64) {
 		retry &= 1<<40 - 1
 		record := &record.Record{Key: key, Value: value, Headers: []record.Header{{Name: key, Value: value}}}
-		line, _, err := hub.NewEventEncoder(string(key), hub.ContentAny).Append(nil, record)
+		line, _, err := event.NewEncoder(string(key), event.ContentAny).Append(nil, record)
 		if err != nil {
 			t.Fatal(err)
 		}

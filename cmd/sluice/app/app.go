@@ -56,7 +56,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, options: options, logger: logger}
 	if a.cursors != nil {
-		a.front.keeper, a.front.store = a.cursors.keeper, a.cursors.store
+		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
 	if err := a.front.prepare(newStreams(c, a.clusters)); err != nil {
 		return nil, err

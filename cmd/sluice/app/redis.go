@@ -18,8 +18,8 @@ const redisPrefix = "sluice:"
 
 // cursors are named cursors, and where they are kept.
 type cursors struct {
-	store  *redisstore.Store
-	keeper *hub.Committer
+	store     *redisstore.Store
+	committer *hub.Committer
 }
 
 // newCursors prepares to keep named cursors. It is nil where there is no Redis.
@@ -41,7 +41,7 @@ func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
 	}); err != nil {
 		return nil, err
 	}
-	made.keeper, err = hub.NewCommitter(made.store, c.Cursors.FlushEvery)
+	made.committer, err = hub.NewCommitter(made.store, c.Cursors.FlushEvery)
 	return made, err
 }
 
@@ -55,7 +55,7 @@ func (c *cursors) parts() []part {
 			<-ctx.Done()
 			return c.store.Close()
 		}},
-		{name: "named cursors", run: c.keeper.Run},
+		{name: "named cursors", run: c.committer.Run},
 	}
 }
 

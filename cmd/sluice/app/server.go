@@ -29,13 +29,13 @@ func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 
 // front is what clients and operators reach, and what it delivers from.
 type front struct {
-	config   *config.Config
-	auth     *auth.Authenticator
-	keeper   *hub.Committer
-	store    *redisstore.Store // nil without Redis
-	clusters map[string]*cluster
-	options  Options
-	logger   *slog.Logger
+	config    *config.Config
+	auth      *auth.Authenticator
+	committer *hub.Committer
+	store     *redisstore.Store // nil without Redis
+	clusters  map[string]*cluster
+	options   Options
+	logger    *slog.Logger
 
 	workers     *transport.Workers
 	hub         *hub.Hub
@@ -123,7 +123,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	return transport.New(transport.Config{
 		Hub:             f.hub,
 		Workers:         f.workers,
-		Committer:       f.keeper,
+		Committer:       f.committer,
 		Auth:            f.auth,
 		Credentials:     f.credentials,
 		TrustedProxies:  f.config.TrustedProxies,

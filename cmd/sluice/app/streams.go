@@ -6,6 +6,7 @@ import (
 
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
+	"sluice/hub/event"
 )
 
 // newStreams says to the hub which streams there are, sorted by name.
@@ -19,7 +20,7 @@ func newStreams(c *config.Config, clusters map[string]*cluster) []hub.Stream {
 			Topic:       s.Topic,
 			Source:      from.source,
 			Producer:    from.producer,
-			Content:     hub.Content(s.Content),
+			Content:     event.Content(s.Content),
 			Linger:      s.Linger,
 			LogBytes:    int(s.LogBytes),
 			RecordBytes: int(c.Limits.RecordBytes),

@@ -1,4 +1,4 @@
-package hub
+package event
 
 import (
 	"bytes"
@@ -39,9 +39,9 @@ func (c Content) Valid() bool {
 }
 
 const (
-	// EventPrefix is what every event begins with. The name of a feed,
+	// Prefix is what every event begins with. The name of a feed,
 	// `"feed":"…",`, is put in right behind it.
-	EventPrefix = `{"type":"event",`
+	Prefix = `{"type":"event",`
 	// MaxDataDepth is how deep arrays and objects may nest in a value that is
 	// shown as JSON. It leaves room below the limits of the parsers that
 	// subscribers use, the smallest of which in wide use is 1,000.
@@ -68,33 +68,33 @@ type KeySpan struct {
 	Base64 bool
 }
 
-// EventEncoder writes the records of one stream as events, the same object on
+// Encoder writes the records of one stream as events, the same object on
 // every transport. It never changes and is safe for concurrent use.
-type EventEncoder struct {
+type Encoder struct {
 	head    []byte // up to the partition's number
 	content Content
 }
 
-// NewEventEncoder makes an encoder for the stream of that public name. It
+// NewEncoder makes an encoder for the stream of that public name. It
 // panics where content is none of the contents: what comes from outside is to
 // be checked with Content.Valid before.
-func NewEventEncoder(stream string, content Content) *EventEncoder {
+func NewEncoder(stream string, content Content) *Encoder {
 	if !content.Valid() {
-		panic(fmt.Sprintf("hub: unknown content %q", string(content)))
+		panic(fmt.Sprintf("event: unknown content %q", string(content)))
 	}
-	head := []byte(EventPrefix + `"stream":`)
+	head := []byte(Prefix + `"stream":`)
 	head = jsonscan.AppendString(head, stream)
 	head = append(head, `,"partition":`...)
-	return &EventEncoder{head: head, content: content}
+	return &Encoder{head: head, content: content}
 }
 
 // Append appends the event of a record: one JSON object in UTF-8 that begins
-// with EventPrefix and holds no byte CR, LF or NUL. Header names that are not
+// with Prefix and holds no byte CR, LF or NUL. Header names that are not
 // UTF-8, which KIP-82 does not allow, have U+FFFD in them.
 //
 // A record that cannot be shown gives an error that is ErrUnreadable, and dst
 // as it was. Nothing is allocated but for dst to grow.
-func (e *EventEncoder) Append(dst []byte, r *record.Record) (out []byte, key KeySpan, err error) {
+func (e *Encoder) Append(dst []byte, r *record.Record) (out []byte, key KeySpan, err error) {
 	if r.Offset < 0 || r.Offset > record.MaxOffset {
 		return dst, KeySpan{}, errOffset
 	}
@@ -160,7 +160,7 @@ func appendHeaders(dst []byte, headers []record.Header) []byte {
 
 // appendData appends the value, and behind it the fields that say how it is
 // shown.
-func (e *EventEncoder) appendData(dst, value []byte) ([]byte, error) {
+func (e *Encoder) appendData(dst, value []byte) ([]byte, error) {
 	if value == nil {
 		return append(dst, `null,"tombstone":true`...), nil
 	}

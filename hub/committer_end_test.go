@@ -50,7 +50,7 @@ func offset(n int64) record.Position {
 	return record.Position{Offsets: []record.PartitionOffset{{Offset: n}}}
 }
 
-// TestAcksAtTheEndAreWritten: what is acked before the keeper ends is stored,
+// TestAcksAtTheEndAreWritten: what is acked before the committer ends is stored,
 // whichever it sees first, the ack or the end.
 func TestAcksAtTheEndAreWritten(t *testing.T) {
 	t.Parallel()
@@ -61,13 +61,13 @@ func TestAcksAtTheEndAreWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := hub.CursorName{Name: "a"}
-		_, holding, err := k.Take(t.Context(), name, func(*hub.Lease) {})
+		_, lease, err := k.Take(t.Context(), name, func(*hub.Lease) {})
 		if !errors.Is(err, hub.ErrNoCursor) {
 			t.Fatal(err)
 		}
 		var acked []error
 		for n := range int64(3) {
-			holding.Ack(hub.Ack{Position: offset(n + 1)}, func(c hub.Committed) { acked = append(acked, c.Err) })
+			lease.Ack(hub.Ack{Position: offset(n + 1)}, func(c hub.Committed) { acked = append(acked, c.Err) })
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -1,4 +1,4 @@
-package hub
+package event
 
 // Format lays out what one wire format adds around an event. All subscribers
 // that use a format share the bytes, so a Format must depend on nothing but its

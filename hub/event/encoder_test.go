@@ -1,4 +1,4 @@
-package hub_test
+package event_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/record"
 )
 
@@ -20,7 +20,7 @@ func TestEventText(t *testing.T) {
 	t.Parallel()
 	head := `{"type":"event","stream":"orders","partition":2,"offset":118273,"ts":1795245600123,`
 	tests := map[string]struct {
-		content hub.Content
+		content event.Content
 		change  func(*record.Record)
 		want    string
 	}{
@@ -79,16 +79,16 @@ func TestEventText(t *testing.T) {
 			if tt.change != nil {
 				tt.change(r)
 			}
-			got, span, err := hub.NewEventEncoder("orders", tt.content).Append([]byte("before "), r)
+			got, span, err := event.NewEncoder("orders", tt.content).Append([]byte("before "), r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			event, ok := bytes.CutPrefix(got, []byte("before "))
-			if !ok || string(event) != tt.want {
+			text, ok := bytes.CutPrefix(got, []byte("before "))
+			if !ok || string(text) != tt.want {
 				t.Errorf("event\n got %s\nwant %s", got, tt.want)
 			}
-			wantKey, base64 := hub.AppendKey(nil, r.Key)
-			if key := event[span.Start:span.End]; !bytes.Equal(key, wantKey) || base64 != span.Base64 {
+			wantKey, base64 := event.AppendKey(nil, r.Key)
+			if key := text[span.Start:span.End]; !bytes.Equal(key, wantKey) || base64 != span.Base64 {
 				t.Errorf("key span %+v holds %s, want %s", span, key, wantKey)
 			}
 		})
@@ -98,7 +98,7 @@ func TestEventText(t *testing.T) {
 func TestEventUnreadable(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		content hub.Content
+		content event.Content
 		offset  int64
 		value   string
 	}{
@@ -115,29 +115,29 @@ func TestEventUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := &record.Record{Offset: tt.offset, Value: []byte(tt.value)}
-			got, span, err := hub.NewEventEncoder("s", tt.content).Append([]byte("before"), r)
-			if !errors.Is(err, hub.ErrUnreadable) {
+			got, span, err := event.NewEncoder("s", tt.content).Append([]byte("before"), r)
+			if !errors.Is(err, event.ErrUnreadable) {
 				t.Errorf("error %v, want ErrUnreadable", err)
 			}
-			if string(got) != "before" || span != (hub.KeySpan{}) {
+			if string(got) != "before" || span != (event.KeySpan{}) {
 				t.Errorf("left %q and %+v behind", got, span)
 			}
 		})
 	}
 	deep := strings.Repeat("[", 512) + strings.Repeat("]", 512)
-	if _, _, err := hub.NewEventEncoder("s", "json").Append(nil, &record.Record{Offset: record.MaxOffset, Value: []byte(deep)}); err != nil {
+	if _, _, err := event.NewEncoder("s", "json").Append(nil, &record.Record{Offset: record.MaxOffset, Value: []byte(deep)}); err != nil {
 		t.Errorf("the largest offset and depth: %v", err)
 	}
 }
 
-func TestEventEncoderRefusesUnknownContent(t *testing.T) {
+func TestEncoderRefusesUnknownContent(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if recover() == nil {
 			t.Error("an unknown content was taken")
 		}
 	}()
-	hub.NewEventEncoder("s", "xml")
+	event.NewEncoder("s", "xml")
 }
 
 func TestEventAllocatesNothing(t *testing.T) {
@@ -146,21 +146,21 @@ func TestEventAllocatesNothing(t *testing.T) {
 		Headers: []record.Header{{Name: []byte("trace"), Value: []byte("00-1")}, {Name: []byte("b"), Value: []byte{0xff}}},
 	}
 	dst := make([]byte, 0, 4096)
-	for _, content := range []hub.Content{"", "json", "text", "bytes"} {
-		e := hub.NewEventEncoder("orders", content)
+	for _, content := range []event.Content{"", "json", "text", "bytes"} {
+		e := event.NewEncoder("orders", content)
 		if n := testing.AllocsPerRun(100, func() { dst, _, _ = e.Append(dst[:0], r) }); n != 0 {
 			t.Errorf("content %q: %v allocations", content, n)
 		}
 	}
-	e := hub.NewEventEncoder("orders", "json")
+	e := event.NewEncoder("orders", "json")
 	bad := &record.Record{Value: []byte("no")}
 	if n := testing.AllocsPerRun(100, func() { dst, _, _ = e.Append(dst[:0], bad) }); n != 0 {
 		t.Errorf("unreadable: %v allocations", n)
 	}
 }
 
-// event is what a subscriber decodes.
-type event struct {
+// decoded is what a subscriber decodes.
+type decoded struct {
 	Type        string              `json:"type"`
 	Stream      string              `json:"stream"`
 	Partition   int32               `json:"partition"`
@@ -174,7 +174,7 @@ type event struct {
 	Tombstone   bool                `json:"tombstone"`
 }
 
-func (e *event) value(t *testing.T, content hub.Content) []byte {
+func (e *decoded) value(t *testing.T, content event.Content) []byte {
 	t.Helper()
 	switch {
 	case e.Tombstone:
@@ -184,7 +184,7 @@ func (e *event) value(t *testing.T, content hub.Content) []byte {
 		return nil
 	case e.Encoding == "base64":
 		return unbase64(t, e.Data)
-	case e.Encoding == "text" || content == hub.ContentText:
+	case e.Encoding == "text" || content == event.ContentText:
 		return []byte(unquote(t, e.Data))
 	}
 	return e.Data
@@ -215,7 +215,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add("", int32(0), int64(1)<<53, int64(0), []byte("\u2028"), []byte("\xff"), []byte("\u2029"), []byte("[1,\r\n2]"), byte(1))
 	f.Add("s", int32(0), int64(7), int64(0), []byte{}, []byte("n"), []byte{}, []byte("\"\\ud800\""), byte(5))
 	f.Fuzz(func(t *testing.T, stream string, partition int32, offset, ts int64, key, name, header, value []byte, how byte) {
-		content := []hub.Content{"", "json", "text", "bytes"}[how&3]
+		content := []event.Content{"", "json", "text", "bytes"}[how&3]
 		r := &record.Record{Partition: partition, Offset: offset, Timestamp: ts, Key: key, Value: value}
 		if how&4 != 0 {
 			r.Key = nil
@@ -226,15 +226,15 @@ func FuzzEvent(f *testing.F) {
 		if how&16 != 0 {
 			r.Headers = []record.Header{{Name: name, Value: header}, {Name: name}}
 		}
-		line, span, err := hub.NewEventEncoder(stream, content).Append(nil, r)
+		line, span, err := event.NewEncoder(stream, content).Append(nil, r)
 		if err != nil {
 			readable := offset >= 0 && offset < 1<<53 && (content != "json" || json.Valid(value) && utf8.Valid(value)) && (content != "text" || utf8.Valid(value))
-			if !errors.Is(err, hub.ErrUnreadable) || readable && len(value) < 512 {
+			if !errors.Is(err, event.ErrUnreadable) || readable && len(value) < 512 {
 				t.Fatalf("%q is refused: %v", value, err)
 			}
 			return
 		}
-		if !bytes.HasPrefix(line, []byte(hub.EventPrefix)) {
+		if !bytes.HasPrefix(line, []byte(event.Prefix)) {
 			t.Errorf("begins otherwise: %q", line)
 		}
 		if bytes.ContainsAny(line, "\r\n\x00") {
@@ -245,7 +245,7 @@ func FuzzEvent(f *testing.F) {
 		}
 		dec := json.NewDecoder(bytes.NewReader(line))
 		dec.DisallowUnknownFields()
-		var got event
+		var got decoded
 		if err := dec.Decode(&got); err != nil || dec.More() {
 			t.Fatalf("does not decode: %v: %q", err, line)
 		}
@@ -255,7 +255,7 @@ func FuzzEvent(f *testing.F) {
 		if gotTS := got.TS; (gotTS == nil) != (ts == -1) || gotTS != nil && *gotTS != ts {
 			t.Errorf("decodes to another time: %+v", got)
 		}
-		if text, isBase64 := hub.AppendKey(nil, r.Key); !bytes.Equal(text, line[span.Start:span.End]) || isBase64 != span.Base64 {
+		if text, isBase64 := event.AppendKey(nil, r.Key); !bytes.Equal(text, line[span.Start:span.End]) || isBase64 != span.Base64 {
 			t.Errorf("the key's span holds %q, want %q", line[span.Start:span.End], text)
 		}
 		var gotKey []byte
@@ -300,9 +300,9 @@ func FuzzEvent(f *testing.F) {
 
 func BenchmarkEvent(b *testing.B) {
 	r := &record.Record{Partition: 2, Offset: 118273, Timestamp: 1795245600123, Key: []byte("eu-991"), Value: sampleValue}
-	for _, content := range []hub.Content{"json", "", "text", "bytes"} {
+	for _, content := range []event.Content{"json", "", "text", "bytes"} {
 		b.Run("content="+string(content), func(b *testing.B) {
-			e := hub.NewEventEncoder("orders", content)
+			e := event.NewEncoder("orders", content)
 			dst := make([]byte, 0, 4096)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(r.Value)))
