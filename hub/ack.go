@@ -2,74 +2,44 @@ package hub
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
-// Ack is how far a client has got, as a named cursor keeps it.
-type Ack struct {
-	Position record.Position
-	// At is when the position was made.
-	At     time.Time
-	Breaks Breaks
-}
-
-// Breaks counts how often a subscription has told its client that positions
-// known so far are void. What it acks after that replaces what is stored,
-// whether that is higher or not; what it acked before is late.
-type Breaks struct {
-	// Topic counts the topic being made again (log_changed). A subscription
-	// that passes over what is stored begins with one.
-	Topic uint32
-	// Partitions counts, for each partition, its log being cut short
-	// (truncated). It is never changed.
-	Partitions map[int32]uint32
-}
-
-// Of is how often positions in a partition have become void.
-func (b Breaks) Of(partition int32) uint32 { return b.Topic + b.Partitions[partition] }
-
-// told adds the breaks that a chunk of gaps tells of.
-func (b Breaks) told(gaps *chunk) Breaks {
-	cut := maps.Clone(b.Partitions)
+// toldBreaks adds to breaks those that a chunk of gaps tells of.
+func toldBreaks(breaks cursors.Breaks, gaps *chunk) cursors.Breaks {
 	changed := false
+	var cut []int32
 	for i := range gaps.len() {
 		switch e := gaps.at(i); e.reason.Reason() {
 		case record.GapLogChanged:
 			changed = true
 		case record.GapTruncated:
-			if cut == nil {
-				cut = make(map[int32]uint32)
-			}
-			cut[e.partition]++
+			cut = append(cut, e.partition)
 		case record.GapRetention, record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 		}
 	}
-	b.Partitions = cut
-	if changed {
-		b.Topic++
-	}
-	return b
+	return breaks.And(changed, cut)
 }
 
 // Acked is an ack of all that Next has given out.
-func (s *Subscription) Acked(now time.Time) Ack {
+func (s *Subscription) Acked(now time.Time) cursors.Ack {
 	at := s.Position()
-	return Ack{Position: s.dated(at, at), At: now, Breaks: s.breaks}
+	return cursors.Ack{Position: s.dated(at, at), At: now, Breaks: s.breaks}
 }
 
 // Ack is an ack of what a client says that it has had. What is ahead of what
 // Next has given out is ErrBadCursor. Partitions that the topic does not have are
 // left out, as a client could make any number of them: what is kept under a name
 // would grow without bound, and with it what each later ack costs the store.
-func (s *Subscription) Ack(at record.Position, made time.Time) (Ack, error) {
+func (s *Subscription) Ack(at record.Position, made time.Time) (cursors.Ack, error) {
 	sent, breaks := s.Position(), s.breaks
 	switch {
 	case sent.Topic == at.Topic && !sent.Covers(at):
-		return Ack{}, fmt.Errorf("%w: it is ahead of what was sent", record.ErrBadCursor)
+		return cursors.Ack{}, fmt.Errorf("%w: it is ahead of what was sent", record.ErrBadCursor)
 	case sent.Topic == at.Topic:
 		at = s.dated(at, sent)
 	case breaks.Topic > 0:
@@ -80,7 +50,7 @@ func (s *Subscription) Ack(at record.Position, made time.Time) (Ack, error) {
 		_, added := sent.Find(place.Partition)
 		return added || place.Partition < partitions
 	})
-	return Ack{Position: at, At: made, Breaks: breaks}, nil
+	return cursors.Ack{Position: at, At: made, Breaks: breaks}, nil
 }
 
 // dated gives places without an epoch, as a client's own (~) are, one at which

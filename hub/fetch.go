@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"sluice/hub/backoff"
 	"sluice/hub/record"
 )
 
@@ -106,10 +107,10 @@ func (s *shelf) eventBytes() int {
 // run reads until something has come or nobody waits any more.
 func (f *lateFetch) run() {
 	c, ctx := f.shelf.stream.hub.blocks, f.shelf.stream.hub.running()
-	retry := newBackoff()
+	retry := backoff.New()
 	for c.budget.wait(ctx, f.bytes) {
 		c.budget.settle(f.bytes, f.read(ctx))
-		if f.moved() || c.abandoned(f) || !retry.wait(ctx) {
+		if f.moved() || c.abandoned(f) || !retry.Wait(ctx) {
 			break
 		}
 	}

@@ -186,8 +186,8 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 	if err != nil {
 		return reach{}, err
 	}
-	sortOffsets(at)
-	sortOffsets(kept)
+	record.SortOffsets(at)
+	record.SortOffsets(kept)
 	r := reach{at: record.Position{Topic: topic.ID, Offsets: at}, kept: record.Position{Topic: topic.ID, Offsets: kept}, first: record.Position{Topic: topic.ID, Offsets: slices.Clone(kept)}}
 	var behind []record.PartitionOffset
 	for _, place := range kept {

@@ -8,7 +8,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -322,9 +321,4 @@ func (h *Hub) Publish(ctx context.Context, stream string, messages []Message, do
 	}
 	st.Producer.Produce(ctx, st.Topic, messages, done)
 	return nil
-}
-
-// jitter is a time between half of d and d.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1)
 }

@@ -101,7 +101,7 @@ func (s *Subscription) deliverTold(take takeFunc) bool {
 	if s.toldNext = take(s.told, s.toldNext, n); s.toldNext < n {
 		return false
 	}
-	s.breaks = s.breaks.told(s.told)
+	s.breaks = toldBreaks(s.breaks, s.told)
 	s.told, s.toldNext, s.untold = nil, 0, nil
 	return true
 }

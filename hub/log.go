@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 	"sync"
@@ -426,9 +425,4 @@ func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	all := append(slices.Clone(older), chunks...)
 	l.chunks.Store(&all)
 	return true
-}
-
-// sortOffsets sorts places by partition.
-func sortOffsets(places []record.PartitionOffset) {
-	slices.SortFunc(places, func(a, b record.PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
 }

@@ -3,8 +3,8 @@ package hub
 import (
 	"context"
 	"errors"
-	"time"
 
+	"sluice/hub/backoff"
 	"sluice/hub/record"
 )
 
@@ -24,7 +24,7 @@ type run struct {
 func (st *stream) readTo(ctx context.Context, from record.Position, target func() record.Position, put func(run) bool) (reached bool) {
 	at := from.Clone()
 	pending := make(map[int32]run)
-	retry := newBackoff()
+	retry := backoff.New()
 	for ctx.Err() == nil {
 		to := target()
 		if to.Topic != at.Topic {
@@ -51,12 +51,12 @@ func (st *stream) readTo(ctx context.Context, from record.Position, target func(
 			case errors.Is(err, ErrLogChanged):
 				return false
 			case err != nil || !moved:
-				if !retry.wait(ctx) {
+				if !retry.Wait(ctx) {
 					return false
 				}
 				continue
 			}
-			retry.reset()
+			retry.Reset()
 		}
 		if !mergeRuns(pending, put) {
 			return false
@@ -131,23 +131,4 @@ func mergeRuns(pending map[int32]run, put func(run) bool) bool {
 		}
 	}
 	return true
-}
-
-// backoff waits longer each time, up to a second, with jitter.
-type backoff struct{ next time.Duration }
-
-func newBackoff() *backoff { return &backoff{next: 20 * time.Millisecond} }
-
-func (b *backoff) reset() { b.next = 20 * time.Millisecond }
-
-func (b *backoff) wait(ctx context.Context) bool {
-	t := time.NewTimer(jitter(b.next))
-	defer t.Stop()
-	b.next = min(2*b.next, time.Second)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/hub/backoff"
 	"sluice/hub/event"
 	"sluice/hub/record"
 )
@@ -185,7 +186,7 @@ func (r *reading) run(ctx context.Context) {
 	close(r.ready)
 	defer st.hub.blocks.reset(r.log.shelf, record.TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
-	retry := newBackoff()
+	retry := backoff.New()
 	for {
 		began := st.hub.now()
 		err := st.Source.Follow(ctx, st.topicNow(), r.log.at.Offsets, r)
@@ -193,13 +194,13 @@ func (r *reading) run(ctx context.Context) {
 			return
 		}
 		if st.hub.now().Sub(began) > steady {
-			retry.reset()
+			retry.Reset()
 		}
 		if !errors.Is(err, ErrLogChanged) {
 			if r.failures.isNew(err, st.hub.now()) {
 				st.logger.ErrorContext(ctx, "reading stopped; it begins again", "topic", st.Topic, "error", err)
 			}
-			if !retry.wait(ctx) {
+			if !retry.Wait(ctx) {
 				return
 			}
 			continue
@@ -212,7 +213,7 @@ func (r *reading) run(ctx context.Context) {
 			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
 			r.log.restart(at)
 			st.hub.blocks.reset(r.log.shelf, at.Topic)
-		} else if !retry.wait(ctx) {
+		} else if !retry.Wait(ctx) {
 			return
 		}
 		r.log.setLive(true)
@@ -222,7 +223,7 @@ func (r *reading) run(ctx context.Context) {
 // describe asks until it is told what the topic is and where a moment in it is.
 func (r *reading) describe(ctx context.Context, m OffsetSpec) (record.Position, bool) {
 	st := r.stream
-	retry := newBackoff()
+	retry := backoff.New()
 	for {
 		topic, err := st.Source.Topic(ctx, st.Topic)
 		if err == nil {
@@ -230,7 +231,7 @@ func (r *reading) describe(ctx context.Context, m OffsetSpec) (record.Position, 
 			if places, err = st.Source.Offsets(ctx, topic, m); err == nil {
 				st.topic.Store(&topic)
 				st.missing.Store(false)
-				sortOffsets(places)
+				record.SortOffsets(places)
 				return record.Position{Topic: topic.ID, Offsets: places}, true
 			}
 		}
@@ -242,7 +243,7 @@ func (r *reading) describe(ctx context.Context, m OffsetSpec) (record.Position, 
 		if r.failures.isNew(err, st.hub.now()) {
 			st.logger.WarnContext(ctx, "the stream cannot be read yet; it is tried again", "topic", st.Topic, "error", err)
 		}
-		if !retry.wait(ctx) {
+		if !retry.Wait(ctx) {
 			return record.Position{}, false
 		}
 	}

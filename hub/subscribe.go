@@ -245,7 +245,7 @@ func (s *Subscription) places(ctx context.Context, m OffsetSpec) (record.Positio
 	if err != nil {
 		return record.Position{}, err
 	}
-	sortOffsets(places)
+	record.SortOffsets(places)
 	return record.Position{Topic: topic.ID, Offsets: places}, nil
 }
 

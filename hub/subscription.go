@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"sluice/hub/cursors"
 	"sluice/hub/event"
 	"sluice/hub/record"
 )
@@ -51,7 +52,7 @@ type Subscription struct {
 	told     *chunk
 	toldNext int
 	untold   *record.Position
-	breaks   Breaks // that were told
+	breaks   cursors.Breaks // that were told
 
 	target uint64 // where it has caught up
 	caught bool

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/hub/backoff"
 	"sluice/hub/record"
 )
 
@@ -43,7 +44,7 @@ func (st *stream) watchTips(ctx context.Context) {
 		case <-timer.C:
 		}
 		st.lookAtTip(ctx)
-		timer.Reset(jitter(lookEvery(window)))
+		timer.Reset(backoff.Jitter(lookEvery(window)))
 	}
 }
 
@@ -61,7 +62,7 @@ func (st *stream) lookAtTip(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	sortOffsets(places)
+	record.SortOffsets(places)
 	st.tips.note(topic.ID, now, places, st.hub.config.ResumeWindow)
 }
 

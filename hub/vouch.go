@@ -63,7 +63,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 	if err != nil {
 		return err
 	}
-	sortOffsets(places)
+	record.SortOffsets(places)
 	tip := record.Position{Topic: topic.ID, Offsets: places}
 	for _, before := range undated {
 		if position.Offset(before.Partition, 0) > tip.Offset(before.Partition, -1) {

@@ -3,7 +3,7 @@ package transport
 import (
 	"errors"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -28,14 +28,14 @@ func (s *session) handleAck(r wire.Ack) {
 			return
 		}
 		stream := sub.Stream()
-		sub.lease.Ack(ack, func(done hub.Committed) {
+		sub.lease.Ack(ack, func(done cursors.Committed) {
 			s.post(func(s *session, sc *scratch) { s.answerAck(sc, r.ID, stream, done) })
 		})
 	})
 }
 
 // answerAck tells what is stored behind an ack.
-func (s *session) answerAck(sc *scratch, id, stream string, done hub.Committed) {
+func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committed) {
 	if s.closing {
 		return
 	}
@@ -45,7 +45,7 @@ func (s *session) answerAck(sc *scratch, id, stream string, done hub.Committed) 
 	}
 	fault := faultOf(done.Err)
 	fault.ID = id
-	if errors.Is(done.Err, hub.ErrSuperseded) {
+	if errors.Is(done.Err, cursors.ErrSuperseded) {
 		// The subscription ends, too. It is no mistake of the client.
 		s.server.noteFault(fault, s.address)
 		s.send(sc, "", fault)
@@ -56,21 +56,21 @@ func (s *session) answerAck(sc *scratch, id, stream string, done hub.Committed) 
 
 // acceptAck finds the subscription and the position that an ack means, which
 // must not be ahead of what was sent.
-func (s *session) acceptAck(id string, c record.Cursor) (*subscription, hub.Ack, *wire.Error) {
+func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.Ack, *wire.Error) {
 	sub := s.find(id)
 	switch {
 	case sub == nil:
-		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
 	case sub.lease == nil:
-		return nil, hub.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
 	}
 	at, ok := c.Position(sub.Stream())
 	if !ok {
-		return nil, hub.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
 	}
 	ack, err := sub.Ack(at, c.At)
 	if err != nil {
-		return nil, hub.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
 	}
 	return sub, ack, nil
 }

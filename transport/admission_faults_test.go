@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/transport"
 )
 
@@ -323,7 +324,7 @@ func TestEveryWayToFailGivesAdmissionsBack(t *testing.T) {
 				},
 				stream: func(s *hub.Stream) { s.Producer = faulty{Producer: s.Producer} },
 				config: func(c *transport.Config) {
-					committer, err := hub.NewCommitter(faulty{memoryStore: newMemoryStore()}, time.Hour)
+					committer, err := cursors.NewCommitter(faulty{memoryStore: newMemoryStore()}, time.Hour)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -7,33 +7,33 @@ import (
 	"time"
 
 	"sluice/auth"
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
 // cursorRequest finds who asks for which named cursor. A PUT can reset it.
-func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor hub.CursorName, reset bool, fault *wire.Error) {
+func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor cursors.Key, reset bool, fault *wire.Error) {
 	reset, fault = wire.ParsePlainQuery(r.URL.RawQuery, r.Method == http.MethodPut)
 	c := s.identify(r)
 	s.require(c)
 	stream, name := r.PathValue("stream"), r.PathValue("name")
 	switch {
 	case c.fault != nil:
-		return nil, hub.CursorName{}, false, c.fault
+		return nil, cursors.Key{}, false, c.fault
 	case fault != nil:
-		return nil, hub.CursorName{}, false, fault
+		return nil, cursors.Key{}, false, fault
 	case s.config.Committer == nil:
-		return nil, hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+		return nil, cursors.Key{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
 	case c.principal.Anonymous():
-		return nil, hub.CursorName{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+		return nil, cursors.Key{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
 	case !wire.ValidCursorName(name):
-		return nil, hub.CursorName{}, false, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
+		return nil, cursors.Key{}, false, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
 	}
 	if fault := s.maySubscribe(c.principal, stream); fault != nil {
-		return nil, hub.CursorName{}, false, fault
+		return nil, cursors.Key{}, false, fault
 	}
-	return c.principal, hub.CursorName{Principal: c.principal.Key(), Stream: stream, Name: name}, reset, nil
+	return c.principal, cursors.Key{Principal: c.principal.Key(), Stream: stream, Name: name}, reset, nil
 }
 
 // handleGetCursor serves GET /v1/cursors/{stream}/{name}.
@@ -83,7 +83,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 
 // setCursor moves a named cursor to where a client says that it is, and gives
 // what is stored then.
-func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c record.Cursor, reset bool) (hub.Committed, *wire.Error) {
+func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor, reset bool) (cursors.Committed, *wire.Error) {
 	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
 	var asked *record.StreamPosition
@@ -93,18 +93,18 @@ func (s *Server) setCursor(p *auth.Principal, name hub.CursorName, c record.Curs
 		}
 	}
 	if asked == nil {
-		return hub.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
 	}
 	at, err := s.config.Hub.Vouch(ctx, *asked)
 	if errors.Is(err, record.ErrBadCursor) {
-		return hub.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the stream's end")
+		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the stream's end")
 	}
 	if fault := s.outcomeOf(p, err); fault != nil {
-		return hub.Committed{}, fault
+		return cursors.Committed{}, fault
 	}
-	stored := make(chan hub.Committed, 1)
-	s.config.Committer.Set(name, at, c.At, reset, func(done hub.Committed) { stored <- done })
-	var done hub.Committed
+	stored := make(chan cursors.Committed, 1)
+	s.config.Committer.Set(name, at, c.At, reset, func(done cursors.Committed) { stored <- done })
+	var done cursors.Committed
 	select {
 	case done = <-stored:
 	case <-ctx.Done():

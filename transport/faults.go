@@ -12,6 +12,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -33,9 +34,9 @@ var faultTable = []struct {
 	{auth.ErrUnauthenticated, wire.Unauthenticated, "the credential is missing or not valid", 0},
 	{record.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
 	{hub.ErrUnknownStream, wire.UnknownStream, "there is no such stream", 0},
-	{hub.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
-	{hub.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
-	{hub.ErrStoreUnavailable, wire.Overloaded, "named cursors cannot be had at present", 2 * time.Second},
+	{cursors.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
+	{cursors.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
+	{cursors.ErrStoreUnavailable, wire.Overloaded, "named cursors cannot be had at present", 2 * time.Second},
 	{hub.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: who runs the server has to create it", 0},
 	{hub.ErrSourceUnavailable, wire.Overloaded, "the stream cannot be read at present", 2 * time.Second},
 	{hub.ErrClosed, wire.Draining, "this instance is going away: come back to another one", time.Second},

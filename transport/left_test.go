@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 	"sluice/transport"
@@ -50,13 +51,13 @@ func (a *absent) Offsets(ctx context.Context, topic record.Topic, m hub.OffsetSp
 }
 
 // Load implements hub.CursorStore.
-func (a *absent) Load(ctx context.Context, _ hub.CursorName) (record.Position, time.Time, error) {
-	return record.Position{}, time.Time{}, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
+func (a *absent) Load(ctx context.Context, _ cursors.Key) (record.Position, time.Time, error) {
+	return record.Position{}, time.Time{}, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
 }
 
 // Take implements hub.CursorStore.
-func (a *absent) Take(ctx context.Context, _ hub.CursorName) (record.Position, int64, error) {
-	return record.Position{}, 0, fmt.Errorf("%w: %w", hub.ErrStoreUnavailable, a.wait(ctx))
+func (a *absent) Take(ctx context.Context, _ cursors.Key) (record.Position, int64, error) {
+	return record.Position{}, 0, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
 }
 
 // TestClientsThatLeaveAreNoFault: a client that goes away while it is waited for
@@ -74,7 +75,7 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 			s.Source = away
 		},
 		config: func(c *transport.Config) {
-			committer, err := hub.NewCommitter(away, time.Hour)
+			committer, err := cursors.NewCommitter(away, time.Hour)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,6 @@
 package transport
 
-import "sluice/hub"
+import "sluice/hub/cursors"
 
 // maxPings bounds how many pings without an answer a subscription remembers.
 const maxPings = 4
@@ -12,13 +12,13 @@ type pinged []written
 // written is what a subscription had been sent before a ping.
 type written struct {
 	number uint64
-	ack    hub.Ack
+	ack    cursors.Ack
 }
 
 // add notes a ping. Where there are too many the newest one before it is
 // forgotten: pongs can be late by any number of pings, and each still acks
 // something as long as the oldest pings are known.
-func (p *pinged) add(number uint64, ack hub.Ack) {
+func (p *pinged) add(number uint64, ack cursors.Ack) {
 	ping := written{number, ack}
 	if len(*p) == maxPings {
 		(*p)[maxPings-1] = ping

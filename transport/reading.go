@@ -7,6 +7,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -33,7 +34,7 @@ type deliveredTo struct {
 	labelled bool
 	// superseded is called when another subscription takes the named cursor,
 	// which can be before this one has begun.
-	superseded func(*hub.Lease)
+	superseded func(*cursors.Lease)
 }
 
 // begin begins a subscription for a session.
@@ -126,10 +127,10 @@ func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire
 
 // startOf finds out where to start. What the client itself says it has seen
 // wins over the named cursor, and that over from.
-func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *hub.Lease, *wire.Error) {
+func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *cursors.Lease, *wire.Error) {
 	var (
 		named *record.Position
-		lease *hub.Lease
+		lease *cursors.Lease
 	)
 	if r.CursorName != "" {
 		if s.config.Committer == nil {
@@ -138,7 +139,7 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 		if p.Anonymous() {
 			return hub.Start{}, nil, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
 		}
-		name := hub.CursorName{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
+		name := cursors.Key{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
 		at, err := record.Position{}, error(nil)
 		if r.look {
 			at, _, err = s.config.Committer.Load(ctx, name)
@@ -148,7 +149,7 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 		switch {
 		case err == nil:
 			named = &at
-		case !errors.Is(err, hub.ErrNoCursor):
+		case !errors.Is(err, cursors.ErrNoCursor):
 			return hub.Start{}, nil, faultOf(err)
 		}
 	}
@@ -191,7 +192,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 	case wire.StartUnset:
 	}
 	if r.CursorName != "" && !r.Reset {
-		return hub.Start{}, faultOf(hub.ErrNoCursor)
+		return hub.Start{}, faultOf(cursors.ErrNoCursor)
 	}
 	if r.unset.Kind == "" {
 		return hub.Start{Kind: hub.StartLatest}, nil

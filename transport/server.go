@@ -17,6 +17,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/transport/wire"
 )
 
@@ -26,7 +27,7 @@ type Config struct {
 	// Workers are those that the hub wakes.
 	Workers *Workers
 	// Committer keeps named cursors. Nil for none.
-	Committer *hub.Committer
+	Committer *cursors.Committer
 	Auth      *auth.Authenticator
 	// Credentials says which credentials requests may bring, and which origins
 	// pages may come from.

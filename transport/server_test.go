@@ -19,6 +19,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 	"sluice/transport"
@@ -88,7 +89,7 @@ func start(t testing.TB, o options) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	committer, err := hub.NewCommitter(in.store, 5*time.Millisecond)
+	committer, err := cursors.NewCommitter(in.store, 5*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/transport/wire"
 )
 
@@ -136,7 +137,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
-	lease *hub.Lease
+	lease *cursors.Lease
 	auto  bool   // acked by pongs
 	pings pinged // that are not answered yet
 

@@ -7,15 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
 // memoryStore is a hub.CursorStore in memory, which can be taken away.
 type memoryStore struct {
 	mu     sync.Mutex
-	at     map[hub.CursorName]hub.Commit
-	fences map[hub.CursorName]int64
+	at     map[cursors.Key]cursors.Commit
+	fences map[cursors.Key]int64
 	fence  int64
 	away   bool
 	// taken is called, without the lock, behind each take with its fence.
@@ -25,7 +25,7 @@ type memoryStore struct {
 }
 
 func newMemoryStore() *memoryStore {
-	return &memoryStore{at: make(map[hub.CursorName]hub.Commit), fences: make(map[hub.CursorName]int64)}
+	return &memoryStore{at: make(map[cursors.Key]cursors.Commit), fences: make(map[cursors.Key]int64)}
 }
 
 func (m *memoryStore) wait(ctx context.Context) error {
@@ -42,7 +42,7 @@ func (m *memoryStore) setAway(away bool) {
 	m.away = away
 }
 
-func (m *memoryStore) Load(ctx context.Context, name hub.CursorName) (record.Position, time.Time, error) {
+func (m *memoryStore) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
 	if err := m.wait(ctx); err != nil {
 		return record.Position{}, time.Time{}, err
 	}
@@ -51,14 +51,14 @@ func (m *memoryStore) Load(ctx context.Context, name hub.CursorName) (record.Pos
 	c, ok := m.at[name]
 	switch {
 	case m.away:
-		return record.Position{}, time.Time{}, hub.ErrStoreUnavailable
+		return record.Position{}, time.Time{}, cursors.ErrStoreUnavailable
 	case !ok:
-		return record.Position{}, time.Time{}, hub.ErrNoCursor
+		return record.Position{}, time.Time{}, cursors.ErrNoCursor
 	}
 	return c.Position, c.At, nil
 }
 
-func (m *memoryStore) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
+func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	at, _, err := m.Load(ctx, name)
 	m.mu.Lock()
 	if m.away {
@@ -86,32 +86,32 @@ func (m *memoryStore) takeElsewhere() {
 	}
 }
 
-func (m *memoryStore) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
+func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
 	if err := m.wait(ctx); err != nil {
-		return slices.Repeat([]hub.Committed{{Err: err}}, len(commits))
+		return slices.Repeat([]cursors.Committed{{Err: err}}, len(commits))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	results := make([]hub.Committed, len(commits))
+	results := make([]cursors.Committed, len(commits))
 	for i, c := range commits {
-		had := m.at[c.CursorName]
+		had := m.at[c.Key]
 		switch {
 		case m.away:
-			results[i].Err = hub.ErrStoreUnavailable
+			results[i].Err = cursors.ErrStoreUnavailable
 			continue
-		case c.Fence != 0 && c.Fence < m.fences[c.CursorName]:
-			results[i].Err = hub.ErrSuperseded
+		case c.Fence != 0 && c.Fence < m.fences[c.Key]:
+			results[i].Err = cursors.ErrSuperseded
 			continue
 		case c.Reset || c.Position.Covers(had.Position) || had.Position.Topic != c.Position.Topic,
 			c.Fence == had.Fence && c.Breaks.Of(0) > had.Breaks.Of(0):
-			m.at[c.CursorName] = c
+			m.at[c.Key] = c
 		}
-		results[i] = hub.Committed{Position: m.at[c.CursorName].Position, At: m.at[c.CursorName].At}
+		results[i] = cursors.Committed{Position: m.at[c.Key].Position, At: m.at[c.Key].At}
 	}
 	return results
 }
 
-func (m *memoryStore) Delete(ctx context.Context, name hub.CursorName) error {
+func (m *memoryStore) Delete(ctx context.Context, name cursors.Key) error {
 	if err := m.wait(ctx); err != nil {
 		return err
 	}
@@ -121,11 +121,11 @@ func (m *memoryStore) Delete(ctx context.Context, name hub.CursorName) error {
 	return nil
 }
 
-func (m *memoryStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
+func (m *memoryStore) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (*memoryStore) Fences(_ context.Context, names []hub.CursorName) ([]int64, error) {
+func (*memoryStore) Fences(_ context.Context, names []cursors.Key) ([]int64, error) {
 	return make([]int64, len(names)), nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
@@ -118,7 +119,7 @@ func (f faulty) Produce(ctx context.Context, topic string, messages []hub.Messag
 }
 
 // Load implements hub.CursorStore.
-func (f faulty) Load(ctx context.Context, name hub.CursorName) (record.Position, time.Time, error) {
+func (f faulty) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
 	}
@@ -126,7 +127,7 @@ func (f faulty) Load(ctx context.Context, name hub.CursorName) (record.Position,
 }
 
 // Take implements hub.CursorStore.
-func (f faulty) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
+func (f faulty) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -166,7 +167,7 @@ func (s *session) endSlow(sub *subscription, sc *scratch) {
 
 // superseded ends the subscription whose named cursor was taken up elsewhere.
 // Of one that has yet to be put into the session, take finds out.
-func (s *session) superseded(lease *hub.Lease) {
+func (s *session) superseded(lease *cursors.Lease) {
 	s.post(func(s *session, sc *scratch) {
 		for _, sub := range s.subs {
 			if sub.lease == lease && !s.closing {
@@ -182,5 +183,5 @@ func (s *session) endSuperseded(sub *subscription, sc *scratch) {
 		s.endSubscription(sub, wire.ReasonSuperseded, sc)
 		return
 	}
-	s.shut(sc, faultOf(hub.ErrSuperseded))
+	s.shut(sc, faultOf(cursors.ErrSuperseded))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"sluice/auth"
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/transport/wire"
 )
 
@@ -208,7 +208,7 @@ func (s *session) ponged(number uint64) {
 			continue
 		}
 		if written, ok := sub.pings.answered(number); ok {
-			sub.lease.Ack(written.ack, func(hub.Committed) {})
+			sub.lease.Ack(written.ack, func(cursors.Committed) {})
 		}
 	}
 }

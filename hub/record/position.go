@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/hex"
 	"slices"
 )
@@ -112,3 +113,8 @@ func (p Position) find(partition int32) (int, bool) {
 // MaxOffset is the largest offset that an event can carry: beyond it JavaScript's
 // numbers are no longer exact (RFC 8259, section 6).
 const MaxOffset = 1<<53 - 1
+
+// SortOffsets sorts by partition, as a Position has its offsets.
+func SortOffsets(offsets []PartitionOffset) {
+	slices.SortFunc(offsets, func(a, b PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
+}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
@@ -25,8 +25,8 @@ const commitsPerRoundTrip = 512
 // commit: what is stored then, hub.ErrSuperseded, or hub.ErrStoreUnavailable
 // where it is not known to be stored. A commit that was stored and then tried
 // again changes nothing, unless it says Reset.
-func (s *Store) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
-	results := make([]hub.Committed, len(commits))
+func (s *Store) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
+	results := make([]cursors.Committed, len(commits))
 	for from := 0; from < len(commits); from += commitsPerRoundTrip {
 		to := min(from+commitsPerRoundTrip, len(commits))
 		s.commit(ctx, commits[from:to], results[from:to])
@@ -34,7 +34,7 @@ func (s *Store) Commit(ctx context.Context, commits []hub.Commit) []hub.Committe
 	return results
 }
 
-func (s *Store) commit(ctx context.Context, commits []hub.Commit, results []hub.Committed) {
+func (s *Store) commit(ctx context.Context, commits []cursors.Commit, results []cursors.Committed) {
 	pending := make([]*pendingCommit, 0, len(commits))
 	for i := range commits {
 		args, err := commitArguments(commits[i], s.ttl)
@@ -42,7 +42,7 @@ func (s *Store) commit(ctx context.Context, commits []hub.Commit, results []hub.
 			results[i].Err = err
 			continue
 		}
-		pending = append(pending, &pendingCommit{index: i, keys: []string{s.key(commits[i].CursorName)}, args: args})
+		pending = append(pending, &pendingCommit{index: i, keys: []string{s.key(commits[i].Key)}, args: args})
 	}
 	err := s.call(ctx, "commit cursors", func(ctx context.Context) error {
 		if err := s.send(ctx, pending, commitScript.EvalSha); err != nil {
@@ -104,16 +104,16 @@ const (
 
 // result tells what became of a commit of a position; failed is the error of
 // the whole call.
-func (s *Store) result(p *pendingCommit, asked record.Position, failed error) hub.Committed {
+func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cursors.Committed {
 	if p.reply == nil {
-		return hub.Committed{Err: failed}
+		return cursors.Committed{Err: failed}
 	}
 	answer, err := p.reply.Slice()
 	if err != nil {
 		if failed == nil {
-			failed = fmt.Errorf("commit cursor: %w: %w", hub.ErrStoreUnavailable, err)
+			failed = fmt.Errorf("commit cursor: %w: %w", cursors.ErrStoreUnavailable, err)
 		}
-		return hub.Committed{Err: failed}
+		return cursors.Committed{Err: failed}
 	}
 	fields := make(map[string]string, len(answer)/2)
 	for i := 1; i+1 < len(answer); i += 2 {
@@ -121,19 +121,19 @@ func (s *Store) result(p *pendingCommit, asked record.Position, failed error) hu
 	}
 	switch {
 	case len(answer) == 1 && answer[0] == commitSuperseded:
-		return hub.Committed{Err: fmt.Errorf("commit cursor: %w", hub.ErrSuperseded)}
+		return cursors.Committed{Err: fmt.Errorf("commit cursor: %w", cursors.ErrSuperseded)}
 	case len(answer) == 2 && answer[0] == commitAsAsked:
 		millis, err := strconv.ParseInt(fmt.Sprint(answer[1]), 10, 64)
 		if err != nil {
-			return hub.Committed{Err: s.unreadable("commit cursor", damaged(fieldAt))}
+			return cursors.Committed{Err: s.unreadable("commit cursor", damaged(fieldAt))}
 		}
-		return hub.Committed{Position: asked, At: fromMillis(millis)}
+		return cursors.Committed{Position: asked, At: fromMillis(millis)}
 	case len(answer) > 1 && answer[0] == commitOtherwise:
 		position, at, err := decodePosition(fields)
 		if err != nil {
-			return hub.Committed{Err: s.unreadable("commit cursor", err)}
+			return cursors.Committed{Err: s.unreadable("commit cursor", err)}
 		}
-		return hub.Committed{Position: position, At: at}
+		return cursors.Committed{Position: position, At: at}
 	}
-	return hub.Committed{Err: fmt.Errorf("commit cursor: script answered %d values", len(answer))}
+	return cursors.Committed{Err: fmt.Errorf("commit cursor: script answered %d values", len(answer))}
 }

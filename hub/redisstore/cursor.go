@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
@@ -26,7 +26,7 @@ var (
 )
 
 // Load finds a position and when it was made, or returns hub.ErrNoCursor.
-func (s *Store) Load(ctx context.Context, name hub.CursorName) (record.Position, time.Time, error) {
+func (s *Store) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
 	var fields map[string]string
 	err := s.call(ctx, "load cursor", func(ctx context.Context) (err error) {
 		fields, err = s.client.HGetAll(ctx, s.key(name)).Result()
@@ -44,7 +44,7 @@ func (s *Store) Load(ctx context.Context, name hub.CursorName) (record.Position,
 
 // Take makes the caller the one who may ack under the name, and returns the
 // stored position. With hub.ErrNoCursor the fence is valid all the same.
-func (s *Store) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
+func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	var answer []string
 	err := s.call(ctx, "take cursor", func(ctx context.Context) (err error) {
 		answer, err = takeScript.Run(ctx, s.client, []string{s.key(name)},
@@ -73,7 +73,7 @@ func (s *Store) Take(ctx context.Context, name hub.CursorName) (record.Position,
 }
 
 // Fences gives the fences of names, in one round trip, 0 where there is none.
-func (s *Store) Fences(ctx context.Context, names []hub.CursorName) ([]int64, error) {
+func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]int64, error) {
 	answers := make([]*redis.StringCmd, len(names))
 	err := s.call(ctx, "load fences", func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -94,7 +94,7 @@ func (s *Store) Fences(ctx context.Context, names []hub.CursorName) ([]int64, er
 	for i, answer := range answers {
 		fences[i], err = answer.Int64()
 		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, fmt.Errorf("load fences: %w: %w", hub.ErrStoreUnavailable, err)
+			return nil, fmt.Errorf("load fences: %w: %w", cursors.ErrStoreUnavailable, err)
 		}
 	}
 	return fences, nil
@@ -102,7 +102,7 @@ func (s *Store) Fences(ctx context.Context, names []hub.CursorName) ([]int64, er
 
 // Delete forgets a position. The fence stays for as long as a position would,
 // so that it goes on rising; whoever holds it may commit again.
-func (s *Store) Delete(ctx context.Context, name hub.CursorName) error {
+func (s *Store) Delete(ctx context.Context, name cursors.Key) error {
 	return s.call(ctx, "delete cursor", func(ctx context.Context) error {
 		return deleteScript.Run(ctx, s.client, []string{s.key(name)}, s.ttl.Milliseconds()).Err()
 	})

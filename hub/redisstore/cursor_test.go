@@ -12,13 +12,13 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
 var (
 	ctx  = context.Background()
-	name = hub.CursorName{Principal: "u42", Stream: "orders", Name: "web-7"}
+	name = cursors.Key{Principal: "u42", Stream: "orders", Name: "web-7"}
 	noon = time.UnixMilli(1795245600123)
 )
 
@@ -38,11 +38,11 @@ func at(topic byte, places ...int64) record.Position {
 	return position
 }
 
-func commitOf(position record.Position) hub.Commit {
-	return hub.Commit{CursorName: name, Ack: hub.Ack{Position: position, At: noon}}
+func commitOf(position record.Position) cursors.Commit {
+	return cursors.Commit{Key: name, Ack: cursors.Ack{Position: position, At: noon}}
 }
 
-func (f fixture) mustCommit(t *testing.T, commits ...hub.Commit) {
+func (f fixture) mustCommit(t *testing.T, commits ...cursors.Commit) {
 	t.Helper()
 	for i, err := range errorsOf(f.Commit(ctx, commits)) {
 		if err != nil {
@@ -54,7 +54,7 @@ func (f fixture) mustCommit(t *testing.T, commits ...hub.Commit) {
 func (f fixture) mustTake(t *testing.T) int64 {
 	t.Helper()
 	_, fence, err := f.Take(ctx, name)
-	if err != nil && !errors.Is(err, hub.ErrNoCursor) {
+	if err != nil && !errors.Is(err, cursors.ErrNoCursor) {
 		t.Fatalf("take: %v", err)
 	}
 	if fence <= 0 {
@@ -63,7 +63,7 @@ func (f fixture) mustTake(t *testing.T) int64 {
 	return fence
 }
 
-func (f fixture) want(t *testing.T, name hub.CursorName, want record.Position) {
+func (f fixture) want(t *testing.T, name cursors.Key, want record.Position) {
 	t.Helper()
 	got, _, err := f.Load(ctx, name)
 	if err != nil {
@@ -78,60 +78,60 @@ func TestCommitsMoveOnlyUpwards(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
-		commits []hub.Commit
+		commits []cursors.Commit
 		want    record.Position
 	}{
 		{
 			name:    "first",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 10, 1, 2, 30, -1))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 10, 1, 2, 30, -1))},
 			want:    at(oldTopic, 0, 10, 1, 2, 30, -1),
 		},
 		{
 			name:    "each partition for itself",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 10, 1, 1, 20, 1)), commitOf(at(oldTopic, 0, 9, 1, 1, 21, 1))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 10, 1, 1, 20, 1)), commitOf(at(oldTopic, 0, 9, 1, 1, 21, 1))},
 			want:    at(oldTopic, 0, 10, 1, 1, 21, 1),
 		},
 		{
 			name:    "more digits are more, though the text sorts lower",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 99, 1)), commitOf(at(oldTopic, 0, 100, 1)), commitOf(at(oldTopic, 0, 11, 1))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 99, 1)), commitOf(at(oldTopic, 0, 100, 1)), commitOf(at(oldTopic, 0, 11, 1))},
 			want:    at(oldTopic, 0, 100, 1),
 		},
 		{
 			name:    "beyond what a double can tell apart",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 1<<53+1, 1)), commitOf(at(oldTopic, 0, 1<<53, 1)), commitOf(at(oldTopic, 1, math.MaxInt64, 1)), commitOf(at(oldTopic, 1, math.MaxInt64-1, 1))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 1<<53+1, 1)), commitOf(at(oldTopic, 0, 1<<53, 1)), commitOf(at(oldTopic, 1, math.MaxInt64, 1)), commitOf(at(oldTopic, 1, math.MaxInt64-1, 1))},
 			want:    at(oldTopic, 0, 1<<53+1, 1, 1, math.MaxInt64, 1),
 		},
 		{
 			name:    "upwards beyond what a double can tell apart",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 1<<53, 1)), commitOf(at(oldTopic, 0, 1<<53+1, 1)), commitOf(at(oldTopic, 1, math.MaxInt64-1, 1)), commitOf(at(oldTopic, 1, math.MaxInt64, 1))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 1<<53, 1)), commitOf(at(oldTopic, 0, 1<<53+1, 1)), commitOf(at(oldTopic, 1, math.MaxInt64-1, 1)), commitOf(at(oldTopic, 1, math.MaxInt64, 1))},
 			want:    at(oldTopic, 0, 1<<53+1, 1, 1, math.MaxInt64, 1),
 		},
 		{
 			name:    "the same offset in a later epoch",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 7, 3)), commitOf(at(oldTopic, 0, 7, 12)), commitOf(at(oldTopic, 0, 7, -1))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 7, 3)), commitOf(at(oldTopic, 0, 7, 12)), commitOf(at(oldTopic, 0, 7, -1))},
 			want:    at(oldTopic, 0, 7, 12),
 		},
 		{
 			name:    "partitions that are not named stay",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 1, 0, 1, 2, 0, 11, 3, 0)), commitOf(at(oldTopic, 11, 4, 0)), commitOf(at(oldTopic))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 1, 0, 1, 2, 0, 11, 3, 0)), commitOf(at(oldTopic, 11, 4, 0)), commitOf(at(oldTopic))},
 			want:    at(oldTopic, 0, 1, 0, 1, 2, 0, 11, 4, 0),
 		},
 		{
 			name:    "another topic replaces",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 100, 4, 1, 100, 4)), commitOf(at(newTopic, 0, 3, 0))},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 100, 4, 1, 100, 4)), commitOf(at(newTopic, 0, 3, 0))},
 			want:    at(newTopic, 0, 3, 0),
 		},
 		{
 			name: "a late commit in the topic before does not",
-			commits: []hub.Commit{
+			commits: []cursors.Commit{
 				commitOf(at(newTopic, 0, 3, 0)),
-				{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 100, 4), At: noon.Add(-time.Millisecond)}},
+				{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 100, 4), At: noon.Add(-time.Millisecond)}},
 			},
 			want: at(newTopic, 0, 3, 0),
 		},
 		{
 			name:    "reset goes back",
-			commits: []hub.Commit{commitOf(at(oldTopic, 0, 100, 4, 1, 100, 4)), {CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 5, 1), At: noon}, Reset: true}},
+			commits: []cursors.Commit{commitOf(at(oldTopic, 0, 100, 4, 1, 100, 4)), {Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 5, 1), At: noon}, Reset: true}},
 			want:    at(oldTopic, 0, 5, 1),
 		},
 	}
@@ -158,7 +158,7 @@ func TestLoadTellsWhenThePositionWasMade(t *testing.T) {
 		if _, made, err := f.Load(ctx, name); err != nil || !made.Equal(noon) {
 			t.Fatalf("made at %v, %v; want %v", made, err, noon)
 		}
-		f.mustCommit(t, hub.Commit{CursorName: name, Ack: hub.Ack{Position: at(oldTopic)}, Reset: true})
+		f.mustCommit(t, cursors.Commit{Key: name, Ack: cursors.Ack{Position: at(oldTopic)}, Reset: true})
 		if _, made, err := f.Load(ctx, name); err != nil || !made.IsZero() {
 			t.Fatalf("made at %v, %v; want no time", made, err)
 		}
@@ -168,16 +168,16 @@ func TestLoadTellsWhenThePositionWasMade(t *testing.T) {
 func TestNothingStored(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
-		if _, _, err := f.Load(ctx, name); !errors.Is(err, hub.ErrNoCursor) {
+		if _, _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatalf("load: %v, want ErrNoCursor", err)
 		}
 		if err := f.Delete(ctx, name); err != nil {
 			t.Fatalf("delete: %v", err)
 		}
-		if _, fence, err := f.Take(ctx, name); !errors.Is(err, hub.ErrNoCursor) || fence <= 0 {
+		if _, fence, err := f.Take(ctx, name); !errors.Is(err, cursors.ErrNoCursor) || fence <= 0 {
 			t.Fatalf("take: fence %d, %v; want a fence and ErrNoCursor", fence, err)
 		}
-		if _, _, err := f.Load(ctx, name); !errors.Is(err, hub.ErrNoCursor) {
+		if _, _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatalf("load of what was only taken: %v, want ErrNoCursor", err)
 		}
 	})
@@ -193,7 +193,7 @@ func TestDamagedPositionIsNone(t *testing.T) {
 			if err := f.plain.HSet(ctx, f.config.Prefix+"cursor:{u42/orders/web-7}", field, value).Err(); err != nil {
 				t.Fatal(err)
 			}
-			if position, _, err := f.Load(ctx, name); !errors.Is(err, hub.ErrNoCursor) || position.Offsets != nil {
+			if position, _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) || position.Offsets != nil {
 				t.Fatalf("%+v, %v; want ErrNoCursor", position, err)
 			}
 		})
@@ -204,7 +204,7 @@ func TestTakeSupersedes(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
 		first := f.mustTake(t)
-		f.mustCommit(t, hub.Commit{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 10, 0), At: noon}, Fence: first})
+		f.mustCommit(t, cursors.Commit{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 10, 0), At: noon}, Fence: first})
 		position, second, err := f.Take(ctx, name)
 		if err != nil || !reflect.DeepEqual(position, at(oldTopic, 0, 10, 0)) {
 			t.Fatalf("take: %+v, %v", position, err)
@@ -212,13 +212,13 @@ func TestTakeSupersedes(t *testing.T) {
 		if second <= first {
 			t.Fatalf("fence %d after %d", second, first)
 		}
-		results := f.Commit(ctx, []hub.Commit{
-			{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 99, 0), At: noon}, Fence: first},
-			{CursorName: name, Ack: hub.Ack{Position: at(newTopic, 0, 99, 0), At: noon}, Fence: first, Reset: true},
-			{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 11, 0), At: noon}, Fence: second},
-			{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 1, 5, 0), At: noon}},
+		results := f.Commit(ctx, []cursors.Commit{
+			{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 99, 0), At: noon}, Fence: first},
+			{Key: name, Ack: cursors.Ack{Position: at(newTopic, 0, 99, 0), At: noon}, Fence: first, Reset: true},
+			{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 11, 0), At: noon}, Fence: second},
+			{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 1, 5, 0), At: noon}},
 		})
-		for i, want := range []error{hub.ErrSuperseded, hub.ErrSuperseded, nil, nil} {
+		for i, want := range []error{cursors.ErrSuperseded, cursors.ErrSuperseded, nil, nil} {
 			if !errors.Is(results[i].Err, want) {
 				t.Errorf("commit %d: %v, want %v", i, results[i].Err, want)
 			}
@@ -249,8 +249,8 @@ func TestFenceRisesThroughDeleteAndExpiry(t *testing.T) {
 			t.Fatalf("fences %d do not rise", fences)
 		}
 	}
-	err := f.Commit(ctx, []hub.Commit{{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 1, 0), At: noon}, Fence: fences[0]}})[0].Err
-	if !errors.Is(err, hub.ErrSuperseded) {
+	err := f.Commit(ctx, []cursors.Commit{{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 1, 0), At: noon}, Fence: fences[0]}})[0].Err
+	if !errors.Is(err, cursors.ErrSuperseded) {
 		t.Fatalf("commit with the first fence: %v, want ErrSuperseded", err)
 	}
 }
@@ -282,7 +282,7 @@ func TestCommitsGoOnAfterRedisLostEverything(t *testing.T) {
 		f.forget(t)
 
 		by := func(fence int64, position record.Position) error {
-			return f.Commit(ctx, []hub.Commit{{CursorName: name, Ack: hub.Ack{Position: position, At: noon}, Fence: fence}})[0].Err
+			return f.Commit(ctx, []cursors.Commit{{Key: name, Ack: cursors.Ack{Position: position, At: noon}, Fence: fence}})[0].Err
 		}
 		// One who had been superseded comes first: nobody can know.
 		if err := by(stale, at(oldTopic, 0, 500, 0)); err != nil {
@@ -293,7 +293,7 @@ func TestCommitsGoOnAfterRedisLostEverything(t *testing.T) {
 			t.Fatalf("the owner's commit: %v", err)
 		}
 		f.want(t, name, at(oldTopic, 0, 20, 0))
-		if err := by(stale, at(oldTopic, 0, 600, 0)); !errors.Is(err, hub.ErrSuperseded) {
+		if err := by(stale, at(oldTopic, 0, 600, 0)); !errors.Is(err, cursors.ErrSuperseded) {
 			t.Fatalf("the superseded one's second commit: %v", err)
 		}
 		f.want(t, name, at(oldTopic, 0, 20, 0))
@@ -322,7 +322,7 @@ func TestScriptsFlushed(t *testing.T) {
 		f.forget(t)
 		f.mustCommit(t, manyNames(40)...)
 		for _, c := range manyNames(40) {
-			f.want(t, c.CursorName, c.Position)
+			f.want(t, c.Key, c.Position)
 		}
 	})
 }
@@ -338,16 +338,16 @@ func TestManyCommitsAtOnce(t *testing.T) {
 			}
 		}
 		for _, i := range []int{0, 511, 512, 1299} {
-			f.want(t, commits[i].CursorName, commits[i].Position)
+			f.want(t, commits[i].Key, commits[i].Position)
 		}
-		if _, _, err := f.Load(ctx, commits[700].CursorName); !errors.Is(err, hub.ErrNoCursor) {
+		if _, _, err := f.Load(ctx, commits[700].Key); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatalf("a negative offset was stored: %v", err)
 		}
 	})
 }
 
-func manyNames(n int) []hub.Commit {
-	commits := make([]hub.Commit, n)
+func manyNames(n int) []cursors.Commit {
+	commits := make([]cursors.Commit, n)
 	for i := range commits {
 		commits[i] = commitOf(at(oldTopic, 0, int64(i), 0))
 		commits[i].Name = fmt.Sprint("name-", i)
@@ -413,7 +413,7 @@ func TestTimeToLive(t *testing.T) {
 func TestNamesCannotPoseAsOthers(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
-		names := []hub.CursorName{
+		names := []cursors.Key{
 			{Principal: "a", Stream: "b", Name: "c"},
 			{Principal: "a/b", Stream: "", Name: "c"},
 			{Principal: "a", Stream: "b/c", Name: ""},
@@ -427,7 +427,7 @@ func TestNamesCannotPoseAsOthers(t *testing.T) {
 			{Principal: "\x00\xff", Stream: "ü", Name: "*"},
 		}
 		for i, n := range names {
-			f.mustCommit(t, hub.Commit{CursorName: n, Ack: hub.Ack{Position: at(oldTopic, 0, int64(i), 0), At: noon}})
+			f.mustCommit(t, cursors.Commit{Key: n, Ack: cursors.Ack{Position: at(oldTopic, 0, int64(i), 0), At: noon}})
 		}
 		for i, n := range names {
 			f.want(t, n, at(oldTopic, 0, int64(i), 0))
@@ -443,7 +443,7 @@ func TestKeysKeepToTheirSlot(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
-	f.mustCommit(t, hub.Commit{CursorName: hub.CursorName{Principal: "a}{b", Stream: "s:1", Name: "n/2"}, Ack: hub.Ack{Position: at(oldTopic), At: noon}})
+	f.mustCommit(t, cursors.Commit{Key: cursors.Key{Principal: "a}{b", Stream: "s:1", Name: "n/2"}, Ack: cursors.Ack{Position: at(oldTopic), At: noon}})
 	want := f.config.Prefix + "cursor:{a%7D%7Bb/s%3A1/n%2F2}"
 	if keys := server.Keys(); len(keys) != 1 || keys[0] != want {
 		t.Fatalf("keys %q, want %q", keys, want)

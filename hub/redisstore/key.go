@@ -5,33 +5,33 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 )
 
 // encodeName writes a name as one text that no other name has. Every byte that
 // could end a part, or a Cluster's hash tag, is percent-encoded.
-func encodeName(name hub.CursorName) string {
+func encodeName(name cursors.Key) string {
 	return url.QueryEscape(name.Principal) + "/" + url.QueryEscape(name.Stream) + "/" + url.QueryEscape(name.Name)
 }
 
-func decodeName(text string) (hub.CursorName, bool) {
+func decodeName(text string) (cursors.Key, bool) {
 	parts := strings.Split(text, "/")
 	if len(parts) != 3 {
-		return hub.CursorName{}, false
+		return cursors.Key{}, false
 	}
 	for i := range parts {
 		part, err := url.QueryUnescape(parts[i])
 		if err != nil {
-			return hub.CursorName{}, false
+			return cursors.Key{}, false
 		}
 		parts[i] = part
 	}
-	return hub.CursorName{Principal: parts[0], Stream: parts[1], Name: parts[2]}, true
+	return cursors.Key{Principal: parts[0], Stream: parts[1], Name: parts[2]}, true
 }
 
 // key is where a name's hash is. The braces are the hash tag (Redis Cluster
 // specification, "Hash tags").
-func (s *Store) key(name hub.CursorName) string {
+func (s *Store) key(name cursors.Key) string {
 	return s.prefix + "cursor:{" + encodeName(name) + "}"
 }
 
@@ -39,14 +39,14 @@ func (s *Store) key(name hub.CursorName) string {
 func (s *Store) channel() string { return s.prefix + "cursor.taken" }
 
 // decodeTaken reads what take.lua publishes: a name, a space, a fence.
-func decodeTaken(payload string) (name hub.CursorName, fence int64, ok bool) {
+func decodeTaken(payload string) (name cursors.Key, fence int64, ok bool) {
 	text, digits, found := strings.Cut(payload, " ")
 	if !found {
-		return hub.CursorName{}, 0, false
+		return cursors.Key{}, 0, false
 	}
 	fence, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || fence <= 0 {
-		return hub.CursorName{}, 0, false
+		return cursors.Key{}, 0, false
 	}
 	name, ok = decodeName(text)
 	return name, fence, ok

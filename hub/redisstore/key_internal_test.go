@@ -3,14 +3,14 @@ package redisstore
 import (
 	"testing"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 )
 
 func FuzzNamesSurviveMessages(f *testing.F) {
 	f.Add("u42", "orders", "web-7")
 	f.Add("a/b", "{c}", " d\x00\xff%2F")
 	f.Fuzz(func(t *testing.T, principal, stream, name string) {
-		want := hub.CursorName{Principal: principal, Stream: stream, Name: name}
+		want := cursors.Key{Principal: principal, Stream: stream, Name: name}
 		got, fence, ok := decodeTaken(encodeName(want) + " 17")
 		if !ok || got != want || fence != 17 {
 			t.Fatalf("%q became %q, %d, %v", want, got, fence, ok)
@@ -27,7 +27,7 @@ func FuzzDecodeTaken(f *testing.F) {
 		if ok && fence <= 0 {
 			t.Fatalf("%q: fence %d", payload, fence)
 		}
-		if !ok && name != (hub.CursorName{}) {
+		if !ok && name != (cursors.Key{}) {
 			t.Fatalf("%q: refused, and yet %q", payload, name)
 		}
 	})

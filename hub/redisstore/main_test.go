@@ -19,7 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/redisstore"
 )
 
@@ -271,7 +271,7 @@ func endServers() {
 	}
 }
 
-func errorsOf(results []hub.Committed) []error {
+func errorsOf(results []cursors.Committed) []error {
 	errs := make([]error, len(results))
 	for i := range results {
 		errs[i] = results[i].Err

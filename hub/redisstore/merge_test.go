@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
@@ -35,11 +35,11 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 		round := 0
 		rapid.Check(t, func(t *rapid.T) {
 			round++
-			who := hub.CursorName{Principal: "rapid", Stream: "s", Name: fmt.Sprint(round)}
+			who := cursors.Key{Principal: "rapid", Stream: "s", Name: fmt.Sprint(round)}
 			highest := map[int32]record.PartitionOffset{}
-			commits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) hub.Commit {
+			commits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) cursors.Commit {
 				places := rapid.SliceOfNDistinct(place, 0, 4, func(p record.PartitionOffset) int32 { return p.Partition }).Draw(t, "places")
-				return hub.Commit{CursorName: who, Ack: hub.Ack{Position: record.Position{Offsets: places}, At: noon}}
+				return cursors.Commit{Key: who, Ack: cursors.Ack{Position: record.Position{Offsets: places}, At: noon}}
 			}), 1, 8).Draw(t, "commits")
 			for _, c := range commits {
 				for _, p := range c.Position.Offsets {
@@ -79,14 +79,14 @@ func TestTwoWritersAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, f fixture) {
 		other := open(t, f.config)
 		var writers sync.WaitGroup
-		for i, store := range []hub.CursorStore{f.Store, other} {
+		for i, store := range []cursors.Store{f.Store, other} {
 			writers.Go(func() {
 				for n := range int64(100) {
 					// Each writer is ahead in a partition of its own, and both
 					// go back and forth.
 					offset := (n * 37) % 101
 					lead := at(oldTopic, 0, offset, 0, int64(i+1), offset+1000, 0)
-					for _, err := range errorsOf(store.Commit(ctx, []hub.Commit{commitOf(lead)})) {
+					for _, err := range errorsOf(store.Commit(ctx, []cursors.Commit{commitOf(lead)})) {
 						if err != nil {
 							t.Error(err)
 						}

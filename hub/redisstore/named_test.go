@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 )
@@ -24,9 +25,9 @@ const partitions = 2
 type world struct {
 	topics    *hubtest.Topics
 	hub       *hub.Hub
-	committer *hub.Committer
+	committer *cursors.Committer
 	store     *lateStore
-	name      hub.CursorName
+	name      cursors.Key
 	end       func()
 	// settle waits until the hub has noticed what has happened to the log, and
 	// subscriptions what there is for them.
@@ -50,22 +51,22 @@ func (f failure) String() string { return f.what + ": " + f.detail }
 // lateStore can have commits arrive late, when those who wait have been told
 // that Redis is away.
 type lateStore struct {
-	hub.CursorStore
+	cursors.Store
 	mu   sync.Mutex
 	hold bool
-	late []hub.Commit
+	late []cursors.Commit
 }
 
-func (s *lateStore) Commit(ctx context.Context, commits []hub.Commit) []hub.Committed {
+func (s *lateStore) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.hold {
-		return s.CursorStore.Commit(ctx, commits)
+		return s.Store.Commit(ctx, commits)
 	}
 	s.late = append(s.late, commits...)
-	results := make([]hub.Committed, len(commits))
+	results := make([]cursors.Committed, len(commits))
 	for i := range results {
-		results[i].Err = hub.ErrStoreUnavailable
+		results[i].Err = cursors.ErrStoreUnavailable
 	}
 	return results
 }
@@ -78,12 +79,12 @@ func (s *lateStore) arrive(pick int) {
 		return
 	}
 	pick %= len(s.late)
-	s.CursorStore.Commit(ctx, s.late[pick:pick+1])
+	s.Store.Commit(ctx, s.late[pick:pick+1])
 	s.late = append(s.late[:pick:pick], s.late[pick+1:]...)
 }
 
 // Superseded is told nothing: fences hold all the same.
-func (s *lateStore) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
+func (s *lateStore) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -94,10 +95,10 @@ func (s *lateStore) setHold(hold bool) {
 	s.hold = hold
 }
 
-func newWorld(store hub.CursorStore, name string) *world {
+func newWorld(store cursors.Store, name string) *world {
 	w := &world{
-		topics: hubtest.New(), store: &lateStore{CursorStore: store},
-		name: hub.CursorName{Principal: "p", Stream: "orders", Name: name},
+		topics: hubtest.New(), store: &lateStore{Store: store},
+		name: cursors.Key{Principal: "p", Stream: "orders", Name: name},
 		seen: make(map[int]bool), sure: make(map[int32]int64),
 		settle: func() { time.Sleep(5 * time.Millisecond) },
 	}
@@ -117,7 +118,7 @@ func newWorld(store hub.CursorStore, name string) *world {
 		panic(err)
 	}
 	w.hub = h
-	if w.committer, err = hub.NewCommitter(w.store, time.Microsecond); err != nil {
+	if w.committer, err = cursors.NewCommitter(w.store, time.Microsecond); err != nil {
 		panic(err)
 	}
 	running, cancel := context.WithCancel(context.Background())
@@ -137,7 +138,7 @@ func (doorbell) Pump() {}
 type client struct {
 	w       *world
 	sub     *hub.Subscription
-	lease   *hub.Lease
+	lease   *cursors.Lease
 	cursors []string // that it was given, of the log as it is now
 	older   []string // of before a break
 	told    int      // world.broken when it was at the end last
@@ -164,11 +165,11 @@ func (w *world) open(reset, look bool) *client {
 	if look {
 		at, _, err = w.committer.Load(ctx, w.name)
 	} else {
-		at, c.lease, err = w.committer.Take(ctx, w.name, func(*hub.Lease) {})
+		at, c.lease, err = w.committer.Take(ctx, w.name, func(*cursors.Lease) {})
 	}
 	start := hub.Start{Kind: hub.StartNamed, Position: at}
 	switch {
-	case errors.Is(err, hub.ErrNoCursor) || reset:
+	case errors.Is(err, cursors.ErrNoCursor) || reset:
 		start = hub.Start{Kind: hub.StartEarliest}
 	case err != nil:
 		panic(err)
@@ -187,7 +188,7 @@ func (w *world) open(reset, look bool) *client {
 	}
 	c.sub = sub
 	if c.lease != nil && len(begun.Cut) > 0 {
-		if err := c.lease.Cut(ctx, sub.Position().Topic, begun.Cut, time.Now()); err != nil && !errors.Is(err, hub.ErrStoreUnavailable) {
+		if err := c.lease.Cut(ctx, sub.Position().Topic, begun.Cut, time.Now()); err != nil && !errors.Is(err, cursors.ErrStoreUnavailable) {
 			panic(err)
 		}
 	}
@@ -287,8 +288,8 @@ func (c *client) ack(text string, current bool) {
 	if err != nil {
 		return // ahead of what was sent
 	}
-	done := make(chan hub.Committed, 1)
-	c.lease.Ack(ack, func(d hub.Committed) { done <- d })
+	done := make(chan cursors.Committed, 1)
+	c.lease.Ack(ack, func(d cursors.Committed) { done <- d })
 	if c.replaces {
 		clear(c.w.sure)
 	}
@@ -298,7 +299,7 @@ func (c *client) ack(text string, current bool) {
 }
 
 // stored checks what a commit is answered, and notes it.
-func (w *world) stored(asked record.Position, done hub.Committed, current bool) {
+func (w *world) stored(asked record.Position, done cursors.Committed, current bool) {
 	if done.Err != nil {
 		return
 	}
@@ -332,8 +333,8 @@ func (w *world) put(text string, reset, current bool) {
 		}
 		return
 	}
-	done := make(chan hub.Committed, 1)
-	w.committer.Set(w.name, at, cursor.At, reset, func(d hub.Committed) { done <- d })
+	done := make(chan cursors.Committed, 1)
+	w.committer.Set(w.name, at, cursor.At, reset, func(d cursors.Committed) { done <- d })
 	if reset {
 		clear(w.sure)
 	}
@@ -414,9 +415,9 @@ func TestStoredCursorBeyondTheLog(t *testing.T) {
 			c.read(-1)
 			topic := c.sub.Position().Topic
 			c.close()
-			done := make(chan hub.Committed, 1)
+			done := make(chan cursors.Committed, 1)
 			w.committer.Set(w.name, record.Position{Topic: topic, Offsets: []record.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
-				func(d hub.Committed) { done <- d })
+				func(d cursors.Committed) { done <- d })
 			<-done
 			c = w.open(false, false)
 			if acks {

@@ -17,7 +17,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/redisstore"
 )
 
@@ -29,7 +29,7 @@ func calls(store *redisstore.Store) map[string]func(context.Context) error {
 		"delete": func(ctx context.Context) error { return store.Delete(ctx, name) },
 		"check":  store.Check,
 		"commit": func(ctx context.Context) error {
-			return store.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 1, 0)), commitOf(at(oldTopic, 0, 2, 0))})[1].Err
+			return store.Commit(ctx, []cursors.Commit{commitOf(at(oldTopic, 0, 1, 0)), commitOf(at(oldTopic, 0, 2, 0))})[1].Err
 		},
 	}
 }
@@ -42,7 +42,7 @@ func TestRedisDownFailsSoon(t *testing.T) {
 	server.Close()
 	for range 20 {
 		for what, call := range calls(f.Store) {
-			if err := call(ctx); !errors.Is(err, hub.ErrStoreUnavailable) {
+			if err := call(ctx); !errors.Is(err, cursors.ErrStoreUnavailable) {
 				t.Fatalf("%s: %v, want ErrStoreUnavailable", what, err)
 			}
 		}
@@ -76,7 +76,7 @@ func TestSilentRedisOpensTheBreaker(t *testing.T) {
 	start := time.Now()
 	for range 10 {
 		for what, call := range calls(store) {
-			if err := call(ctx); !errors.Is(err, hub.ErrStoreUnavailable) {
+			if err := call(ctx); !errors.Is(err, cursors.ErrStoreUnavailable) {
 				t.Fatalf("%s: %v, want ErrStoreUnavailable", what, err)
 			}
 		}
@@ -93,7 +93,7 @@ func TestCallerWhoGivesUpDoesNotOpenTheBreaker(t *testing.T) {
 	cancel()
 	for range 10 {
 		for what, call := range calls(f.Store) {
-			if err := call(gone); !errors.Is(err, context.Canceled) || errors.Is(err, hub.ErrStoreUnavailable) {
+			if err := call(gone); !errors.Is(err, context.Canceled) || errors.Is(err, cursors.ErrStoreUnavailable) {
 				t.Fatalf("%s: %v, want the context's error", what, err)
 			}
 		}
@@ -111,7 +111,7 @@ func TestRefusalIsUnavailableAndDoesNotOpenTheBreaker(t *testing.T) {
 	for range 5 {
 		for what, call := range calls(f.Store) {
 			err := call(ctx)
-			if !errors.Is(err, hub.ErrStoreUnavailable) || !strings.Contains(err.Error(), "OOM") {
+			if !errors.Is(err, cursors.ErrStoreUnavailable) || !strings.Contains(err.Error(), "OOM") {
 				t.Fatalf("%s: %v, want ErrStoreUnavailable with its cause", what, err)
 			}
 		}
@@ -127,7 +127,7 @@ func TestPassword(t *testing.T) {
 	newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}, Username: "sluice", Password: "secret"}).
 		mustCommit(t, commitOf(at(oldTopic, 0, 1, 0)))
 	wrong := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}, Username: "sluice", Password: "guess"})
-	if err := wrong.Check(ctx); !errors.Is(err, hub.ErrStoreUnavailable) || strings.Contains(err.Error(), "guess") {
+	if err := wrong.Check(ctx); !errors.Is(err, cursors.ErrStoreUnavailable) || strings.Contains(err.Error(), "guess") {
 		t.Fatalf("wrong password: %v", err)
 	}
 }
@@ -158,8 +158,8 @@ func TestTakesAreTold(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
 		heard := listen(t, open(t, f.config))
-		odd := hub.CursorName{Principal: "a b/{c}", Stream: "s:1", Name: "ü%"}
-		for _, n := range []hub.CursorName{name, odd} {
+		odd := cursors.Key{Principal: "a b/{c}", Stream: "s:1", Name: "ü%"}
+		for _, n := range []cursors.Key{name, odd} {
 			fence := heard.takeUntilTold(t, f.Store, n)
 			if got := heard.last.Load(); got.name != n || got.fence != fence {
 				t.Fatalf("told %+v, want %+v with fence %d", got, n, fence)
@@ -169,7 +169,7 @@ func TestTakesAreTold(t *testing.T) {
 }
 
 type told struct {
-	name  hub.CursorName
+	name  cursors.Key
 	fence int64
 }
 
@@ -182,7 +182,7 @@ func listen(t *testing.T, store *redisstore.Store) *listening {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- store.Superseded(ctx, func(name hub.CursorName, fence int64) { l.last.Store(&told{name, fence}) }, func() {})
+		done <- store.Superseded(ctx, func(name cursors.Key, fence int64) { l.last.Store(&told{name, fence}) }, func() {})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -200,11 +200,11 @@ func listen(t *testing.T, store *redisstore.Store) *listening {
 
 // takeUntilTold takes a name until the listener, which may still be connecting,
 // is told of it, and returns the fence it was told.
-func (l *listening) takeUntilTold(t *testing.T, store *redisstore.Store, name hub.CursorName) int64 {
+func (l *listening) takeUntilTold(t *testing.T, store *redisstore.Store, name cursors.Key) int64 {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		_, fence, err := store.Take(ctx, name)
-		if err == nil || errors.Is(err, hub.ErrNoCursor) {
+		if err == nil || errors.Is(err, cursors.ErrNoCursor) {
 			for range 20 {
 				if got := l.last.Load(); got != nil && got.fence == fence {
 					return fence
@@ -241,8 +241,8 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
-	mute := &muteStore{CursorStore: f.Store, end: make(chan struct{})}
-	committer, err := hub.NewCommitter(mute, time.Millisecond)
+	mute := &muteStore{Store: f.Store, end: make(chan struct{})}
+	committer, err := cursors.NewCommitter(mute, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,17 +251,17 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 	tasks.Go(func() { _ = committer.Run(running) })
 	defer tasks.Wait()
 	defer cancel()
-	lost := make(chan *hub.Lease, 1)
-	_, held, err := committer.Take(ctx, name, func(h *hub.Lease) { lost <- h })
-	if !errors.Is(err, hub.ErrNoCursor) {
+	lost := make(chan *cursors.Lease, 1)
+	_, held, err := committer.Take(ctx, name, func(h *cursors.Lease) { lost <- h })
+	if !errors.Is(err, cursors.ErrNoCursor) {
 		t.Fatal(err)
 	}
-	if _, _, err := f.Take(ctx, name); !errors.Is(err, hub.ErrNoCursor) {
+	if _, _, err := f.Take(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
 		t.Fatal(err) // by another instance
 	}
-	other := hub.CursorName{Principal: "p", Stream: "s", Name: "kept"}
-	_, kept, err := committer.Take(ctx, other, func(*hub.Lease) {})
-	if !errors.Is(err, hub.ErrNoCursor) || held.Superseded() {
+	other := cursors.Key{Principal: "p", Stream: "s", Name: "kept"}
+	_, kept, err := committer.Take(ctx, other, func(*cursors.Lease) {})
+	if !errors.Is(err, cursors.ErrNoCursor) || held.Superseded() {
 		t.Fatal("it was told at once: ", err)
 	}
 	close(mute.end)
@@ -272,14 +272,14 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 
 // muteStore hears of no takes until the end of that.
 type muteStore struct {
-	hub.CursorStore
+	cursors.Store
 	end chan struct{}
 }
 
-func (s *muteStore) Superseded(ctx context.Context, told func(hub.CursorName, int64), heard func()) error {
+func (s *muteStore) Superseded(ctx context.Context, told func(cursors.Key, int64), heard func()) error {
 	select {
 	case <-s.end:
-		return s.CursorStore.Superseded(ctx, told, heard)
+		return s.Store.Superseded(ctx, told, heard)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -302,7 +302,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	f.Store = open(t, f.config)
 	heard := listen(t, open(t, f.config))
 	fence := heard.takeUntilTold(t, f.Store, name)
-	own := hub.Commit{CursorName: name, Ack: hub.Ack{Position: at(oldTopic, 0, 7, 0), At: noon}, Fence: fence}
+	own := cursors.Commit{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 7, 0), At: noon}, Fence: fence}
 	f.mustCommit(t, own)
 
 	process := processAt(t, address)
@@ -313,7 +313,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	}
 	signal(syscall.SIGSTOP)
 	for range 5 {
-		if err := f.Commit(ctx, []hub.Commit{own})[0].Err; !errors.Is(err, hub.ErrStoreUnavailable) {
+		if err := f.Commit(ctx, []cursors.Commit{own})[0].Err; !errors.Is(err, cursors.ErrStoreUnavailable) {
 			t.Fatalf("commit to a stopped server: %v", err)
 		}
 	}
@@ -321,7 +321,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	untilStored(t, f.Store, own)
 
 	signal(syscall.SIGKILL)
-	if err := f.Commit(ctx, []hub.Commit{own})[0].Err; !errors.Is(err, hub.ErrStoreUnavailable) {
+	if err := f.Commit(ctx, []cursors.Commit{own})[0].Err; !errors.Is(err, cursors.ErrStoreUnavailable) {
 		t.Fatalf("commit to a dead server: %v", err)
 	}
 	if _, err := startServerAt(port); err != nil {
@@ -334,10 +334,10 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 	}
 }
 
-func untilStored(t *testing.T, store *redisstore.Store, commit hub.Commit) {
+func untilStored(t *testing.T, store *redisstore.Store, commit cursors.Commit) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		err := store.Commit(ctx, []hub.Commit{commit})[0].Err
+		err := store.Commit(ctx, []cursors.Commit{commit})[0].Err
 		if err == nil {
 			return
 		}

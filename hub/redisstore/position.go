@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
@@ -29,7 +29,7 @@ func decodePosition(fields map[string]string) (record.Position, time.Time, error
 	var position record.Position
 	topic, ok := fields[fieldTopic]
 	if !ok {
-		return position, time.Time{}, hub.ErrNoCursor
+		return position, time.Time{}, cursors.ErrNoCursor
 	}
 	id, err := hex.DecodeString(topic)
 	if err != nil || len(id) != len(position.Topic) {
@@ -57,7 +57,7 @@ func decodePosition(fields map[string]string) (record.Position, time.Time, error
 }
 
 func damaged(field string) error {
-	return fmt.Errorf("%w: %w in field %q", hub.ErrNoCursor, errDamaged, field)
+	return fmt.Errorf("%w: %w in field %q", cursors.ErrNoCursor, errDamaged, field)
 }
 
 func decodePlace(partition, value string) (record.PartitionOffset, bool) {
@@ -81,7 +81,7 @@ func decodePlace(partition, value string) (record.PartitionOffset, bool) {
 }
 
 // commitArguments are the ARGV of commit.lua.
-func commitArguments(c hub.Commit, ttl time.Duration) ([]any, error) {
+func commitArguments(c cursors.Commit, ttl time.Duration) ([]any, error) {
 	if c.Fence < 0 {
 		return nil, fmt.Errorf("commit cursor: negative fence %d", c.Fence)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 )
 
 // TestCheckWrites: the check leaves nothing that lasts, on every kind of Redis.
@@ -70,10 +70,10 @@ func TestCheckTellsARedisThatTakesNothing(t *testing.T) {
 			if err := f.plain.Ping(ctx).Err(); err != nil {
 				t.Fatalf("it does not even answer to a ping: %v", err)
 			}
-			if err := f.Check(ctx); !errors.Is(err, hub.ErrStoreUnavailable) || !strings.Contains(err.Error(), test.want) {
+			if err := f.Check(ctx); !errors.Is(err, cursors.ErrStoreUnavailable) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("it is told as %v, want %s", err, test.want)
 			}
-			if err := f.Commit(ctx, []hub.Commit{commitOf(at(oldTopic, 0, 2, 0))})[0].Err; err == nil {
+			if err := f.Commit(ctx, []cursors.Commit{commitOf(at(oldTopic, 0, 2, 0))})[0].Err; err == nil {
 				t.Error("a commit is taken: nothing is wrong here")
 			}
 			if err := f.plain.Do(ctx, test.mend...).Err(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/sony/gobreaker/v2"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 )
 
 // Config is what a Store needs. All fields but Redis's own optional ones must
@@ -41,7 +41,7 @@ type Store struct {
 	log     *slog.Logger
 }
 
-var _ hub.CursorStore = (*Store)(nil)
+var _ cursors.Store = (*Store)(nil)
 
 const (
 	// tripAfter is how many calls in a row fail before the breaker opens.
@@ -127,6 +127,6 @@ func (s *Store) call(ctx context.Context, doing string, ask func(context.Context
 	case errors.Is(err, errGaveUp):
 		return fmt.Errorf("%s: %w", doing, err)
 	default:
-		return fmt.Errorf("%s: %w: %w", doing, hub.ErrStoreUnavailable, err)
+		return fmt.Errorf("%s: %w: %w", doing, cursors.ErrStoreUnavailable, err)
 	}
 }

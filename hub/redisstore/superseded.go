@@ -10,7 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/redis/go-redis/v9"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 // returns the context's error. It reconnects for ever; takes in the meantime
 // are not told, and so heard is called each time that they are heard of from
 // then on. In a Cluster every node passes on what is published at any.
-func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, fence int64), heard func()) error {
+func (s *Store) Superseded(ctx context.Context, told func(name cursors.Key, fence int64), heard func()) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 100 * time.Millisecond
 	wait.MaxInterval = resubscribeAtMost
@@ -56,7 +56,7 @@ func (s *Store) Superseded(ctx context.Context, told func(name hub.CursorName, f
 }
 
 // listen subscribes once and tells what comes until the connection fails.
-func (s *Store) listen(ctx context.Context, told func(hub.CursorName, int64), subscribed func()) error {
+func (s *Store) listen(ctx context.Context, told func(cursors.Key, int64), subscribed func()) error {
 	pubsub := s.client.Subscribe(ctx)
 	// A blocked read does not notice that its context ended.
 	stop := context.AfterFunc(ctx, func() { _ = pubsub.Close() })

@@ -33,7 +33,7 @@ type App struct {
 	logger   *slog.Logger
 	auth     *auth.Authenticator
 	clusters map[string]*cluster
-	cursors  *cursors
+	cursors  *namedCursors
 	front    *front
 }
 

@@ -9,21 +9,21 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/cmd/sluice/config"
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/redisstore"
 )
 
 // redisPrefix begins all keys and channels.
 const redisPrefix = "sluice:"
 
-// cursors are named cursors, and where they are kept.
-type cursors struct {
+// namedCursors are the named cursors, and where they are kept.
+type namedCursors struct {
 	store     *redisstore.Store
-	committer *hub.Committer
+	committer *cursors.Committer
 }
 
 // newCursors prepares to keep named cursors. It is nil where there is no Redis.
-func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
+func newCursors(c *config.Config, logger *slog.Logger) (*namedCursors, error) {
 	if !c.Redis.Configured() {
 		return nil, nil
 	}
@@ -31,7 +31,7 @@ func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &cursors{}
+	made := &namedCursors{}
 	if made.store, err = redisstore.New(redisstore.Config{
 		Redis:   options,
 		Prefix:  redisPrefix,
@@ -41,12 +41,12 @@ func newCursors(c *config.Config, logger *slog.Logger) (*cursors, error) {
 	}); err != nil {
 		return nil, err
 	}
-	made.committer, err = hub.NewCommitter(made.store, c.Cursors.FlushEvery)
+	made.committer, err = cursors.NewCommitter(made.store, c.Cursors.FlushEvery)
 	return made, err
 }
 
 // parts of the cursors: what was acked is written before the connections end.
-func (c *cursors) parts() []part {
+func (c *namedCursors) parts() []part {
 	if c == nil {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"sluice/auth"
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/redisstore"
 	"sluice/transport"
 	"sluice/web"
@@ -31,7 +32,7 @@ func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 type front struct {
 	config    *config.Config
 	auth      *auth.Authenticator
-	committer *hub.Committer
+	committer *cursors.Committer
 	store     *redisstore.Store // nil without Redis
 	clusters  map[string]*cluster
 	options   Options

@@ -1,4 +1,4 @@
-package hub_test
+package cursors_test
 
 import (
 	"context"
@@ -8,49 +8,49 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 )
 
-// ledger is a CursorStore that writes down what it is asked.
+// ledger is a Store that writes down what it is asked.
 type ledger struct {
 	mu      sync.Mutex
-	rounds  [][]hub.Commit
+	rounds  [][]cursors.Commit
 	fence   int64
 	away    bool
 	refused int64 // fences up to this one are superseded
 }
 
-func (l *ledger) Load(context.Context, hub.CursorName) (record.Position, time.Time, error) {
-	return record.Position{}, time.Time{}, hub.ErrNoCursor
+func (l *ledger) Load(context.Context, cursors.Key) (record.Position, time.Time, error) {
+	return record.Position{}, time.Time{}, cursors.ErrNoCursor
 }
 
-func (l *ledger) Take(context.Context, hub.CursorName) (record.Position, int64, error) {
+func (l *ledger) Take(context.Context, cursors.Key) (record.Position, int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fence++
-	return record.Position{}, l.fence, hub.ErrNoCursor
+	return record.Position{}, l.fence, cursors.ErrNoCursor
 }
 
-func (l *ledger) Commit(_ context.Context, commits []hub.Commit) []hub.Committed {
+func (l *ledger) Commit(_ context.Context, commits []cursors.Commit) []cursors.Committed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rounds = append(l.rounds, commits)
-	results := make([]hub.Committed, len(commits))
+	results := make([]cursors.Committed, len(commits))
 	for i, c := range commits {
 		switch {
 		case l.away:
-			results[i].Err = hub.ErrStoreUnavailable
+			results[i].Err = cursors.ErrStoreUnavailable
 		case c.Fence != 0 && c.Fence <= l.refused:
-			results[i].Err = hub.ErrSuperseded
+			results[i].Err = cursors.ErrSuperseded
 		}
 	}
 	return results
 }
 
-func (l *ledger) Delete(context.Context, hub.CursorName) error { return nil }
+func (l *ledger) Delete(context.Context, cursors.Key) error { return nil }
 
-func (l *ledger) Superseded(ctx context.Context, _ func(hub.CursorName, int64), _ func()) error {
+func (l *ledger) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -63,7 +63,7 @@ func TestAcksAreWrittenTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{}
-		k, err := hub.NewCommitter(store, 200*time.Millisecond)
+		k, err := cursors.NewCommitter(store, 200*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,18 +73,18 @@ func TestAcksAreWrittenTogether(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 
-		_, a, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(*hub.Lease) {})
-		if !errors.Is(err, hub.ErrNoCursor) {
+		_, a, err := k.Take(ctx, cursors.Key{Name: "a"}, func(*cursors.Lease) {})
+		if !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatal(err)
 		}
-		_, b, _ := k.Take(ctx, hub.CursorName{Name: "b"}, func(*hub.Lease) {})
+		_, b, _ := k.Take(ctx, cursors.Key{Name: "b"}, func(*cursors.Lease) {})
 		var done []error
-		note := func(c hub.Committed) { done = append(done, c.Err) }
-		a.Ack(hub.Ack{Position: at(1), At: time.Now()}, note)
+		note := func(c cursors.Committed) { done = append(done, c.Err) }
+		a.Ack(cursors.Ack{Position: at(1), At: time.Now()}, note)
 		synctest.Wait() // written at once; what follows gathers
 		for offset := range int64(50) {
-			a.Ack(hub.Ack{Position: at(offset), At: time.Now()}, note)
-			b.Ack(hub.Ack{Position: at(offset), At: time.Now()}, note)
+			a.Ack(cursors.Ack{Position: at(offset), At: time.Now()}, note)
+			b.Ack(cursors.Ack{Position: at(offset), At: time.Now()}, note)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -106,7 +106,7 @@ func TestAcksFailWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{away: true}
-		k, err := hub.NewCommitter(store, time.Millisecond)
+		k, err := cursors.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,9 +116,9 @@ func TestAcksFailWhileTheStoreIsAway(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 		var got error
-		k.Set(hub.CursorName{Name: "a"}, at(1), time.Now(), false, func(c hub.Committed) { got = c.Err })
+		k.Set(cursors.Key{Name: "a"}, at(1), time.Now(), false, func(c cursors.Committed) { got = c.Err })
 		synctest.Wait()
-		if !errors.Is(got, hub.ErrStoreUnavailable) {
+		if !errors.Is(got, cursors.ErrStoreUnavailable) {
 			t.Errorf("the ack is done with %v", got)
 		}
 	})
@@ -128,7 +128,7 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{}
-		k, err := hub.NewCommitter(store, time.Millisecond)
+		k, err := cursors.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,12 +138,12 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 		told := ""
-		name := hub.CursorName{Name: "a"}
-		_, first, _ := k.Take(ctx, name, func(*hub.Lease) { told += "first " })
-		_, second, _ := k.Take(ctx, name, func(*hub.Lease) { told += "second " })
+		name := cursors.Key{Name: "a"}
+		_, first, _ := k.Take(ctx, name, func(*cursors.Lease) { told += "first " })
+		_, second, _ := k.Take(ctx, name, func(*cursors.Lease) { told += "second " })
 		first.Release() // it is no longer its to give up
 		store.refused = 2
-		second.Ack(hub.Ack{Position: at(1), At: time.Now()}, func(hub.Committed) {})
+		second.Ack(cursors.Ack{Position: at(1), At: time.Now()}, func(cursors.Committed) {})
 		synctest.Wait()
 		if told != "first second " {
 			t.Errorf("told were: %s", told)
@@ -154,16 +154,16 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 // toldStore tells that a name was taken elsewhere while it is taken here.
 type toldStore struct {
 	ledger
-	told chan func(hub.CursorName, int64)
+	told chan func(cursors.Key, int64)
 }
 
-func (s *toldStore) Superseded(ctx context.Context, told func(hub.CursorName, int64), _ func()) error {
+func (s *toldStore) Superseded(ctx context.Context, told func(cursors.Key, int64), _ func()) error {
 	s.told <- told
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (s *toldStore) Take(ctx context.Context, name hub.CursorName) (record.Position, int64, error) {
+func (s *toldStore) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	at, fence, err := s.ledger.Take(ctx, name)
 	told := <-s.told
 	told(name, fence)
@@ -176,8 +176,8 @@ func (s *toldStore) Take(ctx context.Context, name hub.CursorName) (record.Posit
 func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &toldStore{told: make(chan func(hub.CursorName, int64), 1)}
-		k, err := hub.NewCommitter(store, time.Millisecond)
+		store := &toldStore{told: make(chan func(cursors.Key, int64), 1)}
+		k, err := cursors.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,14 +186,14 @@ func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 		running.Go(func() { _ = k.Run(ctx) })
 		defer running.Wait()
 		defer cancel()
-		var told []*hub.Lease
-		_, h, err := k.Take(ctx, hub.CursorName{Name: "a"}, func(h *hub.Lease) { told = append(told, h) })
-		if !errors.Is(err, hub.ErrNoCursor) || len(told) != 1 || told[0] != h || !h.Superseded() {
+		var told []*cursors.Lease
+		_, h, err := k.Take(ctx, cursors.Key{Name: "a"}, func(h *cursors.Lease) { told = append(told, h) })
+		if !errors.Is(err, cursors.ErrNoCursor) || len(told) != 1 || told[0] != h || !h.Superseded() {
 			t.Errorf("told %v of %v, %v", told, h, err)
 		}
 	})
 }
 
-func (*ledger) Fences(_ context.Context, names []hub.CursorName) ([]int64, error) {
+func (*ledger) Fences(_ context.Context, names []cursors.Key) ([]int64, error) {
 	return make([]int64, len(names)), nil
 }

@@ -1,8 +1,10 @@
-package hub
+package cursors
 
 import (
 	"context"
 	"slices"
+
+	"sluice/hub/backoff"
 )
 
 // fencesAtOnce is how many names are asked about in one round trip.
@@ -26,16 +28,16 @@ func (k *Committer) checkFences(ctx context.Context) {
 		case <-k.recheck:
 		}
 		k.mu.Lock()
-		names := make([]CursorName, 0, len(k.holders))
+		names := make([]Key, 0, len(k.holders))
 		for name := range k.holders {
 			names = append(names, name)
 		}
 		k.mu.Unlock()
-		retry := newBackoff()
+		retry := backoff.New()
 		for some := range slices.Chunk(names, fencesAtOnce) {
 			fences, err := k.store.Fences(ctx, some)
 			for ; err != nil; fences, err = k.store.Fences(ctx, some) {
-				if !retry.wait(ctx) {
+				if !retry.Wait(ctx) {
 					return
 				}
 			}

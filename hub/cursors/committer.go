@@ -1,4 +1,4 @@
-package hub
+package cursors
 
 import (
 	"context"
@@ -8,21 +8,22 @@ import (
 	"sync"
 	"time"
 
+	"sluice/hub/backoff"
 	"sluice/hub/record"
 )
 
 // Committer moves named cursors: it gathers acks and writes them to the store
 // together, and knows which subscriptions of this instance hold which names.
 type Committer struct {
-	store CursorStore
+	store Store
 	every time.Duration
 
 	mu      sync.Mutex
 	pending []pendingCommit
-	latest  map[committer]int // the last of each in pending
+	latest  map[holder]int // the last of each in pending
 	wake    chan struct{}
-	holders map[CursorName]*Lease
-	taking  map[CursorName]*taking
+	holders map[Key]*Lease
+	taking  map[Key]*taking
 
 	recheck chan struct{} // takes may have been missed
 }
@@ -33,9 +34,9 @@ type taking struct {
 	fence int64 // the highest that was told
 }
 
-// committer is who acks: a subscription that holds a name, or nobody.
-type committer struct {
-	name  CursorName
+// holder is what acks: a subscription that holds a name, or nobody.
+type holder struct {
+	name  Key
 	fence int64
 }
 
@@ -47,7 +48,7 @@ type pendingCommit struct {
 // Lease is a subscription's hold of a name, until it is superseded.
 type Lease struct {
 	committer  *Committer
-	name       CursorName
+	name       Key
 	fence      int64
 	superseded func(*Lease)
 
@@ -58,7 +59,7 @@ type Lease struct {
 const maxPending = 100_000
 
 // NewCommitter makes a committer that writes to the store at most once in a span.
-func NewCommitter(store CursorStore, every time.Duration) (*Committer, error) {
+func NewCommitter(store Store, every time.Duration) (*Committer, error) {
 	if store == nil || every <= 0 {
 		return nil, errors.New("new committer: give a store and a span above zero")
 	}
@@ -66,9 +67,9 @@ func NewCommitter(store CursorStore, every time.Duration) (*Committer, error) {
 		store:   store,
 		every:   every,
 		wake:    make(chan struct{}, 1),
-		latest:  make(map[committer]int),
-		holders: make(map[CursorName]*Lease),
-		taking:  make(map[CursorName]*taking),
+		latest:  make(map[holder]int),
+		holders: make(map[Key]*Lease),
+		taking:  make(map[Key]*taking),
 		recheck: make(chan struct{}, 1),
 	}, nil
 }
@@ -78,9 +79,9 @@ func (k *Committer) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	tasks.Go(func() {
-		retry := newBackoff()
+		retry := backoff.New()
 		for ctx.Err() == nil {
-			if err := k.store.Superseded(ctx, k.taken, k.heard); err != nil && !retry.wait(ctx) {
+			if err := k.store.Superseded(ctx, k.taken, k.heard); err != nil && !retry.Wait(ctx) {
 				return
 			}
 		}
@@ -112,7 +113,7 @@ func (k *Committer) Run(ctx context.Context) error {
 // stored. Superseded is called, once and from any goroutine, when another
 // subscription takes the name, which can be before Take returns. With
 // ErrNoCursor the lease is valid.
-func (k *Committer) Take(ctx context.Context, name CursorName, superseded func(*Lease)) (record.Position, *Lease, error) {
+func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease)) (record.Position, *Lease, error) {
 	// What another instance takes can be told before the store's answer to this
 	// one is here.
 	k.mu.Lock()
@@ -190,7 +191,7 @@ func (h *Lease) Release() {
 // why it could not be; it must not block. An ack that another one of the same
 // subscription overtakes is done with it.
 func (h *Lease) Ack(ack Ack, done func(Committed)) {
-	h.committer.commit(Commit{CursorName: h.name, Ack: ack, Fence: h.fence}, done)
+	h.committer.commit(Commit{Key: h.name, Ack: ack, Fence: h.fence}, done)
 }
 
 // Cut moves what is stored to places behind which a log was cut short, as what is
@@ -205,7 +206,7 @@ func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.P
 		cut[at.Partition] = 1
 	}
 	places = slices.Clone(places)
-	sortOffsets(places)
+	record.SortOffsets(places)
 	stored := make(chan error, 1)
 	h.Ack(Ack{Position: record.Position{Topic: topic, Offsets: places}, At: now, Breaks: Breaks{Partitions: cut}},
 		func(done Committed) { stored <- done.Err })
@@ -221,17 +222,17 @@ func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.P
 }
 
 // Set moves a named cursor for nobody in particular.
-func (k *Committer) Set(name CursorName, at record.Position, now time.Time, reset bool, done func(Committed)) {
-	k.commit(Commit{CursorName: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
+func (k *Committer) Set(name Key, at record.Position, now time.Time, reset bool, done func(Committed)) {
+	k.commit(Commit{Key: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
 }
 
 // Load finds what is stored under a name.
-func (k *Committer) Load(ctx context.Context, name CursorName) (record.Position, time.Time, error) {
+func (k *Committer) Load(ctx context.Context, name Key) (record.Position, time.Time, error) {
 	return k.store.Load(ctx, name)
 }
 
 // Delete forgets a name.
-func (k *Committer) Delete(ctx context.Context, name CursorName) error {
+func (k *Committer) Delete(ctx context.Context, name Key) error {
 	return k.store.Delete(ctx, name)
 }
 
@@ -242,7 +243,7 @@ func (k *Committer) commit(c Commit, done func(Committed)) {
 		done(Committed{Err: ErrStoreUnavailable})
 		return
 	}
-	by := committer{c.CursorName, c.Fence}
+	by := holder{c.Key, c.Fence}
 	i, ok := k.latest[by]
 	if ok && c.Fence != 0 && c.Position.Covers(k.pending[i].Position) {
 		k.pending[i].Commit = c
@@ -279,13 +280,13 @@ func (k *Committer) flush(ctx context.Context) {
 			done(results[i])
 		}
 		if errors.Is(results[i].Err, ErrSuperseded) {
-			k.lost(p.CursorName, p.Fence)
+			k.lost(p.Key, p.Fence)
 		}
 	}
 }
 
 // taken is told that a name has been taken somewhere.
-func (k *Committer) taken(name CursorName, fence int64) {
+func (k *Committer) taken(name Key, fence int64) {
 	k.mu.Lock()
 	if heard := k.taking[name]; heard != nil {
 		heard.fence = max(heard.fence, fence)
@@ -302,4 +303,4 @@ func (k *Committer) taken(name CursorName, fence int64) {
 }
 
 // lost is told that the store refused a fence.
-func (k *Committer) lost(name CursorName, fence int64) { k.taken(name, fence+1) }
+func (k *Committer) lost(name Key, fence int64) { k.taken(name, fence+1) }

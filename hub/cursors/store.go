@@ -1,4 +1,4 @@
-package hub
+package cursors
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"sluice/hub/record"
 )
 
-// CursorName names a position that is kept for a principal.
-type CursorName struct {
+// Key names a position that is kept for a principal.
+type Key struct {
 	Principal string
 	Stream    string
 	Name      string
@@ -17,7 +17,7 @@ type CursorName struct {
 
 // Commit moves a named cursor.
 type Commit struct {
-	CursorName
+	Key
 	Ack
 	// Fence is what Take gave to the subscription that acks. Zero acks for
 	// nobody in particular and is not fenced.
@@ -34,17 +34,17 @@ type Committed struct {
 	Err      error
 }
 
-// CursorStore keeps named cursors outside the process. All methods are safe
+// Store keeps named cursors outside the process. All methods are safe
 // for concurrent use and fail with ErrStoreUnavailable soon, not after long
 // retries, while the store is away.
-type CursorStore interface {
+type Store interface {
 	// Load finds a position, or returns ErrNoCursor.
-	Load(ctx context.Context, name CursorName) (record.Position, time.Time, error)
+	Load(ctx context.Context, name Key) (record.Position, time.Time, error)
 
 	// Take makes the caller the one subscription that may ack under the name,
 	// and returns what is stored. With ErrNoCursor the fence is valid all the
 	// same. Whoever took the name before is told through Superseded.
-	Take(ctx context.Context, name CursorName) (at record.Position, fence int64, err error)
+	Take(ctx context.Context, name Key) (at record.Position, fence int64, err error)
 
 	// Commit moves cursors, all in one round trip, and returns one result a
 	// commit: what is stored then, or ErrSuperseded where another subscription
@@ -60,20 +60,20 @@ type CursorStore interface {
 	Commit(ctx context.Context, commits []Commit) []Committed
 
 	// Delete forgets a name. Deleting one that is not stored is no error.
-	Delete(ctx context.Context, name CursorName) error
+	Delete(ctx context.Context, name Key) error
 
 	// Fences gives the fence of whoever has each of the names now, 0 where
 	// nothing is stored.
-	Fences(ctx context.Context, names []CursorName) ([]int64, error)
+	Fences(ctx context.Context, names []Key) ([]int64, error)
 
 	// Superseded calls told for each name that is taken anywhere, with the
 	// fence of whoever has it now, until the context ends. What is taken while
 	// the store is away is not told; fences hold all the same. Heard is called
 	// each time that it hears of takes from then on, the first time included.
-	Superseded(ctx context.Context, told func(name CursorName, fence int64), heard func()) error
+	Superseded(ctx context.Context, told func(name Key, fence int64), heard func()) error
 }
 
-// Errors of a CursorStore.
+// Errors of a Store.
 var (
 	// ErrNoCursor: nothing is stored under the name.
 	ErrNoCursor = errors.New("no cursor is stored under this name")
