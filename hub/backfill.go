@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 // far as the stream wants, or to the topic's beginning.
 func (st *stream) backfill(ctx context.Context, l *log) {
 	topic := st.topicNow()
-	begin, err := st.Source.Offsets(ctx, topic, Earliest())
+	begin, err := st.Source.Offsets(ctx, topic, upstream.Earliest())
 	if err != nil {
 		return // those who need the past read it from Kafka
 	}

@@ -11,25 +11,26 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // feedbox is a source with a topic of one partition, whose batches the
 // benchmark appends itself.
-type feedbox struct{ sink chan hub.Sink }
+type feedbox struct{ sink chan upstream.Sink }
 
 func (f feedbox) Topic(context.Context, string) (record.Topic, error) {
 	return record.Topic{Name: "orders.v1", ID: record.TopicID{1}, Partitions: 1}, nil
 }
 
-func (f feedbox) Offsets(context.Context, record.Topic, hub.OffsetSpec) ([]record.PartitionOffset, error) {
+func (f feedbox) Offsets(context.Context, record.Topic, upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	return []record.PartitionOffset{{Epoch: -1}}, nil
 }
 
-func (f feedbox) Read(context.Context, record.Topic, []record.PartitionOffset, int, func(*hub.Fetched)) error {
+func (f feedbox) Read(context.Context, record.Topic, []record.PartitionOffset, int, func(*upstream.Fetched)) error {
 	return nil
 }
 
-func (f feedbox) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, sink hub.Sink) error {
+func (f feedbox) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, sink upstream.Sink) error {
 	f.sink <- sink
 	<-ctx.Done()
 	return ctx.Err()
@@ -40,15 +41,15 @@ const benchBatch = 500
 // benchHub is a hub whose log the benchmark appends to.
 type benchHub struct {
 	*hub.Hub
-	sink  hub.Sink
+	sink  upstream.Sink
 	next  int64
-	batch []*hub.Fetched
+	batch []*upstream.Fetched
 	woken atomic.Int64
 }
 
 func startBench(b *testing.B, logBytes int) *benchHub {
 	b.Helper()
-	source := feedbox{make(chan hub.Sink, 1)}
+	source := feedbox{make(chan upstream.Sink, 1)}
 	h := &benchHub{}
 	var err error
 	h.Hub, err = hub.New(hub.Config{
@@ -75,7 +76,7 @@ func startBench(b *testing.B, logBytes int) *benchHub {
 	for i := range keys {
 		keys[i] = fmt.Appendf(nil, "key-%d", i)
 	}
-	f := &hub.Fetched{}
+	f := &upstream.Fetched{}
 	f.Each = func(yield func(*record.Record) bool) {
 		for range benchBatch {
 			r.Offset, r.Key = h.next, keys[int(h.next*7919)%len(keys)]
@@ -86,7 +87,7 @@ func startBench(b *testing.B, logBytes int) *benchHub {
 		}
 		f.Next = record.PartitionOffset{Offset: h.next}
 	}
-	h.batch = []*hub.Fetched{f}
+	h.batch = []*upstream.Fetched{f}
 	return h
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"sluice/hub/event"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // draft gathers encoded entries before they get their place in a chunk. It is
@@ -57,7 +58,7 @@ func newEncoder(stream string, content event.Content, recordBytes int, seed maph
 }
 
 // fetched adds what was read from a partition by one who stood at a place.
-func (e *encoder) fetched(d *draft, f *Fetched, was int64) {
+func (e *encoder) fetched(d *draft, f *upstream.Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
 		was = f.Gap.Behind()

@@ -14,6 +14,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // unreadable is a source whose topics are there and cannot be followed, nor
@@ -26,7 +27,7 @@ type unreadable struct {
 	followed int
 }
 
-func (u *unreadable) Follow(context.Context, record.Topic, []record.PartitionOffset, hub.Sink) error {
+func (u *unreadable) Follow(context.Context, record.Topic, []record.PartitionOffset, upstream.Sink) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.followed++
@@ -66,10 +67,10 @@ func TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly(t *testing.T) {
 		names string // what the log must have
 		lines int    // in ten minutes, at most
 	}{
-		"always the same": {func(int) error { return fmt.Errorf("no such log: %w", hub.ErrSourceUnavailable) }, "no such log", 11},
+		"always the same": {func(int) error { return fmt.Errorf("no such log: %w", upstream.ErrSourceUnavailable) }, "no such log", 11},
 		"two in turn":     {func(n int) error { return fmt.Errorf("replica %d is away", n%2) }, "replica 1", 22},
 		"never the same":  {func(n int) error { return fmt.Errorf("request %d failed", n) }, "request 1 ", 88},
-		"said to be another topic, which it is not": {func(int) error { return hub.ErrLogChanged }, "", 0},
+		"said to be another topic, which it is not": {func(int) error { return upstream.ErrLogChanged }, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

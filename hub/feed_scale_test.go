@@ -12,6 +12,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // rung is an owner that is woken and does nothing.
@@ -26,7 +27,7 @@ func startKeyed(tb testing.TB) *hub.Hub {
 	return startKeyedOn(tb, pastbox{partitions: 1})
 }
 
-func startKeyedOn(tb testing.TB, source hub.Source) *hub.Hub {
+func startKeyedOn(tb testing.TB, source upstream.Source) *hub.Hub {
 	tb.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 16 << 20, RecordBytes: 1 << 20, Linger: time.Hour}},

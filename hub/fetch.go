@@ -6,6 +6,7 @@ import (
 
 	"sluice/hub/backoff"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 const (
@@ -130,7 +131,7 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 		places[i] = p.place
 	}
 	st.hub.blocks.fetched()
-	err := st.Source.Read(ctx, topic, places, f.bytes, func(got *Fetched) {
+	err := st.Source.Read(ctx, topic, places, f.bytes, func(got *upstream.Fetched) {
 		for _, p := range f.parts {
 			if p.place.Partition == got.Partition {
 				bytes += max(got.Bytes, p.take(st.encoder, got))
@@ -163,7 +164,7 @@ func (f *lateFetch) moved() bool {
 }
 
 // take encodes what was read.
-func (p *fetchPart) take(enc *encoder, f *Fetched) (bytes int) {
+func (p *fetchPart) take(enc *encoder, f *upstream.Fetched) (bytes int) {
 	if g := f.Gap; g != nil {
 		switch g.Reason {
 		case record.GapRetention, record.GapLogChanged, record.GapTruncated:

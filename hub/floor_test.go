@@ -13,6 +13,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // frame is a format that adds a line's end.
@@ -116,7 +117,7 @@ type furtherOn struct {
 	end atomic.Int64
 }
 
-func (f *furtherOn) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
+func (f *furtherOn) Offsets(ctx context.Context, topic record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	places, err := f.Topics.Offsets(ctx, topic, at)
 	if _, timed := at.Time(); err == nil && !timed && !at.IsEarliest() {
 		places[0].Offset = max(places[0].Offset, f.end.Load())
@@ -157,7 +158,7 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 	}
 }
 
-func startHubNow(t *testing.T, topics hub.Source, now func() time.Time) *hub.Hub {
+func startHubNow(t *testing.T, topics upstream.Source, now func() time.Time) *hub.Hub {
 	t.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 16 << 20}},
@@ -217,7 +218,7 @@ type waitingSource struct {
 	gate chan struct{}
 }
 
-func (s waitingSource) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
+func (s waitingSource) Offsets(ctx context.Context, topic record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	if at.IsEarliest() {
 		<-s.gate
 	}

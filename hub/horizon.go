@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // horizonAge is how long it is remembered where a time in the past is.
@@ -178,11 +179,11 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 
 // measure asks Kafka how far back it goes from a time.
 func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Time) (reach, error) {
-	at, err := st.Source.Offsets(ctx, topic, At(from))
+	at, err := st.Source.Offsets(ctx, topic, upstream.At(from))
 	if err != nil {
 		return reach{}, err
 	}
-	kept, err := st.Source.Offsets(ctx, topic, Earliest())
+	kept, err := st.Source.Offsets(ctx, topic, upstream.Earliest())
 	if err != nil {
 		return reach{}, err
 	}
@@ -199,7 +200,7 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 		return r, nil
 	}
 	// A time is found at a record, so what precedes it may hold none.
-	return r, st.Source.Read(ctx, topic, behind, searchRead, func(f *Fetched) {
+	return r, st.Source.Read(ctx, topic, behind, searchRead, func(f *upstream.Fetched) {
 		first := f.Next
 		if f.Each != nil {
 			f.Each(func(record *record.Record) bool {

@@ -15,6 +15,7 @@ import (
 
 	"sluice/hub/event"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // Config is what a Hub is made of. All fields without a remark are required.
@@ -274,7 +275,7 @@ func (h *Hub) Describe(ctx context.Context, name string) (StreamInfo, error) {
 	if st.topic.Load() == nil || st.missing.Load() {
 		topic, err := st.Source.Topic(ctx, st.Topic)
 		if err != nil {
-			if errors.Is(err, ErrUnknownTopic) {
+			if errors.Is(err, upstream.ErrUnknownTopic) {
 				st.missing.Store(true)
 			}
 			return st.info(), fmt.Errorf("describe stream %s: %w", name, err)
@@ -314,7 +315,7 @@ func (st *stream) info() StreamInfo {
 }
 
 // Publish stores messages in a stream's topic; see Producer for how.
-func (h *Hub) Publish(ctx context.Context, stream string, messages []Message, done func([]Stored)) error {
+func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	st, ok := h.streams[stream]
 	if !ok || st.Producer == nil {
 		return ErrUnknownStream

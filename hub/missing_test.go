@@ -8,6 +8,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/hubtest"
+	"sluice/hub/upstream"
 )
 
 // TestAMissingTopicIsToldAtOnce: nobody waits the whole StartTimeout for a topic
@@ -20,12 +21,12 @@ func TestAMissingTopicIsToldAtOnce(t *testing.T) {
 	defer cancel()
 	for range 2 {
 		_, _, err := h.Subscribe(ctx, hub.Request{Stream: "orders", Owner: make(bell, 1), Start: hub.Start{Kind: hub.StartLatest}, Replay: -1})
-		if !errors.Is(err, hub.ErrUnknownTopic) || ctx.Err() != nil {
+		if !errors.Is(err, upstream.ErrUnknownTopic) || ctx.Err() != nil {
 			t.Fatalf("got %v (%v)", err, ctx.Err())
 		}
 	}
 	info, err := h.Describe(ctx, "orders")
-	if !errors.Is(err, hub.ErrUnknownTopic) || !info.Missing {
+	if !errors.Is(err, upstream.ErrUnknownTopic) || !info.Missing {
 		t.Errorf("describe: got %+v, %v", info, err)
 	}
 	topics.Create("orders.v1", 2)

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // TestTimesBetweenMillisecondsAreRoundedUp: nothing earlier than what was asked
@@ -27,7 +27,7 @@ func TestTimesBetweenMillisecondsAreRoundedUp(t *testing.T) {
 		time.UnixMilli(-7).Add(time.Microsecond):   0,
 		time.UnixMilli(1004).Add(time.Microsecond): 5,
 	} {
-		places, err := topics.Offsets(t.Context(), topic, hub.At(at))
+		places, err := topics.Offsets(t.Context(), topic, upstream.At(at))
 		if err != nil || places[0].Offset != want {
 			t.Errorf("%v is at %v, %v; want %d", at.UnixMicro(), places, err, want)
 		}

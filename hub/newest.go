@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 const (
@@ -25,11 +26,11 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from r
 		return record.Position{}, false, err
 	}
 	defer s.hub.searches.leave(s.principal)
-	tip, err := s.places(ctx, Tip())
+	tip, err := s.places(ctx, upstream.Tip())
 	if err != nil {
 		return record.Position{}, false, err
 	}
-	begin, err := s.places(ctx, Earliest())
+	begin, err := s.places(ctx, upstream.Earliest())
 	if err != nil {
 		return record.Position{}, false, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"sluice/hub/backoff"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // searchRead is about how much one read asks for, over all partitions.
@@ -48,7 +49,7 @@ func (st *stream) readTo(ctx context.Context, from record.Position, target func(
 		if len(wanted) > 0 {
 			moved, err := st.readBlocks(ctx, wanted, &at, pending)
 			switch {
-			case errors.Is(err, ErrLogChanged):
+			case errors.Is(err, upstream.ErrLogChanged):
 				return false
 			case err != nil || !moved:
 				if !retry.Wait(ctx) {
@@ -72,9 +73,9 @@ func (st *stream) readBlocks(ctx context.Context, from []record.PartitionOffset,
 	topic := st.topicNow()
 	if topic.ID != at.Topic {
 		// It has been made again, which the log will say in a moment.
-		return false, ErrLogChanged
+		return false, upstream.ErrLogChanged
 	}
-	err = st.Source.Read(ctx, topic, from, searchRead, func(f *Fetched) {
+	err = st.Source.Read(ctx, topic, from, searchRead, func(f *upstream.Fetched) {
 		d := drafts[f.Partition]
 		if d == nil {
 			d = &draft{}

@@ -13,6 +13,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // pastbox is a source whose topic has some records of 200 bytes a partition,
@@ -25,7 +26,7 @@ func (p pastbox) Topic(context.Context, string) (record.Topic, error) {
 	return record.Topic{Name: "orders.v1", ID: record.TopicID{1}, Partitions: int32(p.partitions)}, nil
 }
 
-func (p pastbox) Offsets(_ context.Context, _ record.Topic, m hub.OffsetSpec) ([]record.PartitionOffset, error) {
+func (p pastbox) Offsets(_ context.Context, _ record.Topic, m upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	var places []record.PartitionOffset
 	for i := range p.partitions {
 		at := record.PartitionOffset{Partition: int32(i), Offset: p.each, Epoch: -1}
@@ -37,7 +38,7 @@ func (p pastbox) Offsets(_ context.Context, _ record.Topic, m hub.OffsetSpec) ([
 	return places, nil
 }
 
-func (p pastbox) Read(_ context.Context, _ record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+func (p pastbox) Read(_ context.Context, _ record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {
 	value := []byte(`{"id":1234,"symbol":"ACME","price":101.25,"size":300,"venue":"XNYS","flags":["a","b"],"note":"` +
 		strings.Repeat("something ", 20))
 	value = append(value[:pastValue-2], `"}`...)
@@ -46,7 +47,7 @@ func (p pastbox) Read(_ context.Context, _ record.Topic, from []record.Partition
 		next := at
 		next.Offset, next.Epoch = at.Offset+n, 0
 		r := record.Record{Partition: at.Partition, Value: value, Key: []byte("key-1234")}
-		visit(&hub.Fetched{Partition: at.Partition, Next: next, Each: func(yield func(*record.Record) bool) {
+		visit(&upstream.Fetched{Partition: at.Partition, Next: next, Each: func(yield func(*record.Record) bool) {
 			for r.Offset = at.Offset; r.Offset < next.Offset; r.Offset++ {
 				r.Timestamp = 1795245600000 + r.Offset/50
 				if !yield(&r) {
@@ -58,7 +59,7 @@ func (p pastbox) Read(_ context.Context, _ record.Topic, from []record.Partition
 	return nil
 }
 
-func (p pastbox) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, _ hub.Sink) error {
+func (p pastbox) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, _ upstream.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -9,6 +9,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 func cursorOf(t *testing.T, r *reader) hub.Start {
@@ -23,7 +24,7 @@ func cursorOf(t *testing.T, r *reader) hub.Start {
 
 // readAddedPartition has one who has read ten records of a partition that was
 // added after the stream began.
-func readAddedPartition(t *testing.T, topics *hubtest.Topics, source hub.Source) (*hub.Hub, *reader) {
+func readAddedPartition(t *testing.T, topics *hubtest.Topics, source upstream.Source) (*hub.Hub, *reader) {
 	t.Helper()
 	topics.Create("orders.v1", 1)
 	h := startHub(t, topics, func(s *hub.Stream) { s.Source = source })

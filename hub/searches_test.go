@@ -13,6 +13,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // countedSource takes a second for each read, and counts those under way.
@@ -22,7 +23,7 @@ type countedSource struct {
 	reading, most int
 }
 
-func (s *countedSource) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, each func(*hub.Fetched)) error {
+func (s *countedSource) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, each func(*upstream.Fetched)) error {
 	s.mu.Lock()
 	s.reading++
 	s.most = max(s.most, s.reading)
@@ -78,8 +79,8 @@ func TestSearchesTakeTurns(t *testing.T) {
 		synctest.Wait()
 		impatient, giveUp := context.WithTimeout(ctx, 10*time.Millisecond)
 		defer giveUp()
-		if err := ask(impatient, "many"); !errors.Is(err, hub.ErrSourceUnavailable) {
-			t.Errorf("one that no longer waits got %v, want %v", err, hub.ErrSourceUnavailable)
+		if err := ask(impatient, "many"); !errors.Is(err, upstream.ErrSourceUnavailable) {
+			t.Errorf("one that no longer waits got %v, want %v", err, upstream.ErrSourceUnavailable)
 		}
 		begun := time.Now()
 		if err := ask(ctx, "one"); err != nil {

@@ -15,6 +15,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // storm is a topic to which all happens that can, with what it holds.
@@ -175,7 +176,7 @@ func (s *storm) end(t *testing.T) record.Position {
 	if err != nil {
 		t.Fatal(err)
 	}
-	places, err := s.topics.Offsets(t.Context(), topic, hub.Tip())
+	places, err := s.topics.Offsets(t.Context(), topic, upstream.Tip())
 	if err != nil {
 		t.Fatal(err)
 	}

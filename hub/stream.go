@@ -12,6 +12,7 @@ import (
 	"sluice/hub/backoff"
 	"sluice/hub/event"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // Stream is a public name for a topic, with its policies.
@@ -20,8 +21,8 @@ type Stream struct {
 	Topic string
 	// Source and Producer reach the cluster that has the topic. A stream
 	// without a Producer cannot be published to.
-	Source   Source
-	Producer Producer
+	Source   upstream.Source
+	Producer upstream.Producer
 	Content  event.Content
 	// Linger is how long the stream is read on after its last subscriber.
 	Linger time.Duration
@@ -112,7 +113,7 @@ func (st *stream) acquire(ctx context.Context) (*log, error) {
 		if cause := r.cause.Load(); cause != nil {
 			return nil, fmt.Errorf("start stream %s: %w", st.Name, *cause)
 		}
-		return nil, fmt.Errorf("start stream %s: %w", st.Name, ErrSourceUnavailable)
+		return nil, fmt.Errorf("start stream %s: %w", st.Name, upstream.ErrSourceUnavailable)
 	}
 }
 
@@ -177,7 +178,7 @@ const steady = 10 * time.Second
 // run reads the stream until the context ends.
 func (r *reading) run(ctx context.Context) {
 	st := r.stream
-	at, ok := r.describe(ctx, Tip())
+	at, ok := r.describe(ctx, upstream.Tip())
 	if !ok {
 		return
 	}
@@ -196,7 +197,7 @@ func (r *reading) run(ctx context.Context) {
 		if st.hub.now().Sub(began) > steady {
 			retry.Reset()
 		}
-		if !errors.Is(err, ErrLogChanged) {
+		if !errors.Is(err, upstream.ErrLogChanged) {
 			if r.failures.isNew(err, st.hub.now()) {
 				st.logger.ErrorContext(ctx, "reading stopped; it begins again", "topic", st.Topic, "error", err)
 			}
@@ -206,7 +207,7 @@ func (r *reading) run(ctx context.Context) {
 			continue
 		}
 		r.log.setLive(false)
-		if at, ok = r.describe(ctx, Earliest()); !ok {
+		if at, ok = r.describe(ctx, upstream.Earliest()); !ok {
 			return
 		}
 		if at.Topic != r.log.at.Topic {
@@ -221,7 +222,7 @@ func (r *reading) run(ctx context.Context) {
 }
 
 // describe asks until it is told what the topic is and where a moment in it is.
-func (r *reading) describe(ctx context.Context, m OffsetSpec) (record.Position, bool) {
+func (r *reading) describe(ctx context.Context, m upstream.OffsetSpec) (record.Position, bool) {
 	st := r.stream
 	retry := backoff.New()
 	for {
@@ -251,7 +252,7 @@ func (r *reading) describe(ctx context.Context, m OffsetSpec) (record.Position, 
 
 // noteTopic lets those go who wait for a topic that does not exist.
 func (r *reading) noteTopic(err error) {
-	if !errors.Is(err, ErrUnknownTopic) {
+	if !errors.Is(err, upstream.ErrUnknownTopic) {
 		return
 	}
 	r.stream.missing.Store(true)
@@ -263,7 +264,7 @@ func (r *reading) noteTopic(err error) {
 }
 
 // Append implements Sink.
-func (r *reading) Append(batch []*Fetched) {
+func (r *reading) Append(batch []*upstream.Fetched) {
 	st := r.stream
 	if st.hub.config.Pace != nil {
 		st.hub.config.Pace()
@@ -275,7 +276,7 @@ func (r *reading) Append(batch []*Fetched) {
 				"partition", f.Gap.Partition, "from", f.Gap.From, "to", f.Gap.To, "reason", string(f.Gap.Reason))
 			if f.Gap.Reason == record.GapTruncated {
 				r.flush()
-				to := f.behindGap()
+				to := f.BehindGap()
 				st.hub.blocks.cut(r.log.shelf, to)
 				r.log.cut(to)
 				cut := *f

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // StartKind says where a subscription begins.
@@ -111,7 +112,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	if err != nil {
 		st.release()
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: %w", ErrSourceUnavailable, err)
+			err = fmt.Errorf("%w: %w", upstream.ErrSourceUnavailable, err)
 		}
 		return nil, Begun{}, fmt.Errorf("subscribe to %s: %w", req.Stream, err)
 	}
@@ -150,9 +151,9 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 	case StartLatest:
 		return begun, nil
 	case StartEarliest:
-		from, err = s.places(ctx, Earliest())
+		from, err = s.places(ctx, upstream.Earliest())
 	case StartTime:
-		from, err = s.places(ctx, At(req.Start.Time))
+		from, err = s.places(ctx, upstream.At(req.Start.Time))
 	case StartLast:
 		from, begun.Short, err = s.newest(ctx, req.Start.Last, filter)
 	case StartCursor, StartNamed:
@@ -201,7 +202,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 	doubtful, read := s.log.unproven(*s.own)
 	ask := slices.Clone(doubtful)
 	if !s.log.tip.Load().at.Covers(*s.own) {
-		end, err := s.places(ctx, Tip())
+		end, err := s.places(ctx, upstream.Tip())
 		if err != nil {
 			return false, nil, err
 		}
@@ -214,12 +215,12 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 	if len(ask) == 0 {
 		return false, nil, nil
 	}
-	err = s.stream.Source.Read(ctx, s.stream.topicNow(), ask, searchRead, func(f *Fetched) {
+	err = s.stream.Source.Read(ctx, s.stream.topicNow(), ask, searchRead, func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}
 		was, _ := s.own.Find(f.Partition)
-		to := f.behindGap()
+		to := f.BehindGap()
 		s.tell(*f.Gap, to.Epoch)
 		s.own.Set(to)
 		cut = true
@@ -239,7 +240,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 }
 
 // places asks Kafka where a moment is.
-func (s *Subscription) places(ctx context.Context, m OffsetSpec) (record.Position, error) {
+func (s *Subscription) places(ctx context.Context, m upstream.OffsetSpec) (record.Position, error) {
 	topic := s.stream.topicNow()
 	places, err := s.stream.Source.Offsets(ctx, topic, m)
 	if err != nil {
@@ -274,7 +275,7 @@ func (s *Subscription) complete(ctx context.Context, from record.Position) (reco
 	if len(whole.Offsets) == int(topic.Partitions) {
 		return whole, nil
 	}
-	begin, err := s.places(ctx, Earliest())
+	begin, err := s.places(ctx, upstream.Earliest())
 	if err != nil {
 		return record.Position{}, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"sluice/hub/backoff"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // A subscriber who may not replay may resume what has been written within the
@@ -58,7 +59,7 @@ func (st *stream) lookAtTip(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	places, err := st.Source.Offsets(asking, topic, Tip())
+	places, err := st.Source.Offsets(asking, topic, upstream.Tip())
 	if err != nil {
 		return
 	}

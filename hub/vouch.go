@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // vouchRead is how much is read to learn an epoch: one batch, however small.
@@ -59,7 +60,7 @@ func (st *stream) has(position record.Position) bool {
 
 // vouch gives places of a position epochs, in the position itself.
 func (st *stream) vouch(ctx context.Context, topic record.Topic, position record.Position, undated []record.PartitionOffset) error {
-	places, err := st.Source.Offsets(ctx, topic, Tip())
+	places, err := st.Source.Offsets(ctx, topic, upstream.Tip())
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		}
 	}
 	first := record.Position{} // the epochs of what follows the cursor
-	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *Fetched) {
+	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *upstream.Fetched) {
 		if f.Each != nil {
 			f.Each(func(r *record.Record) bool {
 				if _, ok := first.Find(f.Partition); !ok {
@@ -96,7 +97,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		ask[i] = to
 		position.Set(to)
 	}
-	return st.Source.Read(ctx, topic, ask, vouchRead*len(ask), func(f *Fetched) {
+	return st.Source.Read(ctx, topic, ask, vouchRead*len(ask), func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}

@@ -27,6 +27,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 	"sluice/transport"
 )
 
@@ -111,16 +112,16 @@ func (k *heldKafka) Topic(ctx context.Context, name string) (record.Topic, error
 	return k.Topics.Topic(ctx, name)
 }
 
-func (k *heldKafka) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+func (k *heldKafka) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
 	if !k.held.Load() {
 		k.Topics.Produce(ctx, topic, messages, done)
 		return
 	}
 	go func() {
 		<-ctx.Done()
-		results := make([]hub.Stored, len(messages))
+		results := make([]upstream.Stored, len(messages))
 		for i := range results {
-			results[i].Err = hub.ErrPublishUnavailable
+			results[i].Err = upstream.ErrPublishUnavailable
 		}
 		done(results)
 	}()

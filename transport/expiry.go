@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"sluice/auth"
-	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -55,19 +55,19 @@ func (s *Server) waitFor(ctx context.Context, p *auth.Principal) (context.Contex
 
 // notSent says of messages that had not been sent to Kafka when the token ended
 // that this is why they are not stored.
-func notSent(ctx context.Context, results []hub.Stored) {
+func notSent(ctx context.Context, results []upstream.Stored) {
 	if !errors.Is(context.Cause(ctx), auth.ErrTokenExpired) {
 		return
 	}
 	for i, stored := range results {
-		if errors.Is(stored.Err, hub.ErrPublishUnavailable) {
+		if errors.Is(stored.Err, upstream.ErrPublishUnavailable) {
 			results[i].Err = fmt.Errorf("%w: %w", auth.ErrTokenExpired, stored.Err)
 		}
 	}
 }
 
 // noneSent reports whether all messages are not stored because the token ended.
-func noneSent(results []hub.Stored) bool {
+func noneSent(results []upstream.Stored) bool {
 	for _, stored := range results {
 		if !errors.Is(stored.Err, auth.ErrTokenExpired) {
 			return false

@@ -14,6 +14,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/cursors"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -37,14 +38,14 @@ var faultTable = []struct {
 	{cursors.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
 	{cursors.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
 	{cursors.ErrStoreUnavailable, wire.Overloaded, "named cursors cannot be had at present", 2 * time.Second},
-	{hub.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: who runs the server has to create it", 0},
-	{hub.ErrSourceUnavailable, wire.Overloaded, "the stream cannot be read at present", 2 * time.Second},
+	{upstream.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: who runs the server has to create it", 0},
+	{upstream.ErrSourceUnavailable, wire.Overloaded, "the stream cannot be read at present", 2 * time.Second},
 	{hub.ErrClosed, wire.Draining, "this instance is going away: come back to another one", time.Second},
-	{hub.ErrPublishUnknown, wire.PublishUnknown, "it is not known whether the record is stored", 0},
-	{hub.ErrPublishOverloaded, wire.RateLimited, "too much is being published at present; the record is not stored", time.Second},
-	{hub.ErrPublishUnavailable, wire.PublishUnavailable, "the record cannot be stored at present, and is not", time.Second},
-	{hub.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
-	{hub.ErrPublishRejected, wire.Invalid, "the topic does not take the record", 0},
+	{upstream.ErrPublishUnknown, wire.PublishUnknown, "it is not known whether the record is stored", 0},
+	{upstream.ErrPublishOverloaded, wire.RateLimited, "too much is being published at present; the record is not stored", time.Second},
+	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the record cannot be stored at present, and is not", time.Second},
+	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
+	{upstream.ErrPublishRejected, wire.Invalid, "the topic does not take the record", 0},
 	{context.DeadlineExceeded, wire.Overloaded, "the request took too long", time.Second},
 	{context.Canceled, wire.Draining, "this instance is going away: come back to another one", time.Second},
 }

@@ -20,6 +20,7 @@ import (
 	"sluice/hub/cursors"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 	"sluice/transport"
 )
 
@@ -41,13 +42,13 @@ func (a *absent) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Offsets implements hub.Source. What the hub asks for itself, without a bound, is
+// Offsets implements upstream.Source. What the hub asks for itself, without a bound, is
 // answered.
-func (a *absent) Offsets(ctx context.Context, topic record.Topic, m hub.OffsetSpec) ([]record.PartitionOffset, error) {
+func (a *absent) Offsets(ctx context.Context, topic record.Topic, m upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		return a.Topics.Offsets(ctx, topic, m)
 	}
-	return nil, fmt.Errorf("%w: %w", hub.ErrSourceUnavailable, a.wait(ctx))
+	return nil, fmt.Errorf("%w: %w", upstream.ErrSourceUnavailable, a.wait(ctx))
 }
 
 // Load implements hub.CursorStore.

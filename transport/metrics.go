@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -115,7 +116,7 @@ func (m *metrics) cutOff(err error) {
 	m.cutOffs.WithLabelValues(reason).Inc()
 }
 
-func (m *metrics) published(results []hub.Stored, took time.Duration) {
+func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 	m.publishSeconds.Observe(took.Seconds())
 	for _, stored := range results {
 		result := "stored"

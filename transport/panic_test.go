@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport"
 	"sluice/transport/wire"
 )
@@ -13,7 +14,7 @@ import (
 // panicking is a producer with a fault of ours.
 type panicking struct{}
 
-func (panicking) Produce(context.Context, string, []hub.Message, func([]hub.Stored)) {
+func (panicking) Produce(context.Context, string, []upstream.Message, func([]upstream.Stored)) {
 	panic("a fault of ours")
 }
 

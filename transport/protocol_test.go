@@ -23,6 +23,7 @@ import (
 	"sluice/hub/event"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 	"sluice/transport"
 	"sluice/transport/wire"
 )
@@ -192,9 +193,9 @@ var stages = []struct {
 	{regexp.MustCompile(`^Kafka is away$`), func(p *player, _ []string) { p.in.topics.Away(true) }},
 	{regexp.MustCompile(`^Kafka is back$`), func(p *player, _ []string) { p.in.topics.Away(false) }},
 	{regexp.MustCompile(`^Redis is away$`), func(p *player, _ []string) { p.in.store.setAway(true) }},
-	{regexp.MustCompile(`^Kafka cannot take records$`), func(p *player, _ []string) { p.producer.fail(hub.ErrPublishUnavailable) }},
-	{regexp.MustCompile(`^Kafka's answer is lost$`), func(p *player, _ []string) { p.producer.fail(hub.ErrPublishUnknown) }},
-	{regexp.MustCompile(`^Kafka refuses the second record$`), func(p *player, _ []string) { p.producer.fail(nil, hub.ErrRecordTooLarge) }},
+	{regexp.MustCompile(`^Kafka cannot take records$`), func(p *player, _ []string) { p.producer.fail(upstream.ErrPublishUnavailable) }},
+	{regexp.MustCompile(`^Kafka's answer is lost$`), func(p *player, _ []string) { p.producer.fail(upstream.ErrPublishUnknown) }},
+	{regexp.MustCompile(`^Kafka refuses the second record$`), func(p *player, _ []string) { p.producer.fail(nil, upstream.ErrRecordTooLarge) }},
 	{regexp.MustCompile(`^the server is told to stop$`), func(p *player, _ []string) { go func() { _ = p.in.stop() }() }},
 	{regexp.MustCompile(`^the response ends$`), func(p *player, _ []string) {
 		if e, ok := p.seen.next(); ok {
@@ -539,7 +540,7 @@ func (p *player) match(at, want, got string) error {
 
 // stagedProducer fails as it is told to, and otherwise stores.
 type stagedProducer struct {
-	hub.Producer
+	upstream.Producer
 	mu   sync.Mutex
 	errs []error // one a record, the last for all others
 }
@@ -550,7 +551,7 @@ func (s *stagedProducer) fail(errs ...error) {
 	s.errs = errs
 }
 
-func (s *stagedProducer) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+func (s *stagedProducer) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
 	s.mu.Lock()
 	errs := s.errs
 	s.mu.Unlock()
@@ -558,17 +559,17 @@ func (s *stagedProducer) Produce(ctx context.Context, topic string, messages []h
 		s.Producer.Produce(ctx, topic, messages, done)
 		return
 	}
-	s.Producer.Produce(ctx, topic, messages, func(results []hub.Stored) {
+	s.Producer.Produce(ctx, topic, messages, func(results []upstream.Stored) {
 		for i := range results {
 			if err := errs[min(i, len(errs)-1)]; err != nil {
-				results[i] = hub.Stored{Err: err}
+				results[i] = upstream.Stored{Err: err}
 			}
 		}
 		done(results)
 	})
 }
 
-var _ hub.Producer = (*hubtest.Topics)(nil)
+var _ upstream.Producer = (*hubtest.Topics)(nil)
 
 var codeRow = regexp.MustCompile("^\\| `([a-z_]+)` \\| ([^|]*) \\| ([^|]*) \\| ([^|]*) \\| ([^|]+) \\|$")
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sluice/auth"
-	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -49,8 +49,8 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
-	stored := make(chan []hub.Stored, 1)
-	s.publish(c.principal, r.PathValue("stream"), messages, func(results []hub.Stored) { stored <- results })
+	stored := make(chan []upstream.Stored, 1)
+	s.publish(c.principal, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// It is answered even if nobody waits any more: publish bounds the time.
 	results := <-stored
 	if noneSent(results) {
@@ -134,13 +134,13 @@ func (s *Server) mayPublish(p *auth.Principal, stream string) *wire.Error {
 
 // publish stores a principal's messages, those that can be sent before its token
 // ends. done is called exactly once.
-func (s *Server) publish(p *auth.Principal, stream string, messages []hub.Message, done func([]hub.Stored)) {
+func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
 	valid, forget := within(s.publishing, p)
 	ctx, cancel := context.WithTimeout(valid, s.config.Limits.PublishTimeout)
 	s.inFlight.Add(1)
 	begun := s.now()
 	var finished atomic.Bool
-	finish := func(results []hub.Stored) {
+	finish := func(results []upstream.Stored) {
 		if finished.Swap(true) {
 			return
 		}
@@ -162,7 +162,7 @@ func (s *Server) publish(p *auth.Principal, stream string, messages []hub.Messag
 	err := s.config.Hub.Publish(ctx, stream, messages, finish)
 	panicked = false
 	if err != nil {
-		results := make([]hub.Stored, len(messages))
+		results := make([]upstream.Stored, len(messages))
 		for i := range results {
 			results[i].Err = err
 		}
@@ -171,7 +171,7 @@ func (s *Server) publish(p *auth.Principal, stream string, messages []hub.Messag
 }
 
 // answer is what a client that has published is told.
-func (s *Server) answer(id string, batch bool, results []hub.Stored) wire.Message {
+func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.Message {
 	if !batch && len(results) == 1 {
 		stored := results[0]
 		if stored.Err != nil {

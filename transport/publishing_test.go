@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport"
 )
 
@@ -21,25 +22,25 @@ import (
 type producer struct{}
 
 var outcomes = map[string]error{
-	"unavailable": hub.ErrPublishUnavailable,
-	"unknown":     hub.ErrPublishUnknown,
-	"overloaded":  hub.ErrPublishOverloaded,
-	"too_large":   hub.ErrRecordTooLarge,
-	"rejected":    hub.ErrPublishRejected,
+	"unavailable": upstream.ErrPublishUnavailable,
+	"unknown":     upstream.ErrPublishUnknown,
+	"overloaded":  upstream.ErrPublishOverloaded,
+	"too_large":   upstream.ErrRecordTooLarge,
+	"rejected":    upstream.ErrPublishRejected,
 	"odd":         errors.New("the broker at 10.1.2.3 said: secret-detail"),
 }
 
-func (producer) Produce(ctx context.Context, _ string, messages []hub.Message, done func([]hub.Stored)) {
+func (producer) Produce(ctx context.Context, _ string, messages []upstream.Message, done func([]upstream.Stored)) {
 	go func() {
-		results := make([]hub.Stored, len(messages))
+		results := make([]upstream.Stored, len(messages))
 		for i, m := range messages {
 			kind := strings.Trim(string(m.Value), `"`)
 			if kind == "slow" {
 				<-ctx.Done()
-				results[i].Err = hub.ErrPublishUnknown
+				results[i].Err = upstream.ErrPublishUnknown
 				continue
 			}
-			results[i] = hub.Stored{Partition: 1, Offset: int64(i), Timestamp: 7, Err: outcomes[kind]}
+			results[i] = upstream.Stored{Partition: 1, Offset: int64(i), Timestamp: 7, Err: outcomes[kind]}
 		}
 		done(results)
 	}()

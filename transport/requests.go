@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"sluice/auth"
-	"sluice/hub"
 	"sluice/hub/jsonscan"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -119,7 +119,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		return false
 	}
 	id, batch := r.ID, r.Batch
-	s.server.publish(p, r.Stream, r.Messages, func(results []hub.Stored) {
+	s.server.publish(p, r.Stream, r.Messages, func(results []upstream.Stored) {
 		s.inFlight.Add(-1)
 		s.post(func(s *session, sc *scratch) {
 			if s.closing {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport"
 )
 
@@ -313,18 +314,18 @@ func TestOneAnswerARequest(t *testing.T) {
 
 // heldProducer holds publishes back, and fails as it is told.
 type heldProducer struct {
-	hub.Producer
+	upstream.Producer
 	mu   sync.Mutex
 	held []func()
 	fail error
 }
 
-func (p *heldProducer) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+func (p *heldProducer) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if fail := p.fail; fail != nil {
 		go func() {
-			results := make([]hub.Stored, len(messages))
+			results := make([]upstream.Stored, len(messages))
 			for i := range results {
 				results[i].Err = fail
 			}
@@ -395,11 +396,11 @@ func TestPublishFaults(t *testing.T) {
 		code      string
 		retryable bool
 	}{
-		{hub.ErrPublishUnavailable, "publish_unavailable", true},
-		{hub.ErrPublishUnknown, "publish_unknown", false},
-		{hub.ErrPublishOverloaded, "rate_limited", true},
-		{hub.ErrRecordTooLarge, "record_too_large", false},
-		{hub.ErrPublishRejected, "invalid", false},
+		{upstream.ErrPublishUnavailable, "publish_unavailable", true},
+		{upstream.ErrPublishUnknown, "publish_unknown", false},
+		{upstream.ErrPublishOverloaded, "rate_limited", true},
+		{upstream.ErrRecordTooLarge, "record_too_large", false},
+		{upstream.ErrPublishRejected, "invalid", false},
 		{errors.New("the secret of it"), "internal", true},
 	} {
 		failing.mu.Lock()

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/cursors"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // striking is a listener whose connections fail under the server's hands, when
@@ -104,14 +104,14 @@ func (c *struckConn) Write(b []byte) (int, error) {
 
 // faulty panics for cursors and messages that are called so.
 type faulty struct {
-	hub.Producer
+	upstream.Producer
 	*memoryStore
 }
 
 const boom = "boom"
 
-// Produce implements hub.Producer.
-func (f faulty) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+// Produce implements upstream.Producer.
+func (f faulty) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
 	if strings.Contains(string(messages[0].Value), boom) {
 		panic("a fault of ours")
 	}

@@ -1,7 +1,7 @@
 // Package hubtest has a Kafka in memory that is as simple as can be, for tests
 // of the hub and of what is built on it.
 //
-// [Topics] implements hub.Source and hub.Producer and keeps their contracts:
+// [Topics] implements upstream.Source and upstream.Producer and keeps their contracts:
 // topics have an identity, positions below the start are gaps, offsets can be
 // passed over as compaction and transactions do, following ends when a topic is
 // made again, and epochs tell a log that was cut short. What it leaves out:

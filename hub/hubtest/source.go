@@ -6,11 +6,11 @@ import (
 	"slices"
 	"sync"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
-// Topics is a cluster in memory. It implements hub.Source and hub.Producer.
+// Topics is a cluster in memory. It implements upstream.Source and upstream.Producer.
 type Topics struct {
 	mu      sync.Mutex
 	topics  map[string]*topic
@@ -132,22 +132,22 @@ func (t *Topics) Reads() int {
 	return t.reads
 }
 
-// Topic implements hub.Source.
+// Topic implements upstream.Source.
 func (t *Topics) Topic(_ context.Context, name string) (record.Topic, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.away {
-		return record.Topic{}, hub.ErrSourceUnavailable
+		return record.Topic{}, upstream.ErrSourceUnavailable
 	}
 	found := t.topics[name]
 	if found == nil {
-		return record.Topic{}, hub.ErrUnknownTopic
+		return record.Topic{}, upstream.ErrUnknownTopic
 	}
 	return record.Topic{Name: name, ID: found.id, Partitions: int32(len(found.partitions))}, nil
 }
 
-// Offsets implements hub.Source.
-func (t *Topics) Offsets(_ context.Context, asked record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
+// Offsets implements upstream.Source.
+func (t *Topics) Offsets(_ context.Context, asked record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found, err := t.find(asked)
@@ -176,20 +176,20 @@ func (t *Topics) Offsets(_ context.Context, asked record.Topic, at hub.OffsetSpe
 
 func (t *Topics) find(asked record.Topic) (*topic, error) {
 	if t.away {
-		return nil, hub.ErrSourceUnavailable
+		return nil, upstream.ErrSourceUnavailable
 	}
 	found := t.topics[asked.Name]
 	if found == nil || found.id != asked.ID {
-		return nil, hub.ErrLogChanged
+		return nil, upstream.ErrLogChanged
 	}
 	return found, nil
 }
 
 // fetch gives what there is from a place on, at most n offsets.
-func (found *topic) fetch(at record.PartitionOffset, n int) *hub.Fetched {
+func (found *topic) fetch(at record.PartitionOffset, n int) *upstream.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
-	f := &hub.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
+	f := &upstream.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
 	end := tip
 	if at.Epoch >= 0 {
 		end = p.epochEnd(at.Epoch)
@@ -222,12 +222,12 @@ func (found *topic) fetch(at record.PartitionOffset, n int) *hub.Fetched {
 	return f
 }
 
-// Read implements hub.Source.
-func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+// Read implements upstream.Source.
+func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {
 	t.mu.Lock()
 	t.reads++
 	found, err := t.find(asked)
-	var all []*hub.Fetched
+	var all []*upstream.Fetched
 	if err == nil {
 		for _, at := range from {
 			all = append(all, found.fetch(at, max(1, maxBytes/len(from)/1024)))
@@ -240,8 +240,8 @@ func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.Parti
 	return err
 }
 
-// Follow implements hub.Source.
-func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.PartitionOffset, sink hub.Sink) error {
+// Follow implements upstream.Source.
+func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.PartitionOffset, sink upstream.Sink) error {
 	places := make([]record.PartitionOffset, len(from))
 	copy(places, from)
 	live := true
@@ -249,7 +249,7 @@ func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.P
 		t.mu.Lock()
 		changed, away := t.changed, t.away
 		found, err := t.find(asked)
-		var batch []*hub.Fetched
+		var batch []*upstream.Fetched
 		if err == nil {
 			for len(places) < len(found.partitions) {
 				places = append(places, record.PartitionOffset{Partition: int32(len(places)), Epoch: -1})
@@ -281,12 +281,12 @@ func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.P
 	}
 }
 
-// Produce implements hub.Producer: all goes to partition 0.
-func (t *Topics) Produce(_ context.Context, name string, messages []hub.Message, done func([]hub.Stored)) {
-	results := make([]hub.Stored, len(messages))
+// Produce implements upstream.Producer: all goes to partition 0.
+func (t *Topics) Produce(_ context.Context, name string, messages []upstream.Message, done func([]upstream.Stored)) {
+	results := make([]upstream.Stored, len(messages))
 	for i, m := range messages {
 		r := record.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: 1}
-		results[i] = hub.Stored{Offset: t.Append(name, r), Timestamp: 1}
+		results[i] = upstream.Stored{Offset: t.Append(name, r), Timestamp: 1}
 	}
 	go done(results)
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // absence is how long and how often metadata has said that a topic does not
@@ -51,12 +51,12 @@ func (s *Source) noteAbsence(name string, missing bool) bool {
 	return certain
 }
 
-// Topic implements hub.Source. That there is no such topic it says only once it
+// Topic implements upstream.Source. That there is no such topic it says only once it
 // is certain, which takes some seconds the first time.
 func (s *Source) Topic(ctx context.Context, name string) (record.Topic, error) {
 	for pace := newBackoff(); ; {
 		l, err := s.cluster.layout(ctx, name)
-		missing := errors.Is(err, hub.ErrUnknownTopic)
+		missing := errors.Is(err, upstream.ErrUnknownTopic)
 		if err != nil && !missing {
 			return record.Topic{}, fmt.Errorf("describe topic: %w", err)
 		}

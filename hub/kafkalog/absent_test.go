@@ -8,8 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // TestAMissingTopicIsBelievedAfterAWhile: brokers learn of a topic that was just
@@ -19,13 +19,13 @@ func TestAMissingTopicIsBelievedAfterAWhile(t *testing.T) {
 	f := start(t, kfake.SeedTopics(1, "a"))
 	hasty, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := f.source.Topic(hasty, "late"); !errors.Is(err, hub.ErrSourceUnavailable) || errors.Is(err, hub.ErrUnknownTopic) {
+	if _, err := f.source.Topic(hasty, "late"); !errors.Is(err, upstream.ErrSourceUnavailable) || errors.Is(err, upstream.ErrUnknownTopic) {
 		t.Errorf("at first: %v", err)
 	}
 	if missing, err := f.source.Missing(t.Context(), []string{"a", "late"}); err != nil || len(missing) != 1 || missing["late"] {
 		t.Errorf("at first: %v, %v; want late, uncertain", missing, err)
 	}
-	if _, err := f.source.Topic(t.Context(), "late"); !errors.Is(err, hub.ErrUnknownTopic) {
+	if _, err := f.source.Topic(t.Context(), "late"); !errors.Is(err, upstream.ErrUnknownTopic) {
 		t.Errorf("at last: %v", err)
 	}
 	if missing, err := f.source.Missing(t.Context(), []string{"a", "late"}); err != nil || len(missing) != 1 || !missing["late"] {
@@ -44,11 +44,11 @@ func TestPublishersAreToldOfAMissingTopic(t *testing.T) {
 	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
 	began := time.Now()
 	for n := 0; ; n++ {
-		err := produceWait(t, p, "not.there", hub.Message{Value: []byte("x")})[0].Err
-		if !errors.Is(err, hub.ErrPublishUnavailable) {
+		err := produceWait(t, p, "not.there", upstream.Message{Value: []byte("x")})[0].Err
+		if !errors.Is(err, upstream.ErrPublishUnavailable) {
 			t.Fatalf("got %v", err)
 		}
-		if certain := errors.Is(err, hub.ErrUnknownTopic); certain && n == 0 {
+		if certain := errors.Is(err, upstream.ErrUnknownTopic); certain && n == 0 {
 			t.Fatal("the first answer of a broker was believed")
 		} else if certain {
 			return

@@ -4,7 +4,7 @@
 // # Reading
 //
 // A [Source] reads without a consumer group. Its promises are those of
-// hub.Source: nothing of another topic, no silent gap, read committed. They
+// upstream.Source: nothing of another topic, no silent gap, read committed. They
 // rest on what brokers check themselves: a fetch names its topic by id
 // (KIP-516), so that a topic made again is refused, and tells the epoch of the
 // last record (KIP-595), so that a log cut short is noticed. Brokers before

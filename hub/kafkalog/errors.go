@@ -6,7 +6,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // Kafka's error codes that reading treats in a way of their own.
@@ -39,5 +39,5 @@ var (
 
 // unavailable marks a failure to ask Kafka, with its cause.
 func unavailable(err error) error {
-	return fmt.Errorf("%w: %w", hub.ErrSourceUnavailable, err)
+	return fmt.Errorf("%w: %w", upstream.ErrSourceUnavailable, err)
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
@@ -42,7 +42,7 @@ func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.Close()
-	if _, err := s.Topic(context.Background(), "a"); !errors.Is(err, hub.ErrSourceUnavailable) {
+	if _, err := s.Topic(context.Background(), "a"); !errors.Is(err, upstream.ErrSourceUnavailable) {
 		t.Errorf("topic of a cluster that is away: %v", err)
 	}
 
@@ -50,7 +50,7 @@ func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
 	j := newJournal()
 	follow(t, fresh, topic, zero(topic), j)
 	j.until(t, "it is said that Kafka is away", func() bool { return len(j.lives) == 1 })
-	if j.lives[0] || !errors.Is(j.cause, hub.ErrSourceUnavailable) {
+	if j.lives[0] || !errors.Is(j.cause, upstream.ErrSourceUnavailable) {
 		t.Errorf("live %v, cause %v", j.lives, j.cause)
 	}
 
@@ -189,7 +189,7 @@ func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 		p.LastStableOffset, p.LogStartOffset = 10, 0
 	})
 	var offsets []int64
-	err := f.source.Read(t.Context(), topic, []record.PartitionOffset{{Offset: 8, Epoch: 3}}, 1<<20, func(got *hub.Fetched) {
+	err := f.source.Read(t.Context(), topic, []record.PartitionOffset{{Offset: 8, Epoch: 3}}, 1<<20, func(got *upstream.Fetched) {
 		if got.Gap != nil {
 			t.Errorf("a gap: %v", *got.Gap)
 		}
@@ -241,7 +241,7 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 					return
 				}
 				var offsets []int64
-				err := f.source.Read(t.Context(), topic, from, 1<<20, func(got *hub.Fetched) {
+				err := f.source.Read(t.Context(), topic, from, 1<<20, func(got *upstream.Fetched) {
 					if got.Gap != nil {
 						t.Errorf("a gap: %v", *got.Gap)
 					}
@@ -309,7 +309,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 				Brokers: k.ListenAddrs(), SASL: plain.Mechanism{Username: test.user, Password: test.password},
 			}, nil)
 			_, err := s.Topic(context.Background(), "a")
-			if !errors.Is(err, hub.ErrSourceUnavailable) || !strings.Contains(err.Error(), test.want) ||
+			if !errors.Is(err, upstream.ErrSourceUnavailable) || !strings.Contains(err.Error(), test.want) ||
 				strings.Contains(err.Error(), test.password) {
 				t.Errorf("topic: %v", err)
 			}
@@ -371,7 +371,7 @@ func TestOldBrokersAreReadByName(t *testing.T) {
 			if !strings.Contains(log.String(), "no fetch by topic id") {
 				t.Errorf("the log does not say what is not guarded:\n%s", log.String())
 			}
-			if got, err := s.Offsets(context.Background(), topic, hub.Tip()); err != nil || got[1].Offset != 5 {
+			if got, err := s.Offsets(context.Background(), topic, upstream.Tip()); err != nil || got[1].Offset != 5 {
 				t.Errorf("places: %v, %v", got, err)
 			}
 		})

@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // fixture is an in-process Kafka with a source that reads it.
@@ -179,7 +179,7 @@ func (j *journal) exit() {
 	}
 }
 
-func (j *journal) Append(batch []*hub.Fetched) {
+func (j *journal) Append(batch []*upstream.Fetched) {
 	if j.hold != nil {
 		<-j.hold
 	}
@@ -191,7 +191,7 @@ func (j *journal) Append(batch []*hub.Fetched) {
 	}
 }
 
-func (j *journal) take(f *hub.Fetched) {
+func (j *journal) take(f *upstream.Fetched) {
 	if f.Gap != nil {
 		j.gaps = append(j.gaps, *f.Gap)
 	}
@@ -271,7 +271,7 @@ type following struct {
 	err    chan error
 }
 
-func follow(t *testing.T, s *kafkalog.Source, topic record.Topic, from []record.PartitionOffset, sink hub.Sink) *following {
+func follow(t *testing.T, s *kafkalog.Source, topic record.Topic, from []record.PartitionOffset, sink upstream.Sink) *following {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &following{cancel: cancel, err: make(chan error, 1)}

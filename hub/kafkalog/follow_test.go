@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 func TestFollowBringsEveryCodec(t *testing.T) {
@@ -84,7 +84,7 @@ func TestFollowReadsCommitted(t *testing.T) {
 		n := 0
 		from := record.PartitionOffset{Offset: at, Epoch: -1}
 		for from.Offset < end {
-			err := f.source.Read(context.Background(), topic, []record.PartitionOffset{from}, 1<<20, func(got *hub.Fetched) {
+			err := f.source.Read(context.Background(), topic, []record.PartitionOffset{from}, 1<<20, func(got *upstream.Fetched) {
 				from = got.Next
 				if got.Each == nil {
 					return
@@ -136,18 +136,18 @@ func TestFollowEndsWhenTheTopicIsMadeAgain(t *testing.T) {
 	deleteTopic(t, w, "a")
 	createTopic(t, w, "a", 1)
 	write(t, f.writer(), "a", 0, "new", 50)
-	if err := running.ended(t); !errors.Is(err, hub.ErrLogChanged) {
+	if err := running.ended(t); !errors.Is(err, upstream.ErrLogChanged) {
 		t.Errorf("got %v", err)
 	}
 	if j.count() != 10 {
 		t.Errorf("records of another topic came: %d in all", j.count())
 	}
 	ctx := context.Background()
-	err := f.source.Read(ctx, topic, zero(topic), 1<<20, func(got *hub.Fetched) { t.Errorf("visited with %+v", got) })
-	if !errors.Is(err, hub.ErrLogChanged) {
+	err := f.source.Read(ctx, topic, zero(topic), 1<<20, func(got *upstream.Fetched) { t.Errorf("visited with %+v", got) })
+	if !errors.Is(err, upstream.ErrLogChanged) {
 		t.Errorf("read: %v", err)
 	}
-	if _, err := f.source.Offsets(ctx, topic, hub.Tip()); !errors.Is(err, hub.ErrLogChanged) {
+	if _, err := f.source.Offsets(ctx, topic, upstream.Tip()); !errors.Is(err, upstream.ErrLogChanged) {
 		t.Errorf("places: %v", err)
 	}
 }
@@ -158,10 +158,10 @@ func TestFollowEndsWhenTheTopicIsDeleted(t *testing.T) {
 	topic := f.topic("a")
 	running := follow(t, f.source, topic, zero(topic), newJournal())
 	deleteTopic(t, f.writer(), "a")
-	if err := running.ended(t); !errors.Is(err, hub.ErrLogChanged) {
+	if err := running.ended(t); !errors.Is(err, upstream.ErrLogChanged) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := f.source.Topic(context.Background(), "a"); !errors.Is(err, hub.ErrUnknownTopic) {
+	if _, err := f.source.Topic(context.Background(), "a"); !errors.Is(err, upstream.ErrUnknownTopic) {
 		t.Errorf("topic: %v", err)
 	}
 }
@@ -240,13 +240,13 @@ func TestOffsets(t *testing.T) {
 	deleteRecords(t, w, "a", 0, 2)
 	topic := f.topic("a")
 	for name, test := range map[string]struct {
-		at   hub.OffsetSpec
+		at   upstream.OffsetSpec
 		want [2]int64
 	}{
-		"tip":      {hub.Tip(), [2]int64{10, 0}},
-		"earliest": {hub.Earliest(), [2]int64{2, 0}},
-		"time":     {hub.At(at.Add(4500 * time.Millisecond)), [2]int64{5, 0}},
-		"later":    {hub.At(at.Add(time.Hour)), [2]int64{10, 0}},
+		"tip":      {upstream.Tip(), [2]int64{10, 0}},
+		"earliest": {upstream.Earliest(), [2]int64{2, 0}},
+		"time":     {upstream.At(at.Add(4500 * time.Millisecond)), [2]int64{5, 0}},
+		"later":    {upstream.At(at.Add(time.Hour)), [2]int64{10, 0}},
 	} {
 		got, err := f.source.Offsets(context.Background(), topic, test.at)
 		if err != nil || len(got) != 2 || got[0].Offset != test.want[0] || got[1].Offset != test.want[1] ||

@@ -8,8 +8,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 const (
@@ -30,7 +30,7 @@ var errNotFound = errors.New("the leader is not known yet")
 // follower is one call of Follow.
 type follower struct {
 	topic record.Topic
-	sink  hub.Sink
+	sink  upstream.Sink
 
 	// mail has room for one: there is something in the inbox, or it ended.
 	mail chan struct{}
@@ -111,13 +111,13 @@ func (p *partition) out(now time.Time) (bool, error) {
 // delivery is what one fetch brought for a follower.
 type delivery struct {
 	parts []*partition // walks have begun
-	gaps  []hub.Fetched
+	gaps  []upstream.Fetched
 	got   *fetched // nil where there are only gaps
 	turn  *turn
 }
 
-// Follow implements hub.Source. It gets records only while Run runs.
-func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.PartitionOffset, sink hub.Sink) error {
+// Follow implements upstream.Source. It gets records only while Run runs.
+func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.PartitionOffset, sink upstream.Sink) error {
 	f := &follower{topic: topic, id: topic.ID, sink: sink, mail: make(chan struct{}, 1)}
 	now := time.Now()
 	for _, at := range from {
@@ -204,9 +204,9 @@ func (s *Source) ended(f *follower) error {
 func (s *Source) deliver(f *follower, d *delivery) {
 	in := s.inflaters.Get().(*inflater)
 	began := time.Now()
-	out := make([]hub.Fetched, len(d.parts))
+	out := make([]upstream.Fetched, len(d.parts))
 	gaps := make([]record.Gap, len(d.parts))
-	batch := make([]*hub.Fetched, 0, len(d.parts)+len(d.gaps))
+	batch := make([]*upstream.Fetched, 0, len(d.parts)+len(d.gaps))
 	for i := range d.gaps {
 		batch = append(batch, &d.gaps[i])
 	}
@@ -225,7 +225,7 @@ func (s *Source) deliver(f *follower, d *delivery) {
 			if p.walk.place == was && p.walk.gap.Reason == "" {
 				continue
 			}
-			out[i] = hub.Fetched{
+			out[i] = upstream.Fetched{
 				Partition: was.Partition, Next: p.walk.place,
 				Start: p.walk.start, Tip: p.walk.stable, Bytes: p.walk.bytes,
 			}

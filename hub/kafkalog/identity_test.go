@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	kgoplain "github.com/twmb/franz-go/pkg/sasl/plain"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // movedListener is a broker's address that can come to be another's.
@@ -140,7 +140,7 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 		for deadline := time.Now().Add(time.Minute); asked.Load() < before+5 || !told; time.Sleep(10 * time.Millisecond) {
 			err := store("misled")
 			// Unknown is one that was written as its connection was cut.
-			if !errors.Is(err, hub.ErrPublishUnavailable) && !errors.Is(err, hub.ErrPublishUnknown) {
+			if !errors.Is(err, upstream.ErrPublishUnavailable) && !errors.Is(err, upstream.ErrPublishUnknown) {
 				t.Fatalf("%s: a publish is answered with %v", what, err)
 			}
 			told = told || strings.Contains(err.Error(), "another cluster")

@@ -11,8 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // reach is how a broker of an in-process Kafka can be reached.
@@ -171,7 +171,7 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				topic, err := source.Topic(ctx, "b")
 				if err == nil {
-					_, err = source.Offsets(ctx, topic, hub.Tip())
+					_, err = source.Offsets(ctx, topic, upstream.Tip())
 				}
 				cancel()
 				if err != nil {

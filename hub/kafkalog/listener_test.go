@@ -21,8 +21,8 @@ import (
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // rawListener is what a broker's listener does with each connection: it answers
@@ -151,7 +151,7 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			_, err = source.Topic(ctx, "a")
-			if !errors.Is(err, hub.ErrSourceUnavailable) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), address) {
+			if !errors.Is(err, upstream.ErrSourceUnavailable) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), address) {
 				t.Errorf("got %v, want %q and %s", err, test.want, address)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret-8471") {

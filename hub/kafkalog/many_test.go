@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // Many topics share a broker's long poll, and each still hears at once.
@@ -74,7 +74,7 @@ func TestManyTopicsShareOneLongPoll(t *testing.T) {
 // timing is a sink that tells how long records were on their way.
 type timing chan<- time.Duration
 
-func (c timing) Append(batch []*hub.Fetched) {
+func (c timing) Append(batch []*upstream.Fetched) {
 	for _, f := range batch {
 		if f.Each == nil {
 			continue

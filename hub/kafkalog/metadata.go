@@ -9,8 +9,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // requestTimeout bounds every request but a fetch.
@@ -96,7 +96,7 @@ func (c *Cluster) layout(ctx context.Context, name string) (layout, error) {
 		switch {
 		case l.name != name:
 		case l.missing:
-			return layout{}, fmt.Errorf("%w: %q", hub.ErrUnknownTopic, name)
+			return layout{}, fmt.Errorf("%w: %q", upstream.ErrUnknownTopic, name)
 		case l.err != nil:
 			return layout{}, unavailable(fmt.Errorf("ask metadata of %q: %w", name, l.err))
 		default:

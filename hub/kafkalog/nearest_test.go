@@ -8,9 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // TestReplicaThatIsBehindIsNoTruncation: what a replica says is not in its log
@@ -68,7 +68,7 @@ func TestReplicaThatIsBehindIsNoTruncation(t *testing.T) {
 				t.Fatal(err)
 			}
 			var offsets []int64
-			err = read.Read(t.Context(), topic, from, 1<<20, func(got *hub.Fetched) {
+			err = read.Read(t.Context(), topic, from, 1<<20, func(got *upstream.Fetched) {
 				if got.Gap != nil {
 					t.Errorf("a read has the gap %v", *got.Gap)
 				}

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // TestTipsAreAskedBeforeATime: where no record is as late as a time, reading
@@ -28,7 +28,7 @@ func TestTipsAreAskedBeforeATime(t *testing.T) {
 		return nil, nil, false
 	})
 	when := time.Now().Truncate(time.Millisecond)
-	places, err := f.source.Offsets(t.Context(), f.topic("a"), hub.At(when))
+	places, err := f.source.Offsets(t.Context(), f.topic("a"), upstream.At(when))
 	if err != nil || len(places) != 1 || places[0].Offset != 0 {
 		t.Fatalf("got %v, %v", places, err)
 	}

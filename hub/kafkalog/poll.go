@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // poll sends a fetch and hands out what it brings.
@@ -159,20 +159,20 @@ const (
 	isStray
 )
 
-func (b *broker) accept(part *partition, in *fetchedPartition, at record.PartitionOffset, now time.Time) (outcome, hub.Fetched) {
+func (b *broker) accept(part *partition, in *fetchedPartition, at record.PartitionOffset, now time.Time) (outcome, upstream.Fetched) {
 	to, diverges := diverged(in, at)
 	if (diverges || in.code == codeOffsetOutOfRange) && part.lead.deposed(at) && part.deposed < deposedPatience {
 		part.deposed++
 		part.failed(now, fmt.Errorf("broker %d: %w", b.id, errDeposed))
 		b.s.refresh()
-		return hasNothing, hub.Fetched{}
+		return hasNothing, upstream.Fetched{}
 	}
 	if in.code == codeOffsetOutOfRange {
 		if part.lead.leader != b.id {
 			b.askLeader(part, now, kafkaError(in.code))
-			return hasNothing, hub.Fetched{}
+			return hasNothing, upstream.Fetched{}
 		}
-		return isStray, hub.Fetched{}
+		return isStray, upstream.Fetched{}
 	}
 	if err := kafkaError(in.code); err != nil {
 		part.failed(now, fmt.Errorf("broker %d: %w", b.id, err))
@@ -181,31 +181,31 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at record.Partiti
 			delete(b.s.versions, b.id)
 		}
 		b.s.refresh()
-		return hasNothing, hub.Fetched{}
+		return hasNothing, upstream.Fetched{}
 	}
 	if diverges && part.lead.leader != b.id {
 		b.askLeader(part, now, errShorter)
-		return hasNothing, hub.Fetched{}
+		return hasNothing, upstream.Fetched{}
 	}
 	part.reached()
 	part.strange, part.deposed, part.strict = 0, 0, false
 	if diverges {
-		return hasGap, hub.Fetched{
+		return hasGap, upstream.Fetched{
 			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,
 		}
 	}
 	if in.replica >= 0 && in.replica != b.id && len(in.records) == 0 {
 		part.replica, part.replicaUntil = in.replica, now.Add(replicaFor)
 		b.s.refresh()
-		return hasNothing, hub.Fetched{}
+		return hasNothing, upstream.Fetched{}
 	}
 	if len(in.records) > 0 {
-		return hasRecords, hub.Fetched{}
+		return hasRecords, upstream.Fetched{}
 	}
 	if at.Offset < in.stable {
 		b.prefer(part)
 	}
-	return hasNothing, hub.Fetched{}
+	return hasNothing, upstream.Fetched{}
 }
 
 // errShorter is a replica whose log ends before the place.

@@ -12,7 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // ProducerConfig says how a Producer stores messages. Every field is required
@@ -59,7 +59,7 @@ func (c *ProducerConfig) check() error {
 }
 
 // Producer stores messages in the topics of a cluster, idempotently (KIP-98)
-// and with acks=all. It implements hub.Producer.
+// and with acks=all. It implements upstream.Producer.
 //
 // Each partition has a lane: a queue, and a producer id, epoch and sequence of
 // its own. A lane has one batch under way; what gathers meanwhile makes up the
@@ -81,7 +81,7 @@ type Producer struct {
 	refusals sync.WaitGroup // goroutines that tell of refusals, while not closed
 }
 
-var _ hub.Producer = (*Producer)(nil)
+var _ upstream.Producer = (*Producer)(nil)
 
 // NewProducer prepares to produce. Messages are taken from now on and sent
 // once Run runs.
@@ -135,16 +135,16 @@ func (p *Producer) Run(ctx context.Context) error {
 // Bytes is what the messages in flight take of MemoryBytes.
 func (p *Producer) Bytes() int64 { return p.memory.Load() }
 
-// Produce implements hub.Producer.
-func (p *Producer) Produce(ctx context.Context, topic string, messages []hub.Message, done func([]hub.Stored)) {
+// Produce implements upstream.Producer.
+func (p *Producer) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
 	call := newProduceCall(messages, done)
 	if call.cost > p.config.MemoryBytes {
-		p.refuse(call, fmt.Errorf("store %d bytes: %w", call.cost, hub.ErrRecordTooLarge))
+		p.refuse(call, fmt.Errorf("store %d bytes: %w", call.cost, upstream.ErrRecordTooLarge))
 		return
 	}
 	if p.memory.Add(call.cost) > p.config.MemoryBytes {
 		p.memory.Add(-call.cost)
-		p.refuse(call, hub.ErrPublishOverloaded)
+		p.refuse(call, upstream.ErrPublishOverloaded)
 		return
 	}
 	call.release = func() { p.memory.Add(-call.cost) }
@@ -155,7 +155,7 @@ func (p *Producer) Produce(ctx context.Context, topic string, messages []hub.Mes
 		}
 		return
 	}
-	p.refuse(call, fmt.Errorf("%w: %w", hub.ErrPublishUnavailable, errProduceClosed))
+	p.refuse(call, fmt.Errorf("%w: %w", upstream.ErrPublishUnavailable, errProduceClosed))
 }
 
 var errProduceClosed = errors.New("the producer has ended")
@@ -163,7 +163,7 @@ var errProduceClosed = errors.New("the producer has ended")
 // refuse answers every message of a call with an error.
 func (p *Producer) refuse(call *produceCall, err error) {
 	for i := range call.results {
-		call.results[i] = hub.Stored{Partition: -1, Offset: -1, Err: err}
+		call.results[i] = upstream.Stored{Partition: -1, Offset: -1, Err: err}
 	}
 	p.answer(call)
 }

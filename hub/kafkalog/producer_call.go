@@ -3,7 +3,7 @@ package kafkalog
 import (
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // produceOverhead is about what a message in flight takes beside its bytes.
@@ -12,12 +12,12 @@ const produceOverhead = 200
 // produceCall is one call of Produce. Its topic's mutex guards it.
 type produceCall struct {
 	messages []produceMessage
-	results  []hub.Stored
+	results  []upstream.Stored
 	left     int   // messages without a result
 	at       int64 // Unix milliseconds, the timestamp of its messages
 	cost     int64 // bytes of memory
 
-	done    func([]hub.Stored)
+	done    func([]upstream.Stored)
 	stop    func() // ends the watch over the context
 	release func() // gives the memory back
 }
@@ -25,7 +25,7 @@ type produceCall struct {
 // produceMessage is a message of a call on its way. Its topic's mutex guards
 // what is not written by newProduceCall.
 type produceMessage struct {
-	hub.Message
+	upstream.Message
 	call  *produceCall
 	index int
 	size  int // bytes in a batch, about
@@ -35,10 +35,10 @@ type produceMessage struct {
 	settled bool
 }
 
-func newProduceCall(messages []hub.Message, done func([]hub.Stored)) *produceCall {
+func newProduceCall(messages []upstream.Message, done func([]upstream.Stored)) *produceCall {
 	call := &produceCall{
 		messages: make([]produceMessage, len(messages)),
-		results:  make([]hub.Stored, len(messages)),
+		results:  make([]upstream.Stored, len(messages)),
 		left:     len(messages),
 		at:       time.Now().UnixMilli(),
 		done:     done,
@@ -57,7 +57,7 @@ func newProduceCall(messages []hub.Message, done func([]hub.Stored)) *produceCal
 
 // settle gives a message its result and reports whether it was the call's last.
 // A message that has one keeps it.
-func (m *produceMessage) settle(result hub.Stored) (last bool) {
+func (m *produceMessage) settle(result upstream.Stored) (last bool) {
 	if m.settled {
 		return false
 	}

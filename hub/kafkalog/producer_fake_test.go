@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // produceFault is what befalls a produce request on the network.
@@ -215,19 +215,19 @@ func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*kafkalog.
 }
 
 // produceStart begins to produce and returns where the results come.
-func produceStart(ctx context.Context, p *kafkalog.Producer, topic string, messages ...hub.Message) <-chan []hub.Stored {
-	results := make(chan []hub.Stored, 1)
-	p.Produce(ctx, topic, messages, func(stored []hub.Stored) { results <- stored })
+func produceStart(ctx context.Context, p *kafkalog.Producer, topic string, messages ...upstream.Message) <-chan []upstream.Stored {
+	results := make(chan []upstream.Stored, 1)
+	p.Produce(ctx, topic, messages, func(stored []upstream.Stored) { results <- stored })
 	return results
 }
 
 // produceWait produces and waits for the results.
-func produceWait(t *testing.T, p *kafkalog.Producer, topic string, messages ...hub.Message) []hub.Stored {
+func produceWait(t *testing.T, p *kafkalog.Producer, topic string, messages ...upstream.Message) []upstream.Stored {
 	t.Helper()
 	return produceResults(t, produceStart(t.Context(), p, topic, messages...))
 }
 
-func produceResults(t *testing.T, results <-chan []hub.Stored) []hub.Stored {
+func produceResults(t *testing.T, results <-chan []upstream.Stored) []upstream.Stored {
 	t.Helper()
 	select {
 	case stored := <-results:
@@ -269,6 +269,6 @@ func produceLog(t testing.TB, k *kfake.Cluster, topic string) []*kgo.Record {
 	return records
 }
 
-func produceText(value string) hub.Message {
-	return hub.Message{Key: []byte("k"), Value: []byte(value)}
+func produceText(value string) upstream.Message {
+	return upstream.Message{Key: []byte("k"), Value: []byte(value)}
 }

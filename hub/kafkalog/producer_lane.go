@@ -8,7 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // produceLane stores the messages of one partition, in order, with a producer
@@ -165,7 +165,7 @@ func (l *produceLane) prepare(work context.Context, batch *produceBatch) bool {
 		cancel()
 		if err != nil {
 			if refusedForGood(err) {
-				l.failBatch(batch, hub.ErrPublishRejected, err)
+				l.failBatch(batch, upstream.ErrPublishRejected, err)
 				return false
 			}
 			l.requeue(batch, fmt.Errorf("ask for a producer id: %w", err))
@@ -176,7 +176,7 @@ func (l *produceLane) prepare(work context.Context, batch *produceBatch) bool {
 	}
 	encoded, err := encodeProduce(batch.messages, l.producer.config.Compression, l.identity, l.sequence)
 	if err != nil {
-		l.failBatch(batch, hub.ErrPublishRejected, err)
+		l.failBatch(batch, upstream.ErrPublishRejected, err)
 		return false
 	}
 	batch.encoded = encoded
@@ -217,7 +217,7 @@ func (l *produceLane) retrace(batch *produceBatch, out produceOutcome) {
 	case verdictInvalid:
 		l.sortOut(batch, out)
 	case verdictRefused:
-		l.failBatch(batch, hub.ErrPublishRejected, out.err)
+		l.failBatch(batch, upstream.ErrPublishRejected, out.err)
 	default:
 		if out.takenBack {
 			l.requeue(batch, nil)
@@ -235,7 +235,7 @@ func (l *produceLane) stored(batch *produceBatch, out produceOutcome) {
 	l.back()
 	l.progress()
 	for i, m := range batch.messages {
-		result := hub.Stored{Partition: l.partition, Offset: -1, Timestamp: m.call.at}
+		result := upstream.Stored{Partition: l.partition, Offset: -1, Timestamp: m.call.at}
 		if out.offset >= 0 {
 			result.Offset = out.offset + int64(i)
 		}
@@ -252,10 +252,10 @@ func (l *produceLane) stored(batch *produceBatch, out produceOutcome) {
 func (l *produceLane) giveUp(batch *produceBatch, cause error) {
 	if batch.unknown {
 		l.renew(l.identity.next(), cause)
-		l.failBatch(batch, hub.ErrPublishUnknown, cause)
+		l.failBatch(batch, upstream.ErrPublishUnknown, cause)
 		return
 	}
-	l.failBatch(batch, hub.ErrPublishUnavailable, cause)
+	l.failBatch(batch, upstream.ErrPublishUnavailable, cause)
 }
 
 // renew goes on with another identity, and a new one where that is none.
@@ -271,7 +271,7 @@ func (l *produceLane) split(batch *produceBatch, cause error) {
 	if len(batch.messages) == 1 {
 		// The batches before it were cut down on its account only.
 		l.maxBytes = l.producer.config.BatchBytes
-		l.failBatch(batch, hub.ErrRecordTooLarge, cause)
+		l.failBatch(batch, upstream.ErrRecordTooLarge, cause)
 		return
 	}
 	l.maxBytes = batch.size / 2
@@ -282,7 +282,7 @@ func (l *produceLane) split(batch *produceBatch, cause error) {
 // again, in smaller batches where it did not say which.
 func (l *produceLane) sortOut(batch *produceBatch, out produceOutcome) {
 	if len(batch.messages) == 1 {
-		l.failBatch(batch, hub.ErrPublishRejected, out.err)
+		l.failBatch(batch, upstream.ErrPublishRejected, out.err)
 		return
 	}
 	if len(out.invalid) == 0 { // brokers before 2.4 (KIP-467)
@@ -293,7 +293,7 @@ func (l *produceLane) sortOut(batch *produceBatch, out produceOutcome) {
 	l.topic.mu.Lock()
 	for index, why := range out.invalid {
 		if index >= 0 && int(index) < len(batch.messages) {
-			l.topic.fail(batch.messages[index], hub.ErrPublishRejected, fmt.Errorf("%w: %s", out.err, why))
+			l.topic.fail(batch.messages[index], upstream.ErrPublishRejected, fmt.Errorf("%w: %s", out.err, why))
 		}
 	}
 	l.topic.unlock()

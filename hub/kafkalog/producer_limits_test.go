@@ -12,8 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 func TestProducerBoundsMemory(t *testing.T) {
@@ -23,10 +23,10 @@ func TestProducerBoundsMemory(t *testing.T) {
 	k.fail(faultSwallow)
 	held := produceStart(t.Context(), p, "t", produceText(strings.Repeat("x", 8000)))
 	// It is refused while the first waits: that would give the memory back.
-	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 4000)))[0]; !errors.Is(s.Err, hub.ErrPublishOverloaded) {
+	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 4000)))[0]; !errors.Is(s.Err, upstream.ErrPublishOverloaded) {
 		t.Errorf("error %v, want overloaded", s.Err)
 	}
-	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 20_000)))[0]; !errors.Is(s.Err, hub.ErrRecordTooLarge) {
+	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 20_000)))[0]; !errors.Is(s.Err, upstream.ErrRecordTooLarge) {
 		t.Errorf("error %v, want too large", s.Err)
 	}
 	if s := produceResults(t, held)[0]; s.Err != nil {
@@ -52,10 +52,10 @@ func TestProducerFailsFastWithoutKafka(t *testing.T) {
 	t.Parallel()
 	address := produceDeadAddress(t)
 	p := newProducer(t, []string{address}, func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
-	if s := produceWait(t, p, "t", produceText("first"))[0]; !errors.Is(s.Err, hub.ErrPublishUnavailable) {
+	if s := produceWait(t, p, "t", produceText("first"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Fatalf("error %v, want unavailable", s.Err)
 	}
-	if s := produceWait(t, p, "t", produceText("second"))[0]; !errors.Is(s.Err, hub.ErrPublishUnavailable) {
+	if s := produceWait(t, p, "t", produceText("second"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Fatalf("error %v, want unavailable", s.Err)
 	}
 }
@@ -85,10 +85,10 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	first := produceResults(t, produceStart(ctx, p, "t", produceText("during")))[0]
-	if first.Err == nil || errors.Is(first.Err, hub.ErrPublishRejected) {
+	if first.Err == nil || errors.Is(first.Err, upstream.ErrPublishRejected) {
 		t.Fatalf("during the outage: %+v", first)
 	}
-	if s := produceWait(t, p, "t", produceText("refused"))[0]; !errors.Is(s.Err, hub.ErrPublishUnavailable) {
+	if s := produceWait(t, p, "t", produceText("refused"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Errorf("during the outage: %v, want unavailable", s.Err)
 	}
 	k = start()
@@ -108,7 +108,7 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 		t.Errorf("%d records in the log", len(log))
 	}
 	for _, r := range log {
-		if string(r.Value) == "refused" || (string(r.Value) == "during" && errors.Is(first.Err, hub.ErrPublishUnavailable)) {
+		if string(r.Value) == "refused" || (string(r.Value) == "during" && errors.Is(first.Err, upstream.ErrPublishUnavailable)) {
 			t.Errorf("%q was said not to be stored", r.Value)
 		}
 	}
@@ -121,7 +121,7 @@ func TestProducerDrains(t *testing.T) {
 		first, rest error // nil for stored
 	}{
 		"in time":     {[]produceFault{faultLoseAnswer}, nil, nil},
-		"not in time": {[]produceFault{faultSwallow, faultSwallow, faultSwallow}, hub.ErrPublishUnknown, hub.ErrPublishUnavailable},
+		"not in time": {[]produceFault{faultSwallow, faultSwallow, faultSwallow}, upstream.ErrPublishUnknown, upstream.ErrPublishUnavailable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestProducerDrains(t *testing.T) {
 			if s := produceResults(t, rest)[0]; !errors.Is(s.Err, test.rest) {
 				t.Errorf("rest: %v, want %v", s.Err, test.rest)
 			}
-			if s := produceWait(t, p, "t", produceText("late"))[0]; !errors.Is(s.Err, hub.ErrPublishUnavailable) {
+			if s := produceWait(t, p, "t", produceText("late"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 				t.Errorf("after Run: %v, want unavailable", s.Err)
 			}
 		})

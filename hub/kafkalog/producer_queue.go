@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // What a lane has queued and under way, and whether it makes progress. The
@@ -15,7 +15,7 @@ import (
 func (l *produceLane) push(m *produceMessage) {
 	if !l.takes(m.call) {
 		m.lane = l
-		l.topic.fail(m, hub.ErrPublishUnavailable, l.away)
+		l.topic.fail(m, upstream.ErrPublishUnavailable, l.away)
 		l.dead-- // it never came into the queue
 		return
 	}
@@ -126,7 +126,7 @@ func (l *produceLane) failBatch(batch *produceBatch, sentinel, cause error) {
 	switch {
 	case l.away != nil:
 		l.ajar = false
-	case !errors.Is(sentinel, hub.ErrPublishUnknown) && !errors.Is(sentinel, hub.ErrPublishUnavailable):
+	case !errors.Is(sentinel, upstream.ErrPublishUnknown) && !errors.Is(sentinel, upstream.ErrPublishUnavailable):
 		l.progress() // the broker has spoken
 	}
 	for _, m := range batch.messages {
@@ -137,7 +137,7 @@ func (l *produceLane) failBatch(batch *produceBatch, sentinel, cause error) {
 // failQueue answers what was never sent. The lock is held.
 func (l *produceLane) failQueue(cause error) {
 	for _, m := range l.queue {
-		l.topic.fail(m, hub.ErrPublishUnavailable, cause)
+		l.topic.fail(m, upstream.ErrPublishUnavailable, cause)
 	}
 	l.queue, l.dead = nil, 0
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // TestProducerStorm produces through random faults of the network, the brokers
@@ -63,7 +63,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 
 	type answer struct {
 		writer, number int
-		hub.Stored
+		upstream.Stored
 	}
 	var (
 		mu      sync.Mutex
@@ -75,10 +75,10 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 			random := rand.New(rand.NewPCG(seed, uint64(w+1)))
 			var waiting sync.WaitGroup
 			for number := 0; number < each; {
-				var messages []hub.Message
+				var messages []upstream.Message
 				for range 1 + random.IntN(3) {
 					value := fmt.Sprintf("%d/%d", w, number+len(messages))
-					messages = append(messages, hub.Message{Key: fmt.Appendf(nil, "key %d", w), Value: []byte(value)})
+					messages = append(messages, upstream.Message{Key: fmt.Appendf(nil, "key %d", w), Value: []byte(value)})
 				}
 				patience := 1500 * time.Millisecond
 				if random.IntN(4) == 0 {
@@ -88,7 +88,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 				first := number
 				number += len(messages)
 				waiting.Add(1)
-				p.Produce(ctx, "t", messages, func(stored []hub.Stored) {
+				p.Produce(ctx, "t", messages, func(stored []upstream.Stored) {
 					defer waiting.Done()
 					cancel()
 					mu.Lock()
@@ -109,7 +109,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	storm.Wait()
 	for number := 1000; ; number++ { // when it is calm again, messages are stored
 		value := fmt.Sprintf("0/%d", number)
-		s := produceWait(t, p, "t", hub.Message{Key: []byte("key 0"), Value: []byte(value)})[0]
+		s := produceWait(t, p, "t", upstream.Message{Key: []byte("key 0"), Value: []byte(value)})[0]
 		answers[value] = answer{0, number, s}
 		if s.Err == nil {
 			break
@@ -130,7 +130,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 		}
 		found[value] = r
 		if before, ok := last[string(r.Key)]; ok && answers[before].number > answers[value].number {
-			if forgotten && errors.Is(answers[value].Err, hub.ErrPublishUnknown) {
+			if forgotten && errors.Is(answers[value].Err, upstream.ErrPublishUnknown) {
 				continue
 			}
 			t.Errorf("%s stands behind %s", value, before)
@@ -146,7 +146,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 			if r == nil || r.Partition != a.Partition || r.Offset != a.Offset {
 				t.Errorf("%s was said to be at %d/%d; it is %v", value, a.Partition, a.Offset, r)
 			}
-		case errors.Is(a.Err, hub.ErrPublishUnknown):
+		case errors.Is(a.Err, upstream.ErrPublishUnknown):
 			count["unknown"]++
 		default:
 			count["not stored"]++
@@ -154,7 +154,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 				t.Errorf("%s is in the log; it was answered: %v", value, a.Err)
 			}
 			// A broker that finds a batch of one record too large says it of that.
-			if !errors.Is(a.Err, hub.ErrPublishUnavailable) && !errors.Is(a.Err, hub.ErrRecordTooLarge) || strings.Contains(a.Err.Error(), "<nil>") {
+			if !errors.Is(a.Err, upstream.ErrPublishUnavailable) && !errors.Is(a.Err, upstream.ErrRecordTooLarge) || strings.Contains(a.Err.Error(), "<nil>") {
 				t.Errorf("%s: %v", value, a.Err)
 			}
 		}

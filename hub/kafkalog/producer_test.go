@@ -17,9 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 func TestProducerStoresWhatItWasGiven(t *testing.T) {
@@ -30,7 +30,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 			t.Parallel()
 			k := newProduceKafka(t, kfake.SeedTopics(6, "t"))
 			p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.Compression = codec })
-			messages := []hub.Message{
+			messages := []upstream.Message{
 				{},
 				{Key: []byte{}, Value: []byte{}},
 				{Key: []byte("tombstone")},
@@ -86,14 +86,14 @@ func TestProducerPartitionsLikeJava(t *testing.T) {
 	p := newProducer(t, k.ListenAddrs(), nil)
 	java := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 
-	messages := make([]hub.Message, 2000)
+	messages := make([]upstream.Message, 2000)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range messages {
 		key := make([]byte, random.IntN(40))
 		for j := range key {
 			key[j] = byte(random.Uint32())
 		}
-		messages[i] = hub.Message{Key: key, Value: []byte("v")}
+		messages[i] = upstream.Message{Key: key, Value: []byte("v")}
 	}
 	for i, s := range produceWait(t, p, "t", messages...) {
 		if want := java.Partition(&kgo.Record{Key: messages[i].Key}, partitions); s.Err != nil || int(s.Partition) != want {
@@ -103,7 +103,7 @@ func TestProducerPartitionsLikeJava(t *testing.T) {
 
 	used := make(map[int32]bool)
 	for range 100 {
-		used[produceWait(t, p, "t", hub.Message{Value: []byte("v")})[0].Partition] = true
+		used[produceWait(t, p, "t", upstream.Message{Value: []byte("v")})[0].Partition] = true
 	}
 	if len(used) < partitions-1 {
 		t.Errorf("100 batches without keys went to %d of %d partitions", len(used), partitions)
@@ -168,9 +168,9 @@ func TestProducerStoresOnce(t *testing.T) {
 				}
 				hits := arm(k)
 				const calls, each = 5, 8
-				var results []<-chan []hub.Stored
+				var results []<-chan []upstream.Stored
 				for i := range calls {
-					var messages []hub.Message
+					var messages []upstream.Message
 					for j := range each {
 						value := fmt.Sprintf("%d.%d", i, j)
 						want = append(want, value)
@@ -215,12 +215,12 @@ func TestProducerRejects(t *testing.T) {
 		key   kmsg.Key
 		want  error
 	}{
-		"no right to the topic":         {kerr.TopicAuthorizationFailed, kmsg.Produce, hub.ErrPublishRejected},
-		"no right, says the metadata":   {kerr.TopicAuthorizationFailed, kmsg.Metadata, hub.ErrPublishRejected},
-		"no right to be idempotent":     {kerr.ClusterAuthorizationFailed, kmsg.InitProducerID, hub.ErrPublishRejected},
-		"invalid record":                {kerr.InvalidRecord, kmsg.Produce, hub.ErrPublishRejected},
-		"one message is too large":      {kerr.MessageTooLarge, kmsg.Produce, hub.ErrRecordTooLarge},
-		"one message, a list too large": {kerr.RecordListTooLarge, kmsg.Produce, hub.ErrRecordTooLarge},
+		"no right to the topic":         {kerr.TopicAuthorizationFailed, kmsg.Produce, upstream.ErrPublishRejected},
+		"no right, says the metadata":   {kerr.TopicAuthorizationFailed, kmsg.Metadata, upstream.ErrPublishRejected},
+		"no right to be idempotent":     {kerr.ClusterAuthorizationFailed, kmsg.InitProducerID, upstream.ErrPublishRejected},
+		"invalid record":                {kerr.InvalidRecord, kmsg.Produce, upstream.ErrPublishRejected},
+		"one message is too large":      {kerr.MessageTooLarge, kmsg.Produce, upstream.ErrRecordTooLarge},
+		"one message, a list too large": {kerr.RecordListTooLarge, kmsg.Produce, upstream.ErrRecordTooLarge},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestProducerRejects(t *testing.T) {
 				t.Fatalf("error %v, want %v", s[0].Err, test.want)
 			}
 			faulty.Remove()
-			for other, sentinel := range map[string]error{"unavailable": hub.ErrPublishUnavailable, "unknown": hub.ErrPublishUnknown} {
+			for other, sentinel := range map[string]error{"unavailable": upstream.ErrPublishUnavailable, "unknown": upstream.ErrPublishUnknown} {
 				if errors.Is(s[0].Err, sentinel) {
 					t.Errorf("%v is %s too", s[0].Err, other)
 				}
@@ -276,7 +276,7 @@ func TestProducerFailsOnlyTheInvalidRecords(t *testing.T) {
 	if stored[0].Err != nil || stored[0].Offset != 0 || stored[2].Err != nil || stored[2].Offset != 1 {
 		t.Errorf("the valid ones: %+v, %+v", stored[0], stored[2])
 	}
-	if !errors.Is(stored[1].Err, hub.ErrPublishRejected) || !strings.Contains(stored[1].Err.Error(), "no key") {
+	if !errors.Is(stored[1].Err, upstream.ErrPublishRejected) || !strings.Contains(stored[1].Err.Error(), "no key") {
 		t.Errorf("the invalid one: %v", stored[1].Err)
 	}
 }
@@ -288,18 +288,18 @@ func TestProducerSplitsBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProducer(t, k.ListenAddrs(), nil)
-	var messages []hub.Message
+	var messages []upstream.Message
 	for i := range 40 {
 		size := 1000
 		if i == 20 {
 			size = 6000
 		}
-		messages = append(messages, hub.Message{Key: []byte("k"), Value: bytes.Repeat([]byte{byte(i)}, size)})
+		messages = append(messages, upstream.Message{Key: []byte("k"), Value: bytes.Repeat([]byte{byte(i)}, size)})
 	}
 	next := int64(0)
 	for i, s := range produceWait(t, p, "t", messages...) {
 		if i == 20 {
-			if !errors.Is(s.Err, hub.ErrRecordTooLarge) {
+			if !errors.Is(s.Err, upstream.ErrRecordTooLarge) {
 				t.Errorf("the large one: %v", s.Err)
 			}
 			continue
@@ -362,12 +362,12 @@ func TestProducerAfterUnknown(t *testing.T) {
 					produceAwaitEnd(t, k, int64(len(want)+1))
 				}
 				behind, forget := context.WithTimeout(t.Context(), 50*time.Millisecond)
-				if s := produceResults(t, produceStart(behind, p, "t", produceText("never"))); !errors.Is(s[0].Err, hub.ErrPublishUnavailable) {
+				if s := produceResults(t, produceStart(behind, p, "t", produceText("never"))); !errors.Is(s[0].Err, upstream.ErrPublishUnavailable) {
 					t.Errorf("second: %v, want unavailable", s[0].Err)
 				}
 				forget()
 				cancel()
-				if s := produceResults(t, first); !errors.Is(s[0].Err, hub.ErrPublishUnknown) {
+				if s := produceResults(t, first); !errors.Is(s[0].Err, upstream.ErrPublishUnknown) {
 					t.Errorf("first: %v, want unknown", s[0].Err)
 				}
 				k.mu.Lock()
@@ -422,7 +422,7 @@ func TestProducerNeverResendsTheUnknown(t *testing.T) {
 				kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend},
 				kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: refusal},
 			)
-			if s := produceWait(t, p, "t", produceText("a"), produceText("b")); !errors.Is(s[0].Err, hub.ErrPublishUnknown) || !errors.Is(s[1].Err, hub.ErrPublishUnknown) {
+			if s := produceWait(t, p, "t", produceText("a"), produceText("b")); !errors.Is(s[0].Err, upstream.ErrPublishUnknown) || !errors.Is(s[1].Err, upstream.ErrPublishUnknown) {
 				t.Errorf("got %v, %v, want unknown", s[0].Err, s[1].Err)
 			}
 			if s := produceWait(t, p, "t", produceText("c")); s[0].Err != nil || s[0].Offset != 2 {
@@ -467,7 +467,7 @@ func TestProducerFencesLateRequests(t *testing.T) {
 	late := produceStart(ctx, p, "t", produceText("late"))
 	k.awaitHit(t, 0)
 	cancel()
-	if s := produceResults(t, late)[0]; !errors.Is(s.Err, hub.ErrPublishUnknown) {
+	if s := produceResults(t, late)[0]; !errors.Is(s.Err, upstream.ErrPublishUnknown) {
 		t.Fatalf("error %v, want unknown", s.Err)
 	}
 	if s := produceWait(t, p, "t", produceText("next"))[0]; s.Err != nil || s.Offset != 3 {

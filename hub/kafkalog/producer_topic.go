@@ -10,7 +10,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 const (
@@ -61,7 +61,7 @@ func (t *produceTopic) unlockQuietly() []*produceCall {
 }
 
 // settle gives a message its result. The lock is held.
-func (t *produceTopic) settle(m *produceMessage, result hub.Stored) {
+func (t *produceTopic) settle(m *produceMessage, result upstream.Stored) {
 	if m.settled {
 		return
 	}
@@ -81,12 +81,12 @@ func (t *produceTopic) fail(m *produceMessage, sentinel, cause error) {
 		partition = m.lane.partition
 	}
 	err := sentinel
-	if errors.Is(sentinel, hub.ErrPublishUnavailable) && t.absent.certain(time.Now()) {
-		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, hub.ErrUnknownTopic)
+	if errors.Is(sentinel, upstream.ErrPublishUnavailable) && t.absent.certain(time.Now()) {
+		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, upstream.ErrUnknownTopic)
 	} else if cause != nil {
 		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, cause)
 	}
-	t.settle(m, hub.Stored{Partition: partition, Offset: -1, Err: err})
+	t.settle(m, upstream.Stored{Partition: partition, Offset: -1, Err: err})
 }
 
 // accept takes a call over and returns those that are finished already.
@@ -116,7 +116,7 @@ func (t *produceTopic) accept(ctx context.Context, call *produceCall) []*produce
 
 func (t *produceTopic) failCall(call *produceCall, cause error) {
 	for i := range call.messages {
-		t.fail(&call.messages[i], hub.ErrPublishUnavailable, cause)
+		t.fail(&call.messages[i], upstream.ErrPublishUnavailable, cause)
 	}
 }
 
@@ -166,9 +166,9 @@ func (t *produceTopic) expire(call *produceCall, cause error) {
 			continue
 		}
 		if m.batch == nil || m.batch.takeBack() {
-			t.fail(m, hub.ErrPublishUnavailable, cause)
+			t.fail(m, upstream.ErrPublishUnavailable, cause)
 		} else {
-			t.fail(m, hub.ErrPublishUnknown, cause)
+			t.fail(m, upstream.ErrPublishUnknown, cause)
 		}
 		switch {
 		case m.batch != nil:
@@ -293,10 +293,10 @@ func (t *produceTopic) missed(cause error) {
 	if t.lanes != nil {
 		return
 	}
-	sentinel := hub.ErrPublishUnavailable
+	sentinel := upstream.ErrPublishUnavailable
 	switch {
 	case refusedForGood(cause):
-		sentinel = hub.ErrPublishRejected
+		sentinel = upstream.ErrPublishRejected
 	case t.away == nil && (len(t.waiting) == 0 || time.Since(t.since) < t.producer.config.FailAfter):
 		return
 	default:

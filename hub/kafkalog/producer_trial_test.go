@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // TestOnlyAStoredRecordIsRecovery: a broker that has too few replicas answers
@@ -31,9 +31,9 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 	})
 	said := func(text string) int { return strings.Count(log.String(), text) }
 	const away, again = "partition cannot be produced to", "partition can be produced to again"
-	refused := func(what string, s hub.Stored) {
+	refused := func(what string, s upstream.Stored) {
 		t.Helper()
-		if !errors.Is(s.Err, hub.ErrPublishUnavailable) {
+		if !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 			t.Fatalf("%s: %v, want unavailable", what, s.Err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	var trial <-chan []hub.Stored
+	var trial <-chan []upstream.Stored
 	for trying := true; trying; {
 		trial = produceStart(t.Context(), p, "t", produceText("a trial"))
 		select {
@@ -97,7 +97,7 @@ func TestATrialOfALargeCallGoesOn(t *testing.T) {
 	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
 	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
 	fault := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
-	if s := produceWait(t, p, "t", produceText("first"))[0]; !errors.Is(s.Err, hub.ErrPublishUnavailable) {
+	if s := produceWait(t, p, "t", produceText("first"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Fatalf("the first: %v, want unavailable", s.Err)
 	}
 	fault.Remove()
@@ -128,7 +128,7 @@ func TestRecordsWithoutAKeyGoWhereTheyAreStored(t *testing.T) {
 	k := newProduceKafka(t, kfake.SeedTopics(2, "t"))
 	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
 	fault := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
-	without := func() hub.Stored { return produceWait(t, p, "t", hub.Message{Value: []byte("v")})[0] }
+	without := func() upstream.Stored { return produceWait(t, p, "t", upstream.Message{Value: []byte("v")})[0] }
 	for without().Err == nil {
 		if t.Context().Err() != nil {
 			t.Fatal("partition 0 never fails")

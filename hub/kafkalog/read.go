@@ -8,18 +8,18 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // minReadBytes is the least that Read asks of a partition.
 const minReadBytes = 16 << 10
 
-// Read implements hub.Source. Where maxBytes is used up before every place has
+// Read implements upstream.Source. Where maxBytes is used up before every place has
 // been served, the partitions left over are not visited; at least one that has
 // records is. It tries again for a while where a leader has moved or does not
 // answer, and returns ErrSourceUnavailable then.
-func (s *Source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+func (s *Source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {
 	r := reading{s: s, topic: topic, visit: visit, left: maxBytes}
 	r.pending = append(r.pending, from...)
 	pace := newBackoff()
@@ -30,7 +30,7 @@ func (s *Source) Read(ctx context.Context, topic record.Topic, from []record.Par
 		if len(r.pending) == 0 || err == nil && (r.left <= 0 || len(r.pending) == before && !r.moved) {
 			return nil
 		}
-		if errors.Is(err, hub.ErrLogChanged) {
+		if errors.Is(err, upstream.ErrLogChanged) {
 			return fmt.Errorf("read %q: %w", topic.Name, err)
 		}
 		if err == nil {
@@ -47,7 +47,7 @@ func (s *Source) Read(ctx context.Context, topic record.Topic, from []record.Par
 type reading struct {
 	s       *Source
 	topic   record.Topic
-	visit   func(*hub.Fetched)
+	visit   func(*upstream.Fetched)
 	pending []record.PartitionOffset
 	left    int  // bytes
 	moved   bool // a place that is still to be done is now another one, or with another broker
@@ -189,7 +189,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	if err := kafkaError(p.code); err != nil {
 		return fmt.Errorf("fetch partition %d: %w", p.partition, err)
 	}
-	out := hub.Fetched{Partition: p.partition, Next: at, Start: p.start, Tip: p.stable}
+	out := upstream.Fetched{Partition: p.partition, Next: at, Start: p.start, Tip: p.stable}
 	if diverges {
 		if out.Next, out.Gap = to, truncated(at, to); out.Gap == nil {
 			// The log has nothing of that epoch, as its leader wrote nothing, and
@@ -223,7 +223,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	return nil
 }
 
-func (r *reading) visited(out *hub.Fetched) {
+func (r *reading) visited(out *upstream.Fetched) {
 	for i, t := range r.pending {
 		if t.Partition == out.Partition {
 			r.pending = append(r.pending[:i], r.pending[i+1:]...)
@@ -251,7 +251,7 @@ func (r *reading) relocate(ctx context.Context, l layout, at record.PartitionOff
 	if err != nil {
 		return err
 	}
-	r.visited(&hub.Fetched{Partition: at.Partition, Gap: gap, Next: to, Start: -1, Tip: -1})
+	r.visited(&upstream.Fetched{Partition: at.Partition, Gap: gap, Next: to, Start: -1, Tip: -1})
 	return nil
 }
 

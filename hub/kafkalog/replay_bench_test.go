@@ -16,6 +16,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // recorded is a source whose partitions hold the same batch again and again. It
@@ -32,7 +33,7 @@ type recorded struct {
 
 func (s *recorded) Topic(context.Context, string) (record.Topic, error) { return s.layout.topic(), nil }
 
-func (s *recorded) Offsets(_ context.Context, _ record.Topic, m hub.OffsetSpec) ([]record.PartitionOffset, error) {
+func (s *recorded) Offsets(_ context.Context, _ record.Topic, m upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	var places []record.PartitionOffset
 	for i := range s.partitions {
 		at := record.PartitionOffset{Partition: int32(i), Offset: s.each, Epoch: 4}
@@ -44,7 +45,7 @@ func (s *recorded) Offsets(_ context.Context, _ record.Topic, m hub.OffsetSpec) 
 	return places, nil
 }
 
-func (s *recorded) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*hub.Fetched)) error {
+func (s *recorded) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {
 	r := reading{s: s.source, topic: topic, visit: visit, left: maxBytes, pending: append([]record.PartitionOffset(nil), from...)}
 	in := s.source.inflaters.Get().(*inflater)
 	defer s.source.inflaters.Put(in)
@@ -65,7 +66,7 @@ func (s *recorded) Read(ctx context.Context, topic record.Topic, from []record.P
 	return nil
 }
 
-func (s *recorded) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, _ hub.Sink) error {
+func (s *recorded) Follow(ctx context.Context, _ record.Topic, _ []record.PartitionOffset, _ upstream.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

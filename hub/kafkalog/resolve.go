@@ -8,16 +8,16 @@ import (
 	"maps"
 	"slices"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // attempts bounds how often Offsets and Read try again where a partition's
 // leader has moved or a broker does not answer.
 const attempts = 6
 
-// Offsets implements hub.Source.
-func (s *Source) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetSpec) ([]record.PartitionOffset, error) {
+// Offsets implements upstream.Source.
+func (s *Source) Offsets(ctx context.Context, topic record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	found := make(map[int32]record.PartitionOffset)
 	pace := newBackoff()
 	for try := 1; ; try++ {
@@ -28,7 +28,7 @@ func (s *Source) Offsets(ctx context.Context, topic record.Topic, at hub.OffsetS
 		if err == nil {
 			break
 		}
-		if errors.Is(err, hub.ErrLogChanged) {
+		if errors.Is(err, upstream.ErrLogChanged) {
 			return nil, fmt.Errorf("find places: %w", err)
 		}
 		if try == attempts || !sleep(ctx, pace.NextBackOff()) {
@@ -42,14 +42,14 @@ func byPartition(a, b record.PartitionOffset) int { return cmp.Compare(a.Partiti
 
 // ensureUnavailable marks err, unless it is marked.
 func ensureUnavailable(err error) error {
-	if errors.Is(err, hub.ErrSourceUnavailable) {
+	if errors.Is(err, upstream.ErrSourceUnavailable) {
 		return err
 	}
 	return unavailable(err)
 }
 
 // placesOnce asks each leader for the partitions that are not found yet.
-func (s *Source) placesOnce(ctx context.Context, l layout, at hub.OffsetSpec, found map[int32]record.PartitionOffset) error {
+func (s *Source) placesOnce(ctx context.Context, l layout, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	leaders := make(map[int32][]leadership)
 	var failed error
 	for _, p := range l.partitions {
@@ -77,7 +77,7 @@ func leaderless(topic string, p leadership) error {
 	return fmt.Errorf("partition %d of %q has no leader", p.partition, topic)
 }
 
-func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at hub.OffsetSpec, found map[int32]record.PartitionOffset) error {
+func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	when := timeLatest
 	tips := make(map[int32]record.PartitionOffset)
 	t, timed := at.Time()
@@ -85,7 +85,7 @@ func (s *Source) placesAt(ctx context.Context, topic string, leader int32, parti
 	case timed:
 		// The tips come first: what is written meanwhile is as late as the time,
 		// and would be passed over.
-		if err := s.placesAt(ctx, topic, leader, partitions, hub.Tip(), tips); err != nil {
+		if err := s.placesAt(ctx, topic, leader, partitions, upstream.Tip(), tips); err != nil {
 			return err
 		}
 		when = max(t.UnixMilli(), 0)

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 const (
@@ -212,10 +212,10 @@ func (s *Source) lead(p *partition, lead leadership, now time.Time, cause error)
 // doubt ends a follower once metadata has said often and long enough that its
 // topic is gone.
 func (s *Source) doubt(f *follower, l *layout, now time.Time) error {
-	err := fmt.Errorf("%w: %q is gone", hub.ErrLogChanged, l.name)
+	err := fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, l.name)
 	needed := missingFor
 	if !l.missing {
-		err = fmt.Errorf("%w: %q has id %s, not %s", hub.ErrLogChanged, l.name, l.id, f.id)
+		err = fmt.Errorf("%w: %q has id %s, not %s", upstream.ErrLogChanged, l.name, l.id, f.id)
 		needed = changedFor
 	}
 	if f.changed.times == 0 || f.changed.id != l.id {

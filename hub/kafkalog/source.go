@@ -10,8 +10,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // SourceConfig says how to read. All fields are needed.
@@ -52,7 +52,7 @@ func (c SourceConfig) check() error {
 	return nil
 }
 
-// Source reads a cluster. It implements hub.Source.
+// Source reads a cluster. It implements upstream.Source.
 type Source struct {
 	cluster   *Cluster
 	config    SourceConfig
@@ -71,7 +71,7 @@ type Source struct {
 	cause     error               // why metadata cannot be had, nil if it can
 }
 
-var _ hub.Source = (*Source)(nil)
+var _ upstream.Source = (*Source)(nil)
 
 // NewSource prepares to read a cluster. Topic, Offsets and Read work at once,
 // Follow while Run runs.
@@ -114,14 +114,14 @@ func (s *Source) layoutOf(ctx context.Context, topic record.Topic, fresh bool) (
 		return c.layout, nil
 	}
 	l, err := s.cluster.layout(ctx, topic.Name)
-	if errors.Is(err, hub.ErrUnknownTopic) {
-		return layout{}, fmt.Errorf("%w: %q is gone", hub.ErrLogChanged, topic.Name)
+	if errors.Is(err, upstream.ErrUnknownTopic) {
+		return layout{}, fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, topic.Name)
 	}
 	if err != nil {
 		return layout{}, err
 	}
 	if !topic.ID.IsZero() && !l.id.IsZero() && l.id != topic.ID {
-		return layout{}, fmt.Errorf("%w: %q has id %s, not %s", hub.ErrLogChanged, topic.Name, l.id, topic.ID)
+		return layout{}, fmt.Errorf("%w: %q has id %s, not %s", upstream.ErrLogChanged, topic.Name, l.id, topic.ID)
 	}
 	s.mu.Lock()
 	s.layouts[topic.Name] = cachedLayout{layout: l, asked: time.Now()}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"sluice/hub"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // stray is a partition whose place is out of the log's range.
@@ -57,7 +57,7 @@ func (b *broker) findOne(ctx context.Context, st stray) {
 		}
 		part.reached()
 		part.strange = 0
-		part.f.post(&delivery{gaps: []hub.Fetched{{
+		part.f.post(&delivery{gaps: []upstream.Fetched{{
 			Partition: to.Partition, Gap: gap, Next: to, Start: -1, Tip: -1,
 		}}})
 	}

@@ -4,9 +4,9 @@ import (
 	"mime"
 	"strings"
 
-	"sluice/hub"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // HTTPPublish is what of an HTTP request to publish says what to publish.
@@ -26,7 +26,7 @@ type HTTPPublish struct {
 // headers from the query.
 //
 // The error's code is TooLarge, ReservedHeader or BadRequest.
-func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []hub.Message, batch bool, err *Error) {
+func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []upstream.Message, batch bool, err *Error) {
 	if limits.MessageBytes > 0 && len(r.Body) > limits.MessageBytes {
 		return nil, false, Errorf(TooLarge, "the body is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
 	}
@@ -50,7 +50,7 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []hub.Message, bat
 		if message.Value = r.Body; r.Body == nil {
 			message.Value = []byte{} // a value of no bytes is no tombstone
 		}
-		return []hub.Message{message}, false, nil
+		return []upstream.Message{message}, false, nil
 	}
 	if err := checkText(r.Body, limits); err != nil {
 		err.ID = ""
@@ -90,7 +90,7 @@ func jsonContent(contentType string) (bool, *Error) {
 
 // rawRecord reads key and headers from the query, which with a JSON body has
 // neither.
-func (p *parser) rawRecord(pairs []pair, isJSON bool) (m hub.Message) {
+func (p *parser) rawRecord(pairs []pair, isJSON bool) (m upstream.Message) {
 	for _, pair := range pairs {
 		header, isHeader := strings.CutPrefix(pair.name, "header.")
 		switch {

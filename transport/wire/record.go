@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"sluice/hub"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // ReservedHeaderPrefix begins the names of headers that only the server sets.
@@ -49,7 +49,7 @@ func (p *parser) recordField(r *published, name, at string, value []byte) bool {
 }
 
 // message checks a record that has been read and makes the message of it.
-func (p *parser) message(at string, r *published) hub.Message {
+func (p *parser) message(at string, r *published) upstream.Message {
 	if r.Tombstone && string(r.Data) == "null" {
 		r.Data = nil // as events show a tombstone
 	}
@@ -59,9 +59,9 @@ func (p *parser) message(at string, r *published) hub.Message {
 		}
 	}
 	if p.failed() {
-		return hub.Message{}
+		return upstream.Message{}
 	}
-	m := hub.Message{Headers: r.Headers}
+	m := upstream.Message{Headers: r.Headers}
 	if r.Key != nil {
 		m.Key = []byte(*r.Key)
 	}
@@ -163,7 +163,7 @@ func (p *parser) publish(b []byte) *Publish {
 
 // records reads an object that is one record, or has several as `records`, and
 // beside that other fields.
-func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []hub.Message, batch bool) {
+func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []upstream.Message, batch bool) {
 	var (
 		single published
 		beside string // a field of a single record, where there is one
@@ -182,7 +182,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 		return true
 	})
 	if list == nil {
-		return []hub.Message{p.message("", &single)}, false
+		return []upstream.Message{p.message("", &single)}, false
 	}
 	switch {
 	case beside != "":
@@ -195,7 +195,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 	return messages, true
 }
 
-func (p *parser) batch(list []byte) (messages []hub.Message) {
+func (p *parser) batch(list []byte) (messages []upstream.Message) {
 	for value := range jsonscan.Elements(list) {
 		at := fmt.Sprintf("/records/%d", len(messages))
 		if value[0] != '{' {

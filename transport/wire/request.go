@@ -4,9 +4,9 @@ import (
 	"errors"
 	"log/slog"
 
-	"sluice/hub"
 	"sluice/hub/event"
 	"sluice/hub/jsonscan"
+	"sluice/hub/upstream"
 )
 
 // Limits bound what a client may send. A limit of 0 is none, but JSON is never
@@ -97,7 +97,7 @@ type Publish struct {
 	// Messages are the records in their order. Values are slices of the
 	// client's message, exactly as they stand in it, unless they came in
 	// base64.
-	Messages []hub.Message `json:"-" validate:"-"`
+	Messages []upstream.Message `json:"-" validate:"-"`
 	// Batch: they came as `records`, and so are answered, even a single one.
 	Batch bool `json:"-"`
 }

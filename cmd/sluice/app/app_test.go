@@ -11,7 +11,7 @@ import (
 
 	"sluice/cmd/sluice/config"
 	"sluice/cmd/sluice/embedded"
-	"sluice/hub"
+	"sluice/hub/upstream"
 )
 
 // newTestApp makes an app upon the Kafka and Redis at these addresses.
@@ -67,7 +67,7 @@ func TestAppMakesTopicsAndStops(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if topic, err := source.Topic(t.Context(), "left.alone"); !errors.Is(err, hub.ErrUnknownTopic) {
+	if topic, err := source.Topic(t.Context(), "left.alone"); !errors.Is(err, upstream.ErrUnknownTopic) {
 		t.Errorf("a topic without partitions was made: %+v, %v", topic, err)
 	}
 	if err := a.cursors.store.Check(t.Context()); err != nil {

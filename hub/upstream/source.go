@@ -1,4 +1,6 @@
-package hub
+// Package upstream says what Sluice asks of a Kafka cluster: a Source reads topics by
+// position, a Producer stores messages. Adapters implement both, the hub uses them.
+package upstream
 
 import (
 	"context"
@@ -76,9 +78,9 @@ type Fetched struct {
 	Each func(yield func(*record.Record) bool)
 }
 
-// behindGap is the place behind the gap. Where Next is further, its epoch may be
+// BehindGap is the place behind the gap. Where Next is further, its epoch may be
 // a later one already.
-func (f *Fetched) behindGap() record.PartitionOffset {
+func (f *Fetched) BehindGap() record.PartitionOffset {
 	to := record.PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: f.Gap.Behind()}
 	if f.Each == nil && f.Next.Offset == to.Offset {
 		to.Epoch = f.Next.Epoch
