@@ -11,9 +11,9 @@
 // resume and catching up are therefore one path, and going over to what is live
 // needs no lock.
 //
-// The package knows no network, no Kafka client and no Redis: a [Source] reads,
-// a [Producer] stores, a [CursorStore] keeps named cursors, and an [Owner] is
-// told when there is something to deliver.
+// The package knows no network, no Kafka client and no Redis: an [upstream.Source]
+// reads, an [upstream.Producer] stores, a [cursors.Store] keeps named cursors, and an
+// [Owner] is told when there is something to deliver.
 //
 // # Guarantees
 //
@@ -49,28 +49,31 @@
 // none, late or not. A stream is read from its first subscriber until
 // Stream.Linger after its last.
 //
-// Committer.Run writes what is acked in its own goroutine, and has one beside that
-// hears which names were taken elsewhere.
-//
 // A log has one appender: the goroutine in which the source calls
-// [Sink.Append]. Readers need no lock. A [Subscription] is for one goroutine at
+// [upstream.Sink.Append]. Readers need no lock. A [Subscription] is for one goroutine at
 // a time, that of whoever delivers. Config.Wake,
-// [Owner.Pump] and the functions given to a Committer are called from the hub's
+// [Owner.Pump] and the functions given to a cursors.Committer are called from the hub's
 // goroutines and must not block.
+//
+// # Packages
+//
+// What the hub is made of stands in packages of its own, which know nothing of it:
+//
+//	jsonscan  checking and walking JSON
+//	record    records, positions, cursors, gaps
+//	event     a record and a gap as subscribers are sent them
+//	upstream  what is asked of Kafka: Source and Producer
+//	cursors   named cursors: Store, Committer, Lease
+//	backoff   the time between attempts
 //
 // # Files
 //
 //	hub.go           Config, Hub, Run, the list of streams, memory of all logs
 //	stream.go        a stream being read: start, linger, outages, a new topic
-//	source.go        Source, Sink and what they hand over; reasons for gaps
-//	record.go        Record, Header
-//	producer.go      Producer, Message and the three answers to a publish
-//	position.go      TopicID, PartitionOffset, Position
-//	cursor.go        a position as text, and what a client has seen since
 //
 //	log.go           the log: chunks from floor to tip, marks, who is woken
 //	chunk.go         a chunk and its entries; layouts for wire formats
-//	draft.go         from what a source reads to entries
+//	chunkbuilder.go  from what a source reads to entries
 //	backfill.go      filling a log backwards
 //	feed.go          a filter and those who share it; key matching
 //
@@ -81,9 +84,9 @@
 //	subscription.go  a place in a feed: Next, Collect, Cursor
 //	walk.go          how it goes on, from one place to the next
 //	batch.go         what it has ready to be written
-//	giveback.go      what a socket did not take
-//	codec.go       the same compressed, in blocks that all share
-//	compressed.go        these blocks, made once for a chunk
+//	rewind.go        what a socket did not take
+//	codec.go         the same compressed, in blocks that all share
+//	compressed.go    these blocks, made once for a chunk
 //	join.go          from a position into the log, and out of it; gaps of its own
 //	slow.go          what one gets that has fallen behind
 //	conflate.go      the newest record of each key of what it has missed
@@ -95,10 +98,6 @@
 //	budget.go        how many bytes they may read a second
 //	readto.go        reading from Kafka for one alone, to search or to fill a log
 //
-//	named.go         CursorStore
-//	committer.go        gathering acks, lease names
-//
-//	event.go         a record as an event
-//	gap.go           a gap as an event
-//	jsontext.go      checking JSON without recursion, writing strings
+//	ack.go           how far a client has got
+//	vouch.go         a position that a client hands in
 package hub
