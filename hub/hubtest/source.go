@@ -155,15 +155,19 @@ func (t *Topics) Places(_ context.Context, asked hub.Topic, at hub.Moment) ([]hu
 	}
 	var places []hub.Place
 	for i, p := range found.partitions {
-		// As brokers do, the tip is told with the leader's epoch.
+		// As brokers do, an offset is told with its record's epoch, the tip with
+		// the leader's.
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
 		if at.IsEarliest() {
-			offset, epoch = p.start, -1
+			offset = p.start
+			if len(p.records) > 0 && p.records[0].Epoch != hidden {
+				epoch = p.records[0].Epoch
+			}
 		}
 		if from, ok := at.Time(); ok {
 			for _, r := range p.records {
 				if r.Epoch != hidden && r.Timestamp >= from.UnixMilli() {
-					offset, epoch = r.Offset, -1
+					offset, epoch = r.Offset, r.Epoch
 					break
 				}
 			}
