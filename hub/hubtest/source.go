@@ -156,15 +156,19 @@ func (t *Topics) Offsets(_ context.Context, asked record.Topic, at upstream.Offs
 	}
 	var places []record.PartitionOffset
 	for i, p := range found.partitions {
-		// As brokers do, the tip is told with the leader's epoch.
+		// As brokers do, an offset is told with its record's epoch, the tip with
+		// the leader's.
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
 		if at.IsEarliest() {
-			offset, epoch = p.start, -1
+			offset = p.start
+			if len(p.records) > 0 && p.records[0].Epoch != hidden {
+				epoch = p.records[0].Epoch
+			}
 		}
 		if from, ok := at.Time(); ok {
 			for _, r := range p.records {
 				if r.Epoch != hidden && r.Timestamp >= from.UnixMilli() {
-					offset, epoch = r.Offset, -1
+					offset, epoch = r.Offset, r.Epoch
 					break
 				}
 			}

@@ -249,6 +249,9 @@ func TestOffsets(t *testing.T) {
 		"later":    {upstream.At(at.Add(time.Hour)), [2]int64{10, 0}},
 	} {
 		got, err := f.source.Offsets(context.Background(), topic, test.at)
+		if len(got) == 2 && got[0].Epoch < 0 {
+			t.Errorf("%s: %v has no epoch, by which a log that is cut short would be noticed", name, got[0])
+		}
 		if err != nil || len(got) != 2 || got[0].Offset != test.want[0] || got[1].Offset != test.want[1] ||
 			got[0].Partition != 0 || got[1].Partition != 1 {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -107,13 +107,9 @@ func (s *Source) placesAt(ctx context.Context, topic string, leader int32, parti
 		case a.offset < 0:
 			err = fmt.Errorf("list offsets of partition %d of %q: it has none", p.partition, topic)
 		default:
-			place := record.PartitionOffset{Partition: p.partition, Epoch: -1, Offset: a.offset}
-			if when == timeLatest {
-				// The leader's epoch. The log has it, and ends it at or
-				// behind the tip, so it serves to notice a log cut short.
-				place.Epoch = a.epoch
-			}
-			found[p.partition] = place
+			// The epoch is the record's, and at the tip the leader's. The log has
+			// had the place in it, so it serves to notice a log cut short.
+			found[p.partition] = record.PartitionOffset{Partition: p.partition, Epoch: a.epoch, Offset: a.offset}
 		}
 	}
 	return err

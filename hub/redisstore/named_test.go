@@ -400,6 +400,35 @@ func TestNamedCursorOverATruncation(t *testing.T) {
 	})
 }
 
+// TestFirstCursorOverATruncation: the first cursor of a subscription, in front of
+// which no record stands, shows all the same that the log was cut short since,
+// where a client puts it with offsets of its own.
+func TestFirstCursorOverATruncation(t *testing.T) {
+	t.Parallel()
+	for name, reset := range map[string]bool{"reset": true, "not reset": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(newFixture(t, redis.UniversalOptions{Addrs: []string{miniredis.RunT(t).Addr()}}).Store, "n")
+			defer w.end()
+			w.append(0, 10)
+			c := w.open(false, false)
+			begin := c.cursors[0]
+			c.read(-1)
+			c.close()
+			w.truncate(0, 0)
+			w.append(0, 15)
+			w.put(begin+"~0:10", reset, false)
+			c = w.open(false, false)
+			c.read(-1)
+			c.close()
+			w.complete()
+			for _, fault := range w.fault {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
 // TestStoredCursorBeyondTheLog: a stored place without an epoch, of before this
 // version, that lies beyond the end of its log is told as truncated, and no
 // longer stands there when the log has grown beyond it.
