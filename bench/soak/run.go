@@ -183,9 +183,14 @@ func (c *crowd) judgeNames(ctx context.Context) (live int, wrong []string, err e
 		if !u.deleted && now.Sub(u.stored) < nameTTL-nameSlack && !there[name] {
 			wrong = append(wrong, fmt.Sprintf("the cursor %s was stored %v ago and is not in Redis", name, now.Sub(u.stored)))
 		}
-		if now.Sub(u.asked) > nameTTL+nameSlack {
+		// What a client asked for can be written after the client has gone, but not
+		// once all is at rest.
+		if u.asked.After(u.rested) {
+			u.rested = now
+		}
+		if now.Sub(u.rested) > nameTTL+nameSlack {
 			if there[name] {
-				wrong = append(wrong, fmt.Sprintf("the cursor %s is in Redis, %v after it was used", name, now.Sub(u.asked)))
+				wrong = append(wrong, fmt.Sprintf("the cursor %s is in Redis, %v after all was at rest that used it", name, now.Sub(u.rested)))
 			}
 			delete(c.names, name)
 			continue

@@ -33,11 +33,11 @@ type crowd struct {
 	odd   []string        // what a client was told that it should not have been
 }
 
-// use is when a name was last asked for, and last known to be stored; deleted is
-// set once somebody may have deleted it.
+// use is when a name was last asked for, and last known to be stored, and when all
+// was at rest after that; deleted is set once somebody may have deleted it.
 type use struct {
-	asked, stored time.Time
-	deleted       bool
+	asked, stored, rested time.Time
+	deleted               bool
 }
 
 // visit is one client, from when it comes until it goes. What it meets when
