@@ -22,11 +22,11 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if o.list {
 		return listScenarios(out)
 	}
-	var kernel *bare
+	var kernel *kernelCost
 	if o.url == "" {
-		got, err := measureBare(ctx)
+		got, err := measureKernel(ctx)
 		if err != nil {
-			return fmt.Errorf("measure bare sockets: %w", err)
+			return fmt.Errorf("measure what the kernel takes: %w", err)
 		}
 		kernel = &got
 	}
@@ -35,7 +35,7 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if len(results) == 0 {
 		return err
 	}
-	rep := report{Machine: machineFacts(ctx), Bare: kernel, Results: results, Peers: o.peers != ""}
+	rep := report{Machine: machineFacts(ctx), Kernel: kernel, Results: results, Peers: o.peers != ""}
 	if o.json {
 		err = errors.Join(err, writeJSON(out, rep))
 	} else {

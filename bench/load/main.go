@@ -65,7 +65,7 @@
 //	peers.go      other servers; peersrun.go a run of them; nginx.go and pushpin.go their configuration
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	profile.go    where the server's processor time goes
-//	bare.go       what the kernel takes for a delivery
+//	kernel.go     what the kernel takes for a delivery
 //	table.go      tables; report.go the machine, Markdown and JSON files
 //
 // It runs on Linux only.
@@ -89,7 +89,7 @@ const (
 	roleProduce = "role=produce"
 	roleFloor   = "role=floor"
 	roleBridge  = "role=bridge"
-	roleBare    = "role=bare"
+	roleKernel  = "role=kernel"
 )
 
 func main() {
@@ -119,8 +119,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 			return runFloor(ctx, in, out)
 		case roleBridge:
 			return runBridge(ctx, in, out)
-		case roleBare:
-			return runBare(ctx, in, out)
+		case roleKernel:
+			return runKernel(ctx, in, out)
 		}
 	}
 	return runLoad(ctx, args, out, progress)

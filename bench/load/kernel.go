@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A bare loop of writes to as many sockets as a crowd has, and of reads of them
+// A loop of writes to as many sockets as a crowd has, and of reads of them
 // in another process: what the kernel takes for a delivery, whoever makes it.
 const (
-	bareSockets = 1000
-	bareBytes   = 300 // a record of 200 bytes in its envelope
-	bareEvery   = 20 * time.Millisecond
-	bareFor     = 2 * time.Second
+	kernelSockets = 1000
+	kernelBytes   = 300 // a record of 200 bytes in its envelope
+	kernelEvery   = 20 * time.Millisecond
+	kernelFor     = 2 * time.Second
 )
 
-// bare is what a delivery takes without any server.
-type bare struct {
+// kernelCost is what a delivery takes without any server.
+type kernelCost struct {
 	// WriteMicros and ReadMicros are processor time a write and a read.
 	WriteMicros float64 `json:"write_us"`
 	ReadMicros  float64 `json:"read_us"`
@@ -30,80 +30,80 @@ type bare struct {
 	PassMillis float64 `json:"pass_ms"`
 }
 
-// bareJob has the reading process connect to an address.
-type bareJob struct {
+// kernelJob has the reading process connect to an address.
+type kernelJob struct {
 	Address string `json:"address"`
 	Count   int    `json:"count"`
 }
 
-// measureBare writes to the sockets of a reading process.
-func measureBare(ctx context.Context) (bare, error) {
-	listener, address, err := bareListener()
+// measureKernel writes to the sockets of a reading process.
+func measureKernel(ctx context.Context) (kernelCost, error) {
+	listener, address, err := kernelListener()
 	if err != nil {
-		return bare{}, err
+		return kernelCost{}, err
 	}
 	defer func() { _ = unix.Close(listener) }()
-	reading, err := startChild(ctx, roleBare)
+	reading, err := startChild(ctx, roleKernel)
 	if err != nil {
-		return bare{}, err
+		return kernelCost{}, err
 	}
 	defer reading.stop()
-	if _, err := reading.ask(ctx, command{Do: "open", Bare: &bareJob{Address: address, Count: bareSockets}}); err != nil {
-		return bare{}, err
+	if _, err := reading.ask(ctx, command{Do: "open", Kernel: &kernelJob{Address: address, Count: kernelSockets}}); err != nil {
+		return kernelCost{}, err
 	}
-	sockets := make([]int, 0, bareSockets)
+	sockets := make([]int, 0, kernelSockets)
 	defer func() {
 		for _, fd := range sockets {
 			_ = unix.Close(fd)
 		}
 	}()
-	for range bareSockets {
+	for range kernelSockets {
 		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
-			return bare{}, fmt.Errorf("accept: %w", err)
+			return kernelCost{}, fmt.Errorf("accept: %w", err)
 		}
 		sockets = append(sockets, fd)
 	}
-	return writeBare(ctx, sockets, reading)
+	return writeKernel(ctx, sockets, reading)
 }
 
-func writeBare(ctx context.Context, sockets []int, reading *child) (bare, error) {
+func writeKernel(ctx context.Context, sockets []int, reading *child) (kernelCost, error) {
 	before, err := reading.ask(ctx, command{Do: "report"})
 	if err != nil {
-		return bare{}, err
+		return kernelCost{}, err
 	}
-	payload := make([]byte, bareBytes)
+	payload := make([]byte, kernelBytes)
 	writes := 0
 	var passes int
 	var inPasses time.Duration
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	used := threadTime()
-	for end := time.Now().Add(bareFor); time.Now().Before(end) && ctx.Err() == nil; {
+	for end := time.Now().Add(kernelFor); time.Now().Before(end) && ctx.Err() == nil; {
 		began := time.Now()
 		for _, fd := range sockets {
 			if _, err := unix.Write(fd, payload); err != nil {
-				return bare{}, fmt.Errorf("write: %w", err)
+				return kernelCost{}, fmt.Errorf("write: %w", err)
 			}
 		}
 		took := time.Since(began)
 		inPasses += took
 		passes++
 		writes += len(sockets)
-		time.Sleep(bareEvery - took)
+		time.Sleep(kernelEvery - took)
 	}
 	used = threadTime() - used
 	after, err := reading.ask(ctx, command{Do: "report"})
 	if err != nil {
-		return bare{}, err
+		return kernelCost{}, err
 	}
-	reads := after.Bare.Reads - before.Bare.Reads
+	reads := after.Kernel.Reads - before.Kernel.Reads
 	if reads == 0 {
-		return bare{}, fmt.Errorf("%w: nothing was read", errChild)
+		return kernelCost{}, fmt.Errorf("%w: nothing was read", errChild)
 	}
-	return bare{
+	return kernelCost{
 		WriteMicros: used.Seconds() * 1e6 / float64(writes),
-		ReadMicros:  (after.Bare.CPUSeconds - before.Bare.CPUSeconds) * 1e6 / float64(reads),
+		ReadMicros:  (after.Kernel.CPUSeconds - before.Kernel.CPUSeconds) * 1e6 / float64(reads),
 		PassMillis:  inPasses.Seconds() * 1e3 / float64(passes),
 	}, nil
 }
@@ -115,12 +115,12 @@ func threadTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// bareListener listens on a free port of loopback.
-func bareListener() (fd int, address string, err error) {
+// kernelListener listens on a free port of loopback.
+func kernelListener() (fd int, address string, err error) {
 	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, "", fmt.Errorf("make socket: %w", err)
 	}
-	err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, bareSockets))
+	err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, kernelSockets))
 	if err == nil {
 		var name unix.Sockaddr
 		name, err = unix.Getsockname(fd)
@@ -132,28 +132,28 @@ func bareListener() (fd int, address string, err error) {
 	return -1, "", fmt.Errorf("listen: %w", err)
 }
 
-// bareReport is what the reading process has done.
-type bareReport struct {
+// kernelReport is what the reading process has done.
+type kernelReport struct {
 	Reads      int64   `json:"reads"`
 	CPUSeconds float64 `json:"cpu_seconds"`
 }
 
-// runBare is the reading process: the loop of the client processes, which makes
+// runKernel is the reading process: the loop of the client processes, which makes
 // nothing of what comes.
-func runBare(ctx context.Context, in io.Reader, out io.Writer) error {
+func runKernel(ctx context.Context, in io.Reader, out io.Writer) error {
 	r, err := newReader()
 	if err != nil {
 		return err
 	}
-	r.dialect = dialectBare
+	r.dialect = dialectNone
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
 	err = answerCommands(in, out, func(cmd command) (answer, error) {
 		switch cmd.Do {
 		case "open":
-			to := target{Address: cmd.Bare.Address}
-			for i := range cmd.Bare.Count {
+			to := target{Address: cmd.Kernel.Address}
+			for i := range cmd.Kernel.Count {
 				fd, err := to.connect(i, 0)
 				if err == nil {
 					err = unix.SetNonblock(fd, true)
@@ -169,7 +169,7 @@ func runBare(ctx context.Context, in io.Reader, out io.Writer) error {
 		case "report":
 			used, err := cpuTime(os.Getpid())
 			t, _, _ := r.report(false)
-			return answer{Bare: &bareReport{Reads: t.Reads, CPUSeconds: used.Seconds()}}, err
+			return answer{Kernel: &kernelReport{Reads: t.Reads, CPUSeconds: used.Seconds()}}, err
 		}
 		return answer{}, fmt.Errorf("unknown command %q", cmd.Do)
 	})
