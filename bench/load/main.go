@@ -59,7 +59,7 @@
 //	              or not; nats.go NATS's lines
 //	stamp.go      the time, slot and number within a record; track.go what a client had
 //	latency.go    histograms and their summaries
-//	produce.go    the writer process; floor.go the bare fetch loop
+//	produce.go    the writer process; floor.go the bare fetch loop, and tail.go how it reads Kafka
 //	process.go    processor time and memory from /proc; requests.go what was sent to Kafka;
 //	              otherload.go what else the machine did
 //	peers.go      other servers; peersrun.go a run of them; nginx.go and pushpin.go their configuration
