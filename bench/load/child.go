@@ -29,6 +29,7 @@ type command struct {
 	Floor   *floorJob   `json:"floor,omitempty"`
 	Publish *publishJob `json:"publish,omitempty"`
 	Bridge  *bridgeJob  `json:"bridge,omitempty"`
+	Bare    *bareJob    `json:"bare,omitempty"`
 	Kernel  *kernelJob  `json:"kernel,omitempty"`
 	Window  window      `json:"window"`
 	// Rate is how many records a second are written; 0 is as it was opened.
@@ -47,6 +48,7 @@ type answer struct {
 	Written *writeReport   `json:"written,omitempty"`
 	Floor   *floorReport   `json:"floor,omitempty"`
 	Bridge  *bridgeReport  `json:"bridge,omitempty"`
+	Bare    *bareReport    `json:"bare,omitempty"`
 	Kernel  *kernelReport  `json:"kernel,omitempty"`
 }
 

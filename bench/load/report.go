@@ -93,6 +93,7 @@ func (r report) writeMarkdown(w io.Writer) error {
 		p.faults(r.Results)
 		return p.err
 	}
+	p.besideBare(r.Results)
 	p.targets(r.Results)
 	p.printf("\nOther load is what the machine spent meanwhile on work that is no part of the run, in cores; a latency beside one says little.\n")
 	p.printf("\n<details><summary>All figures</summary>\n\n")
