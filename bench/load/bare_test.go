@@ -30,12 +30,17 @@ func TestBareIsMeasuredAndLosesNothing(t *testing.T) {
 				Clients: []scenario.Group{{Kind: kind, Count: 20}},
 				WarmUp:  200 * time.Millisecond, Measure: 500 * time.Millisecond,
 			}
-			got, err := options{perProcess: 12, subprotocol: "sluice.v1.json"}.measureBare(t.Context(), kafka.ListenAddrs(), topics, s)
-			if err != nil {
-				t.Fatal(err)
+			var got result
+			// On a busy machine the window can be over before anything is written.
+			for tries := 0; got.Produced == 0 && tries < 5; tries++ {
+				var err error
+				got, err = options{perProcess: 12, subprotocol: "sluice.v1.json"}.measureBare(t.Context(), kafka.ListenAddrs(), topics, s)
+				if err != nil {
+					t.Fatal(err)
+				}
 			}
-			// Each client has one of the two streams.
-			if got.Open != 20 || got.Produced != 100 || got.Deliveries != 20*100/2 || got.Missing != 0 || got.Duplicated != 0 || got.Foreign != 0 {
+			// Ten clients have one of the two streams, and ten the other.
+			if got.Open != 20 || got.Produced == 0 || got.Deliveries != 10*got.Produced || got.Missing != 0 || got.Duplicated != 0 || got.Foreign != 0 {
 				t.Errorf("got %d open, %d produced, %d delivered, %d missing, %d repeated, %d foreign: %v",
 					got.Open, got.Produced, got.Deliveries, got.Missing, got.Duplicated, got.Foreign, got.Faults)
 			}
