@@ -8,6 +8,7 @@ CHAOS_TIME   ?= 10m
 SOAK_TIME    ?= 30m
 SEED         ?= 0
 BOOTSTRAP    ?= one
+ROUNDS       ?= 1
 
 # The toolchain that go.mod names, also where the environment says to stay with
 # the one that is installed: the older ones have known faults in HTTP/2.
@@ -60,15 +61,17 @@ fmt:
 	$(GOFUMPT) -w .
 
 # All scenarios, or those in SCENARIOS (go run ./bench/load -list), and the
-# tables of README.md.
+# tables of README.md. Where records are delivered live and without a filter, the
+# peer bare is measured beside Sluice, ROUNDS times in turn: the limit of what a
+# server can do on this machine.
 bench:
-	go run ./bench/load -short -results .cache/bench.json -readme README.md $(SCENARIOS)
+	go run ./bench/load -short -rounds $(ROUNDS) -results .cache/bench.json -readme README.md $(SCENARIOS)
 
 # The inner loops, with their allocations.
 bench-go:
 	go test -run '^$$' -bench . -benchmem -benchtime 1s ./hub/... ./transport/... ./auth
 
-# Sluice beside other servers, and the comparison of README.md.
+# Sluice beside other servers and bare, and the comparison of README.md.
 bench-peers:
 	go run ./bench/load -short -peers all -results .cache/bench-peers.json -readme README.md $(SCENARIOS)
 

@@ -5,174 +5,241 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
-	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/bench/load/scenario"
 )
 
-// A bare loop of writes to as many sockets as a crowd has, and of reads of them
-// in another process: what the kernel takes for a delivery, whoever makes it.
-const (
-	bareSockets = 1000
-	bareBytes   = 300 // a record of 200 bytes in its envelope
-	bareEvery   = 20 * time.Millisecond
-	bareFor     = 2 * time.Second
-)
+// bareFull is how long a socket may be full before the run has failed.
+const bareFull = 10 * time.Second
 
-// bare is what a delivery takes without any server.
-type bare struct {
-	// WriteMicros and ReadMicros are processor time a write and a read.
-	WriteMicros float64 `json:"write_us"`
-	ReadMicros  float64 `json:"read_us"`
-	// PassMillis is how long one loop over all sockets takes.
-	PassMillis float64 `json:"pass_ms"`
-}
+var errBareFull = errors.New("a socket takes nothing")
 
-// bareJob has the reading process connect to an address.
+// bareJob says what the peer bare hands on.
 type bareJob struct {
-	Address string `json:"address"`
-	Count   int    `json:"count"`
+	Brokers []string `json:"brokers"`
+	// Topics are the streams, of the same names.
+	Topics []string `json:"topics"`
 }
 
-// measureBare writes to the sockets of a reading process.
-func measureBare(ctx context.Context) (bare, error) {
-	listener, address, err := bareListener()
-	if err != nil {
-		return bare{}, err
-	}
-	defer func() { _ = unix.Close(listener) }()
-	reading, err := startChild(ctx, roleBare)
-	if err != nil {
-		return bare{}, err
-	}
-	defer reading.stop()
-	if _, err := reading.ask(ctx, command{Do: "open", Bare: &bareJob{Address: address, Count: bareSockets}}); err != nil {
-		return bare{}, err
-	}
-	sockets := make([]int, 0, bareSockets)
-	defer func() {
-		for _, fd := range sockets {
-			_ = unix.Close(fd)
-		}
-	}()
-	for range bareSockets {
-		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err != nil {
-			return bare{}, fmt.Errorf("accept: %w", err)
-		}
-		sockets = append(sockets, fd)
-	}
-	return writeBare(ctx, sockets, reading)
-}
-
-func writeBare(ctx context.Context, sockets []int, reading *child) (bare, error) {
-	before, err := reading.ask(ctx, command{Do: "report"})
-	if err != nil {
-		return bare{}, err
-	}
-	payload := make([]byte, bareBytes)
-	writes := 0
-	var passes int
-	var inPasses time.Duration
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	used := threadTime()
-	for end := time.Now().Add(bareFor); time.Now().Before(end) && ctx.Err() == nil; {
-		began := time.Now()
-		for _, fd := range sockets {
-			if _, err := unix.Write(fd, payload); err != nil {
-				return bare{}, fmt.Errorf("write: %w", err)
-			}
-		}
-		took := time.Since(began)
-		inPasses += took
-		passes++
-		writes += len(sockets)
-		time.Sleep(bareEvery - took)
-	}
-	used = threadTime() - used
-	after, err := reading.ask(ctx, command{Do: "report"})
-	if err != nil {
-		return bare{}, err
-	}
-	reads := after.Bare.Reads - before.Bare.Reads
-	if reads == 0 {
-		return bare{}, fmt.Errorf("%w: nothing was read", errChild)
-	}
-	return bare{
-		WriteMicros: used.Seconds() * 1e6 / float64(writes),
-		ReadMicros:  (after.Bare.CPUSeconds - before.Bare.CPUSeconds) * 1e6 / float64(reads),
-		PassMillis:  inPasses.Seconds() * 1e3 / float64(passes),
-	}, nil
-}
-
-// threadTime is the processor time of the calling thread.
-func threadTime() time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
-	return time.Duration(t.Nano())
-}
-
-// bareListener listens on a free port of loopback.
-func bareListener() (fd int, address string, err error) {
-	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
-		return -1, "", fmt.Errorf("make socket: %w", err)
-	}
-	err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, bareSockets))
-	if err == nil {
-		var name unix.Sockaddr
-		name, err = unix.Getsockname(fd)
-		if four, ok := name.(*unix.SockaddrInet4); ok {
-			return fd, fmt.Sprintf("127.0.0.1:%d", four.Port), nil
-		}
-	}
-	_ = unix.Close(fd)
-	return -1, "", fmt.Errorf("listen: %w", err)
-}
-
-// bareReport is what the reading process has done.
+// bareReport says where it listens.
 type bareReport struct {
-	Reads      int64   `json:"reads"`
-	CPUSeconds float64 `json:"cpu_seconds"`
+	Address string `json:"address"`
 }
 
-// runBare is the reading process: the loop of the client processes, which makes
-// nothing of what comes.
+// bare is the limit of what any server can do here: one loop that fetches, lays
+// each record out as one frame, and writes what a fetch brought to each socket
+// in turn, with one write. Its clients hear Sluice's protocol and get the same
+// events, but there are no rights, filters, cursors, pings or limits, and nobody
+// is left behind: for a socket that is full all others wait. What goes wrong
+// ends the loop and is reported, as a record that is lost in silence would make
+// it look fast.
+type bare struct {
+	tail
+	listener net.Listener
+	accepts  sync.WaitGroup
+
+	// Guarded by the tail's mu, as it is held in take.
+	streams map[string]*bareStream
+}
+
+// bareStream is who has a topic, and what a fetch brought for them.
+type bareStream struct {
+	head    []byte // of its events, up to the partition
+	ws, sse []int  // sockets
+	forWS   []byte
+	forSSE  []byte
+	event   []byte // room for one
+}
+
+// runBare is bare's process.
 func runBare(ctx context.Context, in io.Reader, out io.Writer) error {
-	r, err := newReader()
-	if err != nil {
-		return err
-	}
-	r.dialect = dialectBare
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx) }()
-	err = answerCommands(in, out, func(cmd command) (answer, error) {
+	b := newBare()
+	err := answerCommands(in, out, func(cmd command) (answer, error) {
 		switch cmd.Do {
 		case "open":
-			to := target{Address: cmd.Bare.Address}
-			for i := range cmd.Bare.Count {
-				fd, err := to.connect(i, 0)
-				if err == nil {
-					err = unix.SetNonblock(fd, true)
-				}
-				if err == nil {
-					err = r.add(&conn{fd: fd}, -1)
-				}
-				if err != nil {
-					return answer{}, err
-				}
-			}
-			return answer{}, nil
+			address, err := b.open(ctx, *cmd.Bare)
+			return answer{Bare: &bareReport{Address: address}}, err
 		case "report":
-			used, err := cpuTime(os.Getpid())
-			t, _, _ := r.report(false)
-			return answer{Bare: &bareReport{Reads: t.Reads, CPUSeconds: used.Seconds()}}, err
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return answer{}, b.fault
 		}
 		return answer{}, fmt.Errorf("unknown command %q", cmd.Do)
 	})
 	cancel()
-	return errors.Join(err, <-ended)
+	b.close()
+	return err
+}
+
+func newBare() *bare {
+	b := &bare{}
+	b.take = b.deliver
+	return b
+}
+
+// open begins to read, and to listen on a free port of loopback.
+func (b *bare) open(ctx context.Context, job bareJob) (address string, err error) {
+	b.streams = make(map[string]*bareStream, len(job.Topics))
+	for _, topic := range job.Topics {
+		b.streams[topic] = newBareStream(topic)
+	}
+	if err := b.tail.open(ctx, job.Brokers, job.Topics); err != nil {
+		return "", err
+	}
+	listener, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	b.listener = listener
+	b.accepts.Go(func() { b.accept(ctx) })
+	return listener.Addr().String(), nil
+}
+
+// close ends what open began. Its context has ended.
+func (b *bare) close() {
+	if b.listener != nil {
+		_ = b.listener.Close()
+	}
+	b.accepts.Wait()
+	b.tail.close()
+	for _, s := range b.streams {
+		for _, fd := range append(s.ws, s.sse...) {
+			_ = unix.Close(fd)
+		}
+	}
+}
+
+// accept lets clients in until the listener is closed.
+func (b *bare) accept(ctx context.Context) {
+	for {
+		conn, err := b.listener.Accept()
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+				fmt.Fprintln(os.Stderr, "bare: accept:", err)
+			}
+			return
+		}
+		b.accepts.Go(func() {
+			defer func() { _ = conn.Close() }()
+			if err := b.welcome(conn); err != nil {
+				fmt.Fprintln(os.Stderr, "bare:", err)
+			}
+		})
+	}
+}
+
+// welcome shakes hands with a client and adds its socket to the loop's, which
+// has it from then on.
+func (b *bare) welcome(conn net.Conn) error {
+	if err := conn.SetDeadline(time.Now().Add(dialTimeout * time.Second)); err != nil {
+		return err
+	}
+	kind, name, err := bareHandshake(conn)
+	if err != nil {
+		return err
+	}
+	fd, err := ownDescriptor(conn)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.streams[name]
+	if s == nil {
+		_ = unix.Close(fd)
+		return fmt.Errorf("%w: no stream %q", errHandshake, name)
+	}
+	// While the loop stands still, so that the client has all from here on, and
+	// nothing before.
+	answer := `event: sluice.ready` + "\n" + `data: {"type":"ready"}` + "\n\n"
+	if kind == scenario.WebSocket {
+		answer = string(appendServerFrame(nil, `{"type":"subscribed","id":"`+bareRequest+`"}`))
+	}
+	if _, err := io.WriteString(conn, answer); err != nil {
+		_ = unix.Close(fd)
+		return fmt.Errorf("answer: %w", err)
+	}
+	if kind == scenario.WebSocket {
+		s.ws = append(s.ws, fd)
+	} else {
+		s.sse = append(s.sse, fd)
+	}
+	return nil
+}
+
+// ownDescriptor is a descriptor of a connection's socket that the runtime knows
+// nothing of.
+func ownDescriptor(conn net.Conn) (int, error) {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("take over socket: %w", err)
+	}
+	var fd int
+	var failed error
+	err = raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, failed); err != nil {
+		return -1, fmt.Errorf("take over socket: %w", err)
+	}
+	return fd, nil
+}
+
+// deliver is the loop's body.
+func (b *bare) deliver(parts []part, _ int64) error {
+	for _, p := range parts {
+		s := b.streams[p.topic]
+		for records := range batches(p.batches) {
+			if err := s.layOut(p.partition, p.offset, records); err != nil {
+				return fmt.Errorf("read %s: %w", p.topic, err)
+			}
+		}
+	}
+	for _, s := range b.streams {
+		if err := errors.Join(writeEach(s.ws, s.forWS), writeEach(s.sse, s.forSSE)); err != nil {
+			return err
+		}
+		s.forWS, s.forSSE = s.forWS[:0], s.forSSE[:0]
+	}
+	return nil
+}
+
+func writeEach(sockets []int, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	for _, fd := range sockets {
+		n, err := writeNow(fd, b)
+		if err != nil || n < len(b) {
+			if err = writeRest(fd, b[n:], err); err != nil {
+				return fmt.Errorf("write to a client: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// writeRest waits until a socket that was full has taken all.
+func writeRest(fd int, b []byte, err error) error {
+	for until := time.Now().Add(bareFull); ; {
+		switch {
+		case err == nil && len(b) == 0:
+			return nil
+		case err == nil, errors.Is(err, unix.EINTR):
+		case !errors.Is(err, unix.EAGAIN):
+			return err
+		case time.Now().After(until):
+			return errBareFull
+		default:
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 100)
+		}
+		var n int
+		n, err = writeNow(fd, b)
+		b = b[n:]
+	}
 }

@@ -30,6 +30,7 @@ type command struct {
 	Publish *publishJob `json:"publish,omitempty"`
 	Bridge  *bridgeJob  `json:"bridge,omitempty"`
 	Bare    *bareJob    `json:"bare,omitempty"`
+	Kernel  *kernelJob  `json:"kernel,omitempty"`
 	Window  window      `json:"window"`
 	// Rate is how many records a second are written; 0 is as it was opened.
 	Rate int `json:"rate,omitempty"`
@@ -48,6 +49,7 @@ type answer struct {
 	Floor   *floorReport   `json:"floor,omitempty"`
 	Bridge  *bridgeReport  `json:"bridge,omitempty"`
 	Bare    *bareReport    `json:"bare,omitempty"`
+	Kernel  *kernelReport  `json:"kernel,omitempty"`
 }
 
 var errChild = errors.New("child process failed")

@@ -22,11 +22,11 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if o.list {
 		return listScenarios(out)
 	}
-	var kernel *bare
+	var kernel *kernelCost
 	if o.url == "" {
-		got, err := measureBare(ctx)
+		got, err := measureKernel(ctx)
 		if err != nil {
-			return fmt.Errorf("measure bare sockets: %w", err)
+			return fmt.Errorf("measure what the kernel takes: %w", err)
 		}
 		kernel = &got
 	}
@@ -35,7 +35,7 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if len(results) == 0 {
 		return err
 	}
-	rep := report{Machine: machineFacts(ctx), Bare: kernel, Results: results, Peers: o.peers != ""}
+	rep := report{Machine: machineFacts(ctx), Kernel: kernel, Results: results, Peers: o.peers != ""}
 	if o.json {
 		err = errors.Join(err, writeJSON(out, rep))
 	} else {
@@ -111,7 +111,7 @@ func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) 
 	}
 	var results []result
 	for _, s := range all {
-		got, err := variants(s, progress, func(s scenario.Scenario) (result, error) {
+		got, err := o.variants(s, progress, func(s scenario.Scenario) (result, error) {
 			p := place{
 				Target:  target{Address: base.Host, Dialect: o.dialect, Path: o.path, Send: o.send, Subprotocol: o.subprotocol, Token: o.token},
 				Server:  o.pids,
@@ -125,7 +125,7 @@ func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) 
 			res, err := measure(ctx, s, p)
 			res.Server = o.url
 			return res, err
-		})
+		}, nil)
 		results = append(results, got...)
 		if err != nil {
 			return results, err
@@ -134,24 +134,44 @@ func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) 
 	return results, nil
 }
 
-// variants runs a scenario once for each value of what it varies, and judges.
-func variants(s scenario.Scenario, progress io.Writer, run func(scenario.Scenario) (result, error)) ([]result, error) {
+// variants runs a scenario once for each value of what it varies, in as many
+// rounds as are asked for, and judges. Where a target is relative to the peer
+// bare, that is measured right behind the server in one round, and right before
+// it in the next. It is nil where it cannot be measured.
+func (o options) variants(s scenario.Scenario, progress io.Writer, run, bare func(scenario.Scenario) (result, error)) ([]result, error) {
 	var results []result
 	runs := s.Variants()
 	for i, one := range runs {
-		fmt.Fprintf(progress, "load: %s (%s)\n", one.Title, one.Name)
-		res, err := run(one)
-		if err != nil {
-			return results, fmt.Errorf("measure %s: %w", one.Name, err)
-		}
-		var first *result
-		if i > 0 && i == len(runs)-1 {
-			first = &results[0]
-		}
-		res.judge(first)
-		results = append(results, res)
-		for _, v := range res.Verdicts {
-			fmt.Fprintf(progress, "load:   %s: %s\n", v.Target, verdictText(v))
+		for round := range max(o.rounds, 1) {
+			both := []func(scenario.Scenario) (result, error){run}
+			if bare != nil && one.BesideBare() {
+				both = append(both, bare)
+			}
+			measured := make([]result, len(both))
+			for n := range both {
+				if round%2 == 1 {
+					n = len(both) - 1 - n
+				}
+				fmt.Fprintf(progress, "load: %s (%s)%s\n", one.Title, one.Name, []string{"", ": bare"}[n])
+				res, err := both[n](one)
+				if err != nil {
+					return results, fmt.Errorf("measure %s: %w", one.Name, err)
+				}
+				measured[n] = res
+			}
+			res := &measured[0]
+			if len(measured) > 1 {
+				res.beside(measured[1].phase)
+			}
+			var first *result
+			if i > 0 && i == len(runs)-1 {
+				first = &results[0]
+			}
+			res.judge(first)
+			for _, v := range res.Verdicts {
+				fmt.Fprintf(progress, "load:   %s: %s\n", v.Target, verdictText(v))
+			}
+			results = append(results, measured...)
 		}
 	}
 	return results, nil
@@ -189,9 +209,18 @@ func (o options) runOwn(ctx context.Context, progress io.Writer) (results []resu
 	}
 	number := 0
 	for _, s := range all {
-		got, err := variants(s, progress, func(s scenario.Scenario) (result, error) {
+		run := func() string {
 			number++
-			return o.measureOwn(ctx, kafka, program, fmt.Sprintf("load-%d", number), s)
+			return fmt.Sprintf("load-%d", number)
+		}
+		got, err := o.variants(s, progress, func(s scenario.Scenario) (result, error) {
+			return o.measureOwn(ctx, kafka, program, run(), s)
+		}, func(s scenario.Scenario) (result, error) {
+			names, err := topics(ctx, kafka, run(), s)
+			if err != nil {
+				return result{}, err
+			}
+			return o.measureBare(ctx, kafka.Bootstrap(), names, s)
 		})
 		results = append(results, got...)
 		if err != nil {

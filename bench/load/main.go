@@ -19,9 +19,19 @@
 // processes of their own, so that each can be accounted for. The writer produces
 // open loop: a record carries the time at which it was due, whether or not the
 // writer was late, so that a stall of any part counts for all the records that
-// it held up (no coordinated omission). The floor is a bare fetch loop on the
-// same topics in the same run: one long poll a broker, nothing decoded. What it
-// needs is Kafka's, what a client needs above it is the server's.
+// it held up (no coordinated omission). The floor is a fetch loop and nothing
+// else, on the same topics in the same run: one long poll a broker, nothing
+// decoded. What it needs is Kafka's, what a client needs above it is the server's.
+//
+// The peer bare is the limit of what a server can do on a machine: one loop that
+// fetches as the floor does, lays each record out as one frame, the same event
+// that Sluice's clients get, and writes what a fetch brought to each socket in
+// turn with one write, without rights, filters, cursors, pings or limits. It is
+// measured right behind Sluice, with clients of the same kind, in every scenario
+// that has a target relative to it: "p99_ms <= bare * 1.2". Tables have its rows
+// and the ratios to it, which say more than absolute figures, as they depend less
+// on the machine and its pace. -rounds measures both several times in turn, and
+// adds the medians of the ratios. A run in which bare lost something fails.
 //
 // Only records made within the window count, in deliveries and latency; the
 // server's processor time is read from /proc at the window's two ends. Every
@@ -40,9 +50,9 @@
 // Any server can be measured that hands values on as they are: -dialect plain
 // takes each WebSocket message or event-stream data line for a record, -path and
 // -send say how to subscribe. -peers all measures several beside Sluice in one
-// run, each fed from the same topic by the same small bridge, which is accounted
-// for on its own. Those that are Go programs are in bench/peers, a module of its
-// own.
+// run, each but bare fed from the same topic by the same small bridge, which is
+// accounted for on its own. Those that are Go programs are in bench/peers, a
+// module of its own.
 //
 // # Files
 //
@@ -54,18 +64,20 @@
 //	fleet.go      the client processes together; child.go the lines between processes
 //	clients.go    the client process: opening, storms, reports; publish.go publishing
 //	target.go     what clients ask for; dial.go sockets, source addresses and handshakes
-//	reader.go     the epoll loop; readnow.go its system call; message.go what it makes of bytes
+//	reader.go     the epoll loop; rawio.go its system calls; message.go what it makes of bytes
 //	websocket.go  RFC 6455 frames, as far as a client needs them; sse.go event streams, chunked
 //	              or not; nats.go NATS's lines
 //	stamp.go      the time, slot and number within a record; track.go what a client had
 //	latency.go    histograms and their summaries
-//	produce.go    the writer process; floor.go the bare fetch loop
+//	produce.go    the writer process; floor.go a fetch loop alone, and tail.go how it reads Kafka
 //	process.go    processor time and memory from /proc; requests.go what was sent to Kafka;
 //	              otherload.go what else the machine did
+//	bare.go       the peer bare, one loop that reads and writes; barelayout.go its handshake and
+//	              frames; barerun.go a run of it; baretable.go what is compared with it
 //	peers.go      other servers; peersrun.go a run of them; nginx.go and pushpin.go their configuration
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	profile.go    where the server's processor time goes
-//	bare.go       what the kernel takes for a delivery
+//	kernel.go     what the kernel takes for a delivery
 //	table.go      tables; report.go the machine, Markdown and JSON files
 //
 // It runs on Linux only.
@@ -90,6 +102,7 @@ const (
 	roleFloor   = "role=floor"
 	roleBridge  = "role=bridge"
 	roleBare    = "role=bare"
+	roleKernel  = "role=kernel"
 )
 
 func main() {
@@ -121,6 +134,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 			return runBridge(ctx, in, out)
 		case roleBare:
 			return runBare(ctx, in, out)
+		case roleKernel:
+			return runKernel(ctx, in, out)
 		}
 	}
 	return runLoad(ctx, args, out, progress)

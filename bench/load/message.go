@@ -19,7 +19,7 @@ var (
 
 // take consumes what can be made sense of, and keeps the rest.
 func (r *reader) take(c *conn, b []byte, now int64) {
-	if r.dialect == dialectBare {
+	if r.dialect == dialectNone {
 		return
 	}
 	if c.kind == scenario.SSE {

@@ -30,7 +30,7 @@ type options struct {
 	url, stream, token, brokers, topic                   string
 	kind, dialect, path, send, subprotocol               string
 	pids                                                 processes
-	connections, rate, bytes                             int
+	connections, rate, bytes, rounds                     int
 }
 
 const help = `usage: load [flags] [scenario …]
@@ -65,6 +65,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.DurationVar(&o.kafkaWarmUp, "kafka-warm-up", 8*time.Second, "for how long Kafka is used before the first scenario")
 	f.StringVar(&o.only, "only", "", "of the scenarios, run those whose name contains this")
 	f.IntVar(&o.perProcess, "clients-per-process", clientsPerProcess, "how many clients a client process has at most")
+	f.IntVar(&o.rounds, "rounds", 1, "how often each scenario is measured, where the peer bare is too in turn with it")
 	f.StringVar(&o.tree, "tree", ".", "the source tree to build the server from")
 	f.StringVar(&o.program, "program", "", "the server's program, instead of building one")
 	f.StringVar(&o.subprotocol, "subprotocol", "sluice.v1.json", "the WebSocket subprotocol to offer")
@@ -108,6 +109,8 @@ func (o options) check() error {
 		return fmt.Errorf("-dialect %q: sluice, plain or nats is needed", o.dialect)
 	case o.perProcess < 1:
 		return fmt.Errorf("-clients-per-process is %d: at least 1 is needed", o.perProcess)
+	case o.rounds < 1:
+		return fmt.Errorf("-rounds is %d: at least 1 is needed", o.rounds)
 	case o.url != "" && o.peers != "":
 		return errors.New("-peers goes without -url")
 	case o.profile != "" && (o.url != "" || o.peers != ""):

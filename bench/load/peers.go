@@ -22,7 +22,7 @@ type peer struct {
 	Kind, Dialect string
 	// Path and Send are as in target.
 	Path string
-	// API is how the bridge publishes.
+	// API is how the bridge publishes, empty for bare, which reads Kafka itself.
 	API string
 	// Packages are Debian's whose programs are needed, Module one that has
 	// nchanModule, Build a program of the peers' Go module.
@@ -48,6 +48,8 @@ type running struct {
 // many subscribers: logs off, no limits below what is measured, as many workers
 // as there are processors.
 var peers = []peer{
+	{Name: "bare-ws", Title: "bare (WebSocket)", Kind: scenario.WebSocket},
+	{Name: "bare-sse", Title: "bare (SSE)", Kind: scenario.SSE},
 	{
 		Name: "nchan-ws", Title: "nchan (WebSocket)", Kind: scenario.WebSocket, Dialect: dialectPlain, Path: "/sub", API: apiHTTP + " /pub",
 		Packages: []string{"nginx"}, Module: "libnginx-mod-nchan", start: startNchan,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/bench/load/scenario"
@@ -17,13 +18,13 @@ const peerPause = 2 * time.Second
 
 // measurePeer runs a scenario against a peer, fed by a bridge.
 func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, program, dir, run string, s scenario.Scenario) (res result, err error) {
-	s.Clients = slices.Clone(s.Clients)
-	for i := range s.Clients {
-		s.Clients[i].Kind = p.Kind
-	}
+	s = ofKind(s, p.Kind)
 	names, err := topics(ctx, kafka, run, s)
 	if err != nil {
 		return res, err
+	}
+	if p.API == "" {
+		return o.measureBare(ctx, kafka.Bootstrap(), names, s)
 	}
 	r, err := p.run(ctx, dir, program)
 	if r != nil && r.server != nil {
@@ -63,6 +64,31 @@ func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, pr
 	return res, err
 }
 
+// ofKind gives all clients a kind.
+func ofKind(s scenario.Scenario, kind string) scenario.Scenario {
+	s.Clients = slices.Clone(s.Clients)
+	for i := range s.Clients {
+		s.Clients[i].Kind = kind
+	}
+	return s
+}
+
+// besideBare compares results of one scenario with bare's of the same kind of
+// clients, if there are any.
+func besideBare(results []result) {
+	for _, bare := range results {
+		if bare.Unmeasured != "" || !strings.HasPrefix(bare.Server, titleBare+" ") {
+			continue
+		}
+		for i := range results {
+			r := &results[i]
+			if r.Unmeasured == "" && r.Server != bare.Server && r.Clients[0].Kind == bare.Clients[0].Kind {
+				r.beside(bare.phase)
+			}
+		}
+	}
+}
+
 // peerScenarios are measured where none is named.
 var peerScenarios = []string{"broadcast-100", "broadcast-2000"}
 
@@ -89,6 +115,7 @@ func (o options) runPeers(ctx context.Context, kafka *stack.Stack, sluice, dir s
 			return results, fmt.Errorf("measure %s: %w: peers take scenarios of one stream without filters, storms and publishing", s.Name, scenario.ErrInvalid)
 		}
 		s.Targets, s.Memory = nil, true
+		begin := len(results)
 		take := func(title string, measured func(run string) (result, error)) {
 			number++
 			fmt.Fprintf(progress, "load: %s: %s\n", s.Title, title)
@@ -102,12 +129,7 @@ func (o options) runPeers(ctx context.Context, kafka *stack.Stack, sluice, dir s
 		}
 		for _, kind := range kinds {
 			take(fmt.Sprintf("Sluice (%s)", map[string]string{scenario.WebSocket: "WebSocket", scenario.SSE: "SSE"}[kind]), func(run string) (result, error) {
-				s := s
-				s.Clients = slices.Clone(s.Clients)
-				for i := range s.Clients {
-					s.Clients[i].Kind = kind
-				}
-				return o.measureOwn(ctx, kafka, sluice, run, s)
+				return o.measureOwn(ctx, kafka, sluice, run, ofKind(s, kind))
 			})
 		}
 		for _, p := range beside {
@@ -118,6 +140,7 @@ func (o options) runPeers(ctx context.Context, kafka *stack.Stack, sluice, dir s
 				return o.measurePeer(ctx, kafka, p, programs[p.Name], dir, run, s)
 			})
 		}
+		besideBare(results[begin:])
 		if ctx.Err() != nil {
 			return results, fmt.Errorf("measure peers: %w", ctx.Err())
 		}

@@ -28,10 +28,10 @@ var errMarkers = errors.New("no markers")
 // report is a whole run.
 type report struct {
 	Machine machine `json:"machine"`
-	// Bare is what a delivery takes of the kernel here, nil where it was not
-	// measured.
-	Bare    *bare    `json:"bare,omitempty"`
-	Results []result `json:"results"`
+	// Kernel is what a delivery takes of the kernel here, nil where it was not
+	// measured. In JSON it is called bare, as those who read results know it.
+	Kernel  *kernelCost `json:"bare,omitempty"`
+	Results []result    `json:"results"`
 	// Peers is set where several servers were measured.
 	Peers bool `json:"peers,omitempty"`
 }
@@ -84,15 +84,16 @@ func (m machine) String() string {
 func (r report) writeMarkdown(w io.Writer) error {
 	p := printer{w: w}
 	p.printf("%s.\n\n", r.Machine)
-	if r.Bare != nil {
-		p.printf("Without any server, a bare loop of writes of %d bytes to %d sockets takes %.1f µs of processor time a write, and %.1f ms for all of them; a bare loop of reads %.1f µs a read.\n\n",
-			bareBytes, bareSockets, r.Bare.WriteMicros, r.Bare.PassMillis, r.Bare.ReadMicros)
+	if r.Kernel != nil {
+		p.printf("Without any server, a loop of writes of %d bytes to %d sockets takes %.1f µs of processor time a write, and %.1f ms for all of them; a loop of reads %.1f µs a read.\n\n",
+			kernelBytes, kernelSockets, r.Kernel.WriteMicros, r.Kernel.PassMillis, r.Kernel.ReadMicros)
 	}
 	if r.Peers {
 		p.peers(r.Results)
 		p.faults(r.Results)
 		return p.err
 	}
+	p.besideBare(r.Results)
 	p.targets(r.Results)
 	p.printf("\nOther load is what the machine spent meanwhile on work that is no part of the run, in cores; a latency beside one says little.\n")
 	p.printf("\n<details><summary>All figures</summary>\n\n")

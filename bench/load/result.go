@@ -22,6 +22,11 @@ type result struct {
 	// BackSeconds is how long it took until all were subscribed again after a
 	// storm, or until all that came back had caught up.
 	BackSeconds float64 `json:"back_seconds,omitempty"`
+	// Bare is what the peer bare took, measured beside it in the same run, nil
+	// where it was not: a result of its own has all of it.
+	Bare *phase `json:"-"`
+	// OfBare is what was measured as a multiple of bare's.
+	OfBare *ratios `json:"of_bare,omitempty"`
 	// Returned is what those had who came back of what they were to have.
 	Returned *returned `json:"returned,omitempty"`
 	// Faults counts failed handshakes, disconnects, and messages that tell of
@@ -127,10 +132,34 @@ func (r *result) values() scenario.Values {
 	return v
 }
 
+// ratios are multiples of what the peer bare took: of its processor time a
+// delivery, and of its latencies. 0 where one of the two was not measured.
+type ratios struct {
+	CPU float64 `json:"cpu_us_per_delivery,omitempty"`
+	P50 float64 `json:"p50_ms,omitempty"`
+	P99 float64 `json:"p99_ms,omitempty"`
+}
+
+// beside compares with what bare took.
+func (r *result) beside(bare phase) {
+	ours, its := r.phase.values(false), bare.values(false)
+	of := func(measure string) float64 {
+		if its[measure] == 0 {
+			return 0
+		}
+		return ours[measure] / its[measure]
+	}
+	r.Bare = &bare
+	r.OfBare = &ratios{CPU: of("cpu_us_per_delivery"), P50: of("p50_ms"), P99: of("p99_ms")}
+}
+
 // judge compares a run with its targets. Of a scenario that varies something,
 // first is the first run, nil otherwise; only the last run is judged by it.
 func (r *result) judge(first *result) {
 	reference := map[string]scenario.Values{scenario.OfFloor: r.floorValues()}
+	if r.Bare != nil {
+		reference[scenario.OfBare] = r.Bare.values(false)
+	}
 	if r.Before != nil {
 		// The mean of both, so that a machine that changes its pace meanwhile
 		// counts for neither side.

@@ -108,7 +108,11 @@ func (p *printer) figures(results []result) {
 		if r.Before != nil {
 			p.figure(r, r.Title+": before", *r.Before)
 		}
-		p.figure(r, r.Title, r.phase)
+		title := r.Title
+		if r.Server == titleBare {
+			title += ": bare"
+		}
+		p.figure(r, title, r.phase)
 		if r.After != nil {
 			p.figure(r, r.Title+": after", *r.After)
 		}
@@ -148,11 +152,11 @@ func (p *printer) peers(results []result) {
 		if r.Title != last {
 			last = r.Title
 			p.printf("\n%s:\n\n", r.Title)
-			p.printf("| server | deliveries/s | missing | server cores | server µs/delivery | bridge cores | memory a client | p50 | p99 | p99.9 | floor p50 | floor p99 | other load |\n")
-			p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+			p.printf("| server | deliveries/s | missing | server cores | server µs/delivery | bridge cores | memory a client | p50 | p99 | p99.9 | floor p50 | floor p99 | CPU ÷ bare | p50 ÷ bare | p99 ÷ bare | other load |\n")
+			p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 		}
 		if r.Unmeasured != "" {
-			p.printf("| %s | not measured | | | | | | | | | | | |\n", r.Server)
+			p.printf("| %s | not measured | | | | | | | | | | | | | | |\n", r.Server)
 			continue
 		}
 		f := r.phase
@@ -160,11 +164,11 @@ func (p *printer) peers(results []result) {
 		if f.Meanwhile > 0 {
 			perDelivery = fmt.Sprintf("%.2f", f.ServerCPU*1e6/float64(f.Meanwhile))
 		}
-		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %s | %.2f |\n", r.Server,
+		p.printf("| %s | %s | %s | %.2f | %s | %.2f | %.1f KiB | %s | %s | %.2f |\n", r.Server,
 			scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), f.ServerCPU/f.Seconds, perDelivery,
-			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.latencies(), f.OtherCPU/f.Seconds)
+			f.BesideCPU/f.Seconds, r.BytesPerClient/1024, f.latencies(), r.multiples(), f.OtherCPU/f.Seconds)
 	}
-	p.printf("\nTimes in ms; other load is what the machine spent meanwhile on other work, in cores: rows with different ones do not compare. Missing is what had not come a minute after the last record was made. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice needs none.\n")
+	p.printf("\nTimes in ms; other load is what the machine spent meanwhile on other work, in cores: rows with different ones do not compare. Missing is what had not come a minute after the last record was made. The bridge, which brings records from Kafka to the peers, is accounted for on its own; Sluice and bare need none. Bare is one loop that fetches, and writes what a fetch brought to each socket with one write, without rights, cursors or limits: the limit of what a server can do on this machine.\n")
 	for _, r := range results {
 		if r.Unmeasured != "" {
 			p.printf("\n- %s, %s: not measured: %s", r.Server, r.Title, oneLine(r.Unmeasured))

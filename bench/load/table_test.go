@@ -45,17 +45,7 @@ func TestTables(t *testing.T) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}
 	}
-	columns := 0
-	for row := range strings.Lines(out.String()) {
-		switch n := strings.Count(row, "|"); {
-		case n == 0:
-			columns = 0
-		case columns == 0:
-			columns = n
-		case n != columns:
-			t.Errorf("row %q has %d columns, the header %d", row, n-1, columns-1)
-		}
-	}
+	columnsFit(t, out.String())
 }
 
 func TestTablesGoBetweenTheMarkers(t *testing.T) {

@@ -17,8 +17,8 @@ const (
 	dialectPlain = "plain"
 	// dialectNATS is NATS's client protocol in WebSocket frames.
 	dialectNATS = "nats"
-	// dialectBare takes nothing for a record.
-	dialectBare = "bare"
+	// dialectNone takes nothing for a record.
+	dialectNone = "none"
 )
 
 // target is what clients connect to.

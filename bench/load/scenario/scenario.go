@@ -2,7 +2,7 @@
 //
 // A scenario is a YAML file, one of those that this package holds (Names, Find)
 // or a person's own (Load): streams, records, clients, what is varied, and
-// targets, each a comparison such as "p99_ms <= floor + 6". It knows nothing of
+// targets, each a comparison such as "p99_ms <= bare * 1.2". It knows nothing of
 // sockets, servers or Kafka.
 //
 // The files: scenario.go has the types, their defaults and checks; load.go
@@ -125,6 +125,19 @@ func (s Scenario) Connections() int {
 // Flows reports whether records are written or published.
 func (s Scenario) Flows() bool { return s.Rate > 0 || s.Burst > 0 || s.Publish > 0 }
 
+// BesideBare reports whether the peer bare is measured too: where a target is
+// relative to it.
+func (s Scenario) BesideBare() bool {
+	return slices.ContainsFunc(s.Targets, func(t Target) bool { return t.Of == OfBare })
+}
+
+// SuitsBare reports whether the peer bare can do it: records flow to clients
+// that have all of their stream and stay.
+func (s Scenario) SuitsBare() bool {
+	return s.Rate+s.Burst > 0 && s.Publish == 0 && s.Stalled == 0 && !s.Storm && s.Returning == 0 &&
+		!slices.ContainsFunc(s.Clients, func(g Group) bool { return g.Filter != FilterNone })
+}
+
 func (s *Scenario) defaults() {
 	preset := func(field *int, value int) {
 		if *field == 0 {
@@ -206,6 +219,9 @@ func (s Scenario) Check() error {
 	}
 	if (s.Stalled > 0 || s.Storm || s.Returning > 0) && s.Rate == 0 {
 		wrong("stalled, storm and returning need a rate")
+	}
+	if s.BesideBare() && !s.SuitsBare() {
+		wrong("a target is relative to bare, which has no filters, publishing, stalled, storm and returning")
 	}
 	if s.Vary != nil {
 		if err := s.Vary.check(); err != nil {

@@ -77,6 +77,8 @@ func TestScenariosThatMakeNoSense(t *testing.T) {
 		"keys":           "streams: 7\nkeys: 60\nrate: 1\nclients: [{kind: ws, count: 1}]",
 		"vary":           "clients: [{kind: ws, count: 1}]\nvary: {of: colour, values: [1, 2]}",
 		"falling":        "clients: [{kind: ws, count: 1}]\nvary: {of: clients, values: [2, 1]}",
+		"filter of bare": "rate: 1\nclients: [{kind: ws, count: 1, filter: key}]\ntargets: [p99_ms <= bare * 1.2]",
+		"bare idle":      "clients: [{kind: ws, count: 1}]\ntargets: [p99_ms <= bare * 1.2]",
 		"measure":        "clients: [{kind: ws, count: 1}]\ntargets: [speed <= 3]",
 		"not YAML":       "{",
 	} {
@@ -91,6 +93,7 @@ func TestTargets(t *testing.T) {
 	measured := scenario.Values{"p99_ms": 12, "server_cores": 1.5, "deliveries_per_cpu_second": 3e6}
 	reference := map[string]scenario.Values{
 		scenario.OfFloor:  {"p99_ms": 8},
+		scenario.OfBare:   {"p99_ms": 8},
 		scenario.OfBefore: {"p99_ms": 9},
 		scenario.OfFirst:  {"server_cores": 0.1},
 	}
@@ -103,6 +106,8 @@ func TestTargets(t *testing.T) {
 		"p99_ms <= floor + 4":                    {met: true},
 		"p99_ms <= floor + 2":                    {missed: 0.2},
 		"p99_ms <= floor * 1.5":                  {met: true},
+		"p99_ms <= bare * 1.5":                   {met: true},
+		"p99_ms <= bare * 1.2":                   {missed: 0.25},
 		"p99_ms <= before * 1":                   {missed: 1.0 / 3},
 		"p99_ms >= 24":                           {missed: 0.5},
 		"deliveries_per_cpu_second >= 3_000_000": {met: true},

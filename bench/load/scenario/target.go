@@ -19,14 +19,15 @@ var Measures = []string{
 
 // Target is one expectation: "MEASURE <= BOUND" or "MEASURE >= BOUND", where
 // BOUND is a number, "floor + N", "floor * N" (the same measure of the bare
-// consumer in the same run), "before * N" (the same measure before something
+// consumer in the same run), "bare * N" (of the peer bare, the limit of what a
+// server can do, measured beside it), "before * N" (the same measure before something
 // was added) or, where a number is varied, "linear" (from the first value to
 // the last the measure grows no more than the number does) or "first * N".
 type Target struct {
 	Measure string
 	// Least is set for >=.
 	Least bool
-	// Of is empty, floor, before, first or linear.
+	// Of is empty, floor, bare, before, first or linear.
 	Of string
 	// Plus and Times apply to what Of names; without one, Plus is the bound.
 	Plus, Times float64
@@ -35,6 +36,7 @@ type Target struct {
 // The words that a bound may begin with.
 const (
 	OfFloor  = "floor"
+	OfBare   = "bare"
 	OfBefore = "before"
 	OfFirst  = "first"
 	OfLinear = "linear"
@@ -61,10 +63,10 @@ func ParseTarget(text string) (Target, error) {
 		return bad("<= or >= is needed")
 	}
 	t.Of = fields[2]
-	if !slices.Contains([]string{OfFloor, OfBefore, OfFirst, OfLinear}, t.Of) {
+	if !slices.Contains([]string{OfFloor, OfBare, OfBefore, OfFirst, OfLinear}, t.Of) {
 		number, err := parseNumber(fields[2])
 		if err != nil || len(fields) > 3 {
-			return bad("a bound is a number, or begins with floor, before, first or linear")
+			return bad("a bound is a number, or begins with floor, bare, before, first or linear")
 		}
 		t.Of, t.Plus = "", number
 		return t, nil
@@ -160,7 +162,7 @@ func (v Verdict) Missed() float64 {
 }
 
 // Judge compares values with a target. Reference holds the values of what the
-// target is relative to, by OfFloor, OfBefore or OfFirst; growth is the last
+// target is relative to, by OfFloor, OfBare, OfBefore or OfFirst; growth is the last
 // over the first value of what is varied, for OfLinear.
 func (t Target) Judge(measured Values, reference map[string]Values, growth float64) Verdict {
 	v := Verdict{Target: t}
