@@ -65,7 +65,7 @@ fmt:
 # peer bare is measured beside Sluice, ROUNDS times in turn: the limit of what a
 # server can do on this machine.
 bench:
-	go run ./bench/load -short -rounds $(ROUNDS) -results .cache/bench.json -readme README.md $(SCENARIOS)
+	go run ./bench/load -short -rounds $(ROUNDS) -results .cache/bench.json -tables README.md $(SCENARIOS)
 
 # The inner loops, with their allocations.
 bench-go:
@@ -73,7 +73,7 @@ bench-go:
 
 # Sluice beside other servers and bare, and the comparison of README.md.
 bench-peers:
-	go run ./bench/load -short -peers all -results .cache/bench-peers.json -readme README.md $(SCENARIOS)
+	go run ./bench/load -short -peers all -results .cache/bench-peers.json -tables README.md $(SCENARIOS)
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:

@@ -44,8 +44,11 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 	if o.results != "" {
 		err = errors.Join(err, rep.save(o.results))
 	}
-	if o.readme != "" && err == nil {
-		err = rep.intoReadme(o.readme)
+	for file := range strings.SplitSeq(o.tables, ",") {
+		if file == "" || err != nil {
+			break
+		}
+		err = rep.into(file)
 	}
 	return err
 }

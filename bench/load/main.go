@@ -78,7 +78,8 @@
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	profile.go    where the server's processor time goes
 //	kernel.go     what the kernel takes for a delivery
-//	table.go      tables; report.go the machine, Markdown and JSON files
+//	table.go      tables; headline.go those of the front page; report.go the machine,
+//	              Markdown and JSON files
 //
 // It runs on Linux only.
 package main

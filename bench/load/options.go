@@ -25,7 +25,7 @@ type options struct {
 
 	list, short, json                                    bool
 	measure, warmUp, settle, kafkaWarmUp                 time.Duration
-	only, results, readme, tree, program, peers, profile string
+	only, results, tables, tree, program, peers, profile string
 	perProcess                                           int
 	url, stream, token, brokers, topic                   string
 	kind, dialect, path, send, subprotocol               string
@@ -58,7 +58,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.BoolVar(&o.short, "short", false, "measure each scenario for 5 s, after 2 s to warm up")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of Markdown tables")
 	f.StringVar(&o.results, "results", "", "also write the results to this file, as JSON")
-	f.StringVar(&o.readme, "readme", "", "also put the tables between the markers of this Markdown file")
+	f.StringVar(&o.tables, "tables", "", "also put the tables between the markers of these Markdown files, comma-separated")
 	f.DurationVar(&o.measure, "measure", 0, "how long each scenario is measured, instead of what it says")
 	f.DurationVar(&o.warmUp, "warm-up", 0, "how long records flow before each measurement, instead of what the scenario says")
 	f.DurationVar(&o.settle, "settle", 3*time.Second, "how long nothing is done before memory is read")

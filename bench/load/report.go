@@ -21,6 +21,7 @@ import (
 const (
 	markMeasured = "measured"
 	markPeers    = "peers"
+	markHeadline = "headline"
 )
 
 var errMarkers = errors.New("no markers")
@@ -96,11 +97,10 @@ func (r report) writeMarkdown(w io.Writer) error {
 	p.besideBare(r.Results)
 	p.targets(r.Results)
 	p.printf("\nOther load is what the machine spent meanwhile on work that is no part of the run, in cores; a latency beside one says little.\n")
-	p.printf("\n<details><summary>All figures</summary>\n\n")
+	p.printf("\n## All figures\n\n")
 	p.figures(r.Results)
 	p.printf("\nTimes in ms. What a client costs is beside the server, on the same cores; other load is what the machine spent meanwhile on work that is no part of the run, in cores.\n")
 	p.faults(r.Results)
-	p.printf("\n</details>\n")
 	return p.err
 }
 
@@ -118,19 +118,23 @@ func (r report) save(file string) error {
 	return nil
 }
 
-// intoReadme puts the tables between the markers of a file.
-func (r report) intoReadme(file string) error {
+// into puts the tables between the markers of a file: all of them, or, where it
+// has only those of the headline, that.
+func (r report) into(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", file, err)
 	}
-	var tables bytes.Buffer
-	if err := r.writeMarkdown(&tables); err != nil {
-		return err
-	}
-	mark := markMeasured
-	if r.Peers {
+	mark, write := markMeasured, r.writeMarkdown
+	switch {
+	case r.Peers:
 		mark = markPeers
+	case bytes.Contains(text, []byte("<!-- "+markHeadline+": begin -->")):
+		mark, write = markHeadline, r.writeHeadline
+	}
+	var tables bytes.Buffer
+	if err := write(&tables); err != nil {
+		return err
 	}
 	changed, err := between(text, mark, tables.Bytes())
 	if err != nil {

@@ -121,10 +121,7 @@ func (p *printer) figures(results []result) {
 
 func (p *printer) figure(r result, title string, f phase) {
 	p.printf("| %s | %s |", title, scenario.Count(r.Open))
-	memory := fmt.Sprintf("%.1f MiB", float64(r.ServerRSS)/(1<<20))
-	if r.BytesPerClient != 0 {
-		memory = fmt.Sprintf("%.1f KiB a client", r.BytesPerClient/1024)
-	}
+	memory := r.memory()
 	if f.Seconds == 0 {
 		p.printf(" | | | | | | | | | %s | | | | | | |\n", memory)
 		return
@@ -143,6 +140,14 @@ func (p *printer) figure(r result, title string, f phase) {
 		scenario.Count(int(float64(f.Deliveries)/f.Seconds)), scenario.Count(int(f.Missing)), scenario.Count(int(f.Duplicated+f.Foreign)),
 		f.ServerCPU/f.Seconds, perDelivery(f.ServerCPU), perSecond, perDelivery(f.ClientCPU), float64(f.Requests)/f.Seconds, memory)
 	p.printf(" %s | %.2f |\n", f.latencies(), f.OtherCPU/f.Seconds)
+}
+
+// memory is the server's, for each client where that was measured.
+func (r result) memory() string {
+	if r.BytesPerClient != 0 {
+		return fmt.Sprintf("%.1f KiB a client", r.BytesPerClient/1024)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(r.ServerRSS)/(1<<20))
 }
 
 // peers prints servers side by side.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,6 +48,47 @@ func TestTables(t *testing.T) {
 		}
 	}
 	columnsFit(t, out.String())
+}
+
+// TestEachFileGetsItsTables: a file with the headline's markers gets the headline,
+// any other all tables.
+func TestEachFileGetsItsTables(t *testing.T) {
+	t.Parallel()
+	r := report{Results: []result{
+		{Scenario: scenario.Scenario{Name: "single", Title: "one"}, phase: phase{Seconds: 5, Deliveries: 500, Latency: summary{Count: 1, P50: 1.25, P99: 3}}, ServerRSS: 1 << 20},
+		{Scenario: scenario.Scenario{Name: "idle-ws", Title: "idle"}, BytesPerClient: 2048},
+		{Scenario: scenario.Scenario{Name: "another", Title: "another"}},
+	}}
+	dir := t.TempDir()
+	front, page := filepath.Join(dir, "README.md"), filepath.Join(dir, "measurements.md")
+	for file, mark := range map[string]string{front: markHeadline, page: markMeasured} {
+		text := "<!-- " + mark + ": begin -->\nold\n<!-- " + mark + ": end -->\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.into(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(front)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle, one := strings.Index(string(got), "| idle | | | | | | | 2.0 KiB a client |"), strings.Index(string(got), "| one | 100 | 0 | 0.00 | 1.2 ms | 3.0 ms | 0.0 ms | 1.0 MiB |")
+	if idle < 0 || one < idle || strings.Contains(string(got), "another") || strings.Contains(string(got), "old") {
+		t.Errorf("the front page has:\n%s", got)
+	}
+	if got, err = os.ReadFile(page); err != nil || !strings.Contains(string(got), "| another |") || strings.Contains(string(got), "old") {
+		t.Errorf("%v, the page has:\n%s", err, got)
+	}
+	for _, name := range headlines {
+		if _, err := scenario.Find(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := (report{Peers: true}).into(front); !errors.Is(err, errMarkers) {
+		t.Errorf("a comparison on the front page: %v", err)
+	}
 }
 
 func TestTablesGoBetweenTheMarkers(t *testing.T) {
