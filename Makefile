@@ -14,7 +14,7 @@ ROUNDS       ?= 1
 # the one that is installed: the older ones have known faults in HTTP/2.
 export GOTOOLCHAIN = auto
 
-.PHONY: run build test e2e chaos soak lint fmt bench bench-go bench-peers fuzz
+.PHONY: run build test e2e chaos soak lint fmt bench bench-go bench-peers fuzz picture
 
 run:
 	go run ./cmd/sluice dev
@@ -74,6 +74,10 @@ bench-go:
 # Sluice beside other servers and bare, and the comparison of README.md.
 bench-peers:
 	go run ./bench/load -short -peers all -results .cache/bench-peers.json -tables README.md $(SCENARIOS)
+
+# The picture of the console in README.md, by Chromium.
+picture:
+	go run ./bench/picture web/docs/console.png
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:
