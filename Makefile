@@ -60,20 +60,20 @@ lint:
 fmt:
 	$(GOFUMPT) -w .
 
-# All scenarios, or those in SCENARIOS (go run ./bench/load -list), and the
-# tables of README.md. Where records are delivered live and without a filter, the
-# peer bare is measured beside Sluice, ROUNDS times in turn: the limit of what a
-# server can do on this machine.
+# All scenarios, or those in SCENARIOS (go run ./bench/load -list), into the tables
+# of web/docs/measurements.md and README.md. Where records are delivered live and
+# without a filter, the peer bare is measured beside Sluice, ROUNDS times in turn: the
+# limit of what a server can do on this machine.
 bench:
-	go run ./bench/load -short -rounds $(ROUNDS) -results .cache/bench.json -tables README.md $(SCENARIOS)
+	go run ./bench/load -short -rounds $(ROUNDS) -results .cache/bench.json -tables web/docs/measurements.md,README.md $(SCENARIOS)
 
 # The inner loops, with their allocations.
 bench-go:
 	go test -run '^$$' -bench . -benchmem -benchtime 1s ./hub/... ./transport/... ./auth
 
-# Sluice beside other servers and bare, and the comparison of README.md.
+# Sluice beside other servers and bare, into the tables of web/docs/comparison.md.
 bench-peers:
-	go run ./bench/load -short -peers all -results .cache/bench-peers.json -tables README.md $(SCENARIOS)
+	go run ./bench/load -short -peers all -results .cache/bench-peers.json -tables web/docs/comparison.md $(SCENARIOS)
 
 # The picture of the console in README.md, by Chromium.
 picture:

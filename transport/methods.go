@@ -37,8 +37,8 @@ func (m byMethod) allow() string {
 	return strings.Join(methods, ", ")
 }
 
-// handleElsewhere serves what is no part of the protocol: the console, or
-// nothing.
+// handleElsewhere serves what is no part of the protocol: the console and the
+// documents, or nothing.
 func (s *Server) handleElsewhere(w http.ResponseWriter, r *http.Request) {
 	if s.config.Console == nil || r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") {
 		http.NotFound(w, r)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,11 +31,11 @@ import (
 // against a server, its tables are compared with the code, and it has no
 // example in another form, so that it cannot drift.
 
-const document = "PROTOCOL.md"
+const document = "../web/docs/PROTOCOL.md"
 
 // example is one fenced block of the document.
 type example struct {
-	kind  string // http, sse, ndjson or ws
+	kind  string // http, sse, ndjson or ws; console and js are the walks
 	line  int    // of its first line in the document
 	lines []string
 }
@@ -60,7 +59,7 @@ func readExamples(t *testing.T) (all []example) {
 			inside = false
 		case isFence:
 			inside = true
-			if !slices.Contains([]string{"http", "sse", "ndjson", "ws"}, kind) {
+			if !slices.Contains([]string{"http", "sse", "ndjson", "ws", "console", "js"}, kind) {
 				t.Fatalf("%s:%d: an example of kind %q is not run", document, i+1, kind)
 			}
 			all = append(all, example{kind: kind, line: i + 2})
@@ -93,10 +92,11 @@ type player struct {
 	in       *instance
 	producer *stagedProducer
 	example
-	at     int // index of the line at hand
-	bound  map[string]string
-	seen   *stream   // of sse and ndjson
-	socket []*socket // C and S are the first, C2 and S2 the second
+	at        int // index of the line at hand
+	bound     map[string]string
+	seen      *stream        // of sse, ndjson and console
+	handshake *http.Response // the last one
+	socket    []*socket      // C and S are the first, C2 and S2 the second
 }
 
 func play(t *testing.T, e example) {
@@ -108,13 +108,17 @@ func play(t *testing.T, e example) {
 		"token-in-base64": base64.RawURLEncoding.EncodeToString([]byte(token(t, "u42", "live", time.Hour))),
 		"token-of-nobody": token(t, "u42", "none", time.Hour),
 	}}
-	p.in = start(t, options{
+	o := options{
 		stream: func(s *hub.Stream) {
 			p.producer.Producer = s.Producer
 			s.Producer = p.producer
 			s.Backfill = 0 // the past is Kafka's, so that retention can take it
 		},
-	})
+	}
+	if e.isWalk() {
+		o.open = []string{walkStream}
+	}
+	p.in = start(t, o)
 	p.fill()
 	for p.at < len(p.lines) {
 		line := p.lines[p.at]
@@ -126,6 +130,11 @@ func play(t *testing.T, e example) {
 			p.at++
 		case isRequest.MatchString(line):
 			p.request()
+		case p.kind == "console":
+			p.terminal(line)
+		case p.kind == "js":
+			p.script(line)
+			p.at++
 		case p.kind == "ws":
 			p.message(line)
 			p.at++
@@ -197,6 +206,9 @@ var stages = []struct {
 	{regexp.MustCompile(`^Kafka's answer is lost$`), func(p *player, _ []string) { p.producer.fail(upstream.ErrPublishUnknown) }},
 	{regexp.MustCompile(`^Kafka refuses the second record$`), func(p *player, _ []string) { p.producer.fail(nil, upstream.ErrRecordTooLarge) }},
 	{regexp.MustCompile(`^the server is told to stop$`), func(p *player, _ []string) { go func() { _ = p.in.stop() }() }},
+	{regexp.MustCompile(`^in (the first|a second) terminal$`), func(*player, []string) {}},
+	{regexp.MustCompile(`^Ctrl-C in the first terminal; in the second$`), func(p *player, _ []string) { p.seen.cancel() }},
+	{regexp.MustCompile(`^the first terminal resumes where it was, with the last id that it has seen$`), func(*player, []string) {}},
 	{regexp.MustCompile(`^the response ends$`), func(p *player, _ []string) {
 		if e, ok := p.seen.next(); ok {
 			p.fatalf("the response goes on with %v", e)
@@ -256,6 +268,9 @@ func (p *player) request() {
 	}
 	if p.kind == "ws" {
 		p.connect(path, header)
+		if p.at < len(p.lines) && strings.HasPrefix(p.lines[p.at], "HTTP/1.1 ") {
+			p.answer(p.handshake.StatusCode, p.handshake.Header)
+		}
 		return
 	}
 	var body []string
@@ -325,9 +340,7 @@ func (p *player) connect(path string, header []string) {
 	c.SetReadLimit(-1)
 	p.t.Cleanup(func() { _ = c.CloseNow() })
 	p.socket = append(p.socket, &socket{t: p.t, Conn: c})
-	if p.at < len(p.lines) && strings.HasPrefix(p.lines[p.at], "HTTP/1.1 ") {
-		p.answer(res.StatusCode, res.Header)
-	}
+	p.handshake = res
 }
 
 var isMessage = regexp.MustCompile(`^([CS])(2?) (\{.*\}|close \d{4})$`)
@@ -341,11 +354,21 @@ func (p *player) message(line string) {
 	}
 	s, text := p.socket[len(parts[2])], parts[3]
 	if parts[1] == "C" {
-		if err := s.Write(p.t.Context(), websocket.MessageText, []byte(p.fillIn(text))); err != nil {
-			p.fatalf("%v", err)
-		}
+		p.send(s, text)
 		return
 	}
+	p.receive(s, text)
+}
+
+func (p *player) send(s *socket, text string) {
+	p.t.Helper()
+	if err := s.Write(p.t.Context(), websocket.MessageText, []byte(p.fillIn(text))); err != nil {
+		p.fatalf("%v", err)
+	}
+}
+
+func (p *player) receive(s *socket, text string) {
+	p.t.Helper()
 	for {
 		ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 		_, b, err := s.Read(ctx)
@@ -508,6 +531,7 @@ var forms = map[string]func(text string) bool{
 	"seconds": regexp.MustCompile(`^\d+$`).MatchString,
 	"session": regexp.MustCompile(`^s_[A-Z2-7]{26}$`).MatchString,
 	"feed":    regexp.MustCompile(`^orders#[0-9a-f]{16}$`).MatchString,
+	"offset":  regexp.MustCompile(`^\d+$`).MatchString,
 	"text":    func(text string) bool { return text != "" },
 }
 
@@ -653,15 +677,16 @@ func TestProtocolRefusesByName(t *testing.T) {
 	}
 }
 
-// TestReadmeMetrics compares the metrics that the readme lists with those that
-// there are.
-func TestReadmeMetrics(t *testing.T) {
+// TestDocumentedMetrics compares the metrics that the documents list with those
+// that there are.
+func TestDocumentedMetrics(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile(filepath.Join("..", "README.md"))
+	const operating = "../web/docs/operating.md"
+	b, err := os.ReadFile(operating)
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme := string(b)
+	page := string(b)
 	registry := prometheus.NewRegistry()
 	in := start(t, options{config: func(c *transport.Config) {
 		c.Registry, c.PublishBytes = registry, func() int64 { return 0 }
@@ -685,15 +710,15 @@ func TestReadmeMetrics(t *testing.T) {
 		}
 	}
 	listed := map[string]bool{}
-	for _, name := range regexp.MustCompile(`\bsluice_\w+`).FindAllString(readme, -1) {
+	for _, name := range regexp.MustCompile(`\bsluice_\w+`).FindAllString(page, -1) {
 		listed[name] = true
 		if !there[name] {
-			t.Errorf("the readme lists %s, which is not there", name)
+			t.Errorf("%s lists %s, which is not there", operating, name)
 		}
 	}
 	for name := range there {
 		if !listed[name] {
-			t.Errorf("the readme does not list %s", name)
+			t.Errorf("%s does not list %s", operating, name)
 		}
 	}
 }

@@ -52,12 +52,14 @@ func TestMethodsOfRoutes(t *testing.T) {
 				}
 			},
 		})
-		routes := map[string][]string{"/": nil}
+		routes := map[string][]string{"/": nil, "/docs": nil, "/docs/": nil, "/docs/PROTOCOL": nil, "/docs/PROTOCOL.md": nil, "/docs/nope": nil}
 		for path, allowed := range routeMethods {
 			routes[path] = allowed
 		}
 		if console {
-			routes["/"] = []string{"GET", "HEAD"}
+			for _, path := range []string{"/", "/docs", "/docs/", "/docs/PROTOCOL", "/docs/PROTOCOL.md"} {
+				routes[path] = []string{"GET", "HEAD"}
+			}
 		}
 		for path, allowed := range routes {
 			for _, client := range []*http.Client{h1, h2} {
@@ -118,6 +120,7 @@ func TestUncleanPaths(t *testing.T) {
 		"//v1/streams": "/v1/streams", "/v1//streams/orders/records": "/v1/streams/orders/records", "/v1/./ws": "/v1/ws",
 		"/x/../v1/events": "/v1/events", "/v1/streams//": "/v1/streams/", "//evil.example.com/%2e%2e": "/evil.example.com/%2e%2e",
 		"//evil.example.com": "/evil.example.com", "/v1/..": "/", "/v1": "", "/v1/": "", "/console": "", "/v1/streams/": "",
+		"/docs//start": "/docs/start", "/v1/../docs/": "/docs/", "/docs/../v1/ws": "/v1/ws", "/docs/start/": "",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
 			for _, query := range []string{"", "?access_token=" + secretText} {

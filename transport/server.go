@@ -49,7 +49,8 @@ type Config struct {
 	// Listener is where clients come in. Admin is where operators do; nil for
 	// nowhere. The server closes both.
 	Listener, Admin net.Listener
-	// Console is served at / and below. Nil for nothing.
+	// Console is the console and the documents, served at / and below but for the
+	// protocol's own paths. Nil for nothing.
 	Console http.Handler
 	// Ready adds reasons not to be ready, by name of the check. Optional.
 	Ready map[string]func(context.Context) error

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,9 @@ type options struct {
 	limits func(*transport.Limits)
 	config func(*transport.Config)
 	stream func(*hub.Stream)
+	// open are more streams, of one partition, that everybody may read and
+	// publish to.
+	open []string
 	// listener is put around that of clients, below TLS.
 	listener func(net.Listener) net.Listener
 	// pipes are what clients come in through instead of the network, for a
@@ -74,8 +78,12 @@ func start(t testing.TB, o options) *instance {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	var streams []hub.Stream
-	for _, name := range []string{"public.news", "orders", "hidden"} {
-		in.topics.Create(name, 2)
+	for _, name := range append([]string{"public.news", "orders", "hidden"}, o.open...) {
+		partitions := 2
+		if slices.Contains(o.open, name) {
+			partitions = 1
+		}
+		in.topics.Create(name, partitions)
 		s := hub.Stream{Name: name, Topic: name, Source: in.topics, Producer: in.topics, LogBytes: 1 << 20, RecordBytes: 1 << 20, Backfill: time.Hour}
 		if o.stream != nil {
 			o.stream(&s)
@@ -93,14 +101,18 @@ func start(t testing.TB, o options) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
+	grants := []auth.Grant{
+		{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}, Publish: []string{"orders"}, Replay: auth.ReplayUnlimited},
+		{When: map[string]string{"scope": "brief"}, Subscribe: []string{"orders"}},
+		{When: map[string]string{"scope": "write"}, Publish: []string{"orders"}},
+		{Anonymous: true, Subscribe: []string{"public.*"}},
+	}
+	if len(o.open) > 0 {
+		grants = append(grants, auth.Grant{Anonymous: true, Subscribe: o.open, Publish: o.open, Replay: auth.ReplayUnlimited})
+	}
 	authenticator, err := auth.New(auth.Config{
 		Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},
-		Grants: []auth.Grant{
-			{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}, Publish: []string{"orders"}, Replay: auth.ReplayUnlimited},
-			{When: map[string]string{"scope": "brief"}, Subscribe: []string{"orders"}},
-			{When: map[string]string{"scope": "write"}, Publish: []string{"orders"}},
-			{Anonymous: true, Subscribe: []string{"public.*"}},
-		},
+		Grants:  grants,
 	})
 	if err != nil {
 		t.Fatal(err)

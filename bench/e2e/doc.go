@@ -12,7 +12,7 @@
 // on three brokers of their own, with writers that go on through all of it and
 // subscribers that note when they are told what (faults_tools_test.go).
 //
-// Promises are numbered as in the table of README.md.
+// Promises are numbered as in the table of web/docs/guarantees.md.
 //
 // The flag -long lets outages last for minutes, as they do in life, and takes a
 // million records and ten thousand sockets, where the tests otherwise are short.

@@ -39,7 +39,7 @@ const (
 type Query struct {
 	// Streams are those of the parameters `stream`: one or more at
 	// EndpointEvents, at most one at EndpointWS, else none.
-	Streams []string `json:"stream" validate:"unique,dive,required,max=255"`
+	Streams []string `json:"stream" validate:"unique,dive,required,max=128"`
 	Reading
 	// LastEventID is the header, else the parameter: a cursor, LastEventIDEnd,
 	// or empty.

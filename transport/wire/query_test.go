@@ -158,7 +158,7 @@ func TestParseQueryRefuses(t *testing.T) {
 		"ping":                        {ws, "ping=1us", "", wire.BadRequest, "the parameter ping: must be a span"},
 		"no stream":                   {events, "from=latest", "", wire.BadRequest, "the parameter stream: is required"},
 		"empty stream":                {events, "stream=", "", wire.BadRequest, "the parameter stream: is required"},
-		"long stream":                 {events, "stream=" + strings.Repeat("a", 256), "", wire.BadRequest, "the parameter stream: is longer than 255"},
+		"long stream":                 {events, "stream=" + strings.Repeat("a", 129), "", wire.BadRequest, "the parameter stream: is longer than 128"},
 		"stream twice":                {events, "stream=a&stream=a", "", wire.BadRequest, "the parameter stream: has entries that are alike"},
 		"two streams of ws":           {ws, "stream=a&stream=b", "", wire.BadRequest, "the parameter stream: is there twice"},
 		"from without stream of ws":   {ws, "from=latest", "", wire.BadRequest, "the parameter from: needs the parameter stream"},

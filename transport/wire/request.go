@@ -55,7 +55,7 @@ type Auth struct {
 // Subscribe begins a subscription.
 type Subscribe struct {
 	ID     string `json:"id" validate:"required,max=64"`
-	Stream string `json:"stream" validate:"required,max=255"`
+	Stream string `json:"stream" validate:"required,max=128"`
 	Reading
 	// Ack is empty for AckManual.
 	Ack AckMode `json:"ack" validate:"omitempty,oneof=manual auto"`
@@ -93,7 +93,7 @@ type Ack struct {
 // Publish asks for records to be stored.
 type Publish struct {
 	ID     string `json:"id" validate:"required,max=64"`
-	Stream string `json:"stream" validate:"required,max=255"`
+	Stream string `json:"stream" validate:"required,max=128"`
 	// Messages are the records in their order. Values are slices of the
 	// client's message, exactly as they stand in it, unless they came in
 	// base64.

@@ -195,7 +195,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		"ack with no cursor":      {`{"type":"ack","id":"a","cursor":"latest"}`, wire.BadCursor, "a", "/cursor", "unknown version"},
 
 		"subscribe without stream": {`{"type":"subscribe","id":"a"}`, wire.BadRequest, "a", "/stream", "stream is required"},
-		"stream too long":          {`{"type":"subscribe","id":"a","stream":"` + strings.Repeat("s", 256) + `"}`, wire.BadRequest, "a", "/stream", "longer than 255"},
+		"stream too long":          {`{"type":"subscribe","id":"a","stream":"` + strings.Repeat("s", 129) + `"}`, wire.BadRequest, "a", "/stream", "longer than 128"},
 		"filter":                   {subscribe(`"filter":"true"`), wire.BadRequest, "a", "", `the field "filter" is not supported by this server yet`},
 		"key_prefix":               {subscribe(`"key_prefix":"a"`), wire.BadRequest, "a", "", `the field "key_prefix" is not supported by this server yet`},
 		"header.NAME":              {subscribe(`"header.trace":"a"`), wire.BadRequest, "a", "", `the field "header.trace" is not supported by this server yet`},

@@ -12,8 +12,9 @@ import (
 const (
 	// MaxID is how long an id is at most, in characters.
 	MaxID = 64
-	// MaxStreamName is how long the name of a stream is at most.
-	MaxStreamName = 255
+	// MaxStreamName is how long the name of a stream is at most, in characters.
+	// The configuration has no longer ones.
+	MaxStreamName = 128
 	// MaxFilterKeys is how many keys a subscription selects at most.
 	MaxFilterKeys = 1000
 )

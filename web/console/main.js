@@ -4,6 +4,7 @@ import { Chart } from "./chart.js";
 import { Feed } from "./feed.js";
 import { List } from "./list.js";
 import { Publisher } from "./publish.js";
+import { setUpTheme } from "./theme.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -226,31 +227,7 @@ async function copy(button, text) {
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
-function switchTheme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark"
-    || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-  setTheme(dark ? "light" : "dark");
-}
-
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem("theme", theme);
-  } catch {
-    // Storage may be forbidden; the choice then lasts as long as the page.
-  }
-}
-
-function savedTheme() {
-  try {
-    return localStorage.getItem("theme");
-  } catch {
-    return null;
-  }
-}
-
-if (savedTheme()) setTheme(savedTheme());
-$("theme").addEventListener("click", switchTheme);
+setUpTheme($("theme"));
 $("reading").addEventListener("submit", (event) => {
   event.preventDefault();
   start();

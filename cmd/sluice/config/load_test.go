@@ -16,9 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func golden(t *testing.T, name, got string) {
+func golden(t *testing.T, file, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -29,7 +28,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs; got:\n%s", name, got)
+		t.Errorf("%s differs; got:\n%s", file, got)
 	}
 }
 
@@ -73,7 +72,7 @@ func TestFaultsAreReportedAllAtOnce(t *testing.T) {
 	if strings.Contains(text, "hunter2") {
 		t.Error("a fault shows a password")
 	}
-	golden(t, "ten_faults.golden", text+"\n")
+	golden(t, filepath.Join("testdata", "ten_faults.golden"), text+"\n")
 }
 
 func TestSmallFileGetsDefaults(t *testing.T) {

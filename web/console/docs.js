@@ -1,0 +1,5 @@
+// The documents: nothing but their colours needs a script.
+
+import { setUpTheme } from "./theme.js";
+
+setUpTheme(document.getElementById("theme"));

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+)
+
+//go:embed docs/*.md
+var documents embed.FS
+
+//go:embed page.html
+var frame string
+
+// Documents are served below docsPath. What stands in the folder as indexDocument
+// is the page of the folder itself: it lists the others, and its list is the
+// navigation of all pages.
+const (
+	docsPath      = "/docs/"
+	indexDocument = "README"
+)
+
+// page is what the frame of a document is filled with.
+type page struct {
+	Assets     string // where style sheets and scripts are
+	Title      string
+	Source     string // the Markdown file
+	Navigation []entry
+	Contents   []heading // of this page, without its title
+	Body       template.HTML
+}
+
+// entry is a page in the navigation.
+type entry struct {
+	Title, Href string
+	Current     bool
+}
+
+// loadDocuments adds each file docs/NAME.md as it stands, at "/docs/NAME.md", and
+// as a page, at "/docs/NAME".
+func (s *site) loadDocuments(assets string) error {
+	names, err := documentNames()
+	if err != nil {
+		return fmt.Errorf("load documents: %w", err)
+	}
+	index, err := s.parseDocument(indexDocument, names)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name != indexDocument && !slices.ContainsFunc(index.links, func(l link) bool { return l.document == name }) {
+			return fmt.Errorf("render %s.md: the index has no link to it", name)
+		}
+	}
+	framed, err := template.New("page").Parse(frame)
+	if err != nil {
+		return fmt.Errorf("parse page.html: %w", err)
+	}
+	for _, name := range names {
+		d, err := s.parseDocument(name, names)
+		if err != nil {
+			return err
+		}
+		body, err := d.render()
+		if err != nil {
+			return err
+		}
+		filled := page{
+			Assets: "../" + assets, Title: d.title, Source: name + ".md", Contents: d.headings,
+			Body: template.HTML(body), //nolint:gosec // rendered here, of our own files, without their raw HTML
+		}
+		for _, l := range index.links {
+			filled.Navigation = append(filled.Navigation, entry{Title: l.text, Href: pageOf(l.document), Current: l.document == name})
+		}
+		var b bytes.Buffer
+		if err := framed.Execute(&b, filled); err != nil {
+			return fmt.Errorf("render %s.md: %w", name, err)
+		}
+		path := docsPath + name
+		if name == indexDocument {
+			path = docsPath
+		}
+		s.addPage(path, ".html", b.Bytes())
+		s.addPage(docsPath+name+".md", ".md", d.source)
+	}
+	return nil
+}
+
+// pageOf is a document's page, as other pages link to it.
+func pageOf(document string) string {
+	if document == indexDocument {
+		return "./"
+	}
+	return document
+}
+
+// documentNames are those of the folder, without the extension.
+func documentNames() (names []string, err error) {
+	entries, err := documents.ReadDir("docs")
+	for _, entry := range entries {
+		names = append(names, strings.TrimSuffix(entry.Name(), ".md"))
+	}
+	if err == nil && !slices.Contains(names, indexDocument) {
+		err = errors.New("there is no index")
+	}
+	return names, err
+}
