@@ -5,9 +5,69 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// TestFrontPageShowsWhatWasMeasured holds that the rows of figures in README.md are
+// those of the page of measurements.
+func TestFrontPageShowsWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	measured := map[string]map[string]string{}
+	for _, row := range table(t, "web/docs/measurements.md", "clients") {
+		measured[row["scenario"]] = row
+	}
+	shown := table(t, "README.md", "memory")
+	if len(shown) != 5 {
+		t.Errorf("README.md shows %d rows", len(shown))
+	}
+	for _, row := range shown {
+		for column, cell := range row {
+			if want := measured[row["scenario"]][column]; strings.TrimSuffix(cell, " ms") != want {
+				t.Errorf("README.md has %q for %s of %q, and measured is %q", cell, column, row["scenario"], want)
+			}
+		}
+	}
+}
+
+// table is the first one of a document whose columns are scenario and, somewhere,
+// the one that is named: its rows, by column.
+func table(t *testing.T, file, column string) (rows []map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root(t), filepath.FromSlash(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var head []string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") {
+			if head != nil {
+				break
+			}
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		switch {
+		case head == nil && cells[0] == "scenario" && slices.Contains(cells, column):
+			head = cells
+		case head == nil || strings.HasPrefix(cells[0], "---"):
+		case len(cells) != len(head):
+			t.Errorf("%s: the row %q has %d cells", file, line, len(cells))
+		default:
+			row := map[string]string{}
+			for i, name := range head {
+				row[name] = cells[i]
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
 
 // TestDocumentsNameTestsThatExist holds that each test that a document says holds
 // a promise is there.

@@ -152,6 +152,7 @@ func welcome(address, dataDir string) string {
 	return fmt.Sprintf(`Sluice is running, for development only: open to everybody on this machine, demo data, %[2]s.
 
   look at it     http://%[1]s/
+  documents      http://%[1]s/docs/
   read a stream  curl -N 'http://%[1]s/v1/streams/market.ticks/events?from=-1m'
   publish        curl -H 'Content-Type: application/json' -d '{"key":"me","data":{"text":"hello"}}' http://%[1]s/v1/streams/chat.lobby/records
 

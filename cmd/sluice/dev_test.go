@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// What dev prints works as it stands: the page's address, and the two commands.
+// What dev prints works as it stands: the addresses of two pages, and two commands.
 func TestDev(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -32,25 +32,27 @@ func TestDev(t *testing.T) {
 		}
 	}
 	urls := regexp.MustCompile(`http://[^\s']+`).FindAllString(welcome, -1)
-	if len(urls) != 3 {
+	if len(urls) != 4 {
 		t.Fatalf("got %d addresses in:\n%s", len(urls), welcome)
 	}
 	body := regexp.MustCompile(`-d '([^']+)'`).FindStringSubmatch(welcome)
 
-	page := get(ctx, t, urls[0])
-	_ = page.Body.Close()
-	if page.StatusCode != http.StatusOK || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
-		t.Errorf("the page is answered %s, %s", page.Status, page.Header.Get("Content-Type"))
+	for _, url := range urls[:2] {
+		page := get(ctx, t, url)
+		_ = page.Body.Close()
+		if page.StatusCode != http.StatusOK || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("%s is answered %s, %s", url, page.Status, page.Header.Get("Content-Type"))
+		}
 	}
 
-	stream := get(ctx, t, urls[1])
+	stream := get(ctx, t, urls[2])
 	defer func() { _ = stream.Body.Close() }()
 	if stream.StatusCode != http.StatusOK {
 		t.Fatalf("reading is answered %s", stream.Status)
 	}
 	readUntil(t, stream.Body, `"type":"event"`)
 
-	stored, err := http.Post(urls[2], "application/json", strings.NewReader(body[1]))
+	stored, err := http.Post(urls[3], "application/json", strings.NewReader(body[1]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,6 +67,8 @@ WebSocket and SSE subscribers, each of whom can stop and go on where it was.
 To look around, without a Kafka of your own:   sluice dev
 To run it:                                     sluice serve --config sluice.yaml
 
+Both serve the documents at /docs/, beside the console at /.
+
 Exit codes: 0 all went well, 1 something failed, 2 wrong usage or configuration.`,
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,

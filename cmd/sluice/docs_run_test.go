@@ -1,0 +1,355 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// soon bounds what a snippet may take.
+const soon = time.Minute
+
+// documented is where the documents say that the server is.
+const documented = "127.0.0.1:8080"
+
+// startDev runs dev until the test has ended, and returns its address.
+func startDev(t *testing.T) (address string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	printed, out := io.Pipe()
+	var errs bytes.Buffer
+	ended := make(chan error, 1)
+	go func() {
+		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
+		_ = out.Close()
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("dev: %v; log:\n%s", err, errs.String())
+		}
+	})
+	welcome := readUntil(t, printed, "Ctrl-C")
+	return regexp.MustCompile(`http://([^/\s]+)/`).FindStringSubmatch(welcome)[1]
+}
+
+// program finds a program that a snippet needs. Under CI=true it must be there.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is needed", name)
+		}
+		t.Skipf("%s is not installed, so its snippets are not run", name)
+	}
+	return path
+}
+
+// running is a command that prints lines.
+type running struct {
+	t     *testing.T
+	what  string
+	lines chan string
+	seen  []string // and not waited for yet
+	stop  func()
+	log   bytes.Buffer // errors; read once it has stopped
+}
+
+// launch starts a command, which ends with the test at the latest.
+func launch(t *testing.T, dir string, environ []string, name string, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), environ...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	r := &running{t: t, what: strings.Join(append([]string{name}, args...), " "), lines: make(chan string, 1000)}
+	cmd.Stderr = &r.log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		scanner := bufio.NewScanner(out)
+		scanner.Buffer(nil, 1<<20)
+		for scanner.Scan() {
+			select {
+			case r.lines <- scanner.Text():
+			case <-ctx.Done(): // nobody reads on
+			}
+		}
+		close(r.lines)
+		_ = cmd.Wait()
+	}()
+	r.stop = func() {
+		cancel()
+		<-ended
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// until reads lines up to one that matches, and returns its submatches.
+func (r *running) until(pattern *regexp.Regexp) []string {
+	r.t.Helper()
+	for line := range r.lines {
+		if match := pattern.FindStringSubmatch(line); match != nil {
+			return match
+		}
+		r.seen = append(r.seen, line)
+	}
+	r.stop()
+	r.t.Fatalf("%s: no line matches %s, but it printed:\n%s\n%.500s", r.what, pattern, strings.Join(r.seen, "\n"), r.log.String())
+	return nil
+}
+
+// anywhere also looks among the lines that others were waited for before.
+func (r *running) anywhere(pattern *regexp.Regexp) []string {
+	r.t.Helper()
+	for i, line := range r.seen {
+		if match := pattern.FindStringSubmatch(line); match != nil {
+			r.seen = slices.Delete(r.seen, i, i+1)
+			return match
+		}
+	}
+	return r.until(pattern)
+}
+
+// runCurl runs a command: one with -N until an event comes, any other to its end.
+func runCurl(t *testing.T, command, address string) {
+	t.Helper()
+	program(t, "curl")
+	r := launch(t, t.TempDir(), nil, "sh", "-c", "exec "+strings.Replace(command, documented, address, 1))
+	want := regexp.MustCompile(`^\{"partition":\d+,"offset":\d+,"ts":\d+\}$`)
+	if strings.Contains(command, " -N ") {
+		want = regexp.MustCompile(`^data: \{"type":"event"`)
+	}
+	r.until(want)
+	r.stop()
+}
+
+var holder = regexp.MustCompile(`<([a-z]+(-\d)?)>`)
+
+// transcript matches lines that are shown with lines that came. A placeholder with
+// a number stands for the same text wherever it is.
+type transcript struct{ bound map[string]string }
+
+func (c *transcript) fill(line string) string {
+	return holder.ReplaceAllStringFunc(line, func(h string) string { return c.bound[h] })
+}
+
+// pattern matches a line as it is shown; names are those of its submatches.
+func (c *transcript) pattern(shown string) (pattern *regexp.Regexp, names []string) {
+	var b strings.Builder
+	rest := 0
+	for _, at := range holder.FindAllStringIndex(shown, -1) {
+		b.WriteString(regexp.QuoteMeta(shown[rest:at[0]]))
+		name := shown[at[0]:at[1]]
+		if known, ok := c.bound[name]; ok {
+			b.WriteString(regexp.QuoteMeta(known))
+		} else {
+			b.WriteString(`([^"]+)`)
+			names = append(names, name)
+		}
+		rest = at[1]
+	}
+	b.WriteString(regexp.QuoteMeta(shown[rest:]))
+	return regexp.MustCompile("^" + b.String() + "$"), names
+}
+
+// bind keeps what placeholders with a number stood for.
+func (c *transcript) bind(names, texts []string) {
+	for i, name := range names {
+		if strings.Contains(name, "-") {
+			c.bound[name] = texts[i+1]
+		}
+	}
+}
+
+// typeInTerminal types the lines of a session that begin with $, and waits for the
+// others.
+func typeInTerminal(t *testing.T, s snippet, address string) {
+	t.Helper()
+	program(t, "curl")
+	c := &transcript{bound: map[string]string{}}
+	var first, last *running // the one that follows, the one typed last
+	for line := range strings.Lines(s.text) {
+		line = strings.TrimSuffix(line, "\n")
+		command, typed := strings.CutPrefix(line, "$ ")
+		switch {
+		case typed:
+			last = launch(t, t.TempDir(), nil, "sh", "-c", "exec "+strings.Replace(c.fill(command), documented, address, 1))
+			if strings.Contains(command, " -N ") {
+				first = last
+			}
+		case strings.HasPrefix(line, "# Ctrl-C"):
+			first.stop()
+		case line == "":
+			last = first // what comes next is said by the one that follows
+		case strings.HasPrefix(line, "#"):
+		default:
+			// Nobody types so fast that a record which was just stored has not
+			// come to the stream yet: caught_up can be in front of it here.
+			pattern, names := c.pattern(line)
+			find := last.anywhere
+			if strings.HasPrefix(line, "id: ") {
+				find = last.until
+			}
+			c.bind(names, find(pattern))
+		}
+	}
+	first.stop()
+}
+
+// runPython runs a program until it says that something is stored.
+func runPython(t *testing.T, s snippet, address string) {
+	t.Helper()
+	python := program(t, "python3")
+	file := filepath.Join(t.TempDir(), "device.py")
+	if err := os.WriteFile(file, []byte(strings.Replace(s.text, documented, address, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := launch(t, "", nil, python, "-u", file)
+	r.until(regexp.MustCompile(`^stored at \{'partition': \d+, 'offset': \d+, `))
+	r.stop()
+}
+
+// goCommands are what start.md says to run a program with.
+var goCommands = []string{"go work init . ../sluice", "go run ."}
+
+// runGo runs a program in a module of its own until it prints records.
+func runGo(t *testing.T, s snippet, address string) {
+	t.Helper()
+	root, err := filepath.Abs(sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module try\n\ngo 1.26.0\n",
+		"main.go": strings.Replace(s.text, documented, address, 1),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work := strings.Replace(goCommands[0], "../sluice", root, 1)
+	r := launch(t, dir, []string{"GOWORK=", "GOFLAGS="}, "sh", "-c", work+" && go build -o try . && exec ./try")
+	r.until(regexp.MustCompile(`^\S+ \{.*\}$`))
+	r.stop()
+}
+
+// runScript runs a script in the console's page, or types its lines where they
+// show what is answered.
+func runScript(page tab, s snippet, address string) {
+	page.t.Helper()
+	page.evaluate(`window.printed = []; console.log = (what) => printed.push(String(what))`)
+	if !strings.Contains(s.text, "\n// ") {
+		page.evaluate(s.text)
+		page.until("printed.length > 0")
+		return
+	}
+	c := &transcript{bound: map[string]string{}}
+	seen := 0
+	for line := range strings.Lines(s.text) {
+		line = strings.TrimSpace(line)
+		if shown, ok := strings.CutPrefix(line, "// "); ok {
+			pattern, names := c.pattern(shown)
+			c.bind(names, page.printed(pattern, &seen))
+			continue
+		}
+		if strings.HasPrefix(line, "ws.send") {
+			page.until("ws.readyState === WebSocket.OPEN")
+		}
+		page.evaluate(strings.Replace(c.fill(line), documented, address, 1))
+	}
+}
+
+// tab is a page in Chromium.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// openTab starts a Chromium of the test's own.
+func openTab(t *testing.T) tab {
+	t.Helper()
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program(t, "chromium")), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))...)
+	t.Cleanup(stop)
+	ctx, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(closeTab)
+	// The first action starts the browser, which lives as long as its context.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start chromium: %v", err)
+	}
+	return tab{t: t, ctx: ctx}
+}
+
+// navigate opens a page anew, for a test of its own.
+func (p tab) navigate(t *testing.T, url string) tab {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, soon)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatal(err)
+	}
+	return tab{t: t, ctx: ctx}
+}
+
+func (p tab) evaluate(script string) {
+	p.t.Helper()
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script+"\n;true")); err != nil {
+		p.t.Fatalf("%s: %v", script, err)
+	}
+}
+
+func (p tab) until(expression string) {
+	p.t.Helper()
+	for {
+		got, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
+		if err != nil {
+			p.t.Fatalf("%s: %v", expression, err)
+		}
+		if got {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// printed waits for a line that matches, behind those that were seen.
+func (p tab) printed(pattern *regexp.Regexp, seen *int) []string {
+	p.t.Helper()
+	for {
+		p.until("printed.length > " + strconv.Itoa(*seen) + " || performance.now() > 30000")
+		line, err := chromedp.Run(p.ctx, chromedp.Evaluate[string]("printed["+strconv.Itoa(*seen)+"] ?? ''"))
+		if err != nil || line == "" {
+			p.t.Fatalf("nothing that matches %s was printed: %v", pattern, err)
+		}
+		*seen++
+		if match := pattern.FindStringSubmatch(line); match != nil {
+			return match
+		}
+		p.t.Logf("passed over: %s", line)
+	}
+}
