@@ -156,9 +156,13 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 	brokers[0].move("")
 	refused("the configured one is back")
 	brokers[1].move("")
-	for deadline := time.Now().Add(time.Minute); store("back") != nil; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		err := store("back")
+		if err == nil {
+			break
+		}
 		if time.Now().After(deadline) {
-			t.Fatal("nothing can be stored though all brokers are back")
+			t.Fatalf("nothing can be stored though all brokers are back: %v", err)
 		}
 	}
 	j.until(t, "what was stored since is read", func() bool { return slices.Contains(j.values[0], "back") })
