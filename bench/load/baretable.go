@@ -23,9 +23,9 @@ func (p *printer) besideBare(results []result) {
 	for i, r := range results {
 		switch {
 		case r.OfBare != nil:
-			p.printf("| %s | %s | %s | %s | %.2f |\n", r.Title, r.Server, r.phase.took(), r.multiples(), r.OtherCPU/r.Seconds)
+			p.printf("| %s | %s | %s | %s | %.2f |\n", r.Title, r.Server, r.took(), r.multiples(), r.OtherCPU/r.Seconds)
 		case r.Server == titleBare:
-			p.printf("|  | %s | %s |  |  |  | %.2f |\n", r.Server, r.phase.took(), r.OtherCPU/r.Seconds)
+			p.printf("|  | %s | %s |  |  |  | %.2f |\n", r.Server, r.took(), r.OtherCPU/r.Seconds)
 			if i+1 < len(results) && results[i+1].Title == r.Title {
 				continue
 			}

@@ -39,7 +39,7 @@ type floor struct {
 func runFloor(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &floor{latency: newLatency()}
-	f.tail.take = f.count
+	f.take = f.count
 	err := answerCommands(in, out, func(cmd command) (answer, error) {
 		switch cmd.Do {
 		case "open":

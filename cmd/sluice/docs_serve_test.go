@@ -76,7 +76,7 @@ func TestDocOnAKafka(t *testing.T) {
 				server.until(regexp.MustCompile(`"msg":"started"`))
 				environ = append(environ, "SLUICE_SERVER=http://"+at[1])
 				go func() {
-					for range server.lines { //nolint:revive // its log is not needed any more
+					for range server.lines { // its log is not needed any more
 					}
 				}()
 			default:

@@ -171,7 +171,7 @@ func hex4(b []byte, i int) rune {
 	return rune(n)
 }
 
-// ErrTooManyNames: the objects have more members than allowed.
+// ErrTooManyNames is of objects that have more members than allowed.
 var ErrTooManyNames = errors.New("the JSON has too many fields")
 
 // RepeatedNameError is of an object that has a name twice.

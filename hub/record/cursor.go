@@ -37,7 +37,7 @@ type StreamPosition struct {
 	Moved []PartitionOffset
 }
 
-// before is the place in the cursor from which a client has moved one.
+// Before is the offset in the cursor from which a client has moved one.
 func (s StreamPosition) Before(at PartitionOffset) PartitionOffset {
 	for _, moved := range s.Moved {
 		if moved.Partition == at.Partition {

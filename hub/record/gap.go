@@ -36,13 +36,15 @@ const (
 	GapPolicy GapReason = "policy"
 )
 
-// gapCode is a GapReason in one byte.
+// GapCode is a GapReason in one byte.
 type GapCode uint8
 
+// GapReasons are the reasons by code; the first stands for none.
 var GapReasons = [...]GapReason{
 	"", GapRetention, GapLogChanged, GapTruncated, GapUnreadable, GapTooLarge, GapPolicy,
 }
 
+// Code is the reason in one byte, 0 for one that there is not.
 func (r GapReason) Code() GapCode {
 	for i, reason := range GapReasons {
 		if reason == r {
@@ -52,4 +54,5 @@ func (r GapReason) Code() GapCode {
 	return 0
 }
 
+// Reason is what the code stands for.
 func (c GapCode) Reason() GapReason { return GapReasons[c] }

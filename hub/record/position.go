@@ -42,7 +42,7 @@ type Position struct {
 	Offsets []PartitionOffset
 }
 
-// PartitionOffset finds the place in a partition.
+// Find gives the offset in a partition.
 func (p Position) Find(partition int32) (PartitionOffset, bool) {
 	i, ok := p.find(partition)
 	if !ok {
@@ -81,7 +81,7 @@ func (p Position) Covers(q Position) bool {
 	return true
 }
 
-// only gives the position with those places that are to stay.
+// Only gives the position with those offsets that are to stay.
 func (p Position) Only(stays func(PartitionOffset) bool) Position {
 	goes := func(at PartitionOffset) bool { return !stays(at) }
 	if slices.ContainsFunc(p.Offsets, goes) {
@@ -90,7 +90,7 @@ func (p Position) Only(stays func(PartitionOffset) bool) Position {
 	return p
 }
 
-// set moves one place in p itself, which the caller must own.
+// Set moves one offset in p itself, which the caller must own.
 func (p *Position) Set(at PartitionOffset) {
 	i, ok := p.find(at.Partition)
 	if ok {
