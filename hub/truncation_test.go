@@ -278,10 +278,28 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
 	defer resumed.Close()
 	wantTruncated(t, "resumed", resumed, 12, 20, 20)
+}
 
-	// Who was there only after an election is asked about once.
+// TestAnElectionIsAskedAboutOnce: where a log begins at an election that has lost
+// nothing, Kafka is asked once whether a position of before is in it.
+func TestAnElectionIsAskedAboutOnce(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	add := func(n int) {
+		for i := range n {
+			topics.Append("orders.v1", numbered(0, i))
+		}
+	}
+	add(12)
+	topics.Truncate("orders.v1", 0, 12)
+	add(8)
+	topics.Truncate("orders.v1", 0, 20)
+	topic, err := topics.Topic(t.Context(), "orders.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	again := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 20, Epoch: 1}}}
-	topics.Truncate("orders.v1", 0, 20) // a new leader that has lost nothing
 	later := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 	reads := -1
 	for range 3 {
@@ -291,6 +309,9 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 			t.Errorf("%d reads, and %d before", topics.Reads(), reads)
 		}
 		reads = topics.Reads()
+	}
+	if reads == 0 {
+		t.Error("it was not asked")
 	}
 }
 
