@@ -97,6 +97,7 @@ type player struct {
 	seen      *stream        // of sse, ndjson and console
 	handshake *http.Response // the last one
 	socket    []*socket      // C and S are the first, C2 and S2 the second
+	stored    int            // records of a walk
 }
 
 func play(t *testing.T, e example) {
