@@ -69,10 +69,6 @@ func (p *player) terminal(line string) {
 	}
 	_, _, answer := p.in.do("POST", command[2], "", body, header...)
 	p.matchJSON(strings.Join(p.block(), "\n"), answer)
-	// Who resumes at once can be told that it has caught up in front of the record,
-	// which people are too slow for.
-	p.stored++
-	p.in.sampleBecomes(`sluice_stream_records_read_total{stream="`+walkStream+`"}`, float64(p.stored))
 }
 
 // script plays a line of the browser's console.
