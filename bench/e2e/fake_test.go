@@ -264,7 +264,7 @@ func TestSubscribersSeeFaults(t *testing.T) {
 					defer cancel()
 					s := clients.NewSubscriber(name, over, by, "fake", partitions)
 					s.Addrs = []string{web.Listener.Addr().String()}
-					s.CutEvery = 25_000
+					s.CutEvery = 8_000
 					if err := s.Run(ctx); err != nil {
 						t.Fatal(err)
 					}
