@@ -3,6 +3,7 @@ package kafkalog
 import (
 	"crypto/tls"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -38,6 +39,9 @@ type Cluster struct {
 	transport *kafka.Transport
 	// reads routes by broker id and keeps the list of brokers only.
 	reads *kafka.Transport
+
+	mu      sync.Mutex
+	renewed map[*kafka.Transport]time.Time // when each was made to begin anew
 }
 
 // NewCluster prepares to reach a cluster. It does not connect yet.
@@ -52,7 +56,7 @@ func NewCluster(config Config) (*Cluster, error) {
 	for i, address := range config.Brokers {
 		bootstrap[i] = kafka.TCP(address).String() // with the port, where it is left out
 	}
-	c := &Cluster{config: config, known: newKnown(bootstrap)}
+	c := &Cluster{config: config, known: newKnown(bootstrap), renewed: make(map[*kafka.Transport]time.Time)}
 	c.transport = c.newTransport(nil)
 	c.reads = c.newTransport([]string{})
 	return c, nil

@@ -76,7 +76,10 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 		_ = conn.SetDeadline(time.Unix(1, 0))
 	})
 	_, err = c.ask(conn, kmsg.NewPtrApiVersionsRequest())
-	if err == nil && c.config.SASL == nil {
+	if err == nil && c.config.SASL != nil {
+		err = c.authenticate(ctx, conn, address)
+	}
+	if err == nil {
 		err = c.identify(conn)
 	}
 	if !stop() {
@@ -91,8 +94,7 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
 	}
 	if c.config.SASL != nil {
-		// Until a client has proven who it is, a broker answers ApiVersions once
-		// on a connection, and kafka-go asks too.
+		// kafka-go authenticates by itself, which a connection takes once.
 		_ = conn.Close()
 		return c.dialOne(ctx, address)
 	}

@@ -22,13 +22,13 @@
 // seconds after the last.
 //
 // The files: cluster.go and exchange.go carry requests of our own on kafka-go's
-// connections, which dial.go makes and listener.go watches for listeners of another kind;
-// known.go and turns.go find a broker that
-// answers among those that are known; metadata.go, offsets.go and fetch.go are
-// the requests, answer.go reads a fetch's answer in place; walk.go goes through
-// its batches, in batch.go, or message.go for what Kafka stored before 0.11,
-// decompressed by inflate.go. source.go, absent.go, places.go and read.go are what is asked
-// once; run.go follows metadata, broker.go says what is fetched when, poll.go
+// connections, which dial.go makes, authenticate.go and identity.go hold to be of
+// this cluster, and listener.go watches for listeners of another kind; known.go and
+// turns.go find a broker that answers among those that are known; metadata.go,
+// offsets.go and fetch.go are the requests, answer.go reads a fetch's answer in
+// place; walk.go goes through its batches, in batch.go, or message.go for what Kafka
+// stored before 0.11, decompressed by inflate.go. source.go, absent.go, resolve.go
+// and read.go are what is asked once; run.go follows metadata, broker.go says what is fetched when, poll.go
 // hands out what came, follower.go gives it to the sink, and stray.go and
 // lost.go find where reading goes on when a place is gone.
 package kafkalog

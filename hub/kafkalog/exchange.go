@@ -36,9 +36,9 @@ var _ protocol.RawExchanger = (*exchange)(nil)
 //nolint:revive // the name is kafka-go's.
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
 
-// Broker routes the exchange, and is shown kafka-go's newest metadata.
-func (x *exchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
-	return protocol.Broker{ID: x.broker}, x.cluster.route(x.cluster.reads, layout)
+// Broker routes the exchange.
+func (x *exchange) Broker(protocol.Cluster) (protocol.Broker, error) {
+	return protocol.Broker{ID: x.broker}, nil
 }
 
 // Required reports that RawExchange is to be called.
@@ -60,7 +60,7 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 // roundTrip lets talk have a connection to a broker. The context must have a
 // deadline: a half-open connection hangs for ever otherwise.
 func (c *Cluster) roundTrip(ctx context.Context, key int16, broker int32, talk func(io.ReadWriter) error) error {
-	_, err := c.reads.RoundTrip(ctx, anyAddress, &exchange{key: key, broker: broker, cluster: c, talk: talk})
+	_, err := c.carry(ctx, c.reads, &exchange{key: key, broker: broker, cluster: c, talk: talk})
 	return err
 }
 

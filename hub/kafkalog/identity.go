@@ -1,12 +1,14 @@
 package kafkalog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"time"
 
-	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -60,15 +62,34 @@ func (c *Cluster) identify(rw io.ReadWriter) error {
 	return nil
 }
 
-// route checks the metadata by which kafka-go routes a request. Where that is
-// of another cluster kafka-go begins anew.
-func (c *Cluster) route(through connections, layout protocol.Cluster) error {
-	if ours, ok := c.known.learn(layout); !ok {
-		through.CloseIdleConnections()
-		return fmt.Errorf("the brokers that answer: %w, %q instead of %q", errForeign, layout.ClusterID, ours)
+// renewEvery is how often kafka-go is made to begin anew, at most.
+const renewEvery = time.Second
+
+// carry has kafka-go carry a request. Where its own connection, by which it learns
+// where the brokers are, has come to be one to another cluster, kafka-go knows no
+// such broker, or leads to a foreign one, for as long as that connection lives. So
+// it begins anew.
+func (c *Cluster) carry(ctx context.Context, through *kafka.Transport, request kafka.Request) (kafka.Response, error) {
+	answer, err := through.RoundTrip(ctx, anyAddress, request)
+	switch {
+	case errors.Is(err, kafka.BrokerNotAvailable):
+		err = fmt.Errorf("the brokers that answer tell of no such broker: %w", err)
+		c.renew(through)
+	case errors.Is(err, errForeign):
+		c.renew(through)
 	}
-	return nil
+	return answer, err
 }
 
-// connections are what a pool of kafka-go's gives up.
-type connections interface{ CloseIdleConnections() }
+// renew has kafka-go give up its connections and what it knows of the cluster.
+func (c *Cluster) renew(through *kafka.Transport) {
+	c.mu.Lock()
+	soon := time.Since(c.renewed[through]) < renewEvery
+	if !soon {
+		c.renewed[through] = time.Now()
+	}
+	c.mu.Unlock()
+	if !soon {
+		through.CloseIdleConnections()
+	}
+}

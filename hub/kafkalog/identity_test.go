@@ -28,6 +28,32 @@ type movedListener struct {
 	mu   sync.Mutex
 	to   string // whose address it is, empty for the broker's own
 	open []net.Conn
+	led  map[string]bool // from which addresses it has led on
+}
+
+// visited is a listener that notes where its connections come from.
+type visited struct {
+	net.Listener
+
+	mu   sync.Mutex
+	from []string
+}
+
+func (l *visited) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.mu.Lock()
+		l.from = append(l.from, c.RemoteAddr().String())
+		l.mu.Unlock()
+	}
+	return c, err
+}
+
+// since are the addresses that connections have come from behind the first n.
+func (l *visited) since(n int) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.from[n:])
 }
 
 // move ends all connections. New ones lead to another address.
@@ -61,6 +87,10 @@ func (l *movedListener) Accept() (net.Conn, error) {
 		}
 		l.mu.Lock()
 		l.open = append(l.open, other)
+		if l.led == nil {
+			l.led = make(map[string]bool)
+		}
+		l.led[other.LocalAddr().String()] = true
 		l.mu.Unlock()
 		for _, way := range [][2]net.Conn{{c, other}, {other, c}} {
 			go func() {
@@ -107,12 +137,19 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 		}
 	})
 	var asked atomic.Int32 // for metadata, in the other cluster
-	theirs := newCluster(t, append(opts, kfake.NumBrokers(1), kfake.ClusterID("theirs"))...)
+	var other *visited
+	theirs := newCluster(t, append(opts, kfake.NumBrokers(1), kfake.ClusterID("theirs"),
+		kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			l, err := net.Listen(network, address)
+			other = &visited{Listener: l}
+			return other, err
+		}))...)
 	if err := ours.MoveTopicPartition("t", 0, 1); err != nil {
 		t.Fatal(err)
 	}
 	write(t, writer(t, ours, credentials...), "t", 0, "ours", 5)
 	write(t, writer(t, theirs, credentials...), "t", 0, "theirs", 20)
+	visitors := len(other.since(0))
 	theirs.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
 		theirs.KeepControl()
 		asked.Add(1)
@@ -166,6 +203,13 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 		}
 	}
 	j.until(t, "what was stored since is read", func() bool { return slices.Contains(j.values[0], "back") })
+	for _, from := range other.since(visitors) {
+		brokers[1].mu.Lock()
+		if !brokers[1].led[from] {
+			t.Errorf("a connection from %s came to the other cluster at its own address, of which nothing is to be believed", from)
+		}
+		brokers[1].mu.Unlock()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, value := range j.values[0] {

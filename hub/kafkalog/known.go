@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go/protocol"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // avoidFor is how long a broker that did not answer comes after the others.
@@ -21,8 +21,8 @@ type known struct {
 	bootstrap []string
 
 	mu      sync.Mutex
-	cluster string // its id, empty until a broker has told it
-	brokers map[int32]protocol.Broker
+	cluster string               // its id, empty until a broker has told it
+	brokers map[int32]string     // their addresses
 	failed  map[string]time.Time // when an address last did not answer
 }
 
@@ -41,33 +41,26 @@ func (k *known) belongs(address, cluster string) (ours string, ok bool) {
 	return k.cluster, cluster == k.cluster
 }
 
-// learn takes the brokers of kafka-go's newest metadata, unless that is of
-// another cluster.
-func (k *known) learn(layout protocol.Cluster) (ours string, ok bool) {
+// learn takes the brokers that one of the cluster has told of.
+func (k *known) learn(told []kmsg.MetadataResponseBroker) {
+	brokers := make(map[int32]string, len(told))
+	for _, b := range told {
+		brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if layout.ClusterID != "" && k.cluster != "" && layout.ClusterID != k.cluster {
-		return k.cluster, false
+	if len(brokers) == 0 || maps.Equal(brokers, k.brokers) {
+		return
 	}
-	if len(layout.Brokers) == 0 || maps.Equal(layout.Brokers, k.brokers) {
-		return k.cluster, true
-	}
-	k.brokers = layout.Brokers // kafka-go makes a new one instead of changing it
+	k.brokers = brokers
 	still := k.all()
 	maps.DeleteFunc(k.failed, func(address string, _ time.Time) bool { return !slices.Contains(still, address) })
-	return k.cluster, true
-}
-
-func addressOf(b protocol.Broker) string {
-	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 }
 
 // all are the addresses, each once. The caller holds mu.
 func (k *known) all() []string {
 	all := slices.Clone(k.bootstrap)
-	for _, b := range k.brokers {
-		all = append(all, addressOf(b))
-	}
+	all = slices.AppendSeq(all, maps.Values(k.brokers))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -91,8 +84,8 @@ func (k *known) targets() []target {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	ids := make(map[string]int32, len(k.brokers))
-	for id, b := range k.brokers {
-		ids[addressOf(b)] = id
+	for id, address := range k.brokers {
+		ids[address] = id
 	}
 	var all []target
 	for _, address := range k.order(slices.Collect(maps.Keys(ids))) {

@@ -67,6 +67,7 @@ func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error
 		return nil, fmt.Errorf("ask metadata: %w", err)
 	}
 	answer := resp.(*kmsg.MetadataResponse)
+	c.known.learn(answer.Brokers)
 	found := make([]layout, 0, len(answer.Topics))
 	for _, t := range answer.Topics {
 		if t.Topic == nil {

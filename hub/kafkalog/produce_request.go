@@ -49,8 +49,8 @@ func (x *produceExchange) abandon() bool {
 func (x *produceExchange) ApiKey() protocol.ApiKey { return x.message.ApiKey() } //nolint:revive // kafka-go's name
 
 // Broker implements protocol.BrokerMessage.
-func (x *produceExchange) Broker(layout protocol.Cluster) (protocol.Broker, error) {
-	return protocol.Broker{ID: x.broker}, x.cluster.route(x.cluster.transport, layout)
+func (x *produceExchange) Broker(protocol.Cluster) (protocol.Broker, error) {
+	return protocol.Broker{ID: x.broker}, nil
 }
 
 // Required implements protocol.RawExchanger. The versions are the highest that
@@ -88,7 +88,7 @@ func produceAsk[T protocol.Message](ctx context.Context, c *Cluster, broker int3
 
 func produceDo[T protocol.Message](ctx context.Context, c *Cluster, x *produceExchange) (T, error) {
 	var none T
-	answer, err := c.transport.RoundTrip(ctx, anyAddress, x)
+	answer, err := c.carry(ctx, c.transport, x)
 	if err != nil {
 		return none, err
 	}

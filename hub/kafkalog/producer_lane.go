@@ -325,11 +325,16 @@ func (l *produceLane) probe(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.producer.config.FailAfter)
 	defer cancel()
-	if _, err := produceAsk[*apiversions.Response](ctx, l.producer.cluster, leader, &apiversions.Request{}); err != nil {
-		return false
-	}
+	_, err := produceAsk[*apiversions.Response](ctx, l.producer.cluster, leader, &apiversions.Request{})
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
+	if err != nil {
+		// What stands in the way now is told, unless that is only that it takes long.
+		if l.away != nil && !isContext(err) {
+			l.away = err
+		}
+		return false
+	}
 	l.ajar = true
 	return true
 }
