@@ -15,7 +15,7 @@ type sharing struct {
 //
 // Owned by the executor.
 type compressed struct {
-	coding
+	gzipEvents
 	head  []byte // what goes in front of all, outside, until it has been sent
 	begun bool
 	ended bool

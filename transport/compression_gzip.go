@@ -55,8 +55,6 @@ func (gzipEvents) Pack(dst, window, content []byte) ([]byte, uint64) {
 	return appendDeflate(dst, window, content), sum
 }
 
-func (gzipEvents) name() string { return "gzip" }
-
 func (gzipEvents) appendHead(dst []byte) []byte {
 	const deflated, unknownSystem = 8, 255
 	return append(dst, 0x1f, 0x8b, deflated, 0, 0, 0, 0, 0, 0, unknownSystem)

@@ -88,9 +88,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	head := w.Header()
 	s.setEventHeaders(head, x.kind)
 	if x.kind == kindEvents && len(x.subs) == 1 && x.subs[0].Compressible() {
-		if coding := s.codingFor(r.Header); coding != nil {
-			head.Set("Content-Encoding", coding.name())
-			x.shares = &sharing{codec: coding, stream: &compressed{coding: coding}}
+		if s.takesGzip(r.Header) {
+			head.Set("Content-Encoding", codingGzip)
+			x.shares = &sharing{codec: gzipEvents{}, stream: &compressed{}}
 		}
 	}
 	if r.Method == http.MethodHead {

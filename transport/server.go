@@ -78,7 +78,6 @@ type Server struct {
 	metrics *metrics
 	faults  *faultLog
 	gate    *gate
-	zstd    zstdEvents
 
 	// base is what requests wait in; publishing outlives it, so that what is
 	// in flight can be answered.
@@ -123,10 +122,6 @@ func New(config Config) (*Server, error) {
 		newPoller: newPoller,
 	}
 	s.readiness = newReadiness(&config, s.draining.Load)
-	var err error
-	if s.zstd, err = newZstdEvents(config.Workers.Len()); err != nil {
-		return nil, fmt.Errorf("new server: %w", err)
-	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)
 	return s, nil
