@@ -38,7 +38,7 @@ func (s *session) stepBytes() int {
 // next is Next of a session's subscription.
 func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
 	if s.shares == nil {
-		return sub.Next(&sc.batch, s.format(), room)
+		return sub.Next(&sc.batch, s.dialect.format(), room)
 	}
 	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
 }
@@ -50,7 +50,7 @@ func (s *session) countCompressed(sc *scratch) {
 		content += p.Content
 		bytes += p.Bytes
 	}
-	s.server.metrics.compressed(s.kind, content, bytes)
+	s.server.metrics.compressed(s.dialect.protocol(), content, bytes)
 }
 
 // endsWithID reports whether the last of what is to be written is a block that

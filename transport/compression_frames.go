@@ -16,7 +16,7 @@ import (
 type deflatedFrames struct{}
 
 func (deflatedFrames) CodecSlot() int      { return packFrames }
-func (deflatedFrames) Plain() event.Format { return framesFormat{} }
+func (deflatedFrames) Plain() event.Format { return wire.Frames{} }
 func (deflatedFrames) PlainInWindow() bool { return false }
 func (deflatedFrames) Window() int         { return deflateWindow }
 func (deflatedFrames) BlockBytes() int     { return 0 }
@@ -63,10 +63,10 @@ func (d deflateTerms) String() string {
 // maxOffers bounds how many extensions that a client offers are looked at.
 const maxOffers = 16
 
-// deflateFor takes the first offer of permessage-deflate that it can keep to.
-// Where the events of a write are one message there is nothing to share.
-func (s *Server) deflateFor(h http.Header) (terms deflateTerms, ok bool) {
-	if !s.config.Compression.WebSockets || tokenIn(h, "Sec-WebSocket-Protocol", subprotocolLines) {
+// deflateFor takes the first offer of permessage-deflate that it can keep to, for
+// a dialect whose events can be shared compressed.
+func (s *Server) deflateFor(h http.Header, d dialect) (terms deflateTerms, ok bool) {
+	if !s.config.Compression.WebSockets || d.codec() == nil {
 		return deflateTerms{}, false
 	}
 	looked := 0

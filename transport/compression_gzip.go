@@ -14,7 +14,7 @@ import (
 // eventBlocks are server-sent events in blocks, each of which ends with an id.
 type eventBlocks struct{}
 
-func (eventBlocks) Plain() event.Format { return eventsFormat{} }
+func (eventBlocks) Plain() event.Format { return wire.Events{} }
 
 // PlainInWindow is true: all that a stream has is in its window.
 func (eventBlocks) PlainInWindow() bool { return true }
@@ -23,9 +23,9 @@ func (eventBlocks) BlockBytes() int { return 24000 }
 
 func (eventBlocks) AppendContent(dst, body []byte, isGap bool) []byte {
 	if isGap {
-		return eventsFormat{}.AppendGap(dst, body)
+		return wire.Events{}.AppendGap(dst, body)
 	}
-	return eventsFormat{}.AppendEvent(dst, body)
+	return wire.Events{}.AppendEvent(dst, body)
 }
 
 // AppendEnd gives the last event an id, in place of its empty line, but for one

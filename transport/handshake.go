@@ -16,16 +16,6 @@ import (
 	"sluice/transport/wire"
 )
 
-// What clients offer. Of both, lines is taken, as any client can have the other.
-const (
-	// subprotocolJSON is also spoken when nothing is offered: a message is one
-	// JSON object.
-	subprotocolJSON = "sluice.v1.json"
-	// subprotocolLines has the events of one write as one message, an object a
-	// line.
-	subprotocolLines = "sluice.v1.lines"
-)
-
 // The buffers of a WebSocket connection. What is read is enough for any control
 // frame of a client, which has 131 bytes; larger payloads pass it by. What is
 // written goes past the library, but for the close that it may send itself.
@@ -146,7 +136,7 @@ func oneKey(keys []string) bool {
 // openWebSocket takes the connection from the HTTP server, accepts it, and
 // starts its session.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) error {
-	x := s.newSession(kindWebSocket, c)
+	x := s.newSession(s.conversationFor(r.Header), c)
 	defer x.abandon()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -166,15 +156,15 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	}
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
-	if deflate, ok := s.deflateFor(r.Header); ok {
+	if deflate, ok := s.deflateFor(r.Header, x.dialect); ok {
 		hijacked.extensions = deflate.String()
 		ws.deflates = true
-		x.shares = &sharing{codec: deflatedFrames{}}
+		x.shares = &sharing{codec: x.dialect.codec()}
 		x.shares.window.Forgets = deflate.serverForgets
 	}
 	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))
 	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocolLines, subprotocolJSON},
+		Subprotocols: []string{x.dialect.name()},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
 		// Compression is none of its business either.
@@ -196,7 +186,6 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if err != nil {
 		return fmt.Errorf("accept websocket: %w", err)
 	}
-	ws.lines = ws.conn.Subprotocol() == subprotocolLines
 	x.attach(conn)
 	in.line = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read

@@ -47,7 +47,7 @@ func (s *session) authenticate(r *wire.Auth) {
 		fault := faultOf(err)
 		fault.ID = r.ID
 		s.post(func(s *session, sc *scratch) {
-			s.send(sc, "", fault)
+			s.send(sc, fault)
 			s.shut(sc, fault)
 		})
 		return
@@ -87,7 +87,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		if !s.expiry.IsZero() {
 			left = s.expiry.Sub(sc.now)
 		}
-		s.send(sc, "", &wire.Authenticated{ID: id, ExpiresIn: left})
+		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
 		for _, sub := range append([]*subscription(nil), s.subs...) {
 			if !p.May(auth.Subscribe, sub.Stream()) {
 				s.endSubscription(sub, wire.ReasonForbidden, sc)

@@ -113,10 +113,12 @@ func (s *session) readMessages() error {
 			return errFlood
 		}
 		s.heard.Store(int64(thisMoment()))
-		if kind != websocket.MessageText {
-			s.post(func(s *session, sc *scratch) {
-				s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, "messages are text")
-			})
+		if binary := s.dialect.binary(); binary != (kind == websocket.MessageBinary) {
+			reason := "messages are text"
+			if binary {
+				reason = "messages are binary"
+			}
+			s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, reason) })
 			return errOver
 		}
 		buf, ok := messageBuffers.Get().(*bytes.Buffer)

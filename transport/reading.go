@@ -42,7 +42,7 @@ func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r re
 	return s.beginFor(ctx, deliveredTo{
 		owner:      to,
 		shard:      to.worker.shard,
-		labelled:   to.kind == kindWebSocket,
+		labelled:   to.dialect.converses(),
 		superseded: to.superseded,
 	}, p, r)
 }

@@ -14,7 +14,7 @@ import (
 // handle answers a client's message. It reports whether the message is still in
 // use when it returns.
 func (s *session) handle(message []byte) (keep bool) {
-	request, fault := wire.ParseRequest(message, s.server.wireLimits())
+	request, fault := s.dialect.decode(message, s.server.wireLimits())
 	if fault != nil {
 		if errors.Is(fault, jsonscan.ErrNotUTF8) {
 			s.post(func(s *session, sc *scratch) {
@@ -65,7 +65,7 @@ func (s *session) handle(message []byte) (keep bool) {
 		id := r.ID
 		s.post(func(s *session, sc *scratch) {
 			if !s.closing {
-				s.send(sc, "", &wire.Pong{ID: id})
+				s.send(sc, &wire.Pong{ID: id})
 			}
 		})
 	case *wire.Pong:
@@ -89,7 +89,7 @@ func (s *session) fail(fault *wire.Error) {
 // many. What can be tried again is not the client's mistake, and not counted.
 func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 	s.server.noteFault(fault, s.address)
-	s.send(sc, "", fault)
+	s.send(sc, fault)
 	if fault.Retryable() {
 		return
 	}
@@ -125,7 +125,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 			if s.closing {
 				return
 			}
-			s.send(sc, "", s.server.answer(id, batch, results))
+			s.send(sc, s.server.answer(id, batch, results))
 		})
 	})
 	return true

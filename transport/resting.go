@@ -42,13 +42,7 @@ func (s *session) stopReading() {
 
 // listen is the reader: it handles what comes until it can rest, or the
 // connection has ended, which it then closes.
-func (s *session) listen() {
-	if s.kind == kindWebSocket {
-		s.listenToMessages()
-	} else {
-		s.listenForEnd()
-	}
-}
+func (s *session) listen() { s.dialect.listen(s) }
 
 // listenForEnd is the reader of an event stream, to which nothing is to come.
 func (s *session) listenForEnd() {

@@ -32,7 +32,7 @@ func TestTalkOnEventStreams(t *testing.T) {
 	t.Parallel()
 	for _, said := range []int{0, 1, 16, 17, 16 + 4<<10, 1 << 20} {
 		c := &talker{left: said}
-		s := &session{kind: kindEvents, conn: c, out: c}
+		s := &session{dialect: eventStream{}, conn: c, out: c}
 		s.state.Store(again) // nobody runs it
 		s.tellEnded()
 		s.listen()

@@ -78,6 +78,9 @@ type Server struct {
 	metrics *metrics
 	faults  *faultLog
 	gate    *gate
+	// conversations are the dialects of WebSockets, the one to speak without an
+	// offer last, and broadcasts those of event streams, the usual one first.
+	conversations, broadcasts []dialect
 
 	// base is what requests wait in; publishing outlives it, so that what is
 	// in flight can be answered.
@@ -118,6 +121,9 @@ func New(config Config) (*Server, error) {
 		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
+
+		conversations: []dialect{jsonLines{}, jsonMessages{}},
+		broadcasts:    []dialect{eventStream{}, jsonStream{}},
 
 		newPoller: newPoller,
 	}
@@ -247,12 +253,12 @@ const comeBackLeast = 100 * time.Millisecond
 
 // newSession makes a session for a client. Nothing is delivered to it, and what
 // is posted to it waits, until it is started.
-func (s *Server) newSession(k kind, c *client) *session {
+func (s *Server) newSession(d dialect, c *client) *session {
 	x := &session{
 		server:    s,
 		worker:    s.config.Workers.next(),
 		id:        "s_" + rand.Text(),
-		kind:      k,
+		dialect:   d,
 		address:   c.address,
 		principal: c.principal,
 		lastWrite: thisMoment(),
@@ -301,13 +307,13 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	}
 }
 
-// openSessions is how many sessions of a kind are open. A page that waits is
+// openSessions is how many sessions of a protocol are open. A page that waits is
 // one.
-func (s *Server) openSessions(k kind) int {
-	if k == kindPage {
+func (s *Server) openSessions(p protocol) int {
+	if p == protocolPage {
 		return int(s.polls.Load())
 	}
-	return s.sessions.count(k)
+	return s.sessions.count(p)
 }
 
 // sessionSet holds the sessions that are open.
@@ -346,13 +352,13 @@ func (s *sessionSet) all() []*session {
 	return all
 }
 
-// count counts the sessions of a kind.
-func (s *sessionSet) count(k kind) int {
+// count counts the sessions of a protocol.
+func (s *sessionSet) count(p protocol) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for x := range s.set {
-		if x.kind == k {
+		if x.dialect.protocol() == p {
 			n++
 		}
 	}

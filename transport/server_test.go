@@ -46,6 +46,7 @@ type options struct {
 	limits func(*transport.Limits)
 	config func(*transport.Config)
 	stream func(*hub.Stream)
+	server func(*transport.Server)
 	// listener is put around that of clients, below TLS.
 	listener func(net.Listener) net.Listener
 	// pipes are what clients come in through instead of the network, for a
@@ -140,6 +141,9 @@ func start(t testing.TB, o options) *instance {
 	}
 	if o.pipes != nil {
 		server.WithoutPoller()
+	}
+	if o.server != nil {
+		o.server(server)
 	}
 	lower, endLower := context.WithCancel(context.Background())
 	upper, endUpper := context.WithCancel(context.Background())

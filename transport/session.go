@@ -38,21 +38,6 @@ const (
 // stream, but for an event that is larger.
 const stepBytes = 60 << 10
 
-// kind is the protocol that a session speaks.
-type kind uint8
-
-const (
-	kindWebSocket kind = iota
-	kindEvents
-	kindLines
-	kindPage // no session: for what is counted
-	kinds
-)
-
-func (k kind) String() string {
-	return [...]string{"websocket", "sse", "ndjson", "page"}[k]
-}
-
 // session is one client connection that is delivered to.
 //
 // All that goes out goes through its executor. Others hand it commands, which
@@ -62,7 +47,7 @@ type session struct {
 	server  *Server
 	worker  *worker
 	id      string
-	kind    kind
+	dialect dialect
 	out     outlet
 	conn    line    // nil where it is the HTTP server's
 	socket  *socket // the same, where it is one
@@ -90,15 +75,15 @@ type session struct {
 	// Owned by the executor.
 	subs      []*subscription
 	backlog   *backlog // what the connection did not take, else nil
-	closing   bool     // the last bytes are on their way
-	closed    bool
-	turn      int // which subscription is first
+	turn      int      // which subscription is first
 	expiry    moment
-	warned    bool // that the token ends
 	lastWrite moment
-	lastID    moment // of an event stream's last long id
-	needsID   bool
-	heartbeat time.Duration
+	lastID    moment        // when a position was told last, where that is not with every write
+	heartbeat time.Duration // of a session that does not converse
+	closing   bool          // the last bytes are on their way
+	closed    bool
+	warned    bool   // that the token ends
+	needsID   bool   // a position is owed to the client
 	closeAt   moment // when draining
 	ws        *webSocket
 
@@ -227,20 +212,14 @@ func (s *session) step(sc *scratch) stepResult {
 	if !s.closing {
 		more = s.gather(sc)
 	}
-	switch s.kind {
-	case kindEvents:
-		s.identify(sc)
-	case kindLines:
-		s.tellPosition(sc)
-	case kindWebSocket, kindPage:
-	}
+	s.dialect.afterStep(s, sc)
 	if s.shares != nil {
 		s.countCompressed(sc)
 		s.compress(sc)
 	}
 	done := s.flush(sc)
 	s.fallsBehind(more || done == stepBlocked || !s.inStep())
-	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
+	s.server.metrics.delivered(s.dialect.protocol(), sc.batch.Records, sc.batch.Gaps)
 	if done != stepIdle {
 		return done
 	}
@@ -330,9 +309,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 				s.needsID = false
 			}
 			sc.given = given{sub: sub, from: from, first: before, end: len(sc.batch.Bufs), records: records - gaps, gaps: gaps}
-			if s.ws != nil && s.ws.lines {
-				s.makeMessage(sc, before, sc.batch.Bytes-size)
-			}
+			s.putInFront(sc, before, sc.batch.Bytes-size)
 		}
 		if sc.batch.Records+sc.batch.Gaps > records {
 			sub.delivered = true
@@ -360,7 +337,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 func (s *session) accompany(sub *subscription, sc *scratch) {
 	if status, changed := sub.StatusChange(); changed {
 		sc.given.sub = nil
-		s.send(sc, wire.EventStatus, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
+		s.send(sc, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
 	}
 	if reason := sub.Ended(); reason != "" {
 		sc.given.sub = nil
@@ -371,16 +348,14 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 		sc.given.sub = nil
 		cursor := s.cursorOf(sub, sc)
 		caught := &wire.CaughtUp{Cursor: cursor}
-		if s.kind == kindWebSocket {
+		if s.dialect.converses() {
 			caught.ID = sub.id
 		}
-		s.send(sc, wire.EventCaughtUp, caught)
+		s.send(sc, caught)
 		sub.know(cursor, sc.now)
 		return
 	}
-	if s.kind == kindWebSocket && sub.delivered && sc.now.Sub(sub.toldAt) >= cursorEvery {
-		s.sendCursor(sub, sc)
-	}
+	s.dialect.afterEvents(s, sub, sc)
 }
 
 // end gives up all that the session has. Only the executor calls it, and

@@ -73,7 +73,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	}
 	s.subs = append(s.subs, sub)
 	s.server.metrics.subscriptions.Inc()
-	if s.kind != kindWebSocket {
+	if !s.dialect.converses() {
 		return nil
 	}
 	cursor := sub.Cursor()
@@ -81,7 +81,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	if sub.Feed().Filtered() {
 		feed = sub.Feed().Name()
 	}
-	s.send(sc, "", &wire.Subscribed{
+	s.send(sc, &wire.Subscribed{
 		ID:        sub.id,
 		Stream:    sub.Stream(),
 		Feed:      feed,
@@ -123,7 +123,7 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 
 // endSubscription ends a subscription and says why.
 func (s *session) endSubscription(sub *subscription, reason wire.Reason, sc *scratch) {
-	s.send(sc, "", &wire.Unsubscribed{
+	s.send(sc, &wire.Unsubscribed{
 		ID:        sub.id,
 		Reason:    reason,
 		Retryable: reason == wire.ReasonRequested || reason == wire.ReasonSlowConsumer,
@@ -138,7 +138,7 @@ func (s *session) endByGap(sub *subscription, reason record.GapReason, sc *scrat
 		s.endSlow(sub, sc)
 		return
 	}
-	if s.kind == kindWebSocket {
+	if s.dialect.converses() {
 		ended := wire.ReasonError
 		switch reason {
 		case record.GapRetention:
@@ -158,7 +158,7 @@ func (s *session) endByGap(sub *subscription, reason record.GapReason, sc *scrat
 // endSlow ends a subscription that the stream's policy cuts off, and the session
 // with it where it carries nothing else.
 func (s *session) endSlow(sub *subscription, sc *scratch) {
-	if s.kind == kindWebSocket && (len(s.subs) > 1 || s.inFlight.Load() > 0) {
+	if s.dialect.converses() && (len(s.subs) > 1 || s.inFlight.Load() > 0) {
 		s.endSubscription(sub, wire.ReasonSlowConsumer, sc)
 		return
 	}
@@ -179,7 +179,7 @@ func (s *session) superseded(lease *cursors.Lease) {
 }
 
 func (s *session) endSuperseded(sub *subscription, sc *scratch) {
-	if s.kind == kindWebSocket {
+	if s.dialect.converses() {
 		s.endSubscription(sub, wire.ReasonSuperseded, sc)
 		return
 	}

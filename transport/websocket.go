@@ -19,7 +19,6 @@ import (
 type webSocket struct {
 	conn  *websocket.Conn
 	input *input
-	lines bool // the subprotocol is sluice.v1.lines
 
 	deflates bool // permessage-deflate has been agreed on
 
@@ -170,7 +169,7 @@ func (s *session) welcome(p *auth.Principal) {
 		if p.Anonymous() {
 			name = ""
 		}
-		s.send(sc, "", &wire.Welcome{
+		s.send(sc, &wire.Welcome{
 			Session:   s.id,
 			Principal: name,
 			Now:       sc.now.Time(),

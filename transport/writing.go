@@ -26,7 +26,7 @@ func (s *session) flush(sc *scratch) stepResult {
 			bufs = sc.first[:]
 		}
 		n, err := s.out.try(bufs)
-		s.server.metrics.bytes(s.kind, n)
+		s.server.metrics.bytes(s.dialect.protocol(), n)
 		if err != nil {
 			s.out.abort()
 			s.end()
@@ -74,7 +74,7 @@ func (s *session) retry(sc *scratch) stepResult {
 	b := s.backlog
 	sc.first[0] = b.bytes
 	n, err := s.out.try(sc.first[:])
-	s.server.metrics.bytes(s.kind, n)
+	s.server.metrics.bytes(s.dialect.protocol(), n)
 	if n > 0 {
 		b.moved = sc.now
 		s.heard.Store(int64(sc.now))
@@ -146,7 +146,7 @@ func (s *session) drain() {
 			if now := thisMoment(); now.Sub(begun) >= waitedLeast {
 				s.heard.Store(int64(now))
 			}
-			s.server.metrics.bytes(s.kind, n)
+			s.server.metrics.bytes(s.dialect.protocol(), n)
 			s.backlog = nil
 			if s.closing {
 				s.finish()

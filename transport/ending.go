@@ -34,26 +34,17 @@ func (s *session) shutWith(sc *scratch, code wire.Code, closeCode int, reason st
 func (s *session) shutAs(sc *scratch, fault *wire.Error, action wire.Action, closeCode int, reason string) {
 	closing := closingOf(fault)
 	closing.Action = action
-	switch s.kind {
-	case kindWebSocket:
-		closing.Close = closeCode
+	switch {
+	case s.dialect.converses():
 		for _, sub := range s.subs {
 			closing.Cursors = append(closing.Cursors, wire.SubscriptionCursor{ID: sub.id, Cursor: sub.Cursor()})
 		}
-		s.send(sc, "", closing)
-		s.sendRaw(sc, wire.AppendClose(nil, closeCode, reason))
-	case kindLines:
+	case len(s.subs) > 0:
 		closing.Cursor = s.cursor(sc.now)
-		s.send(sc, "", closing)
-	case kindEvents:
-		if len(s.subs) > 0 && closing.Action != wire.Resync {
-			closing.Cursor = s.cursor(sc.now)
-		}
-		start := len(sc.arena)
-		sc.arena = appendClose(sc.arena, closing)
-		s.write(sc, start)
-		sc.hasID = true
 	}
+	start := len(sc.arena)
+	sc.arena = s.dialect.encodeClosing(sc.arena, closing, closeCode, reason)
+	s.write(sc, start)
 	s.close()
 }
 
@@ -61,23 +52,6 @@ func (s *session) shutAs(sc *scratch, fault *wire.Error, action wire.Action, clo
 func (s *session) close() {
 	s.closing = true
 	s.stopReading()
-}
-
-// appendClose appends the last event of an event stream. Its id is where to go
-// on, or says that there is no sense in coming back: an EventSource comes back
-// with the id by itself, and with a position that is of no use it would for
-// ever. Who is to start anew has to do so by itself.
-func appendClose(dst []byte, closing *wire.Closing) []byte {
-	id := closing.Cursor
-	switch closing.Action {
-	case wire.Stop, wire.Resync:
-		id = wire.LastEventIDEnd
-	case wire.Resume, wire.Reauthenticate:
-	}
-	if closing.RetryAfter > 0 {
-		dst = wire.AppendRetry(dst, closing.RetryAfter)
-	}
-	return wire.AppendNamedSSE(dst, wire.EventClose, id, closing.Append(nil))
 }
 
 // answerClose answers a client's close frame with its own code.
@@ -101,8 +75,6 @@ func (s *session) drainSoon(after time.Duration) {
 		}
 		s.closeAt = sc.now.Add(after)
 		s.due.Store(0)
-		if s.kind == kindWebSocket {
-			s.send(sc, "", &wire.Drain{Reconnect: after})
-		}
+		s.send(sc, &wire.Drain{Reconnect: after})
 	})
 }
