@@ -19,7 +19,7 @@ func (s *session) onTime(sc *scratch) {
 	if !s.expiry.IsZero() {
 		left := s.expiry.Sub(now)
 		if left <= 0 {
-			s.shut(sc, wire.Errorf(wire.TokenExpired, "the token has expired: come back with a new one"))
+			s.close(sc, endExpired())
 			return
 		}
 		if left <= expiryWarning && !s.warned {
@@ -28,11 +28,7 @@ func (s *session) onTime(sc *scratch) {
 		}
 	}
 	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(s.server.drainEnd())) {
-		s.shut(sc, &wire.Error{
-			Code:       wire.Draining,
-			Message:    "this instance is going away: come back to another one",
-			RetryAfter: s.server.comeBack(),
-		})
+		s.close(sc, endDrained(s.server.comeBack()))
 		return
 	}
 	s.dialect.onTime(s, sc)

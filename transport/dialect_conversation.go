@@ -42,7 +42,7 @@ const movedEvery = 15 * time.Second
 func (conversation) onTime(s *session, sc *scratch) {
 	ws, now := s.ws, sc.now
 	if !ws.authBy.IsZero() && !now.Before(ws.authBy) {
-		s.shut(sc, wire.Errorf(wire.AuthTimeout, "no credential came in time: send auth as the first message"))
+		s.close(sc, endUnauthenticated())
 		return
 	}
 	if !ws.pongBy.IsZero() {
@@ -50,7 +50,7 @@ func (conversation) onTime(s *session, sc *scratch) {
 		case s.heard.Load() >= int64(ws.pinged):
 			ws.pongBy = 0
 		case !now.Before(ws.pongBy):
-			s.shut(sc, wire.Errorf(wire.NoPong, "no sign of life came since the last ping"))
+			s.close(sc, endNoPong())
 			return
 		}
 	}

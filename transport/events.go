@@ -35,7 +35,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		c.fault = fault
 	}
 	x := s.newSession(d, c)
-	defer x.abandon()
+	defer x.releaseUnstarted()
 	if c.fault == nil {
 		c.fault = s.outcome(c.principal, s.openEvents(r, x, query))
 	}
@@ -69,7 +69,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 			return fault
 		}
 		if fault = x.take(sub, begun, nil); fault != nil {
-			sub.abandon()
+			sub.release()
 			return fault
 		}
 	}
@@ -121,7 +121,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	s.start(x, c, ready)
 	select {
 	case <-r.Context().Done():
-		x.post(func(x *session, _ *scratch) { x.end() })
+		x.post(func(x *session, _ *scratch) { x.release() })
 	case <-x.ended():
 	}
 	<-x.ended()

@@ -137,7 +137,7 @@ func oneKey(keys []string) bool {
 // starts its session.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) error {
 	x := s.newSession(s.conversationFor(r.Header), c)
-	defer x.abandon()
+	defer x.releaseUnstarted()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return fmt.Errorf("hijack connection: %w", err)

@@ -15,7 +15,7 @@ func (s *session) enterAnonymously() *auth.Principal {
 	p, err := s.server.config.Auth.Anonymous(networkOf(s.address))
 	if err != nil {
 		fault := wire.Errorf(wire.Unauthenticated, "authenticate first: send auth with a token")
-		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.closeSoon(endByFault(fault))
 		return nil
 	}
 	return s.enter(p)
@@ -24,7 +24,7 @@ func (s *session) enterAnonymously() *auth.Principal {
 // enter makes a principal the session's, within the limits.
 func (s *session) enter(p *auth.Principal) *auth.Principal {
 	if fault := s.admission.identified(p); fault != nil {
-		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.closeSoon(endByFault(fault))
 		return nil
 	}
 	s.mu.Lock()
@@ -48,7 +48,7 @@ func (s *session) authenticate(r *wire.Auth) {
 		fault.ID = r.ID
 		s.post(func(s *session, sc *scratch) {
 			s.send(sc, fault)
-			s.shut(sc, fault)
+			s.close(sc, endByFault(fault))
 		})
 		return
 	}
@@ -90,7 +90,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
 		for _, sub := range append([]*subscription(nil), s.subs...) {
 			if !p.May(auth.Subscribe, sub.Stream()) {
-				s.endSubscription(sub, wire.ReasonForbidden, sc)
+				s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonForbidden}, sc)
 			} else if bound, ok := bounds[sub.Stream()]; ok {
 				sub.Narrow(bound)
 			}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -21,7 +20,7 @@ import (
 func (s *session) open(fault *wire.Error) {
 	if fault != nil {
 		// Nothing is taken from one who may not come in.
-		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.closeSoon(endByFault(fault))
 		s.discard()
 		return
 	}
@@ -35,35 +34,15 @@ func (s *session) open(fault *wire.Error) {
 // the connection has ended.
 func (s *session) listenToMessages() {
 	err := s.readMessages()
-	switch input := s.ws.input; {
-	case errors.Is(err, errQuiet):
+	if errors.Is(err, errQuiet) {
 		return
-	case errors.Is(err, errOver):
-	case input.tooLarge:
-		s.refuseMessage()
-	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
-		s.post(func(s *session, sc *scratch) {
-			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
-		})
-	case input.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
-		// The client has closed; its close is answered with its own code.
-		code, reason := input.closeCode, input.closeReason
-		s.post(func(s *session, sc *scratch) {
-			if !utf8.ValidString(reason) {
-				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the reason of the close is not UTF-8")
-				return
-			}
-			s.answerClose(sc, code)
-		})
-	case input.closeCode != 0:
-		code, reason := input.closeCode, input.closeReason
-		s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, code, reason) })
-	case isProtocolError(err):
-		s.post(func(s *session, sc *scratch) {
-			s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the frame breaks RFC 6455")
-		})
-	default:
-		s.breakOff()
+	}
+	if !errors.Is(err, errOver) {
+		if e, ok := s.endOfReading(err); ok {
+			s.closeSoon(e)
+		} else {
+			s.cutSoon()
+		}
 	}
 	s.discard()
 }
@@ -114,11 +93,7 @@ func (s *session) readMessages() error {
 		}
 		s.heard.Store(int64(thisMoment()))
 		if binary := s.dialect.binary(); binary != (kind == websocket.MessageBinary) {
-			reason := "messages are text"
-			if binary {
-				reason = "messages are binary"
-			}
-			s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, reason) })
+			s.closeSoon(endWrongType(binary))
 			return errOver
 		}
 		buf, ok := messageBuffers.Get().(*bytes.Buffer)
@@ -147,7 +122,7 @@ func (s *session) readMessages() error {
 		case err != nil:
 			return err
 		case most > 0 && buf.Len() > onWire:
-			s.refuseMessage()
+			s.closeSoon(endTooLarge(most))
 			return errOver
 		}
 		if s.ws.deflated {
@@ -155,13 +130,11 @@ func (s *session) readMessages() error {
 			messageBuffers.Put(buf)
 			switch {
 			case err != nil:
-				s.post(func(s *session, sc *scratch) {
-					s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the message is not compressed as RFC 7692 has it")
-				})
+				s.closeSoon(endBadCompression())
 				return errOver
 			case most > 0 && plain.Len() > most:
 				messageBuffers.Put(plain)
-				s.refuseMessage()
+				s.closeSoon(endTooLarge(most))
 				return errOver
 			}
 			buf = plain
@@ -172,12 +145,6 @@ func (s *session) readMessages() error {
 			messageBuffers.Put(buf)
 		}
 	}
-}
-
-// refuseMessage ends the session for a message that is too large.
-func (s *session) refuseMessage() {
-	fault := wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", s.server.config.Limits.MessageBytes)
-	s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
 }
 
 // A message in fragments of a byte takes seven times its size on the wire; what
@@ -193,9 +160,7 @@ func (s *session) guarded(f func() bool) (result bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.server.notePanic("a request panicked", cause)
-			s.post(func(s *session, sc *scratch) {
-				s.shut(sc, wire.Errorf(wire.Internal, "something went wrong here"))
-			})
+			s.closeSoon(endPanicked())
 			result = true
 		}
 	}()

@@ -77,13 +77,13 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	began := &subscription{Subscription: sub, id: r.id, lease: lease, auto: r.auto && lease != nil}
 	if lease != nil && len(begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
-			began.abandon()
+			began.release()
 			return nil, hub.Begun{}, faultOf(err)
 		}
 	}
 	if r.CursorName == "" {
 		if fault := s.checkCursor(sub.Cursor()); fault != nil {
-			began.abandon()
+			began.release()
 			return nil, hub.Begun{}, fault
 		}
 	}

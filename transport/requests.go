@@ -17,14 +17,12 @@ func (s *session) handle(message []byte) (keep bool) {
 	request, fault := s.dialect.decode(message, s.server.wireLimits())
 	if fault != nil {
 		if errors.Is(fault, jsonscan.ErrNotUTF8) {
-			s.post(func(s *session, sc *scratch) {
-				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the message is not UTF-8")
-			})
+			s.closeSoon(endNotUTF8())
 			return false
 		}
 		if s.who() == nil {
 			// Whoever it is, it does not speak the protocol.
-			s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+			s.closeSoon(endByFault(fault))
 			return false
 		}
 		s.fail(fault)
@@ -33,7 +31,7 @@ func (s *session) handle(message []byte) (keep bool) {
 	principal := s.who()
 	if ended := s.server.ended(principal); ended != nil {
 		// Also while the executor waits for the socket and sees no clock.
-		s.post(func(s *session, sc *scratch) { s.shut(sc, ended) })
+		s.closeSoon(endByFault(ended))
 		return false
 	}
 	if principal == nil {
@@ -99,7 +97,7 @@ func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 	}
 	ws.errors++
 	if most := s.server.config.Limits.ErrorsPerMinute; most > 0 && ws.errors > most {
-		s.shut(sc, wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
+		s.close(sc, endTooManyFaults(most))
 	}
 }
 

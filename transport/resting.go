@@ -60,7 +60,7 @@ func (s *session) listenForEnd() {
 				return
 			}
 		case err != nil:
-			s.breakOff()
+			s.cutSoon()
 			<-s.ended()
 			_ = s.conn.Close()
 			return

@@ -191,7 +191,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	servers.Wait()
 	for _, x := range s.sessions.all() {
-		x.breakOff()
+		x.cutSoon()
 		<-x.ended()
 	}
 	s.tasks.Wait()
@@ -266,19 +266,6 @@ func (s *Server) newSession(d dialect, c *client) *session {
 	// Nobody runs it before start, whatever its subscriptions have already.
 	x.state.Store(again)
 	return x
-}
-
-// abandon gives up a session that was not started, with its subscriptions and
-// its connection, in whatever way the request failed. The handler that makes a
-// session defers it.
-func (s *session) abandon() {
-	if s.started {
-		return
-	}
-	s.end()
-	if s.conn != nil {
-		_ = s.conn.Close()
-	}
 }
 
 // attach gives a session the connection that was hijacked for it.

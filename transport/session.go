@@ -168,13 +168,6 @@ func (s *session) post(c command) {
 	s.Pump()
 }
 
-// breakOff ends the session without a word.
-func (s *session) breakOff() {
-	s.out.abort()
-	s.post(func(s *session, _ *scratch) { s.end() })
-	s.resume()
-}
-
 // fullInbox is how many commands keep the reader from taking more from the
 // client, which the executor, waiting for the client to read, cannot answer.
 const fullInbox = 256
@@ -252,23 +245,11 @@ func (s *session) inStep() bool {
 func (s *session) safeStep(sc *scratch) (result stepResult) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.giveUp(cause)
+			s.panicked(cause)
 			result = stepClosed
 		}
 	}()
 	return s.step(sc)
-}
-
-// giveUp ends a session that has panicked, whatever state it is in.
-func (s *session) giveUp(cause any) {
-	defer func() {
-		if again := recover(); again != nil {
-			s.server.notePanic("the end of a session panicked", again)
-		}
-	}()
-	s.server.notePanic("a session panicked", cause)
-	defer s.end()
-	s.out.abort()
 }
 
 // obey runs the commands that have come.
@@ -341,7 +322,7 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	}
 	if reason := sub.Ended(); reason != "" {
 		sc.given.sub = nil
-		s.endByGap(sub, reason, sc)
+		s.endSubscription(sub, endAfterGap(reason), sc)
 		return
 	}
 	if sub.CaughtUp() {
@@ -358,39 +339,9 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	s.dialect.afterEvents(s, sub, sc)
 }
 
-// end gives up all that the session has. Only the executor calls it, and
-// abandon.
-func (s *session) end() {
-	if s.closed {
-		return
-	}
-	s.closed = true
-	// What others count on is done even if something of its own panics.
-	defer s.forget()
-	s.stopReading()
-	for _, sub := range s.subs {
-		s.drop(sub)
-	}
-	s.subs, s.backlog = nil, nil
-}
-
-// forget takes the session out of all that knows it.
-func (s *session) forget() {
-	s.mu.Lock()
-	s.inbox = nil
-	s.mu.Unlock()
-	s.admission.release()
-	s.worker.remove(s)
-	s.server.sessions.remove(s)
-	s.tellEnded()
-}
-
 // drop ends a subscription without a word.
 func (s *session) drop(sub *subscription) {
-	sub.Close()
-	if sub.lease != nil {
-		sub.lease.Release()
-	}
+	sub.release()
 	s.server.metrics.subscriptions.Dec()
 }
 

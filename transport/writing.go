@@ -28,8 +28,7 @@ func (s *session) flush(sc *scratch) stepResult {
 		n, err := s.out.try(bufs)
 		s.server.metrics.bytes(s.dialect.protocol(), n)
 		if err != nil {
-			s.out.abort()
-			s.end()
+			s.cut()
 			return stepClosed
 		}
 		if n < size {
@@ -88,8 +87,7 @@ func (s *session) retry(sc *scratch) stepResult {
 			return stepBlocked
 		}
 		s.server.noteCutOff(err, s.address)
-		s.out.abort()
-		s.end()
+		s.cut()
 		return stepClosed
 	}
 	s.backlog = nil
@@ -131,7 +129,7 @@ func (s *session) drain() {
 	}()
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.giveUp(cause)
+			s.panicked(cause)
 		}
 	}()
 	for {
@@ -139,8 +137,7 @@ func (s *session) drain() {
 			n, begun := len(s.backlog.bytes), thisMoment()
 			if err := s.out.write(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.lastMoment().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
-				s.out.abort()
-				s.end()
+				s.cut()
 				return
 			}
 			if now := thisMoment(); now.Sub(begun) >= waitedLeast {
@@ -181,16 +178,4 @@ func (s *session) lastMoment() moment {
 		return 0
 	}
 	return s.expiry.Add(expiryGrace)
-}
-
-// finishWait is how long a client has to answer a close.
-const finishWait = 2 * time.Second
-
-// finish ends a session whose last bytes have been written.
-func (s *session) finish() {
-	if s.ws != nil {
-		s.ws.input.readLast(time.Now().Add(finishWait))
-	}
-	s.out.finish(finishWait)
-	s.end()
 }
