@@ -50,6 +50,22 @@ func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, writeBuffer)), nil
 }
 
+// accept has the library take the connection over. Three things are asked of it
+// beside what it documents, which tests of its own hold: that it reads through
+// the buffer that Hijack gives it, as a bit is cleared there; that it writes a
+// close frame by one Write, from which what it would say is read; and that
+// without its finalizer a connection is collected with its session.
+func (w *hijackWriter) accept(r *http.Request, options *websocket.AcceptOptions) (*websocket.Conn, error) {
+	conn, err := websocket.Accept(w, r, options)
+	if err != nil {
+		return nil, err
+	}
+	// What has a finalizer and refers to itself is never collected, and it does,
+	// through the session. Its connection is the session's to close.
+	runtime.SetFinalizer(conn, nil)
+	return conn, nil
+}
+
 // handleWebSocket serves GET /v1/ws.
 func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	if !s.checkHandshake(w, r) {
@@ -163,7 +179,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		x.shares.window.Forgets = deflate.serverForgets
 	}
 	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))
-	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
+	ws.conn, err = hijacked.accept(r, &websocket.AcceptOptions{
 		Subprotocols: []string{x.dialect.name()},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
@@ -172,11 +188,6 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		OnPingReceived:  x.onPing,
 		OnPongReceived:  x.onPong,
 	})
-	if err == nil {
-		// What has a finalizer and refers to itself is never collected, and it
-		// does, through the session. Its connection is the session's to close.
-		runtime.SetFinalizer(ws.conn, nil)
-	}
 	// Also what the client still has to read of earlier answers can fill the
 	// connection.
 	head := connOutlet{conn}
