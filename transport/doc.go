@@ -37,7 +37,7 @@
 // brings, waiting.go who waits for it, closing.go its end. worker.go and
 // workers.go run sessions; wheel.go finds those that are due, with the times of
 // moment.go; resting.go and poller_linux.go watch those that are quiet. format.go
-// lays out, tidy.go gives memory back.
+// lays out, reclaim.go gives memory back.
 //
 // compression.go says what is compressed, the files compression_*.go how;
 // compressing.go makes of shared blocks and a session's own bytes one compressed

@@ -160,7 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	s.config.Workers.start(working, &workers)
-	workers.Go(func() { s.tidy(working) })
+	workers.Go(func() { s.reclaim(working) })
 	watching, endWatch := context.WithCancel(working)
 	workers.Go(func() { s.readiness.watch(watching, s.config.CheckEvery) })
 	if s.poller != nil {
