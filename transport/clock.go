@@ -35,7 +35,7 @@ func (s *session) onTime(sc *scratch) {
 }
 
 // schedule notes when something is due next.
-func (s *session) schedule(now moment) {
+func (s *session) schedule(now monotime) {
 	next := earlier(now.Add(time.Minute), s.closeAt)
 	if !s.expiry.IsZero() {
 		if !s.warned {
@@ -49,8 +49,8 @@ func (s *session) schedule(now moment) {
 // wakeAt has the session looked at when something is due. Where it stands later
 // in the wheel than it need, it is moved: when what was due has come, or
 // something is due sooner.
-func (s *session) wakeAt(next, now moment) {
-	if before := moment(s.due.Swap(int64(next))); next < before || before <= now {
+func (s *session) wakeAt(next, now monotime) {
+	if before := monotime(s.due.Swap(int64(next))); next < before || before <= now {
 		s.worker.reschedule(s, next)
 	}
 }

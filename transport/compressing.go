@@ -27,22 +27,6 @@ type compressed struct {
 // of it cannot be given back, so it is less.
 const compressedStep = 16 << 10
 
-// stepBytes is how much of events the session writes in a step.
-func (s *session) stepBytes() int {
-	if s.shares != nil {
-		return compressedStep
-	}
-	return stepBytes
-}
-
-// next is Next of a session's subscription.
-func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
-	if s.shares == nil {
-		return sub.Next(&sc.batch, s.dialect.format(), room)
-	}
-	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
-}
-
 // countCompressed counts what of a step is in shared blocks.
 func (s *session) countCompressed(sc *scratch) {
 	content, bytes := 0, 0

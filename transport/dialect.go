@@ -80,11 +80,11 @@ type conduct interface {
 	// rewound is told that of a subscription's events of a write only some were
 	// taken by the connection, and completes the rest of the last of them. What
 	// was said behind them is lost.
-	rewound(s *session, sub *subscription, rest []byte, now moment) []byte
+	rewound(s *session, sub *subscription, rest []byte, now monotime) []byte
 	// onTime does what is due, which may be nothing. nextDue is when something
 	// is, zero for never.
 	onTime(s *session, sc *scratch)
-	nextDue(s *session) moment
+	nextDue(s *session) monotime
 }
 
 // protocol is what sessions are counted as, in labels of metrics.
@@ -102,8 +102,8 @@ func (p protocol) String() string {
 	return [...]string{"websocket", "sse", "ndjson", "page"}[p]
 }
 
-// earlier is the earlier of two moments, of which zero is never.
-func earlier(a, b moment) moment {
+// earlier is the earlier of two times, of which zero is never.
+func earlier(a, b monotime) monotime {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}

@@ -38,14 +38,14 @@ func (b broadcast) afterStep(s *session, sc *scratch) {
 	}
 }
 
-func (broadcast) rewound(s *session, _ *subscription, rest []byte, _ moment) []byte {
+func (broadcast) rewound(s *session, _ *subscription, rest []byte, _ monotime) []byte {
 	s.needsID = true
 	return rest
 }
 
 func (broadcast) onTime(s *session, sc *scratch) { s.onQuiet(sc, cursorEvery) }
 
-func (broadcast) nextDue(s *session) moment { return s.nextQuiet(cursorEvery) }
+func (broadcast) nextDue(s *session) monotime { return s.nextQuiet(cursorEvery) }
 
 // tellPosition tells where the session is, which keeps a quiet one alive.
 func (broadcast) tellPosition(s *session, sc *scratch) {
@@ -62,7 +62,7 @@ func (s *session) onQuiet(sc *scratch, idEvery time.Duration) {
 }
 
 // nextQuiet is when onQuiet has something to do next.
-func (s *session) nextQuiet(idEvery time.Duration) moment {
+func (s *session) nextQuiet(idEvery time.Duration) monotime {
 	next := s.lastWrite.Add(s.heartbeat)
 	if s.needsID {
 		next = earlier(next, s.lastID.Add(idEvery))

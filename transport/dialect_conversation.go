@@ -29,7 +29,7 @@ func (conversation) afterEvents(s *session, sub *subscription, sc *scratch) {
 func (conversation) afterStep(*session, *scratch) {}
 
 // rewound has the client's cursor be told again.
-func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ moment) []byte {
+func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ monotime) []byte {
 	sub.told, sub.toldAt, sub.delivered = "", 0, true
 	return rest
 }
@@ -79,7 +79,7 @@ func (conversation) onTime(s *session, sc *scratch) {
 	}
 }
 
-func (conversation) nextDue(s *session) moment {
+func (conversation) nextDue(s *session) monotime {
 	next := earlier(earlier(s.ws.authBy, s.ws.nextPing), s.ws.pongBy)
 	for _, sub := range s.subs {
 		if sub.delivered {

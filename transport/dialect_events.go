@@ -99,10 +99,10 @@ func (d eventStream) afterStep(s *session, sc *scratch) {
 }
 
 // rewound gives the event the id that its write was to end with.
-func (eventStream) rewound(s *session, _ *subscription, rest []byte, now moment) []byte {
+func (eventStream) rewound(s *session, _ *subscription, rest []byte, now monotime) []byte {
 	return wire.AppendSSEID(rest[:len(rest)-1], s.cursor(now))
 }
 
 func (eventStream) onTime(s *session, sc *scratch) { s.onQuiet(sc, longCursorEvery) }
 
-func (eventStream) nextDue(s *session) moment { return s.nextQuiet(longCursorEvery) }
+func (eventStream) nextDue(s *session) monotime { return s.nextQuiet(longCursorEvery) }

@@ -59,7 +59,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	ctx, cancel := within(r.Context(), x.principal)
 	defer cancel()
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
-	x.expiry = momentOf(x.principal.ExpiresAt())
+	x.expiry = monotimeOf(x.principal.ExpiresAt())
 	for _, stream := range query.Streams {
 		sub, begun, fault := s.begin(ctx, x, x.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
@@ -73,7 +73,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 			return fault
 		}
 	}
-	return s.checkCursor(x.cursor(thisMoment()))
+	return s.checkCursor(x.cursor(monotimeNow()))
 }
 
 // serveEvents answers with the session's stream.
@@ -117,7 +117,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	}
 	w = unbounded(w) // the session bounds its writes itself
 	w.WriteHeader(http.StatusOK)
-	x.out = &responseOutlet{w: w, control: http.NewResponseController(w)}
+	x.out = &responseWriter{w: w, control: http.NewResponseController(w)}
 	s.start(x, c, ready)
 	select {
 	case <-r.Context().Done():

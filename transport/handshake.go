@@ -165,7 +165,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)
 	}
-	now := thisMoment()
+	now := monotimeNow()
 	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
@@ -190,7 +190,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	})
 	// Also what the client still has to read of earlier answers can fill the
 	// connection.
-	head := connOutlet{conn}
+	head := blockingWriter{conn}
 	if writeErr := head.write(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
 		err = writeErr
 	}
@@ -198,7 +198,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		return fmt.Errorf("accept websocket: %w", err)
 	}
 	x.attach(conn)
-	in.line = x.conn
+	in.readConn = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read
 	ws.nextPing = now.Add(jittered(ws.pingEvery))
 	if c.principal == nil {

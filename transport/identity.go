@@ -82,7 +82,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		if s.closing {
 			return
 		}
-		s.expiry, s.warned = momentOf(p.ExpiresAt()), false
+		s.expiry, s.warned = monotimeOf(p.ExpiresAt()), false
 		left := time.Duration(0)
 		if !s.expiry.IsZero() {
 			left = s.expiry.Sub(sc.now)

@@ -28,7 +28,7 @@ func (fed) Close() error                    { return nil }
 // bytes.
 func libraryConn(t *testing.T, bytes string, options *websocket.AcceptOptions) (*websocket.Conn, *input) {
 	t.Helper()
-	in := &input{line: fed{strings.NewReader(bytes)}, budget: -1}
+	in := &input{readConn: fed{strings.NewReader(bytes)}, budget: -1}
 	r := httptest.NewRequest(http.MethodGet, "/v1/ws", nil)
 	for name, value := range map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",

@@ -91,7 +91,7 @@ func (s *session) readMessages() error {
 		case s.ws.flooded:
 			return errFlood
 		}
-		s.heard.Store(int64(thisMoment()))
+		s.heard.Store(int64(monotimeNow()))
 		if binary := s.dialect.binary(); binary != (kind == websocket.MessageBinary) {
 			s.closeSoon(endWrongType(binary))
 			return errOver
@@ -253,7 +253,7 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 
 // countControl bounds control frames a second. Past the bound the reader ends.
 func (s *session) countControl() bool {
-	now := thisMoment()
+	now := monotimeNow()
 	s.heard.Store(int64(now))
 	most := s.server.config.Limits.ControlFramesPerSecond
 	if now.Sub(s.ws.controlsSince) >= time.Second {

@@ -18,7 +18,7 @@ func (s *session) cursorOf(sub *subscription, sc *scratch) string {
 }
 
 // cursor is the text of a cursor of all subscriptions.
-func (s *session) cursor(now moment) string {
+func (s *session) cursor(now monotime) string {
 	if len(s.subs) == 1 {
 		return s.subs[0].Cursor()
 	}
@@ -29,7 +29,7 @@ func (s *session) cursor(now moment) string {
 	return c.String()
 }
 
-func (sub *subscription) know(cursor string, now moment) {
+func (sub *subscription) know(cursor string, now monotime) {
 	sub.told, sub.toldAt, sub.delivered = cursor, now, false
 }
 

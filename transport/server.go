@@ -224,7 +224,7 @@ const flushWithin = 200 * time.Millisecond
 
 // drain ends all sessions, each in its time, and has requests answered.
 func (s *Server) drain() {
-	until := thisMoment().Add(s.config.DrainTimeout)
+	until := monotimeNow().Add(s.config.DrainTimeout)
 	s.drainUntil.Store(int64(until))
 	s.draining.Store(true)
 	close(s.drained)
@@ -235,13 +235,13 @@ func (s *Server) drain() {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for thisMoment().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
+	for monotimeNow().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
 		<-poll.C
 	}
 }
 
 // drainEnd is when draining ends, come what may.
-func (s *Server) drainEnd() moment { return moment(s.drainUntil.Load()) }
+func (s *Server) drainEnd() monotime { return monotime(s.drainUntil.Load()) }
 
 // comeBack is when a client that was sent away is to come back.
 func (s *Server) comeBack() time.Duration {
@@ -261,7 +261,7 @@ func (s *Server) newSession(d dialect, c *client) *session {
 		dialect:   d,
 		address:   c.address,
 		principal: c.principal,
-		lastWrite: thisMoment(),
+		lastWrite: monotimeNow(),
 	}
 	// Nobody runs it before start, whatever its subscriptions have already.
 	x.state.Store(again)
@@ -274,7 +274,7 @@ func (s *session) attach(conn net.Conn) {
 		s.socket, s.conn, s.out = own, own, own
 		return
 	}
-	s.conn, s.out = conn, connOutlet{conn}
+	s.conn, s.out = conn, blockingWriter{conn}
 }
 
 // start lets a session be delivered to, and has it count against limits until

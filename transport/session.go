@@ -48,9 +48,9 @@ type session struct {
 	worker  *worker
 	id      string
 	dialect dialect
-	out     outlet
-	conn    line    // nil where it is the HTTP server's
-	socket  *socket // the same, where it is one
+	out     connWriter
+	conn    readConn // nil where it is the HTTP server's
+	socket  *socket  // the same, where it is one
 	address string
 	// admission is what counts against limits; nil for nothing, as for who is
 	// told only why it may not come in.
@@ -59,7 +59,7 @@ type session struct {
 
 	state    atomic.Uint32
 	behind   atomic.Bool  // those who are live have their turns first
-	due      atomic.Int64 // the moment of what time brings next
+	due      atomic.Int64 // when what time brings is due next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
 	over     atomic.Bool  // nothing more is taken from the client
@@ -76,15 +76,15 @@ type session struct {
 	subs      []*subscription
 	backlog   *backlog // what the connection did not take, else nil
 	turn      int      // which subscription is first
-	expiry    moment
-	lastWrite moment
-	lastID    moment        // when a position was told last, where that is not with every write
+	expiry    monotime
+	lastWrite monotime
+	lastID    monotime      // when a position was told last, where that is not with every write
 	heartbeat time.Duration // of a session that does not converse
 	closing   bool          // the last bytes are on their way
 	closed    bool
-	warned    bool   // that the token ends
-	needsID   bool   // a position is owed to the client
-	closeAt   moment // when draining
+	warned    bool     // that the token ends
+	needsID   bool     // a position is owed to the client
+	closeAt   monotime // when draining
 	ws        *webSocket
 
 	shares *sharing // compressed blocks, nil where nothing is compressed
@@ -98,7 +98,7 @@ type scratch struct {
 	batch hub.Batch
 	arena []byte // control messages of the step at hand
 	json  []byte
-	now   moment
+	now   monotime
 	hasID bool // an event stream's last event has an id
 	given given
 	first [1][]byte
@@ -128,7 +128,7 @@ type subscription struct {
 
 	// Of the cursor that the client knows.
 	told      string
-	toldAt    moment
+	toldAt    monotime
 	delivered bool // something since
 }
 
@@ -185,7 +185,7 @@ func (s *session) step(sc *scratch) stepResult {
 		return stepClosed
 	}
 	sc.reset()
-	sc.now = thisMoment()
+	sc.now = monotimeNow()
 	sc.hasID = true
 
 	if s.backlog != nil {
@@ -194,7 +194,7 @@ func (s *session) step(sc *scratch) stepResult {
 			return done
 		}
 	}
-	s.obey(sc)
+	s.runCommands(sc)
 	if s.closed {
 		return stepClosed
 	}
@@ -252,8 +252,8 @@ func (s *session) safeStep(sc *scratch) (result stepResult) {
 	return s.step(sc)
 }
 
-// obey runs the commands that have come.
-func (s *session) obey(sc *scratch) {
+// runCommands runs the commands that have come.
+func (s *session) runCommands(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
@@ -312,6 +312,22 @@ func (s *session) gather(sc *scratch) (more bool) {
 		s.turn++
 	}
 	return more
+}
+
+// stepBytes is how much of events the session writes in a step.
+func (s *session) stepBytes() int {
+	if s.shares != nil {
+		return compressedStep
+	}
+	return stepBytes
+}
+
+// next is Next of a session's subscription.
+func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
+	if s.shares == nil {
+		return sub.Next(&sc.batch, s.dialect.format(), room)
+	}
+	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
 }
 
 // accompany sends what goes with a subscription's events.

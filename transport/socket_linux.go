@@ -13,7 +13,7 @@ import (
 
 // socket is a plain TCP connection that was taken from Go's own poller, whose
 // state for it, with the net.Conn, takes more memory than the rest of a quiet
-// session. It is an outlet whose writes never wait, and can be waited for to
+// session. It is a connWriter whose writes never wait, and can be waited for to
 // have something to read without a goroutine.
 //
 // One goroutine at a time reads and one writes; abort may be called by anyone.

@@ -12,8 +12,8 @@ import (
 // tells when something has come. On connections that cannot be watched, as
 // under TLS, whose records are not what is read, it waits in its goroutine.
 
-// line is what a reader reads from: a socket, or a net.Conn.
-type line interface {
+// readConn is what a reader reads from: a socket, or a net.Conn.
+type readConn interface {
 	io.Reader
 	SetReadDeadline(t time.Time) error
 	Close() error

@@ -109,22 +109,6 @@ func (s *Server) checkCursor(cursor string) *wire.Error {
 	return nil
 }
 
-// maySubscribe checks the right to read a stream. A stream that the principal
-// may not even see is answered like one that is not there.
-func (s *Server) maySubscribe(p *auth.Principal, stream string) *wire.Error {
-	return s.may(p, auth.Subscribe, stream)
-}
-
-func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire.Error {
-	if _, err := s.config.Hub.Stream(stream); err != nil || !p.Sees(stream) {
-		return faultOf(hub.ErrUnknownStream)
-	}
-	if !p.May(action, stream) {
-		return wire.Errorf(wire.Forbidden, "the principal may not %s this stream", action)
-	}
-	return nil
-}
-
 // startOf finds out where to start. What the client itself says it has seen
 // wins over the named cursor, and that over from.
 func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *cursors.Lease, *wire.Error) {
