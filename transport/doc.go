@@ -1,6 +1,7 @@
 // Package transport is how clients and operators reach Sluice: WebSocket and
 // server-sent event sessions, pages, publishing, and the admin listener. The
-// messages and their framing are in transport/wire.
+// messages and their framing are in transport/wire, and plain sockets, which are
+// read and written without waiting, in transport/socket.
 //
 // What it guarantees:
 //
@@ -96,12 +97,6 @@
 //	wheel.go                 which sessions are due
 //	tasks.go                 goroutines that are waited for
 //	conn_writer.go           writing to connections by waiting
-//	socket_linux.go          plain sockets, without waiting
-//	socket_other.go          where there are none
-//	poller_linux.go          one goroutine that watches all of them
-//	poller_other.go
-//	tune_linux.go            what the kernel keeps for a client
-//	tune_other.go
 //
 //	compression.go           what is compressed
 //	compression_frames.go    permessage-deflate in shared blocks

@@ -214,19 +214,19 @@ func (s *session) finish() {
 	if s.ws != nil {
 		s.ws.input.readLast(time.Now().Add(finishWait))
 	}
-	s.out.finish(finishWait)
+	s.out.Finish(finishWait)
 	s.release()
 }
 
 // cut ends the session without a word.
 func (s *session) cut() {
-	s.out.abort()
+	s.out.Abort()
 	s.release()
 }
 
 // cutSoon cuts the connection, and has the executor do the rest.
 func (s *session) cutSoon() {
-	s.out.abort()
+	s.out.Abort()
 	s.post(func(s *session, _ *scratch) { s.release() })
 	s.resume()
 }
@@ -240,7 +240,7 @@ func (s *session) panicked(cause any) {
 	}()
 	s.server.notePanic("a session panicked", cause)
 	defer s.release()
-	s.out.abort()
+	s.out.Abort()
 }
 
 // release gives up all that the session has.

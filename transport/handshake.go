@@ -191,7 +191,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	// Also what the client still has to read of earlier answers can fill the
 	// connection.
 	head := blockingWriter{conn}
-	if writeErr := head.write(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
+	if writeErr := head.WriteAll(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
 		err = writeErr
 	}
 	if err != nil {

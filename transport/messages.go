@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
 
@@ -175,11 +176,11 @@ func (s *session) awaitMessage() error {
 	frames := s.ws.input.frames
 	for {
 		if s.socket != nil && frames.Buffered() == 0 && !s.over.Load() {
-			s.socket.hurry(true)
+			s.socket.Hurry(true)
 			_, err := frames.Peek(1)
-			s.socket.hurry(false)
+			s.socket.Hurry(false)
 			switch {
-			case errors.Is(err, errNothing):
+			case errors.Is(err, socket.ErrNothing):
 				if s.rest() {
 					return errQuiet
 				}

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"io"
+	"sluice/transport/socket"
 	"sync"
 	"time"
 )
@@ -22,21 +23,21 @@ type readConn interface {
 // rest lets the reader end until there is something to read. It reports false
 // when it has to go on.
 func (s *session) rest() bool {
-	if s.socket == nil || s.over.Load() || !s.socket.rest() {
+	if s.socket == nil || s.over.Load() || !s.socket.Rest() {
 		return false
 	}
 	// Who has set over meanwhile may not have seen the rest.
-	return !s.over.Load() || !s.socket.unrest()
+	return !s.over.Load() || !s.socket.Unrest()
 }
 
-// readable starts the reader again, which rested.
-func (s *session) readable() { s.server.tasks.Go(s.listen) }
+// Readable implements socket.Owner: it starts the reader again, which rested.
+func (s *session) Readable() { s.server.tasks.Go(s.listen) }
 
 // stopReading has nothing more taken from the client, but its end.
 func (s *session) stopReading() {
 	s.over.Store(true)
-	if s.socket != nil && s.socket.unrest() {
-		s.readable()
+	if s.socket != nil && s.socket.Unrest() {
+		s.Readable()
 	}
 }
 
@@ -49,13 +50,13 @@ func (s *session) listenForEnd() {
 	var nothing [16]byte
 	for {
 		if s.socket != nil {
-			s.socket.hurry(!s.over.Load())
+			s.socket.Hurry(!s.over.Load())
 		}
 		n, err := s.conn.Read(nothing[:])
 		switch {
 		case n == len(nothing):
 			s.passOver()
-		case errors.Is(err, errNothing):
+		case errors.Is(err, socket.ErrNothing):
 			if s.rest() {
 				return
 			}

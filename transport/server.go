@@ -18,6 +18,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
 
@@ -93,8 +94,8 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            tasks
-	newPoller        func() (*poller, error)
-	poller           *poller // nil where there is none
+	newPoller        func() (*socket.Poller, error)
+	poller           *socket.Poller // nil where there is none
 	readiness        *readiness
 }
 
@@ -125,7 +126,7 @@ func New(config Config) (*Server, error) {
 		conversations: []dialect{jsonLines{}, jsonMessages{}},
 		broadcasts:    []dialect{eventStream{}, jsonStream{}},
 
-		newPoller: newPoller,
+		newPoller: socket.NewPoller,
 	}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
@@ -165,7 +166,7 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.Go(func() { s.readiness.watch(watching, s.config.CheckEvery) })
 	if s.poller != nil {
 		workers.Go(func() {
-			if err := s.poller.run(); err != nil {
+			if err := s.poller.Run(); err != nil {
 				failed <- err
 			}
 		})
@@ -197,7 +198,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.tasks.Wait()
 	endWorkers()
 	if s.poller != nil {
-		s.poller.close()
+		s.poller.Close()
 	}
 	workers.Wait()
 	s.tasks.Wait() // the poller may have begun one meanwhile
@@ -209,7 +210,7 @@ func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Se
 		Handler:     handler,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			s.tuneSocket(conn)
+			socket.Tune(belowTLS(conn), s.config.Limits.SendBuffer)
 			return ctx
 		},
 		ReadHeaderTimeout: s.config.HeaderTimeout,
@@ -270,7 +271,7 @@ func (s *Server) newSession(d dialect, c *client) *session {
 
 // attach gives a session the connection that was hijacked for it.
 func (s *session) attach(conn net.Conn) {
-	if own, ok := s.server.poller.takeSocket(conn, s); ok {
+	if own, ok := s.server.poller.Take(conn, s); ok {
 		s.socket, s.conn, s.out = own, own, own
 		return
 	}

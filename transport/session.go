@@ -9,6 +9,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
 
@@ -49,8 +50,8 @@ type session struct {
 	id      string
 	dialect dialect
 	out     connWriter
-	conn    readConn // nil where it is the HTTP server's
-	socket  *socket  // the same, where it is one
+	conn    readConn       // nil where it is the HTTP server's
+	socket  *socket.Socket // the same, where it is one
 	address string
 	// admission is what counts against limits; nil for nothing, as for who is
 	// told only why it may not come in.
@@ -155,10 +156,13 @@ func (s *session) Pump() {
 func (s *session) resume() {
 	if s.state.CompareAndSwap(stalled, queued) {
 		// What becomes of the socket from now on is for its next stall.
-		s.socket.unstall()
+		s.socket.Unstall()
 		s.worker.enqueue(s)
 	}
 }
+
+// Writable implements socket.Owner.
+func (s *session) Writable() { s.resume() }
 
 // post has the executor run a command.
 func (s *session) post(c command) {

@@ -25,7 +25,7 @@ func (s *session) flush(sc *scratch) stepResult {
 			sc.first[0] = sc.short
 			bufs = sc.first[:]
 		}
-		n, err := s.out.try(bufs)
+		n, err := s.out.Try(bufs)
 		s.server.metrics.bytes(s.dialect.protocol(), n)
 		if err != nil {
 			s.cut()
@@ -72,7 +72,7 @@ func (s *session) keep(bufs [][]byte, n, size int, now monotime) {
 func (s *session) retry(sc *scratch) stepResult {
 	b := s.backlog
 	sc.first[0] = b.bytes
-	n, err := s.out.try(sc.first[:])
+	n, err := s.out.Try(sc.first[:])
 	s.server.metrics.bytes(s.dialect.protocol(), n)
 	if n > 0 {
 		b.moved = sc.now
@@ -135,7 +135,7 @@ func (s *session) drain() {
 	for {
 		if s.backlog != nil {
 			n, begun := len(s.backlog.bytes), monotimeNow()
-			if err := s.out.write(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.writeDeadline().Time()); err != nil {
+			if err := s.out.WriteAll(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.writeDeadline().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
 				s.cut()
 				return
