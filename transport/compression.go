@@ -1,6 +1,9 @@
 package transport
 
-import "net/http"
+import (
+	"net/http"
+	"sluice/transport/compress"
+)
 
 // Compression says what is compressed for clients that take it. What is
 // compressed is so once for all subscribers of a stream; no connection has a
@@ -17,15 +20,6 @@ type Compression struct {
 	WebSockets bool
 }
 
-// ownBytes is how many bytes can follow one header.
-const ownBytes = 1<<16 - 1
-
-// The codecs, by slot.
-const (
-	packGzipEvents = iota
-	packFrames
-)
-
 // takesGzip reports whether an event stream is to be compressed for a client:
 // where it accepts gzip, and likes it no less than what is not compressed.
 func (s *Server) takesGzip(h http.Header) bool {
@@ -39,6 +33,15 @@ func (s *Server) takesGzip(h http.Header) bool {
 
 // codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
 const codingGzip = "gzip"
+
+// deflateFor agrees with a client on permessage-deflate, for a dialect whose
+// events can be shared compressed.
+func (s *Server) deflateFor(h http.Header, d dialect) (terms compress.Terms, ok bool) {
+	if !s.config.Compression.WebSockets || d.codec() == nil {
+		return compress.Terms{}, false
+	}
+	return compress.Agree(h)
+}
 
 // acceptedCodings are the weights of the codings that a client takes.
 func acceptedCodings(h http.Header) weights {

@@ -5,6 +5,7 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/event"
+	"sluice/transport/compress"
 	"sluice/transport/wire"
 )
 
@@ -15,7 +16,7 @@ type eventStream struct{ broadcast }
 func (eventStream) name() string         { return "text/event-stream" }
 func (eventStream) protocol() protocol   { return protocolEvents }
 func (eventStream) format() event.Format { return wire.Events{} }
-func (eventStream) codec() hub.Codec     { return gzipEvents{} }
+func (eventStream) codec() hub.Codec     { return compress.Gzip{} }
 
 func (eventStream) encode(dst, spare []byte, m wire.Message) (encoded, used []byte) {
 	var name wire.EventName
@@ -60,15 +61,9 @@ func (eventStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) [
 	return wire.AppendNamedSSE(dst, wire.EventClose, id, m.Append(nil))
 }
 
-// longCursor is how long a cursor is that is not written with every event, but
-// at most every longCursorEvery.
-const (
-	longCursor      = 256
-	longCursorEvery = 100 * time.Millisecond
-)
-
-// shortID reports whether a cursor is written with every event.
-func shortID(cursor string) bool { return len(cursor) <= longCursor }
+// longCursorEvery is how often a cursor is written, at most, that is too long for
+// every event.
+const longCursorEvery = 100 * time.Millisecond
 
 // afterStep gives the last event of a write the id to come back with.
 func (d eventStream) afterStep(s *session, sc *scratch) {
@@ -77,7 +72,7 @@ func (d eventStream) afterStep(s *session, sc *scratch) {
 		return
 	}
 	cursor := s.cursor(sc.now)
-	if !shortID(cursor) {
+	if !wire.ShortID(cursor) {
 		if sc.now.Sub(s.lastID) < longCursorEvery {
 			s.needsID = true
 			return

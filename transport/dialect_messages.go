@@ -3,6 +3,7 @@ package transport
 import (
 	"sluice/hub"
 	"sluice/hub/event"
+	"sluice/transport/compress"
 	"sluice/transport/wire"
 )
 
@@ -21,7 +22,7 @@ type jsonMessages struct{ conversation }
 
 func (jsonMessages) name() string         { return subprotocolJSON }
 func (jsonMessages) format() event.Format { return wire.Frames{} }
-func (jsonMessages) codec() hub.Codec     { return deflatedFrames{} }
+func (jsonMessages) codec() hub.Codec     { return compress.Frames{} }
 
 func (jsonMessages) appendHead(dst []byte, _ int) []byte { return dst }
 

@@ -1,7 +1,8 @@
 // Package transport is how clients and operators reach Sluice: WebSocket and
 // server-sent event sessions, pages, publishing, and the admin listener. The
-// messages and their framing are in transport/wire, and plain sockets, which are
-// read and written without waiting, in transport/socket.
+// messages and their framing are in transport/wire, plain sockets, which are read
+// and written without waiting, in transport/socket, and what is compressed for all
+// in transport/compress.
 //
 // What it guarantees:
 //
@@ -99,9 +100,6 @@
 //	conn_writer.go           writing to connections by waiting
 //
 //	compression.go           what is compressed
-//	compression_frames.go    permessage-deflate in shared blocks
-//	compression_gzip.go      gzip in shared blocks
-//	compression_crc.go       the checksum of joined blocks
 //
 //	faults.go                errors of the domain as faults of the protocol
 //	metrics.go               what is counted

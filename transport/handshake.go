@@ -176,7 +176,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		hijacked.extensions = deflate.String()
 		ws.deflates = true
 		x.shares = &sharing{codec: x.dialect.codec()}
-		x.shares.window.Forgets = deflate.serverForgets
+		x.shares.window.Forgets = deflate.ServerForgets
 	}
 	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))
 	ws.conn, err = hijacked.accept(r, &websocket.AcceptOptions{

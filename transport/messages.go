@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"sluice/transport/compress"
 	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
@@ -76,6 +77,16 @@ func isProtocolError(err error) bool {
 // messageBuffers hold messages while they are handled.
 var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// messageBuffer is one of them, empty.
+func messageBuffer() *bytes.Buffer {
+	buf, ok := messageBuffers.Get().(*bytes.Buffer)
+	if !ok {
+		return new(bytes.Buffer)
+	}
+	buf.Reset()
+	return buf
+}
+
 // readMessages handles what the client sends, one message after the other.
 func (s *session) readMessages() error {
 	ctx := context.Background() // one that ends would kill the connection
@@ -97,11 +108,7 @@ func (s *session) readMessages() error {
 			s.closeSoon(endWrongType(binary))
 			return errOver
 		}
-		buf, ok := messageBuffers.Get().(*bytes.Buffer)
-		if !ok {
-			buf = new(bytes.Buffer)
-		}
-		buf.Reset()
+		buf := messageBuffer()
 		most := s.server.config.Limits.MessageBytes
 		onWire := most
 		if s.ws.deflated {
@@ -127,10 +134,12 @@ func (s *session) readMessages() error {
 			return errOver
 		}
 		if s.ws.deflated {
-			plain, err := inflate(buf, most)
+			plain := messageBuffer()
+			err := compress.Inflate(plain, buf, most)
 			messageBuffers.Put(buf)
 			switch {
 			case err != nil:
+				messageBuffers.Put(plain)
 				s.closeSoon(endBadCompression())
 				return errOver
 			case most > 0 && plain.Len() > most:
