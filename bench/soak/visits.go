@@ -177,7 +177,7 @@ func (c *crowd) request(ctx context.Context, r *rand.Rand, want string, method, 
 
 func bearer(who string) string { return "Authorization: Bearer " + token(who, time.Hour) }
 
-// readEvents reads an event stream, of one stream or several, in any coding.
+// readEvents reads an event stream, of one stream or several, compressed or not.
 func (c *crowd) readEvents(ctx context.Context, r *rand.Rand) error {
 	query, path := reading(r), fmt.Sprintf("/v1/streams/%s/events?", stream(r.IntN(streams)))
 	if r.IntN(4) == 0 {
@@ -187,8 +187,8 @@ func (c *crowd) readEvents(ctx context.Context, r *rand.Rand) error {
 		}
 	}
 	header := []string{bearer(subject(r))}
-	if coding := []string{"", "gzip", "zstd"}[r.IntN(3)]; coding != "" {
-		header = append(header, "Accept-Encoding: "+coding)
+	if r.IntN(3) > 0 {
+		header = append(header, "Accept-Encoding: gzip")
 	}
 	if r.IntN(4) == 0 {
 		header = append(header, "Accept: application/x-ndjson")
