@@ -43,10 +43,6 @@ type Credential struct {
 // IsZero reports whether the request brought none.
 func (c Credential) IsZero() bool { return c.Source == FromNowhere }
 
-// Ambient tells that the browser sent the credential by itself, whichever page
-// asked it to.
-func (c Credential) Ambient() bool { return c.Source == FromCookie }
-
 // RequestOptions says what FromRequest takes.
 type RequestOptions struct {
 	// Origins may use the cookie.

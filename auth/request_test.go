@@ -111,8 +111,8 @@ func TestFromRequest(t *testing.T) {
 			if got.Source != c.source || got.Token.Reveal() != c.token {
 				t.Errorf("got %q from %q", got.Token.Reveal(), got.Source)
 			}
-			if got.IsZero() != (c.source == auth.FromNowhere) || got.Ambient() != (c.source == auth.FromCookie) {
-				t.Errorf("zero %v, ambient %v", got.IsZero(), got.Ambient())
+			if got.IsZero() != (c.source == auth.FromNowhere) {
+				t.Errorf("zero is %v", got.IsZero())
 			}
 			if err != nil && strings.Contains(err.Error(), "tok.en.1") {
 				t.Errorf("the error %q holds the token", err)
@@ -164,7 +164,7 @@ func FuzzFromRequest(f *testing.F) {
 			t.Fatalf("a credential from %q without a token, or a token from nowhere", got.Source)
 		case got.Source == auth.FromQuery:
 			t.Fatal("a token from the query, which is not allowed")
-		case got.Ambient() && (origin != "https://app.example.com" || authorization != ""):
+		case got.Source == auth.FromCookie && (origin != "https://app.example.com" || authorization != ""):
 			t.Fatalf("a cookie from origin %q beside %q", origin, authorization)
 		}
 	})

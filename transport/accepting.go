@@ -101,14 +101,28 @@ func (w weights) media(name string) (weight int, named bool) {
 	return w["*/*"], false
 }
 
-// kindFor chooses the media type of an event stream: lines for who likes them
-// more than events, or as much and by name, else events, also for who takes
-// neither.
-func kindFor(h http.Header) kind {
+// broadcastFor chooses how an event stream speaks: in what the client likes most
+// by media type, and of equals in the one that it names; in the first one for
+// who takes none.
+func (s *Server) broadcastFor(h http.Header) dialect {
 	accepted := weightsOf(h, "Accept")
-	events, _ := accepted.media(typeEvents)
-	if lines, named := accepted.media(typeLines); lines > events || lines > 0 && lines == events && named {
-		return kindLines
+	best := s.broadcasts[0]
+	most, _ := accepted.media(best.name())
+	for _, d := range s.broadcasts[1:] {
+		if weight, named := accepted.media(d.name()); weight > most || weight > 0 && weight == most && named {
+			best, most = d, weight
+		}
 	}
-	return kindEvents
+	return best
+}
+
+// conversationFor chooses how a WebSocket speaks: in the first subprotocol here
+// that the client offers, else in the last one.
+func (s *Server) conversationFor(h http.Header) dialect {
+	for _, d := range s.conversations {
+		if tokenIn(h, "Sec-WebSocket-Protocol", d.name()) {
+			return d
+		}
+	}
+	return s.conversations[len(s.conversations)-1]
 }

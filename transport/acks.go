@@ -40,7 +40,7 @@ func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committ
 		return
 	}
 	if done.Err == nil {
-		s.send(sc, "", &wire.Acked{ID: id, Cursor: storedCursor(stream, done.Position, done.At)})
+		s.send(sc, &wire.Acked{ID: id, Cursor: storedCursor(stream, done.Position, done.At)})
 		return
 	}
 	fault := faultOf(done.Err)
@@ -48,7 +48,7 @@ func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committ
 	if errors.Is(done.Err, cursors.ErrSuperseded) {
 		// The subscription ends, too. It is no mistake of the client.
 		s.server.noteFault(fault, s.address)
-		s.send(sc, "", fault)
+		s.send(sc, fault)
 		return
 	}
 	s.tellFault(sc, fault)

@@ -1,6 +1,10 @@
 package transport
 
-import "sluice/hub"
+import (
+	"sluice/hub"
+	"sluice/transport/compress"
+	"sluice/transport/wire"
+)
 
 // sharing is what a session has that shares compressed blocks.
 type sharing struct {
@@ -15,33 +19,15 @@ type sharing struct {
 //
 // Owned by the executor.
 type compressed struct {
-	coding
+	compress.Stream
 	head  []byte // what goes in front of all, outside, until it has been sent
 	begun bool
 	ended bool
-	sum   uint32
-	size  uint64
 }
 
 // compressedStep is stepBytes of what is compressed. What a socket does not take
 // of it cannot be given back, so it is less.
 const compressedStep = 16 << 10
-
-// stepBytes is how much of events the session writes in a step.
-func (s *session) stepBytes() int {
-	if s.shares != nil {
-		return compressedStep
-	}
-	return stepBytes
-}
-
-// next is Next of a session's subscription.
-func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
-	if s.shares == nil {
-		return sub.Next(&sc.batch, s.format(), room)
-	}
-	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
-}
 
 // countCompressed counts what of a step is in shared blocks.
 func (s *session) countCompressed(sc *scratch) {
@@ -50,13 +36,13 @@ func (s *session) countCompressed(sc *scratch) {
 		content += p.Content
 		bytes += p.Bytes
 	}
-	s.server.metrics.compressed(s.kind, content, bytes)
+	s.server.metrics.compressed(s.dialect.protocol(), content, bytes)
 }
 
 // endsWithID reports whether the last of what is to be written is a block that
 // has an id already.
 func (sc *scratch) endsWithID() bool {
-	return sc.endsCompressed() && shortID(sc.batch.Compressed[len(sc.batch.Compressed)-1].Cursor)
+	return sc.endsCompressed() && wire.ShortID(sc.batch.Compressed[len(sc.batch.Compressed)-1].Cursor)
 }
 
 // endsCompressed reports whether the last of what is to be written is a block.
@@ -75,14 +61,13 @@ func (s *session) compress(sc *scratch) {
 	out := sc.wrapped[:0]
 	if !c.begun {
 		c.begun = true
-		out = append(out, c.appendHead(c.head))
+		out = append(out, c.AppendHead(c.head))
 		c.head = nil
 	}
 	for i := 0; i < len(bufs); {
 		if len(compressed) > 0 && compressed[0].Buf == i {
 			for ; len(compressed) > 0 && compressed[0].Buf == i; compressed = compressed[1:] {
-				c.sum = c.join(c.sum, compressed[0].Sum)
-				c.size += uint64(compressed[0].Content)
+				c.Join(compressed[0].Sum, compressed[0].Content)
 			}
 			out = append(out, bufs[i])
 			i++
@@ -97,13 +82,13 @@ func (s *session) compress(sc *scratch) {
 	}
 	if !sc.endsCompressed() {
 		start := len(sc.arena)
-		sc.arena = c.appendFlush(sc.arena)
+		sc.arena = c.AppendFlush(sc.arena)
 		out = append(out, sc.arena[start:])
 	}
 	if s.closing {
 		c.ended = true
 		start := len(sc.arena)
-		sc.arena = c.appendTail(sc.arena, c.sum, c.size)
+		sc.arena = c.AppendTail(sc.arena)
 		out = append(out, sc.arena[start:])
 	}
 	clear(bufs)
@@ -126,13 +111,12 @@ func (c *compressed) wrap(out, own [][]byte, sc *scratch) [][]byte {
 		left += len(b)
 	}
 	for _, b := range own {
-		c.sum = c.add(c.sum, b)
-		c.size += uint64(len(b))
+		c.Add(b)
 		for len(b) > 0 {
 			if room == 0 {
-				room = min(left, ownBytes)
+				room = min(left, compress.MostOwn)
 				start := len(sc.arena)
-				sc.arena = c.appendOwn(sc.arena, room)
+				sc.arena = c.AppendOwn(sc.arena, room)
 				out = append(out, sc.arena[start:])
 			}
 			n := min(len(b), room)

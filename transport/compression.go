@@ -2,8 +2,7 @@ package transport
 
 import (
 	"net/http"
-
-	"sluice/hub"
+	"sluice/transport/compress"
 )
 
 // Compression says what is compressed for clients that take it. What is
@@ -14,66 +13,41 @@ import (
 // can watch the (encrypted) connection. Where some may publish to a stream what
 // they choose, and others' records in it are secret to them, switch it off.
 type Compression struct {
-	// EventStreams compresses server-sent events with gzip or zstd, by
+	// EventStreams compresses server-sent events with gzip (RFC 1952), by
 	// Accept-Encoding (RFC 9110, section 12.5.3).
 	EventStreams bool
 	// WebSockets has permessage-deflate negotiated (RFC 7692).
 	WebSockets bool
 }
 
-// coding is how an event stream is compressed.
-type coding interface {
-	hub.Codec
-	// name is the content coding's (RFC 9110, section 8.4.1).
-	name() string
-	// appendHead appends what a stream begins with.
-	appendHead(dst []byte) []byte
-	// appendOwn appends what goes in front of n bytes, ownBytes at most, that
-	// follow as they are.
-	appendOwn(dst []byte, n int) []byte
-	// appendFlush appends what has a client show such bytes at once.
-	appendFlush(dst []byte) []byte
-	// add adds bytes to the checksum of all that a stream has had, and join
-	// those of a block.
-	add(sum uint32, b []byte) uint32
-	join(sum uint32, block uint64) uint32
-	// appendTail appends what a stream ends with.
-	appendTail(dst []byte, sum uint32, size uint64) []byte
-}
-
-// ownBytes is how many bytes can follow one header.
-const ownBytes = 1<<16 - 1
-
-// The codecs, by slot.
-const (
-	packGzipEvents = iota
-	packZstdEvents
-	packFrames
-)
-
-// codingFor chooses how to compress an event stream, nil for not at all: what
-// the client likes best, and of equals what is first here. Which is gzip, as its
-// blocks refer to each other.
-func (s *Server) codingFor(h http.Header) coding {
+// takesGzip reports whether an event stream is to be compressed for a client:
+// where it accepts gzip, and likes it no less than what is not compressed.
+func (s *Server) takesGzip(h http.Header) bool {
 	if !s.config.Compression.EventStreams {
-		return nil
+		return false
 	}
 	accepted := acceptedCodings(h)
-	var best coding
-	weight, plain := 0, accepted.coding("identity")
-	for _, c := range []coding{gzipEvents{}, s.zstd} {
-		if w := accepted.coding(c.name()); w > weight && w >= plain {
-			best, weight = c, w
-		}
+	gzip := accepted.coding(codingGzip)
+	return gzip > 0 && gzip >= accepted.coding("identity")
+}
+
+// codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
+const codingGzip = "gzip"
+
+// deflateFor agrees with a client on permessage-deflate, for a dialect whose
+// events can be shared compressed.
+func (s *Server) deflateFor(h http.Header, d dialect) (terms compress.Terms, ok bool) {
+	if !s.config.Compression.WebSockets || d.codec() == nil {
+		return compress.Terms{}, false
 	}
-	return best
+	return compress.Agree(h)
 }
 
 // acceptedCodings are the weights of the codings that a client takes.
 func acceptedCodings(h http.Header) weights {
 	accepted := weightsOf(h, "Accept-Encoding")
 	if weight, ok := accepted["x-gzip"]; ok {
-		accepted["gzip"] = max(weight, accepted["gzip"]) // RFC 9110, section 8.4.1.3
+		accepted[codingGzip] = max(weight, accepted[codingGzip]) // RFC 9110, section 8.4.1.3
 	}
 	return accepted
 }

@@ -36,7 +36,6 @@ func BenchmarkCompressed(b *testing.B) {
 			for _, way := range []struct{ name, kind, path, header string }{
 				{"sse/plain", "sse", events, ""},
 				{"sse/gzip", "sse", events, "Accept-Encoding: gzip\r\n"},
-				{"sse/zstd", "sse", events, "Accept-Encoding: zstd\r\n"},
 				{"websocket/plain", "websocket", socket, upgrade},
 				{"websocket/deflate", "websocket", socket, upgrade + "Sec-WebSocket-Extensions: permessage-deflate\r\n"},
 				{"websocket/no takeover", "websocket", socket, upgrade + "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"},

@@ -1,6 +1,8 @@
 // Package transport is how clients and operators reach Sluice: WebSocket and
 // server-sent event sessions, pages, publishing, and the admin listener. The
-// messages and their framing are in transport/wire.
+// messages and their framing are in transport/wire, plain sockets, which are read
+// and written without waiting, in transport/socket, and what is compressed for all
+// in transport/compress.
 //
 // What it guarantees:
 //
@@ -21,28 +23,87 @@
 // read, and ends when that has been read. Elsewhere than on Linux, and under
 // TLS, each connection has a reader of its own.
 //
-// Tour: server.go, routes.go and methods.go put it together, listening.go and
-// admission.go let clients in, as many as gate.go counts, with forwarded.go for
-// what proxies say of them and accepting.go for what they accept. handshake.go
-// and websocket.go, events.go, pages.go, publishing.go and cursors.go are the
-// endpoints; messages.go reads what a WebSocket says, declared.go how large its
-// messages are to be, and requests.go answers them, with identity.go,
-// subscriptions.go, acks.go and pinged.go. reading.go finds out where a reader
-// starts, expiry.go has all that is asked for end with its token, answer.go has
-// answers be read in time.
+// # The life of a session
 //
-// session.go is what a session is and does, sending.go what it says, writing.go
-// how that gets onto its outlet (outlet.go; socket_linux.go for plain sockets),
-// giveback.go what becomes of what that does not take, clock.go what time
-// brings, waiting.go who waits for it, closing.go its end. worker.go and
-// workers.go run sessions; wheel.go finds those that are due, with the times of
-// moment.go; resting.go and poller_linux.go watch those that are quiet. format.go
-// lays out, tidy.go gives memory back.
+//	 request           executor of the session
+//	newSession ─start─► open ──close──► closing ──finish──► ended
+//	    │                │                 │                  ▲
+//	    │                └───────cut───────┴───────cut────────┤
+//	    └──────────────────────release──────────────────────►─┘
 //
-// compression.go says what is compressed, the files compression_*.go how;
-// compressing.go makes of shared blocks and a session's own bytes one compressed
-// stream, and inflating.go reads what clients compress.
+// A request makes a session, and starts it once its subscriptions have begun;
+// what keeps it from that releases it. An open session reads requests and
+// delivers. close says why it ends: after that nothing is said, and of what the
+// client sends only its own end is awaited. finish follows when the last bytes
+// have been written; cut ends the connection at once, without a word, when it has
+// broken, takes nothing, or the server ends. Both release all that the session
+// has. Each kind of ending, of a session and of a subscription, is chosen in
+// ending.go.
 //
-// faults.go, metrics.go, readiness.go and admin.go are what is told about it all, limits.go
-// what bounds it.
+// # Files
+//
+// A file uses those behind it. Those of one paragraph belong together.
+//
+//	server.go                Config, Server, Run, drain
+//	listener.go              accepting connections in turn
+//	routes.go                what clients find, and what is around each request
+//	methods.go               methods of a path, paths that are not clean
+//	admin.go                 what operators find
+//	readiness.go             whether clients are to come here
+//	reclaim.go               giving memory back after a wave of clients
+//
+//	handshake.go             GET /v1/ws
+//	events.go                GET of event streams
+//	pages.go                 GET of pages
+//	publishing.go            POST of records, and what a publish becomes
+//	cursors.go               named cursors over HTTP
+//
+//	admission.go             who sends a request
+//	gate.go                  how many sessions there may be
+//	forwarded.go             what proxies say of a client
+//	accepting.go             what a client accepts
+//	rights.go                what a principal may do with a stream
+//	answer.go                answers are read in time
+//	expiry.go                what is asked for ends with its token
+//
+//	dialect.go               how a session speaks: the interface
+//	dialect_messages.go      JSON over a WebSocket, a message an object or a write
+//	dialect_conversation.go  what sessions over a WebSocket do beside delivering
+//	dialect_events.go        server-sent events
+//	dialect_broadcast.go     NDJSON, and what sessions in a response do
+//
+//	messages.go              what a WebSocket's client sends
+//	requests.go              answering it
+//	identity.go              authenticating and renewing
+//	subscriptions.go         subscriptions of a session
+//	subscribing.go           where one begins
+//	acks.go                  acks of named cursors
+//	pinged.go                which ping acks what
+//	websocket.go             the connection as the WebSocket library sees it
+//	declared.go              how large a client's messages are to be
+//	inflating.go             what clients compress
+//	reader.go                when a reader runs
+//
+//	session.go               what a session is and does in a step
+//	clock.go                 what time brings
+//	ending.go                why and how it ends
+//	sending.go               what it says
+//	writing.go               how that gets onto its connection
+//	rewind.go                what the connection did not take
+//	waiting.go               who waits for a session
+//	compressing.go           one compressed stream of shared blocks and its own bytes
+//
+//	workers.go               all workers
+//	worker.go                who runs sessions, and when
+//	wheel.go                 which sessions are due
+//	tasks.go                 goroutines that are waited for
+//	conn_writer.go           writing to connections by waiting
+//
+//	compression.go           what is compressed
+//
+//	faults.go                errors of the domain as faults of the protocol
+//	metrics.go               what is counted
+//	metrics_memory.go
+//	limits.go                what bounds clients
+//	monotime.go              monotonic time
 package transport

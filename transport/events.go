@@ -2,18 +2,11 @@ package transport
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"sluice/transport/wire"
-)
-
-// The media types of event streams.
-const (
-	typeEvents = "text/event-stream"
-	typeLines  = "application/x-ndjson"
 )
 
 // handleEvents serves GET /v1/events and GET /v1/streams/{stream}/events.
@@ -31,7 +24,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	k := kindFor(r.Header)
+	d := s.broadcastFor(r.Header)
 	if stream != "" {
 		query.Streams = []string{stream}
 	}
@@ -41,14 +34,14 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 	if c.fault == nil {
 		c.fault = fault
 	}
-	x := s.newSession(k, c)
-	defer x.abandon()
+	x := s.newSession(d, c)
+	defer x.releaseUnstarted()
 	if c.fault == nil {
 		c.fault = s.outcome(c.principal, s.openEvents(r, x, query))
 	}
 	if c.fault != nil {
 		if query.ErrorsInStream || query.LastEventID != "" {
-			s.refuseInStream(w, r, k, c.fault)
+			s.refuseInStream(w, r, d, c.fault)
 			return
 		}
 		s.refuse(w, r, c.fault)
@@ -66,7 +59,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	ctx, cancel := within(r.Context(), x.principal)
 	defer cancel()
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
-	x.expiry = momentOf(x.principal.ExpiresAt())
+	x.expiry = monotimeOf(x.principal.ExpiresAt())
 	for _, stream := range query.Streams {
 		sub, begun, fault := s.begin(ctx, x, x.principal, reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
@@ -76,21 +69,21 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 			return fault
 		}
 		if fault = x.take(sub, begun, nil); fault != nil {
-			sub.abandon()
+			sub.release()
 			return fault
 		}
 	}
-	return s.checkCursor(x.cursor(thisMoment()))
+	return s.checkCursor(x.cursor(monotimeNow()))
 }
 
 // serveEvents answers with the session's stream.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
-	s.setEventHeaders(head, x.kind)
-	if x.kind == kindEvents && len(x.subs) == 1 && x.subs[0].Compressible() {
-		if coding := s.codingFor(r.Header); coding != nil {
-			head.Set("Content-Encoding", coding.name())
-			x.shares = &sharing{codec: coding, stream: &compressed{coding: coding}}
+	s.setEventHeaders(head, x.dialect)
+	if codec := x.dialect.codec(); codec != nil && len(x.subs) == 1 && x.subs[0].Compressible() {
+		if s.takesGzip(r.Header) {
+			head.Set("Content-Encoding", codingGzip)
+			x.shares = &sharing{codec: codec, stream: &compressed{}}
 		}
 	}
 	if r.Method == http.MethodHead {
@@ -102,17 +95,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 		streams[i] = sub.Stream()
 	}
 	ready := func(x *session, sc *scratch) {
-		cursor := x.cursor(sc.now)
-		m := &wire.Ready{Session: x.id, Streams: streams, Cursor: cursor}
-		if x.kind == kindLines {
-			x.send(sc, "", m)
-			return
-		}
-		start := len(sc.arena)
-		sc.arena = wire.AppendRetry(sc.arena, comeBackSoon())
-		sc.json = m.Append(sc.json[:0])
-		sc.arena = wire.AppendNamedSSE(sc.arena, wire.EventReady, cursor, sc.json)
-		x.write(sc, start)
+		x.sendPosition(sc, &wire.Ready{Session: x.id, Streams: streams, Cursor: x.cursor(sc.now)})
 	}
 	if r.ProtoMajor == 1 {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -134,39 +117,31 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	}
 	w = unbounded(w) // the session bounds its writes itself
 	w.WriteHeader(http.StatusOK)
-	x.out = &responseOutlet{w: w, control: http.NewResponseController(w)}
+	x.out = &responseWriter{w: w, control: http.NewResponseController(w)}
 	s.start(x, c, ready)
 	select {
 	case <-r.Context().Done():
-		x.post(func(x *session, _ *scratch) { x.end() })
+		x.post(func(x *session, _ *scratch) { x.release() })
 	case <-x.ended():
 	}
 	<-x.ended()
 }
 
-func (s *Server) setEventHeaders(h http.Header, k kind) {
-	h.Set("Content-Type", typeEvents)
-	if k == kindLines {
-		h.Set("Content-Type", typeLines)
-	}
+func (s *Server) setEventHeaders(h http.Header, d dialect) {
+	h.Set("Content-Type", d.name())
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
-	if k == kindEvents && s.config.Compression.EventStreams {
+	if d.codec() != nil && s.config.Compression.EventStreams {
 		h.Add("Vary", "Accept-Encoding")
 	}
 }
 
 // refuseInStream tells a fault where an EventSource can see it: in a stream.
-func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, k kind, fault *wire.Error) {
+func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialect, fault *wire.Error) {
 	s.noteRefusal(r, fault)
-	s.setEventHeaders(w.Header(), k)
+	s.setEventHeaders(w.Header(), d)
 	w.WriteHeader(http.StatusOK)
-	closing := closingOf(fault)
-	if k == kindLines {
-		_, _ = fmt.Fprintf(w, "%s\n", closing.Append(nil))
-		return
-	}
-	_, _ = w.Write(appendClose(nil, closing))
+	_, _ = w.Write(d.encodeClosing(nil, closingOf(fault), 0, ""))
 }
 
 // closingOf is what an event stream ends with for a fault.

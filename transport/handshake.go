@@ -16,16 +16,6 @@ import (
 	"sluice/transport/wire"
 )
 
-// What clients offer. Of both, lines is taken, as any client can have the other.
-const (
-	// subprotocolJSON is also spoken when nothing is offered: a message is one
-	// JSON object.
-	subprotocolJSON = "sluice.v1.json"
-	// subprotocolLines has the events of one write as one message, an object a
-	// line.
-	subprotocolLines = "sluice.v1.lines"
-)
-
 // The buffers of a WebSocket connection. What is read is enough for any control
 // frame of a client, which has 131 bytes; larger payloads pass it by. What is
 // written goes past the library, but for the close that it may send itself.
@@ -58,6 +48,22 @@ func (w *hijackWriter) Write(p []byte) (int, error) { return w.head.Write(p) }
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.input.frames = bufio.NewReaderSize(w.input, readBuffer)
 	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, writeBuffer)), nil
+}
+
+// accept has the library take the connection over. Three things are asked of it
+// beside what it documents, which tests of its own hold: that it reads through
+// the buffer that Hijack gives it, as a bit is cleared there; that it writes a
+// close frame by one Write, from which what it would say is read; and that
+// without its finalizer a connection is collected with its session.
+func (w *hijackWriter) accept(r *http.Request, options *websocket.AcceptOptions) (*websocket.Conn, error) {
+	conn, err := websocket.Accept(w, r, options)
+	if err != nil {
+		return nil, err
+	}
+	// What has a finalizer and refers to itself is never collected, and it does,
+	// through the session. Its connection is the session's to close.
+	runtime.SetFinalizer(conn, nil)
+	return conn, nil
 }
 
 // handleWebSocket serves GET /v1/ws.
@@ -146,8 +152,8 @@ func oneKey(keys []string) bool {
 // openWebSocket takes the connection from the HTTP server, accepts it, and
 // starts its session.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) error {
-	x := s.newSession(kindWebSocket, c)
-	defer x.abandon()
+	x := s.newSession(s.conversationFor(r.Header), c)
+	defer x.releaseUnstarted()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return fmt.Errorf("hijack connection: %w", err)
@@ -159,22 +165,22 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		early, _ := buffered.Peek(n)
 		in.early = bytes.Clone(early)
 	}
-	now := thisMoment()
+	now := monotimeNow()
 	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
-	if deflate, ok := s.deflateFor(r.Header); ok {
+	if deflate, ok := s.deflateFor(r.Header, x.dialect); ok {
 		hijacked.extensions = deflate.String()
 		ws.deflates = true
-		x.shares = &sharing{codec: deflatedFrames{}}
-		x.shares.window.Forgets = deflate.serverForgets
+		x.shares = &sharing{codec: x.dialect.codec()}
+		x.shares.window.Forgets = deflate.ServerForgets
 	}
 	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))
-	ws.conn, err = websocket.Accept(hijacked, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocolLines, subprotocolJSON},
+	ws.conn, err = hijacked.accept(r, &websocket.AcceptOptions{
+		Subprotocols: []string{x.dialect.name()},
 		// Origins are checked before, exactly.
 		InsecureSkipVerify: true,
 		// Compression is none of its business either.
@@ -182,23 +188,17 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		OnPingReceived:  x.onPing,
 		OnPongReceived:  x.onPong,
 	})
-	if err == nil {
-		// What has a finalizer and refers to itself is never collected, and it
-		// does, through the session. Its connection is the session's to close.
-		runtime.SetFinalizer(ws.conn, nil)
-	}
 	// Also what the client still has to read of earlier answers can fill the
 	// connection.
-	head := connOutlet{conn}
-	if writeErr := head.write(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
+	head := blockingWriter{conn}
+	if writeErr := head.WriteAll(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
 		err = writeErr
 	}
 	if err != nil {
 		return fmt.Errorf("accept websocket: %w", err)
 	}
-	ws.lines = ws.conn.Subprotocol() == subprotocolLines
 	x.attach(conn)
-	in.line = x.conn
+	in.readConn = x.conn
 	ws.conn.SetReadLimit(-1) // bounded by read
 	ws.nextPing = now.Add(jittered(ws.pingEvery))
 	if c.principal == nil {

@@ -15,7 +15,7 @@ func (s *session) enterAnonymously() *auth.Principal {
 	p, err := s.server.config.Auth.Anonymous(networkOf(s.address))
 	if err != nil {
 		fault := wire.Errorf(wire.Unauthenticated, "authenticate first: send auth with a token")
-		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.closeSoon(endByFault(fault))
 		return nil
 	}
 	return s.enter(p)
@@ -24,7 +24,7 @@ func (s *session) enterAnonymously() *auth.Principal {
 // enter makes a principal the session's, within the limits.
 func (s *session) enter(p *auth.Principal) *auth.Principal {
 	if fault := s.admission.identified(p); fault != nil {
-		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.closeSoon(endByFault(fault))
 		return nil
 	}
 	s.mu.Lock()
@@ -47,8 +47,8 @@ func (s *session) authenticate(r *wire.Auth) {
 		fault := faultOf(err)
 		fault.ID = r.ID
 		s.post(func(s *session, sc *scratch) {
-			s.send(sc, "", fault)
-			s.shut(sc, fault)
+			s.send(sc, fault)
+			s.close(sc, endByFault(fault))
 		})
 		return
 	}
@@ -82,15 +82,15 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		if s.closing {
 			return
 		}
-		s.expiry, s.warned = momentOf(p.ExpiresAt()), false
+		s.expiry, s.warned = monotimeOf(p.ExpiresAt()), false
 		left := time.Duration(0)
 		if !s.expiry.IsZero() {
 			left = s.expiry.Sub(sc.now)
 		}
-		s.send(sc, "", &wire.Authenticated{ID: id, ExpiresIn: left})
+		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
 		for _, sub := range append([]*subscription(nil), s.subs...) {
 			if !p.May(auth.Subscribe, sub.Stream()) {
-				s.endSubscription(sub, wire.ReasonForbidden, sc)
+				s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonForbidden}, sc)
 			} else if bound, ok := bounds[sub.Stream()]; ok {
 				sub.Narrow(bound)
 			}

@@ -52,6 +52,10 @@ type Limits struct {
 	// SendBuffer is the size of a socket's buffer in the kernel, 0 for the
 	// system's choice.
 	SendBuffer int
+	// ReclaimAfter is how many sessions have to come in for the memory that they
+	// took only for that to be given back to the system, once no more come. That
+	// costs a collection of all garbage. 0 is never.
+	ReclaimAfter int
 }
 
 func (s *Server) wireLimits() wire.Limits {

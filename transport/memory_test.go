@@ -43,11 +43,10 @@ func TestMemoryGoesWithTheLastReader(t *testing.T) {
 	for written < records {
 		write()
 	}
-	// The memory of compressors is made once, and is for as many as there are
-	// workers.
+	// The memory of compressors is made once.
 	cold := liveHeap()
 	in.publish("public.news", 0, 0, 1)
-	first, _ := in.compressedEvents("zstd", "/v1/streams/public.news/events?from=earliest", "")
+	first, _ := in.compressedEvents("/v1/streams/public.news/events?from=earliest", "")
 	first.offsets(1)
 	first.cancel()
 	in.sampleBecomes(`sluice_stream_log_bytes{stream="public.news"}`, 0)
@@ -121,15 +120,14 @@ func (in *instance) readAll(stream, token string, n int, write func(), written f
 	before, there := delivered(), written()
 	for range n {
 		open(events, "Accept-Encoding: gzip")
-		open(events, "Accept-Encoding: zstd")
 		open(events + "&key=k1")
 		open(socket, upgrade...)
 		open(socket+"&key=k1", upgrade...)
 	}
 	await := func(records int) {
 		in.t.Helper()
-		// Three kinds have all, two have half of it.
-		want := before + n*(3*records+2*(records/2))
+		// Two kinds have all, two have half of it.
+		want := before + n*(2*records+2*(records/2))
 		for deadline := time.Now().Add(time.Minute); delivered() < want; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				in.t.Fatalf("%s: %d of %d records were delivered", stream, delivered()-before, want-before)

@@ -10,10 +10,11 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
+	"sluice/transport/compress"
+	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
 
@@ -21,7 +22,7 @@ import (
 func (s *session) open(fault *wire.Error) {
 	if fault != nil {
 		// Nothing is taken from one who may not come in.
-		s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+		s.closeSoon(endByFault(fault))
 		s.discard()
 		return
 	}
@@ -35,35 +36,15 @@ func (s *session) open(fault *wire.Error) {
 // the connection has ended.
 func (s *session) listenToMessages() {
 	err := s.readMessages()
-	switch input := s.ws.input; {
-	case errors.Is(err, errQuiet):
+	if errors.Is(err, errQuiet) {
 		return
-	case errors.Is(err, errOver):
-	case input.tooLarge:
-		s.refuseMessage()
-	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
-		s.post(func(s *session, sc *scratch) {
-			s.shutWith(sc, wire.BadRequest, wire.CloseFlood, "too many control frames, or a message that takes too long")
-		})
-	case input.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
-		// The client has closed; its close is answered with its own code.
-		code, reason := input.closeCode, input.closeReason
-		s.post(func(s *session, sc *scratch) {
-			if !utf8.ValidString(reason) {
-				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the reason of the close is not UTF-8")
-				return
-			}
-			s.answerClose(sc, code)
-		})
-	case input.closeCode != 0:
-		code, reason := input.closeCode, input.closeReason
-		s.post(func(s *session, sc *scratch) { s.shutWith(sc, wire.BadRequest, code, reason) })
-	case isProtocolError(err):
-		s.post(func(s *session, sc *scratch) {
-			s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the frame breaks RFC 6455")
-		})
-	default:
-		s.breakOff()
+	}
+	if !errors.Is(err, errOver) {
+		if e, ok := s.endOfReading(err); ok {
+			s.closeSoon(e)
+		} else {
+			s.cutSoon()
+		}
 	}
 	s.discard()
 }
@@ -96,6 +77,16 @@ func isProtocolError(err error) bool {
 // messageBuffers hold messages while they are handled.
 var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// messageBuffer is one of them, empty.
+func messageBuffer() *bytes.Buffer {
+	buf, ok := messageBuffers.Get().(*bytes.Buffer)
+	if !ok {
+		return new(bytes.Buffer)
+	}
+	buf.Reset()
+	return buf
+}
+
 // readMessages handles what the client sends, one message after the other.
 func (s *session) readMessages() error {
 	ctx := context.Background() // one that ends would kill the connection
@@ -112,18 +103,12 @@ func (s *session) readMessages() error {
 		case s.ws.flooded:
 			return errFlood
 		}
-		s.heard.Store(int64(thisMoment()))
-		if kind != websocket.MessageText {
-			s.post(func(s *session, sc *scratch) {
-				s.shutWith(sc, wire.BadRequest, wire.CloseUnsupported, "messages are text")
-			})
+		s.heard.Store(int64(monotimeNow()))
+		if binary := s.dialect.binary(); binary != (kind == websocket.MessageBinary) {
+			s.closeSoon(endWrongType(binary))
 			return errOver
 		}
-		buf, ok := messageBuffers.Get().(*bytes.Buffer)
-		if !ok {
-			buf = new(bytes.Buffer)
-		}
-		buf.Reset()
+		buf := messageBuffer()
 		most := s.server.config.Limits.MessageBytes
 		onWire := most
 		if s.ws.deflated {
@@ -145,21 +130,21 @@ func (s *session) readMessages() error {
 		case err != nil:
 			return err
 		case most > 0 && buf.Len() > onWire:
-			s.refuseMessage()
+			s.closeSoon(endTooLarge(most))
 			return errOver
 		}
 		if s.ws.deflated {
-			plain, err := inflate(buf, most)
+			plain := messageBuffer()
+			err := compress.Inflate(plain, buf, most)
 			messageBuffers.Put(buf)
 			switch {
 			case err != nil:
-				s.post(func(s *session, sc *scratch) {
-					s.shutWith(sc, wire.BadRequest, wire.CloseProtocolError, "the message is not compressed as RFC 7692 has it")
-				})
+				messageBuffers.Put(plain)
+				s.closeSoon(endBadCompression())
 				return errOver
 			case most > 0 && plain.Len() > most:
 				messageBuffers.Put(plain)
-				s.refuseMessage()
+				s.closeSoon(endTooLarge(most))
 				return errOver
 			}
 			buf = plain
@@ -170,12 +155,6 @@ func (s *session) readMessages() error {
 			messageBuffers.Put(buf)
 		}
 	}
-}
-
-// refuseMessage ends the session for a message that is too large.
-func (s *session) refuseMessage() {
-	fault := wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", s.server.config.Limits.MessageBytes)
-	s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
 }
 
 // A message in fragments of a byte takes seven times its size on the wire; what
@@ -191,9 +170,7 @@ func (s *session) guarded(f func() bool) (result bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.server.notePanic("a request panicked", cause)
-			s.post(func(s *session, sc *scratch) {
-				s.shut(sc, wire.Errorf(wire.Internal, "something went wrong here"))
-			})
+			s.closeSoon(endPanicked())
 			result = true
 		}
 	}()
@@ -208,11 +185,11 @@ func (s *session) awaitMessage() error {
 	frames := s.ws.input.frames
 	for {
 		if s.socket != nil && frames.Buffered() == 0 && !s.over.Load() {
-			s.socket.hurry(true)
+			s.socket.Hurry(true)
 			_, err := frames.Peek(1)
-			s.socket.hurry(false)
+			s.socket.Hurry(false)
 			switch {
-			case errors.Is(err, errNothing):
+			case errors.Is(err, socket.ErrNothing):
 				if s.rest() {
 					return errQuiet
 				}
@@ -286,7 +263,7 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 
 // countControl bounds control frames a second. Past the bound the reader ends.
 func (s *session) countControl() bool {
-	now := thisMoment()
+	now := monotimeNow()
 	s.heard.Store(int64(now))
 	most := s.server.config.Limits.ControlFramesPerSecond
 	if now.Sub(s.ws.controlsSince) >= time.Second {

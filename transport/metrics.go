@@ -15,8 +15,8 @@ import (
 // metrics counts what operators want to know. Labels have few values: none
 // comes from a client.
 type metrics struct {
-	events, gaps, sent [kinds]prometheus.Counter
-	content, blocks    [kinds]prometheus.Counter
+	events, gaps, sent [protocols]prometheus.Counter
+	content, blocks    [protocols]prometheus.Counter
 	subscriptions      prometheus.Gauge
 	faults             *prometheus.CounterVec
 	cutOffs            *prometheus.CounterVec
@@ -24,7 +24,7 @@ type metrics struct {
 	publishSeconds     prometheus.Histogram
 }
 
-func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(kind) int, g *gate) *metrics {
+func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(protocol) int, g *gate) *metrics {
 	m := &metrics{
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_subscriptions", Help: "Open subscriptions.",
@@ -58,14 +58,14 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(kin
 	blocks := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_compressed_bytes_total", Help: "Bytes of the shared compressed blocks that were delivered, by protocol.",
 	}, []string{"protocol"})
-	for k := range kinds {
-		name := k.String()
-		m.content[k], m.blocks[k] = content.WithLabelValues(name), blocks.WithLabelValues(name)
-		m.events[k], m.gaps[k], m.sent[k] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
+	for p := range protocols {
+		name := p.String()
+		m.content[p], m.blocks[p] = content.WithLabelValues(name), blocks.WithLabelValues(name)
+		m.events[p], m.gaps[p], m.sent[p] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_sessions", Help: "Open sessions, and pages that wait, by protocol.",
 			ConstLabels: prometheus.Labels{"protocol": name},
-		}, func() float64 { return float64(openSessions(k)) }))
+		}, func() float64 { return float64(openSessions(p)) }))
 	}
 	admissions := func(by string, held func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -82,27 +82,27 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(kin
 	return m
 }
 
-func (m *metrics) delivered(k kind, events, gaps int) {
+func (m *metrics) delivered(p protocol, events, gaps int) {
 	if events > 0 {
-		m.events[k].Add(float64(events))
+		m.events[p].Add(float64(events))
 	}
 	if gaps > 0 {
-		m.gaps[k].Add(float64(gaps))
+		m.gaps[p].Add(float64(gaps))
 	}
 }
 
 // compressed counts what goes out in shared compressed blocks.
-func (m *metrics) compressed(k kind, content, bytes int) {
+func (m *metrics) compressed(p protocol, content, bytes int) {
 	if content == 0 {
 		return
 	}
-	m.content[k].Add(float64(content))
-	m.blocks[k].Add(float64(bytes))
+	m.content[p].Add(float64(content))
+	m.blocks[p].Add(float64(bytes))
 }
 
-func (m *metrics) bytes(k kind, n int) {
+func (m *metrics) bytes(p protocol, n int) {
 	if n > 0 {
-		m.sent[k].Add(float64(n))
+		m.sent[p].Add(float64(n))
 	}
 }
 

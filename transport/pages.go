@@ -80,7 +80,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	if fault != nil {
 		return nil, fault
 	}
-	defer sub.abandon()
+	defer sub.release()
 
 	page := &wire.Page{}
 	wait := time.NewTimer(query.Wait)
@@ -130,7 +130,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		break
 	}
 	page.Cursor = sub.Cursor()
-	s.metrics.delivered(kindPage, len(page.Events), len(page.Gaps))
+	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
 	return page, nil
 }
 

@@ -127,11 +127,6 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 	return body, nil
 }
 
-// mayPublish checks the right to publish to a stream.
-func (s *Server) mayPublish(p *auth.Principal, stream string) *wire.Error {
-	return s.may(p, auth.Publish, stream)
-}
-
 // publish stores a principal's messages, those that can be sent before its token
 // ends. done is called exactly once.
 func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.Message, done func([]upstream.Stored)) {

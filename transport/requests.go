@@ -14,17 +14,15 @@ import (
 // handle answers a client's message. It reports whether the message is still in
 // use when it returns.
 func (s *session) handle(message []byte) (keep bool) {
-	request, fault := wire.ParseRequest(message, s.server.wireLimits())
+	request, fault := s.dialect.decode(message, s.server.wireLimits())
 	if fault != nil {
 		if errors.Is(fault, jsonscan.ErrNotUTF8) {
-			s.post(func(s *session, sc *scratch) {
-				s.shutWith(sc, wire.BadRequest, wire.CloseInvalidText, "the message is not UTF-8")
-			})
+			s.closeSoon(endNotUTF8())
 			return false
 		}
 		if s.who() == nil {
 			// Whoever it is, it does not speak the protocol.
-			s.post(func(s *session, sc *scratch) { s.shut(sc, fault) })
+			s.closeSoon(endByFault(fault))
 			return false
 		}
 		s.fail(fault)
@@ -33,7 +31,7 @@ func (s *session) handle(message []byte) (keep bool) {
 	principal := s.who()
 	if ended := s.server.ended(principal); ended != nil {
 		// Also while the executor waits for the socket and sees no clock.
-		s.post(func(s *session, sc *scratch) { s.shut(sc, ended) })
+		s.closeSoon(endByFault(ended))
 		return false
 	}
 	if principal == nil {
@@ -65,7 +63,7 @@ func (s *session) handle(message []byte) (keep bool) {
 		id := r.ID
 		s.post(func(s *session, sc *scratch) {
 			if !s.closing {
-				s.send(sc, "", &wire.Pong{ID: id})
+				s.send(sc, &wire.Pong{ID: id})
 			}
 		})
 	case *wire.Pong:
@@ -89,7 +87,7 @@ func (s *session) fail(fault *wire.Error) {
 // many. What can be tried again is not the client's mistake, and not counted.
 func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 	s.server.noteFault(fault, s.address)
-	s.send(sc, "", fault)
+	s.send(sc, fault)
 	if fault.Retryable() {
 		return
 	}
@@ -99,7 +97,7 @@ func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 	}
 	ws.errors++
 	if most := s.server.config.Limits.ErrorsPerMinute; most > 0 && ws.errors > most {
-		s.shut(sc, wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
+		s.close(sc, endTooManyFaults(most))
 	}
 }
 
@@ -125,7 +123,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 			if s.closing {
 				return
 			}
-			s.send(sc, "", s.server.answer(id, batch, results))
+			s.send(sc, s.server.answer(id, batch, results))
 		})
 	})
 	return true

@@ -25,7 +25,7 @@ func (s *session) rewindTo(sc *scratch, written int) bool {
 	if written < 0 {
 		return false
 	}
-	stay, ok := g.sub.Rewind(g.from, s.format(), written)
+	stay, ok := g.sub.Rewind(g.from, s.dialect.format(), written)
 	if !ok {
 		return false
 	}
@@ -38,16 +38,7 @@ func (s *session) rewindTo(sc *scratch, written int) bool {
 		}
 		at += len(b)
 	}
-	switch s.kind {
-	case kindEvents:
-		// The event gets the id that its write was to end with.
-		rest = append(rest[:len(rest)-1], "id: "...)
-		rest = append(append(rest, s.cursor(sc.now)...), "\n\n"...)
-	case kindLines:
-		s.needsID = true
-	case kindWebSocket, kindPage:
-		g.sub.told, g.sub.toldAt, g.sub.delivered = "", 0, true
-	}
+	rest = s.dialect.rewound(s, g.sub, rest, sc.now)
 	sc.batch.Records, sc.batch.Gaps = g.records+stay.Records, g.gaps+stay.Gaps
 	s.backlog = &backlog{bytes: rest, since: sc.now, moved: sc.now}
 	return true

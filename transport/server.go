@@ -18,6 +18,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
 
@@ -79,7 +80,9 @@ type Server struct {
 	metrics *metrics
 	faults  *faultLog
 	gate    *gate
-	zstd    zstdEvents
+	// conversations are the dialects of WebSockets, the one to speak without an
+	// offer last, and broadcasts those of event streams, the usual one first.
+	conversations, broadcasts []dialect
 
 	// base is what requests wait in; publishing outlives it, so that what is
 	// in flight can be answered.
@@ -92,8 +95,8 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            tasks
-	newPoller        func() (*poller, error)
-	poller           *poller // nil where there is none
+	newPoller        func() (*socket.Poller, error)
+	poller           *socket.Poller // nil where there is none
 	readiness        *readiness
 }
 
@@ -121,13 +124,12 @@ func New(config Config) (*Server, error) {
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
 
-		newPoller: newPoller,
+		conversations: []dialect{jsonLines{}, jsonMessages{}},
+		broadcasts:    []dialect{eventStream{}, jsonStream{}},
+
+		newPoller: socket.NewPoller,
 	}
 	s.readiness = newReadiness(&config, s.draining.Load)
-	var err error
-	if s.zstd, err = newZstdEvents(config.Workers.Len()); err != nil {
-		return nil, fmt.Errorf("new server: %w", err)
-	}
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)
 	return s, nil
@@ -160,12 +162,12 @@ func (s *Server) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	s.config.Workers.start(working, &workers)
-	workers.Go(func() { s.tidy(working) })
+	workers.Go(func() { s.reclaim(working) })
 	watching, endWatch := context.WithCancel(working)
 	workers.Go(func() { s.readiness.watch(watching, s.config.CheckEvery) })
 	if s.poller != nil {
 		workers.Go(func() {
-			if err := s.poller.run(); err != nil {
+			if err := s.poller.Run(); err != nil {
 				failed <- err
 			}
 		})
@@ -191,13 +193,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	servers.Wait()
 	for _, x := range s.sessions.all() {
-		x.breakOff()
+		x.cutSoon()
 		<-x.ended()
 	}
 	s.tasks.Wait()
 	endWorkers()
 	if s.poller != nil {
-		s.poller.close()
+		s.poller.Close()
 	}
 	workers.Wait()
 	s.tasks.Wait() // the poller may have begun one meanwhile
@@ -209,7 +211,7 @@ func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Se
 		Handler:     handler,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			s.tuneSocket(conn)
+			socket.Tune(belowTLS(conn), s.config.Limits.SendBuffer)
 			return ctx
 		},
 		ReadHeaderTimeout: s.config.HeaderTimeout,
@@ -224,7 +226,7 @@ const flushWithin = 200 * time.Millisecond
 
 // drain ends all sessions, each in its time, and has requests answered.
 func (s *Server) drain() {
-	until := thisMoment().Add(s.config.DrainTimeout)
+	until := monotimeNow().Add(s.config.DrainTimeout)
 	s.drainUntil.Store(int64(until))
 	s.draining.Store(true)
 	close(s.drained)
@@ -235,13 +237,13 @@ func (s *Server) drain() {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for thisMoment().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
+	for monotimeNow().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
 		<-poll.C
 	}
 }
 
 // drainEnd is when draining ends, come what may.
-func (s *Server) drainEnd() moment { return moment(s.drainUntil.Load()) }
+func (s *Server) drainEnd() monotime { return monotime(s.drainUntil.Load()) }
 
 // comeBack is when a client that was sent away is to come back.
 func (s *Server) comeBack() time.Duration {
@@ -253,41 +255,28 @@ const comeBackLeast = 100 * time.Millisecond
 
 // newSession makes a session for a client. Nothing is delivered to it, and what
 // is posted to it waits, until it is started.
-func (s *Server) newSession(k kind, c *client) *session {
+func (s *Server) newSession(d dialect, c *client) *session {
 	x := &session{
 		server:    s,
 		worker:    s.config.Workers.next(),
 		id:        "s_" + rand.Text(),
-		kind:      k,
+		dialect:   d,
 		address:   c.address,
 		principal: c.principal,
-		lastWrite: thisMoment(),
+		lastWrite: monotimeNow(),
 	}
 	// Nobody runs it before start, whatever its subscriptions have already.
 	x.state.Store(again)
 	return x
 }
 
-// abandon gives up a session that was not started, with its subscriptions and
-// its connection, in whatever way the request failed. The handler that makes a
-// session defers it.
-func (s *session) abandon() {
-	if s.started {
-		return
-	}
-	s.end()
-	if s.conn != nil {
-		_ = s.conn.Close()
-	}
-}
-
 // attach gives a session the connection that was hijacked for it.
 func (s *session) attach(conn net.Conn) {
-	if own, ok := s.server.poller.takeSocket(conn, s); ok {
+	if own, ok := s.server.poller.Take(conn, s); ok {
 		s.socket, s.conn, s.out = own, own, own
 		return
 	}
-	s.conn, s.out = conn, connOutlet{conn}
+	s.conn, s.out = conn, blockingWriter{conn}
 }
 
 // start lets a session be delivered to, and has it count against limits until
@@ -307,13 +296,13 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	}
 }
 
-// openSessions is how many sessions of a kind are open. A page that waits is
+// openSessions is how many sessions of a protocol are open. A page that waits is
 // one.
-func (s *Server) openSessions(k kind) int {
-	if k == kindPage {
+func (s *Server) openSessions(p protocol) int {
+	if p == protocolPage {
 		return int(s.polls.Load())
 	}
-	return s.sessions.count(k)
+	return s.sessions.count(p)
 }
 
 // sessionSet holds the sessions that are open.
@@ -352,13 +341,13 @@ func (s *sessionSet) all() []*session {
 	return all
 }
 
-// count counts the sessions of a kind.
-func (s *sessionSet) count(k kind) int {
+// count counts the sessions of a protocol.
+func (s *sessionSet) count(p protocol) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for x := range s.set {
-		if x.kind == k {
+		if x.dialect.protocol() == p {
 			n++
 		}
 	}

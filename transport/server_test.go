@@ -50,6 +50,7 @@ type options struct {
 	// open are more streams, of one partition, that everybody may read and
 	// publish to.
 	open []string
+	server func(*transport.Server)
 	// listener is put around that of clients, below TLS.
 	listener func(net.Listener) net.Listener
 	// pipes are what clients come in through instead of the network, for a
@@ -152,6 +153,9 @@ func start(t testing.TB, o options) *instance {
 	}
 	if o.pipes != nil {
 		server.WithoutPoller()
+	}
+	if o.server != nil {
+		o.server(server)
 	}
 	lower, endLower := context.WithCancel(context.Background())
 	upper, endUpper := context.WithCancel(context.Background())

@@ -9,6 +9,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
 
@@ -38,21 +39,6 @@ const (
 // stream, but for an event that is larger.
 const stepBytes = 60 << 10
 
-// kind is the protocol that a session speaks.
-type kind uint8
-
-const (
-	kindWebSocket kind = iota
-	kindEvents
-	kindLines
-	kindPage // no session: for what is counted
-	kinds
-)
-
-func (k kind) String() string {
-	return [...]string{"websocket", "sse", "ndjson", "page"}[k]
-}
-
 // session is one client connection that is delivered to.
 //
 // All that goes out goes through its executor. Others hand it commands, which
@@ -62,10 +48,10 @@ type session struct {
 	server  *Server
 	worker  *worker
 	id      string
-	kind    kind
-	out     outlet
-	conn    line    // nil where it is the HTTP server's
-	socket  *socket // the same, where it is one
+	dialect dialect
+	out     connWriter
+	conn    readConn       // nil where it is the HTTP server's
+	socket  *socket.Socket // the same, where it is one
 	address string
 	// admission is what counts against limits; nil for nothing, as for who is
 	// told only why it may not come in.
@@ -74,7 +60,7 @@ type session struct {
 
 	state    atomic.Uint32
 	behind   atomic.Bool  // those who are live have their turns first
-	due      atomic.Int64 // the moment of what time brings next
+	due      atomic.Int64 // when what time brings is due next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes without an answer
 	over     atomic.Bool  // nothing more is taken from the client
@@ -90,16 +76,16 @@ type session struct {
 	// Owned by the executor.
 	subs      []*subscription
 	backlog   *backlog // what the connection did not take, else nil
-	closing   bool     // the last bytes are on their way
+	turn      int      // which subscription is first
+	expiry    monotime
+	lastWrite monotime
+	lastID    monotime      // when a position was told last, where that is not with every write
+	heartbeat time.Duration // of a session that does not converse
+	closing   bool          // the last bytes are on their way
 	closed    bool
-	turn      int // which subscription is first
-	expiry    moment
-	warned    bool // that the token ends
-	lastWrite moment
-	lastID    moment // of an event stream's last long id
-	needsID   bool
-	heartbeat time.Duration
-	closeAt   moment // when draining
+	warned    bool     // that the token ends
+	needsID   bool     // a position is owed to the client
+	closeAt   monotime // when draining
 	ws        *webSocket
 
 	shares *sharing // compressed blocks, nil where nothing is compressed
@@ -113,7 +99,7 @@ type scratch struct {
 	batch hub.Batch
 	arena []byte // control messages of the step at hand
 	json  []byte
-	now   moment
+	now   monotime
 	hasID bool // an event stream's last event has an id
 	given given
 	first [1][]byte
@@ -143,7 +129,7 @@ type subscription struct {
 
 	// Of the cursor that the client knows.
 	told      string
-	toldAt    moment
+	toldAt    monotime
 	delivered bool // something since
 }
 
@@ -170,10 +156,13 @@ func (s *session) Pump() {
 func (s *session) resume() {
 	if s.state.CompareAndSwap(stalled, queued) {
 		// What becomes of the socket from now on is for its next stall.
-		s.socket.unstall()
+		s.socket.Unstall()
 		s.worker.enqueue(s)
 	}
 }
+
+// Writable implements socket.Owner.
+func (s *session) Writable() { s.resume() }
 
 // post has the executor run a command.
 func (s *session) post(c command) {
@@ -181,13 +170,6 @@ func (s *session) post(c command) {
 	s.inbox = append(s.inbox, c)
 	s.mu.Unlock()
 	s.Pump()
-}
-
-// breakOff ends the session without a word.
-func (s *session) breakOff() {
-	s.out.abort()
-	s.post(func(s *session, _ *scratch) { s.end() })
-	s.resume()
 }
 
 // fullInbox is how many commands keep the reader from taking more from the
@@ -207,7 +189,7 @@ func (s *session) step(sc *scratch) stepResult {
 		return stepClosed
 	}
 	sc.reset()
-	sc.now = thisMoment()
+	sc.now = monotimeNow()
 	sc.hasID = true
 
 	if s.backlog != nil {
@@ -216,7 +198,7 @@ func (s *session) step(sc *scratch) stepResult {
 			return done
 		}
 	}
-	s.obey(sc)
+	s.runCommands(sc)
 	if s.closed {
 		return stepClosed
 	}
@@ -227,20 +209,14 @@ func (s *session) step(sc *scratch) stepResult {
 	if !s.closing {
 		more = s.gather(sc)
 	}
-	switch s.kind {
-	case kindEvents:
-		s.identify(sc)
-	case kindLines:
-		s.tellPosition(sc)
-	case kindWebSocket, kindPage:
-	}
+	s.dialect.afterStep(s, sc)
 	if s.shares != nil {
 		s.countCompressed(sc)
 		s.compress(sc)
 	}
 	done := s.flush(sc)
 	s.fallsBehind(more || done == stepBlocked || !s.inStep())
-	s.server.metrics.delivered(s.kind, sc.batch.Records, sc.batch.Gaps)
+	s.server.metrics.delivered(s.dialect.protocol(), sc.batch.Records, sc.batch.Gaps)
 	if done != stepIdle {
 		return done
 	}
@@ -273,27 +249,15 @@ func (s *session) inStep() bool {
 func (s *session) safeStep(sc *scratch) (result stepResult) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.giveUp(cause)
+			s.panicked(cause)
 			result = stepClosed
 		}
 	}()
 	return s.step(sc)
 }
 
-// giveUp ends a session that has panicked, whatever state it is in.
-func (s *session) giveUp(cause any) {
-	defer func() {
-		if again := recover(); again != nil {
-			s.server.notePanic("the end of a session panicked", again)
-		}
-	}()
-	s.server.notePanic("a session panicked", cause)
-	defer s.end()
-	s.out.abort()
-}
-
-// obey runs the commands that have come.
-func (s *session) obey(sc *scratch) {
+// runCommands runs the commands that have come.
+func (s *session) runCommands(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
@@ -330,9 +294,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 				s.needsID = false
 			}
 			sc.given = given{sub: sub, from: from, first: before, end: len(sc.batch.Bufs), records: records - gaps, gaps: gaps}
-			if s.ws != nil && s.ws.lines {
-				s.makeMessage(sc, before, sc.batch.Bytes-size)
-			}
+			s.putInFront(sc, before, sc.batch.Bytes-size)
 		}
 		if sc.batch.Records+sc.batch.Gaps > records {
 			sub.delivered = true
@@ -356,66 +318,50 @@ func (s *session) gather(sc *scratch) (more bool) {
 	return more
 }
 
+// stepBytes is how much of events the session writes in a step.
+func (s *session) stepBytes() int {
+	if s.shares != nil {
+		return compressedStep
+	}
+	return stepBytes
+}
+
+// next is Next of a session's subscription.
+func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
+	if s.shares == nil {
+		return sub.Next(&sc.batch, s.dialect.format(), room)
+	}
+	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
+}
+
 // accompany sends what goes with a subscription's events.
 func (s *session) accompany(sub *subscription, sc *scratch) {
 	if status, changed := sub.StatusChange(); changed {
 		sc.given.sub = nil
-		s.send(sc, wire.EventStatus, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
+		s.send(sc, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
 	}
 	if reason := sub.Ended(); reason != "" {
 		sc.given.sub = nil
-		s.endByGap(sub, reason, sc)
+		s.endSubscription(sub, endAfterGap(reason), sc)
 		return
 	}
 	if sub.CaughtUp() {
 		sc.given.sub = nil
 		cursor := s.cursorOf(sub, sc)
 		caught := &wire.CaughtUp{Cursor: cursor}
-		if s.kind == kindWebSocket {
+		if s.dialect.converses() {
 			caught.ID = sub.id
 		}
-		s.send(sc, wire.EventCaughtUp, caught)
+		s.send(sc, caught)
 		sub.know(cursor, sc.now)
 		return
 	}
-	if s.kind == kindWebSocket && sub.delivered && sc.now.Sub(sub.toldAt) >= cursorEvery {
-		s.sendCursor(sub, sc)
-	}
-}
-
-// end gives up all that the session has. Only the executor calls it, and
-// abandon.
-func (s *session) end() {
-	if s.closed {
-		return
-	}
-	s.closed = true
-	// What others count on is done even if something of its own panics.
-	defer s.forget()
-	s.stopReading()
-	for _, sub := range s.subs {
-		s.drop(sub)
-	}
-	s.subs, s.backlog = nil, nil
-}
-
-// forget takes the session out of all that knows it.
-func (s *session) forget() {
-	s.mu.Lock()
-	s.inbox = nil
-	s.mu.Unlock()
-	s.admission.release()
-	s.worker.remove(s)
-	s.server.sessions.remove(s)
-	s.tellEnded()
+	s.dialect.afterEvents(s, sub, sc)
 }
 
 // drop ends a subscription without a word.
 func (s *session) drop(sub *subscription) {
-	sub.Close()
-	if sub.lease != nil {
-		sub.lease.Release()
-	}
+	sub.release()
 	s.server.metrics.subscriptions.Dec()
 }
 

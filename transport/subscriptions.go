@@ -6,7 +6,6 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
-	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -18,7 +17,7 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	sub, begun, fault := s.server.begin(ctx, s, p, reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto})
 	if fault = s.server.outcome(p, fault); fault != nil {
 		if sub != nil {
-			sub.abandon()
+			sub.release()
 		}
 		fault.ID = id
 		s.fail(fault)
@@ -33,12 +32,12 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 		select {
 		case fault = <-taken:
 		default:
-			sub.abandon()
+			sub.release()
 			return
 		}
 	}
 	if fault != nil {
-		sub.abandon()
+		sub.release()
 		fault.ID = id
 		s.fail(fault)
 	}
@@ -73,7 +72,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	}
 	s.subs = append(s.subs, sub)
 	s.server.metrics.subscriptions.Inc()
-	if s.kind != kindWebSocket {
+	if !s.dialect.converses() {
 		return nil
 	}
 	cursor := sub.Cursor()
@@ -81,7 +80,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	if sub.Feed().Filtered() {
 		feed = sub.Feed().Name()
 	}
-	s.send(sc, "", &wire.Subscribed{
+	s.send(sc, &wire.Subscribed{
 		ID:        sub.id,
 		Stream:    sub.Stream(),
 		Feed:      feed,
@@ -93,13 +92,13 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	sub.know(cursor, sc.now)
 	if sub.lease != nil && sub.lease.Superseded() {
 		// It was told before the subscription was here.
-		s.endSuperseded(sub, sc)
+		s.endSubscription(sub, endSuperseded(), sc)
 	}
 	return nil
 }
 
-// abandon gives up a subscription that no session has.
-func (sub *subscription) abandon() {
+// release gives up a subscription that no session has.
+func (sub *subscription) release() {
 	sub.Close()
 	if sub.lease != nil {
 		sub.lease.Release()
@@ -118,51 +117,7 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 		s.tellFault(sc, fault)
 		return
 	}
-	s.endSubscription(sub, wire.ReasonRequested, sc)
-}
-
-// endSubscription ends a subscription and says why.
-func (s *session) endSubscription(sub *subscription, reason wire.Reason, sc *scratch) {
-	s.send(sc, "", &wire.Unsubscribed{
-		ID:        sub.id,
-		Reason:    reason,
-		Retryable: reason == wire.ReasonRequested || reason == wire.ReasonSlowConsumer,
-		Cursor:    sub.Cursor(),
-	})
-	s.remove(sub)
-}
-
-// endByGap ends a subscription that was not to go on behind a gap.
-func (s *session) endByGap(sub *subscription, reason record.GapReason, sc *scratch) {
-	if reason == hub.SlowConsumer {
-		s.endSlow(sub, sc)
-		return
-	}
-	if s.kind == kindWebSocket {
-		ended := wire.ReasonError
-		switch reason {
-		case record.GapRetention:
-			ended = wire.ReasonRetention
-		case record.GapLogChanged:
-			ended = wire.ReasonLogChanged
-		case record.GapTruncated:
-			ended = wire.ReasonTruncated
-		case record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
-		}
-		s.endSubscription(sub, ended, sc)
-		return
-	}
-	s.shut(sc, gapFault(reason))
-}
-
-// endSlow ends a subscription that the stream's policy cuts off, and the session
-// with it where it carries nothing else.
-func (s *session) endSlow(sub *subscription, sc *scratch) {
-	if s.kind == kindWebSocket && (len(s.subs) > 1 || s.inFlight.Load() > 0) {
-		s.endSubscription(sub, wire.ReasonSlowConsumer, sc)
-		return
-	}
-	s.shut(sc, wire.Errorf(wire.SlowConsumer, "the client has fallen behind what is in memory: come back with the cursor"))
+	s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonRequested}, sc)
 }
 
 // superseded ends the subscription whose named cursor was taken up elsewhere.
@@ -171,17 +126,9 @@ func (s *session) superseded(lease *cursors.Lease) {
 	s.post(func(s *session, sc *scratch) {
 		for _, sub := range s.subs {
 			if sub.lease == lease && !s.closing {
-				s.endSuperseded(sub, sc)
+				s.endSubscription(sub, endSuperseded(), sc)
 				return
 			}
 		}
 	})
-}
-
-func (s *session) endSuperseded(sub *subscription, sc *scratch) {
-	if s.kind == kindWebSocket {
-		s.endSubscription(sub, wire.ReasonSuperseded, sc)
-		return
-	}
-	s.shut(sc, faultOf(cursors.ErrSuperseded))
 }

@@ -9,7 +9,7 @@ import (
 // have been silent.
 func TestWatchAfterAPause(t *testing.T) {
 	t.Parallel()
-	now := moment(time.Hour)
+	now := monotime(time.Hour)
 	w := watch{looked: now}
 	for range 50 {
 		if now = now.Add(wheelTick); !w.look(now) {

@@ -19,28 +19,27 @@ import (
 type webSocket struct {
 	conn  *websocket.Conn
 	input *input
-	lines bool // the subprotocol is sluice.v1.lines
 
 	deflates bool // permessage-deflate has been agreed on
 
 	// Owned by the executor.
 	welcomed  bool
-	authBy    moment // by when the first message must have come
+	authBy    monotime // by when the first message must have come
 	pingEvery time.Duration
-	nextPing  moment
-	pinged    moment
-	pongBy    moment // of the first ping without a sign of life since
+	nextPing  monotime
+	pinged    monotime
+	pongBy    monotime // of the first ping without a sign of life since
 	pings     uint64
 
 	errors      int // faults in the minute of errorsSince
-	errorsSince moment
+	errorsSince monotime
 
 	// Owned by the reader.
 	deflated      bool // the message that comes next is
 	controls      int  // control frames in the second of controlsSince
-	controlsSince moment
+	controlsSince monotime
 	inflated      int // bytes in the second of inflatedSince
-	inflatedSince moment
+	inflatedSince monotime
 	query         *wire.Query // nil once the session has been opened
 	flooded       bool
 }
@@ -49,7 +48,7 @@ type webSocket struct {
 // what it writes goes to the session's one writer, so that frames never
 // interleave, and what it closes is closed there.
 type input struct {
-	line
+	readConn
 	early  []byte        // what the HTTP server had read ahead
 	frames *bufio.Reader // through which the library reads
 
@@ -74,7 +73,7 @@ func (c *input) readBy(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.last {
-		_ = c.line.SetReadDeadline(t)
+		_ = c.readConn.SetReadDeadline(t)
 	}
 }
 
@@ -83,7 +82,7 @@ func (c *input) readLast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = true
-	_ = c.line.SetReadDeadline(t)
+	_ = c.readConn.SetReadDeadline(t)
 }
 
 func (c *input) Read(p []byte) (n int, err error) {
@@ -106,7 +105,7 @@ func (c *input) read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	n, err := c.line.Read(p)
+	n, err := c.readConn.Read(p)
 	if c.budget >= 0 {
 		if c.budget -= n; c.budget < 0 {
 			return 0, errFlood
@@ -164,13 +163,13 @@ func (s *session) welcome(p *auth.Principal) {
 		}
 		ws := s.ws
 		ws.welcomed, ws.authBy = true, 0
-		s.expiry = momentOf(p.ExpiresAt())
+		s.expiry = monotimeOf(p.ExpiresAt())
 		l := s.server.config.Limits
 		name := p.ID()
 		if p.Anonymous() {
 			name = ""
 		}
-		s.send(sc, "", &wire.Welcome{
+		s.send(sc, &wire.Welcome{
 			Session:   s.id,
 			Principal: name,
 			Now:       sc.now.Time(),

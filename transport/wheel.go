@@ -31,10 +31,10 @@ type wheelPlace struct {
 }
 
 // tickOf is the first tick at which something due has come.
-func tickOf(due moment) int64 { return (int64(due) + int64(wheelTick) - 1) / int64(wheelTick) }
+func tickOf(due monotime) int64 { return (int64(due) + int64(wheelTick) - 1) / int64(wheelTick) }
 
 // put has a session looked at when it is due, or as far ahead as can be.
-func (w *wheel) put(s *session, due moment) {
+func (w *wheel) put(s *session, due monotime) {
 	tick := min(max(tickOf(due), w.now+1), w.now+wheelSlots-1)
 	if s.place.tick == tick {
 		return
@@ -65,7 +65,7 @@ func (w *wheel) drop(s *session) {
 }
 
 // turn appends to due the sessions for which something is due by now.
-func (w *wheel) turn(now moment, due []*session) []*session {
+func (w *wheel) turn(now monotime, due []*session) []*session {
 	to := int64(now) / int64(wheelTick)
 	before := len(due)
 	// After a long sleep each slot is looked at once.
@@ -74,7 +74,7 @@ func (w *wheel) turn(now moment, due []*session) []*session {
 		for s := w.slots[w.now%wheelSlots]; s != nil; {
 			next := s.place.next
 			w.drop(s)
-			if at := moment(s.due.Load()); at <= now {
+			if at := monotime(s.due.Load()); at <= now {
 				due = append(due, s)
 			} else {
 				w.put(s, at)

@@ -12,14 +12,14 @@ import (
 func TestWheel(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	start := moment(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
+	start := monotime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	var w wheel
 	w.turn(start, nil)
 	sessions := make([]*session, 200)
 	for i := range sessions {
 		sessions[i] = &session{}
 		sessions[i].due.Store(int64(start.Add(rand.N(3 * wheelSpan))))
-		w.put(sessions[i], moment(sessions[i].due.Load()))
+		w.put(sessions[i], monotime(sessions[i].due.Load()))
 	}
 	found := 0
 	for now := start; now < start.Add(6*wheelSpan); {
@@ -29,22 +29,22 @@ func TestWheel(t *testing.T) {
 		}
 		due := w.turn(now, nil)
 		for _, s := range due {
-			if at := moment(s.due.Load()); at > now {
+			if at := monotime(s.due.Load()); at > now {
 				t.Fatalf("found %v early", at.Sub(now))
 			}
 			found++
 			s.due.Store(int64(now.Add(time.Duration(1 + random.Int64N(int64(2*wheelSpan))))))
-			w.put(s, moment(s.due.Load()))
+			w.put(s, monotime(s.due.Load()))
 		}
 		for _, s := range sessions {
-			if at := moment(s.due.Load()); at.Add(wheelTick) < now {
+			if at := monotime(s.due.Load()); at.Add(wheelTick) < now {
 				t.Fatalf("not found, though it was due %v ago", now.Sub(at))
 			}
 		}
 		switch s := sessions[random.IntN(len(sessions))]; random.IntN(3) {
 		case 0: // something is due sooner
 			at := now.Add(time.Duration(random.Int64N(int64(time.Second))))
-			if at < moment(s.due.Load()) {
+			if at < monotime(s.due.Load()) {
 				s.due.Store(int64(at))
 				w.put(s, at)
 			}

@@ -42,10 +42,10 @@ const (
 
 // watch tells when a worker may look at the clock. One that was stopped for a
 // while has yet to read what clients have said in time.
-type watch struct{ looked, from moment }
+type watch struct{ looked, from monotime }
 
 // look notes that it would look now, and reports whether it may.
-func (w *watch) look(now moment) bool {
+func (w *watch) look(now monotime) bool {
 	if now.Sub(w.looked) > pauseNoticed {
 		w.from = now.Add(pauseGrace)
 	}
@@ -56,7 +56,7 @@ func (w *watch) look(now moment) bool {
 func newWorker(shard int) *worker {
 	w := &worker{
 		shard: shard,
-		wheel: wheel{now: int64(thisMoment()) / int64(wheelTick)},
+		wheel: wheel{now: int64(monotimeNow()) / int64(wheelTick)},
 		wake:  make(chan struct{}, 1),
 	}
 	w.passed = sync.NewCond(&w.mu)
@@ -67,7 +67,7 @@ func newWorker(shard int) *worker {
 func (w *worker) run(ctx context.Context) {
 	ticker := time.NewTicker(wheelTick)
 	defer ticker.Stop()
-	watch := watch{looked: thisMoment()}
+	watch := watch{looked: monotimeNow()}
 	defer func() {
 		w.mu.Lock()
 		w.done = 1<<64 - 1
@@ -83,7 +83,7 @@ func (w *worker) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if now := thisMoment(); watch.look(now) {
+			if now := monotimeNow(); watch.look(now) {
 				w.lookAtClock(now)
 			}
 			continue
@@ -184,7 +184,7 @@ func (w *worker) step(s *session) {
 				return
 			}
 			s.state.Store(stalled)
-			if !s.socket.stall() {
+			if !s.socket.Stall() {
 				s.resume()
 			}
 			return
@@ -206,7 +206,7 @@ func (w *worker) step(s *session) {
 
 func (w *worker) add(s *session) {
 	w.mu.Lock()
-	w.wheel.put(s, moment(s.due.Load()))
+	w.wheel.put(s, monotime(s.due.Load()))
 	w.mu.Unlock()
 }
 
@@ -217,7 +217,7 @@ func (w *worker) remove(s *session) {
 }
 
 // reschedule has a session looked at earlier.
-func (w *worker) reschedule(s *session, due moment) {
+func (w *worker) reschedule(s *session, due monotime) {
 	w.mu.Lock()
 	if s.place.tick != 0 {
 		w.wheel.put(s, due)
@@ -226,7 +226,7 @@ func (w *worker) reschedule(s *session, due moment) {
 }
 
 // lookAtClock lets the sessions run for which something is due.
-func (w *worker) lookAtClock(now moment) {
+func (w *worker) lookAtClock(now monotime) {
 	w.mu.Lock()
 	w.due = w.wheel.turn(now, w.due[:0])
 	w.mu.Unlock()

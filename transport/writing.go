@@ -25,11 +25,10 @@ func (s *session) flush(sc *scratch) stepResult {
 			sc.first[0] = sc.short
 			bufs = sc.first[:]
 		}
-		n, err := s.out.try(bufs)
-		s.server.metrics.bytes(s.kind, n)
+		n, err := s.out.Try(bufs)
+		s.server.metrics.bytes(s.dialect.protocol(), n)
 		if err != nil {
-			s.out.abort()
-			s.end()
+			s.cut()
 			return stepClosed
 		}
 		if n < size {
@@ -50,12 +49,12 @@ func (s *session) flush(sc *scratch) stepResult {
 // backlog is what a connection did not take.
 type backlog struct {
 	bytes []byte
-	since moment
-	moved moment // when it last took some of it
+	since monotime
+	moved monotime // when it last took some of it
 }
 
 // keep remembers what is left to be written.
-func (s *session) keep(bufs [][]byte, n, size int, now moment) {
+func (s *session) keep(bufs [][]byte, n, size int, now monotime) {
 	left := make([]byte, 0, size-n)
 	for _, b := range bufs {
 		if n >= len(b) {
@@ -73,8 +72,8 @@ func (s *session) keep(bufs [][]byte, n, size int, now moment) {
 func (s *session) retry(sc *scratch) stepResult {
 	b := s.backlog
 	sc.first[0] = b.bytes
-	n, err := s.out.try(sc.first[:])
-	s.server.metrics.bytes(s.kind, n)
+	n, err := s.out.Try(sc.first[:])
+	s.server.metrics.bytes(s.dialect.protocol(), n)
 	if n > 0 {
 		b.moved = sc.now
 		s.heard.Store(int64(sc.now))
@@ -88,8 +87,7 @@ func (s *session) retry(sc *scratch) stepResult {
 			return stepBlocked
 		}
 		s.server.noteCutOff(err, s.address)
-		s.out.abort()
-		s.end()
+		s.cut()
 		return stepClosed
 	}
 	s.backlog = nil
@@ -103,15 +101,15 @@ func (s *session) retry(sc *scratch) stepResult {
 }
 
 // giveUpAt is when a client that has taken no more until then is cut off.
-func (s *session) giveUpAt() moment {
+func (s *session) giveUpAt() monotime {
 	by := s.backlog.moved.Add(s.server.config.Limits.WriteProgress)
-	if last := s.lastMoment(); !last.IsZero() && last.Before(by) {
+	if last := s.writeDeadline(); !last.IsZero() && last.Before(by) {
 		return last
 	}
 	return by
 }
 
-func (s *session) scheduleRetry(now moment) { s.wakeAt(s.giveUpAt(), now) }
+func (s *session) scheduleRetry(now monotime) { s.wakeAt(s.giveUpAt(), now) }
 
 // waitedLeast is how long a write takes at least that had to wait for the peer.
 // What the system's own buffers take at once is no sign of life.
@@ -131,22 +129,21 @@ func (s *session) drain() {
 	}()
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.giveUp(cause)
+			s.panicked(cause)
 		}
 	}()
 	for {
 		if s.backlog != nil {
-			n, begun := len(s.backlog.bytes), thisMoment()
-			if err := s.out.write(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.lastMoment().Time()); err != nil {
+			n, begun := len(s.backlog.bytes), monotimeNow()
+			if err := s.out.WriteAll(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.writeDeadline().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
-				s.out.abort()
-				s.end()
+				s.cut()
 				return
 			}
-			if now := thisMoment(); now.Sub(begun) >= waitedLeast {
+			if now := monotimeNow(); now.Sub(begun) >= waitedLeast {
 				s.heard.Store(int64(now))
 			}
-			s.server.metrics.bytes(s.kind, n)
+			s.server.metrics.bytes(s.dialect.protocol(), n)
 			s.backlog = nil
 			if s.closing {
 				s.finish()
@@ -170,10 +167,10 @@ func (s *session) drain() {
 // its way to a slow client.
 const expiryGrace = 3 * time.Second
 
-// lastMoment is by when a client must have taken what is pending, zero for
+// writeDeadline is by when a client must have taken what is pending, zero for
 // whenever it does: slow is no fault, but nothing trickles on behind the end of
 // a token or a close.
-func (s *session) lastMoment() moment {
+func (s *session) writeDeadline() monotime {
 	if s.closing {
 		return s.backlog.since.Add(s.server.config.Limits.WriteProgress)
 	}
@@ -181,16 +178,4 @@ func (s *session) lastMoment() moment {
 		return 0
 	}
 	return s.expiry.Add(expiryGrace)
-}
-
-// finishWait is how long a client has to answer a close.
-const finishWait = 2 * time.Second
-
-// finish ends a session whose last bytes have been written.
-func (s *session) finish() {
-	if s.ws != nil {
-		s.ws.input.readLast(time.Now().Add(finishWait))
-	}
-	s.out.finish(finishWait)
-	s.end()
 }

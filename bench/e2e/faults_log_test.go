@@ -127,10 +127,10 @@ func records(from, to int64) (steps []step) {
 	return steps
 }
 
-// TestRetentionIsTold is about promises 1 and 5: who resumes where Kafka no
+// TestRetentionIsToldOnResume is about promises 1 and 5: who resumes where Kafka no
 // longer keeps records is told exactly which are missing, once a partition, and
 // has what follows.
-func TestRetentionIsTold(t *testing.T) {
+func TestRetentionIsToldOnResume(t *testing.T) {
 	const partitions, each = 3, 100
 	kafka := threeBrokers(t)
 	t.Parallel()

@@ -48,6 +48,8 @@ var rules = []rule{
 	{of: "auth/...", ours: []string{"auth", "self"}},
 	{of: "web/...", ours: []string{"self"}, others: []string{"github.com/yuin/goldmark"}},
 	{of: "transport/client/...", ours: []string{"self", "transport/wire"}},
+	{of: "transport/socket", ours: nil, others: []string{"golang.org/x/sys"}},
+	{of: "transport/compress", ours: append([]string{"hub", "transport/wire"}, leaves...), others: []string{"github.com/klauspost/compress"}},
 	{of: "transport/wire/...", ours: append([]string{"hub", "self"}, leaves...)},
 	{of: "transport/...", ours: append([]string{"hub", "auth", "transport/..."}, leaves...)},
 	{of: "cmd/...", ours: []string{"cmd/...", "hub/...", "auth/...", "transport/...", "web/..."}},

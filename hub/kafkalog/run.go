@@ -54,9 +54,7 @@ func (s *Source) Run(ctx context.Context) error {
 		}
 		s.startBrokers(ctx, &loops)
 		timer.Reset(wait)
-		if !sleep(ctx, refreshGap) {
-			continue
-		}
+		sleep(ctx, refreshGap)
 	}
 }
 

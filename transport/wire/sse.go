@@ -80,3 +80,9 @@ func appendField[T string | []byte](dst []byte, name string, value T) []byte {
 	}
 	return append(dst, '\n')
 }
+
+// longCursor is how long a cursor is that is not written with every event.
+const longCursor = 256
+
+// ShortID reports whether a cursor is short enough to be the id of every event.
+func ShortID(cursor string) bool { return len(cursor) <= longCursor }

@@ -211,5 +211,6 @@ func limits(l config.Limits) transport.Limits {
 		PublishTimeout:          span(l.PublishTimeout),
 		RecordBytes:             int(l.RecordBytes),
 		SendBuffer:              int(l.SendBuffer),
+		ReclaimAfter:            l.ReclaimAfter,
 	}
 }

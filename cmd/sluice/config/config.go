@@ -63,7 +63,7 @@ type Drain struct {
 
 // Compression says what clients are sent compressed.
 type Compression struct {
-	EventStreams bool `koanf:"event_streams" default:"true" doc:"server-sent events, with gzip or zstd, by Accept-Encoding"`
+	EventStreams bool `koanf:"event_streams" default:"true" doc:"server-sent events, with gzip, by Accept-Encoding"`
 	WebSockets   bool `koanf:"websockets" default:"true" doc:"events on WebSockets, with permessage-deflate (RFC 7692)"`
 }
 

@@ -36,6 +36,7 @@ type Limits struct {
 	PublishMemory           Size          `koanf:"publish_memory" default:"32MiB" validate:"omitempty,between=1MiB..16GiB" doc:"what all publishes in flight may take"`
 	RecordBytes             Size          `koanf:"record_bytes" default:"1MiB" validate:"omitempty,between=1KiB..64MiB" doc:"a record to a subscriber; a larger one is a gap"`
 	SendBuffer              Size          `koanf:"send_buffer" default:"64KiB" validate:"omitempty,between=4KiB..16MiB" doc:"SO_SNDBUF of a client's socket; TCP_NOTSENT_LOWAT is a quarter of it. 0 leaves both to the system"`
+	ReclaimAfter            int           `koanf:"reclaim_after" default:"500" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"once so many more have come in and no more come, the memory that they took only for that is given back to the system, which costs one collection; 0 is never"`
 	StreamLog               Size          `koanf:"stream_log" default:"64MiB" validate:"omitempty,between=64KiB..64GiB" doc:"recent records of a stream in memory"`
 	LogMemory               Size          `koanf:"log_memory" default:"512MiB" validate:"omitempty,between=1MiB..1TiB" doc:"recent records of all streams together; idle streams give first"`
 }

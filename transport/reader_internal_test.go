@@ -19,12 +19,12 @@ func (c *talker) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (*talker) SetReadDeadline(time.Time) error              { return nil }
-func (*talker) Close() error                                 { return nil }
-func (*talker) try([][]byte) (int, error)                    { return 0, nil }
-func (*talker) write([]byte, time.Duration, time.Time) error { return nil }
-func (*talker) finish(time.Duration)                         {}
-func (*talker) abort()                                       {}
+func (*talker) SetReadDeadline(time.Time) error                 { return nil }
+func (*talker) Close() error                                    { return nil }
+func (*talker) Try([][]byte) (int, error)                       { return 0, nil }
+func (*talker) WriteAll([]byte, time.Duration, time.Time) error { return nil }
+func (*talker) Finish(time.Duration)                            {}
+func (*talker) Abort()                                          {}
 
 // What the client of an event stream says all the same is passed over at little
 // cost, and its end is seen behind it.
@@ -32,7 +32,7 @@ func TestTalkOnEventStreams(t *testing.T) {
 	t.Parallel()
 	for _, said := range []int{0, 1, 16, 17, 16 + 4<<10, 1 << 20} {
 		c := &talker{left: said}
-		s := &session{kind: kindEvents, conn: c, out: c}
+		s := &session{dialect: eventStream{}, conn: c, out: c}
 		s.state.Store(again) // nobody runs it
 		s.tellEnded()
 		s.listen()

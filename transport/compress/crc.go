@@ -1,4 +1,4 @@
-package transport
+package compress
 
 import "hash/crc32"
 

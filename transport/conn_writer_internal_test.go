@@ -39,7 +39,7 @@ func TestSlowUnderTLS(t *testing.T) {
 			}
 		}()
 		begun := time.Now()
-		if err := (connOutlet{server}).write(make([]byte, size), progress, time.Time{}); err != nil {
+		if err := (blockingWriter{server}).WriteAll(make([]byte, size), progress, time.Time{}); err != nil {
 			t.Errorf("after %v: %v", time.Since(begun), err)
 		}
 		if took := time.Since(begun); took < 2*progress {
@@ -60,7 +60,7 @@ func TestNothingReadUnderTLS(t *testing.T) {
 		defer ours.Close()
 		const progress = 2 * time.Second
 		begun := time.Now()
-		err := connOutlet{ours}.write(make([]byte, 60<<10), progress, time.Time{})
+		err := blockingWriter{ours}.WriteAll(make([]byte, 60<<10), progress, time.Time{})
 		if err != errNoProgress { //nolint:errorlint // it is this one, as it is
 			t.Errorf("got %v, want %v", err, errNoProgress)
 		}

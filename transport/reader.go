@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"io"
+	"sluice/transport/socket"
 	"sync"
 	"time"
 )
@@ -12,8 +13,8 @@ import (
 // tells when something has come. On connections that cannot be watched, as
 // under TLS, whose records are not what is read, it waits in its goroutine.
 
-// line is what a reader reads from: a socket, or a net.Conn.
-type line interface {
+// readConn is what a reader reads from: a socket, or a net.Conn.
+type readConn interface {
 	io.Reader
 	SetReadDeadline(t time.Time) error
 	Close() error
@@ -22,51 +23,45 @@ type line interface {
 // rest lets the reader end until there is something to read. It reports false
 // when it has to go on.
 func (s *session) rest() bool {
-	if s.socket == nil || s.over.Load() || !s.socket.rest() {
+	if s.socket == nil || s.over.Load() || !s.socket.Rest() {
 		return false
 	}
 	// Who has set over meanwhile may not have seen the rest.
-	return !s.over.Load() || !s.socket.unrest()
+	return !s.over.Load() || !s.socket.Unrest()
 }
 
-// readable starts the reader again, which rested.
-func (s *session) readable() { s.server.tasks.Go(s.listen) }
+// Readable implements socket.Owner: it starts the reader again, which rested.
+func (s *session) Readable() { s.server.tasks.Go(s.listen) }
 
 // stopReading has nothing more taken from the client, but its end.
 func (s *session) stopReading() {
 	s.over.Store(true)
-	if s.socket != nil && s.socket.unrest() {
-		s.readable()
+	if s.socket != nil && s.socket.Unrest() {
+		s.Readable()
 	}
 }
 
 // listen is the reader: it handles what comes until it can rest, or the
 // connection has ended, which it then closes.
-func (s *session) listen() {
-	if s.kind == kindWebSocket {
-		s.listenToMessages()
-	} else {
-		s.listenForEnd()
-	}
-}
+func (s *session) listen() { s.dialect.listen(s) }
 
 // listenForEnd is the reader of an event stream, to which nothing is to come.
 func (s *session) listenForEnd() {
 	var nothing [16]byte
 	for {
 		if s.socket != nil {
-			s.socket.hurry(!s.over.Load())
+			s.socket.Hurry(!s.over.Load())
 		}
 		n, err := s.conn.Read(nothing[:])
 		switch {
 		case n == len(nothing):
 			s.passOver()
-		case errors.Is(err, errNothing):
+		case errors.Is(err, socket.ErrNothing):
 			if s.rest() {
 				return
 			}
 		case err != nil:
-			s.breakOff()
+			s.cutSoon()
 			<-s.ended()
 			_ = s.conn.Close()
 			return

@@ -1,4 +1,4 @@
-package transport
+package socket
 
 import (
 	"errors"
@@ -10,22 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller watches all sockets with one goroutine. It is told once of each change
+// Poller watches all sockets with one goroutine. It is told once of each change
 // (EPOLLET), so that watching costs no calls beside the first one.
-type poller struct {
+type Poller struct {
 	epoll int
 	file  *os.File // the same, through which the goroutine waits for it
 	raw   syscall.RawConn
 
 	mu      sync.Mutex
 	token   uint64
-	sockets map[uint64]*socket
+	sockets map[uint64]*Socket
 }
 
 // pollEvents is how many events are taken at once.
 const pollEvents = 256
 
-func newPoller() (*poller, error) {
+// NewPoller makes a poller. It watches in Run, and is to be closed.
+func NewPoller() (*Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
@@ -41,14 +42,14 @@ func newPoller() (*poller, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("reach epoll: %w", err)
 	}
-	return &poller{epoll: fd, file: file, raw: raw, sockets: make(map[uint64]*socket)}, nil
+	return &Poller{epoll: fd, file: file, raw: raw, sockets: make(map[uint64]*Socket)}, nil
 }
 
-// run tells sockets what has changed, until the poller is closed.
-func (p *poller) run() error {
+// Run tells sockets what has changed, until the poller is closed.
+func (p *Poller) Run() error {
 	var (
 		events [pollEvents]unix.EpollEvent
-		told   [pollEvents]*socket
+		told   [pollEvents]*Socket
 		n      int
 		failed error
 	)
@@ -80,10 +81,11 @@ func (p *poller) run() error {
 	}
 }
 
-func (p *poller) close() { _ = p.file.Close() }
+// Close ends Run.
+func (p *Poller) Close() { _ = p.file.Close() }
 
 // watch has a socket told of what changes on it.
-func (p *poller) watch(s *socket) error {
+func (p *Poller) watch(s *Socket) error {
 	p.mu.Lock()
 	p.token++
 	s.token = p.token
@@ -100,7 +102,7 @@ func (p *poller) watch(s *socket) error {
 
 // forget is for a socket that is about to be closed, which ends the kernel's
 // watching.
-func (p *poller) forget(s *socket) {
+func (p *Poller) forget(s *Socket) {
 	p.mu.Lock()
 	delete(p.sockets, s.token)
 	p.mu.Unlock()

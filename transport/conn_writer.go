@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// outlet is where a session's bytes go. Only the session's executor writes.
-type outlet interface {
-	// try writes what can be written without waiting, possibly nothing.
-	try(bufs [][]byte) (int, error)
-	// write writes all, as long as the peer takes anything within progress.
+// connWriter writes to the connection of a session. Only the session's executor writes.
+type connWriter interface {
+	// Try writes what can be written without waiting, possibly nothing.
+	Try(bufs [][]byte) (int, error)
+	// WriteAll writes all, as long as the peer takes anything within progress.
 	// and not beyond a time, if one is given.
-	write(b []byte, progress time.Duration, until time.Time) error
-	// finish ends the connection after all that was written, so that the peer
+	WriteAll(b []byte, progress time.Duration, until time.Time) error
+	// Finish ends the connection after all that was written, so that the peer
 	// can still read it, and waits for the peer's own end at most so long.
-	finish(wait time.Duration)
-	// abort ends the connection at once. It may be called by anyone.
-	abort()
+	Finish(wait time.Duration)
+	// Abort ends the connection at once. It may be called by anyone.
+	Abort()
 }
 
 // errNoProgress: the peer has taken nothing for too long.
 var errNoProgress = errors.New("the peer takes nothing")
 
-// connOutlet is an outlet on a hijacked connection that can only be written to
+// blockingWriter is a connWriter of a hijacked connection that can only be written to
 // by waiting: under TLS, and where there is no poller.
-type connOutlet struct{ conn net.Conn }
+type blockingWriter struct{ conn net.Conn }
 
-func (o connOutlet) try([][]byte) (int, error) { return 0, nil }
+func (o blockingWriter) Try([][]byte) (int, error) { return 0, nil }
 
 // tlsRecord is the most that a TLS record holds (RFC 8446, section 5.1). A
 // connection that took but a part of one can no longer be used, so that each
 // has the time of one progress, and not all that is written.
 const tlsRecord = 16 << 10
 
-func (o connOutlet) write(b []byte, progress time.Duration, until time.Time) error {
+func (o blockingWriter) WriteAll(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
 		deadline, last := writeBy(progress, until)
 		if err := o.conn.SetWriteDeadline(deadline); err != nil {
@@ -59,7 +59,7 @@ func (o connOutlet) write(b []byte, progress time.Duration, until time.Time) err
 	return o.conn.SetWriteDeadline(time.Time{})
 }
 
-func (o connOutlet) finish(wait time.Duration) {
+func (o blockingWriter) Finish(wait time.Duration) {
 	half, ok := o.conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		_ = o.conn.Close()
@@ -69,10 +69,10 @@ func (o connOutlet) finish(wait time.Duration) {
 	_ = o.conn.SetReadDeadline(time.Now().Add(wait))
 }
 
-func (o connOutlet) abort() { _ = o.conn.Close() }
+func (o blockingWriter) Abort() { _ = o.conn.Close() }
 
 // writeBy is by when something must have been taken, and whether that is the
-// last moment for all of it.
+// last time for all of it.
 func writeBy(progress time.Duration, until time.Time) (deadline time.Time, last bool) {
 	deadline = time.Now().Add(progress)
 	if !until.IsZero() && until.Before(deadline) {
@@ -81,16 +81,16 @@ func writeBy(progress time.Duration, until time.Time) (deadline time.Time, last 
 	return deadline, false
 }
 
-// responseOutlet is an outlet on an HTTP response whose handler waits, as under
+// responseWriter is a connWriter of an HTTP response whose handler waits, as under
 // HTTP/2.
-type responseOutlet struct {
+type responseWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
-func (o *responseOutlet) try([][]byte) (int, error) { return 0, nil }
+func (o *responseWriter) Try([][]byte) (int, error) { return 0, nil }
 
-func (o *responseOutlet) write(b []byte, progress time.Duration, until time.Time) error {
+func (o *responseWriter) WriteAll(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
 		part := b[:min(len(b), answerPart)]
 		b = b[len(part):]
@@ -112,7 +112,7 @@ func (o *responseOutlet) write(b []byte, progress time.Duration, until time.Time
 	return o.control.SetWriteDeadline(time.Time{})
 }
 
-func (o *responseOutlet) finish(time.Duration) {}
+func (o *responseWriter) Finish(time.Duration) {}
 
-// abort does nothing: the connection is the HTTP server's, which ends it.
-func (o *responseOutlet) abort() {}
+// Abort does nothing: the connection is the HTTP server's, which ends it.
+func (o *responseWriter) Abort() {}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package transport
+package socket
 
 import (
 	"bytes"
@@ -12,21 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pairOf is a connection whose one end is a session's socket. Nobody runs the
-// poller: what the kernel would tell, tests tell.
-func pairOf(t *testing.T) (*session, net.Conn) {
+// told counts what a socket's owner was told.
+type told struct{ readable, writable int }
+
+func (o *told) Readable() { o.readable++ }
+func (o *told) Writable() { o.writable++ }
+
+// pairOf is a connection whose one end is a socket. Nobody runs the poller: what
+// the kernel would tell, tests tell.
+func pairOf(t *testing.T) (own *Socket, owner *told, client net.Conn) {
 	t.Helper()
-	p, err := newPoller()
+	p, err := NewPoller()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
+	t.Cleanup(p.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	client, err := net.Dial("tcp", l.Addr().String())
+	client, err = net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +41,13 @@ func pairOf(t *testing.T) (*session, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{worker: newWorker(0)}
-	own, ok := p.takeSocket(conn, s)
+	owner = &told{}
+	own, ok := p.Take(conn, owner)
 	if !ok {
 		t.Fatal("the socket was not taken")
 	}
 	t.Cleanup(func() { _ = own.Close() })
-	s.socket, s.conn, s.out = own, own, own
-	return s, client
+	return own, owner, client
 }
 
 // A write of more buffers than the kernel takes at once is written like any
@@ -50,7 +55,7 @@ func pairOf(t *testing.T) (*session, net.Conn) {
 func TestWriteOfManyBuffers(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, maxVector - 1, maxVector, maxVector + 1, 3*maxVector + 1} {
-		s, client := pairOf(t)
+		s, _, client := pairOf(t)
 		var bufs [][]byte
 		var want []byte
 		for i := range n {
@@ -58,7 +63,7 @@ func TestWriteOfManyBuffers(t *testing.T) {
 			want = append(want, byte(i), byte(i>>8))
 		}
 		got := make([]byte, len(want))
-		written, err := s.socket.try(bufs)
+		written, err := s.Try(bufs)
 		if err != nil || written != len(want) {
 			t.Fatalf("%d buffers: wrote %d bytes of %d, %v", n, written, len(want), err)
 		}
@@ -69,25 +74,28 @@ func TestWriteOfManyBuffers(t *testing.T) {
 	}
 }
 
-// A stalled session that goes on because of the time, and stalls again, does not
-// miss that something could be written meanwhile.
-func TestRoomWhileTimeHasItGoOn(t *testing.T) {
+// One who stalls, goes on for another reason, and stalls again, does not miss that
+// something could be written meanwhile.
+func TestRoomBetweenStalls(t *testing.T) {
 	t.Parallel()
-	s, _ := pairOf(t)
-	s.socket.changed(unix.EPOLLOUT) // as the kernel says at first
-	s.socket.stall()
-	s.state.Store(stalled)
-	if !s.socket.stall() {
+	s, owner, _ := pairOf(t)
+	s.changed(unix.EPOLLOUT) // as the kernel says at first
+	s.Stall()
+	if !s.Stall() {
 		t.Fatal("there is room where none was told")
 	}
-	s.resume() // the worker's clock
-	if s.state.Load() != queued {
-		t.Fatal("the session does not go on")
+	s.Unstall()
+	s.changed(unix.EPOLLOUT)
+	if s.Stall() {
+		t.Error("the room is forgotten, and the owner waits for more")
 	}
-	s.state.Store(running)
-	s.socket.changed(unix.EPOLLOUT)
-	s.state.Store(stalled)
-	if s.socket.stall() {
-		t.Error("the room is forgotten, and the session waits for more")
+	if owner.writable != 0 {
+		t.Error("the owner was told of room while it did not wait")
+	}
+	s.Stall()
+	s.changed(unix.EPOLLOUT)
+	s.changed(unix.EPOLLOUT)
+	if owner.writable != 1 {
+		t.Errorf("the owner was told of room %d times, want once", owner.writable)
 	}
 }

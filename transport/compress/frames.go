@@ -1,4 +1,4 @@
-package transport
+package compress
 
 import (
 	"net/http"
@@ -9,25 +9,36 @@ import (
 	"sluice/transport/wire"
 )
 
-// deflatedFrames is permessage-deflate (RFC 7692): a frame a message. What a
+// Frames is permessage-deflate (RFC 7692): a frame a message. What a
 // message may refer to is in the compressed messages in front of it, whichever
 // connection they were made for. Messages that are sent as they are, as this
 // allows for each, are not in that window.
-type deflatedFrames struct{}
+type Frames struct{}
 
-func (deflatedFrames) CodecSlot() int      { return packFrames }
-func (deflatedFrames) Plain() event.Format { return framesFormat{} }
-func (deflatedFrames) PlainInWindow() bool { return false }
-func (deflatedFrames) Window() int         { return deflateWindow }
-func (deflatedFrames) BlockBytes() int     { return 0 }
+// CodecSlot implements hub.Codec.
+func (Frames) CodecSlot() int { return slotFrames }
 
-func (deflatedFrames) AppendContent(dst, body []byte, _ bool) []byte { return append(dst, body...) }
+// Plain implements hub.Codec.
+func (Frames) Plain() event.Format { return wire.Frames{} }
 
-func (deflatedFrames) AppendEnd(content []byte, _ string) []byte { return content }
+// PlainInWindow implements hub.Codec.
+func (Frames) PlainInWindow() bool { return false }
+
+// Window implements hub.Codec.
+func (Frames) Window() int { return deflateWindow }
+
+// BlockBytes implements hub.Codec.
+func (Frames) BlockBytes() int { return 0 }
+
+// AppendContent implements hub.Codec.
+func (Frames) AppendContent(dst, body []byte, _ bool) []byte { return append(dst, body...) }
+
+// AppendEnd implements hub.Codec.
+func (Frames) AppendEnd(content []byte, _ string) []byte { return content }
 
 // Pack makes a frame, whose message ends without the four bytes that every one
 // would end with (section 7.2.1).
-func (deflatedFrames) Pack(dst, window, content []byte) ([]byte, uint64) {
+func (Frames) Pack(dst, window, content []byte) ([]byte, uint64) {
 	start := len(dst)
 	var room [wire.MaxFrameHeader]byte
 	dst = appendDeflate(append(dst, room[:]...), window, content)
@@ -39,19 +50,20 @@ func (deflatedFrames) Pack(dst, window, content []byte) ([]byte, uint64) {
 // deflateTail is what a message ends with before it is sent.
 const deflateTail = "\x00\x00\xff\xff"
 
-// deflateTerms is what a client and the server agree on. The client always has
+// Terms is what a client and the server agree on. The client always has
 // to begin each message anew, so that nothing is kept of it.
-type deflateTerms struct {
-	serverForgets bool // begins each message anew as well
+type Terms struct {
+	// ServerForgets: the server begins each message anew as well.
+	ServerForgets bool
 	windowNamed   bool // the client has named a window, which is the largest
 }
 
 const permessageDeflate = "permessage-deflate"
 
 // String is what the handshake is answered with.
-func (d deflateTerms) String() string {
+func (d Terms) String() string {
 	text := permessageDeflate + "; client_no_context_takeover"
-	if d.serverForgets {
+	if d.ServerForgets {
 		text += "; server_no_context_takeover"
 	}
 	if d.windowNamed {
@@ -63,17 +75,13 @@ func (d deflateTerms) String() string {
 // maxOffers bounds how many extensions that a client offers are looked at.
 const maxOffers = 16
 
-// deflateFor takes the first offer of permessage-deflate that it can keep to.
-// Where the events of a write are one message there is nothing to share.
-func (s *Server) deflateFor(h http.Header) (terms deflateTerms, ok bool) {
-	if !s.config.Compression.WebSockets || tokenIn(h, "Sec-WebSocket-Protocol", subprotocolLines) {
-		return deflateTerms{}, false
-	}
+// Agree takes the first offer of permessage-deflate that it can keep to.
+func Agree(h http.Header) (terms Terms, ok bool) {
 	looked := 0
 	for _, line := range h.Values("Sec-WebSocket-Extensions") {
 		for offer := range strings.SplitSeq(line, ",") {
 			if looked++; looked > maxOffers {
-				return deflateTerms{}, false
+				return Terms{}, false
 			}
 			name, parameters, _ := strings.Cut(offer, ";")
 			if strings.TrimSpace(name) != permessageDeflate {
@@ -84,12 +92,12 @@ func (s *Server) deflateFor(h http.Header) (terms deflateTerms, ok bool) {
 			}
 		}
 	}
-	return deflateTerms{}, false
+	return Terms{}, false
 }
 
 // parseDeflateOffer reads the parameters of an offer (section 7.1). What it does
 // not know, finds twice or cannot keep to makes it decline.
-func parseDeflateOffer(parameters string) (terms deflateTerms, ok bool) {
+func parseDeflateOffer(parameters string) (terms Terms, ok bool) {
 	if strings.TrimSpace(parameters) == "" {
 		return terms, true
 	}
@@ -104,7 +112,7 @@ func parseDeflateOffer(parameters string) (terms deflateTerms, ok bool) {
 		bits, sized := windowBits(value)
 		switch {
 		case name == "server_no_context_takeover" && !hasValue:
-			terms.serverForgets = true
+			terms.ServerForgets = true
 		case name == "client_no_context_takeover" && !hasValue:
 		case name == "client_max_window_bits" && (!hasValue || sized):
 		case name == "server_max_window_bits" && sized && bits == maxWindowBits:

@@ -42,7 +42,7 @@ func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r re
 	return s.beginFor(ctx, deliveredTo{
 		owner:      to,
 		shard:      to.worker.shard,
-		labelled:   to.kind == kindWebSocket,
+		labelled:   to.dialect.converses(),
 		superseded: to.superseded,
 	}, p, r)
 }
@@ -77,13 +77,13 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	began := &subscription{Subscription: sub, id: r.id, lease: lease, auto: r.auto && lease != nil}
 	if lease != nil && len(begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
-			began.abandon()
+			began.release()
 			return nil, hub.Begun{}, faultOf(err)
 		}
 	}
 	if r.CursorName == "" {
 		if fault := s.checkCursor(sub.Cursor()); fault != nil {
-			began.abandon()
+			began.release()
 			return nil, hub.Begun{}, fault
 		}
 	}
@@ -105,22 +105,6 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 func (s *Server) checkCursor(cursor string) *wire.Error {
 	if most := s.config.Limits.CursorBytes; most > 0 && len(cursor) > most {
 		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named one, or read fewer streams together", most)
-	}
-	return nil
-}
-
-// maySubscribe checks the right to read a stream. A stream that the principal
-// may not even see is answered like one that is not there.
-func (s *Server) maySubscribe(p *auth.Principal, stream string) *wire.Error {
-	return s.may(p, auth.Subscribe, stream)
-}
-
-func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire.Error {
-	if _, err := s.config.Hub.Stream(stream); err != nil || !p.Sees(stream) {
-		return faultOf(hub.ErrUnknownStream)
-	}
-	if !p.May(action, stream) {
-		return wire.Errorf(wire.Forbidden, "the principal may not %s this stream", action)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package transport
+package socket
 
 import (
 	"errors"
@@ -11,38 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a plain TCP connection that was taken from Go's own poller, whose
-// state for it, with the net.Conn, takes more memory than the rest of a quiet
-// session. It is an outlet whose writes never wait, and can be waited for to
-// have something to read without a goroutine.
-//
-// One goroutine at a time reads and one writes; abort may be called by anyone.
-// It is closed by the reader, after the writer's end.
-type socket struct {
-	poller  *poller
-	session *session // told of what changes
-	token   uint64
-	fd      int
+// Socket is a connection that a poller has taken. Its writes never wait, and it
+// can be waited for to have something to read without a goroutine.
+type Socket struct {
+	poller *Poller
+	owner  Owner
+	token  uint64
+	fd     int
 
 	// Owned by the reader.
 	impatient bool // Read does not wait
 
 	mu       sync.Mutex
 	closed   bool
-	resting  bool // tell the session when there is something to read
-	stalled  bool // tell the session when something can be written
+	resting  bool // tell the owner when there is something to read
+	stalled  bool // tell the owner when something can be written
 	readable bool // there has been something to read since the reader looked
 	writable bool // likewise
 	deadline time.Time
 	waiting  chan struct{} // of a reader that waits, else nil
 }
 
-// errNothing is an impatient reader's, when there is nothing to read.
-var errNothing = errors.New("there is nothing to read at once")
-
-// takeSocket takes a connection from Go's poller to the server's, for a
-// session. It reports false, and leaves conn as it is, where that cannot be.
-func (p *poller) takeSocket(conn net.Conn, x *session) (*socket, bool) {
+// Take takes a connection from Go's poller. It reports false, and leaves conn as
+// it is, where that cannot be, as for a poller that is nil.
+func (p *Poller) Take(conn net.Conn, owner Owner) (*Socket, bool) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok || p == nil {
 		return nil, false
@@ -58,7 +50,7 @@ func (p *poller) takeSocket(conn net.Conn, x *session) (*socket, bool) {
 	if err != nil || own < 0 {
 		return nil, false
 	}
-	s := &socket{poller: p, session: x, fd: own}
+	s := &Socket{poller: p, owner: owner, fd: own}
 	if err := p.watch(s); err != nil {
 		_ = unix.Close(own)
 		return nil, false
@@ -68,7 +60,7 @@ func (p *poller) takeSocket(conn net.Conn, x *session) (*socket, bool) {
 }
 
 // changed is the poller's: what the kernel has told.
-func (s *socket) changed(events uint32) {
+func (s *Socket) changed(events uint32) {
 	const (
 		in  = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 		out = unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR
@@ -86,15 +78,15 @@ func (s *socket) changed(events uint32) {
 	}
 	s.mu.Unlock()
 	if rouse {
-		s.session.readable()
+		s.owner.Readable()
 	}
 	if resume {
-		s.session.resume()
+		s.owner.Writable()
 	}
 }
 
 // signal wakes a reader that waits. The caller holds the lock.
-func (s *socket) signal() {
+func (s *Socket) signal() {
 	if s.waiting != nil {
 		select {
 		case s.waiting <- struct{}{}:
@@ -103,17 +95,17 @@ func (s *socket) signal() {
 	}
 }
 
-// rest has the session told when there is something to read. It reports false
+// Rest has the owner told when there is something to read. It reports false
 // when there may be already.
-func (s *socket) rest() bool {
+func (s *Socket) Rest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resting, s.readable = !s.readable, false
 	return s.resting
 }
 
-// unrest takes a rest back. It reports false when there was none.
-func (s *socket) unrest() bool {
+// Unrest takes a rest back. It reports false when there was none.
+func (s *Socket) Unrest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rested := s.resting
@@ -121,26 +113,28 @@ func (s *socket) unrest() bool {
 	return rested
 }
 
-// stall has the session told when something can be written. It reports false
+// Stall has the owner told when something can be written. It reports false
 // when that may be so already.
-func (s *socket) stall() bool {
+func (s *Socket) Stall() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stalled, s.writable = !s.writable, false
 	return s.stalled
 }
 
-// unstall takes a stall back, for a session that goes on for another reason.
-func (s *socket) unstall() {
+// Unstall takes a stall back, for an owner that goes on for another reason.
+func (s *Socket) Unstall() {
 	s.mu.Lock()
 	s.stalled = false
 	s.mu.Unlock()
 }
 
-// hurry has reads return errNothing instead of waiting, or wait again.
-func (s *socket) hurry(impatient bool) { s.impatient = impatient }
+// Hurry has reads return ErrNothing instead of waiting, or wait again. It is the
+// reader's to call.
+func (s *Socket) Hurry(impatient bool) { s.impatient = impatient }
 
-func (s *socket) Read(p []byte) (int, error) {
+// Read implements io.Reader.
+func (s *Socket) Read(p []byte) (int, error) {
 	for {
 		s.mu.Lock()
 		late := !s.deadline.IsZero() && !time.Now().Before(s.deadline)
@@ -158,7 +152,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		case !errors.Is(err, unix.EAGAIN):
 			return 0, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
 		case s.impatient:
-			return 0, errNothing
+			return 0, ErrNothing
 		default:
 			s.wait()
 		}
@@ -166,7 +160,7 @@ func (s *socket) Read(p []byte) (int, error) {
 }
 
 // wait waits until there may be something to read, or the deadline.
-func (s *socket) wait() {
+func (s *Socket) wait() {
 	s.mu.Lock()
 	if s.readable {
 		s.readable = false
@@ -193,7 +187,7 @@ func (s *socket) wait() {
 }
 
 // SetReadDeadline bounds reads, those that wait too. Zero is no bound.
-func (s *socket) SetReadDeadline(t time.Time) error {
+func (s *Socket) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	s.deadline = t
 	s.signal()
@@ -202,7 +196,7 @@ func (s *socket) SetReadDeadline(t time.Time) error {
 }
 
 // Close is the reader's last act.
-func (s *socket) Close() error {
+func (s *Socket) Close() error {
 	s.mu.Lock()
 	closed := s.closed
 	s.closed = true
@@ -217,7 +211,8 @@ func (s *socket) Close() error {
 // maxVector is how many buffers one writev takes (IOV_MAX on Linux).
 const maxVector = 1024
 
-func (s *socket) try(bufs [][]byte) (int, error) {
+// Try writes what can be written without waiting, possibly nothing.
+func (s *Socket) Try(bufs [][]byte) (int, error) {
 	written := 0
 	for len(bufs) > maxVector {
 		// That there is room for more is told only once there was none.
@@ -240,7 +235,7 @@ func lengthOf(bufs [][]byte) (n int) {
 	return n
 }
 
-func (s *socket) tryVector(bufs [][]byte) (int, error) {
+func (s *Socket) tryVector(bufs [][]byte) (int, error) {
 	for {
 		var (
 			n   int
@@ -262,19 +257,21 @@ func (s *socket) tryVector(bufs [][]byte) (int, error) {
 	}
 }
 
-// write is not for sockets: what try leaves is tried again when the session is
-// resumed.
-func (s *socket) write([]byte, time.Duration, time.Time) error { return errors.ErrUnsupported }
+// WriteAll is not for sockets: what Try leaves is tried again when the owner is
+// told that there is room.
+func (s *Socket) WriteAll([]byte, time.Duration, time.Time) error { return errors.ErrUnsupported }
 
-func (s *socket) finish(wait time.Duration) {
+// Finish ends the connection behind what was written, so that the peer can still
+// read it. The reader sees the peer's own end, or that the wait is over.
+func (s *Socket) Finish(wait time.Duration) {
 	s.shutdown(unix.SHUT_WR)
-	// The reader sees the peer's end, or this deadline, and closes.
 	_ = s.SetReadDeadline(time.Now().Add(wait))
 }
 
-func (s *socket) abort() { s.shutdown(unix.SHUT_RDWR) }
+// Abort ends the connection at once.
+func (s *Socket) Abort() { s.shutdown(unix.SHUT_RDWR) }
 
-func (s *socket) shutdown(how int) {
+func (s *Socket) shutdown(how int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {

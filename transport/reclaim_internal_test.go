@@ -4,7 +4,7 @@ import "testing"
 
 func TestMemoryIsGivenBackOnceAfterAWave(t *testing.T) {
 	t.Parallel()
-	var tidier tidier
+	r := reclaimer{wave: 500}
 	for i, step := range []struct {
 		sessions int
 		want     bool
@@ -22,7 +22,7 @@ func TestMemoryIsGivenBackOnceAfterAWave(t *testing.T) {
 		{700, false},
 		{700, true}, // another wave after the first has gone
 	} {
-		if got := tidier.look(step.sessions); got != step.want {
+		if got := r.look(step.sessions); got != step.want {
 			t.Errorf("step %d: %t with %d sessions", i, got, step.sessions)
 		}
 	}

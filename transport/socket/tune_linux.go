@@ -1,4 +1,4 @@
-package transport
+package socket
 
 import (
 	"net"
@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tuneSocket bounds what a client that does not read can hold in the kernel.
-// Failing to is no fault: the bounds are then the system's.
-func (s *Server) tuneSocket(conn net.Conn) {
-	size := s.config.Limits.SendBuffer
-	tcp, ok := belowTLS(conn).(*net.TCPConn)
+// Tune bounds what a client that does not read can hold in the kernel, to a send
+// buffer of size bytes; 0 is no bound. Failing to is no fault: the bounds are
+// then the system's.
+func Tune(conn net.Conn, size int) {
+	tcp, ok := conn.(*net.TCPConn)
 	if !ok || size <= 0 {
 		return
 	}

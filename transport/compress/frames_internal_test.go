@@ -1,0 +1,29 @@
+package compress
+
+import (
+	"strings"
+	"testing"
+)
+
+// FuzzParseDeflateOffer: whatever a client offers, it is declined, or answered
+// with nothing but what it has asked for.
+func FuzzParseDeflateOffer(f *testing.F) {
+	for _, offer := range []string{
+		"", " client_max_window_bits", "server_no_context_takeover; client_no_context_takeover", "server_max_window_bits=15",
+		`server_max_window_bits="15"`, "server_max_window_bits=8", "client_max_window_bits=016", "a=b;;", "=", `="`,
+	} {
+		f.Add(offer)
+	}
+	f.Fuzz(func(t *testing.T, offer string) {
+		terms, ok := parseDeflateOffer(offer)
+		if !ok {
+			return
+		}
+		answer := terms.String()
+		for _, parameter := range []string{"server_no_context_takeover", "server_max_window_bits"} {
+			if asked, given := strings.Contains(offer, parameter), strings.Contains(answer, parameter); asked != given {
+				t.Errorf("%q is answered with %q", offer, answer)
+			}
+		}
+	})
+}

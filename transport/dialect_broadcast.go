@@ -1,0 +1,90 @@
+package transport
+
+import (
+	"time"
+
+	"sluice/hub"
+	"sluice/hub/event"
+	"sluice/transport/wire"
+)
+
+// broadcast is the conduct of dialects that are carried by the response to a
+// request: the client sends nothing more. It is told where it is at most once in
+// cursorEvery, and when nothing else was said for its heartbeat.
+type broadcast struct{}
+
+func (broadcast) converses() bool { return false }
+
+// decode is not called: there are no requests.
+func (broadcast) decode([]byte, wire.Limits) (wire.Request, *wire.Error) {
+	return nil, wire.Errorf(wire.BadRequest, "no requests are taken here")
+}
+
+func (broadcast) binary() bool { return false }
+
+func (broadcast) appendHead(dst []byte, _ int) []byte { return dst }
+
+func (broadcast) listen(s *session) { s.listenForEnd() }
+
+func (broadcast) afterEvents(*session, *subscription, *scratch) {}
+
+func (b broadcast) afterStep(s *session, sc *scratch) {
+	switch {
+	case s.closing || !s.needsID && sc.batch.Records+sc.batch.Gaps == 0:
+	case sc.now.Sub(s.lastID) < cursorEvery:
+		s.needsID = true
+	default:
+		b.tellPosition(s, sc)
+	}
+}
+
+func (broadcast) rewound(s *session, _ *subscription, rest []byte, _ monotime) []byte {
+	s.needsID = true
+	return rest
+}
+
+func (broadcast) onTime(s *session, sc *scratch) { s.onQuiet(sc, cursorEvery) }
+
+func (broadcast) nextDue(s *session) monotime { return s.nextQuiet(cursorEvery) }
+
+// tellPosition tells where the session is, which keeps a quiet one alive.
+func (broadcast) tellPosition(s *session, sc *scratch) {
+	s.sendPosition(sc, &wire.Cursor{Cursor: s.cursor(sc.now)})
+	s.needsID, s.lastID = false, sc.now
+}
+
+// onQuiet tells where the session is when it has been quiet for its heartbeat,
+// or owes the client a position, which it tells once in idEvery.
+func (s *session) onQuiet(sc *scratch, idEvery time.Duration) {
+	if sc.now.Sub(s.lastWrite) >= s.heartbeat || s.needsID && sc.now.Sub(s.lastID) >= idEvery {
+		broadcast{}.tellPosition(s, sc)
+	}
+}
+
+// nextQuiet is when onQuiet has something to do next.
+func (s *session) nextQuiet(idEvery time.Duration) monotime {
+	next := s.lastWrite.Add(s.heartbeat)
+	if s.needsID {
+		next = earlier(next, s.lastID.Add(idEvery))
+	}
+	return next
+}
+
+// jsonStream is NDJSON: what is a message on a WebSocket is a line.
+type jsonStream struct{ broadcast }
+
+func (jsonStream) name() string         { return "application/x-ndjson" }
+func (jsonStream) protocol() protocol   { return protocolLines }
+func (jsonStream) format() event.Format { return wire.Lines{} }
+func (jsonStream) codec() hub.Codec     { return nil }
+
+func (jsonStream) encode(dst, spare []byte, m wire.Message) (encoded, used []byte) {
+	if _, converses := m.(*wire.Drain); converses {
+		return dst, spare
+	}
+	return append(m.Append(dst), '\n'), spare
+}
+
+func (jsonStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) []byte {
+	return append(m.Append(dst), '\n')
+}

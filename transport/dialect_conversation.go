@@ -1,0 +1,92 @@
+package transport
+
+import (
+	"strconv"
+	"time"
+
+	"sluice/transport/wire"
+)
+
+// conversation is the conduct of dialects that are carried by a WebSocket, with
+// text messages. Each subscription's cursor is told at most once in cursorEvery,
+// and that the client is alive is found out by pings.
+type conversation struct{}
+
+func (conversation) protocol() protocol { return protocolWebSocket }
+
+func (conversation) converses() bool { return true }
+
+func (conversation) binary() bool { return false }
+
+func (conversation) listen(s *session) { s.listenToMessages() }
+
+func (conversation) afterEvents(s *session, sub *subscription, sc *scratch) {
+	if sub.delivered && sc.now.Sub(sub.toldAt) >= cursorEvery {
+		s.sendCursor(sub, sc)
+	}
+}
+
+func (conversation) afterStep(*session, *scratch) {}
+
+// rewound has the client's cursor be told again.
+func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ monotime) []byte {
+	sub.told, sub.toldAt, sub.delivered = "", 0, true
+	return rest
+}
+
+// movedEvery is how often a client is told that a position moved over records
+// that were not for it.
+const movedEvery = 15 * time.Second
+
+// onTime pings, finds out whether the client is alive, and tells positions.
+func (conversation) onTime(s *session, sc *scratch) {
+	ws, now := s.ws, sc.now
+	if !ws.authBy.IsZero() && !now.Before(ws.authBy) {
+		s.close(sc, endUnauthenticated())
+		return
+	}
+	if !ws.pongBy.IsZero() {
+		switch {
+		case s.heard.Load() >= int64(ws.pinged):
+			ws.pongBy = 0
+		case !now.Before(ws.pongBy):
+			s.close(sc, endNoPong())
+			return
+		}
+	}
+	if !now.Before(ws.nextPing) && ws.welcomed {
+		ws.pings++
+		payload := strconv.AppendUint(nil, ws.pings, 10)
+		s.sendRaw(sc, wire.AppendControl(nil, wire.OpPing, payload))
+		s.send(sc, &wire.Ping{})
+		if ws.pongBy.IsZero() {
+			// Else the deadline of an earlier ping stands: pings that come more
+			// often than pong_within would put it off for ever.
+			ws.pinged, ws.pongBy = now, now.Add(s.server.config.Limits.PongWithin)
+		}
+		ws.nextPing = now.Add(jittered(ws.pingEvery))
+		for _, sub := range s.subs {
+			if sub.auto {
+				sub.pings.add(ws.pings, sub.Acked(now.Time()))
+			}
+		}
+	}
+	for _, sub := range s.subs {
+		since := now.Sub(sub.toldAt)
+		if sub.delivered && since >= cursorEvery || since >= movedEvery {
+			s.sendCursor(sub, sc)
+		}
+	}
+}
+
+func (conversation) nextDue(s *session) monotime {
+	next := earlier(earlier(s.ws.authBy, s.ws.nextPing), s.ws.pongBy)
+	for _, sub := range s.subs {
+		if sub.delivered {
+			next = earlier(next, sub.toldAt.Add(cursorEvery))
+		} else {
+			next = earlier(next, sub.toldAt.Add(movedEvery))
+		}
+	}
+	return next
+}
