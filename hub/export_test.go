@@ -19,9 +19,3 @@ func (h *Hub) OneDigest(digest string) {
 		return digest
 	}
 }
-
-func init() {
-	impossible = func(s *Subscription, t trigger) {
-		panic("hub: a subscription that is " + s.mode.String() + " cannot change its mode on " + t.String())
-	}
-}

@@ -63,10 +63,10 @@ type Hub struct {
 	newestBytes int
 	// digest is Filter.digest, but in tests.
 	digest func(Filter) string
-	// moved is called, in tests, when a subscription changes its mode, and walked
-	// stands for the loop of Subscription.next.
-	moved  func(s *Subscription, from mode, on trigger, to mode)
-	walked func(s *Subscription, b *Batch, take takeFunc) (more bool)
+	// moved is called, in tests, when a subscription has changed its mode, and
+	// stepped instead of Subscription.step.
+	moved   func(s *Subscription, from mode, on trigger, to mode)
+	stepped func(s *Subscription, b *Batch, take takeFunc) progress
 
 	started chan struct{} // closed by Run
 

@@ -89,11 +89,12 @@ type transition struct {
 // something, or ends the call of Next, or adds a pending gap, which is delivered
 // next, or it makes the following smaller, of which the first that differs counts:
 //
-//  1. what is void: 1 while its position is of another topic than the log;
-//  2. what has to be started anew: 1 while its index is below the floor of the log,
-//     or it conflates up to a position that the log no longer reaches back to;
-//  3. what is left of a policy: 3 in modeBehind, 2 in the first pass of a
+//  1. what has to be started anew: 1 while its index is below the floor of the log,
+//     and 1 while it conflates up to a position that the log no longer reaches back
+//     to;
+//  2. what is left of a policy: 3 in modeBehind, 2 in the first pass of a
 //     conflation, 1 in the second, else 0;
+//  3. what is void: 1 while a position of its own is of another topic than the log;
 //  4. how far it is from being in step: 5 joining and 4 late, where Kafka has to be
 //     read before it can join the log, 3 late and 2 joining where not, 1 in the log
 //     with a position of its own, 0 in step;

@@ -18,11 +18,12 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	if s.conflation != nil {
 		s.conflation.left = conflateAtOnce
 	}
-	if s.hub.walked != nil {
-		return s.hub.walked(s, b, take)
+	step := (*Subscription).step
+	if s.hub.stepped != nil {
+		step = s.hub.stepped
 	}
 	for {
-		switch s.step(b, take) {
+		switch step(s, b, take) {
 		case waiting:
 			return false
 		case full:
