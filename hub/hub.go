@@ -64,9 +64,9 @@ type Hub struct {
 	// digest is Filter.digest, but in tests.
 	digest func(Filter) string
 	// moved is called, in tests, when a subscription has changed its mode, and
-	// stepped instead of Subscription.step.
-	moved   func(s *Subscription, from mode, on trigger, to mode)
-	stepped func(s *Subscription, b *Batch, take takeFunc) progress
+	// stepping before each step of a call of Subscription.next.
+	moved    func(s *Subscription, from mode, on trigger, to mode)
+	stepping func(s *Subscription, steps int)
 
 	started chan struct{} // closed by Run
 

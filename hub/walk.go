@@ -18,12 +18,11 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	if s.conflation != nil {
 		s.conflation.left = conflateAtOnce
 	}
-	step := (*Subscription).step
-	if s.hub.stepped != nil {
-		step = s.hub.stepped
-	}
-	for {
-		switch step(s, b, take) {
+	for steps := 0; ; steps++ {
+		if s.hub.stepping != nil {
+			s.hub.stepping(s, steps)
+		}
+		switch s.step(b, take) {
 		case waiting:
 			return false
 		case full:
