@@ -27,7 +27,7 @@ func Transitions() (all []Transition) {
 	return all
 }
 
-// Reasons lists those transitions of the table that say no reason.
+// WithoutReason lists those transitions of the table that say no reason.
 func WithoutReason() (all []string) {
 	for _, t := range transitions {
 		if t.why == "" || len(t.from) != len(t.to) {
