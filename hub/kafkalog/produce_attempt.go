@@ -22,7 +22,7 @@ type produceBatch struct {
 	// Guarded by the topic's mutex.
 	live    int  // messages without a result
 	unknown bool // an attempt may have appended it: the batch is fixed
-	attempt *produceExchange
+	attempt *Request
 	cancel  context.CancelFunc // ends the attempt
 }
 
@@ -33,7 +33,7 @@ func (b *produceBatch) takeBack() bool {
 		return false
 	}
 	if b.attempt != nil {
-		if !b.attempt.abandon() {
+		if !b.attempt.Abandon() {
 			return false
 		}
 		b.cancel()
@@ -76,9 +76,9 @@ func (l *produceLane) attempt(work context.Context, batch *produceBatch) produce
 	var out produceOutcome
 	if err != nil {
 		out = produceOutcome{verdict: verdictUnknown, err: err}
-		if exchange.request.state.Load() == produceAbandoned {
+		if exchange.request.Abandoned() {
 			out = produceOutcome{verdict: verdictRetry, err: err, takenBack: true}
-		} else if exchange.request.abandon() {
+		} else if exchange.request.Abandon() {
 			out.verdict = verdictRetry
 		}
 	} else {
@@ -102,7 +102,7 @@ func (l *produceLane) attempt(work context.Context, batch *produceBatch) produce
 // produceStart is what begin made of a batch: a request, or an outcome without
 // one.
 type produceStart struct {
-	request *produceExchange
+	request *Request
 	outcome produceOutcome
 }
 
@@ -120,35 +120,31 @@ func (l *produceLane) begin(batch *produceBatch, cancel context.CancelFunc) (pro
 		l.cause = fmt.Errorf("partition %d: %w", l.partition, kafka.LeaderNotAvailable)
 		return produceStart{outcome: produceOutcome{verdict: verdictRetry, err: l.cause}}, false
 	}
-	request := &produceExchange{
-		broker:  l.leader,
-		cluster: l.producer.cluster,
-		message: &rawproduce.Request{
-			Acks: int16(kafka.RequireAll),
-			// A little less, so that the broker's own answer comes in time.
-			Timeout: int32(l.producer.config.RequestTimeout * 9 / 10 / time.Millisecond),
-			Topics: []rawproduce.RequestTopic{{
-				Topic: l.topic.name,
-				Partitions: []rawproduce.RequestPartition{{
-					Partition: l.partition,
-					RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(batch.encoded)},
-				}},
+	request := l.producer.cluster.NewRequest(l.leader, &rawproduce.Request{
+		Acks: int16(kafka.RequireAll),
+		// A little less, so that the broker's own answer comes in time.
+		Timeout: int32(l.producer.config.RequestTimeout * 9 / 10 / time.Millisecond),
+		Topics: []rawproduce.RequestTopic{{
+			Topic: l.topic.name,
+			Partitions: []rawproduce.RequestPartition{{
+				Partition: l.partition,
+				RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(batch.encoded)},
 			}},
-		},
-	}
+		}},
+	})
 	batch.attempt, batch.cancel = request, cancel
 	return produceStart{request: request}, true
 }
 
 // exchange sends a request when its turn has come.
-func (l *produceLane) exchange(ctx context.Context, request *produceExchange) (*produce.Response, error) {
+func (l *produceLane) exchange(ctx context.Context, request *Request) (*produce.Response, error) {
 	select {
 	case l.producer.slots <- struct{}{}:
 		defer func() { <-l.producer.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return produceDo[*produce.Response](ctx, l.producer.cluster, request)
+	return Do[*produce.Response](ctx, request)
 }
 
 func readProduceAnswer(answer *produce.Response) produceOutcome {

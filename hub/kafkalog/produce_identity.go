@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -17,7 +18,7 @@ type produceIdentity struct {
 
 // newProduceIdentity asks for a producer id that nobody has had.
 func newProduceIdentity(ctx context.Context, c *Cluster) (produceIdentity, error) {
-	resp, err := c.requestAny(ctx, func() kmsg.Request {
+	resp, err := c.RequestAny(ctx, func() kmsg.Request {
 		req := kmsg.NewPtrInitProducerIDRequest()
 		req.SetVersion(4)
 		req.TransactionTimeoutMillis = math.MaxInt32 // without a transactional id it means nothing
@@ -28,8 +29,8 @@ func newProduceIdentity(ctx context.Context, c *Cluster) (produceIdentity, error
 		return produceIdentity{}, err
 	}
 	answer := resp.(*kmsg.InitProducerIDResponse)
-	if err := kafkaError(answer.ErrorCode); err != nil {
-		return produceIdentity{}, err
+	if answer.ErrorCode != 0 {
+		return produceIdentity{}, kafka.Error(answer.ErrorCode)
 	}
 	return produceIdentity{id: answer.ProducerID, epoch: answer.ProducerEpoch, valid: true}, nil
 }

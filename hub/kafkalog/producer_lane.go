@@ -325,7 +325,7 @@ func (l *produceLane) probe(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.producer.config.FailAfter)
 	defer cancel()
-	if _, err := produceAsk[*apiversions.Response](ctx, l.producer.cluster, leader, &apiversions.Request{}); err != nil {
+	if _, err := Do[*apiversions.Response](ctx, l.producer.cluster.NewRequest(leader, &apiversions.Request{})); err != nil {
 		return false
 	}
 	l.topic.mu.Lock()

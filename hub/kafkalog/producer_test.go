@@ -150,7 +150,7 @@ func TestProducerStoresOnce(t *testing.T) {
 			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: 2, TopLevel: true}).Hits
 		},
 		"no metadata for a moment": func(k *produceKafka) func() int {
-			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.LeaderNotAvailable, Count: 2, When: produceAsksByName}).Hits
+			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.LeaderNotAvailable, Count: 2, When: asksByName}).Hits
 		},
 	}
 	for name, arm := range tests {
@@ -204,9 +204,9 @@ func TestProducerStoresOnce(t *testing.T) {
 	}
 }
 
-// produceAsksByName tells our requests for metadata from kafka-go's own, which
+// asksByName tells our requests for metadata from kafka-go's own, which
 // ask for all topics.
-func produceAsksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }
+func asksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }
 
 func TestProducerRejects(t *testing.T) {
 	t.Parallel()
@@ -233,7 +233,7 @@ func TestProducerRejects(t *testing.T) {
 			case kmsg.InitProducerID:
 				fault.Topic, fault.TopLevel = "", true
 			case kmsg.Metadata:
-				fault.When = produceAsksByName
+				fault.When = asksByName
 			}
 			faulty := k.Fault(fault)
 			s := produceWait(t, p, "t", produceText("bad"))

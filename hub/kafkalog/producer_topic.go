@@ -36,7 +36,7 @@ type produceTopic struct {
 	waiting  []*produceCall // in order, until the partitions are known
 	since    time.Time      // when the first of them came
 	away     error          // why nothing is taken for now
-	absent   absence
+	absent   Absence
 	sticky   int // where messages without a key go, until its next batch
 	closed   bool
 	finished []*produceCall // settled under the lock, told behind it
@@ -81,7 +81,7 @@ func (t *produceTopic) fail(m *produceMessage, sentinel, cause error) {
 		partition = m.lane.partition
 	}
 	err := sentinel
-	if errors.Is(sentinel, upstream.ErrPublishUnavailable) && t.absent.certain(time.Now()) {
+	if errors.Is(sentinel, upstream.ErrPublishUnavailable) && t.absent.Certain(time.Now()) {
 		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, upstream.ErrUnknownTopic)
 	} else if cause != nil {
 		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, cause)
@@ -187,7 +187,7 @@ func (t *produceTopic) run(ctx, work context.Context) {
 	retry := t.producer.newBackoff()
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, t.producer.config.FailAfter)
-		leaders, err := produceLeaders(asking, t.producer.cluster, t.name)
+		leaders, err := t.producer.cluster.Leaders(asking, t.name)
 		cancel()
 		pause := produceRefresh
 		if err != nil {
@@ -220,7 +220,7 @@ func (t *produceTopic) refreshUntil(work context.Context, drained <-chan struct{
 		case <-t.stale:
 		}
 		asking, cancel := context.WithTimeout(work, t.producer.config.FailAfter)
-		if leaders, err := produceLeaders(asking, t.producer.cluster, t.name); err == nil {
+		if leaders, err := t.producer.cluster.Leaders(asking, t.name); err == nil {
 			t.mu.Lock()
 			t.setLeaders(leaders)
 			t.unlock()
@@ -252,7 +252,7 @@ func (t *produceTopic) learned(leaders []int32) []*produceLane {
 	t.mu.Lock()
 	defer t.unlock()
 	t.away = nil
-	t.absent.note(false, time.Now())
+	t.absent.Note(false, time.Now())
 	before := len(t.lanes)
 	for i := before; i < len(leaders); i++ {
 		t.lanes = append(t.lanes, newProduceLane(t, int32(i)))
@@ -288,7 +288,7 @@ func (t *produceTopic) missed(cause error) {
 	t.mu.Lock()
 	defer t.unlock()
 	if errors.Is(cause, kafka.UnknownTopicOrPartition) {
-		t.absent.note(true, time.Now())
+		t.absent.Note(true, time.Now())
 	}
 	if t.lanes != nil {
 		return
