@@ -139,7 +139,7 @@ func TestRulesTellRightFromWrong(t *testing.T) {
 		{"hub/event", "sluice/hub/record", true},
 		{"hub", "github.com/segmentio/kafka-go", false},
 		{"hub/kafkalog", "sluice/hub", true},
-		{"hub/kafkalog", "sluice/hub/kafkalog/batch", true},
+		{"hub/kafkalog/producer", "sluice/hub/kafkalog", true},
 		{"hub/kafkalog", "sluice/hub/redisstore", false},
 		{"hub/redisstore", "sluice/hub/kafkalog", false},
 		{"hub/kafkalog", "github.com/segmentio/kafka-go", true},

@@ -28,9 +28,9 @@ func TestTipsAreAskedBeforeATime(t *testing.T) {
 		return nil, nil, false
 	})
 	when := time.Now().Truncate(time.Millisecond)
-	places, err := f.source.Offsets(t.Context(), f.topic("a"), upstream.At(when))
-	if err != nil || len(places) != 1 || places[0].Offset != 0 {
-		t.Fatalf("got %v, %v", places, err)
+	offsets, err := f.source.Offsets(t.Context(), f.topic("a"), upstream.At(when))
+	if err != nil || len(offsets) != 1 || offsets[0].Offset != 0 {
+		t.Fatalf("got %v, %v", offsets, err)
 	}
 	mu.Lock()
 	defer mu.Unlock()
