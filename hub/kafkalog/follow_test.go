@@ -226,6 +226,33 @@ func TestFollowWaitsForNoSink(t *testing.T) {
 	stuck.until(t, "the other goes on", func() bool { return stuck.count() == 2 })
 }
 
+// TestTheTipBeforeAnOpenTransaction has no epoch: what follows it is older than the
+// leader, and a position would have a later epoch than the one behind it.
+func TestTheTipBeforeAnOpenTransaction(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.SeedTopics(1, "a"))
+	ctx := context.Background()
+	write(t, f.writer(), "a", 0, "x", 3)
+	tx := f.writer(kgo.TransactionalID("tx"))
+	if err := tx.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, tx, "a", 0, "open", 2)
+	f.lead("a", 2)
+	topic := f.topic("a")
+	for _, spec := range []upstream.OffsetSpec{upstream.Tip(), upstream.At(time.Now().Add(time.Hour))} {
+		if got, err := f.source.Offsets(ctx, topic, spec); err != nil || got[0].Offset != 3 || got[0].Epoch != -1 {
+			t.Errorf("in front of an open transaction: %v, %v, want offset 3 and no epoch", got, err)
+		}
+	}
+	if err := tx.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.source.Offsets(ctx, topic, upstream.Tip()); err != nil || got[0].Offset != 6 || got[0].Epoch < 2 {
+		t.Errorf("with none open: %v, %v, want offset 6 and the leader's epoch", got, err)
+	}
+}
+
 func TestOffsets(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(2, "a"))

@@ -96,6 +96,11 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 	if err != nil {
 		return err
 	}
+	if when == timeLatest {
+		if err := s.dateTips(ctx, topic, leader, partitions, answers); err != nil {
+			return err
+		}
+	}
 	for _, p := range partitions {
 		a := answers[p.partition]
 		switch {
@@ -113,4 +118,22 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 		}
 	}
 	return err
+}
+
+// dateTips takes the leader's epoch from those tips behind which there are records
+// already, of a transaction that is open: these can be of an earlier epoch, and
+// the epoch of a position would go down on the way. Asked for later, an end that
+// is no further shows that all to come is of the leader's epoch or a later one.
+func (s *Source) dateTips(ctx context.Context, topic string, leader int32, partitions []leadership, tips map[int32]listed) error {
+	ends, err := s.cluster.listOffsets(ctx, topic, leader, partitions, timeLatest, readUncommitted)
+	if err != nil {
+		return err
+	}
+	for partition, tip := range tips {
+		if end := ends[partition]; end.err != nil || end.offset > tip.offset {
+			tip.epoch = -1
+			tips[partition] = tip
+		}
+	}
+	return nil
 }
