@@ -64,6 +64,7 @@
 //	event     a record and a gap as subscribers are sent them
 //	upstream  what is asked of Kafka: Source and Producer
 //	cursors   named cursors: Store, Committer, Lease
+//	ingest    what is done with records before they are stored
 //	backoff   the time between attempts
 //
 // # Files
