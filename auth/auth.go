@@ -1,7 +1,8 @@
-// Package auth turns what a client shows into a principal with rights: bearer
-// tokens (JWT, RFC 7519 and RFC 8725) or an address become a Principal, and
-// the grants of the configuration say what it may subscribe to, replay and
-// publish.
+// Package auth turns what a client shows into a principal with rights. A
+// [Verifier] says who the holder of a credential is: that of the issuers' tokens
+// (JWT, RFC 7519 and RFC 8725), or one for another kind. The grants in force say
+// what the principal may subscribe to, replay and publish. A client without a
+// credential is its address.
 //
 // It guarantees:
 //   - a token is accepted only with a good signature by a key of the issuer it
@@ -10,20 +11,23 @@
 //   - nothing in a token or request makes the server ask any address but the
 //     key URLs of the configuration, and those at most once in KeysRetryAfter;
 //   - what a token says is compared with grants, never interpreted as patterns;
-//   - no error and no log line holds a token, or any part of one.
+//   - no error and no log line holds a token, or any part of one;
+//   - the grants are one snapshot, exchanged as a whole by SetGrants, and what is
+//     remembered of a token is no copy of it.
 //
 // New and the other calls start no goroutine. Run keeps the issuers' keys up to
 // date with goroutines of its own, and returns when they have ended; without it
 // keys from a file never change, and those from a URL only when a token names
 // one that is not known.
 //
-// Tour: auth.go has the configuration, bearer.go verifies tokens, with compact.go
-// for how they are written, claims.go for what they say and verified.go to do it
-// once; keyset.go reads JWK Sets, with smallorder.go for keys that anybody can
-// sign for, keyfile.go and keyurl.go bring them; grant.go and pattern.go are the rights,
-// principal.go is who has them. request.go finds the credential of an HTTP
-// request, origin.go knows the origins that may use a cookie, secret.go keeps
-// secrets out of sight, mint.go makes tokens to try things out with.
+// Tour: auth.go has the configuration, verifier.go what credentials become, and
+// bearer.go verifies tokens, with compact.go for how they are written, claims.go
+// for what they say and verified.go to do it once; keyset.go reads JWK Sets, with
+// smallorder.go for keys that anybody can sign for, keyfile.go and keyurl.go bring
+// them; grant.go, pattern.go and rights.go are the rights, principal.go is who has
+// them. request.go finds the credential of an HTTP request, origin.go knows the
+// origins that may use a cookie, secret.go keeps secrets out of sight, mint.go
+// makes tokens to try things out with.
 package auth
 
 import (
@@ -35,6 +39,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -58,6 +63,9 @@ type Config struct {
 	ClockSkew time.Duration
 	// TokenBytes is how long a token may be. 0 is DefaultTokenBytes.
 	TokenBytes int
+	// Verifiers are for credentials of other kinds than the issuers' tokens. They
+	// are asked in this order, and before the issuers.
+	Verifiers []Verifier
 	// Logger hears when keys change or cannot be had. Nil is nobody.
 	Logger *slog.Logger
 }
@@ -90,12 +98,20 @@ type Issuer struct {
 // use.
 type Authenticator struct {
 	// Immutable.
-	issuers    map[string]*issuer
-	order      []*issuer
-	grants     []*grant // of those with a token
-	open       []*grant // of everyone
-	clockSkew  time.Duration
+	verifiers  []Verifier
+	tokens     *tokens
 	tokenBytes int
+
+	// rights are the grants in force.
+	rights atomic.Pointer[rights]
+}
+
+// tokens is the Verifier of the issuers' tokens.
+type tokens struct {
+	// Immutable.
+	issuers   map[string]*issuer
+	order     []*issuer
+	clockSkew time.Duration
 
 	verified cache
 }
@@ -121,40 +137,33 @@ func New(config Config) (*Authenticator, error) {
 		return nil, errors.New("check token bytes: the bound is negative")
 	}
 	a := &Authenticator{
-		issuers:    make(map[string]*issuer),
-		clockSkew:  config.ClockSkew,
+		verifiers:  slices.Clone(config.Verifiers),
 		tokenBytes: config.TokenBytes,
-		verified:   cache{tokens: make(map[[sha256.Size]byte]verified)},
+		tokens: &tokens{
+			issuers:   make(map[string]*issuer),
+			clockSkew: config.ClockSkew,
+			verified:  cache{tokens: make(map[[sha256.Size]byte]verified)},
+		},
 	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes
 	}
 	for i, is := range config.Issuers {
-		if _, ok := a.issuers[is.Issuer]; ok {
+		if _, ok := a.tokens.issuers[is.Issuer]; ok {
 			return nil, fmt.Errorf("check issuer %d (%q): it is there twice", i+1, is.Issuer)
 		}
 		made, err := newIssuer(is, config.ClockSkew, log)
 		if err != nil {
 			return nil, fmt.Errorf("check issuer %d (%q): %w", i+1, is.Issuer, err)
 		}
-		a.issuers[is.Issuer] = made
-		a.order = append(a.order, made)
+		a.tokens.issuers[is.Issuer] = made
+		a.tokens.order = append(a.tokens.order, made)
 	}
-	for i, g := range config.Grants {
-		made, err := newGrant(g)
-		if err == nil && !made.anonymous && len(a.issuers) == 0 {
-			err = errors.New("it can match nobody, as there is no issuer")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("check grant %d: %w", i+1, err)
-		}
-		a.grants = append(a.grants, made)
-		if made.anonymous {
-			a.open = append(a.open, made)
-		}
+	if len(config.Issuers) > 0 {
+		a.verifiers = append(a.verifiers, a.tokens)
 	}
-	if len(a.issuers) == 0 && len(a.open) == 0 {
-		return nil, errors.New("check credentials: there is no way in, neither an issuer nor an anonymous grant")
+	if err := a.SetGrants(config.Grants); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -223,7 +232,7 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 // must be called at most once.
 func (a *Authenticator) Run(ctx context.Context) error {
 	var running sync.WaitGroup
-	for _, is := range a.order {
+	for _, is := range a.tokens.order {
 		running.Go(func() { is.keys.run(ctx) })
 	}
 	running.Wait()
@@ -234,7 +243,7 @@ func (a *Authenticator) Run(ctx context.Context) error {
 // Ready is nil once each issuer's keys have been had at least once, else it
 // says which issuer's have not and why.
 func (a *Authenticator) Ready() error {
-	for _, is := range a.order {
+	for _, is := range a.tokens.order {
 		if err := is.keys.ready(); err != nil {
 			return fmt.Errorf("fetch keys of issuer %q: %w", is.name, err)
 		}
@@ -246,11 +255,12 @@ func (a *Authenticator) Ready() error {
 // an IP address with or without a port. It is ErrUnauthenticated where no grant
 // is for those.
 func (a *Authenticator) Anonymous(address string) (*Principal, error) {
+	open := a.rights.Load().open
 	switch {
-	case len(a.open) == 0:
+	case len(open) == 0:
 		return nil, unauthenticated("a credential is needed")
 	case address == "":
 		return nil, unauthenticated("the client has no address")
 	}
-	return newAnonymous(address, a.open), nil
+	return newAnonymous(address, open), nil
 }

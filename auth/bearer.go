@@ -2,11 +2,10 @@ package auth
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -38,21 +37,36 @@ var parser = jwt.NewParser(
 	jwt.WithoutClaimsValidation(),
 )
 
-// Bearer finds out whose token it is: a JWT (RFC 7519) of one of the issuers.
-// It waits for the network only where the token names a key that is not known,
-// for some seconds at most. Errors are ErrUnauthenticated, ErrTokenExpired,
-// ErrKeysUnavailable, or the context's.
-func (a *Authenticator) Bearer(ctx context.Context, token string) (*Principal, error) {
-	if len(token) > a.tokenBytes {
+// Bearer finds out whose credential it is, by the first Verifier that knows its
+// kind; the issuers' tokens come last. With those it waits for the network only
+// where a token names a key that is not known, for some seconds at most. Errors
+// are ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable, or the context's.
+func (a *Authenticator) Bearer(ctx context.Context, credential string) (*Principal, error) {
+	if len(credential) > a.tokenBytes {
 		return nil, errTokenTooLong
 	}
+	for _, verifier := range a.verifiers {
+		id, err := verifier.Verify(ctx, credential)
+		switch {
+		case errors.Is(err, ErrOtherCredential):
+		case err != nil:
+			return nil, err
+		default:
+			return a.principalFor(id)
+		}
+	}
+	return nil, unauthenticated("the credential is of no kind that is accepted")
+}
+
+// Verify implements Verifier for a JWT (RFC 7519) of one of the issuers.
+func (a *tokens) Verify(ctx context.Context, token string) (*Identity, error) {
 	sums, ok := sumsOf(token)
 	if !ok {
 		return nil, errNotJWT
 	}
 	now := time.Now()
-	if p := a.verified.find(sums, now); p != nil {
-		return p, nil
+	if id := a.verified.find(sums, now); id != nil {
+		return id, nil
 	}
 	if !textsAreUTF8(token) {
 		return nil, errNotUTF8
@@ -81,12 +95,14 @@ func (a *Authenticator) Bearer(ctx context.Context, token string) (*Principal, e
 	case err != nil || !parsed.Valid:
 		return nil, unauthenticated("the token's algorithm or signature is wrong")
 	}
-	p, err := a.principalOf(by, c)
+	id, err := a.identityOf(by, c, token)
 	if err != nil {
 		return nil, err
 	}
-	a.verified.add(sums, verified{principal: p, keys: by.keys, version: version}, now)
-	return p, nil
+	if len(id.Claims) <= MaxClaimsBytes {
+		a.verified.add(sums, verified{identity: id, keys: by.keys, version: version}, now)
+	}
+	return id, nil
 }
 
 // Renew is Bearer for a session that goes on under a new token. The new token
@@ -104,7 +120,7 @@ func (a *Authenticator) Renew(ctx context.Context, current *Principal, token str
 }
 
 // issuerOf finds the issuer that a token, not verified yet, claims to be of.
-func (a *Authenticator) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
+func (a *tokens) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
 	// None of the extensions that a token can ask us to understand is known
 	// here (RFC 7515 section 4.1.11). Headers that bring a key or say where to
 	// get one (jwk, jku, x5c, x5u) are not looked at.
@@ -137,8 +153,8 @@ func (by *issuer) find(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySe
 	return by.keys.find(ctx, id, algorithm)
 }
 
-// principalOf checks what a token claims whose signature is good.
-func (a *Authenticator) principalOf(by *issuer, c claims) (*Principal, error) {
+// identityOf checks what a token claims whose signature is good.
+func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, error) {
 	err := by.validator.Validate(c)
 	switch {
 	case err == nil:
@@ -161,19 +177,22 @@ func (a *Authenticator) principalOf(by *issuer, c claims) (*Principal, error) {
 		return nil, unauthenticated("the token is bound to a key, which is not supported")
 	}
 	subject, err := c.GetSubject()
-	if err != nil || subject == "" || len(subject) > maxNameBytes || !utf8.ValidString(subject) ||
-		strings.ContainsFunc(subject, unicode.IsControl) {
+	if err != nil || !validSubject(subject) {
 		return nil, unauthenticated("the token's subject is missing, too long or has control characters")
 	}
 	expires, err := c.GetExpirationTime()
 	if err != nil || expires == nil {
 		return nil, unauthenticated("the token lacks an expiry")
 	}
-	var grants []*grant
-	for _, g := range a.grants {
-		if g.matches(c) {
-			grants = append(grants, g)
+	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew)}
+	if _, rest, ok := strings.Cut(token, "."); ok {
+		payload, _, _ := strings.Cut(rest, ".")
+		if id.Claims, err = base64.RawURLEncoding.DecodeString(payload); err != nil {
+			return nil, errNotJWT
 		}
 	}
-	return newPrincipal(by.name, subject, expires.Add(a.clockSkew), grants), nil
+	// Of the wrong type, they are no ids that anybody revokes by.
+	id.TokenID, _ = c.text("jti")
+	id.SessionID, _ = c.text("sid")
+	return id, nil
 }

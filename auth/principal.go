@@ -36,19 +36,29 @@ type Principal struct {
 	anonymous bool
 	expiresAt time.Time
 	grants    []*grant
+	rights    *rights // that the grants are of
+	claims    []byte
+	tokenID   string
+	sessionID string
 }
 
-// newPrincipal makes the owner of a token.
-func newPrincipal(issuer, subject string, expiresAt time.Time, grants []*grant) *Principal {
-	return &Principal{
-		id:     subject,
-		issuer: issuer,
+// newPrincipal makes the owner of a credential.
+func newPrincipal(of *Identity, grants []*grant) *Principal {
+	p := &Principal{
+		id:     of.Subject,
+		issuer: of.Issuer,
 		// Escaped, both hold neither a colon nor a brace, so no two pairs have
 		// the same key and none chooses its slot in a Redis Cluster.
-		key:       "user:" + url.QueryEscape(issuer) + ":" + url.QueryEscape(subject),
-		expiresAt: expiresAt,
+		key:       "user:" + url.QueryEscape(of.Issuer) + ":" + url.QueryEscape(of.Subject),
+		expiresAt: of.ExpiresAt,
 		grants:    grants,
+		tokenID:   of.TokenID,
+		sessionID: of.SessionID,
 	}
+	if len(of.Claims) <= MaxClaimsBytes {
+		p.claims = of.Claims
+	}
+	return p
 }
 
 // newAnonymous makes a principal of an address. The port does not count, since
@@ -80,6 +90,35 @@ func (p *Principal) Key() string { return p.key }
 
 // Anonymous tells that the principal is only an address.
 func (p *Principal) Anonymous() bool { return p.anonymous }
+
+// Claims are the credential's attributes as a JSON object, which must not be
+// changed: what a token says, to the letter. Nil for an anonymous one, and where
+// they are longer than MaxClaimsBytes.
+func (p *Principal) Claims() []byte { return p.claims }
+
+// Filter says which of a stream's records the principal may read or publish, as an
+// expression over the record and the claims. Empty for all of them, which is what
+// every grant gives today.
+func (p *Principal) Filter(Action, string) string { return "" }
+
+// Revocation names credentials that end before their time. Fields that are empty
+// are not looked at, but one of Subject, TokenID and SessionID must be set.
+type Revocation struct {
+	Issuer    string // `iss`
+	Subject   string // `sub`: all credentials of a principal
+	TokenID   string // `jti`: one token
+	SessionID string // `sid`: those of one session with the issuer
+}
+
+// RevokedBy reports whether the principal's credential is one of those named. One
+// who is anonymous has none.
+func (p *Principal) RevokedBy(r Revocation) bool {
+	if p.anonymous || r.Subject == "" && r.TokenID == "" && r.SessionID == "" {
+		return false
+	}
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(r.Issuer, p.issuer) && is(r.Subject, p.id) && is(r.TokenID, p.tokenID) && is(r.SessionID, p.sessionID)
+}
 
 // ExpiresAt is when the principal's token ends, the configured clock skew
 // included. From then on it has no rights, which the methods below do not look

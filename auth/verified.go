@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// maxVerified bounds how many tokens are remembered, at about 1 KB each.
+// maxVerified bounds how many tokens are remembered, at about 1 KB each and
+// their claims, MaxClaimsBytes at most.
 const maxVerified = 10_000
 
 // verified is a token whose signature and claims were found good.
 type verified struct {
 	// token is the sum of the whole token. The cache sets it.
-	token     [sha256.Size]byte
-	principal *Principal
+	token    [sha256.Size]byte
+	identity *Identity
 	// The keys, and which version of them, that it was checked with.
 	keys    keySource
 	version uint64
@@ -32,27 +33,27 @@ type cache struct {
 	tokens map[[sha256.Size]byte]verified
 }
 
-// find gives the principal of a token that is still good: not past its end, and
+// find gives the identity of a token that is still good: not past its end, and
 // its issuer's keys are the same as when it was checked.
-func (c *cache) find(of sums, now time.Time) *Principal {
+func (c *cache) find(of sums, now time.Time) *Identity {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found, ok := c.tokens[of.signed]
 	if !ok || found.token != of.token {
 		return nil
 	}
-	if !now.Before(found.principal.expiresAt) || found.version != found.keys.version() {
+	if !now.Before(found.identity.ExpiresAt) || found.version != found.keys.version() {
 		delete(c.tokens, of.signed)
 		return nil
 	}
-	return found.principal
+	return found.identity
 }
 
 // Remembered is how many tokens are, of which each takes about 1 KB.
 func (a *Authenticator) Remembered() int {
-	a.verified.mu.Lock()
-	defer a.verified.mu.Unlock()
-	return len(a.verified.tokens)
+	a.tokens.verified.mu.Lock()
+	defer a.tokens.verified.mu.Unlock()
+	return len(a.tokens.verified.tokens)
 }
 
 func (c *cache) add(of sums, token verified, now time.Time) {
@@ -69,7 +70,7 @@ func (c *cache) add(of sums, token verified, now time.Time) {
 func (c *cache) makeRoom(now time.Time) {
 	looked, dropped := 0, 0
 	for sum, token := range c.tokens { // in random order
-		if looked++; !now.Before(token.principal.expiresAt) {
+		if looked++; !now.Before(token.identity.ExpiresAt) {
 			delete(c.tokens, sum)
 			dropped++
 		} else if looked >= 8 {

@@ -28,7 +28,7 @@ func TestCacheIsBounded(t *testing.T) {
 	now := time.Now()
 	c := cache{tokens: make(map[[sha256.Size]byte]verified)}
 	add := func(i int, ends time.Time) {
-		c.add(sumOf(i), verified{principal: &Principal{expiresAt: ends}, keys: secretKey{}}, now)
+		c.add(sumOf(i), verified{identity: &Identity{ExpiresAt: ends}, keys: secretKey{}}, now)
 	}
 	for i := range 2 * maxVerified {
 		add(i, now.Add(time.Hour))
@@ -54,11 +54,11 @@ func TestCacheDropsWhatHasEnded(t *testing.T) {
 	now := time.Now()
 	c := cache{tokens: make(map[[sha256.Size]byte]verified)}
 	for i := range maxVerified {
-		c.add(sumOf(i), verified{principal: &Principal{expiresAt: now.Add(time.Minute)}, keys: secretKey{}}, now)
+		c.add(sumOf(i), verified{identity: &Identity{ExpiresAt: now.Add(time.Minute)}, keys: secretKey{}}, now)
 	}
 	later := now.Add(time.Hour)
 	for i := range maxVerified {
-		c.add(sumOf(maxVerified+i), verified{principal: &Principal{expiresAt: later.Add(time.Hour)}, keys: secretKey{}}, later)
+		c.add(sumOf(maxVerified+i), verified{identity: &Identity{ExpiresAt: later.Add(time.Hour)}, keys: secretKey{}}, later)
 	}
 	kept := 0
 	for i := range maxVerified {
@@ -112,8 +112,8 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 		if good := text == token || text == twin; (err == nil) != good {
 			t.Errorf("form %d: %v", i, err)
 		}
-		if len(a.verified.tokens) != 1 {
-			t.Fatalf("form %d: %d entries", i, len(a.verified.tokens))
+		if len(a.tokens.verified.tokens) != 1 {
+			t.Fatalf("form %d: %d entries", i, len(a.tokens.verified.tokens))
 		}
 	}
 	// A signature that is wrong neither gets in nor puts the good one out.
@@ -121,7 +121,7 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 	if _, err := a.Bearer(t.Context(), token[:signed]+b64(signature)); err == nil {
 		t.Error("a wrong signature was accepted")
 	}
-	if sum, _ := sumsOf(twin); a.verified.find(sum, time.Now()) == nil {
+	if sum, _ := sumsOf(twin); a.tokens.verified.find(sum, time.Now()) == nil {
 		t.Error("a wrong signature put the good one out")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"sluice/hub/record"
 )
 
-// toldBreaks adds to breaks those that a chunk of gaps tells of.
-func toldBreaks(breaks cursors.Breaks, gaps *chunk) cursors.Breaks {
+// reportedBreaks adds to breaks those that a chunk of gaps tells of.
+func reportedBreaks(breaks cursors.Breaks, gaps *chunk) cursors.Breaks {
 	changed := false
 	var cut []int32
 	for i := range gaps.len() {
@@ -83,11 +83,11 @@ func (s *Subscription) dated(at, sent record.Position) record.Position {
 // since the subscription was where it is, -1 when that is not known.
 func (s *Subscription) epochBehind(partition int32) int32 {
 	tip := s.log.tip.Load()
-	if !s.joined || s.untold != nil {
+	if s.pending != nil {
 		return -1
 	}
 	if c, _ := s.log.find(s.index); c == nil {
-		return -1 // the log may be another one by now
+		return -1 // it is not in the log, which may be another one by now
 	}
 	at, ok := tip.at.Find(partition)
 	if !ok {

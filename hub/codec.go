@@ -103,7 +103,7 @@ func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (m
 			return i
 		}
 		upTo := n
-		if s.own == nil && s.told == nil && s.late == nil && s.conflation == nil {
+		if s.InStep() {
 			blocks := c.compressed(p, n, s.cursorIn)
 			if i < blocks.upTo() {
 				k, start := blocks.find(i)

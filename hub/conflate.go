@@ -20,7 +20,6 @@ type conflation struct {
 	fell   uint64
 
 	newest  map[conflateKey]int64 // the offset behind the newest record
-	scanned bool                  // newest is complete
 	tooMany bool                  // there are more keys than memory for them
 	left    int                   // entries before others have their turn
 	// dropped is what has been left out and not told yet, by partition.
@@ -38,12 +37,8 @@ type droppedRange struct {
 	epoch int32
 }
 
-// conflate begins to conflate what has been missed.
-func (s *Subscription) conflate() {
-	tip := s.log.tip.Load()
-	if tip.at.Topic != s.own.Topic {
-		return // it is told in a moment
-	}
+// conflate begins to conflate what has been missed up to the tip.
+func (s *Subscription) conflate(tip *mark) {
 	s.conflation = &conflation{
 		sub: s, from: s.own.Clone(), until: tip.at, target: tip.index, fell: s.fell,
 		newest: make(map[conflateKey]int64), dropped: make(map[int32]droppedRange),
@@ -53,9 +48,9 @@ func (s *Subscription) conflate() {
 // through has what is taken conflated, while that goes on.
 func (s *Subscription) through(take takeFunc) takeFunc {
 	switch {
-	case s.conflation == nil:
+	case !s.mode.conflating():
 		return take
-	case !s.conflation.scanned:
+	case s.mode.scanning():
 		return s.conflation.scan
 	}
 	return func(c *chunk, i, n int) int { return s.conflation.deliver(c, i, n, take) }
@@ -126,7 +121,7 @@ func (d droppedRange) gap() record.Gap {
 
 // position is behind what has been delivered or told.
 func (f *conflation) position() record.Position {
-	if !f.scanned {
+	if f.sub.mode.scanning() {
 		return f.from.Clone()
 	}
 	at := f.sub.own.Clone()
@@ -136,57 +131,52 @@ func (f *conflation) position() record.Position {
 	return at
 }
 
-// conflated goes on when all that is conflated has been gone through: to
-// deliver what was found, or as those who are live.
-func (s *Subscription) conflated() {
-	f := s.conflation
-	if !f.scanned {
-		f.scanned = true
-		s.rewind(f)
+// endPass goes on when all that is conflated has been gone through: to deliver
+// what was found, or to what is newer.
+func (s *Subscription) endPass() {
+	if s.mode.scanning() {
+		s.goBack()
+		s.on(onScanned)
 		return
 	}
-	s.tellDropped()
-	s.endConflation()
+	s.reportDropped()
+	s.on(onConflated)
 }
 
-// outrun reports whether it has delivered all that is conflated and is behind
-// the log again: it takes less than there is. One whom the past has brought to
-// where the log begins, or further, has only to join it.
+// conflateNothing goes on without a conflation, from where it fell behind, as
+// there are too many keys.
+func (s *Subscription) conflateNothing() {
+	s.goBack()
+	s.on(onTooManyKeys)
+}
+
+// outrun reports whether it has delivered all that is conflated and the log
+// no longer reaches back to that either: it takes less than there is. Where the log
+// begins at what is conflated, or in front of its end, it has only to join it.
 func (s *Subscription) outrun() bool {
 	f := s.conflation
-	return f != nil && f.scanned && !s.joined && s.told == nil && s.own.Covers(f.until) &&
-		!s.own.Covers(s.log.floorPosition())
+	return f != nil && !s.mode.scanning() && s.own.Covers(f.until) && !s.own.Covers(s.log.floorPosition())
 }
 
-// slowAgain has it do as the policy says once more.
-func (s *Subscription) slowAgain() {
-	s.again = false
-	if s.late != nil {
-		s.endLate()
-	}
-	s.joined, s.fell = false, 0
-	s.stream.slow.Add(1)
-	s.beSlow()
+// conflateAnew has the policy decide once more, when what was left out so far
+// has been reported.
+func (s *Subscription) conflateAnew() {
+	s.reportDropped()
+	s.fell = 0
+	s.on(onOutrun)
 }
 
-// rewind goes back to where it fell behind.
-func (s *Subscription) rewind(f *conflation) {
-	if s.late != nil {
-		s.endLate()
-	}
-	own := f.from.Clone()
-	s.own, s.joined, s.fell = &own, false, f.fell
+// goBack goes back to where it fell behind.
+func (s *Subscription) goBack() {
+	own := s.conflation.from.Clone()
+	s.own, s.fell = &own, s.conflation.fell
 }
 
-// tellDropped has all told that was left out so far.
-func (s *Subscription) tellDropped() {
-	at := s.Position()
+// reportDropped has gaps tell of all that was left out so far.
+func (s *Subscription) reportDropped() {
 	for partition, d := range s.conflation.dropped {
-		s.tell(d.gap(), d.epoch)
+		s.addGap(d.gap(), d.epoch)
 		delete(s.conflation.dropped, partition)
-	}
-	if s.told != nil {
-		s.untold = &at
 	}
 }
 
@@ -194,29 +184,4 @@ func (s *Subscription) tellDropped() {
 func (s *Subscription) endConflation() {
 	s.hub.conflated.Add(-int64(len(s.conflation.newest)))
 	s.conflation = nil
-}
-
-// toldWhileConflating sees to gaps of its own that come up meanwhile. Those of
-// retention are found again when it delivers; others make void what was seen.
-func (s *Subscription) toldWhileConflating() {
-	retention := true
-	for i := range s.told.len() {
-		retention = retention && s.told.at(i).reason.Reason() == record.GapRetention
-	}
-	f := s.conflation
-	if !f.scanned {
-		s.told, s.toldNext, s.untold = nil, 0, nil
-		if !retention {
-			s.rewind(f)
-			s.endConflation()
-		}
-		return
-	}
-	after := s.told
-	s.told = nil
-	s.tellDropped()
-	s.tellAll(after)
-	if !retention {
-		s.endConflation()
-	}
 }

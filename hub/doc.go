@@ -64,6 +64,7 @@
 //	event     a record and a gap as subscribers are sent them
 //	upstream  what is asked of Kafka: Source and Producer
 //	cursors   named cursors: Store, Committer, Lease
+//	ingest    what is done with records before they are stored
 //	backoff   the time between attempts
 //
 // # Files
@@ -82,12 +83,14 @@
 //	tips.go          what was written of late, for those who resume
 //	newest.go        where the newest N records begin
 //	subscription.go  a place in a feed: Next, Collect, Cursor
-//	walk.go          how it goes on, from one place to the next
+//	modes.go         the modes that it can be in, and the table of transitions
+//	walk.go          its steps, in each mode
+//	pending.go       gaps that it is owed before anything else
 //	batch.go         what it has ready to be written
 //	rewind.go        what a socket did not take
 //	codec.go         the same compressed, in blocks that all share
 //	compressed.go    these blocks, made once for a chunk
-//	join.go          from a position into the log, and out of it; gaps of its own
+//	join.go          from a position into the log
 //	slow.go          what one gets that has fallen behind
 //	conflate.go      the newest record of each key of what it has missed
 //	late.go          a subscription that reads what precedes the log

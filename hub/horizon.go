@@ -87,10 +87,10 @@ func (s *Subscription) withhold(reach reach, from record.Position, silent bool) 
 			continue
 		}
 		if was.Offset < kept {
-			s.tell(record.Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: record.GapRetention}, to.Epoch)
+			s.addGap(record.Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: record.GapRetention}, to.Epoch)
 		}
 		if first < to.Offset {
-			s.tell(record.Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
+			s.addGap(record.Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
 		}
 	}
 	return clamped
@@ -122,12 +122,13 @@ func (s *Subscription) Replays() bool { return !s.live }
 // now on: what lies between is told as a gap. One that has been live keeps what it
 // has fallen behind.
 func (s *Subscription) Narrow(b Bound) {
-	if s.live || s.conflation != nil || s.ended != "" {
+	if s.live || s.conflation != nil || s.mode == modeEnded {
 		return
 	}
 	if s.own == nil {
 		own := s.at.at.Clone()
 		s.own = &own
+		s.on(onNarrowed)
 	}
 	if s.own.Topic == b.reach.at.Topic {
 		s.withhold(b.reach, s.own.Clone(), false)

@@ -63,6 +63,10 @@ type Hub struct {
 	newestBytes int
 	// digest is Filter.digest, but in tests.
 	digest func(Filter) string
+	// moved is called, in tests, when a subscription has changed its mode, and
+	// stepping before each step of a call of Subscription.next.
+	moved    func(s *Subscription, from mode, on trigger, to mode)
+	stepping func(s *Subscription, steps int)
 
 	started chan struct{} // closed by Run
 

@@ -62,6 +62,7 @@ func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.WatchSteps(func(fault string) { t.Error(fault) })
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = h.Run(ctx) })

@@ -1,29 +1,29 @@
 package hub
 
-import (
-	"slices"
+import "sluice/hub/record"
 
-	"sluice/hub/record"
-)
-
-// join finds the place in the log that belongs to its position, or begins to
-// read what precedes the log.
-func (s *Subscription) join() {
+// stepJoining finds the index in the log that belongs to its position, or begins
+// to read what precedes the log.
+func (s *Subscription) stepJoining() progress {
+	if s.outrun() {
+		s.conflateAnew()
+		return onward
+	}
 	floor := s.log.floor().start
 	if s.own.Topic != floor.Topic {
 		s.void(floor)
-		return
+		return onward
 	}
 	for _, at := range s.own.Offsets {
 		if to, ok := s.log.cutBelow(at, s.fell); ok {
-			s.tell(record.Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: record.GapTruncated}, to.Epoch)
+			s.addGap(record.Gap{Partition: at.Partition, From: to.Offset, To: at.Offset, Reason: record.GapTruncated}, to.Epoch)
 			s.own.Set(to)
 		}
 	}
 	s.fell = 0
 	if unproven, _ := s.log.unproven(*s.own); len(unproven) > 0 {
-		s.beLate() // Kafka is asked
-		return
+		s.on(onPast) // Kafka is asked
+		return onward
 	}
 	for _, at := range s.own.Offsets {
 		if e := s.log.firstLater(at); e != nil {
@@ -32,13 +32,16 @@ func (s *Subscription) join() {
 	}
 	c, i := s.log.covering(*s.own)
 	if c == nil {
-		s.beLate()
-		return
+		s.on(onPast)
+		return onward
 	}
-	s.joined, s.index = true, c.base+uint64(i)
 	if m := s.log.markIn(c, i); s.conflation == nil && m.at.Covers(*s.own) {
-		s.own, s.at = nil, m
+		s.stepIn(m)
+		return onward
 	}
+	s.index = c.base + uint64(i)
+	s.on(onFound)
+	return onward
 }
 
 // outdated reports whether an entry, which is not behind its position, shows
@@ -51,7 +54,7 @@ func (s *Subscription) outdated(e *entry) bool {
 		return false
 	}
 	from := e.next - 1
-	s.tell(record.Gap{Partition: e.partition, From: from, To: at.Offset, Reason: record.GapTruncated}, -1)
+	s.addGap(record.Gap{Partition: e.partition, From: from, To: at.Offset, Reason: record.GapTruncated}, -1)
 	s.own.Set(record.PartitionOffset{Partition: e.partition, Epoch: -1, Offset: from})
 	return true
 }
@@ -59,49 +62,7 @@ func (s *Subscription) outdated(e *entry) bool {
 // void goes on at the start of a topic that was made again.
 func (s *Subscription) void(floor record.Position) {
 	for _, at := range s.own.Offsets {
-		s.tell(record.Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: record.GapLogChanged}, -1)
+		s.addGap(record.Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: record.GapLogChanged}, -1)
 	}
 	s.own = &record.Position{Topic: floor.Topic}
-}
-
-// tell has a gap of its own delivered before anything else. Its position is to
-// be moved behind the gap after that: until the gap has been delivered, the
-// cursor is what it was before.
-func (s *Subscription) tell(g record.Gap, epoch int32) {
-	var d draft
-	s.stream.encoder.gap(&d, g, epoch)
-	s.tellAll(d.chunk(record.Position{}))
-}
-
-// tellAll has all gaps of a chunk told behind those that are to be told already.
-func (s *Subscription) tellAll(gaps *chunk) {
-	if s.untold == nil {
-		at := s.Position().Clone()
-		s.untold = &at
-	}
-	if s.told == nil {
-		s.told = gaps
-		return
-	}
-	d := draft{entries: slices.Clone(s.told.entries), bodies: slices.Clone(s.told.bodies)}
-	for i := range gaps.len() {
-		d.bodies = append(d.bodies, gaps.body(i)...)
-		d.add(*gaps.at(i))
-	}
-	s.told = d.chunk(record.Position{})
-}
-
-// deliverTold delivers gaps of its own, and reports whether that was all.
-func (s *Subscription) deliverTold(take takeFunc) bool {
-	if s.failOnGap {
-		s.ended = s.told.at(s.toldNext).reason.Reason()
-		return false
-	}
-	n := s.told.len()
-	if s.toldNext = take(s.told, s.toldNext, n); s.toldNext < n {
-		return false
-	}
-	s.breaks = toldBreaks(s.breaks, s.told)
-	s.told, s.toldNext, s.untold = nil, 0, nil
-	return true
 }

@@ -78,21 +78,39 @@ func (s *Subscription) endLate() {
 	s.late = nil
 }
 
-// nextLate delivers what is at hand. It reports whether more has to be waited
-// for, or that the batch is full.
-func (s *Subscription) nextLate(take takeFunc) (waiting, full bool) {
+// stepLate delivers what is at hand, up to the end of a block.
+func (s *Subscription) stepLate(b *Batch, take takeFunc) progress {
+	switch f := s.conflation; {
+	case f != nil && f.tooMany:
+		s.conflateNothing()
+		return onward
+	case s.outrun():
+		s.conflateAnew()
+		return onward
+	}
+	if p := s.deliverLate(s.through(take)); p != onward {
+		return p
+	}
+	if b.looked++; b.looked >= lookAtOnce {
+		return full
+	}
+	return onward
+}
+
+// deliverLate delivers the blocks that are at hand, or waits for those that are not.
+func (s *Subscription) deliverLate(take takeFunc) progress {
 	l := s.late
 	if l.waiting.Load() {
-		return true, false
+		return waiting
 	}
 	wants, behind := s.gatherLate()
 	switch {
-	case s.told != nil:
+	case s.pending != nil:
 		clear(l.runs)
-		return false, false
+		return onward
 	case !behind:
-		s.endLate()
-		return false, false
+		s.on(onFloor)
+		return onward
 	case len(wants) > 0 && (len(l.runs) == 0 || l.waits < maxLateWaits):
 		l.waits++
 		l.asked = l.asked[:0]
@@ -101,12 +119,15 @@ func (s *Subscription) nextLate(take takeFunc) (waiting, full bool) {
 		}
 		clear(l.runs)
 		s.hub.blocks.await(l, wants)
-		return l.waiting.Load(), false
+		if l.waiting.Load() {
+			return waiting
+		}
+		return onward
 	}
-	full = s.mergeLate(take)
+	p := s.mergeLate(take)
 	s.hub.blocks.laidOut(l.runs)
 	clear(l.runs) // what is given up is not to be kept by those who are slow
-	return false, full
+	return p
 }
 
 // gatherLate finds the blocks to go on in, for each partition that is behind
@@ -125,7 +146,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 		c.mu.Unlock()
 		c.do(e)
 		for _, g := range gone {
-			s.tell(g, -1)
+			s.addGap(g, -1)
 			s.own.Set(record.PartitionOffset{Partition: g.Partition, Epoch: -1, Offset: g.To})
 		}
 	}()
@@ -136,11 +157,11 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	}
 	for _, v := range verdicts {
 		if at, ok := s.own.Find(v.place.Partition); ok && at == v.place {
-			s.tell(v.gap, v.behind.Epoch)
+			s.addGap(v.gap, v.behind.Epoch)
 			s.own.Set(v.behind)
 		}
 	}
-	if s.told != nil {
+	if s.pending != nil {
 		return nil, true
 	}
 	unproven, _ := s.log.unproven(*s.own)
@@ -179,9 +200,8 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	return wants, behind
 }
 
-// mergeLate delivers what is at hand in order of time, until a block ends. It
-// reports that the batch is full.
-func (s *Subscription) mergeLate(take takeFunc) (full bool) {
+// mergeLate delivers what is at hand in order of time, until a block ends.
+func (s *Subscription) mergeLate(take takeFunc) progress {
 	l := s.late
 	for {
 		k, until := firstRun(l.runs)
@@ -194,11 +214,11 @@ func (s *Subscription) mergeLate(take takeFunc) (full bool) {
 		if j > r.i {
 			l.waits = 0
 		}
-		if r.i = j; j < n {
-			return s.ended == "" && s.told == nil
-		}
-		if r.i == r.n {
-			return false
+		switch r.i = j; {
+		case j < n && s.pending == nil:
+			return full
+		case j < n || j == r.n:
+			return onward
 		}
 	}
 }

@@ -58,6 +58,4 @@ type Given struct{ Bytes, Records, Gaps int }
 
 // InStep reports whether the subscription goes with the log and is no more than
 // an index: it reads nothing from Kafka, and has no position or gaps of its own.
-func (s *Subscription) InStep() bool {
-	return s.joined && s.own == nil && s.late == nil && s.told == nil && s.untold == nil && s.conflation == nil && s.ended == ""
-}
+func (s *Subscription) InStep() bool { return s.mode == modeInStep && s.pending == nil }

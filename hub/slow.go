@@ -42,39 +42,44 @@ func (s *Subscription) fallBehind() {
 		own := s.at.at.Clone()
 		s.own = &own
 	}
-	s.joined, s.fell = false, s.index
+	s.fell = s.index
 	// Below the floor are all, too, when the log was emptied.
 	if s.live && s.index >= s.log.emptied.Load() && s.conflation == nil {
-		s.stream.slow.Add(1)
-		s.beSlow()
+		s.on(onFellBehind)
+		return
 	}
+	s.on(onBelowFloor)
 }
 
-// beSlow does as the policy says.
-func (s *Subscription) beSlow() {
-	policy := s.stream.Slow
+// stepBehind does as the policy says. What a topic that was made again makes of
+// the position is found out when it joins the new log.
+func (s *Subscription) stepBehind() progress {
+	s.stream.slow.Add(1)
+	policy, tip := s.stream.Slow, s.log.tip.Load()
 	switch {
 	case policy == SlowDisconnect:
-		s.ended = SlowConsumer
+		s.end(onCutOff, SlowConsumer)
 	case policy != SlowSkip && policy != SlowConflate:
+		s.on(onCatchUp)
 	case s.failOnGap:
-		s.ended = record.GapPolicy
+		s.end(onGapEnd, record.GapPolicy)
+	case tip.at.Topic != s.own.Topic:
+		s.on(onCatchUp)
 	case policy == SlowSkip:
-		s.skip()
+		s.skip(tip)
+		s.on(onSkip)
 	default:
-		s.conflate()
+		s.conflate(tip)
+		s.on(onConflate)
 	}
+	return onward
 }
 
 // skip goes on at the tip.
-func (s *Subscription) skip() {
-	tip := s.log.tip.Load()
-	if tip.at.Topic != s.own.Topic {
-		return // it is told in a moment
-	}
+func (s *Subscription) skip(tip *mark) {
 	for _, to := range tip.at.Offsets {
 		if from := s.own.Offset(to.Partition, 0); from < to.Offset {
-			s.tell(record.Gap{Partition: to.Partition, From: from, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
+			s.addGap(record.Gap{Partition: to.Partition, From: from, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
 			s.own.Set(to)
 		}
 	}

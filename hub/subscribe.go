@@ -120,8 +120,11 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	s.labelled = req.Labelled && s.feed.Filtered()
 	tip := l.tip.Load()
 	s.target = tip.index
-	if s.own == nil && s.at == nil {
-		s.at, s.index, s.joined, s.live = tip, tip.index, true, true
+	if s.own == nil {
+		s.at, s.index, s.live = tip, tip.index, true
+		s.on(onTip)
+	} else {
+		s.on(onPosition)
 	}
 	return s, begun, nil
 }
@@ -221,7 +224,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 		}
 		was, _ := s.own.Find(f.Partition)
 		to := f.BehindGap()
-		s.tell(*f.Gap, to.Epoch)
+		s.addGap(*f.Gap, to.Epoch)
 		s.own.Set(to)
 		cut = true
 		if was.Epoch < 0 {

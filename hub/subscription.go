@@ -33,31 +33,25 @@ type Subscription struct {
 
 	slot int // in feed.subs, guarded by feed.mu
 
-	// Where it is: in step with the log at a mark (own is nil), or in the log
-	// at an index with a position of its own that it may have had more of, or
-	// late, reading from Kafka.
-	at     *mark
-	own    *record.Position
-	joined bool
-	index  uint64
-	fell   uint64 // the index at which it fell out of the log, else 0
-	late   *late
-	live   bool // it has been at the tip
+	mode    mode
+	pending *pendingGaps // nil for none
+	ended   record.GapReason
 
-	conflation *conflation // while what it has missed is conflated
-	again      bool        // it has fallen behind meanwhile
+	// Where it is.
+	index uint64           // in the log, 0 while it is not in it
+	at    *mark            // at that index, while own is nil
+	own   *record.Position // nil while it is in step, and at an end of that
+	fell  uint64           // the index at which it fell out of the log, else 0
 
-	// Gaps of its own, to be told before anything else: from which on, and
-	// where it was before the first of them.
-	told     *chunk
-	toldNext int
-	untold   *record.Position
-	breaks   cursors.Breaks // that were told
+	// What a mode has to itself.
+	late       *late
+	conflation *conflation
 
-	target uint64 // where it has caught up
-	caught bool
+	live   bool           // it has been at the tip
+	target uint64         // where it has caught up
+	caught bool           // that was said
+	breaks cursors.Breaks // that were reported
 	status *Status
-	ended  record.GapReason
 }
 
 // takeFunc takes some of entries i to n of a chunk and returns where it
@@ -148,7 +142,7 @@ func (s *Subscription) count(b *Batch, e *entry) {
 // CaughtUp reports, once, that everything that stood in the topic when the
 // subscription began has been delivered.
 func (s *Subscription) CaughtUp() bool {
-	if s.caught || !s.joined || s.told != nil || s.index < s.target || s.ended != "" {
+	if s.caught || s.pending != nil || s.index < s.target || s.mode == modeEnded {
 		return false
 	}
 	s.caught = true
@@ -173,8 +167,8 @@ func (s *Subscription) Ended() record.GapReason { return s.ended }
 // Position is behind all that Next has given out.
 func (s *Subscription) Position() record.Position {
 	switch {
-	case s.untold != nil:
-		return s.untold.Clone()
+	case s.pending != nil:
+		return s.pending.before.Clone()
 	case s.conflation != nil:
 		return s.conflation.position()
 	case s.own == nil:
@@ -185,7 +179,7 @@ func (s *Subscription) Position() record.Position {
 
 // Cursor is the text of a cursor behind all that Next has given out.
 func (s *Subscription) Cursor() string {
-	if s.own == nil && s.untold == nil {
+	if s.own == nil && s.pending == nil {
 		return s.at.cursor(s.stream.Name)
 	}
 	return record.Cursor{At: s.hub.now(), Streams: []record.StreamPosition{{Stream: s.stream.Name, Position: s.Position()}}}.String()
@@ -201,11 +195,11 @@ func (s *Subscription) Feed() *Feed { return s.feed }
 func (s *Subscription) AtTip() bool {
 	tip := s.log.tip.Load()
 	switch {
-	case s.told != nil || s.conflation != nil:
+	case s.pending != nil || s.conflation != nil:
 		return false
-	case s.joined && s.index == tip.index:
+	case s.index == tip.index:
 		return true
 	}
-	// Whoever read on from Kafka may have had it all before joining the log.
+	// A subscription that was late may have had it all before it joins the log.
 	return s.own != nil && s.own.Covers(tip.at)
 }

@@ -1,8 +1,16 @@
 package hub
 
-// stepsAtOnce is more than any way through next takes. It is there so that one
-// whose way has no end would cost its own turns, and not the worker.
-const stepsAtOnce = 10_000
+// progress is what a step of a subscription has come to.
+type progress uint8
+
+const (
+	// onward: there is another step.
+	onward progress = iota
+	// waiting: there is nothing to deliver for now; its owner will be pumped.
+	waiting
+	// full: there is more, but not now.
+	full
+)
 
 // next walks on from where the subscription is, lets take have what is to be
 // delivered, and moves behind what was taken.
@@ -10,87 +18,109 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	if s.conflation != nil {
 		s.conflation.left = conflateAtOnce
 	}
-	all := take
-	for steps := 0; s.ended == ""; steps++ {
-		if steps == stepsAtOnce {
-			return true
+	for steps := 0; ; steps++ {
+		if s.hub.stepping != nil {
+			s.hub.stepping(s, steps)
 		}
-		take := s.through(all)
-		switch {
-		case s.conflation != nil && s.conflation.tooMany:
-			s.rewind(s.conflation)
-			s.endConflation()
-		case s.outrun():
-			s.tellDropped()
-			s.endConflation()
-			s.again = true
-		case s.again && s.told == nil:
-			s.slowAgain()
-		case s.told != nil && s.conflation != nil && s.toldNext == 0:
-			if s.toldWhileConflating(); s.told != nil && !s.deliverTold(all) {
-				return s.ended == ""
-			}
-		case s.told != nil:
-			if !s.deliverTold(all) {
-				return s.ended == ""
-			}
-		case s.late != nil:
-			waiting, full := s.nextLate(take)
-			if waiting || full {
-				return full
-			}
-			if b.looked++; b.looked >= lookAtOnce {
-				return s.ended == ""
-			}
-		case !s.joined:
-			s.join()
-		default:
-			tip := s.log.tip.Load()
-			c, i := s.log.find(s.index)
-			if c == nil {
-				if !s.missedNothing(b, tip) {
-					s.fallBehind()
-				}
-				continue
-			}
-			if s.conflation != nil && s.index >= s.conflation.target {
-				s.conflated()
-				continue
-			}
-			if s.index == tip.index {
-				s.reachTip(tip)
-				return false
-			}
-			if s.own == nil && s.feed.Filtered() {
-				if full := s.nextMatches(b, tip, take); full {
-					return true
-				}
-				continue
-			}
-			n := min(c.len(), int(tip.index-c.base))
-			if s.own != nil && s.conflation == nil && i == 0 && s.own.Topic == c.start.Topic && c.start.Covers(*s.own) {
-				s.own, s.at = nil, s.log.markIn(c, 0)
-				continue
-			}
-			var j int
-			if s.own == nil {
-				j = s.takeGapsAware(c, i, n, take)
-			} else {
-				j = s.deliver(c, i, n, take)
-			}
-			s.index = c.base + uint64(j)
-			if s.own == nil {
-				s.at = s.log.markIn(c, j)
-			}
-			if j < n && s.told == nil {
-				return s.ended == ""
-			}
-			if b.looked++; b.looked >= lookAtOnce && s.own != nil {
-				return s.ended == ""
-			}
+		switch s.step(b, take) {
+		case waiting:
+			return false
+		case full:
+			return s.mode != modeEnded
+		case onward:
 		}
 	}
-	return false
+}
+
+// step delivers what is pending, else what the mode has next.
+func (s *Subscription) step(b *Batch, take takeFunc) progress {
+	if s.pending != nil && s.mode != modeEnded {
+		return s.stepPending(take)
+	}
+	switch s.mode {
+	case modeInStep:
+		return s.stepInStep(b, take)
+	case modeOwnPosition, modeScanLog, modePickLog:
+		return s.stepOwnPosition(b, take)
+	case modeJoining, modeScanJoining, modePickJoining:
+		return s.stepJoining()
+	case modeLate, modeScanLate, modePickLate:
+		return s.stepLate(b, take)
+	case modeBehind:
+		return s.stepBehind()
+	case modeStarting, modeEnded:
+	}
+	return waiting
+}
+
+// stepInStep delivers from the log up to the end of a chunk.
+func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
+	tip := s.log.tip.Load()
+	c, i := s.log.find(s.index)
+	switch {
+	case c == nil:
+		if !s.missedNothing(b, tip) {
+			s.fallBehind()
+		}
+		return onward
+	case s.index == tip.index:
+		s.live, s.at = true, tip
+		return waiting
+	case s.feed.Filtered():
+		return s.nextMatches(b, tip, take)
+	}
+	n := min(c.len(), int(tip.index-c.base))
+	j := s.takeGapsAware(c, i, n, take)
+	s.index, s.at = c.base+uint64(j), s.log.markIn(c, j)
+	if j < n {
+		return full
+	}
+	b.looked++
+	return onward
+}
+
+// stepOwnPosition delivers what of the log it has not had, up to the end of a
+// chunk.
+func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
+	tip := s.log.tip.Load()
+	c, i := s.log.find(s.index)
+	switch f := s.conflation; {
+	case f != nil && f.tooMany:
+		s.conflateNothing()
+		return onward
+	case c == nil:
+		s.fallBehind()
+		return onward
+	case f != nil && s.index >= f.target:
+		s.endPass()
+		return onward
+	case s.index == tip.index:
+		s.live = true
+		if tip.at.Covers(*s.own) {
+			s.stepIn(tip)
+		}
+		return waiting
+	case f == nil && i == 0 && c.start.Covers(*s.own):
+		s.stepIn(s.log.markIn(c, 0))
+		return onward
+	}
+	n := min(c.len(), int(tip.index-c.base))
+	j := s.deliver(c, i, n, s.through(take))
+	s.index = c.base + uint64(j)
+	if j < n && s.pending == nil {
+		return full
+	}
+	if b.looked++; b.looked >= lookAtOnce {
+		return full
+	}
+	return onward
+}
+
+// stepIn goes on in step with the log, from a mark that has all that it has had
+// in front, and nothing else.
+func (s *Subscription) stepIn(at *mark) {
+	s.own, s.at, s.index = nil, at, at.index
+	s.on(onMark)
 }
 
 // takeGapsAware takes entries in step with the log, but stops at a gap where
@@ -103,11 +133,11 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 		if e := c.at(k); e.kind == entryGap {
 			if j := take(c, i, k); k == i || j < k {
 				if k == i {
-					s.ended = e.reason.Reason()
+					s.end(onGapEnd, e.reason.Reason())
 				}
 				return j
 			}
-			s.ended = e.reason.Reason()
+			s.end(onGapEnd, e.reason.Reason())
 			return k
 		}
 	}
@@ -130,7 +160,7 @@ func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 		taken := i
 		for taken < j {
 			if e := c.at(taken); e.kind == entryGap && s.failOnGap {
-				s.ended = e.reason.Reason()
+				s.end(onGapEnd, e.reason.Reason())
 				return taken
 			}
 			upTo := j
@@ -192,7 +222,7 @@ func (s *Subscription) pass(e *entry) {
 // where its feed has had nothing that the log no longer holds: nobody wakes a
 // feed for what it does not have.
 func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
-	if s.own != nil || !s.feed.Filtered() || s.index < s.log.emptied.Load() {
+	if !s.feed.Filtered() || s.index < s.log.emptied.Load() {
 		return false
 	}
 	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
@@ -213,16 +243,16 @@ func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 }
 
 // nextMatches delivers what a filtered feed has, in step with the log.
-func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full bool) {
+func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress {
 	const atOnce = 256
 	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, atOnce)
 	b.matches = matches
 	switch {
 	case more:
-		return true
+		return full
 	case !ok:
 		s.fallBehind()
-		return false
+		return onward
 	}
 	var last *chunk // holds the last match that was taken
 	for _, index := range matches {
@@ -233,27 +263,19 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) (full boo
 				s.at = s.log.markIn(last, int(s.index-last.base))
 			}
 			s.fallBehind()
-			return false
+			return onward
 		}
 		if j := s.takeGapsAware(c, i, i+1, take); j == i {
 			// What lies between was not for this feed.
 			s.index, s.at = index, s.log.markIn(c, i)
-			return s.ended == ""
+			return full
 		}
 		s.index, last = index+1, c
 	}
 	if len(matches) < atOnce {
 		s.index, s.at = tip.index, tip
-		return false
+		return onward
 	}
 	s.at = s.log.markIn(last, int(s.index-last.base))
-	return false
-}
-
-// reachTip notes that there is nothing left to deliver for now.
-func (s *Subscription) reachTip(tip *mark) {
-	s.live = true
-	if s.own == nil || tip.at.Covers(*s.own) {
-		s.own, s.at = nil, tip
-	}
+	return onward
 }

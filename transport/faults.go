@@ -13,6 +13,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/ingest"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
@@ -45,6 +46,8 @@ var faultTable = []struct {
 	{upstream.ErrPublishOverloaded, wire.RateLimited, "too much is being published at present; the record is not stored", time.Second},
 	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the record cannot be stored at present, and is not", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
+	{ingest.ErrInvalid, wire.Invalid, "the record breaks a rule of its stream", 0},
+	{ingest.ErrReservedHeader, wire.ReservedHeader, "a header has a name that the server keeps for itself", 0},
 	{upstream.ErrPublishRejected, wire.Invalid, "the topic does not take the record", 0},
 	{context.DeadlineExceeded, wire.Overloaded, "the request took too long", time.Second},
 	{context.Canceled, wire.Draining, "this instance is going away: come back to another one", time.Second},

@@ -154,15 +154,8 @@ func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.M
 			s.inFlight.Add(-1)
 		}
 	}()
-	err := s.config.Hub.Publish(ctx, stream, messages, finish)
+	s.ingest.Publish(ctx, stream, p.Key(), messages, finish)
 	panicked = false
-	if err != nil {
-		results := make([]upstream.Stored, len(messages))
-		for i := range results {
-			results[i].Err = err
-		}
-		finish(results)
-	}
 }
 
 // answer is what a client that has published is told.

@@ -18,6 +18,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/ingest"
 	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
@@ -27,6 +28,9 @@ type Config struct {
 	Hub *hub.Hub
 	// Workers are those that the hub wakes.
 	Workers *Workers
+	// Ingest are the steps between what clients publish and Kafka, in this order.
+	// Nil for none.
+	Ingest []ingest.Step
 	// Committer keeps named cursors. Nil for none.
 	Committer *cursors.Committer
 	Auth      *auth.Authenticator
@@ -80,6 +84,7 @@ type Server struct {
 	metrics *metrics
 	faults  *faultLog
 	gate    *gate
+	ingest  *ingest.Pipeline
 	// conversations are the dialects of WebSockets, the one to speak without an
 	// offer last, and broadcasts those of event streams, the usual one first.
 	conversations, broadcasts []dialect
@@ -121,6 +126,7 @@ func New(config Config) (*Server, error) {
 		now:      config.Now,
 		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
 		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
+		ingest:   ingest.New(config.Hub, config.Ingest...),
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
 

@@ -37,6 +37,7 @@ type instance struct {
 	store  *memoryStore
 	url    string
 	admin  string
+	server *transport.Server
 	stop   func() error
 	// client sends requests, and connect opens a connection of its own.
 	client  *http.Client
@@ -49,7 +50,7 @@ type options struct {
 	stream func(*hub.Stream)
 	// open are more streams, of one partition, that everybody may read and
 	// publish to.
-	open []string
+	open   []string
 	server func(*transport.Server)
 	// listener is put around that of clients, below TLS.
 	listener func(net.Listener) net.Listener
@@ -151,6 +152,7 @@ func start(t testing.TB, o options) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in.server = server
 	if o.pipes != nil {
 		server.WithoutPoller()
 	}

@@ -10,39 +10,40 @@ import (
 	"sluice/hub/upstream"
 )
 
-// absence is how long and how often metadata has said that a topic does not
-// exist. Brokers learn of a topic that was just made one after the other, and
-// one that was cut off knows old metadata, so that it is believed only after a
-// while.
-type absence struct {
+// Absence is how long and how often metadata has said that a topic does not
+// exist. Brokers learn one after the other of a topic that was just created, and
+// one that was cut off has old metadata, so that metadata is believed only after
+// some time. The zero value has seen nothing. It is for one goroutine at a time.
+type Absence struct {
 	since time.Time
 	times int
 }
 
-// note takes down what metadata says, and reports whether it is certain by now
+// Note takes down what metadata says, and reports whether it is certain by now
 // that the topic does not exist.
-func (a *absence) note(missing bool, now time.Time) bool {
+func (a *Absence) Note(missing bool, now time.Time) bool {
 	if !missing {
-		*a = absence{}
+		*a = Absence{}
 		return false
 	}
 	if a.times == 0 {
 		a.since = now
 	}
 	a.times++
-	return a.certain(now)
+	return a.Certain(now)
 }
 
-func (a *absence) certain(now time.Time) bool {
+// Certain reports whether it is certain that the topic does not exist.
+func (a *Absence) Certain(now time.Time) bool {
 	return a.times >= 3 && now.Sub(a.since) >= missingFor
 }
 
-// noteAbsence is absence.note for a topic of the cluster.
+// noteAbsence is Absence.Note for a topic of the cluster.
 func (s *Source) noteAbsence(name string, missing bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, ok := s.absent[name]
-	certain := a.note(missing, time.Now())
+	certain := a.Note(missing, time.Now())
 	if missing {
 		s.absent[name] = a
 	} else if ok {

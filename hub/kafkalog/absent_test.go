@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"sluice/hub/kafkalog"
 	"sluice/hub/upstream"
 )
 
@@ -34,28 +33,5 @@ func TestAMissingTopicIsBelievedAfterAWhile(t *testing.T) {
 	createTopic(t, f.writer(), "late", 2)
 	if topic, err := f.source.Topic(t.Context(), "late"); err != nil || topic.Partitions != 2 {
 		t.Errorf("once it is made: %+v, %v", topic, err)
-	}
-}
-
-// TestPublishersAreToldOfAMissingTopic, once it is certain.
-func TestPublishersAreToldOfAMissingTopic(t *testing.T) {
-	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
-	began := time.Now()
-	for n := 0; ; n++ {
-		err := produceWait(t, p, "not.there", upstream.Message{Value: []byte("x")})[0].Err
-		if !errors.Is(err, upstream.ErrPublishUnavailable) {
-			t.Fatalf("got %v", err)
-		}
-		if certain := errors.Is(err, upstream.ErrUnknownTopic); certain && n == 0 {
-			t.Fatal("the first answer of a broker was believed")
-		} else if certain {
-			return
-		}
-		if time.Since(began) > time.Minute {
-			t.Fatalf("still %v", err)
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }

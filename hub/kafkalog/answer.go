@@ -19,8 +19,8 @@ type fetchedPartition struct {
 
 	partition int32
 	code      int16
-	start     int64 // log start offset, -1 when not told
-	stable    int64 // last stable offset, -1 when not told
+	start     int64 // log start offset, -1 when not known
+	stable    int64 // last stable offset, -1 when not known
 	replica   int32 // preferred read replica (KIP-392), -1 for none
 	records   []byte
 

@@ -146,7 +146,7 @@ type poll struct {
 	byID  bool
 	req   *kmsg.FetchRequest
 	parts []*partition
-	asked []record.PartitionOffset // the parts' places when it was sent
+	asked []record.PartitionOffset // the parts' offsets when it was sent
 }
 
 // next makes the fetches that are due, and says when to look again unless
@@ -224,9 +224,9 @@ func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
 			if part.strict {
 				p.req.Rack = ""
 			}
-			topic.Partitions = append(topic.Partitions, fetchPartition(part.place, part.lead.epoch, size))
+			topic.Partitions = append(topic.Partitions, fetchPartition(part.next, part.lead.epoch, size))
 			p.parts = append(p.parts, part)
-			p.asked = append(p.asked, part.place)
+			p.asked = append(p.asked, part.next)
 		}
 	}
 	return p, soonest

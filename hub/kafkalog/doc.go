@@ -1,5 +1,5 @@
-// Package kafkalog reads Kafka topics by position and produces to them, over
-// kafka-go's pooled and authenticated connections.
+// Package kafkalog reads Kafka topics by position, over kafka-go's pooled and
+// authenticated connections.
 //
 // # Reading
 //
@@ -21,14 +21,28 @@
 // connection ends with the deadline of its request, at most MaxWait and five
 // seconds after the last.
 //
-// The files: cluster.go and exchange.go carry requests of our own on kafka-go's
-// connections, which dial.go makes, authenticate.go and identity.go hold to be of
-// this cluster, and listener.go watches for listeners of another kind; known.go and
-// turns.go find a broker that answers among those that are known; metadata.go,
-// offsets.go and fetch.go are the requests, answer.go reads a fetch's answer in
-// place; walk.go goes through its batches, in batch.go, or message.go for what Kafka
-// stored before 0.11, decompressed by inflate.go. source.go, absent.go, resolve.go
-// and read.go are what is asked once; run.go follows metadata, broker.go says what is fetched when, poll.go
-// hands out what came, follower.go gives it to the sink, and stray.go and
-// lost.go find where reading goes on when a place is gone.
+// # Producing
+//
+// A producer uses the same connections: package producer stands on [Cluster.Leaders],
+// [Cluster.RequestAny], [Request] and [Absence], and nothing here knows it.
+//
+// # Files
+//
+//	cluster.go    Config, Cluster: kafka-go's pools of connections
+//	dial.go       how a connection is made; listener.go, one of another kind
+//	identity.go   whether a broker is of this cluster; authenticate.go
+//	known.go      the brokers that are known; turns.go, asking one after the other
+//	exchange.go   requests of our own encoding on these connections
+//	request.go    kafka-go's requests, to a broker of our choice
+//	metadata.go   topics and who leads them; leaders.go, ensure.go, absent.go
+//	offsets.go    where a partition begins and ends
+//	fetch.go      a fetch; answer.go reads what it brought, in place
+//	walk.go       through the batches of a fetch; batch.go, message.go, inflate.go
+//
+//	source.go     SourceConfig, Source
+//	resolve.go    Offsets; read.go, reading once; nearest.go, from which replica
+//	run.go        the metadata of what is followed, and its brokers
+//	broker.go     what is fetched from a broker when; poll.go, what came
+//	follower.go   a topic that is followed, and its sink
+//	outofrange.go where reading goes on when an offset is gone; lost.go
 package kafkalog

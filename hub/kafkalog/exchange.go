@@ -91,10 +91,10 @@ func (c *Cluster) request(ctx context.Context, broker int32, req kmsg.Request) (
 	return (<-done).resp, nil
 }
 
-// requestAny sends a small request, which stores nothing, to one broker of the
+// RequestAny sends a small request, which stores nothing, to one broker of the
 // cluster after the other until one has answered. Each gets a request of its
 // own, as an exchange can outlive its call.
-func (c *Cluster) requestAny(ctx context.Context, newRequest func() kmsg.Request) (kmsg.Response, error) {
+func (c *Cluster) RequestAny(ctx context.Context, newRequest func() kmsg.Request) (kmsg.Response, error) {
 	targets := c.known.targets()
 	return inTurn(ctx, len(targets)+1, func(ctx context.Context, n int) (kmsg.Response, error) {
 		if n == len(targets) {

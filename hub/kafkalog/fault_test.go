@@ -175,9 +175,9 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 	})
 }
 
-// TestReadBehindALeaderThatWroteNothing: a place can have the epoch of a leader
+// TestReadBehindALeaderThatWroteNothing: an offset can have the epoch of a leader
 // that was deposed before it wrote anything. Nothing is lost then, and whoever
-// comes with that place must get on.
+// comes with that offset must get on.
 func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))
@@ -372,7 +372,7 @@ func TestOldBrokersAreReadByName(t *testing.T) {
 				t.Errorf("the log does not say what is not guarded:\n%s", log.String())
 			}
 			if got, err := s.Offsets(context.Background(), topic, upstream.Tip()); err != nil || got[1].Offset != 5 {
-				t.Errorf("places: %v, %v", got, err)
+				t.Errorf("offsets: %v, %v", got, err)
 			}
 		})
 	}

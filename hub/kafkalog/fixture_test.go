@@ -132,11 +132,11 @@ func (f *fixture) topic(name string) record.Topic {
 
 // zero is the beginning of each partition.
 func zero(topic record.Topic) []record.PartitionOffset {
-	places := make([]record.PartitionOffset, topic.Partitions)
-	for i := range places {
-		places[i] = record.PartitionOffset{Partition: int32(i), Epoch: -1}
+	offsets := make([]record.PartitionOffset, topic.Partitions)
+	for i := range offsets {
+		offsets[i] = record.PartitionOffset{Partition: int32(i), Epoch: -1}
 	}
-	return places
+	return offsets
 }
 
 // journal is a sink that remembers.

@@ -79,7 +79,7 @@ func TestFollowReadsCommitted(t *testing.T) {
 		t.Errorf("got %d records, want %d", len(j.values[0]), len(want))
 	}
 
-	// The same, read from every place.
+	// The same, read from every offset.
 	for at := range end {
 		n := 0
 		from := record.PartitionOffset{Offset: at, Epoch: -1}
@@ -148,7 +148,7 @@ func TestFollowEndsWhenTheTopicIsMadeAgain(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := f.source.Offsets(ctx, topic, upstream.Tip()); !errors.Is(err, upstream.ErrLogChanged) {
-		t.Errorf("places: %v", err)
+		t.Errorf("offsets: %v", err)
 	}
 }
 

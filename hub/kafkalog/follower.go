@@ -15,8 +15,9 @@ import (
 const (
 	// healthEvery is how often a follower looks whether it gets anything.
 	healthEvery = 200 * time.Millisecond
-	// moment is how long a partition may be out of reach before it is said.
-	moment = 700 * time.Millisecond
+	// outageAfter is how long a partition may be out of reach before it is
+	// reported.
+	outageAfter = 700 * time.Millisecond
 	// overdue is how much longer than it was asked to wait a broker may be
 	// silent before its partitions count as out of reach.
 	overdue = time.Second
@@ -47,12 +48,12 @@ type follower struct {
 }
 
 // partition is where a follower is in one of its partitions, and who serves
-// it. Guarded by the source's mu, but that whoever has set busy owns place and
+// it. Guarded by the source's mu, but that whoever has set busy owns next and
 // walk until it clears it.
 type partition struct {
-	f     *follower
-	lead  leadership
-	place record.PartitionOffset
+	f    *follower
+	lead leadership
+	next record.PartitionOffset
 	// fresh: nothing has been read yet, and no position names the partition.
 	fresh bool
 	walk  walk
@@ -68,7 +69,7 @@ type partition struct {
 	busy    bool      // in a fetch, or in a delivery
 	waiting time.Time // when the fetch it is in should be over, zero for none
 	stuck   int       // how often in a row a fetch brought no whole batch
-	strange int       // how often in a row the place was out of a range it is in
+	strange int       // how often in a row the offset was out of a range it is in
 	deposed int       // how often in a row a broker answered that led only before
 
 	failing time.Time // since when it fails, zero if it does not
@@ -96,10 +97,10 @@ func (p *partition) reached() {
 	p.failing, p.cause, p.retry, p.retryAt = time.Time{}, nil, nil, time.Time{}
 }
 
-// out reports whether the partition has been out of reach for longer than a
-// moment, and why.
+// out reports whether the partition has been out of reach for longer than
+// outageAfter, and why.
 func (p *partition) out(now time.Time) (bool, error) {
-	if !p.failing.IsZero() && now.Sub(p.failing) > moment {
+	if !p.failing.IsZero() && now.Sub(p.failing) > outageAfter {
 		return true, p.cause
 	}
 	if !p.waiting.IsZero() && now.Sub(p.waiting) > overdue {
@@ -132,8 +133,8 @@ func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.P
 	defer s.leave(f)
 	s.refresh()
 
-	beat := time.NewTicker(healthEvery)
-	defer beat.Stop()
+	heartbeat := time.NewTicker(healthEvery)
+	defer heartbeat.Stop()
 	live := true
 	for {
 		select {
@@ -150,7 +151,7 @@ func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.P
 			if err := s.ended(f); err != nil {
 				return fmt.Errorf("follow %q: %w", topic.Name, err)
 			}
-		case <-beat.C:
+		case <-heartbeat.C:
 		}
 		if out, cause := s.health(f); out == live {
 			live = !out
@@ -161,7 +162,7 @@ func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.P
 
 func newPartition(f *follower, at record.PartitionOffset, now time.Time) *partition {
 	return &partition{
-		f: f, place: at, replica: -1, failing: now, cause: errNotFound,
+		f: f, next: at, replica: -1, failing: now, cause: errNotFound,
 		lead: leadership{partition: at.Partition, leader: -1, epoch: -1},
 	}
 }
@@ -219,14 +220,14 @@ func (s *Source) deliver(f *follower, d *delivery) {
 			if len(p.walk.rest) == 0 || budget <= 0 {
 				continue
 			}
-			was := p.walk.place
+			was := p.walk.position
 			budget = p.walk.next(in, budget)
 			more = more || len(p.walk.rest) > 0
-			if p.walk.place == was && p.walk.gap.Reason == "" {
+			if p.walk.position == was && p.walk.gap.Reason == "" {
 				continue
 			}
 			out[i] = upstream.Fetched{
-				Partition: was.Partition, Next: p.walk.place,
+				Partition: was.Partition, Next: p.walk.position,
 				Start: p.walk.start, Tip: p.walk.stable, Bytes: p.walk.bytes,
 			}
 			if p.walk.gap.Reason != "" {
@@ -257,19 +258,19 @@ func (s *Source) settle(f *follower, d *delivery, slow bool) {
 	f.slow = slow
 	for _, p := range d.parts {
 		p.stuck++
-		if p.walk.place != p.place || !p.walk.partial {
+		if p.walk.position != p.next || !p.walk.partial {
 			p.stuck = 0
 		} else if p.broker != nil {
 			p.broker.prefer(p)
 		}
-		p.place, p.fresh, p.busy = p.walk.place, false, false
+		p.next, p.fresh, p.busy = p.walk.position, false, false
 		p.walk.rest = nil
 		p.walk.clear()
 	}
 	for i := range d.gaps {
 		for _, p := range f.partitions {
 			if p.lead.partition == d.gaps[i].Partition {
-				p.place, p.fresh, p.busy = d.gaps[i].Next, false, false
+				p.next, p.fresh, p.busy = d.gaps[i].Next, false, false
 			}
 		}
 	}
@@ -328,7 +329,7 @@ func (f *follower) drop(d *delivery) {
 	}
 }
 
-// health reports whether any partition has been out of reach for a moment.
+// health reports whether any partition has been out of reach for longer than outageAfter.
 func (s *Source) health(f *follower) (out bool, cause error) {
 	now := time.Now()
 	s.mu.Lock()

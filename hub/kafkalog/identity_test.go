@@ -18,6 +18,7 @@ import (
 	kgoplain "github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 	"sluice/hub/upstream"
 )
 
@@ -158,13 +159,13 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 
 	config.Brokers = ours.ListenAddrs()[:1]
 	source := startSource(t, config, nil)
-	p := newProducerOf(t, config, func(c *kafkalog.ProducerConfig) {
+	produce := startProducer(t, config, func(c *producer.Config) {
 		c.Timeout, c.RequestTimeout, c.FailAfter = 3*time.Second, time.Second, 300*time.Millisecond
 	})
 	topic := (&fixture{T: t, source: source}).topic("t")
 	j := newJournal()
 	w := follow(t, source, topic, zero(topic), j)
-	store := func(value string) error { return produceWait(t, p, "t", produceText(value))[0].Err }
+	store := func(value string) error { return produce("t", value) }
 	if err := store("stored"); err != nil {
 		t.Fatal(err)
 	}
@@ -240,14 +241,14 @@ func TestTheConfigurationNamesTheCluster(t *testing.T) {
 		}))
 	t.Cleanup(func() { broker.move("127.0.0.1:1") })
 	after := newCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.ClusterID("after"))
-	p := newProducer(t, before.ListenAddrs(), nil)
-	if s := produceWait(t, p, "t", produceText("a")); s[0].Err != nil {
-		t.Fatal(s[0].Err)
+	store := startProducer(t, kafkalog.Config{Brokers: before.ListenAddrs()}, nil)
+	if err := store("t", "a"); err != nil {
+		t.Fatal(err)
 	}
 	broker.move(after.ListenAddrs()[0])
 	for deadline := time.Now().Add(time.Minute); after.PartitionInfo("t", 0).HighWatermark == 0; {
-		if s := produceWait(t, p, "t", produceText("b")); s[0].Err != nil && time.Now().After(deadline) {
-			t.Fatal(s[0].Err)
+		if err := store("t", "b"); err != nil && time.Now().After(deadline) {
+			t.Fatal(err)
 		}
 	}
 }

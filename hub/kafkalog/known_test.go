@@ -157,12 +157,12 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 			}
 			config := kafkalog.Config{Brokers: k.ListenAddrs()[:1], ClientID: "test", DialTimeout: 2 * time.Second}
 			source := startSource(t, config, nil)
-			p := newProducer(t, config.Brokers, nil)
+			store := startProducer(t, kafkalog.Config{Brokers: config.Brokers}, nil)
 			if _, err := source.Topic(t.Context(), "a"); err != nil {
 				t.Fatal(err)
 			}
-			if s := produceWait(t, p, "a", produceText("before"))[0]; s.Err != nil {
-				t.Fatal(s.Err)
+			if err := store("a", "before"); err != nil {
+				t.Fatal(err)
 			}
 			k.set(0, how)
 
@@ -180,8 +180,8 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 			}
 			// A topic and a partition that were not produced to before need
 			// metadata and a producer id.
-			if s := produceWait(t, p, "b", produceText("meanwhile"))[0]; s.Err != nil {
-				t.Fatalf("with two brokers of three: %v", s.Err)
+			if err := store("b", "meanwhile"); err != nil {
+				t.Fatalf("with two brokers of three: %v", err)
 			}
 
 			joined, _, err := k.AddNode(-1, 0)
@@ -197,8 +197,8 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 			}
 			j := newJournal()
 			follow(t, source, topic, zero(topic), j)
-			if s := produceWait(t, p, "c", produceText("to the one that joined"))[0]; s.Err != nil {
-				t.Fatalf("led by a broker that joined: %v", s.Err)
+			if err := store("c", "to the one that joined"); err != nil {
+				t.Fatalf("led by a broker that joined: %v", err)
 			}
 			j.until(t, "it is read from the broker that joined", func() bool { return j.count() == 1 })
 		})

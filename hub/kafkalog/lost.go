@@ -8,24 +8,24 @@ import (
 	"sluice/hub/record"
 )
 
-// errDeposed is a broker whose log ends before a place, and which led the
-// partition only before the place's record was written. One that was paused does
+// errDeposed is a broker whose log ends before an offset, and which led the
+// partition only before the record there was written. One that was paused does
 // not know yet that another one leads, nor may our metadata. The leader of now
 // has an epoch that is no lower than that of any record.
 var errDeposed = errors.New("another broker leads the partition by now")
 
 // deposedPatience is how often in a row that is taken for the reason, with what
-// metadata says by then; after that the place is of no log that there is.
+// metadata says by then; after that the offset is of no log that there is.
 const deposedPatience = 5
 
-// deposed reports whether a leadership is from before a place's record.
+// deposed reports whether a leadership is from before the record there was written.
 func (l leadership) deposed(at record.PartitionOffset) bool {
 	return l.epoch >= 0 && l.epoch < at.Epoch
 }
 
-// relocate finds where reading goes on after the leader has said that a place
+// relocate finds where reading goes on after the leader has said that an offset
 // is out of range, and the gap that this leaves, which is nil where nothing is
-// missing. A place whose offset is in range is returned as it was.
+// missing. An offset that is in range is returned as it was.
 func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at record.PartitionOffset) (record.PartitionOffset, *record.Gap, error) {
 	one := []leadership{lead}
 	ask := func(when int64) (int64, error) {
@@ -68,7 +68,7 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 	return to, truncated(at, to), nil
 }
 
-// restart gives up a place whose epoch the log does not know: nothing tells
+// restart gives up an offset whose epoch the log does not know: nothing says
 // how much of what was read before it is still there.
 func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at record.PartitionOffset) (record.PartitionOffset, *record.Gap, error) {
 	found, err := c.listOffsets(ctx, topic, lead.leader, []leadership{lead}, timeEarliest, readUncommitted)

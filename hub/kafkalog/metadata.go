@@ -52,7 +52,7 @@ func (l *layout) find(partition int32) (leadership, bool) {
 func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	resp, err := c.requestAny(ctx, func() kmsg.Request {
+	resp, err := c.RequestAny(ctx, func() kmsg.Request {
 		req := kmsg.NewPtrMetadataRequest()
 		req.SetVersion(12)
 		req.AllowAutoTopicCreation = false

@@ -19,8 +19,8 @@ func (b *broker) poll(ctx context.Context, p *poll) {
 		return
 	}
 	defer got.release()
-	if strays := b.distribute(p, got, now); len(strays) > 0 {
-		b.find(ctx, strays)
+	if lost := b.distribute(p, got, now); len(lost) > 0 {
+		b.relocate(ctx, lost)
 	}
 }
 
@@ -62,7 +62,7 @@ func (b *broker) lost(ctx context.Context, p *poll, now time.Time, err error) {
 
 // distribute gives every follower what came for it. It returns the partitions
 // that must be asked about; they stay busy.
-func (b *broker) distribute(p *poll, got *fetched, now time.Time) (strays []stray) {
+func (b *broker) distribute(p *poll, got *fetched, now time.Time) (lost []outOfRange) {
 	s := b.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +94,7 @@ func (b *broker) distribute(p *poll, got *fetched, now time.Time) (strays []stra
 			part.free()
 		case out == isStray:
 			part.waiting = time.Time{}
-			strays = append(strays, stray{part, p.asked[n]})
+			lost = append(lost, outOfRange{part, p.asked[n]})
 		case out == hasRecords, out == hasGap:
 			d := deliveries[part.f]
 			if d == nil {
@@ -130,7 +130,7 @@ func (b *broker) distribute(p *poll, got *fetched, now time.Time) (strays []stra
 		}
 		f.post(d)
 	}
-	return strays
+	return lost
 }
 
 // match finds the partition of a poll that was answered for, -1 for none.
@@ -208,10 +208,10 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at record.Partiti
 	return hasNothing, upstream.Fetched{}
 }
 
-// errShorter is a replica whose log ends before the place.
+// errShorter is a replica whose log ends before the offset.
 var errShorter = errors.New("the replica's log is shorter")
 
-// askLeader has the leader asked where a replica says that a place is not in
+// askLeader has the leader asked where a replica says that an offset is not in
 // its log. The replica can be behind; only the leader knows.
 func (b *broker) askLeader(part *partition, now time.Time, cause error) {
 	part.replica, part.strict = -1, true

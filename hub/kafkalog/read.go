@@ -15,7 +15,7 @@ import (
 // minReadBytes is the least that Read asks of a partition.
 const minReadBytes = 16 << 10
 
-// Read implements upstream.Source. Where maxBytes is used up before every place has
+// Read implements upstream.Source. Where maxBytes is used up before every partition has
 // been served, the partitions left over are not visited; at least one that has
 // records is. It tries again for a while where a leader has moved or does not
 // answer, and returns ErrSourceUnavailable then.
@@ -50,7 +50,7 @@ type reading struct {
 	visit   func(*upstream.Fetched)
 	pending []record.PartitionOffset
 	left    int  // bytes
-	moved   bool // a place that is still to be done is now another one, or with another broker
+	moved   bool // a partition that is still to be read has now another offset, or with another broker
 	// leaders: only they are asked, as something went wrong elsewhere.
 	leaders bool
 	// deposed is how often a broker has answered that led only before.
@@ -194,7 +194,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 		if out.Next, out.Gap = to, truncated(at, to); out.Gap == nil {
 			// The log has nothing of that epoch, as its leader wrote nothing, and
 			// all that came before it. From there it goes on, and not from a
-			// place that would be answered like this again and again.
+			// offset that would be answered like this again and again.
 			r.again(to)
 			return nil
 		}
@@ -208,7 +208,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	for more := true; more; {
 		f.reset()
 		r.walk.next(f, r.s.config.InflatedBytes)
-		out.Next, out.Bytes, out.Gap, out.Each = r.walk.place, r.walk.bytes, nil, nil
+		out.Next, out.Bytes, out.Gap, out.Each = r.walk.position, r.walk.bytes, nil, nil
 		if r.walk.gap.Reason != "" {
 			gap := r.walk.gap
 			out.Gap = &gap
@@ -233,7 +233,7 @@ func (r *reading) visited(out *upstream.Fetched) {
 	r.visit(out)
 }
 
-// again has a partition asked once more, from a place of an earlier epoch.
+// again has a partition asked once more, from an offset of an earlier epoch.
 func (r *reading) again(at record.PartitionOffset) {
 	for i := range r.pending {
 		if r.pending[i].Partition == at.Partition && r.pending[i].Epoch > at.Epoch {
@@ -255,7 +255,7 @@ func (r *reading) relocate(ctx context.Context, l layout, at record.PartitionOff
 	return nil
 }
 
-// fetchPartition asks for what follows a place.
+// fetchPartition asks for what follows an offset.
 func fetchPartition(at record.PartitionOffset, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition = at.Partition
@@ -266,7 +266,7 @@ func fetchPartition(at record.PartitionOffset, leaderEpoch int32, maxBytes int) 
 	return p
 }
 
-// diverged reports whether the log was cut below a place, and where it goes on.
+// diverged reports whether the log was cut below an offset, and where it goes on.
 func diverged(p *fetchedPartition, at record.PartitionOffset) (record.PartitionOffset, bool) {
 	if p.divergedEnd < 0 || at.Epoch < 0 {
 		return at, false

@@ -34,15 +34,15 @@ type recorded struct {
 func (s *recorded) Topic(context.Context, string) (record.Topic, error) { return s.layout.topic(), nil }
 
 func (s *recorded) Offsets(_ context.Context, _ record.Topic, m upstream.OffsetSpec) ([]record.PartitionOffset, error) {
-	var places []record.PartitionOffset
+	var offsets []record.PartitionOffset
 	for i := range s.partitions {
 		at := record.PartitionOffset{Partition: int32(i), Offset: s.each, Epoch: 4}
 		if m.IsEarliest() {
 			at.Offset, at.Epoch = 0, -1
 		}
-		places = append(places, at)
+		offsets = append(offsets, at)
 	}
-	return places, nil
+	return offsets, nil
 }
 
 func (s *recorded) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {

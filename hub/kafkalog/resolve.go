@@ -23,16 +23,16 @@ func (s *Source) Offsets(ctx context.Context, topic record.Topic, at upstream.Of
 	for try := 1; ; try++ {
 		l, err := s.layoutOf(ctx, topic, true)
 		if err == nil {
-			err = s.placesOnce(ctx, l, at, found)
+			err = s.offsetsOnce(ctx, l, at, found)
 		}
 		if err == nil {
 			break
 		}
 		if errors.Is(err, upstream.ErrLogChanged) {
-			return nil, fmt.Errorf("find places: %w", err)
+			return nil, fmt.Errorf("find offsets: %w", err)
 		}
 		if try == attempts || !sleep(ctx, pace.NextBackOff()) {
-			return nil, fmt.Errorf("find places: %w", ensureUnavailable(cmp.Or(ctx.Err(), err)))
+			return nil, fmt.Errorf("find offsets: %w", ensureUnavailable(cmp.Or(ctx.Err(), err)))
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), byPartition), nil
@@ -48,8 +48,8 @@ func ensureUnavailable(err error) error {
 	return unavailable(err)
 }
 
-// placesOnce asks each leader for the partitions that are not found yet.
-func (s *Source) placesOnce(ctx context.Context, l layout, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
+// offsetsOnce asks each leader for the partitions that are not found yet.
+func (s *Source) offsetsOnce(ctx context.Context, l layout, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	leaders := make(map[int32][]leadership)
 	var failed error
 	for _, p := range l.partitions {
@@ -63,7 +63,7 @@ func (s *Source) placesOnce(ctx context.Context, l layout, at upstream.OffsetSpe
 		leaders[p.leader] = append(leaders[p.leader], p)
 	}
 	for leader, partitions := range leaders {
-		if err := s.placesAt(ctx, l.name, leader, partitions, at, found); err != nil {
+		if err := s.offsetsAt(ctx, l.name, leader, partitions, at, found); err != nil {
 			failed = err
 		}
 	}
@@ -77,7 +77,7 @@ func leaderless(topic string, p leadership) error {
 	return fmt.Errorf("partition %d of %q has no leader", p.partition, topic)
 }
 
-func (s *Source) placesAt(ctx context.Context, topic string, leader int32, partitions []leadership, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
+func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, partitions []leadership, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	when := timeLatest
 	tips := make(map[int32]record.PartitionOffset)
 	t, timed := at.Time()
@@ -85,7 +85,7 @@ func (s *Source) placesAt(ctx context.Context, topic string, leader int32, parti
 	case timed:
 		// The tips come first: what is written meanwhile is as late as the time,
 		// and would be passed over.
-		if err := s.placesAt(ctx, topic, leader, partitions, upstream.Tip(), tips); err != nil {
+		if err := s.offsetsAt(ctx, topic, leader, partitions, upstream.Tip(), tips); err != nil {
 			return err
 		}
 		when = max(t.UnixMilli(), 0)

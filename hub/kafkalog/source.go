@@ -67,7 +67,7 @@ type Source struct {
 	versions  map[int32]int16        // newest Fetch of each broker that was asked
 	layouts   map[string]cachedLayout
 	unguarded map[string]struct{} // topics that the log has named as such
-	absent    map[string]absence  // topics that metadata says do not exist
+	absent    map[string]Absence  // topics that metadata says do not exist
 	cause     error               // why metadata cannot be had, nil if it can
 }
 
@@ -93,7 +93,7 @@ func NewSource(cluster *Cluster, config SourceConfig) (*Source, error) {
 		versions:  make(map[int32]int16),
 		layouts:   make(map[string]cachedLayout),
 		unguarded: make(map[string]struct{}),
-		absent:    make(map[string]absence),
+		absent:    make(map[string]Absence),
 	}, nil
 }
 

@@ -13,12 +13,12 @@ import (
 // without an error. It reads committed: records of aborted transactions and
 // control records are passed over.
 type walk struct {
-	rest    []byte
-	place   record.PartitionOffset // behind what has been walked
-	start   int64                  // log start offset, -1 when not told
-	stable  int64
-	aborted []abortedTransaction // by first offset, those not yet begun
-	active  []int64              // producers whose records are being passed over
+	rest     []byte
+	position record.PartitionOffset // behind what has been walked
+	start    int64                  // log start offset, -1 when not known
+	stable   int64
+	aborted  []abortedTransaction // by first offset, those not yet begun
+	active   []int64              // producers whose records are being passed over
 
 	// Of the round.
 	batches []batch
@@ -36,9 +36,9 @@ type walk struct {
 	cause error
 }
 
-// begin takes up what was fetched for a place.
+// begin takes up what was fetched for a partition.
 func (w *walk) begin(p *fetchedPartition, at record.PartitionOffset) {
-	w.rest, w.place, w.start, w.stable = p.records, at, p.start, p.stable
+	w.rest, w.position, w.start, w.stable = p.records, at, p.start, p.stable
 	w.aborted = append(w.aborted[:0], p.aborted...)
 	slices.SortFunc(w.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
 	w.active = w.active[:0]
@@ -48,7 +48,7 @@ func (w *walk) begin(p *fetchedPartition, at record.PartitionOffset) {
 
 func (w *walk) clear() {
 	clear(w.batches)
-	w.batches, w.from = w.batches[:0], w.place.Offset
+	w.batches, w.from = w.batches[:0], w.position.Offset
 	w.gap, w.cause = record.Gap{}, nil
 	w.bytes, w.visible = 0, 0
 }
@@ -166,15 +166,15 @@ func (w *walk) add(b batch, visible int) {
 }
 
 func (w *walk) pass(last int64, epoch int32) {
-	if last >= w.place.Offset {
-		w.place.Offset, w.place.Epoch = last+1, epoch
+	if last >= w.position.Offset {
+		w.position.Offset, w.position.Epoch = last+1, epoch
 	}
 }
 
 // skip makes a gap of a batch that cannot be read.
 func (w *walk) skip(raw []byte, cause error) {
 	from, to := w.extent(raw)
-	if to <= w.place.Offset {
+	if to <= w.position.Offset {
 		return
 	}
 	reason := record.GapUnreadable
@@ -182,12 +182,12 @@ func (w *walk) skip(raw []byte, cause error) {
 		reason = record.GapTooLarge
 	}
 	if w.gap.Reason == "" {
-		w.gap = record.Gap{Partition: w.place.Partition, From: from, Reason: reason}
+		w.gap = record.Gap{Partition: w.position.Partition, From: from, Reason: reason}
 	}
 	w.gap.To = to
 	w.cause = cause
 	// An epoch of before would look like a log that was cut short.
-	w.place.Offset, w.place.Epoch = to, -1
+	w.position.Offset, w.position.Epoch = to, -1
 	w.from = to
 }
 
@@ -195,11 +195,11 @@ func (w *walk) skip(raw []byte, cause error) {
 // moves on, and never past what is stable.
 func (w *walk) extent(raw []byte) (from, to int64) {
 	sane := func(offset int64) bool {
-		return offset > w.place.Offset && offset < maxOffset && (w.stable < 0 || offset <= w.stable)
+		return offset > w.position.Offset && offset < maxOffset && (w.stable < 0 || offset <= w.stable)
 	}
-	from, to = w.place.Offset, w.place.Offset+1
+	from, to = w.position.Offset, w.position.Offset+1
 	if h, err := parseHeader(raw); err == nil && raw[16] == 2 && h.lastDelta >= 0 {
-		if h.last()+1 <= w.place.Offset && h.base >= 0 && h.check(raw) == nil {
+		if h.last()+1 <= w.position.Offset && h.base >= 0 && h.check(raw) == nil {
 			return from, from
 		}
 		if sane(h.last() + 1) {
@@ -220,7 +220,7 @@ func (w *walk) extent(raw []byte) (from, to int64) {
 
 // each visits the records of the round.
 func (w *walk) each(yield func(*record.Record) bool) {
-	w.record.Partition = w.place.Partition
+	w.record.Partition = w.position.Partition
 	for i := range w.batches {
 		if !w.batches[i].each(w.from, &w.record, yield) {
 			return

@@ -82,7 +82,7 @@ func seal(raw []byte) {
 	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli))
 }
 
-// walked goes through records from a place and says what it found, in a form
+// walked goes through records from an offset and says what it found, in a form
 // that is easy to compare: values, gaps, and in the end where reading goes on.
 func walked(records []byte, from int64, limit int, aborted ...abortedTransaction) string {
 	var w walk
@@ -105,7 +105,7 @@ func walked(records []byte, from int64, limit int, aborted ...abortedTransaction
 			out = append(out, fmt.Sprintf("visible %d, not %d", n, w.visible))
 		}
 	}
-	return fmt.Sprintf("%s then %d/%d", strings.Join(out, " "), w.place.Offset, w.place.Epoch)
+	return fmt.Sprintf("%s then %d/%d", strings.Join(out, " "), w.position.Offset, w.position.Epoch)
 }
 
 func change(raw []byte, at int, value byte) []byte {
@@ -347,13 +347,13 @@ func FuzzWalk(f *testing.F) {
 					t.Fatal("the walk does not end")
 				}
 				in.reset()
-				before := w.place
+				before := w.position
 				w.next(in, 1<<20)
 				if cap(in.arena) > 4*limit+64<<10 {
 					t.Fatalf("the arena is %d bytes", cap(in.arena))
 				}
-				if w.place.Offset < before.Offset {
-					t.Fatalf("the place went back from %d to %d", before.Offset, w.place.Offset)
+				if w.position.Offset < before.Offset {
+					t.Fatalf("the offset went back from %d to %d", before.Offset, w.position.Offset)
 				}
 				if w.gap.Reason != "" && w.gap.From >= w.gap.To {
 					t.Fatalf("gap %v", w.gap)
@@ -361,8 +361,8 @@ func FuzzWalk(f *testing.F) {
 				n, last := 0, from-1
 				w.each(func(r *record.Record) bool {
 					n++
-					if r.Offset <= last || r.Offset >= w.place.Offset {
-						t.Fatalf("offset %d after %d, next is %d", r.Offset, last, w.place.Offset)
+					if r.Offset <= last || r.Offset >= w.position.Offset {
+						t.Fatalf("offset %d after %d, next is %d", r.Offset, last, w.position.Offset)
 					}
 					last = r.Offset
 					return true

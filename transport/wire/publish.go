@@ -4,6 +4,7 @@ import (
 	"mime"
 	"strings"
 
+	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
@@ -103,7 +104,7 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m upstream.Message) {
 			}
 			m.Key = []byte(pair.value)
 		case isHeader:
-			if reservedHeader(header) {
+			if ingest.ReservedHeader(header) {
 				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that the server keeps for itself", Shown(pair.name))
 			}
 			m.Headers = append(m.Headers, record.Header{Name: []byte(header), Value: []byte(pair.value)})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/hub/ingest"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
@@ -114,7 +115,7 @@ func FuzzHTTPPublish(f *testing.F) {
 		}
 		for _, m := range messages {
 			for _, h := range m.Headers {
-				if strings.HasPrefix(strings.ToLower(string(h.Name)), wire.ReservedHeaderPrefix) {
+				if strings.HasPrefix(strings.ToLower(string(h.Name)), ingest.ReservedHeaderPrefix) {
 					t.Errorf("took the header %q", h.Name)
 				}
 			}

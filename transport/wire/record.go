@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
-
-// ReservedHeaderPrefix begins the names of headers that only the server sets.
-// Clients may not use it in any case of letters.
-const ReservedHeaderPrefix = "sluice-"
 
 // published is one record to be published as JSON has it.
 type published struct {
@@ -119,8 +116,8 @@ func (p *parser) header(pointer string, value []byte) (h record.Header) {
 		return h
 	}
 	name := p.text(pointer+"/0", parts[0])
-	if reservedHeader(name) {
-		p.refuseAs(ReservedHeader, pointer+"/0", "is a name that the server keeps for itself (%s…)", ReservedHeaderPrefix)
+	if ingest.ReservedHeader(name) {
+		p.refuseAs(ReservedHeader, pointer+"/0", "is a name that the server keeps for itself (%s…)", ingest.ReservedHeaderPrefix)
 	}
 	h.Name = []byte(name)
 	if string(parts[1]) == "null" {
@@ -137,11 +134,6 @@ func (p *parser) header(pointer string, value []byte) (h record.Header) {
 	}
 	h.Value = p.base64(pointer+"/1", text)
 	return h
-}
-
-func reservedHeader(name string) bool {
-	n := len(ReservedHeaderPrefix)
-	return len(name) >= n && strings.EqualFold(name[:n], ReservedHeaderPrefix)
 }
 
 // publish reads a publish message.

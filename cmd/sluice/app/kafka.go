@@ -12,6 +12,7 @@ import (
 
 	"sluice/cmd/sluice/config"
 	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 )
 
 // clientID is what brokers log and account for.
@@ -22,7 +23,7 @@ type cluster struct {
 	name     string
 	conn     *kafkalog.Cluster
 	source   *kafkalog.Source
-	producer *kafkalog.Producer
+	producer *producer.Producer
 }
 
 // newCluster prepares to reach a cluster, whose producer may take so much
@@ -59,7 +60,7 @@ func newCluster(name string, c config.Cluster, limits config.Limits, memory int6
 		return nil, err
 	}
 	timeout := span(limits.PublishTimeout)
-	made.producer, err = kafkalog.NewProducer(made.conn, kafkalog.ProducerConfig{
+	made.producer, err = producer.New(made.conn, producer.Config{
 		Log:            logger,
 		MemoryBytes:    cmp.Or(memory, math.MaxInt64),
 		BatchBytes:     int(c.Produce.BatchBytes),

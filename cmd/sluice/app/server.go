@@ -17,6 +17,7 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/ingest"
 	"sluice/hub/redisstore"
 	"sluice/transport"
 	"sluice/web"
@@ -123,6 +124,7 @@ func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
 func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
 	return transport.New(transport.Config{
 		Hub:             f.hub,
+		Ingest:          []ingest.Step{ingest.ReservedHeaders{}},
 		Workers:         f.workers,
 		Committer:       f.committer,
 		Auth:            f.auth,

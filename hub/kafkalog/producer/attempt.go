@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"bytes"
@@ -10,30 +10,32 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"sluice/hub/kafkalog"
 )
 
-// produceBatch is what a lane has under way.
-type produceBatch struct {
+// batch is what a lane has under way.
+type batch struct {
 	// Owned by the lane.
-	messages []*produceMessage
+	messages []*message
 	size     int    // bytes before compression, about
 	encoded  []byte // never changed once made: a lost request may still read it
 
 	// Guarded by the topic's mutex.
 	live    int  // messages without a result
 	unknown bool // an attempt may have appended it: the batch is fixed
-	attempt *produceExchange
+	attempt *kafkalog.Request
 	cancel  context.CancelFunc // ends the attempt
 }
 
 // takeBack reports whether the batch is certainly not stored, and sees to it
 // that an attempt that has not been written yet never is. The lock is held.
-func (b *produceBatch) takeBack() bool {
+func (b *batch) takeBack() bool {
 	if b.unknown {
 		return false
 	}
 	if b.attempt != nil {
-		if !b.attempt.abandon() {
+		if !b.attempt.Abandon() {
 			return false
 		}
 		b.cancel()
@@ -42,26 +44,26 @@ func (b *produceBatch) takeBack() bool {
 }
 
 // stopIfDead ends an attempt that nobody waits for. The lock is held.
-func (b *produceBatch) stopIfDead() {
+func (b *batch) stopIfDead() {
 	if b.live == 0 && b.cancel != nil {
 		b.cancel()
 	}
 }
 
-// produceOutcome is how an attempt ended.
-type produceOutcome struct {
-	verdict    produceVerdict
+// outcome is how an attempt ended.
+type outcome struct {
+	verdict    verdict
 	err        error
-	offset     int64            // of the first record, -1 where it is not told
+	offset     int64            // of the first record, -1 where the broker does not report it
 	appendTime int64            // Unix milliseconds, -1 where the topic does not use it
 	invalid    map[int32]string // records that the broker found invalid, and why
 	takenBack  bool             // it was not sent because somebody took it back
 }
 
-// attempt sends a batch once. That a batch is stored, or may be, is told in the
-// same critical section in which the attempt ends: a message that runs out of
-// time in between would be answered as not stored otherwise.
-func (l *produceLane) attempt(work context.Context, batch *produceBatch) produceOutcome {
+// attempt sends a batch once. That a batch is stored, or may be, is noted in the
+// critical section in which the attempt ends: otherwise a message that runs out
+// of time in between would be answered as not stored.
+func (l *lane) attempt(work context.Context, batch *batch) outcome {
 	ctx, cancel := context.WithTimeout(work, l.producer.config.RequestTimeout)
 	defer cancel()
 	exchange, started := l.begin(batch, cancel)
@@ -73,16 +75,16 @@ func (l *produceLane) attempt(work context.Context, batch *produceBatch) produce
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	batch.attempt, batch.cancel = nil, nil
-	var out produceOutcome
+	var out outcome
 	if err != nil {
-		out = produceOutcome{verdict: verdictUnknown, err: err}
-		if exchange.request.state.Load() == produceAbandoned {
-			out = produceOutcome{verdict: verdictRetry, err: err, takenBack: true}
-		} else if exchange.request.abandon() {
+		out = outcome{verdict: verdictUnknown, err: err}
+		if exchange.request.Abandoned() {
+			out = outcome{verdict: verdictRetry, err: err, takenBack: true}
+		} else if exchange.request.Abandon() {
 			out.verdict = verdictRetry
 		}
 	} else {
-		out = readProduceAnswer(answer)
+		out = readAnswer(answer)
 	}
 	if out.verdict == verdictDuplicate && batch.unknown {
 		out.verdict, out.offset = verdictStored, -1
@@ -99,66 +101,62 @@ func (l *produceLane) attempt(work context.Context, batch *produceBatch) produce
 	return out
 }
 
-// produceStart is what begin made of a batch: a request, or an outcome without
+// start is what begin made of a batch: a request, or an outcome without
 // one.
-type produceStart struct {
-	request *produceExchange
-	outcome produceOutcome
+type start struct {
+	request *kafkalog.Request
+	outcome outcome
 }
 
 // begin makes an attempt known to those who may take it back.
-func (l *produceLane) begin(batch *produceBatch, cancel context.CancelFunc) (produceStart, bool) {
+func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	switch {
 	case !batch.unknown && (batch.live < len(batch.messages) || l.away != nil && l.trial == nil):
 		// Not to be sent as it is.
-		return produceStart{outcome: produceOutcome{verdict: verdictRetry, takenBack: true}}, false
+		return start{outcome: outcome{verdict: verdictRetry, takenBack: true}}, false
 	case batch.live == 0:
-		return produceStart{outcome: produceOutcome{verdict: verdictRefused, err: context.DeadlineExceeded}}, false
+		return start{outcome: outcome{verdict: verdictRefused, err: context.DeadlineExceeded}}, false
 	case l.leader < 0:
 		l.cause = fmt.Errorf("partition %d: %w", l.partition, kafka.LeaderNotAvailable)
-		return produceStart{outcome: produceOutcome{verdict: verdictRetry, err: l.cause}}, false
+		return start{outcome: outcome{verdict: verdictRetry, err: l.cause}}, false
 	}
-	request := &produceExchange{
-		broker:  l.leader,
-		cluster: l.producer.cluster,
-		message: &rawproduce.Request{
-			Acks: int16(kafka.RequireAll),
-			// A little less, so that the broker's own answer comes in time.
-			Timeout: int32(l.producer.config.RequestTimeout * 9 / 10 / time.Millisecond),
-			Topics: []rawproduce.RequestTopic{{
-				Topic: l.topic.name,
-				Partitions: []rawproduce.RequestPartition{{
-					Partition: l.partition,
-					RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(batch.encoded)},
-				}},
+	request := l.producer.cluster.NewRequest(l.leader, &rawproduce.Request{
+		Acks: int16(kafka.RequireAll),
+		// A little less, so that the broker's own answer comes in time.
+		Timeout: int32(l.producer.config.RequestTimeout * 9 / 10 / time.Millisecond),
+		Topics: []rawproduce.RequestTopic{{
+			Topic: l.topic.name,
+			Partitions: []rawproduce.RequestPartition{{
+				Partition: l.partition,
+				RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(batch.encoded)},
 			}},
-		},
-	}
+		}},
+	})
 	batch.attempt, batch.cancel = request, cancel
-	return produceStart{request: request}, true
+	return start{request: request}, true
 }
 
 // exchange sends a request when its turn has come.
-func (l *produceLane) exchange(ctx context.Context, request *produceExchange) (*produce.Response, error) {
+func (l *lane) exchange(ctx context.Context, request *kafkalog.Request) (*produce.Response, error) {
 	select {
 	case l.producer.slots <- struct{}{}:
 		defer func() { <-l.producer.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return produceDo[*produce.Response](ctx, l.producer.cluster, request)
+	return kafkalog.Do[*produce.Response](ctx, request)
 }
 
-func readProduceAnswer(answer *produce.Response) produceOutcome {
+func readAnswer(answer *produce.Response) outcome {
 	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
-		return produceOutcome{verdict: verdictUnknown, err: fmt.Errorf("kafka answered for %d topics instead of one", len(answer.Topics))}
+		return outcome{verdict: verdictUnknown, err: fmt.Errorf("kafka answered for %d topics instead of one", len(answer.Topics))}
 	}
 	partition := &answer.Topics[0].Partitions[0]
 	code := kafka.Error(partition.ErrorCode)
-	out := produceOutcome{
-		verdict:    judgeProduce(code),
+	out := outcome{
+		verdict:    judge(code),
 		offset:     partition.BaseOffset,
 		appendTime: partition.LogAppendTime,
 	}

@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // topic's mutex guards all of it.
 
 // push queues a message. The lock is held.
-func (l *produceLane) push(m *produceMessage) {
+func (l *lane) push(m *message) {
 	if !l.takes(m.call) {
 		m.lane = l
 		l.topic.fail(m, upstream.ErrPublishUnavailable, l.away)
@@ -30,7 +30,7 @@ func (l *produceLane) push(m *produceMessage) {
 }
 
 // takes reports whether a message of a call would be tried. The lock is held.
-func (l *produceLane) takes(call *produceCall) bool {
+func (l *lane) takes(call *call) bool {
 	if l.away == nil {
 		return true
 	}
@@ -44,7 +44,7 @@ const spreadAfter = 5 * time.Second
 
 // usable reports whether messages without a key may go to the lane. The lock is
 // held.
-func (l *produceLane) usable() bool {
+func (l *lane) usable() bool {
 	if l.leader < 0 {
 		return false
 	}
@@ -52,10 +52,10 @@ func (l *produceLane) usable() bool {
 }
 
 // take makes a batch of what is queued, nil when nothing is.
-func (l *produceLane) take() *produceBatch {
+func (l *lane) take() *batch {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
-	batch := &produceBatch{}
+	batch := &batch{}
 	taken := 0
 	for _, m := range l.queue {
 		if !m.settled {
@@ -91,14 +91,14 @@ func (l *produceLane) take() *produceBatch {
 
 // requeue puts what lives of a loose batch back to the head of the queue.
 // The cause is nil where that is no failure of the lane.
-func (l *produceLane) requeue(batch *produceBatch, cause error) {
+func (l *lane) requeue(batch *batch, cause error) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	l.sending = nil
 	if cause != nil {
 		l.cause = cause
 	}
-	batch.messages = slices.DeleteFunc(batch.messages, func(m *produceMessage) bool { return m.settled })
+	batch.messages = slices.DeleteFunc(batch.messages, func(m *message) bool { return m.settled })
 	for _, m := range batch.messages {
 		m.batch = nil
 	}
@@ -110,7 +110,7 @@ func (l *produceLane) requeue(batch *produceBatch, cause error) {
 }
 
 // shut ends a trial that failed. The lock is held.
-func (l *produceLane) shut() {
+func (l *lane) shut() {
 	if l.cause != nil {
 		l.away = l.cause
 	}
@@ -119,7 +119,7 @@ func (l *produceLane) shut() {
 }
 
 // failBatch answers what lives of a batch with an error.
-func (l *produceLane) failBatch(batch *produceBatch, sentinel, cause error) {
+func (l *lane) failBatch(batch *batch, sentinel, cause error) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	l.sending = nil
@@ -135,7 +135,7 @@ func (l *produceLane) failBatch(batch *produceBatch, sentinel, cause error) {
 }
 
 // failQueue answers what was never sent. The lock is held.
-func (l *produceLane) failQueue(cause error) {
+func (l *lane) failQueue(cause error) {
 	for _, m := range l.queue {
 		l.topic.fail(m, upstream.ErrPublishUnavailable, cause)
 	}
@@ -144,21 +144,21 @@ func (l *produceLane) failQueue(cause error) {
 
 // compact drops settled messages once they are the larger part, so that calls
 // that come and go while the lane is stuck take no memory. The lock is held.
-func (l *produceLane) compact() {
+func (l *lane) compact() {
 	if l.dead > 16 && l.dead > len(l.queue)/2 {
-		l.queue = slices.DeleteFunc(l.queue, func(m *produceMessage) bool { return m.settled })
+		l.queue = slices.DeleteFunc(l.queue, func(m *message) bool { return m.settled })
 		l.dead = 0
 	}
 }
 
 // progress notes that nothing is waited for. The lock is held.
-func (l *produceLane) progress() {
+func (l *lane) progress() {
 	l.since, l.cause = time.Time{}, nil
 	l.patience.Stop()
 }
 
 // back notes that a record is stored. The lock is held.
-func (l *produceLane) back() {
+func (l *lane) back() {
 	if l.away == nil {
 		return
 	}
@@ -166,10 +166,10 @@ func (l *produceLane) back() {
 	l.producer.config.Log.Info("partition can be produced to again", "topic", l.topic.name, "partition", l.partition)
 }
 
-var errProduceStuck = errors.New("kafka does not answer")
+var errNoAnswer = errors.New("kafka does not answer")
 
 // losePatience is called when the lane has waited for progress for FailAfter.
-func (l *produceLane) losePatience() {
+func (l *lane) losePatience() {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	if l.since.IsZero() || time.Since(l.since) < l.producer.config.FailAfter || l.away != nil {
@@ -177,7 +177,7 @@ func (l *produceLane) losePatience() {
 	}
 	l.away = l.cause
 	if l.away == nil {
-		l.away = errProduceStuck
+		l.away = errNoAnswer
 	}
 	l.producer.config.Log.Warn("partition cannot be produced to",
 		"topic", l.topic.name, "partition", l.partition, "cause", l.away)
@@ -193,14 +193,14 @@ func (l *produceLane) losePatience() {
 }
 
 // awaited reports whether anybody waits for a batch.
-func (l *produceLane) awaited(batch *produceBatch) bool {
+func (l *lane) awaited(batch *batch) bool {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	return batch.live > 0
 }
 
 // needsProbe reports whether the lane is to look for a sign of life.
-func (l *produceLane) needsProbe() bool {
+func (l *lane) needsProbe() bool {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	return l.away != nil && !l.ajar

@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"context"
@@ -10,50 +10,51 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"sluice/hub/kafkalog"
 	"sluice/hub/upstream"
 )
 
 const (
-	// produceRefresh is how often a topic's leaders and partitions are asked
+	// refreshEvery is how often a topic's leaders and partitions are asked
 	// for when no lane complains.
-	produceRefresh = 5 * time.Second
-	// produceRefreshPause is how long it is not asked again, complaint or not.
-	produceRefreshPause = 50 * time.Millisecond
+	refreshEvery = 5 * time.Second
+	// refreshPause is how long it is not asked again, complaint or not.
+	refreshPause = 50 * time.Millisecond
 )
 
-// produceTopic spreads a topic's messages over its partitions.
+// topic spreads a topic's messages over its partitions.
 //
 // When partitions are added, messages of a key may go to another partition
 // from then on, as with any Kafka client.
-type produceTopic struct {
+type topic struct {
 	producer *Producer
 	name     string
 	stale    chan struct{} // a lane found its leader wrong
 
 	mu       sync.Mutex
-	lanes    []*produceLane // one a partition
-	numbers  []int          // 0..count-1, as the balancer wants them
-	waiting  []*produceCall // in order, until the partitions are known
-	since    time.Time      // when the first of them came
-	away     error          // why nothing is taken for now
-	absent   absence
+	lanes    []*lane   // one a partition
+	numbers  []int     // 0..count-1, as the balancer wants them
+	waiting  []*call   // in order, until the partitions are known
+	since    time.Time // when the first of them came
+	away     error     // why nothing is taken for now
+	absent   kafkalog.Absence
 	sticky   int // where messages without a key go, until its next batch
 	closed   bool
-	finished []*produceCall // settled under the lock, told behind it
+	finished []*call // settled under the lock, reported after it
 }
 
-func newProduceTopic(p *Producer, name string) *produceTopic {
-	return &produceTopic{producer: p, name: name, stale: make(chan struct{}, 1)}
+func newTopic(p *Producer, name string) *topic {
+	return &topic{producer: p, name: name, stale: make(chan struct{}, 1)}
 }
 
-// unlock ends a critical section and then tells the calls that it finished.
-func (t *produceTopic) unlock() {
+// unlock ends a critical section and then reports the results of the calls that it finished.
+func (t *topic) unlock() {
 	for _, call := range t.unlockQuietly() {
 		call.finish()
 	}
 }
 
-func (t *produceTopic) unlockQuietly() []*produceCall {
+func (t *topic) unlockQuietly() []*call {
 	finished := t.finished
 	t.finished = nil
 	t.mu.Unlock()
@@ -61,7 +62,7 @@ func (t *produceTopic) unlockQuietly() []*produceCall {
 }
 
 // settle gives a message its result. The lock is held.
-func (t *produceTopic) settle(m *produceMessage, result upstream.Stored) {
+func (t *topic) settle(m *message, result upstream.Stored) {
 	if m.settled {
 		return
 	}
@@ -75,13 +76,13 @@ func (t *produceTopic) settle(m *produceMessage, result upstream.Stored) {
 	}
 }
 
-func (t *produceTopic) fail(m *produceMessage, sentinel, cause error) {
+func (t *topic) fail(m *message, sentinel, cause error) {
 	partition := int32(-1)
 	if m.lane != nil {
 		partition = m.lane.partition
 	}
 	err := sentinel
-	if errors.Is(sentinel, upstream.ErrPublishUnavailable) && t.absent.certain(time.Now()) {
+	if errors.Is(sentinel, upstream.ErrPublishUnavailable) && t.absent.Certain(time.Now()) {
 		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, upstream.ErrUnknownTopic)
 	} else if cause != nil {
 		err = fmt.Errorf("store record in %s: %w: %w", t.name, sentinel, cause)
@@ -90,7 +91,7 @@ func (t *produceTopic) fail(m *produceMessage, sentinel, cause error) {
 }
 
 // accept takes a call over and returns those that are finished already.
-func (t *produceTopic) accept(ctx context.Context, call *produceCall) []*produceCall {
+func (t *topic) accept(ctx context.Context, call *call) []*call {
 	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
 	t.mu.Lock()
 	unwatch := context.AfterFunc(ctx, func() { t.expire(call, context.Cause(ctx)) })
@@ -100,7 +101,7 @@ func (t *produceTopic) accept(ctx context.Context, call *produceCall) []*produce
 	}
 	switch {
 	case t.closed:
-		t.failCall(call, errProduceClosed)
+		t.failCall(call, errClosed)
 	case t.away != nil:
 		t.failCall(call, t.away)
 	case t.lanes == nil:
@@ -114,14 +115,14 @@ func (t *produceTopic) accept(ctx context.Context, call *produceCall) []*produce
 	return t.unlockQuietly()
 }
 
-func (t *produceTopic) failCall(call *produceCall, cause error) {
+func (t *topic) failCall(call *call, cause error) {
 	for i := range call.messages {
 		t.fail(&call.messages[i], upstream.ErrPublishUnavailable, cause)
 	}
 }
 
 // assign puts a call's messages into their lanes.
-func (t *produceTopic) assign(call *produceCall) {
+func (t *topic) assign(call *call) {
 	for i := range call.messages {
 		m := &call.messages[i]
 		if m.settled {
@@ -134,7 +135,7 @@ func (t *produceTopic) assign(call *produceCall) {
 
 // partition is where Kafka's Java client puts a message: by the key's murmur2
 // hash, and without a key where the others without one go at the moment.
-func (t *produceTopic) partition(key []byte) int {
+func (t *topic) partition(key []byte) int {
 	if key != nil {
 		return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, t.numbers...)
 	}
@@ -145,7 +146,7 @@ func (t *produceTopic) partition(key []byte) int {
 }
 
 // spread chooses another partition for messages without a key (KIP-480).
-func (t *produceTopic) spread() {
+func (t *topic) spread() {
 	start, before := rand.IntN(len(t.numbers)), t.sticky
 	for i := range t.numbers {
 		at := (start + i) % len(t.numbers)
@@ -157,7 +158,7 @@ func (t *produceTopic) spread() {
 }
 
 // expire answers what is left of a call whose time is over.
-func (t *produceTopic) expire(call *produceCall, cause error) {
+func (t *topic) expire(call *call, cause error) {
 	t.mu.Lock()
 	defer t.unlock()
 	for i := range call.messages {
@@ -181,15 +182,15 @@ func (t *produceTopic) expire(call *produceCall, cause error) {
 
 // run keeps the topic's leaders known and runs its lanes. It takes messages
 // until ctx ends and works for those that it has until work ends.
-func (t *produceTopic) run(ctx, work context.Context) {
+func (t *topic) run(ctx, work context.Context) {
 	defer t.end()
 	var lanes sync.WaitGroup
 	retry := t.producer.newBackoff()
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, t.producer.config.FailAfter)
-		leaders, err := produceLeaders(asking, t.producer.cluster, t.name)
+		leaders, err := t.producer.cluster.Leaders(asking, t.name)
 		cancel()
-		pause := produceRefresh
+		pause := refreshEvery
 		if err != nil {
 			t.missed(err)
 			pause = retry.NextBackOff()
@@ -212,7 +213,7 @@ func (t *produceTopic) run(ctx, work context.Context) {
 }
 
 // refreshUntil keeps leaders known while the lanes drain.
-func (t *produceTopic) refreshUntil(work context.Context, drained <-chan struct{}) {
+func (t *topic) refreshUntil(work context.Context, drained <-chan struct{}) {
 	for {
 		select {
 		case <-drained:
@@ -220,7 +221,7 @@ func (t *produceTopic) refreshUntil(work context.Context, drained <-chan struct{
 		case <-t.stale:
 		}
 		asking, cancel := context.WithTimeout(work, t.producer.config.FailAfter)
-		if leaders, err := produceLeaders(asking, t.producer.cluster, t.name); err == nil {
+		if leaders, err := t.producer.cluster.Leaders(asking, t.name); err == nil {
 			t.mu.Lock()
 			t.setLeaders(leaders)
 			t.unlock()
@@ -230,8 +231,8 @@ func (t *produceTopic) refreshUntil(work context.Context, drained <-chan struct{
 }
 
 // wait pauses until the leaders should be asked for again.
-func (t *produceTopic) wait(ctx context.Context, pause time.Duration) {
-	least := min(pause, produceRefreshPause)
+func (t *topic) wait(ctx context.Context, pause time.Duration) {
+	least := min(pause, refreshPause)
 	timer := time.NewTimer(least)
 	defer timer.Stop()
 	select {
@@ -248,14 +249,14 @@ func (t *produceTopic) wait(ctx context.Context, pause time.Duration) {
 }
 
 // learned takes the leaders and returns the lanes that are new.
-func (t *produceTopic) learned(leaders []int32) []*produceLane {
+func (t *topic) learned(leaders []int32) []*lane {
 	t.mu.Lock()
 	defer t.unlock()
 	t.away = nil
-	t.absent.note(false, time.Now())
+	t.absent.Note(false, time.Now())
 	before := len(t.lanes)
 	for i := before; i < len(leaders); i++ {
-		t.lanes = append(t.lanes, newProduceLane(t, int32(i)))
+		t.lanes = append(t.lanes, newLane(t, int32(i)))
 	}
 	if len(leaders) != len(t.numbers) {
 		t.numbers = make([]int, len(leaders))
@@ -273,7 +274,7 @@ func (t *produceTopic) learned(leaders []int32) []*produceLane {
 	return t.lanes[before:]
 }
 
-func (t *produceTopic) setLeaders(leaders []int32) {
+func (t *topic) setLeaders(leaders []int32) {
 	for i, lane := range t.lanes {
 		lane.leader = -1 // also of partitions that a topic made anew lacks
 		if i < len(leaders) {
@@ -282,13 +283,13 @@ func (t *produceTopic) setLeaders(leaders []int32) {
 	}
 }
 
-// missed is told when the leaders could not be had. Once they are known the
+// missed notes that the leaders could not be asked for. Once they are known the
 // lanes find out by themselves what works.
-func (t *produceTopic) missed(cause error) {
+func (t *topic) missed(cause error) {
 	t.mu.Lock()
 	defer t.unlock()
 	if errors.Is(cause, kafka.UnknownTopicOrPartition) {
-		t.absent.note(true, time.Now())
+		t.absent.Note(true, time.Now())
 	}
 	if t.lanes != nil {
 		return
@@ -315,22 +316,22 @@ func (t *produceTopic) missed(cause error) {
 }
 
 // close refuses messages from now on.
-func (t *produceTopic) close() {
+func (t *topic) close() {
 	t.mu.Lock()
 	defer t.unlock()
 	t.closed = true
 	for _, call := range t.waiting {
-		t.failCall(call, errProduceClosed)
+		t.failCall(call, errClosed)
 	}
 	t.waiting = nil
 }
 
 // end answers whatever is left, when no lane runs any more.
-func (t *produceTopic) end() {
+func (t *topic) end() {
 	t.close()
 	t.mu.Lock()
 	defer t.unlock()
 	for _, lane := range t.lanes {
-		lane.failQueue(errProduceClosed)
+		lane.failQueue(errClosed)
 	}
 }

@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"context"
@@ -12,15 +12,16 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go"
 
+	"sluice/hub/kafkalog"
 	"sluice/hub/upstream"
 )
 
 // ProducerConfig says how a Producer stores messages. Every field is required
 // but Compression.
-type ProducerConfig struct {
+type Config struct {
 	Log *slog.Logger
 	// MemoryBytes bounds the messages in flight, with some overhead for each.
-	// Past it Produce refuses with hub.ErrPublishOverloaded.
+	// Past it Produce refuses with upstream.ErrPublishOverloaded.
 	MemoryBytes int64
 	// BatchBytes bounds a batch before compression. Keep it below the topics'
 	// max.message.bytes (1 MiB where nothing else is set); a single message may
@@ -44,7 +45,7 @@ type ProducerConfig struct {
 	DrainTimeout time.Duration
 }
 
-func (c *ProducerConfig) check() error {
+func (c *Config) check() error {
 	switch {
 	case c.Log == nil:
 		return errors.New("give a logger")
@@ -64,28 +65,28 @@ func (c *ProducerConfig) check() error {
 // Each partition has a lane: a queue, and a producer id, epoch and sequence of
 // its own. A lane has one batch under way; what gathers meanwhile makes up the
 // next one, so batches grow with the load and no message waits for a timer.
-// How a lane keeps its sequence right is told at produceLane.
+// How a lane keeps its sequence is described at the type lane.
 type Producer struct {
-	cluster *Cluster
-	config  ProducerConfig
+	cluster *kafkalog.Cluster
+	config  Config
 
 	memory  atomic.Int64  // bytes in flight
 	slots   chan struct{} // one for each request under way
-	fresh   chan struct{} // tells Run of topics to start
+	fresh   chan struct{} // signals Run that there are topics to start
 	started atomic.Bool
 
 	mu       sync.Mutex
-	topics   map[string]*produceTopic
-	waiting  []*produceTopic // made, but not started by Run yet
+	topics   map[string]*topic
+	waiting  []*topic // made, but not started by Run yet
 	closed   bool
-	refusals sync.WaitGroup // goroutines that tell of refusals, while not closed
+	refusals sync.WaitGroup // goroutines that report refusals, while not closed
 }
 
 var _ upstream.Producer = (*Producer)(nil)
 
 // NewProducer prepares to produce. Messages are taken from now on and sent
 // once Run runs.
-func NewProducer(cluster *Cluster, config ProducerConfig) (*Producer, error) {
+func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	if cluster == nil {
 		return nil, errors.New("new producer: give a cluster")
 	}
@@ -97,7 +98,7 @@ func NewProducer(cluster *Cluster, config ProducerConfig) (*Producer, error) {
 		config:  config,
 		slots:   make(chan struct{}, config.Requests),
 		fresh:   make(chan struct{}, 1),
-		topics:  make(map[string]*produceTopic),
+		topics:  make(map[string]*topic),
 	}, nil
 }
 
@@ -137,7 +138,7 @@ func (p *Producer) Bytes() int64 { return p.memory.Load() }
 
 // Produce implements upstream.Producer.
 func (p *Producer) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
-	call := newProduceCall(messages, done)
+	call := newCall(messages, done)
 	if call.cost > p.config.MemoryBytes {
 		p.refuse(call, fmt.Errorf("store %d bytes: %w", call.cost, upstream.ErrRecordTooLarge))
 		return
@@ -155,13 +156,13 @@ func (p *Producer) Produce(ctx context.Context, topic string, messages []upstrea
 		}
 		return
 	}
-	p.refuse(call, fmt.Errorf("%w: %w", upstream.ErrPublishUnavailable, errProduceClosed))
+	p.refuse(call, fmt.Errorf("%w: %w", upstream.ErrPublishUnavailable, errClosed))
 }
 
-var errProduceClosed = errors.New("the producer has ended")
+var errClosed = errors.New("the producer has ended")
 
 // refuse answers every message of a call with an error.
-func (p *Producer) refuse(call *produceCall, err error) {
+func (p *Producer) refuse(call *call, err error) {
 	for i := range call.results {
 		call.results[i] = upstream.Stored{Partition: -1, Offset: -1, Err: err}
 	}
@@ -170,7 +171,7 @@ func (p *Producer) refuse(call *produceCall, err error) {
 
 // answer finishes a call from a goroutine of its own, as Produce must not run
 // its caller's function itself.
-func (p *Producer) answer(call *produceCall) {
+func (p *Producer) answer(call *call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -182,7 +183,7 @@ func (p *Producer) answer(call *produceCall) {
 }
 
 // topic finds or makes a topic, nil when the producer has ended.
-func (p *Producer) topic(name string) *produceTopic {
+func (p *Producer) topic(name string) *topic {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -190,7 +191,7 @@ func (p *Producer) topic(name string) *produceTopic {
 	}
 	t := p.topics[name]
 	if t == nil {
-		t = newProduceTopic(p, name)
+		t = newTopic(p, name)
 		p.topics[name] = t
 		p.waiting = append(p.waiting, t)
 		select {
@@ -201,7 +202,7 @@ func (p *Producer) topic(name string) *produceTopic {
 	return t
 }
 
-func (p *Producer) takeWaiting() []*produceTopic {
+func (p *Producer) takeWaiting() []*topic {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	waiting := p.waiting
@@ -210,7 +211,7 @@ func (p *Producer) takeWaiting() []*produceTopic {
 }
 
 // close refuses messages from now on and returns the topics that nobody runs.
-func (p *Producer) close() []*produceTopic {
+func (p *Producer) close() []*topic {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true

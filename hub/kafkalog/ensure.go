@@ -19,7 +19,7 @@ func EnsureTopic(ctx context.Context, c *Cluster, name string, partitions int32)
 	if partitions <= 0 {
 		return fmt.Errorf("make topic %s: %d partitions", name, partitions)
 	}
-	_, err := produceLeaders(ctx, c, name)
+	_, err := c.Leaders(ctx, name)
 	if err == nil || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		if err != nil {
 			err = fmt.Errorf("look up topic %s: %w", name, err)

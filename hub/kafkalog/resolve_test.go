@@ -28,14 +28,14 @@ func TestTipsAreAskedBeforeATime(t *testing.T) {
 		return nil, nil, false
 	})
 	when := time.Now().Truncate(time.Millisecond)
-	places, err := f.source.Offsets(t.Context(), f.topic("a"), upstream.At(when))
-	if err != nil || len(places) != 1 || places[0].Offset != 0 {
-		t.Fatalf("got %v, %v", places, err)
+	offsets, err := f.source.Offsets(t.Context(), f.topic("a"), upstream.At(when))
+	if err != nil || len(offsets) != 1 || offsets[0].Offset != 0 {
+		t.Fatalf("got %v, %v", offsets, err)
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	// Twice for the tip: what is committed, and what there is.
+	// The tip is asked for twice: read committed, and as the end of the log.
 	if !slices.Equal(asked, []int64{-1, -1, when.UnixMilli()}) {
-		t.Errorf("asked for %d, want the tip twice and then %d", asked, when.UnixMilli())
+		t.Errorf("asked for %d, want the tip and the end, and then %d", asked, when.UnixMilli())
 	}
 }

@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"bytes"
@@ -13,20 +13,20 @@ import (
 
 // Where the fields of a v2 record batch lie, counted from its beginning.
 const (
-	produceAtCRC        = 17
-	produceAtAttributes = 21
-	produceAtProducerID = 43
-	produceAtEpoch      = 51
-	produceAtSequence   = 53
-	// produceSizePrefix is the length that a record set carries in a request.
-	produceSizePrefix = 4
+	atCRC        = 17
+	atAttributes = 21
+	atProducerID = 43
+	atEpoch      = 51
+	atSequence   = 53
+	// sizePrefix is the length that a record set carries in a request.
+	sizePrefix = 4
 )
 
-var produceCastagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encodeProduce makes the record set of a produce request: its size and one v2
 // batch that carries the identity and the sequence of its first record.
-func encodeProduce(messages []*produceMessage, codec kafka.Compression, as produceIdentity, sequence int32) ([]byte, error) {
+func encode(messages []*message, codec kafka.Compression, as identity, sequence int32) ([]byte, error) {
 	records := make([]protocol.Record, len(messages))
 	size := 128
 	for i, m := range messages {
@@ -35,7 +35,7 @@ func encodeProduce(messages []*produceMessage, codec kafka.Compression, as produ
 			Time:    time.UnixMilli(m.call.at),
 			Key:     protocol.NewBytes(m.Key),
 			Value:   protocol.NewBytes(m.Value),
-			Headers: produceHeaders(m),
+			Headers: headersOf(m),
 		}
 	}
 	set := protocol.RecordSet{
@@ -48,15 +48,15 @@ func encodeProduce(messages []*produceMessage, codec kafka.Compression, as produ
 		return nil, fmt.Errorf("encode batch: %w", err)
 	}
 	encoded := out.Bytes()
-	batch := encoded[produceSizePrefix:]
-	binary.BigEndian.PutUint64(batch[produceAtProducerID:], uint64(as.id))
-	binary.BigEndian.PutUint16(batch[produceAtEpoch:], uint16(as.epoch))
-	binary.BigEndian.PutUint32(batch[produceAtSequence:], uint32(sequence))
-	binary.BigEndian.PutUint32(batch[produceAtCRC:], crc32.Checksum(batch[produceAtAttributes:], produceCastagnoli))
+	batch := encoded[sizePrefix:]
+	binary.BigEndian.PutUint64(batch[atProducerID:], uint64(as.id))
+	binary.BigEndian.PutUint16(batch[atEpoch:], uint16(as.epoch))
+	binary.BigEndian.PutUint32(batch[atSequence:], uint32(sequence))
+	binary.BigEndian.PutUint32(batch[atCRC:], crc32.Checksum(batch[atAttributes:], castagnoli))
 	return encoded, nil
 }
 
-func produceHeaders(m *produceMessage) []protocol.Header {
+func headersOf(m *message) []protocol.Header {
 	if len(m.Headers) == 0 {
 		return nil
 	}

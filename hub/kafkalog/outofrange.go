@@ -8,37 +8,37 @@ import (
 	"sluice/hub/upstream"
 )
 
-// stray is a partition whose place is out of the log's range.
-type stray struct {
+// outOfRange is a partition whose offset is out of the log's range.
+type outOfRange struct {
 	part *partition
 	at   record.PartitionOffset
 }
 
-// find asks where partitions go on whose places are out of range, and tells
-// their followers.
-func (b *broker) find(ctx context.Context, strays []stray) {
-	for _, st := range strays {
-		b.findOne(ctx, st)
+// relocate asks where partitions go on whose offsets are out of range, and
+// reports it to their followers.
+func (b *broker) relocate(ctx context.Context, all []outOfRange) {
+	for _, one := range all {
+		b.relocateOne(ctx, one)
 	}
 }
 
-func (b *broker) findOne(ctx context.Context, st stray) {
+func (b *broker) relocateOne(ctx context.Context, o outOfRange) {
 	s := b.s
 	s.mu.Lock()
-	lead, fresh, strange := st.part.lead, st.part.fresh, st.part.strange
+	lead, fresh, strange := o.part.lead, o.part.fresh, o.part.strange
 	s.mu.Unlock()
-	topic := st.part.f.topic.Name
-	to, gap, err := s.cluster.relocate(ctx, topic, lead, st.at)
-	inRange := err == nil && gap == nil && to == st.at
+	topic := o.part.f.topic.Name
+	to, gap, err := s.cluster.relocate(ctx, topic, lead, o.at)
+	inRange := err == nil && gap == nil && to == o.at
 	if inRange && strange >= 3 {
 		// The log has no such epoch, whoever leads it.
-		to, gap, err = s.cluster.restart(ctx, topic, lead, st.at)
+		to, gap, err = s.cluster.restart(ctx, topic, lead, o.at)
 		inRange = false
 	}
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	part := st.part
+	part := o.part
 	switch {
 	case part.f.gone:
 		part.free()

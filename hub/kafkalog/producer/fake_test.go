@@ -1,6 +1,7 @@
-package kafkalog_test
+package producer_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"io"
@@ -15,35 +16,36 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 	"sluice/hub/upstream"
 )
 
-// produceFault is what befalls a produce request on the network.
-type produceFault int
+// networkFault is what befalls a produce request on the network.
+type networkFault int
 
 const (
-	faultNone        produceFault = iota
+	faultNone        networkFault = iota
 	faultLoseRequest              // the connection ends before the broker reads it
 	faultLoseAnswer               // the connection ends after the broker has done it
 	faultSwallow                  // the broker does it, and no answer comes
 	faultLate                     // the broker reads it when the client has given up
 )
 
-// produceLateness is longer than the producers of these tests wait for an answer.
-const produceLateness = 250 * time.Millisecond
+// lateness is longer than the producers of these tests wait for an answer.
+const lateness = 250 * time.Millisecond
 
-// produceKafka is an in-process Kafka behind a network that can fail.
-type produceKafka struct {
+// fakeKafka is an in-process Kafka behind a network that can fail.
+type fakeKafka struct {
 	*kfake.Cluster
 
 	mu     sync.Mutex
-	faults []produceFault // of the next produce requests, in order
+	faults []networkFault // of the next produce requests, in order
 	struck int
 }
 
-func newProduceKafka(t *testing.T, opts ...kfake.Opt) *produceKafka {
+func newFakeKafka(t *testing.T, opts ...kfake.Opt) *fakeKafka {
 	t.Helper()
-	k := &produceKafka{}
+	k := &fakeKafka{}
 	opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.ListenFn(k.listen)}, opts...)
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
@@ -55,13 +57,13 @@ func newProduceKafka(t *testing.T, opts ...kfake.Opt) *produceKafka {
 }
 
 // fail arms faults for the next produce requests, one each.
-func (k *produceKafka) fail(faults ...produceFault) {
+func (k *fakeKafka) fail(faults ...networkFault) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults = append(k.faults, faults...)
 }
 
-func (k *produceKafka) next() produceFault {
+func (k *fakeKafka) next() networkFault {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.faults) == 0 {
@@ -75,14 +77,14 @@ func (k *produceKafka) next() produceFault {
 	return fault
 }
 
-func (k *produceKafka) hits() int {
+func (k *fakeKafka) hits() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.struck
 }
 
 // awaitHit returns once a fault has struck since there were so many hits.
-func (k *produceKafka) awaitHit(t *testing.T, hits int) {
+func (k *fakeKafka) awaitHit(t *testing.T, hits int) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); k.hits() == hits; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -91,37 +93,37 @@ func (k *produceKafka) awaitHit(t *testing.T, hits int) {
 	}
 }
 
-func (k *produceKafka) listen(network, address string) (net.Listener, error) {
+func (k *fakeKafka) listen(network, address string) (net.Listener, error) {
 	l, err := net.Listen(network, address)
-	return &produceListener{Listener: l, kafka: k}, err
+	return &faultyListener{Listener: l, kafka: k}, err
 }
 
-type produceListener struct {
+type faultyListener struct {
 	net.Listener
-	kafka *produceKafka
+	kafka *fakeKafka
 }
 
-func (l *produceListener) Accept() (net.Conn, error) {
+func (l *faultyListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &produceConn{Conn: c, kafka: l.kafka}, nil
+	return &faultyConn{Conn: c, kafka: l.kafka}, nil
 }
 
-// produceConn follows the requests on a broker's connection. Our client sends
+// faultyConn follows the requests on a broker's connection. Our client sends
 // the next one only after the answer to the last.
-type produceConn struct {
+type faultyConn struct {
 	net.Conn
-	kafka *produceKafka
+	kafka *fakeKafka
 
 	head  []byte // size and api key of the request that is being read
 	rest  int    // bytes of it still to come
 	mu    sync.Mutex
-	fault produceFault
+	fault networkFault
 }
 
-func (c *produceConn) Read(b []byte) (int, error) {
+func (c *faultyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	for data := b[:n]; len(data) > 0; {
 		if c.rest > 0 {
@@ -147,7 +149,7 @@ func (c *produceConn) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if fault == faultLate {
-			time.Sleep(produceLateness)
+			time.Sleep(lateness)
 		}
 		c.mu.Lock()
 		c.fault = fault
@@ -156,7 +158,7 @@ func (c *produceConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *produceConn) Write(b []byte) (int, error) {
+func (c *faultyConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	fault := c.fault
 	c.mu.Unlock()
@@ -172,19 +174,19 @@ func (c *produceConn) Write(b []byte) (int, error) {
 }
 
 // newProducer runs a producer for a test and stops it at its end.
-func newProducer(t *testing.T, addresses []string, change func(*kafkalog.ProducerConfig)) *kafkalog.Producer {
+func newProducer(t *testing.T, addresses []string, change func(*producer.Config)) *producer.Producer {
 	t.Helper()
 	return newProducerOf(t, kafkalog.Config{Brokers: addresses, ClientID: "test", DialTimeout: time.Second}, change)
 }
 
 // newProducerOf is newProducer for a cluster that is reached in a way of its own.
-func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*kafkalog.ProducerConfig)) *kafkalog.Producer {
+func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*producer.Config)) *producer.Producer {
 	t.Helper()
 	cluster, err := kafkalog.NewCluster(reached)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := kafkalog.ProducerConfig{
+	config := producer.Config{
 		Log:            slog.New(slog.DiscardHandler),
 		MemoryBytes:    32 << 20,
 		BatchBytes:     256 << 10,
@@ -197,7 +199,7 @@ func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*kafkalog.
 	if change != nil {
 		change(&config)
 	}
-	p, err := kafkalog.NewProducer(cluster, config)
+	p, err := producer.New(cluster, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,20 +216,20 @@ func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*kafkalog.
 	return p
 }
 
-// produceStart begins to produce and returns where the results come.
-func produceStart(ctx context.Context, p *kafkalog.Producer, topic string, messages ...upstream.Message) <-chan []upstream.Stored {
+// begin begins to produce and returns where the results come.
+func begin(ctx context.Context, p *producer.Producer, topic string, messages ...upstream.Message) <-chan []upstream.Stored {
 	results := make(chan []upstream.Stored, 1)
 	p.Produce(ctx, topic, messages, func(stored []upstream.Stored) { results <- stored })
 	return results
 }
 
-// produceWait produces and waits for the results.
-func produceWait(t *testing.T, p *kafkalog.Producer, topic string, messages ...upstream.Message) []upstream.Stored {
+// produce produces and waits for the results.
+func produce(t *testing.T, p *producer.Producer, topic string, messages ...upstream.Message) []upstream.Stored {
 	t.Helper()
-	return produceResults(t, produceStart(t.Context(), p, topic, messages...))
+	return await(t, begin(t.Context(), p, topic, messages...))
 }
 
-func produceResults(t *testing.T, results <-chan []upstream.Stored) []upstream.Stored {
+func await(t *testing.T, results <-chan []upstream.Stored) []upstream.Stored {
 	t.Helper()
 	select {
 	case stored := <-results:
@@ -238,8 +240,8 @@ func produceResults(t *testing.T, results <-chan []upstream.Stored) []upstream.S
 	}
 }
 
-// produceLog reads all records of a topic, sorted by partition and offset.
-func produceLog(t testing.TB, k *kfake.Cluster, topic string) []*kgo.Record {
+// logOf reads all records of a topic, sorted by partition and offset.
+func logOf(t testing.TB, k *kfake.Cluster, topic string) []*kgo.Record {
 	t.Helper()
 	want := 0
 	for _, p := range k.PartitionInfos(topic) {
@@ -269,6 +271,24 @@ func produceLog(t testing.TB, k *kfake.Cluster, topic string) []*kgo.Record {
 	return records
 }
 
-func produceText(value string) upstream.Message {
+func message(value string) upstream.Message {
 	return upstream.Message{Key: []byte("k"), Value: []byte(value)}
+}
+
+// logLines collects what is logged.
+type logLines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"context"
@@ -8,10 +8,11 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 
+	"sluice/hub/kafkalog"
 	"sluice/hub/upstream"
 )
 
-// produceLane stores the messages of one partition, in order, with a producer
+// lane stores the messages of one partition, in order, with a producer
 // identity of its own, so that what befalls it touches no other partition.
 //
 // # Sequence
@@ -58,45 +59,45 @@ import (
 // A fixed batch goes on being sent. Without one the lane asks the leader for a
 // sign of life, and then lets the messages of one call through as a trial, one
 // call at a time, each sent once; the others go on failing at once.
-type produceLane struct {
-	topic     *produceTopic
+type lane struct {
+	topic     *topic
 	producer  *Producer
 	partition int32
 	wake      chan struct{}
 
 	// Guarded by the topic's mutex.
-	queue    []*produceMessage
-	dead     int           // settled messages in the queue
-	sending  *produceBatch // taken from the queue, not yet done with
-	leader   int32         // -1 for none
-	since    time.Time     // when it began to wait for progress; zero when it does not
-	cause    error         // the last failure since then
-	away     error         // why nothing is taken for now
-	ajar     bool          // away, yet the leader lives: a trial may begin
-	trial    *produceCall  // the last that was let through while away
-	tried    time.Time     // when it was
-	patience *time.Timer   // ends FailAfter after since
+	queue    []*message
+	dead     int         // settled messages in the queue
+	sending  *batch      // taken from the queue, not yet done with
+	leader   int32       // -1 for none
+	since    time.Time   // when it began to wait for progress; zero when it does not
+	cause    error       // the last failure since then
+	away     error       // why nothing is taken for now
+	ajar     bool        // away, yet the leader lives: a trial may begin
+	trial    *call       // the last that was let through while away
+	tried    time.Time   // when it was
+	patience *time.Timer // ends FailAfter after since
 
 	// Owned by run.
-	identity   produceIdentity
+	identity   identity
 	sequence   int32
 	maxBytes   int // bounds of the next batch
 	maxRecords int
 	retry      *backoff.ExponentialBackOff
 }
 
-// produceMaxRecords bounds a batch, and so what one bad record can delay.
-const produceMaxRecords = 10_000
+// maxBatchRecords bounds a batch, and so what one bad record can delay.
+const maxBatchRecords = 10_000
 
-func newProduceLane(t *produceTopic, partition int32) *produceLane {
-	l := &produceLane{
+func newLane(t *topic, partition int32) *lane {
+	l := &lane{
 		topic:      t,
 		producer:   t.producer,
 		partition:  partition,
 		leader:     -1,
 		wake:       make(chan struct{}, 1),
 		maxBytes:   t.producer.config.BatchBytes,
-		maxRecords: produceMaxRecords,
+		maxRecords: maxBatchRecords,
 		retry:      t.producer.newBackoff(),
 	}
 	l.patience = time.AfterFunc(time.Hour, l.losePatience)
@@ -106,7 +107,7 @@ func newProduceLane(t *produceTopic, partition int32) *produceLane {
 
 // run sends what is queued. It returns once ctx has ended and the queue is
 // empty, or when work ends.
-func (l *produceLane) run(ctx, work context.Context) {
+func (l *lane) run(ctx, work context.Context) {
 	defer l.patience.Stop()
 	for work.Err() == nil {
 		if batch := l.take(); batch != nil {
@@ -131,7 +132,7 @@ func (l *produceLane) run(ctx, work context.Context) {
 
 // store tries a batch until all its messages have a result or are back in the
 // queue.
-func (l *produceLane) store(work context.Context, batch *produceBatch) {
+func (l *lane) store(work context.Context, batch *batch) {
 	for {
 		if !l.prepare(work, batch) {
 			return
@@ -144,7 +145,7 @@ func (l *produceLane) store(work context.Context, batch *produceBatch) {
 			return
 		}
 		if work.Err() != nil {
-			l.giveUp(batch, errProduceClosed)
+			l.giveUp(batch, errClosed)
 			return
 		}
 		if l.awaited(batch) {
@@ -155,13 +156,13 @@ func (l *produceLane) store(work context.Context, batch *produceBatch) {
 
 // prepare gives the batch its identity and its bytes, once. When it returns
 // false the batch is done with.
-func (l *produceLane) prepare(work context.Context, batch *produceBatch) bool {
+func (l *lane) prepare(work context.Context, batch *batch) bool {
 	if batch.encoded != nil {
 		return true
 	}
 	if !l.identity.valid {
 		asking, cancel := context.WithTimeout(work, l.producer.config.RequestTimeout)
-		identity, err := newProduceIdentity(asking, l.producer.cluster)
+		identity, err := newIdentity(asking, l.producer.cluster)
 		cancel()
 		if err != nil {
 			if refusedForGood(err) {
@@ -174,7 +175,7 @@ func (l *produceLane) prepare(work context.Context, batch *produceBatch) bool {
 		}
 		l.identity, l.sequence = identity, 0
 	}
-	encoded, err := encodeProduce(batch.messages, l.producer.config.Compression, l.identity, l.sequence)
+	encoded, err := encode(batch.messages, l.producer.config.Compression, l.identity, l.sequence)
 	if err != nil {
 		l.failBatch(batch, upstream.ErrPublishRejected, err)
 		return false
@@ -185,7 +186,7 @@ func (l *produceLane) prepare(work context.Context, batch *produceBatch) bool {
 
 // conclude acts on an attempt's outcome and reports whether the batch is done
 // with.
-func (l *produceLane) conclude(batch *produceBatch, out produceOutcome) bool {
+func (l *lane) conclude(batch *batch, out outcome) bool {
 	switch {
 	case out.verdict == verdictStored:
 		return true // attempt has answered it
@@ -204,13 +205,13 @@ func (l *produceLane) conclude(batch *produceBatch, out produceOutcome) bool {
 }
 
 // retrace acts on the outcome for a loose batch, which is not stored.
-func (l *produceLane) retrace(batch *produceBatch, out produceOutcome) {
+func (l *lane) retrace(batch *batch, out outcome) {
 	switch out.verdict {
 	case verdictResequence, verdictDuplicate:
 		l.renew(l.identity.next(), out.err)
 		l.requeue(batch, nil)
 	case verdictFenced:
-		l.renew(produceIdentity{}, out.err)
+		l.renew(identity{}, out.err)
 		l.requeue(batch, nil)
 	case verdictTooLarge:
 		l.split(batch, out.err)
@@ -228,9 +229,9 @@ func (l *produceLane) retrace(batch *produceBatch, out produceOutcome) {
 }
 
 // stored answers a batch that is in the log. The lock is held.
-func (l *produceLane) stored(batch *produceBatch, out produceOutcome) {
-	l.sequence = produceSequence(l.sequence, len(batch.messages))
-	l.maxRecords = min(2*l.maxRecords, produceMaxRecords)
+func (l *lane) stored(batch *batch, out outcome) {
+	l.sequence = sequenceBehind(l.sequence, len(batch.messages))
+	l.maxRecords = min(2*l.maxRecords, maxBatchRecords)
 	l.retry.Reset()
 	l.back()
 	l.progress()
@@ -249,7 +250,7 @@ func (l *produceLane) stored(batch *produceBatch, out produceOutcome) {
 
 // giveUp answers a fixed batch as unknown, and goes on under an identity with
 // which it cannot be stored any more once the next batch is.
-func (l *produceLane) giveUp(batch *produceBatch, cause error) {
+func (l *lane) giveUp(batch *batch, cause error) {
 	if batch.unknown {
 		l.renew(l.identity.next(), cause)
 		l.failBatch(batch, upstream.ErrPublishUnknown, cause)
@@ -259,7 +260,7 @@ func (l *produceLane) giveUp(batch *produceBatch, cause error) {
 }
 
 // renew goes on with another identity, and a new one where that is none.
-func (l *produceLane) renew(next produceIdentity, cause error) {
+func (l *lane) renew(next identity, cause error) {
 	l.identity, l.sequence = next, 0
 	l.producer.config.Log.Info("producer begins a new sequence",
 		"topic", l.topic.name, "partition", l.partition, "cause", cause)
@@ -267,7 +268,7 @@ func (l *produceLane) renew(next produceIdentity, cause error) {
 
 // split makes the next batch smaller, unless it is one message that is too
 // large by itself.
-func (l *produceLane) split(batch *produceBatch, cause error) {
+func (l *lane) split(batch *batch, cause error) {
 	if len(batch.messages) == 1 {
 		// The batches before it were cut down on its account only.
 		l.maxBytes = l.producer.config.BatchBytes
@@ -280,7 +281,7 @@ func (l *produceLane) split(batch *produceBatch, cause error) {
 
 // sortOut fails the records that the broker found invalid and tries the others
 // again, in smaller batches where it did not say which.
-func (l *produceLane) sortOut(batch *produceBatch, out produceOutcome) {
+func (l *lane) sortOut(batch *batch, out outcome) {
 	if len(batch.messages) == 1 {
 		l.failBatch(batch, upstream.ErrPublishRejected, out.err)
 		return
@@ -301,7 +302,7 @@ func (l *produceLane) sortOut(batch *produceBatch, out produceOutcome) {
 }
 
 // pause waits before the next attempt, longer each time until one succeeds.
-func (l *produceLane) pause(ctx context.Context) {
+func (l *lane) pause(ctx context.Context) {
 	select {
 	case l.topic.stale <- struct{}{}:
 	default:
@@ -316,7 +317,7 @@ func (l *produceLane) pause(ctx context.Context) {
 
 // probe asks the leader for a sign of life, and lets a trial begin when there is
 // one, so that no message is given to a broker that does not answer.
-func (l *produceLane) probe(ctx context.Context) bool {
+func (l *lane) probe(ctx context.Context) bool {
 	l.topic.mu.Lock()
 	leader := l.leader
 	l.topic.unlock()
@@ -325,12 +326,12 @@ func (l *produceLane) probe(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.producer.config.FailAfter)
 	defer cancel()
-	_, err := produceAsk[*apiversions.Response](ctx, l.producer.cluster, leader, &apiversions.Request{})
+	_, err := kafkalog.Do[*apiversions.Response](ctx, l.producer.cluster.NewRequest(leader, &apiversions.Request{}))
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	if err != nil {
 		// What stands in the way now is told, unless that is only that it takes long.
-		if l.away != nil && !isContext(err) {
+		if l.away != nil && ctx.Err() == nil {
 			l.away = err
 		}
 		return false

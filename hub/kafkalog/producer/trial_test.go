@@ -1,4 +1,4 @@
-package kafkalog_test
+package producer_test
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 	"sluice/hub/upstream"
 )
 
@@ -23,9 +23,9 @@ import (
 // beside them fail without waiting.
 func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-	var log lines
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) {
+	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
+	var log logLines
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) {
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 		c.FailAfter, c.RequestTimeout = 200*time.Millisecond, 10*time.Second
 	})
@@ -38,9 +38,9 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 		}
 	}
 	fault := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
-	refused("the first", produceWait(t, p, "t", produceText("first"))[0])
+	refused("the first", produce(t, p, "t", message("first"))[0])
 	for trials := fault.Hits(); fault.Hits() < trials+5; time.Sleep(time.Millisecond) {
-		refused("with too few replicas", produceWait(t, p, "t", produceText("more"))[0])
+		refused("with too few replicas", produce(t, p, "t", message("more"))[0])
 	}
 	if said(away) != 1 || said(again) != 0 {
 		t.Errorf("the log says %d times that it is away, %d times that it is back:\n%s", said(away), said(again), log.String())
@@ -60,7 +60,7 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 	})
 	var trial <-chan []upstream.Stored
 	for trying := true; trying; {
-		trial = produceStart(t.Context(), p, "t", produceText("a trial"))
+		trial = begin(t.Context(), p, "t", message("a trial"))
 		select {
 		case <-held:
 			trying = false
@@ -70,16 +70,16 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 		}
 	}
 	for n := range 100 {
-		refused("beside a trial", produceWait(t, p, "t", produceText(fmt.Sprint(n)))[0])
+		refused("beside a trial", produce(t, p, "t", message(fmt.Sprint(n)))[0])
 	}
 	if n := sent.Load(); n != 1 {
 		t.Errorf("%d requests were sent, want the one that is held", n)
 	}
 	close(release)
-	refused("the trial", produceResults(t, trial)[0])
+	refused("the trial", await(t, trial)[0])
 
 	fault.Remove()
-	for produceWait(t, p, "t", produceText("again"))[0].Err != nil {
+	for produce(t, p, "t", message("again"))[0].Err != nil {
 		if t.Context().Err() != nil {
 			t.Fatal("nothing is stored with enough replicas")
 		}
@@ -94,17 +94,17 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 // is no reason to end it.
 func TestATrialOfALargeCallGoesOn(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
+	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.FailAfter = 200 * time.Millisecond })
 	fault := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
-	if s := produceWait(t, p, "t", produceText("first"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
+	if s := produce(t, p, "t", message("first"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Fatalf("the first: %v, want unavailable", s.Err)
 	}
 	fault.Remove()
 	large := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.MessageTooLarge})
 	unsequenced := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.OutOfOrderSequenceNumber})
 	for {
-		stored := produceWait(t, p, "t", produceText("one"), produceText("two"), produceText("three"), produceText("four"))
+		stored := produce(t, p, "t", message("one"), message("two"), message("three"), message("four"))
 		if large.Hits() == 0 && t.Context().Err() == nil {
 			time.Sleep(time.Millisecond) // the trial had not begun
 			continue
@@ -125,10 +125,10 @@ func TestATrialOfALargeCallGoesOn(t *testing.T) {
 // with them only now and then.
 func TestRecordsWithoutAKeyGoWhereTheyAreStored(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(2, "t"))
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
+	k := newFakeKafka(t, kfake.SeedTopics(2, "t"))
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.FailAfter = 200 * time.Millisecond })
 	fault := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
-	without := func() upstream.Stored { return produceWait(t, p, "t", upstream.Message{Value: []byte("v")})[0] }
+	without := func() upstream.Stored { return produce(t, p, "t", upstream.Message{Value: []byte("v")})[0] }
 	for without().Err == nil {
 		if t.Context().Err() != nil {
 			t.Fatal("partition 0 never fails")

@@ -1,13 +1,13 @@
-package kafkalog
+package producer
 
 import "github.com/segmentio/kafka-go"
 
-// produceVerdict is what one attempt to store a batch tells about it.
-type produceVerdict uint8
+// verdict is what one attempt to store a batch says about it.
+type verdict uint8
 
 const (
 	// verdictStored: it is on all in-sync replicas.
-	verdictStored produceVerdict = iota
+	verdictStored verdict = iota
 	// verdictUnknown: it may have been appended. Only the same bytes with the
 	// same sequence may follow it.
 	verdictUnknown
@@ -33,7 +33,7 @@ const (
 // the append is taken for unknown: in particular a broker that stops being the
 // leader answers NOT_LEADER and UNKNOWN_TOPIC_OR_PARTITION also to requests
 // that it has appended and whose replication it was waiting for.
-func judgeProduce(code kafka.Error) produceVerdict {
+func judge(code kafka.Error) verdict {
 	switch code {
 	case 0:
 		return verdictStored
@@ -62,5 +62,5 @@ func judgeProduce(code kafka.Error) produceVerdict {
 // for metadata or a producer id, will not pass by itself.
 func refusedForGood(err error) bool {
 	code, ok := err.(kafka.Error) //nolint:errorlint // produced unwrapped by our own requests
-	return ok && judgeProduce(code) == verdictRefused
+	return ok && judge(code) == verdictRefused
 }

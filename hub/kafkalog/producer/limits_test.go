@@ -1,4 +1,4 @@
-package kafkalog_test
+package producer_test
 
 import (
 	"context"
@@ -13,32 +13,33 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 	"sluice/hub/upstream"
 )
 
 func TestProducerBoundsMemory(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.MemoryBytes = 10_000 })
+	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.MemoryBytes = 10_000 })
 	k.fail(faultSwallow)
-	held := produceStart(t.Context(), p, "t", produceText(strings.Repeat("x", 8000)))
+	held := begin(t.Context(), p, "t", message(strings.Repeat("x", 8000)))
 	// It is refused while the first waits: that would give the memory back.
-	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 4000)))[0]; !errors.Is(s.Err, upstream.ErrPublishOverloaded) {
+	if s := produce(t, p, "t", message(strings.Repeat("x", 4000)))[0]; !errors.Is(s.Err, upstream.ErrPublishOverloaded) {
 		t.Errorf("error %v, want overloaded", s.Err)
 	}
-	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 20_000)))[0]; !errors.Is(s.Err, upstream.ErrRecordTooLarge) {
+	if s := produce(t, p, "t", message(strings.Repeat("x", 20_000)))[0]; !errors.Is(s.Err, upstream.ErrRecordTooLarge) {
 		t.Errorf("error %v, want too large", s.Err)
 	}
-	if s := produceResults(t, held)[0]; s.Err != nil {
+	if s := await(t, held)[0]; s.Err != nil {
 		t.Errorf("the first: %v", s.Err)
 	}
-	if s := produceWait(t, p, "t", produceText(strings.Repeat("x", 4000)))[0]; s.Err != nil {
+	if s := produce(t, p, "t", message(strings.Repeat("x", 4000)))[0]; s.Err != nil {
 		t.Errorf("with the memory given back: %v", s.Err)
 	}
 }
 
-// produceDeadAddress is an address where nobody listens.
-func produceDeadAddress(t *testing.T) string {
+// deadAddress is an address where nobody listens.
+func deadAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,19 +51,19 @@ func produceDeadAddress(t *testing.T) string {
 
 func TestProducerFailsFastWithoutKafka(t *testing.T) {
 	t.Parallel()
-	address := produceDeadAddress(t)
-	p := newProducer(t, []string{address}, func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
-	if s := produceWait(t, p, "t", produceText("first"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
+	address := deadAddress(t)
+	p := newProducer(t, []string{address}, func(c *producer.Config) { c.FailAfter = 200 * time.Millisecond })
+	if s := produce(t, p, "t", message("first"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Fatalf("error %v, want unavailable", s.Err)
 	}
-	if s := produceWait(t, p, "t", produceText("second"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
+	if s := produce(t, p, "t", message("second"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Fatalf("error %v, want unavailable", s.Err)
 	}
 }
 
 func TestProducerSurvivesAnOutage(t *testing.T) {
 	t.Parallel()
-	_, text, _ := net.SplitHostPort(produceDeadAddress(t))
+	_, text, _ := net.SplitHostPort(deadAddress(t))
 	port, _ := strconv.Atoi(text)
 	dir := t.TempDir()
 	start := func() *kfake.Cluster {
@@ -73,9 +74,9 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 		return cluster
 	}
 	k := start()
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.FailAfter = 200 * time.Millisecond })
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.FailAfter = 200 * time.Millisecond })
 	// On a busy machine the first may take longer than FailAfter.
-	for produceWait(t, p, "t", produceText("before"))[0].Err != nil {
+	for produce(t, p, "t", message("before"))[0].Err != nil {
 		if t.Context().Err() != nil {
 			t.Fatal("nothing is stored")
 		}
@@ -84,17 +85,17 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 	k.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	first := produceResults(t, produceStart(ctx, p, "t", produceText("during")))[0]
+	first := await(t, begin(ctx, p, "t", message("during")))[0]
 	if first.Err == nil || errors.Is(first.Err, upstream.ErrPublishRejected) {
 		t.Fatalf("during the outage: %+v", first)
 	}
-	if s := produceWait(t, p, "t", produceText("refused"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
+	if s := produce(t, p, "t", message("refused"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 		t.Errorf("during the outage: %v, want unavailable", s.Err)
 	}
 	k = start()
 	defer k.Close()
 	for deadline := time.Now().Add(time.Minute); ; {
-		s := produceWait(t, p, "t", produceText("after"))[0]
+		s := produce(t, p, "t", message("after"))[0]
 		if s.Err == nil {
 			break
 		}
@@ -103,7 +104,7 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	log := produceLog(t, k, "t")
+	log := logOf(t, k, "t")
 	if string(log[0].Value) != "before" || string(log[len(log)-1].Value) != "after" || len(log) > 3 {
 		t.Errorf("%d records in the log", len(log))
 	}
@@ -117,22 +118,22 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 func TestProducerDrains(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		faults      []produceFault
+		faults      []networkFault
 		first, rest error // nil for stored
 	}{
-		"in time":     {[]produceFault{faultLoseAnswer}, nil, nil},
-		"not in time": {[]produceFault{faultSwallow, faultSwallow, faultSwallow}, upstream.ErrPublishUnknown, upstream.ErrPublishUnavailable},
+		"in time":     {[]networkFault{faultLoseAnswer}, nil, nil},
+		"not in time": {[]networkFault{faultSwallow, faultSwallow, faultSwallow}, upstream.ErrPublishUnknown, upstream.ErrPublishUnavailable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+			k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
 			cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), DialTimeout: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer cluster.Close()
-			p, err := kafkalog.NewProducer(cluster, kafkalog.ProducerConfig{
+			p, err := producer.New(cluster, producer.Config{
 				Log: slog.New(slog.DiscardHandler), MemoryBytes: 1 << 20, BatchBytes: 1 << 20, Requests: 1,
 				Timeout: time.Minute, RequestTimeout: time.Minute, FailAfter: time.Minute, DrainTimeout: 500 * time.Millisecond,
 			})
@@ -142,13 +143,13 @@ func TestProducerDrains(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- p.Run(ctx) }()
-			if s := produceWait(t, p, "t", produceText("warm"))[0]; s.Err != nil {
+			if s := produce(t, p, "t", message("warm"))[0]; s.Err != nil {
 				t.Fatal(s.Err)
 			}
 			k.fail(test.faults...)
-			first := produceStart(t.Context(), p, "t", produceText("first"))
+			first := begin(t.Context(), p, "t", message("first"))
 			k.awaitHit(t, 0)
-			rest := produceStart(t.Context(), p, "t", produceText("rest"))
+			rest := begin(t.Context(), p, "t", message("rest"))
 			cancel()
 			select {
 			case err := <-ended:
@@ -158,13 +159,13 @@ func TestProducerDrains(t *testing.T) {
 			case <-time.After(time.Minute):
 				t.Fatal("Run does not end")
 			}
-			if s := produceResults(t, first)[0]; !errors.Is(s.Err, test.first) {
+			if s := await(t, first)[0]; !errors.Is(s.Err, test.first) {
 				t.Errorf("first: %v, want %v", s.Err, test.first)
 			}
-			if s := produceResults(t, rest)[0]; !errors.Is(s.Err, test.rest) {
+			if s := await(t, rest)[0]; !errors.Is(s.Err, test.rest) {
 				t.Errorf("rest: %v, want %v", s.Err, test.rest)
 			}
-			if s := produceWait(t, p, "t", produceText("late"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
+			if s := produce(t, p, "t", message("late"))[0]; !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
 				t.Errorf("after Run: %v, want unavailable", s.Err)
 			}
 		})
@@ -177,30 +178,30 @@ func TestProducerConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := kafkalog.ProducerConfig{
+	good := producer.Config{
 		Log: slog.New(slog.DiscardHandler), MemoryBytes: 1, BatchBytes: 1, Requests: 1,
 		Timeout: 1, RequestTimeout: 1, FailAfter: 1, DrainTimeout: 1,
 	}
-	if _, err := kafkalog.NewProducer(cluster, good); err != nil {
+	if _, err := producer.New(cluster, good); err != nil {
 		t.Error(err)
 	}
-	if _, err := kafkalog.NewProducer(nil, good); err == nil {
+	if _, err := producer.New(nil, good); err == nil {
 		t.Error("taken without a cluster")
 	}
-	for name, change := range map[string]func(*kafkalog.ProducerConfig){
-		"logger":          func(c *kafkalog.ProducerConfig) { c.Log = nil },
-		"memory":          func(c *kafkalog.ProducerConfig) { c.MemoryBytes = 0 },
-		"batch":           func(c *kafkalog.ProducerConfig) { c.BatchBytes = 0 },
-		"requests":        func(c *kafkalog.ProducerConfig) { c.Requests = 0 },
-		"timeout":         func(c *kafkalog.ProducerConfig) { c.Timeout = 0 },
-		"request timeout": func(c *kafkalog.ProducerConfig) { c.RequestTimeout = 0 },
-		"fail after":      func(c *kafkalog.ProducerConfig) { c.FailAfter = 0 },
-		"drain timeout":   func(c *kafkalog.ProducerConfig) { c.DrainTimeout = 0 },
-		"codec":           func(c *kafkalog.ProducerConfig) { c.Compression = 9 },
+	for name, change := range map[string]func(*producer.Config){
+		"logger":          func(c *producer.Config) { c.Log = nil },
+		"memory":          func(c *producer.Config) { c.MemoryBytes = 0 },
+		"batch":           func(c *producer.Config) { c.BatchBytes = 0 },
+		"requests":        func(c *producer.Config) { c.Requests = 0 },
+		"timeout":         func(c *producer.Config) { c.Timeout = 0 },
+		"request timeout": func(c *producer.Config) { c.RequestTimeout = 0 },
+		"fail after":      func(c *producer.Config) { c.FailAfter = 0 },
+		"drain timeout":   func(c *producer.Config) { c.DrainTimeout = 0 },
+		"codec":           func(c *producer.Config) { c.Compression = 9 },
 	} {
 		bad := good
 		change(&bad)
-		if _, err := kafkalog.NewProducer(cluster, bad); err == nil {
+		if _, err := producer.New(cluster, bad); err == nil {
 			t.Errorf("taken without a valid %s", name)
 		}
 	}

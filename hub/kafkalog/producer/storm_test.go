@@ -1,4 +1,4 @@
-package kafkalog_test
+package producer_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 	"sluice/hub/upstream"
 )
 
@@ -34,15 +34,15 @@ func TestProducerStorm(t *testing.T) {
 	}
 	t.Run("producer ids are known", func(t *testing.T) {
 		t.Parallel()
-		produceInStorm(t, faults, false)
+		storeInStorm(t, faults, false)
 	})
 	t.Run("producer ids are forgotten", func(t *testing.T) {
 		t.Parallel()
-		produceInStorm(t, append(slices.Clone(faults), kerr.UnknownProducerID, kerr.InvalidProducerEpoch), true)
+		storeInStorm(t, append(slices.Clone(faults), kerr.UnknownProducerID, kerr.InvalidProducerEpoch), true)
 	})
 }
 
-func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
+func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	t.Helper()
 	const (
 		partitions = 4
@@ -51,15 +51,15 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	k := newProduceKafka(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, "t"))
-	p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) {
+	k := newFakeKafka(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, "t"))
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) {
 		c.FailAfter = 700 * time.Millisecond
 		c.BatchBytes = 2000
 	})
 
 	calm := make(chan struct{})
 	var storm sync.WaitGroup
-	storm.Go(func() { produceTempest(k, faults, partitions, rand.New(rand.NewPCG(seed, 0)), calm) })
+	storm.Go(func() { tempest(k, faults, partitions, rand.New(rand.NewPCG(seed, 0)), calm) })
 
 	type answer struct {
 		writer, number int
@@ -109,7 +109,7 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	storm.Wait()
 	for number := 1000; ; number++ { // when it is calm again, messages are stored
 		value := fmt.Sprintf("0/%d", number)
-		s := produceWait(t, p, "t", upstream.Message{Key: []byte("key 0"), Value: []byte(value)})[0]
+		s := produce(t, p, "t", upstream.Message{Key: []byte("key 0"), Value: []byte(value)})[0]
 		answers[value] = answer{0, number, s}
 		if s.Err == nil {
 			break
@@ -119,11 +119,11 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	time.Sleep(produceLateness) // what is late arrives
+	time.Sleep(lateness) // what is late arrives
 
 	found := make(map[string]*kgo.Record)
 	last := make(map[string]string)
-	for _, r := range produceLog(t, k.Cluster, "t") {
+	for _, r := range logOf(t, k.Cluster, "t") {
 		value := string(r.Value)
 		if found[value] != nil {
 			t.Errorf("%s is in the log twice", value)
@@ -165,8 +165,8 @@ func produceInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	}
 }
 
-// produceTempest makes faults for a while, or until it is calm.
-func produceTempest(k *produceKafka, brokers []*kerr.Error, partitions int32, random *rand.Rand, calm <-chan struct{}) {
+// tempest makes faults for a while, or until it is calm.
+func tempest(k *fakeKafka, brokers []*kerr.Error, partitions int32, random *rand.Rand, calm <-chan struct{}) {
 	for range 60 {
 		switch random.IntN(4) {
 		case 0:
@@ -174,7 +174,7 @@ func produceTempest(k *produceKafka, brokers []*kerr.Error, partitions int32, ra
 		case 1:
 			_ = k.MoveTopicPartition("t", random.Int32N(partitions), random.Int32N(3))
 		default:
-			k.fail([]produceFault{faultLoseRequest, faultLoseAnswer, faultSwallow, faultLate}[random.IntN(4)])
+			k.fail([]networkFault{faultLoseRequest, faultLoseAnswer, faultSwallow, faultLate}[random.IntN(4)])
 		}
 		select {
 		case <-calm:

@@ -6,11 +6,12 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// produceLeaders asks for the leader of every partition of a topic, -1 where
+// Leaders asks for the broker that leads each partition of a topic, -1 where
 // there is none. It goes past kafka-go's cache, which is refreshed on a timer
 // only and says "unknown topic" of one that we may not see. It never creates
-// the topic.
-func produceLeaders(ctx context.Context, c *Cluster, topic string) ([]int32, error) {
+// the topic. What a broker refuses is a kafka.Error, not wrapped; a topic that
+// is not there is kafka.UnknownTopicOrPartition.
+func (c *Cluster) Leaders(ctx context.Context, topic string) ([]int32, error) {
 	found, err := c.metadata(ctx, []string{topic})
 	if err != nil {
 		return nil, err

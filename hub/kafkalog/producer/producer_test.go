@@ -1,8 +1,7 @@
-package kafkalog_test
+package producer_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/producer"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
@@ -28,8 +27,8 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 	for name, codec := range codecs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newProduceKafka(t, kfake.SeedTopics(6, "t"))
-			p := newProducer(t, k.ListenAddrs(), func(c *kafkalog.ProducerConfig) { c.Compression = codec })
+			k := newFakeKafka(t, kfake.SeedTopics(6, "t"))
+			p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.Compression = codec })
 			messages := []upstream.Message{
 				{},
 				{Key: []byte{}, Value: []byte{}},
@@ -43,8 +42,8 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 				}},
 			}
 			before := time.Now().UnixMilli()
-			stored := produceWait(t, p, "t", messages...)
-			log := produceLog(t, k.Cluster, "t")
+			stored := produce(t, p, "t", messages...)
+			log := logOf(t, k.Cluster, "t")
 			if len(log) != len(messages) {
 				t.Fatalf("%d records in the log, want %d", len(log), len(messages))
 			}
@@ -57,7 +56,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 					t.Fatalf("message %d: nothing at partition %d, offset %d", i, s.Partition, s.Offset)
 				}
 				r := log[at]
-				if !produceSame(r.Key, messages[i].Key) || !produceSame(r.Value, messages[i].Value) {
+				if !same(r.Key, messages[i].Key) || !same(r.Value, messages[i].Value) {
 					t.Errorf("message %d: key %q value %.20q, want %q %.20q", i, r.Key, r.Value, messages[i].Key, messages[i].Value)
 				}
 				if s.Timestamp < before || s.Timestamp != r.Timestamp.UnixMilli() {
@@ -67,7 +66,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 					t.Fatalf("message %d: %d headers, want %d", i, len(r.Headers), len(messages[i].Headers))
 				}
 				for j, h := range messages[i].Headers {
-					if r.Headers[j].Key != string(h.Name) || !produceSame(r.Headers[j].Value, h.Value) {
+					if r.Headers[j].Key != string(h.Name) || !same(r.Headers[j].Value, h.Value) {
 						t.Errorf("message %d: header %d is %v, want %v", i, j, r.Headers[j], h)
 					}
 				}
@@ -76,13 +75,13 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 	}
 }
 
-// produceSame tells null from empty.
-func produceSame(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
+// same tells null from empty.
+func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 func TestProducerPartitionsLikeJava(t *testing.T) {
 	t.Parallel()
 	const partitions = 7
-	k := newProduceKafka(t, kfake.SeedTopics(partitions, "t"))
+	k := newFakeKafka(t, kfake.SeedTopics(partitions, "t"))
 	p := newProducer(t, k.ListenAddrs(), nil)
 	java := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 
@@ -95,7 +94,7 @@ func TestProducerPartitionsLikeJava(t *testing.T) {
 		}
 		messages[i] = upstream.Message{Key: key, Value: []byte("v")}
 	}
-	for i, s := range produceWait(t, p, "t", messages...) {
+	for i, s := range produce(t, p, "t", messages...) {
 		if want := java.Partition(&kgo.Record{Key: messages[i].Key}, partitions); s.Err != nil || int(s.Partition) != want {
 			t.Fatalf("key %x went to partition %d (%v), with Java to %d", messages[i].Key, s.Partition, s.Err, want)
 		}
@@ -103,7 +102,7 @@ func TestProducerPartitionsLikeJava(t *testing.T) {
 
 	used := make(map[int32]bool)
 	for range 100 {
-		used[produceWait(t, p, "t", upstream.Message{Value: []byte("v")})[0].Partition] = true
+		used[produce(t, p, "t", upstream.Message{Value: []byte("v")})[0].Partition] = true
 	}
 	if len(used) < partitions-1 {
 		t.Errorf("100 batches without keys went to %d of %d partitions", len(used), partitions)
@@ -114,18 +113,18 @@ func TestProducerPartitionsLikeJava(t *testing.T) {
 // once, in order, and its answer says where.
 func TestProducerStoresOnce(t *testing.T) {
 	t.Parallel()
-	onProduce := func(err *kerr.Error) func(*produceKafka) func() int {
-		return func(k *produceKafka) func() int {
+	onProduce := func(err *kerr.Error) func(*fakeKafka) func() int {
+		return func(k *fakeKafka) func() int {
 			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: err, Count: 2}).Hits
 		}
 	}
-	onNetwork := func(faults ...produceFault) func(*produceKafka) func() int {
-		return func(k *produceKafka) func() int {
+	onNetwork := func(faults ...networkFault) func(*fakeKafka) func() int {
+		return func(k *fakeKafka) func() int {
 			k.fail(faults...)
 			return k.hits
 		}
 	}
-	tests := map[string]func(*produceKafka) (hits func() int){
+	tests := map[string]func(*fakeKafka) (hits func() int){
 		"answer lost after append":           onNetwork(faultLoseAnswer, faultLoseAnswer),
 		"request lost":                       onNetwork(faultLoseRequest, faultLoseRequest),
 		"no answer":                          onNetwork(faultSwallow, faultNone, faultSwallow),
@@ -146,23 +145,23 @@ func TestProducerStoresOnce(t *testing.T) {
 		"batch too large":                    onProduce(kerr.MessageTooLarge),
 		"record list too large":              onProduce(kerr.RecordListTooLarge),
 		"invalid record, and not said which": onProduce(kerr.InvalidRecord),
-		"no producer id for a moment": func(k *produceKafka) func() int {
+		"no producer id for a moment": func(k *fakeKafka) func() int {
 			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: 2, TopLevel: true}).Hits
 		},
-		"no metadata for a moment": func(k *produceKafka) func() int {
-			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.LeaderNotAvailable, Count: 2, When: produceAsksByName}).Hits
+		"no metadata for a moment": func(k *fakeKafka) func() int {
+			return k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.LeaderNotAvailable, Count: 2, When: asksByName}).Hits
 		},
 	}
 	for name, arm := range tests {
 		for _, warm := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, warm %t", name, warm), func(t *testing.T) {
 				t.Parallel()
-				k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+				k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
 				p := newProducer(t, k.ListenAddrs(), nil)
 				var want []string
 				if warm {
 					want = append(want, "warm")
-					if s := produceWait(t, p, "t", produceText("warm")); s[0].Err != nil {
+					if s := produce(t, p, "t", message("warm")); s[0].Err != nil {
 						t.Fatal(s[0].Err)
 					}
 				}
@@ -174,13 +173,13 @@ func TestProducerStoresOnce(t *testing.T) {
 					for j := range each {
 						value := fmt.Sprintf("%d.%d", i, j)
 						want = append(want, value)
-						messages = append(messages, produceText(value))
+						messages = append(messages, message(value))
 					}
-					results = append(results, produceStart(t.Context(), p, "t", messages...))
+					results = append(results, begin(t.Context(), p, "t", messages...))
 				}
 				offset := int64(len(want) - calls*each)
 				for _, r := range results {
-					for _, s := range produceResults(t, r) {
+					for _, s := range await(t, r) {
 						if s.Err != nil || s.Offset != offset {
 							t.Fatalf("offset %d (%v), want %d", s.Offset, s.Err, offset)
 						}
@@ -193,7 +192,7 @@ func TestProducerStoresOnce(t *testing.T) {
 					t.Error("the fault did not strike")
 				}
 				var got []string
-				for _, r := range produceLog(t, k.Cluster, "t") {
+				for _, r := range logOf(t, k.Cluster, "t") {
 					got = append(got, string(r.Value))
 				}
 				if !slices.Equal(got, want) {
@@ -204,9 +203,9 @@ func TestProducerStoresOnce(t *testing.T) {
 	}
 }
 
-// produceAsksByName tells our requests for metadata from kafka-go's own, which
+// asksByName tells our requests for metadata from kafka-go's own, which
 // ask for all topics.
-func produceAsksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }
+func asksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }
 
 func TestProducerRejects(t *testing.T) {
 	t.Parallel()
@@ -225,7 +224,7 @@ func TestProducerRejects(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+			k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
 			p := newProducer(t, k.ListenAddrs(), nil)
 			// Each time, as an answer that is late is asked for again.
 			fault := kfake.Fault{Keys: []kmsg.Key{test.key}, Err: test.fault, Topic: "t", Count: -1}
@@ -233,10 +232,10 @@ func TestProducerRejects(t *testing.T) {
 			case kmsg.InitProducerID:
 				fault.Topic, fault.TopLevel = "", true
 			case kmsg.Metadata:
-				fault.When = produceAsksByName
+				fault.When = asksByName
 			}
 			faulty := k.Fault(fault)
-			s := produceWait(t, p, "t", produceText("bad"))
+			s := produce(t, p, "t", message("bad"))
 			if !errors.Is(s[0].Err, test.want) {
 				t.Fatalf("error %v, want %v", s[0].Err, test.want)
 			}
@@ -246,7 +245,7 @@ func TestProducerRejects(t *testing.T) {
 					t.Errorf("%v is %s too", s[0].Err, other)
 				}
 			}
-			if s := produceWait(t, p, "t", produceText("good")); s[0].Err != nil || s[0].Offset != 0 {
+			if s := produce(t, p, "t", message("good")); s[0].Err != nil || s[0].Offset != 0 {
 				t.Errorf("afterwards: %+v", s[0])
 			}
 		})
@@ -255,7 +254,7 @@ func TestProducerRejects(t *testing.T) {
 
 func TestProducerFailsOnlyTheInvalidRecords(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
 	p := newProducer(t, k.ListenAddrs(), nil)
 	k.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		req := r.(*kmsg.ProduceRequest)
@@ -272,7 +271,7 @@ func TestProducerFailsOnlyTheInvalidRecords(t *testing.T) {
 		answer.Topics = append(answer.Topics, topic)
 		return answer, nil, true
 	})
-	stored := produceWait(t, p, "t", produceText("a"), produceText("b"), produceText("c"))
+	stored := produce(t, p, "t", message("a"), message("b"), message("c"))
 	if stored[0].Err != nil || stored[0].Offset != 0 || stored[2].Err != nil || stored[2].Offset != 1 {
 		t.Errorf("the valid ones: %+v, %+v", stored[0], stored[2])
 	}
@@ -283,7 +282,7 @@ func TestProducerFailsOnlyTheInvalidRecords(t *testing.T) {
 
 func TestProducerSplitsBatches(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t)
+	k := newFakeKafka(t)
 	if err := k.CreateTopic("t", 1, map[string]string{"max.message.bytes": "5000"}); err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +296,7 @@ func TestProducerSplitsBatches(t *testing.T) {
 		messages = append(messages, upstream.Message{Key: []byte("k"), Value: bytes.Repeat([]byte{byte(i)}, size)})
 	}
 	next := int64(0)
-	for i, s := range produceWait(t, p, "t", messages...) {
+	for i, s := range produce(t, p, "t", messages...) {
 		if i == 20 {
 			if !errors.Is(s.Err, upstream.ErrRecordTooLarge) {
 				t.Errorf("the large one: %v", s.Err)
@@ -313,7 +312,7 @@ func TestProducerSplitsBatches(t *testing.T) {
 
 func TestProducerTellsLogAppendTime(t *testing.T) {
 	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
+	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
 	p := newProducer(t, k.ListenAddrs(), nil)
 	const at = 1234567890123
 	k.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -327,154 +326,7 @@ func TestProducerTellsLogAppendTime(t *testing.T) {
 		answer.Topics = append(answer.Topics, topic)
 		return answer, nil, true
 	})
-	if s := produceWait(t, p, "t", produceText("a"))[0]; s.Err != nil || s.Timestamp != at || s.Offset != 41 {
+	if s := produce(t, p, "t", message("a"))[0]; s.Err != nil || s.Timestamp != at || s.Offset != 41 {
 		t.Errorf("got %+v", s)
-	}
-}
-
-// TestProducerAfterUnknown: a message whose answer never comes is unknown, and
-// those behind it are stored in order, whether it was appended or not.
-func TestProducerAfterUnknown(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]produceFault{"appended": faultSwallow, "not appended": faultLoseRequest} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-			p := newProducer(t, k.ListenAddrs(), nil)
-			var want []string
-			for round := range 3 {
-				for i := range 3 {
-					value := fmt.Sprintf("%d.%d", round, i)
-					if s := produceWait(t, p, "t", produceText(value)); s[0].Err != nil {
-						t.Fatal(s[0].Err)
-					}
-					want = append(want, value)
-				}
-				hits := k.hits()
-				k.fail(slices.Repeat([]produceFault{fault}, 1000)...)
-				ctx, cancel := context.WithCancel(t.Context())
-				lost := fmt.Sprintf("%d.lost", round)
-				first := produceStart(ctx, p, "t", produceText(lost))
-				k.awaitHit(t, hits)
-				// Sent in no attempt, as the lane is busy with the first for as long
-				// as somebody waits for that.
-				if fault == faultSwallow {
-					produceAwaitEnd(t, k, int64(len(want)+1))
-				}
-				behind, forget := context.WithTimeout(t.Context(), 50*time.Millisecond)
-				if s := produceResults(t, produceStart(behind, p, "t", produceText("never"))); !errors.Is(s[0].Err, upstream.ErrPublishUnavailable) {
-					t.Errorf("second: %v, want unavailable", s[0].Err)
-				}
-				forget()
-				cancel()
-				if s := produceResults(t, first); !errors.Is(s[0].Err, upstream.ErrPublishUnknown) {
-					t.Errorf("first: %v, want unknown", s[0].Err)
-				}
-				k.mu.Lock()
-				k.faults = nil
-				k.mu.Unlock()
-				want = append(want, lost)
-			}
-			last := produceWait(t, p, "t", produceText("last"))
-			if last[0].Err != nil {
-				t.Fatal(last[0].Err)
-			}
-			want = append(want, "last")
-			var got []string
-			for _, r := range produceLog(t, k.Cluster, "t") {
-				got = append(got, string(r.Value))
-			}
-			// An attempt that had begun when its message was given up can still
-			// be stored, in its place: that is what unknown means.
-			want = slices.DeleteFunc(want, func(value string) bool {
-				return fault == faultLoseRequest && strings.HasSuffix(value, "lost") && !slices.Contains(got, value)
-			})
-			if !slices.Equal(got, want) {
-				t.Errorf("in the log: %v\nwant: %v", got, want)
-			}
-		})
-	}
-}
-
-// produceAwaitEnd returns once the topic's log ends at an offset.
-func produceAwaitEnd(t *testing.T, k *produceKafka, end int64) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); k.PartitionInfo("t", 0).HighWatermark != end; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log does not end at %d", end)
-		}
-	}
-}
-
-// TestProducerNeverResendsTheUnknown: once an attempt may have been appended, a
-// broker that then refuses the sequence gets it under no other.
-func TestProducerNeverResendsTheUnknown(t *testing.T) {
-	t.Parallel()
-	for _, refusal := range []*kerr.Error{
-		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch,
-		kerr.TopicAuthorizationFailed, kerr.MessageTooLarge, kerr.InvalidRecord,
-	} {
-		t.Run(refusal.Message, func(t *testing.T) {
-			t.Parallel()
-			k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-			p := newProducer(t, k.ListenAddrs(), nil)
-			k.Fault(
-				kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend},
-				kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: refusal},
-			)
-			if s := produceWait(t, p, "t", produceText("a"), produceText("b")); !errors.Is(s[0].Err, upstream.ErrPublishUnknown) || !errors.Is(s[1].Err, upstream.ErrPublishUnknown) {
-				t.Errorf("got %v, %v, want unknown", s[0].Err, s[1].Err)
-			}
-			if s := produceWait(t, p, "t", produceText("c")); s[0].Err != nil || s[0].Offset != 2 {
-				t.Errorf("afterwards: %+v", s[0])
-			}
-			if log := produceLog(t, k.Cluster, "t"); len(log) != 3 {
-				t.Errorf("%d records in the log, want 3", len(log))
-			}
-		})
-	}
-}
-
-func TestProducerDuplicateIsStored(t *testing.T) {
-	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-	p := newProducer(t, k.ListenAddrs(), nil)
-	k.Fault(
-		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend},
-		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.DuplicateSequenceNumber},
-	)
-	if s := produceWait(t, p, "t", produceText("a"))[0]; s.Err != nil || s.Offset != -1 {
-		t.Errorf("got %+v, want stored at an unknown offset", s)
-	}
-	if s := produceWait(t, p, "t", produceText("b"))[0]; s.Err != nil || s.Offset != 1 {
-		t.Errorf("afterwards: %+v", s)
-	}
-}
-
-// TestProducerFencesLateRequests: a request that was given up never takes
-// effect behind the messages that were stored since.
-func TestProducerFencesLateRequests(t *testing.T) {
-	t.Parallel()
-	k := newProduceKafka(t, kfake.SeedTopics(1, "t"))
-	p := newProducer(t, k.ListenAddrs(), nil)
-	for i := range 3 {
-		if s := produceWait(t, p, "t", produceText("warm"))[0]; s.Err != nil || s.Offset != int64(i) {
-			t.Fatalf("got %+v", s)
-		}
-	}
-	k.fail(faultLate)
-	ctx, cancel := context.WithCancel(t.Context())
-	late := produceStart(ctx, p, "t", produceText("late"))
-	k.awaitHit(t, 0)
-	cancel()
-	if s := produceResults(t, late)[0]; !errors.Is(s.Err, upstream.ErrPublishUnknown) {
-		t.Fatalf("error %v, want unknown", s.Err)
-	}
-	if s := produceWait(t, p, "t", produceText("next"))[0]; s.Err != nil || s.Offset != 3 {
-		t.Fatalf("next: %+v", s)
-	}
-	time.Sleep(produceLateness + 50*time.Millisecond)
-	if s := produceWait(t, p, "t", produceText("last"))[0]; s.Err != nil || s.Offset != 4 {
-		t.Errorf("last: %+v: the late request was stored behind its successor", s)
 	}
 }

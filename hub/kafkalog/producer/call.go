@@ -1,4 +1,4 @@
-package kafkalog
+package producer
 
 import (
 	"time"
@@ -6,12 +6,12 @@ import (
 	"sluice/hub/upstream"
 )
 
-// produceOverhead is about what a message in flight takes beside its bytes.
-const produceOverhead = 200
+// messageOverhead is about what a message in flight takes beside its bytes.
+const messageOverhead = 200
 
-// produceCall is one call of Produce. Its topic's mutex guards it.
-type produceCall struct {
-	messages []produceMessage
+// call is one call of Produce. Its topic's mutex guards it.
+type call struct {
+	messages []message
 	results  []upstream.Stored
 	left     int   // messages without a result
 	at       int64 // Unix milliseconds, the timestamp of its messages
@@ -22,22 +22,22 @@ type produceCall struct {
 	release func() // gives the memory back
 }
 
-// produceMessage is a message of a call on its way. Its topic's mutex guards
-// what is not written by newProduceCall.
-type produceMessage struct {
+// message is a message of a call on its way. Its topic's mutex guards
+// what is not written by newCall.
+type message struct {
 	upstream.Message
-	call  *produceCall
+	call  *call
 	index int
 	size  int // bytes in a batch, about
 
-	lane    *produceLane  // nil until the topic's partitions are known
-	batch   *produceBatch // nil while it is queued
+	lane    *lane  // nil until the topic's partitions are known
+	batch   *batch // nil while it is queued
 	settled bool
 }
 
-func newProduceCall(messages []upstream.Message, done func([]upstream.Stored)) *produceCall {
-	call := &produceCall{
-		messages: make([]produceMessage, len(messages)),
+func newCall(messages []upstream.Message, done func([]upstream.Stored)) *call {
+	call := &call{
+		messages: make([]message, len(messages)),
 		results:  make([]upstream.Stored, len(messages)),
 		left:     len(messages),
 		at:       time.Now().UnixMilli(),
@@ -49,15 +49,15 @@ func newProduceCall(messages []upstream.Message, done func([]upstream.Stored)) *
 		for _, h := range m.Headers {
 			size += 10 + len(h.Name) + len(h.Value)
 		}
-		call.messages[i] = produceMessage{Message: *m, call: call, index: i, size: size}
-		call.cost += int64(size) + produceOverhead
+		call.messages[i] = message{Message: *m, call: call, index: i, size: size}
+		call.cost += int64(size) + messageOverhead
 	}
 	return call
 }
 
 // settle gives a message its result and reports whether it was the call's last.
 // A message that has one keeps it.
-func (m *produceMessage) settle(result upstream.Stored) (last bool) {
+func (m *message) settle(result upstream.Stored) (last bool) {
 	if m.settled {
 		return false
 	}
@@ -67,8 +67,8 @@ func (m *produceMessage) settle(result upstream.Stored) (last bool) {
 	return m.call.left == 0
 }
 
-// finish tells the results. It runs without any lock.
-func (c *produceCall) finish() {
+// finish reports the results. It runs without any lock.
+func (c *call) finish() {
 	if c.stop != nil {
 		c.stop()
 	}

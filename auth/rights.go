@@ -1,0 +1,58 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+)
+
+// rights are the grants in force: a snapshot that is exchanged as a whole.
+type rights struct {
+	grants []*grant // of those with a credential
+	open   []*grant // of everyone
+}
+
+// newRights checks grants. A grant with conditions needs somebody to match.
+func newRights(grants []Grant, credentials bool) (*rights, error) {
+	made := &rights{}
+	for i, g := range grants {
+		one, err := newGrant(g)
+		if err == nil && !one.anonymous && !credentials {
+			err = errors.New("it can match nobody, as there is no issuer")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("check grant %d: %w", i+1, err)
+		}
+		made.grants = append(made.grants, one)
+		if one.anonymous {
+			made.open = append(made.open, one)
+		}
+	}
+	if !credentials && len(made.open) == 0 {
+		return nil, errors.New("check credentials: there is no way in, neither an issuer nor an anonymous grant")
+	}
+	return made, nil
+}
+
+// matching are the grants of whoever has these claims.
+func (r *rights) matching(c claims) []*grant {
+	var grants []*grant
+	for _, g := range r.grants {
+		if g.matches(c) {
+			grants = append(grants, g)
+		}
+	}
+	return grants
+}
+
+// SetGrants exchanges the grants while clients come and go. Where one of them is
+// wrong the ones in force stay. A Principal never changes: those made before keep
+// their rights until their credential is verified again, at the next request of
+// theirs or the renewal of a session.
+func (a *Authenticator) SetGrants(grants []Grant) error {
+	made, err := newRights(grants, len(a.verifiers) > 0)
+	if err != nil {
+		return err
+	}
+	a.rights.Store(made)
+	return nil
+}

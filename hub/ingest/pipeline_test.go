@@ -1,0 +1,157 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sluice/hub/ingest"
+	"sluice/hub/record"
+	"sluice/hub/upstream"
+)
+
+// memoryStore stores in memory what it is given, and fails for "unknown".
+type memoryStore struct {
+	mu     sync.Mutex
+	values []string
+	err    error
+}
+
+func (s *memoryStore) Publish(_ context.Context, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
+	if s.err != nil {
+		return s.err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	results := make([]upstream.Stored, len(messages))
+	for i, m := range messages {
+		if string(m.Value) == "unknown" {
+			results[i] = upstream.Stored{Err: upstream.ErrPublishUnknown}
+			continue
+		}
+		results[i] = upstream.Stored{Partition: 3, Offset: int64(len(s.values))}
+		s.values = append(s.values, string(m.Value))
+	}
+	go done(results)
+	return nil
+}
+
+// noSwearing rejects by a rule.
+type noSwearing struct{ order *[]string }
+
+func (noSwearing) Check(_ context.Context, b *ingest.Batch) {
+	for i := range b.Len() {
+		if b.Pending(i) && strings.HasPrefix(string(b.Message(i).Value), "damn") {
+			b.Settle(i, ingest.Rejected(ingest.ErrInvalid))
+		}
+	}
+}
+
+func (s noSwearing) Settled(*ingest.Batch) { *s.order = append(*s.order, "rule") }
+
+// once answers a value that was stored before with where that was.
+type once struct {
+	order *[]string
+	seen  map[string]ingest.Verdict
+}
+
+func (s *once) Check(_ context.Context, b *ingest.Batch) {
+	for i := range b.Len() {
+		if before, ok := s.seen[string(b.Message(i).Value)]; ok && b.Pending(i) {
+			b.Settle(i, before)
+		}
+	}
+}
+
+func (s *once) Settled(b *ingest.Batch) {
+	*s.order = append(*s.order, "once")
+	for i := range b.Len() {
+		if b.Verdict(i).Err == nil {
+			s.seen[string(b.Message(i).Value)] = b.Verdict(i)
+		}
+	}
+}
+
+func publish(t *testing.T, p *ingest.Pipeline, values ...string) []ingest.Verdict {
+	t.Helper()
+	messages := make([]upstream.Message, len(values))
+	for i, value := range values {
+		messages[i].Value = []byte(value)
+	}
+	done := make(chan []ingest.Verdict, 2)
+	p.Publish(t.Context(), "orders", "user:a", messages, func(v []ingest.Verdict) { done <- v })
+	return <-done
+}
+
+func TestEveryRecordGetsOneVerdict(t *testing.T) {
+	t.Parallel()
+	store := &memoryStore{}
+	var order []string
+	p := ingest.New(store, noSwearing{&order}, &once{&order, map[string]ingest.Verdict{}})
+	first := publish(t, p, "a", "damn", "unknown", "b")
+	if len(first) != 4 || first[0].Offset != 0 || !errors.Is(first[1].Err, ingest.ErrInvalid) ||
+		!errors.Is(first[2].Err, upstream.ErrPublishUnknown) || first[3].Offset != 1 || first[3].Err != nil {
+		t.Fatalf("first: %+v", first)
+	}
+	second := publish(t, p, "c", "b", "damn it")
+	if second[0].Offset != 2 || second[1] != first[3] || !errors.Is(second[2].Err, ingest.ErrInvalid) {
+		t.Errorf("second: %+v", second)
+	}
+	if again := publish(t, p, "a", "b"); again[0] != first[0] || again[1] != first[3] {
+		t.Errorf("all from memory: %+v", again)
+	}
+	if want := []string{"a", "b", "c"}; !slices.Equal(store.values, want) {
+		t.Errorf("stored %q, want %q", store.values, want)
+	}
+	// In reverse, once a batch.
+	if want := []string{"once", "rule", "once", "rule", "once", "rule"}; !slices.Equal(order, want) {
+		t.Errorf("steps heard of the verdicts in the order %q", order)
+	}
+	if publish(t, p, "damn"); !slices.Equal(order[6:], []string{"rule"}) {
+		t.Errorf("of a batch that stopped at the rule heard %q", order[6:])
+	}
+}
+
+func TestAStoreThatRefusesIsAVerdict(t *testing.T) {
+	t.Parallel()
+	var order []string
+	p := ingest.New(&memoryStore{err: upstream.ErrPublishUnavailable}, noSwearing{&order})
+	got := publish(t, p, "a", "damn")
+	if !errors.Is(got[0].Err, upstream.ErrPublishUnavailable) || !errors.Is(got[1].Err, ingest.ErrInvalid) || len(order) != 1 {
+		t.Errorf("got %+v, steps heard %q", got, order)
+	}
+}
+
+// settleTwice gives a verdict on what has one.
+type settleTwice struct{ settled []bool }
+
+func (s *settleTwice) Check(_ context.Context, b *ingest.Batch) {
+	s.settled = append(s.settled, b.Settle(0, ingest.Rejected(ingest.ErrInvalid)), b.Settle(0, ingest.Verdict{Offset: 9}))
+}
+func (*settleTwice) Settled(*ingest.Batch) {}
+
+func TestAVerdictIsFinal(t *testing.T) {
+	t.Parallel()
+	step := &settleTwice{}
+	got := publish(t, ingest.New(&memoryStore{}, step), "a", "b")
+	if !slices.Equal(step.settled, []bool{true, false}) || !errors.Is(got[0].Err, ingest.ErrInvalid) || got[1].Err != nil {
+		t.Errorf("settled %v, got %+v", step.settled, got)
+	}
+}
+
+func TestReservedHeaders(t *testing.T) {
+	t.Parallel()
+	messages := []upstream.Message{
+		{Headers: []record.Header{{Name: []byte("trace")}}},
+		{Headers: []record.Header{{Name: []byte("trace")}, {Name: []byte("Sluice-Principal")}}},
+	}
+	done := make(chan []ingest.Verdict, 1)
+	ingest.New(&memoryStore{}, ingest.ReservedHeaders{}).
+		Publish(t.Context(), "orders", "user:a", messages, func(v []ingest.Verdict) { done <- v })
+	if got := <-done; got[0].Err != nil || !errors.Is(got[1].Err, ingest.ErrReservedHeader) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,34 @@
+// Package producer stores messages in the topics of a Kafka cluster,
+// idempotently (KIP-98) and with acks=all. Its [Producer] implements
+// upstream.Producer over the connections and the metadata of a
+// [kafkalog.Cluster].
+//
+// # Guarantees
+//
+//   - Every message gets one result: stored at an offset, certainly not stored,
+//     or unknown.
+//   - A retry never stores a message twice.
+//   - Messages for one partition are stored in the order of the calls of Produce.
+//   - Memory in flight is bounded by [Config.MemoryBytes], and a message waits at
+//     most [Config.Timeout].
+//   - A partition that makes no progress for [Config.FailAfter] delays nothing:
+//     its messages fail at once until a trial shows that it stores again.
+//
+// # Goroutines
+//
+// [Producer.Run] owns one goroutine for each topic that was produced to and one
+// for each of their partitions. Results are reported from these, or from a
+// goroutine of their own where a call is refused at once.
+//
+// # Files
+//
+//	producer.go  Config, Producer: calls in, memory in flight
+//	call.go      one call of Produce, its messages and results
+//	topic.go     a topic's partitions and leaders; which message goes where
+//	lane.go      a partition: its batches one after the other, its sequence
+//	queue.go     what a partition has queued, and whether it makes progress
+//	attempt.go   sending a batch once
+//	encode.go    a batch in Kafka's format
+//	identity.go  producer id, epoch and sequence
+//	verdict.go   what a broker's error code says about a batch
+package producer

@@ -1,0 +1,33 @@
+package transport
+
+import "sluice/auth"
+
+// visitSessions calls visit for each open session whose principal fits. Sessions
+// that have not authenticated yet have none. It looks at all sessions, so it is
+// for what happens now and then, like a revocation; visit runs under no lock.
+func (s *Server) visitSessions(fits func(*auth.Principal) bool, visit func(*session)) {
+	for _, x := range s.sessions.all() {
+		x.mu.Lock()
+		p := x.principal
+		x.mu.Unlock()
+		if p != nil && fits(p) {
+			visit(x)
+		}
+	}
+}
+
+// sessionsOf are the open sessions of a principal, by its key.
+func (s *Server) sessionsOf(key string) []*session {
+	return s.collect(func(p *auth.Principal) bool { return p.Key() == key })
+}
+
+// sessionsRevokedBy are the open sessions whose credentials a revocation names.
+func (s *Server) sessionsRevokedBy(r auth.Revocation) []*session {
+	return s.collect(func(p *auth.Principal) bool { return p.RevokedBy(r) })
+}
+
+func (s *Server) collect(fits func(*auth.Principal) bool) []*session {
+	var found []*session
+	s.visitSessions(fits, func(x *session) { found = append(found, x) })
+	return found
+}
