@@ -92,10 +92,12 @@ type player struct {
 	in       *instance
 	producer *stagedProducer
 	example
-	at        int // index of the line at hand
-	bound     map[string]string
-	seen      *stream        // of sse, ndjson and console
-	caughtUp  bool           // that was said earlier than it stands there
+	at    int // index of the line at hand
+	bound map[string]string
+	seen  *stream // of sse, ndjson and console
+	// caughtUp is that a walk's client was told so in front of a record that was
+	// stored a moment before it resumed. People are too slow for that.
+	caughtUp  bool
 	handshake *http.Response // the last one
 	socket    []*socket      // C and S are the first, C2 and S2 the second
 }
@@ -370,6 +372,10 @@ func (p *player) send(s *socket, text string) {
 
 func (p *player) receive(s *socket, text string) {
 	p.t.Helper()
+	if p.caughtUp && isCaughtUp(text) {
+		p.caughtUp = false
+		return
+	}
 	for {
 		ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 		_, b, err := s.Read(ctx)
@@ -386,6 +392,10 @@ func (p *player) receive(s *socket, text string) {
 		if comesAnyTime(string(b)) && !comesAnyTime(text) {
 			continue
 		}
+		if p.kind == "js" && isCaughtUp(string(b)) && strings.Contains(text, `"type":"event"`) {
+			p.caughtUp = true
+			continue
+		}
 		p.matchJSON(text, string(b))
 		return
 	}
@@ -394,6 +404,9 @@ func (p *player) receive(s *socket, text string) {
 // comesAnyTime reports whether a message comes when it comes, unless it is what
 // the document shows.
 func comesAnyTime(text string) bool { return strings.Contains(text, `"type":"cursor"`) }
+
+// isCaughtUp reports whether a message says that a subscription has caught up.
+func isCaughtUp(text string) bool { return strings.Contains(text, `"type":"caught_up"`) }
 
 // event receives a server-sent event.
 func (p *player) event() {
@@ -423,8 +436,6 @@ func (p *player) event() {
 		return
 	}
 	got, ok := p.seen.next()
-	// Who resumes as soon as a record is stored can have caught up in front of it,
-	// which people are too slow for.
 	early := p.kind == "console" && want.name == ""
 	for ok && want.name != got.name && (got.name == "sluice.cursor" || early && got.name == "sluice.caught_up") {
 		p.caughtUp = p.caughtUp || got.name == "sluice.caught_up"

@@ -269,11 +269,21 @@ func runScript(page tab, s snippet, address string) {
 	}
 	c := &transcript{bound: map[string]string{}}
 	seen := 0
+	var early []string // printed in front of a record
 	for line := range strings.Lines(s.text) {
 		line = strings.TrimSpace(line)
 		if shown, ok := strings.CutPrefix(line, "// "); ok {
 			pattern, names := c.pattern(shown)
-			c.bind(names, page.printed(pattern, &seen))
+			// As in a terminal, caught_up can be in front of a record.
+			if slices.ContainsFunc(early, pattern.MatchString) && strings.Contains(shown, `"type":"caught_up"`) {
+				early = nil
+				continue
+			}
+			match, over := page.printed(pattern, &seen)
+			c.bind(names, match)
+			if strings.Contains(shown, `"type":"event"`) {
+				early = append(early, over...)
+			}
 			continue
 		}
 		if strings.HasPrefix(line, "ws.send") {
@@ -337,8 +347,9 @@ func (p tab) until(expression string) {
 	}
 }
 
-// printed waits for a line that matches, behind those that were seen.
-func (p tab) printed(pattern *regexp.Regexp, seen *int) []string {
+// printed waits for a line that matches, behind those that were seen, and returns
+// also the lines in front of it.
+func (p tab) printed(pattern *regexp.Regexp, seen *int) (match, over []string) {
 	p.t.Helper()
 	for {
 		p.until("printed.length > " + strconv.Itoa(*seen) + " || performance.now() > 30000")
@@ -348,8 +359,9 @@ func (p tab) printed(pattern *regexp.Regexp, seen *int) []string {
 		}
 		*seen++
 		if match := pattern.FindStringSubmatch(line); match != nil {
-			return match
+			return match, over
 		}
+		over = append(over, line)
 		p.t.Logf("passed over: %s", line)
 	}
 }
