@@ -61,8 +61,12 @@ func (h *Hub) WatchSteps(fault func(string)) {
 	var mu sync.Mutex
 	last := make(map[*Subscription]state)
 	h.stepping = func(s *Subscription, steps int) {
+		// The log can move while it is measured.
 		world := s.world()
 		now := state{s.mode, world, s.measure()}
+		for again := s.world(); again != world; again = s.world() {
+			world, now = again, state{s.mode, again, s.measure()}
+		}
 		mu.Lock()
 		was := last[s]
 		if last[s] = now; s.mode == modeEnded {

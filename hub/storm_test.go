@@ -111,6 +111,8 @@ type stormClient struct {
 	last  []string
 	// passed are offsets that a policy passed over, in the log as it is now.
 	passed []stormRange
+	// gaps are those that came last, with no record behind them.
+	gaps []stormRange
 	moves  []string // gaps, and where it resumed: for who looks into a failure
 }
 
@@ -125,6 +127,9 @@ func (c *stormClient) see(body []byte) error {
 	c.last = append(c.last[max(0, len(c.last)-12):], string(body[:min(len(body), 130)]))
 	if e.Type == "gap" {
 		c.moves = append(c.moves, string(body))
+		c.gaps = append(c.gaps, stormRange{e.Partition, e.From, e.To})
+	} else {
+		c.gaps = nil
 	}
 	switch {
 	case e.Type == "gap" && e.Reason == "log_changed":
@@ -151,6 +156,18 @@ func (c *stormClient) see(body []byte) error {
 		c.had[e.Data.N] = true
 	}
 	return nil
+}
+
+// comeBack is for a client that resumes. Of several gaps that lie in front of the
+// next record it may have had the first only, and then comes back in front of all
+// of them, to a stream that may pass over less.
+func (c *stormClient) comeBack(at record.Position) {
+	for _, r := range slices.Backward(c.gaps) {
+		if from := at.Offset(r.partition, r.to); from < r.to && c.next[r.partition] == r.to {
+			c.next[r.partition] = max(from, r.from)
+		}
+	}
+	c.gaps = nil
 }
 
 // forget is for offsets that are void from one on.
@@ -198,6 +215,7 @@ func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[record.Posi
 		cursor, err := record.ParseCursor(r.Cursor())
 		at, _ := cursor.Position("orders")
 		c.start = hub.Start{Kind: hub.StartCursor, Position: at}
+		c.comeBack(at)
 		c.moves = append(c.moves, fmt.Sprintf("left at %v, behind %v", at.Offsets, c.next))
 		return err
 	}
