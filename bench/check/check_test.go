@@ -63,7 +63,7 @@ func TestSubscribers(t *testing.T) {
 			for _, made := range c.connections {
 				conn := journal.Connect("here", check.Position{made.low}, check.Position{made.high})
 				for _, offset := range made.got {
-					conn.Receive(0, check.Entry{Offset: offset, Sum: sum(offset)})
+					conn.Receive(0, check.Entry{Offset: offset, Sum: sum(offset)}, time.Time{})
 				}
 			}
 			report := check.Subscribers(sparse(t), []*check.Journal{journal})
@@ -79,7 +79,7 @@ func TestSubscribersCompareContent(t *testing.T) {
 	t.Parallel()
 	journal := &check.Journal{Subscriber: "a"}
 	conn := journal.Connect("here", check.Position{9}, check.Position{9})
-	conn.Receive(0, check.Entry{Offset: 9, Sum: 1})
+	conn.Receive(0, check.Entry{Offset: 9, Sum: 1}, time.Time{})
 	judge(t, check.Subscribers(sparse(t), []*check.Journal{journal}), map[check.Fault]int{check.Foreign: 1})
 }
 
@@ -87,7 +87,7 @@ func TestSubscribersTellAnnouncedGaps(t *testing.T) {
 	t.Parallel()
 	journal := &check.Journal{Subscriber: "a"}
 	conn := journal.Connect("here", check.Position{9}, check.Position{9})
-	conn.Receive(0, check.Entry{Offset: 9, Sum: sum(9)})
+	conn.Receive(0, check.Entry{Offset: 9, Sum: sum(9)}, time.Time{})
 	conn.Gaps = append(conn.Gaps, check.Gap{From: 9, To: 12, Reason: "retention"})
 	judge(t, check.Subscribers(sparse(t), []*check.Journal{journal}), map[check.Fault]int{check.Announced: 1})
 }
@@ -98,11 +98,16 @@ func TestRights(t *testing.T) {
 	late := &check.Journal{Subscriber: "late"}
 	c := late.Connect("here", check.Position{9}, check.Position{9})
 	c.RightEnds = time.Now().Add(-time.Second)
-	c.Receive(0, entry)
+	c.Receive(0, entry, time.Now().Add(-2*time.Second)) // may have been sent in time
+	c.Receive(0, entry, time.Now())
+	old := &check.Journal{Subscriber: "old"}
+	c = old.Connect("here", check.Position{9}, check.Position{9})
+	c.RightEnds = time.Now().Add(-time.Minute)
+	c.Receive(0, entry, time.Now().Add(-time.Hour))
 	intime := &check.Journal{Subscriber: "in time"}
 	c = intime.Connect("here", check.Position{9}, check.Position{9})
 	c.RightEnds = time.Now().Add(time.Hour)
-	c.Receive(0, entry)
+	c.Receive(0, entry, time.Now())
 	refused := &check.Journal{Subscriber: "refused", Forbidden: true}
 	let := &check.Journal{Subscriber: "let in", Forbidden: true}
 	let.Connect("here", check.Position{9}, check.Position{9})
@@ -110,7 +115,8 @@ func TestRights(t *testing.T) {
 		journal *check.Journal
 		faults  map[check.Fault]int
 	}{
-		"after the token's end":  {late, map[check.Fault]int{check.WithoutRight: 1}},
+		"after the token's end":  {late, map[check.Fault]int{check.WithoutRight: 1, check.OutOfOrder: 1}},
+		"a minute after it":      {old, map[check.Fault]int{check.WithoutRight: 1}},
 		"before it":              {intime, nil},
 		"refused":                {refused, nil},
 		"let in without a right": {let, map[check.Fault]int{check.WithoutRight: 1}},

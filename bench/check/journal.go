@@ -32,16 +32,20 @@ type Connection struct {
 	Got [][]Entry
 	// Gaps are the gaps that the server announced.
 	Gaps []Gap
-	// RightEnds is from when on nothing may be received, as the right to it has
-	// ended; zero is never. Late counts what was received after that.
+	// RightEnds is from when on nothing may be sent, as the right to it has ended;
+	// zero is never. Late counts what was sent after that.
 	RightEnds time.Time
 	Late      int
 }
 
-// Receive takes a record down.
-func (c *Connection) Receive(partition int32, entry Entry) {
+// readLate is how long what was sent may wait for a client that has no processor.
+const readLate = 30 * time.Second
+
+// Receive takes down a record that was written at a time. It was sent after that,
+// and before it is received, which on a busy machine can be much later.
+func (c *Connection) Receive(partition int32, entry Entry, written time.Time) {
 	c.Got[partition] = append(c.Got[partition], entry)
-	if !c.RightEnds.IsZero() && time.Now().After(c.RightEnds) {
+	if !c.RightEnds.IsZero() && (written.After(c.RightEnds) || time.Since(c.RightEnds) > readLate) {
 		c.Late++
 	}
 }

@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"testing"
+	"time"
 
 	"sluice/bench/check"
 )
@@ -128,7 +129,7 @@ func TestUncleanly(t *testing.T) {
 						if part.old {
 							of++
 						}
-						conn.Receive(0, check.Entry{Offset: offset, Sum: of})
+						conn.Receive(0, check.Entry{Offset: offset, Sum: of}, time.Time{})
 					}
 				}
 			}

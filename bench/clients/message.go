@@ -16,6 +16,7 @@ type Message struct {
 	Stream    string
 	Partition int32
 	Offset    int64
+	Written   int64 // in Unix milliseconds
 	Key       []byte
 	Data      string
 	Cursor    string
@@ -44,6 +45,8 @@ func Parse(text []byte) (Message, bool) {
 			m.Partition = int32(value.Int())
 		case "offset":
 			m.Offset = value.Int()
+		case "ts":
+			m.Written = value.Int()
 		case "key":
 			if value.Type == gjson.String {
 				m.Key = []byte(value.Str)

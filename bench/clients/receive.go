@@ -27,7 +27,7 @@ func (s *Subscriber) receive(conn *check.Connection, m *Message) error {
 	if m.Stream != s.Stream || m.Partition < 0 || int(m.Partition) >= s.partitions {
 		return fmt.Errorf("%w: a record of stream %q, partition %d", errProtocol, m.Stream, m.Partition)
 	}
-	conn.Receive(m.Partition, m.Entry())
+	conn.Receive(m.Partition, m.Entry(), time.UnixMilli(m.Written))
 	s.low[m.Partition], s.high[m.Partition] = m.Offset+1, m.Offset+1
 	if string(m.Key) == EndKey {
 		s.done[m.Partition] = true

@@ -117,7 +117,7 @@ func TestBrowserSurvivesRestarts(t *testing.T) {
 		if r.Connection != connection {
 			conn, connection = journal.Connect("", saved, at), r.Connection
 		}
-		conn.Receive(r.Partition, check.Entry{Offset: r.Offset, Sum: check.Sum([]byte(r.Key), []byte(r.Value))})
+		conn.Receive(r.Partition, check.Entry{Offset: r.Offset, Sum: check.Sum([]byte(r.Key), []byte(r.Value))}, time.Time{})
 		at[r.Partition] = r.Offset + 1
 		if r.ID != id {
 			id = r.ID

@@ -226,30 +226,51 @@ func TestFollowWaitsForNoSink(t *testing.T) {
 	stuck.until(t, "the other goes on", func() bool { return stuck.count() == 2 })
 }
 
-// TestTheTipBeforeAnOpenTransaction has no epoch: what follows it is older than the
-// leader, and a position would have a later epoch than the one behind it.
+// TestTheTipBeforeAnOpenTransaction has the epoch of what follows it, which is older
+// than the leader: a position would have a later epoch than the one behind it
+// otherwise.
 func TestTheTipBeforeAnOpenTransaction(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))
 	ctx := context.Background()
 	write(t, f.writer(), "a", 0, "x", 3)
+	f.lead("a", 2)
+	write(t, f.writer(), "a", 0, "x", 1)
+	f.lead("a", 1)
 	tx := f.writer(kgo.TransactionalID("tx"))
 	if err := tx.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
 	write(t, tx, "a", 0, "open", 2)
-	f.lead("a", 2)
 	topic := f.topic("a")
-	for _, spec := range []upstream.OffsetSpec{upstream.Tip(), upstream.At(time.Now().Add(time.Hour))} {
-		if got, err := f.source.Offsets(ctx, topic, spec); err != nil || got[0].Offset != 3 || got[0].Epoch != -1 {
-			t.Errorf("in front of an open transaction: %v, %v, want offset 3 and no epoch", got, err)
+	tip := func() record.PartitionOffset {
+		t.Helper()
+		got, err := f.source.Offsets(ctx, topic, upstream.Tip())
+		if err != nil {
+			t.Fatal(err)
 		}
+		return got[0]
+	}
+	epoch := tip().Epoch // the leader's
+	if epoch < 2 {
+		t.Fatalf("the leader's epoch is %d after two elections", epoch)
+	}
+	for _, leader := range []int{2, 0, 1} {
+		f.lead("a", leader)
+		write(t, f.writer(), "a", 0, "x", 1) // has an epoch of its own, and waits
+	}
+	want := record.PartitionOffset{Epoch: epoch, Offset: 4}
+	if got := tip(); got != want {
+		t.Errorf("in front of an open transaction: %v, want %v", got, want)
+	}
+	if got, err := f.source.Offsets(ctx, topic, upstream.At(time.Now().Add(time.Hour))); err != nil || got[0] != want {
+		t.Errorf("at a time, in front of an open transaction: %v, %v, want %v", got, err, want)
 	}
 	if err := tx.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := f.source.Offsets(ctx, topic, upstream.Tip()); err != nil || got[0].Offset != 6 || got[0].Epoch < 2 {
-		t.Errorf("with none open: %v, %v, want offset 6 and the leader's epoch", got, err)
+	if got := tip(); got.Offset != 10 || got.Epoch < epoch+3 {
+		t.Errorf("with none open: %v, want offset 10 and the leader's epoch", got)
 	}
 }
 

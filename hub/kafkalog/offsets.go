@@ -94,3 +94,27 @@ func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, e
 	}
 	return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: the answer leaves out partition %d", lead.partition)
 }
+
+// epochsAsked bounds how many epochs epochAt goes back.
+const epochsAsked = 100
+
+// epochAt finds the epoch of the record at an offset, or of the first one behind it,
+// going back from a later epoch, or the same one. It is -1 where there are too many
+// epochs in between.
+func (c *Cluster) epochAt(ctx context.Context, topic string, lead leadership, offset int64, later int32) (int32, error) {
+	epoch := later
+	for range epochsAsked {
+		if epoch <= 0 {
+			return epoch, nil
+		}
+		before, err := c.epochEnd(ctx, topic, lead, epoch-1)
+		if err != nil {
+			return -1, err
+		}
+		if before.Epoch < 0 || before.Offset <= offset {
+			return epoch, nil
+		}
+		epoch = before.Epoch
+	}
+	return -1, nil
+}

@@ -120,20 +120,24 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 	return err
 }
 
-// dateTips takes the leader's epoch from those tips behind which there are records
-// already, of a transaction that is open: these can be of an earlier epoch, and
-// the epoch of a position would go down on the way. Asked for later, an end that
+// dateTips corrects the epoch of those tips behind which there are records already,
+// of a transaction that is open: these can be of an earlier epoch than the leader's,
+// and the epoch of a position would go down on the way. Asked for later, an end that
 // is no further shows that all to come is of the leader's epoch or a later one.
 func (s *Source) dateTips(ctx context.Context, topic string, leader int32, partitions []leadership, tips map[int32]listed) error {
 	ends, err := s.cluster.listOffsets(ctx, topic, leader, partitions, timeLatest, readUncommitted)
 	if err != nil {
 		return err
 	}
-	for partition, tip := range tips {
-		if end := ends[partition]; end.err != nil || end.offset > tip.offset {
-			tip.epoch = -1
-			tips[partition] = tip
+	for _, lead := range partitions {
+		tip, end := tips[lead.partition], ends[lead.partition]
+		if tip.err != nil || end.err == nil && end.offset <= tip.offset {
+			continue
 		}
+		if tip.epoch, err = s.cluster.epochAt(ctx, topic, lead, tip.offset, tip.epoch); err != nil {
+			return err
+		}
+		tips[lead.partition] = tip
 	}
 	return nil
 }
