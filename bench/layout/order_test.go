@@ -1,0 +1,193 @@
+package layout_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// againstOrder bounds, for a package, how many pairs of its files there are of
+// which the first uses the second against the order of the files.
+var againstOrder = map[string]int{
+	"hub":       67, // to be measured
+	"transport": 43, // to be measured
+}
+
+// TestOrderOfFiles: the order of a package's files is that in which its doc.go
+// names them. A file uses those named behind it; what is against that is counted,
+// by pairs of files, and bounded. With -v it is printed for every package whose
+// doc.go names its files.
+func TestOrderOfFiles(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it compiles the module")
+	}
+	packages, exports := listExports(t)
+	counted := 0
+	for _, p := range packages {
+		order := orderOf(t, p)
+		if len(order) < 2 {
+			continue
+		}
+		uses := usesBetweenFiles(t, p, exports)
+		against := make(map[[2]string][]string)
+		for pair, names := range uses {
+			from, listed := order[pair[0]]
+			to, alsoListed := order[pair[1]]
+			if listed && alsoListed && to < from {
+				against[pair] = names
+			}
+		}
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		t.Logf("%s: %d of %d pairs of files are against the order", name, len(against), len(uses))
+		worst := slices.SortedFunc(maps.Keys(against), func(a, b [2]string) int {
+			return cmp.Or(cmp.Compare(len(against[b]), len(against[a])), strings.Compare(a[0]+a[1], b[0]+b[1]))
+		})
+		for _, pair := range worst[:min(len(worst), 20)] {
+			t.Logf("    %s uses %s of %s", pair[0], strings.Join(against[pair][:min(4, len(against[pair]))], ", "), pair[1])
+		}
+		most, bounded := againstOrder[name]
+		if !bounded {
+			continue
+		}
+		counted++
+		if len(against) > most {
+			t.Errorf("%s: %d pairs of files are against the order of its doc.go, more than %d", name, len(against), most)
+		}
+		for _, file := range p.GoFiles {
+			if _, ok := order[file]; !ok && file != "doc.go" {
+				t.Logf("    %s is not named by doc.go", file)
+			}
+		}
+	}
+	if counted != len(againstOrder) {
+		t.Errorf("%d packages were held against a bound, of %d", counted, len(againstOrder))
+	}
+}
+
+type exportedPackage struct {
+	ImportPath, Dir, Export string
+	Standard                bool
+	GoFiles                 []string
+}
+
+// listExports lists the module's packages, and where the compiled form of all
+// that they import is.
+func listExports(t *testing.T) (ours []exportedPackage, exports map[string]string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,Standard,GoFiles", "./hub/...", "./transport/...")
+	cmd.Dir = root(t)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v: %s", err, stderr.String())
+	}
+	exports = make(map[string]string)
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p exportedPackage
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return ours, exports
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		exports[p.ImportPath] = p.Export
+		if inside(p.ImportPath, module+"/...") {
+			ours = append(ours, p)
+		}
+	}
+}
+
+var fileName = regexp.MustCompile(`\b[a-z][a-z0-9_]*\.go\b`)
+
+// orderOf is where doc.go names each file of its package first.
+func orderOf(t *testing.T, p exportedPackage) map[string]int {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join(p.Dir, "doc.go"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := make(map[string]int)
+	text := string(source)
+	// A list of files counts; where there is none, the text does.
+	if _, list, ok := strings.Cut(text, "# Files"); ok {
+		text = list
+	}
+	for _, name := range fileName.FindAllString(text, -1) {
+		if _, ok := order[name]; !ok && slices.Contains(p.GoFiles, name) {
+			order[name] = len(order)
+		}
+	}
+	return order
+}
+
+// usesBetweenFiles gives for each pair of a package's files what of the second the
+// first uses.
+func usesBetweenFiles(t *testing.T, p exportedPackage, exports map[string]string) map[[2]string][]string {
+	t.Helper()
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range p.GoFiles {
+		file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	info := &types.Info{Uses: make(map[*ast.Ident]types.Object)}
+	config := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
+		if exports[path] == "" {
+			return nil, fmt.Errorf("%s was not compiled", path)
+		}
+		return os.Open(exports[path])
+	})}
+	of, err := config.Check(p.ImportPath, fset, files, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uses := make(map[[2]string][]string)
+	for id, object := range info.Uses {
+		if object.Pkg() != of || !declaredForAll(of, object) {
+			continue
+		}
+		pair := [2]string{filepath.Base(fset.Position(id.Pos()).Filename), filepath.Base(fset.Position(object.Pos()).Filename)}
+		if pair[0] != pair[1] && !slices.Contains(uses[pair], object.Name()) {
+			uses[pair] = append(uses[pair], object.Name())
+		}
+	}
+	for _, names := range uses {
+		slices.Sort(names)
+	}
+	return uses
+}
+
+// declaredForAll reports whether an object is a package's, or a method, or a field.
+func declaredForAll(of *types.Package, object types.Object) bool {
+	switch object := object.(type) {
+	case *types.Var:
+		return object.IsField() || object.Parent() == of.Scope()
+	case *types.Func:
+		return true
+	}
+	return object.Parent() == of.Scope()
+}

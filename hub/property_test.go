@@ -1,0 +1,432 @@
+package hub_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sluice/hub"
+	"sluice/hub/hubtest"
+	"sluice/hub/record"
+)
+
+// modelTopic is what the topic holds: all that was ever written, by partition and
+// offset, but for what was cut off.
+type modelTopic struct {
+	*hubtest.Topics
+	written    int
+	partitions []modelPartition
+}
+
+type modelPartition struct {
+	start   int64 // what precedes it is kept by Kafka no more
+	records []modelRecord
+	lowest  int64 // where it was cut short, as far in front as ever
+	cuts    int
+}
+
+// modelRecord is a record, or with n 0 an offset that nobody sees.
+type modelRecord struct {
+	n     int
+	key   string // "" for none
+	epoch int32
+}
+
+// replaced reports whether a place is of a log that was cut short in front of it.
+func (p *modelPartition) replaced(at record.PartitionOffset) bool {
+	if at.Offset > int64(len(p.records)) {
+		return true
+	}
+	for _, r := range slices.Backward(p.records[:at.Offset]) {
+		if r.n > 0 {
+			return at.Epoch >= 0 && r.epoch > at.Epoch
+		}
+	}
+	return false
+}
+
+func (m *modelTopic) create(partitions int) {
+	m.Create("orders.v1", partitions)
+	m.partitions = make([]modelPartition, partitions)
+}
+
+func (m *modelTopic) append(partition int, key string, pad int) {
+	m.written++
+	r := record.Record{Partition: int32(partition), Timestamp: int64(m.written), Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, m.written, strings.Repeat("x", pad))}
+	if key != "" {
+		r.Key = []byte(key)
+	}
+	m.Append("orders.v1", r)
+	p := &m.partitions[partition]
+	p.records = append(p.records, modelRecord{m.written, key, int32(p.cuts)})
+}
+
+// modelClient is what one client has had of the topic, and what it may get next.
+type modelClient struct {
+	topic  *modelTopic
+	keys   []string
+	policy hub.SlowPolicy
+	next   map[int32]int64 // all before it was delivered, told of, or not for the filter
+	made   int             // how often the topic was made again
+	log    []string
+}
+
+func (c *modelClient) wants(r modelRecord) bool {
+	return r.n > 0 && (len(c.keys) == 0 || r.key != "" && slices.Contains(c.keys, r.key))
+}
+
+// complete fails where a record that the client wants lies between what it has
+// had and an offset.
+func (c *modelClient) complete(partition int32, to int64) error {
+	if int(partition) >= len(c.topic.partitions) {
+		return nil
+	}
+	records := c.topic.partitions[partition].records
+	for offset := c.next[partition]; offset < min(to, int64(len(records))); offset++ {
+		if c.wants(records[offset]) {
+			return fmt.Errorf("offset %d of partition %d was passed over, on the way to %d", offset, partition, to)
+		}
+	}
+	return nil
+}
+
+// see takes one event or gap.
+func (c *modelClient) see(body []byte) error {
+	var e struct {
+		seenEvent
+		Data struct{ N int }
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return err
+	}
+	c.log = append(c.log, string(body[:min(len(body), 110)]))
+	if e.Type == "gap" && e.Reason == string(record.GapLogChanged) {
+		if c.made == 0 {
+			return errors.New("the topic was not made again")
+		}
+		c.next[e.Partition] = 0
+		return nil
+	}
+	p := &c.topic.partitions[e.Partition]
+	if e.Type != "gap" {
+		switch {
+		case e.Offset < c.next[e.Partition]:
+			return fmt.Errorf("offset %d of partition %d comes after %d", e.Offset, e.Partition, c.next[e.Partition])
+		case e.Offset >= int64(len(p.records)) || p.records[e.Offset].n != e.Data.N || !c.wants(p.records[e.Offset]):
+			return fmt.Errorf("offset %d of partition %d does not hold number %d, or is not for the filter", e.Offset, e.Partition, e.Data.N)
+		}
+		err := c.complete(e.Partition, e.Offset)
+		c.next[e.Partition] = e.Offset + 1
+		return err
+	}
+	switch record.GapReason(e.Reason) {
+	case record.GapTruncated:
+		if p.cuts == 0 || e.From < p.lowest || e.From > c.next[e.Partition] && len(c.keys) == 0 {
+			return fmt.Errorf("partition %d was not cut short at %d", e.Partition, e.From)
+		}
+		err := c.complete(e.Partition, e.From)
+		c.next[e.Partition] = e.From
+		return err
+	case record.GapRetention:
+		if e.To > p.start {
+			return fmt.Errorf("partition %d is kept from %d on", e.Partition, p.start)
+		}
+	case record.GapPolicy:
+		if err := c.mayDrop(p, e.From, e.To); err != nil {
+			return fmt.Errorf("partition %d: %w", e.Partition, err)
+		}
+	default:
+		return fmt.Errorf("nothing is %s", e.Reason)
+	}
+	err := c.complete(e.Partition, e.From)
+	c.next[e.Partition] = max(c.next[e.Partition], e.To)
+	return err
+}
+
+// mayDrop holds a gap of the policy against what the policy is.
+func (c *modelClient) mayDrop(p *modelPartition, from, to int64) error {
+	switch c.policy {
+	case hub.SlowSkip:
+		return nil
+	case hub.SlowConflate:
+		if p.cuts > 0 {
+			return nil // what was newer may have been cut off
+		}
+		for offset := from; offset < to; offset++ {
+			r := p.records[offset]
+			if c.wants(r) && (r.key == "" || !slices.ContainsFunc(p.records[offset+1:], func(newer modelRecord) bool { return newer.key == r.key && newer.n > 0 })) {
+				return fmt.Errorf("offset %d is the newest of its key, and was dropped", offset)
+			}
+		}
+		return nil
+	}
+	return errors.New("the policy drops nothing")
+}
+
+// leads fails where a cursor is behind something that the client has not had.
+func (c *modelClient) leads(cursor string, topic record.TopicID) error {
+	parsed, err := record.ParseCursor(cursor)
+	if err != nil {
+		return err
+	}
+	at, _ := parsed.Position("orders")
+	if at.Topic != topic {
+		return nil // it is void
+	}
+	for _, o := range at.Offsets {
+		if int(o.Partition) >= len(c.topic.partitions) || c.topic.partitions[o.Partition].replaced(o) {
+			continue // who resumes there is told so
+		}
+		if err := c.complete(o.Partition, o.Offset); err != nil {
+			return fmt.Errorf("the cursor leads: %w", err)
+		}
+	}
+	return nil
+}
+
+// modelRun is one run of the property.
+type modelRun struct {
+	*rapid.T
+	topic  modelTopic
+	client modelClient
+	hub    *hub.Hub
+	reader *reader
+	cutOff bool // a log may be cut short, else topics are made again
+}
+
+// settle lets the hub take what was written.
+func settle() {
+	time.Sleep(time.Millisecond)
+	synctest.Wait()
+}
+
+func (m *modelRun) subscribe(start hub.Start) {
+	m.reader = &reader{bell: make(bell, 1)}
+	var err error
+	m.reader.Subscription, _, err = m.hub.Subscribe(context.Background(), hub.Request{
+		Stream: "orders", Keys: m.client.keys, Start: start, Replay: -1, Owner: m.reader.bell,
+		Labelled: rapid.Bool().Draw(m.T, "labelled"), Principal: "p",
+	})
+	if err != nil {
+		m.Fatal(err)
+	}
+}
+
+func (m *modelRun) topicID() record.TopicID {
+	topic, err := m.topic.Topic(context.Background(), "orders.v1")
+	if err != nil {
+		m.Fatal(err)
+	}
+	return topic.ID
+}
+
+// check fails the run with what the client has seen.
+func (m *modelRun) check(err error) {
+	if err != nil {
+		m.Fatalf("%v; it is %s at %v; before that came\n%s", err, m.reader.Mode(), m.reader.Position(), strings.Join(m.client.log[max(0, len(m.client.log)-30):], "\n"))
+	}
+}
+
+// take has the client take something once, of which some is given back at times.
+func (m *modelRun) take() (more bool) {
+	if rapid.Bool().Draw(m.T, "collect") {
+		more = m.reader.Collect(rapid.IntRange(1, 200).Draw(m.T, "records"), func(_ bool, body []byte) { m.check(m.client.see(body)) })
+		m.check(m.client.leads(m.reader.Cursor(), m.topicID()))
+		return more
+	}
+	var b hub.Batch
+	bookmark := m.reader.Bookmark()
+	more = m.reader.Next(&b, frame{}, rapid.IntRange(1, 40_000).Draw(m.T, "room"))
+	var lines []string
+	for _, buf := range b.Bufs {
+		lines = slices.AppendSeq(lines, strings.Lines(string(buf)))
+	}
+	if rapid.IntRange(0, 3).Draw(m.T, "rewind") == 0 {
+		written := rapid.IntRange(0, b.Bytes).Draw(m.T, "written")
+		if stay, ok := m.reader.Rewind(bookmark, frame{}, written); ok {
+			lines = lines[:stay.Records+stay.Gaps]
+			if n := len(strings.Join(lines, "")); n != stay.Bytes || n <= written {
+				m.Fatalf("%d bytes stay given out, of which %d were written; the events are %d", stay.Bytes, written, n)
+			}
+			more = true
+		}
+	}
+	for _, line := range lines {
+		m.check(m.client.see([]byte(line)))
+	}
+	m.check(m.client.leads(m.reader.Cursor(), m.topicID()))
+	return more
+}
+
+// resume comes back with the cursor.
+func (m *modelRun) resume() {
+	cursor, err := record.ParseCursor(m.reader.Cursor())
+	m.check(err)
+	m.reader.Close()
+	at, _ := cursor.Position("orders")
+	if at.Topic == m.topicID() {
+		for p := range m.topic.partitions {
+			// A partition that the cursor does not have is read from its beginning.
+			p, begin := int32(p), m.topic.partitions[p].start
+			m.client.next[p] = min(max(m.client.next[p], begin), at.Offset(p, begin))
+		}
+	}
+	m.client.log = append(m.client.log, fmt.Sprintf("it resumes at %v", at.Offsets))
+	m.subscribe(hub.Start{Kind: hub.StartCursor, Position: at})
+}
+
+func (m *modelRun) pick() (int, *modelPartition) {
+	i := rapid.IntRange(0, len(m.topic.partitions)-1).Draw(m.T, "partition")
+	return i, &m.topic.partitions[i]
+}
+
+// actions are what happens, in any order.
+func (m *modelRun) actions() map[string]func(*rapid.T) {
+	on := func(do func()) func(*rapid.T) {
+		return func(t *rapid.T) { m.T = t; do(); settle() }
+	}
+	return map[string]func(*rapid.T){
+		"append": on(func() { m.write(1, 40) }),
+		"burst":  on(func() { m.write(100, 300) }),
+		"hidden": on(func() {
+			i, p := m.pick()
+			n := rapid.IntRange(1, 3).Draw(m.T, "offsets")
+			m.topic.Skip("orders.v1", int32(i), n)
+			p.records = append(p.records, make([]modelRecord, n)...)
+		}),
+		"expire": on(func() {
+			i, p := m.pick()
+			p.start += rapid.Int64Range(0, int64(len(p.records))-p.start).Draw(m.T, "expired")
+			m.topic.Expire("orders.v1", int32(i), p.start)
+		}),
+		"cut or make anew": on(m.cutOrMakeAnew),
+		"read": on(func() {
+			for range rapid.IntRange(1, 5).Draw(m.T, "times") {
+				if !m.take() {
+					settle()
+				}
+			}
+		}),
+		"read all": on(m.readAll),
+		"resume":   on(m.resume),
+	}
+}
+
+func (m *modelRun) write(least, most int) {
+	pad := rapid.IntRange(0, 600).Draw(m.T, "pad")
+	for _, at := range rapid.SliceOfN(rapid.IntRange(0, 1<<16), least, most).Draw(m.T, "records") {
+		key := ""
+		if k := at % 7; k > 0 {
+			key = fmt.Sprintf("k%d", k)
+		}
+		m.topic.append(at/7%len(m.topic.partitions), key, pad)
+	}
+}
+
+func (m *modelRun) cutOrMakeAnew() {
+	if !m.cutOff {
+		m.topic.create(rapid.IntRange(1, 3).Draw(m.T, "partitions"))
+		m.client.made++
+		return
+	}
+	i, p := m.pick()
+	// A place whose epoch is not known cannot be told from one that was cut off.
+	first := slices.IndexFunc(p.records[p.start:], func(r modelRecord) bool { return r.n > 0 })
+	if first < 0 || int(p.start)+first+1 > len(p.records) {
+		return
+	}
+	to := rapid.Int64Range(p.start+int64(first)+1, int64(len(p.records))).Draw(m.T, "cut")
+	m.topic.Truncate("orders.v1", int32(i), to)
+	if p.cuts++; p.cuts == 1 || to < p.lowest {
+		p.lowest = to
+	}
+	p.records = p.records[:to:to]
+}
+
+// readAll reads up to the end of the topic, which has to come.
+func (m *modelRun) readAll() {
+	for n := range 10_000 {
+		more := false
+		if n < 10 {
+			more = m.take()
+		} else {
+			more = m.reader.Collect(1000, func(_ bool, body []byte) { m.check(m.client.see(body)) })
+		}
+		switch {
+		case m.reader.Ended() == hub.SlowConsumer && m.client.policy == hub.SlowDisconnect:
+			m.resume()
+		case m.reader.Ended() != "":
+			m.Fatalf("it ended: %s", m.reader.Ended())
+		case more:
+		case m.reader.AtTip():
+			for p := range m.topic.partitions {
+				m.check(m.client.complete(int32(p), int64(len(m.topic.partitions[p].records))))
+			}
+			return
+		default:
+			settle()
+		}
+	}
+	m.check(errors.New("it does not come to the end"))
+}
+
+// TestSubscriptionProperty: whatever happens to a topic and to a client, the client
+// has each record once and in order, or is told of a gap, and its cursor does
+// not lead.
+func TestSubscriptionProperty(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { rapid.Check(noDeadline{t}, runModel) })
+}
+
+// noDeadline is a test without the deadline that rapid asks for, which is of no
+// use where time is made up.
+type noDeadline struct{ testing.TB }
+
+func runModel(t *rapid.T) {
+	m := &modelRun{T: t, topic: modelTopic{Topics: hubtest.New()}, cutOff: rapid.Bool().Draw(t, "truncations")}
+	policy := rapid.SampledFrom([]hub.SlowPolicy{hub.SlowCatchUp, hub.SlowConflate, hub.SlowSkip, hub.SlowDisconnect}).Draw(t, "policy")
+	keys := rapid.SampledFrom([][]string{nil, {"k1"}, {"k2", "k3"}}).Draw(t, "keys")
+	m.client = modelClient{topic: &m.topic, keys: keys, policy: policy, next: make(map[int32]int64)}
+	m.topic.create(rapid.IntRange(1, 3).Draw(t, "partitions"))
+	for p := range m.topic.partitions {
+		m.topic.append(p, "k1", 0)
+	}
+	var err error
+	m.hub, err = hub.New(hub.Config{
+		Streams: []hub.Stream{{
+			Name: "orders", Topic: "orders.v1", Source: m.topic, RecordBytes: 1 << 20, Slow: policy, Linger: time.Hour,
+			LogBytes: rapid.SampledFrom([]int{1, 30 << 10, 1 << 20}).Draw(t, "log bytes"),
+			Backfill: rapid.SampledFrom([]time.Duration{0, 1 << 62}).Draw(t, "backfill"),
+		}},
+		Shards: 1, Wake: pumpOwners, StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		LateMemory:         rapid.SampledFrom([]int{0, 1, 10 << 10, 1 << 20}).Draw(t, "late memory"),
+		ReplaysPerInstance: rapid.IntRange(0, 2).Draw(t, "replays"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.hub.WatchSteps(func(fault string) { t.Fatal(fault) })
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.hub.Run(ctx) })
+	defer func() { cancel(); running.Wait() }()
+	m.subscribe(hub.Start{Kind: rapid.SampledFrom([]hub.StartKind{hub.StartEarliest, hub.StartLatest}).Draw(t, "start")})
+	defer func() { m.reader.Close() }()
+	for _, at := range m.reader.Position().Offsets {
+		m.client.next[at.Partition] = at.Offset
+	}
+	settle()
+	t.Repeat(m.actions())
+	m.T = t
+	m.readAll()
+}
