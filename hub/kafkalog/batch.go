@@ -8,8 +8,8 @@ import (
 	"sluice/hub/record"
 )
 
-// Sizes of a batch's header: up to its magic, which all versions have in the
-// same place, and of version 2 as a whole.
+// Sizes of a batch's header: up to its magic, which the message sets of older
+// formats have in the same place, and as a whole.
 const (
 	magicEnd    = 17
 	batchHeader = 61
@@ -18,7 +18,7 @@ const (
 // maxOffset bounds offsets: what goes to clients as JSON must be exact there.
 const maxOffset = int64(1) << 53
 
-// Bits of the attributes of a version 2 batch.
+// Bits of the attributes of a batch.
 const (
 	attrCodec         = 0x07
 	attrLogAppendTime = 0x08
@@ -30,14 +30,14 @@ var (
 	errChecksum  = errors.New("the checksum does not match")
 	errMalformed = errors.New("the batch is malformed")
 	errMagic     = errors.New("unknown batch version")
+	errOldFormat = errors.New("message format 0 or 1, of before Kafka 0.11, is not read: copy the topic into a new one")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batch is the payload of one record batch, or of one message set of the
-// formats before it, decompressed and known to be well formed.
+// batch is the payload of one record batch, decompressed and known to be well
+// formed.
 type batch struct {
-	magic byte
 	epoch int32
 	base  int64 // is added to the records' offsets
 	time  int64 // is added to the records' timestamps, or replaces them
@@ -46,7 +46,7 @@ type batch struct {
 	data  []byte
 }
 
-// header is what the first bytes of a version 2 batch say.
+// header is what the first bytes of a batch say.
 type header struct {
 	base       int64
 	epoch      int32
@@ -74,7 +74,7 @@ func batchSize(data []byte) (size int64, magic byte, known bool) {
 	return int64(int32(binary.BigEndian.Uint32(data[8:]))) + 12, data[16], true
 }
 
-// parseHeader reads the header of raw, one whole version 2 batch.
+// parseHeader reads the header of raw, one whole batch.
 func parseHeader(raw []byte) (header, error) {
 	if len(raw) < batchHeader {
 		return header{}, errMalformed
@@ -111,7 +111,7 @@ func (h *header) open(raw []byte, f *inflater, from int64) (b batch, visible int
 		return batch{}, 0, err
 	}
 	b = batch{
-		magic: 2, epoch: h.epoch, base: h.base, time: h.firstTime,
+		epoch: h.epoch, base: h.base, time: h.firstTime,
 		count: int(h.count), data: data,
 	}
 	if h.attributes&attrLogAppendTime != 0 {
@@ -121,7 +121,7 @@ func (h *header) open(raw []byte, f *inflater, from int64) (b batch, visible int
 	return b, visible, err
 }
 
-// verify looks through the records of a version 2 batch, so that each cannot
+// verify looks through the records of a batch, so that each cannot
 // come upon one that it cannot read.
 func (b *batch) verify(from, last int64) (visible int, err error) {
 	rest := b.data
@@ -203,9 +203,6 @@ func (b *batch) decodeRecord(raw []byte, r *record.Record) {
 // each calls yield with the records from the given offset on, in one that is
 // reused. It returns false when yield does.
 func (b *batch) each(from int64, r *record.Record, yield func(*record.Record) bool) bool {
-	if b.magic < 2 {
-		return b.eachMessage(from, r, yield)
-	}
 	rest := b.data
 	for range b.count {
 		size := varint(&rest)

@@ -37,7 +37,7 @@
 //	metadata.go   topics and who leads them; leaders.go, ensure.go, absent.go
 //	offsets.go    where a partition begins and ends
 //	fetch.go      a fetch; answer.go reads what it brought, in place
-//	walk.go       through the batches of a fetch; batch.go, message.go, inflate.go
+//	walk.go       through the batches of a fetch; batch.go, inflate.go
 //
 //	source.go     SourceConfig, Source
 //	resolve.go    Offsets; read.go, reading once; nearest.go, from which replica

@@ -86,22 +86,12 @@ func (w *walk) next(f *inflater, budget int) int {
 }
 
 func (w *walk) batch(raw []byte, magic byte, f *inflater) error {
-	switch magic {
-	case 0, 1:
-		b, last, visible, err := openMessage(raw, f, w.from)
-		if err != nil {
-			return err
-		}
-		w.add(b, visible)
-		w.pass(last, -1)
-		return nil
-	case 2:
-		return w.batch2(raw, f)
+	switch {
+	case magic < 2:
+		return errOldFormat
+	case magic > 2:
+		return errMagic
 	}
-	return errMagic
-}
-
-func (w *walk) batch2(raw []byte, f *inflater) error {
 	h, err := parseHeader(raw)
 	if err != nil {
 		return err
@@ -206,13 +196,24 @@ func (w *walk) extent(raw []byte) (from, to int64) {
 			to = h.last() + 1
 		}
 	}
+	old := len(raw) >= magicEnd && raw[16] < 2
+	if old {
+		// What it begins with is the offset of the last message in it.
+		last := (&scan{b: raw}).int64()
+		if last >= 0 && last < from {
+			return from, from
+		}
+		if sane(last + 1) {
+			to = last + 1
+		}
+	}
 	// What follows begins behind the batch, whatever the batch says.
-	if behind := w.rest[len(raw):]; len(behind) >= magicEnd && behind[16] <= 2 {
+	if behind := w.rest[len(raw):]; len(behind) >= magicEnd && behind[16] == 2 {
 		if base := (&scan{b: behind}).int64(); sane(base) {
 			to = base
 		}
 	}
-	if base := (&scan{b: raw}).int64(); base > from && base < to {
+	if base := (&scan{b: raw}).int64(); !old && base > from && base < to {
 		from = base
 	}
 	return from, to
