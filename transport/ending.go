@@ -30,6 +30,8 @@ type ending struct {
 	// has closed.
 	fault  *wire.Error
 	action wire.Action
+	// counted is set where the fault has been counted and logged already.
+	counted bool
 	// closeCode and reason are those of a WebSocket's close frame.
 	closeCode int
 	reason    string
@@ -88,7 +90,13 @@ func endTooManyFaults(most int) ending {
 	return endByFault(wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
 }
 
-func endPanicked() ending { return endByFault(wire.Errorf(wire.Internal, "something went wrong here")) }
+// endPanicked is for a session one of whose requests panicked, which notePanic has
+// counted.
+func endPanicked() ending {
+	e := endByFault(wire.Errorf(wire.Internal, "something went wrong here"))
+	e.counted = true
+	return e
+}
 
 func endNotUTF8() ending {
 	return endByProtocol(wire.CloseInvalidText, "the message is not UTF-8")
@@ -182,7 +190,9 @@ func (s *session) close(sc *scratch, e ending) {
 	if e.fault == nil {
 		s.sendRaw(sc, wire.AppendClose(nil, e.closeCode, ""))
 	} else {
-		s.server.noteFault(e.fault, s.address)
+		if !e.counted {
+			s.server.noteFault(e.fault, s.address)
+		}
 		closing := closingOf(e.fault)
 		closing.Action = e.action
 		switch {

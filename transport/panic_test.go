@@ -36,6 +36,9 @@ func TestPanicCostsOneSession(t *testing.T) {
 		"Content-Type", "application/json"); status != 500 {
 		t.Errorf("answered %d: %s", status, body)
 	}
+	if n := in.sample(`sluice_faults_total{code="internal"}`); n != 2 {
+		t.Errorf("%v faults were counted, want one for each panic", n)
+	}
 	in.publish("orders", 0, 0, 1)
 	other.until("event")
 }

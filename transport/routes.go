@@ -91,8 +91,9 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 			if cause == nil || cause == http.ErrAbortHandler { //nolint:errorlint // recovered values are compared as they are
 				return
 			}
-			s.notePanic("a request panicked", cause)
-			s.refuse(w, r, wire.Errorf(wire.Internal, "something went wrong here"))
+			s.notePanic("a request panicked", cause) // counts the fault
+			fault := wire.Errorf(wire.Internal, "something went wrong here")
+			writeProblem(w, fault.Status(), fault)
 		}()
 		next.ServeHTTP(w, r)
 	})
