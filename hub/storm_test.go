@@ -112,8 +112,8 @@ type stormClient struct {
 	// passed are offsets that a policy passed over, in the log as it is now.
 	passed []stormRange
 	// gaps are those that came last, with no record behind them.
-	gaps []stormRange
-	moves  []string // gaps, and where it resumed: for who looks into a failure
+	gaps  []stormRange
+	moves []string // gaps, and where it resumed: for who looks into a failure
 }
 
 func (c *stormClient) see(body []byte) error {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+
 	"sluice/transport/compress"
 )
 

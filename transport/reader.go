@@ -3,9 +3,10 @@ package transport
 import (
 	"errors"
 	"io"
-	"sluice/transport/socket"
 	"sync"
 	"time"
+
+	"sluice/transport/socket"
 )
 
 // A session's reader is a goroutine only while there is something to read:
