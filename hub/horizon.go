@@ -76,22 +76,16 @@ func (s *Subscription) withhold(reach reach, from record.Position, silent bool) 
 		if was.Offset >= to.Offset {
 			continue
 		}
-		s.own.Set(to)
 		kept := min(max(was.Offset, reach.kept.Offset(to.Partition, 0)), to.Offset)
 		first := min(max(kept, reach.first.Offset(to.Partition, 0)), to.Offset)
-		if was.Offset == kept && first == to.Offset {
-			continue
-		}
-		clamped = true
-		if silent {
-			continue
-		}
-		if was.Offset < kept {
+		if was.Offset < kept && !silent {
 			s.addGap(record.Gap{Partition: to.Partition, From: was.Offset, To: kept, Reason: record.GapRetention}, to.Epoch)
 		}
-		if first < to.Offset {
+		if first < to.Offset && !silent {
 			s.addGap(record.Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
 		}
+		clamped = clamped || was.Offset < kept || first < to.Offset
+		s.own.Set(to) // behind the gap, as a client that leaves in front of it is to be told later
 	}
 	return clamped
 }
