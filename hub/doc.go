@@ -69,38 +69,45 @@
 //
 // # Files
 //
+// A file uses those behind it. Those of one paragraph belong together.
+//
+//	newest.go        where the newest N records begin
+//	fetch.go         one read of Kafka for those who are late
+//	late.go          a subscription that reads what precedes the log
+//	blocks.go        who waits for which block; the memory of all blocks
+//	shelf.go         what is at hand of that: blocks of entries, by partition
+//	replays.go       how many of these there may be at once, and in which order
+//	searches.go      how many may look for their newest records at once
+//	budget.go        how many bytes they may read a second
+//
+//	horizon.go       how far back it may begin
+//	tips.go          what was written of late, for those who resume
+//	vouch.go         a position that a client hands in
+//	backfill.go      filling a log backwards
+//	readto.go        reading from Kafka for one alone, to search or to fill a log
+//	failures.go      which failures of what is tried again are logged
+//
+//	walk.go          its steps, in each mode
+//	join.go          from a position into the log
+//	slow.go          what one gets that has fallen behind
+//	pending.go       gaps that it is owed before anything else
+//	modes.go         the modes that it can be in, and the table of transitions
+//	conflate.go      the newest record of each key of what it has missed
+//
+//	codec.go         the same compressed, in blocks that all share
+//	rewind.go        what a socket did not take
+//	ack.go           how far a client has got
+//	subscription.go  a place in a feed: Next, Collect, Cursor
+//
+//	subscribe.go     Request, where a subscription begins
 //	hub.go           Config, Hub, Run, the list of streams, memory of all logs
 //	stream.go        a stream being read: start, linger, outages, a new topic
 //
+//	proven.go        which positions Kafka has shown to be of this log
 //	log.go           the log: chunks from floor to tip, marks, who is woken
-//	chunk.go         a chunk and its entries; layouts for wire formats
 //	chunkbuilder.go  from what a source reads to entries
-//	backfill.go      filling a log backwards
-//	feed.go          a filter and those who share it; key matching
-//
-//	subscribe.go     Request, where a subscription begins
-//	horizon.go       how far back it may begin
-//	tips.go          what was written of late, for those who resume
-//	newest.go        where the newest N records begin
-//	subscription.go  a place in a feed: Next, Collect, Cursor
-//	modes.go         the modes that it can be in, and the table of transitions
-//	walk.go          its steps, in each mode
-//	pending.go       gaps that it is owed before anything else
 //	batch.go         what it has ready to be written
-//	rewind.go        what a socket did not take
-//	codec.go         the same compressed, in blocks that all share
 //	compressed.go    these blocks, made once for a chunk
-//	join.go          from a position into the log
-//	slow.go          what one gets that has fallen behind
-//	conflate.go      the newest record of each key of what it has missed
-//	late.go          a subscription that reads what precedes the log
-//	shelf.go         what is at hand of that: blocks of entries, by partition
-//	blocks.go        who waits for which block; the memory of all blocks
-//	fetch.go         one read of Kafka for those who are late
-//	replays.go       how many of these there may be at once, and in which order
-//	budget.go        how many bytes they may read a second
-//	readto.go        reading from Kafka for one alone, to search or to fill a log
-//
-//	ack.go           how far a client has got
-//	vouch.go         a position that a client hands in
+//	feed.go          a filter and those who share it; key matching
+//	chunk.go         a chunk and its entries; layouts for wire formats
 package hub

@@ -44,66 +44,67 @@
 //
 // A file uses those behind it. Those of one paragraph belong together.
 //
-//	server.go                Config, Server, Run, drain
-//	listener.go              accepting connections in turn
-//	routes.go                what clients find, and what is around each request
-//	methods.go               methods of a path, paths that are not clean
 //	admin.go                 what operators find
 //	readiness.go             whether clients are to come here
 //	reclaim.go               giving memory back after a wave of clients
 //
-//	handshake.go             GET /v1/ws
-//	events.go                GET of event streams
-//	pages.go                 GET of pages
-//	publishing.go            POST of records, and what a publish becomes
-//	cursors.go               named cursors over HTTP
-//
-//	admission.go             who sends a request
-//	gate.go                  how many sessions there may be
-//	forwarded.go             what proxies say of a client
-//	accepting.go             what a client accepts
-//	rights.go                what a principal may do with a stream
-//	answer.go                answers are read in time
-//	expiry.go                what is asked for ends with its token
-//
-//	dialect.go               how a session speaks: the interface
-//	dialect_messages.go      JSON over a WebSocket, a message an object or a write
-//	dialect_conversation.go  what sessions over a WebSocket do beside delivering
 //	dialect_events.go        server-sent events
 //	dialect_broadcast.go     NDJSON, and what sessions in a response do
+//	dialect_messages.go      JSON over a WebSocket, a message an object or a write
+//	dialect_conversation.go  what sessions over a WebSocket do beside delivering
 //
-//	messages.go              what a WebSocket's client sends
-//	requests.go              answering it
+//	routes.go                what clients find, and what is around each request
+//	methods.go               methods of a path, paths that are not clean
+//	events.go                GET of event streams
+//	handshake.go             GET /v1/ws
+//	cursors.go               named cursors over HTTP
+//	pages.go                 GET of pages
+//	answer.go                answers are read in time
+//	publishing.go            POST of records, and what a publish becomes
+//
 //	identity.go              authenticating and renewing
+//	messages.go              what a WebSocket's client sends
+//	inflating.go             what clients compress
+//	requests.go              answering it
+//	websocket.go             the connection as the WebSocket library sees it
+//	acks.go                  acks of named cursors
 //	subscriptions.go         subscriptions of a session
 //	subscribing.go           where one begins
-//	acks.go                  acks of named cursors
 //	pinged.go                which ping acks what
-//	websocket.go             the connection as the WebSocket library sees it
 //	declared.go              how large a client's messages are to be
-//	inflating.go             what clients compress
-//	reader.go                when a reader runs
 //
-//	session.go               what a session is and does in a step
+//	writing.go               how that gets onto its connection
 //	clock.go                 what time brings
 //	ending.go                why and how it ends
 //	sending.go               what it says
-//	writing.go               how that gets onto its connection
-//	rewind.go                what the connection did not take
-//	waiting.go               who waits for a session
 //	compressing.go           one compressed stream of shared blocks and its own bytes
+//	session.go               what a session is and does in a step
+//	rewind.go                what the connection did not take
+//
+//	principals.go            who is connected, by principal and by what revokes a principal
+//	accepting.go             what a client accepts
+//	admission.go             who sends a request
+//	rights.go                what a principal may do with a stream
+//	forwarded.go             what proxies say of a client
+//	gate.go                  how many sessions there may be
+//	expiry.go                what is asked for ends with its token
+//
+//	server.go                Config, Server, Run, drain
+//	listener.go              accepting connections in turn
 //
 //	workers.go               all workers
 //	worker.go                who runs sessions, and when
 //	wheel.go                 which sessions are due
-//	tasks.go                 goroutines that are waited for
 //	conn_writer.go           writing to connections by waiting
+//	reader.go                when a reader runs
+//	waiting.go               who waits for a session
+//	tasks.go                 goroutines that are waited for
 //
 //	compression.go           what is compressed
-//
 //	faults.go                errors of the domain as faults of the protocol
 //	metrics.go               what is counted
-//	metrics_memory.go
+//	metrics_memory.go        what memory is counted
 //	limits.go                what bounds clients
+//	dialect.go               how a session speaks: the interface
 //	monotime.go              monotonic time
 package transport

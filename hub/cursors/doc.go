@@ -8,8 +8,12 @@
 // one hears which names were taken elsewhere, one asks for fences after a time in
 // which that was not heard.
 //
-//	store.go      Key, Commit, Store: what is kept, and where
-//	ack.go        Ack, Breaks: how far a client has got, and in which log
+// # Files
+//
+// A file uses those behind it.
+//
 //	committer.go  Committer, Lease: gathering acks, holding names
 //	missed.go     takes that were not heard of
+//	store.go      Key, Commit, Store: what is kept, and where
+//	ack.go        Ack, Breaks: how far a client has got, and in which log
 package cursors

@@ -28,21 +28,41 @@
 //
 // # Files
 //
-//	cluster.go    Config, Cluster: kafka-go's pools of connections
-//	dial.go       how a connection is made; listener.go, one of another kind
-//	identity.go   whether a broker is of this cluster; authenticate.go
-//	known.go      the brokers that are known; turns.go, asking one after the other
-//	exchange.go   requests of our own encoding on these connections
-//	request.go    kafka-go's requests, to a broker of our choice
-//	metadata.go   topics and who leads them; leaders.go, ensure.go, absent.go
-//	offsets.go    where a partition begins and ends
-//	fetch.go      a fetch; answer.go reads what it brought, in place
-//	walk.go       through the batches of a fetch; batch.go, inflate.go
+// A file uses those behind it. Those of one paragraph belong together.
 //
-//	source.go     SourceConfig, Source
-//	resolve.go    Offsets; read.go, reading once; nearest.go, from which replica
-//	run.go        the metadata of what is followed, and its brokers
-//	broker.go     what is fetched from a broker when; poll.go, what came
-//	follower.go   a topic that is followed, and its sink
-//	outofrange.go where reading goes on when an offset is gone; lost.go
+//	outofrange.go    where reading goes on when an offset is gone
+//	poll.go          what came, handed out
+//	run.go           the metadata of what is followed, and its brokers
+//	follower.go      a topic that is followed, and its sink
+//	broker.go        what is fetched from a broker when
+//
+//	read.go          reading once
+//	walk.go          through the batches of a fetch
+//	batch.go         a record batch
+//	inflate.go       what is compressed, bounded
+//
+//	absent.go        a topic that is missing
+//	resolve.go       Offsets: where a time or an end is
+//	ensure.go        a topic is made
+//	leaders.go       who leads the partitions of a topic
+//	request.go       kafka-go's requests, to a broker of our choice
+//	source.go        SourceConfig, Source
+//	nearest.go       from which replica is read
+//
+//	lost.go          what a log that was cut short has lost
+//	fetch.go         a fetch
+//	answer.go        what a fetch brought, read in place
+//	offsets.go       where a partition and an epoch begin and end
+//
+//	dial.go          how a connection is made
+//	authenticate.go  SASL, in front of what a broker is asked first
+//	identity.go      whether a broker is of this cluster
+//	turns.go         asking one broker after the other
+//	metadata.go      topics and who leads them
+//	exchange.go      requests of our own encoding on these connections
+//	cluster.go       Config, Cluster: kafka-go's pools of connections
+//	listener.go      listeners of another kind
+//	known.go         the brokers that are known
+//	errors.go        Kafka's error codes
+//	scan.go          bytes, read from the front
 package kafkalog

@@ -5,8 +5,12 @@
 //
 // The package imports nothing of Sluice, starts nothing and keeps nothing.
 //
-//	record.go    Record, Header
-//	position.go  TopicID, Topic, PartitionOffset, Position
+// # Files
+//
+// A file uses those behind it.
+//
 //	cursor.go    a position as text, and what a client has seen since
+//	position.go  TopicID, Topic, PartitionOffset, Position
+//	record.go    Record, Header
 //	gap.go       Gap, and the reasons for gaps
 package record

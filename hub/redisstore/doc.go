@@ -62,13 +62,16 @@
 //
 // # Files
 //
-//	store.go       Config, New, the circuit breaker
-//	dial.go        go-redis options: single, Sentinel, Cluster; timeouts
-//	cursor.go      Load, Take, Delete
-//	commit.go      Commit, in pipelines
+// A file uses those behind it. The scripts are the files *.lua.
+//
 //	superseded.go  Superseded: Pub/Sub
 //	probe.go       Check: can cursors be written?
-//	key.go         names of keys, and names in messages
+//	commit.go      Commit, in pipelines
+//	cursor.go      Load, Take, Delete
+//
 //	position.go    a position as the fields of a hash
-//	*.lua          the scripts
+//	key.go         names of keys, and names in messages
+//
+//	store.go       Config, New, the circuit breaker
+//	dial.go        go-redis options: single, Sentinel, Cluster; timeouts
 package redisstore

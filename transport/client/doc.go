@@ -47,16 +47,20 @@
 //
 // # Files
 //
-//	client.go        configuration, URLs, tokens
+// A file uses those behind it. Those of one paragraph belong together.
+//
 //	subscription.go  the loop over connections; cursor and acks
 //	session.go       one connection, from handshake to close
+//	publish.go       publishing
+//
 //	delivery.go      from a connection's messages to the loop
 //	renew.go         tokens that end while connected
-//	event.go         what a subscription gives
-//	message.go       messages on the wire
 //	position.go      where a subscription is
+//	event.go         what a subscription gives
 //	ending.go        why a connection ended, and what to do about it
+//	message.go       messages on the wire
+//
 //	backoff.go       how long to wait
-//	publish.go       publishing
+//	client.go        configuration, URLs, tokens
 //	error.go         errors
 package client

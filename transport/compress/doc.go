@@ -2,10 +2,14 @@
 // in blocks, as the codecs of package hub; and inflates what clients compress. No
 // connection has a compressor or a window of its own.
 //
+// # Files
+//
+// A file uses those behind it.
+//
+//	inflate.go  messages of clients
+//	frames.go   WebSockets: permessage-deflate, and agreeing on it
 //	gzip.go     server-sent events: gzip, of blocks and what is a client's own
 //	crc.go      the checksum of joined blocks
-//	frames.go   WebSockets: permessage-deflate, and agreeing on it
-//	inflate.go  messages of clients
 package compress
 
 // The slots of the codecs.

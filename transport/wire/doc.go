@@ -14,10 +14,27 @@
 //     nothing of the input but field names is repeated in an error.
 //   - Everything written is one line of JSON in UTF-8 without CR, LF and NUL.
 //
-// Tour: code.go has the table of codes, fault.go the Error and its forms.
-// request.go reads WebSocket messages with parser.go, scan.go and
-// validate.go; reading.go
-// and query.go the reading parameters; record.go and publish.go what clients
-// publish. message.go and published.go write the server's messages with
-// object.go. frame.go and sse.go lay the framing around them.
+// # Files
+//
+// A file uses those behind it.
+//
+//	publish.go    records that clients publish over HTTP
+//	record.go     a record that a client publishes
+//	query.go      the parameters of requests over HTTP
+//
+//	parser.go     a client's messages, field by field
+//	reading.go    what a client asks to read
+//	validate.go   rules of validator as faults
+//	request.go    the messages of a WebSocket's client
+//
+//	message.go    the messages of the server
+//	published.go  the answers to what was published
+//	format.go     events in the formats that clients ask for
+//	sse.go        server-sent events
+//	frame.go      frames of WebSockets
+//
+//	shown.go      what of a client's own bytes is shown
+//	fault.go      Error, and its forms
+//	object.go     an object of JSON, field by field
+//	code.go       the table of codes
 package wire

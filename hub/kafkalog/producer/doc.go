@@ -22,13 +22,17 @@
 //
 // # Files
 //
-//	producer.go  Config, Producer: calls in, memory in flight
-//	call.go      one call of Produce, its messages and results
-//	topic.go     a topic's partitions and leaders; which message goes where
+// A file uses those behind it.
+//
 //	lane.go      a partition: its batches one after the other, its sequence
 //	queue.go     what a partition has queued, and whether it makes progress
 //	attempt.go   sending a batch once
+//
 //	encode.go    a batch in Kafka's format
 //	identity.go  producer id, epoch and sequence
+//	topic.go     a topic's partitions and leaders; which message goes where
 //	verdict.go   what a broker's error code says about a batch
+//
+//	producer.go  Config, Producer: calls in, memory in flight
+//	call.go      one call of Produce, its messages and results
 package producer
