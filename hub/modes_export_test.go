@@ -31,7 +31,7 @@ func Transitions() (all []Transition) {
 func WithoutReason() (all []string) {
 	for _, t := range transitions {
 		if t.why == "" || len(t.from) != len(t.to) {
-			all = append(all, fmt.Sprint(t.from, t.on, t.to))
+			all = append(all, fmt.Sprintf("%v on %v to %v", t.from, t.on, t.to))
 		}
 	}
 	return all

@@ -16,7 +16,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// ProducerConfig says how a Producer stores messages. Every field is required
+// Config says how a Producer stores messages. Every field is required
 // but Compression.
 type Config struct {
 	Log *slog.Logger
@@ -84,7 +84,7 @@ type Producer struct {
 
 var _ upstream.Producer = (*Producer)(nil)
 
-// NewProducer prepares to produce. Messages are taken from now on and sent
+// New prepares to produce. Messages are taken from now on and sent
 // once Run runs.
 func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	if cluster == nil {
