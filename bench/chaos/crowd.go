@@ -37,7 +37,8 @@ type crowd struct {
 	without []*clients.Subscriber
 	running sync.WaitGroup
 	refused sync.WaitGroup // those without
-	errs    chan error
+	mu      sync.Mutex
+	missing []error // of those that have not got everything
 	end     context.CancelFunc // of those without
 
 	// broken counts connections that ended without having been cut by their
@@ -78,7 +79,7 @@ var kinds = []struct {
 // third reads the narrow stream, some are slow, some cut their connections and
 // some have tokens that soon end; and some who have no right.
 func gather(n int, seed uint64, addr string, forgotten func() uint64) *crowd {
-	c := &crowd{errs: make(chan error, n)}
+	c := &crowd{}
 	random := rand.New(rand.NewPCG(seed, 1000))
 	for i := range n {
 		kind := kinds[i%len(kinds)]
@@ -141,7 +142,9 @@ func (c *crowd) run(ctx context.Context) {
 	for _, s := range c.all {
 		c.running.Go(func() {
 			if err := s.Run(ctx); err != nil {
-				c.errs <- err
+				c.mu.Lock()
+				c.missing = append(c.missing, err)
+				c.mu.Unlock()
 			}
 			c.lastly.Store(&finish{s.Name, time.Now()})
 		})
@@ -157,11 +160,7 @@ func (c *crowd) wait() (missing []error) {
 	c.running.Wait()
 	c.end()
 	c.refused.Wait()
-	close(c.errs)
-	for err := range c.errs {
-		missing = append(missing, err)
-	}
-	return missing
+	return c.missing
 }
 
 func (c *crowd) watch(m *clients.Message) {
