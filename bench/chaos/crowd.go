@@ -38,7 +38,7 @@ type crowd struct {
 	running sync.WaitGroup
 	refused sync.WaitGroup // those without
 	mu      sync.Mutex
-	missing []error // of those that have not got everything
+	missing []error            // of those that have not got everything
 	end     context.CancelFunc // of those without
 
 	// broken counts connections that ended without having been cut by their
