@@ -58,7 +58,8 @@
 //	authenticate.go  SASL, in front of what a broker is asked first
 //	identity.go      whether a broker is of this cluster
 //	turns.go         asking one broker after the other
-//	metadata.go      topics and who leads them
+//	newest.go        topics and who leads them, from all brokers
+//	metadata.go      the same, from one broker
 //	exchange.go      requests of our own encoding on these connections
 //	cluster.go       Config, Cluster: kafka-go's pools of connections
 //	listener.go      listeners of another kind

@@ -257,6 +257,91 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 	}
 }
 
+// TestADeposedLeaderIsNotBelievedAlone: where only the broker that was paused says who
+// leads, nothing is lost either, however often it is asked. What is to be read is
+// unavailable until the other brokers answer.
+func TestADeposedLeaderIsNotBelievedAlone(t *testing.T) {
+	t.Parallel()
+	const strikes = 10
+	for _, reads := range []bool{true, false} {
+		t.Run(fmt.Sprint("read ", reads), func(t *testing.T) {
+			t.Parallel()
+			f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "a"))
+			f.lead("a", 1) // broker 0
+			write(t, f.writer(), "a", 0, "x", 10)
+			topic := f.topic("a")
+			places, err := f.source.Offsets(t.Context(), topic, upstream.Tip())
+			if err != nil {
+				t.Fatal(err)
+			}
+			struck := answerFetch(f, 8, strikes, func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })
+			var silent atomic.Bool
+			silent.Store(true)
+			f.kafka.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+				f.kafka.KeepControl()
+				if silent.Load() && f.kafka.CurrentNode() != 0 {
+					return nil, errors.New("it does not answer"), true
+				}
+				return nil, nil, false
+			})
+			go func() {
+				for struck.Load() < strikes {
+					time.Sleep(time.Millisecond)
+				}
+				f.lead("a", 1)
+				silent.Store(false)
+			}()
+			from := []record.PartitionOffset{{Offset: 8, Epoch: places[0].Epoch + 1}}
+			if !reads {
+				j := newJournal()
+				follow(t, f.source, topic, from, j)
+				j.until(t, "what is new has come", func() bool { return j.count() == 2 })
+				if len(j.gaps) > 0 || struck.Load() != strikes {
+					t.Errorf("gaps %v, struck %d times", j.gaps, struck.Load())
+				}
+				return
+			}
+			var offsets []int64
+			for err = upstream.ErrSourceUnavailable; errors.Is(err, upstream.ErrSourceUnavailable) && t.Context().Err() == nil; {
+				err = f.source.Read(t.Context(), topic, from, 1<<20, func(got *upstream.Fetched) {
+					if got.Gap != nil {
+						t.Errorf("a gap: %v", *got.Gap)
+					}
+					if got.Each != nil {
+						got.Each(func(r *record.Record) bool { offsets = append(offsets, r.Offset); return true })
+					}
+				})
+			}
+			if err != nil || !slices.Equal(offsets, []int64{8, 9}) || struck.Load() != strikes {
+				t.Errorf("read %v (%v), struck %d times; want 8 and 9", offsets, err, struck.Load())
+			}
+		})
+	}
+}
+
+// TestAnEpochThatNoBrokerKnowsIsBelieved: a position that claims a later epoch than
+// that of any leader is of no log that there is, once all brokers say so.
+func TestAnEpochThatNoBrokerKnowsIsBelieved(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "a"))
+	write(t, f.writer(), "a", 0, "x", 10)
+	topic := f.topic("a")
+	from := []record.PartitionOffset{{Offset: 20, Epoch: 1000}}
+	var gap *record.Gap
+	if err := f.source.Read(t.Context(), topic, from, 1<<20, func(got *upstream.Fetched) { gap = got.Gap }); err != nil {
+		t.Fatal(err)
+	}
+	if gap == nil || gap.Reason != record.GapTruncated || gap.From != 10 || gap.To != 20 {
+		t.Errorf("read a gap of %v", gap)
+	}
+	j := newJournal()
+	follow(t, f.source, topic, from, j)
+	j.until(t, "it is told", func() bool { return len(j.gaps) == 1 })
+	if j.gaps[0] != *gap {
+		t.Errorf("told %v, want %v", j.gaps[0], *gap)
+	}
+}
+
 func TestFollowGoesOnBehindADamagedBatch(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))

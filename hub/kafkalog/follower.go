@@ -71,6 +71,8 @@ type partition struct {
 	stuck   int       // how often in a row a fetch brought no whole batch
 	strange int       // how often in a row the offset was out of a range it is in
 	deposed int       // how often in a row a broker answered that led only before
+	// confirmed: all brokers have that one for the leader.
+	confirmed bool
 
 	failing time.Time // since when it fails, zero if it does not
 	cause   error

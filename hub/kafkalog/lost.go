@@ -14,8 +14,9 @@ import (
 // has an epoch that is no lower than that of any record.
 var errDeposed = errors.New("another broker leads the partition by now")
 
-// deposedPatience is how often in a row that is taken for the reason, with what
-// metadata says by then; after that the offset is of no log that there is.
+// deposedPatience is how often in a row that is taken for the reason at least, with
+// what metadata says by then. After that, and once all brokers have that broker for
+// the leader, the offset is of no log that there is.
 const deposedPatience = 5
 
 // deposed reports whether a leadership is from before the record there was written.

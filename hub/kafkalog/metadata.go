@@ -52,22 +52,28 @@ func (l *layout) find(partition int32) (leadership, bool) {
 func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	resp, err := c.RequestAny(ctx, func() kmsg.Request {
-		req := kmsg.NewPtrMetadataRequest()
-		req.SetVersion(12)
-		req.AllowAutoTopicCreation = false
-		req.Topics = make([]kmsg.MetadataRequestTopic, len(names))
-		for i, name := range names {
-			req.Topics[i] = kmsg.NewMetadataRequestTopic()
-			req.Topics[i].Topic = kmsg.StringPtr(name)
-		}
-		return req
-	})
+	resp, err := c.RequestAny(ctx, func() kmsg.Request { return metadataRequest(names) })
 	if err != nil {
 		return nil, fmt.Errorf("ask metadata: %w", err)
 	}
 	answer := resp.(*kmsg.MetadataResponse)
 	c.known.learn(answer.Brokers)
+	return layoutsIn(answer), nil
+}
+
+func metadataRequest(names []string) *kmsg.MetadataRequest {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(12)
+	req.AllowAutoTopicCreation = false
+	req.Topics = make([]kmsg.MetadataRequestTopic, len(names))
+	for i, name := range names {
+		req.Topics[i] = kmsg.NewMetadataRequestTopic()
+		req.Topics[i].Topic = kmsg.StringPtr(name)
+	}
+	return req
+}
+
+func layoutsIn(answer *kmsg.MetadataResponse) []layout {
 	found := make([]layout, 0, len(answer.Topics))
 	for _, t := range answer.Topics {
 		if t.Topic == nil {
@@ -84,12 +90,16 @@ func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error
 		}
 		found = append(found, l)
 	}
-	return found, nil
+	return found
 }
 
 // layout asks for one topic.
 func (c *Cluster) layout(ctx context.Context, name string) (layout, error) {
 	found, err := c.metadata(ctx, []string{name})
+	return layoutAmong(found, name, err)
+}
+
+func layoutAmong(found []layout, name string, err error) (layout, error) {
 	if err != nil {
 		return layout{}, unavailable(err)
 	}

@@ -161,7 +161,7 @@ const (
 
 func (b *broker) accept(part *partition, in *fetchedPartition, at record.PartitionOffset, now time.Time) (outcome, upstream.Fetched) {
 	to, diverges := diverged(in, at)
-	if (diverges || in.code == codeOffsetOutOfRange) && part.lead.deposed(at) && part.deposed < deposedPatience {
+	if (diverges || in.code == codeOffsetOutOfRange) && part.lead.deposed(at) && (!part.confirmed || part.deposed < deposedPatience) {
 		part.deposed++
 		part.failed(now, fmt.Errorf("broker %d: %w", b.id, errDeposed))
 		b.s.refresh()
@@ -188,7 +188,7 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at record.Partiti
 		return hasNothing, upstream.Fetched{}
 	}
 	part.reached()
-	part.strange, part.deposed, part.strict = 0, 0, false
+	part.strange, part.deposed, part.confirmed, part.strict = 0, 0, false, false
 	if diverges {
 		return hasGap, upstream.Fetched{
 			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,

@@ -53,14 +53,22 @@ type reading struct {
 	moved   bool // a partition that is still to be read has now another offset, or with another broker
 	// leaders: only they are asked, as something went wrong elsewhere.
 	leaders bool
-	// deposed is how often a broker has answered that led only before.
-	deposed int
-	walk    walk
+	// deposed is how often a broker has answered that led only before, and
+	// confirmed whether all brokers have it for the leader.
+	deposed   int
+	confirmed bool
+	walk      walk
 }
 
 // once asks every broker that serves any of it for what is still to be done.
 func (r *reading) once(ctx context.Context, fresh bool) error {
-	l, err := r.s.layoutOf(ctx, r.topic, fresh)
+	var l layout
+	var err error
+	if r.deposed > 0 {
+		l, r.confirmed, err = r.s.newestLayoutOf(ctx, r.topic)
+	} else {
+		l, err = r.s.layoutOf(ctx, r.topic, fresh)
+	}
 	if err != nil {
 		return err
 	}
@@ -179,7 +187,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	}
 	lead, _ := l.find(p.partition)
 	to, diverges := diverged(p, at)
-	if (diverges || p.code == codeOffsetOutOfRange) && lead.deposed(at) && r.deposed < deposedPatience {
+	if (diverges || p.code == codeOffsetOutOfRange) && lead.deposed(at) && (!r.confirmed || r.deposed < deposedPatience) {
 		r.deposed++
 		return fmt.Errorf("fetch partition %d: %w", p.partition, errDeposed)
 	}

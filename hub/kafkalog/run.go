@@ -3,6 +3,7 @@ package kafkalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,7 +98,9 @@ func (s *Source) learn(ctx context.Context) error {
 	s.mu.Lock()
 	seen := make(map[string]struct{}, len(s.followers))
 	names := make([]string, 0, len(s.followers))
+	doubtful := false
 	for f := range s.followers {
+		doubtful = doubtful || slices.ContainsFunc(f.partitions, func(p *partition) bool { return p.deposed > 0 })
 		if _, ok := seen[f.topic.Name]; !ok {
 			seen[f.topic.Name] = struct{}{}
 			names = append(names, f.topic.Name)
@@ -107,7 +110,14 @@ func (s *Source) learn(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	found, err := s.cluster.metadata(ctx, names)
+	var found []layout
+	var all bool
+	var err error
+	if doubtful {
+		found, all, err = s.cluster.newest(ctx, names)
+	} else {
+		found, err = s.cluster.metadata(ctx, names)
+	}
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,6 +135,9 @@ func (s *Source) learn(ctx context.Context) error {
 	}
 	var again error
 	for f := range s.followers {
+		for _, p := range f.partitions {
+			p.confirmed = all && p.deposed > 0
+		}
 		if l := layouts[f.topic.Name]; l != nil {
 			if err := s.apply(f, l, now); err != nil {
 				again = err

@@ -114,6 +114,20 @@ func (s *Source) layoutOf(ctx context.Context, topic record.Topic, fresh bool) (
 		return c.layout, nil
 	}
 	l, err := s.cluster.layout(ctx, topic.Name)
+	return s.keepLayout(topic, l, err)
+}
+
+// newestLayoutOf asks all brokers for the layout, and reports whether all have
+// answered.
+func (s *Source) newestLayoutOf(ctx context.Context, topic record.Topic) (l layout, all bool, err error) {
+	found, all, err := s.cluster.newest(ctx, []string{topic.Name})
+	l, err = layoutAmong(found, topic.Name, err)
+	l, err = s.keepLayout(topic, l, err)
+	return l, all, err
+}
+
+// keepLayout holds what brokers answered against the topic, and keeps it.
+func (s *Source) keepLayout(topic record.Topic, l layout, err error) (layout, error) {
 	if errors.Is(err, upstream.ErrUnknownTopic) {
 		return layout{}, fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, topic.Name)
 	}
