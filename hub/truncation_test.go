@@ -228,11 +228,7 @@ func TestTopicMadeAgainHasNoCuts(t *testing.T) {
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 	live := subscribe(t, h, hub.Request{})
 	defer live.Close()
-	add := func(n int) {
-		for i := range n {
-			topics.Append("orders.v1", numbered(0, i))
-		}
-	}
+	add := func(n int) { appendNumbered(topics, n) }
 	add(6)
 	live.collect(t, 6)
 	topics.Truncate("orders.v1", 0, 1)
@@ -254,6 +250,13 @@ func TestTopicMadeAgainHasNoCuts(t *testing.T) {
 	}
 }
 
+// appendNumbered writes so many records to partition 0.
+func appendNumbered(topics *hubtest.Topics, n int) {
+	for i := range n {
+		topics.Append("orders.v1", numbered(0, i))
+	}
+}
+
 // TestTruncationUpToWhereTheLogBegins: a log that was cut short while nobody read
 // it, and has grown to its old end again, is noticed by whoever resumes there,
 // though this instance has read no record of it.
@@ -261,11 +264,7 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
-	add := func(n int) {
-		for i := range n {
-			topics.Append("orders.v1", numbered(0, i))
-		}
-	}
+	add := func(n int) { appendNumbered(topics, n) }
 	add(20)
 	topic, err := topics.Topic(t.Context(), "orders.v1")
 	if err != nil {
@@ -287,11 +286,7 @@ func TestAnElectionIsAskedAboutOnce(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
-	add := func(n int) {
-		for i := range n {
-			topics.Append("orders.v1", numbered(0, i))
-		}
-	}
+	add := func(n int) { appendNumbered(topics, n) }
 	add(12)
 	topics.Truncate("orders.v1", 0, 12)
 	add(8)

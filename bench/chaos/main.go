@@ -21,7 +21,7 @@
 // The files: schedule.go is what strikes when; stage.go what runs; crowd.go and
 // writers.go its clients; unclean.go is the topic that loses records, with its
 // clients and its strike; storm.go and strike_*.go let faults strike, and show
-// that they did; run.go is the whole, verdict.go what comes out.
+// that they did; run.go is the whole, and what comes out.
 package main
 
 import (

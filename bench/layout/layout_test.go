@@ -209,7 +209,14 @@ func inside(name, pattern string) bool {
 // list returns the module's packages and all that they depend on.
 func list(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Dir,Standard,Imports", "./...")
+	return goList[goPackage](t, "-json=ImportPath,Dir,Standard,Imports", "./...")
+}
+
+// goList lists packages, and all that they depend on, as the go command tells of
+// them.
+func goList[P any](t *testing.T, args ...string) (packages []P) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, args...)...)
 	cmd.Dir = root(t)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -217,10 +224,8 @@ func list(t *testing.T) []goPackage {
 	if err != nil {
 		t.Fatalf("go list: %v: %s", err, stderr.String())
 	}
-	var packages []goPackage
-	decoder := json.NewDecoder(strings.NewReader(string(out)))
-	for {
-		var p goPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p P
 		err := decoder.Decode(&p)
 		if errors.Is(err, io.EOF) {
 			return packages

@@ -2,7 +2,6 @@ package layout_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -13,7 +12,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -98,29 +96,14 @@ type exportedPackage struct {
 // that they import is.
 func listExports(t *testing.T) (ours []exportedPackage, exports map[string]string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,Standard,GoFiles", "./hub/...", "./transport/...")
-	cmd.Dir = root(t)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list: %v: %s", err, stderr.String())
-	}
 	exports = make(map[string]string)
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p exportedPackage
-		err := decoder.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			return ours, exports
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, p := range goList[exportedPackage](t, "-export", "-json=ImportPath,Dir,Export,Standard,GoFiles", "./hub/...", "./transport/...") {
 		exports[p.ImportPath] = p.Export
 		if inside(p.ImportPath, module+"/...") {
 			ours = append(ours, p)
 		}
 	}
+	return ours, exports
 }
 
 var fileName = regexp.MustCompile(`\b[a-z][a-z0-9_]*\.go\b`)

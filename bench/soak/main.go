@@ -16,8 +16,8 @@
 // The seed, which is printed, decides what the clients are like; not how their
 // threads run.
 //
-// The files: stage.go is what runs; visits.go is what clients do; measure.go is
-// what the instance has; run.go is the whole, with what is allowed.
+// The files: stage.go is what runs; visits.go and visits_*.go are what clients do;
+// measure.go is what the instance has; run.go is the whole, with what is allowed.
 package main
 
 import (
