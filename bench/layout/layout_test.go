@@ -29,7 +29,7 @@ type rule struct {
 }
 
 // leaves are the packages that the domain is made of, which know nothing of it.
-var leaves = []string{"hub/jsonscan", "hub/record", "hub/event", "hub/upstream", "hub/backoff", "hub/cursors", "hub/ingest"}
+var leaves = []string{"hub/jsonscan", "hub/record", "hub/event", "hub/filter", "hub/upstream", "hub/backoff", "hub/cursors", "hub/ingest"}
 
 var rules = []rule{
 	// The leaves of the domain, each over those before it.
@@ -40,6 +40,7 @@ var rules = []rule{
 	{of: "hub/ingest", ours: []string{"hub/record", "hub/upstream"}, others: []string{}},
 	{of: "hub/cursors", ours: []string{"hub/record", "hub/backoff"}, others: []string{}},
 	{of: "hub/event", ours: []string{"hub/jsonscan", "hub/record"}, others: []string{}},
+	{of: "hub/filter", ours: []string{"hub/jsonscan", "hub/event"}, others: []string{}},
 	{of: "hub", ours: leaves, others: []string{}},
 	// An adapter knows the domain, and not the other adapters.
 	{of: "hub/...", ours: append([]string{"hub", "self"}, leaves...)},
@@ -151,6 +152,9 @@ func TestRulesTellRightFromWrong(t *testing.T) {
 		{"hub/record", "sluice/hub", false},
 		{"hub/record", "sluice/hub/event", false},
 		{"hub/event", "sluice/hub/record", true},
+		{"hub/filter", "sluice/hub/event", true},
+		{"hub/event", "sluice/hub/filter", false},
+		{"hub/filter", "sluice/hub", false},
 		{"hub", "github.com/segmentio/kafka-go", false},
 		{"hub/kafkalog", "sluice/hub", true},
 		{"hub/kafkalog/producer", "sluice/hub/kafkalog", true},
