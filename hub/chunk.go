@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"sluice/hub/event"
+	"sluice/hub/filter"
 	"sluice/hub/record"
 )
 
@@ -71,6 +72,7 @@ type chunk struct {
 
 	formats      [event.FormatSlots]framing
 	compressions [CodecSlots]atomic.Pointer[compression]
+	verdicts     filter.Verdicts
 }
 
 // framing is a chunk in one wire format, laid out as far as somebody has asked.
@@ -134,9 +136,18 @@ func (c *chunk) body(i int) []byte {
 	return c.bodies[start:end:end]
 }
 
+// Room implements filter.Records.
+func (c *chunk) Room() int { return len(c.entries) }
+
+// Load implements filter.Records.
+func (c *chunk) Load(i int, r *filter.Record) {
+	e := c.at(i)
+	r.Set(c.body(i), e.partition, e.next-1, e.time)
+}
+
 // size is about what the chunk holds in memory.
 func (c *chunk) size() int {
-	size := len(c.entries)*entrySize + len(c.bodies)
+	size := len(c.entries)*entrySize + len(c.bodies) + c.verdicts.Size()
 	for i := range c.formats {
 		if done := c.formats[i].done.Load(); done != nil {
 			size += cap(done.bytes) + 4*cap(done.ends)

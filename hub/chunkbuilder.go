@@ -1,9 +1,8 @@
 package hub
 
 import (
-	"hash/maphash"
-
 	"sluice/hub/event"
+	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
@@ -45,15 +44,13 @@ type encoder struct {
 	events      *event.Encoder
 	gaps        event.GapWriter
 	recordBytes int
-	seed        maphash.Seed
 }
 
-func newEncoder(stream string, content event.Content, recordBytes int, seed maphash.Seed) *encoder {
+func newEncoder(stream string, content event.Content, recordBytes int) *encoder {
 	return &encoder{
 		events:      event.NewEncoder(stream, content),
 		gaps:        event.NewGapWriter(stream),
 		recordBytes: recordBytes,
-		seed:        seed,
 	}
 }
 
@@ -106,7 +103,7 @@ func (e *encoder) record(d *draft, r *record.Record) {
 		time:      r.Timestamp,
 	}
 	if r.Key != nil && !key.Base64 {
-		added.hash = maphash.Bytes(e.seed, r.Key)
+		added.hash = filter.Hash(r.Key)
 		added.keyStart, added.keyEnd = key.Start, key.End
 	}
 	d.add(added)

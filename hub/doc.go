@@ -18,7 +18,8 @@
 // # Guarantees
 //
 //   - No silent gap. From a valid position every record that the filter passes is
-//     delivered, or a gap event comes before anything later of its partition.
+//     delivered, or a gap event comes before anything later of its partition, or
+//     the subscription ends in front of it with FilterFailed.
 //   - Order. Offsets rise within a partition of a subscription, until a gap says
 //     log_changed or truncated.
 //   - A cursor never leads: it covers what [Subscription.Next] has given out, and
@@ -30,7 +31,8 @@
 //     Config.LogMemory (streams that nobody reads give first), and what is read
 //     for those who are late, which they share, by Config.LateMemory and how many
 //     reads there can be at once.
-//   - A slow subscriber holds up nobody else. Config.Pace holds the reading up
+//   - A slow subscriber holds up nobody else, and neither does a filter's predicate
+//     hold up the stream, or those who read it without one. Config.Pace holds the reading up
 //     for the workers, and never for a client.
 //   - An outage of Kafka ends no subscription. It is told by
 //     [Subscription.StatusChange], and reading goes on where it was.
@@ -44,8 +46,8 @@
 //
 // New starts none. Hub.Run waits for all that the hub has started, which live
 // until its context ends: for each stream that is read, one that follows the
-// source and appends, and one that fills the log backwards and ends; for each
-// read on behalf of late subscriptions one that ends with it. A subscription has
+// source and appends, one that asks the predicates of filters about what was
+// appended, and one that fills the log backwards and ends; for each read on behalf of late subscriptions one that ends with it. A subscription has
 // none, late or not. A stream is read from its first subscriber until
 // Stream.Linger after its last.
 //
@@ -62,6 +64,7 @@
 //	jsonscan  checking and walking JSON
 //	record    records, positions, cursors, gaps
 //	event     a record and a gap as subscribers are sent them
+//	filter    which records a feed has
 //	upstream  what is asked of Kafka: Source and Producer
 //	cursors   named cursors: Store, Committer, Lease
 //	ingest    what is done with records before they are stored
@@ -108,6 +111,7 @@
 //	chunkbuilder.go  from what a source reads to entries
 //	batch.go         what it has ready to be written
 //	compressed.go    these blocks, made once for a chunk
+//	evaluate.go      asking the predicates of filters about what is new
 //	feed.go          a filter and those who share it; key matching
 //	chunk.go         a chunk and its entries; layouts for wire formats
 package hub

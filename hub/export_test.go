@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/filter"
+
 // BoundSearch bounds how much is searched for the newest records. It must be
 // called before the first subscription.
 func (h *Hub) BoundSearch(bytes int) { h.newestBytes = bytes }
@@ -9,11 +11,17 @@ func (h *Hub) Floor(stream string) int64 {
 	return h.streams[stream].logNow().floorPosition().Offset(0, 0)
 }
 
+// Asked reports whether predicates have been asked about all that a stream's log has.
+func (h *Hub) Asked(stream string) bool {
+	l := h.streams[stream].logNow()
+	return l.evaluation.upTo.Load().index == l.tip.Load().index
+}
+
 // OneDigest gives all filters the same digest. It must be called before the
 // first subscription.
 func (h *Hub) OneDigest(digest string) {
-	h.digest = func(f Filter) string {
-		if len(f.keys) == 0 {
+	h.digest = func(f *filter.Filter) string {
+		if f.All() {
 			return ""
 		}
 		return digest

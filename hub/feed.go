@@ -1,11 +1,7 @@
 package hub
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"hash/maphash"
 	"slices"
 	"sort"
 	"strconv"
@@ -13,122 +9,44 @@ import (
 	"sync/atomic"
 
 	"sluice/hub/event"
+	"sluice/hub/filter"
 )
 
-// Filter says which records of a stream a feed has. The zero value passes all.
-type Filter struct {
-	keys   []filterKey // sorted by text, each once
-	byHash []int32     // where they are, sorted by hash; nil for a few
-}
-
-// fewKeys is how many keys are compared one after another.
-const fewKeys = 8
-
-type filterKey struct {
-	text string // as it stands in an event: quoted
-	hash uint64
-}
-
-// keyText is a key as it stands in an event.
-func keyText(key string) string {
-	text, isBase64 := event.AppendKey(nil, []byte(key))
-	if isBase64 {
-		return "" // not text, so that nothing can ask for it
-	}
-	return string(text)
-}
-
-// newFilter passes records whose key is one of keys, or all when there are none.
-func newFilter(keys []string, seed maphash.Seed) Filter {
-	var f Filter
-	for _, key := range keys {
-		f.keys = append(f.keys, filterKey{
-			text: keyText(key),
-			hash: maphash.String(seed, key),
-		})
-	}
-	slices.SortFunc(f.keys, func(a, b filterKey) int { return cmp.Compare(a.text, b.text) })
-	// Keys that are not text have all the same one.
-	f.keys = slices.CompactFunc(f.keys, func(a, b filterKey) bool { return a.text == b.text })
-	if len(f.keys) > fewKeys {
-		f.byHash = make([]int32, len(f.keys))
-		for i := range f.byHash {
-			f.byHash[i] = int32(i)
-		}
-		slices.SortFunc(f.byHash, func(a, b int32) int { return cmp.Compare(f.keys[a].hash, f.keys[b].hash) })
-	}
-	return f
-}
-
-// digest is empty for a filter that passes all, else the same for equal filters.
-// Others can have it too: it names a filter and is not what it is found by.
-func (f Filter) digest() string {
-	if len(f.keys) == 0 {
-		return ""
-	}
-	h := sha256.New()
-	for _, key := range f.keys {
-		h.Write([]byte(key.text))
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
-}
-
-// equal reports whether two filters have the same keys.
-func (f Filter) equal(other Filter) bool {
-	return slices.EqualFunc(f.keys, other.keys, func(a, b filterKey) bool { return a.text == b.text })
-}
-
-// index is which of the filter's keys has a text that one of them has.
-func (f Filter) index(text string) int {
-	return sort.Search(len(f.keys), func(i int) bool { return f.keys[i].text >= text })
-}
-
-// passes reports whether readable entry i of a chunk is for the feed: records
-// that match, and all gaps.
-func (f Filter) passes(c *chunk, i int) bool {
+// keyPasses reports whether readable entry i of a chunk has a key of a filter. Gaps
+// are for all.
+func keyPasses(f *filter.Filter, c *chunk, i int) bool {
 	e := c.at(i)
-	if e.kind != entryRecord || len(f.keys) == 0 {
+	if e.kind != entryRecord || f.AnyKey() {
 		return true
 	}
-	if e.keyEnd == 0 {
-		return false
-	}
-	if f.byHash == nil {
-		for k := range f.keys {
-			if f.keys[k].is(c, i) {
-				return true
-			}
-		}
-		return false
-	}
-	k := sort.Search(len(f.byHash), func(k int) bool { return f.keys[f.byHash[k]].hash >= e.hash })
-	for ; k < len(f.byHash) && f.keys[f.byHash[k]].hash == e.hash; k++ {
-		if f.keys[f.byHash[k]].is(c, i) {
-			return true
-		}
-	}
-	return false
+	return e.keyEnd != 0 && f.HasKey(e.hash, c.body(i)[e.keyStart:e.keyEnd])
 }
 
-// is reports whether it is the key of readable entry i of a chunk, which has one.
-func (k *filterKey) is(c *chunk, i int) bool {
-	e := c.at(i)
-	return k.hash == e.hash && string(c.body(i)[e.keyStart:e.keyEnd]) == k.text
+// passes is what a filter says of readable entry i of a chunk: of a record, as all
+// gaps pass.
+func passes(f *filter.Filter, c *chunk, i int) filter.Verdict {
+	switch {
+	case !keyPasses(f, c, i):
+		return filter.No
+	case c.at(i).kind != entryRecord:
+		return filter.Yes
+	}
+	return f.Ask(&c.verdicts, c, i, nil)
 }
 
 // Feed is what all subscriptions with an equal stream and filter share.
 type Feed struct {
 	log    *log
-	filter Filter
+	filter filter.Filter
 	name   string // "" without a filter
 	label  []byte // what events say of it on connections with several feeds
 
 	dirty atomic.Uint64 // a bit for each shard that has been woken
 	named atomic.Pointer[[16]atomic.Pointer[named]]
+	asked *asked // nil without predicates
 
-	// Guarded by log.mu.
-	matching bool  // among those that one append wakes
-	places   []int // for each key, among the feeds that have it
+	matching bool  // among those that are to be woken; owned by who matches
+	places   []int // for each key, among the feeds that have it; guarded by log.mu
 
 	mu      sync.Mutex
 	subs    []*Subscription
@@ -156,26 +74,26 @@ func (f *Feed) Name() string {
 }
 
 // Keys is how many keys the feed's filter has.
-func (f *Feed) Keys() int { return len(f.filter.keys) }
+func (f *Feed) Keys() int { return f.filter.Keys() }
 
 // Filtered reports whether the feed has less than its stream.
 func (f *Feed) Filtered() bool { return f.name != "" }
 
 // join adds a subscription to the feed of a filter, which it makes when there
 // is none.
-func (l *log) join(filter Filter, s *Subscription) *Feed {
-	digest := s.hub.digest(filter)
+func (l *log) join(which filter.Filter, s *Subscription) *Feed {
+	digest := s.hub.digest(&which)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f, name := l.feedOf(filter, digest)
+	f, name := l.feedOf(&which, digest)
 	if f == nil {
-		f = &Feed{log: l, filter: filter, name: name, since: l.tip.Load().index}
+		f = &Feed{log: l, filter: which, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
 		l.feeds[name] = f
-		f.places = make([]int, len(filter.keys))
-		for i, key := range filter.keys {
-			f.places[i] = len(l.keyed[key.text])
-			l.keyed[key.text] = append(l.keyed[key.text], f)
+		if which.HasPredicates() {
+			l.evaluation.add(f)
+		} else {
+			l.keyed.add(f)
 		}
 	}
 	f.mu.Lock()
@@ -191,14 +109,14 @@ func (l *log) join(filter Filter, s *Subscription) *Feed {
 // feedOf finds the feed of a filter, or gives the name that it is to have. Of
 // several filters with one digest all but the first are numbered. The caller
 // holds the lock.
-func (l *log) feedOf(filter Filter, digest string) (f *Feed, free string) {
+func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string) {
 	name, unused := digest, 0
 	for n := 1; ; n++ {
 		if n > 1 {
 			name = digest + "-" + strconv.Itoa(n)
 		}
 		switch f := l.feeds[name]; {
-		case f != nil && f.filter.equal(filter):
+		case f != nil && f.filter.Equal(which):
 			return f, name
 		case f == nil && unused == 0:
 			free, unused = name, n
@@ -228,22 +146,44 @@ func (l *log) leave(s *Subscription) {
 		return
 	}
 	delete(l.feeds, f.name)
-	for i, key := range f.filter.keys {
-		others := l.keyed[key.text]
-		end := len(others) - 1
-		if end == 0 {
-			delete(l.keyed, key.text)
-			continue
-		}
-		moved, at := others[end], f.places[i]
-		moved.places[moved.filter.index(key.text)] = at
-		others[at], others[end] = moved, nil
-		l.keyed[key.text] = others[:end]
+	if f.asked != nil {
+		l.evaluation.remove(f)
+	} else {
+		l.keyed.remove(f)
 	}
 }
 
-// match notes an entry for the feed and reports whether it is the first one
-// that this append has for it. The caller holds the log's lock.
+// keyIndex finds feeds by a key, as it stands in an event, that their filters have.
+type keyIndex map[string][]*Feed
+
+func (x keyIndex) add(f *Feed) {
+	f.places = make([]int, f.filter.Keys())
+	for i := range f.places {
+		key := f.filter.Key(i)
+		f.places[i] = len(x[key])
+		x[key] = append(x[key], f)
+	}
+}
+
+func (x keyIndex) remove(f *Feed) {
+	for i, at := range f.places {
+		key := f.filter.Key(i)
+		others := x[key]
+		end := len(others) - 1
+		if end == 0 {
+			delete(x, key)
+			continue
+		}
+		moved := others[end]
+		moved.places[moved.filter.Index(key)] = at
+		others[at], others[end] = moved, nil
+		x[key] = others[:end]
+	}
+}
+
+// match notes an entry for the feed and reports whether it is the first one since it
+// was to be woken last. It is for the appender, or, with predicates, for the log's
+// evaluation.
 func (f *Feed) match(index, floor uint64) bool {
 	f.mu.Lock()
 	if len(f.matches) == cap(f.matches) {
@@ -267,7 +207,7 @@ func (f *Feed) trim(floor uint64) {
 }
 
 // scanAtOnce bounds how many entries are looked through for a feed before others
-// have their turn.
+// have their turn, where no predicate is asked.
 const scanAtOnce = 8 << 10
 
 // ahead appends to dst the indexes of up to n matches from an index on, below
@@ -296,7 +236,7 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 		if c, _ := f.log.find(from); c == nil {
 			return dst, false, false
 		}
-		begin := max(from, since-scanAtOnce)
+		begin := max(from, since-f.scanAtOnce())
 		older, ok := f.scan(begin, since)
 		if !ok {
 			return dst, false, false
@@ -321,7 +261,7 @@ func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
 		}
 		n := min(c.len(), int(to-c.base))
 		for ; i < n; i++ {
-			if c.at(i).kind != entryAdvance && f.filter.passes(c, i) {
+			if c.at(i).kind != entryAdvance && passes(&f.filter, c, i) != filter.No {
 				found = append(found, c.base+uint64(i))
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"sluice/hub/event"
+	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
@@ -58,11 +58,10 @@ type Hub struct {
 	searches *searches
 	// conflated is how many keys conflating subscriptions remember.
 	conflated atomic.Int64
-	seed      maphash.Seed
 	// newestBytes is the constant of that name, but in tests.
 	newestBytes int
-	// digest is Filter.digest, but in tests.
-	digest func(Filter) string
+	// digest is Filter.Digest, but in tests.
+	digest func(*filter.Filter) string
 	// moved is called, in tests, when a subscription has changed its mode, and
 	// stepping before each step of a call of Subscription.next.
 	moved    func(s *Subscription, from mode, on trigger, to mode)
@@ -96,10 +95,9 @@ func New(config Config) (*Hub, error) {
 		config:  config,
 		now:     config.Now,
 		streams: make(map[string]*stream),
-		seed:    maphash.MakeSeed(),
 
 		newestBytes: newestBytes,
-		digest:      Filter.digest,
+		digest:      (*filter.Filter).Digest,
 		started:     make(chan struct{}),
 	}
 	h.blocks = &blocks{
@@ -119,7 +117,7 @@ func New(config Config) (*Hub, error) {
 		h.streams[s.Name] = &stream{
 			Stream:  s,
 			hub:     h,
-			encoder: newEncoder(s.Name, s.Content, s.RecordBytes, h.seed),
+			encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
 			logger:  config.Logger.With("stream", s.Name),
 		}
 	}

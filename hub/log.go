@@ -46,7 +46,7 @@ type log struct {
 
 	mu    sync.Mutex // guards the lists below, and whoever changes chunks
 	feeds map[string]*Feed
-	keyed map[string][]*Feed
+	keyed keyIndex // of feeds without predicates
 	// numbered is how many filters with one digest there have been at once.
 	numbered int
 	cuts     []cut
@@ -55,6 +55,8 @@ type log struct {
 	// shrunk is set once chunks were given up: the indexes below the floor
 	// have had entries, and must not get others.
 	shrunk bool
+
+	evaluation evaluation
 }
 
 // cut is where a partition went on after being truncated.
@@ -111,8 +113,9 @@ func newLog(stream string, start record.Position, wake func(int, *Feed), now fun
 		wake:   wake,
 		now:    now,
 		feeds:  make(map[string]*Feed),
-		keyed:  make(map[string][]*Feed),
+		keyed:  make(keyIndex),
 	}
+	l.evaluation.init(l)
 	l.status.Store(&Status{Live: true, Since: now()})
 	l.begin(firstIndex, start)
 	return l
@@ -201,7 +204,11 @@ func (l *log) append(d *draft) {
 	// The tip moves under the lock, so that a feed that is made now begins
 	// exactly where matching has begun for it.
 	l.tip.Store(tip)
+	asks := len(l.evaluation.feeds) > 0
 	l.mu.Unlock()
+	if asks {
+		l.evaluation.wake()
+	}
 	for _, f := range woken {
 		f.notify()
 	}
@@ -227,14 +234,14 @@ func (l *log) open(d *draft, i int) {
 	l.mu.Unlock()
 }
 
-// match gives new entries to the filtered feeds they are for and returns all
-// feeds that have something new. The caller holds the lock.
+// match gives new entries to the feeds by key they are for and returns all feeds that
+// have something new, but for those with predicates. The caller holds the lock.
 func (l *log) match(d *draft, first uint64) []*Feed {
 	var woken []*Feed
 	if f := l.feeds[""]; f != nil {
 		woken = append(woken, f)
 	}
-	if len(l.keyed) == 0 {
+	if len(l.feeds) == len(woken)+len(l.evaluation.feeds) {
 		return woken
 	}
 	floor := l.floor().base
@@ -254,7 +261,7 @@ func (l *log) match(d *draft, first uint64) []*Feed {
 			}
 		case entryGap:
 			for name, f := range l.feeds {
-				if name != "" && f.match(first+uint64(i), floor) {
+				if name != "" && f.asked == nil && f.match(first+uint64(i), floor) {
 					woken = append(woken, f)
 				}
 			}
@@ -275,6 +282,7 @@ func (l *log) notifyAll() {
 		feeds = append(feeds, f)
 	}
 	l.mu.Unlock()
+	l.evaluation.wake()
 	for _, f := range feeds {
 		f.notify()
 	}

@@ -69,8 +69,9 @@ const (
 	onVoid
 	onOutrun
 	onGapEnd
+	onFilterFailed
 
-	triggers = int(onGapEnd) + 1
+	triggers = int(onFilterFailed) + 1
 )
 
 // transition leads from each mode of a list to the one at the same place of
@@ -130,12 +131,17 @@ var transitions = []transition{
 	{several(modePickJoining, modePickLate), onOutrun, several(modeBehind, modeBehind), "what came while it was conflated is no longer in the log either"},
 
 	{several(modeInStep, modeJoining, modeLate, modeOwnPosition, modeBehind), onGapEnd, several(modeEnded, modeEnded, modeEnded, modeEnded, modeEnded), "it was not to go on behind a gap"},
+	{delivering(), onFilterFailed, several(modeEnded, modeEnded, modeEnded, modeEnded, modeEnded, modeEnded, modeEnded), "a predicate of its filter has failed on the record in front of it"},
 }
 
 func one(m mode) []mode        { return []mode{m} }
 func several(m ...mode) []mode { return m }
 func conflations() []mode {
 	return []mode{modeScanJoining, modeScanLate, modeScanLog, modePickJoining, modePickLate, modePickLog}
+}
+
+func delivering() []mode {
+	return []mode{modeInStep, modeOwnPosition, modeLate, modeScanLate, modeScanLog, modePickLate, modePickLog}
 }
 
 func walk(m mode) []mode {
@@ -215,6 +221,6 @@ func (m mode) String() string {
 func (t trigger) String() string {
 	return [triggers]string{
 		"tip", "position", "found", "mark", "past", "floor", "below the floor", "fell behind", "narrowed",
-		"catch up", "skip", "conflate", "cut off", "scanned", "conflated", "too many keys", "void", "outrun", "gap that ends it",
+		"catch up", "skip", "conflate", "cut off", "scanned", "conflated", "too many keys", "void", "outrun", "gap that ends it", "filter failed",
 	}[t]
 }

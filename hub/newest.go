@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
@@ -21,7 +22,7 @@ type sighting struct{ offset, time int64 }
 // newest finds the position from which on there are n records that pass the
 // filter, the newest by timestamp over all partitions. It reports short when
 // there are fewer, or none more within the bound of what is searched.
-func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from record.Position, short bool, err error) {
+func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) (from record.Position, short bool, err error) {
 	if err := s.hub.searches.enter(ctx, s.principal); err != nil {
 		return record.Position{}, false, err
 	}
@@ -52,7 +53,7 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from r
 			break
 		}
 		wider, oldest := make(map[int32][]sighting), make(map[int32]int64)
-		if err := s.sight(ctx, low, tip, filter, &budget, wider, oldest); err != nil {
+		if err := s.sight(ctx, low, tip, which, &budget, wider, oldest); err != nil {
 			return record.Position{}, false, err
 		}
 		if budget <= 0 {
@@ -69,7 +70,7 @@ func (s *Subscription) newest(ctx context.Context, n int, filter Filter) (from r
 
 // sight notes all records between two positions that pass the filter, and the
 // time of the first record of each partition.
-func (s *Subscription) sight(ctx context.Context, low, tip record.Position, filter Filter, budget *int,
+func (s *Subscription) sight(ctx context.Context, low, tip record.Position, which *filter.Filter, budget *int,
 	found map[int32][]sighting, oldest map[int32]int64,
 ) error {
 	kafka := &s.hub.blocks.budget // what is read for those who are late counts with it
@@ -81,7 +82,7 @@ func (s *Subscription) sight(ctx context.Context, low, tip record.Position, filt
 				oldest[e.partition] = e.time
 			}
 			*budget -= len(r.block.body(i))
-			if e.kind == entryRecord && e.next <= tip.Offset(e.partition, 0) && filter.passes(r.block, i) {
+			if e.kind == entryRecord && e.next <= tip.Offset(e.partition, 0) && passes(which, r.block, i) != filter.No {
 				found[e.partition] = append(found[e.partition], sighting{e.next - 1, e.time})
 			}
 		}

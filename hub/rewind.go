@@ -1,6 +1,9 @@
 package hub
 
-import "sluice/hub/event"
+import (
+	"sluice/hub/event"
+	"sluice/hub/filter"
+)
 
 // Bookmark is where a subscription was before it gave something out.
 type Bookmark struct {
@@ -30,7 +33,7 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 		}
 		kind := c.at(i).kind
 		switch {
-		case kind == entryAdvance || !s.feed.filter.passes(c, i):
+		case kind == entryAdvance || passes(&s.feed.filter, c, i) == filter.No:
 			continue
 		case behind != nil:
 			// There is something behind it.

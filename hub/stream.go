@@ -187,6 +187,7 @@ func (r *reading) run(ctx context.Context) {
 	close(r.ready)
 	defer st.hub.blocks.reset(r.log.shelf, record.TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
+	st.hub.spawn(func() { r.log.evaluate(ctx) })
 	retry := backoff.New()
 	for {
 		began := st.hub.now()

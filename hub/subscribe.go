@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
@@ -39,9 +40,11 @@ type Start struct {
 // Request asks for a subscription.
 type Request struct {
 	Stream string
-	// Keys are the record keys to be delivered; all when empty.
-	Keys  []string
-	Start Start
+	// Keys are the record keys to be delivered; all when empty. Filter is what the
+	// records have to pass besides: a right's filter joined with a client's.
+	Keys   []string
+	Filter filter.Filter
+	Start  Start
 	// Replay is how far back the subscriber may begin. Negative for no bound.
 	Replay time.Duration
 	// Principal is whose bound of replays counts.
@@ -107,8 +110,11 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	if !s.status.Live {
 		s.status = nil // it is to hear so
 	}
-	filter := newFilter(req.Keys, h.seed)
-	begun, err := s.begin(ctx, req, filter)
+	which := req.Filter
+	if len(req.Keys) > 0 {
+		which = which.And(filter.Keys(req.Keys...))
+	}
+	begun, err := s.begin(ctx, req, &which)
 	if err != nil {
 		st.release()
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -116,7 +122,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		}
 		return nil, Begun{}, fmt.Errorf("subscribe to %s: %w", req.Stream, err)
 	}
-	s.feed = l.join(filter, s)
+	s.feed = l.join(which, s)
 	s.labelled = req.Labelled && s.feed.Filtered()
 	tip := l.tip.Load()
 	s.target = tip.index
@@ -144,7 +150,7 @@ func (s *Subscription) Close() {
 
 // begin resolves where the subscription begins into a position of its own, or
 // leaves it at the tip.
-func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (Begun, error) {
+func (s *Subscription) begin(ctx context.Context, req Request, which *filter.Filter) (Begun, error) {
 	begun := Begun{Kind: req.Start.Kind}
 	var (
 		from record.Position
@@ -158,7 +164,7 @@ func (s *Subscription) begin(ctx context.Context, req Request, filter Filter) (B
 	case StartTime:
 		from, err = s.places(ctx, upstream.At(req.Start.Time))
 	case StartLast:
-		from, begun.Short, err = s.newest(ctx, req.Start.Last, filter)
+		from, begun.Short, err = s.newest(ctx, req.Start.Last, which)
 	case StartCursor, StartNamed:
 		begun.Recovered = true
 		from, err = s.complete(ctx, req.Start.Position)

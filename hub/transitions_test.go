@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/filter"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 )
@@ -75,6 +77,10 @@ func (s *stage) await(done func() bool) {
 	}
 }
 
+// fewBlocks is a LateMemory for some blocks of about a hundred records, so that the
+// second pass reads most of them anew.
+func fewBlocks(c *hub.Config) { c.LateMemory = 64 << 10 }
+
 // plenty is more than the log holds, and less than a block.
 const plenty = 800
 
@@ -136,14 +142,16 @@ func (s *stage) makeAnew() {
 // fewKeys is a LateMemory for 30 keys.
 func fewKeys(c *hub.Config) { c.LateMemory = 30 * 4 * 64 }
 
-// ways are such that together they take every transition of the table.
-var ways = []struct {
+type way struct {
 	name       string
 	partitions int
 	policy     hub.SlowPolicy
 	change     func(*hub.Config)
 	walk       func(*stage)
-}{
+}
+
+// ways are such that together they take every transition of the table.
+var ways = []way{
 	{"live, behind, in order", 2, hub.SlowCatchUp, nil, func(s *stage) {
 		r := s.live(hub.Request{})
 		s.write(plenty, 3)
@@ -279,6 +287,70 @@ var ways = []struct {
 	}},
 }
 
+// brittle is a filter that passes all, but fails on records without a key.
+var brittle = filter.Where(brittlePredicate{})
+
+type brittlePredicate struct{}
+
+func (brittlePredicate) Canonical() string { return "brittle" }
+
+func (brittlePredicate) Passes(r *filter.Record) (bool, error) {
+	if _, ok := r.Key(); !ok {
+		return false, errors.New("the record has no key")
+	}
+	return true, nil
+}
+
+// appendBad appends a record on which brittle fails.
+func (s *stage) appendBad(partition int32) {
+	s.topics.Append("orders.v1", record.Record{Partition: partition, Timestamp: int64(s.written), Value: []byte("1")})
+	s.written++
+	s.await(func() bool {
+		info, err := s.hub.Stream("orders")
+		return err == nil && info.Records >= s.written && s.hub.Asked("orders")
+	})
+}
+
+// failing are further ways, of subscriptions whose filter fails.
+var failing = []way{
+	{"fails while live, from a position of its own, and late", 2, hub.SlowCatchUp, nil, func(s *stage) {
+		live := s.live(hub.Request{Filter: brittle})
+		s.appendBad(1)
+		s.write(2, 2)
+		s.read(live)
+		s.read(s.from(hub.Request{Filter: brittle}, 0, 3))
+		s.write(plenty, 3)
+		s.read(s.from(hub.Request{Filter: brittle}, 0, 3))
+	}},
+	{"fails in the first pass, late", 2, hub.SlowConflate, nil, func(s *stage) {
+		r := s.live(hub.Request{Filter: brittle})
+		s.appendBad(0)
+		s.write(plenty, 3)
+		s.read(r)
+	}},
+	{"fails in the first pass, in the log", 2, hub.SlowConflate, nil, func(s *stage) {
+		r := s.live(hub.Request{Filter: brittle})
+		s.write(plenty, 3)
+		s.appendBad(0)
+		s.read(r)
+	}},
+	{"fails in the second pass, late", 1, hub.SlowConflate, fewBlocks, func(s *stage) {
+		r := s.live(hub.Request{Filter: brittle})
+		s.write(plenty, 3)
+		s.on("scanning: in the log", "scanned", func() {
+			s.appendBad(0)
+			s.write(plenty, 3)
+		})
+		s.read(r)
+	}},
+	{"fails in the second pass, in the log", 1, hub.SlowConflate, fewBlocks, func(s *stage) {
+		r := s.live(hub.Request{Filter: brittle})
+		s.write(plenty, 3)
+		s.on("scanning: in the log", "scanned", func() { s.appendBad(0) })
+		s.read(r)
+	}},
+}
+
 // TestTransitions: a real subscription takes every transition of the table. That
 // none takes another one is seen by every test, as it panics.
 func TestTransitions(t *testing.T) {
@@ -286,6 +358,7 @@ func TestTransitions(t *testing.T) {
 	if missing := hub.WithoutReason(); len(missing) > 0 {
 		t.Errorf("transitions without a reason: %v", missing)
 	}
+	ways := slices.Concat(ways, failing)
 	took := make(chan map[hub.Transition]bool, len(ways))
 	t.Run("ways", func(t *testing.T) {
 		for _, way := range ways {

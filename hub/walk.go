@@ -1,5 +1,7 @@
 package hub
 
+import "sluice/hub/filter"
+
 // progress is what a step of a subscription has come to.
 type progress uint8
 
@@ -55,7 +57,7 @@ func (s *Subscription) step(b *Batch, take takeFunc) progress {
 
 // stepInStep delivers from the log up to the end of a chunk.
 func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
-	tip := s.log.tip.Load()
+	tip := s.feed.tip()
 	c, i := s.log.find(s.index)
 	switch {
 	case c == nil:
@@ -63,9 +65,15 @@ func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
 			s.fallBehind()
 		}
 		return onward
-	case s.index == tip.index:
-		s.live, s.at = true, tip
-		return waiting
+	case s.index >= tip.index:
+		s.live = true
+		if s.index == tip.index {
+			s.at = tip
+		}
+		if s.feed.awaitBehind(tip) {
+			return waiting
+		}
+		return s.stepInStep(b, take)
 	case s.feed.Filtered():
 		return s.nextMatches(b, tip, take)
 	}
@@ -82,7 +90,7 @@ func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
 // stepOwnPosition delivers what of the log it has not had, up to the end of a
 // chunk.
 func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
-	tip := s.log.tip.Load()
+	tip := s.feed.tip()
 	c, i := s.log.find(s.index)
 	switch f := s.conflation; {
 	case f != nil && f.tooMany:
@@ -94,17 +102,23 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 	case f != nil && s.index >= f.target:
 		s.endPass()
 		return onward
-	case s.index == tip.index:
+	case s.index >= tip.index:
 		s.live = true
-		if tip.at.Covers(*s.own) {
+		if s.index == tip.index && f == nil && tip.at.Covers(*s.own) {
 			s.stepIn(tip)
 		}
-		return waiting
+		if s.feed.awaitBehind(tip) {
+			return waiting
+		}
+		return s.step(b, take)
 	case f == nil && i == 0 && c.start.Covers(*s.own):
 		s.stepIn(s.log.markIn(c, 0))
 		return onward
 	}
 	n := min(c.len(), int(tip.index-c.base))
+	if s.feed.asked != nil {
+		n = min(n, i+askAtOnce)
+	}
 	j := s.deliver(c, i, n, s.through(take))
 	s.index = c.base + uint64(j)
 	if j < n && s.pending == nil {
@@ -150,7 +164,7 @@ func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	for i < n {
 		j := s.wanted(c, i, n)
 		if j == i {
-			if s.outdated(c.at(i)) {
+			if s.outdated(c.at(i)) || s.failsAt(c, i) {
 				return i
 			}
 			s.pass(c.at(i))
@@ -187,13 +201,16 @@ func (s *Subscription) wanted(c *chunk, i, n int) int {
 	partition, had := int32(-1), int64(0)
 	for ; i < n; i++ {
 		e := c.at(i)
-		if e.kind == entryAdvance || !s.feed.filter.passes(c, i) {
+		if e.kind == entryAdvance || !keyPasses(&s.feed.filter, c, i) {
 			break
 		}
 		if e.partition != partition {
 			partition, had = e.partition, s.own.Offset(e.partition, 0)
 		}
 		if had >= e.next && !e.truncates() {
+			break
+		}
+		if s.feed.asked != nil && passes(&s.feed.filter, c, i) != filter.Yes {
 			break
 		}
 	}
@@ -224,6 +241,9 @@ func (s *Subscription) pass(e *entry) {
 func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 	if !s.feed.Filtered() || s.index < s.log.emptied.Load() {
 		return false
+	}
+	if c, _ := s.log.find(tip.index); c == nil {
+		return false // the log has moved on before its predicates were asked
 	}
 	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
 	b.matches = matches
@@ -264,6 +284,11 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress 
 			}
 			s.fallBehind()
 			return onward
+		}
+		if s.feed.failed(c, i) {
+			s.index, s.at = index, s.log.markIn(c, i)
+			s.fail(c)
+			return full
 		}
 		if j := s.takeGapsAware(c, i, i+1, take); j == i {
 			// What lies between was not for this feed.
