@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/hub"
+	"sluice/hub/filter"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 )
@@ -75,6 +77,7 @@ func (m *modelTopic) append(partition int, key string, pad int) {
 type modelClient struct {
 	topic  *modelTopic
 	keys   []string
+	where  *thirds // nil for none
 	policy hub.SlowPolicy
 	next   map[int32]int64 // all before it was delivered, told of, or not for the filter
 	made   int             // how often the topic was made again
@@ -82,8 +85,21 @@ type modelClient struct {
 }
 
 func (c *modelClient) wants(r modelRecord) bool {
-	return r.n > 0 && (len(c.keys) == 0 || r.key != "" && slices.Contains(c.keys, r.key))
+	return r.n > 0 && (len(c.keys) == 0 || r.key != "" && slices.Contains(c.keys, r.key)) && (c.where == nil || r.n%3 == 0)
 }
+
+// thirds is a predicate that passes every third number.
+type thirds struct{}
+
+func (*thirds) Canonical() string { return "thirds" }
+
+func (*thirds) Passes(r *filter.Record) (bool, error) {
+	text, _ := r.Field("n")
+	n, err := strconv.Atoi(string(text))
+	return n%3 == 0, err
+}
+
+func (c *modelClient) filtered() bool { return len(c.keys) > 0 || c.where != nil }
 
 // complete fails where a record that the client wants lies between what it has
 // had and an offset.
@@ -131,7 +147,7 @@ func (c *modelClient) see(body []byte) error {
 	}
 	switch record.GapReason(e.Reason) {
 	case record.GapTruncated:
-		if p.cuts == 0 || e.From < p.lowest || e.From > c.next[e.Partition] && len(c.keys) == 0 {
+		if p.cuts == 0 || e.From < p.lowest || e.From > c.next[e.Partition] && !c.filtered() {
 			return fmt.Errorf("partition %d was not cut short at %d", e.Partition, e.From)
 		}
 		err := c.complete(e.Partition, e.From)
@@ -164,7 +180,7 @@ func (c *modelClient) mayDrop(p *modelPartition, from, to int64) error {
 		}
 		for offset := from; offset < to; offset++ {
 			r := p.records[offset]
-			if c.wants(r) && (r.key == "" || !slices.ContainsFunc(p.records[offset+1:], func(newer modelRecord) bool { return newer.key == r.key && newer.n > 0 })) {
+			if c.wants(r) && (r.key == "" || !slices.ContainsFunc(p.records[offset+1:], func(newer modelRecord) bool { return newer.key == r.key && c.wants(newer) })) {
 				return fmt.Errorf("offset %d is the newest of its key, and was dropped", offset)
 			}
 		}
@@ -212,9 +228,13 @@ func settle() {
 
 func (m *modelRun) subscribe(start hub.Start) {
 	m.reader = &reader{bell: make(bell, 1)}
+	var which filter.Filter
+	if m.client.where != nil {
+		which = filter.Where(m.client.where)
+	}
 	var err error
 	m.reader.Subscription, _, err = m.hub.Subscribe(context.Background(), hub.Request{
-		Stream: "orders", Keys: m.client.keys, Start: start, Replay: -1, Owner: m.reader.bell,
+		Stream: "orders", Keys: m.client.keys, Filter: which, Start: start, Replay: -1, Owner: m.reader.bell,
 		Labelled: rapid.Bool().Draw(m.T, "labelled"), Principal: "p",
 	})
 	if err != nil {
@@ -397,6 +417,9 @@ func runModel(t *rapid.T) {
 	policy := rapid.SampledFrom([]hub.SlowPolicy{hub.SlowCatchUp, hub.SlowConflate, hub.SlowSkip, hub.SlowDisconnect}).Draw(t, "policy")
 	keys := rapid.SampledFrom([][]string{nil, {"k1"}, {"k2", "k3"}}).Draw(t, "keys")
 	m.client = modelClient{topic: &m.topic, keys: keys, policy: policy, next: make(map[int32]int64)}
+	if rapid.Bool().Draw(t, "predicate") {
+		m.client.where = new(thirds)
+	}
 	m.topic.create(rapid.IntRange(1, 3).Draw(t, "partitions"))
 	for p := range m.topic.partitions {
 		m.topic.append(p, "k1", 0)
