@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
@@ -19,9 +20,14 @@ import (
 // Feed.Fault says why.
 const FilterFailed record.GapReason = "filter_failed"
 
-// askAtOnce bounds of how many entries predicates are asked in a row before others
-// have their turn.
-const askAtOnce = 1 << 10
+const (
+	// askAtOnce bounds about how many entries predicates are asked before what
+	// passes is given to the feeds.
+	askAtOnce = 1 << 10
+	// askTime is for how long a subscription that reads from elsewhere has
+	// predicates asked before others have their turn.
+	askTime = 500 * time.Microsecond
+)
 
 // asked is what a feed with predicates has besides.
 type asked struct {
@@ -249,15 +255,6 @@ func (f *Feed) lose(floor uint64) {
 	f.trim(floor)
 	f.since = max(f.since, floor)
 	f.mu.Unlock()
-}
-
-// scanAtOnce is how many entries are looked through for the feed before others have
-// their turn.
-func (f *Feed) scanAtOnce() uint64 {
-	if f.asked == nil {
-		return scanAtOnce
-	}
-	return askAtOnce
 }
 
 // failed reports whether a predicate of the feed has failed on an entry of a chunk.

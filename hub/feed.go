@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sluice/hub/event"
 	"sluice/hub/filter"
@@ -207,13 +208,17 @@ func (f *Feed) trim(floor uint64) {
 }
 
 // scanAtOnce bounds how many entries are looked through for a feed before others
-// have their turn, where no predicate is asked.
+// have their turn, where no predicates are asked.
 const scanAtOnce = 8 << 10
 
 // ahead appends to dst the indexes of up to n matches from an index on, below
 // the tip. It reports false when the log no longer reaches back so far, and more
 // when it has first to be looked through further, by asking again.
 func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, ok, more bool) {
+	atOnce, began := uint64(scanAtOnce), time.Time{}
+	if f.asked != nil {
+		atOnce, began = 128, f.log.now()
+	}
 	for {
 		f.mu.Lock()
 		since := f.since
@@ -227,7 +232,7 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 			return dst, true, false
 		}
 		f.mu.Unlock()
-		if more {
+		if more && (f.asked == nil || f.log.now().Sub(began) > askTime) {
 			return dst, true, true
 		}
 
@@ -236,7 +241,7 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 		if c, _ := f.log.find(from); c == nil {
 			return dst, false, false
 		}
-		begin := max(from, since-f.scanAtOnce())
+		begin := max(from, since-atOnce)
 		older, ok := f.scan(begin, since)
 		if !ok {
 			return dst, false, false

@@ -116,9 +116,6 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 		return onward
 	}
 	n := min(c.len(), int(tip.index-c.base))
-	if s.feed.asked != nil {
-		n = min(n, i+askAtOnce)
-	}
 	j := s.deliver(c, i, n, s.through(take))
 	s.index = c.base + uint64(j)
 	if j < n && s.pending == nil {
@@ -159,8 +156,23 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 }
 
 // deliver takes of entries i to n what the position of its own has not had and
-// the filter passes, moves that position, and returns where it stopped.
+// the filter passes, moves that position, and returns where it stopped: where take
+// did, or where predicates have taken long enough.
 func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
+	if s.feed.asked == nil {
+		return s.deliverSome(c, i, n, take)
+	}
+	const some = 16 // between two looks at the clock
+	for began := s.hub.now(); i < n; {
+		upTo := min(n, i+some)
+		if i = s.deliverSome(c, i, upTo, take); i < upTo || s.hub.now().Sub(began) > askTime {
+			break
+		}
+	}
+	return i
+}
+
+func (s *Subscription) deliverSome(c *chunk, i, n int, take takeFunc) int {
 	for i < n {
 		j := s.wanted(c, i, n)
 		if j == i {

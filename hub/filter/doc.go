@@ -49,7 +49,9 @@
 // A panic is taken for an error ([ErrPanic]). A record about which a predicate has
 // failed is neither passed nor left out: whoever reads through the filter ends in
 // front of it, and so fails closed and aloud, alone. A slow predicate delays
-// those who read through predicates; others do not wait for it.
+// those who read the stream through predicates: what is appended is asked about by a
+// goroutine that nobody else waits for. What precedes is asked about by whoever reads
+// it, in turns of half a millisecond; the last predicate of a turn is waited for.
 //
 // # Files
 //
