@@ -20,7 +20,7 @@ func (h *Hub) Asked(stream string) bool {
 // OneDigest gives all filters the same digest. It must be called before the
 // first subscription.
 func (h *Hub) OneDigest(digest string) {
-	h.digest = func(f *filter.Filter) string {
+	h.digest = func(f filter.Filter) string {
 		if f.All() {
 			return ""
 		}

@@ -83,7 +83,7 @@ func (f *Feed) Filtered() bool { return f.name != "" }
 // join adds a subscription to the feed of a filter, which it makes when there
 // is none.
 func (l *log) join(which filter.Filter, s *Subscription) *Feed {
-	digest := s.hub.digest(&which)
+	digest := s.hub.digest(which)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f, name := l.feedOf(&which, digest)

@@ -61,7 +61,7 @@ type Hub struct {
 	// newestBytes is the constant of that name, but in tests.
 	newestBytes int
 	// digest is Filter.Digest, but in tests.
-	digest func(*filter.Filter) string
+	digest func(filter.Filter) string
 	// moved is called, in tests, when a subscription has changed its mode, and
 	// stepping before each step of a call of Subscription.next.
 	moved    func(s *Subscription, from mode, on trigger, to mode)
@@ -97,7 +97,7 @@ func New(config Config) (*Hub, error) {
 		streams: make(map[string]*stream),
 
 		newestBytes: newestBytes,
-		digest:      (*filter.Filter).Digest,
+		digest:      func(f filter.Filter) string { return f.Digest() },
 		started:     make(chan struct{}),
 	}
 	h.blocks = &blocks{
