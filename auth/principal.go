@@ -96,11 +96,6 @@ func (p *Principal) Anonymous() bool { return p.anonymous }
 // they are longer than MaxClaimsBytes.
 func (p *Principal) Claims() []byte { return p.claims }
 
-// Filter says which of a stream's records the principal may read or publish, as an
-// expression over the record and the claims. Empty for all of them, which is what
-// every grant gives today.
-func (p *Principal) Filter(Action, string) string { return "" }
-
 // Revocation names credentials that end before their time. Fields that are empty
 // are not looked at, but one of Subject, TokenID and SessionID must be set.
 type Revocation struct {

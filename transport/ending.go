@@ -144,10 +144,12 @@ type subscriptionEnd struct {
 	withSession bool
 }
 
-// endAfterGap is for a subscription that was not to go on behind a gap.
-func endAfterGap(reason record.GapReason) subscriptionEnd {
-	ended := wire.ReasonError
+// endOf is for a subscription that the hub has ended.
+func endOf(sub *subscription) subscriptionEnd {
+	ended, reason := wire.ReasonError, sub.Ended()
 	switch reason {
+	case hub.FilterFailed:
+		ended = wire.ReasonFilterFailed
 	case hub.SlowConsumer:
 		fault := wire.Errorf(wire.SlowConsumer, "the client has fallen behind what is in memory: come back with the cursor")
 		return subscriptionEnd{reason: wire.ReasonSlowConsumer, fault: fault, withSession: true}
@@ -159,7 +161,7 @@ func endAfterGap(reason record.GapReason) subscriptionEnd {
 		ended = wire.ReasonTruncated
 	case record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 	}
-	return subscriptionEnd{reason: ended, fault: gapFault(reason)}
+	return subscriptionEnd{reason: ended, fault: endedFault(sub)}
 }
 
 func endSuperseded() subscriptionEnd {

@@ -72,10 +72,17 @@ func faultOf(err error) *wire.Error {
 	return &wire.Error{Code: wire.Internal, Message: "something went wrong here", RetryAfter: time.Second, Cause: err}
 }
 
-// gapFault is the fault of a subscription that was not to go on behind a gap.
-func gapFault(reason record.GapReason) *wire.Error {
+// endedFault is the fault of a subscription that the hub has ended: one that was not
+// to go on behind a gap, or of whose filter a predicate has failed. Why it has failed
+// can tell of records that the client may not see, and is for the operator alone.
+func endedFault(sub *subscription) *wire.Error {
+	reason := sub.Ended()
 	code := wire.Retention
 	switch reason {
+	case hub.FilterFailed:
+		fault := wire.Errorf(wire.FilterFailed, "the filter could not decide about the record behind the cursor: change the filter, or go on from an offset behind the record")
+		fault.Cause = sub.Feed().Fault()
+		return fault
 	case record.GapLogChanged:
 		code = wire.LogChanged
 	case record.GapTruncated:

@@ -99,11 +99,11 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 				page.Gaps = append(page.Gaps, g)
 			}
 		})
-		if reason := sub.Ended(); reason != "" {
+		if sub.Ended() != "" {
 			if len(page.Events) == 0 {
-				return nil, gapFault(reason)
+				return nil, endedFault(sub)
 			}
-			// What precedes the gap first: the next page is told of it.
+			// What precedes its end first: the next page is told of it.
 			break
 		}
 		page.CaughtUp = sub.AtTip()

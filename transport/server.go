@@ -34,6 +34,8 @@ type Config struct {
 	// Committer keeps named cursors. Nil for none.
 	Committer *cursors.Committer
 	Auth      *auth.Authenticator
+	// Rows says which records of a stream a principal may read. Nil for all.
+	Rows Rows
 	// Credentials says which credentials requests may bring, and which origins
 	// pages may come from.
 	Credentials auth.RequestOptions

@@ -9,6 +9,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/filter"
 	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
@@ -123,6 +124,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
+	rows  *filter.Filter // of the right by which it has begun; nil for all records
 	lease *cursors.Lease
 	auto  bool   // acked by pongs
 	pings pinged // that are not answered yet
@@ -340,9 +342,9 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 		sc.given.sub = nil
 		s.send(sc, &wire.Status{Stream: sub.Stream(), Live: status.Live, Since: status.Since})
 	}
-	if reason := sub.Ended(); reason != "" {
+	if sub.Ended() != "" {
 		sc.given.sub = nil
-		s.endSubscription(sub, endAfterGap(reason), sc)
+		s.endSubscription(sub, endOf(sub), sc)
 		return
 	}
 	if sub.CaughtUp() {

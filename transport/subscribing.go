@@ -52,11 +52,15 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if fault := s.maySubscribe(p, r.stream); fault != nil {
 		return nil, hub.Begun{}, fault
 	}
+	rows, err := s.rows(p, r.stream)
+	if err != nil {
+		return nil, hub.Begun{}, faultOf(err)
+	}
 	start, lease, fault := s.startOf(ctx, to, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
-	sub, begun, err := s.config.Hub.Subscribe(ctx, hub.Request{
+	request := hub.Request{
 		Stream:    r.stream,
 		Keys:      r.Keys,
 		Start:     start,
@@ -67,14 +71,18 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		Labelled:  to.labelled,
 		Owner:     to.owner,
 		Shard:     to.shard,
-	})
+	}
+	if rows != nil {
+		request.Filter = *rows
+	}
+	sub, begun, err := s.config.Hub.Subscribe(ctx, request)
 	if err != nil {
 		if lease != nil {
 			lease.Release()
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	began := &subscription{Subscription: sub, id: r.id, lease: lease, auto: r.auto && lease != nil}
+	began := &subscription{Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil}
 	if lease != nil && len(begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
 			began.release()

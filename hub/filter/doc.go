@@ -44,7 +44,8 @@
 //   - keep nothing of the record: it is used again for the next one;
 //   - return within microseconds, whatever the record: one with a cost that depends
 //     on data counts it, and returns an error above a bound. It must not block;
-//   - return an error for a record that it cannot decide about, and not panic.
+//   - return an error for a record that it cannot decide about, and not panic. The
+//     error is for the operator's log: it does not quote the record.
 //
 // A panic is taken for an error ([ErrPanic]). A record about which a predicate has
 // failed is neither passed nor left out: whoever reads through the filter ends in

@@ -26,6 +26,7 @@ const (
 	TooLarge            Code = "too_large"
 	RecordTooLarge      Code = "record_too_large"
 	Invalid             Code = "invalid"
+	FilterFailed        Code = "filter_failed"
 	RateLimited         Code = "rate_limited"
 	TooManySessions     Code = "too_many_sessions"
 	SubscriptionLimit   Code = "subscription_limit"
@@ -113,6 +114,7 @@ var codes = map[Code]Info{
 	TooLarge:       {HTTP: 413, Close: 1009, Action: Stop},
 	RecordTooLarge: {HTTP: 413, Close: 1009, Action: Stop},
 	Invalid:        {HTTP: 422, Action: Stop},
+	FilterFailed:   {HTTP: 422, Close: 4511, Action: Stop},
 
 	RateLimited:       {HTTP: 429, Close: 4101, Retryable: true, Action: Resume},
 	TooManySessions:   {HTTP: 429, Close: 4104, Retryable: true, Action: Resume},

@@ -125,6 +125,7 @@ const (
 	ReasonTruncated    Reason = "truncated"
 	ReasonSuperseded   Reason = "superseded"
 	ReasonSlowConsumer Reason = "slow_consumer"
+	ReasonFilterFailed Reason = "filter_failed"
 	ReasonError        Reason = "error"
 )
 

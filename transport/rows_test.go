@@ -1,0 +1,280 @@
+package transport_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub/filter"
+	"sluice/hub/record"
+	"sluice/transport"
+)
+
+// ownedBy passes the records whose field `of` is a subject, and fails on those where
+// it is a number.
+type ownedBy string
+
+func (subject ownedBy) Canonical() string { return "owned by " + string(subject) }
+
+func (subject ownedBy) Passes(r *filter.Record) (bool, error) {
+	text, ok := r.Field("of")
+	if !ok {
+		return false, nil
+	}
+	var of string
+	if json.Unmarshal(text, &of) != nil {
+		return false, errors.New("the field of is no string")
+	}
+	return of == string(subject), nil
+}
+
+// ownRows gives everybody rows of their own in orders, or of whom the token names,
+// and the subject "chief" all of them.
+func ownRows(p *auth.Principal, stream string) (filter.Filter, error) {
+	var claims struct{ Rows string }
+	_ = json.Unmarshal(p.Claims(), &claims)
+	switch {
+	case stream != "orders" || p.ID() == "chief":
+		return filter.Filter{}, nil
+	case claims.Rows == "unknown":
+		return filter.Filter{}, errors.New("what nobody may read in an answer")
+	case claims.Rows != "":
+		return filter.Where(ownedBy(claims.Rows)), nil
+	}
+	return filter.Where(ownedBy(p.ID())), nil
+}
+
+// rowsToken is a token to read orders, which names whose rows are meant.
+func rowsToken(t *testing.T, subject, rows string) string {
+	t.Helper()
+	text, err := auth.Mint(secret, auth.TokenClaims{
+		Issuer: "test", Audience: "sluice", Subject: subject, ValidFor: time.Hour,
+		More: map[string]any{"scope": "live", "rows": rows},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// writeOwned writes records to a partition of orders, of u0, u1 and u2 in turn.
+func (in *instance) writeOwned(from, to int) {
+	for n := from; n < to; n++ {
+		in.topics.Append("orders", record.Record{
+			Key: fmt.Appendf(nil, "k%d", n%2), Value: fmt.Appendf(nil, `{"of":"u%d"}`, n%3), Timestamp: time.Now().UnixMilli(),
+		})
+	}
+}
+
+// rowsReader gives the offsets of the records that come next, one or more.
+type rowsReader func() []int64
+
+func rowsBySocket(in *instance, query, tok string) rowsReader {
+	s := in.dial("?stream=orders&"+query, tok)
+	return func() []int64 { return []int64{int64(s.until("event")["offset"].(float64))} }
+}
+
+func rowsByLines(in *instance, query, tok string) rowsReader {
+	s, _, err := in.dialWith("?stream=orders&"+query, "Authorization", "Bearer "+tok, "Sec-WebSocket-Protocol", "sluice.v1.lines")
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return func() (offsets []int64) {
+		for len(offsets) == 0 {
+			for _, m := range s.lines() {
+				if m.str("type") == "event" {
+					offsets = append(offsets, int64(m["offset"].(float64)))
+				}
+			}
+		}
+		return offsets
+	}
+}
+
+func rowsByEvents(in *instance, query, tok string) rowsReader {
+	s := in.reads("/v1/streams/orders/events?"+query, tok)
+	return func() []int64 { return s.offsets(1)["orders/0"] }
+}
+
+func rowsByNDJSON(in *instance, query, tok string) rowsReader {
+	s := in.reads("/v1/streams/orders/events?"+query, tok, "Accept", "application/x-ndjson")
+	return func() []int64 {
+		for {
+			var m message
+			line, err := s.lines.ReadBytes('\n')
+			if err != nil {
+				in.t.Fatalf("got %q, %v", line, err)
+			}
+			if len(line) > 1 && json.Unmarshal(line, &m) == nil && m.str("type") == "event" {
+				return []int64{int64(m["offset"].(float64))}
+			}
+		}
+	}
+}
+
+func rowsByPages(in *instance, query, tok string) rowsReader {
+	key := ""
+	if strings.Contains(query, "key=") {
+		key = "&key=k1"
+	}
+	return func() (offsets []int64) {
+		for len(offsets) == 0 {
+			p := in.page("orders", query+"&limit=7&wait=5s", tok)
+			offsets, query = p.offsets(), "from="+p.Cursor+key
+		}
+		return offsets
+	}
+}
+
+// TestRowsHoldInEveryWayOfReading: of the filter that a principal's right has, and of
+// what the client asks for, both hold, whatever the records come by and wherever the
+// reading begins, of what was written before and of what is written then.
+func TestRowsHoldInEveryWayOfReading(t *testing.T) {
+	t.Parallel()
+	const more = 12
+	for name, open := range map[string]func(in *instance, query, tok string) rowsReader{
+		"websocket": rowsBySocket, "lines": rowsByLines, "events": rowsByEvents, "ndjson": rowsByNDJSON, "pages": rowsByPages,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+			written := 60
+			in.writeOwned(0, written)
+			second := in.page("orders", "from=earliest&limit=1", rowsToken(t, "chief", "")).Cursor
+			for _, c := range []struct {
+				query string
+				last  int // how many of those there are, 0 for all
+			}{
+				{"from=earliest", 0},
+				{"from=last:5", 5},
+				{"from=" + second, 0},
+				{"from=-1h", 0},
+				{"from=earliest&key=k1", 0},
+				{"from=last:3&key=k1", 3},
+				{"from=earliest&cursor_name=job", 0},
+			} {
+				own := func(from, to int) (offsets []int64) {
+					for n := from; n < to; n++ {
+						if n%3 == 1 && (n%2 == 1 || !strings.Contains(c.query, "key=")) {
+							offsets = append(offsets, int64(n))
+						}
+					}
+					return offsets
+				}
+				want := own(0, written)
+				if c.last > 0 {
+					want = want[len(want)-c.last:]
+				}
+				next := open(in, c.query, rowsToken(t, "u1", ""))
+				read := func(what string, want []int64) {
+					var got []int64
+					for len(got) < len(want) {
+						got = append(got, next()...)
+					}
+					if !equal(got, want) {
+						t.Errorf("%s, %s: got %v, want %v", c.query, what, got, want)
+					}
+				}
+				read("what was there", want)
+				in.writeOwned(written, written+more)
+				read("what is new", own(written, written+more))
+				written += more
+			}
+		})
+	}
+}
+
+// TestAFilterThatFailsEndsItsSubscriptionAlone: the subscription ends in front of the
+// record, with a code, and says nothing of what was in the record.
+func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+	tok := rowsToken(t, "u1", "")
+	chief := in.dial("?stream=orders&from=earliest", rowsToken(t, "chief", ""))
+	s := in.dial("?stream=orders", tok)
+	s.until("caught_up")
+	stream := in.reads("/v1/streams/orders/events", tok)
+	stream.until("sluice.caught_up")
+	in.writeOwned(0, 3)
+	in.topics.Append("orders", record.Record{Value: []byte(`{"of":17}`)})
+	in.writeOwned(4, 6)
+
+	if m := s.until("event"); m["offset"] != 1.0 {
+		t.Errorf("got %v", m)
+	}
+	m := s.until("unsubscribed")
+	cursor, err := record.ParseCursor(m.str("cursor"))
+	at, _ := cursor.Position("orders")
+	if m.str("reason") != "filter_failed" || m["retryable"] != false || err != nil || at.Offset(0, 0) != 3 {
+		t.Errorf("got %v, at %d", m, at.Offset(0, 0))
+	}
+	s.send(`{"type":"ping","id":"p"}`)
+	s.until("pong")
+
+	if m := stream.closesWith("filter_failed", "stop", true); strings.Contains(fmt.Sprint(m), "string") {
+		t.Errorf("it tells of the record: %v", m)
+	}
+	p := in.page("orders", "from=earliest", tok)
+	if !equal(p.offsets(), []int64{1}) {
+		t.Errorf("what precedes the record is %v", p.offsets())
+	}
+	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/records?from="+p.Cursor, tok, "")
+	in.problem(t, status, head, body, http.StatusUnprocessableEntity, "filter_failed")
+	for n := range 6 {
+		if m := chief.until("event"); m["offset"] != float64(n) {
+			t.Errorf("another subscription: got %v, want %d", m, n)
+		}
+	}
+}
+
+// TestRenewalsKeepTheRows: with a token that gives other rows a subscription ends, and
+// with one that gives the same it goes on.
+func TestRenewalsKeepTheRows(t *testing.T) {
+	t.Parallel()
+	for rows, keeps := range map[string]bool{"u1": true, "": false, "u2": false, "unknown": false} {
+		t.Run(rows, func(t *testing.T) {
+			t.Parallel()
+			in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+			s := in.dial("?stream=orders&from=earliest", rowsToken(t, "u0", "u1"))
+			s.until("caught_up")
+			s.send(`{"type":"auth","id":"r","token":%q}`, rowsToken(t, "u0", rows))
+			s.until("authenticated")
+			in.writeOwned(0, 3)
+			if keeps {
+				if m := s.until("event"); m["offset"] != 1.0 {
+					t.Errorf("got %v", m)
+				}
+				return
+			}
+			if m := s.next(); m.str("type") != "unsubscribed" || m.str("reason") != "forbidden" {
+				t.Errorf("got %v", m)
+			}
+		})
+	}
+}
+
+// TestRowsThatAreUnknown: where it is not known what a principal may read, nothing is
+// delivered, and why is not said.
+func TestRowsThatAreUnknown(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+	in.writeOwned(0, 3)
+	tok := rowsToken(t, "u1", "unknown")
+	for _, path := range []string{"records?from=earliest", "events?from=earliest"} {
+		status, _, body := in.do(http.MethodGet, "/v1/streams/orders/"+path, tok, "")
+		if status != http.StatusInternalServerError || !strings.Contains(body, `"code":"internal"`) || strings.Contains(body, "nobody") {
+			t.Errorf("%s: got %d %s", path, status, body)
+		}
+	}
+	s := in.dial("", tok)
+	s.until("welcome")
+	s.send(`{"type":"subscribe","id":"a","stream":"orders","from":"earliest"}`)
+	if m := s.until("error"); m.str("code") != "internal" || strings.Contains(fmt.Sprint(m), "nobody") {
+		t.Errorf("got %v", m)
+	}
+}
