@@ -316,3 +316,26 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress 
 	s.at = s.log.markIn(last, int(s.index-last.base))
 	return onward
 }
+
+// failsAt ends the subscription in front of an entry on which a predicate has failed,
+// if it has not had it.
+func (s *Subscription) failsAt(c *chunk, i int) bool {
+	e := c.at(i)
+	if s.feed.asked == nil || s.own.Offset(e.partition, 0) >= e.next || !s.feed.failed(c, i) {
+		return false
+	}
+	if s.conflation != nil {
+		at := s.conflation.position() // what was left out so far is not reported any more
+		s.own = &at
+	}
+	s.fail(c)
+	return true
+}
+
+// fail ends the subscription where a predicate has failed on an entry of a chunk.
+func (s *Subscription) fail(c *chunk) {
+	if err := s.feed.filter.Fault(&c.verdicts); err != nil {
+		s.feed.asked.fault.Store(&err)
+	}
+	s.end(onFilterFailed, FilterFailed)
+}

@@ -161,7 +161,7 @@ func endOf(sub *subscription) subscriptionEnd {
 		ended = wire.ReasonTruncated
 	case record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 	}
-	return subscriptionEnd{reason: ended, fault: endedFault(sub)}
+	return subscriptionEnd{reason: ended, fault: endedFault(reason, sub.Feed().Fault())}
 }
 
 func endSuperseded() subscriptionEnd {

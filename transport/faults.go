@@ -75,13 +75,12 @@ func faultOf(err error) *wire.Error {
 // endedFault is the fault of a subscription that the hub has ended: one that was not
 // to go on behind a gap, or of whose filter a predicate has failed. Why it has failed
 // can tell of records that the client may not see, and is for the operator alone.
-func endedFault(sub *subscription) *wire.Error {
-	reason := sub.Ended()
+func endedFault(reason record.GapReason, failure error) *wire.Error {
 	code := wire.Retention
 	switch reason {
 	case hub.FilterFailed:
 		fault := wire.Errorf(wire.FilterFailed, "the filter could not decide about the record behind the cursor: change the filter, or go on from an offset behind the record")
-		fault.Cause = sub.Feed().Fault()
+		fault.Cause = failure
 		return fault
 	case record.GapLogChanged:
 		code = wire.LogChanged

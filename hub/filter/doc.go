@@ -56,9 +56,11 @@
 //
 // # Files
 //
+// A file uses those behind it.
+//
+//	verdicts.go   answers that are kept
 //	filter.go     Filter: conjunction, identity
 //	keys.go       sets of keys
 //	predicate.go  Predicate, and how it is asked
-//	verdicts.go   answers that are kept
 //	record.go     a record as predicates see it, parsed lazily
 package filter

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"sort"
 )
 
 // Filter says which records a feed has. It never changes and is safe for
@@ -88,6 +89,42 @@ func (f *Filter) Nothing() bool { return f.more != nil && f.more.nothing }
 
 // HasPredicates reports whether records have to be asked about.
 func (f *Filter) HasPredicates() bool { return len(f.where()) > 0 }
+
+// Keys is how many keys the filter has; with 0 the key of a record does not matter.
+func (f *Filter) Keys() int { return len(f.keys) }
+
+// Key is the text of key i, in order, as it stands in an event; empty for one that is
+// not UTF-8 and that therefore no record has.
+func (f *Filter) Key(i int) string { return f.keys[i].text }
+
+// Index is which of the keys has a text that one of them has.
+func (f *Filter) Index(text string) int {
+	return sort.Search(len(f.keys), func(i int) bool { return f.keys[i].text >= text })
+}
+
+// AnyKey reports whether the key of a record does not matter.
+func (f *Filter) AnyKey() bool { return len(f.keys) == 0 && !f.Nothing() }
+
+// HasKey reports whether a key, of which the hash and the text in an event are
+// given, is one of the filter's.
+func (f *Filter) HasKey(hash uint64, text []byte) bool {
+	if f.more == nil || f.more.byHash == nil {
+		for i := range f.keys {
+			if k := &f.keys[i]; k.hash == hash && string(text) == k.text {
+				return true
+			}
+		}
+		return false
+	}
+	byHash := f.more.byHash
+	i := sort.Search(len(byHash), func(i int) bool { return f.keys[byHash[i]].hash >= hash })
+	for ; i < len(byHash) && f.keys[byHash[i]].hash == hash; i++ {
+		if string(text) == f.keys[byHash[i]].text {
+			return true
+		}
+	}
+	return false
+}
 
 // What canonical bytes are made of. A key begins with a quotation mark.
 const (

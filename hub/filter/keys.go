@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"hash/maphash"
 	"slices"
-	"sort"
 
 	"sluice/hub/event"
 )
@@ -64,40 +63,4 @@ func sortByHash(keys []key) []int32 {
 	}
 	slices.SortFunc(byHash, func(a, b int32) int { return cmp.Compare(keys[a].hash, keys[b].hash) })
 	return byHash
-}
-
-// Keys is how many keys the filter has; with 0 the key of a record does not matter.
-func (f *Filter) Keys() int { return len(f.keys) }
-
-// Key is the text of key i, in order, as it stands in an event; empty for one that is
-// not UTF-8 and that therefore no record has.
-func (f *Filter) Key(i int) string { return f.keys[i].text }
-
-// Index is which of the keys has a text that one of them has.
-func (f *Filter) Index(text string) int {
-	return sort.Search(len(f.keys), func(i int) bool { return f.keys[i].text >= text })
-}
-
-// AnyKey reports whether the key of a record does not matter.
-func (f *Filter) AnyKey() bool { return len(f.keys) == 0 && !f.Nothing() }
-
-// HasKey reports whether a key, of which the hash and the text in an event are
-// given, is one of the filter's.
-func (f *Filter) HasKey(hash uint64, text []byte) bool {
-	if f.more == nil || f.more.byHash == nil {
-		for i := range f.keys {
-			if k := &f.keys[i]; k.hash == hash && string(text) == k.text {
-				return true
-			}
-		}
-		return false
-	}
-	byHash := f.more.byHash
-	i := sort.Search(len(byHash), func(i int) bool { return f.keys[byHash[i]].hash >= hash })
-	for ; i < len(byHash) && f.keys[byHash[i]].hash == hash; i++ {
-		if string(text) == f.keys[byHash[i]].text {
-			return true
-		}
-	}
-	return false
 }

@@ -15,6 +15,19 @@ type Predicate interface {
 	Passes(r *Record) (bool, error)
 }
 
+// Verdict is what a filter says of a record.
+type Verdict uint8
+
+const (
+	unknown Verdict = iota
+	// No: the record does not pass.
+	No
+	// Yes: it passes.
+	Yes
+	// Failed: a predicate could not decide.
+	Failed
+)
+
 // ErrPanic is what a predicate failed with that has panicked.
 var ErrPanic = errors.New("the predicate has panicked")
 

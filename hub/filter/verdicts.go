@@ -6,19 +6,6 @@ import (
 	"unique"
 )
 
-// Verdict is what a filter says of a record.
-type Verdict uint8
-
-const (
-	unknown Verdict = iota
-	// No: the record does not pass.
-	No
-	// Yes: it passes.
-	Yes
-	// Failed: a predicate could not decide.
-	Failed
-)
-
 const (
 	bitsEach = 2
 	eachWord = 32 / bitsEach
