@@ -71,7 +71,7 @@ func newestIn(c *chunk) int64 {
 func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*chunk, bool) {
 	var (
 		chunks []*chunk
-		d      draft
+		d      chunkBuilder
 		at     = from.Clone()
 	)
 	cut := func() {
@@ -80,7 +80,7 @@ func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*
 			at.Set(d.entries[i].place())
 		}
 		chunks = append(chunks, c)
-		d = draft{}
+		d = chunkBuilder{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -98,10 +98,10 @@ func newChunk(base uint64, start record.Position, entries, bytes int) *chunk {
 	}
 }
 
-// fill adds as many of the draft's entries as there is room for, from entry i
+// fill adds as many of the builder's entries as there is room for, from entry i
 // on, and returns the first that was not added. Readers see them after the
 // next publish.
-func (c *chunk) fill(d *draft, i int) int {
+func (c *chunk) fill(d *chunkBuilder, i int) int {
 	first, from := i, d.bodyStart(i)
 	for ; i < len(d.entries) && c.filled < len(c.entries); i++ {
 		end := int(d.entries[i].end) - from + c.used

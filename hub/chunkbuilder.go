@@ -7,33 +7,33 @@ import (
 	"sluice/hub/upstream"
 )
 
-// draft gathers encoded entries before they get their place in a chunk. It is
+// chunkBuilder gathers encoded entries before they get their place in a chunk. It is
 // used by one goroutine and can be used again after reset.
-type draft struct {
+type chunkBuilder struct {
 	entries []entry
 	bodies  []byte
 }
 
-func (d *draft) reset() {
+func (d *chunkBuilder) reset() {
 	d.entries = d.entries[:0]
 	d.bodies = d.bodies[:0]
 }
 
 // bodyStart is where the body of entry i begins.
-func (d *draft) bodyStart(i int) int {
+func (d *chunkBuilder) bodyStart(i int) int {
 	if i == 0 {
 		return 0
 	}
 	return int(d.entries[i-1].end)
 }
 
-func (d *draft) add(e entry) {
+func (d *chunkBuilder) add(e entry) {
 	e.end = uint32(len(d.bodies))
 	d.entries = append(d.entries, e)
 }
 
-// chunk makes the draft, which must not be used again, a chunk of its own.
-func (d *draft) chunk(start record.Position) *chunk {
+// chunk makes the builder, which must not be used again, a chunk of its own.
+func (d *chunkBuilder) chunk(start record.Position) *chunk {
 	c := &chunk{start: start, serial: serials.Add(1), entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
 	c.publish()
 	return c
@@ -55,7 +55,7 @@ func newEncoder(stream string, content event.Content, recordBytes int) *encoder 
 }
 
 // fetched adds what was read from a partition by one who stood at a place.
-func (e *encoder) fetched(d *draft, f *upstream.Fetched, was int64) {
+func (e *encoder) fetched(d *chunkBuilder, f *upstream.Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
 		was = f.Gap.Behind()
@@ -73,7 +73,7 @@ func (e *encoder) fetched(d *draft, f *upstream.Fetched, was int64) {
 }
 
 // advance moves the position without anything to deliver.
-func (e *encoder) advance(d *draft, to record.PartitionOffset) {
+func (e *encoder) advance(d *chunkBuilder, to record.PartitionOffset) {
 	added := entry{kind: entryAdvance, partition: to.Partition, epoch: to.Epoch, next: to.Offset}
 	if n := len(d.entries); n > 0 {
 		// It goes with what precedes it when partitions are merged by time.
@@ -83,7 +83,7 @@ func (e *encoder) advance(d *draft, to record.PartitionOffset) {
 }
 
 // record adds a record, or the gap that tells why it cannot be delivered.
-func (e *encoder) record(d *draft, r *record.Record) {
+func (e *encoder) record(d *chunkBuilder, r *record.Record) {
 	mark := len(d.bodies)
 	bodies, key, err := e.events.Append(d.bodies, r)
 	switch {
@@ -109,7 +109,7 @@ func (e *encoder) record(d *draft, r *record.Record) {
 	d.add(added)
 }
 
-func (e *encoder) gap(d *draft, g record.Gap, epoch int32) {
+func (e *encoder) gap(d *chunkBuilder, g record.Gap, epoch int32) {
 	d.bodies = e.gaps.Append(d.bodies, g)
 	d.add(entry{kind: entryGap, reason: g.Reason.Code(), partition: g.Partition, epoch: epoch, next: g.Behind()})
 }

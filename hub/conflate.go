@@ -101,7 +101,7 @@ func (f *conflation) deliver(c *chunk, i, n int, take takeFunc) int {
 			continue
 		}
 		if pending {
-			var d draft
+			var d chunkBuilder
 			f.sub.stream.encoder.gap(&d, dropped.gap(), dropped.epoch)
 			if take(d.chunk(record.Position{}), 0, 1) == 0 {
 				return i

@@ -77,8 +77,8 @@
 //	newest.go        where the newest N records begin
 //	fetch.go         one read of Kafka for those who are late
 //	late.go          a subscription that reads what precedes the log
-//	blocks.go        who waits for which block; the memory of all blocks
-//	shelf.go         what is at hand of that: blocks of entries, by partition
+//	blockpool.go     who waits for which block; the memory of all blocks
+//	blockcache.go    what is at hand of that: blocks of entries, by partition
 //	replays.go       how many of these there may be at once, and in which order
 //	searches.go      how many may look for their newest records at once
 //	budget.go        how many bytes they may read a second

@@ -20,7 +20,7 @@ const (
 
 // lateFetch is one read of Kafka for those who are late.
 type lateFetch struct {
-	shelf *shelf
+	cache *blockCache
 	topic record.TopicID
 	turn  *turn
 	parts []*fetchPart
@@ -43,19 +43,19 @@ type fetchPart struct {
 	void, released bool
 
 	// Owned by the read until it is finished.
-	draft  draft
-	from   record.PartitionOffset // where the draft begins
-	at     record.PartitionOffset // where reading goes on
-	blocks []*block
-	gap    *record.Gap // in front of all
-	behind record.PartitionOffset
+	builder chunkBuilder
+	from    record.PartitionOffset // where the builder begins
+	at      record.PartitionOffset // where reading goes on
+	blocks  []*block
+	gap     *record.Gap // in front of all
+	behind  record.PartitionOffset
 	// answered is set when Kafka has been asked about an unproven place.
 	answered bool
 }
 
 // newFetch prepares to read what is wanted. The caller holds blocks.mu, and
 // starts it.
-func (c *blocks) newFetch(s *shelf, wants []want, t *turn) *lateFetch {
+func (c *blockPool) newFetch(s *blockCache, wants []want, t *turn) *lateFetch {
 	t.holders++
 	each := lateRead / len(wants)
 	if c.most > 0 {
@@ -63,7 +63,7 @@ func (c *blocks) newFetch(s *shelf, wants []want, t *turn) *lateFetch {
 		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
 	}
 	each = max(each, latePartRead)
-	f := &lateFetch{shelf: s, topic: s.topic, turn: t, bytes: each * len(wants)}
+	f := &lateFetch{cache: s, topic: s.topic, turn: t, bytes: each * len(wants)}
 	events := int64(max(1, each/s.eventBytes()))
 	span := int64(1)
 	for span*4 <= events {
@@ -84,14 +84,14 @@ func (c *blocks) newFetch(s *shelf, wants []want, t *turn) *lateFetch {
 }
 
 // forget takes a fetch out of those under way.
-func (p *shelfPart) forget(f *fetchPart) {
+func (p *cachedPartition) forget(f *fetchPart) {
 	if i := slices.Index(p.fetches, f); i >= 0 {
 		p.fetches = slices.Delete(p.fetches, i, i+1)
 	}
 }
 
 // eventBytes is about how large an event of the stream is.
-func (s *shelf) eventBytes() int {
+func (s *blockCache) eventBytes() int {
 	bytes, events := 0, 0
 	for _, c := range *s.log.chunks.Load() {
 		if n := c.len(); n > 0 {
@@ -107,7 +107,7 @@ func (s *shelf) eventBytes() int {
 
 // run reads until something has come or nobody waits any more.
 func (f *lateFetch) run() {
-	c, ctx := f.shelf.stream.hub.blocks, f.shelf.stream.hub.running()
+	c, ctx := f.cache.stream.hub.blocks, f.cache.stream.hub.running()
 	retry := backoff.New()
 	for c.budget.wait(ctx, f.bytes) {
 		c.budget.settle(f.bytes, f.read(ctx))
@@ -121,7 +121,7 @@ func (f *lateFetch) run() {
 // read reads once, and gives about how many bytes came. What it fails with
 // passes, or is told by who follows the topic.
 func (f *lateFetch) read(ctx context.Context) (bytes int) {
-	st := f.shelf.stream
+	st := f.cache.stream
 	topic := st.topicNow()
 	if topic.ID != f.topic {
 		return 0
@@ -148,7 +148,7 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 	return bytes
 }
 
-func (c *blocks) fetched() {
+func (c *blockPool) fetched() {
 	c.mu.Lock()
 	c.fetches++
 	c.mu.Unlock()
@@ -177,39 +177,39 @@ func (p *fetchPart) take(enc *encoder, f *upstream.Fetched) (bytes int) {
 			p.from = record.PartitionOffset{Partition: f.Partition, Epoch: -1, Offset: g.Behind()}
 			p.at = p.from
 		case record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
-			enc.gap(&p.draft, *g, f.Next.Epoch)
+			enc.gap(&p.builder, *g, f.Next.Epoch)
 			p.at.Offset = g.Behind()
 		}
 	}
 	if f.Each != nil {
 		f.Each(func(r *record.Record) bool {
-			if len(p.draft.bodies) == 0 {
-				p.draft.bodies = make([]byte, 0, blockBytes+blockBytes/8)
+			if len(p.builder.bodies) == 0 {
+				p.builder.bodies = make([]byte, 0, blockBytes+blockBytes/8)
 			}
-			before := len(p.draft.bodies)
-			enc.record(&p.draft, r)
+			before := len(p.builder.bodies)
+			enc.record(&p.builder, r)
 			p.at.Offset = r.Offset + 1
-			bytes += len(p.draft.bodies) - before
-			if len(p.draft.bodies) >= blockBytes {
+			bytes += len(p.builder.bodies) - before
+			if len(p.builder.bodies) >= blockBytes {
 				p.cut()
 			}
 			return true
 		})
 	}
 	if p.at.Offset < f.Next.Offset {
-		enc.advance(&p.draft, f.Next)
+		enc.advance(&p.builder, f.Next)
 		p.at = f.Next
 	}
 	return bytes
 }
 
-// cut makes the draft a block.
+// cut makes the builder a block.
 func (p *fetchPart) cut() {
-	n := len(p.draft.entries)
+	n := len(p.builder.entries)
 	if n == 0 {
 		return
 	}
-	d := p.draft
+	d := p.builder
 	if cap(d.bodies) > 2*len(d.bodies) {
 		d.bodies = slices.Clone(d.bodies)
 	}
@@ -218,7 +218,7 @@ func (p *fetchPart) cut() {
 	}
 	b := &block{
 		chunk:     d.chunk(record.Position{}),
-		shelf:     p.fetch.shelf,
+		cache:     p.fetch.cache,
 		partition: p.place.Partition,
 		epoch:     p.from.Epoch,
 		from:      p.from.Offset,
@@ -226,6 +226,6 @@ func (p *fetchPart) cut() {
 	last := b.at(n - 1)
 	b.next = last.next
 	p.from = last.place()
-	p.draft = draft{entries: make([]entry, 0, n+n/8)}
+	p.builder = chunkBuilder{entries: make([]entry, 0, n+n/8)}
 	p.blocks = append(p.blocks, b)
 }

@@ -53,7 +53,7 @@ type Hub struct {
 	config  Config
 	now     func() time.Time
 	streams map[string]*stream
-	blocks  *blocks
+	blocks  *blockPool
 	// searches are for the newest records, which StartLast needs.
 	searches *searches
 	// conflated is how many keys conflating subscriptions remember.
@@ -100,7 +100,7 @@ func New(config Config) (*Hub, error) {
 		digest:      func(f filter.Filter) string { return f.Digest() },
 		started:     make(chan struct{}),
 	}
-	h.blocks = &blocks{
+	h.blocks = &blockPool{
 		hub:    h,
 		most:   config.LateMemory,
 		budget: budget{perSecond: config.LateBytesPerSecond, now: config.Now},
@@ -235,9 +235,9 @@ type StreamInfo struct {
 	Subscribers          int
 	Records, Bytes, Gaps uint64
 	// Slow is how many subscriptions fell below the floor of the log that had
-	// been live, Told how many gaps subscribers were told of, by reason.
-	Slow uint64
-	Told map[record.GapReason]uint64
+	// been live, Reported how many gaps were reported to subscribers, by reason.
+	Slow     uint64
+	Reported map[record.GapReason]uint64
 }
 
 // Streams lists the streams, by name.
@@ -299,10 +299,10 @@ func (st *stream) info() StreamInfo {
 		Bytes:       st.bytes.Load(),
 		Gaps:        st.gaps.Load(),
 		Slow:        st.slow.Load(),
-		Told:        make(map[record.GapReason]uint64, len(record.GapReasons)-1),
+		Reported:    make(map[record.GapReason]uint64, len(record.GapReasons)-1),
 	}
 	for code, reason := range record.GapReasons[1:] {
-		info.Told[reason] = st.told[code+1].Load()
+		info.Reported[reason] = st.reported[code+1].Load()
 	}
 	if topic := st.topic.Load(); topic != nil {
 		info.Partitions = topic.Partitions

@@ -21,7 +21,7 @@ const maxLateWaits = 4
 // waits for those that are not there.
 type late struct {
 	// Immutable.
-	shelf     *shelf
+	cache     *blockCache
 	principal string
 	owner     Owner
 
@@ -69,7 +69,7 @@ type lateRun struct {
 
 // beLate begins to read what precedes the log.
 func (s *Subscription) beLate() {
-	s.late = &late{shelf: s.log.shelf, principal: s.principal, owner: s.owner}
+	s.late = &late{cache: s.log.cache, principal: s.principal, owner: s.owner}
 }
 
 // endLate is for whoever is late no more.
@@ -137,7 +137,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	l.runs = l.runs[:0]
 	floor := s.log.floorPosition()
 	var (
-		e     errands
+		e     deferred
 		ahead []record.PartitionOffset
 		gone  []record.Gap
 	)
@@ -152,7 +152,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	}()
 	verdicts := l.verdicts
 	l.verdicts = nil
-	if floor.Topic != s.own.Topic || l.shelf.topic != s.own.Topic {
+	if floor.Topic != s.own.Topic || l.cache.topic != s.own.Topic {
 		return nil, false // it is told in a moment
 	}
 	for _, v := range verdicts {
@@ -175,7 +175,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 			continue
 		}
 		behind = true
-		part := l.shelf.part(end.Partition)
+		part := l.cache.part(end.Partition)
 		b, i := part.find(at.Offset)
 		switch {
 		case doubtful && at.Offset >= part.start:

@@ -37,7 +37,7 @@ type log struct {
 	status atomic.Pointer[Status]
 	// emptied is the index at which the log was made empty last, 0 for never.
 	emptied atomic.Uint64
-	shelf   *shelf // what precedes the log, for those who are late
+	cache   *blockCache // what precedes the log, for those who are late
 
 	// Owned by the appender.
 	last   *chunk
@@ -180,8 +180,8 @@ func (l *log) cutBelow(at record.PartitionOffset, index uint64) (record.Partitio
 	return found, ok
 }
 
-// append adds a draft's entries and wakes whoever they are for, once.
-func (l *log) append(d *draft) {
+// append adds a builder's entries and wakes whoever they are for, once.
+func (l *log) append(d *chunkBuilder) {
 	if len(d.entries) == 0 {
 		return
 	}
@@ -214,8 +214,8 @@ func (l *log) append(d *draft) {
 	}
 }
 
-// open makes room for the draft's entries from i on.
-func (l *log) open(d *draft, i int) {
+// open makes room for the builder's entries from i on.
+func (l *log) open(d *chunkBuilder, i int) {
 	size := max(minChunkBytes, len(l.last.bodies))
 	now := l.now()
 	if now.Sub(l.opened) < quickChunk {
@@ -236,7 +236,7 @@ func (l *log) open(d *draft, i int) {
 
 // match gives new entries to the feeds by key they are for and returns all feeds that
 // have something new, but for those with predicates. The caller holds the lock.
-func (l *log) match(d *draft, first uint64) []*Feed {
+func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 	var woken []*Feed
 	if f := l.feeds[""]; f != nil {
 		woken = append(woken, f)

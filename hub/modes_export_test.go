@@ -152,7 +152,7 @@ func (s *Subscription) world() (w world) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.fetches, w.made, w.blocks = c.fetches, c.made, c.count
-	for _, p := range s.log.shelf.parts {
+	for _, p := range s.log.cache.parts {
 		w.fetching += len(p.fetches)
 		w.started += p.start
 	}

@@ -19,7 +19,7 @@ type pendingGaps struct {
 // addGap has a gap delivered before anything else. The position of the
 // subscription is to be moved behind the gap after that.
 func (s *Subscription) addGap(g record.Gap, epoch int32) {
-	var d draft
+	var d chunkBuilder
 	s.stream.encoder.gap(&d, g, epoch)
 	s.addGaps(d.chunk(record.Position{}))
 }
@@ -31,7 +31,7 @@ func (s *Subscription) addGaps(gaps *chunk) {
 		return
 	}
 	was := s.pending.gaps
-	d := draft{entries: slices.Clone(was.entries), bodies: slices.Clone(was.bodies)}
+	d := chunkBuilder{entries: slices.Clone(was.entries), bodies: slices.Clone(was.bodies)}
 	for i := range gaps.len() {
 		d.bodies = append(d.bodies, gaps.body(i)...)
 		d.add(*gaps.at(i))

@@ -69,21 +69,21 @@ func (st *stream) readTo(ctx context.Context, from record.Position, target func(
 // readBlocks reads once and adds a block to pending for each partition that
 // moved.
 func (st *stream) readBlocks(ctx context.Context, from []record.PartitionOffset, at *record.Position, pending map[int32]run) (moved bool, err error) {
-	drafts := make(map[int32]*draft)
+	builders := make(map[int32]*chunkBuilder)
 	topic := st.topicNow()
 	if topic.ID != at.Topic {
 		// It has been made again, which the log will say in a moment.
 		return false, upstream.ErrLogChanged
 	}
 	err = st.Source.Read(ctx, topic, from, searchRead, func(f *upstream.Fetched) {
-		d := drafts[f.Partition]
+		d := builders[f.Partition]
 		if d == nil {
-			d = &draft{}
-			drafts[f.Partition] = d
+			d = &chunkBuilder{}
+			builders[f.Partition] = d
 		}
 		st.encoder.fetched(d, f, at.Offset(f.Partition, 0))
 	})
-	for partition, d := range drafts {
+	for partition, d := range builders {
 		if len(d.entries) == 0 {
 			continue
 		}

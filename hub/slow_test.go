@@ -95,8 +95,8 @@ func TestSlowOneSkips(t *testing.T) {
 		t.Errorf("behind the gaps: %+v", got)
 	}
 	info, _ := h.Stream("orders")
-	if info.Slow != 1 || info.Told[record.GapPolicy] != 2 {
-		t.Errorf("counted %d slow ones and %v", info.Slow, info.Told)
+	if info.Slow != 1 || info.Reported[record.GapPolicy] != 2 {
+		t.Errorf("counted %d slow ones and %v", info.Slow, info.Reported)
 	}
 }
 

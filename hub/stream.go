@@ -46,7 +46,7 @@ type stream struct {
 
 	records, bytes, gaps atomic.Uint64 // read since the start
 	slow                 atomic.Uint64 // subscriptions that have fallen behind
-	told                 [len(record.GapReasons)]atomic.Uint64
+	reported             [len(record.GapReasons)]atomic.Uint64
 	topic                atomic.Pointer[record.Topic]
 	missing              atomic.Bool // the topic does not exist
 	horizons             horizons
@@ -73,8 +73,8 @@ type reading struct {
 	failures failures
 
 	// Owned by Append.
-	draft  draft
-	newest *chunk // when the log was last kept within its bounds
+	builder chunkBuilder
+	newest  *chunk // when the log was last kept within its bounds
 }
 
 // acquire gives the stream's log, and keeps it alive until release. It waits
@@ -183,9 +183,9 @@ func (r *reading) run(ctx context.Context) {
 		return
 	}
 	r.log = newLog(st.Name, at, st.hub.config.Wake, st.hub.now)
-	r.log.shelf = newShelf(st, r.log)
+	r.log.cache = newBlockCache(st, r.log)
 	close(r.ready)
-	defer st.hub.blocks.reset(r.log.shelf, record.TopicID{})
+	defer st.hub.blocks.reset(r.log.cache, record.TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
 	st.hub.spawn(func() { r.log.evaluate(ctx) })
 	retry := backoff.New()
@@ -214,7 +214,7 @@ func (r *reading) run(ctx context.Context) {
 		if at.Topic != r.log.at.Topic {
 			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
 			r.log.restart(at)
-			st.hub.blocks.reset(r.log.shelf, at.Topic)
+			st.hub.blocks.reset(r.log.cache, at.Topic)
 		} else if !retry.Wait(ctx) {
 			return
 		}
@@ -270,7 +270,7 @@ func (r *reading) Append(batch []*upstream.Fetched) {
 	if st.hub.config.Pace != nil {
 		st.hub.config.Pace()
 	}
-	r.draft.reset()
+	r.builder.reset()
 	for _, f := range batch {
 		if f.Gap != nil {
 			st.logger.Warn("records cannot be delivered; subscribers are told",
@@ -278,26 +278,26 @@ func (r *reading) Append(batch []*upstream.Fetched) {
 			if f.Gap.Reason == record.GapTruncated {
 				r.flush()
 				to := f.BehindGap()
-				st.hub.blocks.cut(r.log.shelf, to)
+				st.hub.blocks.cut(r.log.cache, to)
 				r.log.cut(to)
 				cut := *f
 				cut.Gap = nil
 				f = &cut
 			}
 		}
-		st.encoder.fetched(&r.draft, f, r.log.at.Offset(f.Partition, 0))
+		st.encoder.fetched(&r.builder, f, r.log.at.Offset(f.Partition, 0))
 	}
 	r.flush()
-	// The draft of a burst is not kept for ever.
-	if cap(r.draft.bodies) > 4*maxChunkBytes {
-		r.draft = draft{}
+	// The builder of a burst is not kept for ever.
+	if cap(r.builder.bodies) > 4*maxChunkBytes {
+		r.builder = chunkBuilder{}
 	}
 }
 
 func (r *reading) flush() {
 	st := r.stream
-	for i := range r.draft.entries {
-		switch r.draft.entries[i].kind {
+	for i := range r.builder.entries {
+		switch r.builder.entries[i].kind {
 		case entryRecord:
 			st.records.Add(1)
 		case entryGap:
@@ -305,9 +305,9 @@ func (r *reading) flush() {
 		case entryAdvance:
 		}
 	}
-	st.bytes.Add(uint64(len(r.draft.bodies)))
-	r.log.append(&r.draft)
-	r.draft.reset()
+	st.bytes.Add(uint64(len(r.builder.bodies)))
+	r.log.append(&r.builder)
+	r.builder.reset()
 	if r.log.last != r.newest {
 		r.newest = r.log.last
 		r.log.shrink(st.LogBytes)

@@ -134,7 +134,7 @@ func (s *Subscription) count(b *Batch, e *entry) {
 		b.Records++
 	case entryGap:
 		b.Gaps++
-		s.stream.told[e.reason].Add(1)
+		s.stream.reported[e.reason].Add(1)
 	case entryAdvance:
 	}
 }

@@ -65,8 +65,8 @@ type adminStream struct {
 	Bytes       uint64 `json:"event_bytes_read"`
 	Gaps        uint64 `json:"gaps_read"`
 	Slow        uint64 `json:"fell_behind"`
-	// GapsTold counts the gaps that subscribers were told of, by reason.
-	GapsTold map[record.GapReason]uint64 `json:"gaps_told"`
+	// GapsReported counts the gaps that subscribers were told of, by reason.
+	GapsReported map[record.GapReason]uint64 `json:"gaps_told"`
 }
 
 func newAdminStream(info hub.StreamInfo) adminStream {
@@ -74,7 +74,7 @@ func newAdminStream(info hub.StreamInfo) adminStream {
 		Stream: info.Name, Topic: info.Topic, Content: info.Content, Publishable: info.Publishable,
 		Partitions: info.Partitions, TopicMissing: info.Missing, Reading: info.Reading, Subscribers: info.Subscribers,
 		LogBytes: info.LogBytes, Records: info.Records, Bytes: info.Bytes, Gaps: info.Gaps,
-		Slow: info.Slow, GapsTold: info.Told,
+		Slow: info.Slow, GapsReported: info.Reported,
 	}
 	if info.Reading {
 		made.Live, made.Since = info.Status.Live, info.Status.Since.UnixMilli()

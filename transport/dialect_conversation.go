@@ -21,7 +21,7 @@ func (conversation) binary() bool { return false }
 func (conversation) listen(s *session) { s.listenToMessages() }
 
 func (conversation) afterEvents(s *session, sub *subscription, sc *scratch) {
-	if sub.delivered && sc.now.Sub(sub.toldAt) >= cursorEvery {
+	if sub.delivered && sc.now.Sub(sub.sentAt) >= cursorEvery {
 		s.sendCursor(sub, sc)
 	}
 }
@@ -30,7 +30,7 @@ func (conversation) afterStep(*session, *scratch) {}
 
 // rewound has the client's cursor be told again.
 func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ monotime) []byte {
-	sub.told, sub.toldAt, sub.delivered = "", 0, true
+	sub.sent, sub.sentAt, sub.delivered = "", 0, true
 	return rest
 }
 
@@ -72,7 +72,7 @@ func (conversation) onTime(s *session, sc *scratch) {
 		}
 	}
 	for _, sub := range s.subs {
-		since := now.Sub(sub.toldAt)
+		since := now.Sub(sub.sentAt)
 		if sub.delivered && since >= cursorEvery || since >= movedEvery {
 			s.sendCursor(sub, sc)
 		}
@@ -83,9 +83,9 @@ func (conversation) nextDue(s *session) monotime {
 	next := earlier(earlier(s.ws.authBy, s.ws.nextPing), s.ws.pongBy)
 	for _, sub := range s.subs {
 		if sub.delivered {
-			next = earlier(next, sub.toldAt.Add(cursorEvery))
+			next = earlier(next, sub.sentAt.Add(cursorEvery))
 		} else {
-			next = earlier(next, sub.toldAt.Add(movedEvery))
+			next = earlier(next, sub.sentAt.Add(movedEvery))
 		}
 	}
 	return next

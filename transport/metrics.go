@@ -176,8 +176,8 @@ func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(streamBytes, prometheus.CounterValue, float64(info.Bytes), info.Name)
 		metrics <- prometheus.MustNewConstMetric(streamLog, prometheus.GaugeValue, float64(info.LogBytes), info.Name)
 		metrics <- prometheus.MustNewConstMetric(streamSlow, prometheus.CounterValue, float64(info.Slow), info.Name)
-		for reason, told := range info.Told {
-			metrics <- prometheus.MustNewConstMetric(streamTold, prometheus.CounterValue, float64(told), info.Name, string(reason))
+		for reason, reported := range info.Reported {
+			metrics <- prometheus.MustNewConstMetric(streamTold, prometheus.CounterValue, float64(reported), info.Name, string(reason))
 		}
 		metrics <- prometheus.MustNewConstMetric(streamUsers, prometheus.GaugeValue, float64(info.Subscribers), info.Name)
 	}

@@ -24,20 +24,20 @@ type readConn interface {
 // rest lets the reader end until there is something to read. It reports false
 // when it has to go on.
 func (s *session) rest() bool {
-	if s.socket == nil || s.over.Load() || !s.socket.Rest() {
+	if s.socket == nil || s.over.Load() || !s.socket.NotifyReadable() {
 		return false
 	}
 	// Who has set over meanwhile may not have seen the rest.
-	return !s.over.Load() || !s.socket.Unrest()
+	return !s.over.Load() || !s.socket.CancelReadable()
 }
 
-// Readable implements socket.Owner: it starts the reader again, which rested.
+// Readable implements socket.Owner: it starts the reader again.
 func (s *session) Readable() { s.server.tasks.Go(s.listen) }
 
 // stopReading has nothing more taken from the client, but its end.
 func (s *session) stopReading() {
 	s.over.Store(true)
-	if s.socket != nil && s.socket.Unrest() {
+	if s.socket != nil && s.socket.CancelReadable() {
 		s.Readable()
 	}
 }

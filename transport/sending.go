@@ -30,7 +30,7 @@ func (s *session) cursor(now monotime) string {
 }
 
 func (sub *subscription) know(cursor string, now monotime) {
-	sub.told, sub.toldAt, sub.delivered = cursor, now, false
+	sub.sent, sub.sentAt, sub.delivered = cursor, now, false
 }
 
 // sendCursor tells a WebSocket client where a subscription is.
@@ -39,7 +39,7 @@ func (s *session) sendCursor(sub *subscription, sc *scratch) {
 	if sc.given.sub != sub {
 		sc.given.sub = nil
 	}
-	if cursor != sub.told {
+	if cursor != sub.sent {
 		s.send(sc, &wire.Cursor{Feed: sub.Feed().Name(), Cursor: cursor})
 	}
 	sub.know(cursor, sc.now)

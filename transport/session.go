@@ -130,8 +130,8 @@ type subscription struct {
 	pings pinged // that are not answered yet
 
 	// Of the cursor that the client knows.
-	told      string
-	toldAt    monotime
+	sent      string
+	sentAt    monotime
 	delivered bool // something since
 }
 
@@ -158,7 +158,7 @@ func (s *session) Pump() {
 func (s *session) resume() {
 	if s.state.CompareAndSwap(stalled, queued) {
 		// What becomes of the socket from now on is for its next stall.
-		s.socket.Unstall()
+		s.socket.CancelWritable()
 		s.worker.enqueue(s)
 	}
 }
@@ -304,7 +304,7 @@ func (s *session) gather(sc *scratch) (more bool) {
 		// A gap can make a client's cursor void (log_changed, truncated), and
 		// with it what it would say that it has seen since.
 		if sc.batch.Gaps > gaps {
-			sub.toldAt = 0
+			sub.sentAt = 0
 		}
 		s.accompany(sub, sc)
 		if len(s.subs) < n {

@@ -184,7 +184,7 @@ func (w *worker) step(s *session) {
 				return
 			}
 			s.state.Store(stalled)
-			if !s.socket.Stall() {
+			if !s.socket.NotifyWritable() {
 				s.resume()
 			}
 			return

@@ -92,7 +92,7 @@ func (b *broker) distribute(p *poll, got *fetched, now time.Time) (lost []outOfR
 		switch {
 		case part.f.gone:
 			part.free()
-		case out == isStray:
+		case out == isOutOfRange:
 			part.waiting = time.Time{}
 			lost = append(lost, outOfRange{part, p.asked[n]})
 		case out == hasRecords, out == hasGap:
@@ -156,7 +156,7 @@ const (
 	hasNothing outcome = iota
 	hasRecords
 	hasGap
-	isStray
+	isOutOfRange
 )
 
 func (b *broker) accept(part *partition, in *fetchedPartition, at record.PartitionOffset, now time.Time) (outcome, upstream.Fetched) {
@@ -172,7 +172,7 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at record.Partiti
 			b.askLeader(part, now, kafkaError(in.code))
 			return hasNothing, upstream.Fetched{}
 		}
-		return isStray, upstream.Fetched{}
+		return isOutOfRange, upstream.Fetched{}
 	}
 	if err := kafkaError(in.code); err != nil {
 		part.failed(now, fmt.Errorf("broker %d: %w", b.id, err))

@@ -21,10 +21,10 @@ var ErrNothing = errors.New("there is nothing to read at once")
 // Owner is told what changes on its socket, by the poller's goroutine. It must
 // not block, and may use the socket.
 type Owner interface {
-	// Readable is called once after Rest, when there is something to read, be
+	// Readable is called once after NotifyReadable, when there is something to read, be
 	// it the end.
 	Readable()
-	// Writable is called once after Stall, when something can be written, or
+	// Writable is called once after NotifyWritable, when something can be written, or
 	// writing fails.
 	Writable()
 }

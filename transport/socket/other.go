@@ -26,17 +26,17 @@ func (*Poller) Take(net.Conn, Owner) (*Socket, bool) { return nil, false }
 // Socket is for Linux only: elsewhere readers and writers wait in goroutines.
 type Socket struct{}
 
-// Rest is for Linux only, as all methods are.
-func (*Socket) Rest() bool { return false }
+// NotifyReadable is for Linux only, as all methods are.
+func (*Socket) NotifyReadable() bool { return false }
 
-// Unrest is for Linux only.
-func (*Socket) Unrest() bool { return false }
+// CancelReadable is for Linux only.
+func (*Socket) CancelReadable() bool { return false }
 
-// Stall is for Linux only.
-func (*Socket) Stall() bool { return false }
+// NotifyWritable is for Linux only.
+func (*Socket) NotifyWritable() bool { return false }
 
-// Unstall is for Linux only.
-func (*Socket) Unstall() {}
+// CancelWritable is for Linux only.
+func (*Socket) CancelWritable() {}
 
 // Hurry is for Linux only.
 func (*Socket) Hurry(bool) {}

@@ -80,19 +80,19 @@ func TestRoomBetweenStalls(t *testing.T) {
 	t.Parallel()
 	s, owner, _ := pairOf(t)
 	s.changed(unix.EPOLLOUT) // as the kernel says at first
-	s.Stall()
-	if !s.Stall() {
+	s.NotifyWritable()
+	if !s.NotifyWritable() {
 		t.Fatal("there is room where none was told")
 	}
-	s.Unstall()
+	s.CancelWritable()
 	s.changed(unix.EPOLLOUT)
-	if s.Stall() {
+	if s.NotifyWritable() {
 		t.Error("the room is forgotten, and the owner waits for more")
 	}
 	if owner.writable != 0 {
 		t.Error("the owner was told of room while it did not wait")
 	}
-	s.Stall()
+	s.NotifyWritable()
 	s.changed(unix.EPOLLOUT)
 	s.changed(unix.EPOLLOUT)
 	if owner.writable != 1 {

@@ -22,14 +22,14 @@ type Socket struct {
 	// Owned by the reader.
 	impatient bool // Read does not wait
 
-	mu       sync.Mutex
-	closed   bool
-	resting  bool // tell the owner when there is something to read
-	stalled  bool // tell the owner when something can be written
-	readable bool // there has been something to read since the reader looked
-	writable bool // likewise
-	deadline time.Time
-	waiting  chan struct{} // of a reader that waits, else nil
+	mu             sync.Mutex
+	closed         bool
+	notifyReadable bool // tell the owner when there is something to read
+	notifyWritable bool // tell the owner when something can be written
+	readable       bool // there has been something to read since the reader looked
+	writable       bool // likewise
+	deadline       time.Time
+	waiting        chan struct{} // of a reader that waits, else nil
 }
 
 // Take takes a connection from Go's poller. It reports false, and leaves conn as
@@ -65,22 +65,22 @@ func (s *Socket) changed(events uint32) {
 		in  = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 		out = unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR
 	)
-	var rouse, resume bool
+	var readable, writable bool
 	s.mu.Lock()
 	if events&in != 0 {
-		rouse, s.resting = s.resting, false
-		s.readable = !rouse
+		readable, s.notifyReadable = s.notifyReadable, false
+		s.readable = !readable
 		s.signal()
 	}
 	if events&out != 0 {
-		resume, s.stalled = s.stalled, false
-		s.writable = !resume
+		writable, s.notifyWritable = s.notifyWritable, false
+		s.writable = !writable
 	}
 	s.mu.Unlock()
-	if rouse {
+	if readable {
 		s.owner.Readable()
 	}
-	if resume {
+	if writable {
 		s.owner.Writable()
 	}
 }
@@ -95,37 +95,37 @@ func (s *Socket) signal() {
 	}
 }
 
-// Rest has the owner told when there is something to read. It reports false
+// NotifyReadable has the owner told when there is something to read. It reports false
 // when there may be already.
-func (s *Socket) Rest() bool {
+func (s *Socket) NotifyReadable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.resting, s.readable = !s.readable, false
-	return s.resting
+	s.notifyReadable, s.readable = !s.readable, false
+	return s.notifyReadable
 }
 
-// Unrest takes a rest back. It reports false when there was none.
-func (s *Socket) Unrest() bool {
+// CancelReadable takes NotifyReadable back. It reports false where the owner has been told.
+func (s *Socket) CancelReadable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rested := s.resting
-	s.resting = false
-	return rested
+	asked := s.notifyReadable
+	s.notifyReadable = false
+	return asked
 }
 
-// Stall has the owner told when something can be written. It reports false
+// NotifyWritable has the owner told when something can be written. It reports false
 // when that may be so already.
-func (s *Socket) Stall() bool {
+func (s *Socket) NotifyWritable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stalled, s.writable = !s.writable, false
-	return s.stalled
+	s.notifyWritable, s.writable = !s.writable, false
+	return s.notifyWritable
 }
 
-// Unstall takes a stall back, for an owner that goes on for another reason.
-func (s *Socket) Unstall() {
+// CancelWritable takes NotifyWritable back, for an owner that goes on for another reason.
+func (s *Socket) CancelWritable() {
 	s.mu.Lock()
-	s.stalled = false
+	s.notifyWritable = false
 	s.mu.Unlock()
 }
 

@@ -7,10 +7,10 @@ import (
 	"sluice/hub/record"
 )
 
-// blocks is what all who are late share: blocks of all streams within a bound
+// blockPool is what all subscriptions that are late share: blocks of all streams within a bound
 // of memory, those not used for longest given up first, and one read under way
 // for whatever is not there. No reader has a goroutine; each read has one.
-type blocks struct {
+type blockPool struct {
 	hub    *Hub
 	most   int // bytes, 0 for no bound
 	budget budget
@@ -23,13 +23,13 @@ type blocks struct {
 	fetches, made  uint64
 }
 
-// errands are what is to be done once blocks.mu is no longer held.
-type errands struct {
+// deferred is what is to be done once blocks.mu is no longer held.
+type deferred struct {
 	fetch []*lateFetch
 	pump  []Owner
 }
 
-func (c *blocks) do(e errands) {
+func (c *blockPool) do(e deferred) {
 	for _, f := range e.fetch {
 		// Where the hub is closed they wait until they are closed too.
 		c.hub.spawn(f.run)
@@ -41,8 +41,8 @@ func (c *blocks) do(e errands) {
 
 // await has a subscription wait for what follows some places. It will be
 // pumped when all of that has come, or is known not to come.
-func (c *blocks) await(l *late, wants []want) {
-	var e errands
+func (c *blockPool) await(l *late, wants []want) {
+	var e deferred
 	c.mu.Lock()
 	c.giveTurn(l)
 	l.wants = wants
@@ -64,11 +64,11 @@ func (c *blocks) await(l *late, wants []want) {
 }
 
 // joinFetch reports whether what is wanted is there, or on its way.
-func (c *blocks) joinFetch(l *late, w *want) bool {
+func (c *blockPool) joinFetch(l *late, w *want) bool {
 	if w.joined {
 		return true
 	}
-	p := l.shelf.part(w.place.Partition)
+	p := l.cache.part(w.place.Partition)
 	if !w.unproven && p.has(w.place) {
 		w.joined = true
 		return true
@@ -82,7 +82,7 @@ func (c *blocks) joinFetch(l *late, w *want) bool {
 }
 
 // settle lets a subscription go on that has nothing left to wait for.
-func (c *blocks) settle(l *late, e *errands) {
+func (c *blockPool) settle(l *late, e *deferred) {
 	if l.pending == 0 && !l.queued && l.waiting.Load() {
 		c.waiting--
 		l.waiting.Store(false)
@@ -91,7 +91,7 @@ func (c *blocks) settle(l *late, e *errands) {
 }
 
 // grant gives turns to those in front that may have one.
-func (c *blocks) grant(e *errands) {
+func (c *blockPool) grant(e *deferred) {
 	for l := c.turns.next(); l != nil; l = c.turns.next() {
 		l.turn = c.turns.begin(l.principal)
 		var missing []want
@@ -107,7 +107,7 @@ func (c *blocks) grant(e *errands) {
 			c.settle(l, e)
 			continue
 		}
-		f := c.newFetch(l.shelf, missing, l.turn)
+		f := c.newFetch(l.cache, missing, l.turn)
 		for _, p := range f.parts {
 			p.waiters = append(p.waiters, l)
 		}
@@ -116,7 +116,7 @@ func (c *blocks) grant(e *errands) {
 }
 
 // readAhead reads what will be wanted soon, when nobody waits for a turn.
-func (c *blocks) readAhead(l *late, places []record.PartitionOffset, e *errands) {
+func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *deferred) {
 	if len(c.turns.waiting) > 0 || !c.turns.room(l.principal) {
 		return
 	}
@@ -125,12 +125,12 @@ func (c *blocks) readAhead(l *late, places []record.PartitionOffset, e *errands)
 		wants[i] = want{place: at}
 	}
 	t := c.turns.begin(l.principal)
-	e.fetch = append(e.fetch, c.newFetch(l.shelf, wants, t))
+	e.fetch = append(e.fetch, c.newFetch(l.cache, wants, t))
 	t.holders = 1 // the read alone
 }
 
 // giveTurn ends the turn of a subscription, if it has one.
-func (c *blocks) giveTurn(l *late) {
+func (c *blockPool) giveTurn(l *late) {
 	if l.turn != nil {
 		c.turns.end(l.turn)
 		l.turn = nil
@@ -138,8 +138,8 @@ func (c *blocks) giveTurn(l *late) {
 }
 
 // lose ends the turn of one that has not taken what it was read for.
-func (c *blocks) lose(l *late, t *turn) {
-	var e errands
+func (c *blockPool) lose(l *late, t *turn) {
+	var e deferred
 	c.mu.Lock()
 	if l.turn == t {
 		c.giveTurn(l)
@@ -150,8 +150,8 @@ func (c *blocks) lose(l *late, t *turn) {
 }
 
 // leave is for a subscription that is late no more.
-func (c *blocks) leave(l *late) {
-	var e errands
+func (c *blockPool) leave(l *late) {
+	var e deferred
 	c.mu.Lock()
 	c.giveTurn(l)
 	c.turns.leave(l)
@@ -166,8 +166,8 @@ func (c *blocks) leave(l *late) {
 }
 
 // finish takes what a fetch has brought, and lets go on who has waited for it.
-func (c *blocks) finish(f *lateFetch) {
-	var e errands
+func (c *blockPool) finish(f *lateFetch) {
+	var e deferred
 	c.mu.Lock()
 	for _, p := range f.parts {
 		c.take(p)
@@ -184,15 +184,15 @@ func (c *blocks) finish(f *lateFetch) {
 			}
 		}
 	}
-	c.recheck(f.shelf, &e)
+	c.recheck(f.cache, &e)
 	c.grant(&e)
 	c.mu.Unlock()
 	c.do(e)
 }
 
-// take puts what was read of a partition on the shelf.
-func (c *blocks) take(p *fetchPart) {
-	s := p.fetch.shelf
+// take puts what was read of a partition into the cache.
+func (c *blockPool) take(p *fetchPart) {
+	s := p.fetch.cache
 	part := s.part(p.place.Partition)
 	part.forget(p)
 	tip := s.log.tip.Load().at
@@ -237,7 +237,7 @@ func (c *blocks) take(p *fetchPart) {
 }
 
 // release lets those who have waited for a part of a fetch wait for it no more.
-func (c *blocks) release(p *fetchPart, e *errands) {
+func (c *blockPool) release(p *fetchPart, e *deferred) {
 	if p.released {
 		return
 	}
@@ -249,10 +249,10 @@ func (c *blocks) release(p *fetchPart, e *errands) {
 }
 
 // recheck lets go on who waits for a turn and needs none any more.
-func (c *blocks) recheck(s *shelf, e *errands) {
+func (c *blockPool) recheck(s *blockCache, e *deferred) {
 	kept := c.turns.waiting[:0]
 	for _, l := range c.turns.waiting {
-		if l.shelf == s {
+		if l.cache == s {
 			missing := false
 			for i := range l.wants {
 				w := &l.wants[i]
@@ -272,8 +272,8 @@ func (c *blocks) recheck(s *shelf, e *errands) {
 }
 
 // cut forgets what lies beyond a place at which a partition was cut short.
-func (c *blocks) cut(s *shelf, to record.PartitionOffset) {
-	var e errands
+func (c *blockPool) cut(s *blockCache, to record.PartitionOffset) {
+	var e deferred
 	c.mu.Lock()
 	part := s.part(to.Partition)
 	c.forget(part.cut(to.Offset))
@@ -284,8 +284,8 @@ func (c *blocks) cut(s *shelf, to record.PartitionOffset) {
 
 // reset forgets all of a stream's past, as its topic was made again or nobody
 // reads it any more.
-func (c *blocks) reset(s *shelf, topic record.TopicID) {
-	var e errands
+func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
+	var e deferred
 	c.mu.Lock()
 	s.topic = topic
 	for _, part := range s.parts {
@@ -295,7 +295,7 @@ func (c *blocks) reset(s *shelf, topic record.TopicID) {
 	clear(s.parts)
 	kept := c.turns.waiting[:0]
 	for _, l := range c.turns.waiting {
-		if l.shelf != s {
+		if l.cache != s {
 			kept = append(kept, l)
 			continue
 		}
@@ -309,7 +309,7 @@ func (c *blocks) reset(s *shelf, topic record.TopicID) {
 }
 
 // void has what is on its way ignored when it comes.
-func (c *blocks) void(part *shelfPart, e *errands) {
+func (c *blockPool) void(part *cachedPartition, e *deferred) {
 	for _, p := range part.fetches {
 		p.void = true
 		c.release(p, e)
@@ -318,7 +318,7 @@ func (c *blocks) void(part *shelfPart, e *errands) {
 }
 
 // abandoned reports whether nobody waits for a fetch any more.
-func (c *blocks) abandoned(f *lateFetch) bool {
+func (c *blockPool) abandoned(f *lateFetch) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range f.parts {
@@ -335,7 +335,7 @@ func (c *blocks) abandoned(f *lateFetch) bool {
 }
 
 // touch notes that a block is being used.
-func (c *blocks) touch(b *block) {
+func (c *blockPool) touch(b *block) {
 	if c.newest != b {
 		c.unlink(b)
 		c.link(b)
@@ -344,7 +344,7 @@ func (c *blocks) touch(b *block) {
 
 // laidOut measures blocks anew that have been delivered from: they grow as they
 // are laid out for wire formats. Those given up meanwhile count no more.
-func (c *blocks) laidOut(runs []lateRun) {
+func (c *blockPool) laidOut(runs []lateRun) {
 	c.mu.Lock()
 	for _, r := range runs {
 		if b := r.block; b.size > 0 {
@@ -356,7 +356,7 @@ func (c *blocks) laidOut(runs []lateRun) {
 	c.mu.Unlock()
 }
 
-func (c *blocks) link(b *block) {
+func (c *blockPool) link(b *block) {
 	b.size = b.measure()
 	c.size += b.size
 	b.older, b.newer = c.newest, nil
@@ -368,7 +368,7 @@ func (c *blocks) link(b *block) {
 	c.newest = b
 }
 
-func (c *blocks) unlink(b *block) {
+func (c *blockPool) unlink(b *block) {
 	if b.newer != nil {
 		b.newer.older = b.older
 	} else {
@@ -384,8 +384,8 @@ func (c *blocks) unlink(b *block) {
 	b.size = 0
 }
 
-// forget takes out blocks that are on no shelf any more.
-func (c *blocks) forget(void []*block) {
+// forget takes out blocks that are in no cache any more.
+func (c *blockPool) forget(void []*block) {
 	for _, b := range void {
 		if b.size > 0 {
 			c.unlink(b)
@@ -395,10 +395,10 @@ func (c *blocks) forget(void []*block) {
 }
 
 // trim gives up what was not used for longest.
-func (c *blocks) trim() {
+func (c *blockPool) trim() {
 	for c.most > 0 && c.size > c.most && c.oldest != nil && c.oldest != c.newest {
 		b := c.oldest
-		b.shelf.part(b.partition).drop(b)
+		b.cache.part(b.partition).drop(b)
 		c.forget([]*block{b})
 	}
 }

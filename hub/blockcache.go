@@ -12,7 +12,7 @@ import (
 // of it counts is guarded by the cache.
 type block struct {
 	*chunk
-	shelf     *shelf
+	cache     *blockCache
 	partition int32
 	epoch     int32 // of the record in front of the first entry, -1 when not known
 
@@ -84,42 +84,42 @@ func (b *block) measure() int {
 	return b.chunk.size() + (cap(b.entries)-len(b.entries))*entrySize + cap(b.bodies) - len(b.bodies)
 }
 
-// shelf is what is at hand of one stream's past, and what is on its way. It
+// blockCache is what is at hand of one stream's past, and what is on its way. It
 // belongs to a log and is void with it. Guarded by blocks.mu.
-type shelf struct {
+type blockCache struct {
 	stream *stream
 	log    *log
 	topic  record.TopicID
-	parts  map[int32]*shelfPart
+	parts  map[int32]*cachedPartition
 }
 
-// shelfPart is one partition's part of a shelf.
-type shelfPart struct {
+// cachedPartition is one partition's part of a block cache.
+type cachedPartition struct {
 	blocks  []*block // by offset, none over another
 	start   int64    // Kafka keeps nothing below, as far as that is known
 	fetches []*fetchPart
 }
 
-func newShelf(st *stream, l *log) *shelf {
-	return &shelf{stream: st, log: l, topic: l.at.Topic, parts: make(map[int32]*shelfPart)}
+func newBlockCache(st *stream, l *log) *blockCache {
+	return &blockCache{stream: st, log: l, topic: l.at.Topic, parts: make(map[int32]*cachedPartition)}
 }
 
-func (s *shelf) part(partition int32) *shelfPart {
+func (s *blockCache) part(partition int32) *cachedPartition {
 	p := s.parts[partition]
 	if p == nil {
-		p = &shelfPart{}
+		p = &cachedPartition{}
 		s.parts[partition] = p
 	}
 	return p
 }
 
 // upTo counts the blocks that begin at an offset or before.
-func (p *shelfPart) upTo(offset int64) int {
+func (p *cachedPartition) upTo(offset int64) int {
 	return sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].from > offset })
 }
 
 // find gives the block that has an offset, and the first entry behind it.
-func (p *shelfPart) find(offset int64) (*block, int) {
+func (p *cachedPartition) find(offset int64) (*block, int) {
 	k := p.upTo(offset)
 	if k == 0 || p.blocks[k-1].next <= offset {
 		return nil, 0
@@ -129,7 +129,7 @@ func (p *shelfPart) find(offset int64) (*block, int) {
 }
 
 // has reports whether one who stands at a place can go on without Kafka.
-func (p *shelfPart) has(at record.PartitionOffset) bool {
+func (p *cachedPartition) has(at record.PartitionOffset) bool {
 	if b, i := p.find(at.Offset); b != nil {
 		return b.agrees(at, i)
 	}
@@ -139,7 +139,7 @@ func (p *shelfPart) has(at record.PartitionOffset) bool {
 // underWay gives the fetch that will bring what follows a place, or nil. Who
 // wants it exact takes only what is read from that very place; an unproven place is
 // only answered by a fetch that asks about it.
-func (p *shelfPart) underWay(at record.PartitionOffset, exact, unproven bool) *fetchPart {
+func (p *cachedPartition) underWay(at record.PartitionOffset, exact, unproven bool) *fetchPart {
 	for _, f := range p.fetches {
 		if unproven && f.tip == nil {
 			continue
@@ -154,7 +154,7 @@ func (p *shelfPart) underWay(at record.PartitionOffset, exact, unproven bool) *f
 // plan says from where on to read for one who stands at a place: from the
 // beginning of a span, so that others nearby are served by the same read, but
 // not what is at hand already.
-func (p *shelfPart) plan(at record.PartitionOffset, exact bool, span int64) record.PartitionOffset {
+func (p *cachedPartition) plan(at record.PartitionOffset, exact bool, span int64) record.PartitionOffset {
 	if exact {
 		return at
 	}
@@ -171,7 +171,7 @@ func (p *shelfPart) plan(at record.PartitionOffset, exact bool, span int64) reco
 // put adds a block. What is at hand already stays where the new one begins,
 // and gives way where it ends; anew it gives way altogether. It returns what is void now, which may be the
 // block itself.
-func (p *shelfPart) put(b *block, anew bool) (void []*block) {
+func (p *cachedPartition) put(b *block, anew bool) (void []*block) {
 	k := p.upTo(b.from)
 	if k > 0 && p.blocks[k-1].next > b.from {
 		if anew {
@@ -197,14 +197,14 @@ func (p *shelfPart) put(b *block, anew bool) (void []*block) {
 }
 
 // drop takes a block out.
-func (p *shelfPart) drop(b *block) {
+func (p *cachedPartition) drop(b *block) {
 	if k := p.upTo(b.from); k > 0 && p.blocks[k-1] == b {
 		p.blocks = slices.Delete(p.blocks, k-1, k)
 	}
 }
 
 // cut takes out all that reaches beyond an offset.
-func (p *shelfPart) cut(offset int64) (void []*block) {
+func (p *cachedPartition) cut(offset int64) (void []*block) {
 	k := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].next > offset })
 	void = slices.Clone(p.blocks[k:])
 	clear(p.blocks[k:])
