@@ -211,3 +211,60 @@ func (p *cachedPartition) cut(offset int64) (void []*block) {
 	p.blocks = p.blocks[:k]
 	return void
 }
+
+// lateFetch is one read of Kafka for those who are late.
+type lateFetch struct {
+	cache *blockCache
+	topic record.TopicID
+	turn  *turn
+	parts []*fetchPart
+	bytes int // asked for
+}
+
+// fetchPart is what a read is to bring of one partition.
+type fetchPart struct {
+	// Immutable.
+	fetch *lateFetch
+	place record.PartitionOffset
+	upTo  int64 // it will probably bring all below this
+	exact bool  // it is the place of those who wait
+	anew  bool  // what is at hand is not to be relied on
+	// tip is as far as the log had been read, for a place that is unproven.
+	tip *mark
+
+	// Guarded by blocks.mu.
+	waiters        []*late
+	void, released bool
+
+	// Owned by the read until it is finished.
+	builder chunkBuilder
+	from    record.PartitionOffset // where the builder begins
+	at      record.PartitionOffset // where reading goes on
+	blocks  []*block
+	gap     *record.Gap // in front of all
+	behind  record.PartitionOffset
+	// answered is set when Kafka has been asked about an unproven place.
+	answered bool
+}
+
+// forget takes a fetch out of those under way.
+func (p *cachedPartition) forget(f *fetchPart) {
+	if i := slices.Index(p.fetches, f); i >= 0 {
+		p.fetches = slices.Delete(p.fetches, i, i+1)
+	}
+}
+
+// eventBytes is about how large an event of the stream is.
+func (s *blockCache) eventBytes() int {
+	bytes, events := 0, 0
+	for _, c := range *s.log.chunks.Load() {
+		if n := c.len(); n > 0 {
+			bytes += int(c.at(n - 1).end)
+			events += n
+		}
+	}
+	if events == 0 {
+		return 1 << 10
+	}
+	return max(1, bytes/events)
+}

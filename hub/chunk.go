@@ -98,26 +98,6 @@ func newChunk(base uint64, start record.Position, entries, bytes int) *chunk {
 	}
 }
 
-// fill adds as many of the builder's entries as there is room for, from entry i
-// on, and returns the first that was not added. Readers see them after the
-// next publish.
-func (c *chunk) fill(d *chunkBuilder, i int) int {
-	first, from := i, d.bodyStart(i)
-	for ; i < len(d.entries) && c.filled < len(c.entries); i++ {
-		end := int(d.entries[i].end) - from + c.used
-		if end > len(c.bodies) {
-			break
-		}
-		c.entries[c.filled] = d.entries[i]
-		c.entries[c.filled].end = uint32(end)
-		c.filled++
-	}
-	if i > first {
-		c.used += copy(c.bodies[c.used:], d.bodies[from:d.entries[i-1].end])
-	}
-	return i
-}
-
 // publish makes all entries readable.
 func (c *chunk) publish() { c.count.Store(uint32(c.filled)) }
 
@@ -224,3 +204,7 @@ func (c *chunk) positionBefore(i int) record.Position {
 	}
 	return at
 }
+
+// serials numbers logs and chunks, so that they can be told apart by who does
+// not keep them in memory.
+var serials atomic.Uint64

@@ -113,3 +113,23 @@ func (e *encoder) gap(d *chunkBuilder, g record.Gap, epoch int32) {
 	d.bodies = e.gaps.Append(d.bodies, g)
 	d.add(entry{kind: entryGap, reason: g.Reason.Code(), partition: g.Partition, epoch: epoch, next: g.Behind()})
 }
+
+// fill adds as many of the builder's entries as there is room for, from entry i
+// on, and returns the first that was not added. Readers see them after the
+// next publish.
+func (c *chunk) fill(d *chunkBuilder, i int) int {
+	first, from := i, d.bodyStart(i)
+	for ; i < len(d.entries) && c.filled < len(c.entries); i++ {
+		end := int(d.entries[i].end) - from + c.used
+		if end > len(c.bodies) {
+			break
+		}
+		c.entries[c.filled] = d.entries[i]
+		c.entries[c.filled].end = uint32(end)
+		c.filled++
+	}
+	if i > first {
+		c.used += copy(c.bodies[c.used:], d.bodies[from:d.entries[i-1].end])
+	}
+	return i
+}

@@ -53,10 +53,10 @@ type Window struct {
 // Break is for when something else has come between.
 func (w *Window) Break() { w.log, w.had = 0, 0 }
 
-// at notes where the next block is taken.
-func (w *Window) at(l *log, index uint64) {
-	if w.log != l.serial || w.next != index {
-		w.log, w.next, w.had = l.serial, index, 0
+// at notes where the next block is taken: in the log of a serial number.
+func (w *Window) at(serial, index uint64) {
+	if w.log != serial || w.next != index {
+		w.log, w.next, w.had = serial, index, 0
 	}
 }
 
@@ -80,98 +80,4 @@ type Compressed struct {
 	Sum            uint64
 	// Cursor is what it was ended with.
 	Cursor string
-}
-
-// Compressible reports whether NextCompressed can have anything compressed: a filter, or
-// that a gap is the end, makes what is delivered the subscription's own.
-func (s *Subscription) Compressible() bool { return !s.feed.Filtered() && !s.labelled && !s.failOnGap }
-
-// NextCompressed is Next with blocks that are compressed, which it lists in the batch,
-// as far as there are any to be shared, and the rest in the codec's plain
-// format. The window is that of the connection, and moves on. A block, like an
-// event, is alone in its batch if it is larger than room.
-func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (more bool) {
-	if !s.Compressible() {
-		if p.PlainInWindow() {
-			w.Break()
-		}
-		return s.Next(b, p.Plain(), room)
-	}
-	room += b.Bytes
-	return s.next(b, func(c *chunk, i, n int) int {
-		if i == n || b.Bytes >= room {
-			return i
-		}
-		upTo := n
-		if s.InStep() {
-			blocks := c.compressed(p, n, s.cursorIn)
-			if i < blocks.upTo() {
-				k, start := blocks.find(i)
-				if start == i {
-					return s.takeCompressed(b, p, w, compressedRun{c, blocks, k}, i, n, room)
-				}
-				// In the midst of a block, whose end is not far.
-				upTo = min(n, int(blocks[k].end))
-			}
-		}
-		if p.PlainInWindow() {
-			w.Break()
-		}
-		return s.takePlain(b, p.Plain(), c, i, upTo, room)
-	})
-}
-
-// compressedRun is where in the blocks of a chunk a subscription stands.
-type compressedRun struct {
-	chunk  *chunk
-	blocks compressedBlocks
-	k      int
-}
-
-// takeCompressed takes blocks from entry i, where one begins, up to n.
-func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compressedRun, i, n, room int) int {
-	c := at.chunk
-	w.at(s.log, c.base+uint64(i))
-	j := i
-	// Another one, with a newer tip, may have made blocks that reach beyond n.
-	// Those are taken once this one knows that tip too.
-	for k := at.k; k < len(at.blocks) && int(at.blocks[k].end) <= n; k++ {
-		block := at.blocks[k]
-		taken := block.shared
-		if w.had < int(block.window) {
-			taken = c.compressedAlone(p, at.blocks, k)
-		}
-		if b.Bytes > 0 && b.Bytes+taken.len() > room {
-			break
-		}
-		b.addCompressed(block, taken)
-		for ; j < int(block.end); j++ {
-			s.count(b, c.at(j))
-		}
-		w.took(c.base+uint64(j), int(block.content))
-	}
-	return j
-}
-
-// cursorIn is the text of the cursor in front of entry i of a chunk.
-func (s *Subscription) cursorIn(c *chunk, i int) string {
-	return s.log.markIn(c, i).cursor(s.stream.Name)
-}
-
-// addCompressed adds a block, to the last buffer where it lies right behind.
-func (b *Batch) addCompressed(block *compressedBlock, p compressed) {
-	if p.len() == 0 {
-		return
-	}
-	last := len(b.Bufs) - 1
-	if n := len(b.Compressed); n > 0 && b.Compressed[n-1].Buf == last && b.lastCompressed.page == p.page && b.lastCompressed.end == p.start {
-		b.lastCompressed.end = p.end
-		b.Bufs[last] = b.lastCompressed.bytes()
-	} else {
-		b.lastCompressed = p
-		b.Bufs = append(b.Bufs, p.bytes())
-		last++
-	}
-	b.Bytes += p.len()
-	b.Compressed = append(b.Compressed, Compressed{Buf: last, Content: int(block.content), Bytes: p.len(), Sum: block.sum, Cursor: block.cursor})
 }

@@ -74,44 +74,56 @@
 //
 // A file uses those behind it. Those of one paragraph belong together.
 //
-//	newest.go        where the newest N records begin
-//	fetch.go         one read of Kafka for those who are late
-//	late.go          a subscription that reads what precedes the log
-//	blockpool.go     who waits for which block; the memory of all blocks
-//	blockcache.go    what is at hand of that: blocks of entries, by partition
-//	replays.go       how many of these there may be at once, and in which order
-//	searches.go      how many may look for their newest records at once
-//	budget.go        how many bytes they may read a second
+//	run.go              New and Run
 //
-//	horizon.go       how far back it may begin
-//	tips.go          what was written of late, for those who resume
-//	vouch.go         a position that a client hands in
-//	backfill.go      filling a log backwards
-//	readto.go        reading from Kafka for one alone, to search or to fill a log
-//	failures.go      which failures of what is tried again are logged
+//	subscribe.go        Subscribe: where a subscription begins
+//	newest.go           where the newest N records begin
+//	vouch.go            checking a position that a client brings
+//	horizon.go          how far back a principal may read
 //
-//	walk.go          its steps, in each mode
-//	join.go          from a position into the log
-//	slow.go          what one gets that has fallen behind
-//	pending.go       gaps that it is owed before anything else
-//	modes.go         the modes that it can be in, and the table of transitions
-//	conflate.go      the newest record of each key of what it has missed
+//	next.go             what a subscription delivers: Next, NextCompressed, Collect
+//	walk.go             its steps
+//	pending.go          reporting gaps before anything else
+//	late.go             reading what precedes the log
+//	join.go             from a position into the log
+//	slow.go             the policy for a subscription that fell behind
+//	conflate.go         the passes of a conflating subscription
+//	deliver.go          what of a chunk is delivered
+//	rewind.go           taking back what a socket did not accept
+//	ack.go              how far a client has acknowledged
+//	feeds.go            the feeds of a log: joined and left by subscriptions
+//	subscription.go     the state of a subscription, and its transitions
+//	conflation.go       the newest record of each key of what was missed
 //
-//	codec.go         the same compressed, in blocks that all share
-//	rewind.go        what a socket did not take
-//	ack.go           how far a client has got
-//	subscription.go  a place in a feed: Next, Collect, Cursor
+//	reading.go          the reading of a stream: start, outages, a new topic
+//	backfill.go         filling a log backwards
+//	watchtips.go        looking where topics end
+//	readto.go           reading from Kafka for one purpose: a search, or filling a log
 //
-//	subscribe.go     Request, where a subscription begins
-//	hub.go           Config, Hub, Run, the list of streams, memory of all logs
-//	stream.go        a stream being read: start, linger, outages, a new topic
+//	fetch.go            one read of Kafka for late subscriptions
+//	blockpool.go        which subscription waits for which block; memory of all blocks
+//	blockcache.go       the blocks of one stream, by partition
+//	replays.go          how many replays may run at once, and in which order
+//	latereader.go       what a late subscription waits for and holds
+//	budget.go           how many bytes late subscriptions may read in a second
 //
-//	proven.go        which positions Kafka has shown to be of this log
-//	log.go           the log: chunks from floor to tip, marks, who is woken
-//	chunkbuilder.go  from what a source reads to entries
-//	batch.go         what it has ready to be written
-//	compressed.go    these blocks, made once for a chunk
-//	evaluate.go      asking the predicates of filters about what is new
-//	feed.go          a filter and those who share it; key matching
-//	chunk.go         a chunk and its entries; layouts for wire formats
+//	hub.go              Config, Hub, the list of streams, the memory of all logs
+//	stream.go           a stream: acquired by its first subscription, released by the last
+//	failures.go         which repeated failures are logged
+//	searches.go         how many searches may run at once
+//	tips.go             what was written lately, for clients that resume
+//	request.go          Request, Start
+//
+//	proven.go           which positions Kafka has confirmed for this log
+//	evaluate.go         evaluating the predicates of filters on new records
+//	log.go              the log: chunks from floor to tip, marks, notification
+//	feed.go             a filter and the subscriptions that share it; key matching
+//	chunkbuilder.go     from what a source reads to entries
+//	batch.go            what a subscription has ready to be written
+//	compressed.go       making compressed blocks, once for a chunk
+//	chunk.go            a chunk and its entries; layouts for wire formats
+//	compressedblock.go  compressed blocks
+//	codec.go            Codec and Window: what a compression has to provide
+//	modes.go            the modes of a subscription, and the table of transitions
+//	policy.go           SlowPolicy
 package hub

@@ -3,10 +3,8 @@ package hub
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"sluice/hub/filter"
-	"sluice/hub/record"
 )
 
 // Feeds with predicates are matched behind the appender, by a goroutine that a log
@@ -14,28 +12,6 @@ import (
 // is in step with the log reads up to where all predicates have been asked, as others
 // read up to the tip. What is read from elsewhere, from a position of its own or late,
 // is asked about by who reads it. Either way the verdicts stay with the chunk.
-
-// FilterFailed is what Subscription.Ended gives for one of whose filter a predicate
-// has failed. It is no reason for a gap: its cursor is in front of the record, and
-// Feed.Fault says why.
-const FilterFailed record.GapReason = "filter_failed"
-
-const (
-	// askAtOnce bounds about how many entries predicates are asked before what
-	// passes is given to the feeds.
-	askAtOnce = 1 << 10
-	// askTime is for how long a subscription that reads from elsewhere has
-	// predicates asked before others have their turn.
-	askTime = 500 * time.Microsecond
-)
-
-// asked is what a feed with predicates has besides.
-type asked struct {
-	// awaited is set by those who wait for predicates to be asked, whatever they
-	// say.
-	awaited atomic.Bool
-	fault   atomic.Pointer[error]
-}
 
 // evaluation is how far the predicates of a log's feeds have been asked.
 type evaluation struct {

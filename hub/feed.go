@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"sort"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,80 +78,6 @@ func (f *Feed) Keys() int { return f.filter.Keys() }
 
 // Filtered reports whether the feed has less than its stream.
 func (f *Feed) Filtered() bool { return f.name != "" }
-
-// join adds a subscription to the feed of a filter, which it makes when there
-// is none.
-func (l *log) join(which filter.Filter, s *Subscription) *Feed {
-	digest := s.hub.digest(which)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f, name := l.feedOf(&which, digest)
-	if f == nil {
-		f = &Feed{log: l, filter: which, name: name, since: l.tip.Load().index}
-		f.label = labelOf(f.Name())
-		l.feeds[name] = f
-		if which.HasPredicates() {
-			l.evaluation.add(f)
-		} else {
-			l.keyed.add(f)
-		}
-	}
-	f.mu.Lock()
-	s.slot = len(f.subs)
-	f.subs = append(f.subs, s)
-	if f.Filtered() && len(f.subs) == 2 && f.named.Load() == nil {
-		f.named.Store(new([16]atomic.Pointer[named]))
-	}
-	f.mu.Unlock()
-	return f
-}
-
-// feedOf finds the feed of a filter, or gives the name that it is to have. Of
-// several filters with one digest all but the first are numbered. The caller
-// holds the lock.
-func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string) {
-	name, unused := digest, 0
-	for n := 1; ; n++ {
-		if n > 1 {
-			name = digest + "-" + strconv.Itoa(n)
-		}
-		switch f := l.feeds[name]; {
-		case f != nil && f.filter.Equal(which):
-			return f, name
-		case f == nil && unused == 0:
-			free, unused = name, n
-		}
-		// Those in front may have left.
-		if unused > 0 && n >= l.numbered {
-			l.numbered = max(l.numbered, unused)
-			return nil, free
-		}
-	}
-}
-
-// leave takes a subscription out of its feed, and the feed out of the log with
-// the last one.
-func (l *log) leave(s *Subscription) {
-	f := s.feed
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f.mu.Lock()
-	last := len(f.subs) - 1
-	f.subs[s.slot] = f.subs[last]
-	f.subs[s.slot].slot = s.slot
-	f.subs[last] = nil
-	f.subs = f.subs[:last]
-	f.mu.Unlock()
-	if last > 0 {
-		return
-	}
-	delete(l.feeds, f.name)
-	if f.asked != nil {
-		l.evaluation.remove(f)
-	} else {
-		l.keyed.remove(f)
-	}
-}
 
 // keyIndex finds feeds by a key, as it stands in an event, that their filters have.
 type keyIndex map[string][]*Feed
@@ -336,3 +261,27 @@ func labelOf(name string) []byte {
 	}
 	return slices.Concat([]byte(`"feed":`), text, []byte(","))
 }
+
+// Owner is whoever a subscription delivers to.
+type Owner interface {
+	// Pump tells that a subscription may have something to deliver. It must
+	// not block, and must see to it that Next is called before long.
+	Pump()
+}
+
+// asked is what a feed with predicates has besides.
+type asked struct {
+	// awaited is set by those who wait for predicates to be asked, whatever they
+	// say.
+	awaited atomic.Bool
+	fault   atomic.Pointer[error]
+}
+
+const (
+	// askAtOnce bounds about how many entries predicates are asked before what
+	// passes is given to the feeds.
+	askAtOnce = 1 << 10
+	// askTime is for how long a subscription that reads from elsewhere has
+	// predicates asked before others have their turn.
+	askTime = 500 * time.Microsecond
+)

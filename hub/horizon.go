@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"sluice/hub/record"
@@ -13,26 +12,6 @@ import (
 
 // horizonAge is how long it is remembered where a time in the past is.
 const horizonAge = 5 * time.Second
-
-// horizons remembers, for each span that grants allow, where in the topic it
-// begins, so that many who come back at once cost one question.
-type horizons struct {
-	mu    sync.Mutex
-	known map[time.Duration]*horizon
-}
-
-type horizon struct {
-	mu    sync.Mutex // held while Kafka is asked
-	asked time.Time
-	reach reach
-}
-
-// reach is how far back a topic can be read.
-type reach struct {
-	at    record.Position // where the span begins
-	kept  record.Position // where what Kafka keeps begins
-	first record.Position // where its first record is, or behind what was found to hold none
-}
 
 // clamp moves the subscription's position up to how far back it may begin: the
 // span of its grant, by the timestamps of records, or from a cursor what was
@@ -206,4 +185,15 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 		first.Partition = f.Partition
 		r.first.Set(first)
 	})
+}
+
+// places asks Kafka where a moment is.
+func (s *Subscription) places(ctx context.Context, m upstream.OffsetSpec) (record.Position, error) {
+	topic := s.stream.topicNow()
+	places, err := s.stream.Source.Offsets(ctx, topic, m)
+	if err != nil {
+		return record.Position{}, err
+	}
+	record.SortOffsets(places)
+	return record.Position{Topic: topic.ID, Offsets: places}, nil
 }

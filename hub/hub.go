@@ -48,6 +48,9 @@ type Config struct {
 	Now          func() time.Time
 }
 
+// conflateKeyBytes is about what remembering a key takes.
+const conflateKeyBytes = 64
+
 // Hub holds the streams of one instance.
 type Hub struct {
 	config  Config
@@ -83,71 +86,6 @@ var (
 	ErrClosed = errors.New("the hub is closed")
 )
 
-// New makes a hub. It reads nothing before Run and the first subscription.
-func New(config Config) (*Hub, error) {
-	switch {
-	case config.Shards < 1 || config.Shards > 64:
-		return nil, fmt.Errorf("new hub: %d shards: give 1 to 64", config.Shards)
-	case config.Wake == nil || config.Logger == nil || config.Now == nil || config.StartTimeout <= 0:
-		return nil, errors.New("new hub: Wake, Logger, Now and StartTimeout are required")
-	}
-	h := &Hub{
-		config:  config,
-		now:     config.Now,
-		streams: make(map[string]*stream),
-
-		newestBytes: newestBytes,
-		digest:      func(f filter.Filter) string { return f.Digest() },
-		started:     make(chan struct{}),
-	}
-	h.blocks = &blockPool{
-		hub:    h,
-		most:   config.LateMemory,
-		budget: budget{perSecond: config.LateBytesPerSecond, now: config.Now},
-		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
-	}
-	h.searches = newSearches(config.ReplaysPerInstance, config.ReplaysPerPrincipal)
-	for _, s := range config.Streams {
-		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid() {
-			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)
-		}
-		if h.streams[s.Name] != nil {
-			return nil, fmt.Errorf("new hub: stream %q is there twice", s.Name)
-		}
-		h.streams[s.Name] = &stream{
-			Stream:  s,
-			hub:     h,
-			encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
-			logger:  config.Logger.With("stream", s.Name),
-		}
-	}
-	return h, nil
-}
-
-// Run keeps the hub going until the context ends, and returns when all that it
-// started has stopped.
-func (h *Hub) Run(ctx context.Context) error {
-	h.mu.Lock()
-	if h.ctx != nil {
-		h.mu.Unlock()
-		return errors.New("run hub: it runs already")
-	}
-	h.ctx = ctx
-	close(h.started)
-	if h.config.ResumeWindow > 0 {
-		for _, st := range h.streams {
-			h.tasks.Go(func() { st.watchTips(ctx) })
-		}
-	}
-	h.mu.Unlock()
-	<-ctx.Done()
-	h.mu.Lock()
-	h.closed = true
-	h.mu.Unlock()
-	h.tasks.Wait()
-	return nil
-}
-
 // running is the context of Run, or one that has ended.
 func (h *Hub) running() context.Context {
 	h.mu.Lock()
@@ -168,51 +106,6 @@ func (h *Hub) spawn(task func()) bool {
 		return false
 	}
 	h.tasks.Go(task)
-	return true
-}
-
-// balance keeps the logs together within LogMemory: logs that nobody reads give
-// first, then the largest. It reports whether there was too much.
-func (h *Hub) balance() bool {
-	most := h.config.LogMemory
-	if most <= 0 {
-		return false
-	}
-	type held struct {
-		log  *log
-		size int
-		idle bool
-	}
-	var logs []held
-	total := 0
-	for _, st := range h.streams {
-		if l := st.logNow(); l != nil {
-			size := l.size()
-			total += size
-			st.mu.Lock()
-			logs = append(logs, held{l, size, st.users == 0})
-			st.mu.Unlock()
-		}
-	}
-	if total <= most {
-		return false
-	}
-	slices.SortFunc(logs, func(a, b held) int {
-		if a.idle != b.idle {
-			if a.idle {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(b.size, a.size)
-	})
-	for _, l := range logs {
-		if total <= most {
-			break
-		}
-		total -= l.size
-		total += l.log.shrink(max(0, most-total))
-	}
 	return true
 }
 
@@ -324,4 +217,49 @@ func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Me
 	}
 	st.Producer.Produce(ctx, st.Topic, messages, done)
 	return nil
+}
+
+// balance keeps the logs together within LogMemory: logs that nobody reads give
+// first, then the largest. It reports whether there was too much.
+func (h *Hub) balance() bool {
+	most := h.config.LogMemory
+	if most <= 0 {
+		return false
+	}
+	type held struct {
+		log  *log
+		size int
+		idle bool
+	}
+	var logs []held
+	total := 0
+	for _, st := range h.streams {
+		if l := st.logNow(); l != nil {
+			size := l.size()
+			total += size
+			st.mu.Lock()
+			logs = append(logs, held{l, size, st.users == 0})
+			st.mu.Unlock()
+		}
+	}
+	if total <= most {
+		return false
+	}
+	slices.SortFunc(logs, func(a, b held) int {
+		if a.idle != b.idle {
+			if a.idle {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.size, a.size)
+	})
+	for _, l := range logs {
+		if total <= most {
+			break
+		}
+		total -= l.size
+		total += l.log.shrink(max(0, most-total))
+	}
+	return true
 }

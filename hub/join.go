@@ -44,25 +44,17 @@ func (s *Subscription) stepJoining() progress {
 	return onward
 }
 
-// outdated reports whether an entry, which is not behind its position, shows
-// that the position is of a log that was cut short since: a later epoch at an
-// offset before it. This hub need not have seen the cut, when the position is
-// ahead of it. The gap is told, and the entry wanted.
-func (s *Subscription) outdated(e *entry) bool {
-	at, ok := s.own.Find(e.partition)
-	if !ok || e.kind != entryRecord || at.Epoch < 0 || e.epoch <= at.Epoch || at.Offset < e.next {
-		return false
-	}
-	from := e.next - 1
-	s.addGap(record.Gap{Partition: e.partition, From: from, To: at.Offset, Reason: record.GapTruncated}, -1)
-	s.own.Set(record.PartitionOffset{Partition: e.partition, Epoch: -1, Offset: from})
-	return true
-}
-
 // void goes on at the start of a topic that was made again.
 func (s *Subscription) void(floor record.Position) {
 	for _, at := range s.own.Offsets {
 		s.addGap(record.Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: record.GapLogChanged}, -1)
 	}
 	s.own = &record.Position{Topic: floor.Topic}
+}
+
+// stepIn goes on in step with the log, from a mark that has all that it has had
+// in front, and nothing else.
+func (s *Subscription) stepIn(at *mark) {
+	s.own, s.at, s.index = nil, at, at.index
+	s.on(onMark)
 }

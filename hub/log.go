@@ -102,10 +102,6 @@ type Status struct {
 	Since time.Time
 }
 
-// serials numbers logs and chunks, so that they can be told apart by who does
-// not keep them in memory.
-var serials atomic.Uint64
-
 func newLog(stream string, start record.Position, wake func(int, *Feed), now func() time.Time) *log {
 	l := &log{
 		stream: stream,
@@ -433,4 +429,11 @@ func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	all := append(slices.Clone(older), chunks...)
 	l.chunks.Store(&all)
 	return true
+}
+
+// proof is that Kafka has the log in an epoch up to an offset at least: so it has
+// in each later one.
+type proof struct {
+	epoch  int32
+	offset int64
 }

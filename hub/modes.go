@@ -2,8 +2,6 @@ package hub
 
 import (
 	"fmt"
-
-	"sluice/hub/record"
 )
 
 // mode says how a subscription goes on. It is in one mode at a time, and changes
@@ -170,45 +168,6 @@ var nextMode = func() (next [modes][triggers]mode) {
 	}
 	return next
 }()
-
-// on changes the mode, and begins and ends what a mode has to itself.
-func (s *Subscription) on(t trigger) {
-	from, to := s.mode, nextMode[s.mode][t]
-	if to == modeStarting {
-		impossible(s, t)
-		return
-	}
-	s.mode = to
-	if from.isLate() && !to.isLate() {
-		s.endLate()
-	}
-	if from.conflating() && !to.conflating() {
-		s.endConflation()
-	}
-	if !from.isLate() && to.isLate() {
-		s.beLate()
-	}
-	if from.inLog() && !to.inLog() && to != modeEnded {
-		s.index = 0
-	}
-	if s.hub.moved != nil {
-		s.hub.moved(s, from, t, to)
-	}
-}
-
-// end is for a subscription that delivers nothing any more, and why.
-func (s *Subscription) end(t trigger, reason record.GapReason) {
-	s.ended = reason
-	s.on(t)
-}
-
-// impossible is for a transition that is not in the table. Its subscriber comes
-// back with the cursor, which is right at any time; in tests it is a panic.
-var impossible = func(s *Subscription, t trigger) {
-	s.stream.logger.Error("a subscription was to change its mode in a way that there is not; it ends",
-		"mode", s.mode.String(), "trigger", t.String())
-	s.ended, s.mode = SlowConsumer, modeEnded
-}
 
 func (m mode) String() string {
 	return [modes]string{

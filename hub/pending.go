@@ -1,43 +1,8 @@
 package hub
 
 import (
-	"slices"
-
 	"sluice/hub/record"
 )
-
-// pendingGaps are what a subscription is owed before anything else, in whatever
-// mode it is: gaps of its own, which the log and the blocks do not have.
-type pendingGaps struct {
-	gaps      *chunk
-	delivered int // of them
-	// before is where it was in front of the first of them. Its cursor is that
-	// until all of them have been delivered.
-	before record.Position
-}
-
-// addGap has a gap delivered before anything else. The position of the
-// subscription is to be moved behind the gap after that.
-func (s *Subscription) addGap(g record.Gap, epoch int32) {
-	var d chunkBuilder
-	s.stream.encoder.gap(&d, g, epoch)
-	s.addGaps(d.chunk(record.Position{}))
-}
-
-// addGaps has all gaps of a chunk delivered, behind those that are pending.
-func (s *Subscription) addGaps(gaps *chunk) {
-	if s.pending == nil {
-		s.pending = &pendingGaps{gaps: gaps, before: s.Position().Clone()}
-		return
-	}
-	was := s.pending.gaps
-	d := chunkBuilder{entries: slices.Clone(was.entries), bodies: slices.Clone(was.bodies)}
-	for i := range gaps.len() {
-		d.bodies = append(d.bodies, gaps.body(i)...)
-		d.add(*gaps.at(i))
-	}
-	s.pending.gaps = d.chunk(record.Position{})
-}
 
 // stepPending delivers pending gaps.
 func (s *Subscription) stepPending(take takeFunc) progress {

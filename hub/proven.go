@@ -2,13 +2,6 @@ package hub
 
 import "sluice/hub/record"
 
-// proof is that Kafka has the log in an epoch up to an offset at least: so it has
-// in each later one.
-type proof struct {
-	epoch  int32
-	offset int64
-}
-
 // unproven finds the places of a position that no record in memory shows to be of
 // the log as it is now: it could have been cut short in front of where it begins
 // here, and have grown since, up to the place or beyond. What was cut off behind

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"slices"
-	"time"
 )
 
 // replays lets only so many subscriptions have Kafka read for them at once, in
@@ -16,13 +15,6 @@ type replays struct {
 	running int
 	of      map[string]int
 	waiting []*late
-}
-
-// turn is a right to have Kafka read, held by who has asked and by the read.
-type turn struct {
-	principal string
-	holders   int
-	patience  *time.Timer
 }
 
 func newReplays(total, each int) replays {

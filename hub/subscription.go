@@ -1,17 +1,10 @@
 package hub
 
 import (
+	"slices"
 	"sluice/hub/cursors"
-	"sluice/hub/event"
 	"sluice/hub/record"
 )
-
-// Owner is whoever a subscription delivers to.
-type Owner interface {
-	// Pump tells that a subscription may have something to deliver. It must
-	// not block, and must see to it that Next is called before long.
-	Pump()
-}
 
 // Subscription is a place in a feed. It holds no records: it reads the log, or
 // what of Kafka precedes the log, as its owner asks for more.
@@ -57,87 +50,6 @@ type Subscription struct {
 // takeFunc takes some of entries i to n of a chunk and returns where it
 // stopped: i when it is full.
 type takeFunc func(c *chunk, i, n int) int
-
-// Next adds to the batch what the subscription has ready, in a format, up to
-// room bytes; an event that is larger is alone in its batch. It reports whether
-// there is more right away; if not, the owner will be told by Pump. Events with
-// the feed's name in them can go over room by one.
-func (s *Subscription) Next(b *Batch, f event.Format, room int) (more bool) {
-	room += b.Bytes
-	return s.next(b, func(c *chunk, i, n int) int {
-		if i == n || b.Bytes >= room {
-			return i
-		}
-		return s.takePlain(b, f, c, i, n, room)
-	})
-}
-
-// takePlain takes entries as they lie in a format.
-func (s *Subscription) takePlain(b *Batch, f event.Format, c *chunk, i, n, room int) int {
-	if s.labelled {
-		return s.takeLabelled(b, f, c, i, n, room)
-	}
-	framed := c.framed(f, n)
-	j := i
-	for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
-		s.count(b, c.at(j))
-		j++
-	}
-	if j == i {
-		return i
-	}
-	if bytes := framed.slice(i, j); len(bytes) > 0 {
-		b.add(bytes)
-	}
-	return j
-}
-
-// takeLabelled takes entries with the feed's name in them.
-func (s *Subscription) takeLabelled(b *Batch, f event.Format, c *chunk, i, n, room int) int {
-	for j := i; j < n; j++ {
-		if j > i && b.Bytes >= room {
-			return j
-		}
-		if e := c.at(j); e.kind != entryAdvance {
-			b.add(s.feed.labelled(c, j, f))
-			s.count(b, e)
-		}
-	}
-	return n
-}
-
-// Collect calls visit with the JSON text of up to records events and gaps, and
-// reports whether there is more right away.
-func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
-	var b Batch
-	return s.next(&b, func(c *chunk, i, n int) int {
-		for ; i < n; i++ {
-			kind := c.at(i).kind
-			if kind == entryAdvance {
-				continue
-			}
-			if records == 0 {
-				return i
-			}
-			visit(kind == entryGap, c.body(i))
-			s.count(&b, c.at(i))
-			records--
-		}
-		return i
-	})
-}
-
-// count counts what is delivered.
-func (s *Subscription) count(b *Batch, e *entry) {
-	switch e.kind {
-	case entryRecord:
-		b.Records++
-	case entryGap:
-		b.Gaps++
-		s.stream.reported[e.reason].Add(1)
-	case entryAdvance:
-	}
-}
 
 // CaughtUp reports, once, that everything that stood in the topic when the
 // subscription began has been delivered.
@@ -202,4 +114,105 @@ func (s *Subscription) AtTip() bool {
 	}
 	// A subscription that was late may have had it all before it joins the log.
 	return s.own != nil && s.own.Covers(tip.at)
+}
+
+// on changes the mode, and begins and ends what a mode has to itself.
+func (s *Subscription) on(t trigger) {
+	from, to := s.mode, nextMode[s.mode][t]
+	if to == modeStarting {
+		impossible(s, t)
+		return
+	}
+	s.mode = to
+	if from.isLate() && !to.isLate() {
+		s.endLate()
+	}
+	if from.conflating() && !to.conflating() {
+		s.endConflation()
+	}
+	if !from.isLate() && to.isLate() {
+		s.beLate()
+	}
+	if from.inLog() && !to.inLog() && to != modeEnded {
+		s.index = 0
+	}
+	if s.hub.moved != nil {
+		s.hub.moved(s, from, t, to)
+	}
+}
+
+// end is for a subscription that delivers nothing any more, and why.
+func (s *Subscription) end(t trigger, reason record.GapReason) {
+	s.ended = reason
+	s.on(t)
+}
+
+// impossible is for a transition that is not in the table. Its subscriber comes
+// back with the cursor, which is right at any time; in tests it is a panic.
+var impossible = func(s *Subscription, t trigger) {
+	s.stream.logger.Error("a subscription was to change its mode in a way that there is not; it ends",
+		"mode", s.mode.String(), "trigger", t.String())
+	s.ended, s.mode = SlowConsumer, modeEnded
+}
+
+// progress is what a step of a subscription has come to.
+type progress uint8
+
+const (
+	// onward: there is another step.
+	onward progress = iota
+	// waiting: there is nothing to deliver for now; its owner will be pumped.
+	waiting
+	// full: there is more, but not now.
+	full
+)
+
+// addGap has a gap delivered before anything else. The position of the
+// subscription is to be moved behind the gap after that.
+func (s *Subscription) addGap(g record.Gap, epoch int32) {
+	var d chunkBuilder
+	s.stream.encoder.gap(&d, g, epoch)
+	s.addGaps(d.chunk(record.Position{}))
+}
+
+// addGaps has all gaps of a chunk delivered, behind those that are pending.
+func (s *Subscription) addGaps(gaps *chunk) {
+	if s.pending == nil {
+		s.pending = &pendingGaps{gaps: gaps, before: s.Position().Clone()}
+		return
+	}
+	was := s.pending.gaps
+	d := chunkBuilder{entries: slices.Clone(was.entries), bodies: slices.Clone(was.bodies)}
+	for i := range gaps.len() {
+		d.bodies = append(d.bodies, gaps.body(i)...)
+		d.add(*gaps.at(i))
+	}
+	s.pending.gaps = d.chunk(record.Position{})
+}
+
+// pendingGaps are what a subscription is owed before anything else, in whatever
+// mode it is: gaps of its own, which the log and the blocks do not have.
+type pendingGaps struct {
+	gaps      *chunk
+	delivered int // of them
+	// before is where it was in front of the first of them. Its cursor is that
+	// until all of them have been delivered.
+	before record.Position
+}
+
+// beLate begins to read what precedes the log.
+func (s *Subscription) beLate() {
+	s.late = &late{cache: s.log.cache, principal: s.principal, owner: s.owner}
+}
+
+// endLate is for whoever is late no more.
+func (s *Subscription) endLate() {
+	s.hub.blocks.leave(s.late)
+	s.late = nil
+}
+
+// endConflation goes on without.
+func (s *Subscription) endConflation() {
+	s.hub.conflated.Add(-int64(len(s.conflation.newest)))
+	s.conflation = nil
 }

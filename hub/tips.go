@@ -1,13 +1,10 @@
 package hub
 
 import (
-	"context"
 	"sync"
 	"time"
 
-	"sluice/hub/backoff"
 	"sluice/hub/record"
-	"sluice/hub/upstream"
 )
 
 // A subscriber who may not replay may resume what has been written within the
@@ -15,10 +12,6 @@ import (
 // are their producers' own, and neither does the time in a cursor, which anybody
 // can make. So each instance looks where the topics end, and keeps what it saw:
 // what lies behind an end that was seen within the window has been written in it.
-
-// lookEvery is how far apart looks are at most, an eighth of the window. So much
-// earlier than the window a resumption may begin, as it lies between two looks.
-func lookEvery(window time.Duration) time.Duration { return max(window/8, 2*time.Second) }
 
 // tips are where the ends of a topic's partitions were seen to be.
 type tips struct {
@@ -30,41 +23,6 @@ type tips struct {
 type seenTip struct {
 	at     time.Time
 	places []record.PartitionOffset
-}
-
-// watchTips looks where a stream's topic ends until the context ends, also while
-// nobody reads it: clients come back to an instance that has not read it yet.
-func (st *stream) watchTips(ctx context.Context) {
-	window := st.hub.config.ResumeWindow
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		st.lookAtTip(ctx)
-		timer.Reset(backoff.Jitter(lookEvery(window)))
-	}
-}
-
-// lookAtTip notes where the topic ends now. Where Kafka cannot be asked there is
-// one look less.
-func (st *stream) lookAtTip(ctx context.Context) {
-	asking, cancel := context.WithTimeout(ctx, st.hub.config.StartTimeout)
-	defer cancel()
-	now := st.hub.now() // before Kafka is asked: what comes meanwhile is behind it
-	topic, err := st.Source.Topic(asking, st.Topic)
-	if err != nil {
-		return
-	}
-	places, err := st.Source.Offsets(asking, topic, upstream.Tip())
-	if err != nil {
-		return
-	}
-	record.SortOffsets(places)
-	st.tips.note(topic.ID, now, places, st.hub.config.ResumeWindow)
 }
 
 // note keeps a look, and forgets those before the newest that is older than the
@@ -116,3 +74,7 @@ func (t *tips) within(topic record.TopicID, now time.Time, window time.Duration)
 	}
 	return lowest, true
 }
+
+// lookEvery is how far apart looks are at most, an eighth of the window. So much
+// earlier than the window a resumption may begin, as it lies between two looks.
+func lookEvery(window time.Duration) time.Duration { return max(window/8, 2*time.Second) }

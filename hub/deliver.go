@@ -1,0 +1,157 @@
+package hub
+
+import (
+	"sluice/hub/filter"
+	"sluice/hub/record"
+)
+
+// takeGapsAware takes entries in step with the log, but stops at a gap where
+// that ends the subscription.
+func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
+	if !s.failOnGap {
+		return take(c, i, n)
+	}
+	for k := i; k < n; k++ {
+		if e := c.at(k); e.kind == entryGap {
+			if j := take(c, i, k); k == i || j < k {
+				if k == i {
+					s.end(onGapEnd, e.reason.Reason())
+				}
+				return j
+			}
+			s.end(onGapEnd, e.reason.Reason())
+			return k
+		}
+	}
+	return take(c, i, n)
+}
+
+// deliver takes of entries i to n what the position of its own has not had and
+// the filter passes, moves that position, and returns where it stopped: where take
+// did, or where predicates have taken long enough.
+func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
+	if s.feed.asked == nil {
+		return s.deliverSome(c, i, n, take)
+	}
+	const some = 16 // between two looks at the clock
+	for began := s.hub.now(); i < n; {
+		upTo := min(n, i+some)
+		if i = s.deliverSome(c, i, upTo, take); i < upTo || s.hub.now().Sub(began) > askTime {
+			break
+		}
+	}
+	return i
+}
+
+func (s *Subscription) deliverSome(c *chunk, i, n int, take takeFunc) int {
+	for i < n {
+		j := s.wanted(c, i, n)
+		if j == i {
+			if s.outdated(c.at(i)) || s.failsAt(c, i) {
+				return i
+			}
+			s.pass(c.at(i))
+			i++
+			continue
+		}
+		taken := i
+		for taken < j {
+			if e := c.at(taken); e.kind == entryGap && s.failOnGap {
+				s.end(onGapEnd, e.reason.Reason())
+				return taken
+			}
+			upTo := j
+			if s.failOnGap {
+				upTo = taken + 1
+			}
+			got := take(c, taken, upTo)
+			s.passAll(c, taken, got)
+			if got < upTo {
+				return got
+			}
+			taken = got
+		}
+		i = j
+	}
+	return i
+}
+
+// wanted finds how far from entry i on, up to n, all is to be delivered from a
+// position of its own. It looks at one run at a time: offsets rise within a
+// partition, so that what it has not had at the run's start it has not had
+// further on.
+func (s *Subscription) wanted(c *chunk, i, n int) int {
+	partition, had := int32(-1), int64(0)
+	for ; i < n; i++ {
+		e := c.at(i)
+		if e.kind == entryAdvance || !keyPasses(&s.feed.filter, c, i) {
+			break
+		}
+		if e.partition != partition {
+			partition, had = e.partition, s.own.Offset(e.partition, 0)
+		}
+		if had >= e.next && !e.truncates() {
+			break
+		}
+		if s.feed.asked != nil && passes(&s.feed.filter, c, i) != filter.Yes {
+			break
+		}
+	}
+	return i
+}
+
+// passAll moves its own position behind entries i to n.
+func (s *Subscription) passAll(c *chunk, i, n int) {
+	for ; i < n; i++ {
+		e := c.at(i)
+		// Of several in a partition, whose offsets rise, the last says it all.
+		if i+1 == n || c.at(i+1).partition != e.partition || e.truncates() {
+			s.pass(e)
+		}
+	}
+}
+
+// pass moves its own position behind an entry.
+func (s *Subscription) pass(e *entry) {
+	if s.own.Offset(e.partition, -1) < e.next || e.truncates() {
+		s.own.Set(e.place())
+	}
+}
+
+// failsAt ends the subscription in front of an entry on which a predicate has failed,
+// if it has not had it.
+func (s *Subscription) failsAt(c *chunk, i int) bool {
+	e := c.at(i)
+	if s.feed.asked == nil || s.own.Offset(e.partition, 0) >= e.next || !s.feed.failed(c, i) {
+		return false
+	}
+	if s.conflation != nil {
+		at := s.conflation.position() // what was left out so far is not reported any more
+		s.own = &at
+	}
+	s.fail(c)
+	return true
+}
+
+// fail ends the subscription where a predicate has failed on an entry of a chunk.
+func (s *Subscription) fail(c *chunk) {
+	if err := s.feed.filter.Fault(&c.verdicts); err != nil {
+		s.feed.asked.fault.Store(&err)
+	}
+	s.end(onFilterFailed, FilterFailed)
+}
+
+// outdated reports whether an entry, which is not behind its position, shows
+// that the position is of a log that was cut short since: a later epoch at an
+// offset before it. This hub need not have seen the cut, when the position is
+// ahead of it. The gap is told, and the entry wanted.
+func (s *Subscription) outdated(e *entry) bool {
+	at, ok := s.own.Find(e.partition)
+	if !ok || e.kind != entryRecord || at.Epoch < 0 || e.epoch <= at.Epoch || at.Offset < e.next {
+		return false
+	}
+	from := e.next - 1
+	s.addGap(record.Gap{Partition: e.partition, From: from, To: at.Offset, Reason: record.GapTruncated}, -1)
+	s.own.Set(record.PartitionOffset{Partition: e.partition, Epoch: -1, Offset: from})
+	return true
+}

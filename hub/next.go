@@ -1,0 +1,178 @@
+package hub
+
+import "sluice/hub/event"
+
+// Next adds to the batch what the subscription has ready, in a format, up to
+// room bytes; an event that is larger is alone in its batch. It reports whether
+// there is more right away; if not, the owner will be told by Pump. Events with
+// the feed's name in them can go over room by one.
+func (s *Subscription) Next(b *Batch, f event.Format, room int) (more bool) {
+	room += b.Bytes
+	return s.next(b, func(c *chunk, i, n int) int {
+		if i == n || b.Bytes >= room {
+			return i
+		}
+		return s.takePlain(b, f, c, i, n, room)
+	})
+}
+
+// takePlain takes entries as they lie in a format.
+func (s *Subscription) takePlain(b *Batch, f event.Format, c *chunk, i, n, room int) int {
+	if s.labelled {
+		return s.takeLabelled(b, f, c, i, n, room)
+	}
+	framed := c.framed(f, n)
+	j := i
+	for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
+		s.count(b, c.at(j))
+		j++
+	}
+	if j == i {
+		return i
+	}
+	if bytes := framed.slice(i, j); len(bytes) > 0 {
+		b.add(bytes)
+	}
+	return j
+}
+
+// takeLabelled takes entries with the feed's name in them.
+func (s *Subscription) takeLabelled(b *Batch, f event.Format, c *chunk, i, n, room int) int {
+	for j := i; j < n; j++ {
+		if j > i && b.Bytes >= room {
+			return j
+		}
+		if e := c.at(j); e.kind != entryAdvance {
+			b.add(s.feed.labelled(c, j, f))
+			s.count(b, e)
+		}
+	}
+	return n
+}
+
+// Collect calls visit with the JSON text of up to records events and gaps, and
+// reports whether there is more right away.
+func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
+	var b Batch
+	return s.next(&b, func(c *chunk, i, n int) int {
+		for ; i < n; i++ {
+			kind := c.at(i).kind
+			if kind == entryAdvance {
+				continue
+			}
+			if records == 0 {
+				return i
+			}
+			visit(kind == entryGap, c.body(i))
+			s.count(&b, c.at(i))
+			records--
+		}
+		return i
+	})
+}
+
+// count counts what is delivered.
+func (s *Subscription) count(b *Batch, e *entry) {
+	switch e.kind {
+	case entryRecord:
+		b.Records++
+	case entryGap:
+		b.Gaps++
+		s.stream.reported[e.reason].Add(1)
+	case entryAdvance:
+	}
+}
+
+// Compressible reports whether NextCompressed can have anything compressed: a filter, or
+// that a gap is the end, makes what is delivered the subscription's own.
+func (s *Subscription) Compressible() bool { return !s.feed.Filtered() && !s.labelled && !s.failOnGap }
+
+// NextCompressed is Next with blocks that are compressed, which it lists in the batch,
+// as far as there are any to be shared, and the rest in the codec's plain
+// format. The window is that of the connection, and moves on. A block, like an
+// event, is alone in its batch if it is larger than room.
+func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (more bool) {
+	if !s.Compressible() {
+		if p.PlainInWindow() {
+			w.Break()
+		}
+		return s.Next(b, p.Plain(), room)
+	}
+	room += b.Bytes
+	return s.next(b, func(c *chunk, i, n int) int {
+		if i == n || b.Bytes >= room {
+			return i
+		}
+		upTo := n
+		if s.InStep() {
+			blocks := c.compressed(p, n, s.cursorIn)
+			if i < blocks.upTo() {
+				k, start := blocks.find(i)
+				if start == i {
+					return s.takeCompressed(b, p, w, compressedRun{c, blocks, k}, i, n, room)
+				}
+				// In the midst of a block, whose end is not far.
+				upTo = min(n, int(blocks[k].end))
+			}
+		}
+		if p.PlainInWindow() {
+			w.Break()
+		}
+		return s.takePlain(b, p.Plain(), c, i, upTo, room)
+	})
+}
+
+// compressedRun is where in the blocks of a chunk a subscription stands.
+type compressedRun struct {
+	chunk  *chunk
+	blocks compressedBlocks
+	k      int
+}
+
+// takeCompressed takes blocks from entry i, where one begins, up to n.
+func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compressedRun, i, n, room int) int {
+	c := at.chunk
+	w.at(s.log.serial, c.base+uint64(i))
+	j := i
+	// Another one, with a newer tip, may have made blocks that reach beyond n.
+	// Those are taken once this one knows that tip too.
+	for k := at.k; k < len(at.blocks) && int(at.blocks[k].end) <= n; k++ {
+		block := at.blocks[k]
+		taken := block.shared
+		if w.had < int(block.window) {
+			taken = c.compressedAlone(p, at.blocks, k)
+		}
+		if b.Bytes > 0 && b.Bytes+taken.len() > room {
+			break
+		}
+		b.addCompressed(block, taken)
+		for ; j < int(block.end); j++ {
+			s.count(b, c.at(j))
+		}
+		w.took(c.base+uint64(j), int(block.content))
+	}
+	return j
+}
+
+// cursorIn is the text of the cursor in front of entry i of a chunk.
+func (s *Subscription) cursorIn(c *chunk, i int) string {
+	return s.log.markIn(c, i).cursor(s.stream.Name)
+}
+
+// addCompressed adds a block, to the last buffer where it lies right behind.
+func (b *Batch) addCompressed(block *compressedBlock, p compressed) {
+	if p.len() == 0 {
+		return
+	}
+	last := len(b.Bufs) - 1
+	if n := len(b.Compressed); n > 0 && b.Compressed[n-1].Buf == last && b.lastCompressed.page == p.page && b.lastCompressed.end == p.start {
+		b.lastCompressed.end = p.end
+		b.Bufs[last] = b.lastCompressed.bytes()
+	} else {
+		b.lastCompressed = p
+		b.Bufs = append(b.Bufs, p.bytes())
+		last++
+	}
+	b.Bytes += p.len()
+	b.Compressed = append(b.Compressed, Compressed{Buf: last, Content: int(block.content), Bytes: p.len(), Sum: block.sum, Cursor: block.cursor})
+}

@@ -1,0 +1,44 @@
+package hub
+
+import (
+	"context"
+	"sluice/hub/backoff"
+	"sluice/hub/record"
+	"sluice/hub/upstream"
+	"time"
+)
+
+// watchTips looks where a stream's topic ends until the context ends, also while
+// nobody reads it: clients come back to an instance that has not read it yet.
+func (st *stream) watchTips(ctx context.Context) {
+	window := st.hub.config.ResumeWindow
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		st.lookAtTip(ctx)
+		timer.Reset(backoff.Jitter(lookEvery(window)))
+	}
+}
+
+// lookAtTip notes where the topic ends now. Where Kafka cannot be asked there is
+// one look less.
+func (st *stream) lookAtTip(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, st.hub.config.StartTimeout)
+	defer cancel()
+	now := st.hub.now() // before Kafka is asked: what comes meanwhile is behind it
+	topic, err := st.Source.Topic(asking, st.Topic)
+	if err != nil {
+		return
+	}
+	places, err := st.Source.Offsets(asking, topic, upstream.Tip())
+	if err != nil {
+		return
+	}
+	record.SortOffsets(places)
+	st.tips.note(topic.ID, now, places, st.hub.config.ResumeWindow)
+}
