@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"sluice/transport/compress"
 	"strconv"
 	"strings"
 )
@@ -125,4 +126,36 @@ func (s *Server) conversationFor(h http.Header) dialect {
 		}
 	}
 	return s.conversations[len(s.conversations)-1]
+}
+
+// takesGzip reports whether an event stream is to be compressed for a client:
+// where it accepts gzip, and likes it no less than what is not compressed.
+func (s *Server) takesGzip(h http.Header) bool {
+	if !s.config.Compression.EventStreams {
+		return false
+	}
+	accepted := acceptedCodings(h)
+	gzip := accepted.coding(codingGzip)
+	return gzip > 0 && gzip >= accepted.coding("identity")
+}
+
+// codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
+const codingGzip = "gzip"
+
+// deflateFor agrees with a client on permessage-deflate, for a dialect whose
+// events can be shared compressed.
+func (s *Server) deflateFor(h http.Header, d dialect) (terms compress.Terms, ok bool) {
+	if !s.config.Compression.WebSockets || d.codec() == nil {
+		return compress.Terms{}, false
+	}
+	return compress.Agree(h)
+}
+
+// acceptedCodings are the weights of the codings that a client takes.
+func acceptedCodings(h http.Header) weights {
+	accepted := weightsOf(h, "Accept-Encoding")
+	if weight, ok := accepted["x-gzip"]; ok {
+		accepted[codingGzip] = max(weight, accepted[codingGzip]) // RFC 9110, section 8.4.1.3
+	}
+	return accepted
 }

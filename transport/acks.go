@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"time"
 
 	"sluice/hub/cursors"
 	"sluice/hub/record"
@@ -73,4 +74,9 @@ func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.
 		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
 	}
 	return sub, ack, nil
+}
+
+// storedCursor is the text of what is stored under a name.
+func storedCursor(stream string, at record.Position, made time.Time) string {
+	return record.Cursor{At: made, Streams: []record.StreamPosition{{Stream: stream, Position: at}}}.String()
 }

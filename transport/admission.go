@@ -2,7 +2,6 @@ package transport
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"sluice/auth"
@@ -79,16 +78,6 @@ func (c *client) handOver() *admission {
 
 // leave gives back what the client counted for, unless it was handed over.
 func (c *client) leave() { c.admission.release() }
-
-// networkOf is what an address is counted as: all of an IPv6 /64 is one, as
-// whoever has one address of it has them all (RFC 4291, section 2.5.4).
-func networkOf(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil || !a.Is6() {
-		return address
-	}
-	return netip.PrefixFrom(a, 64).Masked().String()
-}
 
 // tokenIn reports whether a header that is a list of tokens has one.
 func tokenIn(h http.Header, name, token string) bool {

@@ -1,17 +1,15 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"sluice/auth"
 )
-
-// answerPart is how much of an answer a client has to take within
-// write_progress. It is small, as what lies between two writes cannot be seen.
-const answerPart = 4 << 10
 
 // answer is the ResponseWriter of a request. It bounds how long a client may
 // take nothing of what is written: a handler that waits for a client that does
@@ -93,4 +91,28 @@ func (a *answer) Write(p []byte) (written int, err error) {
 func (a *answer) bound() {
 	deadline, _ := writeBy(a.progress, a.until)
 	_ = a.control.SetWriteDeadline(deadline)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	body = append(bytes.TrimRight(body, "\n"), '\n')
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be
+}
+
+// answerPart is how much of an answer a client has to take within
+// write_progress. It is small, as what lies between two writes cannot be seen.
+const answerPart = 4 << 10
+
+// writeBy is by when something must have been taken, and whether that is the
+// last time for all of it.
+func writeBy(progress time.Duration, until time.Time) (deadline time.Time, last bool) {
+	deadline = time.Now().Add(progress)
+	if !until.IsZero() && until.Before(deadline) {
+		return until, true
+	}
+	return deadline, false
 }

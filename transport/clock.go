@@ -46,15 +46,6 @@ func (s *session) schedule(now monotime) {
 	s.wakeAt(earlier(next, s.dialect.nextDue(s)), now)
 }
 
-// wakeAt has the session looked at when something is due. Where it stands later
-// in the wheel than it need, it is moved: when what was due has come, or
-// something is due sooner.
-func (s *session) wakeAt(next, now monotime) {
-	if before := monotime(s.due.Swap(int64(next))); next < before || before <= now {
-		s.worker.reschedule(s, next)
-	}
-}
-
 // jittered is a span, or up to a tenth less, so that what began together does
 // not go on together.
 func jittered(span time.Duration) time.Duration { return span - rand.N(span/10+1) }

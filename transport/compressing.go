@@ -1,29 +1,9 @@
 package transport
 
 import (
-	"sluice/hub"
 	"sluice/transport/compress"
 	"sluice/transport/wire"
 )
-
-// sharing is what a session has that shares compressed blocks.
-type sharing struct {
-	codec  hub.Codec
-	window hub.Window
-	stream *compressed // that they are part of, nil on a WebSocket
-}
-
-// compressed is what a session has whose stream is compressed. Of what it is
-// sent, the blocks that all share come as they are; around the rest, which is
-// its own, stands what makes it part of the compressed stream.
-//
-// Owned by the executor.
-type compressed struct {
-	compress.Stream
-	head  []byte // what goes in front of all, outside, until it has been sent
-	begun bool
-	ended bool
-}
 
 // compressedStep is stepBytes of what is compressed. What a socket does not take
 // of it cannot be given back, so it is less.

@@ -23,9 +23,6 @@ type connWriter interface {
 	Abort()
 }
 
-// errNoProgress: the peer has taken nothing for too long.
-var errNoProgress = errors.New("the peer takes nothing")
-
 // blockingWriter is a connWriter of a hijacked connection that can only be written to
 // by waiting: under TLS, and where there is no poller.
 type blockingWriter struct{ conn net.Conn }
@@ -70,16 +67,6 @@ func (o blockingWriter) Finish(wait time.Duration) {
 }
 
 func (o blockingWriter) Abort() { _ = o.conn.Close() }
-
-// writeBy is by when something must have been taken, and whether that is the
-// last time for all of it.
-func writeBy(progress time.Duration, until time.Time) (deadline time.Time, last bool) {
-	deadline = time.Now().Add(progress)
-	if !until.IsZero() && until.Before(deadline) {
-		return until, true
-	}
-	return deadline, false
-}
 
 // responseWriter is a connWriter of an HTTP response whose handler waits, as under
 // HTTP/2.

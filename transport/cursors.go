@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	"sluice/auth"
 	"sluice/hub/cursors"
@@ -111,11 +110,6 @@ func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor,
 		done.Err = ctx.Err()
 	}
 	return done, s.outcomeOf(p, done.Err)
-}
-
-// storedCursor is the text of what is stored under a name.
-func storedCursor(stream string, at record.Position, made time.Time) string {
-	return record.Cursor{At: made, Streams: []record.StreamPosition{{Stream: stream, Position: at}}}.String()
 }
 
 // handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.

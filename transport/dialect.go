@@ -87,21 +87,6 @@ type conduct interface {
 	nextDue(s *session) monotime
 }
 
-// protocol is what sessions are counted as, in labels of metrics.
-type protocol uint8
-
-const (
-	protocolWebSocket protocol = iota
-	protocolEvents
-	protocolLines
-	protocolPage // no session: one answer
-	protocols
-)
-
-func (p protocol) String() string {
-	return [...]string{"websocket", "sse", "ndjson", "page"}[p]
-}
-
 // earlier is the earlier of two times, of which zero is never.
 func earlier(a, b monotime) monotime {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

@@ -44,67 +44,72 @@
 //
 // A file uses those behind it. Those of one paragraph belong together.
 //
-//	admin.go                 what operators find
-//	readiness.go             whether clients are to come here
-//	reclaim.go               giving memory back after a wave of clients
+//	run.go                   New and Run: the servers, and how they drain
+//	metrics_memory.go        metrics of memory
 //
-//	dialect_events.go        server-sent events
-//	dialect_broadcast.go     NDJSON, and what sessions in a response do
-//	dialect_messages.go      JSON over a WebSocket, a message an object or a write
-//	dialect_conversation.go  what sessions over a WebSocket do beside delivering
+//	admin.go                 the listener of operators
+//	readiness.go             whether clients should come to this instance
+//	reclaim.go               returning memory to the system after a wave of clients
+//	principals.go            sessions by principal, and by what revokes one
 //
-//	routes.go                what clients find, and what is around each request
+//	routes.go                the routes of clients, and what wraps each request
 //	methods.go               methods of a path, paths that are not clean
 //	events.go                GET of event streams
 //	handshake.go             GET /v1/ws
 //	cursors.go               named cursors over HTTP
 //	pages.go                 GET of pages
-//	answer.go                answers are read in time
-//	publishing.go            POST of records, and what a publish becomes
+//	publishing.go            POST of records
+//	accepting.go             which dialect and coding a client accepts
+//	opening.go               making a session and starting it
+//	admission.go             the client of a request
 //
+//	dialect_events.go        the dialect of server-sent events
+//	dialect_broadcast.go     NDJSON, and what sessions in a response have in common
+//	dialect_messages.go      JSON over a WebSocket, a message an object or a write
+//	dialect_conversation.go  what sessions over a WebSocket do beside delivering
+//
+//	messages.go              reading the messages of a WebSocket's client
+//	inflating.go             decompressing them
+//	requests.go              answering them
 //	identity.go              authenticating and renewing
-//	messages.go              what a WebSocket's client sends
-//	inflating.go             what clients compress
-//	requests.go              answering it
-//	websocket.go             the connection as the WebSocket library sees it
 //	acks.go                  acks of named cursors
-//	subscriptions.go         subscriptions of a session
-//	subscribing.go           where one begins
-//	pinged.go                which ping acks what
-//	declared.go              how large a client's messages are to be
-//
-//	writing.go               how that gets onto its connection
-//	clock.go                 what time brings
-//	ending.go                why and how it ends
-//	sending.go               what it says
-//	compressing.go           one compressed stream of shared blocks and its own bytes
-//	session.go               what a session is and does in a step
-//	rewind.go                what the connection did not take
-//
-//	principals.go            who is connected, by principal and by what revokes a principal
-//	accepting.go             what a client accepts
-//	admission.go             who sends a request
-//	rights.go                what a principal may do with a stream
-//	forwarded.go             what proxies say of a client
-//	gate.go                  how many sessions there may be
-//	expiry.go                what is asked for ends with its token
-//
-//	server.go                Config, Server, Run, drain
-//	listener.go              accepting connections in turn
+//	subscriptions.go         subscribing, unsubscribing
+//	subscribing.go           where a subscription begins, and by which right
+//	publish.go               storing what is published, and the answers
 //
 //	workers.go               all workers
-//	worker.go                who runs sessions, and when
+//	worker.go                running sessions in turn
 //	wheel.go                 which sessions are due
-//	conn_writer.go           writing to connections by waiting
-//	reader.go                when a reader runs
-//	waiting.go               who waits for a session
-//	tasks.go                 goroutines that are waited for
+//	step.go                  a step of a session: commands, events, writing
+//	clock.go                 pings, expiry and other work by time
+//	writing.go               writing what a step brought to the connection
+//	rewind.go                taking back what the connection did not accept
+//	compressing.go           one compressed stream of shared blocks and own bytes
+//	reader.go                when a connection is read
+//	ending.go                why and how a session or a subscription ends
+//	sending.go               messages of the session
+//	waiting.go               waiting for a session
+//	sessionset.go            all sessions
+//	session.go               a session, its subscriptions, its state
+//	websocket.go             the connection as the WebSocket library sees it
+//	declared.go              how large the messages of a client may be
+//	pinged.go                which ping acks what
+//	dialect.go               Dialect: how a session is encoded and framed
 //
-//	compression.go           what is compressed
+//	rights.go                what a principal may do with a stream
+//	expiry.go                everything requested ends with its token
+//	conn_writer.go           writing to connections that block
+//	answer.go                answers are read in time
+//	refusing.go              faults: answered, logged, counted
+//	forwarded.go             what proxies say of a client
+//	server.go                Config, Server
+//	listener.go              accepting connections in turn
+//	compression.go           Compression: what is compressed
+//	limits.go                Limits
+//	metrics.go               metrics
+//	gate.go                  how many sessions there may be
 //	faults.go                errors of the domain as faults of the protocol
-//	metrics.go               what is counted
-//	metrics_memory.go        what memory is counted
-//	limits.go                what bounds clients
-//	dialect.go               how a session speaks: the interface
+//	tasks.go                 goroutines that Run waits for
+//	protocol.go              the transports, as metrics name them
 //	monotime.go              monotonic time
 package transport

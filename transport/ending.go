@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 	"unicode/utf8"
 
@@ -305,4 +306,46 @@ func (s *session) drainSoon(after time.Duration) {
 		s.due.Store(0)
 		s.send(sc, &wire.Drain{Reconnect: after})
 	})
+}
+
+// closingOf is what an event stream ends with for a fault.
+func closingOf(fault *wire.Error) *wire.Closing {
+	closing := &wire.Closing{Code: fault.Code, Action: fault.Code.Info().Action, RetryAfter: fault.RetryAfter}
+	if closing.Action != wire.Stop && closing.RetryAfter == 0 {
+		closing.RetryAfter = comeBackSoon()
+	}
+	return closing
+}
+
+// comeBackSoon spreads those who come back over some seconds.
+func comeBackSoon() time.Duration {
+	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond)
+}
+
+// fail tells the client of a fault that does not end the session, unless there
+// were too many.
+func (s *session) fail(fault *wire.Error) {
+	s.post(func(s *session, sc *scratch) {
+		if !s.closing {
+			s.tellFault(sc, fault)
+		}
+	})
+}
+
+// tellFault sends an error message, and ends the session when there were too
+// many. What can be tried again is not the client's mistake, and not counted.
+func (s *session) tellFault(sc *scratch, fault *wire.Error) {
+	s.server.noteFault(fault, s.address)
+	s.send(sc, fault)
+	if fault.Retryable() {
+		return
+	}
+	ws := s.ws
+	if sc.now.Sub(ws.errorsSince) >= time.Minute {
+		ws.errors, ws.errorsSince = 0, sc.now
+	}
+	ws.errors++
+	if most := s.server.config.Limits.ErrorsPerMinute; most > 0 && ws.errors > most {
+		s.close(sc, endTooManyFaults(most))
+	}
 }

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -142,18 +141,4 @@ func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialec
 	s.setEventHeaders(w.Header(), d)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(d.encodeClosing(nil, closingOf(fault), 0, ""))
-}
-
-// closingOf is what an event stream ends with for a fault.
-func closingOf(fault *wire.Error) *wire.Closing {
-	closing := &wire.Closing{Code: fault.Code, Action: fault.Code.Info().Action, RetryAfter: fault.RetryAfter}
-	if closing.Action != wire.Stop && closing.RetryAfter == 0 {
-		closing.RetryAfter = comeBackSoon()
-	}
-	return closing
-}
-
-// comeBackSoon spreads those who come back over some seconds.
-func comeBackSoon() time.Duration {
-	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond)
 }

@@ -75,3 +75,8 @@ func noneSent(results []upstream.Stored) bool {
 	}
 	return true
 }
+
+// requestContext bounds what one request may wait for.
+func (s *Server) requestContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.base, s.config.RequestTimeout)
+}

@@ -132,3 +132,13 @@ func listOf(h http.Header, name string) (elements []string) {
 	}
 	return elements
 }
+
+// networkOf is what an address is counted as: all of an IPv6 /64 is one, as
+// whoever has one address of it has them all (RFC 4291, section 2.5.4).
+func networkOf(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || !a.Is6() {
+		return address
+	}
+	return netip.PrefixFrom(a, 64).Masked().String()
+}

@@ -131,3 +131,45 @@ func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map
 	}
 	return bounds, nil
 }
+
+// welcome opens the session for a principal.
+func (s *session) welcome(p *auth.Principal) {
+	query := s.ws.query
+	s.post(func(s *session, sc *scratch) {
+		if s.closing {
+			return
+		}
+		ws := s.ws
+		ws.welcomed, ws.authBy = true, 0
+		s.expiry = monotimeOf(p.ExpiresAt())
+		l := s.server.config.Limits
+		name := p.ID()
+		if p.Anonymous() {
+			name = ""
+		}
+		s.send(sc, &wire.Welcome{
+			Session:   s.id,
+			Principal: name,
+			Now:       sc.now.Time(),
+			Expires:   p.ExpiresAt(),
+			Ping:      ws.pingEvery,
+			Limits: wire.SessionLimits{
+				MessageBytes:            l.MessageBytes,
+				SubscriptionsPerSession: l.SubscriptionsPerSession,
+				PublishesPerSession:     l.PublishesPerSession,
+				RecordBytes:             l.RecordBytes,
+			},
+		})
+	})
+	if len(query.Streams) == 1 {
+		start := query.Reading
+		if query.LastEventID != "" {
+			start.From = wire.From{Kind: wire.StartCursor, Cursor: query.LastEventID}
+		}
+		s.subscribe(p, &wire.Subscribe{ID: firstSubscription, Stream: query.Streams[0], Reading: start})
+	}
+	s.ws.query = nil
+}
+
+// firstSubscription is the id of the subscription that a query makes.
+const firstSubscription = "0"

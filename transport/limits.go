@@ -2,8 +2,6 @@ package transport
 
 import (
 	"time"
-
-	"sluice/transport/wire"
 )
 
 // Limits bound what clients can do. Sizes are in bytes. 0 is no limit, where
@@ -58,10 +56,6 @@ type Limits struct {
 	ReclaimAfter int
 }
 
-func (s *Server) wireLimits() wire.Limits {
-	return wire.Limits{
-		MessageBytes: s.config.Limits.MessageBytes,
-		Depth:        s.config.Limits.JSONDepth,
-		Keys:         s.config.Limits.JSONKeys,
-	}
-}
+// expiryGrace is how long what was written before a token's end may still be on
+// its way to a slow client.
+const expiryGrace = 3 * time.Second

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"strconv"
 	"sync"
@@ -65,14 +64,6 @@ var (
 	// errQuiet ends it while there is nothing to read.
 	errQuiet = errors.New("there is nothing to read")
 )
-
-// isProtocolError tells a frame that the library refuses from a connection that
-// ended.
-func isProtocolError(err error) bool {
-	var netErr net.Error
-	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) &&
-		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &netErr)
-}
 
 // messageBuffers hold messages while they are handled.
 var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

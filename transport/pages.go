@@ -1,10 +1,8 @@
 package transport
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"sluice/hub"
@@ -143,13 +141,3 @@ var atOnce = func() <-chan struct{} {
 
 // maxPageBytes is about how large a page gets.
 const maxPageBytes = 8 << 20
-
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	body = append(bytes.TrimRight(body, "\n"), '\n')
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be
-}

@@ -1,14 +1,12 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -125,56 +123,4 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil
-}
-
-// publish stores a principal's messages, those that can be sent before its token
-// ends. done is called exactly once.
-func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
-	valid, forget := within(s.publishing, p)
-	ctx, cancel := context.WithTimeout(valid, s.config.Limits.PublishTimeout)
-	s.inFlight.Add(1)
-	begun := s.now()
-	var finished atomic.Bool
-	finish := func(results []upstream.Stored) {
-		if finished.Swap(true) {
-			return
-		}
-		notSent(ctx, results)
-		cancel()
-		forget()
-		s.metrics.published(results, s.now().Sub(begun))
-		s.inFlight.Add(-1)
-		done(results)
-	}
-	panicked := true
-	defer func() {
-		// A panic is answered further up, and must not keep the end waiting.
-		if panicked && !finished.Swap(true) {
-			cancel()
-			s.inFlight.Add(-1)
-		}
-	}()
-	s.ingest.Publish(ctx, stream, p.Key(), messages, finish)
-	panicked = false
-}
-
-// answer is what a client that has published is told.
-func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.Message {
-	if !batch && len(results) == 1 {
-		stored := results[0]
-		if stored.Err != nil {
-			fault := *faultOf(stored.Err)
-			fault.ID = id
-			return &fault
-		}
-		return &wire.Published{ID: id, Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}
-	}
-	m := &wire.PublishedBatch{ID: id, Results: make([]wire.Result, len(results))}
-	for i, stored := range results {
-		m.Results[i] = wire.Result{Partition: stored.Partition, Offset: stored.Offset}
-		if stored.Err != nil {
-			m.Results[i] = wire.Result{Err: faultOf(stored.Err)}
-		}
-	}
-	return m
 }

@@ -2,9 +2,7 @@ package transport
 
 import (
 	"errors"
-	"io"
 	"sync"
-	"time"
 
 	"sluice/transport/socket"
 )
@@ -13,13 +11,6 @@ import (
 // between messages it rests, which takes no memory, and the server's poller
 // tells when something has come. On connections that cannot be watched, as
 // under TLS, whose records are not what is read, it waits in its goroutine.
-
-// readConn is what a reader reads from: a socket, or a net.Conn.
-type readConn interface {
-	io.Reader
-	SetReadDeadline(t time.Time) error
-	Close() error
-}
 
 // rest lets the reader end until there is something to read. It reports false
 // when it has to go on.
@@ -33,14 +24,6 @@ func (s *session) rest() bool {
 
 // Readable implements socket.Owner: it starts the reader again.
 func (s *session) Readable() { s.server.tasks.Go(s.listen) }
-
-// stopReading has nothing more taken from the client, but its end.
-func (s *session) stopReading() {
-	s.over.Store(true)
-	if s.socket != nil && s.socket.CancelReadable() {
-		s.Readable()
-	}
-}
 
 // listen is the reader: it handles what comes until it can rest, or the
 // connection has ended, which it then closes.

@@ -1,11 +1,11 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"time"
 
 	"sluice/auth"
+	"sluice/hub/cursors"
 	"sluice/hub/jsonscan"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
@@ -73,34 +73,6 @@ func (s *session) handle(message []byte) (keep bool) {
 	return false
 }
 
-// fail tells the client of a fault that does not end the session, unless there
-// were too many.
-func (s *session) fail(fault *wire.Error) {
-	s.post(func(s *session, sc *scratch) {
-		if !s.closing {
-			s.tellFault(sc, fault)
-		}
-	})
-}
-
-// tellFault sends an error message, and ends the session when there were too
-// many. What can be tried again is not the client's mistake, and not counted.
-func (s *session) tellFault(sc *scratch, fault *wire.Error) {
-	s.server.noteFault(fault, s.address)
-	s.send(sc, fault)
-	if fault.Retryable() {
-		return
-	}
-	ws := s.ws
-	if sc.now.Sub(ws.errorsSince) >= time.Minute {
-		ws.errors, ws.errorsSince = 0, sc.now
-	}
-	ws.errors++
-	if most := s.server.config.Limits.ErrorsPerMinute; most > 0 && ws.errors > most {
-		s.close(sc, endTooManyFaults(most))
-	}
-}
-
 // publish stores what a client sends. The message is in use until it is.
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	if fault := s.server.mayPublish(p, r.Stream); fault != nil {
@@ -129,7 +101,18 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	return true
 }
 
-// requestContext bounds what one request may wait for.
-func (s *Server) requestContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(s.base, s.config.RequestTimeout)
+// ponged acks what was written before the ping of a number, which a pong frame
+// answers.
+func (s *session) ponged(number uint64) {
+	if s.closing || number > s.ws.pings {
+		return
+	}
+	for _, sub := range s.subs {
+		if !sub.auto || sub.lease == nil {
+			continue
+		}
+		if written, ok := sub.pings.answered(number); ok {
+			sub.lease.Ack(written.ack, func(cursors.Committed) {})
+		}
+	}
 }

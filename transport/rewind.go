@@ -1,15 +1,5 @@
 package transport
 
-import "sluice/hub"
-
-// given is what a step took from the last subscription that had something.
-type given struct {
-	sub           *subscription // nil when nothing can be given back
-	from          hub.Bookmark
-	first, end    int // its buffers
-	records, gaps int // of those before it
-}
-
 // rewindTo gives back to the log, where it lies anyway, what the socket did not
 // take but the rest of one event, so that a client that does not read holds no
 // memory. What was said behind the events is said again later. It reports false

@@ -37,16 +37,6 @@ type deliveredTo struct {
 	superseded func(*cursors.Lease)
 }
 
-// begin begins a subscription for a session.
-func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
-	return s.beginFor(ctx, deliveredTo{
-		owner:      to,
-		shard:      to.worker.shard,
-		labelled:   to.dialect.converses(),
-		superseded: to.superseded,
-	}, p, r)
-}
-
 // beginFor checks rights, finds out where to start, and begins a subscription.
 func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
 	if fault := s.maySubscribe(p, r.stream); fault != nil {

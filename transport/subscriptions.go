@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"time"
 
 	"sluice/auth"
@@ -97,14 +98,6 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	return nil
 }
 
-// release gives up a subscription that no session has.
-func (sub *subscription) release() {
-	sub.Close()
-	if sub.lease != nil {
-		sub.lease.Release()
-	}
-}
-
 // unsubscribe ends a subscription as its client asked.
 func (s *session) unsubscribe(sc *scratch, id string) {
 	if s.closing {
@@ -131,4 +124,14 @@ func (s *session) superseded(lease *cursors.Lease) {
 			}
 		}
 	})
+}
+
+// begin begins a subscription for a session.
+func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
+	return s.beginFor(ctx, deliveredTo{
+		owner:      to,
+		shard:      to.worker.shard,
+		labelled:   to.dialect.converses(),
+		superseded: to.superseded,
+	}, p, r)
 }

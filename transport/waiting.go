@@ -1,13 +1,5 @@
 package transport
 
-// waiters are told when a session's inbox has been emptied and when the session
-// has ended. Few sessions ever have any, so that each is made when it is asked
-// for. The session's lock guards them.
-type waiters struct {
-	room  chan struct{}
-	ended chan struct{}
-}
-
 func (w *waiters) tellRoom() {
 	if w.room == nil {
 		return

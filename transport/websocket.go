@@ -4,14 +4,14 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
 
-	"sluice/auth"
-	"sluice/hub/cursors"
 	"sluice/transport/wire"
 )
 
@@ -154,60 +154,10 @@ func (*input) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 // 7.1.5).
 const websocketNoStatus = 1005
 
-// welcome opens the session for a principal.
-func (s *session) welcome(p *auth.Principal) {
-	query := s.ws.query
-	s.post(func(s *session, sc *scratch) {
-		if s.closing {
-			return
-		}
-		ws := s.ws
-		ws.welcomed, ws.authBy = true, 0
-		s.expiry = monotimeOf(p.ExpiresAt())
-		l := s.server.config.Limits
-		name := p.ID()
-		if p.Anonymous() {
-			name = ""
-		}
-		s.send(sc, &wire.Welcome{
-			Session:   s.id,
-			Principal: name,
-			Now:       sc.now.Time(),
-			Expires:   p.ExpiresAt(),
-			Ping:      ws.pingEvery,
-			Limits: wire.SessionLimits{
-				MessageBytes:            l.MessageBytes,
-				SubscriptionsPerSession: l.SubscriptionsPerSession,
-				PublishesPerSession:     l.PublishesPerSession,
-				RecordBytes:             l.RecordBytes,
-			},
-		})
-	})
-	if len(query.Streams) == 1 {
-		start := query.Reading
-		if query.LastEventID != "" {
-			start.From = wire.From{Kind: wire.StartCursor, Cursor: query.LastEventID}
-		}
-		s.subscribe(p, &wire.Subscribe{ID: firstSubscription, Stream: query.Streams[0], Reading: start})
-	}
-	s.ws.query = nil
-}
-
-// firstSubscription is the id of the subscription that a query makes.
-const firstSubscription = "0"
-
-// ponged acks what was written before the ping of a number, which a pong frame
-// answers.
-func (s *session) ponged(number uint64) {
-	if s.closing || number > s.ws.pings {
-		return
-	}
-	for _, sub := range s.subs {
-		if !sub.auto || sub.lease == nil {
-			continue
-		}
-		if written, ok := sub.pings.answered(number); ok {
-			sub.lease.Ack(written.ack, func(cursors.Committed) {})
-		}
-	}
+// isProtocolError tells a frame that the library refuses from a connection that
+// ended.
+func isProtocolError(err error) bool {
+	var netErr net.Error
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &netErr)
 }

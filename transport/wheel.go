@@ -24,12 +24,6 @@ type wheel struct {
 	now   int64 // the tick up to which it was turned
 }
 
-// wheelPlace is a session's place in its worker's wheel.
-type wheelPlace struct {
-	next, prev *session
-	tick       int64 // 0 when it has none
-}
-
 // tickOf is the first tick at which something due has come.
 func tickOf(due monotime) int64 { return (int64(due) + int64(wheelTick) - 1) / int64(wheelTick) }
 

@@ -236,3 +236,51 @@ func (w *worker) lookAtClock(now monotime) {
 	}
 	clear(w.due)
 }
+
+// drain runs the session in a goroutine of its own, which may wait for the
+// connection, until it has nothing left. It is for connections that cannot be
+// written to without waiting.
+func (s *session) drain() {
+	sc, ok := scratches.Get().(*scratch)
+	if !ok {
+		return
+	}
+	defer func() {
+		sc.reset()
+		scratches.Put(sc)
+	}()
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.panicked(cause)
+		}
+	}()
+	for {
+		if s.backlog != nil {
+			n, begun := len(s.backlog.bytes), monotimeNow()
+			if err := s.out.WriteAll(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.writeDeadline().Time()); err != nil {
+				s.server.noteCutOff(err, s.address)
+				s.cut()
+				return
+			}
+			if now := monotimeNow(); now.Sub(begun) >= waitedLeast {
+				s.heard.Store(int64(now))
+			}
+			s.server.metrics.bytes(s.dialect.protocol(), n)
+			s.backlog = nil
+			if s.closing {
+				s.finish()
+				return
+			}
+		}
+		switch s.safeStep(sc) {
+		case stepIdle:
+			if s.state.CompareAndSwap(running, idle) {
+				return
+			}
+			s.state.Store(running)
+		case stepClosed:
+			return
+		case stepMore, stepBlocked:
+		}
+	}
+}

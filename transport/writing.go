@@ -46,13 +46,6 @@ func (s *session) flush(sc *scratch) stepResult {
 	return stepIdle
 }
 
-// backlog is what a connection did not take.
-type backlog struct {
-	bytes []byte
-	since monotime
-	moved monotime // when it last took some of it
-}
-
 // keep remembers what is left to be written.
 func (s *session) keep(bufs [][]byte, n, size int, now monotime) {
 	left := make([]byte, 0, size-n)
@@ -114,58 +107,6 @@ func (s *session) scheduleRetry(now monotime) { s.wakeAt(s.giveUpAt(), now) }
 // waitedLeast is how long a write takes at least that had to wait for the peer.
 // What the system's own buffers take at once is no sign of life.
 const waitedLeast = 10 * time.Millisecond
-
-// drain runs the session in a goroutine of its own, which may wait for the
-// connection, until it has nothing left. It is for connections that cannot be
-// written to without waiting.
-func (s *session) drain() {
-	sc, ok := scratches.Get().(*scratch)
-	if !ok {
-		return
-	}
-	defer func() {
-		sc.reset()
-		scratches.Put(sc)
-	}()
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.panicked(cause)
-		}
-	}()
-	for {
-		if s.backlog != nil {
-			n, begun := len(s.backlog.bytes), monotimeNow()
-			if err := s.out.WriteAll(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.writeDeadline().Time()); err != nil {
-				s.server.noteCutOff(err, s.address)
-				s.cut()
-				return
-			}
-			if now := monotimeNow(); now.Sub(begun) >= waitedLeast {
-				s.heard.Store(int64(now))
-			}
-			s.server.metrics.bytes(s.dialect.protocol(), n)
-			s.backlog = nil
-			if s.closing {
-				s.finish()
-				return
-			}
-		}
-		switch s.safeStep(sc) {
-		case stepIdle:
-			if s.state.CompareAndSwap(running, idle) {
-				return
-			}
-			s.state.Store(running)
-		case stepClosed:
-			return
-		case stepMore, stepBlocked:
-		}
-	}
-}
-
-// expiryGrace is how long what was written before a token's end may still be on
-// its way to a slow client.
-const expiryGrace = 3 * time.Second
 
 // writeDeadline is by when a client must have taken what is pending, zero for
 // whenever it does: slow is no fault, but nothing trickles on behind the end of

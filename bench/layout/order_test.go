@@ -31,7 +31,7 @@ var againstOrder = map[string]int{
 	"hub/kafkalog/producer": 8,
 	"hub/record":            0,
 	"hub/redisstore":        0,
-	"transport":             53,
+	"transport":             9,
 	"transport/client":      3,
 	"transport/compress":    0,
 	"transport/socket":      1,

@@ -1,0 +1,160 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sluice/hub/ingest"
+	"sluice/transport/socket"
+	"sluice/transport/wire"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// New checks a configuration and makes a server of it. It serves in Run.
+func New(config Config) (*Server, error) {
+	l := config.Limits
+	switch {
+	case config.Hub == nil || config.Workers == nil || config.Auth == nil || config.Listener == nil || config.Logger == nil || config.Now == nil:
+		return nil, errors.New("new server: Hub, Workers, Auth, Listener, Logger and Now are required")
+	case l.MessageAssembly <= 0 || l.FirstMessageAuth <= 0 || l.PingEvery <= 0 || l.PongWithin <= 0 || l.KeepAlive <= 0 ||
+		l.WriteProgress <= 0 || l.PublishTimeout <= 0:
+		return nil, errors.New("new server: the spans in Limits are required")
+	case config.RequestTimeout <= 0 || config.HeaderTimeout <= 0 || config.IdleTimeout <= 0 || config.HeaderBytes <= 0 || config.DrainTimeout <= 0 || config.CheckEvery <= 0:
+		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes, DrainTimeout and CheckEvery are required")
+	}
+	if config.Registry == nil {
+		config.Registry = prometheus.NewRegistry()
+	}
+	s := &Server{
+		config:   config,
+		logger:   config.Logger,
+		now:      config.Now,
+		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
+		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
+		ingest:   ingest.New(config.Hub, config.Ingest...),
+		sessions: newSessionSet(),
+		drained:  make(chan struct{}),
+
+		conversations: []dialect{jsonLines{}, jsonMessages{}},
+		broadcasts:    []dialect{eventStream{}, jsonStream{}},
+
+		newPoller: socket.NewPoller,
+	}
+	s.readiness = newReadiness(&config, s.draining.Load)
+	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
+	registerMemory(&config)
+	return s, nil
+}
+
+// Run serves until the context ends, then drains: it is no longer ready, tells
+// sessions to come back elsewhere, spread over DrainSpread, answers what is in
+// flight, and returns after DrainTimeout at the latest, with nil. It returns an
+// error when it can no longer serve.
+func (s *Server) Run(ctx context.Context) error {
+	base, endBase := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, endPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	s.base, s.publishing = base, publishing
+	defer endPublishing()
+	defer endBase()
+
+	var err error
+	if s.poller, err = s.newPoller(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		s.logger.Warn("each connection has a goroutine that waits for it", "error", err)
+	}
+	failed := make(chan error, 3)
+	clients := s.httpServer(base, s.routes())
+	var servers sync.WaitGroup
+	servers.Go(func() { failed <- clients.Serve(patientListener{s.config.Listener}) })
+	var admin *http.Server
+	if s.config.Admin != nil {
+		admin = s.httpServer(base, s.adminRoutes())
+		servers.Go(func() { failed <- admin.Serve(s.config.Admin) })
+	}
+	var workers sync.WaitGroup
+	working, endWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	s.config.Workers.start(working, &workers)
+	workers.Go(func() { s.reclaim(working) })
+	watching, endWatch := context.WithCancel(working)
+	workers.Go(func() { s.readiness.watch(watching, s.config.CheckEvery) })
+	if s.poller != nil {
+		workers.Go(func() {
+			if err := s.poller.Run(); err != nil {
+				failed <- err
+			}
+		})
+	}
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+		err = fmt.Errorf("serve: %w", err)
+	}
+
+	endWatch()
+	s.drain()
+	// What handlers have answered is still being written.
+	flushed, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+	_ = clients.Shutdown(flushed)
+	cancel()
+	endBase()
+	_ = clients.Close()
+	if admin != nil {
+		_ = admin.Close()
+	}
+	servers.Wait()
+	for _, x := range s.sessions.all() {
+		x.cutSoon()
+		<-x.ended()
+	}
+	s.tasks.Wait()
+	endWorkers()
+	if s.poller != nil {
+		s.poller.Close()
+	}
+	workers.Wait()
+	s.tasks.Wait() // the poller may have begun one meanwhile
+	return err
+}
+
+func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:     handler,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			socket.Tune(belowTLS(conn), s.config.Limits.SendBuffer)
+			return ctx
+		},
+		ReadHeaderTimeout: s.config.HeaderTimeout,
+		IdleTimeout:       s.config.IdleTimeout,
+		MaxHeaderBytes:    s.config.HeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// flushWithin is how long connections have to take the last answers.
+const flushWithin = 200 * time.Millisecond
+
+// drain ends all sessions, each in its time, and has requests answered.
+func (s *Server) drain() {
+	until := monotimeNow().Add(s.config.DrainTimeout)
+	s.drainUntil.Store(int64(until))
+	s.draining.Store(true)
+	close(s.drained)
+	all := s.sessions.all()
+	s.logger.Info("not ready: the instance drains", "sessions", len(all), "publishes", s.inFlight.Load())
+	for _, x := range all {
+		x.drainSoon(spread(s.config.DrainSpread))
+	}
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for monotimeNow().Before(until) && (s.sessions.len() > 0 || s.inFlight.Load() > 0 || s.requests.Load() > 0) {
+		<-poll.C
+	}
+}

@@ -1,0 +1,61 @@
+package transport
+
+import "sync"
+
+// openSessions is how many sessions of a protocol are open. A page that waits is
+// one.
+func (s *Server) openSessions(p protocol) int {
+	if p == protocolPage {
+		return int(s.polls.Load())
+	}
+	return s.sessions.count(p)
+}
+
+// sessionSet holds the sessions that are open.
+type sessionSet struct {
+	mu  sync.Mutex
+	set map[*session]struct{}
+}
+
+func newSessionSet() *sessionSet { return &sessionSet{set: make(map[*session]struct{})} }
+
+func (s *sessionSet) add(x *session) {
+	s.mu.Lock()
+	s.set[x] = struct{}{}
+	s.mu.Unlock()
+}
+
+func (s *sessionSet) remove(x *session) {
+	s.mu.Lock()
+	delete(s.set, x)
+	s.mu.Unlock()
+}
+
+func (s *sessionSet) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.set)
+}
+
+func (s *sessionSet) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*session, 0, len(s.set))
+	for x := range s.set {
+		all = append(all, x)
+	}
+	return all
+}
+
+// count counts the sessions of a protocol.
+func (s *sessionSet) count(p protocol) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for x := range s.set {
+		if x.dialect.protocol() == p {
+			n++
+		}
+	}
+	return n
+}
