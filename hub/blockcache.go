@@ -113,6 +113,21 @@ func (s *blockCache) part(partition int32) *cachedPartition {
 	return p
 }
 
+// eventBytes is about how large an event of the stream is.
+func (s *blockCache) eventBytes() int {
+	bytes, events := 0, 0
+	for _, c := range *s.log.chunks.Load() {
+		if n := c.len(); n > 0 {
+			bytes += int(c.at(n - 1).end)
+			events += n
+		}
+	}
+	if events == 0 {
+		return 1 << 10
+	}
+	return max(1, bytes/events)
+}
+
 // upTo counts the blocks that begin at an offset or before.
 func (p *cachedPartition) upTo(offset int64) int {
 	return sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].from > offset })
@@ -212,6 +227,13 @@ func (p *cachedPartition) cut(offset int64) (void []*block) {
 	return void
 }
 
+// forget takes a fetch out of those under way.
+func (p *cachedPartition) forget(f *fetchPart) {
+	if i := slices.Index(p.fetches, f); i >= 0 {
+		p.fetches = slices.Delete(p.fetches, i, i+1)
+	}
+}
+
 // lateFetch is one read of Kafka for those who are late.
 type lateFetch struct {
 	cache *blockCache
@@ -245,26 +267,4 @@ type fetchPart struct {
 	behind  record.PartitionOffset
 	// answered is set when Kafka has been asked about an unproven place.
 	answered bool
-}
-
-// forget takes a fetch out of those under way.
-func (p *cachedPartition) forget(f *fetchPart) {
-	if i := slices.Index(p.fetches, f); i >= 0 {
-		p.fetches = slices.Delete(p.fetches, i, i+1)
-	}
-}
-
-// eventBytes is about how large an event of the stream is.
-func (s *blockCache) eventBytes() int {
-	bytes, events := 0, 0
-	for _, c := range *s.log.chunks.Load() {
-		if n := c.len(); n > 0 {
-			bytes += int(c.at(n - 1).end)
-			events += n
-		}
-	}
-	if events == 0 {
-		return 1 << 10
-	}
-	return max(1, bytes/events)
 }

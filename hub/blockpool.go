@@ -7,6 +7,15 @@ import (
 	"sluice/hub/record"
 )
 
+const (
+	// lateRead is about how much one read asks for, over all partitions, and
+	// latePartRead the least for one of them.
+	lateRead     = 1 << 20
+	latePartRead = 32 << 10
+	// blockBytes is about how large a block is.
+	blockBytes = 256 << 10
+)
+
 // blockPool is what all subscriptions that are late share: blocks of all streams within a bound
 // of memory, those not used for longest given up first, and one read under way
 // for whatever is not there. No reader has a goroutine; each read has one.
@@ -127,6 +136,36 @@ func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *defer
 	t := c.turns.begin(l.principal)
 	e.fetch = append(e.fetch, c.newFetch(l.cache, wants, t))
 	t.holders = 1 // the read alone
+}
+
+// newFetch prepares to read what is wanted. The caller holds blocks.mu, and
+// starts it.
+func (c *blockPool) newFetch(s *blockCache, wants []want, t *turn) *lateFetch {
+	t.holders++
+	each := lateRead / len(wants)
+	if c.most > 0 {
+		// One who reads all partitions, and ahead, is to find what he has had read.
+		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
+	}
+	each = max(each, latePartRead)
+	f := &lateFetch{cache: s, topic: s.topic, turn: t, bytes: each * len(wants)}
+	events := int64(max(1, each/s.eventBytes()))
+	span := int64(1)
+	for span*4 <= events {
+		span *= 2
+	}
+	for _, w := range wants {
+		part := s.part(w.place.Partition)
+		from := part.plan(w.place, w.exact, span)
+		p := &fetchPart{fetch: f, place: from, from: from, at: from, exact: from == w.place, anew: w.exact}
+		if w.unproven {
+			p.tip = s.log.tip.Load()
+		}
+		p.upTo = max(from.Offset+events, w.place.Offset+1)
+		part.fetches = append(part.fetches, p)
+		f.parts = append(f.parts, p)
+	}
+	return f
 }
 
 // giveTurn ends the turn of a subscription, if it has one.
@@ -427,42 +466,3 @@ func (h *Hub) Late() LateInfo {
 		ConflationBytes: int(h.conflated.Load()) * conflateKeyBytes,
 	}
 }
-
-// newFetch prepares to read what is wanted. The caller holds blocks.mu, and
-// starts it.
-func (c *blockPool) newFetch(s *blockCache, wants []want, t *turn) *lateFetch {
-	t.holders++
-	each := lateRead / len(wants)
-	if c.most > 0 {
-		// One who reads all partitions, and ahead, is to find what he has had read.
-		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
-	}
-	each = max(each, latePartRead)
-	f := &lateFetch{cache: s, topic: s.topic, turn: t, bytes: each * len(wants)}
-	events := int64(max(1, each/s.eventBytes()))
-	span := int64(1)
-	for span*4 <= events {
-		span *= 2
-	}
-	for _, w := range wants {
-		part := s.part(w.place.Partition)
-		from := part.plan(w.place, w.exact, span)
-		p := &fetchPart{fetch: f, place: from, from: from, at: from, exact: from == w.place, anew: w.exact}
-		if w.unproven {
-			p.tip = s.log.tip.Load()
-		}
-		p.upTo = max(from.Offset+events, w.place.Offset+1)
-		part.fetches = append(part.fetches, p)
-		f.parts = append(f.parts, p)
-	}
-	return f
-}
-
-const (
-	// lateRead is about how much one read asks for, over all partitions, and
-	// latePartRead the least for one of them.
-	lateRead     = 1 << 20
-	latePartRead = 32 << 10
-	// blockBytes is about how large a block is.
-	blockBytes = 256 << 10
-)

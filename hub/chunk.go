@@ -10,6 +10,10 @@ import (
 	"sluice/hub/record"
 )
 
+// serials numbers logs and chunks, so that they can be told apart by who does
+// not keep them in memory.
+var serials atomic.Uint64
+
 // entryKind says what an entry of a chunk is.
 type entryKind uint8
 
@@ -42,6 +46,8 @@ type entry struct {
 	reason           record.GapCode
 }
 
+const entrySize = int(unsafe.Sizeof(entry{}))
+
 func (e *entry) place() record.PartitionOffset {
 	return record.PartitionOffset{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
 }
@@ -50,8 +56,6 @@ func (e *entry) place() record.PartitionOffset {
 func (e *entry) truncates() bool {
 	return e.kind == entryGap && e.reason.Reason() == record.GapTruncated
 }
-
-const entrySize = int(unsafe.Sizeof(entry{}))
 
 // chunk is a run of entries with the bodies they have on the wire. One goroutine
 // fills it and publishes entries by raising count. What is published never
@@ -182,6 +186,15 @@ func (c *chunk) appendFramed(dst []byte, f event.Format, i int) []byte {
 	}
 }
 
+// positionBefore is the position in front of entry i.
+func (c *chunk) positionBefore(i int) record.Position {
+	at := c.start.Clone()
+	for k := range i {
+		at.Set(c.at(k).place())
+	}
+	return at
+}
+
 // slice gives the framed bytes of entries i to j.
 func (f *framed) slice(i, j int) []byte {
 	end := f.ends[j-1]
@@ -195,16 +208,3 @@ func (f *framed) start(i int) uint32 {
 	}
 	return f.ends[i-1]
 }
-
-// positionBefore is the position in front of entry i.
-func (c *chunk) positionBefore(i int) record.Position {
-	at := c.start.Clone()
-	for k := range i {
-		at.Set(c.at(k).place())
-	}
-	return at
-}
-
-// serials numbers logs and chunks, so that they can be told apart by who does
-// not keep them in memory.
-var serials atomic.Uint64

@@ -2,6 +2,12 @@ package hub
 
 import "sluice/hub/record"
 
+const (
+	// conflateAtOnce bounds how many entries a conflating subscription looks at
+	// before others have their turn.
+	conflateAtOnce = 8 << 10
+)
+
 // conflation is a subscription that goes twice through what it has missed:
 // first to see which record of each key is the newest, then to deliver those.
 type conflation struct {
@@ -103,9 +109,3 @@ func (f *conflation) position() record.Position {
 	}
 	return at
 }
-
-const (
-	// conflateAtOnce bounds how many entries a conflating subscription looks at
-	// before others have their turn.
-	conflateAtOnce = 8 << 10
-)

@@ -12,27 +12,18 @@ import (
 	"sluice/hub/filter"
 )
 
-// keyPasses reports whether readable entry i of a chunk has a key of a filter. Gaps
-// are for all.
-func keyPasses(f *filter.Filter, c *chunk, i int) bool {
-	e := c.at(i)
-	if e.kind != entryRecord || f.AnyKey() {
-		return true
-	}
-	return e.keyEnd != 0 && f.HasKey(e.hash, c.body(i)[e.keyStart:e.keyEnd])
-}
+// scanAtOnce bounds how many entries are looked through for a feed before others
+// have their turn, where no predicates are asked.
+const scanAtOnce = 8 << 10
 
-// passes is what a filter says of readable entry i of a chunk: of a record, as all
-// gaps pass.
-func passes(f *filter.Filter, c *chunk, i int) filter.Verdict {
-	switch {
-	case !keyPasses(f, c, i):
-		return filter.No
-	case c.at(i).kind != entryRecord:
-		return filter.Yes
-	}
-	return f.Ask(&c.verdicts, c, i, nil)
-}
+const (
+	// askAtOnce bounds about how many entries predicates are asked before what
+	// passes is given to the feeds.
+	askAtOnce = 1 << 10
+	// askTime is for how long a subscription that reads from elsewhere has
+	// predicates asked before others have their turn.
+	askTime = 500 * time.Microsecond
+)
 
 // Feed is what all subscriptions with an equal stream and filter share.
 type Feed struct {
@@ -54,6 +45,14 @@ type Feed struct {
 	matches []uint64 // indexes of entries for a filtered feed, rising
 }
 
+// asked is what a feed with predicates has besides.
+type asked struct {
+	// awaited is set by those who wait for predicates to be asked, whatever they
+	// say.
+	awaited atomic.Bool
+	fault   atomic.Pointer[error]
+}
+
 // named is an entry on the wire with the name of its feed in it, kept so that
 // several subscribers of a filtered feed share it. Of the chunk it keeps only the
 // number: what the log has given up is not to stay for a feed that is quiet.
@@ -62,6 +61,13 @@ type named struct {
 	i     int
 	slot  int
 	bytes []byte
+}
+
+// Owner is whoever a subscription delivers to.
+type Owner interface {
+	// Pump tells that a subscription may have something to deliver. It must
+	// not block, and must see to it that Next is called before long.
+	Pump()
 }
 
 // Name tells the feed apart from all others of the instance: the stream, and with
@@ -131,10 +137,6 @@ func (f *Feed) trim(floor uint64) {
 	f.since = max(f.since, f.matches[n-1]+1)
 	f.matches = f.matches[:copy(f.matches, f.matches[n:])]
 }
-
-// scanAtOnce bounds how many entries are looked through for a feed before others
-// have their turn, where no predicates are asked.
-const scanAtOnce = 8 << 10
 
 // ahead appends to dst the indexes of up to n matches from an index on, below
 // the tip. It reports false when the log no longer reaches back so far, and more
@@ -262,26 +264,24 @@ func labelOf(name string) []byte {
 	return slices.Concat([]byte(`"feed":`), text, []byte(","))
 }
 
-// Owner is whoever a subscription delivers to.
-type Owner interface {
-	// Pump tells that a subscription may have something to deliver. It must
-	// not block, and must see to it that Next is called before long.
-	Pump()
+// keyPasses reports whether readable entry i of a chunk has a key of a filter. Gaps
+// are for all.
+func keyPasses(f *filter.Filter, c *chunk, i int) bool {
+	e := c.at(i)
+	if e.kind != entryRecord || f.AnyKey() {
+		return true
+	}
+	return e.keyEnd != 0 && f.HasKey(e.hash, c.body(i)[e.keyStart:e.keyEnd])
 }
 
-// asked is what a feed with predicates has besides.
-type asked struct {
-	// awaited is set by those who wait for predicates to be asked, whatever they
-	// say.
-	awaited atomic.Bool
-	fault   atomic.Pointer[error]
+// passes is what a filter says of readable entry i of a chunk: of a record, as all
+// gaps pass.
+func passes(f *filter.Filter, c *chunk, i int) filter.Verdict {
+	switch {
+	case !keyPasses(f, c, i):
+		return filter.No
+	case c.at(i).kind != entryRecord:
+		return filter.Yes
+	}
+	return f.Ask(&c.verdicts, c, i, nil)
 }
-
-const (
-	// askAtOnce bounds about how many entries predicates are asked before what
-	// passes is given to the feeds.
-	askAtOnce = 1 << 10
-	// askTime is for how long a subscription that reads from elsewhere has
-	// predicates asked before others have their turn.
-	askTime = 500 * time.Microsecond
-)

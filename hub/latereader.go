@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// latePatience is how long a turn is kept for a subscription that does not take
+// what was read for it. Then others have theirs.
+const latePatience = 5 * time.Second
+
 // late is a subscription's part in reading what precedes the log. It takes from
 // the blocks that all share, as it takes from the log once it is live, and
 // waits for those that are not there.
@@ -57,9 +61,12 @@ type lateRun struct {
 	i, n  int
 }
 
-// latePatience is how long a turn is kept for a subscription that does not take
-// what was read for it. Then others have theirs.
-const latePatience = 5 * time.Second
+// turn is a right to have Kafka read, held by who has asked and by the read.
+type turn struct {
+	principal string
+	holders   int
+	patience  *time.Timer
+}
 
 // firstRun finds the run that is first by time, and until when it is.
 func firstRun(runs []lateRun) (first int, until int64) {
@@ -73,11 +80,4 @@ func firstRun(runs []lateRun) (first int, until int64) {
 		}
 	}
 	return first, until
-}
-
-// turn is a right to have Kafka read, held by who has asked and by the read.
-type turn struct {
-	principal string
-	holders   int
-	patience  *time.Timer
 }

@@ -77,6 +77,13 @@ func (c cut) voids(at record.PartitionOffset, index uint64) bool {
 	return index > 0 && index < c.index || at.Epoch >= 0 && at.Epoch <= c.epoch
 }
 
+// proof is that Kafka has the log in an epoch up to an offset at least: so it has
+// in each later one.
+type proof struct {
+	epoch  int32
+	offset int64
+}
+
 // mark is an index of a log with the position that belongs to it. All who are
 // at that index share it, and the text of its cursor.
 type mark struct {
@@ -429,11 +436,4 @@ func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	all := append(slices.Clone(older), chunks...)
 	l.chunks.Store(&all)
 	return true
-}
-
-// proof is that Kafka has the log in an epoch up to an offset at least: so it has
-// in each later one.
-type proof struct {
-	epoch  int32
-	offset int64
 }

@@ -11,9 +11,16 @@ type Bookmark struct {
 	ok    bool
 }
 
+// Given counts what Next has given out.
+type Given struct{ Bytes, Records, Gaps int }
+
 // Bookmark is where the subscription is. Nothing can be given back to where it
 // reads from Kafka, or has a position or gaps of its own.
 func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok: s.InStep()} }
+
+// InStep reports whether the subscription goes with the log and is no more than
+// an index: it reads nothing from Kafka, and has no position or gaps of its own.
+func (s *Subscription) InStep() bool { return s.mode == modeInStep && s.pending == nil }
 
 // Rewind takes back what Next has given out since a bookmark, in a format,
 // behind the first so many bytes and the event that they end in: it is given
@@ -55,10 +62,3 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 	}
 	return Given{}, false
 }
-
-// Given counts what Next has given out.
-type Given struct{ Bytes, Records, Gaps int }
-
-// InStep reports whether the subscription goes with the log and is no more than
-// an index: it reads nothing from Kafka, and has no position or gaps of its own.
-func (s *Subscription) InStep() bool { return s.mode == modeInStep && s.pending == nil }

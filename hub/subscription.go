@@ -51,6 +51,28 @@ type Subscription struct {
 // stopped: i when it is full.
 type takeFunc func(c *chunk, i, n int) int
 
+// pendingGaps are what a subscription is owed before anything else, in whatever
+// mode it is: gaps of its own, which the log and the blocks do not have.
+type pendingGaps struct {
+	gaps      *chunk
+	delivered int // of them
+	// before is where it was in front of the first of them. Its cursor is that
+	// until all of them have been delivered.
+	before record.Position
+}
+
+// progress is what a step of a subscription has come to.
+type progress uint8
+
+const (
+	// onward: there is another step.
+	onward progress = iota
+	// waiting: there is nothing to deliver for now; its owner will be pumped.
+	waiting
+	// full: there is more, but not now.
+	full
+)
+
 // CaughtUp reports, once, that everything that stood in the topic when the
 // subscription began has been delivered.
 func (s *Subscription) CaughtUp() bool {
@@ -155,18 +177,6 @@ var impossible = func(s *Subscription, t trigger) {
 	s.ended, s.mode = SlowConsumer, modeEnded
 }
 
-// progress is what a step of a subscription has come to.
-type progress uint8
-
-const (
-	// onward: there is another step.
-	onward progress = iota
-	// waiting: there is nothing to deliver for now; its owner will be pumped.
-	waiting
-	// full: there is more, but not now.
-	full
-)
-
 // addGap has a gap delivered before anything else. The position of the
 // subscription is to be moved behind the gap after that.
 func (s *Subscription) addGap(g record.Gap, epoch int32) {
@@ -188,16 +198,6 @@ func (s *Subscription) addGaps(gaps *chunk) {
 		d.add(*gaps.at(i))
 	}
 	s.pending.gaps = d.chunk(record.Position{})
-}
-
-// pendingGaps are what a subscription is owed before anything else, in whatever
-// mode it is: gaps of its own, which the log and the blocks do not have.
-type pendingGaps struct {
-	gaps      *chunk
-	delivered int // of them
-	// before is where it was in front of the first of them. Its cursor is that
-	// until all of them have been delivered.
-	before record.Position
 }
 
 // beLate begins to read what precedes the log.
