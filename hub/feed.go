@@ -20,8 +20,8 @@ const (
 	// askAtOnce bounds roughly the number of entries on which predicates are
 	// evaluated before the feeds are given those that pass.
 	askAtOnce = 1 << 10
-	// askTime is how long a subscription evaluates predicates on entries that it
-	// reads from a position of its own before other subscriptions have their turn.
+	// askTime is how long a subscription evaluates predicates itself before other
+	// subscriptions have their turn.
 	askTime = 500 * time.Microsecond
 )
 
