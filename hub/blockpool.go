@@ -253,7 +253,7 @@ func (c *blockPool) take(p *fetchPart) {
 				l.verdicts = append(l.verdicts, verdict{p.place, *p.gap, p.behind})
 			}
 		default:
-			// The cached blocks beyond the gap were truncated.
+			// The cached blocks that reach beyond the truncation are void.
 			c.forget(part.cut(p.gap.Behind()))
 		}
 	}
@@ -351,7 +351,7 @@ func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
 	c.do(e)
 }
 
-// void makes the parts of fetches under way be ignored when they arrive.
+// void has the fetches under way of a partition ignored when they arrive.
 func (c *blockPool) void(part *cachedPartition, e *deferred) {
 	for _, p := range part.fetches {
 		p.void = true

@@ -54,7 +54,8 @@ func newEncoder(stream string, content event.Content, recordBytes int) *encoder 
 	}
 }
 
-// fetched adds what was read from a partition, from the offset was on.
+// fetched adds what was read from a partition. Was is the offset from which it was
+// read.
 func (e *encoder) fetched(d *chunkBuilder, f *upstream.Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
