@@ -43,9 +43,9 @@ func (s *Subscription) written(topic record.TopicID) (record.Position, bool) {
 	return s.stream.tips.within(topic, s.hub.now(), s.hub.config.ResumeWindow)
 }
 
-// withhold moves the subscription's position up from a position to how far back it
-// may read, and adds gaps for what is skipped, unless silent. It reports whether
-// anything is missing.
+// withhold moves the subscription's position up, from where it is (from), to how far
+// back it may read. It adds gaps for what is skipped, unless silent, and reports
+// whether anything is missing.
 func (s *Subscription) withhold(reach reach, from record.Position, silent bool) (clamped bool) {
 	written, resumes := s.written(reach.at.Topic)
 	for _, to := range reach.at.Offsets {
