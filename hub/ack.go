@@ -9,7 +9,7 @@ import (
 	"sluice/hub/record"
 )
 
-// reportedBreaks adds to breaks those that a chunk of gaps tells of.
+// reportedBreaks adds to breaks those that a chunk of gaps reports.
 func reportedBreaks(breaks cursors.Breaks, gaps *chunk) cursors.Breaks {
 	changed := false
 	var cut []int32
@@ -25,16 +25,17 @@ func reportedBreaks(breaks cursors.Breaks, gaps *chunk) cursors.Breaks {
 	return breaks.And(changed, cut)
 }
 
-// Acked is an ack of all that Next has given out.
+// Acked returns an ack of everything that Next has returned.
 func (s *Subscription) Acked(now time.Time) cursors.Ack {
 	at := s.Position()
 	return cursors.Ack{Position: s.dated(at, at), At: now, Breaks: s.breaks}
 }
 
-// Ack is an ack of what a client says that it has had. What is ahead of what
-// Next has given out is ErrBadCursor. Partitions that the topic does not have are
-// left out, as a client could make any number of them: what is kept under a name
-// would grow without bound, and with it what each later ack costs the store.
+// Ack returns an ack of what a client says that it has received. A position ahead of
+// what Next has returned is ErrBadCursor. Partitions that the topic does not have
+// are removed, because a client could invent any number of them: what is stored
+// under a name would grow without bound, and with it the cost of each later ack to
+// the store.
 func (s *Subscription) Ack(at record.Position, made time.Time) (cursors.Ack, error) {
 	sent, breaks := s.Position(), s.breaks
 	switch {
@@ -43,7 +44,7 @@ func (s *Subscription) Ack(at record.Position, made time.Time) (cursors.Ack, err
 	case sent.Topic == at.Topic:
 		at = s.dated(at, sent)
 	case breaks.Topic > 0:
-		breaks.Topic-- // of the topic before: it is late
+		breaks.Topic-- // of the previous topic: the ack is late
 	}
 	partitions := s.stream.topicNow().Partitions
 	at = at.Only(func(place record.PartitionOffset) bool {
@@ -53,10 +54,10 @@ func (s *Subscription) Ack(at record.Position, made time.Time) (cursors.Ack, err
 	return cursors.Ack{Position: at, At: made, Breaks: breaks}, nil
 }
 
-// dated gives places without an epoch, as a client's own (~) are, one at which
-// the log is known to have had them, so that a log which is cut short below them
-// later is noticed: that of what has been sent behind them, or of what the log
-// has behind that.
+// dated adds epochs to offsets without one, such as those that a client has advanced
+// itself (~), so that a later truncation below them is noticed. The epoch is one at
+// which the log is known to have had the offset: that of what has been sent after
+// it, or of what the log has after that.
 func (s *Subscription) dated(at, sent record.Position) record.Position {
 	places := at.Offsets
 	for i, place := range places {
@@ -79,15 +80,16 @@ func (s *Subscription) dated(at, sent record.Position) record.Position {
 	return at
 }
 
-// epochBehind is the latest epoch of a partition in a log that has not been cut
-// since the subscription was where it is, -1 when that is not known.
+// epochBehind returns the latest epoch of a partition in a log that has not been
+// truncated since the subscription was at its current position, -1 when that is not
+// known.
 func (s *Subscription) epochBehind(partition int32) int32 {
 	tip := s.log.tip.Load()
 	if s.pending != nil {
 		return -1
 	}
 	if c, _ := s.log.find(s.index); c == nil {
-		return -1 // it is not in the log, which may be another one by now
+		return -1 // not in the log, which may be another one by now
 	}
 	at, ok := tip.at.Find(partition)
 	if !ok {

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// firstWindow is how many offsets of a partition are filled in first, and
-	// each time after that four times as many.
+	// firstWindow is how many offsets of a partition are filled in first. Each
+	// further window has four times as many, up to lastWindow.
 	firstWindow = 256
 	lastWindow  = 1 << 20
 )
 
-// backfill fills a log backwards, so that whoever comes back after a restart is
-// served from memory: until it holds half of what it may, or reaches back as
-// far as the stream wants, or to the topic's beginning.
+// backfill fills a log backwards, so that clients that return after a restart are
+// served from memory. It ends when the log holds half of what it may, or reaches
+// back as far as Stream.Backfill, or to the topic's beginning.
 func (st *stream) backfill(ctx context.Context, l *log) {
 	topic := st.topicNow()
 	begin, err := st.Source.Offsets(ctx, topic, upstream.Earliest())
 	if err != nil {
-		return // those who need the past read it from Kafka
+		return // late subscriptions read from Kafka instead
 	}
 	oldest := st.hub.now().Add(-st.Backfill)
 	if st.Backfill <= 0 {
@@ -58,7 +58,7 @@ func (st *stream) backfill(ctx context.Context, l *log) {
 	}
 }
 
-// newestIn is the time of the last record of a chunk, 0 without any.
+// newestIn returns the time of the newest record of a chunk, 0 without any.
 func newestIn(c *chunk) int64 {
 	newest := int64(0)
 	for i := range c.len() {
@@ -89,10 +89,10 @@ func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*
 			e := *r.block.at(i)
 			switch {
 			case e.kind == entryGap:
-				// A log does not begin with a gap: it begins behind it.
+				// A log does not begin with a gap: it begins after it.
 				return false
 			case e.next > to.Offset(e.partition, 0):
-				// It is in the log already.
+				// The log contains it already.
 			default:
 				d.bodies = append(d.bodies, r.block.body(i)...)
 				d.add(e)

@@ -1,22 +1,21 @@
 package hub
 
-// Batch gathers what is to be written.
+// Batch collects what is to be written.
 type Batch struct {
-	// Bufs are to be written one after the other. They must not be changed,
-	// and can be kept.
+	// Bufs are to be written in order. They must not be changed, and can be kept.
 	Bufs [][]byte
-	// Bytes is their size, Records and Gaps what is in them.
+	// Bytes is the size of Bufs, Records and Gaps what they contain.
 	Bytes, Records, Gaps int
-	// Compressed lists what of it is compressed, in order.
+	// Compressed lists the compressed blocks in Bufs, in order.
 	Compressed []Compressed
 
 	matches        []uint64
 	lastCompressed compressed
-	looked         int // chunks and blocks that were gone through
+	looked         int // chunks and blocks that were examined
 }
 
-// lookAtOnce is how many chunks and blocks are gone through, of whatever little
-// in them is to be delivered, before others have their turn.
+// lookAtOnce is how many chunks and blocks are examined, however little of them is
+// to be delivered, before other subscriptions have their turn.
 const lookAtOnce = 4
 
 // Reset empties the batch, keeping its memory.

@@ -14,8 +14,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// feedbox is a source with a topic of one partition, whose batches the
-// benchmark appends itself.
+// feedbox is a source with a topic of one partition. The benchmark appends its
+// batches.
 type feedbox struct{ sink chan upstream.Sink }
 
 func (f feedbox) Topic(context.Context, string) (record.Topic, error) {
@@ -38,7 +38,7 @@ func (f feedbox) Follow(ctx context.Context, _ record.Topic, _ []record.Partitio
 
 const benchBatch = 500
 
-// benchHub is a hub whose log the benchmark appends to.
+// benchHub is a hub with a log to which the benchmark appends.
 type benchHub struct {
 	*hub.Hub
 	sink  upstream.Sink
@@ -172,8 +172,9 @@ func BenchmarkNextAtTheTip(b *testing.B) {
 	}
 }
 
-// BenchmarkNextBehind delivers 10,000 records of the log to one who begins in
-// front of them, in writes of 64 KiB; where it is keyed, those of three keys.
+// BenchmarkNextBehind delivers 10,000 records of the log to a subscription that
+// begins before them, in writes of 64 KiB; the keyed case delivers those of three
+// keys.
 func BenchmarkNextBehind(b *testing.B) {
 	for _, keys := range [][]string{nil, {"key-1", "key-2", "key-3"}} {
 		b.Run(fmt.Sprintf("%d keys", len(keys)), func(b *testing.B) {

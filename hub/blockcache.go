@@ -7,28 +7,28 @@ import (
 	"sluice/hub/record"
 )
 
-// block is a run of entries of one partition that was read from Kafka for those
-// who are late, and is shared by all of them. What it holds never changes; what
-// of it counts is guarded by the cache.
+// block is a run of entries of one partition that was read from Kafka for late
+// subscriptions, which share it. Its entries never change; which of them count is
+// guarded by blocks.mu.
 type block struct {
 	*chunk
 	cache     *blockCache
 	partition int32
-	epoch     int32 // of the record in front of the first entry, -1 when not known
+	epoch     int32 // of the record before the first entry, -1 when not known
 
 	// Guarded by blocks.mu.
 	from, next   int64  // it has everything between
-	size         int    // as it was counted last
-	newer, older *block // by when they were used
+	size         int    // as last counted
+	newer, older *block // in order of use
 }
 
-// seek finds the first entry behind an offset.
+// seek finds the first entry after an offset.
 func (b *block) seek(offset int64) int {
 	return sort.Search(b.len(), func(i int) bool { return b.at(i).next > offset })
 }
 
-// agrees reports whether one who stands at a place in front of entry i has read
-// the same log: where a log was cut short and written anew, the epochs tell.
+// agrees reports whether a subscription at a position before entry i has read the
+// same log: where a log was truncated and written again, the epochs differ.
 func (b *block) agrees(at record.PartitionOffset, i int) bool {
 	if at.Epoch < 0 {
 		return true
@@ -37,17 +37,17 @@ func (b *block) agrees(at record.PartitionOffset, i int) bool {
 	if i > 0 {
 		before = b.at(i - 1).epoch
 	}
-	// Epochs rise, so a record of the same one says it of all before it.
+	// Epochs rise, so a record of the same epoch confirms all records before it.
 	return before == at.Epoch || b.at(i).epoch == at.Epoch
 }
 
-// end is the place behind the block.
+// end returns the position after the block.
 func (b *block) end() record.PartitionOffset {
 	return record.PartitionOffset{Partition: b.partition, Epoch: b.at(b.len() - 1).epoch, Offset: b.next}
 }
 
-// clip leaves out what lies beyond an offset, and reports whether anything is
-// left. It is for who has the block to himself.
+// clip removes what lies beyond an offset and reports whether anything is left. The
+// block must not be shared yet.
 func (b *block) clip(tip int64) bool {
 	k := b.seek(tip)
 	before, epoch, end := b.from, b.epoch, uint32(0)
@@ -62,7 +62,7 @@ func (b *block) clip(tip int64) bool {
 	case before >= tip:
 		b.entries = b.entries[:k]
 	case b.at(k).kind == entryGap:
-		b.entries = b.entries[:k+1] // it begins in front of the tip
+		b.entries = b.entries[:k+1] // it begins before the tip
 	default:
 		b.entries = b.entries[:k+1]
 		b.entries[k] = entry{kind: entryAdvance, partition: b.partition, epoch: epoch, next: tip, end: end}
@@ -79,13 +79,13 @@ func (b *block) clip(tip int64) bool {
 	return true
 }
 
-// measure is about what the block holds in memory.
+// measure returns roughly the memory that the block takes.
 func (b *block) measure() int {
 	return b.chunk.size() + (cap(b.entries)-len(b.entries))*entrySize + cap(b.bodies) - len(b.bodies)
 }
 
-// blockCache is what is at hand of one stream's past, and what is on its way. It
-// belongs to a log and is void with it. Guarded by blocks.mu.
+// blockCache holds the cached records of one stream before the log, and the fetches
+// under way. It belongs to a log and becomes void with it. Guarded by blocks.mu.
 type blockCache struct {
 	stream *stream
 	log    *log
@@ -93,10 +93,10 @@ type blockCache struct {
 	parts  map[int32]*cachedPartition
 }
 
-// cachedPartition is one partition's part of a block cache.
+// cachedPartition is one partition of a block cache.
 type cachedPartition struct {
-	blocks  []*block // by offset, none over another
-	start   int64    // Kafka keeps nothing below, as far as that is known
+	blocks  []*block // by offset, without overlaps
+	start   int64    // Kafka keeps no records below, as far as is known
 	fetches []*fetchPart
 }
 
@@ -113,12 +113,27 @@ func (s *blockCache) part(partition int32) *cachedPartition {
 	return p
 }
 
-// upTo counts the blocks that begin at an offset or before.
+// eventBytes returns roughly the average size of an event of the stream.
+func (s *blockCache) eventBytes() int {
+	bytes, events := 0, 0
+	for _, c := range *s.log.chunks.Load() {
+		if n := c.len(); n > 0 {
+			bytes += int(c.at(n - 1).end)
+			events += n
+		}
+	}
+	if events == 0 {
+		return 1 << 10
+	}
+	return max(1, bytes/events)
+}
+
+// upTo returns the number of blocks that begin at an offset or before it.
 func (p *cachedPartition) upTo(offset int64) int {
 	return sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].from > offset })
 }
 
-// find gives the block that has an offset, and the first entry behind it.
+// find returns the block that contains an offset, and the first entry after it.
 func (p *cachedPartition) find(offset int64) (*block, int) {
 	k := p.upTo(offset)
 	if k == 0 || p.blocks[k-1].next <= offset {
@@ -128,7 +143,7 @@ func (p *cachedPartition) find(offset int64) (*block, int) {
 	return b, b.seek(offset)
 }
 
-// has reports whether one who stands at a place can go on without Kafka.
+// has reports whether a subscription at a position can continue without Kafka.
 func (p *cachedPartition) has(at record.PartitionOffset) bool {
 	if b, i := p.find(at.Offset); b != nil {
 		return b.agrees(at, i)
@@ -136,9 +151,9 @@ func (p *cachedPartition) has(at record.PartitionOffset) bool {
 	return at.Offset < p.start
 }
 
-// underWay gives the fetch that will bring what follows a place, or nil. Who
-// wants it exact takes only what is read from that very place; an unproven place is
-// only answered by a fetch that asks about it.
+// underWay returns the fetch that will bring what follows a position, or nil. An
+// exact want is satisfied only by a fetch that reads from that very position, and an
+// unproven one only by a fetch that asks Kafka about it.
 func (p *cachedPartition) underWay(at record.PartitionOffset, exact, unproven bool) *fetchPart {
 	for _, f := range p.fetches {
 		if unproven && f.tip == nil {
@@ -151,9 +166,9 @@ func (p *cachedPartition) underWay(at record.PartitionOffset, exact, unproven bo
 	return nil
 }
 
-// plan says from where on to read for one who stands at a place: from the
-// beginning of a span, so that others nearby are served by the same read, but
-// not what is at hand already.
+// plan returns where to start reading for a subscription at a position: at the
+// beginning of a span, so that the same read serves other subscriptions nearby, but
+// not what is cached already.
 func (p *cachedPartition) plan(at record.PartitionOffset, exact bool, span int64) record.PartitionOffset {
 	if exact {
 		return at
@@ -168,9 +183,10 @@ func (p *cachedPartition) plan(at record.PartitionOffset, exact bool, span int64
 	return from
 }
 
-// put adds a block. What is at hand already stays where the new one begins,
-// and gives way where it ends; anew it gives way altogether. It returns what is void now, which may be the
-// block itself.
+// put adds a block. Where blocks overlap, a cached block has precedence at the
+// beginning of the new one, and the new one at its end. If anew is set, overlapping
+// cached blocks are removed. It returns the blocks that are void now, which may
+// include b.
 func (p *cachedPartition) put(b *block, anew bool) (void []*block) {
 	k := p.upTo(b.from)
 	if k > 0 && p.blocks[k-1].next > b.from {
@@ -196,14 +212,14 @@ func (p *cachedPartition) put(b *block, anew bool) (void []*block) {
 	return void
 }
 
-// drop takes a block out.
+// drop removes a block.
 func (p *cachedPartition) drop(b *block) {
 	if k := p.upTo(b.from); k > 0 && p.blocks[k-1] == b {
 		p.blocks = slices.Delete(p.blocks, k-1, k)
 	}
 }
 
-// cut takes out all that reaches beyond an offset.
+// cut removes the blocks that reach beyond an offset, and returns them.
 func (p *cachedPartition) cut(offset int64) (void []*block) {
 	k := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].next > offset })
 	void = slices.Clone(p.blocks[k:])
@@ -212,13 +228,20 @@ func (p *cachedPartition) cut(offset int64) (void []*block) {
 	return void
 }
 
-// lateFetch is one read of Kafka for those who are late.
+// forget removes a fetch from those under way.
+func (p *cachedPartition) forget(f *fetchPart) {
+	if i := slices.Index(p.fetches, f); i >= 0 {
+		p.fetches = slices.Delete(p.fetches, i, i+1)
+	}
+}
+
+// lateFetch is one read of Kafka for late subscriptions.
 type lateFetch struct {
 	cache *blockCache
 	topic record.TopicID
 	turn  *turn
 	parts []*fetchPart
-	bytes int // asked for
+	bytes int // bytes to ask for
 }
 
 // fetchPart is what a read is to bring of one partition.
@@ -226,10 +249,10 @@ type fetchPart struct {
 	// Immutable.
 	fetch *lateFetch
 	place record.PartitionOffset
-	upTo  int64 // it will probably bring all below this
-	exact bool  // it is the place of those who wait
-	anew  bool  // what is at hand is not to be relied on
-	// tip is as far as the log had been read, for a place that is unproven.
+	upTo  int64 // it will probably bring everything below this offset
+	exact bool  // it is the position of the subscriptions that wait
+	anew  bool  // replaces what is cached, which cannot be relied on
+	// tip is how far the log had been read, for a position that is unproven.
 	tip *mark
 
 	// Guarded by blocks.mu.
@@ -239,32 +262,10 @@ type fetchPart struct {
 	// Owned by the read until it is finished.
 	builder chunkBuilder
 	from    record.PartitionOffset // where the builder begins
-	at      record.PartitionOffset // where reading goes on
+	at      record.PartitionOffset // where reading continues
 	blocks  []*block
-	gap     *record.Gap // in front of all
+	gap     *record.Gap // before all blocks
 	behind  record.PartitionOffset
-	// answered is set when Kafka has been asked about an unproven place.
+	// answered is set when Kafka has been asked about an unproven position.
 	answered bool
-}
-
-// forget takes a fetch out of those under way.
-func (p *cachedPartition) forget(f *fetchPart) {
-	if i := slices.Index(p.fetches, f); i >= 0 {
-		p.fetches = slices.Delete(p.fetches, i, i+1)
-	}
-}
-
-// eventBytes is about how large an event of the stream is.
-func (s *blockCache) eventBytes() int {
-	bytes, events := 0, 0
-	for _, c := range *s.log.chunks.Load() {
-		if n := c.len(); n > 0 {
-			bytes += int(c.at(n - 1).end)
-			events += n
-		}
-	}
-	if events == 0 {
-		return 1 << 10
-	}
-	return max(1, bytes/events)
 }

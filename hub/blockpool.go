@@ -7,9 +7,19 @@ import (
 	"sluice/hub/record"
 )
 
-// blockPool is what all subscriptions that are late share: blocks of all streams within a bound
-// of memory, those not used for longest given up first, and one read under way
-// for whatever is not there. No reader has a goroutine; each read has one.
+const (
+	// lateRead is roughly how much one read asks for, over all partitions, and
+	// latePartRead the minimum for one partition.
+	lateRead     = 1 << 20
+	latePartRead = 32 << 10
+	// blockBytes is roughly the size of a block.
+	blockBytes = 256 << 10
+)
+
+// blockPool is shared by all late subscriptions. It holds the blocks of all streams
+// within a bound of memory, removing the least recently used first, and starts one
+// read for each range that is missing. No subscription has a goroutine; each read
+// has one.
 type blockPool struct {
 	hub    *Hub
 	most   int // bytes, 0 for no bound
@@ -23,7 +33,7 @@ type blockPool struct {
 	fetches, made  uint64
 }
 
-// deferred is what is to be done once blocks.mu is no longer held.
+// deferred is what is to be done once blocks.mu has been released.
 type deferred struct {
 	fetch []*lateFetch
 	pump  []Owner
@@ -31,7 +41,7 @@ type deferred struct {
 
 func (c *blockPool) do(e deferred) {
 	for _, f := range e.fetch {
-		// Where the hub is closed they wait until they are closed too.
+		// If the hub is closed, the subscriptions wait until they are closed too.
 		c.hub.spawn(f.run)
 	}
 	for _, owner := range e.pump {
@@ -39,8 +49,8 @@ func (c *blockPool) do(e deferred) {
 	}
 }
 
-// await has a subscription wait for what follows some places. It will be
-// pumped when all of that has come, or is known not to come.
+// await makes a subscription wait for the entries after some offsets. Its owner is
+// pumped when all of them have been read, or are known to be unavailable.
 func (c *blockPool) await(l *late, wants []want) {
 	var e deferred
 	c.mu.Lock()
@@ -63,7 +73,7 @@ func (c *blockPool) await(l *late, wants []want) {
 	c.do(e)
 }
 
-// joinFetch reports whether what is wanted is there, or on its way.
+// joinFetch reports whether what is wanted is in the cache, or being read.
 func (c *blockPool) joinFetch(l *late, w *want) bool {
 	if w.joined {
 		return true
@@ -81,7 +91,7 @@ func (c *blockPool) joinFetch(l *late, w *want) bool {
 	return w.joined
 }
 
-// settle lets a subscription go on that has nothing left to wait for.
+// settle resumes a subscription that has nothing left to wait for.
 func (c *blockPool) settle(l *late, e *deferred) {
 	if l.pending == 0 && !l.queued && l.waiting.Load() {
 		c.waiting--
@@ -90,7 +100,7 @@ func (c *blockPool) settle(l *late, e *deferred) {
 	}
 }
 
-// grant gives turns to those in front that may have one.
+// grant gives turns to the first waiting subscriptions that may have one.
 func (c *blockPool) grant(e *deferred) {
 	for l := c.turns.next(); l != nil; l = c.turns.next() {
 		l.turn = c.turns.begin(l.principal)
@@ -115,7 +125,7 @@ func (c *blockPool) grant(e *deferred) {
 	}
 }
 
-// readAhead reads what will be wanted soon, when nobody waits for a turn.
+// readAhead reads what will be wanted soon, unless a subscription waits for a turn.
 func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *deferred) {
 	if len(c.turns.waiting) > 0 || !c.turns.room(l.principal) {
 		return
@@ -126,7 +136,38 @@ func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *defer
 	}
 	t := c.turns.begin(l.principal)
 	e.fetch = append(e.fetch, c.newFetch(l.cache, wants, t))
-	t.holders = 1 // the read alone
+	t.holders = 1 // only the read
+}
+
+// newFetch prepares a read of what is wanted. The caller holds blocks.mu and starts
+// the read.
+func (c *blockPool) newFetch(s *blockCache, wants []want, t *turn) *lateFetch {
+	t.holders++
+	each := lateRead / len(wants)
+	if c.most > 0 {
+		// A subscription that reads all partitions, and ahead, must still find in
+		// the cache what was read for it.
+		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
+	}
+	each = max(each, latePartRead)
+	f := &lateFetch{cache: s, topic: s.topic, turn: t, bytes: each * len(wants)}
+	events := int64(max(1, each/s.eventBytes()))
+	span := int64(1)
+	for span*4 <= events {
+		span *= 2
+	}
+	for _, w := range wants {
+		part := s.part(w.place.Partition)
+		from := part.plan(w.place, w.exact, span)
+		p := &fetchPart{fetch: f, place: from, from: from, at: from, exact: from == w.place, anew: w.exact}
+		if w.unproven {
+			p.tip = s.log.tip.Load()
+		}
+		p.upTo = max(from.Offset+events, w.place.Offset+1)
+		part.fetches = append(part.fetches, p)
+		f.parts = append(f.parts, p)
+	}
+	return f
 }
 
 // giveTurn ends the turn of a subscription, if it has one.
@@ -137,7 +178,7 @@ func (c *blockPool) giveTurn(l *late) {
 	}
 }
 
-// lose ends the turn of one that has not taken what it was read for.
+// lose ends the turn of a subscription that has not taken what was read for it.
 func (c *blockPool) lose(l *late, t *turn) {
 	var e deferred
 	c.mu.Lock()
@@ -149,7 +190,7 @@ func (c *blockPool) lose(l *late, t *turn) {
 	c.do(e)
 }
 
-// leave is for a subscription that is late no more.
+// leave is called when a subscription is no longer late.
 func (c *blockPool) leave(l *late) {
 	var e deferred
 	c.mu.Lock()
@@ -165,7 +206,8 @@ func (c *blockPool) leave(l *late) {
 	c.do(e)
 }
 
-// finish takes what a fetch has brought, and lets go on who has waited for it.
+// finish puts what a fetch has read into the cache and resumes the subscriptions
+// that wait for it.
 func (c *blockPool) finish(f *lateFetch) {
 	var e deferred
 	c.mu.Lock()
@@ -211,14 +253,14 @@ func (c *blockPool) take(p *fetchPart) {
 				l.verdicts = append(l.verdicts, verdict{p.place, *p.gap, p.behind})
 			}
 		default:
-			// What is at hand in front of it was cut off.
+			// The cached blocks that reach beyond the truncation are void.
 			c.forget(part.cut(p.gap.Behind()))
 		}
 	}
-	// Of those that come together the first is used first.
+	// Of the blocks that arrive together the first is used first.
 	for i := len(p.blocks) - 1; i >= 0; i-- {
 		b := p.blocks[i]
-		// What lies beyond the tip could be cut off unseen.
+		// A truncation beyond the tip would not be noticed.
 		if !b.clip(tip.Offset(b.partition, 0)) {
 			continue
 		}
@@ -236,7 +278,8 @@ func (c *blockPool) take(p *fetchPart) {
 	}
 }
 
-// release lets those who have waited for a part of a fetch wait for it no more.
+// release ends the waiting for a part of a fetch, and resumes the subscriptions that
+// have nothing else to wait for.
 func (c *blockPool) release(p *fetchPart, e *deferred) {
 	if p.released {
 		return
@@ -248,7 +291,7 @@ func (c *blockPool) release(p *fetchPart, e *deferred) {
 	}
 }
 
-// recheck lets go on who waits for a turn and needs none any more.
+// recheck resumes the subscriptions that wait for a turn and no longer need one.
 func (c *blockPool) recheck(s *blockCache, e *deferred) {
 	kept := c.turns.waiting[:0]
 	for _, l := range c.turns.waiting {
@@ -271,7 +314,7 @@ func (c *blockPool) recheck(s *blockCache, e *deferred) {
 	c.turns.waiting = kept
 }
 
-// cut forgets what lies beyond a place at which a partition was cut short.
+// cut removes what is cached beyond the offset at which a partition was truncated.
 func (c *blockPool) cut(s *blockCache, to record.PartitionOffset) {
 	var e deferred
 	c.mu.Lock()
@@ -282,8 +325,8 @@ func (c *blockPool) cut(s *blockCache, to record.PartitionOffset) {
 	c.do(e)
 }
 
-// reset forgets all of a stream's past, as its topic was made again or nobody
-// reads it any more.
+// reset removes everything cached of a stream, because its topic was recreated or
+// the stream is no longer read.
 func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
 	var e deferred
 	c.mu.Lock()
@@ -308,7 +351,7 @@ func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
 	c.do(e)
 }
 
-// void has what is on its way ignored when it comes.
+// void has the fetches under way of a partition ignored when they arrive.
 func (c *blockPool) void(part *cachedPartition, e *deferred) {
 	for _, p := range part.fetches {
 		p.void = true
@@ -317,7 +360,7 @@ func (c *blockPool) void(part *cachedPartition, e *deferred) {
 	part.fetches = nil
 }
 
-// abandoned reports whether nobody waits for a fetch any more.
+// abandoned reports whether no subscription waits for a fetch any more.
 func (c *blockPool) abandoned(f *lateFetch) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -334,7 +377,7 @@ func (c *blockPool) abandoned(f *lateFetch) bool {
 	return true
 }
 
-// touch notes that a block is being used.
+// touch marks a block as the most recently used.
 func (c *blockPool) touch(b *block) {
 	if c.newest != b {
 		c.unlink(b)
@@ -342,8 +385,9 @@ func (c *blockPool) touch(b *block) {
 	}
 }
 
-// laidOut measures blocks anew that have been delivered from: they grow as they
-// are laid out for wire formats. Those given up meanwhile count no more.
+// laidOut updates the sizes of blocks from which entries were delivered: blocks grow
+// as they are laid out for wire formats. Blocks that were removed in the meantime do
+// not count any more.
 func (c *blockPool) laidOut(runs []lateRun) {
 	c.mu.Lock()
 	for _, r := range runs {
@@ -384,7 +428,7 @@ func (c *blockPool) unlink(b *block) {
 	b.size = 0
 }
 
-// forget takes out blocks that are in no cache any more.
+// forget removes from the pool blocks that are no longer in a cache.
 func (c *blockPool) forget(void []*block) {
 	for _, b := range void {
 		if b.size > 0 {
@@ -394,7 +438,7 @@ func (c *blockPool) forget(void []*block) {
 	}
 }
 
-// trim gives up what was not used for longest.
+// trim removes the least recently used blocks until the pool is within its bound.
 func (c *blockPool) trim() {
 	for c.most > 0 && c.size > c.most && c.oldest != nil && c.oldest != c.newest {
 		b := c.oldest
@@ -403,21 +447,21 @@ func (c *blockPool) trim() {
 	}
 }
 
-// LateInfo is what is to be known of those who read what precedes the logs.
+// LateInfo describes the late subscriptions and their memory.
 type LateInfo struct {
-	// Waiting is how many wait for Kafka or for their turn.
+	// Waiting is how many subscriptions wait for Kafka or for their turn.
 	Waiting int
-	// Blocks and Bytes are what is kept for them in memory.
+	// Blocks and Bytes are the blocks in memory.
 	Blocks, Bytes int
-	// ConflationBytes is about what the keys take that conflating subscriptions
-	// remember.
+	// ConflationBytes is roughly the memory of the keys that conflating
+	// subscriptions remember.
 	ConflationBytes int
-	// Fetches and Made are how many reads of Kafka there were, and how many
-	// blocks they made, since the start.
+	// Fetches and Made count the reads of Kafka and the blocks made from them since
+	// the start.
 	Fetches, Made uint64
 }
 
-// Late tells of those who read what precedes the logs.
+// Late describes the late subscriptions and their memory.
 func (h *Hub) Late() LateInfo {
 	c := h.blocks
 	c.mu.Lock()
@@ -427,42 +471,3 @@ func (h *Hub) Late() LateInfo {
 		ConflationBytes: int(h.conflated.Load()) * conflateKeyBytes,
 	}
 }
-
-// newFetch prepares to read what is wanted. The caller holds blocks.mu, and
-// starts it.
-func (c *blockPool) newFetch(s *blockCache, wants []want, t *turn) *lateFetch {
-	t.holders++
-	each := lateRead / len(wants)
-	if c.most > 0 {
-		// One who reads all partitions, and ahead, is to find what he has had read.
-		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
-	}
-	each = max(each, latePartRead)
-	f := &lateFetch{cache: s, topic: s.topic, turn: t, bytes: each * len(wants)}
-	events := int64(max(1, each/s.eventBytes()))
-	span := int64(1)
-	for span*4 <= events {
-		span *= 2
-	}
-	for _, w := range wants {
-		part := s.part(w.place.Partition)
-		from := part.plan(w.place, w.exact, span)
-		p := &fetchPart{fetch: f, place: from, from: from, at: from, exact: from == w.place, anew: w.exact}
-		if w.unproven {
-			p.tip = s.log.tip.Load()
-		}
-		p.upTo = max(from.Offset+events, w.place.Offset+1)
-		part.fetches = append(part.fetches, p)
-		f.parts = append(f.parts, p)
-	}
-	return f
-}
-
-const (
-	// lateRead is about how much one read asks for, over all partitions, and
-	// latePartRead the least for one of them.
-	lateRead     = 1 << 20
-	latePartRead = 32 << 10
-	// blockBytes is about how large a block is.
-	blockBytes = 256 << 10
-)

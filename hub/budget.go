@@ -9,17 +9,17 @@ import (
 // budgetBurst is how much of the budget can be used at once after a pause.
 const budgetBurst = 100 * time.Millisecond
 
-// budget bounds how many bytes are read a second. Who reads more than was
-// expected makes the next wait for it.
+// budget bounds how many bytes are read per second. A read that brings more than was
+// expected delays the next one.
 type budget struct {
 	perSecond int // 0 for no bound
 	now       func() time.Time
 
 	mu   sync.Mutex
-	free time.Time // when all that was taken so far is paid for
+	free time.Time // the time at which everything taken so far is paid for
 }
 
-// wait takes some bytes, and waits until it may.
+// wait takes some bytes from the budget, and waits until they are available.
 func (b *budget) wait(ctx context.Context, bytes int) bool {
 	if b.perSecond <= 0 {
 		return ctx.Err() == nil
@@ -45,7 +45,7 @@ func (b *budget) wait(ctx context.Context, bytes int) bool {
 	}
 }
 
-// settle says what was read where some bytes had been taken.
+// settle corrects the budget after a read: taken bytes were expected, read came.
 func (b *budget) settle(taken, read int) {
 	if b.perSecond <= 0 {
 		return

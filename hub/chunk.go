@@ -10,7 +10,11 @@ import (
 	"sluice/hub/record"
 )
 
-// entryKind says what an entry of a chunk is.
+// serials numbers logs and chunks, so that they can be told apart without keeping
+// them in memory.
+var serials atomic.Uint64
+
+// entryKind is what an entry of a chunk is.
 type entryKind uint8
 
 const (
@@ -23,18 +27,18 @@ const (
 	entryAdvance
 )
 
-// entry is one step of a chunk: it moves the position in one partition.
+// entry is one step in a chunk: it moves the position in one partition.
 type entry struct {
-	// next is the offset behind the entry.
+	// next is the offset after the entry.
 	next int64
 	// time is the record's timestamp.
 	time int64
-	// hash is that of the record's key.
+	// hash is the hash of the record's key.
 	hash uint64
 	// end is where the entry's body ends in the chunk's bodies.
 	end uint32
-	// keyStart and keyEnd bound the key's JSON text within the body; both are
-	// zero where it is null or is not text.
+	// keyStart and keyEnd bound the key's JSON text within the body; both are zero
+	// where the key is null or is not text.
 	keyStart, keyEnd uint32
 	partition        int32
 	epoch            int32
@@ -42,32 +46,32 @@ type entry struct {
 	reason           record.GapCode
 }
 
+const entrySize = int(unsafe.Sizeof(entry{}))
+
 func (e *entry) place() record.PartitionOffset {
 	return record.PartitionOffset{Partition: e.partition, Epoch: e.epoch, Offset: e.next}
 }
 
-// truncates reports whether the position goes back with this entry.
+// truncates reports whether the entry moves the position back.
 func (e *entry) truncates() bool {
 	return e.kind == entryGap && e.reason.Reason() == record.GapTruncated
 }
 
-const entrySize = int(unsafe.Sizeof(entry{}))
-
-// chunk is a run of entries with the bodies they have on the wire. One goroutine
-// fills it and publishes entries by raising count. What is published never
-// changes, so that any number of readers go without locks.
+// chunk is a run of entries with their bodies in wire form. One goroutine fills it
+// and publishes entries by raising count. Published entries never change, so any
+// number of readers need no locks.
 type chunk struct {
 	// Immutable.
 	base   uint64          // log index of the first entry
-	start  record.Position // in front of the first entry
-	serial uint64          // tells it apart from all others
+	start  record.Position // before the first entry
+	serial uint64          // unique among all chunks and logs
 
-	// Room of fixed size: written behind what is published, read before it.
+	// Memory of fixed size: written beyond the published entries, read below.
 	entries []entry
 	bodies  []byte
 	count   atomic.Uint32 // published entries
 
-	// Owned by who fills the chunk.
+	// Owned by the goroutine that fills the chunk.
 	filled, used int
 
 	formats      [event.FormatSlots]framing
@@ -75,9 +79,9 @@ type chunk struct {
 	verdicts     filter.Verdicts
 }
 
-// framing is a chunk in one wire format, laid out as far as somebody has asked.
+// framing is a chunk in one wire format, laid out as far as it was asked for.
 type framing struct {
-	mu   sync.Mutex // held by who lays out more
+	mu   sync.Mutex // held while more is laid out
 	done atomic.Pointer[framed]
 }
 
@@ -87,7 +91,7 @@ type framed struct {
 	ends  []uint32
 }
 
-// newChunk makes a chunk with room for so many entries and bytes of bodies.
+// newChunk returns a chunk with room for a number of entries and bytes of bodies.
 func newChunk(base uint64, start record.Position, entries, bytes int) *chunk {
 	return &chunk{
 		base:    base,
@@ -101,13 +105,13 @@ func newChunk(base uint64, start record.Position, entries, bytes int) *chunk {
 // publish makes all entries readable.
 func (c *chunk) publish() { c.count.Store(uint32(c.filled)) }
 
-// len is the number of readable entries.
+// len returns the number of readable entries.
 func (c *chunk) len() int { return int(c.count.Load()) }
 
-// at gives readable entry i.
+// at returns readable entry i.
 func (c *chunk) at(i int) *entry { return &c.entries[i] }
 
-// body gives the body of readable entry i.
+// body returns the body of readable entry i.
 func (c *chunk) body(i int) []byte {
 	start, end := uint32(0), c.entries[i].end
 	if i > 0 {
@@ -125,7 +129,7 @@ func (c *chunk) Load(i int, r *filter.Record) {
 	r.Set(c.body(i), e.partition, e.next-1, e.time)
 }
 
-// size is about what the chunk holds in memory.
+// size returns roughly the memory that the chunk takes.
 func (c *chunk) size() int {
 	size := len(c.entries)*entrySize + len(c.bodies) + c.verdicts.Size()
 	for i := range c.formats {
@@ -141,8 +145,8 @@ func (c *chunk) size() int {
 	return size
 }
 
-// framed gives the chunk in a format, laid out for at least n entries. It is
-// laid out once for everybody, by whoever is first to ask.
+// framed returns the chunk in a format, laid out for at least n entries. The layout
+// is made once for all subscriptions, by the first that asks.
 func (c *chunk) framed(f event.Format, n int) *framed {
 	fr := &c.formats[f.Slot()]
 	if done := fr.done.Load(); done != nil && len(done.ends) >= n {
@@ -160,7 +164,7 @@ func (c *chunk) framed(f event.Format, n int) *framed {
 		next.bytes = make([]byte, 0, len(c.bodies)+8*len(c.entries))
 		next.ends = make([]uint32, 0, len(c.entries))
 	}
-	// Readers of an older state look only at what precedes its length, so its
+	// Readers of an older state look only at the bytes within its length, so its
 	// memory can be appended to.
 	for i, all := len(next.ends), c.len(); i < all; i++ {
 		next.bytes = c.appendFramed(next.bytes, f, i)
@@ -182,21 +186,7 @@ func (c *chunk) appendFramed(dst []byte, f event.Format, i int) []byte {
 	}
 }
 
-// slice gives the framed bytes of entries i to j.
-func (f *framed) slice(i, j int) []byte {
-	end := f.ends[j-1]
-	return f.bytes[f.start(i):end:end]
-}
-
-// start is where entry i begins.
-func (f *framed) start(i int) uint32 {
-	if i == 0 {
-		return 0
-	}
-	return f.ends[i-1]
-}
-
-// positionBefore is the position in front of entry i.
+// positionBefore returns the position before entry i.
 func (c *chunk) positionBefore(i int) record.Position {
 	at := c.start.Clone()
 	for k := range i {
@@ -205,6 +195,16 @@ func (c *chunk) positionBefore(i int) record.Position {
 	return at
 }
 
-// serials numbers logs and chunks, so that they can be told apart by who does
-// not keep them in memory.
-var serials atomic.Uint64
+// slice returns the framed bytes of entries i to j.
+func (f *framed) slice(i, j int) []byte {
+	end := f.ends[j-1]
+	return f.bytes[f.start(i):end:end]
+}
+
+// start returns where entry i begins.
+func (f *framed) start(i int) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return f.ends[i-1]
+}

@@ -7,8 +7,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// chunkBuilder gathers encoded entries before they get their place in a chunk. It is
-// used by one goroutine and can be used again after reset.
+// chunkBuilder collects encoded entries before they are put into a chunk. It is used
+// by one goroutine and can be used again after reset.
 type chunkBuilder struct {
 	entries []entry
 	bodies  []byte
@@ -19,7 +19,7 @@ func (d *chunkBuilder) reset() {
 	d.bodies = d.bodies[:0]
 }
 
-// bodyStart is where the body of entry i begins.
+// bodyStart returns where the body of entry i begins.
 func (d *chunkBuilder) bodyStart(i int) int {
 	if i == 0 {
 		return 0
@@ -32,14 +32,14 @@ func (d *chunkBuilder) add(e entry) {
 	d.entries = append(d.entries, e)
 }
 
-// chunk makes the builder, which must not be used again, a chunk of its own.
+// chunk turns the builder, which must not be used again, into a chunk.
 func (d *chunkBuilder) chunk(start record.Position) *chunk {
 	c := &chunk{start: start, serial: serials.Add(1), entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
 	c.publish()
 	return c
 }
 
-// encoder turns what a source reads from one stream into entries.
+// encoder encodes what a source reads from one stream as entries.
 type encoder struct {
 	events      *event.Encoder
 	gaps        event.GapWriter
@@ -54,7 +54,8 @@ func newEncoder(stream string, content event.Content, recordBytes int) *encoder 
 	}
 }
 
-// fetched adds what was read from a partition by one who stood at a place.
+// fetched adds what was read from a partition. Was is the offset from which it was
+// read.
 func (e *encoder) fetched(d *chunkBuilder, f *upstream.Fetched, was int64) {
 	if f.Gap != nil {
 		e.gap(d, *f.Gap, f.Next.Epoch)
@@ -72,17 +73,17 @@ func (e *encoder) fetched(d *chunkBuilder, f *upstream.Fetched, was int64) {
 	}
 }
 
-// advance moves the position without anything to deliver.
+// advance moves the position without delivering anything.
 func (e *encoder) advance(d *chunkBuilder, to record.PartitionOffset) {
 	added := entry{kind: entryAdvance, partition: to.Partition, epoch: to.Epoch, next: to.Offset}
 	if n := len(d.entries); n > 0 {
-		// It goes with what precedes it when partitions are merged by time.
+		// It stays with the entry before it when partitions are merged by time.
 		added.time = d.entries[n-1].time
 	}
 	d.add(added)
 }
 
-// record adds a record, or the gap that tells why it cannot be delivered.
+// record adds a record, or the gap that reports why it cannot be delivered.
 func (e *encoder) record(d *chunkBuilder, r *record.Record) {
 	mark := len(d.bodies)
 	bodies, key, err := e.events.Append(d.bodies, r)
@@ -114,9 +115,8 @@ func (e *encoder) gap(d *chunkBuilder, g record.Gap, epoch int32) {
 	d.add(entry{kind: entryGap, reason: g.Reason.Code(), partition: g.Partition, epoch: epoch, next: g.Behind()})
 }
 
-// fill adds as many of the builder's entries as there is room for, from entry i
-// on, and returns the first that was not added. Readers see them after the
-// next publish.
+// fill adds as many of the builder's entries as there is room for, from entry i on,
+// and returns the first that was not added. Readers see them after the next publish.
 func (c *chunk) fill(d *chunkBuilder, i int) int {
 	first, from := i, d.bodyStart(i)
 	for ; i < len(d.entries) && c.filled < len(c.entries); i++ {

@@ -15,8 +15,8 @@ import (
 	"sluice/hub/record"
 )
 
-// quoting is a codec whose blocks are their content with what window they may
-// refer to in front, so that a reader can hold it against what it has had.
+// quoting is a codec whose blocks consist of the window to which they may refer and
+// their content, so that a reader can compare the window with what it has received.
 type quoting struct {
 	frame
 	slot, block, window int
@@ -48,9 +48,10 @@ func (q quoting) Pack(dst, window, content []byte) ([]byte, uint64) {
 	return append(append(dst, window...), content...), uint64(len(content))
 }
 
-// TestPackedOnce has readers come at different times. Each gets every record
-// once, whatever it shares; a block that refers to something has it only for
-// those who had just that; and no block is compressed twice.
+// TestPackedOnce has subscriptions begin at different times. Each gets every record
+// once, whatever it shares; a block that refers to earlier content is sent only to
+// subscriptions that have received exactly that content; and no block is compressed
+// twice.
 func TestPackedOnce(t *testing.T) {
 	t.Parallel()
 	for name, q := range map[string]quoting{
@@ -100,8 +101,8 @@ func TestPackedOnce(t *testing.T) {
 	}
 }
 
-// unpack reads so many records, in order, and holds the windows of blocks
-// against what it has had.
+// unpack reads a number of records, in order, and compares the windows of blocks
+// with what the subscription has received.
 func (r *reader) unpack(t *testing.T, q quoting, forgets bool, records int) {
 	t.Helper()
 	w := hub.Window{Forgets: forgets}
@@ -154,8 +155,8 @@ func (r *reader) unpack(t *testing.T, q quoting, forgets bool, records int) {
 	}
 }
 
-// follows holds events against the offset that is next, and gives the one behind
-// them, -1 if they are others.
+// follows checks that events begin at the offset next, without gaps, and returns the
+// offset after them, or -1 if they do not.
 func (r *reader) follows(t *testing.T, events []byte, next int) int {
 	t.Helper()
 	for line := range bytes.Lines(events) {
@@ -171,15 +172,16 @@ func (r *reader) follows(t *testing.T, events []byte, next int) int {
 	return next
 }
 
-// However much is there when the first comes who has it compressed, others have their
-// turns meanwhile, and of what is not compressed yet there is the plain text.
+// TestPackingTakesTurns: however much there is for the first subscription to
+// compress, others have their turns meanwhile, and what is not compressed yet is
+// sent as plain text.
 func TestPackingTakesTurns(t *testing.T) {
 	t.Parallel()
 	q := quoting{slot: 0, window: 300, shared: new(atomic.Int64), alone: new(atomic.Int64)}
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes = 16 << 20 })
-	const records, most = 5000, 250 // 64 KiB of them, and some
+	const records, most = 5000, 250 // somewhat more than 64 KiB
 	keep := subscribe(t, h, hub.Request{})
 	defer keep.Close()
 	value := fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), 300))

@@ -10,12 +10,14 @@ const (
 	lastPage  = 64 << 10
 )
 
-// compressAtOnce is about how much content is compressed before others have their turn.
+// compressAtOnce is roughly how much content is compressed before other
+// subscriptions have their turn.
 const compressAtOnce = 64 << 10
 
-// compressed gives the chunk's blocks, made for at least n entries, by whoever is
-// first to ask. Who stands at the tip then finds a block's end there. Where that
-// is much to make it is only part of it, and those who ask again make the rest.
+// compressed returns the chunk's blocks, made for at least n entries by the first
+// subscription that asks. A subscription at the tip then finds that a block ends
+// there. If that is much to compress, only a part is made, and the next calls make
+// the rest.
 func (c *chunk) compressed(p Codec, n int, cursor func(*chunk, int) string) compressedBlocks {
 	slot := &c.compressions[p.CodecSlot()]
 	pk := slot.Load()
@@ -43,12 +45,12 @@ func (c *chunk) compressed(p Codec, n int, cursor func(*chunk, int) string) comp
 		blocks = append(blocks, block)
 		made += int(block.content)
 	}
-	// Readers of an older state look only at what precedes its length.
+	// Readers of an older state look only at the blocks within its length.
 	pk.done.Store(&blocks)
 	return blocks
 }
 
-// compressedAlone gives block k without reference to anything.
+// compressedAlone returns block k compressed without reference to other content.
 func (c *chunk) compressedAlone(p Codec, blocks compressedBlocks, k int) compressed {
 	block := blocks[k]
 	if alone := block.alone.Load(); alone != nil {
@@ -90,7 +92,7 @@ func (c *chunk) appendEntry(dst []byte, p Codec, i int) []byte {
 	return dst
 }
 
-// maker is the memory of whoever makes blocks.
+// maker is the memory used to make blocks.
 type maker struct {
 	chunk      *chunk
 	codec      Codec
@@ -100,13 +102,13 @@ type maker struct {
 
 var makers = sync.Pool{New: func() any { return new(maker) }}
 
-// release gives the memory back, and lets go of the chunk.
+// release returns the maker to the pool and drops its reference to the chunk.
 func (m *maker) release() {
 	m.chunk, m.codec = nil, nil
 	makers.Put(m)
 }
 
-// begin lays out what the next block may refer to.
+// begin lays out the content to which the next block may refer.
 func (m *maker) begin(c *chunk, p Codec, blocks compressedBlocks) {
 	m.chunk, m.codec, m.content = c, p, m.content[:0]
 	k := len(blocks)
@@ -150,8 +152,8 @@ func (m *maker) next(pk *compression, i, n int, cursor func(*chunk, int) string)
 	return block
 }
 
-// place puts what is compressed behind what precedes it, where there is room. The
-// caller holds the lock.
+// place copies a compressed block to the page after the previous one, or to a new
+// page where there is no room. The caller holds the lock.
 func (pk *compression) place(compressedBytes []byte) compressed {
 	n := len(compressedBytes)
 	if pk.page == nil || n > len(pk.page.bytes)-pk.used {

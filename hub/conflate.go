@@ -1,6 +1,6 @@
 package hub
 
-// conflate begins to conflate what has been missed up to the tip.
+// conflate begins to conflate the missed records up to the tip.
 func (s *Subscription) conflate(tip *mark) {
 	s.conflation = &conflation{
 		sub: s, from: s.own.Clone(), until: tip.at, target: tip.index, fell: s.fell,
@@ -8,7 +8,7 @@ func (s *Subscription) conflate(tip *mark) {
 	}
 }
 
-// through has what is taken conflated, while that goes on.
+// through wraps take with the current pass of the conflation, if there is one.
 func (s *Subscription) through(take takeFunc) takeFunc {
 	switch {
 	case !s.mode.conflating():
@@ -19,8 +19,8 @@ func (s *Subscription) through(take takeFunc) takeFunc {
 	return func(c *chunk, i, n int) int { return s.conflation.deliver(c, i, n, take) }
 }
 
-// endPass goes on when all that is conflated has been gone through: to deliver
-// what was found, or to what is newer.
+// endPass continues after everything to be conflated has been read: with the second
+// pass, or with the records after it.
 func (s *Subscription) endPass() {
 	if s.mode.scanning() {
 		s.goBack()
@@ -31,36 +31,36 @@ func (s *Subscription) endPass() {
 	s.on(onConflated)
 }
 
-// conflateNothing goes on without a conflation, from where it fell behind, as
-// there are too many keys.
+// conflateNothing continues without a conflation, from where the subscription fell
+// behind, because there are too many keys.
 func (s *Subscription) conflateNothing() {
 	s.goBack()
 	s.on(onTooManyKeys)
 }
 
-// outrun reports whether it has delivered all that is conflated and the log
-// no longer reaches back to that either: it takes less than there is. Where the log
-// begins at what is conflated, or in front of its end, it has only to join it.
+// outrun reports whether the subscription has delivered everything to be conflated
+// and the log no longer reaches back to its position either: it delivers more slowly
+// than records arrive. If the log begins within the range to be conflated or at its
+// end, the subscription only has to join it.
 func (s *Subscription) outrun() bool {
 	f := s.conflation
 	return f != nil && !s.mode.scanning() && s.own.Covers(f.until) && !s.own.Covers(s.log.floorPosition())
 }
 
-// conflateAnew has the policy decide once more, when what was left out so far
-// has been reported.
+// conflateAnew reports what was left out so far, and has the policy applied again.
 func (s *Subscription) conflateAnew() {
 	s.reportDropped()
 	s.fell = 0
 	s.on(onOutrun)
 }
 
-// goBack goes back to where it fell behind.
+// goBack moves the position back to where the subscription fell behind.
 func (s *Subscription) goBack() {
 	own := s.conflation.from.Clone()
 	s.own, s.fell = &own, s.conflation.fell
 }
 
-// reportDropped has gaps tell of all that was left out so far.
+// reportDropped adds gaps for everything that was left out so far.
 func (s *Subscription) reportDropped() {
 	for partition, d := range s.conflation.dropped {
 		s.addGap(d.gap(), d.epoch)

@@ -2,19 +2,25 @@ package hub
 
 import "sluice/hub/record"
 
-// conflation is a subscription that goes twice through what it has missed:
-// first to see which record of each key is the newest, then to deliver those.
+const (
+	// conflateAtOnce bounds how many entries a conflating subscription examines
+	// before other subscriptions have their turn.
+	conflateAtOnce = 8 << 10
+)
+
+// conflation is the state of a subscription that reads twice what it has missed:
+// first to find the newest record of each key, then to deliver those.
 type conflation struct {
 	sub    *Subscription
-	from   record.Position // where it fell behind
-	until  record.Position // what is newer is delivered as it comes
+	from   record.Position // where the subscription fell behind
+	until  record.Position // the end of what is conflated; later records are delivered as they come
 	target uint64          // the index in the log that belongs to until
 	fell   uint64
 
-	newest  map[conflateKey]int64 // the offset behind the newest record
-	tooMany bool                  // there are more keys than memory for them
-	left    int                   // entries before others have their turn
-	// dropped is what has been left out and not told yet, by partition.
+	newest  map[conflateKey]int64 // the offset after the newest record
+	tooMany bool                  // there is no memory for so many keys
+	left    int                   // entries until other subscriptions have their turn
+	// dropped is what has been left out and not reported yet, by partition.
 	dropped map[int32]droppedRange
 }
 
@@ -29,7 +35,7 @@ type droppedRange struct {
 	epoch int32
 }
 
-// scan notes the newest record of each key.
+// scan finds the newest record of each key.
 func (f *conflation) scan(c *chunk, i, n int) int {
 	for ; i < n && f.left > 0 && !f.tooMany; i++ {
 		f.left--
@@ -49,13 +55,13 @@ func (f *conflation) scan(c *chunk, i, n int) int {
 	return i
 }
 
-// passed reports whether an entry lies behind all that is conflated.
+// passed reports whether an entry lies after everything to be conflated.
 func (f *conflation) passed(e *entry) bool {
 	return e.next > f.until.Offset(e.partition, 0)
 }
 
-// deliver lets take have what is the newest of its key. A gap tells what has
-// been left out in front of it.
+// deliver passes to take the records that are the newest of their keys. A gap before
+// each reports what has been left out.
 func (f *conflation) deliver(c *chunk, i, n int, take takeFunc) int {
 	for ; i < n; i++ {
 		if f.left <= 0 {
@@ -92,7 +98,7 @@ func (d droppedRange) gap() record.Gap {
 	return record.Gap{Partition: d.from.Partition, From: d.from.Offset, To: d.to, Reason: record.GapPolicy}
 }
 
-// position is behind what has been delivered or told.
+// position returns the position after what has been delivered or reported.
 func (f *conflation) position() record.Position {
 	if f.sub.mode.scanning() {
 		return f.from.Clone()
@@ -103,9 +109,3 @@ func (f *conflation) position() record.Position {
 	}
 	return at
 }
-
-const (
-	// conflateAtOnce bounds how many entries a conflating subscription looks at
-	// before others have their turn.
-	conflateAtOnce = 8 << 10
-)

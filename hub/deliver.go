@@ -5,8 +5,8 @@ import (
 	"sluice/hub/record"
 )
 
-// takeGapsAware takes entries in step with the log, but stops at a gap where
-// that ends the subscription.
+// takeGapsAware takes entries in step with the log, but stops at a gap if a gap ends
+// the subscription.
 func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 	if !s.failOnGap {
 		return take(c, i, n)
@@ -26,14 +26,14 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 	return take(c, i, n)
 }
 
-// deliver takes of entries i to n what the position of its own has not had and
-// the filter passes, moves that position, and returns where it stopped: where take
-// did, or where predicates have taken long enough.
+// deliver takes of entries i to n those that the subscription's own position has not
+// had and that pass the filter, moves the position, and returns where it stopped:
+// where take stopped, or when predicates have taken too long.
 func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	if s.feed.asked == nil {
 		return s.deliverSome(c, i, n, take)
 	}
-	const some = 16 // between two looks at the clock
+	const some = 16 // entries between two looks at the clock
 	for began := s.hub.now(); i < n; {
 		upTo := min(n, i+some)
 		if i = s.deliverSome(c, i, upTo, take); i < upTo || s.hub.now().Sub(began) > askTime {
@@ -76,10 +76,10 @@ func (s *Subscription) deliverSome(c *chunk, i, n int, take takeFunc) int {
 	return i
 }
 
-// wanted finds how far from entry i on, up to n, all is to be delivered from a
-// position of its own. It looks at one run at a time: offsets rise within a
-// partition, so that what it has not had at the run's start it has not had
-// further on.
+// wanted returns up to which entry, from i on and at most n, all entries are to be
+// delivered from a position of its own. It considers one run of a partition at a
+// time: offsets rise within a partition, so if the first entry of the run has not
+// been delivered, the others have not been either.
 func (s *Subscription) wanted(c *chunk, i, n int) int {
 	partition, had := int32(-1), int64(0)
 	for ; i < n; i++ {
@@ -100,26 +100,27 @@ func (s *Subscription) wanted(c *chunk, i, n int) int {
 	return i
 }
 
-// passAll moves its own position behind entries i to n.
+// passAll moves the subscription's own position past entries i to n.
 func (s *Subscription) passAll(c *chunk, i, n int) {
 	for ; i < n; i++ {
 		e := c.at(i)
-		// Of several in a partition, whose offsets rise, the last says it all.
+		// Of several entries of a partition, whose offsets rise, only the last
+		// counts.
 		if i+1 == n || c.at(i+1).partition != e.partition || e.truncates() {
 			s.pass(e)
 		}
 	}
 }
 
-// pass moves its own position behind an entry.
+// pass moves the subscription's own position past an entry.
 func (s *Subscription) pass(e *entry) {
 	if s.own.Offset(e.partition, -1) < e.next || e.truncates() {
 		s.own.Set(e.place())
 	}
 }
 
-// failsAt ends the subscription in front of an entry on which a predicate has failed,
-// if it has not had it.
+// failsAt ends the subscription before an entry on which a predicate has failed,
+// unless the entry was delivered before.
 func (s *Subscription) failsAt(c *chunk, i int) bool {
 	e := c.at(i)
 	if s.feed.asked == nil || s.own.Offset(e.partition, 0) >= e.next || !s.feed.failed(c, i) {
@@ -133,7 +134,7 @@ func (s *Subscription) failsAt(c *chunk, i int) bool {
 	return true
 }
 
-// fail ends the subscription where a predicate has failed on an entry of a chunk.
+// fail ends the subscription at an entry of a chunk on which a predicate has failed.
 func (s *Subscription) fail(c *chunk) {
 	if err := s.feed.filter.Fault(&c.verdicts); err != nil {
 		s.feed.asked.fault.Store(&err)
@@ -141,10 +142,11 @@ func (s *Subscription) fail(c *chunk) {
 	s.end(onFilterFailed, FilterFailed)
 }
 
-// outdated reports whether an entry, which is not behind its position, shows
-// that the position is of a log that was cut short since: a later epoch at an
-// offset before it. This hub need not have seen the cut, when the position is
-// ahead of it. The gap is told, and the entry wanted.
+// outdated reports whether an entry, which the position covers, shows that the
+// position is of a log that was truncated since: the entry has a later epoch at an
+// offset before the position. This hub need not have seen the truncation if the
+// position is ahead of it. If so, outdated reports the gap, and the entry is to be
+// delivered.
 func (s *Subscription) outdated(e *entry) bool {
 	at, ok := s.own.Find(e.partition)
 	if !ok || e.kind != entryRecord || at.Epoch < 0 || e.epoch <= at.Epoch || at.Offset < e.next {

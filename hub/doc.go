@@ -1,78 +1,79 @@
-// Package hub is the domain of Sluice: streams of records, read from Kafka once
-// and delivered to any number of subscribers, each of whom is no more than a
-// position.
+// Package hub is the domain of Sluice: streams of records that are read from Kafka
+// once and delivered to any number of subscribers, each of which is only a position.
 //
-// The recent records of a stream stand in one log, each encoded once. A
-// subscription is an index into that log, and delivering is handing out slices
-// of it. No subscriber has a queue, so a slow one holds no memory, and a burst
-// is one slice. Whoever is below the log's floor reads on from Kafka, in blocks
-// that all who are late share, and joins the log again by position; one that was
-// live and fell behind is treated as the stream's [SlowPolicy] says. Replay,
-// resume and catching up are therefore one path, and going over to what is live
-// needs no lock.
+// The recent records of a stream are kept in one log, each encoded once. A
+// subscription is an index into that log, and delivery hands out slices of it. A
+// subscription has no queue, so a slow subscriber holds no memory, and a burst of
+// records is a single slice. A subscription below the log's floor reads from Kafka,
+// in blocks that all late subscriptions share, and joins the log again by position.
+// A subscription that was live and fell behind is treated according to the stream's
+// [SlowPolicy]. Replay, resume and catching up are therefore one path, and the
+// change to live delivery needs no lock.
 //
-// The package knows no network, no Kafka client and no Redis: an [upstream.Source]
-// reads, an [upstream.Producer] stores, a [cursors.Store] keeps named cursors, and an
-// [Owner] is told when there is something to deliver.
+// The package contains no networking, no Kafka client and no Redis client: an
+// [upstream.Source] reads, an [upstream.Producer] stores, a [cursors.Store] keeps
+// named cursors, and an [Owner] is notified when there is something to deliver.
 //
 // # Guarantees
 //
-//   - No silent gap. From a valid position every record that the filter passes is
-//     delivered, or a gap event comes before anything later of its partition, or
-//     the subscription ends in front of it with FilterFailed.
-//   - Order. Offsets rise within a partition of a subscription, until a gap says
+//   - No silent gap. From a valid position every record that passes the filter is
+//     delivered, or a gap event precedes anything later of its partition, or the
+//     subscription ends before the record with FilterFailed.
+//   - Order. Offsets rise within a partition of a subscription, until a gap reports
 //     log_changed or truncated.
-//   - A cursor never leads: it covers what [Subscription.Next] has given out, and
-//     no more. It is made of what it covers, and checked when it comes back: the
-//     topic's identity and the epochs tell a topic made again and a log cut short,
-//     a checksum tells damage.
-//   - Bytes that were given out are never changed, and can be kept.
-//   - Memory is bounded: a stream's log by Stream.LogBytes, all of them by
-//     Config.LogMemory (streams that nobody reads give first), and what is read
-//     for those who are late, which they share, by Config.LateMemory and how many
-//     reads there can be at once.
-//   - A slow subscriber holds up nobody else, and neither does a filter's predicate
-//     hold up the stream, or those who read it without one. Config.Pace holds the reading up
-//     for the workers, and never for a client.
-//   - An outage of Kafka ends no subscription. It is told by
-//     [Subscription.StatusChange], and reading goes on where it was.
-//   - A named cursor moves only by its owner's acks. Two that take the same name
-//     are told apart by a fence, and the older one is told.
+//   - A cursor never leads: it covers exactly what [Subscription.Next] has returned.
+//     A cursor holds the position that it covers and is checked when a client
+//     presents it again: the topic's identity reveals a topic that was recreated,
+//     the epochs reveal a truncated log, and a checksum reveals damage.
+//   - Bytes that were returned are never changed and can be kept.
+//   - Memory is bounded: a stream's log by Stream.LogBytes, all logs together by
+//     Config.LogMemory (streams without subscribers are shrunk first), and what is
+//     read for late subscriptions, which they share, by Config.LateMemory and the
+//     number of concurrent reads.
+//   - A slow subscriber delays no other subscriber, and a filter's predicate delays
+//     neither the stream nor the subscriptions without predicates. Config.Pace
+//     delays reading for the workers, never for a client.
+//   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
+//     it, and reading continues where it stopped.
+//   - A named cursor moves only by its owner's acks. A fence distinguishes two
+//     owners of the same name, and the older one is notified.
 //
-// Rights are not looked at here: who may read what, and how far back, is the
-// caller's to know and to say in a [Request].
+// The package does not check access rights: the caller knows who may read what, and
+// how far back, and passes it in a [Request].
 //
 // # Goroutines
 //
-// New starts none. Hub.Run waits for all that the hub has started, which live
-// until its context ends: for each stream that is read, one that follows the
-// source and appends, one that asks the predicates of filters about what was
-// appended, and one that fills the log backwards and ends; for each read on behalf of late subscriptions one that ends with it. A subscription has
-// none, late or not. A stream is read from its first subscriber until
-// Stream.Linger after its last.
+// New starts none. Hub.Run waits for all goroutines of the hub, which live no longer
+// than its context: for each stream that is being read, one that follows the source
+// and appends, one that evaluates the predicates of filters on appended records, and
+// one that fills the log backwards and ends; for each stream, if there is a
+// Config.ResumeWindow, one that looks where its topic ends; and for each read on
+// behalf of late subscriptions, one that ends with the read. A subscription has
+// none, late or not. A stream is read from its first subscriber until Stream.Linger
+// after its last.
 //
 // A log has one appender: the goroutine in which the source calls
-// [upstream.Sink.Append]. Readers need no lock. A [Subscription] is for one goroutine at
-// a time, that of whoever delivers. Config.Wake,
-// [Owner.Pump] and the functions given to a cursors.Committer are called from the hub's
-// goroutines and must not block.
+// [upstream.Sink.Append]. Readers need no lock. A [Subscription] is used by one
+// goroutine at a time, the one that delivers. Config.Wake, [Owner.Pump] and the
+// functions given to a cursors.Committer are called from the hub's goroutines and
+// must not block.
 //
 // # Packages
 //
-// What the hub is made of stands in packages of its own, which know nothing of it:
+// The parts of the hub that do not depend on it have packages of their own:
 //
 //	jsonscan  checking and walking JSON
 //	record    records, positions, cursors, gaps
-//	event     a record and a gap as subscribers are sent them
+//	event     the form in which subscribers are sent records and gaps
 //	filter    which records a feed has
-//	upstream  what is asked of Kafka: Source and Producer
+//	upstream  the interfaces to Kafka: Source and Producer
 //	cursors   named cursors: Store, Committer, Lease
-//	ingest    what is done with records before they are stored
+//	ingest    processing of records before they are stored
 //	backoff   the time between attempts
 //
 // # Files
 //
-// A file uses those behind it. Those of one paragraph belong together.
+// A file uses those below it. Those of one paragraph belong together.
 //
 //	run.go              New and Run
 //
@@ -82,18 +83,18 @@
 //	horizon.go          how far back a principal may read
 //
 //	next.go             what a subscription delivers: Next, NextCompressed, Collect
-//	walk.go             its steps
+//	walk.go             the steps of a subscription
 //	pending.go          reporting gaps before anything else
-//	late.go             reading what precedes the log
-//	join.go             from a position into the log
+//	late.go             reading the records before the log
+//	join.go             from a position to an index in the log
 //	slow.go             the policy for a subscription that fell behind
 //	conflate.go         the passes of a conflating subscription
-//	deliver.go          what of a chunk is delivered
+//	deliver.go          which entries of a chunk are delivered
 //	rewind.go           taking back what a socket did not accept
 //	ack.go              how far a client has acknowledged
 //	feeds.go            the feeds of a log: joined and left by subscriptions
 //	subscription.go     the state of a subscription, and its transitions
-//	conflation.go       the newest record of each key of what was missed
+//	conflation.go       the newest record of each key among the missed records
 //
 //	reading.go          the reading of a stream: start, outages, a new topic
 //	backfill.go         filling a log backwards
@@ -120,7 +121,7 @@
 //	feed.go             a filter and the subscriptions that share it; key matching
 //	chunkbuilder.go     from what a source reads to entries
 //	batch.go            what a subscription has ready to be written
-//	compressed.go       making compressed blocks, once for a chunk
+//	compressed.go       making compressed blocks, once for each chunk
 //	chunk.go            a chunk and its entries; layouts for wire formats
 //	compressedblock.go  compressed blocks
 //	codec.go            Codec and Window: what a compression has to provide

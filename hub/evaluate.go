@@ -7,24 +7,27 @@ import (
 	"sluice/hub/filter"
 )
 
-// Feeds with predicates are matched behind the appender, by a goroutine that a log
-// has for that: a predicate delays neither the stream nor who reads without one. Who
-// is in step with the log reads up to where all predicates have been asked, as others
-// read up to the tip. What is read from elsewhere, from a position of its own or late,
-// is asked about by who reads it. Either way the verdicts stay with the chunk.
+// Feeds with predicates are matched after the append, by a separate goroutine of the
+// log, so that a predicate delays neither the stream nor subscriptions without
+// predicates. A subscription in step with the log reads up to the index up to which
+// all predicates have been evaluated, as other subscriptions read up to the tip. On
+// entries that are read elsewhere, from a position of its own or late, the
+// subscription evaluates the predicates itself. In both cases the verdicts are kept
+// in the chunk.
 
-// evaluation is how far the predicates of a log's feeds have been asked.
+// evaluation is how far the predicates of a log's feeds have been evaluated.
 type evaluation struct {
 	log    *log
 	signal chan struct{}
-	// upTo has everything in front that feeds with predicates are to be given.
+	// upTo is the mark up to which feeds with predicates have been given their
+	// matches.
 	upTo atomic.Pointer[mark]
 
 	// Guarded by log.mu.
 	feeds map[*Feed]struct{} // those with predicates
-	open  map[*Feed]struct{} // of these, the ones that any key passes
+	open  map[*Feed]struct{} // of these, those whose filters pass any key
 	keyed keyIndex           // the others
-	next  uint64             // the index up to which it is known whom to ask
+	next  uint64             // the index up to which gather has found out which feeds to evaluate
 }
 
 func (e *evaluation) init(l *log) {
@@ -57,7 +60,7 @@ func (e *evaluation) remove(f *Feed) {
 	e.keyed.remove(f)
 }
 
-// wake has predicates asked about what is new.
+// wake has the predicates evaluated on new entries.
 func (e *evaluation) wake() {
 	select {
 	case e.signal <- struct{}{}:
@@ -65,7 +68,7 @@ func (e *evaluation) wake() {
 	}
 }
 
-// evaluate asks the predicates of feeds about what is new, until the context ends.
+// evaluate evaluates the predicates of feeds on new entries, until the context ends.
 func (l *log) evaluate(ctx context.Context) {
 	v := evaluator{evaluation: &l.evaluation}
 	for {
@@ -84,27 +87,29 @@ func (l *log) evaluate(ctx context.Context) {
 	}
 }
 
-// evaluator is the memory of the goroutine that asks.
+// evaluator is the state of the goroutine that evaluates.
 type evaluator struct {
 	*evaluation
 	view filter.View
 
-	// What is asked about: entries i to n of a chunk.
+	// The entries to evaluate: i to n of a chunk.
 	chunk  *chunk
 	i, n   int
-	each   []*Feed     // those to ask about each
-	single []entryFeed // those to ask about a single one, in its order
+	each   []*Feed     // the feeds to evaluate on every entry
+	single []entryFeed // the feeds to evaluate on a single entry, in order of entries
 	woken  []*Feed
 }
 
-// entryFeed is a feed that has the key of an entry, or to which a gap is to be given.
+// entryFeed is a feed that has the key of an entry, or that is given an entry that
+// is a gap.
 type entryFeed struct {
 	i    int
 	feed *Feed
 }
 
-// gather finds out whom to ask about the next entries, if there are any. Where there
-// are none, those are to be woken who have waited for that.
+// gather finds out which feeds to evaluate on the next entries. It reports false
+// when there are no new entries; the feeds that have waited for that are then to be
+// woken.
 func (v *evaluator) gather() bool {
 	l := v.log
 	l.mu.Lock()
@@ -123,7 +128,7 @@ func (v *evaluator) gather() bool {
 		return false
 	}
 	if v.chunk, v.i = l.find(v.next); v.chunk == nil {
-		// The log has given up what was not asked about yet, or was emptied.
+		// The log has removed entries before they were evaluated, or was emptied.
 		floor := l.floor()
 		for f := range v.feeds {
 			f.lose(floor.base)
@@ -153,7 +158,7 @@ func (v *evaluator) gather() bool {
 	return true
 }
 
-// ask asks about what was gathered, about each record all who are to be asked.
+// ask evaluates what was gathered: on each record, all feeds before the next record.
 func (v *evaluator) ask() {
 	next := v.single
 	for i := v.i; i < v.n; i++ {
@@ -179,7 +184,7 @@ func (v *evaluator) askOf(f *Feed, i int) {
 	}
 }
 
-// publish lets feeds have what passes.
+// publish moves upTo past the entries that were evaluated.
 func (v *evaluator) publish() {
 	l := v.log
 	l.mu.Lock()
@@ -196,7 +201,7 @@ func (v *evaluator) publish() {
 	v.chunk, v.each, v.single = nil, v.each[:0], v.single[:0]
 }
 
-// notify wakes feeds that something has passed for, or that have waited.
+// notify wakes the feeds that have new matches or have waited for the evaluation.
 func (v *evaluator) notify() {
 	for _, f := range v.woken {
 		f.matching = false
@@ -206,7 +211,7 @@ func (v *evaluator) notify() {
 	v.woken = v.woken[:0]
 }
 
-// tip is as far as the feed has been given what it is to have.
+// tip returns the mark up to which the feed has been given its matches.
 func (f *Feed) tip() *mark {
 	if f.asked == nil {
 		return f.log.tip.Load()
@@ -214,8 +219,8 @@ func (f *Feed) tip() *mark {
 	return f.log.evaluation.upTo.Load()
 }
 
-// awaitBehind has the feed woken when predicates have been asked about what is behind
-// its tip. It reports false where they have been meanwhile.
+// awaitBehind has the feed woken when predicates have been evaluated beyond its tip.
+// It reports false when that has happened in the meantime.
 func (f *Feed) awaitBehind(tip *mark) bool {
 	if f.asked == nil || tip.index >= f.log.tip.Load().index {
 		return true
@@ -224,8 +229,9 @@ func (f *Feed) awaitBehind(tip *mark) bool {
 	return f.log.evaluation.upTo.Load() == tip
 }
 
-// lose is for a feed that has not been given what lies below the floor: whoever has
-// not come so far reads it from Kafka, or is treated as the stream's policy says.
+// lose is called when entries below the floor were removed before the feed was given
+// them: a subscription that has not reached the floor reads them from Kafka, or is
+// treated according to the stream's policy.
 func (f *Feed) lose(floor uint64) {
 	f.mu.Lock()
 	f.trim(floor)
@@ -238,7 +244,8 @@ func (f *Feed) failed(c *chunk, i int) bool {
 	return f.asked != nil && c.at(i).kind == entryRecord && passes(&f.filter, c, i) == filter.Failed
 }
 
-// Fault is why a predicate of the feed's filter has failed last, nil where none has.
+// Fault returns the last failure of a predicate of the feed's filter, nil when there
+// was none.
 func (f *Feed) Fault() error {
 	if f.asked == nil {
 		return nil

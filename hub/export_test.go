@@ -2,23 +2,24 @@ package hub
 
 import "sluice/hub/filter"
 
-// BoundSearch bounds how much is searched for the newest records. It must be
+// BoundSearch sets how many bytes are searched for the newest records. It must be
 // called before the first subscription.
 func (h *Hub) BoundSearch(bytes int) { h.newestBytes = bytes }
 
-// Floor is where a stream's log begins in its first partition.
+// Floor returns the offset in its first partition at which a stream's log begins.
 func (h *Hub) Floor(stream string) int64 {
 	return h.streams[stream].logNow().floorPosition().Offset(0, 0)
 }
 
-// Asked reports whether predicates have been asked about all that a stream's log has.
+// Asked reports whether predicates have been evaluated on everything that a stream's
+// log has.
 func (h *Hub) Asked(stream string) bool {
 	l := h.streams[stream].logNow()
 	return l.evaluation.upTo.Load().index == l.tip.Load().index
 }
 
-// OneDigest gives all filters the same digest. It must be called before the
-// first subscription.
+// OneDigest gives all filters the same digest. It must be called before the first
+// subscription.
 func (h *Hub) OneDigest(digest string) {
 	h.digest = func(f filter.Filter) string {
 		if f.All() {

@@ -3,15 +3,14 @@ package hub
 import "time"
 
 const (
-	// sayAgain is how long a failure that goes on is not logged again.
+	// sayAgain is the minimum time between two log lines for the same failure.
 	sayAgain = time.Minute
-	// distinctFailures bounds the failures that are logged within that time.
+	// distinctFailures bounds the number of failures logged within that time.
 	distinctFailures = 8
 )
 
-// failures decides which failures of something that is tried again and again
-// are worth a line of the log: each distinct one once in a while, and never
-// more than a few of them.
+// failures decides which failures of a repeated attempt are logged: each distinct
+// one once per sayAgain, and no more than distinctFailures of them.
 type failures struct {
 	logged map[string]time.Time
 }

@@ -17,8 +17,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// unreadable is a source whose topics are there and cannot be followed, nor
-// asked for again.
+// unreadable is a source whose topics exist but cannot be followed, nor be described
+// again.
 type unreadable struct {
 	*hubtest.Topics
 	fail func(n int) error
@@ -40,7 +40,7 @@ func (u *unreadable) times() int {
 	return u.followed
 }
 
-// lines is a log, which is safe to read.
+// lines collects the lines of a logger and is safe for concurrent use.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -58,14 +58,15 @@ func (l *lines) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
-// TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly: also where each pass fails
-// at once, in the same way or in ever another one.
+// TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly: the interval between attempts
+// also grows if each attempt fails at once, with the same error or with a different
+// one each time.
 func TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fail  func(n int) error
-		names string // what the log must have
-		lines int    // in ten minutes, at most
+		names string // what the log must contain
+		lines int    // the maximum in ten minutes
 	}{
 		"always the same": {func(int) error { return fmt.Errorf("no such log: %w", upstream.ErrSourceUnavailable) }, "no such log", 11},
 		"two in turn":     {func(n int) error { return fmt.Errorf("replica %d is away", n%2) }, "replica 1", 22},
@@ -83,7 +84,8 @@ func TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly(t *testing.T) {
 					func(c *hub.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 				r := subscribe(t, h, hub.Request{})
 				time.Sleep(10 * time.Minute)
-				// Up to a second apart, with jitter of one half.
+				// The attempts become up to a second apart, with a jitter of one
+				// half.
 				if n := source.times(); n < 300 || n > 1300 {
 					t.Errorf("it was tried %d times in ten minutes", n)
 				}

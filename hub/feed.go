@@ -12,51 +12,51 @@ import (
 	"sluice/hub/filter"
 )
 
-// keyPasses reports whether readable entry i of a chunk has a key of a filter. Gaps
-// are for all.
-func keyPasses(f *filter.Filter, c *chunk, i int) bool {
-	e := c.at(i)
-	if e.kind != entryRecord || f.AnyKey() {
-		return true
-	}
-	return e.keyEnd != 0 && f.HasKey(e.hash, c.body(i)[e.keyStart:e.keyEnd])
-}
+// scanAtOnce bounds how many entries are searched for a feed without predicates
+// before other subscriptions have their turn.
+const scanAtOnce = 8 << 10
 
-// passes is what a filter says of readable entry i of a chunk: of a record, as all
-// gaps pass.
-func passes(f *filter.Filter, c *chunk, i int) filter.Verdict {
-	switch {
-	case !keyPasses(f, c, i):
-		return filter.No
-	case c.at(i).kind != entryRecord:
-		return filter.Yes
-	}
-	return f.Ask(&c.verdicts, c, i, nil)
-}
+const (
+	// askAtOnce bounds roughly the number of entries on which predicates are
+	// evaluated before the feeds are given those that pass.
+	askAtOnce = 1 << 10
+	// askTime is how long a subscription evaluates predicates itself before other
+	// subscriptions have their turn.
+	askTime = 500 * time.Microsecond
+)
 
-// Feed is what all subscriptions with an equal stream and filter share.
+// Feed is shared by all subscriptions with equal stream and filter.
 type Feed struct {
 	log    *log
 	filter filter.Filter
 	name   string // "" without a filter
-	label  []byte // what events say of it on connections with several feeds
+	label  []byte // the feed's name in events, for connections with several feeds
 
 	dirty atomic.Uint64 // a bit for each shard that has been woken
 	named atomic.Pointer[[16]atomic.Pointer[named]]
 	asked *asked // nil without predicates
 
-	matching bool  // among those that are to be woken; owned by who matches
-	places   []int // for each key, among the feeds that have it; guarded by log.mu
+	matching bool  // it is in the list of feeds to wake; owned by the goroutine that matches
+	places   []int // for each key, the feed's place among the feeds that have it; guarded by log.mu
 
 	mu      sync.Mutex
 	subs    []*Subscription
-	since   uint64   // matches holds all from this index on
+	since   uint64   // matches holds all matches from this index on
 	matches []uint64 // indexes of entries for a filtered feed, rising
 }
 
-// named is an entry on the wire with the name of its feed in it, kept so that
-// several subscribers of a filtered feed share it. Of the chunk it keeps only the
-// number: what the log has given up is not to stay for a feed that is quiet.
+// asked is the additional state of a feed with predicates.
+type asked struct {
+	// awaited is set by subscriptions that wait until predicates have been
+	// evaluated, whatever the result.
+	awaited atomic.Bool
+	fault   atomic.Pointer[error]
+}
+
+// named is an entry in a wire format with the name of its feed in it, kept so that
+// several subscriptions of a filtered feed share it. It refers to the chunk by
+// number only, so that a feed without new entries does not keep a chunk that the log
+// has removed.
 type named struct {
 	chunk uint64
 	i     int
@@ -64,8 +64,15 @@ type named struct {
 	bytes []byte
 }
 
-// Name tells the feed apart from all others of the instance: the stream, and with
-// a filter a digest of it.
+// Owner is what a subscription delivers to.
+type Owner interface {
+	// Pump reports that a subscription may have something to deliver. It must not
+	// block, and must ensure that Next is called soon.
+	Pump()
+}
+
+// Name identifies the feed among all feeds of the instance: the stream and, with a
+// filter, a digest of the filter.
 func (f *Feed) Name() string {
 	if f.name == "" {
 		return f.log.stream
@@ -73,13 +80,14 @@ func (f *Feed) Name() string {
 	return f.log.stream + "#" + f.name
 }
 
-// Keys is how many keys the feed's filter has.
+// Keys returns how many keys the feed's filter has.
 func (f *Feed) Keys() int { return f.filter.Keys() }
 
-// Filtered reports whether the feed has less than its stream.
+// Filtered reports whether the feed has a filter.
 func (f *Feed) Filtered() bool { return f.name != "" }
 
-// keyIndex finds feeds by a key, as it stands in an event, that their filters have.
+// keyIndex finds the feeds whose filters have a key. Keys are JSON text, as in
+// events.
 type keyIndex map[string][]*Feed
 
 func (x keyIndex) add(f *Feed) {
@@ -107,9 +115,9 @@ func (x keyIndex) remove(f *Feed) {
 	}
 }
 
-// match notes an entry for the feed and reports whether it is the first one since it
-// was to be woken last. It is for the appender, or, with predicates, for the log's
-// evaluation.
+// match adds an entry to the matches of the feed and reports whether it is the first
+// since the feed was last woken. It is called by the appender or, for a feed with
+// predicates, by the log's evaluator.
 func (f *Feed) match(index, floor uint64) bool {
 	f.mu.Lock()
 	if len(f.matches) == cap(f.matches) {
@@ -122,7 +130,7 @@ func (f *Feed) match(index, floor uint64) bool {
 	return first
 }
 
-// trim forgets matches below the floor. The caller holds f.mu.
+// trim removes matches below the floor. The caller holds f.mu.
 func (f *Feed) trim(floor uint64) {
 	n := sort.Search(len(f.matches), func(i int) bool { return f.matches[i] >= floor })
 	if n == 0 {
@@ -132,13 +140,9 @@ func (f *Feed) trim(floor uint64) {
 	f.matches = f.matches[:copy(f.matches, f.matches[n:])]
 }
 
-// scanAtOnce bounds how many entries are looked through for a feed before others
-// have their turn, where no predicates are asked.
-const scanAtOnce = 8 << 10
-
-// ahead appends to dst the indexes of up to n matches from an index on, below
-// the tip. It reports false when the log no longer reaches back so far, and more
-// when it has first to be looked through further, by asking again.
+// ahead appends to dst the indexes of up to n matches from an index on, below the
+// tip. It reports ok false when the log no longer reaches back to that index, and
+// more when the log has to be searched further: the caller must call ahead again.
 func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, ok, more bool) {
 	atOnce, began := uint64(scanAtOnce), time.Time{}
 	if f.asked != nil {
@@ -161,8 +165,8 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 			return dst, true, true
 		}
 
-		// The feed is younger than its reader's place: look through the log,
-		// backwards, as what was found must not have gaps.
+		// The feed is younger than the index: search the log backwards, because the
+		// matches must not have gaps.
 		if c, _ := f.log.find(from); c == nil {
 			return dst, false, false
 		}
@@ -200,7 +204,7 @@ func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
 	return found, true
 }
 
-// notify wakes the shards that the feed has subscribers in.
+// notify wakes the shards that have subscriptions of the feed.
 func (f *Feed) notify() {
 	var shards uint64
 	f.mu.Lock()
@@ -216,8 +220,8 @@ func (f *Feed) notify() {
 	}
 }
 
-// Take appends to dst the owners of the feed's subscriptions in a shard. It is
-// for who was woken for that shard, and lets the next wake come.
+// Take appends to dst the owners of the feed's subscriptions in a shard. The worker
+// that was woken for the shard calls it; after that the shard can be woken again.
 func (f *Feed) Take(shard int, dst []Owner) []Owner {
 	f.dirty.And(^(uint64(1) << shard))
 	f.mu.Lock()
@@ -230,7 +234,7 @@ func (f *Feed) Take(shard int, dst []Owner) []Owner {
 	return dst
 }
 
-// labelled gives an entry in a format with the feed's name in it.
+// labelled returns an entry in a format, with the feed's name in it.
 func (f *Feed) labelled(c *chunk, i int, format event.Format) []byte {
 	shared := f.named.Load()
 	if shared != nil {
@@ -253,7 +257,7 @@ func (f *Feed) labelled(c *chunk, i int, format event.Format) []byte {
 	return bytes
 }
 
-// labelOf is what is put behind event.Prefix in events of a filtered feed.
+// labelOf returns the text after event.Prefix in events of a filtered feed.
 func labelOf(name string) []byte {
 	text, err := json.Marshal(name)
 	if err != nil {
@@ -262,26 +266,24 @@ func labelOf(name string) []byte {
 	return slices.Concat([]byte(`"feed":`), text, []byte(","))
 }
 
-// Owner is whoever a subscription delivers to.
-type Owner interface {
-	// Pump tells that a subscription may have something to deliver. It must
-	// not block, and must see to it that Next is called before long.
-	Pump()
+// keyPasses reports whether readable entry i of a chunk has a key of a filter. Gaps
+// pass every filter.
+func keyPasses(f *filter.Filter, c *chunk, i int) bool {
+	e := c.at(i)
+	if e.kind != entryRecord || f.AnyKey() {
+		return true
+	}
+	return e.keyEnd != 0 && f.HasKey(e.hash, c.body(i)[e.keyStart:e.keyEnd])
 }
 
-// asked is what a feed with predicates has besides.
-type asked struct {
-	// awaited is set by those who wait for predicates to be asked, whatever they
-	// say.
-	awaited atomic.Bool
-	fault   atomic.Pointer[error]
+// passes returns a filter's verdict on readable entry i of a chunk. Gaps pass every
+// filter.
+func passes(f *filter.Filter, c *chunk, i int) filter.Verdict {
+	switch {
+	case !keyPasses(f, c, i):
+		return filter.No
+	case c.at(i).kind != entryRecord:
+		return filter.Yes
+	}
+	return f.Ask(&c.verdicts, c, i, nil)
 }
-
-const (
-	// askAtOnce bounds about how many entries predicates are asked before what
-	// passes is given to the feeds.
-	askAtOnce = 1 << 10
-	// askTime is for how long a subscription that reads from elsewhere has
-	// predicates asked before others have their turn.
-	askTime = 500 * time.Microsecond
-)

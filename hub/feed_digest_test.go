@@ -7,9 +7,9 @@ import (
 	"sluice/hub/hubtest"
 )
 
-// TestFiltersWithOneDigest: filters that differ have feeds of their own, with
-// names of their own, whatever their digests are; equal ones share a feed, also
-// when others of the digest have left.
+// TestFiltersWithOneDigest: different filters have separate feeds with different
+// names, even if their digests are equal; equal filters share a feed, also after
+// other feeds with the digest were removed.
 func TestFiltersWithOneDigest(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -56,7 +56,8 @@ func TestFiltersWithOneDigest(t *testing.T) {
 		}
 	}
 
-	// One in front leaves; the others are found, and the name is free again.
+	// An earlier feed is removed; the others are still found, and its name is free
+	// again.
 	readers[0].Close()
 	for i := 1; i < len(keys); i++ {
 		again := subscribe(t, h, hub.Request{Keys: keys[i]})

@@ -15,13 +15,13 @@ import (
 	"sluice/hub/upstream"
 )
 
-// rung is an owner that is woken and does nothing.
+// rung is an owner whose Pump does nothing.
 type rung struct{}
 
 func (rung) Pump()      {}
 func (rung) Shard() int { return 0 }
 
-// startKeyed is a hub on a stream without records.
+// startKeyed starts a hub with a stream without records.
 func startKeyed(tb testing.TB) *hub.Hub {
 	tb.Helper()
 	return startKeyedOn(tb, pastbox{partitions: 1})
@@ -55,7 +55,7 @@ func subscribeKey(tb testing.TB, h *hub.Hub, keys ...string) *hub.Subscription {
 	return s
 }
 
-// heap is what is allocated once garbage is gone.
+// heap returns the allocated bytes after a garbage collection.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -64,9 +64,9 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestFeedMemory: a feed of its own costs a subscription less than 500 bytes
-// more than one that it shares with all others. It is no parallel test, as it
-// measures the heap of the process.
+// TestFeedMemory: a subscription with a feed of its own takes less than 500 bytes
+// more than one that shares a feed with all others. The test is not parallel because
+// it measures the heap of the process.
 func TestFeedMemory(t *testing.T) {
 	const feeds = 20_000
 	h := startKeyed(t)
@@ -92,8 +92,8 @@ func TestFeedMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkSubscribeByKey subscribes and leaves again beside 100,000 other
-// feeds, alone with its key or beside 10,000 feeds that have the key too.
+// BenchmarkSubscribeByKey subscribes and closes while there are 100,000 other feeds,
+// with a key that no other feed has or with one that 10,000 feeds have.
 func BenchmarkSubscribeByKey(b *testing.B) {
 	h := startKeyed(b)
 	for i := range 100_000 {
@@ -114,8 +114,8 @@ func BenchmarkSubscribeByKey(b *testing.B) {
 	}
 }
 
-// What clients ask for need not be text, and feeds that share several keys
-// leave in any order.
+// TestFeedsOfKeysThatAreNotText: the keys of clients need not be valid text, and
+// feeds that share several keys are removed in any order.
 func TestFeedsOfKeysThatAreNotText(t *testing.T) {
 	t.Parallel()
 	h := startKeyed(t)
@@ -128,8 +128,8 @@ func TestFeedsOfKeysThatAreNotText(t *testing.T) {
 	}
 }
 
-// BenchmarkFilterKeys reads a log through a filter of so many keys, of which it
-// has none.
+// BenchmarkFilterKeys reads a log through a filter with a number of keys that no
+// record has.
 func BenchmarkFilterKeys(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("%d keys", n), func(b *testing.B) {

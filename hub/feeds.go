@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// join adds a subscription to the feed of a filter, which it makes when there
+// join adds a subscription to the feed of a filter, and creates the feed when there
 // is none.
 func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 	l.mu.Lock()
@@ -32,8 +32,8 @@ func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 	return f
 }
 
-// feedOf finds the feed of a filter, or gives the name that it is to have. Of
-// several filters with one digest all but the first are numbered. The caller
+// feedOf finds the feed of a filter, or returns the name that the feed is to have.
+// Of several filters with the same digest all but the first are numbered. The caller
 // holds the lock.
 func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string) {
 	name, unused := digest, 0
@@ -47,7 +47,7 @@ func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string)
 		case f == nil && unused == 0:
 			free, unused = name, n
 		}
-		// Those in front may have left.
+		// Feeds with smaller numbers may have been removed.
 		if unused > 0 && n >= l.numbered {
 			l.numbered = max(l.numbered, unused)
 			return nil, free
@@ -55,8 +55,8 @@ func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string)
 	}
 }
 
-// leave takes a subscription out of its feed, and the feed out of the log with
-// the last one.
+// leave removes a subscription from its feed, and the feed from the log with its
+// last subscription.
 func (l *log) leave(s *Subscription) {
 	f := s.feed
 	l.mu.Lock()

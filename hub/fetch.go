@@ -9,7 +9,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// run reads until something has come or nobody waits any more.
+// run reads until something has arrived or no subscription waits any more.
 func (f *lateFetch) run() {
 	c, ctx := f.cache.stream.hub.blocks, f.cache.stream.hub.running()
 	retry := backoff.New()
@@ -22,8 +22,8 @@ func (f *lateFetch) run() {
 	c.finish(f)
 }
 
-// read reads once, and gives about how many bytes came. What it fails with
-// passes, or is told by who follows the topic.
+// read reads once, and returns roughly how many bytes arrived. Errors are transient,
+// or are handled by the goroutine that follows the topic.
 func (f *lateFetch) read(ctx context.Context) (bytes int) {
 	st := f.cache.stream
 	topic := st.topicNow()
@@ -72,7 +72,7 @@ func (p *fetchPart) take(enc *encoder, f *upstream.Fetched) (bytes int) {
 	if g := f.Gap; g != nil {
 		switch g.Reason {
 		case record.GapRetention, record.GapLogChanged, record.GapTruncated:
-			// How much is missing depends on where one stands.
+			// How much is missing depends on the position of each subscription.
 			p.cut()
 			if len(p.blocks) == 0 {
 				gap := *g
@@ -107,7 +107,7 @@ func (p *fetchPart) take(enc *encoder, f *upstream.Fetched) (bytes int) {
 	return bytes
 }
 
-// cut makes the builder a block.
+// cut turns the builder's entries into a block.
 func (p *fetchPart) cut() {
 	n := len(p.builder.entries)
 	if n == 0 {

@@ -18,8 +18,8 @@ import (
 	"sluice/hub/record"
 )
 
-// fieldIs is a predicate on a field of the value, that fails where the field is a
-// number. It counts how often it was asked, by offset.
+// fieldIs is a predicate on a field of the value that fails if the field is a
+// number. It counts how often it was evaluated, by offset.
 type fieldIs struct {
 	field, value string
 
@@ -55,7 +55,7 @@ func (p *fieldIs) counts() map[int64]int {
 
 var regions = []string{"eu", "us", "ap"}
 
-// inRegion is a record with a region, and a key of seven.
+// inRegion returns a record with a region and one of seven keys.
 func inRegion(n int) record.Record {
 	return record.Record{
 		Key: fmt.Appendf(nil, "k%d", n%7), Timestamp: time.Now().UnixMilli(),
@@ -63,7 +63,7 @@ func inRegion(n int) record.Record {
 	}
 }
 
-// writeRegions writes records, some of them together.
+// writeRegions appends records, some of them in batches.
 func writeRegions(topics *hubtest.Topics, from, to int) {
 	for from < to {
 		var batch []record.Record
@@ -74,8 +74,8 @@ func writeRegions(topics *hubtest.Topics, from, to int) {
 	}
 }
 
-// wantOffsets are the numbers below n, which are offsets too, of a region, with one
-// of the keys if there are any.
+// wantOffsets returns the numbers below n, which are also offsets, of the records
+// that have a region and one of the keys, if there are any.
 func wantOffsets(n int, region string, keys ...string) (want []int64) {
 	for i := range n {
 		if (region == "" || regions[i%3] == region) && (len(keys) == 0 || slices.Contains(keys, fmt.Sprintf("k%d", i%7))) {
@@ -92,8 +92,8 @@ func offsetsOf(events []seenEvent) (offsets []int64) {
 	return offsets
 }
 
-// TestPredicateIsAskedOnce: a hundred subscriptions in ten feeds have two predicates
-// asked once about each record, of which those have to know, live and late.
+// TestPredicateIsAskedOnce: a hundred subscriptions in ten feeds, live and late,
+// have two predicates evaluated only once on each record for which they are needed.
 func TestPredicateIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	const records, each = 3000, 10
@@ -120,7 +120,7 @@ func TestPredicateIsAskedOnce(t *testing.T) {
 				for _, p := range []*fieldIs{eu, us} {
 					for n := range each {
 						req := hub.Request{Start: start, Keys: keys, Filter: filter.Where(p)}
-						if n%2 == 1 && i > 0 { // the same, said otherwise
+						if n%2 == 1 && i > 0 { // the same keys, in another form
 							req.Keys, req.Filter = nil, filter.Where(p).And(filter.Keys(keys...))
 						}
 						r := subscribe(t, h, req)
@@ -164,7 +164,8 @@ func TestPredicateIsAskedOnce(t *testing.T) {
 	}
 }
 
-// TestPredicateAsksOnlyAboutItsKeys: a record of another key costs a filter nothing.
+// TestPredicateAsksOnlyAboutItsKeys: a predicate is not evaluated on records whose
+// keys its filter does not have.
 func TestPredicateAsksOnlyAboutItsKeys(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -188,7 +189,8 @@ func TestPredicateAsksOnlyAboutItsKeys(t *testing.T) {
 	}
 }
 
-// TestGapsPassFilters: whatever a filter passes, gaps are for everybody, in their place.
+// TestGapsPassFilters: gaps are delivered in order to all subscriptions, whatever
+// their filters.
 func TestGapsPassFilters(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -207,7 +209,7 @@ func TestGapsPassFilters(t *testing.T) {
 		live[name] = subscribe(t, h, req)
 		defer live[name].Close()
 	}
-	topics.Append("orders.v1", inRegion(0)) // of the region, and the key
+	topics.Append("orders.v1", inRegion(0)) // with the region and the key
 	topics.Append("orders.v1", record.Record{Value: make([]byte, 8<<10)})
 	topics.Append("orders.v1", inRegion(21))
 	want := map[string]string{"predicate": "0 gap 2", "key, predicate": "0 gap 2", "nothing": "gap", "nothing at all": "gap", "no text": "gap"}
@@ -231,8 +233,9 @@ func TestGapsPassFilters(t *testing.T) {
 	}
 }
 
-// TestFailingPredicate: where a predicate fails its subscriptions end, in front of the
-// record, and say so; others go on, also those of predicates that do not fail.
+// TestFailingPredicate: when a predicate fails, its subscriptions end before the
+// record and report the failure; others continue, also those whose predicates do not
+// fail.
 func TestFailingPredicate(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{`{"region":7}`, `{"region":"panic"}`} {
@@ -249,7 +252,7 @@ func TestFailingPredicate(t *testing.T) {
 					writeRegions(topics, 10, 21)
 				}
 				if late {
-					// The hub begins behind these.
+					// The hub begins after these.
 					write()
 					start.Kind = hub.StartEarliest
 				}
@@ -290,7 +293,7 @@ func TestFailingPredicate(t *testing.T) {
 	}
 }
 
-// stuck is a predicate that does not return before it may.
+// stuck is a predicate that blocks until it is released.
 type stuck struct {
 	may   chan struct{}
 	asked atomic.Int64
@@ -304,8 +307,8 @@ func (p *stuck) Passes(*filter.Record) (bool, error) {
 	return true, nil
 }
 
-// TestSlowPredicateDelaysNobodyElse: as long as a predicate does not return, those who
-// have none are delivered what comes.
+// TestSlowPredicateDelaysNobodyElse: while a predicate blocks, subscriptions without
+// predicates are delivered new records.
 func TestSlowPredicateDelaysNobodyElse(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -333,8 +336,8 @@ func TestSlowPredicateDelaysNobodyElse(t *testing.T) {
 	}
 }
 
-// TestNothingPassesIsKnown: who waits for the tip is woken when predicates have been
-// asked about all, though nothing passes.
+// TestNothingPassesIsKnown: a subscription that waits for the tip is woken when
+// predicates have been evaluated on all records, although no record passes.
 func TestNothingPassesIsKnown(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -366,8 +369,8 @@ func TestNothingPassesIsKnown(t *testing.T) {
 	}
 }
 
-// TestCatchingUpEqualsLive: whoever reads with a predicate from Kafka, from the log, from a
-// cursor or live has the same.
+// TestCatchingUpEqualsLive: a subscription with a predicate is delivered the same
+// records from Kafka, from the log, from a cursor and live.
 func TestCatchingUpEqualsLive(t *testing.T) {
 	t.Parallel()
 	const records = 4000
@@ -410,7 +413,8 @@ func TestCatchingUpEqualsLive(t *testing.T) {
 	}
 }
 
-// TestPredicatesOfOneDigest: predicates are told apart by their bytes, and nothing else.
+// TestPredicatesOfOneDigest: predicates are distinguished by their canonical bytes
+// and nothing else.
 func TestPredicatesOfOneDigest(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -437,7 +441,8 @@ func TestPredicatesOfOneDigest(t *testing.T) {
 	}
 }
 
-// TestVerdictsCountAsLateMemory: what is kept of predicates counts with the blocks.
+// TestVerdictsCountAsLateMemory: the verdicts of predicates count as memory of the
+// blocks.
 func TestVerdictsCountAsLateMemory(t *testing.T) {
 	t.Parallel()
 	_, h := lateTopic(t, 1, 3000, nil)
@@ -458,15 +463,15 @@ func TestVerdictsCountAsLateMemory(t *testing.T) {
 		grown = append(grown, after-before)
 		before = after
 	}
-	// Blocks that are read anew begin without.
+	// Blocks that were read again begin without verdicts.
 	grown = slices.DeleteFunc(grown, func(more int) bool { return more >= 2900/4 && more < 3000 })
 	if len(grown) > 5 {
 		t.Errorf("predicates on 3,000 records take %d bytes", grown)
 	}
 }
 
-// TestQuietPredicate: who reads with a predicate that nothing passes goes on with the
-// log when the floor passes it, without reading from Kafka.
+// TestQuietPredicate: a subscription with a predicate that no record passes
+// continues in the log when the floor has moved past it, without reading from Kafka.
 func TestQuietPredicate(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -474,8 +479,8 @@ func TestQuietPredicate(t *testing.T) {
 	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Slow = 4<<20, hub.SlowDisconnect })
 	quiet := subscribe(t, h, hub.Request{Filter: filter.Where(whereField("region", "none"))})
 	defer quiet.Close()
-	// Predicates are asked together: when this one's subscription has had all, the
-	// other one has been asked too, and the log may move on.
+	// Predicates are evaluated together: when this subscription has received a
+	// record, the other predicate has been evaluated too, and the log may move on.
 	eu := subscribe(t, h, hub.Request{Filter: filter.Where(whereField("region", "eu"))})
 	defer eu.Close()
 	pad := strings.Repeat("x", 10<<10)
@@ -495,7 +500,8 @@ func TestQuietPredicate(t *testing.T) {
 	}
 }
 
-// TestMembersOfEvents: what a predicate sees of a record is what its subscribers are sent.
+// TestMembersOfEvents: the members of an event that a predicate sees are those that
+// subscribers are sent.
 func TestMembersOfEvents(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

@@ -16,7 +16,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// frame is a format that adds a line's end.
+// frame is a format that adds a line end to each event.
 type frame struct{}
 
 func (frame) Slot() int                           { return 0 }
@@ -53,8 +53,8 @@ func TestEventThatDoesNotFitBehindAnother(t *testing.T) {
 	}
 }
 
-// TestCursorAheadOfTheTip: whoever comes with a cursor of a hub that has read
-// further waits at the tip, also while a batch is being appended.
+// TestCursorAheadOfTheTip: a client with a cursor of a hub that has read further
+// waits at the tip, also while a batch is being appended.
 func TestCursorAheadOfTheTip(t *testing.T) {
 	t.Parallel()
 	topics := &furtherOn{Topics: hubtest.New()}
@@ -111,7 +111,7 @@ func TestCursorAheadOfTheTip(t *testing.T) {
 	}
 }
 
-// furtherOn is a cluster whose topics end further on than a hub has read.
+// furtherOn is a cluster whose topics end beyond what a hub has read.
 type furtherOn struct {
 	*hubtest.Topics
 	end atomic.Int64
@@ -125,8 +125,8 @@ func (f *furtherOn) Offsets(ctx context.Context, topic record.Topic, at upstream
 	return places, err
 }
 
-// TestCursorBeyondTheEnd: a log that was cut short while nobody here read it is
-// told, and what is written in the place of what was lost is delivered.
+// TestCursorBeyondTheEnd: a truncation while no hub of the test read the log is
+// reported, and the records that replaced the lost ones are delivered.
 func TestCursorBeyondTheEnd(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -175,8 +175,8 @@ func startHubNow(t *testing.T, topics upstream.Source, now func() time.Time) *hu
 	return h
 }
 
-// TestFloorPassesAFilteredReader: a filtered subscription below which the floor
-// moves while it delivers goes on where it was.
+// TestFloorPassesAFilteredReader: a filtered subscription continues where it was
+// when the floor of the log moves past it while it delivers.
 func TestFloorPassesAFilteredReader(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -203,7 +203,7 @@ func TestFloorPassesAFilteredReader(t *testing.T) {
 			next += 7
 			if e.Offset == 15 && !moved {
 				moved = true
-				add(2100) // 140 and 2100 are multiples of 7: keys go on
+				add(2100) // 140 and 2100 are multiples of 7, so the keys continue in sequence
 			}
 		})
 	}
@@ -212,7 +212,7 @@ func TestFloorPassesAFilteredReader(t *testing.T) {
 	}
 }
 
-// waitingSource holds up whoever asks where the topic begins.
+// waitingSource blocks requests for the beginning of a topic.
 type waitingSource struct {
 	*hubtest.Topics
 	gate chan struct{}
@@ -225,8 +225,8 @@ func (s waitingSource) Offsets(ctx context.Context, topic record.Topic, at upstr
 	return s.Topics.Offsets(ctx, topic, at)
 }
 
-// TestBackfillBehindAMovedFloor: a log that has given up chunks is no longer
-// filled backwards, as somebody may still stand in what it gave up.
+// TestBackfillBehindAMovedFloor: a log that has removed chunks is no longer filled
+// backwards, because a subscription may still be at an index in a removed chunk.
 func TestBackfillBehindAMovedFloor(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

@@ -9,9 +9,9 @@ import (
 	"sluice/hub/record"
 )
 
-// TestQuietFeedHoldsNoChunks: a feed that several share keeps the latest of its
-// events with its name in them, and none of the log that they came from. It is
-// no parallel test, as it measures the heap of the process.
+// TestQuietFeedHoldsNoChunks: a shared feed keeps the latest of its events with its
+// name in them, but none of the chunks that they came from. The test is not parallel
+// because it measures the heap of the process.
 func TestQuietFeedHoldsNoChunks(t *testing.T) {
 	const size = 256 << 10
 	topics := hubtest.New()
@@ -54,14 +54,14 @@ func TestQuietFeedHoldsNoChunks(t *testing.T) {
 	for _, r := range quiet {
 		r.Close()
 	}
-	// The chunks of twenty events would be another five mebibytes.
+	// The chunks of twenty events would take another five mebibytes.
 	if more > info.LogBytes+12*size {
 		t.Errorf("%d KiB are held, of which the log has %d KiB", more>>10, info.LogBytes>>10)
 	}
 }
 
-// TestLateMemoryCountsLayouts: what late readers are kept is counted with what
-// it was laid out to, however little of a block is delivered at once.
+// TestLateMemoryCountsLayouts: the layouts of cached blocks count as late memory,
+// however little of a block is delivered at once.
 func TestLateMemoryCountsLayouts(t *testing.T) {
 	t.Parallel()
 	_, h := lateTopic(t, 1, 3000, nil)
@@ -77,7 +77,7 @@ func TestLateMemoryCountsLayouts(t *testing.T) {
 		}
 		bytes += b.Bytes
 	}
-	// Each stands there as a body, and laid out.
+	// Each record is in memory as a body and laid out.
 	if got := h.Late().Bytes; got < 2*bytes {
 		t.Errorf("%d bytes were delivered from %d bytes in memory", bytes, got)
 	}

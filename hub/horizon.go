@@ -10,14 +10,15 @@ import (
 	"sluice/hub/upstream"
 )
 
-// horizonAge is how long it is remembered where a time in the past is.
+// horizonAge is how long the offsets of a time in the past are cached.
 const horizonAge = 5 * time.Second
 
-// clamp moves the subscription's position up to how far back it may begin: the
-// span of its grant, by the timestamps of records, or from a cursor what was
-// written within the window for resuming, if that is further. It has the gap told. What Kafka no longer keeps is retention's, whatever the
-// grant says of it, and where compaction left nothing there is no gap. It
-// reports whether anything is missing.
+// clamp moves the subscription's position up to how far back it may begin: the span
+// of its grant, by the timestamps of records, or with a cursor what was written
+// within the resume window, if that is further back. It adds gaps for what is
+// skipped. What Kafka no longer keeps is reported as retention, whatever the grant
+// allows, and where compaction has left no records there is no gap. It reports
+// whether anything is missing.
 func (s *Subscription) clamp(ctx context.Context, req Request, from record.Position) (bool, error) {
 	topic, now := s.stream.topicNow(), s.hub.now()
 	if from.Topic != topic.ID || s.remembers(from, now.Add(-req.Replay)) {
@@ -30,11 +31,11 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from record.Posit
 	if err != nil {
 		return false, err
 	}
-	return s.withhold(reach, from, s.start == StartLast), nil // fewer than asked for is no gap
+	return s.withhold(reach, from, s.start == StartLast), nil // fewer records than asked for is no gap
 }
 
-// written is what a subscription that resumes may go back to, whatever its grant
-// says of replays. Others may not.
+// written returns the position back to which a subscription may resume whatever its
+// grant allows for replays. Other subscriptions have none.
 func (s *Subscription) written(topic record.TopicID) (record.Position, bool) {
 	if s.start != StartCursor && s.start != StartNamed {
 		return record.Position{}, false
@@ -42,9 +43,9 @@ func (s *Subscription) written(topic record.TopicID) (record.Position, bool) {
 	return s.stream.tips.within(topic, s.hub.now(), s.hub.config.ResumeWindow)
 }
 
-// withhold moves the subscription's position up from where it is to how far back
-// it may read, and has the gap told, unless silent. It reports whether anything is
-// missing.
+// withhold moves the subscription's position up, from where it is (from), to how far
+// back it may read. It adds gaps for what is skipped, unless silent, and reports
+// whether anything is missing.
 func (s *Subscription) withhold(reach reach, from record.Position, silent bool) (clamped bool) {
 	written, resumes := s.written(reach.at.Topic)
 	for _, to := range reach.at.Offsets {
@@ -64,16 +65,16 @@ func (s *Subscription) withhold(reach reach, from record.Position, silent bool) 
 			s.addGap(record.Gap{Partition: to.Partition, From: first, To: to.Offset, Reason: record.GapPolicy}, to.Epoch)
 		}
 		clamped = clamped || was.Offset < kept || first < to.Offset
-		s.own.Set(to) // behind the gap, as a client that leaves in front of it is to be told later
+		s.own.Set(to) // after the gap: a client that leaves before the gap is to be notified of it later
 	}
 	return clamped
 }
 
-// Bound is how far back a stream may be read under some grant.
+// Bound is how far back a stream may be read under a grant.
 type Bound struct{ reach reach }
 
 // Bound asks Kafka how far back a span, which must not be negative, reaches in a
-// stream that is subscribed to.
+// stream that has subscriptions.
 func (h *Hub) Bound(ctx context.Context, stream string, span time.Duration) (Bound, error) {
 	st, ok := h.streams[stream]
 	if !ok {
@@ -88,11 +89,11 @@ func (h *Hub) Bound(ctx context.Context, stream string, span time.Duration) (Bou
 	return Bound{reach}, nil
 }
 
-// Replays reports whether the subscription has yet to reach the tip.
+// Replays reports whether the subscription has not yet reached the tip.
 func (s *Subscription) Replays() bool { return !s.live }
 
-// Narrow has a subscription that replays read no further back than a bound from
-// now on: what lies between is told as a gap. One that has been live keeps what it
+// Narrow limits how far back a subscription that replays may read from now on; what
+// is skipped is reported as a gap. A subscription that has been live keeps what it
 // has fallen behind.
 func (s *Subscription) Narrow(b Bound) {
 	if s.live || s.conflation != nil || s.mode == modeEnded {
@@ -108,7 +109,7 @@ func (s *Subscription) Narrow(b Bound) {
 	}
 }
 
-// remembers reports whether the log shows that a position is not behind a time.
+// remembers reports whether the log shows that a position is not older than a time.
 func (s *Subscription) remembers(from record.Position, horizon time.Time) bool {
 	c, i := s.log.covering(from)
 	if c == nil {
@@ -119,12 +120,12 @@ func (s *Subscription) remembers(from record.Position, horizon time.Time) bool {
 			return e.time >= horizon.UnixMilli()
 		}
 	}
-	// Nothing is known behind it but what comes from now on.
+	// Only what is yet to come follows the position.
 	tip := s.log.tip.Load()
 	return from.Covers(tip.at)
 }
 
-// horizon is how far back a span before now reaches.
+// horizon returns how far back a span before now reaches.
 func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Duration) (reach, error) {
 	st.horizons.mu.Lock()
 	if st.horizons.known == nil {
@@ -151,7 +152,7 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 	return found, nil
 }
 
-// measure asks Kafka how far back it goes from a time.
+// measure asks Kafka how far back the topic reaches from a time.
 func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Time) (reach, error) {
 	at, err := st.Source.Offsets(ctx, topic, upstream.At(from))
 	if err != nil {
@@ -173,7 +174,7 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 	if len(behind) == 0 {
 		return r, nil
 	}
-	// A time is found at a record, so what precedes it may hold none.
+	// A time resolves to the offset of a record, so what precedes it may hold none.
 	return r, st.Source.Read(ctx, topic, behind, searchRead, func(f *upstream.Fetched) {
 		first := f.Next
 		if f.Each != nil {
@@ -187,7 +188,7 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 	})
 }
 
-// places asks Kafka where a moment is.
+// places asks Kafka for the offsets of a topic at a point.
 func (s *Subscription) places(ctx context.Context, m upstream.OffsetSpec) (record.Position, error) {
 	topic := s.stream.topicNow()
 	places, err := s.stream.Source.Offsets(ctx, topic, m)

@@ -11,8 +11,8 @@ import (
 	"sluice/hub/record"
 )
 
-// TestReplayBoundTellsWhatIsMissingAndWhy: what Kafka no longer keeps is not
-// said to be withheld by the grant, and neither are offsets without a record.
+// TestReplayBoundTellsWhatIsMissingAndWhy: records that Kafka no longer keeps are
+// not reported as withheld by the grant, and neither are offsets without a record.
 func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 	t.Parallel()
 	const span = 30*time.Minute + 30*time.Second
@@ -61,7 +61,8 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 			}
 			left := subscribe(t, h, hub.Request{Start: start, Replay: span})
 			if len(test.want) > 0 {
-				// A client that leaves before it is told is told when it comes back.
+				// A client that leaves before the gap is reported gets it when it
+				// returns.
 				start = hub.Start{Kind: hub.StartCursor, Position: left.Position()}
 			}
 			left.Close()
@@ -85,14 +86,14 @@ func TestReplayBoundTellsWhatIsMissingAndWhy(t *testing.T) {
 	}
 }
 
-// cursorAt is a start at an offset of partition 0.
+// cursorAt returns a start at an offset of partition 0.
 func cursorAt(offset int64) hub.Start {
 	return hub.Start{Kind: hub.StartCursor, Position: record.Position{Offsets: []record.PartitionOffset{{Partition: 0, Epoch: -1, Offset: offset}}}}
 }
 
-// TestNarrowTellsWhateverTheStart: what a subscription that is under way may no
-// longer read is told, also where it began with the newest records, of which
-// fewer are no gap as long as nothing has been delivered.
+// TestNarrowTellsWhateverTheStart: what a running subscription may no longer read is
+// reported, also if the subscription began with the newest records, where fewer
+// records than asked for are no gap as long as nothing has been delivered.
 func TestNarrowTellsWhateverTheStart(t *testing.T) {
 	t.Parallel()
 	const old, young = 40, 5

@@ -18,37 +18,39 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Config is what a Hub is made of. All fields without a remark are required.
+// Config configures a Hub. Fields are required unless their comment says otherwise.
 type Config struct {
 	Streams []Stream
-	// Shards is how many workers deliver: 1 to 64.
+	// Shards is the number of workers that deliver: 1 to 64.
 	Shards int
-	// Wake is called when a feed has something new for a shard, once until
+	// Wake is called when a feed has something new for a shard, and not again until
 	// that shard calls the feed's Take. It must not block.
 	Wake func(shard int, f *Feed)
-	// Pace holds up whoever appends until the workers have delivered what they
-	// were woken for. Optional.
+	// Pace delays the appender until the workers have delivered what they were woken
+	// for. Optional.
 	Pace func()
-	// LogMemory bounds the logs of all streams together, in bytes. 0 for none.
+	// LogMemory bounds the logs of all streams together, in bytes. 0 for no bound.
 	LogMemory int
-	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions
-	// read from Kafka at once; others wait their turn. 0 for no bound.
+	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions read
+	// from Kafka at once; others wait their turn. 0 for no bound.
 	ReplaysPerPrincipal, ReplaysPerInstance int
-	// LateMemory bounds what is kept of the streams' past for those who read
-	// what precedes the logs, in bytes. 0 for no bound.
+	// LateMemory bounds what is kept in memory of the records before the logs, for
+	// late subscriptions, in bytes. 0 for no bound.
 	LateMemory int
-	// LateBytesPerSecond bounds how fast that is read from Kafka. 0 for no bound.
+	// LateBytesPerSecond bounds how fast those records are read from Kafka. 0 for no
+	// bound.
 	LateBytesPerSecond int
-	// ResumeWindow is how long what has been written may be resumed from a cursor,
-	// whatever Request.Replay says. 0 for no longer than that.
+	// ResumeWindow is how far back a subscription may resume from a cursor, by the
+	// time at which records were written, whatever Request.Replay is. 0 if only
+	// Request.Replay counts.
 	ResumeWindow time.Duration
-	// StartTimeout bounds how long a subscription waits for Kafka to begin.
+	// StartTimeout bounds how long Subscribe waits for Kafka.
 	StartTimeout time.Duration
 	Logger       *slog.Logger
 	Now          func() time.Time
 }
 
-// conflateKeyBytes is about what remembering a key takes.
+// conflateKeyBytes is roughly the memory that one remembered key takes.
 const conflateKeyBytes = 64
 
 // Hub holds the streams of one instance.
@@ -57,13 +59,13 @@ type Hub struct {
 	now     func() time.Time
 	streams map[string]*stream
 	blocks  *blockPool
-	// searches are for the newest records, which StartLast needs.
+	// searches bounds the searches for the newest records, which StartLast needs.
 	searches *searches
-	// conflated is how many keys conflating subscriptions remember.
+	// conflated is how many keys all conflating subscriptions remember.
 	conflated atomic.Int64
-	// newestBytes is the constant of that name, but in tests.
+	// newestBytes is the constant of that name, except in tests.
 	newestBytes int
-	// digest is Filter.Digest, but in tests.
+	// digest is Filter.Digest, except in tests.
 	digest func(filter.Filter) string
 	// moved is called, in tests, when a subscription has changed its mode, and
 	// stepping before each step of a call of Subscription.next.
@@ -73,20 +75,20 @@ type Hub struct {
 	started chan struct{} // closed by Run
 
 	mu     sync.Mutex
-	ctx    context.Context // of Run, which all goroutines live in
+	ctx    context.Context // of Run; all goroutines end with it
 	closed bool
 	tasks  sync.WaitGroup
 }
 
 // Errors of a Hub.
 var (
-	// ErrUnknownStream: no stream of that name is configured.
+	// ErrUnknownStream: no stream with the name is configured.
 	ErrUnknownStream = errors.New("unknown stream")
 	// ErrClosed: the hub is not running.
 	ErrClosed = errors.New("the hub is closed")
 )
 
-// running is the context of Run, or one that has ended.
+// running returns the context of Run, or one that has ended when Run was not called.
 func (h *Hub) running() context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +100,8 @@ func (h *Hub) running() context.Context {
 	return h.ctx
 }
 
-// spawn starts a task that Run waits for, or reports false when it is over.
+// spawn starts a task that Run waits for. It reports false when the hub is not
+// running.
 func (h *Hub) spawn(task func()) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,31 +112,31 @@ func (h *Hub) spawn(task func()) bool {
 	return true
 }
 
-// StreamInfo is what is to be known of a stream.
+// StreamInfo describes a stream and its state.
 type StreamInfo struct {
 	Name, Topic string
 	Content     event.Content
 	Publishable bool
-	// Partitions is 0 until the stream was read for the first time.
+	// Partitions is 0 until the topic has been described for the first time.
 	Partitions int32
-	// Missing is set while the topic does not exist, as far as it was looked for.
+	// Missing is set while the topic does not exist, according to the last check.
 	Missing bool
-	// Reading is set while the stream is read from Kafka, Status since when
-	// that works or not.
+	// Reading is set while the stream is read from Kafka. Status is then whether
+	// that works, and since when.
 	Reading bool
 	Status  Status
-	// LogBytes is about what its log holds, Records, Bytes and Gaps what was
-	// read since the start.
+	// LogBytes is roughly the memory that the stream's log takes. Records, Bytes and
+	// Gaps count what was read since the start.
 	LogBytes             int
 	Subscribers          int
 	Records, Bytes, Gaps uint64
-	// Slow is how many subscriptions fell below the floor of the log that had
-	// been live, Reported how many gaps were reported to subscribers, by reason.
+	// Slow is how many subscriptions that had been live fell below the floor of the
+	// log. Reported is how many gaps were reported to subscribers, by reason.
 	Slow     uint64
 	Reported map[record.GapReason]uint64
 }
 
-// Streams lists the streams, by name.
+// Streams returns all streams, by name.
 func (h *Hub) Streams() []StreamInfo {
 	names := slices.Sorted(maps.Keys(h.streams))
 	infos := make([]StreamInfo, 0, len(names))
@@ -143,7 +146,7 @@ func (h *Hub) Streams() []StreamInfo {
 	return infos
 }
 
-// Stream finds one stream by name.
+// Stream returns one stream by name.
 func (h *Hub) Stream(name string) (StreamInfo, error) {
 	st, ok := h.streams[name]
 	if !ok {
@@ -152,16 +155,16 @@ func (h *Hub) Stream(name string) (StreamInfo, error) {
 	return st.info(), nil
 }
 
-// NoteMissing tells the hub whether a stream's topic is certainly missing, by
-// somebody who has looked.
+// NoteMissing records whether a stream's topic is certainly missing, as found by the
+// caller.
 func (h *Hub) NoteMissing(name string, missing bool) {
 	if st, ok := h.streams[name]; ok {
 		st.missing.Store(missing)
 	}
 }
 
-// Describe is like Stream, and asks Kafka for the topic when it is not known yet
-// or was missing.
+// Describe is like Stream, but asks Kafka for the topic when it is not known yet or
+// was missing.
 func (h *Hub) Describe(ctx context.Context, name string) (StreamInfo, error) {
 	st, ok := h.streams[name]
 	if !ok {
@@ -209,7 +212,7 @@ func (st *stream) info() StreamInfo {
 	return info
 }
 
-// Publish stores messages in a stream's topic; see Producer for how.
+// Publish stores messages in a stream's topic; see upstream.Producer.
 func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	st, ok := h.streams[stream]
 	if !ok || st.Producer == nil {
@@ -219,8 +222,9 @@ func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Me
 	return nil
 }
 
-// balance keeps the logs together within LogMemory: logs that nobody reads give
-// first, then the largest. It reports whether there was too much.
+// balance keeps all logs together within LogMemory: it shrinks the logs of streams
+// without subscribers first, then the largest. It reports whether there was too
+// much.
 func (h *Hub) balance() bool {
 	most := h.config.LogMemory
 	if most <= 0 {

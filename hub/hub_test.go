@@ -21,13 +21,13 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if seed := flag.Lookup("rapid.seed"); seed.Value.String() == seed.DefValue {
-		// The same cases each time; -rapid.seed and -rapid.checks try others.
+		// Use the same cases each time; -rapid.seed and -rapid.checks select others.
 		_ = flag.Set(seed.Name, "7")
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// pumpOwners is a worker: it pumps the owners of a feed that has something new.
+// pumpOwners acts as a worker: it pumps the owners of a feed that has something new.
 func pumpOwners(shard int, f *hub.Feed) {
 	go func() {
 		for _, o := range f.Take(shard, nil) {
@@ -117,7 +117,7 @@ func subscribe(t *testing.T, h *hub.Hub, req hub.Request) *reader {
 	return r
 }
 
-// collect takes n events more, or as many as come in a while.
+// collect takes n more events, or as many as arrive in a while.
 func (r *reader) collect(t *testing.T, n int) []seenEvent {
 	t.Helper()
 	var got []seenEvent
@@ -166,8 +166,8 @@ func fill(topics *hubtest.Topics, partitions, each int) {
 	}
 }
 
-// check holds what a client saw against order and completeness: offsets rise
-// within a partition, and none that is visible is missing from the first on.
+// check verifies the order and completeness of what a client has seen: offsets rise
+// within a partition, and no visible one is missing after the first.
 func check(t *testing.T, seen []seenEvent, from map[int32]int64) {
 	t.Helper()
 	next := from
@@ -219,9 +219,9 @@ func TestEarliestReadsWhatPrecedesTheLog(t *testing.T) {
 	}
 }
 
-// TestNoSilentGap: whoever is cut at random and resumes by cursor, also from
-// one of another hub, whose log mixes the partitions otherwise, gets
-// everything once.
+// TestNoSilentGap: a client that is disconnected at random and resumes by cursor,
+// also at another hub whose log merges the partitions differently, gets everything
+// exactly once.
 func TestNoSilentGap(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

@@ -2,8 +2,8 @@ package hub
 
 import "sluice/hub/record"
 
-// stepJoining finds the index in the log that belongs to its position, or begins
-// to read what precedes the log.
+// stepJoining finds the index in the log that belongs to the subscription's
+// position, or begins to read the records before the log.
 func (s *Subscription) stepJoining() progress {
 	if s.outrun() {
 		s.conflateAnew()
@@ -44,7 +44,8 @@ func (s *Subscription) stepJoining() progress {
 	return onward
 }
 
-// void goes on at the start of a topic that was made again.
+// void reports that the topic was recreated, and moves the position to the start of
+// the new topic.
 func (s *Subscription) void(floor record.Position) {
 	for _, at := range s.own.Offsets {
 		s.addGap(record.Gap{Partition: at.Partition, From: at.Offset, To: 0, Reason: record.GapLogChanged}, -1)
@@ -52,8 +53,8 @@ func (s *Subscription) void(floor record.Position) {
 	s.own = &record.Position{Topic: floor.Topic}
 }
 
-// stepIn goes on in step with the log, from a mark that has all that it has had
-// in front, and nothing else.
+// stepIn continues in step with the log, from a mark before which the log has
+// exactly what the subscription has had.
 func (s *Subscription) stepIn(at *mark) {
 	s.own, s.at, s.index = nil, at, at.index
 	s.on(onMark)

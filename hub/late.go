@@ -6,11 +6,11 @@ import (
 	"sluice/hub/record"
 )
 
-// maxLateWaits is how often in a row a subscription waits for all partitions,
-// to merge them by time, before it takes what is there of some.
+// maxLateWaits is how often in a row a subscription waits for all partitions, to
+// merge them by time, before it delivers those that are available.
 const maxLateWaits = 4
 
-// stepLate delivers what is at hand, up to the end of a block.
+// stepLate delivers what is cached, up to the end of a block.
 func (s *Subscription) stepLate(b *Batch, take takeFunc) progress {
 	switch f := s.conflation; {
 	case f != nil && f.tooMany:
@@ -29,7 +29,7 @@ func (s *Subscription) stepLate(b *Batch, take takeFunc) progress {
 	return onward
 }
 
-// deliverLate delivers the blocks that are at hand, or waits for those that are not.
+// deliverLate delivers the blocks that are cached, or waits for those that are not.
 func (s *Subscription) deliverLate(take takeFunc) progress {
 	l := s.late
 	if l.waiting.Load() {
@@ -58,12 +58,13 @@ func (s *Subscription) deliverLate(take takeFunc) progress {
 	}
 	p := s.mergeLate(take)
 	s.hub.blocks.laidOut(l.runs)
-	clear(l.runs) // what is given up is not to be kept by those who are slow
+	clear(l.runs) // a slow subscription must not keep blocks that the pool has removed
 	return p
 }
 
-// gatherLate finds the blocks to go on in, for each partition that is behind
-// the floor of the log, and what is missing of them. It reports whether any is.
+// gatherLate finds the next block of each partition in which the subscription is
+// behind the floor of the log, and what is missing of them. It reports whether any
+// partition is behind.
 func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	l, c := s.late, s.hub.blocks
 	l.runs = l.runs[:0]
@@ -85,7 +86,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	verdicts := l.verdicts
 	l.verdicts = nil
 	if floor.Topic != s.own.Topic || l.cache.topic != s.own.Topic {
-		return nil, false // it is told in a moment
+		return nil, false // it is reported later
 	}
 	for _, v := range verdicts {
 		if at, ok := s.own.Find(v.place.Partition); ok && at == v.place {
@@ -132,7 +133,7 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 	return wants, behind
 }
 
-// mergeLate delivers what is at hand in order of time, until a block ends.
+// mergeLate delivers the gathered runs in order of time, until a block ends.
 func (s *Subscription) mergeLate(take takeFunc) progress {
 	l := s.late
 	for {

@@ -15,8 +15,8 @@ import (
 	"sluice/hub/record"
 )
 
-// lateTopic has some records of about 300 bytes in each of its partitions,
-// merged by time, and a hub whose log holds next to nothing of them.
+// lateTopic returns a topic with records of about 300 bytes in each partition,
+// merged by time, and a hub whose log holds almost none of them.
 func lateTopic(t *testing.T, partitions, each int, change func(*hub.Config)) (*hubtest.Topics, *hub.Hub) {
 	t.Helper()
 	topics := hubtest.New()
@@ -37,8 +37,8 @@ func lateTopic(t *testing.T, partitions, each int, change func(*hub.Config)) (*h
 	return topics, h
 }
 
-// collectAll takes events until it has had n, or none come for a while. It reads
-// of them where they are, which is all that tests with many of them look at.
+// collectAll takes events until it has n, or none arrive for a while. It parses only
+// where the events are from, which is all that tests with many events check.
 func (r *reader) collectAll(t *testing.T, n int) {
 	t.Helper()
 	waited := time.NewTimer(time.Minute)
@@ -61,7 +61,7 @@ func (r *reader) collectAll(t *testing.T, n int) {
 	}
 }
 
-// number is that of a field, which comes before an event's data.
+// number returns the number of a field that precedes an event's data.
 func number(t *testing.T, body []byte, field string) (n int64) {
 	t.Helper()
 	_, rest, ok := bytes.Cut(body, []byte(field))
@@ -77,8 +77,8 @@ func number(t *testing.T, body []byte, field string) (n int64) {
 	return n
 }
 
-// TestLateReadersShareReads: however many read the same past, Kafka is read
-// about once for each block of it.
+// TestLateReadersShareReads: however many subscriptions read the same records before
+// the log, Kafka is read about once for each block of them.
 func TestLateReadersShareReads(t *testing.T) {
 	t.Parallel()
 	topics, h := lateTopic(t, 3, 3_000, func(c *hub.Config) {
@@ -112,8 +112,8 @@ func TestLateReadersShareReads(t *testing.T) {
 	}
 }
 
-// TestResumingReadersShareReads: those who come back to places near each other
-// do, too.
+// TestResumingReadersShareReads: subscriptions that resume at positions near each
+// other share reads, too.
 func TestResumingReadersShareReads(t *testing.T) {
 	t.Parallel()
 	topics, h := lateTopic(t, 1, 20_000, nil)
@@ -145,8 +145,8 @@ func TestResumingReadersShareReads(t *testing.T) {
 	}
 }
 
-// TestLateMemoryIsBounded: what is kept for late readers stays within its
-// bound, and those whose blocks were given up get them again.
+// TestLateMemoryIsBounded: the memory of late subscriptions stays within its bound,
+// and subscriptions whose blocks were removed get them again.
 func TestLateMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 20
@@ -186,15 +186,15 @@ func TestLateMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestWhatIsAtHandNeedsNoTurn: who is served from what others have had read does
-// not wait for those who have all the turns.
+// TestWhatIsAtHandNeedsNoTurn: a subscription that is served from cached blocks does
+// not wait for the subscriptions that have all the turns.
 func TestWhatIsAtHandNeedsNoTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		topics, h := lateTopic(t, 1, 10_000, func(c *hub.Config) { c.ReplaysPerInstance = 1 })
 		stuck := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
 		defer stuck.Close()
-		stuck.collect(t, 1) // it has the turn, and takes no more
+		stuck.collect(t, 1) // it has the turn, and takes nothing more
 		synctest.Wait()
 		other := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
 		defer other.Close()
@@ -205,8 +205,8 @@ func TestWhatIsAtHandNeedsNoTurn(t *testing.T) {
 	})
 }
 
-// TestLateReadsKeepToTheirBudget: what is read for late readers is no faster
-// than it may be.
+// TestLateReadsKeepToTheirBudget: reads for late subscriptions are no faster than
+// the budget allows.
 func TestLateReadsKeepToTheirBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -228,7 +228,8 @@ func TestLateReadsKeepToTheirBudget(t *testing.T) {
 	})
 }
 
-// TestLateReadersOutliveAnOutage: who waits for Kafka goes on where it was.
+// TestLateReadersOutliveAnOutage: a subscription that waits for Kafka continues
+// where it was.
 func TestLateReadersOutliveAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -266,7 +267,7 @@ type workerQueue struct {
 type queuedReader struct {
 	*hub.Subscription
 	queue *workerQueue
-	state atomic.Int32 // 0 idle, 1 queued, 2 running, 3 again
+	state atomic.Int32 // 0 idle, 1 queued, 2 running, 3 to run again
 	got   int
 }
 
@@ -284,8 +285,8 @@ func (r *queuedReader) Pump() {
 	}
 }
 
-// TestResumeStorm: 2,000 who come back at once, each some thousand records
-// behind what is in memory, are served by a handful of reads.
+// TestResumeStorm: 2,000 clients that return at once, each some thousand records
+// below the floor of the log, are served by a few reads.
 func TestResumeStorm(t *testing.T) {
 	t.Parallel()
 	const clients, each, records = 2000, 1000, 40_000

@@ -6,37 +6,42 @@ import (
 	"time"
 )
 
-// late is a subscription's part in reading what precedes the log. It takes from
-// the blocks that all share, as it takes from the log once it is live, and
-// waits for those that are not there.
+// latePatience is how long a subscription keeps its turn without taking what was
+// read for it. Then others have their turn.
+const latePatience = 5 * time.Second
+
+// late is the state of a late subscription. It delivers from the blocks that all
+// late subscriptions share, as it delivers from the log once it is live, and waits
+// for blocks that are missing.
 type late struct {
 	// Immutable.
 	cache     *blockCache
 	principal string
 	owner     Owner
 
-	// waiting is set until all that it wants has come. It is written under
+	// waiting is set until everything that it wants has arrived. It is written under
 	// blocks.mu.
 	waiting atomic.Bool
 
 	// Guarded by blocks.mu.
 	wants    []want
 	pending  int  // parts of fetches that it waits for
-	queued   bool // for a turn
+	queued   bool // it waits for a turn
 	left     bool
 	turn     *turn
 	verdicts []verdict
 
 	// Owned by the subscription's goroutine.
-	asked []record.PartitionOffset // what it has waited for last
-	waits int                      // in a row, without anything delivered
+	asked []record.PartitionOffset // the positions that it waited for last
+	waits int                      // consecutive waits without anything delivered
 	runs  []lateRun
 }
 
-// want is what a subscription cannot go on without. Exact is what has to be
-// read from its very place: the epoch has to be held against Kafka's, or what
-// was read from in front of it did not reach so far. Unproven is a place that the
-// log has, but cannot show to be of the log as it is now.
+// want is a position from which a subscription cannot continue without Kafka. Exact
+// means that reading must start at that very position: its epoch has to be compared
+// with Kafka's, or a read that started before it did not reach it. Unproven means
+// that the position is within the log, but the log cannot show that the position is
+// of its present history.
 type want struct {
 	place    record.PartitionOffset
 	exact    bool
@@ -44,7 +49,7 @@ type want struct {
 	joined   bool
 }
 
-// verdict is what Kafka says of a place that is of another log by now.
+// verdict is Kafka's answer about a position that is of another log by now.
 type verdict struct {
 	place  record.PartitionOffset
 	gap    record.Gap
@@ -57,11 +62,15 @@ type lateRun struct {
 	i, n  int
 }
 
-// latePatience is how long a turn is kept for a subscription that does not take
-// what was read for it. Then others have theirs.
-const latePatience = 5 * time.Second
+// turn is a right to have Kafka read, held by the subscription and by the read.
+type turn struct {
+	principal string
+	holders   int
+	patience  *time.Timer
+}
 
-// firstRun finds the run that is first by time, and until when it is.
+// firstRun returns the run whose first entry is the oldest by timestamp, and the
+// timestamp up to which it stays the oldest.
 func firstRun(runs []lateRun) (first int, until int64) {
 	until = 1<<63 - 1
 	for k := 1; k < len(runs); k++ {
@@ -73,11 +82,4 @@ func firstRun(runs []lateRun) (first int, until int64) {
 		}
 	}
 	return first, until
-}
-
-// turn is a right to have Kafka read, held by who has asked and by the read.
-type turn struct {
-	principal string
-	holders   int
-	patience  *time.Timer
 }

@@ -13,7 +13,7 @@ import (
 	"sluice/hub/record"
 )
 
-// runHub runs a hub with one stream, in a bubble, until the test ends.
+// runHub runs a hub with one stream, in a synctest bubble, until the test ends.
 func runHub(t *testing.T, topics *hubtest.Topics, replays int, linger time.Duration) *hub.Hub {
 	t.Helper()
 	h, err := hub.New(hub.Config{
@@ -32,8 +32,8 @@ func runHub(t *testing.T, topics *hubtest.Topics, replays int, linger time.Durat
 	return h
 }
 
-// TestLingerCountsFromTheLast: a stream is read on for all of its linger after
-// the last subscriber, whoever came and went before.
+// TestLingerCountsFromTheLast: a stream is read for the whole linger time after the
+// last subscriber, whichever subscribers came and went before.
 func TestLingerCountsFromTheLast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,8 +58,8 @@ func TestLingerCountsFromTheLast(t *testing.T) {
 	})
 }
 
-// TestStuckReplayGivesItsTurn: one that reads from Kafka and takes nothing does
-// not keep others from it, and goes on when it takes again.
+// TestStuckReplayGivesItsTurn: a subscription that reads from Kafka and takes
+// nothing does not block others, and continues when it takes again.
 func TestStuckReplayGivesItsTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestStuckReplayGivesItsTurn(t *testing.T) {
 		synctest.Wait()
 		other := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}})
 		defer other.Close()
-		other.collect(t, 1) // it takes its place among those who wait
+		other.collect(t, 1) // it takes its place among the waiting subscriptions
 		time.Sleep(6 * time.Second)
 		for _, r := range []*reader{other, stuck} {
 			for len(r.seen) < 9000 {
@@ -86,9 +86,9 @@ func TestStuckReplayGivesItsTurn(t *testing.T) {
 	})
 }
 
-// TestLastWithinTheBoundOfTheSearch: where the search for the newest records
-// meets its bound, what it has seen whole counts, not the older part of a
-// window.
+// TestLastWithinTheBoundOfTheSearch: when the search for the newest records reaches
+// its bound, only windows that were searched completely count, not the older part of
+// a window.
 func TestLastWithinTheBoundOfTheSearch(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -104,7 +104,7 @@ func TestLastWithinTheBoundOfTheSearch(t *testing.T) {
 	}
 	topics.AppendBatch("orders.v1", records)
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
-	h.BoundSearch(512 << 10) // in the second window
+	h.BoundSearch(512 << 10) // reached in the second window
 	r := &reader{bell: make(bell, 1)}
 	var begun hub.Begun
 	var err error

@@ -11,65 +11,66 @@ import (
 )
 
 const (
-	// firstIndex leaves room in front for what is filled in backwards.
+	// firstIndex leaves room below for the chunks that are filled in backwards.
 	firstIndex = 1 << 40
 
 	minChunkBytes = 16 << 10
 	maxChunkBytes = 1 << 20
-	// quickChunk: a chunk that is full sooner is followed by a larger one.
+	// quickChunk: a chunk that is full in less time is followed by a larger one.
 	quickChunk = time.Second
 	// maxCuts bounds how many truncations are remembered.
 	maxCuts = 64
 )
 
-// log is the recent past of one stream: chunks of entries, numbered by index,
-// from the floor to the tip. One goroutine appends; any number read, without
-// locks, and remember no more than an index.
+// log holds the recent records of one stream: chunks of entries, numbered by index,
+// from the floor to the tip. One goroutine appends; any number of subscriptions read
+// without locks and remember only an index.
 type log struct {
 	stream string
-	serial uint64 // tells it apart from all others that there have been
+	serial uint64 // unique among all logs and chunks
 	wake   func(shard int, f *Feed)
 	now    func() time.Time
 
 	chunks atomic.Pointer[[]*chunk] // sorted by base, never empty, never changed
 	tip    atomic.Pointer[mark]
-	recent [8]atomic.Pointer[mark] // marks behind the tip, by index
+	recent [8]atomic.Pointer[mark] // a cache of marks, by index
 	status atomic.Pointer[Status]
-	// emptied is the index at which the log was made empty last, 0 for never.
+	// emptied is the index at which the log was last emptied, 0 for never.
 	emptied atomic.Uint64
-	cache   *blockCache // what precedes the log, for those who are late
+	cache   *blockCache // the records before the log, for late subscriptions
 
 	// Owned by the appender.
 	last   *chunk
 	at     record.Position
-	opened time.Time // when last was made
+	opened time.Time // when last was created
 
-	mu    sync.Mutex // guards the lists below, and whoever changes chunks
+	mu    sync.Mutex // guards the fields below, and changes of chunks
 	feeds map[string]*Feed
-	keyed keyIndex // of feeds without predicates
-	// numbered is how many filters with one digest there have been at once.
+	keyed keyIndex // the feeds without predicates
+	// numbered is the largest number that was given to one of several filters with
+	// the same digest.
 	numbered int
 	cuts     []cut
-	// proven is what Kafka has said of each partition in front of the floor.
+	// proven is what Kafka has confirmed of each partition before the floor.
 	proven map[int32]proof
-	// shrunk is set once chunks were given up: the indexes below the floor
-	// have had entries, and must not get others.
+	// shrunk is set once chunks were removed: the indexes below the floor have had
+	// entries and must not get others.
 	shrunk bool
 
 	evaluation evaluation
 }
 
-// cut is where a partition went on after being truncated.
+// cut is where a partition continued after a truncation.
 type cut struct {
 	to record.PartitionOffset
-	// epoch is the last one read before, -1 when that is not known: what has
-	// been given out anew is of a later one.
+	// epoch is the last one read before the cut, -1 when that is not known. Offsets
+	// that were reused since have a later epoch.
 	epoch int32
-	index uint64 // where the log went on
+	index uint64 // where the log continued
 }
 
-// voids reports whether a position is beyond the cut and older than it. Index
-// is where in the log it was taken, 0 when that is not known.
+// voids reports whether a position is beyond the cut and older than it. Index is
+// where in the log the position was taken, 0 when that is not known.
 func (c cut) voids(at record.PartitionOffset, index uint64) bool {
 	if at.Partition != c.to.Partition || at.Offset <= c.to.Offset {
 		return false
@@ -77,8 +78,15 @@ func (c cut) voids(at record.PartitionOffset, index uint64) bool {
 	return index > 0 && index < c.index || at.Epoch >= 0 && at.Epoch <= c.epoch
 }
 
-// mark is an index of a log with the position that belongs to it. All who are
-// at that index share it, and the text of its cursor.
+// proof records that Kafka has the log in an epoch up to an offset at least, and so
+// in each later epoch.
+type proof struct {
+	epoch  int32
+	offset int64
+}
+
+// mark is an index of a log and the position that belongs to it. All subscriptions
+// at that index share the mark and the text of its cursor.
 type mark struct {
 	index uint64
 	at    record.Position
@@ -86,7 +94,7 @@ type mark struct {
 	text  atomic.Pointer[string]
 }
 
-// cursor is the text of the cursor of one who is at the mark.
+// cursor returns the text of the cursor at the mark.
 func (m *mark) cursor(stream string) string {
 	if text := m.text.Load(); text != nil {
 		return *text
@@ -96,7 +104,7 @@ func (m *mark) cursor(stream string) string {
 	return text
 }
 
-// Status says whether a stream can be read from Kafka, and since when.
+// Status is whether a stream can be read from Kafka, and since when.
 type Status struct {
 	Live  bool
 	Since time.Time
@@ -129,25 +137,26 @@ func (l *log) begin(index uint64, start record.Position) {
 	l.mu.Unlock()
 }
 
-// restart empties the log, whose entries have become void, and goes on from
-// another position. Everybody is below the floor then and compares positions.
+// restart empties the log, because its entries have become void, and continues from
+// another position. All subscriptions are then below the floor and compare
+// positions.
 func (l *log) restart(start record.Position) {
 	index := l.tip.Load().index + 1
 	l.emptied.Store(index)
 	if start.Topic != l.at.Topic {
 		l.mu.Lock()
-		l.cuts = nil // they say nothing of the new topic, whose epochs begin anew
+		l.cuts = nil // they do not apply to the new topic, whose epochs begin anew
 		l.mu.Unlock()
 	}
 	l.begin(index, start)
 	l.notifyAll()
 }
 
-// floorPosition is where the log begins.
+// floorPosition returns the position at which the log begins.
 func (l *log) floorPosition() record.Position { return l.floor().start }
 
-// cut empties the log because a partition goes on from an earlier offset under
-// a new epoch.
+// cut empties the log because a partition continues from an earlier offset under a
+// new epoch.
 func (l *log) cut(to record.PartitionOffset) {
 	next := l.at.Clone()
 	was, ok := next.Find(to.Partition)
@@ -162,8 +171,9 @@ func (l *log) cut(to record.PartitionOffset) {
 	l.restart(next)
 }
 
-// cutBelow finds where a position that was taken before a cut goes on. Index is
-// where in the log it was taken, 0 when that is not known.
+// cutBelow finds the offset at which a position that was taken before a cut
+// continues. Index is where in the log the position was taken, 0 when that is not
+// known.
 func (l *log) cutBelow(at record.PartitionOffset, index uint64) (record.PartitionOffset, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,7 +186,7 @@ func (l *log) cutBelow(at record.PartitionOffset, index uint64) (record.Partitio
 	return found, ok
 }
 
-// append adds a builder's entries and wakes whoever they are for, once.
+// append adds a builder's entries and wakes the feeds that they are for, once.
 func (l *log) append(d *chunkBuilder) {
 	if len(d.entries) == 0 {
 		return
@@ -197,7 +207,7 @@ func (l *log) append(d *chunkBuilder) {
 
 	l.mu.Lock()
 	woken := l.match(d, first)
-	// The tip moves under the lock, so that a feed that is made now begins
+	// The tip moves under the lock, so that a feed that is created now begins
 	// exactly where matching has begun for it.
 	l.tip.Store(tip)
 	asks := len(l.evaluation.feeds) > 0
@@ -210,7 +220,7 @@ func (l *log) append(d *chunkBuilder) {
 	}
 }
 
-// open makes room for the builder's entries from i on.
+// open creates a chunk with room for the builder's entries from i on.
 func (l *log) open(d *chunkBuilder, i int) {
 	size := max(minChunkBytes, len(l.last.bodies))
 	now := l.now()
@@ -230,8 +240,8 @@ func (l *log) open(d *chunkBuilder, i int) {
 	l.mu.Unlock()
 }
 
-// match gives new entries to the feeds by key they are for and returns all feeds that
-// have something new, but for those with predicates. The caller holds the lock.
+// match gives new entries to the feeds that have their keys and returns all feeds
+// that have something new, except those with predicates. The caller holds the lock.
 func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 	var woken []*Feed
 	if f := l.feeds[""]; f != nil {
@@ -249,7 +259,7 @@ func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 				continue
 			}
 			start := uint32(d.bodyStart(i))
-			// A map's look-up by converted bytes does not allocate.
+			// Indexing a map by converted bytes does not allocate.
 			for _, f := range l.keyed[string(d.bodies[start+e.keyStart:start+e.keyEnd])] {
 				if f.match(first+uint64(i), floor) {
 					woken = append(woken, f)
@@ -270,7 +280,7 @@ func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 	return woken
 }
 
-// notifyAll wakes everybody.
+// notifyAll wakes all feeds.
 func (l *log) notifyAll() {
 	l.mu.Lock()
 	feeds := make([]*Feed, 0, len(l.feeds))
@@ -284,7 +294,8 @@ func (l *log) notifyAll() {
 	}
 }
 
-// setLive tells everybody when the stream can or cannot be read any more.
+// setLive sets the status and notifies all feeds, when the stream has become
+// available or unavailable.
 func (l *log) setLive(live bool) {
 	if l.status.Load().Live == live {
 		return
@@ -293,11 +304,11 @@ func (l *log) setLive(live bool) {
 	l.notifyAll()
 }
 
-// floor is the oldest chunk.
+// floor returns the oldest chunk.
 func (l *log) floor() *chunk { return (*l.chunks.Load())[0] }
 
-// find gives the chunk that holds an index, and where in it, or nil when the
-// index is below the floor.
+// find returns the chunk that holds an index and the entry's number in it, or nil
+// when the index is below the floor.
 func (l *log) find(index uint64) (*chunk, int) {
 	chunks := *l.chunks.Load()
 	k := sort.Search(len(chunks), func(k int) bool { return chunks[k].base > index })
@@ -308,7 +319,7 @@ func (l *log) find(index uint64) (*chunk, int) {
 	return c, int(index - c.base)
 }
 
-// markIn gives the mark in front of entry i of a chunk.
+// markIn returns the mark before entry i of a chunk.
 func (l *log) markIn(c *chunk, i int) *mark {
 	index := c.base + uint64(i)
 	if tip := l.tip.Load(); tip.index == index {
@@ -323,12 +334,12 @@ func (l *log) markIn(c *chunk, i int) *mark {
 	return m
 }
 
-// covering finds the largest index at which nothing precedes that a position
-// has not had, or nil when the log begins behind it.
+// covering finds the largest index below which the log has no entry that a position
+// does not cover. It returns nil when the log begins after the position.
 func (l *log) covering(at record.Position) (*chunk, int) {
 	tip := l.tip.Load().index
 	chunks := *l.chunks.Load()
-	// What the appender has opened may lie beyond the tip, whole chunks of it.
+	// The appender may have opened chunks that lie wholly beyond the tip.
 	k := sort.Search(len(chunks), func(k int) bool { return chunks[k].base > tip || !at.Covers(chunks[k].start) })
 	if k == 0 {
 		return nil, 0
@@ -345,19 +356,19 @@ func (l *log) covering(at record.Position) (*chunk, int) {
 	return c, i
 }
 
-// firstLater finds the first record in a place's partition, in front of that
-// place, that is of a later epoch, nil for none.
+// firstLater finds the first record of a later epoch than a position's, in its
+// partition and before its offset. It returns nil when there is none.
 func (l *log) firstLater(at record.PartitionOffset) *entry {
 	tip := l.tip.Load()
 	if at.Epoch < 0 || noLater(tip.at, at) {
-		return nil // nearly always
+		return nil // the usual case
 	}
 	chunks := *l.chunks.Load()
 	for k, c := range chunks {
 		if c.start.Offset(at.Partition, 0) >= at.Offset || c.base >= tip.index {
 			return nil
 		}
-		// Epochs rise, but where a log begins none may be known.
+		// Epochs rise, but where a log begins the epoch may be unknown.
 		if k+1 < len(chunks) && noLater(chunks[k+1].start, at) {
 			continue
 		}
@@ -370,14 +381,14 @@ func (l *log) firstLater(at record.PartitionOffset) *entry {
 	return nil
 }
 
-// noLater reports whether a position shows that nothing in front of it is of a
-// later epoch than a place.
+// noLater reports whether a position shows that no record before it is of a later
+// epoch than at.
 func noLater(position record.Position, at record.PartitionOffset) bool {
 	now, ok := position.Find(at.Partition)
 	return !ok || now.Epoch >= 0 && now.Epoch <= at.Epoch
 }
 
-// size is about what the log holds in memory.
+// size returns roughly the memory that the log takes.
 func (l *log) size() int {
 	size := 0
 	for _, c := range *l.chunks.Load() {
@@ -386,8 +397,8 @@ func (l *log) size() int {
 	return size
 }
 
-// shrink gives up the oldest chunks, all but the last, until the log is within
-// a size. It returns the size then.
+// shrink removes the oldest chunks, never the last, until the log is within a size.
+// It returns the size after that.
 func (l *log) shrink(most int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -411,9 +422,9 @@ func (l *log) shrink(most int) int {
 	return size
 }
 
-// prepend puts older chunks in front of the floor that they were made for. It
-// reports false when that is no longer the floor, or once the log has given up
-// chunks: whoever still stands in one of those would find other entries there.
+// prepend puts older chunks before the floor for which they were made. It reports
+// false when the floor has changed, or once the log has removed chunks: a
+// subscription whose index is in a removed chunk would find other entries there.
 func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -429,11 +440,4 @@ func (l *log) prepend(older []*chunk, floor *chunk) bool {
 	all := append(slices.Clone(older), chunks...)
 	l.chunks.Store(&all)
 	return true
-}
-
-// proof is that Kafka has the log in an epoch up to an offset at least: so it has
-// in each later one.
-type proof struct {
-	epoch  int32
-	offset int64
 }

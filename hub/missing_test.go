@@ -11,8 +11,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestAMissingTopicIsToldAtOnce: nobody waits the whole StartTimeout for a topic
-// that does not exist, and once it is made all is well.
+// TestAMissingTopicIsToldAtOnce: Subscribe does not wait the whole StartTimeout for
+// a topic that does not exist, and succeeds once the topic was created.
 func TestAMissingTopicIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -44,7 +44,7 @@ func TestAMissingTopicIsToldAtOnce(t *testing.T) {
 		}
 	}
 
-	// A stream that was read, and of which somebody who has looked says so.
+	// The stream was read before its topic is noted as missing.
 	h.NoteMissing("orders", true)
 	if info, _ := h.Stream("orders"); !info.Missing {
 		t.Error("what was noted is not told")

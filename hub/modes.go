@@ -4,33 +4,34 @@ import (
 	"fmt"
 )
 
-// mode says how a subscription goes on. It is in one mode at a time, and changes
-// it only as the table of transitions says.
+// mode is how a subscription continues. A subscription is in one mode at a time and
+// changes it only according to the table of transitions.
 type mode uint8
 
 const (
-	// modeStarting: where it begins is being found out.
+	// modeStarting: the start of the subscription is being resolved.
 	modeStarting mode = iota
-	// modeInStep: it is an index of the log and no more than that. All that its
-	// feed has in front of the index has been delivered, so that the position is
+	// modeInStep: the subscription is an index of the log and nothing else.
+	// Everything of its feed before the index has been delivered, so its position is
 	// that of the log, which all subscriptions at the index share.
 	modeInStep
-	// modeJoining: it has a position of its own, whose index in the log is to be
-	// found.
+	// modeJoining: the subscription has a position of its own, whose index in the
+	// log is to be found.
 	modeJoining
-	// modeLate: its position precedes the log. It is delivered blocks that were
-	// read from Kafka.
+	// modeLate: the position precedes the log. Blocks that were read from Kafka are
+	// delivered.
 	modeLate
-	// modeOwnPosition: it is at an index of the log with a position of its own,
-	// which may be ahead of the index: entries that it has had are passed over.
+	// modeOwnPosition: the subscription is at an index of the log with a position of
+	// its own, which may be ahead of the index: entries that it has had are skipped.
 	modeOwnPosition
-	// modeBehind: it had been at the tip, and what it has not had is no longer in
-	// the log. The stream's policy says how it goes on.
+	// modeBehind: the subscription had been at the tip, and records that it has not
+	// had are no longer in the log. The stream's policy decides how it continues.
 	modeBehind
 
-	// A conflating subscription goes twice through what it has missed, each time
-	// as another one does that has a position of its own. In the first pass it
-	// looks for the newest record of each key, in the second one it picks them.
+	// A conflating subscription reads twice what it has missed, each time in the
+	// modes of a subscription with a position of its own. In the first pass (scan)
+	// it finds the newest record of each key, in the second (pick) it delivers
+	// those.
 	modeScanJoining
 	modeScanLate
 	modeScanLog
@@ -38,13 +39,13 @@ const (
 	modePickLate
 	modePickLog
 
-	// modeEnded: it delivers nothing any more.
+	// modeEnded: nothing more is delivered.
 	modeEnded
 
 	modes = int(modeEnded) + 1
 )
 
-// trigger is why a subscription changes its mode.
+// trigger is the reason for a change of mode.
 type trigger uint8
 
 const (
@@ -72,8 +73,8 @@ const (
 	triggers = int(onFilterFailed) + 1
 )
 
-// transition leads from each mode of a list to the one at the same place of
-// another list.
+// transition leads from each mode of a list to the mode at the same index of another
+// list.
 type transition struct {
 	from []mode
 	on   trigger
@@ -81,28 +82,28 @@ type transition struct {
 	why  string
 }
 
-// transitions are all changes of a mode that there are. None is impossible by
-// accident: what is not in the table is a fault of this package (see on).
+// transitions are all possible changes of mode. A transition that is not in the
+// table is a bug in this package (see Subscription.on).
 //
-// No way through the modes is without end. Each step of a subscription delivers
+// No sequence of steps is without end. Each step of a subscription delivers
 // something, or ends the call of Next, or adds a pending gap, which is delivered
-// next, or it makes the following smaller, of which the first that differs counts:
+// next, or makes the following tuple smaller, in lexical order:
 //
-//  1. what has to be started anew: 1 while its index is below the floor of the log,
-//     and 1 while it conflates up to a position that the log no longer reaches back
-//     to;
+//  1. what has to be started again: 1 while the index is below the floor of the log,
+//     and 1 while it conflates up to a position to which the log no longer reaches
+//     back;
 //  2. what is left of a policy: 3 in modeBehind, 2 in the first pass of a
 //     conflation, 1 in the second, else 0;
 //  3. what is void: 1 while a position of its own is of another topic than the log;
 //  4. how far it is from being in step: 5 joining and 4 late, where Kafka has to be
 //     read before it can join the log, 3 late and 2 joining where not, 1 in the log
 //     with a position of its own, 0 in step;
-//  5. the entries, or offsets, from where it is up to the tip.
+//  5. the entries, or offsets, from the current position to the tip.
 //
-// Only the log makes it larger: an append, chunks that are given up, a truncation, a
-// topic that is made again. For a log that stands still each call of Next ends, so
-// no subscription goes on for longer than the log runs ahead of it; and of long
-// ways each call does a part (lookAtOnce, conflateAtOnce, scanAtOnce).
+// Only the log makes the tuple larger: an append, the removal of chunks, a
+// truncation, a topic that is recreated. While the log does not change, each call of
+// Next ends, so a subscription continues no longer than the log runs ahead of it.
+// Each call does only a part of a long way (lookAtOnce, conflateAtOnce, scanAtOnce).
 var transitions = []transition{
 	{one(modeStarting), onTip, one(modeInStep), "it begins with what is new"},
 	{one(modeStarting), onPosition, one(modeJoining), "it begins at a position"},
@@ -148,15 +149,15 @@ func walk(m mode) []mode {
 func (m mode) conflating() bool { return m >= modeScanJoining && m <= modePickLog }
 func (m mode) scanning() bool   { return m >= modeScanJoining && m <= modeScanLog }
 
-// isLate and inLog tell from where the subscription is delivered records.
+// isLate and inLog report from where the subscription is delivered records.
 func (m mode) isLate() bool { return m == modeLate || m == modeScanLate || m == modePickLate }
 
 func (m mode) inLog() bool {
 	return m == modeInStep || m == modeOwnPosition || m == modeScanLog || m == modePickLog
 }
 
-// nextMode is the table by mode and trigger; modeStarting, which nothing leads to,
-// stands for what is impossible.
+// nextMode is the table by mode and trigger. No transition leads to modeStarting,
+// which therefore marks what is impossible.
 var nextMode = func() (next [modes][triggers]mode) {
 	for _, t := range transitions {
 		for i, from := range t.from {

@@ -12,10 +12,10 @@ func init() {
 	}
 }
 
-// Transition is one change of a mode, in words.
+// Transition is a change of mode, in words.
 type Transition struct{ From, On, To string }
 
-// Transitions is the table.
+// Transitions returns the table.
 func Transitions() (all []Transition) {
 	for from := range modes {
 		for on := range triggers {
@@ -27,7 +27,7 @@ func Transitions() (all []Transition) {
 	return all
 }
 
-// WithoutReason lists those transitions of the table that say no reason.
+// WithoutReason lists the transitions of the table that have no reason.
 func WithoutReason() (all []string) {
 	for _, t := range transitions {
 		if t.why == "" || len(t.from) != len(t.to) {
@@ -37,20 +37,20 @@ func WithoutReason() (all []string) {
 	return all
 }
 
-// WatchTransitions has every change of a mode told. It must be called before the
-// first subscription.
+// WatchTransitions has changed called on every change of mode. It must be called
+// before the first subscription.
 func (h *Hub) WatchTransitions(changed func(Transition)) {
 	h.moved = func(_ *Subscription, from mode, on trigger, to mode) {
 		changed(Transition{from.String(), on.String(), to.String()})
 	}
 }
 
-// Mode is what the mode is called.
+// Mode returns the name of the subscription's mode.
 func (s *Subscription) Mode() string { return s.mode.String() }
 
-// WatchSteps has each step of each subscription held against what is said of the
-// table: when there is another one it has added a pending gap, or come nearer to
-// being in step, unless the log has moved meanwhile. It must be called before the
+// WatchSteps checks each step of each subscription against the doc comment of the
+// table: if another step follows, the step has added a pending gap or made the
+// measure smaller, unless the log has moved meanwhile. It must be called before the
 // first subscription.
 func (h *Hub) WatchSteps(fault func(string)) {
 	type state struct {
@@ -61,7 +61,7 @@ func (h *Hub) WatchSteps(fault func(string)) {
 	var mu sync.Mutex
 	last := make(map[*Subscription]state)
 	h.stepping = func(s *Subscription, steps int) {
-		// The log can move while it is measured.
+		// The log can move during the measurement.
 		world := s.world()
 		now := state{s.mode, world, s.measure()}
 		for again := s.world(); again != world; again = s.world() {
@@ -86,8 +86,8 @@ func (s *Subscription) pendingGaps() int {
 	return s.pending.gaps.len() - s.pending.delivered
 }
 
-// measure is what is said of the table of transitions, with the gaps that are
-// pending as the last.
+// measure returns the tuple of the doc comment of transitions, with the number of
+// pending gaps as the last element.
 func (s *Subscription) measure() (m [6]uint64) {
 	floor, tip, f := s.log.floor(), s.log.tip.Load(), s.conflation
 	if s.index > 0 && s.index < floor.base {
@@ -145,7 +145,7 @@ type world struct {
 	started          int64
 }
 
-// world tells whether the log, or the blocks in front of it, are what they were.
+// world returns a state by which changes of the log and of its block cache are seen.
 func (s *Subscription) world() (w world) {
 	w.chunks, w.tip = s.log.chunks.Load(), s.log.tip.Load()
 	c := s.hub.blocks

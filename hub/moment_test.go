@@ -9,8 +9,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestTimesBetweenMillisecondsAreRoundedUp: nothing earlier than what was asked
-// for arrives.
+// TestTimesBetweenMillisecondsAreRoundedUp: no record before the requested time is
+// returned.
 func TestTimesBetweenMillisecondsAreRoundedUp(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

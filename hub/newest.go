@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// newestOffsets bounds how many offsets of a partition are searched for
-	// the newest records that pass a filter, newestBytes how much in all.
+	// newestOffsets bounds how many offsets of a partition are searched for the
+	// newest records that pass a filter, newestBytes how many bytes in all.
 	newestOffsets = 1 << 17
 	newestBytes   = 64 << 20
 )
@@ -19,9 +19,9 @@ const (
 // sighting is a record that passed the filter.
 type sighting struct{ offset, time int64 }
 
-// newest finds the position from which on there are n records that pass the
-// filter, the newest by timestamp over all partitions. It reports short when
-// there are fewer, or none more within the bound of what is searched.
+// newest finds the position after which n records pass the filter: the newest by
+// timestamp over all partitions. It reports short when there are fewer, or when no
+// more were found within the bounds of the search.
 func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) (from record.Position, short bool, err error) {
 	if err := s.hub.searches.enter(ctx, s.principal); err != nil {
 		return record.Position{}, false, err
@@ -35,11 +35,11 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 	if err != nil {
 		return record.Position{}, false, err
 	}
-	found := make(map[int32][]sighting) // by partition, offsets rising
+	found := make(map[int32][]sighting) // by partition, in order of offset
 	low := tip.Clone()
 	budget := s.hub.newestBytes
 	for window := int64(max(64, n/max(1, len(tip.Offsets)))); ; window *= 8 {
-		searched := true // to the beginning, or as far as the bound allows
+		searched := true // back to the beginning, or as far as the bound allows
 		for i, end := range tip.Offsets {
 			was := low.Offsets[i].Offset
 			low.Offsets[i] = record.PartitionOffset{
@@ -57,7 +57,7 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 			return record.Position{}, false, err
 		}
 		if budget <= 0 {
-			break // what it has not come to is the newest of it
+			break // of this window only the oldest records were read
 		}
 		found = wider
 		if enough(found, oldest, low, begin, tip, n) {
@@ -68,12 +68,12 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 	return from, taken < n, nil
 }
 
-// sight notes all records between two positions that pass the filter, and the
+// sight collects all records between two positions that pass the filter, and the
 // time of the first record of each partition.
 func (s *Subscription) sight(ctx context.Context, low, tip record.Position, which *filter.Filter, budget *int,
 	found map[int32][]sighting, oldest map[int32]int64,
 ) error {
-	kafka := &s.hub.blocks.budget // what is read for those who are late counts with it
+	kafka := &s.hub.blocks.budget // the search counts against the budget of late subscriptions
 	s.stream.readTo(ctx, low, func() record.Position { return tip }, func(r run) bool {
 		before := *budget
 		for i := r.i; i < r.n; i++ {
@@ -92,8 +92,8 @@ func (s *Subscription) sight(ctx context.Context, low, tip record.Position, whic
 	return ctx.Err()
 }
 
-// enough reports whether what was found holds the newest n for certain: what
-// was not searched is older than all of them, as far as timestamps rise.
+// enough reports whether what was found certainly contains the newest n: what was
+// not searched is older than all of them, provided that timestamps rise.
 func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip record.Position, n int) bool {
 	from, taken := newestOf(found, tip, n)
 	if taken < n {
@@ -115,7 +115,7 @@ func enough(found map[int32][]sighting, oldest map[int32]int64, low, begin, tip 
 	return true
 }
 
-// newestOf takes the newest n and gives the position in front of them.
+// newestOf takes the newest n and returns the position before them.
 func newestOf(found map[int32][]sighting, tip record.Position, n int) (record.Position, int) {
 	from := tip.Clone()
 	left := make(map[int32]int, len(found))
@@ -133,7 +133,7 @@ func newestOf(found map[int32][]sighting, tip record.Position, n int) (record.Po
 	return from, n
 }
 
-// newestLeft finds the partition whose last record that is left is the newest.
+// newestLeft returns the partition whose last remaining record is the newest.
 func newestLeft(found map[int32][]sighting, left map[int32]int) (int32, bool) {
 	newest, at := int64(math.MinInt64), int32(-1)
 	for p, n := range left {

@@ -2,10 +2,10 @@ package hub
 
 import "sluice/hub/event"
 
-// Next adds to the batch what the subscription has ready, in a format, up to
-// room bytes; an event that is larger is alone in its batch. It reports whether
-// there is more right away; if not, the owner will be told by Pump. Events with
-// the feed's name in them can go over room by one.
+// Next adds to the batch what the subscription has ready, in a format, up to room
+// bytes; an event that is larger is alone in its batch. It reports whether there is
+// more right away; if not, the owner will be notified by Pump. If events contain the
+// feed's name, one event may exceed room.
 func (s *Subscription) Next(b *Batch, f event.Format, room int) (more bool) {
 	room += b.Bytes
 	return s.next(b, func(c *chunk, i, n int) int {
@@ -16,7 +16,7 @@ func (s *Subscription) Next(b *Batch, f event.Format, room int) (more bool) {
 	})
 }
 
-// takePlain takes entries as they lie in a format.
+// takePlain takes entries as they are laid out in a format.
 func (s *Subscription) takePlain(b *Batch, f event.Format, c *chunk, i, n, room int) int {
 	if s.labelled {
 		return s.takeLabelled(b, f, c, i, n, room)
@@ -83,14 +83,15 @@ func (s *Subscription) count(b *Batch, e *entry) {
 	}
 }
 
-// Compressible reports whether NextCompressed can have anything compressed: a filter, or
-// that a gap is the end, makes what is delivered the subscription's own.
+// Compressible reports whether NextCompressed can use compressed blocks. It cannot
+// if the subscription has a filter or ends at a gap, because its content is then its
+// own.
 func (s *Subscription) Compressible() bool { return !s.feed.Filtered() && !s.labelled && !s.failOnGap }
 
-// NextCompressed is Next with blocks that are compressed, which it lists in the batch,
-// as far as there are any to be shared, and the rest in the codec's plain
-// format. The window is that of the connection, and moves on. A block, like an
-// event, is alone in its batch if it is larger than room.
+// NextCompressed is like Next, but adds compressed blocks, listed in the batch,
+// where there are blocks to be shared, and the rest in the codec's plain format. The
+// window is that of the connection and is updated. A block, like an event, is alone
+// in its batch if it is larger than room.
 func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (more bool) {
 	if !s.Compressible() {
 		if p.PlainInWindow() {
@@ -111,7 +112,7 @@ func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (m
 				if start == i {
 					return s.takeCompressed(b, p, w, compressedRun{c, blocks, k}, i, n, room)
 				}
-				// In the midst of a block, whose end is not far.
+				// Within a block, whose end is near.
 				upTo = min(n, int(blocks[k].end))
 			}
 		}
@@ -122,20 +123,20 @@ func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (m
 	})
 }
 
-// compressedRun is where in the blocks of a chunk a subscription stands.
+// compressedRun is the position of a subscription in the blocks of a chunk.
 type compressedRun struct {
 	chunk  *chunk
 	blocks compressedBlocks
 	k      int
 }
 
-// takeCompressed takes blocks from entry i, where one begins, up to n.
+// takeCompressed takes blocks up to n, from entry i, where a block begins.
 func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compressedRun, i, n, room int) int {
 	c := at.chunk
 	w.at(s.log.serial, c.base+uint64(i))
 	j := i
-	// Another one, with a newer tip, may have made blocks that reach beyond n.
-	// Those are taken once this one knows that tip too.
+	// Another subscription, with a newer tip, may have made blocks that reach beyond
+	// n. Those are taken once this subscription has seen that tip too.
 	for k := at.k; k < len(at.blocks) && int(at.blocks[k].end) <= n; k++ {
 		block := at.blocks[k]
 		taken := block.shared
@@ -154,12 +155,12 @@ func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compresse
 	return j
 }
 
-// cursorIn is the text of the cursor in front of entry i of a chunk.
+// cursorIn returns the text of the cursor before entry i of a chunk.
 func (s *Subscription) cursorIn(c *chunk, i int) string {
 	return s.log.markIn(c, i).cursor(s.stream.Name)
 }
 
-// addCompressed adds a block, to the last buffer where it lies right behind.
+// addCompressed adds a block: to the last buffer if it directly follows in memory.
 func (b *Batch) addCompressed(block *compressedBlock, p compressed) {
 	if p.len() == 0 {
 		return

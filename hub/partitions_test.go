@@ -10,8 +10,8 @@ import (
 	"sluice/hub/record"
 )
 
-// TestPartitionsThatTheTopicDoesNotHaveAreNotKept: whoever makes cursors with
-// other partitions each time must not make what is stored under a name grow.
+// TestPartitionsThatTheTopicDoesNotHaveAreNotKept: a client that sends cursors with
+// different invented partitions must not make what is stored under a name grow.
 func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -59,7 +59,7 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 	if _, err := vouch(all(id, 5, -1)); !errors.Is(err, record.ErrBadCursor) {
 		t.Errorf("what was seen of partitions that are not there: got %v", err)
 	}
-	// One that was added since is.
+	// A partition that was added since is kept.
 	topics.Grow("orders.v1", 3)
 	if at, err = vouch(all(id, 5, 0)); err != nil || len(at.Offsets) != 3 {
 		t.Errorf("after a partition was added: got %d places, %v", len(at.Offsets), err)

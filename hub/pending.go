@@ -26,9 +26,9 @@ func (s *Subscription) stepPending(take takeFunc) progress {
 	return onward
 }
 
-// pendingWhileConflating sees to gaps that come up in a conflation. In the first
-// pass they are dropped: those of retention are found again in the second. Others
-// make void what was seen.
+// pendingWhileConflating handles gaps that are added during a conflation. In the
+// first pass they are dropped: gaps of retention are found again in the second pass.
+// All others make void what was found.
 func (s *Subscription) pendingWhileConflating() {
 	retention := true
 	for i := range s.pending.gaps.len() {
@@ -42,7 +42,7 @@ func (s *Subscription) pendingWhileConflating() {
 		}
 		return
 	}
-	// What was left out so far precedes them.
+	// What was left out so far precedes these gaps.
 	found := *s.pending
 	s.pending = nil
 	s.reportDropped()

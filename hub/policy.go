@@ -2,23 +2,24 @@ package hub
 
 import "sluice/hub/record"
 
-// SlowPolicy says what a subscription gets that was live and has fallen below
-// the floor of its stream's log. One that begins further back is no slow one,
-// whatever the policy.
+// SlowPolicy is the treatment of a subscription that was live and has fallen below
+// the floor of its stream's log. A subscription that begins below the floor is not
+// slow, whatever the policy.
 type SlowPolicy string
 
 // The policies.
 const (
-	// SlowCatchUp: it is delivered all that it has missed, from Kafka. The
-	// zero value is the same.
+	// SlowCatchUp: all missed records are delivered, from Kafka. The zero value is
+	// the same.
 	SlowCatchUp SlowPolicy = "catch_up"
-	// SlowConflate: of what it has missed it is delivered the newest record of
-	// each key, and all records without a key that is text. What is left out is
-	// told in gaps of GapPolicy.
+	// SlowConflate: of the missed records, the newest of each key and all records
+	// without a text key are delivered. What is left out is reported in gaps of
+	// GapPolicy.
 	SlowConflate SlowPolicy = "conflate"
-	// SlowSkip: it goes on with what is new, behind gaps of GapPolicy.
+	// SlowSkip: the subscription continues with new records, after gaps of
+	// GapPolicy.
 	SlowSkip SlowPolicy = "skip"
-	// SlowDisconnect: it ends, with SlowConsumer.
+	// SlowDisconnect: the subscription ends, with SlowConsumer.
 	SlowDisconnect SlowPolicy = "disconnect"
 )
 
@@ -31,12 +32,12 @@ func (p SlowPolicy) Valid() bool {
 	return false
 }
 
-// SlowConsumer is what Subscription.Ended gives for one that the policy of its
-// stream has cut off. It is no reason for a gap: nothing is missing where its
-// cursor goes on.
+// SlowConsumer is what Subscription.Ended returns for a subscription that the policy
+// of its stream has ended. It is not a reason for a gap: nothing is missing for a
+// subscription that continues from the cursor.
 const SlowConsumer record.GapReason = "slow_consumer"
 
-// FilterFailed is what Subscription.Ended gives for one of whose filter a predicate
-// has failed. It is no reason for a gap: its cursor is in front of the record, and
-// Feed.Fault says why.
+// FilterFailed is what Subscription.Ended returns for a subscription when a
+// predicate of its filter has failed. It is not a reason for a gap: the cursor is
+// before the record, and Feed.Fault returns the cause.
 const FilterFailed record.GapReason = "filter_failed"

@@ -22,8 +22,8 @@ import (
 	"sluice/hub/record"
 )
 
-// modelTopic is what the topic holds: all that was ever written, by partition and
-// offset, but for what was cut off.
+// modelTopic is the content of the topic: everything that was ever written, by
+// partition and offset, except what was truncated.
 type modelTopic struct {
 	*hubtest.Topics
 	written    int
@@ -31,20 +31,20 @@ type modelTopic struct {
 }
 
 type modelPartition struct {
-	start   int64 // what precedes it is kept by Kafka no more
+	start   int64 // Kafka keeps nothing before this offset
 	records []modelRecord
-	lowest  int64 // where it was cut short, as far in front as ever
+	lowest  int64 // the lowest offset of all truncations
 	cuts    int
 }
 
-// modelRecord is a record, or with n 0 an offset that nobody sees.
+// modelRecord is a record or, if n is 0, an offset without a visible record.
 type modelRecord struct {
 	n     int
 	key   string // "" for none
 	epoch int32
 }
 
-// replaced reports whether a place is of a log that was cut short in front of it.
+// replaced reports whether a position is of a log that was truncated before it.
 func (p *modelPartition) replaced(at record.PartitionOffset) bool {
 	if at.Offset > int64(len(p.records)) {
 		return true
@@ -73,14 +73,14 @@ func (m *modelTopic) append(partition int, key string, pad int) {
 	p.records = append(p.records, modelRecord{m.written, key, int32(p.cuts)})
 }
 
-// modelClient is what one client has had of the topic, and what it may get next.
+// modelClient is what one client has received of the topic, and what may come next.
 type modelClient struct {
 	topic  *modelTopic
 	keys   []string
 	where  *thirds // nil for none
 	policy hub.SlowPolicy
-	next   map[int32]int64 // all before it was delivered, told of, or not for the filter
-	made   int             // how often the topic was made again
+	next   map[int32]int64 // everything before it was delivered, reported, or not for the filter
+	made   int             // how often the topic was recreated
 	log    []string
 }
 
@@ -88,7 +88,7 @@ func (c *modelClient) wants(r modelRecord) bool {
 	return r.n > 0 && (len(c.keys) == 0 || r.key != "" && slices.Contains(c.keys, r.key)) && (c.where == nil || r.n%3 == 0)
 }
 
-// thirds is a predicate that passes every third number.
+// thirds is a predicate that every third number passes.
 type thirds struct{}
 
 func (*thirds) Canonical() string { return "thirds" }
@@ -101,8 +101,8 @@ func (*thirds) Passes(r *filter.Record) (bool, error) {
 
 func (c *modelClient) filtered() bool { return len(c.keys) > 0 || c.where != nil }
 
-// complete fails where a record that the client wants lies between what it has
-// had and an offset.
+// complete fails if a record that the client wants lies between what it has received
+// and an offset.
 func (c *modelClient) complete(partition int32, to int64) error {
 	if int(partition) >= len(c.topic.partitions) {
 		return nil
@@ -116,7 +116,7 @@ func (c *modelClient) complete(partition int32, to int64) error {
 	return nil
 }
 
-// see takes one event or gap.
+// see handles one event or gap.
 func (c *modelClient) see(body []byte) error {
 	var e struct {
 		seenEvent
@@ -169,14 +169,14 @@ func (c *modelClient) see(body []byte) error {
 	return err
 }
 
-// mayDrop holds a gap of the policy against what the policy is.
+// mayDrop checks a gap of GapPolicy against the policy.
 func (c *modelClient) mayDrop(p *modelPartition, from, to int64) error {
 	switch c.policy {
 	case hub.SlowSkip:
 		return nil
 	case hub.SlowConflate:
 		if p.cuts > 0 {
-			return nil // what was newer may have been cut off
+			return nil // the newer record may have been truncated
 		}
 		for offset := from; offset < to; offset++ {
 			r := p.records[offset]
@@ -189,7 +189,7 @@ func (c *modelClient) mayDrop(p *modelPartition, from, to int64) error {
 	return errors.New("the policy drops nothing")
 }
 
-// leads fails where a cursor is behind something that the client has not had.
+// leads fails if a cursor covers something that the client has not received.
 func (c *modelClient) leads(cursor string, topic record.TopicID) error {
 	parsed, err := record.ParseCursor(cursor)
 	if err != nil {
@@ -201,7 +201,7 @@ func (c *modelClient) leads(cursor string, topic record.TopicID) error {
 	}
 	for _, o := range at.Offsets {
 		if int(o.Partition) >= len(c.topic.partitions) || c.topic.partitions[o.Partition].replaced(o) {
-			continue // who resumes there is told so
+			continue // which is reported to a client that resumes there
 		}
 		if err := c.complete(o.Partition, o.Offset); err != nil {
 			return fmt.Errorf("the cursor leads: %w", err)
@@ -217,10 +217,10 @@ type modelRun struct {
 	client modelClient
 	hub    *hub.Hub
 	reader *reader
-	cutOff bool // a log may be cut short, else topics are made again
+	cutOff bool // the log may be truncated, else topics are recreated
 }
 
-// settle lets the hub take what was written.
+// settle lets the hub read what was written.
 func settle() {
 	time.Sleep(time.Millisecond)
 	synctest.Wait()
@@ -257,7 +257,7 @@ func (m *modelRun) check(err error) {
 	}
 }
 
-// take has the client take something once, of which some is given back at times.
+// take has the client take something once, and sometimes gives a part of it back.
 func (m *modelRun) take() (more bool) {
 	if rapid.Bool().Draw(m.T, "collect") {
 		more = m.reader.Collect(rapid.IntRange(1, 200).Draw(m.T, "records"), func(_ bool, body []byte) { m.check(m.client.see(body)) })
@@ -288,7 +288,7 @@ func (m *modelRun) take() (more bool) {
 	return more
 }
 
-// resume comes back with the cursor.
+// resume closes the subscription and resumes from its cursor.
 func (m *modelRun) resume() {
 	cursor, err := record.ParseCursor(m.reader.Cursor())
 	m.check(err)
@@ -360,7 +360,8 @@ func (m *modelRun) cutOrMakeAnew() {
 		return
 	}
 	i, p := m.pick()
-	// A place whose epoch is not known cannot be told from one that was cut off.
+	// A position whose epoch is not known cannot be told from one that was
+	// truncated.
 	first := slices.IndexFunc(p.records[p.start:], func(r modelRecord) bool { return r.n > 0 })
 	if first < 0 || int(p.start)+first+1 > len(p.records) {
 		return
@@ -373,7 +374,7 @@ func (m *modelRun) cutOrMakeAnew() {
 	p.records = p.records[:to:to]
 }
 
-// readAll reads up to the end of the topic, which has to come.
+// readAll reads up to the end of the topic, and fails if it is not reached.
 func (m *modelRun) readAll() {
 	for n := range 10_000 {
 		more := false
@@ -401,15 +402,15 @@ func (m *modelRun) readAll() {
 }
 
 // TestSubscriptionProperty: whatever happens to a topic and to a client, the client
-// has each record once and in order, or is told of a gap, and its cursor does
-// not lead.
+// gets each record once and in order, or a gap is reported, and its cursor does not
+// lead.
 func TestSubscriptionProperty(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { rapid.Check(noDeadline{t}, runModel) })
 }
 
-// noDeadline is a test without the deadline that rapid asks for, which is of no
-// use where time is made up.
+// noDeadline is a test without the deadline that rapid asks for, which is useless
+// with synthetic time.
 type noDeadline struct{ testing.TB }
 
 func runModel(t *rapid.T) {

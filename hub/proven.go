@@ -2,16 +2,17 @@ package hub
 
 import "sluice/hub/record"
 
-// unproven finds the places of a position that no record in memory shows to be of
-// the log as it is now: it could have been cut short in front of where it begins
-// here, and have grown since, up to the place or beyond. What was cut off behind
-// that shows by its epoch (see firstLater). Tip is as far as the log was read.
+// unproven returns the offsets of a position that no record in memory shows to be of
+// the log as it is now: the log could have been truncated before its beginning in
+// memory, and have grown since, up to the offset or beyond. A truncation after its
+// beginning in memory is revealed by epochs (see firstLater). Tip is how far the log
+// was read.
 func (l *log) unproven(position record.Position) (places []record.PartitionOffset, tip *mark) {
 	tip = l.tip.Load()
 	chunks := *l.chunks.Load()
 	begin := chunks[0].start
 	if begin.Topic != position.Topic {
-		return nil, tip // void; it is told
+		return nil, tip // void, which is reported later
 	}
 	for _, at := range position.Offsets {
 		from, ok := begin.Find(at.Partition)
@@ -33,8 +34,8 @@ func (l *log) hasProof(at, from record.PartitionOffset) bool {
 	return ok && p.epoch <= at.Epoch && p.offset >= from.Offset
 }
 
-// showsEpoch reports whether the first record of a place's partition in a log is
-// of no later epoch: epochs rise, so nothing in front of it is either.
+// showsEpoch reports whether the first record of a partition in a log has an epoch
+// no later than at: epochs rise, so no record before it has a later one either.
 func showsEpoch(chunks []*chunk, tip *mark, at record.PartitionOffset) bool {
 	begin := chunks[0].start.Offset(at.Partition, 0)
 	for k, c := range chunks {
@@ -53,9 +54,9 @@ func showsEpoch(chunks []*chunk, tip *mark, at record.PartitionOffset) bool {
 	return false
 }
 
-// prove notes that Kafka has the log up to a place in the place's epoch. Tip is as
-// far as the log had been read when Kafka was asked: it is noticed when the log is
-// cut short in front of that, and then it says nothing any more.
+// prove records that Kafka has the log up to an offset, in its epoch. Tip is how far
+// the log had been read when Kafka was asked: if the log is truncated before the
+// tip, that is noticed, and the answer no longer counts.
 func (l *log) prove(at record.PartitionOffset, tip *mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// steady is how long a stream must have been followed before a failure is taken
-// for the first one.
+// steady is how long a stream must have been followed for a failure to count as the
+// first one.
 const steady = 10 * time.Second
 
 // run reads the stream until the context ends.
@@ -61,7 +61,8 @@ func (r *reading) run(ctx context.Context) {
 	}
 }
 
-// describe asks until it is told what the topic is and where a moment in it is.
+// describe asks Kafka for the topic and its offsets at a point, until it succeeds or
+// the context ends.
 func (r *reading) describe(ctx context.Context, m upstream.OffsetSpec) (record.Position, bool) {
 	st := r.stream
 	retry := backoff.New()
@@ -90,7 +91,7 @@ func (r *reading) describe(ctx context.Context, m upstream.OffsetSpec) (record.P
 	}
 }
 
-// noteTopic lets those go who wait for a topic that does not exist.
+// noteTopic releases the callers that wait for a topic that does not exist.
 func (r *reading) noteTopic(err error) {
 	if !errors.Is(err, upstream.ErrUnknownTopic) {
 		return
@@ -103,7 +104,7 @@ func (r *reading) noteTopic(err error) {
 	}
 }
 
-// Append implements Sink.
+// Append implements upstream.Sink.
 func (r *reading) Append(batch []*upstream.Fetched) {
 	st := r.stream
 	if st.hub.config.Pace != nil {
@@ -127,7 +128,7 @@ func (r *reading) Append(batch []*upstream.Fetched) {
 		st.encoder.fetched(&r.builder, f, r.log.at.Offset(f.Partition, 0))
 	}
 	r.flush()
-	// The builder of a burst is not kept for ever.
+	// Do not keep the memory of a burst.
 	if cap(r.builder.bodies) > 4*maxChunkBytes {
 		r.builder = chunkBuilder{}
 	}
@@ -154,7 +155,7 @@ func (r *reading) flush() {
 	}
 }
 
-// Live implements Sink.
+// Live implements upstream.Sink.
 func (r *reading) Live(live bool, cause error) {
 	st := r.stream
 	if live {
@@ -165,8 +166,8 @@ func (r *reading) Live(live bool, cause error) {
 	r.log.setLive(live)
 }
 
-// acquire gives the stream's log, and keeps it alive until release. It waits
-// for Kafka as long as the context lives.
+// acquire returns the stream's log, and keeps it alive until release. It waits for
+// Kafka until the context ends.
 func (st *stream) acquire(ctx context.Context) (*log, error) {
 	st.mu.Lock()
 	st.users++
@@ -194,7 +195,7 @@ func (st *stream) acquire(ctx context.Context) (*log, error) {
 	case <-ctx.Done():
 	}
 	select {
-	case <-r.ready: // the topic was made since
+	case <-r.ready: // the topic was created in the meantime
 		return r.log, nil
 	default:
 		st.release()
@@ -205,7 +206,7 @@ func (st *stream) acquire(ctx context.Context) (*log, error) {
 	}
 }
 
-// release is for each acquire, when its user is done.
+// release must be called once for each successful acquire.
 func (st *stream) release() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -217,7 +218,7 @@ func (st *stream) release() {
 	timer = time.AfterFunc(st.Linger, func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		// It may have been too late to stop it.
+		// It may have been too late to stop the timer.
 		if st.linger == timer {
 			st.reading.cancel()
 			st.reading, st.linger = nil, nil

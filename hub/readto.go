@@ -9,7 +9,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// searchRead is about how much one read asks for, over all partitions.
+// searchRead is roughly how much one read asks for, over all partitions.
 const searchRead = 512 << 10
 
 // run is some entries of what was read of one partition.
@@ -18,10 +18,10 @@ type run struct {
 	i, n  int
 }
 
-// readTo reads from a position on, in order of time as well as it can, until
-// the target has been reached, and hands over what it reads in runs. It goes on
-// through errors that can pass, and returns when put returns false or the
-// topic is another one. It reports whether it got there.
+// readTo reads from a position on, roughly in order of time, until the target has
+// been reached, and passes what it reads to put in runs. It retries transient
+// errors. It returns when put returns false or the topic has been recreated, and
+// reports whether the target was reached.
 func (st *stream) readTo(ctx context.Context, from record.Position, target func() record.Position, put func(run) bool) (reached bool) {
 	at := from.Clone()
 	pending := make(map[int32]run)
@@ -31,8 +31,8 @@ func (st *stream) readTo(ctx context.Context, from record.Position, target func(
 		if to.Topic != at.Topic {
 			return false
 		}
-		// What is behind and has nothing at hand is read next; what has
-		// something at hand waits for it, to be merged by time.
+		// Partitions that are behind and have no block pending are read next; those
+		// with a pending block wait for them, to be merged by time.
 		var wanted []record.PartitionOffset
 		for _, end := range to.Offsets {
 			if _, ok := pending[end.Partition]; !ok && at.Offset(end.Partition, 0) < end.Offset {
@@ -66,13 +66,13 @@ func (st *stream) readTo(ctx context.Context, from record.Position, target func(
 	return false
 }
 
-// readBlocks reads once and adds a block to pending for each partition that
-// moved.
+// readBlocks reads once and adds a block to pending for each partition that has
+// advanced.
 func (st *stream) readBlocks(ctx context.Context, from []record.PartitionOffset, at *record.Position, pending map[int32]run) (moved bool, err error) {
 	builders := make(map[int32]*chunkBuilder)
 	topic := st.topicNow()
 	if topic.ID != at.Topic {
-		// It has been made again, which the log will say in a moment.
+		// The topic has been recreated, which the log reports soon.
 		return false, upstream.ErrLogChanged
 	}
 	err = st.Source.Read(ctx, topic, from, searchRead, func(f *upstream.Fetched) {
@@ -94,8 +94,8 @@ func (st *stream) readBlocks(ctx context.Context, from []record.PartitionOffset,
 	return moved, err
 }
 
-// mergeRuns hands over what is at hand in order of time, until a partition has
-// nothing left at hand.
+// mergeRuns passes pending blocks to put in order of time, until a partition has no
+// block left.
 func mergeRuns(pending map[int32]run, put func(run) bool) bool {
 	for len(pending) > 0 {
 		first, second := int32(-1), int64(0)

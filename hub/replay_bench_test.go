@@ -16,8 +16,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// pastbox is a source whose topic has some records of 200 bytes a partition,
-// made as they are read.
+// pastbox is a source whose topic has a number of records of 200 bytes per
+// partition, created as they are read.
 type pastbox struct{ partitions, each int64 }
 
 const pastValue = 200
@@ -64,7 +64,7 @@ func (p pastbox) Follow(ctx context.Context, _ record.Topic, _ []record.Partitio
 	return ctx.Err()
 }
 
-// startReplays is a hub on a topic whose log is empty.
+// startReplays starts a hub with a topic whose log is empty.
 func startReplays(b *testing.B, p pastbox, memory int) *hub.Hub {
 	b.Helper()
 	h, err := hub.New(hub.Config{
@@ -82,7 +82,7 @@ func startReplays(b *testing.B, p pastbox, memory int) *hub.Hub {
 	return h
 }
 
-// replayAll delivers the whole topic to one subscriber, in writes of 60 KiB.
+// replayAll delivers the whole topic to one subscription, in writes of 60 KiB.
 func replayAll(b *testing.B, h *hub.Hub, records int, w io.Writer) {
 	b.Helper()
 	bell := make(bell, 1)
@@ -108,8 +108,8 @@ func replayAll(b *testing.B, h *hub.Hub, records int, w io.Writer) {
 	}
 }
 
-// BenchmarkReplay measures values replayed, from what is at hand of the past,
-// and as it is read. Run it with -cpu 1 for what a core does.
+// BenchmarkReplay measures replayed values, from cached blocks and as they are read
+// from the source. Run it with -cpu 1 for the throughput of a core.
 func BenchmarkReplay(b *testing.B) {
 	for _, partitions := range []int64{1, 6} {
 		p := pastbox{partitions, 600_000 / partitions}

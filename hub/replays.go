@@ -4,11 +4,11 @@ import (
 	"slices"
 )
 
-// replays lets only so many subscriptions have Kafka read for them at once, in
-// all and for one principal. The others wait their turn, first come first served
-// among those whose principal has room. A turn is for one read and for
-// delivering what it brought, so that all who need several take turns. 0 is no
-// bound. Guarded by blocks.mu.
+// replays bounds how many subscriptions have Kafka read for them at once, in all and
+// for each principal. Others wait their turn, first come first served among those
+// whose principal has room. A turn is for one read and for delivering what it
+// brought, so that subscriptions that need several reads alternate. 0 is no bound.
+// Guarded by blocks.mu.
 type replays struct {
 	total, each int
 
@@ -25,14 +25,14 @@ func (r *replays) room(principal string) bool {
 	return (r.total <= 0 || r.running < r.total) && (r.each <= 0 || r.of[principal] < r.each)
 }
 
-// begin gives a turn, for which there must be room.
+// begin begins a turn, for which there must be room.
 func (r *replays) begin(principal string) *turn {
 	r.running++
 	r.of[principal]++
 	return &turn{principal: principal, holders: 1}
 }
 
-// end is for each holder.
+// end is called once for each holder of a turn.
 func (r *replays) end(t *turn) {
 	if t.holders--; t.holders > 0 {
 		return
@@ -46,7 +46,8 @@ func (r *replays) end(t *turn) {
 	}
 }
 
-// next takes the first that may have a turn from those who wait, or gives nil.
+// next removes the first waiting subscription that may have a turn, and returns it,
+// or nil when there is none.
 func (r *replays) next() *late {
 	if r.total > 0 && r.running >= r.total {
 		return nil
@@ -61,7 +62,7 @@ func (r *replays) next() *late {
 	return nil
 }
 
-// leave takes one out of those who wait.
+// leave removes a subscription from those that wait.
 func (r *replays) leave(l *late) {
 	if i := slices.Index(r.waiting, l); l.queued && i >= 0 {
 		r.waiting = slices.Delete(r.waiting, i, i+1)

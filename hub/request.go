@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// StartKind says where a subscription begins.
+// StartKind is a kind of start of a subscription.
 type StartKind string
 
 // The kinds of starts.
@@ -26,43 +26,43 @@ type Start struct {
 	Time time.Time
 	// Last is for StartLast: how many records that pass the filter.
 	Last int
-	// Position and At, when it was made, are for StartCursor and StartNamed.
+	// Position is for StartCursor and StartNamed. At is when the cursor was made.
 	Position record.Position
 	At       time.Time
 }
 
-// Request asks for a subscription.
+// Request describes a subscription to be made.
 type Request struct {
 	Stream string
-	// Keys are the record keys to be delivered; all when empty. Filter is what the
-	// records have to pass besides: a right's filter joined with a client's.
+	// Keys are the record keys to be delivered; all when empty. Filter is an
+	// additional filter for the records: a grant's filter joined with a client's.
 	Keys   []string
 	Filter filter.Filter
 	Start  Start
 	// Replay is how far back the subscriber may begin. Negative for no bound.
 	Replay time.Duration
-	// Principal is whose bound of replays counts.
+	// Principal is the principal for whom replays are counted.
 	Principal string
-	// Anew has what is acked replace what is stored under the name, which the
-	// start passes over.
+	// Anew makes acks replace what is stored under the name, which the start
+	// ignores.
 	Anew bool
-	// FailOnGap ends the subscription where a gap would be told.
+	// FailOnGap ends the subscription instead of reporting a gap.
 	FailOnGap bool
-	// Labelled puts the feed's name into events of a filtered feed.
+	// Labelled adds the feed's name to events of a filtered feed.
 	Labelled bool
-	// Owner is delivered to by the worker of Shard.
+	// Owner is notified by Pump and delivers in the worker of Shard.
 	Owner Owner
 	Shard int
 }
 
-// Begun says how a subscription began.
+// Begun describes how a subscription began.
 type Begun struct {
 	Kind StartKind
-	// Recovered is set when it goes on from a position without a gap that
-	// could be known at once.
+	// Recovered is set when the subscription continues from a position without a gap
+	// that is known at once.
 	Recovered bool
-	// Cut are the places behind logs that were cut short, where the position
-	// has no epoch that would show that again once they have grown.
+	// Cut are the offsets after truncations at which the position has no epoch,
+	// which would reveal the truncation again once the log has grown.
 	Cut []record.PartitionOffset
 	// Short is set when StartLast found fewer records than asked for.
 	Short bool

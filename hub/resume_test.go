@@ -22,8 +22,8 @@ func cursorOf(t *testing.T, r *reader) hub.Start {
 	return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}
 }
 
-// readAddedPartition has one who has read ten records of a partition that was
-// added after the stream began.
+// readAddedPartition returns a subscription that has read ten records of a partition
+// that was added after the stream began.
 func readAddedPartition(t *testing.T, topics *hubtest.Topics, source upstream.Source) (*hub.Hub, *reader) {
 	t.Helper()
 	topics.Create("orders.v1", 1)
@@ -37,8 +37,8 @@ func readAddedPartition(t *testing.T, topics *hubtest.Topics, source upstream.So
 	return h, r
 }
 
-// TestResumeInPartitionsAddedSince: a partition that was added after the stream
-// began is resumed where it was, and not from its beginning.
+// TestResumeInPartitionsAddedSince: in a partition that was added after the stream
+// began, a client resumes where it was, not at the beginning.
 func TestResumeInPartitionsAddedSince(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -58,7 +58,7 @@ func TestResumeInPartitionsAddedSince(t *testing.T) {
 	}
 }
 
-// remadeSource can say that a topic was made again, while its follower does not
+// remadeSource can report that a topic was recreated while its follower does not
 // know that yet.
 type remadeSource struct {
 	*hubtest.Topics
@@ -72,8 +72,8 @@ func (s *remadeSource) Topic(ctx context.Context, name string) (record.Topic, er
 	return s.Topics.Topic(ctx, name)
 }
 
-// TestResumeWhileTheTopicIsMadeAgain: as long as the stream still has the old
-// topic, one who resumes in a partition added to that goes on where it was.
+// TestResumeWhileTheTopicIsMadeAgain: while the stream still has the old topic, a
+// client that resumes in a partition added to that topic continues where it was.
 func TestResumeWhileTheTopicIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -89,8 +89,8 @@ func TestResumeWhileTheTopicIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestCursorOfAnotherTopicIsBounded: a cursor that says it is of another topic,
-// which anybody can make, reads no further back than any other.
+// TestCursorOfAnotherTopicIsBounded: a cursor of another topic, which anybody can
+// forge, reads no further back than any other.
 func TestCursorOfAnotherTopicIsBounded(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

@@ -5,26 +5,33 @@ import (
 	"sluice/hub/filter"
 )
 
-// Bookmark is where a subscription was before it gave something out.
+// Bookmark is the position of a subscription at some time, for Rewind.
 type Bookmark struct {
 	index uint64
 	ok    bool
 }
 
-// Bookmark is where the subscription is. Nothing can be given back to where it
-// reads from Kafka, or has a position or gaps of its own.
+// Given counts what Next has returned.
+type Given struct{ Bytes, Records, Gaps int }
+
+// Bookmark returns the current position. Rewind cannot return to a position at which
+// the subscription reads from Kafka, or has a position or gaps of its own.
 func (s *Subscription) Bookmark() Bookmark { return Bookmark{index: s.index, ok: s.InStep()} }
 
-// Rewind takes back what Next has given out since a bookmark, in a format,
-// behind the first so many bytes and the event that they end in: it is given
-// out again. It returns how many of those bytes stay given out, which is more
-// than were said, and what is in them. It reports false, and does nothing, where
-// that cannot be or there is nothing to take back.
+// InStep reports whether the subscription is only an index of the log: it reads
+// nothing from Kafka, and has no position or gaps of its own.
+func (s *Subscription) InStep() bool { return s.mode == modeInStep && s.pending == nil }
+
+// Rewind takes back what Next has returned since a bookmark, in a format, after the
+// first so many bytes and the end of the event that they end in: Next will return it
+// again. Rewind returns a count of what is not taken back, which is more than bytes.
+// It reports false, and does nothing, where that is not possible or there is nothing
+// to take back.
 func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given, ok bool) {
 	if !b.ok || !s.InStep() {
 		return Given{}, false
 	}
-	var behind *chunk // holds the event that the last of the bytes belong to
+	var behind *chunk // contains the event to which the last of the bytes belong
 	var at int
 	for index := b.index; index < s.index; index++ {
 		c, i := s.log.find(index)
@@ -36,7 +43,7 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 		case kind == entryAdvance || passes(&s.feed.filter, c, i) == filter.No:
 			continue
 		case behind != nil:
-			// There is something behind it.
+			// There is an entry after it, to be taken back.
 			s.index, s.at = behind.base+uint64(at), s.log.markIn(behind, at)
 			return stay, true
 		case s.labelled:
@@ -55,10 +62,3 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 	}
 	return Given{}, false
 }
-
-// Given counts what Next has given out.
-type Given struct{ Bytes, Records, Gaps int }
-
-// InStep reports whether the subscription goes with the log and is no more than
-// an index: it reads nothing from Kafka, and has no position or gaps of its own.
-func (s *Subscription) InStep() bool { return s.mode == modeInStep && s.pending == nil }

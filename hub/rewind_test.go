@@ -14,8 +14,8 @@ import (
 	"sluice/hub/record"
 )
 
-// What is given back is given out again, from behind the event that the last
-// written byte belongs to, whatever the filter.
+// TestRewind: what is taken back is returned again, from the end of the event to
+// which the last written byte belongs, whatever the filter.
 func TestRewind(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -33,7 +33,7 @@ func TestRewind(t *testing.T) {
 			h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes = 8 << 20 })
 			r := subscribe(t, h, c.req)
 			random := rand.New(rand.NewPCG(3, 4))
-			// Of each partition in its order.
+			// By partition, in order.
 			want, got := map[int32][]string{}, map[int32][]string{}
 			given := 0
 			for round := range 200 {

@@ -7,7 +7,7 @@ import (
 	"sluice/hub/filter"
 )
 
-// New makes a hub. It reads nothing before Run and the first subscription.
+// New creates a hub. It reads nothing before Run and the first subscription.
 func New(config Config) (*Hub, error) {
 	switch {
 	case config.Shards < 1 || config.Shards > 64:
@@ -48,8 +48,8 @@ func New(config Config) (*Hub, error) {
 	return h, nil
 }
 
-// Run keeps the hub going until the context ends, and returns when all that it
-// started has stopped.
+// Run runs the hub until the context ends, and returns when all goroutines that it
+// started have ended.
 func (h *Hub) Run(ctx context.Context) error {
 	h.mu.Lock()
 	if h.ctx != nil {

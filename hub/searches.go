@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// searches lets only so many subscriptions look for their newest records in
-// Kafka at once, in all and for one principal, as one that asks for few records
-// of a key can have much read. The others wait, first come first served among
-// those whose principal has room. 0 is no bound.
+// searches bounds how many subscriptions search Kafka for their newest records at
+// once, in all and for each principal, because a request for a few records of a key
+// can cause much to be read. Others wait, first come first served among those whose
+// principal has room. 0 is no bound.
 type searches struct {
 	total, each int
 
@@ -19,18 +19,18 @@ type searches struct {
 	waiting []*search
 }
 
-// search is a subscription that waits.
+// search is a waiting search.
 type search struct {
 	principal string
-	begins    chan struct{} // closed when it may
+	begins    chan struct{} // closed when the search may begin
 }
 
 func newSearches(total, each int) *searches {
 	return &searches{total: total, each: each, of: make(map[string]int)}
 }
 
-// enter waits until a principal may search. Unless it fails, leave has to be
-// called.
+// enter waits until a principal may search. Unless enter fails, the caller must call
+// leave.
 func (s *searches) enter(ctx context.Context, principal string) error {
 	waits := &search{principal: principal, begins: make(chan struct{})}
 	s.mu.Lock()
@@ -48,7 +48,7 @@ func (s *searches) enter(ctx context.Context, principal string) error {
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 	}
 	s.mu.Unlock()
-	if i < 0 { // its time came at this very moment
+	if i < 0 { // its turn has come in the meantime
 		s.leave(principal)
 	}
 	return ctx.Err()
@@ -64,7 +64,7 @@ func (s *searches) leave(principal string) {
 	s.begin()
 }
 
-// begin lets those go on that may. The caller holds the lock.
+// begin starts the waiting searches that may begin. The caller holds the lock.
 func (s *searches) begin() {
 	for i := 0; i < len(s.waiting) && (s.total <= 0 || s.running < s.total); {
 		next := s.waiting[i]

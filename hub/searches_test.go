@@ -16,7 +16,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// countedSource takes a second for each read, and counts those under way.
+// countedSource takes a second for each read, and counts concurrent reads.
 type countedSource struct {
 	*hubtest.Topics
 	mu            sync.Mutex
@@ -35,9 +35,9 @@ func (s *countedSource) Read(ctx context.Context, topic record.Topic, from []rec
 	return s.Topics.Read(ctx, topic, from, most, each)
 }
 
-// TestSearchesTakeTurns: those who ask for the newest records of a key that is
-// in few of them have Kafka read within the bounds of replays; the others wait,
-// and one principal does not hold up another.
+// TestSearchesTakeTurns: searches for the newest records of a rare key read from
+// Kafka within the bounds of replays; others wait, and one principal does not block
+// another.
 func TestSearchesTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestSearchesTakeTurns(t *testing.T) {
 	})
 }
 
-// TestSearchesWithinTheBudget: what is read in search of the newest records
-// counts with what is read for those who are late.
+// TestSearchesWithinTheBudget: reads in search of the newest records count against
+// the budget of late subscriptions.
 func TestSearchesWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,14 +2,14 @@ package hub
 
 import "sluice/hub/record"
 
-// fallBehind goes on below the floor of the log, from where it was.
+// fallBehind continues below the floor of the log, from the position reached.
 func (s *Subscription) fallBehind() {
 	if s.own == nil {
 		own := s.at.at.Clone()
 		s.own = &own
 	}
 	s.fell = s.index
-	// Below the floor are all, too, when the log was emptied.
+	// When the log was emptied, all subscriptions are below the floor, too.
 	if s.live && s.index >= s.log.emptied.Load() && s.conflation == nil {
 		s.on(onFellBehind)
 		return
@@ -17,8 +17,8 @@ func (s *Subscription) fallBehind() {
 	s.on(onBelowFloor)
 }
 
-// stepBehind does as the policy says. What a topic that was made again makes of
-// the position is found out when it joins the new log.
+// stepBehind applies the policy. If the topic was recreated, what that means for the
+// position is decided when the subscription joins the new log.
 func (s *Subscription) stepBehind() progress {
 	s.stream.slow.Add(1)
 	policy, tip := s.stream.Slow, s.log.tip.Load()
@@ -41,7 +41,7 @@ func (s *Subscription) stepBehind() progress {
 	return onward
 }
 
-// skip goes on at the tip.
+// skip continues at the tip.
 func (s *Subscription) skip(tip *mark) {
 	for _, to := range tip.at.Offsets {
 		if from := s.own.Offset(to.Partition, 0); from < to.Offset {

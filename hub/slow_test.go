@@ -12,8 +12,8 @@ import (
 	"sluice/hub/record"
 )
 
-// slowTopic has one who is live and takes nothing while so many records come
-// that the log no longer reaches back to him.
+// slowTopic returns a live subscription that has taken nothing while so many records
+// arrived that the log no longer reaches back to its position.
 func slowTopic(t *testing.T, policy hub.SlowPolicy, req hub.Request, change func(*hub.Config)) (*hubtest.Topics, *hub.Hub, *reader) {
 	t.Helper()
 	topics := hubtest.New()
@@ -29,7 +29,7 @@ func slowTopic(t *testing.T, policy hub.SlowPolicy, req hub.Request, change func
 	return topics, h, r
 }
 
-// awaitTip waits until the log has so many entries of both partitions together.
+// awaitTip waits until the log has a number of entries of both partitions together.
 func awaitTip(t *testing.T, h *hub.Hub, want int64) {
 	t.Helper()
 	for {
@@ -45,8 +45,8 @@ func awaitTip(t *testing.T, h *hub.Hub, want int64) {
 
 const slowRecords = 4000
 
-// add appends records from one number on up to another, in turn to two
-// partitions, with 20 keys, the first of which is early only.
+// add appends the records with the numbers from to to, alternating between two
+// partitions, with 20 keys, the first of which occurs only early.
 func add(topics *hubtest.Topics, from, to int) {
 	records := make([]record.Record, 0, to-from)
 	for n := from; n < to; n++ {
@@ -112,7 +112,7 @@ func TestSlowOneIsCutOff(t *testing.T) {
 	if err != nil || at.Offset(0, 0) != 5 || at.Offset(1, 0) != 5 {
 		t.Fatalf("its cursor is %+v, %v", at, err)
 	}
-	// Whoever comes back with it replays, and is not slow.
+	// A client that resumes from the cursor replays and is not slow.
 	back := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
 	defer back.Close()
 	if back.collectAll(t, slowRecords-10); len(back.seen) != slowRecords-10 || back.Ended() != "" {
@@ -131,9 +131,9 @@ func TestSlowOneThatFailsOnGaps(t *testing.T) {
 	}
 }
 
-// TestSlowOneIsConflated: it gets the newest record of each key, and gaps for
-// all the others; wherever it stops, its cursor is no further than what it has
-// had or was told of.
+// TestSlowOneIsConflated: the subscription is delivered the newest record of each
+// key, and gaps for all other records; wherever it stops, its cursor covers only
+// what was delivered or reported.
 func TestSlowOneIsConflated(t *testing.T) {
 	t.Parallel()
 	for _, step := range []int{1, 3, 1000} {
@@ -197,8 +197,8 @@ func TestSlowOneIsConflated(t *testing.T) {
 	}
 }
 
-// TestConflationEndsAtTheTip: one that reads the past up to the very tip while
-// it is conflated is live then, and not behind for ever.
+// TestConflationEndsAtTheTip: a subscription that reads records before the log up to
+// the very tip while it is conflated is live then, and not behind forever.
 func TestConflationEndsAtTheTip(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -236,8 +236,8 @@ func TestConflationEndsAtTheTip(t *testing.T) {
 	}
 }
 
-// TestConflationWithinMemory: where there are more keys than there is memory
-// for, it catches up instead.
+// TestConflationWithinMemory: if there is not enough memory for the keys, the
+// subscription catches up instead.
 func TestConflationWithinMemory(t *testing.T) {
 	t.Parallel()
 	_, _, r := slowTopic(t, hub.SlowConflate, hub.Request{}, func(c *hub.Config) { c.LateMemory = 1000 })
@@ -247,8 +247,8 @@ func TestConflationWithinMemory(t *testing.T) {
 	}
 }
 
-// TestQuietFeedIsNotSlow: one whose filter has passed nothing for long, so that
-// nobody has woken it, is not behind, and Kafka is not read for it.
+// TestQuietFeedIsNotSlow: a subscription whose filter has passed nothing for long,
+// and which therefore was not woken, is not behind, and Kafka is not read for it.
 func TestQuietFeedIsNotSlow(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"none", "rare"} {

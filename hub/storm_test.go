@@ -18,11 +18,11 @@ import (
 	"sluice/hub/upstream"
 )
 
-// storm is a topic to which all happens that can, with what it holds.
+// storm is a topic to which everything possible happens, and its content.
 type storm struct {
 	topics *hubtest.Topics
 	rand   *rand.Rand
-	unsafe bool // truncations too
+	unsafe bool // truncations, too
 
 	mu    sync.Mutex
 	n     int
@@ -63,7 +63,7 @@ func (s *storm) add(partition int, key string) {
 
 func stormKey(n int) string { return fmt.Sprintf("k%d", n) }
 
-// step does one thing.
+// step makes one random change.
 func (s *storm) step() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +98,8 @@ func (s *storm) step() {
 	}
 }
 
-// stormClient reads all of the topic, is cut off at random, and holds what it
-// gets against order.
+// stormClient reads the whole topic, is disconnected at random, and checks the order
+// of what it receives.
 type stormClient struct {
 	hubs []*hub.Hub
 	rand *rand.Rand
@@ -109,11 +109,11 @@ type stormClient struct {
 	next  map[int32]int64
 	had   map[int]bool
 	last  []string
-	// passed are offsets that a policy passed over, in the log as it is now.
+	// passed are offsets that a policy skipped, in the log as it is now.
 	passed []stormRange
-	// gaps are those that came last, with no record behind them.
+	// gaps are the latest gaps, with no record after them.
 	gaps  []stormRange
-	moves []string // gaps, and where it resumed: for who looks into a failure
+	moves []string // gaps and resumptions, to investigate a failure
 }
 
 func (c *stormClient) see(body []byte) error {
@@ -158,9 +158,9 @@ func (c *stormClient) see(body []byte) error {
 	return nil
 }
 
-// comeBack is for a client that resumes. Of several gaps that lie in front of the
-// next record it may have had the first only, and then comes back in front of all
-// of them, to a stream that may pass over less.
+// comeBack is called when a client resumes. Of several gaps before the next record
+// it may have received only the first. Then it resumes before all of them, in a
+// stream that may skip less.
 func (c *stormClient) comeBack(at record.Position) {
 	for _, r := range slices.Backward(c.gaps) {
 		if from := at.Offset(r.partition, r.to); from < r.to && c.next[r.partition] == r.to {
@@ -170,7 +170,7 @@ func (c *stormClient) comeBack(at record.Position) {
 	c.gaps = nil
 }
 
-// forget is for offsets that are void from one on.
+// forget removes what was skipped from an offset on, because it has become void.
 func (c *stormClient) forget(partition int32, from int64) {
 	for i := range c.passed {
 		if r := &c.passed[i]; r.partition == partition {
@@ -179,14 +179,14 @@ func (c *stormClient) forget(partition int32, from int64) {
 	}
 }
 
-// excused reports whether a policy passed over a record.
+// excused reports whether a policy skipped a record.
 func (c *stormClient) excused(partition int, offset int64) bool {
 	return slices.ContainsFunc(c.passed, func(r stormRange) bool {
 		return int(r.partition) == partition && r.from <= offset && offset < r.to
 	})
 }
 
-// end is behind all that the topic has.
+// end returns the end of the topic.
 func (s *storm) end(t *testing.T) record.Position {
 	t.Helper()
 	topic, err := s.topics.Topic(t.Context(), "orders.v1")
@@ -200,8 +200,8 @@ func (s *storm) end(t *testing.T) record.Position {
 	return record.Position{Topic: topic.ID, Offsets: places}
 }
 
-// round is one connection. It ends at random, or, once there is an end, when
-// the subscription is there and has nothing more for a while.
+// round is one connection. It ends at random or, once there is an end, when the
+// subscription has reached it and has nothing more for a while.
 func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[record.Position]) (atEnd bool, err error) {
 	r := &reader{bell: make(bell, 1)}
 	if r.Subscription, _, err = c.hubs[c.rand.IntN(len(c.hubs))].Subscribe(ctx, hub.Request{
@@ -271,8 +271,8 @@ func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[record.Posi
 	}
 }
 
-// TestStorm: whatever happens to a topic, and wherever clients are cut off and
-// come back, all that it keeps at the end has reached each of them, in order
+// TestStorm: whatever happens to a topic, and wherever clients are disconnected and
+// resume, everything that the topic has at the end has reached each client, in order
 // and once.
 func TestStorm(t *testing.T) {
 	t.Parallel()
@@ -301,14 +301,16 @@ func runStorm(t *testing.T, seed uint64, truncations, slow bool) {
 				st.Linger = time.Hour
 			}
 		}, func(c *hub.Config) {
-			// What is shared among late readers is now plenty, now hardly anything.
+			// The memory for late subscriptions is sometimes plenty, sometimes
+			// hardly any.
 			c.LateMemory = []int{0, 1, 50 << 10, 1 << 20}[s.rand.IntN(4)]
 			c.ReplaysPerInstance, c.ReplaysPerPrincipal = s.rand.IntN(4), s.rand.IntN(3)
 			c.LateBytesPerSecond = []int{0, 100 << 20}[s.rand.IntN(2)]
 		}))
 	}
 	if truncations {
-		// A place whose epoch is not known cannot be told from one cut off.
+		// A position whose epoch is not known cannot be told from one that was
+		// truncated.
 		var readers []*reader
 		for _, h := range hubs {
 			r := subscribe(t, h, hub.Request{})

@@ -21,20 +21,21 @@ type Stream struct {
 	Source   upstream.Source
 	Producer upstream.Producer
 	Content  event.Content
-	// Linger is how long the stream is read on after its last subscriber.
+	// Linger is how long reading continues after the last subscriber has left.
 	Linger time.Duration
 	// LogBytes bounds the stream's log in memory.
 	LogBytes int
-	// RecordBytes bounds an event; a larger one is told as a gap. 0 for none.
+	// RecordBytes bounds an event; a larger one is reported as a gap. 0 for no
+	// bound.
 	RecordBytes int
-	// Slow is what a subscription gets that was live and has fallen below the
+	// Slow is the policy for a subscription that was live and has fallen below the
 	// floor of the log.
 	Slow SlowPolicy
 	// Backfill is how far back the log is filled when the stream starts.
 	Backfill time.Duration
 }
 
-// stream is a configured stream, read from Kafka while anybody subscribes.
+// stream is a configured stream. It is read from Kafka while it has subscriptions.
 type stream struct {
 	Stream
 	hub     *Hub
@@ -42,7 +43,7 @@ type stream struct {
 	logger  *slog.Logger
 
 	records, bytes, gaps atomic.Uint64 // read since the start
-	slow                 atomic.Uint64 // subscriptions that have fallen behind
+	slow                 atomic.Uint64 // subscriptions that had been live and fell below the floor
 	reported             [len(record.GapReasons)]atomic.Uint64
 	topic                atomic.Pointer[record.Topic]
 	missing              atomic.Bool // the topic does not exist
@@ -51,11 +52,11 @@ type stream struct {
 
 	mu      sync.Mutex
 	users   int
-	reading *reading    // nil while nobody is interested
-	linger  *time.Timer // runs while there are no users, else nil
+	reading *reading    // nil while the stream is not read
+	linger  *time.Timer // runs while there are no users and reading continues, else nil
 }
 
-// logNow is the log while the stream is being read, else nil.
+// logNow returns the log while the stream is being read, else nil.
 func (st *stream) logNow() *log {
 	st.mu.Lock()
 	r := st.reading
@@ -71,11 +72,13 @@ func (st *stream) logNow() *log {
 	}
 }
 
-// topicNow is the topic as it was last described. A log has been there before.
+// topicNow returns the topic as it was last described. There must have been a log
+// before.
 func (st *stream) topicNow() record.Topic { return *st.topic.Load() }
 
-// grown asks for the topic anew, as somebody knows more partitions of it, which
-// the source follows without a word. It may have been made again meanwhile.
+// grown describes the topic again, because a position has more partitions than are
+// known: the source follows added partitions without a notification. The topic may
+// have been recreated in the meantime.
 func (st *stream) grown(ctx context.Context) (record.Topic, error) {
 	known := st.topic.Load()
 	topic, err := st.Source.Topic(ctx, st.Topic)
@@ -88,8 +91,8 @@ func (st *stream) grown(ctx context.Context) (record.Topic, error) {
 	return topic, nil
 }
 
-// horizons remembers, for each span that grants allow, where in the topic it
-// begins, so that many who come back at once cost one question.
+// horizons caches, for each span that grants allow, where in the topic the span
+// begins, so that many clients that return at once cause one request to Kafka.
 type horizons struct {
 	mu    sync.Mutex
 	known map[time.Duration]*horizon
@@ -104,11 +107,11 @@ type horizon struct {
 // reach is how far back a topic can be read.
 type reach struct {
 	at    record.Position // where the span begins
-	kept  record.Position // where what Kafka keeps begins
-	first record.Position // where its first record is, or behind what was found to hold none
+	kept  record.Position // where the records that Kafka keeps begin
+	first record.Position // the first record, or the end of what was found to hold none
 }
 
-// reading is one time of a stream being read, from a first subscriber until
+// reading is one period in which a stream is read, from a first subscriber until
 // some time after the last.
 type reading struct {
 	stream *stream
@@ -117,12 +120,12 @@ type reading struct {
 	// missing is closed, before ready, once the topic was found not to exist.
 	missing chan struct{}
 	log     *log
-	cause   atomic.Pointer[error] // why it is not ready yet
+	cause   atomic.Pointer[error] // why the log is not ready yet
 
 	// Owned by run.
 	failures failures
 
 	// Owned by Append.
 	builder chunkBuilder
-	newest  *chunk // when the log was last kept within its bounds
+	newest  *chunk // the last chunk when the log was last kept within its bounds
 }

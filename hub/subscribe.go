@@ -11,9 +11,9 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Subscribe begins a subscription. It waits for Kafka when the stream is not
-// being read yet, at most StartTimeout, and then fails with
-// ErrSourceUnavailable or ErrUnknownTopic.
+// Subscribe begins a subscription. When the stream is not being read yet, Subscribe
+// waits for Kafka, at most StartTimeout, and then fails with ErrSourceUnavailable or
+// ErrUnknownTopic.
 func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun, error) {
 	st, ok := h.streams[req.Stream]
 	if !ok {
@@ -45,7 +45,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		s.breaks.Topic = 1
 	}
 	if !s.status.Live {
-		s.status = nil // it is to hear so
+		s.status = nil // so that StatusChange reports it
 	}
 	which := req.Filter
 	if len(req.Keys) > 0 {
@@ -72,8 +72,8 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	return s, begun, nil
 }
 
-// Close ends a subscription. Its owner must call it once, and no longer call
-// Next.
+// Close ends a subscription. Its owner must call Close once, and must not call Next
+// afterwards.
 func (s *Subscription) Close() {
 	if s.late != nil {
 		s.endLate()
@@ -85,8 +85,8 @@ func (s *Subscription) Close() {
 	s.stream.release()
 }
 
-// begin resolves where the subscription begins into a position of its own, or
-// leaves it at the tip.
+// begin resolves the start of the subscription to a position of its own, or leaves
+// the subscription at the tip.
 func (s *Subscription) begin(ctx context.Context, req Request, which *filter.Filter) (Begun, error) {
 	begun := Begun{Kind: req.Start.Kind}
 	var (
@@ -113,7 +113,8 @@ func (s *Subscription) begin(ctx context.Context, req Request, which *filter.Fil
 	}
 	s.own = &from
 	if topic := s.stream.topicNow().ID; from.Topic != topic {
-		// What a cursor says of another topic must not pass by the bound.
+		// The position of a cursor of another topic must not bypass the replay
+		// bound.
 		begun.Recovered = false
 		s.void(record.Position{Topic: topic})
 	}
@@ -137,13 +138,15 @@ func (s *Subscription) begin(ctx context.Context, req Request, which *filter.Fil
 	return begun, nil
 }
 
-// cutToEnd moves places that are of a log which was cut short since back to where
-// that was, and says so, where the log in memory cannot show it later: beyond the
-// end of the topic, and in front of where the log begins. This instance can be behind the one
-// that made the cursor, so it is Kafka that knows the end, which never goes back
-// otherwise (KIP-207). The end is not the cut: what has been written since then
-// stands between, and reading from the place tells by its epoch from where on.
-// Undated are the places where it goes on from one without an epoch.
+// cutToEnd checks positions that may be of a log that was truncated since. It moves
+// them back to where Kafka reports the truncation and reports the gap, in the cases
+// that the log in memory cannot show later: offsets beyond the end of the topic, and
+// truncations before the beginning of the log. This instance can be behind the one
+// that made the cursor, so only Kafka knows the end, which never goes back otherwise
+// (KIP-207). The end is not the place of the truncation: records written since lie
+// between, and a read from the position reveals by its epoch where the logs diverge.
+// Undated are the offsets at which the subscription continues where its position had
+// no epoch.
 func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record.PartitionOffset, err error) {
 	doubtful, read := s.log.unproven(*s.own)
 	ask := slices.Clone(doubtful)
@@ -185,20 +188,20 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 	return cut, undated, nil
 }
 
-// complete adds to a position the partitions that it does not know, at their
-// beginnings, and leaves out those that the topic does not have.
+// complete adds to a position the partitions that it does not contain, at their
+// beginnings, and removes those that the topic does not have.
 func (s *Subscription) complete(ctx context.Context, from record.Position) (record.Position, error) {
 	topic := s.stream.topicNow()
 	if from.Topic != topic.ID {
-		return from.Clone(), nil // void; it will be told
+		return from.Clone(), nil // void, which is reported later
 	}
 	if n := len(from.Offsets); n > 0 && from.Offsets[n-1].Partition >= topic.Partitions {
 		var err error
 		if topic, err = s.stream.grown(ctx); err != nil {
-			return record.Position{}, err // to pass the place over would deliver it all again
+			return record.Position{}, err // ignoring the partition would deliver all of it again
 		}
 		if topic.ID != from.Topic {
-			return from.Clone(), nil // as above, in a moment
+			return from.Clone(), nil // as above
 		}
 	}
 	whole := record.Position{Topic: topic.ID, Offsets: make([]record.PartitionOffset, 0, topic.Partitions)}

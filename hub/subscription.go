@@ -6,11 +6,11 @@ import (
 	"sluice/hub/record"
 )
 
-// Subscription is a place in a feed. It holds no records: it reads the log, or
-// what of Kafka precedes the log, as its owner asks for more.
+// Subscription is a position in a feed. It holds no records: it reads the log, or
+// the records before the log from Kafka, as its owner asks for more.
 //
-// All methods are for the one goroutine that the owner has deliver at a time,
-// Close too.
+// All methods, including Close, must be called from one goroutine at a time: the one
+// in which the owner delivers.
 type Subscription struct {
 	// Immutable.
 	hub       *Hub
@@ -30,20 +30,20 @@ type Subscription struct {
 	pending *pendingGaps // nil for none
 	ended   record.GapReason
 
-	// Where it is.
-	index uint64           // in the log, 0 while it is not in it
-	at    *mark            // at that index, while own is nil
-	own   *record.Position // nil while it is in step, and at an end of that
-	fell  uint64           // the index at which it fell out of the log, else 0
+	// The current position.
+	index uint64           // in the log, 0 while the subscription is not in the log
+	at    *mark            // the mark at that index, while own is nil
+	own   *record.Position // nil while in step, and after ending while in step
+	fell  uint64           // the index at which it fell below the floor of the log, else 0
 
-	// What a mode has to itself.
+	// State that belongs to a mode.
 	late       *late
 	conflation *conflation
 
-	live   bool           // it has been at the tip
-	target uint64         // where it has caught up
-	caught bool           // that was said
-	breaks cursors.Breaks // that were reported
+	live   bool           // it has reached the tip at some time
+	target uint64         // the index at which it has caught up
+	caught bool           // CaughtUp has reported it
+	breaks cursors.Breaks // those that were reported
 	status *Status
 }
 
@@ -51,7 +51,29 @@ type Subscription struct {
 // stopped: i when it is full.
 type takeFunc func(c *chunk, i, n int) int
 
-// CaughtUp reports, once, that everything that stood in the topic when the
+// pendingGaps are gaps that a subscription delivers before anything else, in any
+// mode: gaps of its own, which the log and the blocks do not contain.
+type pendingGaps struct {
+	gaps      *chunk
+	delivered int // number of gaps delivered
+	// before is the position before the first of the gaps. The cursor of the
+	// subscription stays there until all of them have been delivered.
+	before record.Position
+}
+
+// progress is the result of a step of a subscription.
+type progress uint8
+
+const (
+	// onward: another step follows.
+	onward progress = iota
+	// waiting: there is nothing to deliver for now; the owner will be pumped.
+	waiting
+	// full: there is more, but not in this call.
+	full
+)
+
+// CaughtUp reports, once, that everything that was in the topic when the
 // subscription began has been delivered.
 func (s *Subscription) CaughtUp() bool {
 	if s.caught || s.pending != nil || s.index < s.target || s.mode == modeEnded {
@@ -61,8 +83,8 @@ func (s *Subscription) CaughtUp() bool {
 	return true
 }
 
-// StatusChange tells, once each time, that its stream can no longer be read
-// from Kafka or can again.
+// StatusChange reports, once for each change, that the stream has become unavailable
+// from Kafka or available again.
 func (s *Subscription) StatusChange() (Status, bool) {
 	now := s.log.status.Load()
 	if now == s.status {
@@ -72,11 +94,12 @@ func (s *Subscription) StatusChange() (Status, bool) {
 	return *now, true
 }
 
-// Ended is why the subscription has nothing more to deliver, or empty: the
-// reason of the gap that it was not to go on behind, or SlowConsumer.
+// Ended returns why the subscription has nothing more to deliver: the reason of the
+// gap that was to end it, SlowConsumer or FilterFailed. It is empty while the
+// subscription has not ended.
 func (s *Subscription) Ended() record.GapReason { return s.ended }
 
-// Position is behind all that Next has given out.
+// Position returns the position after everything that Next has returned.
 func (s *Subscription) Position() record.Position {
 	switch {
 	case s.pending != nil:
@@ -89,7 +112,7 @@ func (s *Subscription) Position() record.Position {
 	return s.own.Clone()
 }
 
-// Cursor is the text of a cursor behind all that Next has given out.
+// Cursor returns the text of a cursor after everything that Next has returned.
 func (s *Subscription) Cursor() string {
 	if s.own == nil && s.pending == nil {
 		return s.at.cursor(s.stream.Name)
@@ -97,13 +120,14 @@ func (s *Subscription) Cursor() string {
 	return record.Cursor{At: s.hub.now(), Streams: []record.StreamPosition{{Stream: s.stream.Name, Position: s.Position()}}}.String()
 }
 
-// Stream is the public name of the stream.
+// Stream returns the public name of the stream.
 func (s *Subscription) Stream() string { return s.stream.Name }
 
-// Feed is the feed that it is a place in.
+// Feed returns the feed of the subscription.
 func (s *Subscription) Feed() *Feed { return s.feed }
 
-// AtTip reports whether it has delivered everything that has come so far.
+// AtTip reports whether the subscription has delivered everything that was read so
+// far.
 func (s *Subscription) AtTip() bool {
 	tip := s.log.tip.Load()
 	switch {
@@ -112,11 +136,11 @@ func (s *Subscription) AtTip() bool {
 	case s.index == tip.index:
 		return true
 	}
-	// A subscription that was late may have had it all before it joins the log.
+	// A late subscription may have delivered all of it before it joins the log.
 	return s.own != nil && s.own.Covers(tip.at)
 }
 
-// on changes the mode, and begins and ends what a mode has to itself.
+// on changes the mode, and creates and removes the state that belongs to a mode.
 func (s *Subscription) on(t trigger) {
 	from, to := s.mode, nextMode[s.mode][t]
 	if to == modeStarting {
@@ -141,41 +165,30 @@ func (s *Subscription) on(t trigger) {
 	}
 }
 
-// end is for a subscription that delivers nothing any more, and why.
+// end ends the subscription; nothing more is delivered. Ended returns the reason.
 func (s *Subscription) end(t trigger, reason record.GapReason) {
 	s.ended = reason
 	s.on(t)
 }
 
-// impossible is for a transition that is not in the table. Its subscriber comes
-// back with the cursor, which is right at any time; in tests it is a panic.
+// impossible handles a transition that is not in the table: the subscription ends.
+// The client returns with its cursor, which is correct at any time. In tests
+// impossible panics.
 var impossible = func(s *Subscription, t trigger) {
 	s.stream.logger.Error("a subscription was to change its mode in a way that there is not; it ends",
 		"mode", s.mode.String(), "trigger", t.String())
 	s.ended, s.mode = SlowConsumer, modeEnded
 }
 
-// progress is what a step of a subscription has come to.
-type progress uint8
-
-const (
-	// onward: there is another step.
-	onward progress = iota
-	// waiting: there is nothing to deliver for now; its owner will be pumped.
-	waiting
-	// full: there is more, but not now.
-	full
-)
-
-// addGap has a gap delivered before anything else. The position of the
-// subscription is to be moved behind the gap after that.
+// addGap makes a gap pending, to be delivered before anything else. The caller must
+// then move the position of the subscription past the gap.
 func (s *Subscription) addGap(g record.Gap, epoch int32) {
 	var d chunkBuilder
 	s.stream.encoder.gap(&d, g, epoch)
 	s.addGaps(d.chunk(record.Position{}))
 }
 
-// addGaps has all gaps of a chunk delivered, behind those that are pending.
+// addGaps makes all gaps of a chunk pending, after those that are pending already.
 func (s *Subscription) addGaps(gaps *chunk) {
 	if s.pending == nil {
 		s.pending = &pendingGaps{gaps: gaps, before: s.Position().Clone()}
@@ -190,28 +203,18 @@ func (s *Subscription) addGaps(gaps *chunk) {
 	s.pending.gaps = d.chunk(record.Position{})
 }
 
-// pendingGaps are what a subscription is owed before anything else, in whatever
-// mode it is: gaps of its own, which the log and the blocks do not have.
-type pendingGaps struct {
-	gaps      *chunk
-	delivered int // of them
-	// before is where it was in front of the first of them. Its cursor is that
-	// until all of them have been delivered.
-	before record.Position
-}
-
-// beLate begins to read what precedes the log.
+// beLate begins to read the records before the log.
 func (s *Subscription) beLate() {
 	s.late = &late{cache: s.log.cache, principal: s.principal, owner: s.owner}
 }
 
-// endLate is for whoever is late no more.
+// endLate is called when the subscription is no longer late.
 func (s *Subscription) endLate() {
 	s.hub.blocks.leave(s.late)
 	s.late = nil
 }
 
-// endConflation goes on without.
+// endConflation removes the conflation.
 func (s *Subscription) endConflation() {
 	s.hub.conflated.Add(-int64(len(s.conflation.newest)))
 	s.conflation = nil

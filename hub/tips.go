@@ -7,13 +7,14 @@ import (
 	"sluice/hub/record"
 )
 
-// A subscriber who may not replay may resume what has been written within the
-// last ResumeWindow. When that was, the timestamps of records do not say, which
-// are their producers' own, and neither does the time in a cursor, which anybody
-// can make. So each instance looks where the topics end, and keeps what it saw:
-// what lies behind an end that was seen within the window has been written in it.
+// A subscriber that may not replay may resume what has been written within the last
+// ResumeWindow. The time of writing is not known from the timestamps of records,
+// which their producers choose, nor from the time in a cursor, which anybody can
+// forge. Therefore each instance looks where the topics end and remembers what it
+// saw: what lies after an end that was seen within the window has been written
+// within it.
 
-// tips are where the ends of a topic's partitions were seen to be.
+// tips are the observed ends of a topic's partitions.
 type tips struct {
 	mu    sync.Mutex
 	topic record.TopicID
@@ -25,8 +26,8 @@ type seenTip struct {
 	places []record.PartitionOffset
 }
 
-// note keeps a look, and forgets those before the newest that is older than the
-// window.
+// note adds an observation, and removes those before the newest that is older than
+// the window.
 func (t *tips) note(topic record.TopicID, now time.Time, places []record.PartitionOffset, window time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -43,16 +44,17 @@ func (t *tips) forget(now time.Time, window time.Duration) {
 	for old+1 < len(t.seen) && !t.seen[old+1].at.After(edge) {
 		old++
 	}
-	// An instance that could not look for long knows nothing from before.
+	// An instance that could not look for a long time knows nothing of the time
+	// before.
 	if old < len(t.seen) && t.seen[old].at.Before(edge.Add(-lookEvery(window))) {
 		old++
 	}
 	t.seen = append(t.seen[:0], t.seen[old:]...)
 }
 
-// within gives the lowest end that was seen of each partition within the window:
-// all behind it has been written since. A partition that it does not have was
-// added since. It reports false where nothing was seen.
+// within returns the lowest end of each partition that was seen within the window:
+// everything after it has been written since. Partitions that the result does not
+// have were added since. It reports false if there is no observation.
 func (t *tips) within(topic record.TopicID, now time.Time, window time.Duration) (record.Position, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,7 +68,7 @@ func (t *tips) within(topic record.TopicID, now time.Time, window time.Duration)
 	lowest := record.Position{Topic: topic, Offsets: t.seen[0].places}.Clone()
 	for _, later := range t.seen[1:] {
 		for _, at := range later.places {
-			// A log that was cut short has had its offsets given out anew.
+			// The offsets of a truncated log were reused.
 			if was, ok := lowest.Find(at.Partition); ok && at.Offset < was.Offset {
 				lowest.Set(at)
 			}
@@ -75,6 +77,7 @@ func (t *tips) within(topic record.TopicID, now time.Time, window time.Duration)
 	return lowest, true
 }
 
-// lookEvery is how far apart looks are at most, an eighth of the window. So much
-// earlier than the window a resumption may begin, as it lies between two looks.
+// lookEvery is the maximum time between two looks, an eighth of the window. A
+// resumption may begin earlier than the window by that time, because the window
+// begins between two looks.
 func lookEvery(window time.Duration) time.Duration { return max(window/8, 2*time.Second) }

@@ -25,7 +25,7 @@ func backdated(topics *hubtest.Topics, n int) {
 	}
 }
 
-// inWindow runs a test of a hub, in a bubble, that lets everybody resume.
+// inWindow tests hubs with a ResumeWindow, in a synctest bubble.
 func inWindow(t *testing.T, test func(t *testing.T, topics *hubtest.Topics, start func() *hub.Hub)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -51,12 +51,12 @@ func inWindow(t *testing.T, test func(t *testing.T, topics *hubtest.Topics, star
 	})
 }
 
-// resume resumes without a grant to replay, has a record stored, and tells what
-// came: gaps, and the first and last offset of records.
+// resume appends a record, resumes with a bound on replays, and returns what was
+// delivered: gaps, and the first and last offset of records.
 func resume(t *testing.T, h *hub.Hub, topics *hubtest.Topics, from hub.Start) (recovered bool, got string) {
 	t.Helper()
 	backdated(topics, 1)
-	time.Sleep(6 * time.Second) // what was asked for before is forgotten
+	time.Sleep(6 * time.Second) // the cached offsets of times expire
 	s, begun, err := h.Subscribe(t.Context(), hub.Request{Stream: "orders", Start: from, Replay: resumeWindow, Owner: make(bell, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -96,13 +96,13 @@ func cursorFrom(t *testing.T, topics *hubtest.Topics, kind hub.StartKind, offset
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The time in it is as good as can be, for what that is worth.
+	// The client chooses the time of the cursor; it must not matter.
 	return hub.Start{Kind: kind, At: time.Now(), Position: record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: offset, Epoch: -1}}}}
 }
 
-// TestResumeWindowGoesByWhenItWasWritten: whoever was away for less than the
-// window misses nothing, whatever the timestamps of the records, and nobody reads
-// what was written before, whatever the cursor says of itself.
+// TestResumeWindowGoesByWhenItWasWritten: a client that was away for less than the
+// window misses nothing, whatever the timestamps of the records, and no client reads
+// what was written before the window, whatever its cursor contains.
 func TestResumeWindowGoesByWhenItWasWritten(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []hub.StartKind{hub.StartCursor, hub.StartNamed} {
@@ -114,22 +114,23 @@ func TestResumeWindowGoesByWhenItWasWritten(t *testing.T) {
 						h := start()
 						other := h
 						if instance == "another" {
-							other = start() // which nobody has read the stream from
+							other = start() // from which the stream has not been read
 						}
 						time.Sleep(time.Hour)
-						backdated(topics, 10) // up to 110, where the client was
+						backdated(topics, 10) // up to 110, the position of the client
 						from := cursorFrom(t, topics, kind, 110)
 						time.Sleep(away / 2)
 						if instance == "a new" {
-							other = start() // before the client comes, as in a rolling deployment
+							other = start() // before the client returns, as in a rolling deployment
 						}
 						time.Sleep(away - away/2)
 						recovered, got := resume(t, other, topics, from)
-						// Nothing was written meanwhile but the last record, just now.
+						// Nothing was written in the meantime except the last
+						// record, just now.
 						if got != "110-110" || !recovered {
 							t.Errorf("got %s, recovered %v", got, recovered)
 						}
-						// A forged one, too.
+						// The same with a forged cursor.
 						if recovered, got := resume(t, other, topics, cursorFrom(t, topics, kind, 0)); recovered || !startsAbove(got, 100) {
 							t.Errorf("a forged cursor: got %s, recovered %v", got, recovered)
 						}
@@ -140,16 +141,16 @@ func TestResumeWindowGoesByWhenItWasWritten(t *testing.T) {
 	}
 }
 
-// startsAbove reports whether what came is a gap of policy and no record below an
-// offset.
+// startsAbove reports whether the result is a gap of GapPolicy and no record below
+// an offset.
 func startsAbove(got string, offset int64) bool {
 	var from, to, first, last int64
 	n, err := fmt.Sscanf(got, "policy %d-%d, %d-%d", &from, &to, &first, &last)
 	return err == nil && n == 4 && from == 0 && to >= offset && (first >= offset || first == -1)
 }
 
-// TestResumeWindowEnds: what was written before the window is withheld from who
-// resumes, and told.
+// TestResumeWindowEnds: what was written before the window is withheld from a client
+// that resumes, and reported.
 func TestResumeWindowEnds(t *testing.T) {
 	t.Parallel()
 	inWindow(t, func(t *testing.T, topics *hubtest.Topics, start func() *hub.Hub) {
@@ -164,11 +165,12 @@ func TestResumeWindowEnds(t *testing.T) {
 		if recovered, got := resume(t, h, topics, from); recovered || got != "policy 100-150, 150-200" {
 			t.Errorf("got %s, recovered %v", got, recovered)
 		}
-		// Other starts have no position that anybody was at, and go by timestamps.
+		// Other starts have no position that a client had, and go by timestamps.
 		if _, got := resume(t, h, topics, hub.Start{Kind: hub.StartEarliest}); got != "policy 0-202, -1--1" {
 			t.Errorf("earliest: got %s", got)
 		}
-		// While Kafka is away nothing is seen, and nothing is taken for granted.
+		// While Kafka is unavailable there are no observations, and nothing is
+		// allowed.
 		topics.Away(true)
 		time.Sleep(time.Hour)
 		topics.Away(false)

@@ -9,8 +9,8 @@ import (
 	"sluice/hub/record"
 )
 
-// TestGapsOneAtATime: gaps that do not fit at once are each told once, and the
-// cursor does not pass them before.
+// TestGapsOneAtATime: gaps that do not fit at once are each reported once, and the
+// cursor does not pass them before that.
 func TestGapsOneAtATime(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

@@ -14,15 +14,16 @@ import (
 	"sluice/hub/record"
 )
 
-// stage is a hub with a topic on which a subscription is led through the table
-// of transitions.
+// stage is a hub with a topic, on which a subscription is led through the table of
+// transitions.
 type stage struct {
 	t       *testing.T
 	topics  *hubtest.Topics
 	hub     *hub.Hub
 	written uint64
 	took    map[hub.Transition]bool
-	// then is done once, when a transition from a mode, on a trigger, has happened.
+	// then holds functions called once, when a transition from a mode on a trigger
+	// occurs.
 	then map[[2]string]func()
 }
 
@@ -43,8 +44,8 @@ func newStage(t *testing.T, partitions int, policy hub.SlowPolicy, change func(*
 	return s
 }
 
-// write appends records in turn to the partitions, with keys from a number on up
-// to another, and waits for the log to have them if the stream is read.
+// write appends n records, alternating between the partitions, with a number of
+// keys, and waits for the log to have them if the stream is read.
 func (s *stage) write(n, keys int) {
 	topic, err := s.topics.Topic(s.t.Context(), "orders.v1")
 	if err != nil {
@@ -67,7 +68,7 @@ func (s *stage) write(n, keys int) {
 	}
 }
 
-// writeBatch is so little that a chunk of the log, which it keeps as a whole, holds
+// writeBatch is small, so that a chunk of the log, which is kept as a whole, holds
 // little.
 const writeBatch = 40
 
@@ -77,14 +78,14 @@ func (s *stage) await(done func() bool) {
 	}
 }
 
-// fewBlocks is a LateMemory for some blocks of about a hundred records, so that the
-// second pass reads most of them anew.
+// fewBlocks sets a LateMemory for a few blocks of about a hundred records, so that
+// the second pass reads most of them again.
 func fewBlocks(c *hub.Config) { c.LateMemory = 64 << 10 }
 
-// plenty is more than the log holds, and less than a block.
+// plenty is more records than the log holds, and fewer than a block holds.
 const plenty = 800
 
-// live subscribes, and has ten records delivered.
+// live returns a new subscription that has been delivered ten records.
 func (s *stage) live(req hub.Request) *reader {
 	r := subscribe(s.t, s.hub, req)
 	s.t.Cleanup(r.Close)
@@ -93,7 +94,7 @@ func (s *stage) live(req hub.Request) *reader {
 	return r
 }
 
-// from subscribes at offsets, by partition.
+// from returns a subscription that begins at offsets, by partition.
 func (s *stage) from(req hub.Request, offsets ...int64) *reader {
 	topic, err := s.topics.Topic(s.t.Context(), "orders.v1")
 	if err != nil {
@@ -109,7 +110,7 @@ func (s *stage) from(req hub.Request, offsets ...int64) *reader {
 	return r
 }
 
-// read has all delivered that there is.
+// read delivers everything that is available.
 func (s *stage) read(r *reader) {
 	for r.Ended() == "" {
 		if r.Collect(1_000_000, func(bool, []byte) {}) {
@@ -128,7 +129,7 @@ func (s *stage) read(r *reader) {
 
 func (s *stage) on(from, trigger string, then func()) { s.then[[2]string{from, trigger}] = then }
 
-// cut cuts the first partition short, below where a live subscription was.
+// cut truncates the first partition below the position of a live subscription.
 func (s *stage) cut() {
 	s.topics.Truncate("orders.v1", 0, 3)
 	s.await(func() bool { return s.hub.Floor("orders") == 3 })
@@ -139,7 +140,7 @@ func (s *stage) makeAnew() {
 	s.await(func() bool { return s.hub.Floor("orders") == 0 })
 }
 
-// fewKeys is a LateMemory for 30 keys.
+// fewKeys sets a LateMemory for 30 keys.
 func fewKeys(c *hub.Config) { c.LateMemory = 30 * 4 * 64 }
 
 type way struct {
@@ -150,7 +151,7 @@ type way struct {
 	walk       func(*stage)
 }
 
-// ways are such that together they take every transition of the table.
+// ways together take every transition of the table.
 var ways = []way{
 	{"live, behind, in order", 2, hub.SlowCatchUp, nil, func(s *stage) {
 		r := s.live(hub.Request{})
@@ -223,7 +224,7 @@ var ways = []way{
 	}},
 	{"too many keys in the log", 2, hub.SlowConflate, fewKeys, func(s *stage) {
 		r := s.live(hub.Request{})
-		s.write(500, 3) // the log begins among these, a hundred before their end
+		s.write(500, 3) // the log begins within these, a hundred records before their end
 		s.write(50, 50)
 		s.read(r)
 	}},
@@ -287,7 +288,7 @@ var ways = []way{
 	}},
 }
 
-// brittle is a filter that passes all, but fails on records without a key.
+// brittle is a filter that passes all records, but fails on those without a key.
 var brittle = filter.Where(brittlePredicate{})
 
 type brittlePredicate struct{}
@@ -311,7 +312,7 @@ func (s *stage) appendBad(partition int32) {
 	})
 }
 
-// failing are further ways, of subscriptions whose filter fails.
+// failing are additional ways, of subscriptions whose filters fail.
 var failing = []way{
 	{"fails while live, from a position of its own, and late", 2, hub.SlowCatchUp, nil, func(s *stage) {
 		live := s.live(hub.Request{Filter: brittle})
@@ -351,8 +352,8 @@ var failing = []way{
 	}},
 }
 
-// TestTransitions: a real subscription takes every transition of the table. That
-// none takes another one is seen by every test, as it panics.
+// TestTransitions: real subscriptions take every transition of the table. That no
+// subscription takes another one is checked by every test, because it panics.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	if missing := hub.WithoutReason(); len(missing) > 0 {

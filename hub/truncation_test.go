@@ -11,9 +11,9 @@ import (
 	"sluice/hub/record"
 )
 
-// TestTruncationIsTold: where the log was cut short everybody hears so, and
-// gets what has been given the same offsets since: who was live, who resumes
-// from memory, and who resumes from Kafka.
+// TestTruncationIsTold: a truncation is reported to all subscriptions, which then
+// get the records that reuse the offsets: live ones, and those that resume from
+// memory or from Kafka.
 func TestTruncationIsTold(t *testing.T) {
 	t.Parallel()
 	for name, logBytes := range map[string]int{"from memory": 1 << 20, "from Kafka": 1} {
@@ -95,8 +95,8 @@ func wantTruncated(t *testing.T, who string, r *reader, from, to, end int64) {
 	}
 }
 
-// TestTruncationThatTheHubDidNotSee: one who comes with a cursor from before a
-// cut, ahead of a hub that had not read so far, is told all the same.
+// TestTruncationThatTheHubDidNotSee: the truncation is reported to a client whose
+// cursor is from before it and ahead of what the hub had read.
 func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -109,7 +109,7 @@ func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	}
 	tip.collect(t, 12)
 	at := cursorOf(t, tip)
-	at.Position.Offsets[0].Offset = 20 // of a hub that had read eight more, before the cut
+	at.Position.Offsets[0].Offset = 20 // of a hub that had read eight more, before the truncation
 	before := subscribe(t, h, hub.Request{Start: at})
 	defer before.Close()
 	topics.Truncate("orders.v1", 0, 12)
@@ -123,8 +123,8 @@ func TestTruncationThatTheHubDidNotSee(t *testing.T) {
 	wantTruncated(t, "come later", after, 12, 20, 32)
 }
 
-// TestResumeSoonAfterATruncation: what was written behind the cut counts from
-// the cut, also while the end has not come as far as the cursor again.
+// TestResumeSoonAfterATruncation: records written after the truncation are delivered
+// from its offset on, also while the end is still below the cursor.
 func TestResumeSoonAfterATruncation(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -147,9 +147,9 @@ func TestResumeSoonAfterATruncation(t *testing.T) {
 	wantTruncated(t, "resumed", resumed, 12, 20, 15)
 }
 
-// TestTruncationBeforeABackfill: a log cut short while nobody here read it is
-// told too where the log in memory was filled backwards, and nothing has come
-// since.
+// TestTruncationBeforeABackfill: a truncation while no hub of the test read the log
+// is reported, also if the log in memory was filled backwards and nothing was
+// written since.
 func TestTruncationBeforeABackfill(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -180,9 +180,9 @@ func TestTruncationBeforeABackfill(t *testing.T) {
 	}
 }
 
-// TestSeenAcrossANewLeader: the records that a client has seen since its cursor
-// can be of a later epoch. That the log has it before what was seen is no
-// truncation.
+// TestSeenAcrossANewLeader: the records that a client has seen since its cursor can
+// be of a later epoch. A log that has that epoch before those records was not
+// truncated.
 func TestSeenAcrossANewLeader(t *testing.T) {
 	t.Parallel()
 	for name, logBytes := range map[string]int{"from memory": 1 << 20, "from Kafka": 1} {
@@ -219,8 +219,8 @@ func TestSeenAcrossANewLeader(t *testing.T) {
 	}
 }
 
-// TestTopicMadeAgainHasNoCuts: where the log of a topic was cut short says nothing
-// of the topic that is made under its name after that.
+// TestTopicMadeAgainHasNoCuts: the truncations of a topic do not apply to a topic
+// that is created later under the same name.
 func TestTopicMadeAgainHasNoCuts(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -250,16 +250,16 @@ func TestTopicMadeAgainHasNoCuts(t *testing.T) {
 	}
 }
 
-// appendNumbered writes so many records to partition 0.
+// appendNumbered appends a number of records to partition 0.
 func appendNumbered(topics *hubtest.Topics, n int) {
 	for i := range n {
 		topics.Append("orders.v1", numbered(0, i))
 	}
 }
 
-// TestTruncationUpToWhereTheLogBegins: a log that was cut short while nobody read
-// it, and has grown to its old end again, is noticed by whoever resumes there,
-// though this instance has read no record of it.
+// TestTruncationUpToWhereTheLogBegins: a truncation while no hub of the test read
+// the log, after which it has grown to its old end again, is noticed by a client
+// that resumes there, although this instance has read no record of it.
 func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -279,9 +279,9 @@ func TestTruncationUpToWhereTheLogBegins(t *testing.T) {
 	wantTruncated(t, "resumed", resumed, 12, 20, 20)
 }
 
-// TestAnElectionIsAskedAboutOnce: where a log begins at an election that has lost
-// nothing, Kafka is asked whether a position of before is in it, and not again for
-// each subscription.
+// TestAnElectionIsAskedAboutOnce: if a log begins at an election that has lost
+// nothing, Kafka is asked once whether it has a position from before, not for each
+// subscription.
 func TestAnElectionIsAskedAboutOnce(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -302,16 +302,17 @@ func TestAnElectionIsAskedAboutOnce(t *testing.T) {
 		s := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: again}})
 		s.Close()
 	}
-	// The hub itself reads when it begins with the stream, and until it has begun an
-	// answer can be void again.
+	// The hub itself reads when it begins with the stream, and an answer before that
+	// can become void again.
 	if reads := topics.Reads(); reads == 0 || reads > subscriptions/2 {
 		t.Errorf("%d reads for %d subscriptions, want some and not one each", reads, subscriptions)
 	}
 }
 
-// TestTruncationInFrontOfWhereTheLogBegins: a log that was cut short and has grown
-// while nobody read it is told from the cut on, though this instance's begins
-// only behind that, and has records up to where it is resumed.
+// TestTruncationInFrontOfWhereTheLogBegins: a truncation, after which the log has
+// grown, while no hub of the test read it is reported from its offset on, although
+// the log of this instance begins only after that and has records up to the resumed
+// position.
 func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 	t.Parallel()
 	for name, grow := range map[string]func(t *testing.T, topics *hubtest.Topics, live *reader, add func(n int)){
@@ -361,7 +362,7 @@ func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 				switch got := resumed.collect(t, 1); {
 				case len(got) == 0:
 					t.Fatal("nothing is told")
-				case got[0].Partition == 1: // may be cut short, too
+				case got[0].Partition == 1: // may be truncated, too
 				case got[0].Reason != "truncated" || got[0].From != 29 || got[0].To != 42:
 					t.Fatalf("got %+v first", got[0])
 				default:
@@ -383,9 +384,9 @@ func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 	}
 }
 
-// TestTruncationThatTheLogNoLongerHas: a subscription that is ahead of what this
-// instance has read is told from the cut on, though the log in memory has given
-// up what was written there before the subscription came to it.
+// TestTruncationThatTheLogNoLongerHas: to a subscription ahead of what this instance
+// has read, the truncation is reported from its offset on, although the log in
+// memory has removed what was written there before the subscription reached it.
 func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()

@@ -10,8 +10,9 @@ import (
 	"sluice/hub/record"
 )
 
-// One who looks for little in much lets others have their turn meanwhile, in the
-// log, in what precedes it, and with a position of its own, and finds it all.
+// TestLookingTakesTurns: a subscription that searches many records for few lets
+// others have their turn meanwhile, in the log, before the log, and with a position
+// of its own, and finds all of them.
 func TestLookingTakesTurns(t *testing.T) {
 	t.Parallel()
 	const records = 60_000
@@ -50,7 +51,8 @@ func TestLookingTakesTurns(t *testing.T) {
 				from.Offsets[0].Offset, from.Offsets[0].Epoch = 0, -1
 				start = hub.Start{Kind: hub.StartCursor, Position: from}
 			}
-			// The first has it read, the others find it at hand.
+			// The first subscription has the blocks read, the others find them
+			// cached.
 			for round := range 3 {
 				r := subscribe(t, h, hub.Request{Start: start, Keys: []string{"little", fmt.Sprint(round)}})
 				calls, found := 0, 0

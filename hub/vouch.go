@@ -11,17 +11,17 @@ import (
 // vouchRead is how much is read to learn an epoch: one batch, however small.
 const vouchRead = 1 << 10
 
-// Vouch holds a position that a client hands in, to be stored, against Kafka. A
-// place whose epoch the client cannot tell (~) gets that of the cursor in front
-// of it, and is moved back to where that epoch ends: behind it the log may be
-// another one than the client has read. A place beyond the end of its log is
-// ErrBadCursor. What has an epoch is left as it is, as it shows by itself, to
-// one who starts there, that a log was cut short; but partitions that the topic
-// does not have are left out, as a client could make any number of them (see
+// Vouch checks a position that a client presents to be stored against Kafka. An
+// offset whose epoch the client does not know (~) gets the epoch of the cursor
+// before it, and is moved back to where that epoch ends: beyond it the log may be
+// another one than the client has read. An offset beyond the end of the log is
+// ErrBadCursor. An offset with an epoch is left as it is, because the epoch reveals
+// a truncation when a subscription starts there; but partitions that the topic does
+// not have are removed, because a client could invent any number of them (see
 // Subscription.Ack).
 func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Position, error) {
 	position := at.Position
-	var undated []record.PartitionOffset // from where on the client says that it has read
+	var undated []record.PartitionOffset // from where the client says that it has read
 	for _, place := range position.Offsets {
 		if place.Epoch < 0 {
 			undated = append(undated, at.Before(place))
@@ -38,7 +38,7 @@ func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Posit
 	if err != nil {
 		return record.Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
 	}
-	void := topic.ID != position.Topic // as whoever starts there is told
+	void := topic.ID != position.Topic // which is reported to a subscription that starts there
 	position = position.Only(func(place record.PartitionOffset) bool {
 		return place.Partition < topic.Partitions || place.Epoch < 0 && !void
 	})
@@ -58,7 +58,7 @@ func (st *stream) has(position record.Position) bool {
 	return n == 0 || known != nil && position.Offsets[n-1].Partition < known.Partitions
 }
 
-// vouch gives places of a position epochs, in the position itself.
+// vouch adds epochs to offsets of a position, in place.
 func (st *stream) vouch(ctx context.Context, topic record.Topic, position record.Position, undated []record.PartitionOffset) error {
 	places, err := st.Source.Offsets(ctx, topic, upstream.Tip())
 	if err != nil {
@@ -105,7 +105,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		to.Offset = f.Gap.Behind()
 		for _, before := range undated {
 			if before.Partition == f.Partition && before.Offset > to.Offset {
-				to = before // that it is void is seen by its epoch
+				to = before // its epoch reveals that it is void
 			}
 		}
 		position.Set(to)

@@ -1,7 +1,7 @@
 package hub
 
-// next walks on from where the subscription is, lets take have what is to be
-// delivered, and moves behind what was taken.
+// next takes steps from the current position, passes take what is to be delivered,
+// and moves past what was taken.
 func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	if s.conflation != nil {
 		s.conflation.left = conflateAtOnce
@@ -20,7 +20,7 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 	}
 }
 
-// step delivers what is pending, else what the mode has next.
+// step delivers pending gaps, else what the mode has next.
 func (s *Subscription) step(b *Batch, take takeFunc) progress {
 	if s.pending != nil && s.mode != modeEnded {
 		return s.stepPending(take)
@@ -73,8 +73,8 @@ func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
 	return onward
 }
 
-// stepOwnPosition delivers what of the log it has not had, up to the end of a
-// chunk.
+// stepOwnPosition delivers the entries of the log that the subscription has not had,
+// up to the end of a chunk.
 func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 	tip := s.feed.tip()
 	c, i := s.log.find(s.index)
@@ -113,15 +113,15 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 	return onward
 }
 
-// missedNothing moves a subscription below the floor on, in step with the log,
-// where its feed has had nothing that the log no longer holds: nobody wakes a
-// feed for what it does not have.
+// missedNothing moves forward a subscription in step that is below the floor, when
+// its feed has had no matches that the log no longer holds: a feed is not woken for
+// entries that do not match.
 func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 	if !s.feed.Filtered() || s.index < s.log.emptied.Load() {
 		return false
 	}
 	if c, _ := s.log.find(tip.index); c == nil {
-		return false // the log has moved on before its predicates were asked
+		return false // the log has moved on before the predicates were evaluated
 	}
 	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
 	b.matches = matches
@@ -140,7 +140,7 @@ func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 	return true
 }
 
-// nextMatches delivers what a filtered feed has, in step with the log.
+// nextMatches delivers the matches of a filtered feed, in step with the log.
 func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress {
 	const atOnce = 256
 	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, atOnce)
@@ -152,11 +152,11 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress 
 		s.fallBehind()
 		return onward
 	}
-	var last *chunk // holds the last match that was taken
+	var last *chunk // contains the last match that was taken
 	for _, index := range matches {
 		c, i := s.log.find(index)
 		if c == nil {
-			// The floor has moved past it meanwhile.
+			// The floor has moved past the match in the meantime.
 			if last != nil {
 				s.at = s.log.markIn(last, int(s.index-last.base))
 			}
@@ -169,7 +169,7 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress 
 			return full
 		}
 		if j := s.takeGapsAware(c, i, i+1, take); j == i {
-			// What lies between was not for this feed.
+			// The entries between did not match.
 			s.index, s.at = index, s.log.markIn(c, i)
 			return full
 		}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// watchTips looks where a stream's topic ends until the context ends, also while
-// nobody reads it: clients come back to an instance that has not read it yet.
+// watchTips looks where a stream's topic ends until the context ends, also while the
+// stream is not read: clients may return to an instance that has not read it yet.
 func (st *stream) watchTips(ctx context.Context) {
 	window := st.hub.config.ResumeWindow
 	timer := time.NewTimer(0)
@@ -25,12 +25,12 @@ func (st *stream) watchTips(ctx context.Context) {
 	}
 }
 
-// lookAtTip notes where the topic ends now. Where Kafka cannot be asked there is
-// one look less.
+// lookAtTip records where the topic ends now. If Kafka is unavailable, there is one
+// observation less.
 func (st *stream) lookAtTip(ctx context.Context) {
 	asking, cancel := context.WithTimeout(ctx, st.hub.config.StartTimeout)
 	defer cancel()
-	now := st.hub.now() // before Kafka is asked: what comes meanwhile is behind it
+	now := st.hub.now() // before Kafka is asked: what arrives in the meantime is after it
 	topic, err := st.Source.Topic(asking, st.Topic)
 	if err != nil {
 		return
