@@ -1,9 +1,10 @@
 package hub
 
 import (
-	"sluice/hub/filter"
 	"strconv"
 	"sync/atomic"
+
+	"sluice/hub/filter"
 )
 
 // join adds a subscription to the feed of a filter, and creates the feed when there

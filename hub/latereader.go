@@ -1,9 +1,10 @@
 package hub
 
 import (
-	"sluice/hub/record"
 	"sync/atomic"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // latePatience is how long a subscription keeps its turn without taking what was

@@ -1,8 +1,6 @@
 package hub
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // mode is how a subscription continues. A subscription is in one mode at a time and
 // changes it only according to the table of transitions.

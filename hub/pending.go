@@ -1,8 +1,6 @@
 package hub
 
-import (
-	"sluice/hub/record"
-)
+import "sluice/hub/record"
 
 // stepPending delivers pending gaps.
 func (s *Subscription) stepPending(take takeFunc) progress {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
 	"sluice/hub/backoff"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
-	"time"
 )
 
 // steady is how long a stream must have been followed for a failure to count as the

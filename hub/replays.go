@@ -1,8 +1,6 @@
 package hub
 
-import (
-	"slices"
-)
+import "slices"
 
 // replays bounds how many subscriptions have Kafka read for them at once, in all and
 // for each principal. Others wait their turn, first come first served among those

@@ -1,9 +1,10 @@
 package hub
 
 import (
+	"time"
+
 	"sluice/hub/filter"
 	"sluice/hub/record"
-	"time"
 )
 
 // StartKind is a kind of start of a subscription.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+
 	"sluice/hub/cursors"
 	"sluice/hub/record"
 )

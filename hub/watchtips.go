@@ -2,10 +2,11 @@ package hub
 
 import (
 	"context"
+	"time"
+
 	"sluice/hub/backoff"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
-	"time"
 )
 
 // watchTips looks where a stream's topic ends until the context ends, also while the

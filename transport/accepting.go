@@ -2,9 +2,10 @@ package transport
 
 import (
 	"net/http"
-	"sluice/transport/compress"
 	"strconv"
 	"strings"
+
+	"sluice/transport/compress"
 )
 
 // weights are those of a header's elements (RFC 9110, section 12.4.2), by their

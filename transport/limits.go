@@ -1,8 +1,6 @@
 package transport
 
-import (
-	"time"
-)
+import "time"
 
 // Limits bound what clients can do. Sizes are in bytes. 0 is no limit, where
 // nothing else is said.

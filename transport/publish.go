@@ -2,10 +2,11 @@ package transport
 
 import (
 	"context"
+	"sync/atomic"
+
 	"sluice/auth"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
-	"sync/atomic"
 )
 
 // publish stores a principal's messages, those that can be sent before its token

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"runtime/debug"
-	"sluice/transport/wire"
 	"strconv"
+
+	"sluice/transport/wire"
 )
 
 // noteFault counts a fault and writes it down.

@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sluice/hub/ingest"
-	"sluice/transport/socket"
-	"sluice/transport/wire"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/hub/ingest"
+	"sluice/transport/socket"
+	"sluice/transport/wire"
 )
 
 // New checks a configuration and makes a server of it. It serves in Run.

@@ -1,8 +1,6 @@
 package transport
 
-import (
-	"time"
-)
+import "time"
 
 // shortWrite is up to how many bytes it is cheaper to copy several buffers
 // together than to have the kernel gather them.
