@@ -76,6 +76,7 @@
 // A file uses those below it. Those of one paragraph belong together.
 //
 //	run.go              New and Run
+//	configure.go        SetStreams: the streams in force
 //
 //	subscribe.go        Subscribe: where a subscription begins
 //	newest.go           where the newest N records begin

@@ -8,13 +8,13 @@ func (h *Hub) BoundSearch(bytes int) { h.newestBytes = bytes }
 
 // Floor returns the offset in its first partition at which a stream's log begins.
 func (h *Hub) Floor(stream string) int64 {
-	return h.streams[stream].logNow().floorPosition().Offset(0, 0)
+	return h.streams()[stream].logNow().floorPosition().Offset(0, 0)
 }
 
 // Asked reports whether predicates have been evaluated on everything that a stream's
 // log has.
 func (h *Hub) Asked(stream string) bool {
-	l := h.streams[stream].logNow()
+	l := h.streams()[stream].logNow()
 	return l.evaluation.upTo.Load().index == l.tip.Load().index
 }
 

@@ -76,7 +76,7 @@ type Bound struct{ reach reach }
 // Bound asks Kafka how far back a span, which must not be negative, reaches in a
 // stream that has subscriptions.
 func (h *Hub) Bound(ctx context.Context, stream string, span time.Duration) (Bound, error) {
-	st, ok := h.streams[stream]
+	st, ok := h.streams()[stream]
 	if !ok {
 		return Bound{}, ErrUnknownStream
 	}

@@ -20,6 +20,7 @@ import (
 
 // Config configures a Hub. Fields are required unless their comment says otherwise.
 type Config struct {
+	// Streams are those in force at first; see SetStreams.
 	Streams []Stream
 	// Shards is the number of workers that deliver: 1 to 64.
 	Shards int
@@ -55,9 +56,10 @@ const conflateKeyBytes = 64
 
 // Hub holds the streams of one instance.
 type Hub struct {
-	config  Config
-	now     func() time.Time
-	streams map[string]*stream
+	config Config
+	now    func() time.Time
+	// inForce are the streams by name. The map is never changed, but replaced.
+	inForce atomic.Pointer[map[string]*stream]
 	blocks  *blockPool
 	// searches bounds the searches for the newest records, which StartLast needs.
 	searches *searches
@@ -87,6 +89,14 @@ var (
 	// ErrClosed: the hub is not running.
 	ErrClosed = errors.New("the hub is closed")
 )
+
+// streams returns the streams in force, by name. The map must not be changed.
+func (h *Hub) streams() map[string]*stream {
+	if streams := h.inForce.Load(); streams != nil {
+		return *streams
+	}
+	return nil
+}
 
 // running returns the context of Run, or one that has ended when Run was not called.
 func (h *Hub) running() context.Context {
@@ -138,17 +148,18 @@ type StreamInfo struct {
 
 // Streams returns all streams, by name.
 func (h *Hub) Streams() []StreamInfo {
-	names := slices.Sorted(maps.Keys(h.streams))
+	streams := h.streams()
+	names := slices.Sorted(maps.Keys(streams))
 	infos := make([]StreamInfo, 0, len(names))
 	for _, name := range names {
-		infos = append(infos, h.streams[name].info())
+		infos = append(infos, streams[name].info())
 	}
 	return infos
 }
 
 // Stream returns one stream by name.
 func (h *Hub) Stream(name string) (StreamInfo, error) {
-	st, ok := h.streams[name]
+	st, ok := h.streams()[name]
 	if !ok {
 		return StreamInfo{}, ErrUnknownStream
 	}
@@ -158,7 +169,7 @@ func (h *Hub) Stream(name string) (StreamInfo, error) {
 // NoteMissing records whether a stream's topic is certainly missing, as found by the
 // caller.
 func (h *Hub) NoteMissing(name string, missing bool) {
-	if st, ok := h.streams[name]; ok {
+	if st, ok := h.streams()[name]; ok {
 		st.missing.Store(missing)
 	}
 }
@@ -166,7 +177,7 @@ func (h *Hub) NoteMissing(name string, missing bool) {
 // Describe is like Stream, but asks Kafka for the topic when it is not known yet or
 // was missing.
 func (h *Hub) Describe(ctx context.Context, name string) (StreamInfo, error) {
-	st, ok := h.streams[name]
+	st, ok := h.streams()[name]
 	if !ok {
 		return StreamInfo{}, ErrUnknownStream
 	}
@@ -214,7 +225,7 @@ func (st *stream) info() StreamInfo {
 
 // Publish stores messages in a stream's topic; see upstream.Producer.
 func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
-	st, ok := h.streams[stream]
+	st, ok := h.streams()[stream]
 	if !ok || st.Producer == nil {
 		return ErrUnknownStream
 	}
@@ -237,7 +248,7 @@ func (h *Hub) balance() bool {
 	}
 	var logs []held
 	total := 0
-	for _, st := range h.streams {
+	for _, st := range h.streams() {
 		if l := st.logNow(); l != nil {
 			size := l.size()
 			total += size

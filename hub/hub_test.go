@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -103,7 +104,7 @@ type reader struct {
 func subscribe(t *testing.T, h *hub.Hub, req hub.Request) *reader {
 	t.Helper()
 	r := &reader{bell: make(bell, 1)}
-	req.Stream, req.Owner, req.Shard = "orders", r.bell, rand.IntN(2)
+	req.Stream, req.Owner, req.Shard = cmp.Or(req.Stream, "orders"), r.bell, rand.IntN(2)
 	if req.Start.Kind == "" {
 		req.Start.Kind = hub.StartLatest
 	}

@@ -1,6 +1,9 @@
 package hub
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // mode is how a subscription continues. A subscription is in one mode at a time and
 // changes it only according to the table of transitions.
@@ -67,8 +70,9 @@ const (
 	onOutrun
 	onGapEnd
 	onFilterFailed
+	onRetired
 
-	triggers = int(onFilterFailed) + 1
+	triggers = int(onRetired) + 1
 )
 
 // transition leads from each mode of a list to the mode at the same index of another
@@ -127,8 +131,9 @@ var transitions = []transition{
 	{conflations(), onVoid, []mode{modeJoining, modeJoining, modeJoining, modeJoining, modeLate, modeOwnPosition}, "a log that was cut short or replaced makes void which records are the newest"},
 	{several(modePickJoining, modePickLate), onOutrun, several(modeBehind, modeBehind), "what came while it was conflated is no longer in the log either"},
 
-	{several(modeInStep, modeJoining, modeLate, modeOwnPosition, modeBehind), onGapEnd, several(modeEnded, modeEnded, modeEnded, modeEnded, modeEnded), "it was not to go on behind a gap"},
-	{delivering(), onFilterFailed, several(modeEnded, modeEnded, modeEnded, modeEnded, modeEnded, modeEnded, modeEnded), "a predicate of its filter has failed on the record in front of it"},
+	{several(modeInStep, modeJoining, modeLate, modeOwnPosition, modeBehind), onGapEnd, ended(5), "it was not to go on behind a gap"},
+	{delivering(), onFilterFailed, ended(len(delivering())), "a predicate of its filter has failed on the record in front of it"},
+	{begun(), onRetired, ended(len(begun())), "its stream is no longer in force"},
 }
 
 func one(m mode) []mode        { return []mode{m} }
@@ -136,6 +141,16 @@ func several(m ...mode) []mode { return m }
 func conflations() []mode {
 	return []mode{modeScanJoining, modeScanLate, modeScanLog, modePickJoining, modePickLate, modePickLog}
 }
+
+// begun are all modes from which a subscription can end.
+func begun() (all []mode) {
+	for m := modeInStep; m < modeEnded; m++ {
+		all = append(all, m)
+	}
+	return all
+}
+
+func ended(n int) []mode { return slices.Repeat(one(modeEnded), n) }
 
 func delivering() []mode {
 	return []mode{modeInStep, modeOwnPosition, modeLate, modeScanLate, modeScanLog, modePickLate, modePickLog}
@@ -179,6 +194,6 @@ func (m mode) String() string {
 func (t trigger) String() string {
 	return [triggers]string{
 		"tip", "position", "found", "mark", "past", "floor", "below the floor", "fell behind", "narrowed",
-		"catch up", "skip", "conflate", "cut off", "scanned", "conflated", "too many keys", "void", "outrun", "gap that ends it", "filter failed",
+		"catch up", "skip", "conflate", "cut off", "scanned", "conflated", "too many keys", "void", "outrun", "gap that ends it", "filter failed", "retired",
 	}[t]
 }

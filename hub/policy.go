@@ -41,3 +41,8 @@ const SlowConsumer record.GapReason = "slow_consumer"
 // predicate of its filter has failed. It is not a reason for a gap: the cursor is
 // before the record, and Feed.Fault returns the cause.
 const FilterFailed record.GapReason = "filter_failed"
+
+// StreamChanged is what Subscription.Ended returns for a subscription of a stream that
+// is no longer in force: it was removed, or has another definition. Its cursor is of
+// use if there is a stream of the name.
+const StreamChanged record.GapReason = "stream_changed"

@@ -215,8 +215,12 @@ func (st *stream) release() {
 	if st.users > 0 {
 		return
 	}
+	linger := st.Linger
+	if st.isRetired() {
+		linger = 0
+	}
 	var timer *time.Timer
-	timer = time.AfterFunc(st.Linger, func() {
+	timer = time.AfterFunc(linger, func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		// It may have been too late to stop the timer.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"sluice/hub/filter"
 )
@@ -17,9 +19,8 @@ func New(config Config) (*Hub, error) {
 		return nil, errors.New("new hub: Wake, Logger, Now and StartTimeout are required")
 	}
 	h := &Hub{
-		config:  config,
-		now:     config.Now,
-		streams: make(map[string]*stream),
+		config: config,
+		now:    config.Now,
 
 		newestBytes: newestBytes,
 		digest:      func(f filter.Filter) string { return f.Digest() },
@@ -32,19 +33,9 @@ func New(config Config) (*Hub, error) {
 		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
 	}
 	h.searches = newSearches(config.ReplaysPerInstance, config.ReplaysPerPrincipal)
-	for _, s := range config.Streams {
-		if s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid() {
-			return nil, fmt.Errorf("new hub: stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)
-		}
-		if h.streams[s.Name] != nil {
-			return nil, fmt.Errorf("new hub: stream %q is there twice", s.Name)
-		}
-		h.streams[s.Name] = &stream{
-			Stream:  s,
-			hub:     h,
-			encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
-			logger:  config.Logger.With("stream", s.Name),
-		}
+	h.config.Streams = nil // those in force count
+	if err := h.SetStreams(config.Streams); err != nil {
+		return nil, fmt.Errorf("new hub: %w", err)
 	}
 	return h, nil
 }
@@ -59,11 +50,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	h.ctx = ctx
 	close(h.started)
-	if h.config.ResumeWindow > 0 {
-		for _, st := range h.streams {
-			h.tasks.Go(func() { st.watchTips(ctx) })
-		}
-	}
+	h.watchAll(slices.Collect(maps.Values(h.streams())))
 	h.mu.Unlock()
 	<-ctx.Done()
 	h.mu.Lock()

@@ -12,7 +12,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Stream is a public name for a topic, with its policies.
+// Stream is a public name for a topic, with its policies. It is comparable, and
+// therefore Source and Producer have to be, as pointers are.
 type Stream struct {
 	Name  string
 	Topic string
@@ -41,6 +42,7 @@ type stream struct {
 	hub     *Hub
 	encoder *encoder
 	logger  *slog.Logger
+	retired chan struct{} // closed when the stream is no longer in force
 
 	records, bytes, gaps atomic.Uint64 // read since the start
 	slow                 atomic.Uint64 // subscriptions that had been live and fell below the floor
@@ -54,6 +56,16 @@ type stream struct {
 	users   int
 	reading *reading    // nil while the stream is not read
 	linger  *time.Timer // runs while there are no users and reading continues, else nil
+}
+
+// isRetired reports whether the stream is no longer in force.
+func (st *stream) isRetired() bool {
+	select {
+	case <-st.retired:
+		return true
+	default:
+		return false
+	}
 }
 
 // logNow returns the log while the stream is being read, else nil.

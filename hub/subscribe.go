@@ -15,7 +15,7 @@ import (
 // waits for Kafka, at most StartTimeout, and then fails with ErrSourceUnavailable or
 // ErrUnknownTopic.
 func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun, error) {
-	st, ok := h.streams[req.Stream]
+	st, ok := h.streams()[req.Stream]
 	if !ok {
 		return nil, Begun{}, ErrUnknownStream
 	}

@@ -96,8 +96,8 @@ func (s *Subscription) StatusChange() (Status, bool) {
 }
 
 // Ended returns why the subscription has nothing more to deliver: the reason of the
-// gap that was to end it, SlowConsumer or FilterFailed. It is empty while the
-// subscription has not ended.
+// gap that was to end it, SlowConsumer, FilterFailed or StreamChanged. It is empty
+// while the subscription has not ended.
 func (s *Subscription) Ended() record.GapReason { return s.ended }
 
 // Position returns the position after everything that Next has returned.

@@ -352,6 +352,61 @@ var failing = []way{
 	}},
 }
 
+// retire ends the stream, which is in force again at once, with another definition.
+func (s *stage) retire() {
+	st := hub.Stream{Name: "orders", Topic: "orders.v1", Source: s.topics, LogBytes: 64<<10 + 1}
+	for range 2 {
+		if err := s.hub.SetStreams([]hub.Stream{st}); err != nil {
+			s.t.Error(err)
+		}
+		st.LogBytes++
+	}
+}
+
+// retiring returns a way to a mode, of a subscription whose stream is retired in this
+// mode. The mode follows on a trigger from another one.
+func retiring(partitions int, from, trigger string) way {
+	return way{"retired after " + from + " on " + trigger, partitions, hub.SlowConflate, fewBlocks, func(s *stage) {
+		r := s.live(hub.Request{})
+		s.on(from, trigger, s.retire)
+		s.write(plenty, 3)
+		s.read(r)
+		if r.Ended() != hub.StreamChanged {
+			s.t.Errorf("it ended with %q", r.Ended())
+		}
+	}}
+}
+
+// retirements are additional ways, of subscriptions whose stream is retired.
+var retirements = []way{
+	{"retired while live, and before it has joined", 2, hub.SlowCatchUp, nil, func(s *stage) {
+		live, joining := s.live(hub.Request{}), s.from(hub.Request{}, 0, 3)
+		s.retire()
+		s.read(live)
+		s.read(joining)
+	}},
+	{"retired with a position of its own", 2, hub.SlowCatchUp, nil, func(s *stage) {
+		s.live(hub.Request{})
+		r := s.from(hub.Request{}, 0, 3)
+		s.on("joining", "found", s.retire)
+		s.read(r)
+	}},
+	{"retired while late", 2, hub.SlowCatchUp, nil, func(s *stage) {
+		s.live(hub.Request{})
+		s.write(plenty, 3)
+		r := s.from(hub.Request{}, 0, 3)
+		s.on("joining", "past", s.retire)
+		s.read(r)
+	}},
+	retiring(2, "in step", "fell behind"),
+	retiring(2, "behind", "conflate"),
+	retiring(2, "scanning: joining", "past"),
+	retiring(2, "scanning: joining", "found"),
+	retiring(2, "scanning: in the log", "scanned"),
+	retiring(1, "picking: joining", "past"),
+	retiring(2, "picking: joining", "found"),
+}
+
 // TestTransitions: real subscriptions take every transition of the table. That no
 // subscription takes another one is checked by every test, because it panics.
 func TestTransitions(t *testing.T) {
@@ -359,7 +414,7 @@ func TestTransitions(t *testing.T) {
 	if missing := hub.WithoutReason(); len(missing) > 0 {
 		t.Errorf("transitions without a reason: %v", missing)
 	}
-	ways := slices.Concat(ways, failing)
+	ways := slices.Concat(ways, failing, retirements)
 	took := make(chan map[hub.Transition]bool, len(ways))
 	t.Run("ways", func(t *testing.T) {
 		for _, way := range ways {

@@ -27,7 +27,7 @@ func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Posit
 			undated = append(undated, at.Before(place))
 		}
 	}
-	st, ok := h.streams[at.Stream]
+	st, ok := h.streams()[at.Stream]
 	if !ok {
 		return record.Position{}, ErrUnknownStream
 	}

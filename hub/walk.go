@@ -22,6 +22,9 @@ func (s *Subscription) next(b *Batch, take takeFunc) (more bool) {
 
 // step delivers pending gaps, else what the mode has next.
 func (s *Subscription) step(b *Batch, take takeFunc) progress {
+	if s.mode != modeEnded && s.stream.isRetired() {
+		s.end(onRetired, StreamChanged)
+	}
 	if s.pending != nil && s.mode != modeEnded {
 		return s.stepPending(take)
 	}

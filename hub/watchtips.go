@@ -19,6 +19,8 @@ func (st *stream) watchTips(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-st.retired:
+			return
 		case <-timer.C:
 		}
 		st.lookAtTip(ctx)

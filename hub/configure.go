@@ -1,0 +1,90 @@
+package hub
+
+import (
+	"fmt"
+)
+
+// SetStreams replaces the streams in force. It can be called at any time, also while
+// subscriptions deliver, and replaces all streams or, with an error, none.
+//
+// A stream is immutable. One whose definition stays the same goes on undisturbed. One
+// that is no longer there, or that has another definition, is retired: its
+// subscriptions end with StreamChanged in front of the next record, and can be
+// resumed with their cursors if there is a stream of the name. Requests that have
+// found a stream already are answered by it.
+func (h *Hub) SetStreams(streams []Stream) error {
+	retired, err := h.setStreams(streams)
+	for _, st := range retired {
+		st.retire()
+	}
+	return err
+}
+
+// setStreams returns the streams that are no longer in force.
+func (h *Hub) setStreams(streams []Stream) (retired []*stream, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was := h.streams()
+	next := make(map[string]*stream, len(streams))
+	var added []*stream
+	for _, s := range streams {
+		switch {
+		case s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid():
+			return nil, fmt.Errorf("stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)
+		case next[s.Name] != nil:
+			return nil, fmt.Errorf("stream %q is there twice", s.Name)
+		}
+		st := was[s.Name]
+		if st == nil || st.Stream != s {
+			st = h.newStream(s)
+			added = append(added, st)
+		}
+		next[s.Name] = st
+	}
+	h.inForce.Store(&next)
+	h.watchAll(added)
+	for name, st := range was {
+		if next[name] != st {
+			retired = append(retired, st)
+		}
+	}
+	return retired, nil
+}
+
+func (h *Hub) newStream(s Stream) *stream {
+	return &stream{
+		Stream:  s,
+		hub:     h,
+		encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
+		logger:  h.config.Logger.With("stream", s.Name),
+		retired: make(chan struct{}),
+	}
+}
+
+// watchAll looks where the topics of streams end while the hub runs. The caller holds
+// h.mu.
+func (h *Hub) watchAll(streams []*stream) {
+	ctx := h.ctx
+	if ctx == nil || h.closed || h.config.ResumeWindow <= 0 {
+		return
+	}
+	for _, st := range streams {
+		h.tasks.Go(func() { st.watchTips(ctx) })
+	}
+}
+
+// retire ends a stream that is no longer in force.
+func (st *stream) retire() {
+	close(st.retired)
+	if l := st.logNow(); l != nil {
+		l.notifyAll()
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.linger != nil {
+		st.linger.Stop()
+		st.linger = nil
+		st.reading.cancel()
+		st.reading = nil
+	}
+}
