@@ -1,11 +1,12 @@
-// Command picture makes the picture of the console that README.md shows: it runs
-// `sluice dev`, opens its console in a Chromium without a window, waits until
-// records come, and keeps what is seen.
+// Command picture makes the picture of the console in README.md: it runs `sluice
+// dev`, opens its console in a headless Chromium, waits until records arrive, and
+// saves a screenshot.
 //
 //	go run ./bench/picture web/docs/console.png
 //
-// With -url it takes any page, -width and -height say how large, -dark in dark
-// colours, and -full to its end. As root on Debian it installs Chromium.
+// With -url it takes a picture of any page, -width and -height set the size, -dark
+// selects dark colors, and -full includes the whole page. As root on Debian it
+// installs Chromium.
 package main
 
 import (

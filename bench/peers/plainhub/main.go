@@ -1,6 +1,6 @@
-// Command plainhub is what most tutorials end with, for comparisons: a set of
-// WebSockets, a channel of messages for each, and a goroutine that takes one
-// message after the other from it and writes it. One that does not keep up is
+// Command plainhub is a hub as in most tutorials, for comparisons: a set of
+// WebSockets, a channel of messages for each, and a goroutine that writes the
+// messages of a channel one after the other. A client that does not keep up is
 // closed.
 //
 //	plainhub -listen 127.0.0.1:8000
