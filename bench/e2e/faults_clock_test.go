@@ -17,11 +17,11 @@ import (
 	"sluice/bench/clients"
 )
 
-// movableClock builds the server with a system clock of its own: SIGUSR1 has it
-// say an hour more than it is, SIGUSR2 an hour less, SIGWINCH what it is. The
-// machine's own clock is everybody's, so the tests leave it alone. The overlay
-// adds to what package time says of the clock on the wall, and nothing to the
-// monotonic one: the same as a clock that is set while the server runs.
+// movableClock builds the server with a system clock that can be moved: SIGUSR1 sets
+// it an hour ahead, SIGUSR2 an hour back, SIGWINCH to the real time. The clock of
+// the machine is shared, so the tests do not change it. The overlay adds an offset
+// to the wall clock of package time, and leaves the monotonic clock unchanged: the
+// same effect as setting the clock while the server runs.
 func movableClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,8 +29,8 @@ func movableClock(t *testing.T) (binary string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A toolchain in the module cache, where no file may be replaced, has another
-	// name for the occasion.
+	// Files of a toolchain in the module cache may not be replaced, so it is used
+	// under another path.
 	goroot := filepath.Join(dir, "goroot")
 	if err := os.Symlink(strings.TrimSpace(string(root)), goroot); err != nil {
 		t.Fatal(err)
