@@ -97,7 +97,7 @@ import (
 	"syscall"
 )
 
-// The first argument of a child process.
+// The roles of child processes, passed as the first argument.
 const (
 	roleClients = "role=clients"
 	roleProduce = "role=produce"
@@ -108,8 +108,8 @@ const (
 )
 
 func main() {
-	// Children ask to be killed when the thread that started them ends, which
-	// must therefore be the one that lives as long as the process.
+	// The kernel kills children when the thread that started them ends, so they must
+	// be started from the thread that lives as long as the process.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

@@ -31,10 +31,10 @@ import (
 	"sluice/bench/stack"
 )
 
-// within bounds a run, with the build of the server.
+// within bounds the time of a run, including the build of the server.
 const within = 5 * time.Minute
 
-// shown is the address that the picture shows, wherever the server listens.
+// shown is the address that the picture shows, whatever the server's real address.
 const shown = "127.0.0.1:8080"
 
 // isAlive is true once the console shows a stream that has been live for most of a
@@ -124,7 +124,7 @@ func startDev(ctx context.Context, dir string) (address string, stop func(), err
 	return "", nil, errors.New("start dev: it says no address")
 }
 
-// take opens the page and keeps a picture once an expression is true in it.
+// take opens the page and saves a screenshot once an expression is true in it.
 func (s shot) take(ctx context.Context, dir, ready string) error {
 	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.UserDataDir(filepath.Join(dir, "chromium")), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -166,7 +166,7 @@ func (s shot) take(ctx context.Context, dir, ready string) error {
 	return nil
 }
 
-// prefer tells pages which colours are preferred: light or dark.
+// prefer sets the color scheme that pages see as preferred: light or dark.
 func prefer(scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

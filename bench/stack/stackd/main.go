@@ -67,7 +67,7 @@ func run() error {
 	return servers.Close()
 }
 
-// prepare installs what the tests need. With CI=true nothing may be left out.
+// prepare installs what the tests need. With CI=true nothing may be missing.
 func prepare(ctx context.Context) error {
 	leftOut, err := stack.Prepare(ctx)
 	if err != nil {
