@@ -41,8 +41,8 @@ type Verifier interface {
 // Identity identifies the holder of a credential.
 type Identity struct {
 	// Issuer and Subject identify the principal. The subject has 1 to 256 bytes of
-	// UTF-8 without control characters, and is unique for its issuer. Each Verifier
-	// must use issuer names of its own, different from the `iss` of any token.
+	// UTF-8 without control characters, and is unique for its issuer. A Verifier
+	// uses issuer names of its own, also in place of a token's `iss`.
 	Issuer, Subject string
 	// Claims are the attributes, as a JSON object, or nil for none. Grants are
 	// matched against them; see MaxClaimsBytes for how much a principal keeps.

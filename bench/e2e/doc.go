@@ -2,10 +2,10 @@
 // Chromium, through the public interface only. None of the server's packages is
 // used; package check judges what was delivered.
 //
-// The subscribers and publishers of package clients each keep one subscription or
-// session alive across cut connections and instances, and keep a journal of what
-// they receive. Writers (writers_test.go) are plain Kafka clients, and so is the
-// reader of the log (log_test.go).
+// A Subscriber of package clients keeps one subscription alive across cut
+// connections and instances, and keeps a journal of what it receives; a Publisher
+// records the answers to its publishes. Writers (writers_test.go) are plain Kafka
+// clients, and so is the reader of the log (log_test.go).
 //
 // Tests with failing servers are in the files whose names begin with faults: they
 // run on three brokers of their own, with writers that continue through all failures
