@@ -1,33 +1,37 @@
-// Package auth turns what a client shows into a principal with rights. A
-// [Verifier] says who the holder of a credential is: that of the issuers' tokens
-// (JWT, RFC 7519 and RFC 8725), or one for another kind. The grants in force say
-// what the principal may subscribe to, replay and publish. A client without a
-// credential is its address.
+// Package auth turns the credential of a client into a principal with rights. A
+// [Verifier] identifies the holder of a credential. One is built in for the tokens
+// of the configured issuers (JWT, RFC 7519 and RFC 8725); others can be added for
+// other kinds of credential. The grants in force determine which streams the
+// principal may subscribe to, replay and publish. A client without a credential is
+// identified by its address.
 //
-// It guarantees:
-//   - a token is accepted only with a good signature by a key of the issuer it
-//     names, with an algorithm on that issuer's list, for our audience, between
-//     its `nbf` and its `exp`, both within the clock skew;
-//   - nothing in a token or request makes the server ask any address but the
-//     key URLs of the configuration, and those at most once in KeysRetryAfter;
-//   - what a token says is compared with grants, never interpreted as patterns;
-//   - no error and no log line holds a token, or any part of one;
-//   - the grants are one snapshot, exchanged as a whole by SetGrants, and what is
-//     remembered of a token is no copy of it.
+// The package guarantees:
+//   - a token is accepted only with a valid signature by a key of the issuer it
+//     names, with an algorithm on that issuer's list, for the configured audience,
+//     and between its `nbf` and its `exp`, both extended by the clock skew;
+//   - nothing in a token or request makes the server send a request to any address
+//     but the key URLs of the configuration, and those are fetched for an unknown
+//     key at most once in KeysRetryAfter;
+//   - the contents of a token are compared with grants, never interpreted as
+//     patterns;
+//   - no error and no log line contains a token or any part of one;
+//   - the grants are one snapshot, which SetGrants replaces as a whole, and the
+//     cache of verified tokens holds digests, not the tokens.
 //
-// New and the other calls start no goroutine. Run keeps the issuers' keys up to
-// date with goroutines of its own, and returns when they have ended; without it
-// keys from a file never change, and those from a URL only when a token names
-// one that is not known.
+// New and the other functions start no goroutine. Run keeps the issuers' keys up to
+// date with goroutines of its own, and returns when they have ended. Without Run,
+// keys from a file never change, and keys from a URL are fetched only when a token
+// names an unknown key.
 //
-// Tour: auth.go has the configuration, verifier.go what credentials become, and
-// bearer.go verifies tokens, with compact.go for how they are written, claims.go
-// for what they say and verified.go to do it once; keyset.go reads JWK Sets, with
-// smallorder.go for keys that anybody can sign for, keyfile.go and keyurl.go bring
-// them; grant.go, pattern.go and rights.go are the rights, principal.go is who has
-// them. request.go finds the credential of an HTTP request, origin.go knows the
-// origins that may use a cookie, secret.go keeps secrets out of sight, mint.go
-// makes tokens to try things out with.
+// Tour: auth.go has the configuration, verifier.go the Verifier interface and how an
+// identity becomes a principal. bearer.go verifies tokens, with compact.go for their
+// serialization, claims.go for their claims and verified.go for the cache of
+// verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
+// anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
+// pattern.go and rights.go implement rights, principal.go the principal that has
+// them. request.go finds the credential of an HTTP request, origin.go holds the
+// origins that may use a cookie, secret.go keeps secrets out of logs, mint.go makes
+// tokens for trials and tests.
 package auth
 
 import (
@@ -46,56 +50,57 @@ import (
 )
 
 const (
-	// DefaultTokenBytes is how long a token may be where nothing else is said.
+	// DefaultTokenBytes is the maximum length of a token if the configuration sets
+	// none.
 	DefaultTokenBytes = 16 << 10
 	// MaxClockSkew bounds Config.ClockSkew.
 	MaxClockSkew = time.Minute
-	// minSecretBytes is as long as the hash: RFC 7518 section 3.2.
+	// minSecretBytes is the length of the hash, as RFC 7518 section 3.2 requires.
 	minSecretBytes = 32
 )
 
-// Config says who may come in and what they may do.
+// Config configures which credentials are accepted and what principals may do.
 type Config struct {
 	Issuers []Issuer
 	Grants  []Grant
-	// ClockSkew is by how much an issuer's clock may differ from ours, at most
-	// MaxClockSkew. A token begins that much earlier and ends that much later.
+	// ClockSkew is the allowed difference between an issuer's clock and the
+	// server's, at most MaxClockSkew. A token becomes valid that much earlier and
+	// expires that much later.
 	ClockSkew time.Duration
-	// TokenBytes is how long a token may be. 0 is DefaultTokenBytes.
+	// TokenBytes is the maximum length of a token. 0 means DefaultTokenBytes.
 	TokenBytes int
-	// Verifiers are for credentials of other kinds than the issuers' tokens. They
-	// are asked in this order, and before the issuers.
+	// Verifiers handle credentials of other kinds than the issuers' tokens. They are
+	// asked in this order, before the issuers.
 	Verifiers []Verifier
-	// Logger hears when keys change or cannot be had. Nil is nobody.
+	// Logger logs when keys change or are unavailable. Nil discards the messages.
 	Logger *slog.Logger
 }
 
-// Issuer is somebody whose tokens are accepted. It has one of a secret, a JWK
-// Set file and a JWK Set URL.
+// Issuer is an issuer whose tokens are accepted. It has exactly one of a secret, a
+// JWK Set file and a JWK Set URL.
 type Issuer struct {
-	// Issuer is what its tokens have as `iss`, to the letter.
+	// Issuer is the exact value of `iss` in its tokens.
 	Issuer string
-	// Audience is what its tokens must have as `aud`, or as one of it.
+	// Audience must be the `aud` of its tokens, or an element of it.
 	Audience string
-	// Algorithms are those it signs with: HS256 alone with a secret, any of
+	// Algorithms are the algorithms it signs with: only HS256 with a secret, any of
 	// RS256, ES256 and EdDSA with a JWK Set.
 	Algorithms []string
 
-	// Secret is the key that is shared with the issuer, 32 bytes or more.
+	// Secret is the key shared with the issuer, 32 bytes or more.
 	Secret Secret
-	// JWKSFile is read by New and then looked at every few seconds.
+	// JWKSFile is read by New; Run then checks it for changes every few seconds.
 	JWKSFile string
 	// JWKSURL is fetched by Run, and when a token names an unknown key.
 	JWKSURL string
 	// InsecureHTTP allows a JWKSURL without TLS.
 	InsecureHTTP bool
-	// HTTPClient fetches the JWKSURL. Its cookies and redirects are not used.
-	// Nil is one with the system's roots and the environment's proxy.
+	// HTTPClient fetches the JWKSURL. Its cookie jar and redirect policy are not
+	// used. Nil means a client with the system's roots and the environment's proxy.
 	HTTPClient *http.Client
 }
 
-// Authenticator finds out who clients are. All methods are safe for concurrent
-// use.
+// Authenticator identifies clients. All methods are safe for concurrent use.
 type Authenticator struct {
 	// Immutable.
 	verifiers  []Verifier
@@ -116,7 +121,7 @@ type tokens struct {
 	verified cache
 }
 
-// issuer is an Issuer that has been checked.
+// issuer is an Issuer that has been validated.
 type issuer struct {
 	name       string
 	algorithms map[string]bool
@@ -124,7 +129,7 @@ type issuer struct {
 	keys       keySource
 }
 
-// New checks a configuration in full. It reads key files, and makes no request.
+// New validates the whole configuration. It reads key files and makes no requests.
 func New(config Config) (*Authenticator, error) {
 	log := config.Logger
 	if log == nil {
@@ -197,8 +202,8 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 	return made, err
 }
 
-// newKeys picks where the keys are from. A secret and public keys never go
-// together, else whoever has the public key could sign with it (RFC 8725
+// newKeys picks the source of an issuer's keys. A secret and public keys are never
+// combined, otherwise anybody who has the public key could sign with it (RFC 8725
 // section 2.1).
 func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource, error) {
 	ways := 0
@@ -228,8 +233,8 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 	return secretKey{key: secret}, nil
 }
 
-// Run keeps keys up to date until the context ends, and returns nil then. It
-// must be called at most once.
+// Run keeps keys up to date until the context ends, and then returns nil. It must be
+// called at most once.
 func (a *Authenticator) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for _, is := range a.tokens.order {
@@ -240,8 +245,9 @@ func (a *Authenticator) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready is nil once each issuer's keys have been had at least once, else it
-// says which issuer's have not and why.
+// Ready returns nil once the keys of every issuer have been obtained at least once.
+// Otherwise it returns an error with the issuer whose keys are missing and the
+// reason.
 func (a *Authenticator) Ready() error {
 	for _, is := range a.tokens.order {
 		if err := is.keys.ready(); err != nil {
@@ -251,9 +257,9 @@ func (a *Authenticator) Ready() error {
 	return nil
 }
 
-// Anonymous gives the principal of a client without a credential: its address,
-// an IP address with or without a port. It is ErrUnauthenticated where no grant
-// is for those.
+// Anonymous returns the principal of a client without a credential. The address, an
+// IP address with or without a port, identifies it. Anonymous returns
+// ErrUnauthenticated if no grant is for anonymous clients.
 func (a *Authenticator) Anonymous(address string) (*Principal, error) {
 	open := a.rights.Load().open
 	switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The algorithms that an issuer's tokens can be signed with (RFC 7518, RFC
-// 8037). The list is fixed; `none` is not on it.
+// The algorithms that issuers may sign tokens with (RFC 7518, RFC 8037). The list is
+// fixed and does not include `none`.
 const (
 	HS256 = "HS256"
 	RS256 = "RS256"
@@ -29,18 +29,18 @@ var (
 	errNotUTF8      = unauthenticated("the token's header or claims are not UTF-8")
 )
 
-// parser takes tokens apart and checks signatures. Which of the algorithms an
-// issuer may use, and what its tokens must claim, is the issuer's to say.
+// parser parses tokens and checks signatures. Which of the algorithms an issuer may
+// use and which claims its tokens need is checked per issuer.
 var parser = jwt.NewParser(
 	jwt.WithValidMethods([]string{HS256, RS256, ES256, EdDSA}),
 	jwt.WithStrictDecoding(),
 	jwt.WithoutClaimsValidation(),
 )
 
-// Bearer finds out whose credential it is, by the first Verifier that knows its
-// kind; the issuers' tokens come last. With those it waits for the network only
-// where a token names a key that is not known, for some seconds at most. Errors
-// are ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable, or the context's.
+// Bearer returns the principal of a credential, as identified by the first Verifier
+// that knows its kind; the issuers' tokens come last. For those it waits for the
+// network only if a token names an unknown key, for some seconds at most. The error
+// is ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable, or the context's.
 func (a *Authenticator) Bearer(ctx context.Context, credential string) (*Principal, error) {
 	if len(credential) > a.tokenBytes {
 		return nil, errTokenTooLong
@@ -81,7 +81,7 @@ func (a *tokens) Verify(ctx context.Context, token string) (*Identity, error) {
 	parsed, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		var keys jwt.VerificationKeySet
 		if by, keyErr = a.issuerOf(t, c); keyErr == nil {
-			// Before the keys, so that a change in between is noticed.
+			// Read before the keys, so that a change in between is noticed.
 			version = by.keys.version()
 			keys, keyErr = by.find(ctx, t)
 		}
@@ -105,9 +105,9 @@ func (a *tokens) Verify(ctx context.Context, token string) (*Identity, error) {
 	return id, nil
 }
 
-// Renew is Bearer for a session that goes on under a new token. The new token
-// must be the same principal's, else it is ErrPrincipalChanged; its rights and
-// its end may be others.
+// Renew is Bearer for a session that continues with a new token. The new token must
+// belong to the same principal, otherwise Renew returns ErrPrincipalChanged; the
+// rights and the expiry may differ.
 func (a *Authenticator) Renew(ctx context.Context, current *Principal, token string) (*Principal, error) {
 	renewed, err := a.Bearer(ctx, token)
 	if err != nil {
@@ -119,11 +119,11 @@ func (a *Authenticator) Renew(ctx context.Context, current *Principal, token str
 	return renewed, nil
 }
 
-// issuerOf finds the issuer that a token, not verified yet, claims to be of.
+// issuerOf finds the issuer that an unverified token names.
 func (a *tokens) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
-	// None of the extensions that a token can ask us to understand is known
-	// here (RFC 7515 section 4.1.11). Headers that bring a key or say where to
-	// get one (jwk, jku, x5c, x5u) are not looked at.
+	// None of the extensions that a token can mark as critical (RFC 7515 section
+	// 4.1.11) is supported. Headers that contain a key or its location (jwk, jku,
+	// x5c, x5u) are ignored.
 	if _, ok := t.Header["crit"]; ok {
 		return nil, unauthenticated("the token has critical header parameters")
 	}
@@ -138,7 +138,7 @@ func (a *tokens) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
 	return by, nil
 }
 
-// find gives the keys that may have signed the token.
+// find returns the keys that may have signed the token.
 func (by *issuer) find(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySet, error) {
 	algorithm := t.Method.Alg()
 	if !by.algorithms[algorithm] {
@@ -153,7 +153,7 @@ func (by *issuer) find(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySe
 	return by.keys.find(ctx, id, algorithm)
 }
 
-// identityOf checks what a token claims whose signature is good.
+// identityOf checks the claims of a token whose signature is valid.
 func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, error) {
 	err := by.validator.Validate(c)
 	switch {
@@ -171,8 +171,8 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	default:
 		return nil, unauthenticated("the token's claims are not valid")
 	}
-	// A token that is bound to a key or certificate is worth nothing without
-	// it (RFC 7800, RFC 8705, RFC 9449), and that is not asked for here.
+	// A token that is bound to a key or certificate (RFC 7800, RFC 8705, RFC 9449)
+	// needs a proof of possession, which is not implemented.
 	if _, ok := c["cnf"]; ok {
 		return nil, unauthenticated("the token is bound to a key, which is not supported")
 	}
@@ -191,7 +191,7 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 			return nil, errNotJWT
 		}
 	}
-	// Of the wrong type, they are no ids that anybody revokes by.
+	// With a wrong type they are not usable for revocation and stay empty.
 	id.TokenID, _ = c.text("jti")
 	id.SessionID, _ = c.text("sid")
 	return id, nil

@@ -32,7 +32,7 @@ func TestBearerAcceptsEachAlgorithm(t *testing.T) {
 		"nbf has come":   fleetToken(map[string]any{"nbf": time.Now().Add(-time.Minute).Unix()}),
 		"float times":    fleetToken(map[string]any{"exp": float64(time.Now().Unix()) + 99.5, "nbf": 0.5}),
 	} {
-		for range 2 { // verified, then remembered
+		for range 2 { // verified, then from the cache
 			p, err := a.Bearer(t.Context(), token)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -132,8 +132,8 @@ func bearerCases() map[string]struct {
 	}
 }
 
-// twin gives the other base64url digit that a decoder which is not strict takes
-// for the last one of 32 bytes: the two lowest bits are not used.
+// twin returns the other base64url digit that a lenient decoder takes for the last
+// one of 32 bytes: the two lowest bits are not used.
 func twin(digit byte) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return digits[strings.IndexByte(digits, digit)+1:][:1]
@@ -161,8 +161,8 @@ func TestBearerRefuses(t *testing.T) {
 	}
 }
 
-// A token that is too long must be refused for its length, before anything
-// looks at it: this one is good otherwise.
+// A token that is too long must be refused for its length before it is examined:
+// this one is good otherwise.
 func TestBearerBoundsTheToken(t *testing.T) {
 	t.Parallel()
 	token := fleetToken(nil)
@@ -174,8 +174,8 @@ func TestBearerBoundsTheToken(t *testing.T) {
 	}
 }
 
-// Header parameters that bring a key or say where to get one must neither help
-// nor make us ask anybody.
+// Header parameters that contain a key or its location must neither help nor cause a
+// request.
 func TestBearerFollowsNoHeader(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
@@ -252,7 +252,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// Many more good tokens than are remembered must all be accepted.
+// More valid tokens than the cache holds must all be accepted.
 func TestBearerManyTokens(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t)

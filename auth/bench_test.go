@@ -9,8 +9,8 @@ import (
 	"sluice/auth"
 )
 
-// BenchmarkBearer verifies tokens that were not seen before, and one again and
-// again.
+// BenchmarkBearer verifies tokens that were not seen before, and one token
+// repeatedly.
 func BenchmarkBearer(b *testing.B) {
 	a := newAuth(b, auth.Grant{When: map[string]string{"scope": "live"}, Subscribe: []string{"market.*"}})
 	for _, c := range []struct {
@@ -34,7 +34,7 @@ func BenchmarkBearer(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				if i%len(tokens) == 0 { // one that remembers none of them
+				if i%len(tokens) == 0 { // a verifier that has none of them cached
 					b.StopTimer()
 					a = newAuth(b)
 					b.StartTimer()

@@ -17,8 +17,8 @@ const latestDate = 253402300799
 
 var errClaim = errors.New("a claim has the wrong type")
 
-// claims are a token's claims (RFC 7519 section 4) with numbers as they were
-// written, so that two large ones never become the same.
+// claims are a token's claims (RFC 7519 section 4). Numbers are kept as text, so
+// that two large numbers never become equal.
 type claims map[string]any
 
 // UnmarshalJSON keeps numbers as text.
@@ -28,22 +28,22 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	return decoder.Decode((*map[string]any)(c))
 }
 
-// GetExpirationTime gives `exp`, nil when there is none.
+// GetExpirationTime returns `exp`, nil if there is none.
 func (c claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.date("exp") }
 
-// GetIssuedAt gives `iat`, nil when there is none.
+// GetIssuedAt returns `iat`, nil if there is none.
 func (c claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.date("iat") }
 
-// GetNotBefore gives `nbf`, nil when there is none.
+// GetNotBefore returns `nbf`, nil if there is none.
 func (c claims) GetNotBefore() (*jwt.NumericDate, error) { return c.date("nbf") }
 
-// GetIssuer gives `iss`.
+// GetIssuer returns `iss`.
 func (c claims) GetIssuer() (string, error) { return c.text("iss") }
 
-// GetSubject gives `sub`.
+// GetSubject returns `sub`.
 func (c claims) GetSubject() (string, error) { return c.text("sub") }
 
-// GetAudience gives `aud`, which is one text or several.
+// GetAudience returns `aud`, which is a string or an array of strings.
 func (c claims) GetAudience() (jwt.ClaimStrings, error) {
 	switch audience := c["aud"].(type) {
 	case nil:
@@ -95,7 +95,7 @@ func (c claims) date(name string) (*jwt.NumericDate, error) {
 	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}, nil
 }
 
-// find goes down through objects.
+// find follows a path through nested objects.
 func (c claims) find(path []string) (any, bool) {
 	var at any = map[string]any(c)
 	for _, name := range path {
@@ -110,8 +110,8 @@ func (c claims) find(path []string) (any, bool) {
 	return at, true
 }
 
-// claimText gives a claim's value as a condition is compared with. Arrays,
-// objects and null have none.
+// claimText returns a claim's value as text for the comparison with a condition. It
+// is empty for arrays, objects and null.
 func claimText(value any) string {
 	switch value := value.(type) {
 	case string:

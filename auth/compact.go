@@ -9,11 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// sumsOf takes the sums of a token. It is not ok with any character that a JWS
-// in the compact serialization does not have (RFC 7515 sections 2 and 7.1:
-// base64url without padding, and dots): the decoder of the standard library
-// passes over line ends, so that one token could be written in any number of
-// ways.
+// sumsOf computes the sums of a token. It fails if the token contains a character
+// that does not occur in the compact serialization of a JWS (RFC 7515 sections 2 and
+// 7.1: base64url without padding, and dots): the decoder of the standard library
+// skips line ends, so that one token could be written in any number of ways.
 func sumsOf(token string) (of sums, ok bool) {
 	for i := range len(token) {
 		switch c := token[i]; {
@@ -34,10 +33,10 @@ func sumsOf(token string) (of sums, ok bool) {
 	return of, true
 }
 
-// textsAreUTF8 reports whether header and claims of a token are text in UTF-8
-// that stands for characters only (RFC 7515 section 5.2). The JSON decoder
-// replaces everything else by U+FFFD, so that two subjects could become the
-// same. What cannot be decoded at all is the parser's to refuse.
+// textsAreUTF8 reports whether the header and claims of a token are UTF-8 without
+// lone surrogates (RFC 7515 section 5.2). The JSON decoder replaces invalid text
+// with U+FFFD, so that two subjects could become equal. Parts that are not base64url
+// are left for the parser to refuse.
 func textsAreUTF8(token string) bool {
 	header, rest, _ := strings.Cut(token, ".")
 	payload, _, _ := strings.Cut(rest, ".")
@@ -50,14 +49,14 @@ func textsAreUTF8(token string) bool {
 	return true
 }
 
-// hasLoneSurrogate finds an escape in a JSON text that is one half of a
+// hasLoneSurrogate reports whether a JSON text has an escape that is one half of a
 // surrogate pair without the other.
 func hasLoneSurrogate(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
 			continue
 		}
-		i++ // what is escaped, which may be a backslash
+		i++ // the escaped character, which may be a backslash
 		first := escaped(text, i)
 		if !utf16.IsSurrogate(first) {
 			continue
@@ -71,7 +70,7 @@ func hasLoneSurrogate(text []byte) bool {
 	return false
 }
 
-// escaped reads the four digits behind the u at i, and gives -1 where there is
+// escaped returns the value of the four hex digits after the u at i, -1 if there are
 // none.
 func escaped(text []byte, i int) rune {
 	if i+len("uD800") > len(text) || text[i] != 'u' {

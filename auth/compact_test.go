@@ -11,8 +11,8 @@ import (
 	"sluice/auth"
 )
 
-// A token has one way to be written: whatever is put into it, wherever, makes
-// another text of it, which must not be accepted.
+// A token has exactly one spelling: a character inserted anywhere makes another
+// text, which must not be accepted.
 func TestBearerTakesNoOtherCharacters(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t)
@@ -43,8 +43,8 @@ func TestBearerTakesNoOtherCharacters(t *testing.T) {
 	}
 }
 
-// What is not text must not become the same text as something else: two
-// subjects would be one principal.
+// Invalid text must not become equal to other text: two subjects would be one
+// principal.
 func TestBearerTakesTextInUTF8Only(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t)

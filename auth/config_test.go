@@ -38,7 +38,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		config auth.Config
-		says   string // empty: it is good
+		says   string // empty: the configuration is valid
 	}{
 		"nothing":              {auth.Config{}, "no way in"},
 		"issuer alone":         {auth.Config{Issuers: []auth.Issuer{fleetIssuer()}}, ""},

@@ -9,36 +9,37 @@ import (
 	"time"
 )
 
-// ReplayUnlimited is, in a Grant and as the answer of Principal.Replay, as far
-// back as Kafka keeps.
+// ReplayUnlimited, in a Grant and as a result of Principal.Replay, means as far back
+// as Kafka keeps records.
 const ReplayUnlimited time.Duration = math.MaxInt64
 
-// Grant gives rights to the principals that it matches. All the grants that
-// match a principal are joined.
+// Grant gives rights to the principals that it matches. A principal has the rights
+// of all grants that match it.
 type Grant struct {
-	// When maps claims to the values that they need to have, all of them. A
-	// claim has a value when it is equal to it or is an array with it as an
-	// element; `scope` also when it is a space-separated list with it (RFC 8693
-	// section 4.2). Booleans and numbers are compared as they stand in the
-	// token. Nothing here is a pattern, and letter case matters. A name that
-	// begins with a slash is a JSON Pointer (RFC 6901) to a claim further down:
+	// When maps claims to required values; all of them must match. A claim matches
+	// if it equals the value or is an array with the value as an element; `scope`
+	// also matches if it is a space-separated list that contains the value (RFC 8693
+	// section 4.2). Booleans and numbers are compared as they are written in the
+	// token. Values are not patterns, and are case-sensitive. A name that begins
+	// with a slash is a JSON Pointer (RFC 6901) to a nested claim:
 	// `/realm_access/roles`.
 	//
-	// A grant with no conditions is for everyone with a token. The claims are
-	// those of any of the issuers: where they are not to be trusted alike, name
-	// `iss` too.
+	// A grant without conditions matches every principal with a token. Claims of all
+	// issuers are treated alike: if the issuers are not equally trusted, add a
+	// condition on `iss`.
 	When map[string]string
-	// Anonymous makes the grant for everyone, with a token or without. It goes
-	// with no conditions.
+	// Anonymous makes the grant match every client, with or without a token. It
+	// excludes conditions.
 	Anonymous bool
-	// Subscribe and Publish are patterns of streams, see Pattern.
+	// Subscribe and Publish are patterns of stream names, see Pattern.
 	Subscribe []string
 	Publish   []string
-	// Replay is how far back those who may subscribe may read. 0 is not at all.
+	// Replay is how far back principals that may subscribe may read. 0 means not at
+	// all.
 	Replay time.Duration
 }
 
-// grant is a Grant that has been checked. It is never changed.
+// grant is a Grant that has been validated. It is never changed.
 type grant struct {
 	anonymous  bool
 	conditions []condition
@@ -96,7 +97,7 @@ func newPatterns(texts []string) ([]Pattern, error) {
 	return patterns, nil
 }
 
-// claimPath splits a name into the members to go down through.
+// claimPath splits the name of a claim into the names of nested members.
 func claimPath(name string) ([]string, error) {
 	if name == "" {
 		return nil, errors.New("a condition has no claim")
@@ -107,13 +108,13 @@ func claimPath(name string) ([]string, error) {
 	}
 	path := strings.Split(pointer, "/")
 	for i, part := range path {
-		// In this order: RFC 6901 section 4.
+		// The order of the replacements is prescribed by RFC 6901 section 4.
 		path[i] = strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
 	}
 	return path, nil
 }
 
-// matches reports whether the grant is for whoever has these claims.
+// matches reports whether the grant is for a principal with these claims.
 func (g *grant) matches(c claims) bool {
 	for _, want := range g.conditions {
 		if !want.holds(c) {

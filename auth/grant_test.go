@@ -48,7 +48,7 @@ func TestGrantConditions(t *testing.T) {
 		{"pointer escapes", map[string]string{"/a~1b/c~0d/~01": "x"}, map[string]any{"a/b": map[string]any{"c~d": map[string]any{"~1": "x"}}}, true},
 		{"dots are no path", map[string]string{"a.b": "x"}, map[string]any{"a": map[string]any{"b": "x"}}, false},
 		{"URL as a name", map[string]string{"https://x.example/role": "x"}, map[string]any{"https://x.example/role": "x"}, true},
-		// Neither side is ever a pattern.
+		// Neither side is ever interpreted as a pattern.
 		{"star in the claim", map[string]string{"role": "device"}, map[string]any{"role": "*"}, false},
 		{"star in the scope", map[string]string{"scope": "live"}, map[string]any{"scope": "* li*"}, false},
 		{"star in the condition", map[string]string{"role": "*"}, map[string]any{"role": "device"}, false},
@@ -119,12 +119,12 @@ func TestGrantsAreJoined(t *testing.T) {
 
 func TestPrincipalKeys(t *testing.T) {
 	t.Parallel()
-	// What is stored under keys must be found again by another version.
+	// Data stored under keys must be found again by another version.
 	token := sign(jwt.SigningMethodES256, ecKey(), nil, said(provider, map[string]any{"sub": "auth0|7 x"}))
 	if key := must(newAuth(t).Bearer(t.Context(), token)).Key(); key != "user:https%3A%2F%2Fid.example.com:auth0%7C7+x" {
 		t.Errorf("got key %q", key)
 	}
-	// Names that run into each other where they are only put side by side.
+	// Names that collide if they are only concatenated.
 	issuers := []string{"a", "a:b", "a%3Ab", "a:b:c"}
 	subjects := []string{"c", "b:c", "c:", ":c", "b%3Ac", "c d", "{c}", "c+d", "192.0.2.7"}
 	config := auth.Config{Grants: []auth.Grant{{Anonymous: true, Subscribe: []string{"x"}}}}

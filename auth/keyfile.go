@@ -13,12 +13,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// keyFileEvery is how often a JWK Set file is looked at.
+// keyFileEvery is how often a JWK Set file is checked for changes.
 const keyFileEvery = 5 * time.Second
 
-// fileKeys are the keys of a JWK Set file. A change of the file is noticed
-// within keyFileEvery; while the file is missing or damaged the keys that were
-// read last go on.
+// fileKeys are the keys of a JWK Set file. A change of the file is noticed within
+// keyFileEvery; while the file is missing or damaged, the keys that were read last
+// remain in use.
 type fileKeys struct {
 	path string
 	log  *slog.Logger
@@ -42,8 +42,8 @@ func newFileKeys(path string, log *slog.Logger) (*fileKeys, error) {
 	return f, nil
 }
 
-// read takes over what stands in the file. It compares contents, since neither
-// time nor size tells of every change, and the file is small.
+// read loads the file. It compares contents because neither time nor size reveals
+// every change, and the file is small.
 func (f *fileKeys) read() error {
 	file, err := os.Open(f.path)
 	if err != nil {

@@ -20,12 +20,12 @@ import (
 const (
 	// maxKeySetBytes bounds a JWK Set.
 	maxKeySetBytes = 1 << 20
-	// maxKeys bounds what a token without a key id makes us try.
+	// maxKeys bounds how many keys are tried for a token without a key id.
 	maxKeys = 32
-	// Shorter RSA keys are refused by RFC 7518 section 3.3, longer ones cost
-	// more to check than any token is worth.
+	// RFC 7518 section 3.3 forbids shorter RSA keys; longer keys make a check too
+	// expensive.
 	minRSABits, maxRSABits = 2048, 8192
-	// maxRSAExponent is how long an exponent is at most, in base64: four bytes.
+	// maxRSAExponent is the maximum length of an exponent in base64: four bytes.
 	maxRSAExponent = 6
 )
 
@@ -39,13 +39,13 @@ type key struct {
 // keySet is a JWK Set (RFC 7517 section 5). It is never changed.
 type keySet struct {
 	keys []key
-	// skipped says which keys are of no use for verifying, and why.
+	// skipped lists the keys that cannot be used for verifying, with the reason.
 	skipped []string
 }
 
-// parseKeySet reads a JWK Set. Keys that are not understood, are damaged or
-// serve another purpose are skipped, as the RFC asks for, so that one of them
-// does not take the others along.
+// parseKeySet parses a JWK Set. Keys that are unknown, damaged or for another
+// purpose are skipped, as the RFC requires, so that they do not invalidate the other
+// keys.
 func parseKeySet(text []byte) (*keySet, error) {
 	var document struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -63,7 +63,7 @@ func parseKeySet(text []byte) (*keySet, error) {
 	for i, raw := range *document.Keys {
 		k, why := parseKey(raw)
 		if why != "" {
-			// Not by its id, which may be anything.
+			// The key's id is not logged, because it may be anything.
 			set.skipped = append(set.skipped, fmt.Sprintf("key %d: %s", i+1, why))
 			continue
 		}
@@ -72,8 +72,8 @@ func parseKeySet(text []byte) (*keySet, error) {
 	return set, nil
 }
 
-// log writes down what was read, and what of it is of no use, which is worth a
-// warning only to who misses a key.
+// log logs the keys that were read and the skipped ones. Skipped keys are not a
+// warning: they matter only if one of them is needed.
 func (s *keySet) log(log *slog.Logger, read string) {
 	if len(s.skipped) > 0 {
 		log.Info(read, "keys", len(s.keys), "skipped", s.skipped)
@@ -82,7 +82,7 @@ func (s *keySet) log(log *slog.Logger, read string) {
 	log.Info(read, "keys", len(s.keys))
 }
 
-// parseKey reads a key, or says why it is of no use.
+// parseKey parses a key, or returns why it cannot be used.
 func parseKey(raw []byte) (k key, why string) {
 	var marshal jwkset.JWKMarshal
 	if err := json.Unmarshal(raw, &marshal); err != nil {
@@ -95,10 +95,10 @@ func parseKey(raw []byte) (k key, why string) {
 	if marshal.KEYOPS != nil && !slices.Contains(marshal.KEYOPS, jwkset.KeyOpsVerify) {
 		return key{}, "its key_ops are without verify"
 	}
-	// Certificates are not looked at, and above all not fetched.
+	// Certificates are ignored, and in particular never fetched.
 	marshal.X5U, marshal.X5C, marshal.X5T, marshal.X5TS256 = "", nil, "", ""
-	// The library's validation marshals the key again, which panics with an
-	// elliptic curve coordinate that is too long. publicKey checks instead.
+	// The library's validation marshals the key again, which panics if an elliptic
+	// curve coordinate is too long. algorithmOf checks instead.
 	jwk, err := jwkset.NewJWKFromMarshal(marshal, jwkset.JWKMarshalOptions{},
 		jwkset.JWKValidateOptions{SkipAll: true})
 	if err != nil {
@@ -120,8 +120,8 @@ func parseKey(raw []byte) (k key, why string) {
 	return key{id: marshal.KID, algorithm: algorithm, public: jwk.Key()}, ""
 }
 
-// algorithmOf tells the one algorithm that a public key serves here, so that no
-// token chooses what a key is used as, or why it serves none.
+// algorithmOf returns the one algorithm that a public key may be used for, so that a
+// token cannot choose it, or why the key cannot be used.
 func algorithmOf(public any) (algorithm, why string) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
@@ -152,9 +152,9 @@ func algorithmOf(public any) (algorithm, why string) {
 	}
 }
 
-// find gives the keys that may have signed a token. Without a key id these are
-// all of the algorithm (RFC 7515 section 4.1.4 makes it optional). Known tells
-// whether the set has the key id at all. A nil set has no keys.
+// find returns the keys that may have signed a token. Without a key id, which RFC
+// 7515 section 4.1.4 makes optional, these are all keys of the algorithm. known
+// reports whether the set has the key id at all. A nil set has no keys.
 func (s *keySet) find(id, algorithm string) (keys jwt.VerificationKeySet, known bool) {
 	if s == nil {
 		return keys, false
@@ -171,22 +171,21 @@ func (s *keySet) find(id, algorithm string) (keys jwt.VerificationKeySet, known 
 	return keys, known
 }
 
-// keySource finds the keys of one issuer. All methods are safe for concurrent
+// keySource provides the keys of one issuer. All methods are safe for concurrent
 // use.
 type keySource interface {
-	// find gives keys that may have signed a token with this key id and
+	// find returns the keys that may have signed a token with this key id and
 	// algorithm: at least one, or an error.
 	find(ctx context.Context, id, algorithm string) (jwt.VerificationKeySet, error)
-	// version changes whenever the keys do.
+	// version changes whenever the keys change.
 	version() uint64
-	// ready tells whether there are keys, or why not.
+	// ready returns nil if there are keys, otherwise the reason.
 	ready() error
 	// run keeps the keys up to date until the context ends.
 	run(ctx context.Context)
 }
 
-// secretKey is the key of an issuer that shares a secret with us. There is
-// nothing to keep up to date.
+// secretKey is the shared secret of an issuer. It never changes.
 type secretKey struct{ key []byte }
 
 func (s secretKey) find(_ context.Context, _, algorithm string) (jwt.VerificationKeySet, error) {

@@ -20,8 +20,8 @@ import (
 	"sluice/auth"
 )
 
-// Keys that are of no use, or with which anybody could sign, are passed over by
-// name, and take no other along.
+// Keys that cannot be used, or with which anybody could sign, are skipped with a
+// reason, and do not affect the other keys.
 func TestKeySetSkips(t *testing.T) {
 	t.Parallel()
 	b64 := base64.RawURLEncoding.EncodeToString

@@ -2,7 +2,7 @@ package auth
 
 import "testing"
 
-// A key set comes from outside, and whatever is in it must not end the process.
+// A key set is untrusted input, and must never crash the process.
 func FuzzKeySet(f *testing.F) {
 	f.Add([]byte(`{"keys":[]}`))
 	f.Add([]byte(`{"keys":[null,7,{}]}`))

@@ -17,25 +17,26 @@ import (
 )
 
 const (
-	// KeysRetryAfter is how long it takes at most until a key that is not
-	// known is looked for again: unknown key ids, which anybody can make up,
-	// cause at most one request to the issuer in this time.
+	// KeysRetryAfter is the time after which an unknown key is looked up again at
+	// the latest: unknown key ids, which anybody can make up, cause at most one
+	// request to the issuer in this time.
 	KeysRetryAfter = 30 * time.Second
 
-	// keysEvery is how often keys are fetched without being asked for. A key
-	// that the issuer has withdrawn is good for no longer than this.
+	// keysEvery is the interval of periodic fetches. A key that the issuer has
+	// withdrawn is accepted for no longer than this.
 	keysEvery = 10 * time.Minute
-	// keysFirstRetry is doubled for each failure in a row, up to KeysRetryAfter.
+	// keysFirstRetry is doubled after each consecutive failure, up to
+	// KeysRetryAfter.
 	keysFirstRetry = time.Second
 	// keysTimeout bounds one fetch from dialing to the last byte.
 	keysTimeout = 5 * time.Second
-	// maxMissing bounds how many key ids are remembered as looked for in vain.
+	// maxMissing bounds how many key ids are remembered as not found.
 	maxMissing = 1000
 )
 
-// urlKeys are the keys that an issuer publishes at an address (RFC 7517
-// section 5). Only this address is ever asked, and redirects are not followed.
-// The keys that were fetched last go on while the issuer cannot be reached.
+// urlKeys are the keys that an issuer publishes at a URL (RFC 7517 section 5). Only
+// this address is requested, and redirects are not followed. The keys that were
+// fetched last remain in use while the issuer is unreachable.
 type urlKeys struct {
 	address string
 	client  *http.Client
@@ -47,10 +48,10 @@ type urlKeys struct {
 	mu sync.Mutex
 	// running is the fetch in flight.
 	running *fetch
-	// last is how the latest fetch ended.
+	// last is the result of the latest fetch.
 	last error
-	// asked is when the latest fetch for an unknown key id began, and missing
-	// holds the key ids which that one, or a later one, did not bring.
+	// asked is when the latest fetch for an unknown key id began, and missing holds
+	// the key ids that were not found by that fetch or a later one.
 	asked   time.Time
 	missing map[string]struct{}
 
@@ -58,7 +59,7 @@ type urlKeys struct {
 	content []byte
 }
 
-// fetch is one request for the keys, for all who wait for it.
+// fetch is one request for the keys, shared by all callers that wait for it.
 type fetch struct {
 	done chan struct{}
 	err  error // set before done is closed
@@ -72,7 +73,7 @@ func newURLKeys(address string, insecure bool, client *http.Client, log *slog.Lo
 	}
 	own := http.Client{Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DisableKeepAlives:      true, // the next request is minutes away
+		DisableKeepAlives:      true, // the next request is minutes later
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
 	if client != nil {
@@ -119,9 +120,9 @@ func (u *urlKeys) find(ctx context.Context, id, algorithm string) (jwt.Verificat
 	return keys, nil
 }
 
-// look fetches the keys because of a key id that is not known, or waits for
-// the fetch in flight. Nil means that the keys are as fresh as that id needs,
-// not that it is among them.
+// look fetches the keys because of an unknown key id, or waits for the fetch in
+// flight. Nil means that the keys are recent enough for a verdict on that id, not
+// that it is among them.
 func (u *urlKeys) look(ctx context.Context, id string) error {
 	u.mu.Lock()
 	running, mine := u.running, false
@@ -132,8 +133,8 @@ func (u *urlKeys) look(ctx context.Context, id string) error {
 			if lookedFor {
 				return nil
 			}
-			// The key may be newer than the last fetch, so it is not said that
-			// the token is bad.
+			// The key may be newer than the last fetch, so the token is not reported
+			// as invalid.
 			return fmt.Errorf("%w: an unknown key id, and others were looked for a moment ago", ErrKeysUnavailable)
 		}
 		u.asked = time.Now()
@@ -143,8 +144,8 @@ func (u *urlKeys) look(ctx context.Context, id string) error {
 	u.mu.Unlock()
 
 	if mine {
-		// Others wait for this fetch too, so it does not end with the client
-		// that happens to be the first.
+		// Other callers wait for this fetch too, so it does not end with the client
+		// that started it.
 		u.finish(context.WithoutCancel(ctx), running)
 	}
 	select {
@@ -163,7 +164,7 @@ func (u *urlKeys) look(ctx context.Context, id string) error {
 	return nil
 }
 
-// fetch asks the issuer, or waits for whoever is doing so.
+// fetch requests the keys, or waits for the request in flight.
 func (u *urlKeys) fetch(ctx context.Context) error {
 	u.mu.Lock()
 	running := u.running
@@ -183,7 +184,7 @@ func (u *urlKeys) fetch(ctx context.Context) error {
 	}
 }
 
-// begin makes the caller, who holds mu, the one who must call finish.
+// begin requires mu. Its caller must call finish.
 func (u *urlKeys) begin() *fetch {
 	u.running = &fetch{done: make(chan struct{})}
 	return u.running

@@ -73,13 +73,13 @@ func (s *keyServer) auth(log *slog.Logger) *auth.Authenticator {
 	}))
 }
 
-// ecToken is good for a day, as time passes quickly here.
+// ecToken is valid for a day, because the fake clock advances quickly.
 func ecToken(id string, key *ecdsa.PrivateKey, subject string) string {
 	return sign(jwt.SigningMethodES256, key, map[string]any{"kid": id},
 		said(provider, map[string]any{"sub": subject, "exp": time.Now().Add(24 * time.Hour).Unix()}))
 }
 
-// running runs a in the bubble of t until the test ends.
+// running runs a in the synctest bubble of t until the test ends.
 func running(t *testing.T, a *auth.Authenticator) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -141,7 +141,7 @@ func TestUnknownKeyIsRefusedOnceLookedFor(t *testing.T) {
 				t.Errorf("a key that the issuer has not: %v", err)
 			}
 		}
-		// This one may be newer than the fetch, so the client should try again.
+		// This key may be newer than the fetch, so the client should try again.
 		if _, err := a.Bearer(t.Context(), ecToken("new", ecKey(), "u")); !errors.Is(err, auth.ErrKeysUnavailable) {
 			t.Errorf("a key that was not looked for: %v", err)
 		}
@@ -174,8 +174,8 @@ func TestKeyRotation(t *testing.T) {
 		if _, err := a.Bearer(t.Context(), old); err != nil {
 			t.Errorf("the old key beside it: %v", err)
 		}
-		// A key that is withdrawn ends with the next fetch, also for a token
-		// that was verified before.
+		// A withdrawn key is refused after the next fetch, also for a token that was
+		// verified before.
 		server.set(func() { server.body = jwks(jwk("k2", second.Public(), nil)) })
 		time.Sleep(10*time.Minute + time.Second)
 		if _, err := a.Bearer(t.Context(), old); !errors.Is(err, auth.ErrUnauthenticated) {
@@ -200,7 +200,7 @@ func TestKeyServerDown(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		server.set(func() { server.err, server.body = nil, jwks(jwk("k1", ecKey().Public(), nil)) })
-		time.Sleep(auth.KeysRetryAfter) // without a client that asks
+		time.Sleep(auth.KeysRetryAfter) // without a client's request
 		if err := a.Ready(); err != nil {
 			t.Errorf("not ready after the key server came back: %v", err)
 		}
@@ -231,8 +231,8 @@ func TestKeyServerDown(t *testing.T) {
 	})
 }
 
-// A client that goes away must not take the fetch away from those who wait for
-// it, and one that waits can go away.
+// A client that disconnects must not cancel the fetch for the clients that wait for
+// it, and a client that waits can disconnect.
 func TestFetchOutlivesItsClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

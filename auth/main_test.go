@@ -53,7 +53,7 @@ func must[T any](made T, err error) T {
 	return made
 }
 
-// jwk writes a public key as a JSON Web Key, with more members on top.
+// jwk encodes a public key as a JSON Web Key, with additional members.
 func jwk(id string, public crypto.PublicKey, more map[string]any) map[string]any {
 	b64 := base64.RawURLEncoding.EncodeToString
 	key := map[string]any{"kid": id}
@@ -88,8 +88,8 @@ func keyFile(t testing.TB, content []byte) string {
 	return path
 }
 
-// said are the claims of a good token of an issuer, changed as told: nil takes
-// a claim away.
+// said returns the claims of a valid token of an issuer, with changes: nil removes a
+// claim.
 func said(issuer string, changes map[string]any) jwt.MapClaims {
 	claims := jwt.MapClaims{
 		"iss": issuer, "aud": audience, "sub": "u42", "scope": "live other", "role": []string{"device", "x"},
@@ -105,7 +105,7 @@ func said(issuer string, changes map[string]any) jwt.MapClaims {
 	return claims
 }
 
-// sign makes a token, with headers set as told.
+// sign makes a token with additional headers.
 func sign(method jwt.SigningMethod, key any, headers map[string]any, claims jwt.Claims) string {
 	token := jwt.NewWithClaims(method, claims)
 	maps.Copy(token.Header, headers)
@@ -120,8 +120,8 @@ func fleetIssuer() auth.Issuer {
 	return auth.Issuer{Issuer: fleet, Audience: audience, Algorithms: []string{auth.HS256}, Secret: fleetSecret}
 }
 
-// newAuth makes one with a fleet that shares a secret, and a provider with a
-// key of each kind.
+// newAuth makes an Authenticator with a fleet that shares a secret, and a provider
+// with a key of each kind.
 func newAuth(t testing.TB, grants ...auth.Grant) *auth.Authenticator {
 	t.Helper()
 	a, err := auth.New(auth.Config{

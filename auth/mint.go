@@ -10,20 +10,20 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// TokenClaims are what a token made by Mint says.
+// TokenClaims are the claims of a token made by Mint.
 type TokenClaims struct {
 	Issuer   string
 	Audience string
 	Subject  string
-	// ValidFor is from now to the token's end, at least a second.
+	// ValidFor is the time until the token expires, at least a second.
 	ValidFor time.Duration
-	// More are other claims. They cannot replace those above, `iat` and `nbf`.
+	// More are further claims. They cannot replace those above, `iat`, `nbf` or
+	// `cnf`.
 	More map[string]any
 }
 
-// Mint makes a token signed with HS256, for trying things out and for tests. In
-// production tokens are an identity provider's to make. The secret has 32 bytes
-// or more.
+// Mint makes a token signed with HS256, for trials and tests. In production an
+// identity provider issues the tokens. The secret has 32 bytes or more.
 func Mint(secret Secret, c TokenClaims) (string, error) {
 	key := []byte(secret.Reveal())
 	switch {

@@ -10,15 +10,15 @@ import (
 )
 
 // Origins is a list of web origins (RFC 6454): scheme, host and port. It is
-// never changed. A nil list has none.
+// immutable. A nil list is empty.
 type Origins struct {
 	listed []string
 }
 
-// NewOrigins checks a list of origins, each `scheme://host` or
-// `scheme://host:port`. They are brought into the form in which browsers send
-// them: lower case, without the scheme's own port. Wildcards, `null`, `file:`
-// and anything behind the port are refused.
+// NewOrigins validates a list of origins, each `scheme://host` or
+// `scheme://host:port`, and converts them to the form that browsers send: lower
+// case, without the scheme's default port. Wildcards, `null`, `file:` and anything
+// after the port are refused.
 func NewOrigins(origins []string) (*Origins, error) {
 	list := &Origins{}
 	for _, text := range origins {
@@ -33,13 +33,13 @@ func NewOrigins(origins []string) (*Origins, error) {
 	return list, nil
 }
 
-// Allowed reports whether an Origin header, as a browser sent it, is one of the
-// list: equal to the last byte.
+// Allowed reports whether an Origin header, as sent by a browser, is in the list.
+// The comparison is byte for byte.
 func (o *Origins) Allowed(origin string) bool {
 	return o != nil && origin != "" && slices.Contains(o.listed, origin)
 }
 
-// List gives the origins in the form in which browsers send them.
+// List returns the origins in the form that browsers send.
 func (o *Origins) List() []string {
 	if o == nil {
 		return nil

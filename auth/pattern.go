@@ -13,17 +13,17 @@ const (
 	maxPatternStars = 8
 )
 
-// Pattern names streams: `*` stands for any run of characters, also an empty
-// one and one with dots in it; every other character stands for itself. There
-// is no way to write a literal `*`. Patterns come from the configuration only:
-// nothing that a token or a client says is ever read as one.
+// Pattern matches stream names: `*` stands for any run of characters, including an
+// empty one and one with dots in it; every other character stands for itself. A
+// literal `*` cannot be expressed. Patterns come from the configuration only:
+// nothing from a token or a client is ever interpreted as one.
 type Pattern struct {
 	// parts are the texts between the stars: one part means no star.
 	parts []string
 }
 
-// NewPattern checks a pattern: 1 to 256 bytes without spaces and control
-// characters, at most 8 stars.
+// NewPattern parses a pattern: 1 to 256 bytes without spaces and control characters,
+// at most 8 stars.
 func NewPattern(text string) (Pattern, error) {
 	switch {
 	case text == "":
@@ -38,7 +38,7 @@ func NewPattern(text string) (Pattern, error) {
 	return Pattern{parts: strings.Split(text, "*")}, nil
 }
 
-// Match reports whether the pattern names the stream. The zero Pattern matches
+// Match reports whether the pattern matches the stream. The zero Pattern matches
 // nothing.
 func (p Pattern) Match(stream string) bool {
 	if len(p.parts) == 0 {
@@ -53,8 +53,8 @@ func (p Pattern) Match(stream string) bool {
 		return false
 	}
 	last := rest[len(rest)-1]
-	// The earliest place of each part in the middle leaves the most for those
-	// behind it, so no other needs to be tried.
+	// The earliest match of each part in the middle leaves the most text for the
+	// parts after it, so no other match needs to be tried.
 	for _, part := range rest[:len(rest)-1] {
 		i := strings.Index(stream, part)
 		if i < 0 {
@@ -65,5 +65,5 @@ func (p Pattern) Match(stream string) bool {
 	return strings.HasSuffix(stream, last)
 }
 
-// String gives the pattern as it was written.
+// String returns the pattern as it was written.
 func (p Pattern) String() string { return strings.Join(p.parts, "*") }

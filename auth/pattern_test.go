@@ -60,7 +60,7 @@ func TestNewPatternRefuses(t *testing.T) {
 	}
 }
 
-// Patterns must do what the like regular expression does.
+// A pattern must match the same streams as the equivalent regular expression.
 func FuzzPattern(f *testing.F) {
 	f.Add("market.*", "market.ticks")
 	f.Add("a*b*c", "aXbYbZc")

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Action is what a right is for.
+// Action is what a right permits.
 type Action uint8
 
-// The actions. Any other value is allowed to nobody.
+// The actions. No principal has a right to any other value.
 const (
 	Subscribe Action = iota + 1
 	Publish
 )
 
-// String gives the action's name as grants have it.
+// String returns the action's name as used in grants.
 func (a Action) String() string {
 	switch a {
 	case Subscribe:
@@ -27,8 +27,9 @@ func (a Action) String() string {
 	}
 }
 
-// Principal is who a client is and what it may do. It never changes: other
-// rights are another Principal. All methods are safe for concurrent use.
+// Principal is an authenticated or anonymous client with its rights. It is
+// immutable: other rights mean another Principal. All methods are safe for
+// concurrent use.
 type Principal struct {
 	id        string
 	issuer    string
@@ -36,19 +37,19 @@ type Principal struct {
 	anonymous bool
 	expiresAt time.Time
 	grants    []*grant
-	rights    *rights // that the grants are of
+	rights    *rights // the rights that grants is from
 	claims    []byte
 	tokenID   string
 	sessionID string
 }
 
-// newPrincipal makes the owner of a credential.
+// newPrincipal makes the principal of an identity.
 func newPrincipal(of *Identity, grants []*grant) *Principal {
 	p := &Principal{
 		id:     of.Subject,
 		issuer: of.Issuer,
-		// Escaped, both hold neither a colon nor a brace, so no two pairs have
-		// the same key and none chooses its slot in a Redis Cluster.
+		// Escaped, both parts contain neither a colon nor a brace, so no two pairs
+		// have the same key and none can choose its slot in a Redis Cluster.
 		key:       "user:" + url.QueryEscape(of.Issuer) + ":" + url.QueryEscape(of.Subject),
 		expiresAt: of.ExpiresAt,
 		grants:    grants,
@@ -61,8 +62,8 @@ func newPrincipal(of *Identity, grants []*grant) *Principal {
 	return p
 }
 
-// newAnonymous makes a principal of an address. The port does not count, since
-// a client has another one for each connection.
+// newAnonymous makes the principal of an address. The port is dropped, because it
+// differs for each connection of a client.
 func newAnonymous(address string, grants []*grant) *Principal {
 	if with, err := netip.ParseAddrPort(address); err == nil {
 		address = with.Addr().Unmap().WithZone("").String()
@@ -77,36 +78,36 @@ func newAnonymous(address string, grants []*grant) *Principal {
 	}
 }
 
-// ID is the token's subject (`sub`), 1 to 256 bytes of UTF-8, or the address of
-// one who is anonymous. Principals of two issuers can have the same.
+// ID is the token's subject (`sub`), 1 to 256 bytes of UTF-8, or the address of an
+// anonymous principal. Principals of two issuers can have the same ID.
 func (p *Principal) ID() string { return p.id }
 
-// Issuer is the token's issuer (`iss`), empty for one who is anonymous.
+// Issuer is the token's issuer (`iss`), empty for an anonymous principal.
 func (p *Principal) Issuer() string { return p.issuer }
 
-// Key is unambiguous over all issuers and those who are anonymous, and stays
-// the same over restarts. It is made of letters, digits and `:%+-_.~`.
+// Key is unique across all issuers and anonymous principals, and is the same after a
+// restart. It consists of letters, digits and `:%+-_.~`.
 func (p *Principal) Key() string { return p.key }
 
-// Anonymous tells that the principal is only an address.
+// Anonymous reports whether the principal is only an address.
 func (p *Principal) Anonymous() bool { return p.anonymous }
 
-// Claims are the credential's attributes as a JSON object, which must not be
-// changed: what a token says, to the letter. Nil for an anonymous one, and where
-// they are longer than MaxClaimsBytes.
+// Claims are the credential's attributes as a JSON object, byte for byte as in the
+// token. They must not be changed. Claims is nil for an anonymous principal, and if
+// the object is longer than MaxClaimsBytes.
 func (p *Principal) Claims() []byte { return p.claims }
 
-// Revocation names credentials that end before their time. Fields that are empty
-// are not looked at, but one of Subject, TokenID and SessionID must be set.
+// Revocation names credentials that are revoked before they expire. Empty fields
+// match everything, but one of Subject, TokenID and SessionID must be set.
 type Revocation struct {
 	Issuer    string // `iss`
 	Subject   string // `sub`: all credentials of a principal
 	TokenID   string // `jti`: one token
-	SessionID string // `sid`: those of one session with the issuer
+	SessionID string // `sid`: the credentials of one session with the issuer
 }
 
-// RevokedBy reports whether the principal's credential is one of those named. One
-// who is anonymous has none.
+// RevokedBy reports whether the revocation names the principal's credential. An
+// anonymous principal has no credential.
 func (p *Principal) RevokedBy(r Revocation) bool {
 	if p.anonymous || r.Subject == "" && r.TokenID == "" && r.SessionID == "" {
 		return false
@@ -115,9 +116,9 @@ func (p *Principal) RevokedBy(r Revocation) bool {
 	return is(r.Issuer, p.issuer) && is(r.Subject, p.id) && is(r.TokenID, p.tokenID) && is(r.SessionID, p.sessionID)
 }
 
-// ExpiresAt is when the principal's token ends, the configured clock skew
-// included. From then on it has no rights, which the methods below do not look
-// at. Zero is never.
+// ExpiresAt is when the principal's token ends, the configured clock skew included.
+// The principal has no rights from then on, but the methods below do not check that.
+// Zero means never.
 func (p *Principal) ExpiresAt() time.Time { return p.expiresAt }
 
 // May reports whether the principal has a right to the action on a stream.
@@ -139,9 +140,9 @@ func (p *Principal) Sees(stream string) bool {
 	return p.May(Subscribe, stream) || p.May(Publish, stream)
 }
 
-// Replay is how far back the principal may read a stream: the most that any of
-// its grants to subscribe gives, 0 for not at all, ReplayUnlimited for as far as
-// Kafka keeps.
+// Replay is how far back the principal may read a stream: the maximum of all its
+// grants to subscribe, 0 for not at all, ReplayUnlimited for as far as Kafka keeps
+// records.
 func (p *Principal) Replay(stream string) time.Duration {
 	var most time.Duration
 	for _, g := range p.grants {

@@ -10,18 +10,19 @@ import (
 )
 
 const (
-	// CookieName is the cookie that holds a bearer token. Its prefix makes
-	// browsers keep it to one host, over TLS.
+	// CookieName is the cookie that holds a bearer token. Its prefix makes browsers
+	// restrict it to one host and to TLS.
 	CookieName = "__Host-sluice"
-	// SubprotocolPrefix begins, with a token in base64url behind it, a WebSocket
-	// subprotocol that brings a credential, as page scripts cannot set headers.
+	// SubprotocolPrefix, followed by a token in base64url, is a WebSocket
+	// subprotocol that carries a credential, because page scripts cannot set
+	// headers.
 	SubprotocolPrefix = "base64url.bearer.authorization."
 
 	queryToken  = "access_token"
 	queryTicket = "ticket"
 )
 
-// Source is where in a request a credential was.
+// Source is the part of a request that held a credential.
 type Source string
 
 // The sources.
@@ -33,39 +34,39 @@ const (
 	FromCookie      Source = "cookie"
 )
 
-// Credential is what a request brought, not verified yet.
+// Credential is the credential of a request, not verified yet.
 type Credential struct {
 	Source Source
-	// Token is for Authenticator.Bearer.
+	// Token is the argument for Authenticator.Bearer.
 	Token Secret
 }
 
-// IsZero reports whether the request brought none.
+// IsZero reports whether the request had no credential.
 func (c Credential) IsZero() bool { return c.Source == FromNowhere }
 
-// RequestOptions says what FromRequest takes.
+// RequestOptions configures which credentials FromRequest accepts.
 type RequestOptions struct {
-	// Origins may use the cookie.
+	// Origins are the origins that may use the cookie.
 	Origins *Origins
 	// AccessTokenInQuery allows `access_token=` (RFC 6750 section 2.3), which
 	// proxies write into their logs.
 	AccessTokenInQuery bool
-	// TokenBytes is how long a token may be. 0 is DefaultTokenBytes.
+	// TokenBytes is the maximum length of a token. 0 means DefaultTokenBytes.
 	TokenBytes int
 }
 
-// FromRequest finds the credential of a request, which is the zero Credential
-// when it has none.
+// FromRequest finds the credential of a request. It returns the zero Credential if
+// there is none.
 //
-// Explicit are `Authorization: Bearer`, a WebSocket subprotocol, and
-// `access_token=` where that is allowed; a second one is
-// ErrAmbiguousCredentials. The cookie counts only where there is none of them,
-// and only from a listed origin, else it is ErrOriginRefused. A request without
-// an Origin header may use the cookie when the browser says in Sec-Fetch-Site
-// that it comes from our own origin: browsers leave Origin out of those.
+// Explicit credentials are `Authorization: Bearer`, a WebSocket subprotocol, and
+// `access_token=` where that is allowed; a second one is ErrAmbiguousCredentials.
+// The cookie is used only if there is no explicit credential, and only from a listed
+// origin, otherwise the error is ErrOriginRefused. A request without an Origin
+// header may use the cookie if its Sec-Fetch-Site header says that it comes from the
+// server's own origin: browsers omit Origin from such requests.
 //
-// Credentials that are not supported, or not allowed, are
-// ErrUnsupportedCredential, and ErrUnauthenticated is one that is malformed.
+// A credential that is not supported or not allowed is ErrUnsupportedCredential, and
+// a malformed one is ErrUnauthenticated.
 func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
 	limit := options.TokenBytes
 	if limit == 0 {
@@ -76,8 +77,8 @@ func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
 		found    Credential
 		refused  error
 	)
-	// Each is counted before one of them is refused, so that what a second one
-	// gets told does not depend on which comes first.
+	// All credentials are counted before one is refused, so that the error for a
+	// second credential does not depend on their order.
 	took := func(c Credential, err error) {
 		explicit++
 		found = c
@@ -114,16 +115,17 @@ func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
 	return fromCookie(r, options.Origins)
 }
 
-// parameters yields those of a query. A value that is not escaped as it must be
-// is empty. The library's own parser passes over that, and over what has a
-// semicolon in it: the credential would go unseen, and the client be anonymous.
+// parameters yields the parameters of a query. A value with invalid escapes is
+// yielded as empty. The parser of net/url drops such parameters, and those with a
+// semicolon in them: the credential would go unnoticed and the client would be
+// anonymous.
 func parameters(query string) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for part := range strings.SplitSeq(query, "&") {
 			name, value, _ := strings.Cut(part, "=")
 			name, err := url.QueryUnescape(name)
 			if err != nil {
-				continue // no name that is known
+				continue // not a known name
 			}
 			if value, err = url.QueryUnescape(value); err != nil {
 				value = ""
@@ -142,7 +144,8 @@ func fromAuthorization(value string) (Credential, error) {
 	case strings.EqualFold(scheme, "ApiKey"):
 		return Credential{}, fmt.Errorf("%w: the Authorization scheme ApiKey is not supported yet", ErrUnsupportedCredential)
 	case !strings.EqualFold(scheme, "Bearer"):
-		// The scheme is not told: it may be a token that someone sent bare.
+		// The error does not include the scheme: it may be a token that was sent
+		// bare.
 		return Credential{}, fmt.Errorf("%w: the Authorization scheme is not Bearer", ErrUnsupportedCredential)
 	case token == "":
 		return Credential{}, unauthenticated("the Authorization header has no token")
@@ -151,8 +154,8 @@ func fromAuthorization(value string) (Credential, error) {
 }
 
 func fromSubprotocol(r *http.Request, encoded string, limit int) (Credential, error) {
-	// The credential is never echoed, and a browser drops a WebSocket whose
-	// subprotocols all go unanswered.
+	// The server never echoes the credential, and a browser closes a WebSocket if
+	// none of its subprotocols is answered.
 	if !offersSubprotocol(r) {
 		return Credential{}, unauthenticated("a bearer subprotocol needs a real one beside it")
 	}
@@ -189,8 +192,8 @@ func fromQuery(token string, options RequestOptions) (Credential, error) {
 }
 
 func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
-	// The library passes over cookies that it cannot read: then of two there
-	// would be one, and none of one.
+	// net/http skips cookies that it cannot parse: two cookies could look like one,
+	// and one like none.
 	there := 0
 	for _, line := range r.Header.Values("Cookie") {
 		for part := range strings.SplitSeq(line, ";") {
@@ -213,8 +216,8 @@ func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 	return Credential{Source: FromCookie, Token: NewSecret(cookies[0].Value)}, nil
 }
 
-// fromAllowedOrigin tells whether the page that made the browser send its
-// cookie is one that may. Scripts can set neither of the two headers.
+// fromAllowedOrigin reports whether the page that made the browser send its cookie
+// has an allowed origin. Scripts can set neither of the two headers.
 func fromAllowedOrigin(r *http.Request, origins *Origins) bool {
 	switch named := r.Header.Values("Origin"); len(named) {
 	case 0:

@@ -124,7 +124,7 @@ func TestFromRequest(t *testing.T) {
 	}
 }
 
-// What is refused by name must say the name.
+// An error for a credential that is refused by name must contain the name.
 func TestFromRequestNamesWhatItRefuses(t *testing.T) {
 	t.Parallel()
 	for target, name := range map[string]string{"/?access_token=a": "access_token", "/?ticket=a": "ticket"} {

@@ -5,13 +5,14 @@ import (
 	"fmt"
 )
 
-// rights are the grants in force: a snapshot that is exchanged as a whole.
+// rights are the grants in force: a snapshot that is replaced as a whole.
 type rights struct {
-	grants []*grant // of those with a credential
-	open   []*grant // of everyone
+	grants []*grant // grants matched against clients with a credential
+	open   []*grant // grants of every client
 }
 
-// newRights checks grants. A grant with conditions needs somebody to match.
+// newRights validates grants. A grant that is not anonymous needs an issuer or
+// verifier.
 func newRights(grants []Grant, credentials bool) (*rights, error) {
 	made := &rights{}
 	for i, g := range grants {
@@ -33,7 +34,7 @@ func newRights(grants []Grant, credentials bool) (*rights, error) {
 	return made, nil
 }
 
-// matching are the grants of whoever has these claims.
+// matching returns the grants of a principal with these claims.
 func (r *rights) matching(c claims) []*grant {
 	var grants []*grant
 	for _, g := range r.grants {
@@ -44,10 +45,10 @@ func (r *rights) matching(c claims) []*grant {
 	return grants
 }
 
-// SetGrants exchanges the grants while clients come and go. Where one of them is
-// wrong the ones in force stay. A Principal never changes: those made before keep
-// their rights until their credential is verified again, at the next request of
-// theirs or the renewal of a session.
+// SetGrants replaces the grants while clients connect and disconnect. If one of the
+// new grants is invalid, the grants in force stay. A Principal never changes:
+// existing principals keep their rights until their credential is verified again, at
+// the next request or the renewal of the session.
 func (a *Authenticator) SetGrants(grants []Grant) error {
 	made, err := newRights(grants, len(a.verifiers) > 0)
 	if err != nil {

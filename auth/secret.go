@@ -10,24 +10,23 @@ import (
 
 const redacted = "[redacted]"
 
-// maxSecretFile bounds what ReadSecret takes, in bytes.
+// maxSecretFile is the maximum size of a file that ReadSecret accepts, in bytes.
 const maxSecretFile = 64 << 10
 
-// Secret holds a password, key or token. Whatever prints it (fmt with any verb,
-// log/slog, encoding/json and other text encoders) shows that it is redacted,
-// also where it is an unexported field of something else. The zero Secret is
-// empty.
+// Secret holds a password, key or token. Printing or encoding it (fmt with any verb,
+// log/slog, encoding/json and other text encoders) yields a placeholder, also if it
+// is an unexported field of another value. The zero Secret is empty.
 type Secret struct {
-	// Behind a pointer, since fmt reads the unexported fields of a struct
-	// without asking their methods, and does not follow pointers there.
+	// This is a pointer because fmt prints the unexported fields of a struct without
+	// calling their methods, and does not follow pointers there.
 	value *string
 }
 
-// NewSecret hides a value.
+// NewSecret wraps a value.
 func NewSecret(value string) Secret { return Secret{value: &value} }
 
-// ReadSecret reads a secret from a file of at most 64 KiB. One line end at the
-// end of the file, which editors put there, does not belong to the secret.
+// ReadSecret reads a secret from a file of at most 64 KiB. One line end at the end
+// of the file, which editors add, is not part of the secret.
 func ReadSecret(path string) (Secret, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -46,7 +45,7 @@ func ReadSecret(path string) (Secret, error) {
 	return NewSecret(string(content)), nil
 }
 
-// Reveal gives the value, to be used and not to be kept or printed.
+// Reveal returns the value. The caller uses it and must not keep or print it.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -54,25 +53,25 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// IsZero reports whether there is nothing to hide.
+// IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.value == nil || *s.value == "" }
 
-// String says that the value is redacted.
+// String returns a placeholder.
 func (s Secret) String() string { return redacted }
 
-// GoString says that the value is redacted.
+// GoString returns a placeholder.
 func (s Secret) GoString() string { return redacted }
 
-// Format says that the value is redacted, whatever the verb.
+// Format writes a placeholder, whatever the verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// LogValue says that the value is redacted.
+// LogValue returns a placeholder.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText says that the value is redacted. JSON uses it too.
+// MarshalText returns a placeholder. JSON uses it too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText takes a value over from a configuration.
+// UnmarshalText sets the value from a configuration.
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(string(text))
 	return nil

@@ -19,7 +19,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	secret := auth.NewSecret(value)
 	holder := struct {
 		Open   auth.Secret
-		hidden auth.Secret // fmt asks no method of an unexported field
+		hidden auth.Secret // fmt calls no method of an unexported field
 		Map    map[string]auth.Secret
 		Slice  []auth.Secret
 		Any    any

@@ -5,10 +5,10 @@ import (
 	"crypto/ed25519"
 )
 
-// smallOrder are the encodings of the points of edwards25519 whose order divides
-// the cofactor 8, without the sign bit, in all forms that a verifier takes (RFC
-// 8032 section 5.1.3; the list is libsodium's). Signatures for such a key can be
-// made without a private key.
+// smallOrder are the encodings of the points of edwards25519 whose order divides the
+// cofactor 8, without the sign bit, in all forms that a verifier accepts (RFC 8032
+// section 5.1.3; the list is libsodium's). Signatures for such a key can be made
+// without a private key.
 var smallOrder = [][ed25519.PublicKeySize]byte{
 	{},  // y = 0, order 4
 	{1}, // y = 1, order 1
@@ -25,7 +25,7 @@ var smallOrder = [][ed25519.PublicKeySize]byte{
 	nearPrime(0xee), // y = p+1, another form of 1
 }
 
-// nearPrime is a number that differs from p = 2^255-19 in its lowest byte.
+// nearPrime returns a number that differs from p = 2^255-19 in its lowest byte.
 func nearPrime(lowest byte) (y [ed25519.PublicKeySize]byte) {
 	for i := range y {
 		y[i] = 0xff
@@ -34,7 +34,7 @@ func nearPrime(lowest byte) (y [ed25519.PublicKeySize]byte) {
 	return y
 }
 
-// hasSmallOrder reports whether a public key is such a point.
+// hasSmallOrder reports whether a public key is a point of small order.
 func hasSmallOrder(public ed25519.PublicKey) bool {
 	y := bytes.Clone(public)
 	y[len(y)-1] &= 0x7f // the sign of x

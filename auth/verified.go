@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// maxVerified bounds how many tokens are remembered, at about 1 KB each and
-// their claims, MaxClaimsBytes at most.
+// maxVerified bounds how many tokens are cached, at about 1 KB each plus their
+// claims, MaxClaimsBytes at most.
 const maxVerified = 10_000
 
-// verified is a token whose signature and claims were found good.
+// verified is a token whose signature and claims have been verified.
 type verified struct {
 	// token is the sum of the whole token. The cache sets it.
 	token    [sha256.Size]byte
 	identity *Identity
-	// The keys, and which version of them, that it was checked with.
+	// The keys, and their version, that it was verified with.
 	keys    keySource
 	version uint64
 }
 
-// sums are the SHA-256 sums of what of a token is signed, and of all of it.
+// sums are the SHA-256 sums of the signed part of a token and of the whole token.
 type sums struct{ signed, token [sha256.Size]byte }
 
-// cache remembers verified tokens, so that a client that sends one request after
-// another pays for a public-key operation only once. Nobody without a good token
-// can put anything in, and each takes up one entry: the key is the sum of what
-// is signed, as some signatures can be written in another form without the
-// private key (ECDSA: n-s for s). Which tokens were refused is not remembered.
+// cache holds verified tokens, so that a client that sends many requests costs a
+// public-key operation only once. Nobody without a valid token can add an entry, and
+// each token has one entry: the key is the sum of the signed part, because some
+// signatures can be rewritten without the private key (ECDSA: n-s for s). Refused
+// tokens are not cached.
 type cache struct {
 	mu     sync.Mutex
 	tokens map[[sha256.Size]byte]verified
 }
 
-// find gives the identity of a token that is still good: not past its end, and
-// its issuer's keys are the same as when it was checked.
+// find returns the identity of a token that is still valid: it has not expired, and
+// its issuer's keys are the same as when it was verified.
 func (c *cache) find(of sums, now time.Time) *Identity {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,7 @@ func (c *cache) find(of sums, now time.Time) *Identity {
 	return found.identity
 }
 
-// Remembered is how many tokens are, of which each takes about 1 KB.
+// Remembered returns the number of cached tokens, each of which takes about 1 KB.
 func (a *Authenticator) Remembered() int {
 	a.tokens.verified.mu.Lock()
 	defer a.tokens.verified.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *cache) add(of sums, token verified, now time.Time) {
 	c.tokens[of.signed] = token
 }
 
-// makeRoom looks at some tokens, drops those that have ended, and one at least.
+// makeRoom examines some entries and removes the expired ones, at least one entry.
 func (c *cache) makeRoom(now time.Time) {
 	looked, dropped := 0, 0
 	for sum, token := range c.tokens { // in random order

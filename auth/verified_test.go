@@ -48,7 +48,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// Tokens that have ended leave before those that have not.
+// Expired tokens are removed before valid ones.
 func TestCacheDropsWhatHasEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -71,8 +71,8 @@ func TestCacheDropsWhatHasEnded(t *testing.T) {
 	}
 }
 
-// Each token has one entry, however it is written: with ECDSA whoever has a
-// token can make a second signature of it.
+// Each token has one entry, however it is written: with ECDSA, the holder of a token
+// can make a second signature of it.
 func TestCacheHasOneEntryForAToken(t *testing.T) {
 	t.Parallel()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -116,7 +116,7 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 			t.Fatalf("form %d: %d entries", i, len(a.tokens.verified.tokens))
 		}
 	}
-	// A signature that is wrong neither gets in nor puts the good one out.
+	// A wrong signature neither adds an entry nor replaces the valid one.
 	signature[40] ^= 1
 	if _, err := a.Bearer(t.Context(), token[:signed]+b64(signature)); err == nil {
 		t.Error("a wrong signature was accepted")

@@ -11,53 +11,54 @@ import (
 	"unicode/utf8"
 )
 
-// MaxClaimsBytes bounds the claims, as JSON, that a principal keeps. Of a token
-// with more, the grants are matched against all claims when it is verified, and
-// none are kept afterwards: what asks a principal for its claims finds none, and
-// has to treat that as a refusal.
+// MaxClaimsBytes bounds the claims, as JSON, that a principal keeps. If a token has
+// more, the grants are matched against all its claims when it is verified, but none
+// are kept afterwards: Principal.Claims returns nil, and its caller must treat that
+// as a refusal.
 const MaxClaimsBytes = 4 << 10
 
-// ErrOtherCredential is a Verifier's answer to a credential that is not of its
+// ErrOtherCredential is what a Verifier returns for a credential that is not of its
 // kind, so that the next Verifier is asked.
 var ErrOtherCredential = errors.New("the credential is of another kind")
 
-// Verifier finds out who the holder of a credential is: a token, a key, a ticket.
-// What the holder may do is not its concern; the grants say that.
+// Verifier identifies the holder of a credential, such as a token, a key or a
+// ticket. What the holder may do is determined by the grants, not by the Verifier.
 //
-// Verify is called by many goroutines at once. It may wait for the network, for
-// some seconds at most and no longer than its context lives. The credential has
-// at most Config.TokenBytes bytes, comes from anybody, and must not be kept other
-// than as a digest, nor stand in an error or a log.
+// Verify is called by many goroutines at once. It may wait for the network, for some
+// seconds at most and no longer than its context lives. The credential has at most
+// Config.TokenBytes bytes and is untrusted. It must not be kept other than as a
+// digest, nor appear in an error or a log.
 //
-// Errors are ErrOtherCredential; or ErrUnauthenticated, ErrTokenExpired or
-// ErrKeysUnavailable, wrapped or not, or the context's, with which no other
-// Verifier is asked. An Identity that was returned is never changed; the same one
-// may be returned for the same credential as long as that is valid.
+// Verify returns ErrOtherCredential to have the next Verifier asked. With
+// ErrUnauthenticated, ErrTokenExpired or ErrKeysUnavailable, wrapped or not, or the
+// context's error, no other Verifier is asked. An Identity that was returned is
+// never changed; the same one may be returned for the same credential as long as
+// that is valid.
 type Verifier interface {
 	Verify(ctx context.Context, credential string) (*Identity, error)
 }
 
-// Identity is who the holder of a credential is.
+// Identity identifies the holder of a credential.
 type Identity struct {
-	// Issuer and Subject name the principal. The subject has 1 to 256 bytes of
-	// UTF-8 without control characters, and is unique for its issuer. Verifiers
-	// have issuers of their own, also in place of a token's `iss`.
+	// Issuer and Subject identify the principal. The subject has 1 to 256 bytes of
+	// UTF-8 without control characters, and is unique for its issuer. A Verifier
+	// uses issuer names of its own, also in place of a token's `iss`.
 	Issuer, Subject string
-	// Claims are the attributes, as a JSON object. Nil for none. Grants compare
-	// them; see MaxClaimsBytes for what is kept.
+	// Claims are the attributes, as a JSON object, or nil for none. Grants are
+	// matched against them; see MaxClaimsBytes for how much a principal keeps.
 	Claims []byte
-	// ExpiresAt is when the credential ends, clock skew included. Zero is never.
+	// ExpiresAt is when the credential ends, clock skew included. Zero means never.
 	ExpiresAt time.Time
 	// TokenID and SessionID, `jti` and `sid` in a JWT (RFC 7519 section 4.1.7,
-	// OpenID Connect Back-Channel Logout section 2.1), are what the credential can
-	// be revoked by beside its subject. Empty for none.
+	// OpenID Connect Back-Channel Logout section 2.1), identify the credential for
+	// revocation, besides its subject. They are empty if there is none.
 	TokenID, SessionID string
 
-	// principal is the one that was made of it last.
+	// principal is the last Principal that was made of this identity.
 	principal atomic.Pointer[Principal]
 }
 
-// check holds a Verifier to what Identity says.
+// check verifies the requirements on the fields of Identity.
 func (i *Identity) check() error {
 	switch {
 	case i == nil:
@@ -74,7 +75,7 @@ func validSubject(subject string) bool {
 	return subject != "" && len(subject) <= maxNameBytes && utf8.ValidString(subject) && !strings.ContainsFunc(subject, unicode.IsControl)
 }
 
-// principalFor gives an identity the rights of the grants that are in force.
+// principalFor gives an identity the rights of the grants in force.
 func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 	if err := id.check(); err != nil {
 		return nil, fmt.Errorf("verify credential: %w", err)

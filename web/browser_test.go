@@ -22,13 +22,13 @@ import (
 	"sluice/web"
 )
 
-// fake is a server with two streams; an event of the first comes every 20 ms.
+// fake is a server with two streams; an event of the first arrives every 20 ms.
 type fake struct {
 	t *testing.T
 
 	mu        sync.Mutex
 	published []string
-	resumed   []string // last ids that connections came with
+	resumed   []string // last event ids of reconnecting clients
 	ended     chan struct{}
 	refuse    bool
 }
@@ -65,7 +65,7 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	ended, refuse := f.ended, f.refuse
 	f.mu.Unlock()
 	if refuse {
-		// What a proxy says while there is nothing behind it.
+		// A proxy's response while there is no server behind it.
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
@@ -104,7 +104,7 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// start serves on an address; stop ends it and all its streams.
+// start serves on an address; stop ends the server and all its streams.
 func (f *fake) start(address string) (string, func()) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -168,7 +168,7 @@ func until(ctx context.Context, t *testing.T, expression string) {
 	}
 }
 
-// run evaluates an expression for what it does.
+// run evaluates an expression for its side effects.
 func run(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
 	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(()=>{"+expression+"})(), true")); err != nil {
@@ -176,7 +176,7 @@ func run(ctx context.Context, t *testing.T, expression string) {
 	}
 }
 
-// picture keeps a screenshot where SLUICE_SCREENSHOTS names a folder.
+// picture saves a screenshot if SLUICE_SCREENSHOTS names a directory.
 func picture(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("SLUICE_SCREENSHOTS")
@@ -218,7 +218,7 @@ func TestInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Events come, digits as they were sent, and the gap is counted.
+	// Events arrive, digits are shown as sent, and the gap is counted.
 	until(ctx, t, stateIs+`"live"`)
 	until(ctx, t, `document.querySelectorAll(".row").length > 20`)
 	until(ctx, t, `document.getElementById("detail").textContent.includes('"seq": 90071992547409931')`)
@@ -227,7 +227,7 @@ func TestInABrowser(t *testing.T) {
 	until(ctx, t, `document.getElementById("publish-panel").hidden`)
 	picture(ctx, t, "live")
 
-	// A pause holds the page still, and counts on.
+	// A pause freezes the page, but counting continues.
 	run(ctx, t, `document.getElementById("pause").click()`)
 	first := `document.querySelector(".row").id`
 	before, err := chromedp.Run(ctx, chromedp.Evaluate[string](first))
@@ -239,7 +239,7 @@ func TestInABrowser(t *testing.T) {
 	run(ctx, t, `document.getElementById("pause").click()`)
 	until(ctx, t, first+" !== "+strconv.Quote(before))
 
-	// The keys choose an event, and give the last one back.
+	// The arrow keys select an event, and following deselects it.
 	run(ctx, t, `document.getElementById("events").focus()`)
 	if err := chromedp.Do(ctx, chromedp.KeyEvent("\u0301")); err != nil { // ArrowDown
 		t.Fatal(err)
@@ -269,7 +269,7 @@ func TestInABrowser(t *testing.T) {
 		}
 	}
 
-	// Publishing keeps what was typed.
+	// Publishing keeps the digits as typed.
 	run(ctx, t, `[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "chat.lobby").click()`)
 	until(ctx, t, stateIs+`"live" && document.getElementById("stream-name").textContent === "chat.lobby"`)
 	run(ctx, t, `document.getElementById("publish-panel").open = true;
@@ -284,7 +284,7 @@ func TestInABrowser(t *testing.T) {
 	}
 	f.mu.Unlock()
 
-	// On a phone nothing is wider than the page, in the other colours.
+	// On a phone nothing is wider than the page, in the other color scheme.
 	run(ctx, t, `document.getElementById("publish-panel").open = false; document.getElementById("theme").click();
 		[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "market.ticks").click()`)
 	until(ctx, t, `document.querySelectorAll(".row").length > 20`)
@@ -309,7 +309,7 @@ func (f *fake) seen() []string {
 	return append([]string(nil), f.resumed...)
 }
 
-// Documents fit a phone, keep the colours that were chosen on the console, and load
+// Documents must fit a phone, keep the color scheme chosen on the console, and load
 // nothing that their policy forbids.
 func TestDocumentsInABrowser(t *testing.T) {
 	t.Parallel()
@@ -336,7 +336,7 @@ func TestDocumentsInABrowser(t *testing.T) {
 	for name := range documentFiles(t) {
 		open(pathOf(name))
 		until(ctx, t, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
-		// What is wider, tables and code, scrolls by itself.
+		// Wider content, such as tables and code, scrolls by itself.
 		until(ctx, t, `document.documentElement.scrollWidth <= 390`)
 		until(ctx, t, `document.querySelectorAll("main h1").length === 1 && document.querySelectorAll("[style]").length === 0`)
 		until(ctx, t, `performance.getEntriesByType("resource").every((r) => r.responseStatus === 200)`)

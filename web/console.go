@@ -13,15 +13,15 @@ import (
 //go:embed console
 var console embed.FS
 
-// indexName is the console's page; assetsMark in it stands for where its files
-// are.
+// indexName is the console's page; assetsMark is the placeholder in it for the path
+// of its files.
 const (
 	indexName  = "index.html"
 	assetsMark = "{{assets}}"
 )
 
 // loadConsole adds the console at "/" and its files below "/console/HASH", and
-// returns that path, without the slash in front.
+// returns that path, without the leading slash.
 func (s *site) loadConsole() (assets string, err error) {
 	content := map[string][]byte{}
 	sum := sha256.New()

@@ -16,21 +16,21 @@ var documents embed.FS
 //go:embed page.html
 var frame string
 
-// Documents are served below docsPath. What stands in the folder as indexDocument
-// is the page of the folder itself: it lists the others, and its list is the
-// navigation of all pages.
+// Documents are served below docsPath. The file indexDocument is the page of the
+// folder itself: it lists the other pages, and its list is the navigation of all
+// pages.
 const (
 	docsPath      = "/docs/"
 	indexDocument = "README"
 )
 
-// page is what the frame of a document is filled with.
+// page is the data for the template of a document.
 type page struct {
-	Assets     string // where style sheets and scripts are
+	Assets     string // the path of style sheets and scripts
 	Title      string
 	Source     string // the Markdown file
 	Navigation []entry
-	Contents   []heading // of this page, without its title
+	Contents   []heading // headings of this page, without its title
 	Body       template.HTML
 }
 
@@ -40,8 +40,8 @@ type entry struct {
 	Current     bool
 }
 
-// loadDocuments adds each file docs/NAME.md as it stands, at "/docs/NAME.md", and
-// as a page, at "/docs/NAME".
+// loadDocuments adds each file docs/NAME.md unchanged, at "/docs/NAME.md", and as a
+// page, at "/docs/NAME".
 func (s *site) loadDocuments(assets string) error {
 	names, err := documentNames()
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *site) loadDocuments(assets string) error {
 	return nil
 }
 
-// pageOf is a document's page, as other pages link to it.
+// pageOf returns the link to a document's page from other pages.
 func pageOf(document string) string {
 	if document == indexDocument {
 		return "./"
@@ -98,7 +98,7 @@ func pageOf(document string) string {
 	return document
 }
 
-// documentNames are those of the folder, without the extension.
+// documentNames returns the names of the documents, without the extension.
 func documentNames() (names []string, err error) {
 	entries, err := documents.ReadDir("docs")
 	for _, entry := range entries {

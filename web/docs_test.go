@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// documentFiles are the Markdown files that are served, by name.
+// documentFiles returns the Markdown files that are served, by name.
 func documentFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("docs/*.md")
@@ -30,7 +30,7 @@ func documentFiles(t *testing.T) map[string]string {
 	return texts
 }
 
-// pathOf is where a document's page is.
+// pathOf returns the path of a document's page.
 func pathOf(name string) string {
 	if name == "README" {
 		return "/docs/"
@@ -87,7 +87,7 @@ var (
 	elementID = regexp.MustCompile(` id="([^"]*)"`)
 )
 
-// TestDocLinksAsServed follows every link of every page, and looks for its anchor.
+// TestDocLinksAsServed follows every link of every page, and checks its anchor.
 func TestDocLinksAsServed(t *testing.T) {
 	t.Parallel()
 	names := documentFiles(t)
@@ -140,8 +140,8 @@ var (
 	mdTitle = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
 )
 
-// TestDocLinksInTheRepository follows the links of the files as they stand: to
-// files that are there, and to headings by the ids that GitHub gives them.
+// TestDocLinksInTheRepository follows the links of the Markdown files: to files that
+// exist, and to headings by the ids that GitHub gives them.
 func TestDocLinksInTheRepository(t *testing.T) {
 	t.Parallel()
 	const root = ".."
@@ -184,7 +184,7 @@ func TestDocLinksInTheRepository(t *testing.T) {
 	}
 }
 
-// headingIDs are those that GitHub makes of the headings of a file.
+// headingIDs returns the ids that GitHub gives the headings of a file.
 func headingIDs(text string) (all []string) {
 	dropped := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 	for _, match := range mdTitle.FindAllStringSubmatch(text, -1) {

@@ -16,20 +16,21 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// markdown renders CommonMark with the tables of GitHub's dialect. Columns are aligned by attribute, as the policy allows no style.
+// markdown renders CommonMark with the tables of GitHub's dialect. Columns are
+// aligned by attribute, because the policy allows no inline style.
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 )
 
-// commentBlock is what CommonMark (section 4.6) numbers 2: <!-- to -->. Tables of
-// measurements stand between two of them.
+// commentBlock is HTML block kind 2 of CommonMark (section 4.6): <!-- to -->. Tables
+// of measurements are between two of them.
 const commentBlock = ast.HTMLBlockType2
 
-// errRawHTML: what is meant to be read, such as <token>, has to stand in code.
+// errRawHTML: text to be displayed, such as <token>, has to be marked as code.
 var errRawHTML = errors.New("it has raw HTML, which is not rendered")
 
-// document is a Markdown file that was parsed.
+// document is a parsed Markdown file.
 type document struct {
 	name, title string
 	source      []byte
@@ -38,18 +39,18 @@ type document struct {
 	links       []link    // to other documents
 }
 
-// heading is a place within a document.
+// heading is a heading within a document.
 type heading struct {
 	Level    int
 	ID, Text string
 }
 
-// link leads from one document to another.
+// link is a link from one document to another.
 type link struct{ document, text string }
 
-// parseDocument reads a document, and turns its links to files of the same
-// folder into links to their pages. Links to files elsewhere would lead nowhere
-// once it is served, so they are an error.
+// parseDocument parses a document, and turns its links to files of the same folder
+// into links to their pages. Links to other files would be broken once the document
+// is served, so they are an error.
 func (s *site) parseDocument(name string, names []string) (*document, error) {
 	source, err := documents.ReadFile("docs/" + name + ".md")
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *site) parseDocument(name string, names []string) (*document, error) {
 	return d, nil
 }
 
-// note keeps a heading.
+// note records a heading.
 func (d *document) note(n *ast.Heading) {
 	words := plain(n, d.source)
 	switch {
@@ -102,7 +103,7 @@ func (d *document) note(n *ast.Heading) {
 	}
 }
 
-// follow keeps a link, and makes it one between pages.
+// follow records a link, and turns it into a link between pages.
 func (d *document) follow(n *ast.Link, names []string) error {
 	destination := string(n.Destination)
 	if strings.HasPrefix(destination, "#") || strings.HasPrefix(destination, "https://") {
@@ -130,7 +131,7 @@ func (d *document) render() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// plain is the text of a node and those below it.
+// plain returns the text of a node and its descendants.
 func plain(n ast.Node, source []byte) string {
 	var b strings.Builder
 	for child := n.FirstChild(); child != nil; child = child.NextSibling() {
@@ -146,10 +147,9 @@ func plain(n ast.Node, source []byte) string {
 	return b.String()
 }
 
-// anchors makes the ids of a document's headings as GitHub does, so that links
-// to them work in the repository too: lower case, hyphens for spaces, nothing but
-// letters, digits, hyphens and low lines, and a number behind what there is
-// already.
+// anchors makes the ids of a document's headings as GitHub does, so that links to
+// them work in the repository too: lower case, hyphens for spaces, only letters,
+// digits, hyphens and underscores, and a number after an id that is already in use.
 type anchors map[string]int
 
 // Generate implements parser.IDs.

@@ -1,27 +1,25 @@
-// Package web is what a server shows in a browser: the console, a page that shows
-// its streams live and publishes to them, and the documents.
+// Package web serves the console, a page that shows a server's streams live and
+// publishes to them, and the documents.
 //
 // The console is plain HTML, CSS and JavaScript modules in the folder console,
-// embedded as they stand: there is no build step, nothing is loaded from
-// elsewhere, and nothing in the page is inline, so that its Content Security
-// Policy allows only its own origin. It uses the public protocol and no more:
-// GET /v1/streams, Server-Sent Events, and POST of records.
+// embedded unchanged: there is no build step, nothing is loaded from other servers,
+// and nothing in the page is inline, so that its Content Security Policy allows only
+// its own origin. It uses only the public protocol: GET /v1/streams, Server-Sent
+// Events, and POST of records.
 //
-// The documents are the Markdown files of the folder docs, which is also where
-// people read them in the repository. Each is served as it stands, and as a page
-// that is rendered once, at the start.
+// The documents are the Markdown files of the folder docs, where they can also be
+// read in the repository. Each is served unchanged, and as a page that is rendered
+// once, at the start.
 //
-// Scripts, styles and pictures are served below a path that holds a hash of all
-// of them, and may be kept for ever; pages are revalidated each time. All paths
-// are relative, so that all of it also works below a prefix that a proxy takes
-// off.
+// Scripts, styles and pictures are served below a path that contains a hash of all
+// of them, and may be cached forever; pages are revalidated each time. All paths are
+// relative, so that everything also works below a prefix that a proxy strips.
 //
-// The files: site.go serves; console.go loads the console and docs.go the
-// documents, which markdown.go renders and page.html frames. In the folder
-// console, index.html and style.css are the console's page, main.js connects its
-// parts, feed.js is the connection, list.js, chart.js and json.js show events,
-// publish.js is the form; docs.css and docs.js belong to the documents, theme.js
-// to both.
+// The files: site.go serves; console.go loads the console and docs.go the documents,
+// which markdown.go renders into page.html. In the folder console, index.html and
+// style.css are the console's page, main.js connects its parts, feed.js is the
+// connection, list.js, chart.js and json.js show events, publish.js is the form;
+// docs.css and docs.js belong to the documents, theme.js to both.
 package web
 
 import (
@@ -33,7 +31,7 @@ import (
 	"time"
 )
 
-// contentTypes are set by name, as a machine's own table may say otherwise.
+// contentTypes are set by name, because the system's table may differ.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -42,8 +40,8 @@ var contentTypes = map[string]string{
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 }
 
-// policy is the pages' Content Security Policy (level 3): their own files, their
-// own server, and nothing else.
+// policy is the pages' Content Security Policy (level 3): only files from their own
+// origin and connections to their own server.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
@@ -53,10 +51,10 @@ const (
 	revalidated = "no-cache"
 )
 
-// Handler serves the console at "/", its files below "/console/" and the
-// documents below "/docs/". Other paths are not found, other methods than GET and
-// HEAD not allowed. It panics where a file is missing from the binary, or a
-// document cannot be rendered.
+// Handler serves the console at "/", its files below "/console/" and the documents
+// below "/docs/". Other paths are not found, and methods other than GET and HEAD are
+// not allowed. It panics if a file is missing from the binary, or a document cannot
+// be rendered.
 func Handler() http.Handler {
 	s, err := load()
 	if err != nil {
@@ -79,13 +77,13 @@ type site struct {
 	files map[string]file // by path, such as "/docs/operating"
 }
 
-// file is one that is served as it stands.
+// file is a file that is served unchanged.
 type file struct {
 	body                       []byte
 	contentType, caching, etag string
 }
 
-// add makes a file, whose extension says what it is, known under a path.
+// add adds a file at a path. The extension determines its content type.
 func (s *site) add(path, extension, caching string, body []byte) {
 	sum := sha256.Sum256(body)
 	s.files[path] = file{
@@ -94,7 +92,7 @@ func (s *site) add(path, extension, caching string, body []byte) {
 	}
 }
 
-// addPage adds a file whose path stays when it changes.
+// addPage adds a file whose path stays the same when its content changes.
 func (s *site) addPage(path, extension string, body []byte) {
 	s.add(path, extension, revalidated, body)
 }
@@ -114,8 +112,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	case isFolder:
-		// Relative, as are all links here, and without the query, which can hold
-		// a token.
+		// The location is relative, as all links here are, and omits the query,
+		// which can contain a token.
 		h.Set("Location", docsPath[1:])
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return

@@ -11,8 +11,8 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestChaos is about promises 1 to 9, 12 and 13: for a minute everything that
-// runs is killed, paused and stopped, under load. CHAOS_SEED repeats a run.
+// TestChaos is about promises 1 to 9, 12 and 13: for a minute all servers are
+// killed, paused and stopped, under load. CHAOS_SEED repeats a run.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out: -short starts no servers")
@@ -28,8 +28,8 @@ func TestChaos(t *testing.T) {
 	stack.Check(t, run(t.Context(), c))
 }
 
-// TestPlanIsTheSeeds: a seed gives one plan, and a minute has every kind of a
-// first round.
+// TestPlanIsTheSeeds: a seed must determine the plan, and a minute must include
+// every kind of the first round.
 func TestPlanIsTheSeeds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(50) {

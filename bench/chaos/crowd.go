@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// idle is when a client takes a silent server for dead: well above the
-	// servers' pings and heartbeats.
+	// idle is the time after which a client considers a silent server dead: well
+	// above the servers' intervals of pings and heartbeats.
 	idle = 9 * time.Second
-	// rightsEnd is how much later than its token a session may still be sent
-	// something: five seconds, and a second for the way.
+	// rightsEnd is how long after the expiry of its token a session may still
+	// receive records: five seconds, and a second for the network.
 	rightsEnd = skew + 6*time.Second
 )
 
-// keys are what records are written under.
+// keys are the keys of the records.
 var keys = func() (all []string) {
 	for n := range 50 {
 		all = append(all, fmt.Sprintf("key-%02d", n))
@@ -31,23 +31,22 @@ var keys = func() (all []string) {
 	return all
 }()
 
-// crowd is all subscribers, and those who try to be without a right.
+// crowd is all subscribers, including clients without a right.
 type crowd struct {
 	all     []*clients.Subscriber
 	without []*clients.Subscriber
 	running sync.WaitGroup
-	refused sync.WaitGroup // those without
+	refused sync.WaitGroup // subscribers without a right
 	mu      sync.Mutex
-	missing []error            // of those that have not got everything
-	end     context.CancelFunc // of those without
+	missing []error            // of subscribers that are incomplete
+	end     context.CancelFunc // stops the subscribers without a right
 
-	// broken counts connections that ended without having been cut by their
-	// client, left how often one was told that its instance leaves, and
-	// deliveries the messages.
+	// broken counts connections that ended without having been cut by their client,
+	// left the messages that an instance is leaving, and deliveries all messages.
 	broken, left, deliveries atomic.Int64
-	// lastly is who had everything, or gave up, most lately.
+	// lastly is the subscriber that was the last to be complete, or to give up.
 	lastly atomic.Pointer[finish]
-	// calm is set once nobody rests any more.
+	// calm is set once no client pauses any more.
 	calm atomic.Bool
 }
 
@@ -57,7 +56,7 @@ type finish struct {
 	at   time.Time
 }
 
-// kinds are the ways to be connected and to resume.
+// kinds are the combinations of transport and way to resume.
 var kinds = []struct {
 	over clients.Transport
 	by   clients.Resume
@@ -75,9 +74,9 @@ var kinds = []struct {
 	{clients.OverPages, clients.BySeen},
 }
 
-// gather makes n subscribers of all kinds, of which one half has a filter, a
-// third reads the narrow stream, some are slow, some cut their connections and
-// some have tokens that soon end; and some who have no right.
+// gather makes n subscribers of all kinds: one half has a filter, a third reads the
+// narrow stream, some are slow, some cut their connections and some have tokens that
+// expire soon. It also makes some without a right.
 func gather(n int, seed uint64, addr string, forgotten func() uint64) *crowd {
 	c := &crowd{}
 	random := rand.New(rand.NewPCG(seed, 1000))
@@ -100,8 +99,8 @@ func gather(n int, seed uint64, addr string, forgotten func() uint64) *crowd {
 		life := 12 * time.Hour
 		switch random.IntN(5) {
 		case 0:
-			// Acks come at most once a second: who is cut sooner, each time,
-			// never gets on under a name.
+			// Acks are sent at most once a second: a client that is always cut
+			// sooner never progresses by a named cursor.
 			if kind.by != clients.ByName && kind.by != clients.ByPong {
 				s.CutEvery = 300_000
 				traits = append(traits, "cut")
@@ -136,8 +135,8 @@ func gather(n int, seed uint64, addr string, forgotten func() uint64) *crowd {
 	return c
 }
 
-// run starts all. They end by themselves once they have everything, and those
-// without a right with wait.
+// run starts all subscribers. They end by themselves once they have everything,
+// those without a right when wait is called.
 func (c *crowd) run(ctx context.Context) {
 	for _, s := range c.all {
 		c.running.Go(func() {
@@ -155,7 +154,8 @@ func (c *crowd) run(ctx context.Context) {
 	}
 }
 
-// wait waits for all, and returns what those say who have not got everything.
+// wait waits for all subscribers, and returns the errors of those that are
+// incomplete.
 func (c *crowd) wait() (missing []error) {
 	c.running.Wait()
 	c.end()
@@ -173,7 +173,7 @@ func (c *crowd) watch(m *clients.Message) {
 
 func (c *crowd) broke(error) { c.broken.Add(1) }
 
-// rest is how long a slow client reads nothing: now and then, and sometimes for
+// rest returns how long a slow client reads nothing: now and then, and sometimes for
 // longer than a server waits.
 func (c *crowd) rest() time.Duration {
 	if c.calm.Load() || rand.IntN(3000) > 0 {
@@ -182,7 +182,7 @@ func (c *crowd) rest() time.Duration {
 	return time.Second + time.Duration(rand.Int64N(int64(13*time.Second)))
 }
 
-// told sums what subscribers were told.
+// told sums the codes that subscribers received.
 func told(all []*clients.Subscriber) string {
 	counts := make(map[string]int)
 	for _, s := range all {
@@ -193,7 +193,7 @@ func told(all []*clients.Subscriber) string {
 	return sums(counts)
 }
 
-// sums prints counts by name.
+// sums formats counts by name.
 func sums(counts map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {

@@ -1,27 +1,28 @@
-// Chaos runs three instances behind a balancer, with three Kafka brokers and
-// Redis, writers and subscribers of all kinds, and lets them be killed, paused,
-// stopped and emptied for a while. At the end all is mended, everything drains,
-// and package check compares what subscribers received, and publishers were
-// answered, with what a plain Kafka client reads.
+// Chaos runs three instances behind a balancer, with three Kafka brokers and Redis,
+// writers and subscribers of all kinds, and for a while kills, pauses, stops and
+// empties the servers. At the end everything is repaired, all subscribers drain, and
+// package check compares what subscribers received, and publishers were answered,
+// with what a plain Kafka client reads.
 //
 //	go run ./bench/chaos -time 10m -seed 7 -bootstrap one
 //
-// With -bootstrap one, each instance is told of one broker only, each of another
-// one, so that whatever strikes a broker strikes the only one that an instance
-// was told of. Brokers are also made to elect a leader that lacks records which
-// Kafka had confirmed (an unclean election). That strikes a topic of its own,
-// which alone may lose records: its subscribers must have everything that is
-// left, and be told "truncated" of whatever they had that is not.
+// With -bootstrap one, each instance is configured with a single broker, each with
+// another one, so that a fault of a broker affects the only one that an instance was
+// configured with. Brokers are also made to elect a leader that lacks records which
+// Kafka had confirmed (an unclean election). That affects a topic of its own, and
+// only this topic may lose records: its subscribers must have everything that is
+// left, and must receive a "truncated" gap for records that they had and that are
+// not.
 //
-// The seed, which is printed, decides what strikes when, and what the clients
-// are like; not how their threads run. The run fails on any anomaly but
-// duplicates that the protocol allows, and on a fault that could not be shown to
-// have struck.
+// The seed, which is printed, determines the faults and their times, and the
+// properties of the clients, but not the scheduling of threads. The run fails on any
+// anomaly except duplicates that the protocol allows, and on a fault whose effect
+// could not be verified.
 //
-// The files: schedule.go is what strikes when; stage.go what runs; crowd.go and
-// writers.go its clients; unclean.go is the topic that loses records, with its
-// clients and its strike; storm.go and strike_*.go let faults strike, and show
-// that they did; run.go is the whole, and what comes out.
+// The files: schedule.go is the schedule of faults; stage.go the servers; crowd.go
+// and writers.go the clients; unclean.go is the topic that loses records, with its
+// clients and its fault; storm.go and strike_*.go inject faults and verify their
+// effect; run.go is the whole run and its results.
 package main
 
 import (

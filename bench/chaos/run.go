@@ -10,28 +10,28 @@ import (
 	"sluice/bench/clients"
 )
 
-// config is a run.
+// config configures a run.
 type config struct {
-	whole   time.Duration // how long faults strike
+	whole   time.Duration // how long faults are injected
 	seed    uint64
 	clients int
 	rate    int // records a second
 	// bootstrap is bootstrapAll or bootstrapOne.
 	bootstrap string
 	say       func(format string, args ...any)
-	// logs is the folder that the servers' logs are kept in where something
-	// is wrong; empty for none.
+	// logs is the directory to which the servers' logs are copied if something is
+	// wrong; empty for none.
 	logs string
 }
 
-// drainWithin bounds how long subscribers may take, once all is mended, until
-// they have everything.
+// drainWithin bounds how long subscribers may take to receive everything, once all
+// servers are repaired.
 const drainWithin = 2 * time.Minute
 
-// errAnomalies is what a run ends with that found some. They were said.
+// errAnomalies is the error of a run with anomalies, which were already printed.
 var errAnomalies = errors.New("there are anomalies")
 
-// run is the whole: raise, storm, mend, drain, judge.
+// run does the whole run: start, faults, repair, drain, comparison.
 func run(ctx context.Context, c config) (err error) {
 	c.say("seed %d: %v, %d subscribers, %d records a second; again with: make chaos CHAOS_TIME=%v SEED=%d BOOTSTRAP=%s",
 		c.seed, c.whole, c.clients, c.rate, c.whole, c.seed, c.bootstrap)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lane is what faults strike. Those of one lane come one after the other, each
-// once the one before is healed; the lanes know nothing of each other.
+// lane is a group of servers. The faults of a lane follow one another, each after
+// the previous one is repaired; lanes are independent of each other.
 type lane string
 
 const (
@@ -22,33 +22,33 @@ const (
 type kind string
 
 const (
-	// killed is SIGKILL, and a new start after a while.
+	// killed is SIGKILL, and a restart after a while.
 	killed kind = "killed"
-	// stopped is SIGTERM, which servers take as a request to leave in order.
+	// stopped is SIGTERM, which servers treat as a request to stop in order.
 	stopped kind = "stopped"
 	// paused is SIGSTOP, and SIGCONT after a while.
 	paused kind = "paused"
-	// rolled is SIGTERM and a new start, of one after the other.
+	// rolled is SIGTERM and a restart, of one server after the other.
 	rolled kind = "rolled"
-	// killedTwo and killedAll are SIGKILL to several at once.
+	// killedTwo and killedAll are SIGKILL to several servers at once.
 	killedTwo kind = "two killed"
 	killedAll kind = "all killed"
-	// emptied is a loss of all data, without a new start.
+	// emptied is a loss of all data, without a restart.
 	emptied kind = "emptied"
 	// electedUnclean is an election of a leader that lacks confirmed records. It
-	// strikes a topic of its own, and two brokers for it.
+	// affects a topic of its own, and two brokers.
 	electedUnclean kind = "unclean"
 )
 
-// fault is one that is to strike.
+// fault is a planned fault.
 type fault struct {
 	lane lane
 	kind kind
-	// target is which server, counted from 0.
+	// target is the index of the server, from 0.
 	target int
-	// at is when, from the start; later, where the one before takes longer.
+	// at is when, from the start; later if the previous fault takes longer.
 	at time.Duration
-	// lasts is how long until it is mended.
+	// lasts is how long until the fault is repaired.
 	lasts time.Duration
 }
 
@@ -56,9 +56,9 @@ func (f fault) String() string {
 	return fmt.Sprintf("%6.1fs  %-9s %d  %-10s for %4.1fs", f.at.Seconds(), f.lane, f.target+1, f.kind, f.lasts.Seconds())
 }
 
-// deck is how a lane's faults are drawn: all cards of the first round, then all
-// of the later rounds again and again, each time shuffled. So a short run has
-// the whole of the first.
+// deck is how a lane's faults are drawn: all cards of the first round, then all of
+// the later rounds repeatedly, shuffled each time. So even a short run includes the
+// whole first round.
 type deck struct {
 	lane         lane
 	first, later []card
@@ -74,7 +74,7 @@ type card struct {
 
 const second = time.Second
 
-// decks are the faults of a run. Instances are struck every 5 to 15 seconds.
+// decks are the faults of a run. Instances have a fault every 5 to 15 seconds.
 var decks = []deck{
 	{
 		lane: laneInstances, servers: instances, after: [2]time.Duration{5 * second, 12 * second},
@@ -127,8 +127,7 @@ var decks = []deck{
 	},
 }
 
-// plan draws the faults of a run, which depend on nothing but the seed and the
-// time.
+// plan draws the faults of a run, which depend only on the seed and the duration.
 func plan(seed uint64, whole time.Duration) []fault {
 	var all []fault
 	for n, d := range decks {

@@ -23,27 +23,29 @@ const (
 	instances  = 3
 	brokers    = 3
 	partitions = 6
-	// topic is what is written to. Two streams are made of it: one that keeps
-	// it in memory, and one with so little that whoever falls behind reads on
-	// from Kafka.
+	// topic is the topic of the records. Two streams read it: one with enough memory
+	// for its log, and one with so little that a subscription that falls behind
+	// reads from Kafka.
 	topic        = "chaos"
 	wide, narrow = "chaos.wide", "chaos.narrow"
 	// secret is the HS256 key of the tokens' issuer.
 	secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	// skew is by how much the instances let tokens live longer.
+	// skew is the clock skew of the instances, by which they extend the life of
+	// tokens.
 	skew = 3 * time.Second
-	// drainTimeout bounds how long an instance takes to leave.
+	// drainTimeout bounds how long an instance takes to drain.
 	drainTimeout = 10 * time.Second
 )
 
-// The values of -bootstrap: what instances are told of the cluster.
+// The values of -bootstrap: the brokers that instances are configured with.
 const (
 	bootstrapAll = "all"
-	// bootstrapOne gives each instance the address of another single broker.
+	// bootstrapOne configures each instance with the address of another single
+	// broker.
 	bootstrapOne = "one"
 )
 
-// stage is all that runs: brokers, Redis, instances, and the balancer before
+// stage is all servers: brokers, Redis, instances, and the balancer in front of
 // them.
 type stage struct {
 	*stack.Stack
@@ -53,17 +55,18 @@ type stage struct {
 	store     *redis.Client
 }
 
-// instance is one running sluice.
+// instance is a running sluice process.
 type instance struct {
 	*stack.Server
 	addr, admin string
 }
 
-// raise starts everything.
+// raise starts all servers.
 func raise(ctx context.Context, bootstrap string) (_ *stage, err error) {
 	servers, err := stack.Start(ctx, stack.Options{
 		Brokers: brokers, Redis: stack.RedisOptions{Mode: stack.RedisSingle}, Packages: []string{"haproxy"},
-		// A broker that came back leads again before long, and can be struck.
+		// A broker that was restarted becomes leader again soon, so that it can fail
+		// again.
 		BrokerConfig: map[string]string{"leader.imbalance.check.interval.seconds": "2", "leader.imbalance.per.broker.percentage": "1"},
 	})
 	if err != nil {
@@ -159,14 +162,14 @@ streams:
 	i.Server = stack.NewServer(stack.Command{
 		Name: name, Dir: s.dir, Args: []string{binary, "serve", "--config", file},
 		Env: []string{"GOTRACEBACK=all"},
-		// Alive is enough: Kafka may be away while it starts.
+		// Being alive is enough: Kafka may be unavailable while the instance starts.
 		Ready: func(ctx context.Context) error { _, err := i.ask(ctx, "/livez"); return err },
 	})
 	return i, nil
 }
 
-// Close ends all that runs, and reports what an instance complained of that no
-// fault explains.
+// Close stops all servers, and reports panics and races in the logs of the
+// instances.
 func (s *stage) Close() error {
 	var all sync.WaitGroup
 	errs := make([]error, len(s.instances)+1)
@@ -186,7 +189,7 @@ func (s *stage) Close() error {
 	return errors.Join(append(errs, s.Stack.Close())...)
 }
 
-// keepLogs copies the servers' logs to a folder.
+// keepLogs copies the servers' logs to a directory.
 func (s *stage) keepLogs(to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return fmt.Errorf("keep logs: %w", err)
@@ -209,7 +212,7 @@ func (s *stage) keepLogs(to string) error {
 	return nil
 }
 
-// complaints finds panics and races in the log of all its runs.
+// complaints finds panics and races in the log of all runs of the instance.
 func (i *instance) complaints() error {
 	log, err := os.ReadFile(i.LogFile())
 	if errors.Is(err, os.ErrNotExist) {
@@ -226,8 +229,8 @@ func (i *instance) complaints() error {
 	return nil
 }
 
-// ask returns what the admin listener answers, which is an error unless it is
-// 200.
+// ask returns the response of the admin listener. A status other than 200 is an
+// error.
 func (i *instance) ask(ctx context.Context, path string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.admin+path, nil)
 	if err != nil {
@@ -248,7 +251,7 @@ func (i *instance) ask(ctx context.Context, path string) (string, error) {
 	return string(body), nil
 }
 
-// sessions is how many sessions it has, but for pages.
+// sessions returns the number of its sessions, without those of pages.
 func (i *instance) sessions(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -271,7 +274,7 @@ func (i *instance) sessions(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// token makes one that lives for so long.
+// token makes a token with a lifetime.
 func token(subject, role string, life time.Duration) (text string, ends time.Time) {
 	now := time.Now()
 	ends = now.Add(life).Truncate(time.Second)
@@ -279,7 +282,7 @@ func token(subject, role string, life time.Duration) (text string, ends time.Tim
 		"iss": "chaos", "aud": "sluice", "sub": subject, "role": role, "iat": now.Unix(), "exp": ends.Unix(),
 	}).SignedString([]byte(secret))
 	if err != nil {
-		panic(err) // an HMAC of bytes that are here cannot fail
+		panic(err) // an HMAC cannot fail
 	}
 	return text, ends
 }

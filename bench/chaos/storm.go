@@ -14,7 +14,7 @@ import (
 	"sluice/bench/stack"
 )
 
-// storm lets faults strike, shows of each that it did, and mends it.
+// storm injects faults, verifies the effect of each, and repairs it.
 type storm struct {
 	stage   *stage
 	crowd   *crowd
@@ -23,19 +23,20 @@ type storm struct {
 	began   time.Time
 	say     func(format string, args ...any)
 
-	// forgotten counts twice for each loss of what Redis holds: before it and
+	// forgotten is incremented twice for each loss of Redis' data: before it and
 	// after it.
 	forgotten atomic.Uint64
 
 	mu sync.Mutex
 	// struck counts the faults by lane and kind.
 	struck map[string]int
-	// missed are those that could not be shown to have struck, and what broke
-	// that none of them should.
+	// missed are the faults whose effect could not be verified, and failures that no
+	// fault should cause.
 	missed []string
 }
 
-// rage runs a plan, each lane by itself, and returns once all is mended.
+// rage runs a plan, each lane independently, and returns once everything is
+// repaired.
 func (s *storm) rage(ctx context.Context, faults []fault, whole time.Duration) error {
 	byLane := make(map[lane][]fault)
 	for _, f := range faults {
@@ -46,7 +47,8 @@ func (s *storm) rage(ctx context.Context, faults []fault, whole time.Duration) e
 	for n, d := range decks {
 		all.Go(func() {
 			for _, f := range byLane[d.lane] {
-				// Where those before took longer, the rest of the plan falls out.
+				// If the previous faults took longer, the rest of the plan is
+				// dropped.
 				if !wait(ctx, time.Until(s.began.Add(f.at))) || time.Since(s.began) > whole {
 					return
 				}
@@ -60,14 +62,13 @@ func (s *storm) rage(ctx context.Context, faults []fault, whole time.Duration) e
 	return errors.Join(errs...)
 }
 
-// errMissed is of a fault that did not strike.
+// errMissed is the error of a fault without an effect.
 var errMissed = errors.New("it did not strike")
 
-// errDisorder is of an instance that was asked to leave and did not do it well.
+// errDisorder is the error of an instance that did not stop in order when asked to.
 var errDisorder = errors.New("it left badly")
 
-// strike lets one fault strike. An error is one of the stage, which ends the
-// run.
+// strike injects one fault. An error is a failure of the setup, which ends the run.
 func (s *storm) strike(ctx context.Context, f fault) error {
 	strike := map[lane]func(context.Context, fault) (string, error){
 		laneInstances: s.strikeInstance, laneKafka: s.strikeKafka, laneRedis: s.strikeRedis, laneBalancer: s.strikeBalancer,
@@ -90,7 +91,7 @@ func (s *storm) strike(ctx context.Context, f fault) error {
 	return nil
 }
 
-// by ends a server and returns how its process ended.
+// by stops a server and returns how its process ended.
 func by(server *stack.Server, end func() error) (string, error) {
 	pid := server.PID()
 	if err := end(); err != nil {
@@ -106,7 +107,7 @@ func by(server *stack.Server, end func() error) (string, error) {
 	return fmt.Sprintf("process %d: %v", pid, ended), nil
 }
 
-// kill is by with SIGKILL, and checks that it was that.
+// kill is by with SIGKILL, and verifies that the signal ended the process.
 func kill(server *stack.Server) (string, error) {
 	shown, err := by(server, server.Kill)
 	if err == nil && !strings.Contains(shown, "signal: killed") {
@@ -115,14 +116,14 @@ func kill(server *stack.Server) (string, error) {
 	return shown, err
 }
 
-// pause stops a process for so long, and checks that it was stopped
-// and answered nobody.
+// pause suspends a process for a time, and verifies that it was stopped and did not
+// answer.
 func pause(ctx context.Context, server *stack.Server, lasts time.Duration, answers func(context.Context) error) (string, error) {
 	pid, began := server.PID(), time.Now()
 	if err := server.Pause(); err != nil {
 		return "", err
 	}
-	// The threads of a process need not stop in the same moment.
+	// The threads of a process need not stop at the same time.
 	errState := until(ctx, lasts/2, func() error {
 		state, err := processState(pid)
 		if err == nil && state != "T" {
@@ -147,7 +148,7 @@ func pause(ctx context.Context, server *stack.Server, lasts time.Duration, answe
 	return shown, nil
 }
 
-// processState is a process's state as /proc tells it: T is stopped.
+// processState returns a process's state from /proc: T is stopped.
 func processState(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -160,7 +161,7 @@ func processState(pid int) (string, error) {
 	return rest[:1], nil
 }
 
-// wait returns false where the context ends first.
+// wait returns false if the context ends first.
 func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -173,7 +174,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// until waits up to a bound for something to be so.
+// until polls, up to a bound, until so returns nil.
 func until(ctx context.Context, bound time.Duration, so func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()

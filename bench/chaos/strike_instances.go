@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// noticed is how soon clients must have noticed that their connections broke.
+// noticed is the time within which clients must notice that their connections broke.
 const noticed = 5 * time.Second
 
-// worthStriking is how long a fault waits until its target has something to do.
+// worthStriking is how long a fault waits until its target has work to do.
 const worthStriking = 5 * time.Second
 
 func (s *storm) strikeInstance(ctx context.Context, f fault) (string, error) {
 	victim := s.stage.instances[f.target]
-	// One that has just started has nobody to be missed by.
+	// An instance that has just started has no clients that would notice.
 	_ = until(ctx, worthStriking, func() error {
 		sessions, err := victim.sessions(ctx)
 		if err == nil && sessions < len(s.crowd.all)/20 {
@@ -77,9 +77,9 @@ func (s *storm) killInstances(ctx context.Context, lasts time.Duration, victims 
 	return shown, seen
 }
 
-// seen waits until a client has noticed something, where there were sessions. How
-// many notice says nothing: an instance that was just woken still counts the
-// sessions of clients that went elsewhere while it slept.
+// seen waits until a client has noticed the fault, if there were sessions. The
+// number of clients that notice means nothing: an instance that was just resumed
+// still counts the sessions of clients that connected elsewhere while it was paused.
 func (s *storm) seen(ctx context.Context, sessions int, count func() int64) error {
 	return until(ctx, noticed, func() error {
 		if sessions > 0 && count() == 0 {
@@ -100,7 +100,7 @@ func (s *storm) stopInstance(ctx context.Context, lasts time.Duration, victim *i
 		return shown, err
 	}
 	shown += fmt.Sprintf(" after %.1fs, %d sessions, %d told to leave", time.Since(began).Seconds(), sessions, s.crowd.left.Load()-left)
-	// Who lost the balancer meanwhile cannot be told.
+	// A client that lost the balancer in the meantime cannot be notified.
 	seen := s.seen(ctx, sessions, func() int64 { return s.crowd.left.Load() - left + s.crowd.broken.Load() - broken })
 	if !strings.Contains(shown, "exit status 0") {
 		seen = errors.Join(seen, errDisorder)

@@ -26,7 +26,7 @@ func (s *storm) strikeKafka(ctx context.Context, f fault) (string, error) {
 	}
 	var before []stack.Partition
 	var err error
-	// One that has just started leads again before long.
+	// A broker that has just started becomes leader again soon.
 	_ = until(ctx, worthStriking, func() error {
 		before, err = s.stage.Partitions(ctx, topic)
 		if err == nil && !slices.ContainsFunc(before, func(p stack.Partition) bool { return p.Leader == victim.ID }) {
@@ -92,8 +92,8 @@ func (s *storm) pauseBroker(ctx context.Context, lasts time.Duration, victim *st
 	return shown + ", " + moved, err
 }
 
-// moved waits until all that a broker led has had another leader, which the
-// epochs tell.
+// moved waits until every partition that a broker led has had another leader, which
+// the epochs show.
 func (s *storm) moved(ctx context.Context, victim *stack.Broker, before []stack.Partition) (string, error) {
 	var epochs string
 	err := until(ctx, 20*time.Second, func() error {
@@ -123,7 +123,7 @@ func (s *storm) moved(ctx context.Context, victim *stack.Broker, before []stack.
 	return epochs, err
 }
 
-// killBrokers kills several at once, so that nothing can be stored.
+// killBrokers kills several brokers at once, so that nothing can be stored.
 func (s *storm) killBrokers(ctx context.Context, lasts time.Duration, victims ...*stack.Broker) (string, error) {
 	shown := make([]string, len(victims))
 	var all errgroup.Group
@@ -153,7 +153,7 @@ func (s *storm) killBrokers(ctx context.Context, lasts time.Duration, victims ..
 	return what, nil
 }
 
-// whole waits until every partition has a leader and all its replicas.
+// whole waits until every partition has a leader and all its replicas are in sync.
 func (s *storm) whole(ctx context.Context) error {
 	return until(ctx, time.Minute, func() error {
 		for name, replicas := range map[string]int{topic: brokers, uncleanTopic: 2} {

@@ -57,7 +57,7 @@ func (s *storm) strikeRedis(ctx context.Context, f fault) (string, error) {
 	return "", fmt.Errorf("no such fault: %s", f.kind)
 }
 
-// runID tells one run of Redis from another.
+// runID returns the id that distinguishes one run of Redis from another.
 func (s *storm) runID(ctx context.Context) (string, error) {
 	var id string
 	err := until(ctx, 5*time.Second, func() error {

@@ -18,32 +18,32 @@ import (
 	"sluice/bench/stack"
 )
 
-// uncleanTopic has one partition, two replicas, and Kafka's leave to elect a
-// leader that lacks records which were confirmed. Its stream has the same name
-// with the others' prefix. It is a topic of its own, so that everything else is
-// judged as strictly as before.
+// uncleanTopic has one partition, two replicas, and is configured so that Kafka may
+// elect a leader that lacks confirmed records. Its stream has the same name with the
+// prefix of the other streams. It is a separate topic, so that all other topics are
+// checked as strictly as before.
 const (
 	uncleanTopic  = "unclean"
 	uncleanStream = "chaos.unclean"
 )
 
-// unclean is what writes to and reads from that topic.
+// unclean are the writer and the readers of that topic.
 type unclean struct {
 	readers []*clients.Subscriber
-	// confirmed is the offset behind the last record that Kafka confirmed, and
-	// read behind the furthest that any subscriber received.
+	// confirmed is the offset after the last record that Kafka confirmed, and read
+	// the one after the furthest that any subscriber received.
 	confirmed, read atomic.Int64
-	// lost counts the records that strikes made Kafka lose.
+	// lost counts the records that faults made Kafka lose.
 	lost atomic.Int64
 
 	until   chan struct{}
 	running sync.WaitGroup
 
 	mu  sync.Mutex
-	odd []string // what ended the writer
+	odd []string // the errors that ended the writer
 }
 
-// makeUncleanTopic makes the topic. Its replicas are on the first two brokers.
+// makeUncleanTopic creates the topic. Its replicas are on the first two brokers.
 func makeUncleanTopic(ctx context.Context, bootstrap []string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap...))
 	if err != nil {
@@ -73,9 +73,9 @@ func makeUncleanTopic(ctx context.Context, bootstrap []string) error {
 	return nil
 }
 
-// newUnclean prepares subscribers that read the topic whole, over all transports
-// that tell gaps and records in one order. They come back with a cursor of the
-// server's alone: what a client says beside it that it has seen has no epoch.
+// newUnclean prepares subscribers that read the whole topic, over all transports
+// that send gaps and records in one order. They resume only with cursors of the
+// server: offsets that a client has seen since have no epoch.
 func newUnclean(addr string) *unclean {
 	u := &unclean{until: make(chan struct{})}
 	for i, over := range []clients.Transport{clients.OverWS, clients.OverSSE, clients.OverLines} {
@@ -104,8 +104,8 @@ func (u *unclean) watch(m *clients.Message) {
 	}
 }
 
-// write writes some records a second, without idempotence: what a producer
-// remembers of a sequence is void after an unclean election.
+// write writes some records per second, without idempotence: the sequence numbers of
+// a producer are invalid after an unclean election.
 func (u *unclean) write(ctx context.Context, bootstrap []string) {
 	u.running.Go(func() {
 		client, err := kgo.NewClient(append(patient(bootstrap), kgo.DefaultProduceTopic(uncleanTopic),
@@ -141,15 +141,15 @@ func (u *unclean) remark(err error) {
 	u.odd = append(u.odd, err.Error())
 }
 
-// stop ends the writing.
+// stop stops the writing.
 func (u *unclean) stop() {
 	close(u.until)
 	u.running.Wait()
 }
 
-// electUncleanly takes the topic's follower away, lets the leader confirm
-// records alone and subscribers read them, takes the leader away, and lets the
-// follower lead, which has none of them.
+// electUncleanly kills the topic's follower, waits until the leader has confirmed
+// records alone and subscribers have read some of them, kills the leader, and makes
+// the follower leader, which has none of these records.
 func (s *storm) electUncleanly(ctx context.Context) (string, error) {
 	before, leader, follower, err := s.uncleanPair(ctx)
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *storm) electUncleanly(ctx context.Context) (string, error) {
 		if lost == 0 {
 			errElect = fmt.Errorf("%w: no record is lost", errMissed)
 		}
-		// Some are given the same offsets.
+		// Some new records are assigned the same offsets.
 		_ = until(ctx, worthStriking, func() error {
 			if s.unclean.confirmed.Load() <= cut {
 				return errMissed
@@ -193,7 +193,7 @@ func (s *storm) electUncleanly(ctx context.Context) (string, error) {
 	return shown, errElect
 }
 
-// uncleanPair is how the topic is led, with its leader and the other replica.
+// uncleanPair returns the topic's leadership, with its leader and the other replica.
 func (s *storm) uncleanPair(ctx context.Context) (p stack.Partition, leader, follower *stack.Broker, err error) {
 	partitions, err := s.stage.Partitions(ctx, uncleanTopic)
 	if err != nil {
@@ -213,8 +213,8 @@ func (s *storm) uncleanPair(ctx context.Context) (p stack.Partition, leader, fol
 	return p, leader, follower, nil
 }
 
-// writeAlone waits until the leader is alone in sync, has confirmed records, and
-// a subscriber has received some of them.
+// writeAlone waits until only the leader is in sync, has confirmed records, and a
+// subscriber has received some of them.
 func (s *storm) writeAlone(ctx context.Context, leader, follower *stack.Broker) error {
 	err := until(ctx, 20*time.Second, func() error {
 		partitions, err := s.stage.Partitions(ctx, uncleanTopic, follower)
@@ -236,8 +236,8 @@ func (s *storm) writeAlone(ctx context.Context, leader, follower *stack.Broker) 
 	})
 }
 
-// elect lets the follower lead, and returns where what it has of the epoch
-// before ends.
+// elect makes the follower leader, and returns where the previous epoch ends in its
+// log.
 func (s *storm) elect(ctx context.Context, before stack.Partition, leader, follower *stack.Broker) (cut int64, err error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.othersThan(leader)...))
 	if err != nil {
@@ -252,8 +252,8 @@ func (s *storm) elect(ctx context.Context, before stack.Partition, leader, follo
 	err = until(ctx, 30*time.Second, func() error {
 		asked, cancel := context.WithTimeout(ctx, 6*time.Second)
 		defer cancel()
-		// Where the controller has done it by itself this says that there is
-		// nothing to do.
+		// If the controller has elected the follower by itself, the error is that no
+		// election was needed.
 		_, err := elect.RequestWith(asked, client)
 		partitions, errAsk := s.stage.Partitions(asked, uncleanTopic, leader)
 		if errAsk != nil {
@@ -311,7 +311,7 @@ func epochEnd(ctx context.Context, client *kgo.Client, broker, epoch int32) (int
 	return told.EndOffset, nil
 }
 
-// judge compares what its subscribers received with what is there at last.
+// judge compares what the topic's subscribers received with its final log.
 func (u *unclean) judge(log *check.Log) (*check.Report, int) {
 	var journals []*check.Journal
 	for _, s := range u.readers {

@@ -16,24 +16,24 @@ import (
 	"sluice/bench/clients"
 )
 
-// writers write until they are told to stop: plain Kafka producers, one with
-// transactions of which some are aborted, and publishers through Sluice.
+// writers write until they are stopped: plain Kafka producers, one with transactions
+// of which some are aborted, and publishers through Sluice.
 type writers struct {
 	until   chan struct{}
 	running sync.WaitGroup
 
-	// stored counts what Kafka itself confirmed.
+	// stored counts the records that Kafka itself confirmed.
 	stored atomic.Int64
 
 	mu   sync.Mutex
 	sent []check.Publish // through Sluice, by session
-	// plain is what the plain producers sent: it shows whether Kafka keeps its
-	// promises here.
+	// plain is what the plain producers sent: it shows whether Kafka itself keeps
+	// its promises in this run.
 	plain []check.Publish
-	odd   []string // answers that nobody may get, and what ended a writer
+	odd   []string // answers that violate the protocol, and errors that ended a writer
 }
 
-// write starts writers of about so many records a second, of which a third goes
+// write starts writers of about perSecond records in total, of which a third goes
 // through Sluice.
 func write(ctx context.Context, perSecond int, bootstrap []string, addr string) *writers {
 	w := &writers{until: make(chan struct{})}
@@ -45,8 +45,7 @@ func write(ctx context.Context, perSecond int, bootstrap []string, addr string) 
 	const over = 4
 	for n := range over {
 		again := n%2 == 0
-		// A request has seven thirds of a record on average, a message seven
-		// fifths.
+		// A request has seven thirds of a record on average, a message seven fifths.
 		perPublisher := float64(perSecond) / 3 / 2 / over
 		w.running.Go(func() {
 			w.publish(ctx, addr, fmt.Sprint("http-", n), again, every(perPublisher*3/7), (*clients.Publisher).OverHTTP)
@@ -60,7 +59,7 @@ func write(ctx context.Context, perSecond int, bootstrap []string, addr string) 
 
 func every(perSecond float64) time.Duration { return time.Duration(float64(time.Second) / perSecond) }
 
-// stop ends the writing, and waits until all is answered.
+// stop stops the writing, and waits until everything is answered.
 func (w *writers) stop() {
 	close(w.until)
 	w.running.Wait()
@@ -74,7 +73,7 @@ func (w *writers) remark(format string, args ...any) {
 	}
 }
 
-// produce writes with acks=all, idempotently, for as long as it takes.
+// produce writes with acks=all and idempotence, without a delivery timeout.
 func (w *writers) produce(ctx context.Context, bootstrap []string, name string, perSecond int) {
 	client, err := kgo.NewClient(append(patient(bootstrap), kgo.ProducerLinger(2*time.Millisecond))...)
 	if err != nil {
@@ -117,7 +116,7 @@ func (w *writers) produce(ctx context.Context, bootstrap []string, name string, 
 	}
 }
 
-// patient are a client's settings that notice new leaders soon.
+// patient returns a client's options for noticing new leaders soon.
 func patient(bootstrap []string) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.SeedBrokers(bootstrap...), kgo.DefaultProduceTopic(topic), kgo.MetadataMinAge(200 * time.Millisecond),
@@ -133,8 +132,8 @@ func numbered(writer string, n int) *kgo.Record {
 	}
 }
 
-// transact writes transactions of ten records, of which every fourth is
-// aborted. What fails is left behind: its producer is fenced by the next.
+// transact writes transactions of ten records, of which every fourth is aborted. A
+// transaction that fails is abandoned: its producer is fenced by the next one.
 func (w *writers) transact(ctx context.Context, bootstrap []string, perSecond int) {
 	const size = 10
 	for n, session := 0, 0; ; session++ {
@@ -169,8 +168,8 @@ func transaction(ctx context.Context, client *kgo.Client, name string, n int, co
 	return errors.Join(client.Flush(ctx), client.EndTransaction(ctx, kgo.TransactionEndTry(commit)))
 }
 
-// publish sends through Sluice, in a new session after each fault: a session's
-// order counts only as long as its answers do.
+// publish sends through Sluice, in a new session after each error: the order of a
+// session is defined only as long as its publishes are answered.
 func (w *writers) publish(ctx context.Context, addr, name string, again bool, pause time.Duration, run func(*clients.Publisher, context.Context, int) error) {
 	bearer, _ := token(name, "writer", 12*time.Hour)
 	for session := 0; ; session++ {

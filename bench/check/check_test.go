@@ -9,11 +9,11 @@ import (
 	"sluice/bench/check"
 )
 
-// sum stands for the record at an offset.
+// sum is the sum of the record at an offset.
 func sum(offset int64) uint64 { return uint64(offset) * 31 }
 
-// sparse is a log of one partition with the offsets 0, 1, 2, 5, 6, 9; 3 and 8
-// were aborted.
+// sparse is a log of one partition with the offsets 0, 1, 2, 5, 6, 9; 3 and 8 were
+// aborted.
 func sparse(t *testing.T) *check.Log {
 	t.Helper()
 	log := check.NewLog(1)

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Position is the next offset wanted of each partition, by partition.
+// Position is the next offset wanted, by partition.
 type Position []int64
 
 // Clone returns a copy.
 func (p Position) Clone() Position { return slices.Clone(p) }
 
-// Gap is a range of offsets that a server said it would not deliver.
+// Gap is a reported gap: a range of offsets that the server will not deliver.
 type Gap struct {
 	Partition int32
 	From, To  int64
@@ -22,26 +22,26 @@ type Gap struct {
 
 // Connection is what a subscriber received between two cuts.
 type Connection struct {
-	// Where says what it was connected to, for reports.
+	// Where describes the server of the connection, for reports.
 	Where string
-	// Low and High bound the position that the connection resumed from. They
-	// are equal where the subscriber knows it; where it resumed under a name
-	// and the answer to its last ack was lost, either may be stored.
+	// Low and High bound the position that the connection resumed from. They are
+	// equal if the subscriber knows it; if it resumed by name and the answer to its
+	// last ack was lost, either may be stored.
 	Low, High Position
-	// Got holds what was received, by partition, in order of arrival.
+	// Got holds the records received, by partition, in order of arrival.
 	Got [][]Entry
-	// Gaps are the gaps that the server announced.
+	// Gaps are the gaps that the server reported.
 	Gaps []Gap
-	// RightEnds is from when on nothing may be sent, as the right to it has ended;
-	// zero is never. Late counts what was sent after that.
+	// RightEnds is the time from which nothing may be sent, because the right to it
+	// has ended; zero means never. Late counts what was sent after it.
 	RightEnds time.Time
 	Late      int
 }
 
-// readLate is how long what was sent may wait for a client that has no processor.
+// readLate is how long a sent record may wait for a client that gets no CPU time.
 const readLate = 30 * time.Second
 
-// Receive takes down a record that was written at a time. It was sent after that,
+// Receive records a record that was written at a time. It was sent after that time
 // and before it is received, which on a busy machine can be much later.
 func (c *Connection) Receive(partition int32, entry Entry, written time.Time) {
 	c.Got[partition] = append(c.Got[partition], entry)
@@ -52,10 +52,10 @@ func (c *Connection) Receive(partition int32, entry Entry, written time.Time) {
 
 // Journal is what one subscriber received.
 type Journal struct {
-	// Subscriber names it in reports.
+	// Subscriber is the name in reports.
 	Subscriber string
-	// Forbidden is set where the subscriber has no right to anything: to be let
-	// in is a fault, and nothing is missing.
+	// Forbidden is set if the subscriber has no right at all: a successful
+	// connection is a fault, and nothing is missing.
 	Forbidden   bool
 	Connections []*Connection
 }
@@ -67,7 +67,7 @@ func (j *Journal) Connect(where string, low, high Position) *Connection {
 	return c
 }
 
-// Received is the number of records received, duplicates too.
+// Received returns the number of records received, including duplicates.
 func (j *Journal) Received() int {
 	n := 0
 	for _, c := range j.Connections {

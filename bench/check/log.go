@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Entry is a record in short: where it is in its partition, and a sum of its
-// key and value.
+// Entry identifies a record by its offset in the partition and a sum of its key and
+// value.
 type Entry struct {
 	Offset int64
 	Sum    uint64
@@ -15,8 +15,8 @@ type Entry struct {
 
 var seed = maphash.MakeSeed()
 
-// Sum is a digest of a record's key and value, the same throughout a process. A
-// nil key differs from an empty one.
+// Sum returns a hash of a record's key and value, stable within a process. A nil key
+// differs from an empty one.
 func Sum(key, value []byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
@@ -29,16 +29,16 @@ func Sum(key, value []byte) uint64 {
 	return h.Sum64()
 }
 
-// Log is what a topic holds.
+// Log is the content of a topic.
 type Log struct {
-	// Visible holds each partition's records that a read-committed client
-	// sees, by offset.
+	// Visible holds each partition's records that a read-committed client sees, by
+	// offset.
 	Visible [][]Entry
 	// Aborted holds the offsets of records in aborted transactions.
 	Aborted []map[int64]bool
 }
 
-// NewLog returns the log of a topic with so many partitions, empty.
+// NewLog returns an empty log with a number of partitions.
 func NewLog(partitions int) *Log {
 	l := &Log{Visible: make([][]Entry, partitions), Aborted: make([]map[int64]bool, partitions)}
 	for i := range l.Aborted {
@@ -47,7 +47,7 @@ func NewLog(partitions int) *Log {
 	return l
 }
 
-// Add takes a visible record. Offsets must rise within a partition.
+// Add adds a visible record. Offsets must rise within a partition.
 func (l *Log) Add(partition int32, entry Entry) error {
 	entries := l.Visible[partition]
 	if n := len(entries); n > 0 && entries[n-1].Offset >= entry.Offset {
@@ -57,7 +57,7 @@ func (l *Log) Add(partition int32, entry Entry) error {
 	return nil
 }
 
-// Len is the number of visible records.
+// Len returns the number of visible records.
 func (l *Log) Len() int {
 	n := 0
 	for _, entries := range l.Visible {
@@ -66,8 +66,8 @@ func (l *Log) Len() int {
 	return n
 }
 
-// find is the place of the first visible record at offset or behind it, and
-// whether it is at offset itself.
+// find returns the index of the first visible record at or after offset, and whether
+// it is at offset itself.
 func (l *Log) find(partition int32, offset int64) (int, bool) {
 	return slices.BinarySearchFunc(l.Visible[partition], offset, func(e Entry, want int64) int {
 		switch {

@@ -1,32 +1,32 @@
 package check
 
-// Answer is what became of a publish.
+// Answer is the outcome of a publish.
 type Answer int
 
 // The answers.
 const (
-	// Unknown: no answer came, or one that says that it may be stored.
+	// Unknown: there was no answer, or one that says that the record may be stored.
 	Unknown Answer = iota
-	// Stored: at the partition and offset told.
+	// Stored: stored at the partition and offset in the answer.
 	Stored
-	// NotStored: certainly not.
+	// NotStored: certainly not stored.
 	NotStored
 )
 
-// Publish is one record that was sent, and the answer.
+// Publish is one record that was sent, with the answer.
 type Publish struct {
-	// Session and Key are what order is kept within.
+	// Session and Key are the scope within which order is kept.
 	Session, Key string
-	// Sum is the record's. It must be its own.
+	// Sum is the sum of the record. It must be unique.
 	Sum    uint64
 	Answer Answer
-	// Partition and Offset are where a stored record is said to be.
+	// Partition and Offset are those in the answer of a stored record.
 	Partition int32
 	Offset    int64
 }
 
-// Publishers compares answers with the log. The publishes of each session must
-// be in the order in which they were sent.
+// Publishers compares answers with the log. The publishes of each session must be in
+// the order in which they were sent.
 func Publishers(log *Log, publishes []Publish) *Report {
 	type place struct {
 		partition int32

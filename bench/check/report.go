@@ -15,39 +15,37 @@ type Fault string
 const (
 	// Lost: a visible record never reached a subscriber.
 	Lost Fault = "lost"
-	// SilentGap: a record came although one before it, which the connection
-	// should have had first, did not, and no gap was announced.
+	// SilentGap: a record arrived before an earlier record that the connection
+	// should have received first, and no gap was reported.
 	SilentGap Fault = "silent gap"
-	// CursorAhead: a connection began behind the position that it resumed
-	// from.
+	// CursorAhead: a connection began after the position that it resumed from.
 	CursorAhead Fault = "cursor ahead"
-	// OutOfOrder: offsets fell, or one came twice, within a connection.
+	// OutOfOrder: offsets fell, or repeated, within a connection.
 	OutOfOrder Fault = "out of order"
 	// Duplicate: a connection began before the position that it resumed from.
 	Duplicate Fault = "duplicate outside the window"
 	// AbortedDelivered: a record of an aborted transaction was delivered.
 	AbortedDelivered Fault = "aborted delivered"
-	// Foreign: a record that the log does not have at this place, or has with
-	// another key or value.
+	// Foreign: the log has no such record at this offset, or has it with another key
+	// or value.
 	Foreign Fault = "foreign"
-	// Announced: the server said that it would not deliver something that the
-	// log has.
+	// Announced: the server reported a gap over records that the log has.
 	Announced Fault = "gap announced"
-	// Untold: a record was delivered that Kafka lost later, and the subscriber
-	// was not told.
+	// Untold: a record was delivered that Kafka lost later, and the loss was not
+	// reported to the subscriber.
 	Untold Fault = "lost by Kafka, and not told"
-	// WithoutRight: something was delivered to who had no right to it, or no
-	// longer.
+	// WithoutRight: something was delivered to a client that had no right to it, or
+	// no longer had it.
 	WithoutRight Fault = "delivered without a right"
-	// StoredMissing: a publish was answered "stored", and the record is not
-	// there.
+	// StoredMissing: a publish was answered "stored", and the record is not in the
+	// log.
 	StoredMissing Fault = "answered stored, yet missing"
-	// RejectedVisible: a publish was answered "not stored", and the record is
-	// there.
+	// RejectedVisible: a publish was answered "not stored", and the record is in the
+	// log.
 	RejectedVisible Fault = "answered not stored, yet visible"
 	// StoredTwice: a record published once is in the log more than once.
 	StoredTwice Fault = "stored twice"
-	// PublishOrder: records of a session with one key are stored in another
+	// PublishOrder: records of a session with the same key are stored in another
 	// order than they were sent.
 	PublishOrder Fault = "published out of order"
 )
@@ -57,7 +55,7 @@ const examples = 5
 
 // Report counts faults.
 type Report struct {
-	// Delivered is the number of deliveries that were compared, or of answers.
+	// Delivered is the number of deliveries, or of answers, that were compared.
 	Delivered int
 	// Repeated is how many of these were duplicates within the window.
 	Repeated int
@@ -79,7 +77,7 @@ func (r *Report) add(fault Fault, n int, format string, args ...any) {
 	}
 }
 
-// Add counts what another report counts.
+// Add adds the counts of another report.
 func (r *Report) Add(other *Report) {
 	r.Delivered += other.Delivered
 	r.Repeated += other.Repeated
@@ -91,8 +89,8 @@ func (r *Report) Add(other *Report) {
 	}
 }
 
-// Err is nil where nothing is wrong, and else tells each fault, how often it
-// occurred, and the first instances.
+// Err returns nil if there are no faults. Otherwise the error lists each fault with
+// its count and the first instances.
 func (r *Report) Err() error {
 	if len(r.Faults) == 0 {
 		return nil
@@ -107,7 +105,7 @@ func (r *Report) Err() error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// String tells what was compared.
+// String summarizes what was compared.
 func (r *Report) String() string {
 	return fmt.Sprintf("%d compared, %d repeated within the window, %d reconnects, %d kinds of fault",
 		r.Delivered, r.Repeated, r.Reconnects, len(r.Faults))

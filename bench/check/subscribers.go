@@ -1,7 +1,7 @@
 package check
 
-// Subscribers compares journals with the log. Every journal must hold all of
-// the log from the position on that its first connection started at.
+// Subscribers compares journals with the log. Every journal must hold the whole log
+// from the position on that its first connection started at.
 func Subscribers(log *Log, journals []*Journal) *Report {
 	report := newReport()
 	for _, journal := range journals {
@@ -13,7 +13,7 @@ func Subscribers(log *Log, journals []*Journal) *Report {
 	return report
 }
 
-// rights looks for what was delivered without one.
+// rights reports deliveries without a right.
 func rights(journal *Journal, report *Report) {
 	if n := len(journal.Connections); journal.Forbidden && n > 0 {
 		report.add(WithoutRight, n, "%s: let in %d times, and given %d records", journal.Subscriber, n, journal.Received())
@@ -59,7 +59,7 @@ func subscriber(log *Log, journal *Journal, report *Report) {
 	}
 }
 
-// delivery is one partition's part of one connection.
+// delivery is the part of one connection for one partition.
 type delivery struct {
 	log        *Log
 	subscriber string
@@ -67,8 +67,8 @@ type delivery struct {
 	partition  int32
 }
 
-// judge walks what came, keeping the place in the log of the record before, and
-// marks what was seen.
+// judge checks the records of a connection in order of arrival, compares each with
+// the log record before it, and marks records as seen.
 func (d delivery) judge(c *Connection, seen []bool, report *Report) {
 	p := d.partition
 	low, _ := d.log.find(p, c.Low[p])

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// TruncatedReason is that of a gap which says that the end of a log was lost.
+// TruncatedReason is the reason of a gap that reports a lost end of the log.
 const TruncatedReason = "truncated"
 
 // Uncleanly compares journals with the log of a topic whose leaders were elected
 // uncleanly, so that Kafka itself lost the end of its log. Offsets must be dense,
-// and journals without a filter. Each journal must hold all of the log that is
-// there at last, from the position on that its first connection started at.
-// What it holds beside that was lost, and a gap must say so afterwards, unless it
-// came behind the position that the next connection resumed from: of that the
-// server knows nothing. What a gap says is lost must not all be there. Between two gaps a connection goes
-// from offset to offset, so that nothing is skipped without a word, whether it
-// was lost later or not.
+// and journals without a filter. Each journal must hold all of the final log, from
+// the position on that its first connection started at. Any other record in it was
+// lost, and a gap must report that afterwards, unless the record was after the
+// position that the next connection resumed from: the server does not know of those.
+// A range that a gap reports as lost must not be in the final log completely.
+// Between two gaps a connection must advance offset by offset, so that no record is
+// skipped without a report, whether it was lost later or not.
 //
-// It also returns how many gaps told of a loss.
+// It also returns how many gaps reported a loss.
 func Uncleanly(log *Log, journals []*Journal) (report *Report, told int) {
 	report = newReport()
 	for _, journal := range journals {
@@ -34,17 +34,17 @@ func Uncleanly(log *Log, journals []*Journal) (report *Report, told int) {
 	return report, told
 }
 
-// branch is one partition's part of a journal.
+// branch is the part of a journal for one partition.
 type branch struct {
 	log       *Log
 	journal   *Journal
 	partition int32
 
 	seen []bool // of the log's records
-	// held are the records that were received at each offset last, and are not
-	// said to be lost.
+	// held are the records received last at each offset, without those reported as
+	// lost.
 	held map[int64]uint64
-	cuts []int64 // where gaps said that a loss began, rightly
+	cuts []int64 // where correctly reported losses began
 	told int
 }
 
@@ -80,17 +80,16 @@ func (b *branch) judge(report *Report) (told int) {
 	return b.told
 }
 
-// has says whether the log holds a record at last.
+// has reports whether the final log holds a record.
 func (b *branch) has(offset int64, sum uint64) bool {
 	at, found := b.log.find(b.partition, offset)
 	return found && b.log.Visible[b.partition][at].Sum == sum
 }
 
-// connection walks one connection's records and gaps in the order in which they
-// came.
+// connection checks the records and gaps of one connection in order of arrival.
 func (b *branch) connection(n int, c *Connection, report *Report) {
 	p := b.partition
-	low, high := c.Low[p], c.High[p] // where it goes on
+	low, high := c.Low[p], c.High[p] // the next offset
 	maps.DeleteFunc(b.held, func(offset int64, _ uint64) bool { return offset >= low })
 	began := false
 	fault := func(fault Fault, count int, offset int64) {
@@ -105,7 +104,8 @@ func (b *branch) connection(n int, c *Connection, report *Report) {
 			if gap.From > high {
 				fault(SilentGap, int(gap.From-high), gap.From)
 			}
-			// Who comes back with a cursor from before a gap is told it again.
+			// A client that resumes with a cursor from before a gap receives the gap
+			// again.
 			again := !began && gap.To <= c.Low[p] && slices.Contains(b.cuts, gap.From)
 			if !b.tell(gap) && !again {
 				report.add(Announced, 1, "%s, connection %d (%s): partition %d, %d to %d: %s",
@@ -133,8 +133,8 @@ func (b *branch) connection(n int, c *Connection, report *Report) {
 	}
 }
 
-// receive notes a record. What was there before at its offset, and is another
-// one, must have been said to be lost.
+// receive records a record. If another record was received at its offset before, its
+// loss must have been reported.
 func (b *branch) receive(entry Entry, report *Report) {
 	if before, ok := b.held[entry.Offset]; ok && before != entry.Sum {
 		report.add(Untold, 1, "%s, partition %d: another record at offset %d than before", b.journal.Subscriber, b.partition, entry.Offset)
@@ -149,8 +149,8 @@ func (b *branch) receive(entry Entry, report *Report) {
 	}
 }
 
-// tell takes down what a gap says is lost, and returns whether that can be so:
-// what was received of it must not all be there.
+// tell processes a gap that reports a loss, and returns whether the report is
+// plausible: the received records in the range must not all be in the final log.
 func (b *branch) tell(gap Gap) bool {
 	if gap.Reason != TruncatedReason || gap.To <= gap.From {
 		return false

@@ -7,11 +7,11 @@ import (
 	"sluice/bench/check"
 )
 
-// part is what came of one branch of a log: old records have other sums.
+// part is a range of records from one branch of a log: old records have other sums.
 type part struct {
 	from, to int64 // offsets, to excluded
 	old      bool
-	gap      *check.Gap // said before
+	gap      *check.Gap // reported before the records
 }
 
 func TestUncleanly(t *testing.T) {

@@ -9,24 +9,25 @@ import (
 	"time"
 )
 
-// ErrCut is what the reader of a connection that it was told to cut sees.
+// ErrCut is the error of reading from a connection that was cut on purpose.
 var ErrCut = errors.New("the client cut the connection")
 
-// conn is a connection that can break, and that can be given up.
+// conn is a connection that breaks after a number of bytes, or when it is idle too
+// long.
 type conn struct {
 	net.Conn
-	// left is how many bytes it reads before it breaks, which is most often in
-	// the middle of a frame. No goodbye is sent: every second one is reset
-	// (RST), the others are closed (FIN). Negative is never.
+	// left is how many bytes are read before the connection breaks, which is usually
+	// in the middle of a frame. There is no close handshake: every second connection
+	// is reset (RST), the others are closed (FIN). Negative means never.
 	left int64
 	cut  atomic.Bool
-	// idle is how long it may be silent before it is taken for dead; 0 for
-	// ever.
+	// idle is how long the connection may be silent before it is considered dead; 0
+	// means forever.
 	idle time.Duration
 }
 
-// orCut is ErrCut where a connection was cut, as a handshake that breaks off is
-// said to be malformed.
+// orCut returns ErrCut if the connection was cut, because the error of an
+// interrupted handshake reports a malformed one.
 func orCut(c net.Conn, err error) error {
 	if c, ok := c.(*conn); ok && err != nil && c.cut.Load() {
 		return ErrCut
@@ -34,14 +35,16 @@ func orCut(c net.Conn, err error) error {
 	return err
 }
 
-// Wire says how a connection behaves.
+// Wire configures the behavior of a connection.
 type Wire struct {
-	// CutAfter breaks it after so many bytes read; 0 never.
+	// CutAfter is the number of bytes read after which the connection breaks; 0
+	// means never.
 	CutAfter int64
-	// Idle takes it for dead when it was silent for so long; 0 never.
+	// Idle is how long the connection may be silent before it is considered dead; 0
+	// means forever.
 	Idle time.Duration
-	// Narrow keeps the system's buffers small, so that a reader that rests is
-	// felt by whoever writes.
+	// Narrow keeps the system's buffers small, so that a reader that pauses blocks
+	// the writer.
 	Narrow bool
 }
 

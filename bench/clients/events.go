@@ -15,28 +15,28 @@ import (
 	"time"
 )
 
-// Event is an event as an EventSource would dispatch it. Its data is valid
-// until the next one is read.
+// Event is an event as an EventSource would dispatch it. Its data is valid until the
+// next event is read.
 type Event struct {
 	Name  string
 	Data  []byte
 	ID    string // the last event id once it is dispatched
-	NewID bool   // whether this event brought it
+	NewID bool   // whether this event set it
 }
 
-// Events reads server-sent events by the rules of the HTML standard (section
-// 9.2.6), from a plain HTTP/1.1 connection of its own.
+// Events reads server-sent events by the rules of the HTML standard (section 9.2.6),
+// from an HTTP/1.1 connection of its own.
 type Events struct {
 	conn   net.Conn
 	stop   func() bool
 	lines  *bufio.Reader
 	lastID string
-	// Retry is how long the server wants a client to wait.
+	// Retry is the reconnection time that the server requested.
 	Retry time.Duration
 	data  []byte
 }
 
-// StatusError is an answer other than 200.
+// StatusError is a response with a status other than 200.
 type StatusError struct {
 	Status int
 	Body   string
@@ -44,7 +44,7 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return fmt.Sprintf("answered %d: %s", e.Status, e.Body) }
 
-// EventsRequest says what stream is asked for, and how.
+// EventsRequest configures a request for a stream of events.
 type EventsRequest struct {
 	Addr   string
 	Stream string
@@ -52,11 +52,11 @@ type EventsRequest struct {
 	Token  string
 	LastID string
 	Wire   Wire
-	// Lines asks for NDJSON.
+	// Lines requests NDJSON.
 	Lines bool
 }
 
-// OpenEvents asks for a stream of events. It ends with the context, or Close.
+// OpenEvents requests a stream of events. It ends with the context, or Close.
 func OpenEvents(ctx context.Context, r EventsRequest) (*Events, error) {
 	conn, err := dial(ctx, r.Addr, r.Wire)
 	if err != nil {
@@ -102,14 +102,14 @@ func OpenEvents(ctx context.Context, r EventsRequest) (*Events, error) {
 	return stream, nil
 }
 
-// Close ends the stream, with its connection.
+// Close ends the stream and its connection.
 func (s *Events) Close() {
 	s.stop()
 	_ = s.conn.Close()
 }
 
-// NextLine reads up to the end of the next line, which is valid until the next
-// one is read.
+// NextLine reads up to the end of the next line, which is valid until the next line
+// is read.
 func (s *Events) NextLine() ([]byte, error) {
 	line, err := s.lines.ReadSlice('\n')
 	if err != nil {
@@ -121,8 +121,8 @@ func (s *Events) NextLine() ([]byte, error) {
 	return bytes.TrimSuffix(line, []byte("\n")), nil
 }
 
-// Next reads up to the next event that is dispatched. An event that the stream
-// ends in the middle of is not dispatched, and its id does not count.
+// Next reads up to the next event that is dispatched. An incomplete event at the end
+// of the stream is not dispatched, and its id is ignored.
 func (s *Events) Next() (Event, error) {
 	event := Event{ID: s.lastID}
 	s.data = s.data[:0]

@@ -10,7 +10,7 @@ import (
 	"sluice/bench/check"
 )
 
-// WriteEnds writes the record that ends it into each partition of a topic.
+// WriteEnds writes the end record into each partition of a topic.
 func WriteEnds(ctx context.Context, brokers []string, topic string, partitions int) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -26,23 +26,23 @@ func WriteEnds(ctx context.Context, brokers []string, topic string, partitions i
 	return nil
 }
 
-// Contents is what a plain Kafka client read of a topic, up to the records that
-// end its partitions.
+// Contents is what a plain Kafka client read from a topic, up to the end records of
+// its partitions.
 type Contents struct {
 	Log *check.Log
-	// Codecs counts records by the codec of their batch, as Kafka numbers them.
+	// Codecs counts records by the codec of their batch, as numbered by Kafka.
 	Codecs map[uint8]int
-	// Visible and Aborted count records, without those that end partitions.
+	// Visible and Aborted count records, without the end records.
 	Visible, Aborted int
 
 	keys [][]string // by partition, as in Log.Visible
 }
 
-// ReadLog reads a topic twice: what is committed, and all. Each of its
-// partitions must have been ended.
+// ReadLog reads a topic twice: the committed records, and all records. Each
+// partition must have an end record.
 func ReadLog(ctx context.Context, brokers []string, topic string, partitions int) (*Contents, error) {
 	c := &Contents{Log: check.NewLog(partitions), Codecs: make(map[uint8]int), keys: make([][]string, partitions)}
-	names := make(map[string]string) // so that equal keys are one
+	names := make(map[string]string) // so that equal keys share memory
 	err := readTopic(ctx, brokers, topic, partitions, kgo.ReadCommitted(), func(r *kgo.Record) error {
 		key, ok := names[string(r.Key)]
 		if !ok {
@@ -76,7 +76,7 @@ func ReadLog(ctx context.Context, brokers []string, topic string, partitions int
 	return c, err
 }
 
-// Of is the part of the log that has one of the keys, or ends a partition.
+// Of returns the part of the log with one of the keys, and the end records.
 func (c *Contents) Of(keys []string) *check.Log {
 	part := &check.Log{Visible: make([][]check.Entry, len(c.Log.Visible)), Aborted: c.Log.Aborted}
 	wanted := map[string]bool{EndKey: true}

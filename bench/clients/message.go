@@ -8,8 +8,8 @@ import (
 	"sluice/bench/check"
 )
 
-// Message is what the server sends, read in one pass. Its texts are valid as
-// long as the bytes that it was read from.
+// Message is a message of the server, parsed in one pass. Its texts are valid as
+// long as the bytes that were parsed.
 type Message struct {
 	Kind      string
 	ID        string
@@ -28,10 +28,11 @@ type Message struct {
 	Retryable bool
 }
 
-// Parse reads a message, without copying. False is for what is none.
+// Parse parses a message without copying. It returns false if the text is not a
+// message.
 func Parse(text []byte) (Message, bool) {
 	var m Message
-	// Two hundred subscribers parse millions of events: no copies.
+	// Two hundred subscribers parse millions of events: avoid copies.
 	all := gjson.Parse(unsafe.String(unsafe.SliceData(text), len(text)))
 	all.ForEach(func(name, value gjson.Result) bool {
 		switch name.Str {
@@ -75,7 +76,7 @@ func Parse(text []byte) (Message, bool) {
 	return m, all.IsObject() && m.Kind != ""
 }
 
-// Entry is an event's record in short.
+// Entry returns the offset and sum of an event's record.
 func (m *Message) Entry() check.Entry {
 	return check.Entry{Offset: m.Offset, Sum: check.Sum(m.Key, unsafe.Slice(unsafe.StringData(m.Data), len(m.Data)))}
 }

@@ -16,11 +16,11 @@ import (
 	"sluice/bench/check"
 )
 
-// pageWait is how long a page is to be held back while there is nothing.
+// pageWait is how long the server may hold a request while there are no records.
 const pageWait = 2 * time.Second
 
-// runPages asks for page after page. As long as all goes well they are one
-// connection in the journal, so that nothing may come twice.
+// runPages requests page after page. Without errors these are one connection in the
+// journal, within which no record may come twice.
 func (s *Subscriber) runPages(ctx context.Context, l lane) error {
 	var raw net.Conn
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, addr string) (_ net.Conn, err error) {

@@ -8,7 +8,7 @@ import (
 	"sluice/bench/check"
 )
 
-// query is what a subscriber reads, for a request.
+// query returns the query parameters for what the subscriber reads.
 func (s *Subscriber) query() url.Values {
 	query := url.Values{"from": {"earliest"}}
 	if keys := s.filter(); len(keys) > 0 {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// OverHTTP publishes n records, one request after the other: a record as JSON, a
-// record as a bare value, a batch.
+// OverHTTP publishes n records in sequential requests, which alternate between a
+// record as JSON, a record as a bare value, and a batch.
 func (p *Publisher) OverHTTP(ctx context.Context, n int) error {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 		return dial(ctx, addr, p.Wire)
@@ -74,7 +74,7 @@ func (p *Publisher) post(ctx context.Context, web *http.Client, query, contentTy
 	}
 	results := answer.Results
 	if len(records) == 1 || response.StatusCode >= http.StatusMultipleChoices {
-		// A fault is one for all.
+		// An error applies to all records.
 		results = slices.Repeat([]result{answer.result}, len(records))
 	}
 	if len(results) != len(records) {

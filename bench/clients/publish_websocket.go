@@ -11,9 +11,9 @@ import (
 	"github.com/coder/websocket"
 )
 
-// OverWebSocket publishes n records over one session, up to sixteen messages in
-// flight, every tenth message a batch of five. Where the connection is cut, the
-// rest is not sent.
+// OverWebSocket publishes n records over one session, with up to sixteen messages in
+// flight; every tenth message is a batch of five. If the connection is cut, the rest
+// is not sent.
 func (p *Publisher) OverWebSocket(ctx context.Context, n int) error {
 	session, err := OpenSession(ctx, SessionRequest{Addr: p.Addr, Token: p.Token, Wire: p.Wire})
 	if err != nil {
@@ -54,7 +54,7 @@ func (p *Publisher) OverWebSocket(ctx context.Context, n int) error {
 			mu.Unlock()
 			text := fmt.Sprintf(`{"type":"publish","id":%q,"stream":%q,%s}`, id, p.Stream, body)
 			if err := session.Conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
-				return ErrCut // the reader tells why
+				return ErrCut // the reader returns the reason
 			}
 		}
 		for range cap(slots) {

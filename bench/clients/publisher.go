@@ -10,25 +10,26 @@ import (
 	"sluice/bench/check"
 )
 
-// Publisher sends numbered records and takes the answers down. Its fields are
-// set before it is used.
+// Publisher sends numbered records and records the answers. Its fields are set
+// before it is used.
 type Publisher struct {
-	// Session begins each value, so that no two publishers send the same one.
+	// Session is the prefix of each value, so that no two publishers send the same
+	// value.
 	Session string
 	Stream  string
 	Addr    string
 	Token   string
-	// Keys are used in turn; none are seven of its own.
+	// Keys are used in turn; if empty, the publisher has seven keys of its own.
 	Keys []string
-	// Every is the pause between two messages; 0 is none.
+	// Every is the pause between two messages; 0 means none.
 	Every time.Duration
-	// Again sends once more, as a record of its own, what was answered as not
-	// stored.
+	// Again sends a record that was answered as not stored once more, as a new
+	// record.
 	Again bool
-	// Wire says how its connections behave.
+	// Wire configures its connections.
 	Wire Wire
-	// Until, unless nil, ends the publishing once it is closed. What is under
-	// way is still answered.
+	// Until, unless nil, ends the publishing when it is closed. Publishes in flight
+	// are still answered.
 	Until <-chan struct{}
 
 	mu      sync.Mutex
@@ -36,14 +37,14 @@ type Publisher struct {
 	refused []int // to be sent again
 }
 
-// Sent is what was sent so far, with the answers.
+// Sent returns what was sent so far, with the answers.
 func (p *Publisher) Sent() []check.Publish {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.sent)
 }
 
-// more says whether to go on, with n records wanted.
+// more reports whether to continue, if n records are wanted.
 func (p *Publisher) more(n int) bool {
 	select {
 	case <-p.Until:
@@ -55,8 +56,8 @@ func (p *Publisher) more(n int) bool {
 	return len(p.sent) < n
 }
 
-// next makes the next record: key and value, whose bytes must arrive as they
-// are, numbers that no double holds too.
+// next makes the next record. The bytes of key and value must arrive unchanged,
+// including numbers that a double cannot represent.
 func (p *Publisher) next() (n int, key, value string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,8 +85,8 @@ type result struct {
 	Code      string `json:"code"`
 }
 
-// notStored are the codes that say so, and that pass. Others are the client's
-// own fault, and none is made here.
+// notStored are the codes of temporary failures after which a record is certainly
+// not stored. Other codes are errors of the client, which this client does not make.
 var notStored = map[string]bool{"publish_unavailable": true, "rate_limited": true, "draining": true, "overloaded": true}
 
 func (p *Publisher) answer(n int, r result) error {

@@ -9,11 +9,11 @@ import (
 	"sluice/bench/check"
 )
 
-// EndKey is the key of the record that is written last into each partition:
-// whoever has all of them has everything.
+// EndKey is the key of the end record, the last record in each partition: a client
+// that has all of them has everything.
 const EndKey = "end"
 
-// begin opens the journal's next connection.
+// begin adds the next connection to the journal.
 func (s *Subscriber) begin(l lane, low, high check.Position) *check.Connection {
 	s.low, s.high = low.Clone(), high.Clone()
 	clear(s.pending)
@@ -22,7 +22,7 @@ func (s *Subscriber) begin(l lane, low, high check.Position) *check.Connection {
 	return conn
 }
 
-// receive takes an event down.
+// receive records an event.
 func (s *Subscriber) receive(conn *check.Connection, m *Message) error {
 	if m.Stream != s.Stream || m.Partition < 0 || int(m.Partition) >= s.partitions {
 		return fmt.Errorf("%w: a record of stream %q, partition %d", errProtocol, m.Stream, m.Partition)
@@ -40,15 +40,15 @@ func (s *Subscriber) gap(conn *check.Connection, m *Message) {
 	if m.Partition >= 0 && int(m.Partition) < s.partitions {
 		gap.After = len(conn.Got[m.Partition])
 		if gap.Reason == check.TruncatedReason {
-			// Offsets from there on are given out anew.
+			// Offsets from there on are assigned anew.
 			s.low[m.Partition], s.high[m.Partition] = m.From, m.From
 		}
 	}
 	conn.Gaps = append(conn.Gaps, gap)
 }
 
-// told takes down that the server ends something, or refuses it, and says
-// whether it is leaving.
+// told records that the server ends or refuses something, and reports whether the
+// instance is leaving.
 func (s *Subscriber) told(m *Message, text []byte) (leaving bool) {
 	code := m.Code
 	if code == "" {
@@ -67,7 +67,7 @@ func (s *Subscriber) told(m *Message, text []byte) (leaving bool) {
 	return false
 }
 
-// show hands a message to whoever watches, and rests.
+// show passes a message to Watch, and pauses if Rest asks for it.
 func (s *Subscriber) show(ctx context.Context, m *Message) {
 	if s.Watch != nil {
 		s.Watch(m)

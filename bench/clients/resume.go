@@ -7,43 +7,44 @@ import (
 	"sluice/bench/check"
 )
 
-// Resume is how a subscriber says where it was.
+// Resume is how a subscriber identifies its position.
 type Resume string
 
 // The ways to resume.
 const (
-	// ByCursor: the last cursor it was sent; over SSE, as Last-Event-ID.
+	// ByCursor: the last cursor received; over SSE, as Last-Event-ID.
 	ByCursor Resume = "cursor"
-	// BySeen: the same, with what it has received since.
+	// BySeen: the last cursor, with the offsets received since.
 	BySeen Resume = "seen"
-	// ByName: a named cursor, which it moves by acks, or for pages with PUT.
+	// ByName: a named cursor, moved by acks, or for pages with PUT.
 	ByName Resume = "name"
-	// ByPong: a named cursor, which the server moves as pongs come. Over
-	// WebSocket only.
+	// ByPong: a named cursor that the server moves when it receives pongs. Only over
+	// WebSocket.
 	ByPong Resume = "pong"
 )
 
-// position is where a subscriber is in its stream.
+// position is the position of a subscriber in its stream.
 type position struct {
-	// The two are equal, but after a resume by name until the first record of
-	// a partition.
+	// The two are equal, except after a resume by name until the first record of a
+	// partition.
 	low, high check.Position
 
-	// The cursor to resume from, and what it stands for.
+	// The cursor to resume from, and the position that it stands for.
 	cursor                string
 	cursorLow, cursorHigh check.Position
 
-	// What is stored under its name lies between the position of the last
-	// acked cursor and the furthest of all sent. The last ack was confirmed
-	// when names had been forgotten so often; ever is set once there was one.
+	// The cursor stored under the name is between the position of the last acked
+	// cursor and the furthest of all sent. forgotten is how often names had been
+	// lost when the last confirmed ack was sent; ever is set once an ack was
+	// confirmed.
 	acked, sent check.Position
 	ever        bool
 	forgotten   uint64
 	pending     map[string]ack
 }
 
-// ack is one that is on its way: the position that it stands for, and how often
-// names had been forgotten when it was sent.
+// ack is an ack in flight: the position that it stands for, and how often names had
+// been lost when it was sent.
 type ack struct {
 	at        check.Position
 	forgotten uint64
@@ -57,7 +58,7 @@ func newPosition(partitions int) position {
 	}
 }
 
-// StartAt lets a subscriber that has not run yet begin at a cursor, which stands
+// StartAt makes a subscriber that has not run yet begin at a cursor, which stands
 // for a position.
 func (s *Subscriber) StartAt(cursor string, at check.Position) {
 	s.cursor = cursor
@@ -65,11 +66,11 @@ func (s *Subscriber) StartAt(cursor string, at check.Position) {
 	copy(s.cursorHigh, at)
 }
 
-// named says whether it resumes under a name.
+// named reports whether it resumes by a named cursor.
 func (s *Subscriber) named() bool { return s.By == ByName || s.By == ByPong }
 
-// Place is the text of where it resumes, empty for the beginning, and the
-// position that this stands for.
+// Place returns the text of the position that it resumes from, empty for the
+// beginning, and the bounds of the position that this stands for.
 func (s *Subscriber) Place() (text string, low, high check.Position) {
 	switch {
 	case s.named():
@@ -89,8 +90,8 @@ func (s *Subscriber) Place() (text string, low, high check.Position) {
 	return s.cursor + "~" + strings.Join(seen, ","), s.low, s.high
 }
 
-// namedPlace is where it is under its name. Who knows that names can be lost
-// says with its cursor where it goes on then.
+// namedPlace is Place for a named cursor. A subscriber that knows that names can be
+// lost also sends its cursor, as the position to continue from if the name is lost.
 func (s *Subscriber) namedPlace() (text string, low, high check.Position) {
 	low, high = s.acked, s.sent
 	if s.By == ByPong {
@@ -100,7 +101,7 @@ func (s *Subscriber) namedPlace() (text string, low, high check.Position) {
 		return "", low, high
 	}
 	if s.Forgotten() != s.forgotten {
-		// An ack that was on its way then may be stored alone.
+		// An ack in flight at that time may be stored as the only one.
 		low = make(check.Position, s.partitions)
 	}
 	high = high.Clone()
@@ -108,8 +109,8 @@ func (s *Subscriber) namedPlace() (text string, low, high check.Position) {
 	return s.cursor, low, high
 }
 
-// fallen is told that the name had nothing, so that the subscription starts at
-// the cursor, or at the beginning without one.
+// fallen records that nothing was stored under the name, so that the subscription
+// starts at the cursor, or at the beginning without one.
 func (s *Subscriber) fallen() (low, high check.Position) {
 	if s.ever && s.Forgotten() == s.forgotten {
 		s.remark("the named cursor is lost, and nobody took it")
@@ -117,20 +118,20 @@ func (s *Subscriber) fallen() (low, high check.Position) {
 	return s.cursorLow, s.cursorHigh
 }
 
-// save keeps a cursor, which stands for all that has been received.
+// save stores a cursor, which stands for all that has been received.
 func (s *Subscriber) save(cursor string) {
 	s.cursor = strings.Clone(cursor)
 	copy(s.cursorLow, s.low)
 	copy(s.cursorHigh, s.high)
 }
 
-// sending notes that an ack of the last cursor is about to be sent.
+// sending records that an ack of the last cursor is about to be sent.
 func (s *Subscriber) sending() {
 	s.pending[s.cursor] = ack{s.cursorLow.Clone(), s.losses()}
 	raise(s.sent, s.cursorHigh)
 }
 
-// confirmed notes that the ack of a cursor is stored.
+// confirmed records that the ack of a cursor is stored.
 func (s *Subscriber) confirmed(cursor string) {
 	if ack, ok := s.pending[cursor]; ok {
 		s.acked, s.ever, s.forgotten = ack.at, true, ack.forgotten
@@ -138,7 +139,7 @@ func (s *Subscriber) confirmed(cursor string) {
 	}
 }
 
-// losses is how often named cursors were lost so far.
+// losses returns how often named cursors were lost so far.
 func (s *Subscriber) losses() uint64 {
 	if s.Forgotten == nil {
 		return 0
@@ -146,7 +147,7 @@ func (s *Subscriber) losses() uint64 {
 	return s.Forgotten()
 }
 
-// raise moves a position forward to where another one is further.
+// raise moves a position forward to another one, partition by partition.
 func raise(p, to check.Position) {
 	for i := range p {
 		p[i] = max(p[i], to[i])

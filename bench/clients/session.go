@@ -13,17 +13,17 @@ import (
 
 // Session is one WebSocket connection.
 type Session struct {
-	// Conn is what it speaks through.
+	// Conn is the underlying connection.
 	Conn *websocket.Conn
 	buf  []byte
 }
 
-// SessionRequest says where to connect to, and how.
+// SessionRequest configures a session.
 type SessionRequest struct {
 	Addr  string
 	Token string
 	Wire  Wire
-	// InMessage sends the token in the first message, not in the handshake.
+	// InMessage sends the token in the first message instead of the handshake.
 	InMessage bool
 }
 
@@ -49,7 +49,7 @@ func OpenSession(ctx context.Context, r SessionRequest) (*Session, error) {
 	conn, response, err := websocket.Dial(ctx, "ws://"+r.Addr+"/v1/ws", opts) //nolint:bodyclose // websocket.Dial says that it need not be
 	if err != nil {
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
-			// Of the body it keeps the first kilobyte.
+			// The library keeps the first kilobyte of the body.
 			body, _ := io.ReadAll(response.Body)
 			return nil, &StatusError{response.StatusCode, string(body)}
 		}
@@ -70,7 +70,7 @@ func OpenSession(ctx context.Context, r SessionRequest) (*Session, error) {
 	return s, nil
 }
 
-// Close breaks the connection off.
+// Close closes the connection without a handshake.
 func (s *Session) Close() { _ = s.Conn.CloseNow() }
 
 // Send sends a message.
@@ -82,7 +82,7 @@ func (s *Session) Send(ctx context.Context, message any) error {
 	return s.Conn.Write(ctx, websocket.MessageText, text)
 }
 
-// Next reads a message, which is valid until the next one is read.
+// Next reads a message, which is valid until the next message is read.
 func (s *Session) Next(ctx context.Context) ([]byte, error) {
 	kind, reader, err := s.Conn.Reader(ctx)
 	if err != nil {
@@ -102,7 +102,8 @@ func (s *Session) Next(ctx context.Context) ([]byte, error) {
 		m, err := reader.Read(s.buf[n:])
 		n += m
 		if err == io.EOF {
-			// A connection that ends within a frame looks like its end here.
+			// A connection that ends within a frame looks like the end of the
+			// message here.
 			if n == 0 || s.buf[n-1] != '}' {
 				return nil, io.ErrUnexpectedEOF
 			}

@@ -23,13 +23,13 @@ const (
 	OverSSE   Transport = "sse"
 	OverLines Transport = "ndjson"
 	OverWS    Transport = "ws"
-	// OverPages asks for page after page, with a long poll.
+	// OverPages requests page after page, with a long poll.
 	OverPages Transport = "pages"
 )
 
-// Subscriber keeps a subscription alive until it has the record that ends each
-// partition, and journals what it receives. Its fields are set before Run, and
-// read after it.
+// Subscriber keeps a subscription alive until it has the end record of each
+// partition, and keeps a journal of what it receives. Its fields are set before Run,
+// and read after it.
 type Subscriber struct {
 	Name   string
 	Over   Transport
@@ -39,55 +39,54 @@ type Subscriber struct {
 	Keys  []string
 	Token string
 	// Renew, unless nil, makes a token for each connection, in place of Token.
-	// What comes after until is a fault; zero is no bound.
+	// Records received after until are a fault; zero means no bound.
 	Renew func() (token string, until time.Time)
-	// Addrs are what it connects to, at random; First, unless empty, comes
-	// first.
+	// Addrs are the addresses to connect to, chosen at random; First, unless empty,
+	// is used for the first connection.
 	Addrs []string
 	First string
-	// CutEvery is the mean number of bytes between cuts; 0 is never.
+	// CutEvery is the mean number of bytes between cuts; 0 means never.
 	CutEvery float64
-	// Idle is how long a connection may be silent before it is taken for dead;
-	// 0 is for ever.
+	// Idle is how long a connection may be silent before it is considered dead; 0
+	// means forever.
 	Idle time.Duration
-	// Rest, unless nil, is asked after each message for how long to read
+	// Rest, unless nil, is called after each message and returns how long to read
 	// nothing. The connection's buffers are small then.
 	Rest func() time.Duration
-	// Leaving is set where an instance is stopped by the test: being told so,
-	// and the end of the connection after it, is no remark.
+	// Leaving is set if the test stops an instance: a message that announces it, and
+	// the end of the connection after it, are not remarks.
 	Leaving bool
-	// Rough is set where servers come and go: the end of a connection is no
-	// remark, nor is being told to come back later.
+	// Rough is set if servers come and go: the end of a connection is not a remark,
+	// nor is a request to come back later.
 	Rough bool
-	// Forgotten, unless nil, tells how often named cursors were lost so far. A
-	// subscriber with a name goes on at its cursor then, where the name has
-	// nothing, and it is a remark if they were not.
+	// Forgotten, unless nil, returns how often named cursors were lost so far. If
+	// nothing is stored under its name, a subscriber with a name continues at its
+	// cursor; it is a remark if names were not lost.
 	Forgotten func() uint64
-	// Watch is shown every message, over any transport, before it counts. It
-	// runs in the subscriber's goroutine, and may be nil.
+	// Watch is called with every message, over any transport, before it is recorded.
+	// It runs in the subscriber's goroutine, and may be nil.
 	Watch func(*Message)
-	// Broke is told of each connection that it had not ended itself, and may
-	// be nil.
+	// Broke is called for each connection that the subscriber did not end itself,
+	// and may be nil.
 	Broke func(error)
 
 	Journal check.Journal
-	// Remarks are what the server did that the test did not cause.
+	// Remarks are actions of the server that the test did not cause.
 	Remarks []string
-	// Told counts how often it was told that an instance is leaving, and Left
-	// holds the status that each such connection was closed with, over
-	// WebSocket.
+	// Told counts the messages that an instance is leaving, and Left has the status
+	// with which each such connection was closed, over WebSocket.
 	Told int
 	Left []websocket.StatusCode
-	// Codes counts what it was told, by code.
+	// Codes counts the codes received.
 	Codes map[string]int
 
 	partitions int
 	done       []bool
-	opened     bool // whether the connection at hand has a session
+	opened     bool // whether the current connection has a session
 	position
 }
 
-// NewSubscriber returns a subscriber that begins at the beginning.
+// NewSubscriber returns a subscriber that begins at the beginning of the stream.
 func NewSubscriber(name string, over Transport, by Resume, stream string, partitions int) *Subscriber {
 	return &Subscriber{
 		Name: name, Over: over, By: by, Stream: stream, partitions: partitions,
@@ -96,7 +95,7 @@ func NewSubscriber(name string, over Transport, by Resume, stream string, partit
 	}
 }
 
-// Run connects again and again until everything is there or the context ends.
+// Run connects repeatedly until everything is received or the context ends.
 func (s *Subscriber) Run(ctx context.Context) error {
 	for {
 		err := s.connect(ctx)
@@ -122,7 +121,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	}
 }
 
-// connect has one connection.
+// connect runs one connection.
 func (s *Subscriber) connect(ctx context.Context) error {
 	at := s.Addrs[rand.IntN(len(s.Addrs))]
 	if s.First != "" && len(s.Journal.Connections) == 0 {
@@ -150,7 +149,7 @@ func (s *Subscriber) connect(ctx context.Context) error {
 	return run(ctx, lane{at: at, wire: wire, token: token, until: until})
 }
 
-// lane is what a connection is made with.
+// lane are the parameters of a connection.
 type lane struct {
 	at    string
 	wire  Wire
@@ -167,13 +166,13 @@ func (s *Subscriber) complete() bool {
 	return true
 }
 
-// errLeft is the end of a connection to an instance that said that it leaves.
+// errLeft is the end of a connection to an instance that announced that it leaves.
 var errLeft = errors.New("the instance left")
 
-// errProtocol marks what no server may say.
+// errProtocol marks violations of the protocol by the server.
 var errProtocol = errors.New("against the protocol")
 
-// ended takes down that a connection ended, which the test did not cut.
+// ended records that a connection ended that the test did not cut.
 func (s *Subscriber) ended(err error) {
 	var refused *StatusError
 	isRefused := errors.As(err, &refused)
@@ -186,8 +185,8 @@ func (s *Subscriber) ended(err error) {
 		}
 		return
 	}
-	// Who comes back to the one that leaves is turned away, without a session
-	// that could be told anything, or finds that it has just left.
+	// A client that connects to the leaving instance again is refused, without a
+	// session that could receive a message, or finds that it has just left.
 	turnedAway := isRefused && refused.Status == http.StatusServiceUnavailable || !s.opened
 	if s.Leaving && (errors.Is(err, errLeft) || errors.Is(err, syscall.ECONNREFUSED) || turnedAway) {
 		return
@@ -195,7 +194,7 @@ func (s *Subscriber) ended(err error) {
 	s.remark(fmt.Sprint(err))
 }
 
-// refused judges an answer in place of a stream, while servers come and go. One
+// refused records a response without a stream, while servers come and go. A response
 // without a code is that of a proxy.
 func (s *Subscriber) refused(e *StatusError) {
 	m, _ := Parse([]byte(e.Body))
@@ -209,9 +208,9 @@ func (s *Subscriber) refused(e *StatusError) {
 	}
 }
 
-// passing are the codes that only say: come back, later or with a new token.
-// Superseded is among them where Redis hangs for a while: a take that was given
-// up can be done after the one that came next.
+// passing are the codes that only ask a client to come back, later or with a new
+// token. Superseded is among them for a Redis that hangs for a while: a take that
+// was given up can be executed after the following one.
 var passing = map[string]bool{
 	"draining": true, "overloaded": true, "rate_limited": true, "too_many_sessions": true,
 	"token_expired": true, "no_pong": true, "slow_consumer": true, "superseded": true,
@@ -223,6 +222,6 @@ func (s *Subscriber) remark(what string) {
 	}
 }
 
-// IsAgainstProtocol says whether an error of a client is something that no
-// server may say, rather than that it could not be reached.
+// IsAgainstProtocol reports whether an error of a client is a violation of the
+// protocol by the server, rather than a failure to reach it.
 func IsAgainstProtocol(err error) bool { return errors.Is(err, errProtocol) }

@@ -16,8 +16,8 @@ import (
 	"sluice/bench/stack"
 )
 
-// page is a page that does nothing but listen, with the browser's own
-// EventSource, which reconnects by itself.
+// page is a page that only listens, with the browser's own EventSource, which
+// reconnects by itself.
 const page = `<!doctype html><title>listening</title><script>
 const got = [], ends = new Set();
 let opens = 0;
@@ -107,8 +107,8 @@ func TestBrowserSurvivesRestarts(t *testing.T) {
 		t.Errorf("the page was connected %d times, want 3 or more", opens)
 	}
 
-	// A named event can have brought a later id than the last record's, which
-	// the page does not see: it resumes between the two.
+	// A named event can have set a later id than the last record's, which the page
+	// does not see: it resumes between the two.
 	journal := &check.Journal{Subscriber: "the page"}
 	at, saved := make(check.Position, partitions), make(check.Position, partitions)
 	var conn *check.Connection
@@ -131,7 +131,8 @@ func TestBrowserSurvivesRestarts(t *testing.T) {
 	}
 }
 
-// openBrowser starts a Chromium of its own, which ends with the test.
+// openBrowser starts a Chromium for the test, which is stopped at the end of the
+// test.
 func openBrowser(ctx context.Context, t *testing.T) context.Context {
 	t.Helper()
 	ctx, stop := chromedp.NewExecAllocator(ctx,

@@ -15,8 +15,8 @@ import (
 	"sluice/bench/clients"
 )
 
-// leaveInOrder stops an instance, and checks that it is not ready at once and
-// ends in time with status 0.
+// leaveInOrder stops an instance, and checks that it is not ready at once and exits
+// in time with status 0.
 func leaveInOrder(ctx context.Context, t *testing.T, leaves *instance) {
 	t.Helper()
 	began := time.Now()
@@ -40,16 +40,16 @@ func leaveInOrder(ctx context.Context, t *testing.T, leaves *instance) {
 		t.Errorf("it ends with %v", state)
 	}
 	t.Logf("it took %v to end", time.Since(began))
-	// What has ended must be told so before it can be started again.
+	// The process must be waited for before it can be started again.
 	if err := leaves.Stop(); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestDeploysAreQuiet is about promise 13: of two instances one after the other
-// is stopped, and the first started again meanwhile, under load. On SIGTERM an
-// instance is not ready at once, tells every session, and ends by itself with
-// status 0; those who were on it go on at the other one, and have everything.
+// TestDeploysAreQuiet is about promise 13: two instances are stopped one after the
+// other, and the first is started again in between, under load. On SIGTERM an
+// instance must be not ready at once, notify every session, and exit by itself with
+// status 0; its clients must continue at the other instance, and receive everything.
 func TestDeploysAreQuiet(t *testing.T) {
 	t.Parallel()
 	const partitions = 3
@@ -98,7 +98,8 @@ func TestDeploysAreQuiet(t *testing.T) {
 	judge(t, contents.Log, all)
 	twice := 0
 	for _, s := range all {
-		// Who came back late came to the one that had been started again.
+		// A client that reconnected late may have reached the instance that was
+		// started again.
 		if s.Told == 2 {
 			twice++
 		} else if s.Told != 1 {

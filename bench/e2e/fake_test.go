@@ -19,16 +19,16 @@ import (
 	"sluice/bench/clients"
 )
 
-// fake speaks as much of the protocol as a subscriber needs, from a log in
-// memory, and can be told to break its promises: it shows that the tools of
-// these tests find no fault where there is none, and find those that there are.
+// fake implements as much of the protocol as a subscriber needs, from an in-memory
+// log, and can be made to break its promises: it shows that the tools of these tests
+// report no fault if there is none, and find real faults.
 type fake struct {
 	log *check.Log
-	// events are the log's, in the order of delivery.
+	// events are the records of the log, in the order of delivery.
 	events []fakeEvent
-	// deliver says how often an event is delivered on a connection.
+	// deliver returns how often an event is delivered on a connection.
 	deliver func(fakeEvent) int
-	// cursor may falsify what a cursor says.
+	// cursor may falsify the position of a cursor.
 	cursor func(check.Position) check.Position
 
 	mu    sync.Mutex
@@ -62,7 +62,7 @@ func (e fakeEvent) text() string {
 	return fmt.Sprintf(`{"type":"event","stream":"fake","partition":%d,"offset":%d,"ts":null,"key":%q,"data":%s}`, e.partition, e.offset, e.key, e.value())
 }
 
-// from reads where a subscriber wants to go on.
+// from parses the position from which a subscriber resumes.
 func (f *fake) from(text string) check.Position {
 	at := make(check.Position, len(f.log.Visible))
 	cursor, seen, _ := strings.Cut(text, "~")
@@ -110,7 +110,7 @@ func (f *fake) run(ctx context.Context, from check.Position, event func(text str
 	return ctx.Err()
 }
 
-// page answers with up to a hundred records, each once, or as often as told.
+// page returns up to a hundred records, each once, or as often as deliver says.
 func (f *fake) page(w http.ResponseWriter, at check.Position) {
 	var records []string
 	for _, e := range f.events {
@@ -210,8 +210,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestSubscribersSeeFaults lets subscribers of each kind loose on fakes that
-// keep their promises, and on some that do not.
+// TestSubscribersSeeFaults runs subscribers of each kind against fakes that keep
+// their promises, and against some that do not.
 func TestSubscribersSeeFaults(t *testing.T) {
 	t.Parallel()
 	const partitions, records = 3, 2_000
@@ -228,7 +228,8 @@ func TestSubscribersSeeFaults(t *testing.T) {
 				return 1
 			}
 		}, check.Lost},
-		// Twenty of them: a connection may be cut between a record and its repetition.
+		// Twenty of them: a connection may be cut between a record and its
+		// repetition.
 		"repeats": {func(f *fake) {
 			f.deliver = func(e fakeEvent) int {
 				if strings.HasSuffix(e.key, "77") {
@@ -250,9 +251,9 @@ func TestSubscribersSeeFaults(t *testing.T) {
 				case over != clients.OverWS && by == clients.ByName:
 					continue // the fake moves names over WebSocket only
 				case by == clients.BySeen && (c.want == check.Duplicate || c.want == check.CursorAhead):
-					continue // what was seen outweighs the cursor
+					continue // the offsets seen take precedence over the cursor
 				case by == clients.ByName && c.want == check.Duplicate:
-					continue // answers to acks come late, so anything is allowed
+					continue // acks are answered late, so any position is allowed
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s", name, over, by), func(t *testing.T) {
 					t.Parallel()

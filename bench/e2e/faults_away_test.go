@@ -17,13 +17,14 @@ import (
 	"sluice/bench/clients"
 )
 
-// outage is a time without any broker, which several tests share.
+// outage is a period without any broker, which several tests share.
 type outage struct {
 	lasts    time.Duration
-	prepared sync.WaitGroup // for those who want to see it begin
+	prepared sync.WaitGroup // for tests that must observe its beginning
 	// Closed when all brokers are dead, and when all answer again.
 	began, over chan struct{}
-	// Set before: of the kill, of the first start of a broker, and of its end.
+	// Times, set before the channels are closed: of the kill, of the first start of a
+	// broker, and when all answered again.
 	struck, mended, back time.Time
 }
 
@@ -53,9 +54,9 @@ func TestKafkaIsAway(t *testing.T) {
 	running.Wait()
 }
 
-// startsBefore is about an instance that is started while Kafka is away: it
-// says why it is not ready, tells its clients to come back, and works without a
-// restart when Kafka is there.
+// startsBefore is about an instance that is started while Kafka is unavailable: it
+// must report why it is not ready, ask its clients to come back, and work without a
+// restart once Kafka is available.
 func startsBefore(t *testing.T, o *outage) {
 	ctx := within(t, o.lasts+90*time.Second) // brokers take long to start on a busy machine
 	func() {
@@ -79,7 +80,7 @@ func startsBefore(t *testing.T, o *outage) {
 		t.Errorf("readyz says of Kafka: %q", why)
 	}
 
-	// All at once, as each may wait for Kafka for a while.
+	// All at once, because each may wait for Kafka for a while.
 	var asking sync.WaitGroup
 	publish := &clients.Publisher{Session: "early", Stream: "early", Addr: i.addr, Token: writer, Every: 50 * time.Millisecond}
 	asking.Go(func() {
@@ -111,7 +112,7 @@ func startsBefore(t *testing.T, o *outage) {
 	})
 	asking.Wait()
 
-	// Who asks shortly before Kafka comes gets what it asked for.
+	// A request sent shortly before Kafka is back must be served.
 	waits := gather(ctx, t, 1, "early", 2, nil, i)
 	<-o.over
 	eventually(ctx, t, "it is ready", func() error { return i.ready(ctx) })
@@ -122,7 +123,7 @@ func startsBefore(t *testing.T, o *outage) {
 	waits.running.Wait()
 	log := readLog(ctx, t, "early", 2).Log
 	for _, w := range waits.all {
-		w.Remarks = nil // being refused is what the test is about
+		w.Remarks = nil // refusals are the subject of the test
 	}
 	judge(t, log, waits.subscribers())
 	if err := check.Publishers(log, publish.Sent()).Err(); err != nil {
@@ -130,7 +131,7 @@ func startsBefore(t *testing.T, o *outage) {
 	}
 }
 
-// awaitStored publishes until it works.
+// awaitStored publishes until a record is stored.
 func awaitStored(ctx context.Context, t *testing.T, p *clients.Publisher) {
 	t.Helper()
 	eventually(ctx, t, "a publish is stored", func() error {
@@ -144,8 +145,8 @@ func awaitStored(ctx context.Context, t *testing.T, p *clients.Publisher) {
 	})
 }
 
-// subscribeOnce opens a session, subscribes to the stream early, and returns
-// the answer.
+// subscribeOnce opens a session, subscribes to the stream early, and returns the
+// answer.
 func subscribeOnce(ctx context.Context, t *testing.T, i *instance, bearer string, more map[string]any) gjson.Result {
 	t.Helper()
 	return subscribeTo(ctx, t, i, bearer, "early", more)
@@ -179,9 +180,9 @@ func subscribeTo(ctx context.Context, t *testing.T, i *instance, bearer, stream 
 	}
 }
 
-// sessionsOutlive is about those who are there when Kafka goes: sessions stay
-// and are told, publishes fail fast and truly, memory stays flat, and nothing
-// is lost.
+// sessionsOutlive is about sessions that exist when Kafka fails: they must stay open
+// and be notified, publishes must fail fast and truthfully, memory must stay flat,
+// and nothing may be lost.
 func sessionsOutlive(t *testing.T, o *outage) {
 	const partitions = 3
 	prepared := sync.OnceFunc(o.prepared.Done)
@@ -219,7 +220,7 @@ func sessionsOutlive(t *testing.T, o *outage) {
 		}
 	}
 	t.Logf("%d publishes refused, the slowest after %v", refused, slowest)
-	// One that waited for Kafka would still be under way when that is back.
+	// A publish that waited for Kafka would still be in flight when Kafka is back.
 	if refused < 3 {
 		t.Errorf("only %d publishes were refused while Kafka was away: that is not fast", refused)
 	}

@@ -9,12 +9,13 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestThousandsLoseTheirBalancerAtOnce is about promises 1, 5 and 13: all come
-// back at the same moment, none is refused, and each goes on where it was.
+// TestThousandsLoseTheirBalancerAtOnce is about promises 1, 5 and 13: all clients
+// come back at the same time, none may be refused, and each must resume where it
+// was.
 func TestThousandsLoseTheirBalancerAtOnce(t *testing.T) {
 	crowdOf := 1_500
 	if *long {
-		crowdOf = 3_900 // what the balancer takes
+		crowdOf = 3_900 // the capacity of the balancer
 	}
 	topic(t, "balanced", 2)
 	config := setup{streams: map[string]string{"balanced": "balanced"}, limits: "sessions_per_principal: 0"}

@@ -10,11 +10,11 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestBrokersFailAndNothingIsLost is about promises 1, 2 and 12: the leader of
-// some partitions is killed, then another one hangs, while writers and
-// subscribers go on. All sessions stay, have everything in order, and have what
-// Kafka takes meanwhile while the broker is still away, also on instances whose
-// configuration names only the broker that is struck. These stay ready.
+// TestBrokersFailAndNothingIsLost is about promises 1, 2 and 12: the leader of some
+// partitions is killed, then another one hangs, while writers and subscribers
+// continue. All sessions must stay open, receive everything in order, and receive
+// what Kafka stores while the broker is still unavailable, also on instances whose
+// configuration names only the broker that fails. These must stay ready.
 func TestBrokersFailAndNothingIsLost(t *testing.T) {
 	const (
 		partitions = 6
@@ -78,8 +78,8 @@ func TestBrokersFailAndNothingIsLost(t *testing.T) {
 }
 
 // TestPublishAnswersAreTrueWhileALeaderDies is about promises 7 and 8. One of the
-// two instances is told of no other broker than the one that dies, and stores
-// records all the same.
+// two instances is configured with only the broker that dies, and must store records
+// all the same.
 func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	const partitions = 3
 	kafka := threeBrokers(t)
@@ -136,7 +136,7 @@ func TestPublishAnswersAreTrueWhileALeaderDies(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Error(err)
 	}
-	// While there is no leader, refusals come faster than records are stored.
+	// While there is no leader, refusals are faster than stored records.
 	if answers[check.Stored] < len(sent)/5 || answers[check.NotStored] == 0 {
 		t.Errorf("%d of %d are stored, %d were refused: the fault did not strike, or for too long",
 			answers[check.Stored], len(sent), answers[check.NotStored])

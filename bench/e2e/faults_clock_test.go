@@ -17,11 +17,11 @@ import (
 	"sluice/bench/clients"
 )
 
-// movableClock builds the server with a system clock of its own: SIGUSR1 has it
-// say an hour more than it is, SIGUSR2 an hour less, SIGWINCH what it is. The
-// machine's own clock is everybody's, so the tests leave it alone. The overlay
-// adds to what package time says of the clock on the wall, and nothing to the
-// monotonic one: the same as a clock that is set while the server runs.
+// movableClock builds the server with a system clock that can be moved: SIGUSR1 sets
+// it an hour ahead, SIGUSR2 an hour back, SIGWINCH to the real time. The clock of
+// the machine is shared, so the tests do not change it. The overlay adds an offset
+// to the wall clock of package time, and leaves the monotonic clock unchanged: the
+// same effect as setting the clock while the server runs.
 func movableClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,8 +29,8 @@ func movableClock(t *testing.T) (binary string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A toolchain in the module cache, where no file may be replaced, has another
-	// name for the occasion.
+	// Files of a toolchain in the module cache may not be replaced, so it is used
+	// under another path.
 	goroot := filepath.Join(dir, "goroot")
 	if err := os.Symlink(strings.TrimSpace(string(root)), goroot); err != nil {
 		t.Fatal(err)
@@ -99,10 +99,10 @@ func init() {
 	return binary
 }
 
-// TestTheClockIsMoved is about promises 1, 4 and 9: while the clock of a server
-// is set an hour ahead, an hour back and right again, its sessions stay, with
-// their pings and heartbeats, records go on arriving as soon as before, acks are
-// stored, and who comes with a cursor goes on where that says.
+// TestTheClockIsMoved is about promises 1, 4 and 9: while the clock of a server is
+// set an hour ahead, an hour back and right again, its sessions must stay open, with
+// their pings and heartbeats, records must arrive as soon as before, acks must be
+// stored, and a client with a cursor must resume there.
 func TestTheClockIsMoved(t *testing.T) {
 	t.Parallel()
 	servers(t)
@@ -140,7 +140,7 @@ func TestTheClockIsMoved(t *testing.T) {
 			return nil
 		})
 		o.late.take()
-		pause(ctx, 9*time.Second) // pings, and what follows where none is answered
+		pause(ctx, 9*time.Second) // covers pings, and the reaction to missing pongs
 		o.unharmed(ctx, t, "with the clock "+move.what, before)
 		acks.awaitAck(ctx, t)
 		if status := i.stores(ctx, t, "clock", both); status != http.StatusOK {
@@ -151,7 +151,7 @@ func TestTheClockIsMoved(t *testing.T) {
 			t.Errorf("with the clock %s a cursor is answered with %v %s", move.what, err, page)
 		}
 		cursor = i.cursorNow(ctx, t, "clock", both)
-		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS} { // newcomers
+		for _, over := range []clients.Transport{clients.OverSSE, clients.OverWS} { // new clients
 			o.add(ctx, t, newWitness(t, fmt.Sprintf("clock-%s-%v", over, move.by), over, "clock", 1, nil, i))
 		}
 	}
@@ -159,7 +159,7 @@ func TestTheClockIsMoved(t *testing.T) {
 	o.done(ctx, t, "clock")
 }
 
-// clock is how far the server's clock is ahead.
+// clock returns how far the server's clock is ahead.
 func (i *instance) clock(ctx context.Context, t *testing.T) time.Duration {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.admin+"/livez", nil)
@@ -178,7 +178,7 @@ func (i *instance) clock(ctx context.Context, t *testing.T) time.Duration {
 	return time.Until(says)
 }
 
-// cursorNow is a cursor at the tip.
+// cursorNow returns a cursor at the tip.
 func (i *instance) cursorNow(ctx context.Context, t *testing.T, stream, bearer string) string {
 	t.Helper()
 	page, err := get(ctx, "http://"+i.addr+"/v1/streams/"+stream+"/records?from=latest&limit=1", bearer)
@@ -192,7 +192,7 @@ func (i *instance) cursorNow(ctx context.Context, t *testing.T, stream, bearer s
 	return answer.Cursor
 }
 
-// stores publishes a record and gives the status of the answer.
+// stores publishes a record and returns the status of the response.
 func (i *instance) stores(ctx context.Context, t *testing.T, stream, bearer string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.addr+"/v1/streams/"+stream+"/records", strings.NewReader(`{"data":{"n":-1}}`))

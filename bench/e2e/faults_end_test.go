@@ -17,11 +17,11 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestSIGTERMWithThousandsOfSessions is about promise 13, where a thousand event
-// streams and a thousand WebSockets are open, some clients never answer a close
-// and some never read, and publishes are in flight while Kafka hangs: all who
-// read are told and closed, spread over the drain, every publish that was in
-// flight has its answer, and the process ends in time with status 0.
+// TestSIGTERMWithThousandsOfSessions is about promise 13, with a thousand event
+// streams and a thousand WebSockets open, some clients that never answer a close and
+// some that never read, and publishes in flight while Kafka hangs: all clients that
+// read must be notified and closed, spread over the drain, every publish that was in
+// flight must be answered, and the process must exit in time with status 0.
 func TestSIGTERMWithThousandsOfSessions(t *testing.T) {
 	const (
 		partitions = 3
@@ -35,7 +35,7 @@ func TestSIGTERMWithThousandsOfSessions(t *testing.T) {
 	topic(t, "ends", partitions)
 	i := sluice(t, setup{
 		streams: map[string]string{"ends": "ends"}, limits: "sessions_per_principal: 0, publish_timeout: 1m",
-		// However long it takes until SIGTERM comes, no publish is given up before.
+		// However long it takes until SIGTERM is sent, no publish may fail before.
 		kafka: fmt.Sprintf("kafka: {brokers: [%s], produce: {fail_after: 1m}}", kafka.Addr),
 		drain: fmt.Sprintf("timeout: %v, spread: %v", timeout, spread),
 	})
@@ -90,7 +90,7 @@ func TestSIGTERMWithThousandsOfSessions(t *testing.T) {
 	for range deaf {
 		dialPlain(ctx, t, i.addr, true).websocket(t, "stream=ends&from=earliest", bearer)
 	}
-	fillWith(ctx, t, "ends", partitions, 50, 5_000) // so that the sockets of the deaf are full
+	fillWith(ctx, t, "ends", partitions, 50, 5_000) // so that the sockets of clients that never read are full
 
 	// Kafka hangs, with publishes in flight.
 	var publishers [30]*inFlight
@@ -244,14 +244,13 @@ func (p *inFlight) send(ctx context.Context, t *testing.T) {
 	}
 }
 
-// rawJSON goes into a message as it is.
+// rawJSON is inserted into a message unchanged.
 type rawJSON string
 
 // MarshalJSON implements json.Marshaler.
 func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
-// TestSecondSIGTERMEndsAtOnce: who cannot wait for the drain ends it with a
-// second signal.
+// TestSecondSIGTERMEndsAtOnce: a second signal must end the drain at once.
 func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	topic(t, "twice", 1)
@@ -290,8 +289,8 @@ func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestAFullDiskStopsNothing: where the log cannot be written, records are
-// delivered and published, and the process ends in order.
+// TestAFullDiskStopsNothing: if the log cannot be written, records must still be
+// delivered and published, and the process must stop in order.
 func TestAFullDiskStopsNothing(t *testing.T) {
 	t.Parallel()
 	topic(t, "full", 1)
@@ -302,7 +301,7 @@ func TestAFullDiskStopsNothing(t *testing.T) {
 	if err := p.OverHTTP(ctx, 30); err != nil {
 		t.Fatal(err)
 	}
-	// What would be logged: a client that is told of a fault.
+	// This would be logged: a client that receives an error.
 	if _, err := get(ctx, "http://"+i.addr+"/v1/streams/none/records", p.Token); !answers(err, http.StatusNotFound, "unknown_stream") {
 		t.Errorf("a stream that does not exist is answered %v", err)
 	}

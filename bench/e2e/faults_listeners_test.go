@@ -12,9 +12,9 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestAListenerOfAnotherKindIsTold: TLS or SASL against a listener without, and
-// the reverse, show in readyz and, with nobody asking, in the log, with the
-// broker's address and what to do.
+// TestAListenerOfAnotherKindIsTold: TLS or SASL with a listener without it, and the
+// reverse, must be reported in readyz and, without any request, in the log, with the
+// broker's address and a remedy.
 func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 	started := servers(t)
 	broker := started.Brokers[0]

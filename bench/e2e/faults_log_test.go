@@ -36,8 +36,8 @@ func fillEach(ctx context.Context, t *testing.T, topic string, partitions, n, ge
 	}
 }
 
-// readPage reads a page from the beginning, of limit records or what there is,
-// and returns its cursor and the position that this stands for.
+// readPage reads a page from the beginning, of up to limit records, and returns its
+// cursor and the position that the cursor stands for.
 func readPage(ctx context.Context, t *testing.T, i *instance, stream string, partitions, limit int) (string, check.Position) {
 	t.Helper()
 	body, err := get(ctx, fmt.Sprintf("http://%s/v1/streams/%s/records?from=earliest&limit=%d", i.addr, stream, limit), token(t, "pages", "reader"))
@@ -55,8 +55,8 @@ func readPage(ctx context.Context, t *testing.T, i *instance, stream string, par
 	return gjson.Get(body, "cursor").Str, at
 }
 
-// resumed returns witnesses that begin at a cursor over either transport, and,
-// where an instance has the name, by name.
+// resumed returns witnesses that begin at a cursor over either transport, and, if an
+// instance has the name, by name.
 func resumed(t *testing.T, stream string, partitions int, cursor string, position check.Position, at ...*instance) []*witness {
 	t.Helper()
 	var all []*witness
@@ -70,8 +70,8 @@ func resumed(t *testing.T, stream string, partitions int, cursor string, positio
 	return all
 }
 
-// follows runs witnesses until they have all, and checks what came when in each
-// partition.
+// follows runs witnesses until they have everything, and checks what each received,
+// in order, by partition.
 func follows(ctx context.Context, t *testing.T, all []*witness, want func(partition int) []step) {
 	t.Helper()
 	var running crowd
@@ -82,8 +82,8 @@ func follows(ctx context.Context, t *testing.T, all []*witness, want func(partit
 	saw(t, all, want)
 }
 
-// saw checks what came when in each partition: each step's gap and offsets, and
-// its data where that is said.
+// saw checks what each witness received, in order, by partition: each step's gap and
+// offsets, and its data if that is given.
 func saw(t *testing.T, all []*witness, want func(partition int) []step) {
 	t.Helper()
 	for _, w := range all {
@@ -101,7 +101,7 @@ func saw(t *testing.T, all []*witness, want func(partition int) []step) {
 	}
 }
 
-// brief shows steps with runs of records drawn together.
+// brief formats steps with runs of records abbreviated.
 func brief(steps []step) (text string) {
 	for i := 0; i < len(steps); i++ {
 		s := steps[i]
@@ -127,9 +127,9 @@ func records(from, to int64) (steps []step) {
 	return steps
 }
 
-// TestRetentionIsToldOnResume is about promises 1 and 5: who resumes where Kafka no
-// longer keeps records is told exactly which are missing, once a partition, and
-// has what follows.
+// TestRetentionIsToldOnResume is about promises 1 and 5: a client that resumes where
+// Kafka no longer keeps records must be told exactly which are missing, once per
+// partition, and receive what follows.
 func TestRetentionIsToldOnResume(t *testing.T) {
 	const partitions, each = 3, 100
 	kafka := threeBrokers(t)
@@ -141,8 +141,8 @@ func TestRetentionIsToldOnResume(t *testing.T) {
 	fillEach(ctx, t, "retained", partitions, each, 1)
 	cursor, at := readPage(ctx, t, first, "retained", partitions, 60)
 
-	// The records must be gone, not only from Kafka: another instance has not
-	// got them in memory either.
+	// The records must be gone, not only from Kafka: another instance does not have
+	// them in memory either.
 	start := make(check.Position, partitions)
 	for p := range partitions {
 		start[p] = int64(70 + 10*p)
@@ -163,7 +163,7 @@ func TestRetentionIsToldOnResume(t *testing.T) {
 		return append([]step{{gap: "retention", from: at[p], to: start[p]}}, records(start[p], each+1)...)
 	})
 
-	// A page says the same, and on_gap=fail is an answer.
+	// A page must report the same, and on_gap=fail must make it an error.
 	address := fmt.Sprintf("http://%s/v1/streams/retained/records?limit=1000&from=%s", second.addr, cursor)
 	body, err := get(ctx, address, token(t, "pages", "reader"))
 	if err != nil {
@@ -184,14 +184,14 @@ func TestRetentionIsToldOnResume(t *testing.T) {
 	}
 }
 
-// answers reports whether an error is an answer with a status and code.
+// answers reports whether an error is a response with a status and code.
 func answers(err error, status int, code string) bool {
 	got, ok := err.(*clients.StatusError) //nolint:errorlint // get returns it unwrapped
 	return ok && got.Status == status && gjson.Get(got.Body, "code").Str == code
 }
 
-// TestATopicMadeAgainIsTold is about promises 1, 2 and 5: no record of the old
-// topic is taken for one of the new, or the other way round.
+// TestATopicMadeAgainIsTold is about promises 1, 2 and 5: no record of the old topic
+// may be mistaken for one of the new topic, or vice versa.
 func TestATopicMadeAgainIsTold(t *testing.T) {
 	threeBrokers(t)
 	t.Parallel()
@@ -230,8 +230,8 @@ func TestATopicMadeAgainIsTold(t *testing.T) {
 				}
 				return append(steps, step{from: int64(after), data: fmt.Sprintf(`{"end":%d}`, p)})
 			}
-			// What a log_changed gap spans is void either way: its reason and
-			// its place count.
+			// The range of a log_changed gap has no meaning: only its reason and its
+			// position among the steps count.
 			void := func(all []*witness) {
 				for _, w := range all {
 					for _, steps := range w.steps {
@@ -264,8 +264,8 @@ func TestATopicMadeAgainIsTold(t *testing.T) {
 			void(returning)
 			saw(t, returning, func(p int) []step { return append([]step{changed}, second(p)...) })
 
-			// The cursor behind the gap is one of the new log, so that what was
-			// seen since counts.
+			// The cursor after the gap is one of the new log, so that the offsets
+			// seen since count.
 			for _, w := range live.all {
 				w.By = clients.BySeen
 				cursor, _, _ := w.Place()
@@ -284,7 +284,7 @@ func TestATopicMadeAgainIsTold(t *testing.T) {
 	}
 }
 
-// addPartitions makes a topic have so many partitions.
+// addPartitions increases the number of a topic's partitions.
 func addPartitions(ctx context.Context, t *testing.T, topic string, partitions int) {
 	t.Helper()
 	client := kafkaClient(t)
@@ -320,8 +320,8 @@ func addPartitions(ctx context.Context, t *testing.T, topic string, partitions i
 	})
 }
 
-// TestPartitionsAreAdded is about promises 1 and 5: new partitions are read from
-// their beginning, and old cursors stay good.
+// TestPartitionsAreAdded is about promises 1 and 5: new partitions must be read from
+// their beginning, and old cursors must remain valid.
 func TestPartitionsAreAdded(t *testing.T) {
 	threeBrokers(t)
 	t.Parallel()
@@ -346,7 +346,8 @@ func TestPartitionsAreAdded(t *testing.T) {
 	t.Logf("the new partitions were read %v after they were made", time.Since(added))
 	live.stayed(t)
 
-	// What is published goes where other clients' records of that key go.
+	// Records published with a key must go to the same partition as those of other
+	// clients.
 	plain := kafkaClient(t, kgo.DefaultProduceTopic("grows"))
 	eventually(ctx, t, "publishing uses the new partitions", func() error {
 		n := len(publish.Sent())
@@ -380,9 +381,8 @@ func TestPartitionsAreAdded(t *testing.T) {
 	}
 }
 
-// TestPositionsPassOverHoles is about promises 1 and 5 where offsets are sparse:
-// compaction and aborted transactions leave holes, and cursors may point into
-// them.
+// TestPositionsPassOverHoles is about promises 1 and 5 with sparse offsets:
+// compaction and aborted transactions leave holes, and cursors may point into them.
 func TestPositionsPassOverHoles(t *testing.T) {
 	const partitions, rounds, size = 2, 40, 20
 	kafka := threeBrokers(t)
@@ -400,7 +400,7 @@ func TestPositionsPassOverHoles(t *testing.T) {
 		cursor string
 		at     check.Position
 	}
-	var places []place // of cursors from before the log is cleaned
+	var places []place // cursors from before the log is cleaned
 	committed := 0
 	for round := range rounds {
 		if err := client.BeginTransaction(); err != nil {
@@ -429,7 +429,8 @@ func TestPositionsPassOverHoles(t *testing.T) {
 	pause(ctx, 300*time.Millisecond) // so that the end is in a segment of its own
 	writeEnds(ctx, t, "holes", partitions)
 
-	// Cleaned is what has come to rest with fewer records than were written.
+	// The log is cleaned once it no longer changes and has fewer records than were
+	// written.
 	var contents *clients.Contents
 	last := -1
 	eventually(ctx, t, "the log is cleaned", func() error {
@@ -455,7 +456,7 @@ func TestPositionsPassOverHoles(t *testing.T) {
 		t.Error("no cursor points into a hole: compaction did not strike")
 	}
 
-	second := sluice(t, config) // which never saw what is gone
+	second := sluice(t, config) // which never had the removed records
 	var running crowd
 	for n, place := range places {
 		for _, w := range resumed(t, "holes", partitions, place.cursor, place.at, second) {

@@ -24,7 +24,7 @@ type others struct {
 	late lags
 }
 
-// startOthers subscribes n of them to a stream that gets so many records a
+// startOthers subscribes n of them to a stream that gets perSecond records per
 // second.
 func startOthers(ctx context.Context, t *testing.T, i *instance, stream string, n, perSecond int) *others {
 	t.Helper()
@@ -46,9 +46,9 @@ func startOthers(ctx context.Context, t *testing.T, i *instance, stream string, 
 	return o
 }
 
-// unharmed checks that the others have what was stored by now, while those who
-// may harm them are there. How soon they had it is told; what it may be is held
-// by the benchmarks, on a machine that does nothing else.
+// unharmed checks that the others receive what is stored by now while the
+// misbehaving clients are connected. The latency is only logged; its limits are
+// checked by the benchmarks, on a machine that does nothing else.
 func (o *others) unharmed(ctx context.Context, t *testing.T, what string, before time.Duration) {
 	t.Helper()
 	o.await(ctx, t, o.flow.count())
@@ -59,7 +59,7 @@ func (o *others) unharmed(ctx context.Context, t *testing.T, what string, before
 	}
 }
 
-// done ends the writing and judges what the others have received.
+// done ends the writing and checks what the others have received.
 func (o *others) done(ctx context.Context, t *testing.T, stream string) {
 	t.Helper()
 	o.flow.end()
@@ -70,10 +70,10 @@ func (o *others) done(ctx context.Context, t *testing.T, stream string) {
 	o.stayed(t)
 }
 
-// TestHostileConnectionsHarmNobody is about promises 10 and 11: thousands of
-// sockets that never say who they are, request heads and bodies that trickle,
-// and clients that end their side without a reset are each ended within their
-// limit, while others' deliveries go on as before.
+// TestHostileConnectionsHarmNobody is about promises 10 and 11: thousands of sockets
+// that never authenticate, request heads and bodies that trickle, and clients that
+// close their side without a reset must each be closed within their limit, while
+// other clients' deliveries continue as before.
 func TestHostileConnectionsHarmNobody(t *testing.T) {
 	const heads, bodies, halves = 200, 100, 50
 	sockets := 3_000
@@ -138,7 +138,7 @@ func TestHostileConnectionsHarmNobody(t *testing.T) {
 		} else {
 			c.asks(t, http.StatusOK, "/v1/streams/hostile/events", own)
 		}
-		hostile.Go(func() { // a FIN and no RST: its own side is still open
+		hostile.Go(func() { // a FIN and no RST: the other direction is still open
 			if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 				return
 			}
@@ -167,7 +167,7 @@ func TestHostileConnectionsHarmNobody(t *testing.T) {
 	o.done(ctx, t, "hostile")
 }
 
-// trickle writes a byte every now and then, until that fails.
+// trickle writes a byte at a time, until that fails.
 func trickle(c *plain, text string) {
 	for n := range len(text) {
 		if _, err := io.WriteString(c, text[n:n+1]); err != nil {
@@ -177,7 +177,7 @@ func trickle(c *plain, text string) {
 	}
 }
 
-// closedWith finds a close frame with a code at the end of what was received.
+// closedWith reports whether the input ends with a close frame with a code.
 func closedWith(last string, code uint16) bool {
 	return strings.Contains(last, string(binary.BigEndian.AppendUint16([]byte{'\x88'}, code)[:1])) &&
 		strings.Contains(last, string(binary.BigEndian.AppendUint16(nil, code)))
@@ -188,11 +188,11 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-// TestSlowReadersStayWithinTheirMemory is about promise 11 and the budget of
-// memory: a thousand clients that read next to nothing of 4 MiB a second cost
-// the server no more than its bounds and a little each, and the others little
-// time. Those who take one byte a second, and one who takes nothing at all, are
-// cut off.
+// TestSlowReadersStayWithinTheirMemory is about promise 11 and the memory budget: a
+// thousand clients that read next to nothing of 4 MiB per second may cost the server
+// no more than its bounds and a little each, and the other clients little time.
+// Clients that read one byte per second, and one that reads nothing at all, must be
+// disconnected.
 func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 	readers, span := 1_000, 8*time.Second
 	if *long {
@@ -255,7 +255,7 @@ func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 	}
 	o.unharmed(ctx, t, "slow readers", before)
 	close(stop)
-	pause(ctx, 6*time.Second) // those who take a byte a second have had write_progress by then
+	pause(ctx, 6*time.Second) // clients that read a byte per second have exceeded write_progress by then
 	close(cut)
 	slow.Wait()
 	eventually(ctx, t, "who never reads is cut off", func() error {
@@ -265,8 +265,8 @@ func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 		}
 		return err
 	})
-	// The log, what late readers share, and twice that for the collector, with
-	// 64 KiB for the making of each write.
+	// The log, the memory shared by late subscriptions, and twice both for the
+	// garbage collector, with 64 KiB for each write.
 	budget := idle + 2*(8<<20+32<<20) + 64<<20
 	t.Logf("%d slow readers took %d KiB in all; memory %d MiB before, %d at most, with a budget of %d", readers, taken.Load()>>10, idle>>20, most>>20, budget>>20)
 	if most > budget {
@@ -278,8 +278,8 @@ func TestSlowReadersStayWithinTheirMemory(t *testing.T) {
 	o.done(ctx, t, "thin")
 }
 
-// TestAReaderAroundTheLimit is about promise 1: who falls below what is in
-// memory and comes back to it, again and again, has everything in order.
+// TestAReaderAroundTheLimit is about promise 1: a client that falls below what is in
+// memory and returns to it, repeatedly, must receive everything in order.
 func TestAReaderAroundTheLimit(t *testing.T) {
 	t.Parallel()
 	topic(t, "edge", 1)
@@ -320,8 +320,9 @@ func TestAReaderAroundTheLimit(t *testing.T) {
 	t.Logf("they fell behind %d times", slow)
 }
 
-// TestOutOfOpenFiles is about promise 11: with no file left to open, those who
-// are there go on, and with files given back others can come.
+// TestOutOfOpenFiles is about promise 11: without a free file descriptor, existing
+// clients must continue, and once descriptors are released new clients must be
+// accepted.
 func TestOutOfOpenFiles(t *testing.T) {
 	t.Parallel()
 	var limit syscall.Rlimit
@@ -334,7 +335,7 @@ func TestOutOfOpenFiles(t *testing.T) {
 	o := startOthers(ctx, t, i, "files", 10, 50)
 	var all []*plain
 	for range 600 {
-		all = append(all, dialPlain(ctx, t, i.addr, false)) // the kernel takes those that the server cannot
+		all = append(all, dialPlain(ctx, t, i.addr, false)) // the kernel accepts those that the server cannot
 	}
 	pause(ctx, 500*time.Millisecond)
 	last := all[len(all)-1]
@@ -352,7 +353,7 @@ func TestOutOfOpenFiles(t *testing.T) {
 		_ = c.Close()
 	}
 	newcomer := newWitness(t, "files-newcomer", clients.OverWS, "files", 1, nil, i)
-	newcomer.Rough = true // its first attempts may be in vain
+	newcomer.Rough = true // its first attempts may fail
 	o.add(ctx, t, newcomer)
 	eventually(ctx, t, "somebody new gets in", func() error {
 		if newcomer.received() == 0 {

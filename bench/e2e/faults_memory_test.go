@@ -17,7 +17,7 @@ import (
 	"sluice/bench/stack"
 )
 
-// residentOf is how much memory a process has, in bytes.
+// residentOf returns the resident memory of a process, in bytes.
 func residentOf(t *testing.T, s *stack.Server) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID()))
@@ -31,9 +31,9 @@ func residentOf(t *testing.T, s *stack.Server) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// flat checks that memory does not grow over an outage: samples taken at an
-// even pace neither go far above what it was before, nor does the last third
-// of them lie above the second.
+// flat checks that memory does not grow over an outage: samples taken at regular
+// intervals must not go far above the value before it, and the last third of them
+// must not be above the second.
 func flat(t *testing.T, before int64, samples []int64) {
 	t.Helper()
 	const mebibyte = 1 << 20
@@ -64,8 +64,7 @@ type comers struct {
 	n    atomic.Int64
 }
 
-// startComers lets clients of either transport come and go until they are
-// ended.
+// startComers runs such clients over either transport until end is called.
 func startComers(ctx context.Context, t *testing.T, i *instance, stream string) *comers {
 	t.Helper()
 	c := &comers{}
@@ -105,14 +104,14 @@ func (c *comers) note(ctx context.Context, t *testing.T, err error) {
 	c.n.Add(1)
 }
 
-// end stops them and says how many there were.
+// end stops them and returns how many there were.
 func (c *comers) end() int64 {
 	c.stop()
 	c.done.Wait()
 	return c.n.Load()
 }
 
-// health is what readyz said when.
+// health has the responses of readyz with their times.
 type health struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -124,7 +123,7 @@ type answer struct {
 	err error
 }
 
-// watchHealth asks an instance whether it is ready, again and again.
+// watchHealth polls whether an instance is ready.
 func watchHealth(ctx context.Context, i *instance) *health {
 	h := &health{}
 	ctx, h.stop = context.WithCancel(ctx)
@@ -143,8 +142,8 @@ func (h *health) end() {
 	h.done.Wait()
 }
 
-// since is when it first was not ready, from a time on, and since when it has
-// been ready again.
+// since returns when the instance was first not ready, from a time on, and since
+// when it has been ready again.
 func (h *health) since(struck time.Time) (told, well time.Time) {
 	for _, said := range h.said {
 		if said.at.Before(struck) {

@@ -15,11 +15,11 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestTheClusterWasMoved is about promises 1 and 5: the topic's records were
-// copied to another cluster, with their timestamps and at other offsets. Who
-// comes with a cursor of the old one is told log_changed and gets no record for
-// another one; who comes with the time of the last record it has seen misses
-// none.
+// TestTheClusterWasMoved is about promises 1 and 5: the topic's records were copied
+// to another cluster, with their timestamps and at other offsets. A client with a
+// cursor of the old cluster must be told log_changed and must not receive one record
+// in place of another; a client that resumes with the time of the last record it has
+// seen must miss none.
 func TestTheClusterWasMoved(t *testing.T) {
 	const partitions, n, seen = 2, 60, 40
 	threeBrokers(t)
@@ -35,7 +35,7 @@ func TestTheClusterWasMoved(t *testing.T) {
 		}
 	}
 	mirror(ctx, t, old, 0, n, partitions, began)
-	// The copy begins later in the log than the original did.
+	// The copy begins at a later record than the original did.
 	mirror(ctx, t, fresh, -25, n, partitions, began)
 	kafka := func(s *stack.Stack) string {
 		return fmt.Sprintf("kafka: {brokers: [%s]}", strings.Join(s.Bootstrap(), ", "))
@@ -62,7 +62,7 @@ func TestTheClusterWasMoved(t *testing.T) {
 		t.Fatalf("the first page has %d records", len(got))
 	}
 
-	// By cursor: all offsets are void, and it begins anew.
+	// By cursor: all offsets are invalid, and the client starts again.
 	cursor := had.Get("cursor").Str
 	moved := page(after, cursor, 1_000)
 	reasons := moved.Get("gaps.#.reason").Array()
@@ -91,7 +91,8 @@ func TestTheClusterWasMoved(t *testing.T) {
 		}
 	}
 
-	// By time: from the newest record that it has seen, less the clock's skew.
+	// By time: from the newest record that the client has seen, minus the clock
+	// skew.
 	from := time.UnixMilli(last).UTC().Format(time.RFC3339Nano)
 	resumed := page(after, from, 1_000)
 	if gaps := resumed.Get("gaps").Array(); len(gaps) > 0 {
@@ -117,8 +118,8 @@ func TestTheClusterWasMoved(t *testing.T) {
 
 func movedValue(n int) string { return fmt.Sprintf(`{"n":%d}`, n) }
 
-// mirror writes records with numbers from a first one on, a second apart, in
-// turn into each partition.
+// mirror writes numbered records from a first number on, a second apart, in turn to
+// each partition.
 func mirror(ctx context.Context, t *testing.T, to *stack.Stack, first, end, partitions int, began time.Time) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(to.Bootstrap()...), kgo.DefaultProduceTopic("moved"), kgo.RecordPartitioner(kgo.ManualPartitioner()))

@@ -17,9 +17,9 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestTheNearestReplicaIsRead: an instance with a rack reads live records and
-// the past from the broker of that rack, whoever leads; when that broker dies
-// it goes on elsewhere, and nothing is lost.
+// TestTheNearestReplicaIsRead: an instance with a rack must read live records and
+// history from the broker of that rack, whichever broker leads; when that broker
+// dies the instance must continue elsewhere, and nothing may be lost.
 func TestTheNearestReplicaIsRead(t *testing.T) {
 	const (
 		partitions = 3
@@ -32,7 +32,7 @@ func TestTheNearestReplicaIsRead(t *testing.T) {
 	}
 	ctx := within(t, 90*time.Second)
 	topic(t, "near", partitions)
-	// What precedes the log, for replay: half a megabyte is little.
+	// Records before the log, for replay: half a megabyte is little.
 	inSync(ctx, t, "near")
 	fillWith(ctx, t, "near", partitions, each, size)
 	const nearest = 2
@@ -41,7 +41,7 @@ func TestTheNearestReplicaIsRead(t *testing.T) {
 		more:  "  near: {topic: near, content: json, log_bytes: 512KiB}\n",
 	})
 
-	// The past. A leader says with its first answer whom to ask.
+	// History. A leader names the preferred replica in its first response.
 	read := bytesFrom(t, i, kafka)
 	past := newWitness(t, "near-past", clients.OverSSE, "near", partitions, nil, i)
 	live := newWitness(t, "near-live", clients.OverWS, "near", partitions, nil, i)
@@ -52,14 +52,14 @@ func TestTheNearestReplicaIsRead(t *testing.T) {
 	shareOf(t, "of the past", read, bytesFrom(t, i, kafka), nearest, partitions*each*size/2)
 
 	// Live records.
-	fillWith(ctx, t, "near", partitions, 10, size) // so that the leaders have said whom to ask
+	fillWith(ctx, t, "near", partitions, 10, size) // so that the leaders have named the preferred replica
 	all.await(ctx, t, partitions*(each+10))
 	read = bytesFrom(t, i, kafka)
 	fillWith(ctx, t, "near", partitions, each, size)
 	all.await(ctx, t, partitions*(2*each+10))
 	shareOf(t, "of live records", read, bytesFrom(t, i, kafka), nearest, partitions*each*size)
 
-	// The nearest dies.
+	// The nearest broker dies.
 	flow := startFlow(ctx, t, "near", 100)
 	pause(ctx, time.Second)
 	victim := kafka.Brokers[nearest-1]
@@ -106,8 +106,8 @@ var (
 	received  = regexp.MustCompile(`bytes_received:(\d+)`)
 )
 
-// bytesFrom is how much an instance has received from each broker over the
-// connections that are open, by the kernel's account.
+// bytesFrom returns how much an instance has received from each broker over its open
+// connections, as counted by the kernel.
 func bytesFrom(t *testing.T, i *instance, s *stack.Stack) map[int32]int64 {
 	t.Helper()
 	from := make(map[int32]int64)
@@ -132,10 +132,11 @@ func bytesFrom(t *testing.T, i *instance, s *stack.Stack) map[int32]int64 {
 	return from
 }
 
-// shareOf checks that more than half of what was read between two moments came
-// from one broker, where leaders alone would have given a third of it, and that
-// it was enough to say so. It is nearly all, but for what is read before leaders
-// have said whom to ask, and while a replica lags on a busy machine.
+// shareOf checks that more than half of what was read between two times came from
+// one broker, where leaders alone would account for a third, and that the amount is
+// sufficient for that conclusion. Nearly everything comes from it, except for what
+// is read before the leaders name the preferred replica, and while a replica lags on
+// a busy machine.
 func shareOf(t *testing.T, what string, before, after map[int32]int64, nearest int32, least int64) {
 	t.Helper()
 	all, near := int64(0), int64(0)

@@ -37,32 +37,32 @@ func put(ctx context.Context, t *testing.T, i *instance, bearer, stream, name, c
 	}
 }
 
-// acker is a session under a name in a topic of one partition, which acks each
-// cursor that it is sent.
+// acker is a session with a named cursor in a topic of one partition, which acks
+// each cursor that it receives.
 type acker struct {
 	session *clients.Session
 	done    chan struct{}
 
 	mu      sync.Mutex
 	first   int64         // offset of the first record
-	next    int64         // behind the last record
-	sent    int64         // behind the last record whose ack was sent
-	acked   int64         // behind the last record whose ack was confirmed
-	waiting []sentAck     // acks without an answer, which come in their order
+	next    int64         // after the last record
+	sent    int64         // after the last record whose ack was sent
+	acked   int64         // after the last record whose ack was confirmed
+	waiting []sentAck     // acks without an answer; answers arrive in order
 	last    string        // cursor that was acked last
-	slowest time.Duration // that an answer took
+	slowest time.Duration // the slowest answer
 	refused int
 	oddly   []string // answers that are neither
 }
 
-// sentAck is an ack on its way: of what is in front of an offset.
+// sentAck is an ack in flight for everything before an offset.
 type sentAck struct {
 	at    int64
 	begun time.Time
 }
 
-// startAcker subscribes under a name, from what is stored or, where that is
-// nothing, from the beginning.
+// startAcker subscribes by name, from the stored cursor or, if there is none, from
+// the beginning.
 func startAcker(ctx context.Context, t *testing.T, i *instance, stream, name string) *acker {
 	t.Helper()
 	session, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: i.addr, Token: token(t, "acker", "reader")})
@@ -122,7 +122,7 @@ func (a *acker) take(ctx context.Context, m *clients.Message, text string) {
 	}
 }
 
-// answered notes an answer to the oldest ack without one.
+// answered records an answer to the oldest unanswered ack.
 func (a *acker) answered(stored bool) {
 	if len(a.waiting) == 0 {
 		a.oddly = append(a.oddly, "an answer to no ack")
@@ -141,7 +141,7 @@ func (a *acker) end() {
 	<-a.done
 }
 
-// awaitAck waits until something received from now on is acked.
+// awaitAck waits until a record received from now on is acked.
 func (a *acker) awaitAck(ctx context.Context, t *testing.T) {
 	t.Helper()
 	a.mu.Lock()
@@ -157,8 +157,8 @@ func (a *acker) awaitAck(ctx context.Context, t *testing.T) {
 	})
 }
 
-// succeeded checks that another session under the name goes on where acks were:
-// not before the last one that was confirmed, not behind the last one sent.
+// succeeded checks that another session with the name resumes where acks were: not
+// before the last confirmed ack, and not after the last one sent.
 func (a *acker) succeeded(ctx context.Context, t *testing.T, i *instance, stream, name string) *acker {
 	t.Helper()
 	a.end()
@@ -182,7 +182,7 @@ func (a *acker) succeeded(ctx context.Context, t *testing.T, i *instance, stream
 func TestRedisFailsAndNothingIsSkipped(t *testing.T) {
 	threeBrokers(t)
 	t.Parallel()
-	// Others use the shared one meanwhile.
+	// Other tests use the shared Redis in the meantime.
 	own, err := stack.Start(t.Context(), stack.Options{Redis: stack.RedisOptions{Mode: stack.RedisSingle}})
 	stack.Check(t, err)
 	t.Cleanup(func() {

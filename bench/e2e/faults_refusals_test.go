@@ -22,10 +22,11 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestTooFewReplicasIsNotStored is about promise 7: with too few replicas in
-// sync a publish is refused as certainly not stored, subscribers lose nothing,
-// and it works again once the replicas are back; until then the log does not say
-// that it does. The instance is told of no other broker than the one that dies.
+// TestTooFewReplicasIsNotStored is about promise 7: with too few replicas in sync a
+// publish must be refused as certainly not stored, subscribers must lose nothing,
+// and publishing must work again once the replicas are back; until then the log must
+// not report that it does. The instance is configured with only the broker that
+// dies.
 func TestTooFewReplicasIsNotStored(t *testing.T) {
 	const partitions = 2
 	kafka := threeBrokers(t)
@@ -51,7 +52,7 @@ func TestTooFewReplicasIsNotStored(t *testing.T) {
 	}
 	slowest := time.Since(began)
 	refused := 0
-	for _, sent := range p.Sent()[before+5:] { // what was under way as the leader died may be unknown
+	for _, sent := range p.Sent()[before+5:] { // publishes in flight when the leader died may be unknown
 		if sent.Answer != check.NotStored {
 			t.Errorf("with two replicas of three in sync, a publish is answered %v", sent.Answer)
 		}
@@ -74,9 +75,9 @@ func TestTooFewReplicasIsNotStored(t *testing.T) {
 	}
 }
 
-// TestLeadersMoveEverySecond is about promises 1, 2 and 8: leaders that move
-// again and again lose, double and misplace nothing, for those who read and for
-// those who publish.
+// TestLeadersMoveEverySecond is about promises 1, 2 and 8: with leaders that move
+// repeatedly, no record may be lost, duplicated or reordered, for subscribers and
+// publishers.
 func TestLeadersMoveEverySecond(t *testing.T) {
 	const partitions, moves = 3, 8
 	kafka := threeBrokers(t)
@@ -129,7 +130,7 @@ func TestLeadersMoveEverySecond(t *testing.T) {
 	}
 }
 
-// moveLeaders puts another replica first in each partition, and makes it lead.
+// moveLeaders puts another replica first in each partition, and makes it the leader.
 func moveLeaders(ctx context.Context, t *testing.T, topic string, partitions, round int) {
 	t.Helper()
 	client := kafkaClient(t)
@@ -165,10 +166,10 @@ func moveLeaders(ctx context.Context, t *testing.T, topic string, partitions, ro
 	}
 }
 
-// TestRightsAreWithdrawnFromTheServer is about promise 12, where Kafka no longer
-// lets Sluice read and write a topic: sessions stay and are told, publishes are
-// refused, and all goes on once the rights are back. Another topic's clients
-// notice nothing.
+// TestRightsAreWithdrawnFromTheServer is about promise 12, when Kafka no longer lets
+// Sluice read and write a topic: sessions must stay open and be notified, publishes
+// must be refused, and everything must continue once the rights are back. Clients of
+// another topic must not be affected.
 func TestRightsAreWithdrawnFromTheServer(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 90*time.Second)
@@ -291,9 +292,9 @@ func post(ctx context.Context, t *testing.T, i *instance, stream, bearer, body s
 	return response.StatusCode, string(text[:n])
 }
 
-// TestRecordsLargerThanAFetch is about promises 1 and 10: a record that is
-// larger than what a fetch asks for is delivered, one that is larger than what
-// subscribers take is told, and what follows arrives.
+// TestRecordsLargerThanAFetch is about promises 1 and 10: a record that is larger
+// than a fetch must be delivered, one that is larger than the limit for subscribers
+// must be reported, and what follows must arrive.
 func TestRecordsLargerThanAFetch(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 60*time.Second)
@@ -329,7 +330,7 @@ func TestRecordsLargerThanAFetch(t *testing.T) {
 	running.running.Wait()
 	saw(t, live, func(int) []step { return want })
 	running.stayed(t)
-	// And those who come later, for whom it is read again.
+	// Late subscriptions as well, for which it is read again.
 	late := newWitness(t, "large-late", clients.OverWS, "large", 1, nil, i)
 	follows(ctx, t, []*witness{late}, func(int) []step { return want })
 }
@@ -349,9 +350,9 @@ func sampled(ctx context.Context, i *instance, line string) error {
 	return nil
 }
 
-// TestRetentionPassesALivePosition is about promise 1: a client that reads
-// nothing for a while and whose records Kafka then no longer keeps is told which
-// it misses, and has what follows.
+// TestRetentionPassesALivePosition is about promise 1: a client that reads nothing
+// for a while, and whose next records Kafka then no longer keeps, must be told which
+// it misses, and receive what follows.
 func TestRetentionPassesALivePosition(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 60*time.Second)
@@ -360,7 +361,7 @@ func TestRetentionPassesALivePosition(t *testing.T) {
 	bearer := token(t, "passed", "reader")
 	stuck := dialPlain(ctx, t, i.addr, true)
 	stuck.asks(t, http.StatusOK, "/v1/streams/passed/events?"+url.Values{"from": {"earliest"}}.Encode(), bearer, "Accept: application/x-ndjson\r\n")
-	const each, size = 2_000, 5_000 // far more than sockets hold
+	const each, size = 2_000, 5_000 // far more than sockets buffer
 	fillWith(ctx, t, "passed", 1, each, size)
 	eventually(ctx, t, "all is read, of which the log keeps little", func() error {
 		return sampled(ctx, i, `sluice_stream_records_read_total{stream="passed"} 2000`)

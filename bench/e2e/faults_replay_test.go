@@ -17,9 +17,9 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestReplayBesideLiveDelivery is about promise 11: many clients read a long
-// past at once, one of them through a filter that matches two records in all of
-// it, while others' live deliveries go on.
+// TestReplayBesideLiveDelivery is about promise 11: many clients read a long history
+// at once, one of them with a filter that matches only two of the records, while
+// live deliveries to other clients continue.
 func TestReplayBesideLiveDelivery(t *testing.T) {
 	records, readers := 300_000, 20
 	if *long {
@@ -104,7 +104,7 @@ func TestReplayBesideLiveDelivery(t *testing.T) {
 	took := time.Since(began)
 	t.Logf("%d clients had %d records each after %v (%.0f a second in all); memory %d MiB before, %d at most",
 		readers, records, took, float64(readers*records)/took.Seconds(), resident>>20, most>>20)
-	if most > resident+2*128<<20+64<<20 { // late_memory, twice for the collector
+	if most > resident+2*128<<20+64<<20 { // late_memory, twice because of the garbage collector
 		t.Errorf("memory went from %d to %d MiB", resident>>20, most>>20)
 	}
 	o.unharmed(ctx, t, "replays", before)
@@ -134,8 +134,8 @@ func countPast(ctx context.Context, i *instance, bearer string, n, records int) 
 		if want = append(strconv.AppendInt(append(want[:0], `"offset":`...), int64(got), 10), ','); !bytes.Contains(line, want) {
 			return got, fmt.Errorf("client %d: want offset %d: %s", n, got, line)
 		}
-		// Those whose time is measured are in this process too, and it must not
-		// be what they wait for.
+		// The clients whose latency is measured are in this process too, and must
+		// not have to wait for this loop.
 		if got++; got%1_000 == 0 {
 			pause(ctx, 10*time.Millisecond)
 		}
@@ -144,8 +144,8 @@ func countPast(ctx context.Context, i *instance, bearer string, n, records int) 
 }
 
 // TestKeysComeAndGo is about promise 11: a hundred thousand subscriptions by key
-// come and go, while one key gets all records there are. Nothing is left of
-// them, and those who read that key have everything.
+// come and go, while one key gets all records. Nothing of them may be left, and the
+// clients that read that key must receive everything.
 func TestKeysComeAndGo(t *testing.T) {
 	const sessions, rounds, each = 20, 2, 2_500
 	topic(t, "keys", 1)
@@ -190,7 +190,7 @@ func TestKeysComeAndGo(t *testing.T) {
 	hot.done(ctx, t)
 }
 
-// comeAndGo subscribes to a key and leaves it, n times, several at a time.
+// comeAndGo subscribes to a key and unsubscribes, n times, several at a time.
 func comeAndGo(ctx context.Context, i *instance, bearer string, n, who int) error {
 	session, err := clients.OpenSession(ctx, clients.SessionRequest{Addr: i.addr, Token: bearer})
 	if err != nil {
@@ -236,7 +236,7 @@ func comeAndGo(ctx context.Context, i *instance, bearer string, n, who int) erro
 	return <-failed
 }
 
-// hot is one key that gets all records, and ten who read it.
+// hot is one key that gets all records, with ten clients that read it.
 type hot struct {
 	crowd
 	client *kgo.Client

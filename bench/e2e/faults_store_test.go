@@ -19,7 +19,7 @@ import (
 	"sluice/bench/stack"
 )
 
-// ownRedis starts a Redis for one test, and gives clients of its servers.
+// ownRedis starts a Redis for one test, and returns clients of its servers.
 func ownRedis(t *testing.T, options stack.RedisOptions) (*stack.Redis, []*redis.Client) {
 	t.Helper()
 	own, err := stack.Start(t.Context(), stack.Options{Redis: options})
@@ -38,7 +38,7 @@ func ownRedis(t *testing.T, options stack.RedisOptions) (*stack.Redis, []*redis.
 	return own.Redis, all
 }
 
-// lags are how late records arrived, over all who receive them.
+// lags are the latencies of records, over all clients that receive them.
 type lags struct {
 	mu  sync.Mutex
 	all []time.Duration
@@ -50,7 +50,7 @@ func (l *lags) note(d time.Duration) {
 	l.all = append(l.all, d)
 }
 
-// take is the 99th percentile since the last call, and of how many.
+// take returns the 99th percentile since the last call, and the number of records.
 func (l *lags) take() (p99 time.Duration, of int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,9 +63,10 @@ func (l *lags) take() (p99 time.Duration, of int) {
 	return p99, of
 }
 
-// TestNothingWaitsForRedis is about promise 6: while Redis hangs and clients ack
-// and come under names, records arrive as soon as before, memory is flat, and
-// readyz tells operators within two seconds; with Redis back it is as before.
+// TestNothingWaitsForRedis is about promise 6: while Redis hangs and clients ack and
+// subscribe by name, records must arrive as soon as before, memory must stay flat,
+// and readyz must report it within two seconds; with Redis back everything must be
+// as before.
 func TestNothingWaitsForRedis(t *testing.T) {
 	const partitions = 2
 	span := lasting(6*time.Second, time.Minute)
@@ -99,7 +100,7 @@ func TestNothingWaitsForRedis(t *testing.T) {
 	all.await(ctx, t, 400)
 	ackers[0].awaitAck(ctx, t)
 
-	// Clients come, under names too, before and during the outage alike.
+	// Clients connect, by name too, both before and during the outage.
 	comers := startComers(ctx, t, i, "waitless")
 	namers := startNamers(ctx, t, i, "acked")
 	pause(ctx, time.Second)
@@ -127,7 +128,7 @@ func TestNothingWaitsForRedis(t *testing.T) {
 	}
 	asking.Wait()
 	namers.await(ctx, t, 0, 5)
-	// What is stored by now arrives while Redis hangs.
+	// What is stored by now must arrive while Redis hangs.
 	all.await(ctx, t, flow.count())
 	during, ofDuring := late.take()
 	takenDuring, refused := namers.take()
@@ -160,7 +161,7 @@ func TestNothingWaitsForRedis(t *testing.T) {
 	all.stayed(t)
 }
 
-// namers subscribe under a name, again and again, and count what they are told.
+// namers subscribe by name repeatedly, and count the answers.
 type namers struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -176,7 +177,7 @@ func startNamers(ctx context.Context, t *testing.T, i *instance, stream string) 
 	bearer := token(t, "namer", "reader")
 	n.done.Go(func() {
 		for pause(ctx, 20*time.Millisecond) {
-			// What has begun is done, so that no answer is cut short.
+			// A request in progress is completed, so that no answer is truncated.
 			answer := subscribeTo(context.WithoutCancel(ctx), t, i, bearer, stream, map[string]any{"cursor_name": "another", "from": "latest"})
 			n.mu.Lock()
 			switch {
@@ -199,7 +200,8 @@ func (n *namers) end() {
 	n.done.Wait()
 }
 
-// await waits until so many were taken and refused since the last take.
+// await waits until numbers of subscriptions were accepted and refused since the
+// last take.
 func (n *namers) await(ctx context.Context, t *testing.T, taken, refused int) {
 	t.Helper()
 	eventually(ctx, t, "subscriptions under a name are answered", func() error {
@@ -212,7 +214,7 @@ func (n *namers) await(ctx context.Context, t *testing.T, taken, refused int) {
 	})
 }
 
-// take is how many were taken and refused since the last call.
+// take returns how many were accepted and refused since the last call.
 func (n *namers) take() (taken, refused int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -221,7 +223,7 @@ func (n *namers) take() (taken, refused int) {
 	return taken, refused
 }
 
-// degraded checks that an instance is ready, and whether it says that it does
+// degraded checks that an instance is ready, and whether it reports that it works
 // without Redis.
 func degraded(ctx context.Context, i *instance, want bool) error {
 	said, err := i.ask(ctx, "/readyz")
@@ -234,8 +236,8 @@ func degraded(ctx context.Context, i *instance, want bool) error {
 	return nil
 }
 
-// TestRedisRefusesAndForgetsScripts is about promises 4 and 6, where Redis is
-// there and is out of memory, and where it has lost the scripts.
+// TestRedisRefusesAndForgetsScripts is about promises 4 and 6, when Redis is
+// reachable but out of memory, and when it has lost the scripts.
 func TestRedisRefusesAndForgetsScripts(t *testing.T) {
 	t.Parallel()
 	own, plain := ownRedis(t, stack.RedisOptions{Mode: stack.RedisSingle})
@@ -287,9 +289,9 @@ func TestRedisRefusesAndForgetsScripts(t *testing.T) {
 	live.stayed(t)
 }
 
-// TestAFailoverThatLosesAcksSkipsNothing is about promises 4 and 6: the replica
-// that takes over lacks the last seconds of acks. A name may repeat records
-// then; it never leads.
+// TestAFailoverThatLosesAcksSkipsNothing is about promises 4 and 6: the replica that
+// takes over lacks the last seconds of acks. A named cursor may then repeat records;
+// it must not skip any.
 func TestAFailoverThatLosesAcksSkipsNothing(t *testing.T) {
 	t.Parallel()
 	own, plain := ownRedis(t, stack.RedisOptions{Mode: stack.RedisSentinel, Password: true})
@@ -315,7 +317,8 @@ func TestAFailoverThatLosesAcksSkipsNothing(t *testing.T) {
 		return err
 	})
 
-	// Sentinel promotes only a replica that it has heard of, every ten seconds.
+	// Sentinel promotes only a replica that it knows; it looks for replicas every
+	// ten seconds.
 	for _, addr := range own.SentinelAddrs() {
 		sentinel := redis.NewSentinelClient(&redis.Options{Addr: addr, Password: own.Password})
 		eventually(ctx, t, "the sentinel knows the replica", func() error {
@@ -328,7 +331,7 @@ func TestAFailoverThatLosesAcksSkipsNothing(t *testing.T) {
 		_ = sentinel.Close()
 	}
 
-	// From here on the replica gets nothing: it does not know the password.
+	// From here on the replica receives nothing: it does not know the password.
 	primary, replica := plain[0], plain[1]
 	if err := replica.ConfigSet(ctx, "masterauth", "forgotten").Err(); err != nil {
 		t.Fatal(err)

@@ -16,25 +16,25 @@ import (
 	"sluice/bench/stack"
 )
 
-// offsetOf is where a record is.
+// offsetOf identifies a record by its offset.
 type offsetOf struct {
 	partition int32
 	offset    int64
 }
 
-// flow is plain Kafka clients that go on writing, acks=all, through whatever
-// happens to the brokers, until they are told to stop.
+// flow is plain Kafka clients that keep writing, acks=all, whatever happens to the
+// brokers, until they are stopped.
 type flow struct {
 	stop func()
 	done sync.WaitGroup
 
 	mu      sync.Mutex
-	stored  map[offsetOf]time.Time // when Kafka said so
+	stored  map[offsetOf]time.Time // when Kafka confirmed it
 	last    time.Time
 	longest time.Duration // between two answers: how long nothing could be written
 }
 
-// startFlow writes so many records a second, from two clients.
+// startFlow writes perSecond records per second, from two clients.
 func startFlow(ctx context.Context, t *testing.T, topic string, perSecond int) *flow {
 	t.Helper()
 	stop := make(chan struct{})
@@ -82,20 +82,20 @@ func (f *flow) answered(t *testing.T) func(*kgo.Record, error) {
 	}
 }
 
-// end stops the writers, and returns once all is stored.
+// end stops the writers, and returns once everything is stored.
 func (f *flow) end() {
 	f.stop()
 	f.done.Wait()
 }
 
-// count is how many records Kafka has said that it stored.
+// count returns how many records Kafka has confirmed.
 func (f *flow) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.stored)
 }
 
-// lag is how long ago Kafka said that a record is stored, 0 if it has not yet.
+// lag returns how long ago Kafka confirmed a record, 0 if it has not yet.
 func (f *flow) lag(m *clients.Message) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -106,19 +106,19 @@ func (f *flow) lag(m *clients.Message) time.Duration {
 	return time.Since(at)
 }
 
-// witness is a subscriber that notes when it is told what.
+// witness is a subscriber that records when it receives which message.
 type witness struct {
 	*clients.Subscriber
-	flow *flow // nil where nobody measures
+	flow *flow // nil if nothing is measured
 
 	mu     sync.Mutex
 	events int
-	lag    time.Duration // the longest, since it was last asked for
+	lag    time.Duration // the longest since the last call of takeLag
 	told   []change
 	steps  [][]step // by partition
 }
 
-// change is a status that was told.
+// change is a status that was received.
 type change struct {
 	live bool
 	at   time.Time
@@ -154,14 +154,14 @@ func (w *witness) see(m *clients.Message) {
 	}
 }
 
-// received is the number of events so far.
+// received returns the number of events so far.
 func (w *witness) received() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.events
 }
 
-// takeLag returns the longest lag and begins anew.
+// takeLag returns the longest lag and resets it.
 func (w *witness) takeLag() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -170,7 +170,7 @@ func (w *witness) takeLag() time.Duration {
 	return lag
 }
 
-// changes are the statuses told so far.
+// changes returns the statuses received so far.
 func (w *witness) changes() []change {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -183,7 +183,7 @@ type crowd struct {
 	running sync.WaitGroup
 }
 
-// newWitness prepares a subscriber that notes what it sees.
+// newWitness prepares a subscriber that records what it receives.
 func newWitness(t *testing.T, name string, over clients.Transport, stream string, partitions int, f *flow, at ...*instance) *witness {
 	t.Helper()
 	w := &witness{Subscriber: clients.NewSubscriber(name, over, clients.ByCursor, stream, partitions), flow: f, steps: make([][]step, partitions)}
@@ -219,7 +219,7 @@ func (c *crowd) subscribers() []*clients.Subscriber {
 	return all
 }
 
-// await waits until each has received so many events.
+// await waits until each witness has received a number of events.
 func (c *crowd) await(ctx context.Context, t *testing.T, events int) {
 	t.Helper()
 	for _, w := range c.all {
@@ -232,7 +232,7 @@ func (c *crowd) await(ctx context.Context, t *testing.T, events int) {
 	}
 }
 
-// takeLag is the longest lag of all since the last call.
+// takeLag returns the longest lag of all witnesses since the last call.
 func (c *crowd) takeLag() (longest time.Duration) {
 	for _, w := range c.all {
 		longest = max(longest, w.takeLag())
@@ -240,7 +240,7 @@ func (c *crowd) takeLag() (longest time.Duration) {
 	return longest
 }
 
-// stayed checks that no session ended, but by having everything.
+// stayed checks that each session lasted until its witness had everything.
 func (c *crowd) stayed(t *testing.T) {
 	t.Helper()
 	for _, w := range c.all {
@@ -250,7 +250,7 @@ func (c *crowd) stayed(t *testing.T) {
 	}
 }
 
-// eventually waits until something is so.
+// eventually waits until try succeeds.
 func eventually(ctx context.Context, t *testing.T, what string, try func() error) {
 	t.Helper()
 	for {
@@ -264,7 +264,7 @@ func eventually(ctx context.Context, t *testing.T, what string, try func() error
 	}
 }
 
-// leaderOf is the broker that leads a partition.
+// leaderOf returns the broker that leads a partition.
 func leaderOf(ctx context.Context, t *testing.T, s *stack.Stack, topic string, partition int) *stack.Broker {
 	t.Helper()
 	leaders, err := s.Leaders(ctx, topic)
@@ -280,8 +280,8 @@ func leaderOf(ctx context.Context, t *testing.T, s *stack.Stack, topic string, p
 	return nil
 }
 
-// readyThrough polls an instance that must go on taking clients. What a probe
-// misses on a busy machine is no more than the smaller part.
+// readyThrough polls an instance that must keep accepting clients. On a busy machine
+// some polls may fail, but less than half.
 func readyThrough(ctx context.Context, t *testing.T, i *instance, why string) {
 	t.Helper()
 	const polls = 20
@@ -301,8 +301,8 @@ func readyThrough(ctx context.Context, t *testing.T, i *instance, why string) {
 	}
 }
 
-// deposed waits until a broker leads nothing of a topic any more. The others
-// are asked, as this one may hang.
+// deposed waits until a broker leads no partition of a topic any more. The other
+// brokers are asked, because this one may hang.
 func deposed(ctx context.Context, t *testing.T, s *stack.Stack, topic string, broker *stack.Broker) {
 	t.Helper()
 	var others []string
@@ -332,7 +332,7 @@ func deposed(ctx context.Context, t *testing.T, s *stack.Stack, topic string, br
 	})
 }
 
-// describe asks for the partitions of a topic.
+// describe requests the metadata of a topic's partitions.
 func describe(ctx context.Context, at kmsg.Requestor, topic string) ([]kmsg.MetadataResponseTopicPartition, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	asked := kmsg.NewMetadataRequestTopic()
@@ -348,7 +348,7 @@ func describe(ctx context.Context, at kmsg.Requestor, topic string) ([]kmsg.Meta
 	return answer.Topics[0].Partitions, nil
 }
 
-// inSync waits until every partition of a topic has all its replicas.
+// inSync waits until every partition of a topic has all its replicas in sync.
 func inSync(ctx context.Context, t *testing.T, topic string) {
 	t.Helper()
 	client := kafkaClient(t)
@@ -379,7 +379,8 @@ func killBrokers(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// startBrokers starts those that do not run. They answer when it returns.
+// startBrokers starts the brokers that are not running, and returns once they
+// answer.
 func startBrokers(ctx context.Context, t *testing.T, s *stack.Stack) {
 	t.Helper()
 	var all errgroup.Group
@@ -393,8 +394,8 @@ func startBrokers(ctx context.Context, t *testing.T, s *stack.Stack) {
 	}
 }
 
-// since gives the changes that it was told of from a time on. A machine that is
-// too busy for a moment can make a stream look dead before a test strikes.
+// since returns the changes received from a time on. On a machine that is too busy
+// for a moment, a stream can look dead before the test injects a fault.
 func (w *witness) since(t time.Time) []change {
 	return slices.DeleteFunc(w.changes(), func(c change) bool { return c.at.Before(t) })
 }

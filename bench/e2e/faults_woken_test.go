@@ -11,10 +11,10 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestAnInstanceThatWasStoppedIsWoken is about promises 1, 4 and 9: an instance
-// that stood still for a while, as on a machine that was suspended, goes on with
-// what it missed; it takes no named cursor back from those who went on
-// elsewhere, and serves nobody whose token ended meanwhile.
+// TestAnInstanceThatWasStoppedIsWoken is about promises 1, 4 and 9: an instance that
+// was paused for a while, as on a suspended machine, must continue with what it
+// missed; it must not take named cursors back from clients that continued elsewhere,
+// nor serve a client whose token has expired in the meantime.
 func TestAnInstanceThatWasStoppedIsWoken(t *testing.T) {
 	t.Parallel()
 	span := lasting(8*time.Second, time.Minute)
@@ -34,7 +34,7 @@ func TestAnInstanceThatWasStoppedIsWoken(t *testing.T) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_ = lapses.Run(lapsing) // it never has everything
+		_ = lapses.Run(lapsing) // it never receives everything
 	}()
 	defer func() { stop(); <-over }()
 	stays.await(ctx, t, 20)
@@ -81,7 +81,7 @@ func TestAnInstanceThatWasStoppedIsWoken(t *testing.T) {
 		}
 		return nil
 	})
-	// Within five seconds of the token's end, or of the waking.
+	// Within five seconds of the expiry of the token, or of the resumption.
 	pause(ctx, time.Until(woke.Add(5*time.Second)))
 	at := lapses.received()
 	pause(ctx, time.Second)

@@ -14,7 +14,7 @@ import (
 	"sluice/bench/clients"
 )
 
-// writeEnds ends each partition of a topic.
+// writeEnds writes the end record into each partition of a topic.
 func writeEnds(ctx context.Context, t *testing.T, topic string, partitions int) {
 	t.Helper()
 	if err := clients.WriteEnds(ctx, servers(t).Bootstrap(), topic, partitions); err != nil {
@@ -32,7 +32,7 @@ func kafkaClient(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// readLog reads a topic twice: what is committed, and all.
+// readLog reads a topic twice: the committed records, and all records.
 func readLog(ctx context.Context, t *testing.T, topic string, partitions int) *clients.Contents {
 	t.Helper()
 	contents, err := clients.ReadLog(ctx, servers(t).Bootstrap(), topic, partitions)
@@ -42,7 +42,7 @@ func readLog(ctx context.Context, t *testing.T, topic string, partitions int) *c
 	return contents
 }
 
-// kcatLog reads a topic with kcat, which is read-committed, to its end.
+// kcatLog reads a topic to its end with kcat, which is read-committed.
 func kcatLog(ctx context.Context, t *testing.T, topic string, partitions int) *check.Log {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "kcat", "-C", "-b", servers(t).Brokers[0].Addr, "-t", topic,

@@ -13,22 +13,22 @@ import (
 	"sluice/bench/stack"
 )
 
-// What all tests share is made when the first one asks for it, and ends with
-// the process.
+// What all tests share is made when the first test needs it, and lasts until the
+// process ends.
 var shared struct {
 	dir    string
 	binary func() (string, error)
-	// one has a single broker; three is for tests that break it.
+	// one has a single broker; three is for tests that make brokers fail.
 	one, three func() (*stack.Stack, error)
 	// breaking holds the names of the tests that use three.
 	breaking sync.Map
 }
 
-// long makes faults last as long as they do in life, where the tests otherwise
-// are short: minutes instead of seconds, and a million records.
+// long makes faults last as long as in production, where the tests are short
+// otherwise: minutes instead of seconds, and a million records.
 var long = flag.Bool("long", false, "let faults last for minutes, and replay a million records")
 
-// lasting is how long a fault is to last.
+// lasting returns how long a fault is to last.
 func lasting(short, inLife time.Duration) time.Duration {
 	if *long {
 		return inLife
@@ -80,8 +80,8 @@ func run(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// servers returns the Kafka and Redis that tests share: one broker, or three
-// for a test that has called threeBrokers.
+// servers returns the Kafka and Redis that tests share: one broker, or three for a
+// test that has called threeBrokers.
 func servers(t *testing.T) *stack.Stack {
 	t.Helper()
 	if testing.Short() {
@@ -97,15 +97,15 @@ func servers(t *testing.T) *stack.Stack {
 	return started
 }
 
-// threeBrokers makes a test, with its subtests, use three brokers, each topic
-// on all of them, which it may break. It leaves them whole.
+// threeBrokers makes a test, with its subtests, use three brokers, with each topic
+// on all of them. The test may make them fail and must leave them repaired.
 func threeBrokers(t *testing.T) *stack.Stack {
 	t.Helper()
 	shared.breaking.Store(t.Name(), nil)
 	return servers(t)
 }
 
-// topic makes a topic for one test.
+// topic creates a topic for one test.
 func topic(t *testing.T, name string, partitions int) {
 	t.Helper()
 	if err := servers(t).CreateTopic(t.Context(), name, partitions, nil); err != nil {
@@ -113,8 +113,8 @@ func topic(t *testing.T, name string, partitions int) {
 	}
 }
 
-// within ends what a test does once it has hung: after several times what it may
-// take, as a busy machine is no fault of the server's.
+// within returns a context that ends a test that hangs: after several times what it
+// may take, because a busy machine is not a fault of the server.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*d)

@@ -15,17 +15,17 @@ import (
 	"sluice/bench/clients"
 )
 
-// contender takes a name at the same moment as others.
+// contender takes a name at the same time as others.
 type contender struct {
 	session *clients.Session // nil for an event stream
 	addr    string
 
 	mu      sync.Mutex
-	begun   bool // it has been given the name
-	told    bool // it has been told that the name was taken elsewhere
+	begun   bool // it has received the name
+	told    bool // it was notified that the name was taken over
 	answers int  // to its ack
 	newest  int64
-	cause   string // why it has ended otherwise
+	cause   string // why it ended otherwise
 }
 
 func (c *contender) note(what func()) {
@@ -34,7 +34,7 @@ func (c *contender) note(what func()) {
 	what()
 }
 
-// overWebSocket subscribes, acks at once, and notes what it is told.
+// overWebSocket subscribes, acks at once, and records the answers.
 func (c *contender) overWebSocket(ctx context.Context, name string) {
 	err := c.session.Send(ctx, map[string]any{"type": "subscribe", "id": "a", "stream": "rush", "cursor_name": name, "from": "earliest"})
 	for err == nil {
@@ -62,7 +62,7 @@ func (c *contender) overWebSocket(ctx context.Context, name string) {
 	}
 }
 
-// overSSE reads an event stream under the name.
+// overSSE reads an event stream by name.
 func (c *contender) overSSE(ctx context.Context, name, bearer string) {
 	address := fmt.Sprintf("http://%s/v1/streams/rush/events?cursor_name=%s&from=earliest&errors=stream", c.addr, name)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -84,12 +84,12 @@ func (c *contender) overSSE(ctx context.Context, name, bearer string) {
 		}
 		switch message := gjson.Parse(data); message.Get("type").Str {
 		case "ready":
-			c.note(func() { c.begun, c.answers = true, 1 }) // it has nothing to ack
+			c.note(func() { c.begun, c.answers = true, 1 }) // an event stream has nothing to ack
 		case "event":
 			c.note(func() { c.newest = message.Get("data.n").Int() })
 		case "closing":
 			c.note(func() {
-				// One that lost the name before it had begun is told likewise.
+				// A client that lost the name before it began gets the same message.
 				c.told, c.answers = message.Get("code").Str == "superseded", 1
 				if !c.told {
 					c.cause = data
@@ -99,9 +99,10 @@ func (c *contender) overSSE(ctx context.Context, name, bearer string) {
 	}
 }
 
-// TestANameHasOneHolder is about promise 4: however many take up a name at the
-// same moment, over two instances and every transport, one of them holds it, all
-// others are told, and each ack has exactly one answer. Pages only look at it.
+// TestANameHasOneHolder is about promise 4: however many clients take a name at the
+// same time, over two instances and every transport, one of them must hold it, all
+// others must be notified, and each ack must have exactly one answer. Pages only
+// read the cursor.
 func TestANameHasOneHolder(t *testing.T) {
 	t.Parallel()
 	topic(t, "rush", 1)
@@ -141,7 +142,7 @@ func TestANameHasOneHolder(t *testing.T) {
 		for _, i := range instances {
 			running.Go(func() {
 				<-start
-				// There may be nothing under the name yet.
+				// There may be nothing stored under the name yet.
 				body, err := get(of, "http://"+i.addr+"/v1/streams/rush/records?cursor_name="+name+"&from=earliest", bearer)
 				if err != nil || !strings.Contains(body, `"records"`) {
 					t.Errorf("round %d: a page is answered %q, %v", round, body, err)
@@ -174,7 +175,7 @@ func TestANameHasOneHolder(t *testing.T) {
 		if holder == nil {
 			t.Fatalf("round %d: all were told that another one has the name", round)
 		}
-		// And what comes goes to the holder.
+		// New records must go to the holder.
 		fill(ctx, t, "rush", 5+round, 6+round)
 		eventually(ctx, t, "the holder is delivered to", func() error {
 			holder.mu.Lock()

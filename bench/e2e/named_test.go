@@ -14,7 +14,7 @@ import (
 	"sluice/bench/clients"
 )
 
-// fill writes numbered records into a topic, plainly.
+// fill writes numbered records into a topic with a plain Kafka client.
 func fill(ctx context.Context, t *testing.T, topic string, from, to int) {
 	t.Helper()
 	client := kafkaClient(t, kgo.DefaultProduceTopic(topic))
@@ -27,8 +27,8 @@ func fill(ctx context.Context, t *testing.T, topic string, from, to int) {
 	}
 }
 
-// until reads messages up to one of a kind, and returns it with the numbers of
-// the records that came before.
+// until reads messages up to one of a kind, and returns it with the numbers of the
+// records received before it.
 func until(ctx context.Context, t *testing.T, s *clients.Session, kind string) (last string, numbers map[int]int) {
 	t.Helper()
 	numbers = make(map[int]int)
@@ -49,9 +49,9 @@ func until(ctx context.Context, t *testing.T, s *clients.Session, kind string) (
 	}
 }
 
-// TestNamedCursorMovesToAnotherInstance is about promises 4 and 5: a name is
-// taken up where it was acked, whoever had it before is told and cannot move it
-// any more.
+// TestNamedCursorMovesToAnotherInstance is about promises 4 and 5: a name must be
+// resumed where it was acked, and its previous holder must be notified and must not
+// be able to move it any more.
 func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	t.Parallel()
 	topic(t, "named", 2)
@@ -80,7 +80,7 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 		t.Errorf("the answer to an ack is %s", acked)
 	}
 
-	// These are delivered, and not acked.
+	// These are delivered but not acked.
 	fill(ctx, t, "named", 100, 150)
 	later, numbers := until(ctx, t, old, "cursor")
 	for len(numbers) < 50 {
@@ -92,7 +92,7 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	}
 	exactly(t, numbers, 100, 150)
 
-	// Another principal's cursor of that name is another cursor.
+	// Another principal's cursor of that name is a different cursor.
 	if _, err := get(ctx, "http://"+second.addr+"/v1/cursors/named/phone", token(t, "somebody", "reader")); err == nil {
 		t.Error("another principal sees the cursor")
 	}
@@ -108,7 +108,8 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	_, numbers = until(ctx, t, taker, "caught_up")
 	exactly(t, numbers, 100, 150)
 
-	// The old one is told, and its late ack moves nothing.
+	// The previous holder must be notified, and its late ack must not move the
+	// cursor.
 	told := superseded(ctx, t, old)
 	if !told {
 		t.Error("the older subscription was not told that it is superseded")
@@ -139,7 +140,7 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	exactly(t, numbers, 100, 150)
 	again.Close()
 
-	// The name can be looked at and forgotten.
+	// The cursor can be read and deleted.
 	address := "http://" + second.addr + "/v1/cursors/named/phone"
 	body, err := get(ctx, address, bearer)
 	if err != nil || gjson.Get(body, "cursor").Str == "" {
@@ -182,7 +183,7 @@ func TestNamedCursorMovesToAnotherInstance(t *testing.T) {
 	}
 }
 
-// superseded reads until the subscription is ended because its name was taken.
+// superseded reads until the subscription ends because its name was taken over.
 func superseded(ctx context.Context, t *testing.T, s *clients.Session) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -199,7 +200,7 @@ func superseded(ctx context.Context, t *testing.T, s *clients.Session) bool {
 	}
 }
 
-// exactly checks that each number from lo to hi-1, and no other, came once.
+// exactly checks that each number from lo to hi-1, and no other, was received once.
 func exactly(t *testing.T, numbers map[int]int, lo, hi int) {
 	t.Helper()
 	for n, times := range numbers {

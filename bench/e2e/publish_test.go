@@ -10,7 +10,7 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestPublishedIsReadBackByKcat is about promises 7 and 8, and that subscribers
+// TestPublishedIsReadBackByKcat is about promises 7 and 8; subscribers must also
 // receive what was published.
 func TestPublishedIsReadBackByKcat(t *testing.T) {
 	t.Parallel()

@@ -12,14 +12,13 @@ import (
 	"time"
 )
 
-// plain is a client's connection below HTTP and WebSocket, for clients that do
-// what no library does.
+// plain is a client's TCP connection, for clients that do what no library does.
 type plain struct {
 	net.Conn
 	lines *bufio.Reader
 }
 
-// dialPlain connects. Narrow keeps the system's buffers small.
+// dialPlain connects. narrow keeps the system's buffers small.
 func dialPlain(ctx context.Context, t *testing.T, addr string, narrow bool) *plain {
 	t.Helper()
 	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", addr)
@@ -40,8 +39,8 @@ func dialPlain(ctx context.Context, t *testing.T, addr string, narrow bool) *pla
 	return &plain{conn, bufio.NewReaderSize(conn, size)}
 }
 
-// asks sends a request without a body, reads the head of the answer, whose body
-// is what comes next, and checks its status.
+// asks sends a request without a body, reads the head of the response and checks its
+// status. The body is what is read next.
 func (p *plain) asks(t *testing.T, status int, path, bearer string, more ...string) {
 	t.Helper()
 	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: sluice\r\n", path)
@@ -60,16 +59,16 @@ func (p *plain) asks(t *testing.T, status int, path, bearer string, more ...stri
 	}
 }
 
-// websocket opens a WebSocket with a first subscription, whose frames are then
-// the connection's bytes.
+// websocket opens a WebSocket with a first subscription; the frames are then read
+// from the connection as bytes.
 func (p *plain) websocket(t *testing.T, query, bearer string) {
 	t.Helper()
 	p.asks(t, http.StatusSwitchingProtocols, "/v1/ws?"+query, bearer,
 		"Connection: Upgrade\r\n", "Upgrade: websocket\r\n", "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n")
 }
 
-// drained reads until the connection ends, and returns the last bytes, how many
-// there were, and when it ended. A deadline that passes is no end.
+// drained reads until the connection ends, and returns the last bytes, the number of
+// bytes, and the error that ended it. An expired deadline is not an end.
 func (p *plain) drained() (last string, n int64, err error) {
 	tail := make([]byte, 0, 8<<10)
 	buf := make([]byte, 4<<10)

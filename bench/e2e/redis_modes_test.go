@@ -14,8 +14,8 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestNamedCursorsInEveryKindOfRedis: a single server, one behind Sentinel, a
-// Cluster, with a password and over TLS.
+// TestNamedCursorsInEveryKindOfRedis: named cursors must work with a single server,
+// a server behind Sentinel, and a Cluster, with a password and over TLS.
 func TestNamedCursorsInEveryKindOfRedis(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

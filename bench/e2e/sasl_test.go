@@ -63,8 +63,8 @@ func TestKafkaWithSASLOverTLS(t *testing.T) {
 	}
 }
 
-// TestWrongPasswordIsTold: the broker's own words reach the operator, and the
-// password does not.
+// TestWrongPasswordIsTold: the operator must see the broker's error message, but not
+// the password.
 func TestWrongPasswordIsTold(t *testing.T) {
 	t.Parallel()
 	const wrong = "not-the-password-8471"

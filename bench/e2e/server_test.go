@@ -22,13 +22,13 @@ import (
 // signingKey is the HS256 secret of the issuer that all tests use.
 const signingKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// instance is one running sluice.
+// instance is a running sluice process.
 type instance struct {
 	*stack.Server
 	addr, admin string
 }
 
-// addrs are where instances take clients.
+// addrs returns the addresses of instances for clients.
 func addrs(instances ...*instance) []string {
 	var all []string
 	for _, i := range instances {
@@ -39,29 +39,29 @@ func addrs(instances ...*instance) []string {
 
 var instances atomic.Int32
 
-// setup is what differs between the configurations of tests.
+// setup is the part of the configuration that differs between tests.
 type setup struct {
 	// kafka replaces the shared broker's plain listener.
 	kafka string
 	// redis replaces the shared Redis.
 	redis *stack.Redis
-	// redisConfig is the whole section, in place of one made of redis.
+	// redisConfig is the whole section, in place of one made from redis.
 	redisConfig string
 	// streams maps streams to topics.
 	streams map[string]string
 	// more is added at the end.
 	more string
-	// limits and drain are added to those of all tests: "a: 1, b: 2".
+	// limits and drain are added to the settings of all tests: "a: 1, b: 2".
 	limits, drain string
 	// binary is another build of the server, unless empty.
 	binary string
-	// within, unless empty, is a shell's command that runs the server as "$@".
+	// within, unless empty, is a shell command that runs the server as "$@".
 	within string
-	// unready is set where the instance is not expected to become ready.
+	// unready is set if the instance is not expected to become ready.
 	unready bool
 }
 
-// sluice starts an instance and ends it with the test.
+// sluice starts an instance and stops it at the end of the test.
 func sluice(t *testing.T, s setup) *instance {
 	t.Helper()
 	i := newInstance(t, s)
@@ -71,7 +71,7 @@ func sluice(t *testing.T, s setup) *instance {
 	return i
 }
 
-// knowsOnly is the section kafka of an instance that is told of one broker.
+// knowsOnly is the section kafka of an instance that is configured with one broker.
 func knowsOnly(broker *stack.Broker) string {
 	return fmt.Sprintf("kafka: {brokers: [%s]}", broker.Addr)
 }
@@ -156,14 +156,14 @@ grants:
 	return i
 }
 
-// ready reports whether the instance takes clients.
+// ready returns nil if the instance accepts clients.
 func (i *instance) ready(ctx context.Context) error {
 	_, err := i.ask(ctx, "/readyz")
 	return err
 }
 
-// ask returns what the admin listener answers, which is an error unless it is
-// 200.
+// ask returns the response of the admin listener. A status other than 200 is an
+// error.
 func (i *instance) ask(ctx context.Context, path string) (string, error) {
 	return get(ctx, "http://"+i.admin+path, "")
 }
@@ -197,7 +197,7 @@ func token(t testing.TB, subject string, roles ...string) string {
 	return tokenUntil(t, subject, time.Now().Add(24*time.Hour), roles...)
 }
 
-// tokenUntil makes a token that ends at a time.
+// tokenUntil makes a token that expires at a time.
 func tokenUntil(t testing.TB, subject string, ends time.Time, roles ...string) string {
 	t.Helper()
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{

@@ -10,19 +10,19 @@ import (
 	"sluice/bench/clients"
 )
 
-// TestNothingIsLostInAStorm is about promises 1 to 5: two hundred subscribers
-// are cut off at random, most often in the middle of a frame, and resume on
-// either of two instances, while clients that are not Sluice write with every
-// codec and abort some of their transactions.
+// TestNothingIsLostInAStorm is about promises 1 to 5: two hundred subscribers are
+// cut off at random, usually in the middle of a frame, and resume on either of two
+// instances, while clients other than Sluice write with every codec and abort some
+// of their transactions.
 func TestNothingIsLostInAStorm(t *testing.T) {
 	const (
 		partitions  = 6
 		subscribers = 100 // over each transport
-		cuts        = 6   // about so many for each subscriber
+		cuts        = 6   // about this many for each subscriber
 	)
 	work := writers{topic: "storm", span: 20 * time.Second, perCodec: 14_000, kcat: 2_000, committed: 20_000, aborted: 10_000}
 	topic(t, work.topic, partitions)
-	// Subscribers on a busy machine may read nothing for a while.
+	// Subscribers on a busy machine may not read for a while.
 	config := setup{streams: map[string]string{"storm": work.topic}, limits: "write_progress: 1m"}
 	both := []*instance{sluice(t, config), sluice(t, config)}
 	ctx := within(t, 4*time.Minute)

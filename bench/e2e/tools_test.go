@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestPlainClientsAgree is about the tests' own tools: what the writers write
-// is what two independent clients read.
+// TestPlainClientsAgree is about the tests' own tools: two independent clients must
+// read what the writers write.
 func TestPlainClientsAgree(t *testing.T) {
 	t.Parallel()
 	const partitions = 3

@@ -12,16 +12,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// writers are plain Kafka clients that fill a topic at an even pace.
+// writers are plain Kafka clients that fill a topic at a steady rate.
 type writers struct {
 	topic string
-	// span is how long the writing is to take.
+	// span is how long the writing should take.
 	span time.Duration
-	// perCodec records are written by each of five clients, one for each codec.
+	// perCodec is the number of records of each of five clients, one for each codec.
 	perCodec int
-	// kcat records are written by each of five runs of kcat, likewise.
+	// kcat is the number of records written with kcat, for each codec.
 	kcat int
-	// committed and aborted records are written in transactions of fifty.
+	// committed and aborted are the numbers of records written in transactions of
+	// fifty.
 	committed, aborted int
 }
 
@@ -36,11 +37,11 @@ var codecs = []struct {
 	{"zstd", kgo.ZstdCompression()},
 }
 
-// total is the number of records that are visible in the end.
+// total is the number of records that are visible at the end.
 func (w writers) total() int { return len(codecs)*(w.perCodec+w.kcat) + w.committed }
 
-// record numbers a writer's records. Keys repeat, so that partitions fill evenly
-// and order within a key means something.
+// record returns a writer's numbered record. Keys repeat, so that partitions fill
+// evenly and order within a key is meaningful.
 func (w writers) record(writer string, n int) *kgo.Record {
 	return &kgo.Record{
 		Topic: w.topic,
@@ -49,7 +50,7 @@ func (w writers) record(writer string, n int) *kgo.Record {
 	}
 }
 
-// run writes all, and returns once it is stored.
+// run writes everything, and returns once it is stored.
 func (w writers) run(ctx context.Context, t *testing.T) error {
 	t.Helper()
 	brokers := servers(t).Bootstrap()
@@ -86,7 +87,7 @@ func (w writers) plain(ctx context.Context, brokers []string, name string, codec
 	return nil
 }
 
-// runKcat writes in ten runs of kcat.
+// runKcat writes the records in ten runs of kcat.
 func (w writers) runKcat(ctx context.Context, broker, codec string) error {
 	const runs = 10
 	pace := newPace(w.span, runs)
@@ -110,7 +111,7 @@ func (w writers) runKcat(ctx context.Context, broker, codec string) error {
 }
 
 // transactions writes transactions of fifty records, of which some are aborted,
-// spread evenly over the others.
+// distributed evenly over the others.
 func (w writers) transactions(ctx context.Context, brokers []string) error {
 	const size = 50
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(w.topic+"-writer"), kgo.ProducerBatchCompression(kgo.ZstdCompression()))
@@ -124,7 +125,7 @@ func (w writers) transactions(ctx context.Context, brokers []string) error {
 	}
 	pace := newPace(w.span, commits+aborts)
 	for n, done := 0, 0; n < commits+aborts; n++ {
-		// Bresenham's way of spreading the aborts.
+		// Bresenham's algorithm distributes the aborts.
 		abort := (n+1)*aborts/(commits+aborts) > n*aborts/(commits+aborts)
 		writer := "committed"
 		if abort {
@@ -150,7 +151,7 @@ func (w writers) transactions(ctx context.Context, brokers []string) error {
 	return nil
 }
 
-// pace spreads steps over a span of time.
+// pace distributes steps over a period of time.
 type pace struct {
 	began time.Time
 	step  time.Duration

@@ -1,3 +1,3 @@
-// Package layout holds the tests that keep the repository in shape: which
-// package may import which, and what stands at the top level.
+// Package layout has tests of the structure of the repository: which package may
+// import which, and what the top-level directory contains.
 package layout

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestFrontPageShowsWhatWasMeasured holds that the rows of figures in README.md are
-// those of the page of measurements.
+// TestFrontPageShowsWhatWasMeasured: the rows of figures in README.md must be those
+// of the page of measurements.
 func TestFrontPageShowsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	measured := map[string]map[string]string{}
@@ -31,8 +31,8 @@ func TestFrontPageShowsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-// table is the first one of a document whose columns are scenario and, somewhere,
-// the one that is named: its rows, by column.
+// table returns the rows, by column, of the first table in a document that has a
+// column named scenario and the given column.
 func table(t *testing.T, file, column string) (rows []map[string]string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), filepath.FromSlash(file)))
@@ -69,8 +69,8 @@ func table(t *testing.T, file, column string) (rows []map[string]string) {
 	return rows
 }
 
-// TestDocumentsNameTestsThatExist holds that each test that a document says holds
-// a promise is there.
+// TestDocumentsNameTestsThatExist: each test that a document names for a promise
+// must exist.
 func TestDocumentsNameTestsThatExist(t *testing.T) {
 	t.Parallel()
 	dir := root(t)

@@ -15,24 +15,24 @@ import (
 // module is this module's path.
 const module = "sluice"
 
-// rule says what the packages below a folder may import, tests left out. The
-// first rule that fits a package counts.
+// rule is what the packages below a directory may import, tests excluded. The first
+// rule that fits a package applies.
 type rule struct {
 	// of is a package, or with "/..." a package and all below it.
 	of string
 	// ours lists the packages of this module that may be imported, in the same
 	// form. "self" stands for the package's own tree.
 	ours []string
-	// others lists, by prefix, the modules that may be imported; nil leaves
-	// the choice open.
+	// others lists, by prefix, the other modules that may be imported; nil allows
+	// any.
 	others []string
 }
 
-// leaves are the packages that the domain is made of, which know nothing of it.
+// leaves are the packages that the domain is built on, which do not import it.
 var leaves = []string{"hub/jsonscan", "hub/record", "hub/event", "hub/filter", "hub/upstream", "hub/backoff", "hub/cursors", "hub/ingest"}
 
 var rules = []rule{
-	// The leaves of the domain, each over those before it.
+	// The leaves of the domain; each may import only leaves before it.
 	{of: "hub/jsonscan", ours: nil, others: []string{}},
 	{of: "hub/record", ours: nil, others: []string{}},
 	{of: "hub/backoff", ours: nil, others: []string{}},
@@ -42,7 +42,7 @@ var rules = []rule{
 	{of: "hub/event", ours: []string{"hub/jsonscan", "hub/record"}, others: []string{}},
 	{of: "hub/filter", ours: []string{"hub/jsonscan", "hub/event"}, others: []string{}},
 	{of: "hub", ours: leaves, others: []string{}},
-	// An adapter knows the domain, and not the other adapters.
+	// An adapter may import the domain, but not the other adapters.
 	{of: "hub/...", ours: append([]string{"hub", "self"}, leaves...)},
 	{of: "auth", ours: nil, others: []string{
 		"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset",
@@ -55,7 +55,7 @@ var rules = []rule{
 	{of: "transport/wire/...", ours: append([]string{"hub", "self"}, leaves...)},
 	{of: "transport/...", ours: append([]string{"hub", "auth", "transport/..."}, leaves...)},
 	{of: "cmd/...", ours: []string{"cmd/...", "hub/...", "auth/...", "transport/...", "web/..."}},
-	// Who judges the server shares no code with it.
+	// The packages that test the server share no code with it.
 	{of: "bench/check/...", ours: []string{"self"}},
 	{of: "bench/stack/...", ours: []string{"bench/stack/..."}},
 	{of: "bench/...", ours: []string{"bench/...", "transport/client"}},
@@ -84,7 +84,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	if len(ours) < 5 {
 		t.Fatalf("go list found only %d packages of the module", len(ours))
 	}
-	used := make(map[string]bool) // what rules name of other modules
+	used := make(map[string]bool) // modules that the rules name
 	for _, p := range ours {
 		name := strings.TrimPrefix(p.ImportPath, module+"/")
 		i := slices.IndexFunc(rules, func(r rule) bool { return inside(name, r.of) })
@@ -115,7 +115,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
-// judge says what is wrong with an import, or nothing.
+// judge returns what is wrong with an import, or an empty text.
 func (r rule) judge(importer, imported string) string {
 	name, ours := strings.CutPrefix(imported, module+"/")
 	if !ours {
@@ -191,7 +191,7 @@ func TestTopLevel(t *testing.T) {
 	var got []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasPrefix(name, ".") || name == "sluice" && !entry.IsDir() { // what `make build` makes
+		if strings.HasPrefix(name, ".") || name == "sluice" && !entry.IsDir() { // the output of `make build`
 			continue
 		}
 		got = append(got, name)
@@ -210,14 +210,13 @@ func inside(name, pattern string) bool {
 	return name == pattern
 }
 
-// list returns the module's packages and all that they depend on.
+// list returns the module's packages and all their dependencies.
 func list(t *testing.T) []goPackage {
 	t.Helper()
 	return goList[goPackage](t, "-json=ImportPath,Dir,Standard,Imports", "./...")
 }
 
-// goList lists packages, and all that they depend on, as the go command tells of
-// them.
+// goList lists packages and all their dependencies, as reported by the go command.
 func goList[P any](t *testing.T, args ...string) (packages []P) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, args...)...)

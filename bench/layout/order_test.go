@@ -19,9 +19,9 @@ import (
 	"testing"
 )
 
-// againstOrder bounds, for a package, how many pairs of its files there are of
-// which the first uses the second against the order of the files. A number can only
-// be made smaller.
+// againstOrder bounds, for a package, the number of pairs of its files in which the
+// first file uses the second against the order of the files. A number may only be
+// reduced.
 var againstOrder = map[string]int{
 	"hub":                   10,
 	"hub/cursors":           1,
@@ -38,9 +38,9 @@ var againstOrder = map[string]int{
 	"transport/wire":        5,
 }
 
-// TestOrderOfFiles: the order of a package's files is that in which its doc.go
-// names them. A file uses those named behind it; what is against that is counted,
-// by pairs of files, and bounded. With -v it is printed for every package whose
+// TestOrderOfFiles: the order of a package's files is the order in its doc.go. A
+// file uses files named after it; the pairs of files that violate this are counted,
+// and their number is bounded. With -v they are printed for every package whose
 // doc.go names its files.
 func TestOrderOfFiles(t *testing.T) {
 	t.Parallel()
@@ -93,8 +93,8 @@ type exportedPackage struct {
 	GoFiles                 []string
 }
 
-// listExports lists the module's packages, and where the compiled form of all
-// that they import is.
+// listExports lists the module's packages, and the files with the export data of all
+// their dependencies.
 func listExports(t *testing.T) (ours []exportedPackage, exports map[string]string) {
 	t.Helper()
 	exports = make(map[string]string)
@@ -109,7 +109,7 @@ func listExports(t *testing.T) (ours []exportedPackage, exports map[string]strin
 
 var fileName = regexp.MustCompile(`\b[a-z][a-z0-9_]*\.go\b`)
 
-// orderOf is where doc.go names each file of its package first.
+// orderOf returns the order in which doc.go first names the files of its package.
 func orderOf(t *testing.T, p exportedPackage) map[string]int {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join(p.Dir, "doc.go"))
@@ -121,7 +121,7 @@ func orderOf(t *testing.T, p exportedPackage) map[string]int {
 	}
 	order := make(map[string]int)
 	text := string(source)
-	// A list of files counts; where there is none, the text does.
+	// A list of files has precedence; without one, the whole text is searched.
 	if _, list, ok := strings.Cut(text, "# Files"); ok {
 		text = list
 	}
@@ -133,8 +133,8 @@ func orderOf(t *testing.T, p exportedPackage) map[string]int {
 	return order
 }
 
-// usesBetweenFiles gives for each pair of a package's files what of the second the
-// first uses.
+// usesBetweenFiles returns, for each pair of a package's files, what the first uses
+// of the second.
 func usesBetweenFiles(t *testing.T, p exportedPackage, exports map[string]string) map[[2]string][]string {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -173,7 +173,7 @@ func usesBetweenFiles(t *testing.T, p exportedPackage, exports map[string]string
 	return uses
 }
 
-// declaredForAll reports whether an object is a package's, or a method, or a field.
+// declaredForAll reports whether an object is package-level, a method, or a field.
 func declaredForAll(of *types.Package, object types.Object) bool {
 	switch object := object.(type) {
 	case *types.Var:

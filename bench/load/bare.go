@@ -15,49 +15,48 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// bareFull is how long a socket may be full before the run has failed.
+// bareFull is how long a socket may stay full before the run fails.
 const bareFull = 10 * time.Second
 
 var errBareFull = errors.New("a socket takes nothing")
 
-// bareJob says what the peer bare hands on.
+// bareJob configures the peer bare.
 type bareJob struct {
 	Brokers []string `json:"brokers"`
-	// Topics are the streams, of the same names.
+	// Topics are the topics to read; the streams have the same names.
 	Topics []string `json:"topics"`
 }
 
-// bareReport says where it listens.
+// bareReport is the address of bare's listener.
 type bareReport struct {
 	Address string `json:"address"`
 }
 
-// bare is the limit of what any server can do here: one loop that fetches, lays
-// each record out as one frame, and writes what a fetch brought to each socket
-// in turn, with one write. Its clients hear Sluice's protocol and get the same
-// events, but there are no rights, filters, cursors, pings or limits, and nobody
-// is left behind: for a socket that is full all others wait. What goes wrong
-// ends the loop and is reported, as a record that is lost in silence would make
-// it look fast.
+// bare is the limit of what any server can do here: one loop that fetches, encodes
+// each record as one frame, and writes the frames of a fetch to each socket in turn,
+// with one write. Its clients use Sluice's protocol and get the same events, but
+// there are no rights, filters, cursors, pings or limits, and no client is left
+// behind: all wait for a socket that is full. An error ends the loop and is
+// reported, because silently lost records would make it look fast.
 type bare struct {
 	tail
 	listener net.Listener
 	accepts  sync.WaitGroup
 
-	// Guarded by the tail's mu, as it is held in take.
+	// Guarded by the tail's mu, which is held in take.
 	streams map[string]*bareStream
 }
 
-// bareStream is who has a topic, and what a fetch brought for them.
+// bareStream is a topic with its clients and the frames of a fetch for them.
 type bareStream struct {
 	head    []byte // of its events, up to the partition
 	ws, sse []int  // sockets
 	forWS   []byte
 	forSSE  []byte
-	event   []byte // room for one
+	event   []byte // buffer for one event
 }
 
-// runBare is bare's process.
+// runBare is the process of the peer bare.
 func runBare(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	b := newBare()
@@ -84,7 +83,7 @@ func newBare() *bare {
 	return b
 }
 
-// open begins to read, and to listen on a free port of loopback.
+// open starts to read, and to listen on a free loopback port.
 func (b *bare) open(ctx context.Context, job bareJob) (address string, err error) {
 	b.streams = make(map[string]*bareStream, len(job.Topics))
 	for _, topic := range job.Topics {
@@ -102,7 +101,7 @@ func (b *bare) open(ctx context.Context, job bareJob) (address string, err error
 	return listener.Addr().String(), nil
 }
 
-// close ends what open began. Its context has ended.
+// close stops what open started. Its context has ended.
 func (b *bare) close() {
 	if b.listener != nil {
 		_ = b.listener.Close()
@@ -116,7 +115,7 @@ func (b *bare) close() {
 	}
 }
 
-// accept lets clients in until the listener is closed.
+// accept accepts clients until the listener is closed.
 func (b *bare) accept(ctx context.Context) {
 	for {
 		conn, err := b.listener.Accept()
@@ -135,8 +134,8 @@ func (b *bare) accept(ctx context.Context) {
 	}
 }
 
-// welcome shakes hands with a client and adds its socket to the loop's, which
-// has it from then on.
+// welcome does the handshake with a client and adds its socket to the loop, which
+// owns it from then on.
 func (b *bare) welcome(conn net.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(dialTimeout * time.Second)); err != nil {
 		return err
@@ -156,8 +155,8 @@ func (b *bare) welcome(conn net.Conn) error {
 		_ = unix.Close(fd)
 		return fmt.Errorf("%w: no stream %q", errHandshake, name)
 	}
-	// While the loop stands still, so that the client has all from here on, and
-	// nothing before.
+	// The loop is paused here, so that the client gets every record from now on, and
+	// none before.
 	answer := `event: sluice.ready` + "\n" + `data: {"type":"ready"}` + "\n\n"
 	if kind == scenario.WebSocket {
 		answer = string(appendServerFrame(nil, `{"type":"subscribed","id":"`+bareRequest+`"}`))
@@ -174,8 +173,8 @@ func (b *bare) welcome(conn net.Conn) error {
 	return nil
 }
 
-// ownDescriptor is a descriptor of a connection's socket that the runtime knows
-// nothing of.
+// ownDescriptor duplicates the descriptor of a connection's socket, so that the
+// runtime does not know of it.
 func ownDescriptor(conn net.Conn) (int, error) {
 	raw, err := conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
@@ -190,7 +189,7 @@ func ownDescriptor(conn net.Conn) (int, error) {
 	return fd, nil
 }
 
-// deliver is the loop's body.
+// deliver is the body of the loop.
 func (b *bare) deliver(parts []part, _ int64) error {
 	for _, p := range parts {
 		s := b.streams[p.topic]
@@ -224,7 +223,7 @@ func writeEach(sockets []int, b []byte) error {
 	return nil
 }
 
-// writeRest waits until a socket that was full has taken all.
+// writeRest waits until a socket that was full has accepted everything.
 func writeRest(fd int, b []byte, err error) error {
 	for until := time.Now().Add(bareFull); ; {
 		switch {

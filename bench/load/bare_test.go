@@ -31,7 +31,7 @@ func TestBareIsMeasuredAndLosesNothing(t *testing.T) {
 				WarmUp:  200 * time.Millisecond, Measure: 500 * time.Millisecond,
 			}
 			var got result
-			// On a busy machine the window can be over before anything is written.
+			// On a busy machine the window can be over before a record is written.
 			for tries := 0; got.Produced == 0 && tries < 5; tries++ {
 				var err error
 				got, err = options{perProcess: 12, subprotocol: "sluice.v1.json"}.measureBare(t.Context(), kafka.ListenAddrs(), topics, s)
@@ -39,7 +39,7 @@ func TestBareIsMeasuredAndLosesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// Ten clients have one of the two streams, and ten the other.
+			// Ten clients read one of the two streams, and ten the other.
 			if got.Open != 20 || got.Produced == 0 || got.Deliveries != 10*got.Produced || got.Missing != 0 || got.Duplicated != 0 || got.Foreign != 0 {
 				t.Errorf("got %d open, %d produced, %d delivered, %d missing, %d repeated, %d foreign: %v",
 					got.Open, got.Produced, got.Deliveries, got.Missing, got.Duplicated, got.Foreign, got.Faults)
@@ -74,7 +74,7 @@ func TestBareHasSluicesBytes(t *testing.T) {
 	}
 }
 
-// A socket that is full holds up the loop, which goes on where it was.
+// A full socket must block the loop, which then continues where it was.
 func TestBareWaitsForASocketThatIsFull(t *testing.T) {
 	t.Parallel()
 	const topic, records, size = "ticks", 128, 100_000
@@ -86,7 +86,7 @@ func TestBareWaitsForASocketThatIsFull(t *testing.T) {
 	for range records {
 		all = append(all, kgo.Record{Topic: topic, Value: value, Key: []byte("k")})
 	}
-	// More than the kernel holds for a socket by default (tcp_wmem, tcp_rmem).
+	// More than the kernel buffers for a socket by default (tcp_wmem, tcp_rmem).
 	produceBare(t, kafka, kgo.NoCompression(), all...)
 	for i := range records {
 		line, err := slow.ReadString('\n')
@@ -154,7 +154,7 @@ func bareKafka(t *testing.T, topics ...string) *kfake.Cluster {
 	return kafka
 }
 
-// startBare runs it in this process.
+// startBare runs the peer bare in this process.
 func startBare(t *testing.T, kafka *kfake.Cluster, topic string) (b *bare, address string) {
 	t.Helper()
 	b = newBare()
@@ -170,7 +170,7 @@ func startBare(t *testing.T, kafka *kfake.Cluster, topic string) (b *bare, addre
 	return b, address
 }
 
-// dialBare subscribes, and has read the answer.
+// dialBare subscribes and reads the answer.
 func dialBare(t *testing.T, address, kind, topic string) *bufio.Reader {
 	t.Helper()
 	conn, err := net.Dial("tcp4", address)
@@ -216,7 +216,7 @@ func read(t *testing.T, r io.Reader, n int) string {
 	return string(b)
 }
 
-// produceBare writes records as one batch a partition.
+// produceBare writes records as one batch per partition.
 func produceBare(t *testing.T, kafka *kfake.Cluster, codec kgo.CompressionCodec, records ...kgo.Record) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),

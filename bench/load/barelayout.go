@@ -2,7 +2,7 @@ package main
 
 import (
 	"bufio"
-	"crypto/sha1" // RFC 6455 has it, not for secrecy
+	"crypto/sha1" // required by RFC 6455, not for secrecy
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -17,16 +17,16 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// bareRequest is the id of a client's subscribe.
+// bareRequest is the id of a client's subscribe message.
 const bareRequest = "0"
 
-// websocketGUID is RFC 6455's, section 1.3.
+// websocketGUID is the GUID of RFC 6455, section 1.3.
 const websocketGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 var errBatch = errors.New("unexpected form of a record batch")
 
-// bareHandshake answers a client's request as Sluice does, up to its
-// subscription, and tells what it wants.
+// bareHandshake answers a client's requests as Sluice does, up to its subscription,
+// and returns what the client subscribes to.
 func bareHandshake(conn net.Conn) (kind, stream string, err error) {
 	r := bufio.NewReader(conn)
 	request, err := http.ReadRequest(r)
@@ -115,9 +115,9 @@ func newBareStream(name string) *bareStream {
 	return &bareStream{head: []byte(`{"type":"event","stream":"` + name + `","partition":`)}
 }
 
-// layOut appends a batch's records from an offset on, in the framings of those
-// who are there. It knows what the benchmark writes: uncompressed batches, keys
-// that need no escape, values that are JSON, no headers.
+// layOut appends the records of a batch from an offset on, in the framings of the
+// connected clients. It handles only what the benchmark writes: uncompressed
+// batches, keys that need no escaping, JSON values, no headers.
 func (s *bareStream) layOut(partition int32, from int64, b batch) error {
 	attributes := binary.BigEndian.Uint16(b[batchAttributesAt:])
 	const codec, control = 0x07, 0x20
@@ -133,7 +133,7 @@ func (s *bareStream) layOut(partition int32, from int64, b batch) error {
 		if n <= 0 || size < 1 || int64(len(rest)-n) < size {
 			return fmt.Errorf("%w: a record's size", errBatch)
 		}
-		// Behind the attributes, a byte.
+		// Skip the attributes, which are one byte.
 		r := fields(rest[n+1 : n+int(size)])
 		rest = rest[n+int(size):]
 		time, offset := at+r.number(), first+r.number()
@@ -161,8 +161,8 @@ func (s *bareStream) layOut(partition int32, from int64, b batch) error {
 	return nil
 }
 
-// fields are those of a record that have not been read yet, nil once there were
-// fewer than were asked for.
+// fields are the unread fields of a record, nil once more were requested than there
+// are.
 type fields []byte
 
 func (f *fields) number() int64 {

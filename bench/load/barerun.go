@@ -7,10 +7,10 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// titleBare is what tables call the peer bare.
+// titleBare is the name of the peer bare in tables.
 const titleBare = "bare"
 
-// measureBare runs a scenario against the peer bare. Its targets are Sluice's.
+// measureBare runs a scenario against the peer bare. Targets are for Sluice only.
 func (o options) measureBare(ctx context.Context, brokers, names []string, s scenario.Scenario) (result, error) {
 	s.Targets = nil
 	server, err := startChild(ctx, roleBare)
@@ -35,7 +35,7 @@ func (o options) measureBare(ctx context.Context, brokers, names []string, s sce
 	if _, err := server.ask(ctx, command{Do: "report"}); err != nil {
 		return res, err
 	}
-	// What it lost would make it look fast.
+	// Lost records would make it look fast.
 	if res.Missing > 0 || len(res.Faults) > 0 {
 		return res, fmt.Errorf("%w: bare: %d deliveries are missing: %v", errServer, res.Missing, res.Faults)
 	}

@@ -8,8 +8,8 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// besideBare prints what stands beside the peer bare with it, and how many times
-// as much it took. A ratio that misses its target is bold.
+// besideBare prints the results measured beside the peer bare, and their ratios to
+// those of bare. A ratio that misses its target is bold.
 func (p *printer) besideBare(results []result) {
 	i := slices.IndexFunc(results, func(r result) bool { return r.OfBare != nil })
 	if i < 0 {
@@ -37,15 +37,15 @@ func (p *printer) besideBare(results []result) {
 	p.printf("\nBare is one loop that fetches, and writes what a fetch brought to each socket with one write, without rights, cursors or limits: the limit of what a server can do on this machine. Times in ms. Bold misses its target.\n\n")
 }
 
-// ofBareMeasures are those that are compared with bare's.
+// ofBareMeasures are the measures that are compared with those of bare.
 var ofBareMeasures = [...]string{"cpu_us_per_delivery", "p50_ms", "p99_ms"}
 
 func (r ratios) list() [len(ofBareMeasures)]float64 {
 	return [...]float64{r.CPU, r.P50, r.P99}
 }
 
-// bareTarget says what is expected of a ratio, if that is the same wherever
-// something is.
+// bareTarget returns the target of a ratio, if all results with a target have the
+// same.
 func bareTarget(results []result, measure string) string {
 	found := ""
 	for _, r := range results {
@@ -63,7 +63,7 @@ func bareTarget(results []result, measure string) string {
 	return found
 }
 
-// multiples are three cells.
+// multiples returns three cells: the ratios to bare.
 func (r result) multiples() string {
 	cells := make([]string, len(ofBareMeasures))
 	for i, measure := range ofBareMeasures {
@@ -80,7 +80,7 @@ func (r result) multiples() string {
 	return strings.Join(cells, " | ")
 }
 
-// took are three cells: processor time a delivery, and latencies.
+// took returns three cells: CPU time per delivery, and latencies.
 func (f phase) took() string {
 	cells := make([]string, 3)
 	if f.Meanwhile > 0 && f.ServerCPU > 0 {
@@ -92,7 +92,7 @@ func (f phase) took() string {
 	return strings.Join(cells, " | ")
 }
 
-// medians are three cells: those of the ratios of a scenario's rounds.
+// medians returns three cells: the medians of the ratios over a scenario's rounds.
 func medians(results []result, title string) (cells string, rounds int) {
 	var of [len(ofBareMeasures)][]float64
 	for _, r := range results {

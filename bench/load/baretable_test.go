@@ -10,7 +10,7 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// took is a result with so many µs a delivery and such latencies.
+// took is a result with a CPU time per delivery in µs, and latencies.
 func took(title, server string, micros, p50, p99 float64) result {
 	r := result{Server: server, phase: phase{
 		Seconds: 5, Meanwhile: 1e6, ServerCPU: micros, Latency: summary{Count: 1, P50: p50, P99: p99},
@@ -120,7 +120,8 @@ func TestBareIsMeasuredInTurn(t *testing.T) {
 			t.Errorf("result %d is of %s, ratios %v", i, r.Server, r.OfBare)
 		}
 	}
-	// Where nothing is relative to it, it is not measured, and what fails ends it.
+	// If no target is relative to bare, bare is not measured; a failure ends the
+	// run.
 	if got, err := (options{}).variants(scenario.Scenario{}, io.Discard, run("sluice"), run(titleBare)); err != nil || len(got) != 1 || got[0].OfBare != nil {
 		t.Errorf("got %d results, %v", len(got), err)
 	}

@@ -15,33 +15,34 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// bridgeJob says what is brought from Kafka to another server, and how.
+// bridgeJob configures what is forwarded from Kafka to another server, and how.
 type bridgeJob struct {
 	Brokers []string `json:"brokers"`
 	Topic   string   `json:"topic"`
-	// API is how the server is published to, one of publishers.
+	// API is how records are published to the server, one of publishers.
 	API     string `json:"api"`
 	Address string `json:"address"`
-	// Backend is where the server asks what a client may have, where it does.
+	// Backend is the address of the backend that authorizes clients, if the server
+	// uses one.
 	Backend string `json:"backend,omitempty"`
 	Secret  string `json:"secret,omitempty"`
 }
 
-// bridgeReport says how that goes.
+// bridgeReport is the progress of the bridge.
 type bridgeReport struct {
 	Published int64 `json:"published"`
 }
 
-// bridgeBatch is how many records are under way on a connection at once. A
-// connection carries one partition, so that order is kept.
+// bridgeBatch is how many records are in flight on a connection. A connection
+// carries one partition, so that order is kept.
 const bridgeBatch = 64
 
 // bridgePatience bounds each exchange.
 const bridgePatience = 30 * time.Second
 
-// bridge is the bridge process: a bare consumer without a group, from the tip,
-// that publishes each record to another server over the API which that is
-// usually fed by.
+// bridge is the bridge process: a plain consumer without a group, from the tip, that
+// publishes each record to another server over the API that is typically used with
+// it.
 type bridge struct {
 	job    bridgeJob
 	client *kgo.Client
@@ -54,10 +55,10 @@ type bridge struct {
 
 // publisher publishes records, in order, over one connection.
 type publisher interface {
-	// greeting is sent first and has one answer, where it is not empty.
+	// greeting is sent first and has one answer, unless it is empty.
 	greeting() []byte
-	// encode appends what is sent for some records, and says how many answers
-	// come to that.
+	// encode appends the encoding of some records, and returns how many answers the
+	// server will send.
 	encode(dst []byte, records []*kgo.Record) ([]byte, int)
 	// answer reads one answer.
 	answer(r *bufio.Reader) error
@@ -127,7 +128,7 @@ func (b *bridge) fail(err error) {
 	b.fault = errors.Join(b.fault, err)
 }
 
-// follow hands each partition's records to a lane of its own.
+// follow distributes records to a lane per partition.
 func (b *bridge) follow(ctx context.Context) error {
 	lanes := map[int32]chan []*kgo.Record{}
 	defer func() {
@@ -166,8 +167,8 @@ func (b *bridge) follow(ctx context.Context) error {
 	}
 }
 
-// carry publishes what comes from a lane: many records with one write, and
-// then their answers, so that a round trip is not paid for each.
+// carry publishes the records of a lane: many records with one write, and then their
+// answers, so that not every record costs a round trip.
 func (b *bridge) carry(ctx context.Context, lane <-chan []*kgo.Record) error {
 	made, err := newPublisher(b.job)
 	if err != nil {

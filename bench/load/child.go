@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// childPatience bounds how long a child may take to answer, and to end.
+// childPatience bounds how long a child may take to answer, and to exit.
 const childPatience = 3 * time.Minute
 
 // maxLine bounds a line between processes.
 const maxLine = 16 << 20
 
-// command is what the main process asks of a child: a JSON object on a line.
-// Each has one answer, likewise a line.
+// command is a request of the main process to a child: a JSON object on a line. Each
+// has one answer, also a line.
 type command struct {
-	// Do is what is asked for; each role knows some.
+	// Do is the name of the request; each role supports some.
 	Do      string      `json:"do"`
 	Open    *openJob    `json:"open,omitempty"`
 	Write   *writeJob   `json:"write,omitempty"`
@@ -32,15 +32,15 @@ type command struct {
 	Bare    *bareJob    `json:"bare,omitempty"`
 	Kernel  *kernelJob  `json:"kernel,omitempty"`
 	Window  window      `json:"window"`
-	// Rate is how many records a second are written; 0 is as it was opened.
+	// Rate is the rate in records per second; 0 means the rate of the open command.
 	Rate int `json:"rate,omitempty"`
-	// Histogram asks a report to have one.
+	// Histogram requests a histogram in the report.
 	Histogram bool `json:"histogram,omitempty"`
-	// Records is how many the floor waits for before it reports.
+	// Records is how many records the floor waits for before it reports.
 	Records int64 `json:"records,omitempty"`
 }
 
-// answer holds what the command asked for, or why it failed.
+// answer is the result of the command, or why it failed.
 type answer struct {
 	Fault   string         `json:"fault,omitempty"`
 	Opened  *openReport    `json:"opened,omitempty"`
@@ -61,8 +61,8 @@ type child struct {
 	answers chan []byte
 }
 
-// startChild starts one. It ends when its standard input does, and is killed
-// with its parent.
+// startChild starts a child. It exits when its standard input ends, and is killed
+// when its parent dies.
 func startChild(ctx context.Context, role string) (*child, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -128,12 +128,12 @@ func (c *child) stop() {
 	_ = c.in.Close()
 	kill := time.AfterFunc(10*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer kill.Stop()
-	for range c.answers { // Answers that nobody waits for.
+	for range c.answers { // Discard late answers.
 	}
 	_ = c.cmd.Wait()
 }
 
-// answerCommands is the child's side: it hands each command on and writes the
+// answerCommands is the child's side: it calls do with each command and writes the
 // answer, until the input ends.
 func answerCommands(in io.Reader, out io.Writer, do func(command) (answer, error)) error {
 	lines := bufio.NewScanner(in)

@@ -16,36 +16,36 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// openAtOnce is how many handshakes a process has under way at a time.
+// openAtOnce is how many handshakes a process does concurrently.
 const openAtOnce = 64
 
-// backAtOnce is the same where all come back at once. More would each have a
-// thread of their own, and keep the machine busy with these.
+// backAtOnce is the same when all clients come back at once. More handshakes would
+// each need a thread, and keep the machine busy with threads.
 const backAtOnce = 256
 
 // subscribePatience bounds how long the last client may wait for its
 // subscription after the last handshake.
 const subscribePatience = 20 * time.Second
 
-// openJob asks for connections: clients First to First + Count - 1 of a group.
+// openJob requests connections: clients First to First + Count - 1 of a group.
 type openJob struct {
 	Target target `json:"target"`
 	Kind   string `json:"kind"`
 	First  int    `json:"first"`
 	Count  int    `json:"count"`
-	// ByKey gives client i the key i, modulo Keys, else it gets all Keys of its
-	// stream.
+	// ByKey gives client i the key i, modulo Keys; otherwise each client gets all
+	// keys of its stream.
 	ByKey bool `json:"by_key"`
 	Keys  int  `json:"keys"`
 	// Stalled clients subscribe and never read.
 	Stalled bool `json:"stalled"`
-	// Resume keeps what is needed to come back.
+	// Resume keeps the state that is needed to come back.
 	Resume bool `json:"resume"`
-	// Publishes leaves the subscription out.
+	// Publishes omits the subscription.
 	Publishes bool `json:"publishes"`
 }
 
-// openReport says how that went.
+// openReport is the result of opening connections.
 type openReport struct {
 	Made       int            `json:"made"`
 	Subscribed int            `json:"subscribed"`
@@ -53,13 +53,14 @@ type openReport struct {
 	Seconds    float64        `json:"seconds"`
 }
 
-// clientsReport says what clients have seen.
+// clientsReport is what clients have received.
 type clientsReport struct {
 	tally
 	Histogram []byte `json:"histogram,omitempty"`
-	// PublishesDue are those due within the window, once publishing has ended.
+	// PublishesDue is the number of publishes due within the window, once publishing
+	// has ended.
 	PublishesDue int64 `json:"publishes_due"`
-	// CPUSeconds is what the client process has used since its start.
+	// CPUSeconds is the CPU time of the client process since its start.
 	CPUSeconds float64 `json:"cpu_seconds"`
 }
 
@@ -149,7 +150,7 @@ func (p *clientProcess) open(ctx context.Context, job openJob) *openReport {
 		if job.Stalled {
 			p.mu.Lock()
 			p.stalled = append(p.stalled, c)
-			p.subscribed(c) // It will not read the answer.
+			p.subscribed(c) // A stalled client will not read the answer.
 			p.mu.Unlock()
 			return nil
 		}
@@ -167,7 +168,7 @@ func (p *clientProcess) unstall() {
 	p.stalled = nil
 }
 
-// storm cuts all connections, and opens them again at once.
+// storm cuts all connections and opens them again at once.
 func (p *clientProcess) storm(ctx context.Context) *openReport {
 	p.leave()
 	return p.comeBack(ctx)
@@ -187,7 +188,7 @@ func (p *clientProcess) leave() {
 	delete(p.tally.Disconnects, reason)
 }
 
-// comeBack opens all connections again at once, from where they were.
+// comeBack opens all connections again at once, from their last positions.
 func (p *clientProcess) comeBack(ctx context.Context) *openReport {
 	cut := p.away
 	p.mu.Lock()
@@ -207,8 +208,8 @@ func (p *clientProcess) comeBack(ctx context.Context) *openReport {
 	})
 }
 
-// dialAll calls dial for 0 to count-1, so many at once, and waits until all are
-// subscribed.
+// dialAll calls dial for 0 to count-1, atOnce at a time, and waits until all clients
+// are subscribed.
 func (p *clientProcess) dialAll(ctx context.Context, count, atOnce int, dial func(i int) error) *openReport {
 	began := time.Now()
 	before, _, _ := p.report(false)
@@ -248,5 +249,5 @@ func (p *clientProcess) dialAll(ctx context.Context, count, atOnce int, dial fun
 	}
 }
 
-// kinds are the ways of connecting that a client process knows.
+// kinds are the kinds of connections that a client process supports.
 var kinds = []string{scenario.WebSocket, scenario.SSE}

@@ -87,7 +87,7 @@ func TestFramesCutAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 125, 126, 65535, 65536} {
 		payload := bytes.Repeat([]byte("x"), size)
-		// A client's frame without its mask is a server's.
+		// A client's frame without its mask is a server's frame.
 		frame := appendFrame(nil, opText, payload)
 		head := len(frame) - size - 4
 		frame[1] &^= 0x80

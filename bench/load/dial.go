@@ -18,7 +18,7 @@ import (
 // dialTimeout bounds each read and write of a handshake, in seconds.
 const dialTimeout = 20
 
-// maxResponseHead bounds the header of the answer to a handshake.
+// maxResponseHead bounds the header of the response to a handshake.
 const maxResponseHead = 16 << 10
 
 // stalledBuffer is the receive buffer of a client that never reads, in bytes.
@@ -26,25 +26,25 @@ const stalledBuffer = 4096
 
 var errHandshake = errors.New("handshake refused")
 
-// conn is one client: a socket and what it has not made sense of yet.
+// conn is one client: a socket and its unparsed input.
 type conn struct {
 	wish
 	fd int
-	// rest holds the beginning of a frame or line whose end has not come, and
-	// inner that of a line within frames.
+	// rest holds the beginning of an incomplete frame or line, and inner that of a
+	// line within frames.
 	rest, inner []byte
-	// chunks is set where the answer's transfer coding is chunked.
+	// chunks is set if the response's transfer coding is chunked.
 	chunks     *chunks
 	subscribed bool
 	closed     bool
-	// behind is set from when it comes back until it has had a record that was
-	// made since.
+	// behind is set from the time when the client comes back until it has received a
+	// record that was made since.
 	behind bool
 	track  *track
 	resume *resume
 }
 
-// dial opens a connection, up to and with its subscription.
+// dial opens a connection and subscribes.
 func (t target) dial(ctx context.Context, w wish, receiveBuffer int) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (t target) dial(ctx context.Context, w wish, receiveBuffer int) (*conn, err
 	return c, nil
 }
 
-// connect makes a blocking socket with time-outs.
+// connect makes a blocking socket with timeouts.
 func (t target) connect(i, receiveBuffer int) (int, error) {
 	to, err := netip.ParseAddrPort(t.Address)
 	if err != nil || !to.Addr().Is4() {
@@ -86,8 +86,8 @@ func (t target) connect(i, receiveBuffer int) (int, error) {
 	}
 	if err == nil && t.Sources > 0 && to.Addr().IsLoopback() {
 		from := unix.SockaddrInet4{Addr: [4]byte{127, 0, byte(i % t.Sources / 250), byte(2 + i%t.Sources%250)}}
-		// The port is chosen at connect, when the destination is known, so that
-		// it only has to be free towards that.
+		// The port is chosen at connect, when the destination is known, so that it
+		// only has to be free for that destination.
 		err = errors.Join(
 			unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 			unix.Bind(fd, &from))
@@ -105,8 +105,8 @@ func (t target) connect(i, receiveBuffer int) (int, error) {
 	return fd, nil
 }
 
-// connected waits for a connect that a signal interrupted, which goes on by
-// itself.
+// connected waits for a connect that a signal interrupted, which continues in the
+// background.
 func connected(fd int) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, dialTimeout*1000)
@@ -126,8 +126,8 @@ func connected(fd int) error {
 	}
 }
 
-// handshake asks for the stream, and leaves in c.rest what came behind the
-// answer's header.
+// handshake requests the stream, and stores in c.rest what followed the response's
+// header.
 func (t target) handshake(c *conn) error {
 	if err := writeAll(c.fd, t.request(c.wish)); err != nil {
 		return fmt.Errorf("send handshake: %w", err)

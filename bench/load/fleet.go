@@ -12,11 +12,11 @@ import (
 // fleet is the client processes, which share all clients.
 type fleet struct {
 	children []*child
-	// per is how many clients a process has at most.
+	// per is the maximum number of clients in a process.
 	per int
 }
 
-// startFleet starts as many processes as so many clients need.
+// startFleet starts as many processes as the clients need.
 func startFleet(ctx context.Context, clients, per int) (*fleet, error) {
 	f := &fleet{per: per}
 	for range (clients + per - 1) / per {
@@ -38,7 +38,7 @@ func (f *fleet) stop() {
 	all.Wait()
 }
 
-// all asks all processes at once.
+// all sends a command to all processes at once.
 func (f *fleet) all(ctx context.Context, cmd func(i int) command) ([]answer, error) {
 	answers := make([]answer, len(f.children))
 	errs := make([]error, len(f.children))
@@ -50,8 +50,8 @@ func (f *fleet) all(ctx context.Context, cmd func(i int) command) ([]answer, err
 	return answers, errors.Join(errs...)
 }
 
-// open opens the next count clients, filling one process after the other where
-// they would not fit evenly.
+// open opens the next count clients, distributed evenly, or by filling one process
+// after the other if they do not fit evenly.
 func (f *fleet) open(ctx context.Context, job openJob, count int) (openReport, error) {
 	jobs := make([]openJob, len(f.children))
 	for i := range jobs {
@@ -67,19 +67,19 @@ func (f *fleet) open(ctx context.Context, job openJob, count int) (openReport, e
 	return sumOpened(answers), err
 }
 
-// storm makes all clients go and come back.
+// storm disconnects all clients and has them come back.
 func (f *fleet) storm(ctx context.Context) (openReport, error) {
 	answers, err := f.all(ctx, func(int) command { return command{Do: "storm"} })
 	return sumOpened(answers), err
 }
 
-// leave makes all clients go.
+// leave disconnects all clients.
 func (f *fleet) leave(ctx context.Context) error {
 	_, err := f.all(ctx, func(int) command { return command{Do: "leave"} })
 	return err
 }
 
-// comeBack makes those come back who have left.
+// comeBack has the disconnected clients come back.
 func (f *fleet) comeBack(ctx context.Context) (openReport, error) {
 	answers, err := f.all(ctx, func(int) command { return command{Do: "return"} })
 	return sumOpened(answers), err
@@ -101,13 +101,13 @@ func sumOpened(answers []answer) openReport {
 	return sum
 }
 
-// window sets what counts.
+// window sets the window that counts.
 func (f *fleet) window(ctx context.Context, w window) error {
 	_, err := f.all(ctx, func(int) command { return command{Do: "window", Window: w} })
 	return err
 }
 
-// publish lets the clients publish, each process its share.
+// publish has the clients publish, each process its share.
 func (f *fleet) publish(ctx context.Context, s scenario.Scenario, stream string, w window) error {
 	_, err := f.all(ctx, func(i int) command {
 		return command{Do: "publish", Window: w, Publish: &publishJob{
@@ -117,8 +117,8 @@ func (f *fleet) publish(ctx context.Context, s scenario.Scenario, stream string,
 	return err
 }
 
-// report adds up what all clients have seen. The latency is known only where
-// the histogram is asked for.
+// report sums what all clients have received. The latency is included only if the
+// histogram is requested.
 func (f *fleet) report(ctx context.Context, histogram bool) (clientsReport, summary, error) {
 	sum := clientsReport{tally: tally{Disconnects: map[string]int{}, Refusals: map[string]int{}}}
 	answers, err := f.all(ctx, func(int) command { return command{Do: "report", Histogram: histogram} })

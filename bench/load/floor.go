@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// floorPatience is how long the last records may take.
+// floorPatience is how long to wait for the last records.
 const floorPatience = 5 * time.Second
 
-// floorJob says what the floor reads.
+// floorJob configures what the floor reads.
 type floorJob struct {
 	Brokers []string `json:"brokers"`
 	Topics  []string `json:"topics"`
 }
 
-// floorReport says what it measured.
+// floorReport is what the floor measured.
 type floorReport struct {
 	Latency summary `json:"latency"`
 	CPU     float64 `json:"cpu_seconds"`
 }
 
-// floor is a fetch loop and nothing else: the batches are searched for stamps as
-// they are. Its latency is what any server in front of the topics has to add to.
+// floor is a fetch loop and nothing else: it searches the raw batches for stamps.
+// Its latency is the minimum for any server that reads the topics.
 type floor struct {
 	tail
 
-	// Guarded by the tail's mu, as it is held in take.
+	// Guarded by the tail's mu, which is held in take.
 	window  window
 	latency latency
 	find    finder
 }
 
-// runFloor is the floor's process.
+// runFloor is the process of the floor.
 func runFloor(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &floor{latency: newLatency()}
@@ -83,8 +83,8 @@ func (f *floor) begin(w window) {
 	f.latency.hist.Reset()
 }
 
-// report gives what it has measured once it has seen so many records, which are
-// stored, or has waited for them long enough.
+// report returns what was measured once the floor has seen all stored records, or
+// has waited for them long enough.
 func (f *floor) report(ctx context.Context, records int64) (answer, error) {
 	for late := time.Now().Add(floorPatience); ; {
 		f.mu.Lock()

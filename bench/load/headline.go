@@ -8,11 +8,10 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// headlines are the scenarios that stand for all others on the front page.
+// headlines are the scenarios shown on the front page.
 var headlines = []string{"idle-ws", "single", "broadcast-100", "broadcast-2000", "keyed"}
 
-// writeHeadline prints their main figures, as they stand in the table of all of
-// them.
+// writeHeadline prints their main figures, as in the full table.
 func (r report) writeHeadline(w io.Writer) error {
 	p := printer{w: w}
 	p.printf("| scenario | deliveries/s | missing | server cores | p50 | p99 | floor p99 | memory |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")

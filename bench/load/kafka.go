@@ -9,8 +9,8 @@ import (
 	"sluice/bench/stack"
 )
 
-// topics makes the topics of one run, named after it, so that none sees what
-// another left.
+// topics creates the topics of one run, named after it, so that no run sees records
+// of another.
 func topics(ctx context.Context, kafka *stack.Stack, run string, s scenario.Scenario) ([]string, error) {
 	names := make([]string, s.Streams)
 	for i := range names {
@@ -23,7 +23,7 @@ func topics(ctx context.Context, kafka *stack.Stack, run string, s scenario.Scen
 }
 
 // warmUp writes and reads for some seconds, so that the first scenario does not
-// measure how Java compiles Kafka.
+// measure Java's compilation of Kafka.
 func warmUp(ctx context.Context, kafka *stack.Stack, d time.Duration) error {
 	s := scenario.Scenario{Streams: 1, Partitions: 6}
 	names, err := topics(ctx, kafka, "warm-up", s)

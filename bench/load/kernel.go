@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A loop of writes to as many sockets as a crowd has, and of reads of them
-// in another process: what the kernel takes for a delivery, whoever makes it.
+// A loop of writes to as many sockets as a crowd has, and of reads from them in
+// another process: the kernel's cost of a delivery, whatever the server.
 const (
 	kernelSockets = 1000
 	kernelBytes   = 300 // a record of 200 bytes in its envelope
@@ -21,16 +21,16 @@ const (
 	kernelFor     = 2 * time.Second
 )
 
-// kernelCost is what a delivery takes without any server.
+// kernelCost is the cost of a delivery without any server.
 type kernelCost struct {
-	// WriteMicros and ReadMicros are processor time a write and a read.
+	// WriteMicros and ReadMicros are the CPU time of a write and a read.
 	WriteMicros float64 `json:"write_us"`
 	ReadMicros  float64 `json:"read_us"`
-	// PassMillis is how long one loop over all sockets takes.
+	// PassMillis is the duration of one loop over all sockets.
 	PassMillis float64 `json:"pass_ms"`
 }
 
-// kernelJob has the reading process connect to an address.
+// kernelJob makes the reading process connect to an address.
 type kernelJob struct {
 	Address string `json:"address"`
 	Count   int    `json:"count"`
@@ -108,14 +108,14 @@ func writeKernel(ctx context.Context, sockets []int, reading *child) (kernelCost
 	}, nil
 }
 
-// threadTime is the processor time of the calling thread.
+// threadTime returns the CPU time of the calling thread.
 func threadTime() time.Duration {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
 	return time.Duration(t.Nano())
 }
 
-// kernelListener listens on a free port of loopback.
+// kernelListener listens on a free loopback port.
 func kernelListener() (fd int, address string, err error) {
 	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, "", fmt.Errorf("make socket: %w", err)
@@ -138,8 +138,8 @@ type kernelReport struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 }
 
-// runKernel is the reading process: the loop of the client processes, which makes
-// nothing of what comes.
+// runKernel is the reading process: the loop of the client processes, which ignores
+// what it reads.
 func runKernel(ctx context.Context, in io.Reader, out io.Writer) error {
 	r, err := newReader()
 	if err != nil {

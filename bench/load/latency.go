@@ -7,7 +7,7 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// maxLatency bounds what a histogram holds; what took longer counts as this.
+// maxLatency is the maximum of a histogram; longer latencies count as this.
 const maxLatency = 2 * time.Minute
 
 // latency is a histogram of microseconds with three significant digits.
@@ -17,14 +17,15 @@ func newLatency() latency {
 	return latency{hist: hdr.New(1, maxLatency.Microseconds(), 3)}
 }
 
-// record takes a latency in nanoseconds.
+// record adds a latency in nanoseconds.
 func (l latency) record(nanos int64) {
 	micros := min(max(nanos/1000, 1), maxLatency.Microseconds())
-	// Out of range is the only error, and cannot be any more.
+	// The only error is a value out of range, which is impossible after the
+	// clamping.
 	_ = l.hist.RecordValue(micros)
 }
 
-// encode packs the histogram for another process.
+// encode encodes the histogram for another process.
 func (l latency) encode() ([]byte, error) {
 	compressed, err := l.hist.Encode(hdr.V2CompressedEncodingCookieBase)
 	if err != nil {
@@ -33,7 +34,7 @@ func (l latency) encode() ([]byte, error) {
 	return compressed, nil
 }
 
-// merge adds what encode compressed.
+// merge adds a histogram from encode.
 func (l latency) merge(compressed []byte) error {
 	other, err := hdr.Decode(compressed)
 	if err != nil {
@@ -43,7 +44,7 @@ func (l latency) merge(compressed []byte) error {
 	return nil
 }
 
-// summary is what a report says of a histogram, in milliseconds.
+// summary is the summary of a histogram in a report, in milliseconds.
 type summary struct {
 	Count int64   `json:"count"`
 	Mean  float64 `json:"mean_ms"`

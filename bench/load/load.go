@@ -31,7 +31,7 @@ func runLoad(ctx context.Context, args []string, out, progress io.Writer) error 
 		kernel = &got
 	}
 	results, err := o.run(ctx, progress)
-	// What was measured before something failed is worth printing.
+	// Results that were measured before a failure are still printed.
 	if len(results) == 0 {
 		return err
 	}
@@ -65,7 +65,7 @@ func listScenarios(out io.Writer) error {
 	return p.err
 }
 
-// scenarios are those that the options ask for.
+// scenarios returns the scenarios that the options select.
 func (o options) scenarios() ([]scenario.Scenario, error) {
 	names := o.names
 	switch {
@@ -137,10 +137,10 @@ func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) 
 	return results, nil
 }
 
-// variants runs a scenario once for each value of what it varies, in as many
-// rounds as are asked for, and judges. Where a target is relative to the peer
-// bare, that is measured right behind the server in one round, and right before
-// it in the next. It is nil where it cannot be measured.
+// variants runs a scenario once for each value of what it varies, in the configured
+// number of rounds, and compares the results with the targets. If a target is
+// relative to the peer bare, bare is measured right after the server in one round,
+// and right before it in the next. bare is nil if it cannot be measured.
 func (o options) variants(s scenario.Scenario, progress io.Writer, run, bare func(scenario.Scenario) (result, error)) ([]result, error) {
 	var results []result
 	runs := s.Variants()
@@ -180,7 +180,7 @@ func (o options) variants(s scenario.Scenario, progress io.Writer, run, bare fun
 	return results, nil
 }
 
-// runOwn starts everything that is needed.
+// runOwn runs the scenarios with a Kafka and servers that it starts.
 func (o options) runOwn(ctx context.Context, progress io.Writer) (results []result, err error) {
 	all, err := o.scenarios()
 	if err != nil {
@@ -233,12 +233,12 @@ func (o options) runOwn(ctx context.Context, progress io.Writer) (results []resu
 	return results, nil
 }
 
-// kafkaHeap is the broker's memory in MiB: enough that it does not collect
-// garbage all the time.
+// kafkaHeap is the broker's heap in MiB: enough to avoid constant garbage
+// collection.
 const kafkaHeap = 1024
 
-// measureOwn runs a scenario on topics of its own and against a server of its
-// own, so that none leaves its garbage to the next.
+// measureOwn runs a scenario with its own topics and its own server, so that no run
+// leaves garbage for the next.
 func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, run string, s scenario.Scenario) (result, error) {
 	names, err := topics(ctx, kafka, run, s)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestMain plays the child processes, which are started from this program.
+// TestMain also runs the child processes, which are started from the test binary.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "role=") {
 		if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
@@ -74,7 +74,7 @@ func TestMeasuresAServer(t *testing.T) {
 	}
 }
 
-// fans is a small server of the protocol: each record goes to everybody.
+// fans is a small server of the protocol: it sends each record to every client.
 type fans struct {
 	client *kgo.Client
 	mu     sync.Mutex

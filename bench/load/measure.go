@@ -9,13 +9,13 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// measurement is one run of a scenario under way.
+// measurement is one run of a scenario in progress.
 type measurement struct {
 	result
 	place   place
 	clients *fleet
-	// returning are those that come back, nil where none do; away is set while
-	// they are gone.
+	// returning are the clients that come back, nil if there are none; away is set
+	// while they are disconnected.
 	returning *fleet
 	away      bool
 	writer    *child
@@ -56,7 +56,7 @@ func measure(ctx context.Context, s scenario.Scenario, p place) (result, error) 
 	return m.result, m.faults(ctx)
 }
 
-// connect opens the clients and measures what memory they take. The first
+// connect opens the clients and measures the memory that they take. The first client
 // makes the server open the stream, and is not counted.
 func (m *measurement) connect(ctx context.Context) error {
 	memory := m.Memory || !m.Flows()
@@ -128,7 +128,7 @@ func (m *measurement) opened(got openReport, want int) {
 	}
 }
 
-// load produces, and measures what arrives.
+// load produces records and measures their arrival.
 func (m *measurement) load(ctx context.Context) error {
 	if _, err := m.floor.ask(ctx, command{Do: "open", Floor: &floorJob{Brokers: m.place.Brokers, Topics: m.place.Topics}}); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (m *measurement) stall(ctx context.Context) error {
 	return err
 }
 
-// cut makes all clients come back at once.
+// cut disconnects all clients and has them come back at once.
 func (m *measurement) cut(ctx context.Context) error {
 	got, err := m.clients.storm(ctx)
 	m.opened(got, m.Open)
@@ -197,7 +197,7 @@ func (m *measurement) cut(ctx context.Context) error {
 	return err
 }
 
-// faults takes over what went wrong for clients.
+// faults adds the clients' errors to the result.
 func (m *measurement) faults(ctx context.Context) error {
 	got, _, err := m.clients.report(ctx, false)
 	if err != nil {

@@ -17,7 +17,7 @@ var (
 	sseID            = []byte("id:")
 )
 
-// take consumes what can be made sense of, and keeps the rest.
+// take parses complete frames and lines, and keeps the rest.
 func (r *reader) take(c *conn, b []byte, now int64) {
 	if r.dialect == dialectNone {
 		return
@@ -33,7 +33,7 @@ func (r *reader) take(c *conn, b []byte, now int64) {
 	c.rest = r.keep(c, c.rest, b)
 }
 
-// keep copies what is not whole yet into a buffer of the connection's own.
+// keep copies incomplete input into a buffer of the connection.
 func (r *reader) keep(c *conn, into, b []byte) []byte {
 	if len(b) > maxFrame {
 		r.drop(c, errFrameTooLarge.Error())
@@ -57,8 +57,8 @@ func (r *reader) frames(c *conn, b []byte, now int64) []byte {
 		case opText, opBinary:
 			r.payload(c, payload, now)
 		case opPing:
-			// A socket that is full is not alive, which is what the pong would
-			// deny.
+			// The pong is dropped if the socket is full: it would claim that the client
+			// is alive, which it is not.
 			_ = writeAll(c.fd, appendFrame(nil, opPong, payload))
 		case opClose:
 			r.drop(c, closeReason(payload))
@@ -67,7 +67,7 @@ func (r *reader) frames(c *conn, b []byte, now int64) []byte {
 	return nil
 }
 
-// payload takes what one frame carries.
+// payload handles the payload of one frame.
 func (r *reader) payload(c *conn, b []byte, now int64) {
 	switch r.dialect {
 	case dialectPlain:
@@ -81,7 +81,7 @@ func (r *reader) payload(c *conn, b []byte, now int64) {
 			c.inner = r.keep(c, nil, rest)
 		}
 	default:
-		// Events of one write may come as one message, an object a line.
+		// Events of one write may arrive as one message, an object per line.
 		for len(b) > 0 {
 			line, rest, _ := bytes.Cut(b, []byte("\n"))
 			r.message(c, line, now)
@@ -115,7 +115,7 @@ func (r *reader) lines(c *conn, b []byte, now int64) []byte {
 	}
 }
 
-// message takes a message of Sluice's protocol.
+// message handles a message of Sluice's protocol.
 func (r *reader) message(c *conn, b []byte, now int64) {
 	if bytes.HasPrefix(b, eventPrefix) {
 		r.record(c, b, now)
@@ -137,7 +137,7 @@ func (r *reader) message(c *conn, b []byte, now int64) {
 	}
 }
 
-// record takes what may be a record.
+// record handles a possible record.
 func (r *reader) record(c *conn, b []byte, now int64) {
 	s, end := r.find.find(b)
 	if end == 0 {
@@ -172,7 +172,7 @@ func (r *reader) subscribed(c *conn) {
 	}
 }
 
-// refusal counts the messages that say that something went wrong.
+// refusal counts messages that report an error.
 func (r *reader) refusal(b []byte) {
 	var message struct {
 		Type, Code, Reason string

@@ -12,8 +12,8 @@ var (
 	natsErr  = []byte("-ERR")
 )
 
-// natsLines takes what frames carried, and returns what is not whole yet. A
-// message may go over several frames.
+// natsLines handles the payload of frames, and returns the incomplete rest. A
+// message may span several frames.
 func (r *reader) natsLines(c *conn, b []byte, now int64) []byte {
 	for !c.closed {
 		line, used := nextLine(b)

@@ -8,11 +8,11 @@ import (
 	"text/template"
 )
 
-// nchanModule is where Debian puts the module.
+// nchanModule is the path of Debian's module.
 const nchanModule = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 
-// nchanConfig keeps enough messages that a subscriber which is behind for some
-// seconds misses none, and memory for these.
+// nchanConfig keeps enough messages, and memory for them, that a subscriber that is
+// behind by some seconds misses none.
 var nchanConfig = template.Must(template.New("nginx").Parse(`
 load_module {{.Module}};
 daemon off;

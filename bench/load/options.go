@@ -13,13 +13,13 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// How many clients share a process, by default, and a source address.
+// Defaults of how many clients share a process, and a source address.
 const (
 	clientsPerProcess = 4000
 	clientsPerSource  = 2000
 )
 
-// options are the command line's.
+// options are the options of the command line.
 type options struct {
 	names []string // of scenarios
 
@@ -124,7 +124,7 @@ func (o options) check() error {
 	return nil
 }
 
-// scenario is the one that flags describe.
+// scenario returns the scenario described by flags.
 func (o options) scenario() scenario.Scenario {
 	s := scenario.Scenario{
 		Name: o.kind, Title: o.kind, Streams: 1, Partitions: 1, Keys: 60, RecordBytes: o.bytes, Rate: o.rate,

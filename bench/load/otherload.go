@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// machineBusy is the processor time that the machine has spent on anything, or
-// was refused by its host, since it started.
+// machineBusy returns the CPU time that the machine has spent on any work, or that
+// its host has withheld, since boot.
 func machineBusy() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -18,8 +18,8 @@ func machineBusy() (time.Duration, error) {
 	return parseBusy(string(text))
 }
 
-// parseBusy adds up the first line of /proc/stat but for idle time (fields 4
-// and 5), and guests, which are counted as user time already.
+// parseBusy sums the first line of /proc/stat without idle time (fields 4 and 5),
+// and without guests, which are already counted as user time.
 func parseBusy(text string) (time.Duration, error) {
 	line, _, _ := strings.Cut(text, "\n")
 	fields := strings.Fields(line)
@@ -40,8 +40,8 @@ func parseBusy(text string) (time.Duration, error) {
 	return time.Duration(ticks) * clockTick, nil
 }
 
-// ourCPU is the processor time of this program, all that it started, and the
-// server where that was there before.
+// ourCPU returns the CPU time of this program, of all processes that it started, and
+// of the server if that was not started by it.
 func (p place) ourCPU() (time.Duration, error) {
 	ours := processes{os.Getpid()}
 	all, err := ours.tree()

@@ -14,22 +14,22 @@ import (
 	"sluice/bench/stack"
 )
 
-// peer is another server that can be measured beside.
+// peer is another server that can be measured for comparison.
 type peer struct {
-	// Name is what people ask for, and Title what the table shows.
+	// Name is the name for -peers, and Title that in the table.
 	Name, Title string
-	// Kind is how clients connect, Dialect what they hear.
+	// Kind is the kind of connection, Dialect the protocol on it.
 	Kind, Dialect string
 	// Path and Send are as in target.
 	Path string
 	// API is how the bridge publishes, empty for bare, which reads Kafka itself.
 	API string
-	// Packages are Debian's whose programs are needed, Module one that has
-	// nchanModule, Build a program of the peers' Go module.
+	// Packages are the required Debian packages, Module the one with nchanModule,
+	// Build a program of the peers' Go module.
 	Packages []string
 	Module   string
 	Build    string
-	// start gives the command, once its files are in dir.
+	// start returns the command, after writing its files to dir.
 	start func(p *running) ([]string, error)
 }
 
@@ -37,16 +37,16 @@ type peer struct {
 type running struct {
 	peer
 	dir, program string
-	// Clients is where those connect, Publish where the bridge does, Backend
-	// where the peer asks; Spare is a port that it may use.
+	// Clients is the address for clients, Publish that for the bridge, Backend that
+	// of the backend that the peer uses; Spare is a further address that it may use.
 	Clients, Publish, Backend, Spare string
 	secret                           string
 	server                           *stack.Server
 }
 
-// peers are all that are known. Each is set up as its documentation advises for
-// many subscribers: logs off, no limits below what is measured, as many workers
-// as there are processors.
+// peers are all supported peers. Each is configured as its documentation advises for
+// many subscribers: logs off, no limits below what is measured, one worker per
+// processor.
 var peers = []peer{
 	{Name: "bare-ws", Title: "bare (WebSocket)", Kind: scenario.WebSocket},
 	{Name: "bare-sse", Title: "bare (SSE)", Kind: scenario.SSE},
@@ -98,7 +98,7 @@ func peerNames() []string {
 	return names
 }
 
-// findPeers finds those whose name is asked for, or begins with it.
+// findPeers finds the peers whose name is in the list, or begins with a name in it.
 func findPeers(list string) ([]peer, error) {
 	if list == "all" {
 		return peers, nil
@@ -118,15 +118,14 @@ func findPeers(list string) ([]peer, error) {
 	return found, nil
 }
 
-// prepare installs or builds what a peer needs. The error says why it cannot
-// be had.
+// prepare installs or builds what a peer needs. The error is why it is unavailable.
 func (p peer) prepare(ctx context.Context, tree, dir string) (program string, err error) {
 	if p.Build == "" {
 		if err := stack.Install(ctx, p.Packages...); err != nil || p.Module == "" {
 			return "", err
 		}
 		if _, err := os.Stat(nchanModule); err != nil {
-			// It holds no program, so what counts is whether the file is there.
+			// The package contains no program, so the presence of the file decides.
 			if err := stack.Install(ctx, p.Module); err != nil {
 				if _, missing := os.Stat(nchanModule); missing != nil {
 					return "", err
@@ -146,14 +145,14 @@ func (p peer) prepare(ctx context.Context, tree, dir string) (program string, er
 	return program, nil
 }
 
-// run starts a peer in a folder of its own.
+// run starts a peer in a directory of its own.
 func (p peer) run(ctx context.Context, dir, program string) (*running, error) {
 	r := &running{peer: p, program: program, secret: rand.Text()}
 	var err error
 	if r.dir, err = os.MkdirTemp(dir, p.Name+"-"); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	// The peer may give up root and has to get at its files.
+	// The peer may drop root privileges and needs access to its files.
 	for _, folder := range []string{dir, r.dir} {
 		if err := os.Chmod(folder, 0o755); err != nil {
 			return nil, fmt.Errorf("make folder: %w", err)
@@ -172,7 +171,7 @@ func (p peer) run(ctx context.Context, dir, program string) (*running, error) {
 	return r, r.server.Start(ctx)
 }
 
-// ready reports whether both listeners are there.
+// ready returns nil once both listeners accept connections.
 func (r *running) ready(ctx context.Context) error {
 	for _, address := range []string{r.Clients, r.Publish} {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address)

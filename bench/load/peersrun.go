@@ -13,7 +13,7 @@ import (
 	"sluice/bench/stack"
 )
 
-// peerPause is between the start of a peer and its first client.
+// peerPause is the time between the start of a peer and its first client.
 const peerPause = 2 * time.Second
 
 // measurePeer runs a scenario against a peer, fed by a bridge.
@@ -45,8 +45,8 @@ func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, pr
 	if _, err := bridge.ask(ctx, command{Do: "open", Bridge: &job}); err != nil {
 		return res, err
 	}
-	// Some of the peers need a moment until their own parts have found each
-	// other, which none of them tells.
+	// Some peers need a moment until their own processes have connected to each
+	// other, which none of them reports.
 	if err := sleep(ctx, peerPause); err != nil {
 		return res, err
 	}
@@ -64,7 +64,7 @@ func (o options) measurePeer(ctx context.Context, kafka *stack.Stack, p peer, pr
 	return res, err
 }
 
-// ofKind gives all clients a kind.
+// ofKind sets the kind of all clients.
 func ofKind(s scenario.Scenario, kind string) scenario.Scenario {
 	s.Clients = slices.Clone(s.Clients)
 	for i := range s.Clients {
@@ -73,8 +73,8 @@ func ofKind(s scenario.Scenario, kind string) scenario.Scenario {
 	return s
 }
 
-// besideBare compares results of one scenario with bare's of the same kind of
-// clients, if there are any.
+// besideBare compares the results of one scenario with those of bare for the same
+// kind of clients, if there are any.
 func besideBare(results []result) {
 	for _, bare := range results {
 		if bare.Unmeasured != "" || !strings.HasPrefix(bare.Server, titleBare+" ") {
@@ -89,12 +89,12 @@ func besideBare(results []result) {
 	}
 }
 
-// peerScenarios are measured where none is named.
+// peerScenarios are measured if none is named.
 var peerScenarios = []string{"broadcast-100", "broadcast-2000"}
 
-// runPeers measures each scenario on Sluice, with WebSockets and with event
-// streams, and on each peer. One that cannot be had, or fails, is named with
-// the reason, and the others go on.
+// runPeers measures each scenario on Sluice, with WebSockets and with event streams,
+// and on each peer. A peer that is unavailable or fails is listed with the reason,
+// and the others are still measured.
 func (o options) runPeers(ctx context.Context, kafka *stack.Stack, sluice, dir string, all []scenario.Scenario, progress io.Writer) ([]result, error) {
 	beside, err := findPeers(o.peers)
 	if err != nil {
@@ -110,7 +110,7 @@ func (o options) runPeers(ctx context.Context, kafka *stack.Stack, sluice, dir s
 	var results []result
 	number := 0
 	for _, s := range all {
-		// The peers have one channel, and targets are not theirs.
+		// The peers have one channel, and the targets do not apply to them.
 		if s.Streams != 1 || s.Vary != nil || s.Storm || s.Publish > 0 || slices.ContainsFunc(s.Clients, func(g scenario.Group) bool { return g.Filter != "" }) {
 			return results, fmt.Errorf("measure %s: %w: peers take scenarios of one stream without filters, storms and publishing", s.Name, scenario.ErrInvalid)
 		}

@@ -9,16 +9,16 @@ import (
 
 // How long to wait for deliveries that are due.
 const (
-	quiet      = 3 * time.Second        // without any, all that comes has come
-	look       = 100 * time.Millisecond // between two looks
-	drainLimit = 30 * time.Second       // after that the rest is missing
+	quiet      = 3 * time.Second        // without any for this long, nothing more is expected
+	look       = 100 * time.Millisecond // between two checks
+	drainLimit = 30 * time.Second       // after this the rest counts as missing
 	burstLimit = 2 * time.Minute
 )
 
 // flow measures one window at the scenario's rate.
 func (m *measurement) flow(ctx context.Context) (phase, error) { return m.flowWith(ctx, 0, nil) }
 
-// flowWith does something meanwhile, so long after the window's beginning.
+// flowWith also calls do, at a time after the window's beginning.
 func (m *measurement) flowWith(ctx context.Context, after time.Duration, do func(context.Context) error) (phase, error) {
 	begin := time.Now().Add(m.WarmUp)
 	end := begin.Add(m.Measure)
@@ -49,13 +49,13 @@ func (m *measurement) flowWith(ctx context.Context, after time.Duration, do func
 	return p, m.finish(ctx, &p)
 }
 
-// window tells all processes what counts, and lets the writer begin.
+// window sends the window to all processes, and starts the writer.
 func (m *measurement) window(ctx context.Context, w window, write bool) error {
 	if err := m.clients.window(ctx, w); err != nil {
 		return err
 	}
 	if m.away {
-		// They are to have what was made while they were away.
+		// The returning clients must receive what was made while they were away.
 		if err := m.returning.window(ctx, w); err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func (m *measurement) window(ctx context.Context, w window, write bool) error {
 	return err
 }
 
-// account measures processor time from a moment on, for as long as work takes.
+// account measures CPU time from a time on, for as long as work takes.
 func (m *measurement) account(ctx context.Context, p *phase, from time.Time, work func() error) error {
 	if err := sleep(ctx, time.Until(from)); err != nil {
 		return err
@@ -93,8 +93,7 @@ func (m *measurement) account(ctx context.Context, p *phase, from time.Time, wor
 	return nil
 }
 
-// burst writes all records at once, and measures until they have been
-// delivered.
+// burst writes all records at once, and measures until they are delivered.
 func (m *measurement) burst(ctx context.Context) (phase, error) {
 	if err := sleep(ctx, m.WarmUp/3); err != nil {
 		return phase{}, err
@@ -119,8 +118,8 @@ func (m *measurement) burst(ctx context.Context) (phase, error) {
 	return p, err
 }
 
-// publish lets the clients publish, once a bare producer has done so at the
-// same rate, and measures the answers.
+// publish has the clients publish, after a plain producer has done so at the same
+// rate, and measures the answers.
 func (m *measurement) publish(ctx context.Context) (phase, error) {
 	bare, err := m.flow(ctx)
 	if err != nil {
@@ -157,8 +156,7 @@ func (m *measurement) publish(ctx context.Context) (phase, error) {
 	return p, nil
 }
 
-// finish waits until all that was written has arrived, and takes over what was
-// seen.
+// finish waits until all written records have arrived, and collects the results.
 func (m *measurement) finish(ctx context.Context, p *phase) error {
 	got, err := m.writer.ask(ctx, command{Do: "report"})
 	if err != nil {
@@ -192,8 +190,7 @@ func (m *measurement) finish(ctx context.Context, p *phase) error {
 	return nil
 }
 
-// expected is how many deliveries records make, of which so many are stored for
-// each key.
+// expected returns how many deliveries the stored records, counted by key, make.
 func (m *measurement) expected(stored []int64) int64 {
 	perStream := make([]int64, m.Streams)
 	for key, n := range stored {
@@ -214,8 +211,8 @@ func (m *measurement) expected(stored []int64) int64 {
 	return sum
 }
 
-// await waits until so many deliveries have come, or nothing more comes at all:
-// a server that is behind still has to deliver what was made before the window.
+// await waits until a number of deliveries has arrived, or nothing arrives any more:
+// a server that is behind still has to deliver records made before the window.
 func (m *measurement) await(ctx context.Context, want int64, limit time.Duration) error {
 	before, last, end := int64(-1), time.Now(), time.Now().Add(limit)
 	for {

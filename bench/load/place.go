@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// place says where a scenario runs.
+// place is the environment in which a scenario runs.
 type place struct {
 	Target target
-	// Server is the server's processes, none where they are not known. Beside
-	// are those of what feeds it, if anything does, accounted for on their own.
+	// Server are the server's processes, none if they are unknown. Beside are those
+	// of the bridge that feeds it, if there is one, accounted for separately.
 	Server, Beside processes
-	// Metrics is where the server tells its own, empty where it does not.
+	// Metrics is the address of the server's own metrics, empty if it has none.
 	Metrics string
-	// Profiling is taken while a window is measured.
+	// Profiling is done while a window is measured.
 	Profiling profiling
 	Brokers   []string
-	// Topics are behind the target's streams, in the same order.
+	// Topics are the topics of the target's streams, in the same order.
 	Topics []string
 	// PerProcess is how many clients a process has, PerSource how many share a
 	// source address.
 	PerProcess, PerSource int
-	// Settle is how long nothing is done before memory is read.
+	// Settle is how long to wait before memory is read.
 	Settle time.Duration
 }
 
-// memory waits for the server to come to rest and returns what it occupies.
+// memory waits for the server to become idle and returns its resident memory.
 func (p place) memory(ctx context.Context) (int64, error) {
 	if len(p.Server) == 0 {
 		return 0, nil
@@ -37,12 +37,12 @@ func (p place) memory(ctx context.Context) (int64, error) {
 	return p.Server.resident()
 }
 
-// usage is the processor time that has been used up to a moment, and the
-// deliveries that have been made by then.
+// usage is the CPU time used up to a time, and the deliveries made by then.
 type usage struct {
 	server, beside, clients time.Duration
 	deliveries, requests    int64
-	// machine is everybody's, ours that of all processes of this run.
+	// machine is the CPU time of all processes, ours that of all processes of this
+	// run.
 	machine, ours time.Duration
 }
 
@@ -54,7 +54,7 @@ func (p place) usage(ctx context.Context, clients *fleet) (usage, error) {
 			return u, err
 		}
 	}
-	// Where this cannot be told, it is left out.
+	// If this is unknown, it is omitted.
 	if u.requests, err = p.Server.requests(brokerPorts(p.Brokers)); err != nil {
 		u.requests = 0
 	}

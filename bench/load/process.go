@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// clockTick is the unit of processor time in /proc/PID/stat: USER_HZ, which is
-// 100 on every architecture that Go runs on.
+// clockTick is the unit of CPU time in /proc/PID/stat: USER_HZ, which is 100 on
+// every architecture that Go supports.
 const clockTick = 10 * time.Millisecond
 
 var errProcess = errors.New("unexpected form of /proc")
 
-// processes is a server: process ids whose descendants belong to it.
+// processes are the processes of a server: these ids and all their descendants.
 type processes []int
 
-// cpu is the processor time that a server has used so far, of all its
-// processes and threads, in user and system mode.
+// cpu returns the CPU time that a server has used so far, of all its processes and
+// threads, in user and system mode.
 func (p processes) cpu() (time.Duration, error) {
 	all, err := p.tree()
 	if err != nil {
@@ -41,8 +41,8 @@ func (p processes) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
-// resident is the memory of a server that is in RAM now, in bytes. What
-// several of its processes share counts once.
+// resident returns the resident memory of a server, in bytes. Memory shared between
+// its processes counts once.
 func (p processes) resident() (int64, error) {
 	all, err := p.tree()
 	if err != nil {
@@ -65,8 +65,8 @@ func (p processes) resident() (int64, error) {
 	return sum, nil
 }
 
-// gone reports whether an error of /proc says that a process has ended, which
-// descendants may at any time.
+// gone reports whether an error of /proc means that a process has ended, which
+// descendants may do at any time.
 func gone(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
@@ -85,7 +85,7 @@ func (p processes) tree() ([]int, error) {
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
-			continue // It has ended.
+			continue // The process has ended.
 		}
 		if fields, err := statFields(stat); err == nil {
 			if parent, err := strconv.Atoi(fields[1]); err == nil {
@@ -102,7 +102,7 @@ func (p processes) tree() ([]int, error) {
 	return all, nil
 }
 
-// cpuTime is the processor time of one process.
+// cpuTime returns the CPU time of one process.
 func cpuTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -111,8 +111,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return parseCPUTime(stat)
 }
 
-// statFields are those behind the program's name, which stands in parentheses
-// and may hold spaces and parentheses.
+// statFields returns the fields after the program's name, which is in parentheses
+// and may contain spaces and parentheses.
 func statFields(stat []byte) ([]string, error) {
 	end := bytes.LastIndexByte(stat, ')')
 	fields := strings.Fields(string(stat[end+1:]))
@@ -139,7 +139,7 @@ func parseCPUTime(stat []byte) (time.Duration, error) {
 	return time.Duration(ticks) * clockTick, nil
 }
 
-// readKiB reads a size from a file of /proc, and returns it in bytes.
+// readKiB reads a size from a file in /proc, and returns it in bytes.
 func readKiB(file, name string) (int64, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -13,32 +13,32 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// writeJob says what the writer writes.
+// writeJob configures the writer.
 type writeJob struct {
 	Brokers []string `json:"brokers"`
-	// Topics have their records in turn, key by key.
+	// Topics get the records in turn, key by key.
 	Topics     []string `json:"topics"`
 	Partitions int      `json:"partitions"`
 	Keys       int      `json:"keys"`
-	// Rate is in records a second; Burst, in its place, is how many are written
-	// as fast as Kafka takes them.
+	// Rate is in records per second; Burst, in its place, is how many records are
+	// written as fast as Kafka accepts them.
 	Rate  int `json:"rate"`
 	Burst int `json:"burst"`
-	// Size is a value's, in bytes.
+	// Size is the size of a value, in bytes.
 	Size   int           `json:"size"`
 	Linger time.Duration `json:"linger"`
 }
 
-// writeReport says what was written.
+// writeReport is what was written.
 type writeReport struct {
-	// Due is how many records the window holds, Stored how many of them Kafka
-	// has acknowledged, for each key.
+	// Due is the number of records in the window, Stored the number of them that
+	// Kafka has acknowledged, by key.
 	Due    int64   `json:"due"`
 	Stored []int64 `json:"stored"`
 	Failed int64   `json:"failed"`
-	// LateMax is how far the writer fell behind its plan at most.
+	// LateMax is the maximum delay of the writer behind its schedule.
 	LateMax float64 `json:"late_max_ms"`
-	// Ack is from a record's due time to Kafka's acknowledgement.
+	// Ack is the time from when a record is due to Kafka's acknowledgement.
 	Ack        summary `json:"ack"`
 	CPUSeconds float64 `json:"cpu_seconds"`
 }
@@ -47,17 +47,17 @@ type writeReport struct {
 type writer struct {
 	job    writeJob
 	client *kgo.Client
-	// numbers are those of each key's next record.
+	// numbers has the number of each key's next record.
 	numbers []int64
 	next    int64
 
 	failed atomic.Int64
 	stored []atomic.Int64
 
-	// Of the plan that is being carried out.
+	// State of the current plan.
 	due  int64
 	late time.Duration
-	done chan struct{} // closed when it has been
+	done chan struct{} // closed when the plan is complete
 
 	mu  sync.Mutex
 	ack latency
@@ -114,9 +114,9 @@ func (w *writer) open(ctx context.Context, job writeJob) error {
 	return nil
 }
 
-// write carries a plan out: at the job's rate until the window ends, which
-// begins before the window does, so that all parts are warm by then; or so many
-// records at once, all of which count.
+// write executes a plan: at the job's rate until the window ends, beginning before
+// the window so that all parts are warm by then; or a number of records at once, all
+// of which count.
 func (w *writer) write(ctx context.Context, counted window) {
 	defer close(w.done)
 	w.due, w.late = 0, 0
@@ -133,7 +133,7 @@ func (w *writer) write(ctx context.Context, counted window) {
 	} else {
 		w.paced(ctx, counted)
 	}
-	// What fails is counted by the records themselves.
+	// Failures are counted by the callbacks of the records.
 	_ = w.client.Flush(ctx)
 }
 
@@ -184,12 +184,12 @@ func (w *writer) one(ctx context.Context, due int64, counts bool) {
 	})
 }
 
-// appendKey appends the key of a slot, of a fixed width.
+// appendKey appends the key of a slot, with a fixed width.
 func appendKey(dst []byte, slot int) []byte {
 	return strconv.AppendInt(append(dst, 'k'), int64(slotBase+slot), 10)
 }
 
-// report waits for the plan to be carried out.
+// report waits until the plan is complete.
 func (w *writer) report(ctx context.Context) (answer, error) {
 	select {
 	case <-ctx.Done():

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// profiling is where the profile of a server's processor time comes from, and
-// the file that it goes to. The zero value is none.
+// profiling is the source of a CPU profile of the server, and the file to write it
+// to. The zero value means none.
 type profiling struct{ from, to string }
 
-// profiling is that of one run of a scenario, in the folder of -profile.
+// profiling returns the profiling for one run of a scenario, in the directory of
+// -profile.
 func (o options) profiling(s *server, run, scenario string) profiling {
 	if o.profile == "" {
 		return profiling{}
@@ -25,7 +26,7 @@ func (o options) profiling(s *server, run, scenario string) profiling {
 	}
 }
 
-// take takes a profile of so long a time.
+// take takes a profile of the given duration.
 func (p profiling) take(ctx context.Context, span time.Duration) error {
 	if p.from == "" {
 		return nil

@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// publishJob says what clients publish, together.
+// publishJob configures what clients publish, together.
 type publishJob struct {
 	Rate int `json:"rate"`
-	// Keys and Size are those of the records.
+	// Keys and Size are the number of keys and the size of the records.
 	Keys   int    `json:"keys"`
 	Size   int    `json:"size"`
 	Stream string `json:"stream"`
-	// Every so many records is one of this process, which begins with First.
+	// Of every Every records, this process publishes one, beginning with First.
 	Every int `json:"every"`
 	First int `json:"first"`
 }
 
 var idName = []byte(`"id":"`)
 
-// publish sends open loop until the window ends: each record at its due time,
-// which its id carries, whether or not those before have been answered. It
-// returns how many were due within the window.
+// publish sends open loop until the window ends: each record at its due time, which
+// its id contains, whether or not earlier ones have been answered. It returns how
+// many were due within the window.
 func (r *reader) publish(ctx context.Context, job publishJob, counted window) int64 {
 	var due int64
-	stream, _ := json.Marshal(job.Stream) // A string can be marshalled.
+	stream, _ := json.Marshal(job.Stream) // A string can always be marshalled.
 	begin := time.Now()
 	var value, message, frame []byte
 	for number := job.First; ctx.Err() == nil; number += job.Every {
@@ -62,7 +62,7 @@ func (r *reader) publish(ctx context.Context, job publishJob, counted window) in
 	return due
 }
 
-// published takes the answer to a publish.
+// published handles the answer to a publish.
 func (r *reader) published(b []byte, now int64) {
 	_, id, _ := bytes.Cut(b, idName)
 	digitsOf, _, _ := bytes.Cut(id, []byte("-"))

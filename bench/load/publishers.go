@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Ways to publish to another server.
+// APIs for publishing to other servers.
 const (
 	apiHTTP    = "http" // the body is the message: nchan, and the plain hub
 	apiMercure = "mercure"
@@ -25,7 +25,7 @@ const (
 	apiNATS    = "nats"
 )
 
-// peerChannel is what clients of other servers subscribe to.
+// peerChannel is the channel that clients of other servers subscribe to.
 const peerChannel = "load"
 
 var errPublish = errors.New("publish refused")
@@ -52,8 +52,7 @@ func newPublisher(job bridgeJob) (publisher, error) {
 	return nil, fmt.Errorf("publish by %q: %w", job.API, errors.ErrUnsupported)
 }
 
-// publisherToken is a JWT (RFC 7519) that lets its bearer publish to a Mercure
-// hub.
+// publisherToken returns a JWT (RFC 7519) that permits publishing to a Mercure hub.
 func publisherToken(secret string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(`{"mercure":{"publish":["*"]}}`))
@@ -103,8 +102,8 @@ func httpAnswer(r *bufio.Reader) error {
 }
 
 // pushpinPublisher pushes over ZeroMQ, which Pushpin's documentation advises for
-// many messages, for both kinds of clients. Nothing is answered but the
-// greeting; when Pushpin does not keep up, the connection blocks.
+// many messages, for both kinds of clients. Only the greeting is answered; when
+// Pushpin does not keep up, the connection blocks.
 type pushpinPublisher struct{}
 
 func (p *pushpinPublisher) encode(dst []byte, records []*kgo.Record) ([]byte, int) {
@@ -112,20 +111,20 @@ func (p *pushpinPublisher) encode(dst []byte, records []*kgo.Record) ([]byte, in
 		Content string `json:"content"`
 	}
 	for _, r := range records {
-		// Texts and nothing else can be marshalled.
+		// Strings can always be marshalled.
 		item, _ := json.Marshal(map[string]any{"channel": peerChannel, "formats": map[string]format{
 			"ws-message":  {string(r.Value)},
 			"http-stream": {"data: " + string(r.Value) + "\n\n"},
 		}})
-		// A frame with a long size (ZMTP 3.0); J says that JSON follows.
+		// A frame with a long size (ZMTP 3.0); J marks JSON.
 		dst = binary.BigEndian.AppendUint64(append(dst, 2), uint64(len(item)+1))
 		dst = append(append(dst, 'J'), item...)
 	}
 	return dst, 0
 }
 
-// greeting is that of a PUSH socket without security, and its handshake (ZMTP
-// 3.0, RFC 23 of ZeroMQ). No message may come before it is answered.
+// greeting is the greeting of a PUSH socket without security, and its handshake
+// (ZMTP 3.0, RFC 23 of ZeroMQ). No message may be sent before the answer.
 func (p *pushpinPublisher) greeting() []byte {
 	greeting := [zmtpGreeting]byte{0: 0xff, 9: 0x7f, 10: 3, 12: 'N', 13: 'U', 14: 'L', 15: 'L'}
 	ready := []byte("\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH")
@@ -134,7 +133,7 @@ func (p *pushpinPublisher) greeting() []byte {
 
 const zmtpGreeting = 64
 
-// answer passes over the greeting and the handshake of the other side.
+// answer skips the greeting and the handshake of the server.
 func (p *pushpinPublisher) answer(r *bufio.Reader) error {
 	if _, err := r.Discard(zmtpGreeting); err != nil {
 		return err
@@ -147,8 +146,8 @@ func (p *pushpinPublisher) answer(r *bufio.Reader) error {
 	return err
 }
 
-// natsPublisher speaks NATS's client protocol. Its server answers a publish
-// only when it is asked to, so a batch ends with a ping.
+// natsPublisher implements NATS's client protocol. Its server answers a publish only
+// on request, so a batch ends with a ping.
 type natsPublisher struct{}
 
 func (p *natsPublisher) greeting() []byte {
@@ -177,8 +176,8 @@ func (p *natsPublisher) answer(r *bufio.Reader) error {
 	}
 }
 
-// gripBackend tells Pushpin that every client may have the channel: an event
-// stream by the fields of its answer, a WebSocket by the events of a POST.
+// gripBackend tells Pushpin that every client may subscribe to the channel: for an
+// event stream by headers of its response, for a WebSocket by the events of a POST.
 func gripBackend(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != "application/websocket-events" {
 		w.Header().Set("Content-Type", "text/event-stream")

@@ -9,9 +9,9 @@ import (
 	"text/template"
 )
 
-// pushpinConfig has a zurl of its own, in place of the one that Debian runs as a
-// service, and lifts the limits of messages a second and of those that wait,
-// both of which are below what is measured.
+// pushpinConfig uses a zurl of its own, in place of the one that Debian runs as a
+// service, and raises the limits of messages per second and of queued messages, both
+// of which are below what is measured.
 var pushpinConfig = template.Must(template.New("pushpin").Parse(`[global]
 include={libdir}/internal.conf
 rundir={{.Dir}}/run

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readNow reads a non-blocking socket without telling the scheduler, as it
+// readNow reads a non-blocking socket without notifying the scheduler, because it
 // cannot block.
 func readNow(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
@@ -16,7 +16,7 @@ func readNow(fd int, b []byte) (int, error) {
 	return int(n), nil
 }
 
-// writeNow writes to one likewise.
+// writeNow writes to a non-blocking socket in the same way.
 func writeNow(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBuffer is what one read takes at most, in bytes.
+// readBuffer is the maximum size of one read, in bytes.
 const readBuffer = 256 << 10
 
-// pollFor is how long the loop sleeps at most before it looks whether it has
-// to end, in milliseconds.
+// pollFor is how long the loop sleeps at most before it checks whether to end, in
+// milliseconds.
 const pollFor = 100
 
-// window is the span of record times that count, in Unix nanoseconds: from
-// inclusive, to exclusive.
+// window is the range of record times that count, in Unix nanoseconds: From
+// inclusive, To exclusive.
 type window struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
@@ -28,23 +28,23 @@ type window struct {
 
 func (w window) holds(at int64) bool { return at >= w.From && at < w.To }
 
-// tally is what clients have seen.
+// tally counts what clients have received.
 type tally struct {
 	Subscribed int   `json:"subscribed"`
 	Open       int   `json:"open"`
 	All        int64 `json:"all"` // events since the start
-	// Deliveries are the events made within the window, each once a client;
-	// Duplicated those that a client had before, or behind a later one of
-	// their slot; Foreign those that a client should not have got.
+	// Deliveries are the events made within the window, each once per client;
+	// Duplicated those that a client had before, or after a later one of their slot;
+	// Foreign those that a client should not have received.
 	Deliveries  int64          `json:"deliveries"`
 	Duplicated  int64          `json:"duplicated"`
 	Foreign     int64          `json:"foreign"`
 	Published   int64          `json:"published"` // answers to publishes made within the window
-	Last        int64          `json:"last"`      // when the last delivery came, in Unix nanoseconds
+	Last        int64          `json:"last"`      // when the last delivery arrived, in Unix nanoseconds
 	Back        int            `json:"back"`      // clients that came back and have caught up
-	BackLast    int64          `json:"back_last"` // when the last of them had, in Unix nanoseconds
+	BackLast    int64          `json:"back_last"` // when the last of them caught up, in Unix nanoseconds
 	Bytes       int64          `json:"bytes"`     // read since the start
-	Reads       int64          `json:"reads"`     // system calls that gave these
+	Reads       int64          `json:"reads"`     // system calls that read them
 	Disconnects map[string]int `json:"disconnects,omitempty"`
 	Refusals    map[string]int `json:"refusals,omitempty"`
 }
@@ -81,12 +81,12 @@ func newReader() (*reader, error) {
 	}, nil
 }
 
-// add takes a connection over, in place of the one at an index, or behind all
-// where that is -1.
+// add adds a connection, at an index in place of another one, or at the end if the
+// index is -1.
 func (r *reader) add(c *conn, at int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// What came behind the handshake wakes no epoll.
+	// Input that followed the handshake does not trigger epoll.
 	rest := c.rest
 	c.rest = nil
 	r.tally.Open++
@@ -95,7 +95,7 @@ func (r *reader) add(c *conn, at int) error {
 		r.conns = append(r.conns, nil)
 	}
 	r.conns[at] = c
-	// Nobody answers a plain subscription.
+	// A plain subscription is not acknowledged.
 	if r.dialect == dialectPlain {
 		r.subscribed(c)
 	}
@@ -103,8 +103,8 @@ func (r *reader) add(c *conn, at int) error {
 	if c.closed {
 		return nil
 	}
-	// Edge-triggered: a socket is reported once for what came, which saves the
-	// kernel looking at it again after each read.
+	// Edge-triggered: a socket is reported once for new input, which saves the
+	// kernel another check after each read.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(at)}
 	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil {
 		r.drop(c, "epoll: "+err.Error())
@@ -113,7 +113,7 @@ func (r *reader) add(c *conn, at int) error {
 	return nil
 }
 
-// run reads until the context ends, and closes all sockets then.
+// run reads until the context ends, and then closes all sockets.
 func (r *reader) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -148,8 +148,8 @@ func (r *reader) close() {
 	_ = unix.Close(r.epoll)
 }
 
-// read makes one read of a socket that is ready, and reports whether there may
-// be more.
+// read does one read of a socket that is ready, and reports whether there may be
+// more.
 func (r *reader) read(c *conn) (more bool) {
 	kept := len(c.rest)
 	if len(r.buf)-kept < readBuffer/2 {
@@ -195,7 +195,7 @@ func (r *reader) drop(c *conn, reason string) {
 	r.tally.Disconnects[reason]++
 }
 
-// begin forgets what was counted and counts from now on what the window holds.
+// begin resets the counters, and counts from now on what is in the window.
 func (r *reader) begin(w window) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -204,7 +204,7 @@ func (r *reader) begin(w window) {
 	r.latency.hist.Reset()
 }
 
-// report is what was seen so far, with the histogram where it is asked for.
+// report returns the counters, and the histogram if it is requested.
 func (r *reader) report(histogram bool) (tally, []byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// BenchmarkDelivery is what a delivery costs the client beside the system call
-// that brought it: framing, finding the time, recording the latency.
+// BenchmarkDelivery measures the client's cost of a delivery without the system call
+// that reads it: framing, finding the time, recording the latency.
 func BenchmarkDelivery(b *testing.B) {
 	const events = 50
 	now := time.Now().UnixNano()

@@ -17,7 +17,7 @@ import (
 	"sluice/bench/stack"
 )
 
-// Names of the markers in a Markdown file between which tables are put.
+// Names of the markers in a Markdown file between which tables are inserted.
 const (
 	markMeasured = "measured"
 	markPeers    = "peers"
@@ -26,18 +26,18 @@ const (
 
 var errMarkers = errors.New("no markers")
 
-// report is a whole run.
+// report is the result of a whole run.
 type report struct {
 	Machine machine `json:"machine"`
-	// Kernel is what a delivery takes of the kernel here, nil where it was not
-	// measured. In JSON it is called bare, as those who read results know it.
+	// Kernel is the kernel's cost of a delivery on this machine, nil if it was not
+	// measured. In JSON it is called bare, for compatibility with existing readers.
 	Kernel  *kernelCost `json:"bare,omitempty"`
 	Results []result    `json:"results"`
-	// Peers is set where several servers were measured.
+	// Peers is set if several servers were measured.
 	Peers bool `json:"peers,omitempty"`
 }
 
-// machine is what the figures depend on.
+// machine describes what the figures depend on.
 type machine struct {
 	Cores     int    `json:"cores"`
 	Processor string `json:"processor,omitempty"`
@@ -54,7 +54,7 @@ func machineFacts(ctx context.Context) machine {
 	if unix.Uname(&name) == nil {
 		m.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
-	// What cannot be told is left out.
+	// Unknown facts are omitted.
 	m.Memory, _ = readKiB("/proc/meminfo", "MemTotal:")
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(text)) {
@@ -118,8 +118,8 @@ func (r report) save(file string) error {
 	return nil
 }
 
-// into puts the tables between the markers of a file: all of them, or, where it
-// has only those of the headline, that.
+// into inserts the tables between the markers of a file: all tables, or only the
+// headline if the file has only its markers.
 func (r report) into(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -146,7 +146,7 @@ func (r report) into(file string) error {
 	return nil
 }
 
-// between puts something in place of what stands between the markers.
+// between replaces the text between the markers.
 func between(text []byte, mark string, tables []byte) ([]byte, error) {
 	begin, end := "<!-- "+mark+": begin -->", "<!-- "+mark+": end -->"
 	head, rest, ok1 := bytes.Cut(text, []byte(begin))

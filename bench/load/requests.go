@@ -23,10 +23,10 @@ const (
 	anyState         = ^uint32(0)
 )
 
-// requests counts what a server has sent to some ports on its open TCP
-// connections, in segments with data. A request to Kafka is written at once and
-// smaller than loopback's segments, so that this is how many it has sent,
-// without asking either of them.
+// requests counts what a server has sent to some ports on its open TCP connections,
+// in segments with data. A request to Kafka is written at once and is smaller than
+// the segments of loopback, so that this is the number of requests, without asking
+// the server or Kafka.
 func (p processes) requests(ports map[uint16]bool) (int64, error) {
 	sockets, err := p.sockets()
 	if err != nil {
@@ -43,7 +43,7 @@ func (p processes) requests(ports map[uint16]bool) (int64, error) {
 	return sum, err
 }
 
-// sockets are the inodes of a server's open sockets.
+// sockets returns the inodes of a server's open sockets.
 func (p processes) sockets() (map[uint64]bool, error) {
 	all, err := p.tree()
 	if err != nil {
@@ -59,7 +59,7 @@ func (p processes) sockets() (map[uint64]bool, error) {
 		for _, entry := range entries {
 			link, err := os.Readlink(dir + "/" + entry.Name())
 			if err != nil {
-				continue // It has been closed.
+				continue // The descriptor has been closed.
 			}
 			inner, ok := strings.CutPrefix(link, "socket:[")
 			if inode, err := strconv.ParseUint(strings.TrimSuffix(inner, "]"), 10, 64); ok && err == nil {
@@ -70,8 +70,8 @@ func (p processes) sockets() (map[uint64]bool, error) {
 	return found, nil
 }
 
-// dumpTCP hands over each IPv4 TCP socket of the machine: a struct
-// inet_diag_msg with its attributes behind it.
+// dumpTCP calls each with every IPv4 TCP socket of the machine: a struct
+// inet_diag_msg followed by its attributes.
 func dumpTCP(each func(message []byte)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_INET_DIAG)
 	if err != nil {
@@ -119,7 +119,7 @@ func dumpTCP(each func(message []byte)) error {
 	}
 }
 
-// segmentsOut finds the number of segments with data in a socket's attributes.
+// segmentsOut returns the number of segments with data from a socket's attributes.
 func segmentsOut(b []byte) int64 {
 	at := int(unsafe.Offsetof(unix.TCPInfo{}.Data_segs_out))
 	for len(b) >= unix.SizeofRtAttr {
@@ -136,7 +136,7 @@ func segmentsOut(b []byte) int64 {
 	return 0
 }
 
-// brokerPorts are the ports that requests to Kafka go to.
+// brokerPorts returns the ports of the brokers.
 func brokerPorts(brokers []string) map[uint16]bool {
 	ports := map[uint16]bool{}
 	for _, broker := range brokers {

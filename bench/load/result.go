@@ -4,35 +4,34 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// result is what one run of a scenario measured.
+// result is the result of one run of a scenario.
 type result struct {
 	scenario.Scenario
-	// Server names what was measured.
+	// Server names the server measured.
 	Server      string  `json:"server"`
 	Open        int     `json:"open"`
 	OpenSeconds float64 `json:"open_seconds"`
-	// BytesPerClient is what the server's memory grew by while clients came.
+	// BytesPerClient is the growth of the server's memory per client.
 	BytesPerClient float64 `json:"server_rss_bytes_per_client,omitempty"`
 	ServerRSS      int64   `json:"server_rss_bytes,omitempty"`
 	phase
-	// Before is what was measured before clients stalled, After what was once
-	// they had gone.
+	// Before was measured before clients stalled, After once they had disconnected.
 	Before *phase `json:"before,omitempty"`
 	After  *phase `json:"after,omitempty"`
-	// BackSeconds is how long it took until all were subscribed again after a
-	// storm, or until all that came back had caught up.
+	// BackSeconds is the time until all clients were subscribed again after a storm,
+	// or until all returning clients had caught up.
 	BackSeconds float64 `json:"back_seconds,omitempty"`
-	// Bare is what the peer bare took, measured beside it in the same run, nil
-	// where it was not: a result of its own has all of it.
+	// Bare is the result of the peer bare, measured beside this one in the same run,
+	// nil if it was not: the full result is separate.
 	Bare *phase `json:"-"`
-	// OfBare is what was measured as a multiple of bare's.
+	// OfBare has the ratios of the measures to those of bare.
 	OfBare *ratios `json:"of_bare,omitempty"`
-	// Returned is what those had who came back of what they were to have.
+	// Returned is what the returning clients received of what they were to receive.
 	Returned *returned `json:"returned,omitempty"`
-	// Faults counts failed handshakes, disconnects, and messages that tell of
-	// an error, by what they said.
+	// Faults counts failed handshakes, disconnects, and error messages, by their
+	// text.
 	Faults map[string]int `json:"faults,omitempty"`
-	// Unmeasured says why there are no figures.
+	// Unmeasured is the reason why there are no figures.
 	Unmeasured string             `json:"unmeasured,omitempty"`
 	Verdicts   []scenario.Verdict `json:"verdicts,omitempty"`
 }
@@ -48,27 +47,27 @@ type phase struct {
 	Missing       int64   `json:"missing"`
 	Duplicated    int64   `json:"duplicated"`
 	Foreign       int64   `json:"foreign,omitempty"`
-	// Meanwhile is how many deliveries were read in the span of the processor
-	// times that follow, whenever they were made.
+	// Meanwhile is how many deliveries were read in the period of the CPU times
+	// below, whenever they were made.
 	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
-	// Processor time of the server, of what feeds it, and of the clients.
-	// Requests is how many the server sent to Kafka meanwhile.
+	// CPU time of the server, of the bridge that feeds it, and of the clients.
+	// Requests is how many the server sent to Kafka in the meantime.
 	Requests  int64   `json:"requests_to_kafka,omitempty"`
 	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
 	BesideCPU float64 `json:"beside_cpu_seconds,omitempty"`
 	ClientCPU float64 `json:"client_cpu_seconds,omitempty"`
-	// OtherCPU is what the machine spent meanwhile on what is no part of this
-	// run, in seconds: how much the figures were disturbed.
+	// OtherCPU is the CPU time that the machine spent outside this run in the
+	// meantime, in seconds: how much the figures were disturbed.
 	OtherCPU    float64 `json:"other_cpu_seconds"`
 	ClientReads int64   `json:"client_reads,omitempty"`
-	// Latency is the clients', from a record's due time to the read. Where
+	// Latency is that of the clients, from a record's due time to the read. If
 	// clients publish it is from a publish's due time to its answer.
 	Latency  summary `json:"latency"`
 	Floor    summary `json:"floor"`
 	FloorAck summary `json:"floor_ack"`
 }
 
-// values are the phase's measures by the names that targets use.
+// values returns the phase's measures by the names that targets use.
 func (p phase) values(publishes bool) scenario.Values {
 	v := scenario.Values{"missing": float64(p.Missing), "duplicated": float64(p.Duplicated)}
 	prefix := ""
@@ -102,7 +101,7 @@ func (p phase) values(publishes bool) scenario.Values {
 	return v
 }
 
-// floorValues are the bare consumer's, and the bare producer's.
+// floorValues returns the measures of the floor, and of the plain producer.
 func (p phase) floorValues() scenario.Values {
 	v := scenario.Values{}
 	if p.Floor.Count > 0 {
@@ -132,15 +131,15 @@ func (r *result) values() scenario.Values {
 	return v
 }
 
-// ratios are multiples of what the peer bare took: of its processor time a
-// delivery, and of its latencies. 0 where one of the two was not measured.
+// ratios are ratios to the peer bare: of CPU time per delivery, and of latencies. 0
+// if one of the two was not measured.
 type ratios struct {
 	CPU float64 `json:"cpu_us_per_delivery,omitempty"`
 	P50 float64 `json:"p50_ms,omitempty"`
 	P99 float64 `json:"p99_ms,omitempty"`
 }
 
-// beside compares with what bare took.
+// beside sets the ratios to a result of bare.
 func (r *result) beside(bare phase) {
 	ours, its := r.phase.values(false), bare.values(false)
 	of := func(measure string) float64 {
@@ -153,16 +152,16 @@ func (r *result) beside(bare phase) {
 	r.OfBare = &ratios{CPU: of("cpu_us_per_delivery"), P50: of("p50_ms"), P99: of("p99_ms")}
 }
 
-// judge compares a run with its targets. Of a scenario that varies something,
-// first is the first run, nil otherwise; only the last run is judged by it.
+// judge compares a run with its targets. If the scenario varies something, first is
+// the first run; it is nil otherwise. Only the last run is compared with first.
 func (r *result) judge(first *result) {
 	reference := map[string]scenario.Values{scenario.OfFloor: r.floorValues()}
 	if r.Bare != nil {
 		reference[scenario.OfBare] = r.Bare.values(false)
 	}
 	if r.Before != nil {
-		// The mean of both, so that a machine that changes its pace meanwhile
-		// counts for neither side.
+		// The mean of both, so that a change of the machine's speed in between
+		// favors neither side.
 		before := r.Before.values(false)
 		if r.After != nil {
 			after := r.After.values(false)

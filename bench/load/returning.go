@@ -12,35 +12,36 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// returnLimit bounds how long those who come back may take to catch up.
+// returnLimit bounds how long returning clients may take to catch up.
 const returnLimit = time.Minute
 
-// awayWarmUp is enough for all processes to know what counts.
+// awayWarmUp is long enough for all processes to receive the window.
 const awayWarmUp = 200 * time.Millisecond
 
-// returned is what those had who came back of the records that were measured
+// returned is what the returning clients received of the records that were measured
 // while they were away.
 type returned struct {
 	Clients int `json:"clients"`
-	// Each is how many of them each had missed, and Expected that of all.
+	// Each is how many of them each client missed, and Expected the sum over all
+	// clients.
 	Each       int64 `json:"each"`
 	Expected   int64 `json:"expected"`
 	Missing    int64 `json:"missing"`
 	Duplicated int64 `json:"duplicated"`
-	// Reads is how often the server has read Kafka for them, and Blocks what
-	// that made, by its own account.
+	// Reads is how often the server read Kafka for them, and Blocks how many blocks
+	// that made, by its own metrics.
 	Reads  int64 `json:"reads,omitempty"`
 	Blocks int64 `json:"blocks,omitempty"`
 }
 
-// The server's metrics of reads for those who are behind.
+// The server's metrics of reads for late subscriptions.
 const (
 	lateReadsMetric  = "sluice_late_reads_total"
 	lateBlocksMetric = "sluice_late_blocks_total"
 )
 
-// comeBack measures with all, without those who come back, from the moment when
-// they do, and with all again.
+// comeBack measures with all clients, without the returning ones, from the time when
+// they come back, and with all clients again.
 func (m *measurement) comeBack(ctx context.Context) error {
 	got, err := m.returning.open(ctx, openJob{
 		Target: m.place.Target, Kind: scenario.WebSocket, First: m.Open, Keys: m.Keys, Resume: true,
@@ -90,8 +91,8 @@ func (m *measurement) comeBack(ctx context.Context) error {
 	return err
 }
 
-// stayAway cuts those who come back, and returns how many records each has
-// missed of those that are counted.
+// stayAway disconnects the returning clients, and returns how many of the counted
+// records each has missed.
 func (m *measurement) stayAway(ctx context.Context) (missed int64, err error) {
 	if err := m.returning.leave(ctx); err != nil {
 		return 0, err
@@ -106,7 +107,7 @@ func (m *measurement) stayAway(ctx context.Context) (missed int64, err error) {
 	return p.Expected / int64(m.Open), err
 }
 
-// awaitReturned waits until all who came back have caught up.
+// awaitReturned waits until all returning clients have caught up.
 func (m *measurement) awaitReturned(ctx context.Context, began time.Time) error {
 	for {
 		seen, _, err := m.returning.report(ctx, false)
@@ -128,8 +129,8 @@ func (m *measurement) awaitReturned(ctx context.Context, began time.Time) error 
 	}
 }
 
-// lateReads asks the server for its reads for those who are behind, and what
-// they made; zeros where it does not tell.
+// lateReads returns the server's reads for late subscriptions, and the blocks that
+// they made; zeros if the server does not report them.
 func (m *measurement) lateReads(ctx context.Context) (reads, blocks int64) {
 	found, err := scrape(ctx, m.place.Metrics)
 	if err != nil {
@@ -138,7 +139,7 @@ func (m *measurement) lateReads(ctx context.Context) (reads, blocks int64) {
 	return found[lateReadsMetric], found[lateBlocksMetric]
 }
 
-// scrape reads the metrics without labels that have whole values.
+// scrape reads the metrics without labels that have integer values.
 func scrape(ctx context.Context, url string) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

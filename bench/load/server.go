@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// serverPatience bounds how long the server may take to be ready, and to end.
+// serverPatience bounds how long the server may take to become ready, and to stop.
 const serverPatience = 30 * time.Second
 
 var errServer = errors.New("server under test failed")
@@ -27,12 +27,12 @@ type server struct {
 	log string
 	// ended is closed once the process has been waited for.
 	ended chan struct{}
-	// Address is for clients, Admin for operators.
+	// Address is the address for clients, Admin that for operators.
 	Address, Admin string
 }
 
-// buildServer compiles the server of a source tree into dir and returns the
-// program's path.
+// buildServer compiles the server of a source tree into dir and returns the path of
+// the binary.
 func buildServer(ctx context.Context, tree, dir string) (string, error) {
 	program := filepath.Join(dir, "sluice")
 	out, err := exec.CommandContext(ctx, "go", "build", "-C", tree, "-o", program, "./cmd/sluice").CombinedOutput()
@@ -61,7 +61,7 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	if err != nil {
 		return nil, fmt.Errorf("make log: %w", err)
 	}
-	// The process has a descriptor of its own.
+	// The process has its own descriptor.
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(program, "serve", "--config", config)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -81,8 +81,8 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	return s, nil
 }
 
-// serverConfig gives everybody the topics as streams, and lifts the limits that
-// a load generator on one machine would run into.
+// serverConfig gives every client the topics as streams, and raises the limits that
+// a load generator on one machine would reach.
 func serverConfig(address, admin string, brokers, topics []string, logBytes int) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", address, admin)
@@ -129,8 +129,7 @@ func (s *server) ready(ctx context.Context) error {
 	}
 }
 
-// stop ends the server as an operator would, and kills it where that does not
-// help.
+// stop stops the server with SIGTERM, and kills it if that does not help.
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -141,7 +140,7 @@ func (s *server) stop() {
 	}
 }
 
-// lastLog is the end of what the server wrote.
+// lastLog returns the end of the server's output.
 func (s *server) lastLog() string {
 	const most = 2000
 	log, err := os.ReadFile(s.log)

@@ -9,12 +9,12 @@ import (
 
 var errChunk = errors.New("malformed chunk")
 
-// chunks takes the chunked coding of RFC 9112, section 7.1, off a stream,
-// however it is cut.
+// chunks decodes the chunked coding of RFC 9112, section 7.1, however the input is
+// split.
 type chunks struct {
-	left int    // bytes of the present chunk's data that are still to come
-	tail bool   // the line end behind the data is due
-	line []byte // the beginning of a size line that was cut
+	left int    // remaining bytes of the current chunk's data
+	tail bool   // the line end after the data is next
+	line []byte // the beginning of an incomplete size line
 	done bool   // the last chunk has been seen
 }
 
@@ -55,8 +55,8 @@ func (c *chunks) decode(dst, b []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// nextLine splits the first whole line off b, without its end. used is 0 while
-// the line is not whole.
+// nextLine splits the first complete line off b, without its end. used is 0 if the
+// line is incomplete.
 func nextLine(b []byte) (line []byte, used int) {
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {

@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// A record's value begins with its stamp: when it was due, in Unix nanoseconds,
-// its slot, and its number within the slot. All are of a fixed width, so that a
-// reader finds them without parsing JSON. Order is kept within a slot, which is
-// what one key and so one partition gets.
+// A record's value begins with its stamp: when it was due, in Unix nanoseconds, its
+// slot, and its number within the slot. All have a fixed width, so that a reader
+// finds them without parsing JSON. Order is kept within a slot, which has one key
+// and so one partition.
 //
 //	{"at":1795245600123456789,"s":1000042,"n":1000000007,"pad":"…"}
 type stamp struct {
@@ -17,13 +17,13 @@ type stamp struct {
 	n    int64
 }
 
-// Slots and numbers are written with these added, which keeps them of one width.
+// These are added to slots and numbers when written, to give them a fixed width.
 const (
 	slotBase   = 1_000_000
 	numberBase = 1_000_000_000
 )
 
-// stampName is how a stamp begins, and stampSize how long it is from there.
+// stampName is the beginning of a stamp, and stampSize its length from there.
 var (
 	stampName   = []byte(`"at":`)
 	slotName    = []byte(`,"s":`)
@@ -33,8 +33,8 @@ var (
 	stampSize   = numberStart + len(numberName) + 10
 )
 
-// appendRecord makes a JSON value of the given size, in bytes. A size that is
-// too small is exceeded.
+// appendRecord appends a JSON value of the given size, in bytes. If the size is too
+// small the value is longer.
 func appendRecord(dst []byte, s stamp, size int) []byte {
 	start := len(dst)
 	dst = append(dst, '{')
@@ -51,11 +51,11 @@ func appendRecord(dst []byte, s stamp, size int) []byte {
 	return append(dst, '"', '}')
 }
 
-// finder finds stamps. Records of one stream have them at nearly the same
-// place, so it looks first where the last one was.
+// finder finds stamps. Records of one stream have them at nearly the same index, so
+// it first looks where the last one was.
 type finder struct{ last int }
 
-// find returns the first stamp in b and where it ends, 0 where there is none.
+// find returns the first stamp in b and the index of its end, 0 if there is none.
 func (f *finder) find(b []byte) (s stamp, end int) {
 	i := f.last
 	if i > len(b) || !bytes.HasPrefix(b[i:], stampName) {

@@ -11,7 +11,7 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// writeTargets prints what was expected beside what was measured.
+// targets prints the targets beside the measured values.
 func (p *printer) targets(results []result) {
 	p.printf("| scenario | target | bound | measured | | other load |\n|---|---|--:|--:|---|--:|\n")
 	for _, r := range results {
@@ -27,7 +27,7 @@ func (p *printer) targets(results []result) {
 	}
 }
 
-// names of measures, for people.
+// measureNames are the names of measures in tables.
 var measureNames = map[string]string{
 	"cpu_us_per_delivery":       "processor time a delivery",
 	"cpu_us_per_record":         "processor time a record",
@@ -67,7 +67,7 @@ func targetText(t scenario.Target) string {
 	return measureName(t.Measure) + " " + op + " " + bound
 }
 
-// verdictText says whether a target was met, or by how much it was missed.
+// verdictText describes whether a target was met, or by how much it was missed.
 func verdictText(v scenario.Verdict) string {
 	switch {
 	case !v.Known:
@@ -80,7 +80,7 @@ func verdictText(v scenario.Verdict) string {
 	return fmt.Sprintf("missed by %.0f %%", 100*v.Missed())
 }
 
-// quantity prints a measure with its unit.
+// quantity formats a measure with its unit.
 func quantity(measure string, n float64, known bool) string {
 	if !known {
 		return ""
@@ -100,7 +100,7 @@ func quantity(measure string, n float64, known bool) string {
 	return scenario.Count(int(n))
 }
 
-// figures prints all that was measured.
+// figures prints all measurements.
 func (p *printer) figures(results []result) {
 	p.printf("| scenario | clients | records/s | deliveries/s | missing | repeated | server cores | server µs/delivery | deliveries/CPU s | client µs/delivery | requests to Kafka/s | memory | p50 | p99 | p99.9 | floor p50 | floor p99 | other load |\n")
 	p.printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
@@ -142,7 +142,7 @@ func (p *printer) figure(r result, title string, f phase) {
 	p.printf(" %s | %.2f |\n", f.latencies(), f.OtherCPU/f.Seconds)
 }
 
-// memory is the server's, for each client where that was measured.
+// memory returns the server's memory, per client if that was measured.
 func (r result) memory() string {
 	if r.BytesPerClient != 0 {
 		return fmt.Sprintf("%.1f KiB a client", r.BytesPerClient/1024)
@@ -150,7 +150,7 @@ func (r result) memory() string {
 	return fmt.Sprintf("%.1f MiB", float64(r.ServerRSS)/(1<<20))
 }
 
-// peers prints servers side by side.
+// peers prints a comparison of servers.
 func (p *printer) peers(results []result) {
 	last := ""
 	for _, r := range results {
@@ -184,7 +184,7 @@ func (p *printer) peers(results []result) {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// latencies are five cells, empty where nothing was measured.
+// latencies returns five cells, empty if nothing was measured.
 func (f phase) latencies() string {
 	cells := make([]string, 5)
 	if f.Latency.Count > 0 {
@@ -198,7 +198,7 @@ func (f phase) latencies() string {
 	return strings.Join(cells, " | ")
 }
 
-// faults names what went wrong for clients.
+// faults lists the errors of clients.
 func (p *printer) faults(results []result) {
 	for _, r := range results {
 		for _, fault := range slices.Sorted(maps.Keys(r.Faults)) {

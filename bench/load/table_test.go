@@ -50,8 +50,8 @@ func TestTables(t *testing.T) {
 	columnsFit(t, out.String())
 }
 
-// TestEachFileGetsItsTables: a file with the headline's markers gets the headline,
-// any other all tables.
+// TestEachFileGetsItsTables: a file with the headline's markers must get the
+// headline, any other file all tables.
 func TestEachFileGetsItsTables(t *testing.T) {
 	t.Parallel()
 	r := report{Results: []result{

@@ -14,8 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What a tail asks of a broker in a long poll, which is what Sluice does by
-// default.
+// The parameters of a tail's long poll, which are Sluice's defaults.
 const (
 	tailWait       = 500 * time.Millisecond
 	tailBytes      = 16 << 20
@@ -23,13 +22,13 @@ const (
 	tailReadCommit = 1
 )
 
-// tail reads topics from their tips on, without a consumer group: one long poll
-// a broker with all partitions in it, read committed, the next one sent when
-// what the last one brought has been taken.
+// tail reads topics from their tips on, without a consumer group: one long poll per
+// broker with all partitions in it, read committed. The next one is sent when the
+// result of the last one has been processed.
 type tail struct {
 	client *kgo.Client
-	// take is handed each answer, one at a time, with the time at which it
-	// came in Unix nanoseconds. The parts are its own only until it returns.
+	// take is called with each response, one at a time, with the time of its arrival
+	// in Unix nanoseconds. It may use the parts only until it returns.
 	take func(parts []part, now int64) error
 
 	loops sync.WaitGroup
@@ -37,13 +36,13 @@ type tail struct {
 	fault error
 }
 
-// part is what an answer brought for one partition.
+// part is the data of one partition in a response.
 type part struct {
 	*spot
 	batches []byte
 }
 
-// spot is where a partition is read on.
+// spot is the next offset to read in a partition.
 type spot struct {
 	topic     string
 	id        [16]byte
@@ -59,7 +58,7 @@ func (t *tail) open(ctx context.Context, brokers, topics []string) error {
 	}
 	t.client = client
 	leaders, err := t.begins(ctx, topics)
-	// A topic that has just been made has leaders which do not know it yet.
+	// A new topic has leaders that do not know it yet.
 	for tries := 0; kerr.IsRetriable(err) && tries < 100 && ctx.Err() == nil; tries++ {
 		time.Sleep(50 * time.Millisecond)
 		leaders, err = t.begins(ctx, topics)
@@ -89,7 +88,7 @@ func (t *tail) close() {
 	}
 }
 
-// begins finds where to begin, for each broker.
+// begins returns the partitions to read and their first offsets, by broker.
 func (t *tail) begins(ctx context.Context, topics []string) (map[int32][]*spot, error) {
 	leaders, err := t.leaders(ctx, topics)
 	if err != nil {
@@ -167,7 +166,7 @@ func (t *tail) tips(ctx context.Context, leader int32, spots []*spot) error {
 	return nil
 }
 
-// follow is the loop over one broker.
+// follow is the loop for one broker.
 func (t *tail) follow(ctx context.Context, leader int32, spots []*spot) error {
 	type key struct {
 		id        [16]byte
@@ -216,8 +215,8 @@ func (t *tail) follow(ctx context.Context, leader int32, spots []*spot) error {
 	return nil
 }
 
-// tailRequest makes the request of a loop, and what brings it up to date with
-// the spots.
+// tailRequest makes the request of a loop, and a function that updates it to the
+// offsets of the spots.
 func tailRequest(spots []*spot) (request *kmsg.FetchRequest, ask func()) {
 	request = kmsg.NewPtrFetchRequest()
 	request.ReplicaID, request.IsolationLevel = -1, tailReadCommit
@@ -247,12 +246,12 @@ func tailRequest(spots []*spot) (request *kmsg.FetchRequest, ask func()) {
 	}
 }
 
-// batch is one record batch of Kafka's format 2, whole, as it is on the wire.
+// batch is one complete record batch of Kafka's format 2, as on the wire.
 type batch []byte
 
-// Where a batch's fields are: its first offset, its size without these first 12
-// bytes, its attributes, the last record's offset relative to the first, and
-// the first record's time; and how long its header is.
+// Positions of a batch's fields: its size without the first 12 bytes, its magic, its
+// attributes, the last record's offset relative to the first, and the first record's
+// time; and the length of its header.
 const (
 	batchSizeAt       = 8
 	batchSizeFrom     = 12
@@ -269,7 +268,7 @@ func (b batch) last() int64 {
 	return b.first() + int64(binary.BigEndian.Uint32(b[batchLastAt:]))
 }
 
-// batches are those that are whole: the last one of an answer may be cut.
+// batches yields the complete batches: the last one of a response may be truncated.
 func batches(b []byte) iter.Seq[batch] {
 	return func(yield func(batch) bool) {
 		for len(b) >= batchHeader {

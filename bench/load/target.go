@@ -8,16 +8,16 @@ import (
 	"sluice/bench/load/scenario"
 )
 
-// Dialects are what servers say on their connections.
+// Dialects are the protocols on connections.
 const (
 	// dialectSluice is Sluice's protocol.
 	dialectSluice = "sluice"
-	// dialectPlain takes each message, or each data line of an event stream,
-	// for a record if it has a stamp in it.
+	// dialectPlain treats each message, or each data line of an event stream, as a
+	// record if it contains a stamp.
 	dialectPlain = "plain"
 	// dialectNATS is NATS's client protocol in WebSocket frames.
 	dialectNATS = "nats"
-	// dialectNone takes nothing for a record.
+	// dialectNone treats nothing as a record.
 	dialectNone = "none"
 )
 
@@ -28,34 +28,34 @@ type target struct {
 	Dialect string `json:"dialect"`
 	// Streams are the names that clients subscribe to.
 	Streams []string `json:"streams"`
-	// Path is the request's, with its query, and Send what a WebSocket sends
-	// first, one message a line; {stream}, {key} and {client} in them are
-	// filled in. Empty means the dialect's own.
+	// Path is the path of the request, with its query, and Send what a WebSocket
+	// sends first, one message per line; {stream}, {key} and {client} in them are
+	// replaced. Empty means the dialect's default.
 	Path string `json:"path,omitempty"`
 	Send string `json:"send,omitempty"`
-	// Subprotocol is offered by WebSockets, where it is not empty.
+	// Subprotocol is offered by WebSockets, unless it is empty.
 	Subprotocol string `json:"subprotocol,omitempty"`
-	// Token is sent as a bearer token, where it is not empty.
+	// Token is sent as a bearer token, unless it is empty.
 	Token string `json:"token,omitempty"`
-	// Sources is over how many addresses from 127.0.0.2 on connections are
-	// spread, as a server has at most some 28,000 ports for each.
+	// Sources is the number of addresses, from 127.0.0.2 on, over which connections
+	// are distributed, because a server has at most some 28,000 ports for each.
 	Sources int `json:"sources"`
 }
 
-// wish is what one client wants.
+// wish is what one client requests.
 type wish struct {
 	kind   string
 	client int
 	stream int
 	// key is a slot, or -1 for all.
 	key int
-	// publishes leaves out the subscription.
+	// publishes omits the subscription.
 	publishes bool
-	// from is where to read on: a cursor of Sluice's, or empty.
+	// from is where to resume: a cursor of Sluice's, or empty.
 	from string
 }
 
-// path is what a client asks for.
+// path returns the path that a client requests.
 func (t target) path(w wish) string {
 	path := t.Path
 	if path == "" && t.Dialect == dialectSluice {
@@ -78,7 +78,7 @@ func (t target) fill(text string, w wish) string {
 	).Replace(text)
 }
 
-// first are the messages that a WebSocket begins with.
+// first returns the messages that a WebSocket sends first.
 func (t target) first(w wish) ([]string, error) {
 	switch {
 	case t.Send != "":
@@ -113,7 +113,7 @@ func (t target) natsSubject(w wish) string {
 	return t.Streams[w.stream] + ".>"
 }
 
-// lastEventID is the header of an event stream that comes back.
+// lastEventID returns the header with which an event stream resumes.
 func (w wish) lastEventID() string {
 	if w.kind != scenario.SSE || w.from == "" {
 		return ""

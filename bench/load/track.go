@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// track tells records that a client has had from those that it has not.
+// track distinguishes new records from those that a client has received.
 type track struct {
 	// Slots first, first+stride, … are expected.
 	first, stride int32
-	// next is the number that the next record of each slot has at least.
+	// next is the least number that the next record of each slot may have.
 	next []int32
 }
 
-// newTrack is for a client of one of so many streams, whose keys are shared out
-// in turn; key is -1 where it gets all of them.
+// newTrack returns the track of a client of one of several streams, over which the
+// keys are distributed in turn; key is -1 if the client gets all keys of its stream.
 func newTrack(stream, streams, keys, key int) *track {
 	if key >= 0 {
 		return &track{first: int32(key), stride: 1, next: make([]int32, 1)}
@@ -23,8 +23,9 @@ func newTrack(stream, streams, keys, key int) *track {
 	return &track{first: int32(stream), stride: int32(streams), next: make([]int32, keys/streams)}
 }
 
-// seen notes a record, and reports whether it was due: not one that the client
-// has had, or is behind one that it has had, and one of its slots.
+// seen records a record, and reports whether it is new, that is neither received
+// before nor before one that was received, and whether it is in one of the client's
+// slots.
 func (t *track) seen(s stamp) (fresh, ours bool) {
 	i := s.slot - t.first
 	if i < 0 || i%t.stride != 0 || int(i/t.stride) >= len(t.next) {
@@ -38,10 +39,10 @@ func (t *track) seen(s stamp) (fresh, ours bool) {
 	return true, true
 }
 
-// resume is where a client of Sluice can read on.
+// resume is the position from which a client of Sluice can resume.
 type resume struct {
 	cursor  []byte
-	offsets []int64 // next offset of each partition, 0 where none is known
+	offsets []int64 // next offset of each partition, 0 if unknown
 }
 
 var (
@@ -50,7 +51,7 @@ var (
 	cursorName    = []byte(`"cursor":"`)
 )
 
-// event notes a record that was delivered.
+// event records a record that was delivered.
 func (r *resume) event(b []byte) {
 	partition, ok1 := numberAfter(b, partitionName)
 	offset, ok2 := numberAfter(b, offsetName)
@@ -63,7 +64,7 @@ func (r *resume) event(b []byte) {
 	r.offsets[partition] = max(r.offsets[partition], offset+1)
 }
 
-// message notes a cursor in a message that has one.
+// message records the cursor of a message that has one.
 func (r *resume) message(b []byte) {
 	_, rest, ok := bytes.Cut(b, cursorName)
 	if !ok {
@@ -74,7 +75,7 @@ func (r *resume) message(b []byte) {
 	}
 }
 
-// from is the cursor with what has been seen since.
+// from returns the cursor with the offsets received since.
 func (r *resume) from() string {
 	if len(r.cursor) == 0 {
 		return ""

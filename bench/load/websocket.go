@@ -15,7 +15,7 @@ const (
 	opPong   = 0xA
 )
 
-// maxFrame bounds what a client keeps of a frame that has not come whole.
+// maxFrame bounds the size of an incomplete frame that a client keeps.
 const maxFrame = 8 << 20
 
 var (
@@ -24,8 +24,8 @@ var (
 	errFragmented    = errors.New("fragmented message")
 )
 
-// nextFrame splits the first whole frame off b. used is 0 while the frame is
-// not whole.
+// nextFrame splits the first complete frame off b. used is 0 if the frame is
+// incomplete.
 func nextFrame(b []byte) (op byte, payload []byte, used int, err error) {
 	if len(b) < 2 {
 		return 0, nil, 0, nil
@@ -62,8 +62,8 @@ func nextFrame(b []byte) (op byte, payload []byte, used int, err error) {
 	return op, b[head:end], end, nil
 }
 
-// appendFrame appends a client's frame. The mask is zero, which is as good as
-// any between two processes of one machine and leaves the payload as it is.
+// appendFrame appends a client's frame. The mask is zero, which is sufficient
+// between two processes of one machine and leaves the payload unchanged.
 func appendFrame(dst []byte, op byte, payload []byte) []byte {
 	dst = append(dst, 0x80|op)
 	switch n := len(payload); {

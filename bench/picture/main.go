@@ -1,11 +1,12 @@
-// Command picture makes the picture of the console that README.md shows: it runs
-// `sluice dev`, opens its console in a Chromium without a window, waits until
-// records come, and keeps what is seen.
+// Command picture makes the picture of the console in README.md: it runs `sluice
+// dev`, opens its console in a headless Chromium, waits until records arrive, and
+// saves a screenshot.
 //
 //	go run ./bench/picture web/docs/console.png
 //
-// With -url it takes any page, -width and -height say how large, -dark in dark
-// colours, and -full to its end. As root on Debian it installs Chromium.
+// With -url it takes a picture of any page, -width and -height set the size, -dark
+// selects dark colors, and -full includes the whole page. As root on Debian it
+// installs Chromium.
 package main
 
 import (
@@ -30,10 +31,10 @@ import (
 	"sluice/bench/stack"
 )
 
-// within bounds a run, with the build of the server.
+// within bounds the time of a run, including the build of the server.
 const within = 5 * time.Minute
 
-// shown is the address that the picture shows, wherever the server listens.
+// shown is the address that the picture shows, whatever the server's real address.
 const shown = "127.0.0.1:8080"
 
 // isAlive is true once the console shows a stream that has been live for most of a
@@ -123,7 +124,7 @@ func startDev(ctx context.Context, dir string) (address string, stop func(), err
 	return "", nil, errors.New("start dev: it says no address")
 }
 
-// take opens the page and keeps a picture once an expression is true in it.
+// take opens the page and saves a screenshot once an expression is true in it.
 func (s shot) take(ctx context.Context, dir, ready string) error {
 	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.UserDataDir(filepath.Join(dir, "chromium")), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -165,7 +166,7 @@ func (s shot) take(ctx context.Context, dir, ready string) error {
 	return nil
 }
 
-// prefer tells pages which colours are preferred: light or dark.
+// prefer sets the color scheme that pages see as preferred: light or dark.
 func prefer(scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

@@ -1,23 +1,25 @@
 // Soak compresses a week of clients into minutes: it runs one instance of Sluice
-// on real Kafka and Redis, and has clients of all kinds come and go in rounds,
-// with streams, keys, names of cursors, tokens and codings that rotate. At the
-// end of each round, with all clients gone and all streams at rest, it compares
-// what the instance still has with what it says that it has:
+// with real Kafka and Redis, and has clients of all kinds connect and disconnect in
+// rounds, with changing streams, keys, cursor names, tokens and codings. At the end
+// of each round, with all clients disconnected and all streams idle, it compares the
+// resources that the instance holds with those that it reports:
 //
-//   - live heap, after collection, with the sum of what its metrics account for;
-//   - goroutines and descriptors with what it had after the first round;
-//   - sessions, admissions, subscriptions and late readers with none;
-//   - Redis' keys with the names of cursors that were taken and not deleted.
+//   - the live heap, after garbage collection, with the sum that its metrics account
+//     for;
+//   - goroutines and descriptors with their number after the first round;
+//   - sessions, admissions, subscriptions and late subscriptions with zero;
+//   - the keys in Redis with the cursor names that were taken and not deleted.
 //
-// Nothing in it judges how fast the machine is.
+// Nothing in it depends on the speed of the machine.
 //
 //	go run ./bench/soak -time 30m -seed 7
 //
-// The seed, which is printed, decides what the clients are like; not how their
-// threads run.
+// The seed, which is printed, determines the properties of the clients, but not the
+// scheduling of threads.
 //
-// The files: stage.go is what runs; visits.go and visits_*.go are what clients do;
-// measure.go is what the instance has; run.go is the whole, with what is allowed.
+// The files: stage.go is the servers; visits.go and visits_*.go are the actions of
+// clients; measure.go is what the instance holds; run.go is the whole run, with the
+// limits.
 package main
 
 import (

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// measure is what the instance has, and what it says that it has.
+// measure is what the instance holds, and what it reports to hold.
 type measure struct {
 	heap       int // live, in bytes
 	accounted  int // by its metrics, in bytes
 	goroutines int
 	files      int // descriptors
 	keys       int // of Redis
-	// open sums what clients have: sessions, admissions, subscriptions, publishes
-	// and readers that are late, which is nothing once they have left.
+	// open sums what clients hold: sessions, admissions, subscriptions, publishes
+	// and late subscriptions; all zero once the clients have disconnected.
 	open map[string]float64
-	// reading is how many streams are read.
+	// reading is the number of streams that are read.
 	reading int
 }
 
-// accounts are the metrics of memory, and open those of what clients have.
+// accounts are the metrics of memory, and open those of what clients hold.
 var (
 	accounts = map[string]float64{
 		"sluice_stream_log_bytes": 1, "sluice_late_bytes": 1, "sluice_publish_bytes": 1, "sluice_conflation_bytes": 1,
@@ -38,8 +38,8 @@ var (
 	}
 )
 
-// ask returns what the admin listener answers, which is an error unless it is
-// 200. It keeps no connection, which would be one of the instance's descriptors.
+// ask returns the response of the admin listener. A status other than 200 is an
+// error. It keeps no connection, which would be one of the instance's descriptors.
 func (s *stage) ask(ctx context.Context, path string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+path, nil)
 	if err != nil {
@@ -61,12 +61,12 @@ func (s *stage) ask(ctx context.Context, path string) (string, error) {
 	return string(body), nil
 }
 
-// collections is how often garbage is collected before the heap is looked at:
-// what was pooled is given up with the second, what has a finalizer after it.
+// collections is the number of garbage collections before the heap is measured:
+// pooled objects are freed by the second, objects with finalizers after that.
 const collections = 3
 
-// look measures: first what the instance says, and then its heap, which is not
-// to hold what the instance said that it no longer has.
+// look measures: first the metrics and then the heap, which must not hold what the
+// metrics no longer report.
 func (s *stage) look(ctx context.Context) (measure, error) {
 	m := measure{open: make(map[string]float64)}
 	metrics, err := s.ask(ctx, "/metrics")
@@ -118,7 +118,8 @@ func (s *stage) look(ctx context.Context) (measure, error) {
 	return m, nil
 }
 
-// left says what clients that are gone have left open, nothing if they have not.
+// left lists what is still open although all clients have disconnected, empty for
+// nothing.
 func (m measure) left() string {
 	var left []string
 	for _, name := range open {
@@ -132,12 +133,12 @@ func (m measure) left() string {
 	return strings.Join(left, ", ")
 }
 
-// settleWithin bounds how long the instance has, once all clients are gone,
-// until nothing of them is left. It is no bound of speed: timeouts of the
-// protocol, and those of idle connections to Kafka, are seconds.
+// settleWithin bounds the time, once all clients have disconnected, until nothing of
+// them is left. It is not a measure of speed: timeouts of the protocol, and of idle
+// connections to Kafka, are seconds.
 const settleWithin = 90 * time.Second
 
-// settled measures until the instance is at rest, or has had its time.
+// settled measures until the instance is idle, or the time is up.
 func (s *stage) settled(ctx context.Context, rest func(measure) bool) (measure, error) {
 	for deadline := time.Now().Add(settleWithin); ; {
 		m, err := s.look(ctx)

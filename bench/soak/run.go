@@ -8,40 +8,39 @@ import (
 	"time"
 )
 
-// config is a run.
+// config configures a run.
 type config struct {
 	whole, round time.Duration
 	seed         uint64
 	clients      int // at once
 	say          func(format string, args ...any)
-	// logs is the folder that logs are kept in where something is wrong; empty
+	// logs is the directory to which logs are copied if something is wrong; empty
 	// for none.
 	logs string
 }
 
-// What is allowed. All of it is fixed: it grows neither with the time that the
-// instance runs nor with the clients that it has had.
+// The limits. All are constant: they grow neither with the time that the instance
+// runs nor with the number of clients that it has had.
 const (
 	// heapAllowed is live heap that no metric accounts for, with all clients
-	// gone: the program itself, its libraries, connections to Kafka and Redis,
-	// compressors, and maps that keep the size that they once had.
+	// disconnected: the program itself, its libraries, connections to Kafka and
+	// Redis, compressors, and maps that keep their maximum size.
 	heapAllowed = 24 << 20
-	// heapGrows is by how much that may differ from what it was behind the
-	// first round.
+	// heapGrows is how much more that may be than after the first round.
 	heapGrows = 12 << 20
-	// goroutinesVary and filesVary are by how much those may: connections to
-	// Kafka come and go.
+	// goroutinesVary and filesVary are how much their numbers may vary: connections
+	// to Kafka come and go.
 	goroutinesVary, filesVary = 24, 24
-	// nameTTL is how long a name of a cursor lives, and nameSlack by how much
-	// the moment may differ that a client knows of.
+	// nameTTL is how long the name of a cursor lives, and nameSlack the uncertainty
+	// of the time of its last use as known to a client.
 	nameTTL, nameSlack = time.Minute, 20 * time.Second
 )
 
-// errHeld is what a run ends with in which something was held that should not
-// have been. It was said.
+// errHeld is the error of a run in which something was held that should have been
+// released. What it was has been printed.
 var errHeld = errors.New("something is held")
 
-// run is the whole: raise, rounds, verdict.
+// run does the whole run: start, rounds, verdict.
 func run(ctx context.Context, c config) (err error) {
 	c.say("seed %d: %v in rounds of %v, %d clients at once; again with: make soak SOAK_TIME=%v SEED=%d",
 		c.seed, c.whole, c.round, c.clients, c.whole, c.seed)
@@ -85,7 +84,7 @@ func run(ctx context.Context, c config) (err error) {
 		wrong    []string
 	)
 	for ; ctx.Err() == nil && (crowd.round < 2 || time.Since(began)+c.round <= c.whole); crowd.round++ {
-		// No deadline, which dialing would take for its own.
+		// This is no deadline, which dialing would adopt.
 		clients, leave := context.WithCancel(ctx)
 		over := time.AfterFunc(c.round, leave)
 		crowd.come(clients, c.clients, c.seed)
@@ -134,7 +133,7 @@ func run(ctx context.Context, c config) (err error) {
 
 func mib(bytes int) float64 { return float64(bytes) / (1 << 20) }
 
-// judge says what the instance holds that it should not, with all clients gone.
+// judge returns what the instance holds although all clients have disconnected.
 func (m measure) judge(baseline measure) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	rest := m.heap - m.accounted
@@ -156,8 +155,8 @@ func (m measure) judge(baseline measure) (wrong []string) {
 	return wrong
 }
 
-// judgeNames compares Redis' keys with the names that were used, and gives how
-// many there are that live.
+// judgeNames compares the keys in Redis with the names that were used, and returns
+// how many of these are alive.
 func (c *crowd) judgeNames(ctx context.Context) (live int, wrong []string, err error) {
 	store := c.stage.store
 	there := make(map[string]bool)
@@ -169,7 +168,7 @@ func (c *crowd) judgeNames(ctx context.Context) (live int, wrong []string, err e
 		} else if ttl == -1 {
 			wrong = append(wrong, fmt.Sprintf("the key %q of Redis lives for ever", key))
 		}
-		if tag, ok := strings.CutSuffix(key, "}"); ok && strings.Contains(tag, "/") { // not what readiness writes
+		if tag, ok := strings.CutSuffix(key, "}"); ok && strings.Contains(tag, "/") { // not a key of the readiness check
 			there[tag[strings.LastIndexByte(tag, '/')+1:]] = true
 		}
 	}
@@ -183,8 +182,8 @@ func (c *crowd) judgeNames(ctx context.Context) (live int, wrong []string, err e
 		if !u.deleted && now.Sub(u.stored) < nameTTL-nameSlack && !there[name] {
 			wrong = append(wrong, fmt.Sprintf("the cursor %s was stored %v ago and is not in Redis", name, now.Sub(u.stored)))
 		}
-		// What a client asked for can be written after the client has gone, but not
-		// once all is at rest.
+		// What a client requested can be written after the client has disconnected,
+		// but not once everything is idle.
 		if u.asked.After(u.rested) {
 			u.rested = now
 		}

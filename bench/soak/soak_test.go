@@ -10,8 +10,8 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestSoak has clients of all kinds come and go, and finds nothing that is held
-// once they have gone. SOAK_SEED repeats what they are like.
+// TestSoak has clients of all kinds connect and disconnect, and nothing of them may
+// be held afterwards. SOAK_SEED repeats the properties of the clients.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out: -short starts no servers")

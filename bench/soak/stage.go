@@ -19,17 +19,17 @@ import (
 const (
 	streams    = 6
 	partitions = 3
-	// history is how much each topic has before anybody comes: more than what
-	// a log holds of it, so that some are late.
+	// history is the number of records in each topic before the first client
+	// connects: more than a log holds, so that some subscriptions are late.
 	history     = 6000
 	historySize = 2 << 10
-	// linger is how long a stream is read on after its last subscriber.
+	// linger is how long a stream is read after its last subscriber has left.
 	linger = 2 * time.Second
 	// secret is the HS256 key of the tokens' issuer.
 	secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// stage is all that runs: a broker, Redis, and the instance.
+// stage is all servers: a broker, Redis, and the instance.
 type stage struct {
 	*stack.Stack
 	dir         string
@@ -39,7 +39,7 @@ type stage struct {
 	producer    *kgo.Client
 }
 
-// raise starts everything.
+// raise starts all servers.
 func raise(ctx context.Context) (_ *stage, err error) {
 	servers, err := stack.Start(ctx, stack.Options{Brokers: 1, Redis: stack.RedisOptions{Mode: stack.RedisSingle}})
 	if err != nil {
@@ -89,7 +89,8 @@ func (s *stage) startServer(ctx context.Context) error {
 	key, file := filepath.Join(s.dir, "soak.key"), filepath.Join(s.dir, "sluice.yaml")
 	var names strings.Builder
 	for n := range streams {
-		// Some logs hold all that there is, others make most readers late.
+		// Some logs hold the whole topic, others are so small that most
+		// subscriptions are late.
 		size := []string{"32MiB", "2MiB"}[n%2]
 		slow := []string{"catch_up", "conflate", "skip"}[n%3]
 		fmt.Fprintf(&names, "  %s: {topic: %s, content: json, linger: %s, log_bytes: %s, slow: %s}\n", stream(n), stream(n), linger, size, slow)
@@ -117,10 +118,10 @@ streams:
 	return s.server.Start(ctx)
 }
 
-// stream is the name of a stream, and of its topic.
+// stream is the name of a stream and of its topic.
 func stream(n int) string { return fmt.Sprint("soak.", n) }
 
-// numbered is a record of a stream, of about so many bytes.
+// numbered returns a record of a stream, of about size bytes.
 func numbered(n, i, size int) *kgo.Record {
 	return &kgo.Record{
 		Topic: stream(n), Partition: int32(i % partitions), Key: []byte(key(i)),
@@ -128,12 +129,12 @@ func numbered(n, i, size int) *kgo.Record {
 	}
 }
 
-// keys is how many keys records have.
+// keys is the number of different keys.
 const keys = 40
 
 func key(i int) string { return fmt.Sprint("key-", i%keys) }
 
-// Close ends all that runs.
+// Close stops all servers.
 func (s *stage) Close() error {
 	var errs []error
 	if s.server != nil {
@@ -148,8 +149,8 @@ func (s *stage) Close() error {
 	return errors.Join(append(errs, s.Stack.Close())...)
 }
 
-// keepLogs copies the servers' logs, and a profile of the instance's heap, to a
-// folder.
+// keepLogs copies the servers' logs, and profiles and metrics of the instance, to a
+// directory.
 func (s *stage) keepLogs(ctx context.Context, to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return fmt.Errorf("keep logs: %w", err)
@@ -167,14 +168,14 @@ func (s *stage) keepLogs(ctx context.Context, to string) error {
 	return errors.Join(errs...)
 }
 
-// token makes one of a subject that lives for so long.
+// token makes a token of a subject with a lifetime.
 func token(subject string, life time.Duration) string {
 	now := time.Now()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": "soak", "aud": "sluice", "sub": subject, "role": "client", "iat": now.Unix(), "exp": now.Add(life).Unix(),
 	}).SignedString([]byte(secret))
 	if err != nil {
-		panic(err) // an HMAC of bytes that are here cannot fail
+		panic(err) // an HMAC cannot fail
 	}
 	return text
 }

@@ -11,32 +11,33 @@ import (
 	"time"
 )
 
-// crowd is clients that come and go.
+// crowd is the clients that connect and disconnect.
 type crowd struct {
 	stage *stage
 	round int
 
 	visits, bytes atomic.Int64
-	written       atomic.Int64 // records, which number those that come next
+	written       atomic.Int64 // records written, which numbers the next ones
 
 	mu    sync.Mutex
 	names map[string]*use // of cursors
 	kinds map[string]int  // visits by kind
-	odd   []string        // what a client was told that it should not have been
+	odd   []string        // unexpected errors of clients
 }
 
-// use is when a name was last asked for, and last known to be stored, and when all
-// was at rest after that; deleted is set once somebody may have deleted it.
+// use is when a name was last requested, when it was last known to be stored, and
+// when everything was idle after that; deleted is set once a client may have deleted
+// it.
 type use struct {
 	asked, stored, rested time.Time
 	deleted               bool
 }
 
-// visit is one client, from when it comes until it goes. What it meets when
-// the context ends, or when it breaks off by itself, is no error.
+// visit is one client, from its connection to its end. Errors after the context
+// ends, or after the client breaks off, are not reported.
 type visit func(c *crowd, ctx context.Context, r *rand.Rand) error
 
-// visitKinds are what clients do, each as often as it stands here.
+// visitKinds are the actions of clients, each as likely as its number of entries.
 var visitKinds = []struct {
 	name string
 	do   visit
@@ -58,11 +59,12 @@ var visitKinds = []struct {
 	{"refused", (*crowd).beRefused},
 }
 
-// errBusy is for a client that is told to come back later: on a busy machine
-// Kafka can be too late for some, and nothing here judges how fast it is.
+// errBusy is for a client that is asked to come back later: on a busy machine Kafka
+// can be too slow for some, and nothing here depends on its speed.
 var errBusy = errors.New("the instance is busy")
 
-// come has clients come and go until the context ends, so many at once.
+// come runs a number of clients at once, one after the other, until the context
+// ends.
 func (c *crowd) come(ctx context.Context, clients int, seed uint64) {
 	var all sync.WaitGroup
 	for slot := range clients {
@@ -85,7 +87,7 @@ func (c *crowd) come(ctx context.Context, clients int, seed uint64) {
 			}
 		})
 	}
-	// Some is written meanwhile, so that those who are live have something.
+	// Some records are written in the meantime, so that live clients receive some.
 	for tick := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
@@ -100,10 +102,10 @@ func (c *crowd) come(ctx context.Context, clients int, seed uint64) {
 	all.Wait()
 }
 
-// subject is who a client is. Tokens are as many as visits.
+// subject returns the name of a client. Each visit has a token of its own.
 func subject(r *rand.Rand) string { return fmt.Sprint("user-", r.IntN(2000)) }
 
-// reading is what a client asks to read.
+// reading returns what a client requests to read.
 func reading(r *rand.Rand) url.Values {
 	query := url.Values{}
 	from := []string{"earliest", "latest", "earliest", "last:100", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)}
@@ -116,7 +118,7 @@ func reading(r *rand.Rand) url.Values {
 	return query
 }
 
-// stay is how long a client reads.
+// stay returns how long a client reads.
 func stay(r *rand.Rand) time.Duration { return time.Duration(20+r.IntN(900)) * time.Millisecond }
 
 func sleep(ctx context.Context, d time.Duration) {

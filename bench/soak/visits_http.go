@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// request opens a connection, sends a request, and reads what comes for a
-// while. Some do not read for most of it. Half of them end with a reset.
+// request opens a connection, sends a request, and reads the response for a while.
+// Some clients do not read for most of it. Half of them end with a reset.
 func (c *crowd) request(ctx context.Context, r *rand.Rand, want string, method, path string, header ...string) error {
 	conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(ctx, "tcp", c.stage.addr)
 	if err != nil {
@@ -34,14 +34,14 @@ func (c *crowd) request(ctx context.Context, r *rand.Rand, want string, method, 
 		return err
 	}
 	if r.IntN(20) == 0 {
-		return nil // before it is answered
+		return nil // before the response
 	}
 	span := stay(r)
 	if r.IntN(10) == 0 {
 		sleep(ctx, span)
 	}
 	buf := make([]byte, 32<<10)
-	// The answer takes as long as it takes; behind it the client stays a while.
+	// The response may take long; after it the client stays a while.
 	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 	for first := true; ; first = false {
 		n, err := conn.Read(buf)
@@ -63,7 +63,7 @@ func (c *crowd) request(ctx context.Context, r *rand.Rand, want string, method, 
 
 func bearer(who string) string { return "Authorization: Bearer " + token(who, time.Hour) }
 
-// readEvents reads an event stream, of one stream or several, compressed or not.
+// readEvents reads an event stream, of one stream or two, compressed or not.
 func (c *crowd) readEvents(ctx context.Context, r *rand.Rand) error {
 	query, path := reading(r), fmt.Sprintf("/v1/streams/%s/events?", stream(r.IntN(streams)))
 	if r.IntN(4) == 0 {
@@ -82,12 +82,12 @@ func (c *crowd) readEvents(ctx context.Context, r *rand.Rand) error {
 	return c.request(ctx, r, "200", http.MethodGet, path+query.Encode(), header...)
 }
 
-// handshake are the headers of a WebSocket's.
+// handshake are the headers of a WebSocket handshake.
 var handshake = []string{
 	"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 }
 
-// readSocket reads a WebSocket that answers nothing, compressed or not.
+// readSocket reads from a WebSocket and sends nothing, compressed or not.
 func (c *crowd) readSocket(ctx context.Context, r *rand.Rand) error {
 	query := reading(r)
 	query.Set("stream", stream(r.IntN(streams)))
@@ -98,7 +98,7 @@ func (c *crowd) readSocket(ctx context.Context, r *rand.Rand) error {
 	return c.request(ctx, r, "101", http.MethodGet, "/v1/ws?"+query.Encode(), header...)
 }
 
-// do makes a request, of which the answer is read whole.
+// do makes a request and reads the whole response.
 func (c *crowd) do(ctx context.Context, who, method, path string, body any) (int, []byte, error) {
 	var reader io.Reader
 	if body != nil {
@@ -125,7 +125,7 @@ func (c *crowd) do(ctx context.Context, who, method, path string, body any) (int
 	return response.StatusCode, answer, err
 }
 
-// expect is do where one status is right.
+// expect is do with an expected status.
 func (c *crowd) expect(ctx context.Context, want int, who, method, path string, body any) ([]byte, error) {
 	status, answer, err := c.do(ctx, who, method, path, body)
 	if err == nil && status == http.StatusServiceUnavailable {
@@ -137,7 +137,7 @@ func (c *crowd) expect(ctx context.Context, want int, who, method, path string, 
 	return answer, err
 }
 
-// readPages reads some pages, the last of which it waits for.
+// readPages reads some pages, each with a short wait.
 func (c *crowd) readPages(ctx context.Context, r *rand.Rand) error {
 	who, of := subject(r), stream(r.IntN(streams))
 	query := reading(r)
@@ -165,7 +165,7 @@ func (c *crowd) publish(ctx context.Context, r *rand.Rand) error {
 	for range 1 + r.IntN(5) {
 		records = append(records, map[string]any{"key": key(r.IntN(keys)), "data": strings.Repeat("x", r.IntN(2000))})
 	}
-	// Where the machine is slow Kafka can be too late for some.
+	// On a slow machine Kafka can be too late for some.
 	status, answer, err := c.do(ctx, subject(r), http.MethodPost, fmt.Sprintf("/v1/streams/%s/records", stream(r.IntN(streams))),
 		map[string]any{"records": records})
 	if err == nil && status/100 != 2 && status != http.StatusServiceUnavailable {
@@ -174,8 +174,8 @@ func (c *crowd) publish(ctx context.Context, r *rand.Rand) error {
 	return err
 }
 
-// beRefused comes without a right, with what is no token, for what there is
-// not, or with half a request.
+// beRefused sends requests without a right, with an invalid token, for something
+// that does not exist, or incomplete ones.
 func (c *crowd) beRefused(ctx context.Context, r *rand.Rand) error {
 	events := "/v1/streams/" + stream(0) + "/events"
 	switch r.IntN(6) {

@@ -12,10 +12,10 @@ import (
 	"sluice/bench/clients"
 )
 
-// namesEach is how many names a round has; the next round has others.
+// namesEach is the number of names in a round; each round has new ones.
 const namesEach = 60
 
-// name draws a name, which is one principal's and one stream's.
+// name draws a name, which belongs to one principal and one stream.
 func (c *crowd) name(r *rand.Rand) (name, who, of string) {
 	n := c.round*namesEach + r.IntN(namesEach)
 	name, who, of = fmt.Sprint("name-", n), fmt.Sprint("holder-", n), stream(n%streams)
@@ -27,7 +27,7 @@ func (c *crowd) name(r *rand.Rand) (name, who, of string) {
 	return name, who, of
 }
 
-// used notes that a name has been asked for, and that it is stored now.
+// used records that a name was requested, and whether it is stored now.
 func (c *crowd) used(name string, stored bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,7 @@ func (c *crowd) used(name string, stored bool) {
 	}
 }
 
-// keepName has a name moved over HTTP, and some of them deleted.
+// keepName moves a name over HTTP, and deletes some.
 func (c *crowd) keepName(ctx context.Context, r *rand.Rand) error {
 	name, who, of := c.name(r)
 	defer c.used(name, false)
@@ -69,8 +69,8 @@ func (c *crowd) keepName(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// holdName has a session hold a name and ack what it gets, if nobody takes the
-// name from it.
+// holdName holds a name in a session and acks what it receives, unless another
+// session takes the name over.
 func (c *crowd) holdName(ctx context.Context, r *rand.Rand) error {
 	name, who, of := c.name(r)
 	defer c.used(name, false)
@@ -87,14 +87,14 @@ func (c *crowd) holdName(ctx context.Context, r *rand.Rand) error {
 			case "subscribed":
 				c.used(name, true)
 			case "unsubscribed":
-				return true, nil // another one holds it now
+				return true, nil // another session holds it now
 			case "cursor", "caught_up":
 				return false, s.Send(ctx, map[string]any{"type": "ack", "id": "a", "cursor": strings.Clone(m.Cursor)})
 			}
 			return false, nil
 		})
 		if err != nil && strings.Contains(err.Error(), `"superseded"`) {
-			return nil // another one holds it now
+			return nil // another session holds it now
 		}
 		return err
 	})

@@ -10,7 +10,7 @@ import (
 	"sluice/bench/clients"
 )
 
-// converse has a session subscribe, publish and unsubscribe.
+// converse subscribes, publishes and unsubscribes in a session.
 func (c *crowd) converse(ctx context.Context, r *rand.Rand) error {
 	return c.session(ctx, subject(r), r, func(ctx context.Context, s *clients.Session) error {
 		n := 1 + r.IntN(3)
@@ -39,7 +39,7 @@ func (c *crowd) converse(ctx context.Context, r *rand.Rand) error {
 	})
 }
 
-// session opens one, and has do with it.
+// session opens a session and calls do with it.
 func (c *crowd) session(ctx context.Context, who string, r *rand.Rand, do func(context.Context, *clients.Session) error) error {
 	s, err := clients.OpenSession(ctx, clients.SessionRequest{
 		Addr: c.stage.addr, Token: token(who, time.Hour), InMessage: r.IntN(2) == 0,
@@ -51,8 +51,8 @@ func (c *crowd) session(ctx context.Context, who string, r *rand.Rand, do func(c
 	return do(ctx, s)
 }
 
-// hear lets handle have messages for a while, or until it says that it has had
-// enough. A fault that the client is told is an error.
+// hear calls handle with messages for a while, or until it returns true. An error
+// message of the server is returned as an error.
 func (c *crowd) hear(ctx context.Context, s *clients.Session, span time.Duration, handle func(*clients.Message) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, span)
 	defer cancel()

@@ -10,26 +10,27 @@ import (
 	"time"
 )
 
-// Backend is what a balancer sends clients to.
+// Backend is a server behind a balancer.
 type Backend struct {
-	// Addr is where it takes clients.
+	// Addr is its address for clients.
 	Addr string
-	// CheckAddr answers CheckPath with 200 while it takes any.
+	// CheckAddr answers CheckPath with 200 while the backend accepts clients.
 	CheckAddr, CheckPath string
 }
 
 // Balancer is an HAProxy in front of several servers.
 type Balancer struct {
 	*Server
-	// Addr is where it takes clients.
+	// Addr is its address for clients.
 	Addr string
 }
 
-// NewBalancer prepares an HAProxy, whose files are in dir. New connections go
-// to the backend with the fewest. A backend that fails its check twice gets no
-// new ones and keeps those it has, so that it can drain; one that answers it
-// again is back. Requests are sent again only where no connection could be
-// made. Buffers are small, so that backends feel a client that does not read.
+// NewBalancer prepares an HAProxy with its files in dir. New connections go to the
+// backend with the fewest connections. A backend that fails its check twice gets no
+// new connections and keeps those it has, so that it can drain; after one successful
+// check it gets new ones again. Requests are repeated only if no connection could be
+// made. Buffers are small, so that a client that does not read slows down its
+// backend.
 func NewBalancer(ctx context.Context, dir string, backends ...Backend) (*Balancer, error) {
 	if err := Install(ctx, "haproxy"); err != nil {
 		return nil, fmt.Errorf("prepare balancer: %w", err)

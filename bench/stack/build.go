@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Build makes the server's binary in dir, with the race detector if told so,
-// and returns its path. It must run within the module.
+// Build builds the server's binary in dir, optionally with the race detector, and
+// returns its path. It must run within the module.
 func Build(ctx context.Context, dir string, race bool) (string, error) {
 	binary := filepath.Join(dir, "sluice")
 	args := []string{"build", "-buildvcs=false", "-o", binary}

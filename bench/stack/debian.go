@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// Programs of Debian packages whose names differ from the package's.
+// Programs by the Debian package that contains them.
 var programs = map[string]string{
 	"redis-server": "redis-server",
 	"kcat":         "kcat",
@@ -27,10 +27,9 @@ var apt struct {
 	updated bool
 }
 
-// Install makes sure that the programs of the named Debian packages are there.
-// What is missing is installed where this process is root on Debian; elsewhere
-// the error is a *MissingError. The system's own services of these packages
-// are not started.
+// Install makes sure that the programs of the named Debian packages are installed.
+// Missing packages are installed if this process is root on Debian; elsewhere the
+// error is a *MissingError. The system services of these packages are not started.
 func Install(ctx context.Context, packages ...string) error {
 	apt.Lock()
 	defer apt.Unlock()
@@ -73,7 +72,7 @@ func installed(name string) bool {
 }
 
 func aptGet(ctx context.Context, args ...string) error {
-	// Other processes may be installing too: wait for their lock.
+	// Another process may be installing too: wait for its lock.
 	args = append([]string{"-qq", "-o", "DPkg::Lock::Timeout=300"}, args...)
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	// RUNLEVEL=1 keeps Debian's maintainer scripts from starting services.

@@ -1,24 +1,24 @@
-// Package stack starts real servers for tests and benchmarks: Apache Kafka
-// brokers (KRaft) and Redis, on free loopback ports, in a folder of their own.
+// Package stack starts real servers for tests and benchmarks: Apache Kafka brokers
+// (KRaft) and Redis, on free loopback ports, in a directory of their own.
 //
-// Start returns once every server answers. A Stack ends exactly the processes
-// that it started, by process group id: when Close is called, when the context
-// given to Start ends, and, where the starting process itself dies, by the
-// kernel's parent-death signal. Servers can be killed, stopped, continued and
-// restarted one by one, at the same address and with the same data.
+// Start returns once every server answers. A Stack ends exactly the processes that
+// it started, by process group id: when Close is called, when the context given to
+// Start ends, and, if the starting process itself dies, by the kernel's parent-death
+// signal. Servers can be killed, stopped, continued and restarted individually, at
+// the same address and with the same data (Redis keeps no data).
 //
-// Kafka comes from Maven Central, once, into the user's cache folder; Redis and
-// the other programs come from Debian. Where something is missing and cannot be
-// installed, the error is a *MissingError, which says how to get it.
+// Kafka comes from Maven Central, once, into the user's cache directory; Redis and
+// the other programs come from Debian. If something is missing and cannot be
+// installed, the error is a *MissingError, which describes how to get it.
 //
-// One goroutine a server waits for its process, and one a Stack waits for the
+// One goroutine per server waits for its process, and one per Stack waits for the
 // context; Close waits for all of them.
 //
-// The files: stack.go is the life of the whole; kafka.go and redis.go know how
-// their servers are set up; server.go is one process that can be killed,
-// paused and restarted; jars.go and debian.go fetch what is not there; pki.go
-// makes certificates; ports.go finds ports; balancer.go is
-// an HAProxy before servers of the caller's own, and build.go makes the binary
-// under test; topic.go and sasl.go are what tests
-// ask of a Kafka as its administrator.
+// The files: stack.go is the life cycle of a stack; kafka.go and redis.go set up
+// their servers; server.go is a process that can be killed, paused and restarted;
+// jars.go and debian.go fetch missing software; pki.go makes certificates; ports.go
+// finds ports; balancer.go is an HAProxy for servers of the caller, and build.go
+// builds the binary under test; topic.go and sasl.go are administrative requests to
+// Kafka; missing.go is the error for missing software, and prepare.go installs all
+// that the tests need.
 package stack

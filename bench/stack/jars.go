@@ -17,8 +17,8 @@ const KafkaVersion = "4.3.0"
 //go:embed kafka-pom.xml
 var kafkaPOM []byte
 
-// kafkaJars returns the folder with Kafka's jars, fetching them the first time
-// (some 50 MB). Processes that fetch at the same time wait for the first.
+// kafkaJars returns the directory with Kafka's jars, which it downloads the first
+// time (some 50 MB). Processes that download at the same time wait for the first.
 func kafkaJars(ctx context.Context) (string, error) {
 	if _, err := exec.LookPath("java"); err != nil {
 		return "", &MissingError{What: "java", Get: "install a Java runtime, version 17 or newer (on Debian: openjdk-17-jre-headless)"}
@@ -69,8 +69,8 @@ func exists(file string) bool {
 	return !errors.Is(err, os.ErrNotExist)
 }
 
-// lockFile holds a lock that other processes respect, and which the kernel
-// takes back when this one dies.
+// lockFile takes a lock between processes, which the kernel releases when this
+// process dies.
 func lockFile(name string) (unlock func(), err error) {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -28,8 +28,8 @@ type Broker struct {
 	SASLAddr string
 }
 
-// prepareKafka lays out the brokers' folders. A folder is formatted here by
-// writing what Kafka's storage tool would, which saves a Java start: without a
+// prepareKafka creates the brokers' directories. A directory is formatted here by
+// writing what Kafka's storage tool would write, which saves a Java start: without a
 // bootstrap checkpoint a controller begins at its own metadata version.
 func (s *Stack) prepareKafka(ctx context.Context, opts Options) error {
 	if opts.Brokers == 0 {
@@ -150,8 +150,7 @@ func (s *Stack) brokerConfig(broker *Broker, controller, voters, dir string, opt
 	return config
 }
 
-// brokerReady reports whether a broker answers and knows of all its fellows
-// that are running.
+// brokerReady returns nil once a broker answers and lists all other running brokers.
 func (s *Stack) brokerReady(ctx context.Context, broker *Broker) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr), kgo.RequestTimeoutOverhead(2*time.Second))
 	if err != nil {
@@ -176,7 +175,7 @@ func (s *Stack) brokerReady(ctx context.Context, broker *Broker) error {
 	return nil
 }
 
-// finishKafka does what needs a running cluster.
+// finishKafka does the setup that needs a running cluster.
 func (s *Stack) finishKafka(ctx context.Context, opts Options) error {
 	if opts.Brokers == 0 || !opts.SASL {
 		return nil
@@ -193,7 +192,7 @@ func properties(config map[string]string) []byte {
 }
 
 // uuid makes an id in Kafka's form, 16 random bytes in base64url. Kafka's tools
-// take one that begins with a dash for an option.
+// treat an id that begins with a dash as an option.
 func uuid() string {
 	for {
 		var id [16]byte

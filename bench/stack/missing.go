@@ -6,14 +6,14 @@ import (
 	"os"
 )
 
-// MissingError says that a program or package that a server needs is neither
-// here nor could be fetched, and how to get it.
+// MissingError reports a program or package that a server needs and that is neither
+// installed nor could be fetched, and how to get it.
 type MissingError struct {
 	// What is missing, such as "redis-server".
 	What string
-	// Get is what a person can do about it.
+	// Get describes how a user can install it.
 	Get string
-	// Err is why it could not be fetched, if that was tried.
+	// Err is why it could not be fetched, if that was attempted.
 	Err error
 }
 
@@ -27,17 +27,17 @@ func (e *MissingError) Error() string {
 
 func (e *MissingError) Unwrap() error { return e.Err }
 
-// TB is what Check needs of a testing.TB.
+// TB is the part of testing.TB that Check needs.
 type TB interface {
 	Helper()
 	Skipf(format string, args ...any)
 	Fatal(args ...any)
 }
 
-// Check ends a test that could not start what it needs. It does nothing where
-// err is nil. Where something is missing on the machine the test is skipped,
-// naming what and how to get it; under CI=true, and for every other error, it
-// fails, so that no check is left out unseen.
+// Check ends a test that could not start what it needs. It does nothing if err is
+// nil. If err is a *MissingError the test is skipped with a message on how to get
+// what is missing; under CI=true, and for every other error, the test fails, so that
+// no check is silently omitted.
 func Check(t TB, err error) {
 	t.Helper()
 	if err == nil {

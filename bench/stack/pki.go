@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// authority is a certificate authority of the stack's own.
+// authority is the certificate authority of a stack.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -79,10 +79,10 @@ func (a *authority) server() (cert, key []byte, err error) {
 	return cert, key, nil
 }
 
-// files of a stack's certificates, made once for all its servers.
+// pki are the files of a stack's certificates, made once for all its servers.
 type pki struct {
 	CA, Cert, Key string // PEM files
-	Both          string // key and certificate in one, as Kafka wants it
+	Both          string // key and certificate in one file, as Kafka requires
 	caPEM         []byte
 }
 
@@ -112,7 +112,7 @@ func newPKI(dir string) (*pki, error) {
 	return p, nil
 }
 
-// client is what a TLS client needs to trust the stack's servers.
+// client returns the configuration of a TLS client that trusts the stack's servers.
 func (p *pki) client() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(p.caPEM)

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// Ports are taken from below Linux' range for outgoing connections
-// (ip_local_port_range, 32768 and up), so that none of those can take a
-// server's port while it is being restarted.
+// Ports are below Linux' range for outgoing connections (ip_local_port_range, 32768
+// and up), so that no outgoing connection can take a server's port while the server
+// is restarted.
 const (
 	firstPort = 16000
 	lastPort  = 31999
@@ -21,8 +21,8 @@ var ports struct {
 	given map[int]bool
 }
 
-// FreeAddr returns a loopback address that nothing listens on, and which this
-// process has not been given before.
+// FreeAddr returns a loopback address that nothing listens on, and that was not
+// returned before in this process.
 func FreeAddr() (string, error) {
 	ports.Lock()
 	defer ports.Unlock()

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// needs are the programs from packages that tests of this repository need, each
-// with the tests that are left out without it.
+// needs are the programs from packages that tests of this repository need, each with
+// the tests that are skipped without it.
 var needs = []struct {
 	program string
 	get     func(context.Context) error
@@ -22,14 +22,14 @@ var needs = []struct {
 	{"ss", func(ctx context.Context) error { return Install(ctx, "iproute2") }, "that of the nearest replica in bench/e2e"},
 }
 
-// LeftOut is what cannot be tested on this machine, and why.
+// LeftOut are tests that cannot run on this machine, and why.
 type LeftOut struct {
 	Tests string
 	Why   *MissingError
 }
 
-// Prepare fetches and installs what the tests need, as far as that can be done,
-// and tells what will be left out.
+// Prepare fetches and installs what the tests need, as far as possible, and returns
+// the tests that will be skipped.
 func Prepare(ctx context.Context) ([]LeftOut, error) {
 	var out []LeftOut
 	for _, need := range needs {

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// RedisMode is how Redis is run.
+// RedisMode is how Redis is set up.
 type RedisMode string
 
-// The modes of Redis.
+// The Redis modes.
 const (
 	NoRedis RedisMode = ""
 	// RedisSingle is one server.
@@ -29,16 +29,16 @@ const (
 	RedisCluster RedisMode = "cluster"
 )
 
-// SentinelMaster is the name that the sentinels know the primary by.
+// SentinelMaster is the name of the primary for the sentinels.
 const SentinelMaster = "stack"
 
-// RedisOptions says how Redis is run. Nothing is kept on disk: a server that is
-// restarted is empty.
+// RedisOptions configures Redis. Nothing is kept on disk: a restarted server is
+// empty.
 type RedisOptions struct {
 	Mode RedisMode
-	// Password makes clients authenticate.
+	// Password makes Redis require a password.
 	Password bool
-	// TLS serves TLS only, with a certificate of the stack's authority.
+	// TLS makes Redis serve TLS only, with a certificate of the stack's authority.
 	TLS bool
 }
 
@@ -48,21 +48,21 @@ type RedisNode struct {
 	Addr string
 }
 
-// Redis is what runs of Redis in a stack.
+// Redis are the Redis processes of a stack.
 type Redis struct {
 	Mode RedisMode
 	// Nodes are the servers. The first one starts as the primary.
 	Nodes []*RedisNode
-	// Sentinels is empty but in RedisSentinel.
+	// Sentinels is empty except in RedisSentinel.
 	Sentinels []*RedisNode
-	// Password is empty where none is needed.
+	// Password is empty if none is needed.
 	Password string
 
 	tls   *tls.Config // nil without TLS
-	buses []string    // of a cluster's nodes: the ports on which they talk
+	buses []string    // the bus ports of a cluster's nodes
 }
 
-// URL is the address of the first server, as go-redis and redis-cli take it.
+// URL is the address of the first server, in the form for go-redis and redis-cli.
 func (r *Redis) URL() string {
 	u := url.URL{Scheme: "redis", Host: r.Nodes[0].Addr, Path: "/0"}
 	if r.tls != nil {
@@ -112,8 +112,8 @@ func (s *Stack) prepareRedis(opts RedisOptions) error {
 	for i := range servers {
 		var lines []string
 		if opts.Mode == RedisCluster {
-			// Without a port of its own the bus takes one among those that the
-			// system gives to whoever connects.
+			// Without a configured port the bus takes one from the system's range
+			// for outgoing connections.
 			bus, err := FreeAddr()
 			if err != nil {
 				return err
@@ -198,7 +198,8 @@ func (s *Stack) redisNode(name, program string, lines []string) (*RedisNode, err
 	return node, nil
 }
 
-// finishRedis joins what must know of each other, and waits until it does.
+// finishRedis connects the sentinels or cluster nodes to each other, and waits until
+// they are ready.
 func (s *Stack) finishRedis(ctx context.Context) error {
 	if s.Redis == nil {
 		return nil
@@ -245,7 +246,7 @@ func (s *Stack) finishRedis(ctx context.Context) error {
 	return nil
 }
 
-// do sends one inline command and returns the answer's first kilobytes, which
+// do sends one inline command and returns the first kilobytes of the answer, which
 // must begin with want.
 func (r *Redis) do(ctx context.Context, addr, command, want string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

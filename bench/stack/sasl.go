@@ -36,8 +36,8 @@ func (s *Stack) saslConfig(config map[string]string) {
 	config[prefix+"ssl.keystore.location"] = s.pki.Both
 }
 
-// addSCRAM stores the users' SCRAM credentials in the cluster (KIP-554), with a
-// request for each mechanism, as a request may name a user only once.
+// addSCRAM stores the users' SCRAM credentials in the cluster (KIP-554), with one
+// request per mechanism, because a request may name a user only once.
 func (s *Stack) addSCRAM(ctx context.Context) error {
 	const iterations = 4096
 	return s.admin(ctx, func(client *kgo.Client) error {
@@ -69,9 +69,9 @@ func (s *Stack) addSCRAM(ctx context.Context) error {
 	})
 }
 
-// Allow gives a user rights on a topic, where Options.ACLs is set: any of
-// kmsg.ACLOperationRead, Write, Describe and so on. The rights hold a moment
-// after it returns, once every broker has heard of them.
+// Allow gives a user rights on a topic, if Options.ACLs is set: any of
+// kmsg.ACLOperationRead, Write, Describe and so on. The rights take effect shortly
+// after it returns, once every broker has received them.
 func (s *Stack) Allow(ctx context.Context, user, topic string, operations ...kmsg.ACLOperation) error {
 	request := kmsg.NewPtrCreateACLsRequest()
 	for _, operation := range operations {
@@ -99,7 +99,7 @@ func (s *Stack) Allow(ctx context.Context, user, topic string, operations ...kms
 	})
 }
 
-// Withdraw takes back every right that a user has on a topic.
+// Withdraw removes all rights of a user on a topic.
 func (s *Stack) Withdraw(ctx context.Context, user, topic string) error {
 	principal := "User:" + user
 	request := kmsg.NewPtrDeleteACLsRequest()

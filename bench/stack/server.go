@@ -14,64 +14,63 @@ import (
 	"time"
 )
 
-// startWithin bounds how long a server may take until it answers. It is long
-// because machines that run many tests at once are slow; a server usually
-// takes two seconds.
+// startWithin bounds the time until a server answers. It is long because machines
+// that run many tests at once are slow; a server usually takes two seconds.
 const startWithin = 90 * time.Second
 
-// Server is one process of a stack. Its methods are safe for concurrent use;
-// those that change its state exclude each other.
+// Server is one process of a stack. Its methods are safe for concurrent use; those
+// that change its state exclude each other.
 type Server struct {
 	// Immutable.
 	name    string
 	dir     string // where its log is written
 	command []string
 	env     []string
-	ready   func(context.Context) error // asked again until it returns nil
+	ready   func(context.Context) error // called repeatedly until it returns nil
 
-	change sync.Mutex // held over every change of state
+	change sync.Mutex // held during every change of state
 
 	mu   sync.Mutex
 	proc *process // nil while it is not running
-	last *process // the last one started, whether it runs or not
+	last *process // the last process started, running or not
 }
 
 // process is one run of a server's command.
 type process struct {
 	pid  int
-	done chan struct{} // closed once it has been waited for
+	done chan struct{} // closed once the process has been waited for
 
 	// Set before done is closed.
 	state *os.ProcessState
 	err   error
 }
 
-// Command says how a server that is none of a Stack's own is run.
+// Command configures a server that is not part of a Stack.
 type Command struct {
-	// Name tells it apart; its output goes to NAME.log in Dir.
+	// Name identifies the server; its output goes to NAME.log in Dir.
 	Name, Dir string
 	// Args are the program and its arguments.
 	Args []string
-	// Env is added to this process' environment.
+	// Env is added to the environment of this process.
 	Env []string
-	// Ready is asked again and again until it returns nil.
+	// Ready is called repeatedly until it returns nil.
 	Ready func(context.Context) error
 }
 
 // NewServer prepares a server that is not part of a Stack. Start runs it in a
-// process group of its own, which the kernel ends with this process; whoever
-// started it must Kill or Stop it.
+// process group of its own, which the kernel ends when this process dies. The caller
+// must Kill or Stop it.
 func NewServer(c Command) *Server {
 	return &Server{name: c.Name, dir: c.Dir, command: c.Args, env: c.Env, ready: c.Ready}
 }
 
-// Name tells the server apart in logs, such as "kafka-1".
+// Name identifies the server in logs, such as "kafka-1".
 func (s *Server) Name() string { return s.name }
 
-// LogFile is where the server's output goes, over all its runs.
+// LogFile is the file with the server's output, over all its runs.
 func (s *Server) LogFile() string { return filepath.Join(s.dir, s.name+".log") }
 
-// PID is the id of the running process, 0 while there is none.
+// PID returns the id of the running process, 0 if there is none.
 func (s *Server) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,8 +80,8 @@ func (s *Server) PID() int {
 	return s.proc.pid
 }
 
-// Start runs the server again after Kill or Stop, at the same address and with
-// the same data, and returns once it answers.
+// Start runs the server, or runs it again after Kill or Stop at the same address and
+// with the same data, and returns once it answers.
 func (s *Server) Start(ctx context.Context) error {
 	s.change.Lock()
 	defer s.change.Unlock()
@@ -92,11 +91,11 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.await(ctx)
 }
 
-// Kill ends the server as a crash would (SIGKILL), and returns once it is gone.
+// Kill ends the server like a crash (SIGKILL), and returns once it is gone.
 func (s *Server) Kill() error { return s.end(syscall.SIGKILL, time.Minute) }
 
-// Stop asks the server to end (SIGTERM), and returns once it has. Where that
-// takes longer than 30 s it is killed, which is an error.
+// Stop asks the server to terminate (SIGTERM), and returns once it has. If that
+// takes longer than 30 s the server is killed, which is an error.
 func (s *Server) Stop() error { return s.end(syscall.SIGTERM, 30*time.Second) }
 
 // Restart kills the server and starts it again.
@@ -107,14 +106,14 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.Start(ctx)
 }
 
-// Pause stops the process where it is (SIGSTOP): its connections stay open and
-// nothing answers.
+// Pause suspends the process (SIGSTOP): its connections stay open and nothing
+// answers.
 func (s *Server) Pause() error { return s.Signal(syscall.SIGSTOP) }
 
-// Resume lets a paused process go on (SIGCONT).
+// Resume continues a paused process (SIGCONT).
 func (s *Server) Resume() error { return s.Signal(syscall.SIGCONT) }
 
-// Wait returns how the running process ended, once it has; nil where none was
+// Wait waits for the running process and returns its final state; nil if none was
 // running.
 func (s *Server) Wait(ctx context.Context) (*os.ProcessState, error) {
 	s.mu.Lock()
@@ -131,8 +130,8 @@ func (s *Server) Wait(ctx context.Context) (*os.ProcessState, error) {
 	}
 }
 
-// Ended is how the last process ended; nil while it runs, or where there was
-// none.
+// Ended returns the final state of the last process, nil while it runs or if there
+// was none.
 func (s *Server) Ended() *os.ProcessState {
 	s.mu.Lock()
 	proc := s.last
@@ -148,14 +147,14 @@ func (s *Server) Ended() *os.ProcessState {
 	}
 }
 
-// Signal sends a signal to the process and does not wait for what follows.
+// Signal sends a signal to the process and does not wait for its effect.
 func (s *Server) Signal(sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proc == nil {
 		return fmt.Errorf("signal %s: it is not running", s.name)
 	}
-	// The process leads a group of its own, so the group's id is its own.
+	// The process leads its own group, so the group has the same id.
 	if err := syscall.Kill(-s.proc.pid, sig); err != nil {
 		return fmt.Errorf("signal %s: %w", s.name, err)
 	}
@@ -172,7 +171,7 @@ func (s *Server) end(sig syscall.Signal, within time.Duration) error {
 	if proc == nil {
 		return nil
 	}
-	_ = syscall.Kill(-proc.pid, syscall.SIGCONT) // a paused process hears no SIGTERM
+	_ = syscall.Kill(-proc.pid, syscall.SIGCONT) // a paused process does not handle SIGTERM
 	_ = syscall.Kill(-proc.pid, sig)             // it may have ended by itself
 	select {
 	case <-proc.done:
@@ -184,7 +183,7 @@ func (s *Server) end(sig syscall.Signal, within time.Duration) error {
 	return fmt.Errorf("end %s: it took longer than %v", s.name, within)
 }
 
-// launch starts the process and does not wait until it answers.
+// launch starts the process without waiting until it answers.
 func (s *Server) launch() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +256,7 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// lastLog is the end of the server's output, for errors.
+// lastLog returns the end of the server's output, for errors.
 func (s *Server) lastLog() []byte {
 	const most = 4000
 	log, err := os.ReadFile(s.LogFile())

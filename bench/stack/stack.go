@@ -9,31 +9,31 @@ import (
 	"sync"
 )
 
-// Options says which servers a stack has.
+// Options configures the servers of a stack.
 type Options struct {
-	// Brokers is the number of Kafka brokers, 0 to 3. Each is a controller
-	// too. With one broker, topics have one replica; with three they have
-	// three, of which two must be in sync.
+	// Brokers is the number of Kafka brokers, 0 to 3. Each is also a controller.
+	// With one broker, topics have one replica; with three they have three, of which
+	// two must be in sync.
 	Brokers int
 	// SASL adds a SASL_SSL listener to each broker, with PLAIN, SCRAM-SHA-256
 	// and SCRAM-SHA-512 for the same users.
 	SASL bool
-	// ACLs lets the users of the SASL_SSL listener do only what Stack.Allow
-	// says. Clients of the plain listener may do everything.
+	// ACLs restricts the users of the SASL_SSL listener to the rights given by
+	// Stack.Allow. Clients of the plain listener may do everything.
 	ACLs bool
-	// Racks puts each broker into a rack of its own, "rack-" and its id, and
-	// lets clients of a rack read from its replicas (KIP-392).
+	// Racks puts each broker into a rack of its own, "rack-" and its id, and lets
+	// clients of a rack read from its replicas (KIP-392).
 	Racks bool
 	// BrokerConfig is added to each broker's properties.
 	BrokerConfig map[string]string
 	// HeapMiB bounds each broker's Java heap; 0 means 400.
 	HeapMiB int
-	// Steady lets the brokers' code be compiled to the end: slower to start,
-	// faster after some seconds. For benchmarks.
+	// Steady enables full compilation of the brokers' code: slower to start, faster
+	// after some seconds. For benchmarks.
 	Steady bool
-	// Redis says how Redis is run, if at all.
+	// Redis configures Redis, if there is one.
 	Redis RedisOptions
-	// Packages are Debian packages whose programs the caller needs beside.
+	// Packages are further Debian packages whose programs the caller needs.
 	Packages []string
 }
 
@@ -45,10 +45,10 @@ type Stack struct {
 	Brokers []*Broker
 	// Users may log in to the SASL_SSL listener.
 	Users []User
-	// Redis is nil where none was asked for.
+	// Redis is nil if none was configured.
 	Redis *Redis
-	// CA is the authority that signed every certificate of the stack, as PEM,
-	// and CAFile a file with it. Empty where nothing speaks TLS.
+	// CA is the authority that signed every certificate of the stack, as PEM, and
+	// CAFile a file with it. Both are empty if no server uses TLS.
 	CA     []byte
 	CAFile string
 
@@ -61,8 +61,8 @@ type Stack struct {
 	closeErr  error
 }
 
-// Start starts the servers and returns once all answer. They end with Close, or
-// when the context ends.
+// Start starts the servers and returns once all of them answer. They run until
+// Close, or until the context ends.
 func Start(ctx context.Context, opts Options) (*Stack, error) {
 	if opts.Brokers < 0 || opts.Brokers > 3 {
 		return nil, fmt.Errorf("start stack: %d brokers: 0 to 3 are supported", opts.Brokers)
@@ -101,8 +101,8 @@ func (s *Stack) start(ctx context.Context, opts Options) error {
 		}
 		s.pki, s.CA, s.CAFile = made, made.caPEM, made.CA
 	}
-	// Processes are launched first and awaited together, as each of them takes
-	// seconds: Kafka while Redis starts, and all brokers at once.
+	// All processes are launched first and awaited together, because each takes
+	// seconds to start.
 	if err := s.prepareKafka(ctx, opts); err != nil {
 		return err
 	}
@@ -143,8 +143,8 @@ func (s *Stack) SASLBootstrap() []string {
 	return addrs
 }
 
-// TLS is the configuration of a client that trusts the stack's authority, nil
-// where nothing speaks TLS.
+// TLS is the configuration of a client that trusts the stack's authority, nil if no
+// server uses TLS.
 func (s *Stack) TLS() *tls.Config {
 	if s.pki == nil {
 		return nil
@@ -152,8 +152,8 @@ func (s *Stack) TLS() *tls.Config {
 	return s.pki.client()
 }
 
-// Close kills every server of the stack, waits until they are gone and removes
-// their files. Further calls return the first one's error.
+// Close kills every server of the stack, waits until they are gone and removes their
+// files. Further calls return the error of the first one.
 func (s *Stack) Close() error {
 	s.end()
 	<-s.watched

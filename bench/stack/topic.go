@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// CreateTopic makes a topic with the brokers' default replication, and returns
-// once every partition has a leader. Settings are Kafka's topic settings, such
-// as "retention.ms".
+// CreateTopic creates a topic with the brokers' default replication, and returns
+// once every partition has a leader. settings are Kafka's topic settings, such as
+// "retention.ms".
 func (s *Stack) CreateTopic(ctx context.Context, name string, partitions int, settings map[string]string) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.TimeoutMillis = 30_000
@@ -67,7 +67,7 @@ func (s *Stack) DeleteTopic(ctx context.Context, name string) error {
 	})
 }
 
-// Leaders returns the id of each partition's leader, -1 where it has none.
+// Leaders returns the id of each partition's leader, -1 if it has none.
 func (s *Stack) Leaders(ctx context.Context, topic string) ([]int32, error) {
 	var leaders []int32
 	err := s.admin(ctx, func(client *kgo.Client) error {
@@ -87,16 +87,16 @@ func (s *Stack) Leaders(ctx context.Context, topic string) ([]int32, error) {
 	return leaders, err
 }
 
-// Partition is how a partition is led.
+// Partition is the leadership of a partition.
 type Partition struct {
 	// Leader is a broker's id, -1 for none. Epoch rises with each new leader.
 	Leader, Epoch int32
-	// InSync lists the brokers whose replica is.
+	// InSync lists the brokers whose replicas are in sync.
 	InSync []int32
 }
 
-// Partitions describes a topic, by partition. Brokers that are left out are not
-// asked: one that hangs takes long not to answer.
+// Partitions describes the partitions of a topic. The brokers in leftOut are not
+// asked: a request to a broker that hangs takes long to fail.
 func (s *Stack) Partitions(ctx context.Context, topic string, leftOut ...*Broker) ([]Partition, error) {
 	var asked []string
 	for _, broker := range s.Brokers {
@@ -158,7 +158,7 @@ func (s *Stack) DeleteRecords(ctx context.Context, topic string, partition int32
 	})
 }
 
-// admin lends a client of the plain listeners.
+// admin calls do with a client of the plain listeners.
 func (s *Stack) admin(ctx context.Context, do func(*kgo.Client) error) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Bootstrap()...), kgo.WithContext(ctx))
 	if err != nil {

@@ -21,13 +21,14 @@ import (
 	"sluice/cmd/sluice/embedded"
 )
 
-// What dev keeps and begins with.
+// How much the embedded servers keep, and how much history the demo streams begin
+// with.
 const (
 	devPartitionBytes = 8 << 20
 	devHistory        = 5 * time.Minute
 )
 
-// devFlags are what dev lets one choose.
+// devFlags are the values of the flags of dev.
 type devFlags struct {
 	dataDir, listen, admin, level string
 	rates                         map[string]string
@@ -65,7 +66,7 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 	return cmd
 }
 
-// runDev runs the embedded servers and, upon them, the same server as serve.
+// runDev runs the embedded servers and, on top of them, the same server as serve.
 func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	for _, address := range []string{chosen.listen, chosen.admin} {
 		if !isLoopback(address) {
@@ -97,7 +98,8 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 		return err
 	}
 
-	// The servers outlive the app, which is still writing to them as it stops.
+	// The embedded servers outlive the app, which still writes to them while it
+	// stops.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	under, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -118,7 +120,7 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	return errors.Join(err, <-ended)
 }
 
-// newDevApp makes the app upon the embedded servers, with anonymous access.
+// newDevApp makes the app for the embedded servers, with anonymous access.
 func newDevApp(servers *embedded.Embedded, chosen devFlags, log *slog.Logger, listening func(net.Addr)) (*app.App, error) {
 	c, err := config.Load(config.Options{Text: devConfig(servers, chosen), Environ: []string{}})
 	if err != nil {
@@ -127,8 +129,8 @@ func newDevApp(servers *embedded.Embedded, chosen devFlags, log *slog.Logger, li
 	return app.New(c, app.Options{Logger: log, Version: version(), Listening: listening})
 }
 
-// devConfig is the configuration of dev. Everybody comes from one address, so
-// that is no limit here.
+// devConfig returns the configuration of dev. All clients have the same address, so
+// there is no limit of sessions per address.
 func devConfig(servers *embedded.Embedded, chosen devFlags) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", chosen.listen, chosen.admin)
@@ -143,7 +145,7 @@ func devConfig(servers *embedded.Embedded, chosen devFlags) string {
 	return b.String()
 }
 
-// welcome is what dev says once it listens.
+// welcome returns what dev prints once it listens.
 func welcome(address, dataDir string) string {
 	kept := "nothing is kept"
 	if dataDir != "" {
@@ -160,7 +162,7 @@ Ctrl-C ends it.
 `, address, kept)
 }
 
-// parseRates puts what was chosen over the rates that look alive.
+// parseRates returns the default rates, overridden by the chosen ones.
 func parseRates(chosen map[string]string) (map[string]float64, error) {
 	rates := embedded.DefaultRates()
 	for _, stream := range slices.Sorted(maps.Keys(chosen)) {

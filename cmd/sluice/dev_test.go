@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// What dev prints works as it stands: the addresses of two pages, and two commands.
+// The output of dev must work as printed: the addresses of two pages, and two
+// commands.
 func TestDev(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -100,7 +101,7 @@ func get(ctx context.Context, t *testing.T, url string) *http.Response {
 	return answer
 }
 
-// readUntil reads lines up to one that holds the text.
+// readUntil reads lines up to one that contains the text.
 func readUntil(t *testing.T, r io.Reader, text string) string {
 	t.Helper()
 	var read strings.Builder

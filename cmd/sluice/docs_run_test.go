@@ -18,10 +18,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// soon bounds what a snippet may take.
+// soon bounds the time that a snippet may take.
 const soon = time.Minute
 
-// documented is where the documents say that the server is.
+// documented is the server's address in the documents.
 const documented = "127.0.0.1:8080"
 
 // startDev runs dev until the test has ended, and returns its address.
@@ -45,7 +45,7 @@ func startDev(t *testing.T) (address string) {
 	return regexp.MustCompile(`http://([^/\s]+)/`).FindStringSubmatch(welcome)[1]
 }
 
-// program finds a program that a snippet needs. Under CI=true it must be there.
+// program finds a program that a snippet needs. Under CI=true it must be installed.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -63,12 +63,12 @@ type running struct {
 	t     *testing.T
 	what  string
 	lines chan string
-	seen  []string // and not waited for yet
+	seen  []string // read but not matched yet
 	stop  func()
-	log   bytes.Buffer // errors; read once it has stopped
+	log   bytes.Buffer // standard error; read only after the command has stopped
 }
 
-// launch starts a command, which ends with the test at the latest.
+// launch starts a command, which is stopped at the end of the test at the latest.
 func launch(t *testing.T, dir string, environ []string, name string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
@@ -93,7 +93,7 @@ func launch(t *testing.T, dir string, environ []string, name string, args ...str
 		for scanner.Scan() {
 			select {
 			case r.lines <- scanner.Text():
-			case <-ctx.Done(): // nobody reads on
+			case <-ctx.Done(): // nobody reads the lines any more
 			}
 		}
 		close(r.lines)
@@ -121,7 +121,7 @@ func (r *running) until(pattern *regexp.Regexp) []string {
 	return nil
 }
 
-// anywhere also looks among the lines that others were waited for before.
+// anywhere is until, but searches the lines that until has skipped first.
 func (r *running) anywhere(pattern *regexp.Regexp) []string {
 	r.t.Helper()
 	for i, line := range r.seen {
@@ -133,7 +133,7 @@ func (r *running) anywhere(pattern *regexp.Regexp) []string {
 	return r.until(pattern)
 }
 
-// runCurl runs a command: one with -N until an event comes, any other to its end.
+// runCurl runs a curl command: with -N until an event arrives, otherwise to its end.
 func runCurl(t *testing.T, command, address string) {
 	t.Helper()
 	program(t, "curl")
@@ -148,15 +148,15 @@ func runCurl(t *testing.T, command, address string) {
 
 var holder = regexp.MustCompile(`<([a-z]+(-\d)?)>`)
 
-// transcript matches lines that are shown with lines that came. A placeholder with
-// a number stands for the same text wherever it is.
+// transcript matches the lines shown in a document with the lines received. A
+// numbered placeholder stands for the same text wherever it occurs.
 type transcript struct{ bound map[string]string }
 
 func (c *transcript) fill(line string) string {
 	return holder.ReplaceAllStringFunc(line, func(h string) string { return c.bound[h] })
 }
 
-// pattern matches a line as it is shown; names are those of its submatches.
+// pattern returns a pattern for a line as shown, with the names of its submatches.
 func (c *transcript) pattern(shown string) (pattern *regexp.Regexp, names []string) {
 	var b strings.Builder
 	rest := 0
@@ -175,7 +175,7 @@ func (c *transcript) pattern(shown string) (pattern *regexp.Regexp, names []stri
 	return regexp.MustCompile("^" + b.String() + "$"), names
 }
 
-// bind keeps what placeholders with a number stood for.
+// bind stores the texts of numbered placeholders.
 func (c *transcript) bind(names, texts []string) {
 	for i, name := range names {
 		if strings.Contains(name, "-") {
@@ -184,13 +184,13 @@ func (c *transcript) bind(names, texts []string) {
 	}
 }
 
-// typeInTerminal types the lines of a session that begin with $, and waits for the
-// others.
+// typeInTerminal runs the lines of a session that begin with $, and waits for the
+// other lines as output.
 func typeInTerminal(t *testing.T, s snippet, address string) {
 	t.Helper()
 	program(t, "curl")
 	c := &transcript{bound: map[string]string{}}
-	var first, last *running // the one that follows, the one typed last
+	var first, last *running // the command that follows the stream, and the command started last
 	for line := range strings.Lines(s.text) {
 		line = strings.TrimSuffix(line, "\n")
 		command, typed := strings.CutPrefix(line, "$ ")
@@ -203,11 +203,12 @@ func typeInTerminal(t *testing.T, s snippet, address string) {
 		case strings.HasPrefix(line, "# Ctrl-C"):
 			first.stop()
 		case line == "":
-			last = first // what comes next is said by the one that follows
+			last = first // the next lines are output of the command that follows the stream
 		case strings.HasPrefix(line, "#"):
 		default:
-			// Nobody types so fast that a record which was just stored has not
-			// come to the stream yet: caught_up can be in front of it here.
+			// The commands here run faster than a person types: a record that was
+			// just stored may not have reached the stream, so that caught_up can
+			// arrive before it.
 			pattern, names := c.pattern(line)
 			find := last.anywhere
 			if strings.HasPrefix(line, "id: ") {
@@ -219,7 +220,7 @@ func typeInTerminal(t *testing.T, s snippet, address string) {
 	first.stop()
 }
 
-// runPython runs a program until it says that something is stored.
+// runPython runs a program until it reports that a record is stored.
 func runPython(t *testing.T, s snippet, address string) {
 	t.Helper()
 	python := program(t, "python3")
@@ -232,7 +233,7 @@ func runPython(t *testing.T, s snippet, address string) {
 	r.stop()
 }
 
-// goCommands are what start.md says to run a program with.
+// goCommands are the commands with which start.md runs a program.
 var goCommands = []string{"go work init . ../sluice", "go run ."}
 
 // runGo runs a program in a module of its own until it prints records.
@@ -257,8 +258,8 @@ func runGo(t *testing.T, s snippet, address string) {
 	r.stop()
 }
 
-// runScript runs a script in the console's page, or types its lines where they
-// show what is answered.
+// runScript runs a script in the console's page. A script that shows the messages
+// received is run line by line.
 func runScript(page tab, s snippet, address string) {
 	page.t.Helper()
 	page.evaluate(`window.printed = []; console.log = (what) => printed.push(String(what))`)
@@ -269,12 +270,12 @@ func runScript(page tab, s snippet, address string) {
 	}
 	c := &transcript{bound: map[string]string{}}
 	seen := 0
-	var early []string // printed in front of a record
+	var early []string // printed before a record
 	for line := range strings.Lines(s.text) {
 		line = strings.TrimSpace(line)
 		if shown, ok := strings.CutPrefix(line, "// "); ok {
 			pattern, names := c.pattern(shown)
-			// As in a terminal, caught_up can be in front of a record.
+			// As in a terminal, caught_up can arrive before a record.
 			if slices.ContainsFunc(early, pattern.MatchString) && strings.Contains(shown, `"type":"caught_up"`) {
 				early = nil
 				continue
@@ -299,7 +300,7 @@ type tab struct {
 	ctx context.Context
 }
 
-// openTab starts a Chromium of the test's own.
+// openTab starts a Chromium for the test.
 func openTab(t *testing.T) tab {
 	t.Helper()
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
@@ -315,7 +316,7 @@ func openTab(t *testing.T) tab {
 	return tab{t: t, ctx: ctx}
 }
 
-// navigate opens a page anew, for a test of its own.
+// navigate opens a page, for a subtest with a deadline of its own.
 func (p tab) navigate(t *testing.T, url string) tab {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, soon)
@@ -347,8 +348,8 @@ func (p tab) until(expression string) {
 	}
 }
 
-// printed waits for a line that matches, behind those that were seen, and returns
-// also the lines in front of it.
+// printed waits for a line that matches, after the lines seen so far. It also
+// returns the lines before the match.
 func (p tab) printed(pattern *regexp.Regexp, seen *int) (match, over []string) {
 	p.t.Helper()
 	for {

@@ -19,7 +19,7 @@ import (
 	"sluice/cmd/sluice/embedded"
 )
 
-// onKafkaSnippets are those of the section that runs serve.
+// onKafkaSnippets returns the snippets of the section that runs serve.
 func onKafkaSnippets(t *testing.T) (all []snippet) {
 	t.Helper()
 	const file = "web/docs/start.md"
@@ -38,8 +38,8 @@ func onKafkaSnippets(t *testing.T) (all []snippet) {
 	return all
 }
 
-// TestDocOnAKafka does what the page says, command by command; a Kafka in memory
-// and free ports stand in for those that it names.
+// TestDocOnAKafka runs the commands of the page in order, with an in-memory Kafka
+// and free ports in place of those that the page names.
 func TestDocOnAKafka(t *testing.T) {
 	t.Parallel()
 	kafka, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
@@ -49,7 +49,8 @@ func TestDocOnAKafka(t *testing.T) {
 	t.Cleanup(kafka.Close)
 	environ := []string{"SLUICE_KAFKA__BROKERS=" + kafka.Brokers[0], "SLUICE_LISTEN=127.0.0.1:0", "SLUICE_ADMIN__LISTEN=127.0.0.1:0"}
 	dir := t.TempDir()
-	// What make build makes. Under this name the test's program is sluice.
+	// This replaces the output of make build. Under this name the test binary runs
+	// sluice.
 	binary, err := exec.LookPath("sluice")
 	if err != nil {
 		t.Fatal(err)
@@ -97,8 +98,8 @@ func TestDocOnAKafka(t *testing.T) {
 	}
 }
 
-// TestDocConfiguration checks the example of the page on configuration, with files
-// in place of those that it names.
+// TestDocConfiguration checks the example of the configuration page, with files in
+// place of those that it names.
 func TestDocConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -132,7 +133,7 @@ func TestDocConfiguration(t *testing.T) {
 	}
 }
 
-// newCertificate makes one that vouches for itself.
+// newCertificate makes a self-signed certificate.
 func newCertificate(t *testing.T) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

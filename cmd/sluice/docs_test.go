@@ -11,24 +11,24 @@ import (
 	"testing"
 )
 
-// The documents are README.md and the pages of web/docs. What stands in them to be
-// typed or copied is run here, with the real curl, Chromium, Python and Go, against
-// the server that they say: `sluice dev`, or serve on a Kafka. The examples of the
-// wire protocol are played in package transport.
+// The documents are README.md and the pages of web/docs. Their commands and programs
+// are run here, with the real curl, Chromium, Python and Go, against the server that
+// the text describes: `sluice dev`, or serve with a Kafka. The examples of the wire
+// protocol are run in package transport.
 
 const sources = "../.."
 
-// snippet is a fenced block.
+// snippet is a fenced code block.
 type snippet struct {
 	file string // such as web/docs/start.md
 	line int    // of its first line
-	kind string // the fence's word
+	kind string // the language after the fence
 	text string
 }
 
 func (s snippet) String() string { return fmt.Sprintf("%s:%d", s.file, s.line) }
 
-// documents are their paths in the repository.
+// documents returns the paths of the documents in the repository.
 func documents(t *testing.T) []string {
 	t.Helper()
 	pages, err := filepath.Glob(filepath.Join(sources, "web", "docs", "*.md"))
@@ -51,7 +51,7 @@ func readSource(t *testing.T, name string) string {
 	return string(b)
 }
 
-// snippets are all blocks of a document.
+// snippets returns all code blocks of a document.
 func snippets(t *testing.T, file string) (all []snippet) {
 	t.Helper()
 	inside := false
@@ -70,15 +70,15 @@ func snippets(t *testing.T, file string) (all []snippet) {
 	return all
 }
 
-// TestDocSnippets runs what can be run against the demo streams, and knows where
-// everything else is run.
+// TestDocSnippets runs every snippet that works with the demo streams; every other
+// snippet must be run by another test.
 func TestDocSnippets(t *testing.T) {
 	t.Parallel()
 	address := startDev(t)
 	page := sync.OnceValue(func() tab { return openTab(t) })
 	for _, file := range documents(t) {
 		for _, s := range snippets(t, file) {
-			// One after the other: they share the streams.
+			// Run sequentially, because the snippets share the streams.
 			t.Run(s.String(), func(t *testing.T) {
 				switch s.kind {
 				case "sh":
@@ -106,7 +106,7 @@ func TestDocSnippets(t *testing.T) {
 	}
 }
 
-// runShell runs commands of curl, and looks whether others name what there is.
+// runShell runs curl commands, and checks that other commands exist.
 func runShell(t *testing.T, s snippet, address string) {
 	t.Helper()
 	onAKafka := slices.ContainsFunc(onKafkaSnippets(t), func(other snippet) bool { return other == s })
@@ -126,8 +126,8 @@ func runShell(t *testing.T, s snippet, address string) {
 
 var inlineCode = regexp.MustCompile("`([^`\n]+)`")
 
-// TestDocCommands: commands within sentences name targets, packages, commands and
-// flags that there are.
+// TestDocCommands: commands in running text use targets, packages, commands and
+// flags that exist.
 func TestDocCommands(t *testing.T) {
 	t.Parallel()
 	checked := 0
@@ -143,8 +143,8 @@ func TestDocCommands(t *testing.T) {
 	}
 }
 
-// checkCommand looks whether a command of make, go or sluice can be meant, and
-// reports whether it is one.
+// checkCommand checks a command of make, go or sluice, and reports whether the text
+// is one.
 func checkCommand(t *testing.T, command string) bool {
 	t.Helper()
 	words := strings.Fields(command)
@@ -195,7 +195,7 @@ func makeTargets(t *testing.T) []string {
 	return strings.Fields(line)
 }
 
-// TestDocMakeTargets: the page for developers names every target.
+// TestDocMakeTargets: the pages for developers name every target.
 func TestDocMakeTargets(t *testing.T) {
 	t.Parallel()
 	page := readSource(t, "web/docs/developing.md") + readSource(t, "web/docs/comparison.md")

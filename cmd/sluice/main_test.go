@@ -41,8 +41,8 @@ func TestCommands(t *testing.T) {
 	})
 }
 
-// fakePublish stores everything at the same place, and what is private only
-// for who has the token.
+// fakePublish reports the same partition and offset for every record, and requires
+// the token for private streams.
 func fakePublish(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(r.URL.Path, "/private/") && r.Header.Get("Authorization") != "Bearer letmein" {
 		w.Header().Set("Content-Type", "application/problem+json")

@@ -14,7 +14,7 @@ import (
 	"sluice/transport/client"
 )
 
-// lineBytes bounds a line of standard input, which is one value.
+// lineBytes is the maximum length of a line of standard input, which is one value.
 const lineBytes = 8 << 20
 
 func newPublish() *cobra.Command {
@@ -111,8 +111,7 @@ func setValue(m *client.Message, value []byte, text bool) error {
 	return nil
 }
 
-// eachLine calls do for each line that is not empty, and names the line whose
-// error ended it.
+// eachLine calls do for each non-empty line. An error names the line that caused it.
 func eachLine(in io.Reader, do func([]byte) error) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, lineBytes)

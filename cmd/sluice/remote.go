@@ -12,11 +12,11 @@ import (
 	"sluice/transport/client"
 )
 
-// defaultServer is where serve and dev listen where nothing else is said.
+// defaultServer is the default address of serve and dev.
 const defaultServer = "http://127.0.0.1:8080"
 
-// remote adds the flags of a command that speaks to a server, and returns what
-// makes its client once they are parsed.
+// remote adds the flags of a command that connects to a server. The returned
+// function makes the client once the flags are parsed.
 func remote(cmd *cobra.Command) func() (*client.Client, error) {
 	var server, tokenFile string
 	cmd.Flags().StringVar(&server, "server", "", "the server's `URL`; "+config.ServerVariable+" where it is not given, else "+defaultServer)

@@ -13,31 +13,30 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// Exit codes, as the help text says.
+// Exit codes, as documented in the help text.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// errUsage marks errors of whoever called the command.
+// errUsage marks errors in how the command was called.
 var errUsage = errors.New("wrong usage")
 
 func usage(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errUsage}, args...)...)
 }
 
-// run executes a command line and returns the exit code. The first SIGTERM or
-// SIGINT ends the command in order, the second at once.
+// run executes a command line and returns the exit code. The first SIGTERM or SIGINT
+// stops the command in order, the second one at once.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// With nobody listening for them any more, signals do what they do by
-	// default: they end the process.
+	// After stop, signals have their default effect again: they end the process.
 	defer context.AfterFunc(ctx, stop)()
 
-	// Flags and arguments are parsed before any command runs, so an error that
-	// comes earlier is one of usage.
+	// Flags and arguments are parsed before any command runs, so an earlier error is
+	// a usage error.
 	running := false
 	root := newRoot()
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }

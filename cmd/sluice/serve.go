@@ -52,8 +52,8 @@ fields.`,
 	return cmd
 }
 
-// configured adds the flags of a command that reads a configuration, and
-// returns what loads it once they are parsed.
+// configured adds the flags of a command that reads a configuration. The returned
+// function loads the configuration once the flags are parsed.
 func configured(cmd *cobra.Command) func() (*config.Config, error) {
 	var file string
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `file` (YAML); "+config.FileVariable+" where it is not given")
@@ -75,8 +75,8 @@ func newLogger(w io.Writer, c config.Log) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// plainDuration writes durations alike in both formats, as "1.5s": slog's JSON
-// has them in nanoseconds.
+// plainDuration writes durations in the same form in both formats, as "1.5s": slog's
+// JSON handler writes them as nanoseconds.
 func plainDuration(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Value.Kind() == slog.KindDuration {
 		attr.Value = slog.StringValue(attr.Value.Duration().String())

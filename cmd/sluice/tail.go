@@ -79,7 +79,7 @@ and with 1 when the server refuses it.`,
 	return cmd
 }
 
-// unlessInterrupted lets an end that was asked for pass.
+// unlessInterrupted drops the error of a stop that was requested.
 func unlessInterrupted(cmd *cobra.Command, err error) error {
 	if cmd.Context().Err() != nil && errors.Is(err, cmd.Context().Err()) {
 		return nil
@@ -133,7 +133,7 @@ func printRecord(out io.Writer, r client.Record, values bool) error {
 	return err
 }
 
-// remark tells of what is no record and yet worth knowing.
+// remark prints events other than records that the user should know about.
 func remark(w io.Writer, event client.Event) {
 	switch e := event.(type) {
 	case client.Gap:

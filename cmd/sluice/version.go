@@ -20,8 +20,8 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is what Go's build information says: the module's version, which
-// since Go 1.24 is made from the commit, or devel outside of a repository.
+// version returns the module version in Go's build information, which since Go 1.24
+// is derived from the commit, or devel outside of a repository.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {

@@ -19,10 +19,10 @@ var files embed.FS
 
 const ending = ".yaml"
 
-// Names lists the scenarios that this package holds, in the order in which the
-// table shows them: by file name, which begins with a number.
+// Names lists the built-in scenarios, in the order of the table: by file name, which
+// begins with a number.
 func Names() []string {
-	// The pattern is a constant that is well-formed.
+	// The pattern is a valid constant.
 	found, _ := fs.Glob(files, "files/*"+ending)
 	slices.Sort(found)
 	names := make([]string, len(found))
@@ -32,8 +32,8 @@ func Names() []string {
 	return names
 }
 
-// nameOf is what a file is called by: without folder, ending, and the number
-// that sorts it.
+// nameOf returns the scenario's name for a file: without directory, extension, and
+// the number that sorts it.
 func nameOf(file string) string {
 	name := strings.TrimSuffix(path.Base(filepath.ToSlash(file)), ending)
 	number, rest, ok := strings.Cut(name, "-")
@@ -43,7 +43,7 @@ func nameOf(file string) string {
 	return name
 }
 
-// Find returns the scenario of that name, or reads the file of that path.
+// Find returns the built-in scenario of that name, or reads the file of that path.
 func Find(name string) (Scenario, error) {
 	found, _ := fs.Glob(files, "files/*"+ending)
 	for _, file := range found {
@@ -64,7 +64,7 @@ func Find(name string) (Scenario, error) {
 	return Parse(nameOf(name), text)
 }
 
-// Parse reads a scenario from YAML. Fields that it does not know are errors.
+// Parse parses a scenario from YAML. Unknown fields are errors.
 func Parse(name string, text []byte) (Scenario, error) {
 	s := Scenario{Name: name}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))

@@ -1,13 +1,13 @@
-// Package scenario says what a load run does and what is expected of it.
+// Package scenario describes what a load run does and what is expected of it.
 //
-// A scenario is a YAML file, one of those that this package holds (Names, Find)
-// or a person's own (Load): streams, records, clients, what is varied, and
-// targets, each a comparison such as "p99_ms <= bare * 1.2". It knows nothing of
-// sockets, servers or Kafka.
+// A scenario is a YAML file, either built in (Names lists them) or a user's own;
+// Find returns either. It has streams, records, clients, what is varied, and
+// targets, each a comparison such as "p99_ms <= bare * 1.2". The package knows
+// nothing of sockets, servers or Kafka.
 //
-// The files: scenario.go has the types, their defaults and checks; load.go
-// reads files; target.go reads comparisons and judges them; vary.go makes the
-// several runs of a scenario that varies something.
+// The files: scenario.go has the types, their defaults and checks; load.go reads
+// files; target.go parses comparisons and evaluates them; vary.go makes the runs of
+// a scenario that varies something.
 package scenario
 
 import (
@@ -25,14 +25,14 @@ const (
 
 // Filters of a group of clients.
 const (
-	// FilterNone takes all records of the stream.
+	// FilterNone selects all records of the stream.
 	FilterNone = ""
-	// FilterKey takes the records of one key: client i has key i, modulo how
-	// many keys there are.
+	// FilterKey selects the records of one key: client i has key i, modulo the
+	// number of keys.
 	FilterKey = "key"
 )
 
-// Upper bounds that keep a mistyped file from taking the machine down.
+// Upper bounds that keep a mistyped file from overloading the machine.
 const (
 	maxClients    = 200_000
 	maxStreams    = 1000
@@ -41,79 +41,80 @@ const (
 	maxRecord     = 1 << 20
 )
 
-// ErrInvalid is wrapped by every error about what a scenario says.
+// ErrInvalid is wrapped by every error about the contents of a scenario.
 var ErrInvalid = errors.New("invalid scenario")
 
-// Scenario is one thing to measure.
+// Scenario is one measurement.
 type Scenario struct {
-	// Name is the file's, without its ending.
+	// Name is the name of the file, without its extension.
 	Name string `yaml:"-" json:"name"`
-	// Title is what the table shows.
+	// Title is the title in tables.
 	Title string `yaml:"title" json:"title"`
-	// Streams is how many streams there are, 1 by default, and Partitions how
-	// many each has, 6 by default. Clients are spread over the streams in turn.
+	// Streams is the number of streams, 1 by default, and Partitions the number of
+	// partitions of each, 6 by default. Clients are distributed over the streams in
+	// turn.
 	Streams    int `yaml:"streams" json:"streams"`
 	Partitions int `yaml:"partitions" json:"partitions"`
-	// Keys is how many keys the records of all streams have, in turn; 60 by
+	// Keys is the number of keys of the records of all streams, used in turn; 60 by
 	// default. A key has one partition.
 	Keys int `yaml:"keys" json:"keys"`
-	// RecordBytes is a value's size, 200 by default.
+	// RecordBytes is the size of a value, 200 by default.
 	RecordBytes int `yaml:"record_bytes" json:"record_bytes"`
-	// Rate is in records a second over all streams. 0 with no Burst holds idle
+	// Rate is in records per second over all streams. 0 without a Burst holds idle
 	// connections.
 	Rate int `yaml:"rate" json:"rate,omitempty"`
-	// Burst is how many records are written as fast as Kafka takes them, in
-	// place of a rate. What is measured ends when they have been delivered.
+	// Burst is how many records are written as fast as Kafka accepts them, in place
+	// of a rate. The measurement ends when they have been delivered.
 	Burst int `yaml:"burst" json:"burst,omitempty"`
-	// Linger is how long the writer waits for more records before it sends
-	// some; 0 by default. It is within the latency, and within the floor's.
+	// Linger is how long the writer waits for more records before it sends a batch;
+	// 0 by default. It is part of the latency, and of that of the floor.
 	Linger time.Duration `yaml:"linger" json:"linger_ns,omitempty"`
 	// Clients are opened in this order.
 	Clients []Group `yaml:"clients" json:"clients"`
-	// Stalled is how many clients subscribe and then never read. They come
-	// once what is measured without them has been measured, which targets call
-	// "before".
+	// Stalled is how many clients subscribe and then never read. They connect after
+	// a measurement without them, which targets call "before".
 	Stalled int `yaml:"stalled" json:"stalled,omitempty"`
-	// Storm cuts all connections in the middle of what is measured; all come
-	// back at once, from where they were.
+	// Storm cuts all connections in the middle of the measurement; all clients come
+	// back at once, from their last positions.
 	Storm bool `yaml:"storm" json:"storm,omitempty"`
-	// Returning is how many more WebSockets with all of a stream there are, that
-	// go away for a while, Away, and come back at once, from where they were,
-	// when what is measured begins. Targets call "before" what was measured
-	// before they went, and once they had had what they had missed. AwayRate is
-	// the rate meanwhile, Rate by default.
+	// Returning is how many more WebSockets, each with a whole stream, disconnect
+	// for the duration Away and come back at once, from their last positions, when
+	// the measurement begins. Targets call "before" what was measured before they
+	// disconnected, and after they had caught up. AwayRate is the rate in between,
+	// Rate by default.
 	Returning int           `yaml:"returning" json:"returning,omitempty"`
 	Away      time.Duration `yaml:"away" json:"away_ns,omitempty"`
 	AwayRate  int           `yaml:"away_rate" json:"away_rate,omitempty"`
-	// LogBytes is how much of each stream the server keeps in memory, in bytes;
-	// 0 leaves it what it is by default.
+	// LogBytes is how much of each stream the server keeps in memory, in bytes; 0
+	// means the server's default.
 	LogBytes int `yaml:"log_bytes" json:"log_bytes,omitempty"`
-	// Publish is at how many records a second the clients publish, together.
+	// Publish is the rate, in records per second, at which the clients publish
+	// together.
 	Publish int `yaml:"publish" json:"publish,omitempty"`
-	// Memory reads the server's memory before and behind the connecting, with
-	// time to come to rest. It is always read where nothing flows.
+	// Memory measures the server's memory before and after the clients connect, with
+	// time to become idle. It is always measured if no records flow.
 	Memory bool `yaml:"memory" json:"memory,omitempty"`
-	// WarmUp is how long records flow before they count, 3 s by default, and
-	// Measure for how long they count, 5 s by default.
+	// WarmUp is how long records flow before they count, 3 s by default, and Measure
+	// for how long they count, 5 s by default.
 	WarmUp  time.Duration `yaml:"warm_up" json:"warm_up_ns"`
 	Measure time.Duration `yaml:"measure" json:"measure_ns"`
-	// Vary measures the scenario once for each of the values of one number.
+	// Vary repeats the measurement for each value of one number.
 	Vary *Vary `yaml:"vary" json:"vary,omitempty"`
-	// Targets are what is expected, see Target.
+	// Targets are the expectations, see Target.
 	Targets []Target `yaml:"targets" json:"targets,omitempty"`
 }
 
-// Group is a number of like clients.
+// Group is a number of identical clients.
 type Group struct {
 	// Kind is ws or sse.
 	Kind string `yaml:"kind" json:"kind"`
-	// Count is how many there are.
+	// Count is the number of clients.
 	Count int `yaml:"count" json:"count"`
 	// Filter is empty or "key".
 	Filter string `yaml:"filter" json:"filter,omitempty"`
 }
 
-// Connections is how many clients read.
+// Connections returns how many clients read.
 func (s Scenario) Connections() int {
 	n := 0
 	for _, g := range s.Clients {
@@ -125,14 +126,14 @@ func (s Scenario) Connections() int {
 // Flows reports whether records are written or published.
 func (s Scenario) Flows() bool { return s.Rate > 0 || s.Burst > 0 || s.Publish > 0 }
 
-// BesideBare reports whether the peer bare is measured too: where a target is
+// BesideBare reports whether the peer bare is measured too, because a target is
 // relative to it.
 func (s Scenario) BesideBare() bool {
 	return slices.ContainsFunc(s.Targets, func(t Target) bool { return t.Of == OfBare })
 }
 
-// SuitsBare reports whether the peer bare can do it: records flow to clients
-// that have all of their stream and stay.
+// SuitsBare reports whether the peer bare supports the scenario: records flow to
+// clients that read a whole stream and stay connected.
 func (s Scenario) SuitsBare() bool {
 	return s.Rate+s.Burst > 0 && s.Publish == 0 && s.Stalled == 0 && !s.Storm && s.Returning == 0 &&
 		!slices.ContainsFunc(s.Clients, func(g Group) bool { return g.Filter != FilterNone })
@@ -159,7 +160,7 @@ func (s *Scenario) defaults() {
 	}
 }
 
-// Check reports all that is wrong with a scenario.
+// Check reports everything that is wrong with a scenario.
 func (s Scenario) Check() error {
 	var errs []error
 	wrong := func(format string, args ...any) {

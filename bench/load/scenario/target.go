@@ -17,19 +17,20 @@ var Measures = []string{
 	"rss_bytes_per_client", "reads_per_block", "server_cores", "requests_per_second",
 }
 
-// Target is one expectation: "MEASURE <= BOUND" or "MEASURE >= BOUND", where
-// BOUND is a number, "floor + N", "floor * N" (the same measure of the bare
-// consumer in the same run), "bare * N" (of the peer bare, the limit of what a
-// server can do, measured beside it), "before * N" (the same measure before something
-// was added) or, where a number is varied, "linear" (from the first value to
-// the last the measure grows no more than the number does) or "first * N".
+// Target is one expectation: "MEASURE <= BOUND" or "MEASURE >= BOUND", where BOUND
+// is a number, "floor + N", "floor * N" (the same measure of the floor, the fetch
+// loop in the same run), "bare * N" (of the peer bare, the limit of what a server
+// can do, measured beside it), "before * N" (the same measure before something was
+// added) or, if a number is varied, "linear" (from the first value to the last the
+// measure grows no more than the number does) or "first * N".
 type Target struct {
 	Measure string
 	// Least is set for >=.
 	Least bool
 	// Of is empty, floor, bare, before, first or linear.
 	Of string
-	// Plus and Times apply to what Of names; without one, Plus is the bound.
+	// Plus and Times apply to the value that Of names; if Of is empty, Plus is the
+	// bound.
 	Plus, Times float64
 }
 
@@ -42,7 +43,7 @@ const (
 	OfLinear = "linear"
 )
 
-// ParseTarget reads a target.
+// ParseTarget parses a target.
 func ParseTarget(text string) (Target, error) {
 	fields := strings.Fields(text)
 	bad := func(why string) (Target, error) {
@@ -100,7 +101,7 @@ func parseNumber(s string) (float64, error) {
 	return n, err
 }
 
-// UnmarshalYAML reads a target from a YAML text.
+// UnmarshalYAML parses a target from a YAML string.
 func (t *Target) UnmarshalYAML(node *yaml.Node) error {
 	var text string
 	if err := node.Decode(&text); err != nil {
@@ -111,10 +112,10 @@ func (t *Target) UnmarshalYAML(node *yaml.Node) error {
 	return err
 }
 
-// MarshalText writes a target as it is read.
+// MarshalText formats a target so that UnmarshalText can parse it.
 func (t Target) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText reads a target.
+// UnmarshalText parses a target.
 func (t *Target) UnmarshalText(text []byte) error {
 	got, err := ParseTarget(string(text))
 	*t = got
@@ -138,22 +139,22 @@ func (t Target) String() string {
 	return t.Measure + " " + op + " " + t.Of
 }
 
-// Values are measures by their names.
+// Values are measures by name.
 type Values map[string]float64
 
-// Verdict is how a target was met.
+// Verdict is the result for a target.
 type Verdict struct {
 	Target Target `json:"target"`
-	// Measured is what was measured, and Bound what the target came to.
+	// Measured is the measured value, and Bound the value of the target's bound.
 	Measured float64 `json:"measured"`
 	Bound    float64 `json:"bound"`
-	// Known is false where one of the two was not measured.
+	// Known is false if one of the two was not measured.
 	Known bool `json:"known"`
 	Met   bool `json:"met"`
 }
 
-// Missed is by what share of the bound a target was missed, 0 where it was met
-// or the bound is zero.
+// Missed returns the fraction of the bound by which a target was missed, 0 if it was
+// met or the bound is zero.
 func (v Verdict) Missed() float64 {
 	if v.Met || v.Bound == 0 {
 		return 0
@@ -161,9 +162,9 @@ func (v Verdict) Missed() float64 {
 	return math.Abs(v.Measured-v.Bound) / math.Abs(v.Bound)
 }
 
-// Judge compares values with a target. Reference holds the values of what the
-// target is relative to, by OfFloor, OfBare, OfBefore or OfFirst; growth is the last
-// over the first value of what is varied, for OfLinear.
+// Judge compares values with a target. reference holds the values that the target
+// may be relative to, by OfFloor, OfBare, OfBefore or OfFirst; growth is the ratio
+// of the last to the first value of what is varied, for OfLinear.
 func (t Target) Judge(measured Values, reference map[string]Values, growth float64) Verdict {
 	v := Verdict{Target: t}
 	var ok bool

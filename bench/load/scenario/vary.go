@@ -7,8 +7,8 @@ import (
 
 // Vary names a number and its values.
 type Vary struct {
-	// Of is clients, partitions or rate. Where clients are varied, there is
-	// one group of them.
+	// Of is clients, partitions or rate. If clients are varied, there is one group
+	// of them.
 	Of string `yaml:"of" json:"of"`
 	// Values are in rising order.
 	Values []int `yaml:"values" json:"values"`
@@ -24,11 +24,11 @@ func (v Vary) check() error {
 	return nil
 }
 
-// Growth is the last value over the first.
+// Growth is the ratio of the last value to the first.
 func (v Vary) Growth() float64 { return float64(v.Values[len(v.Values)-1]) / float64(v.Values[0]) }
 
-// Variants are the runs of a scenario: one for each value of what is varied, or
-// just itself.
+// Variants returns the runs of a scenario: one for each value of what is varied, or
+// just the scenario itself.
 func (s Scenario) Variants() []Scenario {
 	if s.Vary == nil {
 		return []Scenario{s}
@@ -52,7 +52,7 @@ func (s Scenario) Variants() []Scenario {
 	return runs
 }
 
-// Count writes a number with commas, as people do.
+// Count formats a number with commas.
 func Count(n int) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {

@@ -1,9 +1,9 @@
 // Command mercured is a Mercure hub for comparisons: anonymous subscribers, the
-// transport in memory, no limit on how long a connection lasts.
+// in-memory transport, no limit on the duration of a connection.
 //
 //	mercured -listen 127.0.0.1:8000 -key SECRET
 //
-// It publishes for whoever has a JWT signed with the key (HS256).
+// Publishers need a JWT signed with the key (HS256).
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command plainhub is what most tutorials end with, for comparisons: a set of
-// WebSockets, a channel of messages for each, and a goroutine that takes one
-// message after the other from it and writes it. One that does not keep up is
+// Command plainhub is a hub as in most tutorials, for comparisons: a set of
+// WebSockets, a channel of messages for each, and a goroutine that writes the
+// messages of a channel one after the other. A client that does not keep up is
 // closed.
 //
 //	plainhub -listen 127.0.0.1:8000
@@ -20,8 +20,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// queue is how many messages may wait for a subscriber: the most that tutorials
-// have.
+// queue is how many messages may be queued for a subscriber: the largest value in
+// tutorials.
 const queue = 256
 
 const maxMessage = 1 << 20
@@ -92,7 +92,7 @@ func (h *hub) subscribe(w http.ResponseWriter, r *http.Request) {
 		case <-gone.Done():
 			return
 		case message := <-s.messages:
-			// A context without a deadline is what this library is fastest with.
+			// This library is fastest with a context without a deadline.
 			if err := c.Write(context.Background(), websocket.MessageText, message); err != nil {
 				return
 			}

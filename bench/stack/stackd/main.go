@@ -1,6 +1,6 @@
-// Stackd starts the servers of package stack, prints where they are as JSON,
-// and stops them when it is interrupted. With -install it only fetches and
-// installs what the tests need, and says which of them will be left out.
+// Stackd starts the servers of package stack, prints their addresses as JSON, and
+// stops them when it is interrupted. With -install it only fetches and installs what
+// the tests need, and lists the tests that will be skipped.
 package main
 
 import (
@@ -67,7 +67,7 @@ func run() error {
 	return servers.Close()
 }
 
-// prepare installs what the tests need. With CI=true nothing may be left out.
+// prepare installs what the tests need. With CI=true nothing may be missing.
 func prepare(ctx context.Context) error {
 	leftOut, err := stack.Prepare(ctx)
 	if err != nil {

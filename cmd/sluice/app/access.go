@@ -9,7 +9,7 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// newAuthenticator makes what finds out who clients are.
+// newAuthenticator makes the authenticator from the configured issuers and grants.
 func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger}
 	for _, i := range c.Auth.Issuers {
@@ -35,8 +35,8 @@ func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticato
 	return auth.New(made)
 }
 
-// isHTTP reports whether keys come without TLS, which the configuration has
-// allowed for loopback only.
+// isHTTP reports whether keys are fetched without TLS, which the configuration
+// allows for loopback only.
 func isHTTP(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Scheme == "http"

@@ -13,16 +13,16 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// stopGrace is what stopping may take beyond drain/timeout.
+// stopGrace is how long stopping may take in addition to drain/timeout.
 const stopGrace = 5 * time.Second
 
-// Options are what a configuration does not say.
+// Options are settings that are not part of a configuration.
 type Options struct {
-	// Logger is where the parts log. Nil is nowhere.
+	// Logger receives the log of all parts. Nil discards it.
 	Logger *slog.Logger
-	// Version is what the server says it is.
+	// Version is the version that the server reports.
 	Version string
-	// Listening is told the address for clients once it takes connections.
+	// Listening is called with the address for clients once it accepts connections.
 	// Optional.
 	Listening func(net.Addr)
 }
@@ -37,7 +37,7 @@ type App struct {
 	front    *front
 }
 
-// New makes the parts that a configuration asks for.
+// New makes the parts that the configuration needs.
 func New(c *config.Config, options Options) (*App, error) {
 	logger := options.Logger
 	if logger == nil {
@@ -64,8 +64,8 @@ func New(c *config.Config, options Options) (*App, error) {
 	return a, nil
 }
 
-// Run serves until the context ends, and returns nil once everything has
-// stopped in order. It must be called at most once.
+// Run serves until the context ends, and returns nil once everything has stopped in
+// order. It must be called at most once.
 func (a *App) Run(ctx context.Context) error {
 	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + stopGrace}
 	l.add(part{name: "keys of issuers", run: a.auth.Run})

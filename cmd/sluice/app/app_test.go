@@ -14,7 +14,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// newTestApp makes an app upon the Kafka and Redis at these addresses.
+// newTestApp makes an app for the Kafka and Redis at these addresses.
 func newTestApp(t *testing.T, broker, redis string) *App {
 	t.Helper()
 	return newTestAppThatLogs(t, broker, redis, nil)
@@ -79,7 +79,7 @@ func TestAppMakesTopicsAndStops(t *testing.T) {
 	}
 }
 
-// A server starts without Kafka and Redis, and ends in order without them.
+// A server must start without Kafka and Redis, and stop in order without them.
 func TestAppStopsWithoutServers(t *testing.T) {
 	t.Parallel()
 	a := newTestApp(t, "127.0.0.1:1", "127.0.0.1:1")
@@ -97,18 +97,19 @@ func TestAppStopsWithoutServers(t *testing.T) {
 	}
 }
 
-// lineReader hands out what is logged, line by line.
+// lineReader delivers the log line by line.
 type lineReader chan string
 
 func (r lineReader) Write(b []byte) (int, error) {
 	select {
 	case r <- string(b):
-	default: // nobody reads any more
+	default: // no longer read
 	}
 	return len(b), nil
 }
 
-// With Kafka and Redis unreachable and nobody connected, the log says so.
+// With Kafka and Redis unreachable and no client connected, the failed checks must
+// be logged.
 func TestReadinessIsLoggedWithNobodyAsking(t *testing.T) {
 	t.Parallel()
 	lines := make(lineReader, 1000)

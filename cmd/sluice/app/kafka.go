@@ -15,10 +15,10 @@ import (
 	"sluice/hub/kafkalog/producer"
 )
 
-// clientID is what brokers log and account for.
+// clientID identifies Sluice in the brokers' logs and quotas.
 const clientID = "sluice"
 
-// cluster is a Kafka cluster with what reads it and writes to it.
+// cluster is a Kafka cluster with its source and producer.
 type cluster struct {
 	name     string
 	conn     *kafkalog.Cluster
@@ -26,8 +26,8 @@ type cluster struct {
 	producer *producer.Producer
 }
 
-// newCluster prepares to reach a cluster, whose producer may take so much
-// memory. It does not connect.
+// newCluster prepares the connection to a cluster. memory bounds the records that
+// its producer buffers. It does not connect.
 func newCluster(name string, c config.Cluster, limits config.Limits, memory int64, logger *slog.Logger) (*cluster, error) {
 	tls, err := c.TLS.Load()
 	if err != nil {
@@ -74,8 +74,8 @@ func newCluster(name string, c config.Cluster, limits config.Limits, memory int6
 	return made, err
 }
 
-// parts of the cluster: what is written must be able to end before the
-// connections do.
+// parts returns the parts of the cluster. Writes must be able to finish before the
+// connections are closed.
 func (c *cluster) parts() []part {
 	return []part{
 		{name: "connections to kafka " + c.name, run: func(ctx context.Context) error {
@@ -88,8 +88,8 @@ func (c *cluster) parts() []part {
 	}
 }
 
-// newClusters makes all the clusters of a configuration, which share the
-// memory for publishes evenly.
+// newClusters makes all clusters of a configuration. They share the memory for
+// publishes evenly.
 func newClusters(c *config.Config, logger *slog.Logger) (map[string]*cluster, error) {
 	all := c.Kafka.All()
 	made := make(map[string]*cluster, len(all))

@@ -8,39 +8,39 @@ import (
 	"time"
 )
 
-// part is something that runs for as long as the App does.
+// part is a component that runs for as long as the App does.
 type part struct {
 	name string
-	// start makes ready what later parts rely on, and returns. Optional.
+	// start prepares what later parts rely on, and returns. Optional.
 	start func(context.Context) error
-	// run works until its context ends, and then ends in order. Optional. It
-	// is called only after start has succeeded.
+	// run works until its context ends, and then stops in order. Optional. It is
+	// called only after start has succeeded.
 	run func(context.Context) error
 }
 
-// lifecycle runs parts: in order to start, in reverse to stop.
+// lifecycle runs parts: it starts them in order and stops them in reverse.
 type lifecycle struct {
 	logger *slog.Logger
 	parts  []part
-	// grace bounds stopping, all parts together.
+	// grace bounds the time to stop all parts together.
 	grace time.Duration
 }
 
-// errEnded is a part that stopped of itself, without saying why.
+// errEnded is the error of a part that stopped by itself without an error.
 var errEnded = errors.New("it ended by itself")
 
 func (l *lifecycle) add(parts ...part) { l.parts = append(l.parts, parts...) }
 
-// running is a part that has been started.
+// running is a part that was started.
 type running struct {
 	part
 	cancel context.CancelFunc
-	ended  chan error // holds what run returned, once
+	ended  chan error // receives the result of run, once
 }
 
-// run starts the parts and returns when all have stopped: nil when the context
-// ended, else the error of the part that failed first. A part that does not
-// stop within the grace is left behind, which is an error too.
+// run starts the parts and returns when all have stopped: nil if the context ended,
+// otherwise the error of the part that failed first. A part that does not stop
+// within the grace is abandoned, which is an error too.
 func (l *lifecycle) run(ctx context.Context) error {
 	failed := make(chan error, len(l.parts))
 	started, err := l.startAll(ctx, failed)
@@ -53,7 +53,7 @@ func (l *lifecycle) run(ctx context.Context) error {
 			l.logger.Error("stopping", "error", err)
 		}
 	} else if ctx.Err() != nil {
-		err = nil // asked to stop before it had started
+		err = nil // asked to stop before all parts were started
 	}
 	return errors.Join(err, l.stopAll(started))
 }
@@ -69,7 +69,7 @@ func (l *lifecycle) startAll(ctx context.Context, failed chan<- error) ([]runnin
 		if p.run == nil {
 			continue
 		}
-		// The parts must not all stop at once when ctx ends, but in turn.
+		// When ctx ends the parts must stop one after another, not all at once.
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		r := running{part: p, cancel: cancel, ended: make(chan error, 1)}
 		started = append(started, r)
@@ -80,7 +80,7 @@ func (l *lifecycle) startAll(ctx context.Context, failed chan<- error) ([]runnin
 					err = errEnded
 				}
 				failed <- fmt.Errorf("run %s: %w", p.name, err)
-				err = nil // told already
+				err = nil // already sent to failed
 			}
 			r.ended <- err
 		}()
@@ -98,7 +98,7 @@ func (l *lifecycle) stopAll(started []running) error {
 		r.cancel()
 		var err error
 		if late {
-			// The time is up for all: take what has ended, wait for nobody.
+			// The time is up for all parts: collect results without waiting.
 			select {
 			case err = <-r.ended:
 			default:
@@ -118,5 +118,5 @@ func (l *lifecycle) stopAll(started []running) error {
 	return errors.Join(errs...)
 }
 
-// errLate is a part that is still running when its time is up.
+// errLate is the error of a part that still runs when its time is up.
 var errLate = errors.New("it did not end in time")

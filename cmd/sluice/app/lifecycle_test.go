@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// journal writes down what parts do, in order.
+// journal records what parts do, in order.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -30,7 +30,7 @@ func (j *journal) read() []string {
 	return slices.Clone(j.lines)
 }
 
-// steady is a part that runs until it is stopped, and takes its time then.
+// steady is a part that runs until it is stopped, and then takes some time to end.
 func (j *journal) steady(name string, ending time.Duration) part {
 	return part{
 		name:  name,
@@ -108,7 +108,7 @@ func TestPartThatCannotStartStopsThoseBefore(t *testing.T) {
 	})
 }
 
-// Somebody who stops a server while it starts has asked for nothing wrong.
+// Stopping a server while it starts must not be an error.
 func TestStopWhileStarting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

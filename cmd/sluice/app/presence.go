@@ -12,25 +12,24 @@ import (
 	"sluice/hub"
 )
 
-// presence looks whether a cluster answers, and which of the streams' topics it
-// has.
+// presence checks whether a cluster answers, and which of the streams' topics exist.
 //
-// One missing topic of many must not take an instance out of the balancer: the
-// other streams are served, and every instance misses the same. Its stream is
-// shown as degraded. An instance that finds none of its topics in a cluster can
+// A single missing topic must not take an instance out of the load balancer: the
+// other streams are served, and every instance lacks the same topic. Its stream is
+// reported as degraded. An instance that finds none of its topics in a cluster can
 // serve nothing from it, most likely because it is the wrong cluster, and is not
 // ready.
 type presence struct {
 	cluster *cluster
 	hub     *hub.Hub
-	streams map[string]string // topics by stream, of this cluster
+	streams map[string]string // topics by stream, for this cluster
 	topics  []string          // sorted
-	every   time.Duration     // all topics are asked for this often
+	every   time.Duration     // minimum interval between checks of all topics
 
 	mu      sync.Mutex
 	asked   time.Time
-	seen    bool // some topic was there once
-	none    bool // none of them is there
+	seen    bool // some topic existed once
+	none    bool // no topic exists
 	missing map[string]bool
 }
 
@@ -54,8 +53,9 @@ func newPresences(c *config.Config, clusters map[string]*cluster, h *hub.Hub) ma
 	return all
 }
 
-// check is the readiness of the cluster. It asks for all topics no more often
-// than the checks run by themselves, whoever else asks, and for one otherwise.
+// check is the readiness check of the cluster. However often it is called, it checks
+// all topics no more often than the periodic checks run; in between it checks one
+// topic.
 func (p *presence) check(ctx context.Context) error {
 	p.mu.Lock()
 	ask := p.topics
@@ -74,7 +74,8 @@ func (p *presence) check(ctx context.Context) error {
 	if len(ask) == len(p.topics) && !began.Before(p.asked) {
 		p.asked, p.missing = began, missing
 		p.seen = p.seen || len(missing) < len(p.topics)
-		// What was never there needs no second look to be not ready.
+		// A topic that never existed need not be certainly missing for the check to
+		// fail.
 		p.none = len(missing) == len(p.topics)
 		for _, certain := range missing {
 			p.none = p.none && (certain || !p.seen)
@@ -93,7 +94,7 @@ func (p *presence) check(ctx context.Context) error {
 	return nil
 }
 
-// degraded are the streams whose topic is certainly missing, by name.
+// degraded returns an error for each stream whose topic is certainly missing.
 func (p *presence) degraded() map[string]error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"sluice/hub/kafkalog"
 )
 
-// TestMissingTopicsInReadiness: one of several shows as degraded, none at all as
-// not ready.
+// TestMissingTopicsInReadiness: if one topic of several is missing, its stream is
+// reported as degraded; if all are missing, the instance is not ready.
 func TestMissingTopicsInReadiness(t *testing.T) {
 	t.Parallel()
 	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
@@ -26,7 +26,7 @@ func TestMissingTopicsInReadiness(t *testing.T) {
 		_ = a.cursors.store.Close()
 	}()
 	p := a.front.presences[config.DefaultCluster]
-	p.every = 0 // each check asks for all
+	p.every = 0 // each check asks for all topics
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 

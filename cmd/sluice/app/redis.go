@@ -13,16 +13,17 @@ import (
 	"sluice/hub/redisstore"
 )
 
-// redisPrefix begins all keys and channels.
+// redisPrefix is the prefix of all keys and channels.
 const redisPrefix = "sluice:"
 
-// namedCursors are the named cursors, and where they are kept.
+// namedCursors are the named cursors with the store that keeps them.
 type namedCursors struct {
 	store     *redisstore.Store
 	committer *cursors.Committer
 }
 
-// newCursors prepares to keep named cursors. It is nil where there is no Redis.
+// newCursors prepares the store of named cursors. It returns nil if there is no
+// Redis.
 func newCursors(c *config.Config, logger *slog.Logger) (*namedCursors, error) {
 	if !c.Redis.Configured() {
 		return nil, nil
@@ -45,7 +46,8 @@ func newCursors(c *config.Config, logger *slog.Logger) (*namedCursors, error) {
 	return made, err
 }
 
-// parts of the cursors: what was acked is written before the connections end.
+// parts returns the parts of the cursors. Acks are written before the connections
+// are closed.
 func (c *namedCursors) parts() []part {
 	if c == nil {
 		return nil
@@ -59,7 +61,7 @@ func (c *namedCursors) parts() []part {
 	}
 }
 
-// redisOptions says how to reach Redis, whichever way it is set up.
+// redisOptions returns the connection options for any kind of Redis setup.
 func redisOptions(r config.Redis) (redis.UniversalOptions, error) {
 	own, err := r.TLS.Load()
 	if err != nil {
@@ -80,11 +82,11 @@ func redisOptions(r config.Redis) (redis.UniversalOptions, error) {
 		made.SentinelPassword = r.Sentinel.Password.Reveal()
 	case len(r.Cluster) > 0:
 		made.Addrs = r.Cluster
-		made.IsClusterMode = true // also where only one address is given
+		made.IsClusterMode = true // also if only one address is given
 	default:
 		parsed, err := redis.ParseURL(r.URL.Reveal())
 		if err != nil {
-			// The error may show the URL and the password in it.
+			// The error may contain the URL and its password.
 			return redis.UniversalOptions{}, fmt.Errorf("parse %s: it is no Redis URL", r.URL)
 		}
 		made.Addrs, made.DB = []string{parsed.Addr}, parsed.DB
@@ -99,8 +101,8 @@ func redisOptions(r config.Redis) (redis.UniversalOptions, error) {
 	return made, nil
 }
 
-// joinTLS lets the settings of the configuration go over those of a rediss
-// URL, which only know the host.
+// joinTLS gives the settings of the configuration precedence over those of a rediss
+// URL, which contain only the host.
 func joinTLS(own, fromURL *tls.Config) *tls.Config {
 	if own == nil || fromURL == nil {
 		return fromURL

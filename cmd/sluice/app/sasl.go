@@ -10,8 +10,8 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// newMechanism makes what proves the password to brokers (RFC 4616, RFC 5802),
-// nil where they ask for none.
+// newMechanism makes the SASL mechanism (RFC 4616, RFC 5802), nil if none is
+// configured.
 func newMechanism(s *config.SASL) (sasl.Mechanism, error) {
 	if s == nil {
 		return nil, nil

@@ -23,13 +23,13 @@ import (
 	"sluice/web"
 )
 
-// never is the span of a limit that is none.
+// never is the duration for a time limit that is disabled.
 const never = 10 * 365 * 24 * time.Hour
 
-// span is a limit on time for those who need one.
+// span returns a time limit for code that needs one, even if it is disabled.
 func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 
-// front is what clients and operators reach, and what it delivers from.
+// front has the listeners for clients and operators, and the hub.
 type front struct {
 	config    *config.Config
 	auth      *auth.Authenticator
@@ -47,7 +47,7 @@ type front struct {
 	server      *transport.Server
 }
 
-// prepare makes all that needs no socket.
+// prepare makes everything that needs no socket.
 func (f *front) prepare(streams []hub.Stream) error {
 	origins, err := auth.NewOrigins(f.config.Origins)
 	if err != nil {
@@ -86,7 +86,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 	return nil
 }
 
-// parts are the hub and, upon it, the server, which drains first.
+// parts returns the hub and the server. The server drains first.
 func (f *front) parts() []part {
 	return []part{
 		{name: "hub", run: f.hub.Run},
@@ -94,7 +94,7 @@ func (f *front) parts() []part {
 	}
 }
 
-// listen opens both sockets, so that a port that is taken ends the start.
+// listen opens both sockets, so that a port in use makes the start fail.
 func (f *front) listen(ctx context.Context) error {
 	var sockets net.ListenConfig
 	clients, err := sockets.Listen(ctx, "tcp", f.config.Listen)
@@ -151,7 +151,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	})
 }
 
-// publishBytes is what publishes in flight take, to all clusters.
+// publishBytes returns the memory of publishes in flight, over all clusters.
 func (f *front) publishBytes() (bytes int64) {
 	for _, cluster := range f.clusters {
 		bytes += cluster.producer.Bytes()
@@ -159,8 +159,8 @@ func (f *front) publishBytes() (bytes int64) {
 	return bytes
 }
 
-// checks say why clients should not be sent here. Redis is not among them: live
-// delivery goes on without it.
+// checks returns the checks that decide whether clients should be sent to this
+// instance. Redis is not among them: live delivery works without it.
 func (f *front) checks() map[string]func(context.Context) error {
 	checks := map[string]func(context.Context) error{
 		"issuers": func(context.Context) error { return f.auth.Ready() },
@@ -171,7 +171,7 @@ func (f *front) checks() map[string]func(context.Context) error {
 	return checks
 }
 
-// degraded are the streams that cannot be served though their cluster answers.
+// degraded returns the streams that cannot be served although their cluster answers.
 func (f *front) degraded() map[string]error {
 	failed := make(map[string]error)
 	for _, p := range f.presences {
@@ -180,7 +180,7 @@ func (f *front) degraded() map[string]error {
 	return failed
 }
 
-// without are checks of what this instance can do without for a while.
+// without returns checks of services that this instance can do without for a while.
 func (f *front) without() map[string]func(context.Context) error {
 	if f.store == nil {
 		return nil
@@ -188,7 +188,7 @@ func (f *front) without() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{"redis": f.store.Check}
 }
 
-// limits says to the transport what clients can do.
+// limits converts the limits for package transport.
 func limits(l config.Limits) transport.Limits {
 	return transport.Limits{
 		MessageBytes:            int(l.MessageBytes),

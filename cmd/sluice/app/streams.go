@@ -9,7 +9,7 @@ import (
 	"sluice/hub/event"
 )
 
-// newStreams says to the hub which streams there are, sorted by name.
+// newStreams returns the streams for the hub, sorted by name.
 func newStreams(c *config.Config, clusters map[string]*cluster) []hub.Stream {
 	var made []hub.Stream
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {

@@ -23,7 +23,7 @@ import (
 	"sluice/cmd/sluice/embedded"
 )
 
-// newCertificate writes a certificate for 127.0.0.1 that vouches for itself.
+// newCertificate writes a self-signed certificate for 127.0.0.1.
 func newCertificate(t *testing.T) (certFile, keyFile string, authorities *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -57,8 +57,8 @@ func newCertificate(t *testing.T) (certFile, keyFile string, authorities *x509.C
 	return certFile, keyFile, authorities
 }
 
-// Over TLS there is HTTP/2, on which many event streams share a connection, and
-// HTTP/1.1 for those who ask for it.
+// Over TLS the server must support HTTP/2, on which many event streams share a
+// connection, and HTTP/1.1 for clients that ask for it.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})

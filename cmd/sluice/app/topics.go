@@ -14,19 +14,19 @@ import (
 	"sluice/hub/kafkalog"
 )
 
-// topicAttempt bounds one attempt to make a topic.
+// topicAttempt bounds one attempt to create a topic.
 const topicAttempt = 15 * time.Second
 
-// topicMaker makes the topics that have partitions in the configuration, where
-// they are missing. Kafka may be away when the server starts, so it tries until
-// it has asked for each once.
+// topicMaker creates missing topics for which the configuration sets partitions.
+// Kafka may be unavailable when the server starts, so it retries until each topic
+// was requested once.
 type topicMaker struct {
 	streams  map[string]config.Stream
 	clusters map[string]*cluster
 	logger   *slog.Logger
 }
 
-// run makes the topics and then waits for the context to end.
+// run creates the topics and then waits for the context to end.
 func (m *topicMaker) run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	for _, name := range slices.Sorted(maps.Keys(m.streams)) {

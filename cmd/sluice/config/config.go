@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Config is a complete and checked configuration.
+// Config is a complete and validated configuration.
 type Config struct {
 	Listen         string            `koanf:"listen" default:"127.0.0.1:8080" validate:"listen_address" doc:"address for clients, host:port; an empty host is every interface"`
 	TLS            *ServerTLS        `koanf:"tls" doc:"serve clients over TLS; without it TLS is left to a proxy"`
@@ -25,7 +25,7 @@ type Config struct {
 	Limits         Limits            `koanf:"limits" doc:"0 is no limit"`
 }
 
-// ServerTLS is the certificate that clients are shown.
+// ServerTLS is the certificate that the server presents to clients.
 type ServerTLS struct {
 	CertFile Path `koanf:"cert_file" validate:"required,readable_file" doc:"certificate chain, PEM"`
 	KeyFile  Path `koanf:"key_file" validate:"required,readable_file" doc:"private key, PEM"`
@@ -49,37 +49,37 @@ type Stream struct {
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; left out, limits/stream_log"`
 }
 
-// Cursors says how named cursors are kept.
+// Cursors configures how named cursors are kept.
 type Cursors struct {
 	TTL        time.Duration `koanf:"ttl" default:"30d" validate:"between=1m..3650d" doc:"how long a named cursor is kept after its last ack"`
 	FlushEvery time.Duration `koanf:"flush_every" default:"200ms" validate:"between=1ms..1m" doc:"how long acks are gathered before they go to Redis in one round trip"`
 }
 
-// Drain says how the server goes away on SIGTERM.
+// Drain configures how the server shuts down on SIGTERM.
 type Drain struct {
 	Timeout time.Duration `koanf:"timeout" default:"30s" validate:"between=0s..1h" doc:"after this the server ends, whoever is still connected"`
 	Spread  time.Duration `koanf:"spread" default:"10s" validate:"between=0s..1h" doc:"sessions are told to come back at times spread over this span; at most drain/timeout"`
 }
 
-// Compression says what clients are sent compressed.
+// Compression configures which responses are compressed.
 type Compression struct {
 	EventStreams bool `koanf:"event_streams" default:"true" doc:"server-sent events, with gzip, by Accept-Encoding"`
 	WebSockets   bool `koanf:"websockets" default:"true" doc:"events on WebSockets, with permessage-deflate (RFC 7692)"`
 }
 
-// Log says what is logged.
+// Log configures what is logged.
 type Log struct {
 	Level  string `koanf:"level" default:"info" validate:"oneof=debug info warn error" doc:"the least severe that is logged"`
 	Format string `koanf:"format" default:"json" validate:"oneof=json text" doc:"one JSON object a line, or text for people"`
 }
 
-// Severity is Level for slog.
+// Severity returns Level as a slog.Level.
 func (l Log) Severity() slog.Level {
 	var level slog.Level
-	// The names have been checked, and an unknown one leaves Info.
+	// The level was validated; an unknown one would leave Info.
 	_ = level.UnmarshalText([]byte(l.Level))
 	return level
 }
 
-// Path is the name of a file. It is absolute once it has been loaded.
+// Path is the name of a file. It is absolute in a loaded configuration.
 type Path string

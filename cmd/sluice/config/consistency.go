@@ -9,8 +9,8 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// consistent is the tag of faults that a section reports as a whole; their
-// parameter is the message.
+// consistent is the tag of faults that a section reports as a whole. Its parameter
+// is the message.
 const consistent = "consistent"
 
 // conflict reports a fault of a section, at one of its fields.
@@ -18,8 +18,8 @@ func conflict(level validator.StructLevel, field, format string, args ...any) {
 	level.ReportError("", field, field, consistent, fmt.Sprintf(format, args...))
 }
 
-// checkIssuer holds that there is exactly one kind of key, and that it fits
-// the algorithms.
+// checkIssuer checks that there is exactly one kind of key, and that it fits the
+// algorithms.
 func checkIssuer(level validator.StructLevel) {
 	i := level.Current().Interface().(Issuer)
 	keys := map[string]bool{"secret_file": i.SecretFile != "", "jwks_file": i.JWKSFile != "", "jwks_url": i.JWKSURL != ""}
@@ -41,7 +41,7 @@ func checkIssuer(level validator.StructLevel) {
 	}
 }
 
-// checkGrant holds that a grant says to whom, and gives something.
+// checkGrant checks that a grant names its principals and gives a right.
 func checkGrant(level validator.StructLevel) {
 	g := level.Current().Interface().(Grant)
 	switch {
@@ -64,7 +64,7 @@ func checkDrain(level validator.StructLevel) {
 	}
 }
 
-// checkRedis holds that there is one way to reach Redis, and one password.
+// checkRedis checks that there is one way to reach Redis, and one password.
 func checkRedis(level validator.StructLevel) {
 	r := level.Current().Interface().(Redis)
 	hasURL := !r.URL.IsZero()
@@ -97,7 +97,7 @@ func checkLimits(level validator.StructLevel) {
 	}
 }
 
-// checkConsistency checks what concerns several sections.
+// checkConsistency checks rules across sections.
 func checkConsistency(c *Config, f *faults) {
 	checkClusters(c, f)
 	checkStreams(c, f)
@@ -142,8 +142,7 @@ func checkStreams(c *Config, f *faults) {
 	}
 }
 
-// checkGrants finds grants for streams that do not exist, which are misspelt
-// more often than meant.
+// checkGrants reports grants for streams that do not exist: most are misspelt.
 func checkGrants(c *Config, f *faults) {
 	names := slices.Sorted(maps.Keys(c.Streams))
 	for i, g := range c.Grants {
@@ -158,8 +157,8 @@ func checkGrants(c *Config, f *faults) {
 	}
 }
 
-// checkWayIn refuses a server that nobody could use, and above all never takes
-// a missing section for an open door.
+// checkWayIn refuses a server that nobody could use. In particular, a missing
+// section never means open access.
 func checkWayIn(c *Config, f *faults) {
 	anonymous := slices.ContainsFunc(c.Grants, func(g Grant) bool { return g.Anonymous })
 	if len(c.Auth.Issuers) == 0 && !anonymous && !f.below("auth/issuers") && !f.below("grants") {

@@ -11,9 +11,9 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 )
 
-// assign puts the fields that complete has left into their structs. It is not
-// done through koanf, which copies values in a way that loses what a struct
-// does not export. Any error is a fault of this package.
+// assign decodes the fields that complete returned into the structs. koanf's own
+// decoding is not used: it copies values in a way that loses unexported fields. Any
+// error is a bug in this package.
 func assign(fields any, c *Config) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:      c,
@@ -27,8 +27,8 @@ func assign(fields any, c *Config) error {
 	return decoder.Decode(fields)
 }
 
-// convert turns one value of YAML into one of a field's type, or says what
-// would be right. Relative file names are relative to dir.
+// convert converts one YAML value to a field's type. Its error states what is
+// expected. Relative file names are relative to dir.
 func convert(value any, to reflect.Type, dir string) (any, error) {
 	text, isText := value.(string)
 	switch to {
@@ -92,7 +92,7 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 	return value, nil
 }
 
-// quoted puts the text before what is wrong with it.
+// quoted prefixes an error with the text that caused it.
 func quoted(text string) func(any, error) (any, error) {
 	return func(value any, err error) (any, error) {
 		if err != nil {
@@ -102,7 +102,7 @@ func quoted(text string) func(any, error) (any, error) {
 	}
 }
 
-// parseNetwork reads a network, or an address as the network of it alone.
+// parseNetwork parses a network, or an address as a network of one address.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
 		return netip.PrefixFrom(address, address.BitLen()), nil
@@ -117,8 +117,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return network, nil
 }
 
-// pathOf turns a namespace of the validator, such as streams[market.ticks].topic,
-// into a path.
+// pathOf converts a namespace of the validator, such as streams[market.ticks].topic,
+// to a path.
 func pathOf(name string) string {
 	var path string
 	for name != "" {
@@ -148,5 +148,5 @@ func pathOf(name string) string {
 	return path
 }
 
-// squashed is how fields that lie in an embedded struct name it.
+// squashed is how fields in an embedded struct refer to that struct.
 const squashed = "(embedded)"

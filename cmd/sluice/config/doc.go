@@ -1,44 +1,42 @@
 // Package config reads the configuration of Sluice.
 //
-// A configuration is put together from four layers, each of which overrides
-// the one before: the defaults, a YAML file, environment variables that begin
-// with SLUICE_, and command-line flags. Maps are merged, lists are replaced.
+// A configuration is assembled from four layers, each of which overrides the one
+// before: the defaults, a YAML file, environment variables that begin with SLUICE_,
+// and command-line flags. Maps are merged, lists are replaced.
 //
 // Guarantees:
-//   - Load reports every fault that it finds, not just the first: unknown keys
-//     (with the key that was probably meant), values of a wrong type or out of
-//     bounds, missing fields, fields that contradict each other, files that
-//     cannot be read. Each is named by its path, such as
-//     streams/market.ticks/topic.
+//   - Load reports every fault that it finds, not just the first: unknown keys (with
+//     the key that was probably meant), values of a wrong type or out of bounds,
+//     missing fields, fields that contradict each other, files that cannot be read.
+//     Each is named by its path, such as streams/market.ticks/topic.
 //   - A configuration without a way to authenticate and without an explicit
 //     anonymous grant is refused.
-//   - Secrets come from files or stand in a URL, print as redacted, and never
-//     appear in a fault.
-//   - What Load returns is complete: every default is filled in, every path is
-//     absolute, every secret has been read. Nothing else guesses a value.
+//   - Secrets come from files or are part of a URL, are printed in redacted form,
+//     and never appear in a fault.
+//   - The result of Load is complete: every default is filled in, every path is
+//     absolute, every secret has been read. No other package supplies defaults.
 //
-// Relative file names are relative to the directory of the configuration file
-// whichever layer they come from, and to the working directory where there is
-// no file.
+// Relative file names are relative to the directory of the configuration file,
+// whichever layer they come from, and to the working directory if there is no file.
 //
-// In the name of an environment variable two underscores stand for one level:
-// SLUICE_LIMITS__MESSAGE_BYTES=1MiB is limits/message_bytes. The name of a
-// stream or cluster is written in capitals, with an underscore for what is not
-// a letter or digit, and must be in the file: SLUICE_STREAMS__MARKET_TICKS__TOPIC.
-// A list of texts is written with commas, anything deeper as YAML.
+// In the name of an environment variable two underscores separate levels:
+// SLUICE_LIMITS__MESSAGE_BYTES=1MiB is limits/message_bytes. The name of a stream or
+// cluster is written in capitals, with an underscore for every character other than
+// a letter or digit, and must be in the file: SLUICE_STREAMS__MARKET_TICKS__TOPIC. A
+// list of texts is separated by commas; anything nested deeper is written as YAML.
 //
-// Every field is documented once, in the tags of its struct: koanf is its
-// name, default its default, validate its bounds (see rules.go), unit what a
-// number counts, doc what it means. Reference prints them.
+// Every field is documented once, in the tags of its struct: koanf is its name,
+// default its default, validate its bounds (see rules.go), unit the unit of a
+// number, doc its meaning. Reference prints them.
 //
-// Load may be called from any number of goroutines and starts none. A Config
-// is not changed after Load has returned it.
+// Load may be called from any number of goroutines and starts none. A Config is not
+// changed after Load has returned it.
 //
-// Tour: config.go, kafka.go, redis.go, access.go and limits.go hold the
-// sections; duration.go, size.go, replay.go and secret.go the types of values;
-// schema.go makes a tree of the tags. load.go goes through the layers
-// (document.go, environment.go, flags.go), keys.go finds unknown keys and sets
-// defaults, decode.go converts values, rules.go and consistency.go check them,
-// files.go reads what the fields point to. fault.go says what was wrong, and
-// reference.go prints the documentation of all fields.
+// Tour: config.go, kafka.go, redis.go, access.go and limits.go hold the sections;
+// duration.go, size.go, replay.go and secret.go the types of values; schema.go makes
+// a tree of the tags. load.go applies the layers (document.go, environment.go,
+// flags.go), keys.go finds unknown keys and sets defaults, decode.go converts
+// values, rules.go and consistency.go check them, files.go reads the files that
+// fields name. fault.go has the errors, and reference.go prints the documentation of
+// all fields.
 package config

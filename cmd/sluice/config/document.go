@@ -8,12 +8,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is a koanf.Parser of one YAML document. What koanf's own lets pass
-// is refused here: a second document, which it would drop in silence, and
-// anything but a section at the top.
+// document is a koanf.Parser of one YAML document. Unlike koanf's own parser it
+// refuses a second document, which koanf would drop silently, and anything but a
+// section at the top level.
 type document struct{}
 
-// Unmarshal reads the document. An empty one has no fields.
+// Unmarshal parses the document. An empty one has no fields.
 func (document) Unmarshal(b []byte) (map[string]any, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(b))
 	var value any
@@ -36,7 +36,7 @@ func (document) Unmarshal(b []byte) (map[string]any, error) {
 	return fields, nil
 }
 
-// Marshal writes a document.
+// Marshal encodes a document.
 func (document) Marshal(fields map[string]any) ([]byte, error) { return yaml.Marshal(fields) }
 
 // given is a koanf.Provider of a document that is already in memory.
@@ -45,7 +45,7 @@ type given string
 // ReadBytes returns the document.
 func (g given) ReadBytes() ([]byte, error) { return []byte(g), nil }
 
-// Read is for providers that parse what they have; this one does not.
+// Read is for providers that parse their content themselves; this one does not.
 func (given) Read() (map[string]any, error) {
 	return nil, errors.New("the document has to be parsed")
 }

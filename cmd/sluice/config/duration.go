@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// ParseDuration reads a span such as 10s, 1h30m, 24h or 30d: numbers, each
-// with a unit of ns, us, ms, s, m, h or d (24 hours). A bare 0 needs no unit.
-// Negative spans are refused, and so are those over 292 years.
+// ParseDuration parses a duration such as 10s, 1h30m, 24h or 30d: numbers, each with
+// a unit of ns, us, ms, s, m, h or d (24 hours). A bare 0 needs no unit. Negative
+// durations and durations over 292 years are refused.
 func ParseDuration(text string) (time.Duration, error) {
 	if text == "0" {
 		return 0, nil
@@ -18,7 +18,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	if text == "" || text[0] == '-' || text[0] == '+' {
 		return 0, errDuration
 	}
-	// time.ParseDuration knows no days, which come first and are whole.
+	// time.ParseDuration has no days. They come first and are whole numbers.
 	var days time.Duration
 	if count, rest, ok := strings.Cut(text, "d"); ok {
 		n, err := strconv.ParseUint(count, 10, 32)
@@ -47,8 +47,8 @@ func ParseDuration(text string) (time.Duration, error) {
 	return days + rest, nil
 }
 
-// FormatDuration writes a span so that ParseDuration reads it back: whole days
-// with d, the rest as Go writes it, without parts that are zero.
+// FormatDuration formats a duration so that ParseDuration can parse it: whole days
+// with d, the rest as in Go, without parts that are zero.
 func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d >= 2*day && d%day == 0 {

@@ -10,20 +10,20 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// environmentPrefix begins the names of all variables that are looked at.
+// environmentPrefix is the prefix of all variables that are read.
 const environmentPrefix = "SLUICE_"
 
-// FileVariable is the environment variable that names the configuration file
-// where no flag does.
+// FileVariable is the environment variable that names the configuration file if no
+// flag does.
 const FileVariable = environmentPrefix + "CONFIG"
 
-// ServerVariable and TokenVariable are for the commands that speak to a server.
+// ServerVariable and TokenVariable are for the commands that connect to a server.
 const (
 	ServerVariable = environmentPrefix + "SERVER"
 	TokenVariable  = environmentPrefix + "TOKEN"
 )
 
-// foreign are variables with our prefix that are no fields.
+// foreign reports whether a variable with the prefix is not a field.
 func foreign(name string) bool {
 	switch name {
 	case FileVariable, ServerVariable, TokenVariable:
@@ -32,12 +32,12 @@ func foreign(name string) bool {
 	return !strings.Contains(name, "__") && orchestrated.MatchString(name)
 }
 
-// orchestrated are variables that Kubernetes sets for services whose names
-// begin with sluice. No field has such a name.
+// orchestrated matches variables that Kubernetes sets for services whose names begin
+// with sluice. No field has such a name.
 var orchestrated = regexp.MustCompile(`^SLUICE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// loadEnvironment puts the environment over what k holds. A nil environ is the
-// environment of the process.
+// loadEnvironment overrides the fields in k by the environment. A nil environ means
+// the environment of the process.
 func loadEnvironment(k *koanf.Koanf, environ []string, f *faults) error {
 	options := env.Opt{
 		Prefix: environmentPrefix,
@@ -66,7 +66,7 @@ func loadEnvironment(k *koanf.Koanf, environ []string, f *faults) error {
 	if err != nil {
 		return err
 	}
-	// A section comes before its fields, so that both can be given.
+	// A section is set before its fields, so that both can be given.
 	for _, path := range slices.Sorted(maps.Keys(fields)) {
 		if err := k.Set(path, fields[path]); err != nil {
 			return err
@@ -75,8 +75,8 @@ func loadEnvironment(k *koanf.Koanf, environ []string, f *faults) error {
 	return nil
 }
 
-// variable finds the field that an environment variable is for, or says why
-// there is none.
+// variable finds the field that an environment variable sets, or returns why there
+// is none.
 func variable(name string, k *koanf.Koanf) (path string, n *node, problem string) {
 	n = schema()
 	inTable := false
@@ -105,7 +105,8 @@ func variable(name string, k *koanf.Koanf) (path string, n *node, problem string
 	return path, n, ""
 }
 
-// entryFor finds the name that is written so in an environment variable.
+// entryFor finds the table entry whose name has this form in an environment
+// variable.
 func entryFor(part string, names []string) (name, problem string) {
 	var found []string
 	for _, n := range names {
@@ -122,7 +123,7 @@ func entryFor(part string, names []string) (name, problem string) {
 	return "", part + " could be any of " + strings.Join(found, ", ")
 }
 
-// variableName writes a name as it stands in an environment variable.
+// variableName returns a name in the form that environment variables use.
 func variableName(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

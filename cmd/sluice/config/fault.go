@@ -10,15 +10,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Fault is one thing that is wrong with a configuration.
+// Fault is one error in a configuration.
 type Fault struct {
-	// Path names the field, such as streams/market.ticks/topic. Empty where
-	// the fault is in no field: the file cannot be read, or is no YAML.
+	// Path names the field, such as streams/market.ticks/topic. It is empty if the
+	// fault is not in a field: the file cannot be read, or is not YAML.
 	Path string
-	// Source is the environment variable or flag that set the field. Empty
-	// for the file.
+	// Source is the environment variable or flag that set the field, or the file if
+	// the fault is in the file as a whole. It is empty for a field that the file
+	// set.
 	Source string
-	// Message says what is wrong, and what would be right. It never holds a
+	// Message describes what is wrong and what is expected. It never contains a
 	// secret.
 	Message string
 }
@@ -35,7 +36,7 @@ func (f Fault) String() string {
 	return f.Path + " (" + f.Source + "): " + f.Message
 }
 
-// Faults is the error of Load: all that is wrong, sorted by path, never empty.
+// Faults is the error of Load: all faults, sorted by path, never empty.
 type Faults []Fault
 
 func (fs Faults) Error() string {
@@ -51,18 +52,18 @@ func (fs Faults) Error() string {
 	return b.String()
 }
 
-// faults gathers what is wrong while a configuration is loaded.
+// faults collects the faults while a configuration is loaded.
 type faults struct {
 	list    []Fault
-	sources map[string]string // by path, what set it where that was not the file
+	sources map[string]string // by path, the variable or flag that set the field; none for the file
 }
 
 func (f *faults) add(path, format string, args ...any) {
 	f.list = append(f.list, Fault{Path: path, Source: f.source(path), Message: fmt.Sprintf(format, args...)})
 }
 
-// unread adds what was wrong with a file as a whole: for YAML that is well
-// formed and has keys twice, one fault for each.
+// unread adds the faults of a file as a whole: one fault for each duplicate key if
+// the YAML is otherwise well formed.
 func (f *faults) unread(file string, err error) {
 	messages := []string{err.Error()}
 	var many *yaml.TypeError
@@ -74,9 +75,8 @@ func (f *faults) unread(file string, err error) {
 	}
 }
 
-// addOnce adds a fault of a later stage, unless an earlier one already has one
-// there or in what holds it: a value that could not be read is then missing,
-// which is nothing new.
+// addOnce adds a fault of a later stage, unless an earlier stage has reported one at
+// the path or above it: a value that could not be read then appears to be missing.
 func (f *faults) addOnce(path, format string, args ...any) {
 	for _, have := range f.list {
 		if have.Path == path || have.Path != "" && strings.HasPrefix(path, have.Path+"/") {
@@ -86,14 +86,14 @@ func (f *faults) addOnce(path, format string, args ...any) {
 	f.add(path, format, args...)
 }
 
-// below reports whether there is a fault in a field or in what it holds.
+// below reports whether there is a fault at a path or below it.
 func (f *faults) below(path string) bool {
 	return slices.ContainsFunc(f.list, func(have Fault) bool {
 		return have.Path == path || strings.HasPrefix(have.Path, path+"/")
 	})
 }
 
-// source finds what set a field, or what it lies in.
+// source returns what set a field or the section that contains it.
 func (f *faults) source(path string) string {
 	for path != "" {
 		if s := f.sources[path]; s != "" {

@@ -8,7 +8,7 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// Each file has one kind of fault. Fields that are not given are those of
+// Each file has one kind of fault. Fields that are not given have the values of
 // small.
 func TestFaults(t *testing.T) {
 	t.Parallel()

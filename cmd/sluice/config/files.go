@@ -10,10 +10,10 @@ import (
 	"sluice/auth"
 )
 
-// hmacBytes is the least that an HS256 secret must have (RFC 7518, 3.2).
+// hmacBytes is the minimum length of an HS256 secret (RFC 7518, 3.2).
 const hmacBytes = 32
 
-// readFiles reads the secrets into their fields, and tries the certificates.
+// readFiles reads the secrets into their fields, and checks that certificates load.
 func readFiles(c *Config, f *faults) {
 	if c.TLS != nil && !f.below("tls") {
 		if _, err := c.TLS.Load(); err != nil {

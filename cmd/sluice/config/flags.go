@@ -19,8 +19,8 @@ var flags = []struct{ name, path string }{
 
 const setFlag = "set"
 
-// Flags adds the flags that override fields to a command's. Load is then given
-// the parsed set.
+// Flags adds the flags that override fields to a command's flag set, which is then
+// passed to Load after parsing.
 func Flags(set *pflag.FlagSet) {
 	for _, flag := range flags {
 		n := find(flag.path)
@@ -33,7 +33,7 @@ func Flags(set *pflag.FlagSet) {
 	set.StringArray(setFlag, nil, "override any field by its `path=value`, such as limits/ping_every=30s; may be repeated")
 }
 
-// loadFlags puts the flags over what k holds.
+// loadFlags overrides the fields in k by the flags.
 func loadFlags(k *koanf.Koanf, set *pflag.FlagSet, f *faults) error {
 	provider := posflag.ProviderWithFlag(set, "/", k, func(flag *pflag.Flag) (string, any) {
 		path := flagPath(flag.Name)

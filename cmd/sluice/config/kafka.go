@@ -12,7 +12,7 @@ type Kafka struct {
 	Clusters map[string]Cluster `koanf:"clusters" validate:"dive,keys,cluster_name,endkeys" doc:"several clusters by name, instead of brokers; streams then name theirs"`
 }
 
-// Cluster says how to reach a Kafka cluster.
+// Cluster configures the connection to a Kafka cluster.
 type Cluster struct {
 	Brokers     []string      `koanf:"brokers" validate:"unique,dive,dial_address" doc:"addresses to begin with, host:port; once one has answered, all brokers of the cluster are asked"`
 	TLS         *ClientTLS    `koanf:"tls" doc:"connect over TLS; {} takes the system's authorities. Certificates are always verified"`
@@ -23,7 +23,7 @@ type Cluster struct {
 	Produce     Produce       `koanf:"produce" doc:"how records are written"`
 }
 
-// Fetch says how records are read.
+// Fetch configures how records are read.
 type Fetch struct {
 	Wait           time.Duration `koanf:"wait" default:"500ms" validate:"between=10ms..10s" doc:"how long a broker holds a poll for which it has nothing; a silent broker is noticed about a second later"`
 	Bytes          Size          `koanf:"bytes" default:"16MiB" validate:"between=64KiB..256MiB" doc:"one poll of a broker, as Kafka stores it"`
@@ -32,7 +32,7 @@ type Fetch struct {
 	MetadataEvery  time.Duration `koanf:"metadata_every" default:"5s" validate:"between=1s..10m" doc:"how often partitions that were added are looked for"`
 }
 
-// Produce says how records are written.
+// Produce configures how records are written.
 type Produce struct {
 	BatchBytes Size          `koanf:"batch_bytes" default:"900KiB" validate:"between=16KiB..64MiB" doc:"a batch before compression; below the topics' max.message.bytes"`
 	AtOnce     int           `koanf:"at_once" default:"32" validate:"between=1..1000" unit:"requests" doc:"under way at once, each on a connection"`
@@ -41,8 +41,8 @@ type Produce struct {
 	Drain      time.Duration `koanf:"drain" default:"3s" validate:"between=0s..1m" doc:"how long what is under way may take when the server ends"`
 }
 
-// ClientTLS says how a server that Sluice connects to is verified, and what it
-// is shown.
+// ClientTLS configures how a server that Sluice connects to is verified, and which
+// certificate Sluice presents to it.
 type ClientTLS struct {
 	CAFile     Path   `koanf:"ca_file" validate:"omitempty,readable_file" doc:"certificate authorities, PEM; left out, the system's"`
 	CertFile   Path   `koanf:"cert_file" validate:"required_with=KeyFile,omitempty,readable_file" doc:"client certificate chain, PEM"`
@@ -56,12 +56,12 @@ type SASL struct {
 	Username     string `koanf:"username" validate:"required" doc:"user name"`
 	PasswordFile Path   `koanf:"password_file" validate:"required,readable_file" doc:"file that holds the password; one line end after it is ignored"`
 
-	// Password is what PasswordFile holds.
+	// Password is the content of PasswordFile.
 	Password auth.Secret `koanf:"-" validate:"-"`
 }
 
-// DefaultCluster is the name of the cluster that kafka/brokers describes, in
-// the map that All returns. No cluster of kafka/clusters can have it.
+// DefaultCluster is the name of the cluster of kafka/brokers in the map that All
+// returns. No cluster of kafka/clusters can have this name.
 const DefaultCluster = "default"
 
 // All returns every cluster by its name.

@@ -6,30 +6,29 @@ import (
 	"strconv"
 )
 
-// refused are keys that somebody may well write, with the reason why they are
-// not taken.
+// refused are plausible keys that are not accepted, with the reason.
 var refused = map[string]string{
 	"tls/client_ca_file": "client certificates are not supported yet",
 	"tls/autocert":       "automatic certificates are not supported yet: give cert_file and key_file",
 	"autocert":           "automatic certificates are not supported yet: give tls/cert_file and tls/key_file",
 }
 
-// elsewhere are names for secrets that stand in files.
+// elsewhere maps names for inline secrets to the fields for secrets in files.
 var elsewhere = map[string]string{
 	"password": "password_file",
 	"secret":   "secret_file",
 	"key":      "key_file",
 }
 
-// completion goes through the fields that were read.
+// completion processes the fields that were read.
 type completion struct {
 	faults *faults
-	dir    string // what relative file names are relative to
+	dir    string // the base of relative file names
 }
 
-// complete checks the keys and shapes of what was read against the schema,
-// converts every value to its field's type, takes out what has faults, and puts
-// in the defaults of what is missing. It returns what is left, nil for nothing.
+// complete checks the keys and shapes of the fields against the schema, converts
+// every value to its field's type, removes values with faults, and sets the defaults
+// of missing fields. It returns the remaining value, nil for nothing.
 func (c *completion) complete(value any, n *node, path string) any {
 	f := c.faults
 	switch n.shape {
@@ -64,7 +63,8 @@ func (c *completion) complete(value any, n *node, path string) any {
 		for i := range list {
 			list[i] = c.scalar(list[i], n, join(path, strconv.Itoa(i)))
 		}
-		// An element with a fault leaves a hole that no rule should look at.
+		// An element with a fault leaves nil in the list, which no rule should
+		// check.
 		return slices.DeleteFunc(list, func(v any) bool { return v == nil })
 	case textTable:
 		fields, ok := value.(map[string]any)
@@ -135,7 +135,7 @@ func (c *completion) section(value any, n *node, path string) any {
 	return fields
 }
 
-// unknown says why a key is not taken.
+// unknown returns why a key is not accepted.
 func unknown(path, name string, n *node) string {
 	if reason, ok := refused[path]; ok {
 		return reason
@@ -146,8 +146,8 @@ func unknown(path, name string, n *node) string {
 	return "unknown key" + suggest(name, n.names())
 }
 
-// orEmpty gives an element without fields, which YAML writes as nothing, the
-// chance to have its missing fields named.
+// orEmpty turns an element without fields, which YAML parses as null, into an empty
+// section, so that its missing fields are reported.
 func orEmpty(value any) any {
 	if value == nil {
 		return map[string]any{}
@@ -155,7 +155,7 @@ func orEmpty(value any) any {
 	return value
 }
 
-// describe names a value by its kind, without showing it.
+// describe names the kind of a value without showing it.
 func describe(value any) string {
 	switch v := value.(type) {
 	case nil:

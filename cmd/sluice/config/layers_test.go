@@ -111,7 +111,7 @@ func TestEnvironmentFaultsNameTheVariable(t *testing.T) {
 	}
 }
 
-// Kubernetes tells every pod about a service called sluice in such variables.
+// Kubernetes sets such variables in every pod for a service called sluice.
 func TestVariablesOfKubernetesAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	if _, _, err := load(t, map[string]string{"sluice.yaml": small}, []string{
@@ -123,7 +123,7 @@ func TestVariablesOfKubernetesAreLeftAlone(t *testing.T) {
 	}
 }
 
-// The example of the documentation, with everything that is in it.
+// The whole example of the documentation must load.
 func TestWholeExample(t *testing.T) {
 	t.Parallel()
 	c, dir, err := load(t, map[string]string{"fleet.key": strings.Repeat("k", 40) + "\n", "sluice.yaml": `

@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// Limits bound what clients can take. Zero is no limit.
+// Limits bound what clients can use. Zero means no limit.
 type Limits struct {
 	MessageBytes            Size          `koanf:"message_bytes" default:"64KiB" validate:"omitempty,between=1KiB..64MiB" doc:"inbound message or body"`
 	InflatedPerSecond       Size          `koanf:"inflated_per_second" default:"4MiB" validate:"omitempty,between=64KiB..1GiB" doc:"what the compressed messages of a session may decompress to in a second; the next one waits. 0 bounds nothing"`

@@ -9,32 +9,32 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Options say where a configuration comes from.
+// Options name the sources of a configuration.
 type Options struct {
 	// File is the name of a YAML file. Empty for none.
 	File string
 	// Text is YAML in place of a file; relative file names are relative to the
-	// working directory. Empty for none. It does not go with File.
+	// working directory. Empty for none. It excludes File.
 	Text string
-	// Environ are variables, NAME=value. Nil is the environment of the
-	// process; an empty slice is none.
+	// Environ are variables, NAME=value. Nil means the environment of the process;
+	// an empty slice means no variables.
 	Environ []string
-	// Flags are what Flags added to, parsed. Nil for none.
+	// Flags is a parsed set to which Flags added its flags. Nil for none.
 	Flags *pflag.FlagSet
 }
 
-// Load reads, completes and checks a configuration. An error that comes from
-// what was configured is a Faults, with everything that is wrong.
+// Load reads, completes and validates a configuration. An error in the configuration
+// is a Faults with everything that is wrong.
 func Load(options Options) (*Config, error) {
 	f := &faults{sources: map[string]string{}}
-	// Stream and topic names hold dots, so a dot cannot stand between levels.
+	// Stream and topic names contain dots, so a dot cannot separate levels.
 	k := koanf.New("/")
 	dir, err := filepath.Abs(filepath.Dir(options.File))
 	if err != nil {
 		return nil, fmt.Errorf("load configuration: %w", err)
 	}
 	if err := loadDocument(k, options); err != nil {
-		// Nothing else is known without the file.
+		// Without the file nothing else can be checked.
 		f.unread(options.File, err)
 		return nil, f.err()
 	}
@@ -73,7 +73,7 @@ func loadDocument(k *koanf.Koanf, options Options) error {
 	return nil
 }
 
-// settle fills in the defaults that depend on other fields.
+// settle sets the defaults that depend on other fields.
 func settle(c *Config) {
 	for name, stream := range c.Streams {
 		if stream.LogBytes == 0 {

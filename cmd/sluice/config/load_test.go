@@ -32,7 +32,7 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// load writes the files to a new directory and loads sluice.yaml of them.
+// load writes the files to a new directory and loads its sluice.yaml.
 func load(t *testing.T, files map[string]string, environ []string, args ...string) (*config.Config, string, error) {
 	t.Helper()
 	dir := t.TempDir()

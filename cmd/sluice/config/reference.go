@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Reference writes every field with its meaning, bounds and default, as a YAML
-// file in which what has no default is commented out.
+// Reference writes every field with its meaning, bounds and default, as a YAML file
+// in which fields without a default are commented out.
 func Reference(w io.Writer) error {
 	var b strings.Builder
 	for _, n := range schema().fields {
@@ -21,8 +21,8 @@ func Reference(w io.Writer) error {
 	return err
 }
 
-// write adds a field to a reference. In a part that is commented out as a
-// whole, off, its fields are too.
+// write adds a field to the reference. If off is set, a section above is commented
+// out as a whole, and so are its fields.
 func (n *node) write(b *strings.Builder, indent string, off bool) {
 	fmt.Fprintf(b, "%s# %s\n", indent, n.summary())
 	off = off || !n.hasValue && (n.shape != section || n.optional)
@@ -55,7 +55,7 @@ func (n *node) writeFields(b *strings.Builder, indent string, off bool) {
 	}
 }
 
-// summary is what a field means, what it counts, and its bounds.
+// summary returns the meaning, unit and bounds of a field.
 func (n *node) summary() string {
 	var facts []string
 	if kind := n.kind(); kind != "" {

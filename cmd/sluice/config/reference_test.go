@@ -10,7 +10,8 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// The page of the reference is the reference: -update writes it anew.
+// The page with the reference must equal the output of Reference; -update rewrites
+// it.
 func TestReferenceIsTheDocument(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -30,7 +31,7 @@ sizes too (` + "`64KiB`, `16MiB`" + `). [Configuration](configuration.md) has an
 
 var topField = regexp.MustCompile(`(?m)^(?:# )?([a-z_]+):`)
 
-// referencePage is the page: a section for each field at the top.
+// referencePage returns the page, with a section for each top-level field.
 func referencePage(t *testing.T, reference string) string {
 	t.Helper()
 	var b strings.Builder
@@ -45,8 +46,8 @@ func referencePage(t *testing.T, reference string) string {
 	return b.String()
 }
 
-// The reference is a file that can be begun with: what stands in it without a
-// comment sign is what Load takes as defaults.
+// The reference can be used as an initial file: its fields that are not commented
+// out must have the values that Load uses as defaults.
 func TestReferenceLoadsOnceTheMissingIsGiven(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -75,7 +76,7 @@ func TestReferenceLoadsOnceTheMissingIsGiven(t *testing.T) {
 	}
 }
 
-// Every field is documented, and every default and bound can be read.
+// Every field must be documented, and every default and bound must be valid.
 func TestEveryFieldIsDocumented(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Replay is how far back a grant lets its holders read. Zero is not at all.
+// Replay is how far back a grant permits reading. Zero means not at all.
 type Replay time.Duration
 
-// Unlimited lets them read as far back as Kafka keeps.
+// Unlimited permits reading as far back as Kafka keeps records.
 const Unlimited Replay = math.MaxInt64
 
-// ParseReplay reads a span as ParseDuration does, or "unlimited".
+// ParseReplay parses a duration as ParseDuration does, or "unlimited".
 func ParseReplay(text string) (Replay, error) {
 	if text == "unlimited" {
 		return Unlimited, nil
@@ -20,7 +20,7 @@ func ParseReplay(text string) (Replay, error) {
 	return Replay(d), err
 }
 
-// String writes it so that ParseReplay reads it back.
+// String formats the value so that ParseReplay can parse it.
 func (r Replay) String() string {
 	if r == Unlimited {
 		return "unlimited"

@@ -19,8 +19,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// rule is a check of one value that the validate tags can name. what says what
-// the value should be.
+// rule is a check of one value that validate tags can name. what describes a valid
+// value.
 type rule struct {
 	check func(text string) bool
 	what  string
@@ -72,8 +72,8 @@ var validate = sync.OnceValue(func() *validator.Validate {
 	return v
 })
 
-// checkRules validates every field by its tags, and every section by the rules
-// of consistency.go.
+// checkRules validates every field by its tags, and every section by the rules of
+// consistency.go.
 func checkRules(c *Config, f *faults) {
 	var broken validator.ValidationErrors
 	if err := validate().Struct(c); err == nil {
@@ -88,7 +88,7 @@ func checkRules(c *Config, f *faults) {
 	}
 }
 
-// explain says what would be right.
+// explain returns what a valid value would be.
 func explain(b validator.FieldError, path string) string {
 	switch b.Tag() {
 	case consistent:
@@ -124,7 +124,7 @@ func explain(b validator.FieldError, path string) string {
 	return fmt.Sprintf("%s breaks the rule %s", show(b.Value()), b.Tag())
 }
 
-// show writes a value as one would in the file, cut where it is long.
+// show formats a value as in the file, truncated if it is long.
 func show(value any) string {
 	switch v := value.(type) {
 	case time.Duration:
@@ -139,8 +139,8 @@ func show(value any) string {
 	return fmt.Sprintf("%.100q", fmt.Sprint(value))
 }
 
-// bounds reads the parameter of the rule between: two values of the field's
-// type, with .. between them, both allowed.
+// bounds parses the parameter of the rule between: two values of the field's type,
+// separated by .., both inclusive.
 func bounds(t reflect.Type, param string) (low, high int64) {
 	first, last, _ := strings.Cut(param, "..")
 	read := func(text string) int64 {
@@ -229,7 +229,7 @@ func isJWKSURL(s string) bool {
 
 func isReadableFile(name string) bool { return fileProblem(name) == "" }
 
-// fileProblem says why a file cannot be read, or nothing.
+// fileProblem returns why a file cannot be read, or an empty text.
 func fileProblem(name string) string {
 	f, err := os.Open(name)
 	if err != nil {

@@ -7,24 +7,24 @@ import (
 	"sync"
 )
 
-// shape is how a field stands in YAML.
+// shape is how a field is written in YAML.
 type shape int
 
 const (
 	scalar    shape = iota // one value
 	texts                  // a list of values
-	textTable              // values by names that anybody may choose
+	textTable              // values by names that the user chooses
 	section                // fields by their names
 	sections               // a list of sections
-	table                  // sections by names that anybody may choose
+	table                  // sections by names that the user chooses
 )
 
 // node is a field of the configuration, read from the tags of its struct.
 type node struct {
 	name  string
 	shape shape
-	typ   reflect.Type // of one value, where the shape is scalar, texts or textTable
-	// optional sections are nil where they are left out.
+	typ   reflect.Type // of one value, if the shape is scalar, texts or textTable
+	// optional sections are nil if they are omitted.
 	optional bool
 
 	value    string // default
@@ -61,8 +61,8 @@ func (n *node) names() []string {
 	return names
 }
 
-// find looks a field up by the path of a fault, in which there are names of
-// table entries and places in lists too.
+// find finds a field by the path of a fault, which also contains names of table
+// entries and indexes into lists.
 func find(path string) *node {
 	n, entry := schema(), false
 	for part := range strings.SplitSeq(path, "/") {
@@ -78,7 +78,7 @@ func find(path string) *node {
 	return n
 }
 
-// settable looks up a field that can be set by its path, or says why it cannot.
+// settable finds a field that can be set by its path, or returns why it cannot.
 func settable(path string) (n *node, problem string) {
 	n = schema()
 	entry, at := false, ""
@@ -143,8 +143,8 @@ func (n *node) describe(t reflect.Type) {
 	}
 }
 
-// isSection tells structs with fields of their own from those that are one
-// value.
+// isSection distinguishes structs with fields of their own from structs that are a
+// single value.
 func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != reflect.TypeFor[netip.Prefix]() && t != reflect.TypeFor[SecretURL]()
 }

@@ -9,21 +9,21 @@ import (
 	"sluice/auth"
 )
 
-// SecretURL is a URL that may hold a password, which shows as xxxxx however it
-// is printed, logged or encoded. Reveal is the only way to it.
+// SecretURL is a URL that may contain a password, which is replaced by xxxxx
+// whenever the URL is printed, logged or encoded. Only Reveal returns it.
 type SecretURL struct{ text auth.Secret }
 
-// NewSecretURL keeps a URL, whether it is valid or not.
+// NewSecretURL wraps a URL, whether it is valid or not.
 func NewSecretURL(text string) SecretURL { return SecretURL{text: auth.NewSecret(text)} }
 
 // Reveal returns the URL with its password.
 func (u SecretURL) Reveal() string { return u.text.Reveal() }
 
-// IsZero reports whether there is none.
+// IsZero reports whether there is no URL.
 func (u SecretURL) IsZero() bool { return u.text.IsZero() }
 
-// String returns the URL without its password. Of one that cannot be parsed
-// nothing shows, as nobody knows where in it the password is.
+// String returns the URL without its password. A URL that cannot be parsed is
+// redacted as a whole, because the password may be anywhere in it.
 func (u SecretURL) String() string {
 	if u.IsZero() {
 		return ""
@@ -32,7 +32,7 @@ func (u SecretURL) String() string {
 	if err != nil || parsed.Opaque != "" || parsed.Host == "" {
 		return u.text.String()
 	}
-	// Clients also take passwords from the query.
+	// Clients also accept passwords in the query.
 	parsed.RawQuery, parsed.Fragment = "", ""
 	return parsed.Redacted()
 }
@@ -40,8 +40,8 @@ func (u SecretURL) String() string {
 // Format prints String for every verb.
 func (u SecretURL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
 
-// LogValue is String.
+// LogValue returns String.
 func (u SecretURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
-// MarshalText is String, in JSON and YAML too.
+// MarshalText returns String. JSON and YAML use it too.
 func (u SecretURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

@@ -26,9 +26,9 @@ var sizeUnits = []struct {
 	{"B", 1},
 }
 
-// ParseSize reads a number of bytes: a whole number, with a unit of B, KiB,
-// MiB, GiB, TiB (powers of 1024) or kB, MB, GB, TB (powers of 1000), or with
-// none for bytes.
+// ParseSize parses a number of bytes: a whole number, with a unit of B, KiB, MiB,
+// GiB, TiB (powers of 1024) or kB, MB, GB, TB (powers of 1000), or without a unit
+// for bytes.
 func ParseSize(text string) (Size, error) {
 	number, unit := text, int64(1)
 	for _, u := range sizeUnits {
@@ -50,8 +50,8 @@ func ParseSize(text string) (Size, error) {
 	return Size(int64(n) * unit), nil
 }
 
-// String writes the size in the largest power of 1024 that divides it, so that
-// ParseSize reads it back.
+// String formats the size in the largest power of 1024 that divides it, so that
+// ParseSize can parse it.
 func (s Size) String() string {
 	for _, u := range sizeUnits[:4] {
 		if s != 0 && int64(s)%u.bytes == 0 {

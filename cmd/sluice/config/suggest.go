@@ -2,7 +2,7 @@ package config
 
 import "fmt"
 
-// suggest says which of the names was probably meant, or nothing.
+// suggest returns a hint with the name that was probably meant, or an empty text.
 func suggest(name string, known []string) string {
 	best, least := "", 1+min(2, len(name)/2)
 	for _, k := range known {
@@ -16,8 +16,8 @@ func suggest(name string, known []string) string {
 	return fmt.Sprintf(", did you mean %q?", best)
 }
 
-// distance counts the letters to insert, remove, replace, or swap with their
-// neighbour, that make b of a (optimal string alignment).
+// distance counts the insertions, removals, replacements, and swaps of neighbouring
+// letters that turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

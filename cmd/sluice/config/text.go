@@ -10,9 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fromText makes of a text what YAML would have given for the field. It is for
-// defaults, the environment and flags. A text that does not fit is left as it
-// is, for decode to complain about.
+// fromText converts a text to the value that YAML would have for the field. It is
+// for defaults, the environment and flags. A text that does not fit is returned
+// unchanged, and convert reports it.
 func fromText(n *node, text string) any {
 	if n.shape != scalar {
 		return text
@@ -30,8 +30,8 @@ func fromText(n *node, text string) any {
 	return text
 }
 
-// fromOutside is fromText for any shape: lists of texts are written with
-// commas, and whatever is deeper as YAML.
+// fromOutside is fromText for any shape: lists of texts are separated by commas,
+// anything deeper is YAML.
 func fromOutside(n *node, text string) (any, error) {
 	switch n.shape {
 	case scalar:
@@ -54,7 +54,8 @@ func fromOutside(n *node, text string) (any, error) {
 	return stringKeys(value), nil
 }
 
-// stringKeys makes every key a text, as a number or a date may be a name too.
+// stringKeys converts every key to a string, as a number or a date may be a name
+// too.
 func stringKeys(value any) any {
 	switch v := value.(type) {
 	case map[any]any:

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// Load reads the certificate and makes the TLS settings for the listener that
-// clients connect to: TLS 1.2 or later.
+// Load reads the certificate and returns the TLS configuration of the listener for
+// clients: TLS 1.2 or later.
 func (t *ServerTLS) Load() (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(string(t.CertFile), string(t.KeyFile))
 	if err != nil {
@@ -18,8 +18,8 @@ func (t *ServerTLS) Load() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// Load reads the files and makes the TLS settings for connections to a server,
-// which is always verified. Nil gives nil: no TLS.
+// Load reads the files and returns the TLS configuration for connections to a
+// server, which is always verified. For a nil receiver it returns nil: no TLS.
 func (t *ClientTLS) Load() (*tls.Config, error) {
 	if t == nil {
 		return nil, nil

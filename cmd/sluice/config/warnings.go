@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Warnings tells what is allowed and yet seldom meant.
+// Warnings returns warnings about settings that are allowed but rarely intended.
 func (c *Config) Warnings() []string {
 	var list []string
 	if c.TLS == nil && !onLoopback(c.Listen) && len(c.TrustedProxies) == 0 {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Topic is a topic that Start makes.
+// Topic is a topic that Start creates.
 type Topic struct {
 	Name       string
 	Partitions int32
@@ -13,8 +13,8 @@ type Topic struct {
 	Compacted bool
 }
 
-// Topics are the demo streams' topics. Nothing but visitors writes to
-// chat.lobby.
+// Topics returns the topics of the demo streams. chat.lobby has no generator: only
+// visitors write to it.
 func Topics() []Topic {
 	return []Topic{
 		{Name: "wiki.edits", Partitions: 3},
@@ -26,7 +26,8 @@ func Topics() []Topic {
 	}
 }
 
-// DefaultRates are rates in records a second that look alive and cost little.
+// DefaultRates returns rates in records per second that look lively and need little
+// CPU.
 func DefaultRates() map[string]float64 {
 	return map[string]float64{
 		"wiki.edits":        15,
@@ -37,25 +38,24 @@ func DefaultRates() map[string]float64 {
 	}
 }
 
-// maxRate is far above what the embedded Kafka takes.
+// maxRate is far above what the embedded Kafka can handle.
 const maxRate = 1_000_000
 
-// record is one that a generator makes.
+// record is a record made by a generator.
 type record struct {
-	// due is when it is written, in whole milliseconds; ts its timestamp in
-	// Kafka, which is earlier for a reading that comes late.
+	// due is when the record is written, in whole milliseconds; ts is its timestamp
+	// in Kafka, which is earlier for a reading that arrives late.
 	due, ts time.Time
 	key     string
 	// value is nil for a tombstone.
 	value []byte
 }
 
-// generator makes the records of a stream, slot by slot: slot n begins n
-// spans after the Unix epoch. What a slot holds depends on nothing but the
-// seed, the rate and n.
+// generator makes the records of a stream, slot by slot: slot n begins n spans after
+// the Unix epoch. The records of a slot depend only on the seed, the rate and n.
 type generator interface {
 	span() time.Duration
-	// records returns those that are due in a slot, in order of due.
+	// records returns the records that are due in a slot, in order of due.
 	records(slot int64) []record
 }
 

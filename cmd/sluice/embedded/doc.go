@@ -1,30 +1,28 @@
-// Package embedded is the Kafka and the Redis that `sluice dev` carries in its
-// own process, and the demo streams that live in them. It is for development
-// and tests: both servers are fakes (kfake, miniredis), listen on loopback
-// only, have no authentication, and keep what they hold in memory unless there
-// is a data folder.
+// Package embedded is the Kafka and the Redis that `sluice dev` runs in its own
+// process, and the demo streams in them. It is for development and tests: both
+// servers are fakes (kfake, miniredis), listen on loopback only, have no
+// authentication, and keep their data in memory unless there is a data directory.
 //
 // # Guarantees
 //
-// Memory stays flat: every partition is bounded in bytes, old records go every
-// two seconds, compacted topics are compacted every fifteen. Redis keys run
-// out by a one-second clock.
+// Memory is bounded: every partition is bounded in bytes, old records are removed
+// every two seconds, compacted topics are compacted every fifteen. Redis keys expire
+// by a clock that advances once a second.
 //
 // With Config.DataDir, topics with their ids, records, offsets and Redis keys
-// outlast a restart; after a crash the last seconds of Redis may be missing.
-// One process at a time can use a folder.
+// survive a restart; after a crash the last seconds of Redis may be missing. Only
+// one process at a time can use a directory.
 //
-// Demo streams are synthetic and a function of the seed and the time: the same
-// seed and rate give the same records at the same moment, in every process. A
-// stream begins with Config.History behind it. In a folder that already holds
-// records only what is missing up to now is written, at most Config.History of
-// it.
+// Demo streams are synthetic and a function of the seed and the time: the same seed
+// and rate make the same records at the same time, in every process. A stream begins
+// with Config.History of records. In a directory that already holds records, only
+// the missing records up to now are written, at most Config.History of them.
 //
 // # Goroutines
 //
-// Start starts the servers, which have goroutines of their own; Close ends
-// them. Run starts one goroutine a stream and one for each clock, and returns
-// when all have ended and the servers are closed.
+// Start starts the servers, which have goroutines of their own; Close stops them.
+// Run starts one goroutine per stream and one per clock, and returns when all have
+// ended and the servers are closed.
 //
 // # Files
 //
@@ -32,10 +30,10 @@
 //	kafka.go      the Kafka, its topics, retention
 //	redis.go      the Redis, its clock
 //	snapshot.go   Redis keys in a file
-//	lock*.go      one process a folder
+//	lock*.go      one process per directory
 //	demo.go       the list of demo streams
-//	writer.go     from generator to Kafka, past and present
-//	random.go     repeatable chance, and rotas
-//	wiki.go, market.go, telemetry.go, flights.go, orders.go: a stream each
-//	places.go     cities that several of them use
+//	writer.go     from generator to Kafka, history and live records
+//	random.go     repeatable randomness, and rotas
+//	wiki.go, market.go, telemetry.go, flights.go, orders.go: one stream each
+//	places.go     cities that several streams use
 package embedded

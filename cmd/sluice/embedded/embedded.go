@@ -15,22 +15,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says what to embed.
+// Config configures the embedded servers and demo streams.
 type Config struct {
-	// DataDir keeps records and keys over restarts; none are kept where it is
-	// empty. It is made where it is missing.
+	// DataDir keeps records and keys across restarts. It is created if it is
+	// missing. If it is empty, nothing is kept.
 	DataDir string
 	// KafkaPort and RedisPort are ports on 127.0.0.1, 0 for any.
 	KafkaPort, RedisPort int
-	// PartitionBytes bounds what a partition keeps, give or take a segment of
-	// at most 1 MiB and what is written in two seconds. At least 64 KiB.
+	// PartitionBytes bounds the size of a partition, plus a segment of at most 1 MiB
+	// and what is written in two seconds. At least 64 KiB.
 	PartitionBytes int64
-	// Rates are the mean records a second of the demo streams. One that is
-	// not named, or is 0, exists and stays silent. DefaultRates is a choice.
+	// Rates are the mean records per second of the demo streams. A stream that is
+	// not listed, or has rate 0, exists without records. DefaultRates is a suitable
+	// choice.
 	Rates map[string]float64
-	// History is how much past a demo stream begins with.
+	// History is how much history a demo stream begins with.
 	History time.Duration
-	// Seed makes the demo streams' chance.
+	// Seed is the seed of the demo streams.
 	Seed   uint64
 	Logger *slog.Logger
 }
@@ -52,8 +53,8 @@ type Embedded struct {
 
 const minPartitionBytes = 64 << 10
 
-// Start starts both servers and makes the demo topics that are missing. The
-// caller must call Run or Close.
+// Start starts both servers and creates the missing demo topics. The caller must
+// call Run or Close.
 func Start(config Config) (*Embedded, error) {
 	if err := check(config); err != nil {
 		return nil, fmt.Errorf("start embedded servers: %w", err)
@@ -107,13 +108,12 @@ func (e *Embedded) start() (err error) {
 	return nil
 }
 
-// Ready is closed once Run has written all history, some hundred milliseconds
-// after it began, and the demo streams are live.
+// Ready is closed once Run has written all history, some hundred milliseconds after
+// it began, and the demo streams are live.
 func (e *Embedded) Ready() <-chan struct{} { return e.ready }
 
-// Run keeps the servers' clocks and writes the demo streams until the context
-// ends, then closes the servers and returns nil. It must be called at most
-// once.
+// Run drives the servers' clocks and writes the demo streams until the context ends,
+// then closes the servers and returns nil. It must be called at most once.
 func (e *Embedded) Run(ctx context.Context) error {
 	defer e.Close()
 	group, running := errgroup.WithContext(ctx)
@@ -126,8 +126,8 @@ func (e *Embedded) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends both servers and writes down what is to be kept. Calling it again
-// does nothing.
+// Close stops both servers and saves the data that is kept. Further calls do
+// nothing.
 func (e *Embedded) Close() {
 	e.closed.Do(func() {
 		if e.kafka != nil {

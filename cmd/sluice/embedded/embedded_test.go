@@ -34,8 +34,8 @@ func configured(dir string) embedded.Config {
 	}
 }
 
-// run starts the servers and returns when the demo streams are live. The
-// servers end with the test, or when stop is called.
+// run starts the servers and returns when the demo streams are live. The servers
+// stop at the end of the test, or when stop is called.
 func run(t *testing.T, config embedded.Config) (e *embedded.Embedded, stop func()) {
 	t.Helper()
 	e, stop = begin(t, config)
@@ -47,9 +47,9 @@ func run(t *testing.T, config embedded.Config) (e *embedded.Embedded, stop func(
 	return e, stop
 }
 
-// begin is run without waiting for the demo streams, which are live once their
-// writers have caught up with the clock: with a high rate a slow machine may
-// never get there.
+// begin is run without waiting for the demo streams. They are live once their
+// writers have caught up with the clock, which a slow machine may never reach at a
+// high rate.
 func begin(t *testing.T, config embedded.Config) (e *embedded.Embedded, stop func()) {
 	t.Helper()
 	e, err := embedded.Start(config)
@@ -69,7 +69,7 @@ func begin(t *testing.T, config embedded.Config) (e *embedded.Embedded, stop fun
 	return e, stop
 }
 
-// read reads a topic from its beginning to where it ends now.
+// read reads a topic from its beginning to its current end.
 func read(t *testing.T, e *embedded.Embedded, topic string) []*kgo.Record {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(e.Brokers...), kgo.ConsumeTopics(topic),
@@ -116,7 +116,7 @@ func caughtUp(ctx context.Context, t *testing.T, client *kgo.Client, topic strin
 		t.Fatal(err)
 	}
 	for _, p := range answer.Topics[0].Partitions {
-		// What came since the last poll may be on its way.
+		// Records written since the last poll may be in flight.
 		if p.Offset-ends[p.Partition] > 30 {
 			return false
 		}
@@ -149,7 +149,8 @@ func TestStreamsAreAliveAtOnceAndHaveAPast(t *testing.T) {
 		if past := begun.Sub(oldest); past < config.History-30*time.Second || past > config.History+2*time.Minute {
 			t.Errorf("%s begins %v ago", topic.Name, past)
 		}
-		// Of a compacted topic what is left depends on when that was done last.
+		// How much of a compacted topic is left depends on the time of the last
+		// compaction.
 		want := rate * time.Since(oldest).Seconds()
 		if n := float64(len(records)); n < 0.6*want && !topic.Compacted || n > 1.5*want {
 			t.Errorf("%s: %d records, want about %v", topic.Name, len(records), want)
@@ -272,8 +273,8 @@ func TestRedisKeysRunOut(t *testing.T) {
 	}
 }
 
-// However much is written, what is kept is bounded, in Kafka's count and in
-// the process.
+// However much is written, the memory must stay bounded, by Kafka's count and in the
+// process.
 func TestMemoryStaysFlat(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes for several seconds")
@@ -284,7 +285,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	config.Rates = map[string]float64{"wiki.edits": 5_000}
 	e, _ := begin(t, config)
 
-	// What is on its way goes up and down; what is kept is the least of it.
+	// Memory of records in flight varies; the minimum is what is kept.
 	settle := func() uint64 {
 		least := uint64(math.MaxUint64)
 		for range 10 {
@@ -297,7 +298,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		return least
 	}
 	const partitions, compressed = 3, 100
-	// Half as much again may come before the count is taken.
+	// Up to half as much again may be written before the count is taken.
 	bound := partitions * config.PartitionBytes * 3 / 2
 	until := func(what string, so func() bool) {
 		t.Helper()
@@ -307,8 +308,8 @@ func TestMemoryStaysFlat(t *testing.T) {
 			}
 		}
 	}
-	// fill waits until several times the bound has come, and for what Run does
-	// every two seconds.
+	// fill waits until several times the bound was written, and for the retention
+	// that Run applies every two seconds.
 	fill := func() {
 		t.Helper()
 		first := embedded.Written(e, "wiki.edits")
@@ -337,7 +338,7 @@ func TestCompactionKeepsTheLastOfAKey(t *testing.T) {
 	for _, r := range records {
 		keys[string(r.Key)]++
 	}
-	// What is in the last batch of a partition is not compacted yet.
+	// The last batch of a partition is not compacted yet.
 	if left, was := len(records)-len(keys), before-len(keys); left < 0 || left > was/2 || len(keys) == 0 {
 		t.Fatalf("%d records of %d are left, of %d keys", len(records), before, len(keys))
 	}

@@ -1,6 +1,6 @@
 package embedded
 
-// Kept is how many bytes Kafka keeps of a topic.
+// Kept returns how many bytes of a topic Kafka keeps.
 func Kept(e *Embedded, topic string) (bytes int64) {
 	for _, p := range e.kafka.PartitionInfos(topic) {
 		bytes += p.NumBytes
@@ -8,7 +8,7 @@ func Kept(e *Embedded, topic string) (bytes int64) {
 	return bytes
 }
 
-// Written is how many records a topic has ever had.
+// Written returns how many records were ever written to a topic.
 func Written(e *Embedded, topic string) (records int64) {
 	for _, p := range e.kafka.PartitionInfos(topic) {
 		records += p.HighWatermark
@@ -16,5 +16,5 @@ func Written(e *Embedded, topic string) (records int64) {
 	return records
 }
 
-// Compact does at once what Run does now and then.
+// Compact does at once what Run does periodically.
 func Compact(e *Embedded) { e.kafka.Compact() }

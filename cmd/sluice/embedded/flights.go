@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// flights is flights.positions: aircraft that shuttle between western and
-// eastern cities, keyed by the aircraft's address. Each leg takes its place in
-// a timetable without end, so that the position at any time is known at once.
+// flights is flights.positions: aircraft that shuttle between western and eastern
+// cities, keyed by the aircraft's address. Each leg has a slot in an endless
+// timetable, so that the position at any time can be computed directly.
 type flights struct {
 	seed uint64
 	rota rota
@@ -18,8 +18,8 @@ type flights struct {
 const (
 	aircraft    = 36
 	flightsSpan = 5 * time.Second
-	// A leg fills a slot of the timetable, from gate to gate and on to the
-	// next; between these parts of it the aircraft is in the air.
+	// A leg fills a slot of the timetable, from one gate to the next; the aircraft
+	// is in the air between these fractions of it.
 	legSlot    = 90 * time.Minute
 	takeOff    = 0.07
 	touchDown  = 0.93
@@ -63,7 +63,7 @@ func (f *flights) records(slot int64) []record {
 	return records
 }
 
-// position is where an aircraft is.
+// position returns the position of an aircraft.
 func (f *flights) position(i int, at time.Time) flight {
 	own := mix(f.seed, 1, uint64(i))
 	x := at.UnixNano() + int64(fraction(own)*float64(legSlot))
@@ -100,7 +100,7 @@ func (f *flights) position(i int, at time.Time) flight {
 	return now
 }
 
-// stop is the city at which a leg begins: by turns in the west and the east.
+// stop returns the city where a leg begins: alternately in the west and the east.
 func (f *flights) stop(own uint64, leg int64) city {
 	cities := western
 	if leg%2 == 0 {
@@ -109,7 +109,8 @@ func (f *flights) stop(own uint64, leg int64) city {
 	return cities[mix(own, 4, uint64(leg))%uint64(len(cities))]
 }
 
-// profile is the height at some part of a flight, as a part of cruise height.
+// profile returns the height at a fraction of a flight, as a fraction of cruise
+// height.
 func profile(progress float64) float64 {
 	height := min(1, progress/climbs, (1-progress)/descends)
 	return math.Sin(max(0, height) * math.Pi / 2)

@@ -14,12 +14,12 @@ import (
 const (
 	retentionEvery  = 2 * time.Second
 	compactionEvery = 15 * time.Second
-	// tombstonesFor is how long a compacted topic keeps its tombstones, so
-	// that late readers learn of a deletion.
+	// tombstonesFor is how long a compacted topic keeps its tombstones, so that late
+	// readers see deletions.
 	tombstonesFor = 10 * time.Minute
 )
 
-// startKafka starts a broker and makes the demo topics that are missing.
+// startKafka starts a broker and creates the missing demo topics.
 func startKafka(config Config) (*kfake.Cluster, error) {
 	segment := min(1<<20, config.PartitionBytes/2)
 	bounds := map[string]string{
@@ -30,7 +30,7 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 		kfake.Ports(config.KafkaPort),
 		kfake.ClusterID("sluice-dev"),
 		kfake.WithLogger(kafkaLog{config.Logger.With("component", "kafka")}),
-		// Topics that others make are bounded too.
+		// Topics that clients create are bounded too.
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.bytes": bounds["retention.bytes"],
 			"log.segment.bytes":   bounds["segment.bytes"],
@@ -63,7 +63,7 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 	return kafka, nil
 }
 
-// keepKafka bounds what Kafka keeps: kfake does it only when told.
+// keepKafka applies retention and compaction, which kfake does only on request.
 func (e *Embedded) keepKafka(ctx context.Context) error {
 	retain := time.NewTicker(retentionEvery)
 	defer retain.Stop()
@@ -81,7 +81,7 @@ func (e *Embedded) keepKafka(ctx context.Context) error {
 	}
 }
 
-// written is the newest timestamp in a topic, zero when it has no records.
+// written returns the newest timestamp in a topic, zero if it has no records.
 func (e *Embedded) written(topic string) time.Time {
 	newest := int64(0)
 	for _, partition := range e.kafka.PartitionInfos(topic) {
@@ -93,7 +93,7 @@ func (e *Embedded) written(topic string) time.Time {
 	return time.UnixMilli(newest)
 }
 
-// kafkaLog passes on what kfake holds to be an error or worth a warning.
+// kafkaLog forwards errors and warnings of kfake.
 type kafkaLog struct{ log *slog.Logger }
 
 // Logf implements kfake.Logger.

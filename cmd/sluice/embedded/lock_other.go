@@ -2,6 +2,6 @@
 
 package embedded
 
-// lock does nothing where there is no flock(2): two processes in one folder
-// are then the user's to avoid.
+// lock does nothing without flock(2): the user must not run two processes in one
+// directory.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

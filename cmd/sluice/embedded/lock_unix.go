@@ -10,8 +10,8 @@ import (
 
 var errLocked = errors.New("another process is using it")
 
-// lock takes a file for this process; the system gives it back when the
-// process ends, however that is.
+// lock locks a file for this process. The system releases the lock when the process
+// ends, however it ends.
 func lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// market is market.ticks: trades on an exchange that does not exist, keyed by
-// symbol. Each symbol's sequence number rises by one from tick to tick, so that
-// anyone can see a hole: a symbol has always the same number of ticks in a
-// period, and only when they come varies, mostly in bursts that the symbols
-// share. Another rate gives other numbers.
+// market is market.ticks: trades on a fictitious exchange, keyed by symbol. Each
+// symbol's sequence number rises by one from tick to tick, so that a missing record
+// is visible: a symbol always has the same number of ticks in a period, and only
+// their times vary, mostly in bursts that the symbols share. Another rate makes
+// other sequence numbers.
 type market struct {
 	seed  uint64
 	rate  float64
-	ticks []int64 // of each symbol in a period
+	ticks []int64 // ticks per period, by symbol
 }
 
 const (
 	marketPeriod = 10 * time.Second
-	// marketEpoch is the period before the first tick of all.
+	// marketEpoch is the period before the first tick.
 	marketEpoch = 1_700_000_000 / 10
-	// bursts is how many there are in a period, burstShare how much of the
-	// ticks falls into them, burstLength how long one takes to ebb away.
+	// bursts is the number of bursts in a period, burstShare the fraction of the
+	// ticks in them, burstLength the time constant of a burst's decay.
 	bursts      = 3
 	burstShare  = 0.7
 	burstLength = 180 * time.Millisecond
@@ -42,7 +42,7 @@ func newMarket(seed uint64, rate float64) *market {
 	return m
 }
 
-// weight lets the first symbols be traded more.
+// weight makes the first symbols trade more.
 func weight(i int) float64 { return 1 / math.Pow(float64(i+2), 0.8) }
 
 type tick struct {
@@ -86,12 +86,12 @@ func (m *market) records(slot int64) []record {
 			})
 		}
 	}
-	// Stable, because a symbol's ticks of one millisecond keep their order.
+	// Stable, because a symbol's ticks in the same millisecond keep their order.
 	slices.SortStableFunc(records, func(a, b record) int { return a.due.Compare(b.due) })
 	return records
 }
 
-// moment is when in its period a tick comes.
+// moment returns the time of a tick within its period.
 func moment(r *rand.Rand, centres []time.Duration) time.Duration {
 	if r.Float64() >= burstShare {
 		return time.Duration(r.Int64N(int64(marketPeriod)))
@@ -124,8 +124,8 @@ func (m *market) tick(r *rand.Rand, i int, seq int64, at time.Time) []byte {
 	return encode(t)
 }
 
-// price wanders on the scale of hours, minutes and seconds, together with the
-// market and by itself.
+// price varies on the scale of hours, minutes and seconds, partly with the whole
+// market.
 func (m *market) price(i int, at time.Time) float64 {
 	s, x := mix(m.seed, uint64(i)+1), seconds(at)
 	drift := 0.06*wave(s, x/7200) + 0.012*wave(s+1, x/300) + 0.003*wave(s+2, x/20) + 0.0008*wave(s+3, x/1.5) +

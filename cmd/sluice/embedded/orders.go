@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// orders is shop.orders: the orders of a shop in fast motion, keyed by order.
-// Each record is an order's whole state, so that the topic can be compacted;
-// when an order is done its key ends in a tombstone.
+// orders is shop.orders: the orders of a shop in fast motion, keyed by order. Each
+// record is the whole state of an order, so that the topic can be compacted; when an
+// order is done its key ends with a tombstone.
 type orders struct {
 	seed uint64
-	rate float64 // of new orders
+	rate float64 // of new orders, per second
 }
 
 const (
 	ordersSpan = 5 * time.Second
-	// longestOrder is the longest from an order to its tombstone.
+	// longestOrder is the maximum time from an order to its tombstone.
 	longestOrder = 9 * time.Minute
 	cancelOdds   = 0.12
-	// recordsAnOrder is the mean of what is written about one.
+	// recordsAnOrder is the mean number of records per order.
 	recordsAnOrder = (1-cancelOdds)*6 + cancelOdds*3
 )
 
@@ -65,7 +65,7 @@ func (o *orders) records(slot int64) []record {
 	return records
 }
 
-// course is what is written about one order between two times.
+// course returns the records of one order between two times.
 func (o *orders) course(second int64, i int, from, to time.Time) []record {
 	r := chance(o.seed, uint64(second), uint64(i)+1)
 	placed := time.Unix(second, r.Int64N(1000)*int64(time.Millisecond))
@@ -82,7 +82,7 @@ func (o *orders) course(second int64, i int, from, to time.Time) []record {
 			break
 		}
 		if state.Order == "" {
-			// An order's details are only worked out where they are wanted.
+			// The details of an order are computed only if they are needed.
 			state = o.place(chance(o.seed, uint64(second), uint64(i)+1, 1), second, i, placed)
 		}
 		written := record{due: at, ts: at, key: state.Order}
@@ -95,7 +95,7 @@ func (o *orders) course(second int64, i int, from, to time.Time) []record {
 	return records
 }
 
-// step is what happens to an order next; no status is the tombstone.
+// step is the next event of an order; an empty status is the tombstone.
 type step struct {
 	status string
 	after  time.Duration

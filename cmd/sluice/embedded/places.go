@@ -2,13 +2,13 @@ package embedded
 
 import "math"
 
-// city is a place on the map, with its airport's three letters.
+// city is a location on the map with its airport's three-letter code.
 type city struct {
 	name, code string
 	lat, lon   float64
 }
 
-// western and eastern cities are some 250 to 1,200 km apart from each other.
+// western and eastern cities are some 250 to 1,200 km apart.
 var (
 	western = []city{
 		{"Amsterdam", "AMS", 52.31, 4.76},
@@ -41,14 +41,14 @@ const (
 	degree  = math.Pi / 180
 )
 
-// arc is the angle between two places, in radians, along a great circle.
+// arc returns the angle between two cities, in radians, along a great circle.
 func arc(a, b city) float64 {
 	h := math.Pow(math.Sin((b.lat-a.lat)*degree/2), 2) +
 		math.Cos(a.lat*degree)*math.Cos(b.lat*degree)*math.Pow(math.Sin((b.lon-a.lon)*degree/2), 2)
 	return 2 * math.Asin(math.Sqrt(h))
 }
 
-// between is the point at a fraction of the great circle from a to b.
+// between returns the point at a fraction of the great circle from a to b.
 func between(a, b city, fraction float64) (lat, lon float64) {
 	d := arc(a, b)
 	p, q := math.Sin((1-fraction)*d)/math.Sin(d), math.Sin(fraction*d)/math.Sin(d)
@@ -58,7 +58,7 @@ func between(a, b city, fraction float64) (lat, lon float64) {
 	return math.Atan2(z, math.Hypot(x, y)) / degree, math.Atan2(y, x) / degree
 }
 
-// bearing is the compass direction from one point to another, 0 to 360.
+// bearing returns the compass direction from one point to another, 0 to 360.
 func bearing(lat1, lon1, lat2, lon2 float64) float64 {
 	turn := (lon2 - lon1) * degree
 	y := math.Sin(turn) * math.Cos(lat2*degree)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// mix makes one number of several, each bit of which depends on all of them
-// (the finaliser of splitmix64).
+// mix combines several numbers into one, each bit of which depends on all of them
+// (the finalizer of splitmix64).
 func mix(numbers ...uint64) uint64 {
 	h := uint64(0x9e3779b97f4a7c15)
 	for _, n := range numbers {
@@ -19,7 +19,7 @@ func mix(numbers ...uint64) uint64 {
 	return h
 }
 
-// text makes a number of a text (FNV-1a).
+// text hashes a text (FNV-1a).
 func text(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
@@ -28,19 +28,19 @@ func text(s string) uint64 {
 	return h
 }
 
-// chance is a source of chance that always gives the same for the same numbers.
+// chance returns a random source that is the same for the same numbers.
 func chance(numbers ...uint64) *rand.Rand {
 	h := mix(numbers...)
 	return rand.New(rand.NewPCG(h, h^0xda3e39cb94b95bdb))
 }
 
-// fraction is a number from 0 to below 1 for the same numbers always.
+// fraction returns a number in [0, 1) that is the same for the same numbers.
 func fraction(numbers ...uint64) float64 {
 	return float64(mix(numbers...)>>11) / (1 << 53)
 }
 
-// wave is a smooth random curve between -1 and 1 that turns about once in a
-// unit of x.
+// wave is a smooth random curve between -1 and 1 that turns about once per unit of
+// x.
 func wave(seed uint64, x float64) float64 {
 	whole := math.Floor(x)
 	n := uint64(int64(whole))
@@ -49,7 +49,7 @@ func wave(seed uint64, x float64) float64 {
 	return a + (b-a)*ease
 }
 
-// poisson is how many independent events happen where mean are expected.
+// poisson returns a random number of independent events with the given mean.
 func poisson(r *rand.Rand, mean float64) int {
 	if mean > 30 {
 		return max(0, int(math.Round(mean+math.Sqrt(mean)*r.NormFloat64())))
@@ -63,36 +63,35 @@ func poisson(r *rand.Rand, mean float64) int {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// seconds is a time as seconds since the Unix epoch.
+// seconds returns a time as seconds since the Unix epoch.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// round keeps some decimals.
+// round rounds to a number of decimals.
 func round(x float64, decimals int) float64 {
 	scale := math.Pow10(decimals)
 	return math.Round(x*scale) / scale
 }
 
-// rota lets several reporters take turns at a steady interval, each at a
-// moment of its own in it.
+// rota has several reporters take turns at a fixed interval, each at its own phase.
 type rota struct {
 	seed      uint64
 	reporters int
 	interval  time.Duration
 }
 
-// newRota spreads a rate over reporters.
+// newRota distributes a rate over the reporters.
 func newRota(seed uint64, reporters int, rate float64) rota {
 	interval := time.Duration(float64(reporters) / rate * float64(time.Second))
 	return rota{seed: seed, reporters: reporters, interval: max(interval, time.Microsecond)}
 }
 
-// each calls report for every turn from one time to another, the second
-// exclusive, with the number of the turn, which rises by one for a reporter.
+// each calls report for every turn in [from, to), with the number of the turn, which
+// rises by one for each reporter.
 func (r rota) each(from, to time.Time, report func(reporter int, turn int64, at time.Time)) {
 	interval := int64(r.interval)
 	for i := range r.reporters {
 		phase := int64(fraction(r.seed, uint64(i)) * float64(interval))
-		// The first turn at or behind from.
+		// The first turn at or after from.
 		turn := (from.UnixNano() - phase + interval - 1) / interval
 		for ; phase+turn*interval < to.UnixNano(); turn++ {
 			report(i, turn, time.Unix(0, phase+turn*interval))

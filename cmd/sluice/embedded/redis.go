@@ -29,8 +29,8 @@ func startRedis(config Config) (*miniredis.Miniredis, error) {
 	return redis, nil
 }
 
-// keepRedis moves the time by which keys run out, which miniredis does only
-// when told, and writes its keys down now and then.
+// keepRedis advances the time by which keys expire, which miniredis does only on
+// request, and saves the keys periodically.
 func (e *Embedded) keepRedis(ctx context.Context) error {
 	clock := time.NewTicker(redisClockEvery)
 	defer clock.Stop()

@@ -11,8 +11,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// snapshot is what a file holds of Redis: the kinds of keys that Sluice uses,
-// of database 0. It is taken key by key, not at one moment.
+// snapshot is the content of the Redis file: the kinds of keys that Sluice uses, of
+// database 0. It is taken key by key, so it is not atomic.
 type snapshot struct{ Keys []savedKey }
 
 type savedKey struct {
@@ -24,8 +24,8 @@ type savedKey struct {
 	Sorted  map[string]float64
 }
 
-// saveSnapshot replaces the file as a whole, so that a crash leaves the old
-// one or the new one.
+// saveSnapshot replaces the file as a whole, so that a crash leaves the old one or
+// the new one.
 func saveSnapshot(path string, redis *miniredis.Miniredis) error {
 	taken := takeSnapshot(redis, time.Now())
 	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -49,8 +49,8 @@ func takeSnapshot(redis *miniredis.Miniredis, now time.Time) snapshot {
 		if left := redis.TTL(name); left > 0 {
 			key.Expires = now.Add(left)
 		}
-		// A key can go, or change its kind, between two calls: it is then
-		// left out, or empty.
+		// A key can expire, or change its kind, between two calls: it is then
+		// omitted, or empty.
 		switch redis.Type(name) {
 		case "string":
 			if text, err := redis.Get(name); err == nil {
@@ -72,7 +72,7 @@ func takeSnapshot(redis *miniredis.Miniredis, now time.Time) snapshot {
 	return taken
 }
 
-// loadSnapshot puts back what has not run out. No file is no error.
+// loadSnapshot restores keys that have not expired. A missing file is not an error.
 func loadSnapshot(path string, redis *miniredis.Miniredis) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

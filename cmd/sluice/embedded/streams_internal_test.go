@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// now is some moment, the same for all tests.
+// now is an arbitrary time, the same for all tests.
 var now = time.Unix(1_795_245_600, 0)
 
-// sample makes a stream's records of some time up to now.
+// sample makes a stream's records for some time up to now.
 func sample(t *testing.T, stream string, rate float64, length time.Duration) []record {
 	t.Helper()
 	g, err := newGenerator(stream, 7, rate)
@@ -39,7 +39,7 @@ func TestStreamsAreAFunctionOfSeedAndTime(t *testing.T) {
 			two, _ := newGenerator(stream, 7, rate)
 			other, _ := newGenerator(stream, 8, rate)
 			slot := slotOf(now, one.span())
-			// The order in which slots are asked for does not matter.
+			// The order in which slots are requested must not matter.
 			two.records(slot - 3)
 			if !reflect.DeepEqual(one.records(slot), two.records(slot)) {
 				t.Error("the same seed gives other records")

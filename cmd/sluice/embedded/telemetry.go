@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// telemetry is iot.telemetry: readings of a fleet of weather boxes, keyed by
-// device. Now and then a device is offline for a while; what it measured then
-// comes late, at once, with the timestamps of when it was measured. One reading
-// in a hundred is invalid, as those of real devices are: of the wrong type, out
-// of range, incomplete, or cut off and so no JSON at all.
+// telemetry is iot.telemetry: readings of a fleet of weather boxes, keyed by device.
+// Now and then a device is offline for a while; its readings of that time arrive
+// late, all at once, with the timestamps of the measurements. One reading in a
+// hundred is invalid, as with real devices: of the wrong type, out of range,
+// incomplete, or truncated and thus not JSON at all.
 type telemetry struct {
 	seed uint64
 	rota rota
@@ -21,11 +21,11 @@ type telemetry struct {
 const (
 	devices       = 120
 	telemetrySpan = 5 * time.Second
-	// In each window a device is offline, with some odds, for its first part.
+	// In each window a device is offline, with some odds, for the first part of it.
 	offlineWindow = 3 * time.Minute
 	offlineFor    = 40 * time.Second
 	offlineOdds   = 0.05
-	// lateGap is the time between two readings that come late.
+	// lateGap is the time between two readings that arrive late.
 	lateGap     = 5 * time.Millisecond
 	invalidOdds = 0.01
 )
@@ -75,10 +75,10 @@ func (t *telemetry) records(slot int64) []record {
 	return records
 }
 
-// due is when a reading arrives: when it was measured, or when the device is
-// back.
+// due returns when a reading arrives: when it was measured, or when the device is
+// back online.
 func (t *telemetry) due(device int, at time.Time) time.Time {
-	// Each device's windows begin at a moment of their own.
+	// Each device's windows begin at a different time.
 	shift := time.Duration(fraction(t.seed, 2, uint64(device)) * float64(offlineWindow))
 	window := (at.UnixNano() + int64(shift)) / int64(offlineWindow)
 	start := time.Unix(0, window*int64(offlineWindow)-int64(shift))
@@ -86,7 +86,7 @@ func (t *telemetry) due(device int, at time.Time) time.Time {
 	if since >= offlineFor || fraction(t.seed, 3, uint64(device), uint64(window)) >= offlineOdds {
 		return at
 	}
-	// In their order, and within half of offlineFor even for thousands.
+	// In order, and within half of offlineFor even for thousands of readings.
 	gap := min(lateGap, t.rota.interval/2)
 	return start.Add(offlineFor).Add(since / t.rota.interval * gap)
 }
@@ -98,7 +98,7 @@ func (t *telemetry) reading(device int, turn int64, at time.Time) []byte {
 	r := chance(own, uint64(turn))
 	home := append(slices.Clone(western), eastern...)[device%(len(western)+len(eastern))]
 	x := seconds(at)
-	// The afternoon is warm, and the weather changes.
+	// Afternoons are warm, and the weather changes.
 	day := math.Sin((x/86400 - 0.375) * 2 * math.Pi)
 	temp := 11 + 6*day + 5*wave(own, x/40000) + 0.6*wave(own+1, x/120) + 0.1*r.NormFloat64()
 	m := reading{

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// wiki is wiki.edits: edits of encyclopedias that do not exist, keyed by wiki,
-// the large ones busier by Zipf's law, with swells and now and then a rush on
-// one page.
+// wiki is wiki.edits: edits of fictitious encyclopedias, keyed by wiki. The number
+// of edits per wiki follows Zipf's law; the rate swells and ebbs, and now and then
+// there is a rush on one page.
 type wiki struct {
 	seed uint64
 	rate float64
@@ -39,7 +39,7 @@ type lengthChange struct {
 	New int `json:"new"`
 }
 
-// A rush lasts rushSeconds and falls on one slot of rushSlots in rushOdds.
+// A rush lasts rushSeconds; one slot of that length in rushOdds has one.
 const (
 	rushSeconds = 6
 	rushOdds    = 8
@@ -57,9 +57,9 @@ func (w *wiki) records(slot int64) []record {
 	if rushing {
 		mean *= rushFactor
 	}
-	// The mean over rushes and quiet is the rate.
+	// The mean over rushes and quiet times is the rate.
 	mean /= 1 + float64(rushFactor-1)/rushOdds
-	// What a rush is about stays the same for all of it.
+	// The page of a rush stays the same for all of it.
 	rushWiki := zipfWiki(rush)
 	rushTitle, rushPage := pageOf(rush, rushWiki)
 
@@ -87,7 +87,7 @@ func (w *wiki) edit(r *rand.Rand, name, title string, page uint32, slot int64, i
 		Type:  "edit",
 		Title: title,
 		Page:  page,
-		// Revisions rise as real ones do, with holes.
+		// Revision numbers rise with gaps, as real ones do.
 		Revision: (slot-revisionEpoch)*int64(100+4*w.rate) + int64(i),
 		At:       at.UnixMilli(),
 	}
@@ -116,16 +116,16 @@ func (w *wiki) edit(r *rand.Rand, name, title string, page uint32, slot int64, i
 	return encode(e)
 }
 
-// revisionEpoch is the second since 1970 at which revisions begin at nought.
+// revisionEpoch is the Unix time, in seconds, at which revisions begin at zero.
 const revisionEpoch = 1_700_000_000
 
 // zipfWiki picks a wiki: the second half as often as the first, and so on.
 func zipfWiki(r *rand.Rand) string {
-	// Exponent and offset give the first of 24 about a quarter of all.
+	// Exponent and offset give the first of 24 wikis about a quarter of all edits.
 	return wikis[rand.NewZipf(r, 1.3, 1.6, uint64(len(wikis)-1)).Uint64()]
 }
 
-// pageOf picks a page of a wiki. A title has always the same number.
+// pageOf picks a page of a wiki. A title always has the same number.
 func pageOf(r *rand.Rand, name string) (title string, page uint32) {
 	forms := titles[name]
 	if forms == nil {
@@ -135,7 +135,7 @@ func pageOf(r *rand.Rand, name string) (title string, page uint32) {
 	return title, uint32(mix(text(name), text(title)) % 9_000_000)
 }
 
-// encode writes a value whose type cannot fail to be written.
+// encode encodes a value whose type cannot fail to encode.
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

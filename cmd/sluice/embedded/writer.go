@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// ahead is how long before its slot begins a generator is asked for it.
+	// ahead is how long before the beginning of a slot its records are generated.
 	ahead = 200 * time.Millisecond
-	// linger lets records that are due together travel together.
+	// linger lets records that are due together be sent together.
 	linger = 2 * time.Millisecond
-	// flushWithin bounds the writing of what is still buffered at the end.
+	// flushWithin bounds the writing of buffered records at the end.
 	flushWithin = 2 * time.Second
 	// complainEvery bounds how often failing writes are logged.
 	complainEvery = 10 * time.Second
@@ -36,8 +36,8 @@ func (e *Embedded) writeDemo(ctx context.Context) error {
 	}
 	defer client.Close()
 	defer func() {
-		// What was taken from a generator is written, so that the next run
-		// goes on without a hole.
+		// Generated records are written, so that the next run continues without a
+		// gap.
 		flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 		defer cancel()
 		_ = client.Flush(flushing)
@@ -68,7 +68,7 @@ func (e *Embedded) writeDemo(ctx context.Context) error {
 	return group.Wait()
 }
 
-// writers makes one for each stream that has a rate; each counts as late until
+// writers makes a writer for each stream that has a rate; each counts as late until
 // it has caught up.
 func (e *Embedded) writers(client *kgo.Client, late *sync.WaitGroup) ([]*writer, error) {
 	var writers []*writer
@@ -93,9 +93,9 @@ func (e *Embedded) writers(client *kgo.Client, late *sync.WaitGroup) ([]*writer,
 	return writers, nil
 }
 
-// startOf is where a stream goes on: behind what is written, but no further
-// back than its history, and not in the future, where a clock that was wrong
-// may have written.
+// startOf returns where a stream continues: after the records already written, but
+// no further back than its history, and not in the future, in case a wrong clock
+// wrote records there.
 func startOf(now time.Time, history time.Duration, written time.Time) time.Time {
 	from := now.Add(-history)
 	if next := written.Add(time.Millisecond); next.After(from) {
@@ -120,8 +120,8 @@ type writer struct {
 	complained atomic.Int64
 }
 
-// run writes what is due from some time on, past and present alike: the past
-// is what is due already.
+// run writes the records that are due from some time on. History and live records
+// are treated alike: history is due already.
 func (w *writer) run(ctx context.Context, from time.Time) error {
 	span := w.generator.span()
 	for slot := slotOf(from, span); ; slot++ {
@@ -129,7 +129,8 @@ func (w *writer) run(ctx context.Context, from time.Time) error {
 		if err := w.until(ctx, begin.Add(-ahead)); err != nil {
 			return err
 		}
-		// After the machine has slept for long the past is left out.
+		// After a long suspend of the machine, the records before History are
+		// skipped.
 		if wanted := time.Now().Add(-w.history); begin.Before(wanted.Add(-2 * span)) {
 			from = wanted
 			slot = slotOf(from, span) - 1
@@ -150,8 +151,8 @@ func (w *writer) write(ctx context.Context, from time.Time, records []record) er
 		if r.due.Before(from) {
 			continue
 		}
-		// A millisecond is written as a whole, because the next run goes on
-		// behind the last one that it finds.
+		// All records of a millisecond are written together, because the next run
+		// continues after the last timestamp that it finds.
 		if !r.due.Equal(last) {
 			if err := w.until(ctx, r.due); err != nil {
 				return err
@@ -168,8 +169,8 @@ func (w *writer) write(ctx context.Context, from time.Time, records []record) er
 	return nil
 }
 
-// until waits for a time; it returns at once, but for a context that has
-// ended, when that is past.
+// until waits for a time. If that has passed it returns at once, with the error of a
+// context that has ended.
 func (w *writer) until(ctx context.Context, t time.Time) error {
 	wait := time.Until(t)
 	if wait <= 0 {
