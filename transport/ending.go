@@ -151,6 +151,8 @@ func endOf(sub *subscription) subscriptionEnd {
 	switch reason {
 	case hub.FilterFailed:
 		ended = wire.ReasonFilterFailed
+	case hub.StreamChanged:
+		ended = wire.ReasonChanged
 	case hub.SlowConsumer:
 		fault := wire.Errorf(wire.SlowConsumer, "the client has fallen behind what is in memory: come back with the cursor")
 		return subscriptionEnd{reason: wire.ReasonSlowConsumer, fault: fault, withSession: true}
@@ -179,7 +181,7 @@ func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *sc
 	s.send(sc, &wire.Unsubscribed{
 		ID:        sub.id,
 		Reason:    why.reason,
-		Retryable: why.reason == wire.ReasonRequested || why.reason == wire.ReasonSlowConsumer,
+		Retryable: why.reason.Retryable(),
 		Cursor:    sub.Cursor(),
 	})
 	s.remove(sub)

@@ -79,6 +79,8 @@ func endedFault(reason record.GapReason, failure error) *wire.Error {
 		fault := wire.Errorf(wire.FilterFailed, "the filter could not decide about the record behind the cursor: change the filter, or go on from an offset behind the record")
 		fault.Cause = failure
 		return fault
+	case hub.StreamChanged:
+		return wire.Errorf(wire.StreamChanged, "the configuration of the stream has changed: come back with the cursor")
 	case record.GapLogChanged:
 		code = wire.LogChanged
 	case record.GapTruncated:

@@ -36,6 +36,7 @@ const (
 	PublishUnavailable  Code = "publish_unavailable"
 	PublishUnknown      Code = "publish_unknown"
 	SlowConsumer        Code = "slow_consumer"
+	StreamChanged       Code = "stream_changed"
 	NoPong              Code = "no_pong"
 	Superseded          Code = "superseded"
 	TooManyErrors       Code = "too_many_errors"
@@ -128,6 +129,7 @@ var codes = map[Code]Info{
 	PublishUnknown: {HTTP: 504},
 
 	SlowConsumer:  {Close: 4008, Retryable: true, Action: Resume},
+	StreamChanged: {HTTP: 503, Close: 4009, Retryable: true, Action: Resume},
 	NoPong:        {Close: 4012, Retryable: true, Action: Resume},
 	TooManyErrors: {Close: 4509, Action: Stop},
 	Superseded:    {Close: 4510, Action: Stop},

@@ -126,8 +126,14 @@ const (
 	ReasonSuperseded   Reason = "superseded"
 	ReasonSlowConsumer Reason = "slow_consumer"
 	ReasonFilterFailed Reason = "filter_failed"
+	ReasonChanged      Reason = "stream_changed"
 	ReasonError        Reason = "error"
 )
+
+// Retryable reports whether the client can subscribe again with the cursor.
+func (r Reason) Retryable() bool {
+	return r == ReasonRequested || r == ReasonSlowConsumer || r == ReasonChanged
+}
 
 // Append implements Message.
 func (m *Unsubscribed) Append(dst []byte) []byte {
