@@ -1,8 +1,6 @@
 package hub
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // SetStreams replaces the streams in force. It can be called at any time, also while
 // subscriptions deliver, and replaces all streams or, with an error, none.

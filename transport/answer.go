@@ -31,7 +31,7 @@ type answer struct {
 func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	a := &answer{
 		ResponseWriter: w, control: http.NewResponseController(w),
-		server: s, request: r, progress: s.config.Limits.WriteProgress,
+		server: s, request: r, progress: s.limits().WriteProgress,
 	}
 	if r.ProtoMajor == 1 {
 		// The server itself writes before the handler does: 100 Continue.

@@ -1,6 +1,8 @@
 package transport_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,4 +54,44 @@ func TestAChangedStreamIsComeBackTo(t *testing.T) {
 	}
 	in.publish("public.news", 0, 0, 1)
 	other.until("event")
+}
+
+// TestLimitsAreReplaced: limits that are replaced hold from then on, for sessions that
+// are open as for new ones, and wrong ones replace none.
+func TestLimitsAreReplaced(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	tok := token(t, "u42", "live", time.Hour)
+	s := in.dial("?stream=orders", tok)
+	s.until("caught_up")
+	if err := in.server.SetLimits(transport.Limits{SubscriptionsPerSession: 1}); err == nil {
+		t.Error("limits without durations were taken")
+	}
+	s.send(`{"type":"subscribe","id":"a","stream":"orders","key":["k1"]}`)
+	s.until("subscribed")
+
+	limits := testLimits()
+	limits.SubscriptionsPerSession, limits.SessionsPerPrincipal, limits.RecordBytes, limits.CursorBytes, limits.MessageBytes = 2, 1, 100, 64, 500
+	if err := in.server.SetLimits(limits); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(code, request string) {
+		t.Helper()
+		s.send(`%s`, request)
+		if m := s.until("error"); m.str("code") != code {
+			t.Errorf("got %v, want %s", m, code)
+		}
+	}
+	refused("subscription_limit", `{"type":"subscribe","id":"b","stream":"orders","key":["k2"]}`)
+	refused("cursor_too_large", `{"type":"subscribe","id":"b","stream":"orders","from":"v1.`+strings.Repeat("x", 65)+`"}`)
+	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/events", tok, "")
+	in.problem(t, status, head, body, http.StatusTooManyRequests, "too_many_sessions")
+	status, head, body = in.do(http.MethodPost, publishPath, tok, `{"data":"`+strings.Repeat("x", 600)+`"}`, "Content-Type", "application/json")
+	in.problem(t, status, head, body, http.StatusRequestEntityTooLarge, "too_large")
+
+	if err := in.server.SetLimits(testLimits()); err != nil {
+		t.Fatal(err)
+	}
+	s.send(`{"type":"subscribe","id":"b","stream":"orders","key":["k2"]}`)
+	s.until("subscribed")
 }

@@ -62,7 +62,7 @@ func (conversation) onTime(s *session, sc *scratch) {
 		if ws.pongBy.IsZero() {
 			// Else the deadline of an earlier ping stands: pings that come more
 			// often than pong_within would put it off for ever.
-			ws.pinged, ws.pongBy = now, now.Add(s.server.config.Limits.PongWithin)
+			ws.pinged, ws.pongBy = now, now.Add(s.server.limits().PongWithin)
 		}
 		ws.nextPing = now.Add(jittered(ws.pingEvery))
 		for _, sub := range s.subs {

@@ -120,7 +120,7 @@ func endWrongType(binary bool) ending {
 func (s *session) endOfReading(err error) (e ending, ok bool) {
 	switch input := s.ws.input; {
 	case input.tooLarge:
-		return endTooLarge(s.server.config.Limits.MessageBytes), true
+		return endTooLarge(s.server.limits().MessageBytes), true
 	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
 		return endByProtocol(wire.CloseFlood, "too many control frames, or a message that takes too long"), true
 	case input.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
@@ -347,7 +347,7 @@ func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 		ws.errors, ws.errorsSince = 0, sc.now
 	}
 	ws.errors++
-	if most := s.server.config.Limits.ErrorsPerMinute; most > 0 && ws.errors > most {
+	if most := s.server.limits().ErrorsPerMinute; most > 0 && ws.errors > most {
 		s.close(sc, endTooManyFaults(most))
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // gate counts sessions, and pages that wait, by address and by principal.
 type gate struct {
-	perAddress, perPrincipal int // 0 for no limit
+	limits func() *Limits
 
 	mu         sync.Mutex
 	addresses  tally
@@ -23,10 +23,9 @@ type tally struct {
 	total int
 }
 
-func newGate(perAddress, perPrincipal int) *gate {
+func newGate(limits func() *Limits) *gate {
 	return &gate{
-		perAddress: perAddress, perPrincipal: perPrincipal,
-		addresses: tally{held: make(map[string]int)}, principals: tally{held: make(map[string]int)},
+		limits: limits, addresses: tally{held: make(map[string]int)}, principals: tally{held: make(map[string]int)},
 	}
 }
 
@@ -46,7 +45,7 @@ type admission struct {
 func (g *gate) admit(address string) (*admission, *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if fault := g.addresses.add(address, g.perAddress, "this address"); fault != nil {
+	if fault := g.addresses.add(address, g.limits().SessionsPerAddress, "this address"); fault != nil {
 		return nil, fault
 	}
 	return &admission{gate: g, address: address}, nil
@@ -64,7 +63,7 @@ func (a *admission) identified(p *auth.Principal) *wire.Error {
 	if a.released || a.principal != "" {
 		return nil
 	}
-	if fault := g.principals.add(p.Key(), g.perPrincipal, "this principal"); fault != nil {
+	if fault := g.principals.add(p.Key(), g.limits().SessionsPerPrincipal, "this principal"); fault != nil {
 		return fault
 	}
 	a.principal = p.Key()

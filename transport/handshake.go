@@ -166,7 +166,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		in.early = bytes.Clone(early)
 	}
 	now := monotimeNow()
-	ws := &webSocket{input: in, query: &query, pingEvery: s.config.Limits.PingEvery}
+	ws := &webSocket{input: in, query: &query, pingEvery: s.limits().PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
@@ -178,7 +178,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		x.shares = &sharing{codec: x.dialect.codec()}
 		x.shares.window.Forgets = deflate.ServerForgets
 	}
-	in.headers.most = int64(ws.mostOnWire(s.config.Limits.MessageBytes))
+	in.headers.most = int64(ws.mostOnWire(s.limits().MessageBytes))
 	ws.conn, err = hijacked.accept(r, &websocket.AcceptOptions{
 		Subprotocols: []string{x.dialect.name()},
 		// Origins are checked before, exactly.
@@ -191,7 +191,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	// Also what the client still has to read of earlier answers can fill the
 	// connection.
 	head := blockingWriter{conn}
-	if writeErr := head.WriteAll(hijacked.head.Bytes(), s.config.Limits.WriteProgress, time.Time{}); err == nil {
+	if writeErr := head.WriteAll(hijacked.head.Bytes(), s.limits().WriteProgress, time.Time{}); err == nil {
 		err = writeErr
 	}
 	if err != nil {
@@ -202,7 +202,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	ws.conn.SetReadLimit(-1) // bounded by read
 	ws.nextPing = now.Add(jittered(ws.pingEvery))
 	if c.principal == nil {
-		ws.authBy = now.Add(s.config.Limits.FirstMessageAuth)
+		ws.authBy = now.Add(s.limits().FirstMessageAuth)
 	}
 	fault := c.fault
 	s.start(x, c)

@@ -142,7 +142,7 @@ func (s *session) welcome(p *auth.Principal) {
 		ws := s.ws
 		ws.welcomed, ws.authBy = true, 0
 		s.expiry = monotimeOf(p.ExpiresAt())
-		l := s.server.config.Limits
+		l := s.server.limits()
 		name := p.ID()
 		if p.Anonymous() {
 			name = ""

@@ -25,7 +25,7 @@ func (s *session) takeDeflated() error {
 // more bytes: a few of them on the wire make much work.
 func (s *session) awaitTurn(more int) {
 	const span = time.Second
-	ws, most, now := s.ws, s.server.config.Limits.InflatedPerSecond, monotimeNow()
+	ws, most, now := s.ws, s.server.limits().InflatedPerSecond, monotimeNow()
 	if past := now.Sub(ws.inflatedSince); past >= span {
 		ws.inflated, ws.inflatedSince = 0, now
 	}

@@ -1,8 +1,12 @@
 package transport
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
-// Limits bound what clients can do. Sizes are in bytes. 0 is no limit, where
+// Limits bound what clients can do. Those in force are a snapshot, which SetLimits
+// replaces. Sizes are in bytes. 0 is no limit, where
 // nothing else is said.
 type Limits struct {
 	// MessageBytes bounds an inbound message or body.
@@ -57,3 +61,12 @@ type Limits struct {
 // expiryGrace is how long what was written before a token's end may still be on
 // its way to a slow client.
 const expiryGrace = 3 * time.Second
+
+// check reports what is missing.
+func (l *Limits) check() error {
+	if l.MessageAssembly <= 0 || l.FirstMessageAuth <= 0 || l.PingEvery <= 0 || l.PongWithin <= 0 || l.KeepAlive <= 0 ||
+		l.WriteProgress <= 0 || l.PublishTimeout <= 0 {
+		return errors.New("the durations in Limits are required")
+	}
+	return nil
+}

@@ -100,7 +100,7 @@ func (s *session) readMessages() error {
 			return errOver
 		}
 		buf := messageBuffer()
-		most := s.server.config.Limits.MessageBytes
+		most := s.server.limits().MessageBytes
 		onWire := most
 		if s.ws.deflated {
 			onWire = s.ws.mostOnWire(most)
@@ -109,7 +109,7 @@ func (s *session) readMessages() error {
 			r = io.LimitReader(r, int64(onWire)+1)
 			s.ws.input.budget = fragmentCost*onWire + fragmentSlack
 		}
-		s.ws.input.readBy(time.Now().Add(s.server.config.Limits.MessageAssembly))
+		s.ws.input.readBy(time.Now().Add(s.server.limits().MessageAssembly))
 		_, err = buf.ReadFrom(r)
 		s.ws.input.budget = -1
 		s.ws.input.readBy(time.Time{})
@@ -256,7 +256,7 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 func (s *session) countControl() bool {
 	now := monotimeNow()
 	s.heard.Store(int64(now))
-	most := s.server.config.Limits.ControlFramesPerSecond
+	most := s.server.limits().ControlFramesPerSecond
 	if now.Sub(s.ws.controlsSince) >= time.Second {
 		s.ws.controls, s.ws.controlsSince = 0, now
 	}

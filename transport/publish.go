@@ -13,7 +13,7 @@ import (
 // ends. done is called exactly once.
 func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
 	valid, forget := within(s.publishing, p)
-	ctx, cancel := context.WithTimeout(valid, s.config.Limits.PublishTimeout)
+	ctx, cancel := context.WithTimeout(valid, s.limits().PublishTimeout)
 	s.inFlight.Add(1)
 	begun := s.now()
 	var finished atomic.Bool

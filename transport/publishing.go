@@ -95,7 +95,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 	if fault := checkBodyHeader(r.Header); fault != nil {
 		return nil, fault
 	}
-	most := int64(s.config.Limits.MessageBytes)
+	most := int64(s.limits().MessageBytes)
 	if most <= 0 {
 		most = 1 << 30
 	}
@@ -103,7 +103,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
 	// counted has set by when it must be here. The token may end sooner.
-	if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.config.Limits.MessageAssembly)) {
+	if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.limits().MessageAssembly)) {
 		_ = http.NewResponseController(w).SetReadDeadline(by)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
@@ -115,7 +115,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 	case errors.As(err, &tooLarge):
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, wire.Errorf(wire.BadRequest, "the body took longer than %s", s.config.Limits.MessageAssembly)
+		return nil, wire.Errorf(wire.BadRequest, "the body took longer than %s", s.limits().MessageAssembly)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), err != nil && r.ProtoMajor > 1:
 		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body ends early", Cause: fmt.Errorf("%w: %w", errClientLeft, err)}
 	case err != nil:

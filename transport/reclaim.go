@@ -33,10 +33,7 @@ func (r *reclaimer) look(sessions int) bool {
 
 // reclaim gives memory back after waves of clients, until the context ends.
 func (s *Server) reclaim(ctx context.Context) {
-	r := reclaimer{wave: s.config.Limits.ReclaimAfter}
-	if r.wave <= 0 {
-		return
-	}
+	var r reclaimer
 	tick := time.NewTicker(reclaimEvery)
 	defer tick.Stop()
 	for {
@@ -44,7 +41,7 @@ func (s *Server) reclaim(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if r.look(s.sessions.len()) {
+			if r.wave = s.limits().ReclaimAfter; r.wave > 0 && r.look(s.sessions.len()) {
 				debug.FreeOSMemory()
 			}
 		}

@@ -80,7 +80,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		s.fail(fault)
 		return false
 	}
-	most := s.server.config.Limits.PublishesPerSession
+	most := s.server.limits().PublishesPerSession
 	if n := s.inFlight.Add(1); most > 0 && int(n) > most {
 		s.inFlight.Add(-1)
 		fault := wire.Errorf(wire.RateLimited, "more than %d publishes are in flight", most)

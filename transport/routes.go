@@ -76,7 +76,7 @@ func (s *Server) counted(next http.Handler) http.Handler {
 		defer s.requests.Add(-1)
 		if r.ContentLength != 0 {
 			// Failing to is no fault: then there is no connection to hold up.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.Limits.MessageAssembly))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits().MessageAssembly))
 		}
 		next.ServeHTTP(s.newAnswer(w, r), r)
 	})
@@ -128,7 +128,7 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 	case replay == auth.ReplayUnlimited:
 		v.ReplayMS = -1
 	default:
-		v.ReplayMS = int64(max(replay, s.config.Limits.ResumeWindow) / time.Millisecond)
+		v.ReplayMS = int64(max(replay, s.limits().ResumeWindow) / time.Millisecond)
 	}
 	return v
 }

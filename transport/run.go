@@ -19,13 +19,9 @@ import (
 
 // New checks a configuration and makes a server of it. It serves in Run.
 func New(config Config) (*Server, error) {
-	l := config.Limits
 	switch {
 	case config.Hub == nil || config.Workers == nil || config.Auth == nil || config.Listener == nil || config.Logger == nil || config.Now == nil:
 		return nil, errors.New("new server: Hub, Workers, Auth, Listener, Logger and Now are required")
-	case l.MessageAssembly <= 0 || l.FirstMessageAuth <= 0 || l.PingEvery <= 0 || l.PongWithin <= 0 || l.KeepAlive <= 0 ||
-		l.WriteProgress <= 0 || l.PublishTimeout <= 0:
-		return nil, errors.New("new server: the spans in Limits are required")
 	case config.RequestTimeout <= 0 || config.HeaderTimeout <= 0 || config.IdleTimeout <= 0 || config.HeaderBytes <= 0 || config.DrainTimeout <= 0 || config.CheckEvery <= 0:
 		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes, DrainTimeout and CheckEvery are required")
 	}
@@ -37,7 +33,6 @@ func New(config Config) (*Server, error) {
 		logger:   config.Logger,
 		now:      config.Now,
 		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
-		gate:     newGate(l.SessionsPerAddress, l.SessionsPerPrincipal),
 		ingest:   ingest.New(config.Hub, config.Ingest...),
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
@@ -47,6 +42,11 @@ func New(config Config) (*Server, error) {
 
 		newPoller: socket.NewPoller,
 	}
+	if err := s.SetLimits(config.Limits); err != nil {
+		return nil, fmt.Errorf("new server: %w", err)
+	}
+	s.config.Limits = Limits{} // those in force count
+	s.gate = newGate(s.limits)
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)
@@ -129,7 +129,7 @@ func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Se
 		Handler:     handler,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			socket.Tune(belowTLS(conn), s.config.Limits.SendBuffer)
+			socket.Tune(belowTLS(conn), s.limits().SendBuffer)
 			return ctx
 		},
 		ReadHeaderTimeout: s.config.HeaderTimeout,

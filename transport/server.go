@@ -38,8 +38,9 @@ type Config struct {
 	Credentials auth.RequestOptions
 	// TrustedProxies are those whose X-Forwarded-For and -Proto count.
 	TrustedProxies []netip.Prefix
-	Limits         Limits
-	Compression    Compression
+	// Limits are those in force at first; see Server.SetLimits.
+	Limits      Limits
+	Compression Compression
 	// RequestTimeout bounds what a request waits for before it is answered.
 	RequestTimeout time.Duration
 	// HeaderTimeout bounds how long a request's header takes to come in, and
@@ -84,6 +85,7 @@ type Rows func(p *auth.Principal, stream string) (filter.Filter, error)
 // Server serves clients and operators.
 type Server struct {
 	config  Config
+	inForce atomic.Pointer[Limits] // never changed, but replaced
 	logger  *slog.Logger
 	now     func() time.Time
 	metrics *metrics
@@ -123,8 +125,23 @@ const comeBackLeast = 100 * time.Millisecond
 
 func (s *Server) wireLimits() wire.Limits {
 	return wire.Limits{
-		MessageBytes: s.config.Limits.MessageBytes,
-		Depth:        s.config.Limits.JSONDepth,
-		Keys:         s.config.Limits.JSONKeys,
+		MessageBytes: s.limits().MessageBytes,
+		Depth:        s.limits().JSONDepth,
+		Keys:         s.limits().JSONKeys,
 	}
+}
+
+// limits returns the limits in force, which must not be changed or kept.
+func (s *Server) limits() *Limits { return s.inForce.Load() }
+
+// SetLimits replaces the limits in force, at any time, unless it returns an error. A
+// limit counts from the next time that it is asked for: sessions and subscriptions
+// that exceed a smaller one go on, and an open session keeps how often it is pinged
+// and how large its compressed messages may be.
+func (s *Server) SetLimits(l Limits) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	s.inForce.Store(&l)
+	return nil
 }

@@ -95,13 +95,13 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 	if span == auth.ReplayUnlimited {
 		return -1
 	}
-	return max(span, s.config.Limits.ResumeWindow)
+	return max(span, s.limits().ResumeWindow)
 }
 
 // checkCursor refuses what would have a cursor that the client could not come
 // back with.
 func (s *Server) checkCursor(cursor string) *wire.Error {
-	if most := s.config.Limits.CursorBytes; most > 0 && len(cursor) > most {
+	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
 		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named one, or read fewer streams together", most)
 	}
 	return nil
@@ -184,7 +184,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 
 // parseCursor reads a cursor that a client sends.
 func (s *Server) parseCursor(text string) (record.Cursor, *wire.Error) {
-	if most := s.config.Limits.CursorBytes; most > 0 && len(text) > most {
+	if most := s.limits().CursorBytes; most > 0 && len(text) > most {
 		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named one", most)
 	}
 	c, err := record.ParseCursor(text)
@@ -211,5 +211,5 @@ func (s *Server) keepAlive(asked time.Duration) time.Duration {
 	if asked > 0 {
 		return asked
 	}
-	return s.config.Limits.KeepAlive
+	return s.limits().KeepAlive
 }

@@ -49,7 +49,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	if s.closing {
 		return wire.Errorf(wire.Draining, "the session is closing")
 	}
-	if most := s.server.config.Limits.SubscriptionsPerSession; most > 0 && len(s.subs) >= most {
+	if most := s.server.limits().SubscriptionsPerSession; most > 0 && len(s.subs) >= most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions", most)
 		fault.RetryAfter = time.Second
 		return fault
@@ -66,7 +66,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 			return fault
 		}
 	}
-	if most := s.server.config.Limits.KeysPerSession; most > 0 && keys > most {
+	if most := s.server.limits().KeysPerSession; most > 0 && keys > most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys together", most)
 		fault.RetryAfter = time.Second
 		return fault

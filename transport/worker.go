@@ -257,7 +257,7 @@ func (s *session) drain() {
 	for {
 		if s.backlog != nil {
 			n, begun := len(s.backlog.bytes), monotimeNow()
-			if err := s.out.WriteAll(s.backlog.bytes, s.server.config.Limits.WriteProgress, s.writeDeadline().Time()); err != nil {
+			if err := s.out.WriteAll(s.backlog.bytes, s.server.limits().WriteProgress, s.writeDeadline().Time()); err != nil {
 				s.server.noteCutOff(err, s.address)
 				s.cut()
 				return

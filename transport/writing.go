@@ -93,7 +93,7 @@ func (s *session) retry(sc *scratch) stepResult {
 
 // giveUpAt is when a client that has taken no more until then is cut off.
 func (s *session) giveUpAt() monotime {
-	by := s.backlog.moved.Add(s.server.config.Limits.WriteProgress)
+	by := s.backlog.moved.Add(s.server.limits().WriteProgress)
 	if last := s.writeDeadline(); !last.IsZero() && last.Before(by) {
 		return last
 	}
@@ -111,7 +111,7 @@ const waitedLeast = 10 * time.Millisecond
 // a token or a close.
 func (s *session) writeDeadline() monotime {
 	if s.closing {
-		return s.backlog.since.Add(s.server.config.Limits.WriteProgress)
+		return s.backlog.since.Add(s.server.limits().WriteProgress)
 	}
 	if s.expiry.IsZero() {
 		return 0
