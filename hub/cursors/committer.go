@@ -112,10 +112,10 @@ func (k *Committer) Run(ctx context.Context) error {
 	}
 }
 
-// Take makes a subscription the holder of a name, which may ack under it, and
-// returns the stored position. superseded is called, once and from any goroutine,
-// when another subscription takes the name, which can be before Take returns.
-// With ErrNoCursor the lease is valid.
+// Take makes a subscription the holder of a name, the only one that may ack under
+// it, and returns the stored position. superseded is called, once and from any
+// goroutine, when another subscription takes the name, which can be before Take
+// returns. With ErrNoCursor the lease is valid.
 func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease)) (record.Position, *Lease, error) {
 	// The take of another instance can be heard before the store's answer to this
 	// one arrives.

@@ -18,7 +18,7 @@ type Content string
 
 // The content types.
 const (
-	// ContentAny: each value is shown by what it is: JSON, else text, else bytes.
+	// ContentAny: each value is shown as what it is: JSON, else text, else bytes.
 	ContentAny Content = ""
 	// ContentJSON: values are JSON.
 	ContentJSON Content = "json"

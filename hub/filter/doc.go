@@ -54,9 +54,9 @@
 // the filter ends before the record, and so fails closed, with an error, and
 // without effect on others. A slow predicate delays the subscriptions that read
 // the stream through predicates: appended records are evaluated by a goroutine
-// that nothing else waits for. Earlier records are evaluated for each
-// subscription that reads them, in turns of half a millisecond; a turn waits for
-// its last predicate.
+// that nothing else waits for. Earlier records are evaluated by the subscription
+// that reads them, in turns of half a millisecond; a turn ends only when its last
+// predicate returns.
 //
 // # Files
 //

@@ -42,8 +42,8 @@ func (s *Store) Load(ctx context.Context, name cursors.Key) (record.Position, ti
 	return position, at, nil
 }
 
-// Take makes the caller the holder that may ack under the name, and returns the
-// stored position. With cursors.ErrNoCursor the fence is valid nevertheless.
+// Take makes the caller the only holder that may ack under the name, and returns
+// the stored position. With cursors.ErrNoCursor the fence is valid nevertheless.
 func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	var answer []string
 	err := s.call(ctx, "take cursor", func(ctx context.Context) (err error) {

@@ -44,8 +44,9 @@ type Request struct {
 }
 
 // Subscribe returns a stream's events until the context ends, the loop is left,
-// or continuing makes no sense; in the first and the last case the loop receives
-// an error as its last element. It combines NewSubscription and Events.
+// the server ends the subscription normally, or continuing makes no sense. If the
+// context ends or continuing makes no sense, the loop receives an error as its
+// last element. Subscribe combines NewSubscription and Events.
 func (c *Client) Subscribe(ctx context.Context, request Request) iter.Seq2[Event, error] {
 	return c.NewSubscription(request).Events(ctx)
 }

@@ -16,8 +16,9 @@
 // # Goroutines
 //
 // [Producer.Run] owns one goroutine for each topic that was produced to and one
-// for each of their partitions. Results are reported from these goroutines, or
-// from a new goroutine if a call finishes before a lane has taken it.
+// for each of their partitions. Results are reported from these goroutines, from
+// the goroutine of a timer or a context when time runs out, or from a new
+// goroutine if a call fails at once.
 //
 // # Files
 //
