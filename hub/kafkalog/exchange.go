@@ -32,7 +32,7 @@ type exchange struct {
 
 var _ protocol.RawExchanger = (*exchange)(nil)
 
-// ApiKey is asked by kafka-go, which also names it.
+// ApiKey implements protocol.Message.
 //
 //nolint:revive // the name is kafka-go's.
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
