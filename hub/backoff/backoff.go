@@ -1,4 +1,5 @@
-// Package backoff spaces attempts at something that is tried until it works.
+// Package backoff spaces the attempts of an operation that is retried until it
+// succeeds.
 package backoff
 
 import (
@@ -10,17 +11,17 @@ import (
 // Backoff waits longer each time, up to a second, with jitter.
 type Backoff struct{ next time.Duration }
 
-// first is the time before the first attempt that is made again, longest the most
-// between two.
+// first is the wait before the first retry, longest the longest wait between two
+// attempts.
 const first, longest = 20 * time.Millisecond, time.Second
 
-// New makes a backoff that has not waited yet.
+// New returns a Backoff that has not waited yet.
 func New() *Backoff { return &Backoff{next: first} }
 
-// Reset begins again with the shortest time.
+// Reset makes the next wait the shortest one.
 func (b *Backoff) Reset() { b.next = first }
 
-// Wait waits, and reports false when the context has ended.
+// Wait waits, and reports false if the context ended first.
 func (b *Backoff) Wait(ctx context.Context) bool {
 	t := time.NewTimer(Jitter(b.next))
 	defer t.Stop()
@@ -33,7 +34,7 @@ func (b *Backoff) Wait(ctx context.Context) bool {
 	}
 }
 
-// Jitter is a random time between half of d and d.
+// Jitter returns a random time between half of d and d.
 func Jitter(d time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }

@@ -7,30 +7,32 @@ import (
 	"sluice/hub/record"
 )
 
-// Ack is how far a client has got, as a named cursor keeps it.
+// Ack is the position that a client has acknowledged, for its named cursor.
 type Ack struct {
 	Position record.Position
-	// At is when the position was made.
+	// At is when the position was created.
 	At     time.Time
 	Breaks Breaks
 }
 
-// Breaks counts how often a subscription has told its client that positions
-// known so far are void. What it acks after that replaces what is stored,
-// whether that is higher or not; what it acked before is late.
+// Breaks counts how often a subscription has notified its client that earlier
+// positions are void. An ack with more breaks replaces the stored position even
+// if it is lower; an ack with fewer breaks is late.
 type Breaks struct {
-	// Topic counts the topic being made again (log_changed). A subscription
-	// that passes over what is stored begins with one.
+	// Topic counts how often the topic was deleted and created again
+	// (log_changed). A subscription that ignores the stored position begins with
+	// 1.
 	Topic uint32
-	// Partitions counts, for each partition, its log being cut short
-	// (truncated). It is never changed.
+	// Partitions counts, for each partition, how often its log was truncated
+	// (truncated). The map is never changed.
 	Partitions map[int32]uint32
 }
 
-// Of is how often positions in a partition have become void.
+// Of returns how often positions in a partition have become void.
 func (b Breaks) Of(partition int32) uint32 { return b.Topic + b.Partitions[partition] }
 
-// And adds a break: the topic was made again, the logs of partitions were cut short.
+// And returns the breaks with one more: of the topic, if it was created again,
+// and of each partition whose log was truncated.
 func (b Breaks) And(topic bool, cut []int32) Breaks {
 	if topic {
 		b.Topic++

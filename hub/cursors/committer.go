@@ -12,7 +12,7 @@ import (
 	"sluice/hub/record"
 )
 
-// Committer moves named cursors: it gathers acks and writes them to the store
+// Committer moves named cursors: it collects acks and writes them to the store
 // together, and knows which subscriptions of this instance hold which names.
 type Committer struct {
 	store Store
@@ -20,7 +20,7 @@ type Committer struct {
 
 	mu      sync.Mutex
 	pending []pendingCommit
-	latest  map[holder]int // the last of each in pending
+	latest  map[holder]int // index in pending of the last commit of each holder
 	wake    chan struct{}
 	holders map[Key]*Lease
 	taking  map[Key]*taking
@@ -28,13 +28,15 @@ type Committer struct {
 	recheck chan struct{} // takes may have been missed
 }
 
-// taking is what is heard of a name while the store is asked to take it.
+// taking is what is heard of a name while a Take of it is in progress at the
+// store.
 type taking struct {
 	calls int
-	fence int64 // the highest that was told
+	fence int64 // the highest fence heard
 }
 
-// holder is what acks: a subscription that holds a name, or nobody.
+// holder identifies the source of commits: a subscription that holds a name, or,
+// with fence 0, a write without a lease.
 type holder struct {
 	name  Key
 	fence int64
@@ -45,7 +47,7 @@ type pendingCommit struct {
 	done []func(Committed)
 }
 
-// Lease is a subscription's hold of a name, until it is superseded.
+// Lease is a subscription's lease of a name. It lasts until it is superseded.
 type Lease struct {
 	committer  *Committer
 	name       Key
@@ -55,10 +57,11 @@ type Lease struct {
 	lost bool // guarded by committer.mu
 }
 
-// maxPending bounds the acks that wait to be written.
+// maxPending bounds the commits that wait to be written.
 const maxPending = 100_000
 
-// NewCommitter makes a committer that writes to the store at most once in a span.
+// NewCommitter returns a Committer that writes to the store at most once per
+// interval.
 func NewCommitter(store Store, every time.Duration) (*Committer, error) {
 	if store == nil || every <= 0 {
 		return nil, errors.New("new committer: give a store and a span above zero")
@@ -74,7 +77,7 @@ func NewCommitter(store Store, every time.Duration) (*Committer, error) {
 	}, nil
 }
 
-// Run writes what is acked until the context ends, and then what is left.
+// Run writes commits until the context ends, and then the remaining ones.
 func (k *Committer) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
@@ -97,7 +100,7 @@ func (k *Committer) Run(ctx context.Context) error {
 		case <-k.wake:
 		}
 		if ctx.Err() != nil {
-			continue // both were ready: what is left is written in its own time
+			continue // both were ready: the case above writes the rest
 		}
 		k.flush(ctx)
 		pause := time.NewTimer(k.every)
@@ -109,13 +112,13 @@ func (k *Committer) Run(ctx context.Context) error {
 	}
 }
 
-// Take makes a subscription the one that acks under a name, and returns what is
-// stored. Superseded is called, once and from any goroutine, when another
-// subscription takes the name, which can be before Take returns. With
-// ErrNoCursor the lease is valid.
+// Take makes a subscription the holder of a name, the only one that may ack under
+// it, and returns the stored position. superseded is called, once and from any
+// goroutine, when another subscription takes the name, which can be before Take
+// returns. With ErrNoCursor the lease is valid.
 func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease)) (record.Position, *Lease, error) {
-	// What another instance takes can be told before the store's answer to this
-	// one is here.
+	// The take of another instance can be heard before the store's answer to this
+	// one arrives.
 	k.mu.Lock()
 	heard := k.taking[name]
 	if heard == nil {
@@ -146,9 +149,9 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 	return at, h, err
 }
 
-// settle finds which lease of a name is the latest, where one taken on
-// another instance has a fence, and returns those that have lost the name. The
-// caller holds the lock, and tells them.
+// settle finds the latest lease of a name, given the highest fence heard from
+// other instances, and returns the leases that have lost the name. The caller
+// holds the lock, and calls their superseded functions after releasing it.
 func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
 	latest := max(h.fence, elsewhere)
 	before := k.holders[h.name]
@@ -178,7 +181,7 @@ func (h *Lease) Superseded() bool {
 	return h.lost
 }
 
-// Release gives up the name, without anybody being told.
+// Release gives up the name. No callback is called.
 func (h *Lease) Release() {
 	h.committer.mu.Lock()
 	defer h.committer.mu.Unlock()
@@ -187,19 +190,20 @@ func (h *Lease) Release() {
 	}
 }
 
-// Ack moves the named cursor. Done is called with what is stored then, or with
-// why it could not be; it must not block. An ack that another one of the same
-// subscription overtakes is done with it.
+// Ack moves the named cursor. done is called with the position that is stored
+// then, or with an error; it must not block. If a later ack of the same
+// subscription covers this one before it is written, done gets the result of the
+// later one.
 func (h *Lease) Ack(ack Ack, done func(Committed)) {
 	h.committer.commit(Commit{Key: h.name, Ack: ack, Fence: h.fence}, done)
 }
 
-// Cut moves what is stored to places behind which a log was cut short, as what is
-// stored has no epoch that would show that once the log has grown. The gap is
-// told to the subscription before anything else, and is its first break there. It
-// waits until the store has it: were the name taken again before, by when the log
-// has grown, what was stored would be gone on from. One that has lost the name
-// has nothing to move.
+// Cut moves the stored offsets back to where logs were truncated, because the
+// stored position has no epoch that would reveal the truncation once the log has
+// grown again. The subscription is sent the gap before anything else, and it is
+// its first break in these partitions. Cut waits until the position is stored:
+// otherwise, if the name were taken again when the log has grown, reading would
+// continue from the old position. A superseded lease has nothing to move.
 func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.PartitionOffset, now time.Time) error {
 	cut := make(map[int32]uint32, len(places))
 	for _, at := range places {
@@ -221,17 +225,17 @@ func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.P
 	}
 }
 
-// Set moves a named cursor for nobody in particular.
+// Set moves a named cursor without a lease.
 func (k *Committer) Set(name Key, at record.Position, now time.Time, reset bool, done func(Committed)) {
 	k.commit(Commit{Key: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
 }
 
-// Load finds what is stored under a name.
+// Load returns the position stored under a name, and when it was created.
 func (k *Committer) Load(ctx context.Context, name Key) (record.Position, time.Time, error) {
 	return k.store.Load(ctx, name)
 }
 
-// Delete forgets a name.
+// Delete removes a name.
 func (k *Committer) Delete(ctx context.Context, name Key) error {
 	return k.store.Delete(ctx, name)
 }
@@ -259,8 +263,8 @@ func (k *Committer) commit(c Commit, done func(Committed)) {
 	}
 }
 
-// flush writes what has gathered. What cannot be written is not kept: its ack
-// fails, and a later one says more.
+// flush writes the pending commits. Commits that cannot be written are not kept:
+// their acks fail, and a later ack includes them.
 func (k *Committer) flush(ctx context.Context) {
 	k.mu.Lock()
 	pending := k.pending
@@ -285,7 +289,7 @@ func (k *Committer) flush(ctx context.Context) {
 	}
 }
 
-// taken is told that a name has been taken somewhere.
+// taken handles the news that a name has been taken, by this or another instance.
 func (k *Committer) taken(name Key, fence int64) {
 	k.mu.Lock()
 	if heard := k.taking[name]; heard != nil {
@@ -302,5 +306,5 @@ func (k *Committer) taken(name Key, fence int64) {
 	h.superseded(h)
 }
 
-// lost is told that the store refused a fence.
+// lost handles the store's refusal of a fence.
 func (k *Committer) lost(name Key, fence int64) { k.taken(name, fence+1) }

@@ -11,7 +11,7 @@ import (
 	"sluice/hub/record"
 )
 
-// slowStore is a store that takes what it is given while its context lives.
+// slowStore is a store that accepts commits until their context ends.
 type slowStore struct {
 	mu     sync.Mutex
 	stored map[cursors.Key]int64
@@ -50,8 +50,8 @@ func offset(n int64) record.Position {
 	return record.Position{Offsets: []record.PartitionOffset{{Offset: n}}}
 }
 
-// TestAcksAtTheEndAreWritten: what is acked before the committer ends is stored,
-// whichever it sees first, the ack or the end.
+// TestAcksAtTheEndAreWritten: acks that are made before the committer ends are
+// stored, whichever it sees first, the ack or the end.
 func TestAcksAtTheEndAreWritten(t *testing.T) {
 	t.Parallel()
 	for range 50 {

@@ -12,7 +12,7 @@ import (
 	"sluice/hub/record"
 )
 
-// ledger is a Store that writes down what it is asked.
+// ledger is a Store that records what it is asked.
 type ledger struct {
 	mu      sync.Mutex
 	rounds  [][]cursors.Commit
@@ -81,7 +81,7 @@ func TestAcksAreWrittenTogether(t *testing.T) {
 		var done []error
 		note := func(c cursors.Committed) { done = append(done, c.Err) }
 		a.Ack(cursors.Ack{Position: at(1), At: time.Now()}, note)
-		synctest.Wait() // written at once; what follows gathers
+		synctest.Wait() // written at once; later acks are collected
 		for offset := range int64(50) {
 			a.Ack(cursors.Ack{Position: at(offset), At: time.Now()}, note)
 			b.Ack(cursors.Ack{Position: at(offset), At: time.Now()}, note)
@@ -141,7 +141,7 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 		name := cursors.Key{Name: "a"}
 		_, first, _ := k.Take(ctx, name, func(*cursors.Lease) { told += "first " })
 		_, second, _ := k.Take(ctx, name, func(*cursors.Lease) { told += "second " })
-		first.Release() // it is no longer its to give up
+		first.Release() // it no longer holds the name
 		store.refused = 2
 		second.Ack(cursors.Ack{Position: at(1), At: time.Now()}, func(cursors.Committed) {})
 		synctest.Wait()
@@ -151,7 +151,8 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 	})
 }
 
-// toldStore tells that a name was taken elsewhere while it is taken here.
+// toldStore reports, while a name is being taken here, that it was taken
+// elsewhere.
 type toldStore struct {
 	ledger
 	told chan func(cursors.Key, int64)
@@ -171,8 +172,8 @@ func (s *toldStore) Take(ctx context.Context, name cursors.Key) (record.Position
 	return at, fence, err
 }
 
-// TestNameTakenElsewhereMeanwhile: that another instance has taken a name can be
-// told before the answer to the take of this one is here.
+// TestNameTakenElsewhereMeanwhile: the take of another instance can be heard
+// before the store's answer to this instance's take arrives.
 func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,19 +1,19 @@
 // Package cursors keeps named cursors: a position that is kept for a principal
-// under a name, and moves by acks. At any time one subscription holds the lease of
-// a name; whoever takes the name later supersedes it.
+// under a name, and that acks move. At any time one subscription holds the lease
+// of a name; a subscription that takes the name later supersedes it.
 //
-// A Committer gathers the acks of an instance and writes them to a Store in one
-// round trip; the store decides, by fences, which lease of several instances is
-// the latest. Committer.Run has two goroutines beside its own, which it waits for:
-// one hears which names were taken elsewhere, one asks for fences after a time in
-// which that was not heard.
+// A Committer collects the acks of an instance and writes them to a Store in one
+// round trip; the store decides, by fences, which lease is the latest among
+// several instances. Committer.Run starts two goroutines, which it waits for: one
+// listens for names that were taken elsewhere, one checks the fences after a time
+// in which takes may have been missed.
 //
 // # Files
 //
-// A file uses those behind it.
+// A file uses the files listed after it.
 //
-//	committer.go  Committer, Lease: gathering acks, holding names
-//	missed.go     takes that were not heard of
+//	committer.go  Committer, Lease: collecting acks, holding names
+//	missed.go     takes that were missed
 //	store.go      Key, Commit, Store: what is kept, and where
-//	ack.go        Ack, Breaks: how far a client has got, and in which log
+//	ack.go        Ack, Breaks: the acknowledged position, and in which log
 package cursors

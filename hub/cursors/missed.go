@@ -7,10 +7,10 @@ import (
 	"sluice/hub/backoff"
 )
 
-// fencesAtOnce is how many names are asked about in one round trip.
+// fencesAtOnce is the number of fences read in one round trip.
 const fencesAtOnce = 1000
 
-// heard is told that takes are heard of from now on.
+// heard is called when takes are heard from now on.
 func (k *Committer) heard() {
 	select {
 	case k.recheck <- struct{}{}:
@@ -18,8 +18,8 @@ func (k *Committer) heard() {
 	}
 }
 
-// checkFences tells those who hold a name that others have taken while takes
-// were not heard of.
+// checkFences notifies the leases of names that others have taken while takes
+// were not heard.
 func (k *Committer) checkFences(ctx context.Context) {
 	for {
 		select {

@@ -12,24 +12,23 @@ import (
 	"sluice/hub/record"
 )
 
-// Content says what the values of a stream's records are, and so how an event
-// shows them.
+// Content is the type of the values of a stream's records, and so determines how
+// an event shows them.
 type Content string
 
-// The contents.
+// The content types.
 const (
-	// ContentAny: each record is shown as what it is: JSON, else text, else
-	// bytes.
+	// ContentAny: each value is shown as what it is: JSON, else text, else bytes.
 	ContentAny Content = ""
 	// ContentJSON: values are JSON.
 	ContentJSON Content = "json"
 	// ContentText: values are UTF-8 text.
 	ContentText Content = "text"
-	// ContentBytes: values are any bytes, shown in base64.
+	// ContentBytes: values are arbitrary bytes, shown in base64.
 	ContentBytes Content = "bytes"
 )
 
-// Valid reports whether c is one of the contents.
+// Valid reports whether c is one of the content types.
 func (c Content) Valid() bool {
 	switch c {
 	case ContentAny, ContentJSON, ContentText, ContentBytes:
@@ -39,17 +38,17 @@ func (c Content) Valid() bool {
 }
 
 const (
-	// Prefix is what every event begins with. The name of a feed,
-	// `"feed":"…",`, is put in right behind it.
+	// Prefix is the beginning of every event. The name of a feed, `"feed":"…",`,
+	// is inserted directly after it.
 	Prefix = `{"type":"event",`
-	// MaxDataDepth is how deep arrays and objects may nest in a value that is
-	// shown as JSON. It leaves room below the limits of the parsers that
+	// MaxDataDepth is the deepest nesting of arrays and objects in a value that
+	// is shown as JSON. It leaves room below the limits of the parsers that
 	// subscribers use, the smallest of which in wide use is 1,000.
 	MaxDataDepth = 512
 )
 
-// ErrUnreadable says that the record cannot be shown as an event of its stream.
-// It is to be told as a gap of GapUnreadable.
+// ErrUnreadable means that the record cannot be shown as an event of its stream.
+// It must be reported as a gap with the reason GapUnreadable.
 var ErrUnreadable = errors.New("the record is unreadable")
 
 var (
@@ -59,25 +58,25 @@ var (
 	errValueNotText = fmt.Errorf("%w: its value is not UTF-8 text, as the stream's content says", ErrUnreadable)
 )
 
-// KeySpan says where in an event the JSON text of the record's key stands,
-// counted from the event's first byte, End exclusive. Keys are equal if and
-// only if both their text and Base64 are, as AppendKey is canonical.
+// KeySpan is the position in an event of the JSON text of the record's key,
+// counted from the event's first byte, End exclusive. Keys are equal if and only
+// if both their text and Base64 are, as AppendKey is canonical.
 type KeySpan struct {
 	Start, End uint32
-	// Base64 is set where the text is base64 because the key is not UTF-8.
+	// Base64 is set if the text is base64 because the key is not UTF-8.
 	Base64 bool
 }
 
-// Encoder writes the records of one stream as events, the same object on
-// every transport. It never changes and is safe for concurrent use.
+// Encoder encodes the records of one stream as events, which are the same on
+// every transport. It is immutable and safe for concurrent use.
 type Encoder struct {
-	head    []byte // up to the partition's number
+	head    []byte // the event up to the partition number
 	content Content
 }
 
-// NewEncoder makes an encoder for the stream of that public name. It
-// panics where content is none of the contents: what comes from outside is to
-// be checked with Content.Valid before.
+// NewEncoder returns an encoder for the stream with the given public name. It
+// panics if content is not valid: input from outside must be checked with
+// Content.Valid first.
 func NewEncoder(stream string, content Content) *Encoder {
 	if !content.Valid() {
 		panic(fmt.Sprintf("event: unknown content %q", string(content)))
@@ -88,12 +87,12 @@ func NewEncoder(stream string, content Content) *Encoder {
 	return &Encoder{head: head, content: content}
 }
 
-// Append appends the event of a record: one JSON object in UTF-8 that begins
-// with Prefix and holds no byte CR, LF or NUL. Header names that are not
-// UTF-8, which KIP-82 does not allow, have U+FFFD in them.
+// Append appends the event of a record: one JSON object in UTF-8 that begins with
+// Prefix and contains no byte CR, LF or NUL. In header names that are not UTF-8,
+// which KIP-82 does not allow, invalid bytes are replaced by U+FFFD.
 //
-// A record that cannot be shown gives an error that is ErrUnreadable, and dst
-// as it was. Nothing is allocated but for dst to grow.
+// For a record that cannot be shown, it returns an error that is ErrUnreadable,
+// and dst unchanged. It allocates only to grow dst.
 func (e *Encoder) Append(dst []byte, r *record.Record) (out []byte, key KeySpan, err error) {
 	if r.Offset < 0 || r.Offset > record.MaxOffset {
 		return dst, KeySpan{}, errOffset
@@ -127,8 +126,8 @@ func (e *Encoder) Append(dst []byte, r *record.Record) (out []byte, key KeySpan,
 	return append(out, '}'), key, nil
 }
 
-// AppendKey appends the JSON text that an event shows a record's key as: null
-// for a nil key, a string for one in UTF-8, else base64 in a string.
+// AppendKey appends the JSON text of a record's key as an event shows it: null
+// for a nil key, a string if the key is UTF-8, else base64 in a string.
 func AppendKey(dst, key []byte) (out []byte, isBase64 bool) {
 	if key == nil {
 		return append(dst, `null`...), false
@@ -158,8 +157,7 @@ func appendHeaders(dst []byte, headers []record.Header) []byte {
 	return append(dst, ']')
 }
 
-// appendData appends the value, and behind it the fields that say how it is
-// shown.
+// appendData appends the value, followed by the fields that tell how it is shown.
 func (e *Encoder) appendData(dst, value []byte) ([]byte, error) {
 	if value == nil {
 		return append(dst, `null,"tombstone":true`...), nil
@@ -191,8 +189,8 @@ func (e *Encoder) appendData(dst, value []byte) ([]byte, error) {
 	return append(dst, `,"encoding":"text"`...), nil
 }
 
-// appendJSONLine appends valid JSON as it is, but on one line: CR and LF are
-// only whitespace in it, as strings must have them escaped.
+// appendJSONLine appends valid JSON on one line: CR and LF can only be whitespace
+// in it, as strings must escape them, and are replaced by spaces.
 func appendJSONLine(dst, value []byte) []byte {
 	start := len(dst)
 	dst = append(dst, value...)

@@ -13,7 +13,7 @@ import (
 	"sluice/hub/record"
 )
 
-// sampleValue is a record of 200 bytes as they usually are.
+// sampleValue is a typical record value of 200 bytes.
 var sampleValue = []byte(`{"order":118273,"customer":"eu-991","total":129.95,"currency":"EUR","state":"paid","lines":[{"sku":"A-17","n":2},{"sku":"B-4","n":1}],"note":"leave it at the door","placed_at":1795245600123,"gift":false}`)
 
 func TestEventText(t *testing.T) {
@@ -159,7 +159,7 @@ func TestEventAllocatesNothing(t *testing.T) {
 	}
 }
 
-// decoded is what a subscriber decodes.
+// decoded is an event as a subscriber decodes it.
 type decoded struct {
 	Type        string              `json:"type"`
 	Stream      string              `json:"stream"`
@@ -207,8 +207,8 @@ func unbase64(t *testing.T, raw []byte) []byte {
 	return b
 }
 
-// FuzzEvent holds that what is written decodes, with encoding/json, to the
-// record that went in.
+// FuzzEvent checks that an encoded event decodes, with encoding/json, to the
+// original record.
 func FuzzEvent(f *testing.F) {
 	f.Add("orders", int32(2), int64(118273), int64(1795245600123), []byte("eu-991"), []byte("trace"), []byte("x"), []byte(`{"total":12}`), byte(0))
 	f.Add("a\"b\r\n", int32(0), int64(0), int64(-1), []byte{0xff}, []byte{}, []byte{0xff}, []byte("a\r\n\x00"), byte(0xff))

@@ -1,16 +1,16 @@
 package event
 
-// Format lays out what one wire format adds around an event. All subscribers
-// that use a format share the bytes, so a Format must depend on nothing but its
-// arguments.
+// Format adds around an event what one wire format requires. All subscribers that
+// use a format share the bytes, so a Format must depend only on its arguments.
 type Format interface {
-	// Slot tells the formats apart: a number below FormatSlots, fixed for each.
+	// Slot is the format's number: below FormatSlots, fixed, and different for
+	// each format.
 	Slot() int
-	// AppendEvent appends an event, whose JSON text is given, to dst.
+	// AppendEvent appends an event with the given JSON text to dst.
 	AppendEvent(dst, body []byte) []byte
-	// AppendGap appends a gap event, whose JSON text is given, to dst.
+	// AppendGap appends a gap event with the given JSON text to dst.
 	AppendGap(dst, body []byte) []byte
 }
 
-// FormatSlots is how many formats there can be.
+// FormatSlots is the maximum number of formats.
 const FormatSlots = 4

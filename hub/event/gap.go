@@ -7,14 +7,14 @@ import (
 	"sluice/hub/record"
 )
 
-// GapPrefix is what every gap event begins with.
+// GapPrefix is the beginning of every gap event.
 const GapPrefix = `{"type":"gap",`
 
-// GapWriter writes the gap events of a stream. It never changes and is safe for
+// GapWriter encodes the gap events of a stream. It is immutable and safe for
 // concurrent use.
 type GapWriter struct{ head []byte }
 
-// NewGapWriter makes a writer for the stream of that public name.
+// NewGapWriter returns a writer for the stream with the given public name.
 func NewGapWriter(stream string) GapWriter {
 	name, err := json.Marshal(stream)
 	if err != nil {

@@ -8,23 +8,23 @@ import (
 	"sort"
 )
 
-// Filter says which records a feed has. It never changes and is safe for
+// Filter selects the records that a feed contains. It is immutable and safe for
 // concurrent use. The zero value passes every record.
 type Filter struct {
 	keys []key // sorted by text, each once
-	more *more // nil for a few keys, or for all records, and nothing else
+	more *more // nil for a filter of only a few keys, or that passes all records
 }
 
-// more is what few filters have.
+// more holds what few filters have.
 type more struct {
-	byHash  []int32      // where the keys are, sorted by hash; nil for a few
+	byHash  []int32      // indexes of the keys, sorted by hash; nil for a few keys
 	nothing bool         // no record passes
 	where   []*predicate // each once, in the order in which they are asked
 }
 
 var nothing = Filter{more: &more{nothing: true}}
 
-// makeFilter joins what a filter is made of.
+// makeFilter returns a filter of keys and predicates.
 func makeFilter(keys []key, where []*predicate) Filter {
 	f := Filter{keys: keys}
 	byHash := sortByHash(keys)
@@ -34,7 +34,8 @@ func makeFilter(keys []key, where []*predicate) Filter {
 	return f
 }
 
-// Keys passes records that have one of the keys. Without any it passes none.
+// Keys returns a filter that passes records with one of the keys. Without keys it
+// passes none.
 func Keys(keys ...string) Filter {
 	if len(keys) == 0 {
 		return nothing
@@ -42,13 +43,13 @@ func Keys(keys ...string) Filter {
 	return makeFilter(keysOf(keys), nil)
 }
 
-// Where passes the records that the predicate passes.
+// Where returns a filter that passes the records that the predicate passes.
 func Where(p Predicate) Filter {
 	return makeFilter(nil, []*predicate{newPredicate(p)})
 }
 
-// And passes what both filters pass. The predicates of then are asked only about
-// records that f passes.
+// And returns a filter that passes the records that both filters pass. The
+// predicates of then are asked only about records that f passes.
 func (f Filter) And(then Filter) Filter {
 	switch {
 	case f.All() || then.Nothing():
@@ -87,17 +88,19 @@ func (f *Filter) All() bool { return len(f.keys) == 0 && f.more == nil }
 // Nothing reports whether the filter passes no record, whatever its key.
 func (f *Filter) Nothing() bool { return f.more != nil && f.more.nothing }
 
-// HasPredicates reports whether records have to be asked about.
+// HasPredicates reports whether the filter has predicates.
 func (f *Filter) HasPredicates() bool { return len(f.where()) > 0 }
 
-// Keys is how many keys the filter has; with 0 the key of a record does not matter.
+// Keys returns the number of keys of the filter. If it is 0, the key of a record
+// does not matter.
 func (f *Filter) Keys() int { return len(f.keys) }
 
-// Key is the text of key i, in order, as it stands in an event; empty for one that is
-// not UTF-8 and that therefore no record has.
+// Key returns the text of key i, in order, as events show it. It is empty for a
+// key that is not UTF-8, which no record matches.
 func (f *Filter) Key(i int) string { return f.keys[i].text }
 
-// Index is which of the keys has a text that one of them has.
+// Index returns the index of the key with the given text, which must be one of
+// the filter's.
 func (f *Filter) Index(text string) int {
 	return sort.Search(len(f.keys), func(i int) bool { return f.keys[i].text >= text })
 }
@@ -105,8 +108,8 @@ func (f *Filter) Index(text string) int {
 // AnyKey reports whether the key of a record does not matter.
 func (f *Filter) AnyKey() bool { return len(f.keys) == 0 && !f.Nothing() }
 
-// HasKey reports whether a key, of which the hash and the text in an event are
-// given, is one of the filter's.
+// HasKey reports whether a key, given by its hash and its text in an event, is
+// one of the filter's.
 func (f *Filter) HasKey(hash uint64, text []byte) bool {
 	if f.more == nil || f.more.byHash == nil {
 		for i := range f.keys {
@@ -126,15 +129,16 @@ func (f *Filter) HasKey(hash uint64, text []byte) bool {
 	return false
 }
 
-// What canonical bytes are made of. A key begins with a quotation mark.
+// Markers in canonical bytes. A key begins with a quotation mark.
 const (
 	canonicalNothing   = 0x00
 	canonicalPredicate = 0x01
-	canonicalNoText    = 0xff // a key that is not text
+	canonicalNoText    = 0xff // a key that is not UTF-8
 )
 
-// Canonical are the bytes that the filter is known by: equal for equal filters, and
-// for no others. They are not made to be parsed, or to be kept beyond the process.
+// Canonical returns the bytes that identify the filter: two filters have equal
+// bytes if and only if they are equal. The bytes are not meant to be parsed, or
+// to be kept beyond the process.
 func (f *Filter) Canonical() []byte {
 	var b []byte
 	for _, key := range f.keys {
@@ -146,7 +150,7 @@ func (f *Filter) Canonical() []byte {
 	return f.appendMore(b)
 }
 
-// appendMore appends what is canonical of all but the keys.
+// appendMore appends the canonical bytes of all but the keys.
 func (f *Filter) appendMore(b []byte) []byte {
 	if f.Nothing() {
 		b = append(b, canonicalNothing)
@@ -167,9 +171,9 @@ func (f *Filter) Equal(other *Filter) bool {
 		slices.EqualFunc(f.where(), other.where(), (*predicate).is)
 }
 
-// Digest is a short text that is the same for equal filters, and empty for one that
-// passes every record. It names a filter, and is not what one is known by: others can
-// have it too.
+// Digest returns a short text that is the same for equal filters, and empty for a
+// filter that passes every record. It is a name and does not identify the filter:
+// other filters can have the same digest.
 func (f *Filter) Digest() string {
 	if f.All() {
 		return ""

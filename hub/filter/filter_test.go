@@ -13,7 +13,7 @@ import (
 	"sluice/hub/filter"
 )
 
-// says is a predicate that is known by a text.
+// says is a predicate that is identified by a text.
 type says struct {
 	text   string
 	passes func(*filter.Record) (bool, error)
@@ -96,7 +96,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestDigestOfKeys: names of feeds by key are on the wire, so they stay.
+// TestDigestOfKeys: the names of feeds by key are sent to clients, so they must
+// not change.
 func TestDigestOfKeys(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256([]byte(`"a""b\""`))
@@ -115,7 +116,7 @@ func TestConjunctionOfKeys(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		f    filter.Filter
-		has  string // of a to e, k7 and k99
+		has  string // which of a to e, k7 and k99 it passes
 	}{
 		{"all", filter.Filter{}, "a b c d e k7 k99"},
 		{"nothing", filter.Keys(), ""},
@@ -147,14 +148,14 @@ func TestConjunctionOfKeys(t *testing.T) {
 	}
 }
 
-// TestAskedOnce: however many ask at once, in whichever filters, a predicate is asked
-// once about a record.
+// TestAskedOnce: a predicate is asked once about a record, however many
+// goroutines need the answer at once, and in whichever filters.
 func TestAskedOnce(t *testing.T) {
 	t.Parallel()
 	records := make(events, 100)
 	run := &records
 	p, q := constant("p", true), constant("q", false)
-	again := constant("p", true) // known by the same bytes
+	again := constant("p", true) // has the same canonical bytes
 	filters := []filter.Filter{filter.Where(p), filter.Where(q), filter.Where(p).And(filter.Where(q)), filter.Where(again)}
 	want := []filter.Verdict{filter.Yes, filter.No, filter.No, filter.Yes}
 	var v filter.Verdicts
@@ -181,8 +182,8 @@ func TestAskedOnce(t *testing.T) {
 	}
 }
 
-// TestRightsComeFirst: a client's predicate is not asked about what the right refuses,
-// so that its failure tells nothing of that.
+// TestRightsComeFirst: a client's predicate is not asked about a record that the
+// right refuses, so that its failure reveals nothing about that record.
 func TestRightsComeFirst(t *testing.T) {
 	t.Parallel()
 	failing := says{text: "failing", passes: func(*filter.Record) (bool, error) { return false, errors.New("no number") }, asked: new(atomic.Int64)}
@@ -219,7 +220,7 @@ func TestPanicIsAFailure(t *testing.T) {
 	}
 }
 
-// TestVerdictsAreBounded: those who ask with ever new predicates do not fill the memory.
+// TestVerdictsAreBounded: ever new predicates do not fill the memory.
 func TestVerdictsAreBounded(t *testing.T) {
 	t.Parallel()
 	records := make(events, 1000)
@@ -237,7 +238,8 @@ func TestVerdictsAreBounded(t *testing.T) {
 	}
 }
 
-// TestParsedOnce: what was parsed of a record is shared as long as a view stays at it.
+// TestParsedOnce: the parsed parts of a record are shared as long as a view stays
+// at it.
 func TestParsedOnce(t *testing.T) {
 	t.Parallel()
 	records := events{`{"type":"event","key":"a","data":{"a":1}}`, `{"type":"event","key":"b","data":{"a":2}}`}
@@ -260,7 +262,7 @@ func TestParsedOnce(t *testing.T) {
 			if i == 0 {
 				continue
 			}
-			// Were it parsed again, it would find this.
+			// If the record were parsed again, this would be found.
 			records[1] = `{"type":"event","key":"b","data":{"a":1}}`
 		}
 	}

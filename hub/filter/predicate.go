@@ -6,32 +6,34 @@ import (
 	"unique"
 )
 
-// Predicate decides about records by what is in them. What it has to keep to is said
-// in the documentation of the package.
+// Predicate selects records by their content. The package documentation lists the
+// rules that it must follow.
 type Predicate interface {
-	// Canonical are the bytes that the predicate is known by.
+	// Canonical returns the bytes that identify the predicate.
 	Canonical() string
-	// Passes reports whether a record passes, or why that cannot be said.
+	// Passes reports whether a record passes, or returns an error if that cannot
+	// be decided.
 	Passes(r *Record) (bool, error)
 }
 
-// Verdict is what a filter says of a record.
+// Verdict is the answer of a filter for a record.
 type Verdict uint8
 
 const (
 	unknown Verdict = iota
 	// No: the record does not pass.
 	No
-	// Yes: it passes.
+	// Yes: the record passes.
 	Yes
 	// Failed: a predicate could not decide.
 	Failed
 )
 
-// ErrPanic is what a predicate failed with that has panicked.
+// ErrPanic is the error for a predicate that has panicked.
 var ErrPanic = errors.New("the predicate has panicked")
 
-// predicate is one with its identity: the handles of equal texts are equal.
+// predicate is a Predicate with its identity: the handles of equal texts are
+// equal.
 type predicate struct {
 	id unique.Handle[string]
 	of Predicate
@@ -43,7 +45,7 @@ func newPredicate(p Predicate) *predicate {
 
 func (p *predicate) is(other *predicate) bool { return p.id == other.id }
 
-// judge asks the predicate.
+// judge asks the predicate about a record.
 func (p *predicate) judge(r *Record) (v Verdict, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {

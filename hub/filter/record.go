@@ -3,11 +3,11 @@ package filter
 import "sluice/hub/jsonscan"
 
 // Record is a record as predicates see it: what subscribers are sent of it. It is
-// parsed as far as somebody asks, and not twice. All that it gives out is valid until
-// the predicate returns, and must not be changed.
+// parsed lazily, and no part twice. What its methods return is valid until the
+// predicate returns, and must not be changed.
 type Record struct {
-	// Partition, Offset and Time, in Unix milliseconds and -1 for none, are known
-	// without parsing.
+	// Partition, Offset and Time are known without parsing. Time is in Unix
+	// milliseconds, -1 for none.
 	Partition    int32
 	Offset, Time int64
 
@@ -18,18 +18,18 @@ type Record struct {
 	base64, tombstone  bool
 	encoding           string
 
-	read, isText bool // the key was read, and is text
+	read, isText bool // the key has been read, and is text
 	keyText      string
 
 	listed  bool
-	members map[string][]byte // of data
+	members map[string][]byte // of the object in data
 }
 
-// Set makes r the record of an event, whose JSON text is given.
+// Set makes r the record of an event with the given JSON text.
 func (r *Record) Set(event []byte, partition int32, offset, time int64) {
 	members := r.members
 	if len(members) > 64 {
-		members = nil // a map that has grown stays as slow to clear
+		members = nil // a map that has grown stays slow to clear
 	}
 	clear(members)
 	*r = Record{Partition: partition, Offset: offset, Time: time, event: event, members: members}
@@ -59,7 +59,8 @@ func (r *Record) walk() {
 	}
 }
 
-// Key is the record's key. It reports false for one that is null or not UTF-8.
+// Key returns the record's key. It reports false for a key that is null or not
+// UTF-8.
 func (r *Record) Key() (key string, ok bool) {
 	if !r.read {
 		r.walk()
@@ -71,22 +72,24 @@ func (r *Record) Key() (key string, ok bool) {
 	return r.keyText, r.isText
 }
 
-// Headers are the record's headers as an event shows them: a JSON array with an
-// array for each, in their order, of name, value (null, or a string), and "base64"
-// behind a value that is not UTF-8. Nil without headers.
+// Headers returns the record's headers as an event shows them: a JSON array with
+// one array for each header, in their order, of name, value (null or a string),
+// and "base64" after a value that is not UTF-8. It returns nil if there are no
+// headers.
 func (r *Record) Headers() []byte {
 	r.walk()
 	return r.headers
 }
 
-// Data is the record's value as an event shows it, as JSON text: null for a
-// tombstone, a string where Encoding is not empty.
+// Data returns the JSON text of the record's value as an event shows it: null for
+// a tombstone, a string if Encoding is not empty.
 func (r *Record) Data() []byte {
 	r.walk()
 	return r.data
 }
 
-// Encoding is how a value that is not JSON is shown in Data: "text" or "base64".
+// Encoding returns how a value that is not JSON is shown in Data: "text" or
+// "base64".
 func (r *Record) Encoding() string {
 	r.walk()
 	return r.encoding
@@ -98,8 +101,9 @@ func (r *Record) Tombstone() bool {
 	return r.tombstone
 }
 
-// Field is the JSON text of a member of the value, or of objects in it. Of a name
-// that stands twice in an object the last one counts, as with most parsers.
+// Field returns the JSON text of a member of the value, or of nested objects in
+// it. If a name occurs twice in an object, the last one counts, as with most
+// parsers.
 func (r *Record) Field(path ...string) (value []byte, ok bool) {
 	value = r.Data()
 	for depth, name := range path {
@@ -126,7 +130,7 @@ func (r *Record) Field(path ...string) (value []byte, ok bool) {
 	return value, true
 }
 
-// list gives the members of the value, which is an object.
+// list returns the members of the value, which is an object.
 func (r *Record) list() map[string][]byte {
 	if r.listed {
 		return r.members

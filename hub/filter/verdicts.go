@@ -9,41 +9,44 @@ import (
 const (
 	bitsEach = 2
 	eachWord = 32 / bitsEach
-	// maxPredicates bounds of how many predicates verdicts are kept.
+	// maxPredicates bounds the number of predicates for which answers are kept.
 	maxPredicates = 2048
-	// answersSize is about what the answers of a predicate take beside their words.
+	// answersSize is about what the answers of a predicate take in addition to
+	// their words.
 	answersSize = 160
 )
 
-// Records is a run of records in memory, numbered from 0 on. It is told apart from
-// others by ==, so it is best a pointer.
+// Records is a run of records in memory, numbered from 0 on. Runs are compared by
+// ==, so an implementation should be a pointer.
 type Records interface {
-	// Room is how many records there can be. It never changes.
+	// Room is the maximum number of records. It never changes.
 	Room() int
 	// Load sets r to record i.
 	Load(i int, r *Record)
 }
 
-// Verdicts keeps what predicates have said of the records of a run, for as long as
-// the run is there. The zero value is empty. It is safe for concurrent use.
+// Verdicts keeps the answers of predicates for the records of a run, for as long
+// as the run is in memory. The zero value is empty. It is safe for concurrent
+// use.
 type Verdicts struct {
 	mu   sync.RWMutex
 	of   map[unique.Handle[string]]*answers
 	size atomic.Int64
 }
 
-// answers are those of one predicate.
+// answers holds the answers of one predicate.
 type answers struct {
 	words []atomic.Uint32
 
 	mu  sync.Mutex // held while the predicate is asked, so that it is asked once
-	err error      // why it has failed first
+	err error      // the first error
 }
 
-// Size is about how many bytes the verdicts take.
+// Size returns about how many bytes the verdicts take.
 func (v *Verdicts) Size() int { return int(v.size.Load()) }
 
-// find gives the answers of a predicate, of which there are none at first.
+// find returns the answers of a predicate, and adds an empty set if there are
+// none.
 func (v *Verdicts) find(p *predicate, room int) *answers {
 	v.mu.RLock()
 	a := v.of[p.id]
@@ -66,9 +69,10 @@ func (v *Verdicts) find(p *predicate, room int) *answers {
 	return a
 }
 
-// Ask says what the filter's predicates say of record i of a run, whose verdicts are
-// v. That the record has a key of the filter is for the caller to know. View is who
-// looks at the record, nil for one of its own.
+// Ask returns the answer of the filter's predicates for record i of a run, whose
+// verdicts are v. The caller must have checked that the record has a key of the
+// filter. view is used to look at the record; if it is nil, Ask takes one from a
+// pool.
 func (f *Filter) Ask(v *Verdicts, of Records, i int, view *View) Verdict {
 	for _, p := range f.where() {
 		a := v.find(p, of.Room())
@@ -96,7 +100,7 @@ func (a *answers) ask(p *predicate, of Records, i int, view *View) Verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if said := a.get(i); said != unknown {
-		return said // another one has asked meanwhile
+		return said // another goroutine has asked meanwhile
 	}
 	said, err := p.judge(view.at(of, i))
 	if err != nil && a.err == nil {
@@ -106,8 +110,8 @@ func (a *answers) ask(p *predicate, of Records, i int, view *View) Verdict {
 	return said
 }
 
-// Fault is why one of the filter's predicates has failed on a record of the run, nil
-// where none has.
+// Fault returns why one of the filter's predicates has failed on a record of the
+// run, nil if none has.
 func (f *Filter) Fault(v *Verdicts) error {
 	for _, p := range f.where() {
 		v.mu.RLock()
@@ -128,8 +132,9 @@ func (f *Filter) Fault(v *Verdicts) error {
 
 var views = sync.Pool{New: func() any { return new(View) }}
 
-// View looks at the records of runs one after another. While it stays at one, what
-// was parsed of that is shared by all who ask. It is for one goroutine.
+// View looks at the records of runs one after another. While it stays at one
+// record, the parsed parts of it are shared by all predicates. It is not safe for
+// concurrent use.
 type View struct {
 	record Record
 	of     Records
@@ -149,7 +154,7 @@ func (w *View) giveBack() {
 	views.Put(w)
 }
 
-// Release lets go of what the view has looked at last.
+// Release drops the reference to the record that the view last looked at.
 func (w *View) Release() {
 	w.of = nil
 	w.record.Set(nil, 0, 0, 0)

@@ -10,7 +10,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Topics is a cluster in memory. It implements upstream.Source and upstream.Producer.
+// Topics is an in-memory cluster. It implements upstream.Source and
+// upstream.Producer.
 type Topics struct {
 	mu      sync.Mutex
 	topics  map[string]*topic
@@ -31,7 +32,7 @@ type partition struct {
 	records []record.Record // from start on
 }
 
-// New makes a cluster without topics.
+// New returns a cluster without topics.
 func New() *Topics {
 	return &Topics{topics: make(map[string]*topic), changed: make(chan struct{})}
 }
@@ -44,7 +45,7 @@ func (t *Topics) change(f func()) {
 	t.changed = make(chan struct{})
 }
 
-// Create makes a topic, or makes it anew, with another id.
+// Create creates a topic, or creates it again with another id.
 func (t *Topics) Create(name string, partitions int) {
 	t.change(func() {
 		t.made++
@@ -52,7 +53,7 @@ func (t *Topics) Create(name string, partitions int) {
 	})
 }
 
-// Grow gives a topic more partitions.
+// Grow adds partitions to a topic, up to the given number.
 func (t *Topics) Grow(name string, partitions int) {
 	t.change(func() {
 		grown := make([]partition, partitions)
@@ -66,8 +67,8 @@ func (t *Topics) Append(name string, r record.Record) int64 {
 	return t.AppendBatch(name, []record.Record{r})
 }
 
-// AppendBatch adds records that whoever follows gets together, up to 1,000 of a
-// partition, and returns the last one's offset.
+// AppendBatch adds records that a follower gets together, up to 1,000 per
+// partition, and returns the offset of the last one.
 func (t *Topics) AppendBatch(name string, records []record.Record) (last int64) {
 	t.change(func() {
 		for _, r := range records {
@@ -83,14 +84,14 @@ func (t *Topics) AppendBatch(name string, records []record.Record) (last int64) 
 	return last
 }
 
-// Skip passes over offsets, as control batches and compaction do.
+// Skip skips n offsets, as control batches and compaction do.
 func (t *Topics) Skip(name string, partition int32, n int) {
 	for range n {
 		t.Append(name, record.Record{Partition: partition, Epoch: hidden})
 	}
 }
 
-// hidden marks records that nobody sees.
+// hidden is the epoch of records that are never delivered.
 const hidden = -99
 
 // Expire removes the records of a partition below an offset.
@@ -102,8 +103,8 @@ func (t *Topics) Expire(name string, partition int32, below int64) {
 	})
 }
 
-// Truncate cuts a partition short, as an unclean leader election does: what
-// comes then has a new epoch and offsets that were given out before.
+// Truncate truncates a partition, as an unclean leader election does: later
+// records have a new epoch and offsets that were used before.
 func (t *Topics) Truncate(name string, partition int32, to int64) {
 	t.change(func() {
 		p := &t.topics[name].partitions[partition]
@@ -112,7 +113,8 @@ func (t *Topics) Truncate(name string, partition int32, to int64) {
 	})
 }
 
-// epochEnd is where the records of an epoch, or of the last one before it, end.
+// epochEnd returns where the records of an epoch, or of the last one before it,
+// end.
 func (p *partition) epochEnd(epoch int32) int64 {
 	for i := range p.records {
 		if p.records[i].Epoch > epoch {
@@ -122,10 +124,10 @@ func (p *partition) epochEnd(epoch int32) int64 {
 	return p.start + int64(len(p.records))
 }
 
-// Away makes the cluster out of reach, or lets it be reached again.
+// Away makes the cluster unavailable, or available again.
 func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
 
-// Reads is how many times Read was called.
+// Reads returns how many times Read was called.
 func (t *Topics) Reads() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,8 +158,8 @@ func (t *Topics) Offsets(_ context.Context, asked record.Topic, at upstream.Offs
 	}
 	var places []record.PartitionOffset
 	for i, p := range found.partitions {
-		// As brokers do, an offset is told with its record's epoch, the tip with
-		// the leader's.
+		// Like brokers, report an offset with its record's epoch, and the tip
+		// with the leader's.
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
 		if at.IsEarliest() {
 			offset = p.start
@@ -189,7 +191,7 @@ func (t *Topics) find(asked record.Topic) (*topic, error) {
 	return found, nil
 }
 
-// fetch gives what there is from a place on, at most n offsets.
+// fetch returns the records from an offset on, at most n offsets.
 func (found *topic) fetch(at record.PartitionOffset, n int) *upstream.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
@@ -285,7 +287,7 @@ func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.P
 	}
 }
 
-// Produce implements upstream.Producer: all goes to partition 0.
+// Produce implements upstream.Producer. All messages go to partition 0.
 func (t *Topics) Produce(_ context.Context, name string, messages []upstream.Message, done func([]upstream.Stored)) {
 	results := make([]upstream.Stored, len(messages))
 	for i, m := range messages {
@@ -295,7 +297,7 @@ func (t *Topics) Produce(_ context.Context, name string, messages []upstream.Mes
 	go done(results)
 }
 
-// Value is a JSON value that tells records apart.
+// Value returns a JSON value that identifies a record.
 func Value(partition int32, n int) []byte {
 	return fmt.Appendf(nil, `{"p":%d,"n":%d}`, partition, n)
 }

@@ -6,29 +6,31 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Verdict is what became of a record. Without an error it is stored at the
-// partition and offset, in all in-sync replicas. With ErrPublishUnknown it may be
-// stored or not. With any other error it certainly is not stored.
+// Verdict is the result for a record. Without an error the record is stored at
+// the partition and offset, on all in-sync replicas. With ErrPublishUnknown it
+// may be stored or not. With any other error it certainly is not stored.
 type Verdict = upstream.Stored
 
-// Rejected is the verdict on a record that is not stored, for a reason.
+// Rejected returns the verdict for a record that is not stored, with the reason.
 func Rejected(reason error) Verdict {
 	return Verdict{Partition: -1, Offset: -1, Err: reason}
 }
 
 // Errors of steps.
 var (
-	// ErrInvalid: the record breaks a rule of its stream. It will not be stored
-	// later either. Steps wrap it with what is wrong.
+	// ErrInvalid means that the record breaks a rule of its stream. It will not
+	// be stored later either. Steps wrap it with the details.
 	ErrInvalid = errors.New("the record is not valid")
-	// ErrReservedHeader: a header has a name that the server keeps for itself.
+	// ErrReservedHeader means that a header has a name that is reserved for the
+	// server.
 	ErrReservedHeader = errors.New("a header has a reserved name")
 )
 
-// Batch is what one request publishes to one stream: records, each of them
-// pending until it has a verdict. It is for one goroutine at a time.
+// Batch holds the records that one request publishes to one stream. Each is
+// pending until it has a verdict. A Batch is not safe for concurrent use.
 type Batch struct {
-	// Stream is the stream's public name, Principal the key of who publishes.
+	// Stream is the stream's public name, Principal the key of the publishing
+	// principal.
 	Stream, Principal string
 
 	messages []upstream.Message
@@ -47,22 +49,22 @@ func newBatch(stream, principal string, messages []upstream.Message) *Batch {
 	}
 }
 
-// Len is how many records the batch has, with a verdict or without.
+// Len returns the number of records in the batch, with a verdict or without.
 func (b *Batch) Len() int { return len(b.messages) }
 
 // Pending reports whether record i has no verdict yet.
 func (b *Batch) Pending(i int) bool { return !b.settled[i] }
 
-// Message is record i. Where Check may change it, what its slices refer to stays
-// as it is: other bytes are other slices.
+// Message returns record i. Check may change it, but not the bytes that its
+// slices refer to: it must replace the slices.
 func (b *Batch) Message(i int) *upstream.Message { return &b.messages[i] }
 
-// Verdict is that on record i, once it is not pending.
+// Verdict returns the verdict for record i, which must not be pending.
 func (b *Batch) Verdict(i int) Verdict { return b.verdicts[i] }
 
-// Settle gives record i its verdict, with which no later step is asked about it
-// and Kafka does not get it. A verdict is final: Settle reports false, and does
-// nothing, where the record has one.
+// Settle gives record i its verdict. Later steps should then ignore the record,
+// and it is not sent to Kafka. A verdict is final: if the record already has one,
+// Settle does nothing and reports false.
 func (b *Batch) Settle(i int, v Verdict) bool {
 	if b.settled[i] {
 		return false
@@ -72,7 +74,8 @@ func (b *Batch) Settle(i int, v Verdict) bool {
 	return true
 }
 
-// remaining are the records without a verdict, and which these are; nil for all.
+// remaining returns the records without a verdict, and their indexes; the indexes
+// are nil if these are all records.
 func (b *Batch) remaining() (messages []upstream.Message, index []int) {
 	if b.pending == len(b.messages) {
 		return b.messages, nil
@@ -85,7 +88,7 @@ func (b *Batch) remaining() (messages []upstream.Message, index []int) {
 	return messages, index
 }
 
-// settleRest takes the verdicts on what remained.
+// settleRest records the results of the remaining records.
 func (b *Batch) settleRest(index []int, stored []upstream.Stored) {
 	for n, v := range stored {
 		if index != nil {

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// ReservedHeaderPrefix begins, in any letter case, the names of headers that the
-// server keeps for itself.
+// ReservedHeaderPrefix is the prefix, in any letter case, of header names that
+// are reserved for the server.
 const ReservedHeaderPrefix = "sluice-"
 
-// ReservedHeader reports whether a header's name is one that clients cannot use.
+// ReservedHeader reports whether clients must not use a header name.
 func ReservedHeader(name string) bool {
 	n := len(ReservedHeaderPrefix)
 	return len(name) >= n && strings.EqualFold(name[:n], ReservedHeaderPrefix)
 }
 
-// ReservedHeaders is the step that refuses records with a reserved header, with
-// ErrReservedHeader. Doors that can say where in a request it stands refuse it
-// before; this holds for all of them.
+// ReservedHeaders is a step that refuses records with a reserved header, with
+// ErrReservedHeader. Transports that can report where in a request the header is
+// refuse it earlier; this step covers all of them.
 type ReservedHeaders struct{}
 
 // Check implements Step. It does not block.

@@ -8,60 +8,61 @@ import (
 )
 
 // Step is one thing that is done with records before they are stored: checking
-// their shape or a rule, looking up an earlier verdict, counting against a quota.
+// their form or a rule, looking up an earlier verdict, counting against a quota.
 //
 // Steps are called in the order of the pipeline. A Step is used by many
-// goroutines at once, for one batch each.
+// goroutines concurrently, each with its own batch.
 type Step interface {
-	// Check looks at the batch's pending records. It may change them, and settle
-	// any of them; a batch in which none is pending reaches no further step.
+	// Check processes the batch's pending records. It may change them, and settle
+	// any of them; a batch without pending records is not passed to further
+	// steps.
 	//
-	// It runs in the goroutine of who publishes and may block, for Redis or a
-	// registry, as long as the context lives. Meanwhile what the same session
-	// sends is not read, which keeps its order; other sessions go on. When it
-	// cannot say, because what it needs is unavailable or the context has ended,
-	// it settles with ErrPublishUnavailable, as nothing is stored.
+	// It runs in the goroutine of the publisher and may block, for Redis or a
+	// registry, until the context ends. Meanwhile nothing that the same session
+	// sends is read, which keeps its order; other sessions continue. If it cannot
+	// decide, because what it needs is unavailable or the context has ended, it
+	// settles the record with ErrPublishUnavailable, as nothing is stored.
 	//
-	// It keeps nothing of the batch after it has returned, but what it has
-	// copied.
+	// After it has returned it must keep nothing of the batch except copies.
 	Check(ctx context.Context, b *Batch)
 
 	// Settled is called once for each batch that Check has seen, when all of its
-	// records have verdicts, also those that other steps and Kafka have given,
-	// and before the client is answered. The steps are called in reverse order.
-	// It runs in any goroutine, that of the producer's answers too, and must not
-	// block: a step that writes down what it has learned does so in a goroutine
-	// of its own. It keeps nothing of the batch either.
+	// records have verdicts, including those from other steps and from Kafka, and
+	// before the client gets its response. Steps are called in reverse order.
+	// Settled runs in any goroutine, including the one that delivers the
+	// producer's results, and must not block: a step that stores the verdicts
+	// does so in a goroutine of its own. It must not keep anything of the batch
+	// either.
 	Settled(b *Batch)
 }
 
-// Store is what is behind the last step. A hub.Hub is one.
+// Store is what follows the last step. hub.Hub implements it.
 type Store interface {
 	// Publish stores messages in a stream's topic. It returns at once; done is
-	// called exactly once with one result a message, in their order, unless
-	// Publish returns an error, with which none is stored.
+	// called exactly once with one result per message, in their order, unless
+	// Publish returns an error, in which case none is stored.
 	Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
 }
 
-// Pipeline takes records through steps to a store. It never changes, and is safe
-// for concurrent use.
+// Pipeline passes records through steps to a store. It is immutable and safe for
+// concurrent use.
 type Pipeline struct {
 	steps []Step
 	store Store
 }
 
-// New makes a pipeline. The steps run in the given order.
+// New returns a pipeline. The steps run in the given order.
 func New(store Store, steps ...Step) *Pipeline {
 	return &Pipeline{steps: slices.Clone(steps), store: store}
 }
 
-// Publish takes the messages over, and calls done exactly once with a verdict on
-// each, in their order: from another goroutine, or before it returns where
-// nothing was left for the store. It blocks while a step does. The context bounds
-// the attempt, as with upstream.Producer. The messages must not be changed
-// afterwards.
+// Publish takes ownership of the messages and calls done exactly once with one
+// verdict per message, in their order: from another goroutine, or before it
+// returns if no messages were left for the store or the store refused the call.
+// It blocks while a step does. The context bounds the attempt, as with
+// upstream.Producer. The messages must not be changed afterwards.
 //
-// A step that panics lets the panic through, and then done is not called.
+// If a step panics, the panic is passed on and done is not called.
 func (p *Pipeline) Publish(ctx context.Context, stream, principal string, messages []upstream.Message, done func([]Verdict)) {
 	b := newBatch(stream, principal, messages)
 	reached := 0

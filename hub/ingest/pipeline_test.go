@@ -13,7 +13,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// memoryStore stores in memory what it is given, and fails for "unknown".
+// memoryStore stores values in memory, and fails for "unknown".
 type memoryStore struct {
 	mu     sync.Mutex
 	values []string
@@ -39,7 +39,7 @@ func (s *memoryStore) Publish(_ context.Context, _ string, messages []upstream.M
 	return nil
 }
 
-// noSwearing rejects by a rule.
+// noSwearing is a step that rejects records by a rule.
 type noSwearing struct{ order *[]string }
 
 func (noSwearing) Check(_ context.Context, b *ingest.Batch) {
@@ -52,7 +52,8 @@ func (noSwearing) Check(_ context.Context, b *ingest.Batch) {
 
 func (s noSwearing) Settled(*ingest.Batch) { *s.order = append(*s.order, "rule") }
 
-// once answers a value that was stored before with where that was.
+// once is a step that answers a value that was stored before with the first
+// verdict.
 type once struct {
 	order *[]string
 	seen  map[string]ingest.Verdict
@@ -106,7 +107,7 @@ func TestEveryRecordGetsOneVerdict(t *testing.T) {
 	if want := []string{"a", "b", "c"}; !slices.Equal(store.values, want) {
 		t.Errorf("stored %q, want %q", store.values, want)
 	}
-	// In reverse, once a batch.
+	// In reverse order, once per batch.
 	if want := []string{"once", "rule", "once", "rule", "once", "rule"}; !slices.Equal(order, want) {
 		t.Errorf("steps heard of the verdicts in the order %q", order)
 	}
@@ -125,7 +126,7 @@ func TestAStoreThatRefusesIsAVerdict(t *testing.T) {
 	}
 }
 
-// settleTwice gives a verdict on what has one.
+// settleTwice is a step that settles a record twice.
 type settleTwice struct{ settled []bool }
 
 func (s *settleTwice) Check(_ context.Context, b *ingest.Batch) {

@@ -1,5 +1,5 @@
-// Package jsonscan checks and walks JSON text in place: without recursion, so that
-// what the text holds cannot exhaust the stack, and without building values.
+// Package jsonscan checks and walks JSON text in place: without recursion, so
+// that no input can exhaust the stack, and without building values.
 package jsonscan
 
 import (
@@ -11,21 +11,22 @@ import (
 
 // Errors of Check.
 var (
-	// ErrNotJSON: the text does not follow the grammar of RFC 8259.
+	// ErrNotJSON means that the text does not follow the grammar of RFC 8259.
 	ErrNotJSON = errors.New("the text is not JSON")
-	// ErrNotUTF8: the text is not UTF-8, which RFC 8259 (section 8.1) asks for.
+	// ErrNotUTF8 means that the text is not UTF-8, which RFC 8259 (section 8.1)
+	// requires.
 	ErrNotUTF8 = errors.New("the text is not UTF-8")
-	// ErrTooDeep: arrays and objects are nested too deeply.
+	// ErrTooDeep means that arrays and objects are nested too deeply.
 	ErrTooDeep = errors.New("the JSON is nested too deeply")
 )
 
-// Check reports whether b is one JSON text in UTF-8 whose arrays and
-// objects are nested at most maxDepth deep; a scalar has depth 0. It does not
-// recurse, so that what b holds cannot exhaust the stack. It returns nil, or
-// ErrNotUTF8, ErrTooDeep or ErrNotJSON for what it met first.
+// Check checks that b is one JSON text in UTF-8 whose arrays and objects are
+// nested at most maxDepth deep; a scalar has depth 0. It does not recurse, so
+// that no input can exhaust the stack. It returns nil, or ErrNotUTF8, ErrTooDeep
+// or ErrNotJSON, whichever it finds first.
 //
-// It is written here as every record that is read goes through it, and the
-// validators that there are recurse, or take up to twice the time.
+// It is implemented here because every record that is read passes through it, and
+// existing validators recurse, or take up to twice the time.
 func Check(b []byte, maxDepth int) error {
 	if !utf8.Valid(b) {
 		return ErrNotUTF8
@@ -34,7 +35,7 @@ func Check(b []byte, maxDepth int) error {
 	open := room[:0] // the brackets that are not closed yet
 	i := 0
 	for {
-		// A value is to come, or the end of an array that has none.
+		// A value must follow, or the end of an empty array.
 		i = skipSpace(b, i)
 		if i == len(b) {
 			return ErrNotJSON
@@ -46,7 +47,7 @@ func Check(b []byte, maxDepth int) error {
 			}
 			open = append(open, c)
 			i = skipSpace(b, i+1)
-			if i < len(b) && b[i] == c+2 { // '}' and ']' are two behind
+			if i < len(b) && b[i] == c+2 { // '}' and ']' are two code points after their opening brackets
 				break
 			}
 			if c == '{' {
@@ -70,7 +71,8 @@ func Check(b []byte, maxDepth int) error {
 		if i < 0 {
 			return ErrNotJSON
 		}
-		// Behind a value: all that ends with it, and the comma before the next.
+		// After a value: all brackets that close with it, and the comma before
+		// the next.
 		for {
 			i = skipSpace(b, i)
 			if len(open) == 0 {
@@ -102,8 +104,8 @@ func Check(b []byte, maxDepth int) error {
 	}
 }
 
-// The functions that skip return where what begins at i ends, or -1 if it is
-// not what it should be.
+// The skip functions return the end of what begins at i, or -1 if it is not what
+// is expected there.
 
 // skipSpace never fails.
 func skipSpace(b []byte, i int) int {
@@ -113,7 +115,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// skipName skips an object member's name and the colon behind it.
+// skipName skips the name of an object member and the colon after it.
 func skipName(b []byte, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return -1
@@ -127,14 +129,14 @@ func skipName(b []byte, i int) int {
 	return i + 1
 }
 
-// skipString skips a string whose first quote is before i.
+// skipString skips a string whose opening quote is just before i.
 func skipString(b []byte, i int) int {
-	const each = 0x0101010101010101 // times a byte: that byte eight times
+	const each = 0x0101010101010101 // a multiple of it is one byte eight times
 	for i < len(b) {
 		if i+8 <= len(b) {
-			// To subtract borrows where a byte is less. With bit 1 turned, a quote
-			// follows right behind the control characters. A borrow goes upwards,
-			// so that the lowest one found is right.
+			// The subtraction borrows in bytes that are less. With bit 1 flipped,
+			// the quote comes right after the control characters. Borrows
+			// propagate upwards, so the lowest byte found is correct.
 			w := binary.LittleEndian.Uint64(b[i:])
 			quoteOrControl, backslash := w^each*2-each*('"'^2+1), w^each*'\\'-each
 			found := (quoteOrControl | backslash) &^ w & (each * 0x80)
@@ -160,7 +162,7 @@ func skipString(b []byte, i int) int {
 	return -1
 }
 
-// skipEscape skips what stands behind a backslash.
+// skipEscape skips what follows a backslash.
 func skipEscape(b []byte, i int) int {
 	if i == len(b) {
 		return -1
@@ -213,7 +215,7 @@ func skipNumber(b []byte, i int) int {
 	return i
 }
 
-// skipDigits skips one digit or more.
+// skipDigits skips one or more digits.
 func skipDigits(b []byte, i int) int {
 	from := i
 	for i < len(b) && b[i]-'0' <= 9 {
@@ -226,8 +228,8 @@ func skipDigits(b []byte, i int) int {
 }
 
 // AppendString appends s as a JSON string. Control characters and the line
-// separators U+2028 and U+2029 are escaped, so that the text is one line in
-// SSE and in JavaScript sources too. Bytes that are not UTF-8 become U+FFFD.
+// separators U+2028 and U+2029 are escaped, so that the text is a single line in
+// SSE and in JavaScript source. Bytes that are not UTF-8 become U+FFFD.
 func AppendString[T string | []byte](dst []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
@@ -274,15 +276,15 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, '"')
 }
 
-// decodeRune reads the rune at i; the copy of at most four bytes stays on the
-// stack and makes it work for strings and byte slices alike.
+// decodeRune decodes the rune at i. Copying at most four bytes to the stack makes
+// it work for strings and byte slices alike.
 func decodeRune[T string | []byte](s T, i int) (rune, int) {
 	var window [utf8.UTFMax]byte
 	n := copy(window[:], s[i:])
 	return utf8.DecodeRune(window[:n])
 }
 
-// plainInString tells which bytes stand in a JSON string as they are.
+// plainInString reports which bytes need no escape in a JSON string.
 var plainInString = func() (plain [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		plain[c] = c != '"' && c != '\\'

@@ -14,7 +14,7 @@ import (
 	"sluice/hub/jsonscan"
 )
 
-// typicalValue is a record's value of 200 bytes as they usually are.
+// typicalValue is a typical record value of 200 bytes.
 var typicalValue = []byte(`{"order":118273,"customer":"eu-991","total":129.95,"currency":"EUR","state":"paid","lines":[{"sku":"A-17","n":2},{"sku":"B-4","n":1}],"note":"leave it at the door","placed_at":1795245600123,"gift":false}`)
 
 func TestCheck(t *testing.T) {
@@ -79,8 +79,8 @@ func TestAppendString(t *testing.T) {
 	}
 }
 
-// FuzzCheck holds the check against encoding/json, which also refuses
-// nothing else (within the depth of 10,000 that it has itself).
+// FuzzCheck compares Check with encoding/json, which accepts the same texts
+// (within its own depth limit of 10,000).
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{``, `{}`, `[1,2.5e+7,-0]`, `{"a":{"b":["]",null]}}`, "\"\xff\"", `[[[[`, `"\u12g4"`, `1.e5`, "[1,\n2\r]"} {
 		f.Add([]byte(seed))
@@ -102,8 +102,8 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// TestCheckAgrees holds the check against encoding/json on texts that are
-// nearly JSON: a byte or two of them changed, left out or put in.
+// TestCheckAgrees compares Check with encoding/json on texts that are nearly
+// JSON: a byte or two of them changed, left out or inserted.
 func TestCheckAgrees(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())

@@ -10,9 +10,10 @@ import (
 )
 
 // The functions of this file walk JSON that Check has accepted, without recursion
-// and without copying. On other input they stay within it and end.
+// and without copying. On other input they stay within bounds and terminate.
 
-// Members yields names and values of an object's members, both as they stand.
+// Members yields the names and values of an object's members as they are in the
+// text.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		i := skipSpace(object, 0) + 1
@@ -23,18 +24,18 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 			}
 			end := skipValue(object, i)
 			name := object[i:end]
-			i = skipSpace(object, end) + 1 // behind the colon
+			i = skipSpace(object, end) + 1 // after the colon
 			i = skipSpace(object, i)
 			end = skipValue(object, i)
 			if i >= end || !yield(name, object[i:end]) {
 				return
 			}
-			i = skipSpace(object, end) + 1 // behind the comma
+			i = skipSpace(object, end) + 1 // after the comma
 		}
 	}
 }
 
-// Elements yields the elements of an array as they stand.
+// Elements yields the elements of an array as they are in the text.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
 		i := skipSpace(array, 0) + 1
@@ -47,15 +48,15 @@ func Elements(array []byte) iter.Seq[[]byte] {
 			if i >= end || !yield(array[i:end]) {
 				return
 			}
-			i = skipSpace(array, end) + 1 // behind the comma
+			i = skipSpace(array, end) + 1 // after the comma
 		}
 	}
 }
 
-// TrimSpace cuts JSON's whitespace at the front.
+// TrimSpace removes leading JSON whitespace.
 func TrimSpace(b []byte) []byte { return b[skipSpace(b, 0):] }
 
-// skipValue finds the end of the value that begins at i.
+// skipValue returns the end of the value that begins at i.
 func skipValue(b []byte, i int) int {
 	depth := 0
 	for ; i < len(b); i++ {
@@ -71,7 +72,7 @@ func skipValue(b []byte, i int) int {
 			if depth--; depth == 0 {
 				return i + 1
 			}
-			if depth < 0 { // behind a number or a word
+			if depth < 0 { // after a number or a word
 				return i
 			}
 		case ',', ':', ' ', '\n', '\r', '\t':
@@ -83,7 +84,7 @@ func skipValue(b []byte, i int) int {
 	return len(b)
 }
 
-// endOfString finds the end of the string whose opening quote is at i.
+// endOfString returns the end of the string whose opening quote is at i.
 func endOfString(b []byte, i int) int {
 	if end := skipString(b, i+1); end >= 0 {
 		return end
@@ -91,8 +92,8 @@ func endOfString(b []byte, i int) int {
 	return len(b)
 }
 
-// Unquote reads a JSON string. It is not ok where raw is none, or where a
-// surrogate stands alone in it, which UTF-8 has no bytes for.
+// Unquote decodes a JSON string. It reports false if raw is not a string, or if
+// it contains a lone surrogate, which UTF-8 cannot represent.
 func Unquote(raw []byte) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return "", false
@@ -101,8 +102,8 @@ func Unquote(raw []byte) (s string, ok bool) {
 	return string(text), !lone
 }
 
-// unescape resolves the escapes of a string's inside, and says whether lone
-// surrogates are in it; those are encoded like other characters, so that
+// unescape resolves the escapes in the content of a string, and reports whether
+// it contains lone surrogates; these are encoded like other characters, so that
 // different ones stay different. Without escapes it returns its argument.
 func unescape(in []byte) (out []byte, lone bool) {
 	first := -1
@@ -171,10 +172,10 @@ func hex4(b []byte, i int) rune {
 	return rune(n)
 }
 
-// ErrTooManyNames is of objects that have more members than allowed.
+// ErrTooManyNames means that objects have more members in total than allowed.
 var ErrTooManyNames = errors.New("the JSON has too many fields")
 
-// RepeatedNameError is of an object that has a name twice.
+// RepeatedNameError means that an object has a name twice.
 type RepeatedNameError struct{ Name string }
 
 // Error implements error.
@@ -182,12 +183,12 @@ func (e *RepeatedNameError) Error() string {
 	return fmt.Sprintf("the field %q stands twice in an object", e.Name)
 }
 
-// CheckNames counts the members of all objects in b and finds names that an
-// object has twice, however they are escaped. maxNames 0 is no limit. It returns
-// nil, ErrTooManyNames or a *RepeatedNameError.
+// CheckNames counts the members of all objects in b and finds names that occur
+// twice in an object, however they are escaped. maxNames 0 means no limit. It
+// returns nil, ErrTooManyNames or a *RepeatedNameError.
 func CheckNames(b []byte, maxNames int) error {
 	var (
-		names = make([][]byte, 0, 32) // of the objects that are open
+		names = make([][]byte, 0, 32) // of the open objects
 		open  = make([]int, 0, 16)    // where the names of each begin
 		count = 0
 	)
@@ -219,7 +220,7 @@ func CheckNames(b []byte, maxNames int) error {
 	return nil
 }
 
-// repeated finds an entry that is there twice.
+// repeated returns an entry that occurs twice.
 func repeated(names [][]byte) (string, bool) {
 	if len(names) > 16 {
 		seen := make(map[string]struct{}, len(names))

@@ -10,17 +10,17 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Absence is how long and how often metadata has said that a topic does not
-// exist. Brokers learn one after the other of a topic that was just created, and
-// one that was cut off has old metadata, so that metadata is believed only after
-// some time. The zero value has seen nothing. It is for one goroutine at a time.
+// Absence records how long and how often metadata has reported that a topic does
+// not exist. Brokers learn of a new topic at different times, and a broker that
+// was cut off has old metadata, so the report is believed only after some time.
+// The zero value has seen no report. It is not safe for concurrent use.
 type Absence struct {
 	since time.Time
 	times int
 }
 
-// Note takes down what metadata says, and reports whether it is certain by now
-// that the topic does not exist.
+// Note records what metadata reports, and reports whether it is now certain that
+// the topic does not exist.
 func (a *Absence) Note(missing bool, now time.Time) bool {
 	if !missing {
 		*a = Absence{}
@@ -52,8 +52,8 @@ func (s *Source) noteAbsence(name string, missing bool) bool {
 	return certain
 }
 
-// Topic implements upstream.Source. That there is no such topic it says only once it
-// is certain, which takes some seconds the first time.
+// Topic implements upstream.Source. It returns ErrUnknownTopic only once it is
+// certain that the topic does not exist, which takes some seconds the first time.
 func (s *Source) Topic(ctx context.Context, name string) (record.Topic, error) {
 	for pace := newBackoff(); ; {
 		l, err := s.cluster.layout(ctx, name)
@@ -73,8 +73,8 @@ func (s *Source) Topic(ctx context.Context, name string) (record.Topic, error) {
 	}
 }
 
-// Missing asks once which of the topics do not exist. For each of those it tells
-// whether that is certain.
+// Missing asks once which of the topics do not exist. The result has an entry for
+// each of these, which is true if that is certain.
 func (s *Source) Missing(ctx context.Context, names []string) (map[string]bool, error) {
 	found, err := s.cluster.metadata(ctx, names)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestAMissingTopicIsBelievedAfterAWhile: brokers learn of a topic that was just
-// made one after the other, so the first answer counts for nothing.
+// created at different times, so the first answer is not believed.
 func TestAMissingTopicIsBelievedAfterAWhile(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))

@@ -6,42 +6,42 @@ import (
 	"sluice/hub/record"
 )
 
-// answer is what a broker answered to a fetch. Its slices alias body.
+// answer is a broker's answer to a fetch. Its slices alias the body that it was
+// parsed from.
 type answer struct {
 	partitions []fetchedPartition
 	aborted    []abortedTransaction
 }
 
-// fetchedPartition is one partition of a fetch's answer.
+// fetchedPartition is one partition in the answer to a fetch.
 type fetchedPartition struct {
 	topic string         // up to version 12
 	id    record.TopicID // from version 13
 
 	partition int32
 	code      int16
-	start     int64 // log start offset, -1 when not known
-	stable    int64 // last stable offset, -1 when not known
+	start     int64 // log start offset, -1 if unknown
+	stable    int64 // last stable offset, -1 if unknown
 	replica   int32 // preferred read replica (KIP-392), -1 for none
 	records   []byte
 
-	// The log has no epoch above divergedEpoch that begins before the asked
-	// offset; divergedEpoch ends at divergedEnd (KIP-595). -1 for no divergence.
+	// If the log has diverged (KIP-595): the largest epoch, and its end offset,
+	// after which the records are known to diverge. -1 if it has not.
 	divergedEpoch int32
 	divergedEnd   int64
 
 	aborted []abortedTransaction
 }
 
-// abortedTransaction is a transaction whose records, from first to the
-// producer's next control batch, never happened.
+// abortedTransaction is an aborted transaction: the records of the producer from
+// first up to its next control batch must not be delivered.
 type abortedTransaction struct {
 	producer int64
 	first    int64
 }
 
-// parse reads the body of an answer to a fetch of versions 4 to 13. It is
-// written by hand because kmsg allocates for every partition, and polls are
-// many.
+// parse reads the body of an answer to a fetch of version 4 to 13. It is written
+// by hand because kmsg allocates for every partition, and there are many polls.
 func (a *answer) parse(body []byte, version int16) error {
 	a.partitions, a.aborted = a.partitions[:0], a.aborted[:0]
 	s := scan{b: body}

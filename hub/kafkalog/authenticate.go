@@ -13,9 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// authenticate proves on a connection of our own who we are (KIP-43, KIP-152).
-// Kafka-go does so on those that it uses; but which cluster a broker is of can be
-// asked only behind that, and kafka-go believes whatever answers.
+// authenticate authenticates the client on a connection that this package opens
+// itself (KIP-43, KIP-152). Kafka-go authenticates the connections that it uses,
+// but a broker can be asked for its cluster only after authentication, and
+// kafka-go does not check the cluster.
 func (c *Cluster) authenticate(ctx context.Context, conn net.Conn, address string) error {
 	mechanism := c.config.SASL
 	handshake := kmsg.NewPtrSASLHandshakeRequest()
@@ -52,7 +53,7 @@ func (c *Cluster) saslRound(conn net.Conn, answer []byte) (challenge []byte, err
 	req.SASLAuthBytes = answer
 	resp, err := c.ask(conn, req)
 	if errors.Is(err, io.EOF) {
-		return nil, kafka.SASLAuthenticationFailed // some brokers say so by closing
+		return nil, kafka.SASLAuthenticationFailed // some brokers only close the connection
 	}
 	if err != nil {
 		return nil, err

@@ -8,17 +8,18 @@ import (
 	"sluice/hub/record"
 )
 
-// Sizes of a batch's header: up to its magic, which the message sets of older
-// formats have in the same place, and as a whole.
+// Sizes of a batch header: up to and including the magic byte, which is at the
+// same offset in the message sets of older formats, and of the whole header.
 const (
 	magicEnd    = 17
 	batchHeader = 61
 )
 
-// maxOffset bounds offsets: what goes to clients as JSON must be exact there.
+// maxOffset bounds offsets: clients get them as JSON numbers, which must be
+// exact.
 const maxOffset = int64(1) << 53
 
-// Bits of the attributes of a batch.
+// Bits of a batch's attributes.
 const (
 	attrCodec         = 0x07
 	attrLogAppendTime = 0x08
@@ -35,18 +36,18 @@ var (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batch is the payload of one record batch, decompressed and known to be well
+// batch is the payload of one record batch, decompressed and verified to be well
 // formed.
 type batch struct {
 	epoch int32
-	base  int64 // is added to the records' offsets
-	time  int64 // is added to the records' timestamps, or replaces them
-	fixed bool  // time is that of all records
+	base  int64 // added to the records' offset deltas
+	time  int64 // added to the records' timestamp deltas, or the timestamp of all records
+	fixed bool  // time is the timestamp of all records
 	count int
 	data  []byte
 }
 
-// header is what the first bytes of a batch say.
+// header is the header of a batch.
 type header struct {
 	base       int64
 	epoch      int32
@@ -65,8 +66,8 @@ func (h *header) last() int64 { return h.base + int64(h.lastDelta) }
 
 func (h *header) control() bool { return h.attributes&attrControl != 0 }
 
-// batchSize is the length of the batch that data begins with, and its magic.
-// known is false where data is too short to tell.
+// batchSize returns the length of the batch at the front of data, and its magic.
+// known is false if data is too short to contain them.
 func batchSize(data []byte) (size int64, magic byte, known bool) {
 	if len(data) < magicEnd {
 		return 0, 0, false
@@ -74,7 +75,7 @@ func batchSize(data []byte) (size int64, magic byte, known bool) {
 	return int64(int32(binary.BigEndian.Uint32(data[8:]))) + 12, data[16], true
 }
 
-// parseHeader reads the header of raw, one whole batch.
+// parseHeader reads the header of raw, which is one whole batch.
 func parseHeader(raw []byte) (header, error) {
 	if len(raw) < batchHeader {
 		return header{}, errMalformed
@@ -92,7 +93,7 @@ func parseHeader(raw []byte) (header, error) {
 	}, nil
 }
 
-// check verifies what can be known without looking at the records.
+// check verifies the batch as far as possible without reading its records.
 func (h *header) check(raw []byte) error {
 	switch {
 	case crc32.Checksum(raw[21:], castagnoli) != h.crc:
@@ -103,8 +104,8 @@ func (h *header) check(raw []byte) error {
 	return nil
 }
 
-// open decompresses the records of raw and looks through them. visible is how
-// many of them are not below the offset from.
+// open decompresses the records of raw and verifies them. visible is the number
+// of records at or above the offset from.
 func (h *header) open(raw []byte, f *inflater, from int64) (b batch, visible int, err error) {
 	data, err := f.inflate(int(h.attributes&attrCodec), raw[batchHeader:])
 	if err != nil {
@@ -121,8 +122,8 @@ func (h *header) open(raw []byte, f *inflater, from int64) (b batch, visible int
 	return b, visible, err
 }
 
-// verify looks through the records of a batch, so that each cannot
-// come upon one that it cannot read.
+// verify checks the records of a batch, so that each cannot meet a malformed
+// record.
 func (b *batch) verify(from, last int64) (visible int, err error) {
 	rest := b.data
 	before := b.base - 1
@@ -178,7 +179,7 @@ func skimRecord(b []byte) (offset int64, ok bool) {
 	return offset, b != nil && len(b) == 0
 }
 
-// decodeRecord reads a record that skimRecord has found to be well formed.
+// decodeRecord reads a record that skimRecord has verified.
 func (b *batch) decodeRecord(raw []byte, r *record.Record) {
 	raw = raw[1:]
 	r.Timestamp = b.time
@@ -200,8 +201,8 @@ func (b *batch) decodeRecord(raw []byte, r *record.Record) {
 	}
 }
 
-// each calls yield with the records from the given offset on, in one that is
-// reused. It returns false when yield does.
+// each calls yield with the records from the given offset on; all are decoded
+// into the same r. It returns false if yield does.
 func (b *batch) each(from int64, r *record.Record, yield func(*record.Record) bool) bool {
 	rest := b.data
 	for range b.count {
@@ -215,8 +216,8 @@ func (b *batch) each(from int64, r *record.Record, yield func(*record.Record) bo
 	return true
 }
 
-// varint reads a zigzag varint from the front of b. Where there is none b
-// becomes nil, of which everything later fails, and the result is negative.
+// varint reads a zigzag varint from the front of b. If there is none, b becomes
+// nil, so that all later reads fail, and the result is negative.
 func varint(b *[]byte) int64 {
 	s := *b
 	if len(s) > 0 && s[0] < 0x80 { // almost always
@@ -237,7 +238,8 @@ func varint(b *[]byte) int64 {
 	return int64(u>>1) ^ -int64(u&1)
 }
 
-// varbytes reads bytes with a varint length in front; a length of -1 is null.
+// varbytes reads bytes that are prefixed with a varint length; a length of -1 is
+// null.
 func varbytes(b *[]byte) ([]byte, bool) {
 	n := varint(b)
 	s := *b

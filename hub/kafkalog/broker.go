@@ -12,33 +12,34 @@ import (
 )
 
 const (
-	// grace is how long the long poll is held back for sinks that are about
-	// to return. Without it a busy topic would miss the poll time and again,
-	// and each would need one of its own. No sink that has lately taken
-	// longer is waited for.
+	// grace is how long the next long poll is held back for sinks that are about
+	// to return. Without it a busy topic would miss the long poll again and
+	// again, and each such topic would need a fetch of its own. A sink that took
+	// longer the last time is not waited for.
 	grace = time.Millisecond
-	// lanes bounds the fetches beside a broker's long poll, each for topics
-	// that could not be in it. The last lanes are kept short, so that one is
-	// always about to be free.
+	// lanes bounds the fetches beside a broker's long poll, each for topics that
+	// could not be part of it. The last lanes are kept short, so that a lane
+	// becomes free soon.
 	lanes     = 6
 	longLanes = 3
 	shortLane = 20 * time.Millisecond
-	// laneMargin is how much earlier than the long poll a lane ends, so that
-	// its topics are in the next one.
+	// laneMargin is how much earlier than the long poll a lane ends, so that its
+	// topics are in the next long poll.
 	laneMargin = 10 * time.Millisecond
-	// patience is how often a partition is asked, for twice as much each time,
-	// that brings only a part of a batch. Brokers send at least one whole
-	// batch of the first partition asked for, so its length must be wrong.
+	// patience is how many fetches in a row may bring only a part of a batch from
+	// a partition; each asks for twice as much as the one before. Brokers send at
+	// least one whole batch of the first partition in a request, so after that
+	// the batch's length must be wrong.
 	patience = 8
-	// probeWait is how long a fetch waits that is to show that a broker can
-	// be read from again.
+	// probeWait is how long a broker may hold a fetch that tests whether a
+	// partition can be read again.
 	probeWait = 20 * time.Millisecond
 	// replicaFor is how long a preferred replica is used before the leader is
-	// asked again, as Java's client does after its metadata.max.age.
+	// asked again; Java's client does so after its metadata.max.age.
 	replicaFor = 5 * time.Minute
 )
 
-// broker is the loop that fetches from one broker. All fields but the first
+// broker runs the loop that fetches from one broker. All fields but the first
 // three are guarded by the source's mu.
 type broker struct {
 	s    *Source
@@ -46,9 +47,9 @@ type broker struct {
 	wake chan struct{}
 
 	running bool
-	shares  []*share // in the order of their turns
+	shares  []*share // in the order of the next request
 
-	polling  bool // the long poll is under way
+	polling  bool // the long poll is in progress
 	pollEnds time.Time
 	lanes    int
 
@@ -57,13 +58,13 @@ type broker struct {
 	retryAt time.Time
 }
 
-// share is what a broker serves of one topic to one follower.
+// share is the part of one follower's topic that a broker serves.
 type share struct {
 	f     *follower
-	parts []*partition // in the order of their turns
+	parts []*partition // in the order of the next request
 }
 
-// turn is what a long poll brought, while it is with quick sinks.
+// turn tracks the deliveries of a long poll to fast sinks.
 type turn struct {
 	left  int
 	until time.Time
@@ -80,7 +81,8 @@ func (b *broker) nudge() {
 	}
 }
 
-// assign makes b serve a partition, nobody where b is nil. The caller holds mu.
+// assign makes b the broker that serves the partition; nil means no broker. The
+// caller holds mu.
 func (p *partition) assign(b *broker) {
 	if p.broker == b {
 		return
@@ -110,7 +112,7 @@ func (p *partition) assign(b *broker) {
 	b.shares = append(b.shares, &share{f: p.f, parts: []*partition{p}})
 }
 
-// run starts fetches until the context ends, and waits for them.
+// run starts fetches until the context ends, and then waits for them.
 func (b *broker) run(ctx context.Context) {
 	done := make(chan struct{})
 	running := 0
@@ -140,17 +142,17 @@ func (b *broker) run(ctx context.Context) {
 	}
 }
 
-// poll is one fetch under way.
+// poll is one fetch in progress.
 type poll struct {
 	lane  bool
 	byID  bool
 	req   *kmsg.FetchRequest
 	parts []*partition
-	asked []record.PartitionOffset // the parts' offsets when it was sent
+	asked []record.PartitionOffset // offsets of the parts when the request was sent
 }
 
-// next makes the fetches that are due, and says when to look again unless
-// something happens before.
+// next makes the fetches that are due. again is when to call it next, unless an
+// event comes first.
 func (b *broker) next(now time.Time) (polls []*poll, again time.Duration) {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
@@ -181,8 +183,9 @@ func (b *broker) next(now time.Time) (polls []*poll, again time.Duration) {
 	}
 }
 
-// gather takes all partitions that can be fetched together now. soonest is when
-// the next of the others is due, zero if only an event can make it so.
+// gather makes a fetch of all partitions that can be fetched together now, nil if
+// there are none. soonest is when the next of the other partitions is due, zero
+// if only an event can make one due.
 func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
 	type key struct {
 		name string
@@ -195,7 +198,8 @@ func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
 		}
 		byID := !sh.f.id.IsZero()
 		k := key{sh.f.topic.Name, sh.f.id}
-		// A request names a topic once, and all by id or all by name.
+		// A request names a topic at most once, and names all topics by id or all
+		// by name.
 		if p != nil && (p.byID != byID || seen[k]) {
 			continue
 		}
@@ -232,7 +236,7 @@ func (b *broker) gather(now time.Time) (p *poll, soonest time.Time) {
 	return p, soonest
 }
 
-// start makes a poll the long one, or gives it a lane beside that.
+// start makes a poll the long poll or, if one is in progress, a lane.
 func (b *broker) start(p *poll, now time.Time) {
 	wait := b.s.config.MaxWait
 	for _, part := range p.parts {
@@ -261,8 +265,8 @@ func (b *broker) start(p *poll, now time.Time) {
 	p.req.MaxWaitMillis = int32(max(wait.Milliseconds(), 1))
 }
 
-// rotate lets others be first in the next long poll: brokers serve partitions
-// in the order of the request, until it is full.
+// rotate changes which partitions come first in the next long poll: brokers serve
+// partitions in the order of the request until the answer is full.
 func (b *broker) rotate() {
 	if len(b.shares) == 0 {
 		return
@@ -277,8 +281,8 @@ func (b *broker) rotate() {
 	}
 }
 
-// prefer makes a partition the first of the next fetch, as there was no room
-// for what it has.
+// prefer puts a partition first in the next fetch, because its records did not
+// fit into the last one.
 func (b *broker) prefer(part *partition) {
 	for i, sh := range b.shares {
 		if sh.f != part.f {

@@ -10,41 +10,42 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// Config says how to reach a Kafka cluster.
+// Config configures the connection to a Kafka cluster.
 type Config struct {
-	// Brokers are the addresses to begin with, host:port. At least one. Once
-	// one of them has answered, all brokers of the cluster are known and asked,
-	// whether or not those listed here are up. What another cluster answers at
-	// an address that is remembered is not believed; one of these addresses
-	// that leads to another cluster says that that is meant by now.
+	// Brokers are the bootstrap addresses, host:port; at least one is required.
+	// Once a broker has answered, all brokers of the cluster are known and are
+	// asked, whether or not the bootstrap addresses can be reached. If a
+	// remembered address comes to belong to another cluster, its answers are
+	// ignored; if one of the bootstrap addresses leads to another cluster, that
+	// cluster is the one meant from then on.
 	Brokers []string
-	// ClientID is what brokers log and account for.
+	// ClientID is sent to brokers for their logs, metrics and quotas.
 	ClientID string
-	// TLS is nil for plain connections.
+	// TLS is nil for plaintext connections.
 	TLS *tls.Config
-	// SASL is nil where the brokers ask for no credentials.
+	// SASL is nil if the brokers require no credentials.
 	SASL sasl.Mechanism
-	// Rack makes reads go to the nearest replica (KIP-392). Empty for the
-	// leader.
+	// Rack makes reads go to the nearest replica (KIP-392). If it is empty, they
+	// go to the leader.
 	Rack string
 	// DialTimeout bounds connecting to a broker.
 	DialTimeout time.Duration
 }
 
-// Cluster is a Kafka cluster, reached over kafka-go's pooled connections.
+// Cluster is a Kafka cluster that is reached over kafka-go's pooled connections.
 type Cluster struct {
 	config Config
 	known  *known
-	// transport routes by topic and so keeps the metadata of every topic.
+	// transport routes by topic and therefore keeps the metadata of every topic.
 	transport *kafka.Transport
-	// reads routes by broker id and keeps the list of brokers only.
+	// reads routes by broker id and keeps only the list of brokers.
 	reads *kafka.Transport
 
 	mu      sync.Mutex
-	renewed map[*kafka.Transport]time.Time // when each was made to begin anew
+	renewed map[*kafka.Transport]time.Time // when each transport was last reset
 }
 
-// NewCluster prepares to reach a cluster. It does not connect yet.
+// NewCluster prepares access to a cluster. It does not connect yet.
 func NewCluster(config Config) (*Cluster, error) {
 	if len(config.Brokers) == 0 {
 		return nil, errors.New("new cluster: give at least one broker address")
@@ -54,7 +55,7 @@ func NewCluster(config Config) (*Cluster, error) {
 	}
 	bootstrap := make([]string, len(config.Brokers))
 	for i, address := range config.Brokers {
-		bootstrap[i] = kafka.TCP(address).String() // with the port, where it is left out
+		bootstrap[i] = kafka.TCP(address).String() // adds the default port
 	}
 	c := &Cluster{config: config, known: newKnown(bootstrap), renewed: make(map[*kafka.Transport]time.Time)}
 	c.transport = c.newTransport(nil)
@@ -62,22 +63,23 @@ func NewCluster(config Config) (*Cluster, error) {
 	return c, nil
 }
 
-// newTransport makes connections that follow the metadata of the topics; nil
-// means of all of them.
+// newTransport returns a connection pool that keeps the metadata of the given
+// topics; nil means all topics.
 func (c *Cluster) newTransport(topics []string) *kafka.Transport {
 	return &kafka.Transport{
 		Dial:        c.dial,
 		ClientID:    c.config.ClientID,
 		DialTimeout: c.config.DialTimeout,
 		SASL:        c.config.SASL,
-		// Kafka-go asks for new metadata on this timer only, never because
-		// a broker said that it is not the leader.
+		// Kafka-go refreshes metadata only on this timer, never because a broker
+		// answered that it is not the leader.
 		MetadataTTL:    500 * time.Millisecond,
 		MetadataTopics: topics,
 	}
 }
 
-// Close ends the idle connections. Those in use end with their request.
+// Close closes the idle connections. Connections in use are closed when their
+// request ends.
 func (c *Cluster) Close() {
 	c.transport.CloseIdleConnections()
 	c.reads.CloseIdleConnections()

@@ -12,14 +12,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// anyAddress stands for whichever broker answers. Kafka-go takes it for the one
+// anyAddress stands for any broker that answers. Kafka-go takes it for its only
 // bootstrap address, and so connects to it for its own metadata. With a real
-// address there, kafka-go would never learn of a change while that broker is
-// away. (A SASL mechanism is told this name for the broker's then.)
+// address, kafka-go would never learn of a change while that broker is
+// unavailable. (A SASL mechanism sees this name instead of the broker's on such a
+// connection.)
 var anyAddress = kafka.TCP("any-broker.invalid:9092")
 
-// dial is kafka-go's way to a broker. TLS is begun here, as only here the name
-// of the broker is known.
+// dial is the dial function of kafka-go's transports. It also does the TLS
+// handshake, because the broker's host name is known only here.
 func (c *Cluster) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	if address == anyAddress.String() {
 		return c.dialAny(ctx)
@@ -54,8 +55,8 @@ func (c *Cluster) dialOne(ctx context.Context, address string) (net.Conn, error)
 	return watched, nil
 }
 
-// dialAny connects to a broker that answers a request: the kernel also takes
-// connections for a process that is stopped.
+// dialAny connects to a broker that answers a request. An accepted connection is
+// not enough: the kernel also accepts connections for a process that is stopped.
 func (c *Cluster) dialAny(ctx context.Context) (net.Conn, error) {
 	addresses := c.known.addresses()
 	return inTurn(ctx, len(addresses), func(ctx context.Context, n int) (net.Conn, error) {
@@ -94,7 +95,8 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
 	}
 	if c.config.SASL != nil {
-		// kafka-go authenticates by itself, which a connection takes once.
+		// kafka-go authenticates by itself, and a connection can be authenticated
+		// only once.
 		_ = conn.Close()
 		return c.dialOne(ctx, address)
 	}

@@ -1,69 +1,72 @@
-// Package kafkalog reads Kafka topics by position, over kafka-go's pooled and
-// authenticated connections.
+// Package kafkalog reads Kafka topics from given offsets, over kafka-go's pooled
+// and authenticated connections.
 //
 // # Reading
 //
-// A [Source] reads without a consumer group. Its promises are those of
-// upstream.Source: nothing of another topic, no silent gap, read committed. They
-// rest on what brokers check themselves: a fetch names its topic by id
-// (KIP-516), so that a topic made again is refused, and tells the epoch of the
-// last record (KIP-595), so that a log cut short is noticed. Brokers before
-// Kafka 3.1 are read by name, and the log says what is not guarded then.
+// A [Source] reads without a consumer group. It gives the guarantees of
+// upstream.Source: no records of another topic, no unreported gap, read
+// committed. They rest on checks that brokers make themselves: a fetch names its
+// topic by id (KIP-516), so that the broker refuses it if the topic was deleted
+// and created again, and carries the epoch of the last record (KIP-595), so that
+// a truncated log is noticed. Brokers before Kafka 3.1 are read by topic name,
+// and a warning in the log names the guarantee that is missing then.
 //
-// All topics that are followed share one long poll a broker. A topic whose
-// sink is busy, and one that has just come, is not in the poll under way; it
-// has a short fetch of its own, a lane, until the broker's next turn. No fetch
-// waits for a sink longer than a millisecond, and for a slow one not at all.
+// All followed topics share one long poll per broker. A topic whose sink is busy,
+// and a topic that was just added, is not in the long poll in progress; it gets a
+// short fetch of its own, a lane, until the broker's next long poll. No fetch
+// waits for a sink longer than a millisecond, and none waits for a slow sink.
 //
-// Goroutines: Source.Run asks for metadata in its own, and owns one for each
-// broker and for each fetch. Source.Follow calls its sink in its caller's,
-// where also batches are checked and decompressed. What kafka-go runs for a
-// connection ends with the deadline of its request, at most MaxWait and five
-// seconds after the last.
+// Goroutines: Source.Run asks for metadata in its caller's goroutine, and owns
+// one goroutine for each broker and for each fetch. Source.Follow calls its sink
+// in its caller's goroutine, where batches are also checked and decompressed. The
+// goroutines that kafka-go runs for a connection end with the deadline of its
+// request, at most MaxWait and five seconds after the last one.
 //
 // # Producing
 //
-// A producer uses the same connections: package producer stands on [Cluster.Leaders],
-// [Cluster.RequestAny], [Request] and [Absence], and nothing here knows it.
+// A producer uses the same connections: package producer is built on
+// [Cluster.Leaders], [Cluster.RequestAny], [Request] and [Absence], and nothing
+// in this package depends on it.
 //
 // # Files
 //
-// A file uses those behind it. Those of one paragraph belong together.
+// A file uses the files listed after it. Each paragraph groups files that belong
+// together.
 //
-//	outofrange.go    where reading goes on when an offset is gone
-//	poll.go          what came, handed out
-//	run.go           the metadata of what is followed, and its brokers
-//	follower.go      a topic that is followed, and its sink
-//	broker.go        what is fetched from a broker when
+//	outofrange.go    where reading continues when an offset is out of range
+//	poll.go          sending a fetch, and handing out its answer
+//	run.go           metadata of the followed topics, and their brokers
+//	follower.go      a followed topic, and its sink
+//	broker.go        what is fetched from a broker, and when
 //
-//	read.go          reading once
-//	walk.go          through the batches of a fetch
+//	read.go          Read: a single read
+//	walk.go          iteration over the batches of a fetch
 //	batch.go         a record batch
-//	inflate.go       what is compressed, bounded
+//	inflate.go       decompression, with bounds
 //
-//	absent.go        a topic that is missing
-//	resolve.go       Offsets: where a time or an end is
-//	ensure.go        a topic is made
-//	leaders.go       who leads the partitions of a topic
-//	request.go       kafka-go's requests, to a broker of our choice
+//	absent.go        detection of missing topics
+//	resolve.go       Offsets: the offsets of a time or an end
+//	ensure.go        creation of a topic
+//	leaders.go       the leaders of a topic's partitions
+//	request.go       kafka-go's requests, to a chosen broker
 //	source.go        SourceConfig, Source
-//	nearest.go       from which replica is read
+//	nearest.go       the replicas to read from
 //
-//	lost.go          what a log that was cut short has lost
+//	lost.go          what a truncated log has lost
 //	fetch.go         a fetch
-//	answer.go        what a fetch brought, read in place
-//	offsets.go       where a partition and an epoch begin and end
+//	answer.go        the answer to a fetch, parsed in place
+//	offsets.go       start and end offsets of partitions and epochs
 //
-//	dial.go          how a connection is made
-//	authenticate.go  SASL, in front of what a broker is asked first
-//	identity.go      whether a broker is of this cluster
+//	dial.go          opening a connection
+//	authenticate.go  SASL, before the first request to a broker
+//	identity.go      whether a broker belongs to this cluster
 //	turns.go         asking one broker after the other
-//	newest.go        topics and who leads them, from all brokers
-//	metadata.go      the same, from one broker
-//	exchange.go      requests of our own encoding on these connections
-//	cluster.go       Config, Cluster: kafka-go's pools of connections
-//	listener.go      listeners of another kind
-//	known.go         the brokers that are known
+//	newest.go        topics and their leaders, from all brokers
+//	metadata.go      topics and their leaders, from one broker
+//	exchange.go      requests encoded by this package, on these connections
+//	cluster.go       Config, Cluster: kafka-go's connection pools
+//	listener.go      detection of a listener of the wrong kind
+//	known.go         the known brokers
 //	errors.go        Kafka's error codes
-//	scan.go          bytes, read from the front
+//	scan.go          a reader of Kafka's primitive types
 package kafkalog

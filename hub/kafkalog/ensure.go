@@ -10,11 +10,11 @@ import (
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 )
 
-// EnsureTopic makes a topic with so many partitions, and the brokers' default
-// replication and configuration, where there is none of that name. One that
-// exists is left as it is, also when it has another number of partitions. It
-// returns once the cluster knows the topic; the context bounds that. An error
-// of the broker's is a kafka.Error within.
+// EnsureTopic creates a topic with the given number of partitions, and the
+// brokers' default replication and configuration, unless a topic of that name
+// exists. An existing topic is left as it is, even if it has another number of
+// partitions. EnsureTopic returns once the cluster knows the topic; the context
+// bounds the wait. A broker's error is wrapped as a kafka.Error.
 func EnsureTopic(ctx context.Context, c *Cluster, name string, partitions int32) error {
 	if partitions <= 0 {
 		return fmt.Errorf("make topic %s: %d partitions", name, partitions)
@@ -37,8 +37,8 @@ func createTopic(ctx context.Context, c *Cluster, name string, partitions int32)
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline))
 	}
-	// Kafka-go routes this to the controller and waits until the topic is in
-	// its own metadata.
+	// Kafka-go routes this request to the controller and waits until the topic is
+	// in its own metadata.
 	answer, err := c.transport.RoundTrip(ctx, anyAddress, &createtopics.Request{
 		TimeoutMs: int32(timeout / time.Millisecond),
 		Topics:    []createtopics.RequestTopic{{Name: name, NumPartitions: partitions, ReplicationFactor: -1}},

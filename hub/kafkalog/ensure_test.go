@@ -39,7 +39,7 @@ func TestEnsureTopic(t *testing.T) {
 		t.Error("made a topic without partitions")
 	}
 
-	// Made by somebody else in between.
+	// Created by another client in between.
 	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.TopicAlreadyExists})
 	if err := kafkalog.EnsureTopic(ctx, cluster, "raced", 1); err != nil {
 		t.Errorf("a topic that exists meanwhile: %v", err)
@@ -54,6 +54,6 @@ func TestEnsureTopic(t *testing.T) {
 	}
 }
 
-// asksByName tells our requests for metadata from kafka-go's own, which ask for
-// all topics.
+// asksByName distinguishes this package's metadata requests from kafka-go's own,
+// which ask for all topics.
 func asksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }

@@ -9,7 +9,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Kafka's error codes that reading treats in a way of their own.
+// Kafka error codes that need special treatment in reading.
 const (
 	codeOffsetOutOfRange   = int16(kafka.OffsetOutOfRange)
 	codeUnknownTopic       = int16(kafka.UnknownTopicOrPartition)
@@ -18,7 +18,8 @@ const (
 	codeUnsupportedVersion = int16(kafka.UnsupportedVersion)
 )
 
-// kafkaError is nil for code 0 and else says what Kafka's documentation says.
+// kafkaError returns nil for code 0, and else an error with the text of Kafka's
+// documentation.
 func kafkaError(code int16) error {
 	switch code {
 	case 0:
@@ -31,13 +32,14 @@ func kafkaError(code int16) error {
 	return kafka.Error(code)
 }
 
-// Errors that kafka-go has no words for.
+// Errors that kafka-go does not define.
 var (
 	errUnknownTopicID      = errors.New("[100] Unknown Topic ID: this server does not host this topic id")
 	errInconsistentTopicID = errors.New("[103] Inconsistent Topic ID: the log's topic id did not match the one in the request")
 )
 
-// unavailable marks a failure to ask Kafka, with its cause.
+// unavailable wraps a failure to ask Kafka in ErrSourceUnavailable, with its
+// cause.
 func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", upstream.ErrSourceUnavailable, err)
 }

@@ -12,16 +12,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// maxAnswerBytes bounds what a broker may answer. A fetch can exceed its own
-// MaxBytes by one batch, which is as large as message.max.bytes allows.
+// maxAnswerBytes bounds a broker's answer. The answer to a fetch can exceed the
+// MaxBytes of the request by one batch, which is at most message.max.bytes long.
 const maxAnswerBytes = 128 << 20
 
-// anyBroker routes a request to whichever broker answers.
+// anyBroker routes a request to any broker that answers.
 const anyBroker = int32(-1)
 
-// exchange carries requests of ours on a connection of kafka-go's pool. It
-// implements what kafka-go asks of a message that speaks for itself: its
-// protocol package knows neither topic ids nor fetches of several partitions.
+// exchange carries requests encoded by this package on a connection of kafka-go's
+// pool. It implements the interfaces by which kafka-go lets a message do its own
+// exchange, because kafka-go's protocol package supports neither topic ids nor
+// fetches of several partitions.
 type exchange struct {
 	key     int16
 	broker  int32
@@ -31,7 +32,7 @@ type exchange struct {
 
 var _ protocol.RawExchanger = (*exchange)(nil)
 
-// ApiKey is asked by kafka-go, which also names it.
+// ApiKey implements protocol.Message.
 //
 //nolint:revive // the name is kafka-go's.
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.key) }
@@ -44,9 +45,9 @@ func (x *exchange) Broker(protocol.Cluster) (protocol.Broker, error) {
 // Required reports that RawExchange is to be called.
 func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
-// RawExchange has the connection to itself until it returns. It may still run
-// when RoundTrip has returned, because a context ended; the connection's
-// deadline, the context's, ends it then. An error closes the connection.
+// RawExchange has exclusive use of the connection until it returns. It may still
+// run after RoundTrip has returned because a context ended; the connection's
+// deadline, which is the context's, then ends it. An error closes the connection.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if err := x.cluster.identify(rw); err != nil {
 		return nil, err
@@ -57,19 +58,19 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return x, nil
 }
 
-// roundTrip lets talk have a connection to a broker. The context must have a
-// deadline: a half-open connection hangs for ever otherwise.
+// roundTrip runs talk on a connection to a broker. The context must have a
+// deadline: a half-open connection would hang forever otherwise.
 func (c *Cluster) roundTrip(ctx context.Context, key int16, broker int32, talk func(io.ReadWriter) error) error {
 	_, err := c.carry(ctx, c.reads, &exchange{key: key, broker: broker, cluster: c, talk: talk})
 	return err
 }
 
-// request sends one small request at the newest version that both sides speak,
-// up to the one it holds, and returns the answer.
+// request sends one small request and returns the answer. It uses the newest
+// version that the broker supports, up to the version set in req.
 func (c *Cluster) request(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
 	type result struct{ resp kmsg.Response }
-	// The exchange may outlive the call, so it shares nothing with it but a
-	// channel that has room.
+	// The exchange may outlive this call, so they share only a channel, which has
+	// room for the result.
 	done := make(chan result, 1)
 	newest := req.GetVersion()
 	err := c.roundTrip(ctx, req.Key(), broker, func(rw io.ReadWriter) error {
@@ -91,9 +92,9 @@ func (c *Cluster) request(ctx context.Context, broker int32, req kmsg.Request) (
 	return (<-done).resp, nil
 }
 
-// RequestAny sends a small request, which stores nothing, to one broker of the
-// cluster after the other until one has answered. Each gets a request of its
-// own, as an exchange can outlive its call.
+// RequestAny sends a small request, which must not store anything, to the brokers
+// of the cluster one after the other until one has answered. Each broker gets a
+// request of its own, because an exchange can outlive its call.
 func (c *Cluster) RequestAny(ctx context.Context, newRequest func() kmsg.Request) (kmsg.Response, error) {
 	targets := c.known.targets()
 	return inTurn(ctx, len(targets)+1, func(ctx context.Context, n int) (kmsg.Response, error) {
@@ -106,11 +107,12 @@ func (c *Cluster) RequestAny(ctx context.Context, newRequest func() kmsg.Request
 	}, nil)
 }
 
-// errTooOld: the broker lacks what reading needs.
+// errTooOld means that the broker does not support what reading needs.
 var errTooOld = errors.New("the broker is too old")
 
-// negotiate asks the broker at the other end which versions of a request it
-// speaks. Brokers of one cluster can differ while it is being upgraded.
+// negotiate returns the version to use for a request, from the versions that the
+// broker at the other end supports. Brokers of one cluster can differ while it is
+// being upgraded.
 func (c *Cluster) negotiate(rw io.ReadWriter, key, newest int16) (int16, error) {
 	req := kmsg.NewPtrApiVersionsRequest()
 	resp, err := c.ask(rw, req)
@@ -129,15 +131,14 @@ func (c *Cluster) negotiate(rw io.ReadWriter, key, newest int16) (int16, error) 
 	return 0, fmt.Errorf("%w: it has no common version of request %d", errTooOld, key)
 }
 
-// ask sends one request and reads its answer.
+// ask sends one request and reads the answer.
 func (c *Cluster) ask(rw io.ReadWriter, req kmsg.Request) (kmsg.Response, error) {
 	buf := takeBuffer(0)
 	defer buf.release()
 	if err := c.send(rw, req, buf); err != nil {
 		return nil, err
 	}
-	// kmsg copies nothing of what it parses, so this buffer is the garbage
-	// collector's.
+	// kmsg copies nothing of what it parses, so this buffer is not pooled.
 	body, err := receive(rw, req, new(buffer))
 	if err != nil {
 		return nil, err
@@ -149,8 +150,8 @@ func (c *Cluster) ask(rw io.ReadWriter, req kmsg.Request) (kmsg.Response, error)
 	return resp, nil
 }
 
-// correlation is every request's number: a connection carries one at a time
-// and is closed when an exchange fails.
+// correlation is the correlation id of every request: a connection carries one
+// request at a time and is closed when an exchange fails.
 const correlation = int32(7)
 
 func (c *Cluster) send(w io.Writer, req kmsg.Request, buf *buffer) error {
@@ -188,11 +189,11 @@ func receive(r io.Reader, req kmsg.Request, buf *buffer) ([]byte, error) {
 	return s.b, nil
 }
 
-// buffer is memory that an answer is read into.
+// buffer is memory for a request or an answer.
 type buffer struct{ bytes []byte }
 
-// Buffers over maxPooledBytes are left to the garbage collector, so that one
-// large answer does not stay for ever.
+// Buffers larger than maxPooledBytes are left to the garbage collector, so that
+// one large answer does not keep its memory forever.
 const maxPooledBytes = 8 << 20
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
@@ -203,7 +204,7 @@ func takeBuffer(size int) *buffer {
 	return b
 }
 
-// grow makes the buffer size bytes long, of any content.
+// grow sets the buffer's length to size. Its content is undefined.
 func (b *buffer) grow(size int) {
 	if cap(b.bytes) < size {
 		b.bytes = make([]byte, size)

@@ -59,7 +59,7 @@ func TestFollowBeginsBeforeKafkaIsThere(t *testing.T) {
 	write(t, c, "a", 0, "x", 3)
 	j.until(t, "it goes on", func() bool { return len(j.lives) == 2 && j.lives[1] && j.count() == 3 })
 
-	// And once more, with a position to keep.
+	// Once more, with a position to keep.
 	c.Close()
 	k.Close()
 	j.until(t, "the outage is noticed", func() bool { return len(j.lives) == 3 })
@@ -89,8 +89,8 @@ func TestFollowSurvivesAStoppedBroker(t *testing.T) {
 	j.until(t, "it goes on", func() bool { return j.count() == 2 && j.live() })
 }
 
-// answerFetch makes Kafka answer fetches of one partition at an offset in
-// another way, times times.
+// answerFetch changes Kafka's answers to fetches of one partition at an offset,
+// for the given number of times.
 func answerFetch(f *fixture, offset int64, times int, answer func(*kmsg.FetchResponseTopicPartition)) *atomic.Int64 {
 	var struck atomic.Int64
 	f.kafka.ControlKey(1, func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -176,8 +176,8 @@ func TestFollowSaysWhatWasTruncated(t *testing.T) {
 }
 
 // TestReadBehindALeaderThatWroteNothing: an offset can have the epoch of a leader
-// that was deposed before it wrote anything. Nothing is lost then, and whoever
-// comes with that offset must get on.
+// that was deposed before it wrote anything. Nothing is lost then, and a reader
+// with that offset must be able to continue.
 func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))
@@ -206,8 +206,8 @@ func TestReadBehindALeaderThatWroteNothing(t *testing.T) {
 }
 
 // TestADeposedLeaderIsNotBelieved: a broker that was paused while another one
-// took over, and that metadata has for the leader too, knows nothing of the
-// records since. They are not lost.
+// took over, and that metadata still reports as the leader, does not have the
+// records written since. They are not lost.
 func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(*kmsg.FetchResponseTopicPartition){
@@ -228,7 +228,7 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 					for struck.Load() < 3 {
 						time.Sleep(time.Millisecond)
 					}
-					f.lead("a", 1) // as metadata tells at last
+					f.lead("a", 1) // as metadata reports at last
 				}()
 				from := []record.PartitionOffset{{Offset: 8, Epoch: 1}}
 				if !reads {
@@ -257,9 +257,9 @@ func TestADeposedLeaderIsNotBelieved(t *testing.T) {
 	}
 }
 
-// TestADeposedLeaderIsNotBelievedAlone: where only the broker that was paused says who
-// leads, nothing is lost either, however often it is asked. What is to be read is
-// unavailable until the other brokers answer.
+// TestADeposedLeaderIsNotBelievedAlone: if only the broker that was paused
+// reports who leads, nothing is lost either, however often it is asked. The
+// partition is unavailable until the other brokers answer.
 func TestADeposedLeaderIsNotBelievedAlone(t *testing.T) {
 	t.Parallel()
 	const strikes = 10
@@ -319,8 +319,8 @@ func TestADeposedLeaderIsNotBelievedAlone(t *testing.T) {
 	}
 }
 
-// TestAnEpochThatNoBrokerKnowsIsBelieved: a position that claims a later epoch than
-// that of any leader is of no log that there is, once all brokers say so.
+// TestAnEpochThatNoBrokerKnowsIsBelieved: a position with a later epoch than that
+// of any leader belongs to no existing log, once all brokers agree.
 func TestAnEpochThatNoBrokerKnowsIsBelieved(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "a"))
@@ -371,7 +371,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	// Kfake only hangs up on a wrong password; real brokers say what is wrong.
+	// Kfake only closes the connection for a wrong password; real brokers report
+	// the error.
 	k.ControlKey(36, func(r kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
 		req := r.(*kmsg.SASLAuthenticateRequest)
@@ -408,7 +409,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 	}
 }
 
-// lines collects a log.
+// lines collects log output.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer

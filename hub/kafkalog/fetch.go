@@ -10,26 +10,27 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Versions of Fetch: from 13 on topics go by id (KIP-516), which closes the
-// hole that a topic made again under its name leaves. 12 brought the epoch of
-// the last record (KIP-595), 4 record batches and read committed.
+// Versions of Fetch: version 13 names topics by id (KIP-516), which detects a
+// topic that was deleted and created again under its name. Version 12 added the
+// epoch of the last record (KIP-595), version 4 record batches and read
+// committed.
 const (
 	fetchByID  = int16(13)
 	fetchEpoch = int16(12)
 	fetchFirst = int16(4)
 )
 
-// fetchKey is Fetch's number.
+// fetchKey is the API key of Fetch.
 const fetchKey = int16(1)
 
-// fetchSlack is how much longer than it was asked to wait a broker may take.
+// fetchSlack is how much longer than the requested wait a broker may take.
 const fetchSlack = 5 * time.Second
 
-// fetched is the answer to a fetch, in memory that goes back to a pool when
-// everybody who holds it has released it.
+// fetched is the answer to a fetch. Its memory goes back to a pool when every
+// holder has released it.
 type fetched struct {
 	answer
-	version int16 // the newest that the broker speaks
+	version int16 // the newest that the broker supports
 	byID    bool  // the answer names topics by id
 	buf     *buffer
 	holders atomic.Int32
@@ -44,12 +45,13 @@ func (f *fetched) release() {
 	}
 }
 
-// fetch sends one Fetch to a broker and returns the answer, held once. version
-// is the newest that the broker speaks, 0 to ask it first; the answer has the
-// version to use the next time. byID says that all topics in the request have their ids.
+// fetch sends one Fetch to a broker and returns the answer, held once. version is
+// the newest version that the broker supports, 0 to ask the broker first; the
+// answer has the version to use the next time. byID means that all topics in the
+// request have their ids.
 //
-// The answer's memory belongs to the exchange until that has ended: a context
-// that ends does not interrupt it.
+// The answer's memory belongs to the exchange until the exchange has ended: the
+// end of a context does not interrupt it.
 func (c *Cluster) fetch(ctx context.Context, broker int32, req *kmsg.FetchRequest, version int16, byID bool) (*fetched, error) {
 	wait := time.Duration(req.MaxWaitMillis) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, wait+fetchSlack)
@@ -75,8 +77,8 @@ func (c *Cluster) fetch(ctx context.Context, broker int32, req *kmsg.FetchReques
 	return <-got, nil
 }
 
-// dropFetched releases an answer that nobody waits for any more. Both sides
-// may call it; the channel gives it to one.
+// dropFetched releases an answer that no caller waits for any more. Both sides
+// may call it; only one of them receives the answer from the channel.
 func dropFetched(got <-chan *fetched) {
 	select {
 	case f := <-got:
@@ -121,7 +123,7 @@ func (c *Cluster) exchangeFetch(rw io.ReadWriter, req *kmsg.FetchRequest, versio
 	return f, nil
 }
 
-// newFetchRequest is a fetch that reads committed, without a fetch session.
+// newFetchRequest returns a fetch that reads committed, without a fetch session.
 func newFetchRequest(rack string, wait time.Duration, maxBytes int) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis = int32(wait.Milliseconds())

@@ -39,7 +39,8 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return k
 }
 
-// lead gives a topic's first partition another leader so many times.
+// lead moves the leadership of a topic's first partition the given number of
+// times.
 func (f *fixture) lead(topic string, times int) {
 	for range times {
 		if err := f.kafka.MoveTopicPartition(topic, 0, 0); err != nil {
@@ -104,8 +105,8 @@ func writer(t *testing.T, k *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-// write produces n records with values "prefix-i" to a partition, in one batch
-// where they fit.
+// write produces n records with values "prefix-i" to a partition, in one batch if
+// they fit.
 func write(t *testing.T, c *kgo.Client, topic string, partition int32, prefix string, n int) {
 	t.Helper()
 	records := make([]*kgo.Record, n)
@@ -130,7 +131,7 @@ func (f *fixture) topic(name string) record.Topic {
 	return topic
 }
 
-// zero is the beginning of each partition.
+// zero returns the beginning of each partition.
 func zero(topic record.Topic) []record.PartitionOffset {
 	offsets := make([]record.PartitionOffset, topic.Partitions)
 	for i := range offsets {
@@ -139,7 +140,7 @@ func zero(topic record.Topic) []record.PartitionOffset {
 	return offsets
 }
 
-// journal is a sink that remembers.
+// journal is a sink that records what it is given.
 type journal struct {
 	mu      sync.Mutex
 	values  map[int32][]string
@@ -225,7 +226,7 @@ func (j *journal) Live(live bool, cause error) {
 	}
 }
 
-// until waits for cond, which sees the journal at rest.
+// until waits for cond, which is called with the journal locked.
 func (j *journal) until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	deadline := time.After(time.Minute)
@@ -254,7 +255,7 @@ func (j *journal) until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// live is what was last said of it; until anything is said it is.
+// live returns the last reported state; the state is live until one is reported.
 func (j *journal) live() bool { return len(j.lives) == 0 || j.lives[len(j.lives)-1] }
 
 func (j *journal) count() int {
@@ -265,7 +266,7 @@ func (j *journal) count() int {
 	return n
 }
 
-// following is a Follow under way.
+// following is a Follow in progress.
 type following struct {
 	cancel context.CancelFunc
 	err    chan error

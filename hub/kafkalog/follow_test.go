@@ -79,7 +79,7 @@ func TestFollowReadsCommitted(t *testing.T) {
 		t.Errorf("got %d records, want %d", len(j.values[0]), len(want))
 	}
 
-	// The same, read from every offset.
+	// The same, with a read from every offset.
 	for at := range end {
 		n := 0
 		from := record.PartitionOffset{Offset: at, Epoch: -1}
@@ -205,8 +205,8 @@ func TestFollowFindsAddedPartitions(t *testing.T) {
 	j.until(t, "the new partition's records have come", func() bool { return len(j.values[2]) == 7 })
 }
 
-// A sink that does not return must not hold up another topic, nor what was
-// following before.
+// A sink that does not return must not delay another topic, or topics that were
+// followed before.
 func TestFollowWaitsForNoSink(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a", "b"))
@@ -226,9 +226,9 @@ func TestFollowWaitsForNoSink(t *testing.T) {
 	stuck.until(t, "the other goes on", func() bool { return stuck.count() == 2 })
 }
 
-// TestTheTipBeforeAnOpenTransaction has the epoch of what follows it, which is older
-// than the leader: a position would have a later epoch than the one behind it
-// otherwise.
+// TestTheTipBeforeAnOpenTransaction: the tip has the epoch of the record that
+// follows it, which is older than the leader's: otherwise a position would have a
+// later epoch than the record after it.
 func TestTheTipBeforeAnOpenTransaction(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))
@@ -257,7 +257,7 @@ func TestTheTipBeforeAnOpenTransaction(t *testing.T) {
 	}
 	for _, leader := range []int{2, 0, 1} {
 		f.lead("a", leader)
-		write(t, f.writer(), "a", 0, "x", 1) // has an epoch of its own, and waits
+		write(t, f.writer(), "a", 0, "x", 1) // has an epoch of its own, and is uncommitted
 	}
 	want := record.PartitionOffset{Epoch: epoch, Offset: 4}
 	if got := tip(); got != want {

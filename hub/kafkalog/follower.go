@@ -13,19 +13,21 @@ import (
 )
 
 const (
-	// healthEvery is how often a follower looks whether it gets anything.
+	// healthEvery is how often a follower checks whether its partitions can be
+	// read.
 	healthEvery = 200 * time.Millisecond
-	// outageAfter is how long a partition may be out of reach before it is
+	// outageAfter is how long a partition may be unavailable before that is
 	// reported.
 	outageAfter = 700 * time.Millisecond
-	// overdue is how much longer than it was asked to wait a broker may be
-	// silent before its partitions count as out of reach.
+	// overdue is how much longer than the requested wait a broker may be silent
+	// before its partitions count as unavailable.
 	overdue = time.Second
 	// roundBytes is about how much of a fetch is decompressed at a time.
 	roundBytes = 8 << 20
 )
 
-// errNotFound is the cause before anything is known of a partition.
+// errNotFound is the cause of failure of a partition of which nothing is known
+// yet.
 var errNotFound = errors.New("the leader is not known yet")
 
 // follower is one call of Follow.
@@ -33,54 +35,56 @@ type follower struct {
 	topic record.Topic
 	sink  upstream.Sink
 
-	// mail has room for one: there is something in the inbox, or it ended.
+	// mail has room for one signal: the inbox has a delivery, or err is set.
 	mail chan struct{}
 
 	// Guarded by the source's mu.
-	id         record.TopicID // of the log; the topic's, or what metadata says where that has none
+	id         record.TopicID // of the log: the topic's id or, if it has none, what metadata reports
 	partitions []*partition
 	inbox      []*delivery
-	pending    int   // deliveries in the inbox or in the sink
-	slow       bool  // the sink took long the last time
+	pending    int   // deliveries in the inbox or at the sink
+	slow       bool  // the last call of the sink took long
 	gone       bool  // Follow has returned
-	err        error // why Follow is to return
-	changed    doubt // that this still is the topic
+	err        error // why Follow must return
+	changed    doubt // doubt that this is still the same topic
 }
 
-// partition is where a follower is in one of its partitions, and who serves
-// it. Guarded by the source's mu, but that whoever has set busy owns next and
-// walk until it clears it.
+// partition is the state of one partition of a follower, and the broker that
+// serves it. It is guarded by the source's mu, except that the code that has set
+// busy owns next and walk until it clears busy.
 type partition struct {
 	f    *follower
 	lead leadership
 	next record.PartitionOffset
-	// fresh: nothing has been read yet, and no position names the partition.
+	// fresh means that nothing has been read yet and that no given position
+	// covers the partition.
 	fresh bool
 	walk  walk
 
-	broker *broker // nil while nobody is known to serve it
-	// replica is a follower that the leader wants read from (KIP-392), until
-	// replicaUntil.
+	broker *broker // nil while no broker is known to serve it
+	// replica is the replica from which the leader wants this partition read
+	// (KIP-392), until replicaUntil.
 	replica      int32
 	replicaUntil time.Time
-	// strict: the leader itself is to answer, and not to send us to a replica.
+	// strict means that the leader must answer itself instead of naming a
+	// replica.
 	strict bool
 
-	busy    bool      // in a fetch, or in a delivery
-	waiting time.Time // when the fetch it is in should be over, zero for none
-	stuck   int       // how often in a row a fetch brought no whole batch
-	strange int       // how often in a row the offset was out of a range it is in
-	deposed int       // how often in a row a broker answered that led only before
-	// confirmed: all brokers have that one for the leader.
+	busy    bool      // in a fetch or in a delivery
+	waiting time.Time // when the current fetch should be over, zero for none
+	stuck   int       // number of fetches in a row that brought no whole batch
+	strange int       // number of times in a row that an offset was reported out of range but is in range
+	deposed int       // number of answers in a row from a broker that led only earlier
+	// confirmed means that all brokers report the same leader.
 	confirmed bool
 
-	failing time.Time // since when it fails, zero if it does not
+	failing time.Time // time since which it fails, zero if it does not
 	cause   error
 	retry   *backoff.ExponentialBackOff
 	retryAt time.Time
 }
 
-// failed notes that a partition cannot be read, and when to try again.
+// failed records that a partition cannot be read, and when to try again.
 func (p *partition) failed(now time.Time, cause error) {
 	if p.failing.IsZero() {
 		p.failing = now
@@ -99,7 +103,7 @@ func (p *partition) reached() {
 	p.failing, p.cause, p.retry, p.retryAt = time.Time{}, nil, nil, time.Time{}
 }
 
-// out reports whether the partition has been out of reach for longer than
+// out reports whether the partition has been unavailable for longer than
 // outageAfter, and why.
 func (p *partition) out(now time.Time) (bool, error) {
 	if !p.failing.IsZero() && now.Sub(p.failing) > outageAfter {
@@ -113,13 +117,13 @@ func (p *partition) out(now time.Time) (bool, error) {
 
 // delivery is what one fetch brought for a follower.
 type delivery struct {
-	parts []*partition // walks have begun
+	parts []*partition // whose walks have begun
 	gaps  []upstream.Fetched
-	got   *fetched // nil where there are only gaps
+	got   *fetched // nil if there are only gaps
 	turn  *turn
 }
 
-// Follow implements upstream.Source. It gets records only while Run runs.
+// Follow implements upstream.Source. It delivers records only while Run runs.
 func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.PartitionOffset, sink upstream.Sink) error {
 	f := &follower{topic: topic, id: topic.ID, sink: sink, mail: make(chan struct{}, 1)}
 	now := time.Now()
@@ -169,7 +173,7 @@ func newPartition(f *follower, at record.PartitionOffset, now time.Time) *partit
 	}
 }
 
-// take is the next delivery of a follower, nil for none.
+// take removes and returns the next delivery of a follower, nil if there is none.
 func (s *Source) take(f *follower) *delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +186,7 @@ func (s *Source) take(f *follower) *delivery {
 	return d
 }
 
-// post hands a delivery over. The caller holds mu.
+// post puts a delivery into the inbox. The caller holds mu.
 func (f *follower) post(d *delivery) {
 	f.inbox = append(f.inbox, d)
 	f.pending++
@@ -202,8 +206,9 @@ func (s *Source) ended(f *follower) error {
 	return f.err
 }
 
-// deliver gives the sink what a fetch brought, mostly in one call: in several
-// only where it decompresses to very much, or a gap stands between records.
+// deliver passes the records of a fetch to the sink, mostly in one call. It takes
+// several calls only if the records decompress to more than roundBytes, or if a
+// gap is between records.
 func (s *Source) deliver(f *follower, d *delivery) {
 	in := s.inflaters.Get().(*inflater)
 	began := time.Now()
@@ -253,7 +258,7 @@ func (s *Source) deliver(f *follower, d *delivery) {
 	s.settle(f, d, time.Since(began) > grace)
 }
 
-// settle takes the partitions of a delivery back into the turns.
+// settle makes the partitions of a delivery available for fetches again.
 func (s *Source) settle(f *follower, d *delivery, slow bool) {
 	s.mu.Lock()
 	f.pending--
@@ -288,7 +293,7 @@ func (s *Source) settle(f *follower, d *delivery, slow bool) {
 	}
 }
 
-// free lets a partition be fetched again. The caller holds mu.
+// free makes a partition available for fetches again. The caller holds mu.
 func (p *partition) free() {
 	p.busy, p.waiting = false, time.Time{}
 	if p.broker != nil {
@@ -306,7 +311,7 @@ func (f *follower) wakeBrokers() {
 	}
 }
 
-// leave forgets a follower and what was still on its way to it.
+// leave removes a follower and drops the deliveries in its inbox.
 func (s *Source) leave(f *follower) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -321,7 +326,7 @@ func (s *Source) leave(f *follower) {
 	f.inbox = nil
 }
 
-// drop ends a delivery that nobody takes. The caller holds mu.
+// drop releases a delivery that is not passed to the sink. The caller holds mu.
 func (f *follower) drop(d *delivery) {
 	if d.turn != nil {
 		d.turn.left--
@@ -331,7 +336,8 @@ func (f *follower) drop(d *delivery) {
 	}
 }
 
-// health reports whether any partition has been out of reach for longer than outageAfter.
+// health reports whether any partition has been unavailable for longer than
+// outageAfter.
 func (s *Source) health(f *follower) (out bool, cause error) {
 	now := time.Now()
 	s.mu.Lock()

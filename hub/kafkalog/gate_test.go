@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// gate stands in front of a Kafka's listeners. Shut, it lets connections in
-// and no byte through, as a stopped process does.
+// gate is in front of a Kafka's listeners. While it is shut, connections are
+// accepted but no bytes pass, as with a stopped process.
 type gate struct {
 	mu   sync.Mutex
 	open chan struct{} // closed while open
@@ -76,7 +76,7 @@ func (c *gateConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// freePort is a port that nobody listens on.
+// freePort returns a port on which no process listens.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,21 +12,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Addresses of brokers are remembered, and an address can come to be another
-// cluster's, which may well have a topic of the same name. So each connection is
-// asked for its cluster before anything else is asked, and what another cluster
-// says is not believed. Only an address of the configuration can say that the
-// cluster is another one by now, as that address is what names it.
+// Addresses of brokers are remembered, and an address can later belong to another
+// cluster, which may well have a topic of the same name. So each connection is
+// asked for its cluster before any other request, and the answers of another
+// cluster are ignored. Only an address of the configuration can change which
+// cluster is meant, because the configured addresses are what names the cluster.
 
-// errForeign is a broker of another cluster.
+// errForeign means that the broker belongs to another cluster.
 var errForeign = errors.New("it belongs to another cluster")
 
-// clusterIDVersion is the version of Metadata that is asked for the cluster's id:
-// all brokers that can be read from have it (Kafka 0.11), with and without KIP-896.
+// clusterIDVersion is the version of Metadata that is used to ask for the
+// cluster's id: all brokers that can be read from support it (Kafka 0.11), with
+// and without KIP-896.
 const clusterIDVersion = 4
 
-// brokerAddr is a connection's address, by which the connection itself is found:
-// kafka-go hides it from those who use it.
+// brokerAddr is a connection's remote address with a reference to the connection
+// itself, which kafka-go hides from a RawExchange.
 type brokerAddr struct {
 	net.Addr
 	conn *brokerConn
@@ -35,8 +36,8 @@ type brokerAddr struct {
 // RemoteAddr implements net.Conn.
 func (c *brokerConn) RemoteAddr() net.Addr { return brokerAddr{c.Conn.RemoteAddr(), c} }
 
-// identify asks a connection for its cluster, once, and fails where that is
-// another one.
+// identify asks a connection once for its cluster, and fails if that is another
+// cluster.
 func (c *Cluster) identify(rw io.ReadWriter) error {
 	through, ok := rw.(interface{ RemoteAddr() net.Addr })
 	if !ok {
@@ -48,7 +49,7 @@ func (c *Cluster) identify(rw io.ReadWriter) error {
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	req.SetVersion(clusterIDVersion)
-	req.Topics = []kmsg.MetadataRequestTopic{} // none; nil would be all
+	req.Topics = []kmsg.MetadataRequestTopic{} // an empty list asks for no topics, nil for all
 	resp, err := c.ask(rw, req)
 	if err != nil {
 		return fmt.Errorf("ask for the cluster id: %w", err)
@@ -62,13 +63,13 @@ func (c *Cluster) identify(rw io.ReadWriter) error {
 	return nil
 }
 
-// renewEvery is how often kafka-go is made to begin anew, at most.
+// renewEvery is the least time between two resets of a transport.
 const renewEvery = time.Second
 
-// carry has kafka-go carry a request. Where its own connection, by which it learns
-// where the brokers are, has come to be one to another cluster, kafka-go knows no
-// such broker, or leads to a foreign one, for as long as that connection lives. So
-// it begins anew.
+// carry sends a request through kafka-go. Kafka-go learns the brokers' addresses
+// over a connection of its own. If that connection now leads to another cluster,
+// kafka-go does not know the broker, or routes to a foreign one, as long as the
+// connection lives. In this case carry resets the transport.
 func (c *Cluster) carry(ctx context.Context, through *kafka.Transport, request kafka.Request) (kafka.Response, error) {
 	answer, err := through.RoundTrip(ctx, anyAddress, request)
 	switch {
@@ -81,7 +82,8 @@ func (c *Cluster) carry(ctx context.Context, through *kafka.Transport, request k
 	return answer, err
 }
 
-// renew has kafka-go give up its connections and what it knows of the cluster.
+// renew resets a transport: kafka-go drops its connections and what it knows of
+// the cluster.
 func (c *Cluster) renew(through *kafka.Transport) {
 	c.mu.Lock()
 	soon := time.Since(c.renewed[through]) < renewEvery

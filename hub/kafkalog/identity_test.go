@@ -22,17 +22,17 @@ import (
 	"sluice/hub/upstream"
 )
 
-// movedListener is a broker's address that can come to be another's.
+// movedListener is a broker's address that can be redirected to another broker.
 type movedListener struct {
 	net.Listener
 
 	mu   sync.Mutex
-	to   string // whose address it is, empty for the broker's own
+	to   string // the address to redirect to, empty for the broker's own
 	open []net.Conn
-	led  map[string]bool // from which addresses it has led on
+	led  map[string]bool // addresses of connections that were redirected
 }
 
-// visited is a listener that notes where its connections come from.
+// visited is a listener that records where its connections come from.
 type visited struct {
 	net.Listener
 
@@ -50,14 +50,14 @@ func (l *visited) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// since are the addresses that connections have come from behind the first n.
+// since returns the addresses of connections after the first n.
 func (l *visited) since(n int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.from[n:])
 }
 
-// move ends all connections. New ones lead to another address.
+// move closes all connections. New ones lead to another address.
 func (l *movedListener) move(to string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,9 +103,9 @@ func (l *movedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// TestAnAddressComesToBeAnotherClusters: what is remembered of a cluster leads to
-// no other cluster, whatever topics that has. Nothing is read from there, nothing
-// stored there, and nothing is told of a topic that was made again.
+// TestAnAddressComesToBeAnotherClusters: remembered addresses of a cluster never
+// lead to another cluster, whatever topics that has. Nothing is read from it,
+// nothing is stored in it, and no topic is reported as created again.
 func TestAnAddressComesToBeAnotherClusters(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"plain", "SASL"} {
@@ -177,7 +177,8 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 		told := false
 		for deadline := time.Now().Add(time.Minute); asked.Load() < before+5 || !told; time.Sleep(10 * time.Millisecond) {
 			err := store("misled")
-			// Unknown is one that was written as its connection was cut.
+			// The result is unknown for a record that was written as its
+			// connection was cut.
 			if !errors.Is(err, upstream.ErrPublishUnavailable) && !errors.Is(err, upstream.ErrPublishUnknown) {
 				t.Fatalf("%s: a publish is answered with %v", what, err)
 			}
@@ -228,8 +229,8 @@ func addressComesToBeAnotherClusters(t *testing.T, sasl bool) {
 	}
 }
 
-// TestTheConfigurationNamesTheCluster: where an address of the configuration
-// leads to another cluster by now, that is the one that is meant.
+// TestTheConfigurationNamesTheCluster: if an address of the configuration now
+// leads to another cluster, that cluster is the one meant.
 func TestTheConfigurationNamesTheCluster(t *testing.T) {
 	t.Parallel()
 	var broker *movedListener

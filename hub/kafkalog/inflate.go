@@ -26,13 +26,13 @@ var (
 	errUnknownCodec     = errors.New("unknown compression codec")
 )
 
-// inflater decompresses batches. What it returns stays valid until reset.
+// inflater decompresses batches. What it returns is valid until reset.
 type inflater struct {
 	limit int // of one batch, in bytes
 
-	// arena holds what has been inflated since reset. When it is full a new
-	// one takes its place, and the garbage collector has the old one once no
-	// batch refers to it.
+	// arena holds what has been decompressed since reset. When it is full, a new
+	// arena replaces it, and the old one is garbage collected once no batch
+	// refers to it.
 	arena []byte
 
 	src  bytes.Reader
@@ -43,7 +43,7 @@ type inflater struct {
 
 func newInflater(limit int) *inflater { return &inflater{limit: limit} }
 
-// reset takes back all that was returned.
+// reset invalidates all that was returned, to reuse the memory.
 func (f *inflater) reset() {
 	if cap(f.arena) > maxPooledBytes {
 		f.arena = nil
@@ -80,7 +80,7 @@ func (f *inflater) inflate(codec int, src []byte) ([]byte, error) {
 	return nil, errUnknownCodec
 }
 
-// free is the unused end of the arena, with room for n bytes or more.
+// free returns the unused end of the arena, with room for at least n bytes.
 func (f *inflater) free(n int) []byte {
 	if cap(f.arena)-len(f.arena) < n {
 		f.arena = make([]byte, 0, max(n, 2*cap(f.arena), 64<<10))
@@ -88,8 +88,8 @@ func (f *inflater) free(n int) []byte {
 	return f.arena[len(f.arena):len(f.arena):cap(f.arena)]
 }
 
-// keep makes the arena own out, which was written into what free returned, or
-// which has outgrown it.
+// keep makes out part of the arena. out was written into what free returned, or
+// was allocated because it outgrew that.
 func (f *inflater) keep(out []byte) []byte {
 	room := f.arena[len(f.arena):cap(f.arena)]
 	if len(out) > 0 && len(room) >= len(out) && &room[0] == &out[0] {
@@ -130,11 +130,11 @@ func (f *inflater) stream(r io.Reader) ([]byte, error) {
 	}
 }
 
-// xerial is how Java's snappy library begins a framed stream.
+// xerial is the magic of the framing of Java's snappy library.
 var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
-// snappy takes a bare block, as librdkafka and Go clients write it, or blocks
-// in xerial's framing, as Java does: 8 bytes of magic, two int32 versions,
+// snappy decompresses a bare block, as librdkafka and Go clients write it, or
+// blocks in xerial's framing, as Java does: 8 bytes of magic, two int32 versions,
 // then blocks with an int32 length in front.
 func (f *inflater) snappy(src []byte) ([]byte, error) {
 	if len(src) < 16 || !bytes.HasPrefix(src, xerial) {
@@ -186,8 +186,9 @@ func (f *inflater) block(room func(int) []byte, src []byte, limit int) ([]byte, 
 	return out, nil
 }
 
-// zstdWindow is the least memory that the decoder is given: producers write
-// frames whose header asks for a window of this size, however small they are.
+// zstdWindow is the least memory limit that the decoder gets: producers write
+// frames whose header asks for a window of this size, however small the frames
+// are.
 const zstdWindow = 8 << 20
 
 func (f *inflater) zstandard(src []byte) ([]byte, error) {

@@ -12,17 +12,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// avoidFor is how long a broker that did not answer comes after the others.
+// avoidFor is how long a broker that did not answer is tried after the others.
 const avoidFor = 5 * time.Second
 
-// known are the brokers that can be asked: those of the configuration, and
-// those that the cluster last told of. It is safe for concurrent use.
+// known is the set of brokers that can be asked: those of the configuration, and
+// those that the cluster last reported. It is safe for concurrent use.
 type known struct {
 	bootstrap []string
 
 	mu      sync.Mutex
-	cluster string               // its id, empty until a broker has told it
-	brokers map[int32]string     // their addresses
+	cluster string               // its id, empty until a broker has reported it
+	brokers map[int32]string     // addresses by broker id
 	failed  map[string]time.Time // when an address last did not answer
 }
 
@@ -30,8 +30,9 @@ func newKnown(bootstrap []string) *known {
 	return &known{bootstrap: bootstrap, failed: make(map[string]time.Time)}
 }
 
-// belongs takes down which cluster a broker says that it is of, and reports
-// whether that is the one whose brokers these are, and which that is.
+// belongs records the cluster id that the broker at address reports. It reports
+// whether that is the cluster of the known brokers, and returns that cluster's
+// id.
 func (k *known) belongs(address, cluster string) (ours string, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -41,7 +42,7 @@ func (k *known) belongs(address, cluster string) (ours string, ok bool) {
 	return k.cluster, cluster == k.cluster
 }
 
-// learn takes the brokers that one of the cluster has told of.
+// learn records the brokers that a broker of the cluster has reported.
 func (k *known) learn(told []kmsg.MetadataResponseBroker) {
 	brokers := make(map[int32]string, len(told))
 	for _, b := range told {
@@ -57,7 +58,7 @@ func (k *known) learn(told []kmsg.MetadataResponseBroker) {
 	maps.DeleteFunc(k.failed, func(address string, _ time.Time) bool { return !slices.Contains(still, address) })
 }
 
-// all are the addresses, each once. The caller holds mu.
+// all returns the addresses, each once. The caller holds mu.
 func (k *known) all() []string {
 	all := slices.Clone(k.bootstrap)
 	all = slices.AppendSeq(all, maps.Values(k.brokers))
@@ -65,8 +66,8 @@ func (k *known) all() []string {
 	return slices.Compact(all)
 }
 
-// addresses are all the addresses in the order in which to try them: at random,
-// but those last that have lately not answered.
+// addresses returns all addresses in the order in which to try them: at random,
+// with those that have lately not answered last.
 func (k *known) addresses() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,7 +80,7 @@ type target struct {
 	address string
 }
 
-// targets are the brokers of the cluster, in the order of addresses.
+// targets returns the brokers of the cluster, in the same order as addresses.
 func (k *known) targets() []target {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -94,7 +95,7 @@ func (k *known) targets() []target {
 	return all
 }
 
-// order sorts addresses. The caller holds mu.
+// order sorts addresses as addresses describes. The caller holds mu.
 func (k *known) order(all []string) []string {
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	avoided := func(address string) int {
@@ -107,7 +108,7 @@ func (k *known) order(all []string) []string {
 	return all
 }
 
-// note takes down whether an address has answered.
+// note records whether an address has answered.
 func (k *known) note(address string, answered bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -19,16 +19,16 @@ import (
 type reach int
 
 const (
-	_ reach = iota // as ever
-	// killed: connections end, and new ones end at once.
+	_ reach = iota // normally
+	// killed: connections are closed, and new ones are closed at once.
 	killed
-	// stopped: connections are taken and nothing is answered, as for a process
-	// that is stopped, or behind a firewall that drops.
+	// stopped: connections are accepted and nothing is answered, as with a
+	// stopped process, or behind a firewall that drops packets.
 	stopped
 )
 
-// reachKafka is an in-process Kafka of which single brokers can be out of
-// reach.
+// reachKafka is an in-process Kafka of which single brokers can be made
+// unreachable.
 type reachKafka struct {
 	*kfake.Cluster
 
@@ -47,7 +47,7 @@ func newReachKafka(t *testing.T, brokers int, opts ...kfake.Opt) *reachKafka {
 	t.Cleanup(cluster.Close)
 	t.Cleanup(func() {
 		for i := range k.brokers {
-			k.set(i, killed) // so that nobody waits for ever
+			k.set(i, killed) // so that nothing waits forever
 		}
 	})
 	k.Cluster = cluster
@@ -66,8 +66,7 @@ func (k *reachKafka) listen(network, address string) (net.Listener, error) {
 	return made, nil
 }
 
-// set changes how a broker can be reached, also over the connections that there
-// are.
+// set changes how a broker can be reached, also over existing connections.
 func (k *reachKafka) set(broker int, how reach) {
 	k.mu.Lock()
 	l := k.brokers[broker]
@@ -121,7 +120,7 @@ type reachConn struct {
 	listener *reachListener
 }
 
-// Read swallows what comes in while the broker is stopped.
+// Read discards what arrives while the broker is stopped.
 func (c *reachConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
@@ -140,10 +139,9 @@ func (c *reachConn) Write(b []byte) (int, error) {
 
 var _ io.ReadWriteCloser = (*reachConn)(nil)
 
-// TestTheBootstrapBrokerIsAway: once the cluster is known, it does not matter
-// that the one broker of the configuration is gone, whether it refuses
-// connections or does not answer. What is asked of any broker is asked of the
-// others, and brokers that join are found.
+// TestTheBootstrapBrokerIsAway: once the cluster is known, the loss of the only
+// configured broker does not matter, whether it refuses connections or does not
+// answer. Requests to any broker go to the others, and new brokers are found.
 func TestTheBootstrapBrokerIsAway(t *testing.T) {
 	t.Parallel()
 	for name, how := range map[string]reach{"killed": killed, "stopped": stopped} {
@@ -205,8 +203,8 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 	}
 }
 
-// TestOneAddressOfSeveralDoesNotAnswer: an address that takes connections and
-// never answers does not use up the time in which the others would.
+// TestOneAddressOfSeveralDoesNotAnswer: an address that accepts connections and
+// never answers does not use up the time in which the others would answer.
 func TestOneAddressOfSeveralDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	k := newReachKafka(t, 3, kfake.SeedTopics(1, "a"))
@@ -216,7 +214,7 @@ func TestOneAddressOfSeveralDoesNotAnswer(t *testing.T) {
 	k.set(0, stopped)
 	k.set(2, stopped)
 	var began sync.WaitGroup
-	for range 8 { // the order of the addresses is drawn
+	for range 8 { // the order of the addresses is random
 		began.Go(func() {
 			cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), ClientID: "test", DialTimeout: 10 * time.Second})
 			if err != nil {

@@ -6,11 +6,12 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Leaders asks for the broker that leads each partition of a topic, -1 where
-// there is none. It goes past kafka-go's cache, which is refreshed on a timer
-// only and says "unknown topic" of one that we may not see. It never creates
-// the topic. What a broker refuses is a kafka.Error, not wrapped; a topic that
-// is not there is kafka.UnknownTopicOrPartition.
+// Leaders asks for the broker that leads each partition of a topic, -1 for a
+// partition without a leader. It bypasses kafka-go's cache, which is refreshed
+// only on a timer and reports "unknown topic" for a topic that the client may not
+// see. It never creates the topic. An error code of the broker is returned as a
+// kafka.Error, not wrapped; for a topic that does not exist it is
+// kafka.UnknownTopicOrPartition.
 func (c *Cluster) Leaders(ctx context.Context, topic string) ([]int32, error) {
 	found, err := c.metadata(ctx, []string{topic})
 	if err != nil {
@@ -27,7 +28,8 @@ func (c *Cluster) Leaders(ctx context.Context, topic string) ([]int32, error) {
 		leaders[i] = -1
 	}
 	for _, p := range found[0].partitions {
-		// Partitions are always 0..n-1; anything else is no topic of ours.
+		// Partitions are always numbered 0..n-1; anything else is not a valid
+		// topic.
 		if int(p.partition) >= len(leaders) || p.partition < 0 {
 			return nil, kafka.UnknownTopicOrPartition
 		}

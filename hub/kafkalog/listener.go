@@ -13,9 +13,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// listenerError is what a broker's listener does with a connection. One that
-// expects something else than it is spoken to, TLS or SASL, just closes it, which
-// would be told as EOF and without an address.
+// listenerError describes what a broker's listener does with a connection. A
+// listener that expects another protocol, TLS or SASL, just closes the
+// connection, which would be reported as EOF and without an address.
 type listenerError struct {
 	address string
 	text    string
@@ -26,7 +26,7 @@ func (e *listenerError) Error() string {
 	return fmt.Sprintf("broker %s %s: %v", e.address, e.text, e.cause)
 }
 
-// Unwrap never gives io.EOF, for which kafka-go would drop the text.
+// Unwrap never returns io.EOF, because kafka-go would drop the text then.
 func (e *listenerError) Unwrap() error {
 	if errors.Is(e.cause, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -49,32 +49,32 @@ func isClosed(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// What Kafka's first requests on a connection are, by key.
+// API keys of the first requests on a connection.
 const (
 	keySASLHandshake    = int16(protocol.SaslHandshake)
 	keyAPIVersions      = int16(protocol.ApiVersions)
 	keySASLAuthenticate = int16(protocol.SaslAuthenticate)
 )
 
-// brokerConn is a connection to a broker that tells why it is closed before
-// anything but a greeting was answered. One request is under way at a time, so
-// reads and writes do not overlap.
+// brokerConn is a connection to a broker that explains why the broker closes it
+// before it has answered anything but the first requests. One request is in
+// progress at a time, so reads and writes do not overlap.
 type brokerConn struct {
 	net.Conn
 	// Immutable.
 	address   string
-	tls, sasl bool // what is configured
+	tls, sasl bool // whether they are configured
 
-	// Owned by the exchange under way.
-	served  bool     // an answer to more than a greeting has begun
-	heard   bool     // anything has come
-	reading bool     // since the last write
-	key     int16    // of the request under way, -1 when it is not known
-	head    [10]byte // of the answer under way: size, correlation id, error code
+	// Owned by the exchange in progress.
+	served  bool     // an answer to another request than the first ones has begun
+	heard   bool     // any bytes have been received
+	reading bool     // a read has followed the last write
+	key     int16    // of the request in progress, -1 if unknown
+	head    [10]byte // of the answer in progress: size, correlation id, error code
 	have    int
-	refused error // why the connection is of no use, nil as long as it is
+	refused error // why the connection is unusable, nil if it is not
 
-	identified bool // it is of the cluster that is meant
+	identified bool // it belongs to the right cluster
 }
 
 // Write implements net.Conn.
@@ -93,7 +93,7 @@ func (c *brokerConn) Write(b []byte) (int, error) {
 // Read implements net.Conn.
 func (c *brokerConn) Read(b []byte) (int, error) {
 	if c.refused != nil {
-		return 0, c.refused // kafka-go reads on to pass over the rest of an answer
+		return 0, c.refused // kafka-go reads on to skip the rest of an answer
 	}
 	n, err := c.Conn.Read(b)
 	if c.served {
@@ -112,18 +112,19 @@ func (c *brokerConn) Read(b []byte) (int, error) {
 	} else if err != nil && c.tls {
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			// Alerts: TLS 1.3 refuses a client's certificate only here.
+			// Alerts: with TLS 1.3 the refusal of a client's certificate arrives
+			// only here.
 			err = &listenerError{address: c.address, text: "ends TLS", cause: err}
 		}
 	}
 	return n, err
 }
 
-// hear looks at the beginning of an answer.
+// hear inspects the beginning of an answer.
 func (c *brokerConn) hear(b []byte) error {
 	if !c.heard && !c.tls && (b[0] == 0x15 || b[0] == 0x16) {
-		// The first byte of an answer's size, against a TLS alert or handshake:
-		// no answer is so large.
+		// The first byte of an answer's size cannot have these values, as no
+		// answer is that large: it is a TLS alert or handshake.
 		return &listenerError{
 			address: c.address, text: "answers with TLS: its listener wants TLS (configure kafka tls, or use another port)",
 			cause: io.ErrUnexpectedEOF,
@@ -153,8 +154,8 @@ func (c *brokerConn) hear(b []byte) error {
 	return nil
 }
 
-// closed says what a broker probably wants that closes a connection without an
-// answer.
+// closed returns an error that names the likely reason of a broker that closes a
+// connection without an answer.
 func (c *brokerConn) closed(cause error) error {
 	e := &listenerError{address: c.address, text: "has closed the connection", cause: cause}
 	switch {
@@ -164,12 +165,12 @@ func (c *brokerConn) closed(cause error) error {
 	case !c.heard:
 		e.text = "closes the connection at the first request"
 	case c.key == keySASLAuthenticate:
-		// Brokers before Kafka 1.0 say no more than this to a wrong password.
+		// Brokers before Kafka 1.0 close the connection for a wrong password.
 		e.text, e.cause = "closes the connection at the credentials", kafka.SASLAuthenticationFailed
 	case c.key == keySASLHandshake:
 		e.text = "closes the connection at the SASL handshake: its listener is probably without SASL (leave out kafka sasl, or use another port)"
 	case !c.sasl:
-		// Such a listener answers ApiVersions once, and nothing else.
+		// Such a listener answers one ApiVersions request, and nothing else.
 		e.text = "closes the connection without an answer: its listener probably wants credentials (configure kafka sasl, or use another port)"
 	}
 	return e

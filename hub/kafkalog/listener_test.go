@@ -25,11 +25,11 @@ import (
 	"sluice/hub/upstream"
 )
 
-// rawListener is what a broker's listener does with each connection: it answers
-// some requests, by key, and closes the connection at any other.
+// rawListener is a broker's listener that answers some requests on each
+// connection, by key, and closes the connection at any other request.
 type rawListener struct {
 	tls     *tls.Config
-	once    bool // it answers no request a second time, as where SASL is wanted
+	once    bool // it answers each request only once, as with SASL
 	answers map[int16]func(version int16) kmsg.Response
 }
 
@@ -68,7 +68,7 @@ func (l rawListener) serve(conn net.Conn) {
 			return
 		}
 		n := binary.BigEndian.Uint32(size[:])
-		if n > 1<<20 { // as Kafka does with what is no request
+		if n > 1<<20 { // as Kafka does with what is not a request
 			return
 		}
 		request := make([]byte, n)
@@ -90,7 +90,7 @@ func (l rawListener) serve(conn net.Conn) {
 	}
 }
 
-// greets answers ApiVersions, and nothing else.
+// greets returns an answer to ApiVersions, and to nothing else.
 func greets() map[int16]func(int16) kmsg.Response {
 	return map[int16]func(int16) kmsg.Response{18: func(version int16) kmsg.Response {
 		answer := kmsg.NewPtrApiVersionsResponse()
@@ -102,7 +102,8 @@ func greets() map[int16]func(int16) kmsg.Response {
 	}}
 }
 
-// TestAListenerOfAnotherKindIsTold: not as EOF, and with the broker's address.
+// TestAListenerOfAnotherKindIsTold: a listener of the wrong kind is not reported
+// as EOF, and is reported with the broker's address.
 func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 	t.Parallel()
 	certificate, trusted := selfSigned(t)

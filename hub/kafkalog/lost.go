@@ -8,25 +8,26 @@ import (
 	"sluice/hub/record"
 )
 
-// errDeposed is a broker whose log ends before an offset, and which led the
-// partition only before the record there was written. One that was paused does
-// not know yet that another one leads, nor may our metadata. The leader of now
-// has an epoch that is no lower than that of any record.
+// errDeposed means that a broker's log ends before an offset, and that the broker
+// led the partition only before the record at that offset was written. A broker
+// that was paused does not know yet that another one leads, and neither may the
+// metadata at hand. The current leader has an epoch that is at least that of any
+// record.
 var errDeposed = errors.New("another broker leads the partition by now")
 
-// deposedPatience is how often in a row that is taken for the reason at least, with
-// what metadata says by then. After that, and once all brokers have that broker for
-// the leader, the offset is of no log that there is.
+// deposedPatience is for how many answers in a row this is at least assumed to be
+// the reason, with new metadata each time. After that, and once all brokers
+// report that broker as the leader, the offset belongs to no existing log.
 const deposedPatience = 5
 
-// deposed reports whether a leadership is from before the record there was written.
+// deposed reports whether a leadership is older than the record at the position.
 func (l leadership) deposed(at record.PartitionOffset) bool {
 	return l.epoch >= 0 && l.epoch < at.Epoch
 }
 
-// relocate finds where reading goes on after the leader has said that an offset
-// is out of range, and the gap that this leaves, which is nil where nothing is
-// missing. An offset that is in range is returned as it was.
+// relocate finds where reading continues after the leader has reported that an
+// offset is out of range, and the gap that this leaves, which is nil if no
+// records are missing. An offset that is in range is returned unchanged.
 func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, at record.PartitionOffset) (record.PartitionOffset, *record.Gap, error) {
 	one := []leadership{lead}
 	ask := func(when int64) (int64, error) {
@@ -54,8 +55,8 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 		to.Offset = start
 		return to, &record.Gap{Partition: at.Partition, From: at.Offset, To: start, Reason: record.GapRetention}, nil
 	case at.Offset > end:
-		// The log was cut short. Where it was cut the epoch tells; the
-		// records that have come since then are new.
+		// The log was truncated. The epoch shows at which offset; the records
+		// that have been written from there on are new.
 		to.Offset = end
 		if at.Epoch >= 0 {
 			cut, err := c.epochEnd(ctx, topic, lead, at.Epoch)
@@ -69,8 +70,8 @@ func (c *Cluster) relocate(ctx context.Context, topic string, lead leadership, a
 	return to, truncated(at, to), nil
 }
 
-// restart gives up an offset whose epoch the log does not know: nothing says
-// how much of what was read before it is still there.
+// restart replaces an offset whose epoch the log does not know by the earliest
+// one: it is unknown how much of what was read before is still in the log.
 func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at record.PartitionOffset) (record.PartitionOffset, *record.Gap, error) {
 	found, err := c.listOffsets(ctx, topic, lead.leader, []leadership{lead}, timeEarliest, readUncommitted)
 	if err != nil {
@@ -84,7 +85,8 @@ func (c *Cluster) restart(ctx context.Context, topic string, lead leadership, at
 	return to, truncated(at, to), nil
 }
 
-// truncated is the gap of what was read, or asked for, and is no longer there.
+// truncated returns the gap of records that were read, or asked for, and no
+// longer exist, nil if there are none.
 func truncated(at, to record.PartitionOffset) *record.Gap {
 	if to.Offset >= at.Offset {
 		return nil

@@ -15,7 +15,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Many topics share a broker's long poll, and each still hears at once.
+// Many topics share a broker's long poll, and each still gets its records at
+// once.
 func TestManyTopicsShareOneLongPoll(t *testing.T) {
 	t.Parallel()
 	const topics, partitions, records = 100, 6, 300
@@ -38,7 +39,7 @@ func TestManyTopicsShareOneLongPoll(t *testing.T) {
 	time.Sleep(400 * time.Millisecond)
 	before, began := fetches.Load(), time.Now()
 	time.Sleep(600 * time.Millisecond)
-	// Long polls of 200 ms; one a topic would be a hundred times as many.
+	// Long polls of 200 ms; one per topic would be a hundred times as many.
 	n, polls := fetches.Load()-before, int64(time.Since(began)/(200*time.Millisecond))
 	if n > 5*polls {
 		t.Errorf("%d fetches in the time of %d polls, while nothing happened", n, polls)
@@ -71,7 +72,7 @@ func TestManyTopicsShareOneLongPoll(t *testing.T) {
 	t.Logf("p50 %v, p99 %v, max %v, %d fetches", all[records/2], all[records*99/100], all[records-1], fetches.Load()-before)
 }
 
-// timing is a sink that tells how long records were on their way.
+// timing is a sink that reports how long records were in transit.
 type timing chan<- time.Duration
 
 func (c timing) Append(batch []*upstream.Fetched) {

@@ -13,23 +13,23 @@ import (
 	"sluice/hub/upstream"
 )
 
-// requestTimeout bounds every request but a fetch.
+// requestTimeout bounds every request except fetches.
 const requestTimeout = 5 * time.Second
 
-// layout is what metadata says of a topic.
+// layout is what metadata reports of a topic.
 type layout struct {
 	name       string
 	id         record.TopicID
-	err        error // why the topic cannot be told of
-	missing    bool  // there is no such topic
+	err        error // why the topic cannot be described
+	missing    bool  // the topic does not exist
 	partitions []leadership
 }
 
-// leadership is who leads a partition.
+// leadership is the leader of a partition.
 type leadership struct {
 	partition int32
 	leader    int32 // -1 for none
-	epoch     int32 // -1 when not known
+	epoch     int32 // -1 if unknown
 	err       error
 }
 
@@ -37,7 +37,7 @@ func (l *layout) topic() record.Topic {
 	return record.Topic{Name: l.name, ID: l.id, Partitions: int32(len(l.partitions))}
 }
 
-// find returns who leads a partition.
+// find returns the leadership of a partition.
 func (l *layout) find(partition int32) (leadership, bool) {
 	for _, p := range l.partitions {
 		if p.partition == partition {
@@ -47,8 +47,8 @@ func (l *layout) find(partition int32) (leadership, bool) {
 	return leadership{}, false
 }
 
-// metadata asks any broker for topics by name, at version 12 for their ids
-// (KIP-516). It never creates a topic.
+// metadata asks any broker for topics by name. It uses version 12, which returns
+// their ids (KIP-516). It never creates a topic.
 func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -93,7 +93,7 @@ func layoutsIn(answer *kmsg.MetadataResponse) []layout {
 	return found
 }
 
-// layout asks for one topic.
+// layout asks any broker for one topic.
 func (c *Cluster) layout(ctx context.Context, name string) (layout, error) {
 	found, err := c.metadata(ctx, []string{name})
 	return layoutAmong(found, name, err)
@@ -117,8 +117,8 @@ func layoutAmong(found []layout, name string, err error) (layout, error) {
 	return layout{}, unavailable(fmt.Errorf("ask metadata of %q: the answer leaves it out", name))
 }
 
-// refusal reports whether a broker has answered that it does not want us,
-// which is a better cause to tell than that some other cannot be reached.
+// refusal reports whether a broker has answered that it rejects the client. That
+// is a better cause to report than that another broker cannot be reached.
 func refusal(err error) bool {
 	return errors.Is(err, kafka.SASLAuthenticationFailed) ||
 		errors.Is(err, kafka.UnsupportedSASLMechanism) ||

@@ -7,15 +7,15 @@ import (
 	"sluice/hub/record"
 )
 
-// nearest remembers which replicas the leaders want read from (KIP-392), so
-// that not every read of the past asks them first. It is safe for concurrent
-// use.
+// nearest remembers the replicas from which the leaders want partitions read
+// (KIP-392), so that not every read of history asks the leaders first. It is safe
+// for concurrent use.
 type nearest struct {
 	mu    sync.Mutex
 	known map[replicated]replica
 }
 
-// replicated is a partition of a topic.
+// replicated identifies a partition of a topic.
 type replicated struct {
 	topic     record.Topic
 	partition int32
@@ -26,7 +26,7 @@ type replica struct {
 	until  time.Time
 }
 
-// of is the replica to read a partition from, if one is known.
+// of returns the replica to read a partition from, if one is known.
 func (n *nearest) of(topic record.Topic, partition int32) (broker int32, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -34,8 +34,7 @@ func (n *nearest) of(topic record.Topic, partition int32) (broker int32, ok bool
 	return r.broker, ok && time.Now().Before(r.until)
 }
 
-// keep remembers a replica for as long as it is used before the leader is asked
-// again.
+// keep remembers a replica for replicaFor, after which the leader is asked again.
 func (n *nearest) keep(topic record.Topic, partition, broker int32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -57,7 +56,8 @@ func (n *nearest) forget(topic record.Topic, partition int32) {
 	delete(n.known, key(topic, partition))
 }
 
-// key leaves out what can change while it is the same topic.
+// key leaves out the number of partitions, which can change while the topic stays
+// the same.
 func key(topic record.Topic, partition int32) replicated {
 	topic.Partitions = 0
 	return replicated{topic, partition}

@@ -13,8 +13,9 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestReplicaThatIsBehindIsNoTruncation: what a replica says is not in its log
-// is asked of the leader, which does not send back to the replica then.
+// TestReplicaThatIsBehindIsNoTruncation: if a replica reports that an offset is
+// not in its log, the leader is asked, which then does not name the replica
+// again.
 func TestReplicaThatIsBehindIsNoTruncation(t *testing.T) {
 	t.Parallel()
 	const leader, replica = 0, 1

@@ -9,12 +9,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// newestWithin bounds how long the brokers have that are all asked.
+// newestWithin bounds the time for the answers of all brokers.
 const newestWithin = time.Second
 
-// newest asks every broker for topics by name and returns the newest that any of
-// them knows of each partition: the leader with the highest epoch. One broker's
-// answer can be old, as that of one that was paused is for a while. It reports
+// newest asks every broker for topics by name and returns for each partition the
+// newest answer: the leader with the highest epoch. A single broker's answer can
+// be old, for example for a while after the broker was paused. all reports
 // whether all brokers have answered.
 func (c *Cluster) newest(ctx context.Context, names []string) (found []layout, all bool, err error) {
 	targets := c.known.targets()
@@ -56,7 +56,7 @@ func (c *Cluster) newest(ctx context.Context, names []string) (found []layout, a
 	return found, answered == len(targets), nil
 }
 
-// newer merges two answers to one question.
+// newer merges two answers to the same request.
 func newer(one, other []layout) []layout {
 	for _, l := range other {
 		i := slices.IndexFunc(one, func(have layout) bool { return have.name == l.name })
@@ -66,7 +66,7 @@ func newer(one, other []layout) []layout {
 		case one[i].missing || one[i].err != nil:
 			one[i] = l
 		case l.missing || l.err != nil || l.id != one[i].id:
-			// What the first said stands.
+			// The first answer is kept.
 		default:
 			one[i].partitions = newerLeaders(one[i].partitions, l.partitions)
 		}

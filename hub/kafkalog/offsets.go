@@ -9,28 +9,29 @@ import (
 	"sluice/hub/record"
 )
 
-// Timestamps that ListOffsets takes for the ends of a partition.
+// Timestamps that stand for the ends of a partition in ListOffsets.
 const (
 	timeLatest   = int64(-1)
 	timeEarliest = int64(-2)
 )
 
-// Isolation levels: up to the high watermark, or to the last stable offset.
+// Isolation levels: reading ends at the high watermark, or at the last stable
+// offset.
 const (
 	readUncommitted = int8(0)
 	readCommitted   = int8(1)
 )
 
-// listed is what ListOffsets says of a partition; offset is -1 where no record
-// is as late as the time.
+// listed is the answer of ListOffsets for a partition; offset is -1 if no record
+// has the given time or a later one.
 type listed struct {
 	offset int64
 	epoch  int32
 	err    error
 }
 
-// listOffsets asks the leader of some partitions of a topic, all led by it,
-// for their offsets at a time. Its answer has an entry for each.
+// listOffsets asks a leader for the offsets of some of a topic's partitions at a
+// time. It must lead all of them. The result has an entry for each.
 func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, partitions []leadership, at int64, isolation int8) (map[int32]listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -65,7 +66,8 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, p
 }
 
 // epochEnd asks where an epoch, or the last one before it, ends in a partition
-// (KIP-320). A negative epoch in the answer means that the log has none so old.
+// (KIP-320). A negative epoch in the answer means that the log has no epoch that
+// old.
 func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, epoch int32) (record.PartitionOffset, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -95,12 +97,12 @@ func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, e
 	return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: the answer leaves out partition %d", lead.partition)
 }
 
-// epochsAsked bounds how many epochs epochAt goes back.
+// epochsAsked bounds the number of epochs that epochAt goes back.
 const epochsAsked = 100
 
-// epochAt finds the epoch of the record at an offset, or of the first one behind it,
-// going back from a later epoch, or the same one. It is -1 where there are too many
-// epochs in between.
+// epochAt finds the epoch of the record at an offset, or of the first record
+// after it, going back from the epoch later, which must not be an earlier one.
+// The result is -1 if there are too many epochs in between.
 func (c *Cluster) epochAt(ctx context.Context, topic string, lead leadership, offset int64, later int32) (int32, error) {
 	epoch := later
 	for range epochsAsked {

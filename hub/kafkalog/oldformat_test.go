@@ -15,7 +15,7 @@ var oldCodecs = map[string]protocol.Attributes{
 	"none": 0, "gzip": protocol.Attributes(kafka.Gzip), "snappy": protocol.Attributes(kafka.Snappy), "lz4": protocol.Attributes(kafka.Lz4),
 }
 
-// messageSet is three messages as kafka-go writes them.
+// messageSet returns three messages as kafka-go writes them.
 func messageSet(tb testing.TB, version int8, codec string) []byte {
 	tb.Helper()
 	set := protocol.RecordSet{Version: version, Attributes: oldCodecs[codec]}
@@ -33,13 +33,13 @@ func messageSet(tb testing.TB, version int8, codec string) []byte {
 	}
 	raw := out.Bytes()[4:]
 	if codec != "none" {
-		raw[7] = 2 // as brokers do: the offset of the last message within
+		raw[7] = 2 // as brokers do: the offset of the last message in the set
 	}
 	return raw
 }
 
-// TestWalkOldMessages: message sets of format 0 and 1 are a gap that ends where they
-// end, also to a reader that comes from within.
+// TestWalkOldMessages: message sets of format 0 and 1 become a gap that ends
+// where they end, also for a reader that starts within them.
 func TestWalkOldMessages(t *testing.T) {
 	t.Parallel()
 	for codec := range oldCodecs {
@@ -67,7 +67,7 @@ func TestWalkOldMessages(t *testing.T) {
 	}
 }
 
-// moved is a message set that begins so much later.
+// moved returns a message set whose offsets are that much higher.
 func moved(set []byte, by byte) []byte {
 	set = bytes.Clone(set)
 	for rest := set; len(rest) > 0; {

@@ -14,8 +14,8 @@ type outOfRange struct {
 	at   record.PartitionOffset
 }
 
-// relocate asks where partitions go on whose offsets are out of range, and
-// reports it to their followers.
+// relocate asks where reading continues for partitions whose offsets are out of
+// range, and reports that to their followers.
 func (b *broker) relocate(ctx context.Context, all []outOfRange) {
 	for _, one := range all {
 		b.relocateOne(ctx, one)
@@ -31,7 +31,7 @@ func (b *broker) relocateOne(ctx context.Context, o outOfRange) {
 	to, gap, err := s.cluster.relocate(ctx, topic, lead, o.at)
 	inRange := err == nil && gap == nil && to == o.at
 	if inRange && strange >= 3 {
-		// The log has no such epoch, whoever leads it.
+		// The log does not have the epoch, whichever broker leads.
 		to, gap, err = s.cluster.restart(ctx, topic, lead, o.at)
 		inRange = false
 	}

@@ -10,7 +10,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// poll sends a fetch and hands out what it brings.
+// poll sends a fetch and hands out what it brought.
 func (b *broker) poll(ctx context.Context, p *poll) {
 	got, err := b.s.fetch(ctx, b.id, p.req, p.byID)
 	now := time.Now()
@@ -24,7 +24,7 @@ func (b *broker) poll(ctx context.Context, p *poll) {
 	}
 }
 
-// over ends the poll's part in the turns. The caller holds mu.
+// over marks the poll as ended. The caller holds mu.
 func (b *broker) over(p *poll) {
 	if p.lane {
 		b.lanes--
@@ -33,7 +33,8 @@ func (b *broker) over(p *poll) {
 	}
 }
 
-// lost puts a poll back that got no answer.
+// lost handles a poll that failed: its partitions become available for fetches
+// again.
 func (b *broker) lost(ctx context.Context, p *poll, now time.Time, err error) {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
@@ -53,15 +54,15 @@ func (b *broker) lost(ctx context.Context, p *poll, now time.Time, err error) {
 	for _, part := range p.parts {
 		part.failed(now, err)
 		part.replica = -1
-		// The broker's turn comes when its own pause is over.
+		// These partitions are fetched again when the broker's own pause is over.
 		part.retryAt = time.Time{}
 		part.free()
 	}
 	b.s.refresh()
 }
 
-// distribute gives every follower what came for it. It returns the partitions
-// that must be asked about; they stay busy.
+// distribute hands the records of an answer to the followers. It returns the
+// partitions whose offsets are out of range; these stay busy.
 func (b *broker) distribute(p *poll, got *fetched, now time.Time) (lost []outOfRange) {
 	s := b.s
 	s.mu.Lock()
@@ -133,8 +134,8 @@ func (b *broker) distribute(p *poll, got *fetched, now time.Time) (lost []outOfR
 	return lost
 }
 
-// match finds the partition of a poll that was answered for, -1 for none.
-// Brokers answer about in the order of the request.
+// match finds the partition of a poll that an answer is for, -1 if there is none.
+// Brokers answer roughly in the order of the request.
 func (p *poll) match(in *fetchedPartition, byID bool, hint int) int {
 	for i := range p.parts {
 		n := (hint + i) % len(p.parts)
@@ -208,18 +209,18 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at record.Partiti
 	return hasNothing, upstream.Fetched{}
 }
 
-// errShorter is a replica whose log ends before the offset.
+// errShorter means that a replica's log ends before the offset.
 var errShorter = errors.New("the replica's log is shorter")
 
-// askLeader has the leader asked where a replica says that an offset is not in
-// its log. The replica can be behind; only the leader knows.
+// askLeader makes the leader serve a partition after a replica has reported that
+// an offset is not in its log. The replica can be behind; only the leader knows.
 func (b *broker) askLeader(part *partition, now time.Time, cause error) {
 	part.replica, part.strict = -1, true
 	part.failed(now, fmt.Errorf("broker %d: %w", b.id, cause))
 	b.s.refresh()
 }
 
-// warnUnguarded says once a topic what reading by name does not notice.
+// warnUnguarded logs once per topic what a read by name does not detect.
 func (b *broker) warnUnguarded(p *poll) {
 	for _, part := range p.parts {
 		name := part.f.topic.Name

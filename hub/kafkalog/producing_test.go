@@ -11,8 +11,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// startProducer runs a producer for a test of the connections that it shares
-// with a source, and returns what stores a value in a topic.
+// startProducer runs a producer for a test of the connections that it shares with
+// a source, and returns a function that stores a value in a topic.
 func startProducer(t *testing.T, reached kafkalog.Config, change func(*producer.Config)) (store func(topic, value string) error) {
 	t.Helper()
 	if reached.DialTimeout == 0 {

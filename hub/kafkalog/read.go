@@ -12,13 +12,13 @@ import (
 	"sluice/hub/upstream"
 )
 
-// minReadBytes is the least that Read asks of a partition.
+// minReadBytes is the least number of bytes that Read asks of a partition.
 const minReadBytes = 16 << 10
 
-// Read implements upstream.Source. Where maxBytes is used up before every partition has
-// been served, the partitions left over are not visited; at least one that has
-// records is. It tries again for a while where a leader has moved or does not
-// answer, and returns ErrSourceUnavailable then.
+// Read implements upstream.Source. If maxBytes is used up before every partition
+// has been served, the remaining partitions are not visited; at least one
+// partition that has records is. If a leader has moved or does not answer, Read
+// tries again for a while before it returns ErrSourceUnavailable.
 func (s *Source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {
 	r := reading{s: s, topic: topic, visit: visit, left: maxBytes}
 	r.pending = append(r.pending, from...)
@@ -50,17 +50,18 @@ type reading struct {
 	visit   func(*upstream.Fetched)
 	pending []record.PartitionOffset
 	left    int  // bytes
-	moved   bool // a partition that is still to be read has now another offset, or with another broker
-	// leaders: only they are asked, as something went wrong elsewhere.
+	moved   bool // a partition still to be read has a new offset, or is read from another broker
+	// leaders means that only leaders are asked, because a request to another
+	// broker failed.
 	leaders bool
-	// deposed is how often a broker has answered that led only before, and
-	// confirmed whether all brokers have it for the leader.
+	// deposed is the number of answers from a broker that led only earlier, and
+	// confirmed means that all brokers report the same leader.
 	deposed   int
 	confirmed bool
 	walk      walk
 }
 
-// once asks every broker that serves any of it for what is still to be done.
+// once asks each broker that serves any of the pending partitions.
 func (r *reading) once(ctx context.Context, fresh bool) error {
 	var l layout
 	var err error
@@ -94,8 +95,8 @@ func (r *reading) once(ctx context.Context, fresh bool) error {
 	return failed
 }
 
-// serving is the broker to ask for a partition: the nearest that is known to
-// have it, or the leader.
+// serving returns the broker to ask for a partition: the nearest replica if one
+// is known, else the leader.
 func (r *reading) serving(lead leadership) int32 {
 	if replica, ok := r.s.near.of(r.topic, lead.partition); ok && !r.leaders {
 		return replica
@@ -103,7 +104,7 @@ func (r *reading) serving(lead leadership) int32 {
 	return lead.leader
 }
 
-// broker asks one broker for all that it serves.
+// broker asks one broker for all pending partitions that it serves.
 func (r *reading) broker(ctx context.Context, l layout, broker int32) error {
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = r.topic.Name, l.id
@@ -119,7 +120,7 @@ func (r *reading) broker(ctx context.Context, l layout, broker int32) error {
 	}
 	rack := r.s.cluster.config.Rack
 	if r.leaders {
-		rack = "" // else they might send us away again
+		rack = "" // else the leader might name a replica again
 	}
 	req := newFetchRequest(rack, 0, share)
 	req.Topics = append(req.Topics, t)
@@ -146,10 +147,10 @@ func (r *reading) broker(ctx context.Context, l layout, broker int32) error {
 	return failed
 }
 
-// elsewhere reports whether another broker is to be asked for a partition: a
-// replica that is nearer than the leader, or the leader where a replica has
-// nothing to give. That can be behind, so what is lost or at an end only the
-// leader knows.
+// elsewhere reports whether a partition is to be read from another broker: from a
+// replica that is nearer than the leader, or from the leader if a replica has no
+// records. A replica can be behind, so only the leader knows whether an offset is
+// lost or at the end.
 func (r *reading) elsewhere(l layout, p *fetchedPartition, broker int32) bool {
 	lead, ok := l.find(p.partition)
 	if !ok || r.leaders {
@@ -173,7 +174,8 @@ func (r *reading) elsewhere(l layout, p *fetchedPartition, broker int32) bool {
 	return true
 }
 
-// partition visits what came of one partition and strikes it off.
+// partition visits what a fetch brought from one partition and removes the
+// partition from those pending.
 func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, f *inflater) error {
 	var at record.PartitionOffset
 	found := false
@@ -200,9 +202,10 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	out := upstream.Fetched{Partition: p.partition, Next: at, Start: p.start, Tip: p.stable}
 	if diverges {
 		if out.Next, out.Gap = to, truncated(at, to); out.Gap == nil {
-			// The log has nothing of that epoch, as its leader wrote nothing, and
-			// all that came before it. From there it goes on, and not from a
-			// offset that would be answered like this again and again.
+			// The log has no records of that epoch, because its leader wrote
+			// none, and all records before that epoch. Reading continues from
+			// there, as the original offset would get the same answer again and
+			// again.
 			r.again(to)
 			return nil
 		}
@@ -211,7 +214,7 @@ func (r *reading) partition(ctx context.Context, l layout, p *fetchedPartition, 
 	}
 	r.walk.begin(p, at)
 	if len(p.records) == 0 && at.Offset < p.stable && len(r.pending) > 1 {
-		return nil // there was no room for it; the next round has it
+		return nil // there was no room for it; the next round reads it
 	}
 	for more := true; more; {
 		f.reset()
@@ -241,7 +244,7 @@ func (r *reading) visited(out *upstream.Fetched) {
 	r.visit(out)
 }
 
-// again has a partition asked once more, from an offset of an earlier epoch.
+// again makes a partition be read once more, from an offset of an earlier epoch.
 func (r *reading) again(at record.PartitionOffset) {
 	for i := range r.pending {
 		if r.pending[i].Partition == at.Partition && r.pending[i].Epoch > at.Epoch {
@@ -263,7 +266,7 @@ func (r *reading) relocate(ctx context.Context, l layout, at record.PartitionOff
 	return nil
 }
 
-// fetchPartition asks for what follows an offset.
+// fetchPartition asks for the records from an offset on.
 func fetchPartition(at record.PartitionOffset, leaderEpoch int32, maxBytes int) kmsg.FetchRequestTopicPartition {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition = at.Partition
@@ -274,7 +277,8 @@ func fetchPartition(at record.PartitionOffset, leaderEpoch int32, maxBytes int) 
 	return p
 }
 
-// diverged reports whether the log was cut below an offset, and where it goes on.
+// diverged reports whether the log was truncated below an offset, and where
+// reading continues.
 func diverged(p *fetchedPartition, at record.PartitionOffset) (record.PartitionOffset, bool) {
 	if p.divergedEnd < 0 || at.Epoch < 0 {
 		return at, false
@@ -284,7 +288,7 @@ func diverged(p *fetchedPartition, at record.PartitionOffset) (record.PartitionO
 	}, true
 }
 
-// fetch asks a broker with what is known of its version.
+// fetch sends a fetch with the version that the broker is known to support.
 func (s *Source) fetch(ctx context.Context, broker int32, req *kmsg.FetchRequest, byID bool) (*fetched, error) {
 	s.mu.Lock()
 	version := s.versions[broker]
@@ -293,7 +297,7 @@ func (s *Source) fetch(ctx context.Context, broker int32, req *kmsg.FetchRequest
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		// It may come back as another version.
+		// The broker may come back with another version.
 		delete(s.versions, broker)
 		return nil, err
 	}

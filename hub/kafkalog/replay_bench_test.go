@@ -19,8 +19,9 @@ import (
 	"sluice/hub/upstream"
 )
 
-// recorded is a source whose partitions hold the same batch again and again. It
-// goes the way of Source.Read from where an answer has come from a broker.
+// recorded is a source whose partitions contain the same batch again and again.
+// It runs the code of Source.Read from the point at which a broker's answer has
+// arrived.
 type recorded struct {
 	source     *Source
 	layout     layout
@@ -28,7 +29,7 @@ type recorded struct {
 	records    int64 // in the batch
 	each       int64 // in a partition
 	partitions int64
-	answers    sync.Pool // of *[]byte, as brokers' answers are pooled
+	answers    sync.Pool // of *[]byte, pooled like brokers' answers
 }
 
 func (s *recorded) Topic(context.Context, string) (record.Topic, error) { return s.layout.topic(), nil }
@@ -71,7 +72,7 @@ func (s *recorded) Follow(ctx context.Context, _ record.Topic, _ []record.Partit
 	return ctx.Err()
 }
 
-// ringing is an owner that waits.
+// ringing is a subscription owner that waits for its notification.
 type ringing chan struct{}
 
 func (r ringing) Pump() {
@@ -81,16 +82,16 @@ func (r ringing) Pump() {
 	}
 }
 
-// lines is a wire format of a line an event.
+// lines is a wire format with one line per event.
 type lines struct{}
 
 func (lines) Slot() int                        { return 0 }
 func (lines) AppendEvent(dst, b []byte) []byte { return append(append(dst, b...), '\n') }
 func (lines) AppendGap(dst, b []byte) []byte   { return append(append(dst, b...), '\n') }
 
-// BenchmarkReplay measures values replayed from what a broker has answered:
+// BenchmarkReplay measures the replay of values from a broker's answers:
 // checksums, the walk over batches, the check of JSON, the envelope, the frame,
-// delivery. Run it with -cpu 1 for what a core does.
+// delivery. Run it with -cpu 1 to measure one core.
 func BenchmarkReplay(b *testing.B) {
 	for _, size := range []int{200, 1000} {
 		for _, partitions := range []int64{1, 6} {

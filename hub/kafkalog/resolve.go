@@ -12,8 +12,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// attempts bounds how often Offsets and Read try again where a partition's
-// leader has moved or a broker does not answer.
+// attempts bounds how often Offsets and Read try when a partition's leader has
+// moved or a broker does not answer.
 const attempts = 6
 
 // Offsets implements upstream.Source.
@@ -40,7 +40,7 @@ func (s *Source) Offsets(ctx context.Context, topic record.Topic, at upstream.Of
 
 func byPartition(a, b record.PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) }
 
-// ensureUnavailable marks err, unless it is marked.
+// ensureUnavailable wraps err in ErrSourceUnavailable unless it already is.
 func ensureUnavailable(err error) error {
 	if errors.Is(err, upstream.ErrSourceUnavailable) {
 		return err
@@ -48,7 +48,7 @@ func ensureUnavailable(err error) error {
 	return unavailable(err)
 }
 
-// offsetsOnce asks each leader for the partitions that are not found yet.
+// offsetsOnce asks each leader for its partitions that are not in found yet.
 func (s *Source) offsetsOnce(ctx context.Context, l layout, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	leaders := make(map[int32][]leadership)
 	var failed error
@@ -83,8 +83,9 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 	t, timed := at.Time()
 	switch {
 	case timed:
-		// The tips come first: what is written meanwhile is as late as the time,
-		// and would be passed over.
+		// The tips are asked for first: a record that is written between the two
+		// requests can have the given time, and a tip that is asked for later
+		// would skip it.
 		if err := s.offsetsAt(ctx, topic, leader, partitions, upstream.Tip(), tips); err != nil {
 			return err
 		}
@@ -107,23 +108,25 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 		case a.err != nil:
 			err = fmt.Errorf("list offsets of partition %d of %q: %w", p.partition, topic, a.err)
 		case a.offset < 0 && timed:
-			// No record is as late as the time.
+			// No record has the given time or a later one.
 			found[p.partition] = tips[p.partition]
 		case a.offset < 0:
 			err = fmt.Errorf("list offsets of partition %d of %q: it has none", p.partition, topic)
 		default:
-			// The epoch is the record's, and at the tip the leader's. The log has
-			// had the place in it, so it serves to notice a log cut short.
+			// The epoch is that of the record, and at the tip that of the leader.
+			// The offset has existed in the log with it, so it serves to detect a
+			// truncated log.
 			found[p.partition] = record.PartitionOffset{Partition: p.partition, Epoch: a.epoch, Offset: a.offset}
 		}
 	}
 	return err
 }
 
-// dateTips corrects the epoch of those tips behind which there are records already,
-// of a transaction that is open: these can be of an earlier epoch than the leader's,
-// and the epoch of a position would go down on the way. Asked for later, an end that
-// is no further shows that all to come is of the leader's epoch or a later one.
+// dateTips corrects the epoch of those tips after which there are already
+// records, of an open transaction: these records can have an earlier epoch than
+// the leader's, and the epoch of a position would go down as it advances. The end
+// is asked for later; if it is not above the tip, all records to come have the
+// leader's epoch or a later one.
 func (s *Source) dateTips(ctx context.Context, topic string, leader int32, partitions []leadership, tips map[int32]listed) error {
 	ends, err := s.cluster.listOffsets(ctx, topic, leader, partitions, timeLatest, readUncommitted)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestTipsAreAskedBeforeATime: where no record is as late as a time, reading
-// begins at the tip as it was before that was asked. What is written between the
-// two questions would else be passed over.
+// TestTipsAreAskedBeforeATime: if no record has the time or a later one, reading
+// begins at the tip as it was before the time was asked for. Otherwise records
+// written between the two requests would be skipped.
 func TestTipsAreAskedBeforeATime(t *testing.T) {
 	t.Parallel()
 	f := start(t, kfake.SeedTopics(1, "a"))

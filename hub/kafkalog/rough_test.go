@@ -14,7 +14,7 @@ import (
 	"sluice/hub/kafkalog"
 )
 
-// rough stands in front of a Kafka's listeners: answers come late and in small
+// rough is in front of a Kafka's listeners: answers arrive late and in small
 // slices, and connections are reset in the middle of them.
 type rough struct {
 	calm           atomic.Bool
@@ -71,7 +71,7 @@ func (c *roughConn) Write(b []byte) (int, error) {
 	return written + m, err
 }
 
-// noise is text that no codec makes much shorter.
+// noise returns text that no codec compresses much.
 func noise(n int) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -80,17 +80,17 @@ func noise(n int) string {
 	return string(b)
 }
 
-// TestFollowOverARoughNetwork: late, sliced and reset answers lose, double and
-// misplace nothing, and are no gap.
+// TestFollowOverARoughNetwork: late, sliced and reset answers cause no record to
+// be lost, repeated or misplaced, and no gap.
 func TestFollowOverARoughNetwork(t *testing.T) {
 	t.Parallel()
 	const partitions, rounds, each = 3, 40, 5
 	r := &rough{}
-	r.calm.Store(true) // until all know each other
+	r.calm.Store(true) // until the connections are established
 	f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(partitions, "a"), r.listen())
 	topic := f.topic("a")
 	j := newJournal()
-	// Most connections must live for longer than an answer takes.
+	// Most connections must live longer than an answer takes.
 	source := startSource(t, kafkalog.Config{Brokers: f.kafka.ListenAddrs()}, func(c *kafkalog.SourceConfig) { c.PartitionMaxBytes = 16 << 10 })
 	follow(t, source, topic, zero(topic), j)
 	w := f.writer()

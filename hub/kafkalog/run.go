@@ -12,27 +12,29 @@ import (
 )
 
 const (
-	// refreshGap keeps two questions apart, however many ask for them.
+	// refreshGap is the least time between two metadata requests, however often
+	// refresh is called.
 	refreshGap = 50 * time.Millisecond
-	// changedFor and missingFor are how long metadata must say that a topic
-	// is another one or gone, before it is believed: brokers learn of a topic
-	// that was just made one after the other.
+	// changedFor and missingFor are how long metadata must report that a topic is
+	// another one, or missing, before it is believed: brokers learn of a topic
+	// that was just created at different times.
 	changedFor = 500 * time.Millisecond
 	missingFor = 3 * time.Second
 )
 
-// doubt is what metadata says against a topic, and since when.
+// doubt is a report by metadata that a topic is missing or another one, and since
+// when.
 type doubt struct {
 	since time.Time
-	id    record.TopicID // another topic's, zero for none at all
+	id    record.TopicID // the other topic's, zero if the topic is missing
 	times int
 }
 
-// Run reads for all who follow until the context ends. It owns the loop that
-// asks for metadata, here, and one goroutine a broker with one for each of its
-// fetches; all have ended when it returns, but for fetches under way on
-// kafka-go's connections, which hold no more than their own buffers and end
-// with their deadlines.
+// Run reads for all followers until the context ends. It runs the loop that asks
+// for metadata in its caller's goroutine, and owns one goroutine for each broker
+// and one for each fetch. All of them have ended when it returns, except fetches
+// in progress on kafka-go's connections, which hold only their own buffers and
+// end with their deadlines.
 func (s *Source) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	defer loops.Wait()
@@ -59,7 +61,7 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 }
 
-// refresh asks for new metadata soon.
+// refresh makes Run ask for new metadata soon.
 func (s *Source) refresh() {
 	select {
 	case s.kick <- struct{}{}:
@@ -67,7 +69,7 @@ func (s *Source) refresh() {
 	}
 }
 
-// startBrokers starts the loops of brokers that have come to be served from.
+// startBrokers starts the loops of new brokers.
 func (s *Source) startBrokers(ctx context.Context, loops *sync.WaitGroup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +81,7 @@ func (s *Source) startBrokers(ctx context.Context, loops *sync.WaitGroup) {
 	}
 }
 
-// stop lets Run be called again.
+// stop resets the brokers, so that Run can be called again.
 func (s *Source) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +95,7 @@ func (s *Source) stop() {
 	s.brokers = make(map[int32]*broker)
 }
 
-// learn asks for the metadata of all topics that are followed.
+// learn asks for the metadata of all followed topics.
 func (s *Source) learn(ctx context.Context) error {
 	s.mu.Lock()
 	seen := make(map[string]struct{}, len(s.followers))
@@ -147,8 +149,8 @@ func (s *Source) learn(ctx context.Context) error {
 	return again
 }
 
-// apply brings what metadata says of a topic to a follower. An error says that
-// metadata is to be asked again soon.
+// apply passes what metadata reports of a topic to a follower. An error means
+// that metadata must be asked for again soon.
 func (s *Source) apply(f *follower, l *layout, now time.Time) error {
 	if f.err != nil {
 		return nil
@@ -175,7 +177,7 @@ func (s *Source) apply(f *follower, l *layout, now time.Time) error {
 	return again
 }
 
-// at finds a partition, or begins one that nobody has read from.
+// at finds a partition, or adds one of which nothing has been read.
 func (f *follower) at(partition int32, now time.Time) *partition {
 	if i := int(partition); i < len(f.partitions) && f.partitions[i].lead.partition == partition {
 		return f.partitions[i]
@@ -191,7 +193,8 @@ func (f *follower) at(partition int32, now time.Time) *partition {
 	return p
 }
 
-// lead notes who leads a partition.
+// lead records the leader of a partition and assigns the partition to the broker
+// that serves it.
 func (s *Source) lead(p *partition, lead leadership, now time.Time, cause error) {
 	moved := lead.leader != p.lead.leader || lead.epoch != p.lead.epoch
 	p.lead = lead
@@ -220,7 +223,7 @@ func (s *Source) lead(p *partition, lead leadership, now time.Time, cause error)
 	b.nudge()
 }
 
-// doubt ends a follower once metadata has said often and long enough that its
+// doubt ends a follower once metadata has reported often and long enough that its
 // topic is gone.
 func (s *Source) doubt(f *follower, l *layout, now time.Time) error {
 	err := fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, l.name)
@@ -242,7 +245,7 @@ func (s *Source) doubt(f *follower, l *layout, now time.Time) error {
 	return nil
 }
 
-// fail notes that nothing of the topic can be read.
+// fail records that no partition of the topic can be read.
 func (f *follower) fail(now time.Time, cause error) {
 	for _, p := range f.partitions {
 		if p.failing.IsZero() {

@@ -7,8 +7,8 @@ import (
 
 var errShort = errors.New("the answer ends too soon")
 
-// scan reads Kafka's primitive types from the front of b. After the first
-// thing that is not there it is bad and reads zeros.
+// scan reads Kafka's primitive types from the front of b. After the first read
+// past the end, bad is set and all reads return zero values.
 type scan struct {
 	b   []byte
 	bad bool
@@ -69,8 +69,9 @@ func (s *scan) take(n int) []byte {
 	return v
 }
 
-// length reads the length of an array, a string or bytes, -1 for null. It is
-// never more than what is left: everything counted takes at least a byte.
+// length reads the length of an array, a string or bytes, -1 for null. The result
+// is never more than the number of bytes left: every counted element takes at
+// least a byte.
 func (s *scan) length(compact, short bool) int {
 	n := 0
 	switch {
@@ -93,7 +94,7 @@ func (s *scan) length(compact, short bool) int {
 	return max(n, -1)
 }
 
-// bytes reads bytes; null ones are nil.
+// bytes reads bytes; null is returned as nil.
 func (s *scan) bytes(compact, short bool) []byte {
 	n := s.length(compact, short)
 	if n < 0 {
@@ -102,7 +103,7 @@ func (s *scan) bytes(compact, short bool) []byte {
 	return s.take(n)
 }
 
-// tags passes over tagged fields (KIP-482).
+// tags skips tagged fields (KIP-482).
 func (s *scan) tags() {
 	s.eachTag(func(uint64, scan) {})
 }

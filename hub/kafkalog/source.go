@@ -14,23 +14,23 @@ import (
 	"sluice/hub/upstream"
 )
 
-// SourceConfig says how to read. All fields are needed.
+// SourceConfig configures a Source. All fields are required.
 type SourceConfig struct {
 	Logger *slog.Logger
-	// MaxWait is how long a broker holds a fetch for which it has nothing.
-	// It bounds how long a stopped broker goes unnoticed.
+	// MaxWait is how long a broker holds a fetch for which it has no records. It
+	// bounds how long a stopped broker goes unnoticed.
 	MaxWait time.Duration
-	// MaxBytes bounds what one fetch brings of all partitions, as Kafka
-	// stores it.
+	// MaxBytes bounds what one fetch returns for all partitions, in bytes as
+	// stored by Kafka.
 	MaxBytes int
-	// PartitionMaxBytes bounds what one fetch brings of a partition. Well
-	// below MaxBytes, or a busy partition starves the others.
+	// PartitionMaxBytes bounds what one fetch returns for one partition. It
+	// should be well below MaxBytes, or a busy partition starves the others.
 	PartitionMaxBytes int
-	// MetadataEvery is how often partitions that were added are looked for.
-	// What brokers answer to fetches makes metadata be asked for at once.
+	// MetadataEvery is how often new partitions are looked for. Errors in the
+	// answers to fetches cause a metadata request at once.
 	MetadataEvery time.Duration
-	// InflatedBytes bounds what one batch may decompress to. A larger one
-	// becomes a gap.
+	// InflatedBytes bounds the decompressed size of one batch. A larger batch
+	// becomes a reported gap.
 	InflatedBytes int
 }
 
@@ -62,19 +62,19 @@ type Source struct {
 	near      nearest
 
 	mu        sync.Mutex
-	followers map[*follower]struct{} // guarded by mu, as all they hold
-	brokers   map[int32]*broker      // likewise
-	versions  map[int32]int16        // newest Fetch of each broker that was asked
+	followers map[*follower]struct{} // guarded by mu, including what they hold
+	brokers   map[int32]*broker      // guarded by mu, including what they hold
+	versions  map[int32]int16        // newest Fetch version of each broker asked
 	layouts   map[string]cachedLayout
-	unguarded map[string]struct{} // topics that the log has named as such
-	absent    map[string]Absence  // topics that metadata says do not exist
-	cause     error               // why metadata cannot be had, nil if it can
+	unguarded map[string]struct{} // topics that warnUnguarded has logged
+	absent    map[string]Absence  // topics that metadata reports as missing
+	cause     error               // why metadata is unavailable, nil if it is available
 }
 
 var _ upstream.Source = (*Source)(nil)
 
-// NewSource prepares to read a cluster. Topic, Offsets and Read work at once,
-// Follow while Run runs.
+// NewSource returns a Source that reads a cluster. Topic, Offsets and Read work
+// at once, Follow only while Run runs.
 func NewSource(cluster *Cluster, config SourceConfig) (*Source, error) {
 	if cluster == nil {
 		return nil, errors.New("new source: give a cluster")
@@ -97,7 +97,7 @@ func NewSource(cluster *Cluster, config SourceConfig) (*Source, error) {
 	}, nil
 }
 
-// layoutAge is how long Read trusts who leads a topic's partitions.
+// layoutAge is how long Read uses the known leaders of a topic's partitions.
 const layoutAge = 10 * time.Second
 
 type cachedLayout struct {
@@ -105,7 +105,8 @@ type cachedLayout struct {
 	asked time.Time
 }
 
-// layoutOf returns who leads a topic, which must still be the one described.
+// layoutOf returns the leaders of a topic. It fails if the topic is no longer the
+// one described.
 func (s *Source) layoutOf(ctx context.Context, topic record.Topic, fresh bool) (layout, error) {
 	s.mu.Lock()
 	c, ok := s.layouts[topic.Name]
@@ -126,7 +127,8 @@ func (s *Source) newestLayoutOf(ctx context.Context, topic record.Topic) (l layo
 	return l, all, err
 }
 
-// keepLayout holds what brokers answered against the topic, and keeps it.
+// keepLayout checks the layout that brokers reported against the topic, and
+// caches it.
 func (s *Source) keepLayout(topic record.Topic, l layout, err error) (layout, error) {
 	if errors.Is(err, upstream.ErrUnknownTopic) {
 		return layout{}, fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, topic.Name)
@@ -143,7 +145,8 @@ func (s *Source) keepLayout(topic record.Topic, l layout, err error) (layout, er
 	return l, nil
 }
 
-// newBackoff paces one thing that is tried again until it works.
+// newBackoff returns a backoff for one operation that is retried until it
+// succeeds.
 func newBackoff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval = 20 * time.Millisecond
@@ -153,7 +156,7 @@ func newBackoff() *backoff.ExponentialBackOff {
 	return b
 }
 
-// sleep waits, and reports whether the context lives on.
+// sleep waits for d, and reports false if the context ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// turnOf is how long one broker has for its answer before the next is asked
-// too. A broker that is slow may still be the first that answers.
+// turnOf is how long one broker has to answer before the next one is asked as
+// well. A slow broker may still be the first to answer.
 const turnOf = 300 * time.Millisecond
 
 // inTurn tries one broker after the other: the next one when a try has failed,
-// and beside the others when none has ended for a turn. It returns the first
-// result, or the first refusal, which says more than that another broker cannot
-// be reached. So a broker that never answers costs a turn and not the deadline.
-// It cancels the tries that are left and waits for them; drop takes what they
-// bring all the same.
+// and in parallel when none has ended within turnOf. It returns the first result,
+// or the first refusal, which tells the caller more than that another broker
+// cannot be reached. So a broker that never answers costs turnOf and not the
+// deadline. inTurn cancels the remaining tries and waits for them; results that
+// they still return are passed to drop.
 func inTurn[T any](ctx context.Context, tries int, try func(ctx context.Context, n int) (T, error), drop func(T)) (T, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -8,35 +8,35 @@ import (
 	"sluice/hub/record"
 )
 
-// walk goes through what a fetch brought from one partition, in rounds: each
-// prepares some batches, whose records can then be visited any number of times
-// without an error. It reads committed: records of aborted transactions and
-// control records are passed over.
+// walk iterates over what a fetch brought from one partition, in rounds: each
+// round prepares some batches, whose records can then be visited any number of
+// times without an error. It reads committed: records of aborted transactions and
+// control records are skipped.
 type walk struct {
 	rest     []byte
-	position record.PartitionOffset // behind what has been walked
-	start    int64                  // log start offset, -1 when not known
+	position record.PartitionOffset // after what has been walked
+	start    int64                  // log start offset, -1 if unknown
 	stable   int64
-	aborted  []abortedTransaction // by first offset, those not yet begun
-	active   []int64              // producers whose records are being passed over
+	aborted  []abortedTransaction // by first offset, those that have not begun
+	active   []int64              // producers whose records are being skipped
 
-	// Of the round.
+	// State of the round.
 	batches []batch
 	from    int64
-	gap     record.Gap // set when Reason is
+	gap     record.Gap // only valid if its Reason is set
 	bytes   int
 	visible int
 	record  record.Record
-	// partial: data was left over that is not a whole batch.
+	// partial means that the data ended with an incomplete batch.
 	partial bool
-	// whole: what looks like a part of a batch is a damaged one, as it has
-	// been asked for in vain.
+	// whole means that an apparently incomplete batch is a damaged one, because
+	// more of it has been requested without success.
 	whole bool
-	// cause is why there is a gap.
+	// cause is the reason for the gap.
 	cause error
 }
 
-// begin takes up what was fetched for a partition.
+// begin starts with the answer for a partition.
 func (w *walk) begin(p *fetchedPartition, at record.PartitionOffset) {
 	w.rest, w.position, w.start, w.stable = p.records, at, p.start, p.stable
 	w.aborted = append(w.aborted[:0], p.aborted...)
@@ -53,15 +53,15 @@ func (w *walk) clear() {
 	w.bytes, w.visible = 0, 0
 }
 
-// next prepares a round of some budget bytes, and returns what is left of
-// them. It stops before a gap that would stand between records.
+// next prepares a round of about budget bytes, and returns what is left of the
+// budget. It stops before a gap that would lie between records.
 func (w *walk) next(f *inflater, budget int) int {
 	w.clear()
 	for len(w.rest) > 0 && budget > 0 {
 		size, magic, known := batchSize(w.rest)
 		cut := !known || size > int64(len(w.rest))
 		if cut && !w.whole && size <= maxAnswerBytes {
-			// Brokers cut off the last batch wherever the answer is full.
+			// Brokers cut the last batch off where the answer is full.
 			w.rest, w.partial = nil, true
 			break
 		}
@@ -75,7 +75,7 @@ func (w *walk) next(f *inflater, budget int) int {
 		}
 		if err != nil {
 			if w.visible > 0 {
-				break // the next round begins with it
+				break // the next round begins with this batch
 			}
 			w.skip(w.rest[:size], err)
 		}
@@ -99,7 +99,7 @@ func (w *walk) batch(raw []byte, magic byte, f *inflater) error {
 	if err := h.check(raw); err != nil {
 		return err
 	}
-	if h.last() < w.from { // brokers answer from the batch that holds the offset
+	if h.last() < w.from { // brokers answer from the batch that contains the offset
 		return nil
 	}
 	if w.passedOver(&h, raw) {
@@ -115,8 +115,8 @@ func (w *walk) batch(raw []byte, magic byte, f *inflater) error {
 	return nil
 }
 
-// passedOver reports whether the batch is not for readers: control records,
-// and those of transactions that were aborted.
+// passedOver reports whether readers must not see the batch: control records, and
+// records of aborted transactions.
 func (w *walk) passedOver(h *header, raw []byte) bool {
 	for len(w.aborted) > 0 && w.aborted[0].first <= h.last() {
 		if !slices.Contains(w.active, w.aborted[0].producer) {
@@ -133,8 +133,8 @@ func (w *walk) passedOver(h *header, raw []byte) bool {
 	return h.attributes&attrTransactional != 0 && slices.Contains(w.active, h.producer)
 }
 
-// abortMarker reports whether the record of a control batch ends a transaction
-// that is void: its key is an int16 version and an int16 type, 0 for abort.
+// abortMarker reports whether the record of a control batch aborts a transaction:
+// its key is an int16 version and an int16 type, 0 for abort.
 func abortMarker(data []byte) bool {
 	varint(&data) // length
 	if len(data) > 0 {
@@ -161,7 +161,7 @@ func (w *walk) pass(last int64, epoch int32) {
 	}
 }
 
-// skip makes a gap of a batch that cannot be read.
+// skip replaces a batch that cannot be read by a gap.
 func (w *walk) skip(raw []byte, cause error) {
 	from, to := w.extent(raw)
 	if to <= w.position.Offset {
@@ -176,13 +176,14 @@ func (w *walk) skip(raw []byte, cause error) {
 	}
 	w.gap.To = to
 	w.cause = cause
-	// An epoch of before would look like a log that was cut short.
+	// The epoch of an earlier record would look like a truncated log.
 	w.position.Offset, w.position.Epoch = to, -1
 	w.from = to
 }
 
-// extent is the offsets that a batch takes which cannot be trusted. It always
-// moves on, and never past what is stable.
+// extent returns the offsets covered by a batch that cannot be trusted. The range
+// always advances the position, unless the batch lies wholly before it, and never
+// goes beyond the last stable offset.
 func (w *walk) extent(raw []byte) (from, to int64) {
 	sane := func(offset int64) bool {
 		return offset > w.position.Offset && offset < maxOffset && (w.stable < 0 || offset <= w.stable)
@@ -198,7 +199,7 @@ func (w *walk) extent(raw []byte) (from, to int64) {
 	}
 	old := len(raw) >= magicEnd && raw[16] < 2
 	if old {
-		// What it begins with is the offset of the last message in it.
+		// An old message set begins with the offset of its last message.
 		last := (&scan{b: raw}).int64()
 		if last >= 0 && last < from {
 			return from, from
@@ -207,7 +208,7 @@ func (w *walk) extent(raw []byte) (from, to int64) {
 			to = last + 1
 		}
 	}
-	// What follows begins behind the batch, whatever the batch says.
+	// The next batch begins after this one, whatever this one's header says.
 	if behind := w.rest[len(raw):]; len(behind) >= magicEnd && behind[16] == 2 {
 		if base := (&scan{b: behind}).int64(); sane(base) {
 			to = base

@@ -51,11 +51,11 @@ func (b testBatch) records() []byte {
 	return out
 }
 
-// appendTestRecord appends a record with its length in front.
+// appendTestRecord appends a record, prefixed with its length.
 func appendTestRecord(dst []byte, r kmsg.Record) []byte {
 	r.Length = int32(len(r.AppendTo(nil)) - 1)
 	body := r.AppendTo(nil)
-	// The length is a varint of one byte in the first attempt only.
+	// The length is a varint of one byte only in the first attempt.
 	_, n := binary.Varint(body)
 	r.Length = int32(len(body) - n)
 	return r.AppendTo(dst)
@@ -82,8 +82,8 @@ func seal(raw []byte) {
 	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli))
 }
 
-// walked goes through records from an offset and says what it found, in a form
-// that is easy to compare: values, gaps, and in the end where reading goes on.
+// walked walks over records from an offset and describes what it found, in a form
+// that is easy to compare: values, gaps, and at the end where reading continues.
 func walked(records []byte, from int64, limit int, aborted ...abortedTransaction) string {
 	var w walk
 	in := newInflater(limit)
@@ -124,7 +124,7 @@ func TestWalk(t *testing.T) {
 	t.Parallel()
 	ab := newTestBatch(0, "a", "b")
 	cd := newTestBatch(2, "c", "d")
-	ef := newTestBatch(7, "e", "f") // behind a hole
+	ef := newTestBatch(7, "e", "f") // after a hole
 	tx := func(base, producer int64, values ...string) []byte {
 		return testBatch{base: base, producer: producer, attributes: attrTransactional, values: values}.bytes()
 	}
@@ -217,7 +217,7 @@ func zipped(b []byte) []byte {
 	return out.Bytes()
 }
 
-// compress has each codec, and snappy in both framings.
+// compress holds each codec, and snappy in both framings.
 var compress = map[string]struct {
 	codec int16
 	pack  func([]byte) []byte
@@ -276,7 +276,7 @@ func TestInflate(t *testing.T) {
 					}
 					got = append(got, out)
 				}
-				for i := range got { // what came first must still be there
+				for i := range got { // earlier results must still be intact
 					if !bytes.Equal(got[i], plain[i]) {
 						t.Fatalf("block %d differs", i)
 					}
@@ -310,8 +310,8 @@ func TestWalkAllocatesNothingPerRecord(t *testing.T) {
 			w.next(in, 1<<20)
 			w.each(func(*record.Record) bool { n++; return true })
 		})
-		// What a batch takes comes from pools, which the race detector empties
-		// at random.
+		// The memory for a batch comes from pools, which the race detector
+		// empties at random.
 		if n == 0 || allocs > 10 {
 			t.Errorf("%s: %v allocations for a batch of 1000, %d records", name, allocs, n)
 		}
@@ -331,7 +331,7 @@ func FuzzWalk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, from int64) {
 		const limit = 1 << 16
 		from &= maxOffset - 1
-		// A checksum stands before almost everything: try with a right one too.
+		// A checksum hides almost everything else: try with a correct one too.
 		right := slices.Clone(raw)
 		if len(right) > batchHeader {
 			binary.BigEndian.PutUint32(right[8:], uint32(len(right)-12))

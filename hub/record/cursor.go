@@ -12,17 +12,18 @@ import (
 	"time"
 )
 
-// ErrBadCursor is a cursor that was damaged, shortened or never made by a server.
+// ErrBadCursor means that a cursor is damaged, truncated or was never created by
+// a server.
 var ErrBadCursor = errors.New("bad cursor")
 
-// Cursor is where a connection stands in each of its streams.
+// Cursor is the position of a connection in each of its streams.
 //
 // Its text is "v1." and base64url without padding (RFC 4648, section 5) of: the
-// time it was made, then for each stream its name, the topic's id, and for each
-// partition the next offset and the epoch before it, all as varints, and at the
-// end a CRC-32C. The checksum finds damage, not forgery: a cursor grants
-// nothing that the client may not read anyway. Its time, too, is only the
-// client's word, and bounds nothing; see tips.go for what does.
+// time it was created, then for each stream its name, the topic's id, and for
+// each partition the next offset and the epoch before it, all as varints, and at
+// the end a CRC-32C. The checksum detects damage, not forgery: a cursor grants
+// access to nothing that the client may not read anyway. Its time, too, comes
+// from the client and bounds nothing; hub/tips.go describes what does.
 type Cursor struct {
 	At      time.Time
 	Streams []StreamPosition
@@ -32,12 +33,12 @@ type Cursor struct {
 type StreamPosition struct {
 	Stream   string
 	Position Position
-	// Moved are the places that a client has moved behind a tilde, as the
-	// cursor in front of it has them.
+	// Moved holds the offsets that a client has moved after the tilde, as they
+	// were in the cursor before it.
 	Moved []PartitionOffset
 }
 
-// Before is the offset in the cursor from which a client has moved one.
+// Before returns the offset that the cursor had before the client moved it.
 func (s StreamPosition) Before(at PartitionOffset) PartitionOffset {
 	for _, moved := range s.Moved {
 		if moved.Partition == at.Partition {
@@ -49,7 +50,7 @@ func (s StreamPosition) Before(at PartitionOffset) PartitionOffset {
 
 const (
 	cursorVersion = "v1."
-	// maxCursorPartitions bounds what a few bytes can make us allocate.
+	// maxCursorPartitions bounds the allocation that a few bytes can cause.
 	maxCursorPartitions = 100_000
 )
 
@@ -58,7 +59,7 @@ var (
 	cursorText = base64.RawURLEncoding.Strict()
 )
 
-// Position finds the position in a stream.
+// Position returns the position in a stream.
 func (c Cursor) Position(stream string) (Position, bool) {
 	for _, s := range c.Streams {
 		if s.Stream == stream {
@@ -68,7 +69,7 @@ func (c Cursor) Position(stream string) (Position, bool) {
 	return Position{}, false
 }
 
-// String gives the cursor's text.
+// String returns the cursor's text.
 func (c Cursor) String() string {
 	raw := make([]byte, 0, 128)
 	raw = binary.AppendUvarint(raw, uint64(max(0, c.At.UnixMilli())))
@@ -96,7 +97,7 @@ func (c Cursor) String() string {
 	return string(cursorText.AppendEncode(append(text, cursorVersion...), raw))
 }
 
-// ParseCursor reads a cursor's text, with what a client has seen since behind a
+// ParseCursor parses a cursor's text, and what the client has seen since, after a
 // tilde: "cursor~2:118274,5:77" moves partition 2 up to offset 118274. In a
 // cursor of several streams each partition names its stream:
 // "cursor~orders/2:118274". All errors are ErrBadCursor.
@@ -130,9 +131,10 @@ func ParseCursor(text string) (Cursor, error) {
 	return c, nil
 }
 
-// see moves the cursor up to what a client says it has seen. Where that is
-// further, a log that was cut short and has grown beyond it again is not told to
-// who starts there; named cursors are kept with an epoch (Ack, Vouch).
+// see moves the cursor up to what a client reports to have seen. If that moves an
+// offset, the cursor no longer has an epoch for it, so a subscription that starts
+// there is not notified of a log that was truncated and has grown beyond the
+// offset again; named cursors are kept with an epoch (Ack, Vouch).
 func (c *Cursor) see(seen string) error {
 	for part := range strings.SplitSeq(seen, ",") {
 		stream, place, named := strings.Cut(part, "/")
@@ -172,14 +174,14 @@ func (c *Cursor) see(seen string) error {
 		if at.Before(was) == was {
 			at.Moved = append(at.Moved, was)
 		}
-		// Of what epoch the record before it was the client cannot say: a
-		// leader may have changed since the cursor.
+		// The client cannot know the epoch of the record before it: the leader
+		// may have changed since the cursor was created.
 		at.Position.Set(PartitionOffset{Partition: int32(p), Offset: o, Epoch: -1})
 	}
 	return nil
 }
 
-// parseDigits reads a plain decimal number, without signs.
+// parseDigits parses a plain decimal number, without a sign.
 func parseDigits(s string, most int64) (int64, error) {
 	if s == "" || s[0] < '0' || s[0] > '9' {
 		return 0, strconv.ErrSyntax
@@ -191,7 +193,7 @@ func parseDigits(s string, most int64) (int64, error) {
 	return n, nil
 }
 
-// cursorReader reads a cursor's bytes and remembers whether any were wrong.
+// cursorReader decodes a cursor's bytes and remembers whether any were wrong.
 type cursorReader struct {
 	rest []byte
 	bad  bool
@@ -221,7 +223,7 @@ func (r *cursorReader) cursor() Cursor {
 
 func (r *cursorReader) places() []PartitionOffset {
 	n := int(r.uvarint(maxCursorPartitions))
-	// Each place takes three bytes or more.
+	// Each offset takes at least three bytes.
 	if n*3 > len(r.rest) {
 		r.bad = true
 	}

@@ -62,10 +62,8 @@ func TestCursorsKeepPositions(t *testing.T) {
 	})
 }
 
-// TestDamagedCursorIsNeverAnotherPosition: a changed character, or a missing
-// end, is found.
-// TestCursorTextStaysAsItIs: instances of different versions run side by side,
-// and clients keep cursors for days.
+// TestCursorTextStaysAsItIs: instances of different versions run at the same
+// time, and clients keep cursors for days.
 func TestCursorTextStaysAsItIs(t *testing.T) {
 	t.Parallel()
 	want := record.Cursor{At: time.UnixMilli(1795245600123), Streams: []record.StreamPosition{
@@ -83,6 +81,8 @@ func TestCursorTextStaysAsItIs(t *testing.T) {
 	}
 }
 
+// TestDamagedCursorIsNeverAnotherPosition: a changed character, or a missing
+// end, is detected.
 func TestDamagedCursorIsNeverAnotherPosition(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -113,10 +113,10 @@ func TestCursorWithWhatWasSeen(t *testing.T) {
 	two.Streams = append(two.Streams[:1:1], record.StreamPosition{Stream: "prices"})
 	for _, c := range []struct {
 		text                string
-		zero, first, second int64 // offsets of orders 0 to 2, -1 for none
+		zero, first, second int64 // offsets of partitions 0 to 2 of orders, -1 for none
 	}{
 		{one.String() + "~0:11", 11, -1, 5},
-		{one.String() + "~0:9", 10, -1, 5}, // never back
+		{one.String() + "~0:9", 10, -1, 5}, // never moves back
 		{one.String() + "~2:118274,1:1", 10, 1, 118274},
 		{two.String() + "~orders/1:7", 10, 7, 5},
 		{two.String() + "~prices/0:4", 10, -1, 5},

@@ -7,8 +7,8 @@ type Gap struct {
 	Reason    GapReason
 }
 
-// Behind is where reading goes on: where the log was cut short its offsets are
-// given out anew, so that is in front of what is missing.
+// Behind returns the offset at which reading continues. After a truncation that
+// is where the gap begins, because the offsets from there on are used again.
 func (g Gap) Behind() int64 {
 	if g.Reason == GapTruncated {
 		return g.From
@@ -16,35 +16,36 @@ func (g Gap) Behind() int64 {
 	return g.To
 }
 
-// GapReason says why records cannot be delivered.
+// GapReason is the reason why records cannot be delivered.
 type GapReason string
 
 // The reasons for gaps.
 const (
 	// GapRetention: Kafka no longer keeps these records.
 	GapRetention GapReason = "retention"
-	// GapLogChanged: the topic was made again; offsets known so far are void.
+	// GapLogChanged: the topic was created again; earlier offsets are void.
 	GapLogChanged GapReason = "log_changed"
-	// GapTruncated: an unclean leader election cut off records that had been
-	// read; offsets from From on are given out anew.
+	// GapTruncated: an unclean leader election removed records that had been
+	// read; offsets from From on are used again.
 	GapTruncated GapReason = "truncated"
-	// GapUnreadable: a batch is damaged or in an unknown form.
+	// GapUnreadable: a batch is damaged or in an unknown format.
 	GapUnreadable GapReason = "unreadable"
-	// GapTooLarge: a record is larger than a subscriber may be sent.
+	// GapTooLarge: a record is larger than the limit for subscribers.
 	GapTooLarge GapReason = "too_large"
-	// GapPolicy: the stream's policy or the grant passed over records.
+	// GapPolicy: records were skipped because of the stream's policy or the
+	// grant.
 	GapPolicy GapReason = "policy"
 )
 
 // GapCode is a GapReason in one byte.
 type GapCode uint8
 
-// GapReasons are the reasons by code; the first stands for none.
+// GapReasons holds the reasons by code; the first stands for none.
 var GapReasons = [...]GapReason{
 	"", GapRetention, GapLogChanged, GapTruncated, GapUnreadable, GapTooLarge, GapPolicy,
 }
 
-// Code is the reason in one byte, 0 for one that there is not.
+// Code returns the reason's code, 0 for an unknown reason.
 func (r GapReason) Code() GapCode {
 	for i, reason := range GapReasons {
 		if reason == r {
@@ -54,5 +55,5 @@ func (r GapReason) Code() GapCode {
 	return 0
 }
 
-// Reason is what the code stands for.
+// Reason returns the reason with the code.
 func (c GapCode) Reason() GapReason { return GapReasons[c] }

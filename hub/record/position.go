@@ -6,43 +6,43 @@ import (
 	"slices"
 )
 
-// TopicID is the identity that Kafka gives a topic when it is made (KIP-516).
-// A topic that is deleted and made again under its old name has another one.
-// It is all zeros where the brokers have no topic ids.
+// TopicID is the identity that Kafka gives a topic when it is created (KIP-516).
+// A topic that is deleted and created again under its old name gets another id.
+// It is all zeros if the brokers do not support topic ids.
 type TopicID [16]byte
 
-// IsZero reports whether the brokers gave no identity.
+// IsZero reports whether the id is unset.
 func (id TopicID) IsZero() bool { return id == TopicID{} }
 
-// String gives the id in hexadecimal digits.
+// String returns the id in hexadecimal digits.
 func (id TopicID) String() string { return hex.EncodeToString(id[:]) }
 
-// Topic is a topic as its cluster describes it at one moment.
+// Topic is a topic as its cluster describes it at one time.
 type Topic struct {
 	Name       string
 	ID         TopicID
 	Partitions int32
 }
 
-// PartitionOffset is where reading goes on in one partition: the next offset wanted, and
-// the leader epoch of the record before it, or a later one at which the log is
-// known to have had the place; -1 when neither is known.
+// PartitionOffset is where reading continues in one partition: the next offset,
+// and the leader epoch of the record before it, or a later epoch at which the log
+// is known to have had the offset; -1 if neither is known.
 type PartitionOffset struct {
 	Partition int32
 	Epoch     int32
 	Offset    int64
 }
 
-// Position is where reading goes on in a topic. Offsets are sorted by partition
-// and hold each partition at most once; a partition that is not among them has
-// not been read from yet. A Position is never changed once it is shared: every
-// method that moves one returns another.
+// Position is where reading continues in a topic. Offsets are sorted by partition
+// and contain each partition at most once; a partition that is not among them has
+// not been read from yet. A Position is never changed once it is shared: methods
+// that change one return a copy, except Set.
 type Position struct {
 	Topic   TopicID
 	Offsets []PartitionOffset
 }
 
-// Find gives the offset in a partition.
+// Find returns the offset in a partition.
 func (p Position) Find(partition int32) (PartitionOffset, bool) {
 	i, ok := p.find(partition)
 	if !ok {
@@ -51,8 +51,8 @@ func (p Position) Find(partition int32) (PartitionOffset, bool) {
 	return p.Offsets[i], true
 }
 
-// Offset is the next offset wanted of a partition, or missing where the
-// position has none.
+// Offset returns the next offset in a partition, or missing if the position does
+// not have the partition.
 func (p Position) Offset(partition int32, missing int64) int64 {
 	if i, ok := p.find(partition); ok {
 		return p.Offsets[i].Offset
@@ -66,9 +66,9 @@ func (p Position) Clone() Position {
 	return p
 }
 
-// Covers reports whether whoever has read up to p has had everything that
-// precedes q: no partition of q begins behind the place that p has in it.
-// Positions in different topics never cover each other.
+// Covers reports whether a reader at p has read everything before q: no partition
+// of q has a higher offset than p has for it. Positions in different topics never
+// cover each other.
 func (p Position) Covers(q Position) bool {
 	if p.Topic != q.Topic {
 		return false
@@ -81,7 +81,7 @@ func (p Position) Covers(q Position) bool {
 	return true
 }
 
-// Only gives the position with those offsets that are to stay.
+// Only returns the position with only those offsets for which stays returns true.
 func (p Position) Only(stays func(PartitionOffset) bool) Position {
 	goes := func(at PartitionOffset) bool { return !stays(at) }
 	if slices.ContainsFunc(p.Offsets, goes) {
@@ -90,7 +90,7 @@ func (p Position) Only(stays func(PartitionOffset) bool) Position {
 	return p
 }
 
-// Set moves one offset in p itself, which the caller must own.
+// Set sets one offset in p itself, which the caller must own.
 func (p *Position) Set(at PartitionOffset) {
 	i, ok := p.find(at.Partition)
 	if ok {
@@ -110,11 +110,11 @@ func (p Position) find(partition int32) (int, bool) {
 	})
 }
 
-// MaxOffset is the largest offset that an event can carry: beyond it JavaScript's
-// numbers are no longer exact (RFC 8259, section 6).
+// MaxOffset is the largest offset that an event can carry: JavaScript's numbers
+// are not exact beyond it (RFC 8259, section 6).
 const MaxOffset = 1<<53 - 1
 
-// SortOffsets sorts by partition, as a Position has its offsets.
+// SortOffsets sorts offsets by partition, as Position requires.
 func SortOffsets(offsets []PartitionOffset) {
 	slices.SortFunc(offsets, func(a, b PartitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
 }

@@ -10,13 +10,12 @@ type Header struct {
 // Record is a Kafka record.
 //
 // A nil Key is a null key and a nil Value a tombstone; both differ from empty
-// ones. The slices of a record that a Source hands out alias the buffer of the
-// fetch that it came in: they are valid until the function that was given the
-// record returns.
+// ones. The slices of a record that a Source delivers alias the buffer of its
+// fetch: they are valid until the function that was given the record returns.
 type Record struct {
 	Partition int32
-	// Epoch is the leader epoch of the batch that held the record, -1 where
-	// the broker has none (KIP-101).
+	// Epoch is the leader epoch of the batch that contained the record, -1 if the
+	// broker has none (KIP-101).
 	Epoch  int32
 	Offset int64
 	// Timestamp is in Unix milliseconds, -1 for none.

@@ -17,14 +17,14 @@ var commitSource string
 
 var commitScript = redis.NewScript(commitSource)
 
-// commitsPerRoundTrip bounds a pipeline, so that its answers, some tens of
-// microseconds of script each, come well within a call's timeout.
+// commitsPerRoundTrip bounds a pipeline, so that its responses, each of which
+// takes some tens of microseconds of script, arrive well within a call's timeout.
 const commitsPerRoundTrip = 512
 
-// Commit moves cursors, up to 512 in one round trip, and returns one result a
-// commit: what is stored then, hub.ErrSuperseded, or hub.ErrStoreUnavailable
-// where it is not known to be stored. A commit that was stored and then tried
-// again changes nothing, unless it says Reset.
+// Commit moves cursors, up to 512 in one round trip, and returns one result for
+// each commit: the position that is stored then, cursors.ErrSuperseded, or
+// cursors.ErrStoreUnavailable if the commit is not known to be stored. A commit
+// that was stored and is then retried changes nothing, unless it has Reset.
 func (s *Store) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
 	results := make([]cursors.Committed, len(commits))
 	for from := 0; from < len(commits); from += commitsPerRoundTrip {
@@ -48,8 +48,8 @@ func (s *Store) commit(ctx context.Context, commits []cursors.Commit, results []
 		if err := s.send(ctx, pending, commitScript.EvalSha); err != nil {
 			return err
 		}
-		// A server that restarted, or whose scripts were flushed, gets the
-		// text itself. In a Cluster each node may lack it.
+		// A server that restarted, or whose scripts were flushed, is sent the
+		// script itself. In a Cluster any node may lack it.
 		var unknown []*pendingCommit
 		for _, p := range pending {
 			if redis.HasErrorPrefix(p.reply.Err(), "NOSCRIPT") {
@@ -63,7 +63,7 @@ func (s *Store) commit(ctx context.Context, commits []cursors.Commit, results []
 	}
 }
 
-// pendingCommit is a commit on its way; reply is nil until it was sent.
+// pendingCommit is a commit in progress; reply is nil until it was sent.
 type pendingCommit struct {
 	index int
 	keys  []string
@@ -73,8 +73,8 @@ type pendingCommit struct {
 
 type evaluate func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
-// send pipelines commits and sets their replies. Its error is one of the
-// connection; a refusal of single commits is in their replies.
+// send pipelines commits and sets their replies. It returns errors of the
+// connection; the refusal of a single commit is in its reply.
 func (s *Store) send(ctx context.Context, pending []*pendingCommit, run evaluate) error {
 	if len(pending) == 0 {
 		return nil
@@ -86,7 +86,7 @@ func (s *Store) send(ctx context.Context, pending []*pendingCommit, run evaluate
 	if _, err := pipe.Exec(ctx); err != nil && !answered(err) {
 		return err
 	}
-	// In a Cluster one node may have refused and another have been away.
+	// In a Cluster one node may have refused and another may be unavailable.
 	for _, p := range pending {
 		if err := p.reply.Err(); err != nil && !answered(err) {
 			return err
@@ -95,15 +95,15 @@ func (s *Store) send(ctx context.Context, pending []*pendingCommit, run evaluate
 	return nil
 }
 
-// The first of what the script answers.
+// The first value of the script's answer.
 const (
 	commitSuperseded = int64(0)
 	commitAsAsked    = int64(1)
 	commitOtherwise  = int64(2)
 )
 
-// result tells what became of a commit of a position; failed is the error of
-// the whole call.
+// result returns the result of a commit of a position; failed is the error of the
+// whole call.
 func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cursors.Committed {
 	if p.reply == nil {
 		return cursors.Committed{Err: failed}

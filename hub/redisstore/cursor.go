@@ -25,7 +25,7 @@ var (
 	deleteScript = redis.NewScript(deleteSource)
 )
 
-// Load finds a position and when it was made, or returns hub.ErrNoCursor.
+// Load returns a position and when it was created, or cursors.ErrNoCursor.
 func (s *Store) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
 	var fields map[string]string
 	err := s.call(ctx, "load cursor", func(ctx context.Context) (err error) {
@@ -42,8 +42,8 @@ func (s *Store) Load(ctx context.Context, name cursors.Key) (record.Position, ti
 	return position, at, nil
 }
 
-// Take makes the caller the one who may ack under the name, and returns the
-// stored position. With hub.ErrNoCursor the fence is valid all the same.
+// Take makes the caller the only holder that may ack under the name, and returns
+// the stored position. With cursors.ErrNoCursor the fence is valid nevertheless.
 func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	var answer []string
 	err := s.call(ctx, "take cursor", func(ctx context.Context) (err error) {
@@ -72,7 +72,8 @@ func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, in
 	return position, fence, nil
 }
 
-// Fences gives the fences of names, in one round trip, 0 where there is none.
+// Fences returns the fences of names, in one round trip, 0 for a name without
+// one.
 func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]int64, error) {
 	answers := make([]*redis.StringCmd, len(names))
 	err := s.call(ctx, "load fences", func(ctx context.Context) error {
@@ -83,7 +84,7 @@ func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]int64, error
 			return nil
 		})
 		if errors.Is(err, redis.Nil) {
-			return nil // of some; others' errors are seen below
+			return nil // for some names; errors for others are checked below
 		}
 		return err
 	})
@@ -100,8 +101,8 @@ func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]int64, error
 	return fences, nil
 }
 
-// Delete forgets a position. The fence stays for as long as a position would,
-// so that it goes on rising; whoever holds it may commit again.
+// Delete removes a position. The fence is kept for as long as a position would
+// be, so that fences keep rising; the holder may commit again.
 func (s *Store) Delete(ctx context.Context, name cursors.Key) error {
 	return s.call(ctx, "delete cursor", func(ctx context.Context) error {
 		return deleteScript.Run(ctx, s.client, []string{s.key(name)}, s.ttl.Milliseconds()).Err()

@@ -27,7 +27,7 @@ const (
 	newTopic = 0x0b
 )
 
-// at makes a position from partition, offset, epoch triples.
+// at returns a position from partition, offset, epoch triples.
 func at(topic byte, places ...int64) record.Position {
 	position := record.Position{Topic: record.TopicID{15: topic}}
 	for i := 0; i < len(places); i += 3 {
@@ -232,7 +232,7 @@ func TestFenceRisesThroughDeleteAndExpiry(t *testing.T) {
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
 	server.SetTime(noon)
-	fences := []int64{f.mustTake(t), f.mustTake(t)} // at the same microsecond
+	fences := []int64{f.mustTake(t), f.mustTake(t)} // in the same microsecond
 	if err := f.Delete(ctx, name); err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestFenceRisesThroughDeleteAndExpiry(t *testing.T) {
 		t.Fatalf("still there: %q", keys)
 	}
 	server.SetTime(noon.Add(2 * time.Hour))
-	fences = append(fences, f.mustTake(t)) // ran out
+	fences = append(fences, f.mustTake(t)) // expired
 	for i := 1; i < len(fences); i++ {
 		if fences[i] <= fences[i-1] {
 			t.Fatalf("fences %d do not rise", fences)
@@ -284,11 +284,11 @@ func TestCommitsGoOnAfterRedisLostEverything(t *testing.T) {
 		by := func(fence int64, position record.Position) error {
 			return f.Commit(ctx, []cursors.Commit{{Key: name, Ack: cursors.Ack{Position: position, At: noon}, Fence: fence}})[0].Err
 		}
-		// One who had been superseded comes first: nobody can know.
+		// A superseded subscription comes first: the store cannot know.
 		if err := by(stale, at(oldTopic, 0, 500, 0)); err != nil {
 			t.Fatalf("commit into nothing: %v", err)
 		}
-		// The owner's next ack is right again, though it is lower.
+		// The owner's next ack corrects it, though it is lower.
 		if err := by(owner, at(oldTopic, 0, 20, 0)); err != nil {
 			t.Fatalf("the owner's commit: %v", err)
 		}
@@ -297,14 +297,14 @@ func TestCommitsGoOnAfterRedisLostEverything(t *testing.T) {
 			t.Fatalf("the superseded one's second commit: %v", err)
 		}
 		f.want(t, name, at(oldTopic, 0, 20, 0))
-		// Whoever takes it now is above both.
+		// A new holder's fence is above both.
 		if next := f.mustTake(t); next <= owner {
 			t.Fatalf("fence %d after %d", next, owner)
 		}
 	})
 }
 
-// forget drops the name's data and the server's scripts, as a restart does.
+// forget removes the name's data and the server's scripts, as a restart does.
 func (f fixture) forget(t *testing.T) {
 	t.Helper()
 	if err := f.plain.Del(ctx, f.config.Prefix+"cursor:{u42/orders/web-7}").Err(); err != nil {
@@ -378,7 +378,7 @@ func TestStoredFormStaysAsItIs(t *testing.T) {
 		if got["fence"] == "" {
 			t.Error("there is no fence")
 		}
-		delete(got, "fence") // it is made of the time
+		delete(got, "fence") // it is derived from the time
 		want := map[string]string{
 			"topic": "0000000000000000000000000000000a", "at": "1795245600123", "p0": "118273:3", "p5": "7:-1",
 		}

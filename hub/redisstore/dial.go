@@ -7,10 +7,10 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// newClient makes a client that fails soon. With its own defaults go-redis
+// newClient returns a client that fails soon. With its own defaults go-redis
 // dials and retries for seconds while Redis is down; here a call is tried once
-// and the circuit breaker does the rest. In a Cluster redirections are
-// followed, within the call's deadline.
+// and the circuit breaker does the rest. In a Cluster redirections are followed,
+// within the call's deadline.
 func newClient(options redis.UniversalOptions, timeout time.Duration) redis.UniversalClient {
 	options.DialTimeout = timeout
 	options.DialerRetries = 1
@@ -27,8 +27,8 @@ func newClient(options redis.UniversalOptions, timeout time.Duration) redis.Univ
 	options.RouteByLatency = false
 	options.RouteRandomly = false
 
-	// One round trip less when a connection is made; only Redis Enterprise
-	// has these notifications.
+	// This saves one round trip per new connection; only Redis Enterprise has
+	// these notifications.
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewUniversalClient(&options)
 }

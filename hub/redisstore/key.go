@@ -8,7 +8,7 @@ import (
 	"sluice/hub/cursors"
 )
 
-// encodeName writes a name as one text that no other name has. Every byte that
+// encodeName encodes a name as a text that no other name has. Every byte that
 // could end a part, or a Cluster's hash tag, is percent-encoded.
 func encodeName(name cursors.Key) string {
 	return url.QueryEscape(name.Principal) + "/" + url.QueryEscape(name.Stream) + "/" + url.QueryEscape(name.Name)
@@ -29,16 +29,16 @@ func decodeName(text string) (cursors.Key, bool) {
 	return cursors.Key{Principal: parts[0], Stream: parts[1], Name: parts[2]}, true
 }
 
-// key is where a name's hash is. The braces are the hash tag (Redis Cluster
-// specification, "Hash tags").
+// key returns the key of a name's hash. The braces are the hash tag (Redis
+// Cluster specification, "Hash tags").
 func (s *Store) key(name cursors.Key) string {
 	return s.prefix + "cursor:{" + encodeName(name) + "}"
 }
 
-// channel is where takes are published.
+// channel returns the channel on which takes are published.
 func (s *Store) channel() string { return s.prefix + "cursor.taken" }
 
-// decodeTaken reads what take.lua publishes: a name, a space, a fence.
+// decodeTaken parses a message that take.lua publishes: a name, a space, a fence.
 func decodeTaken(payload string) (name cursors.Key, fence int64, ok bool) {
 	text, digits, found := strings.Cut(payload, " ")
 	if !found {

@@ -60,7 +60,7 @@ func backends() []backend {
 	}
 }
 
-// onEach runs a test against every kind of Redis that is to be had here.
+// onEach runs a test against every kind of Redis that is available.
 func onEach(t *testing.T, test func(*testing.T, fixture)) {
 	t.Helper()
 	for _, b := range backends() {
@@ -72,7 +72,8 @@ func onEach(t *testing.T, test func(*testing.T, fixture)) {
 	}
 }
 
-// fixture is a store with a prefix of its own, and a plain client beside it.
+// fixture is a store with a prefix of its own, and a plain client for the same
+// Redis.
 type fixture struct {
 	*redisstore.Store
 	plain  redis.UniversalClient
@@ -105,7 +106,7 @@ func open(t *testing.T, config redisstore.Config) *redisstore.Store {
 	return store
 }
 
-// The real servers are started by the first test that asks, and shared.
+// The real servers are started by the first test that needs them, and shared.
 var (
 	servers struct {
 		sync.Mutex
@@ -189,8 +190,8 @@ func startServerAt(port int, options ...string) (string, error) {
 	return "", fmt.Errorf("redis-server on %s does not answer", address)
 }
 
-// freePort finds a port that is free, and free 10,000 above it, where a
-// Cluster's nodes talk with each other.
+// freePort returns a port that is free, and for which the port 10,000 above is
+// free too, which a Cluster's nodes use among themselves.
 func freePort() (int, error) {
 	for range 100 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -212,7 +213,7 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("no free pair of ports")
 }
 
-// startCluster makes a Cluster of two nodes with half of the slots each.
+// startCluster starts a Cluster of two nodes with half of the slots each.
 func startCluster() ([]string, error) {
 	var addresses []string
 	var nodes []*redis.Client
@@ -226,7 +227,7 @@ func startCluster() ([]string, error) {
 		if err := node.ClusterAddSlotsRange(ctx, i*8192, i*8192+8191).Err(); err != nil {
 			return nil, err
 		}
-		// Differing epochs save the nodes an election about them.
+		// Different epochs save the nodes an election about them.
 		if err := node.Do(ctx, "cluster", "set-config-epoch", i+1).Err(); err != nil {
 			return nil, err
 		}

@@ -14,9 +14,8 @@ import (
 	"sluice/hub/record"
 )
 
-// Whatever the order in which commits arrive, and however often, each
-// partition ends at the highest of them: of the latest epoch, the highest
-// offset.
+// Whatever the order in which commits arrive, and however often, each partition
+// ends at the highest of them: in the latest epoch, the highest offset.
 func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
@@ -83,7 +82,7 @@ func TestTwoWritersAtOnce(t *testing.T) {
 			writers.Go(func() {
 				for n := range int64(100) {
 					// Each writer is ahead in a partition of its own, and both
-					// go back and forth.
+					// move back and forth.
 					offset := (n * 37) % 101
 					lead := at(oldTopic, 0, offset, 0, int64(i+1), offset+1000, 0)
 					for _, err := range errorsOf(store.Commit(ctx, []cursors.Commit{commitOf(lead)})) {

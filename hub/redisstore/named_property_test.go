@@ -17,18 +17,20 @@ import (
 	"sluice/hub/redisstore"
 )
 
-// inBubbles checks a property in a synctest bubble each time, so that what
-// happens is the same each time: a bubble's time passes when all is at rest.
+// inBubbles checks a property in a new synctest bubble each time, so that the
+// same happens each time: a bubble's time advances when all its goroutines are
+// blocked.
 func inBubbles(t *testing.T, property func(*rapid.T)) {
 	rapid.Check(t, func(r *rapid.T) {
 		var ended any
 		synctest.Test(t, func(*testing.T) {
-			// How rapid ends a check is for the goroutine that it began in.
+			// Rapid ends a check in a way that works only in the goroutine in
+			// which the check began.
 			defer func() { ended = recover() }()
 			property(r)
 		})
-		// Rapid tells failures apart by the lines that they come from
-		// and by what they say, and makes them smaller while that is the same.
+		// Rapid identifies a failure by its lines and its message, and shrinks
+		// the case while they stay the same.
 		if failed, ok := ended.(failure); ok {
 			r.Log(failed.detail)
 			r.Fatal(failed.what)
@@ -39,8 +41,8 @@ func inBubbles(t *testing.T, property func(*rapid.T)) {
 	})
 }
 
-// undatedStore is a store on a Redis outside of the bubble, whose clock is
-// another one: connections have no deadlines.
+// undatedStore returns a store on a Redis outside the bubble, whose clock is a
+// different one: its connections have no deadlines.
 func undatedStore(addr string) *redisstore.Store {
 	store, err := redisstore.New(redisstore.Config{
 		Redis: redis.UniversalOptions{Addrs: []string{addr}, Dialer: func(context.Context, string, string) (net.Conn, error) {
@@ -61,9 +63,9 @@ func (undated) SetDeadline(time.Time) error      { return nil }
 func (undated) SetReadDeadline(time.Time) error  { return nil }
 func (undated) SetWriteDeadline(time.Time) error { return nil }
 
-// TestNamedCursors: whatever happens to a log and whoever acks, nothing of the
-// log as it is now is passed over, and no ack is lost in a log that nothing has
-// happened to.
+// TestNamedCursors: whatever happens to a log, and whichever client acks, no
+// record of the present log is skipped, and no ack is lost in a log to which
+// nothing has happened.
 func TestNamedCursors(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
@@ -75,7 +77,7 @@ func TestNamedCursors(t *testing.T) {
 		w := newWorld(store, fmt.Sprint("n", round))
 		defer w.end()
 		w.settle = func() {
-			time.Sleep(5 * time.Second) // of the bubble: whatever is tried again has been
+			time.Sleep(5 * time.Second) // of the bubble's time: all retries are done
 			synctest.Wait()
 		}
 		w.settle()
@@ -92,8 +94,8 @@ func TestNamedCursors(t *testing.T) {
 			return clients[rapid.IntRange(0, len(clients)-1).Draw(t, "client")]
 		}
 		partition := rapid.IntRange(0, partitions-1)
-		// said is a cursor with what was seen since, as clients say it, of what
-		// was delivered.
+		// said returns a cursor with the offsets seen since, as a client sends
+		// it, for what was delivered.
 		said := func(t *rapid.T, c *client) string {
 			if len(c.cursors) == 0 {
 				t.Skip("no cursor")

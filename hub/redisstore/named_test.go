@@ -30,26 +30,27 @@ type world struct {
 	name      cursors.Key
 	end       func()
 	// settle waits until the hub has noticed what has happened to the log, and
-	// subscriptions what there is for them.
+	// the subscriptions have been notified.
 	settle func()
 
-	log  [partitions][]int // the present log: which record stands at an offset
-	made int               // records so far
-	seen map[int]bool      // records that were delivered under the name, or said to have been
-	// sure is what must not be lost: acked, in a log that nothing has happened
-	// to since.
+	log  [partitions][]int // the present log: the number of the record at each offset
+	made int               // number of records so far
+	seen map[int]bool      // records that were delivered under the name, or acked as delivered
+	// sure holds the offsets that must not be lost: acked, in a log to which
+	// nothing has happened since.
 	sure   map[int32]int64
-	broken int // how often the log was cut short or made again
+	broken int // how often the log was truncated or created again
 	fault  []failure
 }
 
-// failure is what does not hold, and of which records and offsets.
+// failure is a property that does not hold, and the records and offsets
+// concerned.
 type failure struct{ what, detail string }
 
 func (f failure) String() string { return f.what + ": " + f.detail }
 
-// lateStore can have commits arrive late, when those who wait have been told
-// that Redis is away.
+// lateStore can make commits arrive late, after their callers were told that
+// Redis is unavailable.
 type lateStore struct {
 	cursors.Store
 	mu   sync.Mutex
@@ -71,7 +72,7 @@ func (s *lateStore) Commit(ctx context.Context, commits []cursors.Commit) []curs
 	return results
 }
 
-// arrive has one of the late commits arrive.
+// arrive makes one of the late commits arrive.
 func (s *lateStore) arrive(pick int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +84,7 @@ func (s *lateStore) arrive(pick int) {
 	s.late = append(s.late[:pick:pick], s.late[pick+1:]...)
 }
 
-// Superseded is told nothing: fences hold all the same.
+// Superseded reports nothing: fences are enforced nevertheless.
 func (s *lateStore) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
@@ -129,7 +130,7 @@ func newWorld(store cursors.Store, name string) *world {
 	return w
 }
 
-// doorbell is not listened to: clients come by themselves.
+// doorbell ignores notifications: clients poll.
 type doorbell struct{}
 
 func (doorbell) Pump() {}
@@ -139,16 +140,16 @@ type client struct {
 	w       *world
 	sub     *hub.Subscription
 	lease   *cursors.Lease
-	cursors []string // that it was given, of the log as it is now
-	older   []string // of before a break
-	told    int      // world.broken when it was at the end last
-	// replaces is set where its next ack replaces what is stored, whoever put it
-	// there: after reset, truncated and log_changed.
+	cursors []string // cursors that it received, of the present log
+	older   []string // cursors from before a break
+	told    int      // world.broken when it was last at the end
+	// replaces is set if its next ack replaces the stored position, whichever
+	// client stored it: after reset, truncated and log_changed.
 	replaces bool
 }
 
-// current reports whether it has been told all that has happened to the log, so
-// that what it says it has had is of the log as it is now.
+// current reports whether the client has been notified of all that has happened
+// to the log, so that its offsets are those of the present log.
 func (c *client) current() bool { return c.told == c.w.broken }
 
 func (w *world) faulty(what, format string, args ...any) {
@@ -203,7 +204,8 @@ func (c *client) close() {
 	}
 }
 
-// read delivers up to so many records, or all there is for a negative number.
+// read delivers up to the given number of records, or all available ones if it is
+// negative.
 func (c *client) read(records int) {
 	for idle, all := 0, 0; records != 0; {
 		got := 0
@@ -219,7 +221,7 @@ func (c *client) read(records int) {
 			if !isGap {
 				c.w.seen[e.Data.N] = true
 			} else if e.Reason == "truncated" || e.Reason == "log_changed" {
-				// What it was given before is void; a client forgets it.
+				// Earlier cursors are void; a client forgets them.
 				c.older, c.cursors = append(c.older, c.cursors...), nil
 				c.replaces = true
 			}
@@ -247,7 +249,7 @@ func (c *client) read(records int) {
 	}
 }
 
-// atEnd reports whether it has been delivered all of the present log.
+// atEnd reports whether all of the present log has been delivered to it.
 func (c *client) atEnd() bool {
 	topic, err := c.w.topics.Topic(ctx, "orders.v1")
 	if err != nil {
@@ -277,7 +279,8 @@ func (w *world) complete() {
 	}
 }
 
-// ack acks a cursor of the client, and notes what must not be lost from then on.
+// ack acks a cursor of the client, and records what must not be lost from then
+// on.
 func (c *client) ack(text string, current bool) {
 	cursor, err := record.ParseCursor(text)
 	if err != nil {
@@ -298,7 +301,7 @@ func (c *client) ack(text string, current bool) {
 	c.w.stored(at, stored, current)
 }
 
-// stored checks what a commit is answered, and notes it.
+// stored checks the result of a commit, and records it.
 func (w *world) stored(asked record.Position, done cursors.Committed, current bool) {
 	if done.Err != nil {
 		return
@@ -319,7 +322,8 @@ func (w *world) stored(asked record.Position, done cursors.Committed, current bo
 	}
 }
 
-// put is a PUT of a cursor, by a client that says it has seen all in front.
+// put is a PUT of a cursor, by a client that claims to have seen everything
+// before it.
 func (w *world) put(text string, reset, current bool) {
 	cursor, err := record.ParseCursor(text)
 	if err != nil {
@@ -368,9 +372,9 @@ func (w *world) recreate() {
 	w.settle()
 }
 
-// TestNamedCursorOverATruncation: what is acked behind a cut replaces what was
-// acked in front of it, also where a client acks with its own offsets, and
-// nothing of the log as it is now is passed over when it has grown beyond that.
+// TestNamedCursorOverATruncation: an ack after a truncation replaces what was
+// acked before it, also if the client acks with its own offsets, and no record of
+// the present log is skipped when the log has grown beyond that.
 func TestNamedCursorOverATruncation(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
@@ -400,9 +404,9 @@ func TestNamedCursorOverATruncation(t *testing.T) {
 	})
 }
 
-// TestFirstCursorOverATruncation: the first cursor of a subscription, in front of
-// which no record stands, shows all the same that the log was cut short since,
-// where a client puts it with offsets of its own.
+// TestFirstCursorOverATruncation: the first cursor of a subscription, which has
+// no record before it, still reveals that the log has been truncated since, if a
+// client stores it with offsets of its own.
 func TestFirstCursorOverATruncation(t *testing.T) {
 	t.Parallel()
 	for name, reset := range map[string]bool{"reset": true, "not reset": false} {
@@ -429,9 +433,9 @@ func TestFirstCursorOverATruncation(t *testing.T) {
 	}
 }
 
-// TestStoredCursorBeyondTheLog: a stored place without an epoch, of before this
-// version, that lies beyond the end of its log is told as truncated, and no
-// longer stands there when the log has grown beyond it.
+// TestStoredCursorBeyondTheLog: a stored offset without an epoch, from before
+// this version, that is beyond the end of its log is reported as truncated, and
+// is no longer stored when the log has grown beyond it.
 func TestStoredCursorBeyondTheLog(t *testing.T) {
 	t.Parallel()
 	for name, acks := range map[string]bool{"acked": true, "not acked": false} {

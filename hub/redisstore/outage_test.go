@@ -21,7 +21,7 @@ import (
 	"sluice/hub/redisstore"
 )
 
-// calls are every method that asks Redis.
+// calls returns every method that calls Redis.
 func calls(store *redisstore.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"load":   func(ctx context.Context) error { _, _, err := store.Load(ctx, name); return err },
@@ -50,7 +50,7 @@ func TestRedisDownFailsSoon(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	// The breaker lets a call through within a second or so.
+	// The breaker lets a call through within about a second.
 	for deadline := time.Now().Add(time.Minute); f.Check(ctx) != nil; {
 		if time.Now().After(deadline) {
 			t.Fatal("not back in time")
@@ -60,8 +60,8 @@ func TestRedisDownFailsSoon(t *testing.T) {
 	f.want(t, name, at(oldTopic, 0, 7, 0))
 }
 
-// A Redis that takes connections and says nothing costs three timeouts in all,
-// and one more each time that the breaker lets a call through; not fifty.
+// A Redis that accepts connections and never answers costs three timeouts in
+// total, and one more each time that the breaker lets a call through; not fifty.
 func TestSilentRedisOpensTheBreaker(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -199,7 +199,7 @@ func listen(t *testing.T, store *redisstore.Store) *listening {
 }
 
 // takeUntilTold takes a name until the listener, which may still be connecting,
-// is told of it, and returns the fence it was told.
+// reports it, and returns the reported fence.
 func (l *listening) takeUntilTold(t *testing.T, store *redisstore.Store, name cursors.Key) int64 {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
@@ -235,8 +235,9 @@ func TestTakesAreToldAgainAfterAnOutage(t *testing.T) {
 	}
 }
 
-// TestTakesThatWereMissedAreTold: whoever holds a name that another instance took
-// while takes were not heard of is told when they are again, also without an ack.
+// TestTakesThatWereMissedAreTold: the holder of a name that another instance took
+// while takes were not heard is notified when they are heard again, even without
+// an ack.
 func TestTakesThatWereMissedAreTold(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
@@ -270,7 +271,7 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 	}
 }
 
-// muteStore hears of no takes until the end of that.
+// muteStore reports no takes until end is closed.
 type muteStore struct {
 	cursors.Store
 	end chan struct{}
@@ -347,7 +348,7 @@ func untilStored(t *testing.T, store *redisstore.Store, commit cursors.Commit) {
 	}
 }
 
-// processAt finds the server that this package started last on an address.
+// processAt returns the server that this package started last on an address.
 func processAt(t *testing.T, address string) *exec.Cmd {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(address)

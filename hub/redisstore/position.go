@@ -13,7 +13,7 @@ import (
 	"sluice/hub/record"
 )
 
-// Fields of a name's hash; the scripts know them too.
+// Fields of a name's hash; the scripts use them too.
 const (
 	fieldTopic     = "topic"
 	fieldAt        = "at"
@@ -22,9 +22,10 @@ const (
 
 var errDamaged = errors.New("the stored position is damaged")
 
-// decodePosition reads a position from the fields and values of a hash. It
-// returns hub.ErrNoCursor where there is none, as in a hash that holds only a
-// fence, and for one that is damaged, because a position must never be a guess.
+// decodePosition decodes a position from the fields and values of a hash. It
+// returns cursors.ErrNoCursor if there is none, as in a hash that contains only a
+// fence, and if the position is damaged, because a position must never be a
+// guess.
 func decodePosition(fields map[string]string) (record.Position, time.Time, error) {
 	var position record.Position
 	topic, ok := fields[fieldTopic]
@@ -80,7 +81,7 @@ func decodePlace(partition, value string) (record.PartitionOffset, bool) {
 	return record.PartitionOffset{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
 }
 
-// commitArguments are the ARGV of commit.lua.
+// commitArguments returns the ARGV of commit.lua.
 func commitArguments(c cursors.Commit, ttl time.Duration) ([]any, error) {
 	if c.Fence < 0 {
 		return nil, fmt.Errorf("commit cursor: negative fence %d", c.Fence)
@@ -100,7 +101,7 @@ func commitArguments(c cursors.Commit, ttl time.Duration) ([]any, error) {
 	return args, nil
 }
 
-// toMillis is 0 for a time that is not known, and for those before 1970.
+// toMillis returns 0 for an unknown time, and for times before 1970.
 func toMillis(at time.Time) int64 {
 	if at.IsZero() {
 		return 0

@@ -15,17 +15,17 @@ var probeSource string
 var probeScript = redis.NewScript(probeSource)
 
 const (
-	// probeFor is how long what a probe writes is kept.
+	// probeFor is how long the hash that a probe writes is kept.
 	probeFor = 10 * time.Second
-	// clusterProbes is over how many slots a Cluster is probed, so that each of
-	// its nodes very likely has one of them.
+	// clusterProbes is the number of keys that are written to in a Cluster, so
+	// that each of its nodes very likely has one of their slots.
 	clusterProbes = 16
 )
 
-// Check reports whether cursors can be stored: nil, or hub.ErrStoreUnavailable
-// with the cause. It writes a small hash that lives for some seconds, as a
-// replica that is read-only and a server that is out of memory answer to a ping
-// as if nothing were wrong.
+// Check reports whether cursors can be stored: it returns nil, or
+// cursors.ErrStoreUnavailable with the cause. It writes a small hash that lives
+// for some seconds, because a read-only replica and a server that is out of
+// memory answer a ping normally.
 func (s *Store) Check(ctx context.Context) error {
 	keys := make([]string, 1, clusterProbes)
 	keys[0] = s.probeKey(0)
@@ -39,8 +39,8 @@ func (s *Store) Check(ctx context.Context) error {
 	})
 }
 
-// probe writes to all the keys in one round trip, or two where a server does
-// not know the script.
+// probe writes to all the keys in one round trip, or two if a server does not
+// know the script.
 func (s *Store) probe(ctx context.Context, keys []string) error {
 	run := func(run evaluate) error {
 		pipe := s.client.Pipeline()
@@ -51,7 +51,7 @@ func (s *Store) probe(ctx context.Context, keys []string) error {
 		if err == nil || !answered(err) {
 			return err
 		}
-		// Exec's error is the first one, which may hide another node's.
+		// Exec's error is the first one, which may hide that of another node.
 		for _, answer := range answers {
 			if own := answer.Err(); own != nil && !redis.HasErrorPrefix(own, "NOSCRIPT") {
 				return own
@@ -66,7 +66,7 @@ func (s *Store) probe(ctx context.Context, keys []string) error {
 	return err
 }
 
-// probeKey is a key that is no cursor's, whose names have three parts.
+// probeKey returns a key that no cursor can have: a cursor's key has three parts.
 func (s *Store) probeKey(n int) string {
 	return s.prefix + "cursor:{probe-" + strconv.Itoa(n) + "}"
 }

@@ -11,11 +11,11 @@ import (
 	"sluice/hub/cursors"
 )
 
-// TestCheckWrites: the check leaves nothing that lasts, on every kind of Redis.
+// TestCheckWrites: the check leaves no lasting data, on every kind of Redis.
 func TestCheckWrites(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
-		for range 2 { // the second time the script is known
+		for range 2 { // the second time the server has the script
 			if err := f.Check(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -28,7 +28,8 @@ func TestCheckWrites(t *testing.T) {
 	})
 }
 
-// TestCheckTellsARedisThatTakesNothing: each of these answers to a ping.
+// TestCheckTellsARedisThatTakesNothing: the check fails on servers that answer a
+// ping but accept no writes.
 func TestCheckTellsARedisThatTakesNothing(t *testing.T) {
 	t.Parallel()
 	needsRealRedis(t)
@@ -42,7 +43,7 @@ func TestCheckTellsARedisThatTakesNothing(t *testing.T) {
 			want:   "OOM",
 		},
 		"a read-only replica": {
-			// Of a primary that is not there.
+			// Of a primary that does not exist.
 			strike: []any{"replicaof", "127.0.0.1", "1"},
 			mend:   []any{"replicaof", "no", "one"},
 			want:   "READONLY",

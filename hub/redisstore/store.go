@@ -14,24 +14,24 @@ import (
 	"sluice/hub/cursors"
 )
 
-// Config is what a Store needs. All fields but Redis's own optional ones must
-// be set.
+// Config configures a Store. All fields must be set, except the optional ones of
+// Redis.
 type Config struct {
-	// Redis says where Redis is and how to log in: one address for a single
-	// server, MasterName for Sentinel, several addresses for a Cluster,
-	// TLSConfig for TLS. Timeouts, retries and routing in it are overridden.
+	// Redis specifies the address of Redis and the login: one address for a
+	// single server, MasterName for Sentinel, several addresses for a Cluster,
+	// TLSConfig for TLS. Its timeouts, retries and routing are overridden.
 	Redis redis.UniversalOptions
-	// Prefix begins every key and channel. It must not contain braces, which
-	// would decide the slot of every key in a Cluster.
+	// Prefix is the prefix of every key and channel. It must not contain braces,
+	// which would decide the slot of every key in a Cluster.
 	Prefix string
-	// TTL is how long a name lives after its last commit, at least a second.
+	// TTL is how long a name is kept after its last commit, at least a second.
 	TTL time.Duration
 	// Timeout bounds one call, from dialling to the answer.
 	Timeout time.Duration
 	Logger  *slog.Logger
 }
 
-// Store is a hub.CursorStore in Redis.
+// Store is a cursors.Store in Redis.
 type Store struct {
 	client  redis.UniversalClient
 	breaker *gobreaker.CircuitBreaker[struct{}]
@@ -44,13 +44,15 @@ type Store struct {
 var _ cursors.Store = (*Store)(nil)
 
 const (
-	// tripAfter is how many calls in a row fail before the breaker opens.
+	// tripAfter is the number of failures in a row after which the breaker opens.
 	tripAfter = 3
-	// probeEvery is how long it then stays open before one call may look.
+	// probeEvery is how long the breaker stays open before one call is let
+	// through.
 	probeEvery = time.Second
 )
 
-// New makes a store. It does not connect: Redis may be away when Sluice starts.
+// New returns a store. It does not connect: Redis may be unavailable when Sluice
+// starts.
 func New(config Config) (*Store, error) {
 	switch {
 	case len(config.Redis.Addrs) == 0:
@@ -84,11 +86,11 @@ func New(config Config) (*Store, error) {
 	return s, nil
 }
 
-// Close ends all connections; calls that are under way fail.
+// Close closes all connections; calls in progress fail.
 func (s *Store) Close() error { return s.client.Close() }
 
-// noteBreaker logs that Redis went away and that it is back; what is tried in
-// between is no news.
+// noteBreaker logs that Redis became unavailable and that it is available again.
+// Failed probes in between are not logged.
 func (s *Store) noteBreaker(from, to gobreaker.State) {
 	switch {
 	case to == gobreaker.StateClosed:
@@ -98,18 +100,19 @@ func (s *Store) noteBreaker(from, to gobreaker.State) {
 	}
 }
 
-// errGaveUp marks a call that its caller ended, which says nothing about Redis.
+// errGaveUp marks a call whose caller's context ended, which means nothing about
+// Redis.
 var errGaveUp = errors.New("the caller gave up")
 
-// answered reports whether Redis is there. A refusal (out of memory, no
+// answered reports whether Redis has answered. A refusal (out of memory, no
 // permission) fails the call, but the next one may well succeed.
 func answered(err error) bool {
 	var reply redis.Error
 	return err == nil || errors.As(err, &reply)
 }
 
-// call asks Redis once, within the timeout, unless the breaker is open. Its
-// error is nil, the caller's own context error, or hub.ErrStoreUnavailable
+// call calls Redis once, within the timeout, unless the breaker is open. It
+// returns nil, the caller's own context error, or cursors.ErrStoreUnavailable
 // with the cause.
 func (s *Store) call(ctx context.Context, doing string, ask func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)

@@ -14,23 +14,25 @@ import (
 )
 
 const (
-	// quietFor is how long the channel may be silent before a ping asks
-	// whether the connection still lives; as long again and it is given up.
+	// quietFor is how long the channel may be silent before a ping checks whether
+	// the connection still works; after the same time without an answer the
+	// connection is given up.
 	quietFor = 10 * time.Second
 	// resubscribeAtMost bounds the wait between two attempts.
 	resubscribeAtMost = 5 * time.Second
 )
 
-// Superseded calls told, from this goroutine, for each name that is taken
-// anywhere, the caller's own takes included, until the context ends; it then
-// returns the context's error. It reconnects for ever; takes in the meantime
-// are not told, and so heard is called each time that they are heard of from
-// then on. In a Cluster every node passes on what is published at any.
+// Superseded calls told, from the caller's goroutine, for each name that is taken
+// anywhere, including by this store's own Take, until the context ends; it then
+// returns the context's error. It reconnects forever. Takes while it is
+// disconnected are not reported, so heard is called each time that takes are
+// reported from then on. In a Cluster every node forwards what is published at
+// any node.
 func (s *Store) Superseded(ctx context.Context, told func(name cursors.Key, fence int64), heard func()) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 100 * time.Millisecond
 	wait.MaxInterval = resubscribeAtMost
-	deaf := time.Time{} // since when nothing is heard, zero while it is
+	deaf := time.Time{} // time since which takes are not heard, zero while they are
 	for {
 		err := s.listen(ctx, told, func() {
 			wait.Reset()
@@ -55,10 +57,10 @@ func (s *Store) Superseded(ctx context.Context, told func(name cursors.Key, fenc
 	}
 }
 
-// listen subscribes once and tells what comes until the connection fails.
+// listen subscribes once and reports takes until the connection fails.
 func (s *Store) listen(ctx context.Context, told func(cursors.Key, int64), subscribed func()) error {
 	pubsub := s.client.Subscribe(ctx)
-	// A blocked read does not notice that its context ended.
+	// A blocked read does not notice that its context has ended.
 	stop := context.AfterFunc(ctx, func() { _ = pubsub.Close() })
 	defer func() {
 		stop()

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// backoff is exponential with full jitter: clients that were cut off together
-// do not come back together.
+// backoff is exponential with full jitter, so that clients that were disconnected
+// together do not reconnect together.
 type backoff struct {
 	least, most time.Duration
 	attempts    int
 }
 
-// next is how long to wait before the next attempt, beside what the server
-// asks for.
+// next returns how long to wait before the next attempt, in addition to the wait
+// that the server asks for.
 func (b *backoff) next() time.Duration {
 	limit := b.most
-	// Beyond 30 doublings every sensible bound is passed.
+	// After 30 doublings every sensible bound is exceeded.
 	if b.attempts < 30 {
 		limit = min(limit, b.least<<b.attempts)
 	}

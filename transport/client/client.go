@@ -16,40 +16,39 @@ const (
 	DefaultMessageBytes = 8 << 20
 )
 
-// Config says which server to speak to. Zero fields have the defaults that
-// they name.
+// Config configures a Client. Zero fields get the defaults that their comments
+// name.
 type Config struct {
-	// URL is where the server is: http or https, with a path where it is not
-	// at the root.
+	// URL is the server's address: http or https, with a path if the server is
+	// not at the root.
 	URL string
 
 	// Token returns the bearer token to use from now on. It is called for each
-	// connection and each request, and again before a token ends, from several
-	// goroutines at once. Nil is an anonymous client.
+	// connection and each request, and again before a token expires, from several
+	// goroutines concurrently. If it is nil, the client is anonymous.
 	Token func(context.Context) (string, error)
 
-	// HTTPClient makes the requests and handshakes; nil is one without a
-	// time-out of its own. It must not have a Timeout, which would end
-	// subscriptions.
+	// HTTPClient makes the requests and handshakes; nil means a client without a
+	// timeout. It must not have a Timeout, which would end subscriptions.
 	HTTPClient *http.Client
 
-	// MinBackoff and MaxBackoff bound the wait before a new connection: the
-	// n-th attempt in a row waits between nothing and MinBackoff·2ⁿ, at most
-	// MaxBackoff. DefaultMinBackoff and DefaultMaxBackoff.
+	// MinBackoff and MaxBackoff bound the wait before a new connection: the n-th
+	// attempt in a row waits between 0 and MinBackoff·2ⁿ, at most MaxBackoff. The
+	// defaults are DefaultMinBackoff and DefaultMaxBackoff.
 	MinBackoff, MaxBackoff time.Duration
 
 	// MessageBytes bounds a message from the server; a larger one ends the
-	// subscription. DefaultMessageBytes.
+	// subscription. The default is DefaultMessageBytes.
 	MessageBytes int64
 }
 
-// Client speaks to one server. Its methods are safe for concurrent use.
+// Client is a client of one server. Its methods are safe for concurrent use.
 type Client struct {
 	config Config
 	base   *url.URL
 }
 
-// New checks the configuration. It does not connect.
+// New checks the configuration and returns a client. It does not connect.
 func New(config Config) (*Client, error) {
 	base, err := url.Parse(config.URL)
 	if err != nil {
@@ -59,7 +58,7 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("read URL %q: http:// or https:// and a host are needed", config.URL)
 	}
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		// Not printed: it may hold a secret.
+		// Not printed, because it may contain a secret.
 		return nil, errors.New("read URL: credentials, query and fragment have no place in it")
 	}
 	if config.HTTPClient == nil {
@@ -83,7 +82,7 @@ func New(config Config) (*Client, error) {
 	return &Client{config: config, base: base}, nil
 }
 
-// endpoint is the URL of a path below the base.
+// endpoint returns the URL of a path below the base.
 func (c *Client) endpoint(parts ...string) string {
 	for i, part := range parts {
 		parts[i] = url.PathEscape(part)
@@ -91,7 +90,7 @@ func (c *Client) endpoint(parts ...string) string {
 	return c.base.JoinPath(parts...).String()
 }
 
-// authorize adds the token to a request.
+// authorize adds the token to a request's header.
 func (c *Client) authorize(ctx context.Context, header http.Header) error {
 	if c.config.Token == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// delivery hands the messages of one session to the loop.
+// delivery passes the messages of one session to the loop.
 type delivery struct {
 	sub     *Subscription
 	session *session
@@ -16,8 +16,8 @@ type delivery struct {
 	yield   func(Event, error) bool
 
 	worked  bool
-	moving  context.Context // ends when the server wants the client elsewhere; nil for never
-	closing *message        // the server's last words
+	moving  context.Context // ends when the server wants the client to reconnect; nil if it does not
+	closing *message        // the server's closing message
 }
 
 // run reads until the session ends or the loop is left.
@@ -46,7 +46,7 @@ func (d *delivery) run() (end ending, left bool) {
 		default:
 			event, err := d.event(m)
 			if err != nil {
-				// A record that the client cannot read must not be passed over.
+				// A record that the client cannot decode must not be skipped.
 				return ending{verdict: stop, err: err}, false
 			}
 			if event != nil && !d.yield(event, nil) {
@@ -56,8 +56,8 @@ func (d *delivery) run() (end ending, left bool) {
 	}
 }
 
-// event takes a message and makes an event of it, nil where the caller need
-// not know.
+// event handles a message and returns the event for it, nil if the message is not
+// reported to the caller.
 func (d *delivery) event(m *message) (Event, error) {
 	switch m.Type {
 	case "event":
@@ -98,7 +98,7 @@ func (d *delivery) event(m *message) (Event, error) {
 	return nil, nil
 }
 
-// ended judges the error that reading ended with.
+// ended classifies the error with which reading ended.
 func (d *delivery) ended(err error) ending {
 	if d.moving == nil {
 		return afterClose(err, d.closing)
@@ -113,8 +113,9 @@ func (d *delivery) ended(err error) ending {
 	return end
 }
 
-// move connects anew after a while, as the server asks its clients one by one
-// before it goes. Events go on until then.
+// move makes the client reconnect after a time that the server chooses, which
+// spreads the reconnects of its clients before it shuts down. Events are
+// delivered until then.
 func (d *delivery) move(after time.Duration) (forget func()) {
 	if d.moving != nil {
 		return func() {}
@@ -146,7 +147,7 @@ func (d *delivery) skip(gap Gap) bool {
 	return d.sub.position.skip(gap)
 }
 
-// refusal judges an answer to subscribe.
+// refusal classifies an error in response to subscribe.
 func refusal(m *message) ending {
 	e := m.err()
 	end := ending{err: e, after: e.RetryAfter}
@@ -159,7 +160,8 @@ func refusal(m *message) ending {
 	return end
 }
 
-// unsubscribed judges the end of the subscription while the session goes on.
+// unsubscribed classifies the end of the subscription while the session
+// continues.
 func unsubscribed(m *message) ending {
 	e := m.err()
 	if e.Code == "" {

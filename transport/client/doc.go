@@ -17,46 +17,47 @@
 //
 // # Guarantees
 //
-// A subscription survives the connection: it comes back by itself, with
-// exponential backoff and full jitter or when the server says, and goes on
-// behind the last record that the loop was given. Within the life of a
-// Subscription no record is given twice, those of a partition come in the order
-// of their offsets, and what cannot be delivered is told by a Gap before what
-// follows it. After a Gap with the reason ReasonLogChanged or ReasonTruncated
-// offsets of that partition begin anew; a connection that is lost within the
-// second after it can repeat records.
+// A subscription survives the loss of its connection: it reconnects by itself,
+// with exponential backoff and full jitter or when the server says, and continues
+// after the last record that the loop received. Within the life of a Subscription
+// no record is delivered twice, the records of a partition are in the order of
+// their offsets, and records that cannot be delivered are reported by a Gap
+// before the records that follow. After a Gap with the reason ReasonLogChanged or
+// ReasonTruncated the offsets of that partition begin again; a connection that is
+// lost within the second after it can repeat records.
 //
-// The loop ends with an error only where there is no sense in coming back: a
+// The loop ends with an error only if reconnecting makes no sense: after a
 // refusal (*Error), or the end of the context. A lost connection is an event,
 // Disconnected, not an error.
 //
-// To go on after the process has ended, store Subscription.Cursor with what was
-// made of the records and hand it in as Request.From; or let the server keep
-// it: Request.CursorName and Subscription.Ack.
+// To continue after the process has ended, store Subscription.Cursor with the
+// results of processing the records and pass it as Request.From; or let the
+// server keep it: Request.CursorName and Subscription.Ack.
 //
-// A publish has one of three outcomes: no error (all in-sync replicas have it),
-// ErrNotStored (certainly not stored), or ErrMaybeStored.
+// A publish has one of three outcomes: no error (all in-sync replicas have the
+// record), ErrNotStored (certainly not stored), or ErrMaybeStored.
 //
 // # Goroutines
 //
-// Messages are read by whoever runs the loop, in the loop: a body that takes
-// long holds back the server, which lets go of a client that has not answered
-// for half a minute; the subscription then comes back by itself. A connection
-// whose token ends has one more goroutine, which renews it; it has ended when
-// the loop has.
+// Messages are read in the goroutine that runs the loop, between iterations: a
+// slow loop body slows down the server, which drops a client that has not
+// answered for half a minute; the subscription then reconnects by itself. A
+// connection with a token has one more goroutine, which renews the token; it ends
+// before the loop does.
 //
 // # Files
 //
-// A file uses those behind it. Those of one paragraph belong together.
+// A file uses the files listed after it. Each paragraph groups files that belong
+// together.
 //
 //	subscription.go  the loop over connections; cursor and acks
 //	session.go       one connection, from handshake to close
 //	publish.go       publishing
 //
 //	delivery.go      from a connection's messages to the loop
-//	renew.go         tokens that end while connected
-//	position.go      where a subscription is
-//	event.go         what a subscription gives
+//	renew.go         renewal of tokens that expire while connected
+//	position.go      the position of a subscription
+//	event.go         the events of a subscription
 //	ending.go        why a connection ended, and what to do about it
 //	message.go       messages on the wire
 //

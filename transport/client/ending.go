@@ -14,33 +14,35 @@ const (
 	actionReauthenticate = "reauthenticate"
 )
 
-// verdict says what to do after a connection has ended.
+// verdict is what to do after a connection has ended.
 type verdict int
 
 const (
-	// stop: there is no sense in coming back.
+	// stop: reconnecting makes no sense.
 	stop verdict = iota
-	// resume: connect again.
+	// resume: reconnect.
 	resume
-	// renew: connect again if there is another token to be had.
+	// renew: reconnect with a new token, if the client has a token source.
 	renew
-	// finish: the server has nothing more to say.
+	// finish: the server has ended the subscription normally.
 	finish
 )
 
-// ending is why a connection ended.
+// ending describes why a connection ended.
 type ending struct {
 	verdict verdict
 	err     error
-	// after is how long the server asks to stay away.
+	// after is how long the server asks the client to wait.
 	after time.Duration
-	// exact: the server has spread its clients already, add nothing to after.
+	// exact means that the server has already spread its clients: no backoff is
+	// added to after.
 	exact bool
-	// worked: it delivered something, so the next attempt is a first one.
+	// worked means that the connection delivered something, so the backoff begins
+	// again.
 	worked bool
 }
 
-// afterHandshake judges a connection that did not come about.
+// afterHandshake classifies a failed handshake.
 func afterHandshake(err error, res *http.Response, body []byte) ending {
 	if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
 		return ending{verdict: resume, err: err}
@@ -56,8 +58,8 @@ func afterHandshake(err error, res *http.Response, body []byte) ending {
 	return end
 }
 
-// afterClose judges a connection by the error that reading ended with, and by
-// the server's last words, if there were any.
+// afterClose classifies the end of a connection by the error with which reading
+// ended, and by the server's closing message, if there was one.
 func afterClose(err error, closing *message) ending {
 	code := websocket.CloseStatus(err)
 	if closing == nil {
@@ -94,7 +96,7 @@ func closeReason(err error) string {
 	return ""
 }
 
-// byError judges an end without a close frame, which is 1006 in a browser.
+// byError classifies an end without a close frame, which is 1006 in a browser.
 func byError(err error) verdict {
 	if errors.Is(err, websocket.ErrMessageTooBig) {
 		return stop
@@ -102,7 +104,7 @@ func byError(err error) verdict {
 	return resume
 }
 
-// byCode is the protocol's table of close codes.
+// byCode implements the protocol's table of close codes.
 func byCode(code websocket.StatusCode) verdict {
 	switch code {
 	case websocket.StatusNormalClosure:
@@ -113,7 +115,8 @@ func byCode(code websocket.StatusCode) verdict {
 	case 4201: // token_expired
 		return renew
 	case 4301, 4302, 4303, 4304:
-		// The position is void. Coming back with it would end alike, for ever.
+		// The position is void. Reconnecting with it would fail in the same way
+		// forever.
 		return stop
 	}
 	if code >= 4000 && code <= 4499 {

@@ -10,45 +10,46 @@ import (
 	"time"
 )
 
-// Sentinels that errors are told apart by.
+// Sentinel errors.
 var (
-	// ErrNotStored: the record is certainly not stored. Where Error.Retryable
-	// is set it can be published again.
+	// ErrNotStored means that the record is certainly not stored. If
+	// Error.Retryable is set, it can be published again.
 	ErrNotStored = errors.New("the record is not stored")
-	// ErrMaybeStored: the record may be stored or not. Publishing it again may
-	// store it twice.
+	// ErrMaybeStored means that the record may be stored or not. Publishing it
+	// again may store it twice.
 	ErrMaybeStored = errors.New("it is not known whether the record is stored")
-	// ErrRunning: the subscription's loop is running already.
+	// ErrRunning means that the subscription's loop is already running.
 	ErrRunning = errors.New("the subscription is running already")
-	// ErrDisconnected: there is no connection just now.
+	// ErrDisconnected means that there is no connection at present.
 	ErrDisconnected = errors.New("not connected")
 )
 
-// Error is a refusal, or an end that the server gave a reason for.
+// Error is a refusal by the server, or an end for which the server gave a reason.
 type Error struct {
-	// Code is the protocol's, such as "forbidden"; "" where the answer had
+	// Code is the protocol's code, such as "forbidden"; "" if the response had
 	// none.
 	Code string
-	// Message is for people.
+	// Message is a text for humans.
 	Message string
 	// Status is the HTTP status, Close the WebSocket close code; 0 for none.
 	Status, Close int
-	// Retryable: the same may succeed later, not before RetryAfter.
+	// Retryable means that the same request may succeed later, but not before
+	// RetryAfter.
 	Retryable  bool
 	RetryAfter time.Duration
-	// Violations say what is wrong with a record.
+	// Violations describe what is wrong with a record.
 	Violations []Violation
 	// Action is what the protocol advises: resume, reauthenticate, resync or
-	// stop; "" where the server did not say.
+	// stop; "" if the server gave no advice.
 	Action string
 
 	outcome error // ErrNotStored, ErrMaybeStored or nil
 	cause   error
 }
 
-// Violation is one fault of a record.
+// Violation is one thing that is wrong with a record.
 type Violation struct {
-	// Pointer says where in the value (RFC 6901).
+	// Pointer is the JSON pointer to it in the value (RFC 6901).
 	Pointer string `json:"pointer"`
 	Message string `json:"message"`
 }
@@ -82,8 +83,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives ErrNotStored or ErrMaybeStored for a publish, and what lies
-// below.
+// Unwrap returns ErrNotStored or ErrMaybeStored for a publish, and the underlying
+// error.
 func (e *Error) Unwrap() []error {
 	var all []error
 	for _, err := range []error{e.outcome, e.cause} {
@@ -94,7 +95,7 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// fault is how the server tells of an error, in messages and bodies.
+// fault holds the fields of an error in the server's messages and bodies.
 type fault struct {
 	Code         string      `json:"code"`
 	Message      string      `json:"message"`
@@ -120,10 +121,12 @@ func (f fault) err() *Error {
 	return e
 }
 
-// httpError makes an error of an answer that is not the wanted one (RFC 9457).
+// httpError returns the error for an HTTP response other than the expected one
+// (RFC 9457).
 func httpError(res *http.Response, body []byte) *Error {
 	var f fault
-	// What is not a problem document has no code, and its status says enough.
+	// A body that is not a problem document has no code, and its status says
+	// enough.
 	_ = json.Unmarshal(body, &f)
 	e := f.err()
 	e.Status, e.Close = res.StatusCode, 0

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Event is what a subscription gives: a Record, Gap, CaughtUp, Status,
-// Subscribed, Disconnected or Acked. More kinds can come.
+// Event is an event of a subscription: a Record, Gap, CaughtUp, Status,
+// Subscribed, Disconnected or Acked. More kinds may be added.
 type Event interface{ event() }
 
 // Record is a Kafka record.
@@ -16,24 +16,25 @@ type Record struct {
 	Stream    string
 	Partition int32
 	Offset    int64
-	// Time is the record's timestamp, zero where it has none.
+	// Time is the record's timestamp, zero if it has none.
 	Time time.Time
 	// Key is nil for a null key.
 	Key     []byte
 	Headers []Header
-	// Data is the value as JSON, as the server sent it. What it means is told
-	// by Encoding, and by the stream's content.
+	// Data is the value as JSON, as the server sent it. Encoding and the stream's
+	// content determine what it means.
 	Data json.RawMessage
-	// Encoding is "" where Data is the value itself, "text" where Data is a
-	// JSON string that holds it, "base64" where it holds it so encoded.
+	// Encoding is "" if Data is the value itself, "text" if Data is a JSON string
+	// that contains the value, "base64" if the string contains the value in
+	// base64.
 	Encoding string
-	// Tombstone: the value is null.
+	// Tombstone means that the value is null.
 	Tombstone bool
 }
 
-// Value is the record's value in bytes: Data where Encoding is empty, decoded
-// otherwise, and nil for a tombstone. A stream whose content is text has its
-// values in JSON strings without an Encoding: unmarshal Data there.
+// Value returns the record's value in bytes: Data if Encoding is empty, the
+// decoded string otherwise, and nil for a tombstone. In a stream whose content is
+// text, values are JSON strings without an Encoding: unmarshal Data there.
 func (r Record) Value() ([]byte, error) {
 	if r.Tombstone {
 		return nil, nil
@@ -68,7 +69,7 @@ type Header struct {
 type Gap struct {
 	Stream    string
 	Partition int32
-	// From is the first offset that is missing, To the first that is not.
+	// From is the first missing offset, To the first offset after the gap.
 	From, To int64
 	Reason   string
 }
@@ -77,49 +78,53 @@ type Gap struct {
 const (
 	// ReasonRetention: Kafka no longer keeps these records.
 	ReasonRetention = "retention"
-	// ReasonLogChanged: the topic was made again; known offsets are void.
+	// ReasonLogChanged: the topic was created again; earlier offsets are void.
 	ReasonLogChanged = "log_changed"
-	// ReasonTruncated: the log was cut; offsets from Gap.From on are anew.
+	// ReasonTruncated: the log was truncated; offsets from Gap.From on are used
+	// again.
 	ReasonTruncated = "truncated"
 	// ReasonUnreadable: a record cannot be read.
 	ReasonUnreadable = "unreadable"
-	// ReasonTooLarge: a record is larger than a subscriber may be sent.
+	// ReasonTooLarge: a record is larger than the limit for subscribers.
 	ReasonTooLarge = "too_large"
-	// ReasonPolicy: the stream's policy or the grant passes over them.
+	// ReasonPolicy: records were skipped because of the stream's policy or the
+	// grant.
 	ReasonPolicy = "policy"
 )
 
-// CaughtUp says that what follows happens now. It comes once a connection.
+// CaughtUp reports that the history has been delivered and that the following
+// records are new. It comes once per connection.
 type CaughtUp struct{}
 
-// Status says that the server has lost Kafka, or has it back. Events may come all the
-// same.
+// Status reports that the server has lost Kafka, or can read from it again.
+// Events may be delivered in either state.
 type Status struct {
 	Stream string
 	Live   bool
 	Since  time.Time
 }
 
-// Subscribed says that a connection stands and events follow.
+// Subscribed reports that a connection is established and events follow.
 type Subscribed struct {
-	// Session names the connection in the server's logs.
+	// Session is the connection's name in the server's logs.
 	Session string
-	// Start says what decided where events begin, such as "cursor".
+	// Start is what decided where events begin, such as "cursor".
 	Start string
-	// Recovered: nothing is missing between what came before and what follows.
+	// Recovered means that nothing is missing between the earlier events and
+	// those that follow.
 	Recovered bool
-	// Short: fewer records than Request.From asked for were found.
+	// Short means that fewer records were found than Request.From asked for.
 	Short bool
 }
 
-// Disconnected says that the connection is lost; another attempt follows.
+// Disconnected reports that the connection is lost; another attempt follows.
 type Disconnected struct {
 	Err error
-	// Retry is how long that waits.
+	// Retry is the wait before that attempt.
 	Retry time.Duration
 }
 
-// Acked says that the server has stored the named cursor.
+// Acked reports that the server has stored the named cursor.
 type Acked struct{ Cursor string }
 
 func (Record) event()       {}

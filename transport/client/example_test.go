@@ -31,7 +31,7 @@ func ExampleClient_Subscribe() {
 	}
 }
 
-// The server keeps the position: the next process goes on where this one
+// The server keeps the position: the next process continues where this one
 // stopped.
 func ExampleSubscription_Ack() {
 	c, err := client.New(client.Config{URL: "http://127.0.0.1:8080"})
@@ -48,10 +48,10 @@ func ExampleSubscription_Ack() {
 		if _, ok := event.(client.Record); !ok {
 			continue
 		}
-		// Handle the record, then say so, now and then.
+		// Handle the record, then ack from time to time.
 		if handled++; handled%100 == 0 {
 			if err := sub.Ack(ctx); err != nil {
-				log.Print(err) // the next one makes it good
+				log.Print(err) // the next ack includes it
 			}
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Encodings within messages.
+// Encodings in messages.
 const (
 	encodingText   = "text"
 	encodingBase64 = "base64"
 )
 
-// message is any message of the server, with the fields of all of them.
+// message is any message of the server, with the fields of all message types.
 type message struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
@@ -78,7 +78,7 @@ func (m *message) record() (Record, error) {
 	return r, nil
 }
 
-// decoded is the bytes that a JSON string stands for, nil for null.
+// decoded returns the bytes that a JSON string represents, nil for null.
 func decoded(text *string, encoding string) ([]byte, error) {
 	switch {
 	case text == nil:

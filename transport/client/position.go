@@ -6,22 +6,23 @@ import (
 	"strconv"
 )
 
-// maxCursor is how long a cursor with what was seen since may get, in bytes:
-// the server's default for cursor_bytes.
+// maxCursor is the maximum length, in bytes, of a cursor with the offsets seen
+// since: the server's default for cursor_bytes.
 const maxCursor = 4 << 10
 
-// position is where a subscription is: the server's last cursor, and for each
-// partition the offset behind what the caller has had.
+// position is the position of a subscription: the server's last cursor, and for
+// each partition the offset after what the loop has received.
 type position struct {
 	cursor string
-	// next is for all partitions, so that no record is given twice, wherever
+	// next holds all partitions, so that no record is delivered twice, wherever
 	// the server begins.
 	next map[int32]int64
-	// since are the partitions of next that have moved since the cursor.
+	// since holds the partitions whose next has changed since the cursor.
 	since map[int32]struct{}
 }
 
-// at takes a cursor of the server, behind everything that it sent before.
+// at records a cursor of the server, which is after everything that it sent
+// before.
 func (p *position) at(cursor string) {
 	if cursor == "" {
 		return
@@ -30,7 +31,7 @@ func (p *position) at(cursor string) {
 	clear(p.since)
 }
 
-// pass moves behind a record, and reports whether it had not been passed yet.
+// pass moves the position after a record, and reports whether the record is new.
 func (p *position) pass(partition int32, offset int64) bool {
 	if offset < p.next[partition] {
 		return false
@@ -39,17 +40,17 @@ func (p *position) pass(partition int32, offset int64) bool {
 	return true
 }
 
-// skip moves over a gap, and reports whether any of it lies ahead.
+// skip moves the position over a gap, and reports whether any of the gap is new.
 func (p *position) skip(gap Gap) bool {
 	switch gap.Reason {
 	case ReasonLogChanged:
-		// Offsets of the new log mean nothing to a cursor of the old one.
+		// Offsets of the new log cannot be added to a cursor of the old one.
 		delete(p.next, gap.Partition)
 		delete(p.since, gap.Partition)
 		return true
 	case ReasonTruncated:
-		// Offsets from there on are given out anew. They are not told to the
-		// server: only its own next cursor says in which epoch they are.
+		// Offsets from there on are used again. They are not sent to the server:
+		// only its own next cursor contains their epoch.
 		p.move(gap.Partition, gap.From)
 		delete(p.since, gap.Partition)
 		return true
@@ -69,9 +70,9 @@ func (p *position) move(partition int32, next int64) {
 	p.since[partition] = struct{}{}
 }
 
-// text is the cursor to go on from, "" where there is none yet. Where what was
-// seen since does not fit, it is left out: the server then repeats records,
-// which pass tells apart.
+// text returns the cursor to continue from, "" if there is none yet. If the
+// offsets seen since do not fit, they are left out: the server then repeats
+// records, which pass filters out.
 func (p *position) text() string {
 	if p.cursor == "" || len(p.since) == 0 {
 		return p.cursor

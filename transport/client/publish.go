@@ -14,34 +14,34 @@ import (
 	"unicode/utf8"
 )
 
-// Message is a record to publish. Of Data, Bytes and Tombstone exactly one is
-// set.
+// Message is a record to publish. Exactly one of Data, Bytes and Tombstone must
+// be set.
 type Message struct {
-	// Key is UTF-8; nil is a null key. Records with the same key keep their
-	// order where one publish is answered before the next is sent.
+	// Key must be UTF-8; nil is a null key. Records with the same key keep their
+	// order if each publish is answered before the next one is sent.
 	Key     []byte
 	Headers []Header
-	// ID lets the server store the record once, however often it is sent
-	// within a window. "" is none.
+	// ID lets the server store the record only once if it is sent several times
+	// within a window. "" means no ID.
 	ID string
-	// Data is a value in JSON, stored as it stands.
+	// Data is a JSON value, stored unchanged.
 	Data json.RawMessage
-	// Bytes is a value of any kind; empty but not nil is an empty value.
+	// Bytes is a value of arbitrary bytes; empty but not nil is an empty value.
 	Bytes []byte
-	// Tombstone is a null value.
+	// Tombstone means a null value.
 	Tombstone bool
 }
 
-// Stored says where a record is.
+// Stored tells where a record is stored.
 type Stored struct {
 	Partition int32
 	Offset    int64
 	Time      time.Time
-	// Duplicate: a record with this ID was stored there before.
+	// Duplicate means that a record with this ID was stored there before.
 	Duplicate bool
 }
 
-// Result is what became of one record of a batch. Err is nil where it is
+// Result is the result for one record of a batch. Err is nil if the record is
 // stored.
 type Result struct {
 	Stored
@@ -50,9 +50,9 @@ type Result struct {
 
 var errMessage = errors.New("exactly one of Data, Bytes and Tombstone must be set")
 
-// Publish stores a record and returns once all in-sync replicas have it. An
-// error is ErrNotStored or ErrMaybeStored, and an *Error where the server gave
-// a reason. Nothing is tried again: whether that is wise, the error tells.
+// Publish stores a record and returns once all in-sync replicas have it. An error
+// is ErrNotStored or ErrMaybeStored, and an *Error if the server gave a reason.
+// Publish never retries; the error tells whether a retry is safe.
 func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored, error) {
 	body, err := m.encode()
 	if err != nil {
@@ -66,8 +66,8 @@ func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored,
 }
 
 // PublishBatch stores records in one request, which is not atomic: there is a
-// result for each, in their order. The error is for the whole, and is nil where
-// any of them was answered for itself.
+// result for each record, in their order. The error is for the request as a
+// whole, and is nil if the records were answered individually.
 func (c *Client) PublishBatch(ctx context.Context, stream string, messages []Message) ([]Result, error) {
 	body := []byte(`{"records":[`)
 	for i, m := range messages {
@@ -97,7 +97,7 @@ func (c *Client) PublishBatch(ctx context.Context, stream string, messages []Mes
 	return results, nil
 }
 
-// encode makes the object of the protocol. Data goes in byte by byte.
+// encode returns the protocol's JSON object. Data is inserted byte for byte.
 func (m Message) encode() ([]byte, error) {
 	set := 0
 	for _, is := range []bool{m.Data != nil, m.Bytes != nil, m.Tombstone} {
@@ -157,7 +157,7 @@ func (h Header) encode() []any {
 	return []any{h.Name, base64.StdEncoding.EncodeToString(h.Value), encodingBase64}
 }
 
-// published is the server's answer for one record.
+// published is the server's result for one record.
 type published struct {
 	Partition int32 `json:"partition"`
 	Offset    int64 `json:"offset"`
@@ -183,7 +183,8 @@ func (p published) result() Result {
 	return Result{Err: e}
 }
 
-// outcome is what a code says of the record. An internal error says nothing.
+// outcome returns what a code means for the record. An internal error leaves it
+// open.
 func outcome(code string) error {
 	switch code {
 	case "", "internal", "publish_unknown":
@@ -192,7 +193,7 @@ func outcome(code string) error {
 	return ErrNotStored
 }
 
-// post publishes a body and decodes the answer.
+// post publishes a body and decodes the response.
 func (c *Client) post(ctx context.Context, stream string, body []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint("v1", "streams", stream, "records"), bytes.NewReader(body))
 	if err != nil {
@@ -215,7 +216,8 @@ func (c *Client) post(ctx context.Context, stream string, body []byte, into any)
 		e := httpError(res, answer)
 		e.outcome = outcome(e.Code)
 		if e.Code == "" && res.StatusCode < http.StatusInternalServerError {
-			// Whoever refused it, a proxy perhaps, did not pass it on.
+			// The refusal came from another server, perhaps a proxy, which did
+			// not forward the request.
 			e.outcome = ErrNotStored
 		}
 		if errors.Is(e.outcome, ErrMaybeStored) {
@@ -229,8 +231,8 @@ func (c *Client) post(ctx context.Context, stream string, body []byte, into any)
 	return nil
 }
 
-// transportError is for a request without an answer. One whose connection never
-// came about was not sent.
+// transportError returns the error for a request without a response. If the
+// connection could not be established, the request was not sent.
 func transportError(err error) *Error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {

@@ -7,29 +7,30 @@ import (
 )
 
 const (
-	// renewAhead is how long before its end a token is renewed, at most.
+	// renewAhead is the longest time before its expiry at which a token is
+	// renewed.
 	renewAhead = time.Minute
-	// renewRetry is how soon a failed renewal is tried again.
+	// renewRetry is the wait before a failed renewal is retried.
 	renewRetry = 5 * time.Second
 )
 
-// renewIn is when a token that ends in a while is renewed: a minute before, and
-// for a short one after four fifths of its time; never at once, as a source may
-// give the same token again.
+// renewIn returns when to renew a token that expires after the given time: a
+// minute before, or for a short-lived token after four fifths of its life; never
+// at once, because a token source may return the same token again.
 func renewIn(expires time.Duration) time.Duration {
 	return max(expires-renewAhead, expires*4/5, time.Second)
 }
 
-// renewal keeps a connection's token fresh. The reader tells when tokens end;
-// run waits and renews.
+// renewal keeps a connection's token fresh. The reader reports when tokens
+// expire; run waits and renews.
 type renewal struct {
 	expires chan time.Duration // capacity 1, the latest wins
 }
 
 func newRenewal() *renewal { return &renewal{expires: make(chan time.Duration, 1)} }
 
-// ends tells that the present token ends in so many milliseconds. Only the
-// reader calls it. Nothing is told of a token that never ends.
+// ends reports that the current token expires in ms milliseconds. Only the reader
+// calls it. A token that never expires is ignored.
 func (r *renewal) ends(ms int64) {
 	if ms <= 0 {
 		return
@@ -41,8 +42,8 @@ func (r *renewal) ends(ms int64) {
 	r.expires <- time.Duration(ms) * time.Millisecond
 }
 
-// run renews until the context ends. Where no token can be had it tries again,
-// until the server ends the session.
+// run renews the token until the context ends. If it cannot obtain a token, it
+// tries again, until the server ends the session.
 func (r *renewal) run(ctx context.Context, token func(context.Context) (string, error), send func(context.Context, any) error) {
 	var due <-chan time.Time
 	for number := 0; ; {
@@ -59,10 +60,10 @@ func (r *renewal) run(ctx context.Context, token func(context.Context) (string, 
 			}
 			number++
 			if send(ctx, authMessage{Type: "auth", ID: "r" + strconv.Itoa(number), Token: text}) != nil {
-				// The connection is lost, which its reader will notice.
+				// The connection is lost, which the reader will notice.
 				return
 			}
-			// The answer says when the new one ends.
+			// The response tells when the new token expires.
 			due = nil
 		}
 	}

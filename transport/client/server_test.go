@@ -18,21 +18,21 @@ import (
 	"sluice/transport/client"
 )
 
-// server is a small one that speaks the protocol, from a log in memory.
+// server is a small server that implements the protocol, with an in-memory log.
 type server struct {
 	t *testing.T
-	// end is asked before each message to a client, and ends the connection
-	// where it says so.
+	// end is called before each message to a client, and may end the connection,
+	// which it reports.
 	end func(c *websocket.Conn, sent int) (ended bool)
-	// cursorEvery is after how many records a cursor is sent; 0 is never.
+	// cursorEvery is the number of records after which a cursor is sent; 0 is
+	// never.
 	cursorEvery int
-	// expires is what the welcome says of the token, in milliseconds.
+	// expires is the token's expiry in the welcome message, in milliseconds.
 	expires int64
-	// refuse answers a handshake itself, where it is set.
+	// refuse may answer a handshake itself, if it is set.
 	refuse func(w http.ResponseWriter, attempt int) bool
-	// intercept sees a subscription first, and may take over.
+	// intercept sees a subscription first, and may take it over.
 	intercept func(c *websocket.Conn, attempt int, request map[string]any) (taken bool)
-	// quiet keeps pings and pongs away.
 
 	mu       sync.Mutex
 	log      [][]string // values by partition
@@ -104,7 +104,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.deliver(ctx, c, request)
 }
 
-// listen takes acks and tokens.
+// listen receives acks and tokens.
 func (s *server) listen(ctx context.Context, c *websocket.Conn) {
 	for {
 		var m struct{ Type, ID, Cursor, Token string }
@@ -155,7 +155,8 @@ func (s *server) deliver(ctx context.Context, c *websocket.Conn, request map[str
 	}
 }
 
-// start finds where a subscription begins: a named cursor wins over from.
+// start returns where a subscription begins: a named cursor takes precedence over
+// from.
 func (s *server) start(request map[string]any) map[int32]int64 {
 	from, _ := request["from"].(string)
 	s.mu.Lock()
@@ -179,7 +180,7 @@ func (s *server) start(request map[string]any) map[int32]int64 {
 	return next
 }
 
-// pick takes the next record of any partition, -1 for none.
+// pick returns the next record of any partition, -1 for none.
 func (s *server) pick(next map[int32]int64) (partition int32, value string, more chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,7 +225,7 @@ func parseCursor(t *testing.T, text string) map[int32]int64 {
 	return next
 }
 
-// say writes a message; that the client has gone shows elsewhere.
+// say writes a message; a failure because the client has gone shows elsewhere.
 func say(c *websocket.Conn, format string, args ...any) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

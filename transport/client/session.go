@@ -17,37 +17,39 @@ import (
 )
 
 const (
-	// subprotocol is the version of the protocol that the client speaks.
+	// subprotocol is the version of the protocol that the client uses.
 	subprotocol = "sluice.v1.json"
-	// subscriptionID is the same in every session, as each has only one.
+	// subscriptionID is the same in every session, as each has only one
+	// subscription.
 	subscriptionID = "0"
 
 	handshakeWithin = 20 * time.Second
 	sendWithin      = 10 * time.Second
 	closeWithin     = time.Second
-	// silence is how long the server may say nothing before it has said how
-	// often it pings.
+	// silence is how long the server may be silent before its welcome message has
+	// reported its ping interval.
 	silence = 60 * time.Second
-	// pingSlack is added to two intervals of pings after that.
+	// pingSlack is added to two ping intervals after that.
 	pingSlack = 10 * time.Second
 )
 
 // session is one connection.
 type session struct {
 	conn *websocket.Conn
-	// raw is the socket below, for deadlines: the library offers only contexts,
-	// which cost a goroutine switch and several allocations a message.
+	// raw is the underlying socket, for deadlines: the library offers only
+	// contexts, which cost a goroutine switch and several allocations per
+	// message.
 	raw     net.Conn
 	silence time.Duration
-	// name is the server's for this session.
+	// name is the server's name for this session.
 	name string
 
 	closing atomic.Bool
-	// others are the goroutines of this session beside its reader.
+	// others are the goroutines of this session other than its reader.
 	others sync.WaitGroup
 }
 
-// dial connects. The ending is set where that fails.
+// dial connects. If it fails, it returns an ending.
 func (c *Client) dial(ctx context.Context) (*session, *ending) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeWithin)
 	defer cancel()
@@ -70,7 +72,7 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 	if err != nil {
 		var body []byte
 		if res != nil && res.Body != nil {
-			// The library keeps the first KiB of it.
+			// The library keeps the first KiB of the body.
 			body, _ = io.ReadAll(res.Body)
 		}
 		end := afterHandshake(fmt.Errorf("connect: %w", err), res, body)
@@ -81,10 +83,10 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 	return s, nil
 }
 
-// heard puts off the time at which the server counts as gone.
+// heard extends the deadline after which the server counts as gone.
 func (s *session) heard() {
 	if s.raw != nil && !s.closing.Load() {
-		// It fails only where the socket is closed, which reading tells.
+		// It fails only if the socket is closed, which the next read reports.
 		_ = s.raw.SetReadDeadline(time.Now().Add(s.silence))
 	}
 }
@@ -92,8 +94,8 @@ func (s *session) heard() {
 // read waits for the next message.
 func (s *session) read() (*message, error) {
 	s.heard()
-	// Without a context that ends it allocates nothing but the message. What
-	// ends the wait is hangUp, or the deadline.
+	// With a context that never ends, Read allocates nothing but the message.
+	// hangUp or the deadline ends the wait.
 	_, b, err := s.conn.Read(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
@@ -118,18 +120,19 @@ func (s *session) send(ctx context.Context, v any) error {
 	return nil
 }
 
-// hangUp says goodbye and closes, within closeWithin. It ends a read.
+// hangUp sends a close frame and closes the connection, within closeWithin. It
+// ends a read.
 func (s *session) hangUp() {
 	s.closing.Store(true)
 	if s.raw != nil {
 		_ = s.raw.SetDeadline(time.Now().Add(closeWithin))
 	}
-	// Whether the server heard it changes nothing.
+	// Whether the server received it does not matter.
 	_ = s.conn.Close(websocket.StatusNormalClosure, "")
 }
 
-// hangUpWhen hangs up once the context ends. The function that it returns
-// takes that back.
+// hangUpWhen calls hangUp once the context ends, unless the returned function is
+// called first.
 func (s *session) hangUpWhen(ctx context.Context) (forget func()) {
 	s.others.Add(1)
 	undo := context.AfterFunc(ctx, func() {
@@ -143,7 +146,7 @@ func (s *session) hangUpWhen(ctx context.Context) (forget func()) {
 	}
 }
 
-// welcome takes the server's first message.
+// welcome handles the server's first message.
 func (s *session) welcome(m *message) {
 	s.name = m.Session
 	if m.PingMS > 0 {

@@ -9,47 +9,49 @@ import (
 	"time"
 )
 
-// Where a subscription can begin, beside a cursor.
+// Starts of a subscription, other than a cursor.
 const (
-	// Latest: what comes from now on.
+	// Latest starts with the next new record.
 	Latest = "latest"
-	// Earliest: the oldest that is kept.
+	// Earliest starts with the oldest record kept.
 	Earliest = "earliest"
 )
 
-// Last begins with the newest n records.
+// Last starts with the newest n records.
 func Last(n int) string { return "last:" + strconv.Itoa(n) }
 
-// Since begins, in each partition, with the first record that is not older.
+// Since starts, in each partition, with the first record that is not older than
+// t.
 func Since(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// Request says what to subscribe to.
+// Request specifies what to subscribe to.
 type Request struct {
 	Stream string
-	// Keys are those to be sent; none is all.
+	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string
-	// From is Latest, Earliest, Last, Since, or a cursor; "" is Latest, or
-	// where the named cursor is.
+	// From is Latest, Earliest, Last, Since, or a cursor; "" means the position
+	// of the named cursor, if there is one, else Latest.
 	From string
-	// CursorName is under which the server keeps the position.
+	// CursorName is the name under which the server keeps the position.
 	CursorName string
-	// AutoAck lets the server move the named cursor by itself, behind what was
+	// AutoAck makes the server move the named cursor by itself, past what was
 	// written to a client that still answers pings. Without it, use Ack.
 	AutoAck bool
-	// Reset begins at From even if something is stored under CursorName.
+	// Reset starts at From even if a position is stored under CursorName.
 	Reset bool
-	// FailOnGap ends the subscription where records are missing.
+	// FailOnGap ends the subscription if records are missing.
 	FailOnGap bool
 }
 
-// Subscribe gives a stream's events until the context ends, the loop is left,
-// or there is no sense in going on, which is the one error that the loop is
-// given, as its last. It is NewSubscription and Events in one.
+// Subscribe returns a stream's events until the context ends, the loop is left,
+// the server ends the subscription normally, or continuing makes no sense. If the
+// context ends or continuing makes no sense, the loop receives an error as its
+// last element. Subscribe combines NewSubscription and Events.
 func (c *Client) Subscribe(ctx context.Context, request Request) iter.Seq2[Event, error] {
 	return c.NewSubscription(request).Events(ctx)
 }
 
-// Subscription is a place in a stream that outlives connections. Its methods
+// Subscription is a position in a stream that outlives connections. Its methods
 // are safe for concurrent use.
 type Subscription struct {
 	// Immutable.
@@ -62,23 +64,23 @@ type Subscription struct {
 	running  bool
 }
 
-// NewSubscription makes a subscription. It connects when Events is ranged over.
+// NewSubscription returns a subscription. It connects when Events is ranged over.
 func (c *Client) NewSubscription(request Request) *Subscription {
 	return &Subscription{client: c, request: request}
 }
 
-// Cursor is the position behind the last event that the loop was given; handed
-// in as Request.From it goes on there. It is "" until the first connection
-// stands.
+// Cursor returns the position after the last event that the loop received; passed
+// as Request.From, it continues there. It is "" until the first connection is
+// established.
 func (s *Subscription) Cursor() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.position.text()
 }
 
-// Ack lets the server store the present Cursor under Request.CursorName. It
-// does not wait for that: an Acked event tells of it. An ack that is lost with
-// its connection is made good by the next one.
+// Ack asks the server to store the current Cursor under Request.CursorName. It
+// does not wait for the result, which an Acked event reports. If an ack is lost
+// with its connection, the next one includes it.
 func (s *Subscription) Ack(ctx context.Context) error {
 	s.mu.Lock()
 	session, cursor := s.session, s.position.text()
@@ -89,8 +91,8 @@ func (s *Subscription) Ack(ctx context.Context) error {
 	return session.send(ctx, ackMessage{Type: "ack", ID: subscriptionID, Cursor: cursor})
 }
 
-// Events gives what comes behind the present position. It can be ranged over
-// again later, but only by one loop at a time.
+// Events returns the events after the current position. It can be ranged over
+// again later, but by only one loop at a time.
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if !s.start() {
@@ -118,10 +120,10 @@ func (s *Subscription) end() {
 	s.running = false
 }
 
-// maxRenewals is how many tokens in a row may be refused.
+// maxRenewals is the maximum number of tokens in a row that may be refused.
 const maxRenewals = 2
 
-// run connects until that makes no sense any more.
+// run reconnects until that makes no sense.
 func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 	wait := backoff{least: s.client.config.MinBackoff, most: s.client.config.MaxBackoff}
 	renewals := 0
@@ -164,7 +166,7 @@ func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 	}
 }
 
-// connect runs one connection, and reports how it ended or that the loop was
+// connect runs one connection, and returns how it ended or that the loop was
 // left.
 func (s *Subscription) connect(ctx context.Context, yield func(Event, error) bool) (end ending, left bool) {
 	session, refused := s.client.dial(ctx)
@@ -198,12 +200,12 @@ func (s *Subscription) setSession(session *session) {
 	s.session = session
 }
 
-// subscribe asks for what comes behind the present position.
+// subscribe returns the message that subscribes after the current position.
 //
-// A named cursor wins over from unless reset is asked for. A connection that
-// comes again does ask: the stored one stands where the caller last acked,
-// which is behind what it was given, and would have the server repeat that. A
-// reset stores nothing by itself, so what is not acked stays so.
+// A named cursor takes precedence over from unless reset is set. A reconnect sets
+// it: the stored cursor is where the caller last acked, which is before what the
+// loop has received, and would make the server repeat that. A reset stores
+// nothing by itself, so records that are not acked remain so.
 func (s *Subscription) subscribe() subscribeMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// dial makes a client of a server, with short waits.
+// dial returns a client of a server, with short waits.
 func dial(t *testing.T, handler http.Handler, adjust func(*client.Config)) *client.Client {
 	t.Helper()
 	h := httptest.NewServer(handler)
@@ -40,7 +40,7 @@ func dial(t *testing.T, handler http.Handler, adjust func(*client.Config)) *clie
 	return c
 }
 
-// collector checks what a subscription gives: each record once, in order.
+// collector checks what a subscription delivers: each record once, in order.
 type collector struct {
 	t    *testing.T
 	next map[int32]int64
@@ -230,7 +230,7 @@ func TestGapsAreEvents(t *testing.T) {
 		if attempt == 1 {
 			say(c, `{"type":"subscribed","id":"0","cursor":"v1.a"}`)
 			say(c, `{"type":"gap","partition":0,"from":0,"to":10,"reason":"retention"}`)
-			record(9) // before the gap's end: has been said to be missing
+			record(9) // before the gap's end: has been reported as missing
 			record(10)
 			return true
 		}

@@ -16,7 +16,8 @@ import (
 	"sluice/transport/client"
 )
 
-// pipes is a network of net.Pipe, which the clock of synctest knows.
+// pipes is a network of net.Pipe connections, which work with the clock of
+// synctest.
 type pipes struct {
 	conns chan net.Conn
 	once  sync.Once
@@ -53,8 +54,8 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// dialPipes makes a client of a server within a bubble; the server ends with
-// the test.
+// dialPipes returns a client of a server in a bubble; the server ends with the
+// test.
 func dialPipes(t *testing.T, handler http.Handler, token func(context.Context) (string, error)) *client.Client {
 	t.Helper()
 	p := newPipes()
@@ -105,8 +106,8 @@ func TestTokensAreRenewedBeforeTheyEnd(t *testing.T) {
 				t.Errorf("connection lost: %v", lost.Err)
 			}
 		}
-		// At once, at nine minutes and, as that failed, five seconds later, and
-		// nine minutes after that.
+		// At once, after nine minutes and, as that failed, five seconds later,
+		// and nine minutes after that.
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if got := fmt.Sprint(s.tokens); got != "[Bearer t1 t3 t4]" {
@@ -115,8 +116,8 @@ func TestTokensAreRenewedBeforeTheyEnd(t *testing.T) {
 	})
 }
 
-// pinging lets a server send something every second, so that it is not taken
-// for dead.
+// pinging makes a server send something every second, so that it does not count
+// as gone.
 type pinging struct{ *server }
 
 func (p pinging) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +147,7 @@ func TestAServerThatSaysNothingIsLeft(t *testing.T) {
 				break
 			}
 		}
-		// Two pings of a second, and ten seconds more; and one to hang up.
+		// Two pings of a second, and ten seconds more; and one second to hang up.
 		if took := time.Since(began); took < 12*time.Second || took > 14*time.Second {
 			t.Errorf("left after %v", took)
 		}

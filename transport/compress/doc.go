@@ -1,14 +1,14 @@
-// Package compress has what subscribers are sent compressed once for all of them,
-// in blocks, as the codecs of package hub; and inflates what clients compress. No
-// connection has a compressor or a window of its own.
+// Package compress implements the codecs of package hub, which compress in blocks
+// what subscribers are sent, once for all of them; and it inflates messages that
+// clients compress. No connection has a compressor or a window of its own.
 //
 // # Files
 //
-// A file uses those behind it.
+// A file uses the files listed after it.
 //
 //	inflate.go  messages of clients
-//	frames.go   WebSockets: permessage-deflate, and agreeing on it
-//	gzip.go     server-sent events: gzip, of blocks and what is a client's own
+//	frames.go   WebSocket: permessage-deflate, and its negotiation
+//	gzip.go     server-sent events: gzip of shared blocks and of a client's own bytes
 //	crc.go      the checksum of joined blocks
 package compress
 

@@ -9,10 +9,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// Frames is permessage-deflate (RFC 7692): a frame a message. What a
-// message may refer to is in the compressed messages in front of it, whichever
-// connection they were made for. Messages that are sent as they are, as this
-// allows for each, are not in that window.
+// Frames is permessage-deflate (RFC 7692), with one frame per message. A message
+// may refer back to the compressed messages before it, whichever connection they
+// were made for. Messages that are sent uncompressed, which the extension allows
+// for each message, are not in that window.
 type Frames struct{}
 
 // CodecSlot implements hub.Codec.
@@ -36,8 +36,8 @@ func (Frames) AppendContent(dst, body []byte, _ bool) []byte { return append(dst
 // AppendEnd implements hub.Codec.
 func (Frames) AppendEnd(content []byte, _ string) []byte { return content }
 
-// Pack makes a frame, whose message ends without the four bytes that every one
-// would end with (section 7.2.1).
+// Pack returns a frame. Its message omits the four bytes with which every message
+// would end (section 7.2.1).
 func (Frames) Pack(dst, window, content []byte) ([]byte, uint64) {
 	start := len(dst)
 	var room [wire.MaxFrameHeader]byte
@@ -47,20 +47,22 @@ func (Frames) Pack(dst, window, content []byte) ([]byte, uint64) {
 	return append(dst, payload...), 0
 }
 
-// deflateTail is what a message ends with before it is sent.
+// deflateTail is the end of a compressed message that is not sent.
 const deflateTail = "\x00\x00\xff\xff"
 
-// Terms is what a client and the server agree on. The client always has
-// to begin each message anew, so that nothing is kept of it.
+// Terms are the extension parameters that a client and the server have agreed on.
+// The client must always compress each message on its own, so that the server
+// keeps no state for it.
 type Terms struct {
-	// ServerForgets: the server begins each message anew as well.
+	// ServerForgets means that the server compresses each message on its own as
+	// well.
 	ServerForgets bool
 	windowNamed   bool // the client has named a window, which is the largest
 }
 
 const permessageDeflate = "permessage-deflate"
 
-// String is what the handshake is answered with.
+// String returns the value for the handshake response.
 func (d Terms) String() string {
 	text := permessageDeflate + "; client_no_context_takeover"
 	if d.ServerForgets {
@@ -72,10 +74,11 @@ func (d Terms) String() string {
 	return text
 }
 
-// maxOffers bounds how many extensions that a client offers are looked at.
+// maxOffers bounds the number of offered extensions that are examined.
 const maxOffers = 16
 
-// Agree takes the first offer of permessage-deflate that it can keep to.
+// Agree accepts the first offer of permessage-deflate that the server can comply
+// with.
 func Agree(h http.Header) (terms Terms, ok bool) {
 	looked := 0
 	for _, line := range h.Values("Sec-WebSocket-Extensions") {
@@ -95,8 +98,8 @@ func Agree(h http.Header) (terms Terms, ok bool) {
 	return Terms{}, false
 }
 
-// parseDeflateOffer reads the parameters of an offer (section 7.1). What it does
-// not know, finds twice or cannot keep to makes it decline.
+// parseDeflateOffer parses the parameters of an offer (section 7.1). It declines
+// an offer with a parameter that is unknown, repeated or cannot be complied with.
 func parseDeflateOffer(parameters string) (terms Terms, ok bool) {
 	if strings.TrimSpace(parameters) == "" {
 		return terms, true
@@ -124,7 +127,7 @@ func parseDeflateOffer(parameters string) (terms Terms, ok bool) {
 	return terms, true
 }
 
-// maxWindowBits is the size of deflate's own window, as a power of 2.
+// maxWindowBits is the size of deflate's full window, as a power of 2.
 const maxWindowBits = 15
 
 func windowBits(text string) (bits int, ok bool) {

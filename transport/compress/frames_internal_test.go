@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzParseDeflateOffer: whatever a client offers, it is declined, or answered
-// with nothing but what it has asked for.
+// FuzzParseDeflateOffer: any offer of a client is declined, or answered only with
+// what the client asked for.
 func FuzzParseDeflateOffer(f *testing.F) {
 	for _, offer := range []string{
 		"", " client_max_window_bits", "server_no_context_takeover; client_no_context_takeover", "server_max_window_bits=15",

@@ -10,18 +10,18 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// inflaters decompress messages. None of them belongs to a connection, as
-// clients begin each message anew.
+// inflaters decompress messages. None belongs to a connection, because clients
+// compress each message on its own.
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
 
-// maxLastBlocks bounds how many blocks of a message say that they are the last
-// one. Behind each the inflater is laid out anew with the whole window, which
-// costs more than a thousand times what the two bytes of an empty one do.
+// maxLastBlocks bounds the number of blocks in a message that are marked as the
+// last one. After each of them the inflater is reset with the whole window, which
+// costs more than a thousand times what the two bytes of an empty block do.
 const maxLastBlocks = 16
 
-// Inflate puts into plain, which is empty, what a compressed message (RFC 7692,
-// section 7.2.2) holds, as far as a byte more than a limit; 0 for any. The message
-// is used up.
+// Inflate decompresses a message (RFC 7692, section 7.2.2) into plain, which must
+// be empty, up to one byte more than the limit most; 0 means no limit. The
+// message is consumed.
 func Inflate(plain, message *bytes.Buffer, most int) error {
 	inflater, ok := inflaters.Get().(interface {
 		io.Reader
@@ -31,12 +31,13 @@ func Inflate(plain, message *bytes.Buffer, most int) error {
 		return errors.New("get inflater: it cannot be used again")
 	}
 	defer inflaters.Put(inflater)
-	// Behind the tail that every message is sent without comes a last block, so
-	// that the end of a message that was cut short is not taken for one.
+	// After the tail that is omitted from every message comes a last block, so
+	// that the end of a truncated message is not taken for the end of a complete
+	// one.
 	const end = deflateTail + "\x01\x00\x00\xff\xff"
 	message.WriteString(end)
 	for lastBlocks := 0; message.Len() > len(end); lastBlocks++ {
-		// Behind a last block, which none has to have, there may be more.
+		// More blocks may follow a last block, which a message need not have.
 		if lastBlocks > maxLastBlocks {
 			return fmt.Errorf("inflate message: more than %d blocks are the last one", maxLastBlocks)
 		}

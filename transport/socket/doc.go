@@ -1,30 +1,32 @@
-// Package socket has plain TCP connections read and written without a goroutine
-// for each. A [Poller] takes them from Go's own, whose state for a connection
-// takes more memory than the rest of a quiet session, and tells their owners what
-// changes. That is for Linux (epoll); elsewhere nothing is taken.
+// Package socket reads and writes plain TCP connections without a goroutine for
+// each. A [Poller] takes them over from Go's own poller, whose state for a
+// connection takes more memory than the rest of an idle session, and notifies
+// their owners of changes. It is implemented for Linux (epoll); elsewhere no
+// connection is taken.
 //
-// One goroutine at a time reads from a [Socket] and one writes to it; Abort may be
-// called by anyone. It is closed by who reads, after who writes has ended.
+// One goroutine at a time may read from a [Socket] and one may write to it; Abort
+// may be called from any goroutine. The reader closes the socket, after the
+// writer has ended.
 //
 //	socket_linux.go  a connection
 //	poller_linux.go  one goroutine that watches all of them
-//	other.go         where there is no poller
-//	tune_linux.go    what a client that does not read can hold in the kernel
+//	other.go         stubs for systems without a poller
+//	tune_linux.go    bound on what a client that does not read can hold in the kernel
 //	tune_other.go
 package socket
 
 import "errors"
 
-// ErrNothing is what an impatient reader gets when there is nothing to read.
+// ErrNothing is returned to an impatient reader when there is nothing to read.
 var ErrNothing = errors.New("there is nothing to read at once")
 
-// Owner is told what changes on its socket, by the poller's goroutine. It must
-// not block, and may use the socket.
+// Owner is notified of changes on its socket, by the poller's goroutine. Its
+// methods must not block, and may use the socket.
 type Owner interface {
-	// Readable is called once after NotifyReadable, when there is something to read, be
-	// it the end.
+	// Readable is called once after NotifyReadable, when there is something to
+	// read, or the end of the stream.
 	Readable()
-	// Writable is called once after NotifyWritable, when something can be written, or
-	// writing fails.
+	// Writable is called once after NotifyWritable, when something can be
+	// written, or writing fails.
 	Writable()
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Poller is for Linux only.
+// Poller is implemented for Linux only.
 type Poller struct{}
 
 // NewPoller fails with errors.ErrUnsupported.
@@ -20,44 +20,45 @@ func (*Poller) Run() error { return nil }
 // Close does nothing.
 func (*Poller) Close() {}
 
-// Take takes nothing.
+// Take takes no connection.
 func (*Poller) Take(net.Conn, Owner) (*Socket, bool) { return nil, false }
 
-// Socket is for Linux only: elsewhere readers and writers wait in goroutines.
+// Socket is implemented for Linux only: elsewhere readers and writers wait in
+// goroutines.
 type Socket struct{}
 
-// NotifyReadable is for Linux only, as all methods are.
+// NotifyReadable is implemented for Linux only, like all methods.
 func (*Socket) NotifyReadable() bool { return false }
 
-// CancelReadable is for Linux only.
+// CancelReadable is implemented for Linux only.
 func (*Socket) CancelReadable() bool { return false }
 
-// NotifyWritable is for Linux only.
+// NotifyWritable is implemented for Linux only.
 func (*Socket) NotifyWritable() bool { return false }
 
-// CancelWritable is for Linux only.
+// CancelWritable is implemented for Linux only.
 func (*Socket) CancelWritable() {}
 
-// Hurry is for Linux only.
+// Hurry is implemented for Linux only.
 func (*Socket) Hurry(bool) {}
 
-// Read is for Linux only.
+// Read is implemented for Linux only.
 func (*Socket) Read([]byte) (int, error) { return 0, net.ErrClosed }
 
-// SetReadDeadline is for Linux only.
+// SetReadDeadline is implemented for Linux only.
 func (*Socket) SetReadDeadline(time.Time) error { return net.ErrClosed }
 
-// Close is for Linux only.
+// Close is implemented for Linux only.
 func (*Socket) Close() error { return net.ErrClosed }
 
-// Try is for Linux only.
+// Try is implemented for Linux only.
 func (*Socket) Try([][]byte) (int, error) { return 0, net.ErrClosed }
 
-// WriteAll is for Linux only.
+// WriteAll is implemented for Linux only.
 func (*Socket) WriteAll([]byte, time.Duration, time.Time) error { return net.ErrClosed }
 
-// Finish is for Linux only.
+// Finish is implemented for Linux only.
 func (*Socket) Finish(time.Duration) {}
 
-// Abort is for Linux only.
+// Abort is implemented for Linux only.
 func (*Socket) Abort() {}

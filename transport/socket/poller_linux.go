@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Poller watches all sockets with one goroutine. It is told once of each change
-// (EPOLLET), so that watching costs no calls beside the first one.
+// Poller watches all sockets with one goroutine. The kernel reports each change
+// once (EPOLLET), so that watching a socket costs no system calls after the first
+// one.
 type Poller struct {
 	epoll int
-	file  *os.File // the same, through which the goroutine waits for it
+	file  *os.File // the same descriptor, through which the goroutine waits for it
 	raw   syscall.RawConn
 
 	mu      sync.Mutex
@@ -22,16 +23,17 @@ type Poller struct {
 	sockets map[uint64]*Socket
 }
 
-// pollEvents is how many events are taken at once.
+// pollEvents is the maximum number of events taken at once.
 const pollEvents = 256
 
-// NewPoller makes a poller. It watches in Run, and is to be closed.
+// NewPoller returns a poller. It watches while Run runs, and must be closed.
 func NewPoller() (*Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	// An epoll can be waited for like a socket, so that waiting takes no thread.
+	// An epoll descriptor can be waited for like a socket, so that waiting blocks
+	// no thread.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("set epoll not to block: %w", err)
@@ -45,7 +47,7 @@ func NewPoller() (*Poller, error) {
 	return &Poller{epoll: fd, file: file, raw: raw, sockets: make(map[uint64]*Socket)}, nil
 }
 
-// Run tells sockets what has changed, until the poller is closed.
+// Run notifies sockets of changes, until the poller is closed.
 func (p *Poller) Run() error {
 	var (
 		events [pollEvents]unix.EpollEvent
@@ -66,7 +68,7 @@ func (p *Poller) Run() error {
 		case failed != nil:
 			return fmt.Errorf("wait for epoll: %w", failed)
 		}
-		// One that was closed meanwhile may still have been reported.
+		// A socket that was closed in the meantime may still have been reported.
 		p.mu.Lock()
 		for i, e := range events[:n] {
 			told[i] = p.sockets[tokenOf(e)]
@@ -84,7 +86,7 @@ func (p *Poller) Run() error {
 // Close ends Run.
 func (p *Poller) Close() { _ = p.file.Close() }
 
-// watch has a socket told of what changes on it.
+// watch makes the poller report changes on a socket.
 func (p *Poller) watch(s *Socket) error {
 	p.mu.Lock()
 	p.token++
@@ -100,16 +102,16 @@ func (p *Poller) watch(s *Socket) error {
 	return nil
 }
 
-// forget is for a socket that is about to be closed, which ends the kernel's
-// watching.
+// forget removes a socket that is about to be closed, which makes the kernel stop
+// watching it.
 func (p *Poller) forget(s *Socket) {
 	p.mu.Lock()
 	delete(p.sockets, s.token)
 	p.mu.Unlock()
 }
 
-// A token travels in an event's eight bytes of user data. Unlike the number of
-// a file it is never used again.
+// A token is carried in the eight bytes of user data of an event. Unlike a file
+// descriptor it is never used again.
 func setToken(e *unix.EpollEvent, token uint64) {
 	e.Fd, e.Pad = int32(uint32(token)), int32(uint32(token>>32))
 }

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// told counts what a socket's owner was told.
+// told counts the notifications of a socket's owner.
 type told struct{ readable, writable int }
 
 func (o *told) Readable() { o.readable++ }
 func (o *told) Writable() { o.writable++ }
 
-// pairOf is a connection whose one end is a socket. Nobody runs the poller: what
-// the kernel would tell, tests tell.
+// pairOf returns a connection one end of which is a socket. The poller does not
+// run: tests report the kernel's events.
 func pairOf(t *testing.T) (own *Socket, owner *told, client net.Conn) {
 	t.Helper()
 	p, err := NewPoller()
@@ -51,7 +51,7 @@ func pairOf(t *testing.T) (own *Socket, owner *told, client net.Conn) {
 }
 
 // A write of more buffers than the kernel takes at once is written like any
-// other: as long as the socket has room nothing tells that there is some.
+// other: as long as the socket has room, no event reports room.
 func TestWriteOfManyBuffers(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, maxVector - 1, maxVector, maxVector + 1, 3*maxVector + 1} {
@@ -74,12 +74,12 @@ func TestWriteOfManyBuffers(t *testing.T) {
 	}
 }
 
-// One who stalls, goes on for another reason, and stalls again, does not miss that
-// something could be written meanwhile.
+// An owner that stalls, continues for another reason, and stalls again does not
+// miss that something could be written in the meantime.
 func TestRoomBetweenStalls(t *testing.T) {
 	t.Parallel()
 	s, owner, _ := pairOf(t)
-	s.changed(unix.EPOLLOUT) // as the kernel says at first
+	s.changed(unix.EPOLLOUT) // as the kernel reports at first
 	s.NotifyWritable()
 	if !s.NotifyWritable() {
 		t.Fatal("there is room where none was told")

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket is a connection that a poller has taken. Its writes never wait, and it
-// can be waited for to have something to read without a goroutine.
+// Socket is a connection that a poller has taken. Its writes never block, and
+// waiting for data to read needs no goroutine.
 type Socket struct {
 	poller *Poller
 	owner  Owner
@@ -24,16 +24,16 @@ type Socket struct {
 
 	mu             sync.Mutex
 	closed         bool
-	notifyReadable bool // tell the owner when there is something to read
-	notifyWritable bool // tell the owner when something can be written
-	readable       bool // there has been something to read since the reader looked
-	writable       bool // likewise
+	notifyReadable bool // notify the owner when there is something to read
+	notifyWritable bool // notify the owner when something can be written
+	readable       bool // something to read was reported since the reader last looked
+	writable       bool // room to write was reported since the writer last looked
 	deadline       time.Time
-	waiting        chan struct{} // of a reader that waits, else nil
+	waiting        chan struct{} // wakes a reader that waits, else nil
 }
 
-// Take takes a connection from Go's poller. It reports false, and leaves conn as
-// it is, where that cannot be, as for a poller that is nil.
+// Take takes a connection over from Go's poller. If that is not possible, as with
+// a nil poller, it reports false and leaves conn unchanged.
 func (p *Poller) Take(conn net.Conn, owner Owner) (*Socket, bool) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok || p == nil {
@@ -44,8 +44,8 @@ func (p *Poller) Take(conn net.Conn, owner Owner) (*Socket, bool) {
 		return nil, false
 	}
 	own := -1
-	// The copy keeps the connection open, and not blocking, which belongs to
-	// the connection and not to its descriptor.
+	// The duplicate keeps the connection open, and non-blocking, which is a
+	// property of the connection and not of its descriptor.
 	err = raw.Control(func(fd uintptr) { own, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	if err != nil || own < 0 {
 		return nil, false
@@ -59,7 +59,7 @@ func (p *Poller) Take(conn net.Conn, owner Owner) (*Socket, bool) {
 	return s, true
 }
 
-// changed is the poller's: what the kernel has told.
+// changed is called by the poller with the events of the kernel.
 func (s *Socket) changed(events uint32) {
 	const (
 		in  = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -85,7 +85,7 @@ func (s *Socket) changed(events uint32) {
 	}
 }
 
-// signal wakes a reader that waits. The caller holds the lock.
+// signal wakes a waiting reader. The caller holds the lock.
 func (s *Socket) signal() {
 	if s.waiting != nil {
 		select {
@@ -95,8 +95,8 @@ func (s *Socket) signal() {
 	}
 }
 
-// NotifyReadable has the owner told when there is something to read. It reports false
-// when there may be already.
+// NotifyReadable makes the poller call Readable when there is something to read.
+// It reports false if there may be something already.
 func (s *Socket) NotifyReadable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,8 @@ func (s *Socket) NotifyReadable() bool {
 	return s.notifyReadable
 }
 
-// CancelReadable takes NotifyReadable back. It reports false where the owner has been told.
+// CancelReadable cancels NotifyReadable. It reports false if the owner has been
+// notified.
 func (s *Socket) CancelReadable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,8 +114,8 @@ func (s *Socket) CancelReadable() bool {
 	return asked
 }
 
-// NotifyWritable has the owner told when something can be written. It reports false
-// when that may be so already.
+// NotifyWritable makes the poller call Writable when something can be written. It
+// reports false if that may be possible already.
 func (s *Socket) NotifyWritable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,15 +123,16 @@ func (s *Socket) NotifyWritable() bool {
 	return s.notifyWritable
 }
 
-// CancelWritable takes NotifyWritable back, for an owner that goes on for another reason.
+// CancelWritable cancels NotifyWritable, for an owner that continues for another
+// reason.
 func (s *Socket) CancelWritable() {
 	s.mu.Lock()
 	s.notifyWritable = false
 	s.mu.Unlock()
 }
 
-// Hurry has reads return ErrNothing instead of waiting, or wait again. It is the
-// reader's to call.
+// Hurry makes reads return ErrNothing instead of waiting, or wait again. Only the
+// reader may call it.
 func (s *Socket) Hurry(impatient bool) { s.impatient = impatient }
 
 // Read implements io.Reader.
@@ -159,7 +161,7 @@ func (s *Socket) Read(p []byte) (int, error) {
 	}
 }
 
-// wait waits until there may be something to read, or the deadline.
+// wait waits until there may be something to read, or until the deadline.
 func (s *Socket) wait() {
 	s.mu.Lock()
 	if s.readable {
@@ -186,7 +188,8 @@ func (s *Socket) wait() {
 	s.mu.Unlock()
 }
 
-// SetReadDeadline bounds reads, those that wait too. Zero is no bound.
+// SetReadDeadline bounds reads, including one that is waiting. Zero means no
+// bound.
 func (s *Socket) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	s.deadline = t
@@ -195,7 +198,7 @@ func (s *Socket) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// Close is the reader's last act.
+// Close closes the socket. The reader calls it last.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -208,14 +211,14 @@ func (s *Socket) Close() error {
 	return unix.Close(s.fd)
 }
 
-// maxVector is how many buffers one writev takes (IOV_MAX on Linux).
+// maxVector is the maximum number of buffers in one writev (IOV_MAX on Linux).
 const maxVector = 1024
 
-// Try writes what can be written without waiting, possibly nothing.
+// Try writes what can be written without blocking, possibly nothing.
 func (s *Socket) Try(bufs [][]byte) (int, error) {
 	written := 0
 	for len(bufs) > maxVector {
-		// That there is room for more is told only once there was none.
+		// The kernel reports room for more only after a write found none.
 		n, err := s.tryVector(bufs[:maxVector])
 		written += n
 		if err != nil || n < lengthOf(bufs[:maxVector]) {
@@ -227,7 +230,7 @@ func (s *Socket) Try(bufs [][]byte) (int, error) {
 	return written + n, err
 }
 
-// lengthOf is how many bytes buffers have.
+// lengthOf returns the total length of buffers.
 func lengthOf(bufs [][]byte) (n int) {
 	for _, b := range bufs {
 		n += len(b)
@@ -257,12 +260,13 @@ func (s *Socket) tryVector(bufs [][]byte) (int, error) {
 	}
 }
 
-// WriteAll is not for sockets: what Try leaves is tried again when the owner is
-// told that there is room.
+// WriteAll is not supported by sockets: what Try leaves is written when the owner
+// is notified that there is room.
 func (s *Socket) WriteAll([]byte, time.Duration, time.Time) error { return errors.ErrUnsupported }
 
-// Finish ends the connection behind what was written, so that the peer can still
-// read it. The reader sees the peer's own end, or that the wait is over.
+// Finish ends the connection after what was written, so that the peer can still
+// read it. The reader then sees the end sent by the peer, or that the wait is
+// over.
 func (s *Socket) Finish(wait time.Duration) {
 	s.shutdown(unix.SHUT_WR)
 	_ = s.SetReadDeadline(time.Now().Add(wait))

@@ -7,8 +7,8 @@ import (
 )
 
 // Tune bounds what a client that does not read can hold in the kernel, to a send
-// buffer of size bytes; 0 is no bound. Failing to is no fault: the bounds are
-// then the system's.
+// buffer of size bytes; 0 means no bound. A failure is ignored: the system's
+// bounds then apply.
 func Tune(conn net.Conn, size int) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok || size <= 0 {

@@ -42,35 +42,37 @@ const (
 	TooManyErrors       Code = "too_many_errors"
 )
 
-// Action is what a client does about a fault.
+// Action is what a client should do about a fault.
 type Action string
 
 // The actions. One code, PublishUnknown, has none.
 const (
-	// Stop: coming back with the same request makes no sense.
+	// Stop: repeating the same request makes no sense.
 	Stop Action = "stop"
-	// Reauthenticate: come back with a new credential.
+	// Reauthenticate: reconnect with a new credential.
 	Reauthenticate Action = "reauthenticate"
-	// Resync: the position is of no use any more; start anew.
+	// Resync: the position can no longer be used; start without it.
 	Resync Action = "resync"
-	// Resume: come back with the last cursor, after the hint where there is one.
+	// Resume: reconnect with the last cursor, after the hinted wait if there is
+	// one.
 	Resume Action = "resume"
 )
 
-// Info is what the table says about a code.
+// Info is the table's entry for a code.
 type Info struct {
-	// HTTP is the status before a stream has begun, 0 where the code arises
-	// only later.
+	// HTTP is the status before a stream has begun, 0 if the code occurs only
+	// later.
 	HTTP int
-	// Close is the WebSocket close code (RFC 6455, section 7.4) where the fault
-	// ends a connection, 0 where it never does.
+	// Close is the WebSocket close code (RFC 6455, section 7.4) if the fault ends
+	// a connection, 0 if it never does.
 	Close int
-	// Retryable: the same request can succeed later.
+	// Retryable means that the same request can succeed later.
 	Retryable bool
 	Action    Action
 }
 
-// Info finds a code in the table. A code that is not in it is Internal.
+// Info returns the table's entry for a code. A code that is not in the table is
+// treated as Internal.
 func (c Code) Info() Info {
 	if info, ok := codes[c]; ok {
 		return info
@@ -78,7 +80,7 @@ func (c Code) Info() Info {
 	return codes[Internal]
 }
 
-// Codes lists the table, for what is generated from it.
+// Codes returns a copy of the table, for what is generated from it.
 func Codes() map[Code]Info {
 	all := make(map[Code]Info, len(codes))
 	for code, info := range codes {
@@ -87,8 +89,8 @@ func Codes() map[Code]Info {
 	return all
 }
 
-// codes is the one table. Close codes from 4000 to 4499 make clients resume,
-// those from 4500 make them stop.
+// codes is the only table of codes. Close codes from 4000 to 4499 make clients
+// resume, those from 4500 make them stop.
 var codes = map[Code]Info{
 	BadRequest:        {HTTP: 400, Close: 4500, Action: Stop},
 	BadCursor:         {HTTP: 400, Close: 4500, Action: Stop},
@@ -125,7 +127,7 @@ var codes = map[Code]Info{
 	Draining:           {HTTP: 503, Close: 1012, Retryable: true, Action: Resume},
 	Overloaded:         {HTTP: 503, Close: 1013, Retryable: true, Action: Resume},
 	PublishUnavailable: {HTTP: 503, Close: 1013, Retryable: true, Action: Resume},
-	// Trying again may store the record twice, unless it has a message id.
+	// A retry may store the record twice, unless it has a message id.
 	PublishUnknown: {HTTP: 504},
 
 	SlowConsumer:  {Close: 4008, Retryable: true, Action: Resume},
@@ -135,7 +137,7 @@ var codes = map[Code]Info{
 	Superseded:    {Close: 4510, Action: Stop},
 }
 
-// Close codes of RFC 6455 (section 7.4.1) that stand for no code of the table.
+// Close codes of RFC 6455 (section 7.4.1) that belong to no code of the table.
 const (
 	CloseFinished      = 1000
 	CloseProtocolError = 1002

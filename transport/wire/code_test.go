@@ -25,8 +25,8 @@ func TestCodes(t *testing.T) {
 		if info.Retryable != (info.Action == wire.Resume) {
 			t.Errorf("%s: retryable %v with action %q", code, info.Retryable, info.Action)
 		}
-		// What the close code alone makes clients do agrees with the action,
-		// but for those that only end a subscription or are told beside it.
+		// What clients do by the close code alone agrees with the action, except
+		// for codes that only end a subscription or are sent without a close.
 		resumes := info.Close == 1012 || info.Close == 1013 || info.Close >= 4000 && info.Close <= 4499
 		if resumes && info.Action == wire.Stop {
 			t.Errorf("%s: clients resume on %d, and should stop", code, info.Close)

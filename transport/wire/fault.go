@@ -10,19 +10,19 @@ import (
 // ProblemType is the media type of a problem body (RFC 9457).
 const ProblemType = "application/problem+json"
 
-// Error is a fault as a client is told about it. Nothing in it but Cause is
-// kept from the client.
+// Error is a fault as it is reported to a client. All of it but Cause is sent to
+// the client.
 type Error struct {
-	// ID is the id of the request at fault, empty where none could be read.
+	// ID is the id of the faulty request, empty if none could be read.
 	ID      string
 	Code    Code
 	Message string
-	// HTTPStatus is a status other than the code's, where HTTP itself asks for
-	// one; 0 for the code's.
+	// HTTPStatus is a status other than the code's, if HTTP itself requires one;
+	// 0 for the code's.
 	HTTPStatus int
-	// RetryAfter is how long to wait before coming back, 0 for no hint.
+	// RetryAfter is how long to wait before the next attempt, 0 for no hint.
 	RetryAfter time.Duration
-	// Errors are the single violations, where there are any.
+	// Errors are the individual violations, if there are any.
 	Errors []Violation
 	// SubscriptionID is, for AlreadySubscribed, the subscription that has the
 	// feed.
@@ -33,27 +33,27 @@ type Error struct {
 
 // Violation is one thing that is wrong with a request.
 type Violation struct {
-	// Pointer is where, as a JSON pointer (RFC 6901): for Invalid within the
-	// record's data, else within the message.
+	// Pointer is the location, as a JSON pointer (RFC 6901): for Invalid within
+	// the record's data, else within the message.
 	Pointer string
 	Message string
 }
 
-// Errorf makes an Error with a message for the client.
+// Errorf returns an Error with a message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Error gives code and message.
+// Error returns code and message.
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Retryable reports whether the same request can succeed later.
 func (e *Error) Retryable() bool { return e.Code.Info().Retryable }
 
-// Append appends the WebSocket message of type error.
+// Append appends a WebSocket message of type error.
 func (e *Error) Append(dst []byte) []byte {
 	o := openMessage(dst, "error")
 	o.textIf("id", e.ID)
@@ -62,8 +62,8 @@ func (e *Error) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// appendFields appends what an error has in messages and in the results of a
-// batch.
+// appendFields appends the fields of an error that are the same in messages and
+// in the results of a batch.
 func (e *Error) appendFields(o *object) {
 	o.text("code", string(e.Code))
 	o.textIf("message", e.Message)
@@ -74,7 +74,7 @@ func (e *Error) appendFields(o *object) {
 	}
 }
 
-// Status is the HTTP status of a response that is this fault.
+// Status returns the HTTP status of a response with this fault.
 func (e *Error) Status() int {
 	if e.HTTPStatus != 0 {
 		return e.HTTPStatus
@@ -85,14 +85,14 @@ func (e *Error) Status() int {
 	return http.StatusInternalServerError
 }
 
-// RetryAfterSeconds is the value of a Retry-After header (RFC 9110, section
-// 10.2.3), rounded up, and 0 where none is due.
+// RetryAfterSeconds returns the value of a Retry-After header (RFC 9110, section
+// 10.2.3), rounded up, 0 if there is no hint.
 func (e *Error) RetryAfterSeconds() int {
 	return int(math.Ceil(e.RetryAfter.Seconds()))
 }
 
-// AppendProblem appends the body of type ProblemType. As its type is the
-// implied about:blank, its title is the status's own.
+// AppendProblem appends a body of type ProblemType. As the problem's type is the
+// implied about:blank, its title is that of the status.
 func (e *Error) AppendProblem(dst []byte) []byte {
 	status := e.Status()
 	o := openObject(dst)

@@ -2,15 +2,15 @@ package wire
 
 import "sluice/hub/event"
 
-// The slots of the formats. Each format is laid out once for all subscribers
-// that use it.
+// The slots of the formats. Each event is encoded once per format for all
+// subscribers that use it.
 const (
 	slotFrames = iota
 	slotEvents
 	slotLines
 )
 
-// Frames is the format of WebSockets: a text frame an event.
+// Frames is the format of WebSockets: one text frame per event.
 type Frames struct{}
 
 // Slot implements event.Format.
@@ -22,8 +22,8 @@ func (Frames) AppendEvent(dst, body []byte) []byte { return AppendFrame(dst, OpT
 // AppendGap implements event.Format.
 func (Frames) AppendGap(dst, body []byte) []byte { return AppendFrame(dst, OpText, body) }
 
-// Events is the format of server-sent events. The last event of a write gets its
-// id when it is written, in place of its last line end.
+// Events is the format of server-sent events. When events are written, the last
+// one gets its id, in place of its last line end.
 type Events struct{}
 
 // Slot implements event.Format.
@@ -35,8 +35,8 @@ func (Events) AppendEvent(dst, body []byte) []byte { return AppendSSE(dst, body,
 // AppendGap implements event.Format.
 func (Events) AppendGap(dst, body []byte) []byte { return AppendNamedSSE(dst, EventGap, "", body) }
 
-// Lines is the format of NDJSON, and of WebSocket messages that have several
-// events: a line an event.
+// Lines is the format of NDJSON, and of WebSocket messages with several events:
+// one line per event.
 type Lines struct{}
 
 // Slot implements event.Format.

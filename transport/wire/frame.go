@@ -20,12 +20,12 @@ const (
 )
 
 const (
-	// MaxFrameHeader is how many bytes AppendFrameHeader appends at most: a
-	// server does not mask.
+	// MaxFrameHeader is the maximum number of bytes that AppendFrameHeader
+	// appends: a server does not mask.
 	MaxFrameHeader = 10
-	// MaxControlPayload is what a control frame holds at most (section 5.5).
+	// MaxControlPayload is the maximum payload of a control frame (section 5.5).
 	MaxControlPayload = 125
-	// MaxCloseReason is what is left of that beside the close code.
+	// MaxCloseReason is what a close frame has room for after the close code.
 	MaxCloseReason = MaxControlPayload - 2
 
 	finBit   = 0x80
@@ -34,8 +34,8 @@ const (
 	maskSize = 4
 )
 
-// AppendFrameHeader appends the header of an unmasked, unfragmented frame of n
-// bytes of payload, in the shortest form, as section 5.2 asks.
+// AppendFrameHeader appends the header of an unmasked, unfragmented frame with n
+// bytes of payload, in the shortest form, as section 5.2 requires.
 func AppendFrameHeader(dst []byte, op Opcode, n int) []byte {
 	dst = append(dst, finBit|byte(op))
 	switch {
@@ -60,7 +60,8 @@ func AppendDeflatedHeader(dst []byte, op Opcode, n int) []byte {
 }
 
 // TakeDeflated reports whether a client's frame begins a message of
-// permessage-deflate, and has its header look like that of any other message.
+// permessage-deflate. If so, it makes the header look like that of any other
+// message.
 func TakeDeflated(head []byte) bool {
 	op := Opcode(head[0] &^ (finBit | rsv1Bit))
 	if head[0]&rsv1Bit == 0 || op != OpText && op != OpBinary {
@@ -70,7 +71,7 @@ func TakeDeflated(head []byte) bool {
 	return true
 }
 
-// AppendFrame appends a whole text or binary frame.
+// AppendFrame appends a complete text or binary frame.
 func AppendFrame(dst []byte, op Opcode, payload []byte) []byte {
 	dst = AppendFrameHeader(dst, op, len(payload))
 	return append(dst, payload...)
@@ -82,9 +83,9 @@ func AppendControl(dst []byte, op Opcode, payload []byte) []byte {
 	return AppendFrame(dst, op, payload[:min(len(payload), MaxControlPayload)])
 }
 
-// AppendClose appends a close frame. A reason over MaxCloseReason is cut
-// between characters. A code that must not be sent (section 7.4) becomes 1011,
-// as a peer would otherwise drop the connection without a code.
+// AppendClose appends a close frame. A reason over MaxCloseReason is cut between
+// characters. A code that must not be sent (section 7.4) is replaced by 1011, as
+// a peer would otherwise drop the connection without a code.
 func AppendClose(dst []byte, code int, reason string) []byte {
 	if !sendable(code) {
 		code = Internal.Info().Close
@@ -95,8 +96,8 @@ func AppendClose(dst []byte, code int, reason string) []byte {
 	return append(dst, reason...)
 }
 
-// sendable reports whether a close frame may carry the code: those that RFC
-// 6455 and the registry of IANA define for it, and those for applications.
+// sendable reports whether a close frame may carry the code: codes that RFC 6455
+// and the IANA registry define for close frames, and codes for applications.
 func sendable(code int) bool {
 	switch {
 	case code >= 3000 && code <= 4999:
@@ -118,11 +119,12 @@ func cutText(s string, n int) string {
 	return s[:n]
 }
 
-// ControlHead is how many bytes ControlSize looks at.
+// ControlHead is the number of bytes that ControlSize needs.
 const ControlHead = 2
 
-// ControlSize tells from the beginning of a client's frame how many bytes it
-// has if it is a ping or pong as section 5.5 wants it, and 0 for all others.
+// ControlSize returns, from the beginning of a client's frame, the size of the
+// frame if it is a ping or pong that conforms to section 5.5, and 0 for all other
+// frames.
 func ControlSize(head []byte) int {
 	size := int(head[1] &^ maskBit)
 	switch Opcode(head[0] &^ finBit) {
@@ -136,8 +138,8 @@ func ControlSize(head []byte) int {
 	return ControlHead + maskSize + size
 }
 
-// ParseControl gives opcode and unmasked payload of a frame of ControlSize
-// bytes. The frame is not changed, and not kept.
+// ParseControl returns the opcode and the unmasked payload of a frame of
+// ControlSize bytes. The frame is not changed, and not kept.
 func ParseControl(frame []byte) (Opcode, []byte) {
 	mask := frame[ControlHead : ControlHead+maskSize]
 	payload := bytes.Clone(frame[ControlHead+maskSize:])

@@ -126,7 +126,7 @@ func TestCloseFrames(t *testing.T) {
 	}
 }
 
-// FuzzFrames holds that a run of frames is parsed back as it was written.
+// FuzzFrames checks that a sequence of frames is parsed back as it was written.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte("hello"), 126, 4101, "rate_limited")
 	f.Add([]byte{}, 65536, 1005, "\xff")

@@ -7,8 +7,8 @@ import (
 	"sluice/hub/record"
 )
 
-// Message is what the server sends as one WebSocket message, one line of
-// NDJSON or the data of one server-sent event: a JSON object on one line.
+// Message is what the server sends as one WebSocket message, one line of NDJSON
+// or the data of one server-sent event: a JSON object on one line.
 type Message interface {
 	// Append appends the JSON text.
 	Append(dst []byte) []byte
@@ -17,16 +17,16 @@ type Message interface {
 // Welcome opens a WebSocket session.
 type Welcome struct {
 	Session string
-	// Principal is empty for an anonymous one, and then left out.
+	// Principal is empty for an anonymous principal, and then left out.
 	Principal string
 	Now       time.Time
-	// Expires is when the credential ends, zero for never.
+	// Expires is when the credential expires, zero for never.
 	Expires time.Time
 	Ping    time.Duration
 	Limits  SessionLimits
 }
 
-// SessionLimits are the limits that a session is told. Sizes are in bytes.
+// SessionLimits are the limits that a session is sent. Sizes are in bytes.
 type SessionLimits struct {
 	MessageBytes            int
 	SubscriptionsPerSession int
@@ -71,18 +71,19 @@ func (m *Ready) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Subscribed answers a subscribe, and tells of a new feed after a renewal.
+// Subscribed answers a subscribe, and reports a new feed after a renewal.
 type Subscribed struct {
 	ID     string
 	Stream string
-	// Feed is what events of the subscription are marked with; empty for an
-	// unfiltered subscription, whose feed is the stream.
+	// Feed marks the events of the subscription; it is empty for an unfiltered
+	// subscription, whose feed is the stream.
 	Feed string
-	// Start says which of the starts was taken.
+	// Start tells which of the possible starts was used.
 	Start string
-	// Short: there were fewer records than `last:N` asked for.
+	// Short means that there were fewer records than `last:N` asked for.
 	Short bool
-	// Recovered: nothing is missing between the cursor given and what follows.
+	// Recovered means that nothing is missing between the given cursor and what
+	// follows.
 	Recovered bool
 	Cursor    string
 }
@@ -104,16 +105,16 @@ func (m *Subscribed) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Unsubscribed ends a subscription.
+// Unsubscribed reports the end of a subscription.
 type Unsubscribed struct {
 	ID        string
 	Reason    Reason
 	Retryable bool
-	// Cursor is empty where there is no position to go on from.
+	// Cursor is empty if there is no position to continue from.
 	Cursor string
 }
 
-// Reason says why a subscription ended.
+// Reason is why a subscription ended.
 type Reason string
 
 // The reasons.
@@ -145,7 +146,7 @@ func (m *Unsubscribed) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Cursor tells a feed's position: everything before it has been sent.
+// Cursor reports a feed's position: everything before it has been sent.
 type Cursor struct {
 	// Feed is empty outside WebSocket sessions, where the cursor is that of all
 	// streams, and then left out.
@@ -168,7 +169,8 @@ func AppendCursorData(dst []byte, cursor string) []byte {
 	return o.close()
 }
 
-// CaughtUp says that the tip of when a subscription began has been reached.
+// CaughtUp reports that the subscription has reached the tip of the time at which
+// it began.
 type CaughtUp struct {
 	// ID is empty outside WebSocket sessions.
 	ID     string
@@ -183,7 +185,7 @@ func (m *CaughtUp) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Gap says what will not be delivered.
+// Gap reports records that will not be delivered.
 type Gap struct {
 	// Feed is empty for an unfiltered subscription.
 	Feed   string
@@ -203,7 +205,7 @@ func (m *Gap) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Status says whether a stream is read from Kafka at present.
+// Status reports whether a stream is read from Kafka at present.
 type Status struct {
 	Stream string
 	Live   bool
@@ -270,7 +272,7 @@ func (m *Ping) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Pong answers a client's ping, whose id it has.
+// Pong answers a client's ping and has its id.
 type Pong struct{ ID string }
 
 // Append implements Message.
@@ -280,7 +282,7 @@ func (m *Pong) Append(dst []byte) []byte {
 	return o.close()
 }
 
-// Drain asks a client to come back to another instance.
+// Drain asks a client to reconnect to another instance.
 type Drain struct {
 	Reconnect time.Duration
 }
@@ -294,20 +296,20 @@ func (m *Drain) Append(dst []byte) []byte {
 
 // Closing precedes every close by the server.
 type Closing struct {
-	// Code is empty where nothing is wrong.
+	// Code is empty if there is no fault.
 	Code Code
 	// Close is the WebSocket close code that follows, 0 outside WebSocket.
 	Close int
-	// Action is what to do; empty for the code's own.
+	// Action is what the client should do; empty for the code's own action.
 	Action     Action
 	RetryAfter time.Duration
-	// Cursor is where to go on, outside WebSocket.
+	// Cursor is where to continue, outside WebSocket.
 	Cursor string
-	// Cursors are where to go on, by subscription.
+	// Cursors are where to continue, by subscription.
 	Cursors []SubscriptionCursor
 }
 
-// SubscriptionCursor is the position of the subscription of that id.
+// SubscriptionCursor is the position of the subscription with the id.
 type SubscriptionCursor struct {
 	ID     string
 	Cursor string

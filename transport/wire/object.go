@@ -7,8 +7,8 @@ import (
 	"sluice/hub/jsonscan"
 )
 
-// object appends one JSON object field by field. Names are the package's own
-// and need no escaping.
+// object appends one JSON object field by field. Names are constants of the
+// package and need no escaping.
 type object struct {
 	buf   []byte
 	begun bool
@@ -68,7 +68,7 @@ func (o *object) null(name string) {
 	o.buf = append(o.buf, `null`...)
 }
 
-// timestamp writes a record's timestamp, which is -1 for none.
+// timestamp appends a record's timestamp; -1 is null.
 func (o *object) timestamp(name string, ms int64) {
 	if ms == -1 {
 		o.null(name)
@@ -77,7 +77,8 @@ func (o *object) timestamp(name string, ms int64) {
 	o.number(name, ms)
 }
 
-// millis writes a span, rounded up: who waits for it comes back not too early.
+// millis appends a duration, rounded up, so that a client that waits for it does
+// not come back too early.
 func (o *object) millis(name string, d time.Duration) {
 	o.number(name, int64((d+time.Millisecond-1)/time.Millisecond))
 }

@@ -9,16 +9,16 @@ import (
 	"sluice/hub/jsonscan"
 )
 
-// parser reads the fields of requests and gathers what is wrong with them.
+// parser reads the fields of requests and collects what is wrong with them.
 type parser struct {
-	// messages have a type, bodies have not.
+	// typed is set for messages, which have a type field; bodies have none.
 	typed bool
 
 	code       Code
 	violations []Violation
 }
 
-// maxViolations bounds how many are told.
+// maxViolations bounds the number of reported violations.
 const maxViolations = 20
 
 func (p *parser) failed() bool { return p.code != "" }
@@ -27,7 +27,7 @@ func (p *parser) refuse(pointer, format string, args ...any) {
 	p.refuseAs(BadRequest, pointer, format, args...)
 }
 
-// refuseAs notes a violation; the first one's code is the error's.
+// refuseAs adds a violation; the code of the first one is the error's code.
 func (p *parser) refuseAs(code Code, pointer, format string, args ...any) {
 	if p.code == "" {
 		p.code = code
@@ -50,7 +50,7 @@ func (p *parser) fault() *Error {
 }
 
 // unknown refuses a field that a request does not have. The pointer names the
-// object that it stands in, as names from outside need not be short.
+// object that contains it, because a client's field name can be long.
 func (p *parser) unknown(at, name string) {
 	shown := Shown(name)
 	switch {
@@ -63,16 +63,18 @@ func (p *parser) unknown(at, name string) {
 	}
 }
 
-// unsupported is the error for what the protocol has and this server has not.
+// unsupported returns the error for a part of the protocol that this server does
+// not support.
 func unsupported(what string) *Error {
 	return Errorf(BadRequest, "%s is not supported by this server yet", what)
 }
 
-// notYet are the fields and parameters of the protocol that are refused.
+// notYet holds the fields and parameters of the protocol that are refused.
 var notYet = map[string]bool{"filter": true, "key_prefix": true, "message_id": true}
 
-// known are the names that requests have, with their JSON pointers. It saves
-// making those anew for each message, and helps with names in capitals.
+// known holds the field names of requests, with their JSON pointers. It saves
+// building the pointers for each message, and helps to recognize names in upper
+// case.
 var known = func() map[string]string {
 	names := map[string]string{}
 	for name := range strings.FieldsSeq(`type id token stream subscriptions from key cursor_name reset on_gap
@@ -82,7 +84,8 @@ var known = func() map[string]string {
 	return names
 }()
 
-// fieldName reads the name of a field. It is not ok where unquote's is not.
+// fieldName returns the name of a field. It reports false if jsonscan.Unquote
+// does.
 func fieldName(raw []byte) (name string, ok bool) {
 	if pointer, isKnown := known[string(raw[1:len(raw)-1])]; isKnown {
 		return pointer[1:], true
@@ -90,7 +93,7 @@ func fieldName(raw []byte) (name string, ok bool) {
 	return jsonscan.Unquote(raw)
 }
 
-// below is the pointer to a field of the object at a pointer.
+// below returns the pointer to a field of the object at a pointer.
 func below(at, name string) string {
 	if pointer, isKnown := known[name]; isKnown && at == "" {
 		return pointer
@@ -102,7 +105,7 @@ func validID(id string) bool {
 	return id != "" && utf8.RuneCountInString(id) <= MaxID
 }
 
-// idAndType reads what all messages have.
+// idAndType reads the fields that all messages have.
 func (p *parser) idAndType(b []byte) (id, kind string) {
 	for rawName, value := range jsonscan.Members(b) {
 		switch name, _ := fieldName(rawName); name {
@@ -124,8 +127,8 @@ func (p *parser) idAndType(b []byte) (id, kind string) {
 	return id, kind
 }
 
-// fields calls read with each field of the object but type, and refuses those
-// that it does not take.
+// fields calls read with each field of the object but type, and refuses those for
+// which read returns false.
 func (p *parser) fields(at string, object []byte, read func(name, pointer string, value []byte) bool) {
 	for rawName, value := range jsonscan.Members(object) {
 		name, ok := fieldName(rawName)
@@ -237,7 +240,7 @@ func (p *parser) ack(b []byte) *Ack {
 	return r
 }
 
-// subscribe reads a *Subscribe, or a *SubscribeMany where there is a field
+// subscribe reads a *Subscribe, or a *SubscribeMany if there is a field
 // `subscriptions`.
 func (p *parser) subscribe(b []byte) Request {
 	for rawName, list := range jsonscan.Members(b) {
@@ -327,8 +330,8 @@ func (p *parser) subscription(at string, b []byte) (r Subscribe) {
 	return r
 }
 
-// texts reads an array of strings that is not empty: an empty one would select
-// nothing, and yet look like one that is not there.
+// texts reads an array of strings that must not be empty: an empty array would
+// select nothing, but look like a missing one.
 func (p *parser) texts(pointer string, value []byte) (all []string) {
 	if value[0] != '[' {
 		p.refuse(pointer, "must be an array of strings")

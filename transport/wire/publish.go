@@ -10,21 +10,21 @@ import (
 	"sluice/hub/upstream"
 )
 
-// HTTPPublish is what of an HTTP request to publish says what to publish.
+// HTTPPublish holds the parts of an HTTP request that specify what to publish.
 type HTTPPublish struct {
-	// ContentType is the header, empty where there is none.
+	// ContentType is the value of the header, empty if there is none.
 	ContentType string
-	// IdempotencyKey is the header, empty where there is none.
+	// IdempotencyKey is the value of the header, empty if there is none.
 	IdempotencyKey string
 	RawQuery       string
-	// Body must not be changed as long as the messages are in use.
+	// Body must not be changed while the messages are in use.
 	Body []byte
 }
 
-// ParseHTTPPublish reads what is to be published. With `application/json` the
-// body is one record or several, and is then answered as a batch. With any
-// other content type, or none, it is one value as it stands, with its key and
-// headers from the query.
+// ParseHTTPPublish parses a publish request. With the content type
+// `application/json` the body is one record or several, which are then answered
+// as a batch. With any other content type, or none, the body itself is the value,
+// with key and headers from the query.
 //
 // The error's code is TooLarge, ReservedHeader or BadRequest.
 func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []upstream.Message, batch bool, err *Error) {
@@ -49,7 +49,7 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []upstream.Message
 	}
 	if !isJSON {
 		if message.Value = r.Body; r.Body == nil {
-			message.Value = []byte{} // a value of no bytes is no tombstone
+			message.Value = []byte{} // a value of no bytes is not a tombstone
 		}
 		return []upstream.Message{message}, false, nil
 	}
@@ -89,8 +89,8 @@ func jsonContent(contentType string) (bool, *Error) {
 	return true, nil
 }
 
-// rawRecord reads key and headers from the query, which with a JSON body has
-// neither.
+// rawRecord reads key and headers from the query, which must have neither with a
+// JSON body.
 func (p *parser) rawRecord(pairs []pair, isJSON bool) (m upstream.Message) {
 	for _, pair := range pairs {
 		header, isHeader := strings.CutPrefix(pair.name, "header.")

@@ -96,8 +96,8 @@ func TestParseHTTPPublishRefuses(t *testing.T) {
 	}
 }
 
-// FuzzHTTPPublish holds that what is taken has a value for every record, and
-// that a value of another content type is the body.
+// FuzzHTTPPublish checks that an accepted request has a value for every record,
+// and that with another content type the value is the body.
 func FuzzHTTPPublish(f *testing.F) {
 	f.Add("application/json", "", []byte(`{"records":[{"data":1},{"tombstone":true}]}`))
 	f.Add("text/plain; charset=utf-8", "key=a&header.b=c", []byte("x"))

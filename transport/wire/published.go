@@ -8,7 +8,8 @@ type Published struct {
 	Offset    int64
 	// Timestamp is in Unix milliseconds, -1 for none.
 	Timestamp int64
-	// Duplicate: the record was stored before, under the same message id.
+	// Duplicate means that the record was stored before, under the same message
+	// id.
 	Duplicate bool
 }
 
@@ -41,16 +42,16 @@ type PublishedBatch struct {
 	Results []Result
 }
 
-// Result is what became of one record: a place, or an error.
+// Result is the result for one record: its partition and offset, or an error.
 type Result struct {
 	Partition int32
 	Offset    int64
 	Duplicate bool
-	// Err is nil for a record that is stored. Its ID is not used.
+	// Err is nil if the record is stored. Its ID is not used.
 	Err *Error
 }
 
-// Failed counts the records that are not known to be stored.
+// Failed returns the number of records that are not known to be stored.
 func (m *PublishedBatch) Failed() int {
 	n := 0
 	for i := range m.Results {
@@ -61,7 +62,8 @@ func (m *PublishedBatch) Failed() int {
 	return n
 }
 
-// Status is the HTTP status of the response: 200 when all are stored, else 207.
+// Status returns the HTTP status of the response: 200 if all records are stored,
+// else 207.
 func (m *PublishedBatch) Status() int {
 	if m.Failed() == 0 {
 		return 200
@@ -108,7 +110,7 @@ func (m *PublishedBatch) appendFields(o *object) {
 
 // Page is one page of records.
 type Page struct {
-	// Events are events as event.Encoder writes them.
+	// Events are events as encoded by event.Encoder.
 	Events   [][]byte
 	Gaps     []Gap
 	Cursor   string

@@ -24,45 +24,46 @@ const (
 )
 
 const (
-	// DefaultPageLimit is how many records a page has where nothing is said.
+	// DefaultPageLimit is the default maximum of records in a page.
 	DefaultPageLimit = 100
-	// MaxPageLimit is how many a page can be asked for.
+	// MaxPageLimit is the largest number of records that a page can be asked for.
 	MaxPageLimit = 1000
-	// MaxWait is how long a page can wait for records.
+	// MaxWait is the longest time that a page can wait for records.
 	MaxWait = 30 * time.Second
-	// maxPing keeps what clients ask for within reason; the configuration's
-	// bounds are narrower.
+	// maxPing keeps the requested interval reasonable; the configuration's bounds
+	// are narrower.
 	maxPing = 24 * time.Hour
 )
 
-// Query is what the query of a request that reads says.
+// Query holds the query parameters of a request that reads.
 type Query struct {
-	// Streams are those of the parameters `stream`: one or more at
-	// EndpointEvents, at most one at EndpointWS, else none.
+	// Streams holds the parameters `stream`: one or more at EndpointEvents, at
+	// most one at EndpointWS, else none.
 	Streams []string `json:"stream" validate:"unique,dive,required,max=128"`
 	Reading
-	// LastEventID is the header, else the parameter: a cursor, LastEventIDEnd,
-	// or empty.
+	// LastEventID is the value of the header or, without it, of the parameter: a
+	// cursor, LastEventIDEnd, or empty.
 	LastEventID string `json:"last_event_id"`
-	// ErrorsInStream: faults are told as events in a response of status 200.
+	// ErrorsInStream means that faults are reported as events in a response with
+	// status 200.
 	ErrorsInStream bool `json:"errors"`
-	// Limit is how many records a page has at most.
+	// Limit is the maximum number of records in a page.
 	Limit int `json:"limit"`
 	// Wait is how long an empty page is held back.
 	Wait time.Duration `json:"wait"`
-	// Ping is how often the client wants to be pinged, 0 for the server's own
-	// choice.
+	// Ping is the ping interval that the client asks for, 0 for the server's
+	// default.
 	Ping time.Duration `json:"ping"`
 }
 
-// ParseQuery reads the query of a request to one of the endpoints that read,
-// and with it the header Last-Event-ID, empty where there is none. Parameters
-// for credentials, `ticket` and `access_token`, are passed over.
+// ParseQuery parses the query of a request to one of the endpoints that read, and
+// with it the header Last-Event-ID, empty if there is none. Parameters for
+// credentials, `ticket` and `access_token`, are ignored.
 //
-// Parameters that the endpoint does not have are refused by name, and repeated
-// ones, but for `key` and `stream`. The error's code is BadRequest or
-// BadCursor. With an error, LastEventID and ErrorsInStream are right all the
-// same: they say how to tell it.
+// Parameters that the endpoint does not have are refused by name, and so are
+// repeated ones, except `key` and `stream`. The error's code is BadRequest or
+// BadCursor. LastEventID and ErrorsInStream are valid even with an error: they
+// determine how to report it.
 func ParseQuery(rawQuery string, endpoint Endpoint, lastEventID string) (Query, *Error) {
 	q := Query{LastEventID: lastEventID}
 	if endpoint == EndpointRecords {
@@ -102,9 +103,9 @@ func ParseQuery(rawQuery string, endpoint Endpoint, lastEventID string) (Query, 
 	return q, nil
 }
 
-// ParsePlainQuery reads the query of a request to an endpoint that has no
-// parameters, but perhaps `reset`. Those for credentials are passed over, others
-// are refused by name.
+// ParsePlainQuery parses the query of a request to an endpoint that has no
+// parameters, except possibly `reset`. Parameters for credentials are ignored,
+// others are refused by name.
 func ParsePlainQuery(rawQuery string, hasReset bool) (reset bool, err *Error) {
 	pairs, err := splitQuery(rawQuery)
 	if err != nil {
@@ -147,8 +148,8 @@ func (e Endpoint) has(name string) bool {
 	return false
 }
 
-// parameter reads one parameter that the endpoint has. Those for credentials
-// are read elsewhere.
+// parameter reads one parameter that the endpoint has. Those for credentials are
+// read elsewhere.
 func (p *parser) parameter(q *Query, name, value string) {
 	at := "/" + name
 	switch name {
@@ -195,7 +196,7 @@ func (p *parser) unknownParameter(name string) {
 	p.refuse("", "unknown parameter %s", Shown(name))
 }
 
-// checkStreams holds the parameters `stream` against the endpoint.
+// checkStreams checks the parameters `stream` against the endpoint.
 func (p *parser) checkStreams(endpoint Endpoint, q *Query, seen map[string]bool) {
 	switch {
 	case endpoint == EndpointEvents && len(q.Streams) == 0:
@@ -211,8 +212,8 @@ func (p *parser) checkStreams(endpoint Endpoint, q *Query, seen map[string]bool)
 	}
 }
 
-// queryFault is the error of a query: parameters are named in its message, as
-// JSON pointers do not reach there.
+// queryFault returns the error for a query: it names parameters in its message,
+// because JSON pointers do not apply to them.
 func (p *parser) queryFault() *Error {
 	messages := make([]string, 0, len(p.violations))
 	for _, v := range p.violations {
@@ -245,7 +246,7 @@ func (p *parser) count(pointer, value string, most int) int {
 	return int(n)
 }
 
-// restorePlus undoes what an unescaped `+` becomes in the offset of a time:
+// restorePlus restores an unescaped `+` in the offset of a time:
 // `…T12:00:00+02:00` arrives with a space.
 func restorePlus(value string) string {
 	if i := strings.LastIndexByte(value, ' '); i > 0 && len(value)-i == len(" 02:00") {
@@ -254,11 +255,11 @@ func restorePlus(value string) string {
 	return value
 }
 
-// pair is a parameter; their order counts where they are headers.
+// pair is a parameter. The order of parameters matters if they are headers.
 type pair struct{ name, value string }
 
-// splitQuery reads a query in order. It returns what it could read also beside
-// an error.
+// splitQuery splits a query into its parameters, in order. It returns what it
+// could read even with an error.
 func splitQuery(raw string) (pairs []pair, err *Error) {
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {

@@ -195,8 +195,8 @@ func TestParseQuerySaysHowToTellErrors(t *testing.T) {
 	}
 }
 
-// FuzzParseQuery holds that what is taken has no name that is not known, and
-// that values are those that net/url reads.
+// FuzzParseQuery checks that an accepted query has no unknown names, and that its
+// values are those that net/url decodes.
 func FuzzParseQuery(f *testing.F) {
 	f.Add("stream=a&stream=b&from=last:10&key=a+b&cursor_name=web-7&reset=1&on_gap=fail&heartbeat=20s&errors=stream", byte(2), "v1.a")
 	f.Add("limit=10&wait=5s&from=2026-11-21T11:00:00+02:00", byte(4), "")

@@ -6,27 +6,26 @@ import (
 	"time"
 )
 
-// Reading says what of a stream to read and from where: the parameters of a
-// query and of subscribe alike.
+// Reading specifies what of a stream to read and from where. The parameters are
+// the same in a query and in subscribe.
 type Reading struct {
 	From From `json:"from" validate:"-"`
-	// Keys selects records with one of these keys; none selects all.
+	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string `json:"key" validate:"max=1000"`
 	// CursorName names a cursor kept for the principal; empty for none.
 	CursorName string `json:"cursor_name" validate:"omitempty,cursor_name"`
-	// Reset passes over what is stored under CursorName.
+	// Reset ignores what is stored under CursorName.
 	Reset bool `json:"reset"`
 	// OnGap is empty for OnGapContinue.
 	OnGap OnGap `json:"on_gap" validate:"omitempty,oneof=continue fail"`
-	// Heartbeat is how long a stream may be quiet, 0 for the server's own
-	// choice.
+	// Heartbeat is how long a stream may be quiet, 0 for the server's default.
 	Heartbeat time.Duration `json:"heartbeat"`
 }
 
-// OnGap says what becomes of a subscription with a gap.
+// OnGap is what a subscription does at a gap.
 type OnGap string
 
-// What can become of it.
+// The values of OnGap.
 const (
 	OnGapContinue OnGap = "continue"
 	OnGapFail     OnGap = "fail"
@@ -37,17 +36,18 @@ const (
 	MaxLast = 100_000
 	// MinHeartbeat is the shortest heartbeat that clients can ask for.
 	MinHeartbeat = time.Second
-	// MaxHeartbeat is the longest.
+	// MaxHeartbeat is the longest heartbeat that clients can ask for.
 	MaxHeartbeat = 10 * time.Minute
 )
 
-// StartKind is a way to say where reading starts.
+// StartKind is a way to specify where reading starts.
 type StartKind uint8
 
 // The kinds of starts.
 const (
-	// StartUnset: nothing was said. It is the tip, or for a page the newest
-	// hundred, unless a cursor is stored under the name given.
+	// StartUnset: no start was given. Reading starts at the tip, or for a page
+	// with the newest hundred records, unless a cursor is stored under the given
+	// name.
 	StartUnset StartKind = iota
 	StartLatest
 	StartEarliest
@@ -55,13 +55,13 @@ const (
 	StartTime
 	// StartAgo: From.Ago before now.
 	StartAgo
-	// StartLast: the newest From.N.
+	// StartLast: the newest From.N records.
 	StartLast
 	// StartCursor: at From.Cursor.
 	StartCursor
 )
 
-// From is where reading starts. Only the field that its kind names is set.
+// From is where reading starts. Only the field of its kind is set.
 type From struct {
 	Kind   StartKind
 	Time   time.Time
@@ -70,7 +70,7 @@ type From struct {
 	Cursor string
 }
 
-// At is the time to start from, for StartTime and StartAgo.
+// At returns the time to start from, for StartTime and StartAgo.
 func (f From) At(now time.Time) time.Time {
 	if f.Kind == StartAgo {
 		return now.Add(-f.Ago)
@@ -78,10 +78,10 @@ func (f From) At(now time.Time) time.Time {
 	return f.Time
 }
 
-// ParseFrom reads a start: `latest`, `earliest`, a time in RFC 3339, a time
-// before now like `-5m` or `-2d`, `last:N` with N up to MaxLast, or a cursor.
-// It fails with BadCursor for a cursor that cannot be one, else BadRequest.
-// What a cursor holds is not looked at.
+// ParseFrom parses a start: `latest`, `earliest`, a time in RFC 3339, a time
+// before now like `-5m` or `-2d`, `last:N` with N up to MaxLast, or a cursor. It
+// fails with BadCursor for a malformed cursor, else with BadRequest. It does not
+// decode the cursor.
 func ParseFrom(text string) (From, *Error) {
 	switch text {
 	case "latest":
@@ -115,7 +115,7 @@ func ParseFrom(text string) (From, *Error) {
 	return From{}, Errorf(BadRequest, "must be latest, earliest, a time (RFC 3339, or relative like -5m), last:N or a cursor")
 }
 
-// parseSpan reads a positive duration as Go writes it, or in days.
+// parseSpan parses a positive duration in Go's syntax, or in days.
 func parseSpan(text string) (time.Duration, bool) {
 	const day = 24 * time.Hour
 	if text == "" || text[0] < '0' || text[0] > '9' {
@@ -132,8 +132,8 @@ func parseSpan(text string) (time.Duration, bool) {
 	return d, err == nil && d > 0
 }
 
-// looksLikeCursor reports whether text begins with a version, `v` and digits
-// and a dot, as cursors of all versions do.
+// looksLikeCursor reports whether text begins with a version, `v` and digits, and
+// a dot, as cursors of all versions do.
 func looksLikeCursor(text string) bool {
 	version, _, ok := strings.Cut(text, ".")
 	if !ok || len(version) < 2 || version[0] != 'v' {
@@ -147,9 +147,9 @@ func looksLikeCursor(text string) bool {
 	return true
 }
 
-// plausibleCursor reports whether text has the form of a cursor of this
-// version: base64url, and behind a tilde what the client has seen since, where
-// streams can be named.
+// plausibleCursor reports whether text has the form of a cursor of this version:
+// base64url, and optionally after a tilde what the client has seen since, in
+// which streams can be named.
 func plausibleCursor(text string) bool {
 	body, ok := strings.CutPrefix(text, "v1.")
 	if !ok {
@@ -159,7 +159,8 @@ func plausibleCursor(text string) bool {
 	return body != "" && madeOf(body, "-_") && madeOf(seen, "-_.:,/")
 }
 
-// madeOf reports whether text has only letters and digits of ASCII, and others.
+// madeOf reports whether text consists only of ASCII letters and digits, and of
+// the others.
 func madeOf(text, others string) bool {
 	for i := range len(text) {
 		c := text[i]

@@ -11,7 +11,7 @@ import (
 	"sluice/hub/upstream"
 )
 
-// published is one record to be published as JSON has it.
+// published is one record to be published, as in JSON.
 type published struct {
 	Key       *string         `json:"key" validate:"-"`
 	Headers   []record.Header `json:"headers" validate:"-"`
@@ -45,7 +45,7 @@ func (p *parser) recordField(r *published, name, at string, value []byte) bool {
 	return true
 }
 
-// message checks a record that has been read and makes the message of it.
+// message checks a record that has been read and returns its message.
 func (p *parser) message(at string, r *published) upstream.Message {
 	if r.Tombstone && string(r.Data) == "null" {
 		r.Data = nil // as events show a tombstone
@@ -74,11 +74,11 @@ func (p *parser) message(at string, r *published) upstream.Message {
 	return m
 }
 
-// base64 reads standard base64 with padding (RFC 4648, section 4) in its one
-// canonical form. The result is never nil.
+// base64 decodes standard base64 with padding (RFC 4648, section 4), which must
+// be in its canonical form. The result is nil only if that fails.
 func (p *parser) base64(pointer, text string) []byte {
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	// The decoder passes over line ends, which the form does not have.
+	// The decoder ignores line ends, which the canonical form does not have.
 	if err != nil || strings.ContainsAny(text, "\r\n") {
 		p.refuse(pointer, "is not base64 (RFC 4648, section 4, with padding)")
 		return nil
@@ -153,12 +153,12 @@ func (p *parser) publish(b []byte) *Publish {
 	return r
 }
 
-// records reads an object that is one record, or has several as `records`, and
-// beside that other fields.
+// records reads an object that is a single record, or has several records in
+// `records`, and may have other fields.
 func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []upstream.Message, batch bool) {
 	var (
 		single published
-		beside string // a field of a single record, where there is one
+		beside string // a field of a single record, if there is one
 		list   []byte
 	)
 	p.fields("", b, func(name, at string, value []byte) bool {

@@ -9,23 +9,24 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Limits bound what a client may send. A limit of 0 is none, but JSON is never
-// taken deeper than hub.MaxDataDepth, as nobody could be sent it.
+// Limits bound what a client may send. A limit of 0 means no limit, but JSON
+// deeper than event.MaxDataDepth is always refused, as it could not be sent to
+// any client.
 type Limits struct {
 	// MessageBytes bounds a message or a body.
 	MessageBytes int
-	// Depth bounds how deep arrays and objects nest, the message's own
-	// included.
+	// Depth bounds the nesting of arrays and objects, including the message
+	// itself.
 	Depth int
-	// Keys bounds the fields of all objects in a message together.
+	// Keys bounds the total number of fields of all objects in a message.
 	Keys int
 }
 
-// Request is what a client sends over a WebSocket: *Auth, *Subscribe,
+// Request is a message that a client sends over a WebSocket: *Auth, *Subscribe,
 // *SubscribeMany, *Unsubscribe, *Ack, *Publish, *Ping or *Pong.
 type Request interface {
-	// RequestID is the id that the answer has; it can be empty for *Ping and
-	// *Pong only.
+	// RequestID returns the id for the response; it can be empty only for *Ping
+	// and *Pong.
 	RequestID() string
 }
 
@@ -43,10 +44,10 @@ func (Token) GoString() string { return redacted }
 // LogValue keeps the token out of logs.
 func (Token) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText keeps the token out of whatever is encoded.
+// MarshalText keeps the token out of encoded values.
 func (Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Auth brings the first credential of a session, or a new one.
+// Auth carries the first credential of a session, or a new one.
 type Auth struct {
 	ID    string `json:"id" validate:"required,max=64"`
 	Token Token  `json:"token" validate:"required"`
@@ -61,30 +62,30 @@ type Subscribe struct {
 	Ack AckMode `json:"ack" validate:"omitempty,oneof=manual auto"`
 }
 
-// AckMode says how the named cursor of a subscription moves.
+// AckMode is how the named cursor of a subscription moves.
 type AckMode string
 
 // The modes.
 const (
-	// AckManual: by ack messages.
+	// AckManual: the client sends ack messages.
 	AckManual AckMode = "manual"
-	// AckAuto: what was written before a ping is acked when its pong comes.
+	// AckAuto: what was written before a ping is acked when its pong arrives.
 	AckAuto AckMode = "auto"
 )
 
-// SubscribeMany begins several subscriptions, each answered under its own id.
-// Its own id is only for faults of the message as a whole.
+// SubscribeMany begins several subscriptions, each answered under its own id. The
+// message's own id is used only for faults of the message as a whole.
 type SubscribeMany struct {
 	ID            string      `json:"id" validate:"required,max=64"`
 	Subscriptions []Subscribe `json:"subscriptions" validate:"min=1,unique=ID,dive"`
 }
 
-// Unsubscribe ends the subscription of that id.
+// Unsubscribe ends the subscription with the id.
 type Unsubscribe struct {
 	ID string `json:"id" validate:"required,max=64"`
 }
 
-// Ack moves the named cursor of the subscription of that id.
+// Ack moves the named cursor of the subscription with the id.
 type Ack struct {
 	ID     string `json:"id" validate:"required,max=64"`
 	Cursor string `json:"cursor" validate:"required"`
@@ -94,11 +95,11 @@ type Ack struct {
 type Publish struct {
 	ID     string `json:"id" validate:"required,max=64"`
 	Stream string `json:"stream" validate:"required,max=128"`
-	// Messages are the records in their order. Values are slices of the
-	// client's message, exactly as they stand in it, unless they came in
-	// base64.
+	// Messages are the records in their order. Values are slices of the client's
+	// message, unchanged, unless they were in base64.
 	Messages []upstream.Message `json:"-" validate:"-"`
-	// Batch: they came as `records`, and so are answered, even a single one.
+	// Batch means that the records came as `records`, and are answered as a
+	// batch, even a single one.
 	Batch bool `json:"-"`
 }
 
@@ -126,13 +127,12 @@ func (m *Ping) RequestID() string { return m.ID }
 // RequestID implements Request.
 func (m *Pong) RequestID() string { return m.ID }
 
-// ParseRequest reads a client's WebSocket message. A *Publish aliases b, which
-// must not be changed as long as its messages are in use.
+// ParseRequest parses a client's WebSocket message. A *Publish aliases b, which
+// must not be changed while its messages are in use.
 //
-// The error has the request's id wherever one could be read, and a code:
-// TooLarge, BadCursor, ReservedHeader or BadRequest. Where the message is not
-// UTF-8, for which RFC 6455 (section 8.1) closes the connection, it is
-// hub.ErrNotUTF8 as well.
+// The error has the request's id if one could be read, and a code: TooLarge,
+// BadCursor, ReservedHeader or BadRequest. If the message is not UTF-8, for which
+// RFC 6455 (section 8.1) closes the connection, it is also jsonscan.ErrNotUTF8.
 func ParseRequest(b []byte, limits Limits) (Request, *Error) {
 	if err := checkText(b, limits); err != nil {
 		return nil, err
@@ -176,7 +176,8 @@ func parseRequest(b []byte) (Request, string, *Error) {
 	default:
 		return nil, id, Errorf(BadRequest, "unknown message type %s", Shown(kind))
 	}
-	// What has the wrong type is not in the struct, and would be found missing.
+	// A field with the wrong type is not in the struct, and would be reported as
+	// missing.
 	if !p.failed() {
 		p.check(request)
 	}
@@ -186,7 +187,7 @@ func parseRequest(b []byte) (Request, string, *Error) {
 	return request, id, nil
 }
 
-// ParseCursorBody reads the body that moves a named cursor over HTTP,
+// ParseCursorBody parses the body that moves a named cursor over HTTP,
 // {"cursor":"…"}. The error's code is TooLarge, BadCursor or BadRequest.
 func ParseCursorBody(b []byte, limits Limits) (string, *Error) {
 	if err := checkText(b, limits); err != nil {
@@ -205,8 +206,8 @@ func ParseCursorBody(b []byte, limits Limits) (string, *Error) {
 	return cursor, nil
 }
 
-// checkText holds a message or body against the limits of its text. A fault
-// keeps the id where the message is an object that has one.
+// checkText checks a message or body against the limits. A fault has the id if
+// the message is an object that has one.
 func checkText(b []byte, limits Limits) *Error {
 	if limits.MessageBytes > 0 && len(b) > limits.MessageBytes {
 		return Errorf(TooLarge, "the message is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
@@ -230,8 +231,8 @@ func checkText(b []byte, limits Limits) *Error {
 	return nil
 }
 
-// checkNames refuses a message with too many fields, or with a field twice in an
-// object.
+// checkNames refuses a message with too many fields, or with a repeated field in
+// an object.
 func checkNames(b []byte, most int) *Error {
 	err := jsonscan.CheckNames(b, most)
 	if err == nil {
@@ -243,7 +244,7 @@ func checkNames(b []byte, most int) *Error {
 	return Errorf(BadRequest, "there are more than %d fields in the message (limit json_keys)", most)
 }
 
-// readID finds the id in a message at fault, if there is exactly one.
+// readID returns the id in a faulty message, if there is exactly one.
 func readID(b []byte) string {
 	found := ""
 	if b = jsonscan.TrimSpace(b); len(b) == 0 || b[0] != '{' {

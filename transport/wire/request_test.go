@@ -382,8 +382,8 @@ func TestParseCursorBody(t *testing.T) {
 	}
 }
 
-// FuzzParseRequest holds parsing against encoding/json: what is taken is JSON
-// with the same id, and published data is a slice of the message.
+// FuzzParseRequest compares parsing with encoding/json: an accepted message is
+// JSON with the same id, and published data is a slice of the message.
 func FuzzParseRequest(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":"auth","id":"0","token":"t"}`,
@@ -403,7 +403,8 @@ func FuzzParseRequest(f *testing.F) {
 		if string(b) != before {
 			t.Fatal("the message was changed")
 		}
-		// Text that is too deep is searched for an id before it is known to be JSON.
+		// Text that is too deep is searched for an id before it is known to be
+		// JSON.
 		if _, err := wire.ParseRequest(b, wire.Limits{Depth: 1}); err == nil && request == nil {
 			t.Error("only taken within narrower limits")
 		}
@@ -419,7 +420,7 @@ func FuzzParseRequest(f *testing.F) {
 			if line := err.Append(nil); !json.Valid(line) || len(line) > 20_000 {
 				t.Errorf("error %q", line)
 			}
-			// encoding/json joins names that differ in case only.
+			// encoding/json treats names that differ only in case as equal.
 			if json.Unmarshal(b, &want) == nil && err.ID != "" && err.ID != want.ID && !strings.Contains(strings.ToUpper(before), `"ID"`) {
 				t.Errorf("attributed to %q, want %q", err.ID, want.ID)
 			}

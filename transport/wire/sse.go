@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// EventName is the name of a server-sent event that is no record. None is
-// `error`, which an EventSource has for itself.
+// EventName is the name of a server-sent event that is not a record. None is
+// `error`, which EventSource uses itself.
 type EventName string
 
 // The named events.
@@ -23,15 +23,15 @@ const (
 	EventClose         EventName = "sluice.close"
 )
 
-// LastEventIDEnd is the id of the last event of a stream that there is no
-// sense in coming back to. A request that has it as Last-Event-ID is answered
-// 204, which stops an EventSource.
+// LastEventIDEnd is the id of the last event of a stream to which reconnecting
+// makes no sense. A request that has it as Last-Event-ID is answered with 204,
+// which stops an EventSource.
 const LastEventIDEnd = "end"
 
-// AppendSSE appends an unnamed event whose data is one line of JSON, with an
-// id unless that is empty, in the format of the HTML standard (section 9.2.5).
-// CR, LF and NUL, which no message has, would end the field or void the id:
-// they become spaces.
+// AppendSSE appends an unnamed event whose data is one line of JSON, with an id
+// unless that is empty, in the format of the HTML standard (section 9.2.5). CR,
+// LF and NUL, which no message contains, would end the field or void the id: they
+// are replaced by spaces.
 func AppendSSE(dst, line []byte, id string) []byte {
 	dst = appendField(dst, "data: ", line)
 	if id != "" {
@@ -50,12 +50,12 @@ func AppendNamedSSE(dst []byte, name EventName, id string, line []byte) []byte {
 	return append(dst, '\n')
 }
 
-// AppendSSEID appends an id and the end of the event that it is of.
+// AppendSSEID appends an id and the end of its event.
 func AppendSSEID(dst []byte, id string) []byte {
 	return append(appendField(dst, "id: ", id), '\n')
 }
 
-// AppendRetry appends the field that says after how long a browser comes back,
+// AppendRetry appends the field that tells a browser after how long to reconnect,
 // rounded up to milliseconds. It belongs to the event that is appended next.
 func AppendRetry(dst []byte, after time.Duration) []byte {
 	dst = append(dst, "retry: "...)
@@ -81,7 +81,7 @@ func appendField[T string | []byte](dst []byte, name string, value T) []byte {
 	return append(dst, '\n')
 }
 
-// longCursor is how long a cursor is that is not written with every event.
+// longCursor is the length above which a cursor is not written with every event.
 const longCursor = 256
 
 // ShortID reports whether a cursor is short enough to be the id of every event.

@@ -12,10 +12,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// sseEvent is what an EventSource would dispatch.
+// sseEvent is an event that an EventSource would dispatch.
 type sseEvent struct{ name, data, id string }
 
-// parseSSE interprets a stream by the HTML standard, section 9.2.6.
+// parseSSE interprets a stream according to the HTML standard, section 9.2.6.
 func parseSSE(stream string) (events []sseEvent, lastID string, retry int) {
 	retry = -1
 	stream = strings.TrimPrefix(stream, "\ufeff")
@@ -105,7 +105,7 @@ func TestSSEFieldsHoldNoLineEnds(t *testing.T) {
 	}
 }
 
-// FuzzSSE holds that whatever records hold, an EventSource sees just the
+// FuzzSSE checks that, whatever records contain, an EventSource sees exactly the
 // events that were written.
 func FuzzSSE(f *testing.F) {
 	f.Add([]byte("k"), []byte(`{"a":1}`), "v1.a", "v1.b", int64(2731))

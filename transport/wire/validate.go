@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// MaxID is how long an id is at most, in characters.
+	// MaxID is the maximum length of an id, in characters.
 	MaxID = 64
-	// MaxStreamName is how long the name of a stream is at most, in characters.
-	// The configuration has no longer ones.
+	// MaxStreamName is the maximum length of a stream name, in characters. The
+	// configuration has no longer ones.
 	MaxStreamName = 128
-	// MaxFilterKeys is how many keys a subscription selects at most.
+	// MaxFilterKeys is the maximum number of keys that a subscription selects.
 	MaxFilterKeys = 1000
 )
 
-// cursorName is what names of cursors look like. They stand in paths.
+// cursorName matches the names of cursors, which are used in URL paths.
 var cursorName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
 
-// ValidCursorName reports whether a cursor can have the name: 1 to 128 of the
-// characters A–Z a–z 0–9 . _ : @ -, the first of them a letter or a digit.
+// ValidCursorName reports whether name is a valid name of a cursor: 1 to 128 of
+// the characters A–Z a–z 0–9 . _ : @ -, the first of them a letter or a digit.
 func ValidCursorName(name string) bool { return cursorName.MatchString(name) }
 
-// envelope checks the structs that requests are read into, by their tags.
+// envelope checks the structs that requests are parsed into, by their tags.
 var envelope = newEnvelope()
 
 func newEnvelope() *validator.Validate {
@@ -38,12 +38,12 @@ func newEnvelope() *validator.Validate {
 		return ValidCursorName(fl.Field().String())
 	})
 	if err != nil {
-		panic(err) // a tag of that name that cannot be had is a mistake in this file
+		panic(err) // can only be a mistake in this file
 	}
 	return v
 }
 
-// checkEnvelope finds what the tags of a request's struct object to.
+// checkEnvelope returns the violations of the tags of a request's struct.
 func checkEnvelope(request any) []Violation {
 	var found validator.ValidationErrors
 	if !errors.As(envelope.Struct(request), &found) {
@@ -57,8 +57,8 @@ func checkEnvelope(request any) []Violation {
 }
 
 // pointer turns the validator's path into a JSON pointer. The JSON has neither
-// the request's struct, which is the first segment, nor those embedded in it,
-// whose segments begin with a capital.
+// the request's struct, which is the first segment, nor the structs embedded in
+// it, whose segments begin with a capital.
 func pointer(namespace string) string {
 	var b strings.Builder
 	_, path, _ := strings.Cut(namespace, ".")
@@ -77,7 +77,7 @@ func pointer(namespace string) string {
 	return b.String()
 }
 
-// objection says in words what a tag asks for.
+// objection describes the rule of a tag that was violated.
 func objection(f validator.FieldError) string {
 	switch f.Tag() {
 	case "required", "required_without":

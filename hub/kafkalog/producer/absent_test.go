@@ -11,7 +11,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestPublishersAreToldOfAMissingTopic, once it is certain.
+// TestPublishersAreToldOfAMissingTopic: publishes fail with the reason once it is
+// certain.
 func TestPublishersAreToldOfAMissingTopic(t *testing.T) {
 	t.Parallel()
 	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))

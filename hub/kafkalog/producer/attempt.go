@@ -14,22 +14,22 @@ import (
 	"sluice/hub/kafkalog"
 )
 
-// batch is what a lane has under way.
+// batch is the batch that a lane has in progress.
 type batch struct {
 	// Owned by the lane.
 	messages []*message
-	size     int    // bytes before compression, about
-	encoded  []byte // never changed once made: a lost request may still read it
+	size     int    // bytes before compression, approximate
+	encoded  []byte // never changed once set: a lost request may still read it
 
 	// Guarded by the topic's mutex.
-	live    int  // messages without a result
+	live    int  // number of messages without a result
 	unknown bool // an attempt may have appended it: the batch is fixed
 	attempt *kafkalog.Request
 	cancel  context.CancelFunc // ends the attempt
 }
 
-// takeBack reports whether the batch is certainly not stored, and sees to it
-// that an attempt that has not been written yet never is. The lock is held.
+// takeBack reports whether the batch is certainly not stored, and makes sure that
+// an attempt that has not been written yet never is. The lock is held.
 func (b *batch) takeBack() bool {
 	if b.unknown {
 		return false
@@ -43,26 +43,27 @@ func (b *batch) takeBack() bool {
 	return true
 }
 
-// stopIfDead ends an attempt that nobody waits for. The lock is held.
+// stopIfDead cancels an attempt if no message of the batch is waited for. The
+// lock is held.
 func (b *batch) stopIfDead() {
 	if b.live == 0 && b.cancel != nil {
 		b.cancel()
 	}
 }
 
-// outcome is how an attempt ended.
+// outcome is the result of an attempt.
 type outcome struct {
 	verdict    verdict
 	err        error
-	offset     int64            // of the first record, -1 where the broker does not report it
-	appendTime int64            // Unix milliseconds, -1 where the topic does not use it
-	invalid    map[int32]string // records that the broker found invalid, and why
-	takenBack  bool             // it was not sent because somebody took it back
+	offset     int64            // of the first record, -1 if the broker does not report it
+	appendTime int64            // Unix milliseconds, -1 if the topic does not use it
+	invalid    map[int32]string // records that the broker found invalid, with the reasons
+	takenBack  bool             // it was not sent because the batch was taken back
 }
 
-// attempt sends a batch once. That a batch is stored, or may be, is noted in the
-// critical section in which the attempt ends: otherwise a message that runs out
-// of time in between would be answered as not stored.
+// attempt sends a batch once. It records that a batch is stored, or may be, in
+// the critical section in which the attempt ends: otherwise a message that times
+// out in between would be answered as not stored.
 func (l *lane) attempt(work context.Context, batch *batch) outcome {
 	ctx, cancel := context.WithTimeout(work, l.producer.config.RequestTimeout)
 	defer cancel()
@@ -101,20 +102,19 @@ func (l *lane) attempt(work context.Context, batch *batch) outcome {
 	return out
 }
 
-// start is what begin made of a batch: a request, or an outcome without
-// one.
+// start is the result of begin: a request, or the outcome without one.
 type start struct {
 	request *kafkalog.Request
 	outcome outcome
 }
 
-// begin makes an attempt known to those who may take it back.
+// begin registers an attempt, so that the batch can be taken back.
 func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	switch {
 	case !batch.unknown && (batch.live < len(batch.messages) || l.away != nil && l.trial == nil):
-		// Not to be sent as it is.
+		// The batch must not be sent as it is.
 		return start{outcome: outcome{verdict: verdictRetry, takenBack: true}}, false
 	case batch.live == 0:
 		return start{outcome: outcome{verdict: verdictRefused, err: context.DeadlineExceeded}}, false
@@ -124,7 +124,7 @@ func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 	}
 	request := l.producer.cluster.NewRequest(l.leader, &rawproduce.Request{
 		Acks: int16(kafka.RequireAll),
-		// A little less, so that the broker's own answer comes in time.
+		// A little less, so that the broker's own answer arrives in time.
 		Timeout: int32(l.producer.config.RequestTimeout * 9 / 10 / time.Millisecond),
 		Topics: []rawproduce.RequestTopic{{
 			Topic: l.topic.name,
@@ -138,7 +138,7 @@ func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 	return start{request: request}, true
 }
 
-// exchange sends a request when its turn has come.
+// exchange sends a request when a slot is free.
 func (l *lane) exchange(ctx context.Context, request *kafkalog.Request) (*produce.Response, error) {
 	select {
 	case l.producer.slots <- struct{}{}:

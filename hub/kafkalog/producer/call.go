@@ -6,29 +6,30 @@ import (
 	"sluice/hub/upstream"
 )
 
-// messageOverhead is about what a message in flight takes beside its bytes.
+// messageOverhead is about what a message in flight takes in addition to its
+// bytes.
 const messageOverhead = 200
 
-// call is one call of Produce. Its topic's mutex guards it.
+// call is one call of Produce. It is guarded by the topic's mutex.
 type call struct {
 	messages []message
 	results  []upstream.Stored
-	left     int   // messages without a result
+	left     int   // number of messages without a result
 	at       int64 // Unix milliseconds, the timestamp of its messages
-	cost     int64 // bytes of memory
+	cost     int64 // bytes of memory in flight
 
 	done    func([]upstream.Stored)
-	stop    func() // ends the watch over the context
-	release func() // gives the memory back
+	stop    func() // stops watching the context
+	release func() // returns the memory to the producer's budget
 }
 
-// message is a message of a call on its way. Its topic's mutex guards
-// what is not written by newCall.
+// message is a message of a call. The fields that newCall does not write are
+// guarded by the topic's mutex.
 type message struct {
 	upstream.Message
 	call  *call
 	index int
-	size  int // bytes in a batch, about
+	size  int // bytes in a batch, approximate
 
 	lane    *lane  // nil until the topic's partitions are known
 	batch   *batch // nil while it is queued
@@ -55,8 +56,8 @@ func newCall(messages []upstream.Message, done func([]upstream.Stored)) *call {
 	return call
 }
 
-// settle gives a message its result and reports whether it was the call's last.
-// A message that has one keeps it.
+// settle gives a message its result and reports whether it was the call's last
+// message. A message that already has a result keeps it.
 func (m *message) settle(result upstream.Stored) (last bool) {
 	if m.settled {
 		return false
@@ -67,7 +68,7 @@ func (m *message) settle(result upstream.Stored) (last bool) {
 	return m.call.left == 0
 }
 
-// finish reports the results. It runs without any lock.
+// finish reports the results. It is called without any lock.
 func (c *call) finish() {
 	if c.stop != nil {
 		c.stop()

@@ -1,7 +1,6 @@
-// Package producer stores messages in the topics of a Kafka cluster,
-// idempotently (KIP-98) and with acks=all. Its [Producer] implements
-// upstream.Producer over the connections and the metadata of a
-// [kafkalog.Cluster].
+// Package producer stores messages in the topics of a Kafka cluster, idempotently
+// (KIP-98) and with acks=all. Its [Producer] implements upstream.Producer over
+// the connections and the metadata of a [kafkalog.Cluster].
 //
 // # Guarantees
 //
@@ -17,22 +16,23 @@
 // # Goroutines
 //
 // [Producer.Run] owns one goroutine for each topic that was produced to and one
-// for each of their partitions. Results are reported from these, or from a
-// goroutine of their own where a call is refused at once.
+// for each of their partitions. Results are reported from these goroutines, from
+// the goroutine of a timer or a context when time runs out, or from a new
+// goroutine if a call fails at once.
 //
 // # Files
 //
-// A file uses those behind it.
+// A file uses the files listed after it.
 //
 //	lane.go      a partition: its batches one after the other, its sequence
 //	queue.go     what a partition has queued, and whether it makes progress
-//	attempt.go   sending a batch once
+//	attempt.go   a single attempt to send a batch
 //
 //	encode.go    a batch in Kafka's format
 //	identity.go  producer id, epoch and sequence
-//	topic.go     a topic's partitions and leaders; which message goes where
-//	verdict.go   what a broker's error code says about a batch
+//	topic.go     a topic's partitions and leaders; partitioning of messages
+//	verdict.go   what a broker's error code means for a batch
 //
-//	producer.go  Config, Producer: calls in, memory in flight
+//	producer.go  Config, Producer: incoming calls, memory in flight
 //	call.go      one call of Produce, its messages and results
 package producer

@@ -11,21 +11,21 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Where the fields of a v2 record batch lie, counted from its beginning.
+// Offsets of fields in a v2 record batch.
 const (
 	atCRC        = 17
 	atAttributes = 21
 	atProducerID = 43
 	atEpoch      = 51
 	atSequence   = 53
-	// sizePrefix is the length that a record set carries in a request.
+	// sizePrefix is the size of the length in front of a record set in a request.
 	sizePrefix = 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encodeProduce makes the record set of a produce request: its size and one v2
-// batch that carries the identity and the sequence of its first record.
+// encode returns the record set of a produce request: its size and one v2 batch
+// that carries the producer identity and the sequence of its first record.
 func encode(messages []*message, codec kafka.Compression, as identity, sequence int32) ([]byte, error) {
 	records := make([]protocol.Record, len(messages))
 	size := 128

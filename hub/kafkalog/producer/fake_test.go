@@ -20,14 +20,14 @@ import (
 	"sluice/hub/upstream"
 )
 
-// networkFault is what befalls a produce request on the network.
+// networkFault is a network fault during a produce request.
 type networkFault int
 
 const (
 	faultNone        networkFault = iota
-	faultLoseRequest              // the connection ends before the broker reads it
-	faultLoseAnswer               // the connection ends after the broker has done it
-	faultSwallow                  // the broker does it, and no answer comes
+	faultLoseRequest              // the connection is closed before the broker reads the request
+	faultLoseAnswer               // the connection is closed after the broker has executed it
+	faultSwallow                  // the broker executes it, and no answer arrives
 	faultLate                     // the broker reads it when the client has given up
 )
 
@@ -56,7 +56,7 @@ func newFakeKafka(t *testing.T, opts ...kfake.Opt) *fakeKafka {
 	return k
 }
 
-// fail arms faults for the next produce requests, one each.
+// fail sets the faults of the next produce requests, one for each.
 func (k *fakeKafka) fail(faults ...networkFault) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -83,7 +83,8 @@ func (k *fakeKafka) hits() int {
 	return k.struck
 }
 
-// awaitHit returns once a fault has struck since there were so many hits.
+// awaitHit returns once another fault has occurred after the given number of
+// hits.
 func (k *fakeKafka) awaitHit(t *testing.T, hits int) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); k.hits() == hits; time.Sleep(time.Millisecond) {
@@ -111,14 +112,14 @@ func (l *faultyListener) Accept() (net.Conn, error) {
 	return &faultyConn{Conn: c, kafka: l.kafka}, nil
 }
 
-// faultyConn follows the requests on a broker's connection. Our client sends
-// the next one only after the answer to the last.
+// faultyConn tracks the requests on a broker's connection. The client sends the
+// next one only after the answer to the last.
 type faultyConn struct {
 	net.Conn
 	kafka *fakeKafka
 
-	head  []byte // size and api key of the request that is being read
-	rest  int    // bytes of it still to come
+	head  []byte // size and api key of the request being read
+	rest  int    // bytes of it that are still to come
 	mu    sync.Mutex
 	fault networkFault
 }
@@ -179,7 +180,7 @@ func newProducer(t *testing.T, addresses []string, change func(*producer.Config)
 	return newProducerOf(t, kafkalog.Config{Brokers: addresses, ClientID: "test", DialTimeout: time.Second}, change)
 }
 
-// newProducerOf is newProducer for a cluster that is reached in a way of its own.
+// newProducerOf is newProducer for a cluster with another configuration.
 func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*producer.Config)) *producer.Producer {
 	t.Helper()
 	cluster, err := kafkalog.NewCluster(reached)
@@ -216,14 +217,14 @@ func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*producer.
 	return p
 }
 
-// begin begins to produce and returns where the results come.
+// begin calls Produce and returns the channel on which the results arrive.
 func begin(ctx context.Context, p *producer.Producer, topic string, messages ...upstream.Message) <-chan []upstream.Stored {
 	results := make(chan []upstream.Stored, 1)
 	p.Produce(ctx, topic, messages, func(stored []upstream.Stored) { results <- stored })
 	return results
 }
 
-// produce produces and waits for the results.
+// produce calls Produce and waits for the results.
 func produce(t *testing.T, p *producer.Producer, topic string, messages ...upstream.Message) []upstream.Stored {
 	t.Helper()
 	return await(t, begin(t.Context(), p, topic, messages...))
@@ -275,7 +276,7 @@ func message(value string) upstream.Message {
 	return upstream.Message{Key: []byte("k"), Value: []byte(value)}
 }
 
-// logLines collects what is logged.
+// logLines collects log output.
 type logLines struct {
 	mu sync.Mutex
 	b  bytes.Buffer

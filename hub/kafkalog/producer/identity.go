@@ -10,20 +10,20 @@ import (
 	"sluice/hub/kafkalog"
 )
 
-// identity is what an idempotent producer is to the brokers (KIP-98).
-// The zero value is no identity.
+// identity is an idempotent producer's identity to the brokers (KIP-98). The zero
+// value is no identity.
 type identity struct {
 	id    int64
 	epoch int16
 	valid bool
 }
 
-// newIdentity asks for a producer id that nobody has had.
+// newIdentity asks for a new producer id.
 func newIdentity(ctx context.Context, c *kafkalog.Cluster) (identity, error) {
 	resp, err := c.RequestAny(ctx, func() kmsg.Request {
 		req := kmsg.NewPtrInitProducerIDRequest()
 		req.SetVersion(4)
-		req.TransactionTimeoutMillis = math.MaxInt32 // without a transactional id it means nothing
+		req.TransactionTimeoutMillis = math.MaxInt32 // has no effect without a transactional id
 		req.ProducerID, req.ProducerEpoch = -1, -1
 		return req
 	})
@@ -37,10 +37,10 @@ func newIdentity(ctx context.Context, c *kafkalog.Cluster) (identity, error) {
 	return identity{id: answer.ProducerID, epoch: answer.ProducerEpoch, valid: true}, nil
 }
 
-// next is the identity with which sequences begin again at 0. A producer
-// without transactions raises its epoch by itself (KIP-360), and once a batch
-// of the new epoch is in the log the broker refuses what is still on its way
-// with the old one. When the epochs are used up there is none.
+// next returns the identity with which sequences begin again at 0. A producer
+// without transactions raises its epoch by itself (KIP-360), and once a batch of
+// the new epoch is in the log, the broker refuses batches of the old epoch that
+// are still in flight. When the epochs are used up, next returns no identity.
 func (i identity) next() identity {
 	if !i.valid || i.epoch == math.MaxInt16 {
 		return identity{}
@@ -49,8 +49,8 @@ func (i identity) next() identity {
 	return i
 }
 
-// sequenceBehind is the sequence number n records behind from. Behind the
-// largest int32 comes 0.
+// sequenceBehind returns the sequence number n records after from. The largest
+// int32 is followed by 0.
 func sequenceBehind(from int32, n int) int32 {
 	return int32((int64(from) + int64(n)) & math.MaxInt32)
 }

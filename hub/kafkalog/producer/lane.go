@@ -12,53 +12,54 @@ import (
 	"sluice/hub/upstream"
 )
 
-// lane stores the messages of one partition, in order, with a producer
-// identity of its own, so that what befalls it touches no other partition.
+// lane stores the messages of one partition, in order. It has a producer identity
+// of its own, so that a failure of it affects no other partition.
 //
 // # Sequence
 //
 // The broker appends a batch only if its sequence follows the last one of the
-// same producer id and epoch, and answers the last batches again instead of
-// appending them twice. The lane keeps to these rules:
+// same producer id and epoch. It answers a repetition of one of the last batches
+// with the first result instead of appending it again. The lane keeps to these
+// rules:
 //
-//   - One batch is under way at a time. Its sequence is used up when it is
+//   - One batch is in progress at a time. Its sequence is used up when it is
 //     stored, and only then.
-//   - As long as every attempt certainly failed to append it (nothing was
-//     written to a connection, or the broker said so), the batch is loose: its
-//     messages go back to the head of the queue, those whose time is over fail
-//     as unavailable, and the sequence serves for whatever batch is next.
-//   - After an attempt whose end is not known, the batch is fixed. Only the
-//     same bytes with the same sequence are sent from then on, which the broker
-//     appends at most once, until one attempt is answered as stored. Messages
-//     of it whose time is over are answered as unknown; the others are still
-//     waited for.
-//   - When nobody waits for a fixed batch any more, or the broker will not
-//     take it, it is given up, all of it answered as unknown and never sent
-//     again, neither with this sequence nor with another. Whether its sequence
-//     is used up cannot be known, so the lane does not go on from there: it
-//     raises its epoch and begins at sequence 0 (KIP-360). If the lost request
-//     arrives before the next batch, its records come before that; if it
-//     arrives later, the broker refuses it for its old epoch. Either way
-//     order holds and nothing is stored twice.
-//     (A broker that then forgets the producer id, so that the lane needs
-//     another one, fences nothing: what was answered as unknown can still
-//     arrive then, once, behind its successors.)
-//   - A broker that says OUT_OF_ORDER_SEQUENCE_NUMBER to a loose batch has lost
-//     what it knew (an unclean election, a topic made again). The batch was not
-//     appended, so it goes again under the next epoch; under a new producer id
-//     where the broker no longer accepts the old one.
+//   - As long as every attempt certainly failed to append it (nothing was written
+//     to a connection, or the broker reported so), the batch is loose: its
+//     messages go back to the head of the queue, those that have timed out fail
+//     as unavailable, and the next batch uses the same sequence.
+//   - After an attempt with an unknown result, the batch is fixed. From then on
+//     only the same bytes with the same sequence are sent, which the broker
+//     appends at most once, until an attempt is answered as stored. Messages of
+//     the batch that time out are answered as unknown; the others still wait.
+//   - When no message of a fixed batch is waited for any more, or the broker
+//     refuses the batch, it is given up: all of it is answered as unknown and
+//     never sent again, neither with this sequence nor with another. Whether its
+//     sequence is used up is unknown, so the lane does not continue from there:
+//     it raises its epoch and begins at sequence 0 (KIP-360). If the lost request
+//     arrives before the next batch, its records come before that batch; if it
+//     arrives later, the broker refuses it for its old epoch. In both cases order
+//     is kept and nothing is stored twice. (If the broker then forgets the
+//     producer id, so that the lane needs another one, nothing is fenced: a batch
+//     that was answered as unknown can then still arrive, once, after its
+//     successors.)
+//   - A broker that answers OUT_OF_ORDER_SEQUENCE_NUMBER to a loose batch has
+//     lost its state (an unclean election, a topic that was created again). The
+//     batch was not appended, so it is sent again under the next epoch; under a
+//     new producer id if the broker no longer accepts the old one.
 //   - DUPLICATE_SEQUENCE_NUMBER means stored for a fixed batch, whose offset is
-//     then not known (-1). A loose batch cannot have been stored, so there it
-//     is an error of sequence like the one above.
+//     then unknown (-1). A loose batch cannot have been stored, so for it this is
+//     a sequence error like the one above.
 //
 // # Failing fast
 //
-// A lane that makes no progress for some time is away: what has not been sent
-// fails, and new messages fail at once. It is back when a record is stored,
-// and not before: a broker that has too few replicas answers everything else.
-// A fixed batch goes on being sent. Without one the lane asks the leader for a
-// sign of life, and then lets the messages of one call through as a trial, one
-// call at a time, each sent once; the others go on failing at once.
+// A lane that makes no progress for some time is away: messages that have not
+// been sent fail, and new messages fail at once. It is back when a record is
+// stored, and not before: a broker with too few in-sync replicas answers all
+// other requests. A fixed batch continues to be sent. Without a fixed batch the
+// lane probes the leader, and when that answers, lets the messages of one call
+// through as a trial, one call at a time, each sent once; the others continue to
+// fail at once.
 type lane struct {
 	topic     *topic
 	producer  *Producer
@@ -67,16 +68,16 @@ type lane struct {
 
 	// Guarded by the topic's mutex.
 	queue    []*message
-	dead     int         // settled messages in the queue
-	sending  *batch      // taken from the queue, not yet done with
+	dead     int         // number of settled messages in the queue
+	sending  *batch      // taken from the queue and not concluded
 	leader   int32       // -1 for none
-	since    time.Time   // when it began to wait for progress; zero when it does not
+	since    time.Time   // when it began to wait for progress; zero if it does not
 	cause    error       // the last failure since then
-	away     error       // why nothing is taken for now
-	ajar     bool        // away, yet the leader lives: a trial may begin
-	trial    *call       // the last that was let through while away
-	tried    time.Time   // when it was
-	patience *time.Timer // ends FailAfter after since
+	away     error       // why no messages are accepted for now, nil if they are
+	ajar     bool        // away, but the leader answers: a trial may begin
+	trial    *call       // the last call that was let through while away
+	tried    time.Time   // when that was
+	patience *time.Timer // fires FailAfter after since
 
 	// Owned by run.
 	identity   identity
@@ -86,7 +87,8 @@ type lane struct {
 	retry      *backoff.ExponentialBackOff
 }
 
-// maxBatchRecords bounds a batch, and so what one bad record can delay.
+// maxBatchRecords bounds a batch, and so the number of records that a bad record
+// can delay.
 const maxBatchRecords = 10_000
 
 func newLane(t *topic, partition int32) *lane {
@@ -105,7 +107,7 @@ func newLane(t *topic, partition int32) *lane {
 	return l
 }
 
-// run sends what is queued. It returns once ctx has ended and the queue is
+// run sends queued messages. It returns once ctx has ended and the queue is
 // empty, or when work ends.
 func (l *lane) run(ctx, work context.Context) {
 	defer l.patience.Stop()
@@ -155,7 +157,7 @@ func (l *lane) store(work context.Context, batch *batch) {
 }
 
 // prepare gives the batch its identity and its bytes, once. When it returns
-// false the batch is done with.
+// false, the batch is concluded.
 func (l *lane) prepare(work context.Context, batch *batch) bool {
 	if batch.encoded != nil {
 		return true
@@ -184,16 +186,16 @@ func (l *lane) prepare(work context.Context, batch *batch) bool {
 	return true
 }
 
-// conclude acts on an attempt's outcome and reports whether the batch is done
-// with.
+// conclude acts on an attempt's outcome and reports whether the batch is
+// concluded.
 func (l *lane) conclude(batch *batch, out outcome) bool {
 	switch {
 	case out.verdict == verdictStored:
-		return true // attempt has answered it
+		return true // attempt has reported the results
 	case out.verdict == verdictUnknown:
 		return false
 	case batch.unknown:
-		// This attempt appended nothing. An earlier one may have.
+		// This attempt appended nothing, but an earlier one may have.
 		if out.verdict == verdictRetry {
 			return false
 		}
@@ -204,7 +206,7 @@ func (l *lane) conclude(batch *batch, out outcome) bool {
 	return true
 }
 
-// retrace acts on the outcome for a loose batch, which is not stored.
+// retrace acts on the outcome for a loose batch that is not stored.
 func (l *lane) retrace(batch *batch, out outcome) {
 	switch out.verdict {
 	case verdictResequence, verdictDuplicate:
@@ -228,7 +230,7 @@ func (l *lane) retrace(batch *batch, out outcome) {
 	}
 }
 
-// stored answers a batch that is in the log. The lock is held.
+// stored reports the results of a batch that is in the log. The lock is held.
 func (l *lane) stored(batch *batch, out outcome) {
 	l.sequence = sequenceBehind(l.sequence, len(batch.messages))
 	l.maxRecords = min(2*l.maxRecords, maxBatchRecords)
@@ -248,8 +250,9 @@ func (l *lane) stored(batch *batch, out outcome) {
 	l.sending = nil
 }
 
-// giveUp answers a fixed batch as unknown, and goes on under an identity with
-// which it cannot be stored any more once the next batch is.
+// giveUp fails a batch. A fixed batch is answered as unknown, and the lane
+// continues under an identity with which that batch can no longer be stored once
+// the next batch is.
 func (l *lane) giveUp(batch *batch, cause error) {
 	if batch.unknown {
 		l.renew(l.identity.next(), cause)
@@ -259,18 +262,19 @@ func (l *lane) giveUp(batch *batch, cause error) {
 	l.failBatch(batch, upstream.ErrPublishUnavailable, cause)
 }
 
-// renew goes on with another identity, and a new one where that is none.
+// renew switches to the next identity; if that is invalid, prepare asks for a new
+// one.
 func (l *lane) renew(next identity, cause error) {
 	l.identity, l.sequence = next, 0
 	l.producer.config.Log.Info("producer begins a new sequence",
 		"topic", l.topic.name, "partition", l.partition, "cause", cause)
 }
 
-// split makes the next batch smaller, unless it is one message that is too
-// large by itself.
+// split makes the next batch smaller, unless this one is a single message that is
+// too large by itself.
 func (l *lane) split(batch *batch, cause error) {
 	if len(batch.messages) == 1 {
-		// The batches before it were cut down on its account only.
+		// The batches before it were made smaller only because of it.
 		l.maxBytes = l.producer.config.BatchBytes
 		l.failBatch(batch, upstream.ErrRecordTooLarge, cause)
 		return
@@ -280,7 +284,8 @@ func (l *lane) split(batch *batch, cause error) {
 }
 
 // sortOut fails the records that the broker found invalid and tries the others
-// again, in smaller batches where it did not say which.
+// again, in smaller batches if the broker did not report which records are
+// invalid.
 func (l *lane) sortOut(batch *batch, out outcome) {
 	if len(batch.messages) == 1 {
 		l.failBatch(batch, upstream.ErrPublishRejected, out.err)
@@ -301,7 +306,8 @@ func (l *lane) sortOut(batch *batch, out outcome) {
 	l.requeue(batch, nil)
 }
 
-// pause waits before the next attempt, longer each time until one succeeds.
+// pause waits before the next attempt, with a backoff that the next stored batch
+// resets.
 func (l *lane) pause(ctx context.Context) {
 	select {
 	case l.topic.stale <- struct{}{}:
@@ -315,8 +321,8 @@ func (l *lane) pause(ctx context.Context) {
 	}
 }
 
-// probe asks the leader for a sign of life, and lets a trial begin when there is
-// one, so that no message is given to a broker that does not answer.
+// probe asks the leader for its API versions, and allows a trial to begin if the
+// leader answers, so that no message is sent to a broker that does not answer.
 func (l *lane) probe(ctx context.Context) bool {
 	l.topic.mu.Lock()
 	leader := l.leader
@@ -330,7 +336,8 @@ func (l *lane) probe(ctx context.Context) bool {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	if err != nil {
-		// What stands in the way now is told, unless that is only that it takes long.
+		// The current cause is reported, unless it is only that the probe timed
+		// out.
 		if l.away != nil && ctx.Err() == nil {
 			l.away = err
 		}

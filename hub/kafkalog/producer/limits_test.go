@@ -23,7 +23,7 @@ func TestProducerBoundsMemory(t *testing.T) {
 	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.MemoryBytes = 10_000 })
 	k.fail(faultSwallow)
 	held := begin(t.Context(), p, "t", message(strings.Repeat("x", 8000)))
-	// It is refused while the first waits: that would give the memory back.
+	// It is refused while the first one waits, whose end would free the memory.
 	if s := produce(t, p, "t", message(strings.Repeat("x", 4000)))[0]; !errors.Is(s.Err, upstream.ErrPublishOverloaded) {
 		t.Errorf("error %v, want overloaded", s.Err)
 	}
@@ -38,7 +38,7 @@ func TestProducerBoundsMemory(t *testing.T) {
 	}
 }
 
-// deadAddress is an address where nobody listens.
+// deadAddress returns an address on which no process listens.
 func deadAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,7 +75,7 @@ func TestProducerSurvivesAnOutage(t *testing.T) {
 	}
 	k := start()
 	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.FailAfter = 200 * time.Millisecond })
-	// On a busy machine the first may take longer than FailAfter.
+	// On a busy machine the first record may take longer than FailAfter.
 	for produce(t, p, "t", message("before"))[0].Err != nil {
 		if t.Context().Err() != nil {
 			t.Fatal("nothing is stored")

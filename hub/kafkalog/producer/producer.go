@@ -16,32 +16,32 @@ import (
 	"sluice/hub/upstream"
 )
 
-// Config says how a Producer stores messages. Every field is required
-// but Compression.
+// Config configures a Producer. Every field except Compression is required.
 type Config struct {
 	Log *slog.Logger
-	// MemoryBytes bounds the messages in flight, with some overhead for each.
-	// Past it Produce refuses with upstream.ErrPublishOverloaded.
+	// MemoryBytes bounds the memory of the messages in flight, including some
+	// overhead for each. Beyond it Produce fails with
+	// upstream.ErrPublishOverloaded.
 	MemoryBytes int64
-	// BatchBytes bounds a batch before compression. Keep it below the topics'
-	// max.message.bytes (1 MiB where nothing else is set); a single message may
-	// exceed it.
+	// BatchBytes bounds a batch before compression. It should be below the
+	// topics' max.message.bytes (1 MiB by default); a single message may exceed
+	// it.
 	BatchBytes int
-	// Compression of the batches. Zero is none.
+	// Compression is the codec of the batches. The zero value is no compression.
 	Compression kafka.Compression
-	// Requests bounds the produce requests that are under way at once, and so
-	// the connections that they take. Each carries a batch of one partition.
+	// Requests bounds the number of produce requests in progress, and so the
+	// connections that they use. Each carries a batch of one partition.
 	Requests int
-	// Timeout bounds how long a message is tried, also where the context of
-	// Produce lasts longer.
+	// Timeout bounds how long a message is tried, even if the context of Produce
+	// lasts longer.
 	Timeout time.Duration
 	// RequestTimeout bounds one attempt.
 	RequestTimeout time.Duration
-	// FailAfter is how long a partition may make no progress before messages
-	// for it that have not been sent fail, and new ones at once.
+	// FailAfter is how long a partition may make no progress before its messages
+	// that have not been sent fail, and new ones fail at once.
 	FailAfter time.Duration
-	// DrainTimeout bounds how long Run goes on for what is in flight when its
-	// context has ended.
+	// DrainTimeout bounds how long Run continues to send the messages in flight
+	// after its context has ended.
 	DrainTimeout time.Duration
 }
 
@@ -59,33 +59,33 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Producer stores messages in the topics of a cluster, idempotently (KIP-98)
-// and with acks=all. It implements upstream.Producer.
+// Producer stores messages in the topics of a cluster, idempotently (KIP-98) and
+// with acks=all. It implements upstream.Producer.
 //
 // Each partition has a lane: a queue, and a producer id, epoch and sequence of
-// its own. A lane has one batch under way; what gathers meanwhile makes up the
-// next one, so batches grow with the load and no message waits for a timer.
-// How a lane keeps its sequence is described at the type lane.
+// its own. A lane has one batch in progress; the messages that arrive meanwhile
+// form the next one, so batches grow with the load and no message waits for a
+// timer. The type lane describes how a lane keeps its sequence.
 type Producer struct {
 	cluster *kafkalog.Cluster
 	config  Config
 
 	memory  atomic.Int64  // bytes in flight
-	slots   chan struct{} // one for each request under way
-	fresh   chan struct{} // signals Run that there are topics to start
+	slots   chan struct{} // one for each request in progress
+	fresh   chan struct{} // signals Run that waiting has topics
 	started atomic.Bool
 
 	mu       sync.Mutex
 	topics   map[string]*topic
-	waiting  []*topic // made, but not started by Run yet
+	waiting  []*topic // created, but not started by Run yet
 	closed   bool
-	refusals sync.WaitGroup // goroutines that report refusals, while not closed
+	refusals sync.WaitGroup // goroutines that report results, while not closed
 }
 
 var _ upstream.Producer = (*Producer)(nil)
 
-// New prepares to produce. Messages are taken from now on and sent
-// once Run runs.
+// New returns a Producer. It accepts messages at once and sends them while Run
+// runs.
 func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	if cluster == nil {
 		return nil, errors.New("new producer: give a cluster")
@@ -102,9 +102,9 @@ func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	}, nil
 }
 
-// Run sends what Produce takes until the context ends. Then it refuses new
-// messages, goes on for the drain timeout with those that it has, and returns
-// nil once every message is answered. It can be called once. It owns one
+// Run sends what Produce accepts until the context ends. Then it refuses new
+// messages, continues to send the accepted ones for the drain timeout, and
+// returns nil once every message has a result. It can be called once. It owns one
 // goroutine for each topic and one for each of their partitions.
 func (p *Producer) Run(ctx context.Context) error {
 	if !p.started.CompareAndSwap(false, true) {
@@ -133,7 +133,7 @@ func (p *Producer) Run(ctx context.Context) error {
 	return nil
 }
 
-// Bytes is what the messages in flight take of MemoryBytes.
+// Bytes returns the memory of the messages in flight, which MemoryBytes bounds.
 func (p *Producer) Bytes() int64 { return p.memory.Load() }
 
 // Produce implements upstream.Producer.
@@ -161,7 +161,7 @@ func (p *Producer) Produce(ctx context.Context, topic string, messages []upstrea
 
 var errClosed = errors.New("the producer has ended")
 
-// refuse answers every message of a call with an error.
+// refuse gives every message of a call an error as its result.
 func (p *Producer) refuse(call *call, err error) {
 	for i := range call.results {
 		call.results[i] = upstream.Stored{Partition: -1, Offset: -1, Err: err}
@@ -169,20 +169,21 @@ func (p *Producer) refuse(call *call, err error) {
 	p.answer(call)
 }
 
-// answer finishes a call from a goroutine of its own, as Produce must not run
-// its caller's function itself.
+// answer finishes a call in a new goroutine, because Produce must not call done
+// itself.
 func (p *Producer) answer(call *call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		// Run may be gone. The function must not block, so neither does this.
+		// Run may have returned, so no WaitGroup is used. done must not block, so
+		// the goroutine ends soon.
 		go call.finish()
 		return
 	}
 	p.refusals.Go(call.finish)
 }
 
-// topic finds or makes a topic, nil when the producer has ended.
+// topic finds or creates a topic. It returns nil if the producer has ended.
 func (p *Producer) topic(name string) *topic {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -210,7 +211,8 @@ func (p *Producer) takeWaiting() []*topic {
 	return waiting
 }
 
-// close refuses messages from now on and returns the topics that nobody runs.
+// close refuses messages from now on and returns the topics that Run has not
+// started.
 func (p *Producer) close() []*topic {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -75,7 +75,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 	}
 }
 
-// same tells null from empty.
+// same compares two byte slices and distinguishes null from empty.
 func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 func TestProducerPartitionsLikeJava(t *testing.T) {
@@ -109,8 +109,8 @@ func TestProducerPartitionsLikeJava(t *testing.T) {
 	}
 }
 
-// TestProducerStoresOnce: whatever befalls an attempt, each message is stored
-// once, in order, and its answer says where.
+// TestProducerStoresOnce: whatever faults attempts meet, each message is stored
+// once, in order, and its result tells where.
 func TestProducerStoresOnce(t *testing.T) {
 	t.Parallel()
 	onProduce := func(err *kerr.Error) func(*fakeKafka) func() int {
@@ -186,8 +186,8 @@ func TestProducerStoresOnce(t *testing.T) {
 						offset++
 					}
 				}
-				// The topic's partitions are known already when it is warm, and
-				// the producer id too.
+				// When the producer is warm, the topic's partitions and the
+				// producer id are already known.
 				if quiet := warm && strings.HasPrefix(name, "no "); hits() == 0 && (!quiet || name == "no answer") {
 					t.Error("the fault did not strike")
 				}
@@ -203,8 +203,8 @@ func TestProducerStoresOnce(t *testing.T) {
 	}
 }
 
-// asksByName tells our requests for metadata from kafka-go's own, which
-// ask for all topics.
+// asksByName distinguishes this package's metadata requests from kafka-go's own,
+// which ask for all topics.
 func asksByName(r kmsg.Request) bool { return len(r.(*kmsg.MetadataRequest).Topics) > 0 }
 
 func TestProducerRejects(t *testing.T) {
@@ -226,7 +226,7 @@ func TestProducerRejects(t *testing.T) {
 			t.Parallel()
 			k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
 			p := newProducer(t, k.ListenAddrs(), nil)
-			// Each time, as an answer that is late is asked for again.
+			// Every time, as a late answer is requested again.
 			fault := kfake.Fault{Keys: []kmsg.Key{test.key}, Err: test.fault, Topic: "t", Count: -1}
 			switch test.key {
 			case kmsg.InitProducerID:

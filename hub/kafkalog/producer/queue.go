@@ -8,15 +8,15 @@ import (
 	"sluice/hub/upstream"
 )
 
-// What a lane has queued and under way, and whether it makes progress. The
-// topic's mutex guards all of it.
+// What a lane has queued and in progress, and whether it makes progress. All of
+// it is guarded by the topic's mutex.
 
 // push queues a message. The lock is held.
 func (l *lane) push(m *message) {
 	if !l.takes(m.call) {
 		m.lane = l
 		l.topic.fail(m, upstream.ErrPublishUnavailable, l.away)
-		l.dead-- // it never came into the queue
+		l.dead-- // fail counted it, but it never was in the queue
 		return
 	}
 	if l.away != nil && l.trial != m.call {
@@ -39,7 +39,7 @@ func (l *lane) takes(call *call) bool {
 }
 
 // spreadAfter is how long a lane that is away is not tried again with messages
-// that could as well go to another partition.
+// that can go to any partition.
 const spreadAfter = 5 * time.Second
 
 // usable reports whether messages without a key may go to the lane. The lock is
@@ -51,7 +51,7 @@ func (l *lane) usable() bool {
 	return l.away == nil || l.takes(nil) && time.Since(l.tried) > spreadAfter
 }
 
-// take makes a batch of what is queued, nil when nothing is.
+// take makes a batch of queued messages, nil if there are none.
 func (l *lane) take() *batch {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
@@ -89,8 +89,8 @@ func (l *lane) take() *batch {
 	return batch
 }
 
-// requeue puts what lives of a loose batch back to the head of the queue.
-// The cause is nil where that is no failure of the lane.
+// requeue puts the messages of a loose batch that have no result back at the head
+// of the queue. The cause is nil if the lane has not failed.
 func (l *lane) requeue(batch *batch, cause error) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
@@ -103,7 +103,8 @@ func (l *lane) requeue(batch *batch, cause error) {
 		m.batch = nil
 	}
 	l.queue = slices.Insert(l.queue, 0, batch.messages...)
-	// Without a cause it is a trial's that goes on in another form.
+	// Without a cause, the batch belongs to a trial that continues in another
+	// form.
 	if l.away != nil && (cause != nil || l.trial == nil) {
 		l.shut()
 	}
@@ -118,7 +119,7 @@ func (l *lane) shut() {
 	l.failQueue(l.away)
 }
 
-// failBatch answers what lives of a batch with an error.
+// failBatch fails the messages of a batch that have no result.
 func (l *lane) failBatch(batch *batch, sentinel, cause error) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
@@ -127,14 +128,14 @@ func (l *lane) failBatch(batch *batch, sentinel, cause error) {
 	case l.away != nil:
 		l.ajar = false
 	case !errors.Is(sentinel, upstream.ErrPublishUnknown) && !errors.Is(sentinel, upstream.ErrPublishUnavailable):
-		l.progress() // the broker has spoken
+		l.progress() // the broker has answered
 	}
 	for _, m := range batch.messages {
 		l.topic.fail(m, sentinel, cause)
 	}
 }
 
-// failQueue answers what was never sent. The lock is held.
+// failQueue fails the messages that were never sent. The lock is held.
 func (l *lane) failQueue(cause error) {
 	for _, m := range l.queue {
 		l.topic.fail(m, upstream.ErrPublishUnavailable, cause)
@@ -142,8 +143,9 @@ func (l *lane) failQueue(cause error) {
 	l.queue, l.dead = nil, 0
 }
 
-// compact drops settled messages once they are the larger part, so that calls
-// that come and go while the lane is stuck take no memory. The lock is held.
+// compact drops settled messages once they are more than half of the queue, so
+// that calls that time out while the lane is stuck take no memory. The lock is
+// held.
 func (l *lane) compact() {
 	if l.dead > 16 && l.dead > len(l.queue)/2 {
 		l.queue = slices.DeleteFunc(l.queue, func(m *message) bool { return m.settled })
@@ -151,13 +153,13 @@ func (l *lane) compact() {
 	}
 }
 
-// progress notes that nothing is waited for. The lock is held.
+// progress records that the lane does not wait for progress. The lock is held.
 func (l *lane) progress() {
 	l.since, l.cause = time.Time{}, nil
 	l.patience.Stop()
 }
 
-// back notes that a record is stored. The lock is held.
+// back ends the lane's being away, as a record has been stored. The lock is held.
 func (l *lane) back() {
 	if l.away == nil {
 		return
@@ -168,7 +170,7 @@ func (l *lane) back() {
 
 var errNoAnswer = errors.New("kafka does not answer")
 
-// losePatience is called when the lane has waited for progress for FailAfter.
+// losePatience makes the lane away if it has waited for progress for FailAfter.
 func (l *lane) losePatience() {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
@@ -184,7 +186,7 @@ func (l *lane) losePatience() {
 	l.ajar, l.trial, l.tried = false, nil, time.Now()
 	l.failQueue(l.away)
 	if l.sending != nil {
-		l.sending.takeBack() // it is requeued, and fails there
+		l.sending.takeBack() // it is requeued, and fails then
 	}
 	select {
 	case l.wake <- struct{}{}:
@@ -192,14 +194,14 @@ func (l *lane) losePatience() {
 	}
 }
 
-// awaited reports whether anybody waits for a batch.
+// awaited reports whether any message of a batch has no result yet.
 func (l *lane) awaited(batch *batch) bool {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
 	return batch.live > 0
 }
 
-// needsProbe reports whether the lane is to look for a sign of life.
+// needsProbe reports whether the lane must probe the leader.
 func (l *lane) needsProbe() bool {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()

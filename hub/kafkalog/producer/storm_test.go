@@ -21,11 +21,12 @@ import (
 )
 
 // TestProducerStorm produces through random faults of the network, the brokers
-// and the leaders, with callers that lose patience, and compares every answer
-// with the log: stored is there once and where it was said, not stored is not
-// there, unknown is there at most once, and each key's order is the callers'.
-// Only where brokers forget producer ids too, what was answered as unknown can
-// stand behind what came after it: nothing fences the old id then.
+// and the leaders, with callers whose contexts end early, and compares every
+// result with the log: a stored message is there once and at the reported offset,
+// a message that was not stored is not there, an unknown one is there at most
+// once, and the order of each key is that of the calls. Only if brokers also
+// forget producer ids, a message that was answered as unknown can come after its
+// successors: nothing fences the old id then.
 func TestProducerStorm(t *testing.T) {
 	t.Parallel()
 	faults := []*kerr.Error{
@@ -119,7 +120,7 @@ func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	time.Sleep(lateness) // what is late arrives
+	time.Sleep(lateness) // late requests arrive
 
 	found := make(map[string]*kgo.Record)
 	last := make(map[string]string)
@@ -153,7 +154,8 @@ func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 			if r != nil {
 				t.Errorf("%s is in the log; it was answered: %v", value, a.Err)
 			}
-			// A broker that finds a batch of one record too large says it of that.
+			// A broker that rejects a batch of one record as too large reports it
+			// for that record.
 			if !errors.Is(a.Err, upstream.ErrPublishUnavailable) && !errors.Is(a.Err, upstream.ErrRecordTooLarge) || strings.Contains(a.Err.Error(), "<nil>") {
 				t.Errorf("%s: %v", value, a.Err)
 			}
@@ -165,7 +167,7 @@ func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	}
 }
 
-// tempest makes faults for a while, or until it is calm.
+// tempest causes faults for a while, or until it is calm.
 func tempest(k *fakeKafka, brokers []*kerr.Error, partitions int32, random *rand.Rand, calm <-chan struct{}) {
 	for range 60 {
 		switch random.IntN(4) {

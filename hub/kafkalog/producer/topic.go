@@ -15,30 +15,30 @@ import (
 )
 
 const (
-	// refreshEvery is how often a topic's leaders and partitions are asked
-	// for when no lane complains.
+	// refreshEvery is how often a topic's leaders and partitions are asked for
+	// while no lane signals stale.
 	refreshEvery = 5 * time.Second
-	// refreshPause is how long it is not asked again, complaint or not.
+	// refreshPause is the least time between two such requests.
 	refreshPause = 50 * time.Millisecond
 )
 
-// topic spreads a topic's messages over its partitions.
+// topic distributes a topic's messages over its partitions.
 //
-// When partitions are added, messages of a key may go to another partition
-// from then on, as with any Kafka client.
+// When partitions are added, messages with a key may go to another partition from
+// then on, as with any Kafka client.
 type topic struct {
 	producer *Producer
 	name     string
-	stale    chan struct{} // a lane found its leader wrong
+	stale    chan struct{} // signal by a lane that its leader may be wrong
 
 	mu       sync.Mutex
-	lanes    []*lane   // one a partition
-	numbers  []int     // 0..count-1, as the balancer wants them
+	lanes    []*lane   // one for each partition
+	numbers  []int     // 0..count-1, the partition list for the balancer
 	waiting  []*call   // in order, until the partitions are known
-	since    time.Time // when the first of them came
-	away     error     // why nothing is taken for now
+	since    time.Time // when the first of them was made
+	away     error     // why no messages are accepted for now, nil if they are
 	absent   kafkalog.Absence
-	sticky   int // where messages without a key go, until its next batch
+	sticky   int // the partition of messages without a key, until its next batch
 	closed   bool
 	finished []*call // settled under the lock, reported after it
 }
@@ -47,7 +47,8 @@ func newTopic(p *Producer, name string) *topic {
 	return &topic{producer: p, name: name, stale: make(chan struct{}, 1)}
 }
 
-// unlock ends a critical section and then reports the results of the calls that it finished.
+// unlock ends a critical section and then reports the results of the calls that
+// it finished.
 func (t *topic) unlock() {
 	for _, call := range t.unlockQuietly() {
 		call.finish()
@@ -90,7 +91,7 @@ func (t *topic) fail(m *message, sentinel, cause error) {
 	t.settle(m, upstream.Stored{Partition: partition, Offset: -1, Err: err})
 }
 
-// accept takes a call over and returns those that are finished already.
+// accept takes a call and returns the calls that are finished already.
 func (t *topic) accept(ctx context.Context, call *call) []*call {
 	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
 	t.mu.Lock()
@@ -121,7 +122,7 @@ func (t *topic) failCall(call *call, cause error) {
 	}
 }
 
-// assign puts a call's messages into their lanes.
+// assign puts a call's messages into the queues of their lanes.
 func (t *topic) assign(call *call) {
 	for i := range call.messages {
 		m := &call.messages[i]
@@ -133,8 +134,8 @@ func (t *topic) assign(call *call) {
 	}
 }
 
-// partition is where Kafka's Java client puts a message: by the key's murmur2
-// hash, and without a key where the others without one go at the moment.
+// partition returns the partition of a message as Kafka's Java client chooses it:
+// by the murmur2 hash of the key, and without a key the current sticky partition.
 func (t *topic) partition(key []byte) int {
 	if key != nil {
 		return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, t.numbers...)
@@ -157,7 +158,7 @@ func (t *topic) spread() {
 	}
 }
 
-// expire answers what is left of a call whose time is over.
+// expire fails the messages of a call that have no result when its context ends.
 func (t *topic) expire(call *call, cause error) {
 	t.mu.Lock()
 	defer t.unlock()
@@ -180,8 +181,8 @@ func (t *topic) expire(call *call, cause error) {
 	}
 }
 
-// run keeps the topic's leaders known and runs its lanes. It takes messages
-// until ctx ends and works for those that it has until work ends.
+// run keeps the topic's leaders known and runs its lanes. It accepts messages
+// until ctx ends, and sends those accepted until work ends.
 func (t *topic) run(ctx, work context.Context) {
 	defer t.end()
 	var lanes sync.WaitGroup
@@ -203,7 +204,7 @@ func (t *topic) run(ctx, work context.Context) {
 		t.wait(ctx, pause)
 	}
 	t.close()
-	// Lanes that finish their work may still need to find new leaders.
+	// Lanes that send their last messages may still need to find new leaders.
 	drained := make(chan struct{})
 	go func() {
 		lanes.Wait()
@@ -212,7 +213,7 @@ func (t *topic) run(ctx, work context.Context) {
 	t.refreshUntil(work, drained)
 }
 
-// refreshUntil keeps leaders known while the lanes drain.
+// refreshUntil updates the leaders while the lanes drain.
 func (t *topic) refreshUntil(work context.Context, drained <-chan struct{}) {
 	for {
 		select {
@@ -248,7 +249,7 @@ func (t *topic) wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// learned takes the leaders and returns the lanes that are new.
+// learned records the leaders and returns the new lanes.
 func (t *topic) learned(leaders []int32) []*lane {
 	t.mu.Lock()
 	defer t.unlock()
@@ -276,15 +277,15 @@ func (t *topic) learned(leaders []int32) []*lane {
 
 func (t *topic) setLeaders(leaders []int32) {
 	for i, lane := range t.lanes {
-		lane.leader = -1 // also of partitions that a topic made anew lacks
+		lane.leader = -1 // also if a topic that was created again lacks the partition
 		if i < len(leaders) {
 			lane.leader = leaders[i]
 		}
 	}
 }
 
-// missed notes that the leaders could not be asked for. Once they are known the
-// lanes find out by themselves what works.
+// missed records that the leaders could not be asked for. Once the topic has
+// lanes, they detect by themselves what works.
 func (t *topic) missed(cause error) {
 	t.mu.Lock()
 	defer t.unlock()
@@ -326,7 +327,7 @@ func (t *topic) close() {
 	t.waiting = nil
 }
 
-// end answers whatever is left, when no lane runs any more.
+// end fails all remaining messages, when no lane runs any more.
 func (t *topic) end() {
 	t.close()
 	t.mu.Lock()

@@ -17,10 +17,10 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestOnlyAStoredRecordIsRecovery: a broker that has too few replicas answers
-// everything but stores nothing. The partition is away until a record is
-// stored. Meanwhile the publishes of one call at a time are tried, and those
-// beside them fail without waiting.
+// TestOnlyAStoredRecordIsRecovery: a broker with too few replicas answers
+// everything but stores nothing. The partition is away until a record is stored.
+// Meanwhile the messages of one call at a time are tried, and those of other
+// calls fail without waiting.
 func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 	t.Parallel()
 	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
@@ -90,8 +90,8 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 	}
 }
 
-// TestATrialOfALargeCallGoesOn: what the broker says of the records of a trial
-// is no reason to end it.
+// TestATrialOfALargeCallGoesOn: a broker's rejection of some records of a trial
+// does not end the trial.
 func TestATrialOfALargeCallGoesOn(t *testing.T) {
 	t.Parallel()
 	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
@@ -121,8 +121,8 @@ func TestATrialOfALargeCallGoesOn(t *testing.T) {
 	}
 }
 
-// TestRecordsWithoutAKeyGoWhereTheyAreStored: a partition that is away is tried
-// with them only now and then.
+// TestRecordsWithoutAKeyGoWhereTheyAreStored: records without a key are tried
+// only rarely on a partition that is away.
 func TestRecordsWithoutAKeyGoWhereTheyAreStored(t *testing.T) {
 	t.Parallel()
 	k := newFakeKafka(t, kfake.SeedTopics(2, "t"))

@@ -16,8 +16,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// TestProducerAfterUnknown: a message whose answer never comes is unknown, and
-// those behind it are stored in order, whether it was appended or not.
+// TestProducerAfterUnknown: a message whose answer never arrives is unknown, and
+// those after it are stored in order, whether it was appended or not.
 func TestProducerAfterUnknown(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]networkFault{"appended": faultSwallow, "not appended": faultLoseRequest} {
@@ -40,8 +40,8 @@ func TestProducerAfterUnknown(t *testing.T) {
 				lost := fmt.Sprintf("%d.lost", round)
 				first := begin(ctx, p, "t", message(lost))
 				k.awaitHit(t, hits)
-				// Sent in no attempt, as the lane is busy with the first for as long
-				// as somebody waits for that.
+				// No attempt sends this message, as the lane is busy with the
+				// first one as long as that is waited for.
 				if fault == faultSwallow {
 					awaitEnd(t, k, int64(len(want)+1))
 				}
@@ -69,7 +69,7 @@ func TestProducerAfterUnknown(t *testing.T) {
 				got = append(got, string(r.Value))
 			}
 			// An attempt that had begun when its message was given up can still
-			// be stored, in its place: that is what unknown means.
+			// be stored, in its place in the order: that is what unknown means.
 			want = slices.DeleteFunc(want, func(value string) bool {
 				return fault == faultLoseRequest && strings.HasSuffix(value, "lost") && !slices.Contains(got, value)
 			})
@@ -90,8 +90,9 @@ func awaitEnd(t *testing.T, k *fakeKafka, end int64) {
 	}
 }
 
-// TestProducerNeverResendsTheUnknown: once an attempt may have been appended, a
-// broker that then refuses the sequence gets it under no other.
+// TestProducerNeverResendsTheUnknown: once an attempt may have been appended, the
+// batch is not sent under another sequence to a broker that then refuses its
+// sequence.
 func TestProducerNeverResendsTheUnknown(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range []*kerr.Error{
@@ -135,8 +136,8 @@ func TestProducerDuplicateIsStored(t *testing.T) {
 	}
 }
 
-// TestProducerFencesLateRequests: a request that was given up never takes
-// effect behind the messages that were stored since.
+// TestProducerFencesLateRequests: a request that was given up never takes effect
+// after messages that have been stored since.
 func TestProducerFencesLateRequests(t *testing.T) {
 	t.Parallel()
 	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))

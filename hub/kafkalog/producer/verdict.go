@@ -2,37 +2,41 @@ package producer
 
 import "github.com/segmentio/kafka-go"
 
-// verdict is what one attempt to store a batch says about it.
+// verdict is what the result of one attempt means for a batch.
 type verdict uint8
 
 const (
-	// verdictStored: it is on all in-sync replicas.
+	// verdictStored: the batch is on all in-sync replicas.
 	verdictStored verdict = iota
-	// verdictUnknown: it may have been appended. Only the same bytes with the
-	// same sequence may follow it.
+	// verdictUnknown: the batch may have been appended. Only the same bytes with
+	// the same sequence may follow it.
 	verdictUnknown
-	// verdictRetry: this attempt did not append it; the reason can pass.
+	// verdictRetry: this attempt did not append the batch; the cause is
+	// temporary.
 	verdictRetry
-	// verdictDuplicate: the broker has had this sequence. That is ours where an
-	// earlier attempt may have been appended, else the sequence is wrong.
+	// verdictDuplicate: the broker already has this sequence. If an earlier
+	// attempt may have appended the batch, that was this batch; else the sequence
+	// is wrong.
 	verdictDuplicate
-	// verdictResequence: this attempt did not append it; the broker's idea of
-	// the sequence is another one.
+	// verdictResequence: this attempt did not append the batch; the broker
+	// expects another sequence.
 	verdictResequence
-	// verdictFenced: likewise, and the producer id is no longer good.
+	// verdictFenced: this attempt did not append the batch, and the producer id
+	// is no longer accepted.
 	verdictFenced
-	// verdictTooLarge: this attempt did not append it; it is too large.
+	// verdictTooLarge: this attempt did not append the batch; it is too large.
 	verdictTooLarge
-	// verdictInvalid: this attempt did not append it, for some of its records.
+	// verdictInvalid: this attempt did not append the batch, because some of its
+	// records are invalid.
 	verdictInvalid
-	// verdictRefused: this attempt did not append it, and none will.
+	// verdictRefused: this attempt did not append the batch, and none will.
 	verdictRefused
 )
 
-// judgeProduce reads a broker's error code. What is not known to come before
-// the append is taken for unknown: in particular a broker that stops being the
-// leader answers NOT_LEADER and UNKNOWN_TOPIC_OR_PARTITION also to requests
-// that it has appended and whose replication it was waiting for.
+// judge returns the verdict for a broker's error code. An error that is not known
+// to come before the append gets verdictUnknown: in particular a broker that
+// stops being the leader answers NOT_LEADER and UNKNOWN_TOPIC_OR_PARTITION also
+// to requests that it has appended and whose replication it was waiting for.
 func judge(code kafka.Error) verdict {
 	switch code {
 	case 0:
@@ -58,8 +62,8 @@ func judge(code kafka.Error) verdict {
 	}
 }
 
-// refusedForGood reports whether an error of a request that stores nothing,
-// for metadata or a producer id, will not pass by itself.
+// refusedForGood reports whether the error of a request that stores nothing, for
+// metadata or a producer id, is permanent.
 func refusedForGood(err error) bool {
 	code, ok := err.(kafka.Error) //nolint:errorlint // produced unwrapped by our own requests
 	return ok && judge(code) == verdictRefused
