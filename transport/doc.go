@@ -105,9 +105,9 @@
 //	server.go                Config, Server
 //	listener.go              accepting connections in turn
 //	compression.go           Compression: what is compressed
-//	limits.go                Limits
 //	metrics.go               metrics
 //	gate.go                  how many sessions there may be
+//	limits.go                Limits
 //	faults.go                errors of the domain as faults of the protocol
 //	tasks.go                 goroutines that Run waits for
 //	protocol.go              the transports, as metrics name them

@@ -2,115 +2,12 @@ package kafkalog
 
 import (
 	"context"
-	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub/record"
 )
-
-const (
-	// grace is how long the next long poll is held back for sinks that are about
-	// to return. Without it a busy topic would miss the long poll again and
-	// again, and each such topic would need a fetch of its own. A sink that took
-	// longer the last time is not waited for.
-	grace = time.Millisecond
-	// lanes bounds the fetches beside a broker's long poll, each for topics that
-	// could not be part of it. The last lanes are kept short, so that a lane
-	// becomes free soon.
-	lanes     = 6
-	longLanes = 3
-	shortLane = 20 * time.Millisecond
-	// laneMargin is how much earlier than the long poll a lane ends, so that its
-	// topics are in the next long poll.
-	laneMargin = 10 * time.Millisecond
-	// patience is how many fetches in a row may bring only a part of a batch from
-	// a partition; each asks for twice as much as the one before. Brokers send at
-	// least one whole batch of the first partition in a request, so after that
-	// the batch's length must be wrong.
-	patience = 8
-	// probeWait is how long a broker may hold a fetch that tests whether a
-	// partition can be read again.
-	probeWait = 20 * time.Millisecond
-	// replicaFor is how long a preferred replica is used before the leader is
-	// asked again; Java's client does so after its metadata.max.age.
-	replicaFor = 5 * time.Minute
-)
-
-// broker runs the loop that fetches from one broker. All fields but the first
-// three are guarded by the source's mu.
-type broker struct {
-	s    *Source
-	id   int32
-	wake chan struct{}
-
-	running bool
-	shares  []*share // in the order of the next request
-
-	polling  bool // the long poll is in progress
-	pollEnds time.Time
-	lanes    int
-
-	turn    *turn
-	retry   *backoff.ExponentialBackOff
-	retryAt time.Time
-}
-
-// share is the part of one follower's topic that a broker serves.
-type share struct {
-	f     *follower
-	parts []*partition // in the order of the next request
-}
-
-// turn tracks the deliveries of a long poll to fast sinks.
-type turn struct {
-	left  int
-	until time.Time
-}
-
-func newBroker(s *Source, id int32) *broker {
-	return &broker{s: s, id: id, wake: make(chan struct{}, 1)}
-}
-
-func (b *broker) nudge() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-// assign makes b the broker that serves the partition; nil means no broker. The
-// caller holds mu.
-func (p *partition) assign(b *broker) {
-	if p.broker == b {
-		return
-	}
-	if old := p.broker; old != nil {
-		for i, sh := range old.shares {
-			if sh.f != p.f {
-				continue
-			}
-			sh.parts = slices.DeleteFunc(sh.parts, func(q *partition) bool { return q == p })
-			if len(sh.parts) == 0 {
-				old.shares = slices.Delete(old.shares, i, i+1)
-			}
-			break
-		}
-	}
-	p.broker = b
-	if b == nil {
-		return
-	}
-	for _, sh := range b.shares {
-		if sh.f == p.f {
-			sh.parts = append(sh.parts, p)
-			return
-		}
-	}
-	b.shares = append(b.shares, &share{f: p.f, parts: []*partition{p}})
-}
 
 // run starts fetches until the context ends, and then waits for them.
 func (b *broker) run(ctx context.Context) {
@@ -140,15 +37,6 @@ func (b *broker) run(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
-}
-
-// poll is one fetch in progress.
-type poll struct {
-	lane  bool
-	byID  bool
-	req   *kmsg.FetchRequest
-	parts []*partition
-	asked []record.PartitionOffset // offsets of the parts when the request was sent
 }
 
 // next makes the fetches that are due. again is when to call it next, unless an
@@ -278,22 +166,5 @@ func (b *broker) rotate() {
 		part := sh.parts[0]
 		copy(sh.parts, sh.parts[1:])
 		sh.parts[len(sh.parts)-1] = part
-	}
-}
-
-// prefer puts a partition first in the next fetch, because its records did not
-// fit into the last one.
-func (b *broker) prefer(part *partition) {
-	for i, sh := range b.shares {
-		if sh.f != part.f {
-			continue
-		}
-		if n := slices.Index(sh.parts, part); n >= 0 {
-			copy(sh.parts[1:n+1], sh.parts[:n])
-			sh.parts[0] = part
-		}
-		copy(b.shares[1:i+1], b.shares[:i])
-		b.shares[0] = sh
-		return
 	}
 }

@@ -2,7 +2,6 @@ package kafkalog
 
 import (
 	"crypto/tls"
-	"errors"
 	"sync"
 	"time"
 
@@ -45,42 +44,16 @@ type Cluster struct {
 	renewed map[*kafka.Transport]time.Time // when each transport was last reset
 }
 
-// NewCluster prepares access to a cluster. It does not connect yet.
-func NewCluster(config Config) (*Cluster, error) {
-	if len(config.Brokers) == 0 {
-		return nil, errors.New("new cluster: give at least one broker address")
-	}
-	if config.DialTimeout <= 0 {
-		return nil, errors.New("new cluster: give a dial timeout above zero")
-	}
-	bootstrap := make([]string, len(config.Brokers))
-	for i, address := range config.Brokers {
-		bootstrap[i] = kafka.TCP(address).String() // adds the default port
-	}
-	c := &Cluster{config: config, known: newKnown(bootstrap), renewed: make(map[*kafka.Transport]time.Time)}
-	c.transport = c.newTransport(nil)
-	c.reads = c.newTransport([]string{})
-	return c, nil
-}
-
-// newTransport returns a connection pool that keeps the metadata of the given
-// topics; nil means all topics.
-func (c *Cluster) newTransport(topics []string) *kafka.Transport {
-	return &kafka.Transport{
-		Dial:        c.dial,
-		ClientID:    c.config.ClientID,
-		DialTimeout: c.config.DialTimeout,
-		SASL:        c.config.SASL,
-		// Kafka-go refreshes metadata only on this timer, never because a broker
-		// answered that it is not the leader.
-		MetadataTTL:    500 * time.Millisecond,
-		MetadataTopics: topics,
-	}
-}
-
 // Close closes the idle connections. Connections in use are closed when their
 // request ends.
 func (c *Cluster) Close() {
 	c.transport.CloseIdleConnections()
 	c.reads.CloseIdleConnections()
 }
+
+// anyAddress stands for any broker that answers. Kafka-go takes it for its only
+// bootstrap address, and so connects to it for its own metadata. With a real
+// address, kafka-go would never learn of a change while that broker is
+// unavailable. (A SASL mechanism sees this name instead of the broker's on such a
+// connection.)
+var anyAddress = kafka.TCP("any-broker.invalid:9092")

@@ -33,16 +33,16 @@
 // A file uses the files listed after it. Each paragraph groups files that belong
 // together.
 //
-//	outofrange.go    where reading continues when an offset is out of range
-//	poll.go          sending a fetch, and handing out its answer
 //	run.go           metadata of the followed topics, and their brokers
-//	follower.go      a followed topic, and its sink
 //	broker.go        what is fetched from a broker, and when
+//	poll.go          sending a fetch, and handing out its answer
+//	outofrange.go    where reading continues when an offset is out of range
+//	follower.go      a followed topic, and its sink
+//	state.go         the state of followers, their partitions and the brokers
 //
 //	read.go          Read: a single read
 //	walk.go          iteration over the batches of a fetch
 //	batch.go         a record batch
-//	inflate.go       decompression, with bounds
 //
 //	absent.go        detection of missing topics
 //	resolve.go       Offsets: the offsets of a time or an end
@@ -50,20 +50,23 @@
 //	leaders.go       the leaders of a topic's partitions
 //	request.go       kafka-go's requests, to a chosen broker
 //	source.go        SourceConfig, Source
+//	inflate.go       decompression, with bounds
 //	nearest.go       the replicas to read from
+//	absence.go       how long a topic has been missing
 //
 //	lost.go          what a truncated log has lost
 //	fetch.go         a fetch
 //	answer.go        the answer to a fetch, parsed in place
 //	offsets.go       start and end offsets of partitions and epochs
 //
-//	dial.go          opening a connection
-//	authenticate.go  SASL, before the first request to a broker
-//	identity.go      whether a broker belongs to this cluster
-//	turns.go         asking one broker after the other
 //	newest.go        topics and their leaders, from all brokers
 //	metadata.go      topics and their leaders, from one broker
-//	exchange.go      requests encoded by this package, on these connections
+//	exchange.go      requests encoded by this package, on kafka-go's connections
+//	dial.go          NewCluster: opening a connection
+//	authenticate.go  SASL, before the first request to a broker
+//	identity.go      whether a broker belongs to this cluster
+//	conversation.go  one request on a connection
+//	turns.go         asking one broker after the other
 //	cluster.go       Config, Cluster: kafka-go's connection pools
 //	listener.go      detection of a listener of the wrong kind
 //	known.go         the known brokers

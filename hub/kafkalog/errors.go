@@ -43,3 +43,16 @@ var (
 func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", upstream.ErrSourceUnavailable, err)
 }
+
+// refusal reports whether a broker has answered that it rejects the client. That
+// is a better cause to report than that another broker cannot be reached.
+func refusal(err error) bool {
+	return errors.Is(err, kafka.SASLAuthenticationFailed) ||
+		errors.Is(err, kafka.UnsupportedSASLMechanism) ||
+		errors.Is(err, kafka.IllegalSASLState) ||
+		errors.Is(err, kafka.ClusterAuthorizationFailed) ||
+		errors.Is(err, errTooOld)
+}
+
+// errTooOld means that the broker does not support what reading needs.
+var errTooOld = errors.New("the broker is too old")

@@ -6,122 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
-
-const (
-	// healthEvery is how often a follower checks whether its partitions can be
-	// read.
-	healthEvery = 200 * time.Millisecond
-	// outageAfter is how long a partition may be unavailable before that is
-	// reported.
-	outageAfter = 700 * time.Millisecond
-	// overdue is how much longer than the requested wait a broker may be silent
-	// before its partitions count as unavailable.
-	overdue = time.Second
-	// roundBytes is about how much of a fetch is decompressed at a time.
-	roundBytes = 8 << 20
-)
-
-// errNotFound is the cause of failure of a partition of which nothing is known
-// yet.
-var errNotFound = errors.New("the leader is not known yet")
-
-// follower is one call of Follow.
-type follower struct {
-	topic record.Topic
-	sink  upstream.Sink
-
-	// mail has room for one signal: the inbox has a delivery, or err is set.
-	mail chan struct{}
-
-	// Guarded by the source's mu.
-	id         record.TopicID // of the log: the topic's id or, if it has none, what metadata reports
-	partitions []*partition
-	inbox      []*delivery
-	pending    int   // deliveries in the inbox or at the sink
-	slow       bool  // the last call of the sink took long
-	gone       bool  // Follow has returned
-	err        error // why Follow must return
-	changed    doubt // doubt that this is still the same topic
-}
-
-// partition is the state of one partition of a follower, and the broker that
-// serves it. It is guarded by the source's mu, except that the code that has set
-// busy owns next and walk until it clears busy.
-type partition struct {
-	f    *follower
-	lead leadership
-	next record.PartitionOffset
-	// fresh means that nothing has been read yet and that no given position
-	// covers the partition.
-	fresh bool
-	walk  walk
-
-	broker *broker // nil while no broker is known to serve it
-	// replica is the replica from which the leader wants this partition read
-	// (KIP-392), until replicaUntil.
-	replica      int32
-	replicaUntil time.Time
-	// strict means that the leader must answer itself instead of naming a
-	// replica.
-	strict bool
-
-	busy    bool      // in a fetch or in a delivery
-	waiting time.Time // when the current fetch should be over, zero for none
-	stuck   int       // number of fetches in a row that brought no whole batch
-	strange int       // number of times in a row that an offset was reported out of range but is in range
-	deposed int       // number of answers in a row from a broker that led only earlier
-	// confirmed means that all brokers report the same leader.
-	confirmed bool
-
-	failing time.Time // time since which it fails, zero if it does not
-	cause   error
-	retry   *backoff.ExponentialBackOff
-	retryAt time.Time
-}
-
-// failed records that a partition cannot be read, and when to try again.
-func (p *partition) failed(now time.Time, cause error) {
-	if p.failing.IsZero() {
-		p.failing = now
-		if !p.waiting.IsZero() && p.waiting.Before(now) {
-			p.failing = p.waiting
-		}
-	}
-	p.cause = cause
-	if p.retry == nil {
-		p.retry = newBackoff()
-	}
-	p.retryAt = now.Add(p.retry.NextBackOff())
-}
-
-func (p *partition) reached() {
-	p.failing, p.cause, p.retry, p.retryAt = time.Time{}, nil, nil, time.Time{}
-}
-
-// out reports whether the partition has been unavailable for longer than
-// outageAfter, and why.
-func (p *partition) out(now time.Time) (bool, error) {
-	if !p.failing.IsZero() && now.Sub(p.failing) > outageAfter {
-		return true, p.cause
-	}
-	if !p.waiting.IsZero() && now.Sub(p.waiting) > overdue {
-		return true, fmt.Errorf("broker %d does not answer", p.broker.id)
-	}
-	return false, nil
-}
-
-// delivery is what one fetch brought for a follower.
-type delivery struct {
-	parts []*partition // whose walks have begun
-	gaps  []upstream.Fetched
-	got   *fetched // nil if there are only gaps
-	turn  *turn
-}
 
 // Follow implements upstream.Source. It delivers records only while Run runs.
 func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.PartitionOffset, sink upstream.Sink) error {
@@ -166,13 +53,6 @@ func (s *Source) Follow(ctx context.Context, topic record.Topic, from []record.P
 	}
 }
 
-func newPartition(f *follower, at record.PartitionOffset, now time.Time) *partition {
-	return &partition{
-		f: f, next: at, replica: -1, failing: now, cause: errNotFound,
-		lead: leadership{partition: at.Partition, leader: -1, epoch: -1},
-	}
-}
-
 // take removes and returns the next delivery of a follower, nil if there is none.
 func (s *Source) take(f *follower) *delivery {
 	s.mu.Lock()
@@ -191,13 +71,6 @@ func (f *follower) post(d *delivery) {
 	f.inbox = append(f.inbox, d)
 	f.pending++
 	f.nudge()
-}
-
-func (f *follower) nudge() {
-	select {
-	case f.mail <- struct{}{}:
-	default:
-	}
 }
 
 func (s *Source) ended(f *follower) error {
@@ -293,24 +166,6 @@ func (s *Source) settle(f *follower, d *delivery, slow bool) {
 	}
 }
 
-// free makes a partition available for fetches again. The caller holds mu.
-func (p *partition) free() {
-	p.busy, p.waiting = false, time.Time{}
-	if p.broker != nil {
-		p.broker.nudge()
-	}
-}
-
-func (f *follower) wakeBrokers() {
-	var last *broker
-	for _, p := range f.partitions {
-		if p.broker != nil && p.broker != last {
-			last = p.broker
-			last.nudge()
-		}
-	}
-}
-
 // leave removes a follower and drops the deliveries in its inbox.
 func (s *Source) leave(f *follower) {
 	s.mu.Lock()
@@ -351,4 +206,20 @@ func (s *Source) health(f *follower) (out bool, cause error) {
 		}
 	}
 	return false, nil
+}
+
+// at finds a partition, or adds one of which nothing has been read.
+func (f *follower) at(partition int32, now time.Time) *partition {
+	if i := int(partition); i < len(f.partitions) && f.partitions[i].lead.partition == partition {
+		return f.partitions[i]
+	}
+	for _, p := range f.partitions {
+		if p.lead.partition == partition {
+			return p
+		}
+	}
+	p := newPartition(f, record.PartitionOffset{Partition: partition, Epoch: -1}, now)
+	p.fresh = true
+	f.partitions = append(f.partitions, p)
+	return p
 }

@@ -2,11 +2,9 @@ package kafkalog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub/record"
@@ -115,14 +113,4 @@ func layoutAmong(found []layout, name string, err error) (layout, error) {
 		}
 	}
 	return layout{}, unavailable(fmt.Errorf("ask metadata of %q: the answer leaves it out", name))
-}
-
-// refusal reports whether a broker has answered that it rejects the client. That
-// is a better cause to report than that another broker cannot be reached.
-func refusal(err error) bool {
-	return errors.Is(err, kafka.SASLAuthenticationFailed) ||
-		errors.Is(err, kafka.UnsupportedSASLMechanism) ||
-		errors.Is(err, kafka.IllegalSASLState) ||
-		errors.Is(err, kafka.ClusterAuthorizationFailed) ||
-		errors.Is(err, errTooOld)
 }

@@ -34,6 +34,10 @@ func (n *nearest) of(topic record.Topic, partition int32) (broker int32, ok bool
 	return r.broker, ok && time.Now().Before(r.until)
 }
 
+// replicaFor is how long a preferred replica is used before the leader is asked
+// again; Java's client does so after its metadata.max.age.
+const replicaFor = 5 * time.Minute
+
 // keep remembers a replica for replicaFor, after which the leader is asked again.
 func (n *nearest) keep(topic record.Topic, partition, broker int32) {
 	n.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
 
@@ -15,20 +14,10 @@ const (
 	// refreshGap is the least time between two metadata requests, however often
 	// refresh is called.
 	refreshGap = 50 * time.Millisecond
-	// changedFor and missingFor are how long metadata must report that a topic is
-	// another one, or missing, before it is believed: brokers learn of a topic
-	// that was just created at different times.
+	// changedFor is how long metadata must report that a topic is another one
+	// before it is believed; see missingFor.
 	changedFor = 500 * time.Millisecond
-	missingFor = 3 * time.Second
 )
-
-// doubt is a report by metadata that a topic is missing or another one, and since
-// when.
-type doubt struct {
-	since time.Time
-	id    record.TopicID // the other topic's, zero if the topic is missing
-	times int
-}
 
 // Run reads for all followers until the context ends. It runs the loop that asks
 // for metadata in its caller's goroutine, and owns one goroutine for each broker
@@ -58,14 +47,6 @@ func (s *Source) Run(ctx context.Context) error {
 		s.startBrokers(ctx, &loops)
 		timer.Reset(wait)
 		sleep(ctx, refreshGap)
-	}
-}
-
-// refresh makes Run ask for new metadata soon.
-func (s *Source) refresh() {
-	select {
-	case s.kick <- struct{}{}:
-	default:
 	}
 }
 
@@ -175,22 +156,6 @@ func (s *Source) apply(f *follower, l *layout, now time.Time) error {
 		s.lead(f.at(lead.partition, now), lead, now, again)
 	}
 	return again
-}
-
-// at finds a partition, or adds one of which nothing has been read.
-func (f *follower) at(partition int32, now time.Time) *partition {
-	if i := int(partition); i < len(f.partitions) && f.partitions[i].lead.partition == partition {
-		return f.partitions[i]
-	}
-	for _, p := range f.partitions {
-		if p.lead.partition == partition {
-			return p
-		}
-	}
-	p := newPartition(f, record.PartitionOffset{Partition: partition, Epoch: -1}, now)
-	p.fresh = true
-	f.partitions = append(f.partitions, p)
-	return p
 }
 
 // lead records the leader of a partition and assigns the partition to the broker

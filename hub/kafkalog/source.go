@@ -167,3 +167,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
+
+// refresh makes Run ask for new metadata soon.
+func (s *Source) refresh() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}

@@ -51,15 +51,15 @@
 // together.
 //
 //	subscription.go  the loop over connections; cursor and acks
-//	session.go       one connection, from handshake to close
 //	publish.go       publishing
 //
 //	delivery.go      from a connection's messages to the loop
+//	session.go       one connection, from handshake to close
 //	renew.go         renewal of tokens that expire while connected
 //	position.go      the position of a subscription
-//	event.go         the events of a subscription
 //	ending.go        why a connection ended, and what to do about it
 //	message.go       messages on the wire
+//	event.go         the events of a subscription
 //
 //	backoff.go       how long to wait
 //	client.go        configuration, URLs, tokens

@@ -59,6 +59,12 @@ func (r Record) Value() ([]byte, error) {
 	return nil, fmt.Errorf("decode value: unknown encoding %q", r.Encoding)
 }
 
+// Encodings of keys and values.
+const (
+	encodingText   = "text"
+	encodingBase64 = "base64"
+)
+
 // Header is a record's header. A nil Value is a null value.
 type Header struct {
 	Name  string

@@ -7,12 +7,6 @@ import (
 	"time"
 )
 
-// Encodings in messages.
-const (
-	encodingText   = "text"
-	encodingBase64 = "base64"
-)
-
 // message is any message of the server, with the fields of all message types.
 type message struct {
 	Type string `json:"type"`

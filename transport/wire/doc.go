@@ -20,16 +20,17 @@
 // A file uses the files listed after it.
 //
 //	publish.go    records that clients publish over HTTP
-//	record.go     a record that a client publishes
 //	query.go      the parameters of requests over HTTP
+//	parse.go      ParseRequest: a WebSocket client's messages
 //
+//	record.go     a record that a client publishes
 //	parser.go     a client's messages, field by field
+//	request.go    the messages of a WebSocket client
 //	reading.go    what a client asks to read
 //	validate.go   validator rules, reported as faults
-//	request.go    the messages of a WebSocket client
 //
-//	message.go    the messages of the server
 //	published.go  the responses to publishes
+//	message.go    the messages of the server
 //	format.go     events in the formats that clients ask for
 //	sse.go        server-sent events
 //	frame.go      WebSocket frames

@@ -106,18 +106,3 @@ func (o *object) texts(name string, values []string) {
 	}
 	o.buf = append(o.buf, ']')
 }
-
-func (o *object) violations(name string, all []Violation) {
-	o.name(name)
-	o.buf = append(o.buf, '[')
-	for i, v := range all {
-		if i > 0 {
-			o.buf = append(o.buf, ',')
-		}
-		entry := openObject(o.buf)
-		entry.text("pointer", v.Pointer)
-		entry.text("message", v.Message)
-		o.buf = entry.close()
-	}
-	o.buf = append(o.buf, ']')
-}

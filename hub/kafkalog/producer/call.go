@@ -1,8 +1,10 @@
 package producer
 
 import (
+	"context"
 	"time"
 
+	"sluice/hub/kafkalog"
 	"sluice/hub/upstream"
 )
 
@@ -77,4 +79,41 @@ func (c *call) finish() {
 		c.release()
 	}
 	c.done(c.results)
+}
+
+// batch is the batch that a lane has in progress.
+type batch struct {
+	// Owned by the lane.
+	messages []*message
+	size     int    // bytes before compression, approximate
+	encoded  []byte // never changed once set: a lost request may still read it
+
+	// Guarded by the topic's mutex.
+	live    int  // number of messages without a result
+	unknown bool // an attempt may have appended it: the batch is fixed
+	attempt *kafkalog.Request
+	cancel  context.CancelFunc // ends the attempt
+}
+
+// takeBack reports whether the batch is certainly not stored, and makes sure that
+// an attempt that has not been written yet never is. The lock is held.
+func (b *batch) takeBack() bool {
+	if b.unknown {
+		return false
+	}
+	if b.attempt != nil {
+		if !b.attempt.Abandon() {
+			return false
+		}
+		b.cancel()
+	}
+	return true
+}
+
+// stopIfDead cancels an attempt if no message of the batch is waited for. The
+// lock is held.
+func (b *batch) stopIfDead() {
+	if b.live == 0 && b.cancel != nil {
+		b.cancel()
+	}
 }

@@ -24,15 +24,19 @@
 //
 // A file uses the files listed after it.
 //
-//	lane.go      a partition: its batches one after the other, its sequence
+//	producer.go  New, Run, Produce: incoming calls, memory in flight
+//	refresh.go   a topic's partitions and leaders
+//	assign.go    partitioning of messages
+//
+//	storing.go   storing a partition's batches, one after the other
 //	queue.go     what a partition has queued, and whether it makes progress
 //	attempt.go   a single attempt to send a batch
-//
 //	encode.go    a batch in Kafka's format
-//	identity.go  producer id, epoch and sequence
-//	topic.go     a topic's partitions and leaders; partitioning of messages
 //	verdict.go   what a broker's error code means for a batch
 //
-//	producer.go  Config, Producer: incoming calls, memory in flight
-//	call.go      one call of Produce, its messages and results
+//	topic.go     a topic: its partitions, and how its messages are settled
+//	lane.go      a partition: its queue, its sequence, its state
+//	config.go    Config, Producer
+//	identity.go  producer id, epoch and sequence
+//	call.go      one call of Produce, its messages, batches and results
 package producer

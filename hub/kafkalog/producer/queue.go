@@ -29,28 +29,6 @@ func (l *lane) push(m *message) {
 	}
 }
 
-// takes reports whether a message of a call would be tried. The lock is held.
-func (l *lane) takes(call *call) bool {
-	if l.away == nil {
-		return true
-	}
-	idle := l.sending == nil && len(l.queue) == l.dead
-	return l.ajar && (idle || call != nil && l.trial == call)
-}
-
-// spreadAfter is how long a lane that is away is not tried again with messages
-// that can go to any partition.
-const spreadAfter = 5 * time.Second
-
-// usable reports whether messages without a key may go to the lane. The lock is
-// held.
-func (l *lane) usable() bool {
-	if l.leader < 0 {
-		return false
-	}
-	return l.away == nil || l.takes(nil) && time.Since(l.tried) > spreadAfter
-}
-
 // take makes a batch of queued messages, nil if there are none.
 func (l *lane) take() *batch {
 	l.topic.mu.Lock()
