@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
+const codingGzip = "gzip"
+
 // weights are those of a header's elements (RFC 9110, section 12.4.2), by their
 // names in lower case, in thousandths.
 type weights map[string]int
@@ -138,9 +141,6 @@ func (s *Server) takesGzip(h http.Header) bool {
 	gzip := accepted.coding(codingGzip)
 	return gzip > 0 && gzip >= accepted.coding("identity")
 }
-
-// codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
-const codingGzip = "gzip"
 
 // deflateFor agrees with a client on permessage-deflate, for a dialect whose
 // events can be shared compressed.

@@ -11,6 +11,10 @@ import (
 	"sluice/auth"
 )
 
+// answerPart is how much of an answer a client has to take within
+// write_progress. It is small, as what lies between two writes cannot be seen.
+const answerPart = 4 << 10
+
 // answer is the ResponseWriter of a request. It bounds how long a client may
 // take nothing of what is written: a handler that waits for a client that does
 // not read would keep its goroutine, and the answer, for ever.
@@ -102,10 +106,6 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be
 }
-
-// answerPart is how much of an answer a client has to take within
-// write_progress. It is small, as what lies between two writes cannot be seen.
-const answerPart = 4 << 10
 
 // writeBy is by when something must have been taken, and whether that is the
 // last time for all of it.

@@ -9,6 +9,11 @@ import (
 	"time"
 )
 
+// tlsRecord is the most that a TLS record holds (RFC 8446, section 5.1). A
+// connection that took but a part of one can no longer be used, so that each
+// has the time of one progress, and not all that is written.
+const tlsRecord = 16 << 10
+
 // connWriter writes to the connection of a session. Only the session's executor writes.
 type connWriter interface {
 	// Try writes what can be written without waiting, possibly nothing.
@@ -28,11 +33,6 @@ type connWriter interface {
 type blockingWriter struct{ conn net.Conn }
 
 func (o blockingWriter) Try([][]byte) (int, error) { return 0, nil }
-
-// tlsRecord is the most that a TLS record holds (RFC 8446, section 5.1). A
-// connection that took but a part of one can no longer be used, so that each
-// has the time of one progress, and not all that is written.
-const tlsRecord = 16 << 10
 
 func (o blockingWriter) WriteAll(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {

@@ -7,6 +7,10 @@ import (
 	"sluice/transport/wire"
 )
 
+// movedEvery is how often a client is told that a position moved over records
+// that were not for it.
+const movedEvery = 15 * time.Second
+
 // conversation is the conduct of dialects that are carried by a WebSocket, with
 // text messages. Each subscription's cursor is told at most once in cursorEvery,
 // and that the client is alive is found out by pings.
@@ -33,10 +37,6 @@ func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ monoti
 	sub.sent, sub.sentAt, sub.delivered = "", 0, true
 	return rest
 }
-
-// movedEvery is how often a client is told that a position moved over records
-// that were not for it.
-const movedEvery = 15 * time.Second
 
 // onTime pings, finds out whether the client is alive, and tells positions.
 func (conversation) onTime(s *session, sc *scratch) {

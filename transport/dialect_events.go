@@ -9,6 +9,10 @@ import (
 	"sluice/transport/wire"
 )
 
+// longCursorEvery is how often a cursor is written, at most, that is too long for
+// every event.
+const longCursorEvery = 100 * time.Millisecond
+
 // eventStream is server-sent events (HTML standard, section 9.2). Every write
 // ends with an id, so that the client comes back to where it was.
 type eventStream struct{ broadcast }
@@ -60,10 +64,6 @@ func (eventStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) [
 	}
 	return wire.AppendNamedSSE(dst, wire.EventClose, id, m.Append(nil))
 }
-
-// longCursorEvery is how often a cursor is written, at most, that is too long for
-// every event.
-const longCursorEvery = 100 * time.Millisecond
 
 // afterStep gives the last event of a write the id to come back with.
 func (d eventStream) afterStep(s *session, sc *scratch) {

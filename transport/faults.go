@@ -16,6 +16,9 @@ import (
 	"sluice/transport/wire"
 )
 
+// errNoProgress: the peer has taken nothing for too long.
+var errNoProgress = errors.New("the peer takes nothing")
+
 // faultTable says which fault of the protocol an error of the domain is, and
 // what a client is told. The first that errors.Is finds counts. Statuses, close
 // codes and metric labels follow from the code.
@@ -133,6 +136,3 @@ func (l *faultLog) note(fault *wire.Error, address string) {
 	}
 	l.logger.LogAttrs(context.Background(), level, "a client was told of a fault", attrs...)
 }
-
-// errNoProgress: the peer has taken nothing for too long.
-var errNoProgress = errors.New("the peer takes nothing")

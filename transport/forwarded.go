@@ -9,6 +9,10 @@ import (
 	"sluice/auth"
 )
 
+// mappedBits are those in front of an IPv4 address in IPv6 (RFC 4291, section
+// 2.5.5.2).
+const mappedBits = 96
+
 // addressOf is the client's address: the peer's, or what trusted proxies say,
 // read from the nearest one on (X-Forwarded-For).
 func (s *Server) addressOf(r *http.Request) string {
@@ -76,10 +80,6 @@ func (s *Server) trusts(address netip.Addr) bool {
 	}
 	return false
 }
-
-// mappedBits are those in front of an IPv4 address in IPv6 (RFC 4291, section
-// 2.5.5.2).
-const mappedBits = 96
 
 // schemeOf is the scheme that the client used: that of the connection, or what
 // trusted proxies say (X-Forwarded-Proto). Where each has appended its own, the

@@ -24,6 +24,9 @@ const (
 	writeBuffer = 64
 )
 
+// websocketVersion is that of RFC 6455.
+const websocketVersion = "13"
+
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
 	header     http.Header
@@ -111,9 +114,6 @@ func (s *Server) checkHandshake(w http.ResponseWriter, r *http.Request) bool {
 	s.refuse(w, r, fault)
 	return false
 }
-
-// websocketVersion is that of RFC 6455.
-const websocketVersion = "13"
 
 func handshakeFault(r *http.Request) *wire.Error {
 	var fault *wire.Error

@@ -9,6 +9,9 @@ import (
 	"sluice/transport/wire"
 )
 
+// firstSubscription is the id of the subscription that a query makes.
+const firstSubscription = "0"
+
 // enterAnonymously makes the client of a session an anonymous one where grants
 // allow that, or ends the session.
 func (s *session) enterAnonymously() *auth.Principal {
@@ -170,6 +173,3 @@ func (s *session) welcome(p *auth.Principal) {
 	}
 	s.ws.query = nil
 }
-
-// firstSubscription is the id of the subscription that a query makes.
-const firstSubscription = "0"

@@ -4,6 +4,10 @@ import (
 	"time"
 )
 
+// expiryGrace is how long what was written before a token's end may still be on
+// its way to a slow client.
+const expiryGrace = 3 * time.Second
+
 // Limits bound what clients can do. Sizes are in bytes. 0 is no limit, where
 // nothing else is said.
 type Limits struct {
@@ -55,7 +59,3 @@ type Limits struct {
 	// costs a collection of all garbage. 0 is never.
 	ReclaimAfter int
 }
-
-// expiryGrace is how long what was written before a token's end may still be on
-// its way to a slow client.
-const expiryGrace = 3 * time.Second

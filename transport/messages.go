@@ -17,6 +17,21 @@ import (
 	"sluice/transport/wire"
 )
 
+// A message in fragments of a byte takes seven times its size on the wire; what
+// takes more than fragmentCost times the limit, and fragmentSlack for control
+// frames between, is a flood of empty fragments.
+const (
+	fragmentCost  = 8
+	fragmentSlack = 16 << 10
+)
+
+var (
+	// errOver ends the reading of messages once the session is closing.
+	errOver = errors.New("the session is closing")
+	// errQuiet ends it while there is nothing to read.
+	errQuiet = errors.New("there is nothing to read")
+)
+
 // open is the reader of a WebSocket session from its beginning.
 func (s *session) open(fault *wire.Error) {
 	if fault != nil {
@@ -57,13 +72,6 @@ func (s *session) discard() {
 	<-s.ended()
 	_ = s.conn.Close()
 }
-
-var (
-	// errOver ends the reading of messages once the session is closing.
-	errOver = errors.New("the session is closing")
-	// errQuiet ends it while there is nothing to read.
-	errQuiet = errors.New("there is nothing to read")
-)
 
 // messageBuffers hold messages while they are handled.
 var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -147,14 +155,6 @@ func (s *session) readMessages() error {
 		}
 	}
 }
-
-// A message in fragments of a byte takes seven times its size on the wire; what
-// takes more than fragmentCost times the limit, and fragmentSlack for control
-// frames between, is a flood of empty fragments.
-const (
-	fragmentCost  = 8
-	fragmentSlack = 16 << 10
-)
 
 // guarded runs f. A panic, which is a fault of ours, costs this session only.
 func (s *session) guarded(f func() bool) (result bool) {

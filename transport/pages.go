@@ -12,6 +12,16 @@ import (
 // pageRead bounds how long a page waits for what Kafka has already.
 const pageRead = 10 * time.Second
 
+// maxPageBytes is about how large a page gets.
+const maxPageBytes = 8 << 20
+
+// atOnce is always ready.
+var atOnce = func() <-chan struct{} {
+	ready := make(chan struct{})
+	close(ready)
+	return ready
+}()
+
 // pageOwner lets a handler wait for its subscription.
 type pageOwner chan struct{}
 
@@ -131,13 +141,3 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
 	return page, nil
 }
-
-// atOnce is always ready.
-var atOnce = func() <-chan struct{} {
-	ready := make(chan struct{})
-	close(ready)
-	return ready
-}()
-
-// maxPageBytes is about how large a page gets.
-const maxPageBytes = 8 << 20

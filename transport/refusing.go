@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
+// errClientLeft is the cause of a fault of which nobody is left to be told.
+var errClientLeft = errors.New("the client has left")
+
 // noteFault counts a fault and writes it down.
 func (s *Server) noteFault(fault *wire.Error, address string) {
 	s.metrics.fault(fault.Code)
 	s.faults.note(fault, address)
 }
-
-// errClientLeft is the cause of a fault of which nobody is left to be told.
-var errClientLeft = errors.New("the client has left")
 
 // noteRefusal is noteFault for a request. What became of it when its client has
 // left, whether Kafka was waited for or a body, is nobody's fault.

@@ -1,5 +1,8 @@
 package transport
 
+// idRoom is room for the id of an event.
+const idRoom = 64
+
 // rewindTo gives back to the log, where it lies anyway, what the socket did not
 // take but the rest of one event, so that a client that does not read holds no
 // memory. What was said behind the events is said again later. It reports false
@@ -33,6 +36,3 @@ func (s *session) rewindTo(sc *scratch, written int) bool {
 	s.backlog = &backlog{bytes: rest, since: sc.now, moved: sc.now}
 	return true
 }
-
-// idRoom is room for the id of an event.
-const idRoom = 64

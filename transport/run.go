@@ -16,6 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// flushWithin is how long connections have to take the last answers.
+const flushWithin = 200 * time.Millisecond
+
 // New checks a configuration and makes a server of it. It serves in Run.
 func New(config Config) (*Server, error) {
 	l := config.Limits
@@ -137,9 +140,6 @@ func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Se
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
 }
-
-// flushWithin is how long connections have to take the last answers.
-const flushWithin = 200 * time.Millisecond
 
 // drain ends all sessions, each in its time, and has requests answered.
 func (s *Server) drain() {

@@ -8,6 +8,10 @@ import (
 	"sluice/transport/wire"
 )
 
+// cursorEvery is how often a client is told where it is, at most, where that is
+// a message of its own.
+const cursorEvery = time.Second
+
 // cursorOf is what the client is to come back with: the position of one
 // subscription, or where there is one cursor for all, that one.
 func (s *session) cursorOf(sub *subscription, sc *scratch) string {
@@ -80,10 +84,6 @@ func (s *session) write(sc *scratch, start int) {
 	}
 	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
 }
-
-// cursorEvery is how often a client is told where it is, at most, where that is
-// a message of its own.
-const cursorEvery = time.Second
 
 // putInFront adds what goes in front of the buffers from a place on, which have
 // so many bytes.

@@ -20,6 +20,9 @@ import (
 	"sluice/transport/wire"
 )
 
+// comeBackLeast keeps who is sent away from being back at once.
+const comeBackLeast = 100 * time.Millisecond
+
 // Config is what a Server is made of. All fields without a remark are required.
 type Config struct {
 	Hub *hub.Hub
@@ -117,9 +120,6 @@ func (s *Server) drainEnd() monotime { return monotime(s.drainUntil.Load()) }
 func (s *Server) comeBack() time.Duration {
 	return comeBackLeast + spread(max(s.config.DrainSpread, time.Second))
 }
-
-// comeBackLeast keeps who is sent away from being back at once.
-const comeBackLeast = 100 * time.Millisecond
 
 func (s *Server) wireLimits() wire.Limits {
 	return wire.Limits{

@@ -36,6 +36,10 @@ const (
 	stepClosed                    // the session has ended
 )
 
+// fullInbox is how many commands keep the reader from taking more from the
+// client, which the executor, waiting for the client to read, cannot answer.
+const fullInbox = 256
+
 // session is one client connection that is delivered to.
 //
 // All that goes out goes through its executor. Others hand it commands, which
@@ -88,6 +92,53 @@ type session struct {
 	shares *sharing // compressed blocks, nil where nothing is compressed
 }
 
+// readConn is what a reader reads from: a socket, or a net.Conn.
+type readConn interface {
+	io.Reader
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+// waiters are told when a session's inbox has been emptied and when the session
+// has ended. Few sessions ever have any, so that each is made when it is asked
+// for. The session's lock guards them.
+type waiters struct {
+	room  chan struct{}
+	ended chan struct{}
+}
+
+// wheelPlace is a session's place in its worker's wheel.
+type wheelPlace struct {
+	next, prev *session
+	tick       int64 // 0 when it has none
+}
+
+// backlog is what a connection did not take.
+type backlog struct {
+	bytes []byte
+	since monotime
+	moved monotime // when it last took some of it
+}
+
+// sharing is what a session has that shares compressed blocks.
+type sharing struct {
+	codec  hub.Codec
+	window hub.Window
+	stream *compressed // that they are part of, nil on a WebSocket
+}
+
+// compressed is what a session has whose stream is compressed. Of what it is
+// sent, the blocks that all share come as they are; around the rest, which is
+// its own, stands what makes it part of the compressed stream.
+//
+// Owned by the executor.
+type compressed struct {
+	compress.Stream
+	head  []byte // what goes in front of all, outside, until it has been sent
+	begun bool
+	ended bool
+}
+
 // command is something for the executor to do.
 type command func(s *session, sc *scratch)
 
@@ -103,6 +154,14 @@ type scratch struct {
 	short []byte
 
 	wrapped [][]byte // what is made a compressed stream
+}
+
+// given is what a step took from the last subscription that had something.
+type given struct {
+	sub           *subscription // nil when nothing can be given back
+	from          hub.Bookmark
+	first, end    int // its buffers
+	records, gaps int // of those before it
 }
 
 // reset keeps the memory for the next step and lets go of what the last one had
@@ -129,6 +188,14 @@ type subscription struct {
 	sent      string
 	sentAt    monotime
 	delivered bool // something since
+}
+
+// release gives up a subscription that no session has.
+func (sub *subscription) release() {
+	sub.Close()
+	if sub.lease != nil {
+		sub.lease.Release()
+	}
 }
 
 // Pump implements hub.Owner.
@@ -170,10 +237,6 @@ func (s *session) post(c command) {
 	s.Pump()
 }
 
-// fullInbox is how many commands keep the reader from taking more from the
-// client, which the executor, waiting for the client to read, cannot answer.
-const fullInbox = 256
-
 // who is the principal, or nil.
 func (s *session) who() *auth.Principal {
 	s.mu.Lock()
@@ -208,62 +271,6 @@ func (s *session) find(id string) *subscription {
 	return nil
 }
 
-// given is what a step took from the last subscription that had something.
-type given struct {
-	sub           *subscription // nil when nothing can be given back
-	from          hub.Bookmark
-	first, end    int // its buffers
-	records, gaps int // of those before it
-}
-
-// backlog is what a connection did not take.
-type backlog struct {
-	bytes []byte
-	since monotime
-	moved monotime // when it last took some of it
-}
-
-// waiters are told when a session's inbox has been emptied and when the session
-// has ended. Few sessions ever have any, so that each is made when it is asked
-// for. The session's lock guards them.
-type waiters struct {
-	room  chan struct{}
-	ended chan struct{}
-}
-
-// wheelPlace is a session's place in its worker's wheel.
-type wheelPlace struct {
-	next, prev *session
-	tick       int64 // 0 when it has none
-}
-
-// sharing is what a session has that shares compressed blocks.
-type sharing struct {
-	codec  hub.Codec
-	window hub.Window
-	stream *compressed // that they are part of, nil on a WebSocket
-}
-
-// compressed is what a session has whose stream is compressed. Of what it is
-// sent, the blocks that all share come as they are; around the rest, which is
-// its own, stands what makes it part of the compressed stream.
-//
-// Owned by the executor.
-type compressed struct {
-	compress.Stream
-	head  []byte // what goes in front of all, outside, until it has been sent
-	begun bool
-	ended bool
-}
-
-// release gives up a subscription that no session has.
-func (sub *subscription) release() {
-	sub.Close()
-	if sub.lease != nil {
-		sub.lease.Release()
-	}
-}
-
 // wakeAt has the session looked at when something is due. Where it stands later
 // in the wheel than it need, it is moved: when what was due has come, or
 // something is due sooner.
@@ -271,13 +278,6 @@ func (s *session) wakeAt(next, now monotime) {
 	if before := monotime(s.due.Swap(int64(next))); next < before || before <= now {
 		s.worker.reschedule(s, next)
 	}
-}
-
-// readConn is what a reader reads from: a socket, or a net.Conn.
-type readConn interface {
-	io.Reader
-	SetReadDeadline(t time.Time) error
-	Close() error
 }
 
 // stopReading has nothing more taken from the client, but its end.

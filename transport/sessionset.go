@@ -2,15 +2,6 @@ package transport
 
 import "sync"
 
-// openSessions is how many sessions of a protocol are open. A page that waits is
-// one.
-func (s *Server) openSessions(p protocol) int {
-	if p == protocolPage {
-		return int(s.polls.Load())
-	}
-	return s.sessions.count(p)
-}
-
 // sessionSet holds the sessions that are open.
 type sessionSet struct {
 	mu  sync.Mutex
@@ -58,4 +49,13 @@ func (s *sessionSet) count(p protocol) int {
 		}
 	}
 	return n
+}
+
+// openSessions is how many sessions of a protocol are open. A page that waits is
+// one.
+func (s *Server) openSessions(p protocol) int {
+	if p == protocolPage {
+		return int(s.polls.Load())
+	}
+	return s.sessions.count(p)
 }

@@ -2,6 +2,11 @@ package transport
 
 import "sluice/transport/wire"
 
+// stepBytes is how much of events a session writes before others have their
+// turn. With what goes beside, at most 64 KiB lie between two ids of an event
+// stream, but for an event that is larger.
+const stepBytes = 60 << 10
+
 // step does everything that can be done without waiting.
 func (s *session) step(sc *scratch) stepResult {
 	if s.closed {
@@ -177,8 +182,3 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	}
 	s.dialect.afterEvents(s, sub, sc)
 }
-
-// stepBytes is how much of events a session writes before others have their
-// turn. With what goes beside, at most 64 KiB lie between two ids of an event
-// stream, but for an event that is larger.
-const stepBytes = 60 << 10

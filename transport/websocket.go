@@ -15,6 +15,13 @@ import (
 	"sluice/transport/wire"
 )
 
+// websocketNoStatus stands for a close frame without a code (RFC 6455, section
+// 7.1.5).
+const websocketNoStatus = 1005
+
+// errFlood ends the reading from a client that sends too much of nothing.
+var errFlood = errors.New("the client floods the connection")
+
 // webSocket is what a session has beside when it is a WebSocket.
 type webSocket struct {
 	conn  *websocket.Conn
@@ -63,9 +70,6 @@ type input struct {
 	mu   sync.Mutex
 	last bool // the deadline for reading is the last one
 }
-
-// errFlood ends the reading from a client that sends too much of nothing.
-var errFlood = errors.New("the client floods the connection")
 
 // readBy sets by when the next bytes must have come, which the end of the
 // session overrides. The zero time is never.
@@ -149,10 +153,6 @@ func (*input) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
 
 // SetWriteDeadline implements net.Conn.
 func (*input) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
-
-// websocketNoStatus stands for a close frame without a code (RFC 6455, section
-// 7.1.5).
-const websocketNoStatus = 1005
 
 // isProtocolError tells a frame that the library refuses from a connection that
 // ended.

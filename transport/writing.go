@@ -8,6 +8,10 @@ import (
 // together than to have the kernel gather them.
 const shortWrite = 2 << 10
 
+// waitedLeast is how long a write takes at least that had to wait for the peer.
+// What the system's own buffers take at once is no sign of life.
+const waitedLeast = 10 * time.Millisecond
+
 // flush writes what was gathered, as far as the socket takes it at once.
 func (s *session) flush(sc *scratch) stepResult {
 	size := 0
@@ -103,10 +107,6 @@ func (s *session) giveUpAt() monotime {
 }
 
 func (s *session) scheduleRetry(now monotime) { s.wakeAt(s.giveUpAt(), now) }
-
-// waitedLeast is how long a write takes at least that had to wait for the peer.
-// What the system's own buffers take at once is no sign of life.
-const waitedLeast = 10 * time.Millisecond
 
 // writeDeadline is by when a client must have taken what is pending, zero for
 // whenever it does: slow is no fault, but nothing trickles on behind the end of
