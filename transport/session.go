@@ -222,7 +222,8 @@ func (s *session) Pump() {
 // resume continues a stalled session.
 func (s *session) resume() {
 	if s.state.CompareAndSwap(stalled, queued) {
-		// A pending notification of the socket is for the next stall.
+		// Cancel the notification: from now on the state of the socket matters for
+		// the next stall only.
 		s.socket.CancelWritable()
 		s.worker.enqueue(s)
 	}
