@@ -27,7 +27,7 @@ import (
 
 // ending is why a session is closed, and what its client is sent.
 type ending struct {
-	// fault is what is told, counted and logged; nil where the client itself
+	// fault is the fault that is sent, counted and logged; nil if the client itself
 	// has closed.
 	fault  *wire.Error
 	action wire.Action

@@ -20,7 +20,8 @@ type Limits struct {
 	MessageAssembly time.Duration
 	// ControlFramesPerSecond bounds a session's pings and pongs.
 	ControlFramesPerSecond int
-	// ErrorsPerMinute is how many requests of a session may fail in a minute.
+	// ErrorsPerMinute is how many requests of a session may be at fault in a minute.
+	// Faults that can be retried do not count.
 	ErrorsPerMinute int
 	// CursorBytes bounds a cursor's text.
 	CursorBytes int
