@@ -55,8 +55,8 @@ type adminStream struct {
 	Partitions int32 `json:"partitions"`
 	// TopicMissing is set while the topic does not exist in Kafka.
 	TopicMissing bool `json:"topic_missing"`
-	// Reading is set while the topic is read, Live and Since then tell whether
-	// that works and since when.
+	// Reading is set while the topic is read. Live and Since then report whether
+	// reading works and since when.
 	Reading     bool   `json:"reading"`
 	Live        bool   `json:"live"`
 	Since       int64  `json:"since,omitempty"` // Unix milliseconds

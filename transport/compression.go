@@ -1,8 +1,8 @@
 package transport
 
-// Compression configures what is compressed for clients that accept it. Each event
-// is compressed once for all subscribers of a stream; no connection has a compressor
-// or a window of its own.
+// Compression configures what is compressed for clients that accept it. Data is
+// compressed once for all subscribers of a stream; no connection has a compressor or
+// a window of its own.
 //
 // The size of compressed data reveals something about its content to anyone who can
 // observe the (encrypted) connection. Disable compression for streams to which some
