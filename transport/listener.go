@@ -6,7 +6,7 @@ import (
 	"runtime"
 )
 
-// patientListener yields to all other runnable goroutines before it accepts a
+// patientListener yields to the other runnable goroutines before it accepts a
 // connection. When many clients connect at once, the new connections wait in the
 // kernel while the handshakes under way complete: otherwise the goroutines that
 // deliver a live record would wait behind thousands of handshakes.

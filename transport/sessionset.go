@@ -2,7 +2,7 @@ package transport
 
 import "sync"
 
-// sessionSet holds the sessions that are open.
+// sessionSet is the set of open sessions.
 type sessionSet struct {
 	mu  sync.Mutex
 	set map[*session]struct{}
@@ -51,8 +51,8 @@ func (s *sessionSet) count(p protocol) int {
 	return n
 }
 
-// openSessions is how many sessions of a protocol are open. A page that waits is
-// one.
+// openSessions returns how many sessions of a protocol are open. A long-polling page
+// counts as one.
 func (s *Server) openSessions(p protocol) int {
 	if p == protocolPage {
 		return int(s.polls.Load())
