@@ -85,7 +85,7 @@
 //	clock.go                 token expiry and other timed work
 //	writing.go               writing a step's output to the connection
 //	rewind.go                rewinding events that the connection did not accept
-//	compressing.go           one compressed stream of shared blocks and the session's own bytes
+//	compressing.go           one compressed stream of shared and own bytes
 //	reader.go                when the reader of a connection runs
 //	ending.go                why and how a session or a subscription ends
 //	sending.go               sending messages and cursors

@@ -17,7 +17,7 @@ import (
 
 // Four methods end a session; only its executor calls them:
 //
-//	close    sends the reason, as an ending describes it; nothing is sent or accepted after it
+//	close    sends the reason of an ending; nothing is sent or accepted after it
 //	finish   ends the connection after the last bytes, so that they can be read
 //	cut      ends the connection without sending anything
 //	release  gives up all that the session holds; finish and cut call it last

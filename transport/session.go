@@ -81,7 +81,7 @@ type session struct {
 	turn      int      // index of the subscription that is served first
 	expiry    monotime
 	lastWrite monotime
-	lastID    monotime      // when a position was last sent, for dialects that do not send it with every write
+	lastID    monotime      // when a position was last sent, if not with every write
 	heartbeat time.Duration // for dialects that do not converse
 	closing   bool          // the last bytes are being written
 	closed    bool
@@ -181,7 +181,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
-	rows  *filter.Filter // by the rights with which the subscription began; nil for all records
+	rows  *filter.Filter // by the rights at its beginning; nil for all records
 	lease *cursors.Lease
 	auto  bool   // pongs ack
 	pings pinged // pings that are not answered yet

@@ -3,8 +3,8 @@ package transport
 import "sync"
 
 // tasks is a set of goroutines that can be waited for. Unlike with a sync.WaitGroup,
-// a goroutine may be added while there are none and Wait is called, as the poller
-// does.
+// a goroutine may start while Wait is running and no other is left, as those that
+// the poller starts do.
 type tasks struct {
 	mu   sync.Mutex
 	n    int

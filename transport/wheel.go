@@ -77,9 +77,9 @@ func (w *wheel) turn(now monotime, due []*session) []*session {
 			s = next
 		}
 	}
-	// The sessions are put back when they schedule what is due next; a session that
-	// does not is looked at again. It must not be put before now, or a long turn
-	// would find it twice.
+	// A session returns to its slot when it schedules what is due next; if it does
+	// not, it is looked at again. This follows the loop, because a long turn would
+	// otherwise find a session twice.
 	for _, s := range due[before:] {
 		w.put(s, now.Add(wheelSpan))
 	}
