@@ -219,7 +219,7 @@ func TestSecrets(t *testing.T) {
 	ask := func(method, path, body string, header ...string) {
 		t.Helper()
 		if strings.Contains(path, "/events") {
-			path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "foo=1" // refused for this parameter if for nothing else
+			path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "foo=1" // so that the request is refused in any case
 		}
 		_, head, text := in.do(method, path, "", body, header...)
 		fmt.Fprintln(answers, head, text)
