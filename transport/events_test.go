@@ -366,7 +366,8 @@ func testEventsGaps(t *testing.T, config func(*transport.Config)) {
 	early := in.reads("/v1/streams/orders/events?from=earliest", tok)
 	ready, _ := early.next()
 	early.cancel()
-	// A stream that is being read is kept, and its records would be delivered.
+	// While the stream is being read its log keeps the records, and they would be
+	// delivered.
 	in.sampleBecomes(`sluice_sessions{protocol="sse"}`, 0)
 	in.topics.Expire("orders", 0, 6)
 
@@ -815,7 +816,7 @@ func (in *instance) eventually(what string, holds func() bool) {
 }
 
 // TestEventsOpenedAmidRecords: records that arrive while streams are being opened
-// are delivered.
+// are delivered without a gap.
 func TestEventsOpenedAmidRecords(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})

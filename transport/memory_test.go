@@ -87,9 +87,9 @@ func TestMemoryGoesWithTheLastReader(t *testing.T) {
 // one principal.
 func unlimitedSessions(l *transport.Limits) { l.SessionsPerPrincipal, l.SessionsPerAddress = 0, 0 }
 
-// readAll makes n clients of each kind read a stream from its beginning, and the
-// records that are written while they are connected. It returns a function that
-// makes them leave.
+// readAll makes n clients of each kind read a stream from its beginning, including
+// the records that write appends while the clients are connected. It returns a
+// function that disconnects them.
 func (in *instance) readAll(stream, token string, n int, write func(), written func() int) (leave func()) {
 	in.t.Helper()
 	var (
