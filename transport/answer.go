@@ -47,8 +47,8 @@ func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 // Unwrap implements the interface that http.ResponseController looks for.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// endsWith bounds all writes to w by the expiry of p's token, however slowly the
-// client accepts them.
+// endsWith bounds all writes to w by the expiry of p's token, plus expiryGrace,
+// however slowly the client accepts them.
 func endsWith(w http.ResponseWriter, p *auth.Principal) {
 	if a, ok := w.(*answer); ok && !p.ExpiresAt().IsZero() {
 		a.until = p.ExpiresAt().Add(expiryGrace)

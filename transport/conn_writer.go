@@ -10,8 +10,8 @@ import (
 )
 
 // tlsRecord is the maximum size of a TLS record (RFC 8446, section 5.1). A
-// connection that has accepted only part of a record can no longer be used, so each
-// record, and not the whole write, has the time of progress.
+// connection that has accepted only part of a record can no longer be used, so
+// progress applies to each record and not to the whole write.
 const tlsRecord = 16 << 10
 
 // connWriter writes to the connection of a session. Only the session's executor

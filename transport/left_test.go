@@ -159,7 +159,8 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 			faults += int(m.GetCounter().GetValue())
 		}
 	}
-	// On a slow machine a client can still be sent that its request took too long.
+	// On a slow machine the time limit can come first, and the client is sent a
+	// fault.
 	told := int(answered.Load() + away.late.Load())
 	if faults > told {
 		t.Errorf("%d faults are counted, and %d clients were still there", faults, told)
@@ -173,7 +174,7 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 	}
 }
 
-// TestBodiesThatEndEarly: a client that is still connected is sent that its body
+// TestBodiesThatEndEarly: a client that is still connected is answered that its body
 // ends early.
 func TestBodiesThatEndEarly(t *testing.T) {
 	t.Parallel()

@@ -37,8 +37,8 @@ const (
 	stepClosed                    // the session has ended
 )
 
-// fullInbox is the number of commands from which on the reader takes nothing more
-// from the client: the executor cannot answer while it waits for the client to read.
+// fullInbox is how many queued commands stop the reader from taking more from the
+// client: the executor cannot answer while it waits for the client to read.
 const fullInbox = 256
 
 // session is one client connection that events are delivered to.
@@ -61,7 +61,7 @@ type session struct {
 	started   bool // owned by the handler that creates the session
 
 	state    atomic.Uint32
-	behind   atomic.Bool  // live sessions have their turns first
+	behind   atomic.Bool  // the session has to catch up; live sessions have their turns first
 	due      atomic.Int64 // when timed work is due next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes not yet answered

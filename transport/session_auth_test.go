@@ -63,7 +63,7 @@ func TestFirstMessageAuthenticates(t *testing.T) {
 
 func TestFirstMessageFaults(t *testing.T) {
 	t.Parallel()
-	// closed configures a server for clients with a credential, which they send
+	// closed configures a server that accepts only clients with a credential, sent
 	// within a limit.
 	closed := func(limit time.Duration) options {
 		return options{config: func(c *transport.Config) {

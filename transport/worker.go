@@ -9,8 +9,9 @@ import (
 )
 
 // worker delivers to its share of the sessions. It never waits for a client: a
-// session whose connection cannot be written to without waiting continues in a
-// goroutine of its own, and one whose socket is full when the socket is writable.
+// session whose socket is full continues when the socket is writable again, and one
+// whose connection cannot be written to without waiting continues in a goroutine of
+// its own.
 type worker struct {
 	shard int
 
