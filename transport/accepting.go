@@ -8,16 +8,19 @@ import (
 	"sluice/transport/compress"
 )
 
-// weights are those of a header's elements (RFC 9110, section 12.4.2), by their
-// names in lower case, in thousandths.
+// codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
+const codingGzip = "gzip"
+
+// weights are the weights of a header's elements (RFC 9110, section 12.4.2) in
+// thousandths, by the elements' names in lower case.
 type weights map[string]int
 
-// maxWeighted bounds how many elements of a header are looked at.
+// maxWeighted bounds how many elements of a header are read.
 const maxWeighted = 32
 
-// weightsOf reads a header like Accept, over all its lines. Elements whose q is
-// none are passed over, and, as only media types have parameters beside it,
-// those of other headers with another one.
+// weightsOf parses a header like Accept, over all its lines. Elements with an
+// invalid q are skipped. Only media types have parameters beside q, so elements of
+// other headers that have another parameter are skipped too.
 func weightsOf(h http.Header, header string) weights {
 	all := make(weights)
 	for _, line := range h.Values(header) {
@@ -38,8 +41,9 @@ func weightsOf(h http.Header, header string) weights {
 	return all
 }
 
-// weightIn finds q in the parameters of an element, among others where there may
-// be any: a number from 0 to 1 of at most three decimals. Without, it is 1.
+// weightIn finds q in the parameters of an element: a number from 0 to 1 with at
+// most three decimals, or 1 if there is none. others allows other parameters beside
+// it.
 func weightIn(parameters string, others bool) (weight int, ok bool) {
 	for parameters != "" {
 		var parameter string
@@ -64,8 +68,8 @@ func weightIn(parameters string, others bool) (weight int, ok bool) {
 	return 1000, true
 }
 
-// cutUnquoted is strings.Cut at a separator that does not stand in a quoted
-// string (RFC 9110, section 5.6.4).
+// cutUnquoted is strings.Cut at a separator that is not inside a quoted string (RFC
+// 9110, section 5.6.4).
 func cutUnquoted(text string, separator byte) (before, after string, found bool) {
 	quoted := false
 	for i := 0; i < len(text); i++ {
@@ -81,8 +85,9 @@ func cutUnquoted(text string, separator byte) (before, after string, found bool)
 	return text, "", false
 }
 
-// coding is a content coding's own weight, else that of all others. Not to be
-// compressed is always acceptable, but liked only by those who say so.
+// coding returns the weight of a content coding: its own, else that of "*". The
+// identity coding is always acceptable, but has a weight only if the client names
+// it.
 func (w weights) coding(name string) int {
 	if weight, ok := w[name]; ok || name == "identity" {
 		return weight
@@ -90,8 +95,9 @@ func (w weights) coding(name string) int {
 	return w["*"]
 }
 
-// media is the weight of a media type: that of the most specific range that it
-// is in (RFC 9110, section 12.5.1). It is named where it stands there itself.
+// media returns the weight of a media type, which is that of the most specific range
+// that contains it (RFC 9110, section 12.5.1). named reports whether the header
+// lists the type itself.
 func (w weights) media(name string) (weight int, named bool) {
 	if weight, named = w[name]; named {
 		return weight, true
@@ -103,9 +109,9 @@ func (w weights) media(name string) (weight int, named bool) {
 	return w["*/*"], false
 }
 
-// broadcastFor chooses how an event stream speaks: in what the client likes most
-// by media type, and of equals in the one that it names; in the first one for
-// who takes none.
+// broadcastFor chooses the dialect of an event stream by media type: the one that
+// the client weights highest, among equals the one that it names, and the first one
+// if the client accepts none.
 func (s *Server) broadcastFor(h http.Header) dialect {
 	accepted := weightsOf(h, "Accept")
 	best := s.broadcasts[0]
@@ -118,8 +124,8 @@ func (s *Server) broadcastFor(h http.Header) dialect {
 	return best
 }
 
-// conversationFor chooses how a WebSocket speaks: in the first subprotocol here
-// that the client offers, else in the last one.
+// conversationFor chooses the dialect of a WebSocket: the first of the server's
+// subprotocols that the client offers, else the last one.
 func (s *Server) conversationFor(h http.Header) dialect {
 	for _, d := range s.conversations {
 		if tokenIn(h, "Sec-WebSocket-Protocol", d.name()) {
@@ -129,8 +135,8 @@ func (s *Server) conversationFor(h http.Header) dialect {
 	return s.conversations[len(s.conversations)-1]
 }
 
-// takesGzip reports whether an event stream is to be compressed for a client:
-// where it accepts gzip, and likes it no less than what is not compressed.
+// takesGzip reports whether an event stream is compressed for a client: if the
+// client accepts gzip, and weights it no less than identity.
 func (s *Server) takesGzip(h http.Header) bool {
 	if !s.config.Compression.EventStreams {
 		return false
@@ -140,11 +146,8 @@ func (s *Server) takesGzip(h http.Header) bool {
 	return gzip > 0 && gzip >= accepted.coding("identity")
 }
 
-// codingGzip is the name of the content coding (RFC 9110, section 8.4.1.3).
-const codingGzip = "gzip"
-
-// deflateFor agrees with a client on permessage-deflate, for a dialect whose
-// events can be shared compressed.
+// deflateFor negotiates permessage-deflate with a client, for a dialect whose events
+// can be shared compressed.
 func (s *Server) deflateFor(h http.Header, d dialect) (terms compress.Terms, ok bool) {
 	if !s.config.Compression.WebSockets || d.codec() == nil {
 		return compress.Terms{}, false
@@ -152,7 +155,7 @@ func (s *Server) deflateFor(h http.Header, d dialect) (terms compress.Terms, ok 
 	return compress.Agree(h)
 }
 
-// acceptedCodings are the weights of the codings that a client takes.
+// acceptedCodings returns the weights of the content codings that a client accepts.
 func acceptedCodings(h http.Header) weights {
 	accepted := weightsOf(h, "Accept-Encoding")
 	if weight, ok := accepted["x-gzip"]; ok {

@@ -9,7 +9,7 @@ import (
 	"sluice/transport/wire"
 )
 
-// handleAck moves a named cursor and answers when it is stored.
+// handleAck moves a named cursor and answers when the cursor is stored.
 func (s *session) handleAck(r wire.Ack) {
 	c, err := record.ParseCursor(r.Cursor)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *session) handleAck(r wire.Ack) {
 	})
 }
 
-// answerAck tells what is stored behind an ack.
+// answerAck sends what is stored after an ack.
 func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committed) {
 	if s.closing {
 		return
@@ -47,7 +47,7 @@ func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committ
 	fault := faultOf(done.Err)
 	fault.ID = id
 	if errors.Is(done.Err, cursors.ErrSuperseded) {
-		// The subscription ends, too. It is no mistake of the client.
+		// The subscription ends too. This is not the client's mistake.
 		s.server.noteFault(fault, s.address)
 		s.send(sc, fault)
 		return
@@ -55,8 +55,8 @@ func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committ
 	s.tellFault(sc, fault)
 }
 
-// acceptAck finds the subscription and the position that an ack means, which
-// must not be ahead of what was sent.
+// acceptAck finds the subscription and the position that an ack refers to. The
+// position must not be ahead of what was sent.
 func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.Ack, *wire.Error) {
 	sub := s.find(id)
 	switch {
@@ -76,7 +76,7 @@ func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.
 	return sub, ack, nil
 }
 
-// storedCursor is the text of what is stored under a name.
+// storedCursor returns the text of a cursor that is stored under a name.
 func storedCursor(stream string, at record.Position, made time.Time) string {
 	return record.Cursor{At: made, Streams: []record.StreamPosition{{Stream: stream, Position: at}}}.String()
 }

@@ -12,7 +12,7 @@ import (
 	"sluice/hub/record"
 )
 
-// adminRoutes is what operators find.
+// adminRoutes returns the routes of the admin listener.
 func (s *Server) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -29,8 +29,9 @@ func (s *Server) adminRoutes() http.Handler {
 	return mux
 }
 
-// handleReady answers 200 when clients may be sent here, else 503, with the
-// result of each check, and the failed ones that the instance does without.
+// handleReady answers 200 when clients may be sent to this instance, else 503, with
+// the result of each check and the names of the failed checks that the instance can
+// do without.
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	made := s.readiness.run(r.Context())
 	status := http.StatusOK
@@ -44,18 +45,18 @@ func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, body)
 }
 
-// adminStream is what operators are told of a stream.
+// adminStream describes a stream to operators.
 type adminStream struct {
 	Stream      string        `json:"stream"`
 	Topic       string        `json:"topic"`
 	Content     event.Content `json:"content,omitempty"`
 	Publishable bool          `json:"publishable"`
-	// Partitions is 0 until they are known.
+	// Partitions is 0 until the number is known.
 	Partitions int32 `json:"partitions"`
 	// TopicMissing is set while the topic does not exist in Kafka.
 	TopicMissing bool `json:"topic_missing"`
-	// Reading is set while the topic is read, Live and Since then tell whether
-	// that works and since when.
+	// Reading is set while the topic is read. Live and Since then report whether
+	// reading works and since when.
 	Reading     bool   `json:"reading"`
 	Live        bool   `json:"live"`
 	Since       int64  `json:"since,omitempty"` // Unix milliseconds
@@ -65,7 +66,7 @@ type adminStream struct {
 	Bytes       uint64 `json:"event_bytes_read"`
 	Gaps        uint64 `json:"gaps_read"`
 	Slow        uint64 `json:"fell_behind"`
-	// GapsReported counts the gaps that subscribers were told of, by reason.
+	// GapsReported counts the gaps reported to subscribers, by reason.
 	GapsReported map[record.GapReason]uint64 `json:"gaps_told"`
 }
 
@@ -82,7 +83,7 @@ func newAdminStream(info hub.StreamInfo) adminStream {
 	return made
 }
 
-// handleAdminStreams lists the streams with how they do.
+// handleAdminStreams lists the streams and their state.
 func (s *Server) handleAdminStreams(w http.ResponseWriter, r *http.Request) {
 	infos := s.config.Hub.Streams()
 	streams := make([]adminStream, len(infos))

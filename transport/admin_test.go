@@ -44,7 +44,7 @@ func (in *instance) eventsFrom(path string, hops []string) *stream {
 	return &stream{t: in.t, res: res, lines: bufio.NewReader(res.Body), cancel: cancel}
 }
 
-// operator asks the admin listener.
+// operator sends a GET request to the admin listener.
 func (in *instance) operator(path string) (int, string) {
 	in.t.Helper()
 	res, err := http.Get(in.admin + path)
@@ -125,7 +125,7 @@ func TestAdminReady(t *testing.T) {
 	}
 }
 
-// TestAdminOnly: what operators have is not among what clients find.
+// TestAdminOnly: the operators' routes are not served on the clients' listener.
 func TestAdminOnly(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -144,7 +144,7 @@ func TestAdminOnly(t *testing.T) {
 	}
 }
 
-// TestAdminStreams: the names are those of the protocol's JSON.
+// TestAdminStreams: the fields have the names of the protocol's JSON.
 func TestAdminStreams(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -182,7 +182,7 @@ func TestAdminStreams(t *testing.T) {
 	}
 }
 
-// journal keeps what is logged.
+// journal records what is logged.
 type journal struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -200,7 +200,7 @@ func (j *journal) text() string {
 	return j.String()
 }
 
-// TestSecrets: a token, wherever it is given, is in no log, metric or answer.
+// TestSecrets: a token, wherever a client sends it, is in no log, metric or answer.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	log := &journal{}
@@ -219,7 +219,7 @@ func TestSecrets(t *testing.T) {
 	ask := func(method, path, body string, header ...string) {
 		t.Helper()
 		if strings.Contains(path, "/events") {
-			path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "foo=1" // refused at last
+			path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "foo=1" // so that the request is refused in any case
 		}
 		_, head, text := in.do(method, path, "", body, header...)
 		fmt.Fprintln(answers, head, text)

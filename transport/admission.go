@@ -8,15 +8,15 @@ import (
 	"sluice/transport/wire"
 )
 
-// client is who sends a request: where from, and as whom.
+// client is the sender of a request: its address and its principal.
 type client struct {
 	address   string
-	principal *auth.Principal // nil when it has yet to say
-	fault     *wire.Error     // why it may not come in
-	admission *admission      // nil for none, and once it was handed over
+	principal *auth.Principal // nil before authentication
+	fault     *wire.Error     // why the client is refused
+	admission *admission      // nil if there is none or it was handed over
 }
 
-// identify finds out who sends a request. A request without a credential has no
+// identify determines the client of a request. A request without a credential has no
 // principal yet.
 func (s *Server) identify(r *http.Request) *client {
 	c := &client{address: s.addressOf(r)}
@@ -53,8 +53,8 @@ func (s *Server) require(c *client) {
 	}
 }
 
-// admit is identify for a request that becomes a session or waits, which
-// counts. Whoever calls it defers leave.
+// admit is identify for a request that becomes a session or waits, and so counts
+// against the limits. The caller must defer leave.
 func (s *Server) admit(r *http.Request) *client {
 	c := s.identify(r)
 	if c.fault != nil {
@@ -69,17 +69,17 @@ func (s *Server) admit(r *http.Request) *client {
 	return c
 }
 
-// handOver gives the client's admission to the session that it becomes.
+// handOver moves the client's admission to the session that the client becomes.
 func (c *client) handOver() *admission {
 	a := c.admission
 	c.admission = nil
 	return a
 }
 
-// leave gives back what the client counted for, unless it was handed over.
+// leave releases the client's admission, unless it was handed over.
 func (c *client) leave() { c.admission.release() }
 
-// tokenIn reports whether a header that is a list of tokens has one.
+// tokenIn reports whether a header that is a list of tokens contains a token.
 func tokenIn(h http.Header, name, token string) bool {
 	for _, value := range h.Values(name) {
 		for part := range strings.SplitSeq(value, ",") {

@@ -22,7 +22,7 @@ import (
 	"sluice/transport"
 )
 
-// door is a way in: a handshake or a first request.
+// door is a way to connect: a handshake or a first request.
 type door struct {
 	name, method, path, body string
 	header                   []string
@@ -38,7 +38,7 @@ var doors = []door{
 	{"publish", "POST", publishPath, "1", []string{"content-type", "text/plain"}},
 }
 
-// but is the door with something else asked for.
+// but returns the door with another query parameter.
 func (d door) but(query string) door {
 	if strings.Contains(d.path, "?") {
 		query = "&" + query
@@ -49,7 +49,7 @@ func (d door) but(query string) door {
 	return d
 }
 
-// text is the request as it goes over HTTP/1.
+// text returns the request in HTTP/1 format.
 func (d door) text(proto, token string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s\r\nHost: sluice\r\nAuthorization: Bearer %s\r\n", d.method, d.path, proto, token)
@@ -62,7 +62,7 @@ func (d door) text(proto, token string) string {
 	return b.String() + "\r\n" + d.body
 }
 
-// besieged is a server with one way to connect to it.
+// besieged is a server and one transport to connect to it.
 type besieged struct {
 	in     *instance
 	strike *striking // nil for none
@@ -72,7 +72,7 @@ type besieged struct {
 	turns  atomic.Int32
 }
 
-// dial connects. raw is what lies below TLS.
+// dial connects. raw is the connection below TLS.
 func (b *besieged) dial() (conn, raw net.Conn, err error) {
 	address, secure := strings.CutPrefix(b.in.url, "https://")
 	if raw, err = net.Dial("tcp", strings.TrimPrefix(address, "http://")); err != nil {
@@ -89,7 +89,7 @@ func (b *besieged) dial() (conn, raw net.Conn, err error) {
 	return conn, raw, conn.(*tls.Conn).HandshakeContext(b.in.t.Context())
 }
 
-// reset breaks a connection off, so that its peer can write nothing more.
+// reset resets a connection, so that its peer can write nothing more.
 func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -97,8 +97,8 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// status sends a request over a connection of its own and gives the status of
-// the answer, 0 for none.
+// status sends a request over a connection of its own and returns the status of the
+// answer, 0 for none.
 func (b *besieged) status(d door, proto string) int {
 	if b.h2 {
 		ctx, cancel := context.WithTimeout(b.in.t.Context(), time.Minute)
@@ -136,8 +136,8 @@ func (b *besieged) status(d door, proto string) int {
 	return res.StatusCode
 }
 
-// struck sends a request whose answer meets a strike, and does something when it
-// has been reached. It reports what became of the server's write.
+// struck sends a request whose answer meets a strike, and calls then when the strike
+// has been reached. It returns the result of the server's write.
 func (b *besieged) struck(d door, kind string, then func(raw net.Conn)) (reached bool, err error) {
 	conn, raw, err := b.dial()
 	if err != nil {
@@ -162,16 +162,16 @@ func (b *besieged) struck(d door, kind string, then func(raw net.Conn)) (reached
 	select {
 	case err = <-s.failed:
 	case <-time.After(10 * time.Second):
-		return false, nil // it is stuck for ever
+		return false, nil // the write is stuck forever
 	}
 	return true, err
 }
 
-// fault makes a request of a door fail, and reports whether that struck. There
-// is none where the fault cannot be.
+// fault makes a request of a door fail, and reports whether it did. A fault that a
+// door cannot have is nil.
 type fault func(b *besieged, d door) (struck bool)
 
-// answered is a fault that is answered with a status.
+// answered returns a fault that the server answers with a status.
 func answered(b *besieged, d door, proto string, status map[string]int) fault {
 	want, ok := status[d.name]
 	if b.h2 && d.name == "websocket" {
@@ -189,7 +189,7 @@ func answered(b *besieged, d door, proto string, status map[string]int) fault {
 	}
 }
 
-// faultsOf are the ways to fail that there are for a door.
+// faultsOf returns the faults that a door can have, by name.
 func faultsOf(b *besieged, d door) map[string]fault {
 	h1 := !b.h2
 	_, secure := strings.CutPrefix(b.in.url, "https://")
@@ -244,16 +244,18 @@ func faultsOf(b *besieged, d door) map[string]fault {
 	return faults
 }
 
-// breakRecords writes an alert that is not one of the connection, which ends it.
+// breakRecords writes a TLS alert that does not belong to the connection, which ends
+// the connection.
 func breakRecords(raw net.Conn) {
 	_, _ = raw.Write([]byte{21, 3, 3, 0, 2, 2, 40})
 	_ = raw.Close()
 }
 
-// resets has the answer meet a connection that the client has reset.
+// resets makes the server write its answer to a connection that the client has
+// reset.
 func resets(b *besieged, d door) bool {
 	if b.strike == nil {
-		// Here nobody can say which of the two is first.
+		// Without strikes the order of the answer and the reset is not determined.
 		conn, raw, err := b.dial()
 		if err != nil {
 			return false
@@ -266,7 +268,7 @@ func resets(b *besieged, d door) bool {
 	return reached && err != nil
 }
 
-// slow sends half of a body, or takes nothing of the answer.
+// slow sends half of a body, or reads nothing of the answer.
 func slow(b *besieged, d door) bool {
 	if d.name != "publish" {
 		_, err := b.struck(d, "stuck", nil)
@@ -287,8 +289,8 @@ func slow(b *besieged, d door) bool {
 	return res.StatusCode == http.StatusBadRequest
 }
 
-// breaksStream makes a request on a connection of HTTP/2 and breaks it, every
-// other time not before it is being answered.
+// breaksStream sends a request on an HTTP/2 connection and breaks it, every other
+// time only after the answer has begun.
 func (b *besieged) breaksStream(d door, how func(*rawHTTP2, uint32) error) bool {
 	if d.name == "websocket" {
 		d.header = nil
@@ -308,9 +310,9 @@ func (b *besieged) breaksStream(d door, how func(*rawHTTP2, uint32) error) bool 
 	return how(c, stream) == nil
 }
 
-// TestEveryWayToFailGivesAdmissionsBack: handshakes and first requests that fail
-// in every way, a thousand times and more over every transport, leave nothing
-// that counts against a limit.
+// TestEveryWayToFailGivesAdmissionsBack: handshakes and first requests that fail in
+// every way, more than a thousand times over every transport, leave nothing that
+// counts against a limit.
 func TestEveryWayToFailGivesAdmissionsBack(t *testing.T) {
 	t.Parallel()
 	for _, over := range []string{"sockets", "HTTP/1.1", "TLS", "HTTP/2"} {
@@ -364,8 +366,8 @@ func TestEveryWayToFailGivesAdmissionsBack(t *testing.T) {
 			each := 1000/len(ways) + 1
 			var all atomic.Int64
 			for _, way := range ways {
-				// On a busy machine the server's own time limits can be first, so
-				// that a fault is tried again which did not strike.
+				// On a busy machine the server's own time limits can come first, so
+				// a fault that did not strike is tried again.
 				var clients sync.WaitGroup
 				var struck, left atomic.Int64
 				left.Store(int64(2 * each))
@@ -391,7 +393,7 @@ func TestEveryWayToFailGivesAdmissionsBack(t *testing.T) {
 			} {
 				b.in.sampleBecomes(series, 0)
 			}
-			// Nor does anything keep the end waiting.
+			// Nothing delays the end of the server either.
 			stopped := make(chan error, 1)
 			go func() { stopped <- b.in.stop() }()
 			select {

@@ -6,8 +6,8 @@ import (
 	"sluice/auth"
 )
 
-// TestAnonymousNetworksAreOnePrincipal: who has one address of an IPv6 network
-// has all of it, and with another one no more turns.
+// TestAnonymousNetworksAreOnePrincipal: a client that has one address of an IPv6
+// network has all of them, and gains nothing by changing its address.
 func TestAnonymousNetworksAreOnePrincipal(t *testing.T) {
 	t.Parallel()
 	authenticator, err := auth.New(auth.Config{Grants: []auth.Grant{{Anonymous: true, Subscribe: []string{"*"}}}})

@@ -9,14 +9,14 @@ import (
 	"sluice/transport"
 )
 
-// Admissions that are held, by what they count for.
+// Metrics of the admissions held, by what they count for.
 const (
 	byAddress   = `sluice_admissions{by="address"}`
 	byPrincipal = `sluice_admissions{by="principal"}`
 )
 
-// TestLongPollsCountAsSessions: pages that wait take the places of sessions, and
-// other requests take none.
+// TestLongPollsCountAsSessions: pages that wait count against the limits of
+// sessions, and other requests do not.
 func TestLongPollsCountAsSessions(t *testing.T) {
 	t.Parallel()
 	const perPrincipal, perAddress = 3, 5

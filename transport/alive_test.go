@@ -8,8 +8,9 @@ import (
 	"sluice/transport"
 )
 
-// Whoever gives no sign of life is closed after a ping and pong_within, however
-// often it asks to be pinged, and whoever answers stays.
+// TestNoPongWhateverThePing: a client that gives no sign of life is closed after a
+// ping and pong_within, however short its ping interval is, and a client that
+// answers stays.
 func TestNoPongWhateverThePing(t *testing.T) {
 	t.Parallel()
 	for _, ping := range []time.Duration{time.Second, 3 * time.Second, 9 * time.Second, 10 * time.Second, 11 * time.Second, 25 * time.Second, 60 * time.Second} {

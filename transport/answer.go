@@ -11,21 +11,25 @@ import (
 	"sluice/auth"
 )
 
-// answer is the ResponseWriter of a request. It bounds how long a client may
-// take nothing of what is written: a handler that waits for a client that does
-// not read would keep its goroutine, and the answer, for ever.
+// answerPart is how much of an answer a client has to accept within write_progress.
+// It is small because progress within a write cannot be observed.
+const answerPart = 4 << 10
+
+// answer is the ResponseWriter of a request. It bounds how long a client may accept
+// nothing of what is written: a handler that waits for a client that does not read
+// would keep its goroutine, and the answer, forever.
 //
-// Its deadline stands from the start of a write on until the next one, so that
-// it covers what the HTTP server flushes behind the handler, too. On HTTP/2 a
-// deadline ends the stream whether or not something is being written, so that
-// none is set before the first write.
+// A deadline is valid from the start of a write until the next write, so that it
+// also covers what the HTTP server flushes after the handler has returned. On HTTP/2
+// a deadline ends the stream whether or not something is being written, so none is
+// set before the first write.
 type answer struct {
 	http.ResponseWriter
 	control  *http.ResponseController
 	server   *Server
 	request  *http.Request
 	progress time.Duration
-	until    time.Time // nothing is written later; zero for no bound
+	until    time.Time // nothing is written after this time; zero for no bound
 }
 
 func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
@@ -34,24 +38,24 @@ func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 		server: s, request: r, progress: s.limits().WriteProgress,
 	}
 	if r.ProtoMajor == 1 {
-		// The server itself writes before the handler does: 100 Continue.
+		// The HTTP server itself writes 100 Continue before the handler writes.
 		_ = a.control.SetWriteDeadline(time.Now().Add(a.progress))
 	}
 	return a
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap implements the interface that http.ResponseController looks for.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// endsWith has what is written end with the token of the principal that it is
-// for, however slowly the client takes it.
+// endsWith bounds all writes to w by the expiry of p's token, plus expiryGrace,
+// however slowly the client accepts them.
 func endsWith(w http.ResponseWriter, p *auth.Principal) {
 	if a, ok := w.(*answer); ok && !p.ExpiresAt().IsZero() {
 		a.until = p.ExpiresAt().Add(expiryGrace)
 	}
 }
 
-// unbounded is the ResponseWriter below an answer.
+// unbounded returns the ResponseWriter that an answer wraps.
 func unbounded(w http.ResponseWriter) http.ResponseWriter {
 	if a, ok := w.(*answer); ok {
 		return a.ResponseWriter
@@ -86,8 +90,8 @@ func (a *answer) Write(p []byte) (written int, err error) {
 	}
 }
 
-// bound sets by when what is written next must have been taken. Failing to is no
-// fault: then there is no connection to wait for.
+// bound sets the deadline of the next write. A failure to set it is ignored: then
+// there is no connection to wait for.
 func (a *answer) bound() {
 	deadline, _ := writeBy(a.progress, a.until)
 	_ = a.control.SetWriteDeadline(deadline)
@@ -103,12 +107,8 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be
 }
 
-// answerPart is how much of an answer a client has to take within
-// write_progress. It is small, as what lies between two writes cannot be seen.
-const answerPart = 4 << 10
-
-// writeBy is by when something must have been taken, and whether that is the
-// last time for all of it.
+// writeBy returns the deadline of a write, and whether it is the final one for all
+// writes.
 func writeBy(progress time.Duration, until time.Time) (deadline time.Time, last bool) {
 	deadline = time.Now().Add(progress)
 	if !until.IsZero() && until.Before(deadline) {

@@ -16,8 +16,8 @@ import (
 	"sluice/transport"
 )
 
-// TestAnswersThatAreNotRead: a client that asks for a page and takes nothing of
-// it keeps neither the page nor a request's goroutine, on any protocol.
+// TestAnswersThatAreNotRead: a client that requests a page and reads nothing of it
+// holds neither the page nor a request's goroutine, on any protocol.
 func TestAnswersThatAreNotRead(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/1.1 over TLS", "HTTP/2"} {

@@ -7,10 +7,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// expiryWarning is how long before its end a token is said to end.
+// expiryWarning is how long before a token's expiry the client is warned.
 const expiryWarning = time.Minute
 
-// onTime does what has become due.
+// onTime does the work that has become due.
 func (s *session) onTime(sc *scratch) {
 	now := sc.now
 	if int64(now) < s.due.Load() {
@@ -34,7 +34,7 @@ func (s *session) onTime(sc *scratch) {
 	s.dialect.onTime(s, sc)
 }
 
-// schedule notes when something is due next.
+// schedule records when work is due next.
 func (s *session) schedule(now monotime) {
 	next := earlier(now.Add(time.Minute), s.closeAt)
 	if !s.expiry.IsZero() {
@@ -46,6 +46,6 @@ func (s *session) schedule(now monotime) {
 	s.wakeAt(earlier(next, s.dialect.nextDue(s)), now)
 }
 
-// jittered is a span, or up to a tenth less, so that what began together does
-// not go on together.
+// jittered returns span, reduced by up to a tenth, so that sessions that began
+// together do not stay in step.
 func jittered(span time.Duration) time.Duration { return span - rand.N(span/10+1) }

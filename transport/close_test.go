@@ -12,8 +12,9 @@ import (
 	"sluice/transport"
 )
 
-// A drain is told, events go on until the close, publishes in flight are
-// answered, and who comes meanwhile is sent elsewhere.
+// TestDrain: clients are notified of a drain, events are delivered until the close,
+// publishes in flight are answered, and clients that connect meanwhile are sent
+// elsewhere.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	held := &heldProducer{}
@@ -35,7 +36,7 @@ func TestDrain(t *testing.T) {
 	}
 	in.publish("orders", 1, 0, 1)
 	c.until("event")
-	time.Sleep(200 * time.Millisecond) // its time has come, and yet
+	time.Sleep(200 * time.Millisecond) // past its time to close, but a publish is in flight
 	c.alive()
 	late, _, err := in.dialWith("", "Authorization", "Bearer "+key, "Origin", listed)
 	if err != nil {
@@ -63,7 +64,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// Who gives no sign of life is closed; any sign will do.
+// TestNoPong: a client that gives no sign of life is closed; any sign will do.
 func TestNoPong(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.PingEvery, l.PongWithin = 2*time.Second, 2*time.Second }})
@@ -95,7 +96,7 @@ func TestNoPong(t *testing.T) {
 	}
 }
 
-// faultRecords counts what is logged of faults.
+// faultRecords counts the logged faults.
 type faultRecords struct {
 	slog.Handler
 	mu    sync.Mutex
@@ -118,7 +119,8 @@ func (r *faultRecords) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// No fault is logged more than once a second a cause, and each is counted.
+// TestFaultsAreLoggedWithinABound: faults are logged at most once a second for each
+// cause, and all are counted.
 func TestFaultsAreLoggedWithinABound(t *testing.T) {
 	t.Parallel()
 	records := &faultRecords{codes: make(map[string]int)}
@@ -161,7 +163,8 @@ func TestFaultsAreLoggedWithinABound(t *testing.T) {
 	}
 }
 
-// Sessions are counted by principal and by address, as long as they last.
+// TestAdmission: sessions are counted by principal and by address, as long as they
+// last.
 func TestAdmission(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal, l.SessionsPerAddress = 2, 4 }})
@@ -183,11 +186,12 @@ func TestAdmission(t *testing.T) {
 		}
 	}
 	refused("", "Authorization", "Bearer "+key)
-	// Also for one who says later who it is.
+	// Also for a client that authenticates later.
 	c := in.dial("", "")
 	c.send(`{"type":"auth","id":"0","token":"%s"}`, key)
 	c.closesWith("too_many_sessions", 4104)
-	// Others are not concerned, but for the address that they share.
+	// Other principals are not affected, except by the limit of the address that
+	// they share.
 	in.sampleBecomes(`sluice_sessions{protocol="websocket"}`, 2)
 	in.dial("", token(t, "v", "live", time.Hour)).until("welcome")
 	in.dial("", "")

@@ -5,11 +5,11 @@ import (
 	"sluice/transport/wire"
 )
 
-// compressedStep is stepBytes of what is compressed. What a socket does not take
-// of it cannot be given back, so it is less.
+// compressedStep is stepBytes for compressed sessions. It is smaller because what a
+// socket does not accept of it cannot be rewound.
 const compressedStep = 16 << 10
 
-// countCompressed counts what of a step is in shared blocks.
+// countCompressed counts what a step writes in shared blocks.
 func (s *session) countCompressed(sc *scratch) {
 	content, bytes := 0, 0
 	for _, p := range sc.batch.Compressed {
@@ -19,19 +19,18 @@ func (s *session) countCompressed(sc *scratch) {
 	s.server.metrics.compressed(s.dialect.protocol(), content, bytes)
 }
 
-// endsWithID reports whether the last of what is to be written is a block that
-// has an id already.
+// endsWithID reports whether the output ends with a block that already has an id.
 func (sc *scratch) endsWithID() bool {
 	return sc.endsCompressed() && wire.ShortID(sc.batch.Compressed[len(sc.batch.Compressed)-1].Cursor)
 }
 
-// endsCompressed reports whether the last of what is to be written is a block.
+// endsCompressed reports whether the output ends with a block.
 func (sc *scratch) endsCompressed() bool {
 	n := len(sc.batch.Compressed)
 	return n > 0 && sc.batch.Compressed[n-1].Buf == len(sc.batch.Bufs)-1
 }
 
-// compress makes of what is to be written the compressed stream.
+// compress makes the output part of the session's compressed stream.
 func (s *session) compress(sc *scratch) {
 	c := s.shares.stream
 	bufs, compressed := sc.batch.Bufs, sc.batch.Compressed
@@ -75,7 +74,7 @@ func (s *session) compress(sc *scratch) {
 	sc.batch.Bufs, sc.wrapped = out, bufs[:0]
 }
 
-// sendHead adds the head of the response.
+// sendHead adds the head of the response, which is not compressed.
 func (s *session) sendHead(sc *scratch, head []byte) {
 	if s.shares != nil && s.shares.stream != nil {
 		s.shares.stream.head = head
@@ -84,7 +83,7 @@ func (s *session) sendHead(sc *scratch, head []byte) {
 	s.sendRaw(sc, head)
 }
 
-// wrap appends to out what is the session's own.
+// wrap appends the session's own bytes to out, as part of the compressed stream.
 func (c *compressed) wrap(out, own [][]byte, sc *scratch) [][]byte {
 	left, room := 0, 0
 	for _, b := range own {

@@ -18,14 +18,16 @@ import (
 	"sluice/transport"
 )
 
-// benchClients is how many read the stream, benchEvery how often a record comes.
+// benchClients is the number of clients that read the stream, benchEvery the
+// interval between records.
 const (
 	benchClients = 1000
 	benchEvery   = 5 * time.Millisecond
 )
 
-// BenchmarkCompressed has records fanned out plain and compressed, with the
-// processor time of the whole process, clients that read and discard included.
+// BenchmarkCompressed measures the fan-out of records, plain and compressed, with
+// the processor time of the whole process, including the clients, which read and
+// discard.
 //
 //	go test ./transport -run '^$' -bench Compressed -benchtime 600x
 func BenchmarkCompressed(b *testing.B) {
@@ -100,7 +102,7 @@ func benchFanOut(b *testing.B, kind, request string, size, together int) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// processorTime is what the process has used.
+// processorTime returns the processor time that the process has used.
 func processorTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -109,8 +111,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// benchRecord is JSON as it comes from markets and devices: the same names,
-// other numbers.
+// benchRecord returns JSON as markets and devices send it: the same names, other
+// numbers.
 func benchRecord(n, size int) record.Record {
 	symbol := []string{"NORD", "ALPN", "BRCK", "HAFN", "LUMO", "QUEL"}[rand.IntN(6)]
 	cents := func() float64 { return float64(rand.IntN(9999)) / 100 }

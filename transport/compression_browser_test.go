@@ -64,13 +64,14 @@ func shows(ctx context.Context, t *testing.T, expression string) {
 	}
 }
 
-// inOrder is true in a page that has had so many events, each once.
+// inOrder returns an expression that is true in a page that has received n events,
+// each once.
 func inOrder(n int) string {
 	return fmt.Sprintf("got.length === %d && got.every((offset, i) => offset === i)", n)
 }
 
-// TestCompressedInABrowser has a browser's EventSource hear of every record when
-// it comes, heartbeats and the end too.
+// TestCompressedInABrowser: a browser's EventSource receives every record, the
+// heartbeats and the end at once.
 func TestCompressedInABrowser(t *testing.T) {
 	t.Parallel()
 	in, ctx := inBrowser(t, `<!doctype html><script>
@@ -98,8 +99,8 @@ for (const name of ["ready", "caught_up", "cursor", "close"])
 	shows(ctx, t, `others.includes("close")`)
 }
 
-// TestDeflatedInABrowser has a browser agree on permessage-deflate and hear of
-// every record when it comes.
+// TestDeflatedInABrowser: a browser negotiates permessage-deflate and receives every
+// record at once.
 func TestDeflatedInABrowser(t *testing.T) {
 	t.Parallel()
 	in, ctx := inBrowser(t, `<!doctype html><script>

@@ -20,7 +20,7 @@ import (
 
 const rsv1 = 0x40
 
-// deflated is a message's payload under permessage-deflate.
+// deflated returns a message's payload under permessage-deflate.
 func deflated(t testing.TB, messages ...string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -39,7 +39,7 @@ func deflated(t testing.TB, messages ...string) string {
 	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }
 
-// dialDeflated opens a WebSocket that compresses.
+// dialDeflated opens a WebSocket that negotiates compression.
 func (in *instance) dialDeflated(mode websocket.CompressionMode, token string) *socket {
 	in.t.Helper()
 	c, res, err := websocket.Dial(in.t.Context(), in.url+"/v1/ws", &websocket.DialOptions{ //nolint:bodyclose // the library has
@@ -56,9 +56,9 @@ func (in *instance) dialDeflated(mode websocket.CompressionMode, token string) *
 	return &socket{t: in.t, Conn: c}
 }
 
-// TestDeflatedWebSockets has clients that keep a window, that keep none and that
-// do not compress come one after another while records are published, at other
-// times in the shared window. Each is sent every record once.
+// TestDeflatedWebSockets: clients that keep a window, that keep none and that do not
+// compress connect one after another while records are published, at different
+// positions of the shared window. Each receives every record once.
 func TestDeflatedWebSockets(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing})
@@ -81,7 +81,8 @@ func TestDeflatedWebSockets(t *testing.T) {
 			c.send(`{"type":"subscribe","id":"a","stream":"orders","from":"earliest"}`)
 			c.send(`{"type":"subscribe","id":"b","stream":"public.news"}`)
 			if n%2 == 0 {
-				// One whose events are its own, between those that are shared.
+				// A subscription whose events are not shared, between those that
+				// are.
 				c.send(`{"type":"subscribe","id":"c","stream":"orders","key":["k1"]}`)
 			}
 			for next := 0; next < records; {
@@ -109,8 +110,8 @@ func TestDeflatedWebSockets(t *testing.T) {
 	clients.Wait()
 }
 
-// TestDeflatedShares has what is compressed be much smaller, one record at a
-// time, for one who came in the midst.
+// TestDeflatedShares: compressed output is much smaller, also one record at a time
+// and for a client that connects midway.
 func TestDeflatedShares(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing})
@@ -210,12 +211,13 @@ func TestDeflateIsNegotiated(t *testing.T) {
 	}
 }
 
-// deflateHandshake agrees on permessage-deflate.
+// deflateHandshake returns a handshake that negotiates permessage-deflate.
 func deflateHandshake(token string) string {
 	return handshakeOf("", "Authorization", "Bearer "+token, "Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
 }
 
-// TestInflates has clients send compressed what is right and what is not.
+// TestInflates: valid compressed messages are answered, and invalid ones close the
+// session with their code.
 func TestInflates(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing, limits: func(l *transport.Limits) { l.MessageBytes, l.SessionsPerPrincipal = 1024, 0 }})
@@ -235,7 +237,7 @@ func TestInflates(t *testing.T) {
 	const lastBlock = "\x03\x00" // and empty
 	for name, test := range map[string]struct {
 		sent []byte
-		code int // 0 is answered by a pong
+		code int // 0 if the answer is a pong
 	}{
 		"whole":               {frame(fin|rsv1|text, whole), 0},
 		"in fragments":        {joined(frame(rsv1|text, whole[:3]), frame(fin|pingFrame, "p"), frame(continuation, whole[3:7]), frame(fin|continuation, whole[7:])), 0},
@@ -284,7 +286,8 @@ func TestInflates(t *testing.T) {
 	}
 }
 
-// Who has much inflated waits, whatever little that took to send.
+// TestInflatingTakesTurns: a client whose messages decompress to many bytes waits,
+// however few bytes it has sent.
 func TestInflatingTakesTurns(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing, limits: func(l *transport.Limits) { l.InflatedPerSecond = 100 << 10 }})
@@ -303,8 +306,8 @@ func TestInflatingTakesTurns(t *testing.T) {
 	}
 }
 
-// FuzzInflate: whatever a compressed message holds, the server answers with
-// frames and ends.
+// FuzzInflate: whatever a compressed message contains, the server answers with
+// frames and ends the session.
 func FuzzInflate(f *testing.F) {
 	for _, m := range []string{`{"type":"ping","id":"x"}`, `{"type":"subscribe","id":"a","stream":"orders"}`, strings.Repeat(" ", 100_000)} {
 		f.Add([]byte(deflated(f, m)), true)
@@ -330,7 +333,7 @@ func FuzzInflate(f *testing.F) {
 	})
 }
 
-// stored is a message in blocks that are not compressed.
+// stored returns a message in blocks that are not compressed.
 func stored(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzAcceptedCodings: weights are within their bounds, and gzip is chosen
-// only where it weighs something.
+// FuzzAcceptedCodings: weights are within their bounds, and gzip is chosen only if
+// it has a weight.
 func FuzzAcceptedCodings(f *testing.F) {
 	for _, header := range []string{"gzip, zstd;q=0.5", "*;q=0.001", "gzip;q=1.001", "gzip;q=0.0000", ";;,,", "gzip;q==", "identity;q=0", "GZIP;Q=.5"} {
 		f.Add(header)

@@ -24,11 +24,11 @@ func compressing(c *transport.Config) {
 	c.Compression = transport.Compression{EventStreams: true, WebSockets: true}
 }
 
-// eitherWay has event streams plain and compressed, which Go's client asks for
-// and undoes by itself.
+// eitherWay is the configurations with plain and with compressed event streams. Go's
+// client requests compression and undoes it by itself.
 var eitherWay = map[string]func(*transport.Config){"plain": nil, "compressed": compressing}
 
-// inflated reads a content coding as it comes, and keeps how it ended.
+// inflated decompresses a content coding as it arrives, and records how it ended.
 type inflated struct {
 	io.Reader
 	err  error
@@ -54,7 +54,7 @@ func (r *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// compressedEvents opens an event stream that is compressed.
+// compressedEvents opens a compressed event stream.
 func (in *instance) compressedEvents(path, token string) (*stream, *inflated) {
 	in.t.Helper()
 	s := in.reads(path, token, "Accept-Encoding", "gzip")
@@ -75,9 +75,9 @@ func (in *instance) inflate(s *stream) *inflated {
 	return r
 }
 
-// TestCompressedStreams has clients come one after another while records are
-// published: each is sent every record once, whichever blocks it shares, and in
-// the end a whole stream with the right checksum.
+// TestCompressedStreams: clients connect one after another while records are
+// published. Each receives every record once, whichever blocks it shares, and in the
+// end a complete stream with the right checksum.
 func TestCompressedStreams(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing, limits: func(l *transport.Limits) { l.KeepAlive = 20 * time.Millisecond }})
@@ -157,8 +157,8 @@ func TestCompressedIDs(t *testing.T) {
 	}
 }
 
-// TestCompressedShares has what is compressed be much smaller, also one record
-// at a time.
+// TestCompressedShares: compressed output is much smaller, also one record at a
+// time.
 func TestCompressedShares(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing})
@@ -183,8 +183,8 @@ func TestCompressedShares(t *testing.T) {
 	}
 }
 
-// TestCompressedLargeRecords has records that do not compress and are larger
-// than any block, beside small ones.
+// TestCompressedLargeRecords: records that do not compress and are larger than any
+// block are delivered beside small ones.
 func TestCompressedLargeRecords(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing, stream: func(s *hub.Stream) { s.LogBytes = 8 << 20 }})
@@ -283,7 +283,7 @@ func TestContentCoding(t *testing.T) {
 	}
 }
 
-// TestCompressedRefusal is told in plain text.
+// TestCompressedRefusal: a fault is answered uncompressed.
 func TestCompressedRefusal(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing})
@@ -294,14 +294,14 @@ func TestCompressedRefusal(t *testing.T) {
 	s.until("sluice.close")
 }
 
-// TestCompressedOverHTTP2 is the same where the HTTP server writes.
+// TestCompressedOverHTTP2: the same where the HTTP server writes.
 func TestCompressedOverHTTP2(t *testing.T) {
 	t.Parallel()
 	in, h2, h1 := overTLS(t, options{config: compressing})
 	tok := token(t, "u42", "live", time.Hour)
 	in.publish("orders", 0, 0, 100)
 	for proto, client := range map[string]*http.Client{"HTTP/2.0": h2, "HTTP/1.1": h1} {
-		// Go's client asks for gzip by itself.
+		// Go's client requests gzip by itself.
 		s := in.readsWith(client, proto, "/v1/streams/orders/events?from=earliest", tok)
 		if !s.res.Uncompressed {
 			t.Errorf("%s: it was not compressed", proto)
@@ -313,8 +313,8 @@ func TestCompressedOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestCompressedSlowReader is promise 2 for one who takes less than there is:
-// what a socket does not take is not lost and not repeated.
+// TestCompressedSlowReader is promise 2 for a client that reads less than there is:
+// what a socket does not accept is neither lost nor repeated.
 func TestCompressedSlowReader(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing, stream: func(s *hub.Stream) { s.LogBytes = 64 << 20 }})

@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// connWriter writes to the connection of a session. Only the session's executor writes.
+// tlsRecord is the maximum size of a TLS record (RFC 8446, section 5.1). A
+// connection that has accepted only part of a record can no longer be used, so
+// progress applies to each record and not to the whole write.
+const tlsRecord = 16 << 10
+
+// connWriter writes to the connection of a session. Only the session's executor
+// writes.
 type connWriter interface {
 	// Try writes what can be written without waiting, possibly nothing.
 	Try(bufs [][]byte) (int, error)
-	// WriteAll writes all, as long as the peer takes anything within progress.
-	// and not beyond a time, if one is given.
+	// WriteAll writes all of b, as long as the peer accepts some data within each
+	// span of progress, and not after until, unless that is zero.
 	WriteAll(b []byte, progress time.Duration, until time.Time) error
-	// Finish ends the connection after all that was written, so that the peer
-	// can still read it, and waits for the peer's own end at most so long.
+	// Finish ends the connection after everything written, so that the peer can
+	// still read it, and waits at most wait for the peer's own end.
 	Finish(wait time.Duration)
-	// Abort ends the connection at once. It may be called by anyone.
+	// Abort ends the connection at once. Any goroutine may call it.
 	Abort()
 }
 
-// blockingWriter is a connWriter of a hijacked connection that can only be written to
-// by waiting: under TLS, and where there is no poller.
+// blockingWriter is the connWriter of a hijacked connection whose writes block:
+// under TLS, and where there is no poller.
 type blockingWriter struct{ conn net.Conn }
 
 func (o blockingWriter) Try([][]byte) (int, error) { return 0, nil }
-
-// tlsRecord is the most that a TLS record holds (RFC 8446, section 5.1). A
-// connection that took but a part of one can no longer be used, so that each
-// has the time of one progress, and not all that is written.
-const tlsRecord = 16 << 10
 
 func (o blockingWriter) WriteAll(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
@@ -62,14 +63,14 @@ func (o blockingWriter) Finish(wait time.Duration) {
 		_ = o.conn.Close()
 		return
 	}
-	// The reader sees the peer's end, or this deadline, and closes.
+	// The reader closes the connection when it sees the peer's end or this deadline.
 	_ = o.conn.SetReadDeadline(time.Now().Add(wait))
 }
 
 func (o blockingWriter) Abort() { _ = o.conn.Close() }
 
-// responseWriter is a connWriter of an HTTP response whose handler waits, as under
-// HTTP/2.
+// responseWriter is the connWriter of an HTTP response whose handler waits for the
+// session, as under HTTP/2.
 type responseWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -101,5 +102,5 @@ func (o *responseWriter) WriteAll(b []byte, progress time.Duration, until time.T
 
 func (o *responseWriter) Finish(time.Duration) {}
 
-// Abort does nothing: the connection is the HTTP server's, which ends it.
+// Abort does nothing: the HTTP server owns the connection and ends it.
 func (o *responseWriter) Abort() {}

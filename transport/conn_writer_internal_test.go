@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestSlowUnderTLS: a client that takes something all the time is not cut off,
-// however much it is behind, though TLS cannot go on after a part of a record.
+// TestSlowUnderTLS: a client that continuously accepts some data is not cut off,
+// however much it is behind, although TLS cannot continue after a partial record.
 func TestSlowUnderTLS(t *testing.T) {
 	t.Parallel()
 	borrowed := httptest.NewUnstartedServer(nil)
@@ -31,7 +31,7 @@ func TestSlowUnderTLS(t *testing.T) {
 		}
 		const size, piece, every, progress = 60 << 10, 1 << 10, 100 * time.Millisecond, 2 * time.Second
 		ended := make(chan struct{})
-		go func() { // below TLS, as that reads whole records at once
+		go func() { // below TLS, which reads whole records at once
 			defer close(ended)
 			buf := make([]byte, piece)
 			for err := error(nil); err == nil; _, err = theirs.Read(buf) {
@@ -51,7 +51,7 @@ func TestSlowUnderTLS(t *testing.T) {
 	})
 }
 
-// TestNothingReadUnderTLS: a client that takes nothing is cut off.
+// TestNothingReadUnderTLS: a client that accepts nothing is cut off.
 func TestNothingReadUnderTLS(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

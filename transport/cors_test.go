@@ -53,7 +53,7 @@ func TestCORSPreflight(t *testing.T) {
 	}
 }
 
-// foreign are origins that are not the one of the list, however like it.
+// foreign are origins that are not the listed one, however similar.
 var foreign = []string{
 	"null", "http://app.example.com", "https://app.example.com:8443", "https://app.example.com.evil.example", "https://evil-app.example.com",
 	"https://APP.example.com", "https://app.example.com/", "https://sub.app.example.com", "https://app.example.com:443", "file://", "*",
@@ -79,7 +79,7 @@ func TestCORSAnswers(t *testing.T) {
 			}
 		}
 	}
-	// Also a stream, whose head is written by hand, and a refused one.
+	// Also a stream, whose head the server writes itself, and a refused one.
 	for _, path := range []string{"/v1/streams/orders/events", "/v1/streams/nope/events?errors=stream", "/v1/streams/nope/events"} {
 		s := in.events(path, live, "Origin", page)
 		if s.res.Header.Get("Access-Control-Allow-Origin") != page || s.res.Header.Get("Vary") != "Origin" ||
@@ -124,7 +124,7 @@ func TestCORSCrossSite(t *testing.T) {
 			t.Errorf("%v: %d %s", header, status, body)
 		}
 	}
-	// A cookie counts only for listed origins and our own.
+	// A cookie counts only for listed origins and the server's own.
 	cookie := []string{"Cookie", auth.CookieName + "=" + live}
 	for _, origin := range foreign {
 		status, head, body := in.do(http.MethodGet, "/v1/streams/orders", "", "", append(cookie, "Origin", origin)...)
@@ -137,7 +137,7 @@ func TestCORSCrossSite(t *testing.T) {
 	}
 }
 
-// TestCORSNowhere: without a list no page of another origin is let in.
+// TestCORSNowhere: without a list no page of another origin is allowed.
 func TestCORSNowhere(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) { c.Credentials.Origins = nil }})
@@ -149,13 +149,13 @@ func TestCORSNowhere(t *testing.T) {
 	in.problem(t, status, head, body, http.StatusForbidden, "forbidden")
 }
 
-// TestForwardedFor: whose sessions are counted is told by trusted proxies only.
+// TestForwardedFor: only trusted proxies determine whose sessions are counted.
 func TestForwardedFor(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		trusted string
-		first   []string // whose session is open
-		second  []string // whose is then refused, or not
+		first   []string // headers of the client whose session is open
+		second  []string // headers of the client that is then refused, or not
 		same    bool
 	}{
 		"nobody is trusted":      {"", []string{"1.1.1.1"}, []string{"2.2.2.2"}, true},

@@ -11,7 +11,8 @@ import (
 	"sluice/transport/wire"
 )
 
-// cursorRequest finds who asks for which named cursor. A PUT can reset it.
+// cursorRequest returns the principal of a request and the named cursor that it asks
+// for. reset is only allowed in a PUT.
 func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor cursors.Key, reset bool, fault *wire.Error) {
 	reset, fault = wire.ParsePlainQuery(r.URL.RawQuery, r.Method == http.MethodPut)
 	c := s.identify(r)
@@ -80,7 +81,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 	s.writeCursor(w, storedCursor(name.Stream, stored.Position, stored.At))
 }
 
-// setCursor moves a named cursor to where a client says that it is, and gives
+// setCursor moves a named cursor to the position that a client sends, and returns
 // what is stored then.
 func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor, reset bool) (cursors.Committed, *wire.Error) {
 	ctx, cancel := s.waitFor(s.base, p)

@@ -48,7 +48,7 @@ func TestCursors(t *testing.T) {
 	if got := from(); !equal(got, upTo(2, 4)) {
 		t.Errorf("after an ack with what was seen: %v", got)
 	}
-	// It is the principal's own.
+	// The cursor is the principal's own.
 	status, head, body := in.do(http.MethodGet, path, token(t, "u43", "live", time.Hour), "")
 	in.problem(t, status, head, body, http.StatusGone, "cursor_lost")
 	for range 2 {
@@ -114,7 +114,7 @@ func TestCursorsFaults(t *testing.T) {
 	}
 	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/events?cursor_name=a", live, "")
 	in.problem(t, status, head, body, http.StatusServiceUnavailable, "overloaded")
-	// What needs no names goes on.
+	// Streams without named cursors still work.
 	in.reads("/v1/streams/orders/events", live).until("sluice.caught_up")
 }
 

@@ -5,15 +5,15 @@ import (
 	"errors"
 )
 
-// errDeclaredTooLarge ends the reading from a client that begins a message which
-// is larger than it may be, as the headers of its frames say.
+// errDeclaredTooLarge ends the reading from a client that begins a message whose
+// frame headers declare more than the limit.
 var errDeclaredTooLarge = errors.New("the message is declared too large")
 
-// A frame's header, as RFC 6455 has it (section 5.2).
+// The layout of a frame's header (RFC 6455, section 5.2).
 const (
 	shortHeader  = 2
-	lengthTwo    = 126 // the length is in the two bytes behind
-	lengthEight  = 127 // in eight
+	lengthTwo    = 126 // the length is in the next two bytes
+	lengthEight  = 127 // in the next eight
 	maskKey      = 4
 	longestHead  = shortHeader + 8 + maskKey
 	finalFrame   = 0x80
@@ -22,21 +22,21 @@ const (
 )
 
 // frameHeaders follows the headers of a client's frames in the bytes of its
-// connection, and finds the one that makes a message too large before anything
-// of its payload has come. What breaks the protocol is the library's to refuse.
+// connection, and finds the header that makes a message too large before any of the
+// frame's payload has arrived. Violations of the protocol are left to the library.
 //
 // Owned by the reader.
 type frameHeaders struct {
-	most    int64 // bytes of a message, 0 for no bound
+	most    int64 // limit of a message in bytes, 0 for no limit
 	head    [longestHead]byte
-	have    int   // of the header at hand
-	payload int64 // still to come of the frame at hand
-	message int64 // of the message at hand, in frames that have begun
-	lost    bool  // it cannot be followed any more
+	have    int   // bytes in head
+	payload int64 // bytes of the current frame still to come
+	message int64 // bytes of the current message, in frames that have begun
+	lost    bool  // the frames can no longer be followed
 }
 
-// follow takes the next bytes. It gives how many of them stand in front of the
-// header that makes a message too large, and whether there is one.
+// follow processes the next bytes. It returns how many of them precede the header
+// that makes a message too large, and whether there is such a header.
 func (f *frameHeaders) follow(p []byte) (before int, tooLarge bool) {
 	if f.most <= 0 {
 		return len(p), false
@@ -62,7 +62,7 @@ func (f *frameHeaders) follow(p []byte) (before int, tooLarge bool) {
 	return len(p), false
 }
 
-// size is how long the header at hand is, as far as can be told.
+// size returns the length of the current header, as far as it is known.
 func (f *frameHeaders) size() int {
 	if f.have < shortHeader {
 		return shortHeader
@@ -80,7 +80,7 @@ func (f *frameHeaders) size() int {
 	return size
 }
 
-// begin takes note of a frame whose header is there.
+// begin processes a complete frame header.
 func (f *frameHeaders) begin() {
 	length := int64(f.head[1] &^ maskedFrame)
 	switch length {

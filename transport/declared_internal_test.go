@@ -8,15 +8,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestFrameHeaders: however the bytes of a connection are cut, what is passed on
-// ends in front of the first header with which a message has become too large.
+// TestFrameHeaders: however the bytes of a connection are split, what is passed on
+// ends before the first header with which a message becomes too large.
 func TestFrameHeaders(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(1, 300).Draw(t, "most")
 		var (
 			all     []byte
-			end     = -1 // where the header begins that declares too much
+			end     = -1 // offset of the header that declares too much
 			message int
 			open    bool
 		)
@@ -67,7 +67,7 @@ func TestFrameHeaders(t *testing.T) {
 		if refused != (end >= 0) {
 			t.Fatalf("refused is %v, want %v", refused, end >= 0)
 		}
-		// What of a header had been passed on with an earlier cut stays so.
+		// Part of the header may have been passed on already, with an earlier read.
 		if refused && (passed < end || passed > end+longestHead) {
 			t.Fatalf("%d bytes were passed on, want up to the header at %d", passed, end)
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 // BenchmarkDelivery delivers 100 records of 200 bytes at once to each of some
-// clients on loopback: the append, the layout, the workers' steps and the writes
-// to sockets, and the clients' reads.
+// clients on loopback: the append, the layout, the workers' steps, the writes to
+// sockets, and the clients' reads.
 func BenchmarkDelivery(b *testing.B) {
 	const records = 100
 	for _, protocol := range []string{"websocket", "sse"} {
@@ -60,7 +60,7 @@ func BenchmarkDelivery(b *testing.B) {
 
 const roundMark = "end-of-round"
 
-// awaitMarks tells of each mark that comes, until the connection ends.
+// awaitMarks sends on rounds for each mark that it reads, until the connection ends.
 func awaitMarks(c io.Reader, rounds chan<- struct{}) {
 	buf := make([]byte, 64<<10)
 	kept := 0
@@ -73,7 +73,7 @@ func awaitMarks(c io.Reader, rounds chan<- struct{}) {
 		for range bytes.Count(seen, []byte(roundMark)) {
 			rounds <- struct{}{}
 		}
-		// The beginning of one may be at the end; a whole one never is.
+		// The input may end with the beginning of a mark, never with a whole one.
 		rest := seen[max(0, len(seen)-len(roundMark)+1):]
 		kept = copy(buf, rest)
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // broadcast is the conduct of dialects that are carried by the response to a
-// request: the client sends nothing more. It is told where it is at most once in
-// cursorEvery, and when nothing else was said for its heartbeat.
+// request: the client sends nothing more. The client is sent its position at most
+// once in cursorEvery, and when nothing else was sent for the session's heartbeat.
 type broadcast struct{}
 
 func (broadcast) converses() bool { return false }
@@ -47,14 +47,15 @@ func (broadcast) onTime(s *session, sc *scratch) { s.onQuiet(sc, cursorEvery) }
 
 func (broadcast) nextDue(s *session) monotime { return s.nextQuiet(cursorEvery) }
 
-// tellPosition tells where the session is, which keeps a quiet one alive.
+// tellPosition sends the session's position, which also keeps an idle connection
+// alive.
 func (broadcast) tellPosition(s *session, sc *scratch) {
 	s.sendPosition(sc, &wire.Cursor{Cursor: s.cursor(sc.now)})
 	s.needsID, s.lastID = false, sc.now
 }
 
-// onQuiet tells where the session is when it has been quiet for its heartbeat,
-// or owes the client a position, which it tells once in idEvery.
+// onQuiet sends the session's position when nothing was sent for the heartbeat, or,
+// at most once in idEvery, when a position is still to be sent.
 func (s *session) onQuiet(sc *scratch, idEvery time.Duration) {
 	if sc.now.Sub(s.lastWrite) >= s.heartbeat || s.needsID && sc.now.Sub(s.lastID) >= idEvery {
 		broadcast{}.tellPosition(s, sc)
@@ -70,7 +71,7 @@ func (s *session) nextQuiet(idEvery time.Duration) monotime {
 	return next
 }
 
-// jsonStream is NDJSON: what is a message on a WebSocket is a line.
+// jsonStream is NDJSON: each message of a WebSocket becomes a line.
 type jsonStream struct{ broadcast }
 
 func (jsonStream) name() string         { return "application/x-ndjson" }

@@ -7,9 +7,13 @@ import (
 	"sluice/transport/wire"
 )
 
-// conversation is the conduct of dialects that are carried by a WebSocket, with
-// text messages. Each subscription's cursor is told at most once in cursorEvery,
-// and that the client is alive is found out by pings.
+// movedEvery is how often a client is sent a position that moved only over records
+// that were not delivered to it.
+const movedEvery = 15 * time.Second
+
+// conversation is the conduct of dialects that are carried by a WebSocket, with text
+// messages. Each subscription's cursor is sent at most once in cursorEvery, and
+// pings detect whether the client is alive.
 type conversation struct{}
 
 func (conversation) protocol() protocol { return protocolWebSocket }
@@ -28,17 +32,13 @@ func (conversation) afterEvents(s *session, sub *subscription, sc *scratch) {
 
 func (conversation) afterStep(*session, *scratch) {}
 
-// rewound has the client's cursor be told again.
+// rewound makes the client's cursor be sent again.
 func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ monotime) []byte {
 	sub.sent, sub.sentAt, sub.delivered = "", 0, true
 	return rest
 }
 
-// movedEvery is how often a client is told that a position moved over records
-// that were not for it.
-const movedEvery = 15 * time.Second
-
-// onTime pings, finds out whether the client is alive, and tells positions.
+// onTime sends pings, checks whether the client is alive, and sends positions.
 func (conversation) onTime(s *session, sc *scratch) {
 	ws, now := s.ws, sc.now
 	if !ws.authBy.IsZero() && !now.Before(ws.authBy) {
@@ -60,8 +60,8 @@ func (conversation) onTime(s *session, sc *scratch) {
 		s.sendRaw(sc, wire.AppendControl(nil, wire.OpPing, payload))
 		s.send(sc, &wire.Ping{})
 		if ws.pongBy.IsZero() {
-			// Else the deadline of an earlier ping stands: pings that come more
-			// often than pong_within would put it off for ever.
+			// Otherwise the deadline of an earlier ping stays: pings that are sent
+			// more often than pong_within would postpone it forever.
 			ws.pinged, ws.pongBy = now, now.Add(s.server.limits().PongWithin)
 		}
 		ws.nextPing = now.Add(jittered(ws.pingEvery))

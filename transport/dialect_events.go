@@ -9,8 +9,12 @@ import (
 	"sluice/transport/wire"
 )
 
-// eventStream is server-sent events (HTML standard, section 9.2). Every write
-// ends with an id, so that the client comes back to where it was.
+// longCursorEvery is the shortest interval between two cursors that are too long to
+// be written with every event.
+const longCursorEvery = 100 * time.Millisecond
+
+// eventStream is server-sent events (HTML standard, section 9.2). Every write ends
+// with an id, so that the client resumes where it was.
 type eventStream struct{ broadcast }
 
 func (eventStream) name() string         { return "text/event-stream" }
@@ -41,10 +45,10 @@ func (eventStream) encode(dst, spare []byte, m wire.Message) (encoded, used []by
 	return wire.AppendNamedSSE(dst, name, "", spare), spare
 }
 
-// encodeClosing makes the last event. Its id is where to go on, or says that
-// there is no sense in coming back: an EventSource comes back with the id by
-// itself, and with a position that is of no use it would for ever. Who is to
-// start anew has to do so by itself.
+// encodeClosing appends the last event. Its id is the position to resume from, or
+// tells the client that reconnecting is useless: an EventSource reconnects with the
+// last id by itself, and would do so forever with a position that is of no use. A
+// client that has to start anew must do so by itself.
 func (eventStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) []byte {
 	if m.Action == wire.Resync {
 		m.Cursor = ""
@@ -61,11 +65,7 @@ func (eventStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) [
 	return wire.AppendNamedSSE(dst, wire.EventClose, id, m.Append(nil))
 }
 
-// longCursorEvery is how often a cursor is written, at most, that is too long for
-// every event.
-const longCursorEvery = 100 * time.Millisecond
-
-// afterStep gives the last event of a write the id to come back with.
+// afterStep adds the id to resume from to the last event of a write.
 func (d eventStream) afterStep(s *session, sc *scratch) {
 	last := len(sc.batch.Bufs) - 1
 	if sc.hasID || last < 0 || s.closing {
@@ -80,12 +80,12 @@ func (d eventStream) afterStep(s *session, sc *scratch) {
 		s.lastID = sc.now
 	}
 	if sc.endsCompressed() {
-		// Its end is everybody's.
+		// The block is shared, so the id cannot be added to its last event.
 		d.tellPosition(s, sc)
 		return
 	}
 	s.needsID = false
-	// In place of the empty line at its end comes the id, and then that line.
+	// Replace the empty line at the end of the event by the id and an empty line.
 	buf := sc.batch.Bufs[last]
 	sc.batch.Bufs[last] = buf[:len(buf)-1]
 	start := len(sc.arena)
@@ -93,7 +93,7 @@ func (d eventStream) afterStep(s *session, sc *scratch) {
 	s.write(sc, start)
 }
 
-// rewound gives the event the id that its write was to end with.
+// rewound adds the id that the write would have ended with to the event.
 func (eventStream) rewound(s *session, _ *subscription, rest []byte, now monotime) []byte {
 	return wire.AppendSSEID(rest[:len(rest)-1], s.cursor(now))
 }

@@ -13,11 +13,12 @@ import (
 )
 
 // tabs is a dialect of WebSockets that is not JSON: each message is one line of
-// fields between tabs.
+// fields separated by tabs.
 type tabs struct{ conversation }
 
-// SpeakTabs has a server speak tabs on WebSockets, too, and SpeakTabLines the
-// same in event streams. Their formats share a slot, so a server has but one.
+// SpeakTabs adds the dialect tabs to a server's WebSockets, and SpeakTabLines adds
+// the same to its event streams. Their formats share a slot, so a server has only
+// one of them.
 func (s *Server) SpeakTabs() { s.conversations = append([]dialect{tabs{}}, s.conversations...) }
 
 // SpeakTabLines is SpeakTabs for event streams.
@@ -67,7 +68,7 @@ func (tabs) encodeClosing(dst []byte, m *wire.Closing, closeCode int, reason str
 	return wire.AppendClose(dst, closeCode, reason)
 }
 
-// appendTabs appends nothing for what tabs has no words for.
+// appendTabs appends nothing for a message that tabs cannot express.
 func appendTabs(dst []byte, m wire.Message) []byte {
 	switch m := m.(type) {
 	case *wire.Welcome:

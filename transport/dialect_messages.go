@@ -7,17 +7,18 @@ import (
 	"sluice/transport/wire"
 )
 
-// What clients offer. Of both, lines is taken, as any client can have the other.
+// The subprotocols that clients offer. If a client offers both, lines is chosen, as
+// any client can have the other one.
 const (
-	// subprotocolJSON is also spoken when nothing is offered: a message is one
+	// subprotocolJSON is also used when the client offers none: a message is one
 	// JSON object.
 	subprotocolJSON = "sluice.v1.json"
-	// subprotocolLines has the events of one write as one message, an object a
+	// subprotocolLines puts the events of one write into one message, one object per
 	// line.
 	subprotocolLines = "sluice.v1.lines"
 )
 
-// jsonMessages is JSON over a WebSocket, an object a message.
+// jsonMessages is JSON over a WebSocket, one object per message.
 type jsonMessages struct{ conversation }
 
 func (jsonMessages) name() string         { return subprotocolJSON }
@@ -41,9 +42,9 @@ func (jsonMessages) encodeClosing(dst []byte, m *wire.Closing, closeCode int, re
 	return wire.AppendClose(dst, closeCode, reason)
 }
 
-// jsonLines is jsonMessages, but for the events of a write, which are the lines
-// of one message. As its length depends on the write, there is nothing that
-// sessions could share compressed.
+// jsonLines is jsonMessages, except that the events of a write are the lines of one
+// message. Its length depends on the write, so there is nothing that sessions could
+// share compressed.
 type jsonLines struct{ jsonMessages }
 
 func (jsonLines) name() string         { return subprotocolLines }

@@ -29,8 +29,8 @@ func (in *instance) dialTabs(t *testing.T, token string) tabClient {
 	return tabClient{t, s.Conn}
 }
 
-// next gives the fields of the next message, passing over cursors, which come
-// when they come.
+// next returns the fields of the next message, skipping cursors, which come at any
+// time.
 func (c tabClient) next() []string {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
@@ -46,8 +46,8 @@ func (c tabClient) next() []string {
 	}
 }
 
-// wants gives the fields of the next message, which begins with those that are
-// not "*".
+// wants returns the fields of the next message, which must begin with those in
+// fields that are not "*".
 func (c tabClient) wants(fields ...string) []string {
 	c.t.Helper()
 	got := c.next()
@@ -66,8 +66,8 @@ func (c tabClient) says(fields ...string) {
 	}
 }
 
-// TestAnotherDialect runs sessions in a dialect that the server does not have:
-// requests, answers, events, faults and ends go through the same code.
+// TestAnotherDialect runs sessions in a dialect that the server does not include:
+// requests, answers, events, faults and ends use the same code.
 func TestAnotherDialect(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{server: (*transport.Server).SpeakTabs, config: compressing})
@@ -81,7 +81,7 @@ func TestAnotherDialect(t *testing.T) {
 	}
 	cursor := c.wants("caught up", "a", "*")[2]
 
-	// Another one beside it, with a filter.
+	// Another subscription beside it, with a filter.
 	c.says("subscribe", "b", "orders", "k1")
 	c.wants("subscribed", "b")
 	if feed := c.wants("event", "*", "0", "1")[1]; !strings.HasPrefix(feed, "orders#") {
@@ -91,7 +91,7 @@ func TestAnotherDialect(t *testing.T) {
 	c.says("unsubscribe", "b")
 	c.wants("unsubscribed", "b", "requested")
 
-	// What this client itself publishes, live.
+	// Records that this client publishes, live.
 	c.says("ping", "x")
 	c.wants("pong", "x")
 	c.says("publish", "p", "orders", `"hi"`)
@@ -103,7 +103,7 @@ func TestAnotherDialect(t *testing.T) {
 		t.Errorf("got %q and %q", first, second)
 	}
 
-	// Faults, and the end.
+	// Faults and the end.
 	c.says("unsubscribe", "nothing")
 	c.wants("error", "nothing", "bad_request")
 	c.says("nonsense", "n")
@@ -114,7 +114,7 @@ func TestAnotherDialect(t *testing.T) {
 		t.Errorf("the session ended with %v", err)
 	}
 
-	// It goes on where it was, on another connection.
+	// It resumes where it was, on another connection.
 	again := in.dialTabs(t, token(t, "u42", "live", time.Hour))
 	again.wants("welcome")
 	again.says("subscribe", "a", "orders", "", cursor)
@@ -142,7 +142,7 @@ func TestAnotherDialectOfStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := strings.Split(strings.TrimSuffix(text, "\n"), "\t")
-			if got[0] == "cursor" && got[1] != "" { // which comes when it comes
+			if got[0] == "cursor" && got[1] != "" { // which comes at any time
 				positions++
 				continue
 			}

@@ -36,20 +36,20 @@ import (
 type access struct {
 	// route is the pattern that serves it.
 	route string
-	// path and body are those of the request; a slow body comes in two parts
-	// with two seconds between.
+	// path and body are those of the request; a slow body is sent in two parts, two
+	// seconds apart.
 	path, body string
 	slow       bool
 	header     []string
 	// then is a message on the WebSocket that was opened.
 	then string
-	// instant: nothing can hold the answer up.
+	// instant is set if nothing can delay the answer.
 	instant bool
-	// narrower is the code where the rights have been taken away, "" for none.
+	// narrower is the code after the rights have been withdrawn, "" for none.
 	narrower string
 }
 
-// accesses are all there are.
+// accesses returns all accesses.
 func accesses() []access {
 	const put = `{"cursor":"%s"}`
 	all := []access{
@@ -98,7 +98,7 @@ func (d access) name() string {
 	return strings.NewReplacer("/", "_", " ", "_", "?", "_").Replace(fmt.Sprintf("%s %s %s slow=%v %s", d.route[:4], d.path, d.body, d.slow, d.then))
 }
 
-// heldKafka is a Kafka that gives no answer while it is held.
+// heldKafka is a Kafka that does not answer while it is held.
 type heldKafka struct {
 	*hubtest.Topics
 	held atomic.Bool
@@ -127,7 +127,7 @@ func (k *heldKafka) Produce(ctx context.Context, topic string, messages []upstre
 	}()
 }
 
-// slowBody is a body whose second half comes two seconds behind the first.
+// slowBody is a body whose second half comes two seconds after the first.
 type slowBody struct {
 	parts []string
 	slow  bool
@@ -145,8 +145,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// try goes to a door with a token, and gives the status of the answer, and its
-// code: the first that it is told, on whatever way.
+// try uses an access with a token, and returns the status of the answer and its
+// code: the first one that is sent, in whatever form.
 func (in *instance) try(d access, token, renewWith string) (status int, code string) {
 	in.t.Helper()
 	cursor := record.Cursor{At: time.Now(), Streams: []record.StreamPosition{{Stream: "orders", Position: record.Position{Topic: record.TopicID{2}}}}}.String()
@@ -165,7 +165,7 @@ func (in *instance) try(d access, token, renewWith string) (status int, code str
 			s.send(`{"type":"auth","id":"r","token":"%s"}`, renewWith)
 			s.until("authenticated")
 		}
-		// It may have been closed meanwhile, which is read below.
+		// It may already be closed, which the reading below detects.
 		_ = s.Write(in.t.Context(), websocket.MessageText, []byte(fill(d.then)))
 		_ = s.Write(in.t.Context(), websocket.MessageText, []byte(`{"type":"ping","id":"last"}`))
 		for {
@@ -225,7 +225,7 @@ func codeIn(body []byte) string {
 	return ""
 }
 
-// told fails the test unless a door was answered with a code.
+// told fails the test unless the access was answered with a code.
 func (d access) told(t *testing.T, status int, code string, wantStatus int, want string) {
 	t.Helper()
 	switch {
@@ -239,14 +239,15 @@ func (d access) told(t *testing.T, status int, code string, wantStatus int, want
 		t.Errorf("got status %d and code %q, want %d", status, code, wantStatus)
 	}
 	if strings.HasPrefix(d.route, "HEAD ") {
-		return // it has no body
+		return // HEAD has no body
 	}
 	if code != want {
 		t.Errorf("got code %q, want %q", code, want)
 	}
 }
 
-// Every door there is: a route without one fails.
+// TestEveryRouteIsADoor: every route has an access; a route without one fails the
+// test.
 func TestEveryRouteIsADoor(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("routes.go")
@@ -273,7 +274,7 @@ func TestEveryRouteIsADoor(t *testing.T) {
 	}
 }
 
-// eachDoor runs a test of each door, in a bubble of its own.
+// eachDoor runs a test of each access, in a bubble of its own.
 func eachDoor(t *testing.T, o func() options, test func(t *testing.T, in *instance, d access)) {
 	t.Helper()
 	for _, d := range accesses() {
@@ -294,8 +295,9 @@ func TestDoorsAreShutToAnEndedToken(t *testing.T) {
 	})
 }
 
-// What is asked for ends with its token, whatever it waits for: records, Kafka,
-// Redis or its own body. Nothing is delivered and nothing stored afterwards.
+// TestDoorsEndWithTheirToken: a request ends with its token, whatever it waits for:
+// records, Kafka, Redis or its own body. Nothing is delivered and nothing stored
+// afterwards.
 func TestDoorsEndWithTheirToken(t *testing.T) {
 	t.Parallel()
 	for _, held := range []bool{true, false} {
@@ -305,7 +307,7 @@ func TestDoorsEndWithTheirToken(t *testing.T) {
 				waits := held || d.then != "" || d.slow || strings.Contains(d.path, "wait=") ||
 					strings.Contains(d.path, "events") && d.method() != http.MethodHead
 				if d.instant || !waits {
-					continue // it is answered at once
+					continue // this access is answered at once
 				}
 				t.Run(d.name(), func(t *testing.T) {
 					t.Parallel()
@@ -328,7 +330,7 @@ func TestDoorsEndWithTheirToken(t *testing.T) {
 							t.Errorf("it took %v, and the token ended after 500ms", took)
 						}
 						if !held && d.then == "" && strings.Contains(d.path, "events") {
-							// It had begun, and ends in words.
+							// The stream had begun, and ends with a message.
 							if status != http.StatusOK || code != "token_expired" {
 								t.Errorf("got %d, %q", status, code)
 							}
@@ -356,8 +358,9 @@ func (d access) method() string {
 	return method
 }
 
-// Rights that a newer token no longer gives are gone at every door: of a new
-// request at once, of a session with its renewal.
+// TestDoorsAreShutToANarrowerToken: rights that a newer token no longer grants are
+// withdrawn at every access: from a new request at once, from a session at its
+// renewal.
 func TestDoorsAreShutToANarrowerToken(t *testing.T) {
 	t.Parallel()
 	eachDoor(t, func() options { return options{} }, func(t *testing.T, in *instance, d access) {
@@ -379,9 +382,9 @@ func TestDoorsAreShutToANarrowerToken(t *testing.T) {
 	})
 }
 
-// A token whose key its issuer has withdrawn opens nothing any more, and renews
-// nothing. What it has opened goes on until the token ends: there are no
-// revocations yet.
+// TestDoorsAreShutToATokenOfAWithdrawnKey: a token whose key the issuer has
+// withdrawn is refused everywhere, also for a renewal. What was opened with it
+// continues until the token expires: there are no revocations yet.
 func TestDoorsAreShutToATokenOfAWithdrawnKey(t *testing.T) {
 	t.Parallel()
 	withdraw := func() {}
@@ -430,7 +433,7 @@ func TestDoorsAreShutToATokenOfAWithdrawnKey(t *testing.T) {
 				before := in.dial("", text)
 				before.until("welcome")
 				withdraw()
-				time.Sleep(6 * time.Second) // the file is looked at again
+				time.Sleep(6 * time.Second) // until the file is read again
 				status, code := in.try(d, text, "")
 				d.told(t, status, code, http.StatusUnauthorized, "unauthenticated")
 				before.send(`{"type":"auth","id":"r","token":"%s"}`, text)
@@ -440,7 +443,8 @@ func TestDoorsAreShutToATokenOfAWithdrawnKey(t *testing.T) {
 	}
 }
 
-// Over HTTP/2, whose connection goes on, an event stream ends with its token.
+// TestEventStreamsOverHTTP2EndWithTheirToken: over HTTP/2, where the connection
+// stays open, an event stream ends with its token.
 func TestEventStreamsOverHTTP2EndWithTheirToken(t *testing.T) {
 	t.Parallel()
 	borrowed := httptest.NewUnstartedServer(nil)

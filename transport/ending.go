@@ -15,30 +15,30 @@ import (
 	"sluice/transport/wire"
 )
 
-// A session ends by four verbs, which only its executor calls:
+// Four methods end a session; only its executor calls them:
 //
-//	close    says why, as an ending has it; nothing is said or taken after it
-//	finish   ends the connection behind the last bytes, so that they can be read
-//	cut      ends the connection without a word
-//	release  gives up all that the session has; finish and cut do it last
+//	close    sends the reason of an ending; nothing is sent or accepted after it
+//	finish   ends the connection after the last bytes, so that they can be read
+//	cut      ends the connection without sending anything
+//	release  gives up all that the session holds; finish and cut call it last
 //
-// Others ask for it with closeSoon and cutSoon. What they may be asked for
-// stands in this file, once for each kind of ending.
+// Other goroutines request an end with closeSoon and cutSoon. The endings that they
+// can request are in this file, one function for each kind.
 
-// ending is why a session is closed, and what its client is told.
+// ending is why a session is closed, and what its client is sent.
 type ending struct {
-	// fault is what is told, counted and logged; nil where the client itself
+	// fault is the fault that is sent, counted and logged; nil if the client itself
 	// has closed.
 	fault  *wire.Error
 	action wire.Action
-	// counted is set where the fault has been counted and logged already.
+	// counted is set if the fault has already been counted and logged.
 	counted bool
 	// closeCode and reason are those of a WebSocket's close frame.
 	closeCode int
 	reason    string
 }
 
-// endByFault is the ending for a fault, as the table of codes has it.
+// endByFault returns the ending for a fault, according to the table of codes.
 func endByFault(fault *wire.Error) ending {
 	info := fault.Code.Info()
 	code := info.Close
@@ -48,12 +48,14 @@ func endByFault(fault *wire.Error) ending {
 	return ending{fault: fault, action: info.Action, closeCode: code, reason: fault.Message}
 }
 
-// endByProtocol is the ending of a WebSocket with a close code of RFC 6455's own.
+// endByProtocol returns an ending of a WebSocket with a close code that RFC 6455
+// defines.
 func endByProtocol(closeCode int, reason string) ending {
 	return ending{fault: wire.Errorf(wire.BadRequest, "%s", reason), action: wire.Stop, closeCode: closeCode, reason: reason}
 }
 
-// endByClient answers a client's close frame with its own code.
+// endByClient returns the ending that answers a client's close frame with the
+// client's own code.
 func endByClient(closeCode int) ending {
 	if closeCode == websocketNoStatus {
 		closeCode = wire.CloseFinished
@@ -61,7 +63,7 @@ func endByClient(closeCode int) ending {
 	return ending{closeCode: closeCode}
 }
 
-// What time brings.
+// Endings by time.
 
 func endExpired() ending {
 	return endByFault(wire.Errorf(wire.TokenExpired, "the token has expired: come back with a new one"))
@@ -81,7 +83,7 @@ func endNoPong() ending {
 	return endByFault(wire.Errorf(wire.NoPong, "no sign of life came since the last ping"))
 }
 
-// What a client's messages bring.
+// Endings caused by a client's messages.
 
 func endTooLarge(most int) ending {
 	return endByFault(wire.Errorf(wire.TooLarge, "the message is larger than %d bytes", most))
@@ -91,8 +93,8 @@ func endTooManyFaults(most int) ending {
 	return endByFault(wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
 }
 
-// endPanicked is for a session one of whose requests panicked, which notePanic has
-// counted.
+// endPanicked returns the ending for a session one of whose requests panicked.
+// notePanic has already counted the fault.
 func endPanicked() ending {
 	e := endByFault(wire.Errorf(wire.Internal, "something went wrong here"))
 	e.counted = true
@@ -107,7 +109,8 @@ func endBadCompression() ending {
 	return endByProtocol(wire.CloseProtocolError, "the message is not compressed as RFC 7692 has it")
 }
 
-// endWrongType is for a message of the type that the dialect does not have.
+// endWrongType returns the ending for a message of the type (text or binary) that
+// the dialect does not use.
 func endWrongType(binary bool) ending {
 	if binary {
 		return endByProtocol(wire.CloseUnsupported, "messages are binary")
@@ -115,8 +118,9 @@ func endWrongType(binary bool) ending {
 	return endByProtocol(wire.CloseUnsupported, "messages are text")
 }
 
-// endOfReading chooses how the end of a WebSocket's reading ends the session.
-// ok is false where the connection has ended, and there is nobody to tell.
+// endOfReading chooses how the session ends when the reading of its WebSocket has
+// ended with err. ok is false if the connection has ended, so that nothing can be
+// sent.
 func (s *session) endOfReading(err error) (e ending, ok bool) {
 	switch input := s.ws.input; {
 	case input.tooLarge:
@@ -136,16 +140,17 @@ func (s *session) endOfReading(err error) (e ending, ok bool) {
 	return ending{}, false
 }
 
-// subscriptionEnd is why a subscription ends: what a client that converses is
-// told, and the fault with which another one's session ends.
+// subscriptionEnd is why a subscription ends: the reason that is sent to a client
+// that converses, and the fault with which the session of any other client ends.
 type subscriptionEnd struct {
 	reason wire.Reason
 	fault  *wire.Error
-	// withSession has a session that carries nothing else end with it.
+	// withSession ends the session with the subscription if the session carries
+	// nothing else.
 	withSession bool
 }
 
-// endOf is for a subscription that the hub has ended.
+// endOf returns the end of a subscription that the hub has ended.
 func endOf(sub *subscription) subscriptionEnd {
 	ended, reason := wire.ReasonError, sub.Ended()
 	switch reason {
@@ -171,7 +176,8 @@ func endSuperseded() subscriptionEnd {
 	return subscriptionEnd{reason: wire.ReasonSuperseded, fault: faultOf(cursors.ErrSuperseded)}
 }
 
-// endSubscription ends a subscription and says why, or the session with it.
+// endSubscription ends a subscription and sends the reason, or ends the session with
+// it.
 func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *scratch) {
 	alone := len(s.subs) <= 1 && s.inFlight.Load() == 0
 	if !s.dialect.converses() || why.withSession && alone {
@@ -187,7 +193,7 @@ func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *sc
 	s.remove(sub)
 }
 
-// close says why the session ends.
+// close sends the reason why the session ends.
 func (s *session) close(sc *scratch, e ending) {
 	if s.closing {
 		return
@@ -216,7 +222,7 @@ func (s *session) close(sc *scratch, e ending) {
 	s.stopReading()
 }
 
-// closeSoon has the executor close the session.
+// closeSoon makes the executor close the session.
 func (s *session) closeSoon(e ending) {
 	s.post(func(s *session, sc *scratch) { s.close(sc, e) })
 }
@@ -233,20 +239,20 @@ func (s *session) finish() {
 	s.release()
 }
 
-// cut ends the session without a word.
+// cut ends the session without sending anything.
 func (s *session) cut() {
 	s.out.Abort()
 	s.release()
 }
 
-// cutSoon cuts the connection, and has the executor do the rest.
+// cutSoon aborts the connection and makes the executor release the session.
 func (s *session) cutSoon() {
 	s.out.Abort()
 	s.post(func(s *session, _ *scratch) { s.release() })
 	s.resume()
 }
 
-// panicked cuts a session that has panicked, whatever state it is in.
+// panicked cuts a session that has panicked, whatever its state.
 func (s *session) panicked(cause any) {
 	defer func() {
 		if again := recover(); again != nil {
@@ -258,13 +264,13 @@ func (s *session) panicked(cause any) {
 	s.out.Abort()
 }
 
-// release gives up all that the session has.
+// release gives up all that the session holds.
 func (s *session) release() {
 	if s.closed {
 		return
 	}
 	s.closed = true
-	// What others count on is done even if something of its own panics.
+	// Others depend on forget, so it runs even if something of the session panics.
 	defer s.forget()
 	s.stopReading()
 	for _, sub := range s.subs {
@@ -273,7 +279,7 @@ func (s *session) release() {
 	s.subs, s.backlog = nil, nil
 }
 
-// forget takes a session that has ended out of all that knows it.
+// forget removes a session that has ended from everything that refers to it.
 func (s *session) forget() {
 	s.mu.Lock()
 	s.inbox = nil
@@ -284,9 +290,9 @@ func (s *session) forget() {
 	s.tellEnded()
 }
 
-// releaseUnstarted is release for a session that was not started, with its
-// connection, in whatever way the request failed. The handler that makes a
-// session defers it.
+// releaseUnstarted releases a session that was not started, and closes its
+// connection, however the request failed. The handler that creates a session defers
+// it.
 func (s *session) releaseUnstarted() {
 	if s.started {
 		return
@@ -297,8 +303,8 @@ func (s *session) releaseUnstarted() {
 	}
 }
 
-// drainSoon tells a session when it is to come back elsewhere, and closes it
-// then.
+// drainSoon asks a session's client to reconnect elsewhere after a time, and closes
+// the session then.
 func (s *session) drainSoon(after time.Duration) {
 	s.post(func(s *session, sc *scratch) {
 		if s.closing || !s.closeAt.IsZero() {
@@ -310,7 +316,7 @@ func (s *session) drainSoon(after time.Duration) {
 	})
 }
 
-// closingOf is what an event stream ends with for a fault.
+// closingOf returns the closing message of an event stream for a fault.
 func closingOf(fault *wire.Error) *wire.Closing {
 	closing := &wire.Closing{Code: fault.Code, Action: fault.Code.Info().Action, RetryAfter: fault.RetryAfter}
 	if closing.Action != wire.Stop && closing.RetryAfter == 0 {
@@ -319,13 +325,12 @@ func closingOf(fault *wire.Error) *wire.Closing {
 	return closing
 }
 
-// comeBackSoon spreads those who come back over some seconds.
+// comeBackSoon spreads the clients that reconnect over some seconds.
 func comeBackSoon() time.Duration {
 	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond)
 }
 
-// fail tells the client of a fault that does not end the session, unless there
-// were too many.
+// fail sends a fault that does not end the session, unless there were too many.
 func (s *session) fail(fault *wire.Error) {
 	s.post(func(s *session, sc *scratch) {
 		if !s.closing {
@@ -334,8 +339,8 @@ func (s *session) fail(fault *wire.Error) {
 	})
 }
 
-// tellFault sends an error message, and ends the session when there were too
-// many. What can be tried again is not the client's mistake, and not counted.
+// tellFault sends an error message, and ends the session after too many. Faults that
+// can be retried are not the client's mistake and are not counted.
 func (s *session) tellFault(sc *scratch, fault *wire.Error) {
 	s.server.noteFault(fault, s.address)
 	s.send(sc, fault)

@@ -75,7 +75,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	return s.checkCursor(x.cursor(monotimeNow()))
 }
 
-// serveEvents answers with the session's stream.
+// serveEvents answers a request with the session's stream.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
 	s.setEventHeaders(head, x.dialect)
@@ -98,8 +98,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	}
 	if r.ProtoMajor == 1 {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			// The end of the connection is the end of the body, so that the
-			// shared bytes can be written as they lie, without chunks.
+			// The end of the connection is the end of the body, so that shared bytes
+			// can be written unchanged, without chunk headers.
 			head.Set("Connection", "close")
 			head.Set("Date", s.now().UTC().Format(http.TimeFormat))
 			var raw bytes.Buffer
@@ -135,7 +135,7 @@ func (s *Server) setEventHeaders(h http.Header, d dialect) {
 	}
 }
 
-// refuseInStream tells a fault where an EventSource can see it: in a stream.
+// refuseInStream answers a fault as a stream, where an EventSource can read it.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialect, fault *wire.Error) {
 	s.noteRefusal(r, fault)
 	s.setEventHeaders(w.Header(), d)

@@ -14,8 +14,8 @@ import (
 	"sluice/transport/wire"
 )
 
-// Whatever a query and a Last-Event-ID say, the answer has a status of the
-// table, and what is told in a stream a code of it.
+// FuzzEventsQuery: whatever a query and a Last-Event-ID contain, the answer has a
+// status of the table of codes, and a fault in a stream has one of its codes.
 func FuzzEventsQuery(f *testing.F) {
 	in := start(f, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 }})
 	in.publish("orders", 0, 0, 5)
@@ -55,7 +55,7 @@ func FuzzEventsQuery(f *testing.F) {
 		}
 		defer func() { _ = c.Close() }()
 		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // else the ports run out
+			_ = tcp.SetLinger(0) // otherwise the ports run out
 		}
 		_ = c.SetDeadline(time.Now().Add(patience))
 		request := "GET /v1/events?" + query + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + key + "\r\n"
@@ -91,7 +91,7 @@ func FuzzEventsQuery(f *testing.F) {
 		}
 		var m message
 		if err := json.Unmarshal(body, &m); err != nil {
-			// The HTTP server itself refuses what is no HTTP.
+			// The HTTP server itself refuses what is not HTTP.
 			if res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 				t.Fatalf("%d %q", res.StatusCode, body)
 			}

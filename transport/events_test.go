@@ -27,13 +27,13 @@ func (in *instance) reads(path, token string, header ...string) *stream {
 	if s.res.StatusCode != http.StatusOK {
 		in.t.Fatalf("%s: status %d", path, s.res.StatusCode)
 	}
-	// What never comes is to fail, not to hang.
+	// An event that never comes must fail the test, not hang it.
 	tooLong := time.AfterFunc(patience, s.cancel)
 	in.t.Cleanup(func() { tooLong.Stop() })
 	return s
 }
 
-// expiredToken makes a token that ended a minute ago.
+// expiredToken returns a token that expired a minute ago.
 func expiredToken(t testing.TB, subject, scope string) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
@@ -45,7 +45,7 @@ func expiredToken(t testing.TB, subject, scope string) string {
 	return text
 }
 
-// offsets reads n records and gives their places, by stream and partition.
+// offsets reads n records and returns their offsets, by stream and partition.
 func (s *stream) offsets(n int) map[string][]int64 {
 	s.t.Helper()
 	got := make(map[string][]int64)
@@ -65,7 +65,7 @@ func (s *stream) offsets(n int) map[string][]int64 {
 	return got
 }
 
-// untilID reads on until an event with an id, and gives the id.
+// untilID reads up to the next event with an id, and returns the id.
 func (s *stream) untilID() string {
 	s.t.Helper()
 	for {
@@ -81,7 +81,7 @@ func (s *stream) untilID() string {
 
 func equal(a, b []int64) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
-// upTo gives from, …, to-1.
+// upTo returns from, …, to-1.
 func upTo(from, to int64) (all []int64) {
 	for ; from < to; from++ {
 		all = append(all, from)
@@ -111,7 +111,7 @@ func TestEventsBeginWithReady(t *testing.T) {
 			fmt.Sprint(m["streams"]) != "[orders]" || m.str("cursor") == "" || ready.id != m.str("cursor") {
 			t.Errorf("%s: got %+v", path, ready)
 		}
-		// A session begins at the tip, and has caught up at once.
+		// A session begins at the tip, so it has caught up at once.
 		if e, _ := s.next(); e.name != "sluice.caught_up" || e.id == "" {
 			t.Errorf("%s: got %+v", path, e)
 		}
@@ -246,7 +246,7 @@ func TestEventsByKey(t *testing.T) {
 	if got := last.offsets(2); !equal(got["orders/0"], []int64{3, 6}) {
 		t.Errorf("the last two of a key: %v", got)
 	}
-	// Records that are not for it move its position all the same.
+	// Records that the filter excludes move its position all the same.
 	s.until("sluice.caught_up")
 	s.until("sluice.cursor")
 	in.topics.Append("orders", record.Record{Partition: 0, Key: []byte("k0"), Value: []byte("1")})
@@ -300,7 +300,7 @@ func TestEventsFrom(t *testing.T) {
 		}
 		s.cancel()
 	}
-	// One without a grant to replay gets no further than the window to resume.
+	// A client without a replay grant can go back only as far as the resume window.
 	in.topics.Append("public.news", record.Record{Value: []byte("1"), Timestamp: now.Add(-time.Hour).UnixMilli()})
 	in.topics.Append("public.news", record.Record{Value: []byte("2"), Timestamp: now.Add(-time.Minute).UnixMilli()})
 	s := in.reads("/v1/streams/public.news/events?from=earliest", "")
@@ -334,7 +334,7 @@ func testEventsKeepAlive(t *testing.T, config func(*transport.Config)) {
 	if took := time.Since(begun); took < 300*time.Millisecond {
 		t.Errorf("two keepalives, and what came before, took only %v", took)
 	}
-	// The client's own wish counts.
+	// The client's own value takes precedence.
 	slow := in.reads("/v1/streams/public.news/events?heartbeat=10s", "")
 	slow.until("sluice.caught_up")
 	quiet := make(chan struct{})
@@ -366,7 +366,8 @@ func testEventsGaps(t *testing.T, config func(*transport.Config)) {
 	early := in.reads("/v1/streams/orders/events?from=earliest", tok)
 	ready, _ := early.next()
 	early.cancel()
-	// What somebody still reads is kept, and would be delivered.
+	// While the stream is being read its log keeps the records, and they would be
+	// delivered.
 	in.sampleBecomes(`sluice_sessions{protocol="sse"}`, 0)
 	in.topics.Expire("orders", 0, 6)
 
@@ -384,7 +385,7 @@ func testEventsGaps(t *testing.T, config func(*transport.Config)) {
 	s = in.reads("/v1/streams/orders/events?on_gap=fail", tok, "Last-Event-ID", ready.id)
 	s.closesWith("retention", "resync", true)
 
-	// The topic is made again: a stream that runs goes on at its start.
+	// The topic is recreated: a running stream continues at its start.
 	running := in.reads("/v1/streams/orders/events", tok)
 	running.until("sluice.caught_up")
 	failing := in.reads("/v1/streams/orders/events?on_gap=fail", tok)
@@ -476,7 +477,7 @@ func TestEventsFaults(t *testing.T) {
 				case "header":
 					header = []string{"Last-Event-ID", ready.id}
 					if strings.Contains(path, "from=") || strings.Contains(path, "cursor_name=none") {
-						continue // which Last-Event-ID wins over
+						continue // Last-Event-ID takes precedence over it
 					}
 				case "parameter":
 					path += "&last_event_id=" + ready.id
@@ -495,7 +496,7 @@ func TestEventsFaults(t *testing.T) {
 	}
 	status, head, body := in.do(http.MethodGet, "/v1/events?stream=orders&stream=public.news", live, "")
 	in.problem(t, status, head, body, http.StatusTooManyRequests, "subscription_limit")
-	// A bad Last-Event-ID itself is told in the stream.
+	// A bad Last-Event-ID itself is reported in the stream.
 	for _, bad := range []string{"7", flipped, "v1.", "v2.abc", ready.id + "~1", "\xff", strings.Repeat("v1.A", 200)} {
 		s := in.reads("/v1/streams/orders/events", live, "Last-Event-ID", bad)
 		code := "bad_cursor"
@@ -661,7 +662,7 @@ func TestEventsAsLines(t *testing.T) {
 			t.Errorf("event %d: %v", n, m)
 		}
 	}
-	// Both a busy and a quiet stream say where they are.
+	// Both a busy and a quiet stream send their positions.
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
 	go func() {
@@ -685,7 +686,7 @@ func TestEventsAsLines(t *testing.T) {
 	until("cursor")
 	until("cursor")
 
-	// A fault is told in a line.
+	// A fault is sent as a line.
 	refused := in.reads("/v1/streams/nope/events?errors=stream", tok, "Accept", "application/x-ndjson")
 	b, _ := refused.lines.ReadString('\n')
 	if !strings.Contains(b, `"type":"closing","code":"unknown_stream","action":"stop"`) {
@@ -715,7 +716,8 @@ func testEventsStatus(t *testing.T, config func(*transport.Config)) {
 	if m := s.until("sluice.status").json(t); m.str("stream") != "orders" || m["live"] != false || m["since"] == nil {
 		t.Errorf("got %v", m)
 	}
-	// One that comes now hears so, one that needs Kafka to begin is refused.
+	// A stream opened now is sent that status; one that needs Kafka to begin is
+	// refused.
 	late := in.reads("/v1/streams/orders/events", tok)
 	if m := late.until("sluice.status").json(t); m["live"] != false {
 		t.Errorf("got %v", m)
@@ -733,7 +735,7 @@ func testEventsStatus(t *testing.T, config func(*transport.Config)) {
 	s.offsets(1)
 }
 
-// TestEventsHostileBytes: nothing in a record can make a field of its own.
+// TestEventsHostileBytes: nothing in a record can create a field of its own.
 func TestEventsHostileBytes(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -767,8 +769,8 @@ func TestEventsHostileBytes(t *testing.T) {
 	}
 }
 
-// TestEventsOfRefusedStreamsDoNotCount: what was counted for a stream that is
-// then refused is given back.
+// TestEventsOfRefusedStreamsDoNotCount: a stream that is refused no longer counts
+// against the limits.
 func TestEventsOfRefusedStreamsDoNotCount(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal, l.SessionsPerAddress = 2, 3 }})
@@ -790,7 +792,7 @@ func TestEventsOfRefusedStreamsDoNotCount(t *testing.T) {
 	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/events", tok, "")
 	in.problem(t, status, head, body, http.StatusTooManyRequests, "too_many_sessions")
 	in.reads("/v1/streams/orders/events?errors=stream", tok).closesWith("too_many_sessions", "resume", false)
-	// The address has one left.
+	// The address has one session left.
 	in.reads("/v1/streams/orders/events", token(t, "u43", "live", time.Hour))
 	status, head, body = in.do(http.MethodGet, "/v1/streams/orders/events", token(t, "u44", "live", time.Hour), "")
 	in.problem(t, status, head, body, http.StatusTooManyRequests, "too_many_sessions")
@@ -802,7 +804,7 @@ func TestEventsOfRefusedStreamsDoNotCount(t *testing.T) {
 	})
 }
 
-// eventually waits for something to hold.
+// eventually waits for a condition to hold.
 func (in *instance) eventually(what string, holds func() bool) {
 	in.t.Helper()
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
@@ -813,7 +815,8 @@ func (in *instance) eventually(what string, holds func() bool) {
 	in.t.Errorf("it never came about that %s", what)
 }
 
-// TestEventsOpenedAmidRecords: records that come while streams are being opened.
+// TestEventsOpenedAmidRecords: records that arrive while streams are being opened
+// are delivered without a gap.
 func TestEventsOpenedAmidRecords(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})

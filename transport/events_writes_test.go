@@ -19,8 +19,8 @@ import (
 	"sluice/transport"
 )
 
-// recorder is a listener that remembers each write of the server. Its
-// connections are not plain TCP, so that each flush is one write.
+// recorder is a listener that records each write of the server. Its connections are
+// not plain TCP, so that each flush is one write.
 type recorder struct {
 	net.Listener
 
@@ -54,8 +54,8 @@ func (r *recorder) taken() [][]byte {
 	return r.writes
 }
 
-// TestEventsWritesEndWithID: each write ends in an event with an id, and there
-// is one in 64 KB.
+// TestEventsWritesEndWithID: each write ends with an event that has an id, and there
+// is an id in every 64 KB.
 func TestEventsWritesEndWithID(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{}
@@ -79,7 +79,7 @@ func TestEventsWritesEndWithID(t *testing.T) {
 	in.topics.Append("orders", record.Record{Value: bytes.Repeat([]byte("1"), 2<<20)}) // a gap
 	s := in.reads("/v1/events?stream=orders&stream=public.news&from=-1d", tok)
 	s.cancel()
-	// The records are of 1970.
+	// The records have timestamps of 1970.
 	s = in.reads("/v1/events?stream=orders&stream=public.news&from=earliest", tok)
 	gaps := 0
 	for records := 0; records < total-1 || gaps == 0; {
@@ -127,8 +127,8 @@ func TestEventsWritesEndWithID(t *testing.T) {
 	}
 }
 
-// TestEventsLongCursors: an id of more than 256 bytes comes at most every
-// 100 ms, and then for all that was sent.
+// TestEventsLongCursors: an id of more than 256 bytes is sent at most every 100 ms,
+// and then covers everything sent.
 func TestEventsLongCursors(t *testing.T) {
 	t.Parallel()
 	for name, config := range eitherWay {
@@ -187,7 +187,7 @@ func testEventsLongCursors(t *testing.T, config func(*transport.Config)) {
 	if ids > int(took/(100*time.Millisecond))+3 || ids >= events {
 		t.Errorf("%d ids for %d events in %v", ids, events, took)
 	}
-	// When it is quiet the last id comes, so that nothing is sent twice.
+	// When the stream is quiet the last id is sent, so that nothing is sent twice.
 	for events < sent {
 		e, ok := s.next()
 		if !ok {
@@ -207,7 +207,7 @@ func testEventsLongCursors(t *testing.T, config func(*transport.Config)) {
 	}
 }
 
-// TestEventsNoCursorTooLong: a stream whose ids could not be sent back is
+// TestEventsNoCursorTooLong: a stream whose ids the client could not send back is
 // refused at once.
 func TestEventsNoCursorTooLong(t *testing.T) {
 	t.Parallel()
@@ -219,8 +219,7 @@ func TestEventsNoCursorTooLong(t *testing.T) {
 	in.eventually("subscriptions are given back", func() bool { return in.metric(`sluice_subscriptions`) <= 1 })
 }
 
-// metric gives the value of a series as it stands on the admin listener, -1 for
-// none.
+// metric returns the value of a series on the admin listener, -1 if there is none.
 func (in *instance) metric(series string) float64 {
 	in.t.Helper()
 	res, err := http.Get(in.admin + "/metrics")
@@ -244,8 +243,8 @@ func (in *instance) metric(series string) float64 {
 	return -1
 }
 
-// TestEventsHangUp: a client that goes away is noticed though nothing is written
-// to it.
+// TestEventsHangUp: the end of a client is noticed although nothing is written to
+// it.
 func TestEventsHangUp(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.KeepAlive = never }})
@@ -264,7 +263,7 @@ func TestEventsHangUp(t *testing.T) {
 	}
 }
 
-// rawGet sends a request and leaves what comes to the caller.
+// rawGet sends a request and leaves the answer to the caller.
 func (in *instance) rawGet(path, token string) *net.TCPConn {
 	in.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
@@ -282,8 +281,8 @@ func (in *instance) rawGet(path, token string) *net.TCPConn {
 	return conn
 }
 
-// TestEventsNeverRead: a client that takes nothing holds up nobody while it is
-// there, and is cut off after write_progress.
+// TestEventsNeverRead: a client that reads nothing does not delay others, and is cut
+// off after write_progress.
 func TestEventsNeverRead(t *testing.T) {
 	t.Parallel()
 	t.Run("others go on", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, never) })
@@ -315,7 +314,8 @@ func testEventsNeverRead(t *testing.T, progress time.Duration) {
 		}
 	}
 	if progress == never {
-		// Had it held up the other, nothing would have come to it any more.
+		// If it had delayed the other client, that client would receive nothing any
+		// more.
 		if n := in.metric(`sluice_sessions{protocol="sse"}`); n != 2 {
 			t.Errorf("%v sessions are left", n)
 		}

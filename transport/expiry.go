@@ -10,10 +10,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// What is done for a request ends with the token that it came with, however long
-// it waits for Kafka, for Redis, for records or for the rest of its own body.
+// The work for a request ends with the token that the request came with, however
+// long it waits for Kafka, for Redis, for records or for the rest of its own body.
 
-// within gives a context that ends with a principal's token.
+// within returns a context that ends with a principal's token.
 func within(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
 	if p == nil || p.ExpiresAt().IsZero() {
 		return context.WithCancel(ctx)
@@ -21,7 +21,7 @@ func within(ctx context.Context, p *auth.Principal) (context.Context, context.Ca
 	return context.WithDeadlineCause(ctx, p.ExpiresAt(), auth.ErrTokenExpired)
 }
 
-// ended is the fault of a principal whose token has ended, else nil.
+// ended returns the fault of a principal whose token has expired, else nil.
 func (s *Server) ended(p *auth.Principal) *wire.Error {
 	if p == nil || p.ExpiresAt().IsZero() || s.now().Before(p.ExpiresAt()) {
 		return nil
@@ -29,8 +29,8 @@ func (s *Server) ended(p *auth.Principal) *wire.Error {
 	return faultOf(auth.ErrTokenExpired)
 }
 
-// outcome is the fault that a request is answered with: the end of its token, if
-// that has come meanwhile, before any other.
+// outcome returns the fault that a request is answered with. The expiry of its token
+// takes precedence over any other fault.
 func (s *Server) outcome(p *auth.Principal, fault *wire.Error) *wire.Error {
 	if ended := s.ended(p); ended != nil {
 		return ended
@@ -38,7 +38,7 @@ func (s *Server) outcome(p *auth.Principal, fault *wire.Error) *wire.Error {
 	return fault
 }
 
-// outcomeOf is outcome for an error, which may be none.
+// outcomeOf is outcome for an error, which may be nil.
 func (s *Server) outcomeOf(p *auth.Principal, err error) *wire.Error {
 	if err == nil {
 		return s.ended(p)
@@ -53,8 +53,8 @@ func (s *Server) waitFor(ctx context.Context, p *auth.Principal) (context.Contex
 	return valid, func() { forget(); cancel() }
 }
 
-// notSent says of messages that had not been sent to Kafka when the token ended
-// that this is why they are not stored.
+// notSent changes the results of messages that had not been sent to Kafka when the
+// token expired: the expiry is why they are not stored.
 func notSent(ctx context.Context, results []upstream.Stored) {
 	if !errors.Is(context.Cause(ctx), auth.ErrTokenExpired) {
 		return
@@ -66,7 +66,7 @@ func notSent(ctx context.Context, results []upstream.Stored) {
 	}
 }
 
-// noneSent reports whether all messages are not stored because the token ended.
+// noneSent reports whether all messages are not stored because the token expired.
 func noneSent(results []upstream.Stored) bool {
 	for _, stored := range results {
 		if !errors.Is(stored.Err, auth.ErrTokenExpired) {

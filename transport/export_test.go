@@ -7,14 +7,14 @@ import (
 	"sluice/transport/socket"
 )
 
-// WithoutPoller has the server wait for each connection in a goroutine, as where
-// there is no poller: in a bubble of testing/synctest, which cannot see through
-// one.
+// WithoutPoller makes the server wait for each connection in a goroutine, as on
+// systems without a poller. It is for bubbles of testing/synctest, which cannot see
+// through a poller.
 func (s *Server) WithoutPoller() {
 	s.newPoller = func() (*socket.Poller, error) { return nil, errors.ErrUnsupported }
 }
 
-// SessionsOf are the ids of a principal's open sessions, by its key, and
+// SessionsOf returns the ids of a principal's open sessions, by its key, and
 // SessionsRevokedBy of those that a revocation names.
 func (s *Server) SessionsOf(key string) []string { return ids(s.sessionsOf(key)) }
 

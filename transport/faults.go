@@ -16,9 +16,12 @@ import (
 	"sluice/transport/wire"
 )
 
-// faultTable says which fault of the protocol an error of the domain is, and
-// what a client is told. The first that errors.Is finds counts. Statuses, close
-// codes and metric labels follow from the code.
+// errNoProgress is returned when the peer has accepted nothing for too long.
+var errNoProgress = errors.New("the peer takes nothing")
+
+// faultTable maps errors of the domain to faults of the protocol and the messages
+// that clients are sent. The first row that errors.Is matches counts. Statuses,
+// close codes and metric labels follow from the code.
 var faultTable = []struct {
 	err     error
 	code    wire.Code
@@ -50,15 +53,17 @@ var faultTable = []struct {
 	{context.Canceled, wire.Draining, "this instance is going away: come back to another one", time.Second},
 }
 
-// faultOf makes any error a fault that a client can be told. What is not in the
-// table is internal, and its text is kept from the client.
+// faultOf converts any error to a fault that can be sent to a client. An error that
+// is not in the table becomes an internal fault, and its text is not sent to the
+// client.
 func faultOf(err error) *wire.Error {
 	var fault *wire.Error
 	if errors.As(err, &fault) {
 		return fault
 	}
 	if errors.Is(err, auth.ErrUnsupportedCredential) {
-		// What is wrong is said by name. Texts of auth hold nothing of a client.
+		// The message names what is wrong. Error texts of auth contain nothing that
+		// the client has sent.
 		return &wire.Error{Code: wire.BadRequest, Message: err.Error(), Cause: err}
 	}
 	for _, row := range faultTable {
@@ -69,9 +74,10 @@ func faultOf(err error) *wire.Error {
 	return &wire.Error{Code: wire.Internal, Message: "something went wrong here", RetryAfter: time.Second, Cause: err}
 }
 
-// endedFault is the fault of a subscription that the hub has ended: one that was not
-// to go on behind a gap, or of whose filter a predicate has failed. Why it has failed
-// can tell of records that the client may not see, and is for the operator alone.
+// endedFault returns the fault of a subscription that the hub has ended: one that
+// was not to continue after a gap, or whose filter's predicate failed. The cause of
+// such a failure can reveal records that the client may not see, and is for the
+// operator only.
 func endedFault(reason record.GapReason, failure error) *wire.Error {
 	code := wire.Retention
 	switch reason {
@@ -90,7 +96,7 @@ func endedFault(reason record.GapReason, failure error) *wire.Error {
 	return wire.Errorf(code, "records cannot be delivered (%s), and on_gap is fail", reason)
 }
 
-// faultLog writes down faults, at most one a second of each code.
+// faultLog logs faults, at most one per second and code.
 type faultLog struct {
 	logger *slog.Logger
 	now    func() time.Time
@@ -135,6 +141,3 @@ func (l *faultLog) note(fault *wire.Error, address string) {
 	}
 	l.logger.LogAttrs(context.Background(), level, "a client was told of a fault", attrs...)
 }
-
-// errNoProgress: the peer has taken nothing for too long.
-var errNoProgress = errors.New("the peer takes nothing")

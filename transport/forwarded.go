@@ -9,17 +9,21 @@ import (
 	"sluice/auth"
 )
 
-// addressOf is the client's address: the peer's, or what trusted proxies say,
-// read from the nearest one on (X-Forwarded-For).
+// mappedBits is the length of the prefix before an IPv4 address in an IPv6 address
+// (RFC 4291, section 2.5.5.2).
+const mappedBits = 96
+
+// addressOf returns the client's address: the peer's, or the one that trusted
+// proxies report in X-Forwarded-For, read from the nearest proxy outwards.
 func (s *Server) addressOf(r *http.Request) string {
 	address, _ := s.clientOf(r)
 	return address
 }
 
-// clientOf is the client's address, and behind how many trusted proxies in a row
-// it is. Each of those has appended the address that it was reached from. What
-// is no address, as of a proxy that hides its clients, ends the row: the client
-// is then known by the proxy that says so.
+// clientOf returns the client's address, and the number of trusted proxies in a row
+// between the client and the server. Each proxy has appended the address that it was
+// reached from. An element that is no address, as from a proxy that hides its
+// clients, ends the row: the client is then identified by the address of that proxy.
 func (s *Server) clientOf(r *http.Request) (address string, proxies int) {
 	at, ok := parseHop(r.RemoteAddr)
 	if !ok {
@@ -46,9 +50,9 @@ func (s *Server) clientOf(r *http.Request) (address string, proxies int) {
 	return at.String(), proxies
 }
 
-// parseHop reads an address as proxies write it: plain, with a port, or an IPv6
-// address in brackets. A zone means something on one machine only, and an IPv4
-// address in IPv6 is that address.
+// parseHop parses an address as proxies write it: plain, with a port, or an IPv6
+// address in brackets. The zone is removed, as it has a meaning on one machine only,
+// and an IPv4 address mapped to IPv6 is that IPv4 address.
 func parseHop(text string) (netip.Addr, bool) {
 	at, err := netip.ParseAddr(text)
 	if err != nil {
@@ -77,14 +81,11 @@ func (s *Server) trusts(address netip.Addr) bool {
 	return false
 }
 
-// mappedBits are those in front of an IPv4 address in IPv6 (RFC 4291, section
-// 2.5.5.2).
-const mappedBits = 96
-
-// schemeOf is the scheme that the client used: that of the connection, or what
-// trusted proxies say (X-Forwarded-Proto). Where each has appended its own, the
-// farthest trusted one's counts, which the client has connected to; a shorter
-// list begins with it. What stands before that is anybody's.
+// schemeOf returns the scheme that the client used: that of the connection, or the
+// one that trusted proxies report in X-Forwarded-Proto. If each proxy has appended
+// its own, the element of the farthest trusted proxy counts, which the client has
+// connected to; a shorter list begins with it. Elements before that one can come
+// from anybody.
 func (s *Server) schemeOf(r *http.Request) string {
 	if _, proxies := s.clientOf(r); proxies > 0 {
 		if told := listOf(r.Header, "X-Forwarded-Proto"); len(told) > 0 {
@@ -102,8 +103,8 @@ func (s *Server) schemeOf(r *http.Request) string {
 	return "http"
 }
 
-// sameOrListed reports whether a page may connect: one of our own origin or of
-// a listed one, or no page at all.
+// sameOrListed reports whether the page that sent a request may connect: its origin
+// is the server's own or a listed one, or the request comes from no page.
 func (s *Server) sameOrListed(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	switch len(origins) {
@@ -120,8 +121,8 @@ func (s *Server) sameOrListed(r *http.Request) bool {
 	return err == nil && own.Allowed(origins[0])
 }
 
-// listOf is a header that is a list, over all its lines, without the empty
-// elements (RFC 9110, section 5.6.1).
+// listOf returns the elements of a header that is a list, over all its lines,
+// without the empty ones (RFC 9110, section 5.6.1).
 func listOf(h http.Header, name string) (elements []string) {
 	for _, line := range h.Values(name) {
 		for element := range strings.SplitSeq(line, ",") {
@@ -133,8 +134,9 @@ func listOf(h http.Header, name string) (elements []string) {
 	return elements
 }
 
-// networkOf is what an address is counted as: all of an IPv6 /64 is one, as
-// whoever has one address of it has them all (RFC 4291, section 2.5.4).
+// networkOf returns the network that an address is counted as. The addresses of an
+// IPv6 /64 count as one, because a client that has one of them has them all (RFC
+// 4291, section 2.5.4).
 func networkOf(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || !a.Is6() {

@@ -20,15 +20,15 @@ func behindProxies() *Server {
 	}}}
 }
 
-// TestForwarded makes chains of proxies that write what they see in every way
-// there is, in front of which the client has put what it likes.
+// TestForwarded generates chains of proxies that write addresses in every possible
+// form, after anything that the client has sent.
 func TestForwarded(t *testing.T) {
 	t.Parallel()
 	s := behindProxies()
 	r := rand.New(rand.NewPCG(9, 9))
 	trusted := []string{"10.0.0.1", "10.255.3.4", "fd00::1", "fe80::7"}
 	foreign := []string{"203.0.113.9", "198.51.100.200", "2001:db8::1", "::1", "9.255.255.255", "11.0.0.0"}
-	// write is how a proxy writes an address.
+	// write returns an address in one of the forms that proxies use.
 	write := func(address string) string {
 		port := 1 + r.IntN(65535)
 		at := netip.MustParseAddr(address)
@@ -47,7 +47,7 @@ func TestForwarded(t *testing.T) {
 			strings.ToUpper(address) + zone, at.StringExpanded() + zone,
 		}[r.IntN(5)]
 	}
-	// none are no addresses.
+	// none are not addresses.
 	none := []string{
 		"unknown", "_hidden", "_SEVKISEK", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:99999", "[1.2.3.4]",
 		"[1.2.3.4]:80", "[::1", "::1]", "[::1]:", "[]", "[]:80", "localhost", `"[2001:db8::1]:80"`, "for=1.2.3.4", "1.2.3.4 10.0.0.1",
@@ -59,7 +59,8 @@ func TestForwarded(t *testing.T) {
 		for range r.IntN(4) {
 			forged = append(forged, garbage[r.IntN(len(garbage))])
 		}
-		// The row from the client on: each proxy appends whom it was reached from.
+		// The chain from the client on: each proxy appends the address that it was
+		// reached from.
 		client, depth := foreign[r.IntN(len(foreign))], r.IntN(4)
 		from := []string{client}
 		for range depth {
@@ -72,7 +73,7 @@ func TestForwarded(t *testing.T) {
 		}
 		proxies := depth
 		if depth > 0 && r.IntN(4) == 0 {
-			// One of them hides whom it was reached from.
+			// One of the proxies hides the address that it was reached from.
 			hidden := r.IntN(depth)
 			written[len(forged)+hidden] = none[r.IntN(len(none))]
 			want, proxies = from[hidden+1], depth-hidden
@@ -84,7 +85,7 @@ func TestForwarded(t *testing.T) {
 		} else {
 			req.RemoteAddr = netip.AddrPortFrom(at, 4711).String()
 		}
-		// In lines and with spaces as it comes.
+		// Split over random lines, with random spaces.
 		for i := 0; i < len(written); {
 			n := 1 + r.IntN(len(written)-i)
 			req.Header.Add("X-Forwarded-For", strings.Join(written[i:i+n], []string{",", ", ", " ,\t", ",,"}[r.IntN(4)]))
@@ -97,8 +98,8 @@ func TestForwarded(t *testing.T) {
 	}
 }
 
-// TestForwardedScheme: what the farthest trusted proxy of the row says counts,
-// whatever stands before it, and nothing that comes from elsewhere.
+// TestForwardedScheme: the scheme that the farthest trusted proxy of the row reports
+// counts, whatever precedes it, and nothing that comes from elsewhere.
 func TestForwardedScheme(t *testing.T) {
 	t.Parallel()
 	s := behindProxies()
@@ -118,26 +119,27 @@ func TestForwardedScheme(t *testing.T) {
 		{"10.0.0.1:1", "", []string{"https"}, false, "https"},
 		{"[fe80::1%eth0]:1", one, []string{"https"}, false, "https"},
 		{"[::ffff:10.0.0.1]:1", one, []string{"https"}, false, "https"},
-		// One proxy has said one thing, the client anything before it.
+		// One proxy has appended one element; the client has sent anything before
+		// it.
 		{"10.0.0.1:1", one, []string{"https, http"}, false, "http"},
 		{"10.0.0.1:1", one, []string{"http,https"}, false, "https"},
 		{"10.0.0.1:1", one, []string{"http", "https"}, false, "https"},
 		{"10.0.0.1:1", one, []string{"https", "http"}, false, "http"},
 		{"10.0.0.1:1", one, []string{"https,, http ,"}, false, "http"},
 		{"10.0.0.1:1", alien, []string{"https, http"}, false, "http"},
-		// Of two the one counts that the client has reached.
+		// Of two elements the one counts whose proxy the client has connected to.
 		{"10.0.0.1:1", two, []string{"https, http"}, false, "https"},
 		{"10.0.0.1:1", two, []string{"http, https"}, false, "http"},
 		{"10.0.0.1:1", two, []string{"http, https, http"}, false, "https"},
 		{"10.0.0.1:1", two, []string{"https"}, false, "https"},
-		// What is no scheme says nothing.
+		// An element that is no scheme is ignored.
 		{"10.0.0.1:1", one, []string{"ftp"}, false, "http"},
 		{"10.0.0.1:1", one, []string{"ftp"}, true, "https"},
 		{"10.0.0.1:1", one, []string{""}, false, "http"},
 		{"10.0.0.1:1", one, []string{"https://"}, false, "http"},
 		{"10.0.0.1:1", one, nil, false, "http"},
 		{"10.0.0.1:1", one, nil, true, "https"},
-		// Nobody else is believed.
+		// No other client is trusted.
 		{"203.0.113.9:1", one, []string{"https"}, false, "http"},
 		{"203.0.113.9:1", "10.0.0.1", []string{"https"}, false, "http"},
 		{"203.0.113.9:1", one, []string{"http"}, true, "https"},
@@ -210,8 +212,8 @@ func TestSameOrListed(t *testing.T) {
 	}
 }
 
-// TestTrustedProxiesInIPv6: a network of IPv4 addresses that is written in IPv6
-// is that network.
+// TestTrustedProxiesInIPv6: a network of IPv4 addresses that is written as IPv6 is
+// the same network.
 func TestTrustedProxiesInIPv6(t *testing.T) {
 	t.Parallel()
 	s := &Server{config: Config{TrustedProxies: []netip.Prefix{

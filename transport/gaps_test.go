@@ -11,8 +11,8 @@ import (
 	"sluice/hub/record"
 )
 
-// TestEveryGapIsTold: each reason for a gap reaches WebSockets, event streams,
-// lines and pages alike, and is counted.
+// TestEveryGapIsTold: each reason for a gap is reported on WebSockets, event
+// streams, NDJSON and pages alike, and is counted.
 func TestEveryGapIsTold(t *testing.T) {
 	t.Parallel()
 	old := time.Now().Add(-time.Hour).UnixMilli()
@@ -62,7 +62,7 @@ func TestEveryGapIsTold(t *testing.T) {
 				from = in.page(stream, "from=earliest&limit=1", tok).Cursor
 			}
 			c.after(in)
-			time.Sleep(20 * time.Millisecond) // it has been read by those who follow
+			time.Sleep(20 * time.Millisecond) // the live reading of the stream has read it
 			check := func(where string, gap message) {
 				t.Helper()
 				if gap.str("reason") != reason || gap.str("stream") != stream || gap["partition"] != 0.0 || gap["from"] != c.from || gap["to"] != c.to {

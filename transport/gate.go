@@ -8,7 +8,7 @@ import (
 	"sluice/transport/wire"
 )
 
-// gate counts sessions, and pages that wait, by address and by principal.
+// gate counts sessions and long-polling pages, by address and by principal.
 type gate struct {
 	limits func() *Limits
 
@@ -29,15 +29,15 @@ func newGate(limits func() *Limits) *gate {
 	}
 }
 
-// admission is what one client counts for. It has exactly one holder: the
-// request that asked for it, and then the session that the request becomes.
-// Nobody copies it; its holder releases it.
+// admission is what one client counts as. It has exactly one holder: the request
+// that asked for it, and then the session that the request becomes. It is not
+// copied; its holder releases it.
 type admission struct {
 	gate *gate
 
 	// Guarded by the gate's lock.
 	address   string
-	principal string // "" for none that counts
+	principal string // "" if the client is not counted by principal
 	released  bool
 }
 
@@ -51,8 +51,8 @@ func (g *gate) admit(address string) (*admission, *wire.Error) {
 	return &admission{gate: g, address: address}, nil
 }
 
-// identified counts the client for its principal too, once that is known. One
-// who is anonymous is counted by address only.
+// identified counts the client for its principal too, once that is known. An
+// anonymous client is counted by address only.
 func (a *admission) identified(p *auth.Principal) *wire.Error {
 	if p.Anonymous() {
 		return nil
@@ -70,8 +70,8 @@ func (a *admission) identified(p *auth.Principal) *wire.Error {
 	return nil
 }
 
-// release gives back all that the client counted for. It can be called more
-// than once, and for no admission, which is nil.
+// release releases everything that the client counts as. It can be called more than
+// once, and on a nil admission.
 func (a *admission) release() {
 	if a == nil {
 		return
@@ -89,7 +89,7 @@ func (a *admission) release() {
 	}
 }
 
-// held is how many admissions are held, by address and by principal.
+// held returns how many admissions are held, by address and by principal.
 func (g *gate) held() (byAddress, byPrincipal int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

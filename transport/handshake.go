@@ -16,18 +16,21 @@ import (
 	"sluice/transport/wire"
 )
 
-// The buffers of a WebSocket connection. What is read is enough for any control
-// frame of a client, which has 131 bytes; larger payloads pass it by. What is
-// written goes past the library, but for the close that it may send itself.
+// The buffers of a WebSocket connection. The read buffer holds any control frame of
+// a client, which has at most 131 bytes; larger payloads bypass it. Writes bypass
+// the library, except for the close frame that it may send itself.
 const (
 	readBuffer  = 144
 	writeBuffer = 64
 )
 
+// websocketVersion is the version of RFC 6455.
+const websocketVersion = "13"
+
 // hijackWriter is the ResponseWriter of a handshake on a hijacked connection.
 type hijackWriter struct {
 	header     http.Header
-	extensions string // that are agreed on
+	extensions string // the agreed extensions
 	input      *input
 	head       bytes.Buffer
 }
@@ -50,18 +53,18 @@ func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.input, bufio.NewReadWriter(w.input.frames, bufio.NewWriterSize(w.input, writeBuffer)), nil
 }
 
-// accept has the library take the connection over. Three things are asked of it
-// beside what it documents, which tests of its own hold: that it reads through
-// the buffer that Hijack gives it, as a bit is cleared there; that it writes a
-// close frame by one Write, from which what it would say is read; and that
-// without its finalizer a connection is collected with its session.
+// accept hands the connection to the library. It relies on three things that the
+// library does not document, which tests of their own check: that the library reads
+// through the buffer that Hijack returns, as a bit is cleared there; that it writes
+// a close frame in one Write, from which its contents are read; and that without its
+// finalizer a connection is garbage collected with its session.
 func (w *hijackWriter) accept(r *http.Request, options *websocket.AcceptOptions) (*websocket.Conn, error) {
 	conn, err := websocket.Accept(w, r, options)
 	if err != nil {
 		return nil, err
 	}
-	// What has a finalizer and refers to itself is never collected, and it does,
-	// through the session. Its connection is the session's to close.
+	// An object that has a finalizer and refers to itself is never collected, and
+	// this one does, through the session. The session closes the connection.
 	runtime.SetFinalizer(conn, nil)
 	return conn, nil
 }
@@ -80,7 +83,7 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	if c.fault == nil && !s.sameOrListed(r) {
 		c.fault = wire.Errorf(wire.Forbidden, "pages of this origin may not connect: add it to the configured origins")
 	}
-	// Page scripts cannot see a status, only a close code.
+	// Page scripts cannot read a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {
 		s.refuse(w, r, c.fault)
 		return
@@ -90,16 +93,16 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// checkHandshake refuses what is no WebSocket handshake (RFC 6455, section 4.2),
-// before it counts for anything.
+// checkHandshake refuses a request that is no WebSocket handshake (RFC 6455, section
+// 4.2), before it counts for anything.
 func (s *Server) checkHandshake(w http.ResponseWriter, r *http.Request) bool {
 	fault := handshakeFault(r)
 	if fault == nil {
 		return true
 	}
 	if fault.HTTPStatus == http.StatusUpgradeRequired {
-		// RFC 9110, sections 7.8 and 15.5.22. The HTTP server would put close in
-		// the place of upgrade.
+		// RFC 9110, sections 7.8 and 15.5.22. The HTTP server would replace upgrade
+		// by close.
 		options := "Upgrade"
 		if r.Close || !r.ProtoAtLeast(1, 1) {
 			options += ", close"
@@ -111,9 +114,6 @@ func (s *Server) checkHandshake(w http.ResponseWriter, r *http.Request) bool {
 	s.refuse(w, r, fault)
 	return false
 }
-
-// websocketVersion is that of RFC 6455.
-const websocketVersion = "13"
 
 func handshakeFault(r *http.Request) *wire.Error {
 	var fault *wire.Error
@@ -149,8 +149,8 @@ func oneKey(keys []string) bool {
 	return err == nil && len(key) == 16
 }
 
-// openWebSocket takes the connection from the HTTP server, accepts it, and
-// starts its session.
+// openWebSocket takes the connection over from the HTTP server, accepts the
+// handshake, and starts the session.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client, query wire.Query) error {
 	x := s.newSession(s.conversationFor(r.Header), c)
 	defer x.releaseUnstarted()
@@ -181,15 +181,14 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	in.headers.most = int64(ws.mostOnWire(s.limits().MessageBytes))
 	ws.conn, err = hijacked.accept(r, &websocket.AcceptOptions{
 		Subprotocols: []string{x.dialect.name()},
-		// Origins are checked before, exactly.
+		// Origins have been checked before, exactly.
 		InsecureSkipVerify: true,
-		// Compression is none of its business either.
+		// Compression is done without the library.
 		CompressionMode: websocket.CompressionDisabled,
 		OnPingReceived:  x.onPing,
 		OnPongReceived:  x.onPong,
 	})
-	// Also what the client still has to read of earlier answers can fill the
-	// connection.
+	// Earlier answers that the client still has to read can fill the connection.
 	head := blockingWriter{conn}
 	if writeErr := head.WriteAll(hijacked.head.Bytes(), s.limits().WriteProgress, time.Time{}); err == nil {
 		err = writeErr

@@ -13,7 +13,7 @@ import (
 	"sluice/transport"
 )
 
-// raw makes a request line by line, as no client library does.
+// raw returns a request line by line, as no client library writes it.
 func raw(method, path, token, body string, header ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: sluice.example\r\nConnection: close\r\n", method, path)
@@ -29,7 +29,7 @@ func raw(method, path, token, body string, header ...string) string {
 	return b.String() + "\r\n" + body
 }
 
-// head sends a HEAD request and gives the header of the answer.
+// head sends a HEAD request and returns the header of the answer.
 func (in *instance) head(request string) http.Header {
 	in.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
@@ -49,8 +49,8 @@ func (in *instance) head(request string) http.Header {
 	return res.Header
 }
 
-// TestBodyHeaders: a body that is not to be taken as it stands is refused,
-// wherever the header says so, and never stored.
+// TestBodyHeaders: a body that must not be taken as it is, is refused, whichever
+// header marks it, and never stored.
 func TestBodyHeaders(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -87,7 +87,7 @@ func TestBodyHeaders(t *testing.T) {
 		{[]string{"Idempotency-Key: a", "Idempotency-Key: b"}, 400},
 		{[]string{"Ce-Id: 1"}, 400},
 		{[]string{"ce-id:"}, 400},
-		// Framing (RFC 9112, section 6): two lengths are none.
+		// Framing (RFC 9112, section 6): two lengths are invalid.
 		{[]string{"Content-Length: 5"}, 400},
 		{[]string{"Transfer-Encoding: gzip, chunked"}, 501},
 		{[]string{"Transfer-Encoding: identity"}, 501},
@@ -109,7 +109,7 @@ func TestBodyHeaders(t *testing.T) {
 	}
 }
 
-// TestSingleHeaders: of two lines that cannot both hold, neither does.
+// TestSingleHeaders: two lines of a header that allows only one are refused.
 func TestSingleHeaders(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -138,8 +138,8 @@ func TestSingleHeaders(t *testing.T) {
 	}
 }
 
-// TestAccept: the media type of an event stream is negotiated as RFC 9110
-// (section 12.5.1) has it.
+// TestAccept: the media type of an event stream is negotiated according to RFC 9110
+// (section 12.5.1).
 func TestAccept(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -195,7 +195,7 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// TestAcceptEncoding: the coding of an event stream likewise (section 12.5.3).
+// TestAcceptEncoding: so is the content coding of an event stream (section 12.5.3).
 func TestAcceptEncoding(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) { c.Compression.EventStreams = true }})
@@ -225,7 +225,7 @@ func TestAcceptEncoding(t *testing.T) {
 		{[]string{"*;q=0, zstd"}, ""},
 		{[]string{"identity"}, ""},
 		{[]string{"identity;q=0, *"}, "gzip"},
-		{[]string{"identity;q=0"}, ""}, // nothing is acceptable, and that is told best in the clear
+		{[]string{"identity;q=0"}, ""}, // nothing is acceptable; the answer is not compressed
 		{[]string{"identity, gzip;q=0.9"}, ""},
 		{[]string{"identity;q=0.5, gzip;q=0.5"}, "gzip"},
 		{[]string{"br, deflate"}, ""},

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// rawHTTP2 is an HTTP/2 client without manners: it writes the frames that it is
-// told to. What the server sends is counted, and not answered.
+// rawHTTP2 is an HTTP/2 client that writes exactly the frames that a test asks for.
+// The server's frames are counted and not answered.
 type rawHTTP2 struct {
 	net.Conn
 	framer *http2.Framer
@@ -30,7 +30,7 @@ type rawHTTP2 struct {
 	done  chan struct{}
 }
 
-// rawHTTP2 opens a connection as a client does, over conn where one is given.
+// rawHTTP2 opens a connection as a client does, over conn if that is not nil.
 func (in *instance) rawHTTP2(client *http.Client, conn net.Conn) *rawHTTP2 {
 	in.t.Helper()
 	transport, ok := client.Transport.(*http.Transport)
@@ -76,7 +76,7 @@ func (in *instance) rawHTTP2(client *http.Client, conn net.Conn) *rawHTTP2 {
 	return c
 }
 
-// ask sends a request without a body and gives its stream.
+// ask sends a request without a body and returns its stream.
 func (c *rawHTTP2) ask(method, path, token string, header ...string) (uint32, error) {
 	c.header.Reset()
 	all := append([]string{
@@ -94,15 +94,16 @@ func (c *rawHTTP2) ask(method, path, token string, header ...string) (uint32, er
 	})
 }
 
-// count is how many frames of a kind have come.
+// count returns how many frames of a kind have arrived.
 func (c *rawHTTP2) count(kind http2.FrameType) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.got[kind]
 }
 
-// TestHTTP2Floods: floods of frames that cost a client nothing, beside a hundred
-// event streams of others. These go on, and what the floods cost is bounded.
+// TestHTTP2Floods: floods of frames that cost a client nothing run beside a hundred
+// event streams of other clients. The streams continue, and the cost of the floods
+// is bounded.
 func TestHTTP2Floods(t *testing.T) { //nolint:paralleltest // measures memory
 	in, h2, _ := overTLS(t, options{limits: manySessions})
 	tok := token(t, "u42", "live", time.Hour)
@@ -148,7 +149,7 @@ func TestHTTP2Floods(t *testing.T) { //nolint:paralleltest // measures memory
 		flooding.Go(func() {
 			defer func() { _ = c.Close() }()
 			for n := range rounds {
-				// The server may end such a connection, and that ends the flood.
+				// The server may end such a connection, which ends the flood.
 				if flood.frame(c, n) != nil {
 					return
 				}
@@ -157,7 +158,7 @@ func TestHTTP2Floods(t *testing.T) { //nolint:paralleltest // measures memory
 		})
 	}
 	go func() { flooding.Wait(); close(finished) }()
-	// What is published meanwhile comes to all of the others, in order.
+	// Records published meanwhile reach all of the streams, in order.
 	records := int64(0)
 	for over := false; !over; {
 		select {

@@ -17,7 +17,7 @@ import (
 	"sluice/transport"
 )
 
-// overTLS starts a server behind TLS, and gives clients of HTTP/2 and HTTP/1.1.
+// overTLS starts a server behind TLS, and returns clients of HTTP/2 and HTTP/1.1.
 func overTLS(t *testing.T, o options) (in *instance, h2, h1 *http.Client) {
 	t.Helper()
 	borrowed := httptest.NewUnstartedServer(nil)
@@ -28,7 +28,7 @@ func overTLS(t *testing.T, o options) (in *instance, h2, h1 *http.Client) {
 	o.config = func(c *transport.Config) {
 		c.Listener = tls.NewListener(c.Listener, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS13,
-			SessionTicketsDisabled: true, // so that what a server writes first is its answer
+			SessionTicketsDisabled: true, // so that the first thing a server writes is its answer
 		})
 		if configure != nil {
 			configure(c)
@@ -87,7 +87,7 @@ func TestHTTP2(t *testing.T) {
 	if got := in.metric(sessions); got != streams {
 		t.Errorf("%v sessions", got)
 	}
-	// One of them goes, and the others stay.
+	// One of them is closed, and the others stay.
 	all[0].cancel()
 	in.eventually("one has gone, though nothing is written to it", func() bool { return in.metric(sessions) == streams-1 })
 	in.publish("orders", 1, 0, 1)
@@ -102,8 +102,8 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// TestHTTP2NeverRead: one stream that takes nothing is cut off and holds up no
-// other one of its connection.
+// TestHTTP2NeverRead: a stream that is not read is cut off and delays no other
+// stream of its connection.
 func TestHTTP2NeverRead(t *testing.T) {
 	t.Parallel()
 	in, h2, _ := overTLS(t, options{

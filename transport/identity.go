@@ -9,8 +9,11 @@ import (
 	"sluice/transport/wire"
 )
 
-// enterAnonymously makes the client of a session an anonymous one where grants
-// allow that, or ends the session.
+// firstSubscription is the id of the subscription that a query begins.
+const firstSubscription = "0"
+
+// enterAnonymously makes the client of a session an anonymous one if grants allow
+// that, and ends the session otherwise.
 func (s *session) enterAnonymously() *auth.Principal {
 	p, err := s.server.config.Auth.Anonymous(networkOf(s.address))
 	if err != nil {
@@ -21,7 +24,7 @@ func (s *session) enterAnonymously() *auth.Principal {
 	return s.enter(p)
 }
 
-// enter makes a principal the session's, within the limits.
+// enter makes p the session's principal, within the limits.
 func (s *session) enter(p *auth.Principal) *auth.Principal {
 	if fault := s.admission.identified(p); fault != nil {
 		s.closeSoon(endByFault(fault))
@@ -55,7 +58,7 @@ func (s *session) authenticate(r *wire.Auth) {
 	s.enter(p)
 }
 
-// renew lets the session go on under a new token.
+// renew continues the session under a new token.
 func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	ctx, cancel := s.server.requestContext()
 	defer cancel()
@@ -69,7 +72,8 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	}
 	bounds, err := s.narrower(ctx, current, p)
 	if err != nil {
-		// The new rights hold for all that the session has, or not at all.
+		// The new rights are applied to everything that the session has, or not at
+		// all.
 		fault := faultOf(err)
 		fault.ID = id
 		s.fail(fault)
@@ -98,8 +102,8 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	})
 }
 
-// narrower finds how far back the streams may be read, which the session replays,
-// where a new token gives less than the current one.
+// narrower returns how far back the streams that the session replays may be read,
+// where a new token allows less than the current one.
 func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
 	replayed := make(chan []string, 1)
 	s.post(func(s *session, _ *scratch) {
@@ -170,6 +174,3 @@ func (s *session) welcome(p *auth.Principal) {
 	}
 	s.ws.query = nil
 }
-
-// firstSubscription is the id of the subscription that a query makes.
-const firstSubscription = "0"

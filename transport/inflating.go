@@ -6,8 +6,8 @@ import (
 	"sluice/transport/wire"
 )
 
-// takeDeflated notes whether the message that begins is compressed. Where that
-// has not been agreed on, it is left to the library to refuse it.
+// takeDeflated records whether the next message is compressed. If compression has
+// not been agreed on, the library refuses a compressed message.
 func (s *session) takeDeflated() error {
 	s.ws.deflated = false
 	if !s.ws.deflates {
@@ -21,8 +21,8 @@ func (s *session) takeDeflated() error {
 	return nil
 }
 
-// awaitTurn has a session wait whose compressed messages have become so many
-// more bytes: a few of them on the wire make much work.
+// awaitTurn counts more decompressed bytes of a session's messages, and waits once
+// they exceed the limit: a few compressed bytes can cause much work.
 func (s *session) awaitTurn(more int) {
 	const span = time.Second
 	ws, most, now := s.ws, s.server.limits().InflatedPerSecond, monotimeNow()
@@ -40,8 +40,8 @@ func (s *session) awaitTurn(more int) {
 	}
 }
 
-// mostOnWire is how large a message of so many bytes may be on its way. What does
-// not compress gets larger: a stored block has a header of five bytes (RFC 1951,
+// mostOnWire returns how large a message of most bytes may be on the wire.
+// Incompressible data grows: a stored block has a header of five bytes (RFC 1951,
 // section 3.2.4), and blocks may be small.
 func (ws *webSocket) mostOnWire(most int) int {
 	if most <= 0 || !ws.deflates {

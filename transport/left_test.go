@@ -24,13 +24,13 @@ import (
 	"sluice/transport"
 )
 
-// absent is a Kafka and a store of cursors that answer nobody. Who waits for
-// them comes through arrived.
+// absent is a Kafka and a store of cursors that never answer. Every request that
+// waits for them is announced on arrived.
 type absent struct {
 	*hubtest.Topics
 	*memoryStore
 	arrived chan struct{}
-	late    atomic.Int32 // how many waited until the server's time was over
+	late    atomic.Int32 // requests that waited until the server's time limit
 }
 
 func (a *absent) wait(ctx context.Context) error {
@@ -42,8 +42,8 @@ func (a *absent) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Offsets implements upstream.Source. What the hub asks for itself, without a bound, is
-// answered.
+// Offsets implements upstream.Source. Requests of the hub itself, which have no
+// deadline, are answered.
 func (a *absent) Offsets(ctx context.Context, topic record.Topic, m upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		return a.Topics.Offsets(ctx, topic, m)
@@ -51,19 +51,18 @@ func (a *absent) Offsets(ctx context.Context, topic record.Topic, m upstream.Off
 	return nil, fmt.Errorf("%w: %w", upstream.ErrSourceUnavailable, a.wait(ctx))
 }
 
-// Load implements hub.CursorStore.
+// Load implements cursors.Store.
 func (a *absent) Load(ctx context.Context, _ cursors.Key) (record.Position, time.Time, error) {
 	return record.Position{}, time.Time{}, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
 }
 
-// Take implements hub.CursorStore.
+// Take implements cursors.Store.
 func (a *absent) Take(ctx context.Context, _ cursors.Key) (record.Position, int64, error) {
 	return record.Position{}, 0, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
 }
 
-// TestClientsThatLeaveAreNoFault: a client that goes away while it is waited for
-// Kafka, for Redis or for its own body is neither counted as a fault nor written
-// down as one.
+// TestClientsThatLeaveAreNoFault: a client that leaves while its request waits for
+// Kafka, for Redis or for its own body is neither counted nor logged as a fault.
 func TestClientsThatLeaveAreNoFault(t *testing.T) {
 	t.Parallel()
 	log, registry := &journal{}, prometheus.NewRegistry()
@@ -123,7 +122,7 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 			}
 		}
 	}
-	// Nor is one that leaves amid its body.
+	// Nor is a client that leaves while it sends its body.
 	for range 2 {
 		r, w := io.Pipe()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, in.url+publishPath, r)
@@ -160,7 +159,8 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 			faults += int(m.GetCounter().GetValue())
 		}
 	}
-	// On a slow machine a client can be told in time that it took too long.
+	// On a slow machine the time limit can come first, and the client is sent a
+	// fault.
 	told := int(answered.Load() + away.late.Load())
 	if faults > told {
 		t.Errorf("%d faults are counted, and %d clients were still there", faults, told)
@@ -174,7 +174,8 @@ func TestClientsThatLeaveAreNoFault(t *testing.T) {
 	}
 }
 
-// TestBodiesThatEndEarly: a client that is still there is told so.
+// TestBodiesThatEndEarly: a client that is still connected is answered that its body
+// ends early.
 func TestBodiesThatEndEarly(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})

@@ -12,8 +12,8 @@ import (
 	"sluice/transport"
 )
 
-// TestSessionsThatEndLeaveNothing: clients that come and go for days do not
-// fill the memory.
+// TestSessionsThatEndLeaveNothing: clients that come and go for days do not fill the
+// memory.
 func TestSessionsThatEndLeaveNothing(t *testing.T) { //nolint:paralleltest // measures memory
 	in := start(t, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 }})
 	key := token(t, "u", "live", time.Hour)
@@ -63,9 +63,9 @@ func TestSessionsThatEndLeaveNothing(t *testing.T) { //nolint:paralleltest // me
 	}
 }
 
-// heapInUse is what the heap holds of use.
+// heapInUse returns the size of the live heap.
 func heapInUse() uint64 {
-	// A collection frees what the one before has finalized.
+	// A collection frees what the previous one has finalized.
 	for range 3 {
 		runtime.GC()
 		time.Sleep(10 * time.Millisecond)
@@ -75,5 +75,5 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// manySessions lifts the limits of sessions.
+// manySessions removes the limits of sessions.
 func manySessions(l *transport.Limits) { l.SessionsPerPrincipal, l.SessionsPerAddress = 0, 0 }

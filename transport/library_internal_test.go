@@ -24,8 +24,7 @@ type fed struct{ *strings.Reader }
 func (fed) SetReadDeadline(time.Time) error { return nil }
 func (fed) Close() error                    { return nil }
 
-// libraryConn has the library accept a connection on which a client sends
-// bytes.
+// libraryConn makes the library accept a connection on which a client sends bytes.
 func libraryConn(t *testing.T, bytes string, options *websocket.AcceptOptions) (*websocket.Conn, *input) {
 	t.Helper()
 	in := &input{readConn: fed{strings.NewReader(bytes)}, budget: -1}
@@ -44,13 +43,13 @@ func libraryConn(t *testing.T, bytes string, options *websocket.AcceptOptions) (
 	return conn, in
 }
 
-// masked is a client's frame, with a mask of zeros.
+// masked returns a client's frame, with a mask of zeros.
 func masked(first byte, payload string) string {
 	return string([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}) + payload
 }
 
-// TestLibraryReadsThroughTheHijackedBuffer: what is changed in the buffer is what
-// the library reads. A frame whose RSV1 is left it refuses.
+// TestLibraryReadsThroughTheHijackedBuffer: the library reads what was changed in
+// the buffer. It refuses a frame whose RSV1 was left.
 func TestLibraryReadsThroughTheHijackedBuffer(t *testing.T) {
 	t.Parallel()
 	for _, taken := range []bool{true, false} {
@@ -72,7 +71,7 @@ func TestLibraryReadsThroughTheHijackedBuffer(t *testing.T) {
 	}
 }
 
-// TestLibrarySaysItsCloseInOneWrite: what the library would close with is read
+// TestLibrarySaysItsCloseInOneWrite: the close that the library would send is read
 // from what it writes.
 func TestLibrarySaysItsCloseInOneWrite(t *testing.T) {
 	t.Parallel()
@@ -87,7 +86,8 @@ func TestLibrarySaysItsCloseInOneWrite(t *testing.T) {
 		"no code":             {closeFrame(""), "", websocketNoStatus, true},
 		"an unknown opcode":   {masked(0x83, ""), "*", wire.CloseProtocolError, false},
 		"a reserved bit":      {masked(0x80|0x20|byte(wire.OpText), "hi"), "*", wire.CloseProtocolError, false},
-		// Here it says nothing, and the server closes with 1002 by itself.
+		// Here the library writes nothing, and the server closes with 1002 by
+		// itself.
 		"no mask":            {"\x81\x02hi", "", 0, false},
 		"a code of one byte": {closeFrame("\x03"), "*", wire.CloseProtocolError, false},
 	} {
@@ -105,8 +105,8 @@ func TestLibrarySaysItsCloseInOneWrite(t *testing.T) {
 	}
 }
 
-// TestLibraryConnectionIsCollected: a connection that can be reached from its own
-// callbacks goes with what refers to it.
+// TestLibraryConnectionIsCollected: a connection that is reachable from its own
+// callbacks is collected with what refers to it.
 func TestLibraryConnectionIsCollected(t *testing.T) {
 	t.Parallel()
 	type owner struct {

@@ -6,10 +6,10 @@ import (
 	"runtime"
 )
 
-// patientListener accepts a connection only when it is its turn among all that
-// can run. When many come at once they wait in the kernel, and those whose
-// handshakes are under way get done: what a live record runs through would
-// else stand in line behind thousands of them.
+// patientListener yields to the other runnable goroutines before it accepts a
+// connection. When many clients connect at once, the new connections wait in the
+// kernel while the handshakes under way complete: otherwise the goroutines that
+// deliver a live record would wait behind thousands of handshakes.
 type patientListener struct{ net.Listener }
 
 // Accept implements net.Listener.
@@ -18,7 +18,7 @@ func (l patientListener) Accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
-// belowTLS is the connection that carries another one.
+// belowTLS returns the connection that carries a TLS connection, or conn itself.
 func belowTLS(conn net.Conn) net.Conn {
 	if over, ok := conn.(*tls.Conn); ok {
 		return over.NetConn()

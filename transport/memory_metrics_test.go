@@ -7,8 +7,8 @@ import (
 	"sluice/transport"
 )
 
-// TestMemoryIsAccountedFor: what takes memory of size has a metric, from when
-// there is any.
+// TestMemoryIsAccountedFor: everything that takes much memory has a metric as soon
+// as it takes any.
 func TestMemoryIsAccountedFor(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) {
@@ -19,7 +19,7 @@ func TestMemoryIsAccountedFor(t *testing.T) {
 	for _, subject := range []string{"u42", "u43", "u42"} {
 		in.reads("/v1/streams/orders/events", token(t, subject, "live", time.Hour)).until("sluice.ready")
 	}
-	// Tokens of one second and one subject are one.
+	// Tokens of the same second and subject are the same.
 	if got := in.sample("sluice_tokens"); got < 2 || got > 3 {
 		t.Errorf("%v tokens are remembered", got)
 	}

@@ -17,10 +17,10 @@ import (
 	"sluice/transport"
 )
 
-// TestMemoryGoesWithTheLastReader has a stream read again and again, by fewer
-// and fewer clients of all kinds that leave, and one that stays without it: of a
-// log that is no longer kept nothing stays in memory, whoever has read it. It is
-// not parallel, as it looks at all of the process' memory.
+// TestMemoryGoesWithTheLastReader: a stream is read again and again by ever fewer
+// clients of all kinds, which leave, while one client without the stream stays.
+// Nothing of a log that is no longer kept stays in memory, whoever has read it. The
+// test is not parallel, as it measures the memory of the whole process.
 func TestMemoryGoesWithTheLastReader(t *testing.T) {
 	const records, together, size = 1250, 250, 1 << 10
 	in := start(t, options{
@@ -43,7 +43,7 @@ func TestMemoryGoesWithTheLastReader(t *testing.T) {
 	for written < records {
 		write()
 	}
-	// The memory of compressors is made once.
+	// The memory of compressors is allocated once.
 	cold := liveHeap()
 	in.publish("public.news", 0, 0, 1)
 	first, _ := in.compressedEvents("/v1/streams/public.news/events?from=earliest", "")
@@ -70,9 +70,9 @@ func TestMemoryGoesWithTheLastReader(t *testing.T) {
 		leave()
 		in.sampleBecomes("sluice_subscriptions", 0)
 		in.sampleBecomes(logBytes, 0)
-		// What has been written meanwhile is in the topic.
+		// Records written meanwhile are in the topic.
 		topic := (written - since) * (size + 300)
-		// The last of them may still be on their way out.
+		// The last clients may still be leaving.
 		more := liveHeap() - before - topic
 		for end := time.Now().Add(patience / 2); more > 1<<20 && time.Now().Before(end); more = liveHeap() - before - topic {
 			time.Sleep(50 * time.Millisecond)
@@ -83,11 +83,13 @@ func TestMemoryGoesWithTheLastReader(t *testing.T) {
 	}
 }
 
-// unlimitedSessions is for tests with many clients of one principal.
+// unlimitedSessions removes the limits of sessions, for tests with many clients of
+// one principal.
 func unlimitedSessions(l *transport.Limits) { l.SessionsPerPrincipal, l.SessionsPerAddress = 0, 0 }
 
-// readAll has n clients of each kind read a stream from its beginning, and what
-// is written while they are there. It returns what has them leave.
+// readAll makes n clients of each kind read a stream from its beginning, including
+// the records that write appends while the clients are connected. It returns a
+// function that disconnects them.
 func (in *instance) readAll(stream, token string, n int, write func(), written func() int) (leave func()) {
 	in.t.Helper()
 	var (
@@ -126,7 +128,7 @@ func (in *instance) readAll(stream, token string, n int, write func(), written f
 	}
 	await := func(records int) {
 		in.t.Helper()
-		// Two kinds have all, two have half of it.
+		// Two kinds read all records, two read half of them.
 		want := before + n*(2*records+2*(records/2))
 		for deadline := time.Now().Add(time.Minute); delivered() < want; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
@@ -135,7 +137,7 @@ func (in *instance) readAll(stream, token string, n int, write func(), written f
 		}
 	}
 	await(there)
-	write() // while all of them are live
+	write() // while all clients are live
 	await(written())
 	return func() {
 		for _, conn := range conns {
@@ -145,8 +147,8 @@ func (in *instance) readAll(stream, token string, n int, write func(), written f
 	}
 }
 
-// liveHeap is what is in use once all that is not has been collected. What was
-// pooled is given up at the second time.
+// liveHeap returns the memory that is in use after garbage collection. Pooled memory
+// is released by the second collection.
 func liveHeap() int {
 	var m runtime.MemStats
 	for range 3 {

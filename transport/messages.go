@@ -17,10 +17,25 @@ import (
 	"sluice/transport/wire"
 )
 
+// A message in fragments of one byte takes seven times its size on the wire. A
+// message that takes more than fragmentCost times the limit, and fragmentSlack for
+// control frames in between, is a flood of empty fragments.
+const (
+	fragmentCost  = 8
+	fragmentSlack = 16 << 10
+)
+
+var (
+	// errOver ends the reading of messages once the session is closing.
+	errOver = errors.New("the session is closing")
+	// errQuiet ends it while there is nothing to read.
+	errQuiet = errors.New("there is nothing to read")
+)
+
 // open is the reader of a WebSocket session from its beginning.
 func (s *session) open(fault *wire.Error) {
 	if fault != nil {
-		// Nothing is taken from one who may not come in.
+		// Nothing is accepted from a client that is refused.
 		s.closeSoon(endByFault(fault))
 		s.discard()
 		return
@@ -48,9 +63,9 @@ func (s *session) listenToMessages() {
 	s.discard()
 }
 
-// discard reads on after the end of the session, so that what the client has on
-// its way does not break the connection before it has read the close, and
-// closes it when the client has ended it too, or has had its time.
+// discard reads on after the end of the session, so that data the client has in
+// transit does not reset the connection before the client has read the close. It
+// closes the connection when the client has ended it too, or at the deadline.
 func (s *session) discard() {
 	s.ws.input.readBy(time.Time{})
 	_, _ = io.Copy(io.Discard, s.conn)
@@ -58,17 +73,10 @@ func (s *session) discard() {
 	_ = s.conn.Close()
 }
 
-var (
-	// errOver ends the reading of messages once the session is closing.
-	errOver = errors.New("the session is closing")
-	// errQuiet ends it while there is nothing to read.
-	errQuiet = errors.New("there is nothing to read")
-)
-
-// messageBuffers hold messages while they are handled.
+// messageBuffers holds the buffers of messages that are being handled.
 var messageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// messageBuffer is one of them, empty.
+// messageBuffer returns an empty buffer.
 func messageBuffer() *bytes.Buffer {
 	buf, ok := messageBuffers.Get().(*bytes.Buffer)
 	if !ok {
@@ -80,7 +88,7 @@ func messageBuffer() *bytes.Buffer {
 
 // readMessages handles what the client sends, one message after the other.
 func (s *session) readMessages() error {
-	ctx := context.Background() // one that ends would kill the connection
+	ctx := context.Background() // if it ended, the library would close the connection
 	for {
 		if err := s.awaitMessage(); err != nil {
 			return err
@@ -148,15 +156,7 @@ func (s *session) readMessages() error {
 	}
 }
 
-// A message in fragments of a byte takes seven times its size on the wire; what
-// takes more than fragmentCost times the limit, and fragmentSlack for control
-// frames between, is a flood of empty fragments.
-const (
-	fragmentCost  = 8
-	fragmentSlack = 16 << 10
-)
-
-// guarded runs f. A panic, which is a fault of ours, costs this session only.
+// guarded runs f. A panic, which is a bug in the server, ends only this session.
 func (s *session) guarded(f func() bool) (result bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -168,10 +168,10 @@ func (s *session) guarded(f func() bool) (result bool) {
 	return f()
 }
 
-// awaitMessage returns when a frame begins that is the library's to read. The
-// pings and pongs in front of it are handled here, as the library would go on
-// waiting behind them and the reader could not rest. While it has nothing else
-// to wait for, it lets the reader rest: errQuiet.
+// awaitMessage returns when a frame begins that the library has to read. Pings and
+// pongs before it are handled here, because the library would wait for the frame
+// after them and the reader could not rest. While there is nothing to wait for, it
+// lets the reader rest and returns errQuiet.
 func (s *session) awaitMessage() error {
 	frames := s.ws.input.frames
 	for {
@@ -200,7 +200,7 @@ func (s *session) awaitMessage() error {
 	}
 }
 
-// takeControl handles the frame that comes next if it is a whole ping or pong.
+// takeControl handles the next frame if it is a complete ping or pong.
 func (s *session) takeControl() (handled bool, err error) {
 	frames := s.ws.input.frames
 	head, err := frames.Peek(wire.ControlHead)
@@ -239,8 +239,8 @@ func (s *session) onPing(_ context.Context, payload []byte) bool {
 	return false
 }
 
-// onPong takes a client's pong frame for a sign of life. Only one that answers a
-// ping acks: others come unasked (RFC 6455, section 5.5.3).
+// onPong takes a client's pong frame as a sign of life. Only a pong that answers a
+// ping acks: clients may send other pongs unasked (RFC 6455, section 5.5.3).
 func (s *session) onPong(_ context.Context, payload []byte) {
 	if s.countControl() {
 		number, err := strconv.ParseUint(string(payload), 10, 64)
@@ -252,7 +252,7 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 	}
 }
 
-// countControl bounds control frames a second. Past the bound the reader ends.
+// countControl bounds control frames per second. Above the limit the reader ends.
 func (s *session) countControl() bool {
 	now := monotimeNow()
 	s.heard.Store(int64(now))

@@ -10,7 +10,7 @@ import (
 	"sluice/transport/wire"
 )
 
-// byMethod is what a path does, by method. Where there is GET there is HEAD,
+// byMethod is the handlers of a path, by method. A path with GET also has HEAD,
 // which is answered alike, without the content.
 type byMethod map[string]http.HandlerFunc
 
@@ -28,7 +28,7 @@ func (m byMethod) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 }
 
-// allow is the value of an Allow header (RFC 9110, section 10.2.1).
+// allow returns the value of an Allow header (RFC 9110, section 10.2.1).
 func (m byMethod) allow() string {
 	methods := slices.Sorted(maps.Keys(m))
 	if m[http.MethodGet] != nil {
@@ -37,8 +37,8 @@ func (m byMethod) allow() string {
 	return strings.Join(methods, ", ")
 }
 
-// handleElsewhere serves what is no part of the protocol: the console and the
-// documents, or nothing.
+// handleElsewhere serves paths outside the protocol: the console and the documents,
+// or 404.
 func (s *Server) handleElsewhere(w http.ResponseWriter, r *http.Request) {
 	if s.config.Console == nil || r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") {
 		http.NotFound(w, r)
@@ -47,10 +47,10 @@ func (s *Server) handleElsewhere(w http.ResponseWriter, r *http.Request) {
 	s.config.Console.ServeHTTP(w, r)
 }
 
-// cleaned redirects from a path with empty, "." or ".." segments to the one that
-// is meant. As there can be a token in the query, which an answer must not
-// repeat, the redirect is without it; and as what is asked for would be another
-// thing without its query, a request that has one is refused instead.
+// cleaned redirects from a path with empty, "." or ".." segments to the clean path.
+// The query may contain a token, which an answer must not repeat, so the redirect
+// has no query; and because the request would mean something else without its query,
+// a request that has one is refused instead.
 func (s *Server) cleaned(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped := r.URL.EscapedPath()
@@ -67,7 +67,7 @@ func (s *Server) cleaned(next http.Handler) http.Handler {
 	})
 }
 
-// cleanPath is a path as http.ServeMux wants it.
+// cleanPath returns a path as http.ServeMux expects it.
 func cleanPath(escaped string) string {
 	clean := path.Clean("/" + escaped)
 	if strings.HasSuffix(escaped, "/") && clean != "/" {

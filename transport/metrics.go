@@ -12,8 +12,8 @@ import (
 	"sluice/transport/wire"
 )
 
-// metrics counts what operators want to know. Labels have few values: none
-// comes from a client.
+// metrics counts what operators want to know. Labels have few values: none comes
+// from a client.
 type metrics struct {
 	events, gaps, sent [protocols]prometheus.Counter
 	content, blocks    [protocols]prometheus.Counter
@@ -69,7 +69,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 	}
 	admissions := func(by string, held func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_admissions", Help: "Offsets taken within the limits of sessions, by what they count for: address or principal.",
+			Name: "sluice_admissions", Help: "Admissions held within the limits of sessions, by what they count for: address or principal.",
 			ConstLabels: prometheus.Labels{"by": by},
 		}, func() float64 { return float64(held()) })
 	}
@@ -91,7 +91,7 @@ func (m *metrics) delivered(p protocol, events, gaps int) {
 	}
 }
 
-// compressed counts what goes out in shared compressed blocks.
+// compressed counts what is sent in shared compressed blocks.
 func (m *metrics) compressed(p protocol, content, bytes int) {
 	if content == 0 {
 		return
@@ -127,7 +127,7 @@ func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 	}
 }
 
-// streamCollector reports on streams as the hub sees them.
+// streamCollector reports the state of streams in the hub.
 type streamCollector struct{ hub *hub.Hub }
 
 var (

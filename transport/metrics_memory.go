@@ -2,8 +2,8 @@ package transport
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// registerMemory registers what memory of size is taken by, but for that of
-// streams, which is with their metrics.
+// registerMemory registers the metrics of what takes much memory, except for the
+// memory of streams, which is among their metrics.
 func registerMemory(c *Config) {
 	gauge := func(name, help string, value func() float64) {
 		c.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))

@@ -9,7 +9,8 @@ import (
 	"sluice/hub"
 )
 
-// TestAMissingTopicHasACodeOfItsOwn, which does not pass by itself.
+// TestAMissingTopicHasACodeOfItsOwn: the code says that the failure does not pass by
+// itself.
 func TestAMissingTopicHasACodeOfItsOwn(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{stream: func(s *hub.Stream) {

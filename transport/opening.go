@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// newSession makes a session for a client. Nothing is delivered to it, and what
-// is posted to it waits, until it is started.
+// newSession creates a session for a client. Until it is started nothing is
+// delivered to it, and commands posted to it wait.
 func (s *Server) newSession(d dialect, c *client) *session {
 	x := &session{
 		server:    s,
@@ -17,12 +17,13 @@ func (s *Server) newSession(d dialect, c *client) *session {
 		principal: c.principal,
 		lastWrite: monotimeNow(),
 	}
-	// Nobody runs it before start, whatever its subscriptions have already.
+	// In this state no executor runs the session before start, whatever its
+	// subscriptions already have.
 	x.state.Store(again)
 	return x
 }
 
-// attach gives a session the connection that was hijacked for it.
+// attach sets the connection that was hijacked for a session.
 func (s *session) attach(conn net.Conn) {
 	if own, ok := s.server.poller.Take(conn, s); ok {
 		s.socket, s.conn, s.out = own, own, own
@@ -31,8 +32,8 @@ func (s *session) attach(conn net.Conn) {
 	s.conn, s.out = conn, blockingWriter{conn}
 }
 
-// start lets a session be delivered to, and has it count against limits until
-// it ends. What it does first comes before all that was posted.
+// start begins delivery to a session, which counts against limits until it ends. The
+// commands in first run before those that were already posted.
 func (s *Server) start(x *session, c *client, first ...command) {
 	x.started, x.admission = true, c.handOver()
 	x.mu.Lock()
@@ -40,7 +41,7 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	x.mu.Unlock()
 	s.sessions.add(x)
 	x.worker.add(x)
-	x.behind.Store(true) // until it shows that it is not
+	x.behind.Store(true) // until a step finds that it is in step
 	x.state.Store(queued)
 	x.worker.enqueue(x)
 	if s.draining.Load() {

@@ -9,8 +9,18 @@ import (
 	"sluice/transport/wire"
 )
 
-// pageRead bounds how long a page waits for what Kafka has already.
+// pageRead bounds how long a page waits for records that Kafka already has.
 const pageRead = 10 * time.Second
+
+// maxPageBytes is the approximate maximum size of a page.
+const maxPageBytes = 8 << 20
+
+// atOnce is always ready.
+var atOnce = func() <-chan struct{} {
+	ready := make(chan struct{})
+	close(ready)
+	return ready
+}()
 
 // pageOwner lets a handler wait for its subscription.
 type pageOwner chan struct{}
@@ -30,8 +40,8 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 	if twice != nil {
 		fault = twice
 	}
-	// One that waits is held as a session is, and counts as one. Others are
-	// answered with what there is.
+	// A page that waits counts as a session. Other pages are answered with the
+	// records that are available.
 	enter := s.identify
 	if query.Wait > 0 {
 		enter = s.admit
@@ -101,7 +111,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 			if len(page.Events) == 0 {
 				return nil, endedFault(reason, sub.Feed().Fault())
 			}
-			// What precedes its end first: the next page is told of it.
+			// Return what precedes the end first: the next page returns the end.
 			break
 		}
 		page.CaughtUp = sub.AtTip()
@@ -111,7 +121,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		}
 		waited := wait.C
 		if !page.CaughtUp {
-			// There is something, but Kafka has still to bring it.
+			// There are more records, but they are still to be read from Kafka.
 			waited = late.C
 		}
 		ready := (<-chan struct{})(owner)
@@ -131,13 +141,3 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
 	return page, nil
 }
-
-// atOnce is always ready.
-var atOnce = func() <-chan struct{} {
-	ready := make(chan struct{})
-	close(ready)
-	return ready
-}()
-
-// maxPageBytes is about how large a page gets.
-const maxPageBytes = 8 << 20

@@ -72,7 +72,7 @@ func TestPages(t *testing.T) {
 	if !equal(all, upTo(0, 250)) || pages > 5 {
 		t.Errorf("%d pages: %v", pages, all)
 	}
-	// An empty page moves: records that are not for it have passed.
+	// An empty page moves the cursor over records that the filter excludes.
 	in.topics.Append("orders", record.Record{Key: []byte("other")})
 	moved := in.page("orders", "key=none&from="+p.Cursor, tok)
 	if len(moved.Records) != 0 || !moved.CaughtUp || moved.Cursor == p.Cursor {
@@ -116,13 +116,13 @@ func TestPagesWait(t *testing.T) {
 	if len(p.Records) == 0 || p.Records[0]["offset"] != 0.0 {
 		t.Errorf("got %+v", p)
 	}
-	// A record that is not for it does not end the wait.
+	// A record that the filter excludes does not end the wait.
 	time.AfterFunc(50*time.Millisecond, func() { in.publish("orders", 0, 0, 1) })
 	begun = time.Now()
 	if p := in.page("orders", "wait=300ms&key=none&from=latest", tok); len(p.Records) != 0 || time.Since(begun) < 250*time.Millisecond {
 		t.Errorf("after %v: %+v", time.Since(begun), p)
 	}
-	// One that waits when the instance goes is answered.
+	// A page that waits when the instance drains is answered.
 	answered := make(chan pageBody, 1)
 	go func() { answered <- in.page("orders", "wait=30s&from=latest", tok) }()
 	in.eventually("it waits", func() bool { return in.metric(`sluice_stream_subscribers{stream="orders"}`) == 1 })
@@ -149,7 +149,7 @@ func TestPagesGaps(t *testing.T) {
 	}
 	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+first.Cursor, tok, "")
 	in.problem(t, status, head, body, http.StatusGone, "retention")
-	// What precedes the gap can be had.
+	// The records before the gap are returned.
 	in.topics.Append("orders", record.Record{Value: []byte("\xff"), Timestamp: 1})
 	in.topics.Append("orders", record.Record{Value: []byte(strings.Repeat("1", 2<<20)), Timestamp: 1})
 	p = in.page("orders", "on_gap=fail&from="+p.Cursor, tok)
@@ -171,7 +171,7 @@ func TestPagesGaps(t *testing.T) {
 	in.topics.Create("orders", 2)
 	in.publish("orders", 0, 0, 1)
 	status, head, body = in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+p.Cursor, tok, "")
-	if status == http.StatusOK { // the stream has yet to notice
+	if status == http.StatusOK { // the stream has not noticed yet
 		in.eventually("the topic has changed", func() bool {
 			status, head, body = in.do(http.MethodGet, "/v1/streams/orders/records?on_gap=fail&from="+p.Cursor, tok, "")
 			return status != http.StatusOK
@@ -230,7 +230,7 @@ func TestPagesByName(t *testing.T) {
 	if status, _, body := in.do(http.MethodPut, "/v1/cursors/orders/job", tok, fmt.Sprintf(`{"cursor":%q}`, p.Cursor)); status != http.StatusOK {
 		t.Fatalf("ack: %d %s", status, body)
 	}
-	// A page only looks: it takes the name from nobody, and moves nothing.
+	// A page only reads the cursor: it does not take the name and moves nothing.
 	s := in.reads("/v1/streams/orders/events?cursor_name=job", tok)
 	for range 2 {
 		if p := in.page("orders", "cursor_name=job&from=earliest", tok); !equal(p.offsets(), upTo(2, 4)) {

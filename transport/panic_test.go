@@ -11,7 +11,7 @@ import (
 	"sluice/transport/wire"
 )
 
-// panicking is a producer with a fault of ours.
+// panicking is a producer that panics.
 type panicking struct{}
 
 func (panicking) Produce(context.Context, string, []upstream.Message, func([]upstream.Stored)) {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// pipes is a net.Listener whose connections stay in the process, so that a
-// server and its clients can live in a bubble of testing/synctest, where hours
-// pass in no time.
+// pipes is a net.Listener whose connections stay in the process, so that a server
+// and its clients can run in a bubble of testing/synctest, where hours pass in no
+// time.
 type pipes struct {
 	incoming chan net.Conn
 	closed   chan struct{}
@@ -50,7 +50,8 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
 
-// dial opens a connection whose client has room for all that the server writes.
+// dial opens a connection whose client end buffers everything that the server
+// writes.
 func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
 	select {
@@ -63,7 +64,7 @@ func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// client is an HTTP client that comes in through the pipes.
+// client returns an HTTP client that connects through the pipes.
 func (p *pipes) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx) },
@@ -75,14 +76,14 @@ type farEnd struct{ net.Conn }
 
 func (*farEnd) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000} }
 
-// nearEnd is the client's end. What comes is kept until it is read.
+// nearEnd is the client's end. It buffers what the server writes until it is read.
 type nearEnd struct {
 	net.Conn
 
 	mu    sync.Mutex
 	came  sync.Cond
 	taken sync.Cond
-	most  int // how much is kept, 0 for all
+	most  int // how many bytes are buffered, 0 for no limit
 	bytes []byte
 	err   error
 }
@@ -126,20 +127,20 @@ func (e *nearEnd) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill has the server wait for the client once so much is kept.
+// fill makes the server's writes wait for the client once most bytes are buffered.
 func (e *nearEnd) fill(most int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.most = most
 }
 
-// Close ends the connection, also one that is full.
+// Close ends the connection, even if its buffer is full.
 func (e *nearEnd) Close() error {
 	e.fill(0)
 	e.taken.Broadcast()
 	return e.Conn.Close()
 }
 
-// SetReadDeadline does nothing: a test in a bubble that waits for ever is found
-// by synctest.
+// SetReadDeadline does nothing: synctest detects a test in a bubble that waits
+// forever.
 func (*nearEnd) SetReadDeadline(time.Time) error { return nil }

@@ -3,8 +3,9 @@ package transport
 import "sluice/auth"
 
 // visitSessions calls visit for each open session whose principal fits. Sessions
-// that have not authenticated yet have none. It looks at all sessions, so it is
-// for what happens now and then, like a revocation; visit runs under no lock.
+// that have not authenticated yet have no principal and are skipped. It looks at all
+// sessions, so it is for rare events, such as a revocation. No lock is held while
+// visit runs.
 func (s *Server) visitSessions(fits func(*auth.Principal) bool, visit func(*session)) {
 	for _, x := range s.sessions.all() {
 		x.mu.Lock()
@@ -16,12 +17,12 @@ func (s *Server) visitSessions(fits func(*auth.Principal) bool, visit func(*sess
 	}
 }
 
-// sessionsOf are the open sessions of a principal, by its key.
+// sessionsOf returns the open sessions of a principal, by its key.
 func (s *Server) sessionsOf(key string) []*session {
 	return s.collect(func(p *auth.Principal) bool { return p.Key() == key })
 }
 
-// sessionsRevokedBy are the open sessions whose credentials a revocation names.
+// sessionsRevokedBy returns the open sessions whose credentials a revocation names.
 func (s *Server) sessionsRevokedBy(r auth.Revocation) []*session {
 	return s.collect(func(p *auth.Principal) bool { return p.RevokedBy(r) })
 }

@@ -1,13 +1,13 @@
 package transport
 
-// protocol is what sessions are counted as, in labels of metrics.
+// protocol is the transport that a session is counted as in the labels of metrics.
 type protocol uint8
 
 const (
 	protocolWebSocket protocol = iota
 	protocolEvents
 	protocolLines
-	protocolPage // no session: one answer
+	protocolPage // not a session: a single answer
 	protocols
 )
 

@@ -27,16 +27,16 @@ import (
 	"sluice/transport/wire"
 )
 
-// PROTOCOL.md is what clients are written from. Its examples are played here
-// against a server, its tables are compared with the code, and it has no
-// example in another form, so that it cannot drift.
+// PROTOCOL.md is the specification for clients. Its examples are run here against a
+// server and its tables are compared with the code. Examples of any other form are
+// not allowed, so the document cannot drift.
 
 const document = "../web/docs/PROTOCOL.md"
 
 // example is one fenced block of the document.
 type example struct {
 	kind  string // http, sse, ndjson or ws; console and js are the walks
-	line  int    // of its first line in the document
+	line  int    // number of its first line in the document
 	lines []string
 }
 
@@ -71,7 +71,7 @@ func readExamples(t *testing.T) (all []example) {
 	return all
 }
 
-// TestProtocolExamples plays each example against a server of its own.
+// TestProtocolExamples runs each example against a server of its own.
 func TestProtocolExamples(t *testing.T) {
 	t.Parallel()
 	all := readExamples(t)
@@ -86,17 +86,17 @@ func TestProtocolExamples(t *testing.T) {
 	}
 }
 
-// player plays one example, line by line.
+// player runs one example, line by line.
 type player struct {
 	t        *testing.T
 	in       *instance
 	producer *stagedProducer
 	example
-	at    int // index of the line at hand
+	at    int // index of the current line
 	bound map[string]string
 	seen  *stream // of sse, ndjson and console
-	// caughtUp is that a walk's client was told so in front of a record that was
-	// stored a moment before it resumed. People are too slow for that.
+	// caughtUp is set if a walk's client was sent caught_up before a record that was
+	// stored just before it resumed. People type too slowly for that.
 	caughtUp  bool
 	handshake *http.Response // the last one
 	socket    []*socket      // C and S are the first, C2 and S2 the second
@@ -115,7 +115,7 @@ func play(t *testing.T, e example) {
 		stream: func(s *hub.Stream) {
 			p.producer.Producer = s.Producer
 			s.Producer = p.producer
-			s.Backfill = 0 // the past is Kafka's, so that retention can take it
+			s.Backfill = 0 // the history is in Kafka only, so that retention can remove it
 		},
 	}
 	if e.isWalk() {
@@ -159,7 +159,7 @@ func (p *player) fatalf(format string, args ...any) {
 
 func (p *player) line0() int { return p.example.line + min(p.at, len(p.lines)-1) }
 
-// fill is what all examples begin with.
+// fill creates the state that all examples begin with.
 func (p *player) fill() {
 	now := time.Now().Add(-time.Minute).UnixMilli()
 	for i, r := range []record.Record{
@@ -185,7 +185,7 @@ func (p *player) fill() {
 	}
 }
 
-// stages are what a line beginning with # can make happen.
+// stages are the actions that a line beginning with # can cause.
 var stages = []struct {
 	pattern *regexp.Regexp
 	do      func(p *player, arg []string)
@@ -235,7 +235,7 @@ var (
 	bareHolder    = regexp.MustCompile(`([:\[,])(<[a-z0-9-]+>)`)
 )
 
-// fillIn puts what is known into a line that is sent.
+// fillIn replaces the known placeholders in a line that is sent.
 func (p *player) fillIn(line string) string {
 	return isPlaceholder.ReplaceAllStringFunc(line, func(holder string) string {
 		text, ok := p.bound[holder[1:len(holder)-1]]
@@ -246,7 +246,7 @@ func (p *player) fillIn(line string) string {
 	})
 }
 
-// block takes the lines up to an empty one, or the end.
+// block returns the lines up to an empty one, or the end.
 func (p *player) block() (lines []string) {
 	for p.at < len(p.lines) && p.lines[p.at] != "" {
 		lines = append(lines, p.lines[p.at])
@@ -256,7 +256,7 @@ func (p *player) block() (lines []string) {
 	return lines
 }
 
-// request makes a request, and holds its answer against what follows.
+// request sends a request and compares its answer with the lines that follow.
 func (p *player) request() {
 	head := p.block()
 	parts := isRequest.FindStringSubmatch(head[0])
@@ -294,7 +294,7 @@ func (p *player) request() {
 	p.answer(p.seen.res.StatusCode, p.seen.res.Header)
 }
 
-// answer compares status and headers with the head that the document has.
+// answer compares status and headers with the head in the document.
 func (p *player) answer(status int, header http.Header) {
 	p.t.Helper()
 	head := p.block()
@@ -401,11 +401,11 @@ func (p *player) receive(s *socket, text string) {
 	}
 }
 
-// comesAnyTime reports whether a message comes when it comes, unless it is what
-// the document shows.
+// comesAnyTime reports whether a message may come at any time. It is skipped unless
+// the document shows it.
 func comesAnyTime(text string) bool { return strings.Contains(text, `"type":"cursor"`) }
 
-// isCaughtUp reports whether a message says that a subscription has caught up.
+// isCaughtUp reports whether a message is caught_up.
 func isCaughtUp(text string) bool { return strings.Contains(text, `"type":"caught_up"`) }
 
 // event receives a server-sent event.
@@ -448,8 +448,8 @@ func (p *player) event() {
 		p.fatalf("the event is %v", got)
 	}
 	p.matchJSON(want.data, got.data)
-	// Only some events promise an id; any may have one, as the server writes
-	// them.
+	// Only some events promise an id; any event may have one, depending on how the
+	// server's writes are divided.
 	promised := slices.Contains([]string{"sluice.ready", "sluice.cursor", "sluice.close"}, want.name)
 	if want.id != "" && (promised || got.id != "") || promised && got.id != "" {
 		if err := p.match("id", want.id, got.id); err != nil {
@@ -479,8 +479,8 @@ func (p *player) line() {
 	}
 }
 
-// matchJSON compares what the document shows with what the server sent: the
-// same fields, no more and no fewer.
+// matchJSON compares what the document shows with what the server sent: the same
+// fields, no more and no fewer.
 func (p *player) matchJSON(want, got string) {
 	p.t.Helper()
 	var wanted, gotten any
@@ -544,7 +544,7 @@ func (p *player) matchValue(at string, want, got any) error {
 	return nil
 }
 
-// forms are what placeholders stand for, by the word that they begin with.
+// forms are the values that placeholders match, by the word that they begin with.
 var forms = map[string]func(text string) bool{
 	"cursor":  func(text string) bool { _, err := record.ParseCursor(text); return err == nil },
 	"ms":      regexp.MustCompile(`^\d+$`).MatchString,
@@ -555,8 +555,8 @@ var forms = map[string]func(text string) bool{
 	"text":    func(text string) bool { return text != "" },
 }
 
-// match compares a text with what the document shows. A placeholder with a
-// number, such as <cursor-1>, stands for the same text wherever it is.
+// match compares a text with what the document shows. A placeholder with a number,
+// such as <cursor-1>, matches the same text wherever it occurs.
 func (p *player) match(at, want, got string) error {
 	holder := isPlaceholder.FindStringSubmatch(want)
 	if holder == nil || holder[0] != want {
@@ -582,11 +582,11 @@ func (p *player) match(at, want, got string) error {
 	return nil
 }
 
-// stagedProducer fails as it is told to, and otherwise stores.
+// stagedProducer fails as configured, and otherwise stores.
 type stagedProducer struct {
 	upstream.Producer
 	mu   sync.Mutex
-	errs []error // one a record, the last for all others
+	errs []error // one per record, the last for all others
 }
 
 func (s *stagedProducer) fail(errs ...error) {
@@ -617,7 +617,7 @@ var _ upstream.Producer = (*hubtest.Topics)(nil)
 
 var codeRow = regexp.MustCompile("^\\| `([a-z_]+)` \\| ([^|]*) \\| ([^|]*) \\| ([^|]*) \\| ([^|]+) \\|$")
 
-// TestProtocolCodes compares the document's table of codes with the code's.
+// TestProtocolCodes compares the document's table of codes with the code.
 func TestProtocolCodes(t *testing.T) {
 	t.Parallel()
 	or := func(text string, isThere bool) string {
@@ -658,7 +658,7 @@ func TestProtocolCodes(t *testing.T) {
 	}
 }
 
-// TestProtocolBounds compares the bounds that no configuration changes.
+// TestProtocolBounds compares the bounds that are not configurable.
 func TestProtocolBounds(t *testing.T) {
 	t.Parallel()
 	text := strings.Join(readDocument(t), "\n")
@@ -678,8 +678,8 @@ func TestProtocolBounds(t *testing.T) {
 	}
 }
 
-// TestProtocolRefusesByName holds that what the document lists as not there yet
-// is refused with its name.
+// TestProtocolRefusesByName: features that the document lists as not available yet
+// are refused by name.
 func TestProtocolRefusesByName(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -697,8 +697,8 @@ func TestProtocolRefusesByName(t *testing.T) {
 	}
 }
 
-// TestDocumentedMetrics compares the metrics that the documents list with those
-// that there are.
+// TestDocumentedMetrics compares the metrics that the documents list with those that
+// exist.
 func TestDocumentedMetrics(t *testing.T) {
 	t.Parallel()
 	const operating = "../web/docs/operating.md"
@@ -711,7 +711,7 @@ func TestDocumentedMetrics(t *testing.T) {
 	in := start(t, options{config: func(c *transport.Config) {
 		c.Registry, c.PublishBytes = registry, func() int64 { return 0 }
 	}})
-	// Metrics with a label are there once there is a value.
+	// Metrics with a label exist once they have a value.
 	in.publish("orders", 0, 0, 1)
 	c := in.dial("?stream=orders&from=earliest", token(t, "u42", "live", time.Hour))
 	c.until("caught_up")
@@ -723,7 +723,7 @@ func TestDocumentedMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := map[string]bool{"sluice_cut_off_total": true} // which nothing here brings about
+	there := map[string]bool{"sluice_cut_off_total": true} // which nothing here causes
 	for _, family := range families {
 		if name := family.GetName(); strings.HasPrefix(name, "sluice_") {
 			there[name] = true

@@ -15,17 +15,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// The document begins with two walks that people type: one in a terminal, one in
-// a browser's console. They are played here as the other examples are, without
-// curl and without a browser; that the real ones do the same is tested in
-// cmd/sluice, with the server that the walks are made for.
+// The document begins with two walks that people type: one in a terminal, one in a
+// browser's console. They are run here like the other examples, without curl and
+// without a browser; a test in cmd/sluice runs the real ones, with the server that
+// the walks are made for.
 
 // walkStream is the one stream of the walks.
 const walkStream = "chat.lobby"
 
 func (e example) isWalk() bool { return e.kind == "console" || e.kind == "js" }
 
-// walkServer is where the server of the walks is.
+// walkServer is the address of the walks' server.
 const walkServer = "127.0.0.1:8080"
 
 var (
@@ -38,7 +38,7 @@ var (
 	closesThere = "ws.close()"
 )
 
-// terminal plays a command, or what a running one prints.
+// terminal runs a command, or compares the output of a running one.
 func (p *player) terminal(line string) {
 	p.t.Helper()
 	if !strings.HasPrefix(line, "$ ") {
@@ -71,7 +71,7 @@ func (p *player) terminal(line string) {
 	p.matchJSON(strings.Join(p.block(), "\n"), answer)
 }
 
-// script plays a line of the browser's console.
+// script runs a line of the browser's console.
 func (p *player) script(line string) {
 	p.t.Helper()
 	switch connect, send, printed := isConnect.FindStringSubmatch(line), isSend.FindStringSubmatch(line), isPrinted.FindStringSubmatch(line); {
@@ -89,7 +89,7 @@ func (p *player) script(line string) {
 	}
 }
 
-// TestProtocolWalks holds that both walks are there, and short enough to type.
+// TestProtocolWalks: both walks exist and are short enough to type.
 func TestProtocolWalks(t *testing.T) {
 	t.Parallel()
 	lines := map[string]int{}
@@ -126,8 +126,8 @@ func TestProtocolReasons(t *testing.T) {
 	}
 }
 
-// constantsOf are the values of a package's constants of a type, from its source,
-// as a program cannot list them.
+// constantsOf returns the values of a package's constants of a type, from its
+// source, as a program cannot list them.
 func constantsOf(t *testing.T, dir, typeName string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

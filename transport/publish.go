@@ -9,8 +9,8 @@ import (
 	"sluice/transport/wire"
 )
 
-// publish stores a principal's messages, those that can be sent before its token
-// ends. done is called exactly once.
+// publish stores those of a principal's messages that can be sent before its token
+// expires. done is called exactly once.
 func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
 	valid, forget := within(s.publishing, p)
 	ctx, cancel := context.WithTimeout(valid, s.limits().PublishTimeout)
@@ -30,7 +30,7 @@ func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.M
 	}
 	panicked := true
 	defer func() {
-		// A panic is answered further up, and must not keep the end waiting.
+		// The caller answers a panic. It must not delay the end of the server.
 		if panicked && !finished.Swap(true) {
 			cancel()
 			s.inFlight.Add(-1)
@@ -40,7 +40,7 @@ func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.M
 	panicked = false
 }
 
-// answer is what a client that has published is told.
+// answer returns the answer to a client that has published.
 func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.Message {
 	if !batch && len(results) == 1 {
 		stored := results[0]

@@ -49,7 +49,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	stored := make(chan []upstream.Stored, 1)
 	s.publish(c.principal, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
-	// It is answered even if nobody waits any more: publish bounds the time.
+	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
 	if noneSent(results) {
 		s.refuse(w, r, faultOf(auth.ErrTokenExpired))
@@ -65,8 +65,8 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// onceIn is a header of which there is one at most, as its lines cannot be told
-// apart. The first is given also beside the fault.
+// onceIn returns the value of a header that must not be repeated, because its lines
+// cannot be told apart. If it is, the first value is returned beside the fault.
 func onceIn(h http.Header, name string) (string, *wire.Error) {
 	values := h.Values(name)
 	switch len(values) {
@@ -78,7 +78,7 @@ func onceIn(h http.Header, name string) (string, *wire.Error) {
 	return values[0], wire.Errorf(wire.BadRequest, "the header %s is there twice", name)
 }
 
-// checkBodyHeader refuses a body that is not to be taken as it stands.
+// checkBodyHeader refuses a body that is encoded, or whose type is ambiguous.
 func checkBodyHeader(h http.Header) *wire.Error {
 	for _, coding := range listOf(h, "Content-Encoding") {
 		if !strings.EqualFold(coding, "identity") {
@@ -89,8 +89,8 @@ func checkBodyHeader(h http.Header) *wire.Error {
 	return twice
 }
 
-// readBody reads a principal's request's body within the limits, and before its
-// token ends.
+// readBody reads the body of a principal's request within the limits, and before the
+// principal's token expires.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Principal) ([]byte, *wire.Error) {
 	if fault := checkBodyHeader(r.Header); fault != nil {
 		return nil, fault
@@ -102,7 +102,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 	if r.ContentLength > most {
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
-	// counted has set by when it must be here. The token may end sooner.
+	// counted has set the read deadline of the body. The token may expire sooner.
 	if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.limits().MessageAssembly)) {
 		_ = http.NewResponseController(w).SetReadDeadline(by)
 	}

@@ -18,7 +18,7 @@ import (
 	"sluice/transport"
 )
 
-// producer answers each message with what its value names.
+// producer answers each message with the result that its value names.
 type producer struct{}
 
 var outcomes = map[string]error{
@@ -105,7 +105,7 @@ func TestPublishing(t *testing.T) {
 			t.Errorf("%q: the record is %s, want %s", tt.body, got, tt.record)
 		}
 	}
-	// The numbers of a record are its publisher's own.
+	// The numbers of a record are stored as published.
 	in.do(http.MethodPost, publishPath, tok, `{"data":[9007199254740993,1e400,-0,1.10]}`, "Content-Type", "application/json")
 	for {
 		e, _ := s.next()
@@ -244,7 +244,7 @@ func TestPublishingFaults(t *testing.T) {
 	}
 }
 
-// sends sends bytes and gives the answer to them.
+// sends sends bytes and returns the answer to them.
 func (in *instance) sends(request string, then func(net.Conn)) (status int, body string) {
 	in.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
@@ -269,8 +269,8 @@ func (in *instance) sends(request string, then func(net.Conn)) (status int, body
 	return res.StatusCode, string(b)
 }
 
-// TestBodies: bodies that lie, drip or never come are answered without waiting
-// for their ends, whether anybody reads them or not.
+// TestBodies: bodies of the wrong length, slow bodies and bodies that never arrive
+// are answered without waiting for their ends, whether or not a handler reads them.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.MessageAssembly, l.MessageBytes = 400*time.Millisecond, 64<<10 }})
@@ -321,7 +321,7 @@ func TestBodies(t *testing.T) {
 			}
 		})
 	}
-	// A connection whose body came in time goes on.
+	// A connection whose body came in time stays open.
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +343,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestPublishingDrain: what is in flight when the instance goes is answered.
+// TestPublishingDrain: publishes in flight when the instance drains are answered.
 func TestPublishingDrain(t *testing.T) {
 	t.Parallel()
 	held := &heldProducer{Producer: producer{}}

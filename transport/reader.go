@@ -7,29 +7,31 @@ import (
 	"sluice/transport/socket"
 )
 
-// A session's reader is a goroutine only while there is something to read:
-// between messages it rests, which takes no memory, and the server's poller
-// tells when something has come. On connections that cannot be watched, as
-// under TLS, whose records are not what is read, it waits in its goroutine.
+// A session's reader is a goroutine only while there is something to read. Between
+// messages it rests, which takes no memory, and the server's poller notifies the
+// session when data arrives. On connections that cannot be watched, as under TLS,
+// where readable bytes are records and not the data itself, the reader waits in its
+// goroutine.
 
-// rest lets the reader end until there is something to read. It reports false
-// when it has to go on.
+// rest lets the reader end until there is something to read. It returns false if the
+// reader has to go on.
 func (s *session) rest() bool {
 	if s.socket == nil || s.over.Load() || !s.socket.NotifyReadable() {
 		return false
 	}
-	// Who has set over meanwhile may not have seen the rest.
+	// A goroutine that has set over meanwhile may have missed that the reader rests.
 	return !s.over.Load() || !s.socket.CancelReadable()
 }
 
-// Readable implements socket.Owner: it starts the reader again.
+// Readable implements socket.Owner: it restarts the reader.
 func (s *session) Readable() { s.server.tasks.Go(s.listen) }
 
-// listen is the reader: it handles what comes until it can rest, or the
-// connection has ended, which it then closes.
+// listen is the reader: it handles what the client sends until the reader can rest,
+// or the connection has ended, which it then closes.
 func (s *session) listen() { s.dialect.listen(s) }
 
-// listenForEnd is the reader of an event stream, to which nothing is to come.
+// listenForEnd is the reader of an event stream, whose client is not expected to
+// send anything.
 func (s *session) listenForEnd() {
 	var nothing [16]byte
 	for {
@@ -53,11 +55,11 @@ func (s *session) listenForEnd() {
 	}
 }
 
-// passBuffers are what is read into that is not looked at.
+// passBuffers holds the buffers for input that is discarded.
 var passBuffers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
 
-// passOver takes more of what is not to come, so that much of it costs little.
-// How it ends is for the next to read.
+// passOver discards more of the unexpected input at once, so that a large amount
+// costs little. An error is left to the next read.
 func (s *session) passOver() {
 	if buf, ok := passBuffers.Get().(*[4 << 10]byte); ok {
 		_, _ = s.conn.Read(buf[:])

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// talker is a connection of a client that says so many bytes and ends.
+// talker is a connection of a client that sends left bytes and ends.
 type talker struct{ left, reads int }
 
 func (c *talker) Read(p []byte) (int, error) {
@@ -26,14 +26,14 @@ func (*talker) WriteAll([]byte, time.Duration, time.Time) error { return nil }
 func (*talker) Finish(time.Duration)                            {}
 func (*talker) Abort()                                          {}
 
-// What the client of an event stream says all the same is passed over at little
-// cost, and its end is seen behind it.
+// TestTalkOnEventStreams: unexpected input from the client of an event stream is
+// skipped at little cost, and the end after it is detected.
 func TestTalkOnEventStreams(t *testing.T) {
 	t.Parallel()
 	for _, said := range []int{0, 1, 16, 17, 16 + 4<<10, 1 << 20} {
 		c := &talker{left: said}
 		s := &session{dialect: eventStream{}, conn: c, out: c}
-		s.state.Store(again) // nobody runs it
+		s.state.Store(again) // no executor runs it
 		s.tellEnded()
 		s.listen()
 		if most := 4 + said/1024; c.left > 0 || c.reads > most {

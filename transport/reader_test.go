@@ -19,8 +19,8 @@ func waiting(function string) int {
 	return strings.Count(string(stacks), "transport.(*session)."+function)
 }
 
-// A quiet connection has no goroutine, is heard when it says something, and is
-// seen to end at once.
+// TestQuietConnectionsHaveNoGoroutine: a quiet connection has no goroutine, is read
+// when its client sends something, and its end is noticed at once.
 func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest // counts goroutines
 	in := start(t, options{limits: func(l *transport.Limits) { l.PingEvery, l.KeepAlive = never, never }})
 	var sockets []*socket
@@ -50,7 +50,7 @@ func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest /
 	}
 	within(t, patience, "goroutines of connections that are quiet again", func() bool { return waiting("listen") == 0 })
 	for _, conn := range streams {
-		// It is not asked for anything, and may say it all the same.
+		// The client is not expected to send anything, but may.
 		if _, err := conn.Write([]byte("more")); err != nil {
 			t.Fatal(err)
 		}

@@ -14,22 +14,22 @@ import (
 const readyWithin = 2 * time.Second
 
 const (
-	// A check that fails and recovers over and over has changesAtOnce lines in
-	// the log, and then one every changeEvery.
+	// A check that fails and recovers repeatedly has changesAtOnce lines in the log,
+	// and then one every changeEvery.
 	changesAtOnce = 4
 	changeEvery   = 30 * time.Second
-	// causeEvery is how often another cause of the same failure is a line.
+	// causeEvery is how often a new cause of a continuing failure is logged.
 	causeEvery = time.Minute
 )
 
-// errDraining is why an instance that ends is not ready.
+// errDraining is why an instance that shuts down is not ready.
 var errDraining = errors.New("the instance is going away")
 
-// drainCheck is the check that fails once the instance drains.
+// drainCheck is the name of the check that fails once the instance drains.
 const drainCheck = "drain"
 
-// readiness runs the checks, for /readyz and on an interval, and logs each
-// change of each of them.
+// readiness runs the checks, for /readyz and at an interval, and logs every change
+// of each check.
 type readiness struct {
 	// Immutable.
 	logger   *slog.Logger
@@ -40,26 +40,26 @@ type readiness struct {
 	streams  func() map[string]error // nil for none
 
 	mu      sync.Mutex
-	newest  time.Time // start of the run that was noted last
-	started bool      // a run was noted
+	newest  time.Time // start of the run that was recorded last
+	started bool      // a run was recorded
 	checks  map[string]*checkState
 }
 
-// checkState is what the log says of a check, and what is so. Guarded by the
+// checkState is the state of a check, and what the log says of it. Guarded by the
 // readiness's mu.
 type checkState struct {
 	cause    string // empty while the check passes
 	since    time.Time
-	optional bool // the instance does without while it fails
+	optional bool // the instance does without what the check covers
 
-	said    string // the cause at its last line, empty for passed
+	said    string // the cause in its last line, empty if it passed
 	saidAt  time.Time
-	lines   int // still allowed at once
+	lines   int // lines that may still be logged at once
 	refill  time.Time
-	changes int // that have no line
+	changes int // changes that were not logged
 }
 
-// report is the answer of /readyz.
+// report is the body of the answer to /readyz.
 type report struct {
 	Checks   map[string]string `json:"checks"`
 	Degraded []string          `json:"degraded,omitempty"`
@@ -78,7 +78,7 @@ func newReadiness(c *Config, draining func() bool) *readiness {
 	}
 }
 
-// watch runs the checks every so often until the context ends.
+// watch runs the checks at an interval until the context ends.
 func (r *readiness) watch(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -92,8 +92,8 @@ func (r *readiness) watch(ctx context.Context, every time.Duration) {
 	}
 }
 
-// run runs all checks at the same time, and logs what has changed. A run that
-// the context ends early says nothing.
+// run runs all checks concurrently and logs what has changed. A run that the context
+// ends early logs nothing.
 func (r *readiness) run(ctx context.Context) report {
 	began := r.now()
 	bounded, cancel := context.WithTimeout(ctx, readyWithin)
@@ -145,8 +145,8 @@ func (r *readiness) run(ctx context.Context) report {
 	return made
 }
 
-// note compares a run with what the log says. Runs can overlap: one that began
-// before the last one that was noted is old news.
+// note compares the results of a run with what the log says. Runs can overlap: a run
+// that began before the one that was recorded last is out of date.
 func (r *readiness) note(began time.Time, made report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,7 +178,7 @@ func (r *readiness) note(began time.Time, made report) {
 	}
 }
 
-// noteCheck logs the change of one check, where there is one.
+// noteCheck logs the change of one check, if there is one.
 func (r *readiness) noteCheck(name, cause string, degraded, instanceReady bool, now time.Time) {
 	c := r.checks[name]
 	if c == nil {
@@ -216,7 +216,8 @@ func (r *readiness) noteCheck(name, cause string, degraded, instanceReady bool, 
 		attrs = append(attrs, "cause", cause)
 	}
 	if !c.saidAt.IsZero() {
-		// How long it was otherwise, or, where the cause is another one, has failed.
+		// How long the check was in the other state or, if only the cause has
+		// changed, how long it has failed.
 		if now.Equal(c.since) {
 			attrs = append(attrs, "after", lasted.Round(time.Millisecond))
 		} else {

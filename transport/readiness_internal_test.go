@@ -81,7 +81,7 @@ func (w *watched) after(d time.Duration) string {
 	return text
 }
 
-// TestEachChangeOfACheckIsLogged: with nobody asking.
+// TestEachChangeOfACheckIsLogged: changes are logged without requests to /readyz.
 func TestEachChangeOfACheckIsLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestEachChangeOfACheckIsLogged(t *testing.T) {
 				"orders", nil, 5 * time.Second,
 				"level=INFO msg=\"no longer degraded: a check passes again\" check=\"stream orders\" after=5s instance_ready=true\n",
 			},
-			// Another cause is a line, and not each time.
+			// Another cause is logged, but not each time.
 			{
 				"redis", errors.New("READONLY"), 2 * time.Minute,
 				"level=WARN msg=\"degraded: a check fails, and the instance does without\" check=redis cause=READONLY for=1m0s instance_ready=true\n",
@@ -133,7 +133,8 @@ func TestEachChangeOfACheckIsLogged(t *testing.T) {
 	})
 }
 
-// TestACheckThatFlapsIsLoggedWithinABound, and how it ends is never left out.
+// TestACheckThatFlapsIsLoggedWithinABound: the lines of a check that flaps are
+// bounded, and its final state is always logged.
 func TestACheckThatFlapsIsLoggedWithinABound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -178,7 +179,7 @@ func TestACheckThatFlapsIsLoggedWithinABound(t *testing.T) {
 	})
 }
 
-// TestAHangingCheckHoldsUpNoOther: checks run at the same time, within a bound.
+// TestAHangingCheckHoldsUpNoOther: checks run concurrently, within a time limit.
 func TestAHangingCheckHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// reclaimEvery is how often it is looked whether a wave of clients has come in.
+// reclaimEvery is how often the server checks for a completed wave of clients.
 const reclaimEvery = time.Second
 
-// reclaimer finds the time to give back to the system what clients took while
-// they came in, which is more than they keep: requests, handshakes, the stacks
-// of what was done for them. The collector would come to it only when as much
-// again has been allocated, which with idle clients is never.
+// reclaimer finds the time to return to the system the memory that clients took
+// while they connected, which is more than they keep: requests, handshakes, the
+// stacks of the goroutines that served them. The garbage collector would free it
+// only after as much memory again has been allocated, which with idle clients never
+// happens.
 type reclaimer struct {
-	wave            int // how many clients make a wave
+	wave            int // number of clients that make a wave
 	seen, reclaimed int // sessions at the last look, and at the last reclaim
 }
 
-// look is told how many sessions there are, every so often. It reports whether
-// a wave has come in and is over.
+// look is called at an interval with the number of sessions. It reports whether a
+// wave has come in and is over.
 func (r *reclaimer) look(sessions int) bool {
 	calm := sessions == r.seen
 	r.seen = sessions
@@ -31,7 +32,8 @@ func (r *reclaimer) look(sessions int) bool {
 	return true
 }
 
-// reclaim gives memory back after waves of clients, until the context ends.
+// reclaim returns memory to the system after waves of clients, until the context
+// ends.
 func (s *Server) reclaim(ctx context.Context) {
 	var r reclaimer
 	tick := time.NewTicker(reclaimEvery)

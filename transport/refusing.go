@@ -9,17 +9,18 @@ import (
 	"sluice/transport/wire"
 )
 
-// noteFault counts a fault and writes it down.
+// errClientLeft is the cause of a fault that can be sent to nobody, because the
+// client has left.
+var errClientLeft = errors.New("the client has left")
+
+// noteFault counts and logs a fault.
 func (s *Server) noteFault(fault *wire.Error, address string) {
 	s.metrics.fault(fault.Code)
 	s.faults.note(fault, address)
 }
 
-// errClientLeft is the cause of a fault of which nobody is left to be told.
-var errClientLeft = errors.New("the client has left")
-
-// noteRefusal is noteFault for a request. What became of it when its client has
-// left, whether Kafka was waited for or a body, is nobody's fault.
+// noteRefusal is noteFault for a request. If the client has left, the outcome of its
+// request, whether it waited for Kafka or for a body, is no fault.
 func (s *Server) noteRefusal(r *http.Request, fault *wire.Error) {
 	if r.Context().Err() == nil && !errors.Is(fault, errClientLeft) {
 		s.noteFault(fault, s.addressOf(r))
@@ -47,14 +48,14 @@ func writeProblem(w http.ResponseWriter, status int, fault *wire.Error) {
 	_, _ = w.Write(fault.AppendProblem(nil)) //nolint:gosec // JSON, and said to be
 }
 
-// notePanic writes down a fault of ours, with where it was.
+// notePanic counts and logs a panic, which is a bug in the server, with its stack.
 func (s *Server) notePanic(what string, cause any) {
 	s.metrics.fault(wire.Internal)
 	s.logger.Error(what, "panic", cause, "stack", string(debug.Stack()))
 }
 
-// noteCutOff counts a connection that could not be written to, and writes down
-// those that were cut off.
+// noteCutOff counts a connection that could not be written to, and logs those that
+// were cut off.
 func (s *Server) noteCutOff(err error, address string) {
 	s.metrics.cutOff(err)
 	if errors.Is(err, errNoProgress) {

@@ -11,8 +11,8 @@ import (
 	"sluice/transport/wire"
 )
 
-// handle answers a client's message. It reports whether the message is still in
-// use when it returns.
+// handle answers a client's message. It reports whether the message is still in use
+// when it returns.
 func (s *session) handle(message []byte) (keep bool) {
 	request, fault := s.dialect.decode(message, s.server.wireLimits())
 	if fault != nil {
@@ -21,7 +21,7 @@ func (s *session) handle(message []byte) (keep bool) {
 			return false
 		}
 		if s.who() == nil {
-			// Whoever it is, it does not speak the protocol.
+			// The client does not speak the protocol.
 			s.closeSoon(endByFault(fault))
 			return false
 		}
@@ -30,7 +30,8 @@ func (s *session) handle(message []byte) (keep bool) {
 	}
 	principal := s.who()
 	if ended := s.server.ended(principal); ended != nil {
-		// Also while the executor waits for the socket and sees no clock.
+		// Checked here too, because the executor does not check the time while it
+		// waits for the socket.
 		s.closeSoon(endByFault(ended))
 		return false
 	}
@@ -73,7 +74,8 @@ func (s *session) handle(message []byte) (keep bool) {
 	return false
 }
 
-// publish stores what a client sends. The message is in use until it is.
+// publish stores the records that a client sends. The message is in use until they
+// are stored.
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	if fault := s.server.mayPublish(p, r.Stream); fault != nil {
 		fault.ID = r.ID
@@ -101,8 +103,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	return true
 }
 
-// ponged acks what was written before the ping of a number, which a pong frame
-// answers.
+// ponged acks what was written before the ping that a pong frame answers.
 func (s *session) ponged(number uint64) {
 	if s.closing || number > s.ws.pings {
 		return

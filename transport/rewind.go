@@ -1,9 +1,12 @@
 package transport
 
-// rewindTo gives back to the log, where it lies anyway, what the socket did not
-// take but the rest of one event, so that a client that does not read holds no
-// memory. What was said behind the events is said again later. It reports false
-// where all has to be kept.
+// idRoom is room for the id of an event.
+const idRoom = 64
+
+// rewindTo rewinds the subscription to what the socket has accepted, and keeps only
+// the rest of one event: the others are in the log anyway, so a client that does not
+// read holds no memory. Control events that followed the events are sent again
+// later. It returns false if all of the output has to be kept.
 func (s *session) rewindTo(sc *scratch, written int) bool {
 	g := sc.given
 	if g.sub == nil || s.socket == nil || s.closing || s.shares != nil {
@@ -33,6 +36,3 @@ func (s *session) rewindTo(sc *scratch, written int) bool {
 	s.backlog = &backlog{bytes: rest, since: sc.now, moved: sc.now}
 	return true
 }
-
-// idRoom is room for the id of an event.
-const idRoom = 64

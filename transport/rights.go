@@ -7,7 +7,7 @@ import (
 	"sluice/transport/wire"
 )
 
-// rows is what a principal may read of a stream, nil for all records.
+// rows returns which records of a stream a principal may read, nil for all.
 func (s *Server) rows(p *auth.Principal, stream string) (*filter.Filter, error) {
 	if s.config.Rows == nil {
 		return nil, nil
@@ -19,8 +19,8 @@ func (s *Server) rows(p *auth.Principal, stream string) (*filter.Filter, error) 
 	return &rows, nil
 }
 
-// mayKeep reports whether a principal may go on with a subscription that has begun
-// with the rows of another token: as long as the principal has the same.
+// mayKeep reports whether a principal may keep a subscription that began with the
+// rows of another token: if the principal's rows are the same.
 func (s *Server) mayKeep(p *auth.Principal, stream string, had *filter.Filter) bool {
 	if !p.May(auth.Subscribe, stream) {
 		return false
@@ -32,8 +32,8 @@ func (s *Server) mayKeep(p *auth.Principal, stream string, had *filter.Filter) b
 	return rows.Equal(had)
 }
 
-// maySubscribe checks the right to read a stream. A stream that the principal
-// may not even see is answered like one that is not there.
+// maySubscribe checks the right to read a stream. A stream that the principal may
+// not see is answered like one that does not exist.
 func (s *Server) maySubscribe(p *auth.Principal, stream string) *wire.Error {
 	return s.may(p, auth.Subscribe, stream)
 }

@@ -13,10 +13,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// preflightAge is how long a browser may remember a preflight, in seconds.
+// preflightAge is how long a browser may cache a preflight, in seconds.
 const preflightAge = 7200
 
-// routes is what clients find.
+// routes returns the handler of the clients' listener.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, methods := range map[string]byMethod{
@@ -51,7 +51,8 @@ func (s *Server) routes() http.Handler {
 	handler := crossSite.Handler(s.cleaned(mux))
 	if len(origins) > 0 {
 		handler = cors.New(cors.Options{
-			// Exactly those: the library's own list has wildcards and any case.
+			// An exact match: the library's own list accepts wildcards and ignores
+			// case.
 			AllowOriginFunc: s.config.Credentials.Origins.Allowed,
 			AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowedHeaders: []string{
@@ -67,23 +68,24 @@ func (s *Server) routes() http.Handler {
 	return s.recovered(s.counted(handler))
 }
 
-// counted counts requests that have yet to be answered, and bounds how long an
-// answer takes to be read and a body to come in, also one that no handler reads:
-// before it answers, the HTTP server itself waits for the rest of it.
+// counted counts requests that are not yet answered. It bounds how long a client may
+// take to read the answer and to send the body, also of a request whose handler does
+// not read the body: the HTTP server itself waits for the rest of the body before it
+// answers.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.requests.Add(1)
 		defer s.requests.Add(-1)
 		if r.ContentLength != 0 {
-			// Failing to is no fault: then there is no connection to hold up.
+			// A failure is ignored: then there is no connection to wait for.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits().MessageAssembly))
 		}
 		next.ServeHTTP(s.newAnswer(w, r), r)
 	})
 }
 
-// recovered keeps a panic in one request from the others. It is loud, as it is
-// a fault of ours.
+// recovered keeps a panic in one request from affecting others. It is logged as an
+// error, as it is a bug in the server.
 func (s *Server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -99,19 +101,21 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// handleLater refuses by name what the protocol has and this server has not.
+// handleLater refuses, by name, paths of the protocol that this server does not
+// implement yet.
 func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, r, wire.Errorf(wire.BadRequest, "%s is not supported by this server yet", r.URL.Path))
 }
 
-// streamView is what a client is told of a stream.
+// streamView describes a stream to a client.
 type streamView struct {
 	Stream     string        `json:"stream"`
 	Content    event.Content `json:"content,omitempty"`
 	Partitions int32         `json:"partitions,omitempty"`
 	Subscribe  bool          `json:"subscribe"`
 	Publish    bool          `json:"publish"`
-	// ReplayMS is how far back the principal may read, -1 for as far as there is.
+	// ReplayMS is how far back the principal may read, -1 for as far as there are
+	// records.
 	ReplayMS int64 `json:"replay_ms"`
 }
 
@@ -133,7 +137,7 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 	return v
 }
 
-// identifyPlain is for requests that have no parameters.
+// identifyPlain is identify and require for requests without parameters.
 func (s *Server) identifyPlain(r *http.Request) *client {
 	c := s.identify(r)
 	s.require(c)

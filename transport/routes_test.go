@@ -18,7 +18,7 @@ import (
 	"sluice/web"
 )
 
-// routeMethods is what PROTOCOL.md has for each path.
+// routeMethods are the methods that PROTOCOL.md lists for each path.
 var routeMethods = map[string][]string{
 	"/v1/ws":                     {"GET", "HEAD"},
 	"/v1/events?stream=orders":   {"GET", "HEAD"},
@@ -32,13 +32,13 @@ var routeMethods = map[string][]string{
 	"/v1/cookie":                 {"DELETE", "POST"},
 	"/openapi.json":              {"GET", "HEAD"},
 	"/asyncapi.json":             {"GET", "HEAD"},
-	// Not there, whatever the method.
+	// Not found, whatever the method.
 	"/v1": nil, "/v1/": nil, "/v1/nope": nil, "/v1/ws/": nil, "/v1/streams/": nil, "/v1/streams/orders/nope": nil, "/nope": nil,
 }
 
-// TestMethodsOfRoutes: every path with every method, over HTTP/1.1 and HTTP/2,
-// with the console and without. HEAD is there where GET is and answered alike,
-// and Allow says what is true.
+// TestMethodsOfRoutes: every path with every method, over HTTP/1.1 and HTTP/2, with
+// and without the console. HEAD is supported where GET is and is answered alike, and
+// Allow is correct.
 func TestMethodsOfRoutes(t *testing.T) {
 	t.Parallel()
 	methods := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"}
@@ -92,7 +92,7 @@ func TestMethodsOfRoutes(t *testing.T) {
 	}
 }
 
-// asks makes a request and gives the head of the answer.
+// asks sends a request and returns the head of the answer.
 func (in *instance) asks(client *http.Client, method, path, token string) *http.Response {
 	in.t.Helper()
 	ctx, cancel := context.WithTimeout(in.t.Context(), 20*time.Second)
@@ -102,7 +102,7 @@ func (in *instance) asks(client *http.Client, method, path, token string) *http.
 		in.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := client.Transport.RoundTrip(req) // as it stands, without redirects
+	res, err := client.Transport.RoundTrip(req) // as it is, without following redirects
 	if err != nil {
 		in.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -110,8 +110,8 @@ func (in *instance) asks(client *http.Client, method, path, token string) *http.
 	return res
 }
 
-// TestUncleanPaths: no answer repeats a token that stands in a query, and none
-// sends a client to the same request without its parameters.
+// TestUncleanPaths: no answer repeats a token from a query, and none redirects a
+// client to the same request without its parameters.
 func TestUncleanPaths(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) { c.Console = web.Handler() }})
@@ -147,7 +147,8 @@ func TestUncleanPaths(t *testing.T) {
 	}
 }
 
-// TestWebSocketOverHTTP2: it is refused with an answer that HTTP/2 can carry.
+// TestWebSocketOverHTTP2: a handshake is refused with an answer that HTTP/2 can
+// carry.
 func TestWebSocketOverHTTP2(t *testing.T) {
 	t.Parallel()
 	in, h2, _ := overTLS(t, options{})
@@ -167,8 +168,8 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	in.sampleBecomes(byAddress, 0)
 }
 
-// TestForgedForwarding: what a client that is no trusted proxy says of whom it
-// speaks for changes nothing, over every transport.
+// TestForgedForwarding: forwarding headers from a client that is no trusted proxy
+// have no effect, over every transport.
 func TestForgedForwarding(t *testing.T) {
 	t.Parallel()
 	forged := func(n int) []string {
@@ -234,7 +235,7 @@ func TestForgedForwarding(t *testing.T) {
 				t.Errorf("%s: %s as somebody else is answered %d", name, what, res.StatusCode)
 			}
 		}
-		// Nor is a page one of the server's own because it says so.
+		// A page is not of the server's own origin because a header says so.
 		host := strings.TrimPrefix(strings.TrimPrefix(over.in.url, "https://"), "http://")
 		if name == "HTTP/1.1" {
 			for _, origin := range []string{"https://" + host, "https://other.example.com"} {
@@ -258,7 +259,8 @@ func TestForgedForwarding(t *testing.T) {
 	}
 }
 
-// shakesHands sends a WebSocket handshake with a client's kind of connection.
+// shakesHands sends a WebSocket handshake over the same kind of connection as a
+// client's.
 func (in *instance) shakesHands(client *http.Client, header []string) *http.Response {
 	in.t.Helper()
 	transport, ok := client.Transport.(*http.Transport)

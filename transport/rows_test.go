@@ -33,8 +33,8 @@ func (subject ownedBy) Passes(r *filter.Record) (bool, error) {
 	return of == string(subject), nil
 }
 
-// ownRows gives everybody rows of their own in orders, or of whom the token names,
-// and the subject "chief" all of them.
+// ownRows returns the rows of the principal itself in orders, or those of the
+// subject that the token names, and all rows for the subject "chief".
 func ownRows(p *auth.Principal, stream string) (filter.Filter, error) {
 	var claims struct{ Rows string }
 	_ = json.Unmarshal(p.Claims(), &claims)
@@ -49,7 +49,8 @@ func ownRows(p *auth.Principal, stream string) (filter.Filter, error) {
 	return filter.Where(ownedBy(p.ID())), nil
 }
 
-// rowsToken is a token to read orders, which names whose rows are meant.
+// rowsToken returns a token to read orders, which names the subject whose rows it
+// allows.
 func rowsToken(t *testing.T, subject, rows string) string {
 	t.Helper()
 	text, err := auth.Mint(secret, auth.TokenClaims{
@@ -71,7 +72,7 @@ func (in *instance) writeOwned(from, to int) {
 	}
 }
 
-// rowsReader gives the offsets of the records that come next, one or more.
+// rowsReader returns the offsets of the next records, one or more.
 type rowsReader func() []int64
 
 func rowsBySocket(in *instance, query, tok string) rowsReader {
@@ -131,9 +132,9 @@ func rowsByPages(in *instance, query, tok string) rowsReader {
 	}
 }
 
-// TestRowsHoldInEveryWayOfReading: of the filter that a principal's right has, and of
-// what the client asks for, both hold, whatever the records come by and wherever the
-// reading begins, of what was written before and of what is written then.
+// TestRowsHoldInEveryWayOfReading: the filter of a principal's rights and the filter
+// that the client requests both apply, on every interface and from every start, to
+// records written before and after.
 func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 	t.Parallel()
 	const more = 12
@@ -148,7 +149,7 @@ func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 			second := in.page("orders", "from=earliest&limit=1", rowsToken(t, "chief", "")).Cursor
 			for _, c := range []struct {
 				query string
-				last  int // how many of those there are, 0 for all
+				last  int // the number of last records to read, 0 for all
 			}{
 				{"from=earliest", 0},
 				{"from=last:5", 5},
@@ -189,8 +190,8 @@ func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 	}
 }
 
-// TestAFilterThatFailsEndsItsSubscriptionAlone: the subscription ends in front of the
-// record, with a code, and says nothing of what was in the record.
+// TestAFilterThatFailsEndsItsSubscriptionAlone: only that subscription ends, before
+// the record, with a code that reveals nothing of the record.
 func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
@@ -232,8 +233,8 @@ func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 	}
 }
 
-// TestRenewalsKeepTheRows: with a token that gives other rows a subscription ends, and
-// with one that gives the same it goes on.
+// TestRenewalsKeepTheRows: a renewal with a token of other rows ends a subscription,
+// and one with a token of the same rows keeps it.
 func TestRenewalsKeepTheRows(t *testing.T) {
 	t.Parallel()
 	for rows, keeps := range map[string]bool{"u1": true, "": false, "u2": false, "unknown": false} {
@@ -258,8 +259,8 @@ func TestRenewalsKeepTheRows(t *testing.T) {
 	}
 }
 
-// TestRowsThatAreUnknown: where it is not known what a principal may read, nothing is
-// delivered, and why is not said.
+// TestRowsThatAreUnknown: if the rows of a principal cannot be determined, nothing
+// is delivered, and the reason is not sent.
 func TestRowsThatAreUnknown(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})

@@ -17,7 +17,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// New checks a configuration and makes a server of it. It serves in Run.
+// flushWithin is how long connections have to take the last answers.
+const flushWithin = 200 * time.Millisecond
+
+// New checks a configuration and returns a server for it. The server serves in Run.
 func New(config Config) (*Server, error) {
 	switch {
 	case config.Hub == nil || config.Workers == nil || config.Auth == nil || config.Listener == nil || config.Logger == nil || config.Now == nil:
@@ -53,10 +56,10 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Run serves until the context ends, then drains: it is no longer ready, tells
-// sessions to come back elsewhere, spread over DrainSpread, answers what is in
-// flight, and returns after DrainTimeout at the latest, with nil. It returns an
-// error when it can no longer serve.
+// Run serves until the context ends and then drains: the server is no longer ready,
+// asks sessions to reconnect elsewhere, spread over DrainSpread, and answers
+// requests and publishes in flight. It returns nil after DrainTimeout at the latest.
+// Run returns an error when it can no longer serve.
 func (s *Server) Run(ctx context.Context) error {
 	base, endBase := context.WithCancel(context.WithoutCancel(ctx))
 	publishing, endPublishing := context.WithCancel(context.WithoutCancel(ctx))
@@ -100,7 +103,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	endWatch()
 	s.drain()
-	// What handlers have answered is still being written.
+	// The HTTP servers may still be writing what handlers have answered.
 	flushed, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	_ = clients.Shutdown(flushed)
 	cancel()
@@ -120,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.poller.Close()
 	}
 	workers.Wait()
-	s.tasks.Wait() // the poller may have begun one meanwhile
+	s.tasks.Wait() // the poller may have started one meanwhile
 	return err
 }
 
@@ -139,10 +142,7 @@ func (s *Server) httpServer(base context.Context, handler http.Handler) *http.Se
 	}
 }
 
-// flushWithin is how long connections have to take the last answers.
-const flushWithin = 200 * time.Millisecond
-
-// drain ends all sessions, each in its time, and has requests answered.
+// drain ends all sessions, each at its time, and waits for requests to be answered.
 func (s *Server) drain() {
 	until := monotimeNow().Add(s.config.DrainTimeout)
 	s.drainUntil.Store(int64(until))

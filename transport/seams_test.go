@@ -53,7 +53,7 @@ func (s *storedBefore) Settled(b *ingest.Batch) {
 }
 
 // TestStepsGiveVerdictsOfTheirOwn: the records of one batch are answered by steps
-// and by Kafka, in their order, through both doors.
+// and by Kafka, in their order, over both interfaces.
 func TestStepsGiveVerdictsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) {
@@ -99,8 +99,8 @@ func (opaque) Verify(_ context.Context, credential string) (*auth.Identity, erro
 	}, nil
 }
 
-// TestAVerifierOpensEveryDoor: a credential that is no JWT is a principal like
-// any other, and its sessions are found by it.
+// TestAVerifierOpensEveryDoor: a credential that is no JWT yields a principal like
+// any other, and its sessions are found by that principal.
 func TestAVerifierOpensEveryDoor(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) {

@@ -8,8 +8,12 @@ import (
 	"sluice/transport/wire"
 )
 
-// cursorOf is what the client is to come back with: the position of one
-// subscription, or where there is one cursor for all, that one.
+// cursorEvery is the shortest interval between two positions that are sent as
+// messages of their own.
+const cursorEvery = time.Second
+
+// cursorOf returns the cursor that the client resumes from: that of one
+// subscription, or that of all subscriptions if the session has a single cursor.
 func (s *session) cursorOf(sub *subscription, sc *scratch) string {
 	if s.dialect.converses() || len(s.subs) == 1 {
 		return sub.Cursor()
@@ -17,7 +21,7 @@ func (s *session) cursorOf(sub *subscription, sc *scratch) string {
 	return s.cursor(sc.now)
 }
 
-// cursor is the text of a cursor of all subscriptions.
+// cursor returns the text of the cursor of all subscriptions.
 func (s *session) cursor(now monotime) string {
 	if len(s.subs) == 1 {
 		return s.subs[0].Cursor()
@@ -33,7 +37,7 @@ func (sub *subscription) know(cursor string, now monotime) {
 	sub.sent, sub.sentAt, sub.delivered = cursor, now, false
 }
 
-// sendCursor tells a WebSocket client where a subscription is.
+// sendCursor sends the position of a subscription to a WebSocket client.
 func (s *session) sendCursor(sub *subscription, sc *scratch) {
 	cursor := sub.Cursor()
 	if sc.given.sub != sub {
@@ -45,7 +49,7 @@ func (s *session) sendCursor(sub *subscription, sc *scratch) {
 	sub.know(cursor, sc.now)
 }
 
-// send adds an answer or a control event to what is written.
+// send adds an answer or a control event to the output.
 func (s *session) send(sc *scratch, m wire.Message) {
 	start := len(sc.arena)
 	sc.arena, sc.json = s.dialect.encode(sc.arena, sc.json[:0], m)
@@ -56,21 +60,21 @@ func (s *session) send(sc *scratch, m wire.Message) {
 	s.write(sc, start)
 }
 
-// sendPosition is send for a message that tells the client where it is.
+// sendPosition is send for a message that contains the client's position.
 func (s *session) sendPosition(sc *scratch, m wire.Message) {
 	s.send(sc, m)
 	sc.hasID = true
 }
 
-// sendRaw adds bytes that are framed already.
+// sendRaw adds bytes that are already framed to the output.
 func (s *session) sendRaw(sc *scratch, b []byte) {
 	start := len(sc.arena)
 	sc.arena = append(sc.arena, b...)
 	s.write(sc, start)
 }
 
-// write adds what was put into the arena from a place on. Behind a close there
-// is nothing.
+// write adds the bytes of the arena from start on to the output. Nothing is added
+// after a close.
 func (s *session) write(sc *scratch, start int) {
 	if s.closing {
 		return
@@ -81,18 +85,14 @@ func (s *session) write(sc *scratch, start int) {
 	sc.batch.Bufs = append(sc.batch.Bufs, sc.arena[start:])
 }
 
-// cursorEvery is how often a client is told where it is, at most, where that is
-// a message of its own.
-const cursorEvery = time.Second
-
-// putInFront adds what goes in front of the buffers from a place on, which have
-// so many bytes.
+// putInFront inserts what precedes the buffers from index from on, which have size
+// bytes.
 func (s *session) putInFront(sc *scratch, from, size int) {
 	start := len(sc.arena)
 	sc.arena = s.dialect.appendHead(sc.arena, size)
 	if len(sc.arena) == start {
 		return
 	}
-	sc.given.sub = nil // what is in front says how much there is
+	sc.given.sub = nil // the header contains the length
 	sc.batch.Bufs = slices.Insert(sc.batch.Bufs, from, sc.arena[start:])
 }

@@ -20,66 +20,73 @@ import (
 	"sluice/transport/wire"
 )
 
-// Config is what a Server is made of. All fields without a remark are required.
+// comeBackLeast keeps a client that was sent away from returning immediately.
+const comeBackLeast = 100 * time.Millisecond
+
+// Config is the configuration of a Server. All fields without a remark are required.
 type Config struct {
 	Hub *hub.Hub
-	// Workers are those that the hub wakes.
+	// Workers are the workers that the hub wakes.
 	Workers *Workers
-	// Ingest are the steps between what clients publish and Kafka, in this order.
-	// Nil for none.
+	// Ingest are the steps that published records pass, in this order, on their way
+	// to Kafka. Nil for none.
 	Ingest []ingest.Step
-	// Committer keeps named cursors. Nil for none.
+	// Committer stores named cursors. Nil for none.
 	Committer *cursors.Committer
 	Auth      *auth.Authenticator
-	// Rows says which records of a stream a principal may read. Nil for all.
+	// Rows returns which records of a stream a principal may read. Nil for all.
 	Rows Rows
-	// Credentials says which credentials requests may bring, and which origins
-	// pages may come from.
+	// Credentials configures which credentials requests may carry, and which origins
+	// pages may connect from.
 	Credentials auth.RequestOptions
-	// TrustedProxies are those whose X-Forwarded-For and -Proto count.
+	// TrustedProxies are the proxies whose X-Forwarded-For and X-Forwarded-Proto are
+	// trusted.
 	TrustedProxies []netip.Prefix
-	// Limits are those in force at first; see Server.SetLimits.
+	// Limits are the limits in force at first; see Server.SetLimits.
 	Limits      Limits
 	Compression Compression
-	// RequestTimeout bounds what a request waits for before it is answered.
+	// RequestTimeout bounds how long a request may wait before it is answered.
 	RequestTimeout time.Duration
-	// HeaderTimeout bounds how long a request's header takes to come in, and
+	// HeaderTimeout bounds how long a request's header may take to arrive, and
 	// IdleTimeout how long a connection is kept without a request.
 	HeaderTimeout, IdleTimeout time.Duration
-	// HeaderBytes bounds a request's header.
+	// HeaderBytes bounds the size of a request's header.
 	HeaderBytes int
-	// DrainTimeout bounds the end of the server, and DrainSpread is over how
-	// long sessions are told to come back elsewhere.
+	// DrainTimeout bounds the shutdown of the server. DrainSpread is the span over
+	// which sessions are asked to reconnect elsewhere.
 	DrainTimeout, DrainSpread time.Duration
-	// Listener is where clients come in. Admin is where operators do; nil for
-	// nowhere. The server closes both.
+	// Listener accepts clients. Admin accepts operators; nil for no admin listener.
+	// The server closes both.
 	Listener, Admin net.Listener
-	// Console is the console and the documents, served at / and below but for the
+	// Console serves the console and the documents at / and below, except for the
 	// protocol's own paths. Nil for nothing.
 	Console http.Handler
-	// Ready adds reasons not to be ready, by name of the check. Optional.
+	// Ready adds readiness checks, by name: the instance is not ready while one of
+	// them fails. Optional.
 	Ready map[string]func(context.Context) error
-	// Degraded adds checks of what the instance can do without: they are shown
-	// beside the others and do not keep clients away. Optional.
+	// Degraded adds checks of dependencies that the instance can do without: their
+	// failures are reported beside the others and do not keep clients away.
+	// Optional.
 	Degraded map[string]func(context.Context) error
-	// DegradedStreams says which streams cannot be served, by name, as the last
-	// run of Ready has found. It must not block. Optional.
+	// DegradedStreams returns the streams that cannot be served, by name, as found
+	// by the last run of Ready. It must not block. Optional.
 	DegradedStreams func() map[string]error
-	// CheckEvery is how often the checks run by themselves, so that each change
-	// is logged.
+	// CheckEvery is how often the checks run by themselves, so that each change is
+	// logged.
 	CheckEvery time.Duration
-	// PublishBytes is what publishes in flight take, for the metric. Optional.
+	// PublishBytes returns the memory that publishes in flight take, for the metric.
+	// Optional.
 	PublishBytes func() int64
-	// Registry is where metrics are registered. Nil for one of its own.
+	// Registry is where metrics are registered. Nil for a new registry.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
 	Now      func() time.Time
 }
 
-// Rows gives the filter that a record of a stream has to pass for a principal to
-// read the record, in whichever way. It is asked when a subscription begins and when
-// a session's token is renewed, and must not block; whoever compiles filters keeps
-// them. With an error nothing is delivered.
+// Rows returns the filter that a record of a stream has to pass for a principal to
+// read it, by any interface. It is called when a subscription begins and when a
+// session's token is renewed, and must not block; the implementation caches compiled
+// filters. If it returns an error, nothing is delivered.
 type Rows func(p *auth.Principal, stream string) (filter.Filter, error)
 
 // Server serves clients and operators.
@@ -92,36 +99,35 @@ type Server struct {
 	faults  *faultLog
 	gate    *gate
 	ingest  *ingest.Pipeline
-	// conversations are the dialects of WebSockets, the one to speak without an
-	// offer last, and broadcasts those of event streams, the usual one first.
+	// conversations are the dialects of WebSockets; the last one is used when the
+	// client offers none. broadcasts are the dialects of event streams, the default
+	// first.
 	conversations, broadcasts []dialect
 
-	// base is what requests wait in; publishing outlives it, so that what is
-	// in flight can be answered.
+	// base is the context in which requests wait. publishing outlives it, so that
+	// publishes in flight can be answered.
 	base, publishing context.Context
 	sessions         *sessionSet
-	polls            atomic.Int64 // pages that wait
+	polls            atomic.Int64 // long-polling page requests
 	inFlight         atomic.Int64 // records being published
-	requests         atomic.Int64 // in their handlers
+	requests         atomic.Int64 // requests in their handlers
 	draining         atomic.Bool
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            tasks
 	newPoller        func() (*socket.Poller, error)
-	poller           *socket.Poller // nil where there is none
+	poller           *socket.Poller // nil if the system has none
 	readiness        *readiness
 }
 
-// drainEnd is when draining ends, come what may.
+// drainEnd is the deadline of draining.
 func (s *Server) drainEnd() monotime { return monotime(s.drainUntil.Load()) }
 
-// comeBack is when a client that was sent away is to come back.
+// comeBack returns how long a client that is sent away should wait before it
+// reconnects.
 func (s *Server) comeBack() time.Duration {
 	return comeBackLeast + spread(max(s.config.DrainSpread, time.Second))
 }
-
-// comeBackLeast keeps who is sent away from being back at once.
-const comeBackLeast = 100 * time.Millisecond
 
 func (s *Server) wireLimits() wire.Limits {
 	return wire.Limits{

@@ -48,14 +48,14 @@ type options struct {
 	limits func(*transport.Limits)
 	config func(*transport.Config)
 	stream func(*hub.Stream)
-	// open are more streams, of one partition, that everybody may read and
+	// open are additional streams, of one partition, that everybody may read and
 	// publish to.
 	open   []string
 	server func(*transport.Server)
-	// listener is put around that of clients, below TLS.
+	// listener wraps the clients' listener, below TLS.
 	listener func(net.Listener) net.Listener
-	// pipes are what clients come in through instead of the network, for a
-	// server in a bubble of testing/synctest. It has no admin listener.
+	// pipes replace the network for clients, for a server in a bubble of
+	// testing/synctest. It has no admin listener.
 	pipes *pipes
 }
 
@@ -69,8 +69,8 @@ func testLimits() transport.Limits {
 	}
 }
 
-// start starts a server with the streams public.news, which is for everybody,
-// orders, which is for those with scope live, and hidden.
+// start starts a server with the streams public.news, which everybody may read,
+// orders, which principals with scope live may read, and hidden.
 func start(t testing.TB, o options) *instance {
 	t.Helper()
 	in := &instance{t: t, topics: hubtest.New(), store: newMemoryStore()}
@@ -230,7 +230,7 @@ type socket struct {
 	last message
 }
 
-// dial opens a WebSocket. Without a token it brings no credential.
+// dial opens a WebSocket. If token is empty it sends no credential.
 func (in *instance) dial(query, token string) *socket {
 	in.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}, HTTPClient: in.client}
@@ -253,7 +253,7 @@ func (s *socket) send(format string, args ...any) {
 	}
 }
 
-// next gives the next message.
+// next returns the next message.
 func (s *socket) next() message {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -270,7 +270,7 @@ func (s *socket) next() message {
 	return m
 }
 
-// until gives the next message of a type, passing over others.
+// until returns the next message of a type, skipping others.
 func (s *socket) until(kind string) message {
 	s.t.Helper()
 	for range 10000 {
@@ -282,7 +282,7 @@ func (s *socket) until(kind string) message {
 	return nil
 }
 
-// closed reads on to the close and gives its code.
+// closed reads up to the close and returns its code.
 func (s *socket) closed() (last message, code websocket.StatusCode) {
 	s.t.Helper()
 	for {
@@ -299,7 +299,7 @@ func (s *socket) closed() (last message, code websocket.StatusCode) {
 	}
 }
 
-// get makes a request and gives the status and the body.
+// do sends a request and returns the status, the header and the body of the answer.
 func (in *instance) do(method, path, token, body string, header ...string) (int, http.Header, string) {
 	in.t.Helper()
 	ctx, cancel := context.WithTimeout(in.t.Context(), patience)
@@ -371,7 +371,7 @@ func (in *instance) events(path, token string, header ...string) *stream {
 	return &stream{t: in.t, res: res, lines: bufio.NewReader(res.Body), cancel: cancel}
 }
 
-// next gives the next event, or reports that the stream has ended.
+// next returns the next event, or reports that the stream has ended.
 func (s *stream) next() (e sse, ok bool) {
 	s.t.Helper()
 	for {

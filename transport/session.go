@@ -15,9 +15,10 @@ import (
 	"sluice/transport/socket"
 )
 
-// A session is idle, waits in its worker's queue, or is being run by exactly
-// one executor, its worker or a goroutine of its own; again is running with
-// something new to look at.
+// The states of a session. A session is idle, is queued at its worker, is being run
+// by exactly one executor (its worker or a goroutine of its own), or is stalled: it
+// waits until its socket is writable. again is running, with something new to
+// process.
 const (
 	idle uint32 = iota
 	queued
@@ -26,20 +27,24 @@ const (
 	stalled
 )
 
-// stepResult is what a step of a session ended with.
+// stepResult is the result of a step of a session.
 type stepResult uint8
 
 const (
 	stepIdle    stepResult = iota // nothing left to write
-	stepMore                      // there is more right away
+	stepMore                      // more can be written right away
 	stepBlocked                   // the socket is full
 	stepClosed                    // the session has ended
 )
 
-// session is one client connection that is delivered to.
+// fullInbox is how many queued commands stop the reader from taking more from the
+// client: the executor cannot answer while it waits for the client to read.
+const fullInbox = 256
+
+// session is one client connection that events are delivered to.
 //
-// All that goes out goes through its executor. Others hand it commands, which
-// run there in their order, and wake it.
+// All output goes through the session's executor. Other goroutines post commands,
+// which the executor runs in order, and wake it.
 type session struct {
 	// Immutable.
 	server  *Server
@@ -47,66 +52,122 @@ type session struct {
 	id      string
 	dialect dialect
 	out     connWriter
-	conn    readConn       // nil where it is the HTTP server's
-	socket  *socket.Socket // the same, where it is one
+	conn    readConn       // nil if the HTTP server owns the connection
+	socket  *socket.Socket // conn, if it is a socket.Socket
 	address string
-	// admission is what counts against limits; nil for nothing, as for who is
-	// told only why it may not come in.
+	// admission is what the session counts as against limits. It is nil if it counts
+	// for nothing, as for a client that is only sent the reason why it is refused.
 	admission *admission
-	started   bool // owned by the handler that makes it
+	started   bool // owned by the handler that creates the session
 
 	state    atomic.Uint32
-	behind   atomic.Bool  // those who are live have their turns first
-	due      atomic.Int64 // when what time brings is due next
+	behind   atomic.Bool  // the session has to catch up; live sessions have their turns first
+	due      atomic.Int64 // when timed work is due next
 	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
-	inFlight atomic.Int32 // publishes without an answer
-	over     atomic.Bool  // nothing more is taken from the client
+	inFlight atomic.Int32 // publishes not yet answered
+	over     atomic.Bool  // nothing more is accepted from the client
 
 	mu        sync.Mutex
 	inbox     []command
 	waiters   waiters
-	gone      bool            // it has ended
+	gone      bool            // the session has ended
 	principal *auth.Principal // nil before authentication
 
 	place wheelPlace // guarded by the worker's lock
 
 	// Owned by the executor.
 	subs      []*subscription
-	backlog   *backlog // what the connection did not take, else nil
-	turn      int      // which subscription is first
+	backlog   *backlog // bytes that the connection did not accept, else nil
+	turn      int      // index of the subscription that is served first
 	expiry    monotime
 	lastWrite monotime
-	lastID    monotime      // when a position was told last, where that is not with every write
-	heartbeat time.Duration // of a session that does not converse
-	closing   bool          // the last bytes are on their way
+	lastID    monotime      // when a position was last sent, if not with every write
+	heartbeat time.Duration // for dialects that do not converse
+	closing   bool          // the last bytes are being written
 	closed    bool
-	warned    bool     // that the token ends
-	needsID   bool     // a position is owed to the client
-	closeAt   monotime // when draining
+	warned    bool     // of the token's expiry
+	needsID   bool     // a position still has to be sent to the client
+	closeAt   monotime // when to close the session while draining
 	ws        *webSocket
 
-	shares *sharing // compressed blocks, nil where nothing is compressed
+	shares *sharing // compressed blocks; nil without compression
 }
 
-// command is something for the executor to do.
+// readConn is the connection that a reader reads from: a socket, or a net.Conn.
+type readConn interface {
+	io.Reader
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+// waiters are notified when a session's inbox has been emptied and when the session
+// has ended. Few sessions ever have waiters, so each channel is created on demand.
+// The session's lock guards them.
+type waiters struct {
+	room  chan struct{}
+	ended chan struct{}
+}
+
+// wheelPlace is a session's slot in its worker's wheel.
+type wheelPlace struct {
+	next, prev *session
+	tick       int64 // 0 if the session is not in the wheel
+}
+
+// backlog is output that a connection did not accept.
+type backlog struct {
+	bytes []byte
+	since monotime
+	moved monotime // when the connection last accepted some of it
+}
+
+// sharing is the state of a session that is sent shared compressed blocks.
+type sharing struct {
+	codec  hub.Codec
+	window hub.Window
+	stream *compressed // the stream that the blocks are part of; nil on a WebSocket
+}
+
+// compressed is the state of a session whose whole stream is compressed. Blocks that
+// all sessions share are sent as they are; the rest, which is the session's own, is
+// wrapped so that it becomes part of the compressed stream.
+//
+// Owned by the executor.
+type compressed struct {
+	compress.Stream
+	head  []byte // uncompressed bytes before the stream, until they have been sent
+	begun bool
+	ended bool
+}
+
+// command is work for the executor.
 type command func(s *session, sc *scratch)
 
-// scratch is an executor's memory for one step.
+// scratch is the memory of an executor for one step.
 type scratch struct {
 	batch hub.Batch
-	arena []byte // control messages of the step at hand
+	arena []byte // control messages of the current step
 	json  []byte
 	now   monotime
-	hasID bool // an event stream's last event has an id
+	hasID bool // the last event of an event stream has an id
 	given given
 	first [1][]byte
 	short []byte
 
-	wrapped [][]byte // what is made a compressed stream
+	wrapped [][]byte // the buffers of the compressed stream
 }
 
-// reset keeps the memory for the next step and lets go of what the last one had
-// to do with: it can be all that is left of a log.
+// given is what a step took from the last subscription that had something to
+// deliver.
+type given struct {
+	sub           *subscription // nil if nothing can be rewound
+	from          hub.Bookmark
+	first, end    int // its range of buffers
+	records, gaps int // of the subscriptions before it
+}
+
+// reset keeps the memory for the next step and drops the references of the last one,
+// which could otherwise be all that keeps a log in memory.
 func (sc *scratch) reset() {
 	sc.batch.Reset()
 	sc.arena = sc.arena[:0]
@@ -120,15 +181,23 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
-	rows  *filter.Filter // of the right by which it has begun; nil for all records
+	rows  *filter.Filter // by the rights at its beginning; nil for all records
 	lease *cursors.Lease
-	auto  bool   // acked by pongs
-	pings pinged // that are not answered yet
+	auto  bool   // pongs ack
+	pings pinged // pings that are not answered yet
 
-	// Of the cursor that the client knows.
+	// The cursor that the client knows.
 	sent      string
 	sentAt    monotime
-	delivered bool // something since
+	delivered bool // something was delivered since
+}
+
+// release closes a subscription that no session has.
+func (sub *subscription) release() {
+	sub.Close()
+	if sub.lease != nil {
+		sub.lease.Release()
+	}
 }
 
 // Pump implements hub.Owner.
@@ -150,10 +219,11 @@ func (s *session) Pump() {
 	}
 }
 
-// resume has a stalled session go on.
+// resume continues a stalled session.
 func (s *session) resume() {
 	if s.state.CompareAndSwap(stalled, queued) {
-		// What becomes of the socket from now on is for its next stall.
+		// Cancel the notification: from now on the state of the socket matters for
+		// the next stall only.
 		s.socket.CancelWritable()
 		s.worker.enqueue(s)
 	}
@@ -162,7 +232,7 @@ func (s *session) resume() {
 // Writable implements socket.Owner.
 func (s *session) Writable() { s.resume() }
 
-// post has the executor run a command.
+// post queues a command for the executor.
 func (s *session) post(c command) {
 	s.mu.Lock()
 	s.inbox = append(s.inbox, c)
@@ -170,24 +240,20 @@ func (s *session) post(c command) {
 	s.Pump()
 }
 
-// fullInbox is how many commands keep the reader from taking more from the
-// client, which the executor, waiting for the client to read, cannot answer.
-const fullInbox = 256
-
-// who is the principal, or nil.
+// who returns the session's principal, or nil.
 func (s *session) who() *auth.Principal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.principal
 }
 
-// drop ends a subscription without a word.
+// drop ends a subscription without sending anything.
 func (s *session) drop(sub *subscription) {
 	sub.release()
 	s.server.metrics.subscriptions.Dec()
 }
 
-// remove takes a subscription out of the session.
+// remove ends a subscription and removes it from the session.
 func (s *session) remove(sub *subscription) {
 	for i, other := range s.subs {
 		if other == sub {
@@ -198,7 +264,7 @@ func (s *session) remove(sub *subscription) {
 	s.drop(sub)
 }
 
-// find gives the subscription of an id, or nil.
+// find returns the subscription with an id, or nil.
 func (s *session) find(id string) *subscription {
 	for _, sub := range s.subs {
 		if sub.id == id {
@@ -208,79 +274,17 @@ func (s *session) find(id string) *subscription {
 	return nil
 }
 
-// given is what a step took from the last subscription that had something.
-type given struct {
-	sub           *subscription // nil when nothing can be given back
-	from          hub.Bookmark
-	first, end    int // its buffers
-	records, gaps int // of those before it
-}
-
-// backlog is what a connection did not take.
-type backlog struct {
-	bytes []byte
-	since monotime
-	moved monotime // when it last took some of it
-}
-
-// waiters are told when a session's inbox has been emptied and when the session
-// has ended. Few sessions ever have any, so that each is made when it is asked
-// for. The session's lock guards them.
-type waiters struct {
-	room  chan struct{}
-	ended chan struct{}
-}
-
-// wheelPlace is a session's place in its worker's wheel.
-type wheelPlace struct {
-	next, prev *session
-	tick       int64 // 0 when it has none
-}
-
-// sharing is what a session has that shares compressed blocks.
-type sharing struct {
-	codec  hub.Codec
-	window hub.Window
-	stream *compressed // that they are part of, nil on a WebSocket
-}
-
-// compressed is what a session has whose stream is compressed. Of what it is
-// sent, the blocks that all share come as they are; around the rest, which is
-// its own, stands what makes it part of the compressed stream.
-//
-// Owned by the executor.
-type compressed struct {
-	compress.Stream
-	head  []byte // what goes in front of all, outside, until it has been sent
-	begun bool
-	ended bool
-}
-
-// release gives up a subscription that no session has.
-func (sub *subscription) release() {
-	sub.Close()
-	if sub.lease != nil {
-		sub.lease.Release()
-	}
-}
-
-// wakeAt has the session looked at when something is due. Where it stands later
-// in the wheel than it need, it is moved: when what was due has come, or
-// something is due sooner.
+// wakeAt schedules the session to be looked at when something is due. The session is
+// moved in the wheel if it would be looked at too late there: when what was due has
+// come, or when something is due sooner.
 func (s *session) wakeAt(next, now monotime) {
 	if before := monotime(s.due.Swap(int64(next))); next < before || before <= now {
 		s.worker.reschedule(s, next)
 	}
 }
 
-// readConn is what a reader reads from: a socket, or a net.Conn.
-type readConn interface {
-	io.Reader
-	SetReadDeadline(t time.Time) error
-	Close() error
-}
-
-// stopReading has nothing more taken from the client, but its end.
+// stopReading stops the session from accepting anything from the client but the end
+// of its side of the connection.
 func (s *session) stopReading() {
 	s.over.Store(true)
 	if s.socket != nil && s.socket.CancelReadable() {

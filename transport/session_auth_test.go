@@ -19,7 +19,7 @@ import (
 
 const listed = "https://app.example.com"
 
-// expired is a token that has nothing wrong with it but its age.
+// expired returns a token that is valid except for its expiry.
 func expired(t testing.TB) string {
 	t.Helper()
 	at := time.Now().Add(-time.Hour)
@@ -44,7 +44,7 @@ func TestFirstMessageAuthenticates(t *testing.T) {
 	if m := c.next(); m.str("type") != "subscribed" {
 		t.Fatalf("got %v", m)
 	}
-	// Who is nobody else is anonymous.
+	// A client without a credential is anonymous.
 	c = in.dial("", "")
 	c.send(`{"type":"subscribe","id":"a","stream":"public.news"}`)
 	if m := c.next(); m.str("type") != "welcome" || m["principal"] != nil || m["expires_at"] != nil {
@@ -63,7 +63,8 @@ func TestFirstMessageAuthenticates(t *testing.T) {
 
 func TestFirstMessageFaults(t *testing.T) {
 	t.Parallel()
-	// closed is for those who have a credential, and who bring one within a limit.
+	// closed configures a server that accepts only clients with a credential, sent
+	// within a limit.
 	closed := func(limit time.Duration) options {
 		return options{config: func(c *transport.Config) {
 			var err error
@@ -108,8 +109,8 @@ func TestFirstMessageFaults(t *testing.T) {
 	}
 }
 
-// handshakeFault is a handshake that is refused by its status, or, where there
-// is an Origin, accepted and closed with the code.
+// handshakeFault is a handshake that is refused by its status or, if it has an
+// Origin, accepted and closed with the code.
 type handshakeFault struct {
 	query  string
 	header []string
@@ -182,7 +183,7 @@ func TestOrigins(t *testing.T) {
 				t.Errorf("%s: got status %d: %s", origin, c.status, res.body)
 				continue
 			}
-			// What it sends is not looked at.
+			// What the client sends is not processed.
 			_, _ = c.Write(frame(fin|text, `{"type":"publish","id":"p","stream":"orders","data":1}`))
 			if code := c.closesAfter("forbidden"); code != 4503 {
 				t.Errorf("%s: closed with %d", origin, code)
@@ -211,8 +212,8 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// A token that ends in mid-stream ends the session, and nothing is taken from a
-// client that ignores it.
+// TestTokenExpiresInMidStream: a token that expires ends the session, and nothing is
+// accepted from a client that ignores it.
 func TestTokenExpiresInMidStream(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -222,7 +223,7 @@ func TestTokenExpiresInMidStream(t *testing.T) {
 	c := in.dial("", short)
 	deaf := in.raw(t, "", short)
 	c.send(`{"type":"subscribe","id":"a","stream":"orders"}`)
-	// The two come in any order.
+	// The two messages come in any order.
 	for expiring, caughtUp := false, false; !expiring || !caughtUp; {
 		switch m := c.next(); m.str("type") {
 		case "caught_up":
@@ -288,7 +289,7 @@ func TestRenewal(t *testing.T) {
 	if m := c.until("authenticated"); m.str("id") != "r4" || m["expires_in_ms"].(float64) < 3e6 {
 		t.Errorf("got %v", m)
 	}
-	time.Sleep(2200 * time.Millisecond) // past the end of the first token
+	time.Sleep(2200 * time.Millisecond) // past the expiry of the first token
 	in.publish("orders", 0, 0, 1)
 	c.until("event")
 	c.send(`{"type":"auth","id":"r5","token":"%s"}`, token(t, "u", "write", time.Hour))
@@ -306,7 +307,7 @@ func TestRenewal(t *testing.T) {
 	c.until("authenticated")
 	c.send(`{"type":"publish","id":"p","stream":"orders","data":1}`)
 	c.fails("p", "unknown_stream")
-	// One who is anonymous has no token to renew.
+	// An anonymous client has no token to renew.
 	c = in.dial("", "")
 	c.send(`{"type":"ping"}`)
 	c.until("pong")
@@ -315,8 +316,9 @@ func TestRenewal(t *testing.T) {
 	c.alive()
 }
 
-// A renewal with a narrower right to replay bounds a replay that is under way:
-// what lies further back is told as withheld, and no such record comes.
+// TestRenewalBoundsAReplay: a renewal with a narrower replay right bounds a replay
+// in progress: the records further back are reported as withheld, and none of them
+// is delivered.
 func TestRenewalBoundsAReplay(t *testing.T) {
 	t.Parallel()
 	const old, young = 20_000, 100
@@ -332,7 +334,7 @@ func TestRenewalBoundsAReplay(t *testing.T) {
 		for _, from := range []string{"earliest", record.Cursor{Streams: []record.StreamPosition{{Stream: "orders"}}}.String()} {
 			c := in.raw(t, "", token(t, "u", "live", time.Hour))
 			pipe, _ := c.Conn.(*nearEnd)
-			// What the client has yet to take holds the replay up.
+			// The client's full buffer delays the replay.
 			pipe.fill(64 << 10)
 			c.say(`{"type":"subscribe","id":"a","stream":"orders","from":"%s"}`, from)
 			c.until("event")
@@ -345,7 +347,7 @@ func TestRenewalBoundsAReplay(t *testing.T) {
 			if m := c.until("event"); m["offset"] != float64(old) {
 				t.Errorf("got %v", m)
 			}
-			// What is asked for anew is bounded alike, and what is wider later widens
+			// A new subscription is bounded alike, and a wider right later restores
 			// nothing that was withheld.
 			c.say(`{"type":"unsubscribe","id":"a"}`)
 			c.until("unsubscribed")

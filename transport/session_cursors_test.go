@@ -9,7 +9,7 @@ import (
 	"sluice/hub/record"
 )
 
-// storedAt is the offset that is stored for a principal's named cursor, or -1.
+// storedAt returns the offset that is stored for a principal's named cursor, or -1.
 func (in *instance) storedAt(name string) int64 {
 	in.store.mu.Lock()
 	defer in.store.mu.Unlock()
@@ -21,7 +21,7 @@ func (in *instance) storedAt(name string) int64 {
 	return -1
 }
 
-// offsetOf is the offset of a cursor in partition 0 of orders.
+// offsetOf returns the offset of a cursor in partition 0 of orders.
 func offsetOf(t *testing.T, cursor string) int64 {
 	t.Helper()
 	c, err := record.ParseCursor(cursor)
@@ -57,14 +57,15 @@ func TestManualAcks(t *testing.T) {
 	if m := c.until("acked"); m.str("id") != "a" || offsetOf(t, m.str("cursor")) != 7 || in.storedAt("n") != 7 {
 		t.Errorf("got %v, stored at %d", m, in.storedAt("n"))
 	}
-	c.send(`{"type":"ack","id":"a","cursor":"%s~0:3"}`, begin) // backwards it does not go
+	c.send(`{"type":"ack","id":"a","cursor":"%s~0:3"}`, begin) // an ack never moves the cursor back
 	if m := c.until("acked"); offsetOf(t, m.str("cursor")) != 7 {
 		t.Errorf("an older ack is answered %v, not with what is stored", m)
 	}
 	if at := in.storedAt("n"); at != 7 {
 		t.Errorf("stored at %d", at)
 	}
-	// Taken up elsewhere, it goes on there, and ends here.
+	// When another session takes the cursor, the subscription continues there and
+	// ends here.
 	d := in.dial("", key)
 	d.send(`{"type":"subscribe","id":"b","stream":"orders","cursor_name":"n"}`)
 	if m := d.until("subscribed"); m.str("start") != "named" {
@@ -84,7 +85,7 @@ func TestManualAcks(t *testing.T) {
 	e := in.dial("", token(t, "v", "live", time.Hour))
 	e.send(`{"type":"subscribe","id":"b","stream":"orders","cursor_name":"n"}`)
 	e.fails("b", "cursor_lost")
-	// A reset passes over what is stored.
+	// A reset ignores the stored cursor.
 	d.send(`{"type":"unsubscribe","id":"b"}`)
 	d.until("unsubscribed")
 	d.send(`{"type":"subscribe","id":"b","stream":"orders","cursor_name":"n","reset":true,"from":"earliest"}`)
@@ -93,8 +94,8 @@ func TestManualAcks(t *testing.T) {
 	}
 }
 
-// With automatic acks a pong frame acks what was written before its ping, and
-// nothing else does: no frame that answers no ping, and no message.
+// TestAutomaticAcksFollowPongs: with automatic acks a pong frame acks what was
+// written before its ping. No other frame, and no message, acks anything.
 func TestAutomaticAcksFollowPongs(t *testing.T) {
 	t.Parallel()
 	inBubble(t, options{}, testAutomaticAcks)
@@ -111,10 +112,10 @@ func testAutomaticAcks(t *testing.T, in *instance) {
 	for range 3 {
 		c.until("event")
 	}
-	c.put(frame(fin|pongFrame, ""), frame(fin|pongFrame, "77")) // nobody asked
+	c.put(frame(fin|pongFrame, ""), frame(fin|pongFrame, "77")) // unasked
 	c.say(`{"type":"ping"}`)
 	c.until("pong")
-	c.say(`{"type":"pong"}`) // as a script can, which may have read nothing
+	c.say(`{"type":"pong"}`) // as a script can send, which may have read nothing
 	time.Sleep(time.Second)
 	if at := in.storedAt("n"); at != -1 {
 		t.Fatalf("stored at %d before the pong", at)
@@ -129,8 +130,8 @@ func testAutomaticAcks(t *testing.T, in *instance) {
 	}
 }
 
-// However late pongs come, each acks what was written before its ping, and none
-// moves the cursor back.
+// TestLatePongsAck: however late pongs come, each acks what was written before its
+// ping, and none moves the cursor back.
 func TestLatePongsAck(t *testing.T) {
 	t.Parallel()
 	for late := range 8 {
@@ -144,7 +145,7 @@ func TestLatePongsAck(t *testing.T) {
 				for n := range 40 {
 					in.publish("orders", 0, n, n+1)
 					c.until("event")
-					c.until("ping") // number n+1, behind n+1 records
+					c.until("ping") // number n+1, after n+1 records
 					if n < late {
 						continue
 					}
@@ -191,7 +192,7 @@ func TestRedisAway(t *testing.T) {
 	}
 	c.send(`{"type":"subscribe","id":"b","stream":"orders","key":["k"],"cursor_name":"m","from":"latest"}`)
 	c.fails("b", "overloaded")
-	// Live delivery and cursors that clients keep go on.
+	// Live delivery and cursors that clients keep still work.
 	in.publish("orders", 0, 0, 1)
 	c.until("event")
 	c.send(`{"type":"subscribe","id":"b","stream":"orders","key":["k0"],"from":"%s"}`, cursor)
@@ -216,7 +217,7 @@ func TestKafkaAway(t *testing.T) {
 	if m := c.fails("n", "overloaded"); m["retryable"] != true || m["retry_after_ms"] == nil {
 		t.Errorf("got %v", m)
 	}
-	// Who comes now hears how it is.
+	// A client that connects now is sent the status.
 	d := in.dial("?stream=orders", key)
 	if m := d.until("status"); m["live"] != false {
 		t.Errorf("got %v", m)
@@ -286,7 +287,8 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// A cursor with what the client has seen since gives it nothing twice.
+// TestResumeWithWhatWasSeen: a client that resumes with the position it has seen
+// receives nothing twice.
 func TestResumeWithWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})

@@ -88,13 +88,13 @@ func TestRequestFaults(t *testing.T) {
 	writer := in.dial("", token(t, "u", "write", time.Hour))
 	writer.send(`{"type":"subscribe","id":"1","stream":"orders"}`)
 	writer.fails("1", "forbidden")
-	// The subscription of before is as it was.
+	// The earlier subscription is unchanged.
 	in.publish("orders", 0, 0, 1)
 	c.until("event")
 	c.alive()
 }
 
-// damaged changes a character in the midst of a cursor.
+// damaged changes a character in the middle of a cursor.
 func damaged(cursor string) string {
 	i := len(cursor) / 2
 	other := "A"
@@ -112,7 +112,7 @@ func manyKeys(n int) string {
 	return strings.Join(keys, ",")
 }
 
-// cursor gives a cursor of a stream's beginning.
+// cursor returns a cursor at a stream's beginning.
 func (s *socket) cursor(id, stream string) string {
 	s.t.Helper()
 	s.send(`{"type":"subscribe","id":"%s","stream":"%s","from":"earliest","key":["none of these"]}`, id, stream)
@@ -122,7 +122,7 @@ func (s *socket) cursor(id, stream string) string {
 	return cursor
 }
 
-// The keys of all filters of a session count together.
+// TestKeysPerSession: the keys of all filters of a session count together.
 func TestKeysPerSession(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.KeysPerSession = 3 }})
@@ -139,8 +139,8 @@ func TestKeysPerSession(t *testing.T) {
 	c.until("subscribed")
 }
 
-// Too many faults end the session, of whatever kind of request, but for those
-// that the client did not make.
+// TestTooManyErrors: too many faults end the session, whatever kind of request
+// causes them, except for faults that are not the client's.
 func TestTooManyErrors(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.ErrorsPerMinute, l.SubscriptionsPerSession = 4, 1 }})
@@ -205,7 +205,7 @@ func TestSubscribeMany(t *testing.T) {
 			events[a]++
 		}
 	}
-	// Those that overlap each deliver.
+	// Overlapping subscriptions each deliver.
 	in.publish("orders", 0, 1, 2)
 	got := map[string]int{}
 	for range 3 {
@@ -217,7 +217,8 @@ func TestSubscribeMany(t *testing.T) {
 	}
 }
 
-// Nothing follows the end of a subscription, however fast events come.
+// TestNothingFollowsUnsubscribed: nothing is delivered after the end of a
+// subscription, however fast events arrive.
 func TestNothingFollowsUnsubscribed(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.ErrorsPerMinute = 0 }})
@@ -264,7 +265,7 @@ func TestNothingFollowsUnsubscribed(t *testing.T) {
 	}
 }
 
-// Each request has exactly one answer.
+// TestOneAnswerARequest: each request has exactly one answer.
 func TestOneAnswerARequest(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.ErrorsPerMinute, l.PublishesPerSession = 0, 10 }})
@@ -298,7 +299,7 @@ func TestOneAnswerARequest(t *testing.T) {
 			}
 		}
 	}
-	// Nor does another one come later.
+	// No other answer comes later.
 	c.send(`{"type":"ping","id":"very last"}`)
 	for m := c.next(); m.str("id") != "very last"; m = c.next() {
 		if kind := m.str("type"); kind != "event" && kind != "cursor" && kind != "caught_up" {
@@ -312,7 +313,7 @@ func TestOneAnswerARequest(t *testing.T) {
 	}
 }
 
-// heldProducer holds publishes back, and fails as it is told.
+// heldProducer holds publishes back, and fails as configured.
 type heldProducer struct {
 	upstream.Producer
 	mu   sync.Mutex
@@ -351,7 +352,8 @@ func (p *heldProducer) release() {
 	p.held = nil
 }
 
-// Past what may be in flight a publish is refused, and reading goes on.
+// TestPublishesInFlight: a publish above the limit in flight is refused, and reading
+// continues.
 func TestPublishesInFlight(t *testing.T) {
 	t.Parallel()
 	held := &heldProducer{}
@@ -420,8 +422,8 @@ func TestPublishFaults(t *testing.T) {
 	c.alive()
 }
 
-// A client that asks and never reads is not read from any more, and what is
-// kept for it is bounded.
+// TestRequestsWithoutReading: the server stops reading from a client that sends
+// requests and never reads, and what it keeps for the client is bounded.
 func TestRequestsWithoutReading(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = time.Second, 8<<10 }})

@@ -12,8 +12,8 @@ import (
 	"sluice/transport"
 )
 
-// fallingBehind is a server whose clients fall behind as soon as they take
-// nothing for a moment.
+// fallingBehind starts a server whose clients fall behind as soon as they stop
+// reading for a short time.
 func fallingBehind(t *testing.T, policy hub.SlowPolicy) *instance {
 	t.Helper()
 	return start(t, options{
@@ -51,7 +51,7 @@ func TestSlowWebSocketIsCutOff(t *testing.T) {
 	if position, ok := at.Position("orders"); err != nil || !ok || position.Offset(0, 0) >= 500 {
 		t.Errorf("the cursor is %q, %v", cursor, err)
 	}
-	// With it all the others come.
+	// With this cursor all other records are delivered.
 	back := in.dial("?stream=orders&from="+cursor, token(t, "u", "live", time.Hour))
 	position, _ := at.Position("orders")
 	for next := position.Offset(0, 0); next < 500; next++ {
@@ -97,7 +97,8 @@ func TestSlowWebSocketSkips(t *testing.T) {
 	c.until("caught_up")
 	in.flood()
 	in.topics.Append("orders", record.Record{Value: []byte("1")})
-	// It may fall behind, catch up and fall behind again. All that it gets adjoins.
+	// The client may fall behind, catch up and fall behind again. Everything that it
+	// receives is contiguous.
 	next, gaps := 0.0, 0.0
 	for next < 501 {
 		m, code, err := c.next()

@@ -12,7 +12,7 @@ import (
 	"sluice/transport"
 )
 
-// One that never reads holds up no others while it is there, and is cut off
+// TestNeverReading: a client that never reads does not delay others, and is cut off
 // after write_progress.
 func TestNeverReading(t *testing.T) {
 	t.Parallel()
@@ -49,11 +49,11 @@ func testNeverReading(t *testing.T, reading int, progress time.Duration) {
 	value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
 	for range rounds {
 		in.topics.Append("orders", record.Record{Value: value})
-		time.Sleep(5 * time.Millisecond) // so that it is more than one batch
+		time.Sleep(5 * time.Millisecond) // so that there is more than one batch
 	}
 	readers.Wait()
 	if progress == never {
-		// Had it held up the others, nothing would have come to them any more.
+		// If it had delayed the others, they would receive nothing any more.
 		in.sampleBecomes(`sluice_sessions{protocol="websocket"}`, float64(reading+1))
 		return
 	}
@@ -62,8 +62,8 @@ func testNeverReading(t *testing.T, reading int, progress time.Duration) {
 	_ = stuck.Close()
 }
 
-// Data and control frames never interleave, though the socket takes but part
-// of what is written.
+// TestFramesDoNotInterleave: data and control frames never interleave, although the
+// socket accepts only part of what is written.
 func TestFramesDoNotInterleave(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{

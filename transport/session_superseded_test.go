@@ -6,8 +6,8 @@ import (
 )
 
 // TestNameTakenTwiceAtOnce: of two subscriptions that take one name at the same
-// time, that with the lower fence ends, also where it is superseded before it
-// stands in its session, and over each kind of connection.
+// time, the one with the lower fence ends, also if it is superseded before it is in
+// its session, and over each kind of connection.
 func TestNameTakenTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -36,8 +36,8 @@ func TestNameTakenTwiceAtOnce(t *testing.T) {
 	second.until("acked")
 }
 
-// TestAckThatMeetsSuperseded: where no message tells that a name was taken on
-// another instance, the fence does, and each ack has its answer.
+// TestAckThatMeetsSuperseded: if no message reports that a name was taken on another
+// instance, the fence detects it, and each ack is answered.
 func TestAckThatMeetsSuperseded(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})

@@ -2,16 +2,7 @@ package transport
 
 import "sync"
 
-// openSessions is how many sessions of a protocol are open. A page that waits is
-// one.
-func (s *Server) openSessions(p protocol) int {
-	if p == protocolPage {
-		return int(s.polls.Load())
-	}
-	return s.sessions.count(p)
-}
-
-// sessionSet holds the sessions that are open.
+// sessionSet is the set of open sessions.
 type sessionSet struct {
 	mu  sync.Mutex
 	set map[*session]struct{}
@@ -58,4 +49,13 @@ func (s *sessionSet) count(p protocol) int {
 		}
 	}
 	return n
+}
+
+// openSessions returns how many sessions of a protocol are open. A long-polling page
+// counts as one.
+func (s *Server) openSessions(p protocol) int {
+	if p == protocolPage {
+		return int(s.polls.Load())
+	}
+	return s.sessions.count(p)
 }

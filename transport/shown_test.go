@@ -16,13 +16,13 @@ import (
 	"sluice/transport"
 )
 
-// mostShown is how many characters of a client's text answers and logs hold.
+// mostShown is how many characters of a client's text answers and logs may contain.
 const mostShown = 32
 
-// misplaced is a secret that a client puts where something else belongs.
+// misplaced is a secret that a client sends in the wrong place.
 type misplaced struct {
 	text    string
-	windows map[string]bool // each part of it that is longer than may be shown
+	windows map[string]bool // each part of it that is just longer than may be shown
 }
 
 func misplacedSecret() misplaced {
@@ -39,7 +39,8 @@ func misplacedSecret() misplaced {
 	return s
 }
 
-// in finds more of it than may be shown, whatever the case.
+// in reports whether a text contains more of the secret than may be shown, whatever
+// the case.
 func (s misplaced) in(text string) string {
 	for i := 0; i+mostShown < len(text); i++ {
 		if s.windows[text[i:i+mostShown+1]] {
@@ -49,7 +50,7 @@ func (s misplaced) in(text string) string {
 	return ""
 }
 
-// answer sends a request and reads until the connection ends, or a stream begins.
+// answer sends a request and reads until the connection ends or a stream begins.
 func (in *instance) answer(request string) string {
 	in.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
@@ -58,7 +59,7 @@ func (in *instance) answer(request string) string {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	_, _ = c.Write([]byte(request)) // what is refused early is not read to its end
+	_, _ = c.Write([]byte(request)) // a request that is refused early is not read to its end
 	var got strings.Builder
 	b := make([]byte, 32<<10)
 	for {
@@ -71,7 +72,7 @@ func (in *instance) answer(request string) string {
 	}
 }
 
-// misplacedRequests are requests with the secret in every place of every route.
+// misplacedRequests returns requests with the secret in every place of every route.
 func misplacedRequests(secret, live string) (all []string) {
 	add := func(method, path, token, body string, header ...string) {
 		all = append(all, raw(method, path, token, body, header...))
@@ -171,7 +172,7 @@ func misplacedRequests(secret, live string) (all []string) {
 	return all
 }
 
-// misplacedObjects are JSON texts with the secret as names and values.
+// misplacedObjects returns JSON texts with the secret as names and values.
 func misplacedObjects(secret string) (all []string) {
 	fields := []string{
 		"id", "token", "stream", "subscriptions", "from", "key", "cursor_name", "reset", "on_gap", "heartbeat", "ack", "cursor", "headers",
@@ -201,7 +202,7 @@ func misplacedObjects(secret string) (all []string) {
 }
 
 // TestClientsTextIsCut: a text where a name belongs may be a token in the wrong
-// place. Of each answer and each log line it has 32 characters at most.
+// place. Each answer and each log line contains at most 32 characters of it.
 func TestClientsTextIsCut(t *testing.T) {
 	t.Parallel()
 	log := &journal{}
@@ -210,7 +211,7 @@ func TestClientsTextIsCut(t *testing.T) {
 		limits: func(l *transport.Limits) { l.ErrorsPerMinute, l.SessionsPerPrincipal = 0, 0 },
 		config: func(c *transport.Config) {
 			c.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-			// One fault of a code is logged in a second.
+			// Only one fault of each code is logged per second.
 			begun := time.Now()
 			c.Now = func() time.Time { return begun.Add(time.Duration(clock.Add(1)) * 2 * time.Second) }
 		},
@@ -266,7 +267,7 @@ func TestClientsTextIsCut(t *testing.T) {
 		t.Errorf("only %d answers over WebSockets show a part", shown)
 	}
 	_ = ws.Close(websocket.StatusNormalClosure, secret.text[:120])
-	// The reason of a close, before it is known who speaks.
+	// The reason of a close, before the client has authenticated.
 	shown = 0
 	for _, text := range misplacedObjects(secret.text)[:120] {
 		if object, ok := strings.CutPrefix(text, "{"); ok {

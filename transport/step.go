@@ -2,6 +2,11 @@ package transport
 
 import "sluice/transport/wire"
 
+// stepBytes is how many bytes of events a session writes before other sessions have
+// their turn. Together with control events, at most 64 KiB lie between two ids of an
+// event stream, except for an event that is larger.
+const stepBytes = 60 << 10
+
 // step does everything that can be done without waiting.
 func (s *session) step(sc *scratch) stepResult {
 	if s.closed {
@@ -46,14 +51,14 @@ func (s *session) step(sc *scratch) stepResult {
 	return stepIdle
 }
 
-// fallsBehind notes whether the session has to catch up.
+// fallsBehind records whether the session has to catch up.
 func (s *session) fallsBehind(is bool) {
 	if s.behind.Load() != is {
 		s.behind.Store(is)
 	}
 }
 
-// inStep reports whether all subscriptions go with their logs.
+// inStep reports whether all subscriptions are in step with their logs.
 func (s *session) inStep() bool {
 	for _, sub := range s.subs {
 		if !sub.InStep() {
@@ -63,8 +68,8 @@ func (s *session) inStep() bool {
 	return true
 }
 
-// safeStep is step for executors: a panic, which is a fault of ours, costs the
-// session at hand and no other.
+// safeStep is step for executors: a panic, which is a bug in the server, ends only
+// the session at hand.
 func (s *session) safeStep(sc *scratch) (result stepResult) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -75,7 +80,7 @@ func (s *session) safeStep(sc *scratch) (result stepResult) {
 	return s.step(sc)
 }
 
-// runCommands runs the commands that have come.
+// runCommands runs the commands in the inbox.
 func (s *session) runCommands(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
@@ -90,8 +95,8 @@ func (s *session) runCommands(sc *scratch) {
 	}
 }
 
-// gather collects what the subscriptions have, and reports whether there is
-// more than was taken.
+// gather collects what the subscriptions have to deliver, and reports whether there
+// is more than was taken.
 func (s *session) gather(sc *scratch) (more bool) {
 	for i, n := 0, len(s.subs); i < n; i++ {
 		if s.closing {
@@ -118,26 +123,27 @@ func (s *session) gather(sc *scratch) (more bool) {
 		if sc.batch.Records+sc.batch.Gaps > records {
 			sub.delivered = true
 		}
-		// A gap can make a client's cursor void (log_changed, truncated), and
-		// with it what it would say that it has seen since.
+		// A gap can invalidate the client's cursor (log_changed, truncated), and
+		// with it the position that the client would report. Send a new one soon.
 		if sc.batch.Gaps > gaps {
 			sub.sentAt = 0
 		}
 		s.accompany(sub, sc)
 		if len(s.subs) < n {
-			// It has ended, and the others have moved up: all again.
+			// The subscription has ended and the following ones have moved up:
+			// gather again.
 			return len(s.subs) > 0
 		}
 	}
 	if more {
-		// Another one is first, as what did not fit may be larger than the rest
-		// of a batch.
+		// Another subscription is first next time, as what did not fit may be larger
+		// than the rest of a batch.
 		s.turn++
 	}
 	return more
 }
 
-// stepBytes is how much of events the session writes in a step.
+// stepBytes is how many bytes of events the session writes in a step.
 func (s *session) stepBytes() int {
 	if s.shares != nil {
 		return compressedStep
@@ -145,7 +151,7 @@ func (s *session) stepBytes() int {
 	return stepBytes
 }
 
-// next is Next of a session's subscription.
+// next calls Next, or NextCompressed, of one of the session's subscriptions.
 func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
 	if s.shares == nil {
 		return sub.Next(&sc.batch, s.dialect.format(), room)
@@ -153,7 +159,7 @@ func (s *session) next(sub *subscription, sc *scratch, room int) (more bool) {
 	return sub.NextCompressed(&sc.batch, s.shares.codec, &s.shares.window, room)
 }
 
-// accompany sends what goes with a subscription's events.
+// accompany sends the control events that follow a subscription's events.
 func (s *session) accompany(sub *subscription, sc *scratch) {
 	if status, changed := sub.StatusChange(); changed {
 		sc.given.sub = nil
@@ -177,8 +183,3 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	}
 	s.dialect.afterEvents(s, sub, sc)
 }
-
-// stepBytes is how much of events a session writes before others have their
-// turn. With what goes beside, at most 64 KiB lie between two ids of an event
-// stream, but for an event that is larger.
-const stepBytes = 60 << 10

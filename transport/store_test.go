@@ -11,16 +11,16 @@ import (
 	"sluice/hub/record"
 )
 
-// memoryStore is a hub.CursorStore in memory, which can be taken away.
+// memoryStore is a cursors.Store in memory, which can become unavailable.
 type memoryStore struct {
 	mu     sync.Mutex
 	at     map[cursors.Key]cursors.Commit
 	fences map[cursors.Key]int64
 	fence  int64
 	away   bool
-	// taken is called, without the lock, behind each take with its fence.
+	// taken is called, without the lock, after each take, with its fence.
 	taken func(fence int64)
-	// held, where it is set, has every call wait until its context ends.
+	// held makes every call wait until its context ends.
 	held atomic.Bool
 }
 
@@ -75,8 +75,8 @@ func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Positi
 	return at, fence, err
 }
 
-// takeElsewhere takes all names as another instance does, of which no message
-// comes.
+// takeElsewhere takes all names as another instance would, without a message that
+// reports it.
 func (m *memoryStore) takeElsewhere() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

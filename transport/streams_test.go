@@ -68,8 +68,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestStreamsHiddenAndMissing: nobody can tell a stream that is hidden from one
-// that is not there.
+// TestStreamsHiddenAndMissing: a client cannot distinguish a hidden stream from one
+// that does not exist.
 func TestStreamsHiddenAndMissing(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -143,7 +143,7 @@ func TestStreamsFaults(t *testing.T) {
 		status, head, body = in.do(http.MethodGet, path+join+"access_token=abc", "", "")
 		in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
 	}
-	// What comes later is refused by name.
+	// Features that are not available yet are refused by name.
 	for _, request := range [][2]string{
 		{"POST", "/v1/tickets"}, {"POST", "/v1/cookie"}, {"DELETE", "/v1/cookie"}, {"GET", "/openapi.json"}, {"GET", "/asyncapi.json"},
 	} {

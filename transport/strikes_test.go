@@ -13,22 +13,22 @@ import (
 	"sluice/hub/upstream"
 )
 
-// striking is a listener whose connections fail under the server's hands, when
-// their clients have asked for it.
+// striking is a listener whose connections fail in the server's hands when their
+// clients have requested it.
 type striking struct {
 	net.Listener
 	armed sync.Map // a client's address: its *strike
 }
 
-// strike is what becomes of the next write of the server on a connection.
+// strike is the fate of the server's next write on a connection.
 type strike struct {
 	kind    string        // "hold", "stuck" or "panic"
-	reached chan struct{} // closed when the write has come
-	release chan struct{} // closed by the client, which a held write waits for
-	failed  chan error    // what became of the write
+	reached chan struct{} // closed when the server writes
+	release chan struct{} // closed by the client; a held write waits for it
+	failed  chan error    // the result of the write
 }
 
-// arm has the next write on the connection of a client fail.
+// arm makes the next write on a client's connection fail.
 func (l *striking) arm(client net.Conn, kind string) *strike {
 	s := &strike{kind: kind, reached: make(chan struct{}), release: make(chan struct{}), failed: make(chan error, 1)}
 	l.armed.Store(client.LocalAddr().String(), s)
@@ -83,8 +83,8 @@ func (c *struckConn) Write(b []byte) (int, error) {
 		s.failed <- nil
 		panic("a fault of ours")
 	case "stuck":
-		// The peer takes nothing. Without a deadline that is for ever, or until
-		// the client gives up.
+		// The peer accepts nothing. Without a deadline the write blocks forever, or
+		// until the client gives up.
 		c.mu.Lock()
 		deadline := c.deadline
 		c.mu.Unlock()
@@ -102,7 +102,7 @@ func (c *struckConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// faulty panics for cursors and messages that are called so.
+// faulty panics for cursors and messages with this name.
 type faulty struct {
 	upstream.Producer
 	*memoryStore
@@ -118,7 +118,7 @@ func (f faulty) Produce(ctx context.Context, topic string, messages []upstream.M
 	f.Producer.Produce(ctx, topic, messages, done)
 }
 
-// Load implements hub.CursorStore.
+// Load implements cursors.Store.
 func (f faulty) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
@@ -126,7 +126,7 @@ func (f faulty) Load(ctx context.Context, name cursors.Key) (record.Position, ti
 	return f.memoryStore.Load(ctx, name)
 }
 
-// Take implements hub.CursorStore.
+// Take implements cursors.Store.
 func (f faulty) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	if name.Name == boom {
 		panic("a fault of ours")

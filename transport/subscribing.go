@@ -17,27 +17,27 @@ type reading struct {
 	wire.Reading
 	id     string
 	stream string
-	auto   bool // acked by pongs
-	// known is where the client itself says that it is, before anything else.
+	auto   bool // pongs ack
+	// known is the position that the client itself sends. It takes precedence over
+	// everything else.
 	known *record.Cursor
-	// unset is where to start when nothing says where; the zero value is the
-	// tip.
+	// unset is the start if the client names none; the zero value is the tip.
 	unset hub.Start
-	// look only reads the named cursor, and does not take it.
+	// look loads the named cursor without taking it.
 	look bool
 }
 
-// deliveredTo is who gets what is read.
+// deliveredTo is the receiver of what is read.
 type deliveredTo struct {
 	owner    hub.Owner
 	shard    int
 	labelled bool
-	// superseded is called when another subscription takes the named cursor,
-	// which can be before this one has begun.
+	// superseded is called when another subscription takes the named cursor, which
+	// can happen before this subscription has begun.
 	superseded func(*cursors.Lease)
 }
 
-// beginFor checks rights, finds out where to start, and begins a subscription.
+// beginFor checks the rights, finds the start position, and begins a subscription.
 func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
 	if fault := s.maySubscribe(p, r.stream); fault != nil {
 		return nil, hub.Begun{}, fault
@@ -88,8 +88,8 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	return began, begun, nil
 }
 
-// replay is how far back a principal may read a stream, negative for as far as
-// there is.
+// replay returns how far back a principal may read a stream, negative for as far as
+// there are records.
 func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 	span := p.Replay(stream)
 	if span == auth.ReplayUnlimited {
@@ -98,8 +98,8 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 	return max(span, s.limits().ResumeWindow)
 }
 
-// checkCursor refuses what would have a cursor that the client could not come
-// back with.
+// checkCursor refuses a subscription whose cursor would be too long for the client
+// to send.
 func (s *Server) checkCursor(cursor string) *wire.Error {
 	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
 		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named one, or read fewer streams together", most)
@@ -107,8 +107,8 @@ func (s *Server) checkCursor(cursor string) *wire.Error {
 	return nil
 }
 
-// startOf finds out where to start. What the client itself says it has seen
-// wins over the named cursor, and that over from.
+// startOf finds the start position. The position that the client itself sends takes
+// precedence over the named cursor, and the named cursor over from.
 func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *cursors.Lease, *wire.Error) {
 	var (
 		named *record.Position
@@ -182,7 +182,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 	return r.unset, nil
 }
 
-// parseCursor reads a cursor that a client sends.
+// parseCursor parses a cursor that a client sends.
 func (s *Server) parseCursor(text string) (record.Cursor, *wire.Error) {
 	if most := s.limits().CursorBytes; most > 0 && len(text) > most {
 		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named one", most)
@@ -194,7 +194,7 @@ func (s *Server) parseCursor(text string) (record.Cursor, *wire.Error) {
 	return c, nil
 }
 
-// knownCursor is where a client that sends a Last-Event-ID is, or nil.
+// knownCursor returns the cursor in a client's Last-Event-ID, or nil.
 func (s *Server) knownCursor(lastEventID string) (*record.Cursor, *wire.Error) {
 	if lastEventID == "" {
 		return nil, nil
@@ -206,7 +206,7 @@ func (s *Server) knownCursor(lastEventID string) (*record.Cursor, *wire.Error) {
 	return &c, nil
 }
 
-// keepAlive is how often a quiet stream says something.
+// keepAlive returns how long a stream may send nothing.
 func (s *Server) keepAlive(asked time.Duration) time.Duration {
 	if asked > 0 {
 		return asked

@@ -10,7 +10,7 @@ import (
 	"sluice/transport/wire"
 )
 
-// subscribe begins a subscription and answers, with `subscribed` or an error.
+// subscribe begins a subscription and answers with `subscribed` or an error.
 func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	ctx, cancel := s.server.waitFor(s.server.base, p)
 	defer cancel()
@@ -29,7 +29,7 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	select {
 	case fault = <-taken:
 	case <-s.ended():
-		// Whether the command has run is seen below.
+		// The command may have run all the same.
 		select {
 		case fault = <-taken:
 		default:
@@ -44,7 +44,7 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	}
 }
 
-// take makes a subscription one of the session's and says so.
+// take adds a subscription to the session and sends `subscribed`.
 func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Error {
 	if s.closing {
 		return wire.Errorf(wire.Draining, "the session is closing")
@@ -92,13 +92,13 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	})
 	sub.know(cursor, sc.now)
 	if sub.lease != nil && sub.lease.Superseded() {
-		// It was told before the subscription was here.
+		// The lease was superseded before the subscription was in the session.
 		s.endSubscription(sub, endSuperseded(), sc)
 	}
 	return nil
 }
 
-// unsubscribe ends a subscription as its client asked.
+// unsubscribe ends a subscription at its client's request.
 func (s *session) unsubscribe(sc *scratch, id string) {
 	if s.closing {
 		return
@@ -113,8 +113,8 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 	s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonRequested}, sc)
 }
 
-// superseded ends the subscription whose named cursor was taken up elsewhere.
-// Of one that has yet to be put into the session, take finds out.
+// superseded ends the subscription whose named cursor was taken by another
+// subscription. If the subscription is not in the session yet, take ends it.
 func (s *session) superseded(lease *cursors.Lease) {
 	s.post(func(s *session, sc *scratch) {
 		for _, sub := range s.subs {

@@ -2,9 +2,9 @@ package transport
 
 import "sync"
 
-// tasks are goroutines that come and go and are waited for. Unlike with a
-// sync.WaitGroup, one may begin while they are waited for and none is left, as
-// those that the poller begins do.
+// tasks is a set of goroutines that can be waited for. Unlike with a sync.WaitGroup,
+// a goroutine may start while Wait is running and no other is left, as those that
+// the poller starts do.
 type tasks struct {
 	mu   sync.Mutex
 	n    int
@@ -30,7 +30,7 @@ func (t *tasks) done() {
 	}
 }
 
-// Wait returns at a moment at which there are none.
+// Wait returns at a time when there are no goroutines.
 func (t *tasks) Wait() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

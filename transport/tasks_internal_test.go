@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// TestTasksBeginWhileTheyAreWaitedFor: a task may begin when none is left and
-// they are waited for. Of a sync.WaitGroup in their place the race detector
-// reports that.
+// TestTasksBeginWhileTheyAreWaitedFor: a task may begin while Wait is running and
+// none is left. With a sync.WaitGroup instead the race detector reports a race.
 func TestTasksBeginWhileTheyAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	for range 1000 {

@@ -10,14 +10,14 @@ func (w *waiters) tellRoom() {
 	}
 }
 
-// ended is closed when the executor is done with the session.
+// ended returns a channel that is closed when the executor is done with the session.
 func (s *session) ended() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.whenEnded()
 }
 
-// whenEnded is ended for a caller that holds the lock.
+// whenEnded is ended for a caller that holds s.mu.
 func (s *session) whenEnded() <-chan struct{} {
 	if s.waiters.ended == nil {
 		s.waiters.ended = make(chan struct{})

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Behind a pause of the process clients are read before any of them is found to
-// have been silent.
+// TestWatchAfterAPause: after a pause of the process, input from clients is read
+// before any client is considered silent.
 func TestWatchAfterAPause(t *testing.T) {
 	t.Parallel()
 	now := monotime(time.Hour)

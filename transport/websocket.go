@@ -15,7 +15,14 @@ import (
 	"sluice/transport/wire"
 )
 
-// webSocket is what a session has beside when it is a WebSocket.
+// websocketNoStatus represents a close frame without a code (RFC 6455, section
+// 7.1.5).
+const websocketNoStatus = 1005
+
+// errFlood ends the reading from a client that sends too much without content.
+var errFlood = errors.New("the client floods the connection")
+
+// webSocket is the additional state of a session over a WebSocket.
 type webSocket struct {
 	conn  *websocket.Conn
 	input *input
@@ -24,51 +31,48 @@ type webSocket struct {
 
 	// Owned by the executor.
 	welcomed  bool
-	authBy    monotime // by when the first message must have come
+	authBy    monotime // deadline of the first message
 	pingEvery time.Duration
 	nextPing  monotime
 	pinged    monotime
-	pongBy    monotime // of the first ping without a sign of life since
+	pongBy    monotime // deadline of the first ping since the last sign of life
 	pings     uint64
 
-	errors      int // faults in the minute of errorsSince
+	errors      int // faults in the minute that began at errorsSince
 	errorsSince monotime
 
 	// Owned by the reader.
-	deflated      bool // the message that comes next is
-	controls      int  // control frames in the second of controlsSince
+	deflated      bool // the next message is compressed
+	controls      int  // control frames in the second that began at controlsSince
 	controlsSince monotime
-	inflated      int // bytes in the second of inflatedSince
+	inflated      int // bytes in the second that began at inflatedSince
 	inflatedSince monotime
 	query         *wire.Query // nil once the session has been opened
 	flooded       bool
 }
 
-// input is the connection as the WebSocket library sees it. It reads from it;
-// what it writes goes to the session's one writer, so that frames never
-// interleave, and what it closes is closed there.
+// input is the connection as the WebSocket library sees it. The library reads from
+// it. What the library writes is recorded and left to the session's one writer, so
+// that frames never interleave, and only the session closes the connection.
 type input struct {
 	readConn
-	early  []byte        // what the HTTP server had read ahead
-	frames *bufio.Reader // through which the library reads
+	early  []byte        // what the HTTP server has read ahead
+	frames *bufio.Reader // the buffer that the library reads through
 
-	// Owned by the reader: the close frame that the library would send, and how
-	// many more bytes a message in the making may take; negative for any.
+	// Owned by the reader: the close frame that the library would send, and how many
+	// more bytes the message being read may take; negative for any number.
 	closeCode   int
 	closeReason string
 	budget      int
 	headers     frameHeaders
-	tooLarge    bool // a message is, as the header that comes next says
+	tooLarge    bool // the next header declares a message that is too large
 
 	mu   sync.Mutex
-	last bool // the deadline for reading is the last one
+	last bool // the read deadline is final
 }
 
-// errFlood ends the reading from a client that sends too much of nothing.
-var errFlood = errors.New("the client floods the connection")
-
-// readBy sets by when the next bytes must have come, which the end of the
-// session overrides. The zero time is never.
+// readBy sets the deadline of the next bytes, unless the session's end has set a
+// final one. The zero time is no deadline.
 func (c *input) readBy(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +81,7 @@ func (c *input) readBy(t time.Time) {
 	}
 }
 
-// readLast sets when reading ends for good.
+// readLast sets the final deadline of reading.
 func (c *input) readLast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -114,8 +118,8 @@ func (c *input) read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write takes whole control frames: the library flushes each by itself, and its
-// pongs are switched off.
+// Write is called with whole control frames only: the library flushes each one by
+// itself, and its pongs are disabled.
 func (c *input) Write(p []byte) (int, error) {
 	if len(p) >= 2 && p[0] == 0x80|byte(wire.OpClose) && c.closeCode == 0 {
 		c.closeCode = websocketNoStatus
@@ -127,13 +131,13 @@ func (c *input) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close makes the reader return; the connection is the session's to close.
+// Close makes the reader return; the session closes the connection.
 func (c *input) Close() error {
 	c.readBy(time.Unix(1, 0))
 	return nil
 }
 
-// The library asks for none of these.
+// The library calls none of the following methods.
 
 // LocalAddr implements net.Conn.
 func (*input) LocalAddr() net.Addr { return nil }
@@ -150,12 +154,8 @@ func (*input) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
 // SetWriteDeadline implements net.Conn.
 func (*input) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// websocketNoStatus stands for a close frame without a code (RFC 6455, section
-// 7.1.5).
-const websocketNoStatus = 1005
-
-// isProtocolError tells a frame that the library refuses from a connection that
-// ended.
+// isProtocolError reports whether err is a frame that the library rejects, rather
+// than the end of the connection.
 func isProtocolError(err error) bool {
 	var netErr net.Error
 	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) &&

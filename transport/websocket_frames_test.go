@@ -13,7 +13,7 @@ import (
 	"sluice/transport"
 )
 
-// frameFaults are what breaks RFC 6455, and the close code that answers it.
+// frameFaults returns violations of RFC 6455, with the close code that answers each.
 func frameFaults() map[string]struct {
 	sent []byte
 	code int
@@ -73,8 +73,8 @@ func frameFaults() map[string]struct {
 	return faults
 }
 
-// Each fault is answered by its close code, whatever the client still sends,
-// and another session notices nothing.
+// TestFrameFaultsCloseWithTheirCode: each violation is answered by its close code,
+// whatever the client still sends, and another session is not affected.
 func TestFrameFaultsCloseWithTheirCode(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) {
@@ -84,7 +84,7 @@ func TestFrameFaultsCloseWithTheirCode(t *testing.T) {
 	other := in.dial("", key)
 	other.send(`{"type":"subscribe","id":"o","stream":"orders"}`)
 	other.until("caught_up")
-	// More than sockets hold, which stands unread when the close is written.
+	// More than sockets hold, so that it is unread when the close is written.
 	more := bytes.Repeat([]byte("garbage "), 64<<10)
 	for name, fault := range frameFaults() {
 		for _, rest := range [][]byte{nil, more} {
@@ -112,7 +112,7 @@ func TestFrameFaultsCloseWithTheirCode(t *testing.T) {
 	}
 }
 
-// named puts a case's name in front of what is wrong.
+// named adds a case's name to the messages of a test.
 type named struct {
 	testing.TB
 	name string
@@ -123,7 +123,8 @@ func (n named) Fatalf(format string, args ...any) {
 	n.TB.Fatalf(n.name+": "+format, args...)
 }
 
-// A legal close is answered with its own code, without a word before it.
+// TestLegalClosesAreAnswered: a legal close is answered with its own code, and no
+// message before it.
 func TestLegalClosesAreAnswered(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 }})
@@ -163,7 +164,7 @@ func TestFragmentsAreOneMessage(t *testing.T) {
 			sent = append(sent, frame(fin|pingFrame, "between"), frame(continuation, ""))
 		}
 	}
-	for _, b := range slices.Concat(sent...) { // and each byte a packet
+	for _, b := range slices.Concat(sent...) { // each byte in a packet of its own
 		c.put([]byte{b})
 	}
 	if pong := c.until("pong"); pong.str("id") != "é€😀" {
@@ -211,7 +212,8 @@ func TestMessageBytes(t *testing.T) {
 	}
 }
 
-// What is not finished in time is closed, whether it stands still or trickles.
+// TestMessageAssembly: a message that is not complete in time closes the session,
+// whether it stops or trickles.
 func TestMessageAssembly(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.MessageAssembly = 200 * time.Millisecond }})
@@ -237,7 +239,7 @@ func TestMessageAssembly(t *testing.T) {
 	}
 	_ = c.Close()
 	<-sent
-	// A message that is done leaves no deadline behind.
+	// A complete message leaves no deadline behind.
 	c = in.raw(t, "", key)
 	c.say(`{"type":"ping"}`)
 	c.until("pong")
@@ -246,7 +248,8 @@ func TestMessageAssembly(t *testing.T) {
 	c.until("pong")
 }
 
-// A ping flood is closed, also where the client never reads its pongs.
+// TestPingFloodWithoutReading: a ping flood closes the session, also if the client
+// never reads its pongs.
 func TestPingFloodWithoutReading(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})
@@ -261,8 +264,8 @@ func TestPingFloodWithoutReading(t *testing.T) {
 	in.sampleBecomes(`sluice_faults_total{code="bad_request"}`, 1)
 }
 
-// A client that is still sending when it is closed is not reset before it has
-// had the time to read why.
+// TestClosedIsNotReset: the connection of a client that is still sending when it is
+// closed is not reset before the client could read the reason.
 func TestClosedIsNotReset(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.MessageBytes, l.SessionsPerPrincipal = 1024, 0 }})
@@ -290,14 +293,14 @@ func TestClosedIsNotReset(t *testing.T) {
 	}
 }
 
-// A client that pings and does not read is read from no further, once there are
-// more pongs than the server keeps for it.
+// TestPingsOfOneWhoDoesNotReadAreNotKept: the server stops reading from a client
+// that pings and does not read, once it holds too many pongs for the client.
 func TestPingsOfOneWhoDoesNotReadAreNotKept(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.ControlFramesPerSecond = 0 }})
 	for name, kind := range map[string]byte{"pings": pingFrame, "pongs": pongFrame} {
 		c := in.raw(t, "", token(t, "u42", "live", time.Hour))
-		// Pongs are not answered, so that it takes pings to fill the connection.
+		// Pongs are not answered, so it takes pings to fill the connection.
 		pings := bytes.Repeat(frame(fin|pingFrame, strings.Repeat("p", 125)), 50_000)
 		flood := bytes.Repeat(frame(fin|kind, strings.Repeat("p", 125)), 250_000)
 		_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))

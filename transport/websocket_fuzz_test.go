@@ -8,8 +8,8 @@ import (
 	"sluice/transport"
 )
 
-// Whatever comes after a handshake, the server stays, what it answers are
-// frames, and another session notices nothing.
+// FuzzFrames: whatever follows a handshake, the server keeps running, its answers
+// are frames, and another session is not affected.
 func FuzzFrames(f *testing.F) {
 	for _, fault := range frameFaults() {
 		if len(fault.sent) < 4096 {

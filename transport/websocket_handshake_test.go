@@ -42,8 +42,7 @@ func TestHandshakeFaults(t *testing.T) {
 		if res.status != c.status {
 			t.Errorf("%s: got status %d, want %d: %s", name, res.status, c.status, res.body)
 		}
-		// Where the answer ends the connection, net/http reads that and hides the
-		// header.
+		// If the answer ends the connection, net/http reads the header and hides it.
 		if options := res.header.Get("Connection"); c.status == http.StatusUpgradeRequired &&
 			(res.header.Get("Upgrade") != "websocket" || !strings.HasPrefix(options, "Upgrade") && name != "no connection") {
 			t.Errorf("%s: got %v", name, res.header)
@@ -63,7 +62,8 @@ func TestHandshakeFaults(t *testing.T) {
 	}
 }
 
-// A handshake that fails gives back what it counted for.
+// TestHandshakeFaultsDoNotCountAsSessions: a handshake that fails releases what it
+// counted for.
 func TestHandshakeFaultsDoNotCountAsSessions(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{limits: func(l *transport.Limits) { l.SessionsPerAddress = 2 }})

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lines gives the objects of the next message.
+// lines returns the objects of the next message.
 func (s *socket) lines() []message {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -28,8 +28,8 @@ func (s *socket) lines() []message {
 	return all
 }
 
-// The events of one write are one message, an object a line, and what is no
-// event has a message of its own.
+// TestWebSocketLines: the events of one write are one message, one object per line,
+// and anything that is not an event has a message of its own.
 func TestWebSocketLines(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, filter, label string }{

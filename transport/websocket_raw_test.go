@@ -31,7 +31,7 @@ const (
 	pongFrame    = 0xA
 )
 
-// frame lays out a masked frame, as a client must.
+// frame returns a masked frame, as a client must send.
 func frame(first byte, payload string) []byte {
 	mask := [4]byte{0xA5, 0x5A, 0x01, 0xFE}
 	b := []byte{first}
@@ -50,7 +50,7 @@ func frame(first byte, payload string) []byte {
 	return b
 }
 
-// closeWith lays out a close frame.
+// closeWith returns a close frame.
 func closeWith(code uint16, reason string) []byte {
 	return frame(fin|closeFrame, string(binary.BigEndian.AppendUint16(nil, code))+reason)
 }
@@ -62,19 +62,19 @@ func joined(parts ...[]byte) (all []byte) {
 	return all
 }
 
-// rawSocket is a WebSocket client without manners: it writes what it is given,
-// and holds what it reads strictly against RFC 6455. It answers no ping.
+// rawSocket is a WebSocket client that writes exactly what it is given, and checks
+// everything that it reads strictly against RFC 6455. It answers no ping.
 type rawSocket struct {
 	t testing.TB
 	net.Conn
 	lines  *bufio.Reader
 	status int
-	// Of what has been read.
+	// The payloads that have been read.
 	pings, pongs [][]byte
 	last         message
 }
 
-// handshakeOf is a handshake with some headers beside.
+// handshakeOf returns a handshake with additional headers.
 func handshakeOf(path string, header ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "GET /v1/ws%s HTTP/1.1\r\nHost: sluice\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
@@ -85,15 +85,15 @@ func handshakeOf(path string, header ...string) string {
 	return b.String() + "\r\n"
 }
 
-// answer is what a handshake is answered with.
+// answer is the answer to a handshake.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// open sends a request and reads the head of the answer, and its body when it
-// is no WebSocket.
+// open sends a request and reads the head of the answer, and its body if it is not a
+// WebSocket.
 func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSocket, answer) {
 	t.Helper()
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
@@ -154,7 +154,7 @@ func (in *instance) raw(t testing.TB, path, token string) *rawSocket {
 	return c
 }
 
-// sample reads a number from the admin listener; what is not there is 0.
+// sample reads a number from the admin listener; a missing series is 0.
 func (in *instance) sample(series string) float64 {
 	in.t.Helper()
 	res, err := http.Get(in.admin + "/metrics")
@@ -199,7 +199,7 @@ func (c *rawSocket) say(format string, args ...any) {
 	c.put(frame(fin|text, fmt.Sprintf(format, args...)))
 }
 
-// readFrame reads one frame, which must be as a server's has to be.
+// readFrame reads one frame, which must be valid for a server.
 func (c *rawSocket) readFrame() (op byte, payload []byte, err error) {
 	var head [10]byte
 	if _, err := io.ReadFull(c.lines, head[:2]); err != nil {
@@ -244,7 +244,7 @@ func (c *rawSocket) readFrame() (op byte, payload []byte, err error) {
 	return op, payload, nil
 }
 
-// next gives the next message, noting control frames, or nil and the code of
+// next returns the next message, recording control frames, or nil and the code of
 // the close.
 func (c *rawSocket) next() (m message, code int, err error) {
 	for {
@@ -272,7 +272,7 @@ func (c *rawSocket) next() (m message, code int, err error) {
 	}
 }
 
-// until gives the next message of a type, passing over others.
+// until returns the next message of a type, skipping others.
 func (c *rawSocket) until(kind string) message {
 	c.t.Helper()
 	for {
@@ -286,8 +286,8 @@ func (c *rawSocket) until(kind string) message {
 	}
 }
 
-// closes reads on to the close and behind it, where nothing but the end of the
-// connection may be, and gives its code.
+// closes reads up to the close and returns its code. Nothing but the end of the
+// connection may follow the close.
 func (c *rawSocket) closes() int {
 	c.t.Helper()
 	for {
@@ -315,7 +315,7 @@ func (c *rawSocket) closesAfter(code string) int {
 	return got
 }
 
-// dialWith opens a WebSocket with headers, or says why it is refused.
+// dialWith opens a WebSocket with headers, or returns the answer that refuses it.
 func (in *instance) dialWith(query string, header ...string) (*socket, answer, error) {
 	in.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
@@ -340,7 +340,7 @@ func (in *instance) dialWith(query string, header ...string) (*socket, answer, e
 	return &socket{t: in.t, Conn: c}, answer{res.StatusCode, res.Header, ""}, nil
 }
 
-// closesWith reads on to the close, which the closing message announces.
+// closesWith reads up to the close, which the closing message announces.
 func (s *socket) closesWith(code string, want int) message {
 	s.t.Helper()
 	last, got := s.closed()
@@ -360,7 +360,7 @@ func (s *socket) fails(id, code string) message {
 	return m
 }
 
-// alive shows that the session goes on.
+// alive checks that the session still answers.
 func (s *socket) alive() {
 	s.t.Helper()
 	s.send(`{"type":"ping","id":"alive"}`)
@@ -390,8 +390,8 @@ func (s *socket) quiet(kind string, d time.Duration) {
 	}
 }
 
-// readsToTheEnd holds all frames that come against RFC 6455, until the
-// connection ends, in whichever way.
+// readsToTheEnd checks all frames against RFC 6455 until the connection ends, in
+// whichever way.
 func (c *rawSocket) readsToTheEnd(t *testing.T, sent []byte) {
 	t.Helper()
 	for {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What is due is found at its tick, never earlier and never twice, however often
-// it was moved.
+// TestWheel: a session is found at the tick when it is due, never earlier and never
+// twice, however often it was moved.
 func TestWheel(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -25,7 +25,7 @@ func TestWheel(t *testing.T) {
 	for now := start; now < start.Add(6*wheelSpan); {
 		now = now.Add(time.Duration(random.Int64N(int64(3 * wheelTick))))
 		if random.IntN(500) == 0 {
-			now = now.Add(2 * wheelSpan) // the machine slept
+			now = now.Add(2 * wheelSpan) // the machine was suspended
 		}
 		due := w.turn(now, nil)
 		for _, s := range due {
@@ -48,7 +48,7 @@ func TestWheel(t *testing.T) {
 				s.due.Store(int64(at))
 				w.put(s, at)
 			}
-		case 1: // it is put off, which the wheel is not told
+		case 1: // it is postponed without notice to the wheel
 			s.due.Store(s.due.Load() + random.Int64N(int64(time.Minute)))
 		}
 	}

@@ -8,8 +8,10 @@ import (
 	"sluice/hub"
 )
 
-// worker delivers for its share of the sessions. It never waits for a client:
-// a session whose socket is full goes on in a goroutine of its own.
+// worker delivers to its share of the sessions. It never waits for a client: a
+// session whose socket is full continues when the socket is writable again, and one
+// whose connection cannot be written to without waiting continues in a goroutine of
+// its own.
 type worker struct {
 	shard int
 
@@ -21,30 +23,31 @@ type worker struct {
 	mu     sync.Mutex
 	wheel  wheel
 	feeds  []*hub.Feed
-	queue  []*session // who is live
-	behind []*session // who has to catch up
+	queue  []*session // live sessions
+	behind []*session // sessions that have to catch up
 	wanted uint64     // passes asked for
 	done   uint64     // passes completed
 	passed *sync.Cond
 	wake   chan struct{}
 }
 
-// behindShare is how many sessions that have to catch up have their turn before
-// those who are live have theirs again, and are not held up by the others.
+// behindShare is how many sessions that have to catch up are served before the live
+// sessions have their turn again, so that they do not delay the live ones.
 const behindShare = 32
 
-// A worker that has not looked at the clock for pauseNoticed was stopped, with
-// the whole process as a rule. It looks again after pauseGrace.
+// A worker that has not looked at the clock for pauseNoticed was stopped, usually
+// with the whole process. It looks again after pauseGrace.
 const (
 	pauseNoticed = 2 * time.Second
 	pauseGrace   = 2 * time.Second
 )
 
-// watch tells when a worker may look at the clock. One that was stopped for a
-// while has yet to read what clients have said in time.
+// watch decides when a worker may look at the clock. A worker that was stopped for a
+// while has yet to read what clients have sent in time.
 type watch struct{ looked, from monotime }
 
-// look notes that it would look now, and reports whether it may.
+// look records that the worker would look at the clock now, and reports whether it
+// may.
 func (w *watch) look(now monotime) bool {
 	if now.Sub(w.looked) > pauseNoticed {
 		w.from = now.Add(pauseGrace)
@@ -110,7 +113,7 @@ func (w *worker) run(ctx context.Context) {
 					o.Pump()
 				}
 			}
-			// A session or a log that has ended is not kept until the next time.
+			// Do not keep a session or a log that has ended until the next pass.
 			clear(w.owners)
 		}
 		w.serve(queue)
@@ -127,7 +130,7 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// wakeFeed has the worker deliver a feed. It is the hub's Wake.
+// wakeFeed makes the worker deliver a feed. It is the hub's Wake.
 func (w *worker) wakeFeed(f *hub.Feed) {
 	w.mu.Lock()
 	w.feeds = append(w.feeds, f)
@@ -155,7 +158,7 @@ func (w *worker) ring() {
 	}
 }
 
-// settle waits until the worker has delivered all that it was woken for.
+// settle waits until the worker has completed all passes that were requested before.
 func (w *worker) settle() {
 	w.mu.Lock()
 	for upTo := w.wanted; w.done < upTo; {
@@ -164,7 +167,7 @@ func (w *worker) settle() {
 	w.mu.Unlock()
 }
 
-// serve lets sessions that were queued write what they have.
+// serve runs queued sessions.
 func (w *worker) serve(queue []*session) {
 	for _, s := range queue {
 		s.state.Store(running)
@@ -173,13 +176,14 @@ func (w *worker) serve(queue []*session) {
 	clear(queue)
 }
 
-// step lets a session, whose state is running, write what it has.
+// step runs a session whose state is running.
 func (w *worker) step(s *session) {
 	for {
 		switch s.safeStep(&w.scratch) {
 		case stepBlocked:
 			if s.socket == nil {
-				// It goes on elsewhere, and stays running until it is through.
+				// The session continues in drain, and stays running until that is
+				// done.
 				s.server.tasks.Go(s.drain)
 				return
 			}
@@ -189,7 +193,7 @@ func (w *worker) step(s *session) {
 			}
 			return
 		case stepMore:
-			// Others first.
+			// Other sessions first.
 			s.state.Store(queued)
 			w.enqueue(s)
 			return
@@ -216,7 +220,7 @@ func (w *worker) remove(s *session) {
 	w.mu.Unlock()
 }
 
-// reschedule has a session looked at earlier.
+// reschedule makes the wheel look at a session at due.
 func (w *worker) reschedule(s *session, due monotime) {
 	w.mu.Lock()
 	if s.place.tick != 0 {
@@ -225,7 +229,7 @@ func (w *worker) reschedule(s *session, due monotime) {
 	w.mu.Unlock()
 }
 
-// lookAtClock lets the sessions run for which something is due.
+// lookAtClock runs the sessions for which something is due.
 func (w *worker) lookAtClock(now monotime) {
 	w.mu.Lock()
 	w.due = w.wheel.turn(now, w.due[:0])
@@ -238,8 +242,8 @@ func (w *worker) lookAtClock(now monotime) {
 }
 
 // drain runs the session in a goroutine of its own, which may wait for the
-// connection, until it has nothing left. It is for connections that cannot be
-// written to without waiting.
+// connection, until the session has nothing left to write. It is for connections
+// whose writes block.
 func (s *session) drain() {
 	sc, ok := scratches.Get().(*scratch)
 	if !ok {

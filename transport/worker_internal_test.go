@@ -13,8 +13,8 @@ import (
 	"sluice/hub/record"
 )
 
-// TestLiveSessionsGoFirst: however many sessions have to catch up, one that is
-// live waits for a few of them at most.
+// TestLiveSessionsGoFirst: however many sessions have to catch up, a live session
+// waits for at most a few of them.
 func TestLiveSessionsGoFirst(t *testing.T) {
 	t.Parallel()
 	const catchingUp = 20 * behindShare
@@ -57,8 +57,7 @@ type sleeper struct{}
 
 func (sleeper) Pump() {}
 
-// TestWorkersHoldNothing: whatever a worker has had to do with, it lets go of
-// once it is through.
+// TestWorkersHoldNothing: a worker keeps no reference to anything it has processed.
 func TestWorkersHoldNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorker(0)
@@ -86,7 +85,7 @@ func TestWorkersHoldNothing(t *testing.T) {
 		}
 		t.Cleanup(s.Close)
 	}
-	// One pass delivers two feeds, the second of them to fewer.
+	// One pass delivers two feeds, the second one to fewer subscriptions.
 	subscribe("k")
 	for range 10 {
 		subscribe()

@@ -11,17 +11,17 @@ import (
 	"sluice/hub"
 )
 
-// Workers deliver: each has a share of the sessions. They are made before the
-// hub, which wakes them, and run as long as the server does.
+// Workers are the workers that deliver; each has a share of the sessions. They are
+// created before the hub, which wakes them, and run as long as the server does.
 type Workers struct {
 	all  []*worker
 	turn atomic.Uint64
 }
 
-// MaxWorkers is how many workers there can be: one for each of the hub's shards.
+// MaxWorkers is the maximum number of workers: one for each of the hub's shards.
 const MaxWorkers = 64
 
-// NewWorkers makes n workers.
+// NewWorkers returns n workers.
 func NewWorkers(n int) (*Workers, error) {
 	if n < 1 || n > MaxWorkers {
 		return nil, fmt.Errorf("new workers: %d: give 1 to %d", n, MaxWorkers)
@@ -33,14 +33,14 @@ func NewWorkers(n int) (*Workers, error) {
 	return w, nil
 }
 
-// Len is how many there are: the hub's Shards.
+// Len returns the number of workers, which is the hub's Shards.
 func (w *Workers) Len() int { return len(w.all) }
 
 // Wake is the hub's Wake.
 func (w *Workers) Wake(shard int, f *hub.Feed) { w.all[shard].wakeFeed(f) }
 
-// Pace is the hub's Pace: it returns when all have delivered what they were
-// woken for before. A client that is slow holds nobody up.
+// Pace is the hub's Pace: it returns when all workers have delivered what they were
+// woken for before the call. A slow client delays no worker.
 func (w *Workers) Pace() {
 	for _, worker := range w.all {
 		worker.settle()
@@ -53,10 +53,10 @@ func (w *Workers) start(ctx context.Context, tasks *sync.WaitGroup) {
 	}
 }
 
-// next is whose turn it is to have a new session.
+// next returns the worker of the next new session.
 func (w *Workers) next() *worker { return w.all[w.turn.Add(1)%uint64(len(w.all))] }
 
-// spread is any time up to d.
+// spread returns a random time up to d.
 func spread(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0

@@ -2,11 +2,15 @@ package transport
 
 import "time"
 
-// shortWrite is up to how many bytes it is cheaper to copy several buffers
-// together than to have the kernel gather them.
+// shortWrite is the size up to which copying several buffers together is cheaper
+// than having the kernel gather them.
 const shortWrite = 2 << 10
 
-// flush writes what was gathered, as far as the socket takes it at once.
+// waitedLeast is the least time of a write that had to wait for the peer. A write
+// that the system's own buffers accept at once is no sign of life.
+const waitedLeast = 10 * time.Millisecond
+
+// flush writes what was gathered, as far as the socket accepts it at once.
 func (s *session) flush(sc *scratch) stepResult {
 	size := 0
 	for _, b := range sc.batch.Bufs {
@@ -44,7 +48,7 @@ func (s *session) flush(sc *scratch) stepResult {
 	return stepIdle
 }
 
-// keep remembers what is left to be written.
+// keep stores what is left to be written.
 func (s *session) keep(bufs [][]byte, n, size int, now monotime) {
 	left := make([]byte, 0, size-n)
 	for _, b := range bufs {
@@ -58,8 +62,8 @@ func (s *session) keep(bufs [][]byte, n, size int, now monotime) {
 	s.backlog = &backlog{bytes: left, since: now, moved: now}
 }
 
-// retry writes what is pending on a socket, as far as it takes it. One that has
-// taken nothing for too long is cut off.
+// retry writes the backlog to a socket, as far as the socket accepts it. A
+// connection that has accepted nothing for too long is cut off.
 func (s *session) retry(sc *scratch) stepResult {
 	b := s.backlog
 	sc.first[0] = b.bytes
@@ -86,12 +90,12 @@ func (s *session) retry(sc *scratch) stepResult {
 		s.finish()
 		return stepClosed
 	}
-	// What time brings has waited too.
+	// Timed work has been waiting too.
 	s.due.Store(0)
 	return stepIdle
 }
 
-// giveUpAt is when a client that has taken no more until then is cut off.
+// giveUpAt is when a client that accepts no more data until then is cut off.
 func (s *session) giveUpAt() monotime {
 	by := s.backlog.moved.Add(s.server.limits().WriteProgress)
 	if last := s.writeDeadline(); !last.IsZero() && last.Before(by) {
@@ -102,13 +106,9 @@ func (s *session) giveUpAt() monotime {
 
 func (s *session) scheduleRetry(now monotime) { s.wakeAt(s.giveUpAt(), now) }
 
-// waitedLeast is how long a write takes at least that had to wait for the peer.
-// What the system's own buffers take at once is no sign of life.
-const waitedLeast = 10 * time.Millisecond
-
-// writeDeadline is by when a client must have taken what is pending, zero for
-// whenever it does: slow is no fault, but nothing trickles on behind the end of
-// a token or a close.
+// writeDeadline is the time by which a client must have accepted the backlog, zero
+// for no deadline: being slow is no fault, but no data may trickle to the client
+// long after its token's expiry or after a close.
 func (s *session) writeDeadline() monotime {
 	if s.closing {
 		return s.backlog.since.Add(s.server.limits().WriteProgress)

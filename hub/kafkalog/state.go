@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sluice/hub/record"
-	"sluice/hub/upstream"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // broker runs the loop that fetches from one broker. All fields but the first

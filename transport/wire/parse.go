@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+
 	"sluice/hub/event"
 	"sluice/hub/jsonscan"
 )

@@ -2,10 +2,11 @@ package producer
 
 import (
 	"context"
-	"sluice/hub/upstream"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/hub/upstream"
 )
 
 // accept takes a call and returns the calls that are finished already.

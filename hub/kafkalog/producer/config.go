@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sluice/hub/kafkalog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go"
+
+	"sluice/hub/kafkalog"
 )
 
 // Config configures a Producer. Every field except Compression is required.

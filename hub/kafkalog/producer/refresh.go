@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sluice/hub/upstream"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/hub/upstream"
 )
 
 // run keeps the topic's leaders known and runs its lanes. It accepts messages

@@ -3,11 +3,12 @@ package producer
 import (
 	"context"
 	"fmt"
-	"sluice/hub/kafkalog"
-	"sluice/hub/upstream"
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol/apiversions"
+
+	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // run sends queued messages. It returns once ctx has ended and the queue is
