@@ -54,8 +54,8 @@ func startBench(b *testing.B, logBytes int) *benchHub {
 	var err error
 	h.Hub, err = hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: logBytes, Linger: time.Hour}},
-		Shards:  1, Wake: func(shard int, f *hub.Feed) { h.woken.Add(1); f.Take(shard, nil) },
-		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Shards:  1, Wake: func(shard int, f *hub.Feed) { h.woken.Add(1); f.Take(shard, nil) }, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{StartTimeout: time.Second},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -22,7 +22,6 @@ const (
 // has one.
 type blockPool struct {
 	hub    *Hub
-	most   int // bytes, 0 for no bound
 	budget budget
 
 	mu             sync.Mutex
@@ -144,10 +143,10 @@ func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *defer
 func (c *blockPool) newFetch(s *blockCache, wants []want, t *turn) *lateFetch {
 	t.holders++
 	each := lateRead / len(wants)
-	if c.most > 0 {
+	if most := c.hub.limits().LateMemory; most > 0 {
 		// A subscription that reads all partitions, and ahead, must still find in
 		// the cache what was read for it.
-		each = min(each, c.most/(8*max(1, int(s.stream.topicNow().Partitions))))
+		each = min(each, most/(8*max(1, int(s.stream.topicNow().Partitions))))
 	}
 	each = max(each, latePartRead)
 	f := &lateFetch{cache: s, topic: s.topic, turn: t, bytes: each * len(wants)}
@@ -440,7 +439,8 @@ func (c *blockPool) forget(void []*block) {
 
 // trim removes the least recently used blocks until the pool is within its bound.
 func (c *blockPool) trim() {
-	for c.most > 0 && c.size > c.most && c.oldest != nil && c.oldest != c.newest {
+	most := c.hub.limits().LateMemory
+	for most > 0 && c.size > most && c.oldest != nil && c.oldest != c.newest {
 		b := c.oldest
 		b.cache.part(b.partition).drop(b)
 		c.forget([]*block{b})

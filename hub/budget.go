@@ -12,8 +12,8 @@ const budgetBurst = 100 * time.Millisecond
 // budget bounds how many bytes are read per second. A read that brings more than was
 // expected delays the next one.
 type budget struct {
-	perSecond int // 0 for no bound
-	now       func() time.Time
+	limits func() *Limits // LateBytesPerSecond of these
+	now    func() time.Time
 
 	mu   sync.Mutex
 	free time.Time // the time at which everything taken so far is paid for
@@ -21,7 +21,8 @@ type budget struct {
 
 // wait takes some bytes from the budget, and waits until they are available.
 func (b *budget) wait(ctx context.Context, bytes int) bool {
-	if b.perSecond <= 0 {
+	perSecond := b.limits().LateBytesPerSecond
+	if perSecond <= 0 {
 		return ctx.Err() == nil
 	}
 	now := b.now()
@@ -30,7 +31,7 @@ func (b *budget) wait(ctx context.Context, bytes int) bool {
 		b.free = earliest
 	}
 	wait := b.free.Sub(now)
-	b.free = b.free.Add(b.span(bytes))
+	b.free = b.free.Add(span(bytes, perSecond))
 	b.mu.Unlock()
 	if wait <= 0 {
 		return ctx.Err() == nil
@@ -47,14 +48,15 @@ func (b *budget) wait(ctx context.Context, bytes int) bool {
 
 // settle corrects the budget after a read: taken bytes were expected, read came.
 func (b *budget) settle(taken, read int) {
-	if b.perSecond <= 0 {
+	perSecond := b.limits().LateBytesPerSecond
+	if perSecond <= 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.free = b.free.Add(b.span(read - taken))
+	b.free = b.free.Add(span(read-taken, perSecond))
 }
 
-func (b *budget) span(bytes int) time.Duration {
-	return time.Duration(float64(bytes) / float64(b.perSecond) * float64(time.Second))
+func span(bytes, perSecond int) time.Duration {
+	return time.Duration(float64(bytes) / float64(perSecond) * float64(time.Second))
 }

@@ -1,6 +1,9 @@
 package hub
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // SetStreams replaces the streams in force. It can be called at any time, also while
 // subscriptions deliver, and replaces all streams or, with an error, none.
@@ -63,7 +66,7 @@ func (h *Hub) newStream(s Stream) *stream {
 // h.mu.
 func (h *Hub) watchAll(streams []*stream) {
 	ctx := h.ctx
-	if ctx == nil || h.closed || h.config.ResumeWindow <= 0 {
+	if ctx == nil || h.closed {
 		return
 	}
 	for _, st := range streams {
@@ -85,4 +88,15 @@ func (st *stream) retire() {
 		st.reading.cancel()
 		st.reading = nil
 	}
+}
+
+// SetLimits replaces the limits in force, at any time, unless it returns an error. A
+// limit counts from the next time that it is asked for: what exceeds a smaller one is
+// not taken back, but nothing is added to it.
+func (h *Hub) SetLimits(l Limits) error {
+	if l.StartTimeout <= 0 {
+		return errors.New("StartTimeout is required")
+	}
+	h.bounds.Store(&l)
+	return nil
 }

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -125,4 +126,48 @@ func TestStreamsAreReplaced(t *testing.T) {
 			t.Error("a removed stream was subscribed to")
 		}
 	})
+}
+
+// TestHubLimitsAreReplaced: a limit that is replaced holds for what comes next, and
+// wrong limits replace none.
+func TestHubLimitsAreReplaced(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	h := startHubWith(t, topics, func(s *hub.Stream) { s.LogBytes = 8 << 20 }, nil)
+	r := subscribe(t, h, hub.Request{})
+	defer r.Close()
+	written := uint64(0)
+	logBytes := func() int {
+		t.Helper()
+		for range 2000 {
+			topics.Append("orders.v1", record.Record{Value: []byte(`"` + strings.Repeat("x", 1000) + `"`), Timestamp: time.Now().UnixMilli()})
+			written++
+		}
+		for {
+			info, err := h.Stream("orders")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Records == written {
+				return info.LogBytes
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if n := logBytes(); n < 2_000_000 {
+		t.Errorf("without a bound the log has %d bytes", n)
+	}
+	if err := h.SetLimits(hub.Limits{LogMemory: 1 << 20}); err == nil {
+		t.Error("limits without StartTimeout were taken")
+	}
+	if n := logBytes(); n < 4_000_000 {
+		t.Errorf("after limits that were refused the log has %d bytes", n)
+	}
+	if err := h.SetLimits(hub.Limits{LogMemory: 1 << 20, StartTimeout: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if n := logBytes(); n > 3<<19 {
+		t.Errorf("with a bound of 1 MiB the log has %d bytes", n)
+	}
 }

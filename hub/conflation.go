@@ -45,7 +45,7 @@ func (f *conflation) scan(c *chunk, i, n int) int {
 		}
 		key := conflateKey{e.hash, e.partition}
 		if _, ok := f.newest[key]; !ok {
-			most := int64(f.sub.hub.config.LateMemory / 4 / conflateKeyBytes)
+			most := int64(f.sub.hub.limits().LateMemory / 4 / conflateKeyBytes)
 			if held := f.sub.hub.conflated.Add(1); most > 0 && held > most {
 				f.tooMany = true
 			}

@@ -127,5 +127,6 @@
 //	compressedblock.go  compressed blocks
 //	codec.go            Codec and Window: what a compression has to provide
 //	modes.go            the modes of a subscription, and the table of transitions
+//	limits.go           Limits: bounds on memory and work
 //	policy.go           SlowPolicy
 package hub

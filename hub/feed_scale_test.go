@@ -31,8 +31,8 @@ func startKeyedOn(tb testing.TB, source upstream.Source) *hub.Hub {
 	tb.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 16 << 20, RecordBytes: 1 << 20, Linger: time.Hour}},
-		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) },
-		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) }, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{StartTimeout: time.Second},
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -162,7 +162,8 @@ func startHubNow(t *testing.T, topics upstream.Source, now func() time.Time) *hu
 	t.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 16 << 20}},
-		Shards:  2, Wake: pumpOwners, StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: now,
+		Shards:  2, Wake: pumpOwners, Logger: slog.New(slog.DiscardHandler), Now: now,
+		Limits: hub.Limits{StartTimeout: 20 * time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

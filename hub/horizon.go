@@ -40,7 +40,7 @@ func (s *Subscription) written(topic record.TopicID) (record.Position, bool) {
 	if s.start != StartCursor && s.start != StartNamed {
 		return record.Position{}, false
 	}
-	return s.stream.tips.within(topic, s.hub.now(), s.hub.config.ResumeWindow)
+	return s.stream.tips.within(topic, s.hub.now(), s.hub.limits().ResumeWindow)
 }
 
 // withhold moves the subscription's position up, from where it is (from), to how far
@@ -80,7 +80,7 @@ func (h *Hub) Bound(ctx context.Context, stream string, span time.Duration) (Bou
 	if !ok {
 		return Bound{}, ErrUnknownStream
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.config.StartTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.limits().StartTimeout)
 	defer cancel()
 	reach, err := st.horizon(ctx, st.topicNow(), span)
 	if err != nil {

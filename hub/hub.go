@@ -30,25 +30,10 @@ type Config struct {
 	// Pace delays the appender until the workers have delivered what they were woken
 	// for. Optional.
 	Pace func()
-	// LogMemory bounds the logs of all streams together, in bytes. 0 for no bound.
-	LogMemory int
-	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions read
-	// from Kafka at once; others wait their turn. 0 for no bound.
-	ReplaysPerPrincipal, ReplaysPerInstance int
-	// LateMemory bounds what is kept in memory of the records before the logs, for
-	// late subscriptions, in bytes. 0 for no bound.
-	LateMemory int
-	// LateBytesPerSecond bounds how fast those records are read from Kafka. 0 for no
-	// bound.
-	LateBytesPerSecond int
-	// ResumeWindow is how far back a subscription may resume from a cursor, by the
-	// time at which records were written, whatever Request.Replay is. 0 if only
-	// Request.Replay counts.
-	ResumeWindow time.Duration
-	// StartTimeout bounds how long Subscribe waits for Kafka.
-	StartTimeout time.Duration
-	Logger       *slog.Logger
-	Now          func() time.Time
+	// Limits are the limits in force at first; see Hub.SetLimits.
+	Limits
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 // conflateKeyBytes is roughly the memory that one remembered key takes.
@@ -60,6 +45,7 @@ type Hub struct {
 	now    func() time.Time
 	// inForce are the streams by name. The map is never changed, but replaced.
 	inForce atomic.Pointer[map[string]*stream]
+	bounds  atomic.Pointer[Limits] // in force; never changed, but replaced
 	blocks  *blockPool
 	// searches bounds the searches for the newest records, which StartLast needs.
 	searches *searches
@@ -97,6 +83,9 @@ func (h *Hub) streams() map[string]*stream {
 	}
 	return nil
 }
+
+// limits returns the limits in force, which must not be changed or kept.
+func (h *Hub) limits() *Limits { return h.bounds.Load() }
 
 // running returns the context of Run, or one that has ended when Run was not called.
 func (h *Hub) running() context.Context {
@@ -237,7 +226,7 @@ func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Me
 // without subscribers first, then the largest. It reports whether there was too
 // much.
 func (h *Hub) balance() bool {
-	most := h.config.LogMemory
+	most := h.limits().LogMemory
 	if most <= 0 {
 		return false
 	}

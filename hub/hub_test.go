@@ -61,8 +61,8 @@ func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)
 		change(&stream)
 	}
 	config := hub.Config{
-		Streams: []hub.Stream{stream}, Shards: 2, Wake: pumpOwners,
-		StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Streams: []hub.Stream{stream}, Shards: 2, Wake: pumpOwners, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{StartTimeout: time.Minute},
 	}
 	if changeHub != nil {
 		changeHub(&config)

@@ -18,8 +18,9 @@ func runHub(t *testing.T, topics *hubtest.Topics, replays int, linger time.Durat
 	t.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 32 << 10, Linger: linger}},
-		Shards:  2, Wake: pumpOwners, ReplaysPerInstance: replays, StartTimeout: 20 * time.Second,
+		Shards:  2, Wake: pumpOwners,
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{ReplaysPerInstance: replays, StartTimeout: 20 * time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -432,9 +432,8 @@ func runModel(t *rapid.T) {
 			LogBytes: rapid.SampledFrom([]int{1, 30 << 10, 1 << 20}).Draw(t, "log bytes"),
 			Backfill: rapid.SampledFrom([]time.Duration{0, 1 << 62}).Draw(t, "backfill"),
 		}},
-		Shards: 1, Wake: pumpOwners, StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-		LateMemory:         rapid.SampledFrom([]int{0, 1, 10 << 10, 1 << 20}).Draw(t, "late memory"),
-		ReplaysPerInstance: rapid.IntRange(0, 2).Draw(t, "replays"),
+		Shards: 1, Wake: pumpOwners, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{StartTimeout: time.Minute, LateMemory: rapid.SampledFrom([]int{0, 1, 10 << 10, 1 << 20}).Draw(t, "late memory"), ReplaysPerInstance: rapid.IntRange(0, 2).Draw(t, "replays")},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -69,8 +69,8 @@ func startReplays(b *testing.B, p pastbox, memory int) *hub.Hub {
 	b.Helper()
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: p, LogBytes: 1 << 20, Linger: time.Hour}},
-		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) }, LateMemory: memory,
-		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) }, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{LateMemory: memory, StartTimeout: time.Second},
 	})
 	if err != nil {
 		b.Fatal(err)

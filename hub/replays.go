@@ -8,19 +8,26 @@ import "slices"
 // brought, so that subscriptions that need several reads alternate. 0 is no bound.
 // Guarded by blocks.mu.
 type replays struct {
-	total, each int
+	limits func() *Limits
 
 	running int
 	of      map[string]int
 	waiting []*late
 }
 
-func newReplays(total, each int) replays {
-	return replays{total: total, each: each, of: make(map[string]int)}
+func newReplays(limits func() *Limits) replays {
+	return replays{limits: limits, of: make(map[string]int)}
+}
+
+// full reports whether no turn may begin.
+func (r *replays) full() bool {
+	total := r.limits().ReplaysPerInstance
+	return total > 0 && r.running >= total
 }
 
 func (r *replays) room(principal string) bool {
-	return (r.total <= 0 || r.running < r.total) && (r.each <= 0 || r.of[principal] < r.each)
+	each := r.limits().ReplaysPerPrincipal
+	return !r.full() && (each <= 0 || r.of[principal] < each)
 }
 
 // begin begins a turn, for which there must be room.
@@ -47,7 +54,7 @@ func (r *replays) end(t *turn) {
 // next removes the first waiting subscription that may have a turn, and returns it,
 // or nil when there is none.
 func (r *replays) next() *late {
-	if r.total > 0 && r.running >= r.total {
+	if r.full() {
 		return nil
 	}
 	for i, l := range r.waiting {

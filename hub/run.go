@@ -15,8 +15,8 @@ func New(config Config) (*Hub, error) {
 	switch {
 	case config.Shards < 1 || config.Shards > 64:
 		return nil, fmt.Errorf("new hub: %d shards: give 1 to 64", config.Shards)
-	case config.Wake == nil || config.Logger == nil || config.Now == nil || config.StartTimeout <= 0:
-		return nil, errors.New("new hub: Wake, Logger, Now and StartTimeout are required")
+	case config.Wake == nil || config.Logger == nil || config.Now == nil:
+		return nil, errors.New("new hub: Wake, Logger and Now are required")
 	}
 	h := &Hub{
 		config: config,
@@ -26,14 +26,12 @@ func New(config Config) (*Hub, error) {
 		digest:      func(f filter.Filter) string { return f.Digest() },
 		started:     make(chan struct{}),
 	}
-	h.blocks = &blockPool{
-		hub:    h,
-		most:   config.LateMemory,
-		budget: budget{perSecond: config.LateBytesPerSecond, now: config.Now},
-		turns:  newReplays(config.ReplaysPerInstance, config.ReplaysPerPrincipal),
+	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}, turns: newReplays(h.limits)}
+	h.searches = newSearches(h.limits)
+	h.config.Streams, h.config.Limits = nil, Limits{} // those in force count
+	if err := h.SetLimits(config.Limits); err != nil {
+		return nil, fmt.Errorf("new hub: %w", err)
 	}
-	h.searches = newSearches(config.ReplaysPerInstance, config.ReplaysPerPrincipal)
-	h.config.Streams = nil // those in force count
 	if err := h.SetStreams(config.Streams); err != nil {
 		return nil, fmt.Errorf("new hub: %w", err)
 	}

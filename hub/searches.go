@@ -11,7 +11,7 @@ import (
 // can cause much to be read. Others wait, first come first served among those whose
 // principal has room. 0 is no bound.
 type searches struct {
-	total, each int
+	limits func() *Limits
 
 	mu      sync.Mutex
 	running int
@@ -25,8 +25,8 @@ type search struct {
 	begins    chan struct{} // closed when the search may begin
 }
 
-func newSearches(total, each int) *searches {
-	return &searches{total: total, each: each, of: make(map[string]int)}
+func newSearches(limits func() *Limits) *searches {
+	return &searches{limits: limits, of: make(map[string]int)}
 }
 
 // enter waits until a principal may search. Unless enter fails, the caller must call
@@ -66,9 +66,10 @@ func (s *searches) leave(principal string) {
 
 // begin starts the waiting searches that may begin. The caller holds the lock.
 func (s *searches) begin() {
-	for i := 0; i < len(s.waiting) && (s.total <= 0 || s.running < s.total); {
+	total, each := s.limits().ReplaysPerInstance, s.limits().ReplaysPerPrincipal
+	for i := 0; i < len(s.waiting) && (total <= 0 || s.running < total); {
 		next := s.waiting[i]
-		if s.each > 0 && s.of[next.principal] >= s.each {
+		if each > 0 && s.of[next.principal] >= each {
 			i++
 			continue
 		}

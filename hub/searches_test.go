@@ -48,8 +48,8 @@ func TestSearchesTakeTurns(t *testing.T) {
 		}
 		h, err := hub.New(hub.Config{
 			Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 64 << 10}},
-			Shards:  1, Wake: func(int, *hub.Feed) {}, StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-			ReplaysPerPrincipal: 2, ReplaysPerInstance: 3,
+			Shards:  1, Wake: func(int, *hub.Feed) {}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			Limits: hub.Limits{StartTimeout: time.Minute, ReplaysPerPrincipal: 2, ReplaysPerInstance: 3},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -111,8 +111,8 @@ func TestSearchesWithinTheBudget(t *testing.T) {
 		}
 		h, err := hub.New(hub.Config{
 			Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 64 << 10}},
-			Shards:  1, Wake: func(int, *hub.Feed) {}, StartTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-			LateBytesPerSecond: 100 << 10,
+			Shards:  1, Wake: func(int, *hub.Feed) {}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			Limits: hub.Limits{StartTimeout: time.Minute, LateBytesPerSecond: 100 << 10},
 		})
 		if err != nil {
 			t.Fatal(err)

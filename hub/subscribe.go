@@ -19,7 +19,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	if !ok {
 		return nil, Begun{}, ErrUnknownStream
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.config.StartTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.limits().StartTimeout)
 	defer cancel()
 	select {
 	case <-h.started:

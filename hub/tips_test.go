@@ -35,8 +35,9 @@ func inWindow(t *testing.T, test func(t *testing.T, topics *hubtest.Topics, star
 		test(t, topics, func() *hub.Hub {
 			h, err := hub.New(hub.Config{
 				Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: topics, LogBytes: 32 << 10}},
-				Shards:  2, Wake: pumpOwners, StartTimeout: 20 * time.Second, ResumeWindow: resumeWindow,
+				Shards:  2, Wake: pumpOwners,
 				Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+				Limits: hub.Limits{StartTimeout: 20 * time.Second, ResumeWindow: resumeWindow},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 // watchTips looks where a stream's topic ends until the context ends, also while the
 // stream is not read: clients may return to an instance that has not read it yet.
 func (st *stream) watchTips(ctx context.Context) {
-	window := st.hub.config.ResumeWindow
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -23,7 +22,10 @@ func (st *stream) watchTips(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		st.lookAtTip(ctx)
+		window := st.hub.limits().ResumeWindow
+		if window > 0 {
+			st.lookAtTip(ctx)
+		}
 		timer.Reset(backoff.Jitter(lookEvery(window)))
 	}
 }
@@ -31,7 +33,7 @@ func (st *stream) watchTips(ctx context.Context) {
 // lookAtTip records where the topic ends now. If Kafka is unavailable, there is one
 // observation less.
 func (st *stream) lookAtTip(ctx context.Context) {
-	asking, cancel := context.WithTimeout(ctx, st.hub.config.StartTimeout)
+	asking, cancel := context.WithTimeout(ctx, st.hub.limits().StartTimeout)
 	defer cancel()
 	now := st.hub.now() // before Kafka is asked: what arrives in the meantime is after it
 	topic, err := st.Source.Topic(asking, st.Topic)
@@ -43,5 +45,5 @@ func (st *stream) lookAtTip(ctx context.Context) {
 		return
 	}
 	record.SortOffsets(places)
-	st.tips.note(topic.ID, now, places, st.hub.config.ResumeWindow)
+	st.tips.note(topic.ID, now, places, st.hub.limits().ResumeWindow)
 }

@@ -93,8 +93,8 @@ func start(t testing.TB, o options) *instance {
 		streams = append(streams, s)
 	}
 	h, err := hub.New(hub.Config{
-		Streams: streams, Shards: workers.Len(), Wake: workers.Wake, Pace: workers.Pace,
-		ResumeWindow: testLimits().ResumeWindow, StartTimeout: time.Second, Logger: logger, Now: time.Now,
+		Streams: streams, Shards: workers.Len(), Wake: workers.Wake, Pace: workers.Pace, Logger: logger, Now: time.Now,
+		Limits: hub.Limits{ResumeWindow: testLimits().ResumeWindow, StartTimeout: time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

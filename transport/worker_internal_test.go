@@ -65,8 +65,8 @@ func TestWorkersHoldNothing(t *testing.T) {
 	topics.Create("orders", 1)
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders", Source: topics, LogBytes: 1 << 20}},
-		Shards:  1, Wake: func(_ int, f *hub.Feed) { w.wakeFeed(f) },
-		StartTimeout: time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Shards:  1, Wake: func(_ int, f *hub.Feed) { w.wakeFeed(f) }, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: hub.Limits{StartTimeout: time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

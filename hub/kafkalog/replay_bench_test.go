@@ -129,8 +129,8 @@ func benchReplay(b *testing.B, value []byte, partitions int64) {
 	}
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 1 << 20, Linger: time.Hour}},
-		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) }, LateMemory: 64 << 20,
-		StartTimeout: time.Second, Logger: config.Logger, Now: time.Now,
+		Shards:  1, Wake: func(shard int, f *hub.Feed) { f.Take(shard, nil) }, Logger: config.Logger, Now: time.Now,
+		Limits: hub.Limits{LateMemory: 64 << 20, StartTimeout: time.Second},
 	})
 	if err != nil {
 		b.Fatal(err)

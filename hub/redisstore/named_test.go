@@ -106,7 +106,7 @@ func newWorld(store cursors.Store, name string) *world {
 	w.topics.Create("orders.v1", partitions)
 	h, err := hub.New(hub.Config{
 		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: w.topics, LogBytes: 1 << 20, RecordBytes: 1 << 20}},
-		Shards:  1, StartTimeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Shards:  1, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Wake: func(shard int, f *hub.Feed) {
 			go func() {
 				for _, o := range f.Take(shard, nil) {
@@ -114,6 +114,7 @@ func newWorld(store cursors.Store, name string) *world {
 				}
 			}()
 		},
+		Limits: hub.Limits{StartTimeout: 20 * time.Second},
 	})
 	if err != nil {
 		panic(err)

@@ -65,19 +65,21 @@ func (f *front) prepare(streams []hub.Stream) error {
 	}
 	l := f.config.Limits
 	f.hub, err = hub.New(hub.Config{
-		Streams:             streams,
-		Shards:              f.workers.Len(),
-		Wake:                f.workers.Wake,
-		Pace:                f.workers.Pace,
-		LogMemory:           int(l.LogMemory),
-		ReplaysPerPrincipal: l.ReplaysPerPrincipal,
-		ReplaysPerInstance:  l.ReplaysPerInstance,
-		LateMemory:          int(l.LateMemory),
-		LateBytesPerSecond:  int(l.LateBytesPerSecond),
-		ResumeWindow:        l.ResumeWindow,
-		StartTimeout:        span(l.SubscribeWait),
-		Logger:              f.logger.With("component", "hub"),
-		Now:                 time.Now,
+		Streams: streams,
+		Shards:  f.workers.Len(),
+		Wake:    f.workers.Wake,
+		Pace:    f.workers.Pace,
+		Logger:  f.logger.With("component", "hub"),
+		Now:     time.Now,
+		Limits: hub.Limits{
+			LogMemory:           int(l.LogMemory),
+			ReplaysPerPrincipal: l.ReplaysPerPrincipal,
+			ReplaysPerInstance:  l.ReplaysPerInstance,
+			LateMemory:          int(l.LateMemory),
+			LateBytesPerSecond:  int(l.LateBytesPerSecond),
+			ResumeWindow:        l.ResumeWindow,
+			StartTimeout:        span(l.SubscribeWait),
+		},
 	})
 	if err != nil {
 		return err
