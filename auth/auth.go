@@ -15,15 +15,16 @@
 //   - the contents of a token are compared with grants, never interpreted as
 //     patterns;
 //   - no error and no log line contains a token or any part of one;
-//   - the grants are one snapshot, which SetGrants replaces as a whole, and the
-//     cache of verified tokens holds digests, not the tokens.
+//   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
+//     the issuers, with SetIssuers; the cache of verified tokens holds digests, not
+//     the tokens.
 //
 // New and the other functions start no goroutine. Run keeps the issuers' keys up to
 // date with goroutines of its own, and returns when they have ended. Without Run,
 // keys from a file never change, and keys from a URL are fetched only when a token
 // names an unknown key.
 //
-// Tour: auth.go has the configuration, verifier.go the Verifier interface and how an
+// Tour: auth.go has the configuration, issuers.go the issuers in force, verifier.go the Verifier interface and how an
 // identity becomes a principal. bearer.go verifies tokens, with compact.go for their
 // serialization, claims.go for their claims and verified.go for the cache of
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
@@ -35,8 +36,6 @@
 package auth
 
 import (
-	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,12 +102,17 @@ type Issuer struct {
 // Authenticator identifies clients. All methods are safe for concurrent use.
 type Authenticator struct {
 	// Immutable.
-	verifiers  []Verifier
-	tokens     *tokens
+	verifiers  []Verifier // of the configuration
 	tokenBytes int
+	clockSkew  time.Duration
+	log        *slog.Logger
 
-	// rights are the grants in force.
+	// What is in force: snapshots, which are never changed, but replaced.
 	rights atomic.Pointer[rights]
+	tokens atomic.Pointer[tokens]
+
+	mu      sync.Mutex    // held while one is replaced
+	changed chan struct{} // has room for one; Run then looks at the issuers
 }
 
 // tokens is the Verifier of the issuers' tokens.
@@ -123,6 +127,7 @@ type tokens struct {
 
 // issuer is an Issuer that has been validated.
 type issuer struct {
+	definition Issuer
 	name       string
 	algorithms map[string]bool
 	validator  *jwt.Validator
@@ -144,29 +149,18 @@ func New(config Config) (*Authenticator, error) {
 	a := &Authenticator{
 		verifiers:  slices.Clone(config.Verifiers),
 		tokenBytes: config.TokenBytes,
-		tokens: &tokens{
-			issuers:   make(map[string]*issuer),
-			clockSkew: config.ClockSkew,
-			verified:  cache{tokens: make(map[[sha256.Size]byte]verified)},
-		},
+		clockSkew:  config.ClockSkew,
+		log:        log,
+		changed:    make(chan struct{}, 1),
 	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes
 	}
-	for i, is := range config.Issuers {
-		if _, ok := a.tokens.issuers[is.Issuer]; ok {
-			return nil, fmt.Errorf("check issuer %d (%q): it is there twice", i+1, is.Issuer)
-		}
-		made, err := newIssuer(is, config.ClockSkew, log)
-		if err != nil {
-			return nil, fmt.Errorf("check issuer %d (%q): %w", i+1, is.Issuer, err)
-		}
-		a.tokens.issuers[is.Issuer] = made
-		a.tokens.order = append(a.tokens.order, made)
+	made, err := a.newTokens(config.Issuers)
+	if err != nil {
+		return nil, err
 	}
-	if len(config.Issuers) > 0 {
-		a.verifiers = append(a.verifiers, a.tokens)
-	}
+	a.tokens.Store(made)
 	if err := a.SetGrants(config.Grants); err != nil {
 		return nil, err
 	}
@@ -183,6 +177,7 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 		return nil, errors.New("it has no algorithms")
 	}
 	made := &issuer{
+		definition: is,
 		name:       is.Issuer,
 		algorithms: make(map[string]bool),
 		validator: jwt.NewValidator(jwt.WithIssuer(is.Issuer), jwt.WithAudience(is.Audience),
@@ -231,30 +226,6 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 		return nil, fmt.Errorf("the secret is shorter than %d bytes", minSecretBytes)
 	}
 	return secretKey{key: secret}, nil
-}
-
-// Run keeps keys up to date until the context ends, and then returns nil. It must be
-// called at most once.
-func (a *Authenticator) Run(ctx context.Context) error {
-	var running sync.WaitGroup
-	for _, is := range a.tokens.order {
-		running.Go(func() { is.keys.run(ctx) })
-	}
-	running.Wait()
-	<-ctx.Done()
-	return nil
-}
-
-// Ready returns nil once the keys of every issuer have been obtained at least once.
-// Otherwise it returns an error with the issuer whose keys are missing and the
-// reason.
-func (a *Authenticator) Ready() error {
-	for _, is := range a.tokens.order {
-		if err := is.keys.ready(); err != nil {
-			return fmt.Errorf("fetch keys of issuer %q: %w", is.name, err)
-		}
-	}
-	return nil
 }
 
 // Anonymous returns the principal of a client without a credential. The address, an

@@ -55,6 +55,13 @@ func (a *Authenticator) Bearer(ctx context.Context, credential string) (*Princip
 			return a.principalFor(id)
 		}
 	}
+	if tokens := a.tokens.Load(); len(tokens.order) > 0 {
+		id, err := tokens.Verify(ctx, credential)
+		if err != nil {
+			return nil, err
+		}
+		return a.principalFor(id)
+	}
 	return nil, unauthenticated("the credential is of no kind that is accepted")
 }
 

@@ -50,7 +50,9 @@ func (r *rights) matching(c claims) []*grant {
 // existing principals keep their rights until their credential is verified again, at
 // the next request or the renewal of the session.
 func (a *Authenticator) SetGrants(grants []Grant) error {
-	made, err := newRights(grants, len(a.verifiers) > 0)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	made, err := newRights(grants, len(a.verifiers) > 0 || len(a.tokens.Load().order) > 0)
 	if err != nil {
 		return err
 	}

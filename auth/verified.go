@@ -51,9 +51,10 @@ func (c *cache) find(of sums, now time.Time) *Identity {
 
 // Remembered returns the number of cached tokens, each of which takes about 1 KB.
 func (a *Authenticator) Remembered() int {
-	a.tokens.verified.mu.Lock()
-	defer a.tokens.verified.mu.Unlock()
-	return len(a.tokens.verified.tokens)
+	verified := &a.tokens.Load().verified
+	verified.mu.Lock()
+	defer verified.mu.Unlock()
+	return len(verified.tokens)
 }
 
 func (c *cache) add(of sums, token verified, now time.Time) {

@@ -112,8 +112,8 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 		if good := text == token || text == twin; (err == nil) != good {
 			t.Errorf("form %d: %v", i, err)
 		}
-		if len(a.tokens.verified.tokens) != 1 {
-			t.Fatalf("form %d: %d entries", i, len(a.tokens.verified.tokens))
+		if len(a.tokens.Load().verified.tokens) != 1 {
+			t.Fatalf("form %d: %d entries", i, len(a.tokens.Load().verified.tokens))
 		}
 	}
 	// A wrong signature neither adds an entry nor replaces the valid one.
@@ -121,7 +121,7 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 	if _, err := a.Bearer(t.Context(), token[:signed]+b64(signature)); err == nil {
 		t.Error("a wrong signature was accepted")
 	}
-	if sum, _ := sumsOf(twin); a.tokens.verified.find(sum, time.Now()) == nil {
+	if sum, _ := sumsOf(twin); a.tokens.Load().verified.find(sum, time.Now()) == nil {
 		t.Error("a wrong signature put the good one out")
 	}
 }

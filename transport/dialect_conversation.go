@@ -47,7 +47,7 @@ func (conversation) onTime(s *session, sc *scratch) {
 	}
 	if !ws.pongBy.IsZero() {
 		switch {
-		case s.heard.Load() >= int64(ws.pinged):
+		case s.lastSign.Load() >= int64(ws.pinged):
 			ws.pongBy = 0
 		case !now.Before(ws.pongBy):
 			s.close(sc, endNoPong())

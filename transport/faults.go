@@ -139,5 +139,5 @@ func (l *faultLog) note(fault *wire.Error, address string) {
 	if unsaid > 0 {
 		attrs = append(attrs, slog.Int("more_since", unsaid))
 	}
-	l.logger.LogAttrs(context.Background(), level, "a client was told of a fault", attrs...)
+	l.logger.LogAttrs(context.Background(), level, "a client was sent a fault", attrs...)
 }

@@ -88,8 +88,8 @@ func (s *Server) trusts(address netip.Addr) bool {
 // from anybody.
 func (s *Server) schemeOf(r *http.Request) string {
 	if _, proxies := s.clientOf(r); proxies > 0 {
-		if told := listOf(r.Header, "X-Forwarded-Proto"); len(told) > 0 {
-			switch strings.ToLower(told[max(0, len(told)-proxies)]) {
+		if schemes := listOf(r.Header, "X-Forwarded-Proto"); len(schemes) > 0 {
+			switch strings.ToLower(schemes[max(0, len(schemes)-proxies)]) {
 			case "https", "wss": // the latter from some proxies of WebSockets
 				return "https"
 			case "http", "ws":

@@ -102,7 +102,7 @@ func (s *session) readMessages() error {
 		case s.ws.flooded:
 			return errFlood
 		}
-		s.heard.Store(int64(monotimeNow()))
+		s.lastSign.Store(int64(monotimeNow()))
 		if binary := s.dialect.binary(); binary != (kind == websocket.MessageBinary) {
 			s.closeSoon(endWrongType(binary))
 			return errOver
@@ -255,7 +255,7 @@ func (s *session) onPong(_ context.Context, payload []byte) {
 // countControl bounds control frames per second. Above the limit the reader ends.
 func (s *session) countControl() bool {
 	now := monotimeNow()
-	s.heard.Store(int64(now))
+	s.lastSign.Store(int64(now))
 	most := s.server.limits().ControlFramesPerSecond
 	if now.Sub(s.ws.controlsSince) >= time.Second {
 		s.ws.controls, s.ws.controlsSince = 0, now

@@ -30,7 +30,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 			Name: "sluice_subscriptions", Help: "Open subscriptions.",
 		}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_faults_total", Help: "Faults that clients were told of, by code.",
+			Name: "sluice_faults_total", Help: "Faults reported to clients, by code.",
 		}, []string{"code"}),
 		cutOffs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_cut_off_total", Help: "Connections that were cut off or broke while being written to, by reason.",
@@ -47,7 +47,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		Name: "sluice_events_sent_total", Help: "Events with a record that were delivered, by protocol.",
 	}, []string{"protocol"})
 	gaps := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_gaps_sent_total", Help: "Gaps that subscribers were told of, by protocol.",
+		Name: "sluice_gaps_sent_total", Help: "Gaps sent to subscribers, by protocol.",
 	}, []string{"protocol"})
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_sent_bytes_total", Help: "Bytes written to sessions, by protocol.",
@@ -131,26 +131,26 @@ func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 type streamCollector struct{ hub *hub.Hub }
 
 var (
-	streamLabels  = []string{"stream"}
-	streamLive    = prometheus.NewDesc("sluice_stream_live", "1 while the stream is read from Kafka, 0 while that does not work.", streamLabels, nil)
-	streamRecords = prometheus.NewDesc("sluice_stream_records_read_total", "Records read from Kafka into the stream's log.", streamLabels, nil)
-	streamGaps    = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps met while reading the stream from Kafka.", streamLabels, nil)
-	streamBytes   = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of events made of the records read.", streamLabels, nil)
-	streamLog     = prometheus.NewDesc("sluice_stream_log_bytes", "Memory that the stream's log takes.", streamLabels, nil)
-	streamSlow    = prometheus.NewDesc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log.", streamLabels, nil)
-	streamTold    = prometheus.NewDesc("sluice_gaps_total", "Gaps that subscribers were told of, by stream and reason.", []string{"stream", "reason"}, nil)
-	lateWaiting   = prometheus.NewDesc("sluice_late_waiting", "Subscriptions behind their streams' logs that wait for Kafka or for their turn.", nil, nil)
-	lateBytes     = prometheus.NewDesc("sluice_late_bytes", "Memory that holds what was read from Kafka for subscriptions behind their streams' logs.", nil, nil)
-	lateReads     = prometheus.NewDesc("sluice_late_reads_total", "Reads of Kafka for subscriptions behind their streams' logs.", nil, nil)
-	lateBlocks    = prometheus.NewDesc("sluice_late_blocks_total", "Blocks that those reads made.", nil, nil)
-	streamUsers   = prometheus.NewDesc("sluice_stream_subscribers", "Subscriptions of the stream.", streamLabels, nil)
+	streamLabels   = []string{"stream"}
+	streamLive     = prometheus.NewDesc("sluice_stream_live", "1 while the stream is read from Kafka, 0 while that does not work.", streamLabels, nil)
+	streamRecords  = prometheus.NewDesc("sluice_stream_records_read_total", "Records read from Kafka into the stream's log.", streamLabels, nil)
+	streamGaps     = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps met while reading the stream from Kafka.", streamLabels, nil)
+	streamBytes    = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of events made of the records read.", streamLabels, nil)
+	streamLog      = prometheus.NewDesc("sluice_stream_log_bytes", "Memory that the stream's log takes.", streamLabels, nil)
+	streamSlow     = prometheus.NewDesc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log.", streamLabels, nil)
+	streamReported = prometheus.NewDesc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", []string{"stream", "reason"}, nil)
+	lateWaiting    = prometheus.NewDesc("sluice_late_waiting", "Subscriptions behind their streams' logs that wait for Kafka or for their turn.", nil, nil)
+	lateBytes      = prometheus.NewDesc("sluice_late_bytes", "Memory that holds what was read from Kafka for subscriptions behind their streams' logs.", nil, nil)
+	lateReads      = prometheus.NewDesc("sluice_late_reads_total", "Reads of Kafka for subscriptions behind their streams' logs.", nil, nil)
+	lateBlocks     = prometheus.NewDesc("sluice_late_blocks_total", "Blocks that those reads made.", nil, nil)
+	streamUsers    = prometheus.NewDesc("sluice_stream_subscribers", "Subscriptions of the stream.", streamLabels, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers,
-		streamSlow, streamTold, lateWaiting, lateBytes, lateReads, lateBlocks,
+		streamSlow, streamReported, lateWaiting, lateBytes, lateReads, lateBlocks,
 	} {
 		descs <- d
 	}
@@ -177,7 +177,7 @@ func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(streamLog, prometheus.GaugeValue, float64(info.LogBytes), info.Name)
 		metrics <- prometheus.MustNewConstMetric(streamSlow, prometheus.CounterValue, float64(info.Slow), info.Name)
 		for reason, reported := range info.Reported {
-			metrics <- prometheus.MustNewConstMetric(streamTold, prometheus.CounterValue, float64(reported), info.Name, string(reason))
+			metrics <- prometheus.MustNewConstMetric(streamReported, prometheus.CounterValue, float64(reported), info.Name, string(reason))
 		}
 		metrics <- prometheus.MustNewConstMetric(streamUsers, prometheus.GaugeValue, float64(info.Subscribers), info.Name)
 	}

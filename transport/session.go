@@ -63,7 +63,7 @@ type session struct {
 	state    atomic.Uint32
 	behind   atomic.Bool  // the session has to catch up; live sessions have their turns first
 	due      atomic.Int64 // when timed work is due next
-	heard    atomic.Int64 // Unix nanoseconds of the last sign of life
+	lastSign atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes not yet answered
 	over     atomic.Bool  // nothing more is accepted from the client
 

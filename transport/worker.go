@@ -267,7 +267,7 @@ func (s *session) drain() {
 				return
 			}
 			if now := monotimeNow(); now.Sub(begun) >= waitedLeast {
-				s.heard.Store(int64(now))
+				s.lastSign.Store(int64(now))
 			}
 			s.server.metrics.bytes(s.dialect.protocol(), n)
 			s.backlog = nil

@@ -71,7 +71,7 @@ func (s *session) retry(sc *scratch) stepResult {
 	s.server.metrics.bytes(s.dialect.protocol(), n)
 	if n > 0 {
 		b.moved = sc.now
-		s.heard.Store(int64(sc.now))
+		s.lastSign.Store(int64(sc.now))
 	}
 	if b.bytes = b.bytes[n:]; len(b.bytes) > 0 {
 		if err == nil && !sc.now.Before(s.giveUpAt()) {

@@ -84,7 +84,7 @@ func (k *Committer) Run(ctx context.Context) error {
 	tasks.Go(func() {
 		retry := backoff.New()
 		for ctx.Err() == nil {
-			if err := k.store.Superseded(ctx, k.taken, k.heard); err != nil && !retry.Wait(ctx) {
+			if err := k.store.Superseded(ctx, k.taken, k.listening); err != nil && !retry.Wait(ctx) {
 				return
 			}
 		}
@@ -120,24 +120,24 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 	// The take of another instance can be heard before the store's answer to this
 	// one arrives.
 	k.mu.Lock()
-	heard := k.taking[name]
-	if heard == nil {
-		heard = &taking{}
-		k.taking[name] = heard
+	known := k.taking[name]
+	if known == nil {
+		known = &taking{}
+		k.taking[name] = known
 	}
-	heard.calls++
+	known.calls++
 	k.mu.Unlock()
 
 	at, fence, err := k.store.Take(ctx, name)
 	var h *Lease
 	var ended []*Lease
 	k.mu.Lock()
-	if heard.calls--; heard.calls == 0 {
+	if known.calls--; known.calls == 0 {
 		delete(k.taking, name)
 	}
 	if err == nil || errors.Is(err, ErrNoCursor) {
 		h = &Lease{committer: k, name: name, fence: fence, superseded: superseded}
-		ended = k.settle(h, heard.fence)
+		ended = k.settle(h, known.fence)
 	}
 	k.mu.Unlock()
 	for _, lost := range ended {
@@ -292,8 +292,8 @@ func (k *Committer) flush(ctx context.Context) {
 // taken handles the news that a name has been taken, by this or another instance.
 func (k *Committer) taken(name Key, fence int64) {
 	k.mu.Lock()
-	if heard := k.taking[name]; heard != nil {
-		heard.fence = max(heard.fence, fence)
+	if known := k.taking[name]; known != nil {
+		known.fence = max(known.fence, fence)
 	}
 	h := k.holders[name]
 	if h == nil || h.fence >= fence {

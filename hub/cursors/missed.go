@@ -10,8 +10,8 @@ import (
 // fencesAtOnce is the number of fences read in one round trip.
 const fencesAtOnce = 1000
 
-// heard is called when takes are heard from now on.
-func (k *Committer) heard() {
+// listening is called when takes are listening from now on.
+func (k *Committer) listening() {
 	select {
 	case k.recheck <- struct{}{}:
 	default:
@@ -19,7 +19,7 @@ func (k *Committer) heard() {
 }
 
 // checkFences notifies the leases of names that others have taken while takes
-// were not heard.
+// were not listening.
 func (k *Committer) checkFences(ctx context.Context) {
 	for {
 		select {

@@ -67,11 +67,11 @@ type Store interface {
 	// stored.
 	Fences(ctx context.Context, names []Key) ([]int64, error)
 
-	// Superseded calls told for each name that is taken anywhere, with the fence
+	// Superseded calls taken for each name that is taken anywhere, with the fence
 	// of the new holder, until the context ends. Takes while the store is
-	// unavailable are not reported; fences are still enforced. heard is called
+	// unavailable are not reported; fences are still enforced. listening is called
 	// each time that takes are reported from then on, including the first time.
-	Superseded(ctx context.Context, told func(name Key, fence int64), heard func()) error
+	Superseded(ctx context.Context, taken func(name Key, fence int64), listening func()) error
 }
 
 // Errors of a Store.

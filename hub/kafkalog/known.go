@@ -43,9 +43,9 @@ func (k *known) belongs(address, cluster string) (ours string, ok bool) {
 }
 
 // learn records the brokers that a broker of the cluster has reported.
-func (k *known) learn(told []kmsg.MetadataResponseBroker) {
-	brokers := make(map[int32]string, len(told))
-	for _, b := range told {
+func (k *known) learn(described []kmsg.MetadataResponseBroker) {
+	brokers := make(map[int32]string, len(described))
+	for _, b := range described {
 		brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
 	k.mu.Lock()

@@ -66,20 +66,20 @@ type brokerConn struct {
 	tls, sasl bool // whether they are configured
 
 	// Owned by the exchange in progress.
-	served  bool     // an answer to another request than the first ones has begun
-	heard   bool     // any bytes have been received
-	reading bool     // a read has followed the last write
-	key     int16    // of the request in progress, -1 if unknown
-	head    [10]byte // of the answer in progress: size, correlation id, error code
-	have    int
-	refused error // why the connection is unusable, nil if it is not
+	served   bool     // an answer to another request than the first ones has begun
+	received bool     // any bytes have been received
+	reading  bool     // a read has followed the last write
+	key      int16    // of the request in progress, -1 if unknown
+	head     [10]byte // of the answer in progress: size, correlation id, error code
+	have     int
+	refused  error // why the connection is unusable, nil if it is not
 
 	identified bool // it belongs to the right cluster
 }
 
 // Write implements net.Conn.
 func (c *brokerConn) Write(b []byte) (int, error) {
-	if !c.served && (c.reading || !c.heard) && len(b) >= 6 {
+	if !c.served && (c.reading || !c.received) && len(b) >= 6 {
 		c.key = int16(binary.BigEndian.Uint16(b[4:6]))
 		c.reading, c.have = false, 0
 	}
@@ -122,7 +122,7 @@ func (c *brokerConn) Read(b []byte) (int, error) {
 
 // hear inspects the beginning of an answer.
 func (c *brokerConn) hear(b []byte) error {
-	if !c.heard && !c.tls && (b[0] == 0x15 || b[0] == 0x16) {
+	if !c.received && !c.tls && (b[0] == 0x15 || b[0] == 0x16) {
 		// The first byte of an answer's size cannot have these values, as no
 		// answer is that large: it is a TLS alert or handshake.
 		return &listenerError{
@@ -130,7 +130,7 @@ func (c *brokerConn) hear(b []byte) error {
 			cause: io.ErrUnexpectedEOF,
 		}
 	}
-	c.heard, c.reading = true, true
+	c.received, c.reading = true, true
 	switch c.key {
 	case keyAPIVersions, keySASLAuthenticate:
 	case keySASLHandshake:
@@ -160,9 +160,9 @@ func (c *brokerConn) closed(cause error) error {
 	e := &listenerError{address: c.address, text: "has closed the connection", cause: cause}
 	switch {
 	case c.served:
-	case !c.heard && !c.tls:
+	case !c.received && !c.tls:
 		e.text = "closes the connection at the first request: its listener probably wants TLS (configure kafka tls, or use another port)"
-	case !c.heard:
+	case !c.received:
 		e.text = "closes the connection at the first request"
 	case c.key == keySASLAuthenticate:
 		// Brokers before Kafka 1.0 close the connection for a wrong password.

@@ -22,32 +22,32 @@ const (
 	resubscribeAtMost = 5 * time.Second
 )
 
-// Superseded calls told, from the caller's goroutine, for each name that is taken
+// Superseded calls taken, from the caller's goroutine, for each name that is taken
 // anywhere, including by this store's own Take, until the context ends; it then
 // returns the context's error. It reconnects forever. Takes while it is
-// disconnected are not reported, so heard is called each time that takes are
+// disconnected are not reported, so listening is called each time that takes are
 // reported from then on. In a Cluster every node forwards what is published at
 // any node.
-func (s *Store) Superseded(ctx context.Context, told func(name cursors.Key, fence int64), heard func()) error {
+func (s *Store) Superseded(ctx context.Context, taken func(name cursors.Key, fence int64), listening func()) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 100 * time.Millisecond
 	wait.MaxInterval = resubscribeAtMost
-	deaf := time.Time{} // time since which takes are not heard, zero while they are
+	unheard := time.Time{} // time since which takes are not heard, zero while they are
 	for {
-		err := s.listen(ctx, told, func() {
+		err := s.listen(ctx, taken, func() {
 			wait.Reset()
-			if !deaf.IsZero() {
-				s.log.Info("cursors taken by other instances are heard of again", "after", time.Since(deaf).Round(time.Millisecond))
-				deaf = time.Time{}
+			if !unheard.IsZero() {
+				s.log.Info("cursors taken by other instances are heard of again", "after", time.Since(unheard).Round(time.Millisecond))
+				unheard = time.Time{}
 			}
-			heard()
+			listening()
 		})
 		if ctx.Err() != nil {
 			return fmt.Errorf("listen for takes: %w", ctx.Err())
 		}
 		pause := wait.NextBackOff()
-		if deaf.IsZero() {
-			deaf = time.Now()
+		if unheard.IsZero() {
+			unheard = time.Now()
 			s.log.Warn("cursors taken by other instances are not heard of until redis answers", "error", err)
 		}
 		select {
@@ -58,7 +58,7 @@ func (s *Store) Superseded(ctx context.Context, told func(name cursors.Key, fenc
 }
 
 // listen subscribes once and reports takes until the connection fails.
-func (s *Store) listen(ctx context.Context, told func(cursors.Key, int64), subscribed func()) error {
+func (s *Store) listen(ctx context.Context, taken func(cursors.Key, int64), subscribed func()) error {
 	pubsub := s.client.Subscribe(ctx)
 	// A blocked read does not notice that its context has ended.
 	stop := context.AfterFunc(ctx, func() { _ = pubsub.Close() })
@@ -92,7 +92,7 @@ func (s *Store) listen(ctx context.Context, told func(cursors.Key, int64), subsc
 				s.log.Warn("message about a taken cursor is damaged", "bytes", len(message.Payload))
 				continue
 			}
-			told(name, fence)
+			taken(name, fence)
 		}
 	}
 	return ctx.Err()

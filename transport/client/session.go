@@ -65,7 +65,7 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 		HTTPHeader:   header,
 		Subprotocols: []string{subprotocol},
 		OnPingReceived: func(context.Context, []byte) bool {
-			s.heard()
+			s.received()
 			return true
 		},
 	})
@@ -83,8 +83,8 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 	return s, nil
 }
 
-// heard extends the deadline after which the server counts as gone.
-func (s *session) heard() {
+// received extends the deadline after which the server counts as gone.
+func (s *session) received() {
 	if s.raw != nil && !s.closing.Load() {
 		// It fails only if the socket is closed, which the next read reports.
 		_ = s.raw.SetReadDeadline(time.Now().Add(s.silence))
@@ -93,7 +93,7 @@ func (s *session) heard() {
 
 // read waits for the next message.
 func (s *session) read() (*message, error) {
-	s.heard()
+	s.received()
 	// With a context that never ends, Read allocates nothing but the message.
 	// hangUp or the deadline ends the wait.
 	_, b, err := s.conn.Read(context.Background())

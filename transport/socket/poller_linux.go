@@ -51,7 +51,7 @@ func NewPoller() (*Poller, error) {
 func (p *Poller) Run() error {
 	var (
 		events [pollEvents]unix.EpollEvent
-		told   [pollEvents]*Socket
+		ready  [pollEvents]*Socket
 		n      int
 		failed error
 	)
@@ -71,15 +71,15 @@ func (p *Poller) Run() error {
 		// A socket that was closed in the meantime may still have been reported.
 		p.mu.Lock()
 		for i, e := range events[:n] {
-			told[i] = p.sockets[tokenOf(e)]
+			ready[i] = p.sockets[tokenOf(e)]
 		}
 		p.mu.Unlock()
-		for i, s := range told[:n] {
+		for i, s := range ready[:n] {
 			if s != nil {
 				s.changed(events[i].Events)
 			}
 		}
-		clear(told[:n])
+		clear(ready[:n])
 	}
 }
 

@@ -45,7 +45,7 @@ type Stream struct {
 	Partitions int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"the topic is made with so many at start where it is missing; left out, it is never made"`
 	Linger     time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long the topic is read on after the last subscriber has left"`
 	Backfill   time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that those who come back after a restart need no Kafka"`
-	Slow       string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what a subscriber gets that was live and has fallen behind what is in memory: catch_up, all it has missed, from Kafka; conflate, the newest record of each key of that; skip, only what is new; disconnect, its end with slow_consumer and its cursor. What conflate and skip leave out is told as gaps"`
+	Slow       string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what a subscriber gets that was live and has fallen behind what is in memory: catch_up, all it has missed, from Kafka; conflate, the newest record of each key of that; skip, only what is new; disconnect, its end with slow_consumer and its cursor. What conflate and skip leave out is reported as gaps"`
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; left out, limits/stream_log"`
 }
 
@@ -58,7 +58,7 @@ type Cursors struct {
 // Drain configures how the server shuts down on SIGTERM.
 type Drain struct {
 	Timeout time.Duration `koanf:"timeout" default:"30s" validate:"between=0s..1h" doc:"after this the server ends, whoever is still connected"`
-	Spread  time.Duration `koanf:"spread" default:"10s" validate:"between=0s..1h" doc:"sessions are told to come back at times spread over this span; at most drain/timeout"`
+	Spread  time.Duration `koanf:"spread" default:"10s" validate:"between=0s..1h" doc:"sessions are asked to reconnect at times spread over this span; at most drain/timeout"`
 }
 
 // Compression configures which responses are compressed.

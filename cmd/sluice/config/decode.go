@@ -7,25 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
-
-	"github.com/go-viper/mapstructure/v2"
 )
-
-// assign decodes the fields that complete returned into the structs. koanf's own
-// decoding is not used: it copies values in a way that loses unexported fields. Any
-// error is a bug in this package.
-func assign(fields any, c *Config) error {
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result:      c,
-		TagName:     "koanf",
-		ErrorUnused: true,
-		MatchName:   func(key, field string) bool { return key == field },
-	})
-	if err != nil {
-		return err
-	}
-	return decoder.Decode(fields)
-}
 
 // convert converts one YAML value to a field's type. Its error states what is
 // expected. Relative file names are relative to dir.

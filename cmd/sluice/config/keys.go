@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 )
@@ -20,119 +21,126 @@ var elsewhere = map[string]string{
 	"key":      "key_file",
 }
 
-// completion processes the fields that were read.
+// completion fills a Config in from the values that were read.
 type completion struct {
 	faults *faults
 	dir    string // the base of relative file names
 }
 
-// complete checks the keys and shapes of the fields against the schema, converts
-// every value to its field's type, removes values with faults, and sets the defaults
-// of missing fields. It returns the remaining value, nil for nothing.
-func (c *completion) complete(value any, n *node, path string) any {
+// complete checks the keys and shapes of a value against the schema, converts what it
+// holds to the types of the fields, and stores it in to, with the defaults of missing
+// fields. A value with a fault is left out. It reports false where nothing was stored.
+func (c *completion) complete(value any, n *node, path string, to reflect.Value) bool {
 	f := c.faults
 	switch n.shape {
 	case section:
-		return c.section(value, n, path)
+		return c.section(value, n, path, to)
 	case table:
 		fields, ok := value.(map[string]any)
 		if !ok {
 			f.add(path, "expected names with a section each, got %s", describe(value))
-			return nil
+			return false
 		}
+		to.Set(reflect.MakeMap(to.Type()))
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
-			fields[name] = c.section(orEmpty(fields[name]), n, join(path, name))
+			entry := reflect.New(to.Type().Elem()).Elem()
+			c.section(orEmpty(fields[name]), n, join(path, name), entry)
+			to.SetMapIndex(reflect.ValueOf(name), entry)
 		}
-		return fields
 	case sections:
 		list, ok := value.([]any)
 		if !ok {
 			f.add(path, "expected a list of sections, got %s", describe(value))
-			return nil
+			return false
 		}
+		to.Set(reflect.MakeSlice(to.Type(), len(list), len(list)))
 		for i := range list {
-			list[i] = c.section(list[i], n, join(path, strconv.Itoa(i)))
+			c.section(list[i], n, join(path, strconv.Itoa(i)), to.Index(i))
 		}
-		return list
 	case texts:
 		list, ok := value.([]any)
 		if !ok {
 			f.add(path, "expected a list, got %s", describe(value))
-			return nil
+			return false
 		}
+		to.Set(reflect.MakeSlice(to.Type(), 0, len(list)))
 		for i := range list {
-			list[i] = c.scalar(list[i], n, join(path, strconv.Itoa(i)))
+			if one, ok := c.convert(list[i], n, join(path, strconv.Itoa(i))); ok {
+				to.Set(reflect.Append(to, one))
+			}
 		}
-		// An element with a fault leaves nil in the list, which no rule should
-		// check.
-		return slices.DeleteFunc(list, func(v any) bool { return v == nil })
 	case textTable:
 		fields, ok := value.(map[string]any)
 		if !ok {
 			f.add(path, "expected names with a value each, got %s", describe(value))
-			return nil
+			return false
 		}
+		to.Set(reflect.MakeMap(to.Type()))
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
-			fields[name] = c.scalar(fields[name], n, join(path, name))
+			if one, ok := c.convert(fields[name], n, join(path, name)); ok {
+				to.SetMapIndex(reflect.ValueOf(name), one)
+			}
 		}
-		return fields
+	case scalar:
+		one, ok := c.convert(value, n, path)
+		if !ok {
+			return false
+		}
+		to.Set(one)
 	}
-	return c.scalar(value, n, path)
+	return true
 }
 
-// scalar converts one value, and returns nil for one that has a fault.
-func (c *completion) scalar(value any, n *node, path string) any {
+// convert converts one value to the type of its field. It reports false for a value
+// that has a fault.
+func (c *completion) convert(value any, n *node, path string) (one reflect.Value, ok bool) {
 	if value == nil {
 		c.faults.add(path, "has no value: give one, or leave it out")
-		return nil
+		return reflect.Value{}, false
 	}
 	converted, err := convert(value, n.typ, c.dir)
 	if err != nil {
 		c.faults.add(path, "%s", err)
-		return nil
+		return reflect.Value{}, false
 	}
-	return converted
+	return reflect.ValueOf(converted).Convert(n.typ), true
 }
 
-func (c *completion) section(value any, n *node, path string) any {
+func (c *completion) section(value any, n *node, path string, to reflect.Value) bool {
 	f := c.faults
 	fields, ok := value.(map[string]any)
 	if !ok {
 		f.add(path, "expected a section of fields, got %s", describe(value))
-		return nil
+		return false
+	}
+	if to.Kind() == reflect.Pointer {
+		to.Set(reflect.New(to.Type().Elem()))
+		to = to.Elem()
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		at := join(path, name)
-		child := n.field(name)
-		if child == nil {
+		if at := join(path, name); n.field(name) == nil {
 			f.add(at, "%s", unknown(at, name, n))
-			delete(fields, name)
-			continue
-		}
-		if fields[name] == nil && child.shape == section && !child.optional {
-			fields[name] = map[string]any{} // a heading whose fields are all commented out
-		}
-		if fields[name] == nil {
-			f.add(at, "has no value: give one, or leave the key out")
-			delete(fields, name)
-			continue
-		}
-		if fields[name] = c.complete(fields[name], child, at); fields[name] == nil {
-			delete(fields, name)
 		}
 	}
 	for _, child := range n.fields {
-		if _, ok := fields[child.name]; ok {
+		at, field := join(path, child.name), to.FieldByIndex(child.index)
+		value, given := fields[child.name]
+		// The fields of a section that is not optional can all be missing.
+		isHeading := child.shape == section && !child.optional
+		switch {
+		case given && value != nil && c.complete(value, child, at, field):
 			continue
+		case given && value == nil && !isHeading:
+			f.add(at, "has no value: give one, or leave the key out")
 		}
 		switch {
 		case child.hasValue:
-			fields[child.name] = c.scalar(fromText(child, child.value), child, join(path, child.name))
-		case child.shape == section && !child.optional:
-			fields[child.name] = c.section(map[string]any{}, child, join(path, child.name))
+			c.complete(fromText(child, child.value), child, at, field)
+		case isHeading:
+			c.section(map[string]any{}, child, at, field)
 		}
 	}
-	return fields
+	return true
 }
 
 // unknown returns why a key is not accepted.

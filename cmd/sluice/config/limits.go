@@ -23,7 +23,7 @@ type Limits struct {
 	IdleConnection          time.Duration `koanf:"idle_connection" default:"2m" validate:"omitempty,between=1s..1h" doc:"how long an HTTP connection is kept without a request"`
 	WriteProgress           time.Duration `koanf:"write_progress" default:"10s" validate:"omitempty,between=1s..10m" doc:"a socket that takes nothing for so long is cut off"`
 	SessionsPerPrincipal    int           `koanf:"sessions_per_principal" default:"20" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"on this instance; anonymous ones are not counted here"`
-	SessionsPerAddress      int           `koanf:"sessions_per_address" default:"100" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"from one client address, or IPv6 /64, told by trusted_proxies"`
+	SessionsPerAddress      int           `koanf:"sessions_per_address" default:"100" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"from one client address, or IPv6 /64, as found by trusted_proxies"`
 	SubscriptionsPerSession int           `koanf:"subscriptions_per_session" default:"100" validate:"omitempty,between=1..100000" unit:"subscriptions" doc:"at a time"`
 	KeysPerSession          int           `koanf:"keys_per_session" default:"2000" validate:"omitempty,between=1..1000000" unit:"keys" doc:"that all filters of a session name together; each is remembered"`
 	ReplaysPerPrincipal     int           `koanf:"replays_per_principal" default:"4" validate:"omitempty,between=1..10000" unit:"replays" doc:"read from Kafka at once, and as many searches for last:N; the others wait their turn. What others have had read needs none"`

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"reflect"
 
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
@@ -47,11 +48,8 @@ func Load(options Options) (*Config, error) {
 		}
 	}
 
-	fields := (&completion{faults: f, dir: dir}).complete(k.Raw(), schema(), "")
 	c := &Config{}
-	if err := assign(fields, c); err != nil {
-		return nil, fmt.Errorf("load configuration: %w", err)
-	}
+	(&completion{faults: f, dir: dir}).complete(k.Raw(), schema(), "", reflect.ValueOf(c).Elem())
 	settle(c)
 	checkRules(c, f)
 	checkConsistency(c, f)

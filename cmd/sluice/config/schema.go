@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -22,6 +23,7 @@ const (
 // node is a field of the configuration, read from the tags of its struct.
 type node struct {
 	name  string
+	index []int // of the field in its section's struct
 	shape shape
 	typ   reflect.Type // of one value, if the shape is scalar, texts or textTable
 	// optional sections are nil if they are omitted.
@@ -39,7 +41,7 @@ type node struct {
 
 // schema is the tree of Config.
 var schema = sync.OnceValue(func() *node {
-	return &node{shape: section, fields: fieldsOf(reflect.TypeFor[Config]())}
+	return &node{shape: section, fields: fieldsOf(reflect.TypeFor[Config](), nil)}
 })
 
 // field finds a field by its exact name.
@@ -103,19 +105,21 @@ func settable(path string) (n *node, problem string) {
 	return n, ""
 }
 
-func fieldsOf(t reflect.Type) []*node {
+// fieldsOf returns the fields of a struct, which is embedded in that of a section at an
+// index, or is the section's own.
+func fieldsOf(t reflect.Type, at []int) []*node {
 	var fields []*node
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, option, _ := strings.Cut(f.Tag.Get("koanf"), ",")
 		switch {
 		case option == "squash":
-			fields = append(fields, fieldsOf(f.Type)...)
+			fields = append(fields, fieldsOf(f.Type, append(slices.Clone(at), i))...)
 			continue
 		case name == "-":
 			continue
 		}
-		n := &node{name: name, unit: f.Tag.Get("unit"), rules: f.Tag.Get("validate"), doc: f.Tag.Get("doc")}
+		n := &node{name: name, index: append(slices.Clone(at), i), unit: f.Tag.Get("unit"), rules: f.Tag.Get("validate"), doc: f.Tag.Get("doc")}
 		n.value, n.hasValue = f.Tag.Lookup("default")
 		n.describe(f.Type)
 		fields = append(fields, n)
@@ -129,11 +133,11 @@ func (n *node) describe(t reflect.Type) {
 	}
 	switch {
 	case isSection(t):
-		n.shape, n.fields = section, fieldsOf(t)
+		n.shape, n.fields = section, fieldsOf(t, nil)
 	case t.Kind() == reflect.Slice && isSection(t.Elem()):
-		n.shape, n.fields = sections, fieldsOf(t.Elem())
+		n.shape, n.fields = sections, fieldsOf(t.Elem(), nil)
 	case t.Kind() == reflect.Map && isSection(t.Elem()):
-		n.shape, n.fields = table, fieldsOf(t.Elem())
+		n.shape, n.fields = table, fieldsOf(t.Elem(), nil)
 	case t.Kind() == reflect.Slice:
 		n.shape, n.typ = texts, t.Elem()
 	case t.Kind() == reflect.Map:

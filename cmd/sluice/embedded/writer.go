@@ -164,7 +164,7 @@ func (w *writer) write(ctx context.Context, from time.Time, records []record) er
 			Key:       []byte(r.key),
 			Value:     r.value,
 			Timestamp: r.ts,
-		}, w.told)
+		}, w.produced)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (w *writer) until(ctx context.Context, t time.Time) error {
 	}
 }
 
-func (w *writer) told(_ *kgo.Record, err error) {
+func (w *writer) produced(_ *kgo.Record, err error) {
 	if err == nil {
 		return
 	}
