@@ -20,9 +20,10 @@ const (
 	assetsMark = "{{assets}}"
 )
 
-// loadConsole adds the console at "/" and its files below "/console/HASH", and
-// returns that path, without the leading slash.
-func (s *site) loadConsole() (assets string, err error) {
+// loadConsole returns the console, at "/", and its files below "/console/HASH", and
+// that path, without the leading slash.
+func loadConsole() (all files, assets string, err error) {
+	all = files{}
 	content := map[string][]byte{}
 	sum := sha256.New()
 	// In lexical order, so that the same files have the same hash.
@@ -42,13 +43,13 @@ func (s *site) loadConsole() (assets string, err error) {
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("load console: %w", err)
+		return nil, "", fmt.Errorf("load console: %w", err)
 	}
 	assets = "console/" + hex.EncodeToString(sum.Sum(nil)[:8])
-	s.addPage("/", ".html", bytes.ReplaceAll(content[indexName], []byte(assetsMark), []byte(assets)))
+	all.addPage("/", ".html", bytes.ReplaceAll(content[indexName], []byte(assetsMark), []byte(assets)))
 	delete(content, indexName)
 	for name, b := range content {
-		s.add("/"+assets+"/"+name, path.Ext(name), forEver, b)
+		all.add("/"+assets+"/"+name, path.Ext(name), forEver, b)
 	}
-	return assets, nil
+	return all, assets, nil
 }

@@ -40,34 +40,35 @@ type entry struct {
 	Current     bool
 }
 
-// loadDocuments adds each file docs/NAME.md unchanged, at "/docs/NAME.md", and as a
+// loadDocuments returns each file docs/NAME.md unchanged, at "/docs/NAME.md", and as a
 // page, at "/docs/NAME".
-func (s *site) loadDocuments(assets string) error {
+func loadDocuments(assets string) (files, error) {
+	all := files{}
 	names, err := documentNames()
 	if err != nil {
-		return fmt.Errorf("load documents: %w", err)
+		return nil, fmt.Errorf("load documents: %w", err)
 	}
-	index, err := s.parseDocument(indexDocument, names)
+	index, err := parseDocument(indexDocument, names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, name := range names {
 		if name != indexDocument && !slices.ContainsFunc(index.links, func(l link) bool { return l.document == name }) {
-			return fmt.Errorf("render %s.md: the index has no link to it", name)
+			return nil, fmt.Errorf("render %s.md: the index has no link to it", name)
 		}
 	}
 	framed, err := template.New("page").Parse(frame)
 	if err != nil {
-		return fmt.Errorf("parse page.html: %w", err)
+		return nil, fmt.Errorf("parse page.html: %w", err)
 	}
 	for _, name := range names {
-		d, err := s.parseDocument(name, names)
+		d, err := parseDocument(name, names)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body, err := d.render()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		filled := page{
 			Assets: "../" + assets, Title: d.title, Source: name + ".md", Contents: d.headings,
@@ -78,16 +79,16 @@ func (s *site) loadDocuments(assets string) error {
 		}
 		var b bytes.Buffer
 		if err := framed.Execute(&b, filled); err != nil {
-			return fmt.Errorf("render %s.md: %w", name, err)
+			return nil, fmt.Errorf("render %s.md: %w", name, err)
 		}
 		path := docsPath + name
 		if name == indexDocument {
 			path = docsPath
 		}
-		s.addPage(path, ".html", b.Bytes())
-		s.addPage(docsPath+name+".md", ".md", d.source)
+		all.addPage(path, ".html", b.Bytes())
+		all.addPage(docsPath+name+".md", ".md", d.source)
 	}
-	return nil
+	return all, nil
 }
 
 // pageOf returns the link to a document's page from other pages.

@@ -51,7 +51,7 @@ type link struct{ document, text string }
 // parseDocument parses a document, and turns its links to files of the same folder
 // into links to their pages. Links to other files would be broken once the document
 // is served, so they are an error.
-func (s *site) parseDocument(name string, names []string) (*document, error) {
+func parseDocument(name string, names []string) (*document, error) {
 	source, err := documents.ReadFile("docs/" + name + ".md")
 	if err != nil {
 		return nil, fmt.Errorf("read %s.md: %w", name, err)

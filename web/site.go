@@ -8,8 +8,9 @@
 // Events, and POST of records.
 //
 // The documents are the Markdown files of the folder docs, where they can also be
-// read in the repository. Each is served unchanged, and as a page that is rendered
-// once, at the start.
+// read in the repository. Each is served unchanged, and as a page. All of them are
+// rendered once, when the first is asked for: a server that nobody reads documents on
+// has no memory for them.
 //
 // Scripts, styles and pictures are served below a path that contains a hash of all
 // of them, and may be cached forever; pages are revalidated each time. All paths are
@@ -27,6 +28,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,8 +55,7 @@ const (
 
 // Handler serves the console at "/", its files below "/console/" and the documents
 // below "/docs/". Other paths are not found, and methods other than GET and HEAD are
-// not allowed. It panics if a file is missing from the binary, or a document cannot
-// be rendered.
+// not allowed. It panics if a file is missing from the binary.
 func Handler() http.Handler {
 	s, err := load()
 	if err != nil {
@@ -64,18 +65,21 @@ func Handler() http.Handler {
 }
 
 var load = sync.OnceValues(func() (*site, error) {
-	s := &site{files: map[string]file{}}
-	assets, err := s.loadConsole()
+	console, assets, err := loadConsole()
 	if err != nil {
 		return nil, err
 	}
-	return s, s.loadDocuments(assets)
+	return &site{console: console, documents: sync.OnceValues(func() (files, error) { return loadDocuments(assets) })}, nil
 })
 
 // site is all that is served. It does not change once it is loaded.
 type site struct {
-	files map[string]file // by path, such as "/docs/operating"
+	console   files
+	documents func() (files, error) // those below docsPath
 }
+
+// files are found by path, such as "/docs/operating".
+type files map[string]file
 
 // file is a file that is served unchanged.
 type file struct {
@@ -84,26 +88,41 @@ type file struct {
 }
 
 // add adds a file at a path. The extension determines its content type.
-func (s *site) add(path, extension, caching string, body []byte) {
+func (all files) add(path, extension, caching string, body []byte) {
 	sum := sha256.Sum256(body)
-	s.files[path] = file{
+	all[path] = file{
 		body: body, contentType: contentTypes[extension], caching: caching,
 		etag: `"` + hex.EncodeToString(sum[:8]) + `"`,
 	}
 }
 
 // addPage adds a file whose path stays the same when its content changes.
-func (s *site) addPage(path, extension string, body []byte) {
-	s.add(path, extension, revalidated, body)
+func (all files) addPage(path, extension string, body []byte) {
+	all.add(path, extension, revalidated, body)
+}
+
+// find returns the file at a path.
+func (s *site) find(path string) (f file, ok bool, err error) {
+	all := s.console
+	if strings.HasPrefix(path, docsPath) {
+		if all, err = s.documents(); err != nil {
+			return file{}, false, err
+		}
+	}
+	f, ok = all[path]
+	return f, ok, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f, ok := s.files[r.URL.Path]
+	f, ok, err := s.find(r.URL.Path)
 	isFolder := r.URL.Path+"/" == docsPath
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	switch {
+	case err != nil:
+		http.Error(w, "the documents cannot be shown: "+err.Error(), http.StatusInternalServerError)
+		return
 	case !ok && !isFolder:
 		http.NotFound(w, r)
 		return
