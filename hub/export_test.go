@@ -2,6 +2,9 @@ package hub
 
 import "sluice/hub/filter"
 
+// Started returns a channel that is closed when Run has begun.
+func (h *Hub) Started() <-chan struct{} { return h.started }
+
 // BoundSearch sets how many bytes are searched for the newest records. It must be
 // called before the first subscription.
 func (h *Hub) BoundSearch(bytes int) { h.newestBytes = bytes }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/hub"
@@ -172,7 +173,7 @@ func startHubNow(t *testing.T, topics upstream.Source, now func() time.Time) *hu
 	var running sync.WaitGroup
 	running.Go(func() { _ = h.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	time.Sleep(5 * time.Millisecond)
+	<-h.Started()
 	return h
 }
 
@@ -230,6 +231,10 @@ func (s waitingSource) Offsets(ctx context.Context, topic record.Topic, at upstr
 // backwards, because a subscription may still be at an index in a removed chunk.
 func TestBackfillBehindAMovedFloor(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testBackfillBehindAMovedFloor)
+}
+
+func testBackfillBehindAMovedFloor(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 2)
 	source := waitingSource{topics, make(chan struct{})}
@@ -250,14 +255,8 @@ func TestBackfillBehindAMovedFloor(t *testing.T) {
 	add(400)
 	behind.collect(t, 300) // all of one partition and some of the other
 	add(700)
-	before, _ := h.Stream("orders")
 	close(source.gate)
-	for range 50 {
-		time.Sleep(2 * time.Millisecond)
-		if now, _ := h.Stream("orders"); now.LogBytes != before.LogBytes {
-			break
-		}
-	}
+	synctest.Wait() // the backfill has ended
 	behind.collect(t, 800)
 	next := map[int32]int64{}
 	for _, e := range behind.seen {

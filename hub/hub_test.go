@@ -76,12 +76,7 @@ func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)
 	var running sync.WaitGroup
 	running.Go(func() { _ = h.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	for {
-		if _, err := h.Stream("orders"); err == nil {
-			break
-		}
-	}
-	time.Sleep(5 * time.Millisecond)
+	<-h.Started()
 	return h
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/hub"
@@ -61,6 +62,10 @@ func TestTruncationIsTold(t *testing.T) {
 
 func TestTruncationBeforeAnyRecordWasRead(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testTruncationBeforeAnyRecordWasRead)
+}
+
+func testTruncationBeforeAnyRecordWasRead(t *testing.T) {
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	for n := range 20 {
@@ -69,7 +74,7 @@ func TestTruncationBeforeAnyRecordWasRead(t *testing.T) {
 	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 	live := subscribe(t, h, hub.Request{})
 	defer live.Close()
-	time.Sleep(10 * time.Millisecond)
+	synctest.Wait() // the log is followed
 	topics.Truncate("orders.v1", 0, 12)
 	if got := live.collect(t, 1); len(got) != 1 || got[0].Reason != "truncated" || got[0].From != 12 || got[0].To != 20 {
 		t.Fatalf("got %+v, want the gap", got)

@@ -18,10 +18,13 @@ import (
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	held := &heldProducer{}
-	in := start(t, options{
+	inBubble(t, options{
 		config: func(c *transport.Config) { c.DrainTimeout, c.DrainSpread = patience, 50*time.Millisecond },
 		stream: func(s *hub.Stream) { held.Producer, s.Producer = s.Producer, held },
-	})
+	}, func(t *testing.T, in *instance) { testDrain(t, in, held) })
+}
+
+func testDrain(t *testing.T, in *instance, held *heldProducer) {
 	key := token(t, "u", "live", time.Hour)
 	c := in.dial("?stream=orders", key)
 	c.until("caught_up")

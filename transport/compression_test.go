@@ -84,23 +84,27 @@ func TestCompressedStreams(t *testing.T) {
 	tok := token(t, "u42", "live", time.Hour)
 	const records = 3000
 	in.publish("orders", 0, 0, 200)
-	var clients, opened sync.WaitGroup
+	var clients, served sync.WaitGroup
 	for n := range 12 {
-		opened.Add(1)
-		isOpen := sync.OnceFunc(opened.Done)
+		served.Add(1)
+		isServed := sync.OnceFunc(served.Done)
 		path := "/v1/streams/orders/events?from=earliest"
 		if n%4 == 3 {
 			path += "&heartbeat=1s"
 		}
 		clients.Go(func() {
-			defer isOpen()
+			defer isServed()
 			time.Sleep(time.Duration(n) * 10 * time.Millisecond)
 			s, r := in.compressedEvents(path, tok)
-			isOpen()
 			got := s.offsets(records)
 			if !equal(got["orders/0"], upTo(0, records)) {
 				t.Errorf("client %d: got %d records, not each once and in order", n, len(got["orders/0"]))
 			}
+			if n%4 != 3 {
+				s.until("sluice.cursor") // of the last write
+				s.until("sluice.cursor") // the stream is quiet
+			}
+			isServed()
 			for {
 				if _, ok := s.next(); !ok {
 					break
@@ -119,8 +123,7 @@ func TestCompressedStreams(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	opened.Wait()
-	time.Sleep(200 * time.Millisecond)
+	served.Wait()
 	if err := in.stop(); err != nil {
 		t.Error(err)
 	}

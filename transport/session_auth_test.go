@@ -273,7 +273,10 @@ func TestTokenExpiresInMidStream(t *testing.T) {
 
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{})
+	inBubble(t, options{}, testRenewal)
+}
+
+func testRenewal(t *testing.T, in *instance) {
 	c := in.dial("", token(t, "u", "live", 2*time.Second))
 	c.send(`{"type":"subscribe","id":"a","stream":"orders"}`)
 	c.until("caught_up")

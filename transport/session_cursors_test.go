@@ -34,7 +34,10 @@ func offsetOf(t *testing.T, cursor string) int64 {
 
 func TestManualAcks(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{})
+	inBubble(t, options{}, testManualAcks)
+}
+
+func testManualAcks(t *testing.T, in *instance) {
 	key := token(t, "u", "live", time.Hour)
 	in.publish("orders", 0, 0, 10)
 	c := in.dial("", key)
@@ -230,6 +233,13 @@ func TestKafkaAway(t *testing.T) {
 	c.until("event")
 }
 
+// noLongerRead waits until a stream is no longer read from Kafka, after its last
+// subscriber has left.
+func (in *instance) noLongerRead(stream string) {
+	in.t.Helper()
+	in.eventually(stream+" is no longer read", func() bool { return in.metric(`sluice_stream_live{stream="`+stream+`"}`) < 0 })
+}
+
 func TestGaps(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -252,7 +262,7 @@ func TestGaps(t *testing.T) {
 			begin := s.cursor("x", "orders")
 			s.send(`{"type":"subscribe","id":"other","stream":"public.news"}`)
 			s.until("caught_up")
-			time.Sleep(20 * time.Millisecond) // the stream is no longer read
+			in.noLongerRead("orders")
 			c.happens(in)
 			s.send(`{"type":"subscribe","id":"a","stream":"orders","key":["k0","k1","k2"],"from":"%s","on_gap":"fail"}`, begin)
 			s.until("subscribed")

@@ -40,7 +40,10 @@ func TestNameTakenTwiceAtOnce(t *testing.T) {
 // instance, the fence detects it, and each ack is answered.
 func TestAckThatMeetsSuperseded(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{})
+	inBubble(t, options{}, testAckThatMeetsSuperseded)
+}
+
+func testAckThatMeetsSuperseded(t *testing.T, in *instance) {
 	in.publish("orders", 0, 0, 3)
 	c := in.dial("", token(t, "u", "live", time.Hour))
 	c.send(`{"type":"subscribe","id":"a","stream":"orders","cursor_name":"n","from":"earliest"}`)

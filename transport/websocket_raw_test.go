@@ -318,7 +318,7 @@ func (c *rawSocket) closesAfter(code string) int {
 // dialWith opens a WebSocket with headers, or returns the answer that refuses it.
 func (in *instance) dialWith(query string, header ...string) (*socket, answer, error) {
 	in.t.Helper()
-	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}, HTTPClient: in.client}
 	for i := 0; i+1 < len(header); i += 2 {
 		if header[i] == "Sec-WebSocket-Protocol" {
 			o.Subprotocols = strings.Split(header[i+1], ", ")
@@ -368,7 +368,7 @@ func (s *socket) alive() {
 	}
 }
 
-// quiet expects no message of a type for a while.
+// quiet expects no message of a type for a while, which takes no time in a bubble.
 func (s *socket) quiet(kind string, d time.Duration) {
 	s.t.Helper()
 	time.Sleep(d)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,28 +25,31 @@ func TestManyTopicsShareOneLongPoll(t *testing.T) {
 		names = append(names, fmt.Sprintf("t%d", i))
 	}
 	f := start(t, kfake.SeedTopics(partitions, names...))
-	var fetches atomic.Int64
-	f.kafka.ControlKey(1, func(kmsg.Request) (kmsg.Response, error, bool) {
+	fetches := &fetchRounds{topics: topics, asked: make(map[[16]byte]bool)}
+	f.kafka.ControlKey(1, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		f.kafka.KeepControl()
-		fetches.Add(1)
+		fetches.count(req)
 		return nil, nil, false
 	})
-	took := make(chan time.Duration, records)
+	delays := make(chan time.Duration, records)
 	for _, name := range names {
 		topic := f.topic(name)
-		follow(t, f.source, topic, zero(topic), timing(took))
+		follow(t, f.source, topic, zero(topic), timing(delays))
 	}
-	time.Sleep(400 * time.Millisecond)
-	before, began := fetches.Load(), time.Now()
-	time.Sleep(600 * time.Millisecond)
-	// Long polls of 200 ms; one per topic would be a hundred times as many.
-	n, polls := fetches.Load()-before, int64(time.Since(began)/(200*time.Millisecond))
-	if n > 5*polls {
-		t.Errorf("%d fetches in the time of %d polls, while nothing happened", n, polls)
+	const first, rounds = 2, 8 // the first rounds are irregular, as topics are added
+	for deadline := time.Now().Add(time.Minute); fetches.rounds() < first+rounds; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d rounds were fetched", fetches.rounds())
+		}
+	}
+	// One fetch per topic would be a hundred in a round. Long polls take 200 ms.
+	n, took := fetches.between(first, first+rounds)
+	if polls := int(took / (200 * time.Millisecond)); n > 5*rounds || n > 5*(polls+1) {
+		t.Errorf("%d fetches asked for all topics %d times in %v, while nothing happened", n, rounds, took)
 	}
 
 	w := f.writer(kgo.ProducerLinger(0), kgo.DisableIdempotentWrite())
-	before = fetches.Load()
+	before := fetches.total()
 	for i := range records {
 		r := &kgo.Record{
 			Topic: names[i*7%topics], Partition: int32(i % partitions),
@@ -62,14 +65,69 @@ func TestManyTopicsShareOneLongPoll(t *testing.T) {
 	all := make([]time.Duration, 0, records)
 	for range records {
 		select {
-		case d := <-took:
+		case d := <-delays:
 			all = append(all, d)
 		case <-time.After(time.Minute):
 			t.Fatalf("%d of %d records came", len(all), records)
 		}
 	}
 	slices.Sort(all)
-	t.Logf("p50 %v, p99 %v, max %v, %d fetches", all[records/2], all[records*99/100], all[records-1], fetches.Load()-before)
+	t.Logf("p50 %v, p99 %v, max %v, %d fetches", all[records/2], all[records*99/100], all[records-1], fetches.total()-before)
+}
+
+// fetchRounds counts fetches in rounds: a round ends with the fetch by which all
+// topics have been asked for since the last one.
+type fetchRounds struct {
+	topics int
+
+	mu    sync.Mutex
+	n     int
+	asked map[[16]byte]bool // the topics of this round
+	ends  []roundEnd
+}
+
+// roundEnd is how many fetches there were at the end of a round.
+type roundEnd struct {
+	n  int
+	at time.Time
+}
+
+func (r *fetchRounds) count(req kmsg.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fetch, ok := req.(*kmsg.FetchRequest)
+	if !ok {
+		return
+	}
+	r.n++
+	for _, topic := range fetch.Topics {
+		r.asked[topic.TopicID] = true
+	}
+	if len(r.asked) == r.topics {
+		r.ends = append(r.ends, roundEnd{r.n, time.Now()})
+		clear(r.asked)
+	}
+}
+
+func (r *fetchRounds) total() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n
+}
+
+func (r *fetchRounds) rounds() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.ends)
+}
+
+// between returns how many fetches there were between the ends of two rounds, in
+// what time.
+func (r *fetchRounds) between(from, to int) (n int, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, b := r.ends[from-1], r.ends[to-1]
+	return b.n - a.n, b.at.Sub(a.at)
 }
 
 // timing is a sink that reports how long records were in transit.

@@ -222,11 +222,26 @@ func TestTakesAreToldAgainAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
-	heard := listen(t, open(t, f.config))
+	refused, config := make(chan struct{}, 1), f.config
+	config.Redis.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			select {
+			case refused <- struct{}{}:
+			default:
+			}
+		}
+		return conn, err
+	}
+	heard := listen(t, open(t, config))
 	first := heard.takeUntilTold(t, f.Store, name)
 	server.Publish(f.config.Prefix+"cursor.taken", "no name and no fence")
 	server.Close()
-	time.Sleep(150 * time.Millisecond)
+	select {
+	case <-refused:
+	case <-time.After(time.Minute):
+		t.Fatal("the listener did not try to connect again")
+	}
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}

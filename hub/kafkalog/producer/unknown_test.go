@@ -1,6 +1,7 @@
 package producer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -147,6 +148,17 @@ func TestProducerFencesLateRequests(t *testing.T) {
 			t.Fatalf("got %+v", s)
 		}
 	}
+	arrived := make(chan struct{}, 1)
+	k.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		if produced, ok := req.(*kmsg.ProduceRequest); ok && bytes.Contains(produced.Topics[0].Partitions[0].Records, []byte("late")) {
+			select {
+			case arrived <- struct{}{}:
+			default:
+			}
+		}
+		return nil, nil, false
+	})
 	k.fail(faultLate)
 	ctx, cancel := context.WithCancel(t.Context())
 	late := begin(ctx, p, "t", message("late"))
@@ -158,7 +170,12 @@ func TestProducerFencesLateRequests(t *testing.T) {
 	if s := produce(t, p, "t", message("next"))[0]; s.Err != nil || s.Offset != 3 {
 		t.Fatalf("next: %+v", s)
 	}
-	time.Sleep(lateness + 50*time.Millisecond)
+	// The broker executes one request after the other: the late one before the last.
+	select {
+	case <-arrived:
+	case <-time.After(time.Minute):
+		t.Fatal("the late request did not arrive")
+	}
 	if s := produce(t, p, "t", message("last"))[0]; s.Err != nil || s.Offset != 4 {
 		t.Errorf("last: %+v: the late request was stored behind its successor", s)
 	}
