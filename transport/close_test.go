@@ -25,6 +25,7 @@ func TestDrain(t *testing.T) {
 }
 
 func testDrain(t *testing.T, in *instance, held *heldProducer) {
+	t.Cleanup(held.release) // a test that fails must not leave the server waiting
 	key := token(t, "u", "live", time.Hour)
 	c := in.dial("?stream=orders", key)
 	c.until("caught_up")
