@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"testing"
@@ -17,7 +18,10 @@ func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out: -short starts no servers")
 	}
-	c := config{whole: time.Minute, seed: rand.Uint64N(1_000_000) + 1, clients: 200, rate: 300, bootstrap: bootstrapOne, say: t.Logf}
+	c := config{
+		whole: time.Minute, seed: rand.Uint64N(1_000_000) + 1, clients: 200, rate: 300, bootstrap: bootstrapOne,
+		say: t.Logf, logs: filepath.Join(os.TempDir(), "sluice-chaos"),
+	}
 	if text := os.Getenv("CHAOS_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {

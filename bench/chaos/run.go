@@ -45,6 +45,9 @@ func run(ctx context.Context, c config) (err error) {
 		if err != nil && c.logs != "" {
 			err = errors.Join(err, stage.keepLogs(c.logs))
 			c.say("logs are kept in %s", c.logs)
+			for _, line := range stage.truncations() {
+				c.say("%s", line)
+			}
 		}
 		err = errors.Join(err, stage.Close())
 	}()

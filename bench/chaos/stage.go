@@ -212,6 +212,24 @@ func (s *stage) keepLogs(to string) error {
 	return nil
 }
 
+// truncations returns what the instances have logged of logs of Kafka that were cut
+// off: the epochs tell whether that is true.
+func (s *stage) truncations() (lines []string) {
+	const most = 50
+	for _, i := range s.instances {
+		log, err := os.ReadFile(i.LogFile())
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, "the log of a partition was truncated") && len(lines) < most {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+	}
+	return lines
+}
+
 // complaints finds panics and races in the log of all runs of the instance.
 func (i *instance) complaints() error {
 	log, err := os.ReadFile(i.LogFile())
