@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ReplayUnlimited, in a Grant and as a result of Principal.Replay, means as far back
+// ReplayUnlimited means, in a Grant and as a result of Principal.Replay, as far back
 // as Kafka keeps records.
 const ReplayUnlimited time.Duration = math.MaxInt64
 

@@ -13,7 +13,7 @@ const (
 	// CookieName is the cookie that holds a bearer token. Its prefix makes browsers
 	// restrict it to one host and to TLS.
 	CookieName = "__Host-sluice"
-	// SubprotocolPrefix, followed by a token in base64url, is a WebSocket
+	// SubprotocolPrefix is, followed by a token in base64url, a WebSocket
 	// subprotocol that carries a credential, because page scripts cannot set
 	// headers.
 	SubprotocolPrefix = "base64url.bearer.authorization."

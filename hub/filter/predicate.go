@@ -21,11 +21,11 @@ type Verdict uint8
 
 const (
 	unknown Verdict = iota
-	// No: the record does not pass.
+	// No means that the record does not pass.
 	No
-	// Yes: the record passes.
+	// Yes means that the record passes.
 	Yes
-	// Failed: a predicate could not decide.
+	// Failed means that a predicate could not decide.
 	Failed
 )
 
