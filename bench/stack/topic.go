@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -134,7 +135,7 @@ func (s *Stack) Partitions(ctx context.Context, topic string, leftOut ...*Broker
 // does.
 func (s *Stack) DeleteRecords(ctx context.Context, topic string, partition int32, offset int64) error {
 	request := kmsg.NewPtrDeleteRecordsRequest()
-	request.TimeoutMillis = 30_000
+	request.TimeoutMillis = 10_000
 	one := kmsg.NewDeleteRecordsRequestTopic()
 	one.Topic = topic
 	place := kmsg.NewDeleteRecordsRequestTopicPartition()
@@ -142,20 +143,31 @@ func (s *Stack) DeleteRecords(ctx context.Context, topic string, partition int32
 	one.Partitions = append(one.Partitions, place)
 	request.Topics = append(request.Topics, one)
 	return s.admin(ctx, func(client *kgo.Client) error {
-		for _, shard := range client.RequestSharded(ctx, request) {
-			if shard.Err != nil {
-				return fmt.Errorf("delete records of %s: %w", topic, shard.Err)
+		for {
+			err := deleteOnce(ctx, client, request)
+			// The leader waits for its followers, whose next fetch can be late. To
+			// ask again is harmless.
+			if !errors.Is(err, kerr.RequestTimedOut) || ctx.Err() != nil {
+				return err
 			}
-			for _, answered := range shard.Resp.(*kmsg.DeleteRecordsResponse).Topics {
-				for _, partition := range answered.Partitions {
-					if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
-						return fmt.Errorf("delete records of %s: %w", topic, err)
-					}
+		}
+	})
+}
+
+func deleteOnce(ctx context.Context, client *kgo.Client, request *kmsg.DeleteRecordsRequest) error {
+	for _, shard := range client.RequestSharded(ctx, request) {
+		if shard.Err != nil {
+			return fmt.Errorf("delete records: %w", shard.Err)
+		}
+		for _, topic := range shard.Resp.(*kmsg.DeleteRecordsResponse).Topics {
+			for _, partition := range topic.Partitions {
+				if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+					return fmt.Errorf("delete records of %s: %w", topic.Topic, err)
 				}
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // admin calls do with a client of the plain listeners.
