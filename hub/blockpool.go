@@ -24,12 +24,12 @@ type blockPool struct {
 	hub    *Hub
 	budget budget
 
-	mu             sync.Mutex
-	turns          replays
-	size, count    int
-	newest, oldest *block
-	waiting        int
-	fetches, made  uint64
+	mu    sync.Mutex
+	turns replays
+	blockList
+	count         int
+	waiting       int
+	fetches, made uint64
 }
 
 // deferred is what is to be done once blocks.mu has been released.
@@ -376,77 +376,6 @@ func (c *blockPool) abandoned(f *lateFetch) bool {
 	return true
 }
 
-// touch marks a block as the most recently used.
-func (c *blockPool) touch(b *block) {
-	if c.newest != b {
-		c.unlink(b)
-		c.link(b)
-	}
-}
-
-// laidOut updates the sizes of blocks from which entries were delivered: blocks grow
-// as they are laid out for wire formats. Blocks that were removed in the meantime do
-// not count any more.
-func (c *blockPool) laidOut(runs []lateRun) {
-	c.mu.Lock()
-	for _, r := range runs {
-		if b := r.block; b.size > 0 {
-			size := b.measure()
-			c.size += size - b.size
-			b.size = size
-		}
-	}
-	c.mu.Unlock()
-}
-
-func (c *blockPool) link(b *block) {
-	b.size = b.measure()
-	c.size += b.size
-	b.older, b.newer = c.newest, nil
-	if c.newest != nil {
-		c.newest.newer = b
-	} else {
-		c.oldest = b
-	}
-	c.newest = b
-}
-
-func (c *blockPool) unlink(b *block) {
-	if b.newer != nil {
-		b.newer.older = b.older
-	} else {
-		c.newest = b.older
-	}
-	if b.older != nil {
-		b.older.newer = b.newer
-	} else {
-		c.oldest = b.newer
-	}
-	b.newer, b.older = nil, nil
-	c.size -= b.size
-	b.size = 0
-}
-
-// forget removes from the pool blocks that are no longer in a cache.
-func (c *blockPool) forget(void []*block) {
-	for _, b := range void {
-		if b.size > 0 {
-			c.unlink(b)
-			c.count--
-		}
-	}
-}
-
-// trim removes the least recently used blocks until the pool is within its bound.
-func (c *blockPool) trim() {
-	most := c.hub.limits().LateMemory
-	for most > 0 && c.size > most && c.oldest != nil && c.oldest != c.newest {
-		b := c.oldest
-		b.cache.part(b.partition).drop(b)
-		c.forget([]*block{b})
-	}
-}
-
 // LateInfo describes the late subscriptions and their memory.
 type LateInfo struct {
 	// Waiting is how many subscriptions wait for Kafka or for their turn.
@@ -469,5 +398,40 @@ func (h *Hub) Late() LateInfo {
 	return LateInfo{
 		Waiting: c.waiting, Blocks: c.count, Bytes: c.size, Fetches: c.fetches, Made: c.made,
 		ConflationBytes: int(h.conflated.Load()) * conflateKeyBytes,
+	}
+}
+
+// laidOut updates the sizes of blocks from which entries were delivered: blocks grow
+// as they are laid out for wire formats. Blocks that were removed in the meantime do
+// not count any more.
+func (c *blockPool) laidOut(runs []lateRun) {
+	c.mu.Lock()
+	for _, r := range runs {
+		if b := r.block; b.size > 0 {
+			size := b.measure()
+			c.size += size - b.size
+			b.size = size
+		}
+	}
+	c.mu.Unlock()
+}
+
+// forget removes from the pool blocks that are no longer in a cache.
+func (c *blockPool) forget(void []*block) {
+	for _, b := range void {
+		if b.size > 0 {
+			c.unlink(b)
+			c.count--
+		}
+	}
+}
+
+// trim removes the least recently used blocks until the pool is within its bound.
+func (c *blockPool) trim() {
+	most := c.hub.limits().LateMemory
+	for most > 0 && c.size > most && c.oldest != nil && c.oldest != c.newest {
+		b := c.oldest
+		b.cache.part(b.partition).drop(b)
+		c.forget([]*block{b})
 	}
 }

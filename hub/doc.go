@@ -104,6 +104,7 @@
 //
 //	fetch.go            one read of Kafka for late subscriptions
 //	blockpool.go        which subscription waits for which block; memory of all blocks
+//	blocklru.go         blocks in the order of their use
 //	blockcache.go       the blocks of one stream, by partition
 //	replays.go          how many replays may run at once, and in which order
 //	latereader.go       what a late subscription waits for and holds

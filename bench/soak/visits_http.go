@@ -144,19 +144,26 @@ func (c *crowd) readPages(ctx context.Context, r *rand.Rand) error {
 	for range 1 + r.IntN(4) {
 		query.Set("limit", fmt.Sprint(1+r.IntN(500)))
 		query.Set("wait", fmt.Sprint(1+r.IntN(300), "ms"))
-		answer, err := c.expect(ctx, http.StatusOK, who, http.MethodGet, fmt.Sprintf("/v1/streams/%s/records?%s", of, query.Encode()), nil)
+		cursor, err := c.readPage(ctx, who, of, query.Encode())
 		if err != nil {
 			return err
 		}
-		var page struct {
-			Cursor string `json:"cursor"`
-		}
-		if err := json.Unmarshal(answer, &page); err != nil {
-			return err
-		}
-		query.Set("from", page.Cursor)
+		query.Set("from", cursor)
 	}
 	return nil
+}
+
+// readPage reads a page of a stream and returns its cursor.
+func (c *crowd) readPage(ctx context.Context, who, of, query string) (cursor string, err error) {
+	answer, err := c.expect(ctx, http.StatusOK, who, http.MethodGet, fmt.Sprintf("/v1/streams/%s/records?%s", of, query), nil)
+	if err != nil {
+		return "", err
+	}
+	var page struct {
+		Cursor string `json:"cursor"`
+	}
+	err = json.Unmarshal(answer, &page)
+	return page.Cursor, err
 }
 
 // publish stores some records over HTTP.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -43,18 +42,12 @@ func (c *crowd) used(name string, stored bool) {
 func (c *crowd) keepName(ctx context.Context, r *rand.Rand) error {
 	name, who, of := c.name(r)
 	defer c.used(name, false)
-	answer, err := c.expect(ctx, http.StatusOK, who, http.MethodGet, fmt.Sprintf("/v1/streams/%s/records?from=last:5&limit=3", of), nil)
+	cursor, err := c.readPage(ctx, who, of, "from=last:5&limit=3")
 	if err != nil {
 		return err
 	}
-	var page struct {
-		Cursor string `json:"cursor"`
-	}
-	if err := json.Unmarshal(answer, &page); err != nil {
-		return err
-	}
 	path := fmt.Sprintf("/v1/cursors/%s/%s", of, name)
-	if _, err := c.expect(ctx, http.StatusOK, who, http.MethodPut, path, map[string]string{"cursor": page.Cursor}); err != nil {
+	if _, err := c.expect(ctx, http.StatusOK, who, http.MethodPut, path, map[string]string{"cursor": cursor}); err != nil {
 		return err
 	}
 	c.used(name, true)
