@@ -50,10 +50,10 @@ func (b *block) end() record.PartitionOffset {
 // block must not be shared yet.
 func (b *block) clip(tip int64) bool {
 	k := b.seek(tip)
-	before, epoch, end := b.from, b.epoch, uint32(0)
+	before, end := b.from, uint32(0)
 	if k > 0 {
 		last := b.at(k - 1)
-		before, epoch, end = last.next, last.epoch, last.end
+		before, end = last.next, last.end
 	}
 	if k == b.len() {
 		return k > 0
@@ -64,8 +64,10 @@ func (b *block) clip(tip int64) bool {
 	case b.at(k).kind == entryGap:
 		b.entries = b.entries[:k+1] // it begins before the tip
 	default:
+		// The epoch is that of the record behind: records that are not delivered
+		// can lie before the offset, and be of a later epoch than those that are.
 		b.entries = b.entries[:k+1]
-		b.entries[k] = entry{kind: entryAdvance, partition: b.partition, epoch: epoch, next: tip, end: end}
+		b.entries[k] = entry{kind: entryAdvance, partition: b.partition, epoch: b.at(k).epoch, next: tip, end: end}
 		if k > 0 {
 			b.entries[k].time = b.entries[k-1].time
 		}
@@ -145,10 +147,8 @@ func (p *cachedPartition) find(offset int64) (*block, int) {
 
 // has reports whether a subscription at a position can continue without Kafka.
 func (p *cachedPartition) has(at record.PartitionOffset) bool {
-	if b, i := p.find(at.Offset); b != nil {
-		return b.agrees(at, i)
-	}
-	return at.Offset < p.start
+	b, i := p.find(at.Offset)
+	return b != nil && b.agrees(at, i) || at.Offset < p.start
 }
 
 // underWay returns the fetch that will bring what follows a position, or nil. An

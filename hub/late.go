@@ -120,7 +120,8 @@ func (s *Subscription) gatherLate() (wants []want, behind bool) {
 				!part.has(next) && part.underWay(next, false, false) == nil {
 				ahead = append(ahead, next)
 			}
-		case b == nil && at.Offset < part.start:
+		case at.Offset < part.start:
+			// What is cached cannot be compared with what was read any more.
 			gone = append(gone, record.Gap{Partition: at.Partition, From: at.Offset, To: part.start, Reason: record.GapRetention})
 		default:
 			wants = append(wants, want{place: at, exact: b != nil || slices.Contains(l.asked, at)})

@@ -28,13 +28,17 @@ type modelTopic struct {
 	*hubtest.Topics
 	written    int
 	partitions []modelPartition
+	// former are the topics of that name that there have been before, the oldest
+	// first. What was owed to a client of them may still come.
+	former [][]modelPartition
 }
 
 type modelPartition struct {
 	start   int64 // Kafka keeps nothing before this offset
 	records []modelRecord
-	lowest  int64 // the lowest offset of all truncations
-	cuts    int
+	epoch   int32
+	lowest  int64 // the lowest offset of all truncations that lost something
+	cuts    int   // their number
 }
 
 // modelRecord is a record or, if n is 0, an offset without a visible record.
@@ -49,16 +53,14 @@ func (p *modelPartition) replaced(at record.PartitionOffset) bool {
 	if at.Offset > int64(len(p.records)) {
 		return true
 	}
-	for _, r := range slices.Backward(p.records[:at.Offset]) {
-		if r.n > 0 {
-			return at.Epoch >= 0 && r.epoch > at.Epoch
-		}
-	}
-	return false
+	return at.Epoch >= 0 && at.Offset > 0 && p.records[at.Offset-1].epoch > at.Epoch
 }
 
 func (m *modelTopic) create(partitions int) {
 	m.Create("orders.v1", partitions)
+	if m.partitions != nil {
+		m.former = append(m.former, m.partitions)
+	}
 	m.partitions = make([]modelPartition, partitions)
 }
 
@@ -70,7 +72,7 @@ func (m *modelTopic) append(partition int, key string, pad int) {
 	}
 	m.Append("orders.v1", r)
 	p := &m.partitions[partition]
-	p.records = append(p.records, modelRecord{m.written, key, int32(p.cuts)})
+	p.records = append(p.records, modelRecord{m.written, key, p.epoch})
 }
 
 // modelClient is what one client has received of the topic, and what may come next.
@@ -81,7 +83,11 @@ type modelClient struct {
 	policy hub.SlowPolicy
 	next   map[int32]int64 // everything before it was delivered, reported, or not for the filter
 	made   int             // how often the topic was recreated
-	log    []string
+	owed   map[int32]int   // how many recreations may still be reported, by partition
+	// void are the offsets at which the client has resumed that are of a log which was
+	// truncated since. Once Kafka keeps nothing before them, it cannot tell that.
+	void map[int32]int64
+	log  []string
 }
 
 func (c *modelClient) wants(r modelRecord) bool {
@@ -98,8 +104,6 @@ func (*thirds) Passes(r *filter.Record) (bool, error) {
 	n, err := strconv.Atoi(string(text))
 	return n%3 == 0, err
 }
-
-func (c *modelClient) filtered() bool { return len(c.keys) > 0 || c.where != nil }
 
 // complete fails if a record that the client wants lies between what it has received
 // and an offset.
@@ -131,6 +135,7 @@ func (c *modelClient) see(body []byte) error {
 			return errors.New("the topic was not made again")
 		}
 		c.next[e.Partition] = 0
+		c.owed[e.Partition]--
 		return nil
 	}
 	p := &c.topic.partitions[e.Partition]
@@ -145,28 +150,47 @@ func (c *modelClient) see(body []byte) error {
 		c.next[e.Partition] = e.Offset + 1
 		return err
 	}
-	switch record.GapReason(e.Reason) {
-	case record.GapTruncated:
-		if p.cuts == 0 || e.From < p.lowest || e.From > c.next[e.Partition] && !c.filtered() {
+	if record.GapReason(e.Reason) == record.GapTruncated {
+		if p.cuts == 0 || e.From < p.lowest {
 			return fmt.Errorf("partition %d was not cut short at %d", e.Partition, e.From)
 		}
 		err := c.complete(e.Partition, e.From)
 		c.next[e.Partition] = e.From
 		return err
+	}
+	err := c.mayBeMissing(p, e.seenEvent)
+	if void, ok := c.void[e.Partition]; err == nil && (!ok || void != e.From) {
+		err = c.complete(e.Partition, e.From)
+	}
+	if err != nil && c.owed[e.Partition] > 0 && c.ofFormer(e.seenEvent) {
+		return nil
+	}
+	c.next[e.Partition] = max(c.next[e.Partition], e.To)
+	return err
+}
+
+// ofFormer reports whether a gap is one of a topic that there was before.
+func (c *modelClient) ofFormer(e seenEvent) bool {
+	return slices.ContainsFunc(c.topic.former, func(partitions []modelPartition) bool {
+		return int(e.Partition) < len(partitions) && c.mayBeMissing(&partitions[e.Partition], e) == nil
+	})
+}
+
+// mayBeMissing checks a gap of a log that was not truncated.
+func (c *modelClient) mayBeMissing(p *modelPartition, e seenEvent) error {
+	switch record.GapReason(e.Reason) {
 	case record.GapRetention:
 		if e.To > p.start {
 			return fmt.Errorf("partition %d is kept from %d on", e.Partition, p.start)
 		}
+		return nil
 	case record.GapPolicy:
 		if err := c.mayDrop(p, e.From, e.To); err != nil {
 			return fmt.Errorf("partition %d: %w", e.Partition, err)
 		}
-	default:
-		return fmt.Errorf("nothing is %s", e.Reason)
+		return nil
 	}
-	err := c.complete(e.Partition, e.From)
-	c.next[e.Partition] = max(c.next[e.Partition], e.To)
-	return err
+	return fmt.Errorf("nothing is %s", e.Reason)
 }
 
 // mayDrop checks a gap of GapPolicy against the policy.
@@ -177,6 +201,9 @@ func (c *modelClient) mayDrop(p *modelPartition, from, to int64) error {
 	case hub.SlowConflate:
 		if p.cuts > 0 {
 			return nil // the newer record may have been truncated
+		}
+		if to > int64(len(p.records)) {
+			return fmt.Errorf("offset %d does not exist", to-1)
 		}
 		for offset := from; offset < to; offset++ {
 			r := p.records[offset]
@@ -215,7 +242,9 @@ type modelRun struct {
 	*rapid.T
 	topic  modelTopic
 	client modelClient
+	config hub.Config
 	hub    *hub.Hub
+	stop   func() // of the hub
 	reader *reader
 	cutOff bool // the log may be truncated, else topics are recreated
 }
@@ -288,17 +317,39 @@ func (m *modelRun) take() (more bool) {
 	return more
 }
 
-// resume closes the subscription and resumes from its cursor.
+// start starts an instance, which stop ends.
+func (m *modelRun) start() {
+	h, err := hub.New(m.config)
+	if err != nil {
+		m.Fatal(err)
+	}
+	h.WatchSteps(func(fault string) { m.Fatal(fault) })
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = h.Run(ctx) })
+	m.hub, m.stop = h, func() { cancel(); running.Wait() }
+}
+
+// resume closes the subscription and resumes from its cursor, sometimes at another
+// instance, which has nothing in memory.
 func (m *modelRun) resume() {
 	cursor, err := record.ParseCursor(m.reader.Cursor())
 	m.check(err)
 	m.reader.Close()
+	if rapid.IntRange(0, 3).Draw(m.T, "instance") == 0 {
+		m.stop()
+		m.start()
+	}
 	at, _ := cursor.Position("orders")
 	if at.Topic == m.topicID() {
 		for p := range m.topic.partitions {
 			// A partition that the cursor does not have is read from its beginning.
 			p, begin := int32(p), m.topic.partitions[p].start
 			m.client.next[p] = min(max(m.client.next[p], begin), at.Offset(p, begin))
+			delete(m.client.void, p)
+			if from, ok := at.Find(p); ok && m.topic.partitions[p].replaced(from) {
+				m.client.void[p] = from.Offset
+			}
 		}
 	}
 	m.client.log = append(m.client.log, fmt.Sprintf("it resumes at %v", at.Offsets))
@@ -322,7 +373,7 @@ func (m *modelRun) actions() map[string]func(*rapid.T) {
 			i, p := m.pick()
 			n := rapid.IntRange(1, 3).Draw(m.T, "offsets")
 			m.topic.Skip("orders.v1", int32(i), n)
-			p.records = append(p.records, make([]modelRecord, n)...)
+			p.records = append(p.records, slices.Repeat([]modelRecord{{epoch: p.epoch}}, n)...)
 		}),
 		"expire": on(func() {
 			i, p := m.pick()
@@ -330,6 +381,7 @@ func (m *modelRun) actions() map[string]func(*rapid.T) {
 			m.topic.Expire("orders.v1", int32(i), p.start)
 		}),
 		"cut or make anew": on(m.cutOrMakeAnew),
+		"elect":            on(m.elect),
 		"read": on(func() {
 			for range rapid.IntRange(1, 5).Draw(m.T, "times") {
 				if !m.take() {
@@ -337,7 +389,9 @@ func (m *modelRun) actions() map[string]func(*rapid.T) {
 				}
 			}
 		}),
-		"read all": on(m.readAll),
+		"read all": on(func() { m.release(); m.readAll() }),
+		"hold":     on(func() { m.topic.Hold(true) }),
+		"release":  on(m.release),
 		"resume":   on(m.resume),
 	}
 }
@@ -353,8 +407,18 @@ func (m *modelRun) write(least, most int) {
 	}
 }
 
+// release lets the hub follow the topic again.
+func (m *modelRun) release() {
+	m.topic.Hold(false)
+	settle()
+}
+
 func (m *modelRun) cutOrMakeAnew() {
+	m.release() // else the hub would deliver what it has of the log before
 	if !m.cutOff {
+		for p := range m.topic.partitions {
+			m.client.owed[int32(p)]++
+		}
 		m.topic.create(rapid.IntRange(1, 3).Draw(m.T, "partitions"))
 		m.client.made++
 		return
@@ -368,10 +432,21 @@ func (m *modelRun) cutOrMakeAnew() {
 	}
 	to := rapid.Int64Range(p.start+int64(first)+1, int64(len(p.records))).Draw(m.T, "cut")
 	m.topic.Truncate("orders.v1", int32(i), to)
+	p.epoch++
+	if to == int64(len(p.records)) {
+		return
+	}
 	if p.cuts++; p.cuts == 1 || to < p.lowest {
 		p.lowest = to
 	}
 	p.records = p.records[:to:to]
+}
+
+// elect gives a partition another leader, which has all records.
+func (m *modelRun) elect() {
+	i, p := m.pick()
+	m.topic.Truncate("orders.v1", int32(i), int64(len(p.records)))
+	p.epoch++
 }
 
 // readAll reads up to the end of the topic, and fails if it is not reached.
@@ -417,7 +492,7 @@ func runModel(t *rapid.T) {
 	m := &modelRun{T: t, topic: modelTopic{Topics: hubtest.New()}, cutOff: rapid.Bool().Draw(t, "truncations")}
 	policy := rapid.SampledFrom([]hub.SlowPolicy{hub.SlowCatchUp, hub.SlowConflate, hub.SlowSkip, hub.SlowDisconnect}).Draw(t, "policy")
 	keys := rapid.SampledFrom([][]string{nil, {"k1"}, {"k2", "k3"}}).Draw(t, "keys")
-	m.client = modelClient{topic: &m.topic, keys: keys, policy: policy, next: make(map[int32]int64)}
+	m.client = modelClient{topic: &m.topic, keys: keys, policy: policy, next: make(map[int32]int64), owed: make(map[int32]int), void: make(map[int32]int64)}
 	if rapid.Bool().Draw(t, "predicate") {
 		m.client.where = new(thirds)
 	}
@@ -425,8 +500,7 @@ func runModel(t *rapid.T) {
 	for p := range m.topic.partitions {
 		m.topic.append(p, "k1", 0)
 	}
-	var err error
-	m.hub, err = hub.New(hub.Config{
+	m.config = hub.Config{
 		Streams: []hub.Stream{{
 			Name: "orders", Topic: "orders.v1", Source: m.topic, RecordBytes: 1 << 20, Slow: policy, Linger: time.Hour,
 			LogBytes: rapid.SampledFrom([]int{1, 30 << 10, 1 << 20}).Draw(t, "log bytes"),
@@ -434,15 +508,9 @@ func runModel(t *rapid.T) {
 		}},
 		Shards: 1, Wake: pumpOwners, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Limits: hub.Limits{StartTimeout: time.Minute, LateMemory: rapid.SampledFrom([]int{0, 1, 10 << 10, 1 << 20}).Draw(t, "late memory"), ReplaysPerInstance: rapid.IntRange(0, 2).Draw(t, "replays")},
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	m.hub.WatchSteps(func(fault string) { t.Fatal(fault) })
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { _ = m.hub.Run(ctx) })
-	defer func() { cancel(); running.Wait() }()
+	m.start()
+	defer func() { m.stop() }()
 	m.subscribe(hub.Start{Kind: rapid.SampledFrom([]hub.StartKind{hub.StartEarliest, hub.StartLatest}).Draw(t, "start")})
 	defer func() { m.reader.Close() }()
 	for _, at := range m.reader.Position().Offsets {
@@ -451,5 +519,6 @@ func runModel(t *rapid.T) {
 	settle()
 	t.Repeat(m.actions())
 	m.T = t
+	m.release()
 	m.readAll()
 }

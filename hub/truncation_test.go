@@ -436,3 +436,75 @@ func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	}
 	wantTruncated(t, "resumed", resumed, 14, 20, 34)
 }
+
+// TestAnElectionInFrontOfWhereTheLogEnds: the last record of the log in memory is a
+// control record, which a new leader has written, and what is read for a subscription
+// that comes from further back reaches beyond it. Nothing was lost, and no truncation
+// is reported.
+func TestAnElectionInFrontOfWhereTheLogEnds(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	appendNumbered(topics, 8)
+	topics.Truncate("orders.v1", 0, 8) // an election that has lost nothing
+	topics.Skip("orders.v1", 0, 1)
+	topic, err := topics.Topic(t.Context(), "orders.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics.Hold(true)
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	live := subscribe(t, h, hub.Request{})
+	defer live.Close()
+	appendNumbered(topics, 3)
+
+	first := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{{Offset: 6, Epoch: 0}}}
+	late := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: first}})
+	defer late.Close()
+	got := late.collect(t, 2) // everything up to the end of the log
+	topics.Hold(false)
+	got = append(got, late.collect(t, 3)...)
+	for i, want := range []int64{6, 7, 9, 10, 11} {
+		if e := got[i]; e.Type != "event" || e.Offset != want {
+			t.Errorf("got %+v, want the event at offset %d", e, want)
+		}
+	}
+}
+
+// TestWhatIsCachedCannotBeComparedAnyMore: a subscription resumes behind a control
+// record, of whose epoch no record is cached, and Kafka has removed everything up to
+// there since. The subscription goes on behind what is missing.
+func TestWhatIsCachedCannotBeComparedAnyMore(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	appendNumbered(topics, 2)
+	topics.Truncate("orders.v1", 0, 2) // an election that has lost nothing
+	topics.Skip("orders.v1", 0, 1)
+	topics.Truncate("orders.v1", 0, 3)
+	appendNumbered(topics, 9)
+	topic, err := topics.Topic(t.Context(), "orders.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	from := func(at record.PartitionOffset) *reader {
+		position := record.Position{Topic: topic.ID, Offsets: []record.PartitionOffset{at}}
+		return subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: position}})
+	}
+	first := from(record.PartitionOffset{Offset: 0, Epoch: 0})
+	defer first.Close()
+	first.collect(t, 11) // it is cached now
+
+	topics.Expire("orders.v1", 0, 12)
+	resumed := from(record.PartitionOffset{Offset: 3, Epoch: 1})
+	defer resumed.Close()
+	appendNumbered(topics, 1)
+	got := resumed.collect(t, 2)
+	if g := got[0]; g.Reason != "retention" || g.From != 3 || g.To != 12 {
+		t.Errorf("got %+v, want the gap of what Kafka has removed", g)
+	}
+	if e := got[1]; e.Type != "event" || e.Offset != 12 {
+		t.Errorf("got %+v, want the event at offset 12", e)
+	}
+}

@@ -18,6 +18,7 @@ type Topics struct {
 	changed chan struct{} // closed and replaced at every change
 	made    byte
 	away    bool
+	held    bool
 	reads   int
 }
 
@@ -29,7 +30,14 @@ type topic struct {
 type partition struct {
 	start   int64
 	epoch   int32
-	records []record.Record // from start on
+	records []stored // from start on
+}
+
+// stored is a record of a log. Those that are not visible are never delivered, as
+// control records are not; they have an epoch all the same.
+type stored struct {
+	record.Record
+	visible bool
 }
 
 // New returns a cluster without topics.
@@ -72,27 +80,26 @@ func (t *Topics) Append(name string, r record.Record) int64 {
 func (t *Topics) AppendBatch(name string, records []record.Record) (last int64) {
 	t.change(func() {
 		for _, r := range records {
-			p := &t.topics[name].partitions[r.Partition]
-			r.Offset = p.start + int64(len(p.records))
-			if r.Epoch != hidden {
-				r.Epoch = p.epoch
-			}
-			p.records = append(p.records, r)
-			last = r.Offset
+			last = t.topics[name].partitions[r.Partition].add(r, true)
 		}
 	})
 	return last
 }
 
-// Skip skips n offsets, as control batches and compaction do.
-func (t *Topics) Skip(name string, partition int32, n int) {
-	for range n {
-		t.Append(name, record.Record{Partition: partition, Epoch: hidden})
-	}
+func (p *partition) add(r record.Record, visible bool) int64 {
+	r.Offset, r.Epoch = p.start+int64(len(p.records)), p.epoch
+	p.records = append(p.records, stored{r, visible})
+	return r.Offset
 }
 
-// hidden is the epoch of records that are never delivered.
-const hidden = -99
+// Skip adds n records that are never delivered, such as control records.
+func (t *Topics) Skip(name string, partition int32, n int) {
+	t.change(func() {
+		for range n {
+			t.topics[name].partitions[partition].add(record.Record{Partition: partition}, false)
+		}
+	})
+}
 
 // Expire removes the records of a partition below an offset.
 func (t *Topics) Expire(name string, partition int32, below int64) {
@@ -114,18 +121,24 @@ func (t *Topics) Truncate(name string, partition int32, to int64) {
 }
 
 // epochEnd returns where the records of an epoch, or of the last one before it,
-// end.
-func (p *partition) epochEnd(epoch int32) int64 {
+// end, and that epoch.
+func (p *partition) epochEnd(epoch int32) (end int64, last int32) {
+	last = -1
 	for i := range p.records {
 		if p.records[i].Epoch > epoch {
-			return p.start + int64(i)
+			return p.start + int64(i), last
 		}
+		last = p.records[i].Epoch
 	}
-	return p.start + int64(len(p.records))
+	return p.start + int64(len(p.records)), last
 }
 
 // Away makes the cluster unavailable, or available again.
 func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
+
+// Hold keeps followers from getting records, while Read still gives them, or stops
+// keeping them.
+func (t *Topics) Hold(held bool) { t.change(func() { t.held = held }) }
 
 // Reads returns how many times Read was called.
 func (t *Topics) Reads() int {
@@ -163,13 +176,13 @@ func (t *Topics) Offsets(_ context.Context, asked record.Topic, at upstream.Offs
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
 		if at.IsEarliest() {
 			offset = p.start
-			if len(p.records) > 0 && p.records[0].Epoch != hidden {
+			if len(p.records) > 0 {
 				epoch = p.records[0].Epoch
 			}
 		}
 		if from, ok := at.Time(); ok {
 			for _, r := range p.records {
-				if r.Epoch != hidden && r.Timestamp >= from.UnixMilli() {
+				if r.visible && r.Timestamp >= from.UnixMilli() {
 					offset, epoch = r.Offset, r.Epoch
 					break
 				}
@@ -196,13 +209,13 @@ func (found *topic) fetch(at record.PartitionOffset, n int) *upstream.Fetched {
 	p := &found.partitions[at.Partition]
 	tip := p.start + int64(len(p.records))
 	f := &upstream.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
-	end := tip
+	end, epoch := tip, int32(-1)
 	if at.Epoch >= 0 {
-		end = p.epochEnd(at.Epoch)
+		end, epoch = p.epochEnd(at.Epoch)
 	}
 	if at.Offset > end {
 		f.Gap = &record.Gap{Partition: at.Partition, From: end, To: at.Offset, Reason: record.GapTruncated}
-		f.Next = record.PartitionOffset{Partition: at.Partition, Epoch: at.Epoch, Offset: end}
+		f.Next = record.PartitionOffset{Partition: at.Partition, Epoch: epoch, Offset: end}
 		return f
 	}
 	if at.Offset < p.start {
@@ -213,14 +226,12 @@ func (found *topic) fetch(at record.PartitionOffset, n int) *upstream.Fetched {
 	records := p.records[min(at.Offset-p.start, int64(len(p.records))):]
 	records = records[:min(n, len(records))]
 	f.Next.Offset = at.Offset + int64(len(records))
-	for i := range records {
-		if records[i].Epoch != hidden {
-			f.Next.Epoch = records[i].Epoch
-		}
+	if n := len(records); n > 0 {
+		f.Next.Epoch = records[n-1].Epoch
 	}
 	f.Each = func(yield func(*record.Record) bool) {
 		for i := range records {
-			if records[i].Epoch != hidden && !yield(&records[i]) {
+			if records[i].visible && !yield(&records[i].Record) {
 				return
 			}
 		}
@@ -261,6 +272,9 @@ func (t *Topics) Follow(ctx context.Context, asked record.Topic, from []record.P
 				places = append(places, record.PartitionOffset{Partition: int32(len(places)), Epoch: -1})
 			}
 			for i, at := range places {
+				if t.held {
+					break
+				}
 				if f := found.fetch(at, 1000); f.Next != at {
 					batch = append(batch, f)
 					places[i] = f.Next

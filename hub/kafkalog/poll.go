@@ -191,12 +191,13 @@ func (b *broker) accept(part *partition, in *fetchedPartition, at record.Partiti
 	part.reached()
 	part.strange, part.deposed, part.confirmed, part.strict = 0, 0, false, false
 	if diverges {
-		b.s.log.Warn("the log of a partition was truncated", "topic", part.f.topic.Name, "partition", at.Partition,
-			"offset", at.Offset, "epoch", at.Epoch, "end", in.divergedEnd, "end_epoch", in.divergedEpoch,
-			"leader", part.lead.leader, "leader_epoch", part.lead.epoch)
-		return hasGap, upstream.Fetched{
-			Partition: at.Partition, Gap: truncated(at, to), Next: to, Start: in.start, Tip: in.stable,
+		gap := truncated(at, to)
+		if gap != nil {
+			b.s.log.Warn("the log of a partition was truncated", "topic", part.f.topic.Name, "partition", at.Partition,
+				"offset", at.Offset, "epoch", at.Epoch, "end", in.divergedEnd, "end_epoch", in.divergedEpoch,
+				"leader", part.lead.leader, "leader_epoch", part.lead.epoch)
 		}
+		return hasGap, upstream.Fetched{Partition: at.Partition, Gap: gap, Next: to, Start: in.start, Tip: in.stable}
 	}
 	if in.replica >= 0 && in.replica != b.id && len(in.records) == 0 {
 		part.replica, part.replicaUntil = in.replica, now.Add(replicaFor)
