@@ -145,16 +145,19 @@ func TestDeflatedShares(t *testing.T) {
 func TestDeflatedSlowReader(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: compressing, stream: func(s *hub.Stream) { s.LogBytes = 64 << 20 }})
-	c := in.dialDeflated(websocket.CompressionContextTakeover, token(t, "u42", "live", time.Hour))
+	tok := token(t, "u42", "live", time.Hour)
+	c := in.dialDeflated(websocket.CompressionContextTakeover, tok)
 	c.send(`{"type":"subscribe","id":"a","stream":"orders"}`)
 	c.until("caught_up")
+	other := in.events("/v1/streams/orders/events", tok)
+	other.until("sluice.caught_up")
 	const records = 1500
 	noise := make([]byte, 3000)
 	for range records {
 		_, _ = rand.Read(noise)
 		in.topics.Append("orders", record.Record{Value: bytes.Clone(noise), Timestamp: 1})
 	}
-	time.Sleep(100 * time.Millisecond)
+	other.offsets(records) // everything has been delivered to clients that read
 	if sent := in.metric(`sluice_sent_bytes_total{protocol="websocket"}`); sent >= records*3000 {
 		t.Errorf("%.0f bytes were taken without a reader", sent)
 	}

@@ -324,13 +324,17 @@ func TestCompressedSlowReader(t *testing.T) {
 	tok := token(t, "u42", "live", time.Hour)
 	s, _ := in.compressedEvents("/v1/streams/orders/events", tok)
 	s.until("sluice.caught_up")
+	other := in.dial("?stream=orders", tok)
+	other.until("caught_up")
 	noise := make([]byte, 3000)
 	const records = 2000
 	for range records {
 		_, _ = rand.Read(noise)
 		in.topics.Append("orders", record.Record{Value: bytes.Clone(noise), Timestamp: 1})
 	}
-	time.Sleep(100 * time.Millisecond)
+	for range records {
+		other.until("event") // everything has been delivered to clients that read
+	}
 	if sent := in.metric(`sluice_sent_bytes_total{protocol="sse"}`); sent >= records*3000 {
 		t.Errorf("%.0f bytes were taken without a reader", sent)
 	}

@@ -79,24 +79,6 @@ func TestAppMakesTopicsAndStops(t *testing.T) {
 	}
 }
 
-// A server must start without Kafka and Redis, and stop in order without them.
-func TestAppStopsWithoutServers(t *testing.T) {
-	t.Parallel()
-	a := newTestApp(t, "127.0.0.1:1", "127.0.0.1:1")
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	select {
-	case err := <-ended:
-		t.Fatalf("it ended by itself: %v", err)
-	case <-time.After(300 * time.Millisecond):
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-}
-
 // lineReader delivers the log line by line.
 type lineReader chan string
 
@@ -108,9 +90,9 @@ func (r lineReader) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// With Kafka and Redis unreachable and no client connected, the failed checks must
-// be logged.
-func TestReadinessIsLoggedWithNobodyAsking(t *testing.T) {
+// A server must start without Kafka and Redis, and stop in order without them. With
+// no client connected, the failed checks must be logged.
+func TestAppWithoutServers(t *testing.T) {
 	t.Parallel()
 	lines := make(lineReader, 1000)
 	a := newTestAppThatLogs(t, "127.0.0.1:1", "127.0.0.1:1", slog.New(slog.NewTextHandler(lines, nil)))
@@ -133,6 +115,8 @@ func TestReadinessIsLoggedWithNobodyAsking(t *testing.T) {
 					}
 				}
 			}
+		case err := <-ended:
+			t.Fatalf("the server ended by itself: %v", err)
 		case <-late:
 			t.Fatalf("the log does not tell of %v", wanted)
 		}
