@@ -108,9 +108,6 @@ func (r *reading) noteTopic(err error) {
 // Append implements upstream.Sink.
 func (r *reading) Append(batch []*upstream.Fetched) {
 	st := r.stream
-	if st.hub.config.Pace != nil {
-		st.hub.config.Pace()
-	}
 	r.builder.reset()
 	for _, f := range batch {
 		if f.Gap != nil {
@@ -132,6 +129,17 @@ func (r *reading) Append(batch []*upstream.Fetched) {
 	// Do not keep the memory of a burst.
 	if cap(r.builder.bodies) > 4*maxChunkBytes {
 		r.builder = chunkBuilder{}
+	}
+	// Nothing is fetched while the workers deliver. Records that were fetched
+	// meanwhile would wait here without those that came after them, which would then
+	// need a write of their own to each client.
+	r.pace()
+}
+
+// pace waits until the workers have delivered what they were woken for.
+func (r *reading) pace() {
+	if pace := r.stream.hub.config.Pace; pace != nil {
+		pace()
 	}
 }
 
@@ -165,6 +173,7 @@ func (r *reading) Live(live bool, cause error) {
 		st.logger.Warn("the stream cannot be read; it is tried again", "error", cause)
 	}
 	r.log.setLive(live)
+	r.pace() // so that records come after the status that they are read in
 }
 
 // acquire returns the stream's log, and keeps it alive until release. It waits for
