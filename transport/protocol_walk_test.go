@@ -105,7 +105,7 @@ func TestProtocolWalks(t *testing.T) {
 	}
 }
 
-var reasonRow = regexp.MustCompile("(?s)The reasons:\n\n\\| reason \\| \\|\n\\|---\\|---\\|\n(.*?)\n\n")
+var reasonRow = regexp.MustCompile("(?s)The reasons are:\n\n\\| reason \\| \\|\n\\|---\\|---\\|\n(.*?)\n\n")
 
 // TestProtocolReasons compares the reasons of `unsubscribed` with the code's.
 func TestProtocolReasons(t *testing.T) {
