@@ -90,7 +90,7 @@ func endTooLarge(most int) ending {
 }
 
 func endTooManyFaults(most int) ending {
-	return endByFault(wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were refused", most))
+	return endByFault(wire.Errorf(wire.TooManyErrors, "more than %d requests failed in a minute", most))
 }
 
 // endPanicked returns the ending for a session one of whose requests panicked.

@@ -139,7 +139,7 @@ var (
 	streamLog      = prometheus.NewDesc("sluice_stream_log_bytes", "Memory used by the stream's log in bytes.", streamLabels, nil)
 	streamSlow     = prometheus.NewDesc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log.", streamLabels, nil)
 	streamReported = prometheus.NewDesc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", []string{"stream", "reason"}, nil)
-	lateWaiting    = prometheus.NewDesc("sluice_late_waiting", "Late subscriptions (behind the stream's log) waiting for Kafka or for a free replay.", nil, nil)
+	lateWaiting    = prometheus.NewDesc("sluice_late_waiting", "Late subscriptions (behind the stream's log) waiting for Kafka or for their turn.", nil, nil)
 	lateBytes      = prometheus.NewDesc("sluice_late_bytes", "Memory used by records read from Kafka for late subscriptions, in bytes.", nil, nil)
 	lateReads      = prometheus.NewDesc("sluice_late_reads_total", "Reads from Kafka for late subscriptions.", nil, nil)
 	lateBlocks     = prometheus.NewDesc("sluice_late_blocks_total", "Blocks of records made by reads for late subscriptions.", nil, nil)

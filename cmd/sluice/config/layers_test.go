@@ -102,7 +102,7 @@ func TestEnvironmentFaultsNameTheVariable(t *testing.T) {
 		`SLUICE_STREAMS__MARKET_TICKS: set one of the fields of streams/market.ticks`,
 		`SLUICE_LISTEN__PORT: unknown key: listen has no fields`,
 		`grants (SLUICE_GRANTS): is not valid YAML`,
-		`limits/json_depth (SLUICE_LIMITS__JSON_DEPTH): expected a whole number, got text`,
+		`limits/json_depth (SLUICE_LIMITS__JSON_DEPTH): expected a whole number, got a string`,
 		`log/level (--log-level): "loud" is not one of`,
 	} {
 		if !strings.Contains(err.Error(), want) {

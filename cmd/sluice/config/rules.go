@@ -103,11 +103,10 @@ func explain(b validator.FieldError, path string) string {
 		return fmt.Sprintf("%s is not one of %s%s", show(b.Value()), strings.Join(words, ", "), suggest(fmt.Sprint(b.Value()), words))
 	case "between":
 		low, high, _ := strings.Cut(b.Param(), "..")
-		zero := ""
 		if n := find(path); n != nil && strings.Contains(n.rules, "omitempty") && strings.HasPrefix(path, "limits/") {
-			zero = ", or 0 for no limit"
+			return fmt.Sprintf("%s is neither 0 nor between %s and %s", show(b.Value()), low, high)
 		}
-		return fmt.Sprintf("%s is not between %s and %s%s", show(b.Value()), low, high, zero)
+		return fmt.Sprintf("%s is not between %s and %s", show(b.Value()), low, high)
 	case "unique":
 		if b.Param() != "" {
 			return "two entries have the same " + strings.ToLower(b.Param())
