@@ -44,7 +44,7 @@ var faultTable = []struct {
 	{hub.ErrClosed, wire.Draining, "this instance is shutting down: reconnect to another one", time.Second},
 	{upstream.ErrPublishUnknown, wire.PublishUnknown, "unknown whether the record is stored", 0},
 	{upstream.ErrPublishOverloaded, wire.RateLimited, "too many publishes are in flight; the record is not stored", time.Second},
-	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "Kafka is unavailable for publishing; the record is not stored", time.Second},
+	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
 	{ingest.ErrInvalid, wire.Invalid, "the record violates a rule of the stream", 0},
 	{ingest.ErrReservedHeader, wire.ReservedHeader, "a header has a name that is reserved for the server", 0},

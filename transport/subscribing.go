@@ -102,7 +102,7 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 // to send.
 func (s *Server) checkCursor(cursor string) *wire.Error {
 	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
-		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named cursor, or subscribe to fewer streams together", most)
+		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named cursor, or fewer streams in one request", most)
 	}
 	return nil
 }
