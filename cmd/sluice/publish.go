@@ -28,7 +28,7 @@ func newPublish() *cobra.Command {
 		Short: "Publish a record to a stream, or records from standard input",
 		Long: `Publish stores a value in a stream and prints the partition and offset once all
 in-sync replicas have stored the record. Without VALUE, each line of standard input
-is a value. Values are JSON, or any text with --text.
+is a value. Values are JSON; with --text, values are stored unchanged.
 
 Publish stops at the first value that is not stored, with exit code 1, and reports
 whether the value is not stored or may be stored.`,
@@ -38,9 +38,9 @@ whether the value is not stored or may be stored.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&key, "key", "", "key of the record; without --key, the key is null")
-	flags.StringVar(&id, "id", "", "message `id`: a record that is sent repeatedly is stored once")
+	flags.StringVar(&id, "id", "", "message `id`, for deduplication; not supported by this version of the server, which refuses the record")
 	flags.StringArrayVar(&headers, "header", nil, "header, `name=value`; may be repeated")
-	flags.BoolVar(&text, "text", false, "store values unchanged, instead of as JSON")
+	flags.BoolVar(&text, "text", false, "store values unchanged, without checking that they are JSON")
 	flags.BoolVar(&tombstone, "tombstone", false, "store a null value, which deletes the key of a compacted topic")
 	connect := remote(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
