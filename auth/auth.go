@@ -144,7 +144,7 @@ func New(config Config) (*Authenticator, error) {
 		return nil, fmt.Errorf("check clock skew: %v is not between 0 and %v", config.ClockSkew, MaxClockSkew)
 	}
 	if config.TokenBytes < 0 {
-		return nil, errors.New("check token bytes: the bound is negative")
+		return nil, errors.New("check token bytes: the limit is negative")
 	}
 	a := &Authenticator{
 		verifiers:  slices.Clone(config.Verifiers),
@@ -170,11 +170,11 @@ func New(config Config) (*Authenticator, error) {
 func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error) {
 	switch {
 	case is.Issuer == "":
-		return nil, errors.New("it has no name")
+		return nil, errors.New("no name")
 	case is.Audience == "":
-		return nil, errors.New("it has no audience")
+		return nil, errors.New("no audience")
 	case len(is.Algorithms) == 0:
-		return nil, errors.New("it has no algorithms")
+		return nil, errors.New("no algorithms")
 	}
 	made := &issuer{
 		definition: is,
@@ -188,7 +188,7 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 			return nil, fmt.Errorf("the algorithm %q is not one of HS256, RS256, ES256, EdDSA", algorithm)
 		}
 		if made.algorithms[algorithm] {
-			return nil, fmt.Errorf("the algorithm %s is there twice", algorithm)
+			return nil, fmt.Errorf("duplicate algorithm %s", algorithm)
 		}
 		made.algorithms[algorithm] = true
 	}
@@ -209,11 +209,11 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 	}
 	switch {
 	case ways != 1:
-		return nil, errors.New("it needs one of a secret, a JWKS file and a JWKS URL")
+		return nil, errors.New("exactly one of a secret, a JWKS file and a JWKS URL is required")
 	case is.Secret.IsZero() && algorithms[HS256]:
-		return nil, errors.New("HS256 needs a secret, not a JWKS")
+		return nil, errors.New("HS256 requires a secret, not a JWKS")
 	case !is.Secret.IsZero() && (!algorithms[HS256] || len(algorithms) > 1):
-		return nil, errors.New("a secret is for HS256 alone")
+		return nil, errors.New("a secret can be used with HS256 only")
 	}
 	switch {
 	case is.JWKSFile != "":
@@ -235,7 +235,7 @@ func (a *Authenticator) Anonymous(address string) (*Principal, error) {
 	open := a.rights.Load().open
 	switch {
 	case len(open) == 0:
-		return nil, unauthenticated("a credential is needed")
+		return nil, unauthenticated("a credential is required")
 	case address == "":
 		return nil, unauthenticated("the client has no address")
 	}

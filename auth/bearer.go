@@ -23,7 +23,7 @@ const (
 const maxNameBytes = 256
 
 var (
-	errUnknownKey   = unauthenticated("the token's key id or algorithm is not among the issuer's keys")
+	errUnknownKey   = unauthenticated("the issuer has no key with the token's key ID and algorithm")
 	errTokenTooLong = unauthenticated("the token is too long")
 	errNotJWT       = unauthenticated("the token is not a JWT")
 	errNotUTF8      = unauthenticated("the token's header or claims are not UTF-8")
@@ -62,7 +62,7 @@ func (a *Authenticator) Bearer(ctx context.Context, credential string) (*Princip
 		}
 		return a.principalFor(id)
 	}
-	return nil, unauthenticated("the credential is of no kind that is accepted")
+	return nil, unauthenticated("the kind of credential is not supported")
 }
 
 // Verify implements Verifier for a JWT (RFC 7519) of one of the issuers.
@@ -100,7 +100,7 @@ func (a *tokens) Verify(ctx context.Context, token string) (*Identity, error) {
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return nil, errNotJWT
 	case err != nil || !parsed.Valid:
-		return nil, unauthenticated("the token's algorithm or signature is wrong")
+		return nil, unauthenticated("the token's algorithm or signature is not valid")
 	}
 	id, err := a.identityOf(by, c, token)
 	if err != nil {
@@ -136,11 +136,11 @@ func (a *tokens) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
 	}
 	name, err := c.GetIssuer()
 	if err != nil {
-		return nil, unauthenticated("the token's issuer is not a text")
+		return nil, unauthenticated("the token's issuer is not a string")
 	}
 	by, ok := a.issuers[name]
 	if !ok {
-		return nil, unauthenticated("the token's issuer is not one of ours")
+		return nil, unauthenticated("the token's issuer is not configured")
 	}
 	return by, nil
 }
@@ -154,7 +154,7 @@ func (by *issuer) find(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySe
 	var id string
 	if named, ok := t.Header["kid"]; ok {
 		if id, ok = named.(string); !ok || id == "" || len(id) > maxNameBytes {
-			return jwt.VerificationKeySet{}, unauthenticated("the token's key id is not a short text")
+			return jwt.VerificationKeySet{}, unauthenticated("the token's key ID is empty, too long or not a string")
 		}
 	}
 	return by.keys.find(ctx, id, algorithm)

@@ -40,11 +40,11 @@ func TestNewRefuses(t *testing.T) {
 		config auth.Config
 		says   string // empty: the configuration is valid
 	}{
-		"nothing":              {auth.Config{}, "no way in"},
+		"nothing":              {auth.Config{}, "no client could connect"},
 		"issuer alone":         {auth.Config{Issuers: []auth.Issuer{fleetIssuer()}}, ""},
 		"anonymous alone":      {auth.Config{Grants: []auth.Grant{open}}, ""},
-		"grant without issuer": {auth.Config{Grants: []auth.Grant{open, {Subscribe: []string{"a"}}}}, "check grant 2: it can match nobody"},
-		"issuer twice":         {auth.Config{Issuers: []auth.Issuer{fleetIssuer(), fleetIssuer()}}, `issuer 2 ("fleet"): it is there twice`},
+		"grant without issuer": {auth.Config{Grants: []auth.Grant{open, {Subscribe: []string{"a"}}}}, "check grant 2: the grant cannot match any client"},
+		"issuer twice":         {auth.Config{Issuers: []auth.Issuer{fleetIssuer(), fleetIssuer()}}, `issuer 2 ("fleet"): duplicate issuer`},
 		"skew negative":        {auth.Config{Grants: []auth.Grant{open}, ClockSkew: -1}, "clock skew"},
 		"skew large":           {auth.Config{Grants: []auth.Grant{open}, ClockSkew: time.Hour}, "clock skew"},
 		"token bytes":          {auth.Config{Grants: []auth.Grant{open}, TokenBytes: -1}, "token bytes"},
@@ -55,15 +55,15 @@ func TestNewRefuses(t *testing.T) {
 		"alg none":           {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"none"} }), `"none"`},
 		"alg HS512":          {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"HS512"} }), `"HS512"`},
 		"alg in lower case":  {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"hs256"} }), `"hs256"`},
-		"alg twice":          {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"HS256", "HS256"} }), "twice"},
+		"alg twice":          {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"HS256", "HS256"} }), "duplicate algorithm HS256"},
 		"secret short":       {issuer(func(is *auth.Issuer) { is.Secret = auth.NewSecret(strings.Repeat("k", 31)) }), "shorter than 32"},
-		"secret for RS256":   {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"RS256"} }), "HS256 alone"},
-		"secret for both":    {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"HS256", "RS256"} }), "HS256 alone"},
+		"secret for RS256":   {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"RS256"} }), "HS256 only"},
+		"secret for both":    {issuer(func(is *auth.Issuer) { is.Algorithms = []string{"HS256", "RS256"} }), "HS256 only"},
 		"no keys at all":     {issuer(func(is *auth.Issuer) { is.Secret = auth.Secret{} }), "one of a secret"},
 		"secret and file":    {issuer(func(is *auth.Issuer) { is.JWKSFile = good }), "one of a secret"},
 		"file":               {file(good, auth.ES256), ""},
-		"file for HS256":     {file(good, auth.HS256), "needs a secret"},
-		"file for both":      {file(good, auth.ES256, auth.HS256), "needs a secret"},
+		"file for HS256":     {file(good, auth.HS256), "requires a secret"},
+		"file for both":      {file(good, auth.ES256, auth.HS256), "requires a secret"},
 		"file missing":       {file(good+"x", auth.ES256), "read key file"},
 		"file broken":        {file(broken, auth.ES256), "not a JWK Set"},
 		"file without keys":  {file(none, auth.ES256), "has no key"},
@@ -82,14 +82,14 @@ func TestNewRefuses(t *testing.T) {
 		}), ""},
 
 		"grant":                {grant(auth.Grant{When: map[string]string{"a": "b"}, Publish: []string{"x"}}), ""},
-		"grant of nothing":     {grant(auth.Grant{When: map[string]string{"a": "b"}}), "gives no right"},
+		"grant of nothing":     {grant(auth.Grant{When: map[string]string{"a": "b"}}), "allows nothing"},
 		"grant, no claim":      {grant(auth.Grant{When: map[string]string{"": "b"}, Publish: []string{"x"}}), "no claim"},
 		"grant, no value":      {grant(auth.Grant{When: map[string]string{"a": ""}, Publish: []string{"x"}}), "no value"},
 		"grant, bad subscribe": {grant(auth.Grant{Subscribe: []string{"a b"}}), "subscribe: the pattern"},
 		"grant, bad publish":   {grant(auth.Grant{Publish: []string{""}}), "publish: an empty pattern"},
 		"replay negative":      {grant(auth.Grant{Subscribe: []string{"a"}, Replay: -1}), "negative"},
-		"replay of nothing":    {grant(auth.Grant{Publish: []string{"a"}, Replay: 1}), "without subscribe"},
-		"anonymous if":         {grant(auth.Grant{Anonymous: true, When: map[string]string{"a": "b"}, Publish: []string{"x"}}), "no conditions"},
+		"replay of nothing":    {grant(auth.Grant{Publish: []string{"a"}, Replay: 1}), "requires subscribe"},
+		"anonymous if":         {grant(auth.Grant{Anonymous: true, When: map[string]string{"a": "b"}, Publish: []string{"x"}}), "cannot have conditions"},
 	} {
 		a, err := auth.New(c.config)
 		switch {

@@ -16,13 +16,13 @@ var (
 	// not wrap ErrUnauthenticated.
 	ErrTokenExpired = errors.New("the token has expired")
 	// ErrForbidden: the principal is known but lacks the right.
-	ErrForbidden = errors.New("the principal has no right to do this")
+	ErrForbidden = errors.New("the principal is not allowed to do this")
 	// ErrOriginRefused: a browser sent a cookie from an origin that is not allowed,
 	// or did not send its origin. It wraps ErrForbidden.
 	ErrOriginRefused = fmt.Errorf("%w: the origin is not allowed to use a cookie", ErrForbidden)
 	// ErrPrincipalChanged: the token that was to renew a session belongs to another
 	// principal. It wraps ErrForbidden.
-	ErrPrincipalChanged = fmt.Errorf("%w: the token is another principal's", ErrForbidden)
+	ErrPrincipalChanged = fmt.Errorf("%w: the token belongs to another principal", ErrForbidden)
 	// ErrAmbiguousCredentials: the request has more than one credential.
 	ErrAmbiguousCredentials = errors.New("the request has more than one credential")
 	// ErrUnsupportedCredential: the credential is of a kind, or in a part of the

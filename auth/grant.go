@@ -56,13 +56,13 @@ type condition struct {
 func newGrant(g Grant) (*grant, error) {
 	switch {
 	case g.Anonymous && len(g.When) > 0:
-		return nil, errors.New("an anonymous grant can have no conditions")
+		return nil, errors.New("an anonymous grant cannot have conditions")
 	case len(g.Subscribe) == 0 && len(g.Publish) == 0:
-		return nil, errors.New("it gives no right: neither subscribe nor publish")
+		return nil, errors.New("the grant allows nothing: subscribe and publish are empty")
 	case g.Replay < 0:
 		return nil, errors.New("replay is negative")
 	case g.Replay > 0 && len(g.Subscribe) == 0:
-		return nil, errors.New("replay without subscribe")
+		return nil, errors.New("replay requires subscribe")
 	}
 	made := &grant{anonymous: g.Anonymous, replay: g.Replay}
 	for name, value := range g.When {
@@ -100,7 +100,7 @@ func newPatterns(texts []string) ([]Pattern, error) {
 // claimPath splits the name of a claim into the names of nested members.
 func claimPath(name string) ([]string, error) {
 	if name == "" {
-		return nil, errors.New("a condition has no claim")
+		return nil, errors.New("a condition has no claim name")
 	}
 	pointer, ok := strings.CutPrefix(name, "/")
 	if !ok {

@@ -20,7 +20,7 @@ func (a *Authenticator) newTokens(issuers []Issuer) (*tokens, error) {
 	was := a.tokens.Load()
 	for i, is := range issuers {
 		if _, ok := made.issuers[is.Issuer]; ok {
-			return nil, fmt.Errorf("check issuer %d (%q): it is there twice", i+1, is.Issuer)
+			return nil, fmt.Errorf("check issuer %d (%q): duplicate issuer", i+1, is.Issuer)
 		}
 		one, err := was.same(is), error(nil)
 		if one == nil {
@@ -59,7 +59,7 @@ func (a *Authenticator) SetIssuers(issuers []Issuer) error {
 		return err
 	}
 	if len(issuers) == 0 && len(a.verifiers) == 0 && len(a.rights.Load().open) == 0 {
-		return errors.New("check issuers: there is no way in, neither an issuer nor an anonymous grant")
+		return errors.New("check issuers: no client could connect: an issuer or an anonymous grant is required")
 	}
 	a.tokens.Store(made)
 	select {

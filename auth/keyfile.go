@@ -82,7 +82,7 @@ func (f *fileKeys) run(ctx context.Context) {
 		}
 		err := f.read()
 		if err != nil && !f.failed {
-			f.log.Warn("read key file; the keys known so far go on", "error", err)
+			f.log.Warn("reading the key file failed; keeping the previous keys", "error", err)
 		}
 		f.failed = err != nil
 	}

@@ -51,10 +51,10 @@ func parseKeySet(text []byte) (*keySet, error) {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(text, &document); err != nil {
-		return nil, errors.New("it is not a JWK Set: not a JSON object")
+		return nil, errors.New("not a JWK Set: not a JSON object")
 	}
 	if document.Keys == nil {
-		return nil, errors.New("it is not a JWK Set: it has no keys member")
+		return nil, errors.New("not a JWK Set: no keys member")
 	}
 	if len(*document.Keys) > maxKeys {
 		return nil, fmt.Errorf("the JWK Set has more than %d keys", maxKeys)
@@ -86,14 +86,14 @@ func (s *keySet) log(log *slog.Logger, read string) {
 func parseKey(raw []byte) (k key, why string) {
 	var marshal jwkset.JWKMarshal
 	if err := json.Unmarshal(raw, &marshal); err != nil {
-		return key{}, "it is not a JSON Web Key"
+		return key{}, "not a JSON Web Key"
 	}
 	// RFC 7517 sections 4.2 and 4.3. An empty list is no operation at all.
 	if marshal.USE != "" && marshal.USE != jwkset.UseSig {
-		return key{}, "its use is not sig"
+		return key{}, "use is not sig"
 	}
 	if marshal.KEYOPS != nil && !slices.Contains(marshal.KEYOPS, jwkset.KeyOpsVerify) {
-		return key{}, "its key_ops are without verify"
+		return key{}, "key_ops does not include verify"
 	}
 	// Certificates are ignored, and in particular never fetched.
 	marshal.X5U, marshal.X5C, marshal.X5T, marshal.X5TS256 = "", nil, "", ""
@@ -102,10 +102,10 @@ func parseKey(raw []byte) (k key, why string) {
 	jwk, err := jwkset.NewJWKFromMarshal(marshal, jwkset.JWKMarshalOptions{},
 		jwkset.JWKValidateOptions{SkipAll: true})
 	if err != nil {
-		return key{}, "its type is not known, or it is damaged"
+		return key{}, "unknown key type or damaged key"
 	}
 	if _, isRSA := jwk.Key().(*rsa.PublicKey); isRSA && len(marshal.E) > maxRSAExponent {
-		return key{}, "its exponent is too large" // the library keeps the low 64 bits of it
+		return key{}, "the exponent is too large" // the library keeps the low 64 bits of it
 	}
 	algorithm, why := algorithmOf(jwk.Key())
 	if why != "" {
@@ -115,7 +115,7 @@ func parseKey(raw []byte) (k key, why string) {
 	case named == "" || named == algorithm:
 	case named == "Ed25519" && algorithm == EdDSA: // RFC 9864
 	default:
-		return key{}, "its alg is not the one that it serves here, " + algorithm
+		return key{}, "alg is not " + algorithm
 	}
 	return key{id: marshal.KID, algorithm: algorithm, public: jwk.Key()}, ""
 }
@@ -127,28 +127,28 @@ func algorithmOf(public any) (algorithm, why string) {
 	case *rsa.PublicKey:
 		switch bits := public.N.BitLen(); {
 		case bits < minRSABits || bits > maxRSABits:
-			return "", fmt.Sprintf("it does not have %d to %d bits", minRSABits, maxRSABits)
+			return "", fmt.Sprintf("the modulus does not have %d to %d bits", minRSABits, maxRSABits)
 		case public.N.Bit(0) == 0:
-			return "", "its modulus is even"
+			return "", "the modulus is even"
 		case public.E < 3 || public.E%2 == 0 || public.E > math.MaxInt32:
-			return "", "its exponent is not an odd number from 3 to 2147483647"
+			return "", "the exponent is not an odd number from 3 to 2147483647"
 		}
 		return RS256, ""
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
-			return "", "its curve is not P-256"
+			return "", "the curve is not P-256"
 		}
 		if _, err := public.ECDH(); err != nil {
-			return "", "its point is not on the curve"
+			return "", "the point is not on the curve"
 		}
 		return ES256, ""
 	case ed25519.PublicKey:
 		if hasSmallOrder(public) {
-			return "", "its point has a small order: anybody could sign for it"
+			return "", "the point has a small order: signatures could be forged"
 		}
 		return EdDSA, ""
 	default:
-		return "", "it is not a public key for signatures"
+		return "", "not a public key for signatures"
 	}
 }
 

@@ -98,11 +98,11 @@ func checkKeysURL(address string, insecure bool) error {
 	case u.Host == "" || u.Opaque != "":
 		return errors.New("the JWKS URL has no host")
 	case u.User != nil:
-		return errors.New("the JWKS URL has a user name or password in it")
+		return errors.New("the JWKS URL contains a user name or password")
 	case u.Scheme == "https", u.Scheme == "http" && insecure:
 		return nil
 	default:
-		return errors.New("the JWKS URL is not https: who can change an answer on its way can let anybody in")
+		return errors.New("the JWKS URL is not https: over http, the keys could be replaced in transit")
 	}
 }
 
@@ -135,7 +135,7 @@ func (u *urlKeys) look(ctx context.Context, id string) error {
 			}
 			// The key may be newer than the last fetch, so the token is not reported
 			// as invalid.
-			return fmt.Errorf("%w: an unknown key id, and others were looked for a moment ago", ErrKeysUnavailable)
+			return fmt.Errorf("%w: unknown key ID, and the keys were requested too recently to request them again", ErrKeysUnavailable)
 		}
 		u.asked = time.Now()
 		clear(u.missing)
@@ -154,7 +154,7 @@ func (u *urlKeys) look(ctx context.Context, id string) error {
 	case <-running.done:
 	}
 	if running.err != nil {
-		return fmt.Errorf("%w: an unknown key id, and the issuer does not answer", ErrKeysUnavailable)
+		return fmt.Errorf("%w: unknown key ID, and fetching the issuer's keys failed", ErrKeysUnavailable)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -202,9 +202,9 @@ func (u *urlKeys) finish(ctx context.Context, running *fetch) {
 	switch {
 	case running.err != nil && ctx.Err() != nil: // we are stopping
 	case running.err != nil && !failedBefore:
-		u.log.Warn("fetch keys; the keys known so far go on", "error", running.err)
+		u.log.Warn("fetching keys failed; retrying", "error", running.err)
 	case running.err == nil && failedBefore:
-		u.log.Info("keys can be fetched again")
+		u.log.Info("fetching keys succeeded again")
 	}
 }
 

@@ -30,9 +30,9 @@ func Mint(secret Secret, c TokenClaims) (string, error) {
 	case len(key) < minSecretBytes:
 		return "", fmt.Errorf("mint token: the secret is shorter than %d bytes", minSecretBytes)
 	case c.Issuer == "" || c.Audience == "" || c.Subject == "":
-		return "", errors.New("mint token: it needs an issuer, an audience and a subject")
+		return "", errors.New("mint token: an issuer, an audience and a subject are required")
 	case c.ValidFor < time.Second:
-		return "", errors.New("mint token: it is valid for less than a second")
+		return "", errors.New("mint token: the token is valid for less than a second")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.More)) {
 		if slices.Contains([]string{"iss", "aud", "sub", "exp", "iat", "nbf", "cnf"}, name) {

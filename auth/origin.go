@@ -52,19 +52,19 @@ func normalOrigin(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case text == "null":
-		return "", errors.New("null is the origin of any sandboxed page")
+		return "", errors.New("null is not allowed: every sandboxed page has this origin")
 	case strings.Contains(text, "*"):
-		return "", errors.New("origins are listed one by one, without wildcards")
+		return "", errors.New("wildcards are not supported: list each origin")
 	case err != nil || u.Scheme == "" || u.Hostname() == "":
-		return "", errors.New("it is not scheme://host or scheme://host:port")
+		return "", errors.New("an origin is scheme://host or scheme://host:port")
 	case u.Scheme == "file":
-		return "", errors.New("pages of files all have the origin null")
+		return "", errors.New("file origins are not supported: browsers send null for them")
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", errors.New("it has a character other than ASCII; write the host in punycode")
+		return "", errors.New("non-ASCII characters are not supported: write the host in Punycode")
 	case text != u.Scheme+"://"+u.Host:
-		return "", errors.New("it has something before the host or after the port")
+		return "", errors.New("an origin has no user, path, query or fragment")
 	case strings.HasSuffix(u.Host, ":"):
-		return "", errors.New("it has a colon and no port")
+		return "", errors.New("the port after the colon is missing")
 	}
 	host := u.Hostname()
 	if strings.Contains(host, ":") {

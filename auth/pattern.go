@@ -33,7 +33,7 @@ func NewPattern(text string) (Pattern, error) {
 	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }):
 		return Pattern{}, fmt.Errorf("the pattern %q has a space or control character", text)
 	case strings.Count(text, "*") > maxPatternStars:
-		return Pattern{}, fmt.Errorf("the pattern %q has more than %d stars", text, maxPatternStars)
+		return Pattern{}, fmt.Errorf("the pattern %q has more than %d asterisks", text, maxPatternStars)
 	}
 	return Pattern{parts: strings.Split(text, "*")}, nil
 }

@@ -157,7 +157,7 @@ func fromSubprotocol(r *http.Request, encoded string, limit int) (Credential, er
 	// The server never echoes the credential, and a browser closes a WebSocket if
 	// none of its subprotocols is answered.
 	if !offersSubprotocol(r) {
-		return Credential{}, unauthenticated("a bearer subprotocol needs a real one beside it")
+		return Credential{}, unauthenticated("a bearer subprotocol requires another subprotocol")
 	}
 	if len(encoded) > base64.RawURLEncoding.EncodedLen(limit) {
 		return Credential{}, errTokenTooLong
@@ -184,9 +184,9 @@ func offersSubprotocol(r *http.Request) bool {
 func fromQuery(token string, options RequestOptions) (Credential, error) {
 	switch {
 	case !options.AccessTokenInQuery:
-		return Credential{}, fmt.Errorf("%w: %s= is not allowed here", ErrUnsupportedCredential, queryToken)
+		return Credential{}, fmt.Errorf("%w: %s= is not enabled on this server", ErrUnsupportedCredential, queryToken)
 	case token == "":
-		return Credential{}, unauthenticated("access_token= has no token")
+		return Credential{}, unauthenticated("access_token= is empty")
 	}
 	return Credential{Source: FromQuery, Token: NewSecret(token)}, nil
 }
@@ -211,7 +211,7 @@ func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 	case !fromAllowedOrigin(r, origins):
 		return Credential{}, ErrOriginRefused
 	case len(cookies) == 0 || cookies[0].Value == "":
-		return Credential{}, unauthenticated("the cookie is empty or has a character that cookies do not have")
+		return Credential{}, unauthenticated("the cookie is empty or has a character that is not allowed in cookies")
 	}
 	return Credential{Source: FromCookie, Token: NewSecret(cookies[0].Value)}, nil
 }

@@ -18,7 +18,7 @@ func newRights(grants []Grant, credentials bool) (*rights, error) {
 	for i, g := range grants {
 		one, err := newGrant(g)
 		if err == nil && !one.anonymous && !credentials {
-			err = errors.New("it can match nobody, as there is no issuer")
+			err = errors.New("the grant cannot match any client: no issuer is configured")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("check grant %d: %w", i+1, err)
@@ -29,7 +29,7 @@ func newRights(grants []Grant, credentials bool) (*rights, error) {
 		}
 	}
 	if !credentials && len(made.open) == 0 {
-		return nil, errors.New("check credentials: there is no way in, neither an issuer nor an anonymous grant")
+		return nil, errors.New("check credentials: no client could connect: an issuer or an anonymous grant is required")
 	}
 	return made, nil
 }

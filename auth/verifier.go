@@ -62,7 +62,7 @@ type Identity struct {
 func (i *Identity) check() error {
 	switch {
 	case i == nil:
-		return errors.New("there is no identity")
+		return errors.New("the verifier returned no identity")
 	case i.Issuer == "":
 		return errors.New("the identity has no issuer")
 	case !validSubject(i.Subject):

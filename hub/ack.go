@@ -40,7 +40,7 @@ func (s *Subscription) Ack(at record.Position, made time.Time) (cursors.Ack, err
 	sent, breaks := s.Position(), s.breaks
 	switch {
 	case sent.Topic == at.Topic && !sent.Covers(at):
-		return cursors.Ack{}, fmt.Errorf("%w: it is ahead of what was sent", record.ErrBadCursor)
+		return cursors.Ack{}, fmt.Errorf("%w: it is ahead of the records that were sent", record.ErrBadCursor)
 	case sent.Topic == at.Topic:
 		at = s.dated(at, sent)
 	case breaks.Topic > 0:

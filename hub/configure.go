@@ -31,9 +31,9 @@ func (h *Hub) setStreams(streams []Stream) (retired []*stream, err error) {
 	for _, s := range streams {
 		switch {
 		case s.Name == "" || s.Topic == "" || s.Source == nil || s.LogBytes <= 0 || !s.Content.Valid() || !s.Slow.Valid():
-			return nil, fmt.Errorf("stream %q: Name, Topic, Source and LogBytes are required, Content and Slow ones that there are", s.Name)
+			return nil, fmt.Errorf("stream %q: Name, Topic, Source and LogBytes are required, Content and Slow must be valid", s.Name)
 		case next[s.Name] != nil:
-			return nil, fmt.Errorf("stream %q is there twice", s.Name)
+			return nil, fmt.Errorf("duplicate stream %q", s.Name)
 		}
 		st := was[s.Name]
 		if st == nil || st.Stream != s {

@@ -89,7 +89,7 @@ func TestATopicThatCannotBeReadIsTriedMoreAndMoreSlowly(t *testing.T) {
 				if n := source.times(); n < 300 || n > 1300 {
 					t.Errorf("it was tried %d times in ten minutes", n)
 				}
-				if n := log.count("reading stopped"); n > test.lines || test.names != "" && log.count(test.names) == 0 {
+				if n := log.count("stream read failed"); n > test.lines || test.names != "" && log.count(test.names) == 0 {
 					t.Errorf("the log has %d lines of it, want %d at most", n, test.lines)
 				}
 				r.Close()

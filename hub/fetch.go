@@ -47,7 +47,7 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 		p.answered = p.tip != nil && err == nil
 	}
 	if err != nil && ctx.Err() == nil {
-		st.logger.DebugContext(ctx, "reading for late subscribers failed; it is tried again", "error", err)
+		st.logger.DebugContext(ctx, "read for late subscribers failed; retrying", "error", err)
 	}
 	return bytes
 }

@@ -40,7 +40,7 @@ func (r *reading) run(ctx context.Context) {
 		}
 		if !errors.Is(err, upstream.ErrLogChanged) {
 			if r.failures.isNew(err, st.hub.now()) {
-				st.logger.ErrorContext(ctx, "reading stopped; it begins again", "topic", st.Topic, "error", err)
+				st.logger.ErrorContext(ctx, "stream read failed; retrying", "topic", st.Topic, "error", err)
 			}
 			if !retry.Wait(ctx) {
 				return
@@ -52,7 +52,7 @@ func (r *reading) run(ctx context.Context) {
 			return
 		}
 		if at.Topic != r.log.at.Topic {
-			st.logger.WarnContext(ctx, "the topic was made again; subscribers are told log_changed", "topic", st.Topic)
+			st.logger.WarnContext(ctx, "topic was recreated; reporting log_changed to subscribers", "topic", st.Topic)
 			r.log.restart(at)
 			st.hub.blocks.reset(r.log.cache, at.Topic)
 		} else if !retry.Wait(ctx) {
@@ -84,7 +84,7 @@ func (r *reading) describe(ctx context.Context, m upstream.OffsetSpec) (record.P
 		r.cause.Store(&err)
 		r.noteTopic(err)
 		if r.failures.isNew(err, st.hub.now()) {
-			st.logger.WarnContext(ctx, "the stream cannot be read yet; it is tried again", "topic", st.Topic, "error", err)
+			st.logger.WarnContext(ctx, "topic lookup failed; retrying", "topic", st.Topic, "error", err)
 		}
 		if !retry.Wait(ctx) {
 			return record.Position{}, false
@@ -111,7 +111,7 @@ func (r *reading) Append(batch []*upstream.Fetched) {
 	r.builder.reset()
 	for _, f := range batch {
 		if f.Gap != nil {
-			st.logger.Warn("records cannot be delivered; subscribers are told",
+			st.logger.Warn("records cannot be delivered; reporting a gap to subscribers",
 				"partition", f.Gap.Partition, "from", f.Gap.From, "to", f.Gap.To, "reason", string(f.Gap.Reason))
 			if f.Gap.Reason == record.GapTruncated {
 				r.flush()
@@ -168,9 +168,9 @@ func (r *reading) flush() {
 func (r *reading) Live(live bool, cause error) {
 	st := r.stream
 	if live {
-		st.logger.Info("the stream can be read again")
+		st.logger.Info("stream available again")
 	} else {
-		st.logger.Warn("the stream cannot be read; it is tried again", "error", cause)
+		st.logger.Warn("stream unavailable; retrying", "error", cause)
 	}
 	r.log.setLive(live)
 	r.pace() // so that records come after the status that they are read in

@@ -14,7 +14,7 @@ import (
 func New(config Config) (*Hub, error) {
 	switch {
 	case config.Shards < 1 || config.Shards > 64:
-		return nil, fmt.Errorf("new hub: %d shards: give 1 to 64", config.Shards)
+		return nil, fmt.Errorf("new hub: %d shards: must be 1 to 64", config.Shards)
 	case config.Wake == nil || config.Logger == nil || config.Now == nil:
 		return nil, errors.New("new hub: Wake, Logger and Now are required")
 	}
@@ -44,7 +44,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.mu.Lock()
 	if h.ctx != nil {
 		h.mu.Unlock()
-		return errors.New("run hub: it runs already")
+		return errors.New("run hub: the hub is already running")
 	}
 	h.ctx = ctx
 	close(h.started)

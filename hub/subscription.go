@@ -176,7 +176,7 @@ func (s *Subscription) end(t trigger, reason record.GapReason) {
 // The client returns with its cursor, which is correct at any time. In tests
 // impossible panics.
 var impossible = func(s *Subscription, t trigger) {
-	s.stream.logger.Error("a subscription was to change its mode in a way that there is not; it ends",
+	s.stream.logger.Error("invalid state transition of a subscription; ending the subscription",
 		"mode", s.mode.String(), "trigger", t.String())
 	s.ended, s.mode = SlowConsumer, modeEnded
 }

@@ -36,7 +36,7 @@ func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Posit
 	}
 	topic, err := st.Source.Topic(ctx, st.Topic)
 	if err != nil {
-		return record.Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
+		return record.Position{}, fmt.Errorf("check a cursor of %s: %w", at.Stream, err)
 	}
 	void := topic.ID != position.Topic // which is reported to a subscription that starts there
 	position = position.Only(func(place record.PartitionOffset) bool {
@@ -47,7 +47,7 @@ func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Posit
 	}
 	position = position.Clone()
 	if err := st.vouch(ctx, topic, position, undated); err != nil {
-		return record.Position{}, fmt.Errorf("vouch for a cursor of %s: %w", at.Stream, err)
+		return record.Position{}, fmt.Errorf("check a cursor of %s: %w", at.Stream, err)
 	}
 	return position, nil
 }
@@ -68,7 +68,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 	tip := record.Position{Topic: topic.ID, Offsets: places}
 	for _, before := range undated {
 		if position.Offset(before.Partition, 0) > tip.Offset(before.Partition, -1) {
-			return fmt.Errorf("%w: it is ahead of the log", record.ErrBadCursor)
+			return fmt.Errorf("%w: it is ahead of the end of the log", record.ErrBadCursor)
 		}
 	}
 	first := record.Position{} // the epochs of what follows the cursor

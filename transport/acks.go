@@ -61,17 +61,17 @@ func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.
 	sub := s.find(id)
 	switch {
 	case sub == nil:
-		return nil, cursors.Ack{}, wire.Errorf(wire.BadRequest, "there is no subscription of this id")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadRequest, "no subscription has this id")
 	case sub.lease == nil:
-		return nil, cursors.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name to ack under")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadRequest, "the subscription has no cursor_name, which ack requires")
 	}
 	at, ok := c.Position(sub.Stream())
 	if !ok {
-		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor belongs to another stream")
 	}
 	ack, err := sub.Ack(at, c.At)
 	if err != nil {
-		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of what was sent")
+		return nil, cursors.Ack{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the records that were sent")
 	}
 	return sub, ack, nil
 }

@@ -108,7 +108,7 @@ func TestAdminReady(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- in.stop() }()
 	in.eventually("it says that it goes", func() bool { status, _ := in.operator("/readyz"); return status == http.StatusServiceUnavailable })
-	ready(503, `{"checks":{"cursors":"ok","drain":"the instance is going away","kafka":"ok","redis":"ok"},"ready":false}`)
+	ready(503, `{"checks":{"cursors":"ok","drain":"the instance is shutting down","kafka":"ok","redis":"ok"},"ready":false}`)
 	if status, _ := in.operator("/livez"); status != 200 {
 		t.Errorf("livez while draining: %d", status)
 	}

@@ -23,7 +23,7 @@ func (s *Server) identify(r *http.Request) *client {
 	if s.draining.Load() {
 		c.fault = &wire.Error{
 			Code:       wire.Draining,
-			Message:    "this instance is going away: come back to another one",
+			Message:    "this instance is shutting down: reconnect to another one",
 			RetryAfter: s.comeBack(),
 		}
 		return c

@@ -24,11 +24,11 @@ func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor curso
 	case fault != nil:
 		return nil, cursors.Key{}, false, fault
 	case s.config.Committer == nil:
-		return nil, cursors.Key{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+		return nil, cursors.Key{}, false, wire.Errorf(wire.BadRequest, "named cursors are not configured on this server")
 	case c.principal.Anonymous():
-		return nil, cursors.Key{}, false, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+		return nil, cursors.Key{}, false, wire.Errorf(wire.Forbidden, "named cursors require authentication")
 	case !wire.ValidCursorName(name):
-		return nil, cursors.Key{}, false, wire.Errorf(wire.BadRequest, "this cannot be the name of a cursor")
+		return nil, cursors.Key{}, false, wire.Errorf(wire.BadRequest, "the cursor name is not valid")
 	}
 	if fault := s.maySubscribe(c.principal, stream); fault != nil {
 		return nil, cursors.Key{}, false, fault
@@ -93,7 +93,7 @@ func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor,
 		}
 	}
 	if asked == nil {
-		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is of another stream")
+		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor belongs to another stream")
 	}
 	at, err := s.config.Hub.Vouch(ctx, *asked)
 	if errors.Is(err, record.ErrBadCursor) {

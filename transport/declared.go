@@ -7,7 +7,7 @@ import (
 
 // errDeclaredTooLarge ends the reading from a client that begins a message whose
 // frame headers declare more than the limit.
-var errDeclaredTooLarge = errors.New("the message is declared too large")
+var errDeclaredTooLarge = errors.New("the declared size of the message is too large")
 
 // The layout of a frame's header (RFC 6455, section 5.2).
 const (

@@ -17,7 +17,7 @@ func (broadcast) converses() bool { return false }
 
 // decode is not called: there are no requests.
 func (broadcast) decode([]byte, wire.Limits) (wire.Request, *wire.Error) {
-	return nil, wire.Errorf(wire.BadRequest, "no requests are taken here")
+	return nil, wire.Errorf(wire.BadRequest, "requests are not supported on this endpoint")
 }
 
 func (broadcast) binary() bool { return false }

@@ -66,21 +66,21 @@ func endByClient(closeCode int) ending {
 // Endings by time.
 
 func endExpired() ending {
-	return endByFault(wire.Errorf(wire.TokenExpired, "the token has expired: come back with a new one"))
+	return endByFault(wire.Errorf(wire.TokenExpired, "the token has expired: reconnect with a new token"))
 }
 
 func endDrained(retryAfter time.Duration) ending {
 	return endByFault(&wire.Error{
-		Code: wire.Draining, Message: "this instance is going away: come back to another one", RetryAfter: retryAfter,
+		Code: wire.Draining, Message: "this instance is shutting down: reconnect to another one", RetryAfter: retryAfter,
 	})
 }
 
 func endUnauthenticated() ending {
-	return endByFault(wire.Errorf(wire.AuthTimeout, "no credential came in time: send auth as the first message"))
+	return endByFault(wire.Errorf(wire.AuthTimeout, "no credential was received in time: send auth as the first message"))
 }
 
 func endNoPong() ending {
-	return endByFault(wire.Errorf(wire.NoPong, "no sign of life came since the last ping"))
+	return endByFault(wire.Errorf(wire.NoPong, "nothing was received since the last ping"))
 }
 
 // Endings caused by a client's messages.
@@ -90,13 +90,13 @@ func endTooLarge(most int) ending {
 }
 
 func endTooManyFaults(most int) ending {
-	return endByFault(wire.Errorf(wire.TooManyErrors, "more than %d requests in a minute were at fault", most))
+	return endByFault(wire.Errorf(wire.TooManyErrors, "more than %d requests failed in a minute", most))
 }
 
 // endPanicked returns the ending for a session one of whose requests panicked.
 // notePanic has already counted the fault.
 func endPanicked() ending {
-	e := endByFault(wire.Errorf(wire.Internal, "something went wrong here"))
+	e := endByFault(wire.Errorf(wire.Internal, "internal server error"))
 	e.counted = true
 	return e
 }
@@ -106,16 +106,16 @@ func endNotUTF8() ending {
 }
 
 func endBadCompression() ending {
-	return endByProtocol(wire.CloseProtocolError, "the message is not compressed as RFC 7692 has it")
+	return endByProtocol(wire.CloseProtocolError, "the compression of the message violates RFC 7692")
 }
 
 // endWrongType returns the ending for a message of the type (text or binary) that
 // the dialect does not use.
 func endWrongType(binary bool) ending {
 	if binary {
-		return endByProtocol(wire.CloseUnsupported, "messages are binary")
+		return endByProtocol(wire.CloseUnsupported, "messages must be binary")
 	}
-	return endByProtocol(wire.CloseUnsupported, "messages are text")
+	return endByProtocol(wire.CloseUnsupported, "messages must be text")
 }
 
 // endOfReading chooses how the session ends when the reading of its WebSocket has
@@ -126,7 +126,7 @@ func (s *session) endOfReading(err error) (e ending, ok bool) {
 	case input.tooLarge:
 		return endTooLarge(s.server.limits().MessageBytes), true
 	case s.ws.flooded, errors.Is(err, errFlood), errors.Is(err, context.DeadlineExceeded):
-		return endByProtocol(wire.CloseFlood, "too many control frames, or a message that takes too long"), true
+		return endByProtocol(wire.CloseFlood, "too many control frames, or a message took too long to arrive"), true
 	case input.closeCode == websocketNoStatus, errors.As(err, new(websocket.CloseError)):
 		if !utf8.ValidString(input.closeReason) {
 			return endByProtocol(wire.CloseInvalidText, "the reason of the close is not UTF-8"), true
@@ -135,7 +135,7 @@ func (s *session) endOfReading(err error) (e ending, ok bool) {
 	case input.closeCode != 0:
 		return endByProtocol(input.closeCode, input.closeReason), true
 	case isProtocolError(err):
-		return endByProtocol(wire.CloseProtocolError, "the frame breaks RFC 6455"), true
+		return endByProtocol(wire.CloseProtocolError, "the frame violates RFC 6455"), true
 	}
 	return ending{}, false
 }
@@ -159,7 +159,7 @@ func endOf(sub *subscription) subscriptionEnd {
 	case hub.StreamChanged:
 		ended = wire.ReasonChanged
 	case hub.SlowConsumer:
-		fault := wire.Errorf(wire.SlowConsumer, "the client has fallen behind what is in memory: come back with the cursor")
+		fault := wire.Errorf(wire.SlowConsumer, "the client has fallen behind the records in memory: resume from the cursor")
 		return subscriptionEnd{reason: wire.ReasonSlowConsumer, fault: fault, withSession: true}
 	case record.GapRetention:
 		ended = wire.ReasonRetention
@@ -256,7 +256,7 @@ func (s *session) cutSoon() {
 func (s *session) panicked(cause any) {
 	defer func() {
 		if again := recover(); again != nil {
-			s.server.notePanic("the end of a session panicked", again)
+			s.server.notePanic("closing a session panicked", again)
 		}
 	}()
 	s.server.notePanic("a session panicked", cause)

@@ -17,7 +17,7 @@ import (
 )
 
 // errNoProgress is returned when the peer has accepted nothing for too long.
-var errNoProgress = errors.New("the peer takes nothing")
+var errNoProgress = errors.New("the peer accepts no data")
 
 // faultTable maps errors of the domain to faults of the protocol and the messages
 // that clients are sent. The first row that errors.Is matches counts. Statuses,
@@ -28,29 +28,29 @@ var faultTable = []struct {
 	message string
 	retry   time.Duration
 }{
-	{auth.ErrTokenExpired, wire.TokenExpired, "the token has expired: come back with a new one", 0},
+	{auth.ErrTokenExpired, wire.TokenExpired, "the token has expired: reconnect with a new token", 0},
 	{auth.ErrAmbiguousCredentials, wire.BadRequest, "the request has more than one credential: send one", 0},
-	{auth.ErrPrincipalChanged, wire.Forbidden, "the token is another principal's: renew with one of your own", 0},
-	{auth.ErrForbidden, wire.Forbidden, "the principal has no right to do this", 0},
-	{auth.ErrKeysUnavailable, wire.Overloaded, "the token's key cannot be had at present", 30 * time.Second},
+	{auth.ErrPrincipalChanged, wire.Forbidden, "the token belongs to another principal: renew with a token of the same principal", 0},
+	{auth.ErrForbidden, wire.Forbidden, "the principal is not allowed to do this", 0},
+	{auth.ErrKeysUnavailable, wire.Overloaded, "the issuer's keys are unavailable", 30 * time.Second},
 	{auth.ErrUnauthenticated, wire.Unauthenticated, "the credential is missing or not valid", 0},
 	{record.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
-	{hub.ErrUnknownStream, wire.UnknownStream, "there is no such stream", 0},
-	{cursors.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: say where to start with from", 0},
-	{cursors.ErrSuperseded, wire.Superseded, "the named cursor was taken up by another connection", 0},
-	{cursors.ErrStoreUnavailable, wire.Overloaded, "named cursors cannot be had at present", 2 * time.Second},
-	{upstream.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: who runs the server has to create it", 0},
-	{upstream.ErrSourceUnavailable, wire.Overloaded, "the stream cannot be read at present", 2 * time.Second},
-	{hub.ErrClosed, wire.Draining, "this instance is going away: come back to another one", time.Second},
-	{upstream.ErrPublishUnknown, wire.PublishUnknown, "it is not known whether the record is stored", 0},
-	{upstream.ErrPublishOverloaded, wire.RateLimited, "too much is being published at present; the record is not stored", time.Second},
-	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the record cannot be stored at present, and is not", time.Second},
+	{hub.ErrUnknownStream, wire.UnknownStream, "the stream does not exist", 0},
+	{cursors.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: set a start position with from", 0},
+	{cursors.ErrSuperseded, wire.Superseded, "the named cursor was taken over by another connection", 0},
+	{cursors.ErrStoreUnavailable, wire.Overloaded, "named cursors are unavailable", 2 * time.Second},
+	{upstream.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: an operator has to create the topic", 0},
+	{upstream.ErrSourceUnavailable, wire.Overloaded, "the stream is unavailable", 2 * time.Second},
+	{hub.ErrClosed, wire.Draining, "this instance is shutting down: reconnect to another one", time.Second},
+	{upstream.ErrPublishUnknown, wire.PublishUnknown, "unknown whether the record is stored", 0},
+	{upstream.ErrPublishOverloaded, wire.RateLimited, "too many publishes are in flight; the record is not stored", time.Second},
+	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
-	{ingest.ErrInvalid, wire.Invalid, "the record breaks a rule of its stream", 0},
-	{ingest.ErrReservedHeader, wire.ReservedHeader, "a header has a name that the server keeps for itself", 0},
-	{upstream.ErrPublishRejected, wire.Invalid, "the topic does not take the record", 0},
+	{ingest.ErrInvalid, wire.Invalid, "the record violates a rule of the stream", 0},
+	{ingest.ErrReservedHeader, wire.ReservedHeader, "a header has a name that is reserved for the server", 0},
+	{upstream.ErrPublishRejected, wire.Invalid, "Kafka rejected the record", 0},
 	{context.DeadlineExceeded, wire.Overloaded, "the request took too long", time.Second},
-	{context.Canceled, wire.Draining, "this instance is going away: come back to another one", time.Second},
+	{context.Canceled, wire.Draining, "this instance is shutting down: reconnect to another one", time.Second},
 }
 
 // faultOf converts any error to a fault that can be sent to a client. An error that
@@ -71,7 +71,7 @@ func faultOf(err error) *wire.Error {
 			return &wire.Error{Code: row.code, Message: row.message, RetryAfter: row.retry, Cause: err}
 		}
 	}
-	return &wire.Error{Code: wire.Internal, Message: "something went wrong here", RetryAfter: time.Second, Cause: err}
+	return &wire.Error{Code: wire.Internal, Message: "internal server error", RetryAfter: time.Second, Cause: err}
 }
 
 // endedFault returns the fault of a subscription that the hub has ended: one that
@@ -82,11 +82,11 @@ func endedFault(reason record.GapReason, failure error) *wire.Error {
 	code := wire.Retention
 	switch reason {
 	case hub.FilterFailed:
-		fault := wire.Errorf(wire.FilterFailed, "the filter could not decide about the record behind the cursor: change the filter, or go on from an offset behind the record")
+		fault := wire.Errorf(wire.FilterFailed, "the filter failed on the record after the cursor: change the filter, or start at an offset after the record")
 		fault.Cause = failure
 		return fault
 	case hub.StreamChanged:
-		return wire.Errorf(wire.StreamChanged, "the configuration of the stream has changed: come back with the cursor")
+		return wire.Errorf(wire.StreamChanged, "the configuration of the stream has changed: resume from the cursor")
 	case record.GapLogChanged:
 		code = wire.LogChanged
 	case record.GapTruncated:
@@ -139,5 +139,5 @@ func (l *faultLog) note(fault *wire.Error, address string) {
 	if unsaid > 0 {
 		attrs = append(attrs, slog.Int("more_since", unsaid))
 	}
-	l.logger.LogAttrs(context.Background(), level, "a client was sent a fault", attrs...)
+	l.logger.LogAttrs(context.Background(), level, "fault on a client connection", attrs...)
 }

@@ -98,7 +98,7 @@ func (g *gate) held() (byAddress, byPrincipal int) {
 
 func (t *tally) add(key string, most int, whose string) *wire.Error {
 	if most > 0 && t.held[key] >= most {
-		fault := wire.Errorf(wire.TooManySessions, "%s has %d sessions already", whose, most)
+		fault := wire.Errorf(wire.TooManySessions, "%s already has %d sessions", whose, most)
 		fault.RetryAfter = 5 * time.Second
 		return fault
 	}

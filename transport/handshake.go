@@ -81,7 +81,7 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 		c.fault = fault
 	}
 	if c.fault == nil && !s.sameOrListed(r) {
-		c.fault = wire.Errorf(wire.Forbidden, "pages of this origin may not connect: add it to the configured origins")
+		c.fault = wire.Errorf(wire.Forbidden, "pages of this origin are not allowed to connect: add the origin to origins in the configuration")
 	}
 	// Page scripts cannot read a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {
@@ -121,22 +121,22 @@ func handshakeFault(r *http.Request) *wire.Error {
 	switch {
 	case r.ProtoMajor > 1:
 		// There is no Upgrade in HTTP/2 (RFC 9113, section 8.2.2).
-		return wire.Errorf(wire.BadRequest, "a WebSocket is opened over HTTP/1.1 here, not over HTTP/2 (RFC 8441)")
+		return wire.Errorf(wire.BadRequest, "WebSockets over HTTP/2 (RFC 8441) are not supported: use HTTP/1.1")
 	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) ||
 		!tokenIn(r.Header, "Connection", "upgrade") || !tokenIn(r.Header, "Upgrade", "websocket"):
 		fault = wire.Errorf(wire.BadRequest, "this is a WebSocket endpoint: connect with a WebSocket client, which sends GET over HTTP/1.1")
 		fault.HTTPStatus = http.StatusUpgradeRequired
 		return fault
 	case r.ContentLength != 0:
-		return wire.Errorf(wire.BadRequest, "a WebSocket handshake has no body")
+		return wire.Errorf(wire.BadRequest, "a WebSocket handshake must not have a body")
 	case len(versions) > 1:
-		return wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Version")
+		return wire.Errorf(wire.BadRequest, "a WebSocket handshake must have one Sec-WebSocket-Version")
 	case len(versions) == 0 || strings.TrimSpace(versions[0]) != websocketVersion:
-		fault = wire.Errorf(wire.BadRequest, "only version %s of the WebSocket protocol is spoken here", websocketVersion)
+		fault = wire.Errorf(wire.BadRequest, "only version %s of the WebSocket protocol is supported", websocketVersion)
 		fault.HTTPStatus = http.StatusUpgradeRequired
 		return fault
 	case !oneKey(r.Header.Values("Sec-WebSocket-Key")):
-		return wire.Errorf(wire.BadRequest, "a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64")
+		return wire.Errorf(wire.BadRequest, "a WebSocket handshake must have one Sec-WebSocket-Key of 16 bytes in base64")
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (s *Server) cleaned(next http.Handler) http.Handler {
 		case clean == escaped || r.Method == http.MethodConnect:
 			next.ServeHTTP(w, r)
 		case r.URL.RawQuery != "":
-			s.refuse(w, r, wire.Errorf(wire.BadRequest, "the path has empty segments, or ones of dots: send it without them"))
+			s.refuse(w, r, wire.Errorf(wire.BadRequest, "the path has empty or dot segments: remove them"))
 		default:
 			w.Header().Set("Location", clean)
 			w.WriteHeader(http.StatusTemporaryRedirect)

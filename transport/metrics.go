@@ -33,18 +33,18 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 			Name: "sluice_faults_total", Help: "Faults reported to clients, by code.",
 		}, []string{"code"}),
 		cutOffs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_cut_off_total", Help: "Connections that were cut off or broke while being written to, by reason.",
+			Name: "sluice_cut_off_total", Help: "Connections that were closed or lost during a write, by reason.",
 		}, []string{"reason"}),
 		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_publishes_total", Help: "Records that clients published, by result: stored, or the code of the fault.",
+			Name: "sluice_publishes_total", Help: "Records published by clients, by result: stored, or the code of the fault.",
 		}, []string{"result"}),
 		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_publish_seconds", Help: "Time from a publish to its answer.",
+			Name: "sluice_publish_seconds", Help: "Time from a publish to the response, in seconds.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_events_sent_total", Help: "Events with a record that were delivered, by protocol.",
+		Name: "sluice_events_sent_total", Help: "Record events delivered to subscribers, by protocol.",
 	}, []string{"protocol"})
 	gaps := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_gaps_sent_total", Help: "Gaps sent to subscribers, by protocol.",
@@ -53,23 +53,23 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		Name: "sluice_sent_bytes_total", Help: "Bytes written to sessions, by protocol.",
 	}, []string{"protocol"})
 	content := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_compressed_content_bytes_total", Help: "Bytes that were delivered in shared compressed blocks, before compression, by protocol.",
+		Name: "sluice_compressed_content_bytes_total", Help: "Uncompressed size of the delivered shared compressed blocks in bytes, by protocol.",
 	}, []string{"protocol"})
 	blocks := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_compressed_bytes_total", Help: "Bytes of the shared compressed blocks that were delivered, by protocol.",
+		Name: "sluice_compressed_bytes_total", Help: "Compressed size of the delivered shared compressed blocks in bytes, by protocol.",
 	}, []string{"protocol"})
 	for p := range protocols {
 		name := p.String()
 		m.content[p], m.blocks[p] = content.WithLabelValues(name), blocks.WithLabelValues(name)
 		m.events[p], m.gaps[p], m.sent[p] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_sessions", Help: "Open sessions, and pages that wait, by protocol.",
+			Name: "sluice_sessions", Help: "Open sessions and waiting page requests, by protocol.",
 			ConstLabels: prometheus.Labels{"protocol": name},
 		}, func() float64 { return float64(openSessions(p)) }))
 	}
 	admissions := func(by string, held func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_admissions", Help: "Admissions held within the limits of sessions, by what they count for: address or principal.",
+			Name: "sluice_admissions", Help: "Admissions counted against the session limits, by address and by principal.",
 			ConstLabels: prometheus.Labels{"by": by},
 		}, func() float64 { return float64(held()) })
 	}
@@ -132,18 +132,18 @@ type streamCollector struct{ hub *hub.Hub }
 
 var (
 	streamLabels   = []string{"stream"}
-	streamLive     = prometheus.NewDesc("sluice_stream_live", "1 while the stream is read from Kafka, 0 while that does not work.", streamLabels, nil)
+	streamLive     = prometheus.NewDesc("sluice_stream_live", "1 while the stream can be read from Kafka, 0 while reading fails.", streamLabels, nil)
 	streamRecords  = prometheus.NewDesc("sluice_stream_records_read_total", "Records read from Kafka into the stream's log.", streamLabels, nil)
-	streamGaps     = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps met while reading the stream from Kafka.", streamLabels, nil)
-	streamBytes    = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of events made of the records read.", streamLabels, nil)
-	streamLog      = prometheus.NewDesc("sluice_stream_log_bytes", "Memory that the stream's log takes.", streamLabels, nil)
+	streamGaps     = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps found while reading the stream from Kafka.", streamLabels, nil)
+	streamBytes    = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of the events encoded from the records read.", streamLabels, nil)
+	streamLog      = prometheus.NewDesc("sluice_stream_log_bytes", "Memory used by the stream's log in bytes.", streamLabels, nil)
 	streamSlow     = prometheus.NewDesc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log.", streamLabels, nil)
 	streamReported = prometheus.NewDesc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", []string{"stream", "reason"}, nil)
-	lateWaiting    = prometheus.NewDesc("sluice_late_waiting", "Subscriptions behind their streams' logs that wait for Kafka or for their turn.", nil, nil)
-	lateBytes      = prometheus.NewDesc("sluice_late_bytes", "Memory that holds what was read from Kafka for subscriptions behind their streams' logs.", nil, nil)
-	lateReads      = prometheus.NewDesc("sluice_late_reads_total", "Reads of Kafka for subscriptions behind their streams' logs.", nil, nil)
-	lateBlocks     = prometheus.NewDesc("sluice_late_blocks_total", "Blocks that those reads made.", nil, nil)
-	streamUsers    = prometheus.NewDesc("sluice_stream_subscribers", "Subscriptions of the stream.", streamLabels, nil)
+	lateWaiting    = prometheus.NewDesc("sluice_late_waiting", "Late subscriptions (behind the stream's log) waiting for Kafka or for their turn.", nil, nil)
+	lateBytes      = prometheus.NewDesc("sluice_late_bytes", "Memory used by records read from Kafka for late subscriptions, in bytes.", nil, nil)
+	lateReads      = prometheus.NewDesc("sluice_late_reads_total", "Reads from Kafka for late subscriptions.", nil, nil)
+	lateBlocks     = prometheus.NewDesc("sluice_late_blocks_total", "Blocks of records made by reads for late subscriptions.", nil, nil)
+	streamUsers    = prometheus.NewDesc("sluice_stream_subscribers", "Open subscriptions to the stream.", streamLabels, nil)
 )
 
 // Describe implements prometheus.Collector.

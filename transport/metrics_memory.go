@@ -8,12 +8,12 @@ func registerMemory(c *Config) {
 	gauge := func(name, help string, value func() float64) {
 		c.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
-	gauge("sluice_conflation_bytes", "Memory of the keys that conflating subscriptions remember.",
+	gauge("sluice_conflation_bytes", "Memory used by the keys that conflating subscriptions track, in bytes.",
 		func() float64 { return float64(c.Hub.Late().ConflationBytes) })
-	gauge("sluice_tokens", "Tokens that are remembered as verified, about 1 KB each.",
+	gauge("sluice_tokens", "Verified tokens in the cache, about 1 KB each.",
 		func() float64 { return float64(c.Auth.Remembered()) })
 	if c.PublishBytes != nil {
-		gauge("sluice_publish_bytes", "Memory of publishes in flight.",
+		gauge("sluice_publish_bytes", "Memory used by publishes in flight, in bytes.",
 			func() float64 { return float64(c.PublishBytes()) })
 	}
 }

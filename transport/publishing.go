@@ -75,14 +75,14 @@ func onceIn(h http.Header, name string) (string, *wire.Error) {
 	case 1:
 		return values[0], nil
 	}
-	return values[0], wire.Errorf(wire.BadRequest, "the header %s is there twice", name)
+	return values[0], wire.Errorf(wire.BadRequest, "duplicate header %s", name)
 }
 
 // checkBodyHeader refuses a body that is encoded, or whose type is ambiguous.
 func checkBodyHeader(h http.Header) *wire.Error {
 	for _, coding := range listOf(h, "Content-Encoding") {
 		if !strings.EqualFold(coding, "identity") {
-			return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send it as it is")
+			return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send the body without one")
 		}
 	}
 	_, twice := onceIn(h, "Content-Type")

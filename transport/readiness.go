@@ -23,7 +23,7 @@ const (
 )
 
 // errDraining is why an instance that shuts down is not ready.
-var errDraining = errors.New("the instance is going away")
+var errDraining = errors.New("the instance is shutting down")
 
 // drainCheck is the name of the check that fails once the instance drains.
 const drainCheck = "drain"
@@ -231,12 +231,12 @@ func (r *readiness) noteCheck(name, cause string, degraded, instanceReady bool, 
 	c.said, c.saidAt, c.changes = cause, now, 0
 	switch {
 	case cause == "" && c.optional:
-		r.logger.Info("no longer degraded: a check passes again", attrs...)
+		r.logger.Info("an optional check passes again", attrs...)
 	case cause == "":
-		r.logger.Info("ready: a check passes again", attrs...)
+		r.logger.Info("a required check passes again", attrs...)
 	case degraded:
-		r.logger.Warn("degraded: a check fails, and the instance does without", attrs...)
+		r.logger.Warn("degraded: an optional check fails", attrs...)
 	default:
-		r.logger.Warn("not ready: a check fails", attrs...)
+		r.logger.Warn("not ready: a required check fails", attrs...)
 	}
 }

@@ -96,33 +96,33 @@ func TestEachChangeOfACheckIsLogged(t *testing.T) {
 			{"", nil, time.Hour, ""},
 			{
 				"kafka", errors.New("no broker answers"), 5 * time.Second,
-				"level=WARN msg=\"not ready: a check fails\" check=kafka cause=\"no broker answers\" instance_ready=false\n",
+				"level=WARN msg=\"not ready: a required check fails\" check=kafka cause=\"no broker answers\" instance_ready=false\n",
 			},
 			{"", nil, time.Hour, ""},
 			{
 				"kafka", nil, 5 * time.Second,
-				"level=INFO msg=\"ready: a check passes again\" check=kafka after=1h0m5s instance_ready=true\n",
+				"level=INFO msg=\"a required check passes again\" check=kafka after=1h0m5s instance_ready=true\n",
 			},
 			{
 				"redis", errors.New("OOM"), 5 * time.Second,
-				"level=WARN msg=\"degraded: a check fails, and the instance does without\" check=redis cause=OOM instance_ready=true\n",
+				"level=WARN msg=\"degraded: an optional check fails\" check=redis cause=OOM instance_ready=true\n",
 			},
 			{
 				"orders", errors.New("no topic"), 5 * time.Second,
-				"level=WARN msg=\"degraded: a check fails, and the instance does without\" check=\"stream orders\" cause=\"no topic\" instance_ready=true\n",
+				"level=WARN msg=\"degraded: an optional check fails\" check=\"stream orders\" cause=\"no topic\" instance_ready=true\n",
 			},
 			{
 				"orders", nil, 5 * time.Second,
-				"level=INFO msg=\"no longer degraded: a check passes again\" check=\"stream orders\" after=5s instance_ready=true\n",
+				"level=INFO msg=\"an optional check passes again\" check=\"stream orders\" after=5s instance_ready=true\n",
 			},
 			// Another cause is logged, but not each time.
 			{
 				"redis", errors.New("READONLY"), 2 * time.Minute,
-				"level=WARN msg=\"degraded: a check fails, and the instance does without\" check=redis cause=READONLY for=1m0s instance_ready=true\n",
+				"level=WARN msg=\"degraded: an optional check fails\" check=redis cause=READONLY for=1m0s instance_ready=true\n",
 			},
 			{
 				"redis", nil, 5 * time.Second,
-				"level=INFO msg=\"no longer degraded: a check passes again\" check=redis after=2m15s instance_ready=true\n",
+				"level=INFO msg=\"an optional check passes again\" check=redis after=2m15s instance_ready=true\n",
 			},
 		} {
 			w.set(step.check, step.cause)

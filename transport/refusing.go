@@ -60,7 +60,7 @@ func (s *Server) noteCutOff(err error, address string) {
 	s.metrics.cutOff(err)
 	if errors.Is(err, errNoProgress) {
 		s.faults.note(&wire.Error{
-			Code: wire.SlowConsumer, Message: "cut off without a word, as the socket took nothing for too long", Cause: err,
+			Code: wire.SlowConsumer, Message: "connection closed without a message: the socket accepted no data for too long", Cause: err,
 		}, address)
 	}
 }

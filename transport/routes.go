@@ -42,11 +42,11 @@ func (s *Server) routes() http.Handler {
 	crossSite := http.NewCrossOriginProtection()
 	for _, origin := range origins {
 		if err := crossSite.AddTrustedOrigin(origin); err != nil {
-			s.logger.Error("an origin is not trusted for requests that change something", "origin", origin, "error", err)
+			s.logger.Error("origin cannot be trusted for state-changing requests", "origin", origin, "error", err)
 		}
 	}
 	crossSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, wire.Errorf(wire.Forbidden, "pages of this origin may not do this: add it to the configured origins"))
+		s.refuse(w, r, wire.Errorf(wire.Forbidden, "pages of this origin are not allowed to send this request: add the origin to origins in the configuration"))
 	}))
 	handler := crossSite.Handler(s.cleaned(mux))
 	if len(origins) > 0 {
@@ -94,7 +94,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 				return
 			}
 			s.notePanic("a request panicked", cause) // counts the fault
-			fault := wire.Errorf(wire.Internal, "something went wrong here")
+			fault := wire.Errorf(wire.Internal, "internal server error")
 			writeProblem(w, fault.Status(), fault)
 		}()
 		next.ServeHTTP(w, r)

@@ -69,7 +69,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	var err error
 	if s.poller, err = s.newPoller(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		s.logger.Warn("each connection has a goroutine that waits for it", "error", err)
+		s.logger.Warn("socket polling unavailable; using one goroutine per connection", "error", err)
 	}
 	failed := make(chan error, 3)
 	clients := s.httpServer(base, s.routes())
@@ -149,7 +149,7 @@ func (s *Server) drain() {
 	s.draining.Store(true)
 	close(s.drained)
 	all := s.sessions.all()
-	s.logger.Info("not ready: the instance drains", "sessions", len(all), "publishes", s.inFlight.Load())
+	s.logger.Info("not ready: the instance is draining", "sessions", len(all), "publishes", s.inFlight.Load())
 	for _, x := range all {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}

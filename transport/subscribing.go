@@ -102,7 +102,7 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 // to send.
 func (s *Server) checkCursor(cursor string) *wire.Error {
 	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
-		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named one, or read fewer streams together", most)
+		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named cursor, or fewer streams in one request", most)
 	}
 	return nil
 }
@@ -116,10 +116,10 @@ func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal,
 	)
 	if r.CursorName != "" {
 		if s.config.Committer == nil {
-			return hub.Start{}, nil, wire.Errorf(wire.BadRequest, "named cursors are not configured here")
+			return hub.Start{}, nil, wire.Errorf(wire.BadRequest, "named cursors are not configured on this server")
 		}
 		if p.Anonymous() {
-			return hub.Start{}, nil, wire.Errorf(wire.Forbidden, "named cursors are for those who authenticate")
+			return hub.Start{}, nil, wire.Errorf(wire.Forbidden, "named cursors require authentication")
 		}
 		name := cursors.Key{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
 		at, err := record.Position{}, error(nil)
@@ -168,7 +168,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 		}
 		at, ok := c.Position(r.stream)
 		if !ok {
-			return hub.Start{}, wire.Errorf(wire.BadCursor, "the cursor is of other streams")
+			return hub.Start{}, wire.Errorf(wire.BadCursor, "the cursor belongs to other streams")
 		}
 		return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}, nil
 	case wire.StartUnset:
@@ -185,7 +185,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 // parseCursor parses a cursor that a client sends.
 func (s *Server) parseCursor(text string) (record.Cursor, *wire.Error) {
 	if most := s.limits().CursorBytes; most > 0 && len(text) > most {
-		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named one", most)
+		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named cursor", most)
 	}
 	c, err := record.ParseCursor(text)
 	if err != nil {

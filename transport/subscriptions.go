@@ -58,10 +58,10 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	for _, other := range s.subs {
 		keys += other.Feed().Keys()
 		if other.id == sub.id {
-			return wire.Errorf(wire.BadRequest, "the id is in use by a subscription")
+			return wire.Errorf(wire.BadRequest, "another subscription has this id")
 		}
 		if other.Feed() == sub.Feed() {
-			fault := wire.Errorf(wire.AlreadySubscribed, "the session has a subscription of this feed")
+			fault := wire.Errorf(wire.AlreadySubscribed, "the session already has a subscription to this feed")
 			fault.SubscriptionID = other.id
 			return fault
 		}
@@ -105,7 +105,7 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 	}
 	sub := s.find(id)
 	if sub == nil {
-		fault := wire.Errorf(wire.BadRequest, "there is no subscription of this id")
+		fault := wire.Errorf(wire.BadRequest, "no subscription has this id")
 		fault.ID = id
 		s.tellFault(sc, fault)
 		return

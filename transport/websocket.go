@@ -20,7 +20,7 @@ import (
 const websocketNoStatus = 1005
 
 // errFlood ends the reading from a client that sends too much without content.
-var errFlood = errors.New("the client floods the connection")
+var errFlood = errors.New("too many control frames, or a message took too long to arrive")
 
 // webSocket is the additional state of a session over a WebSocket.
 type webSocket struct {

@@ -24,7 +24,7 @@ const MaxWorkers = 64
 // NewWorkers returns n workers.
 func NewWorkers(n int) (*Workers, error) {
 	if n < 1 || n > MaxWorkers {
-		return nil, fmt.Errorf("new workers: %d: give 1 to %d", n, MaxWorkers)
+		return nil, fmt.Errorf("new workers: %d: must be 1 to %d", n, MaxWorkers)
 	}
 	w := &Workers{}
 	for shard := range n {

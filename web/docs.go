@@ -106,7 +106,7 @@ func documentNames() (names []string, err error) {
 		names = append(names, strings.TrimSuffix(entry.Name(), ".md"))
 	}
 	if err == nil && !slices.Contains(names, indexDocument) {
-		err = errors.New("there is no index")
+		err = errors.New("the index is missing")
 	}
 	return names, err
 }

@@ -28,7 +28,7 @@ var markdown = goldmark.New(
 const commentBlock = ast.HTMLBlockType2
 
 // errRawHTML: text to be displayed, such as <token>, has to be marked as code.
-var errRawHTML = errors.New("it has raw HTML, which is not rendered")
+var errRawHTML = errors.New("the document has raw HTML, which is not rendered")
 
 // document is a parsed Markdown file.
 type document struct {
@@ -82,7 +82,7 @@ func parseDocument(name string, names []string) (*document, error) {
 		comment.Parent().RemoveChild(comment.Parent(), comment)
 	}
 	if err == nil && d.title == "" {
-		err = errors.New("it has no title")
+		err = errors.New("the document has no title")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parse %s.md: %w", name, err)
@@ -112,7 +112,7 @@ func (d *document) follow(n *ast.Link, names []string) error {
 	path, anchor, hasAnchor := strings.Cut(destination, "#")
 	name, isMarkdown := strings.CutSuffix(path, ".md")
 	if !isMarkdown || !slices.Contains(names, name) {
-		return fmt.Errorf("link to %q: it is no document of this folder", destination)
+		return fmt.Errorf("link to %q: not a document of this folder", destination)
 	}
 	d.links = append(d.links, link{document: name, text: plain(n, d.source)})
 	destination = pageOf(name)

@@ -121,7 +121,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	switch {
 	case err != nil:
-		http.Error(w, "the documents cannot be shown: "+err.Error(), http.StatusInternalServerError)
+		http.Error(w, "the documents are unavailable: "+err.Error(), http.StatusInternalServerError)
 		return
 	case !ok && !isFolder:
 		http.NotFound(w, r)

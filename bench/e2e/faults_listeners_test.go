@@ -26,10 +26,10 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 	for name, test := range map[string]struct {
 		address, with, want string
 	}{
-		"TLS to a plain listener":    {broker.Addr, tls, "its listener is probably without (leave out kafka tls"},
-		"plain to a TLS listener":    {broker.SASLAddr, "", "wants TLS (configure kafka tls"},
-		"SASL to a listener without": {broker.Addr, sasl, "without SASL (leave out kafka sasl"},
-		"no SASL to a listener with": {broker.SASLAddr, tls, "wants credentials (configure kafka sasl"},
+		"TLS to a plain listener":    {broker.Addr, tls, "does not use TLS (remove kafka tls"},
+		"plain to a TLS listener":    {broker.SASLAddr, "", "requires TLS (configure kafka tls"},
+		"SASL to a listener without": {broker.Addr, sasl, "does not use SASL (remove kafka sasl"},
+		"no SASL to a listener with": {broker.SASLAddr, tls, "requires credentials (configure kafka sasl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +48,7 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 					return err
 				}
 				for line := range strings.Lines(string(log)) {
-					if strings.Contains(line, "not ready: a check fails") && told(line) {
+					if strings.Contains(line, "not ready: a required check fails") && told(line) {
 						return nil
 					}
 				}

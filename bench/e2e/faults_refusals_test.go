@@ -58,8 +58,8 @@ func TestTooFewReplicasIsNotStored(t *testing.T) {
 		}
 		refused++
 	}
-	if log, err := os.ReadFile(i.LogFile()); err != nil || bytes.Contains(log, []byte("can be produced to again")) {
-		t.Errorf("with too few replicas the log says that it can be produced to again (%v)", err)
+	if log, err := os.ReadFile(i.LogFile()); err != nil || bytes.Contains(log, []byte("available for writes again")) {
+		t.Errorf("with too few replicas the log says that the partition is available again (%v)", err)
 	}
 	startBrokers(ctx, t, kafka)
 	inSync(ctx, t, "replicas")

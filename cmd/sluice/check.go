@@ -13,19 +13,19 @@ func newCheck() *cobra.Command {
 	var defaults bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check a configuration, without running it",
-		Long: `Check reads the configuration as serve would, with the environment and the same
-flags, reads the files that it names, and reports everything that is wrong, each
-by its path. It connects to nothing.
+		Short: "Check a configuration without running the server",
+		Long: `Check reads the configuration in the same way as serve, with the same environment
+variables and flags, reads the files that the configuration names, and reports all
+errors with their paths. Check opens no connections.
 
-With --print-defaults it prints every field instead, with what it means, its
-bounds and its default, as a file to begin with.`,
+With --print-defaults, check prints an initial configuration file instead: every
+field with its meaning, bounds and default.`,
 		Example: `  sluice check --config sluice.yaml
   sluice check --print-defaults > sluice.yaml`,
 		Args: cobra.NoArgs,
 	}
 	load := configured(cmd)
-	cmd.Flags().BoolVar(&defaults, "print-defaults", false, "print every field, documented, and check nothing")
+	cmd.Flags().BoolVar(&defaults, "print-defaults", false, "print all fields with their documentation and defaults, without checking")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if defaults {
 			return config.Reference(cmd.OutOrStdout())

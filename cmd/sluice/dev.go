@@ -39,13 +39,13 @@ func newDev() *cobra.Command {
 	var chosen devFlags
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Try everything in one process, without Kafka and Redis",
-		Long: `Dev runs Sluice with a Kafka and a Redis in the same process, and demo streams
-that are alive at once, with five minutes behind them. All demo data is made up.
+		Short: "Run the server with an embedded Kafka and Redis and demo streams",
+		Long: `Dev runs Sluice with an embedded Kafka and Redis in the same process, and with demo
+streams that start with five minutes of history. All demo data is generated.
 
-It is for development: it is open to everybody on this machine, so it listens on
-loopback only, and what holds its data are fakes. Nothing is kept without
---data-dir.
+Dev is for development only: the embedded Kafka and Redis are fakes, and access is
+open to everybody on this machine, so dev listens on loopback only. Without
+--data-dir, no data is kept.
 
 Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 		Example: `  sluice dev
@@ -56,12 +56,12 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&chosen.dataDir, "data-dir", "", "`folder` that keeps the data until the next time")
-	flags.StringVar(&chosen.listen, "listen", "127.0.0.1:8080", "address for clients, on loopback")
-	flags.StringVar(&chosen.admin, "admin-listen", "127.0.0.1:8081", "address for operators, on loopback")
-	flags.StringVar(&chosen.level, "log-level", "warn", "the least severe that is logged: debug, info, warn, error")
-	flags.StringToStringVar(&chosen.rates, "rate", nil, "mean records a second of a demo `stream=rate`; 0 is silent; may be repeated")
-	flags.Uint64Var(&chosen.seed, "seed", 1, "the same seed makes the same records")
+	flags.StringVar(&chosen.dataDir, "data-dir", "", "`directory` in which data is kept between runs")
+	flags.StringVar(&chosen.listen, "listen", "127.0.0.1:8080", "address for clients; must be on loopback")
+	flags.StringVar(&chosen.admin, "admin-listen", "127.0.0.1:8081", "address for operators; must be on loopback")
+	flags.StringVar(&chosen.level, "log-level", "warn", "lowest level that is logged: debug, info, warn, error")
+	flags.StringToStringVar(&chosen.rates, "rate", nil, "mean records per second of a demo stream, as `stream=rate`; 0 disables the stream; may be repeated")
+	flags.Uint64Var(&chosen.seed, "seed", 1, "seed of the demo data; the same seed generates the same records")
 	_ = cmd.MarkFlagDirname("data-dir")
 	return cmd
 }
@@ -70,7 +70,7 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	for _, address := range []string{chosen.listen, chosen.admin} {
 		if !isLoopback(address) {
-			return usage("%s is not on loopback: dev is open to everybody, so only this machine may reach it", address)
+			return usage("%s is not on loopback: dev is open to everybody, so dev listens on loopback only", address)
 		}
 	}
 	rates, err := parseRates(chosen.rates)
@@ -147,18 +147,18 @@ func devConfig(servers *embedded.Embedded, chosen devFlags) string {
 
 // welcome returns what dev prints once it listens.
 func welcome(address, dataDir string) string {
-	kept := "nothing is kept"
+	kept := "no data is kept"
 	if dataDir != "" {
 		kept = "data is kept in " + dataDir
 	}
 	return fmt.Sprintf(`Sluice is running, for development only: open to everybody on this machine, demo data, %[2]s.
 
-  look at it     http://%[1]s/
-  documents      http://%[1]s/docs/
+  console        http://%[1]s/
+  documentation  http://%[1]s/docs/
   read a stream  curl -N 'http://%[1]s/v1/streams/market.ticks/events?from=-1m'
   publish        curl -H 'Content-Type: application/json' -d '{"key":"me","data":{"text":"hello"}}' http://%[1]s/v1/streams/chat.lobby/records
 
-Ctrl-C ends it.
+Press Ctrl-C to stop.
 `, address, kept)
 }
 
@@ -168,7 +168,7 @@ func parseRates(chosen map[string]string) (map[string]float64, error) {
 	for _, stream := range slices.Sorted(maps.Keys(chosen)) {
 		rate, err := strconv.ParseFloat(chosen[stream], 64)
 		if err != nil || !(rate >= 0 && rate <= 100_000) {
-			return nil, usage("--rate %s=%s: give records a second, 0 to 100000", stream, chosen[stream])
+			return nil, usage("--rate %s=%s: must be records per second, 0 to 100000", stream, chosen[stream])
 		}
 		if _, ok := rates[stream]; !ok {
 			return nil, usage("--rate %s: the streams with a rate are %s", stream, strings.Join(slices.Sorted(maps.Keys(rates)), ", "))

@@ -27,7 +27,7 @@ func TestDev(t *testing.T) {
 	}()
 
 	welcome := readUntil(t, printed, "Ctrl-C")
-	for _, want := range []string{"for development only", "open to everybody on this machine", "nothing is kept"} {
+	for _, want := range []string{"for development only", "open to everybody on this machine", "no data is kept"} {
 		if !strings.Contains(welcome, want) {
 			t.Errorf("%q is missing in:\n%s", want, welcome)
 		}

@@ -25,22 +25,22 @@ func newPublish() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "publish STREAM [VALUE]",
-		Short: "Store a record in a stream, or many from standard input",
-		Long: `Publish stores a value in a stream and prints its partition and offset once all
-in-sync replicas have it. Without a value, each line of standard input is one.
-Values are JSON, or with --text whatever they are.
+		Short: "Publish a record to a stream, or records from standard input",
+		Long: `Publish stores a value in a stream and prints the partition and offset once all
+in-sync replicas have stored the record. Without VALUE, each line of standard input
+is a value. Values are JSON; with --text, values are stored unchanged.
 
-It stops at the first value that is not stored, with exit code 1, and says
-whether that one certainly is not stored or may be.`,
+Publish stops at the first value that is not stored, with exit code 1, and reports
+whether the value is not stored or may be stored.`,
 		Example: `  sluice publish chat.lobby '{"text":"hello"}' --key me
   sluice publish chat.lobby < messages.ndjson`,
 		Args: cobra.RangeArgs(1, 2),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&key, "key", "", "the record's key; none is a null key")
-	flags.StringVar(&id, "id", "", "message `id`: the record is stored once, however often it is sent")
+	flags.StringVar(&key, "key", "", "key of the record; without --key, the key is null")
+	flags.StringVar(&id, "id", "", "message `id`, for deduplication; not supported by this version of the server, which refuses the record")
 	flags.StringArrayVar(&headers, "header", nil, "header, `name=value`; may be repeated")
-	flags.BoolVar(&text, "text", false, "take values as they stand, not as JSON")
+	flags.BoolVar(&text, "text", false, "store values unchanged, without checking that they are JSON")
 	flags.BoolVar(&tombstone, "tombstone", false, "store a null value, which deletes the key of a compacted topic")
 	connect := remote(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -57,9 +57,9 @@ whether that one certainly is not stored or may be.`,
 		}
 		switch {
 		case tombstone && (len(args) == 2 || text):
-			return usage("--tombstone goes with no value")
+			return usage("--tombstone cannot be combined with a value or --text")
 		case id != "" && len(args) == 1 && !tombstone:
-			return usage("--id is for one value: give it as an argument")
+			return usage("--id requires a single value as an argument")
 		}
 		c, err := connect()
 		if err != nil {
@@ -97,7 +97,7 @@ whether that one certainly is not stored or may be.`,
 	return cmd
 }
 
-var errNotJSON = errors.New("the value is not JSON: quote it, or say --text")
+var errNotJSON = errors.New("the value is not JSON: quote the value, or use --text")
 
 func setValue(m *client.Message, value []byte, text bool) error {
 	switch {

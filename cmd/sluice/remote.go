@@ -19,8 +19,8 @@ const defaultServer = "http://127.0.0.1:8080"
 // function makes the client once the flags are parsed.
 func remote(cmd *cobra.Command) func() (*client.Client, error) {
 	var server, tokenFile string
-	cmd.Flags().StringVar(&server, "server", "", "the server's `URL`; "+config.ServerVariable+" where it is not given, else "+defaultServer)
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` that holds a bearer token, read again for each connection; "+config.TokenVariable+" where it is not given")
+	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server; default is the variable "+config.ServerVariable+", else "+defaultServer)
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` that contains a bearer token, read again for each connection; default is the token in the variable "+config.TokenVariable)
 	_ = cmd.MarkFlagFilename("token-file")
 	return func() (*client.Client, error) {
 		made := client.Config{URL: server}

@@ -60,15 +60,15 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "Kafka to every browser, phone and device",
-		Long: `Sluice reads Kafka topics once and fans the records out to any number of
-WebSocket and SSE subscribers, each of whom can stop and go on where it was.
+		Long: `Sluice reads Kafka topics once and delivers the records to any number of
+WebSocket and SSE subscribers. Each subscriber can disconnect and resume later.
 
-To look around, without a Kafka of your own:   sluice dev
-To run it:                                     sluice serve --config sluice.yaml
+To try Sluice without Kafka:   sluice dev
+To run a server:               sluice serve --config sluice.yaml
 
-Both serve the documents at /docs/, beside the console at /.
+Both serve the documentation at /docs/ and the console at /.
 
-Exit codes: 0 all went well, 1 something failed, 2 wrong usage or configuration.`,
+Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration.`,
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

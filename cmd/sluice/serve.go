@@ -15,18 +15,19 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the streams of a configuration",
-		Long: `Serve runs Sluice against the Kafka and Redis of a configuration, until SIGTERM
-or SIGINT. Then it is no longer ready, tells its sessions to come back, spread
-over drain/spread, and ends within drain/timeout with exit code 0. A second
-signal ends it at once.
+		Long: `Serve runs Sluice with the Kafka and Redis of a configuration, until SIGTERM or
+SIGINT. On the signal, the server stops being ready, asks its clients to
+reconnect, spread over drain/spread, and ends within drain/timeout with exit code
+0. A second signal ends the server immediately.
 
-It starts without Kafka and Redis, and is ready (/readyz) once Kafka answers. It
-refuses a configuration that has neither auth/issuers nor an anonymous grant.
+The server starts even if Kafka and Redis are unavailable, and is ready (/readyz)
+once Kafka answers. Serve rejects a configuration that has neither auth/issuers nor
+an anonymous grant.
 
-Defaults are overridden by the file, the file by environment variables, and
-those by flags. In a variable's name two underscores stand for one level:
-SLUICE_LIMITS__MESSAGE_BYTES=1MiB. See sluice check --print-defaults for all
-fields.`,
+The configuration file overrides defaults, environment variables override the
+file, and flags override environment variables. Two underscores in the name of a
+variable separate levels: SLUICE_LIMITS__MESSAGE_BYTES=1MiB. All fields are printed
+by sluice check --print-defaults.`,
 		Example: `  sluice serve --config sluice.yaml
   SLUICE_LOG__LEVEL=debug sluice serve --config sluice.yaml --listen :8080
   sluice serve --config sluice.yaml --set limits/sessions_per_principal=50`,
@@ -56,7 +57,7 @@ fields.`,
 // function loads the configuration once the flags are parsed.
 func configured(cmd *cobra.Command) func() (*config.Config, error) {
 	var file string
-	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `file` (YAML); "+config.FileVariable+" where it is not given")
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `file` (YAML); default is the variable "+config.FileVariable)
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	config.Flags(cmd.Flags())
 	return func() (*config.Config, error) {

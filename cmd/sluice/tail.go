@@ -21,31 +21,31 @@ func newTail() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "tail STREAM",
-		Short: "Follow a stream, one record a line",
-		Long: `Tail subscribes to a stream and prints each record as a line of JSON, or with
---values its value alone. What is missing and lost connections are told on
-standard error. It comes back by itself when the connection is lost, and goes on
-behind the last record that it printed; a record is printed once.
+		Short: "Follow a stream, one record per line",
+		Long: `Tail subscribes to a stream and prints each record as a line of JSON, or only its
+value with --values. Missing records and lost connections are reported on standard
+error. When a connection is lost, tail reconnects and continues after the last
+printed record; each record is printed once.
 
-It ends with exit code 0 when it is interrupted or has printed --number records,
-and with 1 when the server refuses it.`,
+The exit code is 0 when tail is interrupted or has printed --number records, and 1
+when the server refuses the subscription.`,
 		Example: `  sluice tail market.ticks
   sluice tail orders --from last:10 --key eu-991 --values
   sluice tail orders --from 2026-01-31T12:00:00Z --number 100`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&request.From, "from", "", "where to begin: latest, earliest, last:N, a time (RFC 3339, or -5m), or a cursor")
+	flags.StringVar(&request.From, "from", "", "where to start: latest, earliest, last:N, a time (RFC 3339, or -5m), or a cursor")
 	flags.StringArrayVar(&request.Keys, "key", nil, "only records with this `key`; may be repeated")
-	flags.StringVar(&request.CursorName, "cursor-name", "", "begin where this `name` was left, and let the server move it")
-	flags.BoolVar(&request.Reset, "reset", false, "begin at --from also where something is stored under the name")
-	flags.BoolVar(&request.FailOnGap, "fail-on-gap", false, "end where records are missing")
-	flags.BoolVar(&values, "values", false, "print values alone")
-	flags.IntVarP(&number, "number", "n", 0, "end after so many records")
+	flags.StringVar(&request.CursorName, "cursor-name", "", "`name` of a cursor: start at its stored position, and store the position while reading")
+	flags.BoolVar(&request.Reset, "reset", false, "start at --from even if a position is stored under the cursor name")
+	flags.BoolVar(&request.FailOnGap, "fail-on-gap", false, "stop when records are missing")
+	flags.BoolVar(&values, "values", false, "print only the values")
+	flags.IntVarP(&number, "number", "n", 0, "stop after this number of records")
 	connect := remote(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if number < 0 {
-			return usage("--number %d: give 1 or more", number)
+			return usage("--number %d: must be 1 or more", number)
 		}
 		c, err := connect()
 		if err != nil {
@@ -140,11 +140,11 @@ func remark(w io.Writer, event client.Event) {
 		fmt.Fprintf(w, "sluice: offsets %d to %d of partition %d are missing: %s\n", e.From, e.To-1, e.Partition, e.Reason)
 	case client.Status:
 		if e.Live {
-			fmt.Fprintln(w, "sluice: the server has Kafka again")
+			fmt.Fprintln(w, "sluice: the stream is available again")
 		} else {
-			fmt.Fprintln(w, "sluice: the server has lost Kafka")
+			fmt.Fprintln(w, "sluice: the stream is unavailable: the server cannot read Kafka")
 		}
 	case client.Disconnected:
-		fmt.Fprintf(w, "sluice: not connected (%v), trying again in %s\n", e.Err, e.Retry.Round(time.Millisecond))
+		fmt.Fprintf(w, "sluice: not connected (%v), retrying in %s\n", e.Err, e.Retry.Round(time.Millisecond))
 	}
 }

@@ -20,20 +20,20 @@ func newToken() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make a token, for trying things out",
-		Long: `Token prints a JWT signed with HS256 by the secret that an issuer of the
-configuration has in secret_file. It is for trying things out: in production an
-identity provider makes tokens.
+		Short: "Make a token for tests",
+		Long: `Token prints a JWT signed with HS256 and with the secret in the secret_file of an
+issuer of the configuration. The command is for tests and development: in
+production, an identity provider makes tokens.
 
-A claim is name=value. A value that is JSON (a number, true, a list) is taken as
-such, anything else as text.`,
+A claim is name=value. A value that is JSON (a number, true, a list) is used as
+JSON, any other value as a string.`,
 		Example: `  sluice token --secret-file fleet.key --issuer fleet --audience sluice --subject dev-1 --claim role=device
   curl -H "Authorization: Bearer $(sluice token …)" http://127.0.0.1:8080/v1/streams`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, required := range [][2]string{{"secret-file", secretFile}, {"issuer", claims.Issuer}, {"audience", claims.Audience}, {"subject", claims.Subject}} {
 				if required[1] == "" {
-					return usage("give --%s", required[0])
+					return usage("--%s is required", required[0])
 				}
 			}
 			var err error
@@ -56,12 +56,12 @@ such, anything else as text.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&secretFile, "secret-file", "", "`file` that holds the issuer's secret, at least 32 bytes")
-	flags.StringVar(&claims.Issuer, "issuer", "", "who issues it (iss), as in auth/issuers")
-	flags.StringVar(&claims.Audience, "audience", "", "for whom (aud), as in auth/issuers")
-	flags.StringVar(&claims.Subject, "subject", "", "whom it is about (sub)")
-	flags.StringArrayVar(&more, "claim", nil, "another claim, `name=value`; may be repeated")
-	flags.StringVar(&ttl, "ttl", "1h", "how long it is valid, such as 15m or 30d")
+	flags.StringVar(&secretFile, "secret-file", "", "`file` that contains the issuer's secret, at least 32 bytes")
+	flags.StringVar(&claims.Issuer, "issuer", "", "issuer of the token (iss), as in auth/issuers")
+	flags.StringVar(&claims.Audience, "audience", "", "audience of the token (aud), as in auth/issuers")
+	flags.StringVar(&claims.Subject, "subject", "", "subject of the token (sub)")
+	flags.StringArrayVar(&more, "claim", nil, "additional claim, `name=value`; may be repeated")
+	flags.StringVar(&ttl, "ttl", "1h", "how long the token is valid, such as 15m or 30d")
 	_ = cmd.MarkFlagFilename("secret-file")
 	return cmd
 }

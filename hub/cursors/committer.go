@@ -64,7 +64,7 @@ const maxPending = 100_000
 // interval.
 func NewCommitter(store Store, every time.Duration) (*Committer, error) {
 	if store == nil || every <= 0 {
-		return nil, errors.New("new committer: give a store and a span above zero")
+		return nil, errors.New("new committer: a store and an interval above zero are required")
 	}
 	return &Committer{
 		store:   store,
@@ -221,7 +221,7 @@ func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.P
 		}
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("move a cursor back to where its log was cut: %w", ctx.Err())
+		return fmt.Errorf("move a cursor back to the end of the truncated log: %w", ctx.Err())
 	}
 }
 

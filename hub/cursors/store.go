@@ -79,7 +79,7 @@ var (
 	// ErrNoCursor means that nothing is stored under the name.
 	ErrNoCursor = errors.New("no cursor is stored under this name")
 	// ErrSuperseded means that another subscription has taken the name.
-	ErrSuperseded = errors.New("the cursor was taken up elsewhere")
+	ErrSuperseded = errors.New("the cursor was taken over by another subscription")
 	// ErrStoreUnavailable means that the store cannot be reached.
 	ErrStoreUnavailable = errors.New("the cursor store is unavailable")
 )

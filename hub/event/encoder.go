@@ -52,10 +52,10 @@ const (
 var ErrUnreadable = errors.New("the record is unreadable")
 
 var (
-	errOffset       = fmt.Errorf("%w: its offset is not below 2^53", ErrUnreadable)
-	errValueNotJSON = fmt.Errorf("%w: its value is not JSON, as the stream's content says", ErrUnreadable)
-	errValueTooDeep = fmt.Errorf("%w: its value is JSON nested deeper than %d", ErrUnreadable, MaxDataDepth)
-	errValueNotText = fmt.Errorf("%w: its value is not UTF-8 text, as the stream's content says", ErrUnreadable)
+	errOffset       = fmt.Errorf("%w: the offset is not below 2^53", ErrUnreadable)
+	errValueNotJSON = fmt.Errorf("%w: the value is not JSON, which the stream's content requires", ErrUnreadable)
+	errValueTooDeep = fmt.Errorf("%w: the value is JSON nested deeper than %d levels", ErrUnreadable, MaxDataDepth)
+	errValueNotText = fmt.Errorf("%w: the value is not UTF-8 text, which the stream's content requires", ErrUnreadable)
 )
 
 // KeySpan is the position in an event of the JSON text of the record's key,

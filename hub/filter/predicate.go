@@ -30,7 +30,7 @@ const (
 )
 
 // ErrPanic is the error for a predicate that has panicked.
-var ErrPanic = errors.New("the predicate has panicked")
+var ErrPanic = errors.New("the predicate panicked")
 
 // predicate is a Predicate with its identity: the handles of equal texts are
 // equal.

@@ -180,7 +180,7 @@ type RepeatedNameError struct{ Name string }
 
 // Error implements error.
 func (e *RepeatedNameError) Error() string {
-	return fmt.Sprintf("the field %q stands twice in an object", e.Name)
+	return fmt.Sprintf("duplicate field %q in an object", e.Name)
 }
 
 // CheckNames counts the members of all objects in b and finds names that occur

@@ -40,7 +40,7 @@ func (s *Source) Topic(ctx context.Context, name string) (record.Topic, error) {
 		}
 		if !sleep(ctx, pace.NextBackOff()) {
 			return record.Topic{}, fmt.Errorf("describe topic: %w", unavailable(
-				fmt.Errorf("brokers say that there is no topic %q, which is not certain yet: %w", name, ctx.Err())))
+				fmt.Errorf("brokers report that the topic %q does not exist, which is not confirmed yet: %w", name, ctx.Err())))
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (s *Source) Topic(ctx context.Context, name string) (record.Topic, error) {
 func (s *Source) Missing(ctx context.Context, names []string) (map[string]bool, error) {
 	found, err := s.cluster.metadata(ctx, names)
 	if err != nil {
-		return nil, fmt.Errorf("look for topics: %w", unavailable(err))
+		return nil, fmt.Errorf("look up topics: %w", unavailable(err))
 	}
 	missing := make(map[string]bool)
 	for _, l := range found {

@@ -74,7 +74,7 @@ func (a *answer) parse(body []byte, version int16) error {
 		}
 	}
 	if s.bad {
-		return fmt.Errorf("parse fetch answer: %w", errShort)
+		return fmt.Errorf("parse fetch response: %w", errShort)
 	}
 	return nil
 }

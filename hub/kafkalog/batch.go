@@ -31,7 +31,7 @@ var (
 	errChecksum  = errors.New("the checksum does not match")
 	errMalformed = errors.New("the batch is malformed")
 	errMagic     = errors.New("unknown batch version")
-	errOldFormat = errors.New("message format 0 or 1, of before Kafka 0.11, is not read: copy the topic into a new one")
+	errOldFormat = errors.New("message formats 0 and 1 (before Kafka 0.11) are not supported: copy the records to a new topic")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -16,18 +16,18 @@ func (c *Cluster) negotiate(rw io.ReadWriter, key, newest int16) (int16, error) 
 	req := kmsg.NewPtrApiVersionsRequest()
 	resp, err := c.ask(rw, req)
 	if err != nil {
-		return 0, fmt.Errorf("ask api versions: %w", err)
+		return 0, fmt.Errorf("request API versions: %w", err)
 	}
 	versions := resp.(*kmsg.ApiVersionsResponse)
 	if err := kafkaError(versions.ErrorCode); err != nil {
-		return 0, fmt.Errorf("ask api versions: %w", err)
+		return 0, fmt.Errorf("request API versions: %w", err)
 	}
 	for _, k := range versions.ApiKeys {
 		if k.ApiKey == key && k.MinVersion <= newest {
 			return min(newest, k.MaxVersion), nil
 		}
 	}
-	return 0, fmt.Errorf("%w: it has no common version of request %d", errTooOld, key)
+	return 0, fmt.Errorf("%w: no common version of request %d", errTooOld, key)
 }
 
 // ask sends one request and reads the answer.
@@ -44,7 +44,7 @@ func (c *Cluster) ask(rw io.ReadWriter, req kmsg.Request) (kmsg.Response, error)
 	}
 	resp := req.ResponseKind()
 	if err := resp.ReadFrom(body); err != nil {
-		return nil, fmt.Errorf("parse answer to request %d: %w", req.Key(), err)
+		return nil, fmt.Errorf("parse response to request %d: %w", req.Key(), err)
 	}
 	return resp, nil
 }
@@ -68,10 +68,10 @@ func receive(r io.Reader, req kmsg.Request, buf *buffer) ([]byte, error) {
 	}
 	size := int64(int32(binary.BigEndian.Uint32(head[:4]))) - 4
 	if size < 0 || size > maxAnswerBytes {
-		return nil, fmt.Errorf("an answer of %d bytes is out of bounds", size)
+		return nil, fmt.Errorf("a response of %d bytes is out of bounds", size)
 	}
 	if got := int32(binary.BigEndian.Uint32(head[4:])); got != correlation {
-		return nil, fmt.Errorf("an answer has correlation id %d, want %d", got, correlation)
+		return nil, fmt.Errorf("a response has correlation ID %d, want %d", got, correlation)
 	}
 	buf.grow(int(size))
 	if _, err := io.ReadFull(r, buf.bytes); err != nil {

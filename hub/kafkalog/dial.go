@@ -99,10 +99,10 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 // NewCluster prepares access to a cluster. It does not connect yet.
 func NewCluster(config Config) (*Cluster, error) {
 	if len(config.Brokers) == 0 {
-		return nil, errors.New("new cluster: give at least one broker address")
+		return nil, errors.New("new cluster: at least one broker address is required")
 	}
 	if config.DialTimeout <= 0 {
-		return nil, errors.New("new cluster: give a dial timeout above zero")
+		return nil, errors.New("new cluster: a dial timeout above zero is required")
 	}
 	bootstrap := make([]string, len(config.Brokers))
 	for i, address := range config.Brokers {

@@ -17,7 +17,7 @@ import (
 // bounds the wait. A broker's error is wrapped as a kafka.Error.
 func EnsureTopic(ctx context.Context, c *Cluster, name string, partitions int32) error {
 	if partitions <= 0 {
-		return fmt.Errorf("make topic %s: %d partitions", name, partitions)
+		return fmt.Errorf("create topic %s: %d partitions", name, partitions)
 	}
 	_, err := c.Leaders(ctx, name)
 	if err == nil || !errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -27,7 +27,7 @@ func EnsureTopic(ctx context.Context, c *Cluster, name string, partitions int32)
 		return err
 	}
 	if err := createTopic(ctx, c, name, partitions); err != nil {
-		return fmt.Errorf("make topic %s: %w", name, err)
+		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func createTopic(ctx context.Context, c *Cluster, name string, partitions int32)
 	}
 	created, ok := answer.(*createtopics.Response)
 	if !ok || len(created.Topics) != 1 {
-		return fmt.Errorf("kafka answered with a %T", answer)
+		return fmt.Errorf("unexpected response of type %T", answer)
 	}
 	if code := kafka.Error(created.Topics[0].ErrorCode); code != 0 && code != kafka.TopicAlreadyExists {
 		if words := created.Topics[0].ErrorMessage; words != "" {

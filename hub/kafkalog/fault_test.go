@@ -454,7 +454,7 @@ func TestOldBrokersAreReadByName(t *testing.T) {
 			write(t, w, "a", 0, "x", 5)
 			write(t, w, "a", 1, "x", 5)
 			j.until(t, "all has come", func() bool { return j.count() == 10 })
-			if !strings.Contains(log.String(), "no fetch by topic id") {
+			if !strings.Contains(log.String(), "does not support fetch by topic ID") {
 				t.Errorf("the log does not say what is not guarded:\n%s", log.String())
 			}
 			if got, err := s.Offsets(context.Background(), topic, upstream.Tip()); err != nil || got[1].Offset != 5 {

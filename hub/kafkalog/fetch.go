@@ -95,7 +95,7 @@ func (c *Cluster) exchangeFetch(rw io.ReadWriter, req *kmsg.FetchRequest, versio
 			return nil, err
 		}
 		if version < fetchFirst {
-			return nil, fmt.Errorf("%w: it speaks Fetch up to version %d", errTooOld, version)
+			return nil, fmt.Errorf("%w: it supports Fetch only up to version %d", errTooOld, version)
 		}
 	}
 	sent := version

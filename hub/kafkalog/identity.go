@@ -19,7 +19,7 @@ import (
 // cluster is meant, because the configured addresses are what names the cluster.
 
 // errForeign means that the broker belongs to another cluster.
-var errForeign = errors.New("it belongs to another cluster")
+var errForeign = errors.New("the broker belongs to another cluster")
 
 // clusterIDVersion is the version of Metadata that is used to ask for the
 // cluster's id: all brokers that can be read from support it (Kafka 0.11), with
@@ -52,7 +52,7 @@ func (c *Cluster) identify(rw io.ReadWriter) error {
 	req.Topics = []kmsg.MetadataRequestTopic{} // an empty list asks for no topics, nil for all
 	resp, err := c.ask(rw, req)
 	if err != nil {
-		return fmt.Errorf("ask for the cluster id: %w", err)
+		return fmt.Errorf("request the cluster ID: %w", err)
 	}
 	if id := resp.(*kmsg.MetadataResponse).ClusterID; id != nil {
 		if ours, ok := c.known.belongs(addr.conn.address, *id); !ok {
@@ -74,7 +74,7 @@ func (c *Cluster) carry(ctx context.Context, through *kafka.Transport, request k
 	answer, err := through.RoundTrip(ctx, anyAddress, request)
 	switch {
 	case errors.Is(err, kafka.BrokerNotAvailable):
-		err = fmt.Errorf("the brokers that answer tell of no such broker: %w", err)
+		err = fmt.Errorf("the broker is not in the metadata of the brokers that answer: %w", err)
 		c.renew(through)
 	case errors.Is(err, errForeign):
 		c.renew(through)

@@ -22,7 +22,7 @@ const (
 )
 
 var (
-	errInflatesTooLarge = errors.New("the batch inflates to more than is allowed")
+	errInflatesTooLarge = errors.New("the decompressed batch is larger than allowed")
 	errUnknownCodec     = errors.New("unknown compression codec")
 )
 

@@ -36,9 +36,9 @@ func (e *listenerError) Unwrap() error {
 
 func handshakeFailed(address string, err error) error {
 	var header tls.RecordHeaderError
-	text := "cannot be spoken to over TLS"
+	text := "failed the TLS handshake"
 	if errors.As(err, &header) || isClosed(err) {
-		text = "does not answer with TLS: its listener is probably without (leave out kafka tls, or use another port)"
+		text = "does not answer with TLS: the listener probably does not use TLS (remove kafka tls, or use another port)"
 	}
 	return &listenerError{address: address, text: text, cause: err}
 }
@@ -98,7 +98,7 @@ func (c *brokerConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.served {
 		if err != nil && isClosed(err) {
-			err = &listenerError{address: c.address, text: "has closed the connection", cause: err}
+			err = &listenerError{address: c.address, text: "closed the connection", cause: err}
 		}
 		return n, err
 	}
@@ -114,7 +114,7 @@ func (c *brokerConn) Read(b []byte) (int, error) {
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
 			// Alerts: with TLS 1.3 the refusal of a client's certificate arrives
 			// only here.
-			err = &listenerError{address: c.address, text: "ends TLS", cause: err}
+			err = &listenerError{address: c.address, text: "ended the TLS connection", cause: err}
 		}
 	}
 	return n, err
@@ -126,7 +126,7 @@ func (c *brokerConn) hear(b []byte) error {
 		// The first byte of an answer's size cannot have these values, as no
 		// answer is that large: it is a TLS alert or handshake.
 		return &listenerError{
-			address: c.address, text: "answers with TLS: its listener wants TLS (configure kafka tls, or use another port)",
+			address: c.address, text: "answers with TLS: the listener requires TLS (configure kafka tls, or use another port)",
 			cause: io.ErrUnexpectedEOF,
 		}
 	}
@@ -142,11 +142,11 @@ func (c *brokerConn) hear(b []byte) error {
 		case 0:
 		case kafka.IllegalSASLState:
 			return &listenerError{
-				address: c.address, text: "takes no credentials: its listener is without SASL (leave out kafka sasl, or use another port)",
+				address: c.address, text: "does not accept credentials: the listener does not use SASL (remove kafka sasl, or use another port)",
 				cause: code,
 			}
 		default:
-			return &listenerError{address: c.address, text: "refuses the SASL mechanism", cause: code}
+			return &listenerError{address: c.address, text: "rejected the SASL mechanism", cause: code}
 		}
 	default:
 		c.served = true
@@ -157,21 +157,21 @@ func (c *brokerConn) hear(b []byte) error {
 // closed returns an error that names the likely reason of a broker that closes a
 // connection without an answer.
 func (c *brokerConn) closed(cause error) error {
-	e := &listenerError{address: c.address, text: "has closed the connection", cause: cause}
+	e := &listenerError{address: c.address, text: "closed the connection", cause: cause}
 	switch {
 	case c.served:
 	case !c.received && !c.tls:
-		e.text = "closes the connection at the first request: its listener probably wants TLS (configure kafka tls, or use another port)"
+		e.text = "closed the connection after the first request: the listener probably requires TLS (configure kafka tls, or use another port)"
 	case !c.received:
-		e.text = "closes the connection at the first request"
+		e.text = "closed the connection after the first request"
 	case c.key == keySASLAuthenticate:
 		// Brokers before Kafka 1.0 close the connection for a wrong password.
-		e.text, e.cause = "closes the connection at the credentials", kafka.SASLAuthenticationFailed
+		e.text, e.cause = "closed the connection during authentication", kafka.SASLAuthenticationFailed
 	case c.key == keySASLHandshake:
-		e.text = "closes the connection at the SASL handshake: its listener is probably without SASL (leave out kafka sasl, or use another port)"
+		e.text = "closed the connection during the SASL handshake: the listener probably does not use SASL (remove kafka sasl, or use another port)"
 	case !c.sasl:
 		// Such a listener answers one ApiVersions request, and nothing else.
-		e.text = "closes the connection without an answer: its listener probably wants credentials (configure kafka sasl, or use another port)"
+		e.text = "closed the connection without an answer: the listener probably requires credentials (configure kafka sasl, or use another port)"
 	}
 	return e
 }

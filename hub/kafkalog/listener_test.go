@@ -123,13 +123,13 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 		sasl     sasl.Mechanism
 		want     string
 	}{
-		"TLS to a plain listener":             {rawListener{answers: greets()}, client, nil, "its listener is probably without (leave out kafka tls"},
-		"plain to a TLS listener":             {rawListener{tls: secure, answers: greets()}, nil, nil, "wants TLS (configure kafka tls"},
-		"SASL to a listener without":          {rawListener{answers: refusing, once: true}, nil, password, "its listener is without SASL (leave out kafka sasl"},
-		"SASL to a listener that closes":      {rawListener{answers: greets()}, nil, password, "its listener is probably without SASL"},
-		"no SASL to a listener with":          {rawListener{answers: greets(), once: true}, nil, nil, "wants credentials (configure kafka sasl"},
-		"no SASL to a listener with, and TLS": {rawListener{tls: secure, answers: greets()}, client, nil, "wants credentials (configure kafka sasl"},
-		"what is no broker":                   {rawListener{}, nil, nil, "closes the connection at the first request"},
+		"TLS to a plain listener":             {rawListener{answers: greets()}, client, nil, "does not use TLS (remove kafka tls"},
+		"plain to a TLS listener":             {rawListener{tls: secure, answers: greets()}, nil, nil, "requires TLS (configure kafka tls"},
+		"SASL to a listener without":          {rawListener{answers: refusing, once: true}, nil, password, "the listener does not use SASL (remove kafka sasl"},
+		"SASL to a listener that closes":      {rawListener{answers: greets()}, nil, password, "the listener probably does not use SASL"},
+		"no SASL to a listener with":          {rawListener{answers: greets(), once: true}, nil, nil, "requires credentials (configure kafka sasl"},
+		"no SASL to a listener with, and TLS": {rawListener{tls: secure, answers: greets()}, client, nil, "requires credentials (configure kafka sasl"},
+		"what is no broker":                   {rawListener{}, nil, nil, "closed the connection after the first request"},
 		"an unknown authority":                {rawListener{tls: secure}, &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}, nil, "unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {

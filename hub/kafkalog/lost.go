@@ -13,7 +13,7 @@ import (
 // that was paused does not know yet that another one leads, and neither may the
 // metadata at hand. The current leader has an epoch that is at least that of any
 // record.
-var errDeposed = errors.New("another broker leads the partition by now")
+var errDeposed = errors.New("another broker now leads the partition")
 
 // deposedPatience is for how many answers in a row this is at least assumed to be
 // the reason, with new metadata each time. After that, and once all brokers

@@ -52,7 +52,7 @@ func (c *Cluster) metadata(ctx context.Context, names []string) ([]layout, error
 	defer cancel()
 	resp, err := c.RequestAny(ctx, func() kmsg.Request { return metadataRequest(names) })
 	if err != nil {
-		return nil, fmt.Errorf("ask metadata: %w", err)
+		return nil, fmt.Errorf("request metadata: %w", err)
 	}
 	answer := resp.(*kmsg.MetadataResponse)
 	c.known.learn(answer.Brokers)
@@ -107,10 +107,10 @@ func layoutAmong(found []layout, name string, err error) (layout, error) {
 		case l.missing:
 			return layout{}, fmt.Errorf("%w: %q", upstream.ErrUnknownTopic, name)
 		case l.err != nil:
-			return layout{}, unavailable(fmt.Errorf("ask metadata of %q: %w", name, l.err))
+			return layout{}, unavailable(fmt.Errorf("request metadata of %q: %w", name, l.err))
 		default:
 			return l, nil
 		}
 	}
-	return layout{}, unavailable(fmt.Errorf("ask metadata of %q: the answer leaves it out", name))
+	return layout{}, unavailable(fmt.Errorf("request metadata of %q: the topic is missing in the response", name))
 }

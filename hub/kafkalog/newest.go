@@ -51,7 +51,7 @@ func (c *Cluster) newest(ctx context.Context, names []string) (found []layout, a
 		found = newer(found, r.found)
 	}
 	if answered == 0 {
-		return nil, false, fmt.Errorf("ask metadata of all brokers: %w", err)
+		return nil, false, fmt.Errorf("request metadata from all brokers: %w", err)
 	}
 	return found, answered == len(targets), nil
 }

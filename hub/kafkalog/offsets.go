@@ -59,7 +59,7 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, p
 	}
 	for _, lead := range partitions {
 		if _, ok := found[lead.partition]; !ok {
-			return nil, fmt.Errorf("list offsets: the answer leaves out partition %d", lead.partition)
+			return nil, fmt.Errorf("list offsets: partition %d is missing in the response", lead.partition)
 		}
 	}
 	return found, nil
@@ -82,19 +82,19 @@ func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, e
 	req.Topics = append(req.Topics, t)
 	resp, err := c.request(ctx, lead.leader, req)
 	if err != nil {
-		return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: %w", err)
+		return record.PartitionOffset{}, fmt.Errorf("request end of epoch: %w", err)
 	}
 	for _, t := range resp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
 		for _, p := range t.Partitions {
 			if err := kafkaError(p.ErrorCode); err != nil {
-				return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: %w", err)
+				return record.PartitionOffset{}, fmt.Errorf("request end of epoch: %w", err)
 			}
 			if p.Partition == lead.partition {
 				return record.PartitionOffset{Partition: p.Partition, Epoch: p.LeaderEpoch, Offset: p.EndOffset}, nil
 			}
 		}
 	}
-	return record.PartitionOffset{}, fmt.Errorf("ask end of epoch: the answer leaves out partition %d", lead.partition)
+	return record.PartitionOffset{}, fmt.Errorf("request end of epoch: partition %d is missing in the response", lead.partition)
 }
 
 // epochsAsked bounds the number of epochs that epochAt goes back.

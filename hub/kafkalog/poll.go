@@ -48,7 +48,7 @@ func (b *broker) lost(ctx context.Context, p *poll, now time.Time, err error) {
 	err = fmt.Errorf("fetch from broker %d: %w", b.id, err)
 	if b.retry == nil {
 		b.retry = newBackoff()
-		b.s.log.Warn("a broker cannot be read from", "broker", b.id, "cause", err)
+		b.s.log.Warn("broker unavailable for reads; retrying", "broker", b.id, "cause", err)
 	}
 	b.retryAt = now.Add(b.retry.NextBackOff())
 	for _, part := range p.parts {
@@ -116,7 +116,7 @@ func (b *broker) distribute(p *poll, got *fetched, now time.Time) (lost []outOfR
 	}
 	for n, ok := range answered {
 		if !ok {
-			p.parts[n].failed(now, fmt.Errorf("broker %d left it out of its answer", b.id))
+			p.parts[n].failed(now, fmt.Errorf("the partition is missing in the response of broker %d", b.id))
 			p.parts[n].free()
 		}
 	}
@@ -232,7 +232,7 @@ func (b *broker) warnUnguarded(p *poll) {
 			continue
 		}
 		b.s.unguarded[name] = struct{}{}
-		b.s.log.Warn("the broker has no fetch by topic id (Kafka 3.1): when the topic is deleted and made again, "+
-			"records of the new one can be taken for the old one's until metadata tells", "topic", name, "broker", b.id)
+		b.s.log.Warn("the broker does not support fetch by topic ID (Kafka 3.1 or later): if the topic is recreated, "+
+			"its records can be taken for records of the deleted topic until the metadata is refreshed", "topic", name, "broker", b.id)
 	}
 }

@@ -111,7 +111,7 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 			// No record has the given time or a later one.
 			found[p.partition] = tips[p.partition]
 		case a.offset < 0:
-			err = fmt.Errorf("list offsets of partition %d of %q: it has none", p.partition, topic)
+			err = fmt.Errorf("list offsets of partition %d of %q: no offset in the response", p.partition, topic)
 		default:
 			// The epoch is that of the record, and at the tip that of the leader.
 			// The offset has existed in the log with it, so it serves to detect a

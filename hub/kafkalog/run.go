@@ -106,7 +106,7 @@ func (s *Source) learn(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if err != nil {
 		if s.cause == nil && ctx.Err() == nil {
-			s.log.Warn("metadata cannot be had", "cause", err)
+			s.log.Warn("metadata unavailable; retrying", "cause", err)
 		}
 		s.cause = err
 		return err
@@ -191,10 +191,10 @@ func (s *Source) lead(p *partition, lead leadership, now time.Time, cause error)
 // doubt ends a follower once metadata has reported often and long enough that its
 // topic is gone.
 func (s *Source) doubt(f *follower, l *layout, now time.Time) error {
-	err := fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, l.name)
+	err := fmt.Errorf("%w: %q does not exist", upstream.ErrLogChanged, l.name)
 	needed := missingFor
 	if !l.missing {
-		err = fmt.Errorf("%w: %q has id %s, not %s", upstream.ErrLogChanged, l.name, l.id, f.id)
+		err = fmt.Errorf("%w: %q has topic ID %s, not %s", upstream.ErrLogChanged, l.name, l.id, f.id)
 		needed = changedFor
 	}
 	if f.changed.times == 0 || f.changed.id != l.id {

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-var errShort = errors.New("the answer ends too soon")
+var errShort = errors.New("the response is truncated")
 
 // scan reads Kafka's primitive types from the front of b. After the first read
 // past the end, bad is set and all reads return zero values.

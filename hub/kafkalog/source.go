@@ -37,9 +37,9 @@ type SourceConfig struct {
 func (c SourceConfig) check() error {
 	switch {
 	case c.Logger == nil:
-		return errors.New("give a logger")
+		return errors.New("a logger is required")
 	case c.MaxWait < time.Millisecond:
-		return errors.New("give a max wait of a millisecond or more")
+		return errors.New("max wait must be a millisecond or more")
 	case c.MaxBytes <= 0 || c.MaxBytes > maxAnswerBytes:
 		return fmt.Errorf("max bytes must be between 1 and %d", maxAnswerBytes)
 	case c.PartitionMaxBytes <= 0 || c.PartitionMaxBytes > c.MaxBytes:
@@ -77,7 +77,7 @@ var _ upstream.Source = (*Source)(nil)
 // at once, Follow only while Run runs.
 func NewSource(cluster *Cluster, config SourceConfig) (*Source, error) {
 	if cluster == nil {
-		return nil, errors.New("new source: give a cluster")
+		return nil, errors.New("new source: a cluster is required")
 	}
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("new source: %w", err)
@@ -131,13 +131,13 @@ func (s *Source) newestLayoutOf(ctx context.Context, topic record.Topic) (l layo
 // caches it.
 func (s *Source) keepLayout(topic record.Topic, l layout, err error) (layout, error) {
 	if errors.Is(err, upstream.ErrUnknownTopic) {
-		return layout{}, fmt.Errorf("%w: %q is gone", upstream.ErrLogChanged, topic.Name)
+		return layout{}, fmt.Errorf("%w: %q does not exist", upstream.ErrLogChanged, topic.Name)
 	}
 	if err != nil {
 		return layout{}, err
 	}
 	if !topic.ID.IsZero() && !l.id.IsZero() && l.id != topic.ID {
-		return layout{}, fmt.Errorf("%w: %q has id %s, not %s", upstream.ErrLogChanged, topic.Name, l.id, topic.ID)
+		return layout{}, fmt.Errorf("%w: %q has topic ID %s, not %s", upstream.ErrLogChanged, topic.Name, l.id, topic.ID)
 	}
 	s.mu.Lock()
 	s.layouts[topic.Name] = cachedLayout{layout: l, asked: time.Now()}

@@ -144,7 +144,7 @@ func (c *Cursor) see(seen string) error {
 			place = part
 			at = &c.Streams[0]
 		case !named:
-			return fmt.Errorf("%w: behind the tilde, name the stream: orders/2:118274", ErrBadCursor)
+			return fmt.Errorf("%w: after the tilde, name the stream: orders/2:118274", ErrBadCursor)
 		default:
 			for i := range c.Streams {
 				if c.Streams[i].Stream == stream {
@@ -152,17 +152,17 @@ func (c *Cursor) see(seen string) error {
 				}
 			}
 			if at == nil {
-				return fmt.Errorf("%w: behind the tilde is a stream that it does not hold", ErrBadCursor)
+				return fmt.Errorf("%w: the stream after the tilde is not in the cursor", ErrBadCursor)
 			}
 		}
 		number, offset, ok := strings.Cut(place, ":")
 		p, err := parseDigits(number, math.MaxInt32)
 		if !ok || err != nil {
-			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
+			return fmt.Errorf("%w: after the tilde, write partition:offset", ErrBadCursor)
 		}
 		o, err := parseDigits(offset, MaxOffset+1)
 		if err != nil {
-			return fmt.Errorf("%w: behind the tilde, write partition:offset", ErrBadCursor)
+			return fmt.Errorf("%w: after the tilde, write partition:offset", ErrBadCursor)
 		}
 		was, known := at.Position.Find(int32(p))
 		if !known {

@@ -135,5 +135,5 @@ func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cu
 		}
 		return cursors.Committed{Position: position, At: at}
 	}
-	return cursors.Committed{Err: fmt.Errorf("commit cursor: script answered %d values", len(answer))}
+	return cursors.Committed{Err: fmt.Errorf("commit cursor: the script returned %d values", len(answer))}
 }

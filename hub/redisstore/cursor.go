@@ -55,7 +55,7 @@ func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, in
 		return record.Position{}, 0, err
 	}
 	if len(answer)%2 != 1 {
-		return record.Position{}, 0, fmt.Errorf("take cursor: script answered %d texts", len(answer))
+		return record.Position{}, 0, fmt.Errorf("take cursor: the script returned %d strings", len(answer))
 	}
 	fence, err := strconv.ParseInt(answer[0], 10, 64)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Store) Delete(ctx context.Context, name cursors.Key) error {
 
 func (s *Store) unreadable(doing string, err error) error {
 	if errors.Is(err, errDamaged) {
-		s.log.Warn("cursor passed over", "error", err)
+		s.log.Warn("stored cursor is damaged; ignoring it", "error", err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -56,7 +56,7 @@ const (
 func New(config Config) (*Store, error) {
 	switch {
 	case len(config.Redis.Addrs) == 0:
-		return nil, errors.New("new cursor store: no address of Redis")
+		return nil, errors.New("new cursor store: no Redis address")
 	case strings.ContainsAny(config.Prefix, "{}"):
 		return nil, fmt.Errorf("new cursor store: prefix %q contains a brace", config.Prefix)
 	case config.TTL < time.Second:
@@ -94,9 +94,9 @@ func (s *Store) Close() error { return s.client.Close() }
 func (s *Store) noteBreaker(from, to gobreaker.State) {
 	switch {
 	case to == gobreaker.StateClosed:
-		s.log.Info("redis answers again: named cursors are stored")
+		s.log.Info("redis available again; storing named cursors")
 	case from == gobreaker.StateClosed:
-		s.log.Warn("redis does not answer: named cursors are refused until it does", "failed_calls", tripAfter, "tried_every", probeEvery)
+		s.log.Warn("redis unavailable; refusing named cursors", "failed_calls", tripAfter, "tried_every", probeEvery)
 	}
 }
 

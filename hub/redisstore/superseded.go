@@ -37,18 +37,18 @@ func (s *Store) Superseded(ctx context.Context, taken func(name cursors.Key, fen
 		err := s.listen(ctx, taken, func() {
 			wait.Reset()
 			if !unheard.IsZero() {
-				s.log.Info("cursors taken by other instances are heard of again", "after", time.Since(unheard).Round(time.Millisecond))
+				s.log.Info("notifications of cursor takeovers available again", "after", time.Since(unheard).Round(time.Millisecond))
 				unheard = time.Time{}
 			}
 			listening()
 		})
 		if ctx.Err() != nil {
-			return fmt.Errorf("listen for takes: %w", ctx.Err())
+			return fmt.Errorf("listen for cursor takeovers: %w", ctx.Err())
 		}
 		pause := wait.NextBackOff()
 		if unheard.IsZero() {
 			unheard = time.Now()
-			s.log.Warn("cursors taken by other instances are not heard of until redis answers", "error", err)
+			s.log.Warn("notifications of cursor takeovers unavailable; retrying", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -89,7 +89,7 @@ func (s *Store) listen(ctx context.Context, taken func(cursors.Key, int64), subs
 		case *redis.Message:
 			name, fence, ok := decodeTaken(message.Payload)
 			if !ok {
-				s.log.Warn("message about a taken cursor is damaged", "bytes", len(message.Payload))
+				s.log.Warn("notification of a cursor takeover is damaged; ignoring it", "bytes", len(message.Payload))
 				continue
 			}
 			taken(name, fence)

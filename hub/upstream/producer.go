@@ -44,9 +44,9 @@ type Producer interface {
 var (
 	// ErrPublishUnavailable: the record is certainly not stored; it can be tried
 	// again.
-	ErrPublishUnavailable = errors.New("kafka did not take the record")
+	ErrPublishUnavailable = errors.New("kafka did not accept the record")
 	// ErrPublishUnknown: the record may be stored or not.
-	ErrPublishUnknown = errors.New("it is not known whether kafka stored the record")
+	ErrPublishUnknown = errors.New("unknown whether kafka stored the record")
 	// ErrPublishOverloaded: too much is in flight; the record is certainly not
 	// stored.
 	ErrPublishOverloaded = errors.New("too many publishes are in flight")
@@ -54,5 +54,5 @@ var (
 	ErrRecordTooLarge = errors.New("the record is larger than the topic allows")
 	// ErrPublishRejected: Kafka refuses the record for a permanent reason (a
 	// missing ACL, a compacted topic and no key).
-	ErrPublishRejected = errors.New("kafka rejects the record")
+	ErrPublishRejected = errors.New("kafka rejected the record")
 )

@@ -132,7 +132,7 @@ var (
 	// ErrUnknownTopic: the cluster certainly has no topic of that name.
 	ErrUnknownTopic = errors.New("unknown topic")
 	// ErrLogChanged: the topic has another identity than the one asked for.
-	ErrLogChanged = errors.New("the topic was deleted or made again")
+	ErrLogChanged = errors.New("the topic was deleted or recreated")
 	// ErrSourceUnavailable: the cluster cannot be reached, or refuses the client.
 	ErrSourceUnavailable = errors.New("kafka is unavailable")
 )

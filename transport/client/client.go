@@ -55,17 +55,17 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("read URL: %w", err)
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, fmt.Errorf("read URL %q: http:// or https:// and a host are needed", config.URL)
+		return nil, fmt.Errorf("read URL %q: http:// or https:// and a host are required", config.URL)
 	}
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		// Not printed, because it may contain a secret.
-		return nil, errors.New("read URL: credentials, query and fragment have no place in it")
+		return nil, errors.New("read URL: credentials, query and fragment are not allowed")
 	}
 	if config.HTTPClient == nil {
 		config.HTTPClient = &http.Client{}
 	}
 	if config.HTTPClient.Timeout != 0 {
-		return nil, errors.New("an HTTP client with a Timeout would end subscriptions: bound requests by their contexts")
+		return nil, errors.New("an HTTP client with a Timeout would end subscriptions: limit requests by their contexts")
 	}
 	if config.MinBackoff == 0 {
 		config.MinBackoff = DefaultMinBackoff
@@ -74,7 +74,7 @@ func New(config Config) (*Client, error) {
 		config.MaxBackoff = max(DefaultMaxBackoff, config.MinBackoff)
 	}
 	if config.MinBackoff < 0 || config.MaxBackoff < config.MinBackoff {
-		return nil, fmt.Errorf("backoff from %v to %v makes no sense", config.MinBackoff, config.MaxBackoff)
+		return nil, fmt.Errorf("backoff from %v to %v is not a valid range", config.MinBackoff, config.MaxBackoff)
 	}
 	if config.MessageBytes == 0 {
 		config.MessageBytes = DefaultMessageBytes

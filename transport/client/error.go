@@ -17,7 +17,7 @@ var (
 	ErrNotStored = errors.New("the record is not stored")
 	// ErrMaybeStored means that the record may be stored or not. Publishing it
 	// again may store it twice.
-	ErrMaybeStored = errors.New("it is not known whether the record is stored")
+	ErrMaybeStored = errors.New("unknown whether the record is stored")
 	// ErrRunning means that the subscription's loop is already running.
 	ErrRunning = errors.New("the subscription is running already")
 	// ErrDisconnected means that there is no connection at present.

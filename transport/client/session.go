@@ -154,4 +154,4 @@ func (s *session) welcome(m *message) {
 	}
 }
 
-var errDrain = errors.New("the server asks to connect anew")
+var errDrain = errors.New("the server asked the client to reconnect")

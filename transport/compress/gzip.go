@@ -120,7 +120,7 @@ func appendStored(dst []byte, n int) []byte {
 func appendDeflate(dst, window, content []byte) []byte {
 	w := bytes.NewBuffer(dst)
 	if err := flate.StatelessDeflate(w, content, false, window); err != nil {
-		panic("compress: memory cannot be written to: " + err.Error())
+		panic("compress: write to memory failed: " + err.Error())
 	}
 	return w.Bytes()
 }

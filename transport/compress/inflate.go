@@ -28,7 +28,7 @@ func Inflate(plain, message *bytes.Buffer, most int) error {
 		flate.Resetter
 	})
 	if !ok {
-		return errors.New("get inflater: it cannot be used again")
+		return errors.New("get inflater: the inflater cannot be reused")
 	}
 	defer inflaters.Put(inflater)
 	// After the tail that is omitted from every message comes a last block, so
@@ -39,7 +39,7 @@ func Inflate(plain, message *bytes.Buffer, most int) error {
 	for lastBlocks := 0; message.Len() > len(end); lastBlocks++ {
 		// More blocks may follow a last block, which a message need not have.
 		if lastBlocks > maxLastBlocks {
-			return fmt.Errorf("inflate message: more than %d blocks are the last one", maxLastBlocks)
+			return fmt.Errorf("inflate message: more than %d final blocks", maxLastBlocks)
 		}
 		window := plain.Bytes()[max(0, plain.Len()-1<<maxWindowBits):]
 		if err := inflater.Reset(message, window); err != nil {

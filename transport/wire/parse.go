@@ -28,7 +28,7 @@ func ParseRequest(b []byte, limits Limits) (Request, *Error) {
 func parseRequest(b []byte) (Request, string, *Error) {
 	b = jsonscan.TrimSpace(b)
 	if b[0] != '{' {
-		return nil, "", Errorf(BadRequest, "a message is a JSON object")
+		return nil, "", Errorf(BadRequest, "a message must be a JSON object")
 	}
 	p := &parser{typed: true}
 	id, kind := p.idAndType(b)
@@ -76,7 +76,7 @@ func ParseCursorBody(b []byte, limits Limits) (string, *Error) {
 	}
 	b = jsonscan.TrimSpace(b)
 	if b[0] != '{' {
-		return "", Errorf(BadRequest, "the body is a JSON object")
+		return "", Errorf(BadRequest, "the body must be a JSON object")
 	}
 	p := &parser{}
 	cursor := p.cursorBody(b)
@@ -119,9 +119,9 @@ func checkNames(b []byte, most int) *Error {
 		return nil
 	}
 	if repeated, ok := errors.AsType[*jsonscan.RepeatedNameError](err); ok {
-		return Errorf(BadRequest, "the field %s stands twice in an object", Shown(repeated.Name))
+		return Errorf(BadRequest, "duplicate field %s in an object", Shown(repeated.Name))
 	}
-	return Errorf(BadRequest, "there are more than %d fields in the message (limit json_keys)", most)
+	return Errorf(BadRequest, "the message has more than %d fields (limit json_keys)", most)
 }
 
 // readID returns the id in a faulty message, if there is exactly one.

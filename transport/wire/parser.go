@@ -152,7 +152,7 @@ func (p *parser) textOK(pointer string, value []byte) (text string, ok bool) {
 		return "", false
 	}
 	if text, ok = jsonscan.Unquote(value); !ok {
-		p.refuse(pointer, "has half of a surrogate pair")
+		p.refuse(pointer, "has an unpaired surrogate")
 		return "", false
 	}
 	return text, true
@@ -172,7 +172,7 @@ func (p *parser) flag(pointer string, value []byte) bool {
 func (p *parser) span(pointer, text string, least, most time.Duration) time.Duration {
 	d, ok := parseSpan(text)
 	if !ok || d < least || d > most {
-		p.refuse(pointer, "must be a span from %v to %v", least, most)
+		p.refuse(pointer, "must be a duration from %v to %v", least, most)
 		return 0
 	}
 	return d
@@ -260,7 +260,7 @@ func (p *parser) subscribeMany(b, list []byte) *SubscribeMany {
 			r.ID = p.text(at, value)
 		case name == "subscriptions":
 		case known[name] != "":
-			p.refuse(at, "cannot stand beside subscriptions")
+			p.refuse(at, "cannot be combined with subscriptions")
 		default:
 			return false
 		}

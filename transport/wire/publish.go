@@ -59,7 +59,7 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []upstream.Message
 	}
 	body := jsonscan.TrimSpace(r.Body)
 	if body[0] != '{' {
-		return nil, false, Errorf(BadRequest, "the body is a JSON object")
+		return nil, false, Errorf(BadRequest, "the body must be a JSON object")
 	}
 	messages, batch = p.records(body, func(string, string, []byte) bool { return false })
 	if p.failed() {
@@ -74,7 +74,7 @@ func jsonContent(contentType string) (bool, *Error) {
 	}
 	mediaType, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		return false, &Error{Code: BadRequest, Message: "the content type cannot be read", Cause: err}
+		return false, &Error{Code: BadRequest, Message: "the content type is malformed", Cause: err}
 	}
 	if strings.HasPrefix(mediaType, "application/cloudevents") {
 		return false, unsupported("the content type of CloudEvents")
@@ -84,7 +84,7 @@ func jsonContent(contentType string) (bool, *Error) {
 	}
 	// RFC 8259 (section 11) defines no parameter; this one is common.
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return false, Errorf(BadRequest, "JSON is in UTF-8, not in another charset")
+		return false, Errorf(BadRequest, "JSON must be in UTF-8, not in another charset")
 	}
 	return true, nil
 }
@@ -97,15 +97,15 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m upstream.Message) {
 		switch {
 		case pair.name == "ticket" || pair.name == "access_token":
 		case isJSON && (pair.name == "key" || isHeader):
-			p.refuse("", "the parameter %s cannot stand beside a JSON body, which has a field for it", Shown(pair.name))
+			p.refuse("", "the parameter %s cannot be combined with a JSON body: use the field of the body", Shown(pair.name))
 		case pair.name == "key":
 			if m.Key != nil {
-				p.refuse("/key", "is there twice")
+				p.refuse("/key", "is given twice")
 			}
 			m.Key = []byte(pair.value)
 		case isHeader:
 			if ingest.ReservedHeader(header) {
-				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that the server keeps for itself", Shown(pair.name))
+				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that is reserved for the server", Shown(pair.name))
 			}
 			m.Headers = append(m.Headers, record.Header{Name: []byte(header), Value: []byte(pair.value)})
 		default:

@@ -67,10 +67,10 @@ func TestParseHTTPPublishRefuses(t *testing.T) {
 		"query":                  {wire.HTTPPublish{RawQuery: "key=%"}, wire.BadRequest, "not escaped"},
 		"unknown parameter":      {wire.HTTPPublish{RawQuery: "foo=1"}, wire.BadRequest, `unknown parameter "foo"`},
 		"message_id":             {wire.HTTPPublish{RawQuery: "message_id=1"}, wire.BadRequest, `"message_id" is not supported by this server yet`},
-		"key twice":              {wire.HTTPPublish{RawQuery: "key=1&key=2"}, wire.BadRequest, "the parameter key: is there twice"},
+		"key twice":              {wire.HTTPPublish{RawQuery: "key=1&key=2"}, wire.BadRequest, "the parameter key: is given twice"},
 		"reserved header":        {wire.HTTPPublish{RawQuery: "header.Sluice-x%2Fy=1"}, wire.ReservedHeader, `"header.Sluice-x/y"`},
-		"key beside JSON":        {wire.HTTPPublish{ContentType: asJSON, RawQuery: "key=1", Body: []byte(`{"data":1}`)}, wire.BadRequest, `"key" cannot stand beside a JSON body`},
-		"header beside JSON":     {wire.HTTPPublish{ContentType: asJSON, RawQuery: "header.a=1", Body: []byte(`{"data":1}`)}, wire.BadRequest, `"header.a" cannot stand beside`},
+		"key beside JSON":        {wire.HTTPPublish{ContentType: asJSON, RawQuery: "key=1", Body: []byte(`{"data":1}`)}, wire.BadRequest, `"key" cannot be combined with a JSON body`},
+		"header beside JSON":     {wire.HTTPPublish{ContentType: asJSON, RawQuery: "header.a=1", Body: []byte(`{"data":1}`)}, wire.BadRequest, `"header.a" cannot be combined with`},
 		"not JSON":               {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{`)}, wire.BadRequest, "not JSON"},
 		"no body":                {wire.HTTPPublish{ContentType: asJSON}, wire.BadRequest, "not JSON"},
 		"an array":               {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`[{"data":1}]`)}, wire.BadRequest, "a JSON object"},
@@ -79,7 +79,7 @@ func TestParseHTTPPublishRefuses(t *testing.T) {
 		"a message":              {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"type":"publish","data":1}`)}, wire.BadRequest, `unknown field "type"`},
 		"an id":                  {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"id":"p","data":1}`)}, wire.BadRequest, `unknown field "id"`},
 		"message_id in the body": {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"message_id":"p","data":1}`)}, wire.BadRequest, `"message_id" is not supported`},
-		"twice":                  {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"id":"x","data":{"a":1,"a":2}}`)}, wire.BadRequest, `"a" stands twice`},
+		"twice":                  {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"id":"x","data":{"a":1,"a":2}}`)}, wire.BadRequest, `duplicate field "a"`},
 		"reserved in the body":   {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"data":1,"headers":[["sluice-","x"]]}`)}, wire.ReservedHeader, "headers/0/0 is a name"},
 	}
 	for name, tt := range tests {

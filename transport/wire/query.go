@@ -78,7 +78,7 @@ func ParseQuery(rawQuery string, endpoint Endpoint, lastEventID string) (Query, 
 		case !endpoint.has(name):
 			p.unknownParameter(name)
 		case seen[name] && name != "key" && name != "stream":
-			p.refuse("/"+name, "is there twice")
+			p.refuse("/"+name, "is given twice")
 		default:
 			seen[name] = true
 			p.parameter(&q, name, pair.value)
@@ -119,7 +119,7 @@ func ParsePlainQuery(rawQuery string, hasReset bool) (reset bool, err *Error) {
 		case pair.name != "reset" || !hasReset:
 			p.unknownParameter(pair.name)
 		case seen:
-			p.refuse("/reset", "is there twice")
+			p.refuse("/reset", "is given twice")
 		default:
 			seen = true
 			reset = p.truth("/reset", pair.value)
@@ -202,11 +202,11 @@ func (p *parser) checkStreams(endpoint Endpoint, q *Query, seen map[string]bool)
 	case endpoint == EndpointEvents && len(q.Streams) == 0:
 		p.refuse("/stream", "is required")
 	case endpoint == EndpointWS && len(q.Streams) > 1:
-		p.refuse("/stream", "is there twice; send a subscribe for each stream")
+		p.refuse("/stream", "is given twice: send a subscribe for each stream")
 	case endpoint == EndpointWS && len(q.Streams) == 0:
 		for _, name := range [...]string{"from", "key", "cursor_name", "reset", "on_gap", "heartbeat"} {
 			if seen[name] {
-				p.refuse("/"+name, "needs the parameter stream")
+				p.refuse("/"+name, "requires the parameter stream")
 			}
 		}
 	}
@@ -269,7 +269,7 @@ func splitQuery(raw string) (pairs []pair, err *Error) {
 		name, nameErr := url.QueryUnescape(rawName)
 		value, valueErr := url.QueryUnescape(rawValue)
 		if nameErr != nil || valueErr != nil || !utf8.ValidString(name) {
-			err = Errorf(BadRequest, "the query is not escaped as it must be")
+			err = Errorf(BadRequest, "the query is not escaped correctly")
 			continue
 		}
 		pairs = append(pairs, pair{name, value})

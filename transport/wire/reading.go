@@ -92,14 +92,14 @@ func ParseFrom(text string) (From, *Error) {
 	if n, ok := strings.CutPrefix(text, "last:"); ok {
 		count, err := strconv.Atoi(n)
 		if err != nil || count < 1 || count > MaxLast || n[0] == '+' {
-			return From{}, Errorf(BadRequest, "last:N needs an N from 1 to %d", MaxLast)
+			return From{}, Errorf(BadRequest, "in last:N, N must be from 1 to %d", MaxLast)
 		}
 		return From{Kind: StartLast, N: count}, nil
 	}
 	if ago, ok := strings.CutPrefix(text, "-"); ok {
 		d, ok := parseSpan(ago)
 		if !ok {
-			return From{}, Errorf(BadRequest, "a time before now is like -90s, -5m, -24h or -7d")
+			return From{}, Errorf(BadRequest, "a relative time must be like -90s, -5m, -24h or -7d")
 		}
 		return From{Kind: StartAgo, Ago: d}, nil
 	}

@@ -117,7 +117,7 @@ func (p *parser) header(pointer string, value []byte) (h record.Header) {
 	}
 	name := p.text(pointer+"/0", parts[0])
 	if ingest.ReservedHeader(name) {
-		p.refuseAs(ReservedHeader, pointer+"/0", "is a name that the server keeps for itself (%s…)", ingest.ReservedHeaderPrefix)
+		p.refuseAs(ReservedHeader, pointer+"/0", "is a name that is reserved for the server (%s…)", ingest.ReservedHeaderPrefix)
 	}
 	h.Name = []byte(name)
 	if string(parts[1]) == "null" {
@@ -178,7 +178,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 	}
 	switch {
 	case beside != "":
-		p.refuse(beside, "cannot stand beside records")
+		p.refuse(beside, "cannot be combined with records")
 	case list[0] != '[':
 		p.refuse("/records", "must be an array")
 	default:

@@ -92,9 +92,9 @@ func objection(f validator.FieldError) string {
 	case "oneof":
 		return "must be one of: " + strings.ReplaceAll(f.Param(), " ", ", ")
 	case "unique":
-		return "has entries that are alike"
+		return "has duplicate entries"
 	case "excluded_with":
-		return "cannot stand beside " + strings.ToLower(f.Param())
+		return "cannot be combined with " + strings.ToLower(f.Param())
 	case "cursor_name":
 		return "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -, the first a letter or digit"
 	}

@@ -67,7 +67,7 @@ export class Feed {
     source.addEventListener("sluice.gap", parsed((gap) => this.on.gap(gap)));
     source.addEventListener("sluice.status", parsed((status) => {
       if (status.live) this.on.state("live", "Live");
-      else this.on.state("working", "Kafka is away");
+      else this.on.state("working", "Kafka is unavailable");
     }));
     source.addEventListener("sluice.close", parsed((closing) => {
       if (["stop", "resync", "reauthenticate"].includes(closing.action)) {

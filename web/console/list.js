@@ -75,7 +75,7 @@ export class List {
       cell("gap");
       cell(`${partition}:${from}`);
       cell(reason ?? "");
-      cell(missing > 0 ? `${missing.toLocaleString()} offsets are missing` : "the log begins anew");
+      cell(missing > 0 ? `${missing.toLocaleString()} offsets are missing` : "offsets start over");
       return row;
     }
     const event = JSON.parse(item.text);

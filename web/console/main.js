@@ -186,8 +186,8 @@ async function load() {
   }
   if (response.status === 401 || response.status === 403) {
     setState("failed", "Not allowed");
-    $("streams-note").textContent = "This server asks for a token, which this page cannot send. Allow what it may show with an anonymous grant.";
-    $("empty").textContent = "Nothing may be shown without a token.";
+    $("streams-note").textContent = "This server requires a token, which this page cannot send. To show streams here, add an anonymous grant.";
+    $("empty").textContent = "A token is required.";
     return;
   }
   if (!response.ok) {
@@ -201,7 +201,7 @@ async function load() {
     .filter((s) => s.name && s.subscribe !== false)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   listStreams();
-  $("streams-note").textContent = streams.length ? "" : "There is no stream that you may read.";
+  $("streams-note").textContent = streams.length ? "" : "There are no streams that you are allowed to read.";
   const wanted = new URLSearchParams(location.hash.slice(1));
   if (wanted.get("key")) $("key").value = wanted.get("key");
   if (wanted.get("from")) setFrom(wanted.get("from"));

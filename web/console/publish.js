@@ -63,7 +63,7 @@ export class Publisher {
       if (response.ok) this.say("good", `Stored in partition ${answer.partition} at offset ${answer.offset}`);
       else this.say("bad", describe(response, answer));
     } catch {
-      this.say("bad", "No answer. It may be stored or not");
+      this.say("bad", "No answer. The record may or may not be stored");
     } finally {
       this.button.disabled = false;
     }

@@ -100,8 +100,8 @@ func TestAppWithoutServers(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	wanted := map[string]string{
-		`check="kafka default"`: `msg="not ready: a check fails"`,
-		"check=redis":           `msg="degraded: a check fails, and the instance does without"`,
+		`check="kafka default"`: `msg="not ready: a required check fails"`,
+		"check=redis":           `msg="degraded: an optional check fails"`,
 	}
 	late := time.After(30 * time.Second)
 	for len(wanted) > 0 {

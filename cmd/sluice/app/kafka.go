@@ -83,7 +83,7 @@ func (c *cluster) parts() []part {
 			c.conn.Close()
 			return nil
 		}},
-		{name: "reading of kafka " + c.name, run: c.source.Run},
+		{name: "reading from kafka " + c.name, run: c.source.Run},
 		{name: "writing to kafka " + c.name, run: c.producer.Run},
 	}
 }

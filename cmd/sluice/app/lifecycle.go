@@ -27,7 +27,7 @@ type lifecycle struct {
 }
 
 // errEnded is the error of a part that stopped by itself without an error.
-var errEnded = errors.New("it ended by itself")
+var errEnded = errors.New("stopped unexpectedly")
 
 func (l *lifecycle) add(parts ...part) { l.parts = append(l.parts, parts...) }
 
@@ -119,4 +119,4 @@ func (l *lifecycle) stopAll(started []running) error {
 }
 
 // errLate is the error of a part that still runs when its time is up.
-var errLate = errors.New("it did not end in time")
+var errLate = errors.New("did not stop in time")

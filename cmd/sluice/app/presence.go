@@ -89,7 +89,7 @@ func (p *presence) check(ctx context.Context) error {
 		if len(names) > 3 {
 			names = append(slices.Clone(names[:3]), "…")
 		}
-		return fmt.Errorf("none of the topics of its streams exists (%s): create them, or correct the brokers' addresses", strings.Join(names, ", "))
+		return fmt.Errorf("none of the streams' topics exists (%s): create the topics, or correct the broker addresses", strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (p *presence) degraded() map[string]error {
 	failed := make(map[string]error)
 	for stream, topic := range p.streams {
 		if p.missing[topic] {
-			failed[stream] = fmt.Errorf("its topic %q does not exist in kafka cluster %s: create it", topic, p.cluster.name)
+			failed[stream] = fmt.Errorf("topic %q does not exist in kafka cluster %s: create the topic", topic, p.cluster.name)
 		}
 	}
 	return failed

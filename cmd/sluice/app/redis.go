@@ -87,7 +87,7 @@ func redisOptions(r config.Redis) (redis.UniversalOptions, error) {
 		parsed, err := redis.ParseURL(r.URL.Reveal())
 		if err != nil {
 			// The error may contain the URL and its password.
-			return redis.UniversalOptions{}, fmt.Errorf("parse %s: it is no Redis URL", r.URL)
+			return redis.UniversalOptions{}, fmt.Errorf("parse %s: not a Redis URL", r.URL)
 		}
 		made.Addrs, made.DB = []string{parsed.Addr}, parsed.DB
 		if parsed.Username != "" {

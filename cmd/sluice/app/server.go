@@ -101,11 +101,11 @@ func (f *front) listen(ctx context.Context) error {
 	var sockets net.ListenConfig
 	clients, err := sockets.Listen(ctx, "tcp", f.config.Listen)
 	if err != nil {
-		return fmt.Errorf("open listen: %w", err)
+		return fmt.Errorf("open client listener: %w", err)
 	}
 	admin, err := sockets.Listen(ctx, "tcp", f.config.Admin.Listen)
 	if err != nil {
-		return errors.Join(fmt.Errorf("open admin/listen: %w", err), clients.Close())
+		return errors.Join(fmt.Errorf("open admin listener: %w", err), clients.Close())
 	}
 	address := clients.Addr()
 	f.logger.Info("listening", "clients", address.String(), "admin", admin.Addr().String(), "tls", f.tls != nil)

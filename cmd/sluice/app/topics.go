@@ -49,7 +49,7 @@ func (m *topicMaker) ensure(ctx context.Context, name string, stream config.Stre
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		m.logger.Warn("cannot make a topic, trying again", "stream", name, "topic", stream.Topic, "error", err)
+		m.logger.Warn("topic creation failed; retrying", "stream", name, "topic", stream.Topic, "error", err)
 		select {
 		case <-ctx.Done():
 			return

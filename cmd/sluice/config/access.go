@@ -8,19 +8,19 @@ import (
 
 // Auth configures which credentials are accepted.
 type Auth struct {
-	Issuers            []Issuer      `koanf:"issuers" validate:"unique=Issuer,dive" doc:"who may issue tokens (JWT, RFC 7519)"`
-	AccessTokenInQuery bool          `koanf:"access_token_in_query" default:"false" doc:"take tokens from ?access_token=, which proxies and browsers write down"`
-	ClockSkew          time.Duration `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"by how much an issuer's clock may differ; tokens end so much later"`
+	Issuers            []Issuer      `koanf:"issuers" validate:"unique=Issuer,dive" doc:"issuers of accepted tokens (JWT, RFC 7519)"`
+	AccessTokenInQuery bool          `koanf:"access_token_in_query" default:"false" doc:"accept tokens in ?access_token=, which proxies and browsers record"`
+	ClockSkew          time.Duration `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"how much an issuer's clock may differ; tokens expire this much later"`
 }
 
 // Issuer is an issuer of tokens.
 type Issuer struct {
-	Issuer     string   `koanf:"issuer" validate:"required" doc:"the token's iss must equal this"`
-	Audience   string   `koanf:"audience" validate:"required" doc:"the token's aud must hold this"`
-	Algorithms []string `koanf:"algorithms" validate:"required,min=1,unique,dive,oneof=HS256 RS256 ES256 EdDSA" doc:"signatures that are taken; HS256 goes with secret_file, the others with jwks_file or jwks_url"`
-	SecretFile Path     `koanf:"secret_file" validate:"omitempty,readable_file" doc:"file that holds the HS256 secret, at least 32 bytes; one line end after it is ignored"`
-	JWKSFile   Path     `koanf:"jwks_file" validate:"omitempty,readable_file" doc:"public keys (JWK Set, RFC 7517); read again when it changes"`
-	JWKSURL    string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"address of the public keys, https, or http on loopback"`
+	Issuer     string   `koanf:"issuer" validate:"required" doc:"required iss claim of a token"`
+	Audience   string   `koanf:"audience" validate:"required" doc:"audience that the aud claim of a token must contain"`
+	Algorithms []string `koanf:"algorithms" validate:"required,min=1,unique,dive,oneof=HS256 RS256 ES256 EdDSA" doc:"accepted signature algorithms; HS256 requires secret_file, the others require jwks_file or jwks_url"`
+	SecretFile Path     `koanf:"secret_file" validate:"omitempty,readable_file" doc:"file that contains the HS256 secret, at least 32 bytes; one trailing line break is ignored"`
+	JWKSFile   Path     `koanf:"jwks_file" validate:"omitempty,readable_file" doc:"file that contains the public keys (JWK Set, RFC 7517); read again when the file changes"`
+	JWKSURL    string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"URL of the public keys (JWK Set), https, or http on loopback"`
 
 	// Secret is the content of SecretFile.
 	Secret auth.Secret `koanf:"-" validate:"-"`
@@ -28,9 +28,9 @@ type Issuer struct {
 
 // Grant configures the rights of some principals.
 type Grant struct {
-	When      map[string]string `koanf:"when" doc:"claims that the token must have: equal to the value, or a list that holds it; scope also as words. A name such as /realm_access/roles is a JSON Pointer. All must match; {} is everybody with a token"`
-	Anonymous bool              `koanf:"anonymous" default:"false" doc:"grant it to everybody, with a token or without, instead of when"`
-	Subscribe []string          `koanf:"subscribe" validate:"unique,dive,stream_pattern" doc:"streams to read, by name or pattern: * is any run of characters"`
+	When      map[string]string `koanf:"when" doc:"claims that the token must have: a claim equals the value, or is a list that contains the value; scope also matches by one of its words. A name such as /realm_access/roles is a JSON Pointer. All claims must match; {} matches every token"`
+	Anonymous bool              `koanf:"anonymous" default:"false" doc:"grant the rights to all clients, with or without a token, instead of when"`
+	Subscribe []string          `koanf:"subscribe" validate:"unique,dive,stream_pattern" doc:"streams to read, by name or pattern; * matches any number of characters"`
 	Publish   []string          `koanf:"publish" validate:"unique,dive,stream_pattern" doc:"streams to write to, by name or pattern"`
-	Replay    Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back what may be subscribed to may be replayed: a span, or unlimited. 0 is limits/resume_window only"`
+	Replay    Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back the streams in subscribe can be replayed: a duration, or unlimited. 0 allows only limits/resume_window"`
 }

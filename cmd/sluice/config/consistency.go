@@ -31,13 +31,13 @@ func checkIssuer(level validator.StructLevel) {
 	}
 	switch {
 	case len(given) == 0:
-		conflict(level, "issuer", "has no keys: give one of secret_file, jwks_file, jwks_url")
+		conflict(level, "issuer", "has no keys: set one of secret_file, jwks_file, jwks_url")
 	case len(given) > 1:
-		conflict(level, given[1], "give either this or %s", given[0])
+		conflict(level, given[1], "cannot be combined with %s", given[0])
 	case keys["secret_file"] && slices.ContainsFunc(i.Algorithms, func(a string) bool { return a != "HS256" }):
-		conflict(level, "algorithms", "with secret_file there is only HS256")
+		conflict(level, "algorithms", "secret_file can be used with HS256 only")
 	case !keys["secret_file"] && slices.Contains(i.Algorithms, "HS256"):
-		conflict(level, "algorithms", "HS256 goes with secret_file only: a public key is no secret")
+		conflict(level, "algorithms", "HS256 requires secret_file: a public key is not secret")
 	}
 }
 
@@ -46,15 +46,15 @@ func checkGrant(level validator.StructLevel) {
 	g := level.Current().Interface().(Grant)
 	switch {
 	case g.Anonymous && len(g.When) > 0:
-		conflict(level, "anonymous", "those without a token have no claims: give either this or when")
+		conflict(level, "anonymous", "cannot be combined with when: clients without a token have no claims")
 	case !g.Anonymous && g.When == nil:
-		conflict(level, "when", "is missing: say whom the grant is for; {} is everybody with a token, and anonymous: true everybody")
+		conflict(level, "when", "is missing: set the claims that a token must have ({} for any token), or anonymous: true for all clients")
 	}
 	if len(g.Subscribe) == 0 && len(g.Publish) == 0 {
-		conflict(level, "subscribe", "the grant gives nothing: list streams in subscribe or publish")
+		conflict(level, "subscribe", "the grant allows nothing: list streams in subscribe or publish")
 	}
 	if g.Replay > 0 && len(g.Subscribe) == 0 {
-		conflict(level, "replay", "there is nothing to replay without subscribe")
+		conflict(level, "replay", "replay requires subscribe")
 	}
 }
 
@@ -70,17 +70,17 @@ func checkRedis(level validator.StructLevel) {
 	hasURL := !r.URL.IsZero()
 	switch {
 	case hasURL && (r.Sentinel != nil || len(r.Cluster) > 0):
-		conflict(level, "url", "give one of url, sentinel and cluster")
+		conflict(level, "url", "set only one of url, sentinel and cluster")
 	case r.Sentinel != nil && len(r.Cluster) > 0:
-		conflict(level, "sentinel", "give one of url, sentinel and cluster")
+		conflict(level, "sentinel", "set only one of url, sentinel and cluster")
 	case !r.Configured() && (r.Username != "" || r.PasswordFile != "" || r.TLS != nil):
-		conflict(level, "url", "is missing: say which Redis this is for with url, sentinel or cluster")
+		conflict(level, "url", "is missing: set url, sentinel or cluster")
 	}
 	if hasURL && r.TLS != nil && !strings.HasPrefix(r.URL.Reveal(), "rediss://") {
-		conflict(level, "tls", "goes with rediss:// only")
+		conflict(level, "tls", "requires a rediss:// url")
 	}
 	if hasURL && r.PasswordFile != "" && urlHasPassword(r.URL.Reveal()) {
-		conflict(level, "password_file", "the url holds a password already")
+		conflict(level, "password_file", "the url already contains a password")
 	}
 }
 
@@ -90,7 +90,7 @@ func checkLimits(level validator.StructLevel) {
 		conflict(level, "stream_log", "%s is more than limits/log_memory, %s", l.StreamLog, l.LogMemory)
 	}
 	if l.StreamLog == 0 && l.LogMemory == 0 {
-		conflict(level, "log_memory", "one of limits/stream_log and limits/log_memory must bound the memory for records")
+		conflict(level, "log_memory", "one of limits/stream_log and limits/log_memory must limit the memory for records")
 	}
 	if l.PingEvery > 0 && l.PongWithin > l.PingEvery {
 		conflict(level, "pong_within", "%s is longer than limits/ping_every, %s", FormatDuration(l.PongWithin), FormatDuration(l.PingEvery))
@@ -109,7 +109,7 @@ func checkConsistency(c *Config, f *faults) {
 }
 
 func checkClusters(c *Config, f *faults) {
-	const brokers = "is missing: addresses to begin with, host:port"
+	const brokers = "is missing: addresses of initial brokers, host:port"
 	if len(c.Kafka.Clusters) == 0 {
 		if len(c.Kafka.Brokers) == 0 && !f.below("kafka/clusters") && !f.below("kafka/brokers") {
 			f.addOnce("kafka/brokers", brokers)
@@ -117,7 +117,7 @@ func checkClusters(c *Config, f *faults) {
 		return
 	}
 	if len(c.Kafka.Brokers) > 0 || c.Kafka.TLS != nil || c.Kafka.SASL != nil || c.Kafka.Rack != "" {
-		f.addOnce("kafka/clusters", "give either one cluster (brokers, tls, sasl, rack) or clusters by name")
+		f.addOnce("kafka/clusters", "set either one cluster (brokers, tls, sasl, rack) or clusters by name")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Kafka.Clusters)) {
 		if path := join("kafka/clusters", name) + "/brokers"; len(c.Kafka.Clusters[name].Brokers) == 0 && !f.below(path) {
@@ -132,7 +132,7 @@ func checkStreams(c *Config, f *faults) {
 		stream, path := c.Streams[name], join("streams", name)
 		switch {
 		case stream.Cluster == "":
-			f.addOnce(path+"/cluster", "is missing: there are several clusters, name one of %s", strings.Join(clusters, ", "))
+			f.addOnce(path+"/cluster", "is missing: several clusters are configured, set one of %s", strings.Join(clusters, ", "))
 		case !slices.Contains(clusters, stream.Cluster):
 			f.addOnce(path+"/cluster", "%q is not in kafka/clusters%s", stream.Cluster, suggest(stream.Cluster, clusters))
 		}
@@ -162,14 +162,14 @@ func checkGrants(c *Config, f *faults) {
 func checkWayIn(c *Config, f *faults) {
 	anonymous := slices.ContainsFunc(c.Grants, func(g Grant) bool { return g.Anonymous })
 	if len(c.Auth.Issuers) == 0 && !anonymous && !f.below("auth/issuers") && !f.below("grants") {
-		f.addOnce("auth/issuers", "is missing: give one, or say with a grant {anonymous: true, …} that anybody may come in")
+		f.addOnce("auth/issuers", "is missing: configure an issuer, or allow anonymous access with a grant {anonymous: true, …}")
 	}
 	if len(c.Grants) == 0 && !f.below("grants") {
-		f.addOnce("grants", "is missing: without a grant nobody may do anything")
+		f.addOnce("grants", "is missing: without a grant, clients have no rights")
 	}
 	for i, g := range c.Grants {
 		if len(c.Auth.Issuers) == 0 && g.When != nil && !f.below("auth/issuers") {
-			f.addOnce(fmt.Sprintf("grants/%d/when", i), "nobody has a token without auth/issuers")
+			f.addOnce(fmt.Sprintf("grants/%d/when", i), "tokens cannot be verified without auth/issuers")
 		}
 	}
 }

@@ -21,7 +21,7 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 		if value == 0 {
 			return time.Duration(0), nil
 		}
-		return nil, fmt.Errorf("expected a span with its unit, such as 10s or 30d, got %s", describe(value))
+		return nil, fmt.Errorf("expected a duration with a unit, such as 10s or 30d, got %s", describe(value))
 	case reflect.TypeFor[Replay]():
 		if isText {
 			return quoted(text)(ParseReplay(text))
@@ -29,7 +29,7 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 		if value == 0 {
 			return Replay(0), nil
 		}
-		return nil, fmt.Errorf("expected a span with its unit, such as 24h, or unlimited, got %s", describe(value))
+		return nil, fmt.Errorf("expected a duration with a unit, such as 24h, or unlimited, got %s", describe(value))
 	case reflect.TypeFor[Size]():
 		if isText {
 			return quoted(text)(ParseSize(text))
@@ -68,7 +68,7 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 		}
 	default:
 		if !isText {
-			return nil, fmt.Errorf("expected text, got %s: put it in quotes if it is meant", describe(value))
+			return nil, fmt.Errorf("expected a string, got %s: quote the value if it is a string", describe(value))
 		}
 	}
 	return value, nil
@@ -91,10 +91,10 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	network, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%.60q is no network, such as 10.0.0.0/8", text)
+		return netip.Prefix{}, fmt.Errorf("%.60q is not a network, such as 10.0.0.0/8", text)
 	}
 	if network != network.Masked() {
-		return netip.Prefix{}, fmt.Errorf("%q has bits behind its mask: write %s, or the address alone", text, network.Masked())
+		return netip.Prefix{}, fmt.Errorf("%q has bits set after the prefix: write %s, or the address alone", text, network.Masked())
 	}
 	return network, nil
 }

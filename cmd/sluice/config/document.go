@@ -24,14 +24,14 @@ func (document) Unmarshal(b []byte) (map[string]any, error) {
 		return nil, err
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("expected one YAML document, got more behind ---")
+		return nil, errors.New("expected one YAML document, got more after ---")
 	}
 	if value == nil {
 		return map[string]any{}, nil
 	}
 	fields, ok := stringKeys(value).(map[string]any)
 	if !ok {
-		return nil, errors.New("expected fields at the top, got " + describe(value))
+		return nil, errors.New("expected fields at the top level, got " + describe(value))
 	}
 	return fields, nil
 }

@@ -64,4 +64,4 @@ func FormatDuration(d time.Duration) string {
 	return text
 }
 
-var errDuration = errors.New("is no span of time: give a number and a unit (ms, s, m, h, d), such as 10s or 30d")
+var errDuration = errors.New("is not a duration: write a number and a unit (ms, s, m, h, d), such as 10s or 30d")

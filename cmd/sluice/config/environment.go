@@ -97,10 +97,10 @@ func variable(name string, k *koanf.Koanf) (path string, n *node, problem string
 			path, n, inTable = join(path, child.name), child, false
 			continue
 		}
-		return "", nil, "unknown key: " + path + " has no fields to be set one by one"
+		return "", nil, "unknown key: " + path + " has no fields that can be set"
 	}
 	if inTable {
-		return "", nil, "name a field of " + path
+		return "", nil, "set one of the fields of " + path
 	}
 	return path, n, ""
 }
@@ -116,11 +116,11 @@ func entryFor(part string, names []string) (name, problem string) {
 	}
 	switch len(found) {
 	case 0:
-		return "", "nothing in the file has the name " + part
+		return "", "the file has no entry with the name " + part
 	case 1:
 		return found[0], ""
 	}
-	return "", part + " could be any of " + strings.Join(found, ", ")
+	return "", part + " is ambiguous: " + strings.Join(found, ", ")
 }
 
 // variableName returns a name in the form that environment variables use.

@@ -42,9 +42,9 @@ type Faults []Fault
 func (fs Faults) Error() string {
 	var b strings.Builder
 	if len(fs) == 1 {
-		b.WriteString("the configuration has a fault:")
+		b.WriteString("the configuration has 1 error:")
 	} else {
-		fmt.Fprintf(&b, "the configuration has %d faults:", len(fs))
+		fmt.Fprintf(&b, "the configuration has %d errors:", len(fs))
 	}
 	for _, f := range fs {
 		b.WriteString("\n  " + f.String())

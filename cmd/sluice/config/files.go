@@ -35,7 +35,7 @@ func readFiles(c *Config, f *faults) {
 		issuer, path := &c.Auth.Issuers[i], fmt.Sprintf("auth/issuers/%d/secret_file", i)
 		readSecret(issuer.SecretFile, &issuer.Secret, path, f)
 		if n := len(issuer.Secret.Reveal()); n > 0 && n < hmacBytes {
-			f.add(path, "holds %d bytes: an HS256 secret needs at least %d", n, hmacBytes)
+			f.add(path, "contains %d bytes: an HS256 secret requires at least %d", n, hmacBytes)
 		}
 	}
 }

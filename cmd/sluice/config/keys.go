@@ -10,8 +10,8 @@ import (
 // refused are plausible keys that are not accepted, with the reason.
 var refused = map[string]string{
 	"tls/client_ca_file": "client certificates are not supported yet",
-	"tls/autocert":       "automatic certificates are not supported yet: give cert_file and key_file",
-	"autocert":           "automatic certificates are not supported yet: give tls/cert_file and tls/key_file",
+	"tls/autocert":       "automatic certificates are not supported yet: set cert_file and key_file",
+	"autocert":           "automatic certificates are not supported yet: set tls/cert_file and tls/key_file",
 }
 
 // elsewhere maps names for inline secrets to the fields for secrets in files.
@@ -38,7 +38,7 @@ func (c *completion) complete(value any, n *node, path string, to reflect.Value)
 	case table:
 		fields, ok := value.(map[string]any)
 		if !ok {
-			f.add(path, "expected names with a section each, got %s", describe(value))
+			f.add(path, "expected a mapping of names to sections, got %s", describe(value))
 			return false
 		}
 		to.Set(reflect.MakeMap(to.Type()))
@@ -72,7 +72,7 @@ func (c *completion) complete(value any, n *node, path string, to reflect.Value)
 	case textTable:
 		fields, ok := value.(map[string]any)
 		if !ok {
-			f.add(path, "expected names with a value each, got %s", describe(value))
+			f.add(path, "expected a mapping of names to values, got %s", describe(value))
 			return false
 		}
 		to.Set(reflect.MakeMap(to.Type()))
@@ -95,7 +95,7 @@ func (c *completion) complete(value any, n *node, path string, to reflect.Value)
 // that has a fault.
 func (c *completion) convert(value any, n *node, path string) (one reflect.Value, ok bool) {
 	if value == nil {
-		c.faults.add(path, "has no value: give one, or leave it out")
+		c.faults.add(path, "has no value: set a value, or remove the entry")
 		return reflect.Value{}, false
 	}
 	converted, err := convert(value, n.typ, c.dir)
@@ -131,7 +131,7 @@ func (c *completion) section(value any, n *node, path string, to reflect.Value) 
 		case given && value != nil && c.complete(value, child, at, field):
 			continue
 		case given && value == nil && !isHeading:
-			f.add(at, "has no value: give one, or leave the key out")
+			f.add(at, "has no value: set a value, or remove the key")
 		}
 		switch {
 		case child.hasValue:
@@ -149,7 +149,7 @@ func unknown(path, name string, n *node) string {
 		return reason
 	}
 	if file, ok := elsewhere[name]; ok && n.field(file) != nil {
-		return "a secret does not stand in the configuration: give " + file
+		return "secrets are read from files: set " + file
 	}
 	return "unknown key" + suggest(name, n.names())
 }
@@ -169,7 +169,7 @@ func describe(value any) string {
 	case nil:
 		return "nothing"
 	case string:
-		return "text"
+		return "a string"
 	case bool:
 		return strconv.FormatBool(v)
 	case int, int64, uint64, float64:

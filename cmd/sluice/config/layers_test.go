@@ -97,13 +97,13 @@ func TestEnvironmentFaultsNameTheVariable(t *testing.T) {
 	}
 	for _, want := range []string{
 		`SLUICE_LISTENN: unknown key, did you mean "listen"?`,
-		`limits/ping_every (SLUICE_LIMITS__PING_EVERY): "soon" is no span`,
-		`SLUICE_STREAMS__MARKET_TOCKS__TOPIC: nothing in the file has the name MARKET_TOCKS`,
-		`SLUICE_STREAMS__MARKET_TICKS: name a field of streams/market.ticks`,
+		`limits/ping_every (SLUICE_LIMITS__PING_EVERY): "soon" is not a duration`,
+		`SLUICE_STREAMS__MARKET_TOCKS__TOPIC: the file has no entry with the name MARKET_TOCKS`,
+		`SLUICE_STREAMS__MARKET_TICKS: set one of the fields of streams/market.ticks`,
 		`SLUICE_LISTEN__PORT: unknown key: listen has no fields`,
-		`grants (SLUICE_GRANTS): is no YAML`,
-		`limits/json_depth (SLUICE_LIMITS__JSON_DEPTH): expected a whole number, got text`,
-		`log/level (--log-level): "loud" is none of`,
+		`grants (SLUICE_GRANTS): is not valid YAML`,
+		`limits/json_depth (SLUICE_LIMITS__JSON_DEPTH): expected a whole number, got a string`,
+		`log/level (--log-level): "loud" is not one of`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in:\n%v", want, err)

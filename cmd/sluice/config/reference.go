@@ -86,7 +86,7 @@ func (n *node) kind() string {
 	}
 	switch n.typ {
 	case reflect.TypeFor[time.Duration](), reflect.TypeFor[Replay]():
-		return "span"
+		return "duration"
 	case reflect.TypeFor[Size]():
 		return "bytes"
 	case reflect.TypeFor[Path]():
@@ -102,9 +102,9 @@ func (n *node) kind() string {
 	case n.typ.Kind() == reflect.Bool:
 		return "true or false"
 	case n.shape == texts:
-		return "list of texts"
+		return "list of strings"
 	case n.shape == textTable:
-		return "texts by name"
+		return "map of strings"
 	}
 	return ""
 }

@@ -23,10 +23,10 @@ func TestReferenceIsTheDocument(t *testing.T) {
 
 const referenceHead = `# Configuration reference
 
-This is what ` + "`sluice check --print-defaults`" + ` prints: a file to begin with, in which
-whatever has no default is commented out. Square brackets hold a field's type or
-unit and its bounds. Spans are a number and a unit (` + "`500ms`, `90s`, `1h30m`, `7d`" + `),
-sizes too (` + "`64KiB`, `16MiB`" + `). [Configuration](configuration.md) has an example.
+This is what ` + "`sluice check --print-defaults`" + ` prints: an initial configuration file, in
+which fields without a default are commented out. Square brackets contain the type
+or unit of a field and its bounds. A duration is a number and a unit (` + "`500ms`, `90s`,\n`1h30m`, `7d`" + `), and so is a size (` + "`64KiB`, `16MiB`" + `).
+[Configuration](configuration.md) has an example.
 `
 
 var topField = regexp.MustCompile(`(?m)^(?:# )?([a-z_]+):`)

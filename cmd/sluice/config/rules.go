@@ -29,13 +29,13 @@ type rule struct {
 var rules = map[string]rule{
 	"listen_address": {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
 	"dial_address":   {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
-	"origin":         {isOrigin, "a web origin as browsers send it: scheme://host[:port] in small letters, without a path and without the scheme's own port"},
+	"origin":         {isOrigin, "a web origin as browsers send it: scheme://host[:port] in lower case, without a path and without the scheme's default port"},
 	"stream_name":    {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
 	"cluster_name":   {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
-	"stream_pattern": {isPattern, "a stream's name, in which * may stand for any run of characters, up to 8 times"},
+	"stream_pattern": {isPattern, "a stream's name, in which up to 8 * match any number of characters"},
 	"topic_name":     {isTopicName, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -"},
 	"redis_url":      {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
-	"jwks_url":       {isJWKSURL, "an https URL without user and password; http is taken on loopback only"},
+	"jwks_url":       {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
 	"readable_file":  {isReadableFile, ""},
 }
 
@@ -100,19 +100,18 @@ func explain(b validator.FieldError, path string) string {
 		return "is missing"
 	case "oneof":
 		words := strings.Fields(b.Param())
-		return fmt.Sprintf("%s is none of %s%s", show(b.Value()), strings.Join(words, ", "), suggest(fmt.Sprint(b.Value()), words))
+		return fmt.Sprintf("%s is not one of %s%s", show(b.Value()), strings.Join(words, ", "), suggest(fmt.Sprint(b.Value()), words))
 	case "between":
 		low, high, _ := strings.Cut(b.Param(), "..")
-		zero := ""
 		if n := find(path); n != nil && strings.Contains(n.rules, "omitempty") && strings.HasPrefix(path, "limits/") {
-			zero = ", or 0 for no limit"
+			return fmt.Sprintf("%s is neither 0 nor between %s and %s", show(b.Value()), low, high)
 		}
-		return fmt.Sprintf("%s is not between %s and %s%s", show(b.Value()), low, high, zero)
+		return fmt.Sprintf("%s is not between %s and %s", show(b.Value()), low, high)
 	case "unique":
 		if b.Param() != "" {
 			return "two entries have the same " + strings.ToLower(b.Param())
 		}
-		return "holds a value twice"
+		return "contains a value twice"
 	case "readable_file":
 		return fileProblem(fmt.Sprint(b.Value()))
 	case "redis_url":
@@ -247,7 +246,7 @@ func fileProblem(name string) string {
 	case info.IsDir():
 		return fmt.Sprintf("cannot read %s: it is a directory", name)
 	case !info.Mode().IsRegular() || info.Size() > math.MaxInt32:
-		return fmt.Sprintf("cannot read %s: it is no ordinary file", name)
+		return fmt.Sprintf("cannot read %s: it is not a regular file", name)
 	}
 	return ""
 }

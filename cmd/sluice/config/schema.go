@@ -95,12 +95,12 @@ func settable(path string) (n *node, problem string) {
 			}
 			n, entry = child, false
 		default:
-			return nil, "unknown key: " + at + " has no fields to be set one by one"
+			return nil, "unknown key: " + at + " has no fields that can be set"
 		}
 		at = join(at, part)
 	}
 	if entry {
-		return nil, "name a field of it"
+		return nil, "set one of the fields of this section"
 	}
 	return n, ""
 }

@@ -45,7 +45,7 @@ func ParseSize(text string) (Size, error) {
 		return 0, errSize
 	}
 	if int64(n) > math.MaxInt64/unit {
-		return 0, errors.New("is more bytes than can be counted")
+		return 0, errors.New("is too large")
 	}
 	return Size(int64(n) * unit), nil
 }
@@ -64,4 +64,4 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
-var errSize = errors.New("is no size: give whole bytes or a unit (KiB, MiB, GiB), such as 64KiB")
+var errSize = errors.New("is not a size: write a whole number of bytes, or a number with a unit (KiB, MiB, GiB), such as 64KiB")

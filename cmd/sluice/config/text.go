@@ -49,7 +49,7 @@ func fromOutside(n *node, text string) (any, error) {
 	}
 	var value any
 	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-		return nil, errors.New("is no YAML")
+		return nil, errors.New("is not valid YAML")
 	}
 	return stringKeys(value), nil
 }

@@ -45,4 +45,4 @@ func (t *ClientTLS) Load() (*tls.Config, error) {
 	return made, nil
 }
 
-var errNoCertificates = errors.New("the file holds no certificate in PEM")
+var errNoCertificates = errors.New("the file contains no certificate in PEM")

@@ -10,20 +10,20 @@ import (
 func (c *Config) Warnings() []string {
 	var list []string
 	if c.TLS == nil && !onLoopback(c.Listen) && len(c.TrustedProxies) == 0 {
-		list = append(list, "listen is reachable from outside without tls and without trusted_proxies: tokens and data travel in the clear")
+		list = append(list, "listen accepts connections from other machines without tls or trusted_proxies: tokens and data are sent unencrypted")
 	}
 	if !onLoopback(c.Admin.Listen) {
-		list = append(list, "admin/listen is reachable from outside and asks for no credentials")
+		list = append(list, "admin/listen accepts connections from other machines and requires no credentials")
 	}
 	if !c.Redis.Configured() {
-		list = append(list, "there is no redis: cursors cannot be named")
+		list = append(list, "redis is not configured: named cursors are unavailable")
 	}
 	if c.Auth.AccessTokenInQuery {
-		list = append(list, "auth/access_token_in_query is on: proxies and browsers write tokens in URLs down")
+		list = append(list, "auth/access_token_in_query is enabled: proxies and browsers record tokens in URLs")
 	}
 	for i := range c.Auth.Issuers {
 		if strings.HasPrefix(c.Auth.Issuers[i].JWKSURL, "http://") {
-			list = append(list, "the keys of issuer "+c.Auth.Issuers[i].Issuer+" come over http")
+			list = append(list, "the keys of issuer "+c.Auth.Issuers[i].Issuer+" are fetched over http, without TLS")
 		}
 	}
 	return list

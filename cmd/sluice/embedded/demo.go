@@ -73,5 +73,5 @@ func newGenerator(stream string, seed uint64, rate float64) (generator, error) {
 	case "shop.orders":
 		return newOrders(seed, rate), nil
 	}
-	return nil, fmt.Errorf("no demo stream %q writes by itself", stream)
+	return nil, fmt.Errorf("demo stream %q has no generator", stream)
 }

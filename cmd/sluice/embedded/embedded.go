@@ -90,11 +90,11 @@ func check(config Config) error {
 func (e *Embedded) start() (err error) {
 	if dir := e.config.DataDir; dir != "" {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("make data folder: %w", err)
+			return fmt.Errorf("create data directory: %w", err)
 		}
 		if e.unlock, err = lock(filepath.Join(dir, "lock")); err != nil {
 			e.unlock = func() {}
-			return fmt.Errorf("lock data folder: %w", err)
+			return fmt.Errorf("lock data directory: %w", err)
 		}
 	}
 	if e.kafka, err = startKafka(e.config); err != nil {
@@ -135,7 +135,7 @@ func (e *Embedded) Close() {
 		}
 		if e.redis != nil {
 			if err := e.saveRedis(); err != nil {
-				e.log.Error("redis keys are not kept", "error", err)
+				e.log.Error("saving redis keys failed", "error", err)
 			}
 			e.redis.Close()
 		}

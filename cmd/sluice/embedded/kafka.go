@@ -57,7 +57,7 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 		}
 		if err := kafka.CreateTopic(topic.Name, topic.Partitions, settings); err != nil {
 			kafka.Close()
-			return nil, fmt.Errorf("make topic %s: %w", topic.Name, err)
+			return nil, fmt.Errorf("create topic %s: %w", topic.Name, err)
 		}
 	}
 	return kafka, nil

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-var errLocked = errors.New("another process is using it")
+var errLocked = errors.New("another process uses the directory")
 
 // lock locks a file for this process. The system releases the lock when the process
 // ends, however it ends.

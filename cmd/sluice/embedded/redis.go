@@ -46,7 +46,7 @@ func (e *Embedded) keepRedis(ctx context.Context) error {
 			last = now
 		case <-save.C:
 			if err := e.saveRedis(); err != nil {
-				e.log.Error("redis keys are not kept", "error", err)
+				e.log.Error("saving redis keys failed", "error", err)
 			}
 		}
 	}

@@ -193,6 +193,6 @@ func (w *writer) produced(_ *kgo.Record, err error) {
 	}
 	now, last := time.Now().UnixNano(), w.complained.Load()
 	if now-last > int64(complainEvery) && w.complained.CompareAndSwap(last, now) {
-		w.log.Warn("demo records are not written", "error", err)
+		w.log.Warn("writing demo records failed", "error", err)
 	}
 }

@@ -46,11 +46,11 @@ type Config struct {
 func (c *Config) check() error {
 	switch {
 	case c.Log == nil:
-		return errors.New("give a logger")
+		return errors.New("a logger is required")
 	case c.MemoryBytes <= 0, c.BatchBytes <= 0, c.Requests <= 0:
-		return errors.New("give memory, batch bytes and requests above zero")
+		return errors.New("memory, batch bytes and requests above zero are required")
 	case c.Timeout <= 0, c.RequestTimeout <= 0, c.FailAfter <= 0, c.DrainTimeout <= 0:
-		return errors.New("give timeouts above zero")
+		return errors.New("timeouts above zero are required")
 	case c.Compression != 0 && c.Compression.Codec() == nil:
 		return fmt.Errorf("unknown compression %d", c.Compression)
 	}
@@ -80,7 +80,7 @@ type Producer struct {
 	refusals sync.WaitGroup // goroutines that report results, while not closed
 }
 
-var errClosed = errors.New("the producer has ended")
+var errClosed = errors.New("the producer has stopped")
 
 func (p *Producer) newBackoff() *backoff.ExponentialBackOff {
 	return &backoff.ExponentialBackOff{

@@ -17,7 +17,7 @@ var _ upstream.Producer = (*Producer)(nil)
 // runs.
 func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	if cluster == nil {
-		return nil, errors.New("new producer: give a cluster")
+		return nil, errors.New("new producer: a cluster is required")
 	}
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("new producer: %w", err)
@@ -37,7 +37,7 @@ func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 // goroutine for each topic and one for each of their partitions.
 func (p *Producer) Run(ctx context.Context) error {
 	if !p.started.CompareAndSwap(false, true) {
-		return errors.New("run producer: it has been run before")
+		return errors.New("run producer: the producer was already run")
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -143,7 +143,7 @@ func (l *lane) back() {
 		return
 	}
 	l.away, l.ajar, l.trial = nil, false, nil
-	l.producer.config.Log.Info("partition can be produced to again", "topic", l.topic.name, "partition", l.partition)
+	l.producer.config.Log.Info("partition available for writes again", "topic", l.topic.name, "partition", l.partition)
 }
 
 var errNoAnswer = errors.New("kafka does not answer")
@@ -159,7 +159,7 @@ func (l *lane) losePatience() {
 	if l.away == nil {
 		l.away = errNoAnswer
 	}
-	l.producer.config.Log.Warn("partition cannot be produced to",
+	l.producer.config.Log.Warn("partition unavailable for writes",
 		"topic", l.topic.name, "partition", l.partition, "cause", l.away)
 	l.ajar, l.trial, l.tried = false, nil, time.Now()
 	l.failQueue(l.away)

@@ -134,7 +134,7 @@ func (t *topic) missed(cause error) {
 		return
 	default:
 		if t.away == nil {
-			t.producer.config.Log.Warn("topic cannot be produced to", "topic", t.name, "cause", cause)
+			t.producer.config.Log.Warn("topic unavailable for writes", "topic", t.name, "cause", cause)
 		}
 		t.away = cause
 	}

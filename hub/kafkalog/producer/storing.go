@@ -75,7 +75,7 @@ func (l *lane) prepare(work context.Context, batch *batch) bool {
 				l.failBatch(batch, upstream.ErrPublishRejected, err)
 				return false
 			}
-			l.requeue(batch, fmt.Errorf("ask for a producer id: %w", err))
+			l.requeue(batch, fmt.Errorf("request a producer ID: %w", err))
 			l.pause(work)
 			return false
 		}
@@ -170,7 +170,7 @@ func (l *lane) giveUp(batch *batch, cause error) {
 // one.
 func (l *lane) renew(next identity, cause error) {
 	l.identity, l.sequence = next, 0
-	l.producer.config.Log.Info("producer begins a new sequence",
+	l.producer.config.Log.Info("producer started a new sequence",
 		"topic", l.topic.name, "partition", l.partition, "cause", cause)
 }
 

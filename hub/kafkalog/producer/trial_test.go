@@ -30,7 +30,7 @@ func TestOnlyAStoredRecordIsRecovery(t *testing.T) {
 		c.FailAfter, c.RequestTimeout = 200*time.Millisecond, 10*time.Second
 	})
 	said := func(text string) int { return strings.Count(log.String(), text) }
-	const away, again = "partition cannot be produced to", "partition can be produced to again"
+	const away, again = "partition unavailable for writes", "partition available for writes again"
 	refused := func(what string, s upstream.Stored) {
 		t.Helper()
 		if !errors.Is(s.Err, upstream.ErrPublishUnavailable) {
