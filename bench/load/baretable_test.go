@@ -120,14 +120,22 @@ func TestBareIsMeasuredInTurn(t *testing.T) {
 			t.Errorf("result %d is of %s, ratios %v", i, r.Server, r.OfBare)
 		}
 	}
-	// If no target is relative to bare, bare is not measured; a failure ends the
-	// run.
+	// If no target is relative to bare, bare is not measured. A failure of the server
+	// ends the run, and one of bare is reported.
 	if got, err := (options{}).variants(scenario.Scenario{}, io.Discard, run("sluice"), run(titleBare)); err != nil || len(got) != 1 || got[0].OfBare != nil {
 		t.Errorf("got %d results, %v", len(got), err)
 	}
 	broken := func(scenario.Scenario) (result, error) { return result{}, errServer }
-	if _, err := (options{}).variants(s, io.Discard, run("sluice"), broken); !errors.Is(err, errServer) {
+	if _, err := (options{}).variants(s, io.Discard, broken, run(titleBare)); !errors.Is(err, errServer) {
 		t.Errorf("got %v", err)
+	}
+	var progress strings.Builder
+	got, err = options{}.variants(s, &progress, run("sluice"), broken)
+	if err != nil || len(got) != 1 || got[0].Server != "sluice" || got[0].OfBare != nil {
+		t.Errorf("got %d results, %v", len(got), err)
+	}
+	if !strings.Contains(progress.String(), errServer.Error()) {
+		t.Errorf("the failure of bare is not reported: %s", progress.String())
 	}
 }
 

@@ -140,7 +140,8 @@ func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) 
 // variants runs a scenario once for each value of what it varies, in the configured
 // number of rounds, and compares the results with the targets. If a target is
 // relative to the peer bare, bare is measured right after the server in one round,
-// and right before it in the next. bare is nil if it cannot be measured.
+// and right before it in the next. bare is nil if it cannot be measured; a scenario in
+// which it fails is measured without it.
 func (o options) variants(s scenario.Scenario, progress io.Writer, run, bare func(scenario.Scenario) (result, error)) ([]result, error) {
 	var results []result
 	runs := s.Variants()
@@ -150,20 +151,24 @@ func (o options) variants(s scenario.Scenario, progress io.Writer, run, bare fun
 			if bare != nil && one.BesideBare() {
 				both = append(both, bare)
 			}
-			measured := make([]result, len(both))
+			measured := make([]*result, len(both))
 			for n := range both {
 				if round%2 == 1 {
 					n = len(both) - 1 - n
 				}
 				fmt.Fprintf(progress, "load: %s (%s)%s\n", one.Title, one.Name, []string{"", ": bare"}[n])
 				res, err := both[n](one)
-				if err != nil {
+				switch {
+				case err == nil:
+					measured[n] = &res
+				case n == 0:
 					return results, fmt.Errorf("measure %s: %w", one.Name, err)
+				default: // the server's own figures count without the comparison
+					fmt.Fprintf(progress, "load: bare could not be measured: %v\n", err)
 				}
-				measured[n] = res
 			}
-			res := &measured[0]
-			if len(measured) > 1 {
+			res := measured[0]
+			if len(measured) > 1 && measured[1] != nil {
 				res.beside(measured[1].phase)
 			}
 			var first *result
@@ -174,7 +179,11 @@ func (o options) variants(s scenario.Scenario, progress io.Writer, run, bare fun
 			for _, v := range res.Verdicts {
 				fmt.Fprintf(progress, "load:   %s: %s\n", v.Target, verdictText(v))
 			}
-			results = append(results, measured...)
+			for _, r := range measured {
+				if r != nil {
+					results = append(results, *r)
+				}
+			}
 		}
 	}
 	return results, nil
