@@ -179,7 +179,8 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 		return nil, unauthenticated("the token's claims are not valid")
 	}
 	// A token that is bound to a key or certificate (RFC 7800, RFC 8705, RFC 9449)
-	// needs a proof of possession, which is not implemented.
+	// is valid only with a proof of possession. Without a check of that proof the
+	// token is refused, because a copied token would be accepted.
 	if _, ok := c["cnf"]; ok {
 		return nil, unauthenticated("the token is bound to a key, which is not supported")
 	}

@@ -14,8 +14,8 @@ const redacted = "[redacted]"
 const maxSecretFile = 64 << 10
 
 // Secret holds a password, key or token. Printing or encoding it (fmt with any verb,
-// log/slog, encoding/json and other text encoders) yields a placeholder, also if it
-// is an unexported field of another value. The zero Secret is empty.
+// log/slog, encoding/json and other text encoders) shows the same fixed text for every
+// secret, also if it is an unexported field of another value. The zero Secret is empty.
 type Secret struct {
 	// This is a pointer because fmt prints the unexported fields of a struct without
 	// calling their methods, and does not follow pointers there.
@@ -56,19 +56,19 @@ func (s Secret) Reveal() string {
 // IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.value == nil || *s.value == "" }
 
-// String returns a placeholder.
+// String returns a fixed text instead of the value.
 func (s Secret) String() string { return redacted }
 
-// GoString returns a placeholder.
+// GoString returns a fixed text instead of the value.
 func (s Secret) GoString() string { return redacted }
 
-// Format writes a placeholder, whatever the verb.
+// Format writes a fixed text instead of the value, whatever the verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// LogValue returns a placeholder.
+// LogValue returns a fixed text instead of the value.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText returns a placeholder. JSON uses it too.
+// MarshalText returns a fixed text instead of the value. JSON uses it too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // UnmarshalText sets the value from a configuration.

@@ -27,8 +27,9 @@ type Config struct {
 	// Wake is called when a feed has something new for a shard, and not again until
 	// that shard calls the feed's Take. It must not block.
 	Wake func(shard int, f *Feed)
-	// Pace delays the appender until the workers have delivered what they were woken
-	// for. Optional.
+	// Pace is called after each append and each change of a stream's status, before
+	// more is fetched for the stream. It returns when the workers have delivered what
+	// they were woken for. Optional.
 	Pace func()
 	// Limits are the limits in force at first; see Hub.SetLimits.
 	Limits

@@ -437,17 +437,24 @@ func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	wantTruncated(t, "resumed", resumed, 14, 20, 34)
 }
 
+// beginWithControlRecord returns a topic with n records and, behind them, a control
+// record, which is the first record of a new leader.
+func beginWithControlRecord(n int) *hubtest.Topics {
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	appendNumbered(topics, n)
+	topics.Elect("orders.v1", 0)
+	topics.Skip("orders.v1", 0, 1)
+	return topics
+}
+
 // TestAnElectionInFrontOfWhereTheLogEnds: the last record of the log in memory is a
 // control record, which a new leader has written, and what is read for a subscription
 // that comes from further back reaches beyond it. Nothing was lost, and no truncation
 // is reported.
 func TestAnElectionInFrontOfWhereTheLogEnds(t *testing.T) {
 	t.Parallel()
-	topics := hubtest.New()
-	topics.Create("orders.v1", 1)
-	appendNumbered(topics, 8)
-	topics.Truncate("orders.v1", 0, 8) // an election that has lost nothing
-	topics.Skip("orders.v1", 0, 1)
+	topics := beginWithControlRecord(8)
 	topic, err := topics.Topic(t.Context(), "orders.v1")
 	if err != nil {
 		t.Fatal(err)
@@ -476,12 +483,8 @@ func TestAnElectionInFrontOfWhereTheLogEnds(t *testing.T) {
 // there since. The subscription goes on behind what is missing.
 func TestWhatIsCachedCannotBeComparedAnyMore(t *testing.T) {
 	t.Parallel()
-	topics := hubtest.New()
-	topics.Create("orders.v1", 1)
-	appendNumbered(topics, 2)
-	topics.Truncate("orders.v1", 0, 2) // an election that has lost nothing
-	topics.Skip("orders.v1", 0, 1)
-	topics.Truncate("orders.v1", 0, 3)
+	topics := beginWithControlRecord(2)
+	topics.Elect("orders.v1", 0)
 	appendNumbered(topics, 9)
 	topic, err := topics.Topic(t.Context(), "orders.v1")
 	if err != nil {

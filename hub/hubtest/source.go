@@ -120,6 +120,11 @@ func (t *Topics) Truncate(name string, partition int32, to int64) {
 	})
 }
 
+// Elect gives a partition a new leader that has all records, and so a new epoch.
+func (t *Topics) Elect(name string, partition int32) {
+	t.change(func() { t.topics[name].partitions[partition].epoch++ })
+}
+
 // epochEnd returns where the records of an epoch, or of the last one before it,
 // end, and that epoch.
 func (p *partition) epochEnd(epoch int32) (end int64, last int32) {
@@ -136,8 +141,8 @@ func (p *partition) epochEnd(epoch int32) (end int64, last int32) {
 // Away makes the cluster unavailable, or available again.
 func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
 
-// Hold keeps followers from getting records, while Read still gives them, or stops
-// keeping them.
+// Hold stops the delivery of records to followers, or starts it again. Read still
+// returns all records meanwhile.
 func (t *Topics) Hold(held bool) { t.change(func() { t.held = held }) }
 
 // Reads returns how many times Read was called.

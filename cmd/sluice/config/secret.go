@@ -9,8 +9,8 @@ import (
 	"sluice/auth"
 )
 
-// SecretURL is a URL that may contain a password, which is replaced by xxxxx
-// whenever the URL is printed, logged or encoded. Only Reveal returns it.
+// SecretURL is a URL that may contain a password, which is masked, as by
+// url.URL.Redacted, whenever the URL is printed, logged or encoded. Only Reveal returns it.
 type SecretURL struct{ text auth.Secret }
 
 // NewSecretURL wraps a URL, whether it is valid or not.
