@@ -30,7 +30,7 @@
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
 // anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
 // pattern.go and rights.go implement rights, principal.go the principal that has
-// them. request.go finds the credential of an HTTP request, origin.go holds the
+// them. credential.go is what a client presents, request.go finds it in an HTTP request, origin.go holds the
 // origins that may use a cookie, secret.go keeps secrets out of logs, mint.go makes
 // tokens for trials and tests.
 package auth
@@ -71,6 +71,8 @@ type Config struct {
 	// Verifiers handle credentials of other kinds than the issuers' tokens. They are
 	// asked in this order, before the issuers.
 	Verifiers []Verifier
+	// Prover checks proofs of possession. Nil refuses tokens that need one.
+	Prover Prover
 	// Logger logs when keys change or are unavailable. Nil discards the messages.
 	Logger *slog.Logger
 }
@@ -103,6 +105,7 @@ type Issuer struct {
 type Authenticator struct {
 	// Immutable.
 	verifiers  []Verifier // of the configuration
+	prover     Prover     // nil for none
 	tokenBytes int
 	clockSkew  time.Duration
 	log        *slog.Logger
@@ -148,6 +151,7 @@ func New(config Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{
 		verifiers:  slices.Clone(config.Verifiers),
+		prover:     config.Prover,
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
 		log:        log,

@@ -26,6 +26,7 @@ var (
 	errUnknownKey   = unauthenticated("the issuer has no key with the token's key ID and algorithm")
 	errTokenTooLong = unauthenticated("the token is too long")
 	errNotJWT       = unauthenticated("the token is not a JWT")
+	errBinding      = unauthenticated("the token is bound to a key in a way that is not supported")
 	errNotUTF8      = unauthenticated("the token's header or claims are not UTF-8")
 )
 
@@ -37,36 +38,15 @@ var parser = jwt.NewParser(
 	jwt.WithoutClaimsValidation(),
 )
 
-// Bearer returns the principal of a credential, as identified by the first Verifier
-// that knows its kind; the issuers' tokens come last. For those it waits for the
-// network only if a token names an unknown key, for some seconds at most. The error
-// is ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable, or the context's.
-func (a *Authenticator) Bearer(ctx context.Context, credential string) (*Principal, error) {
-	if len(credential) > a.tokenBytes {
-		return nil, errTokenTooLong
+// Verify implements Verifier for a JWT (RFC 7519) of one of the issuers.
+func (a *tokens) Verify(ctx context.Context, c Credential) (*Identity, error) {
+	if c.Scheme != SchemeBearer && c.Scheme != SchemeDPoP {
+		return nil, ErrOtherCredential
 	}
-	for _, verifier := range a.verifiers {
-		id, err := verifier.Verify(ctx, credential)
-		switch {
-		case errors.Is(err, ErrOtherCredential):
-		case err != nil:
-			return nil, err
-		default:
-			return a.principalFor(id)
-		}
-	}
-	if tokens := a.tokens.Load(); len(tokens.order) > 0 {
-		id, err := tokens.Verify(ctx, credential)
-		if err != nil {
-			return nil, err
-		}
-		return a.principalFor(id)
-	}
-	return nil, unauthenticated("the kind of credential is not supported")
+	return a.verify(ctx, c.Token.Reveal())
 }
 
-// Verify implements Verifier for a JWT (RFC 7519) of one of the issuers.
-func (a *tokens) Verify(ctx context.Context, token string) (*Identity, error) {
+func (a *tokens) verify(ctx context.Context, token string) (*Identity, error) {
 	sums, ok := sumsOf(token)
 	if !ok {
 		return nil, errNotJWT
@@ -110,20 +90,6 @@ func (a *tokens) Verify(ctx context.Context, token string) (*Identity, error) {
 		a.verified.add(sums, verified{identity: id, keys: by.keys, version: version}, now)
 	}
 	return id, nil
-}
-
-// Renew is Bearer for a session that continues with a new token. The new token must
-// belong to the same principal, otherwise Renew returns ErrPrincipalChanged; the
-// rights and the expiry may differ.
-func (a *Authenticator) Renew(ctx context.Context, current *Principal, token string) (*Principal, error) {
-	renewed, err := a.Bearer(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	if renewed.Key() != current.Key() {
-		return nil, ErrPrincipalChanged
-	}
-	return renewed, nil
 }
 
 // issuerOf finds the issuer that an unverified token names.
@@ -178,11 +144,9 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	default:
 		return nil, unauthenticated("the token's claims are not valid")
 	}
-	// A token that is bound to a key or certificate (RFC 7800, RFC 8705, RFC 9449)
-	// is valid only with a proof of possession. Without a check of that proof the
-	// token is refused, because a copied token would be accepted.
-	if _, ok := c["cnf"]; ok {
-		return nil, unauthenticated("the token is bound to a key, which is not supported")
+	bound, err := bindingOf(c)
+	if err != nil {
+		return nil, err
 	}
 	subject, err := c.GetSubject()
 	if err != nil || !validSubject(subject) {
@@ -192,7 +156,10 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	if err != nil || expires == nil {
 		return nil, unauthenticated("the token lacks an expiry")
 	}
-	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew)}
+	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew), Bound: bound}
+	if issued, err := c.GetIssuedAt(); err == nil && issued != nil {
+		id.IssuedAt = issued.Time
+	}
 	if _, rest, ok := strings.Cut(token, "."); ok {
 		payload, _, _ := strings.Cut(rest, ".")
 		if id.Claims, err = base64.RawURLEncoding.DecodeString(payload); err != nil {
@@ -203,4 +170,32 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	id.TokenID, _ = c.text("jti")
 	id.SessionID, _ = c.text("sid")
 	return id, nil
+}
+
+// bindingOf reads what a token is bound to (`cnf`, RFC 7800). A token that is bound in a
+// way that is not supported is refused, because a copy of it would be accepted.
+func bindingOf(c claims) (Binding, error) {
+	cnf, ok := c["cnf"]
+	if !ok {
+		return Binding{}, nil
+	}
+	members, _ := cnf.(map[string]any)
+	var bound Binding
+	for name, value := range members {
+		text, _ := value.(string)
+		switch {
+		case text == "":
+			return Binding{}, errBinding
+		case name == "x5t#S256":
+			bound.CertificateSHA256 = text
+		case name == "jkt":
+			bound.KeyThumbprint = text
+		default:
+			return Binding{}, errBinding
+		}
+	}
+	if bound == (Binding{}) {
+		return Binding{}, errBinding
+	}
+	return bound, nil
 }

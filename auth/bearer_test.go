@@ -33,7 +33,7 @@ func TestBearerAcceptsEachAlgorithm(t *testing.T) {
 		"float times":    fleetToken(map[string]any{"exp": float64(time.Now().Unix()) + 99.5, "nbf": 0.5}),
 	} {
 		for range 2 { // verified, then from the cache
-			p, err := a.Bearer(t.Context(), token)
+			p, err := a.Authenticate(t.Context(), auth.Bearer(token))
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			} else if p.ID() != "u42" || p.Anonymous() {
@@ -127,6 +127,11 @@ func bearerCases() map[string]struct {
 		"subject long":                {claim("sub", strings.Repeat("s", 257)), no},
 		"subject two lines":           {claim("sub", "a\r\nb"), no},
 		"bound to a certificate":      {claim("cnf", map[string]any{"x5t#S256": "abc"}), no},
+		"bound to a key":              {claim("cnf", map[string]any{"jkt": "abc"}), no},
+		"bound in an unknown way":     {claim("cnf", map[string]any{"kid": "abc"}), no},
+		"bound in two ways, one new":  {claim("cnf", map[string]any{"jkt": "abc", "kid": "abc"}), no},
+		"bound to nothing":            {claim("cnf", map[string]any{}), no},
+		"bound to a number":           {claim("cnf", 7), no},
 		"one byte too long":           {strings.Repeat("a", auth.DefaultTokenBytes+1), no},
 		"1 MB":                        {claim("pad", strings.Repeat("p", 1<<20)), no},
 	}
@@ -144,7 +149,7 @@ func TestBearerRefuses(t *testing.T) {
 	a := newAuth(t)
 	for name, c := range bearerCases() {
 		for range 2 {
-			p, err := a.Bearer(t.Context(), c.token)
+			p, err := a.Authenticate(t.Context(), auth.Bearer(c.token))
 			if p != nil || !errors.Is(err, c.want) {
 				t.Errorf("%s: got %v, %v; want %v", name, p, err, c.want)
 				continue
@@ -168,7 +173,7 @@ func TestBearerBoundsTheToken(t *testing.T) {
 	token := fleetToken(nil)
 	for _, bound := range []int{len(token), len(token) - 1} {
 		a := must(auth.New(auth.Config{Issuers: []auth.Issuer{fleetIssuer()}, TokenBytes: bound}))
-		if _, err := a.Bearer(t.Context(), token); (err == nil) != (bound == len(token)) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(token)); (err == nil) != (bound == len(token)) {
 			t.Errorf("bound %d, token of %d bytes: %v", bound, len(token), err)
 		}
 	}
@@ -190,10 +195,10 @@ func TestBearerFollowsNoHeader(t *testing.T) {
 		"jku": server.URL, "x5u": server.URL, "jwk": jwk("ec", mine.Public(), nil), "x5c": []string{"MIIB"},
 	} {
 		headers := map[string]any{name: value, "kid": "ec"}
-		if _, err := a.Bearer(t.Context(), sign(jwt.SigningMethodES256, mine, headers, said(provider, nil))); !errors.Is(err, auth.ErrUnauthenticated) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(sign(jwt.SigningMethodES256, mine, headers, said(provider, nil)))); !errors.Is(err, auth.ErrUnauthenticated) {
 			t.Errorf("%s with a key of its own: %v", name, err)
 		}
-		if _, err := a.Bearer(t.Context(), sign(jwt.SigningMethodES256, ecKey(), headers, said(provider, nil))); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(sign(jwt.SigningMethodES256, ecKey(), headers, said(provider, nil)))); err != nil {
 			t.Errorf("%s beside a good signature: %v", name, err)
 		}
 	}
@@ -211,7 +216,7 @@ func TestBearerEndsWithTheToken(t *testing.T) {
 		token := fleetToken(map[string]any{"nbf": begins.Unix(), "exp": ends.Unix()})
 		at := func(when time.Time) error {
 			time.Sleep(time.Until(when))
-			_, err := a.Bearer(t.Context(), token)
+			_, err := a.Authenticate(t.Context(), auth.Bearer(token))
 			return err
 		}
 		if err := at(begins.Add(-skew - time.Second)); !errors.Is(err, auth.ErrUnauthenticated) {
@@ -220,7 +225,7 @@ func TestBearerEndsWithTheToken(t *testing.T) {
 		if err := at(begins.Add(-skew)); err != nil {
 			t.Errorf("within the skew before its time: %v", err)
 		}
-		if p, err := a.Bearer(t.Context(), token); err != nil || !p.ExpiresAt().Equal(ends.Add(skew)) {
+		if p, err := a.Authenticate(t.Context(), auth.Bearer(token)); err != nil || !p.ExpiresAt().Equal(ends.Add(skew)) {
 			t.Errorf("got end %v, %v; want %v", p.ExpiresAt(), err, ends.Add(skew))
 		}
 		if err := at(ends.Add(skew - time.Nanosecond)); err != nil {
@@ -235,19 +240,19 @@ func TestBearerEndsWithTheToken(t *testing.T) {
 func TestRenew(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, auth.Grant{When: map[string]string{"scope": "live"}, Subscribe: []string{"*"}})
-	before := must(a.Bearer(t.Context(), fleetToken(nil)))
-	after, err := a.Renew(t.Context(), before, fleetToken(map[string]any{"scope": "none"}))
+	before := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(nil))))
+	after, err := a.Renew(t.Context(), before, auth.Bearer(fleetToken(map[string]any{"scope": "none"})))
 	if err != nil || after.May(auth.Subscribe, "x") || !before.May(auth.Subscribe, "x") {
 		t.Errorf("narrower rights: got %v, %v", after, err)
 	}
-	if _, err := a.Renew(t.Context(), before, fleetToken(map[string]any{"sub": "u43"})); !errors.Is(err, auth.ErrPrincipalChanged) || !errors.Is(err, auth.ErrForbidden) {
+	if _, err := a.Renew(t.Context(), before, auth.Bearer(fleetToken(map[string]any{"sub": "u43"}))); !errors.Is(err, auth.ErrPrincipalChanged) || !errors.Is(err, auth.ErrForbidden) {
 		t.Errorf("another subject: %v", err)
 	}
 	same := sign(jwt.SigningMethodES256, ecKey(), nil, said(provider, nil))
-	if _, err := a.Renew(t.Context(), before, same); !errors.Is(err, auth.ErrPrincipalChanged) {
+	if _, err := a.Renew(t.Context(), before, auth.Bearer(same)); !errors.Is(err, auth.ErrPrincipalChanged) {
 		t.Errorf("the same subject of another issuer: %v", err)
 	}
-	if _, err := a.Renew(t.Context(), before, fleetToken(map[string]any{"exp": 1})); !errors.Is(err, auth.ErrTokenExpired) {
+	if _, err := a.Renew(t.Context(), before, auth.Bearer(fleetToken(map[string]any{"exp": 1}))); !errors.Is(err, auth.ErrTokenExpired) {
 		t.Errorf("an expired token: %v", err)
 	}
 }
@@ -261,11 +266,11 @@ func TestBearerManyTokens(t *testing.T) {
 		token := must(auth.Mint(fleetSecret, auth.TokenClaims{
 			Issuer: fleet, Audience: audience, Subject: "u", ValidFor: time.Hour, More: map[string]any{"n": i},
 		}))
-		if _, err := a.Bearer(t.Context(), token); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(token)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := a.Bearer(t.Context(), first); err != nil {
+	if _, err := a.Authenticate(t.Context(), auth.Bearer(first)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -279,7 +284,7 @@ func FuzzBearer(f *testing.F) {
 	f.Add(fleetToken(nil))
 	a := newAuth(f, auth.Grant{When: map[string]string{"/a/b": "x", "scope": "live"}, Subscribe: []string{"*"}})
 	f.Fuzz(func(t *testing.T, token string) {
-		p, err := a.Bearer(context.Background(), token)
+		p, err := a.Authenticate(context.Background(), auth.Bearer(token))
 		switch {
 		case (p == nil) == (err == nil):
 			t.Fatalf("got %v, %v", p, err)

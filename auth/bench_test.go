@@ -39,7 +39,7 @@ func BenchmarkBearer(b *testing.B) {
 					a = newAuth(b)
 					b.StartTimer()
 				}
-				if _, err := a.Bearer(b.Context(), tokens[i%len(tokens)]); err != nil {
+				if _, err := a.Authenticate(b.Context(), auth.Bearer(tokens[i%len(tokens)])); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -48,7 +48,7 @@ func BenchmarkBearer(b *testing.B) {
 			token := sign(c.method, c.key, c.headers, said(c.issuer, nil))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := a.Bearer(b.Context(), token); err != nil {
+				if _, err := a.Authenticate(b.Context(), auth.Bearer(token)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -58,7 +58,7 @@ func BenchmarkBearer(b *testing.B) {
 
 func BenchmarkMay(b *testing.B) {
 	a := newAuth(b, auth.Grant{When: map[string]string{"scope": "live"}, Subscribe: []string{"iot.telemetry", "market.*", "*.public"}})
-	p := must(a.Bearer(b.Context(), fleetToken(nil)))
+	p := must(a.Authenticate(b.Context(), auth.Bearer(fleetToken(nil))))
 	b.ReportAllocs()
 	for b.Loop() {
 		if !p.May(auth.Subscribe, "news.public") {

@@ -24,7 +24,7 @@ func TestBearerTakesNoOtherCharacters(t *testing.T) {
 	}
 	for _, put := range []string{"\n", "\r", "\r\n", "\n\n\n", " ", "\t", "=", "==", "+", "/", "~", "%", ",", "\x00", "\x0b", "\x7f", "\u00a0", "\u2028", "\ufeff", "."} {
 		for where, i := range places {
-			if _, err := a.Bearer(t.Context(), good[:i]+put+good[i:]); !errors.Is(err, auth.ErrUnauthenticated) {
+			if _, err := a.Authenticate(t.Context(), auth.Bearer(good[:i]+put+good[i:])); !errors.Is(err, auth.ErrUnauthenticated) {
 				t.Errorf("%q %s: got %v", put, where, err)
 			}
 		}
@@ -34,11 +34,11 @@ func TestBearerTakesNoOtherCharacters(t *testing.T) {
 		func(part string) string { return strings.NewReplacer("-", "+", "_", "/").Replace(part) },
 	} {
 		written := each(parts[0]) + "." + each(parts[1]) + "." + each(parts[2])
-		if _, err := a.Bearer(t.Context(), written); written != good && !errors.Is(err, auth.ErrUnauthenticated) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(written)); written != good && !errors.Is(err, auth.ErrUnauthenticated) {
 			t.Errorf("%s: got %v", written, err)
 		}
 	}
-	if _, err := a.Bearer(t.Context(), good); err != nil {
+	if _, err := a.Authenticate(t.Context(), auth.Bearer(good)); err != nil {
 		t.Errorf("the token itself: %v", err)
 	}
 }
@@ -77,7 +77,7 @@ func TestBearerTakesTextInUTF8Only(t *testing.T) {
 		"half of a pair in the key's name": token(`{"alg":"HS256","kid":"\ud83d"}`, with(`"sub":"a"`)),
 	} {
 		for range 2 {
-			if p, err := a.Bearer(t.Context(), bad); !errors.Is(err, auth.ErrUnauthenticated) {
+			if p, err := a.Authenticate(t.Context(), auth.Bearer(bad)); !errors.Is(err, auth.ErrUnauthenticated) {
 				t.Errorf("%s: got %v, %v", name, p, err)
 			}
 		}
@@ -85,7 +85,7 @@ func TestBearerTakesTextInUTF8Only(t *testing.T) {
 	for subject, want := range map[string]string{
 		`\ud83d\ude00`: "😀", `é`: "é", `\u00e9`: "é", `\\ud83d`: `\ud83d`, "\uFFFD": "\uFFFD", `\uFFFD`: "\uFFFD", `a\\`: `a\`, `\/u`: "/u",
 	} {
-		p, err := a.Bearer(t.Context(), token(plain, with(`"sub":"`+subject+`"`)))
+		p, err := a.Authenticate(t.Context(), auth.Bearer(token(plain, with(`"sub":"`+subject+`"`))))
 		if err != nil || p.ID() != want {
 			t.Errorf("%s: got %v, %v", subject, p, err)
 		}

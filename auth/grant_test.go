@@ -57,7 +57,7 @@ func TestGrantConditions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			a := newAuth(t, auth.Grant{When: c.when, Subscribe: []string{"s"}})
-			p, err := a.Bearer(t.Context(), fleetToken(c.claims))
+			p, err := a.Authenticate(t.Context(), auth.Bearer(fleetToken(c.claims)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestGrantsAreJoined(t *testing.T) {
 		auth.Grant{When: map[string]string{"role": "x"}, Subscribe: []string{"audit"}, Replay: auth.ReplayUnlimited},
 		auth.Grant{Anonymous: true, Subscribe: []string{"public.news"}},
 	)
-	token := must(a.Bearer(t.Context(), fleetToken(nil)))
+	token := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(nil))))
 	anonymous := must(a.Anonymous("192.0.2.7:4711"))
 	for _, c := range []struct {
 		name                     string
@@ -121,7 +121,7 @@ func TestPrincipalKeys(t *testing.T) {
 	t.Parallel()
 	// Data stored under keys must be found again by another version.
 	token := sign(jwt.SigningMethodES256, ecKey(), nil, said(provider, map[string]any{"sub": "auth0|7 x"}))
-	if key := must(newAuth(t).Bearer(t.Context(), token)).Key(); key != "user:https%3A%2F%2Fid.example.com:auth0%7C7+x" {
+	if key := must(newAuth(t).Authenticate(t.Context(), auth.Bearer(token))).Key(); key != "user:https%3A%2F%2Fid.example.com:auth0%7C7+x" {
 		t.Errorf("got key %q", key)
 	}
 	// Names that collide if they are only concatenated.
@@ -140,7 +140,7 @@ func TestPrincipalKeys(t *testing.T) {
 	}
 	for _, issuer := range issuers {
 		for _, subject := range subjects {
-			p := must(a.Bearer(t.Context(), fleetToken(map[string]any{"iss": issuer, "sub": subject})))
+			p := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"iss": issuer, "sub": subject}))))
 			if p.ID() != subject || p.Issuer() != issuer {
 				t.Errorf("got %q of %q", p.ID(), p.Issuer())
 			}

@@ -42,7 +42,7 @@ func TestIssuersAreReplaced(t *testing.T) {
 		}
 		in := func(token string, want bool) {
 			t.Helper()
-			if _, err := a.Bearer(t.Context(), token); (err == nil) != want {
+			if _, err := a.Authenticate(t.Context(), auth.Bearer(token)); (err == nil) != want {
 				t.Errorf("got %v", err)
 			} else if !want && !errors.Is(err, auth.ErrUnauthenticated) {
 				t.Errorf("it is refused with %v", err)

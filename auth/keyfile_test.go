@@ -25,30 +25,30 @@ func TestKeyFileIsReadAgainWhenItChanges(t *testing.T) {
 		}}}))
 		running(t, a)
 		old, young := ecToken("k1", ecKey(), "u"), ecToken("k2", second, "u")
-		if _, err := a.Bearer(t.Context(), old); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(old)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Bearer(t.Context(), young); !errors.Is(err, auth.ErrUnauthenticated) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(young)); !errors.Is(err, auth.ErrUnauthenticated) {
 			t.Fatalf("a key that is not there yet: %v", err)
 		}
 		write([]byte(`{"keys":[`)) // half written
 		time.Sleep(6 * time.Second)
-		if _, err := a.Bearer(t.Context(), old); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(old)); err != nil {
 			t.Errorf("while the file is damaged: %v", err)
 		}
 		write(jwks(jwk("k2", second.Public(), nil)))
 		time.Sleep(6 * time.Second)
-		if _, err := a.Bearer(t.Context(), young); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(young)); err != nil {
 			t.Errorf("the new key: %v", err)
 		}
-		if _, err := a.Bearer(t.Context(), old); !errors.Is(err, auth.ErrUnauthenticated) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(old)); !errors.Is(err, auth.ErrUnauthenticated) {
 			t.Errorf("the key that was taken out, verified before: %v", err)
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(6 * time.Second)
-		if _, err := a.Bearer(t.Context(), young); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(young)); err != nil {
 			t.Errorf("while the file is missing: %v", err)
 		}
 	})

@@ -78,7 +78,7 @@ func TestKeySetSkips(t *testing.T) {
 		if !strings.Contains(log.String(), "keys=1 ") || !strings.Contains(log.String(), `"[key 1: `) {
 			t.Errorf("%s: got the log %s", name, log.String())
 		}
-		if _, err := a.Bearer(t.Context(), ecToken("good", ecKey(), "u")); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("good", ecKey(), "u"))); err != nil {
 			t.Errorf("%s: the other key: %v", name, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestKeyOfSmallOrderSignsNothing(t *testing.T) {
 		JWKSFile: keyFile(t, jwks(jwk("weak", ed25519.PublicKey(point), nil), jwk("good", ecKey().Public(), nil))),
 	}}}))
 	text := must(jwt.NewWithClaims(jwt.SigningMethodEdDSA, said(provider, nil)).SigningString())
-	if _, err := a.Bearer(t.Context(), text+"."+base64.RawURLEncoding.EncodeToString(forged)); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := a.Authenticate(t.Context(), auth.Bearer(text+"."+base64.RawURLEncoding.EncodeToString(forged))); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("got %v", err)
 	}
 }

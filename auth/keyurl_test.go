@@ -98,7 +98,7 @@ func TestUnknownKeyFloodFetchesOnceIn30s(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &keyServer{body: jwks(jwk("k1", ecKey().Public(), nil)), delay: 100 * time.Millisecond}
 		a := server.auth(nil)
-		if _, err := a.Bearer(t.Context(), ecToken("k1", ecKey(), "u1")); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k1", ecKey(), "u1"))); err != nil {
 			t.Fatalf("the first token fetches the keys: %v", err)
 		}
 		time.Sleep(auth.KeysRetryAfter)
@@ -108,14 +108,14 @@ func TestUnknownKeyFloodFetchesOnceIn30s(t *testing.T) {
 			var flood sync.WaitGroup
 			for i := range 20 {
 				flood.Go(func() {
-					_, err := a.Bearer(t.Context(), ecToken(fmt.Sprintf("made-up-%d-%d", time.Now().UnixNano(), i), ecKey(), "u"))
+					_, err := a.Authenticate(t.Context(), auth.Bearer(ecToken(fmt.Sprintf("made-up-%d-%d", time.Now().UnixNano(), i), ecKey(), "u")))
 					if !errors.Is(err, auth.ErrUnauthenticated) && !errors.Is(err, auth.ErrKeysUnavailable) {
 						t.Errorf("got %v", err)
 					}
 				})
 			}
 			flood.Wait()
-			if _, err := a.Bearer(t.Context(), ecToken("k1", ecKey(), "u2")); err != nil {
+			if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k1", ecKey(), "u2"))); err != nil {
 				t.Fatalf("a known key in the flood: %v", err)
 			}
 			time.Sleep(time.Second)
@@ -133,16 +133,16 @@ func TestUnknownKeyIsRefusedOnceLookedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &keyServer{body: jwks(jwk("k1", ecKey().Public(), nil))}
 		a := server.auth(nil)
-		if _, err := a.Bearer(t.Context(), ecToken(strings.Repeat("k", 300), ecKey(), "u")); !errors.Is(err, auth.ErrUnauthenticated) || server.count() > 0 {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken(strings.Repeat("k", 300), ecKey(), "u"))); !errors.Is(err, auth.ErrUnauthenticated) || server.count() > 0 {
 			t.Errorf("a huge key id: %v after %d fetches", err, server.count())
 		}
 		for range 3 {
-			if _, err := a.Bearer(t.Context(), ecToken("old", ecKey(), "u")); !errors.Is(err, auth.ErrUnauthenticated) {
+			if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("old", ecKey(), "u"))); !errors.Is(err, auth.ErrUnauthenticated) {
 				t.Errorf("a key that the issuer has not: %v", err)
 			}
 		}
 		// This key may be newer than the fetch, so the client should try again.
-		if _, err := a.Bearer(t.Context(), ecToken("new", ecKey(), "u")); !errors.Is(err, auth.ErrKeysUnavailable) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("new", ecKey(), "u"))); !errors.Is(err, auth.ErrKeysUnavailable) {
 			t.Errorf("a key that was not looked for: %v", err)
 		}
 		if n := server.count(); n != 1 {
@@ -162,23 +162,23 @@ func TestKeyRotation(t *testing.T) {
 			t.Fatalf("not ready: %v", err)
 		}
 		old := ecToken("k1", ecKey(), "u1")
-		if _, err := a.Bearer(t.Context(), old); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(old)); err != nil {
 			t.Fatal(err)
 		}
 		server.set(func() {
 			server.body = jwks(jwk("k1", ecKey().Public(), nil), jwk("k2", second.Public(), nil))
 		})
-		if _, err := a.Bearer(t.Context(), ecToken("k2", second, "u1")); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k2", second, "u1"))); err != nil {
 			t.Errorf("the new key: %v", err)
 		}
-		if _, err := a.Bearer(t.Context(), old); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(old)); err != nil {
 			t.Errorf("the old key beside it: %v", err)
 		}
 		// A withdrawn key is refused after the next fetch, also for a token that was
 		// verified before.
 		server.set(func() { server.body = jwks(jwk("k2", second.Public(), nil)) })
 		time.Sleep(10*time.Minute + time.Second)
-		if _, err := a.Bearer(t.Context(), old); !errors.Is(err, auth.ErrUnauthenticated) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(old)); !errors.Is(err, auth.ErrUnauthenticated) {
 			t.Errorf("the withdrawn key: %v", err)
 		}
 	})
@@ -195,7 +195,7 @@ func TestKeyServerDown(t *testing.T) {
 			t.Error("ready without keys")
 		}
 		token := ecToken("k1", ecKey(), "u1")
-		if _, err := a.Bearer(t.Context(), token); !errors.Is(err, auth.ErrKeysUnavailable) || errors.Is(err, auth.ErrUnauthenticated) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(token)); !errors.Is(err, auth.ErrKeysUnavailable) || errors.Is(err, auth.ErrUnauthenticated) {
 			t.Errorf("before there are keys: %v", err)
 		}
 		time.Sleep(10 * time.Second)
@@ -204,17 +204,17 @@ func TestKeyServerDown(t *testing.T) {
 		if err := a.Ready(); err != nil {
 			t.Errorf("not ready after the key server came back: %v", err)
 		}
-		if _, err := a.Bearer(t.Context(), token); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(token)); err != nil {
 			t.Errorf("after the key server came back: %v", err)
 		}
 
 		server.set(func() { server.err = errors.New("connection refused") })
 		before := server.count()
 		time.Sleep(time.Hour)
-		if _, err := a.Bearer(t.Context(), ecToken("k1", ecKey(), "u2")); err != nil {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k1", ecKey(), "u2"))); err != nil {
 			t.Errorf("a known key while the key server is down: %v", err)
 		}
-		if _, err := a.Bearer(t.Context(), ecToken("k2", newECKey(), "u2")); !errors.Is(err, auth.ErrKeysUnavailable) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k2", newECKey(), "u2"))); !errors.Is(err, auth.ErrKeysUnavailable) {
 			t.Errorf("an unknown key while the key server is down: %v", err)
 		}
 		if tries := server.count() - before; tries < 60 || tries > 130 {
@@ -244,7 +244,7 @@ func TestFetchOutlivesItsClient(t *testing.T) {
 			clients.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
-				_, err := a.Bearer(ctx, token)
+				_, err := a.Authenticate(ctx, auth.Bearer(token))
 				if patience == time.Hour && err != nil {
 					t.Errorf("the patient client: %v", err)
 				}
@@ -258,7 +258,7 @@ func TestFetchOutlivesItsClient(t *testing.T) {
 		server.set(func() { server.delay = time.Hour })
 		time.Sleep(auth.KeysRetryAfter)
 		begun := time.Now()
-		if _, err := a.Bearer(t.Context(), ecToken("k2", ecKey(), "u")); !errors.Is(err, auth.ErrKeysUnavailable) {
+		if _, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k2", ecKey(), "u"))); !errors.Is(err, auth.ErrKeysUnavailable) {
 			t.Errorf("a key server that hangs: %v", err)
 		}
 		if took := time.Since(begun); took > 5*time.Second {
@@ -298,7 +298,7 @@ func TestKeyServerAnswersThatAreRefused(t *testing.T) {
 		a := must(auth.New(auth.Config{Issuers: []auth.Issuer{{
 			Issuer: provider, Audience: audience, Algorithms: []string{auth.ES256}, JWKSURL: server.URL, InsecureHTTP: true,
 		}}}))
-		_, err := a.Bearer(t.Context(), ecToken("k1", ecKey(), "u"))
+		_, err := a.Authenticate(t.Context(), auth.Bearer(ecToken("k1", ecKey(), "u")))
 		if !errors.Is(err, auth.ErrKeysUnavailable) || asked.Load() != 1 {
 			t.Errorf("%s: %v after %d requests", name, err, asked.Load())
 		}
@@ -335,7 +335,7 @@ func TestKeySetSkipsWhatItCannotUse(t *testing.T) {
 		"ec": true, "ec-x5u": true,
 		"ec-long": false, "ec-off": false, "enc": false, "ops": false, "alg": false, "oct": false, "future": false,
 	} {
-		_, err := a.Bearer(t.Context(), ecToken(id, ecKey(), "u"))
+		_, err := a.Authenticate(t.Context(), auth.Bearer(ecToken(id, ecKey(), "u")))
 		if want != (err == nil) {
 			t.Errorf("key %s: %v", id, err)
 		}
@@ -345,17 +345,17 @@ func TestKeySetSkipsWhatItCannotUse(t *testing.T) {
 	b := must(auth.New(auth.Config{Issuers: []auth.Issuer{{
 		Issuer: provider, Audience: audience, Algorithms: []string{auth.RS256}, JWKSFile: keyFile(t, set),
 	}}}))
-	if _, err := b.Bearer(t.Context(), sign(jwt.SigningMethodRS256, rsaKey(), map[string]any{"kid": "rsa"}, said(provider, nil))); err != nil {
+	if _, err := b.Authenticate(t.Context(), auth.Bearer(sign(jwt.SigningMethodRS256, rsaKey(), map[string]any{"kid": "rsa"}, said(provider, nil)))); err != nil {
 		t.Errorf("an RSA key of 2048 bits: %v", err)
 	}
-	if _, err := b.Bearer(t.Context(), sign(jwt.SigningMethodRS256, short, map[string]any{"kid": "short"}, said(provider, nil))); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := b.Authenticate(t.Context(), auth.Bearer(sign(jwt.SigningMethodRS256, short, map[string]any{"kid": "short"}, said(provider, nil)))); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("an RSA key of 1536 bits: %v", err)
 	}
-	if _, err := b.Bearer(t.Context(), ecToken("ec", ecKey(), "u")); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := b.Authenticate(t.Context(), auth.Bearer(ecToken("ec", ecKey(), "u"))); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("an algorithm that the issuer does not use, of a key that it has: %v", err)
 	}
 	even := sign(jwt.SigningMethodRS256, rsaKey(), map[string]any{"kid": "even"}, said(provider, nil))
-	if _, err := a.Bearer(t.Context(), even); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := a.Authenticate(t.Context(), auth.Bearer(even)); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("an RSA key with an even exponent: %v", err)
 	}
 }

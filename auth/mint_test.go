@@ -16,7 +16,7 @@ func TestMint(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := newAuth(t, auth.Grant{When: map[string]string{"scope": "live"}, Subscribe: []string{"x"}})
-	p, err := a.Bearer(t.Context(), token)
+	p, err := a.Authenticate(t.Context(), auth.Bearer(token))
 	if err != nil || p.ID() != "u1" || !p.May(auth.Subscribe, "x") || time.Until(p.ExpiresAt()) > time.Minute {
 		t.Errorf("got %+v, %v", p, err)
 	}

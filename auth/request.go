@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"iter"
@@ -32,17 +33,9 @@ const (
 	FromSubprotocol Source = "subprotocol"
 	FromQuery       Source = "query"
 	FromCookie      Source = "cookie"
+	FromConnection  Source = "connection"
+	FromMessage     Source = "message"
 )
-
-// Credential is the credential of a request, not verified yet.
-type Credential struct {
-	Source Source
-	// Token is the argument for Authenticator.Bearer.
-	Token Secret
-}
-
-// IsZero reports whether the request had no credential.
-func (c Credential) IsZero() bool { return c.Source == FromNowhere }
 
 // RequestOptions configures which credentials FromRequest accepts.
 type RequestOptions struct {
@@ -55,8 +48,9 @@ type RequestOptions struct {
 	TokenBytes int
 }
 
-// FromRequest finds the credential of a request. It returns the zero Credential if
-// there is none.
+// FromRequest finds the credential of a request, and what proves it as far as the
+// request itself does: the URL and the address in Proof are known only behind the
+// proxies, and are set by the caller. The Scheme is empty if there is no credential.
 //
 // Explicit credentials are `Authorization: Bearer`, a WebSocket subprotocol, and
 // `access_token=` where that is allowed; a second one is ErrAmbiguousCredentials.
@@ -68,6 +62,23 @@ type RequestOptions struct {
 // A credential that is not supported or not allowed is ErrUnsupportedCredential, and
 // a malformed one is ErrUnauthenticated.
 func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
+	found, err := credentialOf(r, options)
+	if err != nil {
+		return Credential{}, err
+	}
+	found.Proof = Proof{Certificate: certificateOf(r), DPoP: r.Header.Values("DPoP"), Method: r.Method}
+	return found, nil
+}
+
+// certificateOf returns the certificate of a client whose chain has been verified.
+func certificateOf(r *http.Request) *x509.Certificate {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return nil
+	}
+	return r.TLS.PeerCertificates[0]
+}
+
+func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
 	limit := options.TokenBytes
 	if limit == 0 {
 		limit = DefaultTokenBytes
@@ -150,7 +161,7 @@ func fromAuthorization(value string) (Credential, error) {
 	case token == "":
 		return Credential{}, unauthenticated("the Authorization header has no token")
 	}
-	return Credential{Source: FromHeader, Token: NewSecret(token)}, nil
+	return Credential{Source: FromHeader, Scheme: SchemeBearer, Token: NewSecret(token)}, nil
 }
 
 func fromSubprotocol(r *http.Request, encoded string, limit int) (Credential, error) {
@@ -166,7 +177,7 @@ func fromSubprotocol(r *http.Request, encoded string, limit int) (Credential, er
 	if err != nil || len(token) == 0 {
 		return Credential{}, unauthenticated("the bearer subprotocol is not a token in base64url without padding")
 	}
-	return Credential{Source: FromSubprotocol, Token: NewSecret(string(token))}, nil
+	return Credential{Source: FromSubprotocol, Scheme: SchemeBearer, Token: NewSecret(string(token))}, nil
 }
 
 func offersSubprotocol(r *http.Request) bool {
@@ -188,7 +199,7 @@ func fromQuery(token string, options RequestOptions) (Credential, error) {
 	case token == "":
 		return Credential{}, unauthenticated("access_token= is empty")
 	}
-	return Credential{Source: FromQuery, Token: NewSecret(token)}, nil
+	return Credential{Source: FromQuery, Scheme: SchemeBearer, Token: NewSecret(token)}, nil
 }
 
 func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
@@ -213,7 +224,7 @@ func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 	case len(cookies) == 0 || cookies[0].Value == "":
 		return Credential{}, unauthenticated("the cookie is empty or has a character that is not allowed in cookies")
 	}
-	return Credential{Source: FromCookie, Token: NewSecret(cookies[0].Value)}, nil
+	return Credential{Source: FromCookie, Scheme: SchemeBearer, Token: NewSecret(cookies[0].Value)}, nil
 }
 
 // fromAllowedOrigin reports whether the page that made the browser send its cookie

@@ -108,7 +108,7 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 	s.Sub(elliptic.P256().Params().N, s).FillBytes(signature[32:])
 	twin := token[:signed] + b64(signature)
 	for i, text := range []string{token, twin, token, token + "\n", "\r" + token, twin, token[:signed] + "\n" + token[signed:]} {
-		_, err := a.Bearer(t.Context(), text)
+		_, err := a.Authenticate(t.Context(), Bearer(text))
 		if good := text == token || text == twin; (err == nil) != good {
 			t.Errorf("form %d: %v", i, err)
 		}
@@ -118,7 +118,7 @@ func TestCacheHasOneEntryForAToken(t *testing.T) {
 	}
 	// A wrong signature neither adds an entry nor replaces the valid one.
 	signature[40] ^= 1
-	if _, err := a.Bearer(t.Context(), token[:signed]+b64(signature)); err == nil {
+	if _, err := a.Authenticate(t.Context(), Bearer(token[:signed]+b64(signature))); err == nil {
 		t.Error("a wrong signature was accepted")
 	}
 	if sum, _ := sumsOf(twin); a.tokens.Load().verified.find(sum, time.Now()) == nil {

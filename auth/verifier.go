@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,7 +38,7 @@ var ErrOtherCredential = errors.New("the credential is of another kind")
 // never changed; the same one may be returned for the same credential as long as
 // that is valid.
 type Verifier interface {
-	Verify(ctx context.Context, credential string) (*Identity, error)
+	Verify(ctx context.Context, credential Credential) (*Identity, error)
 }
 
 // Identity identifies the holder of a credential.
@@ -53,9 +56,61 @@ type Identity struct {
 	// OpenID Connect Back-Channel Logout section 2.1), identify the credential for
 	// revocation, besides its subject. They are empty if there is none.
 	TokenID, SessionID string
+	// IssuedAt is when the credential was made (`iat`), zero if that is not known.
+	IssuedAt time.Time
+	// Bound is what a client must prove to possess, besides the credential.
+	Bound Binding
 
 	// principal is the last Principal that was made of this identity.
 	principal atomic.Pointer[Principal]
+}
+
+// Binding binds a credential to keys of its holder (`cnf`, RFC 7800). A copied
+// credential is useless without them. Empty fields bind to nothing.
+type Binding struct {
+	// CertificateSHA256 is the base64url SHA-256 sum of the client's certificate
+	// (`x5t#S256`, RFC 8705 section 3.1).
+	CertificateSHA256 string
+	// KeyThumbprint is the thumbprint of the key that signs DPoP proofs (`jkt`, RFC
+	// 9449 section 6.1).
+	KeyThumbprint string
+}
+
+// Prover checks that a request proves the possession of a key (RFC 9449): that a DPoP
+// proof in c.Proof is for this request and token, is fresh, was not used before, and
+// is signed by the key with the thumbprint. Its error is ErrUnauthenticated, or the
+// context's.
+type Prover interface {
+	Prove(ctx context.Context, c Credential, thumbprint string) error
+}
+
+// prove checks that a credential is presented by the holder of the keys that it is
+// bound to.
+func (a *Authenticator) prove(ctx context.Context, c Credential, bound Binding) error {
+	if want := bound.CertificateSHA256; want != "" {
+		if c.Proof.Certificate == nil {
+			return unauthenticated("the credential is bound to a client certificate, and the connection has none")
+		}
+		sum := sha256.Sum256(c.Proof.Certificate.Raw)
+		have := base64.RawURLEncoding.EncodeToString(sum[:])
+		if subtle.ConstantTimeCompare([]byte(want), []byte(have)) != 1 {
+			return unauthenticated("the credential is bound to another client certificate")
+		}
+	}
+	switch want := bound.KeyThumbprint; {
+	case want == "" && c.Scheme == SchemeDPoP:
+		// Otherwise a client would believe that its token is protected.
+		return unauthenticated("the credential is presented with a proof of possession, but is bound to no key")
+	case want == "":
+		return nil
+	case a.prover == nil:
+		return unauthenticated("the credential is bound to a key, and proofs of possession are not enabled")
+	case c.Scheme != SchemeDPoP:
+		// RFC 9449 section 7.1: not to be accepted as a bearer token.
+		return unauthenticated("the credential is bound to a key, and is presented without a proof of possession")
+	default:
+		return a.prover.Prove(ctx, c, want)
+	}
 }
 
 // check verifies the requirements on the fields of Identity.
@@ -73,6 +128,56 @@ func (i *Identity) check() error {
 
 func validSubject(subject string) bool {
 	return subject != "" && len(subject) <= maxNameBytes && utf8.ValidString(subject) && !strings.ContainsFunc(subject, unicode.IsControl)
+}
+
+// Authenticate returns the principal of a credential, as identified by the first
+// Verifier that knows its kind; the issuers' tokens come last. For those it waits for
+// the network only if a token names an unknown key, for some seconds at most. The
+// error is ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable, or the context's.
+func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (*Principal, error) {
+	if len(c.Token.Reveal()) > a.tokenBytes {
+		return nil, errTokenTooLong
+	}
+	id, err := a.verify(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.principalFor(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.prove(ctx, c, id.Bound); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (a *Authenticator) verify(ctx context.Context, c Credential) (*Identity, error) {
+	for _, verifier := range a.verifiers {
+		if id, err := verifier.Verify(ctx, c); !errors.Is(err, ErrOtherCredential) {
+			return id, err
+		}
+	}
+	if tokens := a.tokens.Load(); len(tokens.order) > 0 {
+		if id, err := tokens.Verify(ctx, c); !errors.Is(err, ErrOtherCredential) {
+			return id, err
+		}
+	}
+	return nil, unauthenticated("the kind of credential is not supported")
+}
+
+// Renew is Authenticate for a session that continues with a new credential. It must
+// belong to the same principal, otherwise Renew returns ErrPrincipalChanged; the
+// rights and the expiry may differ.
+func (a *Authenticator) Renew(ctx context.Context, current *Principal, c Credential) (*Principal, error) {
+	renewed, err := a.Authenticate(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if renewed.Key() != current.Key() {
+		return nil, ErrPrincipalChanged
+	}
+	return renewed, nil
 }
 
 // principalFor gives an identity the rights of the grants in force.

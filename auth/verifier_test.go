@@ -13,7 +13,8 @@ import (
 // keys is a Verifier of opaque keys.
 type keys map[string]*auth.Identity
 
-func (k keys) Verify(_ context.Context, credential string) (*auth.Identity, error) {
+func (k keys) Verify(_ context.Context, presented auth.Credential) (*auth.Identity, error) {
+	credential := presented.Token.Reveal()
 	if !strings.HasPrefix(credential, "key_") {
 		return nil, auth.ErrOtherCredential
 	}
@@ -41,23 +42,23 @@ func newKeysAuth(t *testing.T) *auth.Authenticator {
 func TestAVerifierOfAnotherKind(t *testing.T) {
 	t.Parallel()
 	a := newKeysAuth(t)
-	p, err := a.Bearer(t.Context(), "key_1")
+	p, err := a.Authenticate(t.Context(), auth.Bearer("key_1"))
 	if err != nil || p.ID() != "reporter" || p.Issuer() != "keys" || p.Key() != "user:keys:reporter" || !p.ExpiresAt().IsZero() {
 		t.Fatalf("got %+v, %v", p, err)
 	}
 	if !p.May(auth.Subscribe, "orders") || p.May(auth.Publish, "orders") || string(p.Claims()) != `{"role":"reporter","org":7}` {
 		t.Errorf("rights or claims are wrong: %s", p.Claims())
 	}
-	if again := must(a.Bearer(t.Context(), "key_1")); again != p {
+	if again := must(a.Authenticate(t.Context(), auth.Bearer("key_1"))); again != p {
 		t.Error("the same credential makes another principal")
 	}
-	if p := must(a.Bearer(t.Context(), fleetToken(nil))); p.ID() != "u42" || !p.May(auth.Publish, "orders") {
+	if p := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(nil)))); p.ID() != "u42" || !p.May(auth.Publish, "orders") {
 		t.Errorf("a token of an issuer is %+v", p)
 	}
-	if _, err := a.Bearer(t.Context(), "key_9"); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := a.Authenticate(t.Context(), auth.Bearer("key_9")); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("an unknown key: %v", err)
 	}
-	if _, err := a.Bearer(t.Context(), "key_2"); err == nil {
+	if _, err := a.Authenticate(t.Context(), auth.Bearer("key_2")); err == nil {
 		t.Error("an identity without a subject was let in")
 	}
 }
@@ -65,7 +66,7 @@ func TestAVerifierOfAnotherKind(t *testing.T) {
 func TestClaimsAndRevocation(t *testing.T) {
 	t.Parallel()
 	a := newKeysAuth(t)
-	p := must(a.Bearer(t.Context(), fleetToken(map[string]any{"jti": "j1", "sid": "s1", "org": 7})))
+	p := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"jti": "j1", "sid": "s1", "org": 7}))))
 	if !strings.Contains(string(p.Claims()), `"org":7`) {
 		t.Errorf("claims: %s", p.Claims())
 	}
@@ -86,7 +87,7 @@ func TestClaimsAndRevocation(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", c.by, got, c.want)
 		}
 	}
-	long := must(a.Bearer(t.Context(), fleetToken(map[string]any{"role": "device", "x": strings.Repeat("x", auth.MaxClaimsBytes)})))
+	long := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"role": "device", "x": strings.Repeat("x", auth.MaxClaimsBytes)}))))
 	if long.Claims() != nil || !long.May(auth.Publish, "orders") {
 		t.Errorf("of long claims %d bytes are kept; may publish: %v", len(long.Claims()), long.May(auth.Publish, "orders"))
 	}
@@ -96,14 +97,14 @@ func TestGrantsAreExchanged(t *testing.T) {
 	t.Parallel()
 	a := newKeysAuth(t)
 	token := fleetToken(map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
-	before := must(a.Bearer(t.Context(), token))
+	before := must(a.Authenticate(t.Context(), auth.Bearer(token)))
 	if err := a.SetGrants([]auth.Grant{{Subscribe: []string{""}}}); err == nil {
 		t.Fatal("a bad grant was taken")
 	}
 	if err := a.SetGrants([]auth.Grant{{When: map[string]string{"role": "device"}, Subscribe: []string{"orders"}}}); err != nil {
 		t.Fatal(err)
 	}
-	after := must(a.Bearer(t.Context(), token))
+	after := must(a.Authenticate(t.Context(), auth.Bearer(token)))
 	if !before.May(auth.Publish, "orders") || after.May(auth.Publish, "orders") || !after.May(auth.Subscribe, "orders") {
 		t.Error("a token that is remembered keeps the old grants, or a principal has changed")
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/x509"
 	"net/http"
 	"strings"
 
@@ -14,6 +15,8 @@ type client struct {
 	principal *auth.Principal // nil before authentication
 	fault     *wire.Error     // why the client is refused
 	admission *admission      // nil if there is none or it was handed over
+	// certificate is the client's, nil for none.
+	certificate *x509.Certificate
 }
 
 // identify determines the client of a request. A request without a credential has no
@@ -33,10 +36,13 @@ func (s *Server) identify(r *http.Request) *client {
 		c.fault = faultOf(err)
 		return c
 	}
+	c.certificate = credential.Proof.Certificate
 	if credential.IsZero() {
 		return c
 	}
-	if c.principal, err = s.config.Auth.Bearer(r.Context(), credential.Token.Reveal()); err != nil {
+	credential.Proof.URL = s.schemeOf(r) + "://" + r.Host + r.URL.EscapedPath()
+	credential.Proof.Address = networkOf(c.address)
+	if c.principal, err = s.config.Auth.Authenticate(r.Context(), credential); err != nil {
 		c.fault = faultOf(err)
 	}
 	return c

@@ -45,7 +45,7 @@ func (s *session) enter(p *auth.Principal) *auth.Principal {
 func (s *session) authenticate(r *wire.Auth) {
 	ctx, cancel := s.server.requestContext()
 	defer cancel()
-	p, err := s.server.config.Auth.Bearer(ctx, string(r.Token))
+	p, err := s.server.config.Auth.Authenticate(ctx, s.presented(r))
 	if err != nil {
 		fault := faultOf(err)
 		fault.ID = r.ID
@@ -58,12 +58,20 @@ func (s *session) authenticate(r *wire.Auth) {
 	s.enter(p)
 }
 
+// presented is the credential of a message. A token that is bound to a certificate is
+// valid on the connection that has shown that certificate in its handshake.
+func (s *session) presented(r *wire.Auth) auth.Credential {
+	c := auth.Bearer(string(r.Token))
+	c.Proof = auth.Proof{Certificate: s.ws.certificate, Address: networkOf(s.address)}
+	return c
+}
+
 // renew continues the session under a new token.
 func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	ctx, cancel := s.server.requestContext()
 	defer cancel()
 	id := r.ID
-	p, err := s.server.config.Auth.Renew(ctx, current, string(r.Token))
+	p, err := s.server.config.Auth.Renew(ctx, current, s.presented(r))
 	if err != nil {
 		fault := faultOf(err)
 		fault.ID = id

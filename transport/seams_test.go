@@ -90,8 +90,8 @@ func TestStepsGiveVerdictsOfTheirOwn(t *testing.T) {
 // opaque is a Verifier of one fixed token.
 type opaque struct{}
 
-func (opaque) Verify(_ context.Context, credential string) (*auth.Identity, error) {
-	if credential != "opaque-1" {
+func (opaque) Verify(_ context.Context, presented auth.Credential) (*auth.Identity, error) {
+	if presented.Token.Reveal() != "opaque-1" {
 		return nil, auth.ErrOtherCredential
 	}
 	return &auth.Identity{

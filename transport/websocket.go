@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -28,6 +29,8 @@ type webSocket struct {
 	input *input
 
 	deflates bool // permessage-deflate has been agreed on
+	// certificate is the client's, nil for none.
+	certificate *x509.Certificate
 
 	// Owned by the executor.
 	welcomed  bool

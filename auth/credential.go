@@ -1,0 +1,56 @@
+package auth
+
+import "crypto/x509"
+
+// Scheme is the kind of a credential, as far as the request shows it.
+type Scheme string
+
+// The schemes.
+const (
+	// SchemeBearer is a token (RFC 6750): from a header, a subprotocol, a cookie, a
+	// query or a message. Which kind of token it is can only be seen from its text.
+	SchemeBearer Scheme = "bearer"
+	// SchemeAPIKey is `Authorization: ApiKey`.
+	SchemeAPIKey Scheme = "apikey"
+	// SchemeDPoP is a token that is sent with a proof of possession (RFC 9449).
+	SchemeDPoP Scheme = "dpop"
+	// SchemeTicket is a single-use ticket, `ticket=` in a query.
+	SchemeTicket Scheme = "ticket"
+	// SchemeCertificate is the certificate of the connection, in Proof; there is no
+	// token.
+	SchemeCertificate Scheme = "certificate"
+)
+
+// Credential is what a client presents, not verified yet.
+type Credential struct {
+	Source Source
+	Scheme Scheme
+	// Token is the text of the credential. It has at most Config.TokenBytes bytes,
+	// is untrusted, and is kept other than as a digest by nobody.
+	Token Secret
+	Proof Proof
+}
+
+// Proof is what a request shows about its sender besides the token. A token that is
+// bound to a key is valid only together with it.
+type Proof struct {
+	// Certificate is the client's certificate, nil for none. The chain has been
+	// verified.
+	Certificate *x509.Certificate
+	// DPoP are the values of the request's DPoP headers (RFC 9449 section 4.1).
+	DPoP []string
+	// Method and URL are those that the client has sent the request to: scheme, host
+	// and path, without query and fragment.
+	Method, URL string
+	// Address is the client's, without port.
+	Address string
+}
+
+// Bearer returns the credential of a client that presents a token without more, as in
+// a message.
+func Bearer(token string) Credential {
+	return Credential{Source: FromMessage, Scheme: SchemeBearer, Token: NewSecret(token)}
+}
+
+// IsZero reports whether there is no credential.
+func (c Credential) IsZero() bool { return c.Source == FromNowhere }
