@@ -13,7 +13,8 @@
 //     but the key URLs of the configuration, and those are fetched for an unknown
 //     key at most once in KeysRetryAfter;
 //   - the contents of a token are compared with grants, never interpreted as
-//     patterns;
+//     patterns; a token carries rights of its own only on streams that the
+//     configuration names for its issuer;
 //   - no error and no log line contains a token or any part of one;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
 //     the issuers, with SetIssuers; the cache of verified tokens holds digests, not
@@ -26,7 +27,7 @@
 //
 // Tour: auth.go has the configuration, issuers.go the issuers in force, verifier.go the Verifier interface and how an
 // identity becomes a principal. bearer.go verifies tokens, with compact.go for their
-// serialization, claims.go for their claims and verified.go for the cache of
+// serialization, claims.go for their claims, details.go for rights in them, and verified.go for the cache of
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
 // anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
 // pattern.go and rights.go implement rights, principal.go the principal that has
@@ -87,6 +88,10 @@ type Issuer struct {
 	// Algorithms are the algorithms it signs with: only HS256 with a secret, any of
 	// RS256, ES256 and EdDSA with a JWK Set.
 	Algorithms []string
+	// AuthorizationDetails are patterns of the streams that its tokens may grant rights
+	// on themselves, in `authorization_details` (RFC 9396). Nil means that the claim is
+	// ignored.
+	AuthorizationDetails []string
 
 	// Secret is the key shared with the issuer, 32 bytes or more.
 	Secret Secret
@@ -133,6 +138,7 @@ type issuer struct {
 	definition Issuer
 	name       string
 	algorithms map[string]bool
+	details    []Pattern
 	validator  *jwt.Validator
 	keys       keySource
 }
@@ -197,6 +203,9 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 		made.algorithms[algorithm] = true
 	}
 	var err error
+	if made.details, err = newPatterns(is.AuthorizationDetails); err != nil {
+		return nil, fmt.Errorf("authorization details: %w", err)
+	}
 	made.keys, err = newKeys(is, made.algorithms, log.With("issuer", is.Issuer))
 	return made, err
 }
