@@ -245,12 +245,15 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 // IP address with or without a port, identifies it. Anonymous returns
 // ErrUnauthenticated if no grant is for anonymous clients.
 func (a *Authenticator) Anonymous(address string) (*Principal, error) {
-	open := a.rights.Load().open
+	rights := a.rights.Load()
+	open := rights.open
 	switch {
 	case len(open) == 0:
 		return nil, unauthenticated("a credential is required")
 	case address == "":
 		return nil, unauthenticated("the client has no address")
 	}
-	return newAnonymous(address, open), nil
+	p := newAnonymous(address, open)
+	p.rights = rights
+	return p, nil
 }

@@ -212,6 +212,19 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 	return p, nil
 }
 
+// InForce reports whether the principal has the rights that are in force now, so that
+// Refresh would return the same one.
+func (a *Authenticator) InForce(p *Principal) bool {
+	if p.rights != a.rights.Load() {
+		return false
+	}
+	if p.identity == nil || p.identity.issuer == nil {
+		return true
+	}
+	by := p.identity.issuer
+	return a.tokens.Load().issuers[by.name] == by
+}
+
 // Refresh returns the principal with the rights that it has now, which are others if
 // the grants have been replaced since. It returns ErrUnauthenticated if a client with
 // this credential could not connect any more, because the issuer has been removed or

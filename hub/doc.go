@@ -80,6 +80,7 @@
 //
 //	subscribe.go        Subscribe: where a subscription begins
 //	newest.go           where the newest N records begin
+//	rows.go             which records a subscriber has a right to, and how far back
 //	vouch.go            checking a position that a client brings
 //	horizon.go          how far back a principal may read
 //

@@ -35,8 +35,9 @@ type Start struct {
 // Request describes a subscription to be made.
 type Request struct {
 	Stream string
-	// Keys are the record keys to be delivered; all when empty. Filter is an
-	// additional filter for the records: a grant's filter joined with a client's.
+	// Rows are the records that the subscriber has a right to. Of these, Keys are the
+	// record keys to be delivered, all when empty, and Filter is an additional filter.
+	Rows   Rows
 	Keys   []string
 	Filter filter.Filter
 	Start  Start

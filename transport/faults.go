@@ -47,6 +47,7 @@ var faultTable = []struct {
 	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
 	{ingest.ErrInvalid, wire.Invalid, "the record violates a rule of the stream", 0},
+	{ingest.ErrNotAllowed, wire.Forbidden, "the principal is not allowed to publish this record", 0},
 	{ingest.ErrReservedHeader, wire.ReservedHeader, "a header has a name that is reserved for the server", 0},
 	{upstream.ErrPublishRejected, wire.Invalid, "Kafka rejected the record", 0},
 	{context.DeadlineExceeded, wire.Overloaded, "the request took too long", time.Second},

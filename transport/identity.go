@@ -38,6 +38,7 @@ func (s *session) enter(p *auth.Principal) *auth.Principal {
 		return nil
 	}
 	s.welcome(p)
+	s.refresh() // the grants may have been replaced meanwhile
 	return p
 }
 
@@ -100,14 +101,9 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 			left = s.expiry.Sub(sc.now)
 		}
 		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
-		for _, sub := range append([]*subscription(nil), s.subs...) {
-			if !s.server.mayKeep(p, sub.Stream(), sub.rows) {
-				s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonForbidden}, sc)
-			} else if bound, ok := bounds[sub.Stream()]; ok {
-				sub.Narrow(bound)
-			}
-		}
+		s.applyRights(p, bounds, sc)
 	})
+	s.refresh() // the grants may have been replaced meanwhile
 }
 
 // narrower returns how far back the streams that the session replays may be read,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/hub"
 	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/transport"
@@ -48,6 +49,16 @@ func ownRows(p *auth.Principal, stream string) (filter.Filter, error) {
 	}
 	return filter.Where(ownedBy(p.ID())), nil
 }
+
+// rowRights are the rights of ownRows, and all rights to publish.
+type rowRights struct{}
+
+func (rowRights) Rows(p *auth.Principal, stream string, _ time.Duration) (hub.Rows, error) {
+	rows, err := ownRows(p, stream)
+	return hub.Rows{Filter: rows}, err
+}
+
+func (rowRights) Publishes(*auth.Principal, string) (filter.Filter, error) { return filter.Filter{}, nil }
 
 // rowsToken returns a token to read orders, which names the subject whose rows it
 // allows.
@@ -143,7 +154,7 @@ func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+			in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights{} }})
 			written := 60
 			in.writeOwned(0, written)
 			second := in.page("orders", "from=earliest&limit=1", rowsToken(t, "chief", "")).Cursor
@@ -194,7 +205,7 @@ func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 // the record, with a code that reveals nothing of the record.
 func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+	in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights{} }})
 	tok := rowsToken(t, "u1", "")
 	chief := in.dial("?stream=orders&from=earliest", rowsToken(t, "chief", ""))
 	s := in.dial("?stream=orders", tok)
@@ -237,22 +248,22 @@ func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 // and one with a token of the same rows keeps it.
 func TestRenewalsKeepTheRows(t *testing.T) {
 	t.Parallel()
-	for rows, keeps := range map[string]bool{"u1": true, "": false, "u2": false, "unknown": false} {
+	for rows, reason := range map[string]string{"u1": "", "": "rights_changed", "u2": "rights_changed", "unknown": "forbidden"} {
 		t.Run(rows, func(t *testing.T) {
 			t.Parallel()
-			in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+			in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights{} }})
 			s := in.dial("?stream=orders&from=earliest", rowsToken(t, "u0", "u1"))
 			s.until("caught_up")
 			s.send(`{"type":"auth","id":"r","token":%q}`, rowsToken(t, "u0", rows))
 			s.until("authenticated")
 			in.writeOwned(0, 3)
-			if keeps {
+			if reason == "" {
 				if m := s.until("event"); m["offset"] != 1.0 {
 					t.Errorf("got %v", m)
 				}
 				return
 			}
-			if m := s.next(); m.str("type") != "unsubscribed" || m.str("reason") != "forbidden" {
+			if m := s.next(); m.str("type") != "unsubscribed" || m.str("reason") != reason {
 				t.Errorf("got %v", m)
 			}
 		})
@@ -263,7 +274,7 @@ func TestRenewalsKeepTheRows(t *testing.T) {
 // is delivered, and the reason is not sent.
 func TestRowsThatAreUnknown(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+	in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights{} }})
 	in.writeOwned(0, 3)
 	tok := rowsToken(t, "u1", "unknown")
 	for _, path := range []string{"records?from=earliest", "events?from=earliest"} {

@@ -10,7 +10,6 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
-	"sluice/hub/filter"
 	"sluice/transport/compress"
 	"sluice/transport/socket"
 )
@@ -181,7 +180,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
-	rows  *filter.Filter // by the rights at its beginning; nil for all records
+	rows  *hub.Rows // by the rights at its beginning; nil for all records
 	lease *cursors.Lease
 	auto  bool   // pongs ack
 	pings pinged // pings that are not answered yet

@@ -25,7 +25,16 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 		return
 	}
 	taken := make(chan *wire.Error, 1)
-	s.post(func(s *session, sc *scratch) { taken <- s.take(sub, begun, sc) })
+	s.post(func(s *session, sc *scratch) {
+		// The rights may have changed while the subscription began.
+		if now := s.who(); now != p {
+			if reason := s.server.mayKeep(now, sub.Stream(), sub.rows); reason != "" {
+				taken <- faultOfRights(reason)
+				return
+			}
+		}
+		taken <- s.take(sub, begun, sc)
+	})
 	select {
 	case fault = <-taken:
 	case <-s.ended():

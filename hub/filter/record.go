@@ -21,6 +21,10 @@ type Record struct {
 	Partition    int32
 	Offset, Time int64
 
+	// Memo is for what predicates share about the record, such as its value as they see
+	// it. Set makes it nil.
+	Memo any
+
 	event []byte
 
 	walked             bool

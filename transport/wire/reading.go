@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,12 @@ type Reading struct {
 	From From `json:"from" validate:"-"`
 	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string `json:"key" validate:"max=1000"`
+	// KeyPrefix selects records whose key begins with it; empty selects all.
+	KeyPrefix string `json:"key_prefix" validate:"max=1000"`
+	// Headers selects records that have all of these headers.
+	Headers []HeaderValue `json:"header" validate:"max=10"`
+	// Filter is an expression, which the server compiles; empty for none.
+	Filter string `json:"filter" validate:"-"`
 	// CursorName names a cursor kept for the principal; empty for none.
 	CursorName string `json:"cursor_name" validate:"omitempty,cursor_name"`
 	// Reset ignores what is stored under CursorName.
@@ -20,6 +27,27 @@ type Reading struct {
 	OnGap OnGap `json:"on_gap" validate:"omitempty,oneof=continue fail"`
 	// Heartbeat is how long a stream may be quiet, 0 for the server's default.
 	Heartbeat time.Duration `json:"heartbeat"`
+}
+
+// HeaderValue is `header.NAME`: the last header with the name has the value.
+type HeaderValue struct {
+	Name, Value string
+}
+
+// headerPrefix begins the names of fields and parameters that select by header.
+const headerPrefix = "header."
+
+// header reads what selects records by a header.
+func (r *Reading) header(p *parser, name, at, value string) {
+	name = strings.TrimPrefix(name, headerPrefix)
+	switch {
+	case name == "":
+		p.refuse(at, "header. lacks the name of a header")
+	case slices.ContainsFunc(r.Headers, func(h HeaderValue) bool { return h.Name == name }):
+		p.refuse(at, "%s is given twice", Shown(headerPrefix+name))
+	default:
+		r.Headers = append(r.Headers, HeaderValue{Name: name, Value: value})
+	}
 }
 
 // OnGap is what a subscription does at a gap.
