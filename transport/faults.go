@@ -75,6 +75,23 @@ func faultOf(err error) *wire.Error {
 	return &wire.Error{Code: wire.Internal, Message: "internal server error", RetryAfter: time.Second, Cause: err}
 }
 
+// withdrawn is the fault of a principal whose credential is not accepted any more.
+func withdrawn(err error) *wire.Error {
+	if !errors.Is(err, auth.ErrUnauthenticated) {
+		return faultOf(err)
+	}
+	return &wire.Error{Code: wire.Revoked, Message: "the credential is no longer accepted: reconnect with a new one", Cause: err}
+}
+
+// faultOfRights is the fault of a principal that may not keep a subscription, for a
+// reason.
+func faultOfRights(reason wire.Reason) *wire.Error {
+	if reason == wire.ReasonRightsChanged {
+		return wire.Errorf(wire.RightsChanged, "the rights to the stream have changed: resume from the cursor")
+	}
+	return wire.Errorf(wire.Forbidden, "the principal may no longer subscribe to the stream")
+}
+
 // endedFault returns the fault of a subscription that the hub has ended: one that
 // was not to continue after a gap, or whose filter's predicate failed. The cause of
 // such a failure can reveal records that the client may not see, and is for the

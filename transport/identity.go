@@ -1,11 +1,9 @@
 package transport
 
 import (
-	"context"
 	"time"
 
 	"sluice/auth"
-	"sluice/hub"
 	"sluice/transport/wire"
 )
 
@@ -104,40 +102,6 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		s.applyRights(p, bounds, sc)
 	})
 	s.refresh() // the grants may have been replaced meanwhile
-}
-
-// narrower returns how far back the streams that the session replays may be read,
-// where a new token allows less than the current one.
-func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
-	replayed := make(chan []string, 1)
-	s.post(func(s *session, _ *scratch) {
-		var streams []string
-		for _, sub := range s.subs {
-			if sub.Replays() {
-				streams = append(streams, sub.Stream())
-			}
-		}
-		replayed <- streams
-	})
-	var streams []string
-	select {
-	case streams = <-replayed:
-	case <-s.ended():
-	}
-	bounds := make(map[string]hub.Bound)
-	for _, stream := range streams {
-		span := s.server.replay(p, stream)
-		was := s.server.replay(current, stream)
-		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
-			continue
-		}
-		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
-		if err != nil {
-			return nil, err
-		}
-		bounds[stream] = bound
-	}
-	return bounds, nil
 }
 
 // welcome opens the session for a principal.

@@ -44,6 +44,9 @@ type Limits struct {
 	SessionsPerPrincipal, SessionsPerAddress int
 	// SubscriptionsPerSession bounds a session's subscriptions.
 	SubscriptionsPerSession int
+	// FiltersPerSession bounds the subscriptions of a session whose filters have to be
+	// evaluated on each record.
+	FiltersPerSession int
 	// KeysPerSession bounds the total of keys in the filters of a session.
 	KeysPerSession int
 	// ResumeWindow is how far back a client without a replay grant may resume.

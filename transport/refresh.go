@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"errors"
+	"context"
 
 	"sluice/auth"
 	"sluice/hub"
@@ -47,12 +47,38 @@ func (s *session) refresh() {
 	}
 }
 
-// withdrawn is the fault of a principal whose credential is not accepted any more.
-func withdrawn(err error) *wire.Error {
-	if !errors.Is(err, auth.ErrUnauthenticated) {
-		return faultOf(err)
+// narrower returns how far back the streams that the session replays may be read,
+// where a new token allows less than the current one.
+func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
+	replayed := make(chan []string, 1)
+	s.post(func(s *session, _ *scratch) {
+		var streams []string
+		for _, sub := range s.subs {
+			if sub.Replays() {
+				streams = append(streams, sub.Stream())
+			}
+		}
+		replayed <- streams
+	})
+	var streams []string
+	select {
+	case streams = <-replayed:
+	case <-s.ended():
 	}
-	return &wire.Error{Code: wire.Revoked, Message: "the credential is no longer accepted: reconnect with a new one", Cause: err}
+	bounds := make(map[string]hub.Bound)
+	for _, stream := range streams {
+		span := s.server.replay(p, stream)
+		was := s.server.replay(current, stream)
+		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
+			continue
+		}
+		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
+		if err != nil {
+			return nil, err
+		}
+		bounds[stream] = bound
+	}
+	return bounds, nil
 }
 
 // assume replaces the session's principal, unless the principal is another one than was.
@@ -91,11 +117,4 @@ func (s *session) applyRights(p *auth.Principal, bounds map[string]hub.Bound, sc
 // endOfRights returns the end of a subscription that the principal may not keep.
 func endOfRights(reason wire.Reason) subscriptionEnd {
 	return subscriptionEnd{reason: reason, fault: faultOfRights(reason)}
-}
-
-func faultOfRights(reason wire.Reason) *wire.Error {
-	if reason == wire.ReasonRightsChanged {
-		return wire.Errorf(wire.RightsChanged, "the rights to the stream have changed: resume from the cursor")
-	}
-	return wire.Errorf(wire.Forbidden, "the principal may no longer subscribe to the stream")
 }

@@ -58,7 +58,9 @@ func (rowRights) Rows(p *auth.Principal, stream string, _ time.Duration) (hub.Ro
 	return hub.Rows{Filter: rows}, err
 }
 
-func (rowRights) Publishes(*auth.Principal, string) (filter.Filter, error) { return filter.Filter{}, nil }
+func (rowRights) Publishes(*auth.Principal, string) (filter.Filter, error) {
+	return filter.Filter{}, nil
+}
 
 // rowsToken returns a token to read orders, which names the subject whose rows it
 // allows.

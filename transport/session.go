@@ -182,8 +182,10 @@ type subscription struct {
 	id    string
 	rows  *hub.Rows // by the rights at its beginning; nil for all records
 	lease *cursors.Lease
-	auto  bool   // pongs ack
-	pings pinged // pings that are not answered yet
+	auto  bool // pongs ack
+	// evaluated is set if the client's filter has to be evaluated on each record.
+	evaluated bool
+	pings     pinged // pings that are not answered yet
 
 	// The cursor that the client knows.
 	sent      string

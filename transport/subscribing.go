@@ -77,7 +77,9 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	began := &subscription{Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil}
+	began := &subscription{
+		Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil, evaluated: asked.HasPredicates(),
+	}
 	if lease != nil && len(begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
 			began.release()

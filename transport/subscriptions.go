@@ -63,9 +63,15 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
-	keys := sub.Feed().Keys()
+	keys, evaluated := sub.Feed().Keys(), 0
+	if sub.evaluated {
+		evaluated = 1
+	}
 	for _, other := range s.subs {
 		keys += other.Feed().Keys()
+		if other.evaluated {
+			evaluated++
+		}
 		if other.id == sub.id {
 			return wire.Errorf(wire.BadRequest, "another subscription has this id")
 		}
@@ -77,6 +83,11 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	}
 	if most := s.server.limits().KeysPerSession; most > 0 && keys > most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys together", most)
+		fault.RetryAfter = time.Second
+		return fault
+	}
+	if most := s.server.limits().FiltersPerSession; most > 0 && sub.evaluated && evaluated > most {
+		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions with filters that no index serves", most)
 		fault.RetryAfter = time.Second
 		return fault
 	}

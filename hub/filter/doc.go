@@ -86,6 +86,8 @@
 //
 // A file uses the files listed after it.
 //
+//	any.go        filters and predicates that are made of others
+//	passes.go     asking a filter about a single record
 //	verdicts.go   stored answers
 //	filter.go     Filter: conjunction, identity
 //	keys.go       sets of keys

@@ -131,7 +131,7 @@ const (
 	// ReasonRightsChanged: the principal may still read the stream, but other records
 	// of it.
 	ReasonRightsChanged Reason = "rights_changed"
-	ReasonError        Reason = "error"
+	ReasonError         Reason = "error"
 )
 
 // Retryable reports whether the client can subscribe again with the cursor.

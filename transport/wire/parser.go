@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -335,12 +336,25 @@ func (p *parser) subscription(at string, b []byte) (r Subscribe) {
 				return false
 			}
 			if text, ok := p.textOK(at, value); ok {
-				r.header(p, name, "", text)
+				p.headerIs(&r.Reading, name, "", text)
 			}
 		}
 		return true
 	})
 	return r
+}
+
+// headerIs reads what selects records by a header.
+func (p *parser) headerIs(r *Reading, name, at, value string) {
+	name = strings.TrimPrefix(name, headerPrefix)
+	switch {
+	case name == "":
+		p.refuse(at, "header. lacks the name of a header")
+	case slices.ContainsFunc(r.Headers, func(h HeaderValue) bool { return h.Name == name }):
+		p.refuse(at, "%s is given twice", Shown(headerPrefix+name))
+	default:
+		r.Headers = append(r.Headers, HeaderValue{Name: name, Value: value})
+	}
 }
 
 // texts reads an array of strings that must not be empty: an empty array would

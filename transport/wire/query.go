@@ -195,7 +195,7 @@ func (p *parser) parameter(q *Query, name, value string) {
 		q.Ping = p.span(at, value, time.Second, maxPing)
 	case "ticket", "access_token":
 	default:
-		q.header(p, name, "", value)
+		p.headerIs(&q.Reading, name, "", value)
 	}
 }
 

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,19 +35,6 @@ type HeaderValue struct {
 
 // headerPrefix begins the names of fields and parameters that select by header.
 const headerPrefix = "header."
-
-// header reads what selects records by a header.
-func (r *Reading) header(p *parser, name, at, value string) {
-	name = strings.TrimPrefix(name, headerPrefix)
-	switch {
-	case name == "":
-		p.refuse(at, "header. lacks the name of a header")
-	case slices.ContainsFunc(r.Headers, func(h HeaderValue) bool { return h.Name == name }):
-		p.refuse(at, "%s is given twice", Shown(headerPrefix+name))
-	default:
-		r.Headers = append(r.Headers, HeaderValue{Name: name, Value: value})
-	}
-}
 
 // OnGap is what a subscription does at a gap.
 type OnGap string

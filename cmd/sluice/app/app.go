@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"sluice/auth"
@@ -35,6 +36,10 @@ type App struct {
 	clusters map[string]*cluster
 	cursors  *namedCursors
 	front    *front
+	topics   *topicMaker
+
+	reloading sync.Mutex
+	inForce   *config.Config // guarded by reloading
 }
 
 // New makes the parts that the configuration needs.
@@ -43,7 +48,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{config: c, logger: logger}
+	a := &App{config: c, inForce: c, logger: logger}
 	var err error
 	if a.auth, err = newAuthenticator(c, logger.With("component", "auth")); err != nil {
 		return nil, err
@@ -54,10 +59,11 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, clusters: a.clusters, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
+	a.topics = newTopicMaker(c.Streams, a.clusters, logger.With("component", "topics"))
 	if err := a.front.prepare(newStreams(c, a.clusters)); err != nil {
 		return nil, err
 	}
@@ -73,11 +79,7 @@ func (a *App) Run(ctx context.Context) error {
 		l.add(a.clusters[name].parts()...)
 	}
 	l.add(a.cursors.parts()...)
-	l.add(part{name: "topics", run: (&topicMaker{
-		streams:  a.config.Streams,
-		clusters: a.clusters,
-		logger:   a.logger.With("component", "topics"),
-	}).run})
+	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)
 	return l.run(ctx)
 }

@@ -52,10 +52,9 @@ type remainder struct {
 // operand that is an error is the same as one that is false. (Partial evaluation as the
 // library has it is of no use here: it drops operands of other types than true and
 // false, and so turns rules that are an error into rules that are true.)
-func (m members) rest(r *Rule) (remainder, error) {
-	// The expression is changed.
-	checked := ast.Copy(r.checked.NativeRep())
-	return m.restOf(r.language, checked.Expr(), checked.SourceInfo())
+func (m members) rest(l *Language, rule *ast.AST) (remainder, error) {
+	rule = ast.Copy(rule) // it is changed
+	return m.restOf(l, rule.Expr(), rule.SourceInfo())
 }
 
 func (m members) restOf(l *Language, e ast.Expr, info *ast.SourceInfo) (remainder, error) {

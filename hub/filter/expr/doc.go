@@ -54,13 +54,14 @@
 //
 // A file uses the files listed after it.
 //
-//	language.go   Language: the environments, compiling, the cache of expressions
-//	cache.go      expressions that were used last
-//	rule.go       Rule: from the claims of a principal to a filter
+//	compile.go    from the text of a client to a filter
+//	rule.go       from rules and the claims of a principal to a filter
 //	claims.go     what remains of a rule when the claims are known
 //	indexed.go    what of an expression is found by index
 //	predicate.go  evaluating an expression on a record
-//	cost.go       which expressions need their cost counted
+//	language.go   Language, Rule: the environments, parsing and checking
+//	cost.go       the cost of an evaluation, and which need not be counted
 //	value.go      JSON as values of the language
+//	cache.go      what was compiled last
 //	fault.go      Error: where in the text a fault is
 package expr

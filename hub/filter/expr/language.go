@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -51,7 +52,7 @@ type Language struct {
 	// What was compiled last.
 	compiled *cache[string, filter.Filter]
 	rules    *cache[string, *Rule]
-	unions   *cache[unionKey, filter.Filter]
+	unions   *cache[[sha256.Size]byte, filter.Filter]
 }
 
 // New returns a language.
@@ -63,7 +64,7 @@ func New(limits Limits) (*Language, error) {
 		limits:   limits,
 		compiled: newCache[string, filter.Filter](limits.Cached),
 		rules:    newCache[string, *Rule](limits.Cached),
-		unions:   newCache[unionKey, filter.Filter](limits.Cached),
+		unions:   newCache[[sha256.Size]byte, filter.Filter](limits.Cached),
 	}
 	var err error
 	if l.client, err = environment(); err == nil {
@@ -73,6 +74,14 @@ func New(limits Limits) (*Language, error) {
 		return nil, fmt.Errorf("make filter language: %w", err)
 	}
 	return l, nil
+}
+
+// Rule is an expression of a grant: which records a principal may read or publish,
+// given its claims.
+type Rule struct {
+	language *Language
+	text     string
+	checked  *cel.Ast
 }
 
 // The variables.
@@ -103,23 +112,6 @@ func environment() (*cel.Env, error) {
 		cel.RegexProgramSizeLimit(maxRegex),
 		cel.ASTValidators(literalPatterns{}, cel.ValidateRegexLiterals()),
 	)
-}
-
-// Compile returns the filter of a client's text. The error is an *Error.
-func (l *Language) Compile(text string) (filter.Filter, error) {
-	if f, ok := l.compiled.get(text); ok {
-		return f, nil
-	}
-	ast, err := l.parse(l.client, text)
-	if err != nil {
-		return filter.Filter{}, err
-	}
-	f, err := l.filterOf(ast, bound{})
-	if err != nil {
-		return filter.Filter{}, err
-	}
-	l.compiled.put(text, f)
-	return f, nil
 }
 
 // parse parses and checks a text that somebody has written.

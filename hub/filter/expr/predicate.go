@@ -162,3 +162,9 @@ func (l *Language) predicateOf(env *cel.Env, checked *cel.Ast, text string, with
 	}
 	return &predicate{canonical: canonical, program: program, claims: with.claims}, nil
 }
+
+// bound is what an expression has besides a record.
+type bound struct {
+	claims    ref.Val // nil for nothing
+	canonical string
+}

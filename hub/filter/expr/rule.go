@@ -5,19 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/types/ref"
-
 	"sluice/hub/filter"
 )
-
-// Rule is an expression of a grant: which records a principal may read or publish,
-// given its claims.
-type Rule struct {
-	language *Language
-	text     string
-	checked  *cel.Ast
-}
 
 // Rule compiles the text of a rule. The error is an *Error.
 func (l *Language) Rule(text string) (*Rule, error) {
@@ -36,9 +25,6 @@ func (l *Language) Rule(text string) (*Rule, error) {
 // String returns the text as it was written.
 func (r *Rule) String() string { return r.text }
 
-// unionKey identifies rules and the claims of a principal.
-type unionKey [sha256.Size]byte
-
 // For returns the filter that passes the records which at least one of the rules lets
 // a principal with the claims have. Claims are a JSON object, or nil for none. Without
 // rules it passes none. The rules must be of one language.
@@ -55,7 +41,7 @@ func For(claims []byte, rules ...*Rule) (filter.Filter, error) {
 		_, _ = fmt.Fprintf(h, "%d %s\n", len(r.text), r.text)
 	}
 	h.Write(claims)
-	key := unionKey(h.Sum(nil))
+	key := [sha256.Size]byte(h.Sum(nil))
 	if f, ok := l.unions.get(key); ok {
 		return f, nil
 	}
@@ -71,7 +57,7 @@ func (l *Language) union(claims []byte, rules []*Rule) (filter.Filter, error) {
 	known := membersOf(claims)
 	var texts []string
 	for _, r := range rules {
-		rest, err := known.rest(r)
+		rest, err := known.rest(l, r.checked.NativeRep())
 		switch {
 		case err != nil:
 			return filter.Filter{}, err
@@ -105,10 +91,4 @@ func (l *Language) joined(texts []string, known members) (filter.Filter, error) 
 		return filter.Filter{}, fmt.Errorf("compile rules: %w", err)
 	}
 	return l.filterOf(checked, known.used(checked.NativeRep().Expr()))
-}
-
-// bound is what an expression has besides a record.
-type bound struct {
-	claims    ref.Val // nil for nothing
-	canonical string
 }
