@@ -54,9 +54,9 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
-	keys := sub.Feed().Keys()
+	keys := sub.Feed().Indexed()
 	for _, other := range s.subs {
-		keys += other.Feed().Keys()
+		keys += other.Feed().Indexed()
 		if other.id == sub.id {
 			return wire.Errorf(wire.BadRequest, "another subscription has this id")
 		}
