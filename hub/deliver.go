@@ -28,7 +28,7 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 
 // deliver takes of entries i to n those that the subscription's own position has not
 // had and that pass the filter, moves the position, and returns where it stopped:
-// where take stopped, or when predicates have taken too long.
+// where take stopped, or when evaluating the filter has taken too long.
 func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	if s.feed.asked == nil {
 		return s.deliverSome(c, i, n, take)

@@ -54,9 +54,9 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
-	keys := sub.Feed().Indexed()
+	values := sub.Feed().Indexed()
 	for _, other := range s.subs {
-		keys += other.Feed().Indexed()
+		values += other.Feed().Indexed()
 		if other.id == sub.id {
 			return wire.Errorf(wire.BadRequest, "another subscription has this id")
 		}
@@ -66,8 +66,8 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 			return fault
 		}
 	}
-	if most := s.server.limits().KeysPerSession; most > 0 && keys > most {
-		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys together", most)
+	if most := s.server.limits().KeysPerSession; most > 0 && values > most {
+		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys and field values together", most)
 		fault.RetryAfter = time.Second
 		return fault
 	}
