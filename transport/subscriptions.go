@@ -63,12 +63,12 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
-	keys, evaluated := sub.Feed().Keys(), 0
+	values, evaluated := sub.Feed().Indexed(), 0
 	if sub.evaluated {
 		evaluated = 1
 	}
 	for _, other := range s.subs {
-		keys += other.Feed().Keys()
+		values += other.Feed().Indexed()
 		if other.evaluated {
 			evaluated++
 		}
@@ -81,8 +81,8 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 			return fault
 		}
 	}
-	if most := s.server.limits().KeysPerSession; most > 0 && keys > most {
-		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys together", most)
+	if most := s.server.limits().KeysPerSession; most > 0 && values > most {
+		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys and field values together", most)
 		fault.RetryAfter = time.Second
 		return fault
 	}
