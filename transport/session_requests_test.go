@@ -144,7 +144,7 @@ func TestKeysPerSession(t *testing.T) {
 func TestFieldValuesPerSession(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{
-		config: func(c *transport.Config) { c.Rows = ownRowsByField },
+		config: func(c *transport.Config) { c.Rights = rowRights(ownRowsByField) },
 		limits: func(l *transport.Limits) { l.KeysPerSession = 3 },
 	})
 	c := in.dial("", token(t, "u", "live", time.Hour))
