@@ -3,41 +3,10 @@ package hub
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
 )
-
-// Rows are the records of a stream that a subscriber has a right to read.
-type Rows struct {
-	// Filter passes these records.
-	Filter filter.Filter
-	// Spans are set if how far back a record may be read depends on the record: the
-	// filter of each passes what may be read as far back. The longest span comes first,
-	// and is the Replay of the Request.
-	Spans []Span
-}
-
-// Span is what may be read of a span of time before now.
-type Span struct {
-	Filter filter.Filter
-	// Replay is how long the span is. Negative for no bound.
-	Replay time.Duration
-}
-
-// Equal reports whether the rights are the same.
-func (r *Rows) Equal(other *Rows) bool {
-	if !r.Filter.Equal(&other.Filter) || len(r.Spans) != len(other.Spans) {
-		return false
-	}
-	for i := range r.Spans {
-		if span := &r.Spans[i]; span.Replay != other.Spans[i].Replay || !span.Filter.Equal(&other.Spans[i].Filter) {
-			return false
-		}
-	}
-	return true
-}
 
 // readable returns the filter of the records that a subscription may be delivered. With
 // spans, it passes what one of them passes from the offsets on to which that span
