@@ -93,7 +93,7 @@ func TestDocSnippets(t *testing.T) {
 				case "go":
 					runGo(t, s, address)
 				case "yaml": // TestDocConfiguration, TestDocOnAKafka; the reference has a test of its own
-				case "http", "sse", "ndjson", "ws":
+				case "http", "sse", "ndjson", "ws", "cel":
 					if file != "web/docs/PROTOCOL.md" {
 						t.Errorf("%s: examples of the protocol are played in PROTOCOL.md only", s)
 					}
