@@ -26,6 +26,8 @@ const signingKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab
 type instance struct {
 	*stack.Server
 	addr, admin string
+	// config is the file of the configuration, and text what is in it at first.
+	config, text string
 }
 
 // addrs returns the addresses of instances for clients.
@@ -49,8 +51,8 @@ type setup struct {
 	redisConfig string
 	// streams maps streams to topics.
 	streams map[string]string
-	// more is added at the end.
-	more string
+	// more is added at the end, and grants to those of all tests.
+	more, grants string
 	// limits and drain are added to the settings of all tests: "a: 1, b: 2".
 	limits, drain string
 	// binary is another build of the server, unless empty.
@@ -122,6 +124,7 @@ grants:
   - {when: {role: writer}, publish: ["*"]}
   - {anonymous: true, subscribe: ["public.*"]}
 `)
+	config.WriteString(s.grants)
 	fmt.Fprintf(&config, "limits: {%s}\ndrain: {%s}\nstreams:\n", strings.TrimSuffix("sessions_per_address: 0, "+s.limits, ", "), s.drain)
 	for stream, topic := range s.streams {
 		fmt.Fprintf(&config, "  %s: {topic: %s, content: json}\n", stream, topic)
@@ -129,6 +132,7 @@ grants:
 	config.WriteString(s.more)
 	file := filepath.Join(dir, "sluice.yaml")
 	write(t, file, config.String())
+	i.config, i.text = file, config.String()
 
 	args := []string{binary, "serve", "--config", file}
 	if s.within != "" {
