@@ -80,7 +80,7 @@ func (e *evaluation) add(f *Feed) {
 		e.next = tip.index
 		e.upTo.Store(tip)
 	}
-	f.asked = &asked{evaluation: e}
+	f.asked = &asked{}
 	f.since = e.next
 	e.feeds[f] = struct{}{}
 	e.change(f, true)
@@ -268,7 +268,7 @@ func (f *Feed) tip() *mark {
 	if f.asked == nil {
 		return f.log.tip.Load()
 	}
-	return f.asked.evaluation.upTo.Load()
+	return f.log.evaluationOf(&f.filter).upTo.Load()
 }
 
 // awaitBehind has the feed woken when filters have been evaluated beyond its tip. It
@@ -277,7 +277,7 @@ func (f *Feed) awaitBehind(tip *mark) bool {
 	if f.asked == nil || tip.index >= f.log.tip.Load().index {
 		return true
 	}
-	e := f.asked.evaluation
+	e := f.log.evaluationOf(&f.filter)
 	e.waiting.mu.Lock()
 	e.waiting.feeds[f] = struct{}{}
 	e.waiting.mu.Unlock()

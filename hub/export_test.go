@@ -1,6 +1,48 @@
 package hub
 
-import "sluice/hub/filter"
+import (
+	"sluice/hub/event"
+	"sluice/hub/filter"
+	"sluice/hub/record"
+)
+
+// Index is an index of feeds, each of another filter.
+type Index struct {
+	of    feedIndex
+	feeds []*Feed
+}
+
+// NewIndex returns the index of some filters' feeds.
+func NewIndex(filters ...filter.Filter) *Index {
+	x := &Index{of: newFeedIndex()}
+	for _, which := range filters {
+		f := &Feed{filter: which}
+		x.of.add(f)
+		x.feeds = append(x.feeds, f)
+	}
+	return x
+}
+
+// Remove removes the feed of a filter, which was given as number i.
+func (x *Index) Remove(i int) { x.of.remove(x.feeds[i]) }
+
+// Found returns the filters, by number, whose feeds the index finds for a record.
+func (x *Index) Found(r *record.Record) (found []int) {
+	var d chunkBuilder
+	newEncoder("orders", event.ContentAny, 0).record(&d, r)
+	feeds := x.of.find(nil, d.chunk(record.Position{}), 0, new(filter.View))
+	for i, f := range x.feeds {
+		for _, other := range feeds {
+			if f == other {
+				found = append(found, i)
+			}
+		}
+	}
+	return found
+}
+
+// Has reports whether the index has feeds by a field.
+func (x *Index) Has(f filter.Field) bool { return x.of.fields.Get(f) != nil }
 
 // Started returns a channel that is closed when Run has begun.
 func (h *Hub) Started() <-chan struct{} { return h.started }

@@ -51,8 +51,7 @@ type Feed struct {
 
 // asked is the additional state of a feed whose filter is evaluated.
 type asked struct {
-	evaluation *evaluation
-	fault      atomic.Pointer[error]
+	fault atomic.Pointer[error]
 }
 
 // named is an entry in a wire format with the name of its feed in it, kept so that

@@ -74,8 +74,8 @@ func (l *log) leave(s *Subscription) {
 		return
 	}
 	delete(l.feeds, f.name)
-	if f.asked != nil {
-		f.asked.evaluation.remove(f)
+	if e := l.evaluationOf(&f.filter); e != nil {
+		e.remove(f)
 	} else {
 		l.keyed.remove(f)
 	}

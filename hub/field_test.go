@@ -152,6 +152,70 @@ func TestFeedsAreFoundByFields(t *testing.T) {
 	}
 }
 
+// TestIndexFindsByTheRarestPart: of filters that have a part in common, a record finds
+// those of which it also has the other part, whichever part comes first.
+func TestIndexFindsByTheRarestPart(t *testing.T) {
+	t.Parallel()
+	for name, common := range map[string]filter.Filter{
+		"key": keyIs(1).which, "field": typeIs(2).which, "key and predicate": keyIs(1).which.And(filter.Where(odd{})), "nothing": {},
+	} {
+		var filters []filter.Filter
+		for user := range 100 {
+			filters = append(filters, common.And(userIs(user).which))
+		}
+		x := hub.NewIndex(filters...)
+		r := ofUser(8) // of user 8, type 2 and key 1
+		// The first filter was added before there was another with the common part.
+		if found := x.Found(&r); !slices.Equal(found, []int{8}) && !slices.Equal(found, []int{0, 8}) {
+			t.Errorf("common %s: found %v", name, found)
+		}
+	}
+}
+
+// TestIndexForgetsRemoved: feeds are found until they are removed, in any order, and
+// nothing is left of them.
+func TestIndexForgetsRemoved(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(5, uint64(time.Now().UnixNano())))
+	user, kind, shard := filter.Data("user", "id"), filter.Data("type"), filter.Header("shard")
+	for range 20 {
+		var (
+			parts   []part
+			filters []filter.Filter
+		)
+		for len(parts) < 60 {
+			if p := drawFilter(random); !p.which.Nothing() {
+				parts, filters = append(parts, p), append(filters, p.which)
+			}
+		}
+		x := hub.NewIndex(filters...)
+		there := make(map[int]bool)
+		for i := range parts {
+			there[i] = true
+		}
+		for _, i := range random.Perm(len(parts)) {
+			n := random.IntN(420)
+			r := ofUser(n)
+			found := x.Found(&r)
+			for k, p := range parts {
+				if there[k] && p.passes(n) && !slices.Contains(found, k) {
+					t.Errorf("%q was not found for %d", p.name, n)
+				}
+			}
+			for k, f := range found {
+				if !there[f] || k > 0 && found[k-1] == f {
+					t.Errorf("%q was found for %d: it is there: %v, all are %v", parts[f].name, n, there[f], found)
+				}
+			}
+			x.Remove(i)
+			delete(there, i)
+		}
+		if x.Has(user) || x.Has(kind) || x.Has(shard) {
+			t.Error("the index has fields without feeds")
+		}
+	}
+}
+
 // TestFieldsComeBeforePredicates: a predicate is evaluated only on records that pass
 // the filter's field sets, whichever of them the feed is found by, live and late.
 func TestFieldsComeBeforePredicates(t *testing.T) {
@@ -159,7 +223,7 @@ func TestFieldsComeBeforePredicates(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		topics := hubtest.New()
 		topics.Create("orders.v1", 1)
-		h := startHub(t, topics, nil)
+		h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
 		write := func() {
 			for n := range 200 {
 				topics.Append("orders.v1", ofUser(n))
