@@ -38,6 +38,7 @@ type Principal struct {
 	expiresAt time.Time
 	grants    []*grant
 	rights    *rights // the rights that grants is from
+	ruling    ruling  // of the authority
 	claims    []byte
 	tokenID   string
 	sessionID string
@@ -126,6 +127,13 @@ func (p *Principal) May(action Action, stream string) bool {
 	if action != Subscribe && action != Publish {
 		return false
 	}
+	switch p.ruling.judge(action, stream) {
+	case Allowed:
+		return true
+	case Denied:
+		return false
+	case Silent:
+	}
 	for _, g := range p.grants {
 		if g.allows(action, stream) {
 			return true
@@ -141,10 +149,17 @@ func (p *Principal) Sees(stream string) bool {
 }
 
 // Replay is how far back the principal may read a stream: the maximum of all its
-// grants to subscribe, 0 for not at all, ReplayUnlimited for as far as Kafka keeps
+// rights to subscribe, 0 for not at all, ReplayUnlimited for as far as Kafka keeps
 // records.
 func (p *Principal) Replay(stream string) time.Duration {
 	var most time.Duration
+	switch p.ruling.judge(Subscribe, stream) {
+	case Allowed:
+		most = p.ruling.from.Replay
+	case Denied:
+		return 0
+	case Silent:
+	}
 	for _, g := range p.grants {
 		if g.replay > most && g.allows(Subscribe, stream) {
 			most = g.replay
