@@ -9,9 +9,12 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// newAuthenticator makes the authenticator from the configured issuers and grants.
-func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
+// newAuthenticator makes the authenticator from the configured issuers, grants and ACLs.
+func newAuthenticator(c *config.Config, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger}
+	if kafkaACLs != nil {
+		made.Authority = kafkaACLs
+	}
 	for _, i := range c.Auth.Issuers {
 		made.Issuers = append(made.Issuers, auth.Issuer{
 			Issuer:       i.Issuer,

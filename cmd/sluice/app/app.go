@@ -33,6 +33,7 @@ type App struct {
 	logger   *slog.Logger
 	auth     *auth.Authenticator
 	clusters map[string]*cluster
+	acls     *kafkaACLs // nil if rights do not come from ACLs
 	cursors  *namedCursors
 	front    *front
 }
@@ -45,16 +46,19 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a := &App{config: c, logger: logger}
 	var err error
-	if a.auth, err = newAuthenticator(c, logger.With("component", "auth")); err != nil {
+	if a.clusters, err = newClusters(c, logger); err != nil {
 		return nil, err
 	}
-	if a.clusters, err = newClusters(c, logger); err != nil {
+	if a.acls, err = newKafkaACLs(c, a.clusters, logger); err != nil {
+		return nil, err
+	}
+	if a.auth, err = newAuthenticator(c, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, options: options, logger: logger}
+	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
@@ -72,6 +76,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
 	}
+	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
 	l.add(part{name: "topics", run: (&topicMaker{
 		streams:  a.config.Streams,

@@ -36,6 +36,7 @@ type front struct {
 	committer *cursors.Committer
 	store     *redisstore.Store // nil without Redis
 	clusters  map[string]*cluster
+	acls      *kafkaACLs // nil if rights do not come from ACLs
 	options   Options
 	logger    *slog.Logger
 
@@ -170,6 +171,9 @@ func (f *front) checks() map[string]func(context.Context) error {
 	for name, p := range f.presences {
 		checks["kafka "+name] = p.check
 	}
+	if f.acls != nil {
+		checks["kafka ACLs"] = f.acls.ready
+	}
 	return checks
 }
 
@@ -184,10 +188,14 @@ func (f *front) degraded() map[string]error {
 
 // without returns checks of services that this instance can do without for a while.
 func (f *front) without() map[string]func(context.Context) error {
-	if f.store == nil {
-		return nil
+	checks := make(map[string]func(context.Context) error)
+	if f.store != nil {
+		checks["redis"] = f.store.Check
 	}
-	return map[string]func(context.Context) error{"redis": f.store.Check}
+	if f.acls != nil {
+		checks["refresh of kafka ACLs"] = f.acls.degraded
+	}
+	return checks
 }
 
 // limits converts the limits for package transport.

@@ -175,6 +175,9 @@ func (s subjects) of(principal string) effect {
 // then, None and Denied can be wrong.
 func (s *Snapshot) Complete() bool { return !s.unread && !s.expired }
 
+// Known reports whether the cluster has ever been read.
+func (s *Snapshot) Known() bool { return !s.unread }
+
 // Count is the number of ACLs.
 func (s *Snapshot) Count() int { return s.count }
 
