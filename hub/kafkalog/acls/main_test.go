@@ -90,6 +90,11 @@ func (c *cluster) RequestAny(ctx context.Context, newRequest func() kmsg.Request
 	}
 	answer := req.ResponseKind().(*kmsg.DescribeACLsResponse)
 	answer.ErrorCode = c.code
+	// Of another resource, although nobody asked.
+	answer.Resources = append(answer.Resources, kmsg.DescribeACLsResponseResource{
+		ResourceType: kmsg.ACLResourceTypeGroup, ResourceName: "*", ResourcePatternType: literal,
+		ACLs: []kmsg.DescribeACLsResponseResourceACL{{Principal: "User:*", Host: "*", Operation: all, PermissionType: deny}},
+	})
 	for _, one := range c.acls {
 		answer.Resources = append(answer.Resources, kmsg.DescribeACLsResponseResource{
 			ResourceType: kmsg.ACLResourceTypeTopic, ResourceName: one.name, ResourcePatternType: one.pattern,

@@ -97,6 +97,10 @@ func TestChangesAreNoticed(t *testing.T) {
 		c.set(acl{prefixed, "ord", "User:alice", "*", read, allow})
 		r.after(refresh, 4)
 		r.says("orders", acls.Allowed)
+		c.set(acl{prefixed, "order.", "User:alice", "*", read, allow})
+		r.after(refresh, 5)
+		r.says("orders", acls.None)
+		r.says("order.eu", acls.Allowed)
 	})
 }
 
