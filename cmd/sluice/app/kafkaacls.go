@@ -22,36 +22,35 @@ type kafkaACLs struct {
 	// Immutable.
 	name       *auth.Template
 	config     *config.KafkaACLs
-	topics     map[string]topicOf // by stream
 	superUsers map[string]bool
 	readers    map[string]*acls.Reader // by cluster
-	logger     *slog.Logger
+	stale      chan struct{}           // has room for one; run then tells of a change
 
 	rulings atomic.Pointer[auth.Rulings]
 
-	mu      sync.Mutex // held while rulings is replaced
-	changed func()     // called after rulings has been replaced
+	mu      sync.Mutex
+	topics  map[string]topicOf // by stream; replaced, never changed
+	changed func()             // called after rulings has been replaced
 }
+
+// topicOf is the topic of a stream.
+type topicOf struct{ cluster, topic string }
 
 // firstACLs is how long the start waits for the ACLs. The server starts without Kafka,
 // too.
 const firstACLs = 3 * time.Second
 
-// topicOf is the topic of a stream.
-type topicOf struct{ cluster, topic string }
-
-// newKafkaACLs makes the readers of the clusters that have streams. It returns nil if
-// rights do not come from ACLs.
+// newKafkaACLs makes the readers of all clusters. It returns nil if rights do not come
+// from ACLs.
 func newKafkaACLs(c *config.Config, clusters map[string]*cluster, logger *slog.Logger) (*kafkaACLs, error) {
 	if c.Auth.KafkaACLs == nil {
 		return nil, nil
 	}
 	a := &kafkaACLs{
 		config:     c.Auth.KafkaACLs,
-		topics:     make(map[string]topicOf),
 		superUsers: make(map[string]bool),
 		readers:    make(map[string]*acls.Reader),
-		logger:     logger.With("component", "kafka ACLs"),
+		stale:      make(chan struct{}, 1),
 		changed:    func() {},
 	}
 	var err error
@@ -61,73 +60,101 @@ func newKafkaACLs(c *config.Config, clusters map[string]*cluster, logger *slog.L
 	for _, user := range a.config.SuperUsers {
 		a.superUsers[user] = true
 	}
-	for name, stream := range c.Streams {
-		a.topics[name] = topicOf{stream.Cluster, stream.Topic}
-		if a.readers[stream.Cluster] != nil {
-			continue
-		}
-		if a.readers[stream.Cluster], err = acls.New(acls.Config{
-			Cluster: clusters[stream.Cluster].conn,
+	for name, cluster := range clusters {
+		if a.readers[name], err = acls.New(acls.Config{
+			Cluster: cluster.conn,
 			Refresh: a.config.Refresh,
 			MaxAge:  a.config.MaxAge,
 			Changed: a.replace,
-			Logger:  a.logger.With("cluster", stream.Cluster),
+			Logger:  logger.With("component", "kafka ACLs", "cluster", name),
 		}); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("kafka cluster %s: %w", name, err)
 		}
 	}
-	a.compose()
+	a.watch(c.Streams)
 	return a, nil
+}
+
+// watch replaces the streams.
+func (a *kafkaACLs) watch(streams map[string]config.Stream) {
+	topics := make(map[string]topicOf, len(streams))
+	for name, stream := range streams {
+		topics[name] = topicOf{stream.Cluster, stream.Topic}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.topics = topics
+	a.compose()
 }
 
 // Rulings implements auth.Authority.
 func (a *kafkaACLs) Rulings() *auth.Rulings { return a.rulings.Load() }
 
-// compose makes the rulings from the newest snapshots of all clusters.
+// compose makes the rulings from the newest snapshots of the clusters that have streams.
+// The caller holds mu.
 func (a *kafkaACLs) compose() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	snapshots := make(map[string]*acls.Snapshot, len(a.readers))
 	made := &auth.Rulings{Name: a.name, Replay: replay(a.config.Replay)}
-	for name, reader := range a.readers {
-		snapshots[name] = reader.Current()
-		made.Incomplete = made.Incomplete || !snapshots[name].Complete()
+	for _, of := range a.topics {
+		if snapshots[of.cluster] == nil {
+			snapshots[of.cluster] = a.readers[of.cluster].Current()
+			made.Incomplete = made.Incomplete || !snapshots[of.cluster].Complete()
+		}
 	}
+	topics := a.topics
 	made.Judge = func(name string, action auth.Action, stream string) auth.Verdict {
-		return a.judge(snapshots, name, action, stream)
+		of, ok := topics[stream]
+		switch {
+		case !ok:
+			return auth.Silent
+		case a.superUsers[name]:
+			return auth.Allowed
+		}
+		return verdictOf(snapshots[of.cluster], name, action, of.topic)
 	}
 	a.rulings.Store(made)
 }
 
 // replace is called when a snapshot has been replaced.
 func (a *kafkaACLs) replace() {
-	a.compose()
 	a.mu.Lock()
-	changed := a.changed
+	a.compose()
 	a.mu.Unlock()
-	changed()
+	select {
+	case a.stale <- struct{}{}:
+	default:
+	}
 }
 
-// onChange makes changes of the rights known to those who have given them to clients.
+// onChange makes changes of the ACLs known to the part that has given rights to clients.
+// The readers do not wait for it.
 func (a *kafkaACLs) onChange(changed func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.changed = changed
 }
 
-func (a *kafkaACLs) judge(snapshots map[string]*acls.Snapshot, name string, action auth.Action, stream string) auth.Verdict {
-	of, ok := a.topics[stream]
-	switch {
-	case !ok:
-		return auth.Silent
-	case a.superUsers[name]:
-		return auth.Allowed
+// tell calls what onChange was given.
+func (a *kafkaACLs) tell(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.stale:
+		}
+		a.mu.Lock()
+		changed := a.changed
+		a.mu.Unlock()
+		changed()
 	}
+}
+
+func verdictOf(s *acls.Snapshot, name string, action auth.Action, topic string) auth.Verdict {
 	operation := acls.Read
 	if action == auth.Publish {
 		operation = acls.Write
 	}
-	switch snapshots[of.cluster].Judge(name, of.topic, operation) {
+	switch s.Judge(name, topic, operation) {
 	case acls.Allowed:
 		return auth.Allowed
 	case acls.None:
@@ -154,7 +181,10 @@ func (a *kafkaACLs) start(ctx context.Context) error {
 }
 
 func (a *kafkaACLs) run(ctx context.Context) error {
+	var telling sync.WaitGroup
+	telling.Go(func() { a.tell(ctx) })
 	a.each(func(r *acls.Reader) { _ = r.Run(ctx) })
+	telling.Wait()
 	return nil
 }
 
@@ -178,8 +208,14 @@ func (a *kafkaACLs) degraded(context.Context) error {
 }
 
 func (a *kafkaACLs) check(counts func(*acls.Reader) bool) error {
+	a.mu.Lock()
+	used := make(map[string]bool)
+	for _, of := range a.topics {
+		used[of.cluster] = true
+	}
+	a.mu.Unlock()
 	var failed []error
-	for _, name := range slices.Sorted(maps.Keys(a.readers)) {
+	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if r := a.readers[name]; counts(r) {
 			if err := r.Check(); err != nil {
 				failed = append(failed, fmt.Errorf("kafka cluster %s: %w", name, err))

@@ -155,7 +155,7 @@ func TestOneClusterIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { ended <- acls.run(ctx) }()
-	<-changes
+	<-changes // by start
 	if got := rightsOf(t, by, "ann"); got != "s:open s:orders s:shut undecided" {
 		t.Errorf("ann: %q", got)
 	}
@@ -165,5 +165,50 @@ func TestOneClusterIsAway(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil || len(changes) > 0 {
 		t.Errorf("%v, %d more changes", err, len(changes))
+	}
+}
+
+// TestACLsFollowTheStreams: a stream that is mapped to another topic has its rights.
+func TestACLsFollowTheStreams(t *testing.T) {
+	t.Parallel()
+	east := newKafka(t, aclOf("t3", "User:ann", kafka.ACLOperationTypeRead, kafka.ACLPermissionTypeAllow))
+	acls, by := newRights(t, east, east)
+	if err := acls.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := rightsOf(t, by, "ann"); got != "s:open s:orders s:other s:shut" {
+		t.Errorf("ann: %q", got)
+	}
+	acls.watch(map[string]config.Stream{"orders": {Cluster: "east", Topic: "t1"}, "unknown": {Cluster: "west", Topic: "t3"}})
+	if got := rightsOf(t, by, "ann"); got != "s:open s:shut s:unknown" {
+		t.Errorf("ann: %q", got)
+	}
+}
+
+// TestReadersDoNotWait: telling of a change can take long, and tells of all changes in
+// the meantime at once.
+func TestReadersDoNotWait(t *testing.T) {
+	t.Parallel()
+	east := newKafka(t, aclOf("t3", "User:ann", kafka.ACLOperationTypeRead, kafka.ACLPermissionTypeAllow))
+	acls, by := newRights(t, east, east)
+	told, hold := make(chan struct{}, 10), make(chan struct{})
+	acls.onChange(func() {
+		told <- struct{}{}
+		<-hold
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- acls.run(ctx) }()
+	<-told
+	acls.replace()
+	acls.replace()
+	if got := rightsOf(t, by, "ann"); got == "" {
+		t.Error("no rights")
+	}
+	close(hold)
+	<-told
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
