@@ -14,7 +14,8 @@
 //     key at most once in KeysRetryAfter;
 //   - the contents of a token are compared with grants, never interpreted as
 //     patterns; a name that is made of claims (Template) has no character with another
-//     meaning;
+//     meaning; a token carries rights of its own only on streams that the
+//     configuration names for its issuer;
 //   - what an Authority denies, no grant allows;
 //   - no error and no log line contains a token or any part of one;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
@@ -28,7 +29,7 @@
 //
 // Tour: auth.go has the configuration, issuers.go the issuers in force, verifier.go the Verifier interface and how an
 // identity becomes a principal. bearer.go verifies tokens, with compact.go for their
-// serialization, claims.go for their claims and verified.go for the cache of
+// serialization, claims.go for their claims, details.go for rights in them, and verified.go for the cache of
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
 // anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
 // pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
@@ -91,6 +92,10 @@ type Issuer struct {
 	// Algorithms are the algorithms it signs with: only HS256 with a secret, any of
 	// RS256, ES256 and EdDSA with a JWK Set.
 	Algorithms []string
+	// AuthorizationDetails are patterns of the streams that its tokens may grant rights
+	// on themselves, in `authorization_details` (RFC 9396). Nil means that the claim is
+	// ignored.
+	AuthorizationDetails []string
 
 	// Secret is the key shared with the issuer, 32 bytes or more.
 	Secret Secret
@@ -138,6 +143,7 @@ type issuer struct {
 	definition Issuer
 	name       string
 	algorithms map[string]bool
+	details    []Pattern
 	validator  *jwt.Validator
 	keys       keySource
 }
@@ -203,6 +209,9 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 		made.algorithms[algorithm] = true
 	}
 	var err error
+	if made.details, err = newPatterns(is.AuthorizationDetails); err != nil {
+		return nil, fmt.Errorf("authorization details: %w", err)
+	}
 	made.keys, err = newKeys(is, made.algorithms, log.With("issuer", is.Issuer))
 	return made, err
 }
@@ -242,7 +251,8 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 // IP address with or without a port, identifies it. Anonymous returns
 // ErrUnauthenticated if no grant is for anonymous clients.
 func (a *Authenticator) Anonymous(address string) (*Principal, error) {
-	open := a.rights.Load().open
+	rights := a.rights.Load()
+	open := rights.open
 	switch {
 	case len(open) == 0:
 		return nil, unauthenticated("a credential is required")
@@ -250,6 +260,6 @@ func (a *Authenticator) Anonymous(address string) (*Principal, error) {
 		return nil, unauthenticated("the client has no address")
 	}
 	p := newAnonymous(address, open)
-	p.ruling = a.rulings().rulingOn(nil, nil)
+	p.rights, p.ruling = rights, a.rulings().rulingOn(nil, nil)
 	return p, nil
 }

@@ -68,6 +68,14 @@ func (r ruling) judge(action Action, stream string) Verdict {
 	return r.from.Judge(r.name, action, stream)
 }
 
+// allowance is what an authority allows for an action on a stream.
+func (r ruling) allowance(action Action) Allowance {
+	if action == Publish {
+		return Allowance{}
+	}
+	return Allowance{Replay: r.from.Replay}
+}
+
 // Undecided reports whether a right that the principal does not have may be missing
 // only because it is not known yet. Then a refusal is not final.
 func (p *Principal) Undecided() bool { return p.ruling.from != nil && p.ruling.from.Incomplete }

@@ -86,7 +86,7 @@ func (a *tokens) verify(ctx context.Context, token string) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(id.Claims) <= MaxClaimsBytes {
+	if len(id.Claims) <= maxCachedClaims {
 		a.verified.add(sums, verified{identity: id, keys: by.keys, version: version}, now)
 	}
 	return id, nil
@@ -156,9 +156,12 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	if err != nil || expires == nil {
 		return nil, unauthenticated("the token lacks an expiry")
 	}
-	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew), Bound: bound}
+	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew), Bound: bound, issuer: by}
 	if issued, err := c.GetIssuedAt(); err == nil && issued != nil {
 		id.IssuedAt = issued.Time
+	}
+	if id.Grants, err = by.grantsOf(c); err != nil {
+		return nil, err
 	}
 	if _, rest, ok := strings.Cut(token, "."); ok {
 		payload, _, _ := strings.Cut(rest, ".")

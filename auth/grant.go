@@ -34,8 +34,21 @@ type Grant struct {
 	// Subscribe and Publish are patterns of stream names, see Pattern.
 	Subscribe []string
 	Publish   []string
+	// Filter is a condition on the records of the streams in Subscribe, in the language
+	// of filters, with claims in it: the principal sees only records that meet it. Empty
+	// means all. PublishFilter is the same for records that the principal publishes.
+	// This package passes the texts on and does not interpret them.
+	Filter, PublishFilter string
 	// Replay is how far back principals that may subscribe may read. 0 means not at
 	// all.
+	Replay time.Duration
+}
+
+// Allowance is what a grant allows on one stream.
+type Allowance struct {
+	// Filter is the condition on records, empty for none.
+	Filter string
+	// Replay is how far back the principal may read the records that meet the condition.
 	Replay time.Duration
 }
 
@@ -46,6 +59,8 @@ type grant struct {
 	subscribe  []Pattern
 	publish    []Pattern
 	replay     time.Duration
+
+	filter, publishFilter string
 }
 
 type condition struct {
@@ -63,8 +78,12 @@ func newGrant(g Grant) (*grant, error) {
 		return nil, errors.New("replay is negative")
 	case g.Replay > 0 && len(g.Subscribe) == 0:
 		return nil, errors.New("replay requires subscribe")
+	case g.Filter != "" && len(g.Subscribe) == 0:
+		return nil, errors.New("filter requires subscribe")
+	case g.PublishFilter != "" && len(g.Publish) == 0:
+		return nil, errors.New("publish_filter requires publish")
 	}
-	made := &grant{anonymous: g.Anonymous, replay: g.Replay}
+	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter}
 	for name, value := range g.When {
 		if value == "" {
 			return nil, fmt.Errorf("the condition on %q has no value", name)
@@ -140,6 +159,14 @@ func (want condition) holds(c claims) bool {
 		return slices.Contains(strings.Split(text, " "), want.value)
 	}
 	return false
+}
+
+// allowance is what the grant allows for an action on a stream that it is for.
+func (g *grant) allowance(action Action) Allowance {
+	if action == Publish {
+		return Allowance{Filter: g.publishFilter}
+	}
+	return Allowance{Filter: g.filter, Replay: g.replay}
 }
 
 func (g *grant) allows(action Action, stream string) bool {

@@ -37,16 +37,14 @@ type Principal struct {
 	anonymous bool
 	expiresAt time.Time
 	grants    []*grant
-	rights    *rights // the rights that grants is from
-	ruling    ruling  // of the authority
-	claims    []byte
-	tokenID   string
-	sessionID string
+	rights    *rights   // the rights that grants is from
+	ruling    ruling    // of the authority
+	identity  *Identity // nil for an anonymous principal
 }
 
 // newPrincipal makes the principal of an identity.
 func newPrincipal(of *Identity, grants []*grant) *Principal {
-	p := &Principal{
+	return &Principal{
 		id:     of.Subject,
 		issuer: of.Issuer,
 		// Escaped, both parts contain neither a colon nor a brace, so no two pairs
@@ -54,13 +52,8 @@ func newPrincipal(of *Identity, grants []*grant) *Principal {
 		key:       "user:" + url.QueryEscape(of.Issuer) + ":" + url.QueryEscape(of.Subject),
 		expiresAt: of.ExpiresAt,
 		grants:    grants,
-		tokenID:   of.TokenID,
-		sessionID: of.SessionID,
+		identity:  of,
 	}
-	if len(of.Claims) <= MaxClaimsBytes {
-		p.claims = of.Claims
-	}
-	return p
 }
 
 // newAnonymous makes the principal of an address. The port is dropped, because it
@@ -94,9 +87,14 @@ func (p *Principal) Key() string { return p.key }
 func (p *Principal) Anonymous() bool { return p.anonymous }
 
 // Claims are the credential's attributes as a JSON object, byte for byte as in the
-// token. They must not be changed. Claims is nil for an anonymous principal, and if
-// the object is longer than MaxClaimsBytes.
-func (p *Principal) Claims() []byte { return p.claims }
+// token. They must not be changed. Claims is nil for an anonymous principal, and for a
+// credential without claims.
+func (p *Principal) Claims() []byte {
+	if p.identity == nil {
+		return nil
+	}
+	return p.identity.Claims
+}
 
 // Revocation names credentials that are revoked before they expire. Empty fields
 // match everything, but one of Subject, TokenID and SessionID must be set.
@@ -114,7 +112,7 @@ func (p *Principal) RevokedBy(r Revocation) bool {
 		return false
 	}
 	is := func(want, have string) bool { return want == "" || want == have }
-	return is(r.Issuer, p.issuer) && is(r.Subject, p.id) && is(r.TokenID, p.tokenID) && is(r.SessionID, p.sessionID)
+	return is(r.Issuer, p.issuer) && is(r.Subject, p.id) && is(r.TokenID, p.identity.TokenID) && is(r.SessionID, p.identity.SessionID)
 }
 
 // ExpiresAt is when the principal's token ends, the configured clock skew included.
@@ -140,6 +138,26 @@ func (p *Principal) May(action Action, stream string) bool {
 		}
 	}
 	return false
+}
+
+// Allowances returns what each of the grants allows the principal on a stream, in the
+// order of the configuration, and before them what the authority does, which is all
+// records. The principal has all of them: it may read a record if one of them lets it.
+func (p *Principal) Allowances(action Action, stream string) []Allowance {
+	var all []Allowance
+	switch p.ruling.judge(action, stream) {
+	case Allowed:
+		all = append(all, p.ruling.allowance(action))
+	case Denied:
+		return nil
+	case Silent:
+	}
+	for _, g := range p.grants {
+		if g.allows(action, stream) {
+			all = append(all, g.allowance(action))
+		}
+	}
+	return all
 }
 
 // Sees reports whether the principal has any right on a stream. Where it has

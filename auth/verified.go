@@ -7,8 +7,12 @@ import (
 )
 
 // maxVerified bounds how many tokens are cached, at about 1 KB each plus their
-// claims, MaxClaimsBytes at most.
-const maxVerified = 10_000
+// claims. A token with more than maxCachedClaims bytes of claims is verified at each
+// use.
+const (
+	maxVerified     = 10_000
+	maxCachedClaims = 4 << 10
+)
 
 // verified is a token whose signature and claims have been verified.
 type verified struct {

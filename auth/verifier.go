@@ -14,12 +14,6 @@ import (
 	"unicode/utf8"
 )
 
-// MaxClaimsBytes bounds the claims, as JSON, that a principal keeps. If a token has
-// more, the grants are matched against all its claims when it is verified, but none
-// are kept afterwards: Principal.Claims returns nil, and its caller must treat that
-// as a refusal.
-const MaxClaimsBytes = 4 << 10
-
 // ErrOtherCredential is what a Verifier returns for a credential that is not of its
 // kind, so that the next Verifier is asked.
 var ErrOtherCredential = errors.New("the credential is of another kind")
@@ -48,8 +42,12 @@ type Identity struct {
 	// uses issuer names of its own, also in place of a token's `iss`.
 	Issuer, Subject string
 	// Claims are the attributes, as a JSON object, or nil for none. Grants are
-	// matched against them; see MaxClaimsBytes for how much a principal keeps.
+	// matched against them, and their filters can refer to them. A principal keeps
+	// them: their length must be bounded.
 	Claims []byte
+	// Grants are rights that the credential itself carries, in addition to those of the
+	// configuration. When and Anonymous must be empty.
+	Grants []Grant
 	// ExpiresAt is when the credential ends, clock skew included. Zero means never.
 	ExpiresAt time.Time
 	// TokenID and SessionID, `jti` and `sid` in a JWT (RFC 7519 section 4.1.7,
@@ -61,6 +59,8 @@ type Identity struct {
 	// Bound is what a client must prove to possess, besides the credential.
 	Bound Binding
 
+	// issuer is the issuer whose token this is, nil for other credentials.
+	issuer *issuer
 	// principal is the last Principal that was made of this identity.
 	principal atomic.Pointer[Principal]
 }
@@ -198,8 +198,43 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 			return nil, unauthenticated("the claims are not a JSON object")
 		}
 	}
-	p := newPrincipal(id, rights.matching(c))
+	grants := rights.matching(c)
+	for _, carried := range id.Grants {
+		one, err := newGrant(carried)
+		if err != nil || carried.Anonymous || len(carried.When) > 0 {
+			return nil, unauthenticated("the credential carries a right that is not valid")
+		}
+		grants = append(grants, one)
+	}
+	p := newPrincipal(id, grants)
 	p.rights, p.ruling = rights, rulings.rulingOn(id, c)
 	id.principal.Store(p)
 	return p, nil
+}
+
+// InForce reports whether the principal has the rights that are in force now, so that
+// Refresh would return the same one.
+func (a *Authenticator) InForce(p *Principal) bool {
+	if p.rights != a.rights.Load() || p.ruling.from != a.rulings() {
+		return false
+	}
+	if p.identity == nil || p.identity.issuer == nil {
+		return true
+	}
+	by := p.identity.issuer
+	return a.tokens.Load().issuers[by.name] == by
+}
+
+// Refresh returns the principal with the rights that it has now, which are others if
+// the grants have been replaced since. It returns ErrUnauthenticated if a client with
+// this credential could not connect any more, because the issuer has been removed or
+// changed, or no grant is for anonymous clients.
+func (a *Authenticator) Refresh(p *Principal) (*Principal, error) {
+	if p.Anonymous() {
+		return a.Anonymous(p.ID())
+	}
+	if by := p.identity.issuer; by != nil && a.tokens.Load().issuers[by.name] != by {
+		return nil, unauthenticated("the issuer of the token has been removed or changed")
+	}
+	return a.principalFor(p.identity)
 }

@@ -87,8 +87,8 @@ func TestClaimsAndRevocation(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", c.by, got, c.want)
 		}
 	}
-	long := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"role": "device", "x": strings.Repeat("x", auth.MaxClaimsBytes)}))))
-	if long.Claims() != nil || !long.May(auth.Publish, "orders") {
+	long := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"role": "device", "x": strings.Repeat("x", 6<<10)}))))
+	if len(long.Claims()) < 6<<10 || !long.May(auth.Publish, "orders") {
 		t.Errorf("of long claims %d bytes are kept; may publish: %v", len(long.Claims()), long.May(auth.Publish, "orders"))
 	}
 }

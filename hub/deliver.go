@@ -28,7 +28,7 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 
 // deliver takes of entries i to n those that the subscription's own position has not
 // had and that pass the filter, moves the position, and returns where it stopped:
-// where take stopped, or when predicates have taken too long.
+// where take stopped, or when evaluating the filter has taken too long.
 func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	if s.feed.asked == nil {
 		return s.deliverSome(c, i, n, take)
@@ -93,7 +93,7 @@ func (s *Subscription) wanted(c *chunk, i, n int) int {
 		if had >= e.next && !e.truncates() {
 			break
 		}
-		if s.feed.asked != nil && passes(&s.feed.filter, c, i) != filter.Yes {
+		if s.feed.asked != nil && passes(&s.feed.filter, c, i, nil) != filter.Yes {
 			break
 		}
 	}
@@ -123,7 +123,8 @@ func (s *Subscription) pass(e *entry) {
 // unless the entry was delivered before.
 func (s *Subscription) failsAt(c *chunk, i int) bool {
 	e := c.at(i)
-	if s.feed.asked == nil || s.own.Offset(e.partition, 0) >= e.next || !s.feed.failed(c, i) {
+	if !s.feed.filter.HasPredicates() || s.own.Offset(e.partition, 0) >= e.next ||
+		e.kind != entryRecord || passes(&s.feed.filter, c, i, nil) != filter.Failed {
 		return false
 	}
 	if s.conflation != nil {

@@ -33,6 +33,8 @@
 //   - A slow subscriber delays no other subscriber, and a filter's predicate delays
 //     neither the stream nor the subscriptions without predicates. Config.Pace
 //     delays reading for the workers, never for a client.
+//   - A filter on keys or on the values of fields costs nothing for records with
+//     others: what a record costs does not depend on how many of these there are.
 //   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
 //     it, and reading continues where it stopped.
 //   - A named cursor moves only by its owner's acks. A fence distinguishes two
@@ -45,8 +47,9 @@
 //
 // New starts none. Hub.Run waits for all goroutines of the hub, which live no longer
 // than its context: for each stream that is being read, one that follows the source
-// and appends, one that evaluates the predicates of filters on appended records, and
-// one that fills the log backwards and ends; for each stream, if there is a
+// and appends, two that evaluate filters on appended records, those with predicates
+// and those on the values of fields alone, and one that fills the log backwards and
+// ends; for each stream, if there is a
 // Config.ResumeWindow, one that looks where its topic ends; and for each read on
 // behalf of late subscriptions, one that ends with the read. A subscription has
 // none, late or not. A stream is read from its first subscriber until Stream.Linger
@@ -80,6 +83,7 @@
 //
 //	subscribe.go        Subscribe: where a subscription begins
 //	newest.go           where the newest N records begin
+//	rows.go             which records a subscriber has a right to, and how far back
 //	vouch.go            checking a position that a client brings
 //	horizon.go          how far back a principal may read
 //
@@ -118,9 +122,10 @@
 //	request.go          Request, Start
 //
 //	proven.go           which positions Kafka has confirmed for this log
-//	evaluate.go         evaluating the predicates of filters on new records
+//	evaluate.go         evaluating filters on the fields of new records, and predicates
 //	log.go              the log: chunks from floor to tip, marks, notification
-//	feed.go             a filter and the subscriptions that share it; key matching
+//	feedindex.go        finding feeds by a record's key and the values of its fields
+//	feed.go             a filter and the subscriptions that share it
 //	chunkbuilder.go     from what a source reads to entries
 //	batch.go            what a subscription has ready to be written
 //	compressed.go       making compressed blocks, once for each chunk

@@ -2,38 +2,75 @@ package hub
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"sluice/hub/filter"
 )
 
-// Feeds with predicates are matched after the append, by a separate goroutine of the
-// log, so that a predicate delays neither the stream nor subscriptions without
-// predicates. A subscription in step with the log reads up to the index up to which
-// all predicates have been evaluated, as other subscriptions read up to the tip. On
-// entries that are read elsewhere, from a position of its own or late, the
-// subscription evaluates the predicates itself. In both cases the verdicts are kept
-// in the chunk.
+// Feeds whose filters look at more of a record than its key are matched after the
+// append, by separate goroutines of the log, so that they delay neither the stream nor
+// other subscriptions. Those without predicates have a goroutine of their own, which no
+// predicate delays. A subscription in step with the log reads up to the index up to
+// which the filters of its kind have been evaluated, as other subscriptions read up to
+// the tip. On entries that are read elsewhere, from a position of its own or late, the
+// subscription evaluates its filter itself. In both cases the verdicts of predicates are
+// kept in the chunk; field sets are checked again, see [filter.Filter.Ask].
 
-// evaluation is how far the predicates of a log's feeds have been evaluated.
+// The evaluations of a log.
+const (
+	ofFields     = iota // feeds with field sets and without predicates
+	ofPredicates        // feeds with predicates
+	evaluations         // their number
+)
+
+// evaluation is how far the filters of one kind of a log's feeds have been evaluated.
 type evaluation struct {
 	log    *log
 	signal chan struct{}
-	// upTo is the mark up to which feeds with predicates have been given their
-	// matches.
+	// upTo is the mark up to which the feeds have been given their matches.
 	upTo atomic.Pointer[mark]
 
 	// Guarded by log.mu.
-	feeds map[*Feed]struct{} // those with predicates
-	open  map[*Feed]struct{} // of these, those whose filters pass any key
-	keyed keyIndex           // the others
-	next  uint64             // the index up to which gather has found out which feeds to evaluate
+	feeds map[*Feed]struct{}
+	// changed are the feeds that are to be added to the index of the evaluator, with
+	// true, or removed from it.
+	changed map[*Feed]bool
+	next    uint64 // the index up to which gather has found out which feeds to evaluate
+
+	waiting struct {
+		mu sync.Mutex
+		// feeds are those of subscriptions that wait until all entries have been
+		// evaluated, whatever the result.
+		feeds map[*Feed]struct{}
+	}
 }
 
 func (e *evaluation) init(l *log) {
 	e.log, e.signal = l, make(chan struct{}, 1)
-	e.feeds, e.open, e.keyed = make(map[*Feed]struct{}), make(map[*Feed]struct{}), make(keyIndex)
+	e.feeds = make(map[*Feed]struct{})
+	e.waiting.feeds = make(map[*Feed]struct{})
 	e.upTo.Store(l.tip.Load())
+}
+
+// evaluationOf returns the evaluation for a filter, nil if a record's key alone decides.
+func (l *log) evaluationOf(which *filter.Filter) *evaluation {
+	switch {
+	case which.KeysOnly():
+		return nil
+	case which.HasPredicates():
+		return &l.evaluations[ofPredicates]
+	}
+	return &l.evaluations[ofFields]
+}
+
+// evaluated returns the number of feeds that are evaluated. The caller holds the lock.
+func (l *log) evaluated() int {
+	n := 0
+	for k := range l.evaluations {
+		n += len(l.evaluations[k].feeds)
+	}
+	return n
 }
 
 // add adds a feed, which is matched from now on. The caller holds the log's lock.
@@ -43,24 +80,35 @@ func (e *evaluation) add(f *Feed) {
 		e.next = tip.index
 		e.upTo.Store(tip)
 	}
-	f.asked = &asked{}
+	f.asked = &asked{evaluation: e}
 	f.since = e.next
 	e.feeds[f] = struct{}{}
-	if f.filter.AnyKey() {
-		e.open[f] = struct{}{}
-	} else {
-		e.keyed.add(f)
-	}
+	e.change(f, true)
 }
 
 // remove removes a feed. The caller holds the log's lock.
 func (e *evaluation) remove(f *Feed) {
 	delete(e.feeds, f)
-	delete(e.open, f)
-	e.keyed.remove(f)
+	if e.changed[f] {
+		delete(e.changed, f) // it has not been added to the index
+	} else {
+		e.change(f, false)
+	}
+	e.waiting.mu.Lock()
+	delete(e.waiting.feeds, f)
+	e.waiting.mu.Unlock()
 }
 
-// wake has the predicates evaluated on new entries.
+// change has a feed added to the index, or removed from it.
+func (e *evaluation) change(f *Feed, added bool) {
+	if e.changed == nil {
+		e.changed = make(map[*Feed]bool)
+	}
+	e.changed[f] = added
+	e.wake()
+}
+
+// wake has the filters evaluated on new entries, and the index changed.
 func (e *evaluation) wake() {
 	select {
 	case e.signal <- struct{}{}:
@@ -68,14 +116,14 @@ func (e *evaluation) wake() {
 	}
 }
 
-// evaluate evaluates the predicates of feeds on new entries, until the context ends.
-func (l *log) evaluate(ctx context.Context) {
-	v := evaluator{evaluation: &l.evaluation}
+// run evaluates the filters of feeds on new entries, until the context ends.
+func (e *evaluation) run(ctx context.Context) {
+	v := evaluator{evaluation: e, index: newFeedIndex()}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.evaluation.signal:
+		case <-e.signal:
 		}
 		for ctx.Err() == nil && v.gather() {
 			v.ask()
@@ -90,41 +138,53 @@ func (l *log) evaluate(ctx context.Context) {
 // evaluator is the state of the goroutine that evaluates.
 type evaluator struct {
 	*evaluation
-	view filter.View
+	index feedIndex // of all feeds that had been added when gather was called last
+	view  filter.View
 
 	// The entries to evaluate: i to n of a chunk.
-	chunk  *chunk
-	i, n   int
-	each   []*Feed     // the feeds to evaluate on every entry
-	single []entryFeed // the feeds to evaluate on a single entry, in order of entries
-	woken  []*Feed
+	chunk *chunk
+	i, n  int
+	all   []*Feed // all feeds, if one of the entries is a gap
+	found []*Feed // those of which a record may be a match
+	woken []*Feed
 }
 
-// entryFeed is a feed that has the key of an entry, or that is given an entry that
-// is a gap.
-type entryFeed struct {
-	i    int
-	feed *Feed
-}
-
-// gather finds out which feeds to evaluate on the next entries. It reports false
-// when there are no new entries; the feeds that have waited for that are then to be
-// woken.
+// gather finds out which entries to evaluate next. It reports false when there are no
+// new ones; the feeds that have waited for that are then to be woken.
 func (v *evaluator) gather() bool {
 	l := v.log
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	changed := v.changed
+	v.changed = nil
+	more := v.gatherEntries()
+	l.mu.Unlock()
+	// The index has all feeds that are to be given these entries, and no others: feeds
+	// that are added from now on begin after them.
+	for f, added := range changed {
+		if added {
+			v.index.add(f)
+		} else {
+			v.index.remove(f)
+		}
+	}
+	return more
+}
+
+// gatherEntries is what gather does under the log's lock.
+func (v *evaluator) gatherEntries() bool {
+	l := v.log
 	tip := l.tip.Load()
 	if len(v.feeds) == 0 {
 		v.next = tip.index
 	}
 	if v.next >= tip.index {
 		v.upTo.Store(tip)
-		for f := range v.feeds {
-			if f.asked.awaited.Swap(false) {
-				v.woken = append(v.woken, f)
-			}
+		v.waiting.mu.Lock()
+		for f := range v.waiting.feeds {
+			v.woken = append(v.woken, f)
 		}
+		clear(v.waiting.feeds)
+		v.waiting.mu.Unlock()
 		return false
 	}
 	if v.chunk, v.i = l.find(v.next); v.chunk == nil {
@@ -138,48 +198,40 @@ func (v *evaluator) gather() bool {
 	}
 	v.n = min(v.chunk.len(), int(tip.index-v.chunk.base), v.i+askAtOnce)
 	v.next = v.chunk.base + uint64(v.n)
-	for f := range v.open {
-		v.each = append(v.each, f)
-	}
-	for i := v.i; i < v.n && len(v.keyed) > 0; i++ {
-		switch e := v.chunk.at(i); {
-		case e.kind == entryGap:
+	for i := v.i; i < v.n; i++ {
+		if v.chunk.at(i).kind == entryGap {
 			for f := range v.feeds {
-				if !f.filter.AnyKey() {
-					v.single = append(v.single, entryFeed{i, f})
-				}
+				v.all = append(v.all, f)
 			}
-		case e.kind == entryRecord && e.keyEnd > 0:
-			for _, f := range v.keyed[string(v.chunk.body(i)[e.keyStart:e.keyEnd])] {
-				v.single = append(v.single, entryFeed{i, f})
-			}
+			break
 		}
 	}
 	return true
 }
 
-// ask evaluates what was gathered: on each record, all feeds before the next record.
+// ask gives the feeds their matches among the entries.
 func (v *evaluator) ask() {
-	next := v.single
 	for i := v.i; i < v.n; i++ {
-		if v.chunk.at(i).kind == entryAdvance {
-			continue
-		}
-		for _, f := range v.each {
-			v.askOf(f, i)
-		}
-		for ; len(next) > 0 && next[0].i == i; next = next[1:] {
-			v.askOf(next[0].feed, i)
+		switch v.chunk.at(i).kind {
+		case entryGap:
+			for _, f := range v.all {
+				v.match(f, i)
+			}
+		case entryRecord:
+			v.found = v.index.find(v.found[:0], v.chunk, i, &v.view)
+			for _, f := range v.found {
+				if passes(&f.filter, v.chunk, i, &v.view) != filter.No {
+					v.match(f, i)
+				}
+			}
+		case entryAdvance:
 		}
 	}
 }
 
-func (v *evaluator) askOf(f *Feed, i int) {
-	c := v.chunk
-	if c.at(i).kind == entryRecord && f.filter.Ask(&c.verdicts, c, i, &v.view) == filter.No {
-		return
-	}
-	if f.match(c.base+uint64(i), v.log.floor().base) {
+// match gives a feed an entry.
+func (v *evaluator) match(f *Feed, i int) {
+	if f.match(v.chunk.base+uint64(i), v.log.floor().base) {
 		v.woken = append(v.woken, f)
 	}
 }
@@ -196,9 +248,9 @@ func (v *evaluator) publish() {
 		v.upTo.Store(at)
 	}
 	l.mu.Unlock()
-	clear(v.each)
-	clear(v.single)
-	v.chunk, v.each, v.single = nil, v.each[:0], v.single[:0]
+	clear(v.all)
+	clear(v.found[:cap(v.found)])
+	v.chunk, v.all = nil, v.all[:0]
 }
 
 // notify wakes the feeds that have new matches or have waited for the evaluation.
@@ -216,17 +268,20 @@ func (f *Feed) tip() *mark {
 	if f.asked == nil {
 		return f.log.tip.Load()
 	}
-	return f.log.evaluation.upTo.Load()
+	return f.asked.evaluation.upTo.Load()
 }
 
-// awaitBehind has the feed woken when predicates have been evaluated beyond its tip.
-// It reports false when that has happened in the meantime.
+// awaitBehind has the feed woken when filters have been evaluated beyond its tip. It
+// reports false when that has happened in the meantime.
 func (f *Feed) awaitBehind(tip *mark) bool {
 	if f.asked == nil || tip.index >= f.log.tip.Load().index {
 		return true
 	}
-	f.asked.awaited.Store(true)
-	return f.log.evaluation.upTo.Load() == tip
+	e := f.asked.evaluation
+	e.waiting.mu.Lock()
+	e.waiting.feeds[f] = struct{}{}
+	e.waiting.mu.Unlock()
+	return e.upTo.Load() == tip
 }
 
 // lose is called when entries below the floor were removed before the feed was given
@@ -239,9 +294,11 @@ func (f *Feed) lose(floor uint64) {
 	f.mu.Unlock()
 }
 
-// failed reports whether a predicate of the feed has failed on an entry of a chunk.
+// failed reports whether a predicate of the feed has failed on an entry of a chunk,
+// which is one of its matches.
 func (f *Feed) failed(c *chunk, i int) bool {
-	return f.asked != nil && c.at(i).kind == entryRecord && passes(&f.filter, c, i) == filter.Failed
+	return f.filter.HasPredicates() && c.at(i).kind == entryRecord &&
+		f.filter.AskPredicates(&c.verdicts, c, i, nil) == filter.Failed
 }
 
 // Fault returns the last failure of a predicate of the feed's filter, nil when there

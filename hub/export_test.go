@@ -14,11 +14,18 @@ func (h *Hub) Floor(stream string) int64 {
 	return h.streams()[stream].logNow().floorPosition().Offset(0, 0)
 }
 
-// Asked reports whether predicates have been evaluated on everything that a stream's
+// Asked reports whether all filters have been evaluated on everything that a stream's
 // log has.
 func (h *Hub) Asked(stream string) bool {
 	l := h.streams()[stream].logNow()
-	return l.evaluation.upTo.Load().index == l.tip.Load().index
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.evaluations {
+		if e := &l.evaluations[k]; len(e.feeds) > 0 && e.upTo.Load().index != l.tip.Load().index {
+			return false
+		}
+	}
+	return true
 }
 
 // OneDigest gives all filters the same digest. It must be called before the first
@@ -30,4 +37,16 @@ func (h *Hub) OneDigest(digest string) {
 		}
 		return digest
 	}
+}
+
+// Unindexed returns how many feeds of a stream are to be added to the index by which
+// records find them, or removed from it.
+func (h *Hub) Unindexed(stream string) (n int) {
+	l := h.streams()[stream].logNow()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.evaluations {
+		n += len(l.evaluations[k].changed)
+	}
+	return n
 }

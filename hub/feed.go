@@ -12,15 +12,14 @@ import (
 	"sluice/hub/filter"
 )
 
-// scanAtOnce bounds how many entries are searched for a feed without predicates
-// before other subscriptions have their turn.
+// scanAtOnce bounds how many entries are searched for the keys of a feed before other subscriptions have their turn.
 const scanAtOnce = 8 << 10
 
 const (
-	// askAtOnce bounds roughly the number of entries on which predicates are
-	// evaluated before the feeds are given those that pass.
+	// askAtOnce bounds the number of entries on which filters are evaluated before
+	// subscriptions may read them.
 	askAtOnce = 1 << 10
-	// askTime is how long a subscription evaluates predicates itself before other
+	// askTime is how long a subscription evaluates its filter itself before other
 	// subscriptions have their turn.
 	askTime = 500 * time.Microsecond
 )
@@ -34,10 +33,15 @@ type Feed struct {
 
 	dirty atomic.Uint64 // a bit for each shard that has been woken
 	named atomic.Pointer[[16]atomic.Pointer[named]]
-	asked *asked // nil without predicates
+	asked *asked // nil if a record's key alone decides
 
-	matching bool  // it is in the list of feeds to wake; owned by the goroutine that matches
-	places   []int // for each key, the feed's place among the feeds that have it; guarded by log.mu
+	// Owned by the goroutine that matches: the appender, or an evaluator.
+	matching bool // it is in the list of feeds to wake
+
+	// Guarded by what guards the index that has the feed: log.mu, or the evaluator's
+	// goroutine.
+	by     int32 // the field set by which the feed is indexed, byKeys or byNothing
+	places []int // for each text by which it is indexed, its place among the feeds that have it
 
 	mu      sync.Mutex
 	subs    []*Subscription
@@ -45,12 +49,10 @@ type Feed struct {
 	matches []uint64 // indexes of entries for a filtered feed, rising
 }
 
-// asked is the additional state of a feed with predicates.
+// asked is the additional state of a feed whose filter is evaluated.
 type asked struct {
-	// awaited is set by subscriptions that wait until predicates have been
-	// evaluated, whatever the result.
-	awaited atomic.Bool
-	fault   atomic.Pointer[error]
+	evaluation *evaluation
+	fault      atomic.Pointer[error]
 }
 
 // named is an entry in a wire format with the name of its feed in it, kept so that
@@ -80,44 +82,15 @@ func (f *Feed) Name() string {
 	return f.log.stream + "#" + f.name
 }
 
-// Keys returns how many keys the feed's filter has.
-func (f *Feed) Keys() int { return f.filter.Keys() }
+// Indexed returns how many keys and field values the feed's filter has.
+func (f *Feed) Indexed() int { return f.filter.Indexed() }
 
 // Filtered reports whether the feed has a filter.
 func (f *Feed) Filtered() bool { return f.name != "" }
 
-// keyIndex finds the feeds whose filters have a key. Keys are JSON text, as in
-// events.
-type keyIndex map[string][]*Feed
-
-func (x keyIndex) add(f *Feed) {
-	f.places = make([]int, f.filter.Keys())
-	for i := range f.places {
-		key := f.filter.Key(i)
-		f.places[i] = len(x[key])
-		x[key] = append(x[key], f)
-	}
-}
-
-func (x keyIndex) remove(f *Feed) {
-	for i, at := range f.places {
-		key := f.filter.Key(i)
-		others := x[key]
-		end := len(others) - 1
-		if end == 0 {
-			delete(x, key)
-			continue
-		}
-		moved := others[end]
-		moved.places[moved.filter.Index(key)] = at
-		others[at], others[end] = moved, nil
-		x[key] = others[:end]
-	}
-}
-
 // match adds an entry to the matches of the feed and reports whether it is the first
-// since the feed was last woken. It is called by the appender or, for a feed with
-// predicates, by the log's evaluator.
+// since the feed was last woken. It is called by the appender or, for a feed whose
+// filter is evaluated, by the evaluator.
 func (f *Feed) match(index, floor uint64) bool {
 	f.mu.Lock()
 	if len(f.matches) == cap(f.matches) {
@@ -187,7 +160,10 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 
 // scan finds the matches between two indexes of the log.
 func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
-	var found []uint64
+	var (
+		found []uint64
+		view  filter.View
+	)
 	for from < to {
 		c, i := f.log.find(from)
 		if c == nil {
@@ -195,7 +171,7 @@ func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
 		}
 		n := min(c.len(), int(to-c.base))
 		for ; i < n; i++ {
-			if c.at(i).kind != entryAdvance && passes(&f.filter, c, i) != filter.No {
+			if c.at(i).kind != entryAdvance && passes(&f.filter, c, i, &view) != filter.No {
 				found = append(found, c.base+uint64(i))
 			}
 		}
@@ -277,13 +253,13 @@ func keyPasses(f *filter.Filter, c *chunk, i int) bool {
 }
 
 // passes returns a filter's verdict on readable entry i of a chunk. Gaps pass every
-// filter.
-func passes(f *filter.Filter, c *chunk, i int) filter.Verdict {
+// filter. The view may be nil.
+func passes(f *filter.Filter, c *chunk, i int, view *filter.View) filter.Verdict {
 	switch {
 	case !keyPasses(f, c, i):
 		return filter.No
 	case c.at(i).kind != entryRecord:
 		return filter.Yes
 	}
-	return f.Ask(&c.verdicts, c, i, nil)
+	return f.Ask(&c.verdicts, c, i, view)
 }

@@ -27,7 +27,7 @@ func TestFiltersWithOneDigest(t *testing.T) {
 			t.Errorf("the feeds of %q and %q are both called %s", keys[before], of, r.Feed().Name())
 		}
 		names[r.Feed().Name()] = i
-		if got := r.Feed().Keys(); got != len(of) {
+		if got := r.Feed().Indexed(); got != len(of) {
 			t.Errorf("the feed of %q has %d keys", of, got)
 		}
 	}

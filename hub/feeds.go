@@ -17,9 +17,10 @@ func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 		f = &Feed{log: l, filter: which, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
 		l.feeds[name] = f
-		if which.HasPredicates() {
-			l.evaluation.add(f)
+		if e := l.evaluationOf(&which); e != nil {
+			e.add(f)
 		} else {
+			f.by = byKeys
 			l.keyed.add(f)
 		}
 	}
@@ -74,7 +75,7 @@ func (l *log) leave(s *Subscription) {
 	}
 	delete(l.feeds, f.name)
 	if f.asked != nil {
-		l.evaluation.remove(f)
+		f.asked.evaluation.remove(f)
 	} else {
 		l.keyed.remove(f)
 	}

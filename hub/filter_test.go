@@ -59,7 +59,8 @@ var regions = []string{"eu", "us", "ap"}
 func inRegion(n int) record.Record {
 	return record.Record{
 		Key: fmt.Appendf(nil, "k%d", n%7), Timestamp: time.Now().UnixMilli(),
-		Value: fmt.Appendf(nil, `{"n":%d,"region":%q,"pad":%q}`, n, regions[n%3], strings.Repeat("x", 200)),
+		Value:   fmt.Appendf(nil, `{"n":%d,"region":%q,"pad":%q}`, n, regions[n%3], strings.Repeat("x", 200)),
+		Headers: []record.Header{{Name: []byte("key"), Value: fmt.Appendf(nil, "k%d", n%7)}},
 	}
 }
 
@@ -184,7 +185,7 @@ func TestPredicateAsksOnlyAboutItsKeys(t *testing.T) {
 			t.Errorf("the predicate was asked about offset %d, of another key", offset)
 		}
 	}
-	if got := r.Feed().Keys(); got != 1 {
+	if got := r.Feed().Indexed(); got != 1 {
 		t.Errorf("the feed has %d keys", got)
 	}
 }
@@ -202,6 +203,9 @@ func TestGapsPassFilters(t *testing.T) {
 		"key, predicate": {Keys: []string{"k0"}, Filter: eu},
 		"nothing":        {Keys: []string{"k0"}, Filter: filter.Keys("k1")},
 		"nothing at all": {Filter: filter.Keys()},
+		"field":          {Filter: filter.In(filter.Data("region"), filter.String("eu"))},
+		"field, others":  {Keys: []string{"k0"}, Filter: eu.And(filter.In(filter.Data("region"), filter.String("eu")))},
+		"no such field":  {Filter: filter.In(filter.Data("nowhere"), filter.Null())},
 		"no text":        {Keys: []string{"\xff"}},
 	}
 	live := make(map[string]*reader)
@@ -212,7 +216,7 @@ func TestGapsPassFilters(t *testing.T) {
 	topics.Append("orders.v1", inRegion(0)) // with the region and the key
 	topics.Append("orders.v1", record.Record{Value: make([]byte, 8<<10)})
 	topics.Append("orders.v1", inRegion(21))
-	want := map[string]string{"predicate": "0 gap 2", "key, predicate": "0 gap 2", "nothing": "gap", "nothing at all": "gap", "no text": "gap"}
+	want := map[string]string{"predicate": "0 gap 2", "key, predicate": "0 gap 2", "nothing": "gap", "nothing at all": "gap", "no text": "gap", "field": "0 gap 2", "field, others": "0 gap 2", "no such field": "gap"}
 	for name, req := range filters {
 		req.Start.Kind = hub.StartEarliest
 		past := subscribe(t, h, req)
@@ -308,7 +312,7 @@ func (p *stuck) Passes(*filter.Record) (bool, error) {
 }
 
 // TestSlowPredicateDelaysNobodyElse: while a predicate blocks, subscriptions without
-// predicates are delivered new records.
+// predicates are delivered new records, also by the values of fields.
 func TestSlowPredicateDelaysNobodyElse(t *testing.T) {
 	t.Parallel()
 	topics := hubtest.New()
@@ -320,12 +324,17 @@ func TestSlowPredicateDelaysNobodyElse(t *testing.T) {
 	all, keyed := subscribe(t, h, hub.Request{}), subscribe(t, h, hub.Request{Keys: []string{"k1"}})
 	defer all.Close()
 	defer keyed.Close()
+	field := subscribe(t, h, hub.Request{Filter: filter.In(filter.Data("region"), filter.String("ap"))})
+	defer field.Close()
 	writeRegions(topics, 0, 70)
 	if got := all.collect(t, 70); len(got) != 70 {
 		t.Errorf("who reads all had %d records", len(got))
 	}
 	if got := keyed.collect(t, 10); len(got) != 10 {
 		t.Errorf("who reads a key had %d records", len(got))
+	}
+	if got := field.collect(t, 23); len(got) != 23 {
+		t.Errorf("who reads by a field had %d records", len(got))
 	}
 	if more := slow.Collect(1, func(bool, []byte) { t.Error("the predicate has not said so") }); more || slow.AtTip() || slow.Ended() != "" {
 		t.Errorf("more %v, at the tip %v, ended %q", more, slow.AtTip(), slow.Ended())
@@ -369,10 +378,31 @@ func TestNothingPassesIsKnown(t *testing.T) {
 	}
 }
 
-// TestCatchingUpEqualsLive: a subscription with a predicate is delivered the same
-// records from Kafka, from the log, from a cursor and live.
+// TestCatchingUpEqualsLive: a subscription with a filter is delivered the same records
+// from Kafka, from the log, from a cursor and live.
 func TestCatchingUpEqualsLive(t *testing.T) {
 	t.Parallel()
+	us := filter.Where(whereField("region", "us"))
+	inUS := filter.In(filter.Data("region"), filter.String("us"), filter.String("nowhere"))
+	for name, c := range map[string]struct {
+		which filter.Filter
+		keys  []string
+	}{
+		"keys, predicate":         {filter.Keys("k1", "k2", "k3").And(us), []string{"k1", "k2", "k3"}},
+		"field":                   {inUS, nil},
+		"field, keys":             {inUS.And(filter.Keys("k1", "k2", "k3")), []string{"k1", "k2", "k3"}},
+		"keys, field, predicate":  {filter.Keys("k2").And(inUS).And(us), []string{"k2"}},
+		"two fields, a predicate": {us.And(inUS).And(filter.In(filter.Header("key"), filter.String("k1"), filter.String("k5"))), []string{"k1", "k5"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testCatchingUp(t, c.which, c.keys)
+		})
+	}
+}
+
+func testCatchingUp(t *testing.T, which filter.Filter, keys []string) {
+	t.Helper()
 	const records = 4000
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
@@ -380,11 +410,10 @@ func TestCatchingUpEqualsLive(t *testing.T) {
 	small := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = 32<<10, 0 })
 	keep := subscribe(t, small, hub.Request{})
 	defer keep.Close()
-	which := filter.Keys("k1", "k2", "k3").And(filter.Where(whereField("region", "us")))
 	live := subscribe(t, h, hub.Request{Filter: which})
 	defer live.Close()
 	writeRegions(topics, 0, records)
-	want := wantOffsets(records, "us", "k1", "k2", "k3")
+	want := wantOffsets(records, "us", keys...)
 	if got := offsetsOf(live.collect(t, len(want))); !slices.Equal(got, want) {
 		t.Fatalf("live it had %d records, want %d", len(got), len(want))
 	}
@@ -470,18 +499,31 @@ func TestVerdictsCountAsLateMemory(t *testing.T) {
 	}
 }
 
-// TestQuietPredicate: a subscription with a predicate that no record passes
-// continues in the log when the floor has moved past it, without reading from Kafka.
-func TestQuietPredicate(t *testing.T) {
+// TestQuietFilter: a subscription with a filter that no record passes continues in the
+// log when the floor has moved past it, without reading from Kafka.
+func TestQuietFilter(t *testing.T) {
 	t.Parallel()
+	for name, in := range map[string]func(region string) filter.Filter{
+		"predicate": func(region string) filter.Filter { return filter.Where(whereField("region", region)) },
+		"field":     func(region string) filter.Filter { return filter.In(filter.Data("region"), filter.String(region)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testQuiet(t, in)
+		})
+	}
+}
+
+func testQuiet(t *testing.T, in func(region string) filter.Filter) {
+	t.Helper()
 	topics := hubtest.New()
 	topics.Create("orders.v1", 1)
 	h := startHub(t, topics, func(s *hub.Stream) { s.LogBytes, s.Slow = 4<<20, hub.SlowDisconnect })
-	quiet := subscribe(t, h, hub.Request{Filter: filter.Where(whereField("region", "none"))})
+	quiet := subscribe(t, h, hub.Request{Filter: in("none")})
 	defer quiet.Close()
-	// Predicates are evaluated together: when this subscription has received a
-	// record, the other predicate has been evaluated too, and the log may move on.
-	eu := subscribe(t, h, hub.Request{Filter: filter.Where(whereField("region", "eu"))})
+	// Filters of a kind are evaluated together: when this subscription has received a
+	// record, the other filter has been evaluated too, and the log may move on.
+	eu := subscribe(t, h, hub.Request{Filter: in("eu")})
 	defer eu.Close()
 	pad := strings.Repeat("x", 10<<10)
 	for n := range 1000 {

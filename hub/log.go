@@ -46,7 +46,7 @@ type log struct {
 
 	mu    sync.Mutex // guards the fields below, and changes of chunks
 	feeds map[string]*Feed
-	keyed keyIndex // the feeds without predicates
+	keyed textIndex // the feeds for which a record's key alone decides
 	// numbered is the largest number that was given to one of several filters with
 	// the same digest.
 	numbered int
@@ -57,7 +57,7 @@ type log struct {
 	// entries and must not get others.
 	shrunk bool
 
-	evaluation evaluation
+	evaluations [evaluations]evaluation
 }
 
 // cut is where a partition continued after a truncation.
@@ -117,9 +117,11 @@ func newLog(stream string, start record.Position, wake func(int, *Feed), now fun
 		wake:   wake,
 		now:    now,
 		feeds:  make(map[string]*Feed),
-		keyed:  make(keyIndex),
+		keyed:  make(textIndex),
 	}
-	l.evaluation.init(l)
+	for k := range l.evaluations {
+		l.evaluations[k].init(l)
+	}
 	l.status.Store(&Status{Live: true, Since: now()})
 	l.begin(firstIndex, start)
 	return l
@@ -210,11 +212,12 @@ func (l *log) append(d *chunkBuilder) {
 	// The tip moves under the lock, so that a feed that is created now begins
 	// exactly where matching has begun for it.
 	l.tip.Store(tip)
-	asks := len(l.evaluation.feeds) > 0
-	l.mu.Unlock()
-	if asks {
-		l.evaluation.wake()
+	for k := range l.evaluations {
+		if e := &l.evaluations[k]; len(e.feeds) > 0 {
+			e.wake()
+		}
 	}
+	l.mu.Unlock()
 	for _, f := range woken {
 		f.notify()
 	}
@@ -241,13 +244,13 @@ func (l *log) open(d *chunkBuilder, i int) {
 }
 
 // match gives new entries to the feeds that have their keys and returns all feeds
-// that have something new, except those with predicates. The caller holds the lock.
+// that have something new, except those whose filters are evaluated. The caller holds the lock.
 func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 	var woken []*Feed
 	if f := l.feeds[""]; f != nil {
 		woken = append(woken, f)
 	}
-	if len(l.feeds) == len(woken)+len(l.evaluation.feeds) {
+	if len(l.feeds) == len(woken)+l.evaluated() {
 		return woken
 	}
 	floor := l.floor().base
@@ -288,7 +291,9 @@ func (l *log) notifyAll() {
 		feeds = append(feeds, f)
 	}
 	l.mu.Unlock()
-	l.evaluation.wake()
+	for k := range l.evaluations {
+		l.evaluations[k].wake()
+	}
 	for _, f := range feeds {
 		f.notify()
 	}

@@ -73,6 +73,7 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 func (s *Subscription) sight(ctx context.Context, low, tip record.Position, which *filter.Filter, budget *int,
 	found map[int32][]sighting, oldest map[int32]int64,
 ) error {
+	var view filter.View
 	kafka := &s.hub.blocks.budget // the search counts against the budget of late subscriptions
 	s.stream.readTo(ctx, low, func() record.Position { return tip }, func(r run) bool {
 		before := *budget
@@ -82,7 +83,7 @@ func (s *Subscription) sight(ctx context.Context, low, tip record.Position, whic
 				oldest[e.partition] = e.time
 			}
 			*budget -= len(r.block.body(i))
-			if e.kind == entryRecord && e.next <= tip.Offset(e.partition, 0) && passes(which, r.block, i) != filter.No {
+			if e.kind == entryRecord && e.next <= tip.Offset(e.partition, 0) && passes(which, r.block, i, &view) != filter.No {
 				found[e.partition] = append(found[e.partition], sighting{e.next - 1, e.time})
 			}
 		}

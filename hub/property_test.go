@@ -66,7 +66,11 @@ func (m *modelTopic) create(partitions int) {
 
 func (m *modelTopic) append(partition int, key string, pad int) {
 	m.written++
-	r := record.Record{Partition: int32(partition), Timestamp: int64(m.written), Value: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, m.written, strings.Repeat("x", pad))}
+	r := record.Record{
+		Partition: int32(partition), Timestamp: int64(m.written),
+		Value:   fmt.Appendf(nil, `{"n":%d,"pad":%q,"in":{"five":%d}}`, m.written, strings.Repeat("x", pad), m.written%5),
+		Headers: []record.Header{{Name: []byte("parity"), Value: fmt.Append(nil, m.written%2)}},
+	}
 	if key != "" {
 		r.Key = []byte(key)
 	}
@@ -80,6 +84,8 @@ type modelClient struct {
 	topic  *modelTopic
 	keys   []string
 	where  *thirds // nil for none
+	fives  []int   // the remainders by five that the client wants; nil for any
+	odd    bool    // only odd numbers
 	policy hub.SlowPolicy
 	next   map[int32]int64 // everything before it was delivered, reported, or not for the filter
 	made   int             // how often the topic was recreated
@@ -91,7 +97,31 @@ type modelClient struct {
 }
 
 func (c *modelClient) wants(r modelRecord) bool {
-	return r.n > 0 && (len(c.keys) == 0 || r.key != "" && slices.Contains(c.keys, r.key)) && (c.where == nil || r.n%3 == 0)
+	return r.n > 0 && (len(c.keys) == 0 || r.key != "" && slices.Contains(c.keys, r.key)) && (c.where == nil || r.n%3 == 0) &&
+		(c.fives == nil || slices.Contains(c.fives, r.n%5)) && (!c.odd || r.n%2 == 1)
+}
+
+// filter returns the client's filter without the keys, its parts in any order.
+func (c *modelClient) filter(t *rapid.T) filter.Filter {
+	var parts []filter.Filter
+	if c.where != nil {
+		parts = append(parts, filter.Where(c.where))
+	}
+	if c.fives != nil {
+		var values []filter.Value
+		for _, n := range c.fives {
+			values = append(values, filter.Number(float64(n)))
+		}
+		parts = append(parts, filter.In(filter.Data("in", "five"), values...))
+	}
+	if c.odd {
+		parts = append(parts, filter.In(filter.Header("parity"), filter.String("1")))
+	}
+	var all filter.Filter
+	for _, part := range rapid.Permutation(parts).Draw(t, "order of the filter") {
+		all = all.And(part)
+	}
+	return all
 }
 
 // thirds is a predicate that every third number passes.
@@ -257,13 +287,9 @@ func settle() {
 
 func (m *modelRun) subscribe(start hub.Start) {
 	m.reader = &reader{bell: make(bell, 1)}
-	var which filter.Filter
-	if m.client.where != nil {
-		which = filter.Where(m.client.where)
-	}
 	var err error
 	m.reader.Subscription, _, err = m.hub.Subscribe(context.Background(), hub.Request{
-		Stream: "orders", Keys: m.client.keys, Filter: which, Start: start, Replay: -1, Owner: m.reader.bell,
+		Stream: "orders", Keys: m.client.keys, Filter: m.client.filter(m.T), Start: start, Replay: -1, Owner: m.reader.bell,
 		Labelled: rapid.Bool().Draw(m.T, "labelled"), Principal: "p",
 	})
 	if err != nil {
@@ -496,6 +522,8 @@ func runModel(t *rapid.T) {
 	if rapid.Bool().Draw(t, "predicate") {
 		m.client.where = new(thirds)
 	}
+	m.client.fives = rapid.SampledFrom([][]int{nil, {0}, {1, 4}, {2, 3, 4, 7}}).Draw(t, "fives")
+	m.client.odd = rapid.Bool().Draw(t, "odd")
 	m.topic.create(rapid.IntRange(1, 3).Draw(t, "partitions"))
 	for p := range m.topic.partitions {
 		m.topic.append(p, "k1", 0)

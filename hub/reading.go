@@ -27,7 +27,9 @@ func (r *reading) run(ctx context.Context) {
 	close(r.ready)
 	defer st.hub.blocks.reset(r.log.cache, record.TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
-	st.hub.spawn(func() { r.log.evaluate(ctx) })
+	for k := range r.log.evaluations {
+		st.hub.spawn(func() { r.log.evaluations[k].run(ctx) })
+	}
 	retry := backoff.New()
 	for {
 		began := st.hub.now()

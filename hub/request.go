@@ -32,11 +32,42 @@ type Start struct {
 	At       time.Time
 }
 
+// Rows are the records of a stream that a subscriber has a right to read.
+type Rows struct {
+	// Filter passes these records.
+	Filter filter.Filter
+	// Spans are set if how far back a record may be read depends on the record: the
+	// filter of each passes what may be read as far back. The longest span comes first,
+	// and is the Replay of the Request.
+	Spans []Span
+}
+
+// Span is what may be read of a span of time before now.
+type Span struct {
+	Filter filter.Filter
+	// Replay is how long the span is. Negative for no bound.
+	Replay time.Duration
+}
+
+// Equal reports whether the rights are the same.
+func (r *Rows) Equal(other *Rows) bool {
+	if !r.Filter.Equal(&other.Filter) || len(r.Spans) != len(other.Spans) {
+		return false
+	}
+	for i := range r.Spans {
+		if span := &r.Spans[i]; span.Replay != other.Spans[i].Replay || !span.Filter.Equal(&other.Spans[i].Filter) {
+			return false
+		}
+	}
+	return true
+}
+
 // Request describes a subscription to be made.
 type Request struct {
 	Stream string
-	// Keys are the record keys to be delivered; all when empty. Filter is an
-	// additional filter for the records: a grant's filter joined with a client's.
+	// Rows are the records that the subscriber has a right to. Of these, Keys are the
+	// record keys to be delivered, all when empty, and Filter is an additional filter.
+	Rows   Rows
 	Keys   []string
 	Filter filter.Filter
 	Start  Start

@@ -1,8 +1,9 @@
 package hub
 
 import (
+	"math"
+
 	"sluice/hub/event"
-	"sluice/hub/filter"
 )
 
 // Bookmark is the position of a subscription at some time, for Rewind.
@@ -31,16 +32,30 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 	if !b.ok || !s.InStep() {
 		return Given{}, false
 	}
+	var matches []uint64 // of a filtered feed
+	if s.feed.Filtered() {
+		var found, more bool
+		matches, found, more = s.feed.ahead(nil, b.index, s.index, math.MaxInt)
+		if !found || more {
+			return Given{}, false
+		}
+	}
 	var behind *chunk // contains the event to which the last of the bytes belong
 	var at int
 	for index := b.index; index < s.index; index++ {
+		if s.feed.Filtered() {
+			if len(matches) == 0 {
+				break
+			}
+			index, matches = matches[0], matches[1:]
+		}
 		c, i := s.log.find(index)
 		if c == nil || i >= c.len() {
 			return Given{}, false
 		}
 		kind := c.at(i).kind
 		switch {
-		case kind == entryAdvance || passes(&s.feed.filter, c, i) == filter.No:
+		case kind == entryAdvance:
 			continue
 		case behind != nil:
 			// There is an entry after it, to be taken back.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/filter"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 )
@@ -20,11 +21,13 @@ func TestRewind(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
+		keys []string
 		req  hub.Request
 	}{
-		{"all", hub.Request{}},
-		{"by key", hub.Request{Keys: []string{"k1", "k2"}}},
-		{"by key, with the feed's name", hub.Request{Keys: []string{"k1", "k2"}, Labelled: true}},
+		{"all", nil, hub.Request{}},
+		{"by key", []string{"k1", "k2"}, hub.Request{Keys: []string{"k1", "k2"}}},
+		{"by key, with the feed's name", []string{"k1", "k2"}, hub.Request{Keys: []string{"k1", "k2"}, Labelled: true}},
+		{"by field", []string{"k1", "k2"}, hub.Request{Filter: filter.In(filter.Header("key"), filter.String("k1"), filter.String("k2"))}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -40,8 +43,11 @@ func TestRewind(t *testing.T) {
 				for n := range 1 + random.IntN(20) {
 					key, p := fmt.Sprintf("k%d", random.IntN(4)), int32(random.IntN(2))
 					value := fmt.Sprintf("%d-%d", round, n)
-					topics.Append("orders.v1", record.Record{Partition: p, Key: []byte(key), Value: fmt.Appendf(nil, "%q", value)})
-					if c.req.Keys == nil || slices.Contains(c.req.Keys, key) {
+					topics.Append("orders.v1", record.Record{
+						Partition: p, Key: []byte(key), Value: fmt.Appendf(nil, "%q", value),
+						Headers: []record.Header{{Name: []byte("key"), Value: []byte(key)}},
+					})
+					if c.keys == nil || slices.Contains(c.keys, key) {
 						want[p] = append(want[p], value)
 					}
 				}

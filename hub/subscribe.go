@@ -47,11 +47,11 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	if !s.status.Live {
 		s.status = nil // so that StatusChange reports it
 	}
-	which := req.Filter
-	if len(req.Keys) > 0 {
-		which = which.And(filter.Keys(req.Keys...))
+	which, err := s.selection(ctx, req)
+	var begun Begun
+	if err == nil {
+		begun, err = s.begin(ctx, req, &which)
 	}
-	begun, err := s.begin(ctx, req, &which)
 	if err != nil {
 		st.release()
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -124,7 +124,7 @@ func (s *Subscription) missedNothing(b *Batch, tip *mark) bool {
 		return false
 	}
 	if c, _ := s.log.find(tip.index); c == nil {
-		return false // the log has moved on before the predicates were evaluated
+		return false // the log has moved on before the filters were evaluated
 	}
 	matches, ok, more := s.feed.ahead(b.matches[:0], s.index, tip.index, 1)
 	b.matches = matches

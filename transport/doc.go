@@ -73,6 +73,7 @@
 //	inflating.go             decompressing them
 //	requests.go              answering requests
 //	identity.go              authenticating and renewing
+//	refresh.go               giving sessions the rights in force
 //	acks.go                  acks of named cursors
 //	subscriptions.go         subscribing, unsubscribing
 //	subscribing.go           the start position and the rights of a subscription
@@ -98,6 +99,7 @@
 //	dialect.go               Dialect: how a session is encoded and framed
 //
 //	rights.go                the rights of a principal to a stream
+//	filtering.go             the filters that clients ask for
 //	expiry.go                ending requests when their token expires
 //	conn_writer.go           writing to connections whose writes block
 //	answer.go                write deadlines of answers

@@ -48,6 +48,7 @@ var faultTable = []struct {
 	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
 	{ingest.ErrInvalid, wire.Invalid, "the record violates a rule of the stream", 0},
+	{ingest.ErrNotAllowed, wire.Forbidden, "the principal is not allowed to publish this record", 0},
 	{ingest.ErrReservedHeader, wire.ReservedHeader, "a header has a name that is reserved for the server", 0},
 	{upstream.ErrPublishRejected, wire.Invalid, "Kafka rejected the record", 0},
 	{context.DeadlineExceeded, wire.Overloaded, "the request took too long", time.Second},
@@ -73,6 +74,23 @@ func faultOf(err error) *wire.Error {
 		}
 	}
 	return &wire.Error{Code: wire.Internal, Message: "internal server error", RetryAfter: time.Second, Cause: err}
+}
+
+// withdrawn is the fault of a principal whose credential is not accepted any more.
+func withdrawn(err error) *wire.Error {
+	if !errors.Is(err, auth.ErrUnauthenticated) {
+		return faultOf(err)
+	}
+	return &wire.Error{Code: wire.Revoked, Message: "the credential is no longer accepted: reconnect with a new one", Cause: err}
+}
+
+// faultOfRights is the fault of a principal that may not keep a subscription, for a
+// reason.
+func faultOfRights(reason wire.Reason) *wire.Error {
+	if reason == wire.ReasonRightsChanged {
+		return wire.Errorf(wire.RightsChanged, "the rights to the stream have changed: resume from the cursor")
+	}
+	return wire.Errorf(wire.Forbidden, "the principal may no longer subscribe to the stream")
 }
 
 // endedFault returns the fault of a subscription that the hub has ended: one that

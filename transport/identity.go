@@ -1,11 +1,9 @@
 package transport
 
 import (
-	"context"
 	"time"
 
 	"sluice/auth"
-	"sluice/hub"
 	"sluice/transport/wire"
 )
 
@@ -38,6 +36,7 @@ func (s *session) enter(p *auth.Principal) *auth.Principal {
 		return nil
 	}
 	s.welcome(p)
+	s.refresh() // the grants may have been replaced meanwhile
 	return p
 }
 
@@ -100,48 +99,9 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 			left = s.expiry.Sub(sc.now)
 		}
 		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
-		for _, sub := range append([]*subscription(nil), s.subs...) {
-			if !s.server.mayKeep(p, sub.Stream(), sub.rows) {
-				s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonForbidden}, sc)
-			} else if bound, ok := bounds[sub.Stream()]; ok {
-				sub.Narrow(bound)
-			}
-		}
+		s.applyRights(p, bounds, sc)
 	})
-}
-
-// narrower returns how far back the streams that the session replays may be read,
-// where a new token allows less than the current one.
-func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
-	replayed := make(chan []string, 1)
-	s.post(func(s *session, _ *scratch) {
-		var streams []string
-		for _, sub := range s.subs {
-			if sub.Replays() {
-				streams = append(streams, sub.Stream())
-			}
-		}
-		replayed <- streams
-	})
-	var streams []string
-	select {
-	case streams = <-replayed:
-	case <-s.ended():
-	}
-	bounds := make(map[string]hub.Bound)
-	for _, stream := range streams {
-		span := s.server.replay(p, stream)
-		was := s.server.replay(current, stream)
-		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
-			continue
-		}
-		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
-		if err != nil {
-			return nil, err
-		}
-		bounds[stream] = bound
-	}
-	return bounds, nil
+	s.refresh() // the grants may have been replaced meanwhile
 }
 
 // welcome opens the session for a principal.

@@ -47,4 +47,5 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	if s.draining.Load() {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}
+	x.refresh() // the grants may have been replaced while the session was opened
 }

@@ -137,6 +137,9 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		}
 		break
 	}
+	if fault := s.stillMay(c.principal, r.PathValue("stream"), sub.rows); fault != nil {
+		return nil, fault
+	}
 	page.Cursor = sub.Cursor()
 	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
 	return page, nil

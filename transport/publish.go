@@ -5,13 +5,16 @@ import (
 	"sync/atomic"
 
 	"sluice/auth"
+	"sluice/hub/filter"
+	"sluice/hub/ingest"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
 // publish stores those of a principal's messages that can be sent before its token
-// expires. done is called exactly once.
-func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
+// expires. done is called exactly once. allowed passes the records that the principal
+// may publish.
+func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
 	valid, forget := within(s.publishing, p)
 	ctx, cancel := context.WithTimeout(valid, s.limits().PublishTimeout)
 	s.inFlight.Add(1)
@@ -36,7 +39,7 @@ func (s *Server) publish(p *auth.Principal, stream string, messages []upstream.M
 			s.inFlight.Add(-1)
 		}
 	}()
-	s.ingest.Publish(ctx, stream, p.Key(), messages, finish)
+	s.ingest.Publish(ctx, stream, ingest.Publisher{Principal: p.Key(), Allowed: allowed}, messages, finish)
 	panicked = false
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/hub/filter"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
@@ -19,8 +20,9 @@ import (
 func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	c := s.identify(r)
 	s.require(c)
+	var allowed filter.Filter
 	if c.fault == nil {
-		c.fault = s.mayPublish(c.principal, r.PathValue("stream"))
+		allowed, c.fault = s.mayPublish(c.principal, r.PathValue("stream"))
 	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
@@ -48,7 +50,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stored := make(chan []upstream.Stored, 1)
-	s.publish(c.principal, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
+	s.publish(c.principal, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
 	if noneSent(results) {

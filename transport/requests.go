@@ -77,7 +77,8 @@ func (s *session) handle(message []byte) (keep bool) {
 // publish stores the records that a client sends. The message is in use until they
 // are stored.
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
-	if fault := s.server.mayPublish(p, r.Stream); fault != nil {
+	allowed, fault := s.server.mayPublish(p, r.Stream)
+	if fault != nil {
 		fault.ID = r.ID
 		s.fail(fault)
 		return false
@@ -91,7 +92,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		return false
 	}
 	id, batch := r.ID, r.Batch
-	s.server.publish(p, r.Stream, r.Messages, func(results []upstream.Stored) {
+	s.server.publish(p, allowed, r.Stream, r.Messages, func(results []upstream.Stored) {
 		s.inFlight.Add(-1)
 		s.post(func(s *session, sc *scratch) {
 			if s.closing {

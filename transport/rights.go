@@ -8,28 +8,50 @@ import (
 )
 
 // rows returns which records of a stream a principal may read, nil for all.
-func (s *Server) rows(p *auth.Principal, stream string) (*filter.Filter, error) {
-	if s.config.Rows == nil {
+func (s *Server) rows(p *auth.Principal, stream string) (*hub.Rows, error) {
+	if s.config.Rights == nil {
 		return nil, nil
 	}
-	rows, err := s.config.Rows(p, stream)
-	if err != nil || rows.All() {
+	rows, err := s.config.Rights.Rows(p, stream, s.limits().ResumeWindow)
+	if err != nil || rows.Filter.All() && len(rows.Spans) == 0 {
 		return nil, err
 	}
 	return &rows, nil
 }
 
-// mayKeep reports whether a principal may keep a subscription that began with the
-// rows of another token: if the principal's rows are the same.
-func (s *Server) mayKeep(p *auth.Principal, stream string, had *filter.Filter) bool {
+// mayKeep returns why a principal may not keep a subscription that began with other
+// rights, "" if it may: if it has a right to the same rows.
+func (s *Server) mayKeep(p *auth.Principal, stream string, had *hub.Rows) wire.Reason {
 	if !p.May(auth.Subscribe, stream) {
-		return false
+		if p.Undecided() {
+			return wire.ReasonRightsChanged // a refusal would be final
+		}
+		return wire.ReasonForbidden
 	}
 	rows, err := s.rows(p, stream)
-	if err != nil || rows == nil || had == nil {
-		return err == nil && rows == had
+	switch {
+	case err != nil:
+		return wire.ReasonForbidden
+	case rows == nil && had == nil, rows != nil && had != nil && rows.Equal(had):
+		return ""
 	}
-	return rows.Equal(had)
+	return wire.ReasonRightsChanged
+}
+
+// stillMay returns the fault of a request that has waited, if the rights that it began
+// with have been replaced by others.
+func (s *Server) stillMay(p *auth.Principal, stream string, had *hub.Rows) *wire.Error {
+	if s.config.Auth.InForce(p) {
+		return nil
+	}
+	now, err := s.config.Auth.Refresh(p)
+	if err != nil {
+		return withdrawn(err)
+	}
+	if reason := s.mayKeep(now, stream, had); reason != "" {
+		return faultOfRights(reason)
+	}
+	return nil
 }
 
 // maySubscribe checks the right to read a stream. A stream that the principal may
@@ -61,7 +83,15 @@ func unseen(p *auth.Principal) *wire.Error {
 	return faultOf(hub.ErrUnknownStream)
 }
 
-// mayPublish checks the right to publish to a stream.
-func (s *Server) mayPublish(p *auth.Principal, stream string) *wire.Error {
-	return s.may(p, auth.Publish, stream)
+// mayPublish checks the right to publish to a stream, and returns which records the
+// right is for.
+func (s *Server) mayPublish(p *auth.Principal, stream string) (allowed filter.Filter, fault *wire.Error) {
+	if fault := s.may(p, auth.Publish, stream); fault != nil || s.config.Rights == nil {
+		return filter.Filter{}, fault
+	}
+	allowed, err := s.config.Rights.Publishes(p, stream)
+	if err != nil {
+		return filter.Filter{}, faultOf(err)
+	}
+	return allowed, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/hub"
 	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/transport"
@@ -47,6 +48,26 @@ func ownRows(p *auth.Principal, stream string) (filter.Filter, error) {
 		return filter.Where(ownedBy(claims.Rows)), nil
 	}
 	return filter.Where(ownedBy(p.ID())), nil
+}
+
+// ownRowsByField is like ownRows, with filters that are found by the field.
+func ownRowsByField(p *auth.Principal, stream string) (filter.Filter, error) {
+	if stream != "orders" || p.ID() == "chief" {
+		return filter.Filter{}, nil
+	}
+	return filter.In(filter.Data("of"), filter.String(p.ID())), nil
+}
+
+// rowRights are the rights to rows that a function returns, and all rights to publish.
+type rowRights func(p *auth.Principal, stream string) (filter.Filter, error)
+
+func (of rowRights) Rows(p *auth.Principal, stream string, _ time.Duration) (hub.Rows, error) {
+	rows, err := of(p, stream)
+	return hub.Rows{Filter: rows}, err
+}
+
+func (rowRights) Publishes(*auth.Principal, string) (filter.Filter, error) {
+	return filter.Filter{}, nil
 }
 
 // rowsToken returns a token to read orders, which names the subject whose rows it
@@ -137,56 +158,63 @@ func rowsByPages(in *instance, query, tok string) rowsReader {
 // records written before and after.
 func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 	t.Parallel()
+	for kind, rows := range map[string]rowRights{"predicate": ownRows, "field": ownRowsByField} {
+		for name, open := range map[string]func(in *instance, query, tok string) rowsReader{
+			"websocket": rowsBySocket, "lines": rowsByLines, "events": rowsByEvents, "ndjson": rowsByNDJSON, "pages": rowsByPages,
+		} {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				testRows(t, rows, open)
+			})
+		}
+	}
+}
+
+func testRows(t *testing.T, rows rowRights, open func(in *instance, query, tok string) rowsReader) {
+	t.Helper()
 	const more = 12
-	for name, open := range map[string]func(in *instance, query, tok string) rowsReader{
-		"websocket": rowsBySocket, "lines": rowsByLines, "events": rowsByEvents, "ndjson": rowsByNDJSON, "pages": rowsByPages,
+	in := start(t, options{config: func(c *transport.Config) { c.Rights = rows }})
+	written := 60
+	in.writeOwned(0, written)
+	second := in.page("orders", "from=earliest&limit=1", rowsToken(t, "chief", "")).Cursor
+	for _, c := range []struct {
+		query string
+		last  int // the number of last records to read, 0 for all
+	}{
+		{"from=earliest", 0},
+		{"from=last:5", 5},
+		{"from=" + second, 0},
+		{"from=-1h", 0},
+		{"from=earliest&key=k1", 0},
+		{"from=last:3&key=k1", 3},
+		{"from=earliest&cursor_name=job", 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
-			written := 60
-			in.writeOwned(0, written)
-			second := in.page("orders", "from=earliest&limit=1", rowsToken(t, "chief", "")).Cursor
-			for _, c := range []struct {
-				query string
-				last  int // the number of last records to read, 0 for all
-			}{
-				{"from=earliest", 0},
-				{"from=last:5", 5},
-				{"from=" + second, 0},
-				{"from=-1h", 0},
-				{"from=earliest&key=k1", 0},
-				{"from=last:3&key=k1", 3},
-				{"from=earliest&cursor_name=job", 0},
-			} {
-				own := func(from, to int) (offsets []int64) {
-					for n := from; n < to; n++ {
-						if n%3 == 1 && (n%2 == 1 || !strings.Contains(c.query, "key=")) {
-							offsets = append(offsets, int64(n))
-						}
-					}
-					return offsets
+		own := func(from, to int) (offsets []int64) {
+			for n := from; n < to; n++ {
+				if n%3 == 1 && (n%2 == 1 || !strings.Contains(c.query, "key=")) {
+					offsets = append(offsets, int64(n))
 				}
-				want := own(0, written)
-				if c.last > 0 {
-					want = want[len(want)-c.last:]
-				}
-				next := open(in, c.query, rowsToken(t, "u1", ""))
-				read := func(what string, want []int64) {
-					var got []int64
-					for len(got) < len(want) {
-						got = append(got, next()...)
-					}
-					if !equal(got, want) {
-						t.Errorf("%s, %s: got %v, want %v", c.query, what, got, want)
-					}
-				}
-				read("what was there", want)
-				in.writeOwned(written, written+more)
-				read("what is new", own(written, written+more))
-				written += more
 			}
-		})
+			return offsets
+		}
+		want := own(0, written)
+		if c.last > 0 {
+			want = want[len(want)-c.last:]
+		}
+		next := open(in, c.query, rowsToken(t, "u1", ""))
+		read := func(what string, want []int64) {
+			var got []int64
+			for len(got) < len(want) {
+				got = append(got, next()...)
+			}
+			if !equal(got, want) {
+				t.Errorf("%s, %s: got %v, want %v", c.query, what, got, want)
+			}
+		}
+		read("what was there", want)
+		in.writeOwned(written, written+more)
+		read("what is new", own(written, written+more))
+		written += more
 	}
 }
 
@@ -194,7 +222,7 @@ func TestRowsHoldInEveryWayOfReading(t *testing.T) {
 // the record, with a code that reveals nothing of the record.
 func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+	in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights(ownRows) }})
 	tok := rowsToken(t, "u1", "")
 	chief := in.dial("?stream=orders&from=earliest", rowsToken(t, "chief", ""))
 	s := in.dial("?stream=orders", tok)
@@ -237,22 +265,22 @@ func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 // and one with a token of the same rows keeps it.
 func TestRenewalsKeepTheRows(t *testing.T) {
 	t.Parallel()
-	for rows, keeps := range map[string]bool{"u1": true, "": false, "u2": false, "unknown": false} {
+	for rows, reason := range map[string]string{"u1": "", "": "rights_changed", "u2": "rights_changed", "unknown": "forbidden"} {
 		t.Run(rows, func(t *testing.T) {
 			t.Parallel()
-			in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+			in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights(ownRows) }})
 			s := in.dial("?stream=orders&from=earliest", rowsToken(t, "u0", "u1"))
 			s.until("caught_up")
 			s.send(`{"type":"auth","id":"r","token":%q}`, rowsToken(t, "u0", rows))
 			s.until("authenticated")
 			in.writeOwned(0, 3)
-			if keeps {
+			if reason == "" {
 				if m := s.until("event"); m["offset"] != 1.0 {
 					t.Errorf("got %v", m)
 				}
 				return
 			}
-			if m := s.next(); m.str("type") != "unsubscribed" || m.str("reason") != "forbidden" {
+			if m := s.next(); m.str("type") != "unsubscribed" || m.str("reason") != reason {
 				t.Errorf("got %v", m)
 			}
 		})
@@ -263,7 +291,7 @@ func TestRenewalsKeepTheRows(t *testing.T) {
 // is delivered, and the reason is not sent.
 func TestRowsThatAreUnknown(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.Rows = ownRows }})
+	in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights(ownRows) }})
 	in.writeOwned(0, 3)
 	tok := rowsToken(t, "u1", "unknown")
 	for _, path := range []string{"records?from=earliest", "events?from=earliest"} {

@@ -34,8 +34,11 @@ type Config struct {
 	// Committer stores named cursors. Nil for none.
 	Committer *cursors.Committer
 	Auth      *auth.Authenticator
-	// Rows returns which records of a stream a principal may read. Nil for all.
-	Rows Rows
+	// Rights tells which records of a stream a principal may read and publish. Nil for
+	// all.
+	Rights Rights
+	// Filters compiles the filters of clients. Nil refuses them.
+	Filters Filters
 	// Credentials configures which credentials requests may carry, and which origins
 	// pages may connect from.
 	Credentials auth.RequestOptions
@@ -83,11 +86,24 @@ type Config struct {
 	Now      func() time.Time
 }
 
-// Rows returns the filter that a record of a stream has to pass for a principal to
-// read it, by any interface. It is called when a subscription begins and when a
-// session's token is renewed, and must not block; the implementation caches compiled
-// filters. If it returns an error, nothing is delivered.
-type Rows func(p *auth.Principal, stream string) (filter.Filter, error)
+// Rights tells which records of the streams that a principal may read or publish it has
+// a right to, by every interface. It is asked when a subscription begins, when the
+// rights of a session change, and at each publish. It must not block; the
+// implementation caches compiled filters. If it returns an error, nothing is delivered
+// or stored.
+type Rights interface {
+	// Rows returns what a principal may read. Every client may go back to what was
+	// written within the resume window.
+	Rows(p *auth.Principal, stream string, resume time.Duration) (hub.Rows, error)
+	// Publishes returns which records a principal may publish.
+	Publishes(p *auth.Principal, stream string) (filter.Filter, error)
+}
+
+// Filters compiles the text of a client's filter. The error is an *expr.Error for a
+// text with faults. Compile is called by many goroutines at once.
+type Filters interface {
+	Compile(text string) (filter.Filter, error)
+}
 
 // Server serves clients and operators.
 type Server struct {

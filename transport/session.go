@@ -10,7 +10,6 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
-	"sluice/hub/filter"
 	"sluice/transport/compress"
 	"sluice/transport/socket"
 )
@@ -181,10 +180,12 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
-	rows  *filter.Filter // by the rights at its beginning; nil for all records
+	rows  *hub.Rows // by the rights at its beginning; nil for all records
 	lease *cursors.Lease
-	auto  bool   // pongs ack
-	pings pinged // pings that are not answered yet
+	auto  bool // pongs ack
+	// evaluated is set if the client's filter has to be evaluated on each record.
+	evaluated bool
+	pings     pinged // pings that are not answered yet
 
 	// The cursor that the client knows.
 	sent      string

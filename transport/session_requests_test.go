@@ -139,6 +139,23 @@ func TestKeysPerSession(t *testing.T) {
 	c.until("subscribed")
 }
 
+// TestFieldValuesPerSession: the field values of all filters count as the keys do, also
+// those of rights.
+func TestFieldValuesPerSession(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{
+		config: func(c *transport.Config) { c.Rights = rowRights(ownRowsByField) },
+		limits: func(l *transport.Limits) { l.KeysPerSession = 3 },
+	})
+	c := in.dial("", token(t, "u", "live", time.Hour))
+	c.send(`{"type":"subscribe","id":"a","stream":"orders","key":["1"]}`)
+	c.until("subscribed")
+	c.send(`{"type":"subscribe","id":"b","stream":"orders","key":["2"]}`)
+	c.fails("b", "subscription_limit")
+	c.send(`{"type":"subscribe","id":"b","stream":"orders"}`)
+	c.until("subscribed")
+}
+
 // TestTooManyErrors: too many faults end the session, whatever kind of request
 // causes them, except for faults that are not the client's.
 func TestTooManyErrors(t *testing.T) {

@@ -46,6 +46,10 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if err != nil {
 		return nil, hub.Begun{}, faultOf(err)
 	}
+	asked, fault := s.filterOf(r.Reading)
+	if fault != nil {
+		return nil, hub.Begun{}, fault
+	}
 	start, lease, fault := s.startOf(ctx, to, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
@@ -53,6 +57,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	request := hub.Request{
 		Stream:    r.stream,
 		Keys:      r.Keys,
+		Filter:    asked,
 		Start:     start,
 		Replay:    s.replay(p, r.stream),
 		Principal: p.Key(),
@@ -63,7 +68,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		Shard:     to.shard,
 	}
 	if rows != nil {
-		request.Filter = *rows
+		request.Rows = *rows
 	}
 	sub, begun, err := s.config.Hub.Subscribe(ctx, request)
 	if err != nil {
@@ -72,7 +77,9 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	began := &subscription{Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil}
+	began := &subscription{
+		Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil, evaluated: asked.HasPredicates(),
+	}
 	if lease != nil && len(begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
 			began.release()

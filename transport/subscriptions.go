@@ -25,7 +25,16 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 		return
 	}
 	taken := make(chan *wire.Error, 1)
-	s.post(func(s *session, sc *scratch) { taken <- s.take(sub, begun, sc) })
+	s.post(func(s *session, sc *scratch) {
+		// The rights may have changed while the subscription began.
+		if now := s.who(); now != p {
+			if reason := s.server.mayKeep(now, sub.Stream(), sub.rows); reason != "" {
+				taken <- faultOfRights(reason)
+				return
+			}
+		}
+		taken <- s.take(sub, begun, sc)
+	})
 	select {
 	case fault = <-taken:
 	case <-s.ended():
@@ -54,9 +63,15 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
-	keys := sub.Feed().Keys()
+	values, evaluated := sub.Feed().Indexed(), 0
+	if sub.evaluated {
+		evaluated = 1
+	}
 	for _, other := range s.subs {
-		keys += other.Feed().Keys()
+		values += other.Feed().Indexed()
+		if other.evaluated {
+			evaluated++
+		}
 		if other.id == sub.id {
 			return wire.Errorf(wire.BadRequest, "another subscription has this id")
 		}
@@ -66,8 +81,13 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 			return fault
 		}
 	}
-	if most := s.server.limits().KeysPerSession; most > 0 && keys > most {
-		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys together", most)
+	if most := s.server.limits().KeysPerSession; most > 0 && values > most {
+		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys and field values together", most)
+		fault.RetryAfter = time.Second
+		return fault
+	}
+	if most := s.server.limits().FiltersPerSession; most > 0 && sub.evaluated && evaluated > most {
+		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions with filters that no index serves", most)
 		fault.RetryAfter = time.Second
 		return fault
 	}

@@ -27,6 +27,7 @@ var againstOrder = map[string]int{
 	"hub/cursors":           1,
 	"hub/event":             0,
 	"hub/filter":            0,
+	"hub/filter/expr":       0,
 	"hub/kafkalog":          1,
 	"hub/kafkalog/acls":     0,
 	"hub/kafkalog/producer": 4,

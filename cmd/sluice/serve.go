@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +22,10 @@ func newServe() *cobra.Command {
 SIGINT. On the signal, the server stops being ready, asks its clients to
 reconnect, spread over drain/spread, and ends within drain/timeout with exit code
 0. A second signal ends the server immediately.
+
+SIGHUP loads the configuration again: grants, auth/issuers, streams and most limits
+take effect at once, also for running sessions; the log names changed fields that
+need a restart. A configuration with a fault is logged and not used.
 
 The server starts even if Kafka and Redis are unavailable, and is ready (/readyz)
 once Kafka answers. Serve rejects a configuration that has neither auth/issuers nor
@@ -48,9 +55,47 @@ by sluice check --print-defaults.`,
 		if err != nil {
 			return usage("%w", err)
 		}
-		return a.Run(cmd.Context())
+		return runReloading(cmd.Context(), a, load, log)
 	}
 	return cmd
+}
+
+// runReloading runs the server, and loads the configuration again on each SIGHUP.
+func runReloading(ctx context.Context, a *app.App, load func() (*config.Config, error), log *slog.Logger) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-hangups:
+			reload(a, load, log)
+		}
+	}
+}
+
+// reload puts the configuration in force that the files have now. If it has a fault, the
+// configuration in force stays.
+func reload(a *app.App, load func() (*config.Config, error), log *slog.Logger) {
+	c, err := load()
+	if err != nil {
+		log.Error("configuration not reloaded; the one in force stays", "error", err)
+		return
+	}
+	for _, warning := range c.Warnings() {
+		log.Warn(warning)
+	}
+	restart, err := a.Reload(c)
+	if err != nil {
+		log.Error("configuration not reloaded completely", "error", err)
+		return
+	}
+	if len(restart) > 0 {
+		log.Warn("changed fields take effect after a restart", "fields", restart)
+	}
 }
 
 // configured adds the flags of a command that reads a configuration. The returned

@@ -1,10 +1,11 @@
 // Package filter selects the records of a stream that a feed contains.
 //
-// A [Filter] is the conjunction of an optional set of record keys and any number
-// of predicates. The zero Filter passes every record; a set without keys, such as
-// the intersection of two disjoint sets, passes none. What a right allows and
-// what a client requests are two filters, combined by [Filter.And]. A filter
-// applies to records only: gaps go to every subscription.
+// A [Filter] is the conjunction of an optional set of record keys, any number of
+// sets of the values of a field, and any number of predicates. The zero Filter
+// passes every record; an empty set, such as the intersection of two disjoint
+// sets, passes none. What a right allows and what a client requests are two
+// filters, combined by [Filter.And]. A filter applies to records only: gaps go to
+// every subscription.
 //
 // # Identity
 //
@@ -14,8 +15,8 @@
 // predicates whose bytes are equal must agree on every record, as either of them
 // may be asked for both; code that compiles a predicate from a text therefore
 // puts into the bytes everything that affects the result (the language, the text,
-// the claims that were substituted into it). The order of a conjunction is part
-// of its identity, see below.
+// the claims that were substituted into it). The order of the predicates in a
+// conjunction is part of its identity, see below; that of sets is not.
 //
 // # Keys
 //
@@ -25,19 +26,42 @@
 // finds the filters, so that filters on other keys cost nothing for a record.
 // [Filter.Keys] and [Filter.Key] return the keys for the index.
 //
+// # Fields
+//
+// A [Field] is a header, or a member of the record's value, such as user in
+// {"user":"u17"}. [In] passes the records whose field is one of some JSON scalars.
+// Types are distinguished: "1" and 1 differ, and so do null and a field that a
+// record does not have, which is like no value. Numbers are equal if their float64
+// are. Objects and arrays equal nothing.
+//
+// Like keys, field values exist to be indexed. [Fields] finds for a record the
+// values of all fields that any filter uses, in one walk through the record, so
+// that a matcher can look each of them up and filters on other values cost
+// nothing. A filter with several sets is found by one of them, and [Filter.Ask]
+// checks the others.
+//
 // # Predicates
 //
 // [Filter.Ask] asks a [Predicate] about a record only if the record has a key of
-// the filter, and only as long as the predicates before it pass: in
-// right.And(client) the client's predicates are never asked about a record that
-// the right refuses, so that neither an error nor the time taken reveals anything
-// about such a record.
+// the filter and a value of each field set, and only as long as the predicates
+// before it pass: in right.And(client) the client's predicates are never asked
+// about a record that the right refuses, so that neither an error nor the time
+// taken reveals anything about such a record.
+//
+// Sets come before all predicates, whichever part they are from. They never fail,
+// and checking them takes nanoseconds, but a set of the client's may keep the
+// right's predicates from being asked. Whether a right's predicate has failed on a
+// record then tells its client that the record has the values of that set. The
+// predicate of a right should therefore not fail on any record that may exist; a
+// right that consists of sets cannot.
 //
 // Answers are kept in [Verdicts], which belong to a run of records in memory,
 // with two bits for each record and predicate. As long as the run is in memory, a
 // predicate is asked at most once about each of its records, whichever
-// subscriptions and filters need the answer. The record is parsed when the first
-// predicate looks into it, and only once while a [View] stays at it.
+// subscriptions and filters need the answer. Field sets have no answers that are
+// kept: checking them again is cheap, and there may be ten thousand of them. The
+// record is parsed when the first field set or predicate looks into it, and only
+// once while a [View] stays at it.
 //
 // A predicate must
 //
@@ -62,9 +86,15 @@
 //
 // A file uses the files listed after it.
 //
+//	any.go        filters and predicates that are made of others
+//	passes.go     asking a filter about a single record
 //	verdicts.go   stored answers
 //	filter.go     Filter: conjunction, identity
 //	keys.go       sets of keys
 //	predicate.go  Predicate, and how it is asked
-//	record.go     a record as predicates see it, parsed lazily
+//	fieldset.go   sets of the values of a field
+//	fields.go     finding the fields of a record that filters use
+//	record.go     a record as predicates and field sets see it, parsed lazily
+//	value.go      Value: JSON scalars, and when they are equal
+//	field.go      Field: a header, or a path in the value
 package filter

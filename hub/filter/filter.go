@@ -19,17 +19,18 @@ type Filter struct {
 type more struct {
 	byHash  []int32      // indexes of the keys, sorted by hash; nil for a few keys
 	nothing bool         // no record passes
+	fields  []FieldSet   // sorted by their fields, one for each
 	where   []*predicate // each once, in the order in which they are asked
 }
 
 var nothing = Filter{more: &more{nothing: true}}
 
-// makeFilter returns a filter of keys and predicates.
-func makeFilter(keys []key, where []*predicate) Filter {
+// makeFilter returns a filter of keys, sets of fields and predicates.
+func makeFilter(keys []key, fields []FieldSet, where []*predicate) Filter {
 	f := Filter{keys: keys}
 	byHash := sortByHash(keys)
-	if byHash != nil || len(where) > 0 {
-		f.more = &more{byHash: byHash, where: where}
+	if byHash != nil || len(fields) > 0 || len(where) > 0 {
+		f.more = &more{byHash: byHash, fields: fields, where: where}
 	}
 	return f
 }
@@ -40,12 +41,23 @@ func Keys(keys ...string) Filter {
 	if len(keys) == 0 {
 		return nothing
 	}
-	return makeFilter(keysOf(keys), nil)
+	return makeFilter(keysOf(keys), nil, nil)
+}
+
+// In returns a filter that passes records whose field has one of the values. A record
+// without the field does not pass. Without values that a field can have, In passes no
+// record.
+func In(field Field, values ...Value) Filter {
+	set, ok := newFieldSet(field, values)
+	if !ok {
+		return nothing
+	}
+	return makeFilter(nil, []FieldSet{set}, nil)
 }
 
 // Where returns a filter that passes the records that the predicate passes.
 func Where(p Predicate) Filter {
-	return makeFilter(nil, []*predicate{newPredicate(p)})
+	return makeFilter(nil, nil, []*predicate{newPredicate(p)})
 }
 
 // And returns a filter that passes the records that both filters pass. The
@@ -66,13 +78,17 @@ func (f Filter) And(then Filter) Filter {
 			return nothing
 		}
 	}
+	fields, ok := joinFieldSets(f.FieldSets(), then.FieldSets())
+	if !ok {
+		return nothing
+	}
 	where := slices.Clone(f.where())
 	for _, p := range then.where() {
 		if !slices.ContainsFunc(where, p.is) {
 			where = append(where, p)
 		}
 	}
-	return makeFilter(keys, where)
+	return makeFilter(keys, fields, where)
 }
 
 func (f *Filter) where() []*predicate {
@@ -82,11 +98,33 @@ func (f *Filter) where() []*predicate {
 	return f.more.where
 }
 
+// FieldSets returns the filter's sets of field values, which must not be changed.
+func (f *Filter) FieldSets() []FieldSet {
+	if f.more == nil {
+		return nil
+	}
+	return f.more.fields
+}
+
+// Indexed returns the number of the filter's keys and field values together, which
+// take memory in an index.
+func (f *Filter) Indexed() int {
+	n := len(f.keys)
+	for _, set := range f.FieldSets() {
+		n += set.Len()
+	}
+	return n
+}
+
 // All reports whether the filter passes every record.
 func (f *Filter) All() bool { return len(f.keys) == 0 && f.more == nil }
 
 // Nothing reports whether the filter passes no record, whatever its key.
 func (f *Filter) Nothing() bool { return f.more != nil && f.more.nothing }
+
+// KeysOnly reports whether the key of a record alone decides whether the filter passes
+// it.
+func (f *Filter) KeysOnly() bool { return len(f.FieldSets()) == 0 && !f.HasPredicates() }
 
 // HasPredicates reports whether the filter has predicates.
 func (f *Filter) HasPredicates() bool { return len(f.where()) > 0 }
@@ -133,6 +171,7 @@ func (f *Filter) HasKey(hash uint64, text []byte) bool {
 const (
 	canonicalNothing   = 0x00
 	canonicalPredicate = 0x01
+	canonicalField     = 0x02
 	canonicalNoText    = 0xff // a key that is not UTF-8
 )
 
@@ -155,19 +194,32 @@ func (f *Filter) appendMore(b []byte) []byte {
 	if f.Nothing() {
 		b = append(b, canonicalNothing)
 	}
+	for _, set := range f.FieldSets() {
+		b = append(b, canonicalField)
+		b = appendText(b, set.field.text)
+		b = binary.AppendUvarint(b, uint64(len(set.values)))
+		for _, text := range set.values {
+			b = appendText(b, text)
+		}
+	}
 	for _, p := range f.where() {
-		text := p.id.Value()
 		b = append(b, canonicalPredicate)
-		b = binary.AppendUvarint(b, uint64(len(text)))
-		b = append(b, text...)
+		b = appendText(b, p.id.Value())
 	}
 	return b
+}
+
+// appendText appends a text after its length.
+func appendText(b []byte, text string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(text)))
+	return append(b, text...)
 }
 
 // Equal reports whether the canonical bytes of both are equal.
 func (f *Filter) Equal(other *Filter) bool {
 	return f.Nothing() == other.Nothing() &&
 		slices.EqualFunc(f.keys, other.keys, func(a, b key) bool { return a.text == b.text }) &&
+		slices.EqualFunc(f.FieldSets(), other.FieldSets(), FieldSet.equal) &&
 		slices.EqualFunc(f.where(), other.where(), (*predicate).is)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,9 +45,12 @@ func hasKey(f filter.Filter, key string) bool {
 	return f.AnyKey() || f.HasKey(filter.Hash([]byte(key)), fmt.Appendf(nil, "%q", key))
 }
 
+func canonicalOf(f filter.Filter) string { return string(f.Canonical()) }
+
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	p, q := constant("p", true), constant("q", true)
+	user, u, v := filter.Data("user"), filter.String("u"), filter.String("v")
 	different := map[string]filter.Filter{
 		"all":          {},
 		"nothing":      filter.Keys(),
@@ -65,6 +69,26 @@ func TestIdentity(t *testing.T) {
 		"like a key":   filter.Where(constant(`"a"`, true)),
 		"like nothing": filter.Where(constant("\x00", true)),
 		"empty":        filter.Where(constant("", true)),
+		"user u":       filter.In(user, u),
+		"user v":       filter.In(user, v),
+		"user u or v":  filter.In(user, u, v),
+		"user uv":      filter.In(user, filter.String("u\x02v")),
+		"name u":       filter.In(filter.Data("name"), u),
+		"header u":     filter.In(filter.Header("user"), u),
+		"value u":      filter.In(filter.Data(), u),
+		"path u":       filter.In(filter.Data("us", "er"), u),
+		"path, dot":    filter.In(filter.Data("us.er"), u),
+		"user, name":   filter.In(user, u).And(filter.In(filter.Data("name"), v)),
+		"name, user":   filter.In(user, v).And(filter.In(filter.Data("name"), u)),
+		"user u, a":    filter.Keys("a").And(filter.In(user, u)),
+		"user u, p":    filter.In(user, u).And(filter.Where(p)),
+		"like user":    filter.Where(constant(canonicalOf(filter.In(user, u)), true)),
+		"null":         filter.In(user, filter.Null()),
+		"text null":    filter.In(user, filter.String("null")),
+		"true":         filter.In(user, filter.Bool(true)),
+		"false":        filter.In(user, filter.Bool(false)),
+		"number":       filter.In(user, filter.Number(1)),
+		"text number":  filter.In(user, filter.String("1")),
 	}
 	seen := make(map[string]string)
 	for name, f := range different {
@@ -89,6 +113,19 @@ func TestIdentity(t *testing.T) {
 		"intersection":    {filter.Keys("a", "b").And(filter.Keys("b", "c")), filter.Keys("b")},
 		"disjoint":        {filter.Keys("a").And(filter.Keys("b")).And(filter.Where(p)), filter.Keys()},
 		"all":             {filter.Filter{}.And(filter.Filter{}), filter.Filter{}},
+		"order of values": {filter.In(user, u, v), filter.In(user, v, u, v)},
+		"order of fields": {
+			filter.In(user, u).And(filter.In(filter.Header("x"), v)).And(filter.In(filter.Data("a"), u)),
+			filter.In(filter.Data("a"), u).And(filter.In(user, u)).And(filter.In(filter.Header("x"), v)),
+		},
+		"fields, predicate": {filter.Where(p).And(filter.In(user, u)), filter.In(user, u).And(filter.Where(p))},
+		"common values":     {filter.In(user, u, v).And(filter.In(user, v, filter.Null())), filter.In(user, v)},
+		"disjoint values":   {filter.In(user, u).And(filter.In(filter.Data("a"), u)).And(filter.In(user, v)), filter.Keys()},
+		"no values":         {filter.In(user), filter.Keys()},
+		"equal numbers":     {filter.In(user, filter.Number(0), filter.Number(1e15)), filter.In(user, filter.Number(math.Copysign(0, -1)), filter.Number(1_000_000_000_000_000))},
+		"impossible values": {filter.In(user, filter.Number(math.NaN()), filter.Number(math.Inf(-1)), filter.String("\xff"), filter.Value{}), filter.Keys()},
+		"impossible field":  {filter.In(filter.Data("a", "\xff"), u), filter.In(filter.Header("\xff"), u)},
+		"zero field":        {filter.In(filter.Field{}, u), filter.Keys()},
 	} {
 		if !pair[0].Equal(&pair[1]) || string(pair[0].Canonical()) != string(pair[1].Canonical()) || pair[0].Digest() != pair[1].Digest() {
 			t.Errorf("%s: %q differs from %q", name, pair[0].Canonical(), pair[1].Canonical())

@@ -1,6 +1,16 @@
 package filter
 
-import "sluice/hub/jsonscan"
+import (
+	"iter"
+
+	"sluice/hub/jsonscan"
+)
+
+// encodingBytes is how a value that is neither JSON nor text is shown.
+const encodingBytes = "base64"
+
+// keptValues bounds the number of fields of a record whose values are kept.
+const keptValues = 8
 
 // Record is a record as predicates see it: what subscribers are sent of it. It is
 // parsed lazily, and no part twice. What its methods return is valid until the
@@ -10,6 +20,10 @@ type Record struct {
 	// milliseconds, -1 for none.
 	Partition    int32
 	Offset, Time int64
+
+	// Memo is for what predicates share about the record, such as its value as they see
+	// it. Set makes it nil.
+	Memo any
 
 	event []byte
 
@@ -23,6 +37,15 @@ type Record struct {
 
 	listed  bool
 	members map[string][]byte // of the object in data
+
+	values []fieldValue // of the fields that filters have looked at
+}
+
+// fieldValue is the text of a field's value.
+type fieldValue struct {
+	field Field
+	text  []byte
+	ok    bool
 }
 
 // Set makes r the record of an event with the given JSON text.
@@ -32,7 +55,8 @@ func (r *Record) Set(event []byte, partition int32, offset, time int64) {
 		members = nil // a map that has grown stays slow to clear
 	}
 	clear(members)
-	*r = Record{Partition: partition, Offset: offset, Time: time, event: event, members: members}
+	clear(r.values)
+	*r = Record{Partition: partition, Offset: offset, Time: time, event: event, members: members, values: r.values[:0]}
 }
 
 // walk finds the fields of the event.
@@ -145,4 +169,95 @@ func (r *Record) list() map[string][]byte {
 		}
 	}
 	return r.members
+}
+
+// value returns the text of a field's value, as [scalar] does. It looks for the field
+// in one walk through the value, without parsing the rest.
+func (r *Record) value(f Field) (text []byte, ok bool) {
+	for i := range r.values {
+		if v := &r.values[i]; v.field == f {
+			return v.text, v.ok
+		}
+	}
+	text, ok = scalar(r.raw(f))
+	if len(r.values) < keptValues {
+		r.values = append(r.values, fieldValue{f, text, ok})
+	}
+	return text, ok
+}
+
+// raw returns the JSON text of a field, empty if the record does not have it.
+func (r *Record) raw(f Field) (value []byte) {
+	if name, ok := f.header(); ok {
+		for has, of := range r.headerValues() {
+			if isNamed(has, name) {
+				value = of
+			}
+		}
+		return value
+	}
+	path, ok := f.data()
+	if !ok {
+		return nil
+	}
+	value = r.textData()
+	if path != "" {
+		value, _ = member(value, 0, path)
+	}
+	return value
+}
+
+// headerValues yields the names and values of the headers, as events show them. A
+// value that is not UTF-8 is empty.
+func (r *Record) headerValues() iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for header := range jsonscan.Elements(r.Headers()) {
+			var parts [3][]byte // name, value, encoding
+			n := 0
+			for part := range jsonscan.Elements(header) {
+				if n < len(parts) {
+					parts[n] = part
+				}
+				n++
+			}
+			if n > 2 {
+				parts[1] = nil
+			}
+			if !yield(parts[0], parts[1]) {
+				return
+			}
+		}
+	}
+}
+
+// textData returns the JSON text of the value, empty if the value is bytes.
+func (r *Record) textData() []byte {
+	r.walk()
+	if r.encoding == encodingBytes {
+		return nil
+	}
+	return r.data
+}
+
+// member returns the JSON text of a path in the object that begins at i, and where the
+// object ends. It recurses no deeper than the path.
+func member(b []byte, i int, path string) (value []byte, end int) {
+	if i >= len(b) || b[i] != '{' {
+		return nil, jsonscan.EndOfValue(b, i)
+	}
+	name, others := split(path)
+	for i++; ; {
+		has, at, ok := jsonscan.NextMember(b, i)
+		switch {
+		case !ok:
+			return value, at
+		case !isNamed(has, name):
+			i = jsonscan.EndOfValue(b, at)
+		case others != "":
+			value, i = member(b, at, others)
+		default:
+			i = jsonscan.EndOfValue(b, at)
+			value = b[at:i]
+		}
+	}
 }

@@ -69,11 +69,33 @@ func (v *Verdicts) find(p *predicate, room int) *answers {
 	return a
 }
 
-// Ask returns the answer of the filter's predicates for record i of a run, whose
-// verdicts are v. The caller must have checked that the record has a key of the
-// filter. view is used to look at the record; if it is nil, Ask takes one from a
-// pool.
+// Ask returns the answer of the filter for record i of a run, whose verdicts are v. The
+// caller must have checked that the record has a key of the filter. view is used to look
+// at the record; if it is nil, Ask takes one from a pool. The sets of field values are
+// checked each time, because that takes little longer than finding a kept answer,
+// and answers for ever other sets would take much memory; the predicates' answers are kept.
 func (f *Filter) Ask(v *Verdicts, of Records, i int, view *View) Verdict {
+	sets := f.FieldSets()
+	if len(sets) == 0 {
+		return f.AskPredicates(v, of, i, view)
+	}
+	if view == nil {
+		own := views.Get().(*View)
+		defer own.giveBack()
+		view = own
+	}
+	r := view.At(of, i)
+	for k := range sets {
+		if !sets[k].passes(r) {
+			return No
+		}
+	}
+	return f.AskPredicates(v, of, i, view)
+}
+
+// AskPredicates is like Ask for a record that is known to pass the filter's sets of
+// field values.
+func (f *Filter) AskPredicates(v *Verdicts, of Records, i int, view *View) Verdict {
 	for _, p := range f.where() {
 		a := v.find(p, of.Room())
 		said := a.get(i)
@@ -102,7 +124,7 @@ func (a *answers) ask(p *predicate, of Records, i int, view *View) Verdict {
 	if said := a.get(i); said != unknown {
 		return said // another goroutine has asked meanwhile
 	}
-	said, err := p.judge(view.at(of, i))
+	said, err := p.judge(view.At(of, i))
 	if err != nil && a.err == nil {
 		a.err = err
 	}
@@ -141,7 +163,8 @@ type View struct {
 	i      int
 }
 
-func (w *View) at(of Records, i int) *Record {
+// At returns record i of a run. It is valid until At is called for another record.
+func (w *View) At(of Records, i int) *Record {
 	if w.of != of || w.i != i {
 		w.of, w.i = of, i
 		of.Load(i, &w.record)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 
+	"sluice/hub/filter"
 	"sluice/hub/upstream"
 )
 
@@ -24,14 +25,24 @@ var (
 	// ErrReservedHeader means that a header has a name that is reserved for the
 	// server.
 	ErrReservedHeader = errors.New("a header has a reserved name")
+	// ErrNotAllowed means that the principal has no right to publish the record.
+	ErrNotAllowed = errors.New("the principal is not allowed to publish the record")
 )
+
+// Publisher is the principal that publishes.
+type Publisher struct {
+	// Principal is the key of the principal.
+	Principal string
+	// Allowed passes the records that the principal has a right to publish.
+	Allowed filter.Filter
+}
 
 // Batch holds the records that one request publishes to one stream. Each is
 // pending until it has a verdict. A Batch is not safe for concurrent use.
 type Batch struct {
-	// Stream is the stream's public name, Principal the key of the publishing
-	// principal.
-	Stream, Principal string
+	// Stream is the stream's public name.
+	Stream string
+	Publisher
 
 	messages []upstream.Message
 	verdicts []Verdict
@@ -39,9 +50,9 @@ type Batch struct {
 	pending  int
 }
 
-func newBatch(stream, principal string, messages []upstream.Message) *Batch {
+func newBatch(stream string, by Publisher, messages []upstream.Message) *Batch {
 	return &Batch{
-		Stream: stream, Principal: principal,
+		Stream: stream, Publisher: by,
 		messages: messages,
 		verdicts: make([]Verdict, len(messages)),
 		settled:  make([]bool, len(messages)),

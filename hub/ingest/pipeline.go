@@ -63,8 +63,8 @@ func New(store Store, steps ...Step) *Pipeline {
 // upstream.Producer. The messages must not be changed afterwards.
 //
 // If a step panics, the panic is passed on and done is not called.
-func (p *Pipeline) Publish(ctx context.Context, stream, principal string, messages []upstream.Message, done func([]Verdict)) {
-	b := newBatch(stream, principal, messages)
+func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, messages []upstream.Message, done func([]Verdict)) {
+	b := newBatch(stream, by, messages)
 	reached := 0
 	for _, step := range p.steps {
 		if b.pending == 0 {

@@ -83,7 +83,7 @@ func publish(t *testing.T, p *ingest.Pipeline, values ...string) []ingest.Verdic
 		messages[i].Value = []byte(value)
 	}
 	done := make(chan []ingest.Verdict, 2)
-	p.Publish(t.Context(), "orders", "user:a", messages, func(v []ingest.Verdict) { done <- v })
+	p.Publish(t.Context(), "orders", ingest.Publisher{Principal: "user:a"}, messages, func(v []ingest.Verdict) { done <- v })
 	return <-done
 }
 
@@ -151,7 +151,7 @@ func TestReservedHeaders(t *testing.T) {
 	}
 	done := make(chan []ingest.Verdict, 1)
 	ingest.New(&memoryStore{}, ingest.ReservedHeaders{}).
-		Publish(t.Context(), "orders", "user:a", messages, func(v []ingest.Verdict) { done <- v })
+		Publish(t.Context(), "orders", ingest.Publisher{Principal: "user:a"}, messages, func(v []ingest.Verdict) { done <- v })
 	if got := <-done; got[0].Err != nil || !errors.Is(got[1].Err, ingest.ErrReservedHeader) {
 		t.Errorf("got %+v", got)
 	}

@@ -18,22 +18,36 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		i := skipSpace(object, 0) + 1
 		for {
-			i = skipSpace(object, i)
-			if i >= len(object) || object[i] != '"' {
+			name, at, ok := NextMember(object, i)
+			if !ok {
 				return
 			}
-			end := skipValue(object, i)
-			name := object[i:end]
-			i = skipSpace(object, end) + 1 // after the colon
-			i = skipSpace(object, i)
-			end = skipValue(object, i)
-			if i >= end || !yield(name, object[i:end]) {
+			i = skipValue(object, at)
+			if at >= i || !yield(name, object[at:i]) {
 				return
 			}
-			i = skipSpace(object, end) + 1 // after the comma
 		}
 	}
 }
+
+// NextMember finds the next member of an object: i is after the opening bracket or
+// after the value before, and value is where the member's value begins. It reports
+// false if there is none; value is then after the closing bracket.
+func NextMember(b []byte, i int) (name []byte, value int, ok bool) {
+	if i = skipSpace(b, i); i < len(b) && b[i] == ',' {
+		i = skipSpace(b, i+1)
+	}
+	if i >= len(b) || b[i] != '"' {
+		return nil, min(i+1, len(b)), false
+	}
+	end := endOfString(b, i)
+	name = b[i:end]
+	i = skipSpace(b, end) + 1 // after the colon
+	return name, min(skipSpace(b, i), len(b)), true
+}
+
+// EndOfValue returns the end of the value that begins at i.
+func EndOfValue(b []byte, i int) int { return skipValue(b, i) }
 
 // Elements yields the elements of an array as they are in the text.
 func Elements(array []byte) iter.Seq[[]byte] {

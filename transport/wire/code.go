@@ -37,6 +37,7 @@ const (
 	PublishUnknown      Code = "publish_unknown"
 	SlowConsumer        Code = "slow_consumer"
 	StreamChanged       Code = "stream_changed"
+	RightsChanged       Code = "rights_changed"
 	NoPong              Code = "no_pong"
 	Superseded          Code = "superseded"
 	TooManyErrors       Code = "too_many_errors"
@@ -132,6 +133,7 @@ var codes = map[Code]Info{
 
 	SlowConsumer:  {Close: 4008, Retryable: true, Action: Resume},
 	StreamChanged: {HTTP: 503, Close: 4009, Retryable: true, Action: Resume},
+	RightsChanged: {HTTP: 503, Close: 4010, Retryable: true, Action: Resume},
 	NoPong:        {Close: 4012, Retryable: true, Action: Resume},
 	TooManyErrors: {Close: 4509, Action: Stop},
 	Superseded:    {Close: 4510, Action: Stop},

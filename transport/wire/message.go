@@ -128,12 +128,15 @@ const (
 	ReasonSlowConsumer Reason = "slow_consumer"
 	ReasonFilterFailed Reason = "filter_failed"
 	ReasonChanged      Reason = "stream_changed"
-	ReasonError        Reason = "error"
+	// ReasonRightsChanged: the principal may still read the stream, but other records
+	// of it.
+	ReasonRightsChanged Reason = "rights_changed"
+	ReasonError         Reason = "error"
 )
 
 // Retryable reports whether the client can subscribe again with the cursor.
 func (r Reason) Retryable() bool {
-	return r == ReasonRequested || r == ReasonSlowConsumer || r == ReasonChanged
+	return r == ReasonRequested || r == ReasonSlowConsumer || r == ReasonChanged || r == ReasonRightsChanged
 }
 
 // Append implements Message.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,7 +55,7 @@ func (p *parser) fault() *Error {
 func (p *parser) unknown(at, name string) {
 	shown := Shown(name)
 	switch {
-	case notYet[name] || strings.HasPrefix(name, "header."):
+	case notYet[name]:
 		p.refuse(at, "the field %s is not supported by this server yet", shown)
 	case known[strings.ToLower(name)] != "":
 		p.refuse(at, "unknown field %s: field names are in lower case", shown)
@@ -70,7 +71,7 @@ func unsupported(what string) *Error {
 }
 
 // notYet holds the fields and parameters of the protocol that are refused.
-var notYet = map[string]bool{"filter": true, "key_prefix": true, "message_id": true}
+var notYet = map[string]bool{"message_id": true}
 
 // known holds the field names of requests, with their JSON pointers. It saves
 // building the pointers for each message, and helps to recognize names in upper
@@ -310,6 +311,14 @@ func (p *parser) subscription(at string, b []byte) (r Subscribe) {
 			}
 		case "key":
 			r.Keys = p.texts(at, value)
+		case "key_prefix":
+			if r.KeyPrefix = p.text(at, value); r.KeyPrefix == "" && !p.failed() {
+				p.refuse(at, "is empty")
+			}
+		case "filter":
+			if r.Filter = p.text(at, value); r.Filter == "" && !p.failed() {
+				p.refuse(at, "is empty")
+			}
 		case "cursor_name":
 			if r.CursorName = p.text(at, value); r.CursorName == "" && !p.failed() {
 				p.refuse(at, "is empty")
@@ -323,11 +332,29 @@ func (p *parser) subscription(at string, b []byte) (r Subscribe) {
 				r.Heartbeat = p.span(at, text, MinHeartbeat, MaxHeartbeat)
 			}
 		default:
-			return false
+			if !strings.HasPrefix(name, headerPrefix) {
+				return false
+			}
+			if text, ok := p.textOK(at, value); ok {
+				p.headerIs(&r.Reading, name, "", text)
+			}
 		}
 		return true
 	})
 	return r
+}
+
+// headerIs reads what selects records by a header.
+func (p *parser) headerIs(r *Reading, name, at, value string) {
+	name = strings.TrimPrefix(name, headerPrefix)
+	switch {
+	case name == "":
+		p.refuse(at, "header. lacks the name of a header")
+	case slices.ContainsFunc(r.Headers, func(h HeaderValue) bool { return h.Name == name }):
+		p.refuse(at, "%s is given twice", Shown(headerPrefix+name))
+	default:
+		r.Headers = append(r.Headers, HeaderValue{Name: name, Value: value})
+	}
 }
 
 // texts reads an array of strings that must not be empty: an empty array would

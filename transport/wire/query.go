@@ -142,10 +142,10 @@ func (e Endpoint) has(name string) bool {
 		return e == EndpointRecords
 	case "ping":
 		return e == EndpointWS
-	case "from", "key", "cursor_name", "reset", "on_gap", "heartbeat", "ticket", "access_token":
+	case "from", "key", "key_prefix", "filter", "cursor_name", "reset", "on_gap", "heartbeat", "ticket", "access_token":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, headerPrefix)
 }
 
 // parameter reads one parameter that the endpoint has. Those for credentials are
@@ -159,6 +159,14 @@ func (p *parser) parameter(q *Query, name, value string) {
 		q.From = p.from(at, restorePlus(value))
 	case "key":
 		q.Keys = append(q.Keys, value)
+	case "key_prefix":
+		if q.KeyPrefix = value; value == "" {
+			p.refuse(at, "is empty")
+		}
+	case "filter":
+		if q.Filter = value; value == "" {
+			p.refuse(at, "is empty")
+		}
 	case "cursor_name":
 		if q.CursorName = value; value == "" {
 			p.refuse(at, "is empty")
@@ -185,11 +193,14 @@ func (p *parser) parameter(q *Query, name, value string) {
 		}
 	case "ping":
 		q.Ping = p.span(at, value, time.Second, maxPing)
+	case "ticket", "access_token":
+	default:
+		p.headerIs(&q.Reading, name, "", value)
 	}
 }
 
 func (p *parser) unknownParameter(name string) {
-	if notYet[name] || strings.HasPrefix(name, "header.") {
+	if notYet[name] {
 		p.refuse("", "the parameter %s is not supported by this server yet", Shown(name))
 		return
 	}
@@ -204,10 +215,13 @@ func (p *parser) checkStreams(endpoint Endpoint, q *Query, seen map[string]bool)
 	case endpoint == EndpointWS && len(q.Streams) > 1:
 		p.refuse("/stream", "is given twice: send a subscribe for each stream")
 	case endpoint == EndpointWS && len(q.Streams) == 0:
-		for _, name := range [...]string{"from", "key", "cursor_name", "reset", "on_gap", "heartbeat"} {
+		for _, name := range [...]string{"from", "key", "key_prefix", "filter", "cursor_name", "reset", "on_gap", "heartbeat"} {
 			if seen[name] {
 				p.refuse("/"+name, "requires the parameter stream")
 			}
+		}
+		if len(q.Headers) > 0 {
+			p.refuse("", "the parameter %s requires the parameter stream", Shown(headerPrefix+q.Headers[0].Name))
 		}
 	}
 }

@@ -62,9 +62,10 @@ func TestParseQuery(t *testing.T) {
 	t.Parallel()
 	reading := wire.Reading{
 		From: wire.From{Kind: wire.StartLast, N: 10}, Keys: []string{"a b", "c&d"}, CursorName: "web-7",
+		KeyPrefix: "eu-", Filter: "data.total > 100 && a", Headers: []wire.HeaderValue{{"b", "x y"}, {"a.b", ""}},
 		Reset: true, OnGap: wire.OnGapFail, Heartbeat: 20 * time.Second,
 	}
-	const readingText = "from=last:10&key=a+b&key=c%26d&cursor_name=web-7&reset=1&on_gap=fail&heartbeat=20s"
+	const readingText = "from=last:10&key=a+b&key=c%26d&key_prefix=eu-&filter=data.total+%3E+100+%26%26+a&header.b=x+y&header.a.b=&cursor_name=web-7&reset=1&on_gap=fail&heartbeat=20s"
 	tests := map[string]struct {
 		endpoint wire.Endpoint
 		query    string
@@ -121,9 +122,16 @@ func TestParseQueryRefuses(t *testing.T) {
 		"unknown, twice":              {one, "foo=1&foo=2", "", wire.BadRequest, `unknown parameter "foo"`},
 		"unknown on one line":         {one, "a%0d%0a=1", "", wire.BadRequest, `unknown parameter "a\r\n"`},
 		"in capitals":                 {one, "From=latest", "", wire.BadRequest, `unknown parameter "From"`},
-		"filter":                      {one, "filter=true", "", wire.BadRequest, `the parameter "filter" is not supported by this server yet`},
-		"key_prefix":                  {one, "key_prefix=a", "", wire.BadRequest, `the parameter "key_prefix" is not supported by this server yet`},
-		"header":                      {one, "header.trace=a", "", wire.BadRequest, `the parameter "header.trace" is not supported by this server yet`},
+		"message_id":                  {one, "message_id=a", "", wire.BadRequest, `the parameter "message_id" is not supported by this server yet`},
+		"empty filter":                {one, "filter=", "", wire.BadRequest, "the parameter filter: is empty"},
+		"filter twice":                {one, "filter=a&filter=b", "", wire.BadRequest, "the parameter filter: is given twice"},
+		"empty key_prefix":            {one, "key_prefix=", "", wire.BadRequest, "the parameter key_prefix: is empty"},
+		"header without a name":       {one, "header.=a", "", wire.BadRequest, "lacks the name of a header"},
+		"header twice":                {one, "header.a=1&header.a=2", "", wire.BadRequest, "is given twice"},
+		"header in capitals":          {one, "Header.a=1", "", wire.BadRequest, `unknown parameter "Header.a"`},
+		"eleven headers":              {one, "header.a=1&header.b=1&header.c=1&header.d=1&header.e=1&header.f=1&header.g=1&header.h=1&header.i=1&header.j=1&header.k=1", "", wire.BadRequest, "more than 10 entries"},
+		"filter without a stream":     {ws, "filter=true", "", wire.BadRequest, "the parameter filter: requires the parameter stream"},
+		"header without a stream":     {ws, "header.a=1", "", wire.BadRequest, `"header.a" requires the parameter stream`},
 		"stream beside the path":      {one, "stream=a", "", wire.BadRequest, `unknown parameter "stream"`},
 		"limit of a stream":           {one, "limit=5", "", wire.BadRequest, `unknown parameter "limit"`},
 		"wait of a stream":            {events, "stream=a&wait=5s", "", wire.BadRequest, `unknown parameter "wait"`},
@@ -255,7 +263,7 @@ func TestParsePlainQuery(t *testing.T) {
 		"reset twice":     {"reset=true&reset=true", true, false, "the parameter reset: is given twice"},
 		"reset in words":  {"reset=yes", true, false, "the parameter reset: must be true or false"},
 		"unknown":         {"foo=1", true, false, `unknown parameter "foo"`},
-		"later":           {"filter=1", true, false, "is not supported by this server yet"},
+		"later":           {"message_id=1", true, false, "is not supported by this server yet"},
 		"bad escape":      {"%zz", false, false, "not escaped"},
 	}
 	for name, tt := range tests {

@@ -12,6 +12,12 @@ type Reading struct {
 	From From `json:"from" validate:"-"`
 	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string `json:"key" validate:"max=1000"`
+	// KeyPrefix selects records whose key begins with it; empty selects all.
+	KeyPrefix string `json:"key_prefix" validate:"max=1000"`
+	// Headers selects records that have all of these headers.
+	Headers []HeaderValue `json:"header" validate:"max=10"`
+	// Filter is an expression, which the server compiles; empty for none.
+	Filter string `json:"filter" validate:"-"`
 	// CursorName names a cursor kept for the principal; empty for none.
 	CursorName string `json:"cursor_name" validate:"omitempty,cursor_name"`
 	// Reset ignores what is stored under CursorName.
@@ -21,6 +27,14 @@ type Reading struct {
 	// Heartbeat is how long a stream may be quiet, 0 for the server's default.
 	Heartbeat time.Duration `json:"heartbeat"`
 }
+
+// HeaderValue is `header.NAME`: the last header with the name has the value.
+type HeaderValue struct {
+	Name, Value string
+}
+
+// headerPrefix begins the names of fields and parameters that select by header.
+const headerPrefix = "header."
 
 // OnGap is what a subscription does at a gap.
 type OnGap string

@@ -196,9 +196,11 @@ func TestParseRequestRefuses(t *testing.T) {
 
 		"subscribe without stream": {`{"type":"subscribe","id":"a"}`, wire.BadRequest, "a", "/stream", "stream is required"},
 		"stream too long":          {`{"type":"subscribe","id":"a","stream":"` + strings.Repeat("s", 129) + `"}`, wire.BadRequest, "a", "/stream", "longer than 128"},
-		"filter":                   {subscribe(`"filter":"true"`), wire.BadRequest, "a", "", `the field "filter" is not supported by this server yet`},
-		"key_prefix":               {subscribe(`"key_prefix":"a"`), wire.BadRequest, "a", "", `the field "key_prefix" is not supported by this server yet`},
-		"header.NAME":              {subscribe(`"header.trace":"a"`), wire.BadRequest, "a", "", `the field "header.trace" is not supported by this server yet`},
+		"empty filter":             {subscribe(`"filter":""`), wire.BadRequest, "a", "/filter", "is empty"},
+		"filter of another type":   {subscribe(`"filter":7`), wire.BadRequest, "a", "/filter", "must be a string"},
+		"empty key_prefix":         {subscribe(`"key_prefix":""`), wire.BadRequest, "a", "/key_prefix", "is empty"},
+		"header of another type":   {subscribe(`"header.trace":["a"]`), wire.BadRequest, "a", "/header.trace", "must be a string"},
+		"header without a name":    {subscribe(`"header.":"a"`), wire.BadRequest, "a", "", "lacks the name of a header"},
 		"from a number":            {subscribe(`"from":5`), wire.BadRequest, "a", "/from", "must be a string"},
 		"from nothing":             {subscribe(`"from":""`), wire.BadRequest, "a", "/from", "from must be latest"},
 		"from another version":     {subscribe(`"from":"v2.abc"`), wire.BadCursor, "a", "/from", "unknown version"},
@@ -226,7 +228,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		"bulk, second wrong":      {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s"},{"id":"b"}]}`, wire.BadRequest, "s1", "/subscriptions/1/stream", "subscriptions/1/stream is required"},
 		"bulk, pattern":           {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s","cursor_name":"?"}]}`, wire.BadRequest, "s1", "/subscriptions/0/cursor_name", "1 to 128"},
 		"bulk, type":              {`{"type":"subscribe","id":"s1","subscriptions":[{"type":"subscribe","id":"a","stream":"s"}]}`, wire.BadRequest, "s1", "/subscriptions/0", `unknown field "type"`},
-		"bulk, filter":            {`{"type":"subscribe","id":"s1","subscriptions":[{"filter":"subscribe","id":"a","stream":"s"}]}`, wire.BadRequest, "s1", "/subscriptions/0", "not supported"},
+		"bulk, filter":            {`{"type":"subscribe","id":"s1","subscriptions":[{"filters":"subscribe","id":"a","stream":"s"}]}`, wire.BadRequest, "s1", "/subscriptions/0", "unknown field"},
 		"bulk, ids alike":         {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s"},{"id":"a","stream":"t"}]}`, wire.BadRequest, "s1", "/subscriptions", "duplicate entries"},
 		"bulk, another's version": {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s","from":"v9.a"}]}`, wire.BadCursor, "s1", "/subscriptions/0/from", "unknown version"},
 

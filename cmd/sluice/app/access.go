@@ -11,12 +11,17 @@ import (
 
 // newAuthenticator makes the authenticator from the configured issuers, grants and ACLs.
 func newAuthenticator(c *config.Config, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
-	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger}
+	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs
 	}
+	return auth.New(made)
+}
+
+func issuers(c *config.Config) []auth.Issuer {
+	made := make([]auth.Issuer, 0, len(c.Auth.Issuers))
 	for _, i := range c.Auth.Issuers {
-		made.Issuers = append(made.Issuers, auth.Issuer{
+		made = append(made, auth.Issuer{
 			Issuer:       i.Issuer,
 			Audience:     i.Audience,
 			Algorithms:   i.Algorithms,
@@ -24,18 +29,28 @@ func newAuthenticator(c *config.Config, kafkaACLs *kafkaACLs, logger *slog.Logge
 			JWKSFile:     string(i.JWKSFile),
 			JWKSURL:      i.JWKSURL,
 			InsecureHTTP: isHTTP(i.JWKSURL),
+
+			AuthorizationDetails: i.AuthorizationDetails,
 		})
 	}
+	return made
+}
+
+func grants(c *config.Config) []auth.Grant {
+	made := make([]auth.Grant, 0, len(c.Grants))
 	for _, g := range c.Grants {
-		made.Grants = append(made.Grants, auth.Grant{
+		made = append(made, auth.Grant{
 			When:      g.When,
 			Anonymous: g.Anonymous,
 			Subscribe: g.Subscribe,
 			Publish:   g.Publish,
 			Replay:    replay(g.Replay),
+
+			Filter:        g.Filter,
+			PublishFilter: g.PublishFilter,
 		})
 	}
-	return auth.New(made)
+	return made
 }
 
 // isHTTP reports whether keys are fetched without TLS, which the configuration

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"sluice/auth"
@@ -36,6 +37,10 @@ type App struct {
 	acls     *kafkaACLs // nil if rights do not come from ACLs
 	cursors  *namedCursors
 	front    *front
+	topics   *topicMaker
+
+	reloading sync.Mutex
+	inForce   *config.Config // guarded by reloading
 }
 
 // New makes the parts that the configuration needs.
@@ -44,7 +49,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{config: c, logger: logger}
+	a := &App{config: c, inForce: c, logger: logger}
 	var err error
 	if a.clusters, err = newClusters(c, logger); err != nil {
 		return nil, err
@@ -58,10 +63,11 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, auth: a.auth, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
+	a.topics = newTopicMaker(c.Streams, a.clusters, logger.With("component", "topics"))
 	if err := a.front.prepare(newStreams(c, a.clusters)); err != nil {
 		return nil, err
 	}
@@ -78,11 +84,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
-	l.add(part{name: "topics", run: (&topicMaker{
-		streams:  a.config.Streams,
-		clusters: a.clusters,
-		logger:   a.logger.With("component", "topics"),
-	}).run})
+	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)
 	return l.run(ctx)
 }

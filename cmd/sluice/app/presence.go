@@ -22,35 +22,42 @@ import (
 type presence struct {
 	cluster *cluster
 	hub     *hub.Hub
-	streams map[string]string // topics by stream, for this cluster
-	topics  []string          // sorted
-	every   time.Duration     // minimum interval between checks of all topics
+	every   time.Duration // minimum interval between checks of all topics
 
 	mu      sync.Mutex
+	streams map[string]string // topics by stream, for this cluster; never changed, but replaced
+	topics  []string          // sorted; likewise
 	asked   time.Time
 	seen    bool // some topic existed once
 	none    bool // no topic exists
 	missing map[string]bool
 }
 
-// newPresences makes a presence for each cluster that a stream is read from.
+// newPresences makes a presence for each cluster.
 func newPresences(c *config.Config, clusters map[string]*cluster, h *hub.Hub) map[string]*presence {
 	all := make(map[string]*presence)
-	for name, stream := range c.Streams {
-		p := all[stream.Cluster]
-		if p == nil {
-			p = &presence{cluster: clusters[stream.Cluster], hub: h, streams: make(map[string]string), every: c.Admin.CheckEvery}
-			all[stream.Cluster] = p
-		}
-		p.streams[name] = stream.Topic
-		if !slices.Contains(p.topics, stream.Topic) {
-			p.topics = append(p.topics, stream.Topic)
-		}
-	}
-	for _, p := range all {
-		slices.Sort(p.topics)
+	for name, from := range clusters {
+		all[name] = &presence{cluster: from, hub: h, every: c.Admin.CheckEvery}
+		all[name].watch(c.Streams)
 	}
 	return all
+}
+
+// watch replaces the streams whose topics are checked.
+func (p *presence) watch(all map[string]config.Stream) {
+	streams := make(map[string]string)
+	var topics []string
+	for name, stream := range all {
+		if stream.Cluster == p.cluster.name {
+			streams[name] = stream.Topic
+			topics = append(topics, stream.Topic)
+		}
+	}
+	slices.Sort(topics)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.streams, p.topics = streams, slices.Compact(topics)
+	p.asked, p.missing, p.none = time.Time{}, nil, false
 }
 
 // check is the readiness check of the cluster. However often it is called, it checks
@@ -58,7 +65,12 @@ func newPresences(c *config.Config, clusters map[string]*cluster, h *hub.Hub) ma
 // topic.
 func (p *presence) check(ctx context.Context) error {
 	p.mu.Lock()
-	ask := p.topics
+	all := p.topics
+	ask := all
+	if len(ask) == 0 {
+		p.mu.Unlock()
+		return nil // no stream is read from the cluster
+	}
 	// Ticks are not exact.
 	if time.Since(p.asked) < p.every*3/4 {
 		ask = ask[:1]
@@ -71,7 +83,7 @@ func (p *presence) check(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(ask) == len(p.topics) && !began.Before(p.asked) {
+	if len(ask) == len(p.topics) && slices.Equal(all, p.topics) && !began.Before(p.asked) {
 		p.asked, p.missing = began, missing
 		p.seen = p.seen || len(missing) < len(p.topics)
 		// A topic that never existed need not be certainly missing for the check to

@@ -17,9 +17,11 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/filter/expr"
 	"sluice/hub/ingest"
 	"sluice/hub/redisstore"
 	"sluice/transport"
+	"sluice/transport/rights"
 	"sluice/web"
 )
 
@@ -40,12 +42,14 @@ type front struct {
 	options   Options
 	logger    *slog.Logger
 
+	filters     *expr.Language
 	workers     *transport.Workers
 	hub         *hub.Hub
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
 	tls         *tls.Config // nil for none
 	server      *transport.Server
+	up          chan struct{} // closed when there is the server
 }
 
 // prepare makes everything that needs no socket.
@@ -61,10 +65,15 @@ func (f *front) prepare(streams []hub.Stream) error {
 		}
 		f.tls.NextProtos = []string{"h2", "http/1.1"}
 	}
+	f.filters, err = expr.New(expr.Limits{
+		Bytes: int(f.config.Limits.FilterBytes), Cost: f.config.Limits.FilterCost, Cached: f.config.Limits.FiltersCached,
+	})
+	if err != nil {
+		return err
+	}
 	if f.workers, err = transport.NewWorkers(min(runtime.GOMAXPROCS(0), transport.MaxWorkers)); err != nil {
 		return err
 	}
-	l := f.config.Limits
 	f.hub, err = hub.New(hub.Config{
 		Streams: streams,
 		Shards:  f.workers.Len(),
@@ -72,15 +81,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 		Pace:    f.workers.Pace,
 		Logger:  f.logger.With("component", "hub"),
 		Now:     time.Now,
-		Limits: hub.Limits{
-			LogMemory:           int(l.LogMemory),
-			ReplaysPerPrincipal: l.ReplaysPerPrincipal,
-			ReplaysPerInstance:  l.ReplaysPerInstance,
-			LateMemory:          int(l.LateMemory),
-			LateBytesPerSecond:  int(l.LateBytesPerSecond),
-			ResumeWindow:        l.ResumeWindow,
-			StartTimeout:        span(l.SubscribeWait),
-		},
+		Limits:  hubLimits(f.config.Limits),
 	})
 	if err != nil {
 		return err
@@ -116,6 +117,10 @@ func (f *front) listen(ctx context.Context) error {
 	if f.server, err = f.newServer(clients, admin); err != nil {
 		return errors.Join(err, clients.Close(), admin.Close())
 	}
+	if f.acls != nil {
+		f.acls.onChange(f.server.RightsChanged)
+	}
+	close(f.up)
 	if f.options.Listening != nil {
 		f.options.Listening(address)
 	}
@@ -127,7 +132,9 @@ func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
 func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
 	return transport.New(transport.Config{
 		Hub:             f.hub,
-		Ingest:          []ingest.Step{ingest.ReservedHeaders{}},
+		Ingest:          []ingest.Step{ingest.ReservedHeaders{}, ingest.Allowed{}},
+		Rights:          rights.New(f.filters),
+		Filters:         f.filters,
 		Workers:         f.workers,
 		Committer:       f.committer,
 		Auth:            f.auth,
@@ -198,6 +205,19 @@ func (f *front) without() map[string]func(context.Context) error {
 	return checks
 }
 
+// hubLimits converts the limits for package hub.
+func hubLimits(l config.Limits) hub.Limits {
+	return hub.Limits{
+		LogMemory:           int(l.LogMemory),
+		ReplaysPerPrincipal: l.ReplaysPerPrincipal,
+		ReplaysPerInstance:  l.ReplaysPerInstance,
+		LateMemory:          int(l.LateMemory),
+		LateBytesPerSecond:  int(l.LateBytesPerSecond),
+		ResumeWindow:        l.ResumeWindow,
+		StartTimeout:        span(l.SubscribeWait),
+	}
+}
+
 // limits converts the limits for package transport.
 func limits(l config.Limits) transport.Limits {
 	return transport.Limits{
@@ -218,6 +238,7 @@ func limits(l config.Limits) transport.Limits {
 		SessionsPerAddress:      l.SessionsPerAddress,
 		SubscriptionsPerSession: l.SubscriptionsPerSession,
 		KeysPerSession:          l.KeysPerSession,
+		FiltersPerSession:       l.FiltersPerSession,
 		ResumeWindow:            l.ResumeWindow,
 		PublishesPerSession:     l.PublishesPerSession,
 		PublishTimeout:          span(l.PublishTimeout),

@@ -21,22 +21,56 @@ const topicAttempt = 15 * time.Second
 // Kafka may be unavailable when the server starts, so it retries until each topic
 // was requested once.
 type topicMaker struct {
-	streams  map[string]config.Stream
 	clusters map[string]*cluster
 	logger   *slog.Logger
+	// streams receives the streams in force, at first and when they were replaced. It
+	// has room for the last ones.
+	streams chan map[string]config.Stream
 }
 
-// run creates the topics and then waits for the context to end.
+func newTopicMaker(streams map[string]config.Stream, clusters map[string]*cluster, logger *slog.Logger) *topicMaker {
+	m := &topicMaker{clusters: clusters, logger: logger, streams: make(chan map[string]config.Stream, 1)}
+	m.streams <- streams
+	return m
+}
+
+// replace has the topics of other streams created. It is not called concurrently.
+func (m *topicMaker) replace(streams map[string]config.Stream) {
+	select {
+	case <-m.streams: // older ones that were not looked at
+	default:
+	}
+	m.streams <- streams
+}
+
+// run creates topics until the context ends. Topics of streams that were replaced are
+// not tried any longer.
 func (m *topicMaker) run(ctx context.Context) error {
+	var streams map[string]config.Stream
+	for ctx.Err() == nil {
+		streams = m.ensureAll(ctx, streams)
+	}
+	return nil
+}
+
+// ensureAll creates the topics of streams until they are replaced by others, which it
+// returns, or the context ends.
+func (m *topicMaker) ensureAll(ctx context.Context, streams map[string]config.Stream) (next map[string]config.Stream) {
+	current, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
-	for _, name := range slices.Sorted(maps.Keys(m.streams)) {
-		if stream := m.streams[name]; stream.Partitions > 0 {
-			tasks.Go(func() { m.ensure(ctx, name, stream) })
+	defer tasks.Wait()
+	defer cancel()
+	for _, name := range slices.Sorted(maps.Keys(streams)) {
+		if stream := streams[name]; stream.Partitions > 0 {
+			tasks.Go(func() { m.ensure(current, name, stream) })
 		}
 	}
-	tasks.Wait()
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case next := <-m.streams:
+		return next
+	}
 }
 
 func (m *topicMaker) ensure(ctx context.Context, name string, stream config.Stream) {

@@ -16,12 +16,13 @@ type Auth struct {
 
 // Issuer is an issuer of tokens.
 type Issuer struct {
-	Issuer     string   `koanf:"issuer" validate:"required" doc:"required iss claim of a token"`
-	Audience   string   `koanf:"audience" validate:"required" doc:"audience that the aud claim of a token must contain"`
-	Algorithms []string `koanf:"algorithms" validate:"required,min=1,unique,dive,oneof=HS256 RS256 ES256 EdDSA" doc:"accepted signature algorithms; HS256 requires secret_file, the others require jwks_file or jwks_url"`
-	SecretFile Path     `koanf:"secret_file" validate:"omitempty,readable_file" doc:"file that contains the HS256 secret, at least 32 bytes; one trailing line break is ignored"`
-	JWKSFile   Path     `koanf:"jwks_file" validate:"omitempty,readable_file" doc:"file that contains the public keys (JWK Set, RFC 7517); read again when the file changes"`
-	JWKSURL    string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"URL of the public keys (JWK Set), https, or http on loopback"`
+	Issuer               string   `koanf:"issuer" validate:"required" doc:"required iss claim of a token"`
+	Audience             string   `koanf:"audience" validate:"required" doc:"audience that the aud claim of a token must contain"`
+	Algorithms           []string `koanf:"algorithms" validate:"required,min=1,unique,dive,oneof=HS256 RS256 ES256 EdDSA" doc:"accepted signature algorithms; HS256 requires secret_file, the others require jwks_file or jwks_url"`
+	AuthorizationDetails []string `koanf:"authorization_details" validate:"unique,dive,stream_pattern" doc:"streams, by name or pattern, on which tokens of this issuer may grant rights themselves, in the claim authorization_details (RFC 9396): {type: sluice, actions: [subscribe, publish], streams: [NAME], filter: TEXT, replay: 24h}. Without patterns, the claim is ignored"`
+	SecretFile           Path     `koanf:"secret_file" validate:"omitempty,readable_file" doc:"file that contains the HS256 secret, at least 32 bytes; one trailing line break is ignored"`
+	JWKSFile             Path     `koanf:"jwks_file" validate:"omitempty,readable_file" doc:"file that contains the public keys (JWK Set, RFC 7517); read again when the file changes"`
+	JWKSURL              string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"URL of the public keys (JWK Set), https, or http on loopback"`
 
 	// Secret is the content of SecretFile.
 	Secret auth.Secret `koanf:"-" validate:"-"`
@@ -29,9 +30,11 @@ type Issuer struct {
 
 // Grant configures the rights of some principals.
 type Grant struct {
-	When      map[string]string `koanf:"when" doc:"claims that the token must have: a claim equals the value, or is a list that contains the value; scope also matches by one of its words. A name such as /realm_access/roles is a JSON Pointer. All claims must match; {} matches every token"`
-	Anonymous bool              `koanf:"anonymous" default:"false" doc:"grant the rights to all clients, with or without a token, instead of when"`
-	Subscribe []string          `koanf:"subscribe" validate:"unique,dive,stream_pattern" doc:"streams to read, by name or pattern; * matches any number of characters"`
-	Publish   []string          `koanf:"publish" validate:"unique,dive,stream_pattern" doc:"streams to write to, by name or pattern"`
-	Replay    Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back the streams in subscribe can be replayed: a duration, or unlimited. 0 allows only limits/resume_window"`
+	When          map[string]string `koanf:"when" doc:"claims that the token must have: a claim equals the value, or is a list that contains the value; scope also matches by one of its words. A name such as /realm_access/roles is a JSON Pointer. All claims must match; {} matches every token"`
+	Anonymous     bool              `koanf:"anonymous" default:"false" doc:"grant the rights to all clients, with or without a token, instead of when"`
+	Subscribe     []string          `koanf:"subscribe" validate:"unique,dive,stream_pattern" doc:"streams to read, by name or pattern; * matches any number of characters"`
+	Publish       []string          `koanf:"publish" validate:"unique,dive,stream_pattern" doc:"streams to write to, by name or pattern"`
+	Filter        string            `koanf:"filter" doc:"condition on the records of the streams in subscribe, in CEL over key, headers, data, ts, partition, offset and claims, such as key == claims.sub; only records that meet it can be read, and neither gaps nor cursors show others. Empty means all records"`
+	PublishFilter string            `koanf:"publish_filter" doc:"condition on records that are published to the streams in publish, like filter, without ts, partition and offset; other records are refused with forbidden"`
+	Replay        Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back the streams in subscribe can be replayed: a duration, or unlimited. 0 allows only limits/resume_window"`
 }

@@ -5,8 +5,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-playground/validator/v10"
+
+	"sluice/hub/filter/expr"
 )
 
 // consistent is the tag of faults that a section reports as a whole. Its parameter
@@ -56,7 +59,33 @@ func checkGrant(level validator.StructLevel) {
 	if g.Replay > 0 && len(g.Subscribe) == 0 {
 		conflict(level, "replay", "replay requires subscribe")
 	}
+	if g.Filter != "" && len(g.Subscribe) == 0 {
+		conflict(level, "filter", "filter requires subscribe")
+	}
+	if g.PublishFilter != "" && len(g.Publish) == 0 {
+		conflict(level, "publish_filter", "publish_filter requires publish")
+	}
+	for field, text := range map[string]string{"filter": g.Filter, "publish_filter": g.PublishFilter} {
+		if text == "" {
+			continue
+		}
+		if _, err := filters().Rule(text); err != nil {
+			conflict(level, field, "%s", err)
+		}
+	}
 }
+
+// filters compiles filters, to find their faults.
+var filters = sync.OnceValue(func() *expr.Language {
+	l, err := expr.New(expr.Limits{Bytes: int(maxFilterBytes), Cost: 1, Cached: 1})
+	if err != nil {
+		panic("config: filters: " + err.Error())
+	}
+	return l
+})
+
+// maxFilterBytes is the upper bound of limits/filter_bytes.
+const maxFilterBytes = 64 << 10
 
 func checkDrain(level validator.StructLevel) {
 	if d := level.Current().Interface().(Drain); d.Spread > d.Timeout {

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sluice/cmd/sluice/config"
+)
+
+// reloadable are the fields of the configuration that Reload puts in force, with all
+// that is below them. Of limits, those of fixedLimits are excluded.
+var reloadable = []string{"auth/issuers", "grants", "streams", "limits"}
+
+// fixedLimits are the limits for which memory, listeners or connections are set up at
+// start.
+var fixedLimits = []string{
+	"filter_bytes", "filter_cost", "filters_cached", "idle_connection", "late_memory", "publish_memory", "record_bytes",
+	"request_header", "request_header_bytes", "request_wait", "stream_log",
+}
+
+// Reload puts another configuration in force while the instance runs: its issuers,
+// grants, streams and limits. Running sessions have the new rights before the next
+// record. It returns the fields that have changed and take effect only after a restart.
+// With an error, a part may be in force and the rest is as before.
+func (a *App) Reload(c *config.Config) (restart []string, err error) {
+	select {
+	case <-a.front.up:
+	default:
+		return nil, errors.New("reload: the instance has not started yet: try again")
+	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	for _, field := range config.Changed(a.inForce, c) {
+		if !reloads(field) {
+			restart = append(restart, field)
+		}
+	}
+	for name, stream := range c.Streams {
+		if a.clusters[stream.Cluster] == nil {
+			return nil, fmt.Errorf("reload stream %q: the kafka cluster %q is new: restart the instance", name, stream.Cluster)
+		}
+	}
+	// Rights come before streams, so that nobody has old rights to a new stream.
+	if err := a.auth.SetIssuers(issuers(c)); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	if err := a.auth.SetGrants(grants(c)); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	if a.acls != nil {
+		a.acls.watch(c.Streams)
+	}
+	a.front.server.RightsChanged()
+	if err := a.front.hub.SetStreams(newStreams(c, a.clusters)); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	if err := a.front.hub.SetLimits(hubLimits(c.Limits)); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	if err := a.front.server.SetLimits(limits(c.Limits)); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	for _, p := range a.front.presences {
+		p.watch(c.Streams)
+	}
+	a.topics.replace(c.Streams)
+	a.inForce = c
+	a.logger.Info("configuration reloaded", "streams", len(c.Streams), "grants", len(c.Grants), "issuers", len(c.Auth.Issuers))
+	return restart, nil
+}
+
+func reloads(field string) bool {
+	if limit, ok := strings.CutPrefix(field, "limits/"); ok {
+		return !slices.Contains(fixedLimits, limit)
+	}
+	return slices.ContainsFunc(reloadable, func(section string) bool {
+		return field == section || strings.HasPrefix(field, section+"/")
+	})
+}

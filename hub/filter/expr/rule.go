@@ -1,0 +1,94 @@
+package expr
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"sluice/hub/filter"
+)
+
+// Rule compiles the text of a rule. The error is an *Error.
+func (l *Language) Rule(text string) (*Rule, error) {
+	if r, ok := l.rules.get(text); ok {
+		return r, nil
+	}
+	checked, err := l.parse(l.rule, text)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rule{language: l, text: text, checked: checked}
+	l.rules.put(text, r)
+	return r, nil
+}
+
+// String returns the text as it was written.
+func (r *Rule) String() string { return r.text }
+
+// For returns the filter that passes the records which at least one of the rules lets
+// a principal with the claims have. Claims are a JSON object, or nil for none. Without
+// rules it passes none. The rules must be of one language.
+//
+// Principals for whom the same text remains have equal filters, and so has a principal
+// whose claims change where no rule looks at them.
+func For(claims []byte, rules ...*Rule) (filter.Filter, error) {
+	if len(rules) == 0 {
+		return filter.Keys(), nil
+	}
+	l := rules[0].language
+	h := sha256.New()
+	for _, r := range rules {
+		_, _ = fmt.Fprintf(h, "%d %s\n", len(r.text), r.text)
+	}
+	h.Write(claims)
+	key := [sha256.Size]byte(h.Sum(nil))
+	if f, ok := l.unions.get(key); ok {
+		return f, nil
+	}
+	f, err := l.union(claims, rules)
+	if err != nil {
+		return filter.Filter{}, err
+	}
+	l.unions.put(key, f)
+	return f, nil
+}
+
+func (l *Language) union(claims []byte, rules []*Rule) (filter.Filter, error) {
+	known := membersOf(claims)
+	var texts []string
+	for _, r := range rules {
+		rest, err := known.rest(l, r.checked.NativeRep())
+		switch {
+		case err != nil:
+			return filter.Filter{}, err
+		case rest.verdict == always:
+			return filter.Filter{}, nil
+		case rest.verdict == depends:
+			texts = append(texts, rest.text)
+		}
+	}
+	if len(texts) == 0 {
+		return filter.Keys(), nil
+	}
+	f, err := l.joined(texts, known)
+	if err == nil {
+		return f, nil
+	}
+	// With the values of these claims the text has no types that fit, such as a field of
+	// a string. The rules are evaluated on each record as they stand.
+	texts = texts[:0]
+	for _, r := range rules {
+		texts = append(texts, r.text)
+	}
+	return l.joined(texts, known)
+}
+
+// joined compiles a disjunction of texts.
+func (l *Language) joined(texts []string, known members) (filter.Filter, error) {
+	// A text can end with a comment.
+	checked, err := check(l.rule, "("+strings.Join(texts, "\n) || (")+"\n)")
+	if err != nil {
+		return filter.Filter{}, fmt.Errorf("compile rules: %w", err)
+	}
+	return l.filterOf(checked, known.used(checked.NativeRep().Expr()))
+}

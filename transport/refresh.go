@@ -1,0 +1,120 @@
+package transport
+
+import (
+	"context"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/transport/wire"
+)
+
+// RightsChanged gives all sessions the rights that are in force now. It must be called
+// after grants or issuers have been replaced. What a client may no longer read is not
+// delivered any more: its subscription ends before the next record, or the session does
+// where the dialect has no message for the end of a subscription. RightsChanged returns
+// once every session has been told; it waits for Kafka where a replay becomes shorter.
+func (s *Server) RightsChanged() {
+	for _, x := range s.sessions.all() {
+		x.refresh()
+	}
+}
+
+// refresh gives the session the rights that are in force, if its own were replaced. A
+// session calls it when it has become visible to RightsChanged, or has got another
+// principal: the rights that it was given before that may be older.
+func (s *session) refresh() {
+	for {
+		p := s.who()
+		if p == nil || s.server.config.Auth.InForce(p) {
+			return
+		}
+		now, err := s.server.config.Auth.Refresh(p)
+		if err != nil {
+			s.closeSoon(endByFault(withdrawn(err)))
+			return
+		}
+		ctx, cancel := s.server.requestContext()
+		bounds, err := s.narrower(ctx, p, now)
+		cancel()
+		if err != nil {
+			s.closeSoon(endByFault(faultOf(err)))
+			return
+		}
+		if s.assume(p, now, bounds) {
+			return
+		}
+		// The session was renewed meanwhile.
+	}
+}
+
+// narrower returns how far back the streams that the session replays may be read,
+// where a new token allows less than the current one.
+func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
+	replayed := make(chan []string, 1)
+	s.post(func(s *session, _ *scratch) {
+		var streams []string
+		for _, sub := range s.subs {
+			if sub.Replays() {
+				streams = append(streams, sub.Stream())
+			}
+		}
+		replayed <- streams
+	})
+	var streams []string
+	select {
+	case streams = <-replayed:
+	case <-s.ended():
+	}
+	bounds := make(map[string]hub.Bound)
+	for _, stream := range streams {
+		span := s.server.replay(p, stream)
+		was := s.server.replay(current, stream)
+		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
+			continue
+		}
+		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
+		if err != nil {
+			return nil, err
+		}
+		bounds[stream] = bound
+	}
+	return bounds, nil
+}
+
+// assume replaces the session's principal, unless the principal is another one than was.
+func (s *session) assume(was, now *auth.Principal, bounds map[string]hub.Bound) bool {
+	s.mu.Lock()
+	same := s.principal == was
+	if same {
+		s.principal = now
+	}
+	s.mu.Unlock()
+	if same {
+		s.post(func(s *session, sc *scratch) {
+			if !s.closing {
+				s.applyRights(now, bounds, sc)
+			}
+		})
+	}
+	return same
+}
+
+// applyRights ends the subscriptions that a principal may not keep, and bounds replays
+// that may not go back as far as before.
+func (s *session) applyRights(p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
+	for _, sub := range append([]*subscription(nil), s.subs...) {
+		if s.closing {
+			return
+		}
+		if reason := s.server.mayKeep(p, sub.Stream(), sub.rows); reason != "" {
+			s.endSubscription(sub, endOfRights(reason), sc)
+		} else if bound, ok := bounds[sub.Stream()]; ok {
+			sub.Narrow(bound)
+		}
+	}
+}
+
+// endOfRights returns the end of a subscription that the principal may not keep.
+func endOfRights(reason wire.Reason) subscriptionEnd {
+	return subscriptionEnd{reason: reason, fault: faultOfRights(reason)}
+}

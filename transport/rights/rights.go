@@ -1,0 +1,102 @@
+// Package rights tells which records of a stream a principal may read and publish: it
+// turns the allowances of a principal, which package auth keeps as texts, into filters.
+//
+// A record may be read if one of the allowances lets it be read, and as far back as
+// that allowance reaches. An allowance whose text cannot be compiled, or is too
+// expensive to evaluate for the claims of the principal, gives nobody anything: the
+// request fails.
+//
+// Nothing here blocks or starts a goroutine. Compiled rules and filters are cached by
+// the language of filters.
+package rights
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/auth"
+	"sluice/hub"
+	"sluice/hub/filter"
+	"sluice/hub/filter/expr"
+)
+
+// Rights turns allowances into filters. It is safe for concurrent use.
+type Rights struct {
+	language *expr.Language
+}
+
+// New returns rights in a language of filters.
+func New(language *expr.Language) *Rights { return &Rights{language} }
+
+// Rows returns what a principal may read of a stream. Every client may go back to what
+// was written within the resume window, whatever its allowances say.
+func (r *Rights) Rows(p *auth.Principal, stream string, resume time.Duration) (hub.Rows, error) {
+	allowances := p.Allowances(auth.Subscribe, stream)
+	all, err := r.union(p, allowances)
+	if err != nil {
+		return hub.Rows{}, err
+	}
+	rows := hub.Rows{Filter: all}
+	spans := make([]time.Duration, 0, len(allowances))
+	for i, a := range allowances {
+		allowances[i].Replay = max(a.Replay, resume)
+		spans = append(spans, allowances[i].Replay)
+	}
+	slices.Sort(spans)
+	spans = slices.Compact(spans)
+	slices.Reverse(spans)
+	if len(spans) < 2 {
+		return rows, nil
+	}
+	for _, span := range spans {
+		each := slices.DeleteFunc(slices.Clone(allowances), func(a auth.Allowance) bool { return a.Replay < span })
+		passes, err := r.union(p, each)
+		if err != nil {
+			return hub.Rows{}, err
+		}
+		if n := len(rows.Spans); n > 0 && rows.Spans[n-1].Filter.Equal(&passes) {
+			continue // the shorter allowance lets no more be read than the longer ones
+		}
+		rows.Spans = append(rows.Spans, hub.Span{Filter: passes, Replay: replay(span)})
+	}
+	if len(rows.Spans) == 1 {
+		rows.Spans = nil
+	}
+	return rows, nil
+}
+
+// replay returns a span as package hub has it: negative for as far as there are
+// records.
+func replay(span time.Duration) time.Duration {
+	if span == auth.ReplayUnlimited {
+		return -1
+	}
+	return span
+}
+
+// Publishes returns which records a principal may publish to a stream.
+func (r *Rights) Publishes(p *auth.Principal, stream string) (filter.Filter, error) {
+	return r.union(p, p.Allowances(auth.Publish, stream))
+}
+
+// union returns the filter of the records that one of the allowances lets the principal
+// have. Without allowances it passes none.
+func (r *Rights) union(p *auth.Principal, allowances []auth.Allowance) (filter.Filter, error) {
+	rules := make([]*expr.Rule, 0, len(allowances))
+	for _, a := range allowances {
+		if a.Filter == "" {
+			return filter.Filter{}, nil
+		}
+		rule, err := r.language.Rule(a.Filter)
+		if err != nil {
+			return filter.Filter{}, fmt.Errorf("compile filter of a grant: %w", err)
+		}
+		rules = append(rules, rule)
+	}
+	passes, err := expr.For(p.Claims(), rules...)
+	if err != nil {
+		return filter.Filter{}, fmt.Errorf("evaluate filter of a grant: %w", err)
+	}
+	return passes, nil
+}
