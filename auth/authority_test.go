@@ -71,6 +71,14 @@ func TestAuthorityAndGrants(t *testing.T) {
 			if got := p.Replay("orders"); got != c.replay {
 				t.Errorf("replay %v, want %v", got, c.replay)
 			}
+			var furthest time.Duration
+			all := p.Allowances(auth.Subscribe, "orders")
+			for _, one := range all {
+				furthest = max(furthest, one.Replay)
+			}
+			if (len(all) > 0) != c.subscribe || furthest != c.replay || (len(p.Allowances(auth.Publish, "orders")) > 0) != c.publish {
+				t.Errorf("allowances %+v", all)
+			}
 			if p.May(0, "orders") || p.Undecided() {
 				t.Errorf("an unknown action: %v; undecided: %v", p.May(0, "orders"), p.Undecided())
 			}
@@ -85,6 +93,10 @@ func TestAuthorityOnAnonymous(t *testing.T) {
 	by.say("User:{sub}", map[string]auth.Verdict{" subscribe secret": auth.Denied})
 	a := newRuled(t, by, auth.Grant{Anonymous: true, Subscribe: []string{"*"}})
 	p := must(a.Anonymous("192.0.2.1"))
+	by.say("User:{sub}", nil)
+	if now := must(a.Refresh(p)); a.InForce(p) || !now.May(auth.Subscribe, "secret") {
+		t.Error("an anonymous principal is not refreshed")
+	}
 	if !p.May(auth.Subscribe, "news") || p.May(auth.Subscribe, "secret") {
 		t.Errorf("news: %v, secret: %v", p.May(auth.Subscribe, "news"), p.May(auth.Subscribe, "secret"))
 	}
@@ -102,8 +114,14 @@ func TestRulingsAreReplaced(t *testing.T) {
 	if again := must(a.Authenticate(t.Context(), credential)); again != p {
 		t.Error("the same rulings made another principal")
 	}
+	if !a.InForce(p) {
+		t.Error("nothing has changed, and the rights are not in force")
+	}
 	by.say("User:{sub}", nil).Incomplete = true
 	now := must(a.Authenticate(t.Context(), credential))
+	if refreshed := must(a.Refresh(p)); refreshed != now || a.InForce(p) || !a.InForce(now) {
+		t.Errorf("refreshed to the same: %v; in force before: %v, now: %v", refreshed == now, a.InForce(p), a.InForce(now))
+	}
 	if !p.May(auth.Subscribe, "orders") || now.May(auth.Subscribe, "orders") {
 		t.Errorf("before: %v, now: %v", p.May(auth.Subscribe, "orders"), now.May(auth.Subscribe, "orders"))
 	}

@@ -195,7 +195,22 @@ func TestRightsFromKafkaACLs(t *testing.T) {
 		}
 	}
 
-	// Changes.
+	// Changes. A running stream of events ends with the right.
+	events, err := clients.OpenEvents(ctx, clients.EventsRequest{Addr: i.addr, Stream: "readable", Token: plainly})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	ended := make(chan string, 1)
+	go func() {
+		for {
+			event, err := events.Next()
+			if err != nil || event.Name == "sluice.close" {
+				ended <- fmt.Sprintf("%s %v", event.Data, err)
+				return
+			}
+		}
+	}()
 	remove := func(entry kafka.ACLEntry) time.Time {
 		t.Helper()
 		answer, err := operator.DeleteACLs(ctx, &kafka.DeleteACLsRequest{Filters: []kafka.DeleteACLsFilter{{
@@ -222,6 +237,14 @@ func TestRightsFromKafkaACLs(t *testing.T) {
 		}
 	}
 	becomes(remove(right("readable", guest.Name, read, allow)), "readable", access{})
+	select {
+	case told := <-ended:
+		if !strings.Contains(told, `"forbidden"`) {
+			t.Errorf("the stream of events ends with %s", told)
+		}
+	case <-time.After(3 * aclRefresh):
+		t.Error("the stream of events goes on without a right")
+	}
 	becomes(remove(right("denied", guest.Name, read, deny)), "denied", access{read: true, write: true})
 	create(right("both", guest.Name, write, deny))
 	becomes(time.Now(), "both", access{read: true})
