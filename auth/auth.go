@@ -13,8 +13,10 @@
 //     but the key URLs of the configuration, and those are fetched for an unknown
 //     key at most once in KeysRetryAfter;
 //   - the contents of a token are compared with grants, never interpreted as
-//     patterns; a token carries rights of its own only on streams that the
+//     patterns; a name that is made of claims (Template) has no character with another
+//     meaning; a token carries rights of its own only on streams that the
 //     configuration names for its issuer;
+//   - what an Authority denies, no grant allows;
 //   - no error and no log line contains a token or any part of one;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
 //     the issuers, with SetIssuers; the cache of verified tokens holds digests, not
@@ -30,8 +32,8 @@
 // serialization, claims.go for their claims, details.go for rights in them, and verified.go for the cache of
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
 // anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
-// pattern.go and rights.go implement rights, principal.go the principal that has
-// them. credential.go is what a client presents, request.go finds it in an HTTP request, origin.go holds the
+// pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
+// which template.go names principals, and principal.go the principal that has them. credential.go is what a client presents, request.go finds it in an HTTP request, origin.go holds the
 // origins that may use a cookie, secret.go keeps secrets out of logs, mint.go makes
 // tokens for trials and tests.
 package auth
@@ -63,6 +65,8 @@ const (
 type Config struct {
 	Issuers []Issuer
 	Grants  []Grant
+	// Authority decides on rights beside the grants. Nil means that the grants alone do.
+	Authority Authority
 	// ClockSkew is the allowed difference between an issuer's clock and the
 	// server's, at most MaxClockSkew. A token becomes valid that much earlier and
 	// expires that much later.
@@ -111,6 +115,7 @@ type Authenticator struct {
 	// Immutable.
 	verifiers  []Verifier // of the configuration
 	prover     Prover     // nil for none
+	authority  Authority  // on rights beside the grants, nil for none
 	tokenBytes int
 	clockSkew  time.Duration
 	log        *slog.Logger
@@ -158,6 +163,7 @@ func New(config Config) (*Authenticator, error) {
 	a := &Authenticator{
 		verifiers:  slices.Clone(config.Verifiers),
 		prover:     config.Prover,
+		authority:  config.Authority,
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
 		log:        log,
@@ -254,6 +260,6 @@ func (a *Authenticator) Anonymous(address string) (*Principal, error) {
 		return nil, unauthenticated("the client has no address")
 	}
 	p := newAnonymous(address, open)
-	p.rights = rights
+	p.rights, p.ruling = rights, a.rulings().rulingOn(nil, nil)
 	return p, nil
 }

@@ -32,6 +32,9 @@ var (
 	// unknown and the issuer's keys cannot be fetched now. The client can retry
 	// after KeysRetryAfter.
 	ErrKeysUnavailable = errors.New("the issuer's keys are unavailable")
+	// ErrRightsUnavailable: the principal lacks the right, but may have it once its
+	// rights are known (Principal.Undecided). The client can retry.
+	ErrRightsUnavailable = errors.New("the rights are unavailable")
 )
 
 // unauthenticated returns an error with a fixed reason why a token is refused. It

@@ -38,6 +38,7 @@ type Principal struct {
 	expiresAt time.Time
 	grants    []*grant
 	rights    *rights   // the rights that grants is from
+	ruling    ruling    // of the authority
 	identity  *Identity // nil for an anonymous principal
 }
 
@@ -124,6 +125,13 @@ func (p *Principal) May(action Action, stream string) bool {
 	if action != Subscribe && action != Publish {
 		return false
 	}
+	switch p.ruling.judge(action, stream) {
+	case Allowed:
+		return true
+	case Denied:
+		return false
+	case Silent:
+	}
 	for _, g := range p.grants {
 		if g.allows(action, stream) {
 			return true
@@ -133,10 +141,17 @@ func (p *Principal) May(action Action, stream string) bool {
 }
 
 // Allowances returns what each of the grants allows the principal on a stream, in the
-// order of the configuration. The principal has all of them: it may read a record if
-// one of them lets it.
+// order of the configuration, and before them what the authority does, which is all
+// records. The principal has all of them: it may read a record if one of them lets it.
 func (p *Principal) Allowances(action Action, stream string) []Allowance {
 	var all []Allowance
+	switch p.ruling.judge(action, stream) {
+	case Allowed:
+		all = append(all, p.ruling.allowance(action))
+	case Denied:
+		return nil
+	case Silent:
+	}
 	for _, g := range p.grants {
 		if g.allows(action, stream) {
 			all = append(all, g.allowance(action))
@@ -152,10 +167,17 @@ func (p *Principal) Sees(stream string) bool {
 }
 
 // Replay is how far back the principal may read a stream: the maximum of all its
-// grants to subscribe, 0 for not at all, ReplayUnlimited for as far as Kafka keeps
+// rights to subscribe, 0 for not at all, ReplayUnlimited for as far as Kafka keeps
 // records.
 func (p *Principal) Replay(stream string) time.Duration {
 	var most time.Duration
+	switch p.ruling.judge(Subscribe, stream) {
+	case Allowed:
+		most = p.ruling.from.Replay
+	case Denied:
+		return 0
+	case Silent:
+	}
 	for _, g := range p.grants {
 		if g.replay > most && g.allows(Subscribe, stream) {
 			most = g.replay

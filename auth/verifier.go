@@ -180,7 +180,7 @@ func (a *Authenticator) Renew(ctx context.Context, current *Principal, c Credent
 	return renewed, nil
 }
 
-// principalFor gives an identity the rights of the grants in force.
+// principalFor gives an identity the rights of the grants in force and of the authority.
 func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 	if err := id.check(); err != nil {
 		return nil, fmt.Errorf("verify credential: %w", err)
@@ -188,8 +188,8 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 	if !id.ExpiresAt.IsZero() && !time.Now().Before(id.ExpiresAt) {
 		return nil, ErrTokenExpired
 	}
-	rights := a.rights.Load()
-	if p := id.principal.Load(); p != nil && p.rights == rights {
+	rights, rulings := a.rights.Load(), a.rulings()
+	if p := id.principal.Load(); p != nil && p.rights == rights && p.ruling.from == rulings {
 		return p, nil
 	}
 	c := claims{}
@@ -207,7 +207,7 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 		grants = append(grants, one)
 	}
 	p := newPrincipal(id, grants)
-	p.rights = rights
+	p.rights, p.ruling = rights, rulings.rulingOn(id, c)
 	id.principal.Store(p)
 	return p, nil
 }
@@ -215,7 +215,7 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 // InForce reports whether the principal has the rights that are in force now, so that
 // Refresh would return the same one.
 func (a *Authenticator) InForce(p *Principal) bool {
-	if p.rights != a.rights.Load() {
+	if p.rights != a.rights.Load() || p.ruling.from != a.rulings() {
 		return false
 	}
 	if p.identity == nil || p.identity.issuer == nil {

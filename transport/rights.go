@@ -23,6 +23,9 @@ func (s *Server) rows(p *auth.Principal, stream string) (*hub.Rows, error) {
 // rights, "" if it may: if it has a right to the same rows.
 func (s *Server) mayKeep(p *auth.Principal, stream string, had *hub.Rows) wire.Reason {
 	if !p.May(auth.Subscribe, stream) {
+		if p.Undecided() {
+			return wire.ReasonRightsChanged // a refusal would be final
+		}
 		return wire.ReasonForbidden
 	}
 	rows, err := s.rows(p, stream)
@@ -59,12 +62,25 @@ func (s *Server) maySubscribe(p *auth.Principal, stream string) *wire.Error {
 
 func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire.Error {
 	if _, err := s.config.Hub.Stream(stream); err != nil || !p.Sees(stream) {
-		return faultOf(hub.ErrUnknownStream)
+		return unseen(p)
 	}
 	if !p.May(action, stream) {
+		if p.Undecided() {
+			return faultOf(auth.ErrRightsUnavailable)
+		}
 		return wire.Errorf(wire.Forbidden, "the principal may not %s this stream", action)
 	}
 	return nil
+}
+
+// unseen returns the fault of a request for a stream that the principal may not see,
+// or that does not exist. While its rights are not known the client must not be told
+// that there is no sense in coming back, for whichever stream.
+func unseen(p *auth.Principal) *wire.Error {
+	if p.Undecided() {
+		return faultOf(auth.ErrRightsUnavailable)
+	}
+	return faultOf(hub.ErrUnknownStream)
 }
 
 // mayPublish checks the right to publish to a stream, and returns which records the

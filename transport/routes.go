@@ -168,7 +168,7 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
 	c := s.identifyPlain(r)
 	name := r.PathValue("stream")
 	if c.fault == nil && !c.principal.Sees(name) {
-		c.fault = faultOf(hub.ErrUnknownStream)
+		c.fault = unseen(c.principal)
 	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)

@@ -49,6 +49,8 @@ type setup struct {
 	redis *stack.Redis
 	// redisConfig is the whole section, in place of one made from redis.
 	redisConfig string
+	// auth is added to the section auth: "  a: 1\n".
+	auth string
 	// streams maps streams to topics.
 	streams map[string]string
 	// more is added at the end, and grants to those of all tests.
@@ -119,7 +121,7 @@ func newInstance(t *testing.T, s setup) *instance {
 	config.WriteString(`auth:
   issuers:
     - {issuer: e2e, audience: sluice, algorithms: [HS256], secret_file: e2e.key}
-grants:
+` + s.auth + `grants:
   - {when: {role: reader}, subscribe: ["*"], replay: 24h}
   - {when: {role: writer}, publish: ["*"]}
   - {anonymous: true, subscribe: ["public.*"]}

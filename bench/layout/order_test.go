@@ -29,6 +29,7 @@ var againstOrder = map[string]int{
 	"hub/filter":            0,
 	"hub/filter/expr":       0,
 	"hub/kafkalog":          1,
+	"hub/kafkalog/acls":     0,
 	"hub/kafkalog/producer": 4,
 	"hub/record":            0,
 	"hub/redisstore":        0,

@@ -25,8 +25,8 @@
 // # Producing
 //
 // A producer uses the same connections: package producer is built on
-// [Cluster.Leaders], [Cluster.RequestAny], [Request] and [Absence], and nothing
-// in this package depends on it.
+// [Cluster.Leaders], [Cluster.RequestAny], [Request] and [Absence], and package acls
+// on [Cluster.RequestAny]. Nothing in this package depends on them.
 //
 // # Files
 //

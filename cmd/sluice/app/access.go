@@ -9,9 +9,13 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// newAuthenticator makes the authenticator from the configured issuers and grants.
-func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
-	return auth.New(auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)})
+// newAuthenticator makes the authenticator from the configured issuers, grants and ACLs.
+func newAuthenticator(c *config.Config, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
+	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)}
+	if kafkaACLs != nil {
+		made.Authority = kafkaACLs
+	}
+	return auth.New(made)
 }
 
 func issuers(c *config.Config) []auth.Issuer {

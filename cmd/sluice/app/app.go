@@ -34,6 +34,7 @@ type App struct {
 	logger   *slog.Logger
 	auth     *auth.Authenticator
 	clusters map[string]*cluster
+	acls     *kafkaACLs // nil if rights do not come from ACLs
 	cursors  *namedCursors
 	front    *front
 	topics   *topicMaker
@@ -50,16 +51,19 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a := &App{config: c, inForce: c, logger: logger}
 	var err error
-	if a.auth, err = newAuthenticator(c, logger.With("component", "auth")); err != nil {
+	if a.clusters, err = newClusters(c, logger); err != nil {
 		return nil, err
 	}
-	if a.clusters, err = newClusters(c, logger); err != nil {
+	if a.acls, err = newKafkaACLs(c, a.clusters, logger); err != nil {
+		return nil, err
+	}
+	if a.auth, err = newAuthenticator(c, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, clusters: a.clusters, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
@@ -78,6 +82,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
 	}
+	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
 	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)

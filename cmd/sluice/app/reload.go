@@ -49,6 +49,9 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	if err := a.auth.SetGrants(grants(c)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	if a.acls != nil {
+		a.acls.watch(c.Streams)
+	}
 	a.front.server.RightsChanged()
 	if err := a.front.hub.SetStreams(newStreams(c, a.clusters)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)

@@ -38,6 +38,7 @@ type front struct {
 	committer *cursors.Committer
 	store     *redisstore.Store // nil without Redis
 	clusters  map[string]*cluster
+	acls      *kafkaACLs // nil if rights do not come from ACLs
 	options   Options
 	logger    *slog.Logger
 
@@ -116,6 +117,9 @@ func (f *front) listen(ctx context.Context) error {
 	if f.server, err = f.newServer(clients, admin); err != nil {
 		return errors.Join(err, clients.Close(), admin.Close())
 	}
+	if f.acls != nil {
+		f.acls.onChange(f.server.RightsChanged)
+	}
 	close(f.up)
 	if f.options.Listening != nil {
 		f.options.Listening(address)
@@ -174,6 +178,9 @@ func (f *front) checks() map[string]func(context.Context) error {
 	for name, p := range f.presences {
 		checks["kafka "+name] = p.check
 	}
+	if f.acls != nil {
+		checks["kafka ACLs"] = f.acls.ready
+	}
 	return checks
 }
 
@@ -188,10 +195,14 @@ func (f *front) degraded() map[string]error {
 
 // without returns checks of services that this instance can do without for a while.
 func (f *front) without() map[string]func(context.Context) error {
-	if f.store == nil {
-		return nil
+	checks := make(map[string]func(context.Context) error)
+	if f.store != nil {
+		checks["redis"] = f.store.Check
 	}
-	return map[string]func(context.Context) error{"redis": f.store.Check}
+	if f.acls != nil {
+		checks["refresh of kafka ACLs"] = f.acls.degraded
+	}
+	return checks
 }
 
 // hubLimits converts the limits for package hub.

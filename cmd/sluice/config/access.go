@@ -11,6 +11,7 @@ type Auth struct {
 	Issuers            []Issuer      `koanf:"issuers" validate:"unique=Issuer,dive" doc:"issuers of accepted tokens (JWT, RFC 7519)"`
 	AccessTokenInQuery bool          `koanf:"access_token_in_query" default:"false" doc:"accept tokens in ?access_token=, which proxies and browsers record"`
 	ClockSkew          time.Duration `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"how much an issuer's clock may differ; tokens expire this much later"`
+	KafkaACLs          *KafkaACLs    `koanf:"kafka_acls" doc:"rights from the ACLs of the Kafka clusters, in addition to grants; what an ACL denies, no grant allows"`
 }
 
 // Issuer is an issuer of tokens.

@@ -193,7 +193,7 @@ func checkWayIn(c *Config, f *faults) {
 	if len(c.Auth.Issuers) == 0 && !anonymous && !f.below("auth/issuers") && !f.below("grants") {
 		f.addOnce("auth/issuers", "is missing: configure an issuer, or allow anonymous access with a grant {anonymous: true, …}")
 	}
-	if len(c.Grants) == 0 && !f.below("grants") {
+	if len(c.Grants) == 0 && c.Auth.KafkaACLs == nil && !f.below("grants") && !f.below("auth/kafka_acls") {
 		f.addOnce("grants", "is missing: without a grant, clients have no rights")
 	}
 	for i, g := range c.Grants {

@@ -104,6 +104,13 @@ func TestFaults(t *testing.T) {
 		"no streams":               {kafka + grants + "streams: {}\n", []string{"streams: is missing"}},
 		"topic":                    {kafka + grants + "streams: {a: {topic: \"a b\"}}\n", []string{`streams/a/topic: "a b" is not a Kafka topic`}},
 		"partitions":               {kafka + grants + "streams: {a: {topic: a, partitions: -1}}\n", []string{"streams/a/partitions: -1 is not between 1 and 10000"}},
+		"kafka principal":          {base + "auth: {kafka_acls: {principal: \"User:all\"}}\n", []string{`auth/kafka_acls/principal: "User:all" is not a principal of Kafka with a claim in it, such as User:{sub}`}},
+		"kafka principal's type":   {base + "auth: {kafka_acls: {principal: \"{sub}\"}}\n", []string{`auth/kafka_acls/principal: "{sub}" is not a principal`}},
+		"kafka principal missing":  {base + "auth: {kafka_acls: {}}\n", []string{"auth/kafka_acls/principal: is missing"}},
+		"adjacent claims":          {base + "auth: {kafka_acls: {principal: \"User:{a}{b}\"}}\n", []string{"auth/kafka_acls/principal: "}},
+		"ACLs too old":             {base + "auth: {kafka_acls: {principal: \"User:{sub}\", refresh: 10m}}\n", []string{"auth/kafka_acls/max_age: 5m is shorter than auth/kafka_acls/refresh, 10m"}},
+		"every user is super":      {base + "auth: {kafka_acls: {principal: \"User:{sub}\", super_users: [\"User:*\", admin]}}\n", []string{`auth/kafka_acls/super_users/0: "User:*" is not a principal of Kafka`, `auth/kafka_acls/super_users/1: "admin" is not`}},
+		"ACLs without tokens":      {kafka + streams + "auth: {kafka_acls: {principal: \"User:{sub}\"}}\n", []string{"auth/issuers: is missing"}},
 		"drain":                    {base + "drain: {timeout: 5s}\n", []string{"drain/spread: 10s is longer than drain/timeout, 5s"}},
 		"log format":               {base + "log: {format: jason}\n", []string{`log/format: "jason" is not one of json, text, did you mean "json"?`}},
 	} {

@@ -27,16 +27,18 @@ type rule struct {
 }
 
 var rules = map[string]rule{
-	"listen_address": {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
-	"dial_address":   {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
-	"origin":         {isOrigin, "a web origin as browsers send it: scheme://host[:port] in lower case, without a path and without the scheme's default port"},
-	"stream_name":    {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
-	"cluster_name":   {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
-	"stream_pattern": {isPattern, "a stream's name, in which up to 8 * match any number of characters"},
-	"topic_name":     {isTopicName, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -"},
-	"redis_url":      {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
-	"jwks_url":       {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
-	"readable_file":  {isReadableFile, ""},
+	"listen_address":  {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
+	"dial_address":    {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
+	"origin":          {isOrigin, "a web origin as browsers send it: scheme://host[:port] in lower case, without a path and without the scheme's default port"},
+	"stream_name":     {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
+	"cluster_name":    {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
+	"stream_pattern":  {isPattern, "a stream's name, in which up to 8 * match any number of characters"},
+	"topic_name":      {isTopicName, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -"},
+	"redis_url":       {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
+	"jwks_url":        {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"kafka_principal": {isKafkaPrincipal, "a principal of Kafka with a claim in it, such as User:{sub}; between two claims there is a text"},
+	"kafka_user":      {isKafkaUser, "a principal of Kafka, such as User:admin"},
+	"readable_file":   {isReadableFile, ""},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {
@@ -69,6 +71,7 @@ var validate = sync.OnceValue(func() *validator.Validate {
 	v.RegisterStructValidation(checkDrain, Drain{})
 	v.RegisterStructValidation(checkRedis, Redis{})
 	v.RegisterStructValidation(checkLimits, Limits{})
+	v.RegisterStructValidation(checkKafkaACLs, KafkaACLs{})
 	return v
 })
 
