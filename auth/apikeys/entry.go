@@ -138,7 +138,7 @@ func decodeYAML(content []byte, to any) error {
 	case errors.As(err, &mistyped):
 		return fmt.Errorf("%s: unknown field, or a value of the wrong type: the file has the list keys, and a key has id, subject, claims, expires (a time, RFC 3339) and hash", line.FindString(err.Error()))
 	case err != nil:
-		return fmt.Errorf("%s: not YAML", cmp.Or(line.FindString(err.Error()), "the file"))
+		return fmt.Errorf("%s: not YAML, or a time that is not as in RFC 3339", cmp.Or(line.FindString(err.Error()), "the file"))
 	}
 	if decoder.Decode(new(yaml.Node)) != io.EOF { //nolint:errorlint // the decoder returns it as it is
 		return errors.New("more than one YAML document")

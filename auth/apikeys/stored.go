@@ -117,8 +117,7 @@ func (s *stored) load(ctx context.Context, id string, running *load) {
 	was, again := s.kept[id]
 	if !again || !bytes.Equal(was.content, content) {
 		if was.entry, err = parseStored(content, id, s.issuer); err != nil {
-			// The entry is kept as one that no secret fits, so that the log does not
-			// grow with every request.
+			// It is kept as an entry that does not exist, so that it is logged once.
 			s.log.Error("API key is not valid in the store; refusing it", "id", id, "error", err)
 		}
 		was.content = content
