@@ -10,8 +10,12 @@ import (
 )
 
 // newAuthenticator makes the authenticator from the configured issuers and grants.
-func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
-	return auth.New(auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)})
+func newAuthenticator(c *config.Config, v *verifiers, logger *slog.Logger) (*auth.Authenticator, error) {
+	a, err := auth.New(auth.Config{
+		ClockSkew: c.Auth.ClockSkew, Verifiers: v.list, Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
+	})
+	v.issuers.Store(a)
+	return a, err
 }
 
 func issuers(c *config.Config) []auth.Issuer {

@@ -30,13 +30,15 @@ type Options struct {
 
 // App is one instance of Sluice.
 type App struct {
-	config   *config.Config
-	logger   *slog.Logger
-	auth     *auth.Authenticator
-	clusters map[string]*cluster
-	cursors  *namedCursors
-	front    *front
-	topics   *topicMaker
+	config *config.Config
+	logger *slog.Logger
+	auth   *auth.Authenticator
+	// verifiers are kinds of credentials that auth asks.
+	verifiers *verifiers
+	clusters  map[string]*cluster
+	cursors   *namedCursors
+	front     *front
+	topics    *topicMaker
 
 	reloading sync.Mutex
 	inForce   *config.Config // guarded by reloading
@@ -50,7 +52,10 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a := &App{config: c, inForce: c, logger: logger}
 	var err error
-	if a.auth, err = newAuthenticator(c, logger.With("component", "auth")); err != nil {
+	if a.verifiers, err = newVerifiers(c, logger); err != nil {
+		return nil, err
+	}
+	if a.auth, err = newAuthenticator(c, a.verifiers, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.clusters, err = newClusters(c, logger); err != nil {
@@ -74,6 +79,7 @@ func New(c *config.Config, options Options) (*App, error) {
 // order. It must be called at most once.
 func (a *App) Run(ctx context.Context) error {
 	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + stopGrace}
+	l.add(a.verifiers.parts...)
 	l.add(part{name: "keys of issuers", run: a.auth.Run})
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
