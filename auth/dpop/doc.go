@@ -30,4 +30,5 @@
 //	key.go      the key in a proof, and its thumbprint
 //	target.go   comparing URLs
 //	replays.go  proofs that were used
+//	refused.go  why a proof is refused
 package dpop

@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -31,9 +30,6 @@ var parser = jwt.NewParser(
 	jwt.WithJSONNumber(),
 	jwt.WithoutClaimsValidation(),
 )
-
-// refused returns an error with a fixed reason why a proof is not valid.
-func refused(why string) error { return fmt.Errorf("%w: %s", auth.ErrInvalidProof, why) }
 
 // proof is what a proof says, and its signature has been checked.
 type proof struct {

@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// MaxInFlight bounds the requests to the server at the same time.
-	MaxInFlight = 64
 	// tripAfter is the number of failures in a row after which the breaker opens.
 	tripAfter = 5
 	// probeEvery is how long the breaker stays open before one request is let through.

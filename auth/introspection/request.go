@@ -15,8 +15,12 @@ import (
 	"sluice/auth"
 )
 
-// maxAnswer bounds an answer, in bytes.
-const maxAnswer = 64 << 10
+const (
+	// MaxInFlight bounds the requests to the server at the same time.
+	MaxInFlight = 64
+	// maxAnswer bounds an answer, in bytes.
+	maxAnswer = 64 << 10
+)
 
 // server is the authorization server.
 type server struct {
