@@ -94,7 +94,7 @@ func TestTokenOnACertificateSession(t *testing.T) {
 	client.Timeout = 0
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, w.in.url+"/v1/ws", &websocket.DialOptions{HTTPClient: client})
+	conn, _, err := websocket.Dial(ctx, w.in.url+"/v1/ws", &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // the library has read it
 	if err != nil {
 		t.Fatal(err)
 	}

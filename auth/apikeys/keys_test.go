@@ -358,6 +358,40 @@ func TestGuessingIsBounded(t *testing.T) {
 	must(keys.Verify(t.Context(), presented(guessed.key)))
 }
 
+// Somebody who guesses has one slot, however many there are, and a client that connects
+// many times at once has its secret checked once.
+func TestOneSlotForEachKey(t *testing.T) {
+	t.Parallel()
+	const cost = 10
+	guessed := slow("guessed", "right", string(must(bcrypt.GenerateFromPassword([]byte("right"), cost))))
+	other := slow("other", "right", string(must(bcrypt.GenerateFromPassword([]byte("right"), cost))))
+	path := filepath.Join(t.TempDir(), "keys.yaml")
+	write(t, path, guessed, other)
+	keys := must(apikeys.New(apikeys.Config{Issuer: "keys", File: path, SlowChecks: 2, Logger: slog.New(slog.DiscardHandler)}))
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	_, _ = keys.Verify(t.Context(), presented("sluice_other_wrong"))
+	alone := time.Since(began)
+	var clients sync.WaitGroup
+	for i := range 100 {
+		clients.Go(func() { _, _ = keys.Verify(ctx, presented(fmt.Sprintf("sluice_guessed_%d", i))) })
+	}
+	time.Sleep(alone)
+	began = time.Now()
+	_, _ = keys.Verify(t.Context(), presented("sluice_other_wrong"))
+	took := time.Since(began)
+	began = time.Now()
+	for range 100 {
+		clients.Go(func() { must(keys.Verify(t.Context(), presented(other.key))) })
+	}
+	must(keys.Verify(t.Context(), presented(other.key)))
+	if all := time.Since(began); took > 15*alone+time.Second/2 || all > 15*alone+time.Second/2 {
+		t.Errorf("alone, a check took %v; beside 100 guesses %v, and 100 clients with the same secret %v", alone, took, all)
+	}
+	cancel()
+	clients.Wait()
+}
+
 func FuzzVerify(f *testing.F) {
 	fast := create(f, "a", time.Time{})
 	keys := newKeys(f, fast)
