@@ -20,6 +20,8 @@ import (
 const (
 	// maxKeys bounds the keys of a file.
 	maxKeys = 50_000
+	// maxClaims bounds the claims of a key, as JSON, in bytes.
+	maxClaims = 4 << 10
 	// MaxEntryBytes bounds an entry in a Store.
 	MaxEntryBytes = 16 << 10
 )
@@ -69,8 +71,8 @@ func (e *Entry) check(issuer string) (*entry, error) {
 	switch {
 	case err != nil:
 		return nil, errors.New("claims are not what JSON can contain")
-	case len(text) > auth.MaxClaimsBytes:
-		return nil, fmt.Errorf("claims have more than %d bytes", auth.MaxClaimsBytes)
+	case len(text) > maxClaims:
+		return nil, fmt.Errorf("claims have more than %d bytes", maxClaims)
 	}
 	hash, err := parseHash(e.Hash)
 	if err != nil {
