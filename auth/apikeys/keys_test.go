@@ -243,7 +243,7 @@ func TestFileFaults(t *testing.T) {
 		"twice":             {"keys:\n- {id: a, subject: a, hash: '" + good + "'}\n- {id: a, subject: b, hash: '" + good + "'}\n", "key 2: the id a occurs twice"},
 		"reserved claim":    {"keys:\n- {id: a, subject: a, claims: {iss: x}, hash: '" + good + "'}\n", "claims cannot contain iss"},
 		"bound":             {"keys:\n- {id: a, subject: a, claims: {cnf: {}}, hash: '" + good + "'}\n", "claims cannot contain cnf"},
-		"claims too long":   {"keys:\n- {id: a, subject: a, claims: {x: '" + strings.Repeat("x", auth.MaxClaimsBytes) + "'}, hash: '" + good + "'}\n", "claims have more than"},
+		"claims too long":   {"keys:\n- {id: a, subject: a, claims: {x: '" + strings.Repeat("x", 4<<10) + "'}, hash: '" + good + "'}\n", "claims have more than"},
 		"claims not JSON":   {"keys:\n- {id: a, subject: a, claims: {x: .inf}, hash: '" + good + "'}\n", "not what JSON can contain"},
 		"expires as text":   {"keys:\n- {id: a, subject: a, expires: soon, hash: '" + good + "'}\n", "a time that is not as in RFC 3339"},
 		"bcrypt cost":       {"keys:\n- {id: a, subject: a, hash: '$2b$15$" + strings.Repeat("a", 53) + "'}\n", "bcrypt cost 15"},
