@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 )
 
+// maxClaims bounds the claims of a certificate, in bytes.
+const maxClaims = 4 << 10
+
 // Claims are the attributes of a certificate that grants can have conditions on, as a
 // JSON object. Empty members are left out.
 type Claims struct {

@@ -64,7 +64,7 @@ func (v *Verifier) Verify(_ context.Context, c auth.Credential) (*auth.Identity,
 	switch {
 	case err != nil:
 		return nil, errNotInJSON
-	case len(claims) > auth.MaxClaimsBytes:
+	case len(claims) > maxClaims:
 		return nil, errTooLarge
 	}
 	sum := sha256.Sum256(certificate.Raw)
