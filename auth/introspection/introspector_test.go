@@ -162,7 +162,7 @@ func TestAnswers(t *testing.T) {
 		"exp is huge":           {`{"active":true,"sub":"u1","exp":1e300}`, auth.ErrUnauthenticated},
 		"not yet":               {fmt.Sprintf(`{"active":true,"sub":"u1","nbf":%d}`, in(time.Hour)), auth.ErrUnauthenticated},
 		"unknown binding":       {`{"active":true,"sub":"u1","cnf":{"kid":"x"}}`, auth.ErrUnauthenticated},
-		"too large":             {`{"active":true,"sub":"u1","x":"` + strings.Repeat("x", 64<<10) + `"}`, auth.ErrVerifierUnavailable},
+		"too large":             {`{"active":true,"sub":"u1","x":"` + strings.Repeat("x", 16<<10) + `"}`, auth.ErrVerifierUnavailable},
 		"bound to a thumbprint": {`{"active":true,"sub":"u1","cnf":{"jkt":"t","x5t#S256":"c"}}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 const (
 	// MaxInFlight bounds the requests to the server at the same time.
 	MaxInFlight = 64
-	// maxAnswer bounds an answer, in bytes.
-	maxAnswer = 64 << 10
+	// maxAnswer bounds an answer, in bytes. Most of one is kept as claims.
+	maxAnswer = 16 << 10
 )
 
 // server is the authorization server.
@@ -40,7 +40,7 @@ func newClient(given *http.Client) *http.Client {
 		MaxConnsPerHost:        MaxInFlight,
 		IdleConnTimeout:        time.Minute,
 		ForceAttemptHTTP2:      true,
-		MaxResponseHeaderBytes: maxAnswer,
+		MaxResponseHeaderBytes: 64 << 10,
 	}}
 	if given != nil {
 		own = *given
