@@ -35,7 +35,12 @@
 // pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
 // which template.go names principals, and principal.go the principal that has them. credential.go is what a client presents, request.go finds it in an HTTP request, origin.go holds the
 // origins that may use a cookie, secret.go keeps secrets out of logs, mint.go makes
-// tokens for trials and tests.
+// tokens for trials and tests. registered.go and jwk.go read claims and public keys for
+// Verifiers and Provers of other packages.
+//
+// Each other kind of credential is a package of its own below this one: apikeys,
+// introspection and certificates are Verifiers, dpop is the Prover, and rediskeys
+// keeps in Redis what several instances share.
 package auth
 
 import (
@@ -249,13 +254,13 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 
 // Anonymous returns the principal of a client without a credential. The address, an
 // IP address with or without a port, identifies it. Anonymous returns
-// ErrUnauthenticated if no grant is for anonymous clients.
+// ErrNoCredential if no grant is for anonymous clients.
 func (a *Authenticator) Anonymous(address string) (*Principal, error) {
 	rights := a.rights.Load()
 	open := rights.open
 	switch {
 	case len(open) == 0:
-		return nil, unauthenticated("a credential is required")
+		return nil, ErrNoCredential
 	case address == "":
 		return nil, unauthenticated("the client has no address")
 	}

@@ -149,7 +149,7 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 		return nil, err
 	}
 	subject, err := c.GetSubject()
-	if err != nil || !validSubject(subject) {
+	if err != nil || !ValidSubject(subject) {
 		return nil, unauthenticated("the token's subject is missing, too long or has control characters")
 	}
 	expires, err := c.GetExpirationTime()

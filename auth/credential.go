@@ -1,9 +1,16 @@
 package auth
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"strings"
+)
 
 // Scheme is the kind of a credential, as far as the request shows it.
 type Scheme string
+
+// APIKeyPrefix is the beginning of every API key. Clients that can only send bearer
+// tokens send their key as one, and it is recognized by the prefix.
+const APIKeyPrefix = "sluice_"
 
 // The schemes.
 const (
@@ -50,6 +57,11 @@ type Proof struct {
 // a message.
 func Bearer(token string) Credential {
 	return Credential{Source: FromMessage, Scheme: SchemeBearer, Token: NewSecret(token)}
+}
+
+// IsAPIKey reports whether the credential is an API key, by its scheme or by its text.
+func (c Credential) IsAPIKey() bool {
+	return c.Scheme == SchemeAPIKey || strings.HasPrefix(c.Token.Reveal(), APIKeyPrefix)
 }
 
 // IsZero reports whether there is no credential.

@@ -12,14 +12,21 @@ var (
 	// ErrUnauthenticated: there is no credential where one is needed, or the
 	// credential is damaged, forged, for another audience, or not valid yet.
 	ErrUnauthenticated = errors.New("the client is not authenticated")
+	// ErrNoCredential: there is no credential where one is needed. It wraps
+	// ErrUnauthenticated.
+	ErrNoCredential = fmt.Errorf("%w: a credential is required", ErrUnauthenticated)
+	// ErrInvalidProof: the proof of possession that a request carries is not valid for
+	// it. It wraps ErrUnauthenticated.
+	ErrInvalidProof = fmt.Errorf("%w: the proof of possession is not valid", ErrUnauthenticated)
 	// ErrTokenExpired: the token is good except that it has expired. This error does
 	// not wrap ErrUnauthenticated.
 	ErrTokenExpired = errors.New("the token has expired")
 	// ErrForbidden: the principal is known but lacks the right.
 	ErrForbidden = errors.New("the principal is not allowed to do this")
-	// ErrOriginRefused: a browser sent a cookie from an origin that is not allowed,
-	// or did not send its origin. It wraps ErrForbidden.
-	ErrOriginRefused = fmt.Errorf("%w: the origin is not allowed to use a cookie", ErrForbidden)
+	// ErrOriginRefused: a browser sent a cookie or used a client certificate from an
+	// origin that is not allowed, or sent a cookie without its origin. It wraps
+	// ErrForbidden.
+	ErrOriginRefused = fmt.Errorf("%w: the origin is not allowed to use a cookie or client certificate", ErrForbidden)
 	// ErrPrincipalChanged: the token that was to renew a session belongs to another
 	// principal. It wraps ErrForbidden.
 	ErrPrincipalChanged = fmt.Errorf("%w: the token belongs to another principal", ErrForbidden)
@@ -35,6 +42,9 @@ var (
 	// ErrRightsUnavailable: the principal lacks the right, but may have it once its
 	// rights are known (Principal.Undecided). The client can retry.
 	ErrRightsUnavailable = errors.New("the rights are unavailable")
+	// ErrVerifierUnavailable: the credential may be valid, but what it is checked with,
+	// such as another server, is unavailable or overloaded. The client can retry soon.
+	ErrVerifierUnavailable = errors.New("the credential cannot be verified now")
 )
 
 // unauthenticated returns an error with a fixed reason why a token is refused. It

@@ -69,6 +69,12 @@ func (a *Authenticator) SetIssuers(issuers []Issuer) error {
 	return nil
 }
 
+// HasIssuer reports whether an issuer in force has the name.
+func (a *Authenticator) HasIssuer(name string) bool {
+	_, ok := a.tokens.Load().issuers[name]
+	return ok
+}
+
 // Run keeps the keys of the issuers in force up to date until the context ends, and
 // then returns nil. It must be called at most once.
 func (a *Authenticator) Run(ctx context.Context) error {

@@ -44,6 +44,16 @@ type RequestOptions struct {
 	// AccessTokenInQuery allows `access_token=` (RFC 6750 section 2.3), which
 	// proxies write into their logs.
 	AccessTokenInQuery bool
+	// APIKeys allows `Authorization: ApiKey`. As a bearer token, an API key needs no
+	// permission here.
+	APIKeys bool
+	// DPoPAlgorithms are the algorithms of proofs of possession, as the server
+	// announces them. Without any, `Authorization: DPoP` (RFC 9449 section 7.1) is not
+	// allowed.
+	DPoPAlgorithms []string
+	// Certificates makes the client certificate of the connection the credential of a
+	// request that has no other.
+	Certificates bool
 	// TokenBytes is the maximum length of a token. 0 means DefaultTokenBytes.
 	TokenBytes int
 }
@@ -52,12 +62,17 @@ type RequestOptions struct {
 // request itself does: the URL and the address in Proof are known only behind the
 // proxies, and are set by the caller. The Scheme is empty if there is no credential.
 //
-// Explicit credentials are `Authorization: Bearer`, a WebSocket subprotocol, and
+// Explicit credentials are the Authorization header, a WebSocket subprotocol, and
 // `access_token=` where that is allowed; a second one is ErrAmbiguousCredentials.
 // The cookie is used only if there is no explicit credential, and only from a listed
 // origin, otherwise the error is ErrOriginRefused. A request without an Origin
 // header may use the cookie if its Sec-Fetch-Site header says that it comes from the
 // server's own origin: browsers omit Origin from such requests.
+//
+// The certificate of the connection is used only if there is neither an explicit
+// credential nor a cookie. Browsers use certificates without asking the page, so the
+// origin must be a listed one here too; but a request with neither of the two headers
+// is not from a page, and may use the certificate.
 //
 // A credential that is not supported or not allowed is ErrUnsupportedCredential, and
 // a malformed one is ErrUnauthenticated.
@@ -98,7 +113,7 @@ func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
 		}
 	}
 	for _, value := range r.Header.Values("Authorization") {
-		took(fromAuthorization(value))
+		took(fromAuthorization(value, options))
 	}
 	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
 		for name := range strings.SplitSeq(line, ",") {
@@ -123,7 +138,10 @@ func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
 	case explicit == 1:
 		return found, nil
 	}
-	return fromCookie(r, options.Origins)
+	if found, err := fromCookie(r, options.Origins); err != nil || !found.IsZero() {
+		return found, err
+	}
+	return fromConnection(r, options)
 }
 
 // parameters yields the parameters of a query. A value with invalid escapes is
@@ -148,20 +166,30 @@ func parameters(query string) iter.Seq2[string, string] {
 	}
 }
 
-func fromAuthorization(value string) (Credential, error) {
-	scheme, token, _ := strings.Cut(value, " ")
+func fromAuthorization(value string, options RequestOptions) (Credential, error) {
+	name, token, _ := strings.Cut(value, " ")
 	token = strings.TrimSpace(token)
+	var scheme Scheme
 	switch {
-	case strings.EqualFold(scheme, "ApiKey"):
-		return Credential{}, fmt.Errorf("%w: the Authorization scheme ApiKey is not supported yet", ErrUnsupportedCredential)
-	case !strings.EqualFold(scheme, "Bearer"):
+	case strings.EqualFold(name, "Bearer"):
+		scheme = SchemeBearer
+	case strings.EqualFold(name, "ApiKey"):
+		if scheme = SchemeAPIKey; !options.APIKeys {
+			return Credential{}, fmt.Errorf("%w: the Authorization scheme ApiKey is not enabled on this server", ErrUnsupportedCredential)
+		}
+	case strings.EqualFold(name, "DPoP"):
+		if scheme = SchemeDPoP; len(options.DPoPAlgorithms) == 0 {
+			return Credential{}, fmt.Errorf("%w: the Authorization scheme DPoP is not enabled on this server", ErrUnsupportedCredential)
+		}
+	default:
 		// The error does not include the scheme: it may be a token that was sent
 		// bare.
-		return Credential{}, fmt.Errorf("%w: the Authorization scheme is not Bearer", ErrUnsupportedCredential)
-	case token == "":
+		return Credential{}, fmt.Errorf("%w: the Authorization scheme is not supported: send Bearer and a token", ErrUnsupportedCredential)
+	}
+	if token == "" {
 		return Credential{}, unauthenticated("the Authorization header has no token")
 	}
-	return Credential{Source: FromHeader, Scheme: SchemeBearer, Token: NewSecret(token)}, nil
+	return Credential{Source: FromHeader, Scheme: scheme, Token: NewSecret(token)}, nil
 }
 
 func fromSubprotocol(r *http.Request, encoded string, limit int) (Credential, error) {
@@ -227,7 +255,27 @@ func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 	return Credential{Source: FromCookie, Scheme: SchemeBearer, Token: NewSecret(cookies[0].Value)}, nil
 }
 
-// fromAllowedOrigin reports whether the page that made the browser send its cookie
+// fromConnection makes the certificate of the connection a credential.
+func fromConnection(r *http.Request, options RequestOptions) (Credential, error) {
+	switch {
+	case !options.Certificates || certificateOf(r) == nil:
+		return Credential{}, nil
+	case isFromPage(r) && !fromAllowedOrigin(r, options.Origins):
+		return Credential{}, ErrOriginRefused
+	}
+	return Credential{Source: FromConnection, Scheme: SchemeCertificate}, nil
+}
+
+// isFromPage reports whether a browser says that a page made it send a request.
+// Browsers send Sec-Fetch-Site with every request over TLS (Fetch Metadata Request
+// Headers section 2.3); without one, and without an Origin, the client is no browser.
+func isFromPage(r *http.Request) bool {
+	sites := r.Header.Values("Sec-Fetch-Site")
+	byHand := len(sites) == 0 || len(sites) == 1 && sites[0] == "none"
+	return len(r.Header.Values("Origin")) > 0 || !byHand
+}
+
+// fromAllowedOrigin reports whether the page that made the browser send a request
 // has an allowed origin. Scripts can set neither of the two headers.
 func fromAllowedOrigin(r *http.Request, origins *Origins) bool {
 	switch named := r.Header.Values("Origin"); len(named) {

@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -17,6 +19,8 @@ func TestFromRequest(t *testing.T) {
 	origins := must(auth.NewOrigins([]string{site}))
 	strict := auth.RequestOptions{Origins: origins}
 	loose := auth.RequestOptions{Origins: origins, AccessTokenInQuery: true}
+	every := auth.RequestOptions{Origins: origins, APIKeys: true, DPoPAlgorithms: []string{auth.ES256}, Certificates: true}
+	certificate := &x509.Certificate{Raw: []byte("certificate")}
 	b64 := base64.RawURLEncoding.EncodeToString
 	sub := auth.SubprotocolPrefix + b64([]byte("tok.en.1"))
 	type h = http.Header
@@ -26,8 +30,12 @@ func TestFromRequest(t *testing.T) {
 		query   string
 		headers http.Header
 		source  auth.Source
+		scheme  auth.Scheme // SchemeBearer if it is empty and there is a credential
 		token   string
 		want    error
+		// certificate is whether the connection has a certificate, and unverified
+		// whether it has one that was not verified.
+		certificate, unverified bool
 	}{
 		{name: "none", options: strict},
 		{name: "header", options: strict, headers: h{"Authorization": {"Bearer tok.en.1"}}, source: auth.FromHeader, token: "tok.en.1"},
@@ -64,6 +72,30 @@ func TestFromRequest(t *testing.T) {
 		{name: "query, another name not escaped", options: loose, query: "%zz=1&access_token=tok.en.1", source: auth.FromQuery, token: "tok.en.1"},
 		{name: "ticket with a semicolon", options: loose, query: "ticket=a;b", want: auth.ErrUnsupportedCredential},
 		{name: "ticket", options: loose, query: "ticket=t1", want: auth.ErrUnsupportedCredential},
+		{name: "DPoP", options: every, headers: h{"Authorization": {"DPoP tok.en.1"}}, source: auth.FromHeader, scheme: auth.SchemeDPoP, token: "tok.en.1"},
+		{name: "DPoP in capitals", options: every, headers: h{"Authorization": {"DPOP tok.en.1"}}, source: auth.FromHeader, scheme: auth.SchemeDPoP, token: "tok.en.1"},
+		{name: "DPoP without token", options: every, headers: h{"Authorization": {"DPoP "}}, want: auth.ErrUnauthenticated},
+		{name: "DPoP not enabled", options: strict, headers: h{"Authorization": {"DPoP tok.en.1"}}, want: auth.ErrUnsupportedCredential},
+		{name: "DPoP and Bearer", options: every, headers: h{"Authorization": {"DPoP a", "Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+		{name: "ApiKey enabled", options: every, headers: h{"Authorization": {"apikey sluice_a_b"}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_b"},
+		{name: "ApiKey without key", options: every, headers: h{"Authorization": {"ApiKey"}}, want: auth.ErrUnauthenticated},
+
+		{name: "certificate", options: every, certificate: true, source: auth.FromConnection, scheme: auth.SchemeCertificate},
+		{name: "certificate not verified", options: every, unverified: true},
+		{name: "certificate not enabled", options: strict, certificate: true},
+		{name: "certificate and header", options: every, certificate: true, headers: h{"Authorization": {"Bearer tok.en.1"}}, source: auth.FromHeader, token: "tok.en.1"},
+		{name: "certificate and bad header", options: every, certificate: true, headers: h{"Authorization": {"Basic x"}}, want: auth.ErrUnsupportedCredential},
+		{name: "certificate and cookie", options: every, certificate: true, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}, "Origin": {site}}, source: auth.FromCookie, token: "tok.en.1"},
+		{name: "certificate and a cookie from elsewhere", options: every, certificate: true, headers: h{"Cookie": {"__Host-sluice=tok.en.1"}}, want: auth.ErrOriginRefused},
+		{name: "certificate, listed page", options: every, certificate: true, headers: h{"Origin": {site}, "Sec-Fetch-Site": {"cross-site"}}, source: auth.FromConnection, scheme: auth.SchemeCertificate},
+		{name: "certificate, own page", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"same-origin"}}, source: auth.FromConnection, scheme: auth.SchemeCertificate},
+		{name: "certificate, typed by hand", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"none"}}, source: auth.FromConnection, scheme: auth.SchemeCertificate},
+		{name: "certificate, foreign page", options: every, certificate: true, headers: h{"Origin": {"https://evil.example"}}, want: auth.ErrOriginRefused},
+		{name: "certificate, foreign page without Origin", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"cross-site"}}, want: auth.ErrOriginRefused},
+		{name: "certificate, a page of the same site", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"same-site"}}, want: auth.ErrOriginRefused},
+		{name: "certificate, Origin null", options: every, certificate: true, headers: h{"Origin": {"null"}}, want: auth.ErrOriginRefused},
+		{name: "certificate, two sites", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"none", "cross-site"}}, want: auth.ErrOriginRefused},
+
 		{name: "other parameters", options: strict, query: "stream=a&tickets=1"},
 
 		{name: "header and query", options: loose, query: "access_token=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
@@ -104,9 +136,21 @@ func TestFromRequest(t *testing.T) {
 			for name, values := range c.headers {
 				r.Header[name] = values
 			}
+			if c.certificate || c.unverified {
+				r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}
+			}
+			if c.certificate {
+				r.TLS.VerifiedChains = [][]*x509.Certificate{{certificate}}
+			}
+			if c.scheme == "" && c.source != auth.FromNowhere {
+				c.scheme = auth.SchemeBearer
+			}
 			got, err := auth.FromRequest(r, c.options)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got error %v, want %v", err, c.want)
+			}
+			if got.Scheme != c.scheme || (got.Proof.Certificate != nil) != (c.certificate && err == nil) {
+				t.Errorf("got scheme %q and certificate %v", got.Scheme, got.Proof.Certificate)
 			}
 			if got.Source != c.source || got.Token.Reveal() != c.token {
 				t.Errorf("got %q from %q", got.Token.Reveal(), got.Source)
@@ -133,10 +177,12 @@ func TestFromRequestNamesWhatItRefuses(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("Authorization", "ApiKey k")
-	if _, err := auth.FromRequest(r, auth.RequestOptions{}); err == nil || !strings.Contains(err.Error(), "ApiKey") {
-		t.Errorf("ApiKey: %v", err)
+	for _, scheme := range []string{"ApiKey", "DPoP"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", scheme+" k")
+		if _, err := auth.FromRequest(r, auth.RequestOptions{}); err == nil || !strings.Contains(err.Error(), scheme) {
+			t.Errorf("%s: %v", scheme, err)
+		}
 	}
 }
 

@@ -27,8 +27,8 @@ var ErrOtherCredential = errors.New("the credential is of another kind")
 // digest, nor appear in an error or a log.
 //
 // Verify returns ErrOtherCredential to have the next Verifier asked. With
-// ErrUnauthenticated, ErrTokenExpired or ErrKeysUnavailable, wrapped or not, or the
-// context's error, no other Verifier is asked. An Identity that was returned is
+// ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable or ErrVerifierUnavailable,
+// wrapped or not, or the context's error, no other Verifier is asked. An Identity that was returned is
 // never changed; the same one may be returned for the same credential as long as
 // that is valid.
 type Verifier interface {
@@ -78,8 +78,8 @@ type Binding struct {
 
 // Prover checks that a request proves the possession of a key (RFC 9449): that a DPoP
 // proof in c.Proof is for this request and token, is fresh, was not used before, and
-// is signed by the key with the thumbprint. Its error is ErrUnauthenticated, or the
-// context's.
+// is signed by the key with the thumbprint. Its error is ErrInvalidProof,
+// ErrVerifierUnavailable, or the context's.
 type Prover interface {
 	Prove(ctx context.Context, c Credential, thumbprint string) error
 }
@@ -120,20 +120,23 @@ func (i *Identity) check() error {
 		return errors.New("the verifier returned no identity")
 	case i.Issuer == "":
 		return errors.New("the identity has no issuer")
-	case !validSubject(i.Subject):
+	case !ValidSubject(i.Subject):
 		return errors.New("the identity's subject is missing, too long or has control characters")
 	}
 	return nil
 }
 
-func validSubject(subject string) bool {
+// ValidSubject reports whether a text can be the subject of an Identity: 1 to 256 bytes
+// of UTF-8 without control characters.
+func ValidSubject(subject string) bool {
 	return subject != "" && len(subject) <= maxNameBytes && utf8.ValidString(subject) && !strings.ContainsFunc(subject, unicode.IsControl)
 }
 
 // Authenticate returns the principal of a credential, as identified by the first
 // Verifier that knows its kind; the issuers' tokens come last. For those it waits for
 // the network only if a token names an unknown key, for some seconds at most. The
-// error is ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable, or the context's.
+// error is ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable,
+// ErrVerifierUnavailable, or the context's.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (*Principal, error) {
 	if len(c.Token.Reveal()) > a.tokenBytes {
 		return nil, errTokenTooLong

@@ -34,6 +34,7 @@ var faultTable = []struct {
 	{auth.ErrForbidden, wire.Forbidden, "the principal is not allowed to do this", 0},
 	{auth.ErrKeysUnavailable, wire.Overloaded, "the issuer's keys are unavailable", 30 * time.Second},
 	{auth.ErrRightsUnavailable, wire.Overloaded, "the rights on streams are unavailable", 5 * time.Second},
+	{auth.ErrVerifierUnavailable, wire.Overloaded, "the credential cannot be verified now", 5 * time.Second},
 	{auth.ErrUnauthenticated, wire.Unauthenticated, "the credential is missing or not valid", 0},
 	{record.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
 	{hub.ErrUnknownStream, wire.UnknownStream, "the stream does not exist", 0},

@@ -30,6 +30,11 @@ func (s *Server) noteRefusal(r *http.Request, fault *wire.Error) {
 // refuse answers a request with a fault.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, fault *wire.Error) {
 	s.noteRefusal(r, fault)
+	if fault.Status() == http.StatusUnauthorized {
+		for _, challenge := range challenges(r, fault, s.config.Credentials.DPoPAlgorithms) {
+			w.Header().Add("WWW-Authenticate", challenge)
+		}
+	}
 	writeProblem(w, fault.Status(), fault)
 }
 
@@ -40,9 +45,6 @@ func writeProblem(w http.ResponseWriter, status int, fault *wire.Error) {
 	h.Set("Cache-Control", "no-store")
 	if after := fault.RetryAfterSeconds(); after > 0 {
 		h.Set("Retry-After", strconv.Itoa(after))
-	}
-	if status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", "Bearer")
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(fault.AppendProblem(nil)) //nolint:gosec // JSON, and said to be

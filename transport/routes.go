@@ -56,10 +56,10 @@ func (s *Server) routes() http.Handler {
 			AllowOriginFunc: s.config.Credentials.Origins.Allowed,
 			AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowedHeaders: []string{
-				"Authorization", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
+				"Authorization", "DPoP", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
 				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",
 			},
-			ExposedHeaders:       []string{"Retry-After"},
+			ExposedHeaders:       []string{"Retry-After", "WWW-Authenticate"},
 			AllowCredentials:     true,
 			MaxAge:               preflightAge,
 			OptionsSuccessStatus: http.StatusNoContent,

@@ -48,6 +48,12 @@ var rules = []rule{
 	{of: "auth", ours: nil, others: []string{
 		"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset",
 	}},
+	// Each kind of credential knows the core and the library that it wraps.
+	{of: "auth/apikeys", ours: []string{"auth"}, others: []string{"go.yaml.in/yaml/v3", "golang.org/x/crypto"}},
+	{of: "auth/introspection", ours: []string{"auth"}, others: []string{"github.com/sony/gobreaker/v2"}},
+	{of: "auth/certificates", ours: []string{"auth"}, others: []string{}},
+	{of: "auth/dpop", ours: []string{"auth"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
+	{of: "auth/rediskeys", ours: nil, others: []string{"github.com/redis/go-redis/v9", "github.com/sony/gobreaker/v2"}},
 	{of: "auth/...", ours: []string{"auth", "self"}},
 	{of: "web/...", ours: []string{"self"}, others: []string{"github.com/yuin/goldmark"}},
 	{of: "transport/client/...", ours: []string{"self", "transport/wire"}},
@@ -163,6 +169,10 @@ func TestRulesTellRightFromWrong(t *testing.T) {
 		{"hub/redisstore", "sluice/hub/kafkalog", false},
 		{"hub/kafkalog", "github.com/segmentio/kafka-go", true},
 		{"auth", "sluice/hub", false},
+		{"auth", "sluice/auth/apikeys", false},
+		{"auth/apikeys", "sluice/auth", true},
+		{"auth/apikeys", "sluice/auth/dpop", false},
+		{"auth/dpop", "github.com/redis/go-redis/v9", false},
 		{"web", "sluice/transport", false},
 		{"web", "github.com/tidwall/gjson", false},
 		{"web", "github.com/yuin/goldmark/ast", true},

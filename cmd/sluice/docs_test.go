@@ -168,7 +168,7 @@ func checkCommand(t *testing.T, command string) bool {
 			}
 		}
 	case words[0] == "sluice":
-		found, _, err := newRoot().Find(words[1:2])
+		found, _, err := newRoot().Find(words[1:])
 		if err != nil {
 			t.Errorf("%q: %v", command, err)
 			return true

@@ -7,7 +7,7 @@
 //
 // Tour: root.go assembles the commands and decides the exit code; each command has a
 // file of its own (serve.go, dev.go, publish.go, tail.go, check.go, token.go,
-// version.go). Package config reads the configuration, package app connects the
+// key.go, version.go). Package config reads the configuration, package app connects the
 // parts and runs them, package embedded is the Kafka and Redis of dev.
 package main
 

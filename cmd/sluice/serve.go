@@ -28,8 +28,8 @@ take effect at once, also for running sessions; the log names changed fields tha
 need a restart. A configuration with a fault is logged and not used.
 
 The server starts even if Kafka and Redis are unavailable, and is ready (/readyz)
-once Kafka answers. Serve rejects a configuration that has neither auth/issuers nor
-an anonymous grant.
+once Kafka answers. Serve rejects a configuration that accepts no kind of credential
+in auth and has no anonymous grant.
 
 The configuration file overrides defaults, environment variables override the
 file, and flags override environment variables. Two underscores in the name of a

@@ -9,13 +9,18 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// newAuthenticator makes the authenticator from the configured issuers, grants and ACLs.
-func newAuthenticator(c *config.Config, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
-	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)}
+// newAuthenticator makes the authenticator from the configured issuers, verifiers,
+// grants and ACLs.
+func newAuthenticator(c *config.Config, v *verifiers, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
+	made := auth.Config{
+		ClockSkew: c.Auth.ClockSkew, Verifiers: v.list, Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
+	}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs
 	}
-	return auth.New(made)
+	a, err := auth.New(made)
+	v.issuers.Store(a)
+	return a, err
 }
 
 func issuers(c *config.Config) []auth.Issuer {

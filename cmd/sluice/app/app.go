@@ -30,14 +30,16 @@ type Options struct {
 
 // App is one instance of Sluice.
 type App struct {
-	config   *config.Config
-	logger   *slog.Logger
-	auth     *auth.Authenticator
-	clusters map[string]*cluster
-	acls     *kafkaACLs // nil if rights do not come from ACLs
-	cursors  *namedCursors
-	front    *front
-	topics   *topicMaker
+	config *config.Config
+	logger *slog.Logger
+	auth   *auth.Authenticator
+	// verifiers are kinds of credentials that auth asks.
+	verifiers *verifiers
+	clusters  map[string]*cluster
+	acls      *kafkaACLs // nil if rights do not come from ACLs
+	cursors   *namedCursors
+	front     *front
+	topics    *topicMaker
 
 	reloading sync.Mutex
 	inForce   *config.Config // guarded by reloading
@@ -51,13 +53,16 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a := &App{config: c, inForce: c, logger: logger}
 	var err error
+	if a.verifiers, err = newVerifiers(c, logger); err != nil {
+		return nil, err
+	}
 	if a.clusters, err = newClusters(c, logger); err != nil {
 		return nil, err
 	}
 	if a.acls, err = newKafkaACLs(c, a.clusters, logger); err != nil {
 		return nil, err
 	}
-	if a.auth, err = newAuthenticator(c, a.acls, logger.With("component", "auth")); err != nil {
+	if a.auth, err = newAuthenticator(c, a.verifiers, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
@@ -78,6 +83,7 @@ func New(c *config.Config, options Options) (*App, error) {
 // order. It must be called at most once.
 func (a *App) Run(ctx context.Context) error {
 	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + stopGrace}
+	l.add(a.verifiers.parts...)
 	l.add(part{name: "keys of issuers", run: a.auth.Run})
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)

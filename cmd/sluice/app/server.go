@@ -59,6 +59,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 		return err
 	}
 	f.credentials = auth.RequestOptions{Origins: origins, AccessTokenInQuery: f.config.Auth.AccessTokenInQuery}
+	allow(f.config, &f.credentials)
 	if f.config.TLS != nil {
 		if f.tls, err = f.config.TLS.Load(); err != nil {
 			return err

@@ -8,10 +8,14 @@ import (
 
 // Auth configures which credentials are accepted.
 type Auth struct {
-	Issuers            []Issuer      `koanf:"issuers" validate:"unique=Issuer,dive" doc:"issuers of accepted tokens (JWT, RFC 7519)"`
-	AccessTokenInQuery bool          `koanf:"access_token_in_query" default:"false" doc:"accept tokens in ?access_token=, which proxies and browsers record"`
-	ClockSkew          time.Duration `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"how much an issuer's clock may differ; tokens expire this much later"`
-	KafkaACLs          *KafkaACLs    `koanf:"kafka_acls" doc:"rights from the ACLs of the Kafka clusters, in addition to grants; what an ACL denies, no grant allows"`
+	Issuers            []Issuer `koanf:"issuers" validate:"unique=Issuer,dive" doc:"issuers of accepted tokens (JWT, RFC 7519)"`
+	AccessTokenInQuery bool     `koanf:"access_token_in_query" default:"false" doc:"accept tokens in ?access_token=, which proxies and browsers record"`
+	APIKeys            `koanf:",squash"`
+	Introspection      *Introspection      `koanf:"introspection" doc:"ask a server about tokens that are not JWTs (RFC 7662)"`
+	ClientCertificates *ClientCertificates `koanf:"client_certificates" doc:"identify clients without another credential by the verified certificate of their TLS connection"`
+	DPoP               *DPoP               `koanf:"dpop" doc:"accept tokens that are bound to a key of the client, with proofs of possession (RFC 9449); {} uses the defaults"`
+	ClockSkew          time.Duration       `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"how much an issuer's clock may differ; tokens expire this much later"`
+	KafkaACLs          *KafkaACLs          `koanf:"kafka_acls" doc:"rights from the ACLs of the Kafka clusters, in addition to grants; what an ACL denies, no grant allows"`
 }
 
 // Issuer is an issuer of tokens.

@@ -14,7 +14,7 @@ type Config struct {
 	Origins        []string          `koanf:"origins" validate:"unique,dive,origin" doc:"web origins, scheme://host[:port], that are allowed to use CORS, open WebSockets and send cookies"`
 	Admin          Admin             `koanf:"admin" doc:"listener for operators"`
 	Kafka          Kafka             `koanf:"kafka" doc:"the Kafka cluster, or several clusters by name"`
-	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors: one of url, sentinel and cluster; without redis, named cursors are unavailable"`
+	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors, and API keys and used proofs where auth says so: one of url, sentinel and cluster; without redis, named cursors are unavailable"`
 	Auth           Auth              `koanf:"auth" doc:"accepted credentials"`
 	Grants         []Grant           `koanf:"grants" validate:"dive" doc:"rights of clients; a client has the rights of all grants that match"`
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`

@@ -132,6 +132,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkStreams(c, f)
 	checkGrants(c, f)
 	checkWayIn(c, f)
+	checkVerifiers(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
 		f.addOnce("admin/listen", "is the same as listen")
 	}
@@ -190,15 +191,15 @@ func checkGrants(c *Config, f *faults) {
 // section never means open access.
 func checkWayIn(c *Config, f *faults) {
 	anonymous := slices.ContainsFunc(c.Grants, func(g Grant) bool { return g.Anonymous })
-	if len(c.Auth.Issuers) == 0 && !anonymous && !f.below("auth/issuers") && !f.below("grants") {
-		f.addOnce("auth/issuers", "is missing: configure an issuer, or allow anonymous access with a grant {anonymous: true, …}")
+	if !c.Auth.identifies() && !anonymous && !f.below("auth") && !f.below("grants") {
+		f.addOnce("auth/issuers", "is missing: configure an issuer or another kind of credential, or allow anonymous access with a grant {anonymous: true, …}")
 	}
 	if len(c.Grants) == 0 && c.Auth.KafkaACLs == nil && !f.below("grants") && !f.below("auth/kafka_acls") {
 		f.addOnce("grants", "is missing: without a grant, clients have no rights")
 	}
 	for i, g := range c.Grants {
-		if len(c.Auth.Issuers) == 0 && g.When != nil && !f.below("auth/issuers") {
-			f.addOnce(fmt.Sprintf("grants/%d/when", i), "tokens cannot be verified without auth/issuers")
+		if !c.Auth.identifies() && g.When != nil && !f.below("auth") {
+			f.addOnce(fmt.Sprintf("grants/%d/when", i), "tokens cannot be verified without auth/issuers or another kind of credential in auth")
 		}
 	}
 }

@@ -32,11 +32,12 @@
 // Load may be called from any number of goroutines and starts none. A Config is not
 // changed after Load has returned it.
 //
-// Tour: config.go, kafka.go, redis.go, access.go and limits.go hold the sections;
+// Tour: config.go, kafka.go, redis.go, access.go and limits.go hold the sections, and
+// apikeys.go, introspection.go, certificates.go and dpop.go those of auth;
 // duration.go, size.go, replay.go and secret.go the types of values; schema.go makes
 // a tree of the tags. load.go applies the layers (document.go, environment.go,
 // flags.go), keys.go finds unknown keys and sets defaults, decode.go converts
-// values, rules.go and consistency.go check them, files.go reads the files that
+// values, rules.go, consistency.go and verifiers.go check them, files.go reads the files that
 // fields name. fault.go has the errors, and reference.go prints the documentation of
 // all fields.
 package config

@@ -31,6 +31,7 @@ func readFiles(c *Config, f *faults) {
 		readSecret(s.PasswordFile, &s.Password, "redis/sentinel/password_file", f)
 	}
 	tryTLS(c.Redis.TLS, "redis/tls", f)
+	readVerifiers(c, f)
 	for i := range c.Auth.Issuers {
 		issuer, path := &c.Auth.Issuers[i], fmt.Sprintf("auth/issuers/%d/secret_file", i)
 		readSecret(issuer.SecretFile, &issuer.Secret, path, f)

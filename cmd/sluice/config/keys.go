@@ -16,9 +16,10 @@ var refused = map[string]string{
 
 // elsewhere maps names for inline secrets to the fields for secrets in files.
 var elsewhere = map[string]string{
-	"password": "password_file",
-	"secret":   "secret_file",
-	"key":      "key_file",
+	"password":      "password_file",
+	"secret":        "secret_file",
+	"client_secret": "client_secret_file",
+	"key":           "key_file",
 }
 
 // completion fills a Config in from the values that were read.

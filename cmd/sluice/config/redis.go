@@ -6,7 +6,7 @@ import (
 	"sluice/auth"
 )
 
-// Redis configures the Redis that keeps named cursors.
+// Redis configures the Redis that keeps what several instances share.
 type Redis struct {
 	URL          SecretURL     `koanf:"url" validate:"omitempty,redis_url" doc:"one server: redis://[user[:password]@]host:port[/db], or rediss:// for TLS"`
 	Sentinel     *Sentinel     `koanf:"sentinel" doc:"a primary that is found through Redis Sentinel"`

@@ -1,0 +1,49 @@
+package config
+
+import "fmt"
+
+// identifies reports whether any kind of credential is accepted.
+func (a Auth) identifies() bool {
+	return len(a.Issuers) > 0 || a.HasAPIKeys() || a.Introspection != nil || a.ClientCertificates != nil
+}
+
+// checkVerifiers checks what the kinds of credentials need from other sections, and
+// that no two kinds can make the same principal.
+func checkVerifiers(c *Config, f *faults) {
+	const needsRedis = "requires redis: set redis/url, redis/sentinel or redis/cluster"
+	if c.Auth.APIKeysRedis && !c.Redis.Configured() {
+		f.addOnce("auth/api_keys_redis", needsRedis)
+	}
+	if c.Auth.DPoP != nil && c.Auth.DPoP.Redis && !c.Redis.Configured() {
+		f.addOnce("auth/dpop/redis", needsRedis)
+	}
+	if c.Auth.ClientCertificates != nil && c.TLS == nil {
+		f.addOnce("auth/client_certificates", "requires tls: only a server that terminates TLS itself sees client certificates")
+	}
+	taken := make(map[string]string) // paths by issuer
+	for i, issuer := range c.Auth.Issuers {
+		taken[issuer.Issuer] = fmt.Sprintf("auth/issuers/%d", i)
+	}
+	if c.Auth.Introspection != nil && taken[c.Auth.Introspection.Issuer] == "" {
+		taken[c.Auth.Introspection.Issuer] = "auth/introspection"
+	}
+	take := func(issuer, path string) {
+		if other := taken[issuer]; other != "" {
+			f.addOnce(path, "%.60q is already the issuer of %s: principals with the same subject would be the same", issuer, other)
+		}
+		taken[issuer] = path
+	}
+	if c.Auth.HasAPIKeys() {
+		take(c.Auth.APIKeysIssuer, "auth/api_keys_issuer")
+	}
+	if c.Auth.ClientCertificates != nil {
+		take(c.Auth.ClientCertificates.Issuer, "auth/client_certificates/issuer")
+	}
+}
+
+// readVerifiers reads the secrets of the kinds of credentials.
+func readVerifiers(c *Config, f *faults) {
+	if i := c.Auth.Introspection; i != nil {
+		readSecret(i.ClientSecretFile, &i.ClientSecret, "auth/introspection/client_secret_file", f)
+	}
+}
