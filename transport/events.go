@@ -135,10 +135,14 @@ func (s *Server) setEventHeaders(h http.Header, d dialect) {
 	}
 }
 
-// refuseInStream answers a fault as a stream, where an EventSource can read it.
+// refuseInStream answers a fault as a stream, where an EventSource can read it. An
+// EventSource whose Last-Event-ID is refused comes back without it, once: if the URL
+// has a bad cursor as well, the next request has no header that could be at fault.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialect, fault *wire.Error) {
 	s.noteRefusal(r, fault)
 	s.setEventHeaders(w.Header(), d)
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(d.encodeClosing(nil, closingOf(fault), 0, ""))
+	closing := closingOf(fault)
+	closing.Forget = fault.Code == wire.BadCursor && r.Header.Get("Last-Event-ID") != ""
+	_, _ = w.Write(d.encodeClosing(nil, closing, 0, ""))
 }

@@ -433,6 +433,8 @@ func (p *player) event() {
 			want.name = value
 		case "id":
 			want.id = value
+		case "id:": // empty
+			want.forgets = true
 		case "data":
 			want.data = value
 		case "retry":
@@ -468,6 +470,9 @@ func (p *player) event() {
 		if err := p.match("id", want.id, got.id); err != nil {
 			p.fatalf("%v", err)
 		}
+	}
+	if want.forgets != got.forgets {
+		p.fatalf("the event is %v", got)
 	}
 	if want.retry != "" || got.retry != "" {
 		if err := p.match("retry", want.retry, got.retry); err != nil {

@@ -330,6 +330,7 @@ func (in *instance) do(method, path, token, body string, header ...string) (int,
 type sse struct {
 	name, id, data string
 	retry          string
+	forgets        bool // the id is empty, and the client's is to be forgotten
 }
 
 func (e sse) json(t testing.TB) message {
@@ -348,6 +349,8 @@ type stream struct {
 	lines  *bufio.Reader
 	cancel func()
 	lastID string
+	// forgets is set when the last event made the client forget its id.
+	forgets bool
 }
 
 func (in *instance) events(path, token string, header ...string) *stream {
@@ -391,6 +394,8 @@ func (s *stream) next() (e sse, ok bool) {
 			e.name = value
 		case "id":
 			e.id = value
+		case "id:": // empty
+			e.id, e.forgets, s.lastID = "", true, ""
 		case "data":
 			e.data += value
 		case "retry":

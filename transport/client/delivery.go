@@ -151,7 +151,10 @@ func (d *delivery) skip(gap Gap) bool {
 func refusal(m *message) ending {
 	e := m.err()
 	end := ending{err: e, after: e.RetryAfter}
+	var advised bool
+	end.verdict, advised = byAction(m.Action)
 	switch {
+	case advised:
 	case m.Retryable:
 		end.verdict = resume
 	case m.Code == "token_expired":
@@ -168,8 +171,11 @@ func unsubscribed(m *message) ending {
 		e.Code = m.Reason
 	}
 	end := ending{err: e, after: e.RetryAfter}
-	if m.Retryable && m.Reason != "requested" {
+	switch {
+	case m.Retryable && m.Reason != "requested":
 		end.verdict = resume
+	case m.Reason == ReasonRetention, m.Reason == ReasonLogChanged, m.Reason == ReasonTruncated:
+		end.verdict = restart
 	}
 	return end
 }

@@ -92,7 +92,8 @@ func (s *Subscription) Ack(ctx context.Context) error {
 }
 
 // Events returns the events after the current position. It can be ranged over
-// again later, but by only one loop at a time.
+// again later, but by only one loop at a time. After an error whose Action is
+// "resync" the position is void and forgotten: the next loop starts at Request.From.
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if !s.start() {
@@ -118,6 +119,13 @@ func (s *Subscription) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = false
+}
+
+// forget discards a position that is void.
+func (s *Subscription) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position = position{}
 }
 
 // maxRenewals is the maximum number of tokens in a row that may be refused.
@@ -148,6 +156,10 @@ func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 				yield(nil, end.err)
 				return
 			}
+		case restart:
+			s.forget()
+			yield(nil, end.err)
+			return
 		case stop:
 			yield(nil, end.err)
 			return

@@ -308,6 +308,9 @@ type Closing struct {
 	RetryAfter time.Duration
 	// Cursor is where to continue, outside WebSocket.
 	Cursor string
+	// Forget makes an EventSource come back without its Last-Event-ID. It is not
+	// part of the text.
+	Forget bool
 	// Cursors are where to continue, by subscription.
 	Cursors []SubscriptionCursor
 }

@@ -83,7 +83,7 @@ func TestMessages(t *testing.T) {
 				{Err: &wire.Error{ID: "p8", Code: wire.Invalid, Errors: []wire.Violation{{Pointer: "/a", Message: "m"}}}},
 				{Offset: 7, Duplicate: true},
 			}},
-			`{"type":"published","id":"p8","failed":1,"results":[{"partition":1,"offset":5513},{"code":"invalid","retryable":false,"errors":[{"pointer":"/a","message":"m"}]},{"partition":0,"offset":7,"duplicate":true}]}`,
+			`{"type":"published","id":"p8","failed":1,"results":[{"partition":1,"offset":5513},{"code":"invalid","retryable":false,"action":"stop","errors":[{"pointer":"/a","message":"m"}]},{"partition":0,"offset":7,"duplicate":true}]}`,
 		},
 	}
 	for _, tt := range tests {

@@ -55,6 +55,15 @@ func AppendSSEID(dst []byte, id string) []byte {
 	return append(appendField(dst, "id: ", id), '\n')
 }
 
+// AppendForgettingSSE appends a named event with an empty id: an EventSource that
+// reconnects then sends no Last-Event-ID.
+func AppendForgettingSSE(dst []byte, name EventName, line []byte) []byte {
+	dst = appendField(dst, "event: ", string(name))
+	dst = append(dst, "id:\n"...)
+	dst = appendField(dst, "data: ", line)
+	return append(dst, '\n')
+}
+
 // AppendRetry appends the field that tells a browser after how long to reconnect,
 // rounded up to milliseconds. It belongs to the event that is appended next.
 func AppendRetry(dst []byte, after time.Duration) []byte {
