@@ -104,6 +104,7 @@
 //	conn_writer.go           writing to connections whose writes block
 //	answer.go                write deadlines of answers
 //	refusing.go              answering, logging and counting faults
+//	origins.go               why a page may not connect
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
 //	listener.go              accepting connections without starving handshakes
