@@ -685,6 +685,7 @@ func TestProtocolBounds(t *testing.T) {
 		fmt.Sprintf("| name of a stream | %d characters |", wire.MaxStreamName),
 		fmt.Sprintf("| keys of a subscription | %d |", wire.MaxFilterKeys),
 		fmt.Sprintf("| `last:N` | %d |", wire.MaxLast),
+		fmt.Sprintf("| partitions in `offset:` | %d |", wire.MaxStartOffsets),
 		fmt.Sprintf("| `limit` of a page | %d, %d where it is left out |", wire.MaxPageLimit, wire.DefaultPageLimit),
 		fmt.Sprintf("| `wait` of a page | %.0f s |", wire.MaxWait.Seconds()),
 		fmt.Sprintf("| `heartbeat` | %.0f s to %.0f min |", wire.MinHeartbeat.Seconds(), wire.MaxHeartbeat.Minutes()),

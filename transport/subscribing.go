@@ -168,6 +168,8 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 		return hub.Start{Kind: hub.StartTime, Time: r.From.At(s.now())}, nil
 	case wire.StartLast:
 		return hub.Start{Kind: hub.StartLast, Last: r.From.N}, nil
+	case wire.StartOffset:
+		return hub.Start{Kind: hub.StartOffset, Position: record.Position{Offsets: r.From.Offsets}}, nil
 	case wire.StartCursor:
 		c, fault := s.parseCursor(r.From.Cursor)
 		if fault != nil {

@@ -31,11 +31,12 @@ The exit code is 0 when tail is interrupted or has printed --number records, and
 when the server refuses the subscription.`,
 		Example: `  sluice tail market.ticks
   sluice tail orders --from last:10 --key eu-991 --values
-  sluice tail orders --from 2026-01-31T12:00:00Z --number 100`,
+  sluice tail orders --from 2026-01-31T12:00:00Z --number 100
+  sluice tail orders --from offset:2:118273,5:77`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&request.From, "from", "", "where to start: latest, earliest, last:N, a time (RFC 3339, or -5m), or a cursor")
+	flags.StringVar(&request.From, "from", "", "where to start: latest, earliest, last:N, a time (RFC 3339, or -5m), offset:PARTITION:OFFSET,…, or a cursor")
 	flags.StringArrayVar(&request.Keys, "key", nil, "only records with this `key`; may be repeated")
 	flags.StringVar(&request.CursorName, "cursor-name", "", "`name` of a cursor: start at its stored position, and store the position while reading")
 	flags.BoolVar(&request.Reset, "reset", false, "start at --from even if a position is stored under the cursor name")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -24,12 +26,27 @@ func Last(n int) string { return "last:" + strconv.Itoa(n) }
 // t.
 func Since(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
+// Offsets starts at the next offset of each partition that it has, and in the others
+// with the next new record. An offset beyond the end of a partition is refused.
+func Offsets(next map[int32]int64) string {
+	text := []byte("offset:")
+	for i, partition := range slices.Sorted(maps.Keys(next)) {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, int64(partition), 10)
+		text = append(text, ':')
+		text = strconv.AppendInt(text, next[partition], 10)
+	}
+	return string(text)
+}
+
 // Request specifies what to subscribe to.
 type Request struct {
 	Stream string
 	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string
-	// From is Latest, Earliest, Last, Since, or a cursor; "" means the position
+	// From is Latest, Earliest, Last, Since, Offsets, or a cursor; "" means the position
 	// of the named cursor, if there is one, else Latest.
 	From string
 	// CursorName is the name under which the server keeps the position.

@@ -27,6 +27,7 @@
 //	parser.go     a client's messages, field by field
 //	request.go    the messages of a WebSocket client
 //	reading.go    what a client asks to read
+//	offsets.go    the offsets that a client asks to start at
 //	validate.go   validator rules, reported as faults
 //
 //	published.go  the responses to publishes

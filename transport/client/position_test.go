@@ -71,3 +71,10 @@ func TestAVoidPositionIsForgotten(t *testing.T) {
 		})
 	}
 }
+
+func TestOffsetsAsText(t *testing.T) {
+	t.Parallel()
+	if got := client.Offsets(map[int32]int64{5: 77, 2: 118273}); got != "offset:2:118273,5:77" {
+		t.Errorf("got %s", got)
+	}
+}
