@@ -3,6 +3,8 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // SetStreams replaces the streams in force. It can be called at any time, also while
@@ -49,7 +51,22 @@ func (h *Hub) setStreams(streams []Stream) (retired []*stream, err error) {
 			retired = append(retired, st)
 		}
 	}
+	if h.replaced != nil && len(added)+len(retired) > 0 {
+		close(h.replaced)
+		h.replaced = nil
+	}
 	return retired, nil
+}
+
+// Names returns the names of the streams in force, in order, and a channel that is
+// closed once other streams are in force.
+func (h *Hub) Names() (names []string, replaced <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.replaced == nil {
+		h.replaced = make(chan struct{})
+	}
+	return slices.Sorted(maps.Keys(h.streams())), h.replaced
 }
 
 func (h *Hub) newStream(s Stream) *stream {

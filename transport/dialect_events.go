@@ -32,6 +32,9 @@ func (eventStream) encode(dst, spare []byte, m wire.Message) (encoded, used []by
 	case *wire.Cursor:
 		spare = wire.AppendCursorData(spare, m.Cursor)
 		return wire.AppendNamedSSE(dst, wire.EventCursor, m.Cursor, spare), spare
+	case *wire.Streams:
+		spare = m.Append(spare)
+		return wire.AppendNamedSSE(dst, wire.EventStreams, m.Cursor, spare), spare
 	case *wire.CaughtUp:
 		name = wire.EventCaughtUp
 	case *wire.Status:

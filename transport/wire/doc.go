@@ -32,6 +32,7 @@
 //
 //	published.go  the responses to publishes
 //	message.go    the messages of the server
+//	streams.go    the streams of a subscription by pattern
 //	format.go     events in the formats that clients ask for
 //	sse.go        server-sent events
 //	frame.go      WebSocket frames

@@ -76,10 +76,13 @@ type Subscribed struct {
 	ID     string
 	Stream string
 	// Feed marks the events of the subscription; it is empty for an unfiltered
-	// subscription, whose feed is the stream.
+	// subscription, whose feed is the stream, and for a pattern.
 	Feed string
 	// Start tells which of the possible starts was used.
 	Start string
+	// Pattern means that Stream is a pattern, and Members are its streams.
+	Pattern bool
+	Members []Member
 	// Short means that there were fewer records than `last:N` asked for.
 	Short bool
 	// Recovered means that nothing is missing between the given cursor and what
@@ -97,6 +100,9 @@ func (m *Subscribed) Append(dst []byte) []byte {
 		o.text("feed", m.Feed)
 	} else {
 		o.text("feed", m.Stream)
+	}
+	if m.Pattern {
+		o.members("streams", m.Members)
 	}
 	o.text("start", m.Start)
 	o.flagIf("short", m.Short)

@@ -18,6 +18,7 @@ const (
 	EventCursor        EventName = "sluice.cursor"
 	EventCaughtUp      EventName = "sluice.caught_up"
 	EventGap           EventName = "sluice.gap"
+	EventStreams       EventName = "sluice.streams"
 	EventStatus        EventName = "sluice.status"
 	EventTokenExpiring EventName = "sluice.token_expiring"
 	EventClose         EventName = "sluice.close"

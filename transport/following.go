@@ -1,0 +1,110 @@
+package transport
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"sluice/auth"
+	"sluice/transport/wire"
+)
+
+// watchStreams brings the sessions up to date that a change of the streams concerns,
+// until the context ends.
+func (s *Server) watchStreams(ctx context.Context) {
+	again := time.NewTicker(followAgain)
+	defer again.Stop()
+	for {
+		_, replaced := s.config.Hub.Names()
+		s.followAll(func(x *session) bool { return x.patterns.Load() > 0 })
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-replaced:
+				waiting = false
+			case <-again.C:
+				s.followAll(func(x *session) bool { return x.lacks.Load() })
+			}
+		}
+	}
+}
+
+func (s *Server) followAll(which func(*session) bool) {
+	for _, x := range s.sessions.all() {
+		if which(x) {
+			s.sessions.follower.ask(x)
+		}
+	}
+}
+
+// lacking is what a group could have and does not.
+type lacking struct {
+	group    *group
+	readings []reading
+	omitted  int
+}
+
+// bringUpToDate adds the streams to a session's subscriptions by pattern that they do
+// not have yet.
+func (s *Server) bringUpToDate(x *session) {
+	p := x.who()
+	if p == nil || s.draining.Load() {
+		return
+	}
+	names, _ := s.config.Hub.Names()
+	var all []lacking
+	if !x.do(func(x *session, _ *scratch) { all = x.lacking(p, names) }) {
+		return
+	}
+	x.lacks.Store(false)
+	ctx, cancel := s.waitFor(s.base, p)
+	defer cancel()
+	for _, l := range all {
+		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(r.stream) })
+		if len(readings) < len(l.readings) {
+			x.lacks.Store(true)
+		}
+		members, faults := s.beginMembers(ctx, x, p, readings)
+		for i, fault := range faults {
+			failed := fault != nil && fault.Code != wire.UnknownStream && fault.Code != wire.Forbidden
+			s.sessions.follower.note(readings[i].stream, failed)
+			if failed {
+				x.lacks.Store(true)
+				s.noteFault(fault, x.address)
+			}
+		}
+		if !x.do(func(x *session, sc *scratch) { x.join(l.group, members, l.omitted, p, sc) }) {
+			releaseAll(members)
+		}
+	}
+}
+
+// lacking returns what the groups of the session lack of the streams in force.
+func (s *session) lacking(p *auth.Principal, names []string) (all []lacking) {
+	if s.closing {
+		return nil
+	}
+	most := s.server.limits().StreamsPerPattern
+	for _, g := range s.groups {
+		l, n, known := lacking{group: g}, len(s.members(g)), make(map[string]bool)
+		for _, name := range names {
+			switch {
+			case !g.includes(p, name):
+			case s.has(g, name):
+				known[name] = true
+			case most > 0 && n >= most:
+				l.omitted++
+			default:
+				known[name] = true
+				n++
+				l.readings = append(l.readings, g.readingOf(name, time.Time{}))
+			}
+		}
+		g.keep(known)
+		if len(l.readings) > 0 || l.omitted != g.omitted {
+			all = append(all, l)
+		}
+	}
+	return all
+}
