@@ -40,6 +40,12 @@ func (s *Server) beginMembers(ctx context.Context, to *session, p *auth.Principa
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
+			defer func() {
+				if cause := recover(); cause != nil {
+					s.notePanic("beginning a subscription panicked", cause)
+					faults[i] = wire.Errorf(wire.Internal, "internal server error")
+				}
+			}()
 			begun[i].sub, begun[i].begun, faults[i] = s.begin(ctx, to, p, r)
 		})
 	}

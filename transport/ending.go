@@ -298,6 +298,19 @@ func (s *session) panicked(cause any) {
 	s.out.Abort()
 }
 
+// guarded runs f, which the reader or another goroutine of the session runs. A panic,
+// which is a bug in the server, ends only this session.
+func (s *session) guarded(f func() bool) (result bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.server.notePanic("a request panicked", cause)
+			s.closeSoon(endPanicked())
+			result = true
+		}
+	}()
+	return f()
+}
+
 // release gives up all that the session holds.
 func (s *session) release() {
 	if s.closed {

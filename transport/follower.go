@@ -32,10 +32,18 @@ type follower struct {
 func (f *follower) ask(x *session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if x.asked {
+	if !x.following.asked {
+		x.following.asked = true
+		f.queue(x)
+	}
+}
+
+// queue makes a session wait for its turn, unless it is being served: two turns at once
+// would begin a stream twice. The caller holds f.mu.
+func (f *follower) queue(x *session) {
+	if !x.following.asked || x.following.served {
 		return
 	}
-	x.asked = true
 	f.waiting = append(f.waiting, x)
 	if f.working < followAtOnce {
 		f.working++
@@ -53,9 +61,13 @@ func (f *follower) work() {
 		}
 		x := f.waiting[0]
 		f.waiting = slices.Delete(f.waiting, 0, 1)
-		x.asked = false // what changes from now on is to be looked at again
+		x.following = asking{served: true} // what changes from now on is looked at again
 		f.mu.Unlock()
 		f.update(x)
+		f.mu.Lock()
+		x.following.served = false
+		f.queue(x)
+		f.mu.Unlock()
 	}
 }
 

@@ -45,6 +45,12 @@ type lacking struct {
 	omitted  int
 }
 
+// safelyBringUpToDate is bringUpToDate, except that a panic, which is a bug in the
+// server, ends only the session.
+func (s *Server) safelyBringUpToDate(x *session) {
+	x.guarded(func() bool { s.bringUpToDate(x); return false })
+}
+
 // bringUpToDate adds the streams to a session's subscriptions by pattern that they do
 // not have yet.
 func (s *Server) bringUpToDate(x *session) {

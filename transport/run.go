@@ -50,7 +50,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.config.Limits = Limits{} // those in force count
 	s.gate = newGate(s.limits)
-	s.sessions.follower = follower{tasks: &s.tasks, update: s.bringUpToDate}
+	s.sessions.follower = follower{tasks: &s.tasks, update: s.safelyBringUpToDate}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)

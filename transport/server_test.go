@@ -50,7 +50,9 @@ type options struct {
 	stream func(*hub.Stream)
 	// open are additional streams, of one partition, that everybody may read and
 	// publish to.
-	open   []string
+	open []string
+	// later are patterns of streams that everybody may read once there are such.
+	later  []string
 	server func(*transport.Server)
 	// listener wraps the clients' listener, below TLS.
 	listener func(net.Listener) net.Listener
@@ -110,7 +112,7 @@ func start(t testing.TB, o options) *instance {
 		{Anonymous: true, Subscribe: []string{"public.*"}},
 	}
 	if len(o.open) > 0 {
-		grants = append(grants, auth.Grant{Anonymous: true, Subscribe: o.open, Publish: o.open, Replay: auth.ReplayUnlimited})
+		grants = append(grants, auth.Grant{Anonymous: true, Subscribe: append(slices.Clone(o.open), o.later...), Publish: o.open, Replay: auth.ReplayUnlimited})
 	}
 	authenticator, err := auth.New(auth.Config{
 		Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},

@@ -76,8 +76,8 @@ type session struct {
 	gone      bool            // the session has ended
 	principal *auth.Principal // nil before authentication
 
-	place wheelPlace // guarded by the worker's lock
-	asked bool       // to be brought up to date; guarded by the follower's lock
+	place     wheelPlace // guarded by the worker's lock
+	following asking     // guarded by the follower's lock
 
 	// Owned by the executor.
 	subs      []*subscription
@@ -117,6 +117,12 @@ type waiters struct {
 type wheelPlace struct {
 	next, prev *session
 	tick       int64 // 0 if the session is not in the wheel
+}
+
+// asking is what a follower is asked to do for a session.
+type asking struct {
+	asked  bool // to bring it up to date
+	served bool // it is being brought up to date
 }
 
 // backlog is output that a connection did not accept.
