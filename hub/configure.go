@@ -3,8 +3,9 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
+	"time"
 )
 
 // SetStreams replaces the streams in force. It can be called at any time, also while
@@ -58,15 +59,26 @@ func (h *Hub) setStreams(streams []Stream) (retired []*stream, err error) {
 	return retired, nil
 }
 
-// Names returns the names of the streams in force, in order, and a channel that is
-// closed once other streams are in force.
-func (h *Hub) Names() (names []string, replaced <-chan struct{}) {
+// Named is a stream in force.
+type Named struct {
+	Name string
+	// Since is when the stream came into force, with its present definition.
+	Since time.Time
+}
+
+// Names returns the streams in force, by name, and a channel that is closed once others
+// are in force.
+func (h *Hub) Names() (streams []Named, replaced <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.replaced == nil {
 		h.replaced = make(chan struct{})
 	}
-	return slices.Sorted(maps.Keys(h.streams())), h.replaced
+	for name, st := range h.streams() {
+		streams = append(streams, Named{name, st.since})
+	}
+	slices.SortFunc(streams, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
+	return streams, h.replaced
 }
 
 func (h *Hub) newStream(s Stream) *stream {
@@ -75,6 +87,7 @@ func (h *Hub) newStream(s Stream) *stream {
 		hub:     h,
 		encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
 		logger:  h.config.Logger.With("stream", s.Name),
+		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
 	}
 }

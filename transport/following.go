@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/hub"
 	"sluice/transport/wire"
 )
 
@@ -58,9 +59,10 @@ func (s *Server) bringUpToDate(x *session) {
 	if p == nil || s.draining.Load() {
 		return
 	}
-	names, _ := s.config.Hub.Names()
+	streams, _ := s.config.Hub.Names()
+	now := s.now().Truncate(time.Millisecond)
 	var all []lacking
-	if !x.do(func(x *session, _ *scratch) { all = x.lacking(p, names) }) {
+	if !x.do(func(x *session, _ *scratch) { all = x.lacking(p, streams) }) {
 		return
 	}
 	x.lacks.Store(false)
@@ -84,17 +86,33 @@ func (s *Server) bringUpToDate(x *session) {
 			releaseAll(members)
 		}
 	}
+	if x.lacks.Load() {
+		return // a new stream is still to be begun as one
+	}
+	x.post(func(x *session, _ *scratch) {
+		for _, g := range x.groups {
+			if now.After(g.looked) {
+				g.looked = now
+			}
+		}
+	})
 }
 
-// lacking returns what the groups of the session lack of the streams in force.
-func (s *session) lacking(p *auth.Principal, names []string) (all []lacking) {
+// lacking returns what the groups of the session lack of the streams in force. Where a
+// client says nothing else, a stream that is new begins when it came into force, and one
+// that the principal may read from now on at the tip.
+func (s *session) lacking(p *auth.Principal, streams []hub.Named) (all []lacking) {
 	if s.closing {
 		return nil
 	}
 	most := s.server.limits().StreamsPerPattern
 	for _, g := range s.groups {
 		l, n, known := lacking{group: g}, len(s.members(g)), make(map[string]bool)
-		for _, name := range names {
+		for _, stream := range streams {
+			name, since := stream.Name, time.Time{}
+			if !stream.Since.Before(g.looked) {
+				since = stream.Since
+			}
 			switch {
 			case !g.includes(p, name):
 			case s.has(g, name):
@@ -104,7 +122,7 @@ func (s *session) lacking(p *auth.Principal, names []string) (all []lacking) {
 			default:
 				known[name] = true
 				n++
-				l.readings = append(l.readings, g.readingOf(name, time.Time{}))
+				l.readings = append(l.readings, g.readingOf(name, since))
 			}
 		}
 		g.keep(known)

@@ -215,7 +215,8 @@ func (s *session) tellStreams(g *group, added []begunMember, removed []string, s
 // omitted, and those for which there is no room. It releases what it does not add.
 func (s *session) join(g *group, members []begunMember, omitted int, p *auth.Principal, sc *scratch) {
 	if s.closing || s.who() != p || !slices.Contains(s.groups, g) {
-		releaseAll(members) // after other rights have come into force, they begin anew
+		releaseAll(members) // with other rights, they begin anew
+		s.lacks.Store(true)
 		return
 	}
 	members = slices.DeleteFunc(members, func(m begunMember) bool {

@@ -39,11 +39,12 @@ func (s *Server) beginGroup(ctx context.Context, to *session, p *auth.Principal,
 	if fault != nil {
 		return nil, nil, fault
 	}
-	names, replaced := s.config.Hub.Names()
-	g.replaced = replaced
+	streams, replaced := s.config.Hub.Names()
+	g.replaced, g.looked = replaced, s.now().Truncate(time.Millisecond)
 	var readings []reading
 	known := make(map[string]bool)
-	for _, name := range names {
+	for _, stream := range streams {
+		name := stream.Name
 		if !g.includes(p, name) {
 			continue
 		}

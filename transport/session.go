@@ -226,9 +226,10 @@ type group struct {
 
 	// Owned by the executor.
 	apart   []apart
-	omitted int  // streams that are left out because of a limit
-	caught  bool // caught_up was sent
-	told    told // sent has a cursor whose time is zero
+	looked  time.Time // when it had all streams that it could have
+	omitted int       // streams that are left out because of a limit
+	caught  bool      // caught_up was sent
+	told    told      // sent has a cursor whose time is zero
 }
 
 // apart is the position of a stream that is not a member of the group.

@@ -43,6 +43,10 @@ func Offsets(next map[int32]int64) string {
 
 // Request specifies what to subscribe to.
 type Request struct {
+	// Stream is the name of a stream, or a pattern in which `*` stands for any run of
+	// characters. A pattern is one subscription to all streams that match and that the
+	// client may read, now and later; Streams reports which they are. Records of
+	// different streams are in no defined order.
 	Stream string
 	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string
@@ -83,7 +87,7 @@ type Subscription struct {
 
 // NewSubscription returns a subscription. It connects when Events is ranged over.
 func (c *Client) NewSubscription(request Request) *Subscription {
-	return &Subscription{client: c, request: request}
+	return &Subscription{client: c, request: request, position: newPosition(request.Stream)}
 }
 
 // Cursor returns the position after the last event that the loop received; passed
@@ -142,7 +146,7 @@ func (s *Subscription) end() {
 func (s *Subscription) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.position = position{}
+	s.position = newPosition(s.request.Stream)
 }
 
 // maxRenewals is the maximum number of tokens in a row that may be refused.
