@@ -15,8 +15,9 @@ const (
 
 // Pattern matches stream names: `*` stands for any run of characters, including an
 // empty one and one with dots in it; every other character stands for itself. A
-// literal `*` cannot be expressed. Patterns come from the configuration only:
-// nothing from a token or a client is ever interpreted as one.
+// literal `*` cannot be expressed. The patterns that give rights come from the
+// configuration only: nothing from a token or a client is ever interpreted as one. A
+// client may select with a pattern of its own among the streams that it has a right to.
 type Pattern struct {
 	// parts are the texts between the stars: one part means no star.
 	parts []string

@@ -3,6 +3,9 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 )
 
 // SetStreams replaces the streams in force. It can be called at any time, also while
@@ -49,7 +52,33 @@ func (h *Hub) setStreams(streams []Stream) (retired []*stream, err error) {
 			retired = append(retired, st)
 		}
 	}
+	if h.replaced != nil && len(added)+len(retired) > 0 {
+		close(h.replaced)
+		h.replaced = nil
+	}
 	return retired, nil
+}
+
+// Named is a stream in force.
+type Named struct {
+	Name string
+	// Since is when the stream came into force, with its present definition.
+	Since time.Time
+}
+
+// Names returns the streams in force, by name, and a channel that is closed once others
+// are in force.
+func (h *Hub) Names() (streams []Named, replaced <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.replaced == nil {
+		h.replaced = make(chan struct{})
+	}
+	for name, st := range h.streams() {
+		streams = append(streams, Named{name, st.since})
+	}
+	slices.SortFunc(streams, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
+	return streams, h.replaced
 }
 
 func (h *Hub) newStream(s Stream) *stream {
@@ -58,6 +87,7 @@ func (h *Hub) newStream(s Stream) *stream {
 		hub:     h,
 		encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
 		logger:  h.config.Logger.With("stream", s.Name),
+		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
 	}
 }

@@ -84,6 +84,7 @@
 //	subscribe.go        Subscribe: where a subscription begins
 //	newest.go           where the newest N records begin
 //	rows.go             which records a subscriber has a right to, and how far back
+//	offsets.go          where offsets that a subscriber names begin
 //	vouch.go            checking a position that a client brings
 //	horizon.go          how far back a principal may read
 //

@@ -35,9 +35,12 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from record.Posit
 }
 
 // written returns the position back to which a subscription may resume whatever its
-// grant allows for replays. Other subscriptions have none.
+// grant allows for replays: one that starts at offsets resumes as well as one that
+// starts at a cursor, which has them too. Other subscriptions have none.
 func (s *Subscription) written(topic record.TopicID) (record.Position, bool) {
-	if s.start != StartCursor && s.start != StartNamed {
+	switch s.start {
+	case StartOffset, StartCursor, StartNamed:
+	case StartLatest, StartEarliest, StartTime, StartLast:
 		return record.Position{}, false
 	}
 	return s.stream.tips.within(topic, s.hub.now(), s.hub.limits().ResumeWindow)

@@ -67,6 +67,8 @@ type Hub struct {
 	ctx    context.Context // of Run; all goroutines end with it
 	closed bool
 	tasks  sync.WaitGroup
+	// replaced is closed when the streams are replaced; nil while nobody asks.
+	replaced chan struct{}
 }
 
 // Errors of a Hub.

@@ -16,6 +16,7 @@ const (
 	StartEarliest StartKind = "earliest"
 	StartTime     StartKind = "time"
 	StartLast     StartKind = "last"
+	StartOffset   StartKind = "offset"
 	StartCursor   StartKind = "cursor"
 	StartNamed    StartKind = "named"
 )
@@ -27,7 +28,9 @@ type Start struct {
 	Time time.Time
 	// Last is for StartLast: how many records that pass the filter.
 	Last int
-	// Position is for StartCursor and StartNamed. At is when the cursor was made.
+	// Position is for StartCursor and StartNamed, and for StartOffset, which knows
+	// no topic and reads partitions that it does not name from their ends. At is when
+	// the cursor was made.
 	Position record.Position
 	At       time.Time
 }

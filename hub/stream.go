@@ -42,6 +42,7 @@ type stream struct {
 	hub     *Hub
 	encoder *encoder
 	logger  *slog.Logger
+	since   time.Time
 	retired chan struct{} // closed when the stream is no longer in force
 
 	records, bytes, gaps atomic.Uint64 // read since the start

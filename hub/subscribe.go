@@ -102,6 +102,8 @@ func (s *Subscription) begin(ctx context.Context, req Request, which *filter.Fil
 		from, err = s.places(ctx, upstream.At(req.Start.Time))
 	case StartLast:
 		from, begun.Short, err = s.newest(ctx, req.Start.Last, which)
+	case StartOffset:
+		from, err = s.startAt(ctx, req.Start.Position.Offsets)
 	case StartCursor, StartNamed:
 		begun.Recovered = true
 		from, err = s.complete(ctx, req.Start.Position)

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"errors"
 	"time"
 
 	"sluice/hub/cursors"
@@ -22,6 +21,13 @@ func (s *session) handleAck(r wire.Ack) {
 		if s.closing {
 			return
 		}
+		if g := s.findGroup(r.ID); g != nil {
+			if fault := s.ackGroup(g, c); fault != nil {
+				fault.ID = r.ID
+				s.tellFault(sc, fault)
+			}
+			return
+		}
 		sub, ack, fault := s.acceptAck(r.ID, c)
 		if fault != nil {
 			fault.ID = r.ID
@@ -37,22 +43,7 @@ func (s *session) handleAck(r wire.Ack) {
 
 // answerAck sends what is stored after an ack.
 func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committed) {
-	if s.closing {
-		return
-	}
-	if done.Err == nil {
-		s.send(sc, &wire.Acked{ID: id, Cursor: storedCursor(stream, done.Position, done.At)})
-		return
-	}
-	fault := faultOf(done.Err)
-	fault.ID = id
-	if errors.Is(done.Err, cursors.ErrSuperseded) {
-		// The subscription ends too. This is not the client's mistake.
-		s.server.noteFault(fault, s.address)
-		s.send(sc, fault)
-		return
-	}
-	s.tellFault(sc, fault)
+	s.tellAcked(sc, id, storedCursor(stream, done.Position, done.At), done.Err)
 }
 
 // acceptAck finds the subscription and the position that an ack refers to. The

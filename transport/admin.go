@@ -67,7 +67,7 @@ type adminStream struct {
 	Gaps        uint64 `json:"gaps_read"`
 	Slow        uint64 `json:"fell_behind"`
 	// GapsReported counts the gaps reported to subscribers, by reason.
-	GapsReported map[record.GapReason]uint64 `json:"gaps_told"`
+	GapsReported map[record.GapReason]uint64 `json:"gaps_reported"`
 }
 
 func newAdminStream(info hub.StreamInfo) adminStream {

@@ -18,6 +18,15 @@ import (
 // inBrowser starts a server, and a Chromium that shows a page of it.
 func inBrowser(t *testing.T, page string) (*instance, context.Context) {
 	t.Helper()
+	return browsing(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, page)
+	})
+}
+
+// browsing is inBrowser with the handler of all pages.
+func browsing(t *testing.T, pages http.HandlerFunc) (*instance, context.Context) {
+	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -27,10 +36,7 @@ func inBrowser(t *testing.T, page string) (*instance, context.Context) {
 	}
 	in := start(t, options{config: func(c *transport.Config) {
 		compressing(c)
-		c.Console = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = io.WriteString(w, page)
-		})
+		c.Console = pages
 	}})
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun)

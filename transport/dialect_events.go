@@ -32,6 +32,9 @@ func (eventStream) encode(dst, spare []byte, m wire.Message) (encoded, used []by
 	case *wire.Cursor:
 		spare = wire.AppendCursorData(spare, m.Cursor)
 		return wire.AppendNamedSSE(dst, wire.EventCursor, m.Cursor, spare), spare
+	case *wire.Streams:
+		spare = m.Append(spare)
+		return wire.AppendNamedSSE(dst, wire.EventStreams, m.Cursor, spare), spare
 	case *wire.CaughtUp:
 		name = wire.EventCaughtUp
 	case *wire.Status:
@@ -48,7 +51,8 @@ func (eventStream) encode(dst, spare []byte, m wire.Message) (encoded, used []by
 // encodeClosing appends the last event. Its id is the position to resume from, or
 // tells the client that reconnecting is useless: an EventSource reconnects with the
 // last id by itself, and would do so forever with a position that is of no use. A
-// client that has to start anew must do so by itself.
+// client that has to start anew must do so by itself, unless the position that is of
+// no use is the id itself: without it the EventSource starts at what its URL says.
 func (eventStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) []byte {
 	if m.Action == wire.Resync {
 		m.Cursor = ""
@@ -61,6 +65,9 @@ func (eventStream) encodeClosing(dst []byte, m *wire.Closing, _ int, _ string) [
 	}
 	if m.RetryAfter > 0 {
 		dst = wire.AppendRetry(dst, m.RetryAfter)
+	}
+	if m.Forget {
+		return wire.AppendForgettingSSE(dst, wire.EventClose, m.Append(nil))
 	}
 	return wire.AppendNamedSSE(dst, wire.EventClose, id, m.Append(nil))
 }

@@ -75,7 +75,11 @@
 //	identity.go              authenticating and renewing
 //	refresh.go               giving sessions the rights in force
 //	acks.go                  acks of named cursors
+//	groupacks.go             acks of several named cursors
 //	subscriptions.go         subscribing, unsubscribing
+//	following.go             adding streams to subscriptions by pattern
+//	patterns.go              subscribing to all streams that match
+//	beginning.go             beginning the subscriptions of a session
 //	subscribing.go           the start position and the rights of a subscription
 //	publish.go               storing published messages, and the answers
 //
@@ -88,10 +92,13 @@
 //	rewind.go                rewinding events that the connection did not accept
 //	compressing.go           one compressed stream of shared and own bytes
 //	reader.go                when the reader of a connection runs
+//	grouping.go              streams join and leave a subscription by pattern
 //	ending.go                why and how a session or a subscription ends
 //	sending.go               sending messages and cursors
 //	waiting.go               waiting for a session's end or for room in its inbox
 //	sessionset.go            the set of open sessions
+//	follower.go              which subscriptions by pattern are to be brought up to date
+//	group.go                 the streams and the cursor of a subscription by pattern
 //	session.go               a session, its subscriptions, its state
 //	websocket.go             the connection as the WebSocket library sees it
 //	declared.go              the declared sizes of incoming messages
@@ -105,6 +112,7 @@
 //	answer.go                write deadlines of answers
 //	refusing.go              answering, logging and counting faults
 //	challenge.go             the WWW-Authenticate headers of an answer
+//	origins.go               why a page may not connect
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
 //	listener.go              accepting connections without starving handshakes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -179,7 +180,11 @@ func endSuperseded() subscriptionEnd {
 // endSubscription ends a subscription and sends the reason, or ends the session with
 // it.
 func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *scratch) {
-	alone := len(s.subs) <= 1 && s.inFlight.Load() == 0
+	if sub.group != nil {
+		s.endGroup(sub.group, why, sc)
+		return
+	}
+	alone := len(s.subs) <= 1 && len(s.groups) == 0 && s.inFlight.Load() == 0
 	if !s.dialect.converses() || why.withSession && alone {
 		s.close(sc, endByFault(why.fault))
 		return
@@ -191,6 +196,30 @@ func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *sc
 		Cursor:    sub.Cursor(),
 	})
 	s.remove(sub)
+	s.follow() // a pattern may have left out its feed
+}
+
+// endGroup ends a subscription by pattern and sends the reason, or ends the session with
+// it.
+func (s *session) endGroup(g *group, why subscriptionEnd, sc *scratch) {
+	members := s.members(g)
+	alone := len(members) == len(s.subs) && len(s.groups) == 1 && s.inFlight.Load() == 0
+	if !s.dialect.converses() || why.withSession && alone {
+		s.close(sc, endByFault(why.fault))
+		return
+	}
+	s.send(sc, &wire.Unsubscribed{
+		ID:        g.id,
+		Reason:    why.reason,
+		Retryable: why.reason.Retryable(),
+		Cursor:    s.groupCursor(g, sc.now),
+	})
+	for _, sub := range members {
+		s.remove(sub)
+	}
+	s.groups = slices.DeleteFunc(s.groups, func(other *group) bool { return other == g })
+	s.patterns.Add(-1)
+	s.follow() // other groups may have left out its feeds
 }
 
 // close sends the reason why the session ends.
@@ -209,9 +238,14 @@ func (s *session) close(sc *scratch, e ending) {
 		switch {
 		case s.dialect.converses():
 			for _, sub := range s.subs {
-				closing.Cursors = append(closing.Cursors, wire.SubscriptionCursor{ID: sub.id, Cursor: sub.Cursor()})
+				if sub.group == nil {
+					closing.Cursors = append(closing.Cursors, wire.SubscriptionCursor{ID: sub.id, Cursor: sub.Cursor()})
+				}
 			}
-		case len(s.subs) > 0:
+			for _, g := range s.groups {
+				closing.Cursors = append(closing.Cursors, wire.SubscriptionCursor{ID: g.id, Cursor: s.groupCursor(g, sc.now)})
+			}
+		case len(s.subs)+len(s.groups) > 0:
 			closing.Cursor = s.cursor(sc.now)
 		}
 		start := len(sc.arena)
@@ -264,6 +298,19 @@ func (s *session) panicked(cause any) {
 	s.out.Abort()
 }
 
+// guarded runs f, which the reader or another goroutine of the session runs. A panic,
+// which is a bug in the server, ends only this session.
+func (s *session) guarded(f func() bool) (result bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.server.notePanic("a request panicked", cause)
+			s.closeSoon(endPanicked())
+			result = true
+		}
+	}()
+	return f()
+}
+
 // release gives up all that the session holds.
 func (s *session) release() {
 	if s.closed {
@@ -276,7 +323,7 @@ func (s *session) release() {
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}
-	s.subs, s.backlog = nil, nil
+	s.subs, s.groups, s.backlog = nil, nil, nil
 }
 
 // forget removes a session that has ended from everything that refers to it.

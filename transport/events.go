@@ -59,16 +59,32 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	defer cancel()
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
 	x.expiry = monotimeOf(x.principal.ExpiresAt())
+	var patterns []reading
 	for _, stream := range query.Streams {
-		sub, begun, fault := s.begin(ctx, x, x.principal, reading{
+		asked := reading{
 			Reading: query.Reading, id: stream, stream: stream, known: known,
 			look: r.Method == http.MethodHead,
-		})
+		}
+		if wire.IsPattern(stream) && r.PathValue("stream") == "" {
+			patterns = append(patterns, asked) // after the streams that have names
+			continue
+		}
+		sub, begun, fault := s.begin(ctx, x, x.principal, asked)
 		if fault != nil {
 			return fault
 		}
 		if fault = x.take(sub, begun, nil); fault != nil {
 			sub.release()
+			return fault
+		}
+	}
+	for _, asked := range patterns {
+		g, members, fault := s.beginGroup(ctx, x, x.principal, asked)
+		if fault != nil {
+			return fault
+		}
+		if fault = x.takeGroup(g, members, nil); fault != nil {
+			releaseAll(members)
 			return fault
 		}
 	}
@@ -79,7 +95,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, x *session) {
 	head := w.Header()
 	s.setEventHeaders(head, x.dialect)
-	if codec := x.dialect.codec(); codec != nil && len(x.subs) == 1 && x.subs[0].Compressible() {
+	if codec := x.dialect.codec(); codec != nil && len(x.subs) == 1 && len(x.groups) == 0 && x.subs[0].Compressible() {
 		if s.takesGzip(r.Header) {
 			head.Set("Content-Encoding", codingGzip)
 			x.shares = &sharing{codec: codec, stream: &compressed{}}
@@ -95,6 +111,10 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 	}
 	ready := func(x *session, sc *scratch) {
 		x.sendPosition(sc, &wire.Ready{Session: x.id, Streams: streams, Cursor: x.cursor(sc.now)})
+		for _, g := range x.groups {
+			x.groupCaughtUp(g, sc) // there may be no streams
+		}
+		x.followIfReplaced()
 	}
 	if r.ProtoMajor == 1 {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -135,10 +155,14 @@ func (s *Server) setEventHeaders(h http.Header, d dialect) {
 	}
 }
 
-// refuseInStream answers a fault as a stream, where an EventSource can read it.
+// refuseInStream answers a fault as a stream, where an EventSource can read it. An
+// EventSource whose Last-Event-ID is refused comes back without it, once: if the URL
+// has a bad cursor as well, the next request has no header that could be at fault.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialect, fault *wire.Error) {
 	s.noteRefusal(r, fault)
 	s.setEventHeaders(w.Header(), d)
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(d.encodeClosing(nil, closingOf(fault), 0, ""))
+	closing := closingOf(fault)
+	closing.Forget = fault.Code == wire.BadCursor && r.Header.Get("Last-Event-ID") != ""
+	_, _ = w.Write(d.encodeClosing(nil, closing, 0, ""))
 }

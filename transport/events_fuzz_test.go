@@ -26,6 +26,7 @@ func FuzzEventsQuery(f *testing.F) {
 		"stream=orders&from=2026-01-01T00:00:00%2B01:00&on_gap=fail", "stream=orders&from=" + cursor + "~0:1,1:2", "stream=hidden&errors=stream",
 		"stream=orders&cursor_name=a&reset=true", "stream=orders&heartbeat=1s", "stream=orders&last_event_id=" + cursor, "errors=stream", "%zz",
 		"stream=orders&filter=true", "stream=orders&ticket=a", "stream=orders&access_token=a", "stream=orders;from=earliest", "&&=&=",
+		"stream=orders&from=offset:0:3,1:0", "stream=orders&from=offset:0:99,7:0", "stream=orders&from=offset:0:,", "stream=*&stream=o*s", "stream=o*&from=offset:0:1",
 	} {
 		f.Add(query, "")
 		f.Add(query, cursor)

@@ -418,6 +418,7 @@ func (s *stream) closesWith(code, action string, ends bool) message {
 	if e.name == "error" {
 		s.t.Error("an event is named error")
 	}
+	s.forgets = e.forgets
 	if more, ok := s.next(); ok {
 		s.t.Errorf("%s: behind the close came %+v", code, more)
 	}
@@ -454,10 +455,10 @@ func TestEventsFaults(t *testing.T) {
 		"no stream":            {"/v1/events?from=latest", live, 400, "bad_request", "stop"},
 		"a stream twice":       {"/v1/events?stream=orders&stream=orders", live, 400, "bad_request", "stop"},
 		"bad from":             {"/v1/streams/orders/events?from=yesterday", live, 400, "bad_request", "stop"},
-		"damaged cursor":       {"/v1/streams/orders/events?from=" + flipped, live, 400, "bad_cursor", "stop"},
-		"shortened cursor":     {"/v1/streams/orders/events?from=" + ready.id[:len(ready.id)-3], live, 400, "bad_cursor", "stop"},
-		"cursor of another":    {"/v1/streams/public.news/events?from=" + ready.id, live, 400, "bad_cursor", "stop"},
-		"cursor and nonsense":  {"/v1/streams/orders/events?from=" + ready.id + "~a:b", live, 400, "bad_cursor", "stop"},
+		"damaged cursor":       {"/v1/streams/orders/events?from=" + flipped, live, 400, "bad_cursor", "resync"},
+		"shortened cursor":     {"/v1/streams/orders/events?from=" + ready.id[:len(ready.id)-3], live, 400, "bad_cursor", "resync"},
+		"cursor of another":    {"/v1/streams/public.news/events?from=" + ready.id, live, 400, "bad_cursor", "resync"},
+		"cursor and nonsense":  {"/v1/streams/orders/events?from=" + ready.id + "~a:b", live, 400, "bad_cursor", "resync"},
 		"long cursor":          {"/v1/streams/orders/events?from=v1." + strings.Repeat("A", 400), live, 400, "cursor_too_large", "stop"},
 		"name of an anonymous": {"/v1/streams/public.news/events?cursor_name=a", "", 403, "forbidden", "stop"},
 		"nothing stored":       {"/v1/streams/orders/events?cursor_name=none", live, 410, "cursor_lost", "resync"},
@@ -499,9 +500,18 @@ func TestEventsFaults(t *testing.T) {
 	// A bad Last-Event-ID itself is reported in the stream.
 	for _, bad := range []string{"7", flipped, "v1.", "v2.abc", ready.id + "~1", "\xff", strings.Repeat("v1.A", 200)} {
 		s := in.reads("/v1/streams/orders/events", live, "Last-Event-ID", bad)
-		code := "bad_cursor"
-		s.closesWith(code, "stop", true)
+		s.lastID = bad
+		s.closesWith("bad_cursor", "resync", false)
+		if !s.forgets || s.lastID != "" {
+			t.Errorf("%q: an EventSource keeps the id %q", bad, s.lastID)
+		}
 	}
+	// Where the URL is at fault too, an EventSource that comes back without its id is
+	// stopped.
+	both := "/v1/streams/orders/events?errors=stream&from=" + flipped
+	in.reads(both, live, "Last-Event-ID", flipped).closesWith("bad_cursor", "resync", false)
+	in.reads(both, live).closesWith("bad_cursor", "resync", true)
+	in.reads("/v1/streams/orders/events?last_event_id="+flipped, live).closesWith("bad_cursor", "resync", true)
 }
 
 // problem checks a problem body (RFC 9457).

@@ -69,6 +69,10 @@ func faultOf(err error) *wire.Error {
 		// the client has sent.
 		return &wire.Error{Code: wire.BadRequest, Message: err.Error(), Cause: err}
 	}
+	var offset *hub.OffsetError
+	if errors.As(err, &offset) {
+		return &wire.Error{Code: wire.BadRequest, Message: offset.Error(), Cause: err}
+	}
 	for _, row := range faultTable {
 		if errors.Is(err, row.err) {
 			return &wire.Error{Code: row.code, Message: row.message, RetryAfter: row.retry, Cause: err}

@@ -117,8 +117,15 @@ func (s *Server) sameOrListed(r *http.Request) bool {
 	if origins[0] == "" || s.config.Credentials.Origins.Allowed(origins[0]) {
 		return true
 	}
-	own, err := auth.NewOrigins([]string{s.schemeOf(r) + "://" + r.Host})
-	return err == nil && own.Allowed(origins[0])
+	return ofHost(r, s.schemeOf(r))
+}
+
+// ofHost reports whether a request comes from a page of the host that the request is
+// sent to, with a scheme.
+func ofHost(r *http.Request, scheme string) bool {
+	own, err := auth.NewOrigins([]string{scheme + "://" + r.Host})
+	origins := r.Header.Values("Origin")
+	return err == nil && len(origins) == 1 && own.Allowed(origins[0])
 }
 
 // listOf returns the elements of a header that is a list, over all its lines,

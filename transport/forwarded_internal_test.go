@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"sluice/auth"
+	"sluice/transport/wire"
 )
 
 func behindProxies() *Server {
@@ -224,6 +226,59 @@ func TestTrustedProxiesInIPv6(t *testing.T) {
 	} {
 		if got := s.trusts(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s is trusted: %v, want %v", address, got, want)
+		}
+	}
+}
+
+// TestWhyAPageMayNotConnect: a page of the server's own host, seen through a proxy that
+// ends TLS, is not told to be listed as an origin. The client never learns an address,
+// and the log does where it helps.
+func TestWhyAPageMayNotConnect(t *testing.T) {
+	t.Parallel()
+	s := behindProxies()
+	for name, c := range map[string]struct {
+		peer    string
+		headers []string // name, value
+		origins []string
+		message string // a part of it, empty for none
+		logged  string
+	}{
+		"listed proxy":               {"10.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example"}, "", ""},
+		"proxy that is not listed":   {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example"}, "add the proxy that ends TLS to trusted_proxies", "192.0.2.7"},
+		"it says only for whom":      {"[2001:db8::7]:1", []string{"X-Forwarded-For", "203.0.113.9"}, []string{"https://sluice.example"}, "to trusted_proxies", "2001:db8::7"},
+		"it writes Forwarded":        {"192.0.2.7:1", []string{"Forwarded", "proto=https"}, []string{"https://sluice.example"}, "to trusted_proxies", "192.0.2.7"},
+		"listed, says nothing":       {"10.0.0.1:1", nil, []string{"https://sluice.example"}, "has to send X-Forwarded-Proto: https", "10.0.0.1"},
+		"listed, says http":          {"10.0.0.1:1", []string{"X-Forwarded-Proto", "http"}, []string{"https://sluice.example"}, "has to send X-Forwarded-Proto: https", "10.0.0.1"},
+		"no sign of a proxy":         {"192.0.2.7:1", nil, []string{"https://sluice.example"}, "a proxy that ends TLS belongs in trusted_proxies", ""},
+		"another host":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://app.example"}, "add the origin to origins", ""},
+		"another port":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example:8443"}, "add the origin to origins", ""},
+		"a host that ends like this": {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://evil-sluice.example"}, "add the origin to origins", ""},
+		"a page without TLS":         {"10.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, []string{"http://sluice.example"}, "add the origin to origins", ""},
+		"two origins":                {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example", "https://sluice.example"}, "add the origin to origins", ""},
+		"no page":                    {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, nil, "", ""},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/v1/ws", nil)
+		r.RemoteAddr, r.Host = c.peer, "sluice.example"
+		r.Header["Origin"] = c.origins
+		if len(c.headers) > 0 {
+			r.Header.Set(c.headers[0], c.headers[1])
+		}
+		fault := s.originFault(r)
+		if fault == nil || c.message == "" {
+			if fault != nil || c.message != "" {
+				t.Errorf("%s: got %v, want %q", name, fault, c.message)
+			}
+			continue
+		}
+		cause := ""
+		if fault.Cause != nil {
+			cause = fault.Cause.Error()
+		}
+		if !strings.Contains(fault.Message, c.message) || (c.logged == "") != (cause == "") || !strings.Contains(cause, c.logged) {
+			t.Errorf("%s: got %v, logged with %q", name, fault, cause)
+		}
+		if peer, _, _ := net.SplitHostPort(c.peer); strings.Contains(fault.Message, peer) || len(fault.Message) > wire.MaxCloseReason {
+			t.Errorf("%s: %q names an address, or does not fit into a close frame", name, fault.Message)
 		}
 	}
 }

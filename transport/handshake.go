@@ -80,8 +80,8 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	if c.fault == nil {
 		c.fault = fault
 	}
-	if c.fault == nil && !s.sameOrListed(r) {
-		c.fault = wire.Errorf(wire.Forbidden, "pages of this origin are not allowed to connect: add the origin to origins in the configuration")
+	if c.fault == nil {
+		c.fault = s.originFault(r)
 	}
 	// Page scripts cannot read a status, only a close code.
 	if c.fault != nil && r.Header.Get("Origin") == "" {

@@ -42,8 +42,12 @@ type Limits struct {
 	// instance, including long-polling pages. An anonymous principal is counted by
 	// its address only, and an IPv6 address by its /64.
 	SessionsPerPrincipal, SessionsPerAddress int
-	// SubscriptionsPerSession bounds a session's subscriptions.
+	// SubscriptionsPerSession bounds a session's subscriptions. One by pattern counts
+	// as many as it has streams, and at least one.
 	SubscriptionsPerSession int
+	// StreamsPerPattern bounds the streams of a subscription by pattern, each of which
+	// is also one of the session's subscriptions.
+	StreamsPerPattern int
 	// FiltersPerSession bounds the subscriptions of a session whose filters have to be
 	// evaluated on each record.
 	FiltersPerSession int

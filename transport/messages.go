@@ -156,18 +156,6 @@ func (s *session) readMessages() error {
 	}
 }
 
-// guarded runs f. A panic, which is a bug in the server, ends only this session.
-func (s *session) guarded(f func() bool) (result bool) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.server.notePanic("a request panicked", cause)
-			s.closeSoon(endPanicked())
-			result = true
-		}
-	}()
-	return f()
-}
-
 // awaitMessage returns when a frame begins that the library has to read. Pings and
 // pongs before it are handled here, because the library would wait for the frame
 // after them and the reader could not rest. While there is nothing to wait for, it

@@ -433,6 +433,8 @@ func (p *player) event() {
 			want.name = value
 		case "id":
 			want.id = value
+		case "id:": // empty
+			want.forgets = true
 		case "data":
 			want.data = value
 		case "retry":
@@ -468,6 +470,9 @@ func (p *player) event() {
 		if err := p.match("id", want.id, got.id); err != nil {
 			p.fatalf("%v", err)
 		}
+	}
+	if want.forgets != got.forgets {
+		p.fatalf("the event is %v", got)
 	}
 	if want.retry != "" || got.retry != "" {
 		if err := p.match("retry", want.retry, got.retry); err != nil {
@@ -680,6 +685,7 @@ func TestProtocolBounds(t *testing.T) {
 		fmt.Sprintf("| name of a stream | %d characters |", wire.MaxStreamName),
 		fmt.Sprintf("| keys of a subscription | %d |", wire.MaxFilterKeys),
 		fmt.Sprintf("| `last:N` | %d |", wire.MaxLast),
+		fmt.Sprintf("| partitions in `offset:` | %d |", wire.MaxStartOffsets),
 		fmt.Sprintf("| `limit` of a page | %d, %d where it is left out |", wire.MaxPageLimit, wire.DefaultPageLimit),
 		fmt.Sprintf("| `wait` of a page | %.0f s |", wire.MaxWait.Seconds()),
 		fmt.Sprintf("| `heartbeat` | %.0f s to %.0f min |", wire.MinHeartbeat.Seconds(), wire.MaxHeartbeat.Minutes()),

@@ -102,11 +102,16 @@ func (s *session) assume(was, now *auth.Principal, bounds map[string]hub.Bound) 
 // applyRights ends the subscriptions that a principal may not keep, and bounds replays
 // that may not go back as far as before.
 func (s *session) applyRights(p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
+	s.withdraw(p, sc)
 	for _, sub := range append([]*subscription(nil), s.subs...) {
 		if s.closing {
 			return
 		}
-		if reason := s.server.mayKeep(p, sub.Stream(), sub.rows); reason != "" {
+		reason := wire.Reason("")
+		if sub.group == nil {
+			reason = s.server.mayKeep(p, sub.Stream(), sub.rows)
+		}
+		if reason != "" {
 			s.endSubscription(sub, endOfRights(reason), sc)
 		} else if bound, ok := bounds[sub.Stream()]; ok {
 			sub.Narrow(bound)

@@ -50,6 +50,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.config.Limits = Limits{} // those in force count
 	s.gate = newGate(s.limits)
+	s.sessions.follower = follower{tasks: &s.tasks, update: s.safelyBringUpToDate}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)
@@ -86,6 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.Go(func() { s.reclaim(working) })
 	watching, endWatch := context.WithCancel(working)
 	workers.Go(func() { s.readiness.watch(watching, s.config.CheckEvery) })
+	workers.Go(func() { s.watchStreams(watching) })
 	if s.poller != nil {
 		workers.Go(func() {
 			if err := s.poller.Run(); err != nil {

@@ -15,7 +15,7 @@ const cursorEvery = time.Second
 // cursorOf returns the cursor that the client resumes from: that of one
 // subscription, or that of all subscriptions if the session has a single cursor.
 func (s *session) cursorOf(sub *subscription, sc *scratch) string {
-	if s.dialect.converses() || len(s.subs) == 1 {
+	if s.dialect.converses() {
 		return sub.Cursor()
 	}
 	return s.cursor(sc.now)
@@ -23,30 +23,55 @@ func (s *session) cursorOf(sub *subscription, sc *scratch) string {
 
 // cursor returns the text of the cursor of all subscriptions.
 func (s *session) cursor(now monotime) string {
-	if len(s.subs) == 1 {
+	if len(s.subs) == 1 && len(s.groups) == 0 {
 		return s.subs[0].Cursor()
 	}
-	c := record.Cursor{At: now.Time()}
+	return s.allPositions(now.Time()).String()
+}
+
+// allPositions returns the cursor of all subscriptions, created at a time.
+func (s *session) allPositions(at time.Time) record.Cursor {
+	c := record.Cursor{At: at}
 	for _, sub := range s.subs {
 		c.Streams = append(c.Streams, record.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
 	}
-	return c.String()
-}
-
-func (sub *subscription) know(cursor string, now monotime) {
-	sub.sent, sub.sentAt, sub.delivered = cursor, now, false
+	for _, g := range s.groups {
+		for _, a := range g.apart {
+			if _, twice := c.Position(a.Stream); !twice {
+				c.Streams = append(c.Streams, a.StreamPosition)
+			}
+		}
+	}
+	return c
 }
 
 // sendCursor sends the position of a subscription to a WebSocket client.
 func (s *session) sendCursor(sub *subscription, sc *scratch) {
-	cursor := sub.Cursor()
 	if sc.given.sub != sub {
 		sc.given.sub = nil
 	}
+	if sub.group != nil {
+		s.sendGroupCursor(sub.group, sc)
+		return
+	}
+	cursor := sub.Cursor()
 	if cursor != sub.sent {
 		s.send(sc, &wire.Cursor{Feed: sub.Feed().Name(), Cursor: cursor})
 	}
 	sub.know(cursor, sc.now)
+}
+
+// sendGroupCursor sends the position of a group, if it has moved. The time of a cursor,
+// from which a client that resumes receives streams that are new to it, does not matter
+// while nothing moves: the earlier one only makes it receive more.
+func (s *session) sendGroupCursor(g *group, sc *scratch) {
+	c := s.positions(g, time.Time{})
+	text := c.String()
+	if text != g.told.sent {
+		c.At = sc.now.Time()
+		s.send(sc, &wire.Cursor{Feed: g.text, Cursor: c.String()})
+	}
+	g.told.know(text, sc.now)
 }
 
 // send adds an answer or a control event to the output.

@@ -167,3 +167,12 @@ func (s *Server) SetLimits(l Limits) error {
 	s.inForce.Store(&l)
 	return nil
 }
+
+// checkCursor refuses a subscription whose cursor would be too long for the client
+// to send.
+func (s *Server) checkCursor(cursor string) *wire.Error {
+	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
+		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named cursor, or fewer streams in one request", most)
+	}
+	return nil
+}

@@ -50,7 +50,9 @@ type options struct {
 	stream func(*hub.Stream)
 	// open are additional streams, of one partition, that everybody may read and
 	// publish to.
-	open   []string
+	open []string
+	// later are patterns of streams that everybody may read once there are such.
+	later  []string
 	server func(*transport.Server)
 	// listener wraps the clients' listener, below TLS.
 	listener func(net.Listener) net.Listener
@@ -110,7 +112,7 @@ func start(t testing.TB, o options) *instance {
 		{Anonymous: true, Subscribe: []string{"public.*"}},
 	}
 	if len(o.open) > 0 {
-		grants = append(grants, auth.Grant{Anonymous: true, Subscribe: o.open, Publish: o.open, Replay: auth.ReplayUnlimited})
+		grants = append(grants, auth.Grant{Anonymous: true, Subscribe: append(slices.Clone(o.open), o.later...), Publish: o.open, Replay: auth.ReplayUnlimited})
 	}
 	authenticator, err := auth.New(auth.Config{
 		Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}},
@@ -330,6 +332,7 @@ func (in *instance) do(method, path, token, body string, header ...string) (int,
 type sse struct {
 	name, id, data string
 	retry          string
+	forgets        bool // the id is empty, and the client's is to be forgotten
 }
 
 func (e sse) json(t testing.TB) message {
@@ -348,6 +351,8 @@ type stream struct {
 	lines  *bufio.Reader
 	cancel func()
 	lastID string
+	// forgets is set when the last event made the client forget its id.
+	forgets bool
 }
 
 func (in *instance) events(path, token string, header ...string) *stream {
@@ -391,6 +396,8 @@ func (s *stream) next() (e sse, ok bool) {
 			e.name = value
 		case "id":
 			e.id = value
+		case "id:": // empty
+			e.id, e.forgets, s.lastID = "", true, ""
 		case "data":
 			e.data += value
 		case "retry":

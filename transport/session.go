@@ -10,8 +10,10 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/record"
 	"sluice/transport/compress"
 	"sluice/transport/socket"
+	"sluice/transport/wire"
 )
 
 // The states of a session. A session is idle, is queued at its worker, is being run
@@ -61,6 +63,8 @@ type session struct {
 
 	state    atomic.Uint32
 	behind   atomic.Bool  // the session has to catch up; live sessions have their turns first
+	patterns atomic.Int32 // subscriptions by pattern
+	lacks    atomic.Bool  // a stream of a pattern could not be subscribed to yet
 	due      atomic.Int64 // when timed work is due next
 	lastSign atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes not yet answered
@@ -72,10 +76,12 @@ type session struct {
 	gone      bool            // the session has ended
 	principal *auth.Principal // nil before authentication
 
-	place wheelPlace // guarded by the worker's lock
+	place     wheelPlace // guarded by the worker's lock
+	following asking     // guarded by the follower's lock
 
 	// Owned by the executor.
 	subs      []*subscription
+	groups    []*group
 	backlog   *backlog // bytes that the connection did not accept, else nil
 	turn      int      // index of the subscription that is served first
 	expiry    monotime
@@ -111,6 +117,12 @@ type waiters struct {
 type wheelPlace struct {
 	next, prev *session
 	tick       int64 // 0 if the session is not in the wheel
+}
+
+// asking is what a follower is asked to do for a session.
+type asking struct {
+	asked  bool // to bring it up to date
+	served bool // it is being brought up to date
 }
 
 // backlog is output that a connection did not accept.
@@ -187,10 +199,55 @@ type subscription struct {
 	evaluated bool
 	pings     pinged // pings that are not answered yet
 
-	// The cursor that the client knows.
+	group  *group // that it is a member of, else nil
+	caught bool   // as a member, it has caught up
+	*told         // own, or that of the group
+	own    told
+}
+
+// group is a subscription by pattern: subscriptions to the streams that match and that
+// the principal may read, with one id and one cursor.
+//
+// A stream joins and leaves while the session is open. The position of a stream that is
+// not a member, as it could not be subscribed to yet or has left to come back, stays in
+// the cursor, so that it is not lost if the client reconnects meanwhile.
+type group struct {
+	// Immutable.
+	id      string
+	text    string // of the pattern
+	pattern auth.Pattern
+	asked   wire.Reading // what is read of each stream
+	auto    bool         // pongs ack
+	look    bool         // named cursors are not taken
+	resumes bool         // it began at a cursor
+	// replaced is closed once there are other streams than those that the group began
+	// with.
+	replaced <-chan struct{}
+
+	// Owned by the executor.
+	apart   []apart
+	looked  time.Time // when it had all streams that it could have
+	omitted int       // streams that are left out because of a limit
+	caught  bool      // caught_up was sent
+	told    told      // sent has a cursor whose time is zero
+}
+
+// apart is the position of a stream that is not a member of the group.
+type apart struct {
+	record.StreamPosition
+	// yields is set if a stored named cursor takes precedence.
+	yields bool
+}
+
+// told is the cursor that the client knows.
+type told struct {
 	sent      string
 	sentAt    monotime
 	delivered bool // something was delivered since
+}
+
+func (t *told) know(cursor string, now monotime) {
+	t.sent, t.sentAt, t.delivered = cursor, now, false
 }
 
 // release closes a subscription that no session has.

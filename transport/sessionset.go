@@ -6,6 +6,8 @@ import "sync"
 type sessionSet struct {
 	mu  sync.Mutex
 	set map[*session]struct{}
+
+	follower follower
 }
 
 func newSessionSet() *sessionSet { return &sessionSet{set: make(map[*session]struct{})} }
@@ -58,4 +60,25 @@ func (s *Server) openSessions(p protocol) int {
 		return int(s.polls.Load())
 	}
 	return s.sessions.count(p)
+}
+
+// follow brings the subscriptions by pattern of the session up to date. The executor
+// calls it.
+func (s *session) follow() {
+	if len(s.groups) > 0 {
+		s.server.sessions.follower.ask(s)
+	}
+}
+
+// followIfReplaced is follow, if the streams have been replaced since the groups began:
+// the session may not have been known then.
+func (s *session) followIfReplaced() {
+	for _, g := range s.groups {
+		select {
+		case <-g.replaced:
+			s.follow()
+			return
+		default:
+		}
+	}
 }

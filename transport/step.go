@@ -1,6 +1,9 @@
 package transport
 
-import "sluice/transport/wire"
+import (
+	"sluice/hub"
+	"sluice/transport/wire"
+)
 
 // stepBytes is how many bytes of events a session writes before other sessions have
 // their turn. Together with control events, at most 64 KiB lie between two ids of an
@@ -167,10 +170,22 @@ func (s *session) accompany(sub *subscription, sc *scratch) {
 	}
 	if sub.Ended() != "" {
 		sc.given.sub = nil
+		if sub.group != nil && sub.Ended() == hub.StreamChanged {
+			s.memberChanged(sub, sc)
+			return
+		}
 		s.endSubscription(sub, endOf(sub), sc)
 		return
 	}
-	if sub.CaughtUp() {
+	caughtUp := sub.CaughtUp()
+	if caughtUp && sub.group != nil {
+		sub.caught = true
+		if s.groupCaughtUp(sub.group, sc) {
+			return
+		}
+		caughtUp = false
+	}
+	if caughtUp {
 		sc.given.sub = nil
 		cursor := s.cursorOf(sub, sc)
 		caught := &wire.CaughtUp{Cursor: cursor}

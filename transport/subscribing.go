@@ -105,15 +105,6 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 	return max(span, s.limits().ResumeWindow)
 }
 
-// checkCursor refuses a subscription whose cursor would be too long for the client
-// to send.
-func (s *Server) checkCursor(cursor string) *wire.Error {
-	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
-		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named cursor, or fewer streams in one request", most)
-	}
-	return nil
-}
-
 // startOf finds the start position. The position that the client itself sends takes
 // precedence over the named cursor, and the named cursor over from.
 func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *cursors.Lease, *wire.Error) {
@@ -168,6 +159,8 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 		return hub.Start{Kind: hub.StartTime, Time: r.From.At(s.now())}, nil
 	case wire.StartLast:
 		return hub.Start{Kind: hub.StartLast, Last: r.From.N}, nil
+	case wire.StartOffset:
+		return hub.Start{Kind: hub.StartOffset, Position: record.Position{Offsets: r.From.Offsets}}, nil
 	case wire.StartCursor:
 		c, fault := s.parseCursor(r.From.Cursor)
 		if fault != nil {

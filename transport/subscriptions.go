@@ -1,21 +1,24 @@
 package transport
 
 import (
-	"context"
 	"time"
 
 	"sluice/auth"
 	"sluice/hub"
-	"sluice/hub/cursors"
 	"sluice/transport/wire"
 )
 
 // subscribe begins a subscription and answers with `subscribed` or an error.
 func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
+	id := r.ID
+	asked := reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto}
+	if wire.IsPattern(r.Stream) {
+		s.subscribeAll(p, asked)
+		return
+	}
 	ctx, cancel := s.server.waitFor(s.server.base, p)
 	defer cancel()
-	id := r.ID
-	sub, begun, fault := s.server.begin(ctx, s, p, reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto})
+	sub, begun, fault := s.server.begin(ctx, s, p, asked)
 	if fault = s.server.outcome(p, fault); fault != nil {
 		if sub != nil {
 			sub.release()
@@ -58,10 +61,13 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	if s.closing {
 		return wire.Errorf(wire.Draining, "the session is closing")
 	}
-	if most := s.server.limits().SubscriptionsPerSession; most > 0 && len(s.subs) >= most {
+	if most := s.server.limits().SubscriptionsPerSession; most > 0 && s.load() >= most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions", most)
 		fault.RetryAfter = time.Second
 		return fault
+	}
+	if s.findGroup(sub.id) != nil {
+		return wire.Errorf(wire.BadRequest, "another subscription has this id")
 	}
 	values, evaluated := sub.Feed().Indexed(), 0
 	if sub.evaluated {
@@ -123,6 +129,10 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 	if s.closing {
 		return
 	}
+	if g := s.findGroup(id); g != nil {
+		s.endGroup(g, subscriptionEnd{reason: wire.ReasonRequested}, sc)
+		return
+	}
 	sub := s.find(id)
 	if sub == nil {
 		fault := wire.Errorf(wire.BadRequest, "no subscription has this id")
@@ -131,27 +141,4 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 		return
 	}
 	s.endSubscription(sub, subscriptionEnd{reason: wire.ReasonRequested}, sc)
-}
-
-// superseded ends the subscription whose named cursor was taken by another
-// subscription. If the subscription is not in the session yet, take ends it.
-func (s *session) superseded(lease *cursors.Lease) {
-	s.post(func(s *session, sc *scratch) {
-		for _, sub := range s.subs {
-			if sub.lease == lease && !s.closing {
-				s.endSubscription(sub, endSuperseded(), sc)
-				return
-			}
-		}
-	})
-}
-
-// begin begins a subscription for a session.
-func (s *Server) begin(ctx context.Context, to *session, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
-	return s.beginFor(ctx, deliveredTo{
-		owner:      to,
-		shard:      to.worker.shard,
-		labelled:   to.dialect.converses(),
-		superseded: to.superseded,
-	}, p, r)
 }

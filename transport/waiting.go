@@ -57,3 +57,21 @@ func (s *session) awaitRoom() {
 		}
 	}
 }
+
+// do runs a command in the executor and waits for it. It reports false if the session
+// has ended without it.
+func (s *session) do(c command) (ran bool) {
+	done := make(chan struct{})
+	s.post(func(s *session, sc *scratch) { defer close(done); c(s, sc) })
+	select {
+	case <-done:
+		return true
+	case <-s.ended():
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

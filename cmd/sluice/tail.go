@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ func newTail() *cobra.Command {
 		Use:   "tail STREAM",
 		Short: "Follow a stream, one record per line",
 		Long: `Tail subscribes to a stream and prints each record as a line of JSON, or only its
-value with --values. Missing records and lost connections are reported on standard
+value with --values. A pattern such as 'market.*' follows all streams that match and
+that the token may read, also those that are added later; quote it for the shell. Missing records and lost connections are reported on standard
 error. When a connection is lost, tail reconnects and continues after the last
 printed record; each record is printed once.
 
@@ -31,11 +33,13 @@ The exit code is 0 when tail is interrupted or has printed --number records, and
 when the server refuses the subscription.`,
 		Example: `  sluice tail market.ticks
   sluice tail orders --from last:10 --key eu-991 --values
-  sluice tail orders --from 2026-01-31T12:00:00Z --number 100`,
+  sluice tail orders --from 2026-01-31T12:00:00Z --number 100
+  sluice tail orders --from offset:2:118273,5:77
+  sluice tail 'market.*'`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&request.From, "from", "", "where to start: latest, earliest, last:N, a time (RFC 3339, or -5m), or a cursor")
+	flags.StringVar(&request.From, "from", "", "where to start: latest, earliest, last:N, a time (RFC 3339, or -5m), offset:PARTITION:OFFSET,…, or a cursor")
 	flags.StringArrayVar(&request.Keys, "key", nil, "only records with this `key`; may be repeated")
 	flags.StringVar(&request.CursorName, "cursor-name", "", "`name` of a cursor: start at its stored position, and store the position while reading")
 	flags.BoolVar(&request.Reset, "reset", false, "start at --from even if a position is stored under the cursor name")
@@ -137,14 +141,36 @@ func printRecord(out io.Writer, r client.Record, values bool) error {
 func remark(w io.Writer, event client.Event) {
 	switch e := event.(type) {
 	case client.Gap:
-		fmt.Fprintf(w, "sluice: offsets %d to %d of partition %d are missing: %s\n", e.From, e.To-1, e.Partition, e.Reason)
+		fmt.Fprintf(w, "sluice: offsets %d to %d of partition %d of %s are missing: %s\n", e.From, e.To-1, e.Partition, e.Stream, e.Reason)
 	case client.Status:
 		if e.Live {
 			fmt.Fprintln(w, "sluice: the stream is available again")
 		} else {
 			fmt.Fprintln(w, "sluice: the stream is unavailable: the server cannot read Kafka")
 		}
+	case client.Subscribed:
+		if e.Streams != nil {
+			fmt.Fprintf(w, "sluice: following %s\n", list(e.Streams))
+		}
+	case client.Streams:
+		if len(e.Added) > 0 {
+			fmt.Fprintf(w, "sluice: now also following %s\n", list(e.Added))
+		}
+		if len(e.Removed) > 0 {
+			fmt.Fprintf(w, "sluice: no longer following %s\n", list(e.Removed))
+		}
+		if e.Omitted > 0 {
+			fmt.Fprintf(w, "sluice: the server's limits leave out %d streams\n", e.Omitted)
+		}
 	case client.Disconnected:
 		fmt.Fprintf(w, "sluice: not connected (%v), retrying in %s\n", e.Err, e.Retry.Round(time.Millisecond))
 	}
+}
+
+// list shows the names of streams.
+func list(streams []string) string {
+	if len(streams) == 0 {
+		return "no stream yet"
+	}
+	return strings.Join(streams, ", ")
 }

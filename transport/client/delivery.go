@@ -81,7 +81,11 @@ func (d *delivery) event(m *message) (Event, error) {
 		return CaughtUp{}, nil
 	case "subscribed":
 		d.at(m.Cursor)
-		return Subscribed{Session: d.session.name, Start: m.Start, Recovered: m.Recovered, Short: m.Short}, nil
+		return Subscribed{Session: d.session.name, Start: m.Start, Recovered: m.Recovered, Short: m.Short, Streams: m.Streams}, nil
+	case "streams":
+		d.leave(m.Removed)
+		d.at(m.Cursor)
+		return Streams{Added: m.Added, Removed: m.Removed, Omitted: m.Omitted}, nil
 	case "status":
 		return Status{Stream: m.Stream, Live: m.Live, Since: time.UnixMilli(m.Since)}, nil
 	case "acked":
@@ -135,10 +139,16 @@ func (d *delivery) at(cursor string) {
 	d.sub.position.at(cursor)
 }
 
+func (d *delivery) leave(streams []string) {
+	d.sub.mu.Lock()
+	defer d.sub.mu.Unlock()
+	d.sub.position.leave(streams)
+}
+
 func (d *delivery) pass(r Record) bool {
 	d.sub.mu.Lock()
 	defer d.sub.mu.Unlock()
-	return d.sub.position.pass(r.Partition, r.Offset)
+	return d.sub.position.pass(r.Stream, r.Partition, r.Offset)
 }
 
 func (d *delivery) skip(gap Gap) bool {
@@ -151,7 +161,10 @@ func (d *delivery) skip(gap Gap) bool {
 func refusal(m *message) ending {
 	e := m.err()
 	end := ending{err: e, after: e.RetryAfter}
+	var advised bool
+	end.verdict, advised = byAction(m.Action)
 	switch {
+	case advised:
 	case m.Retryable:
 		end.verdict = resume
 	case m.Code == "token_expired":
@@ -168,8 +181,11 @@ func unsubscribed(m *message) ending {
 		e.Code = m.Reason
 	}
 	end := ending{err: e, after: e.RetryAfter}
-	if m.Retryable && m.Reason != "requested" {
+	switch {
+	case m.Retryable && m.Reason != "requested":
 		end.verdict = resume
+	case m.Reason == ReasonRetention, m.Reason == ReasonLogChanged, m.Reason == ReasonTruncated:
+		end.verdict = restart
 	}
 	return end
 }

@@ -12,6 +12,7 @@ import (
 const (
 	actionResume         = "resume"
 	actionReauthenticate = "reauthenticate"
+	actionResync         = "resync"
 )
 
 // verdict is what to do after a connection has ended.
@@ -24,6 +25,9 @@ const (
 	resume
 	// renew: reconnect with a new token, if the client has a token source.
 	renew
+	// restart: reconnecting with the position makes no sense. The caller decides
+	// whether to start without it.
+	restart
 	// finish: the server has ended the subscription normally.
 	finish
 )
@@ -42,6 +46,22 @@ type ending struct {
 	worked bool
 }
 
+// byAction returns the verdict for what the server advises; ok is false if it advises
+// nothing.
+func byAction(action string) (v verdict, ok bool) {
+	switch action {
+	case "":
+		return stop, false
+	case actionResume:
+		return resume, true
+	case actionReauthenticate:
+		return renew, true
+	case actionResync:
+		return restart, true
+	}
+	return stop, true
+}
+
 // afterHandshake classifies a failed handshake.
 func afterHandshake(err error, res *http.Response, body []byte) ending {
 	if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
@@ -54,6 +74,8 @@ func afterHandshake(err error, res *http.Response, body []byte) ending {
 		end.verdict = resume
 	case res.StatusCode == http.StatusUnauthorized:
 		end.verdict = renew
+	case e.Action == actionResync:
+		end.verdict = restart
 	}
 	return end
 }
@@ -76,12 +98,8 @@ func afterClose(err error, closing *message) ending {
 		e.Close = int(code)
 	}
 	end := ending{err: e, after: e.RetryAfter}
-	switch closing.Action {
-	case actionResume:
-		end.verdict = resume
-	case actionReauthenticate:
-		end.verdict = renew
-	case "":
+	var advised bool
+	if end.verdict, advised = byAction(closing.Action); !advised {
 		end.verdict = byCode(websocket.StatusCode(e.Close))
 	}
 	e.Retryable = end.verdict == resume
@@ -114,10 +132,11 @@ func byCode(code websocket.StatusCode) verdict {
 		return resume
 	case 4201: // token_expired
 		return renew
-	case 4301, 4302, 4303, 4304:
+	}
+	if code >= 4300 && code <= 4399 {
 		// The position is void. Reconnecting with it would fail in the same way
 		// forever.
-		return stop
+		return restart
 	}
 	if code >= 4000 && code <= 4499 {
 		return resume

@@ -8,7 +8,7 @@ import (
 )
 
 // Event is an event of a subscription: a Record, Gap, CaughtUp, Status,
-// Subscribed, Disconnected or Acked. More kinds may be added.
+// Subscribed, Streams, Disconnected or Acked. More kinds may be added.
 type Event interface{ event() }
 
 // Record is a Kafka record.
@@ -121,6 +121,18 @@ type Subscribed struct {
 	Recovered bool
 	// Short means that fewer records were found than Request.From asked for.
 	Short bool
+	// Streams are the streams of a subscription by pattern, else nil.
+	Streams []string
+}
+
+// Streams reports which streams have joined or left a subscription by pattern since
+// Subscribed and the last Streams. It precedes the first record of a stream that has
+// joined.
+type Streams struct {
+	Added, Removed []string
+	// Omitted is how many streams match and are left out because of the server's
+	// limits.
+	Omitted int
 }
 
 // Disconnected reports that the connection is lost; another attempt follows.
@@ -138,5 +150,6 @@ func (Gap) event()          {}
 func (CaughtUp) event()     {}
 func (Status) event()       {}
 func (Subscribed) event()   {}
+func (Streams) event()      {}
 func (Disconnected) event() {}
 func (Acked) event()        {}

@@ -36,6 +36,10 @@ type message struct {
 	Short       bool              `json:"short"`
 	Cursor      string            `json:"cursor"`
 	Cursors     map[string]string `json:"cursors"`
+	Streams     []string          `json:"streams"`
+	Added       []string          `json:"added"`
+	Removed     []string          `json:"removed"`
+	Omitted     int               `json:"omitted"`
 	Live        bool              `json:"live"`
 	Since       int64             `json:"since"`
 	ReconnectMS int64             `json:"reconnect_ms"`

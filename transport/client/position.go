@@ -1,9 +1,11 @@
 package client
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxCursor is the maximum length, in bytes, of a cursor with the offsets seen
@@ -13,12 +15,30 @@ const maxCursor = 4 << 10
 // position is the position of a subscription: the server's last cursor, and for
 // each partition the offset after what the loop has received.
 type position struct {
-	cursor string
+	// several is set for a subscription by pattern, in whose cursors partitions name
+	// their streams.
+	several bool
+	cursor  string
 	// next holds all partitions, so that no record is delivered twice, wherever
 	// the server begins.
-	next map[int32]int64
+	next map[place]int64
 	// since holds the partitions whose next has changed since the cursor.
-	since map[int32]struct{}
+	since map[place]struct{}
+}
+
+func newPosition(stream string) position { return position{several: strings.Contains(stream, "*")} }
+
+// place is a partition of a stream. The stream is empty if there is only one.
+type place struct {
+	stream    string
+	partition int32
+}
+
+func (p *position) place(stream string, partition int32) place {
+	if !p.several {
+		stream = ""
+	}
+	return place{stream, partition}
 }
 
 // at records a cursor of the server, which is after everything that it sent
@@ -32,42 +52,52 @@ func (p *position) at(cursor string) {
 }
 
 // pass moves the position after a record, and reports whether the record is new.
-func (p *position) pass(partition int32, offset int64) bool {
-	if offset < p.next[partition] {
+func (p *position) pass(stream string, partition int32, offset int64) bool {
+	at := p.place(stream, partition)
+	if offset < p.next[at] {
 		return false
 	}
-	p.move(partition, offset+1)
+	p.move(at, offset+1)
 	return true
 }
 
 // skip moves the position over a gap, and reports whether any of the gap is new.
 func (p *position) skip(gap Gap) bool {
+	at := p.place(gap.Stream, gap.Partition)
 	switch gap.Reason {
 	case ReasonLogChanged:
 		// Offsets of the new log cannot be added to a cursor of the old one.
-		delete(p.next, gap.Partition)
-		delete(p.since, gap.Partition)
+		delete(p.next, at)
+		delete(p.since, at)
 		return true
 	case ReasonTruncated:
 		// Offsets from there on are used again. They are not sent to the server:
 		// only its own next cursor contains their epoch.
-		p.move(gap.Partition, gap.From)
-		delete(p.since, gap.Partition)
+		p.move(at, gap.From)
+		delete(p.since, at)
 		return true
 	}
-	if gap.To <= p.next[gap.Partition] {
+	if gap.To <= p.next[at] {
 		return false
 	}
-	p.move(gap.Partition, gap.To)
+	p.move(at, gap.To)
 	return true
 }
 
-func (p *position) move(partition int32, next int64) {
+// leave forgets streams that have left a pattern. One that comes back goes on where it
+// was, or, if it is another one, has other offsets.
+func (p *position) leave(streams []string) {
+	gone := func(at place) bool { return slices.Contains(streams, at.stream) }
+	maps.DeleteFunc(p.next, func(at place, _ int64) bool { return gone(at) })
+	maps.DeleteFunc(p.since, func(at place, _ struct{}) bool { return gone(at) })
+}
+
+func (p *position) move(at place, next int64) {
 	if p.next == nil {
-		p.next, p.since = map[int32]int64{}, map[int32]struct{}{}
+		p.next, p.since = map[place]int64{}, map[place]struct{}{}
 	}
-	p.next[partition] = next
-	p.since[partition] = struct{}{}
+	p.next[at] = next
+	p.since[at] = struct{}{}
 }
 
 // text returns the cursor to continue from, "" if there is none yet. If the
@@ -78,13 +108,19 @@ func (p *position) text() string {
 		return p.cursor
 	}
 	b := append([]byte(p.cursor), '~')
-	for i, partition := range slices.Sorted(maps.Keys(p.since)) {
+	places := slices.SortedFunc(maps.Keys(p.since), func(a, b place) int {
+		return cmp.Or(strings.Compare(a.stream, b.stream), cmp.Compare(a.partition, b.partition))
+	})
+	for i, at := range places {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendInt(b, int64(partition), 10)
+		if p.several {
+			b = append(append(b, at.stream...), '/')
+		}
+		b = strconv.AppendInt(b, int64(at.partition), 10)
 		b = append(b, ':')
-		b = strconv.AppendInt(b, p.next[partition], 10)
+		b = strconv.AppendInt(b, p.next[at], 10)
 	}
 	if len(b) > maxCursor {
 		return p.cursor

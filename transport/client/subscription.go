@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -24,12 +26,31 @@ func Last(n int) string { return "last:" + strconv.Itoa(n) }
 // t.
 func Since(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
+// Offsets starts at the next offset of each partition that it has, and in the others
+// with the next new record. An offset beyond the end of a partition is refused.
+func Offsets(next map[int32]int64) string {
+	text := []byte("offset:")
+	for i, partition := range slices.Sorted(maps.Keys(next)) {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, int64(partition), 10)
+		text = append(text, ':')
+		text = strconv.AppendInt(text, next[partition], 10)
+	}
+	return string(text)
+}
+
 // Request specifies what to subscribe to.
 type Request struct {
+	// Stream is the name of a stream, or a pattern in which `*` stands for any run of
+	// characters. A pattern is one subscription to all streams that match and that the
+	// client may read, now and later; Streams reports which they are. Records of
+	// different streams are in no defined order.
 	Stream string
 	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string
-	// From is Latest, Earliest, Last, Since, or a cursor; "" means the position
+	// From is Latest, Earliest, Last, Since, Offsets, or a cursor; "" means the position
 	// of the named cursor, if there is one, else Latest.
 	From string
 	// CursorName is the name under which the server keeps the position.
@@ -66,7 +87,7 @@ type Subscription struct {
 
 // NewSubscription returns a subscription. It connects when Events is ranged over.
 func (c *Client) NewSubscription(request Request) *Subscription {
-	return &Subscription{client: c, request: request}
+	return &Subscription{client: c, request: request, position: newPosition(request.Stream)}
 }
 
 // Cursor returns the position after the last event that the loop received; passed
@@ -92,7 +113,8 @@ func (s *Subscription) Ack(ctx context.Context) error {
 }
 
 // Events returns the events after the current position. It can be ranged over
-// again later, but by only one loop at a time.
+// again later, but by only one loop at a time. After an error whose Action is
+// "resync" the position is void and forgotten: the next loop starts at Request.From.
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if !s.start() {
@@ -118,6 +140,13 @@ func (s *Subscription) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = false
+}
+
+// forget discards a position that is void.
+func (s *Subscription) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position = newPosition(s.request.Stream)
 }
 
 // maxRenewals is the maximum number of tokens in a row that may be refused.
@@ -148,6 +177,10 @@ func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 				yield(nil, end.err)
 				return
 			}
+		case restart:
+			s.forget()
+			yield(nil, end.err)
+			return
 		case stop:
 			yield(nil, end.err)
 			return

@@ -305,6 +305,8 @@ func TestStopsWhereThereIsNoSenseInComingBack(t *testing.T) {
 		"bare 4500":    {closing(4500, ""), "", false},
 		"resync":       {closing(4301, `{"type":"closing","code":"retention","close":4301,"action":"resync"}`), "retention", false},
 		"bare 4303":    {closing(4303, ""), "", false},
+		"bad cursor":   {closing(4305, `{"type":"closing","code":"bad_cursor","close":4305,"action":"resync"}`), "bad_cursor", false},
+		"bare 4305":    {closing(4305, ""), "", false},
 		"expired":      {closing(4201, ""), "", false},
 		"status 403":   {problem(http.StatusForbidden, "forbidden"), "forbidden", false},
 		"status 401":   {problem(http.StatusUnauthorized, "unauthenticated"), "unauthenticated", false},

@@ -52,7 +52,7 @@ const (
 	Stop Action = "stop"
 	// Reauthenticate: reconnect with a new credential.
 	Reauthenticate Action = "reauthenticate"
-	// Resync: the position can no longer be used; start without it.
+	// Resync: the position cannot be used, or no longer; go on without it.
 	Resync Action = "resync"
 	// Resume: reconnect with the last cursor, after the hinted wait if there is
 	// one.
@@ -90,11 +90,12 @@ func Codes() map[Code]Info {
 	return all
 }
 
-// codes is the only table of codes. Close codes from 4000 to 4499 make clients
-// resume, those from 4500 make them stop.
+// codes is the only table of codes. Close codes from 4000 to 4499 make clients come
+// back, those from 4300 to 4399 without their position, and those from 4500 make
+// them stop.
 var codes = map[Code]Info{
 	BadRequest:        {HTTP: 400, Close: 4500, Action: Stop},
-	BadCursor:         {HTTP: 400, Close: 4500, Action: Stop},
+	BadCursor:         {HTTP: 400, Close: 4305, Action: Resync},
 	BadFilter:         {HTTP: 400, Close: 4500, Action: Stop},
 	CursorTooLarge:    {HTTP: 400, Close: 4500, Action: Stop},
 	ReservedHeader:    {HTTP: 400, Close: 4500, Action: Stop},

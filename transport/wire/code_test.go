@@ -31,6 +31,9 @@ func TestCodes(t *testing.T) {
 		if resumes && info.Action == wire.Stop {
 			t.Errorf("%s: clients resume on %d, and should stop", code, info.Close)
 		}
+		if (info.Close/100 == 43) != (info.Action == wire.Resync) {
+			t.Errorf("%s: action %q with the close code %d: clients give up their position on 43xx", code, info.Action, info.Close)
+		}
 		if info.Close >= 4500 && info.Action == wire.Resume {
 			t.Errorf("%s: clients stop on %d, and should resume", code, info.Close)
 		}
@@ -56,9 +59,9 @@ func TestErrorForms(t *testing.T) {
 	limited := &wire.Error{Code: wire.RateLimited, Message: "slow down", RetryAfter: 2500 * time.Millisecond, Cause: io.EOF}
 	twice := &wire.Error{ID: "b", Code: wire.AlreadySubscribed, Message: "m", SubscriptionID: "a"}
 	tests := []struct{ name, got, want string }{
-		{"as in the protocol", string(invalid.Append(nil)), `{"type":"error","id":"p7","code":"invalid","message":"…","retryable":false,"errors":[{"pointer":"/temp_c","message":"maximum: got 999, want 150"}]}`},
-		{"no id", string(limited.Append(nil)), `{"type":"error","code":"rate_limited","message":"slow down","retryable":true,"retry_after_ms":2500}`},
-		{"already subscribed", string(twice.Append(nil)), `{"type":"error","id":"b","code":"already_subscribed","message":"m","retryable":false,"subscription_id":"a"}`},
+		{"as in the protocol", string(invalid.Append(nil)), `{"type":"error","id":"p7","code":"invalid","message":"…","retryable":false,"action":"stop","errors":[{"pointer":"/temp_c","message":"maximum: got 999, want 150"}]}`},
+		{"no id", string(limited.Append(nil)), `{"type":"error","code":"rate_limited","message":"slow down","retryable":true,"action":"resume","retry_after_ms":2500}`},
+		{"already subscribed", string(twice.Append(nil)), `{"type":"error","id":"b","code":"already_subscribed","message":"m","retryable":false,"action":"stop","subscription_id":"a"}`},
 		{"problem", string(invalid.AppendProblem(nil)), `{"title":"Unprocessable Entity","status":422,"detail":"…","code":"invalid","retryable":false,"action":"stop","errors":[{"pointer":"/temp_c","message":"maximum: got 999, want 150"}]}`},
 		{"problem with a hint", string(limited.AppendProblem(nil)), `{"title":"Too Many Requests","status":429,"detail":"slow down","code":"rate_limited","retryable":true,"action":"resume","retry_after_ms":2500}`},
 		{"problem without a status", string(wire.Errorf(wire.NoPong, "%d", 1).AppendProblem(nil)), `{"title":"Internal Server Error","status":500,"detail":"1","code":"no_pong","retryable":true,"action":"resume"}`},

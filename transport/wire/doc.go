@@ -27,10 +27,12 @@
 //	parser.go     a client's messages, field by field
 //	request.go    the messages of a WebSocket client
 //	reading.go    what a client asks to read
+//	offsets.go    the offsets that a client asks to start at
 //	validate.go   validator rules, reported as faults
 //
 //	published.go  the responses to publishes
 //	message.go    the messages of the server
+//	streams.go    the streams of a subscription by pattern
 //	format.go     events in the formats that clients ask for
 //	sse.go        server-sent events
 //	frame.go      WebSocket frames

@@ -67,7 +67,13 @@ func (e *Error) Append(dst []byte) []byte {
 func (e *Error) appendFields(o *object) {
 	o.text("code", string(e.Code))
 	o.textIf("message", e.Message)
+	e.appendAdvice(o)
+}
+
+// appendAdvice appends what the client should do, and what it did wrong.
+func (e *Error) appendAdvice(o *object) {
 	o.flag("retryable", e.Retryable())
+	o.textIf("action", string(e.Code.Info().Action))
 	o.millisIf("retry_after_ms", e.RetryAfter)
 	if len(e.Errors) > 0 {
 		o.violations("errors", e.Errors)
@@ -100,12 +106,7 @@ func (e *Error) AppendProblem(dst []byte) []byte {
 	o.number("status", int64(status))
 	o.textIf("detail", e.Message)
 	o.text("code", string(e.Code))
-	o.flag("retryable", e.Retryable())
-	o.textIf("action", string(e.Code.Info().Action))
-	o.millisIf("retry_after_ms", e.RetryAfter)
-	if len(e.Errors) > 0 {
-		o.violations("errors", e.Errors)
-	}
+	e.appendAdvice(&o)
 	return o.close()
 }
 

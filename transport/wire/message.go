@@ -76,10 +76,13 @@ type Subscribed struct {
 	ID     string
 	Stream string
 	// Feed marks the events of the subscription; it is empty for an unfiltered
-	// subscription, whose feed is the stream.
+	// subscription, whose feed is the stream, and for a pattern.
 	Feed string
 	// Start tells which of the possible starts was used.
 	Start string
+	// Pattern means that Stream is a pattern, and Members are its streams.
+	Pattern bool
+	Members []Member
 	// Short means that there were fewer records than `last:N` asked for.
 	Short bool
 	// Recovered means that nothing is missing between the given cursor and what
@@ -97,6 +100,9 @@ func (m *Subscribed) Append(dst []byte) []byte {
 		o.text("feed", m.Feed)
 	} else {
 		o.text("feed", m.Stream)
+	}
+	if m.Pattern {
+		o.members("streams", m.Members)
 	}
 	o.text("start", m.Start)
 	o.flagIf("short", m.Short)
@@ -308,6 +314,9 @@ type Closing struct {
 	RetryAfter time.Duration
 	// Cursor is where to continue, outside WebSocket.
 	Cursor string
+	// Forget makes an EventSource come back without its Last-Event-ID. It is not
+	// part of the text.
+	Forget bool
 	// Cursors are where to continue, by subscription.
 	Cursors []SubscriptionCursor
 }

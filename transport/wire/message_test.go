@@ -73,6 +73,19 @@ func TestMessages(t *testing.T) {
 			&wire.Closing{Code: wire.TokenExpired, RetryAfter: 5 * time.Second, Cursor: "v1.k"},
 			`{"type":"closing","code":"token_expired","action":"reauthenticate","retry_after_ms":5000,"cursor":"v1.k"}`,
 		},
+		{
+			&wire.Subscribed{ID: "a", Stream: "m.*", Pattern: true, Start: "latest", Cursor: "v1.k"},
+			`{"type":"subscribed","id":"a","stream":"m.*","feed":"m.*","streams":[],"start":"latest","recovered":false,"cursor":"v1.k"}`,
+		},
+		{
+			&wire.Subscribed{ID: "a", Stream: "m.*", Pattern: true, Members: []wire.Member{{Stream: "m.a"}, {Stream: "m.b", Feed: "m.b#1"}}, Start: "cursor", Recovered: true, Cursor: "v1.k"},
+			`{"type":"subscribed","id":"a","stream":"m.*","feed":"m.*","streams":["m.a","m.b"],"feeds":{"m.b":"m.b#1"},"start":"cursor","recovered":true,"cursor":"v1.k"}`,
+		},
+		{
+			&wire.Streams{ID: "a", Added: []wire.Member{{Stream: "m.a", Feed: "f1"}, {Stream: "m.b", Feed: "f2"}}, Removed: []string{"m.c"}, Omitted: 3, Cursor: "v1.k"},
+			`{"type":"streams","id":"a","added":["m.a","m.b"],"feeds":{"m.a":"f1","m.b":"f2"},"removed":["m.c"],"omitted":3,"cursor":"v1.k"}`,
+		},
+		{&wire.Streams{Cursor: "v1.k"}, `{"type":"streams","added":[],"removed":[],"cursor":"v1.k"}`},
 		{&wire.Closing{Code: wire.Forbidden, Action: wire.Resync}, `{"type":"closing","code":"forbidden","action":"resync"}`},
 		{&wire.Closing{Close: 1000}, `{"type":"closing","close":1000}`},
 		{&wire.Published{ID: "p7", Partition: 1, Offset: 5512, Timestamp: 1795245600123}, `{"type":"published","id":"p7","partition":1,"offset":5512,"ts":1795245600123}`},
@@ -83,7 +96,7 @@ func TestMessages(t *testing.T) {
 				{Err: &wire.Error{ID: "p8", Code: wire.Invalid, Errors: []wire.Violation{{Pointer: "/a", Message: "m"}}}},
 				{Offset: 7, Duplicate: true},
 			}},
-			`{"type":"published","id":"p8","failed":1,"results":[{"partition":1,"offset":5513},{"code":"invalid","retryable":false,"errors":[{"pointer":"/a","message":"m"}]},{"partition":0,"offset":7,"duplicate":true}]}`,
+			`{"type":"published","id":"p8","failed":1,"results":[{"partition":1,"offset":5513},{"code":"invalid","retryable":false,"action":"stop","errors":[{"pointer":"/a","message":"m"}]},{"partition":0,"offset":7,"duplicate":true}]}`,
 		},
 	}
 	for _, tt := range tests {

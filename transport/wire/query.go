@@ -209,6 +209,9 @@ func (p *parser) unknownParameter(name string) {
 
 // checkStreams checks the parameters `stream` against the endpoint.
 func (p *parser) checkStreams(endpoint Endpoint, q *Query, seen map[string]bool) {
+	if q.From.Kind == StartOffset && (len(q.Streams) > 1 || len(q.Streams) == 1 && IsPattern(q.Streams[0])) {
+		p.refuse("/from", "offset: is for one stream")
+	}
 	switch {
 	case endpoint == EndpointEvents && len(q.Streams) == 0:
 		p.refuse("/stream", "is required")

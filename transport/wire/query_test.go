@@ -1,12 +1,14 @@
 package wire_test
 
 import (
+	"fmt"
 	"net/url"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -34,7 +36,34 @@ func TestParseFrom(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)
 		}
 	}
+	for text, want := range map[string][]record.PartitionOffset{
+		"offset:0:0":                         {{Partition: 0, Offset: 0, Epoch: -1}},
+		"offset:2:118273,5:77":               {{Partition: 2, Offset: 118273, Epoch: -1}, {Partition: 5, Offset: 77, Epoch: -1}},
+		"offset:5:77,2:118273":               {{Partition: 2, Offset: 118273, Epoch: -1}, {Partition: 5, Offset: 77, Epoch: -1}},
+		"offset:2147483647:9007199254740992": {{Partition: 2147483647, Offset: 1 << 53, Epoch: -1}},
+	} {
+		if got, err := wire.ParseFrom(text); err != nil || got.Kind != wire.StartOffset || !reflect.DeepEqual(got.Offsets, want) {
+			t.Errorf("%s: got %+v, %v, want %v", text, got, err, want)
+		}
+	}
+	list := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, ",%d:1", i)
+		}
+		return "offset:" + b.String()[1:]
+	}
+	if got, err := wire.ParseFrom(list(wire.MaxStartOffsets)); err != nil || len(got.Offsets) != wire.MaxStartOffsets {
+		t.Errorf("the most partitions: %d, %v", len(got.Offsets), err)
+	}
 	for text, want := range map[string]wire.Code{
+		"offset:": wire.BadRequest, "offset:1": wire.BadRequest, "offset:1:": wire.BadRequest, "offset::1": wire.BadRequest,
+		"offset:1:2,": wire.BadRequest, "offset:,1:2": wire.BadRequest, "offset:1:2,,3:4": wire.BadRequest, "offset:1:2:3": wire.BadRequest,
+		"offset:-1:2": wire.BadRequest, "offset:1:-2": wire.BadRequest, "offset:+1:2": wire.BadRequest, "offset:1:+2": wire.BadRequest,
+		"offset:1:2,1:3": wire.BadRequest, "offset:1:2,3:4,1:2": wire.BadRequest, "offset:2147483648:1": wire.BadRequest,
+		"offset:1:9007199254740993": wire.BadRequest, "offset:1:99999999999999999999": wire.BadRequest, "offset:1:0x2": wire.BadRequest,
+		"offset:1: 2": wire.BadRequest, "offset: 1:2": wire.BadRequest, "offset=1:2": wire.BadRequest, "Offset:1:2": wire.BadRequest,
+		list(wire.MaxStartOffsets + 1): wire.BadRequest, "offset:1_0:2": wire.BadRequest, "offset:1:2_0": wire.BadRequest,
 		"": wire.BadRequest, "Latest": wire.BadRequest, " latest": wire.BadRequest, "now": wire.BadRequest,
 		"last:0": wire.BadRequest, "last:": wire.BadRequest, "last:-1": wire.BadRequest, "last:+1": wire.BadRequest,
 		"last:100001": wire.BadRequest, "last:1e3": wire.BadRequest, "last:99999999999999999999": wire.BadRequest,
@@ -45,7 +74,7 @@ func TestParseFrom(t *testing.T) {
 		"v1.": wire.BadCursor, "v2.abc": wire.BadCursor, "v01.abc": wire.BadCursor, "v1.ab cd": wire.BadCursor, "v1.ab\n": wire.BadCursor,
 		"v1.~2:3": wire.BadCursor, "v1.a/b": wire.BadCursor, "v1.a~2:3~4:5": wire.BadCursor, "v1.é": wire.BadCursor,
 	} {
-		if got, err := wire.ParseFrom(text); err == nil || err.Code != want || got != (wire.From{}) {
+		if got, err := wire.ParseFrom(text); err == nil || err.Code != want || !reflect.DeepEqual(got, wire.From{}) {
 			t.Errorf("%q: got %+v, %v, want %s", text, got, err, want)
 		}
 	}
@@ -207,6 +236,9 @@ func TestParseQuerySaysHowToTellErrors(t *testing.T) {
 // values are those that net/url decodes.
 func FuzzParseQuery(f *testing.F) {
 	f.Add("stream=a&stream=b&from=last:10&key=a+b&cursor_name=web-7&reset=1&on_gap=fail&heartbeat=20s&errors=stream", byte(2), "v1.a")
+	f.Add("stream=a&from=offset:2:118273,5:77", byte(2), "")
+	f.Add("from=offset:0:9007199254740992,2147483647:0,:", byte(4), "")
+	f.Add("stream=a.*&stream=*&from=offset:1:1", byte(2), "")
 	f.Add("limit=10&wait=5s&from=2026-11-21T11:00:00+02:00", byte(4), "")
 	f.Add("ping=60s&stream=%ff&from=-5m", byte(1), "end")
 	f.Add("header.x=1&filter=%zz&;", byte(3), "\n")

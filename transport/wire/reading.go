@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/hub/record"
 )
 
 // Reading specifies what of a stream to read and from where. The parameters are
@@ -71,6 +73,8 @@ const (
 	StartAgo
 	// StartLast: the newest From.N records.
 	StartLast
+	// StartOffset: at From.Offsets, other partitions at the tip.
+	StartOffset
 	// StartCursor: at From.Cursor.
 	StartCursor
 )
@@ -82,6 +86,8 @@ type From struct {
 	Ago    time.Duration
 	N      int
 	Cursor string
+	// Offsets are in the order of their partitions, each at most once, without epochs.
+	Offsets []record.PartitionOffset
 }
 
 // At returns the time to start from, for StartTime and StartAgo.
@@ -93,9 +99,10 @@ func (f From) At(now time.Time) time.Time {
 }
 
 // ParseFrom parses a start: `latest`, `earliest`, a time in RFC 3339, a time
-// before now like `-5m` or `-2d`, `last:N` with N up to MaxLast, or a cursor. It
-// fails with BadCursor for a malformed cursor, else with BadRequest. It does not
-// decode the cursor.
+// before now like `-5m` or `-2d`, `last:N` with N up to MaxLast, offsets of up to
+// MaxStartOffsets partitions like `offset:2:118273,5:77`, or a cursor. It fails with
+// BadCursor for a malformed cursor, else with BadRequest. It does not decode the
+// cursor.
 func ParseFrom(text string) (From, *Error) {
 	switch text {
 	case "latest":
@@ -109,6 +116,13 @@ func ParseFrom(text string) (From, *Error) {
 			return From{}, Errorf(BadRequest, "in last:N, N must be from 1 to %d", MaxLast)
 		}
 		return From{Kind: StartLast, N: count}, nil
+	}
+	if list, ok := strings.CutPrefix(text, "offset:"); ok {
+		places, fault := parseOffsets(list)
+		if fault != nil {
+			return From{}, fault
+		}
+		return From{Kind: StartOffset, Offsets: places}, nil
 	}
 	if ago, ok := strings.CutPrefix(text, "-"); ok {
 		d, ok := parseSpan(ago)
@@ -126,7 +140,7 @@ func ParseFrom(text string) (From, *Error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return From{Kind: StartTime, Time: at}, nil
 	}
-	return From{}, Errorf(BadRequest, "must be latest, earliest, a time (RFC 3339, or relative like -5m), last:N or a cursor")
+	return From{}, Errorf(BadRequest, "must be latest, earliest, a time (RFC 3339, or relative like -5m), last:N, offset:PARTITION:OFFSET or a cursor")
 }
 
 // parseSpan parses a positive duration in Go's syntax, or in days.

@@ -391,6 +391,7 @@ func FuzzParseRequest(f *testing.F) {
 		`{"type":"auth","id":"0","token":"t"}`,
 		`{"type":"subscribe","id":"a","stream":"orders","key":["eu-991"],"from":"v1.kQEC3g","cursor_name":"web-7","ack":"manual","reset":true,"on_gap":"fail","heartbeat":"15s"}`,
 		`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"x"},{"id":"b","stream":"y"}]}`,
+		`{"type":"subscribe","id":"a","stream":"market.*","from":"offset:2:118273,5:77"}`,
 		`{"type":"ack","id":"a","cursor":"v1.kQED4A~2:3"}`,
 		`{"type":"publish","id":"p7","stream":"s","key":"d","headers":[["a","b"],["a",null],["c","/w==","base64"]],"data":{"t":[1,2.5,"\ud800"]}}`,
 		`{"type":"publish","id":"p8","stream":"s","records":[{"key":"a","data":{}},{"key":null,"tombstone":true},{"data":"AA==","encoding":"base64"}]}`,

@@ -18,6 +18,7 @@ const (
 	EventCursor        EventName = "sluice.cursor"
 	EventCaughtUp      EventName = "sluice.caught_up"
 	EventGap           EventName = "sluice.gap"
+	EventStreams       EventName = "sluice.streams"
 	EventStatus        EventName = "sluice.status"
 	EventTokenExpiring EventName = "sluice.token_expiring"
 	EventClose         EventName = "sluice.close"
@@ -53,6 +54,15 @@ func AppendNamedSSE(dst []byte, name EventName, id string, line []byte) []byte {
 // AppendSSEID appends an id and the end of its event.
 func AppendSSEID(dst []byte, id string) []byte {
 	return append(appendField(dst, "id: ", id), '\n')
+}
+
+// AppendForgettingSSE appends a named event with an empty id: an EventSource that
+// reconnects then sends no Last-Event-ID.
+func AppendForgettingSSE(dst []byte, name EventName, line []byte) []byte {
+	dst = appendField(dst, "event: ", string(name))
+	dst = append(dst, "id:\n"...)
+	dst = appendField(dst, "data: ", line)
+	return append(dst, '\n')
 }
 
 // AppendRetry appends the field that tells a browser after how long to reconnect,

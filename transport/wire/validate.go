@@ -26,6 +26,10 @@ var cursorName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
 // the characters A–Z a–z 0–9 . _ : @ -, the first of them a letter or a digit.
 func ValidCursorName(name string) bool { return cursorName.MatchString(name) }
 
+// IsPattern reports whether a client asks for all streams that match, rather than for
+// one. Names of streams have no asterisks.
+func IsPattern(stream string) bool { return strings.Contains(stream, "*") }
+
 // envelope checks the structs that requests are parsed into, by their tags.
 var envelope = newEnvelope()
 

@@ -238,6 +238,7 @@ func limits(l config.Limits) transport.Limits {
 		SessionsPerPrincipal:    l.SessionsPerPrincipal,
 		SessionsPerAddress:      l.SessionsPerAddress,
 		SubscriptionsPerSession: l.SubscriptionsPerSession,
+		StreamsPerPattern:       l.StreamsPerPattern,
 		KeysPerSession:          l.KeysPerSession,
 		FiltersPerSession:       l.FiltersPerSession,
 		ResumeWindow:            l.ResumeWindow,

@@ -1,0 +1,95 @@
+package transport
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// followAtOnce is how many sessions are brought up to date at the same time.
+	followAtOnce = 16
+	// followAgain is how long a stream that could not be subscribed to is left alone.
+	followAgain = 5 * time.Second
+)
+
+// follower brings subscriptions by pattern up to date: after a change of the streams in
+// force or of a principal's rights, and where a stream could not be subscribed to
+// before. Its goroutines, at most followAtOnce, end when there is nothing to do.
+type follower struct {
+	// Immutable.
+	tasks *tasks
+	// update brings a session up to date.
+	update func(*session)
+
+	mu      sync.Mutex
+	waiting []*session
+	working int
+	failed  map[string]monotime // when a stream could not be subscribed to, by name
+}
+
+// ask brings a session up to date soon.
+func (f *follower) ask(x *session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !x.following.asked {
+		x.following.asked = true
+		f.queue(x)
+	}
+}
+
+// queue makes a session wait for its turn, unless it is being served: two turns at once
+// would begin a stream twice. The caller holds f.mu.
+func (f *follower) queue(x *session) {
+	if !x.following.asked || x.following.served {
+		return
+	}
+	f.waiting = append(f.waiting, x)
+	if f.working < followAtOnce {
+		f.working++
+		f.tasks.Go(f.work)
+	}
+}
+
+func (f *follower) work() {
+	for {
+		f.mu.Lock()
+		if len(f.waiting) == 0 {
+			f.working--
+			f.mu.Unlock()
+			return
+		}
+		x := f.waiting[0]
+		f.waiting = slices.Delete(f.waiting, 0, 1)
+		x.following = asking{served: true} // what changes from now on is looked at again
+		f.mu.Unlock()
+		f.update(x)
+		f.mu.Lock()
+		x.following.served = false
+		f.queue(x)
+		f.mu.Unlock()
+	}
+}
+
+// mayTry reports whether it is time to subscribe to a stream: not soon after it failed,
+// as each session would wait for it in vain.
+func (f *follower) mayTry(stream string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, has := f.failed[stream]
+	return !has || monotimeNow().Sub(at) >= followAgain
+}
+
+// note records whether a stream could be subscribed to.
+func (f *follower) note(stream string, failed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !failed {
+		delete(f.failed, stream)
+		return
+	}
+	if f.failed == nil {
+		f.failed = make(map[string]monotime)
+	}
+	f.failed[stream] = monotimeNow()
+}
