@@ -16,6 +16,7 @@
 //     patterns; a token carries rights of its own only on streams that the
 //     configuration names for its issuer;
 //   - no error and no log line contains a token or any part of one;
+//   - a revoked credential is refused, however it was verified before;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
 //     the issuers, with SetIssuers; the cache of verified tokens holds digests, not
 //     the tokens.
@@ -32,11 +33,14 @@
 // anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
 // pattern.go and rights.go implement rights, principal.go the principal that has
 // them. credential.go is what a client presents, request.go finds it in an HTTP request, origin.go holds the
-// origins that may use a cookie, secret.go keeps secrets out of logs, mint.go makes
+// origins that may use a cookie, revocation.go is what revokes a credential, revocations.go the set of those in
+// force, logout.go verifies the logout tokens of issuers, ticket.go makes tickets.
+// secret.go keeps secrets out of logs, mint.go makes
 // tokens for trials and tests.
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,6 +78,9 @@ type Config struct {
 	Verifiers []Verifier
 	// Prover checks proofs of possession. Nil refuses tokens that need one.
 	Prover Prover
+	// Revocations are checked at every authentication. Nil means an empty set with the
+	// defaults of RevocationsConfig.
+	Revocations *Revocations
 	// Logger logs when keys change or are unavailable. Nil discards the messages.
 	Logger *slog.Logger
 }
@@ -92,6 +99,12 @@ type Issuer struct {
 	// on themselves, in `authorization_details` (RFC 9396). Nil means that the claim is
 	// ignored.
 	AuthorizationDetails []string
+
+	// BackchannelLogout accepts the issuer's logout tokens, see Authenticator.Logout.
+	BackchannelLogout bool
+	// LogoutAudience must be the `aud` of its logout tokens, or an element of it: the
+	// client ID at the issuer. Empty means Audience.
+	LogoutAudience string
 
 	// Secret is the key shared with the issuer, 32 bytes or more.
 	Secret Secret
@@ -114,6 +127,8 @@ type Authenticator struct {
 	tokenBytes int
 	clockSkew  time.Duration
 	log        *slog.Logger
+	revoked    *Revocations
+	logouts    logouts
 
 	// What is in force: snapshots, which are never changed, but replaced.
 	rights atomic.Pointer[rights]
@@ -140,6 +155,7 @@ type issuer struct {
 	algorithms map[string]bool
 	details    []Pattern
 	validator  *jwt.Validator
+	logout     *jwt.Validator // of logout tokens; nil if they are not accepted
 	keys       keySource
 }
 
@@ -161,10 +177,17 @@ func New(config Config) (*Authenticator, error) {
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
 		log:        log,
+		revoked:    config.Revocations,
 		changed:    make(chan struct{}, 1),
 	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes
+	}
+	if a.revoked == nil {
+		var err error
+		if a.revoked, err = NewRevocations(RevocationsConfig{ClockSkew: config.ClockSkew}); err != nil {
+			return nil, err
+		}
 	}
 	made, err := a.newTokens(config.Issuers)
 	if err != nil {
@@ -192,6 +215,10 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 		algorithms: make(map[string]bool),
 		validator: jwt.NewValidator(jwt.WithIssuer(is.Issuer), jwt.WithAudience(is.Audience),
 			jwt.WithExpirationRequired(), jwt.WithLeeway(skew)),
+	}
+	if is.BackchannelLogout {
+		made.logout = jwt.NewValidator(jwt.WithIssuer(is.Issuer), jwt.WithAudience(cmp.Or(is.LogoutAudience, is.Audience)),
+			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(skew))
 	}
 	for _, algorithm := range is.Algorithms {
 		if !slices.Contains([]string{HS256, RS256, ES256, EdDSA}, algorithm) {
