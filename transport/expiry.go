@@ -12,6 +12,7 @@ import (
 
 // The work for a request ends with the token that the request came with, however
 // long it waits for Kafka, for Redis, for records or for the rest of its own body.
+// Whatever it has come to, it is not answered once the token was revoked.
 
 // within returns a context that ends with a principal's token.
 func within(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
@@ -21,15 +22,43 @@ func within(ctx context.Context, p *auth.Principal) (context.Context, context.Ca
 	return context.WithDeadlineCause(ctx, p.ExpiresAt(), auth.ErrTokenExpired)
 }
 
-// ended returns the fault of a principal whose token has expired, else nil.
+// valid is within for a request that can wait: the context also ends when the
+// principal's credential is revoked.
+func (s *Server) valid(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
+	ctx, cancel := within(ctx, p)
+	if p == nil || p.Anonymous() {
+		return ctx, cancel
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	waits := &pending{principal: p, end: end}
+	s.pending.add(waits)
+	// Looked at after it was added: a revocation finds the request, or the request the
+	// revocation.
+	if s.revoked(p) {
+		end(auth.ErrRevoked)
+	}
+	return ctx, func() {
+		s.pending.remove(waits)
+		end(nil)
+		cancel()
+	}
+}
+
+// ended returns the fault of a principal whose token has expired or was revoked, else
+// nil.
 func (s *Server) ended(p *auth.Principal) *wire.Error {
-	if p == nil || p.ExpiresAt().IsZero() || s.now().Before(p.ExpiresAt()) {
+	switch {
+	case p == nil:
+		return nil
+	case s.revoked(p):
+		return faultOf(auth.ErrRevoked)
+	case p.ExpiresAt().IsZero() || s.now().Before(p.ExpiresAt()):
 		return nil
 	}
 	return faultOf(auth.ErrTokenExpired)
 }
 
-// outcome returns the fault that a request is answered with. The expiry of its token
+// outcome returns the fault that a request is answered with. The end of its token
 // takes precedence over any other fault.
 func (s *Server) outcome(p *auth.Principal, fault *wire.Error) *wire.Error {
 	if ended := s.ended(p); ended != nil {
@@ -49,7 +78,7 @@ func (s *Server) outcomeOf(p *auth.Principal, err error) *wire.Error {
 // waitFor bounds what one request of a principal may wait for.
 func (s *Server) waitFor(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
 	bounded, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
-	valid, forget := within(bounded, p)
+	valid, forget := s.valid(bounded, p)
 	return valid, func() { forget(); cancel() }
 }
 

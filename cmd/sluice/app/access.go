@@ -10,8 +10,10 @@ import (
 )
 
 // newAuthenticator makes the authenticator from the configured issuers and grants.
-func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
-	return auth.New(auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)})
+func newAuthenticator(c *config.Config, shared *sharedAuth, logger *slog.Logger) (*auth.Authenticator, error) {
+	made := auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)}
+	shared.configure(&made)
+	return auth.New(made)
 }
 
 func issuers(c *config.Config) []auth.Issuer {
@@ -27,6 +29,8 @@ func issuers(c *config.Config) []auth.Issuer {
 			InsecureHTTP: isHTTP(i.JWKSURL),
 
 			AuthorizationDetails: i.AuthorizationDetails,
+			BackchannelLogout: i.BackchannelLogout,
+			LogoutAudience:    i.LogoutAudience,
 		})
 	}
 	return made

@@ -32,6 +32,7 @@ type Options struct {
 type App struct {
 	config   *config.Config
 	logger   *slog.Logger
+	shared   *sharedAuth
 	auth     *auth.Authenticator
 	clusters map[string]*cluster
 	cursors  *namedCursors
@@ -50,7 +51,10 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a := &App{config: c, inForce: c, logger: logger}
 	var err error
-	if a.auth, err = newAuthenticator(c, logger.With("component", "auth")); err != nil {
+	if a.shared, err = newSharedAuth(c, logger.With("component", "auth")); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	if a.auth, err = newAuthenticator(c, a.shared, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.clusters, err = newClusters(c, logger); err != nil {
@@ -59,7 +63,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, clusters: a.clusters, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, shared: a.shared, clusters: a.clusters, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
@@ -79,6 +83,7 @@ func (a *App) Run(ctx context.Context) error {
 		l.add(a.clusters[name].parts()...)
 	}
 	l.add(a.cursors.parts()...)
+	l.add(a.shared.parts()...)
 	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)
 	return l.run(ctx)

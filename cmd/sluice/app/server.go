@@ -35,6 +35,7 @@ func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 type front struct {
 	config    *config.Config
 	auth      *auth.Authenticator
+	shared    *sharedAuth
 	committer *cursors.Committer
 	store     *redisstore.Store // nil without Redis
 	clusters  map[string]*cluster
@@ -126,7 +127,7 @@ func (f *front) listen(ctx context.Context) error {
 func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
 
 func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
-	return transport.New(transport.Config{
+	made := transport.Config{
 		Hub:             f.hub,
 		Ingest:          []ingest.Step{ingest.ReservedHeaders{}, ingest.Allowed{}},
 		Rights:          rights.New(f.filters),
@@ -154,7 +155,10 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		DegradedStreams: f.degraded,
 		Logger:          f.logger.With("component", "transport"),
 		Now:             time.Now,
-	})
+		AdminHosts:      f.config.Admin.Hosts,
+	}
+	f.shared.transport(&made, f.config.Auth.Cookie)
+	return transport.New(made)
 }
 
 // publishBytes returns the memory of publishes in flight, over all clusters.
@@ -191,7 +195,7 @@ func (f *front) without() map[string]func(context.Context) error {
 	if f.store == nil {
 		return nil
 	}
-	return map[string]func(context.Context) error{"redis": f.store.Check}
+	return map[string]func(context.Context) error{"redis": f.store.Check, "revocations": f.shared.store.Check}
 }
 
 // hubLimits converts the limits for package hub.

@@ -29,6 +29,7 @@ type rule struct {
 var rules = map[string]rule{
 	"listen_address": {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
 	"dial_address":   {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
+	"host_name":      {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString, "a host name in lower case, without a port"},
 	"origin":         {isOrigin, "a web origin as browsers send it: scheme://host[:port] in lower case, without a path and without the scheme's default port"},
 	"stream_name":    {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
 	"cluster_name":   {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
