@@ -62,6 +62,16 @@ func (s *Server) require(c *client) {
 	}
 }
 
+// identifyPlain is identify and require for requests without parameters.
+func (s *Server) identifyPlain(r *http.Request) *client {
+	c := s.identify(r)
+	s.require(c)
+	if c.fault == nil {
+		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
+	}
+	return c
+}
+
 // admit is identify for a request that becomes a session or waits, and so counts
 // against the limits. The caller must defer leave.
 func (s *Server) admit(r *http.Request) *client {

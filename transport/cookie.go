@@ -17,8 +17,8 @@ const maxCookieBytes = 4096
 // cookie.
 func (s *Server) handleSetCookie(w http.ResponseWriter, r *http.Request) {
 	c := s.identifyPlain(r)
-	if fault := s.cookieFault(r); fault != nil {
-		c.fault = fault
+	if c.fault == nil {
+		c.fault = s.cookieFault(r)
 	}
 	token := c.credential.Token.Reveal()
 	switch {

@@ -60,8 +60,8 @@
 //	handshake.go             GET /v1/ws
 //	cursors.go               named cursors over HTTP
 //	pages.go                 GET of pages
-//	publishing.go            POST of records
 //	logout.go                back-channel logout by issuers
+//	publishing.go            POST of records
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie
 //	accepting.go             which dialect and content coding a client accepts

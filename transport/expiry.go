@@ -82,27 +82,35 @@ func (s *Server) waitFor(ctx context.Context, p *auth.Principal) (context.Contex
 	return valid, func() { forget(); cancel() }
 }
 
+// ends reports whether an error is the end of a token.
+func ends(err error) bool {
+	return errors.Is(err, auth.ErrTokenExpired) || errors.Is(err, auth.ErrRevoked)
+}
+
 // notSent changes the results of messages that had not been sent to Kafka when the
-// token expired: the expiry is why they are not stored.
+// token expired or was revoked: that is why they are not stored.
 func notSent(ctx context.Context, results []upstream.Stored) {
-	if !errors.Is(context.Cause(ctx), auth.ErrTokenExpired) {
+	cause := context.Cause(ctx)
+	if !ends(cause) {
 		return
 	}
 	for i, stored := range results {
 		if errors.Is(stored.Err, upstream.ErrPublishUnavailable) {
-			results[i].Err = fmt.Errorf("%w: %w", auth.ErrTokenExpired, stored.Err)
+			results[i].Err = fmt.Errorf("%w: %w", cause, stored.Err)
 		}
 	}
 }
 
-// noneSent reports whether all messages are not stored because the token expired.
-func noneSent(results []upstream.Stored) bool {
+// noneSent returns why the messages are not stored, if that is the end of the token for
+// all of them, else nil.
+func noneSent(results []upstream.Stored) (why error) {
 	for _, stored := range results {
-		if !errors.Is(stored.Err, auth.ErrTokenExpired) {
-			return false
+		if !ends(stored.Err) {
+			return nil
 		}
+		why = stored.Err
 	}
-	return true
+	return why
 }
 
 // requestContext bounds what one request may wait for.

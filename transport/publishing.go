@@ -53,8 +53,8 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	s.publish(c.principal, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
-	if noneSent(results) {
-		s.refuse(w, r, faultOf(auth.ErrTokenExpired))
+	if why := noneSent(results); why != nil {
+		s.refuse(w, r, faultOf(why))
 		return
 	}
 	switch m := s.answer("", batch, results).(type) {

@@ -138,16 +138,6 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 	return v
 }
 
-// identifyPlain is identify and require for requests without parameters.
-func (s *Server) identifyPlain(r *http.Request) *client {
-	c := s.identify(r)
-	s.require(c)
-	if c.fault == nil {
-		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
-	}
-	return c
-}
-
 // handleStreams serves GET /v1/streams.
 func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
 	c := s.identifyPlain(r)

@@ -12,9 +12,9 @@ import (
 func (s *Server) handleTickets(w http.ResponseWriter, r *http.Request) {
 	c := s.identifyPlain(r)
 	switch {
+	case c.fault != nil:
 	case s.config.Tickets == nil:
 		c.fault = wire.Errorf(wire.BadRequest, "tickets are not enabled on this server: set auth/tickets in the configuration")
-	case c.fault != nil:
 	case r.ContentLength != 0:
 		c.fault = wire.Errorf(wire.BadRequest, "a request for a ticket has no body")
 	case c.principal.Anonymous():
