@@ -74,7 +74,7 @@ func TestLogout(t *testing.T) {
 		"no type":               {logoutToken(nil, map[string]any{"typ": nil}), auth.Revocation{Issuer: provider, SessionID: "s1"}},
 		"the type of any token": {logoutToken(nil, map[string]any{"typ": "JWT"}), auth.Revocation{Issuer: provider, SessionID: "s1"}},
 		"the type in full":      {logoutToken(nil, map[string]any{"typ": "application/Logout+JWT"}), auth.Revocation{Issuer: provider, SessionID: "s1"}},
-		"several audiences":     {logoutToken(map[string]any{"aud": []string{"x", "client"}}, nil), auth.Revocation{Issuer: provider, SessionID: "s1"}},
+		"several audiences":     {logoutToken(map[string]any{"aud": []string{audience, "client"}}, nil), auth.Revocation{Issuer: provider, SessionID: "s1"}},
 	} {
 		r, err := a.Logout(t.Context(), c.token)
 		if err != nil || r.Issuer != c.want.Issuer || r.Subject != c.want.Subject || r.SessionID != c.want.SessionID || r.TokenID != "" {
@@ -95,6 +95,28 @@ func TestLogout(t *testing.T) {
 		}
 		if _, err := a.Authenticate(t.Context(), auth.Bearer(c.token)); !errors.Is(err, auth.ErrUnauthenticated) {
 			t.Errorf("%s, as a credential: %v", name, err)
+		}
+	}
+}
+
+// TestLogoutTokenIsNoCredential: neither one that says so, nor one that only has the
+// event, for the audience of tokens.
+func TestLogoutTokenIsNoCredential(t *testing.T) {
+	t.Parallel()
+	a := newLogoutAuth(t)
+	for name, c := range map[string]struct {
+		claims, header map[string]any
+		good           bool
+	}{
+		"a logout token":           {map[string]any{"aud": audience}, nil, false},
+		"one without the type":     {map[string]any{"aud": audience}, map[string]any{"typ": nil}, false},
+		"one without the event":    {map[string]any{"aud": audience, "events": nil}, nil, false},
+		"a token, for comparison":  {map[string]any{"aud": audience, "events": nil}, map[string]any{"typ": "at+jwt"}, true},
+		"a token with other event": {map[string]any{"aud": audience, "events": map[string]any{"x": 1}}, map[string]any{"typ": "JWT"}, true},
+	} {
+		_, err := a.Authenticate(t.Context(), auth.Bearer(logoutToken(c.claims, c.header)))
+		if (err == nil) != c.good || err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

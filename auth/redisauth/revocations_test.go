@@ -175,6 +175,24 @@ func TestRevocationsSurviveRedis(t *testing.T) {
 	})
 }
 
+// TestRevocationsThatRedisRefuses: without a new connection, which would have everything
+// compared, what was refused is saved with the next poll.
+func TestRevocationsThatRedisRefuses(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	options := redis.UniversalOptions{Addrs: []string{server.Addr()}}
+	a, b := newNode(t, options, "refuses:", 20*time.Millisecond, 0), newNode(t, options, "refuses:", 20*time.Millisecond, 0)
+	a.run(t)
+	b.run(t)
+	eventually(t, "it is in order", func() bool { return a.Check(t.Context()) == nil && b.Check(t.Context()) == nil })
+	server.SetError("OOM command not allowed when used memory > 'maxmemory'.")
+	if err := a.revoke(t, auth.Revocation{TokenID: "j"}); !errors.Is(err, auth.ErrStoreUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+	server.SetError("")
+	eventually(t, "the other instance has it", func() bool { return b.knows("j") })
+}
+
 // TestRevocationsInRedisAreBounded: a full store refuses; what has ended makes room, and
 // is removed.
 func TestRevocationsInRedisAreBounded(t *testing.T) {
