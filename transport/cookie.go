@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -67,11 +69,24 @@ func (s *Server) cookieFault(r *http.Request) *wire.Error {
 		return wire.Errorf(wire.BadRequest, "a request for the cookie has no body")
 	case !auth.FromAllowedOrigin(r, s.config.Credentials.Origins):
 		return faultOf(auth.ErrOriginRefused)
-	case s.schemeOf(r) != "https":
-		// Browsers ignore a cookie with this name that comes over http.
-		return wire.Errorf(wire.BadRequest, "browsers accept the cookie over https only: use https, also for trials on this machine")
+	case s.schemeOf(r) != "https" && !isLoopback(r.Host):
+		return wire.Errorf(wire.BadRequest, "browsers accept the cookie over https only, except from localhost")
 	}
 	return nil
+}
+
+// isLoopback reports whether a Host header names the client's own machine. Browsers then
+// treat http like https (W3C Secure Contexts, section 3.1), though not all of them for
+// cookies.
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.IsLoopback()
 }
 
 func (s *Server) cookie(token string) *http.Cookie {
