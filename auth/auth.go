@@ -18,6 +18,7 @@
 //     configuration names for its issuer;
 //   - what an Authority denies, no grant allows;
 //   - no error and no log line contains a token or any part of one;
+//   - a revoked credential is refused, however it was verified before;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
 //     the issuers, with SetIssuers; the cache of verified tokens holds digests, not
 //     the tokens.
@@ -33,17 +34,22 @@
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
 // anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
 // pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
-// which template.go names principals, and principal.go the principal that has them. credential.go is what a client presents, request.go finds it in an HTTP request, origin.go holds the
-// origins that may use a cookie, secret.go keeps secrets out of logs, mint.go makes
-// tokens for trials and tests. registered.go and jwk.go read claims and public keys for
-// Verifiers and Provers of other packages.
+// which template.go names principals, and principal.go the principal that has them.
+// credential.go is what a client presents, request.go finds it in an HTTP request,
+// origin.go holds the origins that may use a cookie. revocation.go is what revokes a
+// credential, revocations.go the set of those in force, logout.go verifies the logout
+// tokens of issuers, ticket.go makes tickets. secret.go keeps secrets out of logs, mint.go
+// makes tokens for trials and tests. registered.go and jwk.go read claims and public keys
+// for Verifiers and Provers of other packages.
 //
 // Each other kind of credential is a package of its own below this one: apikeys,
-// introspection and certificates are Verifiers, dpop is the Prover, and rediskeys
-// keeps in Redis what several instances share.
+// introspection and certificates are Verifiers, dpop is the Prover, rediskeys keeps in
+// Redis what several instances share of those, and redisauth keeps tickets and
+// revocations there.
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,6 +89,9 @@ type Config struct {
 	Verifiers []Verifier
 	// Prover checks proofs of possession. Nil refuses tokens that need one.
 	Prover Prover
+	// Revocations are checked at every authentication. Nil means an empty set with the
+	// defaults of RevocationsConfig.
+	Revocations *Revocations
 	// Logger logs when keys change or are unavailable. Nil discards the messages.
 	Logger *slog.Logger
 }
@@ -101,6 +110,12 @@ type Issuer struct {
 	// on themselves, in `authorization_details` (RFC 9396). Nil means that the claim is
 	// ignored.
 	AuthorizationDetails []string
+
+	// BackchannelLogout accepts the issuer's logout tokens, see Authenticator.Logout.
+	BackchannelLogout bool
+	// LogoutAudience must be the `aud` of its logout tokens, or an element of it: the
+	// client ID at the issuer. Empty means Audience.
+	LogoutAudience string
 
 	// Secret is the key shared with the issuer, 32 bytes or more.
 	Secret Secret
@@ -124,6 +139,8 @@ type Authenticator struct {
 	tokenBytes int
 	clockSkew  time.Duration
 	log        *slog.Logger
+	revoked    *Revocations
+	logouts    logouts
 
 	// What is in force: snapshots, which are never changed, but replaced.
 	rights atomic.Pointer[rights]
@@ -150,6 +167,7 @@ type issuer struct {
 	algorithms map[string]bool
 	details    []Pattern
 	validator  *jwt.Validator
+	logout     *jwt.Validator // of logout tokens; nil if they are not accepted
 	keys       keySource
 }
 
@@ -172,10 +190,17 @@ func New(config Config) (*Authenticator, error) {
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
 		log:        log,
+		revoked:    config.Revocations,
 		changed:    make(chan struct{}, 1),
 	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes
+	}
+	if a.revoked == nil {
+		var err error
+		if a.revoked, err = NewRevocations(RevocationsConfig{ClockSkew: config.ClockSkew}); err != nil {
+			return nil, err
+		}
 	}
 	made, err := a.newTokens(config.Issuers)
 	if err != nil {
@@ -203,6 +228,10 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 		algorithms: make(map[string]bool),
 		validator: jwt.NewValidator(jwt.WithIssuer(is.Issuer), jwt.WithAudience(is.Audience),
 			jwt.WithExpirationRequired(), jwt.WithLeeway(skew)),
+	}
+	if is.BackchannelLogout {
+		made.logout = jwt.NewValidator(jwt.WithIssuer(is.Issuer), jwt.WithAudience(cmp.Or(is.LogoutAudience, is.Audience)),
+			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(skew))
 	}
 	for _, algorithm := range is.Algorithms {
 		if !slices.Contains([]string{HS256, RS256, ES256, EdDSA}, algorithm) {

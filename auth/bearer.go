@@ -55,22 +55,46 @@ func (a *tokens) verify(ctx context.Context, token string) (*Identity, error) {
 	if id := a.verified.find(sums, now); id != nil {
 		return id, nil
 	}
+	signed, err := a.signed(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if isLogout(signed.header, signed.claims) {
+		return nil, errIsLogout
+	}
+	by := signed.by
+	id, err := a.identityOf(by, signed.claims, token)
+	if err != nil {
+		return nil, err
+	}
+	if len(id.Claims) <= maxCachedClaims {
+		a.verified.add(sums, verified{identity: id, keys: by.keys, version: signed.version}, now)
+	}
+	return id, nil
+}
+
+// signed is a token whose signature is valid. Its claims are not checked.
+type signed struct {
+	header map[string]any
+	claims claims
+	by     *issuer
+	// version is that of the keys before the signature was verified.
+	version uint64
+}
+
+// signed verifies the signature of a token.
+func (a *tokens) signed(ctx context.Context, token string) (*signed, error) {
 	if !textsAreUTF8(token) {
 		return nil, errNotUTF8
 	}
-
-	var (
-		c       = claims{}
-		by      *issuer
-		version uint64
-		keyErr  error
-	)
-	parsed, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+	made := &signed{claims: claims{}}
+	var keyErr error
+	parsed, err := parser.ParseWithClaims(token, &made.claims, func(t *jwt.Token) (any, error) {
 		var keys jwt.VerificationKeySet
-		if by, keyErr = a.issuerOf(t, c); keyErr == nil {
+		if made.by, keyErr = a.issuerOf(t, made.claims); keyErr == nil {
 			// Read before the keys, so that a change in between is noticed.
-			version = by.keys.version()
-			keys, keyErr = by.find(ctx, t)
+			made.version = made.by.keys.version()
+			keys, keyErr = made.by.find(ctx, t)
 		}
 		return keys, keyErr
 	})
@@ -82,14 +106,8 @@ func (a *tokens) verify(ctx context.Context, token string) (*Identity, error) {
 	case err != nil || !parsed.Valid:
 		return nil, unauthenticated("the token's algorithm or signature is not valid")
 	}
-	id, err := a.identityOf(by, c, token)
-	if err != nil {
-		return nil, err
-	}
-	if len(id.Claims) <= maxCachedClaims {
-		a.verified.add(sums, verified{identity: id, keys: by.keys, version: version}, now)
-	}
-	return id, nil
+	made.header = parsed.Header
+	return made, nil
 }
 
 // issuerOf finds the issuer that an unverified token names.
@@ -126,23 +144,31 @@ func (by *issuer) find(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySe
 	return by.keys.find(ctx, id, algorithm)
 }
 
-// identityOf checks the claims of a token whose signature is valid.
-func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, error) {
-	err := by.validator.Validate(c)
+// check validates the claims that have times and an audience.
+func (by *issuer) check(validator *jwt.Validator, c claims) error {
+	err := validator.Validate(c)
 	switch {
 	case err == nil:
+		return nil
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return nil, unauthenticated("the token lacks an audience or expiry")
+		return unauthenticated("the token lacks an audience or expiry")
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return nil, unauthenticated("the token is for another audience")
-	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return nil, unauthenticated("the token is not valid yet")
+		return unauthenticated("the token is for another audience")
+	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return unauthenticated("the token is not valid yet")
 	case errors.Is(err, errClaim):
-		return nil, unauthenticated("a time or the audience in the token is malformed")
+		return unauthenticated("a time or the audience in the token is malformed")
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return nil, ErrTokenExpired
+		return ErrTokenExpired
 	default:
-		return nil, unauthenticated("the token's claims are not valid")
+		return unauthenticated("the token's claims are not valid")
+	}
+}
+
+// identityOf checks the claims of a token whose signature is valid.
+func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, error) {
+	if err := by.check(by.validator, c); err != nil {
+		return nil, err
 	}
 	bound, err := bindingOf(c)
 	if err != nil {
@@ -156,7 +182,7 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	if err != nil || expires == nil {
 		return nil, unauthenticated("the token lacks an expiry")
 	}
-	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew), Bound: bound, issuer: by}
+	id := &Identity{Issuer: by.name, Subject: subject, ExpiresAt: expires.Add(a.clockSkew), Bound: bound, IssuerToken: true, issuer: by}
 	if issued, err := c.GetIssuedAt(); err == nil && issued != nil {
 		id.IssuedAt = issued.Time
 	}

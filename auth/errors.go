@@ -45,6 +45,20 @@ var (
 	// ErrVerifierUnavailable: the credential may be valid, but what it is checked with,
 	// such as another server, is unavailable or overloaded. The client can retry soon.
 	ErrVerifierUnavailable = errors.New("the credential cannot be verified now")
+	// ErrRevoked: the credential was revoked. The holder may obtain another one. This
+	// error does not wrap ErrUnauthenticated.
+	ErrRevoked = errors.New("the credential was revoked")
+	// ErrStoreUnavailable: the store of tickets and revocations does not answer. The
+	// credential may be valid.
+	ErrStoreUnavailable = errors.New("the store of tickets and revocations is unavailable")
+	// ErrTooManyTickets: the principal has asked for more tickets than it may. The
+	// client can retry once some have expired.
+	ErrTooManyTickets = errors.New("the principal has too many tickets")
+	// ErrBadRevocation: a revocation is not valid. The text says why, and contains
+	// nothing of it.
+	ErrBadRevocation = errors.New("the revocation is not valid")
+	// ErrTooManyRevocations: there are as many revocations as can be kept.
+	ErrTooManyRevocations = errors.New("there are too many revocations")
 )
 
 // unauthenticated returns an error with a fixed reason why a token is refused. It

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"time"
@@ -40,6 +41,7 @@ type Principal struct {
 	rights    *rights   // the rights that grants is from
 	ruling    ruling    // of the authority
 	identity  *Identity // nil for an anonymous principal
+	tenant    string
 }
 
 // newPrincipal makes the principal of an identity.
@@ -96,29 +98,28 @@ func (p *Principal) Claims() []byte {
 	return p.identity.Claims
 }
 
-// Revocation names credentials that are revoked before they expire. Empty fields
-// match everything, but one of Subject, TokenID and SessionID must be set.
-type Revocation struct {
-	Issuer    string // `iss`
-	Subject   string // `sub`: all credentials of a principal
-	TokenID   string // `jti`: one token
-	SessionID string // `sid`: the credentials of one session with the issuer
-}
-
-// RevokedBy reports whether the revocation names the principal's credential. An
-// anonymous principal has no credential.
-func (p *Principal) RevokedBy(r Revocation) bool {
-	if p.anonymous || r.Subject == "" && r.TokenID == "" && r.SessionID == "" {
-		return false
-	}
-	is := func(want, have string) bool { return want == "" || want == have }
-	return is(r.Issuer, p.issuer) && is(r.Subject, p.id) && is(r.TokenID, p.identity.TokenID) && is(r.SessionID, p.identity.SessionID)
-}
-
 // ExpiresAt is when the principal's token ends, the configured clock skew included.
 // The principal has no rights from then on, but the methods below do not check that.
 // Zero means never.
 func (p *Principal) ExpiresAt() time.Time { return p.expiresAt }
+
+// Identity returns what identifies the holder of the principal's credential, for a
+// ticket in place of that credential. It fails for an anonymous principal.
+//
+// A ticket of a credential that is bound to a client certificate is bound to it too.
+// One of a credential that is bound to a DPoP key is not: the client has proved that
+// it has the key in the request that asks for the ticket, and cannot prove it again
+// where tickets are used, as those requests have no headers of its own.
+func (p *Principal) Identity() (*Identity, error) {
+	if p.identity == nil {
+		return nil, fmt.Errorf("%w: an anonymous client has no credential", ErrForbidden)
+	}
+	return &Identity{
+		Issuer: p.identity.Issuer, Subject: p.identity.Subject, Claims: p.identity.Claims, Grants: p.identity.Grants,
+		ExpiresAt: p.identity.ExpiresAt, TokenID: p.identity.TokenID, SessionID: p.identity.SessionID, IssuedAt: p.identity.IssuedAt,
+		Bound: Binding{CertificateSHA256: p.identity.Bound.CertificateSHA256}, IssuerToken: p.identity.IssuerToken,
+	}, nil
+}
 
 // May reports whether the principal has a right to the action on a stream.
 func (p *Principal) May(action Action, stream string) bool {

@@ -54,6 +54,8 @@ type RequestOptions struct {
 	// Certificates makes the client certificate of the connection the credential of a
 	// request that has no other.
 	Certificates bool
+	// Tickets allows `ticket=`, which works once.
+	Tickets bool
 	// TokenBytes is the maximum length of a token. 0 means DefaultTokenBytes.
 	TokenBytes int
 }
@@ -63,7 +65,8 @@ type RequestOptions struct {
 // proxies, and are set by the caller. The Scheme is empty if there is no credential.
 //
 // Explicit credentials are the Authorization header, a WebSocket subprotocol, and
-// `access_token=` where that is allowed; a second one is ErrAmbiguousCredentials.
+// `access_token=` and `ticket=` where they are allowed; a second one is
+// ErrAmbiguousCredentials.
 // The cookie is used only if there is no explicit credential, and only from a listed
 // origin, otherwise the error is ErrOriginRefused. A request without an Origin
 // header may use the cookie if its Sec-Fetch-Site header says that it comes from the
@@ -127,7 +130,7 @@ func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
 		case queryToken:
 			took(fromQuery(value, options))
 		case queryTicket:
-			took(Credential{}, fmt.Errorf("%w: tickets (%s=) are not supported yet", ErrUnsupportedCredential, queryTicket))
+			took(fromTicket(value, options))
 		}
 	}
 	switch {
@@ -230,6 +233,16 @@ func fromQuery(token string, options RequestOptions) (Credential, error) {
 	return Credential{Source: FromQuery, Scheme: SchemeBearer, Token: NewSecret(token)}, nil
 }
 
+func fromTicket(ticket string, options RequestOptions) (Credential, error) {
+	switch {
+	case !options.Tickets:
+		return Credential{}, fmt.Errorf("%w: tickets (%s=) are not enabled on this server", ErrUnsupportedCredential, queryTicket)
+	case !IsTicket(ticket):
+		return Credential{}, unauthenticated("ticket= is not a ticket")
+	}
+	return Credential{Source: FromQuery, Scheme: SchemeTicket, Token: NewSecret(ticket)}, nil
+}
+
 func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 	// net/http skips cookies that it cannot parse: two cookies could look like one,
 	// and one like none.
@@ -247,7 +260,7 @@ func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 		return Credential{}, nil
 	case there > 1:
 		return Credential{}, ErrAmbiguousCredentials
-	case !fromAllowedOrigin(r, origins):
+	case !FromAllowedOrigin(r, origins):
 		return Credential{}, ErrOriginRefused
 	case len(cookies) == 0 || cookies[0].Value == "":
 		return Credential{}, unauthenticated("the cookie is empty or has a character that is not allowed in cookies")
@@ -260,7 +273,7 @@ func fromConnection(r *http.Request, options RequestOptions) (Credential, error)
 	switch {
 	case !options.Certificates || certificateOf(r) == nil:
 		return Credential{}, nil
-	case isFromPage(r) && !fromAllowedOrigin(r, options.Origins):
+	case isFromPage(r) && !FromAllowedOrigin(r, options.Origins):
 		return Credential{}, ErrOriginRefused
 	}
 	return Credential{Source: FromConnection, Scheme: SchemeCertificate}, nil
@@ -275,9 +288,10 @@ func isFromPage(r *http.Request) bool {
 	return len(r.Header.Values("Origin")) > 0 || !byHand
 }
 
-// fromAllowedOrigin reports whether the page that made the browser send a request
-// has an allowed origin. Scripts can set neither of the two headers.
-func fromAllowedOrigin(r *http.Request, origins *Origins) bool {
+// FromAllowedOrigin reports whether the page that makes a browser send, set or clear its
+// cookie has an allowed origin: a listed one or, if the browser omits Origin, the
+// server's own. Scripts can set neither of the two headers.
+func FromAllowedOrigin(r *http.Request, origins *Origins) bool {
 	switch named := r.Header.Values("Origin"); len(named) {
 	case 0:
 		site := r.Header.Values("Sec-Fetch-Site")

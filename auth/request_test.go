@@ -21,6 +21,7 @@ func TestFromRequest(t *testing.T) {
 	loose := auth.RequestOptions{Origins: origins, AccessTokenInQuery: true}
 	every := auth.RequestOptions{Origins: origins, APIKeys: true, DPoPAlgorithms: []string{auth.ES256}, Certificates: true}
 	certificate := &x509.Certificate{Raw: []byte("certificate")}
+	tickets, ticket := auth.RequestOptions{Tickets: true}, auth.NewTicket().Reveal()
 	b64 := base64.RawURLEncoding.EncodeToString
 	sub := auth.SubprotocolPrefix + b64([]byte("tok.en.1"))
 	type h = http.Header
@@ -96,6 +97,14 @@ func TestFromRequest(t *testing.T) {
 		{name: "certificate, Origin null", options: every, certificate: true, headers: h{"Origin": {"null"}}, want: auth.ErrOriginRefused},
 		{name: "certificate, two sites", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"none", "cross-site"}}, want: auth.ErrOriginRefused},
 
+		{name: "ticket where it is allowed", options: tickets, query: "ticket=" + ticket, source: auth.FromQuery, token: ticket},
+		{name: "ticket and cookie", options: tickets, query: "ticket=" + ticket, headers: h{"Cookie": {"__Host-sluice=a"}}, source: auth.FromQuery, token: ticket},
+		{name: "ticket of no such form", options: tickets, query: "ticket=t1", want: auth.ErrUnauthenticated},
+		{name: "ticket, empty", options: tickets, query: "ticket=", want: auth.ErrUnauthenticated},
+		{name: "ticket with more bits", options: tickets, query: "ticket=" + strings.Repeat("A", 42) + "B", want: auth.ErrUnauthenticated},
+		{name: "ticket too long", options: tickets, query: "ticket=" + ticket + "AAAA", want: auth.ErrUnauthenticated},
+		{name: "ticket twice", options: tickets, query: "ticket=" + ticket + "&ticket=" + ticket, want: auth.ErrAmbiguousCredentials},
+		{name: "ticket and token", options: tickets, query: "ticket=" + ticket, headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
 		{name: "other parameters", options: strict, query: "stream=a&tickets=1"},
 
 		{name: "header and query", options: loose, query: "access_token=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},

@@ -27,8 +27,9 @@ var ErrOtherCredential = errors.New("the credential is of another kind")
 // digest, nor appear in an error or a log.
 //
 // Verify returns ErrOtherCredential to have the next Verifier asked. With
-// ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable or ErrVerifierUnavailable,
-// wrapped or not, or the context's error, no other Verifier is asked. An Identity that was returned is
+// ErrUnauthenticated, ErrTokenExpired, ErrRevoked, ErrKeysUnavailable,
+// ErrVerifierUnavailable or ErrStoreUnavailable, wrapped or not, or the context's error,
+// no other Verifier is asked. An Identity that was returned is
 // never changed; the same one may be returned for the same credential as long as
 // that is valid.
 type Verifier interface {
@@ -58,6 +59,9 @@ type Identity struct {
 	IssuedAt time.Time
 	// Bound is what a client must prove to possess, besides the credential.
 	Bound Binding
+	// IssuerToken is set if the credential stands for a token of a configured issuer,
+	// which must then still be configured.
+	IssuerToken bool
 
 	// issuer is the issuer whose token this is, nil for other credentials.
 	issuer *issuer
@@ -135,8 +139,8 @@ func ValidSubject(subject string) bool {
 // Authenticate returns the principal of a credential, as identified by the first
 // Verifier that knows its kind; the issuers' tokens come last. For those it waits for
 // the network only if a token names an unknown key, for some seconds at most. The
-// error is ErrUnauthenticated, ErrTokenExpired, ErrKeysUnavailable,
-// ErrVerifierUnavailable, or the context's.
+// error is ErrUnauthenticated, ErrTokenExpired, ErrRevoked, ErrKeysUnavailable,
+// ErrVerifierUnavailable, ErrStoreUnavailable, or the context's.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (*Principal, error) {
 	if len(c.Token.Reveal()) > a.tokenBytes {
 		return nil, errTokenTooLong
@@ -152,12 +156,24 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (*Princi
 	if err := a.prove(ctx, c, id.Bound); err != nil {
 		return nil, err
 	}
+	// Last, so that only the holder learns that a credential was revoked.
+	if a.revoked.Revoked(p) {
+		return nil, ErrRevoked
+	}
 	return p, nil
 }
 
+// Revocations is the set that revokes credentials.
+func (a *Authenticator) Revocations() *Revocations { return a.revoked }
+
 func (a *Authenticator) verify(ctx context.Context, c Credential) (*Identity, error) {
 	for _, verifier := range a.verifiers {
-		if id, err := verifier.Verify(ctx, c); !errors.Is(err, ErrOtherCredential) {
+		id, err := verifier.Verify(ctx, c)
+		switch {
+		case errors.Is(err, ErrOtherCredential):
+		case err == nil && id != nil && id.IssuerToken:
+			return a.ofIssuer(id)
+		default:
 			return id, err
 		}
 	}
@@ -167,6 +183,18 @@ func (a *Authenticator) verify(ctx context.Context, c Credential) (*Identity, er
 		}
 	}
 	return nil, unauthenticated("the kind of credential is not supported")
+}
+
+// ofIssuer returns the identity of a credential that stands for an issuer's token.
+func (a *Authenticator) ofIssuer(id *Identity) (*Identity, error) {
+	by := a.tokens.Load().issuers[id.Issuer]
+	if by == nil {
+		return nil, unauthenticated("the issuer of the token has been removed")
+	}
+	return &Identity{
+		Issuer: id.Issuer, Subject: id.Subject, Claims: id.Claims, Grants: id.Grants, ExpiresAt: id.ExpiresAt,
+		TokenID: id.TokenID, SessionID: id.SessionID, IssuedAt: id.IssuedAt, Bound: id.Bound, IssuerToken: true, issuer: by,
+	}, nil
 }
 
 // Renew is Authenticate for a session that continues with a new credential. It must
@@ -211,6 +239,9 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 	}
 	p := newPrincipal(id, grants)
 	p.rights, p.ruling = rights, rulings.rulingOn(id, c)
+	if value, ok := c.find(a.revoked.tenant); ok {
+		p.tenant = claimText(value)
+	}
 	id.principal.Store(p)
 	return p, nil
 }

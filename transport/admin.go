@@ -21,6 +21,8 @@ func (s *Server) adminRoutes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.handleReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.config.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /streams", s.handleAdminStreams)
+	mux.HandleFunc("GET /revocations", s.forOperators(s.handleRevocations))
+	mux.HandleFunc("POST /revocations", s.forOperators(s.handleRevoke))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -17,6 +17,8 @@ type client struct {
 	admission *admission      // nil if there is none or it was handed over
 	// certificate is the client's, nil for none.
 	certificate *x509.Certificate
+	// credential is what the request came with. It lives no longer than the request.
+	credential auth.Credential
 }
 
 // identify determines the client of a request. A request without a credential has no
@@ -37,6 +39,7 @@ func (s *Server) identify(r *http.Request) *client {
 		return c
 	}
 	c.certificate = credential.Proof.Certificate
+	c.credential = credential
 	if credential.IsZero() {
 		return c
 	}
@@ -57,6 +60,16 @@ func (s *Server) require(c *client) {
 	if c.principal, err = s.config.Auth.Anonymous(networkOf(c.address)); err != nil {
 		c.fault = faultOf(err)
 	}
+}
+
+// identifyPlain is identify and require for requests without parameters.
+func (s *Server) identifyPlain(r *http.Request) *client {
+	c := s.identify(r)
+	s.require(c)
+	if c.fault == nil {
+		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
+	}
+	return c
 }
 
 // admit is identify for a request that becomes a session or waits, and so counts

@@ -30,6 +30,9 @@ type answer struct {
 	request  *http.Request
 	progress time.Duration
 	until    time.Time // nothing is written after this time; zero for no bound
+	// principal is whose records the answer has; nothing is written once its token was
+	// revoked. Nil for nobody's.
+	principal *auth.Principal
 }
 
 func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
@@ -48,9 +51,14 @@ func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // endsWith bounds all writes to w by the expiry of p's token, plus expiryGrace,
-// however slowly the client accepts them.
+// however slowly the client accepts them, and by the revocation of the token.
 func endsWith(w http.ResponseWriter, p *auth.Principal) {
-	if a, ok := w.(*answer); ok && !p.ExpiresAt().IsZero() {
+	a, ok := w.(*answer)
+	if !ok {
+		return
+	}
+	a.principal = p
+	if !p.ExpiresAt().IsZero() {
 		a.until = p.ExpiresAt().Add(expiryGrace)
 	}
 }
@@ -74,6 +82,9 @@ func (a *answer) Write(p []byte) (written int, err error) {
 	for {
 		part := p[:min(len(p), answerPart)]
 		p = p[len(part):]
+		if a.server.revoked(a.principal) {
+			return written, auth.ErrRevoked // the rest of the body is missing, which ends the connection
+		}
 		a.bound()
 		n, err := a.ResponseWriter.Write(part)
 		written += n

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -74,12 +75,16 @@ func (o blockingWriter) Abort() { _ = o.conn.Close() }
 type responseWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	aborted atomic.Bool
 }
 
 func (o *responseWriter) Try([][]byte) (int, error) { return 0, nil }
 
 func (o *responseWriter) WriteAll(b []byte, progress time.Duration, until time.Time) error {
 	for len(b) > 0 {
+		if o.aborted.Load() {
+			return net.ErrClosed
+		}
 		part := b[:min(len(b), answerPart)]
 		b = b[len(part):]
 		deadline, _ := writeBy(progress, until)
@@ -102,5 +107,6 @@ func (o *responseWriter) WriteAll(b []byte, progress time.Duration, until time.T
 
 func (o *responseWriter) Finish(time.Duration) {}
 
-// Abort does nothing: the HTTP server owns the connection and ends it.
-func (o *responseWriter) Abort() {}
+// Abort ends WriteAll before its next part. The HTTP server owns the connection and ends
+// it.
+func (o *responseWriter) Abort() { o.aborted.Store(true) }

@@ -7,7 +7,7 @@
 // The package guarantees:
 //
 //   - Nothing is delivered to or accepted from a client before it has
-//     authenticated, and nothing after its token has expired.
+//     authenticated, and nothing after its token has expired or was revoked.
 //   - All output of a connection, control frames and closes included, goes through
 //     one writer at frame boundaries.
 //   - A client that is slow, stuck or hostile does not delay other clients: workers
@@ -49,9 +49,10 @@
 //	metrics_memory.go        memory metrics
 //
 //	admin.go                 the operators' listener
+//	admin_guard.go           keeping pages in browsers from operating
+//	admin_revocations.go     revoking credentials, listing revocations
 //	readiness.go             whether this instance accepts clients, and health checks
 //	reclaim.go               returning memory to the system after a wave of clients
-//	principals.go            sessions by principal and by revocation
 //
 //	routes.go                the clients' routes, and the middleware of each request
 //	methods.go               the methods of a path, redirects of unclean paths
@@ -59,10 +60,15 @@
 //	handshake.go             GET /v1/ws
 //	cursors.go               named cursors over HTTP
 //	pages.go                 GET of pages
+//	logout.go                back-channel logout by issuers
 //	publishing.go            POST of records
+//	tickets.go               POST of tickets
+//	cookie.go                setting and clearing the cookie
 //	accepting.go             which dialect and content coding a client accepts
 //	opening.go               creating and starting a session
 //	admission.go             identifying and admitting the client of a request
+//	revoking.go              putting revocations in force
+//	principals.go            sessions by principal and by revocation
 //
 //	dialect_events.go        the dialect of server-sent events
 //	dialect_broadcast.go     NDJSON, and the conduct that sessions in a response share
@@ -115,6 +121,7 @@
 //	origins.go               why a page may not connect
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
+//	pending.go               requests that wait, by principal
 //	listener.go              accepting connections without starving handshakes
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
 	"sluice/hub/record"
@@ -69,6 +70,8 @@ func endByClient(closeCode int) ending {
 func endExpired() ending {
 	return endByFault(wire.Errorf(wire.TokenExpired, "the token has expired: reconnect with a new token"))
 }
+
+func endRevoked() ending { return endByFault(faultOf(auth.ErrRevoked)) }
 
 func endDrained(retryAfter time.Duration) ending {
 	return endByFault(&wire.Error{
@@ -284,6 +287,35 @@ func (s *session) cutSoon() {
 	s.out.Abort()
 	s.post(func(s *session, _ *scratch) { s.release() })
 	s.resume()
+}
+
+// cutOffLate ends those of the sessions that take their last bytes too slowly.
+func (s *Server) cutOffLate(sessions []*session) {
+	grace := time.NewTimer(expiryGrace)
+	defer grace.Stop()
+	for _, x := range sessions {
+		select {
+		case <-x.ended():
+		case <-grace.C:
+			for _, late := range sessions {
+				select {
+				case <-late.ended():
+				default:
+					late.cutSoon()
+				}
+			}
+			return
+		}
+	}
+}
+
+// endIfRevoked ends a session whose credential was revoked while the session began or
+// was renewed: the revocation did not find it.
+func (s *session) endIfRevoked(p *auth.Principal) {
+	if s.server.revoked(p) {
+		s.closeSoon(endRevoked())
+		s.server.tasks.Go(func() { s.server.cutOffLate([]*session{s}) })
+	}
 }
 
 // panicked cuts a session that has panicked, whatever its state.

@@ -55,7 +55,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	if fault != nil {
 		return fault
 	}
-	ctx, cancel := within(r.Context(), x.principal)
+	ctx, cancel := s.valid(r.Context(), x.principal)
 	defer cancel()
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
 	x.expiry = monotimeOf(x.principal.ExpiresAt())

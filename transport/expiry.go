@@ -12,6 +12,7 @@ import (
 
 // The work for a request ends with the token that the request came with, however
 // long it waits for Kafka, for Redis, for records or for the rest of its own body.
+// Whatever it has come to, it is not answered once the token was revoked.
 
 // within returns a context that ends with a principal's token.
 func within(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
@@ -21,15 +22,43 @@ func within(ctx context.Context, p *auth.Principal) (context.Context, context.Ca
 	return context.WithDeadlineCause(ctx, p.ExpiresAt(), auth.ErrTokenExpired)
 }
 
-// ended returns the fault of a principal whose token has expired, else nil.
+// valid is within for a request that can wait: the context also ends when the
+// principal's credential is revoked.
+func (s *Server) valid(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
+	ctx, cancel := within(ctx, p)
+	if p == nil || p.Anonymous() {
+		return ctx, cancel
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	waits := &pending{principal: p, end: end}
+	s.pending.add(waits)
+	// Looked at after it was added: a revocation finds the request, or the request the
+	// revocation.
+	if s.revoked(p) {
+		end(auth.ErrRevoked)
+	}
+	return ctx, func() {
+		s.pending.remove(waits)
+		end(nil)
+		cancel()
+	}
+}
+
+// ended returns the fault of a principal whose token has expired or was revoked, else
+// nil.
 func (s *Server) ended(p *auth.Principal) *wire.Error {
-	if p == nil || p.ExpiresAt().IsZero() || s.now().Before(p.ExpiresAt()) {
+	switch {
+	case p == nil:
+		return nil
+	case s.revoked(p):
+		return faultOf(auth.ErrRevoked)
+	case p.ExpiresAt().IsZero() || s.now().Before(p.ExpiresAt()):
 		return nil
 	}
 	return faultOf(auth.ErrTokenExpired)
 }
 
-// outcome returns the fault that a request is answered with. The expiry of its token
+// outcome returns the fault that a request is answered with. The end of its token
 // takes precedence over any other fault.
 func (s *Server) outcome(p *auth.Principal, fault *wire.Error) *wire.Error {
 	if ended := s.ended(p); ended != nil {
@@ -49,31 +78,39 @@ func (s *Server) outcomeOf(p *auth.Principal, err error) *wire.Error {
 // waitFor bounds what one request of a principal may wait for.
 func (s *Server) waitFor(ctx context.Context, p *auth.Principal) (context.Context, context.CancelFunc) {
 	bounded, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
-	valid, forget := within(bounded, p)
+	valid, forget := s.valid(bounded, p)
 	return valid, func() { forget(); cancel() }
 }
 
+// ends reports whether an error is the end of a token.
+func ends(err error) bool {
+	return errors.Is(err, auth.ErrTokenExpired) || errors.Is(err, auth.ErrRevoked)
+}
+
 // notSent changes the results of messages that had not been sent to Kafka when the
-// token expired: the expiry is why they are not stored.
+// token expired or was revoked: that is why they are not stored.
 func notSent(ctx context.Context, results []upstream.Stored) {
-	if !errors.Is(context.Cause(ctx), auth.ErrTokenExpired) {
+	cause := context.Cause(ctx)
+	if !ends(cause) {
 		return
 	}
 	for i, stored := range results {
 		if errors.Is(stored.Err, upstream.ErrPublishUnavailable) {
-			results[i].Err = fmt.Errorf("%w: %w", auth.ErrTokenExpired, stored.Err)
+			results[i].Err = fmt.Errorf("%w: %w", cause, stored.Err)
 		}
 	}
 }
 
-// noneSent reports whether all messages are not stored because the token expired.
-func noneSent(results []upstream.Stored) bool {
+// noneSent returns why the messages are not stored, if that is the end of the token for
+// all of them, else nil.
+func noneSent(results []upstream.Stored) (why error) {
 	for _, stored := range results {
-		if !errors.Is(stored.Err, auth.ErrTokenExpired) {
-			return false
+		if !ends(stored.Err) {
+			return nil
 		}
+		why = stored.Err
 	}
-	return true
+	return why
 }
 
 // requestContext bounds what one request may wait for.

@@ -29,12 +29,16 @@ var faultTable = []struct {
 	retry   time.Duration
 }{
 	{auth.ErrTokenExpired, wire.TokenExpired, "the token has expired: reconnect with a new token", 0},
+	{auth.ErrRevoked, wire.Revoked, "the credential was revoked: reconnect with a new one", 0},
 	{auth.ErrAmbiguousCredentials, wire.BadRequest, "the request has more than one credential: send one", 0},
 	{auth.ErrPrincipalChanged, wire.Forbidden, "the token belongs to another principal: renew with a token of the same principal", 0},
 	{auth.ErrForbidden, wire.Forbidden, "the principal is not allowed to do this", 0},
 	{auth.ErrKeysUnavailable, wire.Overloaded, "the issuer's keys are unavailable", 30 * time.Second},
 	{auth.ErrRightsUnavailable, wire.Overloaded, "the rights on streams are unavailable", 5 * time.Second},
 	{auth.ErrVerifierUnavailable, wire.Overloaded, "the credential cannot be verified now", 5 * time.Second},
+	{auth.ErrStoreUnavailable, wire.Overloaded, "the store of tickets is unavailable", 2 * time.Second},
+	{auth.ErrTooManyTickets, wire.RateLimited, "this principal has asked for too many tickets", 10 * time.Second},
+	{auth.ErrTooManyRevocations, wire.Overloaded, "there are as many revocations as can be kept: raise auth/revocations/max", time.Minute},
 	{auth.ErrUnauthenticated, wire.Unauthenticated, "the credential is missing or not valid", 0},
 	{record.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
 	{hub.ErrUnknownStream, wire.UnknownStream, "the stream does not exist", 0},

@@ -35,6 +35,7 @@ func (s *session) enter(p *auth.Principal) *auth.Principal {
 	if gone {
 		return nil
 	}
+	s.endIfRevoked(p)
 	s.welcome(p)
 	s.refresh() // the grants may have been replaced meanwhile
 	return p
@@ -89,6 +90,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	s.mu.Lock()
 	s.principal = p
 	s.mu.Unlock()
+	s.endIfRevoked(p)
 	s.post(func(s *session, sc *scratch) {
 		if s.closing {
 			return

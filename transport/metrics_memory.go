@@ -12,6 +12,8 @@ func registerMemory(c *Config) {
 		func() float64 { return float64(c.Hub.Late().ConflationBytes) })
 	gauge("sluice_tokens", "Verified tokens in the cache, about 1 KB each.",
 		func() float64 { return float64(c.Auth.Remembered()) })
+	gauge("sluice_revocations", "Revocations in force, about 500 bytes each.",
+		func() float64 { return float64(c.Auth.Revocations().Len()) })
 	if c.PublishBytes != nil {
 		gauge("sluice_publish_bytes", "Memory used by publishes in flight, in bytes.",
 			func() float64 { return float64(c.PublishBytes()) })

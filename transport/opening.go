@@ -48,4 +48,7 @@ func (s *Server) start(x *session, c *client, first ...command) {
 		x.drainSoon(spread(s.config.DrainSpread))
 	}
 	x.refresh() // the grants may have been replaced while the session was opened
+	// Looked at after the session was added: a revocation finds the session, or the
+	// session the revocation.
+	x.endIfRevoked(c.principal)
 }

@@ -75,7 +75,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	if fault != nil {
 		return nil, fault
 	}
-	ctx, cancel := within(r.Context(), c.principal)
+	ctx, cancel := s.valid(r.Context(), c.principal)
 	defer cancel()
 	owner := make(pageOwner, 1)
 	sub, _, fault := s.beginFor(ctx, deliveredTo{owner: owner}, c.principal, reading{

@@ -12,10 +12,10 @@ import (
 )
 
 // publish stores those of a principal's messages that can be sent before its token
-// expires. done is called exactly once. allowed passes the records that the principal
-// may publish.
+// expires or is revoked. done is called exactly once. allowed passes the records that the
+// principal may publish.
 func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
-	valid, forget := within(s.publishing, p)
+	valid, forget := s.valid(s.publishing, p)
 	ctx, cancel := context.WithTimeout(valid, s.limits().PublishTimeout)
 	s.inFlight.Add(1)
 	begun := s.now()

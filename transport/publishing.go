@@ -53,8 +53,8 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	s.publish(c.principal, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
-	if noneSent(results) {
-		s.refuse(w, r, faultOf(auth.ErrTokenExpired))
+	if why := noneSent(results); why != nil {
+		s.refuse(w, r, faultOf(why))
 		return
 	}
 	switch m := s.answer("", batch, results).(type) {
@@ -92,7 +92,7 @@ func checkBodyHeader(h http.Header) *wire.Error {
 }
 
 // readBody reads the body of a principal's request within the limits, and before the
-// principal's token expires.
+// principal's token expires. Nil is nobody's request.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Principal) ([]byte, *wire.Error) {
 	if fault := checkBodyHeader(r.Header); fault != nil {
 		return nil, fault
@@ -105,7 +105,9 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Princi
 		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
 	}
 	// counted has set the read deadline of the body. The token may expire sooner.
-	if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.limits().MessageAssembly)) {
+	if p == nil {
+		// The request has no credential whose end would bound it.
+	} else if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.limits().MessageAssembly)) {
 		_ = http.NewResponseController(w).SetReadDeadline(by)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))

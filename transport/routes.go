@@ -29,10 +29,11 @@ func (s *Server) routes() http.Handler {
 		"/v1/cursors/{stream}/{name}": {
 			http.MethodGet: s.handleGetCursor, http.MethodPut: s.handlePutCursor, http.MethodDelete: s.handleDeleteCursor,
 		},
-		"/v1/tickets":    {http.MethodPost: s.handleLater},
-		"/v1/cookie":     {http.MethodPost: s.handleLater, http.MethodDelete: s.handleLater},
-		"/openapi.json":  {http.MethodGet: s.handleLater},
-		"/asyncapi.json": {http.MethodGet: s.handleLater},
+		"/v1/tickets":            {http.MethodPost: s.handleTickets},
+		"/v1/cookie":             {http.MethodPost: s.handleSetCookie, http.MethodDelete: s.handleClearCookie},
+		"/v1/backchannel-logout": {http.MethodPost: s.handleLogout},
+		"/openapi.json":          {http.MethodGet: s.handleLater},
+		"/asyncapi.json":         {http.MethodGet: s.handleLater},
 	} {
 		mux.Handle(path, methods)
 	}
@@ -135,16 +136,6 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 		v.ReplayMS = int64(max(replay, s.limits().ResumeWindow) / time.Millisecond)
 	}
 	return v
-}
-
-// identifyPlain is identify and require for requests without parameters.
-func (s *Server) identifyPlain(r *http.Request) *client {
-	c := s.identify(r)
-	s.require(c)
-	if c.fault == nil {
-		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
-	}
-	return c
 }
 
 // handleStreams serves GET /v1/streams.

@@ -54,6 +54,7 @@ func New(config Config) (*Server, error) {
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)
+	config.Auth.Revocations().Watch(s.endRevoked)
 	return s, nil
 }
 

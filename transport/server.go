@@ -42,6 +42,14 @@ type Config struct {
 	// Credentials configures which credentials requests may carry, and which origins
 	// pages may connect from.
 	Credentials auth.RequestOptions
+	// Tickets makes tickets; Credentials.Tickets has them accepted. Nil for none.
+	Tickets Tickets
+	// Cookie is the SameSite attribute of the cookie that pages can have set. 0 for no
+	// such cookie.
+	Cookie http.SameSite
+	// Revocations makes the other instances put revocations in force. Nil if there are
+	// none.
+	Revocations RevocationStore
 	// TrustedProxies are the proxies whose X-Forwarded-For and X-Forwarded-Proto are
 	// trusted.
 	TrustedProxies []netip.Prefix
@@ -61,6 +69,9 @@ type Config struct {
 	// Listener accepts clients. Admin accepts operators; nil for no admin listener.
 	// The server closes both.
 	Listener, Admin net.Listener
+	// AdminHosts are the names of the admin listener, besides localhost and IP
+	// addresses, under which it changes state.
+	AdminHosts []string
 	// Console serves the console and the documents at / and below, except for the
 	// protocol's own paths. Nil for nothing.
 	Console http.Handler
@@ -105,6 +116,19 @@ type Filters interface {
 	Compile(text string) (filter.Filter, error)
 }
 
+// Tickets makes single-use tickets. It is an auth/redisauth.Tickets, whose errors
+// faults.go knows.
+type Tickets interface {
+	Issue(ctx context.Context, p *auth.Principal) (ticket auth.Secret, lives time.Duration, err error)
+}
+
+// RevocationStore makes the other instances put a revocation in force. It is an
+// auth/redisauth.Revocations. An error that is auth.ErrStoreUnavailable means that it
+// will try again.
+type RevocationStore interface {
+	Save(ctx context.Context, r auth.Revocation) error
+}
+
 // Server serves clients and operators.
 type Server struct {
 	config  Config
@@ -124,6 +148,7 @@ type Server struct {
 	// publishes in flight can be answered.
 	base, publishing context.Context
 	sessions         *sessionSet
+	pending          pendingSet
 	polls            atomic.Int64 // long-polling page requests
 	inFlight         atomic.Int64 // records being published
 	requests         atomic.Int64 // requests in their handlers
@@ -144,6 +169,9 @@ func (s *Server) drainEnd() monotime { return monotime(s.drainUntil.Load()) }
 func (s *Server) comeBack() time.Duration {
 	return comeBackLeast + spread(max(s.config.DrainSpread, time.Second))
 }
+
+// revoked reports whether a principal's credential is revoked.
+func (s *Server) revoked(p *auth.Principal) bool { return s.config.Auth.Revocations().Revoked(p) }
 
 func (s *Server) wireLimits() wire.Limits {
 	return wire.Limits{

@@ -316,6 +316,7 @@ func (in *instance) do(method, path, token, body string, header ...string) (int,
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
+	req.Host = req.Header.Get("Host") // empty for that of the URL
 	res, err := in.client.Do(req)
 	if err != nil {
 		in.t.Fatal(err)

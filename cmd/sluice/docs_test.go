@@ -86,6 +86,9 @@ func TestDocSnippets(t *testing.T) {
 				case "console":
 					typeInTerminal(t, s, address)
 				case "js":
+					if s.file == credentialsPage { // TestBrowserCredentials
+						return
+					}
 					program(t, "chromium")
 					runScript(page().navigate(t, "http://"+address+"/"), s, address)
 				case "python":

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,9 +43,30 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// fakeRevoke answers like the admin listener, with the body in place of what is stored.
+func fakeRevoke(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	switch {
+	case r.URL.Path != "/revocations" || r.Header.Get("Content-Type") != "application/json":
+		http.NotFound(w, r)
+	case strings.Contains(string(body), "refused"):
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"code":"forbidden","detail":"the host is unknown","status":403}`)
+	case strings.Contains(string(body), "away"):
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = fmt.Fprintf(w, `{"revocation":%s,"scope":"this_instance_until_redis_is_back"}`, body)
+	default:
+		_, _ = fmt.Fprintf(w, `{"revocation":%s,"scope":"all_instances"}`, body)
+	}
+}
+
 // fakePublish reports the same partition and offset for every record, and requires
 // the token for private streams.
 func fakePublish(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/revocations") {
+		fakeRevoke(w, r)
+		return
+	}
 	if strings.Contains(r.URL.Path, "/private/") && r.Header.Get("Authorization") != "Bearer letmein" {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnauthorized)

@@ -21,6 +21,7 @@
 //
 //	publish.go    records that clients publish over HTTP
 //	query.go      the parameters of requests over HTTP
+//	revocation.go ParseRevocation: what operators revoke
 //	parse.go      ParseRequest: a WebSocket client's messages
 //
 //	record.go     a record that a client publishes

@@ -308,3 +308,15 @@ func TestParsePlainQuery(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseRevocation(f *testing.F) {
+	for _, body := range []string{`{"subject":"a","for_ms":1,"before_at":2}`, `{}`, `[`, `{"issuer":"i","tenant":"\u0000"}`, ``} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := wire.ParseRevocation(body)
+		if err != nil && (r != wire.Revocation{} || err.Code != wire.BadRequest) || err == nil && (r.For < 0 || r.BeforeAt < 0) {
+			t.Errorf("%q: %+v, %v", body, r, err)
+		}
+	})
+}

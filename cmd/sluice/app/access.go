@@ -11,13 +11,14 @@ import (
 
 // newAuthenticator makes the authenticator from the configured issuers, verifiers,
 // grants and ACLs.
-func newAuthenticator(c *config.Config, v *verifiers, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
+func newAuthenticator(c *config.Config, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{
 		ClockSkew: c.Auth.ClockSkew, Verifiers: v.list, Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
 	}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs
 	}
+	shared.configure(&made)
 	a, err := auth.New(made)
 	v.issuers.Store(a)
 	return a, err
@@ -36,6 +37,8 @@ func issuers(c *config.Config) []auth.Issuer {
 			InsecureHTTP: isHTTP(i.JWKSURL),
 
 			AuthorizationDetails: i.AuthorizationDetails,
+			BackchannelLogout:    i.BackchannelLogout,
+			LogoutAudience:       i.LogoutAudience,
 		})
 	}
 	return made

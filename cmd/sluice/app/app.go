@@ -35,6 +35,7 @@ type App struct {
 	auth   *auth.Authenticator
 	// verifiers are kinds of credentials that auth asks.
 	verifiers *verifiers
+	shared    *sharedAuth
 	clusters  map[string]*cluster
 	acls      *kafkaACLs // nil if rights do not come from ACLs
 	cursors   *namedCursors
@@ -53,6 +54,9 @@ func New(c *config.Config, options Options) (*App, error) {
 	}
 	a := &App{config: c, inForce: c, logger: logger}
 	var err error
+	if a.shared, err = newSharedAuth(c, logger.With("component", "auth")); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
 	if a.verifiers, err = newVerifiers(c, logger); err != nil {
 		return nil, err
 	}
@@ -62,13 +66,13 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.acls, err = newKafkaACLs(c, a.clusters, logger); err != nil {
 		return nil, err
 	}
-	if a.auth, err = newAuthenticator(c, a.verifiers, a.acls, logger.With("component", "auth")); err != nil {
+	if a.auth, err = newAuthenticator(c, a.verifiers, a.shared, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, shared: a.shared, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
@@ -90,6 +94,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
+	l.add(a.shared.parts()...)
 	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)
 	return l.run(ctx)

@@ -69,7 +69,7 @@ streams:
 		t.Fatal(err)
 	}
 	c.Auth.Issuers = []config.Issuer{{Issuer: "i", Audience: "a", Algorithms: []string{auth.HS256}, Secret: issuerSecret}}
-	made, err := newAuthenticator(c, &verifiers{}, acls, discard)
+	made, err := newAuthenticator(c, &verifiers{}, &sharedAuth{}, acls, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

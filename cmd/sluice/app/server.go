@@ -35,6 +35,7 @@ func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 type front struct {
 	config    *config.Config
 	auth      *auth.Authenticator
+	shared    *sharedAuth
 	committer *cursors.Committer
 	store     *redisstore.Store // nil without Redis
 	clusters  map[string]*cluster
@@ -131,7 +132,7 @@ func (f *front) listen(ctx context.Context) error {
 func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
 
 func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
-	return transport.New(transport.Config{
+	made := transport.Config{
 		Hub:             f.hub,
 		Ingest:          []ingest.Step{ingest.ReservedHeaders{}, ingest.Allowed{}},
 		Rights:          rights.New(f.filters),
@@ -159,7 +160,10 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		DegradedStreams: f.degraded,
 		Logger:          f.logger.With("component", "transport"),
 		Now:             time.Now,
-	})
+		AdminHosts:      f.config.Admin.Hosts,
+	}
+	f.shared.transport(&made, f.config.Auth.Cookie)
+	return transport.New(made)
 }
 
 // publishBytes returns the memory of publishes in flight, over all clusters.
@@ -199,6 +203,9 @@ func (f *front) without() map[string]func(context.Context) error {
 	checks := make(map[string]func(context.Context) error)
 	if f.store != nil {
 		checks["redis"] = f.store.Check
+	}
+	if f.shared.store != nil {
+		checks["revocations"] = f.shared.store.Check
 	}
 	if f.acls != nil {
 		checks["refresh of kafka ACLs"] = f.acls.degraded

@@ -78,7 +78,7 @@ auth:
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newAuthenticator(c, v, nil, discard)
+	a, err := newAuthenticator(c, v, &sharedAuth{}, nil, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,9 @@ type Auth struct {
 	DPoP               *DPoP               `koanf:"dpop" doc:"accept tokens that are bound to a key of the client, with proofs of possession (RFC 9449); {} uses the defaults"`
 	ClockSkew          time.Duration       `koanf:"clock_skew" default:"3s" validate:"between=0s..1m" doc:"how much an issuer's clock may differ; tokens expire this much later"`
 	KafkaACLs          *KafkaACLs          `koanf:"kafka_acls" doc:"rights from the ACLs of the Kafka clusters, in addition to grants; what an ACL denies, no grant allows"`
+	Tickets            *Tickets            `koanf:"tickets" switch:"true" doc:"true, or a section: clients can exchange a credential for a single-use ticket (POST /v1/tickets); requires redis"`
+	Cookie             *Cookie             `koanf:"cookie" switch:"true" doc:"true, or a section: pages of origins can exchange a bearer token for the cookie (POST /v1/cookie)"`
+	Revocations        Revocations         `koanf:"revocations" doc:"revoking credentials before they expire; shared by all instances with redis, and without it in force on one instance only"`
 }
 
 // Issuer is an issuer of tokens.
@@ -27,6 +30,9 @@ type Issuer struct {
 	SecretFile           Path     `koanf:"secret_file" validate:"omitempty,readable_file" doc:"file that contains the HS256 secret, at least 32 bytes; one trailing line break is ignored"`
 	JWKSFile             Path     `koanf:"jwks_file" validate:"omitempty,readable_file" doc:"file that contains the public keys (JWK Set, RFC 7517); read again when the file changes"`
 	JWKSURL              string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"URL of the public keys (JWK Set), https, or http on loopback"`
+
+	BackchannelLogout bool   `koanf:"backchannel_logout" default:"false" doc:"accept the issuer's logout tokens at /v1/backchannel-logout (OpenID Connect Back-Channel Logout)"`
+	LogoutAudience    string `koanf:"logout_audience" doc:"audience of the logout tokens, which is the client id at the issuer; if left out, audience"`
 
 	// Secret is the content of SecretFile.
 	Secret auth.Secret `koanf:"-" validate:"-"`

@@ -14,7 +14,7 @@ type Config struct {
 	Origins        []string          `koanf:"origins" validate:"unique,dive,origin" doc:"web origins, scheme://host[:port], that are allowed to use CORS, open WebSockets and send cookies"`
 	Admin          Admin             `koanf:"admin" doc:"listener for operators"`
 	Kafka          Kafka             `koanf:"kafka" doc:"the Kafka cluster, or several clusters by name"`
-	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors, and API keys and used proofs where auth says so: one of url, sentinel and cluster; without redis, named cursors are unavailable"`
+	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors, tickets and revocations, and API keys and used proofs where auth says so: one of url, sentinel and cluster; without redis, named cursors and tickets are unavailable, and a revocation is in force on one instance only"`
 	Auth           Auth              `koanf:"auth" doc:"accepted credentials"`
 	Grants         []Grant           `koanf:"grants" validate:"dive" doc:"rights of clients; a client has the rights of all grants that match"`
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`
@@ -34,6 +34,7 @@ type ServerTLS struct {
 // Admin is the listener for operators: health, metrics, profiles.
 type Admin struct {
 	Listen     string        `koanf:"listen" default:"127.0.0.1:8081" validate:"listen_address" doc:"address for operators; requires no credentials, so use loopback or a private network"`
+	Hosts      []string      `koanf:"hosts" validate:"unique,dive,host_name" doc:"names under which operators reach the listener to revoke credentials, besides localhost and IP addresses. Pages could make a browser use any other name"`
 	CheckEvery time.Duration `koanf:"check_every" default:"5s" validate:"between=1s..10m" doc:"interval of the checks of /readyz, which also run without requests; each change of a check is logged"`
 }
 

@@ -133,8 +133,21 @@ func checkConsistency(c *Config, f *faults) {
 	checkGrants(c, f)
 	checkWayIn(c, f)
 	checkVerifiers(c, f)
+	checkTickets(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
 		f.addOnce("admin/listen", "is the same as listen")
+	}
+}
+
+// checkTickets refuses tickets that only one instance would know.
+func checkTickets(c *Config, f *faults) {
+	if c.Auth.Tickets != nil && !c.Redis.Configured() && !f.below("redis") {
+		f.addOnce("auth/tickets", "requires redis: any instance must be able to accept a ticket. Set redis/url, or remove tickets")
+	}
+	for i := range c.Auth.Issuers {
+		if is := &c.Auth.Issuers[i]; is.LogoutAudience != "" && !is.BackchannelLogout {
+			f.addOnce(fmt.Sprintf("auth/issuers/%d/logout_audience", i), "has no effect without backchannel_logout: true")
+		}
 	}
 }
 

@@ -35,6 +35,12 @@ func (c *completion) complete(value any, n *node, path string, to reflect.Value)
 	f := c.faults
 	switch n.shape {
 	case section:
+		if on, ok := value.(bool); ok && n.isSwitch {
+			if !on {
+				return true // the section is left out
+			}
+			value = map[string]any{}
+		}
 		return c.section(value, n, path, to)
 	case table:
 		fields, ok := value.(map[string]any)

@@ -39,6 +39,7 @@ var rules = map[string]rule{
 	"kafka_principal": {isKafkaPrincipal, "a principal of Kafka with a claim in it, such as User:{sub}; between two claims there is a text"},
 	"kafka_user":      {isKafkaUser, "a principal of Kafka, such as User:admin"},
 	"readable_file":   {isReadableFile, ""},
+	"host_name":       {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString, "a host name in lower case, without a port"},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {

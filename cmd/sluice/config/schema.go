@@ -28,6 +28,8 @@ type node struct {
 	typ   reflect.Type // of one value, if the shape is scalar, texts or textTable
 	// optional sections are nil if they are omitted.
 	optional bool
+	// isSwitch sections can also be written as true, for their defaults, or false.
+	isSwitch bool
 
 	value    string // default
 	hasValue bool
@@ -121,6 +123,7 @@ func fieldsOf(t reflect.Type, at []int) []*node {
 		}
 		n := &node{name: name, index: append(slices.Clone(at), i), unit: f.Tag.Get("unit"), rules: f.Tag.Get("validate"), doc: f.Tag.Get("doc")}
 		n.value, n.hasValue = f.Tag.Lookup("default")
+		n.isSwitch = f.Tag.Get("switch") == "true"
 		n.describe(f.Type)
 		fields = append(fields, n)
 	}
