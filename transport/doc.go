@@ -46,6 +46,7 @@
 // A file uses those listed after it. Those of one paragraph belong together.
 //
 //	run.go                   New and Run: the servers and their draining
+//	listener.go              accepting connections without starving handshakes
 //	metrics_memory.go        memory metrics
 //
 //	admin.go                 the operators' listener
@@ -104,7 +105,6 @@
 //	refusing.go              answering, logging and counting faults
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
-//	listener.go              accepting connections without starving handshakes
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
 //	gate.go                  limits on the number of sessions

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -58,6 +59,9 @@ type Config struct {
 	// Listener accepts clients. Admin accepts operators; nil for no admin listener.
 	// The server closes both.
 	Listener, Admin net.Listener
+	// TLS is the configuration for clients; nil for none. Operators are served
+	// without TLS.
+	TLS *tls.Config
 	// Console serves the console and the documents at / and below, except for the
 	// protocol's own paths. Nil for nothing.
 	Console http.Handler
