@@ -46,6 +46,7 @@
 // A file uses those listed after it. Those of one paragraph belong together.
 //
 //	run.go                   New and Run: the servers and their draining
+//	listener.go              accepting connections without starving handshakes
 //	metrics_memory.go        memory metrics
 //
 //	admin.go                 the operators' listener
@@ -122,7 +123,6 @@
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
 //	pending.go               requests that wait, by principal
-//	listener.go              accepting connections without starving handshakes
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
 //	gate.go                  limits on the number of sessions

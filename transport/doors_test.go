@@ -462,7 +462,7 @@ func TestEventStreamsOverHTTP2EndWithTheirToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipes()
 		in := start(t, options{pipes: p, config: func(c *transport.Config) {
-			c.Listener = tls.NewListener(c.Listener, &tls.Config{Certificates: certificates, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13})
+			c.TLS = &tls.Config{Certificates: certificates, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13}
 		}})
 		in.url = "https://sluice"
 		client, _ := in.client.Transport.(*http.Transport)

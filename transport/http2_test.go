@@ -26,10 +26,10 @@ func overTLS(t *testing.T, o options) (in *instance, h2, h1 *http.Client) {
 	borrowed.Close()
 	configure := o.config
 	o.config = func(c *transport.Config) {
-		c.Listener = tls.NewListener(c.Listener, &tls.Config{
+		c.TLS = &tls.Config{
 			Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS13,
 			SessionTicketsDisabled: true, // so that the first thing a server writes is its answer
-		})
+		}
 		if configure != nil {
 			configure(c)
 		}

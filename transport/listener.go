@@ -18,6 +18,15 @@ func (l patientListener) Accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
+// clients returns the listener for clients.
+func (s *Server) clients() net.Listener {
+	l := patientListener{s.config.Listener}
+	if s.config.TLS == nil {
+		return l
+	}
+	return tls.NewListener(l, s.config.TLS)
+}
+
 // belowTLS returns the connection that carries a TLS connection, or conn itself.
 func belowTLS(conn net.Conn) net.Conn {
 	if over, ok := conn.(*tls.Conn); ok {

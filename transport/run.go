@@ -76,7 +76,7 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 3)
 	clients := s.httpServer(base, s.routes())
 	var servers sync.WaitGroup
-	servers.Go(func() { failed <- clients.Serve(patientListener{s.config.Listener}) })
+	servers.Go(func() { failed <- clients.Serve(s.clients()) })
 	var admin *http.Server
 	if s.config.Admin != nil {
 		admin = s.httpServer(base, s.adminRoutes())

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -72,6 +73,9 @@ type Config struct {
 	// AdminHosts are the names of the admin listener, besides localhost and IP
 	// addresses, under which it changes state.
 	AdminHosts []string
+	// TLS is the configuration for clients; nil for none. Operators are served
+	// without TLS.
+	TLS *tls.Config
 	// Console serves the console and the documents at / and below, except for the
 	// protocol's own paths. Nil for nothing.
 	Console http.Handler

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ var errHandshake = errors.New("handshake refused")
 type conn struct {
 	wish
 	fd int
+	// tls is the TLS connection over fd, nil for none.
+	tls *tls.Conn
 	// rest holds the beginning of an incomplete frame or line, and inner that of a
 	// line within frames.
 	rest, inner []byte
@@ -54,10 +57,15 @@ func (t target) dial(ctx context.Context, w wish, receiveBuffer int) (*conn, err
 		return nil, err
 	}
 	c := &conn{wish: w, fd: fd}
+	below := &blockingConn{rawConn: rawConn{fd}}
+	if t.TLS {
+		c.tls = tls.Client(below, clientTLS)
+	}
 	if err := t.handshake(c); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
 	}
+	below.established = true
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("set non-blocking: %w", err)
@@ -129,10 +137,10 @@ func connected(fd int) error {
 // handshake requests the stream, and stores in c.rest what followed the response's
 // header.
 func (t target) handshake(c *conn) error {
-	if err := writeAll(c.fd, t.request(c.wish)); err != nil {
+	if err := c.writeAll(t.request(c.wish)); err != nil {
 		return fmt.Errorf("send handshake: %w", err)
 	}
-	head, rest, err := readHead(c.fd)
+	head, rest, err := c.readHead()
 	if err != nil {
 		return fmt.Errorf("read handshake: %w", err)
 	}
@@ -156,7 +164,7 @@ func (t target) handshake(c *conn) error {
 		return err
 	}
 	for _, message := range messages {
-		if err := writeAll(c.fd, appendFrame(nil, opText, []byte(message))); err != nil {
+		if err := c.writeAll(appendFrame(nil, opText, []byte(message))); err != nil {
 			return fmt.Errorf("send first message: %w", err)
 		}
 	}
@@ -183,18 +191,19 @@ func (t target) request(w wish) []byte {
 	return b.Bytes()
 }
 
-func readHead(fd int) (head, rest []byte, err error) {
+var errHungUp = fmt.Errorf("%w: the server hung up", errHandshake)
+
+func (c *conn) readHead() (head, rest []byte, err error) {
 	var all []byte
 	buf := make([]byte, 2048)
+	read := (&blockingConn{rawConn: rawConn{c.fd}}).Read
+	if c.tls != nil {
+		read = c.tls.Read
+	}
 	for len(all) < maxResponseHead {
-		n, err := unix.Read(fd, buf)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
+		n, err := read(buf)
+		if err != nil {
 			return nil, nil, err
-		case n == 0:
-			return nil, nil, fmt.Errorf("%w: the server hung up", errHandshake)
 		}
 		all = append(all, buf[:n]...)
 		if head, rest, ok := bytes.Cut(all, []byte("\r\n\r\n")); ok {
@@ -204,7 +213,16 @@ func readHead(fd int) (head, rest []byte, err error) {
 	return nil, nil, fmt.Errorf("%w: header too large", errHandshake)
 }
 
-func writeAll(fd int, b []byte) error {
+// writeAll writes all of b.
+func (c *conn) writeAll(b []byte) error {
+	if c.tls == nil {
+		return writeSocket(c.fd, b)
+	}
+	_, err := c.tls.Write(b)
+	return err
+}
+
+func writeSocket(fd int, b []byte) error {
 	for len(b) > 0 {
 		n, err := unix.Write(fd, b)
 		if errors.Is(err, unix.EINTR) {

@@ -248,19 +248,28 @@ const kafkaHeap = 1024
 
 // measureOwn runs a scenario with its own topics and its own server, so that no run
 // leaves garbage for the next.
-func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, run string, s scenario.Scenario) (result, error) {
+func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, run string, s scenario.Scenario) (res result, err error) {
 	names, err := topics(ctx, kafka, run, s)
 	if err != nil {
 		return result{}, err
 	}
-	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names, s.LogBytes)
+	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names, s)
 	if err != nil {
 		return result{}, err
 	}
 	defer server.stop()
-	res, err := measure(ctx, s, place{
-		Target:     target{Address: server.Address, Dialect: dialectSluice, Streams: names, Subprotocol: o.subprotocol},
-		Server:     processes{server.cmd.Process.Pid},
+	address, under, title := server.Address, processes{server.cmd.Process.Pid}, "sluice"
+	if s.TLS == scenario.TLSNginx {
+		front, fault := startFront(ctx, kafka.Dir, address)
+		if fault != nil {
+			return result{}, fault
+		}
+		defer func() { err = errors.Join(err, front.Stop()) }()
+		address, under, title = front.address, append(under, front.PID()), "nginx and sluice"
+	}
+	res, err = measure(ctx, s, place{
+		Target:     target{Address: address, Dialect: dialectSluice, Streams: names, Subprotocol: o.subprotocol, TLS: s.TLS != scenario.TLSNone},
+		Server:     under,
 		Metrics:    "http://" + server.Admin + "/metrics",
 		Profiling:  o.profiling(server, run, s.Name),
 		Brokers:    kafka.Bootstrap(),
@@ -268,7 +277,7 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 		PerProcess: o.perProcess, PerSource: clientsPerSource,
 		Settle: o.settle,
 	})
-	res.Server = "sluice"
+	res.Server = title
 	if err != nil {
 		err = fmt.Errorf("%w: the server's log: %s", err, server.lastLog())
 	}

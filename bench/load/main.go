@@ -60,11 +60,12 @@
 //	main.go       the roles of the program
 //	options.go    flags; load.go the whole run, with its own servers or with -url
 //	kafka.go      topics, and the warm-up of Kafka; server.go the server and its configuration
+//	front.go      an nginx that ends TLS in front of the server
 //	place.go      where a scenario runs; measure.go one run of it; phase.go one window of it;
 //	              returning.go clients that come back; result.go the results
 //	fleet.go      all client processes; child.go the communication between processes
 //	clients.go    the client process: opening, storms, reports; publish.go publishing
-//	target.go     what clients request; dial.go sockets, source addresses and handshakes
+//	target.go     what clients request; dial.go sockets, source addresses and handshakes; tls.go TLS
 //	reader.go     the epoll loop; rawio.go its system calls; message.go the parsing of its input
 //	websocket.go  RFC 6455 frames, as far as a client needs them; sse.go event streams, chunked
 //	              or not; nats.go NATS's lines

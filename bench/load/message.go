@@ -59,7 +59,7 @@ func (r *reader) frames(c *conn, b []byte, now int64) []byte {
 		case opPing:
 			// The pong is dropped if the socket is full: it would claim that the client
 			// is alive, which it is not.
-			_ = writeAll(c.fd, appendFrame(nil, opPong, payload))
+			_ = c.writeAll(appendFrame(nil, opPong, payload))
 		case opClose:
 			r.drop(c, closeReason(payload))
 		}

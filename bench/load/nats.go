@@ -33,7 +33,7 @@ func (r *reader) natsLines(c *conn, b []byte, now int64) []byte {
 			r.record(c, b[used:used+size], now)
 			used += size + 2
 		case bytes.HasPrefix(line, natsPing):
-			_ = writeAll(c.fd, appendFrame(nil, opText, []byte("PONG\r\n")))
+			_ = c.writeAll(appendFrame(nil, opText, []byte("PONG\r\n")))
 		case bytes.HasPrefix(line, natsPong):
 			r.subscribed(c)
 		case bytes.HasPrefix(line, natsErr):

@@ -53,7 +53,7 @@ func (r *reader) publish(ctx context.Context, job publishJob, counted window) in
 		r.mu.Lock()
 		c := r.conns[number/job.Every%len(r.conns)]
 		if !c.closed {
-			if err := writeAll(c.fd, frame); err != nil {
+			if err := c.writeAll(frame); err != nil {
 				r.drop(c, "publish: "+err.Error())
 			}
 		}

@@ -148,6 +148,14 @@ func (r *reader) close() {
 	_ = unix.Close(r.epoll)
 }
 
+// readSome reads what there is. At the end of the stream it returns 0 or an error.
+func (c *conn) readSome(p []byte) (int, error) {
+	if c.tls == nil {
+		return readNow(c.fd, p)
+	}
+	return c.tls.Read(p)
+}
+
 // read does one read of a socket that is ready, and reports whether there may be
 // more.
 func (r *reader) read(c *conn) (more bool) {
@@ -156,9 +164,11 @@ func (r *reader) read(c *conn) (more bool) {
 		r.buf = make([]byte, 2*len(r.buf))
 	}
 	copy(r.buf, c.rest)
-	n, err := readNow(c.fd, r.buf[kept:])
+	n, err := c.readSome(r.buf[kept:])
 	now := time.Now().UnixNano()
 	switch {
+	case errors.Is(err, errNothing{}):
+		return false
 	case errors.Is(err, unix.EINTR):
 		return true
 	case errors.Is(err, unix.EAGAIN):
@@ -172,7 +182,8 @@ func (r *reader) read(c *conn) (more bool) {
 	}
 	r.tally.Reads++
 	r.tally.Bytes += int64(n)
-	more = kept+n == len(r.buf)
+	// Behind a record of TLS there may be another one.
+	more = c.tls != nil || kept+n == len(r.buf)
 	if c.chunks == nil {
 		r.take(c, r.buf[:kept+n], now)
 		return more

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sluice/bench/load/scenario"
 )
 
 // serverPatience bounds how long the server may take to become ready, and to stop.
@@ -44,7 +46,7 @@ func buildServer(ctx context.Context, tree, dir string) (string, error) {
 
 // startServer runs `sluice serve` on free ports and waits until it is ready.
 // Stream i is named after topic i.
-func startServer(ctx context.Context, program, dir string, brokers, topics []string, logBytes int) (*server, error) {
+func startServer(ctx context.Context, program, dir string, brokers, topics []string, s scenario.Scenario) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -53,8 +55,16 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	if err != nil {
 		return nil, err
 	}
+	text := serverConfig(address, admin, brokers, topics, s.LogBytes)
+	if s.TLS == scenario.TLSServer {
+		certFile, keyFile, err := writeCertificate(dir)
+		if err != nil {
+			return nil, err
+		}
+		text = fmt.Appendf(text, "tls: {cert_file: %q, key_file: %q}\n", certFile, keyFile)
+	}
 	config := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(config, serverConfig(address, admin, brokers, topics, logBytes), 0o600); err != nil {
+	if err := os.WriteFile(config, text, 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "sluice.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -69,16 +79,16 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	s := &server{cmd: cmd, log: log.Name(), ended: make(chan struct{}), Address: address, Admin: admin}
+	made := &server{cmd: cmd, log: log.Name(), ended: make(chan struct{}), Address: address, Admin: admin}
 	go func() {
 		_ = cmd.Wait()
-		close(s.ended)
+		close(made.ended)
 	}()
-	if err := s.ready(ctx); err != nil {
-		s.stop()
+	if err := made.ready(ctx); err != nil {
+		made.stop()
 		return nil, err
 	}
-	return s, nil
+	return made, nil
 }
 
 // serverConfig gives every client the topics as streams, and raises the limits that

@@ -37,6 +37,8 @@ type target struct {
 	Subprotocol string `json:"subprotocol,omitempty"`
 	// Token is sent as a bearer token, unless it is empty.
 	Token string `json:"token,omitempty"`
+	// TLS is set if clients connect over TLS.
+	TLS bool `json:"tls,omitempty"`
 	// Sources is the number of addresses, from 127.0.0.2 on, over which connections
 	// are distributed, because a server has at most some 28,000 ports for each.
 	Sources int `json:"sources"`

@@ -7,8 +7,8 @@
 // signal. Servers can be killed, stopped, continued and restarted individually, at
 // the same address and with the same data (Redis keeps no data).
 //
-// Kafka comes from Maven Central, once, into the user's cache directory; Redis and
-// the other programs come from Debian. If something is missing and cannot be
+// Kafka comes from Maven Central and Pebble from the Go module proxy, once, into the
+// user's cache directory; Redis and the other programs come from Debian. If something is missing and cannot be
 // installed, the error is a *MissingError, which describes how to get it.
 //
 // One goroutine per server waits for its process, and one per Stack waits for the
@@ -17,8 +17,8 @@
 // The files: stack.go is the life cycle of a stack; kafka.go and redis.go set up
 // their servers; server.go is a process that can be killed, paused and restarted;
 // jars.go and debian.go fetch missing software; pki.go makes certificates; ports.go
-// finds ports; balancer.go is an HAProxy for servers of the caller, and build.go
-// builds the binary under test; topic.go and sasl.go are administrative requests to
+// finds ports; balancer.go is an HAProxy for servers of the caller, pebble.go an ACME
+// server, and build.go builds the binary under test; topic.go and sasl.go are administrative requests to
 // Kafka; missing.go is the error for missing software, and prepare.go installs all
 // that the tests need.
 package stack

@@ -19,6 +19,7 @@ var needs = []struct {
 	{"chromium", func(ctx context.Context) error { return Install(ctx, "chromium") }, "those with a browser in web, transport, cmd/sluice and bench/e2e"},
 	{"curl", func(ctx context.Context) error { return Install(ctx, "curl") }, "those of snippets for a terminal in cmd/sluice"},
 	{"python3", func(ctx context.Context) error { return Install(ctx, "python3") }, "those of snippets in Python in cmd/sluice"},
+	{"pebble", func(ctx context.Context) error { _, err := pebbleBinary(ctx); return err }, "that of ACME in cmd/sluice/app"},
 	{"ss", func(ctx context.Context) error { return Install(ctx, "iproute2") }, "that of the nearest replica in bench/e2e"},
 }
 

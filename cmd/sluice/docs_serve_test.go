@@ -133,6 +133,39 @@ func TestDocConfiguration(t *testing.T) {
 	}
 }
 
+// TestDocTLS: the examples of tls are valid sections.
+func TestDocTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := newCertificate(t)
+	for name, text := range map[string][]byte{
+		"app.crt": cert, "app.key": key, "devices.crt": cert, "devices.key": key, "devices-ca.crt": cert,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rest = "kafka: {brokers: [\"127.0.0.1:9092\"]}\nstreams: {a: {topic: a}}\ngrants: [{anonymous: true, subscribe: [a]}]\n"
+	examples := 0
+	for _, s := range snippets(t, "web/docs/security.md") {
+		if s.kind != "yaml" || !strings.HasPrefix(s.text, "tls:") {
+			continue
+		}
+		examples++
+		file := filepath.Join(dir, "sluice.yaml")
+		if err := os.WriteFile(file, []byte(s.text+rest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs strings.Builder
+		if code := run([]string{"check", "--config", file}, strings.NewReader(""), &out, &errs); code != exitOK {
+			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
+		}
+	}
+	if examples != 2 {
+		t.Errorf("there are %d examples", examples)
+	}
+}
+
 // newCertificate makes a self-signed certificate.
 func newCertificate(t *testing.T) (cert, key []byte) {
 	t.Helper()

@@ -23,6 +23,16 @@ const (
 	SSE       = "sse"
 )
 
+// Where TLS ends.
+const (
+	// TLSNone is no TLS.
+	TLSNone = ""
+	// TLSServer is TLS of the server itself.
+	TLSServer = "server"
+	// TLSNginx is an nginx that ends TLS in front of the server.
+	TLSNginx = "nginx"
+)
+
 // Filters of a group of clients.
 const (
 	// FilterNone selects all records of the stream.
@@ -71,6 +81,9 @@ type Scenario struct {
 	Linger time.Duration `yaml:"linger" json:"linger_ns,omitempty"`
 	// Clients are opened in this order.
 	Clients []Group `yaml:"clients" json:"clients"`
+	// TLS is where the TLS of the clients ends: "server", "nginx" for one in front of
+	// the server and accounted for with it, or empty for no TLS.
+	TLS string `yaml:"tls" json:"tls,omitempty"`
 	// Stalled is how many clients subscribe and then never read. They connect after
 	// a measurement without them, which targets call "before".
 	Stalled int `yaml:"stalled" json:"stalled,omitempty"`
@@ -135,7 +148,7 @@ func (s Scenario) BesideBare() bool {
 // SuitsBare reports whether the peer bare supports the scenario: records flow to
 // clients that read a whole stream and stay connected.
 func (s Scenario) SuitsBare() bool {
-	return s.Rate+s.Burst > 0 && s.Publish == 0 && s.Stalled == 0 && !s.Storm && s.Returning == 0 &&
+	return s.Rate+s.Burst > 0 && s.TLS == TLSNone && s.Publish == 0 && s.Stalled == 0 && !s.Storm && s.Returning == 0 &&
 		!slices.ContainsFunc(s.Clients, func(g Group) bool { return g.Filter != FilterNone })
 }
 
@@ -186,6 +199,9 @@ func (s Scenario) Check() error {
 	bounds("log_bytes", s.LogBytes, 0, 1<<36)
 	bounds("publish", s.Publish, 0, 1_000_000)
 	bounds("clients", s.Connections(), 1, maxClients)
+	if !slices.Contains([]string{TLSNone, TLSServer, TLSNginx}, s.TLS) {
+		wrong("tls %q: server, nginx or none is needed", s.TLS)
+	}
 	if s.Streams*s.Partitions > 10_000 {
 		wrong("%d partitions in all: 10000 are the most", s.Streams*s.Partitions)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/cmd/sluice/certificates"
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
 	"sluice/hub/cursors"
@@ -48,7 +49,7 @@ type front struct {
 	hub         *hub.Hub
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
-	tls         *tls.Config // nil for none
+	certs       *certificates.Source // nil without TLS
 	server      *transport.Server
 	up          chan struct{} // closed when there is the server
 }
@@ -61,11 +62,8 @@ func (f *front) prepare(streams []hub.Stream) error {
 	}
 	f.credentials = auth.RequestOptions{Origins: origins, AccessTokenInQuery: f.config.Auth.AccessTokenInQuery}
 	allow(f.config, &f.credentials)
-	if f.config.TLS != nil {
-		if f.tls, err = f.config.TLS.Load(); err != nil {
-			return err
-		}
-		f.tls.NextProtos = []string{"h2", "http/1.1"}
+	if f.certs, err = newCertificates(f.config.TLS, f.logger.With("component", "certificates")); err != nil {
+		return err
 	}
 	f.filters, err = expr.New(expr.Limits{
 		Bytes: int(f.config.Limits.FilterBytes), Cost: f.config.Limits.FilterCost, Cached: f.config.Limits.FiltersCached,
@@ -92,12 +90,13 @@ func (f *front) prepare(streams []hub.Stream) error {
 	return nil
 }
 
-// parts returns the hub and the server. The server drains first.
+// parts returns the hub, the certificates and the server. The server drains first.
 func (f *front) parts() []part {
-	return []part{
-		{name: "hub", run: f.hub.Run},
-		{name: "server", start: f.listen, run: f.serve},
+	parts := []part{{name: "hub", run: f.hub.Run}}
+	if f.certs != nil {
+		parts = append(parts, part{name: "certificates", run: f.certs.Run})
 	}
+	return append(parts, part{name: "server", start: f.listen, run: f.serve})
 }
 
 // listen opens both sockets, so that a port in use makes the start fail.
@@ -112,10 +111,7 @@ func (f *front) listen(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("open admin listener: %w", err), clients.Close())
 	}
 	address := clients.Addr()
-	f.logger.Info("listening", "clients", address.String(), "admin", admin.Addr().String(), "tls", f.tls != nil)
-	if f.tls != nil {
-		clients = tls.NewListener(clients, f.tls)
-	}
+	f.logger.Info("listening", "clients", address.String(), "admin", admin.Addr().String(), "tls", f.certs != nil)
 	if f.server, err = f.newServer(clients, admin); err != nil {
 		return errors.Join(err, clients.Close(), admin.Close())
 	}
@@ -151,6 +147,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		DrainTimeout:    max(f.config.Drain.Timeout, time.Millisecond),
 		DrainSpread:     f.config.Drain.Spread,
 		Listener:        clients,
+		TLS:             f.tls(),
 		Admin:           admin,
 		Console:         web.Handler(),
 		Ready:           f.checks(),
@@ -164,6 +161,14 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	}
 	f.shared.transport(&made, f.config.Auth.Cookie)
 	return transport.New(made)
+}
+
+// tls returns the TLS configuration of the listener for clients, nil for none.
+func (f *front) tls() *tls.Config {
+	if f.certs == nil {
+		return nil
+	}
+	return f.certs.TLS()
 }
 
 // publishBytes returns the memory of publishes in flight, over all clusters.
@@ -198,7 +203,7 @@ func (f *front) degraded() map[string]error {
 	return failed
 }
 
-// without returns checks of services that this instance can do without for a while.
+// without returns checks of what this instance can do without for a while.
 func (f *front) without() map[string]func(context.Context) error {
 	checks := make(map[string]func(context.Context) error)
 	if f.store != nil {
@@ -209,6 +214,9 @@ func (f *front) without() map[string]func(context.Context) error {
 	}
 	if f.acls != nil {
 		checks["refresh of kafka ACLs"] = f.acls.degraded
+	}
+	if f.certs != nil {
+		checks["certificates"] = f.certs.Check
 	}
 	return checks
 }

@@ -25,12 +25,6 @@ type Config struct {
 	Limits         Limits            `koanf:"limits" doc:"limits for clients and for memory; 0 means no limit"`
 }
 
-// ServerTLS is the certificate that the server presents to clients.
-type ServerTLS struct {
-	CertFile Path `koanf:"cert_file" validate:"required,readable_file" doc:"certificate chain, PEM"`
-	KeyFile  Path `koanf:"key_file" validate:"required,readable_file" doc:"private key, PEM"`
-}
-
 // Admin is the listener for operators: health, metrics, profiles.
 type Admin struct {
 	Listen     string        `koanf:"listen" default:"127.0.0.1:8081" validate:"listen_address" doc:"address for operators; requires no credentials, so use loopback or a private network"`

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -38,6 +39,15 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 			return Size(n), nil
 		}
 		return nil, fmt.Errorf("expected a size, such as 64KiB, got %s", describe(value))
+	case reflect.TypeFor[TLSVersion]():
+		// Without quotes it is a number.
+		if n, ok := value.(float64); ok {
+			text, isText = strconv.FormatFloat(n, 'f', -1, 64), true
+		}
+		if isText {
+			return TLSVersion(text), nil
+		}
+		return nil, fmt.Errorf("expected a version, such as 1.2, got %s", describe(value))
 	case reflect.TypeFor[netip.Prefix]():
 		if isText {
 			return parseNetwork(text)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"sluice/auth"
+	"sluice/cmd/sluice/certificates"
 )
 
 // hmacBytes is the minimum length of an HS256 secret (RFC 7518, 3.2).
@@ -15,11 +16,7 @@ const hmacBytes = 32
 
 // readFiles reads the secrets into their fields, and checks that certificates load.
 func readFiles(c *Config, f *faults) {
-	if c.TLS != nil && !f.below("tls") {
-		if _, err := c.TLS.Load(); err != nil {
-			f.add("tls/cert_file", "%s", err)
-		}
-	}
+	readServerTLS(c.TLS, f)
 	readCluster(&c.Kafka.Cluster, "kafka", f)
 	for _, name := range slices.Sorted(maps.Keys(c.Kafka.Clusters)) {
 		cluster := c.Kafka.Clusters[name]
@@ -70,7 +67,7 @@ func tryTLS(t *ClientTLS, path string, f *faults) {
 	}
 	switch _, err := t.Load(); {
 	case err == nil:
-	case errors.Is(err, errNoCertificates):
+	case errors.Is(err, certificates.ErrNoCertificates):
 		f.add(path+"/ca_file", "%s", err)
 	default:
 		f.add(path, "%s", err)

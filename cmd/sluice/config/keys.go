@@ -9,9 +9,8 @@ import (
 
 // refused are plausible keys that are not accepted, with the reason.
 var refused = map[string]string{
-	"tls/client_ca_file": "client certificates are not supported yet",
-	"tls/autocert":       "automatic certificates are not supported yet: set cert_file and key_file",
-	"autocert":           "automatic certificates are not supported yet: set tls/cert_file and tls/key_file",
+	"tls/autocert": "automatic certificates are in tls/acme",
+	"autocert":     "automatic certificates are in tls/acme",
 }
 
 // elsewhere maps names for inline secrets to the fields for secrets in files.

@@ -73,6 +73,9 @@ func loadDocument(k *koanf.Koanf, options Options) error {
 
 // settle sets the defaults that depend on other fields.
 func settle(c *Config) {
+	if t := c.TLS; t != nil && t.ClientCAFile != "" && t.ClientAuth == "" {
+		t.ClientAuth = "required"
+	}
 	for name, stream := range c.Streams {
 		if stream.LogBytes == 0 {
 			stream.LogBytes = c.Limits.StreamLog

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/go-playground/validator/v10"
 	"github.com/redis/go-redis/v9"
+
+	"sluice/cmd/sluice/certificates"
 )
 
 // rule is a check of one value that validate tags can name. what describes a valid
@@ -40,6 +43,9 @@ var rules = map[string]rule{
 	"kafka_user":      {isKafkaUser, "a principal of Kafka, such as User:admin"},
 	"readable_file":   {isReadableFile, ""},
 	"host_name":       {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString, "a host name in lower case, without a port"},
+	"domain_name":     {isHostName, "a host name in lower case with at least one dot; names in other scripts are written in ASCII (xn--…)"},
+	"directory_url":   {certificates.IsDirectoryURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"email":           {isEmail, "an e-mail address"},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {
@@ -67,6 +73,8 @@ var validate = sync.OnceValue(func() *validator.Validate {
 		n := level.Field().Int()
 		return low <= n && n <= high || level.Field().Type() == reflect.TypeFor[Replay]() && Replay(n) == Unlimited
 	})
+	v.RegisterStructValidation(checkServerTLS, ServerTLS{})
+	v.RegisterStructValidation(checkACME, ACME{})
 	v.RegisterStructValidation(checkIssuer, Issuer{})
 	v.RegisterStructValidation(checkGrant, Grant{})
 	v.RegisterStructValidation(checkDrain, Drain{})
@@ -111,6 +119,8 @@ func explain(b validator.FieldError, path string) string {
 			return fmt.Sprintf("%s is neither 0 nor between %s and %s", show(b.Value()), low, high)
 		}
 		return fmt.Sprintf("%s is not between %s and %s", show(b.Value()), low, high)
+	case "max":
+		return "has more than " + b.Param() + " entries"
 	case "unique":
 		if b.Param() != "" {
 			return "two entries have the same " + strings.ToLower(b.Param())
@@ -211,6 +221,18 @@ func isTopicName(s string) bool {
 }
 
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+func isHostName(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err != nil && len(s) <= 253 && hostName.MatchString(s)
+}
+
+var hostName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+func isEmail(s string) bool {
+	address, err := mail.ParseAddress(s)
+	return err == nil && address.Address == s
+}
 
 func isRedisURL(s string) bool {
 	if !strings.HasPrefix(s, "redis://") && !strings.HasPrefix(s, "rediss://") {
