@@ -63,6 +63,9 @@ const (
 type Config struct {
 	Issuers []Issuer
 	Grants  []Grant
+	// ByName are streams that are too sensitive to be granted by accident: a pattern
+	// with a star does not match them, only one that is their name.
+	ByName []string
 	// ClockSkew is the allowed difference between an issuer's clock and the
 	// server's, at most MaxClockSkew. A token becomes valid that much earlier and
 	// expires that much later.
@@ -113,6 +116,7 @@ type Authenticator struct {
 	prover     Prover     // nil for none
 	tokenBytes int
 	clockSkew  time.Duration
+	byName     byName
 	log        *slog.Logger
 
 	// What is in force: snapshots, which are never changed, but replaced.
@@ -139,6 +143,7 @@ type issuer struct {
 	name       string
 	algorithms map[string]bool
 	details    []Pattern
+	byName     byName
 	validator  *jwt.Validator
 	keys       keySource
 }
@@ -160,8 +165,12 @@ func New(config Config) (*Authenticator, error) {
 		prover:     config.Prover,
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
+		byName:     make(byName),
 		log:        log,
 		changed:    make(chan struct{}, 1),
+	}
+	for _, stream := range config.ByName {
+		a.byName[stream] = true
 	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes
