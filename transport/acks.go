@@ -6,11 +6,13 @@ import (
 
 	"sluice/hub/cursors"
 	"sluice/hub/record"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
 // handleAck moves a named cursor and answers when the cursor is stored.
 func (s *session) handleAck(r wire.Ack) {
+	s.audited.asks(audit.ActCursor, "")
 	c, err := record.ParseCursor(r.Cursor)
 	if err != nil {
 		fault := faultOf(err)
@@ -25,6 +27,7 @@ func (s *session) handleAck(r wire.Ack) {
 		sub, ack, fault := s.acceptAck(r.ID, c)
 		if fault != nil {
 			fault.ID = r.ID
+			s.server.audit.failedAt(s, audit.ActCursor, "", fault)
 			s.tellFault(sc, fault)
 			return
 		}
@@ -46,6 +49,7 @@ func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committ
 	}
 	fault := faultOf(done.Err)
 	fault.ID = id
+	s.server.audit.failedAt(s, audit.ActCursor, stream, fault)
 	if errors.Is(done.Err, cursors.ErrSuperseded) {
 		// The subscription ends too. This is not the client's mistake.
 		s.server.noteFault(fault, s.address)

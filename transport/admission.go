@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sluice/auth"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
@@ -17,12 +18,21 @@ type client struct {
 	admission *admission      // nil if there is none or it was handed over
 	// certificate is the client's, nil for none.
 	certificate *x509.Certificate
+	// source and scheme are those of the credential, empty for none.
+	source auth.Source
+	scheme auth.Scheme
+}
+
+// describe implements party.
+func (c *client) describe() audit.Client {
+	return clientAs(c.principal, c.address, "", c.source, c.scheme)
 }
 
 // identify determines the client of a request. A request without a credential has no
 // principal yet.
 func (s *Server) identify(r *http.Request) *client {
 	c := &client{address: s.addressOf(r)}
+	s.audit.identified(r, c)
 	if s.draining.Load() {
 		c.fault = &wire.Error{
 			Code:       wire.Draining,
@@ -37,6 +47,7 @@ func (s *Server) identify(r *http.Request) *client {
 		return c
 	}
 	c.certificate = credential.Proof.Certificate
+	c.source, c.scheme = credential.Source, credential.Scheme
 	if credential.IsZero() {
 		return c
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
@@ -54,6 +55,7 @@ func (s *session) authenticate(r *wire.Auth) {
 		})
 		return
 	}
+	s.audited.presented(s.presented(r))
 	s.enter(p)
 }
 
@@ -67,6 +69,7 @@ func (s *session) presented(r *wire.Auth) auth.Credential {
 
 // renew continues the session under a new token.
 func (s *session) renew(current *auth.Principal, r *wire.Auth) {
+	s.audited.asks(audit.ActRenew, "")
 	ctx, cancel := s.server.requestContext()
 	defer cancel()
 	id := r.ID
@@ -89,6 +92,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	s.mu.Lock()
 	s.principal = p
 	s.mu.Unlock()
+	s.server.audit.renewed(s, p, s.presented(r))
 	s.post(func(s *session, sc *scratch) {
 		if s.closing {
 			return
@@ -111,6 +115,7 @@ func (s *session) welcome(p *auth.Principal) {
 		if s.closing {
 			return
 		}
+		s.server.audit.connected(s)
 		ws := s.ws
 		ws.welcomed, ws.authBy = true, 0
 		s.expiry = monotimeOf(p.ExpiresAt())

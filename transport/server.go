@@ -16,6 +16,7 @@ import (
 	"sluice/hub/cursors"
 	"sluice/hub/filter"
 	"sluice/hub/ingest"
+	"sluice/transport/audit"
 	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
@@ -80,6 +81,9 @@ type Config struct {
 	// PublishBytes returns the memory that publishes in flight take, for the metric.
 	// Optional.
 	PublishBytes func() int64
+	// Audit records what clients and operators do, and is run by the caller. Nil for
+	// nothing.
+	Audit *audit.Recorder
 	// Registry is where metrics are registered. Nil for a new registry.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
@@ -131,6 +135,7 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            tasks
+	audit            auditor
 	newPoller        func() (*socket.Poller, error)
 	poller           *socket.Poller // nil if the system has none
 	readiness        *readiness

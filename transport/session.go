@@ -90,6 +90,8 @@ type session struct {
 	ws        *webSocket
 
 	shares *sharing // compressed blocks; nil without compression
+
+	audited *audited // for the audit; nil without one
 }
 
 // readConn is the connection that a reader reads from: a socket, or a net.Conn.
@@ -185,7 +187,8 @@ type subscription struct {
 	auto  bool // pongs ack
 	// evaluated is set if the client's filter has to be evaluated on each record.
 	evaluated bool
-	pings     pinged // pings that are not answered yet
+	pings     pinged     // pings that are not answered yet
+	began     *beginning // for the audit; nil without one
 
 	// The cursor that the client knows.
 	sent      string

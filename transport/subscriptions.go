@@ -7,11 +7,13 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
 // subscribe begins a subscription and answers with `subscribed` or an error.
 func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
+	s.audited.asks(audit.ActSubscribe, r.Stream)
 	ctx, cancel := s.server.waitFor(s.server.base, p)
 	defer cancel()
 	id := r.ID
@@ -93,6 +95,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	}
 	s.subs = append(s.subs, sub)
 	s.server.metrics.subscriptions.Inc()
+	s.server.audit.subscribed(s, sub)
 	if !s.dialect.converses() {
 		return nil
 	}
@@ -127,6 +130,7 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 	if sub == nil {
 		fault := wire.Errorf(wire.BadRequest, "no subscription has this id")
 		fault.ID = id
+		s.server.audit.failedAt(s, audit.ActUnsubscribe, "", fault)
 		s.tellFault(sc, fault)
 		return
 	}

@@ -1,0 +1,73 @@
+package audit
+
+import "time"
+
+// Administered: a request to the operators' listener that can change something was
+// answered.
+type Administered struct {
+	// Address is the operator's.
+	Address string
+	// Route is the method and path pattern of the request.
+	Route string
+	// Status is the answer's HTTP status.
+	Status int
+	// Detail is what the handler says about it: what was revoked, what has changed.
+	Detail string
+}
+
+// Type implements Event.
+func (Administered) Type() Type { return TypeAdministered }
+
+func (e Administered) describe(a *attributes) {
+	a.text("address", e.Address)
+	a.text("route", e.Route)
+	a.number("status", int64(e.Status))
+	a.text("detail", e.Detail)
+}
+
+// Reconfigured: a part of the configuration in force was replaced.
+type Reconfigured struct {
+	// Part is grants, streams, limits, issuers or the like.
+	Part string
+	// Detail says what has changed.
+	Detail string
+}
+
+// Type implements Event.
+func (Reconfigured) Type() Type { return TypeReconfigured }
+
+func (e Reconfigured) describe(a *attributes) {
+	a.text("part", e.Part)
+	a.text("detail", e.Detail)
+}
+
+// Started: the instance has started.
+type Started struct{ Version string }
+
+// Type implements Event.
+func (Started) Type() Type { return TypeStarted }
+
+func (e Started) describe(a *attributes) { a.text("version", e.Version) }
+
+// Stopped: the instance stops, and all its sessions have ended. It is the last event.
+type Stopped struct{}
+
+// Type implements Event.
+func (Stopped) Type() Type { return TypeStopped }
+
+func (Stopped) describe(*attributes) {}
+
+// EventsLost: events before this one are missing in the place that has this event.
+type EventsLost struct {
+	Events int64
+	// Since is when the first was lost.
+	Since time.Time
+}
+
+// Type implements Event.
+func (EventsLost) Type() Type { return TypeEventsLost }
+
+func (e EventsLost) describe(a *attributes) {
+	a.number("events", e.Events)
+	a.moment("since", e.Since)
+}
