@@ -2,6 +2,7 @@ package transport
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 
 	"sluice/auth"
@@ -57,17 +58,17 @@ func (a *auditor) renewed(x *session, p *auth.Principal, by auth.Credential) {
 	}
 }
 
-// closes notes why a session is closed. If the client was not identified, it is
-// refused.
-func (a *auditor) closes(x *session, e ending) {
+// closes notes why a session is closed: the fault, or nil if the client has closed it.
+// A client that was not identified is refused.
+func (a *auditor) closes(x *session, fault *wire.Error) {
 	switch {
 	case x.audited == nil:
-	case e.fault == nil:
+	case fault == nil:
 		x.audited.reason = audit.ByClient
 	case x.audited.connected:
-		x.audited.reason = string(e.fault.Code)
+		x.audited.reason = string(fault.Code)
 	default:
-		a.refuse(x.describe(), e.fault, audit.ActConnect, routeWS, "", 1)
+		a.refuse(x.describe(), fault, audit.ActConnect, routeWS, "", 1)
 	}
 }
 
@@ -132,10 +133,21 @@ func (b *beginning) of(sub *subscription) audit.Reading {
 	return audit.Reading{Stream: sub.Stream(), Feed: sub.Feed().Name(), Keys: b.keys, FilterBytes: b.filter, Start: string(b.start)}
 }
 
+// pageRead records that a request is answered with a page.
+func (a *auditor) pageRead(r *http.Request, sub *subscription, page *wire.Page) {
+	if a.recorder == nil {
+		return
+	}
+	from := sub.began
+	a.recorder.Record(audit.PageRead{
+		Client: a.clientOf(r), Reading: from.of(sub), Back: from.back, Last: from.last, Records: len(page.Events), Gaps: len(page.Gaps),
+	})
+}
+
 // unsubscribed records that a subscription has ended before its session.
-func (a *auditor) unsubscribed(x *session, sub *subscription, why subscriptionEnd) {
+func (a *auditor) unsubscribed(x *session, sub *subscription, reason wire.Reason) {
 	if x.audited != nil {
-		a.recorder.Record(audit.Unsubscribed{Client: x.describe(), Stream: sub.Stream(), Feed: sub.Feed().Name(), Reason: string(why.reason)})
+		a.recorder.Record(audit.Unsubscribed{Client: x.describe(), Stream: sub.Stream(), Feed: sub.Feed().Name(), Reason: string(reason)})
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // auditor records what clients and operators do. Without a recorder it does nothing,
-// and its methods return at once. This file is about requests, auditing.go about
-// sessions.
+// and its methods return at once. This file is about requests; auditing.go is about
+// sessions and subscriptions.
 type auditor struct {
 	recorder *audit.Recorder // nil for none
 	// address returns the address of a request's sender, and known whether a stream is
@@ -208,17 +208,6 @@ next:
 		refused = append(refused, refusedRecords{fault, 1})
 	}
 	return sum, refused
-}
-
-// pageRead records that a request is answered with a page.
-func (a *auditor) pageRead(r *http.Request, sub *subscription, page *wire.Page) {
-	if a.recorder == nil {
-		return
-	}
-	from := sub.began
-	a.recorder.Record(audit.PageRead{
-		Client: a.clientOf(r), Reading: from.of(sub), Back: from.back, Last: from.last, Records: len(page.Events), Gaps: len(page.Gaps),
-	})
 }
 
 // beginning is how a subscription has begun.

@@ -90,7 +90,7 @@
 //	compressing.go           one compressed stream of shared and own bytes
 //	reader.go                when the reader of a connection runs
 //	ending.go                why and how a session or a subscription ends
-//	auditing.go              recording what sessions do
+//	auditing.go              recording what sessions and subscriptions do
 //	sending.go               sending messages and cursors
 //	waiting.go               waiting for a session's end or for room in its inbox
 //	sessionset.go            the set of open sessions

@@ -184,7 +184,7 @@ func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *sc
 		s.close(sc, endByFault(why.fault))
 		return
 	}
-	s.server.audit.unsubscribed(s, sub, why)
+	s.server.audit.unsubscribed(s, sub, why.reason)
 	s.send(sc, &wire.Unsubscribed{
 		ID:        sub.id,
 		Reason:    why.reason,
@@ -199,7 +199,7 @@ func (s *session) close(sc *scratch, e ending) {
 	if s.closing {
 		return
 	}
-	s.server.audit.closes(s, e)
+	s.server.audit.closes(s, e.fault)
 	if e.fault == nil {
 		s.sendRaw(sc, wire.AppendClose(nil, e.closeCode, ""))
 	} else {

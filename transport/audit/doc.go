@@ -25,8 +25,8 @@
 //
 // A file uses those listed after it.
 //
+//	metrics.go        the metrics of a Recorder
 //	recorder.go       Config, Recorder: recording and running
-//	metrics.go        its metrics
 //	sums.go           refusals and publishes that become one event
 //	lane.go           the way of events to one place: queue, attempts, losses
 //	queue.go          a bounded queue

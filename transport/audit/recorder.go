@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"sluice/hub/upstream"
 )
 
 // refusedEvery is how long refusals are summed up.
@@ -40,11 +38,6 @@ type Config struct {
 	// Logger also gets what is lost.
 	Logger *slog.Logger
 	Now    func() time.Time
-}
-
-// Store stores messages in streams. hub.Hub implements it.
-type Store interface {
-	Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
 }
 
 // Recorder records events. A nil Recorder records none. All methods but Run are safe

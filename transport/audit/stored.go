@@ -15,6 +15,11 @@ const answerGrace = time.Second
 // errNoAnswer: a publish was not answered.
 var errNoAnswer = errors.New("the publish was not answered")
 
+// Store stores messages in streams; see upstream.Producer. hub.Hub implements it.
+type Store interface {
+	Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
+}
+
 // stored is a stream as a place. An event whose fate is unknown is published again,
 // with the same id.
 type stored struct {

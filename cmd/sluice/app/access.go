@@ -11,7 +11,7 @@ import (
 
 // newAuthenticator makes the authenticator from the configured issuers and grants.
 func newAuthenticator(c *config.Config, logger *slog.Logger) (*auth.Authenticator, error) {
-	return auth.New(auth.Config{ClockSkew: c.Auth.ClockSkew, Logger: logger, Issuers: issuers(c), Grants: grants(c)})
+	return auth.New(auth.Config{ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), Logger: logger, Issuers: issuers(c), Grants: grants(c)})
 }
 
 func issuers(c *config.Config) []auth.Issuer {

@@ -11,7 +11,7 @@
 // Every part runs in a goroutine that Run started and waits for.
 //
 // Tour: app.go is App; lifecycle.go starts and stops the parts; access.go, kafka.go
-// (with sasl.go), redis.go and streams.go turn sections of the configuration into
+// (with sasl.go), redis.go, audit.go and streams.go turn sections of the configuration into
 // parts; topics.go creates missing topics; presence.go checks that clusters answer
 // and have the topics; server.go is the hub and the listeners.
 package app

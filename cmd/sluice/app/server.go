@@ -21,6 +21,7 @@ import (
 	"sluice/hub/ingest"
 	"sluice/hub/redisstore"
 	"sluice/transport"
+	"sluice/transport/audit"
 	"sluice/transport/rights"
 	"sluice/web"
 )
@@ -44,6 +45,7 @@ type front struct {
 	filters     *expr.Language
 	workers     *transport.Workers
 	hub         *hub.Hub
+	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
 	tls         *tls.Config // nil for none
@@ -86,15 +88,16 @@ func (f *front) prepare(streams []hub.Stream) error {
 		return err
 	}
 	f.presences = newPresences(f.config, f.clusters, f.hub)
-	return nil
+	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
+	return err
 }
 
 // parts returns the hub and the server. The server drains first.
 func (f *front) parts() []part {
-	return []part{
+	return append(auditParts(f.audit), []part{
 		{name: "hub", run: f.hub.Run},
 		{name: "server", start: f.listen, run: f.serve},
-	}
+	}...)
 }
 
 // listen opens both sockets, so that a port in use makes the start fail.
@@ -151,6 +154,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Degraded:        f.without(),
 		CheckEvery:      f.config.Admin.CheckEvery,
 		PublishBytes:    f.publishBytes,
+		Audit:           f.audit,
 		DegradedStreams: f.degraded,
 		Logger:          f.logger.With("component", "transport"),
 		Now:             time.Now,

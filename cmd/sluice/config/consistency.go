@@ -132,6 +132,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkStreams(c, f)
 	checkGrants(c, f)
 	checkWayIn(c, f)
+	checkAudit(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
 		f.addOnce("admin/listen", "is the same as listen")
 	}

@@ -32,7 +32,7 @@
 // Load may be called from any number of goroutines and starts none. A Config is not
 // changed after Load has returned it.
 //
-// Tour: config.go, kafka.go, redis.go, access.go and limits.go hold the sections;
+// Tour: config.go, kafka.go, redis.go, access.go, audit.go and limits.go hold the sections;
 // duration.go, size.go, replay.go and secret.go the types of values; schema.go makes
 // a tree of the tags. load.go applies the layers (document.go, environment.go,
 // flags.go), keys.go finds unknown keys and sets defaults, decode.go converts

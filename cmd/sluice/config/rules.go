@@ -37,6 +37,7 @@ var rules = map[string]rule{
 	"redis_url":      {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
 	"jwks_url":       {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
 	"readable_file":  {isReadableFile, ""},
+	"uri_reference":  {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {
