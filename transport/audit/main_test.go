@@ -227,10 +227,23 @@ func only(events []kept, kind audit.Type) (of []kept) {
 func samples() map[audit.Type]audit.Event {
 	all := make(map[audit.Type]audit.Event)
 	for _, zero := range []audit.Event{
-		audit.Connected{}, audit.Renewed{}, audit.Disconnected{}, audit.Refused{}, audit.Subscribed{}, audit.ReplayStarted{},
-		audit.Unsubscribed{}, audit.PageRead{}, audit.Published{}, audit.CursorActed{Act: audit.TypeCursorRead},
-		audit.CursorActed{Act: audit.TypeCursorMoved}, audit.CursorActed{Act: audit.TypeCursorDeleted}, audit.Administered{},
-		audit.Reconfigured{}, audit.Started{}, audit.Stopped{}, audit.EventsLost{},
+		audit.Connected{},
+		audit.Renewed{},
+		audit.Disconnected{},
+		audit.Refused{},
+		audit.Subscribed{},
+		audit.ReplayStarted{},
+		audit.Unsubscribed{},
+		audit.PageRead{},
+		audit.Published{},
+		audit.CursorActed{Act: audit.TypeCursorRead},
+		audit.CursorActed{Act: audit.TypeCursorMoved},
+		audit.CursorActed{Act: audit.TypeCursorDeleted},
+		audit.Administered{},
+		audit.Reconfigured{},
+		audit.Started{},
+		audit.Stopped{},
+		audit.EventsLost{},
 	} {
 		v := reflect.New(reflect.TypeOf(zero)).Elem()
 		v.Set(reflect.ValueOf(zero))
