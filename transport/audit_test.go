@@ -333,6 +333,22 @@ func TestSessionsAreAudited(t *testing.T) {
 				s.until("error")
 			}
 		}, want: session("refused stream=hidden code=unknown_stream action=subscribe route=GET /v1/ws count=50")},
+		"acks": {token: live, do: func(_ *testing.T, in *instance, s *socket) {
+			s.send(`{"type":"subscribe","id":"a","stream":"orders","cursor_name":"n","from":"latest"}`)
+			at := s.until("subscribed").str("cursor")
+			s.send(`{"type":"ack","id":"a","cursor":"%s"}`, at)
+			s.until("acked")
+			s.send(`{"type":"ack","id":"b","cursor":"%s"}`, at)
+			s.until("error")
+			in.store.takeElsewhere()
+			in.publish("orders", 0, 0, 1)
+			s.until("event")
+			s.send(`{"type":"ack","id":"a","cursor":"%s"}`, s.until("cursor").str("cursor"))
+			s.until("error")
+		}, want: session(
+			"subscribed stream=orders start=latest", "refused code=bad_request action=cursor route=GET /v1/ws count=1",
+			"refused stream=orders code=superseded action=cursor route=GET /v1/ws count=1", "unsubscribed stream=orders reason=superseded",
+		)},
 		"records": {token: live, do: func(_ *testing.T, _ *instance, s *socket) {
 			for range 10 {
 				s.send(`{"type":"publish","id":"p","stream":"orders","records":[{"data":1},{"data":"lie"},{"data":3}]}`)

@@ -2,7 +2,7 @@ package audit
 
 import "time"
 
-// Administered: a request to the operators' listener that can change something was
+// Administered means that a request to the operators' listener that can change something was
 // answered.
 type Administered struct {
 	// Address is the operator's.
@@ -25,7 +25,7 @@ func (e Administered) describe(a *attributes) {
 	a.text("detail", e.Detail)
 }
 
-// Reconfigured: a part of the configuration in force was replaced.
+// Reconfigured means that a part of the configuration in force was replaced.
 type Reconfigured struct {
 	// Part is grants, streams, limits, issuers or the like.
 	Part string
@@ -41,7 +41,7 @@ func (e Reconfigured) describe(a *attributes) {
 	a.text("detail", e.Detail)
 }
 
-// Started: the instance has started.
+// Started means that the instance has started.
 type Started struct{ Version string }
 
 // Type implements Event.
@@ -49,7 +49,7 @@ func (Started) Type() Type { return TypeStarted }
 
 func (e Started) describe(a *attributes) { a.text("version", e.Version) }
 
-// Stopped: the instance stops, and all its sessions have ended. It is the last event.
+// Stopped means that the instance stops, and all its sessions have ended. It is the last event.
 type Stopped struct{}
 
 // Type implements Event.
@@ -57,7 +57,7 @@ func (Stopped) Type() Type { return TypeStopped }
 
 func (Stopped) describe(*attributes) {}
 
-// EventsLost: events before this one are missing in the place that has this event.
+// EventsLost means that events before this one are missing in the place that has this event.
 type EventsLost struct {
 	Events int64
 	// Since is when the first was lost.

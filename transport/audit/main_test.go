@@ -203,16 +203,6 @@ func counted(t testing.TB, r *audit.Recorder, sink, result string) int {
 	return 0
 }
 
-// kinds returns the types of events, without those of start and stop.
-func kinds(events []kept) (of []string) {
-	for _, e := range events {
-		if e.kind != string(audit.TypeStarted) && e.kind != string(audit.TypeStopped) {
-			of = append(of, e.kind)
-		}
-	}
-	return of
-}
-
 // only returns the events of a type.
 func only(events []kept, kind audit.Type) (of []kept) {
 	for _, e := range events {

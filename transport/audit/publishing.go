@@ -2,7 +2,7 @@ package audit
 
 import "time"
 
-// Published: a client has published records. There is one event for a session and
+// Published means that a client has published records. There is one event for a session and
 // stream, at the end of the session; and for requests one for a principal, address and
 // stream in every Config.SumEvery. Records that were refused are in Refused.
 type Published struct {

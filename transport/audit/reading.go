@@ -23,7 +23,7 @@ func (r *Reading) describe(a *attributes) {
 	a.text("start", r.Start)
 }
 
-// Subscribed: a subscription of a session has begun.
+// Subscribed means that a subscription of a session has begun.
 type Subscribed struct {
 	Client
 	Reading
@@ -40,7 +40,7 @@ func (e Subscribed) describe(a *attributes) {
 	a.flag("recovered", e.Recovered)
 }
 
-// ReplayStarted: a subscription that has begun is sent records that are older than it.
+// ReplayStarted means that a subscription that has begun is sent records that are older than it.
 type ReplayStarted struct {
 	Client
 	Reading
@@ -60,7 +60,7 @@ func (e ReplayStarted) describe(a *attributes) {
 	a.numberIf("last", int64(e.Last))
 }
 
-// Unsubscribed: a subscription has ended before its session.
+// Unsubscribed means that a subscription has ended before its session.
 type Unsubscribed struct {
 	Client
 	Stream, Feed string
@@ -79,7 +79,7 @@ func (e Unsubscribed) describe(a *attributes) {
 	a.text("reason", e.Reason)
 }
 
-// PageRead: a request was answered with a page of records.
+// PageRead means that a request was answered with a page of records.
 type PageRead struct {
 	Client
 	Reading
@@ -100,7 +100,7 @@ func (e PageRead) describe(a *attributes) {
 	a.numberIf("gaps", int64(e.Gaps))
 }
 
-// CursorActed: a client has read, moved or deleted a named cursor over HTTP. Acks of
+// CursorActed means that a client has read, moved or deleted a named cursor over HTTP. Acks of
 // sessions are not recorded.
 type CursorActed struct {
 	Client

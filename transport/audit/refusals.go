@@ -12,7 +12,7 @@ const (
 	ActOther       = "other"
 )
 
-// Refused: requests or records of a client were answered with a fault.
+// Refused means that requests or records of a client were answered with a fault.
 type Refused struct {
 	Client
 	// Code and Message are what the client was told; Cause is the reason for operators.

@@ -2,7 +2,7 @@ package audit
 
 import "time"
 
-// Connected: a session has begun. The client has authenticated, or is anonymous.
+// Connected means that a session has begun. The client has authenticated, or is anonymous.
 type Connected struct {
 	Client
 	// Transport is the kind of session, as in the label protocol of metrics.
@@ -20,7 +20,7 @@ func (e Connected) describe(a *attributes) {
 	a.moment("expires_at", e.ExpiresAt)
 }
 
-// Renewed: a session continues under a new credential of the same principal.
+// Renewed means that a session continues under a new credential of the same principal.
 type Renewed struct {
 	Client
 	ExpiresAt time.Time
@@ -42,7 +42,7 @@ const (
 	ByConnection = "connection_ended"
 )
 
-// Disconnected: a session has ended.
+// Disconnected means that a session has ended.
 type Disconnected struct {
 	Client
 	Transport string
