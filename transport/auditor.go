@@ -63,6 +63,9 @@ func (a *auditor) follow(r *http.Request) *http.Request {
 
 // identified notes who sends a request. What becomes known of it later is seen too.
 func (a *auditor) identified(r *http.Request, by party) {
+	if a.recorder == nil {
+		return
+	}
 	if now, ok := r.Context().Value(askingKey{}).(*asking); ok {
 		now.by = by
 	}
