@@ -314,6 +314,7 @@ func TestSessionsAreAudited(t *testing.T) {
 				`{"type":"subscribe","id":"1","stream":"hidden"}`, `{"type":"publish","id":"2","stream":"public.news","data":1}`,
 				`{"type":"unsubscribe","id":"3"}`, `{"type":"ack","id":"4","cursor":"v1.x"}`,
 				`{"type":"subscribe","id":"5","stream":"orders","from":"v1.x"}`, `{"type":"auth","id":"6","token":"a.b.c"}`,
+				`{"type":"what","id":"7"}`,
 			} {
 				s.send("%s", text)
 				s.until("error")
@@ -326,6 +327,7 @@ func TestSessionsAreAudited(t *testing.T) {
 			"refused code=bad_cursor action=cursor route=GET /v1/ws count=1",
 			"refused stream=orders code=bad_cursor action=subscribe route=GET /v1/ws count=1",
 			"refused code=unauthenticated action=renew route=GET /v1/ws count=1",
+			"refused code=bad_request action=other route=GET /v1/ws count=1",
 		)},
 		"the same refused often": {token: live, do: func(_ *testing.T, _ *instance, s *socket) {
 			for range 50 {

@@ -151,7 +151,7 @@ func TestRefusalsOfManyAddressesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &book{}
 		c := config(b)
-		c.Queue, c.Stream = 10_000, ""
+		c.Queue, c.QueueBytes, c.Stream = 10_000, 1<<30, ""
 		r, stop := run(t, c)
 		const addresses = 6000
 		for i := range addresses {
@@ -242,6 +242,34 @@ func TestSumsOfPublishesAreBounded(t *testing.T) {
 			t.Errorf("%d events in the end", n)
 		}
 	})
+}
+
+// TestTextsAreCut: how much of a text is kept, in characters.
+func TestTextsAreCut(t *testing.T) {
+	t.Parallel()
+	for most, cut := range map[int]func(string) string{
+		32: audit.Cut,
+		256: func(text string) string {
+			b := &book{}
+			r, stop := run(t, config(b))
+			r.Record(audit.Reconfigured{Detail: text})
+			stop()
+			got, _ := only(b.logged, audit.TypeReconfigured)[0].attrs["detail"].(string)
+			return got
+		},
+	} {
+		for _, one := range []string{"a", "é", "日"} {
+			if got, want := cut(strings.Repeat(one, most)), strings.Repeat(one, most); got != want {
+				t.Errorf("%d characters have become %q", most, got)
+			}
+			if got, want := cut(strings.Repeat(one, 1000)), strings.Repeat(one, most)+"…"; got != want {
+				t.Errorf("1000 characters are cut to %q, not to %d", got, most)
+			}
+		}
+		if got := cut("a\nb"); got != `a\nb` {
+			t.Errorf("two lines have become %q", got)
+		}
+	}
 }
 
 // TestTokenIDs: how the id of a token is recorded, and what is no plain id.
