@@ -247,13 +247,6 @@ func (a *auditor) cursorActed(r *http.Request, act audit.Type, stream, name stri
 	}
 }
 
-// reconfigured records that a part of the configuration in force was replaced.
-func (a *auditor) reconfigured(part string) {
-	if a.recorder != nil {
-		a.recorder.Record(audit.Reconfigured{Part: part})
-	}
-}
-
 // administering is what is known of an operator's request while it is answered.
 type administering struct {
 	mu     sync.Mutex

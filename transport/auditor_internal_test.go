@@ -83,7 +83,6 @@ func TestWithoutAnAuditNothingIsPaid(t *testing.T) { //nolint:paralleltest // co
 		a.posted(r, results)
 		a.pageRead(r, sub, nil)
 		a.cursorActed(r, audit.TypeCursorRead, "orders", "n", false)
-		a.reconfigured("limits")
 		a.started(x)
 		a.connected(x)
 		a.closes(x, fault)
@@ -95,7 +94,7 @@ func TestWithoutAnAuditNothingIsPaid(t *testing.T) { //nolint:paralleltest // co
 		a.published(x, "orders", results)
 		x.audited.presented(auth.Credential{})
 		x.audited.asks(audit.ActPublish, "orders")
-		_ = a.begins(hub.Start{}, hub.Begun{})
+		_ = a.begins(wire.Reading{}, hub.Start{}, hub.Begun{})
 		_ = a.session("", "")
 		_ = a.owns("orders")
 	}

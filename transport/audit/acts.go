@@ -27,9 +27,10 @@ func (e Administered) describe(a *attributes) {
 
 // Reconfigured means that a part of the configuration in force was replaced.
 type Reconfigured struct {
-	// Part is grants, streams, limits, issuers or the like.
+	// Part is a field of the configuration: grants, streams, auth/issuers,
+	// limits/ping_every.
 	Part string
-	// Detail says what has changed.
+	// Detail says more: the fault, if not all could be replaced.
 	Detail string
 }
 

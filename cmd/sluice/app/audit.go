@@ -60,6 +60,27 @@ func auditDrain(c *config.Config) time.Duration {
 	return c.Audit.Drain
 }
 
+// auditKept refuses a configuration with another stream for audit events than the one
+// in force: it would not be protected from grants with patterns before a restart, and
+// other instances may already store events in it.
+func auditKept(recorder *audit.Recorder, c *config.Config) error {
+	if was := recorder.Stream(); c.Audit.Stream != was {
+		return fmt.Errorf("audit/stream is %q now and was %q: restart the instance", c.Audit.Stream, was)
+	}
+	return nil
+}
+
+// auditReload records which fields of the configuration were replaced.
+func auditReload(recorder *audit.Recorder, changed []string, fault error) {
+	detail := ""
+	if fault != nil {
+		detail = "possibly incomplete: " + fault.Error()
+	}
+	for _, field := range changed {
+		recorder.Record(audit.Reconfigured{Part: field, Detail: detail})
+	}
+}
+
 // grantedByName returns the streams that only grants which name them give rights on.
 func grantedByName(c *config.Config) []string {
 	if c.Audit.Stream == "" {

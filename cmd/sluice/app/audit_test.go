@@ -24,7 +24,8 @@ func TestTheAuditIsStoredToItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer servers.Close()
-	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+	load := func(audit, more string) *config.Config {
+		c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 kafka: {brokers: [%q]}
@@ -33,13 +34,16 @@ streams:
   news: {topic: news, partitions: 1}
   audit: {topic: audit.log, partitions: 1}
 drain: {timeout: 5s, spread: 0s}
-audit: {stream: audit, source: /sluice/test}
-`, servers.Brokers[0])})
-	if err != nil {
-		t.Fatal(err)
+audit: {%s}
+%s`, servers.Brokers[0], audit, more)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
 	}
+	const stored = "stream: audit, source: /sluice/test"
 	address := make(chan net.Addr, 1)
-	a, err := New(c, Options{Version: "v1.2.3", Listening: func(at net.Addr) { address <- at }})
+	a, err := New(load(stored, ""), Options{Version: "v1.2.3", Listening: func(at net.Addr) { address <- at }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +67,14 @@ audit: {stream: audit, source: /sluice/test}
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the stream is answered with %d", stream.StatusCode)
+		}
+	}
+	if restart, err := a.Reload(load(stored, "limits: {sessions_per_address: 7, json_depth: 9, record_bytes: 2MiB}")); err != nil || len(restart) != 1 {
+		t.Errorf("reloading: %v, %v", restart, err)
+	}
+	for _, other := range []string{"", "stream: news"} {
+		if _, err := a.Reload(load(other, "")); err == nil || !strings.Contains(err.Error(), "audit/stream") {
+			t.Errorf("with audit {%s}: %v", other, err)
 		}
 	}
 	cancel()
@@ -98,10 +110,13 @@ audit: {stream: audit, source: /sluice/test}
 			if kind == "refused" {
 				return // until the topic has been made
 			}
+			if kind == "reconfigured" {
+				kind += string(r.Value)
+			}
 			kinds = append(kinds, kind)
 		})
 	}
-	if got := strings.Join(kinds, " "); got != "started connected subscribed disconnected stopped" {
+	if got := strings.Join(kinds, " "); got != `started connected subscribed reconfigured{"part":"limits/json_depth"} reconfigured{"part":"limits/sessions_per_address"} disconnected stopped` {
 		t.Errorf("the audit is %s", got)
 	}
 }
