@@ -78,6 +78,9 @@ type Config struct {
 	Grants  []Grant
 	// Authority decides on rights beside the grants. Nil means that the grants alone do.
 	Authority Authority
+	// ByName are streams that are too sensitive to be granted by accident: a pattern
+	// with a star does not match them, only one that is their name.
+	ByName []string
 	// ClockSkew is the allowed difference between an issuer's clock and the
 	// server's, at most MaxClockSkew. A token becomes valid that much earlier and
 	// expires that much later.
@@ -138,6 +141,7 @@ type Authenticator struct {
 	authority  Authority  // on rights beside the grants, nil for none
 	tokenBytes int
 	clockSkew  time.Duration
+	byName     byName
 	log        *slog.Logger
 	revoked    *Revocations
 	logouts    logouts
@@ -166,6 +170,7 @@ type issuer struct {
 	name       string
 	algorithms map[string]bool
 	details    []Pattern
+	byName     byName
 	validator  *jwt.Validator
 	logout     *jwt.Validator // of logout tokens; nil if they are not accepted
 	keys       keySource
@@ -189,9 +194,13 @@ func New(config Config) (*Authenticator, error) {
 		authority:  config.Authority,
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
+		byName:     make(byName),
 		log:        log,
 		revoked:    config.Revocations,
 		changed:    make(chan struct{}, 1),
+	}
+	for _, stream := range config.ByName {
+		a.byName[stream] = true
 	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 )
@@ -89,7 +88,7 @@ func (by *issuer) grantOf(members map[string]any) (Grant, error) {
 		if name == "" || strings.Contains(name, "*") {
 			return Grant{}, errDetails
 		}
-		if slices.ContainsFunc(by.details, func(p Pattern) bool { return p.Match(name) }) {
+		if by.byName.match(by.details, name) {
 			streams = append(streams, name)
 		}
 	}

@@ -59,8 +59,19 @@ type grant struct {
 	subscribe  []Pattern
 	publish    []Pattern
 	replay     time.Duration
+	byName     byName
 
 	filter, publishFilter string
+}
+
+// byName are streams that no pattern with a star matches.
+type byName map[string]bool
+
+// match reports whether one of the patterns is for a stream.
+func (n byName) match(patterns []Pattern, stream string) bool {
+	return slices.ContainsFunc(patterns, func(p Pattern) bool {
+		return p.Match(stream) && (len(p.parts) == 1 || !n[stream])
+	})
 }
 
 type condition struct {
@@ -68,7 +79,7 @@ type condition struct {
 	value string
 }
 
-func newGrant(g Grant) (*grant, error) {
+func newGrant(g Grant, named byName) (*grant, error) {
 	switch {
 	case g.Anonymous && len(g.When) > 0:
 		return nil, errors.New("an anonymous grant cannot have conditions")
@@ -83,7 +94,7 @@ func newGrant(g Grant) (*grant, error) {
 	case g.PublishFilter != "" && len(g.Publish) == 0:
 		return nil, errors.New("publish_filter requires publish")
 	}
-	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter}
+	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, byName: named}
 	for name, value := range g.When {
 		if value == "" {
 			return nil, fmt.Errorf("the condition on %q has no value", name)
@@ -174,5 +185,5 @@ func (g *grant) allows(action Action, stream string) bool {
 	if action == Publish {
 		patterns = g.publish
 	}
-	return slices.ContainsFunc(patterns, func(p Pattern) bool { return p.Match(stream) })
+	return g.byName.match(patterns, stream)
 }

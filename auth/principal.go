@@ -81,6 +81,14 @@ func (p *Principal) ID() string { return p.id }
 // Issuer is the token's issuer (`iss`), empty for an anonymous principal.
 func (p *Principal) Issuer() string { return p.issuer }
 
+// TokenID is the id of the credential (`jti`), empty for none. It is no secret.
+func (p *Principal) TokenID() string {
+	if p.identity == nil {
+		return ""
+	}
+	return p.identity.TokenID
+}
+
 // Key is unique across all issuers and anonymous principals, and is the same after a
 // restart. It consists of letters, digits and `:%+-_.~`.
 func (p *Principal) Key() string { return p.key }

@@ -13,10 +13,10 @@ type rights struct {
 
 // newRights validates grants. A grant that is not anonymous needs an issuer or
 // verifier.
-func newRights(grants []Grant, credentials bool) (*rights, error) {
+func newRights(grants []Grant, credentials bool, named byName) (*rights, error) {
 	made := &rights{}
 	for i, g := range grants {
-		one, err := newGrant(g)
+		one, err := newGrant(g, named)
 		if err == nil && !one.anonymous && !credentials {
 			err = errors.New("the grant cannot match any client: no issuer is configured")
 		}
@@ -52,7 +52,7 @@ func (r *rights) matching(c claims) []*grant {
 func (a *Authenticator) SetGrants(grants []Grant) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	made, err := newRights(grants, len(a.verifiers) > 0 || len(a.tokens.Load().order) > 0)
+	made, err := newRights(grants, len(a.verifiers) > 0 || len(a.tokens.Load().order) > 0, a.byName)
 	if err != nil {
 		return err
 	}

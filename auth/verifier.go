@@ -231,7 +231,7 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 	}
 	grants := rights.matching(c)
 	for _, carried := range id.Grants {
-		one, err := newGrant(carried)
+		one, err := newGrant(carried, a.byName)
 		if err != nil || carried.Anonymous || len(carried.When) > 0 {
 			return nil, unauthenticated("the credential carries a right that is not valid")
 		}

@@ -5,11 +5,13 @@ import (
 
 	"sluice/hub/cursors"
 	"sluice/hub/record"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
 // handleAck moves a named cursor and answers when the cursor is stored.
 func (s *session) handleAck(r wire.Ack) {
+	s.audited.asks(audit.ActCursor, "")
 	c, err := record.ParseCursor(r.Cursor)
 	if err != nil {
 		fault := faultOf(err)
@@ -31,6 +33,7 @@ func (s *session) handleAck(r wire.Ack) {
 		sub, ack, fault := s.acceptAck(r.ID, c)
 		if fault != nil {
 			fault.ID = r.ID
+			s.server.audit.failedAt(s, audit.ActCursor, "", fault)
 			s.tellFault(sc, fault)
 			return
 		}
@@ -43,6 +46,9 @@ func (s *session) handleAck(r wire.Ack) {
 
 // answerAck sends what is stored after an ack.
 func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committed) {
+	if done.Err != nil {
+		s.server.audit.failedAt(s, audit.ActCursor, stream, faultOf(done.Err))
+	}
 	s.tellAcked(sc, id, storedCursor(stream, done.Position, done.At), done.Err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sluice/auth"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
@@ -21,10 +22,16 @@ type client struct {
 	credential auth.Credential
 }
 
+// describe implements party.
+func (c *client) describe() audit.Client {
+	return clientAs(c.principal, c.address, "", c.credential.Source, c.credential.Scheme)
+}
+
 // identify determines the client of a request. A request without a credential has no
 // principal yet.
 func (s *Server) identify(r *http.Request) *client {
 	c := &client{address: s.addressOf(r)}
+	s.audit.identified(r, c)
 	if s.draining.Load() {
 		c.fault = &wire.Error{
 			Code:       wire.Draining,

@@ -8,6 +8,7 @@ import (
 	"sluice/auth"
 	"sluice/hub/cursors"
 	"sluice/hub/record"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
@@ -50,6 +51,7 @@ func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
+	s.audit.cursorActed(r, audit.TypeCursorRead, name.Stream, name.Name, false)
 	s.writeCursor(w, storedCursor(name.Stream, at, made))
 }
 
@@ -78,6 +80,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
+	s.audit.cursorActed(r, audit.TypeCursorMoved, name.Stream, name.Name, reset)
 	s.writeCursor(w, storedCursor(name.Stream, stored.Position, stored.At))
 }
 
@@ -126,6 +129,7 @@ func (s *Server) handleDeleteCursor(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
+	s.audit.cursorActed(r, audit.TypeCursorDeleted, name.Stream, name.Name, false)
 	w.WriteHeader(http.StatusNoContent)
 }
 

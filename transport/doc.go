@@ -1,8 +1,9 @@
 // Package transport implements Sluice's interfaces for clients and operators:
 // WebSocket and server-sent event sessions, pages, publishing, and the admin
 // listener. The messages and their framing are in transport/wire, sockets that are
-// read and written without blocking (plain TCP) in transport/socket, and the
-// compression that sessions share in transport/compress.
+// read and written without blocking (plain TCP) in transport/socket, the compression
+// that sessions share in transport/compress, and the record of who did what in
+// transport/audit.
 //
 // The package guarantees:
 //
@@ -101,12 +102,14 @@
 //	reader.go                when the reader of a connection runs
 //	grouping.go              streams join and leave a subscription by pattern
 //	ending.go                why and how a session or a subscription ends
+//	auditing.go              recording what sessions and subscriptions do
 //	sending.go               sending messages and cursors
 //	waiting.go               waiting for a session's end or for room in its inbox
 //	sessionset.go            the set of open sessions
 //	follower.go              which subscriptions by pattern are to be brought up to date
 //	group.go                 the streams and the cursor of a subscription by pattern
 //	session.go               a session, its subscriptions, its state
+//	audited.go               what is kept of a session for the audit
 //	websocket.go             the connection as the WebSocket library sees it
 //	declared.go              the declared sizes of incoming messages
 //	pinged.go                the position that each ping acks
@@ -123,6 +126,7 @@
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
 //	pending.go               requests that wait, by principal
+//	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
 //	gate.go                  limits on the number of sessions

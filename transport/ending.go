@@ -192,6 +192,7 @@ func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *sc
 		s.close(sc, endByFault(why.fault))
 		return
 	}
+	s.server.audit.unsubscribed(s, sub, why.reason)
 	s.send(sc, &wire.Unsubscribed{
 		ID:        sub.id,
 		Reason:    why.reason,
@@ -230,6 +231,7 @@ func (s *session) close(sc *scratch, e ending) {
 	if s.closing {
 		return
 	}
+	s.server.audit.closes(s, e.fault)
 	if e.fault == nil {
 		s.sendRaw(sc, wire.AppendClose(nil, e.closeCode, ""))
 	} else {
@@ -349,6 +351,7 @@ func (s *session) release() {
 		return
 	}
 	s.closed = true
+	s.server.audit.released(s)
 	// Others depend on forget, so it runs even if something of the session panics.
 	defer s.forget()
 	s.stopReading()
@@ -411,6 +414,7 @@ func comeBackSoon() time.Duration {
 
 // fail sends a fault that does not end the session, unless there were too many.
 func (s *session) fail(fault *wire.Error) {
+	s.server.audit.failed(s, fault)
 	s.post(func(s *session, sc *scratch) {
 		if !s.closing {
 			s.tellFault(sc, fault)

@@ -61,7 +61,7 @@ func (f *follower) work() {
 		}
 		x := f.waiting[0]
 		f.waiting = slices.Delete(f.waiting, 0, 1)
-		x.following = asking{served: true} // what changes from now on is looked at again
+		x.following = keepingUp{served: true} // what changes from now on is looked at again
 		f.mu.Unlock()
 		f.update(x)
 		f.mu.Lock()

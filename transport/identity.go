@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
@@ -55,6 +56,7 @@ func (s *session) authenticate(r *wire.Auth) {
 		})
 		return
 	}
+	s.audited.presented(s.presented(r))
 	s.enter(p)
 }
 
@@ -68,6 +70,7 @@ func (s *session) presented(r *wire.Auth) auth.Credential {
 
 // renew continues the session under a new token.
 func (s *session) renew(current *auth.Principal, r *wire.Auth) {
+	s.audited.asks(audit.ActRenew, "")
 	ctx, cancel := s.server.requestContext()
 	defer cancel()
 	id := r.ID
@@ -91,6 +94,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 	s.principal = p
 	s.mu.Unlock()
 	s.endIfRevoked(p)
+	s.server.audit.renewed(s, p, s.presented(r))
 	s.post(func(s *session, sc *scratch) {
 		if s.closing {
 			return
@@ -113,6 +117,7 @@ func (s *session) welcome(p *auth.Principal) {
 		if s.closing {
 			return
 		}
+		s.server.audit.connected(s)
 		ws := s.ws
 		ws.welcomed, ws.authBy = true, 0
 		s.expiry = monotimeOf(p.ExpiresAt())

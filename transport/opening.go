@@ -16,6 +16,7 @@ func (s *Server) newSession(d dialect, c *client) *session {
 		address:   c.address,
 		principal: c.principal,
 		lastWrite: monotimeNow(),
+		audited:   s.audit.session(c.credential.Source, c.credential.Scheme),
 	}
 	// In this state no executor runs the session before start, whatever its
 	// subscriptions already have.
@@ -36,6 +37,7 @@ func (s *session) attach(conn net.Conn) {
 // commands in first run before those that were already posted.
 func (s *Server) start(x *session, c *client, first ...command) {
 	x.started, x.admission = true, c.handOver()
+	s.audit.started(x)
 	x.mu.Lock()
 	x.inbox = append(first, x.inbox...)
 	x.mu.Unlock()

@@ -142,5 +142,6 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 	}
 	page.Cursor = sub.Cursor()
 	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
+	s.audit.pageRead(r, sub, page)
 	return page, nil
 }

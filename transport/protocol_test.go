@@ -726,9 +726,10 @@ func TestDocumentedMetrics(t *testing.T) {
 	}
 	page := string(b)
 	registry := prometheus.NewRegistry()
-	in := start(t, options{config: func(c *transport.Config) {
+	o, _ := audited(t, options{config: func(c *transport.Config) {
 		c.Registry, c.PublishBytes = registry, func() int64 { return 0 }
 	}})
+	in := start(t, o)
 	// Metrics with a label exist once they have a value.
 	in.publish("orders", 0, 0, 1)
 	c := in.dial("?stream=orders&from=earliest", token(t, "u42", "live", time.Hour))

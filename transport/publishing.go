@@ -53,6 +53,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	s.publish(c.principal, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
+	s.audit.posted(r, results)
 	if why := noneSent(results); why != nil {
 		s.refuse(w, r, faultOf(why))
 		return

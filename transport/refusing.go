@@ -24,6 +24,7 @@ func (s *Server) noteFault(fault *wire.Error, address string) {
 func (s *Server) noteRefusal(r *http.Request, fault *wire.Error) {
 	if r.Context().Err() == nil && !errors.Is(fault, errClientLeft) {
 		s.noteFault(fault, s.addressOf(r))
+		s.audit.refused(r, fault)
 	}
 }
 

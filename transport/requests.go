@@ -8,12 +8,14 @@ import (
 	"sluice/hub/cursors"
 	"sluice/hub/jsonscan"
 	"sluice/hub/upstream"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
 // handle answers a client's message. It reports whether the message is still in use
 // when it returns.
 func (s *session) handle(message []byte) (keep bool) {
+	s.audited.asks(audit.ActOther, "")
 	request, fault := s.dialect.decode(message, s.server.wireLimits())
 	if fault != nil {
 		if errors.Is(fault, jsonscan.ErrNotUTF8) {
@@ -77,6 +79,7 @@ func (s *session) handle(message []byte) (keep bool) {
 // publish stores the records that a client sends. The message is in use until they
 // are stored.
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
+	s.audited.asks(audit.ActPublish, r.Stream)
 	allowed, fault := s.server.mayPublish(p, r.Stream)
 	if fault != nil {
 		fault.ID = r.ID
@@ -91,9 +94,10 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		s.fail(fault)
 		return false
 	}
-	id, batch := r.ID, r.Batch
-	s.server.publish(p, allowed, r.Stream, r.Messages, func(results []upstream.Stored) {
+	id, batch, stream := r.ID, r.Batch, r.Stream
+	s.server.publish(p, allowed, stream, r.Messages, func(results []upstream.Stored) {
 		s.inFlight.Add(-1)
+		s.server.audit.published(s, stream, results)
 		s.post(func(s *session, sc *scratch) {
 			if s.closing {
 				return

@@ -86,6 +86,9 @@ func unseen(p *auth.Principal) *wire.Error {
 // mayPublish checks the right to publish to a stream, and returns which records the
 // right is for.
 func (s *Server) mayPublish(p *auth.Principal, stream string) (allowed filter.Filter, fault *wire.Error) {
+	if s.audit.owns(stream) && p.Sees(stream) {
+		return filter.Filter{}, wire.Errorf(wire.Forbidden, "the server alone writes to this stream")
+	}
 	if fault := s.may(p, auth.Publish, stream); fault != nil || s.config.Rights == nil {
 		return filter.Filter{}, fault
 	}

@@ -81,6 +81,7 @@ func (s *Server) counted(next http.Handler) http.Handler {
 			// A failure is ignored: then there is no connection to wait for.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits().MessageAssembly))
 		}
+		r = s.audit.follow(r)
 		next.ServeHTTP(s.newAnswer(w, r), r)
 	})
 }

@@ -49,12 +49,16 @@ func New(config Config) (*Server, error) {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
 	s.config.Limits = Limits{} // those in force count
+	s.audit = newAuditor(config.Audit, config.Hub, s.addressOf, config.Now)
 	s.gate = newGate(s.limits)
 	s.sessions.follower = follower{tasks: &s.tasks, update: s.safelyBringUpToDate}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
 	registerMemory(&config)
 	config.Auth.Revocations().Watch(s.endRevoked)
+	if config.Audit != nil {
+		config.Registry.MustRegister(config.Audit)
+	}
 	return s, nil
 }
 

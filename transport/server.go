@@ -17,6 +17,7 @@ import (
 	"sluice/hub/cursors"
 	"sluice/hub/filter"
 	"sluice/hub/ingest"
+	"sluice/transport/audit"
 	"sluice/transport/socket"
 	"sluice/transport/wire"
 )
@@ -95,6 +96,9 @@ type Config struct {
 	// PublishBytes returns the memory that publishes in flight take, for the metric.
 	// Optional.
 	PublishBytes func() int64
+	// Audit records what clients and operators do, and is run by the caller. Nil for
+	// nothing.
+	Audit *audit.Recorder
 	// Registry is where metrics are registered. Nil for a new registry.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
@@ -160,6 +164,7 @@ type Server struct {
 	drained          chan struct{} // closed when draining begins
 	drainUntil       atomic.Int64
 	tasks            tasks
+	audit            auditor
 	newPoller        func() (*socket.Poller, error)
 	poller           *socket.Poller // nil if the system has none
 	readiness        *readiness

@@ -77,7 +77,7 @@ type session struct {
 	principal *auth.Principal // nil before authentication
 
 	place     wheelPlace // guarded by the worker's lock
-	following asking     // guarded by the follower's lock
+	following keepingUp     // guarded by the follower's lock
 
 	// Owned by the executor.
 	subs      []*subscription
@@ -96,6 +96,8 @@ type session struct {
 	ws        *webSocket
 
 	shares *sharing // compressed blocks; nil without compression
+
+	audited *audited // for the audit; nil without one
 }
 
 // readConn is the connection that a reader reads from: a socket, or a net.Conn.
@@ -119,8 +121,8 @@ type wheelPlace struct {
 	tick       int64 // 0 if the session is not in the wheel
 }
 
-// asking is what a follower is asked to do for a session.
-type asking struct {
+// keepingUp is what a follower is asked to do for a session.
+type keepingUp struct {
 	asked  bool // to bring it up to date
 	served bool // it is being brought up to date
 }
@@ -197,7 +199,8 @@ type subscription struct {
 	auto  bool // pongs ack
 	// evaluated is set if the client's filter has to be evaluated on each record.
 	evaluated bool
-	pings     pinged // pings that are not answered yet
+	pings     pinged     // pings that are not answered yet
+	began     *beginning // for the audit; nil without one
 
 	group  *group // that it is a member of, else nil
 	caught bool   // as a member, it has caught up

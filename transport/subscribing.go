@@ -80,6 +80,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	began := &subscription{
 		Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil, evaluated: asked.HasPredicates(),
 	}
+	began.began = s.audit.begins(r.Reading, start, begun)
 	if lease != nil && len(begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
 			began.release()

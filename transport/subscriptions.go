@@ -5,11 +5,13 @@ import (
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
 
 // subscribe begins a subscription and answers with `subscribed` or an error.
 func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
+	s.audited.asks(audit.ActSubscribe, r.Stream)
 	id := r.ID
 	asked := reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto}
 	if wire.IsPattern(r.Stream) {
@@ -99,6 +101,7 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 	}
 	s.subs = append(s.subs, sub)
 	s.server.metrics.subscriptions.Inc()
+	s.server.audit.subscribed(s, sub)
 	if !s.dialect.converses() {
 		return nil
 	}
@@ -137,6 +140,7 @@ func (s *session) unsubscribe(sc *scratch, id string) {
 	if sub == nil {
 		fault := wire.Errorf(wire.BadRequest, "no subscription has this id")
 		fault.ID = id
+		s.server.audit.failedAt(s, audit.ActUnsubscribe, "", fault)
 		s.tellFault(sc, fault)
 		return
 	}

@@ -39,6 +39,7 @@ var againstOrder = map[string]int{
 	"hub/record":            0,
 	"hub/redisstore":        0,
 	"transport":             9,
+	"transport/audit":       0,
 	"transport/client":      1,
 	"transport/compress":    0,
 	"transport/socket":      1,

@@ -13,7 +13,7 @@ import (
 // grants and ACLs.
 func newAuthenticator(c *config.Config, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{
-		ClockSkew: c.Auth.ClockSkew, Verifiers: v.list, Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
+		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), Verifiers: v.list, Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
 	}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs

@@ -14,7 +14,7 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// stopGrace is how long stopping may take in addition to drain/timeout.
+// stopGrace is how long stopping may take in addition to drain/timeout and audit/drain.
 const stopGrace = 5 * time.Second
 
 // Options are settings that are not part of a configuration.
@@ -86,7 +86,7 @@ func New(c *config.Config, options Options) (*App, error) {
 // Run serves until the context ends, and returns nil once everything has stopped in
 // order. It must be called at most once.
 func (a *App) Run(ctx context.Context) error {
-	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + stopGrace}
+	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + auditDrain(a.config) + stopGrace}
 	l.add(a.verifiers.parts...)
 	l.add(part{name: "keys of issuers", run: a.auth.Run})
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {

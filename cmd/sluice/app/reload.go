@@ -32,11 +32,18 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	}
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	if err := auditKept(a.front.audit, c); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	var changed []string
 	for _, field := range config.Changed(a.inForce, c) {
-		if !reloads(field) {
+		if reloads(field) {
+			changed = append(changed, field)
+		} else {
 			restart = append(restart, field)
 		}
 	}
+	defer func() { auditReload(a.front.audit, changed, err) }()
 	for name, stream := range c.Streams {
 		if a.clusters[stream.Cluster] == nil {
 			return nil, fmt.Errorf("reload stream %q: the kafka cluster %q is new: restart the instance", name, stream.Cluster)

@@ -22,6 +22,7 @@ import (
 	"sluice/hub/ingest"
 	"sluice/hub/redisstore"
 	"sluice/transport"
+	"sluice/transport/audit"
 	"sluice/transport/rights"
 	"sluice/web"
 )
@@ -47,6 +48,7 @@ type front struct {
 	filters     *expr.Language
 	workers     *transport.Workers
 	hub         *hub.Hub
+	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
 	certs       *certificates.Source // nil without TLS
@@ -87,12 +89,13 @@ func (f *front) prepare(streams []hub.Stream) error {
 		return err
 	}
 	f.presences = newPresences(f.config, f.clusters, f.hub)
-	return nil
+	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
+	return err
 }
 
 // parts returns the hub, the certificates and the server. The server drains first.
 func (f *front) parts() []part {
-	parts := []part{{name: "hub", run: f.hub.Run}}
+	parts := append(auditParts(f.audit), part{name: "hub", run: f.hub.Run})
 	if f.certs != nil {
 		parts = append(parts, part{name: "certificates", run: f.certs.Run})
 	}
@@ -154,6 +157,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Degraded:        f.without(),
 		CheckEvery:      f.config.Admin.CheckEvery,
 		PublishBytes:    f.publishBytes,
+		Audit:           f.audit,
 		DegradedStreams: f.degraded,
 		Logger:          f.logger.With("component", "transport"),
 		Now:             time.Now,

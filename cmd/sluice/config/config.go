@@ -22,6 +22,7 @@ type Config struct {
 	Drain          Drain             `koanf:"drain" doc:"shutdown on SIGTERM or SIGINT"`
 	Compression    Compression       `koanf:"compression" doc:"compression of events for clients that offer it; events are compressed once for all subscribers of a stream. The compressed size reveals something about encrypted content: disable compression if clients can publish to a stream that contains records of others that must stay secret from them"`
 	Log            Log               `koanf:"log" doc:"logging to standard error"`
+	Audit          Audit             `koanf:"audit" doc:"record of who did what: sessions, refusals, rights used, administrative acts. Nothing is recorded without log or stream"`
 	Limits         Limits            `koanf:"limits" doc:"limits for clients and for memory; 0 means no limit"`
 }
 

@@ -134,6 +134,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkWayIn(c, f)
 	checkVerifiers(c, f)
 	checkTickets(c, f)
+	checkAudit(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
 		f.addOnce("admin/listen", "is the same as listen")
 	}

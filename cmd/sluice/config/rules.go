@@ -46,6 +46,7 @@ var rules = map[string]rule{
 	"domain_name":     {isHostName, "a host name in lower case with at least one dot; names in other scripts are written in ASCII (xn--…)"},
 	"directory_url":   {certificates.IsDirectoryURL, "an https URL without user name and password; http is allowed on loopback only"},
 	"email":           {isEmail, "an e-mail address"},
+	"uri_reference":   {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {

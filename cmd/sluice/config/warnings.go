@@ -26,7 +26,7 @@ func (c *Config) Warnings() []string {
 			list = append(list, "the keys of issuer "+c.Auth.Issuers[i].Issuer+" are fetched over http, without TLS")
 		}
 	}
-	return list
+	return append(list, c.auditWarnings()...)
 }
 
 func onLoopback(address string) bool {

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/embedded"
+)
+
+// TestTheAuditIsStoredToItsEnd: what happens until the last session has ended is stored
+// in the stream before the app has stopped.
+func TestTheAuditIsStoredToItsEnd(t *testing.T) {
+	t.Parallel()
+	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	load := func(audit, more string) *config.Config {
+		c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: {listen: 127.0.0.1:0}
+kafka: {brokers: [%q]}
+grants: [{anonymous: true, subscribe: ["*"]}]
+streams:
+  news: {topic: news, partitions: 1}
+  audit: {topic: audit.log, partitions: 1}
+drain: {timeout: 5s, spread: 0s}
+audit: {%s}
+%s`, servers.Brokers[0], audit, more)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const stored = "stream: audit, source: /sluice/test"
+	address := make(chan net.Addr, 1)
+	a, err := New(load(stored, ""), Options{Version: "v1.2.3", Listening: func(at net.Addr) { address <- at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	url := "http://" + (<-address).String()
+
+	if status := statusOf(t, url+"/v1/streams/audit/events"); status != http.StatusNotFound {
+		t.Errorf("everybody may read the audit: %d", status)
+	}
+	var stream *http.Response
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if stream, err = http.Get(url + "/v1/streams/news/events"); err != nil { //nolint:noctx // ends with the server
+			t.Fatal(err)
+		}
+		defer func() { _ = stream.Body.Close() }()
+		if stream.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the stream is answered with %d", stream.StatusCode)
+		}
+	}
+	if restart, err := a.Reload(load(stored, "limits: {sessions_per_address: 7, json_depth: 9, record_bytes: 2MiB}")); err != nil || len(restart) != 1 {
+		t.Errorf("reloading: %v, %v", restart, err)
+	}
+	for _, other := range []string{"", "stream: news"} {
+		if _, err := a.Reload(load(other, "")); err == nil || !strings.Contains(err.Error(), "audit/stream") {
+			t.Errorf("with audit {%s}: %v", other, err)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+
+	client, err := kgo.NewClient(kgo.SeedBrokers(servers.Brokers...), kgo.ConsumeTopics("audit.log"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	waiting, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	var kinds []string
+	for len(kinds) == 0 || kinds[len(kinds)-1] != "stopped" {
+		fetched := client.PollFetches(waiting)
+		if waiting.Err() != nil {
+			t.Fatalf("the audit ends with %q", kinds)
+		}
+		fetched.EachRecord(func(r *kgo.Record) {
+			headers := map[string]string{}
+			for _, h := range r.Headers {
+				headers[h.Key] = string(h.Value)
+			}
+			if headers["ce_source"] != "/sluice/test" || headers["ce_specversion"] != "1.0" {
+				t.Errorf("got %v", headers)
+			}
+			kind := strings.TrimPrefix(headers["ce_type"], "sluice.audit.")
+			if kind == "connected" && string(r.Key) != "anonymous:127.0.0.1" {
+				t.Errorf("the key is %q", r.Key)
+			}
+			if kind == "refused" {
+				return // until the topic has been made
+			}
+			if kind == "reconfigured" {
+				kind += string(r.Value)
+			}
+			kinds = append(kinds, kind)
+		})
+	}
+	if got := strings.Join(kinds, " "); got != `started connected subscribed reconfigured{"part":"limits/json_depth"} reconfigured{"part":"limits/sessions_per_address"} disconnected stopped` {
+		t.Errorf("the audit is %s", got)
+	}
+}
+
+func statusOf(t *testing.T, url string) int {
+	t.Helper()
+	res, err := http.Get(url) //nolint:noctx // answered at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
