@@ -20,6 +20,9 @@ type client struct {
 	certificate *x509.Certificate
 	// credential is what the request came with. It lives no longer than the request.
 	credential auth.Credential
+	// bare is set if the request carries nothing by which its sender can be told from
+	// others: no credential, and no certificate.
+	bare bool
 }
 
 // describe implements party.
@@ -48,6 +51,7 @@ func (s *Server) identify(r *http.Request) *client {
 	c.certificate = credential.Proof.Certificate
 	c.credential = credential
 	if credential.IsZero() {
+		c.bare = c.certificate == nil
 		return c
 	}
 	credential.Proof.URL = s.schemeOf(r) + "://" + r.Host + r.URL.EscapedPath()

@@ -109,9 +109,14 @@ func (a *answer) bound() {
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Cache-Control", "no-store")
+	writeBody(w, status, body)
+}
+
+// writeBody answers with JSON.
+func writeBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
 	body = append(bytes.TrimRight(body, "\n"), '\n')
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

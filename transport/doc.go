@@ -63,6 +63,7 @@
 //	cursors.go               named cursors over HTTP
 //	pages.go                 GET of pages
 //	logout.go                back-channel logout by issuers
+//	caching.go               which pages caches may store
 //	publishing.go            POST of records
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie

@@ -255,7 +255,6 @@ func (s *session) stillAllowed(p *auth.Principal, members []begunMember) []begun
 	if now == p {
 		return members
 	}
-	s.follow()
 	return slices.DeleteFunc(members, func(m begunMember) bool {
 		gone := s.server.mayKeep(now, m.sub.Stream(), m.sub.rows) != ""
 		if gone {

@@ -56,6 +56,9 @@ type Limits struct {
 	KeysPerSession int
 	// ResumeWindow is how far back a client without a replay grant may resume.
 	ResumeWindow time.Duration
+	// PageCache is how long caches may store a full page of history that is the same
+	// for everybody. 0 is not at all.
+	PageCache time.Duration
 	// PublishesPerSession bounds the publishes that are not yet answered.
 	PublishesPerSession int
 	// PublishTimeout is the time within which a publish is answered. Required.

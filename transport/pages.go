@@ -60,20 +60,20 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		s.polls.Add(1)
 		defer s.polls.Add(-1)
 	}
-	page, fault := s.page(r, c, query)
+	page, cacheable, fault := s.page(r, c, query)
 	if fault = s.outcome(c.principal, fault); fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
 	endsWith(w, c.principal)
-	writeJSON(w, http.StatusOK, page.Append(nil))
+	s.writePage(w, r, page, cacheable)
 }
 
-// page reads one page.
-func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page, *wire.Error) {
+// page reads one page, and reports whether caches may store it.
+func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.Page, cacheable bool, fault *wire.Error) {
 	known, fault := s.knownCursor(query.LastEventID)
 	if fault != nil {
-		return nil, fault
+		return nil, false, fault
 	}
 	ctx, cancel := s.valid(r.Context(), c.principal)
 	defer cancel()
@@ -86,11 +86,12 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		look:    true,
 	})
 	if fault != nil {
-		return nil, fault
+		return nil, false, fault
 	}
 	defer sub.release()
 
-	page := &wire.Page{}
+	absolute, full := isAbsolute(query, len(sub.Position().Offsets)), false
+	page = &wire.Page{}
 	wait := time.NewTimer(query.Wait)
 	defer wait.Stop()
 	late := time.NewTimer(pageRead)
@@ -109,13 +110,13 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		})
 		if reason := sub.Ended(); reason != "" {
 			if len(page.Events) == 0 {
-				return nil, endedFault(reason, sub.Feed().Fault())
+				return nil, false, endedFault(reason, sub.Feed().Fault())
 			}
 			// Return what precedes the end first: the next page returns the end.
 			break
 		}
 		page.CaughtUp = sub.AtTip()
-		full := len(page.Events) >= query.Limit || size >= maxPageBytes
+		full = len(page.Events) >= query.Limit || size >= maxPageBytes
 		if full || page.CaughtUp && len(page.Events)+len(page.Gaps) > 0 {
 			break
 		}
@@ -138,10 +139,10 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (*wire.Page,
 		break
 	}
 	if fault := s.stillMay(c.principal, r.PathValue("stream"), sub.rows); fault != nil {
-		return nil, fault
+		return nil, false, fault
 	}
 	page.Cursor = sub.Cursor()
 	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
 	s.audit.pageRead(r, sub, page)
-	return page, nil
+	return page, s.cacheable(c, sub, page, absolute, full), nil
 }

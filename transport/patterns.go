@@ -18,7 +18,9 @@ func (s *session) subscribeAll(p *auth.Principal, r reading) {
 	if fault = s.server.outcome(p, fault); fault == nil {
 		ran := s.do(func(s *session, sc *scratch) {
 			members = s.stillAllowed(p, members)
-			fault = s.takeGroup(g, members, sc)
+			if fault = s.takeGroup(g, members, sc); fault == nil && s.who() != p {
+				s.follow()
+			}
 		})
 		if ran && fault == nil {
 			return

@@ -101,6 +101,9 @@ type player struct {
 	caughtUp  bool
 	handshake *http.Response // the last one
 	socket    []*socket      // C and S are the first, C2 and S2 the second
+	// hub has streams, and in stages also others.
+	hub     *hub.Hub
+	streams []hub.Stream
 }
 
 func play(t *testing.T, e example) {
@@ -129,7 +132,10 @@ func play(t *testing.T, e example) {
 			p.producer.Producer = s.Producer
 			s.Producer = p.producer
 			s.Backfill = 0 // the history is in Kafka only, so that retention can remove it
+			p.streams = append(p.streams, *s)
 		},
+		config: func(c *transport.Config) { p.hub = c.Hub },
+		limits: func(l *transport.Limits) { l.PageCache = time.Minute },
 	}
 	if e.isWalk() {
 		o.open = []string{walkStream}
@@ -208,6 +214,21 @@ var stages = []struct {
 		p.in.topics.Append("orders", record.Record{
 			Partition: int32(partition), Key: []byte(arg[2]), Value: []byte(arg[3]), Timestamp: time.Now().UnixMilli(),
 		})
+	}},
+	{regexp.MustCompile(`^a record is stored in (public\.\w+): key (\S+), (\{.*\})$`), func(p *player, arg []string) {
+		p.in.topics.Append(arg[1], record.Record{Key: []byte(arg[2]), Value: []byte(arg[3]), Timestamp: time.Now().UnixMilli()})
+	}},
+	{regexp.MustCompile(`^the stream (\S+) is configured$`), func(p *player, arg []string) {
+		p.in.topics.Create(arg[1], 1)
+		streams := append(slices.Clone(p.streams), hub.Stream{Name: arg[1], Topic: arg[1], Source: p.in.topics, LogBytes: 1 << 20})
+		if err := p.hub.SetStreams(streams); err != nil {
+			p.t.Error(err)
+		}
+	}},
+	{regexp.MustCompile(`^the stream (\S+) is removed$`), func(p *player, _ []string) {
+		if err := p.hub.SetStreams(p.streams); err != nil {
+			p.t.Error(err)
+		}
 	}},
 	{regexp.MustCompile(`^Kafka no longer keeps what is below offset (\d+) of partition (\d)$`), func(p *player, arg []string) {
 		below, _ := strconv.Atoi(arg[1])
@@ -570,6 +591,7 @@ var forms = map[string]func(text string) bool{
 	"session": regexp.MustCompile(`^s_[A-Z2-7]{26}$`).MatchString,
 	"feed":    regexp.MustCompile(`^orders#[0-9a-f]{16}$`).MatchString,
 	"offset":  regexp.MustCompile(`^\d+$`).MatchString,
+	"tag":     regexp.MustCompile(`^W/"[\w-]{22}"$`).MatchString,
 	"text":    func(text string) bool { return text != "" },
 }
 

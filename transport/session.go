@@ -77,7 +77,7 @@ type session struct {
 	principal *auth.Principal // nil before authentication
 
 	place     wheelPlace // guarded by the worker's lock
-	following keepingUp     // guarded by the follower's lock
+	following keepingUp  // guarded by the follower's lock
 
 	// Owned by the executor.
 	subs      []*subscription

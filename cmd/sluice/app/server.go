@@ -261,6 +261,7 @@ func limits(l config.Limits) transport.Limits {
 		KeysPerSession:          l.KeysPerSession,
 		FiltersPerSession:       l.FiltersPerSession,
 		ResumeWindow:            l.ResumeWindow,
+		PageCache:               l.PageCache,
 		PublishesPerSession:     l.PublishesPerSession,
 		PublishTimeout:          span(l.PublishTimeout),
 		RecordBytes:             int(l.RecordBytes),
