@@ -97,8 +97,8 @@ func TestFromRequest(t *testing.T) {
 		{name: "certificate, Origin null", options: every, certificate: true, headers: h{"Origin": {"null"}}, want: auth.ErrOriginRefused},
 		{name: "certificate, two sites", options: every, certificate: true, headers: h{"Sec-Fetch-Site": {"none", "cross-site"}}, want: auth.ErrOriginRefused},
 
-		{name: "ticket where it is allowed", options: tickets, query: "ticket=" + ticket, source: auth.FromQuery, token: ticket},
-		{name: "ticket and cookie", options: tickets, query: "ticket=" + ticket, headers: h{"Cookie": {"__Host-sluice=a"}}, source: auth.FromQuery, token: ticket},
+		{name: "ticket where it is allowed", options: tickets, query: "ticket=" + ticket, source: auth.FromQuery, scheme: auth.SchemeTicket, token: ticket},
+		{name: "ticket and cookie", options: tickets, query: "ticket=" + ticket, headers: h{"Cookie": {"__Host-sluice=a"}}, source: auth.FromQuery, scheme: auth.SchemeTicket, token: ticket},
 		{name: "ticket of no such form", options: tickets, query: "ticket=t1", want: auth.ErrUnauthenticated},
 		{name: "ticket, empty", options: tickets, query: "ticket=", want: auth.ErrUnauthenticated},
 		{name: "ticket with more bits", options: tickets, query: "ticket=" + strings.Repeat("A", 42) + "B", want: auth.ErrUnauthenticated},

@@ -28,6 +28,7 @@ var againstOrder = map[string]int{
 	"auth/dpop":             0,
 	"auth/introspection":    0,
 	"auth/rediskeys":        0,
+	"auth/redisauth":        1,
 	"hub":                   10,
 	"hub/cursors":           1,
 	"hub/event":             0,
