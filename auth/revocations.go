@@ -12,11 +12,13 @@ import (
 )
 
 const (
-	// DefaultRevocationsKeep, DefaultRevocations and DefaultTenantClaim are used where
-	// the configuration has no value.
+	// DefaultRevocationsKeep is how long a revocation is kept where the configuration
+	// has no value.
 	DefaultRevocationsKeep = 24 * time.Hour
-	DefaultRevocations     = 100_000
-	DefaultTenantClaim     = "tenant"
+	// DefaultRevocations is how many are kept where the configuration has no value.
+	DefaultRevocations = 100_000
+	// DefaultTenantClaim names the tenant where the configuration has no value.
+	DefaultTenantClaim = "tenant"
 
 	// MaxRevocationsKeep bounds how long a revocation is kept.
 	MaxRevocationsKeep = 366 * 24 * time.Hour

@@ -90,9 +90,9 @@ func isLoopback(host string) bool {
 }
 
 func (s *Server) cookie(token string) *http.Cookie {
-	return &http.Cookie{
-		Name: auth.CookieName, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: s.config.Cookie,
-	}
+	made := &http.Cookie{Name: auth.CookieName, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	made.SameSite = s.config.Cookie // as configured
+	return made
 }
 
 func (s *Server) answerCookie(w http.ResponseWriter, cookie *http.Cookie) {

@@ -103,16 +103,16 @@ func (r *rowsReader) take(text []byte) clients.Message {
 	if m.Cursor != "" {
 		r.cursor = strings.Clone(m.Cursor)
 	}
-	switch {
-	case m.Kind == "event":
+	switch m.Kind {
+	case "event":
 		at := place{m.Partition, m.Offset}
 		r.got[at]++
 		if string(m.Key) == markKey && r.got[at] == 1 {
 			r.marks[strings.Clone(m.Data)]++
 		}
-	case m.Kind == "unsubscribed":
+	case "unsubscribed":
 		r.ended[strings.Clone(m.Reason)]++
-	case m.Kind == "closing":
+	case "closing":
 		r.ended[strings.Clone(m.Code)]++
 	}
 	return m
@@ -429,7 +429,7 @@ func TestNoRowWithoutARight(t *testing.T) {
 			late := ""
 			for _, r := range readers {
 				r.journal.Lock()
-				if r.marks[fmt.Sprintf("%q", mark)] < rowsPartitions && !(mark != "before" && r.withdrawn) {
+				if r.marks[fmt.Sprintf("%q", mark)] < rowsPartitions && (mark == "before" || !r.withdrawn) {
 					late = fmt.Sprintf("reader %d, %s, is at %v", r.id, r.way, r.marks)
 				}
 				r.journal.Unlock()

@@ -59,7 +59,10 @@ func TestAVoidPositionIsForgotten(t *testing.T) {
 			}
 			s.end = nil
 			first := int64(-1)
-			for event := range sub.Events(t.Context()) {
+			for event, err := range sub.Events(t.Context()) {
+				if err != nil {
+					t.Error(err)
+				}
 				if record, ok := event.(client.Record); ok {
 					first = record.Offset
 					break

@@ -26,7 +26,7 @@ func parseOffsets(list string) ([]record.PartitionOffset, *Error) {
 		if !ok || !valid || !exact {
 			return nil, Errorf(BadRequest, offsetForm)
 		}
-		places = append(places, record.PartitionOffset{Partition: int32(p), Offset: o, Epoch: -1}) //nolint:gosec // bounded above
+		places = append(places, record.PartitionOffset{Partition: int32(p), Offset: o, Epoch: -1})
 	}
 	record.SortOffsets(places)
 	for i := 1; i < len(places); i++ {

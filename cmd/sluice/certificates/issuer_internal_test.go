@@ -37,32 +37,36 @@ func TestIssuerIsBounded(t *testing.T) {
 	defer cancel()
 	i.stopWith(ctx)
 	client := i.client()
-	get := func(path string) (*http.Response, []byte, error) {
+	get := func(path string) (status int, later string, body []byte, err error) {
 		answer, err := client.Get(server.URL + path)
 		if err != nil {
-			return nil, nil, err
+			return 0, "", nil, err
 		}
 		defer func() { _ = answer.Body.Close() }()
-		body, err := io.ReadAll(answer.Body)
-		return answer, body, err
+		body, err = io.ReadAll(answer.Body)
+		return answer.StatusCode, answer.Header.Get("Retry-After"), body, err
 	}
-	if answer, _, err := get("/away"); err != nil || answer.StatusCode != http.StatusFound {
+	if status, _, _, err := get("/away"); err != nil || status != http.StatusFound {
 		t.Errorf("a redirect: %v", err)
 	}
-	if _, body, err := get("/large"); err != nil || len(body) != issuerAnswer {
+	if _, _, body, err := get("/large"); err != nil || len(body) != issuerAnswer {
 		t.Errorf("a large answer: %d bytes, %v", len(body), err)
 	}
 	for sent, want := range map[string]string{"3": "3", "3600": "5", "-1": "5", "Wed,+21+Oct+2037+07:28:00+GMT": "5"} {
-		answer, _, err := get("/later?" + sent)
+		_, got, _, err := get("/later?" + sent)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := answer.Header.Get("Retry-After"); got != want {
+		if got != want {
 			t.Errorf("Retry-After: %s becomes %s, want %s", sent, got, want)
 		}
 	}
 	for _, url := range []string{"http://ca.example/", "ftp://127.0.0.1/", "https://user:pw@ca.example/"} {
-		if _, err := client.Get(url); !errors.Is(err, errInsecure) {
+		answer, err := client.Get(url)
+		if answer != nil {
+			_ = answer.Body.Close()
+		}
+		if !errors.Is(err, errInsecure) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -72,7 +76,7 @@ func TestIssuerIsBounded(t *testing.T) {
 		}
 	}
 	stopped := make(chan error, 1)
-	go func() { _, _, err := get("/never"); stopped <- err }()
+	go func() { _, _, _, err := get("/never"); stopped <- err }()
 	<-began
 	cancel()
 	if err := <-stopped; !errors.Is(err, context.Canceled) {
@@ -81,7 +85,7 @@ func TestIssuerIsBounded(t *testing.T) {
 	if i.retryAfter(1, nil, nil) != 0 {
 		t.Error("requests are repeated after the end")
 	}
-	if _, _, err := get("/later?1"); err == nil || !strings.Contains(err.Error(), "canceled") {
+	if _, _, _, err := get("/later?1"); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Errorf("a request after the end: %v", err)
 	}
 }

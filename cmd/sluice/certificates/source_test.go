@@ -258,7 +258,9 @@ func TestTicketsOutliveReload(t *testing.T) {
 			t.Errorf("not resumed: %v", c.err)
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -352,7 +354,9 @@ func TestAuthoritiesAreReloaded(t *testing.T) {
 				t.Error("an empty file of authorities is not reported")
 			}
 			cancel()
-			<-ended
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
