@@ -119,6 +119,50 @@ func TestRevokedCredentials(t *testing.T) {
 	}
 }
 
+// standIn is a Verifier of a credential that stands for a token of the fleet.
+type standIn struct{}
+
+func (standIn) Verify(_ context.Context, c auth.Credential) (*auth.Identity, error) {
+	if c.Scheme != auth.SchemeTicket {
+		return nil, auth.ErrOtherCredential
+	}
+	return &auth.Identity{Issuer: fleet, Subject: "u42", Claims: []byte(`{}`), IssuerToken: true}, nil
+}
+
+// TestStandInEndsWithItsIssuer: a ticket of a token is not accepted, and its session has no
+// rights any more, once the issuer of the token has been removed.
+func TestStandInEndsWithItsIssuer(t *testing.T) {
+	t.Parallel()
+	a, err := auth.New(auth.Config{
+		Issuers: []auth.Issuer{fleetIssuer()}, Verifiers: []auth.Verifier{standIn{}},
+		Grants: []auth.Grant{{When: map[string]string{}, Subscribe: []string{"*"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket := auth.Credential{Source: auth.FromQuery, Scheme: auth.SchemeTicket}
+	p, err := a.Authenticate(t.Context(), ticket)
+	if err != nil || !p.May(auth.Subscribe, "x") || !a.InForce(p) {
+		t.Fatalf("got %+v, %v", p, err)
+	}
+	token, err := a.Authenticate(t.Context(), auth.Bearer(fleetToken(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := token.Identity(); err != nil || !id.IssuerToken {
+		t.Errorf("the identity of a token is %+v, %v", id, err)
+	}
+	if err := a.SetIssuers(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(t.Context(), ticket); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("after the issuer was removed: %v", err)
+	}
+	if _, err := a.Refresh(p); a.InForce(p) || !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("the session goes on: %v", err)
+	}
+}
+
 // TestRevocationLetsLogInAgain: a subject is revoked up to now, with what an issuer's
 // clock may be ahead, and only until the end of the revocation.
 func TestRevocationLetsLogInAgain(t *testing.T) {

@@ -17,6 +17,10 @@ type storedIdentity struct {
 	IssuedAt  time.Time `json:"iat"`
 	TokenID   string    `json:"jti,omitempty"`
 	SessionID string    `json:"sid,omitempty"`
+	// Grants are the rights that the token itself carries, and IssuerToken is whether it
+	// is one of an issuer of the configuration.
+	Grants      []auth.Grant `json:"grants,omitempty"`
+	IssuerToken bool         `json:"issuer_token,omitempty"`
 	// Certificate is the sum of the client certificate that the token is bound to.
 	Certificate string `json:"x5t,omitempty"`
 }
@@ -25,6 +29,7 @@ func encodeIdentity(id *auth.Identity) ([]byte, error) {
 	return json.Marshal(storedIdentity{
 		Issuer: id.Issuer, Subject: id.Subject, Claims: id.Claims, ExpiresAt: id.ExpiresAt, IssuedAt: id.IssuedAt,
 		TokenID: id.TokenID, SessionID: id.SessionID, Certificate: id.Bound.CertificateSHA256,
+		Grants: id.Grants, IssuerToken: id.IssuerToken,
 	})
 }
 
@@ -36,6 +41,7 @@ func decodeIdentity(text []byte) (*auth.Identity, error) {
 	return &auth.Identity{
 		Issuer: s.Issuer, Subject: s.Subject, Claims: s.Claims, ExpiresAt: s.ExpiresAt, IssuedAt: s.IssuedAt,
 		TokenID: s.TokenID, SessionID: s.SessionID, Bound: auth.Binding{CertificateSHA256: s.Certificate},
+		Grants: s.Grants, IssuerToken: s.IssuerToken,
 	}, nil
 }
 

@@ -103,7 +103,7 @@ func (f fixed) Verify(context.Context, auth.Credential) (*auth.Identity, error) 
 	id := f.identity
 	return &auth.Identity{
 		Issuer: id.Issuer, Subject: id.Subject, Claims: id.Claims, ExpiresAt: id.ExpiresAt, TokenID: id.TokenID,
-		SessionID: id.SessionID, IssuedAt: id.IssuedAt, Bound: id.Bound,
+		SessionID: id.SessionID, IssuedAt: id.IssuedAt, Bound: id.Bound, Grants: id.Grants,
 	}, nil
 }
 

@@ -40,6 +40,7 @@ func reader(changes func(*auth.Identity)) *auth.Identity {
 	id := &auth.Identity{
 		Issuer: "https://id.example.com", Subject: "u42", Claims: []byte("{\"role\" : \"reader\",\"n\":1e3, \"x\":\"<&\u2028\"}"),
 		ExpiresAt: time.Now().Add(time.Hour), TokenID: "j", SessionID: "s", IssuedAt: time.Unix(1700000000, 0),
+		Grants: []auth.Grant{{Publish: []string{"carried"}, PublishFilter: "key == 'a'"}},
 	}
 	if changes != nil {
 		changes(id)
@@ -115,6 +116,9 @@ func TestTicketWorksOnce(t *testing.T) {
 			if !second.RevokedBy(r) {
 				t.Errorf("not revoked by %+v", r)
 			}
+		}
+		if !second.May(auth.Publish, "carried") || second.May(auth.Publish, "x") {
+			t.Error("the rights that the credential carries are others")
 		}
 		if second.RevokedBy(auth.Revocation{Subject: "u42", Before: time.Unix(1700000000, 0)}) {
 			t.Error("revoked by what revokes older tokens")
