@@ -117,7 +117,7 @@ func oneLine(text string, most int) string {
 			text = text[:i] + "…"
 			break
 		}
-		plain = plain && strconv.IsGraphic(r) && r != utf8.RuneError
+		plain = plain && (' ' <= r && r <= '~' || strconv.IsGraphic(r) && r != utf8.RuneError)
 	}
 	if plain {
 		return text
