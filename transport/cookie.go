@@ -36,7 +36,7 @@ func (s *Server) handleSetCookie(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	cookie := s.cookie(token)
+	cookie := s.cookie(token) //nolint:gosec // it has all attributes
 	if end := c.principal.ExpiresAt(); !end.IsZero() {
 		cookie.MaxAge = max(1, int(end.Sub(s.now())/time.Second))
 	}
@@ -54,7 +54,7 @@ func (s *Server) handleClearCookie(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
-	cookie := s.cookie("")
+	cookie := s.cookie("") //nolint:gosec // it has all attributes
 	cookie.MaxAge = -1
 	s.answerCookie(w, cookie)
 }

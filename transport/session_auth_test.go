@@ -135,7 +135,7 @@ func TestBadCredentialsInTheHandshake(t *testing.T) {
 		"ticket":            {"?ticket=x", nil, 400, "bad_request", 4500},
 		"API key":           {"", []string{"Authorization", "ApiKey x"}, 400, "bad_request", 4500},
 		"query unknown":     {"?streams=orders", []string{"Authorization", good}, 400, "bad_request", 4500},
-		"query not now":     {"?stream=orders&filter=x", []string{"Authorization", good}, 400, "bad_request", 4500},
+		"query not now":     {"?stream=orders&message_id=x", []string{"Authorization", good}, 400, "bad_request", 4500},
 		"two streams":       {"?stream=orders&stream=b", []string{"Authorization", good}, 400, "bad_request", 4500},
 		"from, no stream":   {"?from=latest", []string{"Authorization", good}, 400, "bad_request", 4500},
 		"ping out of range": {"?ping=1ms", []string{"Authorization", good}, 400, "bad_request", 4500},

@@ -296,8 +296,8 @@ func (p *parser) cursorBody(b []byte) (cursor string) {
 	return cursor
 }
 
-func (p *parser) subscription(at string, b []byte) (r Subscribe) {
-	p.fields(at, b, func(name, at string, value []byte) bool {
+func (p *parser) subscription(parent string, b []byte) (r Subscribe) {
+	p.fields(parent, b, func(name, at string, value []byte) bool {
 		switch name {
 		case "id":
 			r.ID = p.text(at, value)
@@ -335,8 +335,11 @@ func (p *parser) subscription(at string, b []byte) (r Subscribe) {
 			if !strings.HasPrefix(name, headerPrefix) {
 				return false
 			}
-			if text, ok := p.textOK(at, value); ok {
-				p.headerIs(&r.Reading, name, "", text)
+			// The name is the client's, and can be long: it is shown, and in no pointer.
+			if value[0] != '"' {
+				p.refuse(parent, "the field %s must be a string", Shown(name))
+			} else if text, ok := p.textOK(parent, value); ok {
+				p.headerIs(&r.Reading, name, parent, text)
 			}
 		}
 		return true

@@ -199,7 +199,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		"empty filter":             {subscribe(`"filter":""`), wire.BadRequest, "a", "/filter", "is empty"},
 		"filter of another type":   {subscribe(`"filter":7`), wire.BadRequest, "a", "/filter", "must be a string"},
 		"empty key_prefix":         {subscribe(`"key_prefix":""`), wire.BadRequest, "a", "/key_prefix", "is empty"},
-		"header of another type":   {subscribe(`"header.trace":["a"]`), wire.BadRequest, "a", "/header.trace", "must be a string"},
+		"header of another type":   {subscribe(`"header.trace":["a"]`), wire.BadRequest, "a", "", `"header.trace" must be a string`},
 		"header without a name":    {subscribe(`"header.":"a"`), wire.BadRequest, "a", "", "lacks the name of a header"},
 		"from a number":            {subscribe(`"from":5`), wire.BadRequest, "a", "/from", "must be a string"},
 		"from nothing":             {subscribe(`"from":""`), wire.BadRequest, "a", "/from", "from must be latest"},
