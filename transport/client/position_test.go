@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -26,9 +28,15 @@ func TestAVoidPositionIsForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, 1, 3)
-			var starts []any
+			var (
+				mu     sync.Mutex
+				starts []any
+				over   atomic.Bool // connections are not cut any more
+			)
 			s.intercept = func(c *websocket.Conn, attempt int, request map[string]any) bool {
+				mu.Lock()
 				starts = append(starts, request["from"])
+				mu.Unlock()
 				if attempt != 2 {
 					return false
 				}
@@ -39,7 +47,7 @@ func TestAVoidPositionIsForgotten(t *testing.T) {
 				return true
 			}
 			s.end = func(c *websocket.Conn, sent int) bool {
-				if sent < 2 {
+				if sent < 2 || over.Load() {
 					return false
 				}
 				_ = c.CloseNow()
@@ -57,7 +65,7 @@ func TestAVoidPositionIsForgotten(t *testing.T) {
 			if got := sub.Cursor(); got != "" {
 				t.Errorf("the position is %q", got)
 			}
-			s.end = nil
+			over.Store(true)
 			first := int64(-1)
 			for event, err := range sub.Events(t.Context()) {
 				if err != nil {
@@ -68,6 +76,8 @@ func TestAVoidPositionIsForgotten(t *testing.T) {
 					break
 				}
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if first != 0 || len(starts) != 3 || starts[2] != client.Earliest {
 				t.Errorf("the next loop began at %d, after %v", first, starts)
 			}
