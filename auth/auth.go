@@ -10,8 +10,9 @@
 //     names, with an algorithm on that issuer's list, for the configured audience,
 //     and between its `nbf` and its `exp`, both extended by the clock skew;
 //   - nothing in a token or request makes the server send a request to any address
-//     but the key URLs of the configuration, and those are fetched for an unknown
-//     key at most once in KeysRetryAfter;
+//     but the key URLs of the configuration, and those that configured issuers
+//     publish in their discovery documents; keys are fetched for an unknown key at
+//     most once in KeysRetryAfter;
 //   - the contents of a token are compared with grants, never interpreted as
 //     patterns; a name that is made of claims (Template) has no character with another
 //     meaning; a token carries rights of its own only on streams that the
@@ -32,8 +33,8 @@
 // identity becomes a principal. bearer.go verifies tokens, with compact.go for their
 // serialization, claims.go for their claims, details.go for rights in them, and verified.go for the cache of
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
-// anybody can make signatures, keyfile.go and keyurl.go load key sets. grant.go,
-// pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
+// anybody can make signatures, keyfile.go and keyurl.go load key sets,
+// discovery.go finds their URLs, outbound.go makes the requests. grant.go, pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
 // which template.go names principals, and principal.go the principal that has them.
 // credential.go is what a client presents, request.go finds it in an HTTP request,
 // origin.go holds the origins that may use a cookie. revocation.go is what revokes a
@@ -43,7 +44,7 @@
 // for Verifiers and Provers of other packages.
 //
 // Each other kind of credential is a package of its own below this one: apikeys,
-// introspection and certificates are Verifiers, dpop is the Prover, rediskeys keeps in
+// introspection, certificates, forwarded and webhook are Verifiers, dpop is the Prover, rediskeys keeps in
 // Redis what several instances share of those, and redisauth keeps tickets and
 // revocations there.
 package auth
@@ -90,6 +91,9 @@ type Config struct {
 	// Verifiers handle credentials of other kinds than the issuers' tokens. They are
 	// asked in this order, before the issuers.
 	Verifiers []Verifier
+	// Fallback handles credentials that no other Verifier and no issuer knows: it is
+	// asked last. Nil refuses them.
+	Fallback Verifier
 	// Prover checks proofs of possession. Nil refuses tokens that need one.
 	Prover Prover
 	// Revocations are checked at every authentication. Nil means an empty set with the
@@ -100,7 +104,7 @@ type Config struct {
 }
 
 // Issuer is an issuer whose tokens are accepted. It has exactly one of a secret, a
-// JWK Set file and a JWK Set URL.
+// JWK Set file, a JWK Set URL and Discovery.
 type Issuer struct {
 	// Issuer is the exact value of `iss` in its tokens.
 	Issuer string
@@ -126,10 +130,15 @@ type Issuer struct {
 	JWKSFile string
 	// JWKSURL is fetched by Run, and when a token names an unknown key.
 	JWKSURL string
-	// InsecureHTTP allows a JWKSURL without TLS.
+	// Discovery finds the URL of the keys in the document that the issuer, which is
+	// then a URL, publishes below /.well-known/ (OpenID Connect Discovery 1.0, RFC
+	// 8414).
+	Discovery bool
+	// InsecureHTTP allows a JWKSURL without TLS, and discovery of an issuer on
+	// loopback without TLS.
 	InsecureHTTP bool
-	// HTTPClient fetches the JWKSURL. Its cookie jar and redirect policy are not
-	// used. Nil means a client with the system's roots and the environment's proxy.
+	// HTTPClient fetches keys and documents. Its cookie jar and redirect policy are
+	// not used. Nil means a client with the system's roots and the environment's proxy.
 	HTTPClient *http.Client
 }
 
@@ -137,6 +146,7 @@ type Issuer struct {
 type Authenticator struct {
 	// Immutable.
 	verifiers  []Verifier // of the configuration
+	fallback   Verifier   // nil for none
 	prover     Prover     // nil for none
 	authority  Authority  // on rights beside the grants, nil for none
 	tokenBytes int
@@ -190,6 +200,7 @@ func New(config Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{
 		verifiers:  slices.Clone(config.Verifiers),
+		fallback:   config.Fallback,
 		prover:     config.Prover,
 		authority:  config.Authority,
 		tokenBytes: config.TokenBytes,
@@ -264,14 +275,14 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 // section 2.1).
 func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource, error) {
 	ways := 0
-	for _, has := range []bool{!is.Secret.IsZero(), is.JWKSFile != "", is.JWKSURL != ""} {
+	for _, has := range []bool{!is.Secret.IsZero(), is.JWKSFile != "", is.JWKSURL != "", is.Discovery} {
 		if has {
 			ways++
 		}
 	}
 	switch {
 	case ways != 1:
-		return nil, errors.New("exactly one of a secret, a JWKS file and a JWKS URL is required")
+		return nil, errors.New("exactly one of a secret, a JWKS file, a JWKS URL and discovery is required")
 	case is.Secret.IsZero() && algorithms[HS256]:
 		return nil, errors.New("HS256 requires a secret, not a JWKS")
 	case !is.Secret.IsZero() && (!algorithms[HS256] || len(algorithms) > 1):
@@ -280,8 +291,8 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 	switch {
 	case is.JWKSFile != "":
 		return newFileKeys(is.JWKSFile, log)
-	case is.JWKSURL != "":
-		return newURLKeys(is.JWKSURL, is.InsecureHTTP, is.HTTPClient, log)
+	case is.JWKSURL != "", is.Discovery:
+		return newURLKeys(is, log)
 	}
 	secret := []byte(is.Secret.Reveal())
 	if len(secret) < minSecretBytes {

@@ -27,7 +27,9 @@ var (
 	errTokenTooLong = unauthenticated("the token is too long")
 	errNotJWT       = unauthenticated("the token is not a JWT")
 	errBinding      = unauthenticated("the token is bound to a key in a way that is not supported")
-	errNotUTF8      = unauthenticated("the token's header or claims are not UTF-8")
+	// errUnknownIssuer: nothing but the issuer's name is known of the token.
+	errUnknownIssuer = unauthenticated("the token's issuer is not configured")
+	errNotUTF8       = unauthenticated("the token's header or claims are not UTF-8")
 )
 
 // parser parses tokens and checks signatures. Which of the algorithms an issuer may
@@ -103,6 +105,8 @@ func (a *tokens) signed(ctx context.Context, token string) (*signed, error) {
 		return nil, keyErr
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return nil, errNotJWT
+	case err != nil && !a.names(made.claims):
+		return nil, errUnknownIssuer
 	case err != nil || !parsed.Valid:
 		return nil, unauthenticated("the token's algorithm or signature is not valid")
 	}
@@ -124,9 +128,15 @@ func (a *tokens) issuerOf(t *jwt.Token, c claims) (*issuer, error) {
 	}
 	by, ok := a.issuers[name]
 	if !ok {
-		return nil, unauthenticated("the token's issuer is not configured")
+		return nil, errUnknownIssuer
 	}
 	return by, nil
+}
+
+// names reports whether the issuer that a token names is configured.
+func (a *tokens) names(c claims) bool {
+	name, err := c.GetIssuer()
+	return err == nil && a.issuers[name] != nil
 }
 
 // find returns the keys that may have signed the token.

@@ -33,6 +33,15 @@ func TestNewRefuses(t *testing.T) {
 			is.Secret, is.JWKSURL, is.Algorithms = auth.Secret{}, address, []string{auth.ES256}
 		})
 	}
+	discovered := func(name string, change func(*auth.Issuer)) auth.Config {
+		return issuer(func(is *auth.Issuer) {
+			is.Issuer, is.Secret, is.Discovery, is.Algorithms = name, auth.Secret{}, true, []string{auth.ES256}
+			if change != nil {
+				change(is)
+			}
+		})
+	}
+	insecure := func(is *auth.Issuer) { is.InsecureHTTP = true }
 	grant := func(g auth.Grant) auth.Config {
 		return auth.Config{Issuers: []auth.Issuer{fleetIssuer()}, Grants: []auth.Grant{g}}
 	}
@@ -80,6 +89,24 @@ func TestNewRefuses(t *testing.T) {
 		"URL allowed http": {issuer(func(is *auth.Issuer) {
 			is.Secret, is.JWKSURL, is.Algorithms, is.InsecureHTTP = auth.Secret{}, "http://k/x", []string{"ES256"}, true
 		}), ""},
+
+		"discovery":               {discovered("https://id.example.com/realms/x", nil), ""},
+		"discovery with a slash":  {discovered("https://id.example.com/", nil), ""},
+		"discovery and URL":       {discovered("https://id.example.com", func(is *auth.Issuer) { is.JWKSURL = "https://k/x" }), "one of a secret"},
+		"discovery and secret":    {discovered("https://id.example.com", func(is *auth.Issuer) { is.Secret = fleetSecret }), "one of a secret"},
+		"discovery for HS256":     {discovered("https://id.example.com", func(is *auth.Issuer) { is.Algorithms = []string{auth.HS256} }), "requires a secret"},
+		"discovery of a name":     {discovered("fleet", nil), "with a host"},
+		"discovery with a query":  {discovered("https://id.example.com/?tenant=x", nil), "nothing else"},
+		"discovery with ?":        {discovered("https://id.example.com/?", nil), "nothing else"},
+		"discovery with #":        {discovered("https://id.example.com/#x", nil), "nothing else"},
+		"discovery with a user":   {discovered("https://u@id.example.com", nil), "nothing else"},
+		"discovery over http":     {discovered("http://127.0.0.1:1", nil), "https"},
+		"discovery, allowed http": {discovered("http://127.0.0.1:1", insecure), ""},
+		"discovery, localhost":    {discovered("http://localhost:1", insecure), ""},
+		"discovery, IPv6":         {discovered("http://[::1]:1", insecure), ""},
+		"discovery, far http":     {discovered("http://id.example.com", insecure), "https"},
+		"discovery over ftp":      {discovered("ftp://id.example.com", insecure), "https"},
+		"discovery, broken":       {discovered("https://%zz", nil), "a URL"},
 
 		"grant":                {grant(auth.Grant{When: map[string]string{"a": "b"}, Publish: []string{"x"}}), ""},
 		"grant of nothing":     {grant(auth.Grant{When: map[string]string{"a": "b"}}), "allows nothing"},

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/x509"
+	"net/http"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ const (
 	// SchemeCertificate is the certificate of the connection, in Proof; there is no
 	// token.
 	SchemeCertificate Scheme = "certificate"
+	// SchemeForwarded is the assertion of a trusted proxy, in Asserted; there is no
+	// token.
+	SchemeForwarded Scheme = "forwarded"
 )
 
 // Credential is what a client presents, not verified yet.
@@ -36,6 +40,23 @@ type Credential struct {
 	// is untrusted, and is kept other than as a digest by nobody.
 	Token Secret
 	Proof Proof
+	// Asserted is what a trusted proxy says about the client, nil for nothing.
+	Asserted *Assertion
+}
+
+// Assertion is a client's identity, as established by a proxy.
+type Assertion struct {
+	Subject string
+	// Claims are a JSON object.
+	Claims []byte
+}
+
+// Proxied is what a trusted proxy says about the client whose request it passes on.
+type Proxied struct {
+	// Assertion is nil if the proxy names no client.
+	Assertion *Assertion
+	// Certificate is the client's, nil for none. The proxy has verified its chain.
+	Certificate *x509.Certificate
 }
 
 // Proof is what a request shows about its sender besides the token. A token that is
@@ -51,6 +72,8 @@ type Proof struct {
 	Method, URL string
 	// Address is the client's, without port.
 	Address string
+	// Headers are those of RequestOptions.PassOn that the request has.
+	Headers http.Header
 }
 
 // Bearer returns the credential of a client that presents a token without more, as in

@@ -40,7 +40,8 @@ var (
 	// after KeysRetryAfter.
 	ErrKeysUnavailable = errors.New("the issuer's keys are unavailable")
 	// ErrRightsUnavailable: the principal lacks the right, but may have it once its
-	// rights are known (Principal.Undecided). The client can retry.
+	// rights are known (Principal.Undecided), or once a service that decides about them
+	// answers. The client can retry.
 	ErrRightsUnavailable = errors.New("the rights are unavailable")
 	// ErrVerifierUnavailable: the credential may be valid, but what it is checked with,
 	// such as another server, is unavailable or overloaded. The client can retry soon.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -34,13 +33,13 @@ const (
 	maxMissing = 1000
 )
 
-// urlKeys are the keys that an issuer publishes at a URL (RFC 7517 section 5). Only
-// this address is requested, and redirects are not followed. The keys that were
+// urlKeys are the keys that an issuer publishes at a URL (RFC 7517 section 5), which is
+// configured or found by discovery. Redirects are not followed. The keys that were
 // fetched last remain in use while the issuer is unreachable.
 type urlKeys struct {
-	address string
-	client  *http.Client
-	log     *slog.Logger
+	place  place
+	client *http.Client
+	log    *slog.Logger
 
 	set     atomic.Pointer[keySet] // nil before the first fetch
 	changes atomic.Uint64
@@ -65,29 +64,33 @@ type fetch struct {
 	err  error // set before done is closed
 }
 
+// place is where an issuer publishes its keys. Its methods are called by the fetch in
+// flight only.
+type place interface {
+	// find returns the URL of the keys.
+	find(ctx context.Context) (string, error)
+	// failed is called after the keys could not be fetched from there.
+	failed()
+}
+
+// fixedPlace is a URL of the configuration.
+type fixedPlace string
+
+func (p fixedPlace) find(context.Context) (string, error) { return string(p), nil }
+func (p fixedPlace) failed()                              {}
+
 var errNeverFetched = errors.New("the keys have not been fetched yet")
 
-func newURLKeys(address string, insecure bool, client *http.Client, log *slog.Logger) (*urlKeys, error) {
-	if err := checkKeysURL(address, insecure); err != nil {
-		return nil, err
+func newURLKeys(is Issuer, log *slog.Logger) (*urlKeys, error) {
+	client := newClient(is.HTTPClient)
+	keys := &urlKeys{client: client, log: log, last: errNeverFetched, missing: make(map[string]struct{})}
+	if !is.Discovery {
+		keys.place = fixedPlace(is.JWKSURL)
+		return keys, checkKeysURL(is.JWKSURL, is.InsecureHTTP)
 	}
-	own := http.Client{Transport: &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DisableKeepAlives:      true, // the next request is minutes later
-		MaxResponseHeaderBytes: 64 << 10,
-	}}
-	if client != nil {
-		own = *client
-	}
-	own.Jar = nil
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &urlKeys{
-		address: address,
-		client:  &own,
-		log:     log,
-		last:    errNeverFetched,
-		missing: make(map[string]struct{}),
-	}, nil
+	found, err := newDiscovery(is.Issuer, is.InsecureHTTP, client, log)
+	keys.place = found
+	return keys, err
 }
 
 func checkKeysURL(address string, insecure bool) error {
@@ -211,28 +214,21 @@ func (u *urlKeys) finish(ctx context.Context, running *fetch) {
 func (u *urlKeys) get(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.address, nil)
+	address, err := u.place.find(ctx)
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Accept", "application/jwk-set+json, application/json")
-	response, err := u.client.Do(request)
-	if err != nil {
-		if said := (*url.Error)(nil); errors.As(err, &said) {
-			return said.Err // without the address, whose query may hold a key
-		}
+	if err := u.load(ctx, address); err != nil {
+		u.place.failed()
 		return err
 	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the issuer answered with status %d", response.StatusCode)
-	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, maxKeySetBytes+1))
+	return nil
+}
+
+func (u *urlKeys) load(ctx context.Context, address string) error {
+	content, err := request(ctx, u.client, address, "application/jwk-set+json, application/json", maxKeySetBytes)
 	if err != nil {
 		return err
-	}
-	if len(content) > maxKeySetBytes {
-		return fmt.Errorf("the answer is larger than %d bytes", maxKeySetBytes)
 	}
 	if bytes.Equal(content, u.content) {
 		return nil

@@ -35,6 +35,7 @@ const (
 	FromCookie      Source = "cookie"
 	FromConnection  Source = "connection"
 	FromMessage     Source = "message"
+	FromProxy       Source = "proxy"
 )
 
 // RequestOptions configures which credentials FromRequest accepts.
@@ -58,15 +59,22 @@ type RequestOptions struct {
 	Tickets bool
 	// TokenBytes is the maximum length of a token. 0 means DefaultTokenBytes.
 	TokenBytes int
+	// PassOn are the headers that a Verifier is to be given beside the credential, in
+	// their canonical form.
+	PassOn []string
+	// Proxied is what the trusted proxy that has sent this request says about the
+	// client. Nil if the request does not come from a trusted proxy, or if its word
+	// does not count.
+	Proxied *Proxied
 }
 
 // FromRequest finds the credential of a request, and what proves it as far as the
 // request itself does: the URL and the address in Proof are known only behind the
 // proxies, and are set by the caller. The Scheme is empty if there is no credential.
 //
-// Explicit credentials are the Authorization header, a WebSocket subprotocol, and
-// `access_token=` and `ticket=` where they are allowed; a second one is
-// ErrAmbiguousCredentials.
+// Explicit credentials are the Authorization header, a WebSocket subprotocol,
+// `access_token=` and `ticket=` where they are allowed, and the assertion of a trusted
+// proxy; a second one is ErrAmbiguousCredentials.
 // The cookie is used only if there is no explicit credential, and only from a listed
 // origin, otherwise the error is ErrOriginRefused. A request without an Origin
 // header may use the cookie if its Sec-Fetch-Site header says that it comes from the
@@ -84,12 +92,33 @@ func FromRequest(r *http.Request, options RequestOptions) (Credential, error) {
 	if err != nil {
 		return Credential{}, err
 	}
-	found.Proof = Proof{Certificate: certificateOf(r), DPoP: r.Header.Values("DPoP"), Method: r.Method}
+	found.Proof = Proof{Certificate: certificateOf(r, options.Proxied), DPoP: r.Header.Values("DPoP"), Method: r.Method, Headers: passedOn(r.Header, options.PassOn)}
 	return found, nil
 }
 
+// passedOn returns the headers with these names, nil if there is none.
+func passedOn(h http.Header, names []string) http.Header {
+	var found http.Header
+	for _, name := range names {
+		if values := h.Values(name); len(values) > 0 {
+			if found == nil {
+				found = make(http.Header)
+			}
+			// Copies, because a value can be all that keeps the whole header.
+			for _, value := range values {
+				found[name] = append(found[name], strings.Clone(value))
+			}
+		}
+	}
+	return found
+}
+
 // certificateOf returns the certificate of a client whose chain has been verified.
-func certificateOf(r *http.Request) *x509.Certificate {
+// The certificate of a connection from a proxy is the proxy's.
+func certificateOf(r *http.Request, proxied *Proxied) *x509.Certificate {
+	if proxied != nil {
+		return proxied.Certificate
+	}
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return nil
 	}
@@ -132,6 +161,9 @@ func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
 		case queryTicket:
 			took(fromTicket(value, options))
 		}
+	}
+	if by := options.Proxied; by != nil && by.Assertion != nil {
+		took(Credential{Source: FromProxy, Scheme: SchemeForwarded, Asserted: by.Assertion}, nil)
 	}
 	switch {
 	case explicit > 1:
@@ -271,7 +303,7 @@ func fromCookie(r *http.Request, origins *Origins) (Credential, error) {
 // fromConnection makes the certificate of the connection a credential.
 func fromConnection(r *http.Request, options RequestOptions) (Credential, error) {
 	switch {
-	case !options.Certificates || certificateOf(r) == nil:
+	case !options.Certificates || certificateOf(r, options.Proxied) == nil:
 		return Credential{}, nil
 	case isFromPage(r) && !FromAllowedOrigin(r, options.Origins):
 		return Credential{}, ErrOriginRefused

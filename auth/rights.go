@@ -52,7 +52,7 @@ func (r *rights) matching(c claims) []*grant {
 func (a *Authenticator) SetGrants(grants []Grant) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	made, err := newRights(grants, len(a.verifiers) > 0 || len(a.tokens.Load().order) > 0, a.byName)
+	made, err := newRights(grants, len(a.verifiers) > 0 || a.fallback != nil || len(a.tokens.Load().order) > 0, a.byName)
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,8 @@ func ValidSubject(subject string) bool {
 }
 
 // Authenticate returns the principal of a credential, as identified by the first
-// Verifier that knows its kind; the issuers' tokens come last. For those it waits for
+// Verifier that knows its kind; the issuers' tokens come last, before
+// Config.Fallback. For tokens it waits for
 // the network only if a token names an unknown key, for some seconds at most. The
 // error is ErrUnauthenticated, ErrTokenExpired, ErrRevoked, ErrKeysUnavailable,
 // ErrVerifierUnavailable, ErrStoreUnavailable, or the context's.
@@ -178,7 +179,14 @@ func (a *Authenticator) verify(ctx context.Context, c Credential) (*Identity, er
 		}
 	}
 	if tokens := a.tokens.Load(); len(tokens.order) > 0 {
-		if id, err := tokens.Verify(ctx, c); !errors.Is(err, ErrOtherCredential) {
+		id, err := tokens.Verify(ctx, c)
+		foreign := errors.Is(err, ErrOtherCredential) || errors.Is(err, errNotJWT) || errors.Is(err, errUnknownIssuer)
+		if !foreign || a.fallback == nil && !errors.Is(err, ErrOtherCredential) {
+			return id, err
+		}
+	}
+	if a.fallback != nil {
+		if id, err := a.fallback.Verify(ctx, c); !errors.Is(err, ErrOtherCredential) {
 			return id, err
 		}
 	}
