@@ -20,6 +20,7 @@ var programs = map[string]string{
 	"haproxy":      "haproxy",
 	"prometheus":   "promtool",
 	"iproute2":     "ss",
+	"nodejs":       "node",
 }
 
 var apt struct {

@@ -7,9 +7,10 @@
 // signal. Servers can be killed, stopped, continued and restarted individually, at
 // the same address and with the same data (Redis keeps no data).
 //
-// Kafka comes from Maven Central and Pebble from the Go module proxy, once, into the
-// user's cache directory; Redis and the other programs come from Debian. If something is missing and cannot be
-// installed, the error is a *MissingError, which describes how to get it.
+// Kafka comes from Maven Central, Pebble from the Go module proxy, and the OpenID
+// provider from the npm registry, once, into the user's cache directory; Redis and the
+// other programs come from Debian. If something is missing and cannot be installed, the
+// error is a *MissingError, which describes how to get it.
 //
 // One goroutine per server waits for its process, and one per Stack waits for the
 // context; Close waits for all of them.
@@ -18,7 +19,7 @@
 // their servers; server.go is a process that can be killed, paused and restarted;
 // jars.go and debian.go fetch missing software; pki.go makes certificates; ports.go
 // finds ports; balancer.go is an HAProxy for servers of the caller, pebble.go an ACME
-// server, and build.go builds the binary under test; topic.go and sasl.go are administrative requests to
-// Kafka; missing.go is the error for missing software, and prepare.go installs all
-// that the tests need.
+// server, provider.go an OpenID provider, and build.go builds the binary under test;
+// topic.go and sasl.go are administrative requests to Kafka; missing.go is the error for
+// missing software, and prepare.go installs all that the tests need.
 package stack

@@ -20,6 +20,7 @@ var needs = []struct {
 	{"curl", func(ctx context.Context) error { return Install(ctx, "curl") }, "those of snippets for a terminal in cmd/sluice"},
 	{"python3", func(ctx context.Context) error { return Install(ctx, "python3") }, "those of snippets in Python in cmd/sluice"},
 	{"pebble", func(ctx context.Context) error { _, err := pebbleBinary(ctx); return err }, "that of ACME in cmd/sluice/app"},
+	{"oidc-provider", func(ctx context.Context) error { _, err := providerPackages(ctx); return err }, "those with an OpenID provider in bench/e2e"},
 	{"ss", func(ctx context.Context) error { return Install(ctx, "iproute2") }, "that of the nearest replica in bench/e2e"},
 }
 
