@@ -43,7 +43,7 @@ func (s *Server) identify(r *http.Request) *client {
 		}
 		return c
 	}
-	credential, err := auth.FromRequest(r, s.config.Credentials)
+	credential, err := s.credentialOf(r)
 	if err != nil {
 		c.fault = faultOf(err)
 		return c

@@ -38,7 +38,7 @@ func isAbsolute(query wire.Query, offsets int) bool {
 // query names its place, and full whether it has all records that it has room for.
 func (s *Server) cacheable(c *client, sub *subscription, page *wire.Page, absolute, full bool) bool {
 	return s.limits().PageCache > 0 &&
-		c.bare && c.principal.Anonymous() &&
+		c.bare && c.principal.Anonymous() && s.config.Approve == nil &&
 		sub.rows == nil &&
 		absolute && full && len(page.Gaps) == 0 && !page.CaughtUp && sub.Ended() == ""
 }

@@ -34,6 +34,12 @@ func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor curso
 	if fault := s.maySubscribe(c.principal, stream); fault != nil {
 		return nil, cursors.Key{}, false, fault
 	}
+	ctx, cancel := s.waitFor(r.Context(), c.principal)
+	defer cancel()
+	_, fault = s.approveReading(ctx, c.principal, stream, wire.Reading{}, true)
+	if fault = s.outcome(c.principal, fault); fault != nil {
+		return nil, cursors.Key{}, false, fault
+	}
 	return c.principal, cursors.Key{Principal: c.principal.Key(), Stream: stream, Name: name}, reset, nil
 }
 

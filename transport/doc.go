@@ -82,6 +82,7 @@
 //	inflating.go             decompressing them
 //	requests.go              answering requests
 //	identity.go              authenticating and renewing
+//	reapproval.go            approving subscriptions again at a renewal
 //	refresh.go               giving sessions the rights in force
 //	acks.go                  acks of named cursors
 //	groupacks.go             acks of several named cursors
@@ -116,8 +117,10 @@
 //	pinged.go                the position that each ping acks
 //	dialect.go               Dialect: how a session is encoded and framed
 //
+//	approval.go              asking about what the rights allow
 //	rights.go                the rights of a principal to a stream
 //	filtering.go             the filters that clients ask for
+//	asserted.go              what trusted proxies say about clients
 //	expiry.go                ending requests when their token expires
 //	conn_writer.go           writing to connections whose writes block
 //	answer.go                write deadlines of answers

@@ -256,7 +256,8 @@ func (s *session) stillAllowed(p *auth.Principal, members []begunMember) []begun
 		return members
 	}
 	return slices.DeleteFunc(members, func(m begunMember) bool {
-		gone := s.server.mayKeep(now, m.sub.Stream(), m.sub.rows) != ""
+		// What was approved was so for the other token.
+		gone := m.sub.asked != nil || s.server.mayKeep(now, m.sub.Stream(), m.sub.rows) != ""
 		if gone {
 			m.sub.release()
 		}

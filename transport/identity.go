@@ -64,7 +64,7 @@ func (s *session) authenticate(r *wire.Auth) {
 // valid on the connection that has shown that certificate in its handshake.
 func (s *session) presented(r *wire.Auth) auth.Credential {
 	c := auth.Bearer(string(r.Token))
-	c.Proof = auth.Proof{Certificate: s.ws.certificate, Address: networkOf(s.address)}
+	c.Proof = auth.Proof{Certificate: s.ws.certificate, Address: networkOf(s.address), Headers: s.ws.headers}
 	return c
 }
 
@@ -90,6 +90,12 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 		s.fail(fault)
 		return
 	}
+	refused, fault := s.unapproved(ctx, p)
+	if fault != nil {
+		fault.ID = id
+		s.fail(fault)
+		return
+	}
 	s.mu.Lock()
 	s.principal = p
 	s.mu.Unlock()
@@ -105,6 +111,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth) {
 			left = s.expiry.Sub(sc.now)
 		}
 		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
+		s.endRefused(refused, sc)
 		s.applyRights(p, bounds, sc)
 	})
 	s.refresh() // the grants may have been replaced meanwhile

@@ -64,6 +64,8 @@ func (s *Server) beginGroup(ctx context.Context, to *session, p *auth.Principal,
 	for _, fault := range faults {
 		switch {
 		case fault == nil || fault.Code == wire.UnknownStream: // removed meanwhile
+		case fault.Code == wire.Forbidden:
+			// Refused by Config.Approve: the stream does not exist for the principal.
 		case fault.Code == wire.TopicMissing:
 			// There is nothing to read, and the other streams do not have to wait for
 			// an operator.

@@ -24,6 +24,9 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	if c.fault == nil {
 		allowed, c.fault = s.mayPublish(c.principal, r.PathValue("stream"))
 	}
+	if c.fault == nil {
+		c.fault = s.approvePublish(r.Context(), c.principal, r.PathValue("stream"))
+	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
 		return

@@ -81,6 +81,9 @@ func (s *session) handle(message []byte) (keep bool) {
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	s.audited.asks(audit.ActPublish, r.Stream)
 	allowed, fault := s.server.mayPublish(p, r.Stream)
+	if fault == nil {
+		fault = s.server.approvePublish(s.server.base, p, r.Stream)
+	}
 	if fault != nil {
 		fault.ID = r.ID
 		s.fail(fault)

@@ -41,6 +41,8 @@ type Config struct {
 	Rights Rights
 	// Filters compiles the filters of clients. Nil refuses them.
 	Filters Filters
+	// Approve decides about what the grants allow. Nil approves.
+	Approve Approve
 	// Credentials configures which credentials requests may carry, and which origins
 	// pages may connect from.
 	Credentials auth.RequestOptions
@@ -52,6 +54,8 @@ type Config struct {
 	// Revocations makes the other instances put revocations in force. Nil if there are
 	// none.
 	Revocations RevocationStore
+	// Forwarded reads what TrustedProxies say about clients. Nil ignores it.
+	Forwarded Forwarded
 	// TrustedProxies are the proxies whose X-Forwarded-For and X-Forwarded-Proto are
 	// trusted.
 	TrustedProxies []netip.Prefix
@@ -135,6 +139,36 @@ type Tickets interface {
 // will try again.
 type RevocationStore interface {
 	Save(ctx context.Context, r auth.Revocation) error
+}
+
+// Approve decides about what the grants allow, by any interface: about a subscription
+// when it begins and when its session's token is renewed, and about every publish.
+// It may wait for the network as long as its context lives. An error refuses;
+// auth.ErrRightsUnavailable tells the client to try again.
+type Approve func(ctx context.Context, asked Asked) error
+
+// Asked is what a client asks for.
+type Asked struct {
+	Principal *auth.Principal
+	Action    auth.Action
+	Stream    string
+	// From and the fields below it are what a subscription asks for, in the form of the
+	// protocol, except that any cursor is `cursor`.
+	From      string
+	Keys      []string
+	KeyPrefix string
+	Headers   [][2]string // names and values
+	Filter    string
+}
+
+// Forwarded reads the headers in which proxies say who their clients are. Both methods
+// may be called at any time.
+type Forwarded interface {
+	// Sent reports whether a request has one of the headers.
+	Sent(h http.Header) bool
+	// Read returns what the headers say. The error is auth.ErrUnauthenticated, or
+	// auth.ErrAmbiguousCredentials for a header that is there twice.
+	Read(h http.Header) (*auth.Proxied, error)
 }
 
 // Server serves clients and operators.

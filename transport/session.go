@@ -195,6 +195,7 @@ type subscription struct {
 	*hub.Subscription
 	id    string
 	rows  *hub.Rows // by the rights at its beginning; nil for all records
+	asked *Asked    // what Config.Approve has approved; nil if there is none
 	lease *cursors.Lease
 	auto  bool // pongs ack
 	// evaluated is set if the client's filter has to be evaluated on each record.

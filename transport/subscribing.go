@@ -50,6 +50,10 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
+	approved, fault := s.approveReading(ctx, p, r.stream, r.Reading, r.known != nil)
+	if fault != nil {
+		return nil, hub.Begun{}, fault
+	}
 	start, lease, fault := s.startOf(ctx, to, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
@@ -78,7 +82,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		return nil, hub.Begun{}, faultOf(err)
 	}
 	began := &subscription{
-		Subscription: sub, id: r.id, rows: rows, lease: lease, auto: r.auto && lease != nil, evaluated: asked.HasPredicates(),
+		Subscription: sub, id: r.id, rows: rows, asked: approved, lease: lease, auto: r.auto && lease != nil, evaluated: asked.HasPredicates(),
 	}
 	began.began = s.audit.begins(r.Reading, start, begun)
 	if lease != nil && len(begun.Cut) > 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type webSocket struct {
 	deflates bool // permessage-deflate has been agreed on
 	// certificate is the client's, nil for none.
 	certificate *x509.Certificate
+	// headers are those of the handshake that are passed on with credentials.
+	headers http.Header
 
 	// Owned by the executor.
 	welcomed  bool
