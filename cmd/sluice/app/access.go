@@ -13,7 +13,7 @@ import (
 // grants and ACLs.
 func newAuthenticator(c *config.Config, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{
-		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), Verifiers: v.list, Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
+		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), Verifiers: v.list, Fallback: v.fallback(), Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
 	}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs
@@ -34,7 +34,8 @@ func issuers(c *config.Config) []auth.Issuer {
 			Secret:       i.Secret,
 			JWKSFile:     string(i.JWKSFile),
 			JWKSURL:      i.JWKSURL,
-			InsecureHTTP: isHTTP(i.JWKSURL),
+			Discovery:    i.Discovery,
+			InsecureHTTP: isHTTP(i.JWKSURL) || i.Discovery && isHTTP(i.Issuer),
 
 			AuthorizationDetails: i.AuthorizationDetails,
 			BackchannelLogout:    i.BackchannelLogout,

@@ -72,7 +72,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, shared: a.shared, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}

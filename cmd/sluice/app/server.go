@@ -37,6 +37,7 @@ func span(d time.Duration) time.Duration { return cmp.Or(d, never) }
 type front struct {
 	config    *config.Config
 	auth      *auth.Authenticator
+	verifiers *verifiers
 	shared    *sharedAuth
 	committer *cursors.Committer
 	store     *redisstore.Store // nil without Redis
@@ -140,6 +141,8 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Committer:       f.committer,
 		Auth:            f.auth,
 		Credentials:     f.credentials,
+		Forwarded:       f.verifiers.forwards(),
+		Approve:         f.verifiers.approve(),
 		TrustedProxies:  f.config.TrustedProxies,
 		Limits:          limits(f.config.Limits),
 		Compression:     transport.Compression{EventStreams: f.config.Compression.EventStreams, WebSockets: f.config.Compression.WebSockets},
@@ -221,6 +224,9 @@ func (f *front) without() map[string]func(context.Context) error {
 	}
 	if f.certs != nil {
 		checks["certificates"] = f.certs.Check
+	}
+	if hook := f.verifiers.webhook; hook != nil {
+		checks["webhook"] = hook.Check
 	}
 	return checks
 }

@@ -10,8 +10,10 @@ import (
 	"sluice/auth/apikeys"
 	"sluice/auth/certificates"
 	"sluice/auth/dpop"
+	"sluice/auth/forwarded"
 	"sluice/auth/introspection"
 	"sluice/auth/rediskeys"
+	"sluice/auth/webhook"
 	"sluice/cmd/sluice/config"
 )
 
@@ -19,7 +21,10 @@ import (
 type verifiers struct {
 	list   []auth.Verifier // in the order in which they are asked
 	prover auth.Prover     // nil for none
-	parts  []part
+	// forwarded reads what proxies say, and webhook decides about access; nil for none.
+	forwarded *forwarded.Headers
+	webhook   *webhook.Hook
+	parts     []part
 	// issuers has the issuers whose tokens are not introspected. It is set once the
 	// authenticator is made, which needs the verifiers.
 	issuers atomic.Pointer[auth.Authenticator]
@@ -36,7 +41,7 @@ func newVerifiers(c *config.Config, logger *slog.Logger) (*verifiers, error) {
 		v.parts = append(v.parts, part{name: "connections to redis for credentials", run: closing(shared.Close)})
 	}
 	for _, add := range []func(*config.Config, *rediskeys.Client, *slog.Logger) error{
-		v.addAPIKeys, v.addIntrospection, v.addCertificates, v.addDPoP,
+		v.addAPIKeys, v.addIntrospection, v.addCertificates, v.addDPoP, v.addForwarded, v.addWebhook,
 	} {
 		if err := add(c, shared, logger.With("component", "auth")); err != nil {
 			return nil, err
@@ -141,11 +146,12 @@ func (v *verifiers) addDPoP(c *config.Config, shared *rediskeys.Client, _ *slog.
 
 // allow sets which of the kinds requests may carry.
 func allow(c *config.Config, options *auth.RequestOptions) {
-	options.APIKeys = c.Auth.HasAPIKeys()
+	options.APIKeys = c.Auth.HasAPIKeys() || c.Auth.Webhook.Asks(webhook.Connect)
 	options.Certificates = c.Auth.ClientCertificates != nil
 	if c.Auth.DPoP != nil {
 		options.DPoPAlgorithms = dpop.Algorithms()
 	}
+	options.PassOn = passedOn(c.Auth.Webhook)
 }
 
 // StoreAPIKey stores the entry of a new API key in the Redis of a configuration.

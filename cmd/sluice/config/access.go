@@ -19,17 +19,20 @@ type Auth struct {
 	Tickets            *Tickets            `koanf:"tickets" switch:"true" doc:"true, or a section: clients can exchange a credential for a single-use ticket (POST /v1/tickets); requires redis"`
 	Cookie             *Cookie             `koanf:"cookie" switch:"true" doc:"true, or a section: pages of origins can exchange a bearer token for the cookie (POST /v1/cookie)"`
 	Revocations        Revocations         `koanf:"revocations" doc:"revoking credentials before they expire; shared by all instances with redis, and without it in force on one instance only"`
+	Webhook            *Webhook            `koanf:"webhook" doc:"an HTTP service that identifies clients or decides what they may do"`
+	Forwarded          *Forwarded          `koanf:"forwarded" doc:"identity from trusted_proxies that have authenticated the client; they must replace or remove these headers in every request"`
 }
 
 // Issuer is an issuer of tokens.
 type Issuer struct {
 	Issuer               string   `koanf:"issuer" validate:"required" doc:"required iss claim of a token"`
 	Audience             string   `koanf:"audience" validate:"required" doc:"audience that the aud claim of a token must contain"`
-	Algorithms           []string `koanf:"algorithms" validate:"required,min=1,unique,dive,oneof=HS256 RS256 ES256 EdDSA" doc:"accepted signature algorithms; HS256 requires secret_file, the others require jwks_file or jwks_url"`
+	Algorithms           []string `koanf:"algorithms" validate:"required,min=1,unique,dive,oneof=HS256 RS256 ES256 EdDSA" doc:"accepted signature algorithms; HS256 requires secret_file, the others require jwks_file, jwks_url or discovery"`
 	AuthorizationDetails []string `koanf:"authorization_details" validate:"unique,dive,stream_pattern" doc:"streams, by name or pattern, on which tokens of this issuer may grant rights themselves, in the claim authorization_details (RFC 9396): {type: sluice, actions: [subscribe, publish], streams: [NAME], filter: TEXT, replay: 24h}. Without patterns, the claim is ignored"`
 	SecretFile           Path     `koanf:"secret_file" validate:"omitempty,readable_file" doc:"file that contains the HS256 secret, at least 32 bytes; one trailing line break is ignored"`
 	JWKSFile             Path     `koanf:"jwks_file" validate:"omitempty,readable_file" doc:"file that contains the public keys (JWK Set, RFC 7517); read again when the file changes"`
 	JWKSURL              string   `koanf:"jwks_url" validate:"omitempty,jwks_url" doc:"URL of the public keys (JWK Set), https, or http on loopback"`
+	Discovery            bool     `koanf:"discovery" default:"false" doc:"find the public keys by OpenID Connect Discovery or RFC 8414: issuer must be an https URL, or http on loopback. The keys can be on another host"`
 
 	BackchannelLogout bool   `koanf:"backchannel_logout" default:"false" doc:"accept the issuer's logout tokens at /v1/backchannel-logout (OpenID Connect Back-Channel Logout)"`
 	LogoutAudience    string `koanf:"logout_audience" doc:"audience of the logout tokens, which is the client id at the issuer; if left out, audience"`

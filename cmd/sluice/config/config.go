@@ -10,7 +10,7 @@ import (
 type Config struct {
 	Listen         string            `koanf:"listen" default:"127.0.0.1:8080" validate:"listen_address" doc:"address for clients, host:port; an empty host means all interfaces"`
 	TLS            *ServerTLS        `koanf:"tls" doc:"serve clients over TLS; without this section, use a proxy for TLS"`
-	TrustedProxies []netip.Prefix    `koanf:"trusted_proxies" validate:"unique" doc:"networks of proxies whose X-Forwarded-For and X-Forwarded-Proto headers are trusted"`
+	TrustedProxies []netip.Prefix    `koanf:"trusted_proxies" validate:"unique" doc:"networks of proxies whose X-Forwarded-For and X-Forwarded-Proto headers, and those of auth/forwarded, are trusted"`
 	Origins        []string          `koanf:"origins" validate:"unique,dive,origin" doc:"web origins, scheme://host[:port], that are allowed to use CORS, open WebSockets and send cookies"`
 	Admin          Admin             `koanf:"admin" doc:"listener for operators"`
 	Kafka          Kafka             `koanf:"kafka" doc:"the Kafka cluster, or several clusters by name"`

@@ -25,7 +25,7 @@ func conflict(level validator.StructLevel, field, format string, args ...any) {
 // algorithms.
 func checkIssuer(level validator.StructLevel) {
 	i := level.Current().Interface().(Issuer)
-	keys := map[string]bool{"secret_file": i.SecretFile != "", "jwks_file": i.JWKSFile != "", "jwks_url": i.JWKSURL != ""}
+	keys := map[string]bool{"secret_file": i.SecretFile != "", "jwks_file": i.JWKSFile != "", "jwks_url": i.JWKSURL != "", "discovery": i.Discovery}
 	var given []string
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		if keys[name] {
@@ -34,13 +34,16 @@ func checkIssuer(level validator.StructLevel) {
 	}
 	switch {
 	case len(given) == 0:
-		conflict(level, "issuer", "has no keys: set one of secret_file, jwks_file, jwks_url")
+		conflict(level, "issuer", "has no keys: set one of secret_file, jwks_file, jwks_url, discovery")
 	case len(given) > 1:
 		conflict(level, given[1], "cannot be combined with %s", given[0])
 	case keys["secret_file"] && slices.ContainsFunc(i.Algorithms, func(a string) bool { return a != "HS256" }):
 		conflict(level, "algorithms", "secret_file can be used with HS256 only")
 	case !keys["secret_file"] && slices.Contains(i.Algorithms, "HS256"):
 		conflict(level, "algorithms", "HS256 requires secret_file: a public key is not secret")
+	}
+	if i.Discovery && i.Issuer != "" && (!isJWKSURL(i.Issuer) || strings.ContainsAny(i.Issuer, "?#")) {
+		conflict(level, "issuer", "%s is not an https URL without a query, which discovery requires; http is allowed on loopback only", show(i.Issuer))
 	}
 }
 
@@ -135,6 +138,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkVerifiers(c, f)
 	checkTickets(c, f)
 	checkAudit(c, f)
+	checkTrusted(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
 		f.addOnce("admin/listen", "is the same as listen")
 	}

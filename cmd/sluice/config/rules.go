@@ -47,6 +47,8 @@ var rules = map[string]rule{
 	"directory_url":   {certificates.IsDirectoryURL, "an https URL without user name and password; http is allowed on loopback only"},
 	"email":           {isEmail, "an e-mail address"},
 	"uri_reference":   {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
+	"service_url":     {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"header_name":     {regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$").MatchString, "the name of a header"},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {
@@ -78,6 +80,8 @@ var validate = sync.OnceValue(func() *validator.Validate {
 	v.RegisterStructValidation(checkACME, ACME{})
 	v.RegisterStructValidation(checkIssuer, Issuer{})
 	v.RegisterStructValidation(checkGrant, Grant{})
+	v.RegisterStructValidation(checkWebhook, Webhook{})
+	v.RegisterStructValidation(checkForwarded, Forwarded{})
 	v.RegisterStructValidation(checkDrain, Drain{})
 	v.RegisterStructValidation(checkRedis, Redis{})
 	v.RegisterStructValidation(checkLimits, Limits{})

@@ -1,10 +1,16 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+
+	"sluice/auth/forwarded"
+	"sluice/auth/webhook"
+)
 
 // identifies reports whether any kind of credential is accepted.
 func (a Auth) identifies() bool {
-	return len(a.Issuers) > 0 || a.HasAPIKeys() || a.Introspection != nil || a.ClientCertificates != nil
+	return len(a.Issuers) > 0 || a.HasAPIKeys() || a.Introspection != nil || a.ClientCertificates != nil ||
+		a.Webhook.Asks(webhook.Connect) || a.Forwarded != nil && a.Forwarded.SubjectHeader != ""
 }
 
 // checkVerifiers checks what the kinds of credentials need from other sections, and
@@ -17,8 +23,9 @@ func checkVerifiers(c *Config, f *faults) {
 	if c.Auth.DPoP != nil && c.Auth.DPoP.Redis && !c.Redis.Configured() {
 		f.addOnce("auth/dpop/redis", needsRedis)
 	}
-	if c.Auth.ClientCertificates != nil && c.TLS == nil {
-		f.addOnce("auth/client_certificates", "requires tls: only a server that terminates TLS itself sees client certificates")
+	byProxy := c.Auth.Forwarded != nil && c.Auth.Forwarded.ClientCertificateHeader != ""
+	if c.Auth.ClientCertificates != nil && c.TLS == nil && !byProxy {
+		f.addOnce("auth/client_certificates", "requires tls, or a proxy that reports certificates (auth/forwarded/client_certificate_header): only a server that terminates TLS sees client certificates")
 	}
 	taken := make(map[string]string) // paths by issuer
 	for i, issuer := range c.Auth.Issuers {
@@ -35,6 +42,12 @@ func checkVerifiers(c *Config, f *faults) {
 	}
 	if c.Auth.HasAPIKeys() {
 		take(c.Auth.APIKeysIssuer, "auth/api_keys_issuer")
+	}
+	if c.Auth.Webhook.Asks(webhook.Connect) {
+		take(webhook.Issuer, "auth/webhook")
+	}
+	if c.Auth.Forwarded != nil && c.Auth.Forwarded.SubjectHeader != "" {
+		take(forwarded.Issuer, "auth/forwarded")
 	}
 	if c.Auth.ClientCertificates != nil {
 		take(c.Auth.ClientCertificates.Issuer, "auth/client_certificates/issuer")

@@ -22,8 +22,9 @@ func (c *Config) Warnings() []string {
 		list = append(list, "auth/access_token_in_query is enabled: proxies and browsers record tokens in URLs")
 	}
 	for i := range c.Auth.Issuers {
-		if strings.HasPrefix(c.Auth.Issuers[i].JWKSURL, "http://") {
-			list = append(list, "the keys of issuer "+c.Auth.Issuers[i].Issuer+" are fetched over http, without TLS")
+		issuer := &c.Auth.Issuers[i]
+		if strings.HasPrefix(issuer.JWKSURL, "http://") || issuer.Discovery && strings.HasPrefix(issuer.Issuer, "http://") {
+			list = append(list, "the keys of issuer "+issuer.Issuer+" are fetched over http, without TLS")
 		}
 	}
 	return append(list, c.auditWarnings()...)

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/embedded"
+)
+
+// TestAccessByWebhookAndProxy: what the configuration says about a webhook and a
+// trusted proxy reaches every part that needs it.
+func TestAccessByWebhookAndProxy(t *testing.T) {
+	t.Parallel()
+	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+
+	var mu sync.Mutex
+	asked := make(map[string]int)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var question struct {
+			Event, Stream string
+			Credential    struct{ Token string }
+			Headers       http.Header
+		}
+		body, _ := io.ReadAll(r.Body)
+		_ = json.Unmarshal(body, &question)
+		mu.Lock()
+		asked[question.Event]++
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.Header.Get("Authorization") != "Bearer "+strings.Repeat("s", 24):
+			w.WriteHeader(http.StatusTeapot)
+		case question.Event == "connect" && question.Credential.Token == "good" && question.Headers.Get("X-Tenant") == "a":
+			_, _ = io.WriteString(w, `{"subject":"u42","claims":{"role":"reader"}}`)
+		case question.Event == "connect":
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			fmt.Fprintf(w, `{"allow":%v}`, question.Stream == "open")
+		}
+	}))
+	defer service.Close()
+
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "webhook.secret"), []byte(strings.Repeat("s", 24)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `
+listen: 127.0.0.1:0
+admin: {listen: 127.0.0.1:0}
+kafka: {brokers: [%q]}
+trusted_proxies: [127.0.0.1/32]
+auth:
+  webhook: {url: %q, events: [connect, subscribe, publish], secret_file: webhook.secret, secret_as: bearer, headers: [x-tenant]}
+  forwarded: {subject_header: x-user, claims_headers: {role: x-role}, lifetime: 10s}
+grants:
+  - {when: {iss: webhook, role: reader}, subscribe: ["*"]}
+  - {when: {iss: forwarded, role: writer}, publish: ["*"]}
+streams:
+  open: {topic: open, partitions: 1}
+  shut: {topic: shut, partitions: 1}
+drain: {timeout: 1s, spread: 0s}
+`, servers.Brokers[0], service.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(config.Options{File: file, Environ: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan net.Addr, 1)
+	a, err := New(c, Options{Listening: func(at net.Addr) { listening <- at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	address := "http://" + (<-listening).String()
+	status := func(method, path string, headers ...string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(ctx, method, address+path, strings.NewReader(map[string]string{http.MethodPost: "x"}[method]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	// The topics are made while the server starts.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if status(http.MethodGet, "/v1/streams/open", "Authorization", "Bearer good", "X-Tenant", "a") == http.StatusOK {
+			break
+		}
+	}
+	for _, c := range []struct {
+		method, stream string
+		headers        []string
+		want           int
+	}{
+		{http.MethodGet, "open", []string{"Authorization", "Bearer good", "X-Tenant", "a"}, http.StatusOK},
+		{http.MethodGet, "shut", []string{"Authorization", "Bearer good", "X-Tenant", "a"}, http.StatusForbidden},
+		{http.MethodGet, "open", []string{"Authorization", "Bearer good", "X-Tenant", "b"}, http.StatusUnauthorized},
+		{http.MethodGet, "open", []string{"Authorization", "Bearer bad", "X-Tenant", "a"}, http.StatusUnauthorized},
+		{http.MethodGet, "open", []string{"X-User", "u", "X-Role", "writer"}, http.StatusForbidden},
+		{http.MethodPost, "open", []string{"X-User", "u", "X-Role", "writer"}, http.StatusOK},
+		{http.MethodPost, "shut", []string{"X-User", "u", "X-Role", "writer"}, http.StatusForbidden},
+		{http.MethodPost, "open", []string{"X-User", "u", "X-Role", "reader"}, http.StatusNotFound},
+		{http.MethodPost, "open", []string{"X-User", "u", "X-Role", "writer", "Authorization", "Bearer good"}, http.StatusBadRequest},
+	} {
+		if got := status(c.method, "/v1/streams/"+c.stream+"/records", c.headers...); got != c.want {
+			t.Errorf("%s %s with %v: %d, want %d", c.method, c.stream, c.headers, got, c.want)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, event := range []string{"connect", "subscribe", "publish"} {
+		if asked[event] == 0 || asked[event] > 3 {
+			t.Errorf("%s was asked %d times", event, asked[event])
+		}
+	}
+	checks := a.front.without()
+	if checks["webhook"] == nil || checks["webhook"](ctx) != nil {
+		t.Error("the webhook is not checked")
+	}
+}
