@@ -54,6 +54,8 @@ var rules = []rule{
 	{of: "auth/certificates", ours: []string{"auth"}, others: []string{}},
 	{of: "auth/dpop", ours: []string{"auth"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	{of: "auth/rediskeys", ours: nil, others: []string{"github.com/redis/go-redis/v9", "github.com/sony/gobreaker/v2"}},
+	{of: "auth/webhook", ours: []string{"auth"}, others: []string{"github.com/sony/gobreaker/v2"}},
+	{of: "auth/forwarded", ours: []string{"auth"}, others: []string{}},
 	{of: "auth/...", ours: []string{"auth", "self"}},
 	{of: "web/...", ours: []string{"self"}, others: []string{"github.com/yuin/goldmark"}},
 	{of: "transport/client/...", ours: []string{"self", "transport/wire"}},

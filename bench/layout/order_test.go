@@ -29,6 +29,8 @@ var againstOrder = map[string]int{
 	"auth/introspection":    0,
 	"auth/rediskeys":        0,
 	"auth/redisauth":        1,
+	"auth/forwarded":        0,
+	"auth/webhook":          0,
 	"hub":                   10,
 	"hub/cursors":           1,
 	"hub/event":             0,
