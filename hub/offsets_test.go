@@ -111,6 +111,28 @@ func TestStartAtOffsetsThatAreNotThere(t *testing.T) {
 	}
 }
 
+// TestOffsetsHaveNoEpoch: a client that names an offset does not know the epoch of the
+// record before it, so nothing is taken for a truncation.
+func TestOffsetsHaveNoEpoch(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	for n := range 20 {
+		if n == 10 {
+			topics.Elect("orders.v1", 0)
+		}
+		topics.Append("orders.v1", numbered(0, n))
+	}
+	h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+	for _, offset := range []int64{5, 10, 15} {
+		r := subscribe(t, h, hub.Request{Start: atOffsets(0, offset)})
+		if got := r.collect(t, int(20-offset)); len(got) != int(20-offset) || got[0].Type == "gap" || got[0].Offset != offset {
+			t.Errorf("from %d: got %+v", offset, got)
+		}
+		r.Close()
+	}
+}
+
 // TestOffsetsAreBoundAsReplays: an offset reads no further back than a cursor with the
 // same offset.
 func TestOffsetsAreBoundAsReplays(t *testing.T) {

@@ -560,6 +560,14 @@ func TestAPatternWithANamedCursor(t *testing.T) {
 	e.until("sluice.caught_up")
 	in.reads("/v1/events?stream=*&cursor_name=n&from=latest", key).until("sluice.caught_up")
 	e.closesWith("superseded", "stop", true)
+	// A stream that is named as well takes the name once.
+	both := in.reads("/v1/events?stream=market.*&stream=market.a&stream=*.b&cursor_name=n&from=latest", key)
+	if m := both.until("sluice.ready").json(t); texts(m["streams"]) != "market.a market.b market.c" {
+		t.Errorf("got %v", m)
+	}
+	in.publish("market.a", 0, 4, 5)
+	for m := both.until(""); m.json(t)["offset"] != 4.0; m = both.until("") {
+	}
 }
 
 // TestAPatternDoesNotWaitForAMissingTopic: a stream without a topic is left out, and
