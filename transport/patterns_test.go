@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/hub"
@@ -396,6 +397,38 @@ func TestAPatternFollowsTheRights(t *testing.T) {
 			t.Errorf("got %v", m)
 		}
 	}
+}
+
+// TestAStreamDoesNotJoinWithRightsThatAreGone: a right that is withdrawn while a stream
+// is being subscribed to gives nothing.
+func TestAStreamDoesNotJoinWithRightsThatAreGone(t *testing.T) {
+	t.Parallel()
+	inBubble(t, options{}, func(t *testing.T, in *instance) {
+		s := in.dial("", token(t, "u42", "none", time.Hour))
+		s.send(`{"type":"subscribe","id":"m","stream":"*"}`)
+		if m := s.until("subscribed"); texts(m["streams"]) != "public.news" {
+			t.Errorf("got %v", m)
+		}
+		s.until("caught_up")
+		in.topics.Away(true) // so that it takes a while
+		s.send(`{"type":"auth","id":"1","token":%q}`, token(t, "u42", "live", time.Hour))
+		s.until("authenticated")
+		synctest.Wait()
+		s.send(`{"type":"auth","id":"2","token":%q}`, token(t, "u42", "none", time.Hour))
+		s.until("authenticated")
+		in.topics.Away(false)
+		time.Sleep(30 * time.Second) // also for further attempts
+		in.publish("orders", 0, 0, 1)
+		in.publish("public.news", 0, 0, 1)
+		for m := s.next(); m.str("type") != "event"; m = s.next() {
+			if m.str("type") == "streams" {
+				t.Errorf("got %v", m)
+			}
+		}
+		if s.last.str("stream") != "public.news" {
+			t.Errorf("got %v", s.last)
+		}
+	})
 }
 
 // TestLimitsOfPatterns: each limit is told, and streams that come later are left out
