@@ -3,7 +3,8 @@
 // of the configured issuers (JWT, RFC 7519 and RFC 8725); others can be added for
 // other kinds of credential. The grants in force determine which streams the
 // principal may subscribe to, replay and publish. A client without a credential is
-// identified by its address.
+// identified by its address. With Config.Tenancy every principal belongs to a tenant or
+// to none, and principals of different tenants differ, whoever they are.
 //
 // The package guarantees:
 //   - a token is accepted only with a valid signature by a key of the issuer it
@@ -35,7 +36,8 @@
 // verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
 // anybody can make signatures, keyfile.go and keyurl.go load key sets,
 // discovery.go finds their URLs, outbound.go makes the requests. grant.go, pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
-// which template.go names principals, and principal.go the principal that has them.
+// which template.go names principals, principal.go the principal that has them, and tenant.go
+// the tenant that it belongs to.
 // credential.go is what a client presents, request.go finds it in an HTTP request,
 // origin.go holds the origins that may use a cookie. revocation.go is what revokes a
 // credential, revocations.go the set of those in force, logout.go verifies the logout
@@ -82,6 +84,8 @@ type Config struct {
 	// ByName are streams that are too sensitive to be granted by accident: a pattern
 	// with a star does not match them, only one that is their name.
 	ByName []string
+	// Tenancy tells which tenant a client belongs to.
+	Tenancy Tenancy
 	// ClockSkew is the allowed difference between an issuer's clock and the
 	// server's, at most MaxClockSkew. A token becomes valid that much earlier and
 	// expires that much later.
@@ -152,6 +156,7 @@ type Authenticator struct {
 	tokenBytes int
 	clockSkew  time.Duration
 	byName     byName
+	tenancy    tenancy
 	log        *slog.Logger
 	revoked    *Revocations
 	logouts    logouts
@@ -213,11 +218,14 @@ func New(config Config) (*Authenticator, error) {
 	for _, stream := range config.ByName {
 		a.byName[stream] = true
 	}
+	var err error
+	if a.tenancy, err = newTenancy(config.Tenancy); err != nil {
+		return nil, err
+	}
 	if a.tokenBytes == 0 {
 		a.tokenBytes = DefaultTokenBytes
 	}
 	if a.revoked == nil {
-		var err error
 		if a.revoked, err = NewRevocations(RevocationsConfig{ClockSkew: config.ClockSkew}); err != nil {
 			return nil, err
 		}
@@ -302,9 +310,9 @@ func newKeys(is Issuer, algorithms map[string]bool, log *slog.Logger) (keySource
 }
 
 // Anonymous returns the principal of a client without a credential. The address, an
-// IP address with or without a port, identifies it. Anonymous returns
-// ErrNoCredential if no grant is for anonymous clients.
-func (a *Authenticator) Anonymous(address string) (*Principal, error) {
+// IP address with or without a port, identifies it. The tenant is that of the host name,
+// see HostTenant. Anonymous returns ErrNoCredential if no grant is for anonymous clients.
+func (a *Authenticator) Anonymous(address, tenant string) (*Principal, error) {
 	rights := a.rights.Load()
 	open := rights.open
 	switch {
@@ -313,7 +321,7 @@ func (a *Authenticator) Anonymous(address string) (*Principal, error) {
 	case address == "":
 		return nil, unauthenticated("the client has no address")
 	}
-	p := newAnonymous(address, open)
-	p.rights, p.ruling = rights, a.rulings().rulingOn(nil, nil)
+	p := newAnonymous(address, tenant, open)
+	p.rights, p.ruling = rights, a.rulings().rulingOn(nil, nil, tenant)
 	return p, nil
 }

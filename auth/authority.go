@@ -29,9 +29,9 @@ type Rulings struct {
 	// Name makes the name under which the authority knows an identity. Anonymous clients,
 	// and identities for which Name makes none, have the name "".
 	Name *Template
-	// Judge returns the verdict for a name. It is called often, by many goroutines at
-	// once, and must not block.
-	Judge func(name string, action Action, stream string) Verdict
+	// Judge returns the verdict for a name, on a stream as the tenant sees it. It is
+	// called often, by many goroutines at once, and must not block.
+	Judge func(name, tenant string, action Action, stream string) Verdict
 	// Replay is how far back the streams that Judge allows to subscribe to may be read.
 	Replay time.Duration
 	// Incomplete is set while a part of what the authority has to say is not known. A
@@ -49,23 +49,24 @@ func (a *Authenticator) rulings() *Rulings {
 
 // ruling is what an Authority says about one principal.
 type ruling struct {
-	from *Rulings // nil without an authority
-	name string
+	from   *Rulings // nil without an authority
+	name   string
+	tenant string
 }
 
 // rulingOn returns the ruling on an identity.
-func (r *Rulings) rulingOn(id *Identity, c claims) ruling {
+func (r *Rulings) rulingOn(id *Identity, c claims, tenant string) ruling {
 	if r == nil {
 		return ruling{}
 	}
-	return ruling{from: r, name: r.Name.nameOf(id, c)}
+	return ruling{from: r, name: r.Name.nameOf(id, c), tenant: tenant}
 }
 
 func (r ruling) judge(action Action, stream string) Verdict {
 	if r.from == nil {
 		return Silent
 	}
-	return r.from.Judge(r.name, action, stream)
+	return r.from.Judge(r.name, r.tenant, action, stream)
 }
 
 // allowance is what an authority allows for an action on a stream.

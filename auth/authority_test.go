@@ -19,7 +19,7 @@ func (r *ruled) Rulings() *auth.Rulings { return r.now.Load() }
 func (r *ruled) say(template string, verdicts map[string]auth.Verdict) *auth.Rulings {
 	made := &auth.Rulings{
 		Name: must(auth.NewTemplate(template)),
-		Judge: func(name string, action auth.Action, stream string) auth.Verdict {
+		Judge: func(name, _ string, action auth.Action, stream string) auth.Verdict {
 			return verdicts[name+" "+action.String()+" "+stream]
 		},
 		Replay: time.Hour,
@@ -92,7 +92,7 @@ func TestAuthorityOnAnonymous(t *testing.T) {
 	by := &ruled{}
 	by.say("User:{sub}", map[string]auth.Verdict{" subscribe secret": auth.Denied})
 	a := newRuled(t, by, auth.Grant{Anonymous: true, Subscribe: []string{"*"}})
-	p := must(a.Anonymous("192.0.2.1"))
+	p := must(a.Anonymous("192.0.2.1", ""))
 	by.say("User:{sub}", nil)
 	if now := must(a.Refresh(p)); a.InForce(p) || !now.May(auth.Subscribe, "secret") {
 		t.Error("an anonymous principal is not refreshed")
@@ -136,7 +136,7 @@ func nameOf(t testing.TB, template string, claims map[string]any) (name string) 
 	by := &ruled{}
 	by.now.Store(&auth.Rulings{
 		Name: must(auth.NewTemplate(template)),
-		Judge: func(of string, _ auth.Action, _ string) auth.Verdict {
+		Judge: func(of, _ string, _ auth.Action, _ string) auth.Verdict {
 			name = of
 			return auth.Silent
 		},
@@ -232,7 +232,7 @@ func FuzzTemplate(f *testing.F) {
 	var name string
 	by.now.Store(&auth.Rulings{
 		Name: must(auth.NewTemplate("User:{x}.-{y}.")),
-		Judge: func(of string, _ auth.Action, _ string) auth.Verdict {
+		Judge: func(of, _ string, _ auth.Action, _ string) auth.Verdict {
 			name = of
 			return auth.Silent
 		},

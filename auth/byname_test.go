@@ -21,7 +21,7 @@ func TestPatternsDoNotMatchStreamsByName(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			p, err := a.Anonymous("192.0.2.1")
+			p, err := a.Anonymous("192.0.2.1", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestPatternsDoNotMatchStreamsByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := a.Anonymous("192.0.2.1"); err != nil || !p.May(auth.Subscribe, "audit.news") {
+	if p, err := a.Anonymous("192.0.2.1", ""); err != nil || !p.May(auth.Subscribe, "audit.news") {
 		t.Errorf("a pattern does not match another stream, %v", err)
 	}
 }

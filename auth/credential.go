@@ -40,6 +40,9 @@ type Credential struct {
 	// is untrusted, and is kept other than as a digest by nobody.
 	Token Secret
 	Proof Proof
+	// Tenant is the tenant of the host name that the client has used, see
+	// Authenticator.HostTenant. The caller of FromRequest sets it.
+	Tenant string
 	// Asserted is what a trusted proxy says about the client, nil for nothing.
 	Asserted *Assertion
 }

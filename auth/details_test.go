@@ -89,7 +89,7 @@ func TestRefresh(t *testing.T) {
 	if same := must(a.Refresh(p)); same != p {
 		t.Error("nothing has changed, and the principal is another")
 	}
-	nobody := must(a.Anonymous("192.0.2.1"))
+	nobody := must(a.Anonymous("192.0.2.1", ""))
 	if err := a.SetGrants([]auth.Grant{{Subscribe: []string{"orders"}, Filter: "false"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestGrantsAreJoined(t *testing.T) {
 		auth.Grant{Anonymous: true, Subscribe: []string{"public.news"}},
 	)
 	token := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(nil))))
-	anonymous := must(a.Anonymous("192.0.2.7:4711"))
+	anonymous := must(a.Anonymous("192.0.2.7:4711", ""))
 	for _, c := range []struct {
 		name                     string
 		p                        *auth.Principal
@@ -135,7 +135,7 @@ func TestPrincipalKeys(t *testing.T) {
 	}
 	a := must(auth.New(config))
 	owners := map[string]string{"anonymous:192.0.2.7": "anonymous"}
-	if key := must(a.Anonymous("192.0.2.7")).Key(); key != "anonymous:192.0.2.7" {
+	if key := must(a.Anonymous("192.0.2.7", "")).Key(); key != "anonymous:192.0.2.7" {
 		t.Errorf("got key %q", key)
 	}
 	for _, issuer := range issuers {
@@ -166,16 +166,16 @@ func TestAnonymous(t *testing.T) {
 		"[fe80::1%eth0]:4711":     "fe80::1",
 		"@":                       "@",
 	} {
-		p, err := a.Anonymous(address)
+		p, err := a.Anonymous(address, "")
 		if err != nil || p.ID() != want || !p.Anonymous() || !p.ExpiresAt().IsZero() || p.Issuer() != "" {
 			t.Errorf("%s: got %+v, %v", address, p, err)
 		}
 	}
-	if _, err := a.Anonymous(""); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := a.Anonymous("", ""); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("no address: %v", err)
 	}
 	closed := newAuth(t, auth.Grant{Subscribe: []string{"x"}})
-	if _, err := closed.Anonymous("192.0.2.7"); !errors.Is(err, auth.ErrUnauthenticated) {
+	if _, err := closed.Anonymous("192.0.2.7", ""); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("without an anonymous grant: %v", err)
 	}
 }

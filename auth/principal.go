@@ -41,26 +41,38 @@ type Principal struct {
 	rights    *rights   // the rights that grants is from
 	ruling    ruling    // of the authority
 	identity  *Identity // nil for an anonymous principal
-	tenant    string
+	tenant    string    // that it belongs to
+	host      string    // the tenant of the host name that its client has used
+	revokedAs string    // the tenant by which its credential can be revoked
 }
 
 // newPrincipal makes the principal of an identity.
-func newPrincipal(of *Identity, grants []*grant) *Principal {
+func newPrincipal(of *Identity, tenant string, grants []*grant) *Principal {
 	return &Principal{
 		id:     of.Subject,
 		issuer: of.Issuer,
 		// Escaped, both parts contain neither a colon nor a brace, so no two pairs
 		// have the same key and none can choose its slot in a Redis Cluster.
-		key:       "user:" + url.QueryEscape(of.Issuer) + ":" + url.QueryEscape(of.Subject),
+		key:       keyIn(tenant, "user:"+url.QueryEscape(of.Issuer)+":"+url.QueryEscape(of.Subject)),
 		expiresAt: of.ExpiresAt,
 		grants:    grants,
 		identity:  of,
+		tenant:    tenant,
 	}
+}
+
+// keyIn makes a key unique among those of all tenants: the same holder of credentials is
+// another principal in each tenant.
+func keyIn(tenant, key string) string {
+	if tenant == "" {
+		return key
+	}
+	return "tenant:" + tenant + ":" + key
 }
 
 // newAnonymous makes the principal of an address. The port is dropped, because it
 // differs for each connection of a client.
-func newAnonymous(address string, grants []*grant) *Principal {
+func newAnonymous(address, tenant string, grants []*grant) *Principal {
 	if with, err := netip.ParseAddrPort(address); err == nil {
 		address = with.Addr().Unmap().WithZone("").String()
 	} else if ip, err := netip.ParseAddr(address); err == nil {
@@ -68,9 +80,11 @@ func newAnonymous(address string, grants []*grant) *Principal {
 	}
 	return &Principal{
 		id:        address,
-		key:       "anonymous:" + url.QueryEscape(address),
+		key:       keyIn(tenant, "anonymous:"+url.QueryEscape(address)),
 		anonymous: true,
 		grants:    grants,
+		tenant:    tenant,
+		host:      tenant,
 	}
 }
 

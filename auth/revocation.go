@@ -107,5 +107,5 @@ func (p *Principal) RevokedBy(r Revocation) bool {
 	}
 	is := func(want, have string) bool { return want == "" || want == have }
 	return is(r.Issuer, p.issuer) && is(r.Subject, p.id) && is(r.TokenID, p.identity.TokenID) && is(r.SessionID, p.identity.SessionID) &&
-		is(r.Tenant, p.tenant) && r.issuedBefore(p.identity.IssuedAt)
+		is(r.Tenant, p.revokedAs) && r.issuedBefore(p.identity.IssuedAt)
 }

@@ -189,7 +189,7 @@ func (s *Revocations) Revoked(p *Principal) bool {
 		{revokedSubject, p.issuer, p.id},
 		{revokedToken, p.issuer, p.identity.TokenID},
 		{revokedSession, p.issuer, p.identity.SessionID},
-		{revokedTenant, p.issuer, p.tenant},
+		{revokedTenant, p.issuer, p.revokedAs},
 	} {
 		if has.name == "" {
 			continue

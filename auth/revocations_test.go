@@ -108,7 +108,7 @@ func TestRevokedCredentials(t *testing.T) {
 			if len(told) != 1 || p.RevokedBy(told[0]) != c.revoked {
 				t.Errorf("told %+v", told)
 			}
-			anonymous, err := a.Anonymous("192.0.2.1")
+			anonymous, err := a.Anonymous("192.0.2.1", "")
 			if err != nil || a.Revocations().Revoked(anonymous) || anonymous.RevokedBy(complete) {
 				t.Errorf("an anonymous client is revoked, %v", err)
 			}

@@ -150,7 +150,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (*Princi
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.principalFor(id)
+	p, err := a.principalFor(id, c.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +209,7 @@ func (a *Authenticator) ofIssuer(id *Identity) (*Identity, error) {
 // belong to the same principal, otherwise Renew returns ErrPrincipalChanged; the
 // rights and the expiry may differ.
 func (a *Authenticator) Renew(ctx context.Context, current *Principal, c Credential) (*Principal, error) {
+	c.Tenant = current.host
 	renewed, err := a.Authenticate(ctx, c)
 	if err != nil {
 		return nil, err
@@ -219,8 +220,9 @@ func (a *Authenticator) Renew(ctx context.Context, current *Principal, c Credent
 	return renewed, nil
 }
 
-// principalFor gives an identity the rights of the grants in force and of the authority.
-func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
+// principalFor gives an identity, which is used at the host of a tenant, the rights of
+// the grants in force and of the authority.
+func (a *Authenticator) principalFor(id *Identity, host string) (*Principal, error) {
 	if err := id.check(); err != nil {
 		return nil, fmt.Errorf("verify credential: %w", err)
 	}
@@ -228,7 +230,7 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 		return nil, ErrTokenExpired
 	}
 	rights, rulings := a.rights.Load(), a.rulings()
-	if p := id.principal.Load(); p != nil && p.rights == rights && p.ruling.from == rulings {
+	if p := id.principal.Load(); p != nil && p.rights == rights && p.ruling.from == rulings && p.host == host {
 		return p, nil
 	}
 	c := claims{}
@@ -236,6 +238,10 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 		if err := c.UnmarshalJSON(id.Claims); err != nil {
 			return nil, unauthenticated("the claims are not a JSON object")
 		}
+	}
+	tenant, err := a.tenancy.tenantOf(c, host)
+	if err != nil {
+		return nil, err
 	}
 	grants := rights.matching(c)
 	for _, carried := range id.Grants {
@@ -245,10 +251,10 @@ func (a *Authenticator) principalFor(id *Identity) (*Principal, error) {
 		}
 		grants = append(grants, one)
 	}
-	p := newPrincipal(id, grants)
-	p.rights, p.ruling = rights, rulings.rulingOn(id, c)
-	if value, ok := c.find(a.revoked.tenant); ok {
-		p.tenant = claimText(value)
+	p := newPrincipal(id, tenant, grants)
+	p.rights, p.ruling, p.host, p.revokedAs = rights, rulings.rulingOn(id, c, tenant), host, tenant
+	if value, ok := c.find(a.revoked.tenant); ok && tenant == "" {
+		p.revokedAs = claimText(value)
 	}
 	id.principal.Store(p)
 	return p, nil
@@ -273,10 +279,10 @@ func (a *Authenticator) InForce(p *Principal) bool {
 // changed, or no grant is for anonymous clients.
 func (a *Authenticator) Refresh(p *Principal) (*Principal, error) {
 	if p.Anonymous() {
-		return a.Anonymous(p.ID())
+		return a.Anonymous(p.ID(), p.host)
 	}
 	if by := p.identity.issuer; by != nil && a.tokens.Load().issuers[by.name] != by {
 		return nil, unauthenticated("the issuer of the token has been removed or changed")
 	}
-	return a.principalFor(p.identity)
+	return a.principalFor(p.identity, p.host)
 }

@@ -108,7 +108,7 @@ func TestGrantsAreExchanged(t *testing.T) {
 	if !before.May(auth.Publish, "orders") || after.May(auth.Publish, "orders") || !after.May(auth.Subscribe, "orders") {
 		t.Error("a token that is remembered keeps the old grants, or a principal has changed")
 	}
-	if _, err := a.Anonymous("10.0.0.1"); err == nil {
+	if _, err := a.Anonymous("10.0.0.1", ""); err == nil {
 		t.Error("an anonymous client comes in without a grant")
 	}
 }

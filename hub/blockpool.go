@@ -62,8 +62,7 @@ func (c *blockPool) await(l *late, wants []want) {
 		missing = !c.joinFetch(l, &l.wants[i]) || missing
 	}
 	if missing {
-		l.queued = true
-		c.turns.waiting = append(c.turns.waiting, l)
+		c.turns.wait(l)
 	} else {
 		c.settle(l, &e)
 	}
@@ -102,7 +101,7 @@ func (c *blockPool) settle(l *late, e *deferred) {
 // grant gives turns to the first waiting subscriptions that may have one.
 func (c *blockPool) grant(e *deferred) {
 	for l := c.turns.next(); l != nil; l = c.turns.next() {
-		l.turn = c.turns.begin(l.principal)
+		l.turn = c.turns.begin(l.client)
 		var missing []want
 		for i := range l.wants {
 			if !c.joinFetch(l, &l.wants[i]) {
@@ -126,14 +125,14 @@ func (c *blockPool) grant(e *deferred) {
 
 // readAhead reads what will be wanted soon, unless a subscription waits for a turn.
 func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *deferred) {
-	if len(c.turns.waiting) > 0 || !c.turns.room(l.principal) {
+	if c.turns.waiting.len() > 0 || !c.turns.room(l.client) {
 		return
 	}
 	wants := make([]want, len(places))
 	for i, at := range places {
 		wants[i] = want{place: at}
 	}
-	t := c.turns.begin(l.principal)
+	t := c.turns.begin(l.client)
 	e.fetch = append(e.fetch, c.newFetch(l.cache, wants, t))
 	t.holders = 1 // only the read
 }
@@ -292,25 +291,22 @@ func (c *blockPool) release(p *fetchPart, e *deferred) {
 
 // recheck resumes the subscriptions that wait for a turn and no longer need one.
 func (c *blockPool) recheck(s *blockCache, e *deferred) {
-	kept := c.turns.waiting[:0]
-	for _, l := range c.turns.waiting {
-		if l.cache == s {
-			missing := false
-			for i := range l.wants {
-				w := &l.wants[i]
-				w.joined = w.joined || !w.unproven && s.part(w.place.Partition).has(w.place)
-				missing = missing || !w.joined
-			}
-			if !missing {
-				l.queued = false
-				c.settle(l, e)
-				continue
-			}
+	c.turns.waiting.sift(func(l *late) bool {
+		if l.cache != s {
+			return false
 		}
-		kept = append(kept, l)
-	}
-	clear(c.turns.waiting[len(kept):])
-	c.turns.waiting = kept
+		missing := false
+		for i := range l.wants {
+			w := &l.wants[i]
+			w.joined = w.joined || !w.unproven && s.part(w.place.Partition).has(w.place)
+			missing = missing || !w.joined
+		}
+		if !missing {
+			l.queued = false
+			c.settle(l, e)
+		}
+		return !missing
+	})
 }
 
 // cut removes what is cached beyond the offset at which a partition was truncated.
@@ -335,17 +331,14 @@ func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
 		c.void(part, &e)
 	}
 	clear(s.parts)
-	kept := c.turns.waiting[:0]
-	for _, l := range c.turns.waiting {
+	c.turns.waiting.sift(func(l *late) bool {
 		if l.cache != s {
-			kept = append(kept, l)
-			continue
+			return false
 		}
 		l.queued = false
 		c.settle(l, &e)
-	}
-	clear(c.turns.waiting[len(kept):])
-	c.turns.waiting = kept
+		return true
+	})
 	c.mu.Unlock()
 	c.do(e)
 }

@@ -20,6 +20,9 @@ func (h *Hub) SetStreams(streams []Stream) error {
 	retired, err := h.setStreams(streams)
 	for _, st := range retired {
 		st.retire()
+		for _, of := range h.tenants.remove(st) {
+			of.retire()
+		}
 	}
 	return err
 }
@@ -66,16 +69,18 @@ type Named struct {
 	Since time.Time
 }
 
-// Names returns the streams in force, by name, and a channel that is closed once others
-// are in force.
-func (h *Hub) Names() (streams []Named, replaced <-chan struct{}) {
+// Names returns the streams in force that a tenant has, by name, and a channel that is
+// closed once others are in force.
+func (h *Hub) Names(tenant string) (streams []Named, replaced <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.replaced == nil {
 		h.replaced = make(chan struct{})
 	}
 	for name, st := range h.streams() {
-		streams = append(streams, Named{name, st.since})
+		if tenant != "" || !st.isTemplate() {
+			streams = append(streams, Named{name, st.since})
+		}
 	}
 	slices.SortFunc(streams, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
 	return streams, h.replaced
@@ -100,7 +105,9 @@ func (h *Hub) watchAll(streams []*stream) {
 		return
 	}
 	for _, st := range streams {
-		h.tasks.Go(func() { st.watchTips(ctx) })
+		if !st.isTemplate() {
+			h.tasks.Go(func() { st.watchTips(ctx) })
+		}
 	}
 }
 

@@ -119,7 +119,7 @@ func TestStreamsAreReplaced(t *testing.T) {
 		if n := topics.by.Load(); n != 1 {
 			t.Errorf("%d streams are read, want one", n)
 		}
-		if _, err := h.Stream("orders"); err == nil {
+		if _, err := h.Stream("", "orders"); err == nil {
 			t.Error("a removed stream is there")
 		}
 		if _, _, err := h.Subscribe(t.Context(), hub.Request{Stream: "orders"}); err == nil {
@@ -145,7 +145,7 @@ func TestHubLimitsAreReplaced(t *testing.T) {
 			written++
 		}
 		for {
-			info, err := h.Stream("orders")
+			info, err := h.Stream("", "orders")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,7 +49,7 @@ func TestQuietFeedHoldsNoChunks(t *testing.T) {
 		all.collect(t, 1)
 	}
 	b.Reset()
-	info, _ := h.Stream("orders")
+	info, _ := h.Stream("", "orders")
 	more := int(heap() - before)
 	for _, r := range quiet {
 		r.Close()

@@ -77,11 +77,11 @@ func (s *Subscription) withhold(reach reach, from record.Position, silent bool) 
 type Bound struct{ reach reach }
 
 // Bound asks Kafka how far back a span, which must not be negative, reaches in a
-// stream that has subscriptions.
-func (h *Hub) Bound(ctx context.Context, stream string, span time.Duration) (Bound, error) {
-	st, ok := h.streams()[stream]
-	if !ok {
-		return Bound{}, ErrUnknownStream
+// tenant's stream that has subscriptions.
+func (h *Hub) Bound(ctx context.Context, tenant, stream string, span time.Duration) (Bound, error) {
+	st, err := h.find(tenant, stream)
+	if err != nil {
+		return Bound{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.limits().StartTimeout)
 	defer cancel()

@@ -117,7 +117,7 @@ func TestNarrowTellsWhateverTheStart(t *testing.T) {
 			defer r.Close()
 			r.collect(t, 10)
 			at := r.Position().Offset(0, -1)
-			bound, err := h.Bound(t.Context(), "orders", 30*time.Minute)
+			bound, err := h.Bound(t.Context(), "", "orders", 30*time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,6 +46,7 @@ type Hub struct {
 	now    func() time.Time
 	// inForce are the streams by name. The map is never changed, but replaced.
 	inForce atomic.Pointer[map[string]*stream]
+	tenants tenantStreams
 	bounds  atomic.Pointer[Limits] // in force; never changed, but replaced
 	blocks  *blockPool
 	// searches bounds the searches for the newest records, which StartLast needs.
@@ -117,6 +118,7 @@ func (h *Hub) spawn(task func()) bool {
 // StreamInfo describes a stream and its state.
 type StreamInfo struct {
 	Name, Topic string
+	Tenant      string // "" if the stream is no tenant's
 	Content     event.Content
 	Publishable bool
 	// Partitions is 0 until the topic has been described for the first time.
@@ -138,24 +140,55 @@ type StreamInfo struct {
 	Reported map[record.GapReason]uint64
 }
 
-// Streams returns all streams, by name.
+// Streams returns all streams, by name and tenant. A template counts as the streams
+// that were made of it.
 func (h *Hub) Streams() []StreamInfo {
-	streams := h.streams()
-	names := slices.Sorted(maps.Keys(streams))
-	infos := make([]StreamInfo, 0, len(names))
-	for _, name := range names {
-		infos = append(infos, streams[name].info())
+	streams := h.every()
+	infos := make([]StreamInfo, 0, len(streams))
+	for _, st := range streams {
+		infos = append(infos, st.info())
 	}
 	return infos
 }
 
-// Stream returns one stream by name.
-func (h *Hub) Stream(name string) (StreamInfo, error) {
+// StreamsOf returns the streams that a tenant has, by name.
+func (h *Hub) StreamsOf(tenant string) []StreamInfo {
+	var infos []StreamInfo
+	streams := h.streams()
+	for _, name := range slices.Sorted(maps.Keys(streams)) {
+		if info, err := h.Stream(tenant, name); err == nil {
+			infos = append(infos, info)
+		}
+	}
+	return infos
+}
+
+// Stream returns one stream of a tenant by name. It makes none: of a template, the
+// state of the stream may be missing.
+func (h *Hub) Stream(tenant, name string) (StreamInfo, error) {
 	st, ok := h.streams()[name]
-	if !ok {
+	if !ok || st.isTemplate() && tenant == "" {
 		return StreamInfo{}, ErrUnknownStream
 	}
+	if st.isTemplate() {
+		h.tenants.mu.RLock()
+		made := h.tenants.all[tenantStream{st, tenant}]
+		h.tenants.mu.RUnlock()
+		if made == nil {
+			made = h.newTenantStream(tenantStream{st, tenant})
+		}
+		st = made
+	}
 	return st.info(), nil
+}
+
+// Configured reports whether there is a stream of the name, for all or of tenants.
+func (h *Hub) Configured(name string) bool { return h.streams()[name] != nil }
+
+// Has reports whether a tenant has a stream of the name.
+func (h *Hub) Has(tenant, name string) bool {
+	st, ok := h.streams()[name]
+	return ok && (tenant != "" || !st.isTemplate())
 }
 
 // NoteMissing records whether a stream's topic is certainly missing, as found by the
@@ -168,10 +201,10 @@ func (h *Hub) NoteMissing(name string, missing bool) {
 
 // Describe is like Stream, but asks Kafka for the topic when it is not known yet or
 // was missing.
-func (h *Hub) Describe(ctx context.Context, name string) (StreamInfo, error) {
-	st, ok := h.streams()[name]
-	if !ok {
-		return StreamInfo{}, ErrUnknownStream
+func (h *Hub) Describe(ctx context.Context, tenant, name string) (StreamInfo, error) {
+	st, err := h.find(tenant, name)
+	if err != nil {
+		return StreamInfo{}, err
 	}
 	if st.topic.Load() == nil || st.missing.Load() {
 		topic, err := st.Source.Topic(ctx, st.Topic)
@@ -191,6 +224,7 @@ func (st *stream) info() StreamInfo {
 	info := StreamInfo{
 		Name:        st.Name,
 		Topic:       st.Topic,
+		Tenant:      st.tenant,
 		Content:     st.Content,
 		Publishable: st.Producer != nil,
 		Missing:     st.missing.Load(),
@@ -215,10 +249,13 @@ func (st *stream) info() StreamInfo {
 	return info
 }
 
-// Publish stores messages in a stream's topic; see upstream.Producer.
-func (h *Hub) Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
-	st, ok := h.streams()[stream]
-	if !ok || st.Producer == nil {
+// Publish stores messages in the topic of a tenant's stream; see upstream.Producer.
+func (h *Hub) Publish(ctx context.Context, tenant, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
+	st, err := h.find(tenant, stream)
+	if err != nil {
+		return err
+	}
+	if st.Producer == nil {
 		return ErrUnknownStream
 	}
 	st.Producer.Produce(ctx, st.Topic, messages, done)
@@ -240,7 +277,7 @@ func (h *Hub) balance() bool {
 	}
 	var logs []held
 	total := 0
-	for _, st := range h.streams() {
+	for _, st := range h.every() {
 		if l := st.logNow(); l != nil {
 			size := l.size()
 			total += size

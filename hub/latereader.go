@@ -16,9 +16,9 @@ const latePatience = 5 * time.Second
 // for blocks that are missing.
 type late struct {
 	// Immutable.
-	cache     *blockCache
-	principal string
-	owner     Owner
+	cache  *blockCache
+	client client
+	owner  Owner
 
 	// waiting is set until everything that it wants has arrived. It is written under
 	// blocks.mu.
@@ -65,9 +65,9 @@ type lateRun struct {
 
 // turn is a right to have Kafka read, held by the subscription and by the read.
 type turn struct {
-	principal string
-	holders   int
-	patience  *time.Timer
+	client   client
+	holders  int
+	patience *time.Timer
 }
 
 // firstRun returns the run whose first entry is the oldest by timestamp, and the

@@ -10,6 +10,11 @@ type Limits struct {
 	// ReplaysPerPrincipal and ReplaysPerInstance bound how many subscriptions read
 	// from Kafka at once; others wait their turn. 0 for no bound.
 	ReplaysPerPrincipal, ReplaysPerInstance int
+	// ReplaysPerTenant is the same for all principals of a tenant. 0 for no bound.
+	ReplaysPerTenant int
+	// TenantStreams bounds the streams of tenants that are kept at once: those in use,
+	// and those that were used lately. 0 for no bound.
+	TenantStreams int
 	// LateMemory bounds what is kept in memory of the records before the logs, for
 	// late subscriptions, in bytes. 0 for no bound.
 	LateMemory int

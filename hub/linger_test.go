@@ -43,7 +43,7 @@ func TestLingerCountsFromTheLast(t *testing.T) {
 		h := runHub(t, topics, 0, 10*time.Second)
 		reads := func(want bool) {
 			t.Helper()
-			if info, _ := h.Stream("orders"); info.Reading != want {
+			if info, _ := h.Stream("", "orders"); info.Reading != want {
 				t.Errorf("reading is %v, want %v", info.Reading, want)
 			}
 		}

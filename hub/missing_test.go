@@ -25,12 +25,12 @@ func TestAMissingTopicIsToldAtOnce(t *testing.T) {
 			t.Fatalf("got %v (%v)", err, ctx.Err())
 		}
 	}
-	info, err := h.Describe(ctx, "orders")
+	info, err := h.Describe(ctx, "", "orders")
 	if !errors.Is(err, upstream.ErrUnknownTopic) || !info.Missing {
 		t.Errorf("describe: got %+v, %v", info, err)
 	}
 	topics.Create("orders.v1", 2)
-	if info, err = h.Describe(ctx, "orders"); err != nil || info.Missing || info.Partitions != 2 {
+	if info, err = h.Describe(ctx, "", "orders"); err != nil || info.Missing || info.Partitions != 2 {
 		t.Errorf("once it is there: got %+v, %v", info, err)
 	}
 	for {
@@ -46,10 +46,10 @@ func TestAMissingTopicIsToldAtOnce(t *testing.T) {
 
 	// The stream was read before its topic is noted as missing.
 	h.NoteMissing("orders", true)
-	if info, _ := h.Stream("orders"); !info.Missing {
+	if info, _ := h.Stream("", "orders"); !info.Missing {
 		t.Error("what was noted is not told")
 	}
-	if info, err := h.Describe(ctx, "orders"); err != nil || info.Missing {
+	if info, err := h.Describe(ctx, "", "orders"); err != nil || info.Missing {
 		t.Errorf("it is there: got %+v, %v", info, err)
 	}
 }

@@ -23,10 +23,10 @@ type sighting struct{ offset, time int64 }
 // timestamp over all partitions. It reports short when there are fewer, or when no
 // more were found within the bounds of the search.
 func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) (from record.Position, short bool, err error) {
-	if err := s.hub.searches.enter(ctx, s.principal); err != nil {
+	if err := s.hub.searches.enter(ctx, s.client); err != nil {
 		return record.Position{}, false, err
 	}
-	defer s.hub.searches.leave(s.principal)
+	defer s.hub.searches.leave(s.client)
 	tip, err := s.places(ctx, upstream.Tip())
 	if err != nil {
 		return record.Position{}, false, err

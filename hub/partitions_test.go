@@ -36,7 +36,7 @@ func TestPartitionsThatTheTopicDoesNotHaveAreNotKept(t *testing.T) {
 		}
 	}
 	vouch := func(at record.Position) (record.Position, error) {
-		return h.Vouch(t.Context(), record.StreamPosition{Stream: "orders", Position: at})
+		return h.Vouch(t.Context(), "", record.StreamPosition{Stream: "orders", Position: at})
 	}
 	other := record.TopicID{9, 9}
 	at, err := vouch(all(other, 5, 0))

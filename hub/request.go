@@ -67,6 +67,8 @@ func (r *Rows) Equal(other *Rows) bool {
 
 // Request describes a subscription to be made.
 type Request struct {
+	// Tenant is the tenant that the subscriber belongs to, "" for none.
+	Tenant string
 	Stream string
 	// Rows are the records that the subscriber has a right to. Of these, Keys are the
 	// record keys to be delivered, all when empty, and Filter is an additional filter.

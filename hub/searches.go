@@ -2,39 +2,34 @@ package hub
 
 import (
 	"context"
-	"slices"
 	"sync"
 )
 
 // searches bounds how many subscriptions search Kafka for their newest records at
-// once, in all and for each principal, because a request for a few records of a key
-// can cause much to be read. Others wait, first come first served among those whose
-// principal has room. 0 is no bound.
+// once, in all, for each tenant and for each principal, because a request for a few
+// records of a key can cause much to be read. Others wait.
 type searches struct {
-	limits func() *Limits
-
 	mu      sync.Mutex
-	running int
-	of      map[string]int
-	waiting []*search
+	shares  shares
+	waiting lines[*search]
 }
 
 // search is a waiting search.
 type search struct {
-	principal string
-	begins    chan struct{} // closed when the search may begin
+	of     client
+	begins chan struct{} // closed when the search may begin
 }
 
 func newSearches(limits func() *Limits) *searches {
-	return &searches{limits: limits, of: make(map[string]int)}
+	return &searches{shares: newShares(limits), waiting: newLines(func(s *search) client { return s.of })}
 }
 
-// enter waits until a principal may search. Unless enter fails, the caller must call
+// enter waits until a client may search. Unless enter fails, the caller must call
 // leave.
-func (s *searches) enter(ctx context.Context, principal string) error {
-	waits := &search{principal: principal, begins: make(chan struct{})}
+func (s *searches) enter(ctx context.Context, of client) error {
+	waits := &search{of: of, begins: make(chan struct{})}
 	s.mu.Lock()
-	s.waiting = append(s.waiting, waits)
+	s.waiting.add(waits)
 	s.begin()
 	s.mu.Unlock()
 	select {
@@ -43,39 +38,29 @@ func (s *searches) enter(ctx context.Context, principal string) error {
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	i := slices.Index(s.waiting, waits)
-	if i >= 0 {
-		s.waiting = slices.Delete(s.waiting, i, i+1)
-	}
+	waited := s.waiting.remove(waits)
 	s.mu.Unlock()
-	if i < 0 { // its turn has come in the meantime
-		s.leave(principal)
+	if !waited { // its turn has come in the meantime
+		s.leave(of)
 	}
 	return ctx.Err()
 }
 
-func (s *searches) leave(principal string) {
+func (s *searches) leave(of client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running--
-	if s.of[principal]--; s.of[principal] == 0 {
-		delete(s.of, principal)
-	}
+	s.shares.giveBack(of)
 	s.begin()
 }
 
 // begin starts the waiting searches that may begin. The caller holds the lock.
 func (s *searches) begin() {
-	total, each := s.limits().ReplaysPerInstance, s.limits().ReplaysPerPrincipal
-	for i := 0; i < len(s.waiting) && (total <= 0 || s.running < total); {
-		next := s.waiting[i]
-		if each > 0 && s.of[next.principal] >= each {
-			i++
-			continue
+	for {
+		next, ok := s.waiting.next(&s.shares)
+		if !ok {
+			return
 		}
-		s.waiting = slices.Delete(s.waiting, i, i+1)
-		s.running++
-		s.of[next.principal]++
+		s.shares.take(next.of)
 		close(next.begins)
 	}
 }

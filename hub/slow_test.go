@@ -94,7 +94,7 @@ func TestSlowOneSkips(t *testing.T) {
 	if got := r.collect(t, 2); len(got) != 2 || got[0].Offset != slowRecords/2 || got[1].Offset != slowRecords/2 {
 		t.Errorf("behind the gaps: %+v", got)
 	}
-	info, _ := h.Stream("orders")
+	info, _ := h.Stream("", "orders")
 	if info.Slow != 1 || info.Reported[record.GapPolicy] != 2 {
 		t.Errorf("counted %d slow ones and %v", info.Slow, info.Reported)
 	}
@@ -266,7 +266,7 @@ func TestQuietFeedIsNotSlow(t *testing.T) {
 		}
 		got := 0
 		more := quiet.Collect(10, func(bool, []byte) { got++ })
-		info, _ := h.Stream("orders")
+		info, _ := h.Stream("", "orders")
 		if more || got != want || quiet.Ended() != "" || !quiet.AtTip() || info.Slow != 0 || topics.Reads() != reads {
 			t.Errorf("%s: got %d events, ended %q, at tip %v, %d slow ones, %d reads", key, got, quiet.Ended(), quiet.AtTip(), info.Slow, topics.Reads()-reads)
 		}

@@ -15,7 +15,8 @@ import (
 // Stream is a public name for a topic, with its policies. It is comparable, and
 // therefore Source and Producer have to be, as pointers are.
 type Stream struct {
-	Name  string
+	Name string
+	// Topic is the topic's name, or a template with TenantPlaceholder in it.
 	Topic string
 	// Source and Producer reach the cluster that has the topic. A stream
 	// without a Producer cannot be published to.
@@ -44,6 +45,10 @@ type stream struct {
 	logger  *slog.Logger
 	since   time.Time
 	retired chan struct{} // closed when the stream is no longer in force
+	// Of a tenant's stream, the tenant and the template; else "" and nil.
+	tenant   string
+	template *stream
+	found    atomic.Int64 // when a tenant's stream was last asked for, Unix nanoseconds
 
 	records, bytes, gaps atomic.Uint64 // read since the start
 	slow                 atomic.Uint64 // subscriptions that had been live and fell below the floor

@@ -15,8 +15,7 @@ import (
 // waits for Kafka, at most StartTimeout, and then fails with ErrSourceUnavailable or
 // ErrUnknownTopic.
 func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun, error) {
-	st, ok := h.streams()[req.Stream]
-	if !ok {
+	if !h.Has(req.Tenant, req.Stream) {
 		return nil, Begun{}, ErrUnknownStream
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.limits().StartTimeout)
@@ -25,6 +24,10 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	case <-h.started:
 	case <-ctx.Done():
 		return nil, Begun{}, ErrClosed
+	}
+	st, err := h.find(req.Tenant, req.Stream)
+	if err != nil {
+		return nil, Begun{}, err
 	}
 	l, err := st.acquire(ctx)
 	if err != nil {
@@ -36,7 +39,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		log:       l,
 		owner:     req.Owner,
 		shard:     req.Shard,
-		principal: req.Principal,
+		client:    client{req.Tenant, req.Principal},
 		failOnGap: req.FailOnGap,
 		start:     req.Start.Kind,
 		status:    l.status.Load(),

@@ -20,7 +20,7 @@ type Subscription struct {
 	feed      *Feed
 	owner     Owner
 	shard     int
-	principal string
+	client    client
 	failOnGap bool
 	start     StartKind
 	labelled  bool // events carry the feed's name
@@ -206,7 +206,7 @@ func (s *Subscription) addGaps(gaps *chunk) {
 
 // beLate begins to read the records before the log.
 func (s *Subscription) beLate() {
-	s.late = &late{cache: s.log.cache, principal: s.principal, owner: s.owner}
+	s.late = &late{cache: s.log.cache, client: s.client, owner: s.owner}
 }
 
 // endLate is called when the subscription is no longer late.

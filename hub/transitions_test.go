@@ -62,7 +62,7 @@ func (s *stage) write(n, keys int) {
 		}
 		s.topics.AppendBatch("orders.v1", records)
 		s.await(func() bool {
-			info, err := s.hub.Stream("orders")
+			info, err := s.hub.Stream("", "orders")
 			return err != nil || !info.Reading || info.Records >= s.written
 		})
 	}
@@ -175,7 +175,7 @@ var ways = []way{
 		s.live(hub.Request{})
 		r := s.from(hub.Request{}, 0, 0)
 		r.Collect(1, func(bool, []byte) {})
-		bound, err := s.hub.Bound(s.t.Context(), "orders", time.Hour)
+		bound, err := s.hub.Bound(s.t.Context(), "", "orders", time.Hour)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -307,7 +307,7 @@ func (s *stage) appendBad(partition int32) {
 	s.topics.Append("orders.v1", record.Record{Partition: partition, Timestamp: int64(s.written), Value: []byte("1")})
 	s.written++
 	s.await(func() bool {
-		info, err := s.hub.Stream("orders")
+		info, err := s.hub.Stream("", "orders")
 		return err == nil && info.Records >= s.written && s.hub.Asked("orders")
 	})
 }

@@ -171,7 +171,7 @@ func TestTruncationBeforeABackfill(t *testing.T) {
 	other := subscribe(t, h, hub.Request{})
 	defer other.Close()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if info, _ := h.Stream("orders"); info.LogBytes > 0 && h.Floor("orders") == 0 {
+		if info, _ := h.Stream("", "orders"); info.LogBytes > 0 && h.Floor("orders") == 0 {
 			break
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // vouchRead is how much is read to learn an epoch: one batch, however small.
 const vouchRead = 1 << 10
 
-// Vouch checks a position that a client presents to be stored against Kafka. An
+// Vouch checks a position that a client of a tenant presents to be stored against Kafka. An
 // offset whose epoch the client does not know (~) gets the epoch of the cursor
 // before it, and is moved back to where that epoch ends: beyond it the log may be
 // another one than the client has read. An offset beyond the end of the log is
@@ -19,7 +19,7 @@ const vouchRead = 1 << 10
 // a truncation when a subscription starts there; but partitions that the topic does
 // not have are removed, because a client could invent any number of them (see
 // Subscription.Ack).
-func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Position, error) {
+func (h *Hub) Vouch(ctx context.Context, tenant string, at record.StreamPosition) (record.Position, error) {
 	position := at.Position
 	var undated []record.PartitionOffset // from where the client says that it has read
 	for _, place := range position.Offsets {
@@ -27,9 +27,9 @@ func (h *Hub) Vouch(ctx context.Context, at record.StreamPosition) (record.Posit
 			undated = append(undated, at.Before(place))
 		}
 	}
-	st, ok := h.streams()[at.Stream]
-	if !ok {
-		return record.Position{}, ErrUnknownStream
+	st, err := h.find(tenant, at.Stream)
+	if err != nil {
+		return record.Position{}, err
 	}
 	if len(undated) == 0 && st.has(position) {
 		return position, nil

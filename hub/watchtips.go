@@ -23,6 +23,9 @@ func (st *stream) watchTips(ctx context.Context) {
 		case <-timer.C:
 		}
 		window := st.hub.limits().ResumeWindow
+		if st.template != nil && st.hub.removeIfIdle(st, window) {
+			return
+		}
 		if window > 0 {
 			st.lookAtTip(ctx)
 		}

@@ -16,6 +16,8 @@ type client struct {
 	principal *auth.Principal // nil before authentication
 	fault     *wire.Error     // why the client is refused
 	admission *admission      // nil if there is none or it was handed over
+	// tenant is that of the host name of the request, "" for none.
+	tenant string
 	// certificate is the client's, nil for none.
 	certificate *x509.Certificate
 	// credential is what the request came with. It lives no longer than the request.
@@ -33,7 +35,7 @@ func (c *client) describe() audit.Client {
 // identify determines the client of a request. A request without a credential has no
 // principal yet.
 func (s *Server) identify(r *http.Request) *client {
-	c := &client{address: s.addressOf(r)}
+	c := &client{address: s.addressOf(r), tenant: s.config.Auth.HostTenant(r.Host)}
 	s.audit.identified(r, c)
 	if s.draining.Load() {
 		c.fault = &wire.Error{
@@ -55,7 +57,7 @@ func (s *Server) identify(r *http.Request) *client {
 		return c
 	}
 	credential.Proof.URL = s.schemeOf(r) + "://" + r.Host + r.URL.EscapedPath()
-	credential.Proof.Address = networkOf(c.address)
+	credential.Proof.Address, credential.Tenant = networkOf(c.address), c.tenant
 	if c.principal, err = s.config.Auth.Authenticate(r.Context(), credential); err != nil {
 		c.fault = faultOf(err)
 	}
@@ -68,7 +70,7 @@ func (s *Server) require(c *client) {
 		return
 	}
 	var err error
-	if c.principal, err = s.config.Auth.Anonymous(networkOf(c.address)); err != nil {
+	if c.principal, err = s.config.Auth.Anonymous(networkOf(c.address), c.tenant); err != nil {
 		c.fault = faultOf(err)
 	}
 }

@@ -561,7 +561,7 @@ func TestClientsDoNotWriteTheAudit(t *testing.T) {
 
 type storeOf struct{ *hubtest.Topics }
 
-func (s storeOf) Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
+func (s storeOf) Publish(ctx context.Context, _, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	s.Produce(ctx, stream, messages, done)
 	return nil
 }

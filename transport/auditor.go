@@ -31,7 +31,7 @@ type auditor struct {
 func newAuditor(recorder *audit.Recorder, streams *hub.Hub, address func(*http.Request) string, now func() time.Time) auditor {
 	return auditor{
 		recorder: recorder, address: address, now: now,
-		known: func(stream string) bool { _, err := streams.Stream(stream); return err == nil },
+		known: streams.Configured,
 	}
 }
 
@@ -86,7 +86,7 @@ func clientAs(p *auth.Principal, address, session string, source auth.Source, sc
 		c.Credential = string(source) + "/" + string(scheme)
 	}
 	if p != nil {
-		c.Principal, c.Issuer, c.TokenID = p.Key(), p.Issuer(), p.TokenID()
+		c.Principal, c.Issuer, c.TokenID, c.Tenant = p.Key(), p.Issuer(), p.TokenID(), p.Tenant()
 	}
 	return c
 }

@@ -17,7 +17,7 @@ func TestOnlyWhatNobodyShowedACredentialForIsCached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := a.Anonymous("192.0.2.1")
+	p, err := a.Anonymous("192.0.2.1", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor,
 	if asked == nil {
 		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor belongs to another stream")
 	}
-	at, err := s.config.Hub.Vouch(ctx, *asked)
+	at, err := s.config.Hub.Vouch(ctx, p.Tenant(), *asked)
 	if errors.Is(err, record.ErrBadCursor) {
 		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the stream's end")
 	}

@@ -49,6 +49,8 @@ var faultTable = []struct {
 	{upstream.ErrSourceUnavailable, wire.Overloaded, "the stream is unavailable", 2 * time.Second},
 	{hub.ErrClosed, wire.Draining, "this instance is shutting down: reconnect to another one", time.Second},
 	{upstream.ErrPublishUnknown, wire.PublishUnknown, "unknown whether the record is stored", 0},
+	{errTenantPublishes, wire.RateLimited, "the clients of the tenant have too many publishes in flight; the record is not stored", time.Second},
+	{hub.ErrTooManyStreams, wire.Overloaded, "too many streams are in use on this instance", 5 * time.Second},
 	{upstream.ErrPublishOverloaded, wire.RateLimited, "too many publishes are in flight; the record is not stored", time.Second},
 	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},

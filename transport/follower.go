@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +12,8 @@ const (
 	followAtOnce = 16
 	// followAgain is how long a stream that could not be subscribed to is left alone.
 	followAgain = 5 * time.Second
+	// failedMost is how many failures are remembered before old ones are forgotten.
+	failedMost = 1000
 )
 
 // follower brings subscriptions by pattern up to date: after a change of the streams in
@@ -25,8 +28,11 @@ type follower struct {
 	mu      sync.Mutex
 	waiting []*session
 	working int
-	failed  map[string]monotime // when a stream could not be subscribed to, by name
+	failed  map[streamOf]monotime // when a stream could not be subscribed to
 }
+
+// streamOf is a stream as a tenant has it.
+type streamOf struct{ tenant, name string }
 
 // ask brings a session up to date soon.
 func (f *follower) ask(x *session) {
@@ -73,23 +79,26 @@ func (f *follower) work() {
 
 // mayTry reports whether it is time to subscribe to a stream: not soon after it failed,
 // as each session would wait for it in vain.
-func (f *follower) mayTry(stream string) bool {
+func (f *follower) mayTry(tenant, stream string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	at, has := f.failed[stream]
+	at, has := f.failed[streamOf{tenant, stream}]
 	return !has || monotimeNow().Sub(at) >= followAgain
 }
 
 // note records whether a stream could be subscribed to.
-func (f *follower) note(stream string, failed bool) {
+func (f *follower) note(tenant, stream string, failed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !failed {
-		delete(f.failed, stream)
+		delete(f.failed, streamOf{tenant, stream})
 		return
 	}
-	if f.failed == nil {
-		f.failed = make(map[string]monotime)
+	if len(f.failed) >= failedMost {
+		maps.DeleteFunc(f.failed, func(_ streamOf, at monotime) bool { return monotimeNow().Sub(at) >= followAgain })
 	}
-	f.failed[stream] = monotimeNow()
+	if f.failed == nil {
+		f.failed = make(map[streamOf]monotime)
+	}
+	f.failed[streamOf{tenant, stream}] = monotimeNow()
 }

@@ -56,15 +56,15 @@ func TestASessionIsBroughtUpToDateOnceAtATime(t *testing.T) {
 			t.Errorf("at most %d sessions had their turns at once, want %d", most.Load(), followAtOnce)
 		}
 		now := monotimeNow()
-		f.note("a", true)
-		if f.mayTry("a") || !f.mayTry("b") {
+		f.note("", "a", true)
+		if f.mayTry("", "a") || !f.mayTry("", "b") {
 			t.Error("a stream that has just failed is tried again, or another is not")
 		}
 		time.Sleep(followAgain)
-		if !f.mayTry("a") {
+		if !f.mayTry("", "a") {
 			t.Errorf("it is left alone for longer than %v", monotimeNow().Sub(now))
 		}
-		f.note("a", false)
+		f.note("", "a", false)
 		if len(f.failed) != 0 {
 			t.Error("a stream that works is remembered")
 		}

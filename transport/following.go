@@ -16,7 +16,7 @@ func (s *Server) watchStreams(ctx context.Context) {
 	again := time.NewTicker(followAgain)
 	defer again.Stop()
 	for {
-		_, replaced := s.config.Hub.Names()
+		_, replaced := s.config.Hub.Names("")
 		s.followAll(func(x *session) bool { return x.patterns.Load() > 0 })
 		for waiting := true; waiting; {
 			select {
@@ -59,7 +59,7 @@ func (s *Server) bringUpToDate(x *session) {
 	if p == nil || s.draining.Load() {
 		return
 	}
-	streams, _ := s.config.Hub.Names()
+	streams, _ := s.config.Hub.Names(p.Tenant())
 	now := s.now().Truncate(time.Millisecond)
 	var all []lacking
 	if !x.do(func(x *session, _ *scratch) { all = x.lacking(p, streams) }) {
@@ -69,14 +69,14 @@ func (s *Server) bringUpToDate(x *session) {
 	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
 	for _, l := range all {
-		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(r.stream) })
+		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(p.Tenant(), r.stream) })
 		if len(readings) < len(l.readings) {
 			x.lacks.Store(true)
 		}
 		members, faults := s.beginMembers(ctx, x, p, readings)
 		for i, fault := range faults {
 			failed := fault != nil && fault.Code != wire.UnknownStream && fault.Code != wire.Forbidden
-			s.sessions.follower.note(readings[i].stream, failed)
+			s.sessions.follower.note(p.Tenant(), readings[i].stream, failed)
 			if failed {
 				x.lacks.Store(true)
 				s.noteFault(fault, x.address)

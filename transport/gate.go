@@ -8,13 +8,16 @@ import (
 	"sluice/transport/wire"
 )
 
-// gate counts sessions and long-polling pages, by address and by principal.
+// gate counts sessions and long-polling pages, by address, by principal and by tenant,
+// and the publishes in flight of each tenant.
 type gate struct {
 	limits func() *Limits
 
 	mu         sync.Mutex
 	addresses  tally
 	principals tally
+	tenants    tally
+	publishes  tally
 }
 
 // tally counts by a key.
@@ -25,9 +28,11 @@ type tally struct {
 
 func newGate(limits func() *Limits) *gate {
 	return &gate{
-		limits: limits, addresses: tally{held: make(map[string]int)}, principals: tally{held: make(map[string]int)},
+		limits: limits, addresses: newTally(), principals: newTally(), tenants: newTally(), publishes: newTally(),
 	}
 }
+
+func newTally() tally { return tally{held: make(map[string]int)} }
 
 // admission is what one client counts as. It has exactly one holder: the request
 // that asked for it, and then the session that the request becomes. It is not
@@ -38,6 +43,8 @@ type admission struct {
 	// Guarded by the gate's lock.
 	address   string
 	principal string // "" if the client is not counted by principal
+	tenant    string // "" if it has none
+	known     bool   // it is counted by principal and tenant, where it has them
 	released  bool
 }
 
@@ -51,22 +58,28 @@ func (g *gate) admit(address string) (*admission, *wire.Error) {
 	return &admission{gate: g, address: address}, nil
 }
 
-// identified counts the client for its principal too, once that is known. An
-// anonymous client is counted by address only.
+// identified counts the client for its principal and its tenant too, once they are
+// known. An anonymous client is not counted by principal.
 func (a *admission) identified(p *auth.Principal) *wire.Error {
-	if p.Anonymous() {
-		return nil
-	}
 	g := a.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if a.released || a.principal != "" {
+	if a.released || a.known {
 		return nil
 	}
-	if fault := g.principals.add(p.Key(), g.limits().SessionsPerPrincipal, "this principal"); fault != nil {
-		return fault
+	if tenant := p.Tenant(); tenant != "" {
+		if fault := g.tenants.add(tenant, g.limits().SessionsPerTenant, "this tenant"); fault != nil {
+			return fault
+		}
+		a.tenant = tenant
 	}
-	a.principal = p.Key()
+	if !p.Anonymous() {
+		if fault := g.principals.add(p.Key(), g.limits().SessionsPerPrincipal, "this principal"); fault != nil {
+			return fault // release takes back what was counted
+		}
+		a.principal = p.Key()
+	}
+	a.known = true
 	return nil
 }
 
@@ -87,6 +100,35 @@ func (a *admission) release() {
 	if a.principal != "" {
 		g.principals.remove(a.principal)
 	}
+	if a.tenant != "" {
+		g.tenants.remove(a.tenant)
+	}
+}
+
+// mayPublish counts a publish of a tenant, which published ends.
+func (g *gate) mayPublish(tenant string) bool {
+	if tenant == "" {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.publishes.add(tenant, g.limits().PublishesPerTenant, "this tenant") == nil
+}
+
+func (g *gate) published(tenant string) {
+	if tenant == "" {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.publishes.remove(tenant)
+}
+
+// ofTenant returns how many sessions a tenant has.
+func (g *gate) ofTenant(tenant string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.tenants.held[tenant]
 }
 
 // held returns how many admissions are held, by address and by principal.

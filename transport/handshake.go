@@ -166,7 +166,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 		in.early = bytes.Clone(early)
 	}
 	now := monotimeNow()
-	ws := &webSocket{input: in, query: &query, certificate: c.certificate, headers: c.credential.Proof.Headers, pingEvery: s.limits().PingEvery}
+	ws := &webSocket{input: in, query: &query, certificate: c.certificate, headers: c.credential.Proof.Headers, tenant: c.tenant, pingEvery: s.limits().PingEvery}
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}

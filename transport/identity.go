@@ -14,7 +14,7 @@ const firstSubscription = "0"
 // enterAnonymously makes the client of a session an anonymous one if grants allow
 // that, and ends the session otherwise.
 func (s *session) enterAnonymously() *auth.Principal {
-	p, err := s.server.config.Auth.Anonymous(networkOf(s.address))
+	p, err := s.server.config.Auth.Anonymous(networkOf(s.address), s.ws.tenant)
 	if err != nil {
 		fault := wire.Errorf(wire.Unauthenticated, "authenticate first: send auth with a token")
 		s.closeSoon(endByFault(fault))
@@ -64,6 +64,7 @@ func (s *session) authenticate(r *wire.Auth) {
 // valid on the connection that has shown that certificate in its handshake.
 func (s *session) presented(r *wire.Auth) auth.Credential {
 	c := auth.Bearer(string(r.Token))
+	c.Tenant = s.ws.tenant
 	c.Proof = auth.Proof{Certificate: s.ws.certificate, Address: networkOf(s.address), Headers: s.ws.headers}
 	return c
 }
@@ -127,6 +128,7 @@ func (s *session) welcome(p *auth.Principal) {
 		s.server.audit.connected(s)
 		ws := s.ws
 		ws.welcomed, ws.authBy = true, 0
+		s.tenant = s.server.tenants.of(p.Tenant())
 		s.expiry = monotimeOf(p.ExpiresAt())
 		l := s.server.limits()
 		name := p.ID()

@@ -42,6 +42,10 @@ type Limits struct {
 	// instance, including long-polling pages. An anonymous principal is counted by
 	// its address only, and an IPv6 address by its /64.
 	SessionsPerPrincipal, SessionsPerAddress int
+	// SessionsPerTenant is the same for all clients of a tenant.
+	SessionsPerTenant int
+	// TenantMetrics bounds the tenants with metrics of their own. 0 is none.
+	TenantMetrics int
 	// SubscriptionsPerSession bounds a session's subscriptions. One by pattern counts
 	// as many as it has streams, and at least one.
 	SubscriptionsPerSession int
@@ -61,6 +65,8 @@ type Limits struct {
 	PageCache time.Duration
 	// PublishesPerSession bounds the publishes that are not yet answered.
 	PublishesPerSession int
+	// PublishesPerTenant is the same for all clients of a tenant.
+	PublishesPerTenant int
 	// PublishTimeout is the time within which a publish is answered. Required.
 	PublishTimeout time.Duration
 	// RecordBytes bounds the size of an event sent to a subscriber.

@@ -24,7 +24,7 @@ type metrics struct {
 	publishSeconds     prometheus.Histogram
 }
 
-func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(protocol) int, g *gate) *metrics {
+func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(protocol) int, g *gate, tenants bool) *metrics {
 	m := &metrics{
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_subscriptions", Help: "Open subscriptions.",
@@ -78,7 +78,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
 	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.publishes, m.publishSeconds, events, gaps, sent, content, blocks,
-		&streamCollector{hub: h}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -127,30 +127,47 @@ func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 	}
 }
 
-// streamCollector reports the state of streams in the hub.
-type streamCollector struct{ hub *hub.Hub }
+// streamCollector reports the state of streams in the hub. The streams of tenants have
+// the label tenant, if there are tenants.
+type streamCollector struct {
+	hub     *hub.Hub
+	tenants bool
+
+	live, records, gaps, bytes, log, slow, reported, users *prometheus.Desc
+}
 
 var (
-	streamLabels   = []string{"stream"}
-	streamLive     = prometheus.NewDesc("sluice_stream_live", "1 while the stream can be read from Kafka, 0 while reading fails.", streamLabels, nil)
-	streamRecords  = prometheus.NewDesc("sluice_stream_records_read_total", "Records read from Kafka into the stream's log.", streamLabels, nil)
-	streamGaps     = prometheus.NewDesc("sluice_stream_gaps_read_total", "Gaps found while reading the stream from Kafka.", streamLabels, nil)
-	streamBytes    = prometheus.NewDesc("sluice_stream_events_bytes_total", "Bytes of the events encoded from the records read.", streamLabels, nil)
-	streamLog      = prometheus.NewDesc("sluice_stream_log_bytes", "Memory used by the stream's log in bytes.", streamLabels, nil)
-	streamSlow     = prometheus.NewDesc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log.", streamLabels, nil)
-	streamReported = prometheus.NewDesc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", []string{"stream", "reason"}, nil)
-	lateWaiting    = prometheus.NewDesc("sluice_late_waiting", "Late subscriptions (behind the stream's log) waiting for Kafka or for their turn.", nil, nil)
-	lateBytes      = prometheus.NewDesc("sluice_late_bytes", "Memory used by records read from Kafka for late subscriptions, in bytes.", nil, nil)
-	lateReads      = prometheus.NewDesc("sluice_late_reads_total", "Reads from Kafka for late subscriptions.", nil, nil)
-	lateBlocks     = prometheus.NewDesc("sluice_late_blocks_total", "Blocks of records made by reads for late subscriptions.", nil, nil)
-	streamUsers    = prometheus.NewDesc("sluice_stream_subscribers", "Open subscriptions to the stream.", streamLabels, nil)
+	lateWaiting = prometheus.NewDesc("sluice_late_waiting", "Late subscriptions (behind the stream's log) waiting for Kafka or for their turn.", nil, nil)
+	lateBytes   = prometheus.NewDesc("sluice_late_bytes", "Memory used by records read from Kafka for late subscriptions, in bytes.", nil, nil)
+	lateReads   = prometheus.NewDesc("sluice_late_reads_total", "Reads from Kafka for late subscriptions.", nil, nil)
+	lateBlocks  = prometheus.NewDesc("sluice_late_blocks_total", "Blocks of records made by reads for late subscriptions.", nil, nil)
 )
+
+func newStreamCollector(h *hub.Hub, tenants bool) *streamCollector {
+	desc := func(name, help string, more ...string) *prometheus.Desc {
+		labels := []string{"stream"}
+		if tenants {
+			labels = append(labels, "tenant")
+		}
+		return prometheus.NewDesc(name, help, append(labels, more...), nil)
+	}
+	return &streamCollector{
+		hub: h, tenants: tenants,
+		live:     desc("sluice_stream_live", "1 while the stream can be read from Kafka, 0 while reading fails."),
+		records:  desc("sluice_stream_records_read_total", "Records read from Kafka into the stream's log."),
+		gaps:     desc("sluice_stream_gaps_read_total", "Gaps found while reading the stream from Kafka."),
+		bytes:    desc("sluice_stream_events_bytes_total", "Bytes of the events encoded from the records read."),
+		log:      desc("sluice_stream_log_bytes", "Memory used by the stream's log in bytes."),
+		slow:     desc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log."),
+		reported: desc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", "reason"),
+		users:    desc("sluice_stream_subscribers", "Open subscriptions to the stream."),
+	}
+}
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		streamLive, streamRecords, streamGaps, streamBytes, streamLog, streamUsers,
-		streamSlow, streamReported, lateWaiting, lateBytes, lateReads, lateBlocks,
+		c.live, c.records, c.gaps, c.bytes, c.log, c.users, c.slow, c.reported, lateWaiting, lateBytes, lateReads, lateBlocks,
 	} {
 		descs <- d
 	}
@@ -164,21 +181,32 @@ func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(lateReads, prometheus.CounterValue, float64(late.Fetches))
 	metrics <- prometheus.MustNewConstMetric(lateBlocks, prometheus.CounterValue, float64(late.Made))
 	for _, info := range c.hub.Streams() {
-		if info.Reading {
-			live := 0.0
-			if info.Status.Live {
-				live = 1
-			}
-			metrics <- prometheus.MustNewConstMetric(streamLive, prometheus.GaugeValue, live, info.Name)
-		}
-		metrics <- prometheus.MustNewConstMetric(streamRecords, prometheus.CounterValue, float64(info.Records), info.Name)
-		metrics <- prometheus.MustNewConstMetric(streamGaps, prometheus.CounterValue, float64(info.Gaps), info.Name)
-		metrics <- prometheus.MustNewConstMetric(streamBytes, prometheus.CounterValue, float64(info.Bytes), info.Name)
-		metrics <- prometheus.MustNewConstMetric(streamLog, prometheus.GaugeValue, float64(info.LogBytes), info.Name)
-		metrics <- prometheus.MustNewConstMetric(streamSlow, prometheus.CounterValue, float64(info.Slow), info.Name)
-		for reason, reported := range info.Reported {
-			metrics <- prometheus.MustNewConstMetric(streamReported, prometheus.CounterValue, float64(reported), info.Name, string(reason))
-		}
-		metrics <- prometheus.MustNewConstMetric(streamUsers, prometheus.GaugeValue, float64(info.Subscribers), info.Name)
+		c.collect(metrics, &info)
 	}
+}
+
+func (c *streamCollector) collect(metrics chan<- prometheus.Metric, info *hub.StreamInfo) {
+	report := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
+		labels := []string{info.Name}
+		if c.tenants {
+			labels = append(labels, info.Tenant)
+		}
+		metrics <- prometheus.MustNewConstMetric(d, kind, value, append(labels, more...)...)
+	}
+	if info.Reading {
+		live := 0.0
+		if info.Status.Live {
+			live = 1
+		}
+		report(c.live, prometheus.GaugeValue, live)
+	}
+	report(c.records, prometheus.CounterValue, float64(info.Records))
+	report(c.gaps, prometheus.CounterValue, float64(info.Gaps))
+	report(c.bytes, prometheus.CounterValue, float64(info.Bytes))
+	report(c.log, prometheus.GaugeValue, float64(info.LogBytes))
+	report(c.slow, prometheus.CounterValue, float64(info.Slow))
+	for reason, reported := range info.Reported {
+		report(c.reported, prometheus.CounterValue, float64(reported), string(reason))
+	}
+	report(c.users, prometheus.GaugeValue, float64(info.Subscribers))
 }

@@ -38,6 +38,9 @@ func (s *session) attach(conn net.Conn) {
 func (s *Server) start(x *session, c *client, first ...command) {
 	x.started, x.admission = true, c.handOver()
 	s.audit.started(x)
+	if c.principal != nil {
+		x.tenant = s.tenants.of(c.principal.Tenant())
+	}
 	x.mu.Lock()
 	x.inbox = append(first, x.inbox...)
 	x.mu.Unlock()

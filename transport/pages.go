@@ -143,6 +143,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 	}
 	page.Cursor = sub.Cursor()
 	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
+	s.tenants.of(c.principal.Tenant()).delivered(len(page.Events), len(page.Gaps))
 	s.audit.pageRead(r, sub, page)
 	return page, s.cacheable(c, sub, page, absolute, full), nil
 }

@@ -41,7 +41,7 @@ func (s *Server) beginGroup(ctx context.Context, to *session, p *auth.Principal,
 	if fault != nil {
 		return nil, nil, fault
 	}
-	streams, replaced := s.config.Hub.Names()
+	streams, replaced := s.config.Hub.Names(p.Tenant())
 	g.replaced, g.looked = replaced, s.now().Truncate(time.Millisecond)
 	var readings []reading
 	known := make(map[string]bool)

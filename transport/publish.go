@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"sluice/auth"
@@ -11,10 +12,25 @@ import (
 	"sluice/transport/wire"
 )
 
+// errTenantPublishes means that the clients of a tenant have as many publishes in flight
+// as they may.
+var errTenantPublishes = errors.New("too many publishes of the tenant are in flight")
+
 // publish stores those of a principal's messages that can be sent before its token
 // expires or is revoked. done is called exactly once. allowed passes the records that the
 // principal may publish.
 func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
+	tenant := s.tenants.of(p.Tenant())
+	if !s.gate.mayPublish(p.Tenant()) {
+		refused := make([]upstream.Stored, len(messages))
+		for i := range refused {
+			refused[i] = ingest.Rejected(errTenantPublishes)
+		}
+		s.metrics.published(refused, 0)
+		tenant.published(refused)
+		done(refused)
+		return
+	}
 	valid, forget := s.valid(s.publishing, p)
 	ctx, cancel := context.WithTimeout(valid, s.limits().PublishTimeout)
 	s.inFlight.Add(1)
@@ -28,6 +44,8 @@ func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string
 		cancel()
 		forget()
 		s.metrics.published(results, s.now().Sub(begun))
+		tenant.published(results)
+		s.gate.published(p.Tenant())
 		s.inFlight.Add(-1)
 		done(results)
 	}
@@ -36,10 +54,11 @@ func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string
 		// The caller answers a panic. It must not delay the end of the server.
 		if panicked && !finished.Swap(true) {
 			cancel()
+			s.gate.published(p.Tenant())
 			s.inFlight.Add(-1)
 		}
 	}()
-	s.ingest.Publish(ctx, stream, ingest.Publisher{Principal: p.Key(), Allowed: allowed}, messages, finish)
+	s.ingest.Publish(ctx, stream, ingest.Publisher{Principal: p.Key(), Tenant: p.Tenant(), Allowed: allowed}, messages, finish)
 	panicked = false
 }
 

@@ -72,7 +72,7 @@ func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map
 		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
 			continue
 		}
-		bound, err := s.server.config.Hub.Bound(ctx, stream, span)
+		bound, err := s.server.config.Hub.Bound(ctx, p.Tenant(), stream, span)
 		if err != nil {
 			return nil, err
 		}

@@ -61,7 +61,7 @@ func (s *Server) maySubscribe(p *auth.Principal, stream string) *wire.Error {
 }
 
 func (s *Server) may(p *auth.Principal, action auth.Action, stream string) *wire.Error {
-	if _, err := s.config.Hub.Stream(stream); err != nil || !p.Sees(stream) {
+	if !s.config.Hub.Has(p.Tenant(), stream) || !p.Sees(stream) {
 		return unseen(p)
 	}
 	if !p.May(action, stream) {

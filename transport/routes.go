@@ -147,7 +147,7 @@ func (s *Server) handleStreams(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	views := []streamView{}
-	for _, info := range s.config.Hub.Streams() {
+	for _, info := range s.config.Hub.StreamsOf(c.principal.Tenant()) {
 		if c.principal.Sees(info.Name) {
 			views = append(views, s.view(c.principal, info))
 		}
@@ -168,7 +168,7 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := s.waitFor(r.Context(), c.principal)
 	defer cancel()
-	info, err := s.config.Hub.Describe(ctx, name)
+	info, err := s.config.Hub.Describe(ctx, c.principal.Tenant(), name)
 	if fault := s.outcomeOf(c.principal, err); fault != nil {
 		s.refuse(w, r, fault)
 		return

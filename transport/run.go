@@ -51,10 +51,12 @@ func New(config Config) (*Server, error) {
 	s.config.Limits = Limits{} // those in force count
 	s.audit = newAuditor(config.Audit, config.Hub, s.addressOf, config.Now)
 	s.gate = newGate(s.limits)
+	s.tenants = newTenants(s.limits, s.gate.ofTenant)
 	s.sessions.follower = follower{tasks: &s.tasks, update: s.safelyBringUpToDate}
 	s.readiness = newReadiness(&config, s.draining.Load)
-	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate)
+	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate, config.Auth.HasTenants())
 	registerMemory(&config)
+	config.Registry.MustRegister(s.tenants)
 	config.Auth.Revocations().Watch(s.endRevoked)
 	if config.Audit != nil {
 		config.Registry.MustRegister(config.Audit)

@@ -180,6 +180,7 @@ type Server struct {
 	metrics *metrics
 	faults  *faultLog
 	gate    *gate
+	tenants *tenants
 	ingest  *ingest.Pipeline
 	// conversations are the dialects of WebSockets; the last one is used when the
 	// client offers none. broadcasts are the dialects of event streams, the default

@@ -95,6 +95,8 @@ type session struct {
 	closeAt   monotime // when to close the session while draining
 	ws        *webSocket
 
+	tenant *tenant // counts for the tenant of the principal; nil for none
+
 	shares *sharing // compressed blocks; nil without compression
 
 	audited *audited // for the audit; nil without one

@@ -44,6 +44,7 @@ func (s *session) step(sc *scratch) stepResult {
 	done := s.flush(sc)
 	s.fallsBehind(more || done == stepBlocked || !s.inStep())
 	s.server.metrics.delivered(s.dialect.protocol(), sc.batch.Records, sc.batch.Gaps)
+	s.tenant.delivered(sc.batch.Records, sc.batch.Gaps)
 	if done != stepIdle {
 		return done
 	}

@@ -64,6 +64,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		Filter:    asked,
 		Start:     start,
 		Replay:    s.replay(p, r.stream),
+		Tenant:    p.Tenant(),
 		Principal: p.Key(),
 		Anew:      lease != nil && r.Reset,
 		FailOnGap: r.OnGap == wire.OnGapFail,

@@ -24,7 +24,7 @@ func (r *ruled) say(t *testing.T, incomplete bool, judge func(stream string) aut
 	}
 	r.now.Store(&auth.Rulings{
 		Incomplete: incomplete, Name: name,
-		Judge: func(_ string, _ auth.Action, stream string) auth.Verdict { return judge(stream) },
+		Judge: func(_, _ string, _ auth.Action, stream string) auth.Verdict { return judge(stream) },
 	})
 }
 

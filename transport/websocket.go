@@ -32,6 +32,8 @@ type webSocket struct {
 	deflates bool // permessage-deflate has been agreed on
 	// certificate is the client's, nil for none.
 	certificate *x509.Certificate
+	// tenant is that of the host name of the handshake, "" for none.
+	tenant string
 	// headers are those of the handshake that are passed on with credentials.
 	headers http.Header
 

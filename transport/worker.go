@@ -269,7 +269,7 @@ func (s *session) drain() {
 			if now := monotimeNow(); now.Sub(begun) >= waitedLeast {
 				s.lastSign.Store(int64(now))
 			}
-			s.server.metrics.bytes(s.dialect.protocol(), n)
+			s.sent(n)
 			s.backlog = nil
 			if s.closing {
 				s.finish()

@@ -28,7 +28,7 @@ func (s *session) flush(sc *scratch) stepResult {
 			bufs = sc.first[:]
 		}
 		n, err := s.out.Try(bufs)
-		s.server.metrics.bytes(s.dialect.protocol(), n)
+		s.sent(n)
 		if err != nil {
 			s.cut()
 			return stepClosed
@@ -68,7 +68,7 @@ func (s *session) retry(sc *scratch) stepResult {
 	b := s.backlog
 	sc.first[0] = b.bytes
 	n, err := s.out.Try(sc.first[:])
-	s.server.metrics.bytes(s.dialect.protocol(), n)
+	s.sent(n)
 	if n > 0 {
 		b.moved = sc.now
 		s.lastSign.Store(int64(sc.now))

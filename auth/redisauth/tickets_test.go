@@ -160,7 +160,7 @@ func TestTicketFaults(t *testing.T) {
 	server := miniredis.RunT(t)
 	tickets := newTickets(t, connect(t, redis.UniversalOptions{Addrs: []string{server.Addr()}}), redisauth.TicketsConfig{PerPrincipal: 3})
 	a := authenticator(t, tickets)
-	anonymous, err := a.Anonymous("192.0.2.1")
+	anonymous, err := a.Anonymous("192.0.2.1", "")
 	if err != nil {
 		t.Fatal(err)
 	}

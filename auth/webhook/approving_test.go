@@ -20,7 +20,7 @@ func TestQuestionsAboutRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	anonymous, err := open.Anonymous("192.0.2.1")
+	anonymous, err := open.Anonymous("192.0.2.1", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,9 @@ var (
 
 // Publisher is the principal that publishes.
 type Publisher struct {
-	// Principal is the key of the principal.
-	Principal string
+	// Principal is the key of the principal, and Tenant the tenant that it belongs to,
+	// "" for none.
+	Principal, Tenant string
 	// Allowed passes the records that the principal has a right to publish.
 	Allowed filter.Filter
 }

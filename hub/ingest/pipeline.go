@@ -38,10 +38,10 @@ type Step interface {
 
 // Store is what follows the last step. hub.Hub implements it.
 type Store interface {
-	// Publish stores messages in a stream's topic. It returns at once; done is
+	// Publish stores messages in the topic of a tenant's stream. It returns at once; done is
 	// called exactly once with one result per message, in their order, unless
 	// Publish returns an error, in which case none is stored.
-	Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
+	Publish(ctx context.Context, tenant, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
 }
 
 // Pipeline passes records through steps to a store. It is immutable and safe for
@@ -84,7 +84,7 @@ func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, mes
 		return
 	}
 	left, index := b.remaining()
-	err := p.store.Publish(ctx, stream, left, func(stored []upstream.Stored) {
+	err := p.store.Publish(ctx, by.Tenant, stream, left, func(stored []upstream.Stored) {
 		b.settleRest(index, stored)
 		finish()
 	})

@@ -20,7 +20,7 @@ type memoryStore struct {
 	err    error
 }
 
-func (s *memoryStore) Publish(_ context.Context, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
+func (s *memoryStore) Publish(_ context.Context, _, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	if s.err != nil {
 		return s.err
 	}

@@ -331,7 +331,7 @@ func (w *world) put(text string, reset, current bool) {
 		panic(err)
 	}
 	asked := cursor.Streams[0]
-	at, err := w.hub.Vouch(ctx, asked)
+	at, err := w.hub.Vouch(ctx, "", asked)
 	if err != nil {
 		if !errors.Is(err, record.ErrBadCursor) {
 			panic(err)

@@ -62,7 +62,7 @@ func (received) GetExtension(string) any { return nil }
 // recordsOf is a store that keeps the records.
 type recordsOf struct{ all []upstream.Message }
 
-func (s *recordsOf) Publish(_ context.Context, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
+func (s *recordsOf) Publish(_ context.Context, _, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	s.all = append(s.all, messages...)
 	done(make([]upstream.Stored, len(messages)))
 	return nil

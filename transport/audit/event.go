@@ -51,6 +51,8 @@ type Event interface {
 type Client struct {
 	// Principal is the principal's key, which is also the key of the event's record.
 	Principal, Issuer string
+	// Tenant is the tenant that the principal belongs to, empty for none.
+	Tenant string
 	// TokenID identifies the credential (`jti`), see TokenIDs.
 	TokenID string
 	// Credential is where the credential was found and its scheme: "header/bearer".
@@ -65,6 +67,7 @@ func (c *Client) describe(a *attributes) {
 	a.key = c.Principal
 	a.exact("principal", c.Principal)
 	a.text("issuer", c.Issuer)
+	a.exact("tenant", c.Tenant)
 	a.tokenID(c.TokenID)
 	a.text("credential", c.Credential)
 	a.text("address", c.Address)

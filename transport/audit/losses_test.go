@@ -320,7 +320,7 @@ func TestAStoreThatNeverAnswers(t *testing.T) {
 // silent is a store that takes messages and never answers.
 type silent struct{}
 
-func (silent) Publish(context.Context, string, []upstream.Message, func([]upstream.Stored)) error {
+func (silent) Publish(context.Context, string, string, []upstream.Message, func([]upstream.Stored)) error {
 	return nil
 }
 

@@ -48,7 +48,7 @@ type book struct {
 	refuse func(call int) error
 }
 
-func (b *book) Publish(ctx context.Context, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
+func (b *book) Publish(ctx context.Context, _, _ string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	b.mu.Lock()
 	b.calls++
 	call := b.calls

@@ -17,7 +17,7 @@ var errNoAnswer = errors.New("the publish was not answered")
 
 // Store stores messages in streams; see upstream.Producer. hub.Hub implements it.
 type Store interface {
-	Publish(ctx context.Context, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
+	Publish(ctx context.Context, tenant, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
 }
 
 // stored is a stream as a place. An event whose fate is unknown is published again,
@@ -52,7 +52,7 @@ func (s stored) publish(ctx context.Context, messages []upstream.Message) []upst
 	defer cancel()
 	answered := make(chan []upstream.Stored, 1)
 	n := len(messages)
-	if err := s.store.Publish(attempt, s.stream, messages, func(results []upstream.Stored) { answered <- results }); err != nil {
+	if err := s.store.Publish(attempt, "", s.stream, messages, func(results []upstream.Stored) { answered <- results }); err != nil {
 		return failed(n, fmt.Errorf("publish to %s: %w", s.stream, err))
 	}
 	select {

@@ -18,6 +18,9 @@ func newAuthenticator(c *config.Config, v *verifiers, shared *sharedAuth, kafkaA
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs
 	}
+	if t := c.Tenants; t != nil {
+		made.Tenancy = auth.Tenancy{Claim: t.Claim, Host: t.Host}
+	}
 	shared.configure(&made)
 	a, err := auth.New(made)
 	v.issuers.Store(a)

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sluice/auth"
 	"sluice/cmd/sluice/config"
+	"sluice/hub"
 	"sluice/hub/kafkalog/acls"
 )
 
@@ -102,15 +104,15 @@ func (a *kafkaACLs) compose() {
 		}
 	}
 	topics := a.topics
-	made.Judge = func(name string, action auth.Action, stream string) auth.Verdict {
+	made.Judge = func(name, tenant string, action auth.Action, stream string) auth.Verdict {
 		of, ok := topics[stream]
 		switch {
-		case !ok:
+		case !ok, tenant == "" && strings.Contains(of.topic, hub.TenantPlaceholder):
 			return auth.Silent
 		case a.superUsers[name]:
 			return auth.Allowed
 		}
-		return verdictOf(snapshots[of.cluster], name, action, of.topic)
+		return verdictOf(snapshots[of.cluster], name, action, strings.ReplaceAll(of.topic, hub.TenantPlaceholder, tenant))
 	}
 	a.rulings.Store(made)
 }

@@ -48,7 +48,8 @@ func (p *presence) watch(all map[string]config.Stream) {
 	streams := make(map[string]string)
 	var topics []string
 	for name, stream := range all {
-		if stream.Cluster == p.cluster.name {
+		// Topics of tenants come and go with the tenants.
+		if stream.Cluster == p.cluster.name && !strings.Contains(stream.Topic, hub.TenantPlaceholder) {
 			streams[name] = stream.Topic
 			topics = append(topics, stream.Topic)
 		}

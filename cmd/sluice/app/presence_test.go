@@ -48,7 +48,7 @@ func TestMissingTopicsInReadiness(t *testing.T) {
 	if got := p.degraded(); len(got) != 1 || !strings.Contains(got["left"].Error(), `topic "left.alone" does not exist in kafka cluster default`) {
 		t.Errorf("degraded is %v", got)
 	}
-	if info, err := a.front.hub.Stream("left"); err != nil || !info.Missing {
+	if info, err := a.front.hub.Stream("", "left"); err != nil || !info.Missing {
 		t.Errorf("the hub has %+v, %v", info, err)
 	}
 	if err := kafkalog.EnsureTopic(ctx, a.clusters[config.DefaultCluster].conn, "left.alone", 1); err != nil {

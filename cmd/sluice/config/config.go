@@ -17,6 +17,7 @@ type Config struct {
 	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors, tickets and revocations, and API keys and used proofs where auth says so: one of url, sentinel and cluster; without redis, named cursors and tickets are unavailable, and a revocation is in force on one instance only"`
 	Auth           Auth              `koanf:"auth" doc:"accepted credentials"`
 	Grants         []Grant           `koanf:"grants" validate:"dive" doc:"rights of clients; a client has the rights of all grants that match"`
+	Tenants        *Tenants          `koanf:"tenants" doc:"tenants whose streams, named cursors, quotas and metrics are apart: the topics of streams may have {tenant} in their names"`
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`
 	Cursors        Cursors           `koanf:"cursors" doc:"named cursors"`
 	Drain          Drain             `koanf:"drain" doc:"shutdown on SIGTERM or SIGINT"`
@@ -35,7 +36,7 @@ type Admin struct {
 
 // Stream maps a public name to a topic.
 type Stream struct {
-	Topic      string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic"`
+	Topic      string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic; {tenant} in its name stands for the tenant of a client, so that each tenant has a stream of this name of its own"`
 	Cluster    string        `koanf:"cluster" doc:"name of a cluster in kafka/clusters; can be left out if there is only one"`
 	Content    string        `koanf:"content" validate:"omitempty,oneof=json text bytes" doc:"type of the values; if left out, detected for each record"`
 	Partitions int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"number of partitions with which a missing topic is created at start; if left out, the topic is never created"`

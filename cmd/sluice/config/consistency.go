@@ -137,6 +137,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkWayIn(c, f)
 	checkVerifiers(c, f)
 	checkTickets(c, f)
+	checkTenants(c, f)
 	checkAudit(c, f)
 	checkTrusted(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {

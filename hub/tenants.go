@@ -1,0 +1,171 @@
+package hub
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// TenantPlaceholder in Stream.Topic makes the stream a template: each tenant has a
+// stream of this name of its own, whose topic has the tenant's id in that place. A
+// client without a tenant has none.
+const TenantPlaceholder = "{tenant}"
+
+// ErrTooManyStreams means that as many streams of tenants are in use as may be.
+var ErrTooManyStreams = errors.New("too many streams of tenants are in use")
+
+// tenantIdle is how long a tenant's stream is kept at least after a request has found
+// it, so that it is not removed before the request has begun to use it.
+const tenantIdle = 10 * time.Second
+
+// tenantStreams are the streams that were made of templates. A stream is made when it
+// is first asked for, and removed some time after it was last used.
+type tenantStreams struct {
+	mu  sync.RWMutex
+	all map[tenantStream]*stream
+}
+
+type tenantStream struct {
+	template *stream
+	tenant   string
+}
+
+// isTemplate reports whether tenants have streams of their own of this one.
+func (st *stream) isTemplate() bool {
+	return st.tenant == "" && strings.Contains(st.Topic, TenantPlaceholder)
+}
+
+// find returns a stream as a tenant has it: its own, or the one that all have.
+func (h *Hub) find(tenant, name string) (*stream, error) {
+	st, ok := h.streams()[name]
+	if !ok || st.isTemplate() && tenant == "" {
+		return nil, ErrUnknownStream
+	}
+	if !st.isTemplate() {
+		return st, nil
+	}
+	return h.ofTenant(tenantStream{st, tenant})
+}
+
+// ofTenant returns a tenant's stream, and makes it if there is none.
+func (h *Hub) ofTenant(which tenantStream) (*stream, error) {
+	h.tenants.mu.RLock()
+	st := h.tenants.all[which]
+	if st != nil {
+		st.found.Store(h.now().UnixNano())
+	}
+	h.tenants.mu.RUnlock()
+	if st != nil {
+		return st, nil
+	}
+	made := h.newTenantStream(which)
+	h.tenants.mu.Lock()
+	defer h.tenants.mu.Unlock()
+	if st := h.tenants.all[which]; st != nil {
+		return st, nil
+	}
+	if most := h.limits().TenantStreams; most > 0 && len(h.tenants.all) >= most && !h.tenants.removeIdlest(h.now()) {
+		return nil, ErrTooManyStreams
+	}
+	if which.template.isRetired() {
+		return nil, ErrUnknownStream
+	}
+	if ctx := h.running(); !h.spawn(func() { made.watchTips(ctx) }) {
+		return made, nil // it cannot be read, and nothing would remove it
+	}
+	if h.tenants.all == nil {
+		h.tenants.all = make(map[tenantStream]*stream)
+	}
+	h.tenants.all[which] = made
+	return made, nil
+}
+
+func (h *Hub) newTenantStream(of tenantStream) *stream {
+	s := of.template.Stream
+	s.Topic = strings.ReplaceAll(s.Topic, TenantPlaceholder, of.tenant)
+	st := h.newStream(s)
+	st.tenant, st.template, st.since = of.tenant, of.template, of.template.since
+	st.logger = st.logger.With("tenant", of.tenant)
+	st.found.Store(h.now().UnixNano())
+	return st
+}
+
+// removeIdlest makes room for another stream: it removes one that is not used, of
+// those without a topic if possible, and of these the one that was asked for least
+// recently. The caller holds the lock.
+func (t *tenantStreams) removeIdlest(now time.Time) bool {
+	var idlest *stream
+	var key tenantStream
+	for which, st := range t.all {
+		if !st.idleSince(now.Add(-tenantIdle)) {
+			continue
+		}
+		if idlest == nil || st.missing.Load() && !idlest.missing.Load() ||
+			st.missing.Load() == idlest.missing.Load() && st.found.Load() < idlest.found.Load() {
+			idlest, key = st, which
+		}
+	}
+	if idlest == nil {
+		return false
+	}
+	delete(t.all, key)
+	idlest.retire()
+	return true
+}
+
+// idleSince reports whether a tenant's stream is not in use, and nobody has asked for it
+// since a time.
+func (st *stream) idleSince(at time.Time) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.users == 0 && st.reading == nil && st.found.Load() <= at.UnixNano()
+}
+
+// removeIfIdle removes a tenant's stream that was not used for a while: what it knows of
+// its topic is of no use any more.
+func (h *Hub) removeIfIdle(st *stream, idle time.Duration) bool {
+	which := tenantStream{st.template, st.tenant}
+	h.tenants.mu.Lock()
+	defer h.tenants.mu.Unlock()
+	if h.tenants.all[which] != st || !st.idleSince(h.now().Add(-max(idle, tenantIdle))) {
+		return false
+	}
+	delete(h.tenants.all, which)
+	st.retire()
+	return true
+}
+
+// remove removes the streams of a template that is no longer in force.
+func (t *tenantStreams) remove(template *stream) (removed []*stream) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for which, st := range t.all {
+		if which.template == template {
+			delete(t.all, which)
+			removed = append(removed, st)
+		}
+	}
+	return removed
+}
+
+// every returns all streams that can be read: of the configuration without the
+// templates, and of tenants. They are sorted by name and tenant.
+func (h *Hub) every() []*stream {
+	var all []*stream
+	for _, st := range h.streams() {
+		if !st.isTemplate() {
+			all = append(all, st)
+		}
+	}
+	h.tenants.mu.RLock()
+	for _, st := range h.tenants.all {
+		all = append(all, st)
+	}
+	h.tenants.mu.RUnlock()
+	slices.SortFunc(all, func(a, b *stream) int {
+		return strings.Compare(a.Name+"\x00"+a.tenant, b.Name+"\x00"+b.tenant)
+	})
+	return all
+}
