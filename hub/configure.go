@@ -86,17 +86,6 @@ func (h *Hub) Names(tenant string) (streams []Named, replaced <-chan struct{}) {
 	return streams, h.replaced
 }
 
-func (h *Hub) newStream(s Stream) *stream {
-	return &stream{
-		Stream:  s,
-		hub:     h,
-		encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
-		logger:  h.config.Logger.With("stream", s.Name),
-		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
-		retired: make(chan struct{}),
-	}
-}
-
 // watchAll looks where the topics of streams end while the hub runs. The caller holds
 // h.mu.
 func (h *Hub) watchAll(streams []*stream) {
@@ -106,24 +95,8 @@ func (h *Hub) watchAll(streams []*stream) {
 	}
 	for _, st := range streams {
 		if !st.isTemplate() {
-			h.tasks.Go(func() { st.watchTips(ctx) })
+			h.tasks.Go(func() { st.watchTips(ctx, nil) })
 		}
-	}
-}
-
-// retire ends a stream that is no longer in force.
-func (st *stream) retire() {
-	close(st.retired)
-	if l := st.logNow(); l != nil {
-		l.notifyAll()
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.linger != nil {
-		st.linger.Stop()
-		st.linger = nil
-		st.reading.cancel()
-		st.reading = nil
 	}
 }
 

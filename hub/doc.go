@@ -79,6 +79,7 @@
 // A file uses those below it. Those of one paragraph belong together.
 //
 //	run.go              New and Run
+//	streams.go          what is known of streams, as a tenant has them; publishing
 //	configure.go        SetStreams: the streams in force
 //
 //	subscribe.go        Subscribe: where a subscription begins
@@ -104,6 +105,8 @@
 //
 //	reading.go          the reading of a stream: start, outages, a new topic
 //	backfill.go         filling a log backwards
+//	balance.go          the memory of all logs
+//	tenants.go          the streams that each tenant has of its own
 //	watchtips.go        looking where topics end
 //	readto.go           reading from Kafka for one purpose: a search, or filling a log
 //
@@ -115,7 +118,7 @@
 //	latereader.go       what a late subscription waits for and holds
 //	budget.go           how many bytes late subscriptions may read in a second
 //
-//	hub.go              Config, Hub, the list of streams, the memory of all logs
+//	hub.go              Config, Hub
 //	stream.go           a stream: acquired by its first subscription, released by the last
 //	failures.go         which repeated failures are logged
 //	searches.go         how many searches may run at once
@@ -134,6 +137,7 @@
 //	compressedblock.go  compressed blocks
 //	codec.go            Codec and Window: what a compression has to provide
 //	modes.go            the modes of a subscription, and the table of transitions
+//	share.go            which tenant's and principal's replays have their turns
 //	limits.go           Limits: bounds on memory and work
 //	policy.go           SlowPolicy
 package hub

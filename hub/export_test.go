@@ -92,3 +92,37 @@ func (h *Hub) Unindexed(stream string) (n int) {
 	}
 	return n
 }
+
+// Turns are the turns of replays, each known by a number.
+type Turns struct {
+	replays
+	of map[*late]int
+}
+
+// Init must be called first.
+func (t *Turns) Init(l Limits) {
+	t.replays, t.of = newReplays(func() *Limits { return &l }), make(map[*late]int)
+}
+
+// Wait makes a replay wait.
+func (t *Turns) Wait(tenant, principal string, n int) {
+	l := &late{client: client{tenant, principal}}
+	t.of[l] = n
+	t.wait(l)
+}
+
+// Next begins the next replay and returns its number, or -1 for none.
+func (t *Turns) Next() int {
+	l := t.next()
+	if l == nil {
+		return -1
+	}
+	t.begin(l.client)
+	return t.of[l]
+}
+
+// End ends a replay of a client.
+func (t *Turns) End(tenant, principal string) { t.giveBack(client{tenant, principal}) }
+
+// Len returns how many replays wait.
+func (t *Turns) Len() int { return t.waiting.len() }

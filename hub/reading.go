@@ -226,6 +226,7 @@ func (st *stream) release() {
 	if st.users > 0 {
 		return
 	}
+	st.used.Store(st.hub.now().UnixNano())
 	linger := st.Linger
 	if st.isRetired() {
 		linger = 0

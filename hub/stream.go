@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,11 @@ type Stream struct {
 	Backfill time.Duration
 }
 
+// TenantPlaceholder in Stream.Topic makes the stream a template: each tenant has a
+// stream of this name of its own, whose topic has the tenant's id in that place. A
+// client without a tenant has none.
+const TenantPlaceholder = "{tenant}"
+
 // stream is a configured stream. It is read from Kafka while it has subscriptions.
 type stream struct {
 	Stream
@@ -48,7 +54,7 @@ type stream struct {
 	// Of a tenant's stream, the tenant and the template; else "" and nil.
 	tenant   string
 	template *stream
-	found    atomic.Int64 // when a tenant's stream was last asked for, Unix nanoseconds
+	used     atomic.Int64 // when a tenant's stream was last asked for or left, Unix nanoseconds
 
 	records, bytes, gaps atomic.Uint64 // read since the start
 	slow                 atomic.Uint64 // subscriptions that had been live and fell below the floor
@@ -62,6 +68,50 @@ type stream struct {
 	users   int
 	reading *reading    // nil while the stream is not read
 	linger  *time.Timer // runs while there are no users and reading continues, else nil
+}
+
+func (h *Hub) newStream(s Stream) *stream {
+	return &stream{
+		Stream:  s,
+		hub:     h,
+		encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
+		logger:  h.config.Logger.With("stream", s.Name),
+		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
+		retired: make(chan struct{}),
+	}
+}
+
+// isTemplate reports whether tenants have streams of their own of this one.
+func (st *stream) isTemplate() bool {
+	return st.tenant == "" && strings.Contains(st.Topic, TenantPlaceholder)
+}
+
+// retire ends a stream that is no longer in force.
+func (st *stream) retire() {
+	close(st.retired)
+	if l := st.logNow(); l != nil {
+		l.notifyAll()
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.linger != nil {
+		st.linger.Stop()
+		st.linger = nil
+		st.reading.cancel()
+		st.reading = nil
+	}
+}
+
+// tenantStreams are the streams that were made of templates. A stream is made when it
+// is first asked for, and removed some time after it was last used.
+type tenantStreams struct {
+	mu  sync.RWMutex
+	all map[tenantStream]*stream
+}
+
+type tenantStream struct {
+	template *stream
+	tenant   string
 }
 
 // isRetired reports whether the stream is no longer in force.

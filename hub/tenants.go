@@ -4,14 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
-
-// TenantPlaceholder in Stream.Topic makes the stream a template: each tenant has a
-// stream of this name of its own, whose topic has the tenant's id in that place. A
-// client without a tenant has none.
-const TenantPlaceholder = "{tenant}"
 
 // ErrTooManyStreams means that as many streams of tenants are in use as may be.
 var ErrTooManyStreams = errors.New("too many streams of tenants are in use")
@@ -20,21 +14,10 @@ var ErrTooManyStreams = errors.New("too many streams of tenants are in use")
 // it, so that it is not removed before the request has begun to use it.
 const tenantIdle = 10 * time.Second
 
-// tenantStreams are the streams that were made of templates. A stream is made when it
-// is first asked for, and removed some time after it was last used.
-type tenantStreams struct {
-	mu  sync.RWMutex
-	all map[tenantStream]*stream
-}
-
-type tenantStream struct {
-	template *stream
-	tenant   string
-}
-
-// isTemplate reports whether tenants have streams of their own of this one.
-func (st *stream) isTemplate() bool {
-	return st.tenant == "" && strings.Contains(st.Topic, TenantPlaceholder)
+// Has reports whether a tenant has a stream of the name.
+func (h *Hub) Has(tenant, name string) bool {
+	st, ok := h.streams()[name]
+	return ok && (tenant != "" || !st.isTemplate())
 }
 
 // find returns a stream as a tenant has it: its own, or the one that all have.
@@ -54,7 +37,7 @@ func (h *Hub) ofTenant(which tenantStream) (*stream, error) {
 	h.tenants.mu.RLock()
 	st := h.tenants.all[which]
 	if st != nil {
-		st.found.Store(h.now().UnixNano())
+		st.used.Store(h.now().UnixNano())
 	}
 	h.tenants.mu.RUnlock()
 	if st != nil {
@@ -72,7 +55,9 @@ func (h *Hub) ofTenant(which tenantStream) (*stream, error) {
 	if which.template.isRetired() {
 		return nil, ErrUnknownStream
 	}
-	if ctx := h.running(); !h.spawn(func() { made.watchTips(ctx) }) {
+	if ctx := h.running(); !h.spawn(func() {
+		made.watchTips(ctx, func(window time.Duration) bool { return h.removeIfIdle(made, window) })
+	}) {
 		return made, nil // it cannot be read, and nothing would remove it
 	}
 	if h.tenants.all == nil {
@@ -88,12 +73,12 @@ func (h *Hub) newTenantStream(of tenantStream) *stream {
 	st := h.newStream(s)
 	st.tenant, st.template, st.since = of.tenant, of.template, of.template.since
 	st.logger = st.logger.With("tenant", of.tenant)
-	st.found.Store(h.now().UnixNano())
+	st.used.Store(h.now().UnixNano())
 	return st
 }
 
 // removeIdlest makes room for another stream: it removes one that is not used, of
-// those without a topic if possible, and of these the one that was asked for least
+// those without a topic if possible, and of these the one that was used least
 // recently. The caller holds the lock.
 func (t *tenantStreams) removeIdlest(now time.Time) bool {
 	var idlest *stream
@@ -103,7 +88,7 @@ func (t *tenantStreams) removeIdlest(now time.Time) bool {
 			continue
 		}
 		if idlest == nil || st.missing.Load() && !idlest.missing.Load() ||
-			st.missing.Load() == idlest.missing.Load() && st.found.Load() < idlest.found.Load() {
+			st.missing.Load() == idlest.missing.Load() && st.used.Load() < idlest.used.Load() {
 			idlest, key = st, which
 		}
 	}
@@ -115,12 +100,12 @@ func (t *tenantStreams) removeIdlest(now time.Time) bool {
 	return true
 }
 
-// idleSince reports whether a tenant's stream is not in use, and nobody has asked for it
-// since a time.
+// idleSince reports whether a tenant's stream is not in use, and was not since a
+// time.
 func (st *stream) idleSince(at time.Time) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.users == 0 && st.reading == nil && st.found.Load() <= at.UnixNano()
+	return st.users == 0 && st.reading == nil && st.used.Load() <= at.UnixNano()
 }
 
 // removeIfIdle removes a tenant's stream that was not used for a while: what it knows of

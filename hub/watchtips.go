@@ -10,8 +10,9 @@ import (
 )
 
 // watchTips looks where a stream's topic ends until the context ends, also while the
-// stream is not read: clients may return to an instance that has not read it yet.
-func (st *stream) watchTips(ctx context.Context) {
+// stream is not read: clients may return to an instance that has not read it yet. Before
+// each look it calls over, unless that is nil, and returns if that reports true.
+func (st *stream) watchTips(ctx context.Context, over func(window time.Duration) bool) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -23,7 +24,7 @@ func (st *stream) watchTips(ctx context.Context) {
 		case <-timer.C:
 		}
 		window := st.hub.limits().ResumeWindow
-		if st.template != nil && st.hub.removeIfIdle(st, window) {
+		if over != nil && over(window) {
 			return
 		}
 		if window > 0 {

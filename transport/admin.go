@@ -50,6 +50,7 @@ func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 // adminStream describes a stream to operators.
 type adminStream struct {
 	Stream      string        `json:"stream"`
+	Tenant      string        `json:"tenant,omitempty"`
 	Topic       string        `json:"topic"`
 	Content     event.Content `json:"content,omitempty"`
 	Publishable bool          `json:"publishable"`
@@ -74,7 +75,7 @@ type adminStream struct {
 
 func newAdminStream(info hub.StreamInfo) adminStream {
 	made := adminStream{
-		Stream: info.Name, Topic: info.Topic, Content: info.Content, Publishable: info.Publishable,
+		Stream: info.Name, Tenant: info.Tenant, Topic: info.Topic, Content: info.Content, Publishable: info.Publishable,
 		Partitions: info.Partitions, TopicMissing: info.Missing, Reading: info.Reading, Subscribers: info.Subscribers,
 		LogBytes: info.LogBytes, Records: info.Records, Bytes: info.Bytes, Gaps: info.Gaps,
 		Slow: info.Slow, GapsReported: info.Reported,

@@ -133,7 +133,8 @@
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
-//	gate.go                  limits on the number of sessions
+//	gate.go                  limits on the number of sessions, and publishes of a tenant
+//	tenants.go               metrics of tenants
 //	limits.go                Limits
 //	faults.go                errors of the domain as faults of the protocol
 //	tasks.go                 goroutines that Run waits for

@@ -19,6 +19,10 @@ import (
 // errNoProgress is returned when the peer has accepted nothing for too long.
 var errNoProgress = errors.New("the peer accepts no data")
 
+// errTenantPublishes means that the clients of a tenant have as many publishes in flight
+// as they may.
+var errTenantPublishes = errors.New("too many publishes of the tenant are in flight")
+
 // faultTable maps errors of the domain to faults of the protocol and the messages
 // that clients are sent. The first row that errors.Is matches counts. Statuses,
 // close codes and metric labels follow from the code.

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 
 	"sluice/auth"
@@ -11,10 +10,6 @@ import (
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
-
-// errTenantPublishes means that the clients of a tenant have as many publishes in flight
-// as they may.
-var errTenantPublishes = errors.New("too many publishes of the tenant are in flight")
 
 // publish stores those of a principal's messages that can be sent before its token
 // expires or is revoked. done is called exactly once. allowed passes the records that the

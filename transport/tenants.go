@@ -94,12 +94,6 @@ func (t *tenant) published(results []upstream.Stored) {
 	}
 }
 
-// sent counts bytes that the connection has accepted.
-func (s *session) sent(bytes int) {
-	s.server.metrics.bytes(s.dialect.protocol(), bytes)
-	s.tenant.sent(bytes)
-}
-
 var (
 	tenantLabels    = []string{"tenant"}
 	tenantSessions  = prometheus.NewDesc("sluice_tenant_sessions", "Open sessions and waiting page requests, by tenant.", tenantLabels, nil)

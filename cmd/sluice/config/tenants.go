@@ -104,7 +104,7 @@ func sharedTopic(template, other string) string {
 		return ""
 	}
 	// The first is for the tenant left + id, the second for id + right.
-	if inner(left) && inner(right) && left != "" {
+	if left+right != "" && inner(left) && inner(right) {
 		return p2 + "a" + right + s2
 	}
 	// The first is for a tenant at the beginning of left, the second for one at the end
