@@ -24,6 +24,14 @@ const (
 	askTime = 500 * time.Microsecond
 )
 
+// Lane is what a stream's deliveries have in common, for a worker that shares its time
+// among streams and tenants.
+type Lane struct {
+	// Tenant is the tenant of the stream, "" for none.
+	Tenant string
+	Stream string
+}
+
 // Feed is shared by all subscriptions with equal stream and filter.
 type Feed struct {
 	log    *log
@@ -80,6 +88,10 @@ func (f *Feed) Name() string {
 	}
 	return f.log.stream + "#" + f.name
 }
+
+// Lane returns the lane of the feed's stream. It is another one each time that reading
+// of the stream begins.
+func (f *Feed) Lane() *Lane { return f.log.lane }
 
 // Indexed returns how many keys and field values the feed's filter has.
 func (f *Feed) Indexed() int { return f.filter.Indexed() }

@@ -22,8 +22,8 @@ type Config struct {
 	Wake func(shard int, f *Feed)
 	// Pace is called after each append and each change of a stream's status, before
 	// more is fetched for the stream. It returns when the workers have delivered what
-	// they were woken for. Optional.
-	Pace func()
+	// they were woken for in the lane, which is that of the stream. Optional.
+	Pace func(*Lane)
 	// Limits are the limits in force at first; see Hub.SetLimits.
 	Limits
 	Logger *slog.Logger

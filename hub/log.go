@@ -26,6 +26,7 @@ const (
 // from the floor to the tip. One goroutine appends; any number of subscriptions read
 // without locks and remember only an index.
 type log struct {
+	lane   *Lane
 	stream string
 	serial uint64 // unique among all logs and chunks
 	wake   func(shard int, f *Feed)
@@ -110,9 +111,10 @@ type Status struct {
 	Since time.Time
 }
 
-func newLog(stream string, start record.Position, wake func(int, *Feed), now func() time.Time) *log {
+func newLog(lane *Lane, start record.Position, wake func(int, *Feed), now func() time.Time) *log {
 	l := &log{
-		stream: stream,
+		lane:   lane,
+		stream: lane.Stream,
 		serial: serials.Add(1),
 		wake:   wake,
 		now:    now,

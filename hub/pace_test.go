@@ -18,7 +18,7 @@ func TestNothingIsFetchedWhileWorkersDeliver(t *testing.T) {
 	var hold atomic.Bool
 	delivering, delivered := make(chan struct{}), make(chan struct{})
 	h := startHubWith(t, topics, nil, func(c *hub.Config) {
-		c.Pace = func() {
+		c.Pace = func(*hub.Lane) {
 			if hold.Load() {
 				delivering <- struct{}{}
 				<-delivered

@@ -22,7 +22,7 @@ func (r *reading) run(ctx context.Context) {
 	if !ok {
 		return
 	}
-	r.log = newLog(st.Name, at, st.hub.config.Wake, st.hub.now)
+	r.log = newLog(&Lane{Tenant: st.tenant, Stream: st.Name}, at, st.hub.config.Wake, st.hub.now)
 	r.log.cache = newBlockCache(st, r.log)
 	close(r.ready)
 	defer st.hub.blocks.reset(r.log.cache, record.TopicID{})
@@ -141,7 +141,7 @@ func (r *reading) Append(batch []*upstream.Fetched) {
 // pace waits until the workers have delivered what they were woken for.
 func (r *reading) pace() {
 	if pace := r.stream.hub.config.Pace; pace != nil {
-		pace()
+		pace(r.log.lane)
 	}
 }
 

@@ -399,7 +399,7 @@ func TestTruncationThatTheLogNoLongerHas(t *testing.T) {
 	var hold atomic.Bool
 	held, goOn := make(chan struct{}), make(chan struct{})
 	h := startHubWith(t, topics, func(s *hub.Stream) { s.LogBytes, s.Backfill = 1, 0 }, func(c *hub.Config) {
-		c.Pace = func() {
+		c.Pace = func(*hub.Lane) {
 			if hold.CompareAndSwap(true, false) {
 				held <- struct{}{}
 				<-goOn

@@ -95,6 +95,7 @@
 //
 //	workers.go               Workers: the set of all workers
 //	worker.go                a worker: running sessions in turn
+//	lanes.go                 what waits for a worker, and whose turn it is
 //	wheel.go                 timer wheel: which sessions are due
 //	step.go                  a step of a session: commands, events, writing
 //	clock.go                 token expiry and other timed work

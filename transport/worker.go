@@ -17,23 +17,32 @@ type worker struct {
 
 	// Owned by the worker.
 	scratch scratch
-	owners  []hub.Owner
 	due     []*session
+	lanes   lanes
+	live    waitingSessions // sessions that are in step
+	behind  waitingSessions // sessions that have to catch up
+	// until is how many feeds have to be delivered before sessions that have to catch
+	// up have their next turn.
+	until uint64
 
-	mu     sync.Mutex
-	wheel  wheel
-	feeds  []*hub.Feed
-	queue  []*session // live sessions
-	behind []*session // sessions that have to catch up
-	wanted uint64     // passes asked for
-	done   uint64     // passes completed
-	passed *sync.Cond
-	wake   chan struct{}
+	mu    sync.Mutex
+	wheel wheel
+	feeds []*hub.Feed // woken
+	owed  map[*hub.Lane]int
+	ended bool
+	paid  *sync.Cond // a lane is owed nothing, or the worker has ended
+	wake  chan struct{}
 }
 
-// behindShare is how many sessions that have to catch up are served before the live
-// sessions have their turn again, so that they do not delay the live ones.
-const behindShare = 32
+const (
+	// laneShare is how many sessions of a lane are served before other lanes have
+	// their turn: a stream with many subscribers does not delay one with few, nor a
+	// tenant with many another one.
+	laneShare = 64
+	// behindShare is how many sessions that have to catch up are served before the
+	// live sessions have their turn again, so that they do not delay the live ones.
+	behindShare = 32
+)
 
 // A worker that has not looked at the clock for pauseNoticed was stopped, usually
 // with the whole process. It looks again after pauseGrace.
@@ -60,9 +69,10 @@ func newWorker(shard int) *worker {
 	w := &worker{
 		shard: shard,
 		wheel: wheel{now: int64(monotimeNow()) / int64(wheelTick)},
+		owed:  make(map[*hub.Lane]int),
 		wake:  make(chan struct{}, 1),
 	}
-	w.passed = sync.NewCond(&w.mu)
+	w.paid = sync.NewCond(&w.mu)
 	return w
 }
 
@@ -73,14 +83,10 @@ func (w *worker) run(ctx context.Context) {
 	watch := watch{looked: monotimeNow()}
 	defer func() {
 		w.mu.Lock()
-		w.done = 1<<64 - 1
-		w.passed.Broadcast()
+		w.ended = true
+		w.paid.Broadcast()
 		w.mu.Unlock()
 	}()
-	var (
-		feeds         []*hub.Feed
-		queue, behind []*session
-	)
 	for {
 		select {
 		case <-ctx.Done():
@@ -89,64 +95,63 @@ func (w *worker) run(ctx context.Context) {
 			if now := monotimeNow(); watch.look(now) {
 				w.lookAtClock(now)
 			}
-			continue
 		case <-w.wake:
-		}
-		w.mu.Lock()
-		feeds, w.feeds = w.feeds, feeds[:0]
-		queue, w.queue = w.queue, queue[:0]
-		n := min(len(w.behind), behindShare)
-		behind = append(behind[:0], w.behind[:n]...)
-		rest := copy(w.behind, w.behind[n:])
-		clear(w.behind[rest:])
-		w.behind = w.behind[:rest]
-		upTo := w.wanted
-		w.mu.Unlock()
-		for _, f := range feeds {
-			w.owners = f.Take(w.shard, w.owners[:0])
-			for _, o := range w.owners {
-				s, ok := o.(*session)
-				switch {
-				case ok && !s.behind.Load() && s.state.CompareAndSwap(idle, running):
-					w.step(s)
-				default:
-					o.Pump()
-				}
+			if w.round() {
+				w.ring()
 			}
-			// Do not keep a session or a log that has ended until the next pass.
-			clear(w.owners)
-		}
-		w.serve(queue)
-		w.serve(behind)
-		clear(feeds)
-		w.scratch.reset()
-		w.mu.Lock()
-		w.done = max(w.done, upTo)
-		w.passed.Broadcast()
-		w.mu.Unlock()
-		if rest > 0 {
-			w.ring()
 		}
 	}
+}
+
+// round serves a share of what waits, and reports whether something is left.
+func (w *worker) round() (more bool) {
+	w.mu.Lock()
+	for _, f := range w.feeds {
+		w.lanes.add(f)
+	}
+	clear(w.feeds)
+	w.feeds = w.feeds[:0]
+	w.live.take()
+	w.behind.take()
+	w.mu.Unlock()
+
+	delivered := w.lanes.serve(w)
+	w.live.serve(w, laneShare)
+	if w.lanes.delivered >= w.until {
+		w.behind.serve(w, behindShare)
+		w.until = w.lanes.delivered + uint64(w.lanes.waiting)
+	}
+	w.scratch.reset()
+	if len(delivered) > 0 {
+		w.mu.Lock()
+		for _, f := range delivered {
+			if w.owed[f.Lane()]--; w.owed[f.Lane()] == 0 {
+				delete(w.owed, f.Lane())
+				w.paid.Broadcast()
+			}
+		}
+		w.mu.Unlock()
+		clear(delivered)
+	}
+	return w.lanes.waiting > 0 || !w.live.empty() || !w.behind.empty()
 }
 
 // wakeFeed makes the worker deliver a feed. It is the hub's Wake.
 func (w *worker) wakeFeed(f *hub.Feed) {
 	w.mu.Lock()
 	w.feeds = append(w.feeds, f)
-	w.wanted++
+	w.owed[f.Lane()]++
 	w.mu.Unlock()
 	w.ring()
 }
 
 func (w *worker) enqueue(s *session) {
-	behind := s.behind.Load()
-	w.mu.Lock()
-	if behind {
-		w.behind = append(w.behind, s)
-	} else {
-		w.queue = append(w.queue, s)
+	waiting := &w.live
+	if s.behind.Load() {
+		waiting = &w.behind
 	}
+	w.mu.Lock()
+	waiting.came = append(waiting.came, s)
 	w.mu.Unlock()
 	w.ring()
 }
@@ -158,22 +163,13 @@ func (w *worker) ring() {
 	}
 }
 
-// settle waits until the worker has completed all passes that were requested before.
-func (w *worker) settle() {
+// settle waits until the worker has delivered all feeds that were woken in a lane.
+func (w *worker) settle(lane *hub.Lane) {
 	w.mu.Lock()
-	for upTo := w.wanted; w.done < upTo; {
-		w.passed.Wait()
+	for w.owed[lane] > 0 && !w.ended {
+		w.paid.Wait()
 	}
 	w.mu.Unlock()
-}
-
-// serve runs queued sessions.
-func (w *worker) serve(queue []*session) {
-	for _, s := range queue {
-		s.state.Store(running)
-		w.step(s)
-	}
-	clear(queue)
 }
 
 // step runs a session whose state is running.

@@ -102,36 +102,49 @@ func TestWorkersHoldNothing(t *testing.T) {
 	worked := make(chan struct{})
 	working, stop := context.WithCancel(ctx)
 	go func() { defer close(worked); w.run(working) }()
+	ran := make(chan struct{})
 	s := &session{worker: w, inbox: []command{func(s *session, sc *scratch) {
 		sc.given.sub = &subscription{}
 		sc.batch.Bufs = append(sc.batch.Bufs, []byte("x"))
 		sc.first[0] = sc.batch.Bufs[0]
 		s.closed = true
+		close(ran)
 	}}}
 	s.state.Store(queued)
 	w.enqueue(s)
-	w.mu.Lock()
-	w.wanted++
-	w.mu.Unlock()
-	w.ring()
-	w.settle()
+	<-ran
+	for owed := true; owed; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		owed = len(w.owed) > 0
+		w.mu.Unlock()
+	}
 	stop()
 	<-worked
-	for _, o := range w.owners[:cap(w.owners)] {
-		if o != nil {
-			t.Fatal("an owner is held")
+	if len(w.lanes.all) != 0 || w.lanes.waiting != 0 || len(w.lanes.idle) != 1 {
+		t.Fatalf("lanes are left: %+v", w.lanes)
+	}
+	for _, at := range w.lanes.idle {
+		for _, o := range at.owners[:cap(at.owners)] {
+			if o != nil {
+				t.Fatal("an owner is held")
+			}
+		}
+		if (at.of != hub.Lane{}) {
+			t.Fatal("the name of a lane is held")
 		}
 	}
-	for _, held := range [][]*session{w.queue[:cap(w.queue)], w.behind[:cap(w.behind)]} {
+	for _, held := range [][]*session{w.live.came[:cap(w.live.came)], w.live.line[:cap(w.live.line)], w.behind.came[:cap(w.behind.came)], w.behind.line[:cap(w.behind.line)]} {
 		for _, s := range held {
 			if s != nil {
 				t.Fatal("a session is held")
 			}
 		}
 	}
-	for _, f := range w.feeds[:cap(w.feeds)] {
-		if f != nil {
-			t.Fatal("a feed is held")
+	for _, held := range [][]*hub.Feed{w.feeds[:cap(w.feeds)], w.lanes.done[:cap(w.lanes.done)], w.lanes.idle[0].feeds[:cap(w.lanes.idle[0].feeds)]} {
+		for _, f := range held {
+			if f != nil {
+				t.Fatal("a feed is held")
+			}
 		}
 	}
 	bufs := w.scratch.batch.Bufs

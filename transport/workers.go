@@ -40,10 +40,10 @@ func (w *Workers) Len() int { return len(w.all) }
 func (w *Workers) Wake(shard int, f *hub.Feed) { w.all[shard].wakeFeed(f) }
 
 // Pace is the hub's Pace: it returns when all workers have delivered what they were
-// woken for before the call. A slow client delays no worker.
-func (w *Workers) Pace() {
+// woken for in a lane. A slow client delays no worker.
+func (w *Workers) Pace(lane *hub.Lane) {
 	for _, worker := range w.all {
-		worker.settle()
+		worker.settle(lane)
 	}
 }
 

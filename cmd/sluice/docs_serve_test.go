@@ -128,7 +128,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 2 {
+	if examples != 3 {
 		t.Errorf("there are %d examples", examples)
 	}
 }
@@ -161,7 +161,7 @@ func TestDocTLS(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 2 {
+	if examples != 3 {
 		t.Errorf("there are %d examples", examples)
 	}
 }
