@@ -2,6 +2,11 @@ package transport
 
 import "sluice/hub"
 
+// laneShare is how many sessions of a lane are served before other lanes have their
+// turn: a stream with many subscribers does not delay one with few, nor a tenant with
+// many another one.
+const laneShare = 64
+
 // lanes are the feeds that wait for a worker, by tenant, or by stream where there is no
 // tenant. Owned by the worker.
 type lanes struct {
@@ -59,11 +64,11 @@ func (l *lanes) add(f *hub.Feed) {
 
 // serve serves a share of each lane, and returns the feeds that were delivered. They
 // must be cleared, and are valid until the next call.
-func (l *lanes) serve(w *worker) []*hub.Feed {
+func (l *lanes) serve(shard int, deliver func(hub.Owner)) []*hub.Feed {
 	l.done = l.done[:0]
 	left := l.order[:0]
 	for _, at := range l.order {
-		if l.serveLane(w, at) {
+		if l.serveLane(at, shard, deliver) {
 			left = append(left, at)
 			continue
 		}
@@ -79,14 +84,14 @@ func (l *lanes) serve(w *worker) []*hub.Feed {
 }
 
 // serveLane serves a share of a lane and reports whether something is left.
-func (l *lanes) serveLane(w *worker, at *lane) bool {
+func (l *lanes) serveLane(at *lane, shard int, deliver func(hub.Owner)) bool {
 	for share := laneShare; share > 0 && at.next < len(at.feeds); {
 		if !at.taken {
-			at.owners, at.served, at.taken = at.feeds[at.next].Take(w.shard, at.owners[:0]), 0, true
+			at.owners, at.served, at.taken = at.feeds[at.next].Take(shard, at.owners[:0]), 0, true
 		}
 		n := min(share, len(at.owners)-at.served)
 		for _, o := range at.owners[at.served : at.served+n] {
-			w.deliver(o)
+			deliver(o)
 		}
 		at.served += n
 		share -= max(n, 1)
@@ -104,16 +109,6 @@ func (l *lanes) serveLane(w *worker, at *lane) bool {
 	}
 	at.feeds, at.next = at.feeds[:0], 0
 	return false
-}
-
-// deliver runs a session to which a feed has something to deliver.
-func (w *worker) deliver(o hub.Owner) {
-	s, ok := o.(*session)
-	if ok && !s.behind.Load() && s.state.CompareAndSwap(idle, running) {
-		w.step(s)
-	} else {
-		o.Pump()
-	}
 }
 
 // waitingSessions are sessions that wait for a worker.
@@ -135,13 +130,13 @@ func (q *waitingSessions) take() {
 }
 
 // serve runs some of the sessions.
-func (q *waitingSessions) serve(w *worker, most int) {
+func (q *waitingSessions) serve(most int, step func(*session)) {
 	to := min(q.next+most, len(q.line))
 	for ; q.next < to; q.next++ {
 		s := q.line[q.next]
 		q.line[q.next] = nil
 		s.state.Store(running)
-		w.step(s)
+		step(s)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/event"
 	"sluice/hub/filter/expr"
@@ -760,14 +761,22 @@ func TestDocumentedMetrics(t *testing.T) {
 	c.until("published")
 	c.send(`{"type":"dance"}`)
 	c.until("error")
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ofTenants := prometheus.NewRegistry()
+	tenants := startTenants(t, auth.Tenancy{Claim: "tenant"}, options{
+		config: func(c *transport.Config) { c.Registry = ofTenants },
+		limits: func(l *transport.Limits) { l.TenantMetrics = 1 },
+	})
+	tenants.dial("?stream=orders", tenantToken(t, "u1", "a")).until("subscribed")
 	there := map[string]bool{"sluice_cut_off_total": true} // which nothing here causes
-	for _, family := range families {
-		if name := family.GetName(); strings.HasPrefix(name, "sluice_") {
-			there[name] = true
+	for _, gatherer := range []prometheus.Gatherer{registry, ofTenants} {
+		families, err := gatherer.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if name := family.GetName(); strings.HasPrefix(name, "sluice_") {
+				there[name] = true
+			}
 		}
 	}
 	listed := map[string]bool{}

@@ -267,6 +267,7 @@ func TestTenantOfTheHost(t *testing.T) {
 type tenantProducer struct {
 	upstream.Producer
 	until atomic.Pointer[chan struct{}]
+	holds atomic.Int32 // what it holds
 }
 
 // hold holds the producer until the channel that it returns is closed.
@@ -282,6 +283,7 @@ func (p *tenantProducer) Produce(ctx context.Context, topic string, messages []u
 		p.Producer.Produce(ctx, topic, messages, done)
 		return
 	}
+	p.holds.Add(1)
 	go func() {
 		<-*held
 		p.Producer.Produce(ctx, topic, messages, done)
@@ -350,10 +352,11 @@ func TestQuotasOfTenants(t *testing.T) {
 		status, _, _ := in.do(http.MethodPost, "/v1/streams/orders/records", tenantToken(t, "u1", "a"), "1", "Host", "a.example.com", "Content-Type", "text/plain")
 		stored <- status
 	}()
-	in.eventually("the place is taken", func() bool {
-		status, _, body := in.do(http.MethodPost, "/v1/streams/orders/records", tenantToken(t, "u2", "a"), "2", "Host", "a.example.com", "Content-Type", "text/plain")
-		return status == http.StatusTooManyRequests && strings.Contains(body, "rate_limited")
-	})
+	in.eventually("the place is taken", func() bool { return producer.holds.Load() == 1 })
+	status, _, body := in.do(http.MethodPost, "/v1/streams/orders/records", tenantToken(t, "u2", "a"), "2", "Host", "a.example.com", "Content-Type", "text/plain")
+	if status != http.StatusTooManyRequests || !strings.Contains(body, "rate_limited") {
+		t.Errorf("another publish of the tenant: %d %s", status, body)
+	}
 	if status, _, body := in.do(http.MethodPost, "/v1/streams/orders/records", tenantToken(t, "u1", "b"), "3", "Host", "b.example.com", "Content-Type", "text/plain"); status != http.StatusOK {
 		t.Errorf("another tenant's publish: %d %s", status, body)
 	}

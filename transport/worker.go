@@ -34,15 +34,9 @@ type worker struct {
 	wake  chan struct{}
 }
 
-const (
-	// laneShare is how many sessions of a lane are served before other lanes have
-	// their turn: a stream with many subscribers does not delay one with few, nor a
-	// tenant with many another one.
-	laneShare = 64
-	// behindShare is how many sessions that have to catch up are served before the
-	// live sessions have their turn again, so that they do not delay the live ones.
-	behindShare = 32
-)
+// behindShare is how many sessions that have to catch up are served before the live
+// sessions have their turn again, so that they do not delay the live ones.
+const behindShare = 32
 
 // A worker that has not looked at the clock for pauseNoticed was stopped, usually
 // with the whole process. It looks again after pauseGrace.
@@ -115,10 +109,10 @@ func (w *worker) round() (more bool) {
 	w.behind.take()
 	w.mu.Unlock()
 
-	delivered := w.lanes.serve(w)
-	w.live.serve(w, laneShare)
+	delivered := w.lanes.serve(w.shard, w.deliver)
+	w.live.serve(laneShare, w.step)
 	if w.lanes.delivered >= w.until {
-		w.behind.serve(w, behindShare)
+		w.behind.serve(behindShare, w.step)
 		w.until = w.lanes.delivered + uint64(w.lanes.waiting)
 	}
 	w.scratch.reset()
@@ -170,6 +164,16 @@ func (w *worker) settle(lane *hub.Lane) {
 		w.paid.Wait()
 	}
 	w.mu.Unlock()
+}
+
+// deliver runs a session to which a feed has something to deliver.
+func (w *worker) deliver(o hub.Owner) {
+	s, ok := o.(*session)
+	if ok && !s.behind.Load() && s.state.CompareAndSwap(idle, running) {
+		w.step(s)
+	} else {
+		o.Pump()
+	}
 }
 
 // step runs a session whose state is running.

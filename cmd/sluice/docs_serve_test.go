@@ -161,7 +161,7 @@ func TestDocTLS(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 3 {
+	if examples != 2 {
 		t.Errorf("there are %d examples", examples)
 	}
 }
