@@ -30,8 +30,9 @@ type connWriter interface {
 	Abort()
 }
 
-// blockingWriter is the connWriter of a hijacked connection whose writes block:
-// under TLS, and where there is no poller.
+// blockingWriter is the connWriter of a hijacked connection whose writes block, where
+// there is no poller. It also writes the answer to a handshake, before the poller
+// takes the connection.
 type blockingWriter struct{ conn net.Conn }
 
 func (o blockingWriter) Try([][]byte) (int, error) { return 0, nil }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,15 +13,21 @@ import (
 	"sluice/transport"
 )
 
-// BenchmarkDelivery delivers 100 records of 200 bytes at once to each of some
-// clients on loopback: the append, the layout, the workers' steps, the writes to
-// sockets, and the clients' reads.
+// BenchmarkDelivery delivers records of 200 bytes, one by one or 100 at once, to each
+// of some clients on loopback: the append, the layout, the workers' steps, the writes
+// to sockets, and the clients' reads. Processor time is that of all of this.
 func BenchmarkDelivery(b *testing.B) {
-	const records = 100
-	for _, protocol := range []string{"websocket", "sse"} {
-		for _, clients := range []int{1, 100} {
-			b.Run(fmt.Sprintf("%s/%d clients", protocol, clients), func(b *testing.B) {
+	for _, protocol := range []string{"websocket", "sse", "websocket over TLS", "sse over TLS"} {
+		protocol, overTLS := strings.CutSuffix(protocol, " over TLS")
+		for _, size := range []struct{ clients, records int }{{1, 100}, {100, 1}, {100, 100}} {
+			clients, records := size.clients, size.records
+			name := fmt.Sprintf("%s/%d clients/%d at once", protocol, clients, records)
+			if overTLS {
+				name = "TLS/" + name
+			}
+			b.Run(name, func(b *testing.B) {
 				in := start(b, options{
+					tls:    overTLS,
 					limits: func(l *transport.Limits) { l.SessionsPerPrincipal = 0 },
 					stream: func(s *hub.Stream) { s.LogBytes = 8 << 20 },
 				})
@@ -46,13 +53,16 @@ func BenchmarkDelivery(b *testing.B) {
 				}
 				batch[records-1].Value = fmt.Appendf(nil, `{"mark":"%s","pad":"%s"}`, roundMark, bytes.Repeat([]byte("x"), 150))
 				b.ReportAllocs()
+				used := processorTime(b)
 				for b.Loop() {
 					in.topics.AppendBatch("public.news", batch)
 					for range clients {
 						<-rounds
 					}
 				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records*clients), "ns/delivery")
+				deliveries := float64(b.N * records * clients)
+				b.ReportMetric(float64((processorTime(b)-used).Nanoseconds())/deliveries, "cpu-ns/delivery")
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
 			})
 		}
 	}

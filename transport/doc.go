@@ -18,11 +18,11 @@
 //
 // Goroutines: Run starts the workers and the HTTP servers and waits for them. A
 // session is run by exactly one executor at a time: its worker, or a goroutine of
-// its own where writes to the connection block, as under TLS and HTTP/2. Other
-// goroutines post commands to the executor. One goroutine watches all plain sockets
-// that have nothing to read; a reader goroutine is started for a socket when data
-// arrives, and ends when the data has been read. On systems other than Linux, and
-// under TLS, each connection has a permanent reader goroutine.
+// its own where writes to the connection block, as under HTTP/2. Other goroutines
+// post commands to the executor. One goroutine watches all sockets that have nothing
+// to read, under TLS too; a reader goroutine is started for a socket when data
+// arrives, and ends when the data has been read. On systems other than Linux each
+// connection has a permanent reader goroutine.
 //
 // # The life of a session
 //
@@ -100,6 +100,7 @@
 //	step.go                  a step of a session: commands, events, writing
 //	clock.go                 token expiry and other timed work
 //	writing.go               writing a step's output to the connection
+//	sealing.go               writing it over TLS
 //	rewind.go                rewinding events that the connection did not accept
 //	compressing.go           one compressed stream of shared and own bytes
 //	reader.go                when the reader of a connection runs
@@ -123,6 +124,7 @@
 //	filtering.go             the filters that clients ask for
 //	asserted.go              what trusted proxies say about clients
 //	expiry.go                ending requests when their token expires
+//	carrier.go               the connection below TLS
 //	conn_writer.go           writing to connections whose writes block
 //	answer.go                write deadlines of answers
 //	refusing.go              answering, logging and counting faults

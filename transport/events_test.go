@@ -576,7 +576,11 @@ func TestEventsEndWithTheirToken(t *testing.T) {
 
 func TestEventsDrain(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.DrainSpread = 300 * time.Millisecond }})
+	plainAndTLS(t, testEventsDrain)
+}
+
+func testEventsDrain(t *testing.T, overTLS bool) {
+	in := start(t, options{tls: overTLS, config: func(c *transport.Config) { c.DrainSpread = 300 * time.Millisecond }})
 	tok := token(t, "u42", "live", time.Hour)
 	s := in.reads("/v1/streams/orders/events", tok)
 	s.until("sluice.caught_up")

@@ -247,12 +247,17 @@ func (in *instance) metric(series string) float64 {
 // it.
 func TestEventsHangUp(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{limits: func(l *transport.Limits) { l.KeepAlive = never }})
+	plainAndTLS(t, testEventsHangUp)
+}
+
+func testEventsHangUp(t *testing.T, overTLS bool) {
+	in := start(t, options{tls: overTLS, limits: func(l *transport.Limits) { l.KeepAlive = never }})
 	tok := token(t, "u42", "live", time.Hour)
 	const sessions = `sluice_sessions{protocol="sse"}`
-	for name, leave := range map[string]func(*net.TCPConn){
-		"FIN": func(c *net.TCPConn) { _ = c.Close() },
-		"RST": func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() },
+	for name, leave := range map[string]func(rawStream){
+		"its end": func(c rawStream) { _ = c.Close() }, // under TLS with an alert before
+		"FIN":     func(c rawStream) { _ = c.below.Close() },
+		"RST":     func(c rawStream) { _ = c.below.SetLinger(0); _ = c.below.Close() },
 	} {
 		conn := in.rawGet("/v1/streams/orders/events", tok)
 		in.eventually("it counts", func() bool { return in.metric(sessions) == 1 })
@@ -263,18 +268,26 @@ func TestEventsHangUp(t *testing.T) {
 	}
 }
 
+// rawStream is a connection on which an answer comes. below is the connection that
+// carries it.
+type rawStream struct {
+	net.Conn
+	below *net.TCPConn
+}
+
 // rawGet sends a request and leaves the answer to the caller.
-func (in *instance) rawGet(path, token string) *net.TCPConn {
+func (in *instance) rawGet(path, token string) rawStream {
 	in.t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
+	c, err := net.Dial("tcp", in.address())
 	if err != nil {
 		in.t.Fatal(err)
 	}
 	in.t.Cleanup(func() { _ = c.Close() })
-	conn, ok := c.(*net.TCPConn)
+	below, ok := c.(*net.TCPConn)
 	if !ok {
 		in.t.Fatalf("%T", c)
 	}
+	conn := rawStream{Conn: in.secured(c), below: below}
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", path, token); err != nil {
 		in.t.Fatal(err)
 	}
@@ -285,19 +298,22 @@ func (in *instance) rawGet(path, token string) *net.TCPConn {
 // off after write_progress.
 func TestEventsNeverRead(t *testing.T) {
 	t.Parallel()
-	t.Run("others go on", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, never) })
-	t.Run("it is cut off", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, 10*time.Second) })
+	plainAndTLS(t, func(t *testing.T, overTLS bool) {
+		t.Run("others go on", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, overTLS, never) })
+		t.Run("it is cut off", func(t *testing.T) { t.Parallel(); testEventsNeverRead(t, overTLS, 10*time.Second) })
+	})
 }
 
-func testEventsNeverRead(t *testing.T, progress time.Duration) {
+func testEventsNeverRead(t *testing.T, overTLS bool, progress time.Duration) {
 	t.Helper()
 	in := start(t, options{
+		tls:    overTLS,
 		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = progress, 8<<10 },
 		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
 	})
 	tok := token(t, "u42", "live", time.Hour)
 	stuck := in.rawGet("/v1/streams/orders/events", tok)
-	_ = stuck.SetReadBuffer(4 << 10)
+	_ = stuck.below.SetReadBuffer(4 << 10)
 	in.eventually("it counts", func() bool { return in.metric(`sluice_sessions{protocol="sse"}`) == 1 })
 	s := in.reads("/v1/streams/orders/events", tok)
 	s.until("sluice.caught_up")

@@ -28,3 +28,21 @@ func ids(sessions []*session) []string {
 	}
 	return found
 }
+
+// Held returns how many sessions wait until their sockets are writable, and how many
+// bytes one of them holds until then at most.
+func (s *Server) Held() (stuck, most int) {
+	for _, x := range s.sessions.all() {
+		// In this state nobody else uses the backlog.
+		if !x.state.CompareAndSwap(stalled, running) {
+			continue
+		}
+		if x.backlog != nil {
+			stuck++
+			most = max(most, cap(x.backlog.bytes))
+		}
+		x.state.Store(stalled)
+		x.resume() // what was missed meanwhile
+	}
+	return stuck, most
+}

@@ -3,11 +3,8 @@ package transport_test
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -20,30 +17,11 @@ import (
 // overTLS starts a server behind TLS, and returns clients of HTTP/2 and HTTP/1.1.
 func overTLS(t *testing.T, o options) (in *instance, h2, h1 *http.Client) {
 	t.Helper()
-	borrowed := httptest.NewUnstartedServer(nil)
-	borrowed.StartTLS()
-	certificate, leaf := borrowed.TLS.Certificates[0], borrowed.Certificate()
-	borrowed.Close()
-	configure := o.config
-	o.config = func(c *transport.Config) {
-		c.TLS = &tls.Config{
-			Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS13,
-			SessionTicketsDisabled: true, // so that the first thing a server writes is its answer
-		}
-		if configure != nil {
-			configure(c)
-		}
-	}
+	o.tls = true
 	in = start(t, o)
-	in.url = strings.Replace(in.url, "http://", "https://", 1)
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	client := func(http2 bool) *http.Client {
-		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: http2}
-		t.Cleanup(transport.CloseIdleConnections)
-		return &http.Client{Transport: transport}
-	}
-	return in, client(true), client(false)
+	h2 = &http.Client{Transport: &http.Transport{TLSClientConfig: in.tls.Clone(), ForceAttemptHTTP2: true}}
+	t.Cleanup(h2.CloseIdleConnections)
+	return in, h2, in.client
 }
 
 // readsWith opens an event stream with a client.

@@ -26,6 +26,10 @@ func (s *Server) newSession(d dialect, c *client) *session {
 
 // attach sets the connection that was hijacked for a session.
 func (s *session) attach(conn net.Conn) {
+	if c := carrierOf(conn); c != nil && c.take(s.server.poller, s) {
+		s.socket, s.tls, s.conn, s.out = c.socket, c, sealedConn{c}, sealedWriter{c}
+		return
+	}
 	if own, ok := s.server.poller.Take(conn, s); ok {
 		s.socket, s.conn, s.out = own, own, own
 		return

@@ -9,9 +9,8 @@ import (
 
 // A session's reader is a goroutine only while there is something to read. Between
 // messages it rests, which takes no memory, and the server's poller notifies the
-// session when data arrives. On connections that cannot be watched, as under TLS,
-// where readable bytes are records and not the data itself, the reader waits in its
-// goroutine.
+// session when data arrives. Under TLS the reader rests once it has read all complete
+// records. On connections that cannot be watched it waits in its goroutine.
 
 // rest lets the reader end until there is something to read. It returns false if the
 // reader has to go on.

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,6 +43,8 @@ type instance struct {
 	// client sends requests, and connect opens a connection of its own.
 	client  *http.Client
 	connect func(context.Context) (net.Conn, error)
+	// tls is the configuration of clients, nil without TLS.
+	tls *tls.Config
 }
 
 type options struct {
@@ -59,6 +62,8 @@ type options struct {
 	// pipes replace the network for clients, for a server in a bubble of
 	// testing/synctest. It has no admin listener.
 	pipes *pipes
+	// tls serves clients over TLS.
+	tls bool
 }
 
 func testLimits() transport.Limits {
@@ -140,6 +145,9 @@ func start(t testing.TB, o options) *instance {
 		address := config.Listener.Addr().String()
 		in.url, in.admin = "http://"+address, "http://"+config.Admin.Addr().String()
 		in.client = http.DefaultClient
+	}
+	if o.tls {
+		config.TLS = in.overTLS()
 	}
 	if o.listener != nil {
 		config.Listener = o.listener(config.Listener)

@@ -54,7 +54,8 @@ type session struct {
 	dialect dialect
 	out     connWriter
 	conn    readConn       // nil if the HTTP server owns the connection
-	socket  *socket.Socket // conn, if it is a socket.Socket
+	socket  *socket.Socket // below conn, nil if conn is read by waiting
+	tls     *carrier       // between conn and socket, nil without TLS
 	address string
 	// admission is what the session counts as against limits. It is nil if it counts
 	// for nothing, as for a client that is only sent the reason why it is refused.
@@ -160,14 +161,15 @@ type command func(s *session, sc *scratch)
 
 // scratch is the memory of an executor for one step.
 type scratch struct {
-	batch hub.Batch
-	arena []byte // control messages of the current step
-	json  []byte
-	now   monotime
-	hasID bool // the last event of an event stream has an id
-	given given
-	first [1][]byte
-	short []byte
+	batch  hub.Batch
+	arena  []byte // control messages of the current step
+	json   []byte
+	now    monotime
+	hasID  bool // the last event of an event stream has an id
+	given  given
+	first  [1][]byte
+	short  []byte
+	sealed []byte // records of TLS
 
 	wrapped [][]byte // the buffers of the compressed stream
 }

@@ -14,9 +14,10 @@ import (
 
 // fallingBehind starts a server whose clients fall behind as soon as they stop
 // reading for a short time.
-func fallingBehind(t *testing.T, policy hub.SlowPolicy) *instance {
+func fallingBehind(t *testing.T, overTLS bool, policy hub.SlowPolicy) *instance {
 	t.Helper()
 	return start(t, options{
+		tls:    overTLS,
 		limits: func(l *transport.Limits) { l.SendBuffer, l.WriteProgress = 8<<10, 20*time.Second },
 		stream: func(s *hub.Stream) { s.LogBytes, s.Slow = 64<<10, policy },
 	})
@@ -43,7 +44,11 @@ func (in *instance) flood() {
 
 func TestSlowWebSocketIsCutOff(t *testing.T) {
 	t.Parallel()
-	in := fallingBehind(t, hub.SlowDisconnect)
+	plainAndTLS(t, testSlowWebSocketIsCutOff)
+}
+
+func testSlowWebSocketIsCutOff(t *testing.T, overTLS bool) {
+	in := fallingBehind(t, overTLS, hub.SlowDisconnect)
 	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
 	c.until("caught_up")
 	in.flood()
@@ -69,7 +74,11 @@ func TestSlowWebSocketIsCutOff(t *testing.T) {
 
 func TestSlowSubscriptionBesideAnother(t *testing.T) {
 	t.Parallel()
-	in := fallingBehind(t, hub.SlowDisconnect)
+	plainAndTLS(t, testSlowSubscriptionBesideAnother)
+}
+
+func testSlowSubscriptionBesideAnother(t *testing.T, overTLS bool) {
+	in := fallingBehind(t, overTLS, hub.SlowDisconnect)
 	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
 	c.until("caught_up")
 	c.say(`{"type":"subscribe","id":"keyed","stream":"orders","key":["none"]}`)
@@ -84,9 +93,13 @@ func TestSlowSubscriptionBesideAnother(t *testing.T) {
 
 func TestSlowEventStreamIsCutOff(t *testing.T) {
 	t.Parallel()
-	in := fallingBehind(t, hub.SlowDisconnect)
+	plainAndTLS(t, testSlowEventStreamIsCutOff)
+}
+
+func testSlowEventStreamIsCutOff(t *testing.T, overTLS bool) {
+	in := fallingBehind(t, overTLS, hub.SlowDisconnect)
 	c := in.rawGet("/v1/streams/orders/events", token(t, "u", "live", time.Hour))
-	_ = c.SetReadBuffer(4 << 10)
+	_ = c.below.SetReadBuffer(4 << 10)
 	in.eventually("it counts", func() bool { return in.metric(`sluice_sessions{protocol="sse"}`) == 1 })
 	in.flood()
 	_ = c.SetReadDeadline(time.Now().Add(patience))
@@ -98,7 +111,11 @@ func TestSlowEventStreamIsCutOff(t *testing.T) {
 
 func TestSlowWebSocketSkips(t *testing.T) {
 	t.Parallel()
-	in := fallingBehind(t, hub.SlowSkip)
+	plainAndTLS(t, testSlowWebSocketSkips)
+}
+
+func testSlowWebSocketSkips(t *testing.T, overTLS bool) {
+	in := fallingBehind(t, overTLS, hub.SlowSkip)
 	c, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "u", "live", time.Hour)), true)
 	c.until("caught_up")
 	in.flood()

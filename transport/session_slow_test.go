@@ -16,13 +16,16 @@ import (
 // after write_progress.
 func TestNeverReading(t *testing.T) {
 	t.Parallel()
-	t.Run("others go on", func(t *testing.T) { t.Parallel(); testNeverReading(t, 50, never) })
-	t.Run("it is cut off", func(t *testing.T) { t.Parallel(); testNeverReading(t, 3, 10*time.Second) })
+	plainAndTLS(t, func(t *testing.T, overTLS bool) {
+		t.Run("others go on", func(t *testing.T) { t.Parallel(); testNeverReading(t, overTLS, 50, never) })
+		t.Run("it is cut off", func(t *testing.T) { t.Parallel(); testNeverReading(t, overTLS, 3, 10*time.Second) })
+	})
 }
 
-func testNeverReading(t *testing.T, reading int, progress time.Duration) {
+func testNeverReading(t *testing.T, overTLS bool, reading int, progress time.Duration) {
 	t.Helper()
 	in := start(t, options{
+		tls:    overTLS,
 		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer, l.SessionsPerPrincipal = progress, 8<<10, 0 },
 		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
 	})
@@ -66,7 +69,12 @@ func testNeverReading(t *testing.T, reading int, progress time.Duration) {
 // socket accepts only part of what is written.
 func TestFramesDoNotInterleave(t *testing.T) {
 	t.Parallel()
+	plainAndTLS(t, testFramesDoNotInterleave)
+}
+
+func testFramesDoNotInterleave(t *testing.T, overTLS bool) {
 	in := start(t, options{
+		tls: overTLS,
 		limits: func(l *transport.Limits) {
 			l.SendBuffer, l.PingEvery, l.ControlFramesPerSecond, l.PublishesPerSession = 4<<10, 20*time.Millisecond, 0, 0
 		},

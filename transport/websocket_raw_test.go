@@ -109,7 +109,11 @@ func (in *instance) open(t testing.TB, request string, smallBuffer bool) (*rawSo
 		return err
 	}}
 	connect := func(ctx context.Context) (net.Conn, error) {
-		return d.DialContext(ctx, "tcp", strings.TrimPrefix(in.url, "http://"))
+		conn, err := d.DialContext(ctx, "tcp", in.address())
+		if err != nil {
+			return nil, err
+		}
+		return in.secured(conn), nil
 	}
 	if in.connect != nil {
 		connect = in.connect

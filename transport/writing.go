@@ -16,6 +16,13 @@ func (s *session) flush(sc *scratch) stepResult {
 	for _, b := range sc.batch.Bufs {
 		size += len(b)
 	}
+	if s.tls != nil {
+		done := s.flushSealed(sc, size)
+		if done == stepBlocked {
+			s.scheduleRetry(sc.now)
+		}
+		return done
+	}
 	if size > 0 {
 		s.lastWrite = sc.now
 		bufs := sc.batch.Bufs
@@ -74,7 +81,9 @@ func (s *session) retry(sc *scratch) stepResult {
 	b := s.backlog
 	sc.first[0] = b.bytes
 	n, err := s.out.Try(sc.first[:])
-	s.sent(n)
+	if s.tls == nil { // sealed bytes were counted before they were sealed
+		s.sent(n)
+	}
 	if n > 0 {
 		b.moved = sc.now
 		s.lastSign.Store(int64(sc.now))

@@ -15,10 +15,20 @@
 //	tune_other.go
 package socket
 
-import "errors"
+// ErrNothing is returned to an impatient reader when there is nothing to read. It is
+// a net.Error that is temporary: a TLS connection that reads from a socket returns
+// it and can go on reading later, even within a record.
+var ErrNothing error = nothing{}
 
-// ErrNothing is returned to an impatient reader when there is nothing to read.
-var ErrNothing = errors.New("there is nothing to read at once")
+type nothing struct{}
+
+func (nothing) Error() string { return "there is nothing to read at once" }
+
+// Timeout implements net.Error.
+func (nothing) Timeout() bool { return true }
+
+// Temporary implements net.Error.
+func (nothing) Temporary() bool { return true }
 
 // Owner is notified of changes on its socket, by the poller's goroutine. Its
 // methods must not block, and may use the socket.

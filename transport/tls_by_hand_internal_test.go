@@ -1,0 +1,121 @@
+package transport
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+// The types of records (RFC 8446, section 5.1).
+const (
+	alertRecord       = 21
+	handshakeRecord   = 22
+	applicationRecord = 23
+)
+
+// keyUpdate is a message that asks for an update in return (RFC 8446, section 4.6.3).
+var keyUpdate = []byte{24, 0, 0, 1, 1}
+
+// byHand is a client's end of a TLS 1.3 connection after the handshake, whose records
+// are made by hand: crypto/tls never updates its keys by itself.
+type byHand struct {
+	t       *testing.T
+	c       *carried
+	out, in *traffic
+}
+
+func newByHand(t *testing.T, c *carried) *byHand {
+	t.Helper()
+	if c.client.ConnectionState().CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
+		t.Skip("records are made by hand for AES-128-GCM only")
+	}
+	secretOf := func(label string) *traffic {
+		for line := range strings.Lines(c.keys.String()) {
+			if fields := strings.Fields(line); fields[0] == label {
+				secret, err := hex.DecodeString(fields[2])
+				if err != nil {
+					t.Fatal(err)
+				}
+				return newTraffic(t, secret)
+			}
+		}
+		t.Fatalf("no %s", label)
+		return nil
+	}
+	return &byHand{t: t, c: c, out: secretOf("CLIENT_TRAFFIC_SECRET_0"), in: secretOf("SERVER_TRAFFIC_SECRET_0")}
+}
+
+// send sends a record.
+func (h *byHand) send(kind byte, content []byte) {
+	inner := append(bytes.Clone(content), kind)
+	head := binary.BigEndian.AppendUint16([]byte{applicationRecord, 3, 3}, uint16(len(inner)+h.out.aead.Overhead()))
+	if _, err := h.c.below.Conn.Write(h.out.aead.Seal(bytes.Clone(head), h.out.nonce(), inner, head)); err != nil {
+		h.t.Error(err)
+	}
+}
+
+// open returns the content of the first record.
+func (h *byHand) open(records []byte) (kind byte, content, rest []byte) {
+	h.t.Helper()
+	end := 5 + int(binary.BigEndian.Uint16(records[3:]))
+	inner, err := h.in.aead.Open(nil, h.in.nonce(), records[5:end], records[:5])
+	if err != nil {
+		h.t.Fatalf("a record cannot be decrypted: %v", err)
+	}
+	inner = bytes.TrimRight(inner, "\x00")
+	return inner[len(inner)-1], inner[:len(inner)-1], records[end:]
+}
+
+// traffic is one direction.
+type traffic struct {
+	t        *testing.T
+	secret   []byte
+	aead     cipher.AEAD
+	iv       []byte
+	sequence uint64
+}
+
+func newTraffic(t *testing.T, secret []byte) *traffic {
+	t.Helper()
+	d := &traffic{t: t, secret: secret}
+	block, err := aes.NewCipher(d.expand("key", 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.aead, err = cipher.NewGCM(block); err != nil {
+		t.Fatal(err)
+	}
+	d.iv = d.expand("iv", 12)
+	return d
+}
+
+// expand is HKDF-Expand-Label (RFC 8446, section 7.1).
+func (d *traffic) expand(label string, length int) []byte {
+	d.t.Helper()
+	label = "tls13 " + label
+	info := append([]byte{byte(length >> 8), byte(length), byte(len(label))}, label...)
+	key, err := hkdf.Expand(sha256.New, d.secret, string(append(info, 0)), length)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return key
+}
+
+func (d *traffic) nonce() []byte {
+	nonce := bytes.Clone(d.iv)
+	for i := range 8 {
+		nonce[4+i] ^= byte(d.sequence >> (56 - 8*i))
+	}
+	d.sequence++
+	return nonce
+}
+
+// update is what follows a message that updates keys.
+func (d *traffic) update() { *d = *newTraffic(d.t, d.expand("traffic upd", 32)) }
