@@ -3,6 +3,7 @@ package transport
 import (
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"sluice/auth"
@@ -99,6 +100,33 @@ func (s *Server) admit(r *http.Request) *client {
 		c.fault = c.admission.identified(c.principal)
 	}
 	return c
+}
+
+// admitStream is admit for an event stream, of which clients of one address may open
+// so many a second.
+func (s *Server) admitStream(r *http.Request) *client {
+	if address := s.addressOf(r); r.Method != http.MethodHead {
+		if fault := s.opensTooFast(address); fault != nil {
+			return &client{address: address, fault: fault}
+		}
+	}
+	return s.admit(r)
+}
+
+// opensTooFast counts a client that opens a session. It returns a fault if clients of
+// its address do so too fast.
+func (s *Server) opensTooFast(address string) *wire.Error {
+	from, err := netip.ParseAddr(address)
+	if err != nil || s.draining.Load() {
+		return nil
+	}
+	wait := s.openings.admit(networkAt(from), monotimeNow())
+	if wait <= 0 {
+		return nil
+	}
+	fault := wire.Errorf(wire.RateLimited, "sessions are opened too fast from this address")
+	fault.RetryAfter = max(wait, comeBackSoon())
+	return fault
 }
 
 // handOver moves the client's admission to the session that the client becomes.

@@ -57,7 +57,10 @@ func newCarried(t *testing.T, version uint16) *carried {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted, err := tlsListener{l, &tls.Config{Certificates: certificates, MinVersion: version, SessionTicketsDisabled: true}}.Accept()
+	accepted, err := tlsListener{
+		l, &tls.Config{Certificates: certificates, MinVersion: version, SessionTicketsDisabled: true},
+		func(net.Conn) bool { return false },
+	}.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,6 +136,7 @@
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
+//	arrivals.go              limits on how fast clients of an address arrive
 //	gate.go                  limits on the number of sessions, and publishes of a tenant
 //	tenants.go               metrics of tenants
 //	limits.go                Limits

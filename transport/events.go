@@ -27,7 +27,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 	if stream != "" {
 		query.Streams = []string{stream}
 	}
-	c := s.admit(r)
+	c := s.admitStream(r)
 	defer c.leave()
 	s.require(c)
 	if c.fault == nil {

@@ -149,5 +149,13 @@ func networkOf(address string) string {
 	if err != nil || !a.Is6() {
 		return address
 	}
-	return netip.PrefixFrom(a, 64).Masked().String()
+	return netip.PrefixFrom(networkAt(a), 64).String()
+}
+
+// networkAt returns the first address of the network that an address is counted as.
+func networkAt(address netip.Addr) netip.Addr {
+	if !address.Is6() {
+		return address
+	}
+	return netip.PrefixFrom(address, 64).Masked().Addr()
 }

@@ -74,6 +74,11 @@ func (s *Server) handleWebSocket(w http.ResponseWriter, r *http.Request) {
 	if !s.checkHandshake(w, r) {
 		return
 	}
+	// This is refused at once to pages too, although their scripts cannot read why.
+	if fault := s.opensTooFast(s.addressOf(r)); fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
 	c := s.admit(r)
 	defer c.leave()
 	query, fault := wire.ParseQuery(r.URL.RawQuery, wire.EndpointWS, "")

@@ -46,6 +46,10 @@ type Limits struct {
 	SessionsPerTenant int
 	// TenantMetrics bounds the tenants with metrics of their own. 0 is none.
 	TenantMetrics int
+	// HandshakesPerAddress is how many TLS handshakes, and how many sessions, clients of
+	// one address may begin a second, beyond as many at once as SessionsPerAddress. An
+	// IPv6 address counts by its /64. Without SessionsPerAddress there is no limit.
+	HandshakesPerAddress int
 	// SubscriptionsPerSession bounds a session's subscriptions. One by pattern counts
 	// as many as it has streams, and at least one.
 	SubscriptionsPerSession int

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"net"
 	"runtime"
+
+	"sluice/transport/wire"
 )
 
 // patientListener yields to the other runnable goroutines before it accepts a
@@ -23,15 +25,26 @@ func (l patientListener) Accept() (net.Conn, error) {
 type tlsListener struct {
 	net.Listener
 	config *tls.Config
+	// refuses reports whether a connection is closed before its handshake, which
+	// costs little.
+	refuses func(net.Conn) bool
 }
 
 // Accept implements net.Listener.
 func (l tlsListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if !l.refuses(conn) {
+			return tls.Server(&carrier{Conn: conn}, l.config), nil
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // so that nothing is left of it
+		}
+		_ = conn.Close()
 	}
-	return tls.Server(&carrier{Conn: conn}, l.config), nil
 }
 
 // clients returns the listener for clients.
@@ -40,7 +53,23 @@ func (s *Server) clients() net.Listener {
 	if s.config.TLS == nil {
 		return l
 	}
-	return tlsListener{l, s.config.TLS}
+	return tlsListener{l, s.config.TLS, s.shakesTooFast}
+}
+
+// shakesTooFast counts a client that connects over TLS, and reports whether clients of
+// its address do so too fast. Trusted proxies connect for others.
+func (s *Server) shakesTooFast(conn net.Conn) bool {
+	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	from := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if s.trusts(from) || s.handshakes.admit(networkAt(from), monotimeNow()) <= 0 {
+		return false
+	}
+	s.metrics.handshakesRefused.Inc()
+	s.faults.note(wire.Errorf(wire.RateLimited, "TLS handshakes are refused: they come too fast from this address"), from.String())
+	return true
 }
 
 // belowTLS returns the connection that carries a TLS connection, or conn itself.

@@ -20,6 +20,7 @@ type metrics struct {
 	subscriptions      prometheus.Gauge
 	faults             *prometheus.CounterVec
 	cutOffs            *prometheus.CounterVec
+	handshakesRefused  prometheus.Counter
 	publishes          *prometheus.CounterVec
 	publishSeconds     prometheus.Histogram
 }
@@ -35,6 +36,9 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		cutOffs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_cut_off_total", Help: "Connections that were closed or lost during a write, by reason.",
 		}, []string{"reason"}),
+		handshakesRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_handshakes_refused_total", Help: "Connections closed before the TLS handshake because too many came from one address.",
+		}),
 		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_publishes_total", Help: "Records published by clients, by result: stored, or the code of the fault.",
 		}, []string{"result"}),
@@ -77,7 +81,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("address", func() int { n, _ := g.held(); return n }),
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
-	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.publishes, m.publishSeconds, events, gaps, sent, content, blocks,
+	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.publishSeconds, events, gaps, sent, content, blocks,
 		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -52,6 +52,7 @@ func New(config Config) (*Server, error) {
 	s.audit = newAuditor(config.Audit, config.Hub, s.addressOf, config.Now)
 	s.gate = newGate(s.limits)
 	s.tenants = newTenants(s.limits, s.gate.ofTenant)
+	s.openings, s.handshakes = newArrivals(s.limits), newArrivals(s.limits)
 	s.sessions.follower = follower{tasks: &s.tasks, update: s.safelyBringUpToDate}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate, config.Auth.HasTenants())

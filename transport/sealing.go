@@ -20,7 +20,7 @@ func (s *session) flushSealed(sc *scratch, size int) stepResult {
 			s.cut()
 			return stepClosed
 		}
-		s.server.metrics.bytes(s.dialect.protocol(), len(sc.short))
+		s.sent(len(sc.short))
 		sc.first[0] = sc.sealed
 		n, err := s.out.Try(sc.first[:])
 		if err != nil {
@@ -56,7 +56,7 @@ func (s *session) keepSealed(sc *scratch, sealed []byte, at position, size int) 
 		} else {
 			rest = at.take(nil, size-at.done)
 		}
-		s.server.metrics.bytes(s.dialect.protocol(), len(rest))
+		s.sent(len(rest))
 	}
 	kept := append(make([]byte, 0, len(sealed)+len(rest)+(2+len(rest)/leastRecord)*recordRoom), sealed...)
 	if len(rest) > 0 || s.tls.owes() {

@@ -182,6 +182,10 @@ type Server struct {
 	gate    *gate
 	tenants *tenants
 	ingest  *ingest.Pipeline
+	// openings and handshakes limit how fast sessions are opened, and TLS handshakes
+	// begun, from one address.
+	openings, handshakes *arrivals
+	ingest               *ingest.Pipeline
 	// conversations are the dialects of WebSockets; the last one is used when the
 	// client offers none. broadcasts are the dialects of event streams, the default
 	// first.

@@ -266,6 +266,7 @@ func limits(l config.Limits) transport.Limits {
 		SessionsPerAddress:      l.SessionsPerAddress,
 		SessionsPerTenant:       l.SessionsPerTenant,
 		TenantMetrics:           l.TenantMetrics,
+		HandshakesPerAddress:    l.HandshakesPerAddress,
 		SubscriptionsPerSession: l.SubscriptionsPerSession,
 		StreamsPerPattern:       l.StreamsPerPattern,
 		KeysPerSession:          l.KeysPerSession,
