@@ -89,7 +89,9 @@ func newCarried(t *testing.T, version uint16) *carried {
 	t.Cleanup(func() {
 		_, _ = conn.Close(), c.server.Close()
 		poller.Close()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 	return c
 }
