@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,8 @@ type Poller struct {
 	epoll int
 	file  *os.File // the same descriptor, through which the goroutine waits for it
 	raw   syscall.RawConn
+
+	closed atomic.Bool
 
 	mu      sync.Mutex
 	token   uint64
@@ -61,7 +64,7 @@ func (p *Poller) Run() error {
 			return n > 0 || failed != nil && !errors.Is(failed, unix.EINTR)
 		})
 		switch {
-		case errors.Is(err, os.ErrClosed):
+		case err != nil && p.closed.Load():
 			return nil
 		case err != nil:
 			return fmt.Errorf("wait for epoll: %w", err)
@@ -84,7 +87,10 @@ func (p *Poller) Run() error {
 }
 
 // Close ends Run.
-func (p *Poller) Close() { _ = p.file.Close() }
+func (p *Poller) Close() {
+	p.closed.Store(true)
+	_ = p.file.Close()
+}
 
 // watch makes the poller report changes on a socket.
 func (p *Poller) watch(s *Socket) error {
