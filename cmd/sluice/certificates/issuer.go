@@ -18,8 +18,9 @@ import (
 const (
 	issuerTimeout  = 30 * time.Second // of a request
 	issuerAnswer   = 1 << 20          // bytes of an answer
+	issuerWait     = 5 * time.Second  // between two looks at what the server does
 	issuerAttempts = 4                // of a request that the server asks to repeat
-	issuerWait     = 5 * time.Second  // before a request is repeated
+	issuerPause    = 100 * time.Millisecond
 )
 
 // issuer makes the requests to an ACME server. They are bounded, follow no redirect,
@@ -91,12 +92,13 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // retryAfter implements acme.Client.RetryBackoff: how long to wait before attempt n is
-// repeated, 0 for no more.
+// repeated, 0 for no more. Most attempts are repeated because of a nonce that the
+// server no longer accepts (RFC 8555, section 6.5), and can be at once.
 func (i *issuer) retryAfter(n int, _ *http.Request, _ *http.Response) time.Duration {
 	if n >= issuerAttempts || i.stopped() {
 		return 0
 	}
-	return min(time.Duration(n)*time.Second, issuerWait)
+	return issuerPause << (n - 1)
 }
 
 // boundedBody is the body of an answer, which releases the request when it is closed.

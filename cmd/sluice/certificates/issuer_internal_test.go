@@ -70,7 +70,7 @@ func TestIssuerIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for n, want := range map[int]time.Duration{1: time.Second, 3: 3 * time.Second, issuerAttempts: 0, 30: 0} {
+	for n, want := range map[int]time.Duration{1: issuerPause, 3: 4 * issuerPause, issuerAttempts: 0, 30: 0} {
 		if got := i.retryAfter(n, nil, nil); got != want {
 			t.Errorf("attempt %d is repeated after %v, want %v", n, got, want)
 		}
