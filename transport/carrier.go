@@ -28,7 +28,7 @@ var errUnasked = errors.New("too many answers of TLS that are not read")
 type carrier struct {
 	net.Conn // until it is taken
 
-	over *tls.Conn // set by carrierOf
+	over *tls.Conn // the TLS connection
 
 	// Set by take.
 	owner  carrierOwner
@@ -37,9 +37,10 @@ type carrier struct {
 	unasked atomic.Bool // TLS has written something by itself
 	ended   atomic.Bool // nothing more is written
 
-	mu      sync.Mutex
-	sealing bool   // by the executor
-	sealed  []byte // what TLS has written
+	mu       sync.Mutex
+	sealing  bool   // by the executor
+	sealed   []byte // what TLS has written
+	overflow bool   // TLS had more to write by itself than maxUnasked
 }
 
 // carrierOwner is the session that has taken a carrier.
@@ -49,6 +50,14 @@ type carrierOwner interface {
 	Pump()
 }
 
+// newCarrier returns a carrier on conn, with a TLS connection over it, whose handshake
+// is still to be made.
+func newCarrier(conn net.Conn, config *tls.Config) *carrier {
+	c := &carrier{Conn: conn}
+	c.over = tls.Server(c, config)
+	return c
+}
+
 // carrierOf returns the connection below conn, nil if that is not TLS on a carrier.
 func carrierOf(conn net.Conn) *carrier {
 	over, ok := conn.(*tls.Conn)
@@ -56,9 +65,6 @@ func carrierOf(conn net.Conn) *carrier {
 		return nil
 	}
 	c, _ := over.NetConn().(*carrier)
-	if c != nil {
-		c.over = over
-	}
 	return c
 }
 
@@ -89,29 +95,37 @@ func (c *carrier) Write(p []byte) (int, error) {
 	}
 	c.mu.Lock()
 	byItself := !c.sealing
-	if byItself && len(c.sealed)+len(p) > maxUnasked {
-		c.mu.Unlock()
-		return 0, errUnasked
+	// A record that is left out can have no successor.
+	c.overflow = c.overflow || byItself && len(c.sealed)+len(p) > maxUnasked
+	overflow := c.overflow
+	if !overflow {
+		c.sealed = append(c.sealed, p...)
 	}
-	c.sealed = append(c.sealed, p...)
 	c.mu.Unlock()
 	if byItself {
 		c.unasked.Store(true)
 		c.owner.Pump()
+	}
+	if overflow {
+		return 0, errUnasked
 	}
 	return len(p), nil
 }
 
 // seal appends the records of b to dst, behind what TLS has written by itself. last
 // ends the connection's direction with an alert (close_notify), so that the client
-// can tell that nothing is missing.
+// can tell that nothing is missing. If it fails, the records are what TLS has to say
+// about it.
 func (c *carrier) seal(dst, b []byte, last bool) ([]byte, error) {
+	var err error
 	c.mu.Lock()
 	c.unasked.Store(false)
 	c.sealed, c.sealing = append(dst, c.sealed...), true
+	if c.overflow {
+		err = errUnasked
+	}
 	c.mu.Unlock()
-	var err error
-	if len(b) > 0 {
+	if len(b) > 0 && err == nil {
 		_, err = c.over.Write(b)
 	}
 	if last && err == nil {

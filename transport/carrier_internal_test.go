@@ -161,7 +161,7 @@ func TestReadingGoesOnAfterNothing(t *testing.T) {
 func TestSealingIsOneStream(t *testing.T) {
 	t.Parallel()
 	c := newCarried(t, tls.VersionTLS13)
-	client := newByHand(t, c)
+	client := NewByHand(t, c.client, c.below.Conn, c.keys.String())
 	const updates, messages = 120, 3000 // so few updates that all answers may wait
 	reading := make(chan error, 1)
 	go func() {
@@ -179,9 +179,8 @@ func TestSealingIsOneStream(t *testing.T) {
 	}()
 	go func() {
 		for range updates {
-			client.send(handshakeRecord, keyUpdate)
-			client.out.update()
-			client.send(applicationRecord, []byte("x"))
+			client.Update()
+			client.Send("x")
 		}
 	}()
 	var sealed []byte
@@ -240,14 +239,13 @@ func TestSealingIsOneStream(t *testing.T) {
 func TestUnaskedIsBounded(t *testing.T) {
 	t.Parallel()
 	c := newCarried(t, tls.VersionTLS13)
-	client := newByHand(t, c)
+	client := NewByHand(t, c.client, c.below.Conn, c.keys.String())
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		for range 1000 {
-			client.send(handshakeRecord, keyUpdate)
-			client.out.update()
-			client.send(applicationRecord, []byte("x"))
+			client.Update()
+			client.Send("x")
 		}
 	}()
 	defer func() { <-sent }()
@@ -261,7 +259,12 @@ func TestUnaskedIsBounded(t *testing.T) {
 	if n := len(c.server.sealed); n == 0 || n > maxUnasked {
 		t.Errorf("%d bytes wait", n)
 	}
-	if _, err := c.server.seal(nil, []byte("x"), false); err == nil {
-		t.Error("the connection goes on")
+	if !c.server.owes() {
+		t.Error("the session does not know of it")
+	}
+	for _, content := range []string{"", "x"} {
+		if _, err := c.server.seal(nil, []byte(content), false); err == nil {
+			t.Errorf("the connection goes on with %q", content)
+		}
 	}
 }

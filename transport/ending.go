@@ -291,6 +291,26 @@ func (s *session) cutSoon() {
 	s.resume()
 }
 
+// lost ends a session from whose connection nothing more can be read. If that is for
+// what the client has sent, TLS tells it so.
+func (s *session) lost() {
+	if s.tls == nil || !s.tls.owes() || s.state.Load() == stalled {
+		s.cutSoon()
+		return
+	}
+	s.post(func(s *session, sc *scratch) {
+		sc.sealed, _ = s.tls.seal(sc.sealed[:0], nil, false)
+		s.alert(sc.sealed)
+	})
+}
+
+// alert ends the session with what TLS has to say about the reason, as far as the
+// client takes it at once (RFC 8446, section 6.2).
+func (s *session) alert(sealed []byte) {
+	_, _ = s.out.Try([][]byte{sealed})
+	s.cut()
+}
+
 // cutOffLate ends those of the sessions that take their last bytes too slowly.
 func (s *Server) cutOffLate(sessions []*session) {
 	grace := time.NewTimer(expiryGrace)

@@ -38,7 +38,7 @@ func (l tlsListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if !l.refuses(conn) {
-			return tls.Server(&carrier{Conn: conn}, l.config), nil
+			return newCarrier(conn, l.config).over, nil
 		}
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // so that nothing is left of it

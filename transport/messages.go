@@ -57,7 +57,7 @@ func (s *session) listenToMessages() {
 		if e, ok := s.endOfReading(err); ok {
 			s.closeSoon(e)
 		} else {
-			s.cutSoon()
+			s.lost()
 		}
 	}
 	s.discard()

@@ -46,7 +46,7 @@ func (s *session) listenForEnd() {
 				return
 			}
 		case err != nil:
-			s.cutSoon()
+			s.lost()
 			<-s.ended()
 			_ = s.conn.Close()
 			return

@@ -3,6 +3,7 @@
 package transport_test
 
 import (
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -12,17 +13,28 @@ import (
 	"sluice/transport"
 )
 
-// waiting counts the goroutines that run a function of the package.
-func waiting(function string) int {
+// waiting counts the calls of methods of the package that goroutines are in, of those
+// whose names begin with method.
+func waiting(method string) int {
 	stacks := make([]byte, 8<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	return strings.Count(string(stacks), "transport.(*session)."+function)
+	return strings.Count(string(stacks), "transport.(*"+method)
 }
 
 // TestQuietConnectionsHaveNoGoroutine: a quiet connection has no goroutine, is read
 // when its client sends something, and its end is noticed at once.
 func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest // counts goroutines
-	in := start(t, options{limits: func(l *transport.Limits) { l.PingEvery, l.KeepAlive = never, never }})
+	for name, overTLS := range map[string]bool{"plain": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) { testQuietConnections(t, overTLS) })
+	}
+}
+
+func testQuietConnections(t *testing.T, overTLS bool) {
+	in := start(t, options{tls: overTLS, limits: func(l *transport.Limits) {
+		unlimitedSessions(l)
+		l.PingEvery, l.KeepAlive = never, never
+	}})
+	quiet := func() bool { return waiting("session)") == 0 && waiting("carrier)") == 0 }
 	var sockets []*socket
 	for range 20 {
 		c := in.dial("?stream=orders", token(t, "u42", "live", time.Hour))
@@ -31,30 +43,25 @@ func TestQuietConnectionsHaveNoGoroutine(t *testing.T) { //nolint:paralleltest /
 	}
 	var streams []net.Conn
 	for range 20 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		if _, err := conn.Write([]byte("GET /v1/streams/orders/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, "u42", "live", time.Hour) + "\r\n\r\n")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.Read(make([]byte, 1)); err != nil {
-			t.Fatal(err)
+		conn := in.rawGet("/v1/streams/orders/events", token(t, "u42", "live", time.Hour))
+		status := make([]byte, len("HTTP/1.1 200"))
+		if _, err := io.ReadFull(conn, status); err != nil || !strings.HasSuffix(string(status), "200") {
+			t.Fatalf("got %q, %v", status, err)
 		}
 		streams = append(streams, conn)
 	}
-	within(t, patience, "goroutines of quiet connections", func() bool { return waiting("listen") == 0 })
+	within(t, patience, "goroutines of quiet connections", quiet)
 	for _, c := range sockets {
 		c.alive()
 	}
-	within(t, patience, "goroutines of connections that are quiet again", func() bool { return waiting("listen") == 0 })
+	within(t, patience, "goroutines of connections that are quiet again", quiet)
 	for _, conn := range streams {
 		// The client is not expected to send anything, but may.
 		if _, err := conn.Write([]byte("more")); err != nil {
 			t.Fatal(err)
 		}
 	}
+	within(t, patience, "goroutines of connections that have said something", quiet)
 	in.publish("orders", 0, 0, 1)
 	for _, c := range sockets {
 		c.until("event")

@@ -17,7 +17,7 @@ func (s *session) flushSealed(sc *scratch, size int) stepResult {
 		}
 		var err error
 		if sc.sealed, err = s.tls.seal(sc.sealed[:0], sc.short, last); err != nil {
-			s.cut()
+			s.alert(sc.sealed)
 			return stepClosed
 		}
 		s.sent(len(sc.short))
@@ -38,11 +38,11 @@ func (s *session) flushSealed(sc *scratch, size int) stepResult {
 	return stepIdle
 }
 
-// A record takes at most recordRoom bytes more than its content, and has at least
-// leastRecord bytes of it if there is more: on a new connection crypto/tls makes
-// records that fit into one packet.
+// A record takes at most recordRoom bytes more than its content, as with AES in CBC
+// mode and SHA-1, and has at least leastRecord bytes of it if there is more: on a new
+// connection crypto/tls makes records that fit into one packet.
 const (
-	recordRoom  = 40
+	recordRoom  = 64
 	leastRecord = 1000
 )
 
@@ -59,7 +59,7 @@ func (s *session) keepSealed(sc *scratch, sealed []byte, at position, size int) 
 		s.sent(len(rest))
 	}
 	kept := append(make([]byte, 0, len(sealed)+len(rest)+(2+len(rest)/leastRecord)*recordRoom), sealed...)
-	if len(rest) > 0 || s.tls.owes() {
+	if len(rest) > 0 {
 		var err error
 		if kept, err = s.tls.seal(kept, rest, s.closing); err != nil {
 			s.cut()

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"io"
 	"strings"
 	"testing"
 )
@@ -23,21 +24,23 @@ const (
 // keyUpdate is a message that asks for an update in return (RFC 8446, section 4.6.3).
 var keyUpdate = []byte{24, 0, 0, 1, 1}
 
-// byHand is a client's end of a TLS 1.3 connection after the handshake, whose records
+// ByHand is a client's end of a TLS 1.3 connection after the handshake, whose records
 // are made by hand: crypto/tls never updates its keys by itself.
-type byHand struct {
+type ByHand struct {
 	t       *testing.T
-	c       *carried
+	below   io.Writer
 	out, in *traffic
 }
 
-func newByHand(t *testing.T, c *carried) *byHand {
+// NewByHand returns the client's end of a connection that crypto/tls has opened and not
+// used since. It takes the secrets from what crypto/tls has logged about keys.
+func NewByHand(t *testing.T, client *tls.Conn, below io.Writer, keys string) *ByHand {
 	t.Helper()
-	if c.client.ConnectionState().CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
+	if client.ConnectionState().CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
 		t.Skip("records are made by hand for AES-128-GCM only")
 	}
 	secretOf := func(label string) *traffic {
-		for line := range strings.Lines(c.keys.String()) {
+		for line := range strings.Lines(keys) {
 			if fields := strings.Fields(line); fields[0] == label {
 				secret, err := hex.DecodeString(fields[2])
 				if err != nil {
@@ -49,20 +52,52 @@ func newByHand(t *testing.T, c *carried) *byHand {
 		t.Fatalf("no %s", label)
 		return nil
 	}
-	return &byHand{t: t, c: c, out: secretOf("CLIENT_TRAFFIC_SECRET_0"), in: secretOf("SERVER_TRAFFIC_SECRET_0")}
+	return &ByHand{t: t, below: below, out: secretOf("CLIENT_TRAFFIC_SECRET_0"), in: secretOf("SERVER_TRAFFIC_SECRET_0")}
 }
 
-// send sends a record.
-func (h *byHand) send(kind byte, content []byte) {
+// Send sends a record with application data.
+func (h *ByHand) Send(content string) { h.send(applicationRecord, []byte(content)) }
+
+// Update updates the keys, and asks for an update in return.
+func (h *ByHand) Update() {
+	h.send(handshakeRecord, keyUpdate)
+	h.out.update()
+}
+
+func (h *ByHand) send(kind byte, content []byte) {
 	inner := append(bytes.Clone(content), kind)
 	head := binary.BigEndian.AppendUint16([]byte{applicationRecord, 3, 3}, uint16(len(inner)+h.out.aead.Overhead()))
-	if _, err := h.c.below.Conn.Write(h.out.aead.Seal(bytes.Clone(head), h.out.nonce(), inner, head)); err != nil {
+	if _, err := h.below.Write(h.out.aead.Seal(bytes.Clone(head), h.out.nonce(), inner, head)); err != nil {
 		h.t.Error(err)
 	}
 }
 
+// Receive reads a record. It returns application data, or reports that the other side
+// has updated its keys.
+func (h *ByHand) Receive(from io.Reader) (content []byte, updated bool) {
+	h.t.Helper()
+	record := make([]byte, 5, 5+1<<14+256)
+	if _, err := io.ReadFull(from, record); err != nil {
+		h.t.Fatal(err)
+	}
+	record = record[:5+int(binary.BigEndian.Uint16(record[3:]))]
+	if _, err := io.ReadFull(from, record[5:]); err != nil {
+		h.t.Fatal(err)
+	}
+	kind, content, _ := h.open(record)
+	switch {
+	case kind == applicationRecord:
+		return content, false
+	case kind == handshakeRecord && content[0] == keyUpdate[0]:
+		h.in.update()
+		return nil, true
+	}
+	h.t.Fatalf("a record of type %d: %x", kind, content)
+	return nil, false
+}
+
 // open returns the content of the first record.
-func (h *byHand) open(records []byte) (kind byte, content, rest []byte) {
+func (h *ByHand) open(records []byte) (kind byte, content, rest []byte) {
 	h.t.Helper()
 	end := 5 + int(binary.BigEndian.Uint16(records[3:]))
 	inner, err := h.in.aead.Open(nil, h.in.nonce(), records[5:end], records[:5])
