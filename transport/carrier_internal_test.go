@@ -156,6 +156,38 @@ func TestReadingGoesOnAfterNothing(t *testing.T) {
 	}
 }
 
+// TestDataBeforeAPartOfAnAlert: data is read without an error that belongs to what
+// comes behind it. crypto/tls looks behind it only where alerts can be recognized.
+func TestDataBeforeAPartOfAnAlert(t *testing.T) {
+	t.Parallel()
+	c := newCarried(t, tls.VersionTLS12)
+	var records bytes.Buffer
+	c.below.to = &records
+	_, _ = c.client.Write([]byte("data"))
+	_ = c.client.CloseWrite()
+	if _, err := c.below.Conn.Write(records.Next(records.Len() - 1)); err != nil {
+		t.Fatal(err)
+	}
+	reader, buf := sealedConn{c.server}, make([]byte, 16)
+	if n, err := reader.Read(buf[:1]); n != 1 || err != nil { // waits for the data
+		t.Fatalf("got %d bytes, %v", n, err)
+	}
+	c.server.socket.Hurry(true)
+	if n, err := reader.Read(buf); n != 3 || err != nil {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+	if n, err := reader.Read(buf); n != 0 || !errors.Is(err, socket.ErrNothing) {
+		t.Errorf("then %d bytes, %v", n, err)
+	}
+	if _, err := c.below.Conn.Write(records.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	c.server.socket.Hurry(false)
+	if n, err := reader.Read(buf); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("in the end %d bytes, %v", n, err)
+	}
+}
+
 // TestSealingIsOneStream: what the executor seals and what TLS sends by itself, while
 // a client updates its keys again and again, is one stream of records in order.
 func TestSealingIsOneStream(t *testing.T) {
