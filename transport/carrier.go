@@ -72,7 +72,9 @@ func carrierOf(conn net.Conn) *carrier {
 func (c *carrier) take(p *socket.Poller, o carrierOwner) bool {
 	own, ok := p.Take(c.Conn, o)
 	if ok {
-		c.socket, c.owner = own, o
+		// The connection is closed and would only take memory. The HTTP server has read
+		// its addresses.
+		c.socket, c.owner, c.Conn = own, o, nil
 	}
 	return ok
 }

@@ -86,6 +86,9 @@ func newCarried(t *testing.T, version uint16) *carried {
 	if c.server = carrierOf(server); c.server == nil || !c.server.take(poller, s) {
 		t.Fatal("not taken")
 	}
+	if c.server.Conn != nil {
+		t.Error("the connection that was closed is kept")
+	}
 	t.Cleanup(func() {
 		_, _ = conn.Close(), c.server.Close()
 		poller.Close()
