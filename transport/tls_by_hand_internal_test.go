@@ -24,6 +24,9 @@ const (
 // keyUpdate is a message that asks for an update in return (RFC 8446, section 4.6.3).
 var keyUpdate = []byte{24, 0, 0, 1, 1}
 
+// closeNotify is a warning that its sender sends no more (RFC 8446, section 6.1).
+var closeNotify = []byte{1, 0}
+
 // ByHand is a client's end of a TLS 1.3 connection after the handshake, whose records
 // are made by hand: crypto/tls never updates its keys by itself.
 type ByHand struct {
@@ -72,9 +75,15 @@ func (h *ByHand) send(kind byte, content []byte) {
 	}
 }
 
-// Receive reads a record. It returns application data, or reports that the other side
-// has updated its keys.
-func (h *ByHand) Receive(from io.Reader) (content []byte, updated bool) {
+// Received is a record: application data, an update of the sender's keys, or an alert
+// that ends the sender's side (close_notify).
+type Received struct {
+	Data            []byte
+	Updated, Closed bool
+}
+
+// Receive reads a record.
+func (h *ByHand) Receive(from io.Reader) Received {
 	h.t.Helper()
 	record := make([]byte, 5, 5+1<<14+256)
 	if _, err := io.ReadFull(from, record); err != nil {
@@ -87,13 +96,15 @@ func (h *ByHand) Receive(from io.Reader) (content []byte, updated bool) {
 	kind, content, _ := h.open(record)
 	switch {
 	case kind == applicationRecord:
-		return content, false
+		return Received{Data: content}
 	case kind == handshakeRecord && content[0] == keyUpdate[0]:
 		h.in.update()
-		return nil, true
+		return Received{Updated: true}
+	case kind == alertRecord && bytes.Equal(content, closeNotify):
+		return Received{Closed: true}
 	}
 	h.t.Fatalf("a record of type %d: %x", kind, content)
-	return nil, false
+	return Received{}
 }
 
 // open returns the content of the first record.

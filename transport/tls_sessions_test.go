@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -68,11 +70,11 @@ func TestKeysChangeMeanwhile(t *testing.T) {
 	// read reads until everything has come, or so many records.
 	read := func(most int) {
 		for n := 0; n != most && (found < sent || updated < asked); n++ {
-			content, update := client.Receive(from)
-			if update {
+			got := client.Receive(from)
+			if got.Updated {
 				updated++
 			}
-			text = append(text, content...)
+			text = append(text, got.Data...)
 			for match := events.FindSubmatchIndex(text); match != nil; match = events.FindSubmatchIndex(text) {
 				if number := string(text[match[2]:match[3]]); number != strconv.Itoa(found) {
 					t.Fatalf("event %d is %s", found, number)
@@ -112,6 +114,68 @@ func TestKeysChangeMeanwhile(t *testing.T) {
 	if found != sent || updated != asked {
 		t.Errorf("%d events of %d and %d updates of %d have come", found, sent, updated, asked)
 	}
+}
+
+// TestTheEndIsMarked: a session that ends in order ends its side of TLS, so that the
+// client can tell that nothing is missing.
+func TestTheEndIsMarked(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{tls: true, limits: unlimitedSessions})
+	for _, name := range []string{"WebSocket", "event stream"} {
+		tok := token(t, "u42", "live", 2*time.Second)
+		request := "GET /v1/streams/orders/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tok + "\r\n\r\n"
+		if name == "WebSocket" {
+			request = handshakeOf("?stream=orders", "Authorization", "Bearer "+tok)
+		}
+		client, conn := in.byHand(t)
+		client.Send(request)
+		var text []byte
+		for ended := false; !ended; {
+			got := client.Receive(conn)
+			text, ended = append(text, got.Data...), got.Closed
+		}
+		if !bytes.Contains(text, []byte("token_expired")) {
+			t.Errorf("%s: the end came after %q", name, text)
+		}
+		if n, err := conn.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
+			t.Errorf("%s: behind the end came %d bytes, %v", name, n, err)
+		}
+	}
+}
+
+// TestHandshakesInTime: a client that does not complete the handshake in time is
+// disconnected, however busy it looks.
+func TestHandshakesInTime(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{tls: true, config: func(c *transport.Config) { c.HeaderTimeout = 300 * time.Millisecond }})
+	hello := helloOf(t, in.tls)
+	var clients sync.WaitGroup
+	for at := range 3 { // before the hello, within it, after it
+		clients.Go(func() {
+			conn, err := net.Dial("tcp", in.address())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			_, _ = conn.Write(hello[:at*len(hello)/2])
+			if at == 1 {
+				go func() {
+					for _, b := range hello[len(hello)/2 : len(hello)-1] {
+						if _, err := conn.Write([]byte{b}); err != nil {
+							return
+						}
+						time.Sleep(20 * time.Millisecond)
+					}
+				}()
+			}
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("client %d is still connected", at)
+			}
+		})
+	}
+	clients.Wait()
 }
 
 // TestClientsAreTold: if what a client sends is no TLS, TLS tells it why the connection
@@ -169,7 +233,7 @@ func TestConnectionsThatFail(t *testing.T) {
 	garbage := append([]byte{23, 3, 3, 0, 40}, make([]byte, 40)...)
 	untrusted := &tls.Config{ServerName: "example.com", MinVersion: tls.VersionTLS13}
 	old := in.tls.Clone()
-	old.MinVersion, old.MaxVersion = tls.VersionTLS11, tls.VersionTLS11 //nolint:gosec // to be refused
+	old.MinVersion, old.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
 	other := in.tls.Clone()
 	other.NextProtos = []string{"other"}
 
