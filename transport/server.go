@@ -181,7 +181,6 @@ type Server struct {
 	faults  *faultLog
 	gate    *gate
 	tenants *tenants
-	ingest  *ingest.Pipeline
 	// openings and handshakes limit how fast sessions are opened, and TLS handshakes
 	// begun, from one address.
 	openings, handshakes *arrivals
