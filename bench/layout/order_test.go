@@ -40,6 +40,7 @@ var againstOrder = map[string]int{
 	"hub/kafkalog/acls":     0,
 	"hub/kafkalog/producer": 4,
 	"hub/record":            0,
+	"hub/redact":            0,
 	"hub/redisstore":        0,
 	"transport":             9,
 	"transport/audit":       0,

@@ -46,6 +46,23 @@ func NextMember(b []byte, i int) (name []byte, value int, ok bool) {
 	return name, min(skipSpace(b, i), len(b)), true
 }
 
+// NextElement finds the next element of an array: i is after the opening bracket or
+// after the element before, and value is where the element begins. It reports false if
+// there is none; value is then after the closing bracket.
+func NextElement(b []byte, i int) (value int, ok bool) {
+	if i = skipSpace(b, i); i < len(b) && b[i] == ',' {
+		i = skipSpace(b, i+1)
+	}
+	if i >= len(b) {
+		return len(b), false
+	}
+	switch b[i] {
+	case ']', '}', ',', ':':
+		return i + 1, false
+	}
+	return i, true
+}
+
 // EndOfValue returns the end of the value that begins at i.
 func EndOfValue(b []byte, i int) int { return skipValue(b, i) }
 
