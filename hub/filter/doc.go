@@ -40,6 +40,13 @@
 // nothing. A filter with several sets is found by one of them, and [Filter.Ask]
 // checks the others.
 //
+// # Redactions
+//
+// [Redacted] makes a client's filter one on what remains of a record under a redaction: it
+// passes the same records whatever is hidden from the client. A right's filter looks at
+// whole records. Filters of the same text under two redactions differ where they look at
+// what one of these hides.
+//
 // # Predicates
 //
 // [Filter.Ask] asks a [Predicate] about a record only if the record has a key of
@@ -86,6 +93,7 @@
 //
 // A file uses the files listed after it.
 //
+//	redacted.go   filters on what remains of a record under a redaction
 //	any.go        filters and predicates that are made of others
 //	passes.go     asking a filter about a single record
 //	verdicts.go   stored answers

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"sluice/hub/jsonscan"
+	"sluice/hub/redact"
 )
 
 // encodingBytes is how a value that is neither JSON nor text is shown.
@@ -11,6 +12,13 @@ const encodingBytes = "base64"
 
 // keptValues bounds the number of fields of a record whose values are kept.
 const keptValues = 8
+
+const (
+	// maxRemains bounds the number of redactions under which a record is kept, and
+	// maxKeptRemains the memory that is kept for what remains of the next record.
+	maxRemains     = 8
+	maxKeptRemains = 64 << 10
+)
 
 // Record is a record as predicates see it: what subscribers are sent of it. It is
 // parsed lazily, and no part twice. What its methods return is valid until the
@@ -38,7 +46,8 @@ type Record struct {
 	listed  bool
 	members map[string][]byte // of the object in data
 
-	values []fieldValue // of the fields that filters have looked at
+	values  []fieldValue // of the fields that filters have looked at
+	remains []*remains   // of it under redactions
 }
 
 // fieldValue is the text of a field's value.
@@ -56,7 +65,56 @@ func (r *Record) Set(event []byte, partition int32, offset, time int64) {
 	}
 	clear(members)
 	clear(r.values)
-	*r = Record{Partition: partition, Offset: offset, Time: time, event: event, members: members, values: r.values[:0]}
+	*r = Record{Partition: partition, Offset: offset, Time: time, event: event, members: members, values: r.values[:0], remains: r.forgetRemains()}
+}
+
+// remains is a record under a redaction.
+type remains struct {
+	under  *redact.Redaction
+	event  []byte
+	record Record
+}
+
+// Under returns what remains of the record under a redaction, which is made once. It is
+// valid until the predicate returns, and must not be changed.
+func (r *Record) Under(by *redact.Redaction) *Record {
+	if by == nil {
+		return r
+	}
+	for _, one := range r.remains {
+		if one.under != nil && (one.under == by || one.under.Equal(by)) {
+			return &one.record
+		}
+	}
+	var one *remains
+	for _, unused := range r.remains {
+		if unused.under == nil {
+			one = unused
+			break
+		}
+	}
+	if one == nil {
+		one = &remains{}
+		if len(r.remains) < maxRemains {
+			r.remains = append(r.remains, one)
+		}
+	}
+	one.under = by
+	one.event = by.Append(one.event[:0], r.event)
+	one.record.Set(one.event, r.Partition, r.Offset, r.Time)
+	return &one.record
+}
+
+// forgetRemains makes room for those of another record.
+func (r *Record) forgetRemains() []*remains {
+	for _, one := range r.remains {
+		one.under = nil
+		if cap(one.event) > maxKeptRemains {
+			one.event = nil
+		}
+		one.record.Set(nil, 0, 0, 0)
+	}
+	return r.remains
 }
 
 // walk finds the fields of the event.
