@@ -8,6 +8,7 @@ import (
 	"sluice/hub/event"
 	"sluice/hub/filter"
 	"sluice/hub/record"
+	"sluice/hub/redact"
 )
 
 // serials numbers logs and chunks, so that they can be told apart without keeping
@@ -62,9 +63,8 @@ func (e *entry) truncates() bool {
 // number of readers need no locks.
 type chunk struct {
 	// Immutable.
-	base   uint64          // log index of the first entry
-	start  record.Position // before the first entry
-	serial uint64          // unique among all chunks and logs
+	base  uint64          // log index of the first entry
+	start record.Position // before the first entry
 
 	// Memory of fixed size: written beyond the published entries, read below.
 	entries []entry
@@ -74,9 +74,30 @@ type chunk struct {
 	// Owned by the goroutine that fills the chunk.
 	filled, used int
 
+	whole    shown
+	shadows  shadows
+	verdicts filter.Verdicts
+}
+
+// shown is a chunk as some of the subscriptions are shown it: whole, or under a redaction,
+// and in wire formats.
+type shown struct {
+	// Immutable.
+	of     *chunk
+	under  *redact.Redaction // nil for a whole chunk
+	serial uint64            // unique among chunks, under whatever redaction, and logs
+
+	bodies       framing // what remains of the chunk's bodies under the redaction
 	formats      [event.FormatSlots]framing
 	compressions [CodecSlots]atomic.Pointer[compression]
-	verdicts     filter.Verdicts
+}
+
+const shownSize = int(unsafe.Sizeof(shown{}))
+
+// shadows are a chunk under redactions.
+type shadows struct {
+	mu  sync.Mutex               // held while one is added
+	all atomic.Pointer[[]*shown] // never changed, but replaced; nil for none
 }
 
 // framing is a chunk in one wire format, laid out as far as it was asked for.
@@ -93,14 +114,12 @@ type framed struct {
 
 // newChunk returns a chunk with room for a number of entries and bytes of bodies.
 func newChunk(base uint64, start record.Position, entries, bytes int) *chunk {
-	return &chunk{
-		base:    base,
-		start:   start,
-		serial:  serials.Add(1),
-		entries: make([]entry, entries),
-		bodies:  make([]byte, bytes),
-	}
+	c := &chunk{base: base, start: start, entries: make([]entry, entries), bodies: make([]byte, bytes)}
+	c.init()
+	return c
 }
+
+func (c *chunk) init() { c.whole.of, c.whole.serial = c, serials.Add(1) }
 
 // publish makes all entries readable.
 func (c *chunk) publish() { c.count.Store(uint32(c.filled)) }
@@ -131,59 +150,35 @@ func (c *chunk) Load(i int, r *filter.Record) {
 
 // size returns roughly the memory that the chunk takes.
 func (c *chunk) size() int {
-	size := len(c.entries)*entrySize + len(c.bodies) + c.verdicts.Size()
-	for i := range c.formats {
-		if done := c.formats[i].done.Load(); done != nil {
-			size += cap(done.bytes) + 4*cap(done.ends)
+	size := len(c.entries)*entrySize + len(c.bodies) + c.verdicts.Size() + c.whole.size()
+	if all := c.shadows.all.Load(); all != nil {
+		for _, v := range *all {
+			size += shownSize + v.size()
 		}
 	}
-	for i := range c.compressions {
-		if pk := c.compressions[i].Load(); pk != nil {
+	return size
+}
+
+// size returns roughly the memory that was laid out and compressed.
+func (v *shown) size() int {
+	size := v.bodies.size()
+	for i := range v.formats {
+		size += v.formats[i].size()
+	}
+	for i := range v.compressions {
+		if pk := v.compressions[i].Load(); pk != nil {
 			size += int(pk.size.Load())
 		}
 	}
 	return size
 }
 
-// framed returns the chunk in a format, laid out for at least n entries. The layout
-// is made once for all subscriptions, by the first that asks.
-func (c *chunk) framed(f event.Format, n int) *framed {
-	fr := &c.formats[f.Slot()]
-	if done := fr.done.Load(); done != nil && len(done.ends) >= n {
-		return done
+func (fr *framing) size() int {
+	done := fr.done.Load()
+	if done == nil {
+		return 0
 	}
-	fr.mu.Lock()
-	defer fr.mu.Unlock()
-	var next framed
-	if done := fr.done.Load(); done != nil {
-		if len(done.ends) >= n {
-			return done
-		}
-		next = *done
-	} else {
-		next.bytes = make([]byte, 0, len(c.bodies)+8*len(c.entries))
-		next.ends = make([]uint32, 0, len(c.entries))
-	}
-	// Readers of an older state look only at the bytes within its length, so its
-	// memory can be appended to.
-	for i, all := len(next.ends), c.len(); i < all; i++ {
-		next.bytes = c.appendFramed(next.bytes, f, i)
-		next.ends = append(next.ends, uint32(len(next.bytes)))
-	}
-	fr.done.Store(&next)
-	return &next
-}
-
-// appendFramed lays out one entry.
-func (c *chunk) appendFramed(dst []byte, f event.Format, i int) []byte {
-	switch c.at(i).kind {
-	case entryRecord:
-		return f.AppendEvent(dst, c.body(i))
-	case entryGap:
-		return f.AppendGap(dst, c.body(i))
-	default:
-		return dst
-	}
+	return cap(done.bytes) + 4*cap(done.ends)
 }
 
 // positionBefore returns the position before entry i.
@@ -193,18 +188,4 @@ func (c *chunk) positionBefore(i int) record.Position {
 		at.Set(c.at(k).place())
 	}
 	return at
-}
-
-// slice returns the framed bytes of entries i to j.
-func (f *framed) slice(i, j int) []byte {
-	end := f.ends[j-1]
-	return f.bytes[f.start(i):end:end]
-}
-
-// start returns where entry i begins.
-func (f *framed) start(i int) uint32 {
-	if i == 0 {
-		return 0
-	}
-	return f.ends[i-1]
 }

@@ -34,7 +34,8 @@ func (d *chunkBuilder) add(e entry) {
 
 // chunk turns the builder, which must not be used again, into a chunk.
 func (d *chunkBuilder) chunk(start record.Position) *chunk {
-	c := &chunk{start: start, serial: serials.Add(1), entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
+	c := &chunk{start: start, entries: d.entries, bodies: d.bodies, filled: len(d.entries), used: len(d.bodies)}
+	c.init()
 	c.publish()
 	return c
 }

@@ -45,18 +45,20 @@ type Window struct {
 	// Forgets is set if the client keeps no content from block to block.
 	Forgets bool
 
-	log  uint64 // the serial number of the log, so that the log is not kept; 0 for none
-	next uint64 // index after the last block
-	had  int    // bytes of content received without interruption
+	log   uint64 // the serial number of the log, so that the log is not kept; 0 for none
+	under string // identifies the redaction; empty for none
+	next  uint64 // index after the last block
+	had   int    // bytes of content received without interruption
 }
 
 // Break records that something else was sent between blocks.
 func (w *Window) Break() { w.log, w.had = 0, 0 }
 
-// at records where the next block begins: an index of the log with a serial number.
-func (w *Window) at(serial, index uint64) {
-	if w.log != serial || w.next != index {
-		w.log, w.next, w.had = serial, index, 0
+// at records where the next block begins: an index of the log with a serial number, under
+// a redaction.
+func (w *Window) at(serial uint64, under string, index uint64) {
+	if w.log != serial || w.under != under || w.next != index {
+		w.log, w.under, w.next, w.had = serial, under, index, 0
 	}
 }
 

@@ -14,12 +14,12 @@ const (
 // subscriptions have their turn.
 const compressAtOnce = 64 << 10
 
-// compressed returns the chunk's blocks, made for at least n entries by the first
+// compressed returns the blocks of what is shown of a chunk, made for at least n entries by the first
 // subscription that asks. A subscription at the tip then finds that a block ends
 // there. If that is much to compress, only a part is made, and the next calls make
 // the rest.
-func (c *chunk) compressed(p Codec, n int, cursor func(*chunk, int) string) compressedBlocks {
-	slot := &c.compressions[p.CodecSlot()]
+func (v *shown) compressed(p Codec, n int, cursor func(*chunk, int) string) compressedBlocks {
+	slot := &v.compressions[p.CodecSlot()]
 	pk := slot.Load()
 	if pk == nil {
 		slot.CompareAndSwap(nil, new(compression))
@@ -39,7 +39,7 @@ func (c *chunk) compressed(p Codec, n int, cursor func(*chunk, int) string) comp
 	}
 	m := makers.Get().(*maker)
 	defer m.release()
-	m.begin(c, p, blocks)
+	m.begin(v, p, blocks)
 	for made := 0; blocks.upTo() < n && made < compressAtOnce; {
 		block := m.next(pk, blocks.upTo(), n, cursor)
 		blocks = append(blocks, block)
@@ -51,19 +51,19 @@ func (c *chunk) compressed(p Codec, n int, cursor func(*chunk, int) string) comp
 }
 
 // compressedAlone returns block k compressed without reference to other content.
-func (c *chunk) compressedAlone(p Codec, blocks compressedBlocks, k int) compressed {
+func (v *shown) compressedAlone(p Codec, blocks compressedBlocks, k int) compressed {
 	block := blocks[k]
 	if alone := block.alone.Load(); alone != nil {
 		return alone.whole()
 	}
-	pk := c.compressions[p.CodecSlot()].Load()
+	pk := v.compressions[p.CodecSlot()].Load()
 	pk.mu.Lock()
 	defer pk.mu.Unlock()
 	alone := block.alone.Load()
 	if alone == nil {
 		m := makers.Get().(*maker)
 		defer m.release()
-		m.content = c.appendContent(m.content[:0], p, blocks, k)
+		m.content = v.appendContent(m.content[:0], p, blocks, k)
 		m.compressed, _ = p.Pack(m.compressed[:0], nil, m.content)
 		alone = &page{bytes: append(make([]byte, 0, len(m.compressed)), m.compressed...)}
 		pk.size.Add(int64(len(alone.bytes)))
@@ -73,10 +73,10 @@ func (c *chunk) compressedAlone(p Codec, blocks compressedBlocks, k int) compres
 }
 
 // appendContent appends the content of block k.
-func (c *chunk) appendContent(dst []byte, p Codec, blocks compressedBlocks, k int) []byte {
+func (v *shown) appendContent(dst []byte, p Codec, blocks compressedBlocks, k int) []byte {
 	start := len(dst)
 	for i := blocks.start(k); i < int(blocks[k].end); i++ {
-		dst = c.appendEntry(dst, p, i)
+		dst = v.appendEntry(dst, p, i)
 	}
 	if p.BlockBytes() > 0 && len(dst) > start {
 		dst = p.AppendEnd(dst, blocks[k].cursor)
@@ -85,16 +85,16 @@ func (c *chunk) appendContent(dst []byte, p Codec, blocks compressedBlocks, k in
 }
 
 // appendEntry appends the content of one entry.
-func (c *chunk) appendEntry(dst []byte, p Codec, i int) []byte {
-	if kind := c.at(i).kind; kind != entryAdvance {
-		dst = p.AppendContent(dst, c.body(i), kind == entryGap)
+func (v *shown) appendEntry(dst []byte, p Codec, i int) []byte {
+	if kind := v.of.at(i).kind; kind != entryAdvance {
+		dst = p.AppendContent(dst, v.body(i), kind == entryGap)
 	}
 	return dst
 }
 
 // maker is the memory used to make blocks.
 type maker struct {
-	chunk      *chunk
+	shown      *shown
 	codec      Codec
 	content    []byte // window and block
 	compressed []byte
@@ -104,32 +104,32 @@ var makers = sync.Pool{New: func() any { return new(maker) }}
 
 // release returns the maker to the pool and drops its reference to the chunk.
 func (m *maker) release() {
-	m.chunk, m.codec = nil, nil
+	m.shown, m.codec = nil, nil
 	makers.Put(m)
 }
 
 // begin lays out the content to which the next block may refer.
-func (m *maker) begin(c *chunk, p Codec, blocks compressedBlocks) {
-	m.chunk, m.codec, m.content = c, p, m.content[:0]
+func (m *maker) begin(v *shown, p Codec, blocks compressedBlocks) {
+	m.shown, m.codec, m.content = v, p, m.content[:0]
 	k := len(blocks)
 	for have := 0; k > 0 && have < p.Window(); k-- {
 		have += int(blocks[k-1].content)
 	}
 	for ; k < len(blocks); k++ {
-		m.content = c.appendContent(m.content, p, blocks, k)
+		m.content = v.appendContent(m.content, p, blocks, k)
 	}
 }
 
 // next makes the block from entry i on, up to entry n.
 func (m *maker) next(pk *compression, i, n int, cursor func(*chunk, int) string) *compressedBlock {
-	c, p := m.chunk, m.codec
+	v, p := m.shown, m.codec
 	if over := len(m.content) - p.Window(); over > 0 {
 		m.content = m.content[:copy(m.content, m.content[over:])]
 	}
 	start := len(m.content)
 	for first := true; i < n; i++ {
 		before := len(m.content)
-		m.content = c.appendEntry(m.content, p, i)
+		m.content = v.appendEntry(m.content, p, i)
 		if len(m.content) > before {
 			if !first && len(m.content)-start > p.BlockBytes() {
 				m.content = m.content[:before]
@@ -141,7 +141,7 @@ func (m *maker) next(pk *compression, i, n int, cursor func(*chunk, int) string)
 	block := &compressedBlock{end: uint32(i), window: uint32(start)}
 	if len(m.content) > start {
 		if p.BlockBytes() > 0 {
-			block.cursor = cursor(c, i)
+			block.cursor = cursor(v.of, i)
 			m.content = p.AppendEnd(m.content, block.cursor)
 		}
 		m.compressed, block.sum = p.Pack(m.compressed[:0], m.content[:start], m.content[start:])

@@ -33,6 +33,10 @@
 //   - A slow subscriber delays no other subscriber, and a filter's predicate delays
 //     neither the stream nor the subscriptions without predicates. Config.Pace
 //     delays reading for the workers, never for a client.
+//   - What a subscription's redaction hides is in nothing that it is delivered, and
+//     decides nothing about what that is. What remains of a record is made once for all
+//     subscriptions with equal redactions, and counts in the bounds above. Of a chunk it
+//     is kept for 16 redactions; for others it is made each time.
 //   - A filter on keys or on the values of fields costs nothing for records with
 //     others: what a record costs does not depend on how many of these there are.
 //   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
@@ -69,6 +73,7 @@
 //	record    records, positions, cursors, gaps
 //	event     the form in which subscribers are sent records and gaps
 //	filter    which records a feed has
+//	redact    what of a record some subscribers may not see
 //	upstream  the interfaces to Kafka: Source and Producer
 //	cursors   named cursors: Store, Committer, Lease
 //	ingest    processing of records before they are stored
@@ -98,6 +103,7 @@
 //	conflate.go         the passes of a conflating subscription
 //	deliver.go          which entries of a chunk are delivered
 //	rewind.go           taking back what a socket did not accept
+//	show.go             what a subscription is shown of a chunk
 //	ack.go              how far a client has acknowledged
 //	feeds.go            the feeds of a log: joined and left by subscriptions
 //	subscription.go     the state of a subscription, and its transitions
@@ -133,7 +139,8 @@
 //	chunkbuilder.go     from what a source reads to entries
 //	batch.go            what a subscription has ready to be written
 //	compressed.go       making compressed blocks, once for each chunk
-//	chunk.go            a chunk and its entries; layouts for wire formats
+//	shown.go            a chunk under redactions, and laid out for wire formats
+//	chunk.go            a chunk and its entries
 //	compressedblock.go  compressed blocks
 //	codec.go            Codec and Window: what a compression has to provide
 //	modes.go            the modes of a subscription, and the table of transitions

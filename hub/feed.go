@@ -63,11 +63,11 @@ type asked struct {
 }
 
 // named is an entry in a wire format with the name of its feed in it, kept so that
-// several subscriptions of a filtered feed share it. It refers to the chunk by
-// number only, so that a feed without new entries does not keep a chunk that the log
-// has removed.
+// several subscriptions of a filtered feed share it, if they are shown the same of the
+// chunk. It refers to that by number only, so that a feed without new entries does not
+// keep a chunk that the log has removed.
 type named struct {
-	chunk uint64
+	shown uint64
 	i     int
 	slot  int
 	bytes []byte
@@ -221,16 +221,16 @@ func (f *Feed) Take(shard int, dst []Owner) []Owner {
 	return dst
 }
 
-// labelled returns an entry in a format, with the feed's name in it.
-func (f *Feed) labelled(c *chunk, i int, format event.Format) []byte {
+// labelled returns an entry of what is shown of a chunk in a format, with the feed's name in it.
+func (f *Feed) labelled(v *shown, i int, format event.Format) []byte {
 	shared := f.named.Load()
 	if shared != nil {
-		if n := shared[i%len(shared)].Load(); n != nil && n.chunk == c.serial && n.i == i && n.slot == format.Slot() {
+		if n := shared[i%len(shared)].Load(); n != nil && n.shown == v.serial && n.i == i && n.slot == format.Slot() {
 			return n.bytes
 		}
 	}
-	body, prefix, layOut := c.body(i), event.Prefix, format.AppendEvent
-	if c.at(i).kind == entryGap {
+	body, prefix, layOut := v.body(i), event.Prefix, format.AppendEvent
+	if v.of.at(i).kind == entryGap {
 		prefix, layOut = event.GapPrefix, format.AppendGap
 	}
 	labelled := make([]byte, 0, len(body)+len(f.label))
@@ -239,7 +239,7 @@ func (f *Feed) labelled(c *chunk, i int, format event.Format) []byte {
 	labelled = append(labelled, body[len(prefix):]...)
 	bytes := layOut(make([]byte, 0, len(labelled)+16), labelled)
 	if shared != nil {
-		shared[i%len(shared)].Store(&named{chunk: c.serial, i: i, slot: format.Slot(), bytes: bytes})
+		shared[i%len(shared)].Store(&named{shown: v.serial, i: i, slot: format.Slot(), bytes: bytes})
 	}
 	return bytes
 }

@@ -12,19 +12,23 @@ func (s *Subscription) Next(b *Batch, f event.Format, room int) (more bool) {
 		if i == n || b.Bytes >= room {
 			return i
 		}
-		return s.takePlain(b, f, c, i, n, room)
+		v, at, upTo := s.show(c, i, n)
+		return i + s.takePlain(b, f, v, at, upTo, room) - at
 	})
 }
 
 // takePlain takes entries as they are laid out in a format.
-func (s *Subscription) takePlain(b *Batch, f event.Format, c *chunk, i, n, room int) int {
-	if s.labelled {
-		return s.takeLabelled(b, f, c, i, n, room)
+func (s *Subscription) takePlain(b *Batch, f event.Format, v *shown, i, n, room int) int {
+	if i == n {
+		return i
 	}
-	framed := c.framed(f, n)
+	if s.labelled {
+		return s.takeLabelled(b, f, v, i, n, room)
+	}
+	framed := v.framed(f, n)
 	j := i
 	for j < n && (j == i && b.Bytes == 0 || b.Bytes+int(framed.ends[j]-framed.start(i)) <= room) {
-		s.count(b, c.at(j))
+		s.count(b, v.of.at(j))
 		j++
 	}
 	if j == i {
@@ -37,13 +41,13 @@ func (s *Subscription) takePlain(b *Batch, f event.Format, c *chunk, i, n, room 
 }
 
 // takeLabelled takes entries with the feed's name in them.
-func (s *Subscription) takeLabelled(b *Batch, f event.Format, c *chunk, i, n, room int) int {
+func (s *Subscription) takeLabelled(b *Batch, f event.Format, v *shown, i, n, room int) int {
 	for j := i; j < n; j++ {
 		if j > i && b.Bytes >= room {
 			return j
 		}
-		if e := c.at(j); e.kind != entryAdvance {
-			b.add(s.feed.labelled(c, j, f))
+		if e := v.of.at(j); e.kind != entryAdvance {
+			b.add(s.feed.labelled(v, j, f))
 			s.count(b, e)
 		}
 	}
@@ -55,16 +59,17 @@ func (s *Subscription) takeLabelled(b *Batch, f event.Format, c *chunk, i, n, ro
 func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
 	var b Batch
 	return s.next(&b, func(c *chunk, i, n int) int {
-		for ; i < n; i++ {
-			kind := c.at(i).kind
-			if kind == entryAdvance {
+		v, at, upTo := s.show(c, i, n)
+		for ; at < upTo; i, at = i+1, at+1 {
+			e := v.of.at(at)
+			if e.kind == entryAdvance {
 				continue
 			}
 			if records == 0 {
 				return i
 			}
-			visit(kind == entryGap, c.body(i))
-			s.count(&b, c.at(i))
+			visit(e.kind == entryGap, v.body(at))
+			s.count(&b, e)
 			records--
 		}
 		return i
@@ -104,36 +109,40 @@ func (s *Subscription) NextCompressed(b *Batch, p Codec, w *Window, room int) (m
 		if i == n || b.Bytes >= room {
 			return i
 		}
-		upTo := n
-		if s.InStep() {
-			blocks := c.compressed(p, n, s.cursorIn)
+		v, at, upTo := s.show(c, i, n)
+		if at == upTo {
+			return i
+		}
+		if v.of == c && s.InStep() {
+			blocks := v.compressed(p, n, s.cursorIn)
 			if i < blocks.upTo() {
 				k, start := blocks.find(i)
 				if start == i {
-					return s.takeCompressed(b, p, w, compressedRun{c, blocks, k}, i, n, room)
+					return s.takeCompressed(b, p, w, compressedRun{v, blocks, k}, i, n, room)
 				}
 				// Within a block, whose end is near.
-				upTo = min(n, int(blocks[k].end))
+				upTo = min(upTo, int(blocks[k].end))
 			}
 		}
 		if p.PlainInWindow() {
 			w.Break()
 		}
-		return s.takePlain(b, p.Plain(), c, i, upTo, room)
+		return i + s.takePlain(b, p.Plain(), v, at, upTo, room) - at
 	})
 }
 
-// compressedRun is the position of a subscription in the blocks of a chunk.
+// compressedRun is the position of a subscription in the blocks of what it is shown of a
+// chunk.
 type compressedRun struct {
-	chunk  *chunk
+	shown  *shown
 	blocks compressedBlocks
 	k      int
 }
 
 // takeCompressed takes blocks up to n, from entry i, where a block begins.
 func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compressedRun, i, n, room int) int {
-	c := at.chunk
-	w.at(s.log.serial, c.base+uint64(i))
+	v, c := at.shown, at.shown.of
+	w.at(s.log.serial, v.under.Canonical(), c.base+uint64(i))
 	j := i
 	// Another subscription, with a newer tip, may have made blocks that reach beyond
 	// n. Those are taken once this subscription has seen that tip too.
@@ -141,7 +150,7 @@ func (s *Subscription) takeCompressed(b *Batch, p Codec, w *Window, at compresse
 		block := at.blocks[k]
 		taken := block.shared
 		if w.had < int(block.window) {
-			taken = c.compressedAlone(p, at.blocks, k)
+			taken = v.compressedAlone(p, at.blocks, k)
 		}
 		if b.Bytes > 0 && b.Bytes+taken.len() > room {
 			break

@@ -5,6 +5,7 @@ import (
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
+	"sluice/hub/redact"
 )
 
 // StartKind is a kind of start of a subscription.
@@ -43,6 +44,9 @@ type Rows struct {
 	// filter of each passes what may be read as far back. The longest span comes first,
 	// and is the Replay of the Request.
 	Spans []Span
+	// Redaction is what of the records the subscriber may not see; nil for nothing. The
+	// filters of the right look at whole records, and that of the client at what remains.
+	Redaction *redact.Redaction
 }
 
 // Span is what may be read of a span of time before now.
@@ -54,7 +58,7 @@ type Span struct {
 
 // Equal reports whether the rights are the same.
 func (r *Rows) Equal(other *Rows) bool {
-	if !r.Filter.Equal(&other.Filter) || len(r.Spans) != len(other.Spans) {
+	if !r.Filter.Equal(&other.Filter) || len(r.Spans) != len(other.Spans) || !r.Redaction.Equal(other.Redaction) {
 		return false
 	}
 	for i := range r.Spans {

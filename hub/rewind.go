@@ -61,10 +61,8 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 			// There is an entry after it, to be taken back.
 			s.index, s.at = behind.base+uint64(at), s.log.markIn(behind, at)
 			return stay, true
-		case s.labelled:
-			stay.Bytes += len(s.feed.labelled(c, i, f))
 		default:
-			stay.Bytes += len(c.framed(f, i+1).slice(i, i+1))
+			stay.Bytes += s.shownBytes(c, i, f)
 		}
 		if kind == entryGap {
 			stay.Gaps++
@@ -76,4 +74,13 @@ func (s *Subscription) Rewind(b Bookmark, f event.Format, bytes int) (stay Given
 		}
 	}
 	return Given{}, false
+}
+
+// shownBytes returns the size of an entry in a format, as the subscription was shown it.
+func (s *Subscription) shownBytes(c *chunk, i int, f event.Format) int {
+	v, at, _ := s.show(c, i, i+1)
+	if s.labelled {
+		return len(s.feed.labelled(v, at, f))
+	}
+	return len(v.framed(f, at+1).slice(at, at+1))
 }

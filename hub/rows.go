@@ -41,7 +41,7 @@ func (s *Subscription) readable(ctx context.Context, req Request) (filter.Filter
 }
 
 // selection returns the filter of a subscription. The right comes first: what it refuses
-// is not shown to the filter of the client.
+// is not shown to the filter of the client, nor is what it hides.
 func (s *Subscription) selection(ctx context.Context, req Request) (filter.Filter, error) {
 	which, err := s.readable(ctx, req)
 	if err != nil {
@@ -50,5 +50,5 @@ func (s *Subscription) selection(ctx context.Context, req Request) (filter.Filte
 	if len(req.Keys) > 0 {
 		which = which.And(filter.Keys(req.Keys...))
 	}
-	return which.And(req.Filter), nil
+	return which.And(filter.Redacted(req.Filter, req.Rows.Redaction)), nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"sluice/hub/cursors"
 	"sluice/hub/record"
+	"sluice/hub/redact"
 )
 
 // Subscription is a position in a feed. It holds no records: it reads the log, or
@@ -24,6 +25,7 @@ type Subscription struct {
 	failOnGap bool
 	start     StartKind
 	labelled  bool // events carry the feed's name
+	redaction *redact.Redaction
 
 	slot int // in feed.subs, guarded by feed.mu
 
