@@ -116,6 +116,9 @@ func TestNewRefuses(t *testing.T) {
 		"grant, bad publish":   {grant(auth.Grant{Publish: []string{""}}), "publish: an empty pattern"},
 		"replay negative":      {grant(auth.Grant{Subscribe: []string{"a"}, Replay: -1}), "negative"},
 		"replay of nothing":    {grant(auth.Grant{Publish: []string{"a"}, Replay: 1}), "requires subscribe"},
+		"redact":               {grant(auth.Grant{Subscribe: []string{"a"}, Redact: []string{"/a"}, Mask: []string{"/b"}}), ""},
+		"redact of nothing":    {grant(auth.Grant{Publish: []string{"a"}, Redact: []string{"/a"}}), "redact and mask require subscribe"},
+		"mask of nothing":      {grant(auth.Grant{Publish: []string{"a"}, Mask: []string{"/a"}}), "redact and mask require subscribe"},
 		"anonymous if":         {grant(auth.Grant{Anonymous: true, When: map[string]string{"a": "b"}, Publish: []string{"x"}}), "cannot have conditions"},
 	} {
 		a, err := auth.New(c.config)

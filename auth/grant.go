@@ -39,15 +39,27 @@ type Grant struct {
 	// means all. PublishFilter is the same for records that the principal publishes.
 	// This package passes the texts on and does not interpret them.
 	Filter, PublishFilter string
+	// Redact and Mask are paths of what is removed from the records of the streams in
+	// Subscribe, and masked in them, before the principal is sent them. This package
+	// passes the texts on and does not interpret them.
+	Redact, Mask []string
 	// Replay is how far back principals that may subscribe may read. 0 means not at
 	// all.
 	Replay time.Duration
+}
+
+// Redaction is what of its records a grant does not show.
+type Redaction struct {
+	// Redact and Mask are as in a Grant. They must not be changed.
+	Redact, Mask []string
 }
 
 // Allowance is what a grant allows on one stream.
 type Allowance struct {
 	// Filter is the condition on records, empty for none.
 	Filter string
+	// Redaction is what of the records is not shown, nil for nothing.
+	Redaction *Redaction
 	// Replay is how far back the principal may read the records that meet the condition.
 	Replay time.Duration
 }
@@ -62,6 +74,7 @@ type grant struct {
 	byName     byName
 
 	filter, publishFilter string
+	redaction             *Redaction // nil for none
 }
 
 // byName are streams that no pattern with a star matches.
@@ -91,10 +104,15 @@ func newGrant(g Grant, named byName) (*grant, error) {
 		return nil, errors.New("replay requires subscribe")
 	case g.Filter != "" && len(g.Subscribe) == 0:
 		return nil, errors.New("filter requires subscribe")
+	case len(g.Redact)+len(g.Mask) > 0 && len(g.Subscribe) == 0:
+		return nil, errors.New("redact and mask require subscribe")
 	case g.PublishFilter != "" && len(g.Publish) == 0:
 		return nil, errors.New("publish_filter requires publish")
 	}
 	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, byName: named}
+	if len(g.Redact)+len(g.Mask) > 0 {
+		made.redaction = &Redaction{Redact: slices.Clone(g.Redact), Mask: slices.Clone(g.Mask)}
+	}
 	for name, value := range g.When {
 		if value == "" {
 			return nil, fmt.Errorf("the condition on %q has no value", name)
@@ -177,7 +195,7 @@ func (g *grant) allowance(action Action) Allowance {
 	if action == Publish {
 		return Allowance{Filter: g.publishFilter}
 	}
-	return Allowance{Filter: g.filter, Replay: g.replay}
+	return Allowance{Filter: g.filter, Redaction: g.redaction, Replay: g.replay}
 }
 
 func (g *grant) allows(action Action, stream string) bool {

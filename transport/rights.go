@@ -7,13 +7,13 @@ import (
 	"sluice/transport/wire"
 )
 
-// rows returns which records of a stream a principal may read, nil for all.
+// rows returns which records of a stream a principal may read, nil for all of them, whole.
 func (s *Server) rows(p *auth.Principal, stream string) (*hub.Rows, error) {
 	if s.config.Rights == nil {
 		return nil, nil
 	}
 	rows, err := s.config.Rights.Rows(p, stream, s.limits().ResumeWindow)
-	if err != nil || rows.Filter.All() && len(rows.Spans) == 0 {
+	if err != nil || rows.Filter.All() && len(rows.Spans) == 0 && rows.Redaction == nil {
 		return nil, err
 	}
 	return &rows, nil

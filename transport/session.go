@@ -198,7 +198,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 type subscription struct {
 	*hub.Subscription
 	id    string
-	rows  *hub.Rows // by the rights at its beginning; nil for all records
+	rows  *hub.Rows // by the rights at its beginning; nil for all records, whole
 	asked *Asked    // what Config.Approve has approved; nil if there is none
 	lease *cursors.Lease
 	auto  bool // pongs ack

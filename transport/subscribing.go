@@ -8,6 +8,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -83,7 +84,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		return nil, hub.Begun{}, faultOf(err)
 	}
 	began := &subscription{
-		Subscription: sub, id: r.id, rows: rows, asked: approved, lease: lease, auto: r.auto && lease != nil, evaluated: asked.HasPredicates(),
+		Subscription: sub, id: r.id, rows: rows, asked: approved, lease: lease, auto: r.auto && lease != nil, evaluated: evaluated(asked, rows),
 	}
 	began.began = s.audit.begins(r.Reading, start, begun)
 	if lease != nil && len(begun.Cut) > 0 {
@@ -99,6 +100,14 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 	}
 	return began, begun, nil
+}
+
+// evaluated reports whether the filter of a client has to be evaluated on each record.
+func evaluated(asked filter.Filter, rows *hub.Rows) bool {
+	if rows != nil {
+		asked = filter.Redacted(asked, rows.Redaction)
+	}
+	return asked.HasPredicates()
 }
 
 // replay returns how far back a principal may read a stream, negative for as far as

@@ -2,12 +2,22 @@
 // turns the allowances of a principal, which package auth keeps as texts, into filters.
 //
 // A record may be read if one of the allowances lets it be read, and as far back as
-// that allowance reaches. An allowance whose text cannot be compiled, or is too
+// that allowance reaches. What is redacted is the same in all records of a stream: what
+// every allowance redacts that by itself lets the principal read everything as far back as
+// any of them, if there are such allowances; else what one of all allowances redacts. An
+// allowance whose text cannot be compiled, or is too
 // expensive to evaluate for the claims of the principal, gives nobody anything: the
 // request fails.
 //
 // Nothing here blocks or starts a goroutine. Compiled rules and filters are cached by
-// the language of filters.
+// the language of filters, redactions here.
+//
+// # Files
+//
+// A file uses the files listed after it.
+//
+//	rights.go      what a principal may read and publish
+//	redactions.go  what of the records it is not shown
 package rights
 
 import (
@@ -23,11 +33,12 @@ import (
 
 // Rights turns allowances into filters. It is safe for concurrent use.
 type Rights struct {
-	language *expr.Language
+	language   *expr.Language
+	redactions redactions
 }
 
 // New returns rights in a language of filters.
-func New(language *expr.Language) *Rights { return &Rights{language} }
+func New(language *expr.Language) *Rights { return &Rights{language: language} }
 
 // Rows returns what a principal may read of a stream. Every client may go back to what
 // was written within the resume window, whatever its allowances say.
@@ -38,6 +49,9 @@ func (r *Rights) Rows(p *auth.Principal, stream string, resume time.Duration) (h
 		return hub.Rows{}, err
 	}
 	rows := hub.Rows{Filter: all}
+	if rows.Redaction, err = r.redaction(p, allowances, resume); err != nil {
+		return hub.Rows{}, err
+	}
 	spans := make([]time.Duration, 0, len(allowances))
 	for i, a := range allowances {
 		allowances[i].Replay = max(a.Replay, resume)

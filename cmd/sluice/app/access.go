@@ -59,6 +59,8 @@ func grants(c *config.Config) []auth.Grant {
 			Replay:    replay(g.Replay),
 
 			Filter:        g.Filter,
+			Redact:        g.Redact,
+			Mask:          g.Mask,
 			PublishFilter: g.PublishFilter,
 		})
 	}

@@ -48,6 +48,8 @@ type Grant struct {
 	Subscribe     []string          `koanf:"subscribe" validate:"unique,dive,stream_pattern" doc:"streams to read, by name or pattern; * matches any number of characters"`
 	Publish       []string          `koanf:"publish" validate:"unique,dive,stream_pattern" doc:"streams to write to, by name or pattern"`
 	Filter        string            `koanf:"filter" doc:"condition on the records of the streams in subscribe, in CEL over key, headers, data, ts, partition, offset and claims, such as key == claims.sub; only records that meet it can be read, and neither gaps nor cursors show others. Empty means all records"`
+	Redact        []string          `koanf:"redact" validate:"unique" doc:"paths of what is removed from the records of the streams in subscribe: JSON Pointers into the value, such as /card/number, in which * stands for every member or element (/items/*/price), and headers.NAME; headers.* are all. A value that is not JSON is withheld as a whole. At most 64 paths in redact and mask together, of at most 32 names"`
+	Mask          []string          `koanf:"mask" validate:"unique" doc:"paths like redact, of values that are replaced by \"***\""`
 	PublishFilter string            `koanf:"publish_filter" doc:"condition on records that are published to the streams in publish, like filter, without ts, partition and offset; other records are refused with forbidden"`
 	Replay        Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back the streams in subscribe can be replayed: a duration, or unlimited. 0 allows only limits/resume_window"`
 }

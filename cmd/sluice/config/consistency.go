@@ -10,6 +10,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"sluice/hub/filter/expr"
+	"sluice/hub/redact"
 )
 
 // consistent is the tag of faults that a section reports as a whole. Its parameter
@@ -65,6 +66,7 @@ func checkGrant(level validator.StructLevel) {
 	if g.Filter != "" && len(g.Subscribe) == 0 {
 		conflict(level, "filter", "filter requires subscribe")
 	}
+	checkRedaction(level, g)
 	if g.PublishFilter != "" && len(g.Publish) == 0 {
 		conflict(level, "publish_filter", "publish_filter requires publish")
 	}
@@ -75,6 +77,27 @@ func checkGrant(level validator.StructLevel) {
 		if _, err := filters().Rule(text); err != nil {
 			conflict(level, field, "%s", err)
 		}
+	}
+}
+
+// checkRedaction checks the paths of what a grant does not show.
+func checkRedaction(level validator.StructLevel, g Grant) {
+	fields := map[string][]string{"redact": g.Redact, "mask": g.Mask}
+	valid := true
+	for field, paths := range fields {
+		if len(paths) > 0 && len(g.Subscribe) == 0 {
+			conflict(level, field, "%s requires subscribe", field)
+		}
+		if _, err := redact.New(paths, nil); err != nil {
+			conflict(level, field, "%s", err)
+			valid = false
+		}
+	}
+	if !valid {
+		return
+	}
+	if _, err := redact.New(g.Redact, g.Mask); err != nil {
+		conflict(level, "mask", "together with redact: %s", err)
 	}
 }
 
