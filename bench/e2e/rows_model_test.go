@@ -17,6 +17,92 @@ type modelRecord struct {
 	of   string // data.of, "" for none
 	n    int
 	tags []string
+
+	// What redactions hide; "" for none.
+	secret string // data.secret
+	mail   string // data.pii.mail
+	pii    bool   // there is data.pii
+	token  string // of the header token
+}
+
+const stars = "***"
+
+// hide sets what a number of a record determines, and redactions hide.
+func (m *modelRecord) hide() {
+	if m.secret = fmt.Sprintf("s%d", m.n%50); m.n%7 == 0 {
+		m.secret = ""
+	}
+	if m.mail, m.pii = fmt.Sprintf("m%d", m.n%50), true; m.n%11 == 0 {
+		m.mail = ""
+	}
+	if m.token = fmt.Sprintf("t%d", m.n%5); m.n%3 == 0 {
+		m.token = ""
+	}
+}
+
+// redaction is what a grant hides, and what remains of a record.
+type redaction struct {
+	yaml string
+	of   func(m modelRecord) modelRecord
+}
+
+func (r redaction) String() string { return r.yaml }
+
+func masked(text string) string {
+	if text == "" {
+		return ""
+	}
+	return stars
+}
+
+var redactions = []redaction{
+	{"", func(m modelRecord) modelRecord { return m }},
+	{", redact: [/secret]", func(m modelRecord) modelRecord {
+		m.secret = ""
+		return m
+	}},
+	{", redact: [/pii/mail, headers.token]", func(m modelRecord) modelRecord {
+		m.mail, m.token = "", ""
+		return m
+	}},
+	{", redact: [headers.token], mask: [/secret, /pii/*]", func(m modelRecord) modelRecord {
+		m.secret, m.mail, m.token = masked(m.secret), masked(m.mail), ""
+		return m
+	}},
+	{", redact: [/pii, /none/*], mask: [headers.token]", func(m modelRecord) modelRecord {
+		m.mail, m.pii, m.token = "", false, masked(m.token)
+		return m
+	}},
+}
+
+// shownAs is what an event shows of what redactions may hide.
+func (m *modelRecord) shownAs() string {
+	return fmt.Sprintf("secret %q, mail %q, pii %v, token %q", m.secret, m.mail, m.pii, m.token)
+}
+
+// numberShown returns the number of a record, and what its event shows of the rest.
+func numberShown(event []byte) (n int, shown string, err error) {
+	var e struct {
+		Headers [][]string
+		Data    struct {
+			N      int
+			Secret string
+			PII    *struct{ Mail string }
+		}
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		return 0, "", err
+	}
+	m := modelRecord{secret: e.Data.Secret, pii: e.Data.PII != nil}
+	if m.pii {
+		m.mail = e.Data.PII.Mail
+	}
+	for _, h := range e.Headers {
+		if h[0] == "token" {
+			m.token = h[1]
+		}
+	}
+	return e.Data.N, m.shownAs(), nil
 }
 
 func drawRecord(r *rand.Rand, n int) modelRecord {
@@ -33,6 +119,7 @@ func drawRecord(r *rand.Rand, n int) modelRecord {
 	for range r.IntN(4) {
 		m.tags = append(m.tags, fmt.Sprintf("t%d", r.IntN(6)))
 	}
+	m.hide()
 	return m
 }
 
@@ -43,6 +130,13 @@ func (m modelRecord) value() []byte {
 	}
 	if m.of != "" {
 		fields["of"] = m.of
+	}
+	if m.secret != "" {
+		fields["secret"] = m.secret
+	}
+	pii := map[string]string{}
+	if fields["pii"] = pii; m.mail != "" {
+		pii["mail"] = m.mail
 	}
 	text, err := json.Marshal(fields)
 	if err != nil {
@@ -76,9 +170,9 @@ type condition struct {
 
 // drawCondition draws a condition; rule allows claims in it.
 func drawCondition(r *rand.Rand, depth int, rule bool) condition {
-	kind := r.IntN(12)
+	kind := r.IntN(16)
 	if depth == 0 {
-		kind = r.IntN(8)
+		kind = r.IntN(12)
 	}
 	some := func(prefix string, n int) string { return fmt.Sprintf("%s%d", prefix, r.IntN(n)) }
 	switch kind {
@@ -139,6 +233,32 @@ func drawCondition(r *rand.Rand, depth int, rule bool) condition {
 	case 7:
 		return condition{"has(data.of)", func(m *modelRecord, _ string) truth { return truthOf(m.of != "") }}
 	case 8:
+		want := []string{some("s", 50), stars}[r.IntN(2)]
+		return condition{fmt.Sprintf("data.secret == %q", want), func(m *modelRecord, _ string) truth {
+			if m.secret == "" {
+				return fault
+			}
+			return truthOf(m.secret == want)
+		}}
+	case 9:
+		return condition{"has(data.secret)", func(m *modelRecord, _ string) truth { return truthOf(m.secret != "") }}
+	case 10:
+		want := some("m", 3)
+		return condition{fmt.Sprintf("data.pii.mail.startsWith(%q)", want), func(m *modelRecord, _ string) truth {
+			if m.mail == "" {
+				return fault
+			}
+			return truthOf(strings.HasPrefix(m.mail, want))
+		}}
+	case 11:
+		want := []string{some("t", 5), stars}[r.IntN(2)]
+		return condition{fmt.Sprintf(`headers["token"] == %q`, want), func(m *modelRecord, _ string) truth {
+			if m.token == "" {
+				return fault
+			}
+			return truthOf(m.token == want)
+		}}
+	case 12:
 		of := drawCondition(r, depth-1, rule)
 		return condition{"!(" + of.text + ")", func(m *modelRecord, own string) truth {
 			switch of.holds(m, own) {
@@ -152,7 +272,7 @@ func drawCondition(r *rand.Rand, depth int, rule bool) condition {
 	default:
 		a, b := drawCondition(r, depth-1, rule), drawCondition(r, depth-1, rule)
 		operator, settles := "&&", no
-		if kind > 9 {
+		if kind > 13 {
 			operator, settles = "||", yes
 		}
 		return condition{"(" + a.text + " " + operator + " " + b.text + ")", func(m *modelRecord, own string) truth {

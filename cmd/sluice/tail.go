@@ -102,6 +102,7 @@ type printed struct {
 	Data      json.RawMessage `json:"data"`
 	Encoding  string          `json:"encoding,omitempty"`
 	Tombstone bool            `json:"tombstone,omitempty"`
+	Redacted  bool            `json:"redacted,omitempty"`
 }
 
 func printRecord(out io.Writer, r client.Record, values bool) error {
@@ -113,7 +114,7 @@ func printRecord(out io.Writer, r client.Record, values bool) error {
 		_, err = fmt.Fprintf(out, "%s\n", value)
 		return err
 	}
-	p := printed{Stream: r.Stream, Partition: r.Partition, Offset: r.Offset, Data: r.Data, Encoding: r.Encoding, Tombstone: r.Tombstone}
+	p := printed{Stream: r.Stream, Partition: r.Partition, Offset: r.Offset, Data: r.Data, Encoding: r.Encoding, Tombstone: r.Tombstone, Redacted: r.Redacted}
 	if !r.Time.IsZero() {
 		p.Time = &r.Time
 	}

@@ -30,13 +30,15 @@ type Record struct {
 	Encoding string
 	// Tombstone means that the value is null.
 	Tombstone bool
+	// Redacted means that the value is withheld as a whole. Data is null.
+	Redacted bool
 }
 
 // Value returns the record's value in bytes: Data if Encoding is empty, the
-// decoded string otherwise, and nil for a tombstone. In a stream whose content is
+// decoded string otherwise, and nil for a tombstone and a value that is withheld. In a stream whose content is
 // text, values are JSON strings without an Encoding: unmarshal Data there.
 func (r Record) Value() ([]byte, error) {
-	if r.Tombstone {
+	if r.Tombstone || r.Redacted {
 		return nil, nil
 	}
 	if r.Encoding == "" {

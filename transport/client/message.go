@@ -23,6 +23,7 @@ type message struct {
 	Data        json.RawMessage `json:"data"`
 	Encoding    string          `json:"encoding"`
 	Tombstone   bool            `json:"tombstone"`
+	Redacted    bool            `json:"redacted"`
 	From        int64           `json:"from"`
 	To          int64           `json:"to"`
 	Reason      string          `json:"reason"`
@@ -50,7 +51,7 @@ type message struct {
 func (m *message) record() (Record, error) {
 	r := Record{
 		Stream: m.Stream, Partition: m.Partition, Offset: m.Offset,
-		Data: m.Data, Encoding: m.Encoding, Tombstone: m.Tombstone,
+		Data: m.Data, Encoding: m.Encoding, Tombstone: m.Tombstone, Redacted: m.Redacted,
 	}
 	if m.TS != nil {
 		r.Time = time.UnixMilli(*m.TS)

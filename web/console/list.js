@@ -82,7 +82,7 @@ export class List {
     cell(event.ts == null ? "–" : clock(event.ts));
     cell(`${event.partition}:${event.offset}`);
     cell(event.key ?? "–");
-    cell(event.tombstone ? "tombstone" : data(item.text, event));
+    cell(event.tombstone ? "tombstone" : event.redacted ? "redacted" : data(item.text, event));
     return row;
   }
 

@@ -2,11 +2,21 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"sluice/cmd/sluice/config"
 )
+
+// manyPaths returns a list of paths.
+func manyPaths(n int, name string) string {
+	var paths []string
+	for i := range n {
+		paths = append(paths, fmt.Sprintf("/%s%d", name, i))
+	}
+	return strings.Join(paths, ", ")
+}
 
 // Each file has one kind of fault. Fields that are not given have the values of
 // small.
@@ -40,6 +50,13 @@ func TestFaults(t *testing.T) {
 		"list as text":             {base + "origins: https://a.example\n", []string{"origins: expected a list, got a string"}},
 		"sections as text":         {kafka + streams + "grants: all\n", []string{"grants: expected a list of sections, got a string"}},
 		"token without issuers":    {kafka + streams + "grants: [{anonymous: true, subscribe: [a]}, {when: {a: b}, publish: [a]}]\n", []string{"grants/1/when: tokens cannot be verified without auth/issuers"}},
+		"redact, no path":          {kafka + streams + "grants: [{anonymous: true, subscribe: [a], redact: [card]}]\n", []string{`grants/0/redact: the path "card" begins neither with a slash`}},
+		"mask, no header":          {kafka + streams + "grants: [{anonymous: true, subscribe: [a], mask: [headers.]}]\n", []string{"grants/0/mask: the path names no header"}},
+		"redact without subscribe": {kafka + streams + "grants: [{anonymous: true, publish: [a], redact: [/a]}]\n", []string{"grants/0/redact: redact requires subscribe"}},
+		"mask without subscribe":   {kafka + streams + "grants: [{anonymous: true, publish: [a], mask: [/a]}]\n", []string{"grants/0/mask: mask requires subscribe"}},
+		"redact twice":             {kafka + streams + "grants: [{anonymous: true, subscribe: [a], redact: [/a, /a]}]\n", []string{"grants/0/redact: contains a value twice"}},
+		"redacted and masked":      {kafka + streams + "grants: [{anonymous: true, subscribe: [a], redact: [/a], mask: [/a]}]\n", []string{`grants/0/mask: together with redact: the path "/a" is there twice`}},
+		"paths too many":           {kafka + streams + "grants: [{anonymous: true, subscribe: [a], redact: [" + manyPaths(40, "a") + "], mask: [" + manyPaths(40, "b") + "]}]\n", []string{"grants/0/mask: together with redact: there are more than 64 paths"}},
 		"rack as number":           {streams + grants + "kafka: {brokers: [\"b:1\"], rack: 1}\n", []string{"kafka/rack: expected a string, got a number: quote the value"}},
 		"bool as text":             {base + "auth: {access_token_in_query: \"yes\"}\n", []string{"auth/access_token_in_query: expected true or false, got a string"}},
 		"number with a fraction":   {base + "limits: {json_depth: 8.5}\n", []string{"limits/json_depth: expected a whole number, got a number"}},
