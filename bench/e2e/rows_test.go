@@ -372,10 +372,13 @@ func (w *rowsWriter) write(ctx context.Context, count int) ([]place, error) {
 	return places, nil
 }
 
+// markValue is the value of a mark: an object, of which redactions leave everything.
+func markValue(name string) string { return fmt.Sprintf(`{"mark":%q}`, name) }
+
 // mark writes a mark to each partition.
 func (w *rowsWriter) mark(ctx context.Context, name string) error {
 	for partition := range int32(rowsPartitions) {
-		r := &kgo.Record{Topic: w.topic, Partition: partition, Key: []byte(markKey), Value: fmt.Appendf(nil, "%q", name)}
+		r := &kgo.Record{Topic: w.topic, Partition: partition, Key: []byte(markKey), Value: []byte(markValue(name))}
 		if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 			return err
 		}
@@ -471,7 +474,7 @@ func TestNoRowWithoutARight(t *testing.T) {
 			late := ""
 			for _, r := range readers {
 				r.journal.Lock()
-				if r.marks[fmt.Sprintf("%q", mark)] < rowsPartitions && (mark == "before" || !r.withdrawn) {
+				if r.marks[markValue(mark)] < rowsPartitions && (mark == "before" || !r.withdrawn) {
 					late = fmt.Sprintf("reader %d, %s, is at %v", r.id, r.way, r.marks)
 				}
 				r.journal.Unlock()
