@@ -138,8 +138,11 @@ func TestWithheld(t *testing.T) {
 func TestRedactedHeaders(t *testing.T) {
 	t.Parallel()
 	headers := []record.Header{
-		{Name: []byte("a"), Value: []byte("1")}, {Name: []byte("b"), Value: []byte{0xff}}, {Name: []byte("a")},
-		{Name: []byte("x.y/z"), Value: []byte("2")}, {Name: []byte(`"`), Value: []byte(`]`)},
+		{Name: []byte("a"), Value: []byte("1")},
+		{Name: []byte("b"), Value: []byte{0xff}},
+		{Name: []byte("a")},
+		{Name: []byte("x.y/z"), Value: []byte("2")},
+		{Name: []byte(`"`), Value: []byte(`]`)},
 	}
 	for paths, want := range map[string]string{
 		"headers.a":                     `,"headers":[["b","/w==","base64"],["x.y/z","2"],["\"","]"]]`,
