@@ -483,7 +483,7 @@ func TestRedactionsCountAsMemory(t *testing.T) {
 	late := h.Late().Bytes
 	write()
 	reading.Wait()
-	info, err := h.Stream("orders")
+	info, err := h.Stream("", "orders")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -313,6 +313,12 @@ func (s *session) who() *auth.Principal {
 	return s.principal
 }
 
+// sent counts bytes that the connection has accepted.
+func (s *session) sent(bytes int) {
+	s.server.metrics.bytes(s.dialect.protocol(), bytes)
+	s.tenant.sent(bytes)
+}
+
 // drop ends a subscription without sending anything.
 func (s *session) drop(sub *subscription) {
 	sub.release()

@@ -55,12 +55,6 @@ func (s *session) flush(sc *scratch) stepResult {
 	return stepIdle
 }
 
-// sent counts bytes that the connection has accepted.
-func (s *session) sent(bytes int) {
-	s.server.metrics.bytes(s.dialect.protocol(), bytes)
-	s.tenant.sent(bytes)
-}
-
 // keep stores what is left to be written.
 func (s *session) keep(bufs [][]byte, n, size int, now monotime) {
 	left := make([]byte, 0, size-n)

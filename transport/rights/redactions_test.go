@@ -115,7 +115,7 @@ func TestRedactionFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := a.Anonymous("192.0.2.1")
+		p, err := a.Anonymous("192.0.2.1", "")
 		if err != nil {
 			t.Fatal(err)
 		}
