@@ -128,7 +128,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 3 {
+	if examples != 4 {
 		t.Errorf("there are %d examples", examples)
 	}
 }
