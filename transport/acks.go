@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"time"
 
 	"sluice/hub/cursors"
@@ -39,15 +40,20 @@ func (s *session) handleAck(r wire.Ack) {
 		}
 		stream := sub.Stream()
 		sub.lease.Ack(ack, func(done cursors.Committed) {
-			s.post(func(s *session, sc *scratch) { s.answerAck(sc, r.ID, stream, done) })
+			s.post(func(s *session, sc *scratch) { s.answerAck(sc, r.ID, sub, stream, done) })
 		})
 	})
 }
 
-// answerAck sends what is stored after an ack.
-func (s *session) answerAck(sc *scratch, id, stream string, done cursors.Committed) {
+// answerAck sends what is stored after an ack of a subscription, which may have ended
+// since. If another one has its id by now, that has taken the name itself: its client must
+// not believe that this one has lost the name.
+func (s *session) answerAck(sc *scratch, id string, of *subscription, stream string, done cursors.Committed) {
 	if done.Err != nil {
 		s.server.audit.failedAt(s, audit.ActCursor, stream, faultOf(done.Err))
+	}
+	if now := s.find(id); errors.Is(done.Err, cursors.ErrSuperseded) && now != nil && now != of {
+		return
 	}
 	s.tellAcked(sc, id, storedCursor(stream, done.Position, done.At), done.Err)
 }

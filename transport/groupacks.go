@@ -10,6 +10,7 @@ import (
 
 // groupAck is an ack of several streams, whose named cursors are stored one by one.
 type groupAck struct {
+	of      *group
 	id      string
 	waiting int
 	stored  record.Cursor
@@ -43,7 +44,7 @@ func (s *session) ackGroup(g *group, c record.Cursor) *wire.Error {
 	if len(all) == 0 {
 		return wire.Errorf(wire.BadCursor, "the cursor has none of the streams of the subscription")
 	}
-	answer := &groupAck{id: g.id, waiting: len(all), stored: record.Cursor{At: c.At}}
+	answer := &groupAck{of: g, id: g.id, waiting: len(all), stored: record.Cursor{At: c.At}}
 	for _, m := range all {
 		stream := m.sub.Stream()
 		m.sub.lease.Ack(m.ack, func(done cursors.Committed) {
@@ -63,7 +64,11 @@ func (s *session) answerGroupAck(sc *scratch, a *groupAck, stream string, done c
 	} else if a.err == nil {
 		a.err = done.Err
 	}
-	if a.waiting--; a.waiting == 0 {
+	if a.waiting--; a.waiting > 0 {
+		return
+	}
+	// As in answerAck.
+	if now := s.findGroup(a.id); !errors.Is(a.err, cursors.ErrSuperseded) || now == nil || now == a.of {
 		s.tellAcked(sc, a.id, a.stored.String(), a.err)
 	}
 }

@@ -76,3 +76,37 @@ func testAckThatMeetsSuperseded(t *testing.T, in *instance) {
 	}
 	c.quiet("error", 50*time.Millisecond)
 }
+
+// TestAckOfAnEarlierSubscription: an ack that is refused because its subscription has
+// ended, and another one of the session has its id and its name by now, does not end that
+// one in the eyes of the client.
+func TestAckOfAnEarlierSubscription(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"orders", "ord*"} {
+		t.Run(stream, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, options{}, func(t *testing.T, in *instance) {
+				in.publish("orders", 0, 0, 3)
+				c := in.dial("", token(t, "u", "live", time.Hour))
+				subscribe := `{"type":"subscribe","id":"a","stream":"` + stream + `","cursor_name":"n","from":"earliest"}`
+				c.send("%s", subscribe)
+				cursor := c.until("caught_up").str("cursor")
+				// Several acks and a new subscription, before the acks are written.
+				c.send(`{"type":"ack","id":"a","cursor":"%s"}`, cursor)
+				c.send(`{"type":"unsubscribe","id":"a"}`)
+				c.send("%s", subscribe)
+				c.until("caught_up")
+				time.Sleep(time.Second) // the acks have been written
+				c.send(`{"type":"ack","id":"a","cursor":"%s"}`, cursor)
+				for {
+					switch m := c.next(); m.str("type") {
+					case "acked":
+						return
+					case "error":
+						t.Fatalf("got %v", m)
+					}
+				}
+			})
+		})
+	}
+}
