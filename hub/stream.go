@@ -86,6 +86,16 @@ func (st *stream) isTemplate() bool {
 	return st.tenant == "" && strings.Contains(st.Topic, TenantPlaceholder)
 }
 
+// forget releases what is kept elsewhere of a tenant's topic.
+func (st *stream) forget() {
+	if source, ok := st.Source.(upstream.Forgetter); ok {
+		source.Forget(st.Topic)
+	}
+	if producer, ok := st.Producer.(upstream.Forgetter); ok {
+		producer.Forget(st.Topic)
+	}
+}
+
 // retire ends a stream that is no longer in force.
 func (st *stream) retire() {
 	close(st.retired)

@@ -97,6 +97,7 @@ func (t *tenantStreams) removeIdlest(now time.Time) bool {
 	}
 	delete(t.all, key)
 	idlest.retire()
+	idlest.forget()
 	return true
 }
 
@@ -108,17 +109,21 @@ func (st *stream) idleSince(at time.Time) bool {
 	return st.users == 0 && st.reading == nil && st.used.Load() <= at.UnixNano()
 }
 
-// removeIfIdle removes a tenant's stream that was not used for a while: what it knows of
-// its topic is of no use any more.
+// removeIfIdle removes a tenant's stream that was not used for a while, or that has no
+// topic: what it knows of its topic is of no use any more.
 func (h *Hub) removeIfIdle(st *stream, idle time.Duration) bool {
 	which := tenantStream{st.template, st.tenant}
 	h.tenants.mu.Lock()
 	defer h.tenants.mu.Unlock()
+	if st.missing.Load() {
+		idle = 0
+	}
 	if h.tenants.all[which] != st || !st.idleSince(h.now().Add(-max(idle, tenantIdle))) {
 		return false
 	}
 	delete(h.tenants.all, which)
 	st.retire()
+	st.forget()
 	return true
 }
 

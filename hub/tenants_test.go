@@ -3,6 +3,7 @@ package hub_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +14,29 @@ import (
 	"sluice/hub/upstream"
 )
 
+// kafka is a source and a producer.
+type kafka interface {
+	upstream.Source
+	upstream.Producer
+}
+
+// forgetful notes which topics it is to forget.
+type forgetful struct {
+	*hubtest.Topics
+	mu     sync.Mutex
+	forgot []string
+}
+
+func (f *forgetful) Forget(topic string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forgot = append(f.forgot, topic)
+}
+
 // startTenants runs a hub with the template orders and the stream news, which all have.
-func startTenants(t *testing.T, topics *hubtest.Topics, limits func(*hub.Limits)) *hub.Hub {
+func startTenants(t *testing.T, topics kafka, limits func(*hub.Limits)) *hub.Hub {
 	t.Helper()
-	return startHubWith(t, topics, nil, func(c *hub.Config) {
+	return startHubWith(t, hubtest.New(), nil, func(c *hub.Config) {
 		define := func(name, topic string) hub.Stream {
 			return hub.Stream{Name: name, Topic: topic, Source: topics, Producer: topics, LogBytes: 64 << 10, Linger: time.Minute}
 		}
@@ -90,7 +110,7 @@ func TestTenantsHaveStreamsOfTheirOwn(t *testing.T) {
 func TestATenantsStreamGoesWhenNobodyNeedsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		topics := hubtest.New()
+		topics := &forgetful{Topics: hubtest.New()}
 		topics.Create("a.orders", 1)
 		h := startTenants(t, topics, nil)
 		has := func(when string, want bool) {
@@ -118,6 +138,20 @@ func TestATenantsStreamGoesWhenNobodyNeedsIt(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 		}
 		has("in the end", false)
+		topics.mu.Lock()
+		if got := fmt.Sprint(topics.forgot); got != "[a.orders a.orders a.orders a.orders]" { // source and producer
+			t.Errorf("forgotten are %s", got)
+		}
+		topics.mu.Unlock()
+
+		// What has no topic goes sooner.
+		if _, err := h.Describe(t.Context(), "b", "orders"); !errors.Is(err, upstream.ErrUnknownTopic) {
+			t.Error(err)
+		}
+		time.Sleep(3 * time.Minute)
+		if n := len(h.Streams()); n != 1 {
+			t.Errorf("%d streams are left, one of them without a topic", n)
+		}
 	})
 }
 

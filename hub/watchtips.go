@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sluice/hub/backoff"
@@ -42,6 +43,9 @@ func (st *stream) lookAtTip(ctx context.Context) {
 	now := st.hub.now() // before Kafka is asked: what arrives in the meantime is after it
 	topic, err := st.Source.Topic(asking, st.Topic)
 	if err != nil {
+		if errors.Is(err, upstream.ErrUnknownTopic) {
+			st.missing.Store(true)
+		}
 		return
 	}
 	places, err := st.Source.Offsets(asking, topic, upstream.Tip())

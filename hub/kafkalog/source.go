@@ -145,6 +145,15 @@ func (s *Source) keepLayout(topic record.Topic, l layout, err error) (layout, er
 	return l, nil
 }
 
+// Forget implements upstream.Forgetter.
+func (s *Source) Forget(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.layouts, topic)
+	delete(s.absent, topic)
+	delete(s.unguarded, topic)
+}
+
 // newBackoff returns a backoff for one operation that is retried until it
 // succeeds.
 func newBackoff() *backoff.ExponentialBackOff {

@@ -11,6 +11,11 @@ import (
 	"sluice/hub/record"
 )
 
+// Forgetter is implemented by a Source or Producer that keeps something for each topic
+// that it was asked about. Forget releases that, for a topic that is not used any more. A
+// topic that is asked about again is like a new one.
+type Forgetter interface{ Forget(topic string) }
+
 // Source reads the topics of one Kafka cluster by position, without a consumer
 // group. All methods are safe for concurrent use and return when their context
 // ends.

@@ -9,10 +9,17 @@ import (
 	"sluice/hub/upstream"
 )
 
-// accept takes a call and returns the calls that are finished already.
-func (t *topic) accept(ctx context.Context, call *call) []*call {
-	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
+// accept takes a call and returns the calls that are finished already. It reports false
+// if the topic was forgotten, and takes nothing then.
+func (t *topic) accept(ctx context.Context, call *call) (finished []*call, ok bool) {
 	t.mu.Lock()
+	if t.forgotten {
+		t.mu.Unlock()
+		return nil, false
+	}
+	t.unwanted = false
+	t.calls++
+	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
 	unwatch := context.AfterFunc(ctx, func() { t.expire(call, context.Cause(ctx)) })
 	call.stop = func() {
 		unwatch()
@@ -31,7 +38,7 @@ func (t *topic) accept(ctx context.Context, call *call) []*call {
 	default:
 		t.assign(call)
 	}
-	return t.unlockQuietly()
+	return t.unlockQuietly(), true
 }
 
 func (t *topic) failCall(call *call, cause error) {

@@ -79,9 +79,17 @@ func (p *Producer) Produce(ctx context.Context, topic string, messages []upstrea
 	}
 	call.release = func() { p.memory.Add(-call.cost) }
 
-	if t := p.topic(topic); t != nil && len(messages) > 0 {
-		for _, finished := range t.accept(ctx, call) {
-			p.answer(finished)
+	for len(messages) > 0 {
+		t := p.topic(topic)
+		if t == nil {
+			break
+		}
+		finished, ok := t.accept(ctx, call)
+		if !ok {
+			continue // it was forgotten meanwhile
+		}
+		for _, call := range finished {
+			p.answer(call)
 		}
 		return
 	}
@@ -128,6 +136,38 @@ func (p *Producer) topic(name string) *topic {
 		}
 	}
 	return t
+}
+
+// Forget implements upstream.Forgetter: what the producer has for a topic ends once none
+// of its messages is in flight, unless there are new ones by then.
+func (p *Producer) Forget(topic string) {
+	p.mu.Lock()
+	t := p.topics[topic]
+	p.mu.Unlock()
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.unwanted = true
+	t.unlock()
+	select {
+	case t.stale <- struct{}{}:
+	default:
+	}
+}
+
+// remove removes a topic that is to be forgotten, and reports whether it did.
+func (p *Producer) remove(t *topic) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.unwanted || t.calls > 0 {
+		return false
+	}
+	t.forgotten, t.closed = true, true
+	delete(p.topics, t.name)
+	return true
 }
 
 func (p *Producer) takeWaiting() []*topic {

@@ -13,12 +13,18 @@ import (
 )
 
 // run keeps the topic's leaders known and runs its lanes. It accepts messages
-// until ctx ends, and sends those accepted until work ends.
+// until ctx ends or the topic is forgotten, and sends those accepted until work ends.
 func (t *topic) run(ctx, work context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer t.end()
 	var lanes sync.WaitGroup
 	retry := t.producer.newBackoff()
 	for ctx.Err() == nil {
+		if t.producer.remove(t) {
+			cancel()
+			break
+		}
 		asking, cancel := context.WithTimeout(ctx, t.producer.config.FailAfter)
 		leaders, err := t.producer.cluster.Leaders(asking, t.name)
 		cancel()

@@ -37,7 +37,11 @@ type topic struct {
 	absent   kafkalog.Absence
 	sticky   int // the partition of messages without a key, until its next batch
 	closed   bool
+	calls    int     // without all of their results
 	finished []*call // settled under the lock, reported after it
+	// unwanted is set while the topic is to be forgotten, and forgotten once it is not
+	// the producer's any more.
+	unwanted, forgotten bool
 }
 
 func newTopic(p *Producer, name string) *topic {
@@ -70,6 +74,7 @@ func (t *topic) settle(m *message, result upstream.Stored) {
 		m.lane.dead++
 	}
 	if m.settle(result) {
+		t.calls--
 		t.finished = append(t.finished, m.call)
 	}
 }
