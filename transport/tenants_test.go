@@ -244,8 +244,11 @@ func TestTenantOfTheHost(t *testing.T) {
 		}
 	}
 	for _, c := range [][3]string{
-		{a, "a.example.com", "a"}, {b, "b.example.com", "b"}, {"", "b.example.com", "b"},
-		{a, "b.example.com", "unauthenticated"}, {b, "example.com", "unauthenticated"},
+		{a, "a.example.com", "a"},
+		{b, "b.example.com", "b"},
+		{"", "b.example.com", "b"},
+		{a, "b.example.com", "unauthenticated"},
+		{b, "example.com", "unauthenticated"},
 	} {
 		if got := first(c[0], c[1]); got != c[2] {
 			t.Errorf("at %s: got %s, want %s", c[1], got, c[2])

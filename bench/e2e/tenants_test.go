@@ -161,7 +161,9 @@ func TestTenantsApart(t *testing.T) {
 	alone := measure(0)
 	beside := measure(heavy)
 	again := measure(0)
-	at := func(all []time.Duration, part float64) time.Duration { return all[int(float64(len(all)-1)*part)].Round(10 * time.Microsecond) }
+	at := func(all []time.Duration, part float64) time.Duration {
+		return all[int(float64(len(all)-1)*part)].Round(10 * time.Microsecond)
+	}
 	for name, all := range map[string][]time.Duration{"alone": alone, "beside": beside, "alone again": again} {
 		t.Logf("%s: %d deliveries to 99 tenants, p50 %v, p99 %v, max %v", name, len(all), at(all, .5), at(all, .99), at(all, 1))
 	}
