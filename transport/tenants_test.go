@@ -305,15 +305,15 @@ func TestQuotasOfTenants(t *testing.T) {
 		},
 		limits: func(l *transport.Limits) { l.SessionsPerTenant, l.PublishesPerTenant, l.TenantMetrics = 2, 1, 1 },
 	})
-	open := func(host, token string) (*websocket.Conn, *http.Response) {
+	open := func(host, token string) *websocket.Conn {
 		t.Helper()
 		header := http.Header{}
 		if token != "" {
 			header.Set("Authorization", "Bearer "+token)
 		}
-		c, res, err := websocket.Dial(t.Context(), in.url+"/v1/ws?stream=orders", &websocket.DialOptions{Host: host, HTTPHeader: header}) //nolint:bodyclose // the library has
+		c, _, err := websocket.Dial(t.Context(), in.url+"/v1/ws?stream=orders", &websocket.DialOptions{Host: host, HTTPHeader: header}) //nolint:bodyclose // the library has
 		if err != nil {
-			return nil, res
+			return nil
 		}
 		t.Cleanup(func() { _ = c.CloseNow() })
 		c.SetReadLimit(-1)
@@ -323,28 +323,28 @@ func TestQuotasOfTenants(t *testing.T) {
 		for {
 			_, text, err := c.Read(t.Context())
 			if err != nil {
-				return nil, res
+				return nil
 			}
 			if strings.Contains(string(text), `"subscribed"`) {
-				return c, res
+				return c
 			}
 		}
 	}
 	// Sessions of different principals, one of them anonymous, are those of one tenant.
-	one, _ := open("a.example.com", tenantToken(t, "u1", "a"))
-	two, _ := open("a.example.com", "")
+	one := open("a.example.com", tenantToken(t, "u1", "a"))
+	two := open("a.example.com", "")
 	if one == nil || two == nil {
 		t.Fatal("the sessions were refused")
 	}
-	if three, _ := open("a.example.com", tenantToken(t, "u3", "a")); three != nil {
+	if three := open("a.example.com", tenantToken(t, "u3", "a")); three != nil {
 		t.Error("a third session is open")
 	}
-	if other, _ := open("b.example.com", tenantToken(t, "u1", "b")); other == nil {
+	if other := open("b.example.com", tenantToken(t, "u1", "b")); other == nil {
 		t.Error("another tenant has no session")
 	}
 	_ = one.CloseNow()
 	in.eventually("a session of the tenant has room again", func() bool {
-		c, _ := open("a.example.com", tenantToken(t, "u1", "a"))
+		c := open("a.example.com", tenantToken(t, "u1", "a"))
 		return c != nil
 	})
 
