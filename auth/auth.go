@@ -82,7 +82,8 @@ type Config struct {
 	// Authority decides on rights beside the grants. Nil means that the grants alone do.
 	Authority Authority
 	// ByName are streams that are too sensitive to be granted by accident: a pattern
-	// with a star does not match them, only one that is their name.
+	// with a star does not match them, only one that is their name, and an Authority
+	// allows them only with AllowedByName.
 	ByName []string
 	// Tenancy tells which tenant a client belongs to.
 	Tenancy Tenancy
@@ -322,6 +323,6 @@ func (a *Authenticator) Anonymous(address, tenant string) (*Principal, error) {
 		return nil, unauthenticated("the client has no address")
 	}
 	p := newAnonymous(address, tenant, open)
-	p.rights, p.ruling = rights, a.rulings().rulingOn(nil, nil, tenant)
+	p.rights, p.ruling = rights, a.rulings().rulingOn(nil, nil, tenant, a.byName)
 	return p, nil
 }

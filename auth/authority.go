@@ -9,8 +9,11 @@ type Verdict uint8
 const (
 	// Silent: the grants decide alone.
 	Silent Verdict = iota
-	// Allowed gives the right, as a grant would.
+	// Allowed gives the right, as a grant with a pattern would: not on a stream of
+	// Config.ByName, for which it is Silent.
 	Allowed
+	// AllowedByName gives the right, as a grant that names the stream would.
+	AllowedByName
 	// Denied takes the right away, whatever the grants say.
 	Denied
 )
@@ -52,21 +55,34 @@ type ruling struct {
 	from   *Rulings // nil without an authority
 	name   string
 	tenant string
+	byName byName
 }
 
 // rulingOn returns the ruling on an identity.
-func (r *Rulings) rulingOn(id *Identity, c claims, tenant string) ruling {
+func (r *Rulings) rulingOn(id *Identity, c claims, tenant string, named byName) ruling {
 	if r == nil {
 		return ruling{}
 	}
-	return ruling{from: r, name: r.Name.nameOf(id, c), tenant: tenant}
+	return ruling{from: r, name: r.Name.nameOf(id, c), tenant: tenant, byName: named}
 }
 
+// judge returns Silent, Allowed or Denied.
 func (r ruling) judge(action Action, stream string) Verdict {
 	if r.from == nil {
 		return Silent
 	}
-	return r.from.Judge(r.name, r.tenant, action, stream)
+	switch verdict := r.from.Judge(r.name, r.tenant, action, stream); verdict {
+	case AllowedByName:
+		return Allowed
+	case Allowed:
+		if r.byName[stream] {
+			return Silent
+		}
+		return Allowed
+	case Silent, Denied:
+		return verdict
+	}
+	return Denied
 }
 
 // allowance is what an authority allows for an action on a stream.

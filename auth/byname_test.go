@@ -71,3 +71,47 @@ func TestTokensGrantStreamsByName(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthorityAllowsStreamsByName: what an authority allows by a pattern, to a super user
+// or to everybody, is no right on a stream of Config.ByName, and takes none away.
+func TestAuthorityAllowsStreamsByName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		verdict auth.Verdict
+		granted string
+		may     bool
+		replay  time.Duration
+	}{
+		{auth.Silent, "*", false, 0},
+		{auth.Allowed, "*", false, 0},
+		{auth.Allowed, "audit", true, time.Minute},
+		{auth.AllowedByName, "*", true, time.Hour},
+		{auth.AllowedByName, "audit", true, time.Hour},
+		{auth.Denied, "audit", false, 0},
+		{auth.Denied + 1, "audit", false, 0},
+	} {
+		by := &ruled{}
+		by.say("User:{sub}", map[string]auth.Verdict{
+			"User:u42 subscribe audit": c.verdict, "User:u42 publish audit": c.verdict, "User:u42 subscribe orders": auth.Allowed,
+		})
+		a := must(auth.New(auth.Config{
+			Issuers: []auth.Issuer{fleetIssuer()}, ByName: []string{"audit"}, Authority: by,
+			Grants: []auth.Grant{{Subscribe: []string{c.granted}, Publish: []string{c.granted}, Replay: time.Minute}},
+		}))
+		p := must(a.Authenticate(t.Context(), auth.Bearer(fleetToken(nil))))
+		for action, may := range map[auth.Action]bool{auth.Subscribe: p.May(auth.Subscribe, "audit"), auth.Publish: p.May(auth.Publish, "audit")} {
+			if may != c.may || len(p.Allowances(action, "audit")) > 0 != c.may {
+				t.Errorf("verdict %d, granted %s: may %v is %v, with the allowances %v", c.verdict, c.granted, action, may, p.Allowances(action, "audit"))
+			}
+		}
+		if got := p.Sees("audit"); got != c.may {
+			t.Errorf("verdict %d, granted %s: sees is %v", c.verdict, c.granted, got)
+		}
+		if got := p.Replay("audit"); got != c.replay {
+			t.Errorf("verdict %d, granted %s: replay is %v", c.verdict, c.granted, got)
+		}
+		if !p.May(auth.Subscribe, "orders") {
+			t.Errorf("verdict %d: another stream is not allowed", c.verdict)
+		}
+	}
+}

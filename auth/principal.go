@@ -153,7 +153,7 @@ func (p *Principal) May(action Action, stream string) bool {
 		return true
 	case Denied:
 		return false
-	case Silent:
+	case Silent, AllowedByName:
 	}
 	for _, g := range p.grants {
 		if g.allows(action, stream) {
@@ -173,7 +173,7 @@ func (p *Principal) Allowances(action Action, stream string) []Allowance {
 		all = append(all, p.ruling.allowance(action))
 	case Denied:
 		return nil
-	case Silent:
+	case Silent, AllowedByName:
 	}
 	for _, g := range p.grants {
 		if g.allows(action, stream) {
@@ -199,7 +199,7 @@ func (p *Principal) Replay(stream string) time.Duration {
 		most = p.ruling.from.Replay
 	case Denied:
 		return 0
-	case Silent:
+	case Silent, AllowedByName:
 	}
 	for _, g := range p.grants {
 		if g.replay > most && g.allows(Subscribe, stream) {

@@ -252,7 +252,7 @@ func (a *Authenticator) principalFor(id *Identity, host string) (*Principal, err
 		grants = append(grants, one)
 	}
 	p := newPrincipal(id, tenant, grants)
-	p.rights, p.ruling, p.host, p.revokedAs = rights, rulings.rulingOn(id, c, tenant), host, tenant
+	p.rights, p.ruling, p.host, p.revokedAs = rights, rulings.rulingOn(id, c, tenant, a.byName), host, tenant
 	if value, ok := c.find(a.revoked.tenant); ok && tenant == "" {
 		p.revokedAs = claimText(value)
 	}

@@ -158,6 +158,9 @@ func verdictOf(s *acls.Snapshot, name string, action auth.Action, topic string) 
 	}
 	switch s.Judge(name, topic, operation) {
 	case acls.Allowed:
+		if s.AllowsByName(name, topic, operation) {
+			return auth.AllowedByName
+		}
 		return auth.Allowed
 	case acls.None:
 		return auth.Silent

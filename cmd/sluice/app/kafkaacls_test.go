@@ -142,6 +142,60 @@ func TestRightsFromACLs(t *testing.T) {
 	}
 }
 
+// TestACLsOpenTheAuditByName: of all ACLs, only one for the topic of the audit stream lets
+// a client read it: none for a prefix, for all topics, or for super users.
+func TestACLsOpenTheAuditByName(t *testing.T) {
+	t.Parallel()
+	const allow, read = kafka.ACLPermissionTypeAllow, kafka.ACLOperationTypeRead
+	prefix := aclOf("t", "User:ben", read, allow)
+	prefix.ResourcePatternType = kafka.PatternTypePrefixed
+	whole := aclOf("t1", "User:cat", read, allow)
+	whole.ResourcePatternType = kafka.PatternTypePrefixed
+	address := newKafka(t, aclOf("*", "User:ann", read, allow), prefix, whole, aclOf("t1", "User:dan", read, allow))
+	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+kafka: {brokers: [%q]}
+grants: [{anonymous: true, subscribe: ["*"]}]
+auth: {kafka_acls: {principal: "User:{sub}", super_users: ["User:root"]}}
+audit: {stream: audit}
+streams: {audit: {topic: t1}, orders: {topic: t3}}
+`, address)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clusters, err := newClusters(c, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cluster := range clusters {
+		t.Cleanup(cluster.conn.Close)
+	}
+	acls, err := newKafkaACLs(c, clusters, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := acls.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Auth.Issuers = []config.Issuer{{Issuer: "i", Audience: "a", Algorithms: []string{auth.HS256}, Secret: issuerSecret}}
+	by, err := newAuthenticator(c, &verifiers{}, &sharedAuth{}, acls, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for subject, want := range map[string]bool{"ann": false, "ben": false, "cat": false, "dan": true, "root": false} {
+		token, err := auth.Mint(issuerSecret, auth.TokenClaims{Issuer: "i", Audience: "a", Subject: subject, ValidFor: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := by.Authenticate(t.Context(), auth.Bearer(token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.May(auth.Subscribe, "audit"); got != want || !p.May(auth.Subscribe, "orders") {
+			t.Errorf("%s: may read the audit is %v", subject, got)
+		}
+	}
+}
+
 // TestOneClusterIsAway: the streams of the other cluster have their rights.
 func TestOneClusterIsAway(t *testing.T) {
 	t.Parallel()

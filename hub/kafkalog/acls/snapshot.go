@@ -145,21 +145,35 @@ func (s *Snapshot) Judge(principal, topic string, operation Operation) Verdict {
 	if s.expired {
 		has &^= allows
 	}
-	allow, deny := allowRead, denyRead
-	switch operation {
-	case Read:
-	case Write:
-		allow, deny = allowWrite, denyWrite
-	default:
-		return Denied
-	}
+	allow, deny, ok := operation.effects()
 	switch {
+	case !ok:
+		return Denied
 	case has&deny != 0:
 		return Denied
 	case has&allow != 0:
 		return Allowed
 	default:
 		return None
+	}
+}
+
+// AllowsByName reports whether an operation that Judge allows is allowed by an ACL for
+// the topic's own name, and not only by one for a prefix or for all topics.
+func (s *Snapshot) AllowsByName(principal, topic string, operation Operation) bool {
+	allow, _, ok := operation.effects()
+	return ok && s.literal[topic].of(principal)&allow != 0 && s.Judge(principal, topic, operation) == Allowed
+}
+
+// effects returns what allows and what denies an operation.
+func (o Operation) effects() (allow, deny effect, ok bool) {
+	switch o {
+	case Read:
+		return allowRead, denyRead, true
+	case Write:
+		return allowWrite, denyWrite, true
+	default:
+		return 0, 0, false
 	}
 }
 

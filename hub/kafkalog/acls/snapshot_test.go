@@ -94,6 +94,13 @@ func TestJudgesLikeKafka(t *testing.T) {
 					if got := made.Judge(principal, topic, asked); got != want {
 						t.Fatalf("%s of %s by %s: %v, want %v", operation, topic, principal, got, want)
 					}
+					named := slices.ContainsFunc(list, func(one acl) bool {
+						return one.pattern == literal && one.name == topic && one.permission == allow && one.host == "*" &&
+							(one.principal == principal || one.principal == "User:*") && (one.operation == operation || one.operation == all)
+					})
+					if got := made.AllowsByName(principal, topic, asked); got != (named && want == acls.Allowed) {
+						t.Fatalf("%s of %s by %s: allowed by name is %v", operation, topic, principal, got)
+					}
 				}
 			}
 		}
