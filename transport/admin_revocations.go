@@ -61,6 +61,7 @@ func (s *Server) handleRevoke(w http.ResponseWriter, r *http.Request) {
 	complete, err := s.config.Auth.Revocations().Complete(asked)
 	var made revocation
 	if err == nil {
+		noteRevocation(r, complete)
 		made, err = s.revoke(ctx, complete)
 	}
 	switch {

@@ -2,13 +2,16 @@ package transport_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -529,6 +532,48 @@ func TestOperatorsAreAudited(t *testing.T) {
 	a.stop()
 	same(t, told(a.events(t), "address", "route", "status"),
 		"administered address=127.0.0.1 route=POST status=405", "administered address=127.0.0.1 route=DELETE status=405")
+}
+
+// TestRevocationsAreAudited: what operators and issuers revoke is recorded, whatever comes
+// of it, with ids of credentials only as they are recorded elsewhere.
+func TestRevocationsAreAudited(t *testing.T) {
+	t.Parallel()
+	store := &fakeStore{}
+	o, a := audited(t, options{config: func(c *transport.Config) { c.Auth, c.Revocations = authOf(t), store }})
+	in := start(t, o)
+	long := strings.Repeat("x", 200)
+	sum := sha256.Sum256([]byte(long))
+	for _, body := range []string{
+		`{"issuer":"test","subject":"u42"}`, `{"token_id":"j1"}`, fmt.Sprintf(`{"session_id":%q}`, long),
+		`{"tenant":"acme","before_at":1700000000000}`, `{"subject":"a","token_id":"secret"}`, `damaged`,
+	} {
+		in.operate(http.MethodPost, "/revocations", body)
+	}
+	store.fail(errors.New("broken"))
+	in.operate(http.MethodPost, "/revocations", `{"subject":"u43"}`)
+	in.operate(http.MethodPost, "/revocations", `{"subject":"u44"}`, "Origin", "https://evil.example")
+	store.fail(nil)
+	for range 2 { // the second is refused as a replay
+		in.do(http.MethodPost, "/v1/backchannel-logout", "", url.Values{"logout_token": {logoutToken(t, "l1", nil)}}.Encode(),
+			"Content-Type", "application/x-www-form-urlencoded")
+	}
+	a.stop()
+	events := slices.DeleteFunc(a.events(t), func(m message) bool { return m.str("msg") != "administered" })
+	same(t, told(events, "address", "route", "status", "revoked", "issuer", "subject", "token_id", "session_id", "tenant"),
+		"administered address=127.0.0.1 route=POST /revocations status=200 revoked=subject issuer=test subject=u42",
+		"administered address=127.0.0.1 route=POST /revocations status=200 revoked=token token_id=j1",
+		"administered address=127.0.0.1 route=POST /revocations status=200 revoked=session session_id=sha256:"+hex.EncodeToString(sum[:16]),
+		"administered address=127.0.0.1 route=POST /revocations status=200 revoked=tenant tenant=acme",
+		"administered address=127.0.0.1 route=POST /revocations status=400",
+		"administered address=127.0.0.1 route=POST /revocations status=400",
+		"administered address=127.0.0.1 route=POST /revocations status=500 revoked=subject subject=u43",
+		"administered address=127.0.0.1 route=POST /revocations status=403",
+		"administered address=127.0.0.1 route=POST /v1/backchannel-logout status=200 revoked=subject issuer=test subject=u42")
+	for _, m := range events {
+		if at := m.str("before"); m.str("tenant") != "" && at != "2023-11-14T22:13:20Z" || (at != "") != (m.str("subject")+m.str("tenant") != "") {
+			t.Errorf("what is revoked ends at %q: %v", at, m)
+		}
+	}
 }
 
 // TestClientsDoNotWriteTheAudit: whatever the grants say, the stream of the audit is the

@@ -249,20 +249,31 @@ func (a *auditor) cursorActed(r *http.Request, act audit.Type, stream, name stri
 
 // administering is what is known of an operator's request while it is answered.
 type administering struct {
-	mu     sync.Mutex
-	detail string
+	mu      sync.Mutex
+	revoked *audit.Revoked
 }
 
 type administeringKey struct{}
 
-// noteAct adds what an operator's request has done to the event about it: which
-// subject was revoked, what has changed. It is for the handlers of routes that can
-// change something.
-func noteAct(r *http.Request, detail string) {
+// noteRevocation adds what an operator's request asks to revoke to the event about it.
+func noteRevocation(r *http.Request, asked auth.Revocation) {
 	if now, ok := r.Context().Value(administeringKey{}).(*administering); ok {
 		now.mu.Lock()
-		now.detail = detail
+		now.revoked = revokedBy(asked)
 		now.mu.Unlock()
+	}
+}
+
+func revokedBy(r auth.Revocation) *audit.Revoked {
+	return &audit.Revoked{
+		Issuer: r.Issuer, Subject: r.Subject, TokenID: r.TokenID, SessionID: r.SessionID, Tenant: r.Tenant, Before: r.Before,
+	}
+}
+
+// loggedOut records that the logout token of an issuer was accepted.
+func (a *auditor) loggedOut(r *http.Request, revoked auth.Revocation) {
+	if a.recorder != nil {
+		a.recorder.Record(audit.Administered{Address: a.address(r), Route: routeOf(r), Status: http.StatusOK, Revoked: revokedBy(revoked)})
 	}
 }
 
@@ -284,7 +295,7 @@ func (a *auditor) administration(next http.Handler) http.Handler {
 		defer func() {
 			now.mu.Lock()
 			defer now.mu.Unlock()
-			a.recorder.Record(audit.Administered{Address: hostOf(r.RemoteAddr), Route: routeOf(r), Status: answered.status, Detail: now.detail})
+			a.recorder.Record(audit.Administered{Address: hostOf(r.RemoteAddr), Route: routeOf(r), Status: answered.status, Revoked: now.revoked})
 		}()
 		next.ServeHTTP(answered, r)
 		if !answered.written {

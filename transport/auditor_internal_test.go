@@ -33,13 +33,13 @@ func TestActsOfOperatorsHaveTheirDetail(t *testing.T) {
 	a := auditor{recorder: recorder}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /revocations", func(w http.ResponseWriter, r *http.Request) {
-		noteAct(r, "subject u42\nof id.example.com")
+		noteRevocation(r, auth.Revocation{Subject: "u42\n", Issuer: "id.example.com"})
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("done")) })
 	mux.HandleFunc("POST /nothing", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /broken", func(http.ResponseWriter, *http.Request) { panic("a bug") })
-	mux.HandleFunc("GET /look", func(_ http.ResponseWriter, r *http.Request) { noteAct(r, "nothing") })
+	mux.HandleFunc("GET /look", func(_ http.ResponseWriter, r *http.Request) { noteRevocation(r, auth.Revocation{Subject: "u42"}) })
 	handler := a.administration(mux)
 	for _, route := range []string{"POST /revocations", "POST /reload", "POST /nothing", "POST /broken", "GET /look"} {
 		func() {
@@ -60,7 +60,7 @@ func TestActsOfOperatorsHaveTheirDetail(t *testing.T) {
 		}
 	}
 	want := []string{
-		`route="POST /revocations" status=204 detail="subject u42\\nof id.example.com"`, `route="POST /reload" status=200`,
+		`route="POST /revocations" status=204 issuer=id.example.com subject=u42\n revoked=subject`, `route="POST /reload" status=200`,
 		`route="POST /nothing" status=200`, `route="POST /broken" status=500`,
 	}
 	if !slices.Equal(got, want) {

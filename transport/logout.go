@@ -60,5 +60,6 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) *wire.Error {
 		s.config.Auth.ForgetLogout(ctx, token)
 		return faultOf(err)
 	}
+	s.audit.loggedOut(r, revoked)
 	return nil
 }

@@ -83,6 +83,7 @@ func reload(a *app.App, load func() (*config.Config, error), log *slog.Logger) {
 	c, err := load()
 	if err != nil {
 		log.Error("configuration not reloaded; the one in force stays", "error", err)
+		a.ReloadRefused(err)
 		return
 	}
 	for _, warning := range c.Warnings() {

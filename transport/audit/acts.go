@@ -2,17 +2,27 @@ package audit
 
 import "time"
 
-// Administered means that a request to the operators' listener that can change something was
-// answered.
+// Administered means that a request to the operators' listener that can change something,
+// or the logout token of an issuer, was answered.
 type Administered struct {
-	// Address is the operator's.
+	// Address is the operator's, or the issuer's.
 	Address string
 	// Route is the method and path pattern of the request.
 	Route string
 	// Status is the answer's HTTP status.
 	Status int
-	// Detail is what the handler says about it: what was revoked, what has changed.
-	Detail string
+	// Revoked is what the request asks to revoke, nil for nothing.
+	Revoked *Revoked
+}
+
+// Revoked names credentials. Exactly one of Subject, TokenID, SessionID and Tenant is set.
+type Revoked struct {
+	// Issuer is the issuer of the credentials, empty for every issuer.
+	Issuer string
+	// TokenID and SessionID are recorded as TokenIDs says.
+	Subject, TokenID, SessionID, Tenant string
+	// Before limits the revocation to credentials that are older, zero for all.
+	Before time.Time
 }
 
 // Type implements Event.
@@ -22,7 +32,29 @@ func (e Administered) describe(a *attributes) {
 	a.text("address", e.Address)
 	a.text("route", e.Route)
 	a.number("status", int64(e.Status))
-	a.text("detail", e.Detail)
+	if r := e.Revoked; r != nil {
+		a.text("issuer", r.Issuer)
+		a.text("subject", r.Subject)
+		a.tokenID(r.TokenID)
+		a.identifier("session_id", r.SessionID)
+		a.text("tenant", r.Tenant)
+		a.moment("before", r.Before)
+		a.text("revoked", r.kind())
+	}
+}
+
+// kind names what is set.
+func (r *Revoked) kind() string {
+	switch {
+	case r.TokenID != "":
+		return "token"
+	case r.SessionID != "":
+		return "session"
+	case r.Subject != "":
+		return "subject"
+	default:
+		return "tenant"
+	}
 }
 
 // Reconfigured means that a part of the configuration in force was replaced.
@@ -39,6 +71,37 @@ func (Reconfigured) Type() Type { return TypeReconfigured }
 
 func (e Reconfigured) describe(a *attributes) {
 	a.text("part", e.Part)
+	a.text("detail", e.Detail)
+}
+
+// The outcomes of a Reloaded.
+const (
+	// ReloadDone: the new configuration is in force.
+	ReloadDone = "done"
+	// ReloadIncomplete: a part is in force, and the rest is as before.
+	ReloadIncomplete = "incomplete"
+	// ReloadRefused: the configuration is as before.
+	ReloadRefused = "refused"
+)
+
+// Reloaded means that an operator had the configuration loaded again.
+type Reloaded struct {
+	// Outcome is one of the constants.
+	Outcome string
+	// Changed is the number of fields that were replaced, and Restart that of changed
+	// fields that take effect after a restart.
+	Changed, Restart int
+	// Detail is the fault.
+	Detail string
+}
+
+// Type implements Event.
+func (Reloaded) Type() Type { return TypeReloaded }
+
+func (e Reloaded) describe(a *attributes) {
+	a.text("outcome", e.Outcome)
+	a.number("changed", int64(e.Changed))
+	a.numberIf("restart", int64(e.Restart))
 	a.text("detail", e.Detail)
 }
 

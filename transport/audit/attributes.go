@@ -69,14 +69,17 @@ func (a *attributes) exact(name, value string) {
 	}
 }
 
-func (a *attributes) tokenID(id string) {
+func (a *attributes) tokenID(id string) { a.identifier("token_id", id) }
+
+// identifier adds the id of a credential, as TokenIDs says.
+func (a *attributes) identifier(name, id string) {
 	switch {
 	case id == "" || a.ids == TokenIDsNone:
 	case a.ids == TokenIDsDigest || len(id) > maxTokenID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }):
 		sum := sha256.Sum256([]byte(id))
-		a.exact("token_id", "sha256:"+hex.EncodeToString(sum[:16]))
+		a.exact(name, "sha256:"+hex.EncodeToString(sum[:16]))
 	default:
-		a.exact("token_id", id)
+		a.exact(name, id)
 	}
 }
 

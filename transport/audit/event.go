@@ -25,6 +25,7 @@ const (
 	TypeCursorDeleted Type = "cursor_deleted"
 	TypeAdministered  Type = "administered"
 	TypeReconfigured  Type = "reconfigured"
+	TypeReloaded      Type = "reloaded"
 	TypeStarted       Type = "started"
 	TypeStopped       Type = "stopped"
 	TypeEventsLost    Type = "events_lost"
@@ -34,7 +35,7 @@ const (
 func Types() []Type {
 	return []Type{
 		TypeConnected, TypeRenewed, TypeDisconnected, TypeRefused, TypeSubscribed, TypeReplayStarted, TypeUnsubscribed,
-		TypePageRead, TypePublished, TypeCursorRead, TypeCursorMoved, TypeCursorDeleted, TypeAdministered, TypeReconfigured,
+		TypePageRead, TypePublished, TypeCursorRead, TypeCursorMoved, TypeCursorDeleted, TypeAdministered, TypeReconfigured, TypeReloaded,
 		TypeStarted, TypeStopped, TypeEventsLost,
 	}
 }

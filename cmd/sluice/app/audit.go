@@ -70,15 +70,26 @@ func auditKept(recorder *audit.Recorder, c *config.Config) error {
 	return nil
 }
 
-// auditReload records which fields of the configuration were replaced.
-func auditReload(recorder *audit.Recorder, changed []string, fault error) {
+// auditReload records what came of loading the configuration again, and which of its
+// fields were replaced. A part of them may be in force if there is a fault.
+func auditReload(recorder *audit.Recorder, changed, restart []string, fault error) {
+	e := audit.Reloaded{Outcome: audit.ReloadDone, Changed: len(changed), Restart: len(restart)}
 	detail := ""
 	if fault != nil {
+		e.Outcome, e.Detail = audit.ReloadIncomplete, fault.Error()
 		detail = "possibly incomplete: " + fault.Error()
 	}
 	for _, field := range changed {
 		recorder.Record(audit.Reconfigured{Part: field, Detail: detail})
 	}
+	recorder.Record(e)
+}
+
+// ReloadRefused records that the configuration was to be loaded again, and has a fault.
+func (a *App) ReloadRefused(fault error) { auditRefused(a.front.audit, fault) }
+
+func auditRefused(recorder *audit.Recorder, fault error) {
+	recorder.Record(audit.Reloaded{Outcome: audit.ReloadRefused, Detail: fault.Error()})
 }
 
 // grantedByName returns the streams that only grants which name them give rights on.

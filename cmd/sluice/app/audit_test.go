@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -77,6 +78,7 @@ audit: {%s}
 			t.Errorf("with audit {%s}: %v", other, err)
 		}
 	}
+	a.ReloadRefused(errors.New("damaged file"))
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -110,13 +112,18 @@ audit: {%s}
 			if kind == "refused" {
 				return // until the topic has been made
 			}
-			if kind == "reconfigured" {
+			if kind == "reconfigured" || kind == "reloaded" {
 				kind += string(r.Value)
 			}
 			kinds = append(kinds, kind)
 		})
 	}
-	if got := strings.Join(kinds, " "); got != `started connected subscribed reconfigured{"part":"limits/json_depth"} reconfigured{"part":"limits/sessions_per_address"} disconnected stopped` {
+	want := `started connected subscribed reconfigured{"part":"limits/json_depth"} reconfigured{"part":"limits/sessions_per_address"}` +
+		` reloaded{"outcome":"done","changed":2,"restart":1}` +
+		` reloaded{"outcome":"refused","changed":0,"detail":"audit/stream is \"\" now and was \"audit\": restart the instance"}` +
+		` reloaded{"outcome":"refused","changed":0,"detail":"audit/stream is \"news\" now and was \"audit\": restart the instance"}` +
+		` reloaded{"outcome":"refused","changed":0,"detail":"damaged file"} disconnected stopped`
+	if got := strings.Join(kinds, " "); got != want {
 		t.Errorf("the audit is %s", got)
 	}
 }

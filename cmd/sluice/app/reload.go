@@ -33,6 +33,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	if err := auditKept(a.front.audit, c); err != nil {
+		auditRefused(a.front.audit, err)
 		return nil, fmt.Errorf("reload: %w", err)
 	}
 	var changed []string
@@ -43,7 +44,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 			restart = append(restart, field)
 		}
 	}
-	defer func() { auditReload(a.front.audit, changed, err) }()
+	defer func() { auditReload(a.front.audit, changed, restart, err) }()
 	for name, stream := range c.Streams {
 		if a.clusters[stream.Cluster] == nil {
 			return nil, fmt.Errorf("reload stream %q: the kafka cluster %q is new: restart the instance", name, stream.Cluster)
