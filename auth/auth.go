@@ -151,6 +151,7 @@ type Issuer struct {
 type Authenticator struct {
 	// Immutable.
 	verifiers  []Verifier // of the configuration
+	keepers    []Keeper   // those of them that are
 	fallback   Verifier   // nil for none
 	prover     Prover     // nil for none
 	authority  Authority  // on rights beside the grants, nil for none
@@ -218,6 +219,11 @@ func New(config Config) (*Authenticator, error) {
 	}
 	for _, stream := range config.ByName {
 		a.byName[stream] = true
+	}
+	for _, verifier := range config.Verifiers {
+		if keeper, ok := verifier.(Keeper); ok {
+			a.keepers = append(a.keepers, keeper)
+		}
 	}
 	var err error
 	if a.tenancy, err = newTenancy(config.Tenancy); err != nil {

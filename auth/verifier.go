@@ -18,6 +18,9 @@ import (
 // kind, so that the next Verifier is asked.
 var ErrOtherCredential = errors.New("the credential is of another kind")
 
+// errWithdrawn: a Keeper does not know the credential any more.
+var errWithdrawn = unauthenticated("the credential has been withdrawn")
+
 // Verifier identifies the holder of a credential, such as a token, a key or a
 // ticket. What the holder may do is determined by the grants, not by the Verifier.
 //
@@ -34,6 +37,27 @@ var ErrOtherCredential = errors.New("the credential is of another kind")
 // that is valid.
 type Verifier interface {
 	Verify(ctx context.Context, credential Credential) (*Identity, error)
+}
+
+// Keeper is a Verifier whose credentials can be withdrawn or changed while sessions run.
+type Keeper interface {
+	Verifier
+	// Current returns the identity that the holder of a credential has now: the same
+	// pointer if nothing has changed, or if the credential is not of this Verifier, and
+	// nil if the credential has been withdrawn. Subject and issuer stay. The identity can
+	// be one that was kept elsewhere, for a ticket. Current is called often, by many
+	// goroutines at once, and must not block.
+	Current(*Identity) *Identity
+}
+
+// current returns what the Keepers say about an identity.
+func (a *Authenticator) current(id *Identity) *Identity {
+	for _, keeper := range a.keepers {
+		if now := keeper.Current(id); now != id {
+			return now
+		}
+	}
+	return id
 }
 
 // Identity identifies the holder of a credential.
@@ -149,6 +173,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (*Princi
 	id, err := a.verify(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	if id != nil {
+		if id = a.current(id); id == nil {
+			return nil, errWithdrawn
+		}
 	}
 	p, err := a.principalFor(id, c.Tenant)
 	if err != nil {
@@ -266,17 +295,20 @@ func (a *Authenticator) InForce(p *Principal) bool {
 	if p.rights != a.rights.Load() || p.ruling.from != a.rulings() {
 		return false
 	}
-	if p.identity == nil || p.identity.issuer == nil {
+	if p.identity == nil {
 		return true
 	}
-	by := p.identity.issuer
-	return a.tokens.Load().issuers[by.name] == by
+	if by := p.identity.issuer; by != nil && a.tokens.Load().issuers[by.name] != by {
+		return false
+	}
+	return a.current(p.identity) == p.identity
 }
 
 // Refresh returns the principal with the rights that it has now, which are others if
-// the grants have been replaced since. It returns ErrUnauthenticated if a client with
-// this credential could not connect any more, because the issuer has been removed or
-// changed, or no grant is for anonymous clients.
+// the grants have been replaced since, or what a Keeper knows of the credential. It
+// returns ErrUnauthenticated if a client with this credential could not connect any
+// more, because the issuer has been removed or changed, the credential has been
+// withdrawn, or no grant is for anonymous clients.
 func (a *Authenticator) Refresh(p *Principal) (*Principal, error) {
 	if p.Anonymous() {
 		return a.Anonymous(p.ID(), p.host)
@@ -284,5 +316,13 @@ func (a *Authenticator) Refresh(p *Principal) (*Principal, error) {
 	if by := p.identity.issuer; by != nil && a.tokens.Load().issuers[by.name] != by {
 		return nil, unauthenticated("the issuer of the token has been removed or changed")
 	}
-	return a.principalFor(p.identity, p.host)
+	id := a.current(p.identity)
+	if id == nil {
+		return nil, errWithdrawn
+	}
+	now, err := a.principalFor(id, p.host)
+	if err == nil && now.Key() != p.Key() {
+		return nil, errWithdrawn // claims that have changed make it another tenant's
+	}
+	return now, err
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // RightsChanged gives all sessions the rights that are in force now. It must be called
-// after grants or issuers have been replaced. What a client may no longer read is not
+// after grants, issuers or what a Keeper knows have been replaced. What a client may no longer read is not
 // delivered any more: its subscription ends before the next record, or the session does
 // where the dialect has no message for the end of a subscription. RightsChanged returns
 // once every session has been told; it waits for Kafka where a replay becomes shorter.
@@ -91,9 +91,13 @@ func (s *session) assume(was, now *auth.Principal, bounds map[string]hub.Bound) 
 	s.mu.Unlock()
 	if same {
 		s.post(func(s *session, sc *scratch) {
-			if !s.closing {
-				s.applyRights(now, bounds, sc)
+			if s.closing {
+				return
 			}
+			if end := now.ExpiresAt(); !end.Equal(was.ExpiresAt()) {
+				s.expiry, s.warned = monotimeOf(end), false
+			}
+			s.applyRights(now, bounds, sc)
 		})
 	}
 	return same

@@ -22,14 +22,17 @@
 //     process, until its entry has another hash;
 //   - an entry that is removed from the file ends the validity of its key once the file
 //     has been read again, which happens within fileEvery; one that is removed from the
-//     Store, within Config.StaleFor. What was authenticated before is not affected;
+//     Store, within Config.StaleFor. Config.Changed is called then, so that sessions end
+//     (Keys.Current): for a key of the file at once, and for one of the Store when
+//     somebody uses it again;
 //   - while the file is missing or damaged, the entries that were read last remain in
 //     use, as an error in one entry must not lock out all clients; while the Store is
 //     unavailable, its keys are refused with auth.ErrVerifierUnavailable once they are
 //     older than Config.StaleFor;
 //   - no error and no log line contains a key or any part of one but its ID.
 //
-// New starts no goroutine. Run reads the file again until its context ends.
+// New starts no goroutine. Run reads the file again, and calls Config.Changed, until its
+// context ends.
 //
 // # Files
 //

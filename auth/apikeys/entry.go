@@ -52,6 +52,24 @@ type entry struct {
 	identity *auth.Identity
 }
 
+// same reports whether an entry is as another one.
+func (e *entry) same(as *entry) bool {
+	return e.hash.text == as.hash.text && e.now(as.identity) == as.identity
+}
+
+// now returns what an identity of the entry's key is now: the same pointer if nothing has
+// changed, nil if the entry is for somebody else. An entry that is nil is not valid.
+func (e *entry) now(id *auth.Identity) *auth.Identity {
+	switch {
+	case e == nil || e.identity.Subject != id.Subject:
+		return nil
+	case bytes.Equal(e.identity.Claims, id.Claims) && e.identity.ExpiresAt.Equal(id.ExpiresAt):
+		return id
+	default:
+		return e.identity
+	}
+}
+
 // check validates an Entry. Its errors do not contain the hash.
 func (e *Entry) check(issuer string) (*entry, error) {
 	switch {

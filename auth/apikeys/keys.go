@@ -23,18 +23,24 @@ type Config struct {
 	StaleFor time.Duration
 	// SlowChecks is how many slow hashes are computed at the same time, 1 or more.
 	SlowChecks int
+	// Changed is called by Run when it has become known that keys were removed or
+	// changed, so that Keys.Current says something else. Nil for nothing to be called.
+	Changed func()
 	// Logger logs when keys are read, and when they cannot be.
 	Logger *slog.Logger
 }
 
 // Keys is an auth.Verifier of API keys. All methods are safe for concurrent use.
 type Keys struct {
-	file   *file   // nil for none
-	stored *stored // nil for none
-	slow   *slowChecks
+	issuer  string
+	file    *file   // nil for none
+	stored  *stored // nil for none
+	slow    *slowChecks
+	changed func()
+	stale   chan struct{} // has room for one; Run then calls changed
 }
 
-var _ auth.Verifier = (*Keys)(nil)
+var _ auth.Keeper = (*Keys)(nil)
 
 var (
 	errMalformed = fmt.Errorf("%w: the API key is damaged: a key is sluice_ID_SECRET", auth.ErrUnauthenticated)
@@ -57,15 +63,17 @@ func New(config Config) (*Keys, error) {
 	case config.Logger == nil:
 		return nil, errors.New("new API keys: no logger")
 	}
-	k := &Keys{slow: newSlowChecks(config.SlowChecks)}
+	k := &Keys{
+		issuer: config.Issuer, slow: newSlowChecks(config.SlowChecks), changed: config.Changed, stale: make(chan struct{}, 1),
+	}
 	if config.File != "" {
 		var err error
-		if k.file, err = newFile(config.File, config.Issuer, config.Logger); err != nil {
+		if k.file, err = newFile(config.File, config.Issuer, k.differ, config.Logger); err != nil {
 			return nil, fmt.Errorf("new API keys: %w", err)
 		}
 	}
 	if config.Store != nil {
-		k.stored = newStored(config.Store, config.Issuer, config.StaleFor, config.Logger)
+		k.stored = newStored(config.Store, config.Issuer, config.StaleFor, k.differ, config.Logger)
 	}
 	return k, nil
 }
@@ -73,11 +81,49 @@ func New(config Config) (*Keys, error) {
 // Run reads the file again when it has changed, until the context ends, and then
 // returns nil.
 func (k *Keys) Run(ctx context.Context) error {
-	if k.file == nil {
-		<-ctx.Done()
-		return nil
+	tick := time.NewTicker(fileEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			k.Read()
+		case <-k.stale:
+			if k.changed != nil {
+				k.changed()
+			}
+		}
 	}
-	k.file.run(ctx)
+}
+
+// Read reads the file at once, if it has changed.
+func (k *Keys) Read() {
+	if k.file != nil {
+		k.file.readAgain()
+	}
+}
+
+// differ has Run call what is to be called when keys were removed or changed.
+func (k *Keys) differ() {
+	select {
+	case k.stale <- struct{}{}:
+	default:
+	}
+}
+
+// Current implements auth.Keeper. That a key of the Store was removed or changed is
+// known once somebody has used the key since.
+func (k *Keys) Current(id *auth.Identity) *auth.Identity {
+	if id.Issuer != k.issuer {
+		return id
+	}
+	if found := k.file.find(id.TokenID); found != nil {
+		return found.now(id)
+	}
+	if k.stored != nil {
+		return k.stored.current(id, k.file.removed(id.TokenID))
+	}
 	return nil
 }
 

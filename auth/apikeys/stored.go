@@ -32,6 +32,7 @@ type stored struct {
 	store    Store
 	issuer   string
 	staleFor time.Duration
+	differ   func() // called when it is known that an entry was removed or changed
 	log      *slog.Logger
 
 	mu      sync.Mutex
@@ -53,9 +54,9 @@ type load struct {
 	err   error
 }
 
-func newStored(store Store, issuer string, staleFor time.Duration, log *slog.Logger) *stored {
+func newStored(store Store, issuer string, staleFor time.Duration, differ func(), log *slog.Logger) *stored {
 	return &stored{
-		store: store, issuer: issuer, staleFor: staleFor, log: log,
+		store: store, issuer: issuer, staleFor: staleFor, differ: differ, log: log,
 		kept: make(map[string]kept), absent: make(map[string]time.Time), loading: make(map[string]*load),
 	}
 }
@@ -108,6 +109,9 @@ func (s *stored) load(ctx context.Context, id string, running *load) {
 		return
 	}
 	if content == nil {
+		if _, had := s.kept[id]; had {
+			defer s.differ()
+		}
 		delete(s.kept, id)
 		makeRoom(s.absent, maxAbsent)
 		s.absent[id] = at
@@ -121,12 +125,32 @@ func (s *stored) load(ctx context.Context, id string, running *load) {
 			s.log.Error("API key is not valid in the store; refusing it", "id", id, "error", err)
 		}
 		was.content = content
+		if again {
+			defer s.differ()
+		}
 	}
 	if !again {
 		makeRoom(s.kept, maxKept)
 	}
 	s.kept[id] = kept{entry: was.entry, content: was.content, at: at}
 	running.entry = was.entry
+}
+
+// current returns what an identity of a key is now, as far as it is known. Gone is set if
+// the key was in the file and is not any more.
+func (s *stored) current(id *auth.Identity, gone bool) *auth.Identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, known := s.kept[id.TokenID]
+	_, absent := s.absent[id.TokenID]
+	switch {
+	case known:
+		return found.entry.now(id)
+	case gone || absent:
+		return nil
+	default:
+		return id
+	}
 }
 
 // makeRoom removes a random element of a map that has reached its bound.

@@ -50,6 +50,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 			return nil, fmt.Errorf("reload stream %q: the kafka cluster %q is new: restart the instance", name, stream.Cluster)
 		}
 	}
+	a.verifiers.read()
 	// Rights come before streams, so that nobody has old rights to a new stream.
 	if err := a.auth.SetIssuers(issuers(c)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)

@@ -122,6 +122,7 @@ func (f *front) listen(ctx context.Context) error {
 	if f.acls != nil {
 		f.acls.onChange(f.server.RightsChanged)
 	}
+	f.verifiers.onChange(f.server.RightsChanged)
 	close(f.up)
 	if f.options.Listening != nil {
 		f.options.Listening(address)

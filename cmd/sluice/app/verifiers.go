@@ -24,7 +24,12 @@ type verifiers struct {
 	// forwarded reads what proxies say, and webhook decides about access; nil for none.
 	forwarded *forwarded.Headers
 	webhook   *webhook.Hook
-	parts     []part
+	// keys are the API keys, nil for none.
+	keys  *apikeys.Keys
+	parts []part
+	// changed is called when credentials have been withdrawn or changed. It is set once
+	// there is a server.
+	changed atomic.Pointer[func()]
 	// issuers has the issuers whose tokens are not introspected. It is set once the
 	// authenticator is made, which needs the verifiers.
 	issuers atomic.Pointer[auth.Authenticator]
@@ -74,7 +79,7 @@ func (v *verifiers) addAPIKeys(c *config.Config, shared *rediskeys.Client, logge
 	}
 	made := apikeys.Config{
 		Issuer: c.Auth.APIKeysIssuer, File: string(c.Auth.APIKeysFile), StaleFor: c.Auth.APIKeysStale,
-		SlowChecks: c.Auth.APIKeysSlowChecks, Logger: logger,
+		SlowChecks: c.Auth.APIKeysSlowChecks, Changed: v.tell, Logger: logger,
 	}
 	if c.Auth.APIKeysRedis {
 		made.Store = shared
@@ -83,9 +88,26 @@ func (v *verifiers) addAPIKeys(c *config.Config, shared *rediskeys.Client, logge
 	if err != nil {
 		return fmt.Errorf("auth/api_keys_file: %w", err)
 	}
+	v.keys = keys
 	v.list = append(v.list, keys)
 	v.parts = append(v.parts, part{name: "API keys", run: keys.Run})
 	return nil
+}
+
+// onChange makes it known that credentials have been withdrawn or changed.
+func (v *verifiers) onChange(changed func()) { v.changed.Store(&changed) }
+
+func (v *verifiers) tell() {
+	if changed := v.changed.Load(); changed != nil {
+		(*changed)()
+	}
+}
+
+// read reads the files of credentials, if they have changed.
+func (v *verifiers) read() {
+	if v.keys != nil {
+		v.keys.Read()
+	}
 }
 
 func (v *verifiers) addIntrospection(c *config.Config, _ *rediskeys.Client, logger *slog.Logger) error {

@@ -1,0 +1,153 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"sluice/auth/apikeys"
+	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/embedded"
+)
+
+// TestRemovedKeysEndTheirSessions: a reload after a key was removed from its file ends the
+// sessions of that key, also one that began with a ticket, and no others.
+func TestRemovedKeysEndTheirSessions(t *testing.T) {
+	t.Parallel()
+	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	path := filepath.Join(t.TempDir(), "keys.yaml")
+	write := func(entries ...apikeys.Entry) {
+		text := "keys:\n"
+		for _, e := range entries {
+			one, err := e.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text += string(one)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create := func(subject string) (string, apikeys.Entry) {
+		key, entry, err := apikeys.Create(subject, nil, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Reveal(), entry
+	}
+	stays, stayingEntry := create("stays")
+	goes, goingEntry := create("goes")
+	write(stayingEntry, goingEntry)
+	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: {listen: 127.0.0.1:0}
+kafka: {brokers: [%q]}
+redis: {url: "redis://%s/0"}
+drain: {timeout: 1s, spread: 0s}
+auth: {api_keys_file: %q, tickets: true}
+grants: [{when: {iss: api-keys}, subscribe: [one]}]
+streams: {one: {topic: one, partitions: 1}}
+`, servers.Brokers[0], miniredis.RunT(t).Addr(), path)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses := make(chan net.Addr, 1)
+	a, err := New(c, Options{Listening: func(at net.Addr) { addresses <- at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	url := "http://" + (<-addresses).String()
+
+	do := func(method, path, key string) (*http.Response, error) {
+		request, _ := http.NewRequestWithContext(ctx, method, url+path, nil)
+		if key != "" {
+			request.Header.Set("Authorization", "ApiKey "+key)
+		}
+		return http.DefaultClient.Do(request)
+	}
+	open := func(query, key string) *bufio.Scanner {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			answer, err := do(http.MethodGet, "/v1/streams/one/events"+query, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer.StatusCode == http.StatusOK {
+				t.Cleanup(func() { _ = answer.Body.Close() })
+				return bufio.NewScanner(answer.Body)
+			}
+			text, _ := io.ReadAll(answer.Body)
+			_ = answer.Body.Close()
+			if time.Now().After(deadline) {
+				t.Fatalf("%d %s", answer.StatusCode, text)
+			}
+		}
+	}
+	other := open("", stays)
+	direct := open("", goes)
+	made, err := do(http.MethodPost, "/v1/tickets", goes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ticket struct {
+		Ticket string `json:"ticket"`
+	}
+	if err := json.NewDecoder(made.Body).Decode(&ticket); err != nil {
+		t.Fatal(err)
+	}
+	_ = made.Body.Close()
+	byTicket := open("?ticket="+ticket.Ticket, "")
+
+	write(stayingEntry)
+	began := time.Now()
+	if _, err := a.Reload(c); err != nil {
+		t.Fatal(err)
+	}
+	for what, lines := range map[string]*bufio.Scanner{"direct": direct, "by ticket": byTicket} {
+		var seen []string
+		for lines.Scan() {
+			seen = append(seen, lines.Text())
+		}
+		if all := strings.Join(seen, "\n"); !strings.Contains(all, `"code":"revoked"`) {
+			t.Errorf("%s: the stream ended with:\n%s", what, all)
+		}
+	}
+	if took := time.Since(began); took > 3*time.Second { // less than the file is read by itself
+		t.Errorf("the sessions ended after %v", took)
+	}
+	refused, err := do(http.MethodGet, "/v1/streams", goes)
+	if err != nil || refused.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the key: %v, %v", refused, err)
+	}
+	_ = refused.Body.Close()
+	cancel()
+	var seen []string
+	for other.Scan() {
+		seen = append(seen, other.Text())
+	}
+	if all := strings.Join(seen, "\n"); strings.Contains(all, "revoked") || !strings.Contains(all, "draining") {
+		t.Errorf("the stream of the other key ended with:\n%s", all)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
