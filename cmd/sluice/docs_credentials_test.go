@@ -14,7 +14,7 @@ func TestDocCredentials(t *testing.T) {
 	cert, key := newCertificate(t)
 	dir := t.TempDir()
 	for name, text := range map[string][]byte{
-		"server.crt": cert, "server.key": key, "keys.yaml": []byte("keys: []\n"), "introspection.secret": []byte("s"),
+		"server.crt": cert, "server.key": key, "devices-ca.crt": cert, "keys.yaml": []byte("keys: []\n"), "introspection.secret": []byte("s"),
 		"fleet.key": []byte(strings.Repeat("k", 32)), "webhook.secret": []byte(strings.Repeat("s", 24)),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {

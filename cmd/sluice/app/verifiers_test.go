@@ -50,7 +50,7 @@ func TestVerifiersAreWired(t *testing.T) {
 	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
 kafka: {brokers: ["127.0.0.1:1"]}
 redis: {url: "redis://%s"}
-tls: {cert_file: %q, key_file: %q}
+tls: {cert_file: %q, key_file: %q, client_ca_file: %q, client_auth: optional}
 streams: {orders: {topic: orders}}
 grants: [{when: {}, subscribe: [orders]}]
 auth:
@@ -60,7 +60,7 @@ auth:
   introspection: {url: %q, client_id: c, client_secret_file: %q, issuer: as, audience: sluice, unknown_issuers: true}
   client_certificates: {subject: CN}
   dpop: {redis: true}
-`, redis.Addr(), certFile, keyFile, filepath.Join(dir, "fleet.key"), filepath.Join(dir, "keys.yaml"), endpoint.URL, filepath.Join(dir, "secret"))})
+`, redis.Addr(), certFile, keyFile, certFile, filepath.Join(dir, "fleet.key"), filepath.Join(dir, "keys.yaml"), endpoint.URL, filepath.Join(dir, "secret"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,12 @@ func checkVerifiers(c *Config, f *faults) {
 		f.addOnce("auth/dpop/redis", needsRedis)
 	}
 	byProxy := c.Auth.Forwarded != nil && c.Auth.Forwarded.ClientCertificateHeader != ""
-	if c.Auth.ClientCertificates != nil && c.TLS == nil && !byProxy {
-		f.addOnce("auth/client_certificates", "requires tls, or a proxy that reports certificates (auth/forwarded/client_certificate_header): only a server that terminates TLS sees client certificates")
+	switch {
+	case c.Auth.ClientCertificates == nil || byProxy:
+	case c.TLS != nil && c.TLS.ClientCAFile == "":
+		f.addOnce("auth/client_certificates", "requires tls/client_ca_file, the authorities of clients' certificates: without it, no client is asked for a certificate")
+	case c.TLS == nil:
+		f.addOnce("auth/client_certificates", "requires tls with client_ca_file, or a proxy that reports certificates (auth/forwarded/client_certificate_header): only a server that terminates TLS sees client certificates")
 	}
 	taken := make(map[string]string) // paths by issuer
 	for i, issuer := range c.Auth.Issuers {

@@ -44,9 +44,11 @@ func TestVerifiers(t *testing.T) {
 		"inline secret":           {"auth: {introspection: {" + strings.Replace(asks, "client_secret_file: good.key", "client_secret: hunter2", 1) + "}}\n", []string{"auth/introspection/client_secret: secrets are read from files: set client_secret_file", "auth/introspection/client_secret_file: is missing"}},
 		"empty secret":            {"auth: {introspection: {" + strings.Replace(asks, "good.key", "empty.key", 1) + "}}\n", []string{"auth/introspection/client_secret_file: DIR/empty.key is empty"}},
 		"cache out of bounds":     {"auth: {introspection: {" + asks + ", cache: 1h}}\n", []string{"auth/introspection/cache: 1h is not between 0s and 10m"}},
-		"certificates, no TLS":    {"auth: {client_certificates: {subject: CN}}\n", []string{"auth/client_certificates: requires tls"}},
-		"subject":                 {"auth: {client_certificates: {subject: cn}}\n", []string{"auth/client_certificates: requires tls", `auth/client_certificates/subject: "cn" is not one of CN, SAN-DNS`}},
-		"two alike":               {"auth: {api_keys_file: keys.yaml, api_keys_issuer: x, client_certificates: {subject: CN, issuer: x}}\n", []string{"auth/client_certificates: requires tls"}},
+		"certificates, no TLS":    {"auth: {client_certificates: {subject: CN}}\n", []string{"auth/client_certificates: requires tls with client_ca_file, or a proxy"}},
+		"certificates, not asked": {"tls: {acme: {domains: [a.example], cache_dir: acme, accept_terms: true}}\nauth: {client_certificates: {subject: CN}}\n", []string{"auth/client_certificates: requires tls/client_ca_file, the authorities"}},
+		"certificates by a proxy": {"tls: {acme: {domains: [a.example], cache_dir: acme, accept_terms: true}}\ntrusted_proxies: [10.0.0.0/8]\nauth: {client_certificates: {subject: CN}, forwarded: {client_certificate_header: Client-Cert}}\n", nil},
+		"subject":                 {"auth: {client_certificates: {subject: cn}}\n", []string{"auth/client_certificates: requires tls with client_ca_file, or a proxy", `auth/client_certificates/subject: "cn" is not one of CN, SAN-DNS`}},
+		"two alike":               {"auth: {api_keys_file: keys.yaml, api_keys_issuer: x, client_certificates: {subject: CN, issuer: x}}\n", []string{"auth/client_certificates: requires tls with client_ca_file, or a proxy"}},
 		"proofs too old":          {"auth: {" + own + ", dpop: {max_age: 1h}}\n", []string{"auth/dpop/max_age: 1h is not between 1s and 10m"}},
 	} {
 		t.Run(name, func(t *testing.T) {
