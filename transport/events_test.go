@@ -459,7 +459,7 @@ func TestEventsFaults(t *testing.T) {
 		"shortened cursor":     {"/v1/streams/orders/events?from=" + ready.id[:len(ready.id)-3], live, 400, "bad_cursor", "resync"},
 		"cursor of another":    {"/v1/streams/public.news/events?from=" + ready.id, live, 400, "bad_cursor", "resync"},
 		"cursor and nonsense":  {"/v1/streams/orders/events?from=" + ready.id + "~a:b", live, 400, "bad_cursor", "resync"},
-		"long cursor":          {"/v1/streams/orders/events?from=v1." + strings.Repeat("A", 400), live, 400, "cursor_too_large", "stop"},
+		"long cursor":          {"/v1/streams/orders/events?from=v1." + strings.Repeat("A", 400), live, 400, "cursor_too_large", "resync"},
 		"name of an anonymous": {"/v1/streams/public.news/events?cursor_name=a", "", 403, "forbidden", "stop"},
 		"nothing stored":       {"/v1/streams/orders/events?cursor_name=none", live, 410, "cursor_lost", "resync"},
 		"ticket":               {"/v1/streams/orders/events?ticket=abc", "", 400, "bad_request", "stop"},

@@ -215,7 +215,7 @@ func TestEventsNoCursorTooLong(t *testing.T) {
 	tok := token(t, "u42", "live", time.Hour)
 	in.reads("/v1/streams/orders/events", tok).until("sluice.caught_up")
 	status, head, body := in.do(http.MethodGet, "/v1/events?stream=orders&stream=public.news", tok, "")
-	in.problem(t, status, head, body, http.StatusBadRequest, "cursor_too_large")
+	in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
 	in.eventually("subscriptions are given back", func() bool { return in.metric(`sluice_subscriptions`) <= 1 })
 }
 

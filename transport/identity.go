@@ -150,11 +150,9 @@ func (s *session) welcome(p *auth.Principal) {
 		})
 	})
 	if len(query.Streams) == 1 {
-		start := query.Reading
-		if query.LastEventID != "" {
-			start.From = wire.From{Kind: wire.StartCursor, Cursor: query.LastEventID}
-		}
-		s.subscribe(p, &wire.Subscribe{ID: firstSubscription, Stream: query.Streams[0], Reading: start})
+		s.subscribe(p, &wire.Subscribe{
+			ID: firstSubscription, Stream: query.Streams[0], LastEventID: query.LastEventID, Reading: query.Reading,
+		})
 	}
 	s.ws.query = nil
 }

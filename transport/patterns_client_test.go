@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"sluice/hub/record"
 	"sluice/transport/client"
 )
 
@@ -92,6 +94,50 @@ func TestTheClientFollowsAPattern(t *testing.T) {
 		}
 		if next["market.a"] == int64(written["market.a"]) && next["market.b"] == int64(written["market.b"]) && seen > 0 {
 			break
+		}
+	}
+}
+
+// TestTheClientKeepsTheStartOfAPattern: a stream that joins after the Go client has
+// reconnected begins where the request says.
+func TestTheClientKeepsTheStartOfAPattern(t *testing.T) {
+	t.Parallel()
+	for from, want := range map[string]int64{client.Earliest: 0, client.Latest: 2} {
+		in, force := configured(t, options{}, "market.a")
+		c, err := client.New(client.Config{URL: in.url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub := c.NewSubscription(client.Request{Stream: "market.*", From: from})
+		for event, err := range sub.Events(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := event.(client.CaughtUp); ok {
+				break
+			}
+		}
+		in.topics.Create("market.b", 1)
+		for offset := range 2 {
+			in.topics.Append("market.b", record.Record{Value: fmt.Appendf(nil, `{"n":%d}`, offset), Timestamp: time.Now().Add(-time.Hour).UnixMilli()})
+		}
+	events:
+		for event, err := range sub.Events(t.Context()) { // another connection
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch e := event.(type) {
+			case client.CaughtUp:
+				time.Sleep(2 * time.Millisecond)
+				force("market.a", "market.b")
+			case client.Streams:
+				in.publish("market.b", 0, 2, 3)
+			case client.Record:
+				if e.Stream != "market.b" || e.Offset != want {
+					t.Errorf("%s: got %s %d, want offset %d", from, e.Stream, e.Offset, want)
+				}
+				break events
+			}
 		}
 	}
 }

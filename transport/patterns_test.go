@@ -361,6 +361,55 @@ func TestAStreamThatIsNewToACursor(t *testing.T) {
 	}
 }
 
+// TestStreamsThatJoinAfterAResume: over a WebSocket too, a pattern that resumes keeps the
+// start of streams that the cursor does not have, also of those that join later.
+func TestStreamsThatJoinAfterAResume(t *testing.T) {
+	t.Parallel()
+	for how, want := range map[string]float64{
+		`"from":"earliest","last_event_id":%q`: 0,
+		`"from":"latest","last_event_id":%q`:   2,
+		`"last_event_id":%q`:                   2,
+		`"from":%q`:                            2,
+	} {
+		in, force := configured(t, options{}, "market.a")
+		in.publish("market.a", 0, 0, 3)
+		s := in.dial("?stream=market.*&from=earliest", "")
+		s.send(`{"type":"ping"}`)
+		s.until("event")
+		cursor := s.until("caught_up").str("cursor")
+		_ = s.CloseNow()
+		s = in.dial("", "")
+		s.send(`{"type":"subscribe","id":"a","stream":"market.*",`+how+`}`, cursor)
+		if m := s.until("subscribed"); m.str("start") != "cursor" || m["recovered"] != true {
+			t.Errorf("%s: got %v", how, m)
+		}
+		s.until("caught_up")
+		in.topics.Create("market.b", 1)
+		for offset := range 2 {
+			in.topics.Append("market.b", record.Record{Value: fmt.Appendf(nil, `{"n":%d}`, offset), Timestamp: time.Now().Add(-time.Hour).UnixMilli()})
+		}
+		time.Sleep(2 * time.Millisecond)
+		force("market.a", "market.b")
+		s.until("streams")
+		in.publish("market.b", 0, 2, 3)
+		if m := s.until("event"); m.str("stream") != "market.b" || m["offset"] != want {
+			t.Errorf("%s: got %v, want offset %v", how, m, want)
+		}
+	}
+	in, _ := configured(t, options{}, "market.a")
+	s := in.dial("?stream=market.*", "")
+	s.send(`{"type":"ping"}`)
+	cursor := s.until("caught_up").str("cursor")
+	s.send(`{"type":"subscribe","id":"b","stream":"public.news","from":"latest","last_event_id":%q}`, cursor)
+	s.fails("b", "bad_cursor") // of other streams: the position is not given up silently
+	for _, bad := range []string{cursor[:20], "v9.AAAA", "latest"} {
+		s.send(`{"type":"subscribe","id":"c","stream":"market.*","last_event_id":%q}`, bad)
+		s.fails("c", "bad_cursor")
+	}
+	s.send(`{"type":"subscribe","id":"d","stream":"market.*","last_event_id":""}`)
+	s.fails("d", "bad_request")
+}
+
 // TestAPatternFollowsTheRights: after a renewal, streams that the new token allows join,
 // and others leave, without the end of the subscription.
 func TestAPatternFollowsTheRights(t *testing.T) {
@@ -443,7 +492,7 @@ func TestLimitsOfPatterns(t *testing.T) {
 		"streams":       {func(l *transport.Limits) { l.StreamsPerPattern = 2 }, "subscription_limit", "*", "m.*"},
 		"subscriptions": {func(l *transport.Limits) { l.SubscriptionsPerSession = 2 }, "subscription_limit", "*", "m.*"},
 		"keys":          {func(l *transport.Limits) { l.KeysPerSession = 2 }, "subscription_limit", "*", "m.*"},
-		"cursor":        {func(l *transport.Limits) { l.CursorBytes = 110 }, "cursor_too_large", "*", "m.*"},
+		"cursor":        {func(l *transport.Limits) { l.CursorBytes = 110 }, "bad_request", "*", "m.*"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -247,7 +247,7 @@ func (s *Server) SetLimits(l Limits) error {
 // to send.
 func (s *Server) checkCursor(cursor string) *wire.Error {
 	if most := s.limits().CursorBytes; most > 0 && len(cursor) > most {
-		return wire.Errorf(wire.CursorTooLarge, "the cursor would be longer than %d bytes: use a named cursor, or fewer streams in one request", most)
+		return wire.Errorf(wire.BadRequest, "the cursor would be longer than %d bytes: use a named cursor, or fewer streams in one request", most)
 	}
 	return nil
 }

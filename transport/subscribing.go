@@ -200,7 +200,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 // parseCursor parses a cursor that a client sends.
 func (s *Server) parseCursor(text string) (record.Cursor, *wire.Error) {
 	if most := s.limits().CursorBytes; most > 0 && len(text) > most {
-		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: use a named cursor", most)
+		return record.Cursor{}, wire.Errorf(wire.CursorTooLarge, "the cursor is longer than %d bytes: send what the server has sent, without what follows a tilde, or use a named cursor", most)
 	}
 	c, err := record.ParseCursor(text)
 	if err != nil {

@@ -13,8 +13,20 @@ import (
 func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	s.audited.asks(audit.ActSubscribe, r.Stream)
 	id := r.ID
-	asked := reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto}
-	if wire.IsPattern(r.Stream) {
+	known, fault := s.server.knownCursor(r.LastEventID)
+	pattern := wire.IsPattern(r.Stream)
+	if fault == nil && known != nil && !pattern {
+		if _, ok := known.Position(r.Stream); !ok {
+			fault = wire.Errorf(wire.BadCursor, "the cursor belongs to other streams")
+		}
+	}
+	if fault != nil {
+		fault.ID = id
+		s.fail(fault)
+		return
+	}
+	asked := reading{id: id, stream: r.Stream, Reading: r.Reading, auto: r.Ack == wire.AckAuto, known: known}
+	if pattern {
 		s.subscribeAll(p, asked)
 		return
 	}

@@ -31,6 +31,7 @@ type fake struct {
 	resumed   []string // last event ids of reconnecting clients
 	ended     chan struct{}
 	refuse    bool
+	void      string // what a request with an id is answered with, once
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +63,12 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 		last = r.URL.Query().Get("last_event_id")
 	}
 	f.resumed = append(f.resumed, last)
-	ended, refuse := f.ended, f.refuse
+	ended, refuse, void := f.ended, f.refuse, f.void
+	if last != "" || strings.HasPrefix(r.URL.Query().Get("from"), "v1.") {
+		f.void = ""
+	} else {
+		void = ""
+	}
 	f.mu.Unlock()
 	if refuse {
 		// A proxy's response while there is no server behind it.
@@ -70,6 +76,10 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	if void != "" {
+		_, _ = fmt.Fprintf(w, "event: sluice.close\nid\ndata: %s\n\n", void)
+		return
+	}
 	say := func(format string, args ...any) {
 		_, _ = fmt.Fprintf(w, format+"\n\n", args...)
 		w.(http.Flusher).Flush()
@@ -268,6 +278,25 @@ func TestInABrowser(t *testing.T) {
 			t.Errorf("came back with the id %q", last)
 		}
 	}
+
+	// A position that is void: the page begins again without it, and says so.
+	before = fmt.Sprint(len(f.seen()))
+	f.mu.Lock()
+	f.void = `{"type":"closing","code":"cursor_lost","action":"resync","retry_after_ms":10}`
+	f.mu.Unlock()
+	stop()
+	_, stop = f.start(address)
+	until(ctx, t, stateIs+`"live" && document.getElementById("empty").textContent !== "" && document.getElementById("gaps").textContent === "2"`)
+	if seen := f.seen(); fmt.Sprint(len(seen)-2) != before || !strings.HasPrefix(seen[len(seen)-2], "v1.") || seen[len(seen)-1] != "" {
+		t.Errorf("came back with the ids %q, of which %s are from before", seen, before)
+	}
+	// Nothing is left to leave out if the start itself is void.
+	f.mu.Lock()
+	f.void = `{"type":"closing","code":"bad_cursor","action":"resync"}`
+	f.mu.Unlock()
+	run(ctx, t, `document.getElementById("from").append(new Option("x", "v1.damaged")); document.getElementById("from").value = "v1.damaged";
+		document.getElementById("reading").requestSubmit()`)
+	until(ctx, t, stateIs+`"failed" && document.getElementById("empty").textContent.includes("bad_cursor")`)
 
 	// Publishing keeps the digits as typed.
 	run(ctx, t, `[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "chat.lobby").click()`)

@@ -101,6 +101,9 @@ type subscribeMessage struct {
 	Ack        string   `json:"ack,omitempty"`
 	Reset      bool     `json:"reset,omitempty"`
 	OnGap      string   `json:"on_gap,omitempty"`
+	// LastEventID is a cursor, beside which From is for the streams of a pattern that
+	// the cursor does not have.
+	LastEventID string `json:"last_event_id,omitempty"`
 }
 
 // ackMessage moves a named cursor.

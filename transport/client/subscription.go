@@ -239,6 +239,9 @@ func (s *Subscription) setSession(session *session) {
 // it: the stored cursor is where the caller last acked, which is before what the
 // loop has received, and would make the server repeat that. A reset stores
 // nothing by itself, so records that are not acked remain so.
+//
+// For a pattern the position is LastEventID, which takes precedence over a named cursor:
+// streams that come later still begin at the From of the request.
 func (s *Subscription) subscribe() subscribeMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,7 +249,11 @@ func (s *Subscription) subscribe() subscribeMessage {
 		Type: "subscribe", ID: subscriptionID, Stream: s.request.Stream, Key: s.request.Keys,
 		From: s.request.From, CursorName: s.request.CursorName, Reset: s.request.Reset,
 	}
-	if cursor := s.position.text(); cursor != "" {
+	switch cursor := s.position.text(); {
+	case cursor == "":
+	case s.position.several:
+		m.LastEventID = cursor
+	default:
 		m.From = cursor
 		m.Reset = m.CursorName != ""
 	}

@@ -97,7 +97,7 @@ var codes = map[Code]Info{
 	BadRequest:        {HTTP: 400, Close: 4500, Action: Stop},
 	BadCursor:         {HTTP: 400, Close: 4305, Action: Resync},
 	BadFilter:         {HTTP: 400, Close: 4500, Action: Stop},
-	CursorTooLarge:    {HTTP: 400, Close: 4500, Action: Stop},
+	CursorTooLarge:    {HTTP: 400, Close: 4306, Action: Resync},
 	ReservedHeader:    {HTTP: 400, Close: 4500, Action: Stop},
 	AlreadySubscribed: {HTTP: 400, Close: 4500, Action: Stop},
 

@@ -79,7 +79,7 @@ var notYet = map[string]bool{"message_id": true}
 var known = func() map[string]string {
 	names := map[string]string{}
 	for name := range strings.FieldsSeq(`type id token stream subscriptions from key cursor_name reset on_gap
-		heartbeat ack cursor headers data encoding tombstone records filter key_prefix message_id`) {
+		heartbeat ack cursor headers data encoding tombstone records filter key_prefix message_id last_event_id`) {
 		names[name] = "/" + name
 	}
 	return names
@@ -305,6 +305,10 @@ func (p *parser) subscription(parent string, b []byte) (r Subscribe) {
 			r.Stream = p.text(at, value)
 		case "ack":
 			r.Ack = AckMode(p.text(at, value))
+		case "last_event_id":
+			if r.LastEventID = p.cursor(at, p.text(at, value)); r.LastEventID == "" && !p.failed() {
+				p.refuse(at, "is empty")
+			}
 		case "from":
 			if text, ok := p.textOK(at, value); ok {
 				r.From = p.from(at, text)

@@ -54,6 +54,9 @@ type Auth struct {
 type Subscribe struct {
 	ID     string `json:"id" validate:"required,max=64"`
 	Stream string `json:"stream" validate:"required,max=128"`
+	// LastEventID is the cursor after which the client resumes, empty for none. From is
+	// then for the streams of a pattern that the cursor does not have.
+	LastEventID string `json:"last_event_id" validate:"-"`
 	Reading
 	// Ack is empty for AckManual.
 	Ack AckMode `json:"ack" validate:"omitempty,oneof=manual auto"`

@@ -7,7 +7,8 @@ const leastWait = 500;
 const mostWait = 15000;
 
 export class Feed {
-  // on has: state(kind, text), event(text), gap(object), caughtUp(), refused(object)
+  // on has: state(kind, text), event(text), gap(object), caughtUp(), refused(object),
+  // anew(object): the position was void, and the stream begins again without it
   constructor(on) {
     this.on = on;
     this.source = null;
@@ -19,6 +20,7 @@ export class Feed {
     this.stream = stream;
     this.parameters = parameters;
     this.last = "";
+    this.positioned = false; // whether the server has told a position since the start
     this.attempts = 0;
     this.connect();
   }
@@ -39,7 +41,10 @@ export class Feed {
 
     const mine = (handle) => (event) => {
       if (this.source !== source) return;
-      if (event.lastEventId) this.last = event.lastEventId;
+      if (event.lastEventId && event.type !== "sluice.close") {
+        this.last = event.lastEventId;
+        this.positioned = true;
+      }
       handle(event);
     };
     const parsed = (handle) => mine((event) => {
@@ -70,6 +75,14 @@ export class Feed {
       else this.on.state("working", "Kafka is unavailable");
     }));
     source.addEventListener("sluice.close", parsed((closing) => {
+      if (closing.action === "resync" && this.positioned) {
+        this.on.anew(closing);
+        this.last = "";
+        this.positioned = false;
+        this.again(closing.retry_after_ms);
+        return;
+      }
+      // Without a position, it is what the page asks for that cannot be had.
       if (["stop", "resync", "reauthenticate"].includes(closing.action)) {
         this.close();
         this.on.refused(closing);
@@ -84,12 +97,13 @@ export class Feed {
     }));
   }
 
-  // again opens another source after a while, with full jitter.
-  again() {
+  // again opens another source after a while: the one that the server asks for, else with
+  // full jitter.
+  again(asked) {
     this.source?.close();
     this.source = null;
     const most = Math.min(mostWait, leastWait * 2 ** this.attempts++);
     this.on.state("working", "Reconnecting");
-    this.timer = setTimeout(() => this.connect(), leastWait / 2 + Math.random() * most);
+    this.timer = setTimeout(() => this.connect(), asked ?? leastWait / 2 + Math.random() * most);
   }
 }

@@ -69,10 +69,16 @@ export class List {
       row.append(span);
     };
     if (item.gap) {
-      const { partition, from, to, reason } = item.gap;
+      const { partition, from, to, reason, code } = item.gap;
       const missing = to - from;
       row.classList.add("gap");
       cell("gap");
+      if (partition === undefined) {
+        cell("–");
+        cell(code ?? "");
+        cell("the position was void; everything since the start follows");
+        return row;
+      }
       cell(`${partition}:${from}`);
       cell(reason ?? "");
       cell(missing > 0 ? `${missing.toLocaleString()} offsets are missing` : "offsets start over");

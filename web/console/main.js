@@ -48,6 +48,14 @@ const feed = new Feed({
     live = true;
     $("empty").textContent = "Nothing yet. Events appear here as they are written.";
   },
+  anew(closing) {
+    // Everything since the start comes again, and what could not be continued may be missing.
+    clear();
+    live = false;
+    $("empty").textContent = `The position could not be used any more (${closing.code ?? "no reason given"}), and records may be missing. Reading from the start again.`;
+    gaps++;
+    keep({ gap: closing, text: JSON.stringify(closing) });
+  },
   refused(closing) {
     setState("failed", closing.message ?? closing.code ?? "Refused");
     $("empty").textContent = `The server ended the stream: ${closing.code ?? "no reason given"}. Apply starts it again.`;
