@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/hub/filter/expr"
 	"sluice/hub/record"
 	"sluice/transport"
 )
@@ -492,15 +494,24 @@ func TestLimitsOfPatterns(t *testing.T) {
 		"streams":       {func(l *transport.Limits) { l.StreamsPerPattern = 2 }, "subscription_limit", "*", "m.*"},
 		"subscriptions": {func(l *transport.Limits) { l.SubscriptionsPerSession = 2 }, "subscription_limit", "*", "m.*"},
 		"keys":          {func(l *transport.Limits) { l.KeysPerSession = 2 }, "subscription_limit", "*", "m.*"},
+		"filters":       {func(l *transport.Limits) { l.FiltersPerSession = 2 }, "subscription_limit", "*", "m.*"},
 		"cursor":        {func(l *transport.Limits) { l.CursorBytes = 110 }, "bad_request", "*", "m.*"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in, force := configured(t, options{limits: test.limits}, "m.a", "m.b", "n.a")
+			language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := options{limits: test.limits, config: func(c *transport.Config) { c.Filters = language }}
+			in, force := configured(t, o, "m.a", "m.b", "n.a")
 			s := in.dial("", "")
-			key := ""
-			if name == "keys" {
-				key = `,"key":["k1"]`
+			key, query := "", ""
+			switch name {
+			case "keys":
+				key, query = `,"key":["k1"]`, "&key=k1"
+			case "filters":
+				key, query = `,"filter":"data.n >= 0"`, "&filter="+url.QueryEscape("data.n >= 0")
 			}
 			s.send(`{"type":"subscribe","id":"a","stream":%q%s}`, test.atOnce, key)
 			s.until("error")
@@ -511,10 +522,7 @@ func TestLimitsOfPatterns(t *testing.T) {
 			if m := s.until("subscribed"); texts(m["streams"]) != "m.a m.b" {
 				t.Errorf("got %v", m)
 			}
-			path := "/v1/events?stream=" + test.atOnce
-			if key != "" {
-				path += "&key=k1"
-			}
+			path := "/v1/events?stream=" + test.atOnce + query
 			status, _, body := in.do(http.MethodGet, path, "", "")
 			if m := problemIn(t, body); status < 400 || m.str("code") != test.code {
 				t.Errorf("as events: %d %s", status, body)
