@@ -186,8 +186,7 @@ type issuer struct {
 	definition Issuer
 	name       string
 	algorithms map[string]bool
-	details    []Pattern
-	byName     byName
+	details    Details
 	validator  *jwt.Validator
 	logout     *jwt.Validator // of logout tokens; nil if they are not accepted
 	keys       keySource
@@ -278,8 +277,8 @@ func newIssuer(is Issuer, skew time.Duration, log *slog.Logger) (*issuer, error)
 		made.algorithms[algorithm] = true
 	}
 	var err error
-	if made.details, err = newPatterns(is.AuthorizationDetails); err != nil {
-		return nil, fmt.Errorf("authorization details: %w", err)
+	if made.details, err = NewDetails(is.AuthorizationDetails, nil); err != nil {
+		return nil, err
 	}
 	made.keys, err = newKeys(is, made.algorithms, log.With("issuer", is.Issuer))
 	return made, err

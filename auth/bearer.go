@@ -196,7 +196,7 @@ func (a *tokens) identityOf(by *issuer, c claims, token string) (*Identity, erro
 	if issued, err := c.GetIssuedAt(); err == nil && issued != nil {
 		id.IssuedAt = issued.Time
 	}
-	if id.Grants, err = by.grantsOf(c); err != nil {
+	if id.Grants, err = by.details.grantsOf(c); err != nil {
 		return nil, err
 	}
 	if _, rest, ok := strings.Cut(token, "."); ok {

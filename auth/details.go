@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -28,13 +29,41 @@ type detail struct {
 	Replay  string   `json:"replay"`
 }
 
-// grantsOf returns the rights that a token of the issuer carries: on the streams that
-// the configuration lets the issuer's tokens grant, and not on others. A detail of this
-// type with a field that is not known is refused, because the field may be a
-// restriction.
-func (by *issuer) grantsOf(c claims) ([]Grant, error) {
+// Details tells which streams tokens may grant rights on themselves.
+type Details struct {
+	patterns []Pattern
+	byName   byName
+}
+
+// NewDetails parses patterns of streams, of which those with a star do not match the
+// streams named by name. No patterns match nothing.
+func NewDetails(patterns, named []string) (Details, error) {
+	made := Details{byName: make(byName)}
+	for _, stream := range named {
+		made.byName[stream] = true
+	}
+	var err error
+	if made.patterns, err = newPatterns(patterns); err != nil {
+		return Details{}, fmt.Errorf("authorization details: %w", err)
+	}
+	return made, nil
+}
+
+// Grants returns the rights in `authorization_details` of claims, a JSON object: on the
+// streams that the patterns match, and not on others. A detail of this type with a field
+// that is not known is refused, because the field may be a restriction. The error is
+// ErrUnauthenticated.
+func (d Details) Grants(text []byte) ([]Grant, error) {
+	c := claims{}
+	if err := c.UnmarshalJSON(text); err != nil {
+		return nil, errDetails
+	}
+	return d.grantsOf(c)
+}
+
+func (d Details) grantsOf(c claims) ([]Grant, error) {
 	value, ok := c["authorization_details"]
-	if !ok || len(by.details) == 0 {
+	if !ok || len(d.patterns) == 0 {
 		return nil, nil
 	}
 	elements, ok := value.([]any)
@@ -51,7 +80,7 @@ func (by *issuer) grantsOf(c claims) ([]Grant, error) {
 			continue
 		}
 		delete(members, "type")
-		granted, err := by.grantOf(members)
+		granted, err := d.grantOf(members)
 		if err != nil {
 			return nil, err
 		}
@@ -62,43 +91,43 @@ func (by *issuer) grantsOf(c claims) ([]Grant, error) {
 	return grants, nil
 }
 
-func (by *issuer) grantOf(members map[string]any) (Grant, error) {
+func (d Details) grantOf(members map[string]any) (Grant, error) {
 	text, err := json.Marshal(members)
 	if err != nil {
 		return Grant{}, errDetails
 	}
-	var d detail
+	var asked detail
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil || len(d.Actions) == 0 || len(d.Streams) == 0 {
+	if err := decoder.Decode(&asked); err != nil || len(asked.Actions) == 0 || len(asked.Streams) == 0 {
 		return Grant{}, errDetails
 	}
 	var replay time.Duration
-	switch d.Replay {
+	switch asked.Replay {
 	case "":
 	case "unlimited":
 		replay = ReplayUnlimited
 	default:
-		if replay, err = time.ParseDuration(d.Replay); err != nil || replay < 0 {
+		if replay, err = time.ParseDuration(asked.Replay); err != nil || replay < 0 {
 			return Grant{}, errDetails
 		}
 	}
 	var streams []string
-	for _, name := range d.Streams {
+	for _, name := range asked.Streams {
 		if name == "" || strings.Contains(name, "*") {
 			return Grant{}, errDetails
 		}
-		if by.byName.match(by.details, name) {
+		if d.byName.match(d.patterns, name) {
 			streams = append(streams, name)
 		}
 	}
 	var g Grant
-	for _, action := range d.Actions {
+	for _, action := range asked.Actions {
 		switch action {
 		case Subscribe.String():
-			g.Subscribe, g.Filter, g.Replay = streams, d.Filter, replay
+			g.Subscribe, g.Filter, g.Replay = streams, asked.Filter, replay
 		case Publish.String():
-			g.Publish, g.PublishFilter = streams, d.Filter
+			g.Publish, g.PublishFilter = streams, asked.Filter
 		default:
 			return Grant{}, errDetails
 		}

@@ -28,6 +28,7 @@ type reading struct {
 	audience  string // empty for any
 	clockSkew time.Duration
 	lifetime  time.Duration // of a token without exp
+	details   auth.Details
 }
 
 // identity reads an answer (RFC 7662 section 2.2). An error that does not wrap
@@ -64,6 +65,10 @@ func (r reading) identity(body []byte, now time.Time) (*auth.Identity, error) {
 	case !auth.ValidSubject(said.Subject):
 		return nil, errSubject
 	}
+	grants, err := r.details.Grants(body)
+	if err != nil {
+		return nil, err
+	}
 	// Grants can have a condition on the issuer, which an answer need not name.
 	if members["iss"], err = json.Marshal(r.issuer); err != nil {
 		return nil, errIssuer
@@ -75,6 +80,6 @@ func (r reading) identity(body []byte, now time.Time) (*auth.Identity, error) {
 	}
 	return &auth.Identity{
 		Issuer: r.issuer, Subject: said.Subject, Claims: claims, ExpiresAt: expires,
-		TokenID: said.TokenID, SessionID: said.SessionID, IssuedAt: said.IssuedAt, Bound: said.Bound,
+		TokenID: said.TokenID, SessionID: said.SessionID, IssuedAt: said.IssuedAt, Bound: said.Bound, Grants: grants,
 	}, nil
 }

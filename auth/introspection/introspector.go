@@ -33,6 +33,9 @@ type Config struct {
 	ClientSecret auth.Secret
 	// Audience must be in the `aud` of an answer. Empty for any.
 	Audience string
+	// Details are the streams that answers may grant rights on in
+	// `authorization_details` (RFC 9396 section 9.2). The zero value ignores the member.
+	Details auth.Details
 	// Claimed reports whether tokens that name an issuer are verified otherwise. Nil
 	// leaves all tokens with the looks of a JWT to others.
 	Claimed func(issuer string) bool
@@ -88,7 +91,7 @@ func New(config Config) (*Introspector, error) {
 			address: config.URL, clientID: config.ClientID, secret: config.ClientSecret,
 			timeout: config.Timeout, client: newClient(config.HTTPClient),
 		},
-		reading:    reading{issuer: config.Issuer, audience: config.Audience, clockSkew: config.ClockSkew, lifetime: config.Lifetime},
+		reading:    reading{issuer: config.Issuer, audience: config.Audience, clockSkew: config.ClockSkew, lifetime: config.Lifetime, details: config.Details},
 		claimed:    config.Claimed,
 		cacheFor:   config.CacheFor,
 		refusedFor: config.RefusedFor,

@@ -226,6 +226,49 @@ func TestAudience(t *testing.T) {
 }
 
 // Which credentials are sent to the server at all.
+// TestAnswersGrantRights: authorization_details in an answer give rights on the streams of
+// the configuration only, and make the token invalid if they are not understood.
+func TestAnswersGrantRights(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		patterns []string
+		details  string
+		streams  string // "invalid" for a token that is refused
+	}{
+		"configured":       {[]string{"orders*"}, `[{"type":"sluice","actions":["subscribe"],"streams":["orders.eu","audit","news"]}]`, "[orders.eu]"},
+		"not configured":   {nil, `[{"type":"sluice","actions":["subscribe"],"streams":["orders.eu"]}]`, "[]"},
+		"by name":          {[]string{"*"}, `[{"type":"sluice","actions":["subscribe"],"streams":["audit","news"]}]`, "[news]"},
+		"by its name":      {[]string{"audit"}, `[{"type":"sluice","actions":["subscribe"],"streams":["audit"]}]`, "[audit]"},
+		"another type":     {[]string{"*"}, `[{"type":"payment","actions":["subscribe"],"streams":["news"]}]`, "[]"},
+		"a restriction":    {[]string{"*"}, `[{"type":"sluice","actions":["subscribe"],"streams":["news"],"only":"x"}]`, "invalid"},
+		"a pattern":        {[]string{"*"}, `[{"type":"sluice","actions":["subscribe"],"streams":["*"]}]`, "invalid"},
+		"ignored in a way": {nil, `"damaged"`, "[]"},
+	} {
+		details := must(auth.NewDetails(c.patterns, []string{"audit"}))
+		inBubble(t, introspection.Config{Details: details}, func(t *testing.T, e *endpoint, i *introspection.Introspector) {
+			e.set(func(e *endpoint) { e.answers["opaque"] = `{"active":true,"sub":"u","authorization_details":` + c.details + `}` })
+			id, err := i.Verify(t.Context(), auth.Bearer("opaque"))
+			got := "invalid"
+			switch {
+			case err == nil:
+				streams := []string{}
+				for _, g := range id.Grants {
+					streams = append(streams, g.Subscribe...)
+				}
+				got = fmt.Sprint(streams)
+			case !errors.Is(err, auth.ErrUnauthenticated):
+				t.Errorf("%s: %v", name, err)
+			}
+			if got != c.streams {
+				t.Errorf("%s: got %s, want %s", name, got, c.streams)
+			}
+		})
+	}
+	if _, err := auth.NewDetails([]string{""}, nil); err == nil {
+		t.Error("an empty pattern is accepted")
+	}
+}
+
 func TestWhatIsAskedAbout(t *testing.T) {
 	t.Parallel()
 	signed := func(issuer any) string {

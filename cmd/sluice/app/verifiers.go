@@ -120,6 +120,10 @@ func (v *verifiers) addIntrospection(c *config.Config, _ *rediskeys.Client, logg
 		CacheFor: i.Cache, RefusedFor: i.CacheRefused, Lifetime: i.Lifetime, ClockSkew: c.Auth.ClockSkew,
 		Timeout: i.Timeout, Logger: logger,
 	}
+	var err error
+	if made.Details, err = auth.NewDetails(i.AuthorizationDetails, grantedByName(c)); err != nil {
+		return fmt.Errorf("auth/introspection: %w", err)
+	}
 	if i.UnknownIssuers {
 		made.Claimed = func(issuer string) bool {
 			known := v.issuers.Load()

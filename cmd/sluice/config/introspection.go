@@ -16,8 +16,10 @@ type Introspection struct {
 	UnknownIssuers   bool          `koanf:"unknown_issuers" default:"false" doc:"also introspect JWTs whose iss is not one of auth/issuers; otherwise only tokens that are not JWTs"`
 	Cache            time.Duration `koanf:"cache" default:"30s" validate:"between=0s..10m" doc:"how long a positive answer is used, but not beyond its exp; a token that was withdrawn is valid for this much longer"`
 	CacheRefused     time.Duration `koanf:"cache_refused" default:"5s" validate:"between=0s..1m" doc:"how long a negative answer is used"`
-	Lifetime         time.Duration `koanf:"lifetime" default:"1h" validate:"between=1m..24h" doc:"how long the session of a token lasts whose answer has no exp, unless the session is renewed"`
-	Timeout          time.Duration `koanf:"timeout" default:"2s" validate:"between=100ms..30s" doc:"timeout of a request; requests are not retried"`
+	// AuthorizationDetails are patterns of streams.
+	AuthorizationDetails []string      `koanf:"authorization_details" validate:"unique,dive,stream_pattern" doc:"streams, by name or pattern, on which answers may grant rights, in authorization_details, as in auth/issuers. Without patterns, the member is ignored"`
+	Lifetime             time.Duration `koanf:"lifetime" default:"1h" validate:"between=1m..24h" doc:"how long the session of a token lasts whose answer has no exp, unless the session is renewed"`
+	Timeout              time.Duration `koanf:"timeout" default:"2s" validate:"between=100ms..30s" doc:"timeout of a request; requests are not retried"`
 
 	// ClientSecret is the content of ClientSecretFile.
 	ClientSecret auth.Secret `koanf:"-" validate:"-"`
