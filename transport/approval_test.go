@@ -379,6 +379,46 @@ func TestWhatASubscriptionAsksFor(t *testing.T) {
 	})
 }
 
+// TestReapprove: all subscriptions are asked about again; those that are refused end, also
+// members of a pattern, and those for which there is no answer go on.
+func TestReapprove(t *testing.T) {
+	t.Parallel()
+	a := &approver{}
+	inBubble(t, a.options(), func(t *testing.T, in *instance) {
+		s := in.dial("", token(t, "u", "live", time.Hour))
+		s.until("welcome")
+		s.send(`{"type":"subscribe","id":"a","stream":"orders"}`)
+		s.until("caught_up")
+		s.send(`{"type":"subscribe","id":"p","stream":"public.*"}`)
+		s.until("caught_up")
+		a.taken()
+		a.says(auth.ErrRightsUnavailable)
+		in.server.Reapprove()
+		synctest.Wait()
+		if asked := a.taken(); len(asked) == 0 {
+			t.Error("nothing was asked")
+		}
+		a.says(nil)
+		in.server.Reapprove()
+		synctest.Wait()
+		if asked := a.taken(); len(asked) != 2 {
+			t.Errorf("asked was %q", asked)
+		}
+		s.alive()
+		in.publish("orders", 0, 0, 1)
+		s.until("event")
+		a.says(auth.ErrForbidden)
+		in.server.Reapprove()
+		if m := s.until("streams"); texts(m["removed"]) != "public.news" {
+			t.Errorf("got %v", m)
+		}
+		if m := s.until("unsubscribed"); m.str("id") != "a" || m.str("reason") != "forbidden" {
+			t.Errorf("got %v", m)
+		}
+		s.alive()
+	})
+}
+
 // shower is a Verifier that remembers what it was shown.
 type shower struct {
 	mu    sync.Mutex

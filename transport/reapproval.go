@@ -2,13 +2,72 @@ package transport
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 
 	"sluice/auth"
 	"sluice/transport/wire"
 )
 
-// unapproved returns the session's subscriptions that a principal may not keep. It
-// must not be called by the session's executor.
+// reaskAtOnce is how many sessions are asked about at the same time.
+const reaskAtOnce = 4
+
+// Reapprove asks Config.Approve about all subscriptions again. Those that are refused now
+// end; where there is no answer, they go on. Reapprove returns at once, and ends within the
+// time of Run.
+func (s *Server) Reapprove() {
+	if s.config.Approve == nil {
+		return
+	}
+	s.tasks.Go(func() {
+		var (
+			sessions = make(chan *session)
+			asking   sync.WaitGroup
+			open     atomic.Int64
+		)
+		for range reaskAtOnce {
+			asking.Go(func() {
+				for x := range sessions {
+					if !x.reapprove() {
+						open.Add(1)
+					}
+				}
+			})
+		}
+		for _, x := range s.sessions.all() {
+			if s.base.Err() != nil {
+				break
+			}
+			sessions <- x
+		}
+		close(sessions)
+		asking.Wait()
+		if n := open.Load(); n > 0 {
+			s.logger.Warn("there was no answer about the subscriptions of some sessions, which go on as before", "sessions", n)
+		}
+	})
+}
+
+// reapprove ends the subscriptions that the session may not keep, and reports whether all
+// could be asked about.
+func (s *session) reapprove() bool {
+	p := s.who()
+	if p == nil {
+		return true
+	}
+	ctx, cancel := s.server.waitFor(s.server.base, p)
+	defer cancel()
+	refused, fault := s.unapproved(ctx, p)
+	s.post(func(s *session, sc *scratch) {
+		if s.who() == p && !s.closing { // a renewal asks by itself
+			s.endRefused(refused, sc)
+		}
+	})
+	return fault == nil
+}
+
+// unapproved returns the session's subscriptions that a principal may not keep, and with
+// a fault those of them that are known. It must not be called by the session's executor.
 func (s *session) unapproved(ctx context.Context, p *auth.Principal) (map[*subscription]bool, *wire.Error) {
 	if s.server.config.Approve == nil {
 		return nil, nil
@@ -44,7 +103,7 @@ func (s *session) unapproved(ctx context.Context, p *auth.Principal) (map[*subsc
 		case fault.Code == wire.Forbidden:
 			refused[each.sub] = true
 		default:
-			return nil, fault
+			return refused, fault
 		}
 	}
 	return refused, nil

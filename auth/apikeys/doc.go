@@ -46,4 +46,5 @@
 //	format.go  the text of a key
 //	slow.go    checking slow hashes, within bounds
 //	hash.go    hashes and their texts
+//	room.go    bounds of maps
 package apikeys

@@ -246,7 +246,9 @@ func TestAnswersGrantRights(t *testing.T) {
 	} {
 		details := must(auth.NewDetails(c.patterns, []string{"audit"}))
 		inBubble(t, introspection.Config{Details: details}, func(t *testing.T, e *endpoint, i *introspection.Introspector) {
-			e.set(func(e *endpoint) { e.answers["opaque"] = `{"active":true,"sub":"u","authorization_details":` + c.details + `}` })
+			e.set(func(e *endpoint) {
+				e.answers["opaque"] = `{"active":true,"sub":"u","authorization_details":` + c.details + `}`
+			})
 			id, err := i.Verify(t.Context(), auth.Bearer("opaque"))
 			got := "invalid"
 			switch {

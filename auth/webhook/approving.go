@@ -69,7 +69,7 @@ func (h *Hook) Approve(ctx context.Context, q Question) error {
 	if err != nil {
 		return fmt.Errorf("encode question: %w", err)
 	}
-	answer, err := h.ask(ctx, body, approval, auth.ErrRightsUnavailable)
+	answer, err := h.ask(ctx, event, body, approval, auth.ErrRightsUnavailable)
 	switch {
 	case err != nil:
 		return err

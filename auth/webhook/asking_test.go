@@ -245,7 +245,7 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("a cached answer: %v", err)
 		}
 		s.set(says(200, `{"allow":true}`))
-		time.Sleep(webhook.ProbeEvery)
+		time.Sleep(webhook.ProbeEvery + time.Millisecond)
 		if err := ask("again"); err != nil {
 			t.Errorf("after the service is back: %v", err)
 		}
@@ -268,4 +268,92 @@ func TestPanicEndsTheFlight(t *testing.T) {
 	if _, err := h.Verify(t.Context(), auth.Bearer("t")); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOutcomes: what came of each question is told, with the time that requests took.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		told := make(map[string]int)
+		note := func(e webhook.Event, o webhook.Outcome, took time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[fmt.Sprint(e, " ", o, " ", took)]++
+		}
+		slow := func(answer func(*http.Request) (reply, error)) func(*http.Request) (reply, error) {
+			return func(r *http.Request) (reply, error) {
+				time.Sleep(10 * time.Millisecond)
+				return answer(r)
+			}
+		}
+		s := &service{answer: slow(says(200, `{"subject":"u"}`))}
+		h := hook(t, s, func(c *webhook.Config) { c.Observe, c.Concurrency = note, 1 })
+		ask := func(token string) { _, _ = h.Verify(t.Context(), auth.Bearer(token)) }
+		answers := func(a func(*http.Request) (reply, error)) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.answer = slow(a)
+		}
+		var asking sync.WaitGroup
+		asking.Go(func() { ask("a") })
+		synctest.Wait()
+		asking.Go(func() { ask("a") })
+		synctest.Wait()
+		ask("b")
+		asking.Wait()
+		ask("a")
+		answers(says(401, ""))
+		ask("c")
+		answers(says(200, "{}"))
+		ask("d")
+		answers(says(500, ""))
+		for i := range webhook.TripAfter + 1 {
+			ask(fmt.Sprint("e", i))
+		}
+		if !h.Open() {
+			t.Error("the breaker is not open")
+		}
+		answers(says(200, `{"allow":true}`))
+		time.Sleep(webhook.ProbeEvery + time.Millisecond)
+		_ = h.Approve(t.Context(), webhook.Question{Principal: principal(t, "u", ""), Action: auth.Publish, Stream: "s"})
+		want := map[string]int{
+			"connect yes 10ms": 1, "connect shared 0s": 1, "connect busy 0s": 1, "connect cached 0s": 1, "connect no 10ms": 1,
+			"connect invalid 10ms": 1, "connect away 10ms": webhook.TripAfter, "connect broken 0s": 1, "publish yes 10ms": 1,
+		}
+		if fmt.Sprint(told) != fmt.Sprint(want) {
+			t.Errorf("got %v, want %v", told, want)
+		}
+	})
+}
+
+// TestForgottenAnswers: after Forget the service is asked again, also about what was being
+// asked, and what was asked before is not cached.
+func TestForgottenAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{}
+		s.answer = func(r *http.Request) (reply, error) {
+			time.Sleep(100 * time.Millisecond)
+			return says(200, `{"subject":"u"}`)(r)
+		}
+		h := hook(t, s)
+		ask := func() { _, _ = h.Verify(t.Context(), auth.Bearer("t")) }
+		ask()
+		ask()
+		h.Forget()
+		var asking sync.WaitGroup
+		asking.Go(ask) // the second request
+		synctest.Wait()
+		h.Forget()
+		ask() // the third
+		asking.Wait()
+		ask()
+		if n := s.count(); n != 3 {
+			t.Errorf("%d requests", n)
+		}
+		if yes, no := h.Cached(); yes != 1 || no != 0 {
+			t.Errorf("cached %d and %d", yes, no)
+		}
+	})
 }

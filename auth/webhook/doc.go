@@ -31,6 +31,7 @@
 //	webhook.go   Config, Hook
 //	signature.go how the server authenticates itself
 //	cache.go     the cache of answers
+//	outcome.go   what came of a question, for metrics
 //	verdict.go   what an answer says, and the question in flight
 //	strict.go    reading JSON strictly
 package webhook

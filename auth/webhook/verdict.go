@@ -24,7 +24,8 @@ type parser func(body []byte, now time.Time) (verdict, error)
 
 // flight is a question that is being asked, for all callers that wait for the answer.
 type flight struct {
-	done chan struct{}
+	done       chan struct{}
+	generation int // of the cache when the question was asked
 	// Set before done is closed.
 	answer verdict
 	err    error

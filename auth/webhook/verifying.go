@@ -50,7 +50,7 @@ func (h *Hook) Verify(ctx context.Context, c auth.Credential) (*auth.Identity, e
 	if err != nil {
 		return nil, fmt.Errorf("encode question: %w", err)
 	}
-	answer, err := h.ask(ctx, body, h.identity, auth.ErrVerifierUnavailable)
+	answer, err := h.ask(ctx, Connect, body, h.identity, auth.ErrVerifierUnavailable)
 	switch {
 	case err != nil:
 		return nil, err

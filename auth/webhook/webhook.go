@@ -66,6 +66,9 @@ type Config struct {
 	Secret auth.Secret
 	// Bearer sends the secret as a bearer token, in place of a signature.
 	Bearer bool
+	// Observe is called with what came of each question, and how long the request took if
+	// there was one. It must not block. Nil for nothing to be called.
+	Observe func(e Event, o Outcome, took time.Duration)
 	// Client sends the requests. Its cookie jar and redirect policy are not used. Nil
 	// means a client with the system's roots and the environment's proxy.
 	Client *http.Client
@@ -85,11 +88,14 @@ type Hook struct {
 	sign        signer
 	client      *http.Client
 	log         *slog.Logger
+	observe     func(Event, Outcome, time.Duration)
 	breaker     *gobreaker.CircuitBreaker[verdict]
 
-	mu       sync.Mutex
-	inFlight map[digest]*flight
-	yes, no  cache
+	mu         sync.Mutex
+	requests   int // in flight
+	inFlight   map[digest]*flight
+	yes, no    cache
+	generation int // of the cache
 }
 
 // New validates the configuration. It makes no requests.
@@ -126,6 +132,7 @@ func New(c Config) (*Hook, error) {
 		sign:        sign,
 		client:      newClient(c.Client, c.Concurrency),
 		log:         c.Logger,
+		observe:     c.Observe,
 		inFlight:    make(map[digest]*flight),
 		yes:         newCache(c.CacheEntries),
 		no:          newCache(c.CacheEntries),
@@ -168,9 +175,12 @@ func (h *Hook) Run(ctx context.Context) error {
 	return nil
 }
 
+// Open reports whether the service has failed, and is not asked at the moment.
+func (h *Hook) Open() bool { return h.breaker.State() == gobreaker.StateOpen }
+
 // Check returns why the service is not asked at the moment, or nil.
 func (h *Hook) Check(context.Context) error {
-	if h.breaker.State() == gobreaker.StateOpen {
+	if h.Open() {
 		return fmt.Errorf("the last %d requests have failed", TripAfter)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ func TestAccessByWebhookAndProxy(t *testing.T) {
 
 	var mu sync.Mutex
 	asked := make(map[string]int)
+	allowed := "open"
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var question struct {
 			Event, Stream string
@@ -41,6 +43,7 @@ func TestAccessByWebhookAndProxy(t *testing.T) {
 		_ = json.Unmarshal(body, &question)
 		mu.Lock()
 		asked[question.Event]++
+		allow := question.Stream == allowed
 		mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		switch {
@@ -51,7 +54,7 @@ func TestAccessByWebhookAndProxy(t *testing.T) {
 		case question.Event == "connect":
 			w.WriteHeader(http.StatusUnauthorized)
 		default:
-			fmt.Fprintf(w, `{"allow":%v}`, question.Stream == "open")
+			fmt.Fprintf(w, `{"allow":%v}`, allow)
 		}
 	}))
 	defer service.Close()
@@ -141,10 +144,52 @@ drain: {timeout: 1s, spread: 0s}
 		}
 	}
 	mu.Lock()
-	defer mu.Unlock()
 	for _, event := range []string{"connect", "subscribe", "publish"} {
 		if asked[event] == 0 || asked[event] > 3 {
 			t.Errorf("%s was asked %d times", event, asked[event])
+		}
+	}
+	mu.Unlock()
+	// A reload has it asked about what is open.
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/v1/streams/open/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Authorization": {"Bearer good"}, "X-Tenant": {"a"}}
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil || stream.StatusCode != http.StatusOK {
+		t.Fatal(stream, err)
+	}
+	defer func() { _ = stream.Body.Close() }()
+	mu.Lock()
+	allowed = "none"
+	mu.Unlock()
+	if _, err := a.Reload(c); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(stream.Body); err != nil || !strings.Contains(string(all), `"code":"forbidden"`) {
+		t.Errorf("the stream ended with %v:\n%s", err, all)
+	}
+	gathered, err := a.front.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, family := range gathered {
+		for _, m := range family.GetMetric() {
+			if strings.HasPrefix(family.GetName(), "sluice_webhook") {
+				fmt.Fprintln(&text, family.GetName(), m)
+			}
+		}
+	}
+	for _, name := range []string{"requests_total", "unasked_total", "request_seconds", "breaker_open", "cached_answers"} {
+		if !strings.Contains(text.String(), "sluice_webhook_"+name) {
+			t.Errorf("there is no sluice_webhook_%s in\n%s", name, text.String())
+		}
+	}
+	for _, want := range []string{`"connect".*"yes"`, `"subscribe".*"no"`, `"publish".*"yes"`, `"subscribe".*"cached"`} {
+		if !regexp.MustCompile(want + `.*counter:.*value:[1-9]`).MatchString(text.String()) {
+			t.Errorf("nothing is counted for %s in\n%s", want, text.String())
 		}
 	}
 	checks := a.front.without()

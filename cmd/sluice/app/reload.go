@@ -71,6 +71,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	if err := a.front.server.SetLimits(limits(c.Limits)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	a.verifiers.askAgain(a.front.server)
 	for _, p := range a.front.presences {
 		p.watch(c.Streams)
 	}

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"sluice/auth"
 	"sluice/cmd/sluice/certificates"
 	"sluice/cmd/sluice/config"
@@ -54,7 +56,8 @@ type front struct {
 	credentials auth.RequestOptions
 	certs       *certificates.Source // nil without TLS
 	server      *transport.Server
-	up          chan struct{} // closed when there is the server
+	registry    *prometheus.Registry // of the metrics
+	up          chan struct{}        // closed when there is the server
 }
 
 // prepare makes everything that needs no socket.
@@ -133,6 +136,7 @@ func (f *front) listen(ctx context.Context) error {
 func (f *front) serve(ctx context.Context) error { return f.server.Run(ctx) }
 
 func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error) {
+	f.registry = prometheus.NewRegistry()
 	made := transport.Config{
 		Hub:             f.hub,
 		Ingest:          []ingest.Step{ingest.ReservedHeaders{}, ingest.Allowed{}},
@@ -166,6 +170,10 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Logger:          f.logger.With("component", "transport"),
 		Now:             time.Now,
 		AdminHosts:      f.config.Admin.Hosts,
+		Registry:        f.registry,
+	}
+	if m := f.verifiers.webhookMetrics; m != nil {
+		f.registry.MustRegister(m)
 	}
 	f.shared.transport(&made, f.config.Auth.Cookie)
 	return transport.New(made)

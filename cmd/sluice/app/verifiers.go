@@ -24,6 +24,8 @@ type verifiers struct {
 	// forwarded reads what proxies say, and webhook decides about access; nil for none.
 	forwarded *forwarded.Headers
 	webhook   *webhook.Hook
+	// webhookMetrics are nil without a webhook.
+	webhookMetrics *webhookMetrics
 	// keys are the API keys, nil for none.
 	keys  *apikeys.Keys
 	parts []part

@@ -25,11 +25,13 @@ func (v *verifiers) addWebhook(c *config.Config, _ *rediskeys.Client, logger *sl
 	for _, event := range w.Events {
 		made.Events = append(made.Events, webhook.Event(event))
 	}
+	v.webhookMetrics = newWebhookMetrics()
+	made.Observe = v.webhookMetrics.observe
 	hook, err := webhook.New(made)
 	if err != nil {
 		return fmt.Errorf("auth/webhook: %w", err)
 	}
-	v.webhook = hook
+	v.webhook, v.webhookMetrics.hook = hook, hook
 	v.parts = append(v.parts, part{name: "webhook", run: hook.Run})
 	return nil
 }
@@ -51,6 +53,15 @@ func (v *verifiers) approve() transport.Approve {
 	}
 	return func(ctx context.Context, asked transport.Asked) error {
 		return hook.Approve(ctx, webhook.Question(asked))
+	}
+}
+
+// askAgain has the webhook asked about all subscriptions of a server again, and about
+// everything that its answers in the cache are for.
+func (v *verifiers) askAgain(server *transport.Server) {
+	if v.webhook != nil {
+		v.webhook.Forget()
+		server.Reapprove()
 	}
 }
 

@@ -79,7 +79,7 @@ streams: {one: {topic: one, partitions: 1}}
 	url := "http://" + (<-addresses).String()
 
 	do := func(method, path, key string) (*http.Response, error) {
-		request, _ := http.NewRequestWithContext(ctx, method, url+path, nil)
+		request, _ := http.NewRequestWithContext(t.Context(), method, url+path, nil)
 		if key != "" {
 			request.Header.Set("Authorization", "ApiKey "+key)
 		}
