@@ -124,7 +124,6 @@ func play(t *testing.T, e example) {
 		"token":           token(t, "u42", "live", time.Hour),
 		"token-read-only": token(t, "u42", "read", time.Hour),
 		"token-another":   token(t, "u43", "live", time.Hour),
-		"token-soon":      token(t, "u42", "live", 2*time.Second),
 		"token-in-base64": base64.RawURLEncoding.EncodeToString([]byte(token(t, "u42", "live", time.Hour))),
 		"token-of-nobody": token(t, "u42", "none", time.Hour),
 	}}
@@ -273,6 +272,11 @@ var (
 // fillIn replaces the known placeholders in a line that is sent.
 func (p *player) fillIn(line string) string {
 	return isPlaceholder.ReplaceAllStringFunc(line, func(holder string) string {
+		if holder == "<token-soon>" {
+			// Made when it is sent: what comes before can take long on a machine that is
+			// busy.
+			return token(p.t, "u42", "live", 4*time.Second)
+		}
 		text, ok := p.bound[holder[1:len(holder)-1]]
 		if !ok {
 			p.fatalf("%s has no value yet", holder)
