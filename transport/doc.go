@@ -57,6 +57,7 @@
 //	reclaim.go               returning memory to the system after a wave of clients
 //
 //	routes.go                the clients' routes, and the middleware of each request
+//	shielding.go             headers that keep browsers from taking answers for something else
 //	methods.go               the methods of a path, redirects of unclean paths
 //	events.go                GET of event streams
 //	handshake.go             GET /v1/ws

@@ -66,7 +66,7 @@ func (s *Server) routes() http.Handler {
 			OptionsSuccessStatus: http.StatusNoContent,
 		}).Handler(handler)
 	}
-	return s.recovered(s.counted(handler))
+	return shielded(s.recovered(s.counted(handler)))
 }
 
 // counted counts requests that are not yet answered. It bounds how long a client may

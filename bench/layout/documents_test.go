@@ -113,3 +113,58 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 		t.Errorf("the documents name only %d tests", named)
 	}
 }
+
+// TestThreatModelNamesItsTests: each test in the column of tests must exist in the package
+// that stands before it, and each attempt has a test or says that it is not stopped.
+func TestThreatModelNamesItsTests(t *testing.T) {
+	t.Parallel()
+	dir := root(t)
+	text, err := os.ReadFile(filepath.Join(dir, "web", "docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := func(where, name string) bool {
+		files, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(where), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(files, func(file string) bool {
+			source, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(source), "\nfunc "+name+"(")
+		})
+	}
+	item := regexp.MustCompile("`([^`]+)`")
+	attempts, inside := 0, false
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		switch {
+		case !strings.HasPrefix(line, "|"):
+			inside = false
+		case strings.TrimSpace(cells[0]) == "attempt":
+			inside = true
+		case !inside || strings.HasPrefix(cells[0], "---"):
+		case len(cells) != 3:
+			t.Errorf("the row %q has %d cells", line, len(cells))
+		default:
+			attempts++
+			named := 0
+			for part := range strings.SplitSeq(cells[2], ";") {
+				where, tests, _ := strings.Cut(part, ":")
+				of := item.FindStringSubmatch(where)
+				for _, test := range item.FindAllStringSubmatch(tests, -1) {
+					named++
+					if of == nil || !declared(of[1], test[1]) {
+						t.Errorf("%s: there is no %s in it", part, test[1])
+					}
+				}
+			}
+			if named == 0 && !strings.Contains(line, "not stopped") {
+				t.Errorf("no test shows what stops %q", cells[0])
+			}
+		}
+	}
+	if attempts < 30 {
+		t.Errorf("there are only %d attempts", attempts)
+	}
+}
