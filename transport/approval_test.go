@@ -384,6 +384,7 @@ func TestWhatASubscriptionAsksFor(t *testing.T) {
 func TestReapprove(t *testing.T) {
 	t.Parallel()
 	a := &approver{}
+	a.says(nil)
 	inBubble(t, a.options(), func(t *testing.T, in *instance) {
 		s := in.dial("", token(t, "u", "live", time.Hour))
 		s.until("welcome")

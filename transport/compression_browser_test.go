@@ -36,7 +36,10 @@ func browsing(t *testing.T, pages http.HandlerFunc) (*instance, context.Context)
 	}
 	in := start(t, options{config: func(c *transport.Config) {
 		compressing(c)
-		c.Console = pages
+		c.Console = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Del("Content-Security-Policy") // the pages have scripts
+			pages(w, r)
+		})
 	}})
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun)

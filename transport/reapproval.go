@@ -28,9 +28,13 @@ func (s *Server) Reapprove() {
 		for range reaskAtOnce {
 			asking.Go(func() {
 				for x := range sessions {
-					if !x.reapprove() {
-						open.Add(1)
-					}
+					// A panic, which is a bug in the server, ends only the session.
+					x.guarded(func() bool {
+						if !x.reapprove() {
+							open.Add(1)
+						}
+						return false
+					})
 				}
 			})
 		}

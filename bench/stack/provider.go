@@ -107,6 +107,15 @@ func (p *Provider) Rotate(ctx context.Context) error {
 	}
 }
 
+// LogOut makes the provider send a logout token for the client's own subject, ClientID, to
+// its "backchannel_logout_uri" (OpenID Connect Back-Channel Logout 1.0).
+func (p *Provider) LogOut() error {
+	if err := p.Signal(syscall.SIGUSR2); err != nil {
+		return fmt.Errorf("log out: %w", err)
+	}
+	return nil
+}
+
 // Token returns an access token by the client credentials grant (RFC 6749 section
 // 4.4), for one of the resources.
 func (p *Provider) Token(ctx context.Context, resource string) (string, error) {
