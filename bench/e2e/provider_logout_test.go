@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,7 +25,7 @@ func TestProviderLogsOut(t *testing.T) {
 		t.Skip("left out: -short starts no servers")
 	}
 	topic(t, "loggedout", 1)
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 50*time.Second)
 	// The provider is told where to send logout tokens before the server has an address.
 	var server atomic.Pointer[url.URL]
 	relay := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(server.Load()) }})
@@ -37,6 +38,9 @@ func TestProviderLogsOut(t *testing.T) {
 	t.Cleanup(func() {
 		if err := p.Kill(); err != nil {
 			t.Error(err)
+		}
+		if log, err := os.ReadFile(p.LogFile()); err == nil && t.Failed() {
+			t.Logf("the log of the provider:\n%s", log)
 		}
 	})
 	if err := p.Start(ctx); err != nil {
@@ -53,9 +57,10 @@ func TestProviderLogsOut(t *testing.T) {
 	})
 	server.Store(&url.URL{Scheme: "http", Host: i.addr})
 
+	reading := within(t, 10*time.Second)
 	open := func(token string) *bufio.Scanner {
 		t.Helper()
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.addr+"/v1/streams/loggedout/events", nil)
+		request, err := http.NewRequestWithContext(reading, http.MethodGet, "http://"+i.addr+"/v1/streams/loggedout/events", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,8 @@ function rotate() {
     jwks: { keys },
     cookies: { keys: [randomUUID()] },
     extraTokenClaims: () => claims,
+    // Its own dispatcher refuses addresses on loopback, where the tests are.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     features: {
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
