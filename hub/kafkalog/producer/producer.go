@@ -156,20 +156,6 @@ func (p *Producer) Forget(topic string) {
 	}
 }
 
-// remove removes a topic that is to be forgotten, and reports whether it did.
-func (p *Producer) remove(t *topic) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.unwanted || t.calls > 0 {
-		return false
-	}
-	t.forgotten, t.closed = true, true
-	delete(p.topics, t.name)
-	return true
-}
-
 func (p *Producer) takeWaiting() []*topic {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,7 +21,7 @@ func (t *topic) run(ctx, work context.Context) {
 	var lanes sync.WaitGroup
 	retry := t.producer.newBackoff()
 	for ctx.Err() == nil {
-		if t.producer.remove(t) {
+		if t.leave() {
 			cancel()
 			break
 		}
@@ -48,6 +48,21 @@ func (t *topic) run(ctx, work context.Context) {
 		close(drained)
 	}()
 	t.refreshUntil(work, drained)
+}
+
+// leave removes a topic that is to be forgotten from the producer, and reports whether it
+// did.
+func (t *topic) leave() bool {
+	t.producer.mu.Lock()
+	defer t.producer.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.unwanted || t.calls > 0 {
+		return false
+	}
+	t.forgotten, t.closed = true, true
+	delete(t.producer.topics, t.name)
+	return true
 }
 
 // refreshUntil updates the leaders while the lanes drain.
