@@ -39,6 +39,7 @@ type principal struct {
 	Issuer    string `json:"issuer"`
 	Subject   string `json:"subject"`
 	Anonymous bool   `json:"anonymous"`
+	Tenant    string `json:"tenant,omitempty"`
 }
 
 // Approve asks the service. It returns nil for yes and for an event that the service
@@ -57,7 +58,7 @@ func (h *Hook) Approve(ctx context.Context, q Question) error {
 	}
 	body, err := json.Marshal(approvalQuestion{
 		Event:     event,
-		Principal: principal{Issuer: q.Principal.Issuer(), Subject: q.Principal.ID(), Anonymous: q.Principal.Anonymous()},
+		Principal: principal{Issuer: q.Principal.Issuer(), Subject: q.Principal.ID(), Anonymous: q.Principal.Anonymous(), Tenant: q.Principal.Tenant()},
 		Claims:    claims,
 		Stream:    q.Stream,
 		From:      q.From,

@@ -16,11 +16,15 @@ func TestQuestionsAboutRights(t *testing.T) {
 	s := &service{answer: says(200, `{"allow":true}`)}
 	h := hook(t, s)
 	p := principal(t, "u42", `{"sub":"u42","role":["a","b"],"n":12345678901234567890}`)
-	open, err := auth.New(auth.Config{Grants: []auth.Grant{{Anonymous: true, Subscribe: []string{"*"}}}})
+	open, err := auth.New(auth.Config{Grants: []auth.Grant{{Anonymous: true, Subscribe: []string{"*"}}}, Tenancy: auth.Tenancy{Host: "{tenant}.example.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	anonymous, err := open.Anonymous("192.0.2.1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, err := open.Anonymous("192.0.2.1", open.HostTenant("acme.example.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +47,10 @@ func TestQuestionsAboutRights(t *testing.T) {
 		{
 			webhook.Question{Principal: anonymous, Action: auth.Subscribe, Stream: "news"},
 			`{"event":"subscribe","principal":{"issuer":"","subject":"192.0.2.1","anonymous":true},"claims":{},"stream":"news"}`,
+		},
+		{ // in a tenant the answer can be another one
+			webhook.Question{Principal: of, Action: auth.Subscribe, Stream: "news"},
+			`{"event":"subscribe","principal":{"issuer":"","subject":"192.0.2.1","anonymous":true,"tenant":"acme"},"claims":{},"stream":"news"}`,
 		},
 	} {
 		if err := h.Approve(t.Context(), c.asked); err != nil {
