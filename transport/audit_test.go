@@ -698,7 +698,8 @@ func TestNoEventHasASecret(t *testing.T) {
 			}
 		}
 	}
-	if len(events) < 50 || shown < 2 {
+	// How many show a part depends on how many refusals of a second are summed up.
+	if len(events) < 50 || shown < 1 {
 		t.Errorf("%d events, of which %d show a part: this shows nothing", len(events), shown)
 	}
 }
