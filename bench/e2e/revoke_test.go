@@ -116,21 +116,8 @@ func revokeAll(t *testing.T, all []*instance, name string, pause time.Duration) 
 	opened.Wait()
 	for n := range revocations {
 		begun[n] = time.Now()
-		body := fmt.Sprintf(`{"issuer":"e2e","subject":%q}`, subject(n))
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+all[n%len(all)].admin+"/revocations", strings.NewReader(body))
-		if err != nil {
+		if err := all[n%len(all)].revoke(ctx, fmt.Sprintf(`{"issuer":"e2e","subject":%q}`, subject(n))); err != nil {
 			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var answer struct{ Scope string }
-		err = json.NewDecoder(response.Body).Decode(&answer)
-		response.Body.Close()
-		if err != nil || response.StatusCode != http.StatusOK || answer.Scope != "all_instances" {
-			t.Fatalf("got %s %+v, %v", response.Status, answer, err)
 		}
 		time.Sleep(pause)
 	}
@@ -174,4 +161,26 @@ func untilRevoked(ctx context.Context, address, bearer string, open func()) erro
 		seen = append(seen, line)
 	}
 	return fmt.Errorf("the stream, with status %s, ended otherwise: %q", response.Status, seen)
+}
+
+// revoke revokes credentials, on all instances.
+func (i *instance) revoke(ctx context.Context, what string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.admin+"/revocations", strings.NewReader(what))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	var answer struct{ Scope string }
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK || answer.Scope != "all_instances" {
+		return fmt.Errorf("revoke %s: %s %+v", what, response.Status, answer)
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sluice/bench/clients"
+	"sluice/bench/stack"
 )
 
 const (
@@ -61,6 +62,8 @@ type rowsReader struct {
 	leaks    []string       // events that show what their reader may not see
 	redacted int            // events that show less than there is
 	cursor   string
+	revoked  bool           // its tokens are revoked, or were for a while
+	out      bool           // its tokens are revoked for good
 	ended    map[string]int // reasons for which subscriptions ended
 	renewals int
 }
@@ -146,8 +149,29 @@ func (r *rowsReader) see(text []byte) {
 	}
 }
 
-// errStopped ends a reader whose right was withdrawn.
+// errStopped ends a reader whose right was withdrawn, or whose tokens were revoked.
 var errStopped = errors.New("the right was withdrawn")
+
+// whenRevoked returns what a reader does that is refused because its token was revoked: a
+// new one may be accepted soon.
+func (r *rowsReader) whenRevoked(ctx context.Context) error {
+	r.journal.Lock()
+	revoked, out := r.revoked, r.out
+	r.ended["refused as revoked"]++
+	r.journal.Unlock()
+	switch {
+	case !revoked:
+		return errors.New("refused as revoked, and nothing was revoked")
+	case out:
+		return errStopped
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(200 * time.Millisecond):
+		return nil
+	}
+}
 
 // run reads until the context ends or the right is withdrawn.
 func (r *rowsReader) run(ctx context.Context, t testing.TB) error {
@@ -173,6 +197,9 @@ func (r *rowsReader) run(ctx context.Context, t testing.TB) error {
 
 func (r *rowsReader) overWS(ctx context.Context, t testing.TB) error {
 	conn, response, err := websocket.Dial(ctx, "ws://"+r.addr+"/v1/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + r.token(t)}}})
+	if err != nil && response != nil && response.StatusCode == http.StatusUnauthorized {
+		return r.whenRevoked(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -222,6 +249,9 @@ func (r *rowsReader) overWS(ctx context.Context, t testing.TB) error {
 			if m.Code == "bad_request" && strings.Contains(string(text), "no subscription has this id") {
 				continue // an ack that has met the end of the subscription
 			}
+			if m.Code == "revoked" {
+				return r.whenRevoked(ctx) // in answer to a renewal
+			}
 			if !m.Retryable {
 				return fmt.Errorf("answered: %s", text)
 			}
@@ -234,6 +264,9 @@ func (r *rowsReader) overWS(ctx context.Context, t testing.TB) error {
 				return err
 			}
 		case "closing":
+			if m.Code == "revoked" {
+				return r.whenRevoked(ctx)
+			}
 			return fmt.Errorf("closed: %s", text)
 		case "cursor":
 			if r.way == "named" {
@@ -273,6 +306,8 @@ func (r *rowsReader) ask(ctx context.Context, t testing.TB, path string, q url.V
 	switch {
 	case r.withdrawn && (response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusForbidden):
 		return nil, errStopped
+	case response.StatusCode == http.StatusUnauthorized && bytes.Contains(body, []byte(`"revoked"`)):
+		return nil, r.whenRevoked(ctx)
 	case bytes.Contains(body, []byte("rights_changed")), bytes.Contains(body, []byte(`"retryable":true`)):
 		return nil, nil // again, from the same cursor
 	}
@@ -407,8 +442,8 @@ func rowsGrants(readers []*rowsReader, after bool) string {
 }
 
 // TestNoRowWithoutARight: two hundred principals with grants and filters of their own
-// read a hundred thousand records in every way, while tokens are renewed and the grants
-// are replaced. What each is delivered is compared with a model that shares no code with
+// read a hundred thousand records in every way, while tokens are renewed and revoked and
+// the grants are replaced. What each is delivered is compared with a model that shares no code with
 // the server: no record without a right, none missing with one, and nothing of a record
 // that a grant redacts, by which a filter of the reader does not find it either.
 func TestNoRowWithoutARight(t *testing.T) {
@@ -453,11 +488,14 @@ func TestNoRowWithoutARight(t *testing.T) {
 	}
 	defer client.Close()
 	w := &rowsWriter{client: client, topic: name, rand: random, stored: make(map[place]modelRecord)}
-	phases := make([][]place, 4)
+	phases := make([][]place, 5)
 	if phases[0], err = w.write(ctx, 40_000/scale); err != nil {
 		t.Fatal(err)
 	}
+	// Its revocations are not for the subjects of other tests.
+	own, _ := ownRedis(t, stack.RedisOptions{Mode: stack.RedisSingle})
 	in := sluice(t, setup{
+		redis:   own,
 		streams: map[string]string{rowsStream: name}, grants: rowsGrants(readers, false),
 		limits: "sessions_per_principal: 0, replays_per_principal: 0, replays_per_instance: 0",
 	})
@@ -474,7 +512,7 @@ func TestNoRowWithoutARight(t *testing.T) {
 			late := ""
 			for _, r := range readers {
 				r.journal.Lock()
-				if r.marks[markValue(mark)] < rowsPartitions && (mark == "before" || !r.withdrawn) {
+				if r.marks[markValue(mark)] < rowsPartitions && (mark == "before" || !r.withdrawn) && !r.out {
 					late = fmt.Sprintf("reader %d, %s, is at %v", r.id, r.way, r.marks)
 				}
 				r.journal.Unlock()
@@ -526,8 +564,22 @@ func TestNoRowWithoutARight(t *testing.T) {
 		r.settled = w.n
 		r.journal.Unlock()
 	}
-	step(3, 20_000, "after")
+	step(3, 15_000, "after")
 	waitFor("after")
+
+	// Two subjects are revoked, one for good; who has the other comes back with new tokens.
+	for _, r := range readers {
+		r.journal.Lock()
+		r.revoked, r.out = r.subject == "u3" || r.subject == "u5", r.subject == "u3"
+		r.journal.Unlock()
+	}
+	for _, body := range []string{fmt.Sprintf(`{"subject":"u3","before_at":%d}`, time.Now().Add(time.Hour).UnixMilli()), `{"subject":"u5"}`} {
+		if err := in.revoke(ctx, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(4, 5_000, "revoked")
+	waitFor("revoked")
 	stop()
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
@@ -538,8 +590,8 @@ func TestNoRowWithoutARight(t *testing.T) {
 	}
 	t.Logf("%d records, %d readers: %d deliveries compared, %d of them repeated, %d redacted; %d renewals; ended: %v",
 		len(w.stored), len(readers), check.deliveries, check.repeated, check.redacted, check.renewals, check.ended)
-	if check.ended["rights_changed"] < 50 || check.ended["forbidden"] < 3 || check.renewals < 100 || check.deliveries < 100_000/scale || check.redacted < 20_000/scale {
-		t.Error("the change of grants, the renewals or the redactions did not strike")
+	if check.ended["rights_changed"] < 50 || check.ended["forbidden"] < 3 || check.ended["refused as revoked"] < 10 || check.renewals < 100 || check.deliveries < 100_000/scale || check.redacted < 20_000/scale {
+		t.Error("the change of grants, the renewals, the revocations or the redactions did not strike")
 	}
 }
 
@@ -586,6 +638,8 @@ func (c *rowsCheck) reader(r *rowsReader, phases [][]place) {
 				must = before && after
 			case 3:
 				may, must = after, after
+			case 4:
+				may, must = after && !r.out, after && !r.out
 			}
 			if has && !may || !has && must {
 				if c.faults++; c.faults <= 20 {
