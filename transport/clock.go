@@ -48,4 +48,4 @@ func (s *session) schedule(now monotime) {
 
 // jittered returns span, reduced by up to a tenth, so that sessions that began
 // together do not stay in step.
-func jittered(span time.Duration) time.Duration { return span - rand.N(span/10+1) }
+func jittered(span time.Duration) time.Duration { return span - rand.N(span/10+1) } //nolint:gosec // nothing secret depends on it

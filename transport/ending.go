@@ -429,7 +429,7 @@ func closingOf(fault *wire.Error) *wire.Closing {
 
 // comeBackSoon spreads the clients that reconnect over some seconds.
 func comeBackSoon() time.Duration {
-	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond)
+	return 1500*time.Millisecond + rand.N(3*time.Second).Truncate(time.Millisecond) //nolint:gosec // nothing secret depends on it
 }
 
 // fail sends a fault that does not end the session, unless there were too many.

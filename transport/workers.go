@@ -61,5 +61,5 @@ func spread(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return rand.N(d).Truncate(time.Millisecond)
+	return rand.N(d).Truncate(time.Millisecond) //nolint:gosec // nothing secret depends on it
 }

@@ -36,5 +36,5 @@ func (b *Backoff) Wait(ctx context.Context) bool {
 
 // Jitter returns a random time between half of d and d.
 func Jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // nothing secret depends on it
 }

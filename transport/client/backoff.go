@@ -23,7 +23,7 @@ func (b *backoff) next() time.Duration {
 		limit = min(limit, b.least<<b.attempts)
 	}
 	b.attempts++
-	return rand.N(limit + 1)
+	return rand.N(limit + 1) //nolint:gosec // nothing secret depends on it
 }
 
 func (b *backoff) reset() { b.attempts = 0 }

@@ -31,7 +31,7 @@ func text(s string) uint64 {
 // chance returns a random source that is the same for the same numbers.
 func chance(numbers ...uint64) *rand.Rand {
 	h := mix(numbers...)
-	return rand.New(rand.NewPCG(h, h^0xda3e39cb94b95bdb))
+	return rand.New(rand.NewPCG(h, h^0xda3e39cb94b95bdb)) //nolint:gosec // data of a demo
 }
 
 // fraction returns a number in [0, 1) that is the same for the same numbers.

@@ -116,7 +116,7 @@ func (t *topic) learned(leaders []int32) []*lane {
 		for i := range t.numbers {
 			t.numbers[i] = i
 		}
-		t.sticky = rand.IntN(len(leaders))
+		t.sticky = rand.IntN(len(leaders)) //nolint:gosec // nothing secret depends on it
 	}
 	t.setLeaders(leaders)
 	waiting := t.waiting

@@ -95,7 +95,7 @@ func (t *topic) fail(m *message, sentinel, cause error) {
 
 // spread chooses another partition for messages without a key (KIP-480).
 func (t *topic) spread() {
-	start, before := rand.IntN(len(t.numbers)), t.sticky
+	start, before := rand.IntN(len(t.numbers)), t.sticky //nolint:gosec // nothing secret depends on it
 	for i := range t.numbers {
 		at := (start + i) % len(t.numbers)
 		if at != before && t.lanes[at].usable() {
