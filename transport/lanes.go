@@ -140,6 +140,7 @@ func (q *waitingSessions) serve(most int, step func(*session)) {
 	}
 }
 
-// empty reports whether no session is left of those that were taken. The worker is woken
-// for those that came since.
-func (q *waitingSessions) empty() bool { return q.next == len(q.line) }
+// empty reports whether no session waits, neither of those that were taken nor of those
+// that came since: the wake-up for these may have begun the round that did not take them.
+// The caller holds the worker's lock.
+func (q *waitingSessions) empty() bool { return q.next == len(q.line) && len(q.came) == 0 }

@@ -116,18 +116,17 @@ func (w *worker) round() (more bool) {
 		w.until = w.lanes.delivered + uint64(w.lanes.waiting)
 	}
 	w.scratch.reset()
-	if len(delivered) > 0 {
-		w.mu.Lock()
-		for _, f := range delivered {
-			if w.owed[f.Lane()]--; w.owed[f.Lane()] == 0 {
-				delete(w.owed, f.Lane())
-				w.paid.Broadcast()
-			}
+	w.mu.Lock()
+	for _, f := range delivered {
+		if w.owed[f.Lane()]--; w.owed[f.Lane()] == 0 {
+			delete(w.owed, f.Lane())
+			w.paid.Broadcast()
 		}
-		w.mu.Unlock()
-		clear(delivered)
 	}
-	return w.lanes.waiting > 0 || !w.live.empty() || !w.behind.empty()
+	more = w.lanes.waiting > 0 || !w.live.empty() || !w.behind.empty()
+	w.mu.Unlock()
+	clear(delivered)
+	return more
 }
 
 // wakeFeed makes the worker deliver a feed. It is the hub's Wake.

@@ -152,3 +152,43 @@ func TestWorkersHoldNothing(t *testing.T) {
 		t.Error("what the last step has delivered is held")
 	}
 }
+
+// TestNoSessionIsForgotten: a session that is enqueued while others are still waiting has
+// its turn without another wake-up, and so does one that has to catch up.
+func TestNoSessionIsForgotten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		behind bool
+		share  int
+	}{"live": {false, laneShare}, "behind": {true, behindShare}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorker(0)
+			served := 0
+			enqueue := func(then func()) {
+				s := &session{worker: w, inbox: []command{func(s *session, _ *scratch) {
+					served++
+					then()
+					s.closed = true
+				}}}
+				s.behind.Store(c.behind)
+				s.state.Store(queued)
+				w.enqueue(s)
+			}
+			nothing := func() {}
+			enqueue(func() { enqueue(nothing) }) // in the first round
+			for range c.share {
+				enqueue(nothing) // the last of them is left for the second round
+			}
+			for len(w.wake) > 0 {
+				<-w.wake
+				if w.round() {
+					w.ring()
+				}
+			}
+			if served != c.share+2 {
+				t.Errorf("%d sessions of %d had their turn", served, c.share+2)
+			}
+		})
+	}
+}
