@@ -228,8 +228,8 @@ func (st *stream) release() {
 	}
 	st.used.Store(st.hub.now().UnixNano())
 	linger := st.Linger
-	if st.isRetired() {
-		linger = 0
+	if st.isRetired() || st.template != nil && st.missing.Load() {
+		linger = 0 // there is nothing to go on with
 	}
 	var timer *time.Timer
 	timer = time.AfterFunc(linger, func() {

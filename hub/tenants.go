@@ -14,6 +14,10 @@ var ErrTooManyStreams = errors.New("too many streams of tenants are in use")
 // it, so that it is not removed before the request has begun to use it.
 const tenantIdle = 10 * time.Second
 
+// missingIdle is tenantIdle for a stream without a topic. It is short because clients can
+// invent tenants, with host names, faster than their streams would make room for others.
+const missingIdle = time.Second
+
 // Has reports whether a tenant has a stream of the name.
 func (h *Hub) Has(tenant, name string) bool {
 	st, ok := h.streams()[name]
@@ -84,7 +88,11 @@ func (t *tenantStreams) removeIdlest(now time.Time) bool {
 	var idlest *stream
 	var key tenantStream
 	for which, st := range t.all {
-		if !st.idleSince(now.Add(-tenantIdle)) {
+		kept := tenantIdle
+		if st.missing.Load() {
+			kept = missingIdle
+		}
+		if !st.idleSince(now.Add(-kept)) {
 			continue
 		}
 		if idlest == nil || st.missing.Load() && !idlest.missing.Load() ||

@@ -199,6 +199,27 @@ func TestStreamsOfTenantsAreBounded(t *testing.T) {
 	})
 }
 
+// TestInventedTenantsMakeRoom: clients that subscribe to streams of tenants that do not
+// exist keep no others out for longer than a moment.
+func TestInventedTenantsMakeRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("a.orders", 1)
+		h := startTenants(t, topics, func(l *hub.Limits) { l.TenantStreams = 3 })
+		for i := range 30 {
+			req := hub.Request{Tenant: fmt.Sprint("x", i), Stream: "orders", Start: hub.Start{Kind: hub.StartLatest}, Replay: -1}
+			if _, _, err := h.Subscribe(t.Context(), req); !errors.Is(err, upstream.ErrUnknownTopic) {
+				t.Fatalf("tenant %d: %v", i, err)
+			}
+			if i%3 == 2 {
+				time.Sleep(2 * time.Second)
+			}
+		}
+		subscribe(t, h, hub.Request{Tenant: "a"}).Close()
+	})
+}
+
 // tenantIdle is how long a stream of a tenant that nobody uses is kept at least.
 const tenantIdle = 10 * time.Second
 
