@@ -47,6 +47,9 @@ func (s *Server) identify(r *http.Request) *client {
 		return c
 	}
 	credential, err := s.credentialOf(r)
+	if err == nil && s.acrossTenants(r, credential.Source) {
+		err = auth.ErrOriginRefused
+	}
 	if err != nil {
 		c.fault = faultOf(err)
 		return c

@@ -3,7 +3,9 @@ package transport
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
+	"sluice/auth"
 	"sluice/transport/wire"
 )
 
@@ -30,6 +32,18 @@ func (s *Server) originFault(r *http.Request) *wire.Error {
 		return fault
 	}
 	return wire.Errorf(wire.Forbidden, "the page is https, this connection http: a proxy that ends TLS belongs in trusted_proxies and sends X-Forwarded-Proto")
+}
+
+// acrossTenants reports whether a page at the host of one tenant uses, at the host of
+// another, what browsers and proxies add to a request by themselves. That both origins are
+// listed only means that each tenant has pages.
+func (s *Server) acrossTenants(r *http.Request, by auth.Source) bool {
+	if by != auth.FromCookie && by != auth.FromConnection && by != auth.FromProxy {
+		return false
+	}
+	_, page, _ := strings.Cut(r.Header.Get("Origin"), "://")
+	here, there := s.config.Auth.HostTenant(r.Host), s.config.Auth.HostTenant(page)
+	return here != "" && there != "" && here != there
 }
 
 // isForwarded reports whether a proxy says that it has forwarded a request.

@@ -266,6 +266,44 @@ func TestTenantOfTheHost(t *testing.T) {
 	s.until("authenticated")
 }
 
+// TestPagesOfOtherTenants: a page at the host of one tenant, though its origin is listed,
+// has no use of what a browser adds to requests for the host of another one.
+func TestPagesOfOtherTenants(t *testing.T) {
+	t.Parallel()
+	in := startTenants(t, auth.Tenancy{Claim: "tenant", Host: "{tenant}.example.com"}, options{config: func(c *transport.Config) {
+		withCookie(http.SameSiteStrictMode)(c)
+		var err error
+		c.Credentials.Origins, err = auth.NewOrigins([]string{"https://a.example.com", "https://B.example.com:8443", "https://app.example.org"})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}})
+	a := tenantToken(t, "u1", "a")
+	for _, c := range []struct {
+		origin   string
+		cookie   int // the status with the cookie
+		explicit int // and with the token in a header
+	}{
+		{"https://a.example.com", http.StatusOK, http.StatusOK},
+		{"https://app.example.org", http.StatusOK, http.StatusOK},
+		{"https://b.example.com:8443", http.StatusForbidden, http.StatusOK},
+	} {
+		path, page := "/v1/streams/orders/records", []string{"Host", "a.example.com", "Origin", c.origin, "X-Forwarded-Proto", "https"}
+		if status, _, body := in.do(http.MethodGet, path, "", "", append(page, "Cookie", auth.CookieName+"="+a)...); status != c.cookie {
+			t.Errorf("%s, with the cookie: %d %s", c.origin, status, body)
+		}
+		if status, _, body := in.do(http.MethodGet, path, a, "", page...); status != c.explicit {
+			t.Errorf("%s, with the token: %d %s", c.origin, status, body)
+		}
+		for _, method := range []string{http.MethodPost, http.MethodDelete} {
+			token := map[string]string{http.MethodPost: a}[method]
+			if status, _, body := in.do(method, "/v1/cookie", token, "", page...); (status == http.StatusForbidden) != (c.cookie == http.StatusForbidden) {
+				t.Errorf("%s, %s the cookie: %d %s", c.origin, method, status, body)
+			}
+		}
+	}
+}
+
 // tenantProducer stores nothing in a.orders while it is held.
 type tenantProducer struct {
 	upstream.Producer
