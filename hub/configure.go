@@ -22,7 +22,6 @@ func (h *Hub) SetStreams(streams []Stream) error {
 		st.retire()
 		for _, of := range h.tenants.remove(st) {
 			of.retire()
-			of.forget()
 		}
 	}
 	return err

@@ -61,6 +61,8 @@ func (h *Hub) ofTenant(which tenantStream) (*stream, error) {
 	}
 	if ctx := h.running(); !h.spawn(func() {
 		made.watchTips(ctx, func(window time.Duration) bool { return h.removeIfIdle(made, window) })
+		// Nothing is asked about the topic any more of which something would be kept.
+		made.forget()
 	}) {
 		return made, nil // it cannot be read, and nothing would remove it
 	}
@@ -105,7 +107,6 @@ func (t *tenantStreams) removeIdlest(now time.Time) bool {
 	}
 	delete(t.all, key)
 	idlest.retire()
-	idlest.forget()
 	return true
 }
 
@@ -131,7 +132,6 @@ func (h *Hub) removeIfIdle(st *stream, idle time.Duration) bool {
 	}
 	delete(h.tenants.all, which)
 	st.retire()
-	st.forget()
 	return true
 }
 

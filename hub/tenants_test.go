@@ -1,9 +1,11 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +219,42 @@ func TestInventedTenantsMakeRoom(t *testing.T) {
 			}
 		}
 		subscribe(t, h, hub.Request{Tenant: "a"}).Close()
+	})
+}
+
+// slowly answers the second question about a topic late.
+type slowly struct {
+	*forgetful
+	asked atomic.Int32
+}
+
+func (s *slowly) Topic(ctx context.Context, name string) (record.Topic, error) {
+	if name == "x.orders" && s.asked.Add(1) == 2 {
+		time.Sleep(4 * time.Second)
+		s.Forget("answered " + name)
+	}
+	return s.forgetful.Topic(ctx, name)
+}
+
+// TestNothingIsKeptOfAStreamThatWasAskedAbout: what Kafka is still being asked about a
+// topic, when its stream has made room for another one, is forgotten too.
+func TestNothingIsKeptOfAStreamThatWasAskedAbout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := &slowly{forgetful: &forgetful{Topics: hubtest.New()}}
+		h := startTenants(t, topics, func(l *hub.Limits) { l.TenantStreams = 1 })
+		for _, tenant := range []string{"x", "y"} {
+			if _, err := h.Describe(t.Context(), tenant, "orders"); !errors.Is(err, upstream.ErrUnknownTopic) {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		time.Sleep(4 * time.Second)
+		topics.mu.Lock()
+		defer topics.mu.Unlock()
+		if got := fmt.Sprint(topics.forgot); got != "[answered x.orders x.orders x.orders]" { // source and producer
+			t.Errorf("forgotten are %s", got)
+		}
 	})
 }
 

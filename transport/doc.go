@@ -130,7 +130,7 @@
 //	answer.go                write deadlines of answers
 //	refusing.go              answering, logging and counting faults
 //	challenge.go             the WWW-Authenticate headers of an answer
-//	origins.go               why a page may not connect
+//	origins.go               why a page may not connect, or use a cookie
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
 //	pending.go               requests that wait, by principal
