@@ -33,10 +33,10 @@ type openJob struct {
 	Kind   string `json:"kind"`
 	First  int    `json:"first"`
 	Count  int    `json:"count"`
-	// ByKey gives client i the key i, modulo Keys; otherwise each client gets all
-	// keys of its stream.
-	ByKey bool `json:"by_key"`
-	Keys  int  `json:"keys"`
+	// Filter is that of a group of clients: with one, client i gets the key i, modulo
+	// Keys, or nothing; without, each client gets all keys of its stream.
+	Filter string `json:"filter,omitempty"`
+	Keys   int    `json:"keys"`
 	// Stalled clients subscribe and never read.
 	Stalled bool `json:"stalled"`
 	// Resume keeps the state that is needed to come back.
@@ -132,9 +132,7 @@ func (p *clientProcess) open(ctx context.Context, job openJob) *openReport {
 	return p.dialAll(ctx, job.Count, openAtOnce, func(i int) error {
 		i += job.First
 		w := wish{kind: job.Kind, client: i, stream: i % len(job.Target.Streams), key: -1, publishes: job.Publishes}
-		if job.ByKey {
-			w.key = i % job.Keys
-		}
+		w.filterBy(job.Filter, i, job.Keys)
 		buffer := 0
 		if job.Stalled {
 			buffer = stalledBuffer
@@ -143,7 +141,7 @@ func (p *clientProcess) open(ctx context.Context, job openJob) *openReport {
 		if err != nil {
 			return err
 		}
-		c.track = newTrack(w.stream, len(job.Target.Streams), job.Keys, w.key)
+		c.track = trackOf(job.Filter, w, len(job.Target.Streams), job.Keys)
 		if job.Resume && job.Target.Dialect == dialectSluice {
 			c.resume = &resume{}
 		}

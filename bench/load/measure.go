@@ -62,11 +62,11 @@ func (m *measurement) connect(ctx context.Context) error {
 	memory := m.Memory || !m.Flows()
 	first := 0
 	for _, group := range m.Clients {
-		job := openJob{
-			Target: m.place.Target, Kind: group.Kind, First: first, ByKey: group.Filter == scenario.FilterKey,
-			Keys: m.Keys, Resume: m.Storm, Publishes: m.Publish > 0,
-		}
+		job := m.jobOf(group, first)
 		first += group.Count
+		if group.Filter == scenario.FilterHostile {
+			continue // they connect after a measurement without them
+		}
 		if m.Open == 0 && group.Count > 0 {
 			if err := m.open(ctx, job, 1); err != nil {
 				return err
@@ -102,6 +102,30 @@ func (m *measurement) connect(ctx context.Context) error {
 		m.BytesPerClient = float64(after-m.ServerRSS) / float64(m.Open-1)
 	}
 	m.ServerRSS = after
+	return nil
+}
+
+// jobOf returns the job for a group, whose first client has a number.
+func (m *measurement) jobOf(group scenario.Group, first int) openJob {
+	return openJob{
+		Target: m.place.Target, Kind: group.Kind, First: first, Filter: group.Filter,
+		Keys: m.Keys, Resume: m.Storm, Publishes: m.Publish > 0,
+	}
+}
+
+// beset opens the clients with hostile filters.
+func (m *measurement) beset(ctx context.Context) error {
+	first := 0
+	for _, group := range m.Clients {
+		job := m.jobOf(group, first)
+		first += group.Count
+		if group.Filter != scenario.FilterHostile {
+			continue
+		}
+		if err := m.open(ctx, job, group.Count); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -167,6 +191,16 @@ func (m *measurement) load(ctx context.Context) error {
 		var after phase
 		after, err = m.flow(ctx)
 		m.After = &after
+	case m.Hostile():
+		var before phase
+		if before, err = m.flow(ctx); err != nil {
+			return err
+		}
+		m.Before = &before
+		if err := m.beset(ctx); err != nil {
+			return err
+		}
+		m.phase, err = m.flow(ctx)
 	case m.Returning > 0:
 		err = m.comeBack(ctx)
 	case m.Storm:

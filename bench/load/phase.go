@@ -200,10 +200,12 @@ func (m *measurement) expected(stored []int64) int64 {
 	client := 0
 	for _, group := range m.Clients {
 		for range group.Count {
-			if group.Filter == scenario.FilterKey {
-				sum += stored[client%len(stored)]
-			} else {
+			switch group.Filter {
+			case scenario.FilterNone:
 				sum += perStream[client%m.Streams]
+			case scenario.FilterHostile:
+			default:
+				sum += stored[client%len(stored)]
 			}
 			client++
 		}

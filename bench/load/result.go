@@ -15,7 +15,8 @@ type result struct {
 	BytesPerClient float64 `json:"server_rss_bytes_per_client,omitempty"`
 	ServerRSS      int64   `json:"server_rss_bytes,omitempty"`
 	phase
-	// Before was measured before clients stalled, After once they had disconnected.
+	// Before was measured before clients stalled, or hostile ones came, After once those
+	// who stalled had disconnected.
 	Before *phase `json:"before,omitempty"`
 	After  *phase `json:"after,omitempty"`
 	// BackSeconds is the time until all clients were subscribed again after a storm,
@@ -115,6 +116,9 @@ func (p phase) floorValues() scenario.Values {
 
 func (r *result) values() scenario.Values {
 	v := r.phase.values(r.Publish > 0)
+	if n := r.Filters(); n > 0 && v["cpu_us_per_record"] > 0 {
+		v["cpu_us_per_record_and_filter"] = v["cpu_us_per_record"] / float64(n)
+	}
 	if r.BytesPerClient != 0 {
 		v["rss_bytes_per_client"] = r.BytesPerClient
 	}

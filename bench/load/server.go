@@ -75,6 +75,9 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(program, "serve", "--config", config)
 	cmd.Stdout, cmd.Stderr = log, log
+	if s.Cores > 0 {
+		cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", s.Cores))
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)

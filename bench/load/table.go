@@ -29,11 +29,12 @@ func (p *printer) targets(results []result) {
 
 // measureNames are the names of measures in tables.
 var measureNames = map[string]string{
-	"cpu_us_per_delivery":       "processor time a delivery",
-	"cpu_us_per_record":         "processor time a record",
-	"deliveries_per_cpu_second": "deliveries a processor second",
-	"deliveries_per_second":     "deliveries a second",
-	"p50_ms":                    "p50", "p99_ms": "p99", "p999_ms": "p99.9",
+	"cpu_us_per_delivery":          "processor time a delivery",
+	"cpu_us_per_record":            "processor time a record",
+	"cpu_us_per_record_and_filter": "processor time a record and filter",
+	"deliveries_per_cpu_second":    "deliveries a processor second",
+	"deliveries_per_second":        "deliveries a second",
+	"p50_ms":                       "p50", "p99_ms": "p99", "p999_ms": "p99.9",
 	"ack_p50_ms": "answer p50", "ack_p99_ms": "answer p99",
 	"rss_bytes_per_client": "memory a client",
 	"server_cores":         "processor time a second",
@@ -88,6 +89,8 @@ func quantity(measure string, n float64, known bool) string {
 	switch measure {
 	case "cpu_us_per_delivery", "cpu_us_per_record":
 		return fmt.Sprintf("%.2f µs", n)
+	case "cpu_us_per_record_and_filter":
+		return fmt.Sprintf("%.3f µs", n)
 	case "p50_ms", "p99_ms", "p999_ms", "ack_p50_ms", "ack_p99_ms":
 		return fmt.Sprintf("%.1f ms", n)
 	case "rss_bytes_per_client":

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"sluice/bench/load/scenario"
@@ -49,8 +50,10 @@ type wish struct {
 	kind   string
 	client int
 	stream int
-	// key is a slot, or -1 for all.
-	key int
+	// key is a slot to subscribe to by key, or -1 for none, and filter an expression,
+	// or empty.
+	key    int
+	filter string
 	// publishes omits the subscription.
 	publishes bool
 	// from is where to resume: a cursor of Sluice's, or empty.
@@ -66,6 +69,8 @@ func (t target) path(w wish) string {
 			path = "/v1/streams/{stream}/events"
 			if w.key >= 0 {
 				path += "?key={key}"
+			} else if w.filter != "" {
+				path += "?filter=" + url.QueryEscape(w.filter)
 			}
 		}
 	}
@@ -97,6 +102,9 @@ func (t target) first(w wish) ([]string, error) {
 	subscribe := map[string]any{"type": "subscribe", "id": "0", "stream": t.Streams[w.stream]}
 	if w.key >= 0 {
 		subscribe["key"] = []string{string(appendKey(nil, w.key))}
+	}
+	if w.filter != "" {
+		subscribe["filter"] = w.filter
 	}
 	if w.from != "" {
 		subscribe["from"] = w.from

@@ -40,7 +40,18 @@ const (
 	// FilterKey selects the records of one key: client i has key i, modulo the
 	// number of keys.
 	FilterKey = "key"
+	// FilterField selects the same records by an equality on a field of the value,
+	// which a server can find by index.
+	FilterField = "field"
+	// FilterCEL selects the same records by an expression that no index serves.
+	FilterCEL = "cel"
+	// FilterHostile selects no record, and costs just under the default of
+	// limits/filter_cost on each.
+	FilterHostile = "hostile"
 )
+
+// filters are the filters that a group can have.
+var filters = []string{FilterNone, FilterKey, FilterField, FilterCEL, FilterHostile}
 
 // Upper bounds that keep a mistyped file from overloading the machine.
 const (
@@ -98,6 +109,9 @@ type Scenario struct {
 	Returning int           `yaml:"returning" json:"returning,omitempty"`
 	Away      time.Duration `yaml:"away" json:"away_ns,omitempty"`
 	AwayRate  int           `yaml:"away_rate" json:"away_rate,omitempty"`
+	// Cores is how many processors the server may use at once (GOMAXPROCS); 0 means
+	// all.
+	Cores int `yaml:"cores" json:"cores,omitempty"`
 	// LogBytes is how much of each stream the server keeps in memory, in bytes; 0
 	// means the server's default.
 	LogBytes int `yaml:"log_bytes" json:"log_bytes,omitempty"`
@@ -123,8 +137,25 @@ type Group struct {
 	Kind string `yaml:"kind" json:"kind"`
 	// Count is the number of clients.
 	Count int `yaml:"count" json:"count"`
-	// Filter is empty or "key".
+	// Filter is empty, or "key", "field", "cel" or "hostile". Hostile clients connect
+	// after a measurement without them, which targets call "before".
 	Filter string `yaml:"filter" json:"filter,omitempty"`
+}
+
+// Filters returns how many clients have a filter.
+func (s Scenario) Filters() int {
+	n := 0
+	for _, g := range s.Clients {
+		if g.Filter != FilterNone {
+			n += g.Count
+		}
+	}
+	return n
+}
+
+// Hostile reports whether a group's filter is hostile.
+func (s Scenario) Hostile() bool {
+	return slices.ContainsFunc(s.Clients, func(g Group) bool { return g.Filter == FilterHostile })
 }
 
 // Connections returns how many clients read.
@@ -196,6 +227,7 @@ func (s Scenario) Check() error {
 		wrong("away is %v: those who return have to be away for a while", s.Away)
 	}
 	bounds("away_rate", s.AwayRate, 0, 10_000_000)
+	bounds("cores", s.Cores, 0, 1024)
 	bounds("log_bytes", s.LogBytes, 0, 1<<36)
 	bounds("publish", s.Publish, 0, 1_000_000)
 	bounds("clients", s.Connections(), 1, maxClients)
@@ -209,11 +241,11 @@ func (s Scenario) Check() error {
 		if !slices.Contains([]string{WebSocket, SSE}, g.Kind) {
 			wrong("kind %q: ws or sse is needed", g.Kind)
 		}
-		if !slices.Contains([]string{FilterNone, FilterKey}, g.Filter) {
-			wrong("filter %q: none or key is needed", g.Filter)
+		if !slices.Contains(filters, g.Filter) {
+			wrong("filter %q: none, key, field, cel or hostile is needed", g.Filter)
 		}
-		if g.Filter == FilterKey && s.Streams > 1 {
-			wrong("filter key goes with one stream only")
+		if g.Filter != FilterNone && s.Streams > 1 {
+			wrong("filter %s goes with one stream only", g.Filter)
 		}
 		if g.Kind == SSE && s.Publish > 0 {
 			wrong("an event stream cannot publish")
@@ -226,16 +258,19 @@ func (s Scenario) Check() error {
 		wrong("%d keys cannot be shared out evenly to %d streams", s.Keys, s.Streams)
 	}
 	exclusive := 0
-	for _, set := range []bool{s.Burst > 0, s.Stalled > 0, s.Storm, s.Returning > 0} {
+	for _, set := range []bool{s.Burst > 0, s.Stalled > 0, s.Storm, s.Returning > 0, s.Hostile()} {
 		if set {
 			exclusive++
 		}
 	}
 	if exclusive > 1 || s.Burst > 0 && s.Rate > 0 {
-		wrong("only one of rate and burst, and of burst, stalled, storm and returning, can be had")
+		wrong("only one of rate and burst, and of burst, stalled, storm, returning and hostile filters, can be had")
 	}
-	if (s.Stalled > 0 || s.Storm || s.Returning > 0) && s.Rate == 0 {
-		wrong("stalled, storm and returning need a rate")
+	if (s.Stalled > 0 || s.Storm || s.Returning > 0 || s.Hostile()) && s.Rate == 0 {
+		wrong("stalled, storm, returning and hostile filters need a rate")
+	}
+	if s.Hostile() && s.Clients[0].Filter == FilterHostile {
+		wrong("hostile clients come after others")
 	}
 	if s.BesideBare() && !s.SuitsBare() {
 		wrong("a target is relative to bare, which has no filters, publishing, stalled, storm and returning")

@@ -16,7 +16,7 @@ func TestScenariosOfThisPackage(t *testing.T) {
 	t.Parallel()
 	names := scenario.Names()
 	for _, want := range []string{
-		"idle-ws", "idle-sse", "broadcast-100", "broadcast-max", "keyed", "single", "stalled", "storm", "mixed",
+		"idle-ws", "idle-sse", "broadcast-100", "broadcast-max", "keyed", "field", "cel", "hostile", "single", "stalled", "storm", "mixed",
 		"publish", "streams", "growth-clients", "growth-partitions", "growth-filters",
 	} {
 		if !slices.Contains(names, want) {
@@ -70,6 +70,11 @@ func TestScenariosThatMakeNoSense(t *testing.T) {
 		"unknown field":  "rates: 1\nclients: [{kind: ws, count: 1}]",
 		"kind":           "clients: [{kind: mqtt, count: 1}]",
 		"filter":         "clients: [{kind: ws, count: 1, filter: x}]",
+		"hostile first":  "rate: 1\nclients: [{kind: ws, count: 1, filter: hostile}]",
+		"hostile burst":  "burst: 1\nclients: [{kind: ws, count: 1}, {kind: ws, count: 1, filter: hostile}]",
+		"hostile idle":   "clients: [{kind: ws, count: 1}, {kind: ws, count: 1, filter: hostile}]",
+		"field":          "streams: 2\nclients: [{kind: ws, count: 1, filter: field}]",
+		"cores":          "cores: -1\nclients: [{kind: ws, count: 1}]",
 		"negative group": "clients: [{kind: ws, count: 5}, {kind: ws, count: -1}]",
 		"too many":       "clients: [{kind: ws, count: 1000000}]",
 		"rate and burst": "rate: 1\nburst: 1\nclients: [{kind: ws, count: 1}]",
