@@ -127,10 +127,6 @@ func (s *Subscription) failsAt(c *chunk, i int) bool {
 		e.kind != entryRecord || passes(&s.feed.filter, c, i, nil) != filter.Failed {
 		return false
 	}
-	if s.conflation != nil {
-		at := s.conflation.position() // what was left out so far is not reported any more
-		s.own = &at
-	}
 	s.fail(c)
 	return true
 }
@@ -139,6 +135,15 @@ func (s *Subscription) failsAt(c *chunk, i int) bool {
 func (s *Subscription) fail(c *chunk) {
 	if err := s.feed.filter.Fault(&c.verdicts); err != nil {
 		s.feed.asked.fault.Store(&err)
+	}
+	s.failHere()
+}
+
+// failHere ends the subscription where it is, because of its filter.
+func (s *Subscription) failHere() {
+	if s.conflation != nil {
+		at := s.conflation.position() // what was left out so far is not reported any more
+		s.own = &at
 	}
 	s.end(onFilterFailed, FilterFailed)
 }

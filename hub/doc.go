@@ -51,9 +51,9 @@
 //
 // New starts none. Hub.Run waits for all goroutines of the hub, which live no longer
 // than its context: for each stream that is being read, one that follows the source
-// and appends, two that evaluate filters on appended records, those with predicates
-// and those on the values of fields alone, and one that fills the log backwards and
-// ends; for each stream, if there is a
+// and appends, three that evaluate filters on appended records, those on the values of
+// fields alone, those with predicates and those whose predicates are costly, and one
+// that fills the log backwards and ends; for each stream, if there is a
 // Config.ResumeWindow, one that looks where its topic ends; and for each read on
 // behalf of late subscriptions, one that ends with the read. A subscription has
 // none, late or not. A stream is read from its first subscriber until Stream.Linger
@@ -132,10 +132,13 @@
 //	request.go          Request, Start
 //
 //	proven.go           which positions Kafka has confirmed for this log
+//	apart.go            evaluating costly predicates, each in turns of its own
 //	evaluate.go         evaluating filters on the fields of new records, and predicates
+//	asked.go            what an evaluated feed has been given so far
 //	log.go              the log: chunks from floor to tip, marks, notification
 //	feedindex.go        finding feeds by a record's key and the values of its fields
 //	feed.go             a filter and the subscriptions that share it
+//	cost.go             measuring what a filter costs
 //	chunkbuilder.go     from what a source reads to entries
 //	batch.go            what a subscription has ready to be written
 //	compressed.go       making compressed blocks, once for each chunk
@@ -143,6 +146,8 @@
 //	chunk.go            a chunk and its entries
 //	compressedblock.go  compressed blocks
 //	codec.go            Codec and Window: what a compression has to provide
+//	reached.go          how far filters have been evaluated, and which feeds wait for it
+//	mark.go             an index of a log, and its position
 //	modes.go            the modes of a subscription, and the table of transitions
 //	share.go            which tenant's and principal's replays have their turns
 //	limits.go           Limits: bounds on memory and work

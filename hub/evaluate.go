@@ -2,8 +2,7 @@ package hub
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
+	"slices"
 
 	"sluice/hub/filter"
 )
@@ -26,10 +25,9 @@ const (
 
 // evaluation is how far the filters of one kind of a log's feeds have been evaluated.
 type evaluation struct {
+	reached
 	log    *log
 	signal chan struct{}
-	// upTo is the mark up to which the feeds have been given their matches.
-	upTo atomic.Pointer[mark]
 
 	// Guarded by log.mu.
 	feeds map[*Feed]struct{}
@@ -37,19 +35,16 @@ type evaluation struct {
 	// true, or removed from it.
 	changed map[*Feed]bool
 	next    uint64 // the index up to which gather has found out which feeds to evaluate
-
-	waiting struct {
-		mu sync.Mutex
-		// feeds are those of subscriptions that wait until all entries have been
-		// evaluated, whatever the result.
-		feeds map[*Feed]struct{}
+	apart   struct {
+		// feeds are those that are evaluated each in turns of its own.
+		feeds  map[*Feed]struct{}
+		signal chan struct{}
 	}
 }
 
 func (e *evaluation) init(l *log) {
-	e.log, e.signal = l, make(chan struct{}, 1)
-	e.feeds = make(map[*Feed]struct{})
-	e.waiting.feeds = make(map[*Feed]struct{})
+	e.log, e.signal, e.apart.signal = l, make(chan struct{}, 1), make(chan struct{}, 1)
+	e.feeds, e.apart.feeds = make(map[*Feed]struct{}), make(map[*Feed]struct{})
 	e.upTo.Store(l.tip.Load())
 }
 
@@ -68,35 +63,58 @@ func (l *log) evaluationOf(which *filter.Filter) *evaluation {
 func (l *log) evaluated() int {
 	n := 0
 	for k := range l.evaluations {
-		n += len(l.evaluations[k].feeds)
+		n += len(l.evaluations[k].feeds) + len(l.evaluations[k].apart.feeds)
 	}
 	return n
 }
 
 // add adds a feed, which is matched from now on. The caller holds the log's lock.
 func (e *evaluation) add(f *Feed) {
-	if len(e.feeds) == 0 {
-		tip := e.log.tip.Load()
-		e.next = tip.index
-		e.upTo.Store(tip)
-	}
+	e.begin()
 	f.asked = &asked{}
+	f.asked.at.Store(&e.reached)
 	f.since = e.next
 	e.feeds[f] = struct{}{}
 	e.change(f, true)
 }
 
+// begin lets the evaluation of the first feed begin at the tip.
+func (e *evaluation) begin() {
+	if len(e.feeds) == 0 {
+		tip := e.log.tip.Load()
+		e.next = tip.index
+		e.upTo.Store(tip)
+	}
+}
+
 // remove removes a feed. The caller holds the log's lock.
 func (e *evaluation) remove(f *Feed) {
+	if f.asked.apart != nil {
+		delete(e.apart.feeds, f)
+		return
+	}
 	delete(e.feeds, f)
 	if e.changed[f] {
 		delete(e.changed, f) // it has not been added to the index
 	} else {
 		e.change(f, false)
 	}
-	e.waiting.mu.Lock()
-	delete(e.waiting.feeds, f)
-	e.waiting.mu.Unlock()
+	e.leave(f)
+}
+
+// takeBack has a feed that was evaluated apart evaluated with the others again, if these
+// are exactly as far. The caller holds the log's lock, and evaluates the feed.
+func (e *evaluation) takeBack(f *Feed) {
+	e.begin()
+	a := f.asked.apart
+	if e.next != a.next || e.upTo.Load().index != a.next || a.upTo.Load().index != a.next {
+		return
+	}
+	delete(e.apart.feeds, f)
+	f.asked.apart = nil
+	e.feeds[f] = struct{}{}
+	e.change(f, true)
+	f.asked.at.Store(&e.reached)
 }
 
 // change has a feed added to the index, or removed from it.
@@ -109,9 +127,22 @@ func (e *evaluation) change(f *Feed, added bool) {
 }
 
 // wake has the filters evaluated on new entries, and the index changed.
-func (e *evaluation) wake() {
+func (e *evaluation) wake() { ring(e.signal) }
+
+// appended has the filters of feeds evaluated on new entries. The caller holds the log's
+// lock.
+func (e *evaluation) appended() {
+	if len(e.feeds) > 0 {
+		e.wake()
+	}
+	if len(e.apart.feeds) > 0 {
+		ring(e.apart.signal)
+	}
+}
+
+func ring(signal chan struct{}) {
 	select {
-	case e.signal <- struct{}{}:
+	case signal <- struct{}{}:
 	default:
 	}
 }
@@ -127,6 +158,7 @@ func (e *evaluation) run(ctx context.Context) {
 		}
 		for ctx.Err() == nil && v.gather() {
 			v.ask()
+			v.setApart()
 			v.publish()
 			v.notify()
 		}
@@ -147,6 +179,9 @@ type evaluator struct {
 	all   []*Feed // all feeds, if one of the entries is a gap
 	found []*Feed // those of which a record may be a match
 	woken []*Feed
+	// Those that have waited, and those whose filters have turned out to be costly.
+	waited []waiter
+	costly []*Feed
 }
 
 // gather finds out which entries to evaluate next. It reports false when there are no
@@ -179,12 +214,7 @@ func (v *evaluator) gatherEntries() bool {
 	}
 	if v.next >= tip.index {
 		v.upTo.Store(tip)
-		v.waiting.mu.Lock()
-		for f := range v.waiting.feeds {
-			v.woken = append(v.woken, f)
-		}
-		clear(v.waiting.feeds)
-		v.waiting.mu.Unlock()
+		v.waited = v.release(v.waited)
 		return false
 	}
 	if v.chunk, v.i = l.find(v.next); v.chunk == nil {
@@ -215,18 +245,72 @@ func (v *evaluator) ask() {
 		switch v.chunk.at(i).kind {
 		case entryGap:
 			for _, f := range v.all {
-				v.match(f, i)
+				if !f.asked.costly {
+					v.match(f, i)
+				}
 			}
 		case entryRecord:
 			v.found = v.index.find(v.found[:0], v.chunk, i, &v.view)
 			for _, f := range v.found {
-				if passes(&f.filter, v.chunk, i, &v.view) != filter.No {
+				if !f.asked.costly && v.passes(f, i) != filter.No {
 					v.match(f, i)
 				}
 			}
 		case entryAdvance:
 		}
 	}
+}
+
+// passes returns the verdict of a feed's filter on a record. It measures how long the
+// filter takes. One that seems costly is asked once more for that: the parts of the
+// record that all filters share have been parsed by then, and the goroutine is unlikely
+// to be interrupted twice.
+func (v *evaluator) passes(f *Feed, i int) filter.Verdict {
+	if !f.filter.HasPredicates() || !f.asked.cost.due() {
+		return passes(&f.filter, v.chunk, i, &v.view)
+	}
+	began := v.log.now()
+	verdict := passes(&f.filter, v.chunk, i, &v.view)
+	spent := v.log.now().Sub(began)
+	if spent > quickCost && verdict != filter.Failed {
+		began = v.log.now()
+		_, _ = f.filter.Passes(v.view.At(v.chunk, i)) // the verdict is known
+		spent = min(spent, v.log.now().Sub(began))
+	}
+	if index := v.chunk.base + uint64(i); f.asked.cost.add(spent, index) {
+		f.asked.costly, f.asked.from = true, index+1
+		v.costly = append(v.costly, f)
+	}
+	return verdict
+}
+
+// setApart has the feeds with costly filters evaluated apart, from the entry on at which
+// they turned out to be. It comes before publish, which is no longer for them.
+func (v *evaluator) setApart() {
+	l := v.log
+	for _, f := range v.costly {
+		l.mu.Lock()
+		_, ok := v.feeds[f]
+		if ok {
+			delete(v.feeds, f)
+			a := &apart{next: f.asked.from}
+			a.upTo.Store(l.markIn(v.chunk, int(a.next-v.chunk.base)))
+			f.asked.apart, f.asked.costly, f.asked.cost = a, false, cost{}
+			v.woken = slices.DeleteFunc(v.woken, func(woken *Feed) bool { return woken == f })
+			f.matching = false
+			v.index.remove(f)
+			v.apart.feeds[f] = struct{}{}
+			f.asked.at.Store(&a.reached)
+			ring(v.apart.signal)
+		}
+		l.mu.Unlock()
+		if ok {
+			v.leave(f)
+			f.notify()
+		}
+	}
+	clear(v.costly)
+	v.costly = v.costly[:0]
 }
 
 // match gives a feed an entry.
@@ -259,56 +343,10 @@ func (v *evaluator) notify() {
 		f.matching = false
 		f.notify()
 	}
+	for _, f := range v.waited {
+		f.notify()
+	}
 	clear(v.woken)
-	v.woken = v.woken[:0]
-}
-
-// tip returns the mark up to which the feed has been given its matches.
-func (f *Feed) tip() *mark {
-	if f.asked == nil {
-		return f.log.tip.Load()
-	}
-	return f.log.evaluationOf(&f.filter).upTo.Load()
-}
-
-// awaitBehind has the feed woken when filters have been evaluated beyond its tip. It
-// reports false when that has happened in the meantime.
-func (f *Feed) awaitBehind(tip *mark) bool {
-	if f.asked == nil || tip.index >= f.log.tip.Load().index {
-		return true
-	}
-	e := f.log.evaluationOf(&f.filter)
-	e.waiting.mu.Lock()
-	e.waiting.feeds[f] = struct{}{}
-	e.waiting.mu.Unlock()
-	return e.upTo.Load() == tip
-}
-
-// lose is called when entries below the floor were removed before the feed was given
-// them: a subscription that has not reached the floor reads them from Kafka, or is
-// treated according to the stream's policy.
-func (f *Feed) lose(floor uint64) {
-	f.mu.Lock()
-	f.trim(floor)
-	f.since = max(f.since, floor)
-	f.mu.Unlock()
-}
-
-// failed reports whether a predicate of the feed has failed on an entry of a chunk,
-// which is one of its matches.
-func (f *Feed) failed(c *chunk, i int) bool {
-	return f.filter.HasPredicates() && c.at(i).kind == entryRecord &&
-		f.filter.AskPredicates(&c.verdicts, c, i, nil) == filter.Failed
-}
-
-// Fault returns the last failure of a predicate of the feed's filter, nil when there
-// was none.
-func (f *Feed) Fault() error {
-	if f.asked == nil {
-		return nil
-	}
-	if fault := f.asked.fault.Load(); fault != nil {
-		return *fault
-	}
-	return nil
+	clear(v.waited)
+	v.woken, v.waited = v.woken[:0], v.waited[:0]
 }

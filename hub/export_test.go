@@ -63,8 +63,14 @@ func (h *Hub) Asked(stream string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k := range l.evaluations {
-		if e := &l.evaluations[k]; len(e.feeds) > 0 && e.upTo.Load().index != l.tip.Load().index {
+		e := &l.evaluations[k]
+		if len(e.feeds) > 0 && e.upTo.Load().index != l.tip.Load().index {
 			return false
+		}
+		for f := range e.apart.feeds {
+			if f.tip().index != l.tip.Load().index {
+				return false
+			}
 		}
 	}
 	return true
@@ -126,3 +132,11 @@ func (t *Turns) End(tenant, principal string) { t.giveBack(client{tenant, princi
 
 // Len returns how many replays wait.
 func (t *Turns) Len() int { return t.waiting.len() }
+
+// Apart returns how many feeds of a stream are evaluated apart from others.
+func (h *Hub) Apart(stream string) int {
+	l := h.streams()[stream].logNow()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.evaluations[ofPredicates].apart.feeds)
+}

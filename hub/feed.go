@@ -60,6 +60,18 @@ type Feed struct {
 // asked is the additional state of a feed whose filter is evaluated.
 type asked struct {
 	fault atomic.Pointer[error]
+	// at is how far the filter has been evaluated: what the feeds of an evaluation
+	// share, or the feed's own.
+	at atomic.Pointer[reached]
+	// lags is set when the filter could not keep up, and is no longer evaluated.
+	lags atomic.Bool
+
+	// Owned by the evaluator.
+	cost   cost
+	costly bool   // it is to be evaluated apart from others,
+	from   uint64 // from this index on
+
+	apart *apart // nil while evaluated with others; guarded by log.mu
 }
 
 // named is an entry in a wire format with the name of its feed in it, kept so that

@@ -25,6 +25,9 @@ type Limits struct {
 	// time at which records were written, whatever Request.Replay is. 0 if only
 	// Request.Replay counts.
 	ResumeWindow time.Duration
+	// FilterLag bounds how long records may wait for a costly filter; then its
+	// subscriptions end with FilterFailed. 0 for no bound.
+	FilterLag time.Duration
 	// StartTimeout bounds how long Subscribe waits for Kafka.
 	StartTimeout time.Duration
 }

@@ -86,25 +86,6 @@ type proof struct {
 	offset int64
 }
 
-// mark is an index of a log and the position that belongs to it. All subscriptions
-// at that index share the mark and the text of its cursor.
-type mark struct {
-	index uint64
-	at    record.Position
-	made  time.Time
-	text  atomic.Pointer[string]
-}
-
-// cursor returns the text of the cursor at the mark.
-func (m *mark) cursor(stream string) string {
-	if text := m.text.Load(); text != nil {
-		return *text
-	}
-	text := record.Cursor{At: m.made, Streams: []record.StreamPosition{{Stream: stream, Position: m.at}}}.String()
-	m.text.Store(&text)
-	return text
-}
-
 // Status is whether a stream can be read from Kafka, and since when.
 type Status struct {
 	Live  bool
@@ -215,9 +196,7 @@ func (l *log) append(d *chunkBuilder) {
 	// exactly where matching has begun for it.
 	l.tip.Store(tip)
 	for k := range l.evaluations {
-		if e := &l.evaluations[k]; len(e.feeds) > 0 {
-			e.wake()
-		}
+		l.evaluations[k].appended()
 	}
 	l.mu.Unlock()
 	for _, f := range woken {
@@ -292,10 +271,11 @@ func (l *log) notifyAll() {
 	for _, f := range l.feeds {
 		feeds = append(feeds, f)
 	}
-	l.mu.Unlock()
 	for k := range l.evaluations {
 		l.evaluations[k].wake()
+		l.evaluations[k].appended()
 	}
+	l.mu.Unlock()
 	for _, f := range feeds {
 		f.notify()
 	}

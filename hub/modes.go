@@ -132,7 +132,7 @@ var transitions = []transition{
 	{several(modePickJoining, modePickLate), onOutrun, several(modeBehind, modeBehind), "what came while it was conflated is no longer in the log either"},
 
 	{several(modeInStep, modeJoining, modeLate, modeOwnPosition, modeBehind), onGapEnd, ended(5), "it was not to go on behind a gap"},
-	{delivering(), onFilterFailed, ended(len(delivering())), "a predicate of its filter has failed on the record in front of it"},
+	{delivering(), onFilterFailed, ended(len(delivering())), "a predicate of its filter has failed on the record in front of it, or cannot keep up with the stream"},
 	{begun(), onRetired, ended(len(begun())), "its stream is no longer in force"},
 }
 

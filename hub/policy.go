@@ -38,7 +38,7 @@ func (p SlowPolicy) Valid() bool {
 const SlowConsumer record.GapReason = "slow_consumer"
 
 // FilterFailed is what Subscription.Ended returns for a subscription when a
-// predicate of its filter has failed. It is not a reason for a gap: the cursor is
+// predicate of its filter has failed, or cannot keep up with the stream. It is not a reason for a gap: the cursor is
 // before the record, and Feed.Fault returns the cause.
 const FilterFailed record.GapReason = "filter_failed"
 

@@ -30,6 +30,9 @@ func (r *reading) run(ctx context.Context) {
 	for k := range r.log.evaluations {
 		st.hub.spawn(func() { r.log.evaluations[k].run(ctx) })
 	}
+	st.hub.spawn(func() {
+		r.log.evaluations[ofPredicates].runApart(ctx, st.hub.turns, func() time.Duration { return st.hub.limits().FilterLag })
+	})
 	retry := backoff.New()
 	for {
 		began := st.hub.now()

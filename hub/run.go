@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
 	"sluice/hub/filter"
@@ -28,6 +29,7 @@ func New(config Config) (*Hub, error) {
 	}
 	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}, turns: newReplays(h.limits)}
 	h.searches = newSearches(h.limits)
+	h.turns = make(turns, max(1, runtime.GOMAXPROCS(0)/2))
 	h.config.Streams, h.config.Limits = nil, Limits{} // those in force count
 	if err := h.SetLimits(config.Limits); err != nil {
 		return nil, fmt.Errorf("new hub: %w", err)

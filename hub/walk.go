@@ -59,6 +59,10 @@ func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
 		if s.index == tip.index {
 			s.at = tip
 		}
+		if s.feed.lags() {
+			s.failHere()
+			return waiting
+		}
 		if s.feed.awaitBehind(tip) {
 			return waiting
 		}
@@ -95,6 +99,10 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 		s.live = true
 		if s.index == tip.index && f == nil && tip.at.Covers(*s.own) {
 			s.stepIn(tip)
+		}
+		if s.feed.lags() {
+			s.failHere()
+			return waiting
 		}
 		if s.feed.awaitBehind(tip) {
 			return waiting

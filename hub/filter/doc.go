@@ -65,7 +65,8 @@
 // Answers are kept in [Verdicts], which belong to a run of records in memory,
 // with two bits for each record and predicate. As long as the run is in memory, a
 // predicate is asked at most once about each of its records, whichever
-// subscriptions and filters need the answer. Field sets have no answers that are
+// subscriptions and filters need the answer; only one that seems costly is asked about
+// some records once more, to measure it. Field sets have no answers that are
 // kept: checking them again is cheap, and there may be ten thousand of them. The
 // record is parsed when the first field set or predicate looks into it, and only
 // once while a [View] stays at it.
@@ -83,9 +84,10 @@
 // A panic is treated as an error ([ErrPanic]). A record about which a predicate
 // has failed is neither passed nor left out: a subscription that reads through
 // the filter ends before the record, and so fails closed, with an error, and
-// without effect on others. A slow predicate delays the subscriptions that read
-// the stream through predicates: appended records are evaluated by a goroutine
-// that nothing else waits for. Earlier records are evaluated by the subscription
+// without effect on others. Appended records are evaluated by a goroutine that only
+// subscriptions through predicates wait for. A predicate that takes more than some
+// 20 µs a record, on average, is evaluated apart from the others, and delays its own
+// subscriptions only. Earlier records are evaluated by the subscription
 // that reads them, in turns of half a millisecond; a turn ends only when its last
 // predicate returns.
 //
