@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -514,6 +515,18 @@ func TestSubscriptionProperty(t *testing.T) {
 // with synthetic time.
 type noDeadline struct{ testing.TB }
 
+// hastyClock is a clock that runs ahead with each look at it, for some time, and then
+// not: predicates seem to become costly, and quick again.
+func hastyClock() func() time.Time {
+	var looks, ahead atomic.Int64
+	return func() time.Time {
+		if looks.Add(1)/500%2 == 0 {
+			ahead.Add(int64(100 * time.Microsecond))
+		}
+		return time.Now().Add(time.Duration(ahead.Load()))
+	}
+}
+
 func runModel(t *rapid.T) {
 	m := &modelRun{T: t, topic: modelTopic{Topics: hubtest.New()}, cutOff: rapid.Bool().Draw(t, "truncations")}
 	policy := rapid.SampledFrom([]hub.SlowPolicy{hub.SlowCatchUp, hub.SlowConflate, hub.SlowSkip, hub.SlowDisconnect}).Draw(t, "policy")
@@ -536,6 +549,9 @@ func runModel(t *rapid.T) {
 		}},
 		Shards: 1, Wake: pumpOwners, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Limits: hub.Limits{StartTimeout: time.Minute, LateMemory: rapid.SampledFrom([]int{0, 1, 10 << 10, 1 << 20}).Draw(t, "late memory"), ReplaysPerInstance: rapid.IntRange(0, 2).Draw(t, "replays")},
+	}
+	if rapid.Bool().Draw(t, "hasty") {
+		m.config.Now = hastyClock()
 	}
 	m.start()
 	defer func() { m.stop() }()

@@ -117,6 +117,9 @@ func endedFault(reason record.GapReason, failure error) *wire.Error {
 	switch reason {
 	case hub.FilterFailed:
 		fault := wire.Errorf(wire.FilterFailed, "the filter failed on the record after the cursor: change the filter, or start at an offset after the record")
+		if errors.Is(failure, hub.ErrFilterLag) {
+			fault = wire.Errorf(wire.FilterFailed, "the filter takes too long on each record to keep up with the stream: make it cheaper, such as by an equality on the key or a field that an index serves, and resume from the cursor")
+		}
 		fault.Cause = failure
 		return fault
 	case hub.StreamChanged:

@@ -251,6 +251,7 @@ func hubLimits(l config.Limits) hub.Limits {
 		LateMemory:          int(l.LateMemory),
 		LateBytesPerSecond:  int(l.LateBytesPerSecond),
 		ResumeWindow:        l.ResumeWindow,
+		FilterLag:           l.FilterLag,
 		StartTimeout:        span(l.SubscribeWait),
 	}
 }
