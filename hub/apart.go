@@ -125,14 +125,14 @@ func (v *taker) turn(f *Feed, began time.Time) (behind bool) {
 		a.due = tip
 	}
 	now := l.now()
-	quick := a.add(int(next-a.next), now.Sub(began))
+	a.add(int(next-a.next), now.Sub(began))
 	behind = next < tip.index
 	lag := v.lag()
 	if behind && lag > 0 && now.Sub(a.due.made) > lag {
 		v.end(f)
 		return false
 	}
-	v.advance(f, next, quick)
+	v.advance(f, next)
 	if !behind {
 		v.woken = a.release(v.woken)
 	}
@@ -146,7 +146,7 @@ const askedBetweenLooks = 256
 
 // advance moves the feed's mark. If its filter is quick again, and no more behind than
 // the others, it is evaluated with them from now on.
-func (v *taker) advance(f *Feed, next uint64, quick bool) {
+func (v *taker) advance(f *Feed, next uint64) {
 	l, a := v.log, f.asked.apart
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +162,7 @@ func (v *taker) advance(f *Feed, next uint64, quick bool) {
 	if at.index >= a.upTo.Load().index {
 		a.upTo.Store(at)
 	}
-	if _, stays := v.apart.feeds[f]; quick && stays {
+	if _, stays := v.apart.feeds[f]; a.quick && stays {
 		v.takeBack(f)
 	}
 }

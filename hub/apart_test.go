@@ -177,6 +177,8 @@ func TestFilterBecomesCostlyAndQuickAgain(t *testing.T) {
 			}
 			if apart := h.Apart("orders") > 0; apart == (round%2 == 1) {
 				moves++
+			} else {
+				t.Logf("round %d: %d apart", round, h.Apart("orders"))
 			}
 		}
 		if moves != rounds {

@@ -68,16 +68,16 @@ type apart struct {
 	// The number of entries that were evaluated lately, and the time that they took.
 	entries int
 	spent   time.Duration
+	// quick is set while the filter is quick again.
+	quick bool
 }
 
-// add adds entries that were evaluated, and reports whether the filter is quick again.
-func (a *apart) add(entries int, spent time.Duration) bool {
+// add adds entries that were evaluated, and the time that they took.
+func (a *apart) add(entries int, spent time.Duration) {
 	a.entries += entries
 	a.spent += spent
-	if a.entries < quickAgainAfter {
-		return false
+	if a.entries >= quickAgainAfter {
+		a.quick = a.spent < time.Duration(a.entries)*quickCost/2
+		a.entries, a.spent = 0, 0
 	}
-	quick := a.spent < time.Duration(a.entries)*quickCost/2
-	a.entries, a.spent = 0, 0
-	return quick
 }

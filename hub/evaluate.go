@@ -103,13 +103,16 @@ func (e *evaluation) remove(f *Feed) {
 }
 
 // takeBack has a feed that was evaluated apart evaluated with the others again, if these
-// are exactly as far. The caller holds the log's lock, and evaluates the feed.
+// are not further. It skips the entries that it has been evaluated on, and its
+// subscriptions, which have read these, wait until the others' mark is behind them. The
+// caller holds the log's lock, and evaluates the feed.
 func (e *evaluation) takeBack(f *Feed) {
 	e.begin()
 	a := f.asked.apart
-	if e.next != a.next || e.upTo.Load().index != a.next || a.upTo.Load().index != a.next {
+	if e.next > a.next {
 		return
 	}
+	f.asked.from = a.next
 	delete(e.apart.feeds, f)
 	f.asked.apart = nil
 	e.feeds[f] = struct{}{}
@@ -245,14 +248,14 @@ func (v *evaluator) ask() {
 		switch v.chunk.at(i).kind {
 		case entryGap:
 			for _, f := range v.all {
-				if !f.asked.costly {
+				if f.asked.takes(v.chunk.base + uint64(i)) {
 					v.match(f, i)
 				}
 			}
 		case entryRecord:
 			v.found = v.index.find(v.found[:0], v.chunk, i, &v.view)
 			for _, f := range v.found {
-				if !f.asked.costly && v.passes(f, i) != filter.No {
+				if f.asked.takes(v.chunk.base+uint64(i)) && v.passes(f, i) != filter.No {
 					v.match(f, i)
 				}
 			}

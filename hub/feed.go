@@ -68,11 +68,15 @@ type asked struct {
 
 	// Owned by the evaluator.
 	cost   cost
-	costly bool   // it is to be evaluated apart from others,
-	from   uint64 // from this index on
+	costly bool   // it is to be evaluated apart from others from an index on
+	from   uint64 // that index, or the one from which on it is evaluated with others
 
 	apart *apart // nil while evaluated with others; guarded by log.mu
 }
+
+// takes reports whether the filter is to be evaluated with others on the entry at an
+// index.
+func (a *asked) takes(index uint64) bool { return !a.costly && index >= a.from }
 
 // named is an entry in a wire format with the name of its feed in it, kept so that
 // several subscriptions of a filtered feed share it, if they are shown the same of the

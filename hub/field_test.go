@@ -223,7 +223,7 @@ func TestFieldsComeBeforePredicates(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		topics := hubtest.New()
 		topics.Create("orders.v1", 1)
-		h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+		h := startHubWith(t, topics, func(s *hub.Stream) { s.Backfill = 0 }, timeless)
 		write := func() {
 			for n := range 200 {
 				topics.Append("orders.v1", ofUser(n))
