@@ -50,7 +50,7 @@ func (c *cost) add(spent time.Duration, index uint64) bool {
 	if spent > quickCost {
 		c.known = 0
 	} else if c.known++; c.known > knownAfter {
-		c.skip = leastSkipped + rand.IntN(mostSkipped-leastSkipped+1)
+		c.skip = leastSkipped + rand.IntN(mostSkipped-leastSkipped+1) //nolint:gosec // no more than the cost of a filter depends on it
 	}
 	return c.level > costlyAfter
 }
