@@ -29,7 +29,7 @@ func TestTenantsApart(t *testing.T) {
 		window     = 6 * time.Second
 		heavyBytes = 200
 		// noise is a latency that a busy machine causes by itself.
-		noise = 150 * time.Millisecond
+		noise = 250 * time.Millisecond
 	)
 	ctx := within(t, 3*time.Minute)
 	created := new(sync.WaitGroup)
