@@ -397,6 +397,7 @@ func TestSessionsAreAudited(t *testing.T) {
 				o, a := audited(t, options{
 					pipes:  newPipes(),
 					config: func(c *transport.Config) { c.Ingest = []ingest.Step{noLies{}} },
+					limits: func(l *transport.Limits) { l.FirstMessageAuth = patience / 2 }, // before the client gives up
 				})
 				in := start(t, o)
 				header := http.Header{}
