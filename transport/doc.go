@@ -106,7 +106,8 @@
 //	compressing.go           one compressed stream of shared and own bytes
 //	reader.go                when the reader of a connection runs
 //	grouping.go              streams join and leave a subscription by pattern
-//	ending.go                why and how a session or a subscription ends
+//	closing.go               how a session or a subscription ends
+//	ending.go                why it ends
 //	auditing.go              recording what sessions and subscriptions do
 //	sending.go               sending messages and cursors
 //	waiting.go               waiting for a session's end or for room in its inbox
