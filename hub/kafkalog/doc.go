@@ -52,6 +52,7 @@
 //	source.go        SourceConfig, Source
 //	inflate.go       decompression, with bounds
 //	nearest.go       the replicas to read from
+//	epochs.go        where the epochs of leaders begin
 //	absence.go       how long a topic has been missing
 //
 //	lost.go          what a truncated log has lost

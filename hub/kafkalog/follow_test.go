@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub/record"
 	"sluice/hub/upstream"
@@ -271,6 +273,65 @@ func TestTheTipBeforeAnOpenTransaction(t *testing.T) {
 	}
 	if got := tip(); got.Offset != 10 || got.Epoch < epoch+3 {
 		t.Errorf("with none open: %v, want offset 10 and the leader's epoch", got)
+	}
+}
+
+// TestTheTipOfANewLeader: a new leader's high watermark can be below records of earlier
+// epochs that it has, until it knows that the others have them. The tip has the epoch of
+// these records, as positions are compared by their epochs.
+func TestTheTipOfANewLeader(t *testing.T) {
+	t.Parallel()
+	f := start(t, kfake.SeedTopics(1, "a"))
+	var known atomic.Int64
+	var questions atomic.Int32
+	known.Store(-1)
+	f.kafka.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.kafka.KeepControl()
+		if known.Load() < 0 {
+			return nil, nil, false
+		}
+		asked := r.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0]
+		answer := r.ResponseKind().(*kmsg.ListOffsetsResponse)
+		topic := kmsg.NewListOffsetsResponseTopic()
+		topic.Topic = "a"
+		p := kmsg.NewListOffsetsResponseTopicPartition()
+		p.Offset, p.LeaderEpoch = known.Load(), asked.CurrentLeaderEpoch
+		topic.Partitions = append(topic.Partitions, p)
+		answer.Topics = append(answer.Topics, topic)
+		return answer, nil, true
+	})
+	f.kafka.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		f.kafka.KeepControl()
+		questions.Add(1)
+		return nil, nil, false
+	})
+	topic := f.topic("a")
+	tip := func() record.PartitionOffset {
+		t.Helper()
+		got, err := f.source.Offsets(t.Context(), topic, upstream.Tip())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got[0]
+	}
+	f.lead("a", 2)
+	write(t, f.writer(), "a", 0, "x", 5)
+	before := tip().Epoch
+	f.lead("a", 1)
+	write(t, f.writer(), "a", 0, "x", 2)
+	leader := tip().Epoch
+	if leader <= before {
+		t.Fatalf("the leader's epoch is %d, and before that %d", leader, before)
+	}
+	asked := questions.Load()
+	for at, want := range map[int64]int32{2: before, 4: before, 5: leader, 6: leader} {
+		known.Store(at)
+		if got := tip(); got.Offset != at || got.Epoch != want {
+			t.Errorf("with a high watermark of %d: %v, want the epoch %d", at, got, want)
+		}
+	}
+	if more := questions.Load() - asked; more > 4 {
+		t.Errorf("%d questions for two tips in an earlier epoch: where the leader's epoch begins is known", more)
 	}
 }
 

@@ -65,10 +65,23 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, p
 	return found, nil
 }
 
+// epochOf is an epoch in a partition.
+type epochOf struct {
+	lead  leadership
+	epoch int32
+}
+
 // epochEnd asks where an epoch, or the last one before it, ends in a partition
 // (KIP-320). A negative epoch in the answer means that the log has no epoch that
 // old.
 func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, epoch int32) (record.PartitionOffset, error) {
+	ends, err := c.epochEnds(ctx, topic, lead.leader, []epochOf{{lead, epoch}})
+	return ends[lead.partition], err
+}
+
+// epochEnds is epochEnd for some of a topic's partitions, each of which the leader
+// must lead. The result has an entry for each.
+func (c *Cluster) epochEnds(ctx context.Context, topic string, leader int32, asked []epochOf) (map[int32]record.PartitionOffset, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
@@ -76,47 +89,29 @@ func (c *Cluster) epochEnd(ctx context.Context, topic string, lead leadership, e
 	req.ReplicaID = -1
 	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
 	t.Topic = topic
-	p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
-	p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = lead.partition, lead.epoch, epoch
-	t.Partitions = append(t.Partitions, p)
-	req.Topics = append(req.Topics, t)
-	resp, err := c.request(ctx, lead.leader, req)
-	if err != nil {
-		return record.PartitionOffset{}, fmt.Errorf("request end of epoch: %w", err)
+	for _, a := range asked {
+		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = a.lead.partition, a.lead.epoch, a.epoch
+		t.Partitions = append(t.Partitions, p)
 	}
+	req.Topics = append(req.Topics, t)
+	resp, err := c.request(ctx, leader, req)
+	if err != nil {
+		return nil, fmt.Errorf("request end of epoch: %w", err)
+	}
+	ends := make(map[int32]record.PartitionOffset, len(asked))
 	for _, t := range resp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
 		for _, p := range t.Partitions {
 			if err := kafkaError(p.ErrorCode); err != nil {
-				return record.PartitionOffset{}, fmt.Errorf("request end of epoch: %w", err)
+				return nil, fmt.Errorf("request end of epoch: %w", err)
 			}
-			if p.Partition == lead.partition {
-				return record.PartitionOffset{Partition: p.Partition, Epoch: p.LeaderEpoch, Offset: p.EndOffset}, nil
-			}
+			ends[p.Partition] = record.PartitionOffset{Partition: p.Partition, Epoch: p.LeaderEpoch, Offset: p.EndOffset}
 		}
 	}
-	return record.PartitionOffset{}, fmt.Errorf("request end of epoch: partition %d is missing in the response", lead.partition)
-}
-
-// epochsAsked bounds the number of epochs that epochAt goes back.
-const epochsAsked = 100
-
-// epochAt finds the epoch of the record at an offset, or of the first record
-// after it, going back from the epoch later, which must not be an earlier one.
-// The result is -1 if there are too many epochs in between.
-func (c *Cluster) epochAt(ctx context.Context, topic string, lead leadership, offset int64, later int32) (int32, error) {
-	epoch := later
-	for range epochsAsked {
-		if epoch <= 0 {
-			return epoch, nil
+	for _, a := range asked {
+		if _, ok := ends[a.lead.partition]; !ok {
+			return nil, fmt.Errorf("request end of epoch: partition %d is missing in the response", a.lead.partition)
 		}
-		before, err := c.epochEnd(ctx, topic, lead, epoch-1)
-		if err != nil {
-			return -1, err
-		}
-		if before.Epoch < 0 || before.Offset <= offset {
-			return epoch, nil
-		}
-		epoch = before.Epoch
 	}
-	return -1, nil
+	return ends, nil
 }

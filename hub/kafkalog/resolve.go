@@ -16,6 +16,9 @@ import (
 // moved or a broker does not answer.
 const attempts = 6
 
+// epochsAsked bounds the number of epochs that dateTips goes back.
+const epochsAsked = 100
+
 // Offsets implements upstream.Source.
 func (s *Source) Offsets(ctx context.Context, topic record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
 	found := make(map[int32]record.PartitionOffset)
@@ -63,7 +66,7 @@ func (s *Source) offsetsOnce(ctx context.Context, l layout, at upstream.OffsetSp
 		leaders[p.leader] = append(leaders[p.leader], p)
 	}
 	for leader, partitions := range leaders {
-		if err := s.offsetsAt(ctx, l.name, leader, partitions, at, found); err != nil {
+		if err := s.offsetsAt(ctx, l, leader, partitions, at, found); err != nil {
 			failed = err
 		}
 	}
@@ -77,7 +80,7 @@ func leaderless(topic string, p leadership) error {
 	return fmt.Errorf("partition %d of %q has no leader", p.partition, topic)
 }
 
-func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, partitions []leadership, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
+func (s *Source) offsetsAt(ctx context.Context, l layout, leader int32, partitions []leadership, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
 	when := timeLatest
 	tips := make(map[int32]record.PartitionOffset)
 	t, timed := at.Time()
@@ -86,19 +89,19 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 		// The tips are asked for first: a record that is written between the two
 		// requests can have the given time, and a tip that is asked for later
 		// would skip it.
-		if err := s.offsetsAt(ctx, topic, leader, partitions, upstream.Tip(), tips); err != nil {
+		if err := s.offsetsAt(ctx, l, leader, partitions, upstream.Tip(), tips); err != nil {
 			return err
 		}
 		when = max(t.UnixMilli(), 0)
 	case at.IsEarliest():
 		when = timeEarliest
 	}
-	answers, err := s.cluster.listOffsets(ctx, topic, leader, partitions, when, readCommitted)
+	answers, err := s.cluster.listOffsets(ctx, l.name, leader, partitions, when, readCommitted)
 	if err != nil {
 		return err
 	}
 	if when == timeLatest {
-		if err := s.dateTips(ctx, topic, leader, partitions, answers); err != nil {
+		if err := s.dateTips(ctx, l, leader, partitions, answers); err != nil {
 			return err
 		}
 	}
@@ -106,12 +109,12 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 		a := answers[p.partition]
 		switch {
 		case a.err != nil:
-			err = fmt.Errorf("list offsets of partition %d of %q: %w", p.partition, topic, a.err)
+			err = fmt.Errorf("list offsets of partition %d of %q: %w", p.partition, l.name, a.err)
 		case a.offset < 0 && timed:
 			// No record has the given time or a later one.
 			found[p.partition] = tips[p.partition]
 		case a.offset < 0:
-			err = fmt.Errorf("list offsets of partition %d of %q: no offset in the response", p.partition, topic)
+			err = fmt.Errorf("list offsets of partition %d of %q: no offset in the response", p.partition, l.name)
 		default:
 			// The epoch is that of the record, and at the tip that of the leader.
 			// The offset has existed in the log with it, so it serves to detect a
@@ -122,25 +125,44 @@ func (s *Source) offsetsAt(ctx context.Context, topic string, leader int32, part
 	return err
 }
 
-// dateTips corrects the epoch of those tips after which there are already
-// records, of an open transaction: these records can have an earlier epoch than
-// the leader's, and the epoch of a position would go down as it advances. The end
-// is asked for later; if it is not above the tip, all records to come have the
-// leader's epoch or a later one.
-func (s *Source) dateTips(ctx context.Context, topic string, leader int32, partitions []leadership, tips map[int32]listed) error {
-	ends, err := s.cluster.listOffsets(ctx, topic, leader, partitions, timeLatest, readUncommitted)
-	if err != nil {
-		return err
-	}
+// dateTips corrects the epoch of those tips after which there are already records of
+// an earlier epoch than the leader's, which ListOffsets answers: records of an open
+// transaction, or records above the high watermark of a new leader, which does not
+// know at first how much of its log the others have. Otherwise the epoch of a
+// position would go down as the position advances. The result is -1 if there are too
+// many epochs in between.
+//
+// Where a leader's epoch begins is asked once, as it does not change. A tip from there
+// on is followed only by records of this epoch or a later one.
+func (s *Source) dateTips(ctx context.Context, l layout, leader int32, partitions []leadership, tips map[int32]listed) error {
+	var asked []epochOf
 	for _, lead := range partitions {
-		tip, end := tips[lead.partition], ends[lead.partition]
-		if tip.err != nil || end.err == nil && end.offset <= tip.offset {
-			continue
+		if tip := tips[lead.partition]; tip.err == nil && tip.epoch > 0 && !s.epochs.include(l, lead.partition, tip) {
+			asked = append(asked, epochOf{lead, tip.epoch - 1})
 		}
-		if tip.epoch, err = s.cluster.epochAt(ctx, topic, lead, tip.offset, tip.epoch); err != nil {
+	}
+	for round := 0; len(asked) > 0; round++ {
+		ends, err := s.cluster.epochEnds(ctx, l.name, leader, asked)
+		if err != nil {
 			return err
 		}
-		tips[lead.partition] = tip
+		if round == 0 {
+			s.epochs.keep(l, asked, ends)
+		}
+		var earlier []epochOf
+		for _, a := range asked {
+			tip, before := tips[a.lead.partition], ends[a.lead.partition]
+			if before.Epoch < 0 || before.Offset <= tip.offset {
+				continue
+			}
+			if tip.epoch = before.Epoch; round == epochsAsked {
+				tip.epoch = -1
+			}
+			if tips[a.lead.partition] = tip; tip.epoch > 0 {
+				earlier = append(earlier, epochOf{a.lead, tip.epoch - 1})
+			}
+		}
+		asked = earlier
 	}
 	return nil
 }

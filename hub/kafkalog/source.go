@@ -60,6 +60,7 @@ type Source struct {
 	inflaters sync.Pool // of *inflater
 	kick      chan struct{}
 	near      nearest
+	epochs    epochs
 
 	mu        sync.Mutex
 	followers map[*follower]struct{} // guarded by mu, including what they hold
@@ -147,6 +148,7 @@ func (s *Source) keepLayout(topic record.Topic, l layout, err error) (layout, er
 
 // Forget implements upstream.Forgetter.
 func (s *Source) Forget(topic string) {
+	s.epochs.forget(topic)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.layouts, topic)
