@@ -1,11 +1,9 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,20 +13,13 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 )
 
 // TestAccessByWebhookAndProxy: what the configuration says about a webhook and a
 // trusted proxy reaches every part that needs it.
 func TestAccessByWebhookAndProxy(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := embed(t)
 
 	var mu sync.Mutex
 	asked := make(map[string]int)
@@ -59,18 +50,17 @@ func TestAccessByWebhookAndProxy(t *testing.T) {
 	}))
 	defer service.Close()
 
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "webhook.secret"), []byte(strings.Repeat("s", 24)+"\n"), 0o600); err != nil {
+	secret := filepath.Join(t.TempDir(), "webhook.secret")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 24)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, `
+	a := run(t, load(t, `
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 kafka: {brokers: [%q]}
 trusted_proxies: [127.0.0.1/32]
 auth:
-  webhook: {url: %q, events: [connect, subscribe, publish], secret_file: webhook.secret, secret_as: bearer, headers: [x-tenant]}
+  webhook: {url: %q, events: [connect, subscribe, publish], secret_file: %q, secret_as: bearer, headers: [x-tenant]}
   forwarded: {subject_header: x-user, claims_headers: {role: x-role}, lifetime: 10s}
 grants:
   - {when: {iss: webhook, role: reader}, subscribe: ["*"]}
@@ -79,31 +69,11 @@ streams:
   open: {topic: open, partitions: 1}
   shut: {topic: shut, partitions: 1}
 drain: {timeout: 1s, spread: 0s}
-`, servers.Brokers[0], service.URL), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.Load(config.Options{File: file, Environ: []string{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan net.Addr, 1)
-	a, err := New(c, Options{Listening: func(at net.Addr) { listening <- at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	address := "http://" + (<-listening).String()
+`, servers.Brokers[0], service.URL, secret), Options{})
+	address := "http://" + a.address
 	status := func(method, path string, headers ...string) int {
 		t.Helper()
-		r, err := http.NewRequestWithContext(ctx, method, address+path, strings.NewReader(map[string]string{http.MethodPost: "x"}[method]))
+		r, err := http.NewRequestWithContext(t.Context(), method, address+path, strings.NewReader(map[string]string{http.MethodPost: "x"}[method]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +121,7 @@ drain: {timeout: 1s, spread: 0s}
 	}
 	mu.Unlock()
 	// A reload has it asked about what is open.
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/v1/streams/open/events", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/v1/streams/open/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +134,7 @@ drain: {timeout: 1s, spread: 0s}
 	mu.Lock()
 	allowed = "none"
 	mu.Unlock()
-	if _, err := a.Reload(c); err != nil {
+	if _, err := a.Reload(a.inForce); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := io.ReadAll(stream.Body); err != nil || !strings.Contains(string(all), `"code":"forbidden"`) {
@@ -193,7 +163,7 @@ drain: {timeout: 1s, spread: 0s}
 		}
 	}
 	checks := a.front.without()
-	if checks["webhook"] == nil || checks["webhook"](ctx) != nil {
+	if checks["webhook"] == nil || checks["webhook"](t.Context()) != nil {
 		t.Error("the webhook is not checked")
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 	"sluice/hub/upstream"
 )
 
@@ -45,11 +44,7 @@ drain: {timeout: 1s, spread: 0s}
 
 func TestAppMakesTopicsAndStops(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := embed(t)
 	a := newTestApp(t, servers.Brokers[0], servers.RedisAddr)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

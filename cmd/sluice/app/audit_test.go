@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,20 +11,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 )
 
 // TestTheAuditIsStoredToItsEnd: what happens until the last session has ended is stored
 // in the stream before the app has stopped.
 func TestTheAuditIsStoredToItsEnd(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
-	load := func(audit, more string) *config.Config {
-		c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+	servers := embed(t)
+	configured := func(audit, more string) *config.Config {
+		return load(t, `
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 kafka: {brokers: [%q]}
@@ -36,29 +29,18 @@ streams:
   audit: {topic: audit.log, partitions: 1}
 drain: {timeout: 5s, spread: 0s}
 audit: {%s}
-%s`, servers.Brokers[0], audit, more)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+%s`, servers.Brokers[0], audit, more)
 	}
 	const stored = "stream: audit, source: /sluice/test"
-	address := make(chan net.Addr, 1)
-	a, err := New(load(stored, ""), Options{Version: "v1.2.3", Listening: func(at net.Addr) { address <- at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	url := "http://" + (<-address).String()
+	a := run(t, configured(stored, ""), Options{Version: "v1.2.3"})
+	url := "http://" + a.address
 
 	if status := statusOf(t, url+"/v1/streams/audit/events"); status != http.StatusNotFound {
 		t.Errorf("everybody may read the audit: %d", status)
 	}
 	var stream *http.Response
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var err error
 		if stream, err = http.Get(url + "/v1/streams/news/events"); err != nil { //nolint:noctx // ends with the server
 			t.Fatal(err)
 		}
@@ -70,19 +52,16 @@ audit: {%s}
 			t.Fatalf("the stream is answered with %d", stream.StatusCode)
 		}
 	}
-	if restart, err := a.Reload(load(stored, "limits: {sessions_per_address: 7, json_depth: 9, record_bytes: 2MiB}")); err != nil || len(restart) != 1 {
+	if restart, err := a.Reload(configured(stored, "limits: {sessions_per_address: 7, json_depth: 9, record_bytes: 2MiB}")); err != nil || len(restart) != 1 {
 		t.Errorf("reloading: %v, %v", restart, err)
 	}
 	for _, other := range []string{"", "stream: news"} {
-		if _, err := a.Reload(load(other, "")); err == nil || !strings.Contains(err.Error(), "audit/stream") {
+		if _, err := a.Reload(configured(other, "")); err == nil || !strings.Contains(err.Error(), "audit/stream") {
 			t.Errorf("with audit {%s}: %v", other, err)
 		}
 	}
 	a.ReloadRefused(errors.New("damaged file"))
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	a.stop()
 
 	client, err := kgo.NewClient(kgo.SeedBrokers(servers.Brokers...), kgo.ConsumeTopics("audit.log"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {

@@ -2,9 +2,6 @@ package app
 
 import (
 	"bufio"
-	"context"
-	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,7 +9,6 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 )
 
 // TestReload: grants, streams and limits take effect in a running instance: an event
@@ -20,44 +16,31 @@ import (
 // that need a restart are named.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
-	load := func(more string) *config.Config {
-		c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+	servers := embed(t)
+	configured := func(more string) *config.Config {
+		return load(t, `
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 kafka: {brokers: [%q]}
 drain: {timeout: 1s, spread: 0s}
-%s`, servers.Brokers[0], more)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+%s`, servers.Brokers[0], more)
 	}
-	addresses := make(chan net.Addr, 1)
-	a, err := New(load(`
+	first := configured(`
 grants: [{anonymous: true, subscribe: [one]}]
 streams: {one: {topic: one, partitions: 1}}
-`), Options{Listening: func(at net.Addr) { addresses <- at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Reload(a.config); err == nil || !strings.Contains(err.Error(), "not started") {
+`)
+	if early, err := New(first, Options{}); err != nil {
+		t.Error(err)
+	} else if _, err := early.Reload(first); err == nil || !strings.Contains(err.Error(), "not started") {
 		t.Errorf("before the start: %v", err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	url := "http://" + (<-addresses).String() + "/v1/streams/"
+	a := run(t, first, Options{})
+	url := "http://" + a.address + "/v1/streams/"
 
 	open := func(stream string) *http.Response {
 		deadline := time.Now().Add(20 * time.Second)
 		for {
-			request, _ := http.NewRequestWithContext(ctx, http.MethodGet, url+stream+"/events", nil)
+			request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+stream+"/events", nil)
 			answer, err := http.DefaultClient.Do(request)
 			if err == nil && answer.StatusCode == http.StatusOK {
 				return answer
@@ -74,7 +57,7 @@ streams: {one: {topic: one, partitions: 1}}
 	reader := open("one")
 	defer func() { _ = reader.Body.Close() }()
 
-	restart, err := a.Reload(load(`
+	restart, err := a.Reload(configured(`
 grants: [{anonymous: true, subscribe: [two]}]
 streams: {one: {topic: one, partitions: 1}, two: {topic: two, partitions: 1}}
 limits: {record_bytes: 2MiB, sessions_per_address: 7}
@@ -95,9 +78,5 @@ log: {level: warn}
 
 	if restart, err := a.Reload(a.inForce); err != nil || len(restart) > 0 {
 		t.Errorf("nothing has changed: %v, %v", restart, err)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

@@ -2,14 +2,12 @@ package app
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -18,9 +16,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 )
 
 // newCertificate writes a self-signed certificate for 127.0.0.1.
@@ -61,13 +56,9 @@ func newCertificate(t *testing.T) (certFile, keyFile string, authorities *x509.C
 // connection, and HTTP/1.1 for clients that ask for it.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := embed(t)
 	certFile, keyFile, authorities := newCertificate(t)
-	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+	a := run(t, load(t, `
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 tls: {cert_file: %q, key_file: %q}
@@ -75,19 +66,8 @@ kafka: {brokers: [%q]}
 grants: [{anonymous: true, subscribe: ["*"]}]
 streams: {chat: {topic: chat.lobby}}
 drain: {timeout: 1s, spread: 0s}
-`, certFile, keyFile, servers.Brokers[0])})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan net.Addr, 1)
-	a, err := New(c, Options{Listening: func(address net.Addr) { listening <- address }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	url := "https://" + (<-listening).String() + "/v1/streams/chat/events"
+`, certFile, keyFile, servers.Brokers[0]), Options{})
+	url := "https://" + a.address + "/v1/streams/chat/events"
 
 	for _, major := range []int{1, 2} {
 		protocols := new(http.Protocols)
@@ -110,9 +90,5 @@ drain: {timeout: 1s, spread: 0s}
 		}
 		_ = answer.Body.Close()
 		transport.CloseIdleConnections()
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

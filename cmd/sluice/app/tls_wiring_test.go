@@ -1,11 +1,8 @@
 package app
 
 import (
-	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -13,19 +10,13 @@ import (
 	"time"
 
 	"sluice/bench/stack"
-	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 )
 
 // TestTLSSettings: each setting of tls takes effect, and operators are served without
 // TLS.
 func TestTLSSettings(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := embed(t)
 	certFile, keyFile, _ := newCertificate(t)
 	otherCert, otherKey, _ := newCertificate(t)
 	client, err := tls.LoadX509KeyPair(otherCert, otherKey)
@@ -36,7 +27,7 @@ func TestTLSSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+	address := run(t, load(t, `
 listen: 127.0.0.1:0
 admin: {listen: %q}
 tls:
@@ -48,19 +39,7 @@ kafka: {brokers: [%q]}
 grants: [{anonymous: true, subscribe: ["*"]}]
 streams: {chat: {topic: chat.lobby}}
 drain: {timeout: 1s, spread: 0s}
-`, admin, certFile, keyFile, otherCert, servers.Brokers[0])})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan net.Addr, 1)
-	a, err := New(c, Options{Listening: func(address net.Addr) { listening <- address }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	address := (<-listening).String()
+`, admin, certFile, keyFile, otherCert, servers.Brokers[0]), Options{}).address
 	// get returns the serial number of the server's certificate.
 	get := func(c *tls.Config) (serial string, err error) {
 		c.InsecureSkipVerify = true
@@ -117,9 +96,5 @@ drain: {timeout: 1s, spread: 0s}
 	_ = plain.Body.Close()
 	if !strings.Contains(string(report), `"certificates"`) {
 		t.Errorf("certificates are no check: %s", report)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

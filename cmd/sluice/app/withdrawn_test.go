@@ -2,11 +2,8 @@ package app
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,19 +14,13 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"sluice/auth/apikeys"
-	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 )
 
 // TestRemovedKeysEndTheirSessions: a reload after a key was removed from its file ends the
 // sessions of that key, also one that began with a ticket, and no others.
 func TestRemovedKeysEndTheirSessions(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := embed(t)
 	path := filepath.Join(t.TempDir(), "keys.yaml")
 	write := func(entries ...apikeys.Entry) {
 		text := "keys:\n"
@@ -54,7 +45,7 @@ func TestRemovedKeysEndTheirSessions(t *testing.T) {
 	stays, stayingEntry := create("stays")
 	goes, goingEntry := create("goes")
 	write(stayingEntry, goingEntry)
-	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+	c := load(t, `
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 kafka: {brokers: [%q]}
@@ -63,20 +54,9 @@ drain: {timeout: 1s, spread: 0s}
 auth: {api_keys_file: %q, tickets: true}
 grants: [{when: {iss: api-keys}, subscribe: [one]}]
 streams: {one: {topic: one, partitions: 1}}
-`, servers.Brokers[0], miniredis.RunT(t).Addr(), path)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	addresses := make(chan net.Addr, 1)
-	a, err := New(c, Options{Listening: func(at net.Addr) { addresses <- at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	url := "http://" + (<-addresses).String()
+`, servers.Brokers[0], miniredis.RunT(t).Addr(), path)
+	a := run(t, c, Options{})
+	url := "http://" + a.address
 
 	do := func(method, path, key string) (*http.Response, error) {
 		request, _ := http.NewRequestWithContext(t.Context(), method, url+path, nil)
@@ -139,15 +119,12 @@ streams: {one: {topic: one, partitions: 1}}
 		t.Errorf("the key: %v, %v", refused, err)
 	}
 	_ = refused.Body.Close()
-	cancel()
+	a.stop()
 	var seen []string
 	for other.Scan() {
 		seen = append(seen, other.Text())
 	}
 	if all := strings.Join(seen, "\n"); strings.Contains(all, "revoked") || !strings.Contains(all, "draining") {
 		t.Errorf("the stream of the other key ended with:\n%s", all)
-	}
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }
