@@ -94,7 +94,7 @@
 //	vouch.go            checking a position that a client brings
 //	horizon.go          how far back a principal may read
 //
-//	next.go             what a subscription delivers: Next, NextCompressed, Collect
+//	next.go             what a subscription delivers: Next, NextCompressed, Take
 //	walk.go             the steps of a subscription
 //	pending.go          reporting gaps before anything else
 //	late.go             reading the records before the log

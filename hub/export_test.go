@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"math"
+
 	"sluice/hub/event"
 	"sluice/hub/filter"
 	"sluice/hub/record"
@@ -139,4 +141,9 @@ func (h *Hub) Apart(stream string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.evaluations[ofPredicates].apart.feeds)
+}
+
+// Collect is Take without a bound on bytes.
+func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
+	return s.Take(records, math.MaxInt, visit)
 }

@@ -54,9 +54,9 @@ func (s *Subscription) takeLabelled(b *Batch, f event.Format, v *shown, i, n, ro
 	return n
 }
 
-// Collect calls visit with the JSON text of up to records events and gaps, and
-// reports whether there is more right away.
-func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
+// Take calls visit with the JSON text of up to records events and gaps, until these have
+// a number of bytes or more, and reports whether there is more right away.
+func (s *Subscription) Take(records, bytes int, visit func(isGap bool, body []byte)) (more bool) {
 	var b Batch
 	return s.next(&b, func(c *chunk, i, n int) int {
 		v, at, upTo := s.show(c, i, n)
@@ -65,12 +65,13 @@ func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte))
 			if e.kind == entryAdvance {
 				continue
 			}
-			if records == 0 {
+			if records <= 0 || bytes <= 0 {
 				return i
 			}
-			visit(e.kind == entryGap, v.body(at))
+			body := v.body(at)
+			visit(e.kind == entryGap, body)
 			s.count(&b, e)
-			records--
+			records, bytes = records-1, bytes-len(body)
 		}
 		return i
 	})

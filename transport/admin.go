@@ -28,7 +28,7 @@ func (s *Server) adminRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return shielded(s.audit.administration(mux))
+	return shielded(s.audit.administration(s.named(mux)))
 }
 
 // handleReady answers 200 when clients may be sent to this instance, else 503, with

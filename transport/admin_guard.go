@@ -11,35 +11,45 @@ import (
 )
 
 // The admin listener requires no credentials: who can connect may operate. A page in an
-// operator's browser can connect to loopback too, so that what changes state, or shows
-// who is revoked, must not be done for a page, from whichever origin.
+// operator's browser can connect to loopback too, so that nothing must be shown to a page,
+// or done for one, from whichever origin.
 
 // forOperators refuses what a browser sends for a page.
 //
 // A browser adds Origin or Sec-Fetch-Site to every request of a page that changes state
-// (Fetch, sections 3.1 and 3.2; Fetch Metadata, section 2). A page whose own name was
-// made to resolve to this address (DNS rebinding) sends its name as Host.
+// (Fetch, sections 3.1 and 3.2; Fetch Metadata, section 2).
 func (s *Server) forOperators(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "":
+		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
 			s.refuse(w, r, wire.Errorf(wire.Forbidden, "this is not for pages in browsers: use sluice revoke, or a client that sends neither Origin nor Sec-Fetch-Site"))
-		case !s.operatorsHost(r.Host):
-			s.refuse(w, r, wire.Errorf(wire.Forbidden, "the host is unknown: use localhost, an IP address, or a name in admin/hosts in the configuration"))
-		default:
-			next(w, r)
+			return
 		}
+		next(w, r)
 	}
 }
 
+// named refuses requests under a name that a page could have. A page whose own name was
+// made to resolve to this address (DNS rebinding) is of the listener's origin, and can read
+// its answers; but it sends its name as Host. Whether the instance is alive and ready is
+// no secret, and is asked under any name.
+func (s *Server) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/livez" && r.URL.Path != "/readyz" && !s.operatorsHost(r.Host) {
+			s.refuse(w, r, wire.Errorf(wire.Forbidden, "the host is unknown: use localhost, an IP address, a name without dots, or one in admin/hosts in the configuration"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // operatorsHost reports whether a Host header names the listener in a way that no page
-// can choose.
+// can choose. No page on the internet has a name without dots.
 func (s *Server) operatorsHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	if host == "localhost" || slices.Contains(s.config.AdminHosts, host) {
+	if host != "" && !strings.Contains(host, ".") && !strings.Contains(host, ":") || slices.Contains(s.config.AdminHosts, host) {
 		return true
 	}
 	_, err := netip.ParseAddr(host)

@@ -171,6 +171,7 @@ func TestPagesCannotOperate(t *testing.T) {
 		{nil, true},
 		{[]string{"Host", "localhost" + port}, true},
 		{[]string{"Host", "LOCALHOST"}, true},
+		{[]string{"Host", "sluice:8081"}, true},
 		{[]string{"Host", "[::1]" + port}, true},
 		{[]string{"Host", "10.1.2.3:8081"}, true},
 		{[]string{"Host", "sluice-admin.example:8081"}, true},

@@ -11,9 +11,10 @@ import (
 	"sluice/auth"
 )
 
-// answerPart is how much of an answer a client has to accept within write_progress.
-// It is small because progress within a write cannot be observed.
-const answerPart = 4 << 10
+// answerPart is how much of an answer a client has to accept within write_progress: 26
+// kbit/s by default. Less would let clients hold their answers in memory for long, more
+// would cut off slow networks, as progress within a write cannot be observed.
+const answerPart = 32 << 10
 
 // answer is the ResponseWriter of a request. It bounds how long a client may accept
 // nothing of what is written: a handler that waits for a client that does not read

@@ -24,7 +24,9 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			o := options{
-				limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = 300*time.Millisecond, 8<<10 },
+				limits: func(l *transport.Limits) {
+					l.WriteProgress, l.SendBuffer, l.PageBytes = 300*time.Millisecond, 8<<10, 8<<20
+				},
 				stream: func(s *hub.Stream) { s.LogBytes = 32 << 20 },
 			}
 			var in *instance

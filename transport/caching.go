@@ -46,7 +46,7 @@ func (s *Server) cacheable(c *client, sub *subscription, page *wire.Page, absolu
 // writePage answers with a page.
 func (s *Server) writePage(w http.ResponseWriter, r *http.Request, page *wire.Page, cacheable bool) {
 	if !cacheable {
-		writeJSON(w, http.StatusOK, page.Append(nil))
+		writeJSON(w, http.StatusOK, page.Append(make([]byte, 0, page.Size())))
 		return
 	}
 	h, tag := w.Header(), pageTag(page)
@@ -58,7 +58,7 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, page *wire.Pa
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	writeBody(w, http.StatusOK, page.Append(nil))
+	writeBody(w, http.StatusOK, page.Append(make([]byte, 0, page.Size())))
 }
 
 // pageTag returns the entity tag of a page (RFC 9110, section 8.8.3). It depends on the

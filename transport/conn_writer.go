@@ -71,6 +71,10 @@ func (o blockingWriter) Finish(wait time.Duration) {
 
 func (o blockingWriter) Abort() { _ = o.conn.Close() }
 
+// responsePart is how much of what is written a client has to accept within the progress
+// that is asked for. It is small because progress within a write cannot be observed.
+const responsePart = 4 << 10
+
 // responseWriter is the connWriter of an HTTP response whose handler waits for the
 // session, as under HTTP/2.
 type responseWriter struct {
@@ -86,7 +90,7 @@ func (o *responseWriter) WriteAll(b []byte, progress time.Duration, until time.T
 		if o.aborted.Load() {
 			return net.ErrClosed
 		}
-		part := b[:min(len(b), answerPart)]
+		part := b[:min(len(b), responsePart)]
 		b = b[len(part):]
 		deadline, _ := writeBy(progress, until)
 		if err := o.control.SetWriteDeadline(deadline); err != nil {

@@ -139,6 +139,7 @@
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
 //	arrivals.go              limits on how fast clients of an address arrive
+//	pagememory.go            the memory of pages that are being sent
 //	gate.go                  limits on the number of sessions, and publishes of a tenant
 //	tenants.go               metrics of tenants
 //	limits.go                Limits

@@ -67,6 +67,10 @@ type Limits struct {
 	// PageCache is how long caches may store a full page of history that is the same
 	// for everybody. 0 is not at all.
 	PageCache time.Duration
+	// PageBytes is about the maximum size of a page. Required.
+	PageBytes int
+	// PageMemory bounds the memory of pages that are being sent.
+	PageMemory int
 	// PublishesPerSession bounds the publishes that are not yet answered.
 	PublishesPerSession int
 	// PublishesPerTenant is the same for all clients of a tenant.
@@ -89,6 +93,9 @@ func (l *Limits) check() error {
 	if l.MessageAssembly <= 0 || l.FirstMessageAuth <= 0 || l.PingEvery <= 0 || l.PongWithin <= 0 || l.KeepAlive <= 0 ||
 		l.WriteProgress <= 0 || l.PublishTimeout <= 0 {
 		return errors.New("the durations in Limits are required")
+	}
+	if l.PageBytes <= 0 {
+		return errors.New("PageBytes in Limits is required")
 	}
 	return nil
 }

@@ -12,9 +12,6 @@ import (
 // pageRead bounds how long a page waits for records that Kafka already has.
 const pageRead = 10 * time.Second
 
-// maxPageBytes is the approximate maximum size of a page.
-const maxPageBytes = 8 << 20
-
 // atOnce is always ready.
 var atOnce = func() <-chan struct{} {
 	ready := make(chan struct{})
@@ -65,6 +62,12 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
+	release, fault := s.pages.reserve(c.principal, page.Size())
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	defer release()
 	endsWith(w, c.principal)
 	s.writePage(w, r, page, cacheable)
 }
@@ -97,7 +100,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 	late := time.NewTimer(pageRead)
 	defer late.Stop()
 	for size := 0; ; {
-		more := sub.Collect(query.Limit-len(page.Events), func(isGap bool, body []byte) {
+		more := sub.Take(query.Limit-len(page.Events), s.limits().PageBytes-size, func(isGap bool, body []byte) {
 			size += len(body)
 			if !isGap {
 				page.Events = append(page.Events, body)
@@ -116,7 +119,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 			break
 		}
 		page.CaughtUp = sub.AtTip()
-		full = len(page.Events) >= query.Limit || size >= maxPageBytes
+		full = len(page.Events) >= query.Limit || size >= s.limits().PageBytes
 		if full || page.CaughtUp && len(page.Events)+len(page.Gaps) > 0 {
 			break
 		}

@@ -185,6 +185,7 @@ type Server struct {
 	// begun, from one address.
 	openings, handshakes *arrivals
 	ingest               *ingest.Pipeline
+	pages                *pageMemory
 	// conversations are the dialects of WebSockets; the last one is used when the
 	// client offers none. broadcasts are the dialects of event streams, the default
 	// first.

@@ -72,7 +72,7 @@ func testLimits() transport.Limits {
 		CursorBytes: 4 << 10, JSONDepth: 32, JSONKeys: 1000, FirstMessageAuth: patience, PingEvery: 25 * time.Second,
 		PongWithin: patience, KeepAlive: 15 * time.Second, WriteProgress: patience, SessionsPerPrincipal: 20,
 		SessionsPerAddress: 0, SubscriptionsPerSession: 100, ResumeWindow: 10 * time.Minute, PublishesPerSession: 64,
-		PublishTimeout: patience, RecordBytes: 1 << 20, SendBuffer: 64 << 10,
+		PublishTimeout: patience, RecordBytes: 1 << 20, SendBuffer: 64 << 10, PageBytes: 1 << 20, PageMemory: 64 << 20,
 	}
 }
 

@@ -210,7 +210,7 @@ func (c *client) close() {
 func (c *client) read(records int) {
 	for idle, all := 0, 0; records != 0; {
 		got := 0
-		more := c.sub.Collect(1, func(isGap bool, body []byte) {
+		more := c.sub.Take(1, 1, func(isGap bool, body []byte) {
 			got++
 			var e struct {
 				Reason string

@@ -117,6 +117,19 @@ type Page struct {
 	CaughtUp bool
 }
 
+// Size returns how much memory Append needs at most.
+func (p *Page) Size() int {
+	const names, gap = 64, 256
+	size := names + 6*len(p.Cursor) + gap*len(p.Gaps)
+	for _, event := range p.Events {
+		size += len(event) + 1
+	}
+	for i := range p.Gaps {
+		size += 6 * len(p.Gaps[i].Stream)
+	}
+	return size
+}
+
 // Append appends the body of the HTTP response.
 func (p *Page) Append(dst []byte) []byte {
 	o := openObject(dst)

@@ -283,6 +283,8 @@ func limits(l config.Limits) transport.Limits {
 		FiltersPerSession:       l.FiltersPerSession,
 		ResumeWindow:            l.ResumeWindow,
 		PageCache:               l.PageCache,
+		PageBytes:               int(l.PageBytes),
+		PageMemory:              int(l.PageMemory),
 		PublishesPerSession:     l.PublishesPerSession,
 		PublishesPerTenant:      l.PublishesPerTenant,
 		PublishTimeout:          span(l.PublishTimeout),

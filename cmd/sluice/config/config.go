@@ -30,7 +30,7 @@ type Config struct {
 // Admin is the listener for operators: health, metrics, profiles.
 type Admin struct {
 	Listen     string        `koanf:"listen" default:"127.0.0.1:8081" validate:"listen_address" doc:"address for operators; requires no credentials, so use loopback or a private network"`
-	Hosts      []string      `koanf:"hosts" validate:"unique,dive,host_name" doc:"names under which operators reach the listener to revoke credentials, besides localhost and IP addresses. Pages could make a browser use any other name"`
+	Hosts      []string      `koanf:"hosts" validate:"unique,dive,host_name" doc:"names under which operators and Prometheus reach the listener, besides IP addresses and names without dots, such as localhost. Pages could make a browser use any other name, and are refused except for /livez and /readyz"`
 	CheckEvery time.Duration `koanf:"check_every" default:"5s" validate:"between=1s..10m" doc:"interval of the checks of /readyz, which also run without requests; each change of a check is logged"`
 }
 
