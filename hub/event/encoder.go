@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -119,11 +120,28 @@ func (e *Encoder) Append(dst []byte, r *record.Record) (out []byte, key KeySpan,
 	if len(r.Headers) > 0 {
 		out = appendHeaders(out, r.Headers)
 	}
+	if len(r.Undecrypted) > 0 {
+		out = appendUndecrypted(out, r.Undecrypted)
+		if r.Value == nil && slices.Contains(r.Undecrypted, record.WholeValue) {
+			return append(out, `,"data":null}`...), key, nil
+		}
+	}
 	out = append(out, `,"data":`...)
 	if out, err = e.appendData(out, r.Value); err != nil {
 		return dst, KeySpan{}, err
 	}
 	return append(out, '}'), key, nil
+}
+
+func appendUndecrypted(dst []byte, paths []string) []byte {
+	dst = append(dst, `,"undecrypted":[`...)
+	for i, path := range paths {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonscan.AppendString(dst, path)
+	}
+	return append(dst, ']')
 }
 
 // AppendKey appends the JSON text of a record's key as an event shows it: null

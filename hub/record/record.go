@@ -23,4 +23,11 @@ type Record struct {
 	Key       []byte
 	Headers   []Header
 	Value     []byte
+	// Undecrypted are the paths of what was encrypted in the record and could not be
+	// decrypted, which is null: a path into the value, headers.NAME, or WholeValue. It is
+	// nil of records that a Source delivers.
+	Undecrypted []string
 }
+
+// WholeValue is the path of the whole value of a record.
+const WholeValue = "data"

@@ -6,6 +6,7 @@
 //	/card/number    a JSON Pointer (RFC 6901) into the record's value
 //	/items/*/price  * stands for every member of an object and every element of an array
 //	headers.trace   all headers with this name; headers.* are all headers
+//	data            the whole value
 //
 // Names are compared unescaped, and if a name occurs twice in an object, or among the
 // headers, each is redacted. A number in a path is the name of a member, or the position
@@ -17,9 +18,13 @@
 //
 //	"data":null,"redacted":true
 //
-// Numbers, true, false and null have no members and remain, and so does a tombstone.
-// Otherwise an event does not show whether something was removed from it. Keys,
+// Numbers, true, false and null have no members and remain. A value that is removed as a
+// whole, by the path data, is shown in the same way, whatever it is. A tombstone, which has
+// no value, remains. Otherwise an event does not show whether something was removed from
+// it: also not by naming what is hidden among what could not be decrypted. Keys,
 // partitions, offsets and timestamps are never redacted.
+//
+// [Places] finds the values at paths in the same way, to replace them by others.
 //
 // # Sets of paths
 //
@@ -39,6 +44,7 @@
 //
 // A file uses the files listed after it.
 //
+//	places.go     Places: replacing values at paths
 //	rewrite.go    the event that remains of an event
 //	combine.go    Union and Intersection
 //	redaction.go  Redaction: from the texts of paths; what it hides

@@ -134,6 +134,29 @@ func has(paths []string, header string) bool {
 	return slices.Contains(paths, "headers."+header) || slices.Contains(paths, "headers.*")
 }
 
+// isHidden reports whether all that is at a path is hidden.
+func isHidden(path string, paths []string) bool {
+	if header, ok := strings.CutPrefix(path, "headers."); ok {
+		return has(paths, header)
+	}
+	parts := strings.Split(path, "/")[1:]
+	return slices.ContainsFunc(paths, func(p string) bool {
+		over := strings.Split(p, "/")[1:]
+		if p == "data" {
+			return true
+		}
+		if p[0] != '/' || len(over) > len(parts) {
+			return false
+		}
+		for i, part := range over {
+			if part != "*" && part != parts[i] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // modelOf returns the event that should remain of an event.
 func modelOf(text []byte, removed, masked []string) (*tree, error) {
 	whole, err := treeOf(text)
@@ -141,7 +164,7 @@ func modelOf(text []byte, removed, masked []string) (*tree, error) {
 		return nil, err
 	}
 	left := &tree{kind: '{'}
-	withheld := false
+	withheld, stands := false, false
 	for i, name := range whole.names {
 		m := whole.members[i]
 		switch name {
@@ -161,14 +184,32 @@ func modelOf(text []byte, removed, masked []string) (*tree, error) {
 			if m = headers; len(headers.members) == 0 {
 				continue
 			}
+		case "undecrypted":
+			listed := &tree{kind: '['}
+			for _, one := range m.members {
+				var path string
+				_, _ = fmt.Sscanf(one.scalar, "string %q", &path)
+				if !isHidden(path, slices.Concat(removed, masked)) {
+					listed.members = append(listed.members, one)
+				}
+			}
+			if m = listed; len(listed.members) == 0 {
+				continue
+			}
 		case "data":
-			if slices.ContainsFunc(slices.Concat(removed, masked), func(p string) bool { return p[0] == '/' }) {
+			switch {
+			case slices.Contains(whole.names, "tombstone"):
+			case slices.Contains(removed, "data"):
+				m, withheld = &tree{scalar: fmt.Sprintf("%T %q", nil, "<nil>")}, true
+			case slices.Contains(masked, "data"):
+				m, stands = stars, true
+			case slices.ContainsFunc(slices.Concat(removed, masked), func(p string) bool { return p[0] == '/' }):
 				if m = m.without(removed, masked, nil); strings.HasPrefix(m.scalar, "string ") {
 					m, withheld = &tree{scalar: fmt.Sprintf("%T %q", nil, "<nil>")}, true
 				}
 			}
 		case "encoding":
-			if withheld {
+			if withheld || stands {
 				continue
 			}
 		}
@@ -243,9 +284,12 @@ func drawPaths(t *rapid.T, label string) (removed, masked []string) {
 	n := rapid.IntRange(0, 4).Draw(t, label)
 	for range n {
 		var path string
-		if rapid.IntRange(0, 4).Draw(t, "of a header") == 0 {
+		switch rapid.IntRange(0, 9).Draw(t, "kind of path") {
+		case 0:
+			path = "data"
+		case 1, 2:
 			path = "headers." + rapid.SampledFrom([]string{"a", "b", "*", "/"}).Draw(t, "header")
-		} else {
+		default:
 			depth := rapid.IntRange(1, 3).Draw(t, "depth")
 			for i := range depth {
 				name := rapid.SampledFrom(names).Draw(t, "name")
@@ -281,6 +325,14 @@ func drawEvent(t *rapid.T) []byte {
 			h.Value = []byte{0xff}
 		}
 		r.Headers = append(r.Headers, h)
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "decrypted") {
+	case 0:
+		r.Value = nil
+	case 1:
+		r.Value, r.Undecrypted = nil, []string{"data", "headers.a"}
+	case 2:
+		r.Undecrypted = []string{"/a/*/b", "/*", "headers.a", "/a~1b/0", "headers./"}
 	}
 	content := rapid.SampledFrom([]event.Content{event.ContentAny, event.ContentJSON, event.ContentText, event.ContentBytes}).Draw(t, "content")
 	return []byte(encoded(t, content, r))

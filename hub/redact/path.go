@@ -17,8 +17,12 @@ const (
 	MaxPathBytes = 1024
 )
 
-// headerPrefix is the beginning of the path of a header.
-const headerPrefix = "headers."
+const (
+	// headerPrefix is the beginning of the path of a header.
+	headerPrefix = "headers."
+	// wholeValue is the path of the whole value.
+	wholeValue = "data"
+)
 
 // segment is a name in a path, or a star.
 type segment struct {
@@ -30,7 +34,7 @@ type segment struct {
 func (s segment) covers(other segment) bool { return s.any || s == other }
 
 // path is where values are redacted: in the headers, whose names are one segment, or in
-// the value of a record.
+// the value of a record, all of it if there are no segments.
 type path struct {
 	header   bool
 	segments []segment
@@ -44,6 +48,9 @@ func parsePath(text string) (path, error) {
 	case !utf8.ValidString(text):
 		return path{}, errors.New("the path is not UTF-8")
 	}
+	if text == wholeValue {
+		return path{}, nil
+	}
 	if name, ok := strings.CutPrefix(text, headerPrefix); ok {
 		if name == "" {
 			return path{}, errors.New("the path names no header: write headers.NAME")
@@ -52,7 +59,7 @@ func parsePath(text string) (path, error) {
 	}
 	pointer, ok := strings.CutPrefix(text, "/")
 	if !ok {
-		return path{}, fmt.Errorf("the path %q begins neither with a slash, as a JSON Pointer into the value does (/card/number), nor with %s, before the name of a header", text, headerPrefix)
+		return path{}, fmt.Errorf("the path %q begins neither with a slash, as a JSON Pointer into the value does (/card/number), nor with %s, before the name of a header, and is not %s, for the whole value", text, headerPrefix, wholeValue)
 	}
 	parts := strings.Split(pointer, "/")
 	if len(parts) > MaxDepth {
@@ -95,6 +102,9 @@ func unescapePart(part string) (name string, ok bool) {
 func (p path) String() string {
 	if p.header {
 		return headerPrefix + p.segments[0].text(false)
+	}
+	if len(p.segments) == 0 {
+		return wholeValue
 	}
 	var text strings.Builder
 	for _, s := range p.segments {

@@ -95,6 +95,14 @@ func TestRedactedData(t *testing.T) {
 		{`"a"`, "headers.x", `"a"`},
 		{`{"headers":[["x","y"]],"data":{"a":1}}`, "headers.x /a", `{"headers":[["x","y"]],"data":{"a":1}}`},
 		{`{"a":"}\",\\"}`, "/b", `{"a":"}\",\\"}`},
+		// The whole value.
+		{`{"a":1}`, "data", `null,"redacted":true`},
+		{`{"a":1}`, "!data", `"***"`},
+		{`{"a":1}`, "!data /a", `"***"`},
+		{`1`, "data /a", `null,"redacted":true`},
+		{`null`, "data", `null,"redacted":true`},
+		{`"a"`, "!data", `"***"`},
+		{`{"data":1}`, "/data", `{}`},
 	} {
 		r := of(t, strings.Fields(c.paths)...)
 		text := encoded(t, event.ContentJSON, record.Record{Key: []byte("k"), Value: []byte(c.value)})
@@ -119,6 +127,8 @@ func TestWithheld(t *testing.T) {
 		{event.ContentBytes, `{"a":1}`, "!/a", `"data":null,"redacted":true}`},
 		{event.ContentBytes, "a", "headers.x", `"data":"YQ==","encoding":"base64"}`},
 		{event.ContentAny, "text", "headers.x", `"data":"text","encoding":"text"}`},
+		{event.ContentAny, "text", "data", `"data":null,"redacted":true}`},
+		{event.ContentBytes, "a", "!data", `"data":"***"}`},
 	} {
 		text := encoded(t, c.content, record.Record{Value: []byte(c.value)})
 		if got := string(of(t, c.paths).Append(nil, []byte(text))); !strings.HasSuffix(got, `,"key":null,`+c.end) {
@@ -126,7 +136,7 @@ func TestWithheld(t *testing.T) {
 		}
 	}
 	tombstone := encoded(t, event.ContentText, record.Record{})
-	if got := string(of(t, "/a", "/*").Append(nil, []byte(tombstone))); got != tombstone {
+	if got := string(of(t, "/a", "/*", "data").Append(nil, []byte(tombstone))); got != tombstone {
 		t.Errorf("a tombstone became %s", got)
 	}
 	if got := string((*redact.Redaction)(nil).Append(nil, []byte(tombstone))); got != tombstone {
@@ -177,6 +187,7 @@ func TestPathFaults(t *testing.T) {
 		"empty":            {removed: []string{""}, fault: "begins neither"},
 		"a name":           {removed: []string{"card"}, fault: "begins neither"},
 		"dots":             {masked: []string{"data.card"}, fault: "begins neither"},
+		"data twice":       {removed: []string{"data"}, masked: []string{"data"}, fault: "twice"},
 		"all headers":      {removed: []string{"headers"}, fault: "begins neither"},
 		"no header":        {removed: []string{"headers."}, fault: "names no header"},
 		"a slash":          {removed: []string{"/"}, fault: "ends with a slash"},
@@ -228,6 +239,12 @@ func TestSame(t *testing.T) {
 		{"/a~1b", "/a/b", false},
 		{"/1", "/*", false},
 		{"", "/a", false},
+		{"data", "data /a /b/*", true},
+		{"!data", "!data /a", true},
+		{"data", "!data", false},
+		{"data", "/*", false},
+		{"data", "/data", false},
+		{"data headers.a", "headers.a data", true},
 	} {
 		a, b := of(t, strings.Fields(c.a)...), of(t, strings.Fields(c.b)...)
 		if a.Equal(b) != c.same || b.Equal(a) != c.same || (a.Canonical() == b.Canonical()) != c.same {
@@ -260,6 +277,11 @@ func TestCombinations(t *testing.T) {
 		{"headers.a !/x", "!headers.a /x/y", "headers.a !/x", "!headers.a /x/y"},
 		{"/a", "", "/a", ""},
 		{"", "", "", ""},
+		{"data", "/a", "data", "/a"},
+		{"data", "!data", "data", "!data"},
+		{"!data", "/a !/b", "!data", "/a !/b"},
+		{"data", "headers.a", "data headers.a", ""},
+		{"data headers.a", "headers.* /x", "data headers.*", "headers.a /x"},
 	} {
 		a, b := of(t, strings.Fields(c.a)...), of(t, strings.Fields(c.b)...)
 		for _, of2 := range [][]*redact.Redaction{{a, b}, {b, a}, {a, b, a}} {
@@ -336,6 +358,9 @@ func TestTouches(t *testing.T) {
 	none := (*redact.Redaction)(nil)
 	if h := of(t, "headers.*"); none.TouchesData() || none.TouchesHeader("a") || h.TouchesData() || !h.TouchesHeader("any") || of(t, "/a").TouchesHeader("a") {
 		t.Error("without paths of a kind")
+	}
+	if d := of(t, "data"); !d.TouchesData() || !d.TouchesData("any", "name") || d.TouchesHeader("a") {
+		t.Error("the whole value")
 	}
 }
 

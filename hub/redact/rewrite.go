@@ -11,8 +11,11 @@ import (
 const (
 	// masked is what stands in place of a masked value.
 	masked = `"***"`
-	// withheld is what stands in place of a value in which the fields cannot be found.
+	// withheld is what stands in place of a value that is removed as a whole, or in
+	// which the fields cannot be found.
 	withheld = `null,"redacted":true`
+	// tombstone is what an event without a value has in its place.
+	tombstone = `null,"tombstone":true`
 )
 
 // Append appends what remains of an event, which package event has encoded: the text up
@@ -35,13 +38,23 @@ func (r *Redaction) Append(dst, event []byte) []byte {
 			dst = append(dst, event[kept:before]...)
 			dst, i = w.headers(dst, event, before, at, &r.tree.headers)
 			kept = i
+		case string(name) == `"undecrypted"`:
+			dst = append(dst, event[kept:before]...)
+			dst, i = r.undecrypted(dst, event, before, at)
+			kept = i
 		case string(name) == `"data"` && r.opaque && at < len(event):
-			switch event[at] {
-			case '"':
+			whole := r.tree.data.action
+			switch {
+			case whole != keep && bytes.HasPrefix(event[at:], []byte(tombstone)):
+				i = jsonscan.EndOfValue(event, at)
+			case whole == mask:
+				dst = append(append(dst, event[kept:at]...), masked...)
+				return append(dst, '}')
+			case whole == remove || event[at] == '"':
 				dst = append(append(dst, event[kept:at]...), withheld...)
 				// The members behind tell how the value was shown.
 				return append(dst, '}')
-			case '{', '[':
+			case event[at] == '{', event[at] == '[':
 				dst = append(dst, event[kept:at]...)
 				w.nodes = append(w.nodes[:0], &r.tree.data)
 				dst, i = w.value(dst, event, at, 0)
@@ -56,8 +69,42 @@ func (r *Redaction) Append(dst, event []byte) []byte {
 	return append(dst, event[kept:]...)
 }
 
+// undecrypted appends the paths of what could not be decrypted that are not hidden, if
+// any, as a member of the event, which begins before its value at i. It returns where the
+// value ends.
+func (r *Redaction) undecrypted(dst, b []byte, before, i int) (out []byte, end int) {
+	undo, some := len(dst), false
+	dst = append(append(dst, b[before:i]...), '[')
+	for i++; ; {
+		at, ok := jsonscan.NextElement(b, i)
+		if !ok {
+			i = at
+			break
+		}
+		i = jsonscan.EndOfValue(b, at)
+		text, _ := jsonscan.Unquote(b[at:i])
+		p, err := parsePath(text)
+		if err != nil || r.tree.root(p).implies(p.segments, mask, false) {
+			continue
+		}
+		if some {
+			dst = append(dst, ',')
+		}
+		some = true
+		dst = append(dst, b[at:i]...)
+	}
+	if !some {
+		return dst[:undo], i
+	}
+	return append(dst, ']'), i
+}
+
 // writer is the memory that is used to rewrite an event.
 type writer struct {
+	// with replaces values, of Places.
+	with Replace
+	// replaced is set once a value has been replaced.
+	replaced bool
 	// nodes are those that lead to paths below the value that is being written, after
 	// those of the values that contain it.
 	nodes []*node
@@ -170,9 +217,13 @@ func (w *writer) array(dst, b []byte, i, first int) (out []byte, end int) {
 
 // member appends what remains of a value in an object or an array, if it is not removed.
 func (w *writer) member(dst, b []byte, i, after int, done action) (out []byte, end int) {
-	if done == mask {
+	switch {
+	case done >= replace:
+		end = jsonscan.EndOfValue(b, i)
+		dst, w.replaced = w.with(dst, b[i:end], int(done-replace)), true
+	case done == mask:
 		dst, end = append(dst, masked...), jsonscan.EndOfValue(b, i)
-	} else {
+	default:
 		dst, end = w.value(dst, b, i, after)
 	}
 	w.nodes = w.nodes[:after]

@@ -7,6 +7,8 @@ const (
 	keep action = iota
 	mask
 	remove
+	// replace and those after it are of Places, by the number of the path.
+	replace
 )
 
 // node is a place in the tree of all paths.
@@ -54,8 +56,8 @@ func (n *node) below(s segment) *node {
 	return m
 }
 
-// empty reports whether there are no paths below n.
-func (n *node) empty() bool { return n.any == nil && len(n.members) == 0 }
+// empty reports whether there are no paths at n and below it.
+func (n *node) empty() bool { return n.action == keep && n.any == nil && len(n.members) == 0 }
 
 // implies reports whether the tree hides what lies at a path even without that path,
 // at least as much as the action does.
