@@ -43,22 +43,27 @@ type Grant struct {
 	// Subscribe, and masked in them, before the principal is sent them. This package
 	// passes the texts on and does not interpret them.
 	Redact, Mask []string
+	// Decrypt are paths of what is encrypted in the records of the streams in Subscribe:
+	// the principal is shown these, and no others. This package passes the texts on and
+	// does not interpret them.
+	Decrypt []string
 	// Replay is how far back principals that may subscribe may read. 0 means not at
 	// all.
 	Replay time.Duration
 }
 
-// Redaction is what of its records a grant does not show.
+// Redaction is what of its records a grant does not show, and what of the encrypted it
+// does.
 type Redaction struct {
-	// Redact and Mask are as in a Grant. They must not be changed.
-	Redact, Mask []string
+	// Redact, Mask and Decrypt are as in a Grant. They must not be changed.
+	Redact, Mask, Decrypt []string
 }
 
 // Allowance is what a grant allows on one stream.
 type Allowance struct {
 	// Filter is the condition on records, empty for none.
 	Filter string
-	// Redaction is what of the records is not shown, nil for nothing.
+	// Redaction is what of the records is not shown, nil for nothing but what is encrypted.
 	Redaction *Redaction
 	// Replay is how far back the principal may read the records that meet the condition.
 	Replay time.Duration
@@ -106,12 +111,14 @@ func newGrant(g Grant, named byName) (*grant, error) {
 		return nil, errors.New("filter requires subscribe")
 	case len(g.Redact)+len(g.Mask) > 0 && len(g.Subscribe) == 0:
 		return nil, errors.New("redact and mask require subscribe")
+	case len(g.Decrypt) > 0 && len(g.Subscribe) == 0:
+		return nil, errors.New("decrypt requires subscribe")
 	case g.PublishFilter != "" && len(g.Publish) == 0:
 		return nil, errors.New("publish_filter requires publish")
 	}
 	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, byName: named}
-	if len(g.Redact)+len(g.Mask) > 0 {
-		made.redaction = &Redaction{Redact: slices.Clone(g.Redact), Mask: slices.Clone(g.Mask)}
+	if len(g.Redact)+len(g.Mask)+len(g.Decrypt) > 0 {
+		made.redaction = &Redaction{Redact: slices.Clone(g.Redact), Mask: slices.Clone(g.Mask), Decrypt: slices.Clone(g.Decrypt)}
 	}
 	for name, value := range g.When {
 		if value == "" {

@@ -12,6 +12,7 @@ import (
 type chunkBuilder struct {
 	entries []entry
 	bodies  []byte
+	plain   []byte // memory for the plaintext of a record
 }
 
 func (d *chunkBuilder) reset() {
@@ -45,6 +46,7 @@ type encoder struct {
 	events      *event.Encoder
 	gaps        event.GapWriter
 	recordBytes int
+	decrypts    *decrypting // nil if nothing in the stream is encrypted
 }
 
 func newEncoder(stream string, content event.Content, recordBytes int) *encoder {
@@ -86,6 +88,11 @@ func (e *encoder) advance(d *chunkBuilder, to record.PartitionOffset) {
 
 // record adds a record, or the gap that reports why it cannot be delivered.
 func (e *encoder) record(d *chunkBuilder, r *record.Record) {
+	if e.decrypts != nil {
+		var plain record.Record
+		plain, d.plain = e.decrypts.record(d.plain, r)
+		r = &plain
+	}
 	mark := len(d.bodies)
 	bodies, key, err := e.events.Append(d.bodies, r)
 	switch {

@@ -41,9 +41,13 @@ func (h *Hub) setStreams(streams []Stream) (retired []*stream, err error) {
 		case next[s.Name] != nil:
 			return nil, fmt.Errorf("duplicate stream %q", s.Name)
 		}
+		hides, err := hidesAll(s.Decrypt)
+		if err != nil {
+			return nil, fmt.Errorf("stream %q: %w", s.Name, err)
+		}
 		st := was[s.Name]
 		if st == nil || st.Stream != s {
-			st = h.newStream(s)
+			st = h.newStream(s, hides)
 			added = append(added, st)
 		}
 		next[s.Name] = st

@@ -37,6 +37,9 @@
 //     decides nothing about what that is. What remains of a record is made once for all
 //     subscriptions with equal redactions, and counts in the bounds above. Of a chunk it
 //     is kept for 16 redactions; for others it is made each time.
+//   - What is encrypted in a record is decrypted once, before the record is encoded, and
+//     is shown only to subscriptions whose rights were determined with regard to it. What
+//     cannot be decrypted is shown as null: a record delays and ends nothing.
 //   - A filter on keys or on the values of fields costs nothing for records with
 //     others: what a record costs does not depend on how many of these there are.
 //   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
@@ -140,6 +143,7 @@
 //	feed.go             a filter and the subscriptions that share it
 //	cost.go             measuring what a filter costs
 //	chunkbuilder.go     from what a source reads to entries
+//	decrypt.go          Decrypter: what is encrypted, and who is not shown it
 //	batch.go            what a subscription has ready to be written
 //	compressed.go       making compressed blocks, once for each chunk
 //	shown.go            a chunk under redactions, and laid out for wire formats

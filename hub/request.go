@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"time"
 
 	"sluice/hub/filter"
@@ -47,6 +48,10 @@ type Rows struct {
 	// Redaction is what of the records the subscriber may not see; nil for nothing. The
 	// filters of the right look at whole records, and that of the client at what remains.
 	Redaction *redact.Redaction
+	// Encrypted are the paths of what is encrypted in the stream, those of its Decrypter,
+	// that Redaction takes into account. If the stream has others, all that is encrypted in
+	// it is hidden in addition.
+	Encrypted []string
 }
 
 // Span is what may be read of a span of time before now.
@@ -58,7 +63,7 @@ type Span struct {
 
 // Equal reports whether the rights are the same.
 func (r *Rows) Equal(other *Rows) bool {
-	if !r.Filter.Equal(&other.Filter) || len(r.Spans) != len(other.Spans) || !r.Redaction.Equal(other.Redaction) {
+	if !r.Filter.Equal(&other.Filter) || len(r.Spans) != len(other.Spans) || !r.Redaction.Equal(other.Redaction) || !slices.Equal(r.Encrypted, other.Encrypted) {
 		return false
 	}
 	for i := range r.Spans {

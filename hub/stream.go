@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,11 +11,12 @@ import (
 
 	"sluice/hub/event"
 	"sluice/hub/record"
+	"sluice/hub/redact"
 	"sluice/hub/upstream"
 )
 
 // Stream is a public name for a topic, with its policies. It is comparable, and
-// therefore Source and Producer have to be, as pointers are.
+// therefore Source, Producer and Decrypt have to be, as pointers are.
 type Stream struct {
 	Name string
 	// Topic is the topic's name, or a template with TenantPlaceholder in it.
@@ -36,6 +38,10 @@ type Stream struct {
 	Slow SlowPolicy
 	// Backfill is how far back the log is filled when the stream starts.
 	Backfill time.Duration
+	// Decrypt decrypts what is encrypted in the records; nil if nothing is. Another one
+	// makes another stream of it, so that nothing that was decrypted, or not, by this one
+	// is delivered any more.
+	Decrypt Decrypter
 }
 
 // TenantPlaceholder in Stream.Topic makes the stream a template: each tenant has a
@@ -70,8 +76,10 @@ type stream struct {
 	linger  *time.Timer // runs while there are no users and reading continues, else nil
 }
 
-func (h *Hub) newStream(s Stream) *stream {
-	return &stream{
+// newStream returns a stream, of whose records some things are encrypted that hides
+// hides.
+func (h *Hub) newStream(s Stream, hides *redact.Redaction) *stream {
+	st := &stream{
 		Stream:  s,
 		hub:     h,
 		encoder: newEncoder(s.Name, s.Content, s.RecordBytes),
@@ -79,6 +87,10 @@ func (h *Hub) newStream(s Stream) *stream {
 		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
 	}
+	if s.Decrypt != nil {
+		st.encoder.decrypts = &decrypting{by: s.Decrypt, topic: s.Topic, hides: hides, logger: st.logger, now: h.now}
+	}
+	return st
 }
 
 // isTemplate reports whether tenants have streams of their own of this one.
@@ -94,6 +106,17 @@ func (st *stream) forget() {
 	if producer, ok := st.Producer.(upstream.Forgetter); ok {
 		producer.Forget(st.Topic)
 	}
+}
+
+// redaction returns what of a stream's records a subscriber with some rights may not see.
+// Rights that were determined for other encrypted paths, or without regard to any, show
+// nothing that is encrypted.
+func (st *stream) redaction(rows *Rows) (*redact.Redaction, error) {
+	c := st.encoder.decrypts
+	if c == nil || slices.Equal(rows.Encrypted, c.by.Paths()) {
+		return rows.Redaction, nil
+	}
+	return redact.Union(rows.Redaction, c.hides)
 }
 
 // retire ends a stream that is no longer in force.

@@ -35,6 +35,10 @@ type StreamInfo struct {
 	// log. Reported is how many gaps were reported to subscribers, by reason.
 	Slow     uint64
 	Reported map[record.GapReason]uint64
+	// Undecrypted is how many records were read in which something could not be decrypted.
+	// Encrypted is whether anything is encrypted in the stream.
+	Undecrypted uint64
+	Encrypted   bool
 }
 
 // Streams returns all streams, by name and tenant. A template counts as the streams
@@ -124,6 +128,9 @@ func (st *stream) info() StreamInfo {
 		Gaps:        st.gaps.Load(),
 		Slow:        st.slow.Load(),
 		Reported:    make(map[record.GapReason]uint64, len(record.GapReasons)-1),
+	}
+	if c := st.encoder.decrypts; c != nil {
+		info.Encrypted, info.Undecrypted = true, c.failed.Load()
 	}
 	for code, reason := range record.GapReasons[1:] {
 		info.Reported[reason] = st.reported[code+1].Load()

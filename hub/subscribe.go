@@ -29,6 +29,9 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	if err != nil {
 		return nil, Begun{}, err
 	}
+	if req.Rows.Redaction, err = st.redaction(&req.Rows); err != nil {
+		return nil, Begun{}, fmt.Errorf("subscribe to %s: %w", req.Stream, err)
+	}
 	l, err := st.acquire(ctx)
 	if err != nil {
 		return nil, Begun{}, err

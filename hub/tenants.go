@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sluice/hub/redact"
 )
 
 // ErrTooManyStreams means that as many streams of tenants are in use as may be.
@@ -76,9 +78,16 @@ func (h *Hub) ofTenant(which tenantStream) (*stream, error) {
 func (h *Hub) newTenantStream(of tenantStream) *stream {
 	s := of.template.Stream
 	s.Topic = strings.ReplaceAll(s.Topic, TenantPlaceholder, of.tenant)
-	st := h.newStream(s)
+	var hides *redact.Redaction
+	if c := of.template.encoder.decrypts; c != nil {
+		hides = c.hides
+	}
+	st := h.newStream(s, hides)
 	st.tenant, st.template, st.since = of.tenant, of.template, of.template.since
 	st.logger = st.logger.With("tenant", of.tenant)
+	if c := st.encoder.decrypts; c != nil {
+		c.logger = st.logger
+	}
 	st.used.Store(h.now().UnixNano())
 	return st
 }

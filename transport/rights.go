@@ -7,13 +7,14 @@ import (
 	"sluice/transport/wire"
 )
 
-// rows returns which records of a stream a principal may read, nil for all of them, whole.
+// rows returns which records of a stream a principal may read, nil for all of them, whole,
+// of a stream in which nothing is encrypted.
 func (s *Server) rows(p *auth.Principal, stream string) (*hub.Rows, error) {
 	if s.config.Rights == nil {
 		return nil, nil
 	}
 	rows, err := s.config.Rights.Rows(p, stream, s.limits().ResumeWindow)
-	if err != nil || rows.Filter.All() && len(rows.Spans) == 0 && rows.Redaction == nil {
+	if err != nil || rows.Filter.All() && len(rows.Spans) == 0 && rows.Redaction == nil && len(rows.Encrypted) == 0 {
 		return nil, err
 	}
 	return &rows, nil

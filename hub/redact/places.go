@@ -13,10 +13,6 @@ type Places struct {
 	tree  tree
 }
 
-// Replace appends what stands in place of a value, which is JSON, at a path, by its
-// number. What it appends must be JSON too.
-type Replace func(dst, value []byte, at int) []byte
-
 // OverlapError means that a value could be at two paths, or below one that is at another.
 type OverlapError struct{ Path, Other string }
 

@@ -99,7 +99,11 @@ func (r *Redaction) undecrypted(dst, b []byte, before, i int) (out []byte, end i
 	return append(dst, ']'), i
 }
 
-// writer is the memory that is used to rewrite an event.
+// Replace appends what stands in place of a value, which is JSON, at a path, by its
+// number. What it appends must be JSON too.
+type Replace func(dst, value []byte, at int) []byte
+
+// writer is the memory that is used to rewrite an event or a value.
 type writer struct {
 	// with replaces values, of Places.
 	with Replace

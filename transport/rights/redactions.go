@@ -2,6 +2,7 @@ package rights
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +22,10 @@ type redactions struct {
 	of map[string]*redact.Redaction
 }
 
-// redaction returns what of a stream's records a principal with these allowances is not
-// shown.
-func (r *Rights) redaction(p *auth.Principal, allowances []auth.Allowance, resume time.Duration) (*redact.Redaction, error) {
-	redacts := false
+// redaction returns what of the records of a stream, in which something is encrypted at
+// some paths, a principal with these allowances is not shown.
+func (r *Rights) redaction(p *auth.Principal, allowances []auth.Allowance, encrypted []string, resume time.Duration) (*redact.Redaction, error) {
+	redacts := len(encrypted) > 0
 	for _, a := range allowances {
 		redacts = redacts || a.Redaction != nil
 	}
@@ -58,23 +59,51 @@ func (r *Rights) redaction(p *auth.Principal, allowances []auth.Allowance, resum
 			of = append(of, a)
 		}
 	}
-	made, err := r.redactions.combined(name, combine, of)
+	made, err := r.redactions.combined(name, combine, of, encrypted)
 	if err != nil {
 		return nil, fmt.Errorf("combine redactions of grants: %w", err)
 	}
 	return made, nil
 }
 
-// combined returns the combination of what allowances redact.
-func (c *redactions) combined(name string, combine func(...*redact.Redaction) (*redact.Redaction, error), of []auth.Allowance) (*redact.Redaction, error) {
+// hidden is what an allowance does not show: what it redacts and masks, and what of the
+// encrypted it does not name.
+type hidden struct{ redacted, masked, encrypted []string }
+
+func hiddenBy(a auth.Allowance, encrypted []string) (h hidden) {
+	var shown []string
+	if a.Redaction != nil {
+		h.redacted, h.masked, shown = a.Redaction.Redact, a.Redaction.Mask, a.Redaction.Decrypt
+	}
+	for _, path := range encrypted {
+		if !slices.Contains(shown, path) {
+			h.encrypted = append(h.encrypted, path)
+		}
+	}
+	return h
+}
+
+func (h hidden) redaction() (*redact.Redaction, error) {
+	granted, err := redact.New(h.redacted, h.masked)
+	if err != nil {
+		return nil, err
+	}
+	encrypted, err := redact.New(h.encrypted, nil)
+	if err != nil {
+		return nil, err
+	}
+	return redact.Union(granted, encrypted)
+}
+
+// combined returns the combination of what allowances do not show.
+func (c *redactions) combined(name string, combine func(...*redact.Redaction) (*redact.Redaction, error), of []auth.Allowance, encrypted []string) (*redact.Redaction, error) {
 	var key strings.Builder
 	key.WriteString(name)
+	all := make([]hidden, 0, len(of))
 	for _, a := range of {
-		if a.Redaction == nil {
-			key.WriteString(";")
-			continue
-		}
-		_, _ = fmt.Fprintf(&key, "%q%q;", a.Redaction.Redact, a.Redaction.Mask)
+		h := hiddenBy(a, encrypted)
+		_, _ = fmt.Fprintf(&key, "%q%q%q;", h.redacted, h.masked, h.encrypted)
+		all = append(all, h)
 	}
 	c.mu.Lock()
 	made, ok := c.of[key.String()]
@@ -83,13 +112,10 @@ func (c *redactions) combined(name string, combine func(...*redact.Redaction) (*
 		return made, nil
 	}
 	var each []*redact.Redaction
-	for _, a := range of {
-		var one *redact.Redaction
-		if a.Redaction != nil {
-			var err error
-			if one, err = redact.New(a.Redaction.Redact, a.Redaction.Mask); err != nil {
-				return nil, err
-			}
+	for _, h := range all {
+		one, err := h.redaction()
+		if err != nil {
+			return nil, err
 		}
 		each = append(each, one)
 	}

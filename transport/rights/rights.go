@@ -4,7 +4,9 @@
 // A record may be read if one of the allowances lets it be read, and as far back as
 // that allowance reaches. What is redacted is the same in all records of a stream: what
 // every allowance redacts that by itself lets the principal read everything as far back as
-// any of them, if there are such allowances; else what one of all allowances redacts. An
+// any of them, if there are such allowances; else what one of all allowances redacts. Of
+// what is encrypted in a stream, an allowance redacts whatever its grant does not name, so
+// that one without a grant, as of an ACL, shows nothing of it. An
 // allowance whose text cannot be compiled, or is too
 // expensive to evaluate for the claims of the principal, gives nobody anything: the
 // request fails.
@@ -23,6 +25,7 @@ package rights
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sluice/auth"
@@ -35,10 +38,23 @@ import (
 type Rights struct {
 	language   *expr.Language
 	redactions redactions
+	encrypted  atomic.Pointer[map[string][]string]
 }
 
-// New returns rights in a language of filters.
+// New returns rights in a language of filters, to streams in which nothing is encrypted.
 func New(language *expr.Language) *Rights { return &Rights{language: language} }
+
+// SetEncrypted replaces the paths of what is encrypted, by stream, at any time. The map
+// must not be changed afterwards.
+func (r *Rights) SetEncrypted(paths map[string][]string) { r.encrypted.Store(&paths) }
+
+// encryptedIn returns the paths of what is encrypted in a stream.
+func (r *Rights) encryptedIn(stream string) []string {
+	if all := r.encrypted.Load(); all != nil {
+		return (*all)[stream]
+	}
+	return nil
+}
 
 // Rows returns what a principal may read of a stream. Every client may go back to what
 // was written within the resume window, whatever its allowances say.
@@ -48,8 +64,8 @@ func (r *Rights) Rows(p *auth.Principal, stream string, resume time.Duration) (h
 	if err != nil {
 		return hub.Rows{}, err
 	}
-	rows := hub.Rows{Filter: all}
-	if rows.Redaction, err = r.redaction(p, allowances, resume); err != nil {
+	rows := hub.Rows{Filter: all, Encrypted: r.encryptedIn(stream)}
+	if rows.Redaction, err = r.redaction(p, allowances, rows.Encrypted, resume); err != nil {
 		return hub.Rows{}, err
 	}
 	spans := make([]time.Duration, 0, len(allowances))
