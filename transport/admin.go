@@ -69,6 +69,9 @@ type adminStream struct {
 	Bytes       uint64 `json:"event_bytes_read"`
 	Gaps        uint64 `json:"gaps_read"`
 	Slow        uint64 `json:"fell_behind"`
+	// Undecrypted counts the records in which something could not be decrypted. It is left
+	// out if nothing in the stream is encrypted.
+	Undecrypted *uint64 `json:"undecrypted_records,omitempty"`
 	// GapsReported counts the gaps reported to subscribers, by reason.
 	GapsReported map[record.GapReason]uint64 `json:"gaps_reported"`
 }
@@ -79,6 +82,9 @@ func newAdminStream(info hub.StreamInfo) adminStream {
 		Partitions: info.Partitions, TopicMissing: info.Missing, Reading: info.Reading, Subscribers: info.Subscribers,
 		LogBytes: info.LogBytes, Records: info.Records, Bytes: info.Bytes, Gaps: info.Gaps,
 		Slow: info.Slow, GapsReported: info.Reported,
+	}
+	if info.Encrypted {
+		made.Undecrypted = &info.Undecrypted
 	}
 	if info.Reading {
 		made.Live, made.Since = info.Status.Live, info.Status.Since.UnixMilli()

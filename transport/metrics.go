@@ -137,7 +137,7 @@ type streamCollector struct {
 	hub     *hub.Hub
 	tenants bool
 
-	live, records, gaps, bytes, log, slow, reported, users *prometheus.Desc
+	live, records, gaps, bytes, log, slow, reported, undecrypted, users *prometheus.Desc
 }
 
 var (
@@ -164,14 +164,16 @@ func newStreamCollector(h *hub.Hub, tenants bool) *streamCollector {
 		log:      desc("sluice_stream_log_bytes", "Memory used by the stream's log in bytes."),
 		slow:     desc("sluice_stream_slow_total", "Subscriptions that were live and fell behind the stream's log."),
 		reported: desc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", "reason"),
-		users:    desc("sluice_stream_subscribers", "Open subscriptions to the stream."),
+		undecrypted: desc("sluice_stream_undecrypted_records_total",
+			"Records read, each time that they are, in which something encrypted could not be decrypted."),
+		users: desc("sluice_stream_subscribers", "Open subscriptions to the stream."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.live, c.records, c.gaps, c.bytes, c.log, c.users, c.slow, c.reported, lateWaiting, lateBytes, lateReads, lateBlocks,
+		c.live, c.records, c.gaps, c.bytes, c.log, c.users, c.slow, c.reported, c.undecrypted, lateWaiting, lateBytes, lateReads, lateBlocks,
 	} {
 		descs <- d
 	}
@@ -211,6 +213,9 @@ func (c *streamCollector) collect(metrics chan<- prometheus.Metric, info *hub.St
 	report(c.slow, prometheus.CounterValue, float64(info.Slow))
 	for reason, reported := range info.Reported {
 		report(c.reported, prometheus.CounterValue, float64(reported), string(reason))
+	}
+	if info.Encrypted {
+		report(c.undecrypted, prometheus.CounterValue, float64(info.Undecrypted))
 	}
 	report(c.users, prometheus.GaugeValue, float64(info.Subscribers))
 }

@@ -75,6 +75,6 @@ Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newDev(), newCheck(), newToken(), newKey(), newRevoke(), newTail(), newPublish(), newVersion())
+	root.AddCommand(newServe(), newDev(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newVersion())
 	return root
 }

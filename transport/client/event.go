@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -32,13 +33,16 @@ type Record struct {
 	Tombstone bool
 	// Redacted means that the value is withheld as a whole. Data is null.
 	Redacted bool
+	// Undecrypted are the paths of what could not be decrypted, which is null: a JSON
+	// Pointer into the value, headers.NAME, or data for the whole value.
+	Undecrypted []string
 }
 
 // Value returns the record's value in bytes: Data if Encoding is empty, the
-// decoded string otherwise, and nil for a tombstone and a value that is withheld. In a stream whose content is
-// text, values are JSON strings without an Encoding: unmarshal Data there.
+// decoded string otherwise, and nil for a tombstone and a value that is withheld, or that
+// could not be decrypted as a whole. In a stream whose content is text, values are JSON strings without an Encoding: unmarshal Data there.
 func (r Record) Value() ([]byte, error) {
-	if r.Tombstone || r.Redacted {
+	if r.Tombstone || r.Redacted || slices.Contains(r.Undecrypted, "data") {
 		return nil, nil
 	}
 	if r.Encoding == "" {

@@ -24,6 +24,7 @@ type message struct {
 	Encoding    string          `json:"encoding"`
 	Tombstone   bool            `json:"tombstone"`
 	Redacted    bool            `json:"redacted"`
+	Undecrypted []string        `json:"undecrypted"`
 	From        int64           `json:"from"`
 	To          int64           `json:"to"`
 	Reason      string          `json:"reason"`
@@ -51,7 +52,7 @@ type message struct {
 func (m *message) record() (Record, error) {
 	r := Record{
 		Stream: m.Stream, Partition: m.Partition, Offset: m.Offset,
-		Data: m.Data, Encoding: m.Encoding, Tombstone: m.Tombstone, Redacted: m.Redacted,
+		Data: m.Data, Encoding: m.Encoding, Tombstone: m.Tombstone, Redacted: m.Redacted, Undecrypted: m.Undecrypted,
 	}
 	if m.TS != nil {
 		r.Time = time.UnixMilli(*m.TS)

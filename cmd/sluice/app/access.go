@@ -61,6 +61,7 @@ func grants(c *config.Config) []auth.Grant {
 			Filter:        g.Filter,
 			Redact:        g.Redact,
 			Mask:          g.Mask,
+			Decrypt:       g.Decrypt,
 			PublishFilter: g.PublishFilter,
 		})
 	}

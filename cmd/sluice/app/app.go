@@ -38,9 +38,11 @@ type App struct {
 	shared    *sharedAuth
 	clusters  map[string]*cluster
 	acls      *kafkaACLs // nil if rights do not come from ACLs
-	cursors   *namedCursors
-	front     *front
-	topics    *topicMaker
+	// encryption is guarded by reloading once the instance runs.
+	encryption *encryption
+	cursors    *namedCursors
+	front      *front
+	topics     *topicMaker
 
 	reloading sync.Mutex
 	inForce   *config.Config // guarded by reloading
@@ -69,6 +71,9 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.auth, err = newAuthenticator(c, a.verifiers, a.shared, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
+	if a.encryption, err = newEncryption(c, nil); err != nil {
+		return nil, err
+	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
@@ -77,7 +82,7 @@ func New(c *config.Config, options Options) (*App, error) {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
 	a.topics = newTopicMaker(c.Streams, a.clusters, logger.With("component", "topics"))
-	if err := a.front.prepare(newStreams(c, a.clusters)); err != nil {
+	if err := a.front.prepare(newStreams(c, a.clusters, a.encryption)); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -88,7 +93,7 @@ func New(c *config.Config, options Options) (*App, error) {
 func (a *App) Run(ctx context.Context) error {
 	l := &lifecycle{logger: a.logger, grace: a.config.Drain.Timeout + auditDrain(a.config) + stopGrace}
 	l.add(a.verifiers.parts...)
-	l.add(part{name: "keys of issuers", run: a.auth.Run})
+	l.add(part{name: "keys of issuers", run: a.auth.Run}, part{name: "keysets", start: a.encryption.open})
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // reloadable are the fields of the configuration that Reload puts in force, with all
 // that is below them. Of limits, those of fixedLimits are excluded.
-var reloadable = []string{"auth/issuers", "grants", "streams", "limits"}
+var reloadable = []string{"auth/issuers", "grants", "encryption", "streams", "limits"}
 
 // fixedLimits are the limits for which memory, listeners or connections are set up at
 // start.
@@ -21,7 +22,7 @@ var fixedLimits = []string{
 }
 
 // Reload puts another configuration in force while the instance runs: its issuers,
-// grants, streams and limits. Running sessions have the new rights before the next
+// grants, keysets, streams and limits. Running sessions have the new rights before the next
 // record. It returns the fields that have changed and take effect only after a restart.
 // With an error, a part may be in force and the rest is as before.
 func (a *App) Reload(c *config.Config) (restart []string, err error) {
@@ -50,6 +51,13 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 			return nil, fmt.Errorf("reload stream %q: the kafka cluster %q is new: restart the instance", name, stream.Cluster)
 		}
 	}
+	decrypting, err := newEncryption(c, a.encryption)
+	if err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	if err := decrypting.open(context.Background()); err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
 	a.verifiers.read()
 	// Rights come before streams, so that nobody has old rights to a new stream.
 	if err := a.auth.SetIssuers(issuers(c)); err != nil {
@@ -58,13 +66,15 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	if err := a.auth.SetGrants(grants(c)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	a.front.rights.SetEncrypted(c.EncryptedPaths())
 	if a.acls != nil {
 		a.acls.watch(c.Streams)
 	}
 	a.front.server.RightsChanged()
-	if err := a.front.hub.SetStreams(newStreams(c, a.clusters)); err != nil {
+	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	a.encryption = decrypting
 	if err := a.front.hub.SetLimits(hubLimits(c.Limits)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}

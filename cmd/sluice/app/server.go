@@ -49,6 +49,7 @@ type front struct {
 	logger    *slog.Logger
 
 	filters     *expr.Language
+	rights      *rights.Rights
 	workers     *transport.Workers
 	hub         *hub.Hub
 	audit       *audit.Recorder      // nil for none
@@ -77,6 +78,8 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if err != nil {
 		return err
 	}
+	f.rights = rights.New(f.filters)
+	f.rights.SetEncrypted(f.config.EncryptedPaths())
 	if f.workers, err = transport.NewWorkers(min(runtime.GOMAXPROCS(0), transport.MaxWorkers)); err != nil {
 		return err
 	}
@@ -140,7 +143,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	made := transport.Config{
 		Hub:             f.hub,
 		Ingest:          []ingest.Step{ingest.ReservedHeaders{}, ingest.Allowed{}},
-		Rights:          rights.New(f.filters),
+		Rights:          f.rights,
 		Filters:         f.filters,
 		Workers:         f.workers,
 		Committer:       f.committer,

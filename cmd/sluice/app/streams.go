@@ -10,12 +10,12 @@ import (
 )
 
 // newStreams returns the streams for the hub, sorted by name.
-func newStreams(c *config.Config, clusters map[string]*cluster) []hub.Stream {
+func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption) []hub.Stream {
 	var made []hub.Stream
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		s := c.Streams[name]
 		from := clusters[s.Cluster]
-		made = append(made, hub.Stream{
+		one := hub.Stream{
 			Name:        name,
 			Topic:       s.Topic,
 			Source:      from.source,
@@ -26,7 +26,11 @@ func newStreams(c *config.Config, clusters map[string]*cluster) []hub.Stream {
 			RecordBytes: int(c.Limits.RecordBytes),
 			Backfill:    s.Backfill,
 			Slow:        hub.SlowPolicy(s.Slow),
-		})
+		}
+		if d := e.decrypters[name]; d != nil {
+			one.Decrypt = d
+		}
+		made = append(made, one)
 	}
 	return made
 }

@@ -18,6 +18,7 @@ type Config struct {
 	Auth           Auth              `koanf:"auth" doc:"accepted credentials"`
 	Grants         []Grant           `koanf:"grants" validate:"dive" doc:"rights of clients; a client has the rights of all grants that match"`
 	Tenants        *Tenants          `koanf:"tenants" doc:"tenants whose streams, named cursors, quotas and metrics are apart: the topics of streams may have {tenant} in their names"`
+	Encryption     Encryption        `koanf:"encryption" doc:"keys of what is encrypted in records"`
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`
 	Cursors        Cursors           `koanf:"cursors" doc:"named cursors"`
 	Drain          Drain             `koanf:"drain" doc:"shutdown on SIGTERM or SIGINT"`
@@ -43,6 +44,7 @@ type Stream struct {
 	Linger     time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long reading of the topic continues after the last subscriber has left"`
 	Backfill   time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that clients that reconnect after a restart are served from memory"`
 	Slow       string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what happens to a live subscriber that falls behind the records in memory: catch_up delivers all missed records from Kafka; conflate delivers the newest missed record of each key; skip continues with new records; disconnect ends the subscription with slow_consumer and its cursor. Records left out by conflate and skip are reported as gaps"`
+	Decrypt    *Decrypt      `koanf:"decrypt" doc:"what producers have encrypted in the records, which is decrypted for clients with the right"`
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; if left out, limits/stream_log"`
 }
 

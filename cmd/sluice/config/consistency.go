@@ -67,6 +67,9 @@ func checkGrant(level validator.StructLevel) {
 		conflict(level, "filter", "filter requires subscribe")
 	}
 	checkRedaction(level, g)
+	if len(g.Decrypt) > 0 && len(g.Subscribe) == 0 {
+		conflict(level, "decrypt", "decrypt requires subscribe")
+	}
 	if g.PublishFilter != "" && len(g.Publish) == 0 {
 		conflict(level, "publish_filter", "publish_filter requires publish")
 	}
@@ -157,6 +160,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkClusters(c, f)
 	checkStreams(c, f)
 	checkGrants(c, f)
+	checkEncryption(c, f)
 	checkWayIn(c, f)
 	checkVerifiers(c, f)
 	checkTickets(c, f)

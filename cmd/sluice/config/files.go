@@ -30,6 +30,7 @@ func readFiles(c *Config, f *faults) {
 	tryTLS(c.Redis.TLS, "redis/tls", f)
 	readVerifiers(c, f)
 	readWebhook(c, f)
+	readEncryption(c, f)
 	for i := range c.Auth.Issuers {
 		issuer, path := &c.Auth.Issuers[i], fmt.Sprintf("auth/issuers/%d/secret_file", i)
 		readSecret(issuer.SecretFile, &issuer.Secret, path, f)
