@@ -40,6 +40,7 @@ func TestAuthorizationDetails(t *testing.T) {
 		"no streams":         {claims: details(one(map[string]any{"streams": []any{}})), refused: true},
 		"an unknown action":  {claims: details(one(map[string]any{"actions": []any{"own"}})), refused: true},
 		"an unknown field":   {claims: details(one(map[string]any{"not_before": 7})), refused: true},
+		"decryption":         {claims: details(one(map[string]any{"decrypt": []any{"/card"}})), refused: true},
 		"a bad span":         {claims: details(one(map[string]any{"replay": "-1h"})), refused: true},
 		"no list":            {claims: map[string]any{"authorization_details": "x"}, refused: true},
 		"no object":          {claims: details("x"), refused: true},

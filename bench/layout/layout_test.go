@@ -44,6 +44,8 @@ var rules = []rule{
 	{of: "hub/filter", ours: []string{"hub/jsonscan", "hub/event", "hub/record", "hub/redact"}, others: []string{}},
 	{of: "hub/filter/expr", ours: []string{"hub/filter", "hub/jsonscan"}, others: []string{"cel.dev/cel-go"}},
 	{of: "hub", ours: leaves, others: []string{}},
+	{of: "hub/envelope", ours: []string{"hub/jsonscan", "hub/record", "hub/event", "hub/redact"}, others: []string{"github.com/tink-crypto/tink-go/v2"}},
+	{of: "hub/envelope/transit", ours: nil, others: []string{}},
 	// An adapter may import the domain, but not the other adapters.
 	{of: "hub/...", ours: append([]string{"hub", "self"}, leaves...)},
 	{of: "auth", ours: nil, others: []string{
@@ -166,6 +168,11 @@ func TestRulesTellRightFromWrong(t *testing.T) {
 		{"hub/event", "sluice/hub/filter", false},
 		{"hub/filter", "sluice/hub", false},
 		{"hub", "github.com/segmentio/kafka-go", false},
+		{"hub", "sluice/hub/envelope", false},
+		{"hub/envelope", "sluice/hub", false},
+		{"hub/envelope", "sluice/hub/redact", true},
+		{"hub/envelope/transit", "github.com/tink-crypto/tink-go/v2/tink", false},
+		{"transport", "sluice/hub/envelope", false},
 		{"hub/kafkalog", "sluice/hub", true},
 		{"hub/kafkalog/producer", "sluice/hub/kafkalog", true},
 		{"hub/kafkalog", "sluice/hub/redisstore", false},

@@ -92,6 +92,70 @@ func TestRedactionOfGrants(t *testing.T) {
 	}
 }
 
+// TestEncryptedByGrants: what of the encrypted a principal is not shown.
+func TestEncryptedByGrants(t *testing.T) {
+	t.Parallel()
+	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Cached: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const own = "key == claims.sub"
+	grant := func(filter string, decrypt ...string) auth.Grant {
+		return auth.Grant{Subscribe: []string{"orders"}, Filter: filter, Decrypt: decrypt}
+	}
+	redacting := grant("", "/a", "/b")
+	redacting.Redact, redacting.Mask = []string{"/x"}, []string{"/a"}
+	for name, c := range map[string]struct {
+		grants    []auth.Grant
+		encrypted []string
+		want      []string
+	}{
+		"nothing is encrypted": {[]auth.Grant{grant("")}, nil, nil},
+		"none":                 {[]auth.Grant{grant("")}, []string{"/a", "headers.b"}, []string{"/a", "headers.b"}},
+		"all":                  {[]auth.Grant{grant("", "/a", "/b")}, []string{"/a", "/b"}, nil},
+		"one":                  {[]auth.Grant{grant("", "/a")}, []string{"/a", "/b"}, []string{"/b"}},
+		"only exactly":         {[]auth.Grant{grant("", "/a", "/*", "data")}, []string{"/a/b"}, []string{"/a/b"}},
+		"two, whole":           {[]auth.Grant{grant("", "/a"), grant("", "/b")}, []string{"/a", "/b", "/c"}, []string{"/c"}},
+		"whole and rows":       {[]auth.Grant{grant(""), grant(own, "/a")}, []string{"/a"}, []string{"/a"}},
+		"rows":                 {[]auth.Grant{grant(own, "/a", "/b"), grant("data.n > 1", "/a")}, []string{"/a", "/b"}, []string{"/b"}},
+		"redacted too":         {[]auth.Grant{redacting}, []string{"/a", "/b"}, []string{"/x", "!/a"}},
+		"the value":            {[]auth.Grant{grant("", "/a")}, []string{"data"}, []string{"data"}},
+	} {
+		a, err := auth.New(auth.Config{
+			Issuers: []auth.Issuer{{Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret}}, Grants: c.grants,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := auth.Mint(secret, auth.TokenClaims{Issuer: "test", Audience: "sluice", Subject: "u1", ValidFor: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := a.Authenticate(t.Context(), auth.Bearer(token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var removed, masked []string
+		for _, path := range c.want {
+			if text, ok := strings.CutPrefix(path, "!"); ok {
+				masked = append(masked, text)
+			} else {
+				removed = append(removed, path)
+			}
+		}
+		want, err := redact.New(removed, masked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := rights.New(language)
+		of.SetEncrypted(map[string][]string{"orders": c.encrypted, "other": {"/z"}})
+		rows, err := of.Rows(p, "orders", time.Minute)
+		if err != nil || !rows.Redaction.Equal(want) || fmt.Sprint(rows.Encrypted) != fmt.Sprint(c.encrypted) {
+			t.Errorf("%s: hides %q, %v, want %q, with regard to %v", name, rows.Redaction.Canonical(), err, want.Canonical(), rows.Encrypted)
+		}
+	}
+}
+
 // TestRedactionFaults: a principal gets nothing if what is redacted cannot be told.
 func TestRedactionFaults(t *testing.T) {
 	t.Parallel()
