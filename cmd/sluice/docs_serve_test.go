@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/embedded"
+	"sluice/hub/envelope"
 )
 
 // onKafkaSnippets returns the snippets of the section that runs serve.
@@ -106,8 +107,14 @@ func TestDocConfiguration(t *testing.T) {
 	cert, key := newCertificate(t)
 	files := map[string][]byte{
 		"server.crt": cert, "server.key": key, "kafka.password": []byte("a"), "redis.password": []byte("b"),
-		"fleet.key": []byte(strings.Repeat("k", 32)),
+		"fleet.key": []byte(strings.Repeat("k", 32)), "vault.token": []byte("hvs.x"), "vault-ca.crt": cert,
+		"cards.json": []byte(`{"encryptedKeyset":"dmF1bHQ6djE6eA=="}`),
 	}
+	keyset, err := envelope.Create(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["payments.json"] = keyset
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
@@ -128,7 +135,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 4 {
+	if examples != 5 {
 		t.Errorf("there are %d examples", examples)
 	}
 }

@@ -23,8 +23,8 @@ SIGINT. On the signal, the server stops being ready, asks its clients to
 reconnect, spread over drain/spread, and ends within drain/timeout with exit code
 0. A second signal ends the server immediately.
 
-SIGHUP loads the configuration again: grants, auth/issuers, streams and most limits
-take effect at once, also for running sessions; the log names changed fields that
+SIGHUP loads the configuration again: grants, auth/issuers, encryption, streams and most
+limits take effect at once, also for running sessions; the log names changed fields that
 need a restart. A configuration with a fault is logged and not used.
 
 The server starts even if Kafka and Redis are unavailable, and is ready (/readyz)
