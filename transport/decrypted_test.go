@@ -345,9 +345,12 @@ func TestDecryptionThatChanges(t *testing.T) {
 		encrypted     []string
 		ends          bool
 	}{
-		"taken away":  {grant("/card/number"), grant(), sealedPaths["orders"], true},
-		"given":       {grant(), grant("/card/number"), sealedPaths["orders"], true},
-		"encrypted":   {grant("/card/number"), grant("/card/number"), []string{"/card/number"}, true},
+		"taken away": {grant("/card/number"), grant(), sealedPaths["orders"], true},
+		"given":      {grant(), grant("/card/number"), sealedPaths["orders"], true},
+		"encrypted":  {grant("/card/number"), grant("/card/number"), []string{"/card/number"}, true},
+		"in another order": {
+			grant(sealedPaths["orders"]...), grant(sealedPaths["orders"]...), []string{"headers.secret", "/card/number", "/items/*/price"}, true,
+		},
 		"unencrypted": {grant("/card/number"), grant("/card/number"), nil, true},
 		"the same":    {grant("/card/number", "headers.secret"), grant("headers.secret", "/card/number", "data"), sealedPaths["orders"], false},
 	} {

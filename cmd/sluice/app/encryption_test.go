@@ -283,6 +283,10 @@ func TestEncryptionOfARunningInstance(t *testing.T) {
 		t.Error(err)
 	}
 	has("another right", []string{`["secret",null]`, `"undecrypted":["headers.secret"],"data":{}`}, []string{"plain"})
+	if _, err := a.Reload(w.load(shown, "{keyset: cards, paths: [/card]}")); err != nil {
+		t.Error(err)
+	}
+	has("fewer paths", []string{"plain-one", "plain-two", "plain-header"}, []string{"undecrypted"})
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
