@@ -118,7 +118,7 @@ func listen(ctx context.Context, t *testing.T, in *instance, token string) *list
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // the goroutine below closes it
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("listen: %v, %v", response, err)
 	}

@@ -16,11 +16,11 @@ import (
 type Format string
 
 const (
-	// FormatEnvelope: by a key of its own, which is with the ciphertext, encrypted by the
+	// FormatEnvelope is by a key of its own, which is with the ciphertext, encrypted by the
 	// keyset. It is the format of Tink's KMS envelope AEAD: the length of the encrypted key
 	// in four bytes, the encrypted key, the ciphertext.
 	FormatEnvelope Format = "envelope"
-	// FormatAEAD: by the keyset itself.
+	// FormatAEAD is by the keyset itself.
 	FormatAEAD Format = "aead"
 )
 

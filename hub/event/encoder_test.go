@@ -315,3 +315,24 @@ func BenchmarkEvent(b *testing.B) {
 		})
 	}
 }
+
+// TestUndecryptedIsListed: what could not be decrypted is named before the value, which is
+// null if it is the whole value, whatever the content.
+func TestUndecryptedIsListed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		r    record.Record
+		want string
+	}{
+		"a field":               {record.Record{Value: []byte(`{"a":null}`), Undecrypted: []string{"/a", `headers."`}}, `"undecrypted":["/a","headers.\""],"data":{"a":null}}`},
+		"the value":             {record.Record{Undecrypted: []string{"data"}}, `"undecrypted":["data"],"data":null}`},
+		"a header of tombstone": {record.Record{Undecrypted: []string{"headers.a"}}, `"undecrypted":["headers.a"],"data":null,"tombstone":true}`},
+	} {
+		for _, content := range []event.Content{event.ContentAny, event.ContentJSON} {
+			got, _, err := event.NewEncoder("s", content).Append(nil, &c.r)
+			if head := `{"type":"event","stream":"s","partition":0,"offset":0,"ts":0,"key":null,`; err != nil || string(got) != head+c.want {
+				t.Errorf("%s, content %q: %s, %v", name, content, got, err)
+			}
+		}
+	}
+}

@@ -205,6 +205,8 @@ func TestValues(t *testing.T) {
 		{client.Record{Data: []byte(`"a\nb"`), Encoding: "text"}, "a\nb", false},
 		{client.Record{Data: []byte(`"AAE="`), Encoding: "base64"}, "\x00\x01", false},
 		{client.Record{Data: []byte(`null`), Tombstone: true}, "", true},
+		{client.Record{Data: []byte(`null`), Undecrypted: []string{"data"}}, "", true},
+		{client.Record{Data: []byte(`{"a":null}`), Undecrypted: []string{"/a"}}, `{"a":null}`, false},
 	} {
 		got, err := test.record.Value()
 		if err != nil || string(got) != test.want || (got == nil) != test.isNil {

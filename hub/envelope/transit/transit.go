@@ -51,7 +51,7 @@ func New(c Config) (*Client, error) {
 	case err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "":
 		return nil, errors.New("the URL of Vault is not scheme://host[:port], without user, query and fragment")
 	case c.Mount == "" || c.Key == "" || c.Token == nil || c.Timeout <= 0:
-		return nil, errors.New("Mount, Key, Token and Timeout are required")
+		return nil, errors.New("a mount, a key, a token and a timeout are required")
 	}
 	return &Client{
 		base: base.JoinPath("v1", c.Mount).String(), key: url.PathEscape(c.Key), token: c.Token, timeout: c.Timeout,
@@ -74,7 +74,7 @@ type exchange struct {
 	Associated string `json:"associated_data,omitempty"`
 }
 
-var errAnswer = errors.New("Vault's answer is not one of the transit engine")
+var errAnswer = errors.New("the answer is not one of the transit engine")
 
 // EncryptWithContext returns the ciphertext of a plaintext.
 func (c *Client) EncryptWithContext(ctx context.Context, plaintext, associatedData []byte) ([]byte, error) {
