@@ -2,13 +2,11 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,7 +20,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/cmd/sluice/config"
-	"sluice/cmd/sluice/embedded"
 	"sluice/hub/envelope"
 )
 
@@ -135,11 +132,7 @@ func (b *safeBuffer) String() string {
 // effect by a reload; one that fails changes nothing, and a start without Vault fails.
 func TestEncryptionOfARunningInstance(t *testing.T) {
 	t.Parallel()
-	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := embed(t)
 	w := &sealedWorld{t: t, dir: t.TempDir(), brokers: servers.Brokers[0], vault: &transitEngine{}}
 	service := httptest.NewServer(w.vault)
 	defer service.Close()
@@ -172,19 +165,11 @@ func TestEncryptionOfARunningInstance(t *testing.T) {
 	w.vault.away.Store(false)
 	w.vault.asked.Store(0)
 
-	addresses := make(chan net.Addr, 1)
-	a, err := New(c, Options{Logger: logger, Listening: func(at net.Addr) { addresses <- at }})
-	if err != nil {
-		t.Fatal(err)
+	if _, err := New(c, Options{Logger: logger}); err != nil || w.vault.asked.Load() > 0 {
+		t.Fatalf("Vault was asked %d times before the start: %v", w.vault.asked.Load(), err)
 	}
-	if n := w.vault.asked.Load(); n > 0 {
-		t.Errorf("Vault was asked %d times before the start", n)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	url := "http://" + (<-addresses).String() + "/v1/streams/orders/"
+	a := run(t, c, Options{Logger: logger})
+	ctx, url := t.Context(), "http://"+a.address+"/v1/streams/orders/"
 	if n := w.vault.asked.Load(); n != 1 {
 		t.Errorf("Vault was asked %d times at the start", n)
 	}
@@ -287,10 +272,7 @@ func TestEncryptionOfARunningInstance(t *testing.T) {
 		t.Error(err)
 	}
 	has("fewer paths", []string{"plain-one", "plain-two", "plain-header"}, []string{"undecrypted"})
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	a.stop()
 	for _, secret := range []string{"plain", "hunter2", string(text[20:60])} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log has %q in it: %s", secret, log.String())
