@@ -33,6 +33,7 @@ var againstOrder = map[string]int{
 	"auth/webhook":          0,
 	"hub":                   10,
 	"hub/cursors":           1,
+	"hub/envelope":          0,
 	"hub/event":             0,
 	"hub/filter":            0,
 	"hub/filter/expr":       0,
