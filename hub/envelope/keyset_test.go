@@ -185,6 +185,9 @@ func TestDataKeys(t *testing.T) {
 		if got, err := cipher.Decrypt(sealed, []byte("a:b")); string(got) != "plain" || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+		if got, err := cipher.Decrypt(must(cipher.Encrypt(nil, nil)), nil); got == nil || len(got) > 0 || err != nil {
+			t.Errorf("%s: nothing is decrypted as %q, %v", name, got, err)
+		}
 		other := "XCHACHA20_POLY1305"
 		if name == other {
 			other = "AES256_GCM"
