@@ -137,13 +137,16 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"large headers": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-A", strings.Repeat("a", 100<<10)) }, "headers exceeded"},
 	} {
 		server := httptest.NewServer(c.answer)
-		one := client(t, server.URL)
+		one, began := client(t, server.URL), time.Now()
 		_, errD := one.DecryptWithContext(t.Context(), []byte("vault:v1:hunter2"), nil)
 		_, errE := one.EncryptWithContext(t.Context(), []byte("hunter2"), nil)
 		for _, err := range []error{errD, errE} {
 			if err == nil || !strings.Contains(err.Error(), c.fault) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s: two requests took %s, of at most half a second each", name, took)
 		}
 		server.CloseClientConnections()
 		server.Close()
