@@ -26,6 +26,9 @@ func newEncryption(c *config.Config, was *encryption) (*encryption, error) {
 		if e.keysets[name], err = k.Open(); err != nil {
 			return nil, fmt.Errorf("encryption/keysets/%s: %w", name, err)
 		}
+		if was != nil && was.keysets[name] != nil && was.keysets[name].Equal(e.keysets[name]) {
+			e.keysets[name] = was.keysets[name] // which is open: its KMS need not be asked again
+		}
 	}
 	for name, stream := range c.Streams {
 		d := stream.Decrypt

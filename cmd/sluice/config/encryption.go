@@ -27,7 +27,7 @@ type Encryption struct {
 // Keyset is a keyset of Tink.
 type Keyset struct {
 	File Path `koanf:"file" validate:"required,readable_file" doc:"file that contains a keyset of Tink in JSON (made by sluice keyset create), at most 64 KiB; with kms, one that it has encrypted. Read again on SIGHUP"`
-	KMS  *KMS `koanf:"kms" doc:"what has encrypted the keyset. It is asked to decrypt it at start and on SIGHUP, and not while records are delivered; if it cannot, the server does not start, or keeps the configuration that it has"`
+	KMS  *KMS `koanf:"kms" doc:"what has encrypted the keyset. It is asked to decrypt it at start, and on SIGHUP if it has changed, and not while records are delivered; if it cannot, the server does not start, or keeps the configuration that it has"`
 
 	// Content is the content of File.
 	Content auth.Secret `koanf:"-" validate:"-"`
