@@ -396,7 +396,7 @@ func TestSessionsAreAudited(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, a := audited(t, options{
 					pipes:  newPipes(),
-					config: func(c *transport.Config) { c.Ingest = []ingest.Step{noLies{}} },
+					config: func(c *transport.Config) { c.Ingest = ingest.New(c.Hub, nil, []ingest.Step{noLies{}}) },
 					limits: func(l *transport.Limits) { l.FirstMessageAuth = patience / 2 }, // before the client gives up
 				})
 				in := start(t, o)

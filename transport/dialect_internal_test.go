@@ -7,8 +7,8 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/event"
+	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
-	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -45,7 +45,7 @@ func (tabs) decode(message []byte, _ wire.Limits) (wire.Request, *wire.Error) {
 	case "unsubscribe":
 		return &wire.Unsubscribe{ID: f[1]}, nil
 	case "publish":
-		return &wire.Publish{ID: f[1], Stream: f[2], Messages: []upstream.Message{{Value: []byte(f[3])}}}, nil
+		return &wire.Publish{ID: f[1], Stream: f[2], Messages: []ingest.Message{{Value: []byte(f[3])}}}, nil
 	case "ping":
 		return &wire.Ping{ID: f[1]}, nil
 	case "latin":

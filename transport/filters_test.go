@@ -34,7 +34,7 @@ func withFilters(t *testing.T, grants ...auth.Grant) (options, *auth.Authenticat
 	}
 	return options{config: func(c *transport.Config) {
 		c.Auth, c.Filters, c.Rights = a, language, rights.New(language)
-		c.Ingest = []ingest.Step{ingest.Allowed{}}
+		c.Ingest = ingest.New(c.Hub, nil, []ingest.Step{ingest.Allowed{}})
 	}}, a
 }
 

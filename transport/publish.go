@@ -11,10 +11,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// publish stores those of a principal's messages that can be sent before its token
-// expires or is revoked. done is called exactly once. allowed passes the records that the
-// principal may publish.
-func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string, messages []upstream.Message, done func([]upstream.Stored)) {
+// publish stores those of the messages of a principal at an address that can be sent
+// before its token expires or is revoked. done is called exactly once. allowed passes the
+// records that the principal may publish.
+func (s *Server) publish(p *auth.Principal, address string, allowed filter.Filter, stream string, messages []ingest.Message, done func([]upstream.Stored)) {
 	tenant := s.tenants.of(p.Tenant())
 	if !s.gate.mayPublish(p.Tenant()) {
 		refused := make([]upstream.Stored, len(messages))
@@ -53,7 +53,10 @@ func (s *Server) publish(p *auth.Principal, allowed filter.Filter, stream string
 			s.inFlight.Add(-1)
 		}
 	}()
-	s.ingest.Publish(ctx, stream, ingest.Publisher{Principal: p.Key(), Tenant: p.Tenant(), Allowed: allowed}, messages, finish)
+	by := ingest.Publisher{
+		Principal: p.Key(), Tenant: p.Tenant(), Subject: p.ID(), Address: address, Claims: p.Claims(), Allowed: allowed,
+	}
+	s.ingest.Publish(ctx, stream, by, messages, finish)
 	panicked = false
 }
 

@@ -28,6 +28,9 @@ func New(config Config) (*Server, error) {
 	case config.RequestTimeout <= 0 || config.HeaderTimeout <= 0 || config.IdleTimeout <= 0 || config.HeaderBytes <= 0 || config.DrainTimeout <= 0 || config.CheckEvery <= 0:
 		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes, DrainTimeout and CheckEvery are required")
 	}
+	if config.Ingest == nil {
+		config.Ingest = ingest.New(config.Hub, nil, nil)
+	}
 	if config.Registry == nil {
 		config.Registry = prometheus.NewRegistry()
 	}
@@ -36,7 +39,7 @@ func New(config Config) (*Server, error) {
 		logger:   config.Logger,
 		now:      config.Now,
 		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
-		ingest:   ingest.New(config.Hub, config.Ingest...),
+		ingest:   config.Ingest,
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
 

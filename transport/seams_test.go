@@ -57,7 +57,7 @@ func (s *storedBefore) Settled(b *ingest.Batch) {
 func TestStepsGiveVerdictsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{config: func(c *transport.Config) {
-		c.Ingest = []ingest.Step{noLies{}, &storedBefore{seen: map[string]ingest.Verdict{}}}
+		c.Ingest = ingest.New(c.Hub, nil, []ingest.Step{noLies{}, &storedBefore{seen: map[string]ingest.Verdict{}}})
 	}})
 	tok := token(t, "w", "write", time.Hour)
 	post := func(body string) (int, string) {

@@ -30,9 +30,9 @@ type Config struct {
 	Hub *hub.Hub
 	// Workers are the workers that the hub wakes.
 	Workers *Workers
-	// Ingest are the steps that published records pass, in this order, on their way
-	// to Kafka. Nil for none.
-	Ingest []ingest.Step
+	// Ingest is what published records pass through on their way to Kafka. Nil for a
+	// pipeline without steps.
+	Ingest *ingest.Pipeline
 	// Committer stores named cursors. Nil for none.
 	Committer *cursors.Committer
 	Auth      *auth.Authenticator

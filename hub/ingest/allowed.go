@@ -7,7 +7,6 @@ import (
 	"sluice/hub/event"
 	"sluice/hub/filter"
 	"sluice/hub/record"
-	"sluice/hub/upstream"
 )
 
 // Allowed is a step that refuses records that the publisher has no right to publish,
@@ -50,7 +49,7 @@ func (Allowed) Check(_ context.Context, b *Batch) {
 func (Allowed) Settled(*Batch) {}
 
 // appendUnstored appends the event of a message.
-func appendUnstored(dst []byte, m *upstream.Message) ([]byte, error) {
+func appendUnstored(dst []byte, m *Message) ([]byte, error) {
 	text, _, err := unstored.Append(dst, &record.Record{Timestamp: -1, Key: m.Key, Headers: m.Headers, Value: m.Value})
 	return text, err
 }

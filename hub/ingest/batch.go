@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"sluice/hub/filter"
+	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
 
@@ -34,8 +35,29 @@ type Publisher struct {
 	// Principal is the key of the principal, and Tenant the tenant that it belongs to,
 	// "" for none.
 	Principal, Tenant string
+	// Subject is the principal's id, and Address the network address that the request
+	// came from.
+	Subject, Address string
+	// Claims are the attributes of the principal's credential as a JSON object, nil
+	// for none. They must not be changed.
+	Claims []byte
 	// Allowed passes the records that the principal has a right to publish.
 	Allowed filter.Filter
+}
+
+// Message is a record as it came from a client.
+type Message struct {
+	Key     []byte // nil for null
+	Headers []record.Header
+	Value   []byte // nil for a tombstone
+	// JSON is set if the value is JSON that the transport has checked; any other value
+	// is bytes of which nothing is known. A tombstone is neither.
+	JSON bool
+}
+
+// stored returns the message as it is passed to the store.
+func (m *Message) stored() upstream.Message {
+	return upstream.Message{Key: m.Key, Headers: m.Headers, Value: m.Value}
 }
 
 // Batch holds the records that one request publishes to one stream. Each is
@@ -45,13 +67,13 @@ type Batch struct {
 	Stream string
 	Publisher
 
-	messages []upstream.Message
+	messages []Message
 	verdicts []Verdict
 	settled  []bool
 	pending  int
 }
 
-func newBatch(stream string, by Publisher, messages []upstream.Message) *Batch {
+func newBatch(stream string, by Publisher, messages []Message) *Batch {
 	return &Batch{
 		Stream: stream, Publisher: by,
 		messages: messages,
@@ -69,7 +91,7 @@ func (b *Batch) Pending(i int) bool { return !b.settled[i] }
 
 // Message returns record i. Check may change it, but not the bytes that its
 // slices refer to: it must replace the slices.
-func (b *Batch) Message(i int) *upstream.Message { return &b.messages[i] }
+func (b *Batch) Message(i int) *Message { return &b.messages[i] }
 
 // Verdict returns the verdict for record i, which must not be pending.
 func (b *Batch) Verdict(i int) Verdict { return b.verdicts[i] }
@@ -86,15 +108,12 @@ func (b *Batch) Settle(i int, v Verdict) bool {
 	return true
 }
 
-// remaining returns the records without a verdict, and their indexes; the indexes
-// are nil if these are all records.
+// remaining returns the records without a verdict, and their indexes.
 func (b *Batch) remaining() (messages []upstream.Message, index []int) {
-	if b.pending == len(b.messages) {
-		return b.messages, nil
-	}
+	messages, index = make([]upstream.Message, 0, b.pending), make([]int, 0, b.pending)
 	for i := range b.messages {
 		if !b.settled[i] {
-			messages, index = append(messages, b.messages[i]), append(index, i)
+			messages, index = append(messages, b.messages[i].stored()), append(index, i)
 		}
 	}
 	return messages, index
@@ -103,9 +122,6 @@ func (b *Batch) remaining() (messages []upstream.Message, index []int) {
 // settleRest records the results of the remaining records.
 func (b *Batch) settleRest(index []int, stored []upstream.Stored) {
 	for n, v := range stored {
-		if index != nil {
-			n = index[n]
-		}
-		b.Settle(n, v)
+		b.Settle(index[n], v)
 	}
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"sluice/hub/upstream"
 )
@@ -44,16 +45,39 @@ type Store interface {
 	Publish(ctx context.Context, tenant, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
 }
 
-// Pipeline passes records through steps to a store. It is immutable and safe for
-// concurrent use.
+// Pipeline passes records through steps to a store: the first ones, those of the
+// stream, and the last ones. It is safe for concurrent use.
 type Pipeline struct {
-	steps []Step
-	store Store
+	store       Store
+	first, last []Step
+	streams     atomic.Pointer[map[string][]Step]
 }
 
-// New returns a pipeline. The steps run in the given order.
-func New(store Store, steps ...Step) *Pipeline {
-	return &Pipeline{steps: slices.Clone(steps), store: store}
+// New returns a pipeline. The steps run in the given order; no stream has steps yet.
+func New(store Store, first, last []Step) *Pipeline {
+	p := &Pipeline{store: store, first: slices.Clone(first), last: slices.Clone(last)}
+	p.SetStreams(nil)
+	return p
+}
+
+// SetStreams replaces the steps of all streams, by their names. Batches that are on their
+// way pass the former steps.
+func (p *Pipeline) SetStreams(streams map[string][]Step) {
+	all := make(map[string][]Step, len(streams))
+	for name, own := range streams {
+		all[name] = slices.Concat(p.first, own, p.last)
+	}
+	all[""] = slices.Concat(p.first, p.last)
+	p.streams.Store(&all)
+}
+
+// stepsOf returns the steps of a stream.
+func (p *Pipeline) stepsOf(stream string) []Step {
+	all := *p.streams.Load()
+	if steps, ok := all[stream]; ok {
+		return steps
+	}
+	return all[""]
 }
 
 // Publish takes ownership of the messages and calls done exactly once with one
@@ -63,10 +87,11 @@ func New(store Store, steps ...Step) *Pipeline {
 // upstream.Producer. The messages must not be changed afterwards.
 //
 // If a step panics, the panic is passed on and done is not called.
-func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, messages []upstream.Message, done func([]Verdict)) {
+func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, messages []Message, done func([]Verdict)) {
 	b := newBatch(stream, by, messages)
+	steps := p.stepsOf(stream)
 	reached := 0
-	for _, step := range p.steps {
+	for _, step := range steps {
 		if b.pending == 0 {
 			break
 		}
@@ -74,7 +99,7 @@ func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, mes
 		reached++
 	}
 	finish := func() {
-		for _, step := range slices.Backward(p.steps[:reached]) {
+		for _, step := range slices.Backward(steps[:reached]) {
 			step.Settled(b)
 		}
 		done(b.verdicts)

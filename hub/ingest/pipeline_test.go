@@ -78,7 +78,7 @@ func (s *once) Settled(b *ingest.Batch) {
 
 func publish(t *testing.T, p *ingest.Pipeline, values ...string) []ingest.Verdict {
 	t.Helper()
-	messages := make([]upstream.Message, len(values))
+	messages := make([]ingest.Message, len(values))
 	for i, value := range values {
 		messages[i].Value = []byte(value)
 	}
@@ -91,7 +91,7 @@ func TestEveryRecordGetsOneVerdict(t *testing.T) {
 	t.Parallel()
 	store := &memoryStore{}
 	var order []string
-	p := ingest.New(store, noSwearing{&order}, &once{&order, map[string]ingest.Verdict{}})
+	p := ingest.New(store, []ingest.Step{noSwearing{&order}, &once{&order, map[string]ingest.Verdict{}}}, nil)
 	first := publish(t, p, "a", "damn", "unknown", "b")
 	if len(first) != 4 || first[0].Offset != 0 || !errors.Is(first[1].Err, ingest.ErrInvalid) ||
 		!errors.Is(first[2].Err, upstream.ErrPublishUnknown) || first[3].Offset != 1 || first[3].Err != nil {
@@ -119,7 +119,7 @@ func TestEveryRecordGetsOneVerdict(t *testing.T) {
 func TestAStoreThatRefusesIsAVerdict(t *testing.T) {
 	t.Parallel()
 	var order []string
-	p := ingest.New(&memoryStore{err: upstream.ErrPublishUnavailable}, noSwearing{&order})
+	p := ingest.New(&memoryStore{err: upstream.ErrPublishUnavailable}, []ingest.Step{noSwearing{&order}}, nil)
 	got := publish(t, p, "a", "damn")
 	if !errors.Is(got[0].Err, upstream.ErrPublishUnavailable) || !errors.Is(got[1].Err, ingest.ErrInvalid) || len(order) != 1 {
 		t.Errorf("got %+v, steps heard %q", got, order)
@@ -137,7 +137,7 @@ func (*settleTwice) Settled(*ingest.Batch) {}
 func TestAVerdictIsFinal(t *testing.T) {
 	t.Parallel()
 	step := &settleTwice{}
-	got := publish(t, ingest.New(&memoryStore{}, step), "a", "b")
+	got := publish(t, ingest.New(&memoryStore{}, []ingest.Step{step}, nil), "a", "b")
 	if !slices.Equal(step.settled, []bool{true, false}) || !errors.Is(got[0].Err, ingest.ErrInvalid) || got[1].Err != nil {
 		t.Errorf("settled %v, got %+v", step.settled, got)
 	}
@@ -145,14 +145,55 @@ func TestAVerdictIsFinal(t *testing.T) {
 
 func TestReservedHeaders(t *testing.T) {
 	t.Parallel()
-	messages := []upstream.Message{
+	messages := []ingest.Message{
 		{Headers: []record.Header{{Name: []byte("trace")}}},
 		{Headers: []record.Header{{Name: []byte("trace")}, {Name: []byte("Sluice-Principal")}}},
 	}
 	done := make(chan []ingest.Verdict, 1)
-	ingest.New(&memoryStore{}, ingest.ReservedHeaders{}).
+	ingest.New(&memoryStore{}, []ingest.Step{ingest.ReservedHeaders{}}, nil).
 		Publish(t.Context(), "orders", ingest.Publisher{Principal: "user:a"}, messages, func(v []ingest.Verdict) { done <- v })
 	if got := <-done; got[0].Err != nil || !errors.Is(got[1].Err, ingest.ErrReservedHeader) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// named is a step that notes its name.
+type named struct {
+	name  string
+	order *[]string
+}
+
+func (n named) Check(context.Context, *ingest.Batch) { *n.order = append(*n.order, n.name) }
+
+func (n named) Settled(*ingest.Batch) { *n.order = append(*n.order, "settled "+n.name) }
+
+// TestStreamsHaveStepsOfTheirOwn: they run between the first and the last ones, and
+// replacing them does not change what a batch on its way passes.
+func TestStreamsHaveStepsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	var order []string
+	step := func(name string) ingest.Step { return named{name, &order} }
+	p := ingest.New(&memoryStore{}, []ingest.Step{step("first")}, []ingest.Step{step("last")})
+	check := func(want string) {
+		t.Helper()
+		order = nil
+		publish(t, p, "x")
+		if got := strings.Join(order, ", "); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	none := "first, last, settled last, settled first"
+	check(none)
+	p.SetStreams(map[string][]ingest.Step{"orders": {step("own")}, "others": {step("theirs")}})
+	check("first, own, last, settled last, settled own, settled first")
+	p.SetStreams(map[string][]ingest.Step{"orders": {replacing{p}, step("own")}})
+	check("first, own, last, settled last, settled own, settled first")
+	check(none)
+}
+
+// replacing is a step that removes the steps of all streams.
+type replacing struct{ p *ingest.Pipeline }
+
+func (r replacing) Check(context.Context, *ingest.Batch) { r.p.SetStreams(nil) }
+
+func (replacing) Settled(*ingest.Batch) {}

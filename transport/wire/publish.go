@@ -7,7 +7,6 @@ import (
 	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
-	"sluice/hub/upstream"
 )
 
 // HTTPPublish holds the parts of an HTTP request that specify what to publish.
@@ -27,7 +26,7 @@ type HTTPPublish struct {
 // with key and headers from the query.
 //
 // The error's code is TooLarge, ReservedHeader or BadRequest.
-func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []upstream.Message, batch bool, err *Error) {
+func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, batch bool, err *Error) {
 	if limits.MessageBytes > 0 && len(r.Body) > limits.MessageBytes {
 		return nil, false, Errorf(TooLarge, "the body is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
 	}
@@ -51,7 +50,7 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []upstream.Message
 		if message.Value = r.Body; r.Body == nil {
 			message.Value = []byte{} // a value of no bytes is not a tombstone
 		}
-		return []upstream.Message{message}, false, nil
+		return []ingest.Message{message}, false, nil
 	}
 	if err := checkText(r.Body, limits); err != nil {
 		err.ID = ""
@@ -91,7 +90,7 @@ func jsonContent(contentType string) (bool, *Error) {
 
 // rawRecord reads key and headers from the query, which must have neither with a
 // JSON body.
-func (p *parser) rawRecord(pairs []pair, isJSON bool) (m upstream.Message) {
+func (p *parser) rawRecord(pairs []pair, isJSON bool) (m ingest.Message) {
 	for _, pair := range pairs {
 		header, isHeader := strings.CutPrefix(pair.name, "header.")
 		switch {

@@ -7,7 +7,6 @@ import (
 
 	"sluice/hub/ingest"
 	"sluice/hub/record"
-	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -15,28 +14,28 @@ func TestParseHTTPPublish(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		in    wire.HTTPPublish
-		want  []upstream.Message
+		want  []ingest.Message
 		batch bool
 	}{
 		"single": {
 			in:   wire.HTTPPublish{ContentType: "application/json", Body: []byte(" {\"key\":\"k\",\"headers\":[[\"a\",null]],\"data\":{ \"t\":1e400}}\n")},
-			want: []upstream.Message{{Key: []byte("k"), Headers: []record.Header{{Name: []byte("a")}}, Value: []byte(`{ "t":1e400}`)}},
+			want: []ingest.Message{{Key: []byte("k"), Headers: []record.Header{{Name: []byte("a")}}, Value: []byte(`{ "t":1e400}`), JSON: true}},
 		},
 		"batch": {
 			in:    wire.HTTPPublish{ContentType: "Application/JSON; charset=UTF-8", RawQuery: "ticket=x&access_token=y", Body: []byte(`{"records":[{"data":1},{"tombstone":true}]}`)},
-			want:  []upstream.Message{{Value: []byte("1")}, {}},
+			want:  []ingest.Message{{Value: []byte("1"), JSON: true}, {}},
 			batch: true,
 		},
 		"text": {
 			in:   wire.HTTPPublish{ContentType: "text/plain", RawQuery: "key=dev+1&header.b=1&header.a=%ff&header.b=", Body: []byte("a\r\nb")},
-			want: []upstream.Message{{Key: []byte("dev 1"), Headers: []record.Header{{Name: []byte("b"), Value: []byte("1")}, {Name: []byte("a"), Value: []byte{0xff}}, {Name: []byte("b"), Value: []byte{}}}, Value: []byte("a\r\nb")}},
+			want: []ingest.Message{{Key: []byte("dev 1"), Headers: []record.Header{{Name: []byte("b"), Value: []byte("1")}, {Name: []byte("a"), Value: []byte{0xff}}, {Name: []byte("b"), Value: []byte{}}}, Value: []byte("a\r\nb")}},
 		},
 		"another JSON": {
 			in:   wire.HTTPPublish{ContentType: "application/geo+json", RawQuery: "key=", Body: []byte(`{"records":[]}`)},
-			want: []upstream.Message{{Key: []byte{}, Value: []byte(`{"records":[]}`)}},
+			want: []ingest.Message{{Key: []byte{}, Value: []byte(`{"records":[]}`)}},
 		},
-		"no content type": {in: wire.HTTPPublish{Body: []byte{0xff}}, want: []upstream.Message{{Value: []byte{0xff}}}},
-		"nothing":         {in: wire.HTTPPublish{}, want: []upstream.Message{{Value: []byte{}}}},
+		"no content type": {in: wire.HTTPPublish{Body: []byte{0xff}}, want: []ingest.Message{{Value: []byte{0xff}}}},
+		"nothing":         {in: wire.HTTPPublish{}, want: []ingest.Message{{Value: []byte{}}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

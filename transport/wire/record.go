@@ -8,7 +8,6 @@ import (
 	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
-	"sluice/hub/upstream"
 )
 
 // published is one record to be published, as in JSON.
@@ -46,7 +45,7 @@ func (p *parser) recordField(r *published, name, at string, value []byte) bool {
 }
 
 // message checks a record that has been read and returns its message.
-func (p *parser) message(at string, r *published) upstream.Message {
+func (p *parser) message(at string, r *published) ingest.Message {
 	if r.Tombstone && string(r.Data) == "null" {
 		r.Data = nil // as events show a tombstone
 	}
@@ -56,9 +55,9 @@ func (p *parser) message(at string, r *published) upstream.Message {
 		}
 	}
 	if p.failed() {
-		return upstream.Message{}
+		return ingest.Message{}
 	}
-	m := upstream.Message{Headers: r.Headers}
+	m := ingest.Message{Headers: r.Headers}
 	if r.Key != nil {
 		m.Key = []byte(*r.Key)
 	}
@@ -69,7 +68,7 @@ func (p *parser) message(at string, r *published) upstream.Message {
 			m.Value = p.base64(at+"/data", text)
 		}
 	default:
-		m.Value = r.Data
+		m.Value, m.JSON = r.Data, true
 	}
 	return m
 }
@@ -155,7 +154,7 @@ func (p *parser) publish(b []byte) *Publish {
 
 // records reads an object that is a single record, or has several records in
 // `records`, and may have other fields.
-func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []upstream.Message, batch bool) {
+func (p *parser) records(b []byte, other func(name, at string, value []byte) bool) (messages []ingest.Message, batch bool) {
 	var (
 		single published
 		beside string // a field of a single record, if there is one
@@ -174,7 +173,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 		return true
 	})
 	if list == nil {
-		return []upstream.Message{p.message("", &single)}, false
+		return []ingest.Message{p.message("", &single)}, false
 	}
 	switch {
 	case beside != "":
@@ -187,7 +186,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 	return messages, true
 }
 
-func (p *parser) batch(list []byte) (messages []upstream.Message) {
+func (p *parser) batch(list []byte) (messages []ingest.Message) {
 	for value := range jsonscan.Elements(list) {
 		at := fmt.Sprintf("/records/%d", len(messages))
 		if value[0] != '{' {

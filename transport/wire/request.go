@@ -3,7 +3,7 @@ package wire
 import (
 	"log/slog"
 
-	"sluice/hub/upstream"
+	"sluice/hub/ingest"
 )
 
 // Limits bound what a client may send. A limit of 0 means no limit, but JSON
@@ -97,7 +97,7 @@ type Publish struct {
 	Stream string `json:"stream" validate:"required,max=128"`
 	// Messages are the records in their order. Values are slices of the client's
 	// message, unchanged, unless they were in base64.
-	Messages []upstream.Message `json:"-" validate:"-"`
+	Messages []ingest.Message `json:"-" validate:"-"`
 	// Batch means that the records came as `records`, and are answered as a
 	// batch, even a single one.
 	Batch bool `json:"-"`

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
 	"sluice/hub/record"
-	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -20,7 +20,8 @@ var limits = wire.Limits{MessageBytes: 65536, Depth: 32, Keys: 1000}
 
 func TestParseRequest(t *testing.T) {
 	t.Parallel()
-	value := func(s string) []upstream.Message { return []upstream.Message{{Value: []byte(s)}} }
+	value := func(s string) []ingest.Message { return []ingest.Message{{Value: []byte(s), JSON: true}} }
+	opaque := func(s string) []ingest.Message { return []ingest.Message{{Value: []byte(s)}} }
 	tests := map[string]struct {
 		in   string
 		want wire.Request
@@ -51,8 +52,8 @@ func TestParseRequest(t *testing.T) {
 		},
 		"publish": {
 			`{"type":"publish","id":"p7","stream":"iot.telemetry","key":"dev-1","headers":[["a","b"],["a",null],["c","/w==","base64"],["",""]],"data":{"temp_c":21.7}}`,
-			&wire.Publish{ID: "p7", Stream: "iot.telemetry", Messages: []upstream.Message{{
-				Key: []byte("dev-1"), Value: []byte(`{"temp_c":21.7}`),
+			&wire.Publish{ID: "p7", Stream: "iot.telemetry", Messages: []ingest.Message{{
+				Key: []byte("dev-1"), Value: []byte(`{"temp_c":21.7}`), JSON: true,
 				Headers: []record.Header{
 					{Name: []byte("a"), Value: []byte("b")},
 					{Name: []byte("a")},
@@ -72,23 +73,23 @@ func TestParseRequest(t *testing.T) {
 		"null key":        {`{"type":"publish","id":"p","stream":"s","data":1,"key":null}`, &wire.Publish{ID: "p", Stream: "s", Messages: value(`1`)}},
 		"empty key": {
 			`{"type":"publish","id":"p","stream":"s","data":1,"key":""}`,
-			&wire.Publish{ID: "p", Stream: "s", Messages: []upstream.Message{{Key: []byte{}, Value: []byte("1")}}},
+			&wire.Publish{ID: "p", Stream: "s", Messages: []ingest.Message{{Key: []byte{}, Value: []byte("1"), JSON: true}}},
 		},
 		"tombstone": {
 			`{"type":"publish","id":"p","stream":"s","key":"k","tombstone":true}`,
-			&wire.Publish{ID: "p", Stream: "s", Messages: []upstream.Message{{Key: []byte("k")}}},
+			&wire.Publish{ID: "p", Stream: "s", Messages: []ingest.Message{{Key: []byte("k")}}},
 		},
 		"tombstone as in events": {
 			`{"type":"publish","id":"p","stream":"s","key":"k","data":null,"tombstone":true}`,
-			&wire.Publish{ID: "p", Stream: "s", Messages: []upstream.Message{{Key: []byte("k")}}},
+			&wire.Publish{ID: "p", Stream: "s", Messages: []ingest.Message{{Key: []byte("k")}}},
 		},
 		"no tombstone": {`{"type":"publish","id":"p","stream":"s","data":1,"tombstone":false}`, &wire.Publish{ID: "p", Stream: "s", Messages: value(`1`)}},
-		"base64":       {`{"type":"publish","id":"p","stream":"s","data":"AP8=","encoding":"base64"}`, &wire.Publish{ID: "p", Stream: "s", Messages: value("\x00\xff")}},
-		"empty base64": {`{"type":"publish","id":"p","stream":"s","data":"","encoding":"base64"}`, &wire.Publish{ID: "p", Stream: "s", Messages: value("")}},
+		"base64":       {`{"type":"publish","id":"p","stream":"s","data":"AP8=","encoding":"base64"}`, &wire.Publish{ID: "p", Stream: "s", Messages: opaque("\x00\xff")}},
+		"empty base64": {`{"type":"publish","id":"p","stream":"s","data":"","encoding":"base64"}`, &wire.Publish{ID: "p", Stream: "s", Messages: opaque("")}},
 		"batch": {
 			`{"type":"publish","id":"p8","stream":"s","records":[{"key":"a","data":{}},{"key":"b","data":"AA==","encoding":"base64"},{"key":"c","tombstone":true}]}`,
-			&wire.Publish{ID: "p8", Stream: "s", Batch: true, Messages: []upstream.Message{
-				{Key: []byte("a"), Value: []byte("{}")}, {Key: []byte("b"), Value: []byte{0}}, {Key: []byte("c")},
+			&wire.Publish{ID: "p8", Stream: "s", Batch: true, Messages: []ingest.Message{
+				{Key: []byte("a"), Value: []byte("{}"), JSON: true}, {Key: []byte("b"), Value: []byte{0}}, {Key: []byte("c")},
 			}},
 		},
 		"batch of one": {`{"type":"publish","id":"p8","stream":"s","records":[{"data":1}]}`, &wire.Publish{ID: "p8", Stream: "s", Batch: true, Messages: value(`1`)}},

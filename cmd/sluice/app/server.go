@@ -52,6 +52,7 @@ type front struct {
 	rights      *rights.Rights
 	workers     *transport.Workers
 	hub         *hub.Hub
+	ingest      *ingest.Pipeline
 	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
@@ -95,6 +96,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if err != nil {
 		return err
 	}
+	f.ingest = newIngest(f.config, f.hub)
 	f.presences = newPresences(f.config, f.clusters, f.hub)
 	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
 	return err
@@ -142,7 +144,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	f.registry = prometheus.NewRegistry()
 	made := transport.Config{
 		Hub:             f.hub,
-		Ingest:          []ingest.Step{ingest.ReservedHeaders{}, ingest.Allowed{}},
+		Ingest:          f.ingest,
 		Rights:          f.rights,
 		Filters:         f.filters,
 		Workers:         f.workers,

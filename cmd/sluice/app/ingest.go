@@ -1,0 +1,25 @@
+package app
+
+import (
+	"sluice/cmd/sluice/config"
+	"sluice/hub/ingest"
+)
+
+// newIngest returns what published records pass through on their way to a store.
+func newIngest(c *config.Config, store ingest.Store) *ingest.Pipeline {
+	pipeline := ingest.New(store, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Allowed{}})
+	setIngest(pipeline, c)
+	return pipeline
+}
+
+// setIngest puts in force what the streams of a configuration demand of their records.
+func setIngest(pipeline *ingest.Pipeline, c *config.Config) {
+	streams := make(map[string][]ingest.Step, len(c.Streams))
+	for name, s := range c.Streams {
+		streams[name] = ingestSteps(s)
+	}
+	pipeline.SetStreams(streams)
+}
+
+// ingestSteps returns the steps of a stream, in the order in which they run.
+func ingestSteps(config.Stream) []ingest.Step { return nil }
