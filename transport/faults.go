@@ -3,7 +3,9 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,12 +85,30 @@ func faultOf(err error) *wire.Error {
 	if errors.As(err, &offset) {
 		return &wire.Error{Code: wire.BadRequest, Message: offset.Error(), Cause: err}
 	}
+	if invalid, ok := errors.AsType[*ingest.InvalidError](err); ok && len(invalid.Violations) > 0 {
+		return faultOfInvalid(invalid)
+	}
 	for _, row := range faultTable {
 		if errors.Is(err, row.err) {
 			return &wire.Error{Code: row.code, Message: row.message, RetryAfter: row.retry, Cause: err}
 		}
 	}
 	return &wire.Error{Code: wire.Internal, Message: "internal server error", RetryAfter: time.Second, Cause: err}
+}
+
+// faultOfInvalid returns the fault for a record that breaks rules of its stream. Its
+// message is the first violation.
+func faultOfInvalid(invalid *ingest.InvalidError) *wire.Error {
+	fault := &wire.Error{Code: wire.Invalid, Errors: make([]wire.Violation, len(invalid.Violations)), Cause: invalid}
+	for i, v := range invalid.Violations {
+		fault.Errors[i] = wire.Violation{Pointer: v.Pointer, Message: v.Message}
+	}
+	first := invalid.Violations[0]
+	fault.Message = strings.TrimSpace(first.Pointer + " " + first.Message)
+	if more := len(invalid.Violations) - 1; more > 0 {
+		fault.Message += fmt.Sprintf(" (and %d more)", more)
+	}
+	return fault
 }
 
 // withdrawn is the fault of a principal whose credential is not accepted any more.

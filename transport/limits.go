@@ -27,8 +27,10 @@ type Limits struct {
 	ErrorsPerMinute int
 	// CursorBytes bounds a cursor's text.
 	CursorBytes int
-	// JSONDepth and JSONKeys bound inbound JSON.
+	// JSONDepth and JSONKeys bound inbound JSON; JSONKeys each record of a batch.
 	JSONDepth, JSONKeys int
+	// BatchRecords bounds the records of a batch.
+	BatchRecords int
 	// FirstMessageAuth is how long a session without a credential may wait before it
 	// sends one. Required.
 	FirstMessageAuth time.Duration

@@ -11,10 +11,16 @@ import (
 	"sluice/transport/wire"
 )
 
-// publish stores those of the messages of a principal at an address that can be sent
-// before its token expires or is revoked. done is called exactly once. allowed passes the
-// records that the principal may publish.
-func (s *Server) publish(p *auth.Principal, address string, allowed filter.Filter, stream string, messages []ingest.Message, done func([]upstream.Stored)) {
+// origin is where a request to publish comes from.
+type origin struct {
+	address     string
+	traceParent string // of the HTTP request, as the client has sent it
+}
+
+// publish stores those of the messages of a principal that can be sent before its token
+// expires or is revoked. done is called exactly once. allowed passes the records that the
+// principal may publish.
+func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, stream string, messages []ingest.Message, done func([]upstream.Stored)) {
 	tenant := s.tenants.of(p.Tenant())
 	if !s.gate.mayPublish(p.Tenant()) {
 		refused := make([]upstream.Stored, len(messages))
@@ -54,7 +60,8 @@ func (s *Server) publish(p *auth.Principal, address string, allowed filter.Filte
 		}
 	}()
 	by := ingest.Publisher{
-		Principal: p.Key(), Tenant: p.Tenant(), Subject: p.ID(), Address: address, Claims: p.Claims(), Allowed: allowed,
+		Principal: p.Key(), Tenant: p.Tenant(), Subject: p.ID(), Address: from.address, TraceParent: from.traceParent,
+		Claims: p.Claims(), Allowed: allowed,
 	}
 	s.ingest.Publish(ctx, stream, by, messages, finish)
 	panicked = false

@@ -53,7 +53,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stored := make(chan []upstream.Stored, 1)
-	s.publish(c.principal, s.addressOf(r), allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
+	s.publish(c.principal, origin{s.addressOf(r), strings.Join(r.Header.Values("Traceparent"), ",")}, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
 	s.audit.posted(r, results)

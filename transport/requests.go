@@ -98,7 +98,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		return false
 	}
 	id, batch, stream := r.ID, r.Batch, r.Stream
-	s.server.publish(p, s.address, allowed, stream, r.Messages, func(results []upstream.Stored) {
+	s.server.publish(p, origin{address: s.address}, allowed, stream, r.Messages, func(results []upstream.Stored) {
 		s.inFlight.Add(-1)
 		s.server.audit.published(s, stream, results)
 		s.post(func(s *session, sc *scratch) {

@@ -226,6 +226,7 @@ func (s *Server) wireLimits() wire.Limits {
 		MessageBytes: s.limits().MessageBytes,
 		Depth:        s.limits().JSONDepth,
 		Keys:         s.limits().JSONKeys,
+		Records:      s.limits().BatchRecords,
 	}
 }
 

@@ -38,6 +38,9 @@ type Publisher struct {
 	// Subject is the principal's id, and Address the network address that the request
 	// came from.
 	Subject, Address string
+	// TraceParent is the trace context of the request as the client has sent it (W3C Trace
+	// Context, traceparent), "" for none. It need not be valid.
+	TraceParent string
 	// Claims are the attributes of the principal's credential as a JSON object, nil
 	// for none. They must not be changed.
 	Claims []byte

@@ -17,7 +17,7 @@ func ParseRequest(b []byte, limits Limits) (Request, *Error) {
 	if err := checkText(b, limits); err != nil {
 		return nil, err
 	}
-	request, id, err := parseRequest(b)
+	request, id, err := parseRequest(b, limits)
 	if err != nil {
 		err.ID = id
 		return nil, err
@@ -25,12 +25,12 @@ func ParseRequest(b []byte, limits Limits) (Request, *Error) {
 	return request, nil
 }
 
-func parseRequest(b []byte) (Request, string, *Error) {
+func parseRequest(b []byte, limits Limits) (Request, string, *Error) {
 	b = jsonscan.TrimSpace(b)
 	if b[0] != '{' {
 		return nil, "", Errorf(BadRequest, "a message must be a JSON object")
 	}
-	p := &parser{typed: true}
+	p := &parser{typed: true, mostRecords: limits.Records}
 	id, kind := p.idAndType(b)
 	if p.failed() {
 		return nil, id, p.fault()
@@ -104,24 +104,11 @@ func checkText(b []byte, limits Limits) *Error {
 	case err != nil:
 		return &Error{Code: BadRequest, Message: err.Error(), Cause: err}
 	}
-	if fault := checkNames(b, limits.Keys); fault != nil {
+	if fault := checkNames(b, limits); fault != nil {
 		fault.ID = readID(b)
 		return fault
 	}
 	return nil
-}
-
-// checkNames refuses a message with too many fields, or with a repeated field in
-// an object.
-func checkNames(b []byte, most int) *Error {
-	err := jsonscan.CheckNames(b, most)
-	if err == nil {
-		return nil
-	}
-	if repeated, ok := errors.AsType[*jsonscan.RepeatedNameError](err); ok {
-		return Errorf(BadRequest, "duplicate field %s in an object", Shown(repeated.Name))
-	}
-	return Errorf(BadRequest, "the message has more than %d fields (limit json_keys)", most)
 }
 
 // readID returns the id in a faulty message, if there is exactly one.

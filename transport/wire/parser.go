@@ -14,6 +14,8 @@ import (
 type parser struct {
 	// typed is set for messages, which have a type field; bodies have none.
 	typed bool
+	// mostRecords bounds the records of a batch, 0 for no bound.
+	mostRecords int
 
 	code       Code
 	violations []Violation

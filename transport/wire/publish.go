@@ -2,6 +2,7 @@ package wire
 
 import (
 	"mime"
+	"net/http"
 	"strings"
 
 	"sluice/hub/ingest"
@@ -23,7 +24,8 @@ type HTTPPublish struct {
 // ParseHTTPPublish parses a publish request. With the content type
 // `application/json` the body is one record or several, which are then answered
 // as a batch. With any other content type, or none, the body itself is the value,
-// with key and headers from the query.
+// with key and headers from the query; only `application/x-www-form-urlencoded` is
+// refused, because it is what clients send whose author has set no content type.
 //
 // The error's code is TooLarge, ReservedHeader or BadRequest.
 func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, batch bool, err *Error) {
@@ -41,7 +43,7 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, 
 	if err != nil {
 		return nil, false, err
 	}
-	p := &parser{}
+	p := &parser{mostRecords: limits.Records}
 	message := p.rawRecord(pairs, isJSON)
 	if p.failed() {
 		return nil, false, p.queryFault()
@@ -78,7 +80,14 @@ func jsonContent(contentType string) (bool, *Error) {
 	if strings.HasPrefix(mediaType, "application/cloudevents") {
 		return false, unsupported("the content type of CloudEvents")
 	}
-	if mediaType != "application/json" {
+	switch mediaType {
+	case "application/json":
+	case "application/x-www-form-urlencoded":
+		// curl -d and HTML forms set it, whatever the body is.
+		fault := Errorf(BadRequest, "the content type application/x-www-form-urlencoded, which curl -d and HTML forms set by themselves, is not accepted: send the header Content-Type: application/json for a record in JSON, or Content-Type: application/octet-stream to store the body unchanged")
+		fault.HTTPStatus = http.StatusUnsupportedMediaType
+		return false, fault
+	default:
 		return false, nil
 	}
 	// RFC 8259 (section 11) defines no parameter; this one is common.

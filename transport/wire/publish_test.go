@@ -1,7 +1,9 @@
 package wire_test
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +65,7 @@ func TestParseHTTPPublishRefuses(t *testing.T) {
 		"idempotency key":        {wire.HTTPPublish{IdempotencyKey: "k"}, wire.BadRequest, "the header Idempotency-Key is not supported by this server yet"},
 		"content type":           {wire.HTTPPublish{ContentType: "application/json; charset"}, wire.BadRequest, "content type"},
 		"charset":                {wire.HTTPPublish{ContentType: "application/json; charset=latin1"}, wire.BadRequest, "UTF-8"},
+		"a form":                 {wire.HTTPPublish{ContentType: "application/x-www-form-urlencoded; charset=utf-8", Body: []byte(`{"data":1}`)}, wire.BadRequest, "Content-Type: application/json"},
 		"query":                  {wire.HTTPPublish{RawQuery: "key=%"}, wire.BadRequest, "not escaped"},
 		"unknown parameter":      {wire.HTTPPublish{RawQuery: "foo=1"}, wire.BadRequest, `unknown parameter "foo"`},
 		"message_id":             {wire.HTTPPublish{RawQuery: "message_id=1"}, wire.BadRequest, `"message_id" is not supported by this server yet`},
@@ -123,4 +126,65 @@ func FuzzHTTPPublish(f *testing.F) {
 			t.Errorf("value %q of body %q", messages[0].Value, body)
 		}
 	})
+}
+
+// batchOf returns a body with n records of some fields, among them the last of a given
+// one.
+func batchOf(n, fields int, last string) string {
+	var data []string
+	for i := range fields {
+		data = append(data, fmt.Sprintf(`"f%d":%d`, i, i))
+	}
+	record := `{"data":{` + strings.Join(data, ",") + `}}`
+	all := slices.Repeat([]string{record}, n-1)
+	return `{"records":[` + strings.Join(append(all, last), ",") + `]}`
+}
+
+// TestRecordsOfABatch: how many records a batch may have is a limit of its own, and
+// json_keys counts in each of them.
+func TestRecordsOfABatch(t *testing.T) {
+	t.Parallel()
+	bounds := wire.Limits{MessageBytes: 1 << 20, Depth: 32, Keys: 20, Records: 100}
+	const one = `{"data":1}`
+	tests := map[string]struct {
+		body          string
+		code          wire.Code
+		message, deny string
+	}{
+		"as many as allowed":          {batchOf(100, 1, one), "", "", ""},
+		"with more fields in total":   {batchOf(100, 19, one), "", "", ""},
+		"one record too many":         {batchOf(101, 1, one), wire.TooLarge, "records has more than 100 entries (limit batch_records): send several batches", "json_keys"},
+		"one too many, few fields":    {`{"records":[` + strings.Repeat(`7,`, 100) + `7]}`, wire.BadRequest, "records/0 must be an object", ""},
+		"too many fields in one":      {batchOf(50, 5, `{"data":{`+manyFields(20)+`}}`), wire.BadRequest, "records/49 has more than 20 fields (limit json_keys)", ""},
+		"too many fields beside them": {`{"records":[` + one + `],` + manyFields(20) + `}`, wire.BadRequest, "the message has more than 20 fields (limit json_keys)", ""},
+		"fields in an inner batch":    {`{"records":[{"data":{"records":[` + strings.Repeat(one+",", 30) + one + `]}}]}`, wire.BadRequest, "records/0 has more than 20 fields", ""},
+		"a field twice in one":        {batchOf(50, 5, `{"data":{"a":1,"\u0061":2}}`), wire.BadRequest, `duplicate field "a"`, ""},
+		"records twice":               {batchOf(50, 5, one+`],"records":[`+one), wire.BadRequest, `duplicate field "records"`, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := wire.ParseHTTPPublish(wire.HTTPPublish{ContentType: "application/json", Body: []byte(tt.body)}, bounds)
+			_, sent := wire.ParseRequest([]byte(`{"type":"publish","id":"p","stream":"s",`+tt.body[1:]), bounds)
+			for door, err := range map[string]*wire.Error{"POST": err, "WebSocket": sent} {
+				switch {
+				case tt.code == "" && err != nil:
+					t.Errorf("%s: %v", door, err)
+				case tt.code == "":
+				case err == nil || err.Code != tt.code || !strings.Contains(err.Message, tt.message) || tt.deny != "" && strings.Contains(err.Message, tt.deny):
+					t.Errorf("%s: got %v, want %s: %s", door, err, tt.code, tt.message)
+				case door == "WebSocket" && err.ID != "p":
+					t.Errorf("%s: the fault is for %q", door, err.ID)
+				}
+			}
+		})
+	}
+}
+
+func manyFields(n int) string {
+	fields := make([]string, n)
+	for i := range fields {
+		fields[i] = fmt.Sprintf(`"k%d":1`, i)
+	}
+	return strings.Join(fields, ",")
 }

@@ -188,6 +188,11 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 
 func (p *parser) batch(list []byte) (messages []ingest.Message) {
 	for value := range jsonscan.Elements(list) {
+		if p.mostRecords > 0 && len(messages) >= p.mostRecords {
+			fault := tooManyRecords(p.mostRecords)
+			p.refuseAs(fault.Code, "", "%s", fault.Message)
+			return nil
+		}
 		at := fmt.Sprintf("/records/%d", len(messages))
 		if value[0] != '{' {
 			p.refuse(at, "must be an object")

@@ -15,8 +15,11 @@ type Limits struct {
 	// Depth bounds the nesting of arrays and objects, including the message
 	// itself.
 	Depth int
-	// Keys bounds the total number of fields of all objects in a message.
+	// Keys bounds the total number of fields of all objects in a message, not counting
+	// those of the records of a batch, and likewise in each of these records.
 	Keys int
+	// Records bounds the records of a batch.
+	Records int
 }
 
 // Request is a message that a client sends over a WebSocket: *Auth, *Subscribe,

@@ -16,10 +16,13 @@ func newIngest(c *config.Config, store ingest.Store) *ingest.Pipeline {
 func setIngest(pipeline *ingest.Pipeline, c *config.Config) {
 	streams := make(map[string][]ingest.Step, len(c.Streams))
 	for name, s := range c.Streams {
-		streams[name] = ingestSteps(s)
+		streams[name] = ingestSteps(s, c.Limits)
 	}
 	pipeline.SetStreams(streams)
 }
 
-// ingestSteps returns the steps of a stream, in the order in which they run.
-func ingestSteps(config.Stream) []ingest.Step { return nil }
+// ingestSteps returns the steps of a stream, in the order in which they run: first what
+// the form of a record has to be.
+func ingestSteps(s config.Stream, limits config.Limits) []ingest.Step {
+	return ruleSteps(s, limits)
+}

@@ -272,6 +272,7 @@ func limits(l config.Limits) transport.Limits {
 		CursorBytes:             int(l.CursorBytes),
 		JSONDepth:               l.JSONDepth,
 		JSONKeys:                l.JSONKeys,
+		BatchRecords:            l.BatchRecords,
 		FirstMessageAuth:        span(l.FirstMessageAuth),
 		PingEvery:               span(l.PingEvery),
 		PongWithin:              span(l.PongWithin),

@@ -46,6 +46,7 @@ type Stream struct {
 	Slow       string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what happens to a live subscriber that falls behind the records in memory: catch_up delivers all missed records from Kafka; conflate delivers the newest missed record of each key; skip continues with new records; disconnect ends the subscription with slow_consumer and its cursor. Records left out by conflate and skip are reported as gaps"`
 	Decrypt    *Decrypt      `koanf:"decrypt" doc:"what producers have encrypted in the records, which is decrypted for clients with the right"`
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; if left out, limits/stream_log"`
+	Ingest     Ingest        `koanf:"ingest" doc:"what the stream demands of records that clients publish; a record that breaks a rule is refused with invalid"`
 }
 
 // Cursors configures how named cursors are kept.

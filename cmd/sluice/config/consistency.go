@@ -159,6 +159,7 @@ func checkLimits(level validator.StructLevel) {
 func checkConsistency(c *Config, f *faults) {
 	checkClusters(c, f)
 	checkStreams(c, f)
+	checkIngest(c, f)
 	checkGrants(c, f)
 	checkEncryption(c, f)
 	checkWayIn(c, f)

@@ -11,7 +11,8 @@ type Limits struct {
 	ErrorsPerMinute         int           `koanf:"errors_per_minute" default:"60" validate:"omitempty,between=1..100000" unit:"requests" doc:"failed requests of a session per minute, not counting retryable errors; above the limit the session is closed with too_many_errors"`
 	CursorBytes             Size          `koanf:"cursor_bytes" default:"4KiB" validate:"omitempty,between=256B..64KiB" doc:"length of a cursor; use named cursors if cursors get longer"`
 	JSONDepth               int           `koanf:"json_depth" default:"32" validate:"omitempty,between=4..1000" unit:"levels" doc:"nesting of inbound JSON"`
-	JSONKeys                int           `koanf:"json_keys" default:"1000" validate:"omitempty,between=16..1000000" unit:"keys" doc:"keys in an inbound message"`
+	JSONKeys                int           `koanf:"json_keys" default:"1000" validate:"omitempty,between=16..1000000" unit:"keys" doc:"keys in an inbound message; in a batch, in each of its records"`
+	BatchRecords            int           `koanf:"batch_records" default:"1000" validate:"omitempty,between=1..100000" unit:"records" doc:"records in a batch that is published with one request"`
 	FirstMessageAuth        time.Duration `koanf:"first_message_auth" default:"5s" validate:"omitempty,between=100ms..1m" doc:"how long a WebSocket without credentials may take to authenticate"`
 	PingEvery               time.Duration `koanf:"ping_every" default:"25s" validate:"omitempty,between=1s..1h" doc:"how often a quiet session is pinged"`
 	PongWithin              time.Duration `koanf:"pong_within" default:"10s" validate:"omitempty,between=1s..10m" doc:"how long the answer to a ping may take"`

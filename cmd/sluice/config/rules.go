@@ -90,6 +90,7 @@ var validate = sync.OnceValue(func() *validator.Validate {
 	v.RegisterStructValidation(checkRedis, Redis{})
 	v.RegisterStructValidation(checkLimits, Limits{})
 	v.RegisterStructValidation(checkKafkaACLs, KafkaACLs{})
+	v.RegisterStructValidation(checkIngestHeaders, IngestHeaders{})
 	return v
 })
 

@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+
+	ingestrules "sluice/hub/ingest/rules"
+)
+
+// Ingest says what a stream demands of the records that clients publish.
+type Ingest struct {
+	Key     string         `koanf:"key" default:"optional" doc:"key of records: optional; required; made of the client's credential by a template, such as {sub} or {tenant}/{sub}, in which any name in braces but sub is a claim; or found in the data by a JSON Pointer, such as /device/id, which requires content: json. With the last two clients need not send the key, and cannot send another one"`
+	Kinds   []string       `koanf:"kinds" validate:"unique,dive,oneof=json text bytes tombstone" doc:"kinds of values that clients may publish: json, text (UTF-8), bytes (any), tombstone; if left out, what content says, and tombstones"`
+	Max     IngestMax      `koanf:"max" doc:"sizes of the parts of a record; 0 means no limit but limits/message_bytes"`
+	Headers *IngestHeaders `koanf:"headers" doc:"headers of records; without this section clients may set any that is not reserved"`
+}
+
+// IngestMax bounds the parts of a record.
+type IngestMax struct {
+	KeyBytes    Size `koanf:"key_bytes" validate:"omitempty,between=1B..1MiB" doc:"size of the key"`
+	ValueBytes  Size `koanf:"value_bytes" validate:"omitempty,between=1B..64MiB" doc:"size of the value"`
+	Headers     int  `koanf:"headers" validate:"omitempty,between=1..10000" unit:"headers" doc:"headers that a client may set on a record"`
+	HeaderBytes Size `koanf:"header_bytes" validate:"omitempty,between=1B..1MiB" doc:"size of the names and values of these headers together"`
+}
+
+// IngestHeaders says which headers records may have.
+type IngestHeaders struct {
+	Allow []string          `koanf:"allow" validate:"unique" doc:"names of headers that clients may set; an asterisk at the end stands for any text, and alone for any header. A valid traceparent is always allowed, and that of an HTTP request is set on records without one. If left out, none"`
+	Set   map[string]string `koanf:"set" doc:"headers that the server sets, by name, and clients cannot: templates in which {sub} is the subject of the credential, {address} the client's address, {now} the time (RFC 3339, milliseconds, UTC), and any other name in braces a claim"`
+}
+
+// checkIngestHeaders checks the names and templates of headers.
+func checkIngestHeaders(level validator.StructLevel) {
+	h := level.Current().Interface().(IngestHeaders)
+	if _, err := ingestrules.NewHeaders(h.Allow, nil, time.Now); err != nil {
+		conflict(level, "allow", "%s", err)
+		return
+	}
+	if _, err := ingestrules.NewHeaders(h.Allow, h.Set, time.Now); err != nil {
+		conflict(level, "set", "%s", err)
+	}
+}
+
+// checkIngest checks what streams demand of records.
+func checkIngest(c *Config, f *faults) {
+	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
+		stream, path := c.Streams[name], join("streams", name)+"/ingest"
+		keys, err := ingestrules.NewKeys(stream.Ingest.Key)
+		switch {
+		case err != nil:
+			f.addOnce(path+"/key", "%s", err)
+		case keys.ByData() && stream.Content != "json":
+			f.addOnce(path+"/key", "a key can be found in the data only if that is JSON: set content: json")
+		}
+		for i, kind := range stream.Ingest.Kinds {
+			if !contentHas(stream.Content, kind) {
+				f.addOnce(fmt.Sprintf("%s/kinds/%d", path, i), "subscribers of the stream cannot be shown %s: its content is %s", kind, stream.Content)
+			}
+		}
+	}
+}
+
+// contentHas reports whether all values of a kind can be shown to the subscribers of a
+// stream with a content.
+func contentHas(content, kind string) bool {
+	switch content {
+	case "json":
+		return kind == "json" || kind == "tombstone"
+	case "text":
+		return kind != "bytes"
+	}
+	return true
+}
+
+// Accepts returns the kinds of values that clients may publish to a stream.
+func (s Stream) Accepts() ingestrules.Kinds {
+	if len(s.Ingest.Kinds) == 0 {
+		return ingestrules.Kinds{JSON: s.Content == "json", Text: s.Content == "text", Bytes: s.Content == "" || s.Content == "bytes", Tombstones: true}
+	}
+	has := func(kind string) bool { return slices.Contains(s.Ingest.Kinds, kind) }
+	return ingestrules.Kinds{JSON: has("json"), Text: has("text"), Bytes: has("bytes"), Tombstones: has("tombstone")}
+}
