@@ -49,6 +49,9 @@ func (conversation) onTime(s *session, sc *scratch) {
 		switch {
 		case s.lastSign.Load() >= int64(ws.pinged):
 			ws.pongBy = 0
+		case s.unread.Load():
+			// The pong may have arrived.
+			ws.pongBy = now.Add(s.server.limits().PongWithin)
 		case !now.Before(ws.pongBy):
 			s.close(sc, endNoPong())
 			return

@@ -93,6 +93,7 @@
 //	beginning.go             beginning the subscriptions of a session
 //	subscribing.go           the start position and the rights of a subscription
 //	publish.go               storing published messages, and the answers
+//	pace.go                  when those who are refused should publish again
 //
 //	workers.go               Workers: the set of all workers
 //	worker.go                a worker: running sessions in turn
@@ -110,7 +111,7 @@
 //	ending.go                why it ends
 //	auditing.go              recording what sessions and subscriptions do
 //	sending.go               sending messages and cursors
-//	waiting.go               waiting for a session's end or for room in its inbox
+//	waiting.go               waiting for a session's end, for room in its inbox, or until it may publish
 //	sessionset.go            the set of open sessions
 //	follower.go              which subscriptions by pattern are to be brought up to date
 //	group.go                 the streams and the cursor of a subscription by pattern

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"sluice/auth"
@@ -34,7 +35,9 @@ func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, 
 	}
 	valid, forget := s.valid(s.publishing, p)
 	ctx, cancel := context.WithTimeout(valid, s.limits().PublishTimeout)
-	s.inFlight.Add(1)
+	if s.inFlight.Add(1) == 1 {
+		s.pace.awaits(monotimeNow())
+	}
 	begun := s.now()
 	var finished atomic.Bool
 	finish := func(results []upstream.Stored) {
@@ -44,7 +47,9 @@ func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, 
 		notSent(ctx, results)
 		cancel()
 		forget()
-		s.metrics.published(results, s.now().Sub(begun))
+		took := s.now().Sub(begun)
+		s.pace.answered(results, took, monotimeNow())
+		s.metrics.published(results, took)
 		tenant.published(results)
 		s.gate.published(p.Tenant())
 		s.inFlight.Add(-1)
@@ -72,7 +77,7 @@ func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.M
 	if !batch && len(results) == 1 {
 		stored := results[0]
 		if stored.Err != nil {
-			fault := *faultOf(stored.Err)
+			fault := *s.publishFault(stored.Err)
 			fault.ID = id
 			return &fault
 		}
@@ -82,8 +87,18 @@ func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.M
 	for i, stored := range results {
 		m.Results[i] = wire.Result{Partition: stored.Partition, Offset: stored.Offset}
 		if stored.Err != nil {
-			m.Results[i] = wire.Result{Err: faultOf(stored.Err)}
+			m.Results[i] = wire.Result{Err: s.publishFault(stored.Err)}
 		}
 	}
 	return m
+}
+
+// publishFault returns the fault of a record that is not stored. If too many are in flight,
+// it says when that is likely to be over.
+func (s *Server) publishFault(err error) *wire.Error {
+	fault := faultOf(err)
+	if errors.Is(err, errTenantPublishes) || errors.Is(err, upstream.ErrPublishOverloaded) {
+		fault.RetryAfter = s.pace.retryAfter(monotimeNow())
+	}
+	return fault
 }

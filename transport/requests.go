@@ -2,7 +2,6 @@ package transport
 
 import (
 	"errors"
-	"time"
 
 	"sluice/auth"
 	"sluice/hub/cursors"
@@ -80,6 +79,9 @@ func (s *session) handle(message []byte) (keep bool) {
 // are stored.
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	s.audited.asks(audit.ActPublish, r.Stream)
+	if !s.awaitSlot() {
+		return false
+	}
 	allowed, fault := s.server.mayPublish(p, r.Stream)
 	if fault == nil {
 		fault = s.server.approvePublish(s.server.base, p, r.Stream)
@@ -89,17 +91,10 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		s.fail(fault)
 		return false
 	}
-	most := s.server.limits().PublishesPerSession
-	if n := s.inFlight.Add(1); most > 0 && int(n) > most {
-		s.inFlight.Add(-1)
-		fault := wire.Errorf(wire.RateLimited, "more than %d publishes are in flight", most)
-		fault.ID, fault.RetryAfter = r.ID, time.Second
-		s.fail(fault)
-		return false
-	}
+	s.inFlight.Add(1)
 	id, batch, stream := r.ID, r.Batch, r.Stream
 	s.server.publish(p, origin{address: s.address}, allowed, stream, r.Messages, func(results []upstream.Stored) {
-		s.inFlight.Add(-1)
+		s.freeSlot()
 		s.server.audit.published(s, stream, results)
 		s.post(func(s *session, sc *scratch) {
 			if s.closing {

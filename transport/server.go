@@ -198,6 +198,7 @@ type Server struct {
 	pending          pendingSet
 	polls            atomic.Int64 // long-polling page requests
 	inFlight         atomic.Int64 // records being published
+	pace             pace
 	requests         atomic.Int64 // requests in their handlers
 	draining         atomic.Bool
 	drained          chan struct{} // closed when draining begins

@@ -69,6 +69,7 @@ type session struct {
 	due      atomic.Int64 // when timed work is due next
 	lastSign atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes not yet answered
+	unread   atomic.Bool  // what the client sends is not read now
 	over     atomic.Bool  // nothing more is accepted from the client
 
 	mu        sync.Mutex
@@ -110,11 +111,13 @@ type readConn interface {
 	Close() error
 }
 
-// waiters are notified when a session's inbox has been emptied and when the session
-// has ended. Few sessions ever have waiters, so each channel is created on demand.
+// waiters are notified when a session's inbox has been emptied, when one of its publishes
+// has been answered, and when the session has ended. Few sessions ever have waiters, so
+// each channel is created on demand.
 // The session's lock guards them.
 type waiters struct {
 	room  chan struct{}
+	slot  chan struct{}
 	ended chan struct{}
 }
 

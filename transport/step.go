@@ -89,7 +89,7 @@ func (s *session) runCommands(sc *scratch) {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
-	s.waiters.tellRoom()
+	tell(s.waiters.room)
 	s.mu.Unlock()
 	for _, c := range inbox {
 		if s.closed {

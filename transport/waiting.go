@@ -1,11 +1,12 @@
 package transport
 
-func (w *waiters) tellRoom() {
-	if w.room == nil {
+// tell notifies a waiter, if there is one.
+func tell(waiter chan<- struct{}) {
+	if waiter == nil {
 		return
 	}
 	select {
-	case w.room <- struct{}{}:
+	case waiter <- struct{}{}:
 	default:
 	}
 }
@@ -56,6 +57,44 @@ func (s *session) awaitRoom() {
 			return
 		}
 	}
+}
+
+// awaitSlot waits until the session may have another publish in flight. Meanwhile nothing
+// that the client sends is read, which keeps the order of what the client publishes: a
+// publish that was refused instead would be overtaken by those sent after it. It reports
+// false if the session has ended or is closing. The wait is bounded, because publishes are
+// answered within publish_timeout.
+func (s *session) awaitSlot() bool {
+	defer s.unread.Store(false)
+	for {
+		most := s.server.limits().PublishesPerSession
+		if most <= 0 || int(s.inFlight.Load()) < most {
+			return !s.over.Load()
+		}
+		s.unread.Store(true)
+		s.mu.Lock()
+		if s.waiters.slot == nil {
+			s.waiters.slot = make(chan struct{}, 1)
+		}
+		slot, ended := s.waiters.slot, s.whenEnded()
+		s.mu.Unlock()
+		if int(s.inFlight.Load()) < most {
+			continue // it was freed before there was a channel
+		}
+		select {
+		case <-slot:
+		case <-ended:
+			return false
+		}
+	}
+}
+
+// freeSlot ends a publish that was in flight.
+func (s *session) freeSlot() {
+	s.inFlight.Add(-1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tell(s.waiters.slot)
 }
 
 // do runs a command in the executor and waits for it. It reports false if the session
