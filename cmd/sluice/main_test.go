@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,5 +76,13 @@ func fakePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	var batch struct {
+		Records []json.RawMessage `json:"records"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&batch); err == nil && batch.Records != nil {
+		results := slices.Repeat([]string{`{"partition":2,"offset":5}`}, len(batch.Records))
+		_, _ = fmt.Fprintf(w, `{"failed":0,"results":[%s]}`, strings.Join(results, ","))
+		return
+	}
 	_, _ = w.Write([]byte(`{"type":"published","partition":2,"offset":5,"ts":1795245600123}`))
 }
