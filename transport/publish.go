@@ -65,8 +65,11 @@ func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, 
 		}
 	}()
 	by := ingest.Publisher{
-		Principal: p.Key(), Tenant: p.Tenant(), Subject: p.ID(), Address: from.address, TraceParent: from.traceParent,
+		Principal: p.Key(), Tenant: p.Tenant(), Address: from.address, TraceParent: from.traceParent,
 		Claims: p.Claims(), Allowed: allowed,
+	}
+	if !p.Anonymous() {
+		by.Subject = p.ID()
 	}
 	s.ingest.Publish(ctx, stream, by, messages, finish)
 	panicked = false

@@ -35,8 +35,8 @@ type Publisher struct {
 	// Principal is the key of the principal, and Tenant the tenant that it belongs to,
 	// "" for none.
 	Principal, Tenant string
-	// Subject is the principal's id, and Address the network address that the request
-	// came from.
+	// Subject is the subject of the principal's credential, "" for an anonymous one, and
+	// Address the network address that the request came from.
 	Subject, Address string
 	// TraceParent is the trace context of the request as the client has sent it (W3C Trace
 	// Context, traceparent), "" for none. It need not be valid.
