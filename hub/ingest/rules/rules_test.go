@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"sluice/hub/ingest"
 	"sluice/hub/ingest/rules"
@@ -420,7 +421,7 @@ func FuzzTemplate(f *testing.F) {
 	f.Add("{/a}", "", "", "\x00", "{b}")
 	f.Fuzz(func(t *testing.T, template, a, b, c, d string) {
 		keys, err := rules.NewKeys(template)
-		if err != nil || keys == nil {
+		if err != nil || keys == nil || !utf8.ValidString(a+"|"+b+"|"+c+"|"+d) {
 			return
 		}
 		key := func(a, b string) ([]byte, bool) {
