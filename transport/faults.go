@@ -85,6 +85,11 @@ func faultOf(err error) *wire.Error {
 	if errors.As(err, &offset) {
 		return &wire.Error{Code: wire.BadRequest, Message: offset.Error(), Cause: err}
 	}
+	if kept, ok := errors.AsType[*ingest.DeadLetteredError](err); ok {
+		fault := *faultOf(kept.Cause)
+		fault.Code = wire.DeadLettered
+		return &fault
+	}
 	if invalid, ok := errors.AsType[*ingest.InvalidError](err); ok && len(invalid.Violations) > 0 {
 		return faultOfInvalid(invalid)
 	}

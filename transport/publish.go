@@ -82,6 +82,9 @@ func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.M
 		if stored.Err != nil {
 			fault := *s.publishFault(stored.Err)
 			fault.ID = id
+			if fault.Code == wire.DeadLettered {
+				return &wire.DeadLetter{ID: id, Why: &fault}
+			}
 			return &fault
 		}
 		return &wire.Published{ID: id, Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}

@@ -66,6 +66,8 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, m)
 	case *wire.Published:
 		writeJSON(w, http.StatusOK, m.AppendBody(nil))
+	case *wire.DeadLetter:
+		writeJSON(w, http.StatusAccepted, m.AppendBody(nil))
 	case *wire.PublishedBatch:
 		writeJSON(w, m.Status(), m.AppendBody(nil))
 	}

@@ -11,6 +11,8 @@
 //   - Records of one batch, and batches that are published one after the other
 //     from one goroutine, reach Kafka in that order, as long as no step changes
 //     a record's key.
+//   - A record that a step finds to be invalid is stored as a dead letter, if its stream
+//     has these, and never in the stream. See [DeadLetters].
 //   - A batch is not atomic: the verdict for one record says nothing about the
 //     others.
 //

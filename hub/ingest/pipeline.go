@@ -45,12 +45,20 @@ type Store interface {
 	Publish(ctx context.Context, tenant, stream string, messages []upstream.Message, done func([]upstream.Stored)) error
 }
 
+// Stream is what records of one stream pass through.
+type Stream struct {
+	// Steps are its own steps.
+	Steps []Step
+	// DeadLetters keeps the records that its steps find to be invalid. Nil refuses them.
+	DeadLetters *DeadLetters
+}
+
 // Pipeline passes records through steps to a store: the first ones, those of the
 // stream, and the last ones. It is safe for concurrent use.
 type Pipeline struct {
 	store       Store
 	first, last []Step
-	streams     atomic.Pointer[map[string][]Step]
+	streams     atomic.Pointer[map[string]Stream]
 }
 
 // New returns a pipeline. The steps run in the given order; no stream has steps yet.
@@ -60,22 +68,22 @@ func New(store Store, first, last []Step) *Pipeline {
 	return p
 }
 
-// SetStreams replaces the steps of all streams, by their names. Batches that are on their
-// way pass the former steps.
-func (p *Pipeline) SetStreams(streams map[string][]Step) {
-	all := make(map[string][]Step, len(streams))
+// SetStreams replaces what all streams have of their own, by their names. Batches that are
+// on their way pass the former steps.
+func (p *Pipeline) SetStreams(streams map[string]Stream) {
+	all := make(map[string]Stream, len(streams))
 	for name, own := range streams {
-		all[name] = slices.Concat(p.first, own, p.last)
+		all[name] = Stream{Steps: slices.Concat(p.first, own.Steps, p.last), DeadLetters: own.DeadLetters}
 	}
-	all[""] = slices.Concat(p.first, p.last)
+	all[""] = Stream{Steps: slices.Concat(p.first, p.last)}
 	p.streams.Store(&all)
 }
 
-// stepsOf returns the steps of a stream.
-func (p *Pipeline) stepsOf(stream string) []Step {
+// of returns what records of a stream pass through.
+func (p *Pipeline) of(stream string) Stream {
 	all := *p.streams.Load()
-	if steps, ok := all[stream]; ok {
-		return steps
+	if own, ok := all[stream]; ok {
+		return own
 	}
 	return all[""]
 }
@@ -89,20 +97,30 @@ func (p *Pipeline) stepsOf(stream string) []Step {
 // If a step panics, the panic is passed on and done is not called.
 func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, messages []Message, done func([]Verdict)) {
 	b := newBatch(stream, by, messages)
-	steps := p.stepsOf(stream)
+	own := p.of(stream)
+	letters := own.DeadLetters.begin(b)
 	reached := 0
-	for _, step := range steps {
+	for _, step := range own.Steps {
 		if b.pending == 0 {
 			break
 		}
 		step.Check(ctx, b)
 		reached++
 	}
+	var parts atomic.Int32 // what the batch waits for
+	parts.Store(1)
 	finish := func() {
-		for _, step := range slices.Backward(steps[:reached]) {
+		if parts.Add(-1) > 0 {
+			return
+		}
+		for _, step := range slices.Backward(own.Steps[:reached]) {
 			step.Settled(b)
 		}
 		done(b.verdicts)
+	}
+	if letters.gather() {
+		parts.Add(1)
+		letters.store(ctx, p.store, finish)
 	}
 	if b.pending == 0 && b.Len() > 0 {
 		finish()

@@ -184,9 +184,9 @@ func TestStreamsHaveStepsOfTheirOwn(t *testing.T) {
 	}
 	none := "first, last, settled last, settled first"
 	check(none)
-	p.SetStreams(map[string][]ingest.Step{"orders": {step("own")}, "others": {step("theirs")}})
+	p.SetStreams(map[string]ingest.Stream{"orders": {Steps: []ingest.Step{step("own")}}, "others": {Steps: []ingest.Step{step("theirs")}}})
 	check("first, own, last, settled last, settled own, settled first")
-	p.SetStreams(map[string][]ingest.Step{"orders": {replacing{p}, step("own")}})
+	p.SetStreams(map[string]ingest.Stream{"orders": {Steps: []ingest.Step{replacing{p}, step("own")}}})
 	check("first, own, last, settled last, settled own, settled first")
 	check(none)
 }

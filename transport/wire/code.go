@@ -26,6 +26,7 @@ const (
 	TooLarge            Code = "too_large"
 	RecordTooLarge      Code = "record_too_large"
 	Invalid             Code = "invalid"
+	DeadLettered        Code = "dead_lettered"
 	FilterFailed        Code = "filter_failed"
 	RateLimited         Code = "rate_limited"
 	TooManySessions     Code = "too_many_sessions"
@@ -119,7 +120,9 @@ var codes = map[Code]Info{
 	TooLarge:       {HTTP: 413, Close: 1009, Action: Stop},
 	RecordTooLarge: {HTTP: 413, Close: 1009, Action: Stop},
 	Invalid:        {HTTP: 422, Action: Stop},
-	FilterFailed:   {HTTP: 422, Close: 4511, Action: Stop},
+	// Not a fault of a request: the record is kept apart.
+	DeadLettered: {HTTP: 202, Action: Stop},
+	FilterFailed: {HTTP: 422, Close: 4511, Action: Stop},
 
 	RateLimited:       {HTTP: 429, Close: 4101, Retryable: true, Action: Resume},
 	TooManySessions:   {HTTP: 429, Close: 4104, Retryable: true, Action: Resume},

@@ -35,6 +35,29 @@ func (m *Published) appendFields(o *object) {
 	o.flagIf("duplicate", m.Duplicate)
 }
 
+// DeadLetter answers a publish of a single record that was kept as a dead letter.
+type DeadLetter struct {
+	// ID is empty over HTTP.
+	ID string
+	// Why is what is wrong with the record. Its ID is not used.
+	Why *Error
+}
+
+// Append implements Message.
+func (m *DeadLetter) Append(dst []byte) []byte {
+	o := openMessage(dst, "published")
+	o.textIf("id", m.ID)
+	m.Why.appendFields(&o)
+	return o.close()
+}
+
+// AppendBody appends the body of the HTTP response.
+func (m *DeadLetter) AppendBody(dst []byte) []byte {
+	o := openObject(dst)
+	m.Why.appendFields(&o)
+	return o.close()
+}
+
 // PublishedBatch answers a publish of several records, in their order.
 type PublishedBatch struct {
 	// ID is empty over HTTP.
@@ -51,7 +74,7 @@ type Result struct {
 	Err *Error
 }
 
-// Failed returns the number of records that are not known to be stored.
+// Failed returns the number of records that are not known to be stored in the stream.
 func (m *PublishedBatch) Failed() int {
 	n := 0
 	for i := range m.Results {

@@ -14,9 +14,9 @@ func newIngest(c *config.Config, store ingest.Store) *ingest.Pipeline {
 
 // setIngest puts in force what the streams of a configuration demand of their records.
 func setIngest(pipeline *ingest.Pipeline, c *config.Config) {
-	streams := make(map[string][]ingest.Step, len(c.Streams))
+	streams := make(map[string]ingest.Stream, len(c.Streams))
 	for name, s := range c.Streams {
-		streams[name] = ingestSteps(s, c.Limits)
+		streams[name] = ingest.Stream{Steps: ingestSteps(s, c.Limits), DeadLetters: deadLetters(s)}
 	}
 	pipeline.SetStreams(streams)
 }

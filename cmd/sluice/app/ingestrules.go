@@ -36,3 +36,12 @@ func checked[S any](step S, err error) S {
 	}
 	return step
 }
+
+// deadLetters returns where the invalid records of a stream are kept, nil if they are
+// refused.
+func deadLetters(s config.Stream) *ingest.DeadLetters {
+	if s.Ingest.OnInvalid != config.DeadLetter {
+		return nil
+	}
+	return &ingest.DeadLetters{Stream: s.Ingest.DeadLetter, Topic: s.Topic, Now: time.Now}
+}

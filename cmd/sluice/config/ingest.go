@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-playground/validator/v10"
 
+	"sluice/auth"
 	ingestrules "sluice/hub/ingest/rules"
 )
 
@@ -17,7 +19,13 @@ type Ingest struct {
 	Kinds   []string       `koanf:"kinds" validate:"unique,dive,oneof=json text bytes tombstone" doc:"kinds of values that clients may publish: json, text (UTF-8), bytes (any), tombstone; if left out, what content says, and tombstones"`
 	Max     IngestMax      `koanf:"max" doc:"sizes of the parts of a record; 0 means no limit but limits/message_bytes"`
 	Headers *IngestHeaders `koanf:"headers" doc:"headers of records; without this section clients may set any that is not reserved"`
+
+	OnInvalid  string `koanf:"on_invalid" default:"reject" validate:"oneof=reject dead_letter" doc:"what happens to a record that breaks a rule or does not match the schema: reject refuses the record with invalid; dead_letter stores it, as it came, in the stream dead_letter, and answers dead_lettered"`
+	DeadLetter string `koanf:"dead_letter" doc:"stream for invalid records, with the reason, the violations and the principal in headers; its content is left out or bytes"`
 }
+
+// DeadLetter is the value of OnInvalid that keeps invalid records.
+const DeadLetter = "dead_letter"
 
 // IngestMax bounds the parts of a record.
 type IngestMax struct {
@@ -56,11 +64,42 @@ func checkIngest(c *Config, f *faults) {
 		case keys.ByData() && stream.Content != "json":
 			f.addOnce(path+"/key", "a key can be found in the data only if that is JSON: set content: json")
 		}
+		checkDeadLetter(c, name, path, f)
 		for i, kind := range stream.Ingest.Kinds {
 			if !contentHas(stream.Content, kind) {
 				f.addOnce(fmt.Sprintf("%s/kinds/%d", path, i), "subscribers of the stream cannot be shown %s: its content is %s", kind, stream.Content)
 			}
 		}
+	}
+}
+
+// checkDeadLetter checks where the invalid records of a stream go. That stream has none of
+// its own, so that none goes on from there.
+func checkDeadLetter(c *Config, name, path string, f *faults) {
+	stream := c.Streams[name]
+	in, path := stream.Ingest, path+"/"+DeadLetter
+	if in.OnInvalid != DeadLetter {
+		if in.DeadLetter != "" && in.OnInvalid == "reject" {
+			f.addOnce(path, "has no effect without on_invalid: %s", DeadLetter)
+		}
+		return
+	}
+	to, ok := c.Streams[in.DeadLetter]
+	switch {
+	case in.DeadLetter == "":
+		f.addOnce(path, "is missing: the stream for invalid records")
+	case !ok:
+		f.addOnce(path, "%q is not in streams%s", in.DeadLetter, suggest(in.DeadLetter, slices.Sorted(maps.Keys(c.Streams))))
+	case in.DeadLetter == name || to.Topic == stream.Topic && to.Cluster == stream.Cluster:
+		f.addOnce(path, "%q is the same topic: invalid records must not be in the stream", in.DeadLetter)
+	case to.Ingest.OnInvalid == DeadLetter:
+		f.addOnce(path, "%q has on_invalid: %s itself: dead letters do not go on from one stream to another", in.DeadLetter, DeadLetter)
+	case to.Content != "" && to.Content != "bytes":
+		f.addOnce(path, "%q has content: %s, which invalid records need not be: leave content out there, or set bytes", in.DeadLetter, to.Content)
+	case in.DeadLetter == c.Audit.Stream:
+		f.addOnce(path, "%q is the stream of audit events", in.DeadLetter)
+	case strings.Contains(stream.Topic, auth.TenantPlaceholder) != strings.Contains(to.Topic, auth.TenantPlaceholder):
+		f.addOnce(path, "either both topics have %s, or neither: the dead letters of tenants are apart like their records", auth.TenantPlaceholder)
 	}
 }
 
