@@ -140,9 +140,21 @@ func devConfig(servers *embedded.Embedded, chosen devFlags) string {
 	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited}]\n")
 	fmt.Fprintf(&b, "limits: {sessions_per_address: 0}\ndrain: {timeout: 3s, spread: 1s}\nstreams:\n")
 	for _, name := range topicNames() {
-		fmt.Fprintf(&b, "  %s: {topic: %s, content: json}\n", name, name)
+		fmt.Fprintf(&b, "  %s: {topic: %s%s}\n", name, name, devRules(name))
 	}
 	return b.String()
+}
+
+// devRules returns the fields of a demo stream beside its topic. What is published to the
+// lobby and is not JSON, or is too long, goes to another stream.
+func devRules(name string) string {
+	switch name {
+	case "chat.lobby":
+		return ", content: json, ingest: {max: {value_bytes: 4KiB}, on_invalid: dead_letter, dead_letter: chat.rejected}"
+	case "chat.rejected":
+		return ""
+	}
+	return ", content: json"
 }
 
 // welcome returns what dev prints once it listens.

@@ -13,8 +13,9 @@ type Topic struct {
 	Compacted bool
 }
 
-// Topics returns the topics of the demo streams. chat.lobby has no generator: only
-// visitors write to it.
+// Topics returns the topics of the demo streams. chat.lobby and chat.rejected have no
+// generators: only visitors write to the lobby, and what they send and is refused there is
+// in the other.
 func Topics() []Topic {
 	return []Topic{
 		{Name: "wiki.edits", Partitions: 3},
@@ -23,6 +24,7 @@ func Topics() []Topic {
 		{Name: "flights.positions", Partitions: 3},
 		{Name: "shop.orders", Partitions: 3, Compacted: true},
 		{Name: "chat.lobby", Partitions: 1},
+		{Name: "chat.rejected", Partitions: 1},
 	}
 }
 
