@@ -93,7 +93,6 @@
 //	beginning.go             beginning the subscriptions of a session
 //	subscribing.go           the start position and the rights of a subscription
 //	publish.go               storing published messages, and the answers
-//	pace.go                  when those who are refused should publish again
 //
 //	workers.go               Workers: the set of all workers
 //	worker.go                a worker: running sessions in turn
@@ -135,6 +134,7 @@
 //	origins.go               why a page may not connect, or use a cookie
 //	forwarded.go             addresses and schemes from proxy headers
 //	server.go                Config, Server
+//	pace.go                  when those who are refused should publish again
 //	pending.go               requests that wait, by principal
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed

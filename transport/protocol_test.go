@@ -22,6 +22,8 @@ import (
 	"sluice/hub"
 	"sluice/hub/event"
 	"sluice/hub/filter/expr"
+	"sluice/hub/ingest"
+	"sluice/hub/ingest/rules"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
@@ -105,6 +107,7 @@ type player struct {
 	// hub has streams, and in stages also others.
 	hub     *hub.Hub
 	streams []hub.Stream
+	ingest  *ingest.Pipeline
 }
 
 func play(t *testing.T, e example) {
@@ -134,7 +137,10 @@ func play(t *testing.T, e example) {
 			s.Backfill = 0 // the history is in Kafka only, so that retention can remove it
 			p.streams = append(p.streams, *s)
 		},
-		config: func(c *transport.Config) { p.hub = c.Hub },
+		config: func(c *transport.Config) {
+			p.hub, p.ingest = c.Hub, ingest.New(c.Hub, nil, nil)
+			c.Ingest = p.ingest
+		},
 		limits: func(l *transport.Limits) { l.PageCache = time.Minute },
 	}
 	if e.isWalk() {
@@ -242,6 +248,10 @@ var stages = []struct {
 	{regexp.MustCompile(`^Kafka cannot take records$`), func(p *player, _ []string) { p.producer.fail(upstream.ErrPublishUnavailable) }},
 	{regexp.MustCompile(`^Kafka's answer is lost$`), func(p *player, _ []string) { p.producer.fail(upstream.ErrPublishUnknown) }},
 	{regexp.MustCompile(`^Kafka refuses the second record$`), func(p *player, _ []string) { p.producer.fail(nil, upstream.ErrRecordTooLarge) }},
+	{regexp.MustCompile(`^the stream takes its keys from /device/id$`), func(p *player, _ []string) { p.rule(nil) }},
+	{regexp.MustCompile(`^and keeps invalid records as dead letters$`), func(p *player, _ []string) {
+		p.rule(&ingest.DeadLetters{Stream: "hidden", Topic: "orders", Now: time.Now})
+	}},
 	{regexp.MustCompile(`^the server is told to stop$`), func(p *player, _ []string) { go func() { _ = p.in.stop() }() }},
 	{regexp.MustCompile(`^in (the first|a second) terminal$`), func(*player, []string) {}},
 	{regexp.MustCompile(`^Ctrl-C in the first terminal; in the second$`), func(p *player, _ []string) { p.seen.cancel() }},
@@ -251,6 +261,15 @@ var stages = []struct {
 			p.fatalf("the response goes on with %v", e)
 		}
 	}},
+}
+
+// rule makes the stream take its keys from the data.
+func (p *player) rule(letters *ingest.DeadLetters) {
+	keys, err := rules.NewKeys("/device/id")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.ingest.SetStreams(map[string]ingest.Stream{"orders": {Steps: []ingest.Step{keys}, DeadLetters: letters}})
 }
 
 func (p *player) stage(step string) {

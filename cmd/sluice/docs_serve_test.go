@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func TestDocConfiguration(t *testing.T) {
 		}
 	}
 	examples := 0
-	for _, s := range append(snippets(t, "web/docs/configuration.md"), snippets(t, "web/docs/security.md")...) {
+	for _, s := range slices.Concat(snippets(t, "web/docs/configuration.md"), snippets(t, "web/docs/security.md"), snippets(t, "web/docs/publishing.md")) {
 		if s.kind != "yaml" || strings.HasPrefix(s.text, "tls:") {
 			continue
 		}

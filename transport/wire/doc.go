@@ -24,8 +24,8 @@
 //	revocation.go ParseRevocation: what operators revoke
 //	parse.go      ParseRequest: a WebSocket client's messages
 //
-//	names.go      how many fields a message may have, and how many records a batch
 //	record.go     a record that a client publishes
+//	names.go      how many fields a message may have, and how many records a batch
 //	parser.go     a client's messages, field by field
 //	request.go    the messages of a WebSocket client
 //	reading.go    what a client asks to read
