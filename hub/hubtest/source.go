@@ -311,7 +311,10 @@ func (t *Topics) Produce(_ context.Context, name string, messages []upstream.Mes
 	results := make([]upstream.Stored, len(messages))
 	for i, m := range messages {
 		r := record.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: 1}
-		results[i] = upstream.Stored{Offset: t.Append(name, r), Timestamp: 1}
+		if m.Timestamp > 0 {
+			r.Timestamp = m.Timestamp
+		}
+		results[i] = upstream.Stored{Offset: t.Append(name, r), Timestamp: r.Timestamp}
 	}
 	go done(results)
 }

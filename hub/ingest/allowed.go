@@ -12,8 +12,9 @@ import (
 // Allowed is a step that refuses records that the publisher has no right to publish,
 // with ErrNotAllowed: those that Publisher.Allowed does not pass, or cannot decide
 // about. It must come after all steps that change records, so that what is judged is
-// what is stored. A record is judged as an event would show it, without partition,
-// offset and timestamp, which it does not have yet (-1).
+// what is stored. A record is judged as an event would show it, without partition
+// and offset, which it does not have yet (-1), and without a timestamp unless the client
+// has set one.
 type Allowed struct{}
 
 // unstored is the encoder for records that have no stream yet.
@@ -33,7 +34,7 @@ func (Allowed) Check(_ context.Context, b *Batch) {
 		var err error
 		if text, err = appendUnstored(text[:0], b.Message(i)); err == nil {
 			var r filter.Record
-			r.Set(text, -1, -1, -1)
+			r.Set(text, -1, -1, timestamp(b.Message(i)))
 			passes, err = b.Allowed.Passes(&r)
 		}
 		switch {
@@ -50,6 +51,14 @@ func (Allowed) Settled(*Batch) {}
 
 // appendUnstored appends the event of a message.
 func appendUnstored(dst []byte, m *Message) ([]byte, error) {
-	text, _, err := unstored.Append(dst, &record.Record{Timestamp: -1, Key: m.Key, Headers: m.Headers, Value: m.Value})
+	text, _, err := unstored.Append(dst, &record.Record{Timestamp: timestamp(m), Key: m.Key, Headers: m.Headers, Value: m.Value})
 	return text, err
+}
+
+// timestamp returns what the client has set, -1 for none.
+func timestamp(m *Message) int64 {
+	if m.Timestamp > 0 {
+		return m.Timestamp
+	}
+	return -1
 }

@@ -53,6 +53,8 @@ type Message struct {
 	Key     []byte // nil for null
 	Headers []record.Header
 	Value   []byte // nil for a tombstone
+	// Timestamp is the one that the client has set, in Unix milliseconds, 0 for none.
+	Timestamp int64
 	// JSON is set if the value is JSON that the transport has checked; any other value
 	// is bytes of which nothing is known. A tombstone is neither.
 	JSON bool
@@ -60,7 +62,7 @@ type Message struct {
 
 // stored returns the message as it is passed to the store.
 func (m *Message) stored() upstream.Message {
-	return upstream.Message{Key: m.Key, Headers: m.Headers, Value: m.Value}
+	return upstream.Message{Key: m.Key, Headers: m.Headers, Value: m.Value, Timestamp: m.Timestamp}
 }
 
 // Batch holds the records that one request publishes to one stream. Each is

@@ -13,6 +13,8 @@ type Message struct {
 	Key     []byte
 	Headers []record.Header
 	Value   []byte
+	// Timestamp is in Unix milliseconds, 0 for the time of the call.
+	Timestamp int64
 }
 
 // Stored tells where a message is stored, or why it is not.

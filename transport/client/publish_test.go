@@ -56,6 +56,7 @@ func TestPublishErrorsTellWhetherTheRecordIsStored(t *testing.T) {
 		retryable bool
 	}{
 		"invalid":         {422, `{"code":"invalid","errors":[{"pointer":"/a","message":"no"}]}`, client.ErrNotStored, false},
+		"dead letter":     {202, `{"code":"dead_lettered","message":"m","retryable":false}`, client.ErrNotStored, false},
 		"unavailable":     {503, `{"code":"publish_unavailable","retryable":true,"retry_after_ms":50}`, client.ErrNotStored, true},
 		"unknown":         {504, `{"code":"publish_unknown"}`, client.ErrMaybeStored, false},
 		"internal":        {500, `{"code":"internal"}`, client.ErrMaybeStored, false},

@@ -16,7 +16,7 @@ func TestCodes(t *testing.T) {
 		if info.HTTP == 0 && info.Close == 0 {
 			t.Errorf("%s can be told nowhere", code)
 		}
-		if info.HTTP != 0 && (info.HTTP < 400 || info.HTTP > 599) {
+		if info.HTTP != 0 && (info.HTTP < 400 || info.HTTP > 599) && code != wire.DeadLettered {
 			t.Errorf("%s has status %d", code, info.HTTP)
 		}
 		if info.Action == "" && code != wire.PublishUnknown {

@@ -104,13 +104,18 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m ingest.Message) {
 		header, isHeader := strings.CutPrefix(pair.name, "header.")
 		switch {
 		case pair.name == "ticket" || pair.name == "access_token":
-		case isJSON && (pair.name == "key" || isHeader):
+		case isJSON && (pair.name == "key" || pair.name == "ts" || isHeader):
 			p.refuse("", "the parameter %s cannot be combined with a JSON body: use the field of the body", Shown(pair.name))
 		case pair.name == "key":
 			if m.Key != nil {
 				p.refuse("/key", "is given twice")
 			}
 			m.Key = []byte(pair.value)
+		case pair.name == "ts":
+			if m.Timestamp != 0 {
+				p.refuse("/ts", "is given twice")
+			}
+			m.Timestamp = p.timestamp("/ts", pair.value)
 		case isHeader:
 			if ingest.ReservedHeader(header) {
 				p.refuseAs(ReservedHeader, "", "the parameter %s names a header that is reserved for the server", Shown(pair.name))

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"sluice/hub/ingest"
@@ -17,6 +18,7 @@ type published struct {
 	Data      []byte          `json:"data" validate:"required_without=Tombstone,excluded_with=Tombstone"`
 	Encoding  string          `json:"encoding" validate:"excluded_with=Tombstone,omitempty,oneof=base64"`
 	Tombstone bool            `json:"tombstone"`
+	Timestamp int64           `json:"-"`
 }
 
 // recordField reads one field and reports whether records have it.
@@ -38,6 +40,8 @@ func (p *parser) recordField(r *published, name, at string, value []byte) bool {
 		}
 	case "tombstone":
 		r.Tombstone = p.flag(at, value)
+	case "ts":
+		r.Timestamp = p.timestamp(at, string(value))
 	default:
 		return false
 	}
@@ -57,7 +61,7 @@ func (p *parser) message(at string, r *published) ingest.Message {
 	if p.failed() {
 		return ingest.Message{}
 	}
-	m := ingest.Message{Headers: r.Headers}
+	m := ingest.Message{Headers: r.Headers, Timestamp: r.Timestamp}
 	if r.Key != nil {
 		m.Key = []byte(*r.Key)
 	}
@@ -71,6 +75,19 @@ func (p *parser) message(at string, r *published) ingest.Message {
 		m.Value, m.JSON = r.Data, true
 	}
 	return m
+}
+
+// maxTimestamp is the end of the year 9999, in Unix milliseconds.
+const maxTimestamp = 253402300799999
+
+// timestamp reads the time of a record.
+func (p *parser) timestamp(pointer, text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > maxTimestamp || text[0] == '+' {
+		p.refuse(pointer, "must be Unix milliseconds, an integer from 1 to %d", int64(maxTimestamp))
+		return 0
+	}
+	return n
 }
 
 // base64 decodes standard base64 with padding (RFC 4648, section 4), which must

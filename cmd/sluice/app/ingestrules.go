@@ -22,6 +22,11 @@ func ruleSteps(s config.Stream, limits config.Limits) []ingest.Step {
 	if sizes != (rules.Sizes{}) {
 		steps = append(steps, sizes)
 	}
+	times := rules.Timestamps{Now: time.Now}
+	if in.Timestamp != nil {
+		times.Allowed, times.Past, times.Future = true, in.Timestamp.Past, in.Timestamp.Future
+	}
+	steps = append(steps, times)
 	if in.Headers != nil {
 		steps = append(steps, checked(rules.NewHeaders(in.Headers.Allow, in.Headers.Set, time.Now)))
 	}

@@ -26,7 +26,7 @@ drain: {timeout: 1s, spread: 0s}
 limits: {json_depth: 8, json_keys: 40}
 auth: {issuers: [{issuer: test, audience: sluice, algorithms: [HS256], secret_file: %q}]}
 grants:
-  - {when: {role: device}, publish: [json, text, own, field, few, apart], publish_filter: "!has(data.hidden)"}
+  - {when: {role: device}, publish: [json, text, own, field, few, apart, timed], publish_filter: "!has(data.hidden)"}
   - {when: {role: device}, publish: [strict], publish_filter: "key == claims.sub && headers.by == claims.sub"}
   - {when: {role: reader}, subscribe: ["*"], replay: unlimited}
   - {anonymous: true, publish: [own]}
@@ -49,6 +49,7 @@ streams:
     content: json
     ingest: {key: "{sub}", max: {value_bytes: 40B}, on_invalid: dead_letter, dead_letter: rejected}
   rejected: {topic: rejected, partitions: 1}
+  timed: {topic: timed, partitions: 1, ingest: {timestamp: {past: 1h}}}
 `
 
 // ruled is an app with ruledStreams.
@@ -241,6 +242,17 @@ func TestRulesOfStreams(t *testing.T) {
 		{"apart", device, `"key":"dev-2","data":1`, "dead_lettered", "another key"},
 		{"apart", device, `"data":{"hidden":1}`, "forbidden", ""},
 	}
+	at := time.Now().Add(-10 * time.Minute).UnixMilli()
+	for _, timed := range []struct {
+		stream, fields, code, says string
+	}{
+		{"few", fmt.Sprintf(`"key":"k","ts":%d,"data":1`, at), "invalid", "takes no timestamps from clients"},
+		{"timed", fmt.Sprintf(`"ts":%d,"data":1`, at), "", ""},
+		{"timed", fmt.Sprintf(`"ts":%d,"data":1`, time.Now().Add(-2*time.Hour).UnixMilli()), "invalid", "in the past"},
+		{"timed", fmt.Sprintf(`"ts":%d,"data":1`, time.Now().Add(time.Hour).UnixMilli()), "invalid", "in the future"},
+	} {
+		tests = append(tests, struct{ stream, token, fields, code, says string }{timed.stream, device, timed.fields, timed.code, timed.says})
+	}
 	stored := map[string]int{}
 	for _, tt := range tests {
 		for door, got := range r.doors(tt.stream, tt.token, tt.fields) {
@@ -264,6 +276,11 @@ func TestRulesOfStreams(t *testing.T) {
 		headers := fmt.Sprint(e["headers"])
 		if !strings.HasSuffix(headers, "[by dev-1@127.0.0.1] [fleet eu]]") {
 			t.Errorf("the headers are %s", headers)
+		}
+	}
+	for _, e := range r.records("timed") {
+		if e["ts"] != float64(at) {
+			t.Errorf("the timestamp is %v, want %d", e["ts"], at)
 		}
 	}
 	for _, e := range r.records("own") {

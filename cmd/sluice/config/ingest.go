@@ -15,10 +15,11 @@ import (
 
 // Ingest says what a stream demands of the records that clients publish.
 type Ingest struct {
-	Key     string         `koanf:"key" default:"optional" doc:"key of records: optional; required; made of the client's credential by a template, such as {sub} or {tenant}/{sub}, in which any name in braces but sub is a claim; or found in the data by a JSON Pointer, such as /device/id, which requires content: json. With the last two clients need not send the key, and cannot send another one"`
-	Kinds   []string       `koanf:"kinds" validate:"unique,dive,oneof=json text bytes tombstone" doc:"kinds of values that clients may publish: json, text (UTF-8), bytes (any), tombstone; if left out, what content says, and tombstones"`
-	Max     IngestMax      `koanf:"max" doc:"sizes of the parts of a record; 0 means no limit but limits/message_bytes"`
-	Headers *IngestHeaders `koanf:"headers" doc:"headers of records; without this section clients may set any that is not reserved"`
+	Key       string           `koanf:"key" default:"optional" doc:"key of records: optional; required; made of the client's credential by a template, such as {sub} or {tenant}/{sub}, in which any name in braces but sub is a claim; or found in the data by a JSON Pointer, such as /device/id, which requires content: json. With the last two clients need not send the key, and cannot send another one"`
+	Kinds     []string         `koanf:"kinds" validate:"unique,dive,oneof=json text bytes tombstone" doc:"kinds of values that clients may publish: json, text (UTF-8), bytes (any), tombstone; if left out, what content says, and tombstones"`
+	Max       IngestMax        `koanf:"max" doc:"sizes of the parts of a record; 0 means no limit but limits/message_bytes"`
+	Timestamp *IngestTimestamp `koanf:"timestamp" doc:"timestamps that clients may set on records; without this section, none"`
+	Headers   *IngestHeaders   `koanf:"headers" doc:"headers of records; without this section clients may set any that is not reserved"`
 
 	OnInvalid  string `koanf:"on_invalid" default:"reject" validate:"oneof=reject dead_letter" doc:"what happens to a record that breaks a rule or does not match the schema: reject refuses the record with invalid; dead_letter stores it, as it came, in the stream dead_letter, and answers dead_lettered"`
 	DeadLetter string `koanf:"dead_letter" doc:"stream for invalid records, with the reason, the violations and the principal in headers; its content is left out or bytes"`
@@ -33,6 +34,12 @@ type IngestMax struct {
 	ValueBytes  Size `koanf:"value_bytes" validate:"omitempty,between=1B..64MiB" doc:"size of the value"`
 	Headers     int  `koanf:"headers" validate:"omitempty,between=1..10000" unit:"headers" doc:"headers that a client may set on a record"`
 	HeaderBytes Size `koanf:"header_bytes" validate:"omitempty,between=1B..1MiB" doc:"size of the names and values of these headers together"`
+}
+
+// IngestTimestamp bounds the timestamps that clients set.
+type IngestTimestamp struct {
+	Past   time.Duration `koanf:"past" default:"1h" validate:"between=0s..3650d" doc:"how far in the past a timestamp may be; not further than message.timestamp.before.max.ms of the topic"`
+	Future time.Duration `koanf:"future" default:"5m" validate:"between=0s..1h" doc:"how far in the future a timestamp may be; not further than message.timestamp.after.max.ms of the topic"`
 }
 
 // IngestHeaders says which headers records may have.

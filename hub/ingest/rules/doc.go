@@ -11,6 +11,7 @@
 //
 //	content.go   Content: the kinds of values that a stream has
 //	sizes.go     Sizes: how large keys, values and headers may be
+//	timestamps.go Timestamps: which timestamps clients may set
 //	headers.go   Headers: which headers clients may set, and which the server sets
 //	keys.go      Keys: where the key of a record comes from
 //

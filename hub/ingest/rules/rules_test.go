@@ -387,6 +387,39 @@ func TestHeadersRefuse(t *testing.T) {
 	}
 }
 
+// TestTimestamps: clients set timestamps only where they may, and within the bounds.
+func TestTimestamps(t *testing.T) {
+	t.Parallel()
+	bounded := rules.Timestamps{Allowed: true, Past: time.Hour, Future: time.Minute, Now: now}
+	for name, tt := range map[string]struct {
+		step rules.Timestamps
+		at   int64
+		why  string
+	}{
+		"none":                {rules.Timestamps{Now: now}, 0, ""},
+		"none where allowed":  {bounded, 0, ""},
+		"not allowed":         {rules.Timestamps{Past: time.Hour, Future: time.Hour, Now: now}, now().UnixMilli(), "no timestamps from clients"},
+		"now":                 {bounded, now().UnixMilli(), ""},
+		"as old as allowed":   {bounded, now().Add(-time.Hour).UnixMilli(), ""},
+		"too old":             {bounded, now().Add(-time.Hour).UnixMilli() - 1, "more than 1h0m0s in the past"},
+		"the first":           {bounded, 1, "in the past"},
+		"as far as allowed":   {bounded, now().Add(time.Minute).UnixMilli(), ""},
+		"too far":             {bounded, now().Add(time.Minute).UnixMilli() + 1, "more than 1m0s in the future"},
+		"further than a span": {bounded, 253402300799999, "in the future"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stored, why := through(t, tt.step, ingest.Publisher{}, ingest.Message{Timestamp: tt.at})
+			if tt.why == "" && why != "" || !strings.Contains(why, tt.why) || tt.why != "" && why == "" {
+				t.Errorf("got %q, want %q", why, tt.why)
+			}
+			if stored != nil && stored.Timestamp != tt.at {
+				t.Errorf("stored at %d", stored.Timestamp)
+			}
+		})
+	}
+}
+
 func TestTraceContexts(t *testing.T) {
 	t.Parallel()
 	step, err := rules.NewHeaders(nil, nil, now)

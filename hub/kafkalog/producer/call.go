@@ -17,7 +17,7 @@ type call struct {
 	messages []message
 	results  []upstream.Stored
 	left     int   // number of messages without a result
-	at       int64 // Unix milliseconds, the timestamp of its messages
+	at       int64 // Unix milliseconds, the timestamp of messages that have none
 	cost     int64 // bytes of memory in flight
 
 	done    func([]upstream.Stored)
@@ -56,6 +56,15 @@ func newCall(messages []upstream.Message, done func([]upstream.Stored)) *call {
 		call.cost += int64(size) + messageOverhead
 	}
 	return call
+}
+
+// timestamp returns the time that the message has in Kafka, unless the topic has log append
+// time.
+func (m *message) timestamp() int64 {
+	if m.Timestamp > 0 {
+		return m.Timestamp
+	}
+	return m.call.at
 }
 
 // settle gives a message its result and reports whether it was the call's last

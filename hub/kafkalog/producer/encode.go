@@ -32,7 +32,7 @@ func encode(messages []*message, codec kafka.Compression, as identity, sequence 
 	for i, m := range messages {
 		size += m.size
 		records[i] = protocol.Record{
-			Time:    time.UnixMilli(m.call.at),
+			Time:    time.UnixMilli(m.timestamp()),
 			Key:     protocol.NewBytes(m.Key),
 			Value:   protocol.NewBytes(m.Value),
 			Headers: headersOf(m),

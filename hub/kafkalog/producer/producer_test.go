@@ -34,6 +34,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 				{Key: []byte{}, Value: []byte{}},
 				{Key: []byte("tombstone")},
 				{Value: []byte("keyless")},
+				{Value: []byte("late"), Timestamp: 1_700_000_000_123},
 				{Key: []byte{0, 0xff}, Value: bytes.Repeat([]byte("large "), 10_000), Headers: []record.Header{
 					{Name: []byte("a"), Value: []byte("1")},
 					{Name: []byte("a"), Value: []byte{}},
@@ -59,7 +60,7 @@ func TestProducerStoresWhatItWasGiven(t *testing.T) {
 				if !same(r.Key, messages[i].Key) || !same(r.Value, messages[i].Value) {
 					t.Errorf("message %d: key %q value %.20q, want %q %.20q", i, r.Key, r.Value, messages[i].Key, messages[i].Value)
 				}
-				if s.Timestamp < before || s.Timestamp != r.Timestamp.UnixMilli() {
+				if own := messages[i].Timestamp; own > 0 && s.Timestamp != own || own == 0 && s.Timestamp < before || s.Timestamp != r.Timestamp.UnixMilli() {
 					t.Errorf("message %d: timestamp %d, the record's is %d", i, s.Timestamp, r.Timestamp.UnixMilli())
 				}
 				if len(r.Headers) != len(messages[i].Headers) {

@@ -142,7 +142,7 @@ func (l *lane) stored(batch *batch, out outcome) {
 	l.back()
 	l.progress()
 	for i, m := range batch.messages {
-		result := upstream.Stored{Partition: l.partition, Offset: -1, Timestamp: m.call.at}
+		result := upstream.Stored{Partition: l.partition, Offset: -1, Timestamp: m.timestamp()}
 		if out.offset >= 0 {
 			result.Offset = out.offset + int64(i)
 		}
