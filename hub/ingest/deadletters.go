@@ -101,7 +101,7 @@ func (l *letters) store(ctx context.Context, store Store, finish func()) {
 	if err != nil {
 		for _, i := range l.index {
 			// That the other stream is missing is none of the client's business.
-			l.settle(i, fmt.Errorf("%w: %s", upstream.ErrPublishUnavailable, err))
+			l.settle(i, fmt.Errorf("%w: %s", upstream.ErrPublishUnavailable, err.Error()))
 		}
 		finish()
 	}
@@ -116,7 +116,7 @@ func (l *letters) settle(i int, err error) {
 		*verdict = Rejected(&DeadLetteredError{Cause: verdict.Err})
 	case errors.Is(err, upstream.ErrRecordTooLarge), errors.Is(err, upstream.ErrPublishRejected):
 	case errors.Is(err, upstream.ErrUnknownTopic):
-		*verdict = Rejected(fmt.Errorf("store dead letter: %w: %s", upstream.ErrPublishUnavailable, err))
+		*verdict = Rejected(fmt.Errorf("store dead letter: %w: %s", upstream.ErrPublishUnavailable, err.Error()))
 	default:
 		*verdict = Rejected(fmt.Errorf("store dead letter: %w", err))
 	}

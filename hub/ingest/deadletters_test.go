@@ -117,30 +117,29 @@ func TestDeadLetters(t *testing.T) {
 	sent := []string{"a", "invalid", "quota", "b", "plain", "forbidden"}
 	tests := map[string]struct {
 		values        []string
-		store         apartStore
+		store         *apartStore
 		want          string
 		stored, apart string
 	}{
-		"a batch":          {sent, apartStore{}, "stored dead a quota stored dead " + ingest.ErrNotAllowed.Error(), "new a,new b", "invalid,plain"},
-		"slow dead letter": {sent, apartStore{slow: "dead"}, "stored dead a quota stored dead " + ingest.ErrNotAllowed.Error(), "new a,new b", "invalid,plain"},
-		"slow record":      {sent, apartStore{slow: "s"}, "stored dead a quota stored dead " + ingest.ErrNotAllowed.Error(), "new a,new b", "invalid,plain"},
-		"only invalid":     {[]string{"invalid"}, apartStore{}, "dead", "", "invalid"},
-		"none invalid":     {[]string{"a", "quota"}, apartStore{}, "stored a quota", "new a", ""},
-		"away":             {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"dead": upstream.ErrPublishUnavailable}}, "stored unavailable", "new a", ""},
-		"unknown":          {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"dead": upstream.ErrPublishUnknown}}, "stored unknown", "new a", ""},
-		"overloaded":       {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"dead": upstream.ErrPublishOverloaded}}, "stored overloaded", "new a", ""},
-		"too large":        {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"dead": upstream.ErrRecordTooLarge}}, "stored invalid", "new a", ""},
-		"rejected":         {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"dead": upstream.ErrPublishRejected}}, "stored invalid", "new a", ""},
-		"no topic":         {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"dead": upstream.ErrUnknownTopic}}, "stored unavailable", "new a", ""},
-		"no stream":        {[]string{"a", "invalid"}, apartStore{refuses: map[string]error{"dead": errors.New("unknown stream")}}, "stored unavailable", "new a", ""},
-		"the other fails":  {[]string{"a", "invalid"}, apartStore{fails: map[string]error{"s": upstream.ErrPublishUnknown}}, "unknown dead", "", "invalid"},
-		"the other is not": {[]string{"a", "invalid"}, apartStore{refuses: map[string]error{"s": upstream.ErrPublishOverloaded}}, "overloaded dead", "", "invalid"},
+		"a batch":          {sent, &apartStore{}, "stored dead a quota stored dead " + ingest.ErrNotAllowed.Error(), "new a,new b", "invalid,plain"},
+		"slow dead letter": {sent, &apartStore{slow: "dead"}, "stored dead a quota stored dead " + ingest.ErrNotAllowed.Error(), "new a,new b", "invalid,plain"},
+		"slow record":      {sent, &apartStore{slow: "s"}, "stored dead a quota stored dead " + ingest.ErrNotAllowed.Error(), "new a,new b", "invalid,plain"},
+		"only invalid":     {[]string{"invalid"}, &apartStore{}, "dead", "", "invalid"},
+		"none invalid":     {[]string{"a", "quota"}, &apartStore{}, "stored a quota", "new a", ""},
+		"away":             {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"dead": upstream.ErrPublishUnavailable}}, "stored unavailable", "new a", ""},
+		"unknown":          {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"dead": upstream.ErrPublishUnknown}}, "stored unknown", "new a", ""},
+		"overloaded":       {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"dead": upstream.ErrPublishOverloaded}}, "stored overloaded", "new a", ""},
+		"too large":        {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"dead": upstream.ErrRecordTooLarge}}, "stored invalid", "new a", ""},
+		"rejected":         {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"dead": upstream.ErrPublishRejected}}, "stored invalid", "new a", ""},
+		"no topic":         {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"dead": upstream.ErrUnknownTopic}}, "stored unavailable", "new a", ""},
+		"no stream":        {[]string{"a", "invalid"}, &apartStore{refuses: map[string]error{"dead": errors.New("unknown stream")}}, "stored unavailable", "new a", ""},
+		"the other fails":  {[]string{"a", "invalid"}, &apartStore{fails: map[string]error{"s": upstream.ErrPublishUnknown}}, "unknown dead", "", "invalid"},
+		"the other is not": {[]string{"a", "invalid"}, &apartStore{refuses: map[string]error{"s": upstream.ErrPublishOverloaded}}, "overloaded dead", "", "invalid"},
 	}
-	for name := range tests {
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt := tests[name]
-			store := &apartStore{fails: tt.store.fails, refuses: tt.store.refuses, slow: tt.store.slow}
+			store := tt.store
 			var settled []string
 			p := ingest.New(store, nil, nil)
 			p.SetStreams(map[string]ingest.Stream{"s": {
@@ -204,8 +203,10 @@ func TestDeadLetterHeaders(t *testing.T) {
 		return all[len(all)-1]
 	}
 	got := send(ingest.Message{Key: nil, Value: []byte("invalid"), Headers: []record.Header{
-		{Name: []byte("trace"), Value: []byte("1")}, {Name: []byte("__connect.errors.topic"), Value: []byte("forged")},
-		{Name: []byte("__Connect.Errors.other"), Value: []byte("forged")}, {Name: []byte("none")},
+		{Name: []byte("trace"), Value: []byte("1")},
+		{Name: []byte("__connect.errors.topic"), Value: []byte("forged")},
+		{Name: []byte("__Connect.Errors.other"), Value: []byte("forged")},
+		{Name: []byte("none")},
 	}})
 	var lines []string
 	for _, h := range got.Headers {
