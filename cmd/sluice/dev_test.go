@@ -63,6 +63,19 @@ func TestDev(t *testing.T) {
 		t.Errorf("publishing is answered %s: %s", stored.Status, answer)
 	}
 
+	// What is not JSON is kept apart.
+	apart, err := http.Post(urls[3], "text/plain", strings.NewReader("not for everybody"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = apart.Body.Close()
+	letters := get(ctx, t, strings.Replace(urls[3], "chat.lobby", "chat.rejected", 1)+"?from=earliest")
+	kept, _ := io.ReadAll(letters.Body)
+	_ = letters.Body.Close()
+	if apart.StatusCode != http.StatusAccepted || !strings.Contains(string(kept), `"data":"not for everybody"`) {
+		t.Errorf("a text is answered %s, and the dead letters are %s", apart.Status, kept)
+	}
+
 	cancel()
 	select {
 	case err := <-ended:

@@ -195,6 +195,17 @@ func TestRecordsOfABatch(t *testing.T) {
 	}
 }
 
+// TestRecordsOfABatchWithoutOtherLimits: the number of records is bounded by itself.
+func TestRecordsOfABatchWithoutOtherLimits(t *testing.T) {
+	t.Parallel()
+	for n, code := range map[int]wire.Code{100: "", 101: wire.TooLarge} {
+		_, _, err := wire.ParseHTTPPublish(wire.HTTPPublish{ContentType: "application/json", Body: []byte(batchOf(n, 1, `{"data":1}`))}, wire.Limits{Records: 100})
+		if code == "" && err != nil || code != "" && (err == nil || err.Code != code || !strings.Contains(err.Message, "batch_records")) {
+			t.Errorf("%d records: %v", n, err)
+		}
+	}
+}
+
 func manyFields(n int) string {
 	fields := make([]string, n)
 	for i := range fields {
