@@ -27,6 +27,11 @@ func (c *Cluster) dialOne(ctx context.Context, address string) (net.Conn, error)
 		return nil, err
 	}
 	watched := &brokerConn{Conn: conn, address: address, tls: c.config.TLS != nil, sasl: c.config.SASL != nil}
+	watched.authenticate = func() (session, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), c.config.DialTimeout)
+		defer cancel()
+		return c.authenticate(ctx, watched.Conn, address, 1)
+	}
 	if c.config.TLS == nil {
 		return watched, nil
 	}
@@ -71,7 +76,7 @@ func (c *Cluster) dialAnswering(ctx context.Context, address string) (net.Conn, 
 	})
 	_, err = c.ask(conn, kmsg.NewPtrApiVersionsRequest())
 	if err == nil && c.config.SASL != nil {
-		err = c.authenticate(ctx, conn, address)
+		_, err = c.authenticate(ctx, conn, address, 0)
 	}
 	if err == nil {
 		err = c.identify(conn)

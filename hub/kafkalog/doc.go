@@ -70,6 +70,7 @@
 //	turns.go         asking one broker after the other
 //	cluster.go       Config, Cluster: kafka-go's connection pools
 //	listener.go      detection of a listener of the wrong kind
+//	session.go       how long a connection can be used after SASL (KIP-368)
 //	known.go         the known brokers
 //	errors.go        Kafka's error codes
 //	scan.go          a reader of Kafka's primitive types

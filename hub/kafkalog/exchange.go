@@ -41,7 +41,8 @@ func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 // run after RoundTrip has returned because a context ended; the connection's
 // deadline, which is the context's, then ends it. An error closes the connection.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if err := x.cluster.identify(rw); err != nil {
+	defer release(rw)
+	if err := x.cluster.prepare(rw); err != nil {
 		return nil, err
 	}
 	if err := x.talk(rw); err != nil {

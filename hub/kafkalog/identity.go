@@ -36,15 +36,44 @@ type brokerAddr struct {
 // RemoteAddr implements net.Conn.
 func (c *brokerConn) RemoteAddr() net.Addr { return brokerAddr{c.Conn.RemoteAddr(), c} }
 
-// identify asks a connection once for its cluster, and fails if that is another
-// cluster.
-func (c *Cluster) identify(rw io.ReadWriter) error {
+// connOf returns the connection below a stream that kafka-go hands to an exchange,
+// nil if there is none.
+func connOf(rw io.ReadWriter) *brokerConn {
 	through, ok := rw.(interface{ RemoteAddr() net.Addr })
 	if !ok {
 		return nil
 	}
 	addr, ok := through.RemoteAddr().(brokerAddr)
-	if !ok || addr.conn.identified {
+	if !ok {
+		return nil
+	}
+	return addr.conn
+}
+
+// prepare makes a connection ready for a request: the broker belongs to this
+// cluster, and its session lasts. Nothing of the request may have been sent.
+func (c *Cluster) prepare(rw io.ReadWriter) error {
+	if conn := connOf(rw); conn != nil {
+		if err := conn.session.keep(conn.address, conn.authenticate); err != nil {
+			return err
+		}
+		conn.held = true
+	}
+	return c.identify(rw)
+}
+
+// release ends what prepare has begun.
+func release(rw io.ReadWriter) {
+	if conn := connOf(rw); conn != nil {
+		conn.held = false
+	}
+}
+
+// identify asks a connection once for its cluster, and fails if that is another
+// cluster.
+func (c *Cluster) identify(rw io.ReadWriter) error {
+	conn := connOf(rw)
+	if conn == nil || conn.identified {
 		return nil
 	}
 	req := kmsg.NewPtrMetadataRequest()
@@ -55,11 +84,11 @@ func (c *Cluster) identify(rw io.ReadWriter) error {
 		return fmt.Errorf("request the cluster ID: %w", err)
 	}
 	if id := resp.(*kmsg.MetadataResponse).ClusterID; id != nil {
-		if ours, ok := c.known.belongs(addr.conn.address, *id); !ok {
-			return fmt.Errorf("broker %s: %w, %q instead of %q", addr.conn.address, errForeign, *id, ours)
+		if ours, ok := c.known.belongs(conn.address, *id); !ok {
+			return fmt.Errorf("broker %s: %w, %q instead of %q", conn.address, errForeign, *id, ours)
 		}
 	}
-	addr.conn.identified = true
+	conn.identified = true
 	return nil
 }
 
@@ -69,9 +98,15 @@ const renewEvery = time.Second
 // carry sends a request through kafka-go. Kafka-go learns the brokers' addresses
 // over a connection of its own. If that connection now leads to another cluster,
 // kafka-go does not know the broker, or routes to a foreign one, as long as the
-// connection lives. In this case carry resets the transport.
+// connection lives. In this case carry resets the transport. A request that was not
+// sent because the session of a connection is over goes to another connection.
 func (c *Cluster) carry(ctx context.Context, through *kafka.Transport, request kafka.Request) (kafka.Response, error) {
 	answer, err := through.RoundTrip(ctx, anyAddress, request)
+	// Each try ends a connection whose session is over. A connection that is new
+	// carries a request in any case.
+	for errors.Is(err, errSessionOver) && ctx.Err() == nil {
+		answer, err = through.RoundTrip(ctx, anyAddress, request)
+	}
 	switch {
 	case errors.Is(err, kafka.BrokerNotAvailable):
 		err = fmt.Errorf("the broker is not in the metadata of the brokers that answer: %w", err)

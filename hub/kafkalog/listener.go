@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -64,6 +65,8 @@ type brokerConn struct {
 	// Immutable.
 	address   string
 	tls, sasl bool // whether they are configured
+	// authenticate authenticates the client again. The connection is idle.
+	authenticate func() (session, error)
 
 	// Owned by the exchange in progress.
 	served   bool     // an answer to another request than the first ones has begun
@@ -75,13 +78,26 @@ type brokerConn struct {
 	refused  error // why the connection is unusable, nil if it is not
 
 	identified bool // it belongs to the right cluster
+	answer     sessionAnswer
+	version    int16 // of the request in progress
+	session    session
+	held       bool // an exchange of this package has it, which has prepared it
 }
 
 // Write implements net.Conn.
 func (c *brokerConn) Write(b []byte) (int, error) {
-	if !c.served && (c.reading || !c.received) && len(b) >= 6 {
-		c.key = int16(binary.BigEndian.Uint16(b[4:6]))
-		c.reading, c.have = false, 0
+	if c.reading || !c.received {
+		// A request begins. Those of kafka-go itself are not prepared otherwise.
+		if !c.held {
+			if err := c.session.keep(c.address, c.authenticate); err != nil {
+				return 0, err
+			}
+		}
+		c.reading = false
+		if !c.served && len(b) >= 8 {
+			c.key, c.version = int16(binary.BigEndian.Uint16(b[4:6])), int16(binary.BigEndian.Uint16(b[6:8]))
+			c.have, c.answer = 0, sessionAnswer{}
+		}
 	}
 	n, err := c.Conn.Write(b)
 	if err != nil && isClosed(err) {
@@ -96,6 +112,7 @@ func (c *brokerConn) Read(b []byte) (int, error) {
 		return 0, c.refused // kafka-go reads on to skip the rest of an answer
 	}
 	n, err := c.Conn.Read(b)
+	c.reading = c.reading || n > 0
 	if c.served {
 		if err != nil && isClosed(err) {
 			err = &listenerError{address: c.address, text: "closed the connection", cause: err}
@@ -130,9 +147,13 @@ func (c *brokerConn) hear(b []byte) error {
 			cause: io.ErrUnexpectedEOF,
 		}
 	}
-	c.received, c.reading = true, true
+	c.received = true
 	switch c.key {
-	case keyAPIVersions, keySASLAuthenticate:
+	case keyAPIVersions:
+	case keySASLAuthenticate:
+		if lifetimeMillis, complete := c.answer.hear(b); complete && c.version == 1 {
+			c.session = newSession(time.Now(), lifetimeMillis)
+		}
 	case keySASLHandshake:
 		c.have += copy(c.head[c.have:], b)
 		if c.have < len(c.head) {

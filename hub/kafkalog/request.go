@@ -72,7 +72,8 @@ func (x *Request) Required(versions map[protocol.ApiKey]int16) bool {
 
 // RawExchange implements protocol.RawExchanger.
 func (x *Request) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if err := x.cluster.identify(rw); err != nil {
+	defer release(rw)
+	if err := x.cluster.prepare(rw); err != nil {
 		return nil, err
 	}
 	if !x.state.CompareAndSwap(requestIdle, requestWriting) {
