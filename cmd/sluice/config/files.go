@@ -42,9 +42,7 @@ func readFiles(c *Config, f *faults) {
 
 func readCluster(c *Cluster, path string, f *faults) {
 	tryTLS(c.TLS, path+"/tls", f)
-	if c.SASL != nil {
-		readSecret(c.SASL.PasswordFile, &c.SASL.Password, path+"/sasl/password_file", f)
-	}
+	readSASL(c.SASL, path+"/sasl", f)
 }
 
 func readSecret(from Path, to *auth.Secret, path string, f *faults) {

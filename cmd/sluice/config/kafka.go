@@ -1,10 +1,6 @@
 package config
 
-import (
-	"time"
-
-	"sluice/auth"
-)
+import "time"
 
 // Kafka is one cluster, or several by name.
 type Kafka struct {
@@ -48,16 +44,6 @@ type ClientTLS struct {
 	CertFile   Path   `koanf:"cert_file" validate:"required_with=KeyFile,omitempty,readable_file" doc:"client certificate chain, PEM"`
 	KeyFile    Path   `koanf:"key_file" validate:"required_with=CertFile,omitempty,readable_file" doc:"client private key, PEM"`
 	ServerName string `koanf:"server_name" validate:"omitempty,hostname_rfc1123|ip" doc:"name that the server's certificate must have; if left out, the host of the address"`
-}
-
-// SASL holds credentials for Kafka.
-type SASL struct {
-	Mechanism    string `koanf:"mechanism" validate:"required,oneof=PLAIN SCRAM-SHA-256 SCRAM-SHA-512" doc:"SASL mechanism"`
-	Username     string `koanf:"username" validate:"required" doc:"user name"`
-	PasswordFile Path   `koanf:"password_file" validate:"required,readable_file" doc:"file that contains the password; one trailing line break is ignored"`
-
-	// Password is the content of PasswordFile.
-	Password auth.Secret `koanf:"-" validate:"-"`
 }
 
 // DefaultCluster is the name of the cluster of kafka/brokers in the map that All

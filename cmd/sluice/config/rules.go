@@ -52,6 +52,9 @@ var rules = map[string]rule{
 	"email":           {isEmail, "an e-mail address"},
 	"uri_reference":   {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
 	"service_url":     {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"aws_region":      {awsRegion, "an AWS region, such as eu-west-1"},
+	"aws_role":        {awsRole, "the ARN of an IAM role, arn:aws:iam::123456789012:role/NAME"},
+	"aws_session":     {awsSession, "the name of a role's session: 2 to 64 of A-Z a-z 0-9 + = , . @ _ -"},
 	"header_name":     {regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$").MatchString, "the name of a header"},
 }
 
@@ -87,6 +90,10 @@ var validate = sync.OnceValue(func() *validator.Validate {
 	v.RegisterStructValidation(checkWebhook, Webhook{})
 	v.RegisterStructValidation(checkForwarded, Forwarded{})
 	v.RegisterStructValidation(checkDrain, Drain{})
+	v.RegisterStructValidation(checkCluster, Cluster{})
+	v.RegisterStructValidation(checkSASL, SASL{})
+	v.RegisterStructValidation(checkSASLOAuth, SASLOAuth{})
+	v.RegisterStructValidation(checkSASLAWS, SASLAWS{})
 	v.RegisterStructValidation(checkRedis, Redis{})
 	v.RegisterStructValidation(checkLimits, Limits{})
 	v.RegisterStructValidation(checkKafkaACLs, KafkaACLs{})

@@ -27,6 +27,7 @@ func (c *Config) Warnings() []string {
 			list = append(list, "the keys of issuer "+issuer.Issuer+" are fetched over http, without TLS")
 		}
 	}
+	list = append(list, c.saslWarnings()...)
 	return append(list, c.auditWarnings()...)
 }
 
