@@ -12,6 +12,7 @@ import (
 
 	"sluice/cmd/sluice/config"
 	"sluice/hub/kafkalog"
+	"sluice/hub/kafkalog/bearer"
 	"sluice/hub/kafkalog/producer"
 )
 
@@ -24,6 +25,7 @@ type cluster struct {
 	conn     *kafkalog.Cluster
 	source   *kafkalog.Source
 	producer *producer.Producer
+	tokens   *bearer.Tokens // nil if the brokers are not given tokens
 }
 
 // newCluster prepares the connection to a cluster. memory bounds the records that
@@ -33,12 +35,12 @@ func newCluster(name string, c config.Cluster, limits config.Limits, memory int6
 	if err != nil {
 		return nil, err
 	}
-	mechanism, err := newMechanism(c.SASL)
+	logger = logger.With("component", "kafka", "cluster", name)
+	mechanism, tokens, err := newMechanism(c.SASL, logger)
 	if err != nil {
 		return nil, err
 	}
-	logger = logger.With("component", "kafka", "cluster", name)
-	made := &cluster{name: name}
+	made := &cluster{name: name, tokens: tokens}
 	if made.conn, err = kafkalog.NewCluster(kafkalog.Config{
 		Brokers:     c.Brokers,
 		ClientID:    clientID,
@@ -76,8 +78,11 @@ func newCluster(name string, c config.Cluster, limits config.Limits, memory int6
 
 // parts returns the parts of the cluster. Writes must be able to finish before the
 // connections are closed.
-func (c *cluster) parts() []part {
-	return []part{
+func (c *cluster) parts() (all []part) {
+	if c.tokens != nil {
+		all = append(all, part{name: "tokens for kafka " + c.name, start: c.tokens.Start, run: c.tokens.Run})
+	}
+	return append(all, []part{
 		{name: "connections to kafka " + c.name, run: func(ctx context.Context) error {
 			<-ctx.Done()
 			c.conn.Close()
@@ -85,7 +90,7 @@ func (c *cluster) parts() []part {
 		}},
 		{name: "reading from kafka " + c.name, run: c.source.Run},
 		{name: "writing to kafka " + c.name, run: c.producer.Run},
-	}
+	}...)
 }
 
 // newClusters makes all clusters of a configuration. They share the memory for

@@ -208,6 +208,9 @@ func (f *front) checks() map[string]func(context.Context) error {
 	}
 	for name, p := range f.presences {
 		checks["kafka "+name] = p.check
+		if tokens := p.cluster.tokens; tokens != nil {
+			checks["token for kafka "+name] = tokens.Ready
+		}
 	}
 	if f.acls != nil {
 		checks["kafka ACLs"] = f.acls.ready
@@ -227,6 +230,11 @@ func (f *front) degraded() map[string]error {
 // without returns checks of what this instance can do without for a while.
 func (f *front) without() map[string]func(context.Context) error {
 	checks := make(map[string]func(context.Context) error)
+	for name, cluster := range f.clusters {
+		if cluster.tokens != nil {
+			checks["renewal of the token for kafka "+name] = cluster.tokens.Renewed
+		}
+	}
 	if f.store != nil {
 		checks["redis"] = f.store.Check
 	}

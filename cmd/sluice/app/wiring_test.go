@@ -56,15 +56,15 @@ func TestRedisOptions(t *testing.T) {
 func TestMechanisms(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
-		got, err := newMechanism(&config.SASL{Mechanism: name, Username: "u", Password: auth.NewSecret("p")})
-		if err != nil || got.Name() != name {
+		got, tokens, err := newMechanism(&config.SASL{Mechanism: name, Username: "u", Password: auth.NewSecret("p")}, nil)
+		if err != nil || got.Name() != name || tokens != nil {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
 	}
-	if _, err := newMechanism(&config.SASL{Mechanism: "GSSAPI"}); err == nil {
+	if _, _, err := newMechanism(&config.SASL{Mechanism: "GSSAPI"}, nil); err == nil {
 		t.Error("an unknown mechanism was taken")
 	}
-	if got, err := newMechanism(nil); got != nil || err != nil {
+	if got, _, err := newMechanism(nil, nil); got != nil || err != nil {
 		t.Errorf("without credentials got %v, %v", got, err)
 	}
 }
