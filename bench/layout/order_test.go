@@ -40,6 +40,8 @@ var againstOrder = map[string]int{
 	"hub/ingest/rules":      0,
 	"hub/kafkalog":          1,
 	"hub/kafkalog/acls":     0,
+	"hub/kafkalog/bearer":   0,
+	"hub/kafkalog/mskiam":   0,
 	"hub/kafkalog/producer": 4,
 	"hub/record":            0,
 	"hub/redact":            0,

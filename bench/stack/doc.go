@@ -20,6 +20,7 @@
 // jars.go and debian.go fetch missing software; pki.go makes certificates; ports.go
 // finds ports; balancer.go is an HAProxy for servers of the caller, pebble.go an ACME
 // server, provider.go an OpenID provider, and build.go builds the binary under test;
-// topic.go and sasl.go are administrative requests to Kafka; missing.go is the error for
+// topic.go and sasl.go are administrative requests to Kafka, and bearer.go configures its
+// listener for bearer tokens; missing.go is the error for
 // missing software, and prepare.go installs all that the tests need.
 package stack

@@ -26,6 +26,8 @@ type Broker struct {
 	Addr string
 	// SASLAddr is its SASL_SSL listener, empty without Options.SASL.
 	SASLAddr string
+	// BearerAddr is its listener with OAUTHBEARER, empty without Options.Bearer.
+	BearerAddr string
 }
 
 // prepareKafka creates the brokers' directories. A directory is formatted here by
@@ -51,6 +53,11 @@ func (s *Stack) prepareKafka(ctx context.Context, opts Options) error {
 		}
 		if opts.SASL {
 			if broker.SASLAddr, err = FreeAddr(); err != nil {
+				return err
+			}
+		}
+		if opts.Bearer != nil {
+			if broker.BearerAddr, err = FreeAddr(); err != nil {
 				return err
 			}
 		}
@@ -84,6 +91,10 @@ func (s *Stack) prepareKafka(ctx context.Context, opts Options) error {
 			"java", "-Xms128m", "-Xmx" + strconv.Itoa(heap) + "m", "-XX:+UseSerialGC",
 			"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
 		}
+		for _, logger := range slices.Sorted(maps.Keys(opts.BrokerLog)) {
+			command = append(command, "-Dorg.slf4j.simpleLogger.log."+logger+"="+opts.BrokerLog[logger])
+		}
+		command = append(command, opts.Bearer.java()...)
 		if !opts.Steady {
 			command = append(command, "-XX:TieredStopAtLevel=1")
 		}
@@ -137,6 +148,12 @@ func (s *Stack) brokerConfig(broker *Broker, controller, voters, dir string, opt
 		config["advertised.listeners"] += ",SASL://" + broker.SASLAddr
 		config["listener.security.protocol.map"] += ",SASL:SASL_SSL"
 		s.saslConfig(config)
+	}
+	if opts.Bearer != nil {
+		config["listeners"] += ",BEARER://" + broker.BearerAddr
+		config["advertised.listeners"] += ",BEARER://" + broker.BearerAddr
+		config["listener.security.protocol.map"] += ",BEARER:SASL_PLAINTEXT"
+		opts.Bearer.configure(config)
 	}
 	if opts.Racks {
 		config["broker.rack"] = fmt.Sprintf("rack-%d", broker.ID)

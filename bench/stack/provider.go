@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -39,6 +40,8 @@ type ProviderOptions struct {
 	// Client is added to the metadata of the client, such as
 	// "backchannel_logout_uri".
 	Client map[string]any
+	// Lifetime is that of access tokens, in whole seconds; 0 means an hour.
+	Lifetime time.Duration
 }
 
 // Provider is an OpenID provider: oidc-provider on Node.js, with one confidential
@@ -71,7 +74,10 @@ func NewProvider(ctx context.Context, dir string, opts ProviderOptions) (*Provid
 		"scope": "live",
 	}
 	maps.Copy(client, opts.Client)
-	settings, err := json.Marshal(map[string]any{"address": addr, "issuer": p.Issuer, "client": client, "claims": opts.Claims})
+	settings, err := json.Marshal(map[string]any{
+		"address": addr, "issuer": p.Issuer, "client": client, "claims": opts.Claims,
+		"lifetime": int(cmp.Or(opts.Lifetime, time.Hour).Seconds()),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare OpenID provider: %w", err)
 	}
@@ -83,6 +89,12 @@ func NewProvider(ctx context.Context, dir string, opts ProviderOptions) (*Provid
 	})
 	return p, nil
 }
+
+// KeysURL is where its keys are published (RFC 7517).
+func (p *Provider) KeysURL() string { return p.Issuer + "/jwks" }
+
+// TokenURL is its token endpoint.
+func (p *Provider) TokenURL() string { return p.Issuer + "/token" }
 
 // Rotate makes the provider sign with a new key, and returns once the key is
 // published. The key before it remains published until the next rotation.
@@ -120,7 +132,7 @@ func (p *Provider) LogOut() error {
 // 4.4), for one of the resources.
 func (p *Provider) Token(ctx context.Context, resource string) (string, error) {
 	form := url.Values{"grant_type": {"client_credentials"}, "resource": {resource}, "scope": {"live"}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.Issuer+"/token", strings.NewReader(form.Encode()))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.TokenURL(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", fmt.Errorf("get token: %w", err)
 	}
@@ -141,7 +153,7 @@ func (p *Provider) Token(ctx context.Context, resource string) (string, error) {
 
 // keys returns the published keys.
 func (p *Provider) keys(ctx context.Context) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Issuer+"/jwks", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.KeysURL(), nil)
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,12 @@ type Options struct {
 	// SASL adds a SASL_SSL listener to each broker, with PLAIN, SCRAM-SHA-256
 	// and SCRAM-SHA-512 for the same users.
 	SASL bool
+	// Bearer adds a SASL_PLAINTEXT listener with OAUTHBEARER to each broker. Nil for
+	// none.
+	Bearer *BearerOptions
+	// BrokerLog are the levels of loggers of the brokers, by their names. What is not in
+	// it is logged from warnings on.
+	BrokerLog map[string]string
 	// ACLs restricts the users of the SASL_SSL listener to the rights given by
 	// Stack.Allow. Clients of the plain listener may do everything.
 	ACLs bool

@@ -1,7 +1,7 @@
 // An OpenID provider for tests: oidc-provider with one client, its tokens kept in
 // memory. SETTINGS is a JSON object: address, to listen on, issuer, client (the
-// metadata of the client, OpenID Connect Dynamic Client Registration 1.0) and claims,
-// added to every access token. Tokens for the resource urn:sluice are JWTs, those for
+// metadata of the client, OpenID Connect Dynamic Client Registration 1.0), claims, added
+// to every access token, and lifetime, that of access tokens in seconds. Tokens for the resource urn:sluice are JWTs, those for
 // urn:sluice:opaque are opaque; both are for the audience sluice.
 //
 // SIGUSR2 logs the client's subject out: its backchannel_logout_uri is sent a logout token.
@@ -11,7 +11,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
-const { address, issuer, client, claims } = JSON.parse(process.env.SETTINGS);
+const { address, issuer, client, claims, lifetime } = JSON.parse(process.env.SETTINGS);
 
 let keys = [];
 let handle;
@@ -26,7 +26,7 @@ function rotate() {
     scopes: ['live'],
     jwks: { keys },
     cookies: { keys: [randomUUID()] },
-    extraTokenClaims: () => claims,
+    extraTokenClaims: () => claims ?? undefined,
     // Its own dispatcher refuses addresses on loopback, where the tests are.
     fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     features: {
@@ -39,7 +39,7 @@ function rotate() {
         getResourceServerInfo: (_, resource) => ({
           scope: 'live',
           audience: 'sluice',
-          accessTokenTTL: 3600,
+          accessTokenTTL: lifetime,
           accessTokenFormat: resource.endsWith(':opaque') ? 'opaque' : 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
