@@ -174,6 +174,34 @@ func TestDocTLS(t *testing.T) {
 	}
 }
 
+// TestDocKafkaCredentials: the examples of credentials for Kafka are valid sections.
+func TestDocKafkaCredentials(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "kafka-client.secret"), []byte("s"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const rest = "streams: {a: {topic: a}}\ngrants: [{anonymous: true, subscribe: [a]}]\n"
+	examples := 0
+	for _, s := range snippets(t, "web/docs/operating.md") {
+		if s.kind != "yaml" || !strings.Contains(s.text, "sasl:") {
+			continue
+		}
+		examples++
+		file := filepath.Join(dir, "sluice.yaml")
+		if err := os.WriteFile(file, []byte(s.text+rest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs strings.Builder
+		if code := run([]string{"check", "--config", file}, strings.NewReader(""), &out, &errs); code != exitOK {
+			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
+		}
+	}
+	if examples != 2 {
+		t.Errorf("there are %d examples", examples)
+	}
+}
+
 // newCertificate makes a self-signed certificate.
 func newCertificate(t *testing.T) (cert, key []byte) {
 	t.Helper()
