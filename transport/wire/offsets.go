@@ -37,6 +37,20 @@ func parseOffsets(list string) ([]record.PartitionOffset, *Error) {
 	return places, nil
 }
 
+// offsetsText is the opposite of parseOffsets.
+func offsetsText(places []record.PartitionOffset) string {
+	var b strings.Builder
+	for i, at := range places {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(int64(at.Partition), 10))
+		b.WriteByte(':')
+		b.WriteString(strconv.FormatInt(at.Offset, 10))
+	}
+	return b.String()
+}
+
 // parseDigits parses a decimal number that has no sign, up to most.
 func parseDigits(text string, most int64) (n int64, ok bool) {
 	if text == "" || text[0] < '0' || text[0] > '9' {

@@ -350,7 +350,15 @@ func (p *parser) subscription(parent string, b []byte) (r Subscribe) {
 		}
 		return true
 	})
+	p.checkReading(parent, &r.Reading)
 	return r
+}
+
+// checkReading checks what parameters require of each other.
+func (p *parser) checkReading(parent string, r *Reading) {
+	if r.Reset && r.CursorName == "" && !p.failed() {
+		p.refuse(parent+"/reset", "requires cursor_name")
+	}
 }
 
 // headerIs reads what selects records by a header.

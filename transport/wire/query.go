@@ -79,6 +79,9 @@ func ParseQuery(rawQuery string, endpoint Endpoint, lastEventID string) (Query, 
 			p.unknownParameter(name)
 		case seen[name] && name != "key" && name != "stream":
 			p.refuse("/"+name, "is given twice")
+		case !utf8.ValidString(pair.value):
+			// It would match no record, and is another value once it has been in JSON.
+			p.refuse("/"+name, "is not UTF-8")
 		default:
 			seen[name] = true
 			p.parameter(&q, name, pair.value)
@@ -94,6 +97,7 @@ func ParseQuery(rawQuery string, endpoint Endpoint, lastEventID string) (Query, 
 		p.cursor("/last_event_id", q.LastEventID)
 	}
 	p.checkStreams(endpoint, &q, seen)
+	p.checkReading("", &q.Reading)
 	if !p.failed() {
 		p.check(&q)
 	}

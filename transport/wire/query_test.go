@@ -87,6 +87,34 @@ func TestParseFrom(t *testing.T) {
 	}
 }
 
+// TestStartsHaveTexts: every kind of start has a text that is parsed as the same start.
+func TestStartsHaveTexts(t *testing.T) {
+	t.Parallel()
+	texts := map[string]string{
+		"latest": "latest", "earliest": "earliest", "last:7": "last:7", "-1h30m": "-1h30m0s", "-2d": "-48h0m0s",
+		"2026-11-21T11:00:00.5+02:00": "2026-11-21T09:00:00.5Z", "offset:5:77,2:118273": "offset:2:118273,5:77",
+		"v1.kQEC3g~2:8": "v1.kQEC3g~2:8",
+	}
+	tried := map[wire.StartKind]bool{wire.StartUnset: wire.From{}.String() == ""}
+	for text, want := range texts {
+		from, err := wire.ParseFrom(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried[from.Kind] = true
+		got := from.String()
+		again, err := wire.ParseFrom(got)
+		if got != want || err != nil || again.String() != got {
+			t.Errorf("%s: got %s, want %s, and again %v, %v", text, got, want, again, err)
+		}
+	}
+	for _, kind := range wire.StartKinds() {
+		if !tried[kind] {
+			t.Errorf("a start of the kind %d is not tried", kind)
+		}
+	}
+}
+
 func TestParseQuery(t *testing.T) {
 	t.Parallel()
 	reading := wire.Reading{
@@ -114,10 +142,10 @@ func TestParseQuery(t *testing.T) {
 		"the header wins":    {wire.EndpointStreamEvents, "last_event_id=v1.a", "v1.b", wire.Query{LastEventID: "v1.b"}},
 		"the end":            {wire.EndpointStreamEvents, "", "end", wire.Query{LastEventID: wire.LastEventIDEnd}},
 		"the end, parameter": {wire.EndpointEvents, "stream=a&last_event_id=end", "", wire.Query{Streams: []string{"a"}, LastEventID: wire.LastEventIDEnd}},
-		"reset in words":     {wire.EndpointStreamEvents, "reset=true", "", wire.Query{Reading: wire.Reading{Reset: true}}},
+		"reset in words":     {wire.EndpointStreamEvents, "reset=true&cursor_name=n", "", wire.Query{Reading: wire.Reading{Reset: true, CursorName: "n"}}},
 		"no reset":           {wire.EndpointStreamEvents, "reset=false", "", wire.Query{}},
 		"an empty key":       {wire.EndpointStreamEvents, "key=", "", wire.Query{Reading: wire.Reading{Keys: []string{""}}}},
-		"a key of bytes":     {wire.EndpointStreamEvents, "key=%ff%00", "", wire.Query{Reading: wire.Reading{Keys: []string{"\xff\x00"}}}},
+		"a key of control":   {wire.EndpointStreamEvents, "key=%C3%BF%00", "", wire.Query{Reading: wire.Reading{Keys: []string{"ÿ\x00"}}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +176,12 @@ func TestParseQueryRefuses(t *testing.T) {
 		message  string
 	}{
 		"unknown":                     {one, "foo=1", "", wire.BadRequest, `unknown parameter "foo"`},
+		"reset without a name":        {one, "reset=true", "", wire.BadRequest, "the parameter reset: requires cursor_name"},
+		"reset without a name, ws":    {ws, "stream=a&reset=1", "", wire.BadRequest, "the parameter reset: requires cursor_name"},
+		"key_prefix of bytes":         {one, "key_prefix=%ff", "", wire.BadRequest, "the parameter key_prefix: is not UTF-8"},
+		"key of bytes":                {one, "key=a&key=%ff%00", "", wire.BadRequest, "the parameter key: is not UTF-8"},
+		"header of bytes":             {one, "header.a=%ff", "", wire.BadRequest, "the parameter header.a: is not UTF-8"},
+		"filter of bytes":             {one, "filter=%ff", "", wire.BadRequest, "the parameter filter: is not UTF-8"},
 		"unknown, twice":              {one, "foo=1&foo=2", "", wire.BadRequest, `unknown parameter "foo"`},
 		"unknown on one line":         {one, "a%0d%0a=1", "", wire.BadRequest, `unknown parameter "a\r\n"`},
 		"in capitals":                 {one, "From=latest", "", wire.BadRequest, `unknown parameter "From"`},

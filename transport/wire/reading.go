@@ -77,7 +77,18 @@ const (
 	StartOffset
 	// StartCursor: at From.Cursor.
 	StartCursor
+
+	startKinds
 )
+
+// StartKinds returns all kinds.
+func StartKinds() []StartKind {
+	kinds := make([]StartKind, startKinds)
+	for i := range kinds {
+		kinds[i] = StartKind(i)
+	}
+	return kinds
+}
 
 // From is where reading starts. Only the field of its kind is set.
 type From struct {
@@ -96,6 +107,30 @@ func (f From) At(now time.Time) time.Time {
 		return now.Add(-f.Ago)
 	}
 	return f.Time
+}
+
+// String returns a start in a form that ParseFrom parses, empty for none. Equal starts
+// have equal texts.
+func (f From) String() string {
+	switch f.Kind {
+	case StartUnset:
+		return ""
+	case StartLatest:
+		return "latest"
+	case StartEarliest:
+		return "earliest"
+	case StartTime:
+		return f.Time.UTC().Format(time.RFC3339Nano)
+	case StartAgo:
+		return "-" + f.Ago.String()
+	case StartLast:
+		return "last:" + strconv.Itoa(f.N)
+	case StartOffset:
+		return "offset:" + offsetsText(f.Offsets)
+	case StartCursor:
+		return f.Cursor
+	}
+	panic("a start of an unknown kind has no text")
 }
 
 // ParseFrom parses a start: `latest`, `earliest`, a time in RFC 3339, a time

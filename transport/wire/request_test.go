@@ -230,6 +230,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		"bulk, pattern":           {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s","cursor_name":"?"}]}`, wire.BadRequest, "s1", "/subscriptions/0/cursor_name", "1 to 128"},
 		"bulk, type":              {`{"type":"subscribe","id":"s1","subscriptions":[{"type":"subscribe","id":"a","stream":"s"}]}`, wire.BadRequest, "s1", "/subscriptions/0", `unknown field "type"`},
 		"bulk, filter":            {`{"type":"subscribe","id":"s1","subscriptions":[{"filters":"subscribe","id":"a","stream":"s"}]}`, wire.BadRequest, "s1", "/subscriptions/0", "unknown field"},
+		"reset without a name":    {subscribe(`"reset":true`), wire.BadRequest, "a", "/reset", "requires cursor_name"},
+		"bulk, reset alone":       {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s","reset":true}]}`, wire.BadRequest, "s1", "/subscriptions/0/reset", "requires cursor_name"},
 		"bulk, ids alike":         {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s"},{"id":"a","stream":"t"}]}`, wire.BadRequest, "s1", "/subscriptions", "duplicate entries"},
 		"bulk, another's version": {`{"type":"subscribe","id":"s1","subscriptions":[{"id":"a","stream":"s","from":"v9.a"}]}`, wire.BadCursor, "s1", "/subscriptions/0/from", "unknown version"},
 
