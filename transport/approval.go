@@ -2,8 +2,6 @@ package transport
 
 import (
 	"context"
-	"strconv"
-	"time"
 
 	"sluice/auth"
 	"sluice/transport/wire"
@@ -30,16 +28,16 @@ func (s *Server) approvePublish(ctx context.Context, p *auth.Principal, stream s
 // approveReading asks whether a principal may read a stream. What was asked is
 // returned for the renewals of the session, without the principal; nil if there is
 // nothing to ask.
-func (s *Server) approveReading(ctx context.Context, p *auth.Principal, stream string, r wire.Reading, known bool) (*Asked, *wire.Error) {
+func (s *Server) approveReading(ctx context.Context, p *auth.Principal, r reading) (*Asked, *wire.Error) {
 	if s.config.Approve == nil {
 		return nil, nil
 	}
-	asked := Asked{Action: auth.Subscribe, Stream: stream, From: fromText(r.From), Keys: r.Keys, KeyPrefix: r.KeyPrefix, Filter: r.Filter}
+	asked := Asked{
+		Action: auth.Subscribe, Stream: r.stream, From: r.startText(), CursorName: r.CursorName, Reset: r.Reset,
+		Keys: r.Keys, KeyPrefix: r.KeyPrefix, Filter: r.Filter,
+	}
 	for _, h := range r.Headers {
 		asked.Headers = append(asked.Headers, [2]string{h.Name, h.Value})
-	}
-	if known {
-		asked.From = cursorText
 	}
 	kept := asked // without a principal, which a renewal replaces
 	asked.Principal = p
@@ -49,22 +47,17 @@ func (s *Server) approveReading(ctx context.Context, p *auth.Principal, stream s
 // cursorText stands for any cursor in Asked.From.
 const cursorText = "cursor"
 
-// fromText returns a start as a client writes it, empty for none.
-func fromText(from wire.From) string {
-	switch from.Kind {
-	case wire.StartLatest:
-		return "latest"
-	case wire.StartEarliest:
-		return "earliest"
-	case wire.StartTime:
-		return from.Time.UTC().Format(time.RFC3339Nano)
-	case wire.StartAgo:
-		return "-" + from.Ago.String()
-	case wire.StartLast:
-		return "last:" + strconv.Itoa(from.N)
+// startText returns where reading starts as a client can write it, also if the client has
+// left it out: nobody who is asked has to know the defaults. It is empty if a named cursor
+// alone decides.
+func (r *reading) startText() string {
+	if _, ok := r.resumes(); ok {
+		return cursorText
+	}
+	switch from := r.starts(); from.Kind {
 	case wire.StartCursor:
 		return cursorText
-	case wire.StartUnset:
+	default:
+		return from.String()
 	}
-	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"sluice/auth"
 	"sluice/hub/record"
 	"sluice/transport"
+	"sluice/transport/wire"
 )
 
 // approver answers what is asked about rights.
@@ -27,10 +28,21 @@ type approver struct {
 
 func (a *approver) approve(ctx context.Context, asked transport.Asked) error {
 	a.mu.Lock()
-	a.asked = append(a.asked, fmt.Sprintf("%s %s %s from=%s keys=%v filter=%s", asked.Principal.ID(), asked.Action, asked.Stream, asked.From, asked.Keys, narrowed(asked)))
+	a.asked = append(a.asked, fmt.Sprintf("%s %s %s from=%s keys=%v filter=%s%s", asked.Principal.ID(), asked.Action, asked.Stream, asked.From, asked.Keys, narrowed(asked), cursorIn(asked)))
 	answer := a.answer
 	a.mu.Unlock()
 	return answer(ctx, asked)
+}
+
+// cursorIn returns which named cursor a subscription asks for.
+func cursorIn(asked transport.Asked) string {
+	switch {
+	case asked.Reset:
+		return " reset=" + asked.CursorName
+	case asked.CursorName != "":
+		return " name=" + asked.CursorName
+	}
+	return ""
 }
 
 // narrowed returns what else a subscription asks for.
@@ -227,7 +239,7 @@ func TestRenewalAsksAgain(t *testing.T) {
 		s.until("subscribed")
 		begun := a.taken()
 		if want := []string{
-			"u subscribe orders from=last:5 keys=[] filter=", "u subscribe orders from= keys=[k1] filter=", "u subscribe public.news from= keys=[] filter=",
+			"u subscribe orders from=last:5 keys=[] filter=", "u subscribe orders from=latest keys=[k1] filter=", "u subscribe public.news from=latest keys=[] filter=",
 		}; !slices.Equal(begun, want) {
 			t.Fatalf("asked was %q", begun)
 		}
@@ -267,7 +279,7 @@ func TestRenewalAsksAgain(t *testing.T) {
 		if m := s.until("unsubscribed"); m.str("id") != "last" {
 			t.Errorf("got %v", m)
 		}
-		if again := a.taken(); !slices.Equal(again, []string{"u subscribe public.news from= keys=[] filter="}) {
+		if again := a.taken(); !slices.Equal(again, []string{"u subscribe public.news from=latest keys=[] filter="}) {
 			t.Errorf("asked was %q", again)
 		}
 	})
@@ -340,43 +352,111 @@ func TestApprovedPagesAreNotForCaches(t *testing.T) {
 	}
 }
 
-// TestWhatASubscriptionAsksFor: the start, in the form of the protocol, and any cursor
-// as such.
+// TestWhatASubscriptionAsksFor: the start, in the form of the protocol, whatever it is and
+// also where the client leaves it out, and any cursor as such.
 func TestWhatASubscriptionAsksFor(t *testing.T) {
 	t.Parallel()
 	a := &approver{}
 	a.says(nil)
-	inBubble(t, a.options(), func(t *testing.T, in *instance) {
+	o := a.options()
+	o.limits = func(l *transport.Limits) { l.SessionsPerPrincipal = 0 }
+	inBubble(t, o, func(t *testing.T, in *instance) {
 		tok := token(t, "u", "live", time.Hour)
 		_, _, body := in.do(http.MethodGet, "/v1/streams/orders/records", tok, "")
 		cursor := strings.Split(strings.SplitAfter(body, `"cursor":"`)[1], `"`)[0]
+		other := record.Cursor{At: time.Now(), Streams: []record.StreamPosition{{Stream: "public.news"}}}.String()
 		a.taken()
+		told := make(map[wire.StartKind]bool)
 		for query, want := range map[string]string{
-			"":                                  "from= keys=[]",
-			"?from=latest":                      "from=latest keys=[]",
-			"?from=earliest":                    "from=earliest keys=[]",
-			"?from=last:7":                      "from=last:7 keys=[]",
-			"?from=-90s":                        "from=-1m30s keys=[]",
-			"?from=2026-01-02T03:04:05%2B01:00": "from=2026-01-02T02:04:05Z keys=[]",
-			"?from=" + cursor:                   "from=cursor keys=[]",
-			"?key=a&key=b":                      "from= keys=[a b]",
+			"":                                    "last:100",
+			"from=latest":                         "latest",
+			"from=earliest":                       "earliest",
+			"from=last:7":                         "last:7",
+			"from=-90s":                           "-1m30s",
+			"from=2026-01-02T03:04:05%2B01:00":    "2026-01-02T02:04:05Z",
+			"from=offset:1:0,0:0":                 "offset:0:0,1:0",
+			"from=" + cursor:                      "cursor",
+			"from=earliest&cursor_name=n":         "earliest keys=[] filter= name=n",
+			"from=earliest&cursor_name=n&reset=1": "earliest keys=[] filter= reset=n",
+			"cursor_name=n":                       " keys=[] filter= name=n",
+			"cursor_name=n&reset=1":               "latest keys=[] filter= reset=n",
 		} {
-			if status, _, body := in.do(http.MethodGet, "/v1/streams/orders/records"+query, tok, ""); status != http.StatusOK {
-				t.Fatalf("%s: %s", query, body)
+			q, fault := wire.ParseQuery(query, wire.EndpointRecords, "")
+			if fault != nil {
+				t.Fatal(fault)
 			}
-			if asked := a.taken(); len(asked) != 1 || asked[0] != "u subscribe orders "+want+" filter=" {
-				t.Errorf("%s: asked was %q, want %q", query, asked, want)
+			told[q.From.Kind] = true
+			if !strings.Contains(want, " ") {
+				want += " keys=[] filter="
+			}
+			want = "u subscribe orders from=" + want
+			for _, door := range []string{"/v1/streams/orders/records?", "/v1/streams/orders/events?", "/v1/events?stream=orders&", "/v1/ws?stream=orders&", "pattern", "message"} {
+				want := want
+				var code string
+				switch {
+				case door == "message":
+					if query == "" || strings.Contains(query, "reset") || strings.Contains(query, "%") {
+						continue
+					}
+					code = in.firstFault(access{path: "/v1/ws", then: `{"type":"subscribe","id":"a","stream":"orders","` + strings.NewReplacer("=", `":"`, "&", `","`).Replace(query) + `"}`}, tok)
+				case door == "pattern":
+					if q.From.Kind == wire.StartOffset || q.From.Kind == wire.StartUnset && q.CursorName != "" {
+						continue // refused
+					}
+					s := in.reads("/v1/events?stream=ord*&"+query, tok)
+					s.next()
+				case strings.Contains(door, "ws"):
+					code = in.firstFault(access{path: door + query, then: `{"type":"pong"}`}, tok)
+				case strings.Contains(door, "events"):
+					_, _, _ = in.do(http.MethodHead, door+query, tok, "")
+				default:
+					_, _, _ = in.do(http.MethodGet, door+query, tok, "")
+				}
+				if door != "/v1/streams/orders/records?" {
+					want = strings.Replace(want, "last:100", "latest", 1)
+				}
+				want = strings.Replace(want, "from=latest keys=[] filter= reset", "from="+unsetAt(door)+" keys=[] filter= reset", 1)
+				if asked := a.taken(); len(asked) != 1 || asked[0] != want {
+					t.Errorf("%s%s: asked was %q, want %q; %s", door, query, asked, want, code)
+				}
 			}
 		}
+		for _, kind := range wire.StartKinds() {
+			if !told[kind] {
+				t.Errorf("a start of the kind %d is not tried", kind)
+			}
+		}
+		in.do(http.MethodGet, "/v1/streams/orders/records?key=a&key=b", tok, "")
 		in.do(http.MethodGet, "/v1/streams/orders/records?key_prefix=eu-&header.a=b&header.c=d", tok, "")
-		if asked := a.taken(); len(asked) != 1 || asked[0] != "u subscribe orders from= keys=[] filter=eu-[[a b] [c d]]" {
-			t.Errorf("with a prefix and headers: asked was %q", asked)
+		if asked := a.taken(); !slices.Equal(asked, []string{
+			"u subscribe orders from=last:100 keys=[a b] filter=", "u subscribe orders from=last:100 keys=[] filter=eu-[[a b] [c d]]",
+		}) {
+			t.Errorf("with keys, a prefix and headers: asked was %q", asked)
+		}
+		for _, query := range []string{"key=%ff", "key=a&key=%fe", "header.a=%ff"} {
+			if status, _, body := in.do(http.MethodGet, "/v1/streams/orders/records?"+query, tok, ""); status != http.StatusBadRequest || len(a.taken()) > 0 {
+				t.Errorf("%s, which a question cannot have: got %d %s", query, status, body)
+			}
 		}
 		in.do(http.MethodHead, "/v1/streams/orders/events?from=earliest", tok, "", "Last-Event-ID", cursor)
-		if asked := a.taken(); len(asked) != 1 || asked[0] != "u subscribe orders from=cursor keys=[] filter=" {
-			t.Errorf("with Last-Event-ID: asked was %q", asked)
+		in.do(http.MethodHead, "/v1/streams/orders/events?from=earliest", tok, "", "Last-Event-ID", other)
+		if asked := a.taken(); !slices.Equal(asked, []string{"u subscribe orders from=cursor keys=[] filter=", "u subscribe orders from=earliest keys=[] filter="}) {
+			t.Errorf("with Last-Event-ID, and with that of another stream: asked was %q", asked)
+		}
+		in.do(http.MethodPut, "/v1/cursors/orders/n?reset=true", tok, `{"cursor":"`+cursor+`"}`)
+		in.do(http.MethodGet, "/v1/cursors/orders/n", tok, "")
+		if asked := a.taken(); !slices.Equal(asked, []string{"u subscribe orders from=cursor keys=[] filter= reset=n", "u subscribe orders from=cursor keys=[] filter= name=n"}) {
+			t.Errorf("with a named cursor itself: asked was %q", asked)
 		}
 	})
+}
+
+// unsetAt is the start of requests that name none.
+func unsetAt(door string) string {
+	if door == "/v1/streams/orders/records?" {
+		return "last:100"
+	}
+	return "latest"
 }
 
 // TestReapprove: all subscriptions are asked about again; those that are refused end, also

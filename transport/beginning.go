@@ -40,12 +40,7 @@ func (s *Server) beginMembers(ctx context.Context, to *session, p *auth.Principa
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
-			defer func() {
-				if cause := recover(); cause != nil {
-					s.notePanic("beginning a subscription panicked", cause)
-					faults[i] = wire.Errorf(wire.Internal, "internal server error")
-				}
-			}()
+			defer s.recoveredAs(&faults[i], "beginning a subscription panicked")
 			begun[i].sub, begun[i].begun, faults[i] = s.begin(ctx, to, p, r)
 		})
 	}
@@ -57,6 +52,14 @@ func (s *Server) beginMembers(ctx context.Context, to *session, p *auth.Principa
 		}
 	}
 	return members, faults
+}
+
+// recoveredAs is deferred to turn a panic, which is a bug in the server, into a fault.
+func (s *Server) recoveredAs(fault **wire.Error, what string) {
+	if cause := recover(); cause != nil {
+		s.notePanic(what, cause)
+		*fault = wire.Errorf(wire.Internal, "internal server error")
+	}
 }
 
 // superseded ends the subscription whose named cursor was taken by another

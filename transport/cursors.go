@@ -36,7 +36,9 @@ func (s *Server) cursorRequest(r *http.Request) (p *auth.Principal, cursor curso
 	}
 	ctx, cancel := s.waitFor(r.Context(), c.principal)
 	defer cancel()
-	_, fault = s.approveReading(ctx, c.principal, stream, wire.Reading{}, true)
+	_, fault = s.approveReading(ctx, c.principal, reading{
+		Reading: wire.Reading{From: wire.From{Kind: wire.StartCursor}, CursorName: name, Reset: reset}, stream: stream,
+	})
 	if fault = s.outcome(c.principal, fault); fault != nil {
 		return nil, cursors.Key{}, false, fault
 	}

@@ -90,6 +90,7 @@
 //	subscriptions.go         subscribing, unsubscribing
 //	following.go             adding streams to subscriptions by pattern
 //	patterns.go              subscribing to all streams that match
+//	claiming.go              taking named cursors, once nothing else can refuse
 //	beginning.go             beginning the subscriptions of a session
 //	subscribing.go           the start position and the rights of a subscription
 //	publish.go               storing published messages, and the answers
@@ -122,6 +123,7 @@
 //	dialect.go               Dialect: how a session is encoded and framed
 //
 //	approval.go              asking about what the rights allow
+//	reading.go               what a client asks to read, and where that starts
 //	rights.go                the rights of a principal to a stream
 //	filtering.go             the filters that clients ask for
 //	asserted.go              what trusted proxies say about clients

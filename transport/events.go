@@ -73,7 +73,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 		if fault != nil {
 			return fault
 		}
-		if fault = x.take(sub, begun, nil); fault != nil {
+		if fault = x.take(x.principal, sub, begun, nil); fault != nil {
 			sub.release()
 			return fault
 		}
@@ -88,7 +88,20 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 			return fault
 		}
 	}
-	return s.checkCursor(x.cursor(monotimeNow()))
+	if fault := s.checkCursor(x.cursor(monotimeNow())); fault != nil {
+		return fault
+	}
+	members := make([]begunMember, len(x.subs))
+	for i, sub := range x.subs {
+		members[i].sub = sub
+	}
+	if fault := firstOf(s.claimAll(ctx, members)); fault != nil {
+		return fault
+	}
+	for _, sub := range x.subs {
+		s.audit.subscribed(x, sub)
+	}
+	return nil
 }
 
 // serveEvents answers a request with the session's stream.

@@ -82,6 +82,9 @@ func (s *Server) bringUpToDate(x *session) {
 				s.noteFault(fault, x.address)
 			}
 		}
+		if l.group.asked.CursorName != "" {
+			members = s.claimFitting(ctx, x, p, &l, members)
+		}
 		if !x.do(func(x *session, sc *scratch) { x.join(l.group, members, l.omitted, p, sc) }) {
 			releaseAll(members)
 		}
@@ -96,6 +99,26 @@ func (s *Server) bringUpToDate(x *session) {
 			}
 		}
 	})
+}
+
+// claimFitting takes the named cursors of those members that can join a group, and returns
+// these members.
+func (s *Server) claimFitting(ctx context.Context, x *session, p *auth.Principal, l *lacking, members []begunMember) []begunMember {
+	if !x.do(func(x *session, _ *scratch) { members, l.omitted, _ = x.fitting(l.group, members, l.omitted, p) }) {
+		releaseAll(members)
+		return nil
+	}
+	var taken []begunMember
+	for i, fault := range s.claimAll(ctx, members) {
+		if fault == nil {
+			taken = append(taken, members[i])
+			continue
+		}
+		members[i].sub.release()
+		x.lacks.Store(true)
+		s.noteFault(fault, x.address)
+	}
+	return taken
 }
 
 // lacking returns what the groups of the session lack of the streams in force. Where a

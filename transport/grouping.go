@@ -13,19 +13,9 @@ import (
 // takeGroup adds a subscription by pattern to the session and sends `subscribed`. On a
 // fault, the members remain the caller's.
 func (s *session) takeGroup(g *group, members []begunMember, sc *scratch) *wire.Error {
-	if s.closing {
-		return wire.Errorf(wire.Draining, "the session is closing")
-	}
-	if s.find(g.id) != nil || s.findGroup(g.id) != nil {
-		return wire.Errorf(wire.BadRequest, "another subscription has this id")
-	}
-	members, apart := s.separate(members)
-	if fault := s.roomFor(g, members); fault != nil {
+	members, fault := s.admitsGroup(g, members)
+	if fault != nil {
 		return fault
-	}
-	releaseAll(apart)
-	for _, m := range apart {
-		g.forget(m.sub.Stream())
 	}
 	s.groups = append(s.groups, g)
 	s.patterns.Add(1)
@@ -33,12 +23,34 @@ func (s *session) takeGroup(g *group, members []begunMember, sc *scratch) *wire.
 	if !s.dialect.converses() {
 		return nil
 	}
+	s.audits(members)
 	s.send(sc, g.subscribed(members, s.groupCursor(g, sc.now)))
 	s.knowGroup(g, sc.now)
 	s.groupCaughtUp(g, sc)
 	s.followIfReplaced()
 	s.endSupersededMember(g, sc)
 	return nil
+}
+
+// admitsGroup returns the members of a subscription by pattern that are to be added to the
+// session, and releases the others. With a fault the subscription cannot be added, and all
+// members remain the caller's.
+func (s *session) admitsGroup(g *group, members []begunMember) ([]begunMember, *wire.Error) {
+	if s.closing {
+		return members, wire.Errorf(wire.Draining, "the session is closing")
+	}
+	if s.find(g.id) != nil || s.findGroup(g.id) != nil {
+		return members, wire.Errorf(wire.BadRequest, "another subscription has this id")
+	}
+	fresh, apart := s.separate(members)
+	if fault := s.roomFor(g, fresh); fault != nil {
+		return members, fault
+	}
+	releaseAll(apart)
+	for _, m := range apart {
+		g.forget(m.sub.Stream())
+	}
+	return fresh, nil
 }
 
 // separate returns the members whose feeds the session does not have, and the others.
@@ -111,6 +123,13 @@ func (s *session) add(g *group, members []begunMember) {
 		g.forget(m.sub.Stream())
 		s.subs = append(s.subs, m.sub)
 		s.server.metrics.subscriptions.Inc()
+	}
+}
+
+// audits records that the session has members.
+func (s *session) audits(members []begunMember) {
+	for _, m := range members {
+		s.server.audit.subscribed(s, m.sub)
 	}
 }
 
@@ -214,10 +233,24 @@ func (s *session) tellStreams(g *group, added []begunMember, removed []string, s
 // a principal, and tells the client how many streams are left out because of limits:
 // omitted, and those for which there is no room. It releases what it does not add.
 func (s *session) join(g *group, members []begunMember, omitted int, p *auth.Principal, sc *scratch) {
+	members, omitted, ok := s.fitting(g, members, omitted, p)
+	if !ok || len(members) == 0 && omitted == g.omitted {
+		return
+	}
+	g.omitted = omitted
+	s.add(g, members)
+	s.audits(members)
+	s.tellStreams(g, members, nil, sc)
+	s.endSupersededMember(g, sc)
+}
+
+// fitting returns which members can join a group, and how many streams are left out then.
+// It releases the others, which are all if it reports false.
+func (s *session) fitting(g *group, members []begunMember, omitted int, p *auth.Principal) ([]begunMember, int, bool) {
 	if s.closing || s.who() != p || !slices.Contains(s.groups, g) {
 		releaseAll(members) // with other rights, they begin anew
 		s.lacks.Store(true)
-		return
+		return nil, omitted, false
 	}
 	members = slices.DeleteFunc(members, func(m begunMember) bool {
 		twice := s.has(g, m.sub.Stream())
@@ -239,13 +272,7 @@ func (s *session) join(g *group, members []begunMember, omitted int, p *auth.Pri
 		omitted++
 		s.server.noteFault(fault, s.address)
 	}
-	if len(members) == 0 && omitted == g.omitted {
-		return
-	}
-	g.omitted = omitted
-	s.add(g, members)
-	s.tellStreams(g, members, nil, sc)
-	s.endSupersededMember(g, sc)
+	return members, omitted, true
 }
 
 // stillAllowed returns the members that began with rights that are still in force, and

@@ -15,6 +15,18 @@ func (s *session) subscribeAll(p *auth.Principal, r reading) {
 	ctx, cancel := s.server.waitFor(s.server.base, p)
 	defer cancel()
 	g, members, fault := s.server.beginGroup(ctx, s, p, r)
+	if fault == nil && r.CursorName != "" {
+		if !s.do(func(s *session, _ *scratch) {
+			members = s.stillAllowed(p, members)
+			members, fault = s.admitsGroup(g, members)
+		}) {
+			releaseAll(members)
+			return
+		}
+		if fault == nil {
+			fault = firstOf(s.server.claimAll(ctx, members))
+		}
+	}
 	if fault = s.server.outcome(p, fault); fault == nil {
 		ran := s.do(func(s *session, sc *scratch) {
 			members = s.stillAllowed(p, members)

@@ -20,6 +20,11 @@ func (s *Server) rows(p *auth.Principal, stream string) (*hub.Rows, error) {
 	return &rows, nil
 }
 
+// hidesRows reports whether the rights to a stream leave out records.
+func hidesRows(rows *hub.Rows) bool {
+	return rows != nil && (!rows.Filter.All() || len(rows.Spans) > 0)
+}
+
 // mayKeep returns why a principal may not keep a subscription that began with other
 // rights, "" if it may: if it has a right to the same rows.
 func (s *Server) mayKeep(p *auth.Principal, stream string, had *hub.Rows) wire.Reason {

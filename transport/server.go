@@ -154,11 +154,13 @@ type Asked struct {
 	Stream    string
 	// From and the fields below it are what a subscription asks for, in the form of the
 	// protocol, except that any cursor is `cursor`.
-	From      string
-	Keys      []string
-	KeyPrefix string
-	Headers   [][2]string // names and values
-	Filter    string
+	From       string
+	CursorName string
+	Reset      bool
+	Keys       []string
+	KeyPrefix  string
+	Headers    [][2]string // names and values
+	Filter     string
 }
 
 // Forwarded reads the headers in which proxies say who their clients are. Both methods

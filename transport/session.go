@@ -204,7 +204,8 @@ type subscription struct {
 	rows  *hub.Rows // by the rights at its beginning; nil for all records, whole
 	asked *Asked    // what Config.Approve has approved; nil if there is none
 	lease *cursors.Lease
-	auto  bool // pongs ack
+	claim *claim // until the lease is taken; nil without a named cursor
+	auto  bool   // pongs ack
 	// evaluated is set if the client's filter has to be evaluated on each record.
 	evaluated bool
 	pings     pinged     // pings that are not answered yet
@@ -214,6 +215,16 @@ type subscription struct {
 	caught bool   // as a member, it has caught up
 	*told         // own, or that of the group
 	own    told
+}
+
+// claim is what a subscription that has begun needs to take its named cursor.
+type claim struct {
+	of         *auth.Principal
+	reading    reading
+	request    hub.Request
+	begun      hub.Begun
+	at         *record.Position // what was stored when the subscription began, nil for nothing
+	superseded func(*cursors.Lease)
 }
 
 // group is a subscription by pattern: subscriptions to the streams that match and that

@@ -18,6 +18,8 @@ type memoryStore struct {
 	fences map[cursors.Key]int64
 	fence  int64
 	away   bool
+	// taking is called, with the lock, before each take.
+	taking func(cursors.Key)
 	// taken is called, without the lock, after each take, with its fence.
 	taken func(fence int64)
 	// held makes every call wait until its context ends.
@@ -59,6 +61,14 @@ func (m *memoryStore) Load(ctx context.Context, name cursors.Key) (record.Positi
 }
 
 func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
+	if err := m.wait(ctx); err != nil {
+		return record.Position{}, 0, err
+	}
+	m.mu.Lock()
+	if m.taking != nil {
+		m.taking(name)
+	}
+	m.mu.Unlock()
 	at, _, err := m.Load(ctx, name)
 	m.mu.Lock()
 	if m.away {
@@ -73,6 +83,13 @@ func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Positi
 		taken(fence)
 	}
 	return at, fence, err
+}
+
+// takes returns how many times names have been taken.
+func (m *memoryStore) takes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fence
 }
 
 // takeElsewhere takes all names as another instance would, without a message that

@@ -13,21 +13,6 @@ import (
 	"sluice/transport/wire"
 )
 
-// reading is what a client asks to read of one stream.
-type reading struct {
-	wire.Reading
-	id     string
-	stream string
-	auto   bool // pongs ack
-	// known is the position that the client itself sends. It takes precedence over
-	// everything else.
-	known *record.Cursor
-	// unset is the start if the client names none; the zero value is the tip.
-	unset hub.Start
-	// look loads the named cursor without taking it.
-	look bool
-}
-
 // deliveredTo is the receiver of what is read.
 type deliveredTo struct {
 	owner    hub.Owner
@@ -38,7 +23,9 @@ type deliveredTo struct {
 	superseded func(*cursors.Lease)
 }
 
-// beginFor checks the rights, finds the start position, and begins a subscription.
+// beginFor checks the rights, finds the start position, and begins a subscription. It
+// only looks at the named cursor: the subscription has a claim to it, which ends the
+// subscription that holds the name, and so comes after all that can refuse the request.
 func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (*subscription, hub.Begun, *wire.Error) {
 	if fault := s.maySubscribe(p, r.stream); fault != nil {
 		return nil, hub.Begun{}, fault
@@ -51,14 +38,19 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
-	approved, fault := s.approveReading(ctx, p, r.stream, r.Reading, r.known != nil)
+	approved, fault := s.approveReading(ctx, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
-	start, lease, fault := s.startOf(ctx, to, p, r)
+	named, fault := s.namedPosition(ctx, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
+	start, fault := s.chooseStart(r, named)
+	if fault != nil {
+		return nil, hub.Begun{}, fault
+	}
+	takes := r.CursorName != "" && !r.look
 	request := hub.Request{
 		Stream:    r.stream,
 		Keys:      r.Keys,
@@ -67,7 +59,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		Replay:    s.replay(p, r.stream),
 		Tenant:    p.Tenant(),
 		Principal: p.Key(),
-		Anew:      lease != nil && r.Reset,
+		Anew:      takes && r.Reset,
 		FailOnGap: r.OnGap == wire.OnGapFail,
 		Labelled:  to.labelled,
 		Owner:     to.owner,
@@ -78,20 +70,14 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	}
 	sub, begun, err := s.config.Hub.Subscribe(ctx, request)
 	if err != nil {
-		if lease != nil {
-			lease.Release()
-		}
-		return nil, hub.Begun{}, faultOf(err)
+		return nil, hub.Begun{}, beginFault(err, rows)
 	}
 	began := &subscription{
-		Subscription: sub, id: r.id, rows: rows, asked: approved, lease: lease, auto: r.auto && lease != nil, evaluated: evaluated(asked, rows),
+		Subscription: sub, id: r.id, rows: rows, asked: approved, auto: r.auto && takes, evaluated: evaluated(asked, rows),
 	}
 	began.began = s.audit.begins(r.Reading, start, begun)
-	if lease != nil && len(begun.Cut) > 0 {
-		if err := lease.Cut(ctx, sub.Position().Topic, begun.Cut, s.now()); err != nil {
-			began.release()
-			return nil, hub.Begun{}, faultOf(err)
-		}
+	if takes {
+		began.claim = &claim{of: p, reading: r, request: request, begun: begun, at: named, superseded: to.superseded}
 	}
 	if r.CursorName == "" {
 		if fault := s.checkCursor(sub.Cursor()); fault != nil {
@@ -100,6 +86,16 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		}
 	}
 	return began, begun, nil
+}
+
+// beginFault is the fault of a subscription that the hub refuses. How far a partition
+// reaches tells of records that a principal may not see.
+func beginFault(err error, rows *hub.Rows) *wire.Error {
+	var offset *hub.OffsetError
+	if errors.As(err, &offset) && offset.Partitions == 0 && hidesRows(rows) {
+		return &wire.Error{Code: wire.BadRequest, Message: "a partition ends before the offset that is named for it in from", Cause: err}
+	}
+	return faultOf(err)
 }
 
 // evaluated reports whether the filter of a client has to be evaluated on each record.
@@ -120,64 +116,50 @@ func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
 	return max(span, s.limits().ResumeWindow)
 }
 
-// startOf finds the start position. The position that the client itself sends takes
-// precedence over the named cursor, and the named cursor over from.
-func (s *Server) startOf(ctx context.Context, to deliveredTo, p *auth.Principal, r reading) (hub.Start, *cursors.Lease, *wire.Error) {
-	var (
-		named *record.Position
-		lease *cursors.Lease
-	)
-	if r.CursorName != "" {
-		if s.config.Committer == nil {
-			return hub.Start{}, nil, wire.Errorf(wire.BadRequest, "named cursors are not configured on this server")
-		}
-		if p.Anonymous() {
-			return hub.Start{}, nil, wire.Errorf(wire.Forbidden, "named cursors require authentication")
-		}
-		name := cursors.Key{Principal: p.Key(), Stream: r.stream, Name: r.CursorName}
-		at, err := record.Position{}, error(nil)
-		if r.look {
-			at, _, err = s.config.Committer.Load(ctx, name)
-		} else {
-			at, lease, err = s.config.Committer.Take(ctx, name, to.superseded)
-		}
-		switch {
-		case err == nil:
-			named = &at
-		case !errors.Is(err, cursors.ErrNoCursor):
-			return hub.Start{}, nil, faultOf(err)
-		}
+// namedPosition returns what is stored under the name that is to be read from, nil for
+// nothing.
+func (s *Server) namedPosition(ctx context.Context, p *auth.Principal, r reading) (*record.Position, *wire.Error) {
+	switch {
+	case r.CursorName == "":
+		return nil, nil
+	case s.config.Committer == nil:
+		return nil, wire.Errorf(wire.BadRequest, "named cursors are not configured on this server")
+	case p.Anonymous():
+		return nil, wire.Errorf(wire.Forbidden, "named cursors require authentication")
 	}
-	start, fault := s.chooseStart(r, named)
-	if fault != nil && lease != nil {
-		lease.Release()
-		lease = nil
+	at, _, err := s.config.Committer.Load(ctx, r.name(p))
+	switch {
+	case err == nil:
+		return &at, nil
+	case errors.Is(err, cursors.ErrNoCursor):
+		return nil, nil
 	}
-	return start, lease, fault
+	return nil, faultOf(err)
 }
 
+// chooseStart chooses the start position. The position that the client itself sends takes
+// precedence over the named cursor, and the named cursor over from.
 func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wire.Error) {
-	if r.known != nil {
-		if at, ok := r.known.Position(r.stream); ok {
-			return hub.Start{Kind: hub.StartCursor, Position: at, At: r.known.At}, nil
-		}
+	if at, ok := r.resumes(); ok {
+		return hub.Start{Kind: hub.StartCursor, Position: at, At: r.known.At}, nil
 	}
 	if named != nil && !r.Reset {
 		return hub.Start{Kind: hub.StartNamed, Position: *named}, nil
 	}
-	switch r.From.Kind {
+	from := r.starts()
+	switch from.Kind {
 	case wire.StartLatest:
 		return hub.Start{Kind: hub.StartLatest}, nil
 	case wire.StartEarliest:
 		return hub.Start{Kind: hub.StartEarliest}, nil
 	case wire.StartTime, wire.StartAgo:
-		return hub.Start{Kind: hub.StartTime, Time: r.From.At(s.now())}, nil
+		return hub.Start{Kind: hub.StartTime, Time: from.At(s.now())}, nil
 	case wire.StartLast:
-		return hub.Start{Kind: hub.StartLast, Last: r.From.N}, nil
+		return hub.Start{Kind: hub.StartLast, Last: from.N}, nil
 	case wire.StartOffset:
-		return hub.Start{Kind: hub.StartOffset, Position: record.Position{Offsets: r.From.Offsets}}, nil
+		return hub.Start{Kind: hub.StartOffset, Position: record.Position{Offsets: from.Offsets}}, nil
 	case wire.StartCursor:
-		c, fault := s.parseCursor(r.From.Cursor)
+		c, fault := s.parseCursor(from.Cursor)
 		if fault != nil {
 			return hub.Start{}, fault
 		}
@@ -188,13 +170,7 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 		return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}, nil
 	case wire.StartUnset:
 	}
-	if r.CursorName != "" && !r.Reset {
-		return hub.Start{}, faultOf(cursors.ErrNoCursor)
-	}
-	if r.unset.Kind == "" {
-		return hub.Start{Kind: hub.StartLatest}, nil
-	}
-	return r.unset, nil
+	return hub.Start{}, faultOf(cursors.ErrNoCursor)
 }
 
 // parseCursor parses a cursor that a client sends.

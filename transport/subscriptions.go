@@ -33,6 +33,15 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	ctx, cancel := s.server.waitFor(s.server.base, p)
 	defer cancel()
 	sub, begun, fault := s.server.begin(ctx, s, p, asked)
+	if fault == nil && sub.claim != nil {
+		if !s.do(func(s *session, _ *scratch) { fault = s.admits(p, sub) }) {
+			sub.release()
+			return
+		}
+		if fault == nil {
+			begun, fault = s.server.claim(ctx, sub)
+		}
+	}
 	if fault = s.server.outcome(p, fault); fault != nil {
 		if sub != nil {
 			sub.release()
@@ -42,16 +51,7 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 		return
 	}
 	taken := make(chan *wire.Error, 1)
-	s.post(func(s *session, sc *scratch) {
-		// The rights may have changed while the subscription began.
-		if now := s.who(); now != p {
-			if reason := s.server.mayKeep(now, sub.Stream(), sub.rows); reason != "" {
-				taken <- faultOfRights(reason)
-				return
-			}
-		}
-		taken <- s.take(sub, begun, sc)
-	})
+	s.post(func(s *session, sc *scratch) { taken <- s.take(p, sub, begun, sc) })
 	select {
 	case fault = <-taken:
 	case <-s.ended():
@@ -70,10 +70,17 @@ func (s *session) subscribe(p *auth.Principal, r *wire.Subscribe) {
 	}
 }
 
-// take adds a subscription to the session and sends `subscribed`.
-func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Error {
+// admits returns why a subscription that has begun for a principal cannot be added to the
+// session, nil if it can.
+func (s *session) admits(p *auth.Principal, sub *subscription) *wire.Error {
 	if s.closing {
 		return wire.Errorf(wire.Draining, "the session is closing")
+	}
+	// The rights may have changed while the subscription began.
+	if now := s.who(); now != p {
+		if reason := s.server.mayKeep(now, sub.Stream(), sub.rows); reason != "" {
+			return faultOfRights(reason)
+		}
 	}
 	if most := s.server.limits().SubscriptionsPerSession; most > 0 && s.load() >= most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions", most)
@@ -111,12 +118,20 @@ func (s *session) take(sub *subscription, begun hub.Begun, sc *scratch) *wire.Er
 		fault.RetryAfter = time.Second
 		return fault
 	}
+	return nil
+}
+
+// take adds a subscription to the session and sends `subscribed`.
+func (s *session) take(p *auth.Principal, sub *subscription, begun hub.Begun, sc *scratch) *wire.Error {
+	if fault := s.admits(p, sub); fault != nil {
+		return fault
+	}
 	s.subs = append(s.subs, sub)
 	s.server.metrics.subscriptions.Inc()
-	s.server.audit.subscribed(s, sub)
 	if !s.dialect.converses() {
 		return nil
 	}
+	s.server.audit.subscribed(s, sub)
 	cursor := sub.Cursor()
 	feed := ""
 	if sub.Feed().Filtered() {

@@ -15,24 +15,28 @@ type Question struct {
 	Stream    string
 	// From and the fields below it are what a subscription asks for, in the form of the
 	// protocol, except that any cursor is `cursor`.
-	From      string
-	Keys      []string
-	KeyPrefix string
-	Headers   [][2]string // names and values
-	Filter    string
+	From       string
+	CursorName string
+	Reset      bool
+	Keys       []string
+	KeyPrefix  string
+	Headers    [][2]string // names and values
+	Filter     string
 }
 
 // approvalQuestion is the body of a request about a subscription or a publish.
 type approvalQuestion struct {
-	Event     Event           `json:"event"`
-	Principal principal       `json:"principal"`
-	Claims    json.RawMessage `json:"claims"`
-	Stream    string          `json:"stream"`
-	From      string          `json:"from,omitempty"`
-	Keys      []string        `json:"keys,omitempty"`
-	KeyPrefix string          `json:"key_prefix,omitempty"`
-	Headers   [][2]string     `json:"record_headers,omitempty"`
-	Filter    string          `json:"filter,omitempty"`
+	Event      Event           `json:"event"`
+	Principal  principal       `json:"principal"`
+	Claims     json.RawMessage `json:"claims"`
+	Stream     string          `json:"stream"`
+	From       string          `json:"from,omitempty"`
+	CursorName string          `json:"cursor_name,omitempty"`
+	Reset      bool            `json:"reset,omitempty"`
+	Keys       []string        `json:"keys,omitempty"`
+	KeyPrefix  string          `json:"key_prefix,omitempty"`
+	Headers    [][2]string     `json:"record_headers,omitempty"`
+	Filter     string          `json:"filter,omitempty"`
 }
 
 type principal struct {
@@ -57,15 +61,17 @@ func (h *Hook) Approve(ctx context.Context, q Question) error {
 		claims = []byte("{}")
 	}
 	body, err := json.Marshal(approvalQuestion{
-		Event:     event,
-		Principal: principal{Issuer: q.Principal.Issuer(), Subject: q.Principal.ID(), Anonymous: q.Principal.Anonymous(), Tenant: q.Principal.Tenant()},
-		Claims:    claims,
-		Stream:    q.Stream,
-		From:      q.From,
-		Keys:      q.Keys,
-		KeyPrefix: q.KeyPrefix,
-		Headers:   q.Headers,
-		Filter:    q.Filter,
+		Event:      event,
+		Principal:  principal{Issuer: q.Principal.Issuer(), Subject: q.Principal.ID(), Anonymous: q.Principal.Anonymous(), Tenant: q.Principal.Tenant()},
+		Claims:     claims,
+		Stream:     q.Stream,
+		From:       q.From,
+		CursorName: q.CursorName,
+		Reset:      q.Reset,
+		Keys:       q.Keys,
+		KeyPrefix:  q.KeyPrefix,
+		Headers:    q.Headers,
+		Filter:     q.Filter,
 	})
 	if err != nil {
 		return fmt.Errorf("encode question: %w", err)

@@ -33,8 +33,8 @@ func TestQuestionsAboutRights(t *testing.T) {
 		want  string
 	}{
 		{
-			webhook.Question{Principal: p, Action: auth.Subscribe, Stream: "orders", From: "last:10", Keys: []string{"k"}, KeyPrefix: "eu-", Headers: [][2]string{{"a", "b"}}, Filter: "data.x > 1"},
-			`{"event":"subscribe","principal":{"issuer":"test","subject":"u42","anonymous":false},"claims":{"sub":"u42","role":["a","b"],"n":12345678901234567890},"stream":"orders","from":"last:10","keys":["k"],"key_prefix":"eu-","record_headers":[["a","b"]],"filter":"data.x > 1"}`,
+			webhook.Question{Principal: p, Action: auth.Subscribe, Stream: "orders", From: "last:10", CursorName: "n", Reset: true, Keys: []string{"k"}, KeyPrefix: "eu-", Headers: [][2]string{{"a", "b"}}, Filter: "data.x > 1"},
+			`{"event":"subscribe","principal":{"issuer":"test","subject":"u42","anonymous":false},"claims":{"sub":"u42","role":["a","b"],"n":12345678901234567890},"stream":"orders","from":"last:10","cursor_name":"n","reset":true,"keys":["k"],"key_prefix":"eu-","record_headers":[["a","b"]],"filter":"data.x > 1"}`,
 		},
 		{
 			webhook.Question{Principal: p, Action: auth.Publish, Stream: "orders"},
