@@ -110,6 +110,8 @@ type Begun struct {
 	// Cut are the offsets after truncations at which the position has no epoch,
 	// which would reveal the truncation again once the log has grown.
 	Cut []record.PartitionOffset
+	// Behind is how many offsets lie between the position and the tip.
+	Behind int64
 	// Short is set when StartLast found fewer records than asked for.
 	Short bool
 }

@@ -292,9 +292,9 @@ func TestSessionsAreAudited(t *testing.T) {
 			s.send(`{"type":"unsubscribe","id":"b"}`)
 			s.until("unsubscribed")
 		}, want: session(
-			"subscribed stream=orders start=latest", "subscribed stream=orders keys=2 start=earliest", "replay_started stream=orders keys=2 start=earliest",
+			"subscribed stream=orders start=latest", "subscribed stream=orders keys=2 start=earliest", "replay_started stream=orders keys=2 start=earliest behind=5",
 			"subscribed stream=orders keys=1 start=last", "replay_started stream=orders keys=1 start=last last=3",
-			"subscribed stream=orders keys=1 start=time", "replay_started stream=orders keys=1 start=time back_ms=600000", "unsubscribed stream=orders reason=requested",
+			"subscribed stream=orders keys=1 start=time", "replay_started stream=orders keys=1 start=time behind=5 back_ms=600000", "unsubscribed stream=orders reason=requested",
 		)},
 		"in the query": {token: live, query: "?stream=public.news&from=earliest", do: func(_ *testing.T, _ *instance, s *socket) { s.until("subscribed") }, want: session(
 			"subscribed stream=public.news start=earliest", "replay_started stream=public.news start=earliest",
@@ -310,7 +310,7 @@ func TestSessionsAreAudited(t *testing.T) {
 			s.until("subscribed")
 		}, want: session(
 			"subscribed stream=orders start=latest", "unsubscribed stream=orders reason=requested",
-			"subscribed stream=orders start=cursor recovered=true", "replay_started stream=orders start=cursor back_ms=3000",
+			"subscribed stream=orders start=cursor recovered=true", "replay_started stream=orders start=cursor cursor_age_claimed_ms=3000",
 		)},
 		"what is refused": {token: live, do: func(_ *testing.T, _ *instance, s *socket) {
 			for _, text := range []string{
@@ -419,7 +419,7 @@ func TestSessionsAreAudited(t *testing.T) {
 				_ = conn.Close(websocket.StatusNormalClosure, "")
 				time.Sleep(2 * time.Second)
 				events := a.events(t)
-				same(t, told(events, "stream", "keys", "start", "last", "back_ms", "recovered", "records", "reason", "code", "action", "route", "transport", "count", "credential", "principal"), c.want...)
+				same(t, told(events, "stream", "keys", "start", "last", "behind", "back_ms", "cursor_age_claimed_ms", "recovered", "records", "reason", "code", "action", "route", "transport", "count", "credential", "principal"), c.want...)
 				id := ""
 				for _, m := range events {
 					if m.str("address") != "127.0.0.1" || m.str("session") == "" || id != "" && m.str("session") != id {

@@ -117,7 +117,7 @@ func (a *auditor) subscribed(x *session, sub *subscription) {
 	c := x.describe()
 	events := []audit.Event{audit.Subscribed{Client: c, Reading: from.of(sub), Recovered: from.recovered}}
 	if from.start != hub.StartLatest {
-		events = append(events, audit.ReplayStarted{Client: c, Reading: from.of(sub), Back: from.back, Last: from.last})
+		events = append(events, audit.ReplayStarted{Client: c, Reading: from.of(sub), Replay: from.replay})
 	}
 	if !x.audited.connected {
 		x.audited.waiting = append(x.audited.waiting, events...)
@@ -140,7 +140,7 @@ func (a *auditor) pageRead(r *http.Request, sub *subscription, page *wire.Page) 
 	}
 	from := sub.began
 	a.recorder.Record(audit.PageRead{
-		Client: a.clientOf(r), Reading: from.of(sub), Back: from.back, Last: from.last, Records: len(page.Events), Gaps: len(page.Gaps),
+		Client: a.clientOf(r), Reading: from.of(sub), Replay: from.replay, Records: len(page.Events), Gaps: len(page.Gaps),
 	})
 }
 

@@ -184,6 +184,18 @@ type published struct {
 	since           time.Time
 }
 
+// batchReasons is how many reasons are told apart in a batch. The records with others are
+// counted by their code.
+const batchReasons = 16
+
+// sameReason reports whether two faults with the same code have the same message and cause.
+func sameReason(a, b *wire.Error) bool {
+	if a.Message != b.Message || (a.Cause == nil) != (b.Cause == nil) {
+		return false
+	}
+	return a.Cause == nil || a.Cause.Error() == b.Cause.Error()
+}
+
 // refusedRecords are records that were not stored, for the same reason, or of which it
 // is not known.
 type refusedRecords struct {
@@ -202,11 +214,19 @@ next:
 		if fault.Code == wire.PublishUnknown {
 			sum.unknown++
 		}
+		same := -1
 		for i := range refused {
-			if refused[i].fault.Code == fault.Code {
+			if refused[i].fault.Code != fault.Code {
+				continue
+			}
+			if same = i; sameReason(refused[i].fault, fault) {
 				refused[i].count++
 				continue next
 			}
+		}
+		if same >= 0 && len(refused) >= batchReasons {
+			refused[same].count++
+			continue
 		}
 		refused = append(refused, refusedRecords{fault, 1})
 	}
@@ -218,8 +238,7 @@ type beginning struct {
 	keys      int
 	filter    int // length of the text
 	start     hub.StartKind
-	back      time.Duration
-	last      int
+	replay    audit.Replay
 	recovered bool
 }
 
@@ -230,12 +249,14 @@ func (a *auditor) begins(asked wire.Reading, start hub.Start, begun hub.Begun) *
 		return nil
 	}
 	now := a.now()
-	b := &beginning{keys: len(asked.Keys), filter: len(asked.Filter), start: begun.Kind, recovered: begun.Recovered, last: start.Last}
+	b := &beginning{keys: len(asked.Keys), filter: len(asked.Filter), start: begun.Kind, recovered: begun.Recovered}
+	b.replay.Behind, b.replay.Last = begun.Behind, start.Last
 	if at := start.Time; start.Kind == hub.StartTime && at.Before(now) {
-		b.back = now.Sub(at)
+		b.replay.Back = now.Sub(at)
 	}
+	// A client can change the time in its cursor.
 	if at := start.At; start.Kind == hub.StartCursor && !at.IsZero() && at.Before(now) {
-		b.back = now.Sub(at)
+		b.replay.Claimed = now.Sub(at)
 	}
 	return b
 }

@@ -146,6 +146,7 @@
 //	gate.go                  limits on the number of sessions, and publishes of a tenant
 //	tenants.go               metrics of tenants
 //	limits.go                Limits
+//	faultlog.go              logging faults, within a bound
 //	faults.go                errors of the domain as faults of the protocol
 //	tasks.go                 goroutines that Run waits for
 //	protocol.go              the names of the transports in metrics

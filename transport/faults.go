@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"sluice/auth"
@@ -156,50 +154,4 @@ func endedFault(reason record.GapReason, failure error) *wire.Error {
 	case record.GapRetention, record.GapUnreadable, record.GapTooLarge, record.GapPolicy:
 	}
 	return wire.Errorf(code, "records cannot be delivered (%s), and on_gap is fail", reason)
-}
-
-// faultLog logs faults, at most one per second and code.
-type faultLog struct {
-	logger *slog.Logger
-	now    func() time.Time
-
-	mu   sync.Mutex
-	last map[wire.Code]*faultCount
-}
-
-type faultCount struct {
-	at     time.Time
-	unsaid int
-}
-
-func (l *faultLog) note(fault *wire.Error, address string) {
-	now := l.now()
-	l.mu.Lock()
-	seen := l.last[fault.Code]
-	if seen == nil {
-		seen = &faultCount{}
-		l.last[fault.Code] = seen
-	}
-	if now.Sub(seen.at) < time.Second {
-		seen.unsaid++
-		l.mu.Unlock()
-		return
-	}
-	unsaid := seen.unsaid
-	seen.at, seen.unsaid = now, 0
-	l.mu.Unlock()
-	level := slog.LevelInfo
-	if fault.Code == wire.Internal {
-		level = slog.LevelError
-	}
-	attrs := []slog.Attr{
-		slog.String("code", string(fault.Code)), slog.String("message", fault.Message), slog.String("address", address),
-	}
-	if fault.Cause != nil {
-		attrs = append(attrs, slog.String("cause", fault.Cause.Error()))
-	}
-	if unsaid > 0 {
-		attrs = append(attrs, slog.Int("more_since", unsaid))
-	}
-	l.logger.LogAttrs(context.Background(), level, "fault on a client connection", attrs...)
 }

@@ -14,7 +14,6 @@ import (
 
 	"sluice/hub/ingest"
 	"sluice/transport/socket"
-	"sluice/transport/wire"
 )
 
 // flushWithin is how long connections have to take the last answers.
@@ -38,7 +37,7 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		logger:   config.Logger,
 		now:      config.Now,
-		faults:   &faultLog{logger: config.Logger, now: config.Now, last: make(map[wire.Code]*faultCount)},
+		faults:   newFaultLog(config.Logger, config.Now),
 		ingest:   config.Ingest,
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),

@@ -44,10 +44,27 @@ func (e Subscribed) describe(a *attributes) {
 type ReplayStarted struct {
 	Client
 	Reading
-	// Back is how far back the start is, and Last how many records were asked for; 0
-	// if Start tells neither.
+	Replay
+}
+
+// Replay is how far back a client reads.
+type Replay struct {
+	// Behind is how many offsets lie between the start and the tip.
+	Behind int64
+	// Back is how far back the time is that the client asks for, and Last how many records
+	// it asks for; 0 if Start tells neither.
 	Back time.Duration
 	Last int
+	// Claimed is the age of the client's cursor as the cursor says: the client can change
+	// it. 0 if Start is no cursor.
+	Claimed time.Duration
+}
+
+func (r *Replay) describe(a *attributes) {
+	a.numberIf("behind", r.Behind)
+	a.numberIf("back_ms", r.Back.Milliseconds())
+	a.numberIf("last", int64(r.Last))
+	a.numberIf("cursor_age_claimed_ms", r.Claimed.Milliseconds())
 }
 
 // Type implements Event.
@@ -56,8 +73,7 @@ func (ReplayStarted) Type() Type { return TypeReplayStarted }
 func (e ReplayStarted) describe(a *attributes) {
 	e.Client.describe(a)
 	e.Reading.describe(a)
-	a.numberIf("back_ms", e.Back.Milliseconds())
-	a.numberIf("last", int64(e.Last))
+	e.Replay.describe(a)
 }
 
 // Unsubscribed means that a subscription has ended before its session.
@@ -83,8 +99,7 @@ func (e Unsubscribed) describe(a *attributes) {
 type PageRead struct {
 	Client
 	Reading
-	Back          time.Duration
-	Last          int
+	Replay
 	Records, Gaps int
 }
 
@@ -94,8 +109,7 @@ func (PageRead) Type() Type { return TypePageRead }
 func (e PageRead) describe(a *attributes) {
 	e.Client.describe(a)
 	e.Reading.describe(a)
-	a.numberIf("back_ms", e.Back.Milliseconds())
-	a.numberIf("last", int64(e.Last))
+	e.Replay.describe(a)
 	a.number("records", int64(e.Records))
 	a.numberIf("gaps", int64(e.Gaps))
 }

@@ -95,8 +95,47 @@ func TestBothSinksGetEveryEvent(t *testing.T) {
 	})
 }
 
-// TestRefusalsOfASecondAreOneEvent: refusals are told apart by address, code and
-// principal only.
+// TestRefusalsAreToldApartByTheirReason: what one client was refused for in a second is
+// counted by message and cause; of many reasons, the first eight are named.
+func TestRefusalsAreToldApartByTheirReason(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{}
+		r, stop := run(t, config(b))
+		refuse := func(address, message, cause string, n int64) {
+			r.Refuse(audit.Refused{Client: audit.Client{Address: address}, Code: "unauthenticated", Message: message, Cause: cause, Count: n})
+		}
+		refuse("a", "no", "the API key does not exist", 1)
+		refuse("a", "no", "the token has expired", 5)
+		refuse("a", "no", "the API key does not exist", 1)
+		refuse("a", "never", "the API key does not exist", 1)
+		long := strings.Repeat("x", 300)
+		refuse("b", "no", long+"1", 1)
+		refuse("b", "no", long+"2", 1) // alike as far as it is recorded
+		for i := range 20 {
+			refuse("c", "no", fmt.Sprint("reason ", i%10), 1)
+		}
+		stop()
+		got := map[string]int64{}
+		for _, e := range only(b.logged, audit.TypeRefused) {
+			cause := fmt.Sprint(e.attrs["cause"])
+			got[fmt.Sprint(e.attrs["address"], " ", e.attrs["message"], " ", cause[:min(len(cause), 40)])] += e.attrs["count"].(int64)
+		}
+		want := map[string]int64{
+			"a no the API key does not exist": 2, "a no the token has expired": 5, "a never the API key does not exist": 1,
+			"b no " + long[:40]: 2, "c <nil> <nil>": 4,
+		}
+		for i := range 8 {
+			want[fmt.Sprint("c no reason ", i)] = 2
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// TestRefusalsOfASecondAreOneEvent: refusals are told apart by address, code, principal
+// and reason only.
 func TestRefusalsOfASecondAreOneEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

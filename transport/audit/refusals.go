@@ -21,8 +21,9 @@ type Refused struct {
 	// request.
 	Action, Route string
 	Stream        string
-	// Count is how many were refused within a second with this code, to the same
-	// address and principal. The other attributes are those of the first.
+	// Count is how many were refused within a second with this code, message and cause, to
+	// the same address and principal. The other attributes are those of the first. Message
+	// and Cause are empty for what has other reasons than the first eight.
 	Count int64
 	// Others is set if the event stands for clients of many addresses, which are not
 	// named.

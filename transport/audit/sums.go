@@ -8,16 +8,26 @@ import (
 )
 
 const (
-	// refusedMost bounds how many addresses, codes and principals are told apart in a
-	// second. Refusals past it are summed up by code alone.
+	// refusedMost bounds how many addresses, codes, principals and reasons are told apart
+	// in a second. Refusals past it are summed up by code alone.
 	refusedMost = 4096
+	// reasonsMost bounds how many reasons are told apart of one address, code and
+	// principal.
+	reasonsMost = 8
 	// publishedMost bounds how many sums of publishes are kept. When it is reached, all
 	// of them become events at once.
 	publishedMost = 4096
 )
 
+// refuser is who is refused, and the code.
+type refuser struct{ address, code, principal string }
+
 // refusedKey is what refusals have in common that become one event.
-type refusedKey struct{ address, code, principal string }
+type refusedKey struct {
+	refuser
+	// message and cause are empty for all reasons past reasonsMost.
+	message, cause string
+}
 
 // publishedKey is what publishes have in common that become one event.
 type publishedKey struct{ address, principal, stream string }
@@ -26,6 +36,7 @@ type publishedKey struct{ address, principal, stream string }
 type sums struct {
 	mu        sync.Mutex
 	refused   map[refusedKey]*summed[Refused]
+	reasons   map[refuser]int             // how many of refused
 	others    map[string]*summed[Refused] // by code
 	published map[publishedKey]*summed[Published]
 }
@@ -39,6 +50,7 @@ type summed[E any] struct {
 func newSums() *sums {
 	return &sums{
 		refused:   make(map[refusedKey]*summed[Refused]),
+		reasons:   make(map[refuser]int),
 		others:    make(map[string]*summed[Refused]),
 		published: make(map[publishedKey]*summed[Published]),
 	}
@@ -46,15 +58,21 @@ func newSums() *sums {
 
 // refuse adds a refusal.
 func (s *sums) refuse(e Refused, at time.Time) {
-	key := refusedKey{e.Address, e.Code, e.Principal}
+	by := refuser{e.Address, e.Code, e.Principal}
+	key := refusedKey{by, oneLine(e.Message, maxText), oneLine(e.Cause, maxText)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refused[key] == nil && s.reasons[by] >= reasonsMost {
+		e.Message, e.Cause = "", ""
+		key = refusedKey{refuser: by}
+	}
 	if same := s.refused[key]; same != nil {
 		same.event.Count += e.Count
 		return
 	}
 	if len(s.refused) < refusedMost {
 		s.refused[key] = &summed[Refused]{e, at}
+		s.reasons[by]++
 		return
 	}
 	if same := s.others[e.Code]; same != nil {
@@ -91,6 +109,7 @@ func (s *sums) takeRefused() []*summed[Refused] {
 	if len(s.refused) > 0 {
 		// New ones, as a map does not shrink.
 		s.refused, s.others = make(map[refusedKey]*summed[Refused]), make(map[string]*summed[Refused])
+		s.reasons = make(map[refuser]int)
 	}
 	return taken
 }
