@@ -48,10 +48,10 @@ func (s *Server) identify(r *http.Request) *client {
 	}
 	credential, err := s.credentialOf(r)
 	if err == nil && s.acrossTenants(r, credential.Source) {
-		err = auth.ErrOriginRefused
+		err = errOtherTenant
 	}
 	if err != nil {
-		c.fault = faultOf(err)
+		c.fault = s.credentialFault(r, err)
 		return c
 	}
 	c.certificate = credential.Proof.Certificate

@@ -67,8 +67,10 @@ func (s *Server) cookieFault(r *http.Request) *wire.Error {
 		return wire.Errorf(wire.BadRequest, "the cookie is not enabled on this server: set auth/cookie in the configuration")
 	case r.ContentLength != 0:
 		return wire.Errorf(wire.BadRequest, "a request for the cookie has no body")
-	case !auth.FromAllowedOrigin(r, s.config.Credentials.Origins), s.acrossTenants(r, auth.FromCookie):
-		return faultOf(auth.ErrOriginRefused)
+	case !auth.FromAllowedOrigin(r, s.config.Credentials.Origins):
+		return s.credentialFault(r, auth.ErrOriginRefused)
+	case s.acrossTenants(r, auth.FromCookie):
+		return s.credentialFault(r, errOtherTenant)
 	case s.schemeOf(r) != "https" && !isLoopback(r.Host):
 		return wire.Errorf(wire.BadRequest, "browsers accept the cookie over https only, except from localhost")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sluice/auth"
 	"sluice/transport"
+	"sluice/transport/wire"
 )
 
 // withCookie enables the cookie, behind a proxy with TLS.
@@ -118,4 +119,45 @@ func TestCookieOfACharacterThatBreaksIt(t *testing.T) {
 		status, head, body := in.do(http.MethodPost, "/v1/cookie", text, "", "Origin", page, "X-Forwarded-Proto", "https")
 		in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
 	}
+}
+
+// TestRefusedPagesAreToldWhy: a credential that a browser adds is refused because of the
+// page, and the answer says so, with what helps.
+func TestRefusedPagesAreToldWhy(t *testing.T) {
+	t.Parallel()
+	inBubble(t, options{config: withCookie(http.SameSiteStrictMode)}, func(t *testing.T, in *instance) {
+		cookie := auth.CookieName + "=" + token(t, "u", "live", time.Hour)
+		for name, c := range map[string]struct {
+			header []string
+			want   string
+		}{
+			"another page": {[]string{"Origin", "https://other.example"}, "add the origin to origins"},
+			"null":         {[]string{"Origin", "null"}, "Origin: null, which cannot be listed"},
+			"no page":      {nil, "needs an Origin of origins, or Sec-Fetch-Site: same-origin"},
+			"same site":    {[]string{"Sec-Fetch-Site", "same-site"}, "needs an Origin of origins, or Sec-Fetch-Site: same-origin"},
+		} {
+			header := append([]string{"X-Forwarded-Proto", "https"}, c.header...)
+			for _, request := range [][]string{
+				{http.MethodGet, "/v1/streams", "Cookie", cookie},
+				{http.MethodGet, "/v1/streams/orders/events", "Cookie", cookie},
+				{http.MethodDelete, "/v1/cookie"},
+			} {
+				if request[0] == http.MethodDelete && name == "same site" {
+					continue
+				}
+				status, _, body := in.do(request[0], request[1], "", "", append(header, request[2:]...)...)
+				text := problemIn(t, body).str("detail")
+				if request[0] == http.MethodDelete && name != "no page" {
+					// Refused before it is looked at, as it changes state.
+					if status != http.StatusForbidden || !strings.Contains(text, c.want[:12]) {
+						t.Errorf("%s, %s: got %d %s", name, request, status, text)
+					}
+					continue
+				}
+				if status != http.StatusForbidden || !strings.Contains(text, c.want) || len(text) > wire.MaxCloseReason {
+					t.Errorf("%s, %s: got %d %s", name, request, status, text)
+				}
+			}
+		}
+	})
 }

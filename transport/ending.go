@@ -36,7 +36,10 @@ func endByFault(fault *wire.Error) ending {
 	if code == 0 {
 		code = wire.Internal.Info().Close
 	}
-	return ending{fault: fault, action: info.Action, closeCode: code, reason: fault.Message}
+	if fault.Final {
+		code = wire.BadRequest.Info().Close
+	}
+	return ending{fault: fault, action: fault.Action(), closeCode: code, reason: fault.Message}
 }
 
 // endByProtocol returns an ending of a WebSocket with a close code that RFC 6455
@@ -171,7 +174,7 @@ func endSuperseded() subscriptionEnd {
 
 // closingOf returns the closing message of an event stream for a fault.
 func closingOf(fault *wire.Error) *wire.Closing {
-	closing := &wire.Closing{Code: fault.Code, Action: fault.Code.Info().Action, RetryAfter: fault.RetryAfter}
+	closing := &wire.Closing{Code: fault.Code, Action: fault.Action(), RetryAfter: fault.RetryAfter}
 	if closing.Action != wire.Stop && closing.RetryAfter == 0 {
 		closing.RetryAfter = comeBackSoon()
 	}

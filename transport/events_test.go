@@ -496,7 +496,7 @@ func TestEventsFaults(t *testing.T) {
 		})
 	}
 	status, head, body := in.do(http.MethodGet, "/v1/events?stream=orders&stream=public.news", live, "")
-	in.problem(t, status, head, body, http.StatusTooManyRequests, "subscription_limit")
+	in.problem(t, status, head, body, http.StatusBadRequest, "subscription_limit")
 	// A bad Last-Event-ID itself is reported in the stream.
 	for _, bad := range []string{"7", flipped, "v1.", "v2.abc", ready.id + "~1", "\xff", strings.Repeat("v1.A", 200)} {
 		s := in.reads("/v1/streams/orders/events", live, "Last-Event-ID", bad)

@@ -254,7 +254,8 @@ func TestWhyAPageMayNotConnect(t *testing.T) {
 		"another port":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example:8443"}, "add the origin to origins", ""},
 		"a host that ends like this": {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://evil-sluice.example"}, "add the origin to origins", ""},
 		"a page without TLS":         {"10.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, []string{"http://sluice.example"}, "add the origin to origins", ""},
-		"two origins":                {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example", "https://sluice.example"}, "add the origin to origins", ""},
+		"two origins":                {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example", "https://sluice.example"}, "more than one Origin", ""},
+		"no origin":                  {"192.0.2.7:1", nil, []string{"null"}, "Origin: null, which cannot be listed", ""},
 		"no page":                    {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, nil, "", ""},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/v1/ws", nil)

@@ -69,28 +69,29 @@ func (s *session) separate(members []begunMember) (fresh, others []begunMember) 
 
 // roomFor checks the limits of the session against members to be added.
 func (s *session) roomFor(g *group, members []begunMember) *wire.Error {
-	l, values, evaluated, filtered := s.server.limits(), 0, 0, false
-	count := func(sub *subscription) {
-		values += sub.Feed().Indexed()
-		if sub.evaluated {
-			evaluated++
-		}
+	l := s.server.limits()
+	own, all := &needs{}, &needs{}
+	for _, m := range members {
+		own.add(m.sub)
+		all.add(m.sub)
 	}
 	for _, sub := range s.subs {
-		count(sub)
+		all.add(sub)
 	}
-	for _, m := range members {
-		count(m.sub)
-		filtered = filtered || m.sub.evaluated
-	}
-	var fault *wire.Error
+	var (
+		fault *wire.Error
+		alone bool
+	)
 	switch {
 	case l.SubscriptionsPerSession > 0 && s.load()+max(1, len(members)) > l.SubscriptionsPerSession+s.emptyAs(g):
 		fault = wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions, and a pattern counts as many as it has streams", l.SubscriptionsPerSession)
-	case l.KeysPerSession > 0 && values > l.KeysPerSession:
+		alone = len(members) > l.SubscriptionsPerSession
+	case l.KeysPerSession > 0 && all.values > l.KeysPerSession:
 		fault = wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys and field values together", l.KeysPerSession)
-	case l.FiltersPerSession > 0 && filtered && evaluated > l.FiltersPerSession:
+		alone = own.values > l.KeysPerSession
+	case l.FiltersPerSession > 0 && own.evaluated > 0 && all.evaluated > l.FiltersPerSession:
 		fault = wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions with filters that no index serves, and a pattern counts as many as it has streams", l.FiltersPerSession)
+		alone = own.evaluated > l.FiltersPerSession
 	case g.asked.CursorName == "":
 		c := s.positions(g, monotimeNow().Time())
 		if !s.dialect.converses() {
@@ -102,10 +103,30 @@ func (s *session) roomFor(g *group, members []begunMember) *wire.Error {
 		}
 		return s.server.checkCursor(c.String())
 	}
-	if fault != nil {
+	if fault == nil {
+		return nil
+	}
+	return s.overLimit(fault, alone)
+}
+
+// overLimit completes the fault of a request for which the session has no room. It is
+// final if the request alone exceeds the limit, and in an event stream, where there is
+// nothing else to make room.
+func (s *session) overLimit(fault *wire.Error, alone bool) *wire.Error {
+	if fault.Final = alone || !s.dialect.converses(); !fault.Final {
 		fault.RetryAfter = time.Second
 	}
 	return fault
+}
+
+// needs is what subscriptions need of the limits of a session.
+type needs struct{ values, evaluated int }
+
+func (n *needs) add(sub *subscription) {
+	n.values += sub.Feed().Indexed()
+	if sub.evaluated {
+		n.evaluated++
+	}
 }
 
 // emptyAs is what a group counts in load beside its members: 1 while it has none.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,7 +19,7 @@ func (s *Server) originFault(r *http.Request) *wire.Error {
 		return nil
 	}
 	if s.schemeOf(r) != "http" || !ofHost(r, "https") {
-		return wire.Errorf(wire.Forbidden, "pages of this origin are not allowed to connect: add the origin to origins in the configuration")
+		return unlisted(r, "connect")
 	}
 	peer, known := parseHop(r.RemoteAddr)
 	switch {
@@ -32,6 +33,41 @@ func (s *Server) originFault(r *http.Request) *wire.Error {
 		return fault
 	}
 	return wire.Errorf(wire.Forbidden, "the page is https, this connection http: a proxy that ends TLS belongs in trusted_proxies and sends X-Forwarded-Proto")
+}
+
+// unlisted is the fault of a page that may not do something because its origin is not
+// listed. Some origins cannot be listed. Like the texts below, it fits into a close frame,
+// the only text that scripts of a page can read.
+func unlisted(r *http.Request, what string) *wire.Error {
+	switch origins := r.Header.Values("Origin"); {
+	case len(origins) > 1:
+		return wire.Errorf(wire.Forbidden, "a request with more than one Origin may not %s", what)
+	case len(origins) == 1 && origins[0] == "null":
+		return wire.Errorf(wire.Forbidden, "pages with Origin: null, which cannot be listed, may not %s: serve the page from an origin", what)
+	}
+	return wire.Errorf(wire.Forbidden, "pages of this origin may not %s: add the origin to origins in the configuration", what)
+}
+
+// errOtherTenant refuses what browsers and proxies add to the request of a page at the
+// host of another tenant.
+var errOtherTenant = fmt.Errorf("%w: the page is at the host of another tenant", auth.ErrOriginRefused)
+
+// credentialFault is the fault of a request whose credential is refused. It tells why a
+// page may not use what its browser or a proxy adds: the credential itself is in order.
+func (s *Server) credentialFault(r *http.Request, err error) *wire.Error {
+	var fault *wire.Error
+	switch {
+	case !errors.Is(err, auth.ErrOriginRefused):
+		return faultOf(err)
+	case errors.Is(err, errOtherTenant):
+		fault = wire.Errorf(wire.Forbidden, "this page's host is another tenant's (tenants/host): use cookies at the tenant's own host, or send a token")
+	case len(r.Header.Values("Origin")) == 0:
+		fault = wire.Errorf(wire.Forbidden, "a cookie, certificate or proxy identity needs an Origin of origins, or Sec-Fetch-Site: same-origin")
+	default:
+		fault = unlisted(r, "use a cookie or certificate")
+	}
+	fault.Cause = err
+	return fault
 }
 
 // acrossTenants reports whether a page at the host of one tenant uses, at the host of

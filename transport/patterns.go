@@ -69,7 +69,9 @@ func (s *Server) beginGroup(ctx context.Context, to *session, p *auth.Principal,
 		readings = append(readings, g.readingOf(name, since))
 	}
 	if most := s.limits().StreamsPerPattern; most > 0 && len(readings) > most {
-		return nil, nil, wire.Errorf(wire.SubscriptionLimit, "the pattern matches more than %d streams: use a narrower one", most)
+		fault := wire.Errorf(wire.SubscriptionLimit, "the pattern matches more than %d streams: use a narrower one", most)
+		fault.Final = true
+		return nil, nil, fault
 	}
 	g.keep(known)
 	members, faults := s.beginMembers(ctx, to, p, readings)

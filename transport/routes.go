@@ -47,7 +47,7 @@ func (s *Server) routes() http.Handler {
 		}
 	}
 	crossSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, wire.Errorf(wire.Forbidden, "pages of this origin are not allowed to send this request: add the origin to origins in the configuration"))
+		s.refuse(w, r, unlisted(r, "send this request"))
 	}))
 	handler := crossSite.Handler(s.cleaned(mux))
 	if len(origins) > 0 {

@@ -1,8 +1,6 @@
 package transport
 
 import (
-	"time"
-
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/transport/audit"
@@ -83,9 +81,7 @@ func (s *session) admits(p *auth.Principal, sub *subscription) *wire.Error {
 		}
 	}
 	if most := s.server.limits().SubscriptionsPerSession; most > 0 && s.load() >= most {
-		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions", most)
-		fault.RetryAfter = time.Second
-		return fault
+		return s.overLimit(wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions", most), false)
 	}
 	if s.findGroup(sub.id) != nil {
 		return wire.Errorf(wire.BadRequest, "another subscription has this id")
@@ -110,13 +106,11 @@ func (s *session) admits(p *auth.Principal, sub *subscription) *wire.Error {
 	}
 	if most := s.server.limits().KeysPerSession; most > 0 && values > most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "the filters of a session have at most %d keys and field values together", most)
-		fault.RetryAfter = time.Second
-		return fault
+		return s.overLimit(fault, sub.Feed().Indexed() > most)
 	}
 	if most := s.server.limits().FiltersPerSession; most > 0 && sub.evaluated && evaluated > most {
 		fault := wire.Errorf(wire.SubscriptionLimit, "a session has at most %d subscriptions with filters that no index serves", most)
-		fault.RetryAfter = time.Second
-		return fault
+		return s.overLimit(fault, false)
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ type Error struct {
 	HTTPStatus int
 	// RetryAfter is how long to wait before the next attempt, 0 for no hint.
 	RetryAfter time.Duration
+	// Final means that the same request can never succeed, even if faults with this code
+	// can pass.
+	Final bool
 	// Errors are the individual violations, if there are any.
 	Errors []Violation
 	// SubscriptionID is, for AlreadySubscribed, the subscription that has the
@@ -51,7 +54,15 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Retryable reports whether the same request can succeed later.
-func (e *Error) Retryable() bool { return e.Code.Info().Retryable }
+func (e *Error) Retryable() bool { return !e.Final && e.Code.Info().Retryable }
+
+// Action returns what the client should do.
+func (e *Error) Action() Action {
+	if e.Final {
+		return Stop
+	}
+	return e.Code.Info().Action
+}
 
 // Append appends a WebSocket message of type error.
 func (e *Error) Append(dst []byte) []byte {
@@ -73,7 +84,7 @@ func (e *Error) appendFields(o *object) {
 // appendAdvice appends what the client should do, and what it did wrong.
 func (e *Error) appendAdvice(o *object) {
 	o.flag("retryable", e.Retryable())
-	o.textIf("action", string(e.Code.Info().Action))
+	o.textIf("action", string(e.Action()))
 	o.millisIf("retry_after_ms", e.RetryAfter)
 	if len(e.Errors) > 0 {
 		o.violations("errors", e.Errors)
@@ -84,6 +95,9 @@ func (e *Error) appendAdvice(o *object) {
 func (e *Error) Status() int {
 	if e.HTTPStatus != 0 {
 		return e.HTTPStatus
+	}
+	if e.Final {
+		return http.StatusBadRequest // clients repeat requests by themselves with other statuses
 	}
 	if status := e.Code.Info().HTTP; status != 0 {
 		return status
