@@ -101,13 +101,27 @@ func (e *Entry) check(issuer string) (*entry, error) {
 	}}, nil
 }
 
-// parseFile parses a file: a mapping with the list keys.
+// parseFile parses a file: the list of entries, or a mapping with the list keys.
 func parseFile(content []byte, issuer string) (map[string]*entry, error) {
-	var document struct {
-		Keys []Entry `yaml:"keys"`
-	}
-	if err := decodeYAML(content, &document); err != nil {
+	var (
+		root     yaml.Node
+		document struct {
+			Keys []Entry `yaml:"keys"`
+		}
+	)
+	if err := decodeYAML(content, &root); err != nil {
 		return nil, err
+	}
+	var to any = &document
+	if len(root.Content) == 1 && root.Content[0].Kind == yaml.SequenceNode {
+		to = &document.Keys
+	}
+	if err := decodeYAML(content, to); err != nil {
+		return nil, err
+	}
+	if document.Keys == nil {
+		// The file may have been emptied by mistake, which would end the sessions of all keys.
+		return nil, errors.New("the file has no list of keys: for no keys write keys: []")
 	}
 	if len(document.Keys) > maxKeys {
 		return nil, fmt.Errorf("the file has more than %d keys", maxKeys)
@@ -156,7 +170,7 @@ func decodeYAML(content []byte, to any) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case errors.As(err, &mistyped):
-		return fmt.Errorf("%s: unknown field, or a value of the wrong type: the file has the list keys, and a key has id, subject, claims, expires (a time, RFC 3339) and hash", line.FindString(err.Error()))
+		return fmt.Errorf("%s: unknown field, or a value of the wrong type: the file is a list of keys, or has the list keys, and a key has id, subject, claims, expires (a time, RFC 3339) and hash", line.FindString(err.Error()))
 	case err != nil:
 		return fmt.Errorf("%s: not YAML, or a time that is not as in RFC 3339", cmp.Or(line.FindString(err.Error()), "the file"))
 	}

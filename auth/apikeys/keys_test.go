@@ -57,6 +57,9 @@ func argon2ed(id, secret string) made {
 func write(t testing.TB, path string, keys ...made) {
 	t.Helper()
 	text := []byte("keys:\n")
+	if len(keys) == 0 {
+		text = []byte("keys: []\n")
+	}
 	for _, k := range keys {
 		text = append(text, must(k.entry.YAML())...)
 	}
@@ -198,7 +201,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 		changed := map[string]bool{stays.key: true, goes.key: false, comes.key: true, slowly.key: false}
 		expect("after a change", changed)
 
-		for _, damaged := range []string{"keys: [", "keys:\n- {id: x}\n", "{}{}"} {
+		for _, damaged := range []string{"keys: [", "keys:\n- {id: x}\n", "{}{}", "", "keys:\n"} {
 			if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -213,7 +216,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 		if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 			t.Errorf("%d errors in the log:\n%s", n, log.String())
 		}
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+		if err := os.WriteFile(path, []byte("keys: []\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		wait()
@@ -230,7 +233,12 @@ func TestFileFaults(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown field":     {"keys:\n- {id: a, subject: a, hash: '" + good + "', role: x}\n", "line 2: unknown field"},
 		"unknown section":   {"key: []\n", "unknown field"},
-		"a list":            {"- {id: a}\n", "unknown field, or a value of the wrong type"},
+		"a list":            {"- {id: a}\n", "key 1: subject is missing"},
+		"a list of texts":   {"- a\n", "unknown field, or a value of the wrong type"},
+		"a list, unknown":   {"- {id: a, subject: a, hash: '" + good + "', role: x}\n", "line 1: unknown field"},
+		"empty":             {"", "for no keys write keys: []"},
+		"a comment":         {"# keys\n", "for no keys write keys: []"},
+		"keys of nothing":   {"keys:\n", "for no keys write keys: []"},
 		"not YAML":          {"keys: [\n", "not YAML"},
 		"two documents":     {"keys: []\n---\nkeys: []\n", "more than one"},
 		"no id":             {"keys:\n- {subject: a, hash: '" + good + "'}\n", "key 1: id"},

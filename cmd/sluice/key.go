@@ -33,8 +33,8 @@ func newKeyCreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Create an API key",
-		Long: `Create prints a new API key, which is shown only this once, and its entry for the
-list keys in the file of auth/api_keys_file. The entry contains a hash of the key,
+		Long: `Create prints a new API key, which is shown only this once, and its entry, to be
+appended to the file of auth/api_keys_file. The entry contains a hash of the key,
 not the key. A running server reads the file again when it changes.
 
 With --redis the entry is stored in the Redis of the configuration instead, for
