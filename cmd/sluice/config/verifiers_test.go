@@ -85,7 +85,9 @@ func TestVerifiers(t *testing.T) {
 	if i := c.Auth.Introspection; i.ClientSecret.Reveal() != strings.Repeat("k", 32) || i.Cache != 30*time.Second || i.Timeout != 2*time.Second || i.UnknownIssuers {
 		t.Errorf("got %+v", i)
 	}
-	if d := c.Auth.DPoP; d.MaxAge != time.Minute || d.Redis || d.Remembered != 100_000 || c.Auth.HasAPIKeys() || c.Auth.APIKeysIssuer != "api-keys" {
+	if d := c.Auth.DPoP; d.MaxAge != time.Minute || d.Redis || d.Remembered != 300_000 || c.Auth.HasAPIKeys() || c.Auth.APIKeysIssuer != "api-keys" {
 		t.Errorf("got %+v", d)
+	} else if rate := float64(d.RememberedPerKey) / (d.MaxAge + 2*c.Auth.ClockSkew).Seconds(); rate < 100 {
+		t.Errorf("a client of one key can keep up %.0f requests a second", rate)
 	}
 }
