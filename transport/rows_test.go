@@ -307,3 +307,32 @@ func TestRowsThatAreUnknown(t *testing.T) {
 		t.Errorf("got %v", m)
 	}
 }
+
+// TestRefusedOffsetsDoNotTellTheEnd: how far a partition reaches tells of records that the
+// principal may not see.
+func TestRefusedOffsetsDoNotTellTheEnd(t *testing.T) {
+	t.Parallel()
+	inBubble(t, options{config: func(c *transport.Config) { c.Rights = rowRights(ownRows) }}, func(t *testing.T, in *instance) {
+		in.writeOwned(0, 9)
+		for subject, tells := range map[string]bool{"u1": false, "chief": true} {
+			tok := token(t, subject, "live", time.Hour)
+			var told []string
+			_, _, body := in.do(http.MethodGet, "/v1/streams/orders/records?from=offset:0:77", tok, "")
+			told = append(told, body)
+			_, _, body = in.do(http.MethodGet, "/v1/streams/orders/events?from=offset:0:77", tok, "")
+			told = append(told, body)
+			s := in.dial("", tok)
+			s.send(`{"type":"subscribe","id":"a","stream":"orders","from":"offset:0:77"}`)
+			told = append(told, fmt.Sprint(s.fails("a", "bad_request")))
+			for _, text := range told {
+				if !strings.Contains(text, "bad_request") || strings.Contains(text, "ends at offset 9") != tells {
+					t.Errorf("%s is told: %s", subject, text)
+				}
+			}
+			_, _, body = in.do(http.MethodGet, "/v1/streams/orders/records?from=offset:7:1", tok, "")
+			if !strings.Contains(body, "no partition 7: it has 2") {
+				t.Errorf("%s is told of partitions: %s", subject, body)
+			}
+		}
+	})
+}
