@@ -775,6 +775,12 @@ func TestDocumentedMetrics(t *testing.T) {
 	o, _ := audited(t, options{config: func(c *transport.Config) {
 		c.Registry, c.PublishBytes = registry, func() int64 { return 0 }
 	}})
+	sealed := newSealer(t)
+	o.stream = func(s *hub.Stream) {
+		if s.Name == "hidden" {
+			s.Decrypt = sealed.decrypter(s.Name)
+		}
+	}
 	in := start(t, o)
 	// Metrics with a label exist once they have a value.
 	in.publish("orders", 0, 0, 1)

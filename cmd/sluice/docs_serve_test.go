@@ -136,7 +136,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 5 {
+	if examples != 6 {
 		t.Errorf("there are %d examples", examples)
 	}
 }
