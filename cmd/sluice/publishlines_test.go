@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -17,12 +18,16 @@ import (
 // lineServer stores the values of batches, up to a size of the request, and answers each
 // value as the value says.
 type lineServer struct {
-	most     int
+	most int
+
+	mu       sync.Mutex // a client that was cut off does not wait for the handler
 	requests int
 	stored   []string
 }
 
 func (s *lineServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.requests++
 	body, _ := io.ReadAll(r.Body)
 	if len(body) > s.most {
@@ -127,6 +132,8 @@ func TestPublishingLines(t *testing.T) {
 				if tt.out != "" && out.String() != tt.out {
 					t.Errorf("printed %q, want %q", out.String(), tt.out)
 				}
+				fake.mu.Lock()
+				defer fake.mu.Unlock()
 				if got, want := strings.Join(fake.stored, "\n"), strings.Join(tt.stored, "\n"); got != want {
 					t.Errorf("stored %.100q (%d values), want %.100q (%d)", got, len(fake.stored), want, len(tt.stored))
 				}

@@ -100,6 +100,7 @@ drain: {timeout: 1s, spread: 0s}
 		want           int
 	}{
 		{http.MethodGet, "open", []string{"Authorization", "Bearer good", "X-Tenant", "a"}, http.StatusOK},
+		{http.MethodGet, "open", []string{"Authorization", "Bearer good", "X-Tenant", "a"}, http.StatusOK}, // from the cache
 		{http.MethodGet, "shut", []string{"Authorization", "Bearer good", "X-Tenant", "a"}, http.StatusForbidden},
 		{http.MethodGet, "open", []string{"Authorization", "Bearer good", "X-Tenant", "b"}, http.StatusUnauthorized},
 		{http.MethodGet, "open", []string{"Authorization", "Bearer bad", "X-Tenant", "a"}, http.StatusUnauthorized},
