@@ -497,7 +497,7 @@ func TestNoRowWithoutARight(t *testing.T) {
 	in := sluice(t, setup{
 		redis:   own,
 		streams: map[string]string{rowsStream: name}, grants: rowsGrants(readers, false),
-		limits: "sessions_per_principal: 0, replays_per_principal: 0, replays_per_instance: 0",
+		limits: "sessions_per_principal: 0, replays_per_principal: 0, replays_per_instance: 0, filter_lag: 0s",
 	})
 
 	reading, stop := context.WithCancel(ctx)
