@@ -176,9 +176,12 @@ func (t *Topics) Offsets(_ context.Context, asked record.Topic, at upstream.Offs
 	}
 	var places []record.PartitionOffset
 	for i, p := range found.partitions {
-		// Like brokers, report an offset with its record's epoch, and the tip
-		// with the leader's.
+		// An offset has its record's epoch, and the tip that of the record before
+		// it, or the leader's.
 		offset, epoch := p.start+int64(len(p.records)), p.epoch
+		if n := len(p.records); n > 0 {
+			epoch = p.records[n-1].Epoch
+		}
 		if at.IsEarliest() {
 			offset = p.start
 			if len(p.records) > 0 {

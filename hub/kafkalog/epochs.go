@@ -16,17 +16,31 @@ type epochs struct {
 // begun is where the epochs of the leaders of a topic's partitions begin.
 type begun struct {
 	topic record.TopicID
-	at    map[int32]record.PartitionOffset
+	at    map[int32]beginning
 }
 
-// include reports whether a tip is known to be where the leader's epoch begins, or
-// later.
-func (e *epochs) include(l layout, partition int32, tip listed) bool {
+// beginning is the first offset of a leader's epoch, and the epoch of the record before
+// it.
+type beginning struct {
+	epoch, before int32
+	offset        int64
+}
+
+// date returns the epoch of the record before a tip, if it is known by where the
+// leader's epoch begins.
+func (e *epochs) date(l layout, partition int32, tip listed) (epoch int32, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	known := e.topics[l.name]
-	at, ok := known.at[partition]
-	return ok && known.topic == l.id && at.Epoch == tip.epoch && at.Offset <= tip.offset
+	topic := e.topics[l.name]
+	at, ok := topic.at[partition]
+	switch {
+	case !ok || topic.topic != l.id || at.epoch != tip.epoch || at.offset > tip.offset:
+		return 0, false
+	case at.offset == tip.offset && at.before >= 0:
+		return at.before, true
+	default:
+		return at.epoch, true
+	}
 }
 
 // keep keeps where epochs begin, given where those before them end.
@@ -38,7 +52,7 @@ func (e *epochs) keep(l layout, before []epochOf, ends map[int32]record.Partitio
 	defer e.mu.Unlock()
 	known, ok := e.topics[l.name]
 	if !ok || known.topic != l.id {
-		known = begun{topic: l.id, at: make(map[int32]record.PartitionOffset)}
+		known = begun{topic: l.id, at: make(map[int32]beginning)}
 		if e.topics == nil {
 			e.topics = make(map[string]begun)
 		}
@@ -46,7 +60,8 @@ func (e *epochs) keep(l layout, before []epochOf, ends map[int32]record.Partitio
 	}
 	for _, b := range before {
 		partition := b.lead.partition
-		known.at[partition] = record.PartitionOffset{Partition: partition, Epoch: b.epoch + 1, Offset: ends[partition].Offset}
+		end := ends[partition]
+		known.at[partition] = beginning{epoch: b.epoch + 1, before: end.Epoch, offset: end.Offset}
 	}
 }
 

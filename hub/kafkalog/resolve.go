@@ -116,30 +116,37 @@ func (s *Source) offsetsAt(ctx context.Context, l layout, leader int32, partitio
 		case a.offset < 0:
 			err = fmt.Errorf("list offsets of partition %d of %q: no offset in the response", p.partition, l.name)
 		default:
-			// The epoch is that of the record, and at the tip that of the leader.
-			// The offset has existed in the log with it, so it serves to detect a
-			// truncated log.
+			// The epoch is that of the record, and at the tip that of the one before.
+			// It serves to detect a truncated log.
 			found[p.partition] = record.PartitionOffset{Partition: p.partition, Epoch: a.epoch, Offset: a.offset}
 		}
 	}
 	return err
 }
 
-// dateTips corrects the epoch of those tips after which there are already records of
-// an earlier epoch than the leader's, which ListOffsets answers: records of an open
-// transaction, or records above the high watermark of a new leader, which does not
-// know at first how much of its log the others have. Otherwise the epoch of a
-// position would go down as the position advances. The result is -1 if there are too
-// many epochs in between.
+// dateTips gives tips the epoch of the record before them, where ListOffsets answers the
+// leader's. The two differ until the leader has written something that can be read. What
+// follows such a tip may have an epoch between them: records of an open transaction;
+// records above the high watermark of a new leader, which does not know at first how
+// much of its log the others have; and records that the leader does not have at all, if
+// a replica that has them is elected next, before it has removed them. A position with
+// the leader's epoch would have a later epoch than those behind it. The result is -1 if
+// there are too many epochs in between.
 //
-// Where a leader's epoch begins is asked once, as it does not change. A tip from there
-// on is followed only by records of this epoch or a later one.
+// Where a leader's epoch begins is asked once, as it does not change.
 func (s *Source) dateTips(ctx context.Context, l layout, leader int32, partitions []leadership, tips map[int32]listed) error {
 	var asked []epochOf
 	for _, lead := range partitions {
-		if tip := tips[lead.partition]; tip.err == nil && tip.epoch > 0 && !s.epochs.include(l, lead.partition, tip) {
-			asked = append(asked, epochOf{lead, tip.epoch - 1})
+		tip := tips[lead.partition]
+		if tip.err != nil || tip.epoch <= 0 {
+			continue
 		}
+		if epoch, known := s.epochs.date(l, lead.partition, tip); known {
+			tip.epoch = epoch
+			tips[lead.partition] = tip
+			continue
+		}
+		asked = append(asked, epochOf{lead, tip.epoch - 1})
 	}
 	for round := 0; len(asked) > 0; round++ {
 		ends, err := s.cluster.epochEnds(ctx, l.name, leader, asked)
@@ -152,13 +159,14 @@ func (s *Source) dateTips(ctx context.Context, l layout, leader int32, partition
 		var earlier []epochOf
 		for _, a := range asked {
 			tip, before := tips[a.lead.partition], ends[a.lead.partition]
-			if before.Epoch < 0 || before.Offset <= tip.offset {
+			if before.Epoch < 0 || before.Offset < tip.offset {
 				continue
 			}
 			if tip.epoch = before.Epoch; round == epochsAsked {
 				tip.epoch = -1
 			}
-			if tips[a.lead.partition] = tip; tip.epoch > 0 {
+			tips[a.lead.partition] = tip
+			if before.Offset > tip.offset && tip.epoch > 0 {
 				earlier = append(earlier, epochOf{a.lead, tip.epoch - 1})
 			}
 		}
