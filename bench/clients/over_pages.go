@@ -41,7 +41,7 @@ func (s *Subscriber) readPages(ctx context.Context, web *http.Client, l lane) er
 			return err
 		}
 		if conn == nil || s.named() {
-			conn = s.begin(l, low, high)
+			conn = s.begin(l, s.answered(low), high)
 			s.opened = true
 		}
 		if err := s.takePage(ctx, conn, page); err != nil {

@@ -33,7 +33,7 @@ func (s *Subscriber) runSSE(ctx context.Context, l lane) error {
 		return err
 	}
 	defer stream.Close()
-	conn := s.begin(l, low, high)
+	conn := s.begin(l, s.answered(low), high)
 	left := false
 	for !s.complete() {
 		event, err := stream.Next()
@@ -104,7 +104,7 @@ func (s *Subscriber) runLines(ctx context.Context, l lane) error {
 		switch m.Kind {
 		case "ready":
 			s.opened = true
-			conn = s.begin(l, low, high)
+			conn = s.begin(l, s.answered(low), high)
 		case "event":
 			if err := s.receive(conn, &m); err != nil {
 				return err

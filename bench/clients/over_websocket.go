@@ -45,6 +45,7 @@ func (s *Subscriber) runWS(ctx context.Context, l lane) error {
 		case "event":
 			err = s.receive(conn, &m)
 		case "subscribed":
+			low = s.answered(low)
 			if s.named() && s.Forgotten != nil && m.Start != "named" {
 				low, high = s.fallen()
 			}

@@ -70,7 +70,7 @@ func (s *Subscriber) StartAt(cursor string, at check.Position) {
 func (s *Subscriber) named() bool { return s.By == ByName || s.By == ByPong }
 
 // Place returns the text of the position that it resumes from, empty for the
-// beginning, and the bounds of the position that this stands for.
+// beginning, and the bounds of the position that this stands for; see answered.
 func (s *Subscriber) Place() (text string, low, high check.Position) {
 	switch {
 	case s.named():
@@ -100,13 +100,19 @@ func (s *Subscriber) namedPlace() (text string, low, high check.Position) {
 	if s.Forgotten == nil {
 		return "", low, high
 	}
-	if s.Forgotten() != s.forgotten {
-		// An ack in flight at that time may be stored as the only one.
-		low = make(check.Position, s.partitions)
-	}
 	high = high.Clone()
 	raise(high, s.cursorHigh)
 	return s.cursor, low, high
+}
+
+// answered returns the lower bound of the position that Place asked for, once the server
+// has answered: if names were lost since the last ack was sent that was confirmed, an ack
+// that was in flight at that time may be stored as the only one.
+func (s *Subscriber) answered(low check.Position) check.Position {
+	if s.named() && s.Forgotten != nil && s.Forgotten() != s.forgotten {
+		return make(check.Position, s.partitions)
+	}
+	return low
 }
 
 // fallen records that nothing was stored under the name, so that the subscription
