@@ -10,6 +10,45 @@ import (
 	"sluice/transport"
 )
 
+// TestTooManyCursors: a new name is refused in every way in which it can be made, and the
+// names there are work on.
+func TestTooManyCursors(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	in.store.names = 1
+	in.publish("orders", 0, 0, 4)
+	tok := token(t, "u42", "live", time.Hour)
+	cursor := in.page("orders", "from=earliest&limit=1", tok).Cursor
+	put := func(name string) (int, http.Header, string) {
+		return in.do(http.MethodPut, "/v1/cursors/orders/"+name, tok, fmt.Sprintf(`{"cursor":%q}`, cursor))
+	}
+	if status, _, body := put("a"); status != http.StatusOK {
+		t.Fatalf("the first name: %d %s", status, body)
+	}
+	refused := func(status int, head http.Header, body string) {
+		t.Helper()
+		m := in.problem(t, status, head, body, http.StatusForbidden, "cursor_limit")
+		if m["retryable"] != false || m.str("action") != "stop" {
+			t.Errorf("%s", body)
+		}
+	}
+	refused(put("b"))
+	refused(in.do(http.MethodGet, "/v1/streams/orders/events?from=earliest&cursor_name=b", tok, ""))
+	refused(in.do(http.MethodGet, "/v1/events?stream=ord*&from=earliest&cursor_name=b", tok, ""))
+	s := in.dial("", tok)
+	for id, stream := range map[string]string{"1": "orders", "2": "ord*"} {
+		s.send(`{"type":"subscribe","id":%q,"stream":%q,"from":"earliest","cursor_name":"b"}`, id, stream)
+		if m := s.fails(id, "cursor_limit"); m["retryable"] != false || m.str("action") != "stop" {
+			t.Errorf("%s: %v", stream, m)
+		}
+	}
+	s.send(`{"type":"subscribe","id":"3","stream":"orders","cursor_name":"a"}`)
+	s.until("subscribed")
+	if status, _, body := put("a"); status != http.StatusOK {
+		t.Errorf("the first name, again: %d %s", status, body)
+	}
+}
+
 func TestCursors(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{})

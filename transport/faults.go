@@ -48,6 +48,7 @@ var faultTable = []struct {
 	{hub.ErrUnknownStream, wire.UnknownStream, "the stream does not exist", 0},
 	{cursors.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: set a start position with from", 0},
 	{cursors.ErrSuperseded, wire.Superseded, "the named cursor was taken over by another connection", 0},
+	{cursors.ErrTooManyNames, wire.CursorLimit, "as many named cursors are stored for this principal as may be: delete one that is not needed, or use its name", 0},
 	{cursors.ErrStoreUnavailable, wire.Overloaded, "named cursors are unavailable", 2 * time.Second},
 	{upstream.ErrUnknownTopic, wire.TopicMissing, "the stream's topic does not exist in Kafka: an operator has to create the topic", 0},
 	{upstream.ErrSourceUnavailable, wire.Overloaded, "the stream is unavailable", 2 * time.Second},

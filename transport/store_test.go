@@ -22,6 +22,8 @@ type memoryStore struct {
 	taking func(cursors.Key)
 	// taken is called, without the lock, after each take, with its fence.
 	taken func(fence int64)
+	// names is how many names there may be, if above 0.
+	names int
 	// held makes every call wait until its context ends.
 	held atomic.Bool
 }
@@ -75,6 +77,10 @@ func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Positi
 		m.mu.Unlock()
 		return at, 0, err
 	}
+	if m.full(name) {
+		m.mu.Unlock()
+		return record.Position{}, 0, cursors.ErrTooManyNames
+	}
 	m.fence++
 	m.fences[name] = m.fence
 	fence, taken := m.fence, m.taken
@@ -83,6 +89,21 @@ func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Positi
 		taken(fence)
 	}
 	return at, fence, err
+}
+
+// full reports whether a name is new, and there are as many as may be. The caller holds
+// the lock.
+func (m *memoryStore) full(name cursors.Key) bool {
+	_, stored := m.at[name]
+	_, taken := m.fences[name]
+	all := make(map[cursors.Key]bool)
+	for one := range m.at {
+		all[one] = true
+	}
+	for one := range m.fences {
+		all[one] = true
+	}
+	return m.names > 0 && !stored && !taken && len(all) >= m.names
 }
 
 // takes returns how many times names have been taken.
@@ -115,6 +136,9 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 		switch {
 		case m.away:
 			results[i].Err = cursors.ErrStoreUnavailable
+			continue
+		case c.Fence == 0 && m.full(c.Key):
+			results[i].Err = cursors.ErrTooManyNames
 			continue
 		case c.Fence != 0 && c.Fence < m.fences[c.Key]:
 			results[i].Err = cursors.ErrSuperseded

@@ -44,7 +44,8 @@ type Store interface {
 
 	// Take makes the caller the only subscription that may ack under the name,
 	// and returns the stored position. With ErrNoCursor the fence is valid
-	// nevertheless. The previous holder is notified through Superseded.
+	// nevertheless. The previous holder is notified through Superseded. A name that
+	// is not stored fails with ErrTooManyNames if the principal has too many.
 	Take(ctx context.Context, name Key) (at record.Position, fence int64, err error)
 
 	// Commit moves cursors, all in one round trip, and returns one result for
@@ -57,7 +58,8 @@ type Store interface {
 	// cursor only moves up in each partition: by offset if a subscription acks,
 	// by epoch and then by offset if Fence is zero. A position in another topic
 	// replaces the stored one unless it is known to be older. A position with
-	// Reset always replaces the stored one.
+	// Reset always replaces the stored one. A commit without a fence fails with
+	// ErrTooManyNames as Take does.
 	Commit(ctx context.Context, commits []Commit) []Committed
 
 	// Delete removes a name. Deleting a name that is not stored is not an error.
@@ -80,6 +82,8 @@ var (
 	ErrNoCursor = errors.New("no cursor is stored under this name")
 	// ErrSuperseded means that another subscription has taken the name.
 	ErrSuperseded = errors.New("the cursor was taken over by another subscription")
+	// ErrTooManyNames means that as many names of the principal are stored as may be.
+	ErrTooManyNames = errors.New("too many named cursors are stored for this principal")
 	// ErrStoreUnavailable means that the store cannot be reached.
 	ErrStoreUnavailable = errors.New("the cursor store is unavailable")
 )

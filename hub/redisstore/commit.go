@@ -37,74 +37,79 @@ func (s *Store) Commit(ctx context.Context, commits []cursors.Commit) []cursors.
 func (s *Store) commit(ctx context.Context, commits []cursors.Commit, results []cursors.Committed) {
 	pending := make([]*pendingCommit, 0, len(commits))
 	for i := range commits {
-		args, err := commitArguments(commits[i], s.ttl)
+		p := &pendingCommit{index: i}
+		if commits[i].Fence == 0 { // otherwise the name was counted when it was taken
+			p.count = s.counting(commits[i].Key)
+		}
+		args, err := commitArguments(commits[i], s.ttl, p.count == nil)
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		pending = append(pending, &pendingCommit{index: i, keys: []string{s.key(commits[i].Key)}, args: args})
+		p.scripted = scripted{script: commitScript, keys: []string{s.key(commits[i].Key)}, args: args}
+		pending = append(pending, p)
 	}
 	err := s.call(ctx, "commit cursors", func(ctx context.Context) error {
-		if err := s.send(ctx, pending, commitScript.EvalSha); err != nil {
+		runs := make([]*scripted, 0, len(pending))
+		for _, p := range pending {
+			if p.count != nil {
+				runs = append(runs, p.count)
+			}
+			runs = append(runs, &p.scripted)
+		}
+		if err := s.runAll(ctx, runs); err != nil {
 			return err
 		}
-		// A server that restarted, or whose scripts were flushed, is sent the
-		// script itself. In a Cluster any node may lack it.
-		var unknown []*pendingCommit
-		for _, p := range pending {
-			if redis.HasErrorPrefix(p.reply.Err(), "NOSCRIPT") {
-				unknown = append(unknown, p)
-			}
-		}
-		return s.send(ctx, unknown, commitScript.Eval)
+		return s.runAll(ctx, madeNew(pending))
 	})
 	for _, p := range pending {
 		results[p.index] = s.result(p, commits[p.index].Position, err)
 	}
 }
 
-// pendingCommit is a commit in progress; reply is nil until it was sent.
+// pendingCommit is a commit in progress, with the run that counts its name if that may
+// be new.
 type pendingCommit struct {
+	scripted
 	index int
-	keys  []string
-	args  []any
-	reply *redis.Cmd
+	count *scripted
+	full  error // there is no room for the name
 }
 
-type evaluate func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
-
-// send pipelines commits and sets their replies. It returns errors of the
-// connection; the refusal of a single commit is in its reply.
-func (s *Store) send(ctx context.Context, pending []*pendingCommit, run evaluate) error {
-	if len(pending) == 0 {
-		return nil
-	}
-	pipe := s.client.Pipeline()
+// madeNew returns the commits that are to be sent again because their names were not
+// stored, and for which there is room.
+func madeNew(pending []*pendingCommit) (again []*scripted) {
 	for _, p := range pending {
-		p.reply = run(ctx, pipe, p.keys, p.args...)
-	}
-	if _, err := pipe.Exec(ctx); err != nil && !answered(err) {
-		return err
-	}
-	// In a Cluster one node may have refused and another may be unavailable.
-	for _, p := range pending {
-		if err := p.reply.Err(); err != nil && !answered(err) {
-			return err
+		answer, err := p.reply.Slice()
+		if err != nil || len(answer) != 1 || answer[0] != commitLeft {
+			continue
+		}
+		if p.full = counted(p.count); p.full == nil {
+			p.args[argumentNew] = true
+			again = append(again, &p.scripted)
 		}
 	}
-	return nil
+	return again
 }
+
+// argumentNew is the index of the argument of commit.lua that says whether to move a
+// name that is not stored.
+const argumentNew = 6
 
 // The first value of the script's answer.
 const (
 	commitSuperseded = int64(0)
 	commitAsAsked    = int64(1)
 	commitOtherwise  = int64(2)
+	commitLeft       = int64(3)
 )
 
 // result returns the result of a commit of a position; failed is the error of the
 // whole call.
 func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cursors.Committed {
+	if p.full != nil {
+		return cursors.Committed{Err: fmt.Errorf("commit cursor: %w", p.full)}
+	}
 	if p.reply == nil {
 		return cursors.Committed{Err: failed}
 	}

@@ -1,8 +1,9 @@
 -- Moves a cursor. KEYS[1]: the name's hash. ARGV: fence (0 for none), reset
--- (1 or 0), topic, at, time to live in ms, breaks of the topic, then partition,
--- offset, epoch and breaks of each place. Returns {0} where another has taken
--- the name, {1, at} where the position is stored as it is, else 2 and the
--- fields and values of what is stored.
+-- (1 or 0), topic, at, time to live in ms, breaks of the topic, whether to move a
+-- name that is not stored (1 or 0), then partition, offset, epoch and breaks of each
+-- place. Returns {0} where another has taken the name, {1, at} where the position is
+-- stored as it is, {3} where the name was left alone, else 2 and the fields and values
+-- of what is stored.
 --
 -- Lua's numbers are doubles, exact to 2^53 only: offsets, fences and times are
 -- compared as text.
@@ -15,6 +16,7 @@ local key, fence, topic, at = KEYS[1], ARGV[1], ARGV[3], ARGV[4]
 local fenced = fence ~= '0'
 local stored = {}
 local flat = redis.call('HGETALL', key)
+if ARGV[7] == '0' and #flat == 0 then return {3} end
 for i = 1, #flat, 2 do stored[flat[i]] = flat[i + 1] end
 
 local replace = ARGV[2] == '1' or not stored.topic
@@ -87,7 +89,7 @@ if not replace then
     if string.sub(flat[i], 1, 1) == 'p' then extra = extra + 1 end
   end
 end
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
   if late then break end
   local field, value = 'p' .. ARGV[i], ARGV[i + 1] .. ':' .. ARGV[i + 2]
   local now, cut, was = stored[field], 0, 0

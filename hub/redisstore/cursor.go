@@ -43,14 +43,36 @@ func (s *Store) Load(ctx context.Context, name cursors.Key) (record.Position, ti
 }
 
 // Take makes the caller the only holder that may ack under the name, and returns
-// the stored position. With cursors.ErrNoCursor the fence is valid nevertheless.
+// the stored position. With cursors.ErrNoCursor the fence is valid nevertheless. A
+// name that is not stored takes a second round trip, if names are limited.
 func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
-	var answer []string
+	var (
+		answer []string
+		full   error
+	)
 	err := s.call(ctx, "take cursor", func(ctx context.Context) (err error) {
-		answer, err = takeScript.Run(ctx, s.client, []string{s.key(name)},
-			s.ttl.Milliseconds(), s.channel(), encodeName(name)).StringSlice()
+		if count := s.counting(name); count != nil {
+			take := s.taking(name, false)
+			if err := s.runAll(ctx, []*scripted{count, take}); err != nil {
+				return err
+			}
+			if answer, err = take.reply.StringSlice(); err != nil || len(answer) > 0 {
+				return err
+			}
+			if full = counted(count); full != nil {
+				return nil
+			}
+		}
+		take := s.taking(name, true)
+		if err := s.runAll(ctx, []*scripted{take}); err != nil {
+			return err
+		}
+		answer, err = take.reply.StringSlice()
 		return err
 	})
+	if err == nil {
+		err = full
+	}
 	if err != nil {
 		return record.Position{}, 0, err
 	}
@@ -70,6 +92,15 @@ func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, in
 		return record.Position{}, fence, s.unreadable("take cursor", err)
 	}
 	return position, fence, nil
+}
+
+// taking returns the run that takes a name, and one that is not stored only if new.
+func (s *Store) taking(name cursors.Key, isNew bool) *scripted {
+	return &scripted{
+		script: takeScript,
+		keys:   []string{s.key(name)},
+		args:   []any{s.ttl.Milliseconds(), s.channel(), encodeName(name), isNew},
+	}
 }
 
 // Fences returns the fences of names, in one round trip, 0 for a name without
@@ -105,7 +136,11 @@ func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]int64, error
 // be, so that fences keep rising; the holder may commit again.
 func (s *Store) Delete(ctx context.Context, name cursors.Key) error {
 	return s.call(ctx, "delete cursor", func(ctx context.Context) error {
-		return deleteScript.Run(ctx, s.client, []string{s.key(name)}, s.ttl.Milliseconds()).Err()
+		kept, err := deleteScript.Run(ctx, s.client, []string{s.key(name)}, s.ttl.Milliseconds()).Bool()
+		if err != nil || kept {
+			return err
+		}
+		return s.uncount(ctx, name)
 	})
 }
 

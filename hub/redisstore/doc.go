@@ -14,13 +14,20 @@
 //	            been notified by then that all earlier positions are void: "1795…:1"
 //	    b<n>    the same for partition n
 //
+// If names are limited, those of a principal are a sorted set, by when each expires:
+//
+//	<prefix>cursors:{principal}
+//	    stream/name
+//
 // The three parts of the name are percent-encoded, so that names cannot collide.
 // Every commit and every Take renews the hash's time to live.
 //
 // # Guarantees
 //
 // Commit (for each cursor), Take and Delete are one Lua script on one key each,
-// hence atomic. Commits are idempotent. Within one topic, commits without a fence
+// hence atomic. Counting the names of a principal is another one, sent before it: two
+// new names at the same instant never pass the limit, but a name that is refused or
+// fails after it was counted counts all the same. Commits are idempotent. Within one topic, commits without a fence
 // commute: in whatever order and however often those of several writers arrive,
 // each partition ends at the highest (epoch, offset) of them, as a higher offset
 // of an earlier epoch belongs to a log that has been truncated since. Commits
@@ -72,6 +79,8 @@
 //	commit.go      Commit, in pipelines
 //	cursor.go      Load, Take, Delete
 //
+//	names.go       how many names a principal has
+//	scripted.go    running scripts in a pipeline
 //	position.go    a position as the fields of a hash
 //	key.go         names of keys, and names in messages
 //

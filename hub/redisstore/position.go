@@ -81,8 +81,9 @@ func decodePlace(partition, value string) (record.PartitionOffset, bool) {
 	return record.PartitionOffset{Partition: int32(p), Offset: o, Epoch: int32(e)}, true
 }
 
-// commitArguments returns the ARGV of commit.lua.
-func commitArguments(c cursors.Commit, ttl time.Duration) ([]any, error) {
+// commitArguments returns the ARGV of commit.lua; isNew is whether to move a name that
+// is not stored.
+func commitArguments(c cursors.Commit, ttl time.Duration, isNew bool) ([]any, error) {
 	if c.Fence < 0 {
 		return nil, fmt.Errorf("commit cursor: negative fence %d", c.Fence)
 	}
@@ -90,8 +91,8 @@ func commitArguments(c cursors.Commit, ttl time.Duration) ([]any, error) {
 	if c.Reset {
 		reset = "1"
 	}
-	args := make([]any, 0, 6+4*len(c.Position.Offsets))
-	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds(), c.Breaks.Topic)
+	args := make([]any, 0, 7+4*len(c.Position.Offsets))
+	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds(), c.Breaks.Topic, isNew)
 	for _, place := range c.Position.Offsets {
 		if place.Offset < 0 || place.Partition < 0 {
 			return nil, fmt.Errorf("commit cursor: offset %d of partition %d is negative", place.Offset, place.Partition)

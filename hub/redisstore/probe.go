@@ -27,43 +27,27 @@ const (
 // for some seconds, because a read-only replica and a server that is out of
 // memory answer a ping normally.
 func (s *Store) Check(ctx context.Context) error {
-	keys := make([]string, 1, clusterProbes)
-	keys[0] = s.probeKey(0)
+	probes := []*scripted{s.probe(0)}
 	if _, ok := s.client.(*redis.ClusterClient); ok {
 		for n := 1; n < clusterProbes; n++ {
-			keys = append(keys, s.probeKey(n))
+			probes = append(probes, s.probe(n))
 		}
 	}
 	return s.call(ctx, "write to redis", func(ctx context.Context) error {
-		return s.probe(ctx, keys)
+		if err := s.runAll(ctx, probes); err != nil {
+			return err
+		}
+		for _, one := range probes {
+			if err := one.reply.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// probe writes to all the keys in one round trip, or two if a server does not
-// know the script.
-func (s *Store) probe(ctx context.Context, keys []string) error {
-	run := func(run evaluate) error {
-		pipe := s.client.Pipeline()
-		for _, key := range keys {
-			run(ctx, pipe, []string{key}, probeFor.Milliseconds())
-		}
-		answers, err := pipe.Exec(ctx)
-		if err == nil || !answered(err) {
-			return err
-		}
-		// Exec's error is the first one, which may hide that of another node.
-		for _, answer := range answers {
-			if own := answer.Err(); own != nil && !redis.HasErrorPrefix(own, "NOSCRIPT") {
-				return own
-			}
-		}
-		return err
-	}
-	err := run(probeScript.EvalSha)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = run(probeScript.Eval)
-	}
-	return err
+func (s *Store) probe(n int) *scripted {
+	return &scripted{script: probeScript, keys: []string{s.probeKey(n)}, args: []any{probeFor.Milliseconds()}}
 }
 
 // probeKey returns a key that no cursor can have: a cursor's key has three parts.

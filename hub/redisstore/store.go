@@ -14,8 +14,8 @@ import (
 	"sluice/hub/cursors"
 )
 
-// Config configures a Store. All fields must be set, except the optional ones of
-// Redis.
+// Config configures a Store. All fields must be set, except Names and the optional ones
+// of Redis.
 type Config struct {
 	// Redis specifies the address of Redis and the login: one address for a
 	// single server, MasterName for Sentinel, several addresses for a Cluster,
@@ -26,6 +26,9 @@ type Config struct {
 	Prefix string
 	// TTL is how long a name is kept after its last commit, at least a second.
 	TTL time.Duration
+	// Names is how many names of a principal are kept, 0 for any number. A name counts
+	// until TTL after it was last taken or moved without a lease.
+	Names int
 	// Timeout bounds one call, from dialling to the answer.
 	Timeout time.Duration
 	Logger  *slog.Logger
@@ -37,6 +40,7 @@ type Store struct {
 	breaker *gobreaker.CircuitBreaker[struct{}]
 	prefix  string
 	ttl     time.Duration
+	names   int
 	timeout time.Duration
 	log     *slog.Logger
 }
@@ -61,6 +65,8 @@ func New(config Config) (*Store, error) {
 		return nil, fmt.Errorf("new cursor store: prefix %q contains a brace", config.Prefix)
 	case config.TTL < time.Second:
 		return nil, fmt.Errorf("new cursor store: time to live %s is below a second", config.TTL)
+	case config.Names < 0:
+		return nil, fmt.Errorf("new cursor store: a negative number of names, %d", config.Names)
 	case config.Timeout <= 0:
 		return nil, fmt.Errorf("new cursor store: timeout %s is not positive", config.Timeout)
 	case config.Logger == nil:
@@ -70,6 +76,7 @@ func New(config Config) (*Store, error) {
 		client:  newClient(config.Redis, config.Timeout),
 		prefix:  config.Prefix,
 		ttl:     config.TTL,
+		names:   config.Names,
 		timeout: config.Timeout,
 		log:     config.Logger,
 	}

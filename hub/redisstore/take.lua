@@ -1,11 +1,13 @@
 -- Takes a name. KEYS[1]: the name's hash. ARGV: time to live in ms, channel,
--- the name as messages have it. Returns the fence, then the hash.
+-- the name as messages have it, whether to take a name that is not stored (1 or 0).
+-- Returns the fence, then the hash, or nothing where the name was left alone.
 local function less(a, b)
   if #a ~= #b then return #a < #b end
   return a < b
 end
 
 local key = KEYS[1]
+if ARGV[4] == '0' and redis.call('EXISTS', key) == 0 then return {} end
 local time = redis.call('TIME')
 local fence = time[1] .. string.format('%06d', tonumber(time[2]))
 local stored = redis.call('HGET', key, 'fence')

@@ -31,6 +31,7 @@ const (
 	RateLimited         Code = "rate_limited"
 	TooManySessions     Code = "too_many_sessions"
 	SubscriptionLimit   Code = "subscription_limit"
+	CursorLimit         Code = "cursor_limit"
 	Internal            Code = "internal"
 	Draining            Code = "draining"
 	Overloaded          Code = "overloaded"
@@ -127,6 +128,7 @@ var codes = map[Code]Info{
 	RateLimited:       {HTTP: 429, Close: 4101, Retryable: true, Action: Resume},
 	TooManySessions:   {HTTP: 429, Close: 4104, Retryable: true, Action: Resume},
 	SubscriptionLimit: {HTTP: 429, Close: 4104, Retryable: true, Action: Resume},
+	CursorLimit:       {HTTP: 403, Close: 4505, Action: Stop},
 
 	Internal:           {HTTP: 500, Close: 1011, Retryable: true, Action: Resume},
 	Draining:           {HTTP: 503, Close: 1012, Retryable: true, Action: Resume},

@@ -37,6 +37,7 @@ func newCursors(c *config.Config, logger *slog.Logger) (*namedCursors, error) {
 		Redis:   options,
 		Prefix:  redisPrefix,
 		TTL:     c.Cursors.TTL,
+		Names:   c.Cursors.PerPrincipal,
 		Timeout: c.Redis.Timeout,
 		Logger:  logger.With("component", "redis"),
 	}); err != nil {

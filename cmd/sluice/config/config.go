@@ -51,8 +51,9 @@ type Stream struct {
 
 // Cursors configures how named cursors are kept.
 type Cursors struct {
-	TTL        time.Duration `koanf:"ttl" default:"30d" validate:"between=1m..3650d" doc:"how long a named cursor is kept after its last ack"`
-	FlushEvery time.Duration `koanf:"flush_every" default:"200ms" validate:"between=1ms..1m" doc:"how long acks are collected before they are written to Redis in one round trip"`
+	TTL          time.Duration `koanf:"ttl" default:"30d" validate:"between=1m..3650d" doc:"how long a named cursor is kept after its last ack"`
+	PerPrincipal int           `koanf:"per_principal" default:"10000" validate:"omitempty,between=1..100000000" unit:"names" doc:"named cursors of a principal; a new name above the limit is refused with cursor_limit. A name counts until ttl after it was last subscribed with or moved by PUT. 0 means no limit"`
+	FlushEvery   time.Duration `koanf:"flush_every" default:"200ms" validate:"between=1ms..1m" doc:"how long acks are collected before they are written to Redis in one round trip"`
 }
 
 // Drain configures how the server shuts down on SIGTERM.

@@ -1,0 +1,61 @@
+package redisstore
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// scripted is a run of a script in a pipeline; reply is nil until it was sent.
+type scripted struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+	reply  *redis.Cmd
+}
+
+// runAll runs scripts in one round trip. A server that restarted, or whose scripts were
+// flushed, is sent the scripts themselves in a second one; in a Cluster any node may lack
+// them. It returns errors of the connection; what a script answers is in its reply.
+func (s *Store) runAll(ctx context.Context, all []*scripted) error {
+	if err := s.send(ctx, all, (*redis.Script).EvalSha); err != nil {
+		return err
+	}
+	var unknown []*scripted
+	for _, one := range all {
+		if redis.HasErrorPrefix(one.reply.Err(), "NOSCRIPT") {
+			unknown = append(unknown, one)
+		}
+	}
+	return s.send(ctx, unknown, (*redis.Script).Eval)
+}
+
+type evaluate func(script *redis.Script, ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd //nolint:revive // the order of a method expression
+
+func (s *Store) send(ctx context.Context, all []*scripted, run evaluate) error {
+	if len(all) == 0 {
+		return nil
+	}
+	pipe := s.client.Pipeline()
+	for _, one := range all {
+		one.reply = run(one.script, ctx, pipe, one.keys, one.args...)
+	}
+	_, err := pipe.Exec(ctx)
+	if err != nil && !answered(err) {
+		return err
+	}
+	// In a Cluster one node may have refused and another may be unavailable. A refused
+	// login is in no reply.
+	refused := false
+	for _, one := range all {
+		own := one.reply.Err()
+		if own != nil && !answered(own) {
+			return own
+		}
+		refused = refused || own != nil
+	}
+	if refused {
+		return nil
+	}
+	return err
+}
