@@ -144,6 +144,13 @@ func (a *auditor) pageRead(r *http.Request, sub *subscription, page *wire.Page) 
 	})
 }
 
+// replied records that a session has received the reply to a record.
+func (a *auditor) replied(x *session, sub *subscription) {
+	if x.audited != nil && sub.began != nil {
+		a.recorder.Record(audit.PageRead{Client: x.describe(), Reading: sub.began.of(sub), Replay: sub.began.replay, Records: 1})
+	}
+}
+
 // unsubscribed records that a subscription has ended before its session.
 func (a *auditor) unsubscribed(x *session, sub *subscription, reason wire.Reason) {
 	if x.audited != nil {

@@ -82,6 +82,7 @@
 //	messages.go              reading messages from a WebSocket
 //	inflating.go             decompressing them
 //	requests.go              answering requests
+//	replying.go              waiting for the replies to records
 //	identity.go              authenticating and renewing
 //	reapproval.go            approving subscriptions again at a renewal
 //	refresh.go               giving sessions the rights in force
@@ -93,6 +94,7 @@
 //	claiming.go              taking named cursors, once nothing else can refuse
 //	beginning.go             beginning the subscriptions of a session
 //	subscribing.go           the start position and the rights of a subscription
+//	taking.go                waiting for a subscription in a handler
 //	publish.go               storing published messages, and the answers
 //
 //	workers.go               Workers: the set of all workers

@@ -75,6 +75,8 @@ type Limits struct {
 	PageMemory int
 	// PublishesPerSession bounds the publishes that are not yet answered.
 	PublishesPerSession int
+	// RepliesPerSession bounds the replies that a session waits for.
+	RepliesPerSession int
 	// PublishesPerTenant is the same for all clients of a tenant.
 	PublishesPerTenant int
 	// PublishTimeout is the time within which a publish is answered. Required.

@@ -12,24 +12,6 @@ import (
 // pageRead bounds how long a page waits for records that Kafka already has.
 const pageRead = 10 * time.Second
 
-// atOnce is always ready.
-var atOnce = func() <-chan struct{} {
-	ready := make(chan struct{})
-	close(ready)
-	return ready
-}()
-
-// pageOwner lets a handler wait for its subscription.
-type pageOwner chan struct{}
-
-// Pump implements hub.Owner.
-func (o pageOwner) Pump() {
-	select {
-	case o <- struct{}{}:
-	default:
-	}
-}
-
 // handlePage serves GET /v1/streams/{stream}/records.
 func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 	last, twice := onceIn(r.Header, "Last-Event-ID")

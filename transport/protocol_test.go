@@ -17,6 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tidwall/gjson"
 
 	"sluice/auth"
 	"sluice/hub"
@@ -138,7 +139,8 @@ func play(t *testing.T, e example) {
 			p.streams = append(p.streams, *s)
 		},
 		config: func(c *transport.Config) {
-			p.hub, p.ingest = c.Hub, ingest.New(c.Hub, nil, nil)
+			c.CorrelationHeader = "correlation-id"
+			p.hub, p.ingest = c.Hub, ingest.New(c.Hub, nil, []ingest.Step{ingest.Correlated{Header: c.CorrelationHeader}})
 			c.Ingest = p.ingest
 		},
 		limits: func(l *transport.Limits) { l.PageCache = time.Minute },
@@ -175,6 +177,27 @@ func play(t *testing.T, e example) {
 			p.fatalf("%q is no part of an example", line)
 		}
 	}
+}
+
+// service answers the first record of orders that comes.
+func (p *player) service() {
+	orders := p.in.reads("/v1/streams/orders/events", p.bound["token"])
+	orders.until("sluice.caught_up")
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		e, ok := orders.next()
+		if correlation := correlationOf(gjson.Parse(e.data)); ok && correlation != "" {
+			p.in.topics.Append("public.news", record.Record{
+				Key: []byte("eu-991"), Value: []byte(`{"accepted":true}`), Timestamp: time.Now().UnixMilli(),
+				Headers: []record.Header{{Name: []byte("correlation-id"), Value: []byte(correlation)}},
+			})
+		}
+	}()
+	p.t.Cleanup(func() {
+		orders.cancel()
+		<-answered
+	})
 }
 
 func (p *player) fatalf(format string, args ...any) {
@@ -252,6 +275,8 @@ var stages = []struct {
 	{regexp.MustCompile(`^and keeps invalid records as dead letters$`), func(p *player, _ []string) {
 		p.rule(&ingest.DeadLetters{Stream: "hidden", Topic: "orders", Now: time.Now})
 	}},
+	{regexp.MustCompile(`^a service answers the records of orders in public.news$`), func(p *player, _ []string) { p.service() }},
+	{regexp.MustCompile(`^nobody answers$`), func(*player, []string) {}},
 	{regexp.MustCompile(`^the server is told to stop$`), func(p *player, _ []string) { go func() { _ = p.in.stop() }() }},
 	{regexp.MustCompile(`^in (the first|a second) terminal$`), func(*player, []string) {}},
 	{regexp.MustCompile(`^Ctrl-C in the first terminal; in the second$`), func(p *player, _ []string) { p.seen.cancel() }},
@@ -616,6 +641,7 @@ var forms = map[string]func(text string) bool{
 	"feed":    regexp.MustCompile(`^orders#[0-9a-f]{16}$`).MatchString,
 	"offset":  regexp.MustCompile(`^\d+$`).MatchString,
 	"tag":     regexp.MustCompile(`^W/"[\w-]{22}"$`).MatchString,
+	"value":   regexp.MustCompile(`^[A-Z2-7]{26}$`).MatchString,
 	"text":    func(text string) bool { return text != "" },
 }
 

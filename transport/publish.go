@@ -16,6 +16,7 @@ import (
 type origin struct {
 	address     string
 	traceParent string // of the HTTP request, as the client has sent it
+	correlation string // of the record with its reply, "" if none is expected
 }
 
 // publish stores those of the messages of a principal that can be sent before its token
@@ -66,7 +67,7 @@ func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, 
 	}()
 	by := ingest.Publisher{
 		Principal: p.Key(), Tenant: p.Tenant(), Address: from.address, TraceParent: from.traceParent,
-		Claims: p.Claims(), Allowed: allowed,
+		Correlation: from.correlation, Claims: p.Claims(), Allowed: allowed,
 	}
 	if !p.Anonymous() {
 		by.Subject = p.ID()

@@ -18,7 +18,14 @@ import (
 
 // handlePublish serves POST /v1/streams/{stream}/records.
 func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
-	c := s.identify(r)
+	// A request that waits for a reply counts as a session.
+	to, unclear := wire.ParseReplyTo(r.URL.RawQuery)
+	enter := s.identify
+	if !to.IsZero() {
+		enter = s.admit
+	}
+	c := enter(r)
+	defer c.leave()
 	s.require(c)
 	var allowed filter.Filter
 	if c.fault == nil {
@@ -26,6 +33,9 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.fault == nil {
 		c.fault = s.approvePublish(r.Context(), c.principal, r.PathValue("stream"))
+	}
+	if c.fault == nil {
+		c.fault = unclear
 	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
@@ -52,13 +62,27 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
+	from := origin{address: s.addressOf(r), traceParent: strings.Join(r.Header.Values("Traceparent"), ",")}
+	reply, fault := s.expectFor(r, c.principal, to, batch)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	if reply != nil {
+		defer reply.release()
+		from.correlation = reply.correlation
+	}
 	stored := make(chan []upstream.Stored, 1)
-	s.publish(c.principal, origin{s.addressOf(r), strings.Join(r.Header.Values("Traceparent"), ",")}, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
+	s.publish(c.principal, from, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
 	s.audit.posted(r, results)
 	if why := noneSent(results); why != nil {
 		s.refuse(w, r, faultOf(why))
+		return
+	}
+	if reply != nil && results[0].Err == nil {
+		s.answerWithReply(w, r, reply, results[0])
 		return
 	}
 	switch m := s.answer("", batch, results).(type) {

@@ -4,6 +4,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/filter"
 	"sluice/hub/record"
 	"sluice/transport/wire"
 )
@@ -20,6 +21,8 @@ type reading struct {
 	// unset is the start if the client names none, hub.StartLast; the zero value is the
 	// tip.
 	unset hub.Start
+	// only leaves out records beyond what the client asks for.
+	only filter.Filter
 	// look loads the named cursor without taking it.
 	look bool
 }

@@ -91,11 +91,28 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		s.fail(fault)
 		return false
 	}
+	from := origin{address: s.address}
+	var reply *expected
+	if !r.ReplyTo.IsZero() {
+		if reply, fault = s.expect(p, r.Stream, r.ReplyTo); fault != nil {
+			fault.ID = r.ID
+			s.fail(fault)
+			return false
+		}
+		from.correlation = reply.correlation
+	}
 	s.inFlight.Add(1)
 	id, batch, stream := r.ID, r.Batch, r.Stream
-	s.server.publish(p, origin{address: s.address}, allowed, stream, r.Messages, func(results []upstream.Stored) {
+	s.server.publish(p, from, allowed, stream, r.Messages, func(results []upstream.Stored) {
 		s.freeSlot()
 		s.server.audit.published(s, stream, results)
+		if reply != nil && results[0].Err == nil {
+			s.await(id, reply, results[0])
+			return
+		}
+		if reply != nil {
+			s.forgo(reply)
+		}
 		s.post(func(s *session, sc *scratch) {
 			if s.closing {
 				return

@@ -28,7 +28,7 @@ func New(config Config) (*Server, error) {
 		return nil, errors.New("new server: RequestTimeout, HeaderTimeout, IdleTimeout, HeaderBytes, DrainTimeout and CheckEvery are required")
 	}
 	if config.Ingest == nil {
-		config.Ingest = ingest.New(config.Hub, nil, nil)
+		config.Ingest = ingest.New(config.Hub, nil, []ingest.Step{ingest.Correlated{Header: config.CorrelationHeader}})
 	}
 	if config.Registry == nil {
 		config.Registry = prometheus.NewRegistry()

@@ -87,6 +87,9 @@ type Config struct {
 	// Ready adds readiness checks, by name: the instance is not ready while one of
 	// them fails. Optional.
 	Ready map[string]func(context.Context) error
+	// CorrelationHeader is the header that a record and its reply have in common, as
+	// Ingest sets it. Empty if clients cannot wait for replies.
+	CorrelationHeader string
 	// Degraded adds checks of dependencies that the instance can do without: their
 	// failures are reported beside the others and do not keep clients away.
 	// Optional.

@@ -69,6 +69,7 @@ type session struct {
 	due      atomic.Int64 // when timed work is due next
 	lastSign atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes not yet answered
+	replies  atomic.Int32 // replies that are waited for
 	unread   atomic.Bool  // what the client sends is not read now
 	over     atomic.Bool  // nothing more is accepted from the client
 

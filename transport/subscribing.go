@@ -54,7 +54,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	request := hub.Request{
 		Stream:    r.stream,
 		Keys:      r.Keys,
-		Filter:    asked,
+		Filter:    asked.And(r.only),
 		Start:     start,
 		Replay:    s.replay(p, r.stream),
 		Tenant:    p.Tenant(),

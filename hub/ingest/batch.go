@@ -44,6 +44,9 @@ type Publisher struct {
 	// Claims are the attributes of the principal's credential as a JSON object, nil
 	// for none. They must not be changed.
 	Claims []byte
+	// Correlation is what the reply to the record will have in common with it, "" if none
+	// is expected.
+	Correlation string
 	// Allowed passes the records that the principal has a right to publish.
 	Allowed filter.Filter
 }

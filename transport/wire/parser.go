@@ -81,7 +81,7 @@ var notYet = map[string]bool{"message_id": true}
 var known = func() map[string]string {
 	names := map[string]string{}
 	for name := range strings.FieldsSeq(`type id token stream subscriptions from key cursor_name reset on_gap
-		heartbeat ack cursor headers data encoding tombstone records filter key_prefix message_id last_event_id ts`) {
+		heartbeat ack cursor headers data encoding tombstone records filter key_prefix message_id last_event_id ts reply wait`) {
 		names[name] = "/" + name
 	}
 	return names

@@ -104,6 +104,7 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m ingest.Message) {
 		header, isHeader := strings.CutPrefix(pair.name, "header.")
 		switch {
 		case pair.name == "ticket" || pair.name == "access_token":
+		case pair.name == "reply" || pair.name == "wait": // see ParseReplyTo
 		case isJSON && (pair.name == "key" || pair.name == "ts" || isHeader):
 			p.refuse("", "the parameter %s cannot be combined with a JSON body: use the field of the body", Shown(pair.name))
 		case pair.name == "key":
@@ -126,4 +127,34 @@ func (p *parser) rawRecord(pairs []pair, isJSON bool) (m ingest.Message) {
 		}
 	}
 	return m
+}
+
+// ParseReplyTo reads the parameters `reply` and `wait` of a request that publishes. The
+// error's code is BadRequest.
+func ParseReplyTo(rawQuery string) (ReplyTo, *Error) {
+	pairs, err := splitQuery(rawQuery)
+	if err != nil {
+		return ReplyTo{}, err
+	}
+	var to ReplyTo
+	p := &parser{}
+	seen := map[string]bool{}
+	for _, pair := range pairs {
+		if pair.name != "reply" && pair.name != "wait" {
+			continue
+		}
+		if seen[pair.name] {
+			p.refuse("/"+pair.name, "is given twice")
+		}
+		seen[pair.name] = true
+		p.replyTo(&to, pair.name, "/"+pair.name, pair.value)
+	}
+	p.checkReplyTo(&to)
+	if !p.failed() {
+		p.check(&to)
+	}
+	if p.failed() {
+		return ReplyTo{}, p.queryFault()
+	}
+	return to, nil
 }

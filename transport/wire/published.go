@@ -131,6 +131,57 @@ func (m *PublishedBatch) appendFields(o *object) {
 	o.buf = append(o.buf, ']')
 }
 
+// Replied answers a publish that expects a reply: the record is stored, and the reply has
+// come or has not come in time.
+type Replied struct {
+	Published
+	// Event is the reply as encoded by event.Encoder, nil if there was none.
+	Event []byte
+	// Without a reply, Correlation is the value of the header that it will have, Header
+	// the header's name, and Stream and Cursor where it is to be expected.
+	Correlation, Header, Stream, Cursor string
+}
+
+// Append implements Message.
+func (m *Replied) Append(dst []byte) []byte {
+	o := openMessage(dst, "published")
+	o.textIf("id", m.ID)
+	m.appendFields(&o)
+	return o.close()
+}
+
+// AppendBody appends the body of the HTTP response.
+func (m *Replied) AppendBody(dst []byte) []byte {
+	o := openObject(dst)
+	m.appendFields(&o)
+	return o.close()
+}
+
+// Status returns the HTTP status of the response: 200 with a reply, else 202.
+func (m *Replied) Status() int {
+	if m.Event == nil {
+		return 202
+	}
+	return 200
+}
+
+func (m *Replied) appendFields(o *object) {
+	m.Published.appendFields(o)
+	if m.Event != nil {
+		o.name("reply")
+		o.buf = append(o.buf, m.Event...)
+		return
+	}
+	o.null("reply")
+	o.name("reply_at")
+	at := openObject(o.buf)
+	at.text("stream", m.Stream)
+	at.text("header", m.Header)
+	at.text("value", m.Correlation)
+	at.text("cursor", m.Cursor)
+	o.buf = at.close()
+}
+
 // Page is one page of records.
 type Page struct {
 	// Events are events as encoded by event.Encoder.

@@ -28,8 +28,6 @@ const (
 	DefaultPageLimit = 100
 	// MaxPageLimit is the largest number of records that a page can be asked for.
 	MaxPageLimit = 1000
-	// MaxWait is the longest time that a page can wait for records.
-	MaxWait = 30 * time.Second
 	// maxPing keeps the requested interval reasonable; the configuration's bounds
 	// are narrower.
 	maxPing = 24 * time.Hour

@@ -50,6 +50,11 @@ const (
 const (
 	// MaxLast is the largest N of `last:N`.
 	MaxLast = 100_000
+	// MaxWait is the longest time that a request can wait for records.
+	MaxWait = 30 * time.Second
+	// DefaultReplyWait is how long a client waits for the reply to a record if it does
+	// not say so.
+	DefaultReplyWait = 5 * time.Second
 	// MinHeartbeat is the shortest heartbeat that clients can ask for.
 	MinHeartbeat = time.Second
 	// MaxHeartbeat is the longest heartbeat that clients can ask for.

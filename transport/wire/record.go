@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"sluice/hub/ingest"
 	"sluice/hub/jsonscan"
@@ -161,11 +162,19 @@ func (p *parser) publish(b []byte) *Publish {
 			r.ID = p.text(at, value)
 		case "stream":
 			r.Stream = p.text(at, value)
+		case "reply", "wait":
+			if text, ok := p.textOK(at, value); ok {
+				p.replyTo(&r.ReplyTo, name, at, text)
+			}
 		default:
 			return false
 		}
 		return true
 	})
+	if r.Batch && !r.ReplyTo.IsZero() {
+		p.refuse("/reply", "is for a single record, and cannot be combined with records")
+	}
+	p.checkReplyTo(&r.ReplyTo)
 	return r
 }
 
@@ -225,4 +234,31 @@ func (p *parser) batch(list []byte) (messages []ingest.Message) {
 		p.refuse("/records", "is empty")
 	}
 	return messages
+}
+
+// replyTo reads one field and reports whether there is such a field.
+func (p *parser) replyTo(to *ReplyTo, name, at, value string) bool {
+	switch name {
+	case "reply":
+		if to.Stream = value; value == "" {
+			p.refuse(at, "is empty")
+		}
+	case "wait":
+		to.Wait = p.span(at, value, time.Millisecond, MaxWait)
+	default:
+		return false
+	}
+	return true
+}
+
+// checkReplyTo checks that the fields fit each other, and sets the default.
+func (p *parser) checkReplyTo(to *ReplyTo) {
+	switch {
+	case to.IsZero() && to.Wait != 0:
+		p.refuse("/wait", "requires reply")
+	case !to.IsZero() && IsPattern(to.Stream):
+		p.refuse("/reply", "must be one stream, not a pattern")
+	case !to.IsZero() && to.Wait == 0:
+		to.Wait = DefaultReplyWait
+	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"log/slog"
+	"time"
 
 	"sluice/hub/ingest"
 )
@@ -98,6 +99,7 @@ type Ack struct {
 type Publish struct {
 	ID     string `json:"id" validate:"required,max=64"`
 	Stream string `json:"stream" validate:"required,max=128"`
+	ReplyTo
 	// Messages are the records in their order. Values are slices of the client's
 	// message, unchanged, unless they were in base64.
 	Messages []ingest.Message `json:"-" validate:"-"`
@@ -105,6 +107,16 @@ type Publish struct {
 	// batch, even a single one.
 	Batch bool `json:"-"`
 }
+
+// ReplyTo is where a client expects the reply to the record that it publishes. The zero
+// value is none.
+type ReplyTo struct {
+	Stream string        `json:"reply" validate:"max=128"`
+	Wait   time.Duration `json:"wait"`
+}
+
+// IsZero reports whether no reply is expected.
+func (r ReplyTo) IsZero() bool { return r.Stream == "" }
 
 // RequestID implements Request.
 func (r *Auth) RequestID() string { return r.ID }

@@ -7,7 +7,7 @@ import (
 
 // newIngest returns what published records pass through on their way to a store.
 func newIngest(c *config.Config, store ingest.Store) *ingest.Pipeline {
-	pipeline := ingest.New(store, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Allowed{}})
+	pipeline := ingest.New(store, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Correlated{Header: c.Replies.Header}, ingest.Allowed{}})
 	setIngest(pipeline, c)
 	return pipeline
 }

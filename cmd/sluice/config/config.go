@@ -20,6 +20,7 @@ type Config struct {
 	Tenants        *Tenants          `koanf:"tenants" doc:"tenants whose streams, named cursors, quotas and metrics are apart: the topics of streams may have {tenant} in their names"`
 	Encryption     Encryption        `koanf:"encryption" doc:"keys of what is encrypted in records"`
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`
+	Replies        Replies           `koanf:"replies" doc:"replies to records, for which clients can wait"`
 	Cursors        Cursors           `koanf:"cursors" doc:"named cursors"`
 	Drain          Drain             `koanf:"drain" doc:"shutdown on SIGTERM or SIGINT"`
 	Compression    Compression       `koanf:"compression" doc:"compression of events for clients that offer it; events are compressed once for all subscribers of a stream. The compressed size reveals something about encrypted content: disable compression if clients can publish to a stream that contains records of others that must stay secret from them"`
@@ -47,6 +48,11 @@ type Stream struct {
 	Decrypt    *Decrypt      `koanf:"decrypt" doc:"what producers have encrypted in the records, which is decrypted for clients with the right"`
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; if left out, limits/stream_log"`
 	Ingest     Ingest        `koanf:"ingest" doc:"what the stream demands of records that clients publish; a record that breaks a rule is refused with invalid"`
+}
+
+// Replies configures how replies to records are found.
+type Replies struct {
+	Header string `koanf:"header" default:"correlation-id" validate:"header_name,correlation_header" doc:"header that the server sets in a record whose reply is waited for, and that the reply must have with the same value"`
 }
 
 // Cursors configures how named cursors are kept.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"sluice/auth"
+	"sluice/hub/ingest"
 	ingestrules "sluice/hub/ingest/rules"
 )
 
@@ -129,4 +130,8 @@ func (s Stream) Accepts() ingestrules.Kinds {
 	}
 	has := func(kind string) bool { return slices.Contains(s.Ingest.Kinds, kind) }
 	return ingestrules.Kinds{JSON: has("json"), Text: has("text"), Bytes: has("bytes"), Tombstones: has("tombstone")}
+}
+
+func isCorrelationHeader(s string) bool {
+	return !ingest.ReservedHeader(s) && !strings.EqualFold(s, "traceparent")
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/cmd/sluice/certificates"
+	"sluice/hub/ingest"
 )
 
 // rule is a check of one value that validate tags can name. what describes a valid
@@ -30,32 +31,33 @@ type rule struct {
 }
 
 var rules = map[string]rule{
-	"listen_address":  {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
-	"dial_address":    {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
-	"origin":          {isOrigin, "a web origin as browsers send it: scheme://host[:port] in lower case, without a path and without the scheme's default port"},
-	"stream_name":     {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
-	"cluster_name":    {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
-	"keyset_name":     {clusterName.MatchString, "a keyset's name: up to 64 of A-Z a-z 0-9 _ -, beginning with a letter or digit"},
-	"vault_mount":     {regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}$`).MatchString, "a path such as transit"},
-	"vault_key":       {regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`).MatchString, "the name of a key: up to 128 of A-Z a-z 0-9 . _ -"},
-	"stream_pattern":  {isPattern, "a stream's name, in which up to 8 * match any number of characters"},
-	"topic_name":      {isTopicTemplate, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -, in which {tenant} stands once for a tenant of up to 63"},
-	"tenant_host":     {isTenantHost, "a host name in lower case that begins with {tenant}., such as {tenant}.example.com"},
-	"redis_url":       {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
-	"jwks_url":        {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
-	"kafka_principal": {isKafkaPrincipal, "a principal of Kafka with a claim in it, such as User:{sub}; between two claims there is a text"},
-	"kafka_user":      {isKafkaUser, "a principal of Kafka, such as User:admin"},
-	"readable_file":   {isReadableFile, ""},
-	"host_name":       {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString, "a host name in lower case, without a port"},
-	"domain_name":     {isHostName, "a host name in lower case with at least one dot; names in other scripts are written in ASCII (xn--…)"},
-	"directory_url":   {certificates.IsDirectoryURL, "an https URL without user name and password; http is allowed on loopback only"},
-	"email":           {isEmail, "an e-mail address"},
-	"uri_reference":   {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
-	"service_url":     {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
-	"aws_region":      {awsRegion, "an AWS region, such as eu-west-1"},
-	"aws_role":        {awsRole, "the ARN of an IAM role, arn:aws:iam::123456789012:role/NAME"},
-	"aws_session":     {awsSession, "the name of a role's session: 2 to 64 of A-Z a-z 0-9 + = , . @ _ -"},
-	"header_name":     {regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$").MatchString, "the name of a header"},
+	"listen_address":     {func(s string) bool { return isAddress(s, true) }, "an address to listen on, such as 127.0.0.1:8080 or :8080"},
+	"dial_address":       {func(s string) bool { return isAddress(s, false) }, "an address to connect to, host:port"},
+	"origin":             {isOrigin, "a web origin as browsers send it: scheme://host[:port] in lower case, without a path and without the scheme's default port"},
+	"stream_name":        {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`).MatchString, "a stream's name: up to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"},
+	"cluster_name":       {isClusterName, "a cluster's name: up to 64 of A-Z a-z 0-9 _ -, but not " + DefaultCluster},
+	"keyset_name":        {clusterName.MatchString, "a keyset's name: up to 64 of A-Z a-z 0-9 _ -, beginning with a letter or digit"},
+	"vault_mount":        {regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}$`).MatchString, "a path such as transit"},
+	"vault_key":          {regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`).MatchString, "the name of a key: up to 128 of A-Z a-z 0-9 . _ -"},
+	"stream_pattern":     {isPattern, "a stream's name, in which up to 8 * match any number of characters"},
+	"topic_name":         {isTopicTemplate, "a Kafka topic: up to 249 of A-Z a-z 0-9 . _ -, in which {tenant} stands once for a tenant of up to 63"},
+	"tenant_host":        {isTenantHost, "a host name in lower case that begins with {tenant}., such as {tenant}.example.com"},
+	"redis_url":          {isRedisURL, "a Redis URL: redis:// or rediss://[user[:password]@]host:port[/db]"},
+	"jwks_url":           {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"kafka_principal":    {isKafkaPrincipal, "a principal of Kafka with a claim in it, such as User:{sub}; between two claims there is a text"},
+	"kafka_user":         {isKafkaUser, "a principal of Kafka, such as User:admin"},
+	"readable_file":      {isReadableFile, ""},
+	"host_name":          {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString, "a host name in lower case, without a port"},
+	"domain_name":        {isHostName, "a host name in lower case with at least one dot; names in other scripts are written in ASCII (xn--…)"},
+	"directory_url":      {certificates.IsDirectoryURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"email":              {isEmail, "an e-mail address"},
+	"uri_reference":      {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
+	"service_url":        {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"aws_region":         {awsRegion, "an AWS region, such as eu-west-1"},
+	"aws_role":           {awsRole, "the ARN of an IAM role, arn:aws:iam::123456789012:role/NAME"},
+	"aws_session":        {awsSession, "the name of a role's session: 2 to 64 of A-Z a-z 0-9 + = , . @ _ -"},
+	"correlation_header": {isCorrelationHeader, "the name of a header that clients may use: neither traceparent nor one that begins with " + ingest.ReservedHeaderPrefix},
+	"header_name":        {regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$").MatchString, "the name of a header"},
 }
 
 var validate = sync.OnceValue(func() *validator.Validate {
