@@ -48,7 +48,7 @@ var secretPaths = []string{"/secret", "headers.s"}
 func TestDecryptedIsShownByRight(t *testing.T) {
 	t.Parallel()
 	const records = 300
-	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

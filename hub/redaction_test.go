@@ -127,7 +127,7 @@ func (r *reader) lines(t *testing.T, way string, n int) (lines []string) {
 func TestEachSeesItsOwn(t *testing.T) {
 	t.Parallel()
 	const records = 600
-	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -498,7 +498,7 @@ func TestRedactionsCountAsMemory(t *testing.T) {
 // delivered that differ only in what is hidden.
 func TestHiddenValuesDecideNothing(t *testing.T) {
 	t.Parallel()
-	language, err := expr.New(expr.Limits{Bytes: 4000, Cost: 1000, Cached: 1000})
+	language, err := expr.New(expr.Limits{Bytes: 4000, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

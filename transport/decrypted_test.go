@@ -133,7 +133,7 @@ func (byHook) Verify(_ context.Context, presented auth.Credential) (*auth.Identi
 
 func startSealed(t *testing.T, s *sealer, more ...auth.Grant) (*instance, *auth.Authenticator, *rights.Rights) {
 	t.Helper()
-	language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/cursors"
+	"sluice/hub/filter/expr"
 	"sluice/hub/ingest"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
@@ -56,6 +57,8 @@ var faultTable = []struct {
 	{upstream.ErrPublishUnknown, wire.PublishUnknown, "unknown whether the record is stored", 0},
 	{errTenantPublishes, wire.RateLimited, "the clients of the tenant have too many publishes in flight; the record is not stored", time.Second},
 	{hub.ErrTooManyStreams, wire.Overloaded, "too many streams are in use on this instance", 5 * time.Second},
+	{expr.ErrClientMemory, wire.SubscriptionLimit, "the filters of this client take as much memory as a client may use: end subscriptions, or use filters that are shorter or the same", time.Second},
+	{expr.ErrMemory, wire.Overloaded, "the filters of all clients take as much memory as they may", 5 * time.Second},
 	{upstream.ErrPublishOverloaded, wire.RateLimited, "too many publishes are in flight; the record is not stored", time.Second},
 	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},

@@ -1,16 +1,18 @@
 package transport
 
 import (
+	"context"
 	"errors"
 
+	"sluice/auth"
 	"sluice/hub/filter"
 	"sluice/hub/filter/expr"
 	"sluice/transport/wire"
 )
 
-// filterOf returns the filter that a client asks for, without its keys.
-func (s *Server) filterOf(r wire.Reading) (filter.Filter, *wire.Error) {
-	var made filter.Filter
+// filterOf returns the filter that a client asks for, without its keys. It is in use until
+// release, and counts for what the filters of the client may take.
+func (s *Server) filterOf(ctx context.Context, p *auth.Principal, r wire.Reading) (made filter.Filter, release func(), fault *wire.Error) {
 	for _, h := range r.Headers {
 		made = made.And(filter.In(filter.Header(h.Name), filter.String(h.Value)))
 	}
@@ -18,16 +20,34 @@ func (s *Server) filterOf(r wire.Reading) (filter.Filter, *wire.Error) {
 		made = made.And(filter.Where(filter.KeyPrefix(r.KeyPrefix)))
 	}
 	if r.Filter == "" {
-		return made, nil
+		return made, func() {}, nil
 	}
 	if s.config.Filters == nil {
-		return made, wire.Errorf(wire.BadRequest, "filters are not enabled on this server")
+		return made, nil, errNoFilters()
 	}
-	compiled, err := s.config.Filters.Compile(r.Filter)
+	compiled, release, err := s.config.Filters.Use(ctx, r.Filter, p.Key())
 	if err != nil {
-		return made, filterFault(err)
+		return made, nil, filterFault(err)
 	}
-	return made.And(compiled), nil
+	return made.And(compiled), release, nil
+}
+
+// checkFilter returns what is wrong with the filter that a client asks for, if anything is.
+func (s *Server) checkFilter(r wire.Reading) *wire.Error {
+	if r.Filter == "" {
+		return nil
+	}
+	if s.config.Filters == nil {
+		return errNoFilters()
+	}
+	if _, err := s.config.Filters.Compile(r.Filter); err != nil {
+		return filterFault(err)
+	}
+	return nil
+}
+
+func errNoFilters() *wire.Error {
+	return wire.Errorf(wire.BadRequest, "filters are not enabled on this server")
 }
 
 // filterFault reports where in the text of a filter the faults are.

@@ -20,7 +20,7 @@ import (
 // withFilters gives a server the language of filters, and grants on orders.
 func withFilters(t *testing.T, grants ...auth.Grant) (options, *auth.Authenticator) {
 	t.Helper()
-	language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func (s *Server) newGroup(p *auth.Principal, r reading) (g *group, since time.Ti
 	case r.CursorName != "" && r.From.Kind == wire.StartUnset:
 		return nil, since, wire.Errorf(wire.BadRequest, "a pattern with cursor_name requires from: streams for which nothing is stored start there")
 	}
-	if _, fault := s.filterOf(r.Reading); fault != nil {
+	if fault := s.checkFilter(r.Reading); fault != nil {
 		return nil, since, fault // even if there is no stream yet
 	}
 	g = &group{id: r.id, text: r.stream, pattern: pattern, asked: r.Reading, auto: r.auto, look: r.look}

@@ -499,7 +499,7 @@ func TestLimitsOfPatterns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 100})
+			language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20})
 			if err != nil {
 				t.Fatal(err)
 			}

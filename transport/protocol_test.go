@@ -113,7 +113,7 @@ type player struct {
 
 func play(t *testing.T, e example) {
 	if e.kind == "cel" {
-		language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 1})
+		language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -798,8 +798,12 @@ func TestDocumentedMetrics(t *testing.T) {
 	}
 	page := string(b)
 	registry := prometheus.NewRegistry()
+	language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
 	o, _ := audited(t, options{config: func(c *transport.Config) {
-		c.Registry, c.PublishBytes = registry, func() int64 { return 0 }
+		c.Registry, c.PublishBytes, c.Filters = registry, func() int64 { return 0 }, language
 	}})
 	sealed := newSealer(t)
 	o.stream = func(s *hub.Stream) {

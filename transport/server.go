@@ -16,6 +16,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/cursors"
 	"sluice/hub/filter"
+	"sluice/hub/filter/expr"
 	"sluice/hub/ingest"
 	"sluice/transport/audit"
 	"sluice/transport/socket"
@@ -125,10 +126,15 @@ type Rights interface {
 	Publishes(p *auth.Principal, stream string) (filter.Filter, error)
 }
 
-// Filters compiles the text of a client's filter. The error is an *expr.Error for a
-// text with faults. Compile is called by many goroutines at once.
+// Filters compiles the texts of clients' filters, within a memory of which each client has a
+// share. It is an *expr.Language, whose errors filtering.go and faults.go know, and is called
+// by many goroutines at once.
 type Filters interface {
 	Compile(text string) (filter.Filter, error)
+	// Use compiles a filter that a client, given by its principal's key, has in use until
+	// release.
+	Use(ctx context.Context, text, client string) (f filter.Filter, release func(), err error)
+	Stats() expr.Stats
 }
 
 // Tickets makes single-use tickets. It is an auth/redisauth.Tickets, whose errors

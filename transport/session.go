@@ -209,6 +209,7 @@ type subscription struct {
 	auto  bool   // pongs ack
 	// evaluated is set if the client's filter has to be evaluated on each record.
 	evaluated bool
+	unfilter  func()     // gives up the client's filter
 	pings     pinged     // pings that are not answered yet
 	began     *beginning // for the audit; nil without one
 
@@ -276,6 +277,7 @@ func (t *told) know(cursor string, now monotime) {
 // release closes a subscription that no session has.
 func (sub *subscription) release() {
 	sub.Close()
+	sub.unfilter()
 	if sub.lease != nil {
 		sub.lease.Release()
 	}

@@ -34,10 +34,15 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if err != nil {
 		return nil, hub.Begun{}, faultOf(err)
 	}
-	asked, fault := s.filterOf(r.Reading)
+	asked, released, fault := s.filterOf(ctx, p, r.Reading)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
+	defer func() {
+		if released != nil {
+			released() // as no subscription has it
+		}
+	}()
 	approved, fault := s.approveReading(ctx, p, r)
 	if fault != nil {
 		return nil, hub.Begun{}, fault
@@ -74,7 +79,9 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	}
 	began := &subscription{
 		Subscription: sub, id: r.id, rows: rows, asked: approved, auto: r.auto && takes, evaluated: evaluated(asked, rows),
+		unfilter: released,
 	}
+	released = nil
 	began.began = s.audit.begins(r.Reading, start, begun)
 	if takes {
 		began.claim = &claim{of: p, reading: r, request: request, begun: begun, at: named, superseded: to.superseded}

@@ -18,7 +18,7 @@ const (
 
 func languageOf(t *testing.T, cost int) *expr.Language {
 	t.Helper()
-	language, err := expr.New(expr.Limits{Bytes: 4096, Cost: cost, Cached: 16})
+	language, err := expr.New(expr.Limits{Bytes: 4096, Cost: cost, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ var secret = auth.NewSecret(strings.Repeat("k", 32))
 // TestRedactionOfGrants: what of several grants a principal is not shown.
 func TestRedactionOfGrants(t *testing.T) {
 	t.Parallel()
-	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestRedactionOfGrants(t *testing.T) {
 // TestEncryptedByGrants: what of the encrypted a principal is not shown.
 func TestEncryptedByGrants(t *testing.T) {
 	t.Parallel()
-	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestEncryptedByGrants(t *testing.T) {
 // TestRedactionFaults: a principal gets nothing if what is redacted cannot be told.
 func TestRedactionFaults(t *testing.T) {
 	t.Parallel()
-	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Cached: 100})
+	language, err := expr.New(expr.Limits{Bytes: 1000, Cost: 1000, Memory: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ var reloadable = []string{"auth/issuers", "grants", "encryption", "streams", "li
 // fixedLimits are the limits for which memory, listeners or connections are set up at
 // start.
 var fixedLimits = []string{
-	"filter_bytes", "filter_cost", "filters_cached", "idle_connection", "late_memory", "publish_memory", "record_bytes",
+	"filter_bytes", "filter_cost", "filter_memory", "idle_connection", "late_memory", "publish_memory", "record_bytes",
 	"request_header", "request_header_bytes", "request_wait", "stream_log",
 }
 

@@ -74,7 +74,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 		return err
 	}
 	f.filters, err = expr.New(expr.Limits{
-		Bytes: int(f.config.Limits.FilterBytes), Cost: f.config.Limits.FilterCost, Cached: f.config.Limits.FiltersCached,
+		Bytes: int(f.config.Limits.FilterBytes), Cost: f.config.Limits.FilterCost, Memory: int(f.config.Limits.FilterMemory),
 	})
 	if err != nil {
 		return err

@@ -106,7 +106,7 @@ func checkRedaction(level validator.StructLevel, g Grant) {
 
 // filters compiles filters, to find their faults.
 var filters = sync.OnceValue(func() *expr.Language {
-	l, err := expr.New(expr.Limits{Bytes: int(maxFilterBytes), Cost: 1, Cached: 1})
+	l, err := expr.New(expr.Limits{Bytes: int(maxFilterBytes), Cost: 1, Memory: 8 << 20})
 	if err != nil {
 		panic("config: filters: " + err.Error())
 	}

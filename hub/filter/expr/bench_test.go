@@ -61,7 +61,7 @@ func BenchmarkRuleForClaims(b *testing.B) {
 
 // BenchmarkMemory reports what a filter that no index serves takes.
 func BenchmarkMemory(b *testing.B) {
-	l := must(expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 1}))
+	l := must(expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 1}))
 	for b.Loop() {
 		const n = 1000
 		kept := make([]filter.Filter, n)

@@ -100,11 +100,11 @@ func (m members) decide(l *Language, e ast.Expr, info *ast.SourceInfo) (remainde
 	if err != nil {
 		return remainder{}, fmt.Errorf("write rule: %w", err)
 	}
-	checked, err := check(l.rule, text)
+	checked, err := l.check(l.rule, text)
 	if err != nil {
 		return remainder{}, fmt.Errorf("compile rule: %w", err)
 	}
-	program, err := l.rule.Program(checked, l.counted()...)
+	program, err := l.program(l.rule, checked, true)
 	if err != nil {
 		return remainder{verdict: never}, nil //nolint:nilerr // an error is not true
 	}
@@ -196,8 +196,6 @@ func claimPath(e ast.Expr) (path []string) {
 	}
 }
 
-var nodes = ast.NewExprFactory()
-
 // literalOf returns a scalar, or a list of scalars, as an expression. It returns nil
 // for other values.
 func literalOf(id int64, v ref.Val) ast.Expr {
@@ -266,30 +264,6 @@ func (m members) used(e ast.Expr) bound {
 		_, _ = fmt.Fprintf(&canonical, "%q:%s,", name, some[name].raw)
 	}
 	return bound{claims: some.value(), canonical: canonical.String()}
-}
-
-// children returns the parts of an expression.
-func children(e ast.Expr) []ast.Expr {
-	switch e.Kind() {
-	case ast.CallKind:
-		call := e.AsCall()
-		if call.IsMemberFunction() {
-			return append([]ast.Expr{call.Target()}, call.Args()...)
-		}
-		return call.Args()
-	case ast.ListKind:
-		return e.AsList().Elements()
-	case ast.MapKind:
-		var parts []ast.Expr
-		for _, entry := range e.AsMap().Entries() {
-			parts = append(parts, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
-		}
-		return parts
-	case ast.ComprehensionKind:
-		c := e.AsComprehension()
-		return []ast.Expr{c.IterRange(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()}
-	}
-	return nil
 }
 
 var recordVariables = []string{varKey, varHeaders, varData, varTS, varPartition, varOffset}

@@ -26,11 +26,22 @@
 // also holds below a negation, so that an expression that cannot be evaluated never
 // lets a record through.
 //
-// # Cost
+// # Bounds
 //
-// The text, the number of its nodes, and the cost of one evaluation are bounded; see
-// [Limits]. An evaluation that exceeds the bound ends with [ErrCost], which ends the
-// subscription. Patterns of matches must be literals, and are compiled once.
+// What an evaluation costs is counted, and bounded by [Limits]: about one for each value
+// that is looked up, each operation, and each value and ten bytes of text that an operation
+// looks at. It is known before an operation begins, so that none is begun that
+// would exceed the bound. An evaluation that does ends with [ErrCost], which ends the
+// subscription. Patterns of matches must be literals, and are compiled once; they cost as
+// much as the text and the pattern together may take.
+//
+// To compile a text, or to find it at fault, takes a few milliseconds at most: its length,
+// the number of its parts, how deep they are in one another, and the size of its patterns
+// are bounded before what takes longer with more of them. Faults are remembered, too. At
+// most half of the processors compile texts of clients.
+//
+// The memory of compiled filters is bounded by [Limits], for those that are in use, see
+// [Language.Use], and those kept for the next client.
 //
 // # Index
 //
@@ -54,14 +65,21 @@
 //
 // A file uses the files listed after it.
 //
-//	compile.go    from the text of a client to a filter
-//	rule.go       from rules and the claims of a principal to a filter
-//	claims.go     what remains of a rule when the claims are known
-//	indexed.go    what of an expression is found by index
-//	predicate.go  evaluating an expression on a record
-//	language.go   Language, Rule: the environments, parsing and checking
-//	cost.go       the cost of an evaluation, and which need not be counted
-//	value.go      JSON as values of the language
-//	cache.go      what was compiled last
-//	fault.go      Error: where in the text a fault is
+//	compile.go      from the text of a client to a filter
+//	rule.go         from rules and the claims of a principal to a filter
+//	claims.go       what remains of a rule when the claims are known
+//	indexed.go      what of an expression is found by index
+//	predicate.go    evaluating an expression on a record
+//	language.go     Language, Rule: parsing and checking
+//	price.go        operations that are charged before they are evaluated
+//	literals.go     operations with literals, which are prepared once
+//	cost.go         what operations cost, and which need not be counted
+//	environment.go  the variables and functions
+//	size.go         about how many bytes a compiled filter takes
+//	bounds.go       what could take long to compile
+//	trees.go        parts of parsed expressions
+//	store.go        the filters that are in use, and those compiled last
+//	cache.go        what was used last
+//	value.go        JSON as values of the language
+//	fault.go        Error: where in the text a fault is
 package expr

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
 )
 
 // ErrCost means that the evaluation of an expression on a record cost more than
@@ -45,14 +45,23 @@ func (p Place) String() string {
 	return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Message)
 }
 
+// bytes returns about how many bytes the error takes in memory.
+func (e *Error) bytes() int {
+	n := 256
+	for _, p := range e.Places {
+		n += 64 + len(p.Message)
+	}
+	return n
+}
+
 func whole(format string, args ...any) *Error {
 	return &Error{Places: []Place{{Message: fmt.Sprintf(format, args...)}}}
 }
 
 // faultOf converts what the compiler reports.
-func faultOf(issues *cel.Issues) *Error {
+func faultOf(faults *common.Errors) *Error {
 	e := &Error{}
-	for _, issue := range issues.Errors() {
+	for _, issue := range faults.GetErrors() {
 		if len(e.Places) == maxPlaces {
 			break
 		}

@@ -3,7 +3,6 @@ package expr
 import (
 	"math"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -15,17 +14,16 @@ import (
 
 // filterOf makes a filter of a checked expression: what can be found by index, and a
 // predicate for the rest.
-func (l *Language) filterOf(checked *cel.Ast, with bound) (filter.Filter, error) {
+func (l *Language) filterOf(a *ast.AST, with bound) (compiled, error) {
 	env := l.client
 	if with.claims != nil {
 		env = l.rule
 	}
-	a := checked.NativeRep()
 	if e := a.Expr(); isLiteral(e) {
 		if truth(e.AsLiteral()) {
-			return filter.Filter{}, nil
+			return compiled{bytes: filterBytes}, nil
 		}
-		return filter.Keys(), nil
+		return compiled{filter.Keys(), filterBytes}, nil
 	}
 	var made filter.Filter
 	var rest string
@@ -39,25 +37,22 @@ func (l *Language) filterOf(checked *cel.Ast, with bound) (filter.Filter, error)
 		}
 		text, err := parser.Unparse(part, a.SourceInfo())
 		if err != nil {
-			return filter.Filter{}, whole("the filter cannot be written out: %v", err)
+			return compiled{}, whole("the filter cannot be written out: %v", err)
 		}
 		if rest != "" {
 			rest += " && "
 		}
 		rest += "(" + text + ")"
 	}
+	bytes := bytesOfSets(&made)
 	if rest == "" {
-		return made, nil
+		return compiled{made, bytes}, nil
 	}
-	again, err := check(env, rest)
+	p, more, err := l.predicateOf(env, rest, with)
 	if err != nil {
-		return filter.Filter{}, err
+		return compiled{}, err
 	}
-	p, err := l.predicateOf(env, again, rest, with)
-	if err != nil {
-		return filter.Filter{}, err
-	}
-	return made.And(filter.Where(p)), nil
+	return compiled{made.And(filter.Where(p)), bytes + more}, nil
 }
 
 // conjuncts appends the parts of a conjunction.
@@ -66,13 +61,6 @@ func conjuncts(e ast.Expr, parts []ast.Expr) []ast.Expr {
 		return conjuncts(args[1], conjuncts(args[0], parts))
 	}
 	return append(parts, e)
-}
-
-func argsOf(e ast.Expr, function string) []ast.Expr {
-	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == function {
-		return e.AsCall().Args()
-	}
-	return nil
 }
 
 // equality requires that a part of a record is one of some values.

@@ -4,21 +4,19 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
-
-	"sluice/hub/filter"
+	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/parser"
 )
 
-const (
-	// maxNodes bounds the nodes of an expression, those of expanded macros included.
-	maxNodes = 2000
-	// maxRegex bounds the size of a compiled pattern of matches.
-	maxRegex = 1000
-	// residualBytes bounds the text of a rule whose claims have been replaced.
-	residualBytes = 64 << 10
-)
+// residualBytes bounds the text of a rule whose claims have been replaced.
+const residualBytes = 64 << 10
 
 // Limits bound expressions.
 type Limits struct {
@@ -28,8 +26,10 @@ type Limits struct {
 	// each value that is looked up and each operation, and for strings about one for
 	// ten bytes that an operation reads.
 	Cost int
-	// Cached is how many compiled expressions are kept.
-	Cached int
+	// Memory bounds what compiled filters of clients take, in bytes: those in use, of
+	// which one client has at most an eighth, and those kept for the next client. The
+	// filters of rules that are kept have as much again.
+	Memory int
 }
 
 func (l Limits) check() error {
@@ -38,8 +38,8 @@ func (l Limits) check() error {
 		return fmt.Errorf("check filter limits: the length is not between 1 and %d bytes", residualBytes)
 	case l.Cost < 1:
 		return errors.New("check filter limits: the cost is not positive")
-	case l.Cached < 1:
-		return errors.New("check filter limits: the number of cached filters is not positive")
+	case l.Memory < 1:
+		return errors.New("check filter limits: the memory is not positive")
 	}
 	return nil
 }
@@ -47,13 +47,23 @@ func (l Limits) check() error {
 // Language compiles expressions.
 type Language struct {
 	limits Limits
+	parser *parser.Parser
 	// Immutable. An expression of a client knows a record, and a rule also claims.
-	client, rule *cel.Env
-	// What was compiled last.
-	compiled *cache[string, filter.Filter]
-	rules    *cache[string, *Rule]
-	unions   *cache[[sha256.Size]byte, filter.Filter]
+	client, rule environment
+	// turns has room for as many compilations of clients' texts as may run at once.
+	turns chan struct{}
+
+	counts   counts
+	compiled *store // of clients' texts
+	// What was found last to be wrong with clients' texts, and what was compiled last for
+	// rules.
+	refused *cache[[sha256.Size]byte, *Error]
+	rules   *cache[string, *Rule]
+	unions  *cache[[sha256.Size]byte, compiled]
 }
+
+// refusedBytes bounds the memory for what is wrong with texts.
+const refusedBytes = 1 << 20
 
 // New returns a language.
 func New(limits Limits) (*Language, error) {
@@ -61,42 +71,23 @@ func New(limits Limits) (*Language, error) {
 		return nil, err
 	}
 	l := &Language{
-		limits:   limits,
-		compiled: newCache[string, filter.Filter](limits.Cached),
-		rules:    newCache[string, *Rule](limits.Cached),
-		unions:   newCache[[sha256.Size]byte, filter.Filter](limits.Cached),
+		limits: limits,
+		// The other half of the processors stays with those who deliver records, however
+		// many clients send texts.
+		turns:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		compiled: newStore(limits.Memory),
+		refused:  newCache[[sha256.Size]byte, *Error](refusedBytes),
+		rules:    newCache[string, *Rule](limits.Memory / 2),
+		unions:   newCache[[sha256.Size]byte, compiled](limits.Memory / 2),
 	}
-	var err error
-	if l.client, err = environment(); err == nil {
-		l.rule, err = l.client.Extend(cel.Variable(varClaims, cel.MapType(cel.StringType, cel.DynType)))
-	}
-	if err != nil {
+	if err := l.prepare(); err != nil {
 		return nil, fmt.Errorf("make filter language: %w", err)
 	}
 	return l, nil
 }
 
-// Rule is an expression of a grant: which records a principal may read or publish,
-// given its claims.
-type Rule struct {
-	language *Language
-	text     string
-	checked  *cel.Ast
-}
-
-// The variables.
-const (
-	varKey       = "key"
-	varHeaders   = "headers"
-	varData      = "data"
-	varTS        = "ts"
-	varPartition = "partition"
-	varOffset    = "offset"
-	varClaims    = "claims"
-)
-
-func environment() (*cel.Env, error) {
-	return cel.NewEnv(
+func (l *Language) prepare() error {
+	client, err := cel.NewEnv(
 		cel.Variable(varKey, cel.DynType),
 		cel.Variable(varHeaders, cel.MapType(cel.StringType, cel.DynType)),
 		cel.Variable(varData, cel.DynType),
@@ -105,33 +96,83 @@ func environment() (*cel.Env, error) {
 		cel.Variable(varOffset, cel.IntType),
 		cel.CustomTypeAdapter(values),
 		cel.CrossTypeNumericComparisons(true),
-		// The calls of macros are kept, because a rule is written out again.
-		cel.EnableMacroCallTracking(),
-		cel.ParserExpressionSizeLimit(residualBytes),
-		cel.ExpressionNodeLimit(maxNodes),
-		cel.RegexProgramSizeLimit(maxRegex),
-		cel.ASTValidators(literalPatterns{}, cel.ValidateRegexLiterals()),
+		lookedUp(),
 	)
+	if err != nil {
+		return err
+	}
+	rule, err := client.Extend(cel.Variable(varClaims, cel.MapType(cel.StringType, cel.DynType)))
+	if err != nil {
+		return err
+	}
+	if l.client, err = newEnvironment(client); err != nil {
+		return err
+	}
+	if l.rule, err = newEnvironment(rule); err != nil {
+		return err
+	}
+	l.parser, err = parser.NewParser(
+		// A tenth of the time that the other one takes, which looks ahead without a bound.
+		parser.EnablePrattParser(true),
+		parser.Macros(client.Macros()...),
+		// The calls of macros are kept, because a rule is written out again.
+		parser.PopulateMacroCalls(true),
+		parser.ExpressionSizeCodePointLimit(residualBytes),
+		parser.MaxExpressionNodeCount(maxNodes),
+		parser.MaxRecursionDepth(maxDeep),
+		parser.ErrorReportingLimit(maxPlaces),
+		parser.ErrorRecoveryLimit(maxPlaces),
+	)
+	return err
 }
 
-// parse parses and checks a text that somebody has written.
-func (l *Language) parse(env *cel.Env, text string) (*cel.Ast, error) {
+// Rule is an expression of a grant: which records a principal may read or publish,
+// given its claims.
+type Rule struct {
+	language *Language
+	text     string
+	checked  *ast.AST
+}
+
+// counts is how many texts of clients were compiled, and were at fault.
+type counts struct{ compiled, refused atomic.Uint64 }
+
+// read parses and checks a text that somebody has written.
+func (l *Language) read(env environment, text string) (*ast.AST, error) {
 	switch {
 	case len(text) > l.limits.Bytes:
-		return nil, whole("the filter is longer than %d bytes", l.limits.Bytes)
+		return nil, l.tooLong()
 	case !utf8.ValidString(text):
 		return nil, whole("the filter is not UTF-8")
 	}
-	return check(env, text)
+	return l.check(env, text)
 }
 
-func check(env *cel.Env, text string) (*cel.Ast, error) {
-	ast, issues := env.Compile(text)
-	if issues.Err() != nil {
-		return nil, faultOf(issues)
+func (l *Language) tooLong() *Error {
+	return whole("the filter is longer than %d bytes", l.limits.Bytes)
+}
+
+// check parses and checks a text. What takes long with some texts comes after what bounds
+// it.
+func (l *Language) check(env environment, text string) (*ast.AST, error) {
+	source := common.NewTextSource(text)
+	parsed, faults := l.parser.Parse(source)
+	if len(faults.GetErrors()) > 0 {
+		return nil, faultOf(faults)
 	}
-	if out := ast.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
+	if _, err := bounded(parsed); err != nil {
+		return nil, err
+	}
+	return checkTypes(env, parsed, source)
+}
+
+func checkTypes(env environment, parsed *ast.AST, source common.Source) (*ast.AST, error) {
+	checked, faults := checker.Check(parsed, source, env.types)
+	if len(faults.GetErrors()) > 0 {
+		return nil, faultOf(faults)
+	}
+	if out := checked.GetType(checked.Expr().ID()); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		return nil, whole("the result of the filter is not true or false but of type %s", out)
 	}
-	return ast, nil
+	return checked, nil
 }

@@ -21,7 +21,7 @@ func must[T any](made T, err error) T {
 }
 
 func newLanguage() *expr.Language {
-	return must(expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Cached: 100}))
+	return must(expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20}))
 }
 
 var encoder = event.NewEncoder("orders", event.ContentAny)

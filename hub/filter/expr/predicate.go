@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -141,26 +143,53 @@ func (p *parsed) headersOf(r *filter.Record) ref.Val {
 	return p.headers
 }
 
-// counted are the options of programs whose cost is counted.
-func (l *Language) counted() []cel.ProgramOption {
-	return []cel.ProgramOption{cel.CostTracking(work{most: l.limits.Cost}), cel.CostLimit(uint64(l.limits.Cost))}
+// program makes what evaluates an expression. If the cost is counted, an evaluation that
+// exceeds the bound ends with an error of [costOf].
+func (l *Language) program(env environment, checked *ast.AST, counted bool) (cel.Program, error) {
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if counted {
+		options = append(options, cel.CustomDecoratorV2(env.pricing),
+			cel.CostTracking(work{most: l.limits.Cost}), cel.CostLimit(uint64(l.limits.Cost)))
+	} else {
+		options = append(options, cel.CustomDecoratorV2(func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+			if call, ok := i.(interpreter.InterpretableCall); ok {
+				if made, ok := newAmong(call); ok {
+					return made, nil
+				}
+			}
+			return i, nil
+		}))
+	}
+	return env.PlanProgram(checked, options...)
 }
 
-// predicateOf makes the predicate of an expression.
-func (l *Language) predicateOf(env *cel.Env, checked *cel.Ast, text string, with bound) (filter.Predicate, error) {
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.OptimizeRegex(interpreter.MatchesRegexOptimization)}
-	if !cheap(checked.NativeRep().Expr()) {
-		options = append(options, l.counted()...)
+// predicateOf makes the predicate of an expression, and returns about how many bytes it takes.
+// The text identifies it.
+func (l *Language) predicateOf(env environment, text string, with bound) (p filter.Predicate, bytes int, err error) {
+	source := common.NewTextSource(text)
+	parsed, faults := l.parser.Parse(source)
+	if len(faults.GetErrors()) > 0 {
+		return nil, 0, faultOf(faults)
 	}
-	program, err := env.Program(checked, options...)
+	within, err := bounded(parsed)
 	if err != nil {
-		return nil, whole("the filter cannot be evaluated: %v", err)
+		return nil, 0, err
+	}
+	counted := !cheap(parsed.Expr(), l.limits.Cost)
+	priceKeys(parsed)
+	checked, err := checkTypes(env, parsed, source)
+	if err != nil {
+		return nil, 0, err
+	}
+	program, err := l.program(env, checked, counted)
+	if err != nil {
+		return nil, 0, whole("the filter cannot be evaluated: %v", err)
 	}
 	canonical := "cel\x00" + text
 	if with.claims != nil {
 		canonical += "\x00" + with.canonical
 	}
-	return &predicate{canonical: canonical, program: program, claims: with.claims}, nil
+	return &predicate{canonical: canonical, program: program, claims: with.claims}, within.bytes(canonical), nil
 }
 
 // bound is what an expression has besides a record.

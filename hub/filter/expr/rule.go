@@ -13,12 +13,12 @@ func (l *Language) Rule(text string) (*Rule, error) {
 	if r, ok := l.rules.get(text); ok {
 		return r, nil
 	}
-	checked, err := l.parse(l.rule, text)
+	checked, err := l.read(l.rule, text)
 	if err != nil {
 		return nil, err
 	}
 	r := &Rule{language: l, text: text, checked: checked}
-	l.rules.put(text, r)
+	l.rules.put(text, r, bytesOfRule(checked, text))
 	return r, nil
 }
 
@@ -42,37 +42,37 @@ func For(claims []byte, rules ...*Rule) (filter.Filter, error) {
 	}
 	h.Write(claims)
 	key := [sha256.Size]byte(h.Sum(nil))
-	if f, ok := l.unions.get(key); ok {
-		return f, nil
+	if made, ok := l.unions.get(key); ok {
+		return made.filter, nil
 	}
-	f, err := l.union(claims, rules)
+	made, err := l.union(claims, rules)
 	if err != nil {
 		return filter.Filter{}, err
 	}
-	l.unions.put(key, f)
-	return f, nil
+	l.unions.put(key, made, made.bytes)
+	return made.filter, nil
 }
 
-func (l *Language) union(claims []byte, rules []*Rule) (filter.Filter, error) {
+func (l *Language) union(claims []byte, rules []*Rule) (compiled, error) {
 	known := membersOf(claims)
 	var texts []string
 	for _, r := range rules {
-		rest, err := known.rest(l, r.checked.NativeRep())
+		rest, err := known.rest(l, r.checked)
 		switch {
 		case err != nil:
-			return filter.Filter{}, err
+			return compiled{}, err
 		case rest.verdict == always:
-			return filter.Filter{}, nil
+			return compiled{bytes: filterBytes}, nil
 		case rest.verdict == depends:
 			texts = append(texts, rest.text)
 		}
 	}
 	if len(texts) == 0 {
-		return filter.Keys(), nil
+		return compiled{filter.Keys(), filterBytes}, nil
 	}
-	f, err := l.joined(texts, known)
+	made, err := l.joined(texts, known)
 	if err == nil {
-		return f, nil
+		return made, nil
 	}
 	// With the values of these claims the text has no types that fit, such as a field of
 	// a string. The rules are evaluated on each record as they stand.
@@ -84,11 +84,11 @@ func (l *Language) union(claims []byte, rules []*Rule) (filter.Filter, error) {
 }
 
 // joined compiles a disjunction of texts.
-func (l *Language) joined(texts []string, known members) (filter.Filter, error) {
+func (l *Language) joined(texts []string, known members) (compiled, error) {
 	// A text can end with a comment.
-	checked, err := check(l.rule, "("+strings.Join(texts, "\n) || (")+"\n)")
+	checked, err := l.check(l.rule, "("+strings.Join(texts, "\n) || (")+"\n)")
 	if err != nil {
-		return filter.Filter{}, fmt.Errorf("compile rules: %w", err)
+		return compiled{}, fmt.Errorf("compile rules: %w", err)
 	}
-	return l.filterOf(checked, known.used(checked.NativeRep().Expr()))
+	return l.filterOf(checked, known.used(checked.Expr()))
 }

@@ -1,0 +1,41 @@
+package expr_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"sluice/hub/filter"
+)
+
+// TestMemory: what a filter is accounted for is about what it takes, whatever it is.
+func TestMemory(t *testing.T) {
+	// What pools and the like add to what is measured.
+	const noise = 12 << 10
+	l := newLanguage()
+	texts := hostile(4<<10 - 1)
+	for name, text := range texts {
+		text = text[:min(len(text), 4<<10-1)]
+		if _, bytes, err := l.CompileAlone(text); err != nil || bytes < noise {
+			continue
+		}
+		const n = 8
+		kept := make([]filter.Filter, n)
+		bytes := 0
+		before := heap()
+		for i := range kept {
+			// Texts of their own, as of different clients.
+			own := strings.Clone(text)
+			if i%2 == 1 {
+				own += " "
+			}
+			kept[i], bytes, _ = l.CompileAlone(own)
+		}
+		took := int(heap()-before) / n
+		runtime.KeepAlive(kept)
+		t.Logf("%-28s %7d bytes, accounted %7d", name, took, bytes)
+		if bytes+noise < took*8/10 || took+noise < bytes/8 {
+			t.Errorf("%s takes %d bytes, and is accounted for %d", name, took, bytes)
+		}
+	}
+}
