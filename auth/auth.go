@@ -85,6 +85,9 @@ type Config struct {
 	// with a star does not match them, only one that is their name, and an Authority
 	// allows them only with AllowedByName.
 	ByName []string
+	// CheckFilter refuses tokens with rights whose filters could not be used. Nil refuses
+	// none.
+	CheckFilter FilterCheck
 	// Tenancy tells which tenant a client belongs to.
 	Tenancy Tenancy
 	// ClockSkew is the allowed difference between an issuer's clock and the
@@ -155,6 +158,7 @@ type Authenticator struct {
 	fallback   Verifier   // nil for none
 	prover     Prover     // nil for none
 	authority  Authority  // on rights beside the grants, nil for none
+	check      FilterCheck
 	tokenBytes int
 	clockSkew  time.Duration
 	byName     byName
@@ -209,6 +213,7 @@ func New(config Config) (*Authenticator, error) {
 		fallback:   config.Fallback,
 		prover:     config.Prover,
 		authority:  config.Authority,
+		check:      config.CheckFilter,
 		tokenBytes: config.TokenBytes,
 		clockSkew:  config.ClockSkew,
 		byName:     make(byName),

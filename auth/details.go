@@ -33,7 +33,12 @@ type detail struct {
 type Details struct {
 	patterns []Pattern
 	byName   byName
+	check    FilterCheck // nil for none
 }
+
+// FilterCheck returns what is wrong with the filter of a right that a token carries, nil if
+// nothing is. The text of the error contains nothing of the filter.
+type FilterCheck func(action Action, filter string) error
 
 // NewDetails parses patterns of streams, of which those with a star do not match the
 // streams named by name. No patterns match nothing.
@@ -47,6 +52,13 @@ func NewDetails(patterns, named []string) (Details, error) {
 		return Details{}, fmt.Errorf("authorization details: %w", err)
 	}
 	return made, nil
+}
+
+// Checked returns the same details, in which a filter that the check refuses is not understood.
+// Without it, the filter is found to be at fault when the right is used.
+func (d Details) Checked(check FilterCheck) Details {
+	d.check = check
+	return d
 }
 
 // Grants returns the rights in `authorization_details` of claims, a JSON object: on the
@@ -132,8 +144,26 @@ func (d Details) grantOf(members map[string]any) (Grant, error) {
 			return Grant{}, errDetails
 		}
 	}
+	if err := d.checkFilter(g, asked.Filter); err != nil {
+		return Grant{}, err
+	}
 	if len(streams) == 0 {
 		return Grant{}, nil
 	}
 	return g, nil
+}
+
+func (d Details) checkFilter(g Grant, filter string) error {
+	if d.check == nil || filter == "" {
+		return nil
+	}
+	for action, streams := range map[Action][]string{Subscribe: g.Subscribe, Publish: g.Publish} {
+		if streams == nil {
+			continue
+		}
+		if err := d.check(action, filter); err != nil {
+			return fmt.Errorf("%w: it has a filter that cannot be used, and its issuer has to correct it: %w", errDetails, err)
+		}
+	}
+	return nil
 }

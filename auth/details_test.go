@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,5 +109,49 @@ func TestRefresh(t *testing.T) {
 	}
 	if _, err := a.Refresh(p); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("a token for another audience: %v", err)
+	}
+}
+
+// TestFiltersOfDetails: a token with a filter that cannot be used is refused, and neither the
+// log nor the client is told what is in it.
+func TestFiltersOfDetails(t *testing.T) {
+	t.Parallel()
+	is := fleetIssuer()
+	is.AuthorizationDetails = []string{"market.*"}
+	var asked []string
+	a := must(auth.New(auth.Config{Issuers: []auth.Issuer{is}, CheckFilter: func(action auth.Action, filter string) error {
+		asked = append(asked, action.String()+" "+filter)
+		if filter == "bad" || action == auth.Publish && filter == "offset > 1" {
+			return errors.New("line 1, column 7")
+		}
+		return nil
+	}}))
+	for _, c := range []struct {
+		actions []any
+		stream  string
+		filter  string
+		refused bool
+	}{
+		{[]any{"subscribe"}, "market.ticks", "good", false},
+		{[]any{"subscribe"}, "market.ticks", "bad", true},
+		{[]any{"publish"}, "market.ticks", "bad", true},
+		{[]any{"subscribe"}, "market.ticks", "offset > 1", false},
+		{[]any{"subscribe", "publish"}, "market.ticks", "offset > 1", true},
+		{[]any{"subscribe"}, "market.ticks", "", false},
+		{[]any{"subscribe"}, "orders", "bad", false}, // for another server, and ignored
+	} {
+		asked = nil
+		_, err := a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"authorization_details": []any{
+			map[string]any{"type": "sluice", "actions": c.actions, "streams": []any{c.stream}, "filter": c.filter},
+		}})))
+		if refused := errors.Is(err, auth.ErrUnauthenticated); refused != c.refused || !refused && err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), c.filter) || !strings.Contains(err.Error(), "line 1, column 7")) {
+			t.Errorf("%+v: the error is %q", c, err)
+		}
+		if c.stream == "market.ticks" && c.filter != "" && !strings.Contains(strings.Join(asked, ","), c.filter) {
+			t.Errorf("%+v: checked were %q", c, asked)
+		}
 	}
 }

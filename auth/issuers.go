@@ -29,7 +29,7 @@ func (a *Authenticator) newTokens(issuers []Issuer) (*tokens, error) {
 		if err != nil {
 			return nil, fmt.Errorf("check issuer %d (%q): %w", i+1, is.Issuer, err)
 		}
-		one.details.byName = a.byName
+		one.details.byName, one.details.check = a.byName, a.check
 		made.issuers[is.Issuer] = one
 		made.order = append(made.order, one)
 	}

@@ -14,6 +14,7 @@ import (
 	"sluice/hub/ingest"
 	"sluice/hub/record"
 	"sluice/hub/upstream"
+	"sluice/transport/rights"
 	"sluice/transport/wire"
 )
 
@@ -38,6 +39,7 @@ var faultTable = []struct {
 	{auth.ErrAmbiguousCredentials, wire.BadRequest, "the request has more than one credential: send one", 0},
 	{auth.ErrPrincipalChanged, wire.Forbidden, "the token belongs to another principal: renew with a token of the same principal", 0},
 	{auth.ErrForbidden, wire.Forbidden, "the principal is not allowed to do this", 0},
+	{rights.ErrUnusable, wire.Forbidden, "the right to this stream has a filter that cannot be used: whoever gave the right has to correct it", 0},
 	{auth.ErrKeysUnavailable, wire.Overloaded, "the issuer's keys are unavailable", 30 * time.Second},
 	{auth.ErrRightsUnavailable, wire.Overloaded, "the rights on streams are unavailable", 5 * time.Second},
 	{auth.ErrVerifierUnavailable, wire.Overloaded, "the credential cannot be verified now", 5 * time.Second},

@@ -1,7 +1,9 @@
 package transport_test
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -372,5 +374,75 @@ func TestRightsChangeInRunningSessions(t *testing.T) {
 				t.Errorf("another stream: %v", m)
 			}
 		})
+	}
+}
+
+// TestUnusableFiltersOfRights: a token whose right has a filter that is at fault is refused,
+// and so is a right that cannot be used with the claims of the principal. Neither is a fault of
+// the server, and what is logged names neither.
+func TestUnusableFiltersOfRights(t *testing.T) {
+	t.Parallel()
+	language, err := expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, check := range map[string]auth.FilterCheck{
+		"checked": func(_ auth.Action, filter string) error {
+			if _, err := language.PublishRule(filter); err != nil {
+				return errors.New("line 1, column 1")
+			}
+			return nil
+		},
+		"not checked": nil,
+	} {
+		a, err := auth.New(auth.Config{
+			Issuers: []auth.Issuer{{
+				Issuer: "test", Audience: "sluice", Algorithms: []string{auth.HS256}, Secret: secret,
+				AuthorizationDetails: []string{"orders"},
+			}},
+			CheckFilter: check,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := &journal{}
+		in := start(t, options{config: func(c *transport.Config) {
+			c.Auth, c.Filters, c.Rights = a, language, rights.New(language)
+			c.Ingest = ingest.New(c.Hub, nil, []ingest.Step{ingest.Allowed{}})
+			c.Logger = slog.New(slog.NewTextHandler(log, nil))
+		}})
+		right := func(filter string) string {
+			return tokenOf(t, "u", map[string]any{"list": strings.Repeat("x", 5000), "authorization_details": []any{
+				map[string]any{"type": "sluice", "actions": []any{"subscribe", "publish"}, "streams": []any{"orders"}, "filter": filter},
+			}})
+		}
+		for filter, want := range map[string]int{
+			"key == ":                          http.StatusUnauthorized,
+			"offset > 1":                       http.StatusUnauthorized,
+			"1 + 1":                            http.StatusUnauthorized,
+			strings.Repeat("secret", 1000):     http.StatusUnauthorized,
+			`size(claims.list + "") > 2000000`: http.StatusForbidden, // costs too much, for each principal with such a claim
+			"true":                             http.StatusOK,
+		} {
+			if check == nil && want == http.StatusUnauthorized {
+				want = http.StatusForbidden
+			}
+			read, _, body := in.do(http.MethodGet, "/v1/streams/orders/records?from=earliest", right(filter), "")
+			if check == nil && filter == "offset > 1" {
+				read = want // which a reader may ask for
+			}
+			if read != want {
+				t.Errorf("%s: %.20s: reading: %d %s", name, filter, read, body)
+			}
+			if want == http.StatusOK {
+				want = http.StatusCreated
+			}
+			if stored, _, body := in.do(http.MethodPost, "/v1/streams/orders/records", right(filter), `{"data":1}`); stored != want && (want != http.StatusCreated || stored >= 300) {
+				t.Errorf("%s: %.20s: publishing: %d %s", name, filter, stored, body)
+			}
+		}
+		if text := log.text(); strings.Contains(text, "secretsecret") || !strings.Contains(text, "correct it") {
+			t.Errorf("%s: the log is\n%.2000s", name, text)
+		}
 	}
 }

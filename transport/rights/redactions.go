@@ -36,7 +36,7 @@ func (r *Rights) redaction(p *auth.Principal, allowances []auth.Allowance, encry
 	var some, whole []auth.Allowance
 	var longest time.Duration
 	for _, a := range allowances {
-		passes, err := r.union(p, []auth.Allowance{a})
+		passes, err := union(p, []auth.Allowance{a}, r.language.Rule)
 		if err != nil {
 			return nil, err
 		}

@@ -23,6 +23,7 @@
 package rights
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -33,6 +34,10 @@ import (
 	"sluice/hub/filter"
 	"sluice/hub/filter/expr"
 )
+
+// ErrUnusable means that the filter of a right cannot be used, by anybody or with the claims of
+// this principal. The text contains nothing of the filter.
+var ErrUnusable = errors.New("the filter of a right cannot be used: correct it in the grant, or where the token is issued")
 
 // Rights turns allowances into filters. It is safe for concurrent use.
 type Rights struct {
@@ -60,7 +65,7 @@ func (r *Rights) encryptedIn(stream string) []string {
 // was written within the resume window, whatever its allowances say.
 func (r *Rights) Rows(p *auth.Principal, stream string, resume time.Duration) (hub.Rows, error) {
 	allowances := p.Allowances(auth.Subscribe, stream)
-	all, err := r.union(p, allowances)
+	all, err := union(p, allowances, r.language.Rule)
 	if err != nil {
 		return hub.Rows{}, err
 	}
@@ -81,7 +86,7 @@ func (r *Rights) Rows(p *auth.Principal, stream string, resume time.Duration) (h
 	}
 	for _, span := range spans {
 		each := slices.DeleteFunc(slices.Clone(allowances), func(a auth.Allowance) bool { return a.Replay < span })
-		passes, err := r.union(p, each)
+		passes, err := union(p, each, r.language.Rule)
 		if err != nil {
 			return hub.Rows{}, err
 		}
@@ -107,26 +112,35 @@ func replay(span time.Duration) time.Duration {
 
 // Publishes returns which records a principal may publish to a stream.
 func (r *Rights) Publishes(p *auth.Principal, stream string) (filter.Filter, error) {
-	return r.union(p, p.Allowances(auth.Publish, stream))
+	return union(p, p.Allowances(auth.Publish, stream), r.language.PublishRule)
 }
 
 // union returns the filter of the records that one of the allowances lets the principal
 // have. Without allowances it passes none.
-func (r *Rights) union(p *auth.Principal, allowances []auth.Allowance) (filter.Filter, error) {
+func union(p *auth.Principal, allowances []auth.Allowance, compile func(text string) (*expr.Rule, error)) (filter.Filter, error) {
 	rules := make([]*expr.Rule, 0, len(allowances))
 	for _, a := range allowances {
 		if a.Filter == "" {
 			return filter.Filter{}, nil
 		}
-		rule, err := r.language.Rule(a.Filter)
+		rule, err := compile(a.Filter)
 		if err != nil {
-			return filter.Filter{}, fmt.Errorf("compile filter of a grant: %w", err)
+			return filter.Filter{}, fmt.Errorf("%w: compile filter of a grant: %s", ErrUnusable, where(err))
 		}
 		rules = append(rules, rule)
 	}
 	passes, err := expr.For(p.Claims(), rules...)
 	if err != nil {
-		return filter.Filter{}, fmt.Errorf("evaluate filter of a grant: %w", err)
+		return filter.Filter{}, fmt.Errorf("%w: evaluate filter of a grant: %s", ErrUnusable, where(err))
 	}
 	return passes, nil
+}
+
+// where returns where a filter is at fault. The text of a filter, of a token or with the
+// values of claims in it, is not for logs.
+func where(err error) string {
+	if fault, ok := errors.AsType[*expr.Error](err); ok {
+		return fault.Where()
+	}
+	return err.Error()
 }

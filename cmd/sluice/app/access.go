@@ -1,19 +1,21 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 	"net/url"
 	"time"
 
 	"sluice/auth"
 	"sluice/cmd/sluice/config"
+	"sluice/hub/filter/expr"
 )
 
 // newAuthenticator makes the authenticator from the configured issuers, verifiers,
 // grants and ACLs.
-func newAuthenticator(c *config.Config, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
+func newAuthenticator(c *config.Config, filters *expr.Language, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{
-		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), Verifiers: v.list, Fallback: v.fallback(), Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
+		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), CheckFilter: filterCheck(filters), Verifiers: v.list, Fallback: v.fallback(), Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
 	}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs
@@ -25,6 +27,28 @@ func newAuthenticator(c *config.Config, v *verifiers, shared *sharedAuth, kafkaA
 	a, err := auth.New(made)
 	v.issuers.Store(a)
 	return a, err
+}
+
+// newFilters makes the language of filters.
+func newFilters(c *config.Config) (*expr.Language, error) {
+	return expr.New(expr.Limits{
+		Bytes: int(c.Limits.FilterBytes), Cost: c.Limits.FilterCost, Memory: int(c.Limits.FilterMemory),
+	})
+}
+
+// filterCheck checks the filters of rights in tokens.
+func filterCheck(filters *expr.Language) auth.FilterCheck {
+	return func(action auth.Action, filter string) error {
+		compile := filters.Rule
+		if action == auth.Publish {
+			compile = filters.PublishRule
+		}
+		_, err := compile(filter)
+		if fault, ok := errors.AsType[*expr.Error](err); ok {
+			return errors.New(fault.Where())
+		}
+		return err
+	}
 }
 
 func issuers(c *config.Config) []auth.Issuer {

@@ -59,7 +59,11 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.shared, err = newSharedAuth(c, logger.With("component", "auth")); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	if a.verifiers, err = newVerifiers(c, logger); err != nil {
+	filters, err := newFilters(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.verifiers, err = newVerifiers(c, filters, logger); err != nil {
 		return nil, err
 	}
 	if a.clusters, err = newClusters(c, logger); err != nil {
@@ -68,7 +72,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.acls, err = newKafkaACLs(c, a.clusters, logger); err != nil {
 		return nil, err
 	}
-	if a.auth, err = newAuthenticator(c, a.verifiers, a.shared, a.acls, logger.With("component", "auth")); err != nil {
+	if a.auth, err = newAuthenticator(c, filters, a.verifiers, a.shared, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.encryption, err = newEncryption(c, nil); err != nil {
@@ -77,7 +81,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, filters: filters, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}

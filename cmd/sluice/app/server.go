@@ -73,12 +73,6 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if f.certs, err = newCertificates(f.config.TLS, f.logger.With("component", "certificates")); err != nil {
 		return err
 	}
-	f.filters, err = expr.New(expr.Limits{
-		Bytes: int(f.config.Limits.FilterBytes), Cost: f.config.Limits.FilterCost, Memory: int(f.config.Limits.FilterMemory),
-	})
-	if err != nil {
-		return err
-	}
 	f.rights = rights.New(f.filters)
 	f.rights.SetEncrypted(f.config.EncryptedPaths())
 	if f.workers, err = transport.NewWorkers(min(runtime.GOMAXPROCS(0), transport.MaxWorkers)); err != nil {

@@ -15,12 +15,15 @@ import (
 	"sluice/auth/rediskeys"
 	"sluice/auth/webhook"
 	"sluice/cmd/sluice/config"
+	"sluice/hub/filter/expr"
 )
 
 // verifiers are the configured kinds of credentials besides the issuers' tokens.
 type verifiers struct {
 	list   []auth.Verifier // in the order in which they are asked
 	prover auth.Prover     // nil for none
+	// checkFilter checks the filters of rights in answers.
+	checkFilter auth.FilterCheck
 	// forwarded reads what proxies say, and webhook decides about access; nil for none.
 	forwarded *forwarded.Headers
 	webhook   *webhook.Hook
@@ -37,8 +40,8 @@ type verifiers struct {
 	issuers atomic.Pointer[auth.Authenticator]
 }
 
-func newVerifiers(c *config.Config, logger *slog.Logger) (*verifiers, error) {
-	v := &verifiers{}
+func newVerifiers(c *config.Config, filters *expr.Language, logger *slog.Logger) (*verifiers, error) {
+	v := &verifiers{checkFilter: filterCheck(filters)}
 	var shared *rediskeys.Client
 	if c.Auth.APIKeysRedis || c.Auth.DPoP != nil && c.Auth.DPoP.Redis {
 		var err error
@@ -126,6 +129,7 @@ func (v *verifiers) addIntrospection(c *config.Config, _ *rediskeys.Client, logg
 	if made.Details, err = auth.NewDetails(i.AuthorizationDetails, grantedByName(c)); err != nil {
 		return fmt.Errorf("auth/introspection: %w", err)
 	}
+	made.Details = made.Details.Checked(v.checkFilter)
 	if i.UnknownIssuers {
 		made.Claimed = func(issuer string) bool {
 			known := v.issuers.Load()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,10 +26,17 @@ import (
 func TestVerifiersAreWired(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.RunT(t)
+	details := func(filter string) string {
+		return fmt.Sprintf(`[{"type":"sluice","actions":["subscribe","publish"],"streams":["orders"],"filter":%q}]`, filter)
+	}
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"active":%v,"sub":"u1","aud":"sluice"}`, id == "c" && secret == "s")
+		rights := "[]"
+		if r.FormValue("token") == "faulty" {
+			rights = details("key ==")
+		}
+		_, _ = fmt.Fprintf(w, `{"active":%v,"sub":"u1","aud":"sluice","authorization_details":%s}`, id == "c" && secret == "s", rights)
 	}))
 	t.Cleanup(endpoint.Close)
 	certFile, keyFile, _ := newCertificate(t)
@@ -54,10 +62,10 @@ tls: {cert_file: %q, key_file: %q, client_ca_file: %q, client_auth: optional}
 streams: {orders: {topic: orders}}
 grants: [{when: {}, subscribe: [orders]}]
 auth:
-  issuers: [{issuer: fleet, audience: sluice, algorithms: [HS256], secret_file: %q}]
+  issuers: [{issuer: fleet, audience: sluice, algorithms: [HS256], secret_file: %q, authorization_details: [orders]}]
   api_keys_file: %q
   api_keys_redis: true
-  introspection: {url: %q, client_id: c, client_secret_file: %q, issuer: as, audience: sluice, unknown_issuers: true}
+  introspection: {url: %q, client_id: c, client_secret_file: %q, issuer: as, audience: sluice, unknown_issuers: true, authorization_details: [orders]}
   client_certificates: {subject: CN}
   dpop: {redis: true}
 `, redis.Addr(), certFile, keyFile, certFile, filepath.Join(dir, "fleet.key"), filepath.Join(dir, "keys.yaml"), endpoint.URL, filepath.Join(dir, "secret"))})
@@ -74,11 +82,11 @@ auth:
 	if !redis.Exists("sluice:apikey:"+entry.ID) || redis.TTL("sluice:apikey:"+entry.ID) <= 0 {
 		t.Errorf("redis has %v", redis.Keys())
 	}
-	v, err := newVerifiers(c, discard)
+	v, err := newVerifiers(c, newLanguage(t), discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newAuthenticator(c, v, &sharedAuth{}, nil, discard)
+	a, err := newAuthenticator(c, newLanguage(t), v, &sharedAuth{}, nil, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,10 +95,12 @@ auth:
 	for _, p := range v.parts {
 		go func() { ended <- p.run(ctx) }()
 	}
-	sign := func(issuer string, key string) string {
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-			"iss": issuer, "aud": "sluice", "sub": "u2", "exp": time.Now().Add(time.Hour).Unix(),
-		}).SignedString([]byte(key))
+	sign := func(issuer string, key string, filters ...string) string {
+		claims := jwt.MapClaims{"iss": issuer, "aud": "sluice", "sub": "u2", "exp": time.Now().Add(time.Hour).Unix()}
+		for _, filter := range filters {
+			claims["authorization_details"] = json.RawMessage(details(filter))
+		}
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,6 +116,10 @@ auth:
 		"JWT":                          {auth.Bearer(sign("fleet", secret)), "user:fleet:u2"},
 		"JWT with the wrong signature": {auth.Bearer(sign("fleet", "x")), ""},
 		"JWT of an unknown issuer":     {auth.Bearer(sign("other", "x")), "user:as:u1"},
+		"JWT with a filter":            {auth.Bearer(sign("fleet", secret, "key == claims.sub")), "user:fleet:u2"},
+		"JWT with a faulty filter":     {auth.Bearer(sign("fleet", secret, "key ==")), ""},
+		"JWT with an offset":           {auth.Bearer(sign("fleet", secret, "offset > 7")), ""},
+		"opaque, with a faulty filter": {auth.Bearer("faulty"), ""},
 		"certificate, but there is none": {
 			auth.Credential{Source: auth.FromConnection, Scheme: auth.SchemeCertificate}, "",
 		},
@@ -133,7 +147,7 @@ auth:
 	}
 
 	c.Auth = config.Auth{}
-	if v, err := newVerifiers(c, discard); err != nil || len(v.list) != 0 || v.prover != nil || len(v.parts) != 0 {
+	if v, err := newVerifiers(c, newLanguage(t), discard); err != nil || len(v.list) != 0 || v.prover != nil || len(v.parts) != 0 {
 		t.Errorf("without any: got %+v, %v", v, err)
 	}
 	options = auth.RequestOptions{}

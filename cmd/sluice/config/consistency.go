@@ -73,12 +73,14 @@ func checkGrant(level validator.StructLevel) {
 	if g.PublishFilter != "" && len(g.Publish) == 0 {
 		conflict(level, "publish_filter", "publish_filter requires publish")
 	}
-	for field, text := range map[string]string{"filter": g.Filter, "publish_filter": g.PublishFilter} {
-		if text == "" {
-			continue
+	if g.Filter != "" {
+		if _, err := filters().Rule(g.Filter); err != nil {
+			conflict(level, "filter", "%s", err)
 		}
-		if _, err := filters().Rule(text); err != nil {
-			conflict(level, field, "%s", err)
+	}
+	if g.PublishFilter != "" {
+		if _, err := filters().PublishRule(g.PublishFilter); err != nil {
+			conflict(level, "publish_filter", "%s", err)
 		}
 	}
 }

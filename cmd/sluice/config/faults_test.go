@@ -52,6 +52,7 @@ func TestFaults(t *testing.T) {
 		"token without issuers":    {kafka + streams + "grants: [{anonymous: true, subscribe: [a]}, {when: {a: b}, publish: [a]}]\n", []string{"grants/1/when: tokens cannot be verified without auth/issuers"}},
 		"redact, no path":          {kafka + streams + "grants: [{anonymous: true, subscribe: [a], redact: [card]}]\n", []string{`grants/0/redact: the path "card" begins neither with a slash`}},
 		"mask, no header":          {kafka + streams + "grants: [{anonymous: true, subscribe: [a], mask: [headers.]}]\n", []string{"grants/0/mask: the path names no header"}},
+		"publish_filter: offset":   {kafka + streams + "grants: [{anonymous: true, publish: [a], publish_filter: \"data.n > 1 && offset > 7\"}]\n", []string{"grants/0/publish_filter: line 1, column 15: offset is not known of a record that is to be published"}},
 		"redact without subscribe": {kafka + streams + "grants: [{anonymous: true, publish: [a], redact: [/a]}]\n", []string{"grants/0/redact: redact requires subscribe"}},
 		"mask without subscribe":   {kafka + streams + "grants: [{anonymous: true, publish: [a], mask: [/a]}]\n", []string{"grants/0/mask: mask requires subscribe"}},
 		"redact twice":             {kafka + streams + "grants: [{anonymous: true, subscribe: [a], redact: [/a, /a]}]\n", []string{"grants/0/redact: contains a value twice"}},

@@ -18,6 +18,23 @@ const (
 	varClaims    = "claims"
 )
 
+// The variables that an expression can have.
+var (
+	ofRecords = []cel.EnvOption{
+		cel.Variable(varKey, cel.DynType),
+		cel.Variable(varHeaders, cel.MapType(cel.StringType, cel.DynType)),
+		cel.Variable(varData, cel.DynType),
+	}
+	ofStored = []cel.EnvOption{
+		cel.Variable(varTS, cel.IntType),
+		cel.Variable(varPartition, cel.IntType),
+		cel.Variable(varOffset, cel.IntType),
+	}
+	ofRules = []cel.EnvOption{
+		cel.Variable(varClaims, cel.MapType(cel.StringType, cel.DynType)),
+	}
+)
+
 // environment is what an expression can refer to.
 type environment struct {
 	*cel.Env
@@ -25,7 +42,11 @@ type environment struct {
 	functions map[string]*functions.Overload // by their own name, and by that of the function
 }
 
-func newEnvironment(env *cel.Env) (environment, error) {
+func newEnvironment(variables []cel.EnvOption) (environment, error) {
+	env, err := cel.NewEnv(append(variables, cel.CustomTypeAdapter(values), cel.CrossTypeNumericComparisons(true), lookedUp())...)
+	if err != nil {
+		return environment{}, err
+	}
 	types, err := checker.NewEnv(env.Container, env.CELTypeProvider(), checker.CrossTypeNumericComparisons(true))
 	if err != nil {
 		return environment{}, err

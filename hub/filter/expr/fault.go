@@ -45,6 +45,14 @@ func (p Place) String() string {
 	return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Message)
 }
 
+// Where returns where in the text the first fault is, without anything of the text.
+func (e *Error) Where() string {
+	if p := e.Places[0]; p.Line > 0 {
+		return fmt.Sprintf("line %d, column %d", p.Line, p.Column)
+	}
+	return "the filter as a whole"
+}
+
 // bytes returns about how many bytes the error takes in memory.
 func (e *Error) bytes() int {
 	n := 256

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -48,8 +49,9 @@ func (l Limits) check() error {
 type Language struct {
 	limits Limits
 	parser *parser.Parser
-	// Immutable. An expression of a client knows a record, and a rule also claims.
-	client, rule environment
+	// Immutable. An expression of a client knows a record, and a rule also claims; a rule
+	// about a record that is not stored yet knows less of it.
+	client, rule, unstored environment
 	// turns has room for as many compilations of clients' texts as may run at once.
 	turns chan struct{}
 
@@ -58,7 +60,7 @@ type Language struct {
 	// What was found last to be wrong with clients' texts, and what was compiled last for
 	// rules.
 	refused *cache[[sha256.Size]byte, *Error]
-	rules   *cache[string, *Rule]
+	rules   *cache[ruleKey, *Rule]
 	unions  *cache[[sha256.Size]byte, compiled]
 }
 
@@ -77,7 +79,7 @@ func New(limits Limits) (*Language, error) {
 		turns:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		compiled: newStore(limits.Memory),
 		refused:  newCache[[sha256.Size]byte, *Error](refusedBytes),
-		rules:    newCache[string, *Rule](limits.Memory / 2),
+		rules:    newCache[ruleKey, *Rule](limits.Memory / 2),
 		unions:   newCache[[sha256.Size]byte, compiled](limits.Memory / 2),
 	}
 	if err := l.prepare(); err != nil {
@@ -87,34 +89,24 @@ func New(limits Limits) (*Language, error) {
 }
 
 func (l *Language) prepare() error {
-	client, err := cel.NewEnv(
-		cel.Variable(varKey, cel.DynType),
-		cel.Variable(varHeaders, cel.MapType(cel.StringType, cel.DynType)),
-		cel.Variable(varData, cel.DynType),
-		cel.Variable(varTS, cel.IntType),
-		cel.Variable(varPartition, cel.IntType),
-		cel.Variable(varOffset, cel.IntType),
-		cel.CustomTypeAdapter(values),
-		cel.CrossTypeNumericComparisons(true),
-		lookedUp(),
-	)
-	if err != nil {
-		return err
+	for _, one := range []struct {
+		made      *environment
+		variables []cel.EnvOption
+	}{
+		{&l.client, slices.Concat(ofRecords, ofStored)},
+		{&l.rule, slices.Concat(ofRecords, ofStored, ofRules)},
+		{&l.unstored, slices.Concat(ofRecords, ofRules)},
+	} {
+		var err error
+		if *one.made, err = newEnvironment(one.variables); err != nil {
+			return err
+		}
 	}
-	rule, err := client.Extend(cel.Variable(varClaims, cel.MapType(cel.StringType, cel.DynType)))
-	if err != nil {
-		return err
-	}
-	if l.client, err = newEnvironment(client); err != nil {
-		return err
-	}
-	if l.rule, err = newEnvironment(rule); err != nil {
-		return err
-	}
+	var err error
 	l.parser, err = parser.NewParser(
 		// A tenth of the time that the other one takes, which looks ahead without a bound.
 		parser.EnablePrattParser(true),
-		parser.Macros(client.Macros()...),
+		parser.Macros(l.client.Macros()...),
 		// The calls of macros are kept, because a rule is written out again.
 		parser.PopulateMacroCalls(true),
 		parser.ExpressionSizeCodePointLimit(residualBytes),
@@ -132,6 +124,12 @@ type Rule struct {
 	language *Language
 	text     string
 	checked  *ast.AST
+}
+
+// ruleKey is what a rule is found by.
+type ruleKey struct {
+	text     string
+	unstored bool
 }
 
 // counts is how many texts of clients were compiled, and were at fault.

@@ -2,7 +2,9 @@ package expr
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice/hub/filter"
@@ -10,15 +12,42 @@ import (
 
 // Rule compiles the text of a rule. The error is an *Error.
 func (l *Language) Rule(text string) (*Rule, error) {
-	if r, ok := l.rules.get(text); ok {
+	return l.ruleIn(l.rule, ruleKey{text: text})
+}
+
+// PublishRule is like Rule for a rule about records that are not stored yet, which have no
+// partition, offset and timestamp.
+func (l *Language) PublishRule(text string) (*Rule, error) {
+	r, err := l.ruleIn(l.unstored, ruleKey{text, true})
+	if fault, ok := errors.AsType[*Error](err); ok {
+		return nil, fault.explained(varTS, varPartition, varOffset)
+	}
+	return r, err
+}
+
+// explained returns the error with the reason why there are no such variables.
+func (e *Error) explained(names ...string) *Error {
+	e = &Error{Places: slices.Clone(e.Places)}
+	for i, p := range e.Places {
+		for _, name := range names {
+			if strings.HasPrefix(p.Message, "undeclared reference to '"+name+"'") {
+				e.Places[i].Message = name + " is not known of a record that is to be published: it gets one when it is stored"
+			}
+		}
+	}
+	return e
+}
+
+func (l *Language) ruleIn(env environment, key ruleKey) (*Rule, error) {
+	if r, ok := l.rules.get(key); ok {
 		return r, nil
 	}
-	checked, err := l.read(l.rule, text)
+	checked, err := l.read(env, key.text)
 	if err != nil {
 		return nil, err
 	}
-	r := &Rule{language: l, text: text, checked: checked}
-	l.rules.put(text, r, bytesOfRule(checked, text))
+	r := &Rule{language: l, text: key.text, checked: checked}
+	l.rules.put(key, r, bytesOfRule(checked, key.text))
 	return r, nil
 }
 

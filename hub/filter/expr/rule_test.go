@@ -3,6 +3,7 @@ package expr_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -215,4 +216,29 @@ func FuzzCompile(f *testing.F) {
 			_, _ = made.Passes(row("key", value, "x", "a"))
 		}
 	})
+}
+
+// TestPublishRules: a rule about records that are to be published does not refer to what they
+// get when they are stored.
+func TestPublishRules(t *testing.T) {
+	t.Parallel()
+	l := newLanguage()
+	for text, want := range map[string]string{
+		`key == claims.sub && data.n > 1`:         "",
+		`headers.kind == "x"`:                     "",
+		`data.items.exists(offset, offset > 1.0)`: "", // another one
+		`data.offset > 1.0 && has(data.ts)`:       "",
+		`offset > 100`:                            "line 1, column 1: offset is not known",
+		`key == claims.sub && ts > 0`:             "line 1, column 22: ts is not known",
+		"data.n == 1 ||\n  partition in [1, 2]":   "line 2, column 3: partition is not known",
+		`other == 1`:                              "undeclared reference to 'other'",
+	} {
+		_, err := l.PublishRule(text)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+		if _, err := l.Rule(text); err != nil && !strings.Contains(want, "other") {
+			t.Errorf("%s as the rule of a reader: %v", text, err)
+		}
+	}
 }
