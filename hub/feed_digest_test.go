@@ -72,3 +72,23 @@ func TestFiltersWithOneDigest(t *testing.T) {
 		t.Errorf("the feed is called %s", got)
 	}
 }
+
+// TestNamesOfFeedsAreSecret: two instances give the feed of a filter different names, as each
+// has a secret of its own.
+func TestNamesOfFeedsAreSecret(t *testing.T) {
+	t.Parallel()
+	topics := hubtest.New()
+	topics.Create("orders.v1", 1)
+	var names []string
+	for range 2 {
+		h := startHub(t, topics, nil)
+		for range 2 {
+			r := subscribe(t, h, hub.Request{Keys: []string{"alice@example.com"}})
+			defer r.Close()
+			names = append(names, r.Feed().Name())
+		}
+	}
+	if names[0] != names[1] || names[2] != names[3] || names[0] == names[2] {
+		t.Errorf("the names are %q", names)
+	}
+}

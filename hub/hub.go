@@ -49,7 +49,7 @@ type Hub struct {
 	// newestBytes is the constant of that name, except in tests.
 	newestBytes int
 	turns       turns // of costly filters
-	// digest is Filter.Digest, except in tests.
+	// digest is Filter.Digest with a secret of this hub, except in tests.
 	digest func(filter.Filter) string
 	// moved is called, in tests, when a subscription has changed its mode, and
 	// stepping before each step of a call of Subscription.next.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,12 +20,14 @@ func New(config Config) (*Hub, error) {
 	case config.Wake == nil || config.Logger == nil || config.Now == nil:
 		return nil, errors.New("new hub: Wake, Logger and Now are required")
 	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
 	h := &Hub{
 		config: config,
 		now:    config.Now,
 
 		newestBytes: newestBytes,
-		digest:      func(f filter.Filter) string { return f.Digest() },
+		digest:      func(f filter.Filter) string { return f.Digest(secret) },
 		started:     make(chan struct{}),
 	}
 	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}, turns: newReplays(h.limits)}

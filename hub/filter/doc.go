@@ -10,8 +10,8 @@
 // # Identity
 //
 // Filters are equal if their canonical bytes are, and only equal filters share a
-// feed. The digest is a name for logs and events: two different filters may have
-// the same digest. Predicates are identified by their canonical bytes alone. Two
+// feed. The digest, made with a secret, is a name for logs and events: two different filters
+// may have the same digest. Predicates are identified by their canonical bytes alone. Two
 // predicates whose bytes are equal must agree on every record, as either of them
 // may be asked for both; code that compiles a predicate from a text therefore
 // puts into the bytes everything that affects the result (the language, the text,

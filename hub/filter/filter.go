@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -223,14 +224,15 @@ func (f *Filter) Equal(other *Filter) bool {
 		slices.EqualFunc(f.where(), other.where(), (*predicate).is)
 }
 
-// Digest returns a short text that is the same for equal filters, and empty for a
-// filter that passes every record. It is a name and does not identify the filter:
-// other filters can have the same digest.
-func (f *Filter) Digest() string {
+// Digest returns a short text that is the same for equal filters under the same key, and empty
+// for a filter that passes every record. It is a name and does not identify the filter:
+// other filters can have the same digest. Without the secret key nobody finds out by trial
+// which keys and values of records, and values of claims, a filter has.
+func (f *Filter) Digest(secret []byte) string {
 	if f.All() {
 		return ""
 	}
-	h := sha256.New()
+	h := hmac.New(sha256.New, secret)
 	for _, key := range f.keys {
 		h.Write([]byte(key.text))
 	}

@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -102,8 +103,8 @@ func TestIdentity(t *testing.T) {
 				t.Errorf("%s equals %s: %v", name, other, f.Equal(&g))
 			}
 		}
-		if (f.Digest() == "") != (name == "all") {
-			t.Errorf("the digest of %s is %q", name, f.Digest())
+		if (f.Digest(secret) == "") != (name == "all") {
+			t.Errorf("the digest of %s is %q", name, f.Digest(secret))
 		}
 	}
 	for name, pair := range map[string][2]filter.Filter{
@@ -127,20 +128,26 @@ func TestIdentity(t *testing.T) {
 		"impossible field":  {filter.In(filter.Data("a", "\xff"), u), filter.In(filter.Header("\xff"), u)},
 		"zero field":        {filter.In(filter.Field{}, u), filter.Keys()},
 	} {
-		if !pair[0].Equal(&pair[1]) || string(pair[0].Canonical()) != string(pair[1].Canonical()) || pair[0].Digest() != pair[1].Digest() {
+		if !pair[0].Equal(&pair[1]) || string(pair[0].Canonical()) != string(pair[1].Canonical()) || pair[0].Digest(secret) != pair[1].Digest(secret) {
 			t.Errorf("%s: %q differs from %q", name, pair[0].Canonical(), pair[1].Canonical())
 		}
 	}
 }
 
-// TestDigestOfKeys: the names of feeds by key are sent to clients, so they must
-// not change.
-func TestDigestOfKeys(t *testing.T) {
+var secret = []byte("of an instance")
+
+// TestDigestsAreSecret: a digest is made with a secret, so that nobody finds out by trial which
+// filter it is of.
+func TestDigestsAreSecret(t *testing.T) {
 	t.Parallel()
-	sum := sha256.Sum256([]byte(`"a""b\""`))
 	f := filter.Keys(`b"`, "a")
-	if want := hex.EncodeToString(sum[:8]); f.Digest() != want {
-		t.Errorf("the digest is %s, want %s", f.Digest(), want)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(`"a""b\""`))
+	if want := hex.EncodeToString(mac.Sum(nil)[:8]); f.Digest(secret) != want {
+		t.Errorf("the digest is %s, want %s", f.Digest(secret), want)
+	}
+	if f.Digest(secret) == f.Digest([]byte("of another one")) {
+		t.Error("the digest does not depend on the secret")
 	}
 }
 
