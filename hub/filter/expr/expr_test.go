@@ -264,6 +264,13 @@ func TestCost(t *testing.T) {
 		{`7.0 in data.items`, few, many},
 		{`data.s < data.s`, `{"s":"x"}`, long},
 		{`data == data`, few, many},
+		{`data[data.s] == 1 || true`, `{"s":"x","x":1}`, long},
+		{`headers[data.s] == "x" || true`, `{"s":"x"}`, long},
+		{`{data.s: 1} == {"x": 1}`, `{"s":"x"}`, long},
+		{`size(data.s) > 3`, `{"s":"x"}`, long},
+		{`timestamp(data.s) > timestamp("2026-01-01T00:00:00Z") || true`, `{"s":"x"}`, long},
+		{`int(data.s) == 1 || double(data.s) == 1.0 || true`, `{"s":"1"}`, long},
+		{strings.Repeat(`timestamp(1).getHours(data.zone) == 9 || `, 12) + `data.zone == "Asia/Tokyo"`, `{"zone":1}`, `{"zone":"UTC"}`},
 	} {
 		f := must(l.Compile(c.text))
 		if _, err := f.Passes(row("k", c.cheap)); err != nil {
