@@ -23,7 +23,7 @@ type among struct {
 
 // newAmong returns what replaces a call, and reports whether it is about a list of literals.
 func newAmong(call interpreter.InterpretableCall) (*among, bool) {
-	if call.Function() != operators.In {
+	if f := call.Function(); f != operators.In && f != operators.OldIn {
 		return nil, false
 	}
 	args := call.Args()

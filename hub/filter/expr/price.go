@@ -42,6 +42,10 @@ func (e environment) pricing(i interpreter.InterpretableV2) (interpreter.Interpr
 	return made, nil
 }
 
+// OverloadID implements interpreter.InterpretableCall. It is none that the library would
+// optimize, and so charge nothing for.
+func (c *call) OverloadID() string { return "" }
+
 // Eval implements interpreter.Interpretable.
 func (c *call) Eval(vars interpreter.Activation) ref.Val {
 	return interpreter.EvalActivation(vars, c.Exec)
@@ -87,7 +91,7 @@ func (c *call) result(args []ref.Val) ref.Val {
 		}
 	}
 	if len(args) > 0 && args[0].Type().HasTrait(traits.ReceiverType) {
-		return args[0].(traits.Receiver).Receive(c.Function(), c.OverloadID(), args[1:])
+		return args[0].(traits.Receiver).Receive(c.Function(), c.InterpretableCall.OverloadID(), args[1:])
 	}
 	return types.NewErr("no such overload: %s", c.Function())
 }
