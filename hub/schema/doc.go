@@ -1,0 +1,47 @@
+// Package schema checks the values of records against schemas: JSON Schema, draft 2020-12.
+//
+// A schema is compiled from a file by a library, which also checks it against its
+// metaschema. A value is checked in place, by the same scanner that has accepted it as
+// JSON: there is no second parser that could read something else. Where that scanner
+// leaves something open, a value is refused: a string with half of a character, which some
+// readers replace, and a number whose exponent no reader can hold.
+//
+// # Guarantees
+//
+//   - Every violation has a JSON pointer (RFC 6901) into the value. Violations come in the
+//     order of the document, as many as were asked for.
+//   - Numbers are compared digit for digit, however many they have. 1.0 is an integer.
+//   - A schema refers to nothing outside its file, and no file or network is read for it.
+//   - Formats are asserted, and a format that is not known is refused with the schema.
+//   - Time and memory for a value are bounded, whatever the schema and the value are:
+//     patterns run in linear time (RE2), equal items are found by hash, and all steps are
+//     counted against Limits.Steps.
+//   - Messages contain what the schema says, and of the value nothing but the names in
+//     pointers, which are bounded too.
+//
+// A JSON is immutable, and is used by many goroutines at once. The package starts none.
+//
+// # Files
+//
+// A file uses those listed after it. Those of one paragraph belong together.
+//
+//	schema.go     JSON: compiling a schema, checking a value
+//	violation.go  what is found, in words
+//
+//	check.go      a run: a value against a schema, step by step
+//	inplace.go    schemas that apply to the same value: allOf, anyOf, oneOf, not, if, $ref
+//	object.go     objects and their members
+//	array.go      arrays and their elements
+//	scalar.go     strings and numbers
+//	equal.go      equality, and finding equal items
+//
+//	compile.go    from the library's form of a schema to nodes
+//	keywords.go   the keywords of one schema
+//	cycle.go      schemas that would never end
+//	document.go   the file: which places of it are schemas
+//	node.go       node: a schema of a file
+//	format.go     formats and patterns
+//
+//	tape.go       a value as a list of items
+//	decimal.go    numbers as they are written
+package schema

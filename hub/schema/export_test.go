@@ -1,0 +1,42 @@
+package schema
+
+import (
+	"encoding/json"
+)
+
+// Decode reads a value as a check does, in the form in which encoding/json gives it with
+// UseNumber. It reports false for a value that no schema allows.
+func Decode(doc []byte) (any, bool) {
+	var t tape
+	if _, wrong := t.read(doc); wrong != noKeyword {
+		return nil, false
+	}
+	return t.decoded(0), true
+}
+
+func (t *tape) decoded(at int32) any {
+	switch t.items[at].kind {
+	case kindString:
+		return string(t.content(at))
+	case kindNumber:
+		return json.Number(t.text(at))
+	case kindBoolean:
+		return t.text(at)[0] == 't'
+	case kindArray:
+		list := []any{}
+		for child, end := at+1, t.items[at].next; child < end; child = t.items[child].next {
+			list = append(list, t.decoded(child))
+		}
+		return list
+	case kindObject:
+		members := map[string]any{}
+		for child, end := at+1, t.items[at].next; child < end; child = t.items[child].next {
+			members[string(t.name(child))] = t.decoded(child)
+		}
+		return members
+	}
+	return nil
+}
+
+// MaxExponent is the largest exponent that a number may be written with.
+const MaxExponent = maxExponent

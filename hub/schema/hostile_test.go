@@ -1,0 +1,137 @@
+package schema_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/hub/jsonscan"
+	"sluice/hub/schema"
+)
+
+var hostile = flag.Int("hostile", 2000, "number of documents for TestHostile")
+
+// slowest is far above what a check takes with the default limits, even on a machine that
+// is busy with something else.
+const slowest = 5 * time.Second
+
+// TestHostile checks documents that are made to hurt against fifty generated schemas: each
+// takes a bounded time, and none makes a check panic. For a million of them:
+//
+//	go test ./hub/schema -run 'TestHostile$' -hostile=1000000 -timeout 2h
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	g := generator{rand.New(rand.NewPCG(seed, 3))}
+	var schemas []*schema.JSON
+	for len(schemas) < 50 {
+		if s, err := schema.Compile([]byte(g.file())); err == nil {
+			schemas = append(schemas, s)
+		}
+	}
+	longest, refused := time.Duration(0), 0
+	for n := range *hostile {
+		doc := []byte(g.hostile())
+		if err := jsonscan.Check(doc, 1000); err != nil {
+			t.Fatalf("seed %d: %.200s: %v", seed, doc, err)
+		}
+		begun := time.Now()
+		violations, _ := schemas[n%len(schemas)].Validate(doc, limits)
+		longest = max(longest, time.Since(begun))
+		if len(violations) > 0 {
+			refused++
+		}
+		if len(violations) > limits.Violations {
+			t.Fatalf("seed %d: %d violations", seed, len(violations))
+		}
+	}
+	t.Logf("%d documents, %d refused, the slowest took %s", *hostile, refused, longest)
+	if longest > slowest || refused == 0 {
+		t.Errorf("seed %d: %d refused, the slowest took %s", seed, refused, longest)
+	}
+}
+
+// hostile makes a document that is large or deep in one way, most of them of some hundred
+// bytes, and a few of up to 64 KiB.
+func (g generator) hostile() string {
+	n := 1 + g.IntN(60)
+	if g.IntN(50) == 0 {
+		n = 1 + g.IntN(8000)
+	}
+	deep := min(n, 900)
+	list := func(item func(int) string) string {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = item(i)
+		}
+		return strings.Join(items, ",")
+	}
+	switch g.IntN(12) {
+	case 0:
+		return strings.Repeat("[", deep) + strings.Repeat("]", deep)
+	case 1:
+		return strings.Repeat(`{"a":`, deep) + "1" + strings.Repeat("}", deep)
+	case 2:
+		return "[" + list(func(int) string { return "1" }) + "]"
+	case 3:
+		return "[" + list(func(i int) string { return fmt.Sprintf(`{"a":%d}`, i) }) + "]"
+	case 4:
+		return "{" + list(func(i int) string { return fmt.Sprintf(`"a%d":1`, i) }) + "}"
+	case 5:
+		return `"` + strings.Repeat("a", 8*n) + `"`
+	case 6:
+		return `"` + strings.Repeat(`\u0061`, n) + `"`
+	case 7:
+		return strings.Repeat("9", 8*n) + "e9999"
+	case 8:
+		return "0." + strings.Repeat("0", 8*n) + "1"
+	case 9:
+		return "[" + list(func(i int) string { return fmt.Sprintf("1e%d", i%schema.MaxExponent) }) + "]"
+	case 10:
+		return `[1e999999999,"\ud800"]`
+	}
+	return "[" + list(func(int) string { return written(g.value(2)) }) + "]"
+}
+
+// TestCostIsBounded: schemas whose checks would take years end after the steps that are
+// allowed, and the client is told.
+func TestCostIsBounded(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"a":`, 60) + "1" + strings.Repeat("}", 60)
+	distinct := make([]string, 8000)
+	for i := range distinct {
+		distinct[i] = fmt.Sprintf(`[%d]`, i)
+	}
+	for name, tt := range map[string]struct {
+		schema, value string
+		costly        bool
+	}{
+		"two ways at each level":        {`{"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}}`, deep, true},
+		"two ways that do not fit":      {`{"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}}`, deep, true},
+		"two ways, not":                 {`{"not": {"$ref": "#/$defs/x"}, "$defs": {"x": {"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/x"}]}}}}}`, deep, true},
+		"two patterns":                  {`{"patternProperties": {"a": {"$ref": "#"}, "^a": {"$ref": "#"}}}`, deep, true},
+		"unevaluated":                   {`{"anyOf": [{"$ref": "#/$defs/x"}], "$defs": {"x": {"properties": {"a": {"oneOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/x"}], "unevaluatedProperties": false}}}}}`, deep, true},
+		"a pattern with many ways":      {`{"pattern": "^(a?){100}(a|a){100}(.*a){50}$"}`, `"` + strings.Repeat("a", 30_000) + `b"`, false},
+		"a large pattern":               {`{"pattern": "(x+x+){200}y"}`, `"` + strings.Repeat("x", 60_000) + `"`, true},
+		"unique items":                  {`{"uniqueItems": true}`, `[` + strings.Join(distinct, ",") + `]`, false},
+		"enum of large values":          {`{"items": {"enum": [` + strings.Join(distinct, ",") + `]}}`, `[` + strings.Repeat(`[-1],`, 8000) + `1]`, true},
+		"many digits":                   {`{"multipleOf": 0.000007, "minimum": 1}`, strings.Repeat("7", 60_000) + "e9999", false},
+		"a dynamic reference to itself": {`{"$ref": "#/$defs/a", "$defs": {"a": {"$dynamicAnchor": "x", "$dynamicRef": "r.json#x"}, "r": {"$id": "r.json", "$dynamicAnchor": "x", "items": {"$ref": "/schema.json#/$defs/a"}}}}`, `[[[1]]]`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := compile(t, tt.schema)
+			begun := time.Now()
+			got, _ := s.Validate([]byte(tt.value), limits)
+			took := time.Since(begun)
+			costly := len(got) == 1 && got[0].Keyword == "too_costly" && got[0].Pointer == "" && strings.Contains(got[0].Message, "schema_steps")
+			if costly != tt.costly || took > slowest {
+				t.Errorf("took %s: %v", took, said(got))
+			}
+			t.Logf("took %s", took)
+		})
+	}
+}
