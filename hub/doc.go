@@ -79,6 +79,7 @@
 //	redact    what of a record some subscribers may not see
 //	upstream  the interfaces to Kafka: Source and Producer
 //	cursors   named cursors: Store, Committer, Lease
+//	schema    checking values against schemas
 //	ingest    processing of records before they are stored
 //	backoff   the time between attempts
 //

@@ -62,6 +62,7 @@
 //	events.go                GET of event streams
 //	handshake.go             GET /v1/ws
 //	cursors.go               named cursors over HTTP
+//	schemas.go               GET of schemas
 //	pages.go                 GET of pages
 //	logout.go                back-channel logout by issuers
 //	caching.go               which pages caches may store

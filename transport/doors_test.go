@@ -55,6 +55,7 @@ func accesses() []access {
 	all := []access{
 		{route: "GET /v1/streams", path: "/v1/streams", instant: true},
 		{route: "GET /v1/streams/{stream}", path: "/v1/streams/orders", narrower: "unknown_stream"},
+		{route: "GET /v1/streams/{stream}/schema", path: "/v1/streams/orders/schema", instant: true, narrower: "unknown_stream"},
 		{route: "GET /v1/streams/{stream}/records", path: "/v1/streams/orders/records?wait=30s", narrower: "unknown_stream"},
 		{route: "GET /v1/streams/{stream}/records", path: "/v1/streams/orders/records?from=earliest&cursor_name=n", narrower: "unknown_stream"},
 		{route: "GET /v1/streams/{stream}/events", path: "/v1/streams/orders/events", narrower: "unknown_stream"},

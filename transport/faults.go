@@ -115,7 +115,11 @@ func faultOfInvalid(invalid *ingest.InvalidError) *wire.Error {
 	first := invalid.Violations[0]
 	fault.Message = strings.TrimSpace(first.Pointer + " " + first.Message)
 	if more := len(invalid.Violations) - 1; more > 0 {
-		fault.Message += fmt.Sprintf(" (and %d more)", more)
+		atLeast := ""
+		if invalid.More {
+			atLeast = "at least "
+		}
+		fault.Message += fmt.Sprintf(" (and %s%d more)", atLeast, more)
 	}
 	return fault
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sluice/hub"
+	"sluice/hub/ingest"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
@@ -21,7 +22,7 @@ type metrics struct {
 	faults             *prometheus.CounterVec
 	cutOffs            *prometheus.CounterVec
 	handshakesRefused  prometheus.Counter
-	publishes          *prometheus.CounterVec
+	publishes, invalid *prometheus.CounterVec
 	publishSeconds     prometheus.Histogram
 }
 
@@ -42,6 +43,9 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_publishes_total", Help: "Records published by clients, by result: stored, or the code of the fault.",
 		}, []string{"result"}),
+		invalid: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_invalid_records_total", Help: "Published records that are invalid, by reason: rule, or the keyword of the schema that is violated first.",
+		}, []string{"reason"}),
 		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_publish_seconds", Help: "Time from a publish to the response, in seconds.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -81,7 +85,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("address", func() int { n, _ := g.held(); return n }),
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
-	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.publishSeconds, events, gaps, sent, content, blocks,
+	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.publishSeconds, events, gaps, sent, content, blocks,
 		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -128,7 +132,18 @@ func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 			result = string(faultOf(stored.Err).Code)
 		}
 		m.publishes.WithLabelValues(result).Inc()
+		if invalid, ok := invalidIn(stored.Err); ok {
+			m.invalid.WithLabelValues(invalid.Reason()).Inc()
+		}
 	}
+}
+
+// invalidIn returns why a record is invalid that was refused, or kept as a dead letter.
+func invalidIn(err error) (*ingest.InvalidError, bool) {
+	if kept, ok := errors.AsType[*ingest.DeadLetteredError](err); ok {
+		err = kept.Cause
+	}
+	return errors.AsType[*ingest.InvalidError](err)
 }
 
 // streamCollector reports the state of streams in the hub. The streams of tenants have

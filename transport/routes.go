@@ -25,6 +25,7 @@ func (s *Server) routes() http.Handler {
 		"/v1/streams":                  {http.MethodGet: s.handleStreams},
 		"/v1/streams/{stream}":         {http.MethodGet: s.handleStream},
 		"/v1/streams/{stream}/events":  {http.MethodGet: s.handleEvents},
+		"/v1/streams/{stream}/schema":  {http.MethodGet: s.handleSchema},
 		"/v1/streams/{stream}/records": {http.MethodGet: s.handlePage, http.MethodPost: s.handlePublish},
 		"/v1/cursors/{stream}/{name}": {
 			http.MethodGet: s.handleGetCursor, http.MethodPut: s.handlePutCursor, http.MethodDelete: s.handleDeleteCursor,
@@ -111,11 +112,13 @@ func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
 
 // streamView describes a stream to a client.
 type streamView struct {
-	Stream     string        `json:"stream"`
-	Content    event.Content `json:"content,omitempty"`
-	Partitions int32         `json:"partitions,omitempty"`
-	Subscribe  bool          `json:"subscribe"`
-	Publish    bool          `json:"publish"`
+	Stream  string        `json:"stream"`
+	Content event.Content `json:"content,omitempty"`
+	// Schema is the media type of the schema that published values are checked against.
+	Schema     string `json:"schema,omitempty"`
+	Partitions int32  `json:"partitions,omitempty"`
+	Subscribe  bool   `json:"subscribe"`
+	Publish    bool   `json:"publish"`
 	// ReplayMS is how far back the principal may read, -1 for as far as there are
 	// records.
 	ReplayMS int64 `json:"replay_ms"`
@@ -128,6 +131,9 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 		Partitions: info.Partitions,
 		Subscribe:  p.May(auth.Subscribe, info.Name),
 		Publish:    info.Publishable && p.May(auth.Publish, info.Name),
+	}
+	if schema := s.ingest.Schema(info.Name); schema != nil {
+		v.Schema = schema.MediaType()
 	}
 	switch replay := p.Replay(info.Name); {
 	case !v.Subscribe:

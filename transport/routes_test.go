@@ -26,6 +26,7 @@ var routeMethods = map[string][]string{
 	"/v1/streams/orders":         {"GET", "HEAD"},
 	"/v1/streams/nope":           {"GET", "HEAD"},
 	"/v1/streams/orders/events":  {"GET", "HEAD"},
+	"/v1/streams/orders/schema":  {"GET", "HEAD"},
 	"/v1/streams/orders/records": {"GET", "POST", "HEAD"},
 	"/v1/cursors/orders/a":       {"DELETE", "GET", "PUT", "HEAD"},
 	"/v1/tickets":                {"POST"},

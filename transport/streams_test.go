@@ -79,6 +79,7 @@ func TestStreamsHiddenAndMissing(t *testing.T) {
 		for _, request := range []struct{ method, path, body string }{
 			{"GET", "/v1/streams/STREAM", ""},
 			{"GET", "/v1/streams/STREAM?foo=1", ""},
+			{"GET", "/v1/streams/STREAM/schema", ""},
 			{"GET", "/v1/streams/STREAM/records", ""},
 			{"GET", "/v1/streams/STREAM/records?from=" + cursor, ""},
 			{"GET", "/v1/streams/STREAM/records?cursor_name=a", ""},
@@ -119,7 +120,7 @@ func TestStreamsFaults(t *testing.T) {
 	}})
 	live := token(t, "u42", "live", time.Hour)
 	for _, path := range []string{
-		"/v1/streams", "/v1/streams/orders", "/v1/streams/nope", "/v1/streams/orders/records", "/v1/streams/orders/events",
+		"/v1/streams", "/v1/streams/orders", "/v1/streams/nope", "/v1/streams/orders/schema", "/v1/streams/orders/records", "/v1/streams/orders/events",
 		"/v1/cursors/orders/a", "/v1/events?stream=orders",
 	} {
 		status, head, body := in.do(http.MethodGet, path, "", "")

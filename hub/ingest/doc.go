@@ -13,6 +13,8 @@
 //     a record's key.
 //   - A record that a step finds to be invalid is stored as a dead letter, if its stream
 //     has these, and never in the stream. See [DeadLetters].
+//   - A value that has a schema to match is checked as the bytes that are stored. See
+//     [Conforms].
 //   - A batch is not atomic: the verdict for one record says nothing about the
 //     others.
 //

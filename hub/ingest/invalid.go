@@ -10,6 +10,9 @@ type Violation struct {
 	// itself is "".
 	Pointer string
 	Message string
+	// Keyword is the keyword of the schema that the value violates, "" for a rule of the
+	// stream. It is one of schema.Keywords.
+	Keyword string
 }
 
 // InvalidError is ErrInvalid with all that is wrong with a record.
@@ -18,6 +21,15 @@ type InvalidError struct {
 	Violations []Violation
 	// More is set if there are violations beyond those listed.
 	More bool
+}
+
+// Reason returns why the record is refused in a word, for metrics: the keyword of the first
+// violation, or "rule".
+func (e *InvalidError) Reason() string {
+	if len(e.Violations) > 0 && e.Violations[0].Keyword != "" {
+		return e.Violations[0].Keyword
+	}
+	return "rule"
 }
 
 // Error counts the violations. What they say can contain parts of the record, which do

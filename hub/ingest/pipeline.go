@@ -51,6 +51,8 @@ type Stream struct {
 	Steps []Step
 	// DeadLetters keeps the records that its steps find to be invalid. Nil refuses them.
 	DeadLetters *DeadLetters
+	// Schema is what Steps check values against. Nil for none.
+	Schema Definition
 }
 
 // Pipeline passes records through steps to a store: the first ones, those of the
@@ -73,11 +75,15 @@ func New(store Store, first, last []Step) *Pipeline {
 func (p *Pipeline) SetStreams(streams map[string]Stream) {
 	all := make(map[string]Stream, len(streams))
 	for name, own := range streams {
-		all[name] = Stream{Steps: slices.Concat(p.first, own.Steps, p.last), DeadLetters: own.DeadLetters}
+		own.Steps = slices.Concat(p.first, own.Steps, p.last)
+		all[name] = own
 	}
 	all[""] = Stream{Steps: slices.Concat(p.first, p.last)}
 	p.streams.Store(&all)
 }
+
+// Schema returns the schema that records of a stream are checked against, nil for none.
+func (p *Pipeline) Schema(stream string) Definition { return p.of(stream).Schema }
 
 // of returns what records of a stream pass through.
 func (p *Pipeline) of(stream string) Stream {

@@ -18,6 +18,7 @@ const (
 	Forbidden           Code = "forbidden"
 	UnknownStream       Code = "unknown_stream"
 	TopicMissing        Code = "topic_missing"
+	NoSchema            Code = "no_schema"
 	IdempotencyConflict Code = "idempotency_conflict"
 	Retention           Code = "retention"
 	LogChanged          Code = "log_changed"
@@ -110,6 +111,7 @@ var codes = map[Code]Info{
 	Forbidden:       {HTTP: 403, Close: 4503, Action: Stop},
 	UnknownStream:   {HTTP: 404, Close: 4500, Action: Stop},
 	TopicMissing:    {HTTP: 404, Close: 4504, Action: Stop},
+	NoSchema:        {HTTP: 404, Action: Stop},
 
 	IdempotencyConflict: {HTTP: 409, Action: Stop},
 

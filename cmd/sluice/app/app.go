@@ -38,8 +38,9 @@ type App struct {
 	shared    *sharedAuth
 	clusters  map[string]*cluster
 	acls      *kafkaACLs // nil if rights do not come from ACLs
-	// encryption is guarded by reloading once the instance runs.
+	// encryption and schemas are guarded by reloading once the instance runs.
 	encryption *encryption
+	schemas    *schemas
 	cursors    *namedCursors
 	front      *front
 	topics     *topicMaker
@@ -78,10 +79,13 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.encryption, err = newEncryption(c, nil); err != nil {
 		return nil, err
 	}
+	if a.schemas, err = newSchemas(c, nil); err != nil {
+		return nil, err
+	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, filters: filters, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, filters: filters, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, schemas: a.schemas, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}

@@ -6,17 +6,18 @@ import (
 )
 
 // newIngest returns what published records pass through on their way to a store.
-func newIngest(c *config.Config, store ingest.Store) *ingest.Pipeline {
+func newIngest(c *config.Config, of *schemas, store ingest.Store) *ingest.Pipeline {
 	pipeline := ingest.New(store, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Correlated{Header: c.Replies.Header}, ingest.Allowed{}})
-	setIngest(pipeline, c)
+	setIngest(pipeline, c, of)
 	return pipeline
 }
 
 // setIngest puts in force what the streams of a configuration demand of their records.
-func setIngest(pipeline *ingest.Pipeline, c *config.Config) {
+func setIngest(pipeline *ingest.Pipeline, c *config.Config, of *schemas) {
 	streams := make(map[string]ingest.Stream, len(c.Streams))
 	for name, s := range c.Streams {
-		streams[name] = ingest.Stream{Steps: ingestSteps(s, c.Limits), DeadLetters: deadLetters(s)}
+		steps := append(ingestSteps(s, c.Limits), of.step(name, c.Limits)...)
+		streams[name] = ingest.Stream{Steps: steps, DeadLetters: deadLetters(s), Schema: of.definition(name)}
 	}
 	pipeline.SetStreams(streams)
 }

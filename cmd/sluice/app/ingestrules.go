@@ -48,5 +48,9 @@ func deadLetters(s config.Stream) *ingest.DeadLetters {
 	if s.Ingest.OnInvalid != config.DeadLetter {
 		return nil
 	}
-	return &ingest.DeadLetters{Stream: s.Ingest.DeadLetter, Topic: s.Topic, Now: time.Now}
+	d := &ingest.DeadLetters{Stream: s.Ingest.DeadLetter, Topic: s.Topic, Now: time.Now}
+	if s.Schema != nil {
+		d.Schema = s.Schema.Name()
+	}
+	return d
 }

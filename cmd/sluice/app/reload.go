@@ -58,6 +58,10 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	if err := decrypting.open(context.Background()); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	checking, err := newSchemas(c, a.schemas)
+	if err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
 	a.verifiers.read()
 	// Rights come before streams, so that nobody has old rights to a new stream.
 	if err := a.auth.SetIssuers(issuers(c)); err != nil {
@@ -71,7 +75,8 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 		a.acls.watch(c.Streams)
 	}
 	a.front.server.RightsChanged()
-	setIngest(a.front.ingest, c)
+	setIngest(a.front.ingest, c, checking)
+	a.schemas = checking
 	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}

@@ -52,6 +52,7 @@ type front struct {
 	rights      *rights.Rights
 	workers     *transport.Workers
 	hub         *hub.Hub
+	schemas     *schemas // those that are in force when the instance starts
 	ingest      *ingest.Pipeline
 	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
@@ -90,7 +91,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if err != nil {
 		return err
 	}
-	f.ingest = newIngest(f.config, f.hub)
+	f.ingest = newIngest(f.config, f.schemas, f.hub)
 	f.presences = newPresences(f.config, f.clusters, f.hub)
 	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
 	return err

@@ -41,6 +41,7 @@ type Stream struct {
 	Topic      string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic; {tenant} in its name stands for the tenant of a client, so that each tenant has a stream of this name of its own"`
 	Cluster    string        `koanf:"cluster" doc:"name of a cluster in kafka/clusters; can be left out if there is only one"`
 	Content    string        `koanf:"content" validate:"omitempty,oneof=json text bytes" doc:"type of the values; if left out, detected for each record"`
+	Schema     *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json. A value that does not match is refused with invalid, or kept as a dead letter"`
 	Partitions int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"number of partitions with which a missing topic is created at start; if left out, the topic is never created"`
 	Linger     time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long reading of the topic continues after the last subscriber has left"`
 	Backfill   time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that clients that reconnect after a restart are served from memory"`

@@ -162,6 +162,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkClusters(c, f)
 	checkStreams(c, f)
 	checkIngest(c, f)
+	checkSchemas(c, f)
 	checkGrants(c, f)
 	checkEncryption(c, f)
 	checkWayIn(c, f)

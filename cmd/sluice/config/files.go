@@ -31,6 +31,7 @@ func readFiles(c *Config, f *faults) {
 	readVerifiers(c, f)
 	readWebhook(c, f)
 	readEncryption(c, f)
+	readSchemas(c, f)
 	for i := range c.Auth.Issuers {
 		issuer, path := &c.Auth.Issuers[i], fmt.Sprintf("auth/issuers/%d/secret_file", i)
 		readSecret(issuer.SecretFile, &issuer.Secret, path, f)

@@ -28,6 +28,7 @@ func (c *Config) Warnings() []string {
 		}
 	}
 	list = append(list, c.saslWarnings()...)
+	list = append(list, c.schemaWarnings()...)
 	return append(list, c.auditWarnings()...)
 }
 
