@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,16 +124,37 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 
 // newDevApp makes the app for the embedded servers, with anonymous access.
 func newDevApp(servers *embedded.Embedded, chosen devFlags, log *slog.Logger, listening func(net.Addr)) (*app.App, error) {
-	c, err := config.Load(config.Options{Text: devConfig(servers, chosen), Environ: []string{}})
+	dir, err := writeSchemas()
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err != nil {
+		return nil, fmt.Errorf("write the schemas of the demo streams: %w", err)
+	}
+	c, err := config.Load(config.Options{Text: devConfig(servers, chosen, dir), Environ: []string{}})
 	if err != nil {
 		return nil, err
 	}
 	return app.New(c, app.Options{Logger: log, Version: version(), Listening: listening})
 }
 
+// writeSchemas writes the schemas of the demo streams to a folder of their own, from which
+// the configuration reads them.
+func writeSchemas() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "sluice-dev-"); err != nil {
+		return "", err
+	}
+	for _, topic := range embedded.Topics() {
+		if topic.Schema != nil {
+			err = errors.Join(err, os.WriteFile(schemaFile(dir, topic.Name), topic.Schema, 0o600))
+		}
+	}
+	return dir, err
+}
+
+func schemaFile(dir, stream string) string { return filepath.Join(dir, stream+".schema.json") }
+
 // devConfig returns the configuration of dev. All clients have the same address, so
 // there is no limit of sessions per address.
-func devConfig(servers *embedded.Embedded, chosen devFlags) string {
+func devConfig(servers *embedded.Embedded, chosen devFlags, schemas string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", chosen.listen, chosen.admin)
 	fmt.Fprintf(&b, "kafka: {brokers: [%s]}\n", strings.Join(servers.Brokers, ", "))
@@ -139,8 +162,12 @@ func devConfig(servers *embedded.Embedded, chosen devFlags) string {
 	fmt.Fprintf(&b, "log: {level: %q, format: text}\n", chosen.level)
 	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited}]\n")
 	fmt.Fprintf(&b, "limits: {sessions_per_address: 0}\ndrain: {timeout: 3s, spread: 1s}\nstreams:\n")
-	for _, name := range topicNames() {
-		fmt.Fprintf(&b, "  %s: {topic: %s%s}\n", name, name, devRules(name))
+	for _, topic := range embedded.Topics() {
+		rules := devRules(topic.Name)
+		if topic.Schema != nil {
+			rules += fmt.Sprintf(", schema: {json: %q}", schemaFile(schemas, topic.Name))
+		}
+		fmt.Fprintf(&b, "  %[1]s: {topic: %[1]s%s}\n", topic.Name, rules)
 	}
 	return b.String()
 }

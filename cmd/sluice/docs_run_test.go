@@ -217,7 +217,9 @@ func typeInTerminal(t *testing.T, s snippet, address string) {
 			c.bind(names, find(pattern))
 		}
 	}
-	first.stop()
+	if first != nil {
+		first.stop()
+	}
 }
 
 // runPython runs a program until it reports that a record is stored.

@@ -109,7 +109,8 @@ func TestDocConfiguration(t *testing.T) {
 	files := map[string][]byte{
 		"server.crt": cert, "server.key": key, "kafka.password": []byte("a"), "redis.password": []byte("b"),
 		"fleet.key": []byte(strings.Repeat("k", 32)), "vault.token": []byte("hvs.x"), "vault-ca.crt": cert,
-		"cards.json": []byte(`{"encryptedKeyset":"dmF1bHQ6djE6eA=="}`),
+		"cards.json":            []byte(`{"encryptedKeyset":"dmF1bHQ6djE6eA=="}`),
+		"telemetry.schema.json": []byte(`{"type": "object"}`),
 	}
 	keyset, err := envelope.Create(t.Context(), nil)
 	if err != nil {
@@ -122,7 +123,7 @@ func TestDocConfiguration(t *testing.T) {
 		}
 	}
 	examples := 0
-	for _, s := range slices.Concat(snippets(t, "web/docs/configuration.md"), snippets(t, "web/docs/security.md"), snippets(t, "web/docs/publishing.md")) {
+	for _, s := range slices.Concat(snippets(t, "web/docs/configuration.md"), snippets(t, "web/docs/security.md"), snippets(t, "web/docs/publishing.md"), snippets(t, "web/docs/schemas.md")) {
 		if s.kind != "yaml" || strings.HasPrefix(s.text, "tls:") {
 			continue
 		}
@@ -136,7 +137,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 6 {
+	if examples != 7 {
 		t.Errorf("there are %d examples", examples)
 	}
 }

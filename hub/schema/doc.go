@@ -25,23 +25,25 @@
 //
 // A file uses those listed after it. Those of one paragraph belong together.
 //
-//	schema.go     JSON: compiling a schema, checking a value
-//	violation.go  what is found, in words
+//	compile.go    Compile: from the file of a schema to nodes
+//	rules.go      what the keywords of one schema require
+//	compiler.go   what is known while a file is compiled, and the library
+//	cycle.go      schemas that would never end
+//	document.go   the file: how it is read, and which places of it are schemas
 //
-//	check.go      a run: a value against a schema, step by step
-//	inplace.go    schemas that apply to the same value: allOf, anyOf, oneOf, not, if, $ref
+//	schema.go     JSON: checking a value
+//	check.go      what is checked of an item of a value
+//	inplace.go    schemas that apply to the same item: allOf, anyOf, oneOf, not, if, $ref
 //	object.go     objects and their members
 //	array.go      arrays and their elements
 //	scalar.go     strings and numbers
 //	equal.go      equality, and finding equal items
+//	run.go        a run: one value that is being checked, its bounds, what is found
 //
-//	compile.go    from the library's form of a schema to nodes
-//	keywords.go   the keywords of one schema
-//	cycle.go      schemas that would never end
-//	document.go   the file: which places of it are schemas
+//	violation.go  what is found, in words
 //	node.go       node: a schema of a file
 //	format.go     formats and patterns
-//
 //	tape.go       a value as a list of items
 //	decimal.go    numbers as they are written
+//	keyword.go    what can be violated
 package schema

@@ -12,6 +12,9 @@ import (
 	"sluice/hub/jsonscan"
 )
 
+// dialect is the only version of JSON Schema.
+const dialect = "https://json-schema.org/draft/2020-12/schema"
+
 // Bounds of a file.
 const (
 	// MaxText bounds its size.
@@ -22,6 +25,8 @@ const (
 	maxNumberBytes    = 100
 	maxNumberExponent = 400
 )
+
+var errOutside = errors.New("refers to another file or a metaschema: a schema can refer to itself only, such as by #/$defs/NAME, or to an $id in it")
 
 // document is the file of a schema.
 type document struct {
@@ -56,6 +61,9 @@ func newDocument(text []byte) (*document, error) {
 	d := &document{dynamicAnchors: map[string]map[string]string{}}
 	if err := decoder.Decode(&d.root); err != nil {
 		return nil, err
+	}
+	if s, ok := d.root.(map[string]any); ok && s["$schema"] != nil && s["$schema"] != dialect && s["$schema"] != dialect+"#" {
+		return nil, fmt.Errorf("$schema must be %s, or be left out", dialect)
 	}
 	d.collect(d.root, "", "")
 	return d, nil

@@ -50,13 +50,6 @@ func (r *run) checkNumber(s *node, at int32) bool {
 	return ok
 }
 
-// number reads a number. Its exponent was checked when the value was read.
-func (r *run) number(into *decimal, at int32) {
-	text := r.text(at)
-	r.spend(len(text) / 16)
-	into.set(text)
-}
-
 func (r *run) isInteger(at int32) bool {
 	r.number(&r.first, at)
 	return r.first.isInteger()

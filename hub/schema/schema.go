@@ -61,6 +61,11 @@ func (j *JSON) Validate(value []byte, limits Limits) (violations []Violation, mo
 	return violations, r.more
 }
 
+// violation puts a finding into words.
+func (r *run) violation(f finding) Violation {
+	return Violation{Pointer: join(r.pointer(f.at)), Message: f.message(), Keyword: keywordNames[f.what]}
+}
+
 func tagOf(text []byte) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])

@@ -11,6 +11,9 @@ type Topic struct {
 	Partitions int32
 	// Compacted topics keep the last record of each key.
 	Compacted bool
+	// Schema is the JSON Schema of what visitors publish to it, nil for none. The generators
+	// are not held to it.
+	Schema []byte
 }
 
 // Topics returns the topics of the demo streams. chat.lobby and chat.rejected have no
@@ -20,7 +23,7 @@ func Topics() []Topic {
 	return []Topic{
 		{Name: "wiki.edits", Partitions: 3},
 		{Name: "market.ticks", Partitions: 6},
-		{Name: "iot.telemetry", Partitions: 6},
+		{Name: "iot.telemetry", Partitions: 6, Schema: telemetrySchema},
 		{Name: "flights.positions", Partitions: 3},
 		{Name: "shop.orders", Partitions: 3, Compacted: true},
 		{Name: "chat.lobby", Partitions: 1},

@@ -34,6 +34,6 @@
 //	demo.go       the list of demo streams
 //	writer.go     from generator to Kafka, history and live records
 //	random.go     repeatable randomness, and rotas
-//	wiki.go, market.go, telemetry.go, flights.go, orders.go: one stream each
+//	wiki.go, market.go, telemetry.go (with telemetry.schema.json), flights.go, orders.go: one stream each
 //	places.go     cities that several streams use
 package embedded

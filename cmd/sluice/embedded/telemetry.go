@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	_ "embed"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -33,6 +34,11 @@ const (
 func newTelemetry(seed uint64, rate float64) *telemetry {
 	return &telemetry{seed: seed, rota: newRota(seed, devices, rate)}
 }
+
+// telemetrySchema is what readings are, unless they are spoilt.
+//
+//go:embed telemetry.schema.json
+var telemetrySchema []byte
 
 type reading struct {
 	Device     string   `json:"device,omitempty"`
