@@ -40,3 +40,20 @@ func (t *tape) decoded(at int32) any {
 
 // MaxExponent is the largest exponent that a number may be written with.
 const MaxExponent = maxExponent
+
+// Compare compares two numbers as schemas do, and reports whether the first is an integer.
+func Compare(a, b string) (order int, isInteger bool) {
+	var x, y decimal
+	x.set([]byte(a))
+	y.set([]byte(b))
+	return x.compare(&y), x.isInteger()
+}
+
+// Divides reports whether a number is a multiple of another one.
+func Divides(by, number string) bool {
+	var d, n decimal
+	d.set([]byte(by))
+	n.set([]byte(number))
+	divisor, ok := newDivisor(&d)
+	return ok && divisor.divides(&n)
+}

@@ -96,6 +96,25 @@ func (g generator) hostile() string {
 	return "[" + list(func(int) string { return written(g.value(2)) }) + "]"
 }
 
+// TestNestingIsBounded: not only by steps, so that no schema can exhaust the stack.
+func TestNestingIsBounded(t *testing.T) {
+	t.Parallel()
+	s := compile(t, endlessByAnchor)
+	got, _ := s.Validate([]byte(`[[[1]]]`), schema.Limits{Steps: 1 << 50, Violations: 1})
+	if len(got) != 1 || got[0].Keyword != "too_costly" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// endlessByAnchor is a schema of which only a check shows that it never ends.
+const endlessByAnchor = `{
+	"$ref": "#/$defs/a",
+	"$defs": {
+		"a": {"$dynamicAnchor": "x", "$dynamicRef": "r.json#x"},
+		"r": {"$id": "r.json", "$dynamicAnchor": "x", "items": {"$ref": "/schema.json#/$defs/a"}}
+	}
+}`
+
 // TestCostIsBounded: schemas whose checks would take years end after the steps that are
 // allowed, and the client is told.
 func TestCostIsBounded(t *testing.T) {
@@ -119,7 +138,7 @@ func TestCostIsBounded(t *testing.T) {
 		"unique items":                  {`{"uniqueItems": true}`, `[` + strings.Join(distinct, ",") + `]`, false},
 		"enum of large values":          {`{"items": {"enum": [` + strings.Join(distinct, ",") + `]}}`, `[` + strings.Repeat(`[-1],`, 8000) + `1]`, true},
 		"many digits":                   {`{"multipleOf": 0.000007, "minimum": 1}`, strings.Repeat("7", 60_000) + "e9999", false},
-		"a dynamic reference to itself": {`{"$ref": "#/$defs/a", "$defs": {"a": {"$dynamicAnchor": "x", "$dynamicRef": "r.json#x"}, "r": {"$id": "r.json", "$dynamicAnchor": "x", "items": {"$ref": "/schema.json#/$defs/a"}}}}`, `[[[1]]]`, true},
+		"a dynamic reference to itself": {endlessByAnchor, `[[[1]]]`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -72,6 +72,7 @@ func TestViolations(t *testing.T) {
 		"else":                  {`{"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}`, `{}`, "must have the property \"c\""},
 		"dependent":             {`{"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"a": {"maxProperties": 0}}}`, `{"a": 1}`, "must have the property \"b\", as it has \"a\"\nmust have at most 0 properties"},
 		"unevaluated":           {`{"allOf": [{"properties": {"a": true}}], "unevaluatedProperties": false}`, `{"a": 1, "b": 1}`, "/b is a property that the schema does not have"},
+		"unevaluated by none":   {`{"anyOf": [{"properties": {"a": true}}, {"properties": {"b": true}}, {"required": ["c"], "properties": {"c": true}}], "unevaluatedProperties": false}`, `{"a": 1, "b": 1}`, ""},
 		"unevaluated items":     {`{"prefixItems": [true], "contains": {"type": "string"}, "unevaluatedItems": false}`, `[1, "a", 2]`, "/2 is an item that the schema does not have"},
 		"recursion":             {`{"$ref": "#/$defs/tree", "$defs": {"tree": {"required": ["v"], "properties": {"kids": {"items": {"$ref": "#/$defs/tree"}}}}}}`, `{"v": 1, "kids": [{"v": 1}, {}]}`, "/kids/1 must have the property \"v\""},
 		"format":                {`{"properties": {"at": {"format": "date-time"}, "of": {"format": "uuid"}}}`, `{"at": "yesterday", "of": 7}`, "/at must be a date-time"},
