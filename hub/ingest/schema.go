@@ -20,15 +20,15 @@ type Definition interface {
 
 // Validator checks values. A schema.JSON is one.
 type Validator interface {
-	// Validate returns what is wrong with a value, and whether there is more of it than
-	// the limits allow. It does not block.
-	Validate(value []byte, limits schema.Limits) (violations []schema.Violation, more bool)
+	// Validate returns what is wrong with a value. It does not block.
+	Validate(value []byte, limits schema.Limits) schema.Result
 }
 
 // Conforms is a step that refuses values that do not match the schema of the stream.
 // Tombstones have no value. It comes after all steps that find out whether a value is JSON.
 type Conforms struct {
 	Schema Validator
+	// Limits are for all records of a request together.
 	Limits schema.Limits
 	// Turns has room for as many values as may be checked at the same time, by all steps
 	// that share it, so that their memory is bounded.
@@ -38,12 +38,13 @@ type Conforms struct {
 // Check implements Step. It blocks until it is its turn: while as many values of other
 // clients are checked, each of which takes a bounded time.
 func (c Conforms) Check(ctx context.Context, b *Batch) {
+	limits := c.Limits
 	for i := range b.Len() {
 		m := b.Message(i)
 		if !b.Pending(i) || m.Value == nil {
 			continue
 		}
-		if err := c.check(ctx, m); err != nil {
+		if err := c.check(ctx, m, &limits); err != nil {
 			b.Settle(i, Rejected(err))
 		}
 	}
@@ -52,7 +53,8 @@ func (c Conforms) Check(ctx context.Context, b *Batch) {
 // Settled implements Step.
 func (Conforms) Settled(*Batch) {}
 
-func (c Conforms) check(ctx context.Context, m *Message) error {
+// check checks one record, with the steps that those before it have left.
+func (c Conforms) check(ctx context.Context, m *Message, limits *schema.Limits) error {
 	if !m.JSON {
 		return Invalid("the values of the stream have a schema, and this value is not JSON")
 	}
@@ -62,12 +64,13 @@ func (c Conforms) check(ctx context.Context, m *Message) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait to check the value: %w", upstream.ErrPublishUnavailable)
 	}
-	violations, more := c.Schema.Validate(m.Value, c.Limits)
-	if len(violations) == 0 {
+	result := c.Schema.Validate(m.Value, *limits)
+	limits.Steps = max(0, limits.Steps-result.Steps)
+	if len(result.Violations) == 0 {
 		return nil
 	}
-	invalid := &InvalidError{Violations: make([]Violation, len(violations)), More: more}
-	for i, v := range violations {
+	invalid := &InvalidError{Violations: make([]Violation, len(result.Violations)), More: result.More}
+	for i, v := range result.Violations {
 		invalid.Violations[i] = Violation(v)
 	}
 	return invalid

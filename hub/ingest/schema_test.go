@@ -62,10 +62,34 @@ func TestWhatWasCheckedIsStored(t *testing.T) {
 // heldSchema checks values one by one, as it is told to.
 type heldSchema struct{ entered, leave chan struct{} }
 
-func (h heldSchema) Validate([]byte, schema.Limits) ([]schema.Violation, bool) {
+func (h heldSchema) Validate([]byte, schema.Limits) schema.Result {
 	h.entered <- struct{}{}
 	<-h.leave
-	return nil, false
+	return schema.Result{}
+}
+
+// TestRecordsOfARequestShareTheSteps: however many records a request has, they take no more
+// than one may.
+func TestRecordsOfARequestShareTheSteps(t *testing.T) {
+	t.Parallel()
+	step := conforms(t, 1)
+	value := []byte(`{"temp_c": 1}`)
+	step.Limits.Steps = 3 * step.Schema.Validate(value, step.Limits).Steps
+	p := ingest.New(&memoryStore{}, nil, []ingest.Step{step})
+	for range 2 { // each request has its own
+		messages := make([]ingest.Message, 5)
+		for i := range messages {
+			messages[i] = ingest.Message{Value: value, JSON: true}
+		}
+		done := make(chan []ingest.Verdict, 1)
+		p.Publish(t.Context(), "orders", ingest.Publisher{}, messages, func(v []ingest.Verdict) { done <- v })
+		for i, v := range <-done {
+			invalid, refused := errors.AsType[*ingest.InvalidError](v.Err)
+			if refused != (i >= 3) || refused && invalid.Reason() != "too_costly" {
+				t.Errorf("record %d: %v", i, v.Err)
+			}
+		}
+	}
 }
 
 // TestChecksTakeTurns: no more values are checked at a time than there are turns, and one

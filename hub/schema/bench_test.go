@@ -52,8 +52,8 @@ func BenchmarkValidate(b *testing.B) {
 			b.SetBytes(int64(len(doc)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if v, _ := s.Validate(doc, limits); (len(v) > 0) != (name != "valid") {
-					b.Fatal(v)
+				if r := s.Validate(doc, limits); (len(r.Violations) > 0) != (name != "valid") {
+					b.Fatal(r)
 				}
 			}
 		})

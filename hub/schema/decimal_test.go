@@ -48,7 +48,7 @@ func TestNumbersAreExact(t *testing.T) {
 		return r
 	}
 	multiples := 0
-	for range 50_000 {
+	for range 10_000 {
 		a, b := number(), number()
 		if random.IntN(4) == 0 {
 			a = b + fmt.Sprintf("e%d", random.IntN(3)) // nearly the same
@@ -70,7 +70,7 @@ func TestNumbersAreExact(t *testing.T) {
 			multiples++
 		}
 	}
-	if multiples < 200 {
+	if multiples < 40 {
 		t.Errorf("seed %d: only %d multiples", seed, multiples)
 	}
 }

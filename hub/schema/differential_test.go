@@ -38,7 +38,7 @@ func TestAgreesWithTheLibrary(t *testing.T) {
 		for range 20 {
 			value := g.respelt(written(g.value(3)))
 			want := library.Validate(decoded(t, value))
-			got, _ := s.Validate([]byte(value), limits)
+			got := s.Validate([]byte(value), limits).Violations
 			if (len(got) == 0) != (want == nil) {
 				t.Fatalf("seed %d: %s of %s: got %v, the library %v", seed, value, text, got, want)
 			}
@@ -78,8 +78,8 @@ func FuzzSchema(f *testing.F) {
 			return
 		}
 		begun := time.Now()
-		got, _ := s.Validate(value, limits)
-		if took := time.Since(begun); took > 5*time.Second {
+		got := s.Validate(value, limits).Violations
+		if took := time.Since(begun); took > slowest {
 			t.Errorf("%s of %s took %s", value, text, took)
 		}
 		if bytes.Contains(text, []byte(`format`)) || bytes.Contains(text, []byte(`$dynamic`)) {

@@ -12,11 +12,12 @@ import (
 	"sluice/hub/schema"
 )
 
-var hostile = flag.Int("hostile", 2000, "number of documents for TestHostile")
+var hostile = flag.Int("hostile", 1000, "number of documents for TestHostile")
 
-// slowest is far above what a check takes with the default limits, even on a machine that
-// is busy with something else.
-const slowest = 5 * time.Second
+// slowest is far above what a check takes with the default limits, even with the race
+// detector on a machine that is busy with something else, and far below what the same
+// checks take without limits.
+const slowest = time.Minute
 
 // TestHostile checks documents that are made to hurt against fifty generated schemas: each
 // takes a bounded time, and none makes a check panic. For a million of them:
@@ -39,7 +40,7 @@ func TestHostile(t *testing.T) {
 			t.Fatalf("seed %d: %.200s: %v", seed, doc, err)
 		}
 		begun := time.Now()
-		violations, _ := schemas[n%len(schemas)].Validate(doc, limits)
+		violations := schemas[n%len(schemas)].Validate(doc, limits).Violations
 		longest = max(longest, time.Since(begun))
 		if len(violations) > 0 {
 			refused++
@@ -100,7 +101,7 @@ func (g generator) hostile() string {
 func TestNestingIsBounded(t *testing.T) {
 	t.Parallel()
 	s := compile(t, endlessByAnchor)
-	got, _ := s.Validate([]byte(`[[[1]]]`), schema.Limits{Steps: 1 << 50, Violations: 1})
+	got := s.Validate([]byte(`[[[1]]]`), schema.Limits{Steps: 1 << 50, Violations: 1}).Violations
 	if len(got) != 1 || got[0].Keyword != "too_costly" {
 		t.Errorf("got %v", got)
 	}
@@ -144,7 +145,7 @@ func TestCostIsBounded(t *testing.T) {
 			t.Parallel()
 			s := compile(t, tt.schema)
 			begun := time.Now()
-			got, _ := s.Validate([]byte(tt.value), limits)
+			got := s.Validate([]byte(tt.value), limits).Violations
 			took := time.Since(begun)
 			costly := len(got) == 1 && got[0].Keyword == "too_costly" && got[0].Pointer == "" && strings.Contains(got[0].Message, "schema_steps")
 			if costly != tt.costly || took > slowest {

@@ -35,30 +35,40 @@ func (*JSON) MediaType() string { return "application/schema+json" }
 // therefore have no effect. Most are misspelt.
 func (j *JSON) Unknown() []string { return j.unknown }
 
-// Validate checks a value that jsonscan.Check and jsonscan.CheckNames have accepted. It
-// returns what is wrong with it, in the order of the value, and whether there is more of it
-// than Limits allow. Without violations, the value is valid.
-func (j *JSON) Validate(value []byte, limits Limits) (violations []Violation, more bool) {
-	if len(value) > maxDocument {
-		return []Violation{{Message: (&finding{what: tooLarge}).message(), Keyword: keywordNames[tooLarge]}}, false
-	}
+// Result is the result of checking a value.
+type Result struct {
+	// Violations are what is wrong with the value, in its order. Without them it is valid.
+	Violations []Violation
+	// More is set if there are more violations than Limits allow.
+	More bool
+	// Steps is how many steps were taken.
+	Steps int
+}
+
+// Validate checks a value that jsonscan.Check and jsonscan.CheckNames have accepted.
+func (j *JSON) Validate(value []byte, limits Limits) Result {
 	r := runs.Get().(*run)
 	defer r.release()
 	r.left, r.room = limits.Steps, limits.Violations
-	if at, wrong := r.read(value); wrong != noKeyword {
-		return []Violation{r.violation(finding{what: wrong, at: at})}, false
+	wrong, at := tooLarge, int32(0)
+	if len(value) <= maxDocument {
+		at, wrong = r.read(value)
 	}
-	switch valid := r.check(j.root, 0, marked{}); {
+	valid := wrong == noKeyword && r.check(j.root, 0, marked{})
+	result := Result{More: r.more, Steps: limits.Steps - r.left}
+	switch {
+	case wrong != noKeyword:
+		r.found = append(r.found, finding{what: wrong, at: at})
 	case r.left < 0:
-		return []Violation{r.violation(finding{what: tooCostly})}, false
+		r.found = append(r.found[:0], finding{what: tooCostly})
+		result.More = false
 	case valid:
-		return nil, false
+		return result
 	}
-	violations = make([]Violation, len(r.found))
-	for i, f := range r.found {
-		violations[i] = r.violation(f)
+	for _, f := range r.found {
+		result.Violations = append(result.Violations, r.violation(f))
 	}
-	return violations, r.more
+	return result
 }
 
 // violation puts a finding into words.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -85,7 +86,8 @@ func TestViolations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			strict(t, tt.value)
-			violations, more := compile(t, tt.schema).Validate([]byte(tt.value), limits)
+			result := compile(t, tt.schema).Validate([]byte(tt.value), limits)
+			violations, more := result.Violations, result.More
 			if got := said(violations); got != tt.want || more {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
@@ -162,7 +164,7 @@ func TestReferencesWithinTheFile(t *testing.T) {
 			"entry": {"$dynamicAnchor": "entry", "type": "string"}
 		}
 	}`)
-	got, _ := s.Validate([]byte(`{"a": 1, "b": 1, "c": 1, "d": [1, "x"]}`), limits)
+	got := s.Validate([]byte(`{"a": 1, "b": 1, "c": 1, "d": [1, "x"]}`), limits).Violations
 	if want := "/a must be a string\n/b must be a string\n/c must be a string\n/d/0 must be a string"; said(got) != want {
 		t.Errorf("got\n%s", said(got))
 	}
@@ -188,9 +190,10 @@ func TestViolationsAreBounded(t *testing.T) {
 	}`)
 	long := strings.Repeat("n", 400)
 	value := fmt.Sprintf(`[%[1]q, %[1]q, %[1]q, {%[2]q: {%[2]q: %[1]q, "a": 1}}%[3]s]`, secret, long, strings.Repeat(`, {"a": {"b": 1}}`, 5000))
-	got, more := s.Validate([]byte(value), limits)
-	if len(got) != limits.Violations || !more {
-		t.Fatalf("%d violations, more %v", len(got), more)
+	result := s.Validate([]byte(value), limits)
+	got := result.Violations
+	if len(got) != limits.Violations || !result.More {
+		t.Fatalf("%d violations, more %v", len(got), result.More)
 	}
 	for _, v := range got {
 		if len(v.Pointer) > schema.MaxPointer || len(v.Message) > 500 || strings.Contains(v.Message, secret) || !utf8.ValidString(v.Message) {
@@ -200,8 +203,27 @@ func TestViolationsAreBounded(t *testing.T) {
 	if got[5].Pointer != "/3/"+long || got[6].Pointer != "/3/"+long+"/a" {
 		t.Errorf("got %q and %q", got[5].Pointer, got[6].Pointer)
 	}
-	few, more := s.Validate([]byte(`[1]`), limits)
-	if len(few) != 1 || more {
-		t.Errorf("got %v, more %v", few, more)
+	few := s.Validate([]byte(`[1]`), limits)
+	if len(few.Violations) != 1 || few.More || few.Steps < 3 || few.Steps > 1000 {
+		t.Errorf("got %+v", few)
 	}
+}
+
+// TestOneSchemaForAll: a schema is used by many goroutines at once.
+func TestOneSchemaForAll(t *testing.T) {
+	t.Parallel()
+	s := compile(t, `{"items": {"uniqueItems": true, "anyOf": [{"maxItems": 2}, {"contains": {"const": 0.5}}], "unevaluatedItems": {"multipleOf": 0.25}}}`)
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			value := fmt.Appendf(nil, `[[%d, 1.5], [%d, 5e-1, 7.125], [2, 2.0]]`, 10+n, 10+n)
+			for range 200 {
+				if got := said(s.Validate(value, limits).Violations); got != "/1/2 must be a multiple of 0.25\n/2 must not have the same item twice: items 0 and 1 are equal" {
+					t.Errorf("%s: got %s", value, got)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }

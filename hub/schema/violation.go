@@ -67,7 +67,7 @@ func (f *finding) message() string {
 	case tooLarge:
 		return "is too large to be checked against the schema"
 	case tooCostly:
-		return "takes too many steps to be checked against the schema (limit schema_steps): send less in one record"
+		return "takes too many steps to be checked against the schema (limit schema_steps): send less in one request"
 	case falseSchema:
 		return "is not allowed here"
 	case keywordType:

@@ -198,8 +198,8 @@ func TestTelemetryIsLateAndInvalidNowAndThen(t *testing.T) {
 		temp, ok := m.Temp.(float64)
 		good := ok && temp <= 60 && temp >= -40
 		// Of those that are spoilt, a reading without a device is still one by the schema.
-		if violations, _ := compiled.Validate(r.value, schema.Limits{Steps: 100_000, Violations: 1}); (len(violations) == 0) != good {
-			t.Fatalf("%s: %v", r.value, violations)
+		if checked := compiled.Validate(r.value, schema.Limits{Steps: 100_000, Violations: 1}); (len(checked.Violations) == 0) != good {
+			t.Fatalf("%s: %v", r.value, checked.Violations)
 		}
 		if !good || m.Device != r.key {
 			invalid++
