@@ -85,6 +85,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("address", func() int { n, _ := g.held(); return n }),
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
+	m.invalid.WithLabelValues("rule") // there from the start, so that its increase can be seen
 	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.publishSeconds, events, gaps, sent, content, blocks,
 		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
