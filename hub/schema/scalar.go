@@ -18,8 +18,11 @@ func (r *run) checkText(s *node, at int32) bool {
 	if t.pattern != nil && !r.matches(t.pattern, content) {
 		ok = r.fail(finding{what: keywordPattern, at: at, of: s})
 	}
-	if t.format != nil && !(r.spend(len(content)/16) && t.format.valid(string(content))) {
-		ok = r.fail(finding{what: keywordFormat, at: at, of: s})
+	if t.format != nil {
+		r.spend(len(content) / 16)
+		if !t.format.valid(string(content)) {
+			ok = r.fail(finding{what: keywordFormat, at: at, of: s})
+		}
 	}
 	return ok
 }

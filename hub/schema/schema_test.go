@@ -64,7 +64,7 @@ func TestViolations(t *testing.T) {
 		"characters":        {`{"maxLength": 2}`, `"😀é"`, ""},
 		"escapes":           {`{"maxLength": 1, "pattern": "^é$"}`, `"\u00e9"`, ""},
 		"contains":          {`{"contains": {"type": "string"}}`, `[1]`, "must have an item that matches the schema in contains"},
-		"contains up to":    {`{"contains": {"type": "string"}, "maxContains": 1, "minContains": 0}`, `["", ""]`, "must have at most 1 item that match the schema in contains"},
+		"contains up to":    {`{"contains": {"type": "string"}, "maxContains": 1, "minContains": 0}`, `["", ""]`, "must have at most 1 item matching the schema in contains"},
 		"anyOf":             {`{"anyOf": [{"required": ["a", "b"]}, {"required": ["c"]}]}`, `{}`, "fits none of the 2 alternatives in anyOf; what the closest one (1) misses follows\nmust have the property \"c\""},
 		"oneOf twice":       {`{"oneOf": [{"type": "string"}, {"minimum": 3}, {"maximum": 9}]}`, `5`, "fits two of the alternatives in oneOf, 1 and 2: must fit one"},
 		"nothing of an alternative that does not matter": {`{"anyOf": [{"type": "string"}, {"type": "null"}]}`, `null`, ""},

@@ -153,9 +153,9 @@ func (f *finding) ofArray() string {
 	case keywordContains:
 		return "must have an item that matches the schema in contains"
 	case keywordMinContains:
-		return fmt.Sprintf("must have at least %s that match the schema in contains", count(f.of.array.minContains, "item"))
+		return fmt.Sprintf("must have at least %s matching the schema in contains", count(f.of.array.minContains, "item"))
 	case keywordMaxContains:
-		return fmt.Sprintf("must have at most %s that match the schema in contains", count(f.of.array.maxContains, "item"))
+		return fmt.Sprintf("must have at most %s matching the schema in contains", count(f.of.array.maxContains, "item"))
 	}
 	return ""
 }

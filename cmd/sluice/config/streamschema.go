@@ -65,7 +65,7 @@ func readAtMost(name string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	return io.ReadAll(io.LimitReader(file, most))
 }
 
