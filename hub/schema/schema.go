@@ -10,7 +10,7 @@ type Limits struct {
 	// Steps bounds the work for a value. A step is about a keyword for a value, or sixteen
 	// bytes that one of them reads, and takes some 10 to 100 ns.
 	Steps int
-	// Violations bounds how many are returned. It is at least 1.
+	// Violations bounds how many are returned; one is in any case.
 	Violations int
 }
 
@@ -49,7 +49,7 @@ type Result struct {
 func (j *JSON) Validate(value []byte, limits Limits) Result {
 	r := runs.Get().(*run)
 	defer r.release()
-	r.left, r.room = limits.Steps, limits.Violations
+	r.left, r.room = limits.Steps, max(1, limits.Violations)
 	wrong, at := tooLarge, int32(0)
 	if len(value) <= maxDocument {
 		at, wrong = r.read(value)
@@ -64,6 +64,10 @@ func (j *JSON) Validate(value []byte, limits Limits) Result {
 		result.More = false
 	case valid:
 		return result
+	}
+	if len(r.found) == 0 {
+		// Whatever was forgotten: a value that is not valid must not look like one.
+		r.found = append(r.found, finding{what: falseSchema})
 	}
 	for _, f := range r.found {
 		result.Violations = append(result.Violations, r.violation(f))

@@ -203,6 +203,9 @@ func TestViolationsAreBounded(t *testing.T) {
 	if got[5].Pointer != "/3/"+long || got[6].Pointer != "/3/"+long+"/a" {
 		t.Errorf("got %q and %q", got[5].Pointer, got[6].Pointer)
 	}
+	if none := s.Validate([]byte(`[1]`), schema.Limits{Steps: 1000}); len(none.Violations) != 1 {
+		t.Errorf("a value that is not valid has no violations: %+v", none)
+	}
 	few := s.Validate([]byte(`[1]`), limits)
 	if len(few.Violations) != 1 || few.More || few.Steps < 3 || few.Steps > 1000 {
 		t.Errorf("got %+v", few)
