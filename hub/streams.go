@@ -147,6 +147,15 @@ func (st *stream) info() StreamInfo {
 	return info
 }
 
+// Locate returns what reads the topic of a tenant's stream, and its name.
+func (h *Hub) Locate(tenant, stream string) (upstream.Source, string, error) {
+	st, err := h.find(tenant, stream)
+	if err != nil {
+		return nil, "", err
+	}
+	return st.Source, st.Topic, nil
+}
+
 // Publish stores messages in the topic of a tenant's stream; see upstream.Producer.
 func (h *Hub) Publish(ctx context.Context, tenant, stream string, messages []upstream.Message, done func([]upstream.Stored)) error {
 	st, err := h.find(tenant, stream)

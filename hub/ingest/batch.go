@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
@@ -28,6 +30,24 @@ var (
 	ErrReservedHeader = errors.New("a header has a reserved name")
 	// ErrNotAllowed means that the principal has no right to publish the record.
 	ErrNotAllowed = errors.New("the principal is not allowed to publish the record")
+)
+
+// Errors of message ids.
+var (
+	// ErrNoMessageIDs means that the record has a message id, and its stream takes none.
+	ErrNoMessageIDs = errors.New("the stream takes no message ids")
+	// ErrMessageIDRequired means that the record has no message id, and its stream requires
+	// one.
+	ErrMessageIDRequired = errors.New("the stream requires a message id")
+	// ErrMessageIDConflict means that the principal has used the message id for another
+	// record. This one is not stored.
+	ErrMessageIDConflict = errors.New("the message id was used for another record")
+	// ErrMessageIDsUnavailable is upstream.ErrPublishUnavailable because message ids cannot be
+	// looked up.
+	ErrMessageIDsUnavailable = fmt.Errorf("%w: message ids are unavailable", upstream.ErrPublishUnavailable)
+	// ErrMessageIDUnsettled is upstream.ErrPublishUnknown for a record with a message id: what
+	// became of it can be asked by publishing it again.
+	ErrMessageIDUnsettled = fmt.Errorf("%w: the message id is not settled", upstream.ErrPublishUnknown)
 )
 
 // Publisher is the principal that publishes.
@@ -58,6 +78,12 @@ type Message struct {
 	Value   []byte // nil for a tombstone
 	// Timestamp is the one that the client has set, in Unix milliseconds, 0 for none.
 	Timestamp int64
+	// ID is the message id that the client has given the record, "" for none. Within the
+	// window of the stream, the principal stores one record under it.
+	ID string
+	// Token marks the record in the log, as the value of the header HeaderMessageID, so that
+	// it can be found there. It is set for a record with an ID, and is not the ID.
+	Token string
 	// JSON is set if the value is JSON that the transport has checked; any other value
 	// is bytes of which nothing is known. A tombstone is neither.
 	JSON bool
@@ -65,7 +91,15 @@ type Message struct {
 
 // stored returns the message as it is passed to the store.
 func (m *Message) stored() upstream.Message {
-	return upstream.Message{Key: m.Key, Headers: m.Headers, Value: m.Value, Timestamp: m.Timestamp}
+	return upstream.Message{Key: m.Key, Headers: m.marked(m.Headers), Value: m.Value, Timestamp: m.Timestamp}
+}
+
+// marked returns headers with the one that marks the message, which is the last.
+func (m *Message) marked(headers []record.Header) []record.Header {
+	if m.Token == "" {
+		return headers
+	}
+	return append(slices.Clip(headers), record.Header{Name: []byte(HeaderMessageID), Value: []byte(m.Token)})
 }
 
 // Batch holds the records that one request publishes to one stream. Each is
@@ -79,6 +113,13 @@ type Batch struct {
 	verdicts []Verdict
 	settled  []bool
 	pending  int
+	kept     []kept
+}
+
+// kept is what a step keeps of a batch.
+type kept struct {
+	by   Step
+	what any
 }
 
 func newBatch(stream string, by Publisher, messages []Message) *Batch {
@@ -114,6 +155,19 @@ func (b *Batch) Settle(i int, v Verdict) bool {
 	b.verdicts[i], b.settled[i] = v, true
 	b.pending--
 	return true
+}
+
+// Keep keeps something for a step from Check until Settled. The step must be comparable.
+func (b *Batch) Keep(by Step, what any) { b.kept = append(b.kept, kept{by, what}) }
+
+// Kept returns what a step has kept, nil if it has kept nothing.
+func (b *Batch) Kept(by Step) any {
+	for _, k := range b.kept {
+		if k.by == by {
+			return k.what
+		}
+	}
+	return nil
 }
 
 // remaining returns the records without a verdict, and their indexes.

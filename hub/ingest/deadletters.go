@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,6 +47,30 @@ const (
 
 // receivedFormat is RFC 3339 with milliseconds.
 const receivedFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// DeadLettered returns the error of a record that was kept as the dead letter with some
+// headers, with what these say about it.
+func DeadLettered(headers []record.Header) *DeadLetteredError {
+	invalid := Invalid(ErrInvalid.Error())
+	for _, h := range headers {
+		var all []struct{ Pointer, Message string }
+		switch string(h.Name) {
+		case connectMessage:
+			if len(invalid.Violations) == 1 && invalid.Violations[0].Pointer == "" {
+				invalid.Violations[0].Message = string(h.Value)
+			}
+		case letterViolations:
+			if json.Unmarshal(h.Value, &all) != nil || len(all) == 0 {
+				continue
+			}
+			invalid.Violations = nil
+			for _, v := range all {
+				invalid.Violations = append(invalid.Violations, Violation(v))
+			}
+		}
+	}
+	return &DeadLetteredError{Cause: invalid}
+}
 
 // DeadLetteredError is the error of a record that is invalid, and was kept as a dead
 // letter. It is not ErrInvalid, but its cause is.
@@ -145,7 +170,7 @@ func (l *letters) message(i int) upstream.Message {
 	add(letterReceived, l.received)
 	add(letterSchema, l.to.Schema)
 	add(letterViolations, violations)
-	return upstream.Message{Key: m.Key, Headers: headers, Value: m.Value}
+	return upstream.Message{Key: m.Key, Headers: l.batch.messages[i].marked(headers), Value: m.Value}
 }
 
 // describe returns why a record is invalid in words, and its violations as JSON.

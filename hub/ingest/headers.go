@@ -10,6 +10,10 @@ import (
 // are reserved for the server.
 const ReservedHeaderPrefix = "sluice-"
 
+// HeaderMessageID is the name of the header that marks a record that was published with a
+// message id. Its value is random: it tells neither the id nor the principal.
+const HeaderMessageID = ReservedHeaderPrefix + "message-id"
+
 // ReservedHeader reports whether clients must not use a header name.
 func ReservedHeader(name string) bool {
 	n := len(ReservedHeaderPrefix)

@@ -47,6 +47,10 @@ type Store interface {
 
 // Stream is what records of one stream pass through.
 type Stream struct {
+	// Once is the step that stores a record with a message id once. It comes before the
+	// stream's own steps: a record that was stored before is not judged again. Nil refuses
+	// records with a message id.
+	Once Step
 	// Steps are its own steps.
 	Steps []Step
 	// DeadLetters keeps the records that its steps find to be invalid. Nil refuses them.
@@ -75,10 +79,14 @@ func New(store Store, first, last []Step) *Pipeline {
 func (p *Pipeline) SetStreams(streams map[string]Stream) {
 	all := make(map[string]Stream, len(streams))
 	for name, own := range streams {
-		own.Steps = slices.Concat(p.first, own.Steps, p.last)
+		var once Step = noMessageIDs{}
+		if own.Once != nil {
+			once = own.Once
+		}
+		own.Steps = slices.Concat(p.first, []Step{once}, own.Steps, p.last)
 		all[name] = own
 	}
-	all[""] = Stream{Steps: slices.Concat(p.first, p.last)}
+	all[""] = Stream{Steps: slices.Concat(p.first, []Step{noMessageIDs{}}, p.last)}
 	p.streams.Store(&all)
 }
 
@@ -144,3 +152,19 @@ func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, mes
 		finish()
 	}
 }
+
+// noMessageIDs is a step that refuses records with a message id: they must not be stored
+// without what the id promises.
+type noMessageIDs struct{}
+
+// Check implements Step. It does not block.
+func (noMessageIDs) Check(_ context.Context, b *Batch) {
+	for i := range b.Len() {
+		if b.Pending(i) && b.Message(i).ID != "" {
+			b.Settle(i, Rejected(ErrNoMessageIDs))
+		}
+	}
+}
+
+// Settled implements Step.
+func (noMessageIDs) Settled(*Batch) {}

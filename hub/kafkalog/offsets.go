@@ -20,7 +20,13 @@ const (
 const (
 	readUncommitted = int8(0)
 	readCommitted   = int8(1)
+	// unreplicated is no level of the protocol: the leader answers with the end of its log,
+	// as it does to a debugging consumer.
+	unreplicated = int8(-1)
 )
+
+// debuggingReplica is the replica id of a debugging consumer.
+const debuggingReplica = -2
 
 // listed is the answer of ListOffsets for a partition; offset is -1 if no record
 // has the given time or a later one.
@@ -38,7 +44,9 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, leader int32, p
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.SetVersion(6)
 	req.ReplicaID = -1
-	req.IsolationLevel = isolation
+	if req.IsolationLevel = isolation; isolation == unreplicated {
+		req.ReplicaID, req.IsolationLevel = debuggingReplica, readUncommitted
+	}
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = topic
 	for _, lead := range partitions {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -28,6 +29,10 @@ type Request struct {
 	message protocol.Message
 	broker  int32
 	cluster *Cluster
+
+	// NotAfter is when the request is too late: from then on it is not written, and counts
+	// as abandoned. Zero means never.
+	NotAfter time.Time
 
 	version int16
 	state   atomic.Int32
@@ -75,6 +80,9 @@ func (x *Request) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	defer release(rw)
 	if err := x.cluster.prepare(rw); err != nil {
 		return nil, err
+	}
+	if late := !x.NotAfter.IsZero() && !time.Now().Before(x.NotAfter); late && x.Abandon() {
+		return nil, errNotSent
 	}
 	if !x.state.CompareAndSwap(requestIdle, requestWriting) {
 		return nil, errNotSent

@@ -81,7 +81,7 @@ func leaderless(topic string, p leadership) error {
 }
 
 func (s *Source) offsetsAt(ctx context.Context, l layout, leader int32, partitions []leadership, at upstream.OffsetSpec, found map[int32]record.PartitionOffset) error {
-	when := timeLatest
+	when, isolation := timeLatest, readCommitted
 	tips := make(map[int32]record.PartitionOffset)
 	t, timed := at.Time()
 	switch {
@@ -95,12 +95,14 @@ func (s *Source) offsetsAt(ctx context.Context, l layout, leader int32, partitio
 		when = max(t.UnixMilli(), 0)
 	case at.IsEarliest():
 		when = timeEarliest
+	case at.IsLogEnd():
+		isolation = unreplicated
 	}
-	answers, err := s.cluster.listOffsets(ctx, l.name, leader, partitions, when, readCommitted)
+	answers, err := s.cluster.listOffsets(ctx, l.name, leader, partitions, when, isolation)
 	if err != nil {
 		return err
 	}
-	if when == timeLatest {
+	if when == timeLatest && !at.IsLogEnd() {
 		if err := s.dateTips(ctx, l, leader, partitions, answers); err != nil {
 			return err
 		}

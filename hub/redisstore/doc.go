@@ -1,5 +1,6 @@
-// Package redisstore keeps named cursors in Redis: a single server, a server
-// behind Sentinel, or a Cluster, version 5 or later. It implements cursors.Store.
+// Package redisstore keeps named cursors and message ids in Redis: a single server, a
+// server behind Sentinel, or a Cluster, version 5 or later. It implements cursors.Store and
+// once.Store.
 //
 // # Data
 //
@@ -18,6 +19,13 @@
 //
 //	<prefix>cursors:{principal}
 //	    stream/name
+//
+// A message id is one string; claim.lua says what is in it:
+//
+//	<prefix>message:{hash of the id and its scope}
+//
+// It lives for the window of its stream after it was settled, and the lease longer while it
+// is claimed. There are no texts of clients in it, except for what is wrong with a dead letter.
 //
 // The three parts of the name are percent-encoded, so that names cannot collide.
 // Every commit and every Take renews the hash's time to live.
@@ -59,6 +67,10 @@
 // cursor can be ahead of what its owner has acked only until that owner's next
 // ack.
 //
+// Claims and settlements of message ids are one script on one key each, too. Repeating a
+// settlement changes nothing. Where Redis has lost a claim, the id is free: a record that is
+// published again under it is stored again. The end of a lease is by the server's clock.
+//
 // # While Redis is unavailable
 //
 // Calls are tried once, with Config.Timeout for the whole call. After three
@@ -78,6 +90,7 @@
 //	probe.go       Check: whether cursors can be written
 //	commit.go      Commit, in pipelines
 //	cursor.go      Load, Take, Delete
+//	messageids.go  Claim, Settle, in pipelines
 //
 //	names.go       how many names a principal has
 //	scripted.go    running scripts in a pipeline

@@ -34,7 +34,7 @@ type Config struct {
 	Logger  *slog.Logger
 }
 
-// Store is a cursors.Store in Redis.
+// Store is a cursors.Store and a once.Store in Redis.
 type Store struct {
 	client  redis.UniversalClient
 	breaker *gobreaker.CircuitBreaker[struct{}]
@@ -101,9 +101,9 @@ func (s *Store) Close() error { return s.client.Close() }
 func (s *Store) noteBreaker(from, to gobreaker.State) {
 	switch {
 	case to == gobreaker.StateClosed:
-		s.log.Info("redis available again; storing named cursors")
+		s.log.Info("redis available again; storing named cursors and message ids")
 	case from == gobreaker.StateClosed:
-		s.log.Warn("redis unavailable; refusing named cursors", "failed_calls", tripAfter, "tried_every", probeEvery)
+		s.log.Warn("redis unavailable; refusing named cursors and message ids", "failed_calls", tripAfter, "tried_every", probeEvery)
 	}
 }
 

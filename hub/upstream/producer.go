@@ -24,6 +24,9 @@ type Stored struct {
 	// Timestamp is in Unix milliseconds: the broker's if the topic uses log
 	// append time, else the producer's.
 	Timestamp int64
+	// Duplicate means that the message was not stored again, because it was stored there
+	// before, under the same message id. A Producer never sets it.
+	Duplicate bool
 	// Err is nil once the message is stored on all in-sync replicas. Any error
 	// except ErrPublishUnknown means that the message certainly is not stored.
 	Err error

@@ -107,6 +107,7 @@ const (
 	offsetTip offsetKind = iota
 	offsetEarliest
 	offsetTime
+	offsetLogEnd
 )
 
 // Tip specifies the last stable offset of each partition.
@@ -114,6 +115,10 @@ func Tip() OffsetSpec { return OffsetSpec{} }
 
 // Earliest specifies the first offset that each partition keeps.
 func Earliest() OffsetSpec { return OffsetSpec{kind: offsetEarliest} }
+
+// LogEnd specifies the end of each partition's log at its leader, behind records that are
+// not on all in-sync replicas yet, and behind open transactions.
+func LogEnd() OffsetSpec { return OffsetSpec{kind: offsetLogEnd} }
 
 // At specifies, in each partition, the first offset whose timestamp is not
 // earlier than t, and the tip if there is none. Timestamps are in milliseconds,
@@ -128,6 +133,9 @@ func At(t time.Time) OffsetSpec {
 
 // IsEarliest reports whether m is Earliest.
 func (m OffsetSpec) IsEarliest() bool { return m.kind == offsetEarliest }
+
+// IsLogEnd reports whether m is LogEnd.
+func (m OffsetSpec) IsLogEnd() bool { return m.kind == offsetLogEnd }
 
 // Time returns the time of a spec made by At, and reports false for others.
 func (m OffsetSpec) Time() (time.Time, bool) { return m.time, m.kind == offsetTime }

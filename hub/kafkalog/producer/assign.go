@@ -20,6 +20,7 @@ func (t *topic) accept(ctx context.Context, call *call) (finished []*call, ok bo
 	t.unwanted = false
 	t.calls++
 	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
+	call.deadline, _ = ctx.Deadline()
 	unwatch := context.AfterFunc(ctx, func() { t.expire(call, context.Cause(ctx)) })
 	call.stop = func() {
 		unwatch()

@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
 
 	"sluice/hub/kafkalog"
+	"sluice/hub/upstream"
 )
 
 // outcome is the result of an attempt.
@@ -75,6 +76,10 @@ type start struct {
 func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
+	late, notAfter := batch.late(time.Now())
+	for _, m := range late {
+		l.topic.fail(m, timedOut(batch), context.DeadlineExceeded)
+	}
 	switch {
 	case !batch.unknown && (batch.live < len(batch.messages) || l.away != nil && l.trial == nil):
 		// The batch must not be sent as it is.
@@ -97,8 +102,18 @@ func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 			}},
 		}},
 	})
+	request.NotAfter = notAfter
 	batch.attempt, batch.cancel = request, cancel
 	return start{request: request}, true
+}
+
+// timedOut returns the error of a message of a batch that is not being sent, when its time is
+// up.
+func timedOut(b *batch) error {
+	if b.unknown {
+		return upstream.ErrPublishUnknown
+	}
+	return upstream.ErrPublishUnavailable
 }
 
 // exchange sends a request when a slot is free.

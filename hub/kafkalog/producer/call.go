@@ -16,9 +16,10 @@ const messageOverhead = 200
 type call struct {
 	messages []message
 	results  []upstream.Stored
-	left     int   // number of messages without a result
-	at       int64 // Unix milliseconds, the timestamp of messages that have none
-	cost     int64 // bytes of memory in flight
+	left     int       // number of messages without a result
+	at       int64     // Unix milliseconds, the timestamp of messages that have none
+	deadline time.Time // none of it is sent for the first time from then on
+	cost     int64     // bytes of memory in flight
 
 	done    func([]upstream.Stored)
 	stop    func() // stops watching the context
@@ -117,6 +118,25 @@ func (b *batch) takeBack() bool {
 		b.cancel()
 	}
 	return true
+}
+
+// late returns those messages of a batch whose time is up although no timer has said so, as
+// after the process was stopped for a while, and when the time of the next one is up. A fixed
+// batch is sent until the time of its last message is up. The lock is held.
+func (b *batch) late(now time.Time) (late []*message, next time.Time) {
+	for _, m := range b.messages {
+		if m.settled {
+			continue
+		}
+		deadline := m.call.deadline
+		switch {
+		case !now.Before(deadline):
+			late = append(late, m)
+		case next.IsZero(), deadline.Before(next) != b.unknown:
+			next = deadline
+		}
+	}
+	return late, next
 }
 
 // stopIfDead cancels an attempt if no message of the batch is waited for. The

@@ -1,0 +1,190 @@
+package once
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/hub/ingest"
+	"sluice/hub/record"
+)
+
+// look is a record that is looked for by its token.
+type look struct {
+	token string
+	since time.Time
+	// certain requires a result that also holds if the record is not found.
+	certain bool
+
+	// Set when it is done.
+	done   chan struct{}
+	found  bool
+	at     ingest.Verdict
+	header []record.Header // of the record that was found
+	err    error           // why it is not known whether there is the record
+}
+
+func newLook(token string, since time.Time, certain bool) *look {
+	return &look{token: token, since: since, certain: certain, done: make(chan struct{})}
+}
+
+// lookbacks looks for records in the logs of streams. All that are looked for in one log while
+// it is being looked through are looked for together, the next time.
+type lookbacks struct {
+	config *Config
+	stats  *stats
+	slots  chan struct{}
+
+	mu    sync.Mutex
+	queue map[place][]*look
+	busy  map[place]chan struct{} // closed when the log is free
+}
+
+// place is a stream of a tenant.
+type place struct{ tenant, stream string }
+
+func newLookbacks(config *Config, stats *stats) *lookbacks {
+	return &lookbacks{
+		config: config, stats: stats, slots: make(chan struct{}, config.Lookbacks),
+		queue: make(map[place][]*look), busy: make(map[place]chan struct{}),
+	}
+}
+
+// find looks for records in the log of a stream, and returns when all are done.
+func (l *lookbacks) find(ctx context.Context, at place, looks []*look) {
+	l.mu.Lock()
+	l.queue[at] = append(l.queue[at], looks...)
+	l.mu.Unlock()
+	for !allDone(looks) {
+		l.mu.Lock()
+		free := l.busy[at]
+		if free == nil {
+			mine := l.queue[at]
+			delete(l.queue, at)
+			free = make(chan struct{})
+			l.busy[at] = free
+			l.mu.Unlock()
+			l.run(ctx, at, mine)
+			l.mu.Lock()
+			delete(l.busy, at)
+			l.mu.Unlock()
+			close(free)
+			continue
+		}
+		l.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			l.giveUp(ctx, at, looks)
+			return
+		}
+	}
+}
+
+func allDone(looks []*look) bool {
+	return !slices.ContainsFunc(looks, func(w *look) bool {
+		select {
+		case <-w.done:
+			return false
+		default:
+			return true
+		}
+	})
+}
+
+// giveUp withdraws records that are not looked for yet. The others will be done by the one who
+// looks for them, whom the caller does not wait for: it gets copies that have failed.
+func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue[at] = slices.DeleteFunc(l.queue[at], func(w *look) bool { return slices.Contains(looks, w) })
+	if len(l.queue[at]) == 0 {
+		delete(l.queue, at)
+	}
+	for i, w := range looks {
+		select {
+		case <-w.done:
+		default:
+			looks[i] = &look{token: w.token, err: ctx.Err()}
+		}
+	}
+}
+
+// run looks through a log once for all of the records, which are done then.
+func (l *lookbacks) run(ctx context.Context, at place, looks []*look) {
+	var err error
+	defer func() {
+		for _, w := range looks {
+			if !w.found {
+				w.err = err
+			}
+			close(w.done)
+		}
+	}()
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		err = fmt.Errorf("wait to look through the log: %w", ctx.Err())
+		return
+	}
+	err = l.scan(ctx, at, looks)
+}
+
+func (l *lookbacks) scan(ctx context.Context, at place, looks []*look) error {
+	source, topic, err := l.config.Logs.Locate(at.tenant, at.stream)
+	if err != nil {
+		return fmt.Errorf("find the log: %w", err)
+	}
+	byToken := make(map[string]*look, len(looks))
+	s := scan{source: source, topic: topic, since: looks[0].since, bytes: l.config.LookbackBytes}
+	for _, w := range looks {
+		byToken[w.token] = w // two that look for one record share the result below
+		if w.since.Before(s.since) {
+			s.since = w.since
+		}
+		if w.certain {
+			s.pause = l.config.Pause
+		}
+	}
+	s.since = s.since.Add(-l.config.Skew)
+	left := len(byToken)
+	err = s.run(ctx, func(r *record.Record) bool {
+		w := byToken[tokenOf(r.Headers)]
+		if w == nil || w.found {
+			return true
+		}
+		w.found = true
+		w.at = ingest.Verdict{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
+		w.header = cloneHeaders(r.Headers)
+		left--
+		return left > 0
+	})
+	l.stats.scanned.Add(uint64(s.read)) //nolint:gosec // not negative
+	for _, w := range looks {
+		if same := byToken[w.token]; same != w && same.found {
+			w.found, w.at, w.header = true, same.at, same.header
+		}
+	}
+	return err
+}
+
+// tokenOf returns the token in the headers of a record, "" for none.
+func tokenOf(headers []record.Header) string {
+	for i := len(headers) - 1; i >= 0; i-- {
+		if string(headers[i].Name) == ingest.HeaderMessageID {
+			return string(headers[i].Value)
+		}
+	}
+	return ""
+}
+
+func cloneHeaders(headers []record.Header) []record.Header {
+	cloned := make([]record.Header, len(headers))
+	for i, h := range headers {
+		cloned[i] = record.Header{Name: slices.Clone(h.Name), Value: slices.Clone(h.Value)}
+	}
+	return cloned
+}
