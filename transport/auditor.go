@@ -206,7 +206,10 @@ type refusedRecords struct {
 func sumOf(results []upstream.Stored) (sum published, refused []refusedRecords) {
 next:
 	for _, stored := range results {
-		if stored.Err == nil {
+		switch {
+		case stored.Duplicate:
+			continue // recorded the first time
+		case stored.Err == nil:
 			sum.stored++
 			continue
 		}

@@ -41,7 +41,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 			Name: "sluice_handshakes_refused_total", Help: "Connections closed before the TLS handshake because too many came from one address.",
 		}),
 		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_publishes_total", Help: "Records published by clients, by result: stored, or the code of the fault.",
+			Name: "sluice_publishes_total", Help: "Records published by clients, by result: stored, duplicate (of a message id), or the code of the fault.",
 		}, []string{"result"}),
 		invalid: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_invalid_records_total", Help: "Published records that are invalid, by reason: rule, or the keyword of the schema that is violated first.",
@@ -129,7 +129,10 @@ func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 	m.publishSeconds.Observe(took.Seconds())
 	for _, stored := range results {
 		result := "stored"
-		if stored.Err != nil {
+		switch {
+		case stored.Duplicate:
+			result = "duplicate"
+		case stored.Err != nil:
 			result = string(faultOf(stored.Err).Code)
 		}
 		m.publishes.WithLabelValues(result).Inc()

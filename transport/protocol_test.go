@@ -776,7 +776,6 @@ func TestProtocolRefusesByName(t *testing.T) {
 	in := start(t, options{})
 	live := token(t, "u42", "live", time.Hour)
 	for _, path := range []string{
-		"GET /v1/streams/orders/records?message_id=a",
 		"GET /openapi.json", "GET /asyncapi.json",
 	} {
 		method, target, _ := strings.Cut(path, " ")

@@ -84,17 +84,17 @@ func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.M
 			fault := *s.publishFault(stored.Err)
 			fault.ID = id
 			if fault.Code == wire.DeadLettered {
-				return &wire.DeadLetter{ID: id, Why: &fault}
+				return &wire.DeadLetter{ID: id, Why: &fault, Duplicate: stored.Duplicate}
 			}
 			return &fault
 		}
-		return &wire.Published{ID: id, Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}
+		return &wire.Published{ID: id, Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp, Duplicate: stored.Duplicate}
 	}
 	m := &wire.PublishedBatch{ID: id, Results: make([]wire.Result, len(results))}
 	for i, stored := range results {
-		m.Results[i] = wire.Result{Partition: stored.Partition, Offset: stored.Offset}
+		m.Results[i] = wire.Result{Partition: stored.Partition, Offset: stored.Offset, Duplicate: stored.Duplicate}
 		if stored.Err != nil {
-			m.Results[i] = wire.Result{Err: s.publishFault(stored.Err)}
+			m.Results[i] = wire.Result{Err: s.publishFault(stored.Err), Duplicate: stored.Duplicate}
 		}
 	}
 	return m

@@ -86,9 +86,11 @@ func (t *tenant) published(results []upstream.Stored) {
 		return
 	}
 	for i := range results {
-		if results[i].Err == nil {
+		switch {
+		case results[i].Duplicate: // counted the first time
+		case results[i].Err == nil:
 			t.stored.Add(1)
-		} else {
+		default:
 			t.notStored.Add(1)
 		}
 	}

@@ -25,6 +25,7 @@
 //	parse.go      ParseRequest: a WebSocket client's messages
 //
 //	record.go     a record that a client publishes
+//	messageid.go  message ids, and the header Idempotency-Key
 //	names.go      how many fields a message may have, and how many records a batch
 //	parser.go     a client's messages, field by field
 //	request.go    the messages of a WebSocket client

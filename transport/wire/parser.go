@@ -57,8 +57,6 @@ func (p *parser) fault() *Error {
 func (p *parser) unknown(at, name string) {
 	shown := Shown(name)
 	switch {
-	case notYet[name]:
-		p.refuse(at, "the field %s is not supported by this server yet", shown)
 	case known[strings.ToLower(name)] != "":
 		p.refuse(at, "unknown field %s: field names are in lower case", shown)
 	default:
@@ -71,9 +69,6 @@ func (p *parser) unknown(at, name string) {
 func unsupported(what string) *Error {
 	return Errorf(BadRequest, "%s is not supported by this server yet", what)
 }
-
-// notYet holds the fields and parameters of the protocol that are refused.
-var notYet = map[string]bool{"message_id": true}
 
 // known holds the field names of requests, with their JSON pointers. It saves
 // building the pointers for each message, and helps to recognize names in upper

@@ -14,7 +14,8 @@ import (
 type HTTPPublish struct {
 	// ContentType is the value of the header, empty if there is none.
 	ContentType string
-	// IdempotencyKey is the value of the header, empty if there is none.
+	// IdempotencyKey is the value of the header, with its lines joined by commas, empty if
+	// there is none.
 	IdempotencyKey string
 	RawQuery       string
 	// Body must not be changed while the messages are in use.
@@ -31,9 +32,6 @@ type HTTPPublish struct {
 func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, batch bool, err *Error) {
 	if limits.MessageBytes > 0 && len(r.Body) > limits.MessageBytes {
 		return nil, false, Errorf(TooLarge, "the body is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
-	}
-	if r.IdempotencyKey != "" {
-		return nil, false, unsupported("the header Idempotency-Key")
 	}
 	pairs, err := splitQuery(r.RawQuery)
 	if err != nil {
@@ -52,7 +50,11 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, 
 		if message.Value = r.Body; r.Body == nil {
 			message.Value = []byte{} // a value of no bytes is not a tombstone
 		}
-		return []ingest.Message{message}, false, nil
+		messages = []ingest.Message{message}
+		if p.idempotencyKey(r.IdempotencyKey, messages, false); p.failed() {
+			return nil, false, p.fault()
+		}
+		return messages, false, nil
 	}
 	if err := checkText(r.Body, limits); err != nil {
 		err.ID = ""
@@ -63,6 +65,9 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, 
 		return nil, false, Errorf(BadRequest, "the body must be a JSON object")
 	}
 	messages, batch = p.records(body, func(string, string, []byte) bool { return false })
+	if !p.failed() {
+		p.idempotencyKey(r.IdempotencyKey, messages, batch)
+	}
 	if p.failed() {
 		return nil, false, p.fault()
 	}

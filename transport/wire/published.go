@@ -41,6 +41,8 @@ type DeadLetter struct {
 	ID string
 	// Why is what is wrong with the record. Its ID is not used.
 	Why *Error
+	// Duplicate means that it was kept before, under the same message id.
+	Duplicate bool
 }
 
 // Append implements Message.
@@ -48,6 +50,7 @@ func (m *DeadLetter) Append(dst []byte) []byte {
 	o := openMessage(dst, "published")
 	o.textIf("id", m.ID)
 	m.Why.appendFields(&o)
+	o.flagIf("duplicate", m.Duplicate)
 	return o.close()
 }
 
@@ -55,6 +58,7 @@ func (m *DeadLetter) Append(dst []byte) []byte {
 func (m *DeadLetter) AppendBody(dst []byte) []byte {
 	o := openObject(dst)
 	m.Why.appendFields(&o)
+	o.flagIf("duplicate", m.Duplicate)
 	return o.close()
 }
 
@@ -69,6 +73,7 @@ type PublishedBatch struct {
 type Result struct {
 	Partition int32
 	Offset    int64
+	// Duplicate means that this was answered before, under the same message id.
 	Duplicate bool
 	// Err is nil if the record is stored. Its ID is not used.
 	Err *Error
@@ -124,8 +129,8 @@ func (m *PublishedBatch) appendFields(o *object) {
 		} else {
 			entry.number("partition", int64(r.Partition))
 			entry.number("offset", r.Offset)
-			entry.flagIf("duplicate", r.Duplicate)
 		}
+		entry.flagIf("duplicate", r.Duplicate)
 		o.buf = entry.close()
 	}
 	o.buf = append(o.buf, ']')

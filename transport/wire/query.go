@@ -202,10 +202,6 @@ func (p *parser) parameter(q *Query, name, value string) {
 }
 
 func (p *parser) unknownParameter(name string) {
-	if notYet[name] {
-		p.refuse("", "the parameter %s is not supported by this server yet", Shown(name))
-		return
-	}
 	p.refuse("", "unknown parameter %s", Shown(name))
 }
 

@@ -19,6 +19,7 @@ type published struct {
 	Data      []byte          `json:"data" validate:"required_without=Tombstone,excluded_with=Tombstone"`
 	Encoding  string          `json:"encoding" validate:"excluded_with=Tombstone,omitempty,oneof=base64"`
 	Tombstone bool            `json:"tombstone"`
+	MessageID string          `json:"-"`
 	Timestamp int64           `json:"-"`
 }
 
@@ -41,6 +42,10 @@ func (p *parser) recordField(r *published, name, at string, value []byte) bool {
 		}
 	case "tombstone":
 		r.Tombstone = p.flag(at, value)
+	case "message_id":
+		if text, ok := p.textOK(at, value); ok {
+			r.MessageID = p.messageID(at, text)
+		}
 	case "ts":
 		r.Timestamp = p.timestamp(at, string(value))
 	default:
@@ -62,7 +67,7 @@ func (p *parser) message(at string, r *published) ingest.Message {
 	if p.failed() {
 		return ingest.Message{}
 	}
-	m := ingest.Message{Headers: r.Headers, Timestamp: r.Timestamp}
+	m := ingest.Message{ID: r.MessageID, Headers: r.Headers, Timestamp: r.Timestamp}
 	if r.Key != nil {
 		m.Key = []byte(*r.Key)
 	}
@@ -213,6 +218,7 @@ func (p *parser) records(b []byte, other func(name, at string, value []byte) boo
 }
 
 func (p *parser) batch(list []byte) (messages []ingest.Message) {
+	var ids map[string]bool
 	for value := range jsonscan.Elements(list) {
 		if p.mostRecords > 0 && len(messages) >= p.mostRecords {
 			fault := tooManyRecords(p.mostRecords)
@@ -228,6 +234,15 @@ func (p *parser) batch(list []byte) (messages []ingest.Message) {
 		p.fields(at, value, func(name, at string, value []byte) bool {
 			return p.recordField(&r, name, at, value)
 		})
+		if r.MessageID != "" {
+			if ids[r.MessageID] {
+				p.refuse(at+"/message_id", "is that of an earlier record of the batch")
+			}
+			if ids == nil {
+				ids = make(map[string]bool)
+			}
+			ids[r.MessageID] = true
+		}
 		messages = append(messages, p.message(at, &r))
 	}
 	if len(messages) == 0 {

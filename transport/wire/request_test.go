@@ -50,6 +50,12 @@ func TestParseRequest(t *testing.T) {
 				{ID: "b", Stream: "y", Reading: wire.Reading{From: wire.From{Kind: wire.StartLast, N: 5}, OnGap: wire.OnGapContinue}},
 			}},
 		},
+		"publish with message ids": {
+			`{"type":"publish","id":"p7","stream":"s","records":[{"data":1,"message_id":"a"},{"data":2},{"data":3},{"tombstone":true,"message_id":"b"}]}`,
+			&wire.Publish{ID: "p7", Stream: "s", Batch: true, Messages: []ingest.Message{
+				{ID: "a", Value: []byte("1"), JSON: true}, {Value: []byte("2"), JSON: true}, {Value: []byte("3"), JSON: true}, {ID: "b"},
+			}},
+		},
 		"publish": {
 			`{"type":"publish","id":"p7","stream":"iot.telemetry","key":"dev-1","headers":[["a","b"],["a",null],["c","/w==","base64"],["",""]],"data":{"temp_c":21.7}}`,
 			&wire.Publish{ID: "p7", Stream: "iot.telemetry", Messages: []ingest.Message{{
@@ -238,8 +244,13 @@ func TestParseRequestRefuses(t *testing.T) {
 		"publish without stream":    {`{"type":"publish","id":"p","data":1}`, wire.BadRequest, "p", "/stream", "stream is required"},
 		"publish without id":        {`{"type":"publish","stream":"s","data":1}`, wire.BadRequest, "", "/id", "id is required"},
 		"publish without data":      {publish(`"key":"k"`), wire.BadRequest, "p", "/data", "data is required"},
-		"message_id":                {publish(`"data":1,"message_id":"m"`), wire.BadRequest, "p", "", `"message_id" is not supported by this server yet`},
-		"message_id in a batch":     {publish(`"records":[{"data":1,"message_id":"m"}]`), wire.BadRequest, "p", "/records/0", `"message_id" is not supported by this server yet`},
+		"message_id a number":       {publish(`"data":1,"message_id":7`), wire.BadRequest, "p", "/message_id", "must be a string"},
+		"message_id empty":          {publish(`"data":1,"message_id":""`), wire.BadRequest, "p", "/message_id", "is empty"},
+		"message_id too long":       {publish(`"data":1,"message_id":"` + strings.Repeat("m", 129) + `"`), wire.BadRequest, "p", "/message_id", "longer than 128 characters"},
+		"message_id not ASCII":      {publish(`"data":1,"message_id":"\u00e9"`), wire.BadRequest, "p", "/message_id", "printable characters of ASCII"},
+		"message_id with a NUL":     {publish(`"data":1,"message_id":"a\u0000"`), wire.BadRequest, "p", "/message_id", "printable characters of ASCII"},
+		"message_id beside records": {publish(`"message_id":"m","records":[{"data":1}]`), wire.BadRequest, "p", "/message_id", "cannot be combined with records"},
+		"message_id twice":          {publish(`"records":[{"data":1,"message_id":"m"},{"data":2},{"data":3,"message_id":"m"}]`), wire.BadRequest, "p", "/records/2/message_id", "that of an earlier record"},
 		"publish with more":         {publish(`"data":1,"partition":3`), wire.BadRequest, "p", "", `unknown field "partition"`},
 		"key_encoding":              {publish(`"data":1,"key":"AA==","key_encoding":"base64"`), wire.BadRequest, "p", "", `unknown field "key_encoding"`},
 		"key a number":              {publish(`"data":1,"key":5`), wire.BadRequest, "p", "/key", "must be a string"},

@@ -107,6 +107,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
+	l.add(messageIDParts(a.front.once)...)
 	l.add(a.shared.parts()...)
 	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)

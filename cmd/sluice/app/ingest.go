@@ -3,21 +3,22 @@ package app
 import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub/ingest"
+	"sluice/hub/ingest/once"
 )
 
 // newIngest returns what published records pass through on their way to a store.
-func newIngest(c *config.Config, of *schemas, store ingest.Store) *ingest.Pipeline {
+func newIngest(c *config.Config, of *schemas, store ingest.Store, guard *once.Guard) *ingest.Pipeline {
 	pipeline := ingest.New(store, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Correlated{Header: c.Replies.Header}, ingest.Allowed{}})
-	setIngest(pipeline, c, of)
+	setIngest(pipeline, c, of, guard)
 	return pipeline
 }
 
 // setIngest puts in force what the streams of a configuration demand of their records.
-func setIngest(pipeline *ingest.Pipeline, c *config.Config, of *schemas) {
+func setIngest(pipeline *ingest.Pipeline, c *config.Config, of *schemas, guard *once.Guard) {
 	streams := make(map[string]ingest.Stream, len(c.Streams))
 	for name, s := range c.Streams {
 		steps := append(ingestSteps(s, c.Limits), of.step(name, c.Limits)...)
-		streams[name] = ingest.Stream{Steps: steps, DeadLetters: deadLetters(s), Schema: of.definition(name)}
+		streams[name] = ingest.Stream{Once: onceStep(guard, c, s), Steps: steps, DeadLetters: deadLetters(s), Schema: of.definition(name)}
 	}
 	pipeline.SetStreams(streams)
 }

@@ -75,7 +75,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 		a.acls.watch(c.Streams)
 	}
 	a.front.server.RightsChanged()
-	setIngest(a.front.ingest, c, checking)
+	setIngest(a.front.ingest, c, checking, a.front.once)
 	a.schemas = checking
 	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)

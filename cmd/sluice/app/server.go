@@ -22,6 +22,7 @@ import (
 	"sluice/hub/cursors"
 	"sluice/hub/filter/expr"
 	"sluice/hub/ingest"
+	"sluice/hub/ingest/once"
 	"sluice/hub/redisstore"
 	"sluice/transport"
 	"sluice/transport/audit"
@@ -54,6 +55,7 @@ type front struct {
 	hub         *hub.Hub
 	schemas     *schemas // those that are in force when the instance starts
 	ingest      *ingest.Pipeline
+	once        *once.Guard          // nil without Redis
 	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
@@ -91,7 +93,10 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if err != nil {
 		return err
 	}
-	f.ingest = newIngest(f.config, f.schemas, f.hub)
+	if f.once, err = newMessageIDs(f.config, f.store, f.hub, f.logger); err != nil {
+		return err
+	}
+	f.ingest = newIngest(f.config, f.schemas, f.hub, f.once)
 	f.presences = newPresences(f.config, f.clusters, f.hub)
 	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
 	return err
@@ -173,6 +178,9 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Now:               time.Now,
 		AdminHosts:        f.config.Admin.Hosts,
 		Registry:          f.registry,
+	}
+	if f.once != nil {
+		f.registry.MustRegister(messageIDMetrics{f.once})
 	}
 	if m := f.verifiers.webhookMetrics; m != nil {
 		f.registry.MustRegister(m)

@@ -14,13 +14,14 @@ type Config struct {
 	Origins        []string          `koanf:"origins" validate:"unique,dive,origin" doc:"web origins, scheme://host[:port], that are allowed to use CORS, open WebSockets and send cookies"`
 	Admin          Admin             `koanf:"admin" doc:"listener for operators"`
 	Kafka          Kafka             `koanf:"kafka" doc:"the Kafka cluster, or several clusters by name"`
-	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors, tickets and revocations, and API keys and used proofs where auth says so: one of url, sentinel and cluster; without redis, named cursors and tickets are unavailable, and a revocation is in force on one instance only"`
+	Redis          Redis             `koanf:"redis" doc:"the Redis that stores named cursors, message ids, tickets and revocations, and API keys and used proofs where auth says so: one of url, sentinel and cluster; without redis, named cursors, message ids and tickets are unavailable, and a revocation is in force on one instance only"`
 	Auth           Auth              `koanf:"auth" doc:"accepted credentials"`
 	Grants         []Grant           `koanf:"grants" validate:"dive" doc:"rights of clients; a client has the rights of all grants that match"`
 	Tenants        *Tenants          `koanf:"tenants" doc:"tenants whose streams, named cursors, quotas and metrics are apart: the topics of streams may have {tenant} in their names"`
 	Encryption     Encryption        `koanf:"encryption" doc:"keys of what is encrypted in records"`
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`
 	Replies        Replies           `koanf:"replies" doc:"replies to records, for which clients can wait"`
+	MessageIDs     MessageIDs        `koanf:"message_ids" doc:"how records with a message id are stored once, in all streams; see streams/NAME/ingest/message_ids"`
 	Cursors        Cursors           `koanf:"cursors" doc:"named cursors"`
 	Drain          Drain             `koanf:"drain" doc:"shutdown on SIGTERM or SIGINT"`
 	Compression    Compression       `koanf:"compression" doc:"compression of events for clients that offer it; events are compressed once for all subscribers of a stream. The compressed size reveals something about encrypted content: disable compression if clients can publish to a stream that contains records of others that must stay secret from them"`

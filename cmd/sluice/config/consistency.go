@@ -163,6 +163,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkStreams(c, f)
 	checkIngest(c, f)
 	checkSchemas(c, f)
+	checkMessageIDs(c, f)
 	checkGrants(c, f)
 	checkEncryption(c, f)
 	checkWayIn(c, f)

@@ -22,6 +22,8 @@ type Ingest struct {
 	Timestamp *IngestTimestamp `koanf:"timestamp" doc:"timestamps that clients may set on records; without this section, none"`
 	Headers   *IngestHeaders   `koanf:"headers" doc:"headers of records; without this section clients may set any that is not reserved"`
 
+	MessageIDs IngestMessageIDs `koanf:"message_ids" doc:"message ids of records, each of which is stored once; they require redis"`
+
 	OnInvalid  string `koanf:"on_invalid" default:"reject" validate:"oneof=reject dead_letter" doc:"what happens to a record that breaks a rule or does not match the schema: reject refuses the record with invalid; dead_letter stores it, as it came, in the stream dead_letter, and answers dead_lettered"`
 	DeadLetter string `koanf:"dead_letter" doc:"stream for invalid records, with the reason, the violations and the principal in headers; its content is left out or bytes"`
 }

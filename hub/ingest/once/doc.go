@@ -52,12 +52,13 @@
 // A file uses those listed after it.
 //
 //	step.go      the step of a stream: what the answers of the store mean for records
-//	guard.go     Config, New, Guard
+//	guard.go     New, Guard
 //	lookback.go  looking for records in the log, for all who wait
 //	scan.go      reading a stream's log from a time to its end
 //	settler.go   writing what became of claims
 //	answer.go    the verdict that is kept of an id
 //	digest.go    hashes of ids and of contents
+//	config.go    Config, Policy
 //	stats.go     what is counted
 //	claim.go     Store, and what it is asked
 package once

@@ -2,54 +2,8 @@ package once
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"time"
-
-	"sluice/hub/ingest"
-	"sluice/hub/upstream"
 )
-
-// Logs finds the log of a stream. hub.Hub implements it.
-type Logs interface {
-	// Locate returns who reads the topic of a tenant's stream, and its name.
-	Locate(tenant, stream string) (upstream.Source, string, error)
-}
-
-// Config configures a Guard. Every field is required.
-type Config struct {
-	Store Store
-	Logs  Logs
-	// Lease is how long after a claim its record may come to be stored: longer than all
-	// attempts to store it, and than the last of these can be on its way.
-	Lease time.Duration
-	// Wait is how long a publisher waits for another one that stores the record.
-	Wait time.Duration
-	// Skew is how much the clocks of brokers and instances may differ.
-	Skew time.Duration
-	// LookbackBytes bounds how much of a stream's log is looked through at a time.
-	LookbackBytes int
-	// Lookbacks bounds how many logs are looked through at a time.
-	Lookbacks int
-	// Pause is how long a leader is given to work off what it had received before its log
-	// counts as complete.
-	Pause  time.Duration
-	Now    func() time.Time
-	Logger *slog.Logger
-}
-
-func (c *Config) check() error {
-	switch {
-	case c.Store == nil || c.Logs == nil || c.Now == nil || c.Logger == nil:
-		return errors.New("a store, logs, a clock and a logger are required")
-	case c.Lease <= 0 || c.Wait <= 0 || c.Skew < 0 || c.Pause < 0:
-		return errors.New("a lease and a wait above zero are required")
-	case c.LookbackBytes <= 0 || c.Lookbacks <= 0:
-		return errors.New("bounds of looking back above zero are required")
-	}
-	return nil
-}
 
 // Guard stores records with message ids once. It is safe for concurrent use.
 type Guard struct {
@@ -76,15 +30,10 @@ func (g *Guard) Run(ctx context.Context) error {
 	return nil
 }
 
-// Policy is what a stream says about message ids.
-type Policy struct {
-	// Window is how long an id is remembered after its record was answered.
-	Window time.Duration
-	// Required refuses records without an id.
-	Required bool
-	// DeadLetters is the stream that keeps the invalid records, "" for none.
-	DeadLetters string
+// Stats returns what was counted.
+func (g *Guard) Stats() Stats {
+	return Stats{
+		Found: g.stats.found.Load(), Absent: g.stats.absent.Load(), Unknown: g.stats.unknown.Load(),
+		Scanned: g.stats.scanned.Load(), Dropped: g.stats.dropped.Load(), Waiting: g.settler.waiting(),
+	}
 }
-
-// Step returns the step of a stream.
-func (g *Guard) Step(p Policy) ingest.Step { return &step{guard: g, policy: p} }

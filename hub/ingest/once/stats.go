@@ -16,11 +16,3 @@ type Stats struct {
 }
 
 type stats struct{ found, absent, unknown, scanned, dropped atomic.Uint64 }
-
-// Stats returns what was counted.
-func (g *Guard) Stats() Stats {
-	return Stats{
-		Found: g.stats.found.Load(), Absent: g.stats.absent.Load(), Unknown: g.stats.unknown.Load(),
-		Scanned: g.stats.scanned.Load(), Dropped: g.stats.dropped.Load(), Waiting: g.settler.waiting(),
-	}
-}

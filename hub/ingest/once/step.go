@@ -28,6 +28,9 @@ type held struct {
 	owned bool
 }
 
+// Step returns the step of a stream.
+func (g *Guard) Step(p Policy) ingest.Step { return &step{guard: g, policy: p} }
+
 // Check implements ingest.Step. It waits for the store, for another publisher of a record, and
 // for the log.
 func (s *step) Check(ctx context.Context, b *ingest.Batch) {
@@ -74,7 +77,7 @@ func (s *step) begin(b *ingest.Batch) (all []*held) {
 		}
 		all = append(all, &held{index: i, begun: now, claim: Claim{
 			Key: keyOf(b, m.ID), Digest: contentOf(m), Fence: random(), Token: random(),
-			Since: since, Lease: s.guard.config.Lease, Window: s.policy.Window,
+			Since: since, Lease: s.policy.Lease, Window: s.policy.Window,
 		}})
 	}
 	return all
@@ -244,6 +247,6 @@ func (s *step) settle(h *held, fate Fate, answer string) {
 func (s *step) settlement(h *held, fate Fate, answer string) Settlement {
 	return Settlement{
 		Key: h.claim.Key, Digest: h.claim.Digest, Fence: h.claim.Fence, Token: h.claim.Token, Fate: fate, Answer: answer,
-		Window: s.policy.Window, Until: h.begun.Add(s.guard.config.Lease),
+		Window: s.policy.Window, Until: h.begun.Add(s.policy.Lease),
 	}
 }

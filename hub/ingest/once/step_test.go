@@ -1,0 +1,384 @@
+package once_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/hub/ingest"
+	"sluice/hub/ingest/once"
+	"sluice/hub/record"
+	"sluice/hub/upstream"
+)
+
+func TestARecordWithAnIDIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		a.want([]string{"1:0"}, "u1", message("m", "1"))
+		a.want([]string{"1:0 again"}, "u1", message("m", "1"))
+		b.want([]string{"1:0 again", "2:0"}, "u1", message("m", "1"), message("n", "2"))
+		b.want([]string{"conflict"}, "u1", message("m", "2"))
+		b.want([]string{"conflict"}, "u1", ingest.Message{ID: "m", Value: []byte("1"), Key: []byte{}})
+		b.want([]string{"conflict"}, "u1", ingest.Message{ID: "m", Value: []byte("1"), Headers: []record.Header{{Name: []byte("a")}}})
+		b.want([]string{"conflict"}, "u1", ingest.Message{ID: "m", Value: []byte("1"), Timestamp: 1})
+		// How it was sent does not matter, and ids are those of a principal.
+		a.want([]string{"1:0 again"}, "u1", ingest.Message{ID: "m", Value: []byte("1"), JSON: true})
+		a.want([]string{"1:1"}, "u2", message("m", "1"))
+		// Records without an id are not.
+		a.want([]string{"1:2", "1:3"}, "u1", message("", "1"), message("", "1"))
+		time.Sleep(window)
+		a.want([]string{"1:4"}, "u1", message("m", "1"))
+		for _, r := range w.all("orders") {
+			marked := slices.ContainsFunc(r.Headers, func(h record.Header) bool {
+				text := string(h.Value)
+				return string(h.Name) == ingest.HeaderMessageID && len(text) == 22 && !strings.Contains(text, "u1")
+			})
+			if marked != (string(r.Value) != "1" || r.Offset < 2 || r.Offset == 4) {
+				t.Errorf("record %d:%d has headers %q", r.Partition, r.Offset, r.Headers)
+			}
+		}
+	})
+}
+
+// TestIDsThatAreNotTaken: without a guard a record with an id is refused, and a stream may
+// require one.
+func TestIDsThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		policy := plain()
+		policy.Required = true
+		i := w.start(policy)
+		defer i.stop()
+		i.want([]string{ingest.ErrMessageIDRequired.Error(), "0:0"}, "u1", message("", "1"), message("m", "3"))
+		i.want([]string{"0:1", "conflict"}, "u1", message("n", "3"), message("n", "3"))
+		i.pipeline.SetStreams(nil)
+		i.want([]string{"1:0", ingest.ErrNoMessageIDs.Error()}, "u1", message("", "1"), message("m", "2"))
+	})
+}
+
+// TestWhatIsNotStoredFreesItsID.
+func TestWhatIsNotStoredFreesItsID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		i.want([]string{ingest.Invalid("is bad").Error(), "1:0"}, "u1", message("m", "bad 1"), message("n", "1"))
+		i.want([]string{"2:0"}, "u1", message("m", "2"))
+		i.produces = func(_ context.Context, _ string, m []upstream.Message, done func([]upstream.Stored)) {
+			go done(failed(len(m), upstream.ErrPublishUnavailable))
+		}
+		i.want([]string{"unavailable"}, "u1", message("o", "1"))
+		i.produces = nil
+		i.want([]string{"0:0"}, "u1", message("o", "3"))
+	})
+}
+
+// TestALostAnswerIsFoundInTheLog: at once if the record is there; else after the lease, and
+// meanwhile nobody knows.
+func TestALostAnswerIsFoundInTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		a.produces = a.lost(true)
+		a.want([]string{"unknown"}, "u1", message("m", "1"))
+		begun := time.Now()
+		b.want([]string{"1:0 again"}, "u1", message("m", "1"))
+		if took := time.Since(begun); took > 100*time.Millisecond {
+			t.Errorf("what its owner has lost was waited for: %v", took)
+		}
+		a.produces = nil
+		reads := w.topics.Reads()
+		a.want([]string{"1:0 again"}, "u1", message("m", "1"))
+		if w.topics.Reads() != reads {
+			t.Error("what was found was not settled")
+		}
+
+		a.produces = a.lost(false)
+		a.want([]string{"unknown"}, "u1", message("n", "2"))
+		claimed := time.Now()
+		for time.Since(claimed) < lease-time.Second {
+			b.want([]string{"unsettled"}, "u1", message("n", "2"))
+			b.want([]string{"conflict"}, "u1", message("n", "3"))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Second)
+		b.want([]string{"2:0"}, "u1", message("n", "2"))
+		a.want([]string{"2:0 again"}, "u1", message("n", "2"))
+		if got := w.values("orders"); !slices.Equal(got, []string{"1", "2"}) {
+			t.Errorf("stored %q", got)
+		}
+		if s := b.guard.Stats(); s.Found != 1 || s.Absent != 1 || s.Unknown == 0 {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
+// TestAnAppendThatComesLate: up to the end of the lease the record can still come, and what the
+// lookback then finds is the answer.
+func TestAnAppendThatComesLate(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Duration{lease - time.Second, lease + 500*time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			a, b := w.start(plain()), w.start(plain())
+			defer a.stop()
+			defer b.stop()
+			a.produces = func(_ context.Context, stream string, m []upstream.Message, done func([]upstream.Stored)) {
+				go done(failed(len(m), upstream.ErrPublishUnknown))
+				time.AfterFunc(late, func() { w.produce(stream, m) })
+			}
+			a.want([]string{"unknown"}, "u1", message("m", "1"))
+			time.Sleep(lease)
+			// Now the id is taken over. A leader that was stopped works off what it had
+			// received after it has answered where its log ends.
+			b.want([]string{"1:0 again"}, "u1", message("m", "1"))
+			if got := w.values("orders"); len(got) != 1 {
+				t.Errorf("appended after %v: stored %q", late, got)
+			}
+		})
+	}
+}
+
+// TestTwoAtOnce: the second publisher waits for the first.
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		slow := func(d time.Duration) func(context.Context, string, []upstream.Message, func([]upstream.Stored)) {
+			return func(_ context.Context, stream string, m []upstream.Message, done func([]upstream.Stored)) {
+				time.AfterFunc(d, func() { done(w.produce(stream, m)) })
+			}
+		}
+		a.produces = slow(time.Second)
+		go a.publish("u1", message("m", "1"))
+		synctest.Wait()
+		b.want([]string{"1:0 again"}, "u1", message("m", "1"))
+
+		a.produces = slow(5 * time.Second)
+		go a.publish("u1", message("n", "1"))
+		synctest.Wait()
+		b.want([]string{"unsettled"}, "u1", message("n", "1"))
+		time.Sleep(5 * time.Second)
+		b.want([]string{"1:1 again"}, "u1", message("n", "1"))
+	})
+}
+
+// TestTheLogDecidesOnlyIfItIsRead: Kafka away, too many records, or a hole leave the id as it
+// is, and the next publisher looks again.
+func TestTheLogDecidesOnlyIfItIsRead(t *testing.T) {
+	t.Parallel()
+	for name, strike := range map[string]struct{ strike, mend func(*world) }{
+		"kafka away": {func(w *world) { w.topics.Away(true) }, func(w *world) { w.topics.Away(false) }},
+		"too many records": {func(w *world) {
+			for range 2000 {
+				w.topics.Append("orders", record.Record{Timestamp: time.Now().UnixMilli(), Value: make([]byte, 1<<10)})
+			}
+		}, nil},
+		"a hole": {func(w *world) { w.holes = true }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				a, b := w.start(plain()), w.start(plain())
+				defer a.stop()
+				defer b.stop()
+				a.produces = a.lost(false)
+				a.want([]string{"unknown"}, "u1", message("m", "2"))
+				w.topics.Append("orders", record.Record{Partition: 1, Timestamp: time.Now().UnixMilli()})
+				time.Sleep(lease)
+				strike.strike(w)
+				b.want([]string{"unsettled"}, "u1", message("m", "2"))
+				if strike.mend == nil {
+					// Nobody will know what was in this part of the log.
+					time.Sleep(lease)
+					a.want([]string{"unsettled"}, "u1", message("m", "2"))
+					return
+				}
+				strike.mend(w)
+				b.want([]string{"2:0"}, "u1", message("m", "2"))
+			})
+		})
+	}
+}
+
+// TestWithoutTheStoreNothingIsStored: and an id that was claimed without an answer is given
+// back.
+func TestWithoutTheStoreNothingIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		away := func(effect bool) func([]once.Claim) []once.Outcome {
+			return func(claims []once.Claim) []once.Outcome {
+				if effect {
+					w.memory.Claim(context.Background(), claims)
+				}
+				all := make([]once.Outcome, len(claims))
+				for n := range all {
+					all[n].Err = errAway
+				}
+				return all
+			}
+		}
+		i.claims = away(false)
+		i.want([]string{"no ids", "1:0"}, "u1", message("m", "2"), message("", "1"))
+		i.claims = away(true)
+		i.want([]string{"no ids"}, "u1", message("m", "2"))
+		i.claims = nil
+		i.want([]string{"2:0"}, "u1", message("m", "2"))
+
+		// It was taken over from one whose record is in the log: that is not forgotten.
+		i.produces = i.lost(true)
+		i.want([]string{"unknown"}, "u1", message("n", "3"))
+		i.produces = nil
+		time.Sleep(lease)
+		i.claims = away(true)
+		i.want([]string{"no ids"}, "u1", message("n", "3"))
+		i.claims = nil
+		i.want([]string{"0:0 again"}, "u1", message("n", "3"))
+	})
+}
+
+// TestWhatCannotBeSettledIsTriedAgain, and the end of an instance settles the rest.
+func TestWhatCannotBeSettledIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer b.stop()
+		fails := true
+		a.settles = func(all []once.Settlement) []error {
+			if !fails {
+				return w.memory.Settle(context.Background(), all)
+			}
+			errs := make([]error, len(all))
+			for n := range errs {
+				errs[n] = errAway
+			}
+			return errs
+		}
+		a.want([]string{"1:0"}, "u1", message("m", "1"))
+		if s := a.guard.Stats(); s.Waiting != 1 {
+			t.Errorf("%+v", s)
+		}
+		b.want([]string{"1:0 again"}, "u1", message("m", "1"))
+		time.Sleep(5 * time.Second)
+		fails = false
+		a.stop()
+		if s := a.guard.Stats(); s.Waiting != 0 || s.Dropped != 0 {
+			t.Errorf("%+v", s)
+		}
+		c := w.start(plain())
+		c.settles = func(all []once.Settlement) []error { return []error{errAway} }
+		c.want([]string{"2:0"}, "u1", message("n", "2"))
+		time.Sleep(lease + time.Second)
+		if s := c.guard.Stats(); s.Waiting != 0 || s.Dropped != 1 {
+			t.Errorf("what is of no use any more: %+v", s)
+		}
+		c.stop()
+	})
+}
+
+// TestADeadLetterIsKeptOnce: also if its answer was lost, or its owner died.
+func TestADeadLetterIsKeptOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		policy := plain()
+		policy.DeadLetters = "letters"
+		a, b := w.start(policy), w.start(policy)
+		defer a.stop()
+		defer b.stop()
+		a.want([]string{"letter: is bad", "1:0"}, "u1", message("m", "bad"), message("n", "1"))
+		b.want([]string{"letter: is bad again", "1:0 again"}, "u1", message("m", "bad"), message("n", "1"))
+		a.produces = a.lost(true)
+		a.want([]string{"unknown"}, "u1", message("o", "bad too"))
+		b.want([]string{"letter: is bad again"}, "u1", message("o", "bad too"))
+		a.produces = a.lost(false)
+		a.want([]string{"unknown"}, "u1", message("p", "bad three"))
+		time.Sleep(lease)
+		a.produces = nil
+		for _, stream := range []string{"orders", "letters"} {
+			w.away = stream
+			a.want([]string{"unsettled"}, "u1", message("p", "bad three"))
+		}
+		w.away = ""
+		a.want([]string{"letter: is bad"}, "u1", message("p", "bad three"))
+		if got := w.values("letters"); !slices.Equal(got, []string{"bad", "bad three", "bad too"}) {
+			t.Errorf("kept %q", got)
+		}
+	})
+}
+
+// TestTheEarliestIsLookedFor: records of different times are looked for together.
+func TestTheEarliestIsLookedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		i.produces = i.lost(true)
+		i.want([]string{"unknown"}, "u1", message("m", "1"))
+		time.Sleep(time.Minute)
+		i.want([]string{"unknown"}, "u1", message("n", "2"))
+		// A client's own time is before that of its publish.
+		old := ingest.Message{ID: "o", Value: []byte("3"), Timestamp: time.Now().Add(-time.Hour).UnixMilli()}
+		i.want([]string{"unknown"}, "u1", old)
+		time.Sleep(time.Minute)
+		i.want([]string{"2:0 again", "1:0 again", "0:0 again"}, "u1", message("n", "2"), message("m", "1"), old)
+	})
+}
+
+// TestManyLookTogether: the log is looked through once for many.
+func TestManyLookTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		const n = 200
+		var messages []ingest.Message
+		for i := range n {
+			messages = append(messages, message(string(rune('A'+i)), strings.Repeat("x", i+1)))
+		}
+		a.produces = a.lost(false)
+		a.publish("u1", messages...)
+		synctest.Wait()
+		time.Sleep(lease)
+		begun, before := time.Now(), w.topics.Reads()
+		done := make(chan string, n)
+		for _, m := range messages {
+			go func() { done <- says(b.publish("u1", m)[0]) }()
+		}
+		for range n {
+			if got := <-done; strings.Contains(got, "again") || !strings.Contains(got, ":") {
+				t.Errorf("got %s", got)
+			}
+		}
+		// The first one looks alone, then all others together.
+		if took, reads := time.Since(begun), w.topics.Reads()-before; took > 3*time.Second || reads > 50 {
+			t.Errorf("took %v and %d reads", took, reads)
+		}
+		if got := w.values("orders"); len(got) != n {
+			t.Errorf("%d are stored", len(got))
+		}
+	})
+}
