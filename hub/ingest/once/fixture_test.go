@@ -260,8 +260,11 @@ func (valid) Check(_ context.Context, b *ingest.Batch) {
 func (valid) Settled(*ingest.Batch) {}
 
 // start starts an instance in the bubble of the test.
-func (w *world) start(policy once.Policy) *instance {
+func (w *world) start(policy once.Policy, with ...func(*instance)) *instance {
 	i := &instance{w: w}
+	for _, set := range with {
+		set(i)
+	}
 	var err error
 	i.guard, err = once.New(once.Config{
 		Store: i, Logs: logs{w}, Wait: 2 * time.Second, Skew: skew, Pause: time.Second,

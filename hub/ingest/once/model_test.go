@@ -78,13 +78,13 @@ func (s *storm) isDead(i *instance) bool {
 func (s *storm) begin() *instance {
 	policy := plain()
 	policy.DeadLetters = "letters"
-	i := s.start(policy)
-	i.claims = func(claims []once.Claim) []once.Outcome { return s.claim(i, claims) }
-	i.settles = func(all []once.Settlement) []error { return s.settle(i, all) }
-	i.produces = func(ctx context.Context, stream string, m []upstream.Message, done func([]upstream.Stored)) {
-		go s.append(ctx, i, stream, m, done)
-	}
-	return i
+	return s.start(policy, func(i *instance) {
+		i.claims = func(claims []once.Claim) []once.Outcome { return s.claim(i, claims) }
+		i.settles = func(all []once.Settlement) []error { return s.settle(i, all) }
+		i.produces = func(ctx context.Context, stream string, m []upstream.Message, done func([]upstream.Stored)) {
+			go s.append(ctx, i, stream, m, done)
+		}
+	})
 }
 
 func (s *storm) claim(i *instance, claims []once.Claim) []once.Outcome {

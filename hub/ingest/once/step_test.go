@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,32 +262,30 @@ func TestWhatCannotBeSettledIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		a, b := w.start(plain()), w.start(plain())
+		var mended atomic.Bool
+		a, b := w.start(plain(), func(i *instance) {
+			i.settles = func(all []once.Settlement) []error {
+				if mended.Load() {
+					return w.memory.Settle(context.Background(), all)
+				}
+				return slices.Repeat([]error{errAway}, len(all))
+			}
+		}), w.start(plain())
 		defer b.stop()
-		fails := true
-		a.settles = func(all []once.Settlement) []error {
-			if !fails {
-				return w.memory.Settle(context.Background(), all)
-			}
-			errs := make([]error, len(all))
-			for n := range errs {
-				errs[n] = errAway
-			}
-			return errs
-		}
 		a.want([]string{"1:0"}, "u1", message("m", "1"))
 		if s := a.guard.Stats(); s.Waiting != 1 {
 			t.Errorf("%+v", s)
 		}
 		b.want([]string{"1:0 again"}, "u1", message("m", "1"))
 		time.Sleep(5 * time.Second)
-		fails = false
+		mended.Store(true)
 		a.stop()
 		if s := a.guard.Stats(); s.Waiting != 0 || s.Dropped != 0 {
 			t.Errorf("%+v", s)
 		}
-		c := w.start(plain())
-		c.settles = func(all []once.Settlement) []error { return []error{errAway} }
+		c := w.start(plain(), func(i *instance) {
+			i.settles = func([]once.Settlement) []error { return []error{errAway} }
+		})
 		c.want([]string{"2:0"}, "u1", message("n", "2"))
 		time.Sleep(lease + time.Second)
 		if s := c.guard.Stats(); s.Waiting != 0 || s.Dropped != 1 {
