@@ -2,6 +2,7 @@ package once
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,6 +30,9 @@ type look struct {
 func newLook(token string, since time.Time, certain bool) *look {
 	return &look{token: token, since: since, certain: certain, done: make(chan struct{})}
 }
+
+// errBrokenOff means that nobody knows what the log has.
+var errBrokenOff = errors.New("the log was not looked through")
 
 // lookbacks looks for records in the logs of streams. All that are looked for in one log while
 // it is being looked through are looked for together, the next time.
@@ -58,29 +62,43 @@ func (l *lookbacks) find(ctx context.Context, at place, looks []*look) {
 	l.queue[at] = append(l.queue[at], looks...)
 	l.mu.Unlock()
 	for !allDone(looks) {
-		l.mu.Lock()
-		free := l.busy[at]
-		if free == nil {
-			mine := l.queue[at]
-			delete(l.queue, at)
-			free = make(chan struct{})
-			l.busy[at] = free
-			l.mu.Unlock()
+		mine, busy := l.begin(at)
+		switch {
+		case len(mine) > 0:
 			l.run(ctx, at, mine)
-			l.mu.Lock()
-			delete(l.busy, at)
-			l.mu.Unlock()
-			close(free)
-			continue
-		}
-		l.mu.Unlock()
-		select {
-		case <-free:
-		case <-ctx.Done():
-			l.giveUp(ctx, at, looks)
-			return
+		case busy == nil: // they were just done
+		default:
+			select {
+			case <-busy:
+			case <-ctx.Done():
+				l.giveUp(ctx, at, looks)
+				return
+			}
 		}
 	}
+}
+
+// begin takes all that is looked for in a log, if nobody looks through it now. Else it returns
+// what is closed once the log is free.
+func (l *lookbacks) begin(at place) (mine []*look, busy chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if busy = l.busy[at]; busy != nil {
+		return nil, busy
+	}
+	if mine = l.queue[at]; len(mine) > 0 {
+		delete(l.queue, at)
+		l.busy[at] = make(chan struct{})
+	}
+	return mine, nil
+}
+
+// end frees a log.
+func (l *lookbacks) end(at place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.busy[at])
+	delete(l.busy, at)
 }
 
 func allDone(looks []*look) bool {
@@ -114,7 +132,8 @@ func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
 
 // run looks through a log once for all of the records, which are done then.
 func (l *lookbacks) run(ctx context.Context, at place, looks []*look) {
-	var err error
+	defer l.end(at)
+	err := errBrokenOff // unless the scan returns
 	defer func() {
 		for _, w := range looks {
 			if !w.found {
