@@ -63,7 +63,7 @@ func fakeRevoke(w http.ResponseWriter, r *http.Request) {
 }
 
 // fakePublish reports the same partition and offset for every record, and requires
-// the token for private streams.
+// the token for private streams. The offset of a message id "file-N" is N.
 func fakePublish(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/revocations") {
 		fakeRevoke(w, r)
@@ -77,10 +77,24 @@ func fakePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	var batch struct {
-		Records []json.RawMessage `json:"records"`
+		ID      string `json:"message_id"`
+		Records []struct {
+			ID string `json:"message_id"`
+		} `json:"records"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&batch); err == nil && batch.Records != nil {
+	err := json.NewDecoder(r.Body).Decode(&batch)
+	if batch.ID == "lost" {
+		w.WriteHeader(http.StatusGatewayTimeout)
+		_, _ = io.WriteString(w, `{"code":"publish_unknown","title":"unknown","status":504}`)
+		return
+	}
+	if err == nil && batch.Records != nil {
 		results := slices.Repeat([]string{`{"partition":2,"offset":5}`}, len(batch.Records))
+		for n, r := range batch.Records {
+			if line, ok := strings.CutPrefix(r.ID, "file-"); ok {
+				results[n] = `{"partition":7,"offset":` + line + `}`
+			}
+		}
 		_, _ = fmt.Fprintf(w, `{"failed":0,"results":[%s]}`, strings.Join(results, ","))
 		return
 	}

@@ -14,7 +14,7 @@ import (
 
 func newPublish() *cobra.Command {
 	var (
-		key             string
+		key, id         string
 		headers         []string
 		text, tombstone bool
 	)
@@ -30,21 +30,31 @@ that are there already are sent together, in batches that follow one another, an
 their order. Each line that is sent prints one line: the partition and offset, or - for
 one that is not stored.
 
+With --id, the record has this message id, and is stored once in the window of the stream
+(10 minutes by default), however often it is published: after an answer that was lost, run
+the same command again. Without VALUE, line 7 of standard input has the id ID-7, so that
+publishing a file again stores what is missing of it.
+
 Publish stops at the first value that is not stored, with exit code 1, and reports
 whether the value is not stored or may be stored, and what has become of the lines that
 were sent with it.`,
 		Example: `  sluice publish chat.lobby '{"text":"hello"}' --key me
-  sluice publish chat.lobby < messages.ndjson`,
+  sluice publish chat.lobby < messages.ndjson
+  sluice publish shop.orders '{"total":12}' --key 991 --id order-991`,
 		Args: cobra.RangeArgs(1, 2),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&key, "key", "", "key of the record; without --key, the key is null")
+	flags.StringVar(&id, "id", "", "message id: the record is stored once, also if it is published again")
 	flags.StringArrayVar(&headers, "header", nil, "header, `name=value`; may be repeated")
 	flags.BoolVar(&text, "text", false, "store values unchanged, without checking that they are JSON")
 	flags.BoolVar(&tombstone, "tombstone", false, "store a null value, which deletes the key of a compacted topic")
 	connect := remote(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		message := client.Message{}
+		if cmd.Flags().Changed("id") && id == "" {
+			return usage("--id is empty")
+		}
+		message := client.Message{ID: id}
 		if cmd.Flags().Changed("key") {
 			message.Key = []byte(key)
 		}
@@ -66,7 +76,7 @@ were sent with it.`,
 		store := func(m client.Message) error {
 			at, err := c.Publish(cmd.Context(), args[0], m)
 			if err != nil {
-				return fmt.Errorf("the value %s: %w", became(err), err)
+				return fmt.Errorf("the value %s: %w%s", became(err), err, again(err, id))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d:%d\n", at.Partition, at.Offset)
 			return err
@@ -85,14 +95,20 @@ were sent with it.`,
 			publish: func(batch []client.Message) ([]client.Result, error) {
 				return c.PublishBatch(cmd.Context(), args[0], batch)
 			},
-			message: func(value []byte) (client.Message, error) {
+			message: func(n int, value []byte) (client.Message, error) {
 				m := message
+				if id != "" {
+					m.ID = fmt.Sprintf("%s-%d", id, n)
+				}
 				err := setValue(&m, value, text)
 				return m, err
 			},
 			out: cmd.OutOrStdout(),
 		}
-		return all.from(cmd.InOrStdin())
+		if err := all.from(cmd.InOrStdin()); err != nil {
+			return fmt.Errorf("%w%s", err, again(err, id))
+		}
+		return nil
 	}
 	return cmd
 }
@@ -103,6 +119,14 @@ func became(err error) string {
 		return "may be stored"
 	}
 	return "is not stored"
+}
+
+// again says what to do about a value that may be stored.
+func again(err error, id string) string {
+	if id == "" || !errors.Is(err, client.ErrMaybeStored) {
+		return ""
+	}
+	return "; publish it again with the same --id"
 }
 
 var errNotJSON = errors.New("the value is not JSON: quote the value, or use --text")

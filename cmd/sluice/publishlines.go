@@ -24,8 +24,8 @@ const (
 // which keeps the order, with all lines in it that can be read without waiting.
 type lines struct {
 	publish func([]client.Message) ([]client.Result, error)
-	// message makes the record of a line.
-	message func(line []byte) (client.Message, error)
+	// message makes the record of a line, by its number.
+	message func(n int, line []byte) (client.Message, error)
 	out     io.Writer
 
 	numbers []int // of the lines of the batch
@@ -39,7 +39,7 @@ func (l *lines) from(file io.Reader) error {
 	for n := 1; ; n++ {
 		line, err := readLine(in)
 		if len(line) > 0 {
-			m, wrong := l.message(line)
+			m, wrong := l.message(n, line)
 			if wrong != nil {
 				err = wrong
 			} else {

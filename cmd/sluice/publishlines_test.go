@@ -122,7 +122,7 @@ func TestPublishingLines(t *testing.T) {
 				var out strings.Builder
 				all := &lines{
 					publish: func(batch []client.Message) ([]client.Result, error) { return c.PublishBatch(t.Context(), "s", batch) },
-					message: func(line []byte) (m client.Message, err error) { err = setValue(&m, line, false); return m, err },
+					message: func(_ int, line []byte) (m client.Message, err error) { err = setValue(&m, line, false); return m, err },
 					out:     &out,
 				}
 				err = all.from(reader(strings.NewReader(tt.in)))
@@ -155,7 +155,7 @@ func TestLinesAreNotHeldBack(t *testing.T) {
 			sent <- len(batch)
 			return make([]client.Result, len(batch)), nil
 		},
-		message: func(line []byte) (client.Message, error) { return client.Message{Data: line}, nil },
+		message: func(_ int, line []byte) (client.Message, error) { return client.Message{Data: line}, nil },
 		out:     io.Discard,
 	}
 	ended := make(chan error)

@@ -22,7 +22,8 @@ type Message struct {
 	Key     []byte
 	Headers []Header
 	// ID lets the server store the record only once if it is sent several times
-	// within a window. "" means no ID.
+	// within the window of the stream: 1 to 128 printable characters of ASCII, and
+	// another for each record. "" means no ID.
 	ID string
 	// Data is a JSON value, stored unchanged.
 	Data json.RawMessage
@@ -52,7 +53,8 @@ var errMessage = errors.New("exactly one of Data, Bytes and Tombstone must be se
 
 // Publish stores a record and returns once all in-sync replicas have it. An error
 // is ErrNotStored or ErrMaybeStored, and an *Error if the server gave a reason.
-// Publish never retries; the error tells whether a retry is safe.
+// Publish never retries; the error tells whether a retry is safe, as it always is for a
+// message with an ID.
 func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored, error) {
 	body, err := m.encode()
 	if err != nil {
