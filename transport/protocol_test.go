@@ -272,6 +272,9 @@ var stages = []struct {
 	{regexp.MustCompile(`^Kafka's answer is lost$`), func(p *player, _ []string) { p.producer.fail(upstream.ErrPublishUnknown) }},
 	{regexp.MustCompile(`^Kafka refuses the second record$`), func(p *player, _ []string) { p.producer.fail(nil, upstream.ErrRecordTooLarge) }},
 	{regexp.MustCompile(`^the stream takes its keys from /device/id$`), func(p *player, _ []string) { p.rule(nil) }},
+	{regexp.MustCompile(`^the stream takes message ids$`), func(p *player, _ []string) {
+		p.ingest.SetStreams(map[string]ingest.Stream{"orders": {Once: messageIDs(p.t, p.hub)}})
+	}},
 	{regexp.MustCompile(`^and keeps invalid records as dead letters$`), func(p *player, _ []string) {
 		p.rule(&ingest.DeadLetters{Stream: "hidden", Topic: "orders", Now: time.Now})
 	}},
