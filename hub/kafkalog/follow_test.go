@@ -265,6 +265,9 @@ func TestTheTipBeforeAnOpenTransaction(t *testing.T) {
 	if got := tip(); got != want {
 		t.Errorf("in front of an open transaction: %v, want %v", got, want)
 	}
+	if got, err := f.source.Offsets(ctx, topic, upstream.LogEnd()); err != nil || got[0].Offset != 9 {
+		t.Errorf("the end of the log: %v, %v, want offset 9", got, err)
+	}
 	if got, err := f.source.Offsets(ctx, topic, upstream.At(time.Now().Add(time.Hour))); err != nil || got[0] != want {
 		t.Errorf("at a time, in front of an open transaction: %v, %v, want %v", got, err, want)
 	}

@@ -3,8 +3,13 @@ package kafkalog_test
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go/protocol/describegroups"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/hub/kafkalog"
 	"sluice/hub/kafkalog/producer"
@@ -54,5 +59,43 @@ func startProducer(t *testing.T, reached kafkalog.Config, change func(*producer.
 		message := upstream.Message{Key: []byte("k"), Value: []byte(value)}
 		p.Produce(t.Context(), topic, []upstream.Message{message}, func(stored []upstream.Stored) { results <- stored })
 		return (<-results)[0].Err
+	}
+}
+
+// TestARequestThatIsTooLateIsNotWritten: as after the process was stopped between making it and
+// sending it.
+func TestARequestThatIsTooLateIsNotWritten(t *testing.T) {
+	t.Parallel()
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	var asked atomic.Int32
+	kafka.ControlKey(int16(kmsg.DescribeGroups), func(kmsg.Request) (kmsg.Response, error, bool) {
+		kafka.KeepControl()
+		asked.Add(1)
+		return nil, nil, false
+	})
+	cluster, err := kafkalog.NewCluster(kafkalog.Config{ClientID: "test", DialTimeout: time.Second, Brokers: kafka.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for name, c := range map[string]struct {
+		notAfter time.Time
+		want     bool
+	}{
+		"never": {time.Time{}, true}, "in time": {time.Now().Add(time.Hour), true}, "late": {time.Now().Add(-time.Millisecond), false},
+	} {
+		before := asked.Load()
+		request := cluster.NewRequest(0, &describegroups.Request{Groups: []string{"g"}})
+		request.NotAfter = c.notAfter
+		_, err := kafkalog.Do[*describegroups.Response](ctx, request)
+		if sent := asked.Load() > before; sent != c.want || (err == nil) != c.want || request.Abandoned() == c.want {
+			t.Errorf("%s: sent is %v, abandoned %v, error %v", name, sent, request.Abandoned(), err)
+		}
 	}
 }
