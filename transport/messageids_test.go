@@ -58,7 +58,7 @@ func messageIDs(t *testing.T, logs once.Logs) ingest.Step {
 	t.Helper()
 	guard, err := once.New(once.Config{
 		Store: &idStore{ids: map[string]once.Settlement{}}, Logs: logs, Wait: time.Second,
-		LookbackBytes: 1 << 20, Lookbacks: 1, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		LookbackTime: time.Second, LookbackBytes: 1 << 20, Lookbacks: 1, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

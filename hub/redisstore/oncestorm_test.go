@@ -80,7 +80,7 @@ func (s *onceStorm) instance(t *testing.T, config redisstore.Config) *stormInsta
 	}
 	guard, err := once.New(once.Config{
 		Store: store, Logs: s, Wait: 50 * time.Millisecond, Skew: time.Second, Pause: 20 * time.Millisecond,
-		LookbackBytes: 1 << 30, Lookbacks: 2, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		LookbackTime: time.Second, LookbackBytes: 1 << 30, Lookbacks: 2, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

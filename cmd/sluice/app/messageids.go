@@ -24,7 +24,7 @@ func newMessageIDs(c *config.Config, store once.Store, logs once.Logs, logger *s
 	return once.New(once.Config{
 		Store: store, Logs: logs,
 		Wait: c.MessageIDs.Wait, Skew: c.MessageIDs.Skew, Pause: lookbackPause,
-		LookbackBytes: int(c.MessageIDs.LookbackBytes), Lookbacks: c.MessageIDs.Lookbacks,
+		LookbackTime: c.MessageIDs.LookbackTime, LookbackBytes: int(c.MessageIDs.LookbackBytes), Lookbacks: c.MessageIDs.Lookbacks,
 		Now: time.Now, Logger: logger.With("component", "message ids"),
 	})
 }

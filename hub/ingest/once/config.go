@@ -22,6 +22,8 @@ type Config struct {
 	Wait time.Duration
 	// Skew is how much the clocks of brokers and instances may differ.
 	Skew time.Duration
+	// LookbackTime bounds how long a publisher waits for the log.
+	LookbackTime time.Duration
 	// LookbackBytes bounds how much of a stream's log is looked through at a time.
 	LookbackBytes int
 	// Lookbacks bounds how many logs are looked through at a time.
@@ -39,7 +41,7 @@ func (c *Config) check() error {
 		return errors.New("a store, logs, a clock and a logger are required")
 	case c.Wait <= 0 || c.Skew < 0 || c.Pause < 0:
 		return errors.New("a wait above zero is required")
-	case c.LookbackBytes <= 0 || c.Lookbacks <= 0:
+	case c.LookbackTime <= 0 || c.LookbackBytes <= 0 || c.Lookbacks <= 0:
 		return errors.New("bounds of looking back above zero are required")
 	}
 	return nil

@@ -118,7 +118,9 @@ func (s *memory) Settle(_ context.Context, all []once.Settlement) []error {
 // logs has the topic of the name of each stream.
 type logs struct{ *world }
 
-func (l logs) Locate(_, stream string) (upstream.Source, string, error) { return source{l.topics, l.world}, stream, nil }
+func (l logs) Locate(_, stream string) (upstream.Source, string, error) {
+	return source{l.topics, l.world}, stream, nil
+}
 
 // source says what records weigh, and may have holes.
 type source struct {
@@ -127,6 +129,10 @@ type source struct {
 }
 
 func (s source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, visit func(*upstream.Fetched)) error {
+	if s.world.stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if topic.Name == s.world.away {
 		return upstream.ErrSourceUnavailable
 	}
@@ -149,6 +155,7 @@ type world struct {
 	topics *hubtest.Topics
 	holes  bool
 	away   string // the stream whose topic cannot be read
+	stuck  bool   // reads wait for their context
 }
 
 func newWorld(t *testing.T) *world {
@@ -268,7 +275,7 @@ func (w *world) start(policy once.Policy, with ...func(*instance)) *instance {
 	var err error
 	i.guard, err = once.New(once.Config{
 		Store: i, Logs: logs{w}, Wait: 2 * time.Second, Skew: skew, Pause: time.Second,
-		LookbackBytes: 1 << 20, Lookbacks: 2, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		LookbackTime: 5 * time.Second, LookbackBytes: 1 << 20, Lookbacks: 2, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -142,6 +142,8 @@ func (s *step) lookBack(ctx context.Context, b *ingest.Batch, all []*held) {
 	if len(open) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.guard.config.LookbackTime)
+	defer cancel()
 	s.guard.lookbacks.find(ctx, place{b.Tenant, b.Stream}, looks)
 	letters := s.letters(ctx, b, looks)
 	for n, h := range open {

@@ -326,6 +326,33 @@ func TestADeadLetterIsKeptOnce(t *testing.T) {
 	})
 }
 
+// TestTheLogIsNotWaitedForLong: nor does a publisher who waits for another's lookback.
+func TestTheLogIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		i.produces = i.lost(false)
+		i.want([]string{"unknown", "unknown"}, "u1", message("m", "1"), message("n", "2"))
+		w.topics.Append("orders", record.Record{Timestamp: time.Now().UnixMilli()})
+		w.stuck = true
+		begun := time.Now()
+		second := make(chan string, 1)
+		go func() {
+			time.Sleep(time.Second)
+			second <- says(i.publish("u1", message("n", "2"))[0])
+		}()
+		i.want([]string{"unsettled"}, "u1", message("m", "1"))
+		if took := time.Since(begun); took != 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if got := <-second; got != "unsettled" || time.Since(begun) != 6*time.Second {
+			t.Errorf("the second got %s after %v", got, time.Since(begun))
+		}
+	})
+}
+
 // TestTheEarliestIsLookedFor: records of different times are looked for together.
 func TestTheEarliestIsLookedFor(t *testing.T) {
 	t.Parallel()
