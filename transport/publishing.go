@@ -63,7 +63,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from := origin{address: s.addressOf(r), traceParent: strings.Join(r.Header.Values("Traceparent"), ",")}
-	reply, fault := s.expectFor(r, c.principal, to, batch)
+	reply, fault := s.expectFor(r, c.principal, to, messages, batch)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return

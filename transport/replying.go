@@ -8,6 +8,7 @@ import (
 
 	"sluice/auth"
 	"sluice/hub/filter"
+	"sluice/hub/ingest"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
@@ -101,13 +102,15 @@ func (e *expected) await(ctx context.Context, gone <-chan struct{}, stored upstr
 	return answer, free
 }
 
-// expectFor is expect for an HTTP request, nil if it expects no reply.
-func (s *Server) expectFor(r *http.Request, p *auth.Principal, to wire.ReplyTo, batch bool) (*expected, *wire.Error) {
+// expectFor is expect for an HTTP request that publishes messages, nil if it expects no reply.
+func (s *Server) expectFor(r *http.Request, p *auth.Principal, to wire.ReplyTo, messages []ingest.Message, batch bool) (*expected, *wire.Error) {
 	switch {
 	case to.IsZero():
 		return nil, nil
 	case batch:
 		return nil, wire.Errorf(wire.BadRequest, "the parameter reply is for a single record, and cannot be combined with records")
+	case messages[0].ID != "":
+		return nil, wire.Errorf(wire.BadRequest, "the parameter reply cannot be combined with a message id: who published the record first has the reply")
 	}
 	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
