@@ -17,18 +17,14 @@ var commitSource string
 
 var commitScript = redis.NewScript(commitSource)
 
-// commitsPerRoundTrip bounds a pipeline, so that its responses, each of which
-// takes some tens of microseconds of script, arrive well within a call's timeout.
-const commitsPerRoundTrip = 512
-
 // Commit moves cursors, up to 512 in one round trip, and returns one result for
 // each commit: the position that is stored then, cursors.ErrSuperseded, or
 // cursors.ErrStoreUnavailable if the commit is not known to be stored. A commit
 // that was stored and is then retried changes nothing, unless it has Reset.
 func (s *Store) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
 	results := make([]cursors.Committed, len(commits))
-	for from := 0; from < len(commits); from += commitsPerRoundTrip {
-		to := min(from+commitsPerRoundTrip, len(commits))
+	for from := 0; from < len(commits); from += callsPerRoundTrip {
+		to := min(from+callsPerRoundTrip, len(commits))
 		s.commit(ctx, commits[from:to], results[from:to])
 	}
 	return results

@@ -37,8 +37,8 @@ func (s *Store) runIDs(ctx context.Context, doing string, calls []*scripted) err
 // Claim claims message ids, up to 512 in one round trip.
 func (s *Store) Claim(ctx context.Context, claims []once.Claim) []once.Outcome {
 	outcomes := make([]once.Outcome, len(claims))
-	for from := 0; from < len(claims); from += commitsPerRoundTrip {
-		to := min(from+commitsPerRoundTrip, len(claims))
+	for from := 0; from < len(claims); from += callsPerRoundTrip {
+		to := min(from+callsPerRoundTrip, len(claims))
 		calls := make([]*scripted, 0, to-from)
 		for _, c := range claims[from:to] {
 			calls = append(calls, &scripted{script: claimScript, keys: []string{s.messageKey(c.Key)}, args: []any{
@@ -96,8 +96,8 @@ var fates = [...]string{
 // Settle records what became of claims, up to 512 in one round trip.
 func (s *Store) Settle(ctx context.Context, settlements []once.Settlement) []error {
 	errs := make([]error, len(settlements))
-	for from := 0; from < len(settlements); from += commitsPerRoundTrip {
-		to := min(from+commitsPerRoundTrip, len(settlements))
+	for from := 0; from < len(settlements); from += callsPerRoundTrip {
+		to := min(from+callsPerRoundTrip, len(settlements))
 		calls := make([]*scripted, 0, to-from)
 		for _, one := range settlements[from:to] {
 			calls = append(calls, &scripted{script: settleScript, keys: []string{s.messageKey(one.Key)}, args: []any{

@@ -6,6 +6,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// callsPerRoundTrip bounds a pipeline, so that its responses, each of which
+// takes some tens of microseconds of script, arrive well within a call's timeout.
+const callsPerRoundTrip = 512
+
 // scripted is a run of a script in a pipeline; reply is nil until it was sent.
 type scripted struct {
 	script *redis.Script
