@@ -34,18 +34,18 @@ type Claim struct {
 type State uint8
 
 const (
-	// Granted: the id was unknown. It is the claimer's.
+	// Granted means that the id was unknown. It is the claimer's.
 	Granted State = iota
-	// Taken: the lease of an earlier claim is over, and nothing is known of its record. The id
-	// is the claimer's now.
+	// Taken means that the lease of an earlier claim is over, and nothing is known of its
+	// record. The id is the claimer's now.
 	Taken
-	// Claimed: the lease of an earlier claim goes on.
+	// Claimed means that the lease of an earlier claim goes on.
 	Claimed
 	// Undecided is Claimed, and its owner does not know what became of the record.
 	Undecided
-	// Settled: the record was answered.
+	// Settled means that the record was answered.
 	Settled
-	// Conflict: the id was claimed, or settled, for another content.
+	// Conflict means that the id was claimed, or settled, for another content.
 	Conflict
 )
 
@@ -65,13 +65,14 @@ type Outcome struct {
 type Fate uint8
 
 const (
-	// Answered: the record has its final answer.
+	// Answered means that the record has its final answer.
 	Answered Fate = iota
-	// Free: the record is not stored.
+	// Free means that the record is not stored.
 	Free
-	// Withdrawn: the claimer has not learned what it found, and does nothing more.
+	// Withdrawn means that the claimer has not learned what it found, and does nothing more.
 	Withdrawn
-	// Lost: the owner does not know whether the record is stored, and does nothing more.
+	// Lost means that the owner does not know whether the record is stored, and does nothing
+	// more.
 	Lost
 	// Back is Lost, of an id that was Taken: its owner has handed nothing to Kafka, so that the
 	// lease is over.

@@ -181,7 +181,7 @@ func (l *lookbacks) scan(ctx context.Context, at place, looks []*look) error {
 		left--
 		return left > 0
 	})
-	l.stats.scanned.Add(uint64(s.read)) //nolint:gosec // not negative
+	l.stats.scanned.Add(uint64(s.read))
 	for _, w := range looks {
 		if same := byToken[w.token]; same != w && same.found {
 			w.found, w.at, w.header = true, same.at, same.header

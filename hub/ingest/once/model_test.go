@@ -244,7 +244,7 @@ func TestAtMostOnceHoweverInstancesDie(t *testing.T) {
 		"died before the settlement", "claim lost", "claim away", "settlement lost", "settlement away", "late append",
 		"lost, appended", "lost, not appended", "not stored",
 	} {
-		if struck[what] < int(rounds)/10 { //nolint:gosec // a small number
+		if struck[what] < int(rounds)/10 {
 			t.Errorf("%s: it has struck %d times", what, struck[what])
 		}
 	}

@@ -40,7 +40,7 @@ func (s *settler) add(all ...Settlement) {
 	room := min(maxWaiting-len(s.queue), len(all))
 	s.queue = append(s.queue, all[:room]...)
 	s.mu.Unlock()
-	s.stats.dropped.Add(uint64(len(all) - room)) //nolint:gosec // not negative
+	s.stats.dropped.Add(uint64(len(all) - room))
 	select {
 	case s.wake <- struct{}{}:
 	default:

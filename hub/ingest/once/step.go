@@ -209,7 +209,7 @@ func (s *step) decide(b *ingest.Batch, h *held, w *look) {
 		if h.is.State == Taken {
 			s.settle(h, Back, "")
 		}
-		err := error(ingest.ErrMessageIDUnsettled)
+		err := ingest.ErrMessageIDUnsettled
 		if w.err != nil {
 			err = fmt.Errorf("%w: %s", err, w.err.Error())
 		}
