@@ -65,7 +65,7 @@ func DeadLettered(headers []record.Header) *DeadLetteredError {
 			}
 			invalid.Violations = nil
 			for _, v := range all {
-				invalid.Violations = append(invalid.Violations, Violation(v))
+				invalid.Violations = append(invalid.Violations, Violation{Pointer: v.Pointer, Message: v.Message})
 			}
 		}
 	}
