@@ -7,98 +7,84 @@ import (
 	"sluice/hub/filter"
 )
 
-// A filter that turns out to be costly is evaluated apart from the others of its
-// stream: each such filter has its own turns, and its own mark up to which its
-// subscriptions read, so that it delays nobody but them. What it would have to be asked
-// about waits in the log, as it does for a slow client. If records wait for longer than
-// Limits.FilterLag, the subscriptions of the filter end with FilterFailed.
-//
-// A turn takes about askTime. Between two turns the goroutine sleeps for as long, and
-// only as many streams as there are turns in the hub have theirs at once, so that costly
-// filters leave time to all else.
+// A filter that turns out to be costly is evaluated apart from the others of its stream:
+// in turns of its principals, and with its own mark up to which its subscriptions read, so
+// that it delays nobody but them. What it would have to be asked about waits in the log,
+// as it does for a slow client. If records wait for longer than Limits.FilterLag, the
+// subscriptions of the filter end with FilterFailed.
 
-// longestPause bounds the pause after a turn that took long.
-const longestPause = 10 * time.Millisecond
+// apart is the state of a feed that is evaluated apart from others.
+type apart struct {
+	reached
+	task
+	feed *Feed
+	of   *evaluation
+	// next is the index of the next entry to evaluate. It is changed under log.mu.
+	next uint64
 
-// turns are the turns that all streams of a hub share.
-type turns chan struct{}
+	// Owned by the turn in which the feed is evaluated.
 
-// taker is the state of the goroutine that evaluates costly filters.
-type taker struct {
-	*evaluation
-	lag   func() time.Duration
-	feeds []*Feed
-	view  filter.View
-	woken []waiter
+	// due is the tip that has to be reached next, and was appended at its time.
+	due *mark
+	// The number of entries that were evaluated lately, and the time that they took.
+	entries int
+	spent   time.Duration
+	// quick is set while the filter is quick again.
+	quick bool
 }
 
-// runApart evaluates the costly filters on new entries, until the context ends. lag
-// returns how long records may wait, 0 for no bound.
-func (e *evaluation) runApart(ctx context.Context, all turns, lag func() time.Duration) {
-	v := taker{evaluation: e, lag: lag}
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	worked := time.Duration(0)
+// newApart returns the state of a feed that is evaluated apart from an index on, which is
+// in a chunk.
+func newApart(f *Feed, of *evaluation, c *chunk, next uint64) *apart {
+	a := &apart{feed: f, of: of, next: next}
+	a.upTo.Store(of.log.markIn(c, int(next-c.base)))
+	a.run, a.clients = a.turn, f.someClients
+	return a
+}
+
+// runApart has costly filters evaluated on new entries, until the context ends.
+func (e *evaluation) runApart(ctx context.Context) {
+	var behind []*apart
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.apart.signal:
 		}
-		for more := true; more; {
-			more = false
-			for _, f := range v.gather() {
-				select {
-				case <-ctx.Done():
-					return
-				case all <- struct{}{}:
-				}
-				began := e.log.now()
-				behind := v.turn(f, began)
-				<-all
-				more = more || behind
-				if worked += e.log.now().Sub(began); worked < askTime {
-					continue
-				}
-				pause.Reset(min(worked, longestPause))
-				worked = 0
-				select {
-				case <-ctx.Done():
-					return
-				case <-pause.C:
-				}
-			}
+		behind = e.behind(behind)
+		for _, a := range behind {
+			e.log.turns.add(&a.task)
 		}
-		v.view.Release()
+		clear(behind)
 	}
 }
 
-// gather returns the feeds that are to be evaluated on something.
-func (v *taker) gather() []*Feed {
-	clear(v.feeds)
-	v.feeds = v.feeds[:0]
-	l := v.log
+// behind returns the feeds that are to be evaluated on something, in the memory of dst.
+func (e *evaluation) behind(dst []*apart) []*apart {
+	dst = dst[:0]
+	l := e.log
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	tip := l.tip.Load()
-	for f := range v.apart.feeds {
+	for f := range e.apart.feeds {
 		if a := f.asked.apart; a.next < tip.index || a.upTo.Load() != tip {
-			v.feeds = append(v.feeds, f)
+			dst = append(dst, a)
 		}
 	}
-	l.mu.Unlock()
-	return v.feeds
+	return dst
 }
 
-// turn evaluates the filter of a feed until it has reached the tip, or has taken its
-// time. It reports whether more remains.
-func (v *taker) turn(f *Feed, began time.Time) (behind bool) {
-	l, a := v.log, f.asked.apart
+// turn evaluates the filter until it has reached the tip, or has taken its time. It
+// reports whether more remains.
+func (a *apart) turn(view *filter.View, atMost time.Duration) (behind bool) {
+	f, l := a.feed, a.of.log
+	began := l.now()
 	tip, floor := l.tip.Load(), l.floor()
 	if a.due == nil || a.next >= a.due.index { // nothing has waited
 		a.due = tip
 	}
 	next, matched := a.next, false
-	for spent := time.Duration(0); next < tip.index && spent < askTime; spent = l.now().Sub(began) {
+	for spent := time.Duration(0); next < tip.index && spent < atMost; spent = l.now().Sub(began) {
 		c, i := l.find(next)
 		if c == nil {
 			// The log has removed entries before they were evaluated, or was emptied.
@@ -110,11 +96,13 @@ func (v *taker) turn(f *Feed, began time.Time) (behind bool) {
 		n := min(c.len(), int(tip.index-c.base), i+askedBetweenLooks)
 		for ; i < n; i++ {
 			asks := c.at(i).kind == entryRecord && keyPasses(&f.filter, c, i)
-			if c.at(i).kind != entryAdvance && passes(&f.filter, c, i, &v.view) != filter.No {
-				f.match(c.base+uint64(i), floor.base)
-				matched = true
+			if c.at(i).kind != entryAdvance {
+				if said := passes(&f.filter, c, i, view); said != filter.No {
+					f.match(c.base+uint64(i), floor.base, said)
+					matched = true
+				}
 			}
-			if asks && l.now().Sub(began) >= askTime {
+			if asks && l.now().Sub(began) >= atMost {
 				i++
 				break
 			}
@@ -127,64 +115,58 @@ func (v *taker) turn(f *Feed, began time.Time) (behind bool) {
 	now := l.now()
 	a.add(int(next-a.next), now.Sub(began))
 	behind = next < tip.index
-	lag := v.lag()
-	if behind && lag > 0 && now.Sub(a.due.made) > lag {
-		v.end(f)
+	if lag := l.filterLag(); behind && lag > 0 && now.Sub(a.due.made) > lag {
+		a.end()
 		return false
 	}
-	v.advance(f, next)
-	if !behind {
-		v.woken = a.release(v.woken)
+	// Once it is evaluated with the others, matching is theirs.
+	matched = matched || f.matching
+	f.matching = false
+	stays := a.advance(next)
+	if matched {
+		f.notify()
 	}
-	v.notify(f, matched)
-	return behind
+	if !behind || !stays {
+		for _, waited := range a.release(nil) {
+			waited.notify()
+		}
+	}
+	return behind && stays
 }
 
 // askedBetweenLooks is the number of entries of which those that have none of a filter's
-// keys are skipped before the taker looks at the clock.
+// keys are skipped before the clock is looked at.
 const askedBetweenLooks = 256
 
 // advance moves the feed's mark. If its filter is quick again, and no more behind than
-// the others, it is evaluated with them from now on.
-func (v *taker) advance(f *Feed, next uint64) {
-	l, a := v.log, f.asked.apart
+// the others, it is evaluated with them from now on, and advance reports false.
+func (a *apart) advance(next uint64) (stays bool) {
+	l := a.of.log
+	at := l.tip.Load()
+	if at.index != next {
+		at = l.markBehind(a.upTo.Load(), next)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a.next = next
-	at := l.tip.Load()
-	if at.index != next {
-		c, i := l.find(next)
-		if c == nil {
-			return // the log has been emptied, or has moved on
-		}
-		at = l.markIn(c, i)
+	if c, _ := l.find(next); c == nil || at == nil {
+		return true // the log has been emptied, or has moved on
 	}
 	if at.index >= a.upTo.Load().index {
 		a.upTo.Store(at)
 	}
-	if _, stays := v.apart.feeds[f]; a.quick && stays {
-		v.takeBack(f)
+	if _, stays := a.of.apart.feeds[a.feed]; a.quick && stays {
+		return !a.of.takeBack(a.feed)
 	}
+	return true
 }
 
 // end ends a feed that is too far behind.
-func (v *taker) end(f *Feed) {
-	v.log.mu.Lock()
-	delete(v.apart.feeds, f)
-	v.log.mu.Unlock()
-	f.giveUp()
-	v.notify(f, true)
-}
-
-// notify wakes a feed, if it has something new or has waited.
-func (v *taker) notify(f *Feed, matched bool) {
-	if f.matching || matched {
-		f.matching = false
-		f.notify()
-	}
-	for _, waited := range v.woken {
-		waited.notify()
-	}
-	clear(v.woken)
-	v.woken = v.woken[:0]
+func (a *apart) end() {
+	l := a.of.log
+	l.mu.Lock()
+	delete(a.of.apart.feeds, a.feed)
+	l.mu.Unlock()
+	a.feed.giveUp()
+	a.feed.notify()
 }

@@ -2,8 +2,7 @@ package hub
 
 import (
 	"errors"
-
-	"sluice/hub/filter"
+	"slices"
 )
 
 // ErrFilterLag is the fault of a filter whose evaluation was behind for longer than
@@ -51,11 +50,62 @@ func (f *Feed) giveUp() {
 	f.asked.lags.Store(true)
 }
 
-// failed reports whether a predicate of the feed has failed on an entry of a chunk,
+// fails notes that a predicate has failed on the entry at an index. The caller holds
+// Feed.mu.
+func (a *asked) fails(index uint64) {
+	a.failures = append(a.failures, index)
+	a.failed.Store(true)
+}
+
+// failed reports whether a predicate of the feed has failed on the entry at an index,
 // which is one of its matches.
-func (f *Feed) failed(c *chunk, i int) bool {
-	return f.filter.HasPredicates() && c.at(i).kind == entryRecord &&
-		f.filter.AskPredicates(&c.verdicts, c, i, nil) == filter.Failed
+func (f *Feed) failed(index uint64) bool {
+	if f.asked == nil || !f.asked.failed.Load() {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, failed := slices.BinarySearch(f.asked.failures, index)
+	return failed
+}
+
+// reaches reports whether a subscription can be in step with the feed from an index on.
+// If the feed has predicates, it can only where the feed has been given its matches:
+// before that, it evaluates its filter itself as it reads.
+func (f *Feed) reaches(index uint64) bool {
+	if !f.filter.HasPredicates() {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return index >= f.since
+}
+
+// someClients appends to dst some of the clients that have subscriptions to the feed, at
+// most maxPayers, others each time if there are more.
+func (f *Feed) someClients(dst []client) []client {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for of := range f.holders { // in random order
+		if dst = append(dst, of); len(dst) == maxPayers {
+			break
+		}
+	}
+	return dst
+}
+
+// hold counts a subscription of a client that joins, or leaves with n -1. The caller holds
+// Feed.mu.
+func (f *Feed) hold(of client, n int) {
+	if !f.filter.HasPredicates() {
+		return
+	}
+	if f.holders == nil {
+		f.holders = make(map[client]int, 1)
+	}
+	if f.holders[of] += n; f.holders[of] == 0 {
+		delete(f.holders, of)
+	}
 }
 
 // Fault returns the last failure of a predicate of the feed's filter, or ErrFilterLag,

@@ -9,8 +9,11 @@ const (
 	// quickCost is how long a filter may take for each record of the stream, on
 	// average, to be evaluated with the others. Most take less than a microsecond.
 	quickCost = 20 * time.Microsecond
-	// costlyAfter is by how much it may take longer than that.
+	// costlyAfter is by how much it may take longer than that, once it is known. A filter
+	// that is new may take no more than newCredit longer, and quickCost for each record
+	// on which it was evaluated.
 	costlyAfter = 64 * quickCost
+	newCredit   = 4 * quickCost
 	// knownAfter is how many evaluations in a row have to be quick for a filter to be
 	// measured only now and then.
 	knownAfter = 64
@@ -27,9 +30,14 @@ const (
 type cost struct {
 	level time.Duration
 	at    uint64 // the index of the entry at which the bucket had that level
+	seen  int    // the number of evaluations that were measured, up to costlyAfter/quickCost
 	known int    // the number of evaluations in a row that were quick
 	skip  int    // the number of evaluations that are not to be measured
+	each  int    // the number of evaluations for which the next that is measured stands
 }
+
+// weight returns for how many evaluations one that is measured stands.
+func (c *cost) weight() int { return max(1, c.each) }
 
 // due reports whether the next evaluation is to be measured.
 func (c *cost) due() bool {
@@ -47,29 +55,14 @@ func (c *cost) add(spent time.Duration, index uint64) bool {
 		c.level -= time.Duration(min(index-c.at, uint64(c.level/quickCost)+1)) * quickCost
 	}
 	c.level, c.at = max(c.level, 0)+spent, index
+	c.seen = min(c.seen+1, int(costlyAfter/quickCost))
 	if spent > quickCost {
 		c.known = 0
 	} else if c.known++; c.known > knownAfter {
 		c.skip = leastSkipped + rand.IntN(mostSkipped-leastSkipped+1) //nolint:gosec // no more than the cost of a filter depends on it
 	}
-	return c.level > costlyAfter
-}
-
-// apart is the state of a feed that is evaluated apart from others.
-type apart struct {
-	reached
-	// next is the index of the next entry to evaluate. It is changed under log.mu.
-	next uint64
-
-	// Owned by the goroutine that evaluates.
-
-	// due is the tip that has to be reached next, and was appended at its time.
-	due *mark
-	// The number of entries that were evaluated lately, and the time that they took.
-	entries int
-	spent   time.Duration
-	// quick is set while the filter is quick again.
-	quick bool
+	c.each = c.skip + 1
+	return c.level > min(costlyAfter, newCredit+time.Duration(c.seen)*quickCost)
 }
 
 // add adds entries that were evaluated, and the time that they took.

@@ -28,18 +28,21 @@ func (s *Subscription) takeGapsAware(c *chunk, i, n int, take takeFunc) int {
 
 // deliver takes of entries i to n those that the subscription's own position has not
 // had and that pass the filter, moves the position, and returns where it stopped:
-// where take stopped, or when evaluating the filter has taken too long.
+// where take stopped, when evaluating the filter has taken too long, or at a record on
+// which it is to be evaluated in a turn.
 func (s *Subscription) deliver(c *chunk, i, n int, take takeFunc) int {
 	if s.feed.asked == nil {
 		return s.deliverSome(c, i, n, take)
 	}
 	const some = 16 // entries between two looks at the clock
+	s.judging = judging{}
 	for began := s.hub.now(); i < n; {
 		upTo := min(n, i+some)
 		if i = s.deliverSome(c, i, upTo, take); i < upTo || s.hub.now().Sub(began) > askTime {
 			break
 		}
 	}
+	s.feed.asked.price.add(s.judging.evaluated, s.judging.spent)
 	return i
 }
 
@@ -47,7 +50,7 @@ func (s *Subscription) deliverSome(c *chunk, i, n int, take takeFunc) int {
 	for i < n {
 		j := s.wanted(c, i, n)
 		if j == i {
-			if s.outdated(c.at(i)) || s.failsAt(c, i) {
+			if s.judging.halted || s.outdated(c.at(i)) || s.failsAt(c, i) {
 				return i
 			}
 			s.pass(c.at(i))
@@ -93,7 +96,7 @@ func (s *Subscription) wanted(c *chunk, i, n int) int {
 		if had >= e.next && !e.truncates() {
 			break
 		}
-		if s.feed.asked != nil && passes(&s.feed.filter, c, i, nil) != filter.Yes {
+		if s.feed.asked != nil && s.judge(c, i) != filter.Yes {
 			break
 		}
 	}

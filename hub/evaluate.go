@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"slices"
+	"time"
 
 	"sluice/hub/filter"
 )
@@ -89,8 +90,9 @@ func (e *evaluation) begin() {
 
 // remove removes a feed. The caller holds the log's lock.
 func (e *evaluation) remove(f *Feed) {
-	if f.asked.apart != nil {
+	if a := f.asked.apart; a != nil {
 		delete(e.apart.feeds, f)
+		e.log.turns.remove(&a.task)
 		return
 	}
 	delete(e.feeds, f)
@@ -106,11 +108,11 @@ func (e *evaluation) remove(f *Feed) {
 // are not further. It skips the entries that it has been evaluated on, and its
 // subscriptions, which have read these, wait until the others' mark is behind them. The
 // caller holds the log's lock, and evaluates the feed.
-func (e *evaluation) takeBack(f *Feed) {
+func (e *evaluation) takeBack(f *Feed) bool {
 	e.begin()
 	a := f.asked.apart
 	if e.next > a.next {
-		return
+		return false
 	}
 	f.asked.from = a.next
 	delete(e.apart.feeds, f)
@@ -118,6 +120,7 @@ func (e *evaluation) takeBack(f *Feed) {
 	e.feeds[f] = struct{}{}
 	e.change(f, true)
 	f.asked.at.Store(&e.reached)
+	return true
 }
 
 // change has a feed added to the index, or removed from it.
@@ -152,7 +155,7 @@ func ring(signal chan struct{}) {
 
 // run evaluates the filters of feeds on new entries, until the context ends.
 func (e *evaluation) run(ctx context.Context) {
-	v := evaluator{evaluation: e, index: newFeedIndex()}
+	v := evaluator{evaluation: e, index: newFeedIndex(), tabs: make(tabs)}
 	for {
 		select {
 		case <-ctx.Done():
@@ -175,6 +178,7 @@ type evaluator struct {
 	*evaluation
 	index feedIndex // of all feeds that had been added when gather was called last
 	view  filter.View
+	tabs  tabs
 
 	// The entries to evaluate: i to n of a chunk.
 	chunk *chunk
@@ -245,18 +249,22 @@ func (v *evaluator) gatherEntries() bool {
 // ask gives the feeds their matches among the entries.
 func (v *evaluator) ask() {
 	for i := v.i; i < v.n; i++ {
+		index := v.chunk.base + uint64(i)
 		switch v.chunk.at(i).kind {
 		case entryGap:
 			for _, f := range v.all {
-				if f.asked.takes(v.chunk.base + uint64(i)) {
-					v.match(f, i)
+				if f.asked.takes(index) {
+					v.match(f, index, filter.Yes)
 				}
 			}
 		case entryRecord:
 			v.found = v.index.find(v.found[:0], v.chunk, i, &v.view)
 			for _, f := range v.found {
-				if f.asked.takes(v.chunk.base+uint64(i)) && v.passes(f, i) != filter.No {
-					v.match(f, i)
+				if !f.asked.takes(index) {
+					continue
+				}
+				if said := v.passes(f, i); said == filter.Yes || said == filter.Failed {
+					v.match(f, index, said)
 				}
 			}
 		case entryAdvance:
@@ -264,27 +272,42 @@ func (v *evaluator) ask() {
 	}
 }
 
-// passes returns the verdict of a feed's filter on a record. It measures how long the
-// filter takes. One that seems costly is asked once more for that: the parts of the
-// record that all filters share have been parsed by then, and the goroutine is unlikely
-// to be interrupted twice.
+// passes returns the verdict of a feed's filter on a record, Unknown if it is not to be
+// evaluated here. It measures how long the filter takes. One that seems costly is asked
+// once more for that: the parts of the record that all filters share have been parsed by
+// then, and the goroutine is unlikely to be interrupted twice.
 func (v *evaluator) passes(f *Feed, i int) filter.Verdict {
-	if !f.filter.HasPredicates() || !f.asked.cost.due() {
+	if !f.filter.HasPredicates() {
+		return passes(&f.filter, v.chunk, i, &v.view)
+	}
+	index := v.chunk.base + uint64(i)
+	if v.tabs.full(f, v.log.now) {
+		v.moveApart(f, index)
+		return filter.Unknown
+	}
+	if !f.asked.cost.due() {
 		return passes(&f.filter, v.chunk, i, &v.view)
 	}
 	began := v.log.now()
 	verdict := passes(&f.filter, v.chunk, i, &v.view)
-	spent := v.log.now().Sub(began)
+	now := v.log.now()
+	spent := now.Sub(began)
+	v.tabs.charge(f, spent*time.Duration(f.asked.cost.weight()), now)
 	if spent > quickCost && verdict != filter.Failed {
 		began = v.log.now()
 		_, _ = f.filter.Passes(v.view.At(v.chunk, i)) // the verdict is known
 		spent = min(spent, v.log.now().Sub(began))
 	}
-	if index := v.chunk.base + uint64(i); f.asked.cost.add(spent, index) {
-		f.asked.costly, f.asked.from = true, index+1
-		v.costly = append(v.costly, f)
+	if f.asked.cost.add(spent, index) {
+		v.moveApart(f, index+1)
 	}
 	return verdict
+}
+
+// moveApart has a feed evaluated apart from an index on.
+func (v *evaluator) moveApart(f *Feed, from uint64) {
+	f.asked.costly, f.asked.from = true, from
+	v.costly = append(v.costly, f)
 }
 
 // setApart has the feeds with costly filters evaluated apart, from the entry on at which
@@ -296,8 +319,7 @@ func (v *evaluator) setApart() {
 		_, ok := v.feeds[f]
 		if ok {
 			delete(v.feeds, f)
-			a := &apart{next: f.asked.from}
-			a.upTo.Store(l.markIn(v.chunk, int(a.next-v.chunk.base)))
+			a := newApart(f, v.evaluation, v.chunk, f.asked.from)
 			f.asked.apart, f.asked.costly, f.asked.cost = a, false, cost{}
 			v.woken = slices.DeleteFunc(v.woken, func(woken *Feed) bool { return woken == f })
 			f.matching = false
@@ -316,9 +338,9 @@ func (v *evaluator) setApart() {
 	v.costly = v.costly[:0]
 }
 
-// match gives a feed an entry.
-func (v *evaluator) match(f *Feed, i int) {
-	if f.match(v.chunk.base+uint64(i), v.log.floor().base) {
+// match gives a feed an entry on which its filter has a verdict.
+func (v *evaluator) match(f *Feed, index uint64, said filter.Verdict) {
+	if f.match(index, v.log.floor().base, said) {
 		v.woken = append(v.woken, f)
 	}
 }

@@ -51,8 +51,11 @@ type Feed struct {
 	by     int32 // the field set by which the feed is indexed, byKeys or byNothing
 	places []int // for each text by which it is indexed, its place among the feeds that have it
 
-	mu      sync.Mutex
-	subs    []*Subscription
+	mu   sync.Mutex
+	subs []*Subscription
+	// holders are the clients of the subscriptions, with the numbers of these, if the
+	// filter has predicates.
+	holders map[client]int
 	since   uint64   // matches holds all matches from this index on
 	matches []uint64 // indexes of entries for a filtered feed, rising
 }
@@ -65,9 +68,15 @@ type asked struct {
 	at atomic.Pointer[reached]
 	// lags is set when the filter could not keep up, and is no longer evaluated.
 	lags atomic.Bool
+	// failed is set once a predicate has failed on a record. Failures are the indexes of
+	// these records, which are matches, too; guarded by Feed.mu.
+	failed   atomic.Bool
+	failures []uint64
+	price    price // of evaluating it on what late subscriptions read
 
 	// Owned by the evaluator.
 	cost   cost
+	tab    *tab   // to which the last evaluation that was measured was charged
 	costly bool   // it is to be evaluated apart from others from an index on
 	from   uint64 // that index, or the one from which on it is evaluated with others
 
@@ -115,15 +124,18 @@ func (f *Feed) Indexed() int { return f.filter.Indexed() }
 // Filtered reports whether the feed has a filter.
 func (f *Feed) Filtered() bool { return f.name != "" }
 
-// match adds an entry to the matches of the feed and reports whether it is the first
-// since the feed was last woken. It is called by the appender or, for a feed whose
-// filter is evaluated, by the evaluator.
-func (f *Feed) match(index, floor uint64) bool {
+// match adds an entry, on which the filter has a verdict, to the matches of the feed and
+// reports whether it is the first since the feed was last woken. It is called by the
+// appender or, for a feed whose filter is evaluated, by who evaluates.
+func (f *Feed) match(index, floor uint64, said filter.Verdict) bool {
 	f.mu.Lock()
 	if len(f.matches) == cap(f.matches) {
 		f.trim(floor)
 	}
 	f.matches = append(f.matches, index)
+	if said == filter.Failed {
+		f.asked.fails(index)
+	}
 	f.mu.Unlock()
 	first := !f.matching
 	f.matching = true
@@ -138,6 +150,9 @@ func (f *Feed) trim(floor uint64) {
 	}
 	f.since = max(f.since, f.matches[n-1]+1)
 	f.matches = f.matches[:copy(f.matches, f.matches[n:])]
+	if f.asked != nil {
+		f.asked.failures = f.asked.failures[sort.Search(len(f.asked.failures), func(i int) bool { return f.asked.failures[i] >= floor }):]
+	}
 }
 
 // ahead appends to dst the indexes of up to n matches from an index on, below the
@@ -171,7 +186,7 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 			return dst, false, false
 		}
 		begin := max(from, since-atOnce)
-		older, ok := f.scan(begin, since)
+		older, failures, ok := f.scan(begin, since)
 		if !ok {
 			return dst, false, false
 		}
@@ -179,32 +194,42 @@ func (f *Feed) ahead(dst []uint64, from, tip uint64, n int) (matches []uint64, o
 		if f.since == since {
 			f.matches = append(older, f.matches...)
 			f.since = begin
+			if len(failures) > 0 {
+				f.asked.failures = append(failures, f.asked.failures...)
+				f.asked.failed.Store(true)
+			}
 		}
 		f.mu.Unlock()
 		more = true
 	}
 }
 
-// scan finds the matches between two indexes of the log.
-func (f *Feed) scan(from, to uint64) ([]uint64, bool) {
-	var (
-		found []uint64
-		view  filter.View
-	)
+// scan finds the matches between two indexes of the log, and those of them on which a
+// predicate has failed. No subscription is in step with a feed that has predicates before
+// the feed has its matches, see reaches.
+func (f *Feed) scan(from, to uint64) (found, failures []uint64, ok bool) {
+	var view filter.View
 	for from < to {
 		c, i := f.log.find(from)
 		if c == nil {
-			return nil, false
+			return nil, nil, false
 		}
 		n := min(c.len(), int(to-c.base))
 		for ; i < n; i++ {
-			if c.at(i).kind != entryAdvance && passes(&f.filter, c, i, &view) != filter.No {
+			if c.at(i).kind == entryAdvance {
+				continue
+			}
+			said := passes(&f.filter, c, i, &view)
+			if said != filter.No {
 				found = append(found, c.base+uint64(i))
+			}
+			if said == filter.Failed {
+				failures = append(failures, c.base+uint64(i))
 			}
 		}
 		from = c.base + uint64(n)
 	}
-	return found, true
+	return found, failures, true
 }
 
 // notify wakes the shards that have subscriptions of the feed.

@@ -27,10 +27,14 @@ func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 	f.mu.Lock()
 	s.slot = len(f.subs)
 	f.subs = append(f.subs, s)
+	f.hold(s.client, 1)
 	if f.Filtered() && len(f.subs) == 2 && f.named.Load() == nil {
 		f.named.Store(new([16]atomic.Pointer[named]))
 	}
 	f.mu.Unlock()
+	if f.asked != nil && f.asked.apart != nil {
+		l.turns.join(&f.asked.apart.task, s.client)
+	}
 	return f
 }
 
@@ -69,6 +73,7 @@ func (l *log) leave(s *Subscription) {
 	f.subs[s.slot].slot = s.slot
 	f.subs[last] = nil
 	f.subs = f.subs[:last]
+	f.hold(s.client, -1)
 	f.mu.Unlock()
 	if last > 0 {
 		return

@@ -48,7 +48,7 @@ type Hub struct {
 	conflated atomic.Int64
 	// newestBytes is the constant of that name, except in tests.
 	newestBytes int
-	turns       turns // of costly filters
+	turns       *turns // of costly filters
 	// digest is Filter.Digest with a secret of this hub, except in tests.
 	digest func(filter.Filter) string
 	// moved is called, in tests, when a subscription has changed its mode, and

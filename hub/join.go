@@ -35,7 +35,7 @@ func (s *Subscription) stepJoining() progress {
 		s.on(onPast)
 		return onward
 	}
-	if m := s.log.markIn(c, i); s.conflation == nil && m.at.Covers(*s.own) {
+	if m := s.log.markIn(c, i); s.conflation == nil && m.at.Covers(*s.own) && s.feed.reaches(m.index) {
 		s.stepIn(m)
 		return onward
 	}

@@ -12,6 +12,9 @@ const maxLateWaits = 4
 
 // stepLate delivers what is cached, up to the end of a block.
 func (s *Subscription) stepLate(b *Batch, take takeFunc) progress {
+	if s.inquires() {
+		return waiting
+	}
 	switch f := s.conflation; {
 	case f != nil && f.tooMany:
 		s.conflateNothing()
@@ -149,6 +152,8 @@ func (s *Subscription) mergeLate(take takeFunc) progress {
 			l.waits = 0
 		}
 		switch r.i = j; {
+		case j < n && s.judging.unknown:
+			return s.inquireLate(r.block.partition)
 		case j < n && s.pending == nil:
 			return full
 		case j < n || j == r.n:

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/hub/filter"
 	"sluice/hub/record"
 )
 
@@ -39,6 +40,9 @@ type log struct {
 	// emptied is the index at which the log was last emptied, 0 for never.
 	emptied atomic.Uint64
 	cache   *blockCache // the records before the log, for late subscriptions
+	turns   *turns      // in which costly filters are evaluated
+	// filterLag returns Limits.FilterLag.
+	filterLag func() time.Duration
 
 	// Owned by the appender.
 	last   *chunk
@@ -245,13 +249,13 @@ func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 			start := uint32(d.bodyStart(i))
 			// Indexing a map by converted bytes does not allocate.
 			for _, f := range l.keyed[string(d.bodies[start+e.keyStart:start+e.keyEnd])] {
-				if f.match(first+uint64(i), floor) {
+				if f.match(first+uint64(i), floor, filter.Yes) {
 					woken = append(woken, f)
 				}
 			}
 		case entryGap:
 			for name, f := range l.feeds {
-				if name != "" && f.asked == nil && f.match(first+uint64(i), floor) {
+				if name != "" && f.asked == nil && f.match(first+uint64(i), floor, filter.Yes) {
 					woken = append(woken, f)
 				}
 			}
@@ -319,6 +323,23 @@ func (l *log) markIn(c *chunk, i int) *mark {
 	m := &mark{index: index, at: c.positionBefore(i), made: l.now()}
 	slot.Store(m)
 	return m
+}
+
+// markBehind returns the mark at an index behind an earlier mark, nil when the log has
+// neither.
+func (l *log) markBehind(earlier *mark, index uint64) *mark {
+	c, i := l.find(index)
+	switch {
+	case c == nil:
+		return nil
+	case earlier.index < c.base || earlier.index > index:
+		return l.markIn(c, i)
+	}
+	at := earlier.at.Clone()
+	for k := int(earlier.index - c.base); k < i; k++ {
+		at.Set(c.at(k).place())
+	}
+	return &mark{index: index, at: at, made: l.now()}
 }
 
 // covering finds the largest index below which the log has no entry that a position

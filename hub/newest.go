@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"math"
+	"time"
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
@@ -75,7 +76,14 @@ func (s *Subscription) sight(ctx context.Context, low, tip record.Position, whic
 ) error {
 	var view filter.View
 	kafka := &s.hub.blocks.budget // the search counts against the budget of late subscriptions
+	judged := make(map[int32]*chunk)
 	s.stream.readTo(ctx, low, func() record.Position { return tip }, func(r run) bool {
+		if p := r.block.at(r.i).partition; which.HasPredicates() && judged[p] != r.block {
+			judged[p] = r.block
+			if s.ask(ctx, which, r.block) != nil {
+				return false
+			}
+		}
 		before := *budget
 		for i := r.i; i < r.n; i++ {
 			e := r.block.at(i)
@@ -91,6 +99,22 @@ func (s *Subscription) sight(ctx context.Context, low, tip record.Position, whic
 		return *budget > 0 && kafka.wait(ctx, 0)
 	})
 	return ctx.Err()
+}
+
+// ask evaluates a filter with predicates on all records of a block, in turns of the
+// client. The answers are kept in the block.
+func (s *Subscription) ask(ctx context.Context, which *filter.Filter, block *chunk) error {
+	i := 0
+	return s.hub.turns.do(ctx, s.client, func(view *filter.View, atMost time.Duration) (more bool) {
+		n := block.len()
+		for began := s.hub.now(); i < n; {
+			passes(which, block, i, view)
+			if i++; s.hub.now().Sub(began) >= atMost {
+				break
+			}
+		}
+		return i < n
+	})
 }
 
 // enough reports whether what was found certainly contains the newest n: what was

@@ -57,6 +57,9 @@ func (s *Subscription) takeLabelled(b *Batch, f event.Format, v *shown, i, n, ro
 // Take calls visit with the JSON text of up to records events and gaps, until these have
 // a number of bytes or more, and reports whether there is more right away.
 func (s *Subscription) Take(records, bytes int, visit func(isGap bool, body []byte)) (more bool) {
+	// The callers are as many goroutines as there are requests, which nothing else keeps
+	// from taking all processors.
+	s.aside = true
 	var b Batch
 	return s.next(&b, func(c *chunk, i, n int) int {
 		v, at, upTo := s.show(c, i, n)

@@ -24,15 +24,14 @@ func (r *reading) run(ctx context.Context) {
 	}
 	r.log = newLog(&Lane{Tenant: st.tenant, Stream: st.Name}, at, st.hub.config.Wake, st.hub.now)
 	r.log.cache = newBlockCache(st, r.log)
+	r.log.turns, r.log.filterLag = st.hub.turns, func() time.Duration { return st.hub.limits().FilterLag }
 	close(r.ready)
 	defer st.hub.blocks.reset(r.log.cache, record.TopicID{})
 	st.hub.spawn(func() { st.backfill(ctx, r.log) })
 	for k := range r.log.evaluations {
 		st.hub.spawn(func() { r.log.evaluations[k].run(ctx) })
 	}
-	st.hub.spawn(func() {
-		r.log.evaluations[ofPredicates].runApart(ctx, st.hub.turns, func() time.Duration { return st.hub.limits().FilterLag })
-	})
+	st.hub.spawn(func() { r.log.evaluations[ofPredicates].runApart(ctx) })
 	retry := backoff.New()
 	for {
 		began := st.hub.now()

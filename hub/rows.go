@@ -11,16 +11,17 @@ import (
 // readable returns the filter of the records that a subscription may be delivered. With
 // spans, it passes what one of them passes from the offsets on to which that span
 // reaches back now. A subscription that begins at the tip reads only what is yet to
-// come, for which the spans do not matter.
+// come, for which the spans do not matter. What the filter of a right cannot decide about
+// does not pass.
 func (s *Subscription) readable(ctx context.Context, req Request) (filter.Filter, error) {
 	if len(req.Rows.Spans) == 0 || req.Start.Kind == StartLatest {
-		return req.Rows.Filter, nil
+		return s.stream.denying(req.Rows.Filter), nil
 	}
 	topic := s.stream.topicNow()
 	written, resumes := s.written(topic.ID)
 	var parts []filter.Filter
 	for _, span := range req.Rows.Spans {
-		part := span.Filter
+		part := s.stream.denying(span.Filter)
 		if span.Replay >= 0 {
 			reach, err := s.stream.horizon(ctx, topic, span.Replay)
 			if err != nil {

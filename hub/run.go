@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 
 	"sluice/hub/filter"
@@ -32,7 +31,7 @@ func New(config Config) (*Hub, error) {
 	}
 	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}, turns: newReplays(h.limits)}
 	h.searches = newSearches(h.limits)
-	h.turns = make(turns, max(1, runtime.GOMAXPROCS(0)/2))
+	h.turns = newTurns(evaluators(), config.Now)
 	h.config.Streams, h.config.Limits = nil, Limits{} // those in force count
 	if err := h.SetLimits(config.Limits); err != nil {
 		return nil, fmt.Errorf("new hub: %w", err)
@@ -54,6 +53,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.ctx = ctx
 	close(h.started)
 	h.watchAll(slices.Collect(maps.Values(h.streams())))
+	for range cap(h.turns.ready) {
+		h.tasks.Go(func() { h.turns.run(ctx) })
+	}
 	h.mu.Unlock()
 	<-ctx.Done()
 	h.mu.Lock()

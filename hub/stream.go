@@ -65,6 +65,7 @@ type stream struct {
 	records, bytes, gaps atomic.Uint64 // read since the start
 	slow                 atomic.Uint64 // subscriptions that had been live and fell below the floor
 	reported             [len(record.GapReasons)]atomic.Uint64
+	undecided            undecided
 	topic                atomic.Pointer[record.Topic]
 	missing              atomic.Bool // the topic does not exist
 	horizons             horizons

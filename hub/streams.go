@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"sluice/hub/event"
 	"sluice/hub/record"
@@ -39,6 +40,9 @@ type StreamInfo struct {
 	// Encrypted is whether anything is encrypted in the stream.
 	Undecrypted uint64
 	Encrypted   bool
+	// Undecided is how often the filter of a right could not decide about a record, which
+	// did not pass then.
+	Undecided uint64
 }
 
 // Streams returns all streams, by name and tenant. A template counts as the streams
@@ -94,6 +98,17 @@ func (h *Hub) NoteMissing(name string, missing bool) {
 	}
 }
 
+// Evaluations is the state of the evaluation of filters in turns.
+type Evaluations struct {
+	// Waiting is how many wait: filters for what was appended, subscriptions, searches.
+	Waiting int
+	// Spent is the time that they have taken.
+	Spent time.Duration
+}
+
+// Evaluations returns the state of the evaluation of filters in turns.
+func (h *Hub) Evaluations() Evaluations { return h.turns.state() }
+
 // Describe is like Stream, but asks Kafka for the topic when it is not known yet or
 // was missing.
 func (h *Hub) Describe(ctx context.Context, tenant, name string) (StreamInfo, error) {
@@ -127,6 +142,7 @@ func (st *stream) info() StreamInfo {
 		Bytes:       st.bytes.Load(),
 		Gaps:        st.gaps.Load(),
 		Slow:        st.slow.Load(),
+		Undecided:   st.undecided.count.Load(),
 		Reported:    make(map[record.GapReason]uint64, len(record.GapReasons)-1),
 	}
 	if c := st.encoder.decrypts; c != nil {

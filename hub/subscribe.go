@@ -96,6 +96,9 @@ func behind(from, tip record.Position) (offsets int64) {
 // Close ends a subscription. Its owner must call Close once, and must not call Next
 // afterwards.
 func (s *Subscription) Close() {
+	if s.inquiry != nil {
+		s.hub.turns.remove(&s.inquiry.task)
+	}
 	if s.late != nil {
 		s.endLate()
 	}

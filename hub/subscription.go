@@ -39,6 +39,11 @@ type Subscription struct {
 	own   *record.Position // nil while in step, and after ending while in step
 	fell  uint64           // the index at which it fell below the floor of the log, else 0
 
+	// Evaluating a filter with predicates on what is read before the feed is in step.
+	inquiry *inquiry // nil before the first
+	judging judging
+	aside   bool // it evaluates nothing itself
+
 	// State that belongs to a mode.
 	late       *late
 	conflation *conflation

@@ -83,6 +83,9 @@ func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
 // stepOwnPosition delivers the entries of the log that the subscription has not had,
 // up to the end of a chunk.
 func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
+	if s.inquires() {
+		return waiting
+	}
 	tip := s.feed.tip()
 	c, i := s.log.find(s.index)
 	switch f := s.conflation; {
@@ -97,7 +100,7 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 		return onward
 	case s.index >= tip.index:
 		s.live = true
-		if s.index == tip.index && f == nil && tip.at.Covers(*s.own) {
+		if s.index == tip.index && f == nil && tip.at.Covers(*s.own) && s.feed.reaches(tip.index) {
 			s.stepIn(tip)
 		}
 		if s.feed.lags() {
@@ -108,14 +111,17 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 			return waiting
 		}
 		return s.step(b, take)
-	case f == nil && i == 0 && c.start.Covers(*s.own):
+	case f == nil && i == 0 && c.start.Covers(*s.own) && s.feed.reaches(c.base):
 		s.stepIn(s.log.markIn(c, 0))
 		return onward
 	}
 	n := min(c.len(), int(tip.index-c.base))
 	j := s.deliver(c, i, n, s.through(take))
 	s.index = c.base + uint64(j)
-	if j < n && s.pending == nil {
+	switch {
+	case j < n && s.judging.unknown:
+		return s.inquireAt(s.index)
+	case j < n && s.pending == nil:
 		return full
 	}
 	if b.looked++; b.looked >= lookAtOnce {
@@ -174,7 +180,7 @@ func (s *Subscription) nextMatches(b *Batch, tip *mark, take takeFunc) progress 
 			s.fallBehind()
 			return onward
 		}
-		if s.feed.failed(c, i) {
+		if s.feed.failed(index) {
 			s.index, s.at = index, s.log.markIn(c, i)
 			s.fail(c)
 			return full

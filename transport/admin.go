@@ -72,6 +72,8 @@ type adminStream struct {
 	// Undecrypted counts the records in which something could not be decrypted. It is left
 	// out if nothing in the stream is encrypted.
 	Undecrypted *uint64 `json:"undecrypted_records,omitempty"`
+	// Undecided counts how often the filter of a grant failed on a record.
+	Undecided uint64 `json:"undecided_records"`
 	// GapsReported counts the gaps reported to subscribers, by reason.
 	GapsReported map[record.GapReason]uint64 `json:"gaps_reported"`
 }
@@ -81,7 +83,7 @@ func newAdminStream(info hub.StreamInfo) adminStream {
 		Stream: info.Name, Tenant: info.Tenant, Topic: info.Topic, Content: info.Content, Publishable: info.Publishable,
 		Partitions: info.Partitions, TopicMissing: info.Missing, Reading: info.Reading, Subscribers: info.Subscribers,
 		LogBytes: info.LogBytes, Records: info.Records, Bytes: info.Bytes, Gaps: info.Gaps,
-		Slow: info.Slow, GapsReported: info.Reported,
+		Slow: info.Slow, Undecided: info.Undecided, GapsReported: info.Reported,
 	}
 	if info.Encrypted {
 		made.Undecrypted = &info.Undecrypted

@@ -1,6 +1,10 @@
 package transport
 
-import "sluice/hub"
+import (
+	"time"
+
+	"sluice/hub"
+)
 
 // laneShare is how many sessions of a lane are served before other lanes have their
 // turn: a stream with many subscribers does not delay one with few, nor a tenant with
@@ -129,14 +133,22 @@ func (q *waitingSessions) take() {
 	}
 }
 
-// serve runs some of the sessions.
-func (q *waitingSessions) serve(most int, step func(*session)) {
+// serve runs some of the sessions, for about a time at most unless that is 0.
+func (q *waitingSessions) serve(most int, atMost time.Duration, step func(*session)) {
 	to := min(q.next+most, len(q.line))
-	for ; q.next < to; q.next++ {
+	var began monotime
+	if atMost > 0 && q.next < to {
+		began = monotimeNow()
+	}
+	for q.next < to {
 		s := q.line[q.next]
 		q.line[q.next] = nil
+		q.next++
 		s.state.Store(running)
 		step(s)
+		if atMost > 0 && monotimeNow().Sub(began) >= atMost {
+			break
+		}
 	}
 }
 

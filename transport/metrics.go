@@ -156,13 +156,15 @@ type streamCollector struct {
 	hub     *hub.Hub
 	tenants bool
 
-	live, records, gaps, bytes, log, slow, reported, undecrypted, users *prometheus.Desc
+	live, records, gaps, bytes, log, slow, reported, undecrypted, undecided, users *prometheus.Desc
 }
 
 var (
 	lateWaiting = prometheus.NewDesc("sluice_late_waiting", "Late subscriptions (behind the stream's log) waiting for Kafka or for their turn.", nil, nil)
 	lateBytes   = prometheus.NewDesc("sluice_late_bytes", "Memory used by records read from Kafka for late subscriptions, in bytes.", nil, nil)
 	lateReads   = prometheus.NewDesc("sluice_late_reads_total", "Reads from Kafka for late subscriptions.", nil, nil)
+	turnSeconds = prometheus.NewDesc("sluice_filter_turns_seconds_total", "Time that filters which are evaluated in turns have taken, in seconds.", nil, nil)
+	turnWaiting = prometheus.NewDesc("sluice_filter_turns_waiting", "Filters, subscriptions and searches that wait for a turn in which a filter is evaluated.", nil, nil)
 	lateBlocks  = prometheus.NewDesc("sluice_late_blocks_total", "Blocks of records made by reads for late subscriptions.", nil, nil)
 )
 
@@ -185,6 +187,8 @@ func newStreamCollector(h *hub.Hub, tenants bool) *streamCollector {
 		reported: desc("sluice_gaps_total", "Gaps reported to subscribers, by stream and reason.", "reason"),
 		undecrypted: desc("sluice_stream_undecrypted_records_total",
 			"Records read, each time that they are, in which something encrypted could not be decrypted."),
+		undecided: desc("sluice_stream_undecided_records_total",
+			"Times that the filter of a grant failed on a record, which was not delivered by that grant."),
 		users: desc("sluice_stream_subscribers", "Open subscriptions to the stream."),
 	}
 }
@@ -192,7 +196,8 @@ func newStreamCollector(h *hub.Hub, tenants bool) *streamCollector {
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.live, c.records, c.gaps, c.bytes, c.log, c.users, c.slow, c.reported, c.undecrypted, lateWaiting, lateBytes, lateReads, lateBlocks,
+		c.live, c.records, c.gaps, c.bytes, c.log, c.users, c.slow, c.reported, c.undecrypted, c.undecided,
+		lateWaiting, lateBytes, lateReads, lateBlocks, turnSeconds, turnWaiting,
 	} {
 		descs <- d
 	}
@@ -205,6 +210,9 @@ func (c *streamCollector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(lateBytes, prometheus.GaugeValue, float64(late.Bytes))
 	metrics <- prometheus.MustNewConstMetric(lateReads, prometheus.CounterValue, float64(late.Fetches))
 	metrics <- prometheus.MustNewConstMetric(lateBlocks, prometheus.CounterValue, float64(late.Made))
+	turns := c.hub.Evaluations()
+	metrics <- prometheus.MustNewConstMetric(turnSeconds, prometheus.CounterValue, turns.Spent.Seconds())
+	metrics <- prometheus.MustNewConstMetric(turnWaiting, prometheus.GaugeValue, float64(turns.Waiting))
 	for _, info := range c.hub.Streams() {
 		c.collect(metrics, &info)
 	}
@@ -230,6 +238,7 @@ func (c *streamCollector) collect(metrics chan<- prometheus.Metric, info *hub.St
 	report(c.bytes, prometheus.CounterValue, float64(info.Bytes))
 	report(c.log, prometheus.GaugeValue, float64(info.LogBytes))
 	report(c.slow, prometheus.CounterValue, float64(info.Slow))
+	report(c.undecided, prometheus.CounterValue, float64(info.Undecided))
 	for reason, reported := range info.Reported {
 		report(c.reported, prometheus.CounterValue, float64(reported), string(reason))
 	}

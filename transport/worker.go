@@ -38,6 +38,10 @@ type worker struct {
 // sessions have their turn again, so that they do not delay the live ones.
 const behindShare = 32
 
+// behindTime is how long sessions that have to catch up are served before the live
+// sessions have their turn again, however few of them that is.
+const behindTime = 2 * time.Millisecond
+
 // A worker that has not looked at the clock for pauseNoticed was stopped, usually
 // with the whole process. It looks again after pauseGrace.
 const (
@@ -110,9 +114,9 @@ func (w *worker) round() (more bool) {
 	w.mu.Unlock()
 
 	delivered := w.lanes.serve(w.shard, w.deliver)
-	w.live.serve(laneShare, w.step)
+	w.live.serve(laneShare, 0, w.step)
 	if w.lanes.delivered >= w.until {
-		w.behind.serve(behindShare, w.step)
+		w.behind.serve(behindShare, behindTime, w.step)
 		w.until = w.lanes.delivered + uint64(w.lanes.waiting)
 	}
 	w.scratch.reset()

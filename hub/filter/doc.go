@@ -57,10 +57,9 @@
 //
 // Sets come before all predicates, whichever part they are from. They never fail,
 // and checking them takes nanoseconds, but a set of the client's may keep the
-// right's predicates from being asked. Whether a right's predicate has failed on a
-// record then tells its client that the record has the values of that set. The
-// predicate of a right should therefore not fail on any record that may exist; a
-// right that consists of sets cannot.
+// right's predicates from being asked. What a right's predicate does on a record must
+// therefore not be seen by its client: [Denying] makes a predicate that fails one that
+// does not pass the record.
 //
 // Answers are kept in [Verdicts], which belong to a run of records in memory,
 // with two bits for each record and predicate. As long as the run is in memory, a
@@ -84,18 +83,19 @@
 // A panic is treated as an error ([ErrPanic]). A record about which a predicate
 // has failed is neither passed nor left out: a subscription that reads through
 // the filter ends before the record, and so fails closed, with an error, and
-// without effect on others. Appended records are evaluated by a goroutine that only
-// subscriptions through predicates wait for. A predicate that takes more than some
-// 20 µs a record, on average, is evaluated apart from the others, and delays its own
-// subscriptions only. Earlier records are evaluated by the subscription
-// that reads them, in turns of half a millisecond; a turn ends only when its last
-// predicate returns.
+// without effect on others. How long a predicate takes delays those who read
+// through it, and the other filters of the same principals: a predicate that is
+// not known to be quick is evaluated in turns of about a millisecond, which
+// principals have alike. One that takes less than some 20 µs a record, on average,
+// is evaluated with others on appended records, and on earlier records by the
+// subscription that reads them.
 //
 // # Files
 //
 // A file uses the files listed after it.
 //
 //	redacted.go   filters on what remains of a record under a redaction
+//	denying.go    filters that do not pass what they cannot decide about
 //	any.go        filters and predicates that are made of others
 //	passes.go     asking a filter about a single record
 //	verdicts.go   stored answers

@@ -17,10 +17,8 @@ func (f *Filter) Passes(r *Record) (bool, error) {
 			return false, nil
 		}
 	}
-	for _, set := range f.FieldSets() {
-		if !set.passes(r) {
-			return false, nil
-		}
+	if !f.inSets(r) {
+		return false, nil
 	}
 	for _, p := range f.where() {
 		switch said, err := p.judge(r); said {

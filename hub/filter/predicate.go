@@ -20,7 +20,8 @@ type Predicate interface {
 type Verdict uint8
 
 const (
-	unknown Verdict = iota
+	// Unknown means that no answer is kept.
+	Unknown Verdict = iota
 	// No means that the record does not pass.
 	No
 	// Yes means that the record passes.

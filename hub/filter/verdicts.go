@@ -75,22 +75,28 @@ func (v *Verdicts) find(p *predicate, room int) *answers {
 // checked each time, because that takes little longer than finding a kept answer,
 // and answers for ever other sets would take much memory; the predicates' answers are kept.
 func (f *Filter) Ask(v *Verdicts, of Records, i int, view *View) Verdict {
-	sets := f.FieldSets()
-	if len(sets) == 0 {
-		return f.AskPredicates(v, of, i, view)
-	}
-	if view == nil {
-		own := views.Get().(*View)
-		defer own.giveBack()
-		view = own
-	}
-	r := view.At(of, i)
-	for k := range sets {
-		if !sets[k].passes(r) {
+	if len(f.FieldSets()) > 0 {
+		if view == nil {
+			own := views.Get().(*View)
+			defer own.giveBack()
+			view = own
+		}
+		if !f.inSets(view.At(of, i)) {
 			return No
 		}
 	}
 	return f.AskPredicates(v, of, i, view)
+}
+
+// inSets reports whether the values of a record are in the filter's sets.
+func (f *Filter) inSets(r *Record) bool {
+	sets := f.FieldSets()
+	for k := range sets {
+		if !sets[k].passes(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // AskPredicates is like Ask for a record that is known to pass the filter's sets of
@@ -99,7 +105,7 @@ func (f *Filter) AskPredicates(v *Verdicts, of Records, i int, view *View) Verdi
 	for _, p := range f.where() {
 		a := v.find(p, of.Room())
 		said := a.get(i)
-		if said == unknown {
+		if said == Unknown {
 			if view == nil {
 				own := views.Get().(*View)
 				defer own.giveBack()
@@ -114,6 +120,33 @@ func (f *Filter) AskPredicates(v *Verdicts, of Records, i int, view *View) Verdi
 	return Yes
 }
 
+// Known is like Ask, but asks no predicate: it returns Unknown if one would have to be
+// asked.
+func (f *Filter) Known(v *Verdicts, of Records, i int, view *View) Verdict {
+	if len(f.FieldSets()) > 0 {
+		if view == nil {
+			own := views.Get().(*View)
+			defer own.giveBack()
+			view = own
+		}
+		if !f.inSets(view.At(of, i)) {
+			return No
+		}
+	}
+	for _, p := range f.where() {
+		v.mu.RLock()
+		a := v.of[p.id]
+		v.mu.RUnlock()
+		if a == nil {
+			return Unknown
+		}
+		if said := a.get(i); said != Yes {
+			return said
+		}
+	}
+	return Yes
+}
+
 func (a *answers) get(i int) Verdict {
 	return Verdict(a.words[i/eachWord].Load()>>(i%eachWord*bitsEach)) & 3
 }
@@ -121,7 +154,7 @@ func (a *answers) get(i int) Verdict {
 func (a *answers) ask(p *predicate, of Records, i int, view *View) Verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if said := a.get(i); said != unknown {
+	if said := a.get(i); said != Unknown {
 		return said // another goroutine has asked meanwhile
 	}
 	said, err := p.judge(view.At(of, i))

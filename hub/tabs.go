@@ -1,0 +1,78 @@
+package hub
+
+import "time"
+
+const (
+	// tabShare is of how much of the time the filters of a principal may take a part,
+	// together, to be evaluated with those of others: a sixteenth.
+	tabShare = 16
+	// tabBurst is by how much they may take more at once.
+	tabBurst = 2 * time.Millisecond
+	// tabsKept is how many tabs are kept before those that are settled are looked for.
+	tabsKept = 256
+)
+
+// tabs are what the filters that are evaluated together cost, by principal: a principal
+// that has many filters, each of which is quick, delays those of others no more than one
+// that has a costly one.
+type tabs map[client]*tab
+
+// tab is a bucket into which the time flows that a principal's filters take, and out of
+// which flows what they may take.
+type tab struct {
+	level time.Duration
+	at    time.Time // when the bucket had that level
+}
+
+func (t *tab) drain(now time.Time) {
+	t.level, t.at = max(0, t.level-now.Sub(t.at)/tabShare), now
+}
+
+// charge charges the evaluation of a feed's filter to one of the principals that have the
+// feed: to that which has been charged least, of some of them.
+func (all tabs) charge(f *Feed, spent time.Duration, now time.Time) {
+	f.asked.tab = all.least(f, now)
+	if f.asked.tab != nil {
+		f.asked.tab.level += spent
+	}
+}
+
+// full reports whether the principals that have a feed have taken more than their share.
+func (all tabs) full(f *Feed, now func() time.Time) bool {
+	if t := f.asked.tab; t != nil && t.level <= tabBurst {
+		return false
+	}
+	f.asked.tab = all.least(f, now())
+	return f.asked.tab != nil && f.asked.tab.level > tabBurst
+}
+
+// least returns of the principals that have a feed the tab of that which has been charged
+// least. It is nil while nobody has the feed.
+func (all tabs) least(f *Feed, now time.Time) (least *tab) {
+	var some [maxPayers]client
+	for _, of := range f.someClients(some[:0]) {
+		t := all[of]
+		if t == nil {
+			all.sweep(now)
+			t = &tab{at: now}
+			all[of] = t
+		}
+		if t.drain(now); least == nil || t.level < least.level {
+			least = t
+		}
+	}
+	return least
+}
+
+// sweep removes the tabs that are settled, now and then.
+func (all tabs) sweep(now time.Time) {
+	n := len(all)
+	if n < tabsKept || n&(n-1) != 0 {
+		return
+	}
+	for of, t := range all {
+		if t.drain(now); t.level == 0 {
+			delete(all, of)
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"container/list"
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/hub/filter"
+)
+
+// Predicates that are not known to be quick are evaluated in turns, by a few goroutines
+// that all streams share, so that they leave time to all else: on what is appended, on
+// what late subscriptions and pages read, and in searches. Tenants have turns alike, and
+// in each of them principals, however many filters, subscriptions and requests of theirs
+// wait: a principal delays nobody but itself.
+
+// shortTurn is so little time that nothing more is begun in what is left of a turn.
+const shortTurn = turnTime / 4
+
+// maxPayers bounds how many of the clients that a task is for are considered for having
+// it in their turn.
+const maxPayers = 8
+
+// turns are the tasks that wait, and who has the next turn.
+type turns struct {
+	now func() time.Time
+	// ready has room for a value for each goroutine that evaluates.
+	ready chan struct{}
+
+	mu    sync.Mutex
+	all   party // the tenants; the clients without one are one of these
+	tasks int   // that wait
+
+	spent atomic.Int64 // the time that evaluations took, in nanoseconds
+}
+
+// task is something to be evaluated. The client whose turn comes first, of those that it
+// is for, has it in that turn.
+type task struct {
+	// run evaluates for about that long, or less if there is no more, and reports whether
+	// there is more.
+	run func(view *filter.View, atMost time.Duration) (more bool)
+	// clients appends to dst some clients that the task is for, at most maxPayers.
+	clients func(dst []client) []client
+
+	// Guarded by turns.mu.
+	places  []place // where it waits
+	running bool
+	again   bool // it is to run once more after that
+	removed bool
+}
+
+// place is a task's place among those of a client.
+type place struct {
+	of *party
+	at *list.Element
+}
+
+func newTurns(evaluators int, now func() time.Time) *turns {
+	return &turns{now: now, ready: make(chan struct{}, evaluators)}
+}
+
+// evaluators is the number of goroutines that evaluate: half of the processors.
+func evaluators() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// run has turns until the context ends. It is called once for each value that ready has
+// room for.
+func (t *turns) run(ctx context.Context) {
+	var view filter.View
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.ready:
+		}
+		for ctx.Err() == nil {
+			of := t.begin()
+			if of == nil {
+				break
+			}
+			leaveTime(ctx, t.serve(of, &view))
+		}
+		view.Release()
+	}
+}
+
+// serve has a turn of a client, and returns how long it took.
+func (t *turns) serve(of *party, view *filter.View) (took time.Duration) {
+	for took < turnTime-shortTurn {
+		k := t.take(of)
+		if k == nil {
+			break
+		}
+		began := t.now()
+		more := k.run(view, turnTime-took)
+		spent := t.now().Sub(began)
+		took += spent
+		t.spent.Add(int64(spent))
+		if t.done(k, of, spent, more) {
+			t.add(k)
+		}
+	}
+	t.mu.Lock()
+	of.end()
+	t.mu.Unlock()
+	return took
+}
+
+// leaveTime leaves the processor to others after a turn: for as long as that took, if
+// there are no other processors.
+func leaveTime(ctx context.Context, took time.Duration) {
+	if runtime.GOMAXPROCS(0) > 1 {
+		runtime.Gosched()
+		return
+	}
+	pause := time.NewTimer(took)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+	case <-pause.C:
+	}
+}
+
+// add has a task run in a turn of one of its clients, or once more if it is running.
+func (t *turns) add(k *task) {
+	t.mu.Lock()
+	k.again = k.running
+	waits := k.running || k.removed || len(k.places) > 0
+	t.mu.Unlock()
+	if waits {
+		return
+	}
+	clients := k.clients(make([]client, 0, maxPayers))
+	t.mu.Lock()
+	for _, of := range clients {
+		t.enter(k, of)
+	}
+	t.mu.Unlock()
+	ring(t.ready)
+}
+
+// join lets a task that waits run in a turn of another client, too.
+func (t *turns) join(k *task, of client) {
+	t.mu.Lock()
+	if len(k.places) > 0 && len(k.places) < maxPayers {
+		t.enter(k, of)
+	}
+	t.mu.Unlock()
+}
+
+// enter has a task wait for a turn of a client. The caller holds the lock.
+func (t *turns) enter(k *task, of client) {
+	if k.running || k.removed {
+		return
+	}
+	by := t.all.member(of.tenant).member(of.principal)
+	if slices.ContainsFunc(k.places, func(p place) bool { return p.of == by }) {
+		return
+	}
+	if len(k.places) == 0 {
+		t.tasks++
+	}
+	k.places = append(k.places, place{by, by.tasks.PushBack(k)})
+	by.count(1)
+}
+
+// take takes a client's next task, nil for none.
+func (t *turns) take(of *party) *task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := of.tasks.Front()
+	if first == nil {
+		return nil
+	}
+	k, _ := first.Value.(*task)
+	t.withdraw(k)
+	k.running = true
+	return k
+}
+
+// withdraw ends a task's waiting. The caller holds the lock.
+func (t *turns) withdraw(k *task) {
+	if len(k.places) > 0 {
+		t.tasks--
+	}
+	for _, p := range k.places {
+		p.of.tasks.Remove(p.at)
+		p.of.count(-1)
+	}
+	clear(k.places)
+	k.places = k.places[:0]
+}
+
+// done is called after a task has run in a client's turn. It reports whether the task is
+// to run again.
+func (t *turns) done(k *task, of *party, spent time.Duration, more bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of.charge(spent)
+	more = more || k.again
+	k.running, k.again = false, false
+	return more && !k.removed
+}
+
+// remove removes a task for good, and reports whether it is running.
+func (t *turns) remove(k *task) (running bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.withdraw(k)
+	k.removed = true
+	return k.running
+}
+
+// begin begins a turn of the client whose turn is next, and returns nil if no task waits.
+func (t *turns) begin() *party {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all.waiting == 0 {
+		if t.all.busy == 0 {
+			t.all = party{} // nobody has waited for those who have taken more than a turn
+		}
+		return nil
+	}
+	of := t.all.next().next()
+	of.begin()
+	return of
+}
+
+// do has something evaluated in turns of a client, and returns when run has reported
+// that there is no more, or the context has ended.
+func (t *turns) do(ctx context.Context, of client, run func(*filter.View, time.Duration) (more bool)) error {
+	ended := make(chan struct{})
+	k := &task{clients: func(dst []client) []client { return append(dst, of) }}
+	k.run = func(view *filter.View, atMost time.Duration) bool {
+		if ctx.Err() == nil && run(view, atMost) {
+			return true
+		}
+		close(ended)
+		return false
+	}
+	t.add(k)
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		if t.remove(k) {
+			<-ended
+		}
+	}
+	return ctx.Err()
+}
+
+// state returns the state of the turns.
+func (t *turns) state() Evaluations {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Evaluations{Waiting: t.tasks, Spent: time.Duration(t.spent.Load())}
+}
