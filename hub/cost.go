@@ -10,8 +10,8 @@ const (
 	// average, to be evaluated with the others. Most take less than a microsecond.
 	quickCost = 20 * time.Microsecond
 	// costlyAfter is by how much it may take longer than that, once it is known. A filter
-	// that is new may take no more than newCredit longer, and quickCost for each record
-	// on which it was evaluated.
+	// that is new may take no more than newCredit longer, and half of quickCost for each
+	// record on which it was evaluated.
 	costlyAfter = 64 * quickCost
 	newCredit   = 4 * quickCost
 	// knownAfter is how many evaluations in a row have to be quick for a filter to be
@@ -30,7 +30,7 @@ const (
 type cost struct {
 	level time.Duration
 	at    uint64 // the index of the entry at which the bucket had that level
-	seen  int    // the number of evaluations that were measured, up to costlyAfter/quickCost
+	seen  int    // the number of evaluations that were measured, up to those that give a filter the credit of one that is known
 	known int    // the number of evaluations in a row that were quick
 	skip  int    // the number of evaluations that are not to be measured
 	each  int    // the number of evaluations for which the next that is measured stands
@@ -55,14 +55,14 @@ func (c *cost) add(spent time.Duration, index uint64) bool {
 		c.level -= time.Duration(min(index-c.at, uint64(c.level/quickCost)+1)) * quickCost
 	}
 	c.level, c.at = max(c.level, 0)+spent, index
-	c.seen = min(c.seen+1, int(costlyAfter/quickCost))
+	c.seen = min(c.seen+1, int(2*costlyAfter/quickCost))
 	if spent > quickCost {
 		c.known = 0
 	} else if c.known++; c.known > knownAfter {
 		c.skip = leastSkipped + rand.IntN(mostSkipped-leastSkipped+1) //nolint:gosec // no more than the cost of a filter depends on it
 	}
 	c.each = c.skip + 1
-	return c.level > min(costlyAfter, newCredit+time.Duration(c.seen)*quickCost)
+	return c.level > min(costlyAfter, newCredit+time.Duration(c.seen)*quickCost/2)
 }
 
 // add adds entries that were evaluated, and the time that they took.

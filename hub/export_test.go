@@ -1,7 +1,10 @@
 package hub
 
 import (
+	"context"
 	"math"
+	"sync"
+	"time"
 
 	"sluice/hub/event"
 	"sluice/hub/filter"
@@ -146,4 +149,56 @@ func (h *Hub) Apart(stream string) int {
 // Collect is Take without a bound on bytes.
 func (s *Subscription) Collect(records int, visit func(isGap bool, body []byte)) (more bool) {
 	return s.Take(records, math.MaxInt, visit)
+}
+
+// Evaluators sets how many goroutines evaluate filters in turns. It must be called before
+// Run.
+func (h *Hub) Evaluators(n int) { h.turns = newTurns(n, h.now) }
+
+// FilterTurns are turns in which filters are evaluated.
+type FilterTurns struct{ of *turns }
+
+// NewFilterTurns returns turns that a number of goroutines have until the context ends.
+func NewFilterTurns(ctx context.Context, running *sync.WaitGroup, evaluators int) *FilterTurns {
+	t := &FilterTurns{newTurns(evaluators, time.Now)}
+	for range evaluators {
+		running.Go(func() { t.of.run(ctx) })
+	}
+	return t
+}
+
+// Payer is a client in whose turns something is evaluated.
+type Payer struct{ Tenant, Principal string }
+
+// Task is something to be evaluated.
+type Task struct{ of *task }
+
+// NewTask returns a task that is to be run in a turn of one of some clients.
+func NewTask(run func(atMost time.Duration) (more bool), of ...Payer) *Task {
+	return &Task{&task{
+		run: func(_ *filter.View, atMost time.Duration) bool { return run(atMost) },
+		clients: func(dst []client) []client {
+			for _, p := range of {
+				dst = append(dst, p.client())
+			}
+			return dst
+		},
+	}}
+}
+
+func (p Payer) client() client { return client{p.Tenant, p.Principal} }
+
+// Add, Join, Remove and Do are those of turns.
+func (t *FilterTurns) Add(k *Task)            { t.of.add(k.of) }
+func (t *FilterTurns) Join(k *Task, of Payer) { t.of.join(k.of, of.client()) }
+func (t *FilterTurns) Remove(k *Task) bool    { return t.of.remove(k.of) }
+func (t *FilterTurns) Waiting() int           { return t.of.state().Waiting }
+func (t *FilterTurns) Members() (n int) {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	return len(t.of.all.members)
+}
+
+func (t *FilterTurns) Do(ctx context.Context, of Payer, run func(time.Duration) bool) error {
+	return t.of.do(ctx, of.client(), func(_ *filter.View, atMost time.Duration) bool { return run(atMost) })
 }

@@ -53,6 +53,11 @@ func startHub(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)) *h
 
 func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream), changeHub func(*hub.Config)) *hub.Hub {
 	t.Helper()
+	return startHubThat(t, topics, change, changeHub, func(*hub.Hub) {})
+}
+
+func startHubThat(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream), changeHub func(*hub.Config), is func(*hub.Hub)) *hub.Hub {
+	t.Helper()
 	stream := hub.Stream{
 		Name: "orders", Topic: "orders.v1", Source: topics, Producer: topics,
 		LogBytes: 64 << 10, Backfill: time.Hour, RecordBytes: 1 << 20,
@@ -72,6 +77,7 @@ func startHubWith(t *testing.T, topics *hubtest.Topics, change func(*hub.Stream)
 		t.Fatal(err)
 	}
 	h.WatchSteps(func(fault string) { t.Error(fault) })
+	is(h)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = h.Run(ctx) })

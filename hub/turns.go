@@ -46,6 +46,9 @@ type task struct {
 	run func(view *filter.View, atMost time.Duration) (more bool)
 	// clients appends to dst some clients that the task is for, at most maxPayers.
 	clients func(dst []client) []client
+	// ended is closed after it has run for the last time, if it is set. It must not be
+	// added again then.
+	ended chan struct{}
 
 	// Guarded by turns.mu.
 	places  []place // where it waits
@@ -100,8 +103,11 @@ func (t *turns) serve(of *party, view *filter.View) (took time.Duration) {
 		spent := t.now().Sub(began)
 		took += spent
 		t.spent.Add(int64(spent))
-		if t.done(k, of, spent, more) {
+		switch {
+		case t.done(k, of, spent, more):
 			t.add(k)
+		case k.ended != nil:
+			close(k.ended)
 		}
 	}
 	t.mu.Lock()
@@ -233,21 +239,17 @@ func (t *turns) begin() *party {
 // do has something evaluated in turns of a client, and returns when run has reported
 // that there is no more, or the context has ended.
 func (t *turns) do(ctx context.Context, of client, run func(*filter.View, time.Duration) (more bool)) error {
-	ended := make(chan struct{})
-	k := &task{clients: func(dst []client) []client { return append(dst, of) }}
-	k.run = func(view *filter.View, atMost time.Duration) bool {
-		if ctx.Err() == nil && run(view, atMost) {
-			return true
-		}
-		close(ended)
-		return false
+	k := &task{
+		run:     func(view *filter.View, atMost time.Duration) bool { return ctx.Err() == nil && run(view, atMost) },
+		clients: func(dst []client) []client { return append(dst, of) },
+		ended:   make(chan struct{}),
 	}
 	t.add(k)
 	select {
-	case <-ended:
+	case <-k.ended:
 	case <-ctx.Done():
 		if t.remove(k) {
-			<-ended
+			<-k.ended
 		}
 	}
 	return ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 )
 
 // ownedBy passes the records whose field `of` is a subject, and fails on those where
-// it is a number.
+// it is a number, or "panic".
 type ownedBy string
 
 func (subject ownedBy) Canonical() string { return "owned by " + string(subject) }
@@ -30,6 +31,9 @@ func (subject ownedBy) Passes(r *filter.Record) (bool, error) {
 	var of string
 	if json.Unmarshal(text, &of) != nil {
 		return false, errors.New("the field of is no string")
+	}
+	if of == "panic" {
+		panic("this value is not foreseen")
 	}
 	return of == string(subject), nil
 }
@@ -218,19 +222,22 @@ func testRows(t *testing.T, rows rowRights, open func(in *instance, query, tok s
 	}
 }
 
-// TestAFilterThatFailsEndsItsSubscriptionAlone: only that subscription ends, before
-// the record, with a code that reveals nothing of the record.
+// TestAFilterThatFailsEndsItsSubscriptionAlone: where a client's own filter fails on a
+// record, only its subscription ends, before the record, with a code that reveals nothing
+// of the record.
 func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights(ownRows) }})
-	tok := rowsToken(t, "u1", "")
-	chief := in.dial("?stream=orders&from=earliest", rowsToken(t, "chief", ""))
-	s := in.dial("?stream=orders", tok)
+	o, _ := withFilters(t, auth.Grant{Subscribe: []string{"orders"}, Replay: auth.ReplayUnlimited})
+	in := start(t, o)
+	tok := tokenOf(t, "u1", nil)
+	costly := url.QueryEscape(`data.of == "u1" || data.items.exists(i, i == 7.0)`)
+	chief := in.dial("?stream=orders&from=earliest", tok)
+	s := in.dial("?stream=orders&filter="+costly, tok)
 	s.until("caught_up")
-	stream := in.reads("/v1/streams/orders/events", tok)
+	stream := in.reads("/v1/streams/orders/events?filter="+costly, tok)
 	stream.until("sluice.caught_up")
 	in.writeOwned(0, 3)
-	in.topics.Append("orders", record.Record{Value: []byte(`{"of":17}`)})
+	in.topics.Append("orders", record.Record{Value: []byte(`{"of":"string","items":[` + strings.Repeat("1,", 5000) + `1]}`)})
 	in.writeOwned(4, 6)
 
 	if m := s.until("event"); m["offset"] != 1.0 {
@@ -248,16 +255,53 @@ func TestAFilterThatFailsEndsItsSubscriptionAlone(t *testing.T) {
 	if m := stream.closesWith("filter_failed", "stop", true); strings.Contains(fmt.Sprint(m), "string") {
 		t.Errorf("it tells of the record: %v", m)
 	}
-	p := in.page("orders", "from=earliest", tok)
+	p := in.page("orders", "from=earliest&filter="+costly, tok)
 	if !equal(p.offsets(), []int64{1}) {
 		t.Errorf("what precedes the record is %v", p.offsets())
 	}
-	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/records?from="+p.Cursor, tok, "")
+	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/records?from="+p.Cursor+"&filter="+costly, tok, "")
 	in.problem(t, status, head, body, http.StatusUnprocessableEntity, "filter_failed")
 	for n := range 6 {
 		if m := chief.until("event"); m["offset"] != float64(n) {
 			t.Errorf("another subscription: got %v, want %d", m, n)
 		}
+	}
+}
+
+// TestARightThatFailsDeniesTheRecord: a record on which the filter of a right fails is not
+// delivered through that right, and ends nothing: whoever reads cannot mend the filter.
+func TestARightThatFailsDeniesTheRecord(t *testing.T) {
+	t.Parallel()
+	for kind, bad := range map[string]string{"error": `{"of":17}`, "panic": `{"of":"panic"}`} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			in := start(t, options{config: func(c *transport.Config) { c.Rights = rowRights(ownRows) }})
+			tok := rowsToken(t, "u1", "")
+			s := in.dial("?stream=orders", tok)
+			s.until("caught_up")
+			stream := in.events("/v1/streams/orders/events", tok)
+			stream.until("sluice.caught_up")
+			in.writeOwned(0, 3)
+			in.topics.Append("orders", record.Record{Value: []byte(bad)})
+			in.writeOwned(3, 9)
+			want := []int64{1, 5, 8}
+			for _, offset := range want {
+				if m := s.until("event"); m["offset"] != float64(offset) {
+					t.Errorf("got %v, want %d", m, offset)
+				}
+				if m := stream.until("").json(t); m["offset"] != float64(offset) {
+					t.Errorf("event stream: got %v, want %d", m, offset)
+				}
+			}
+			for _, from := range []string{"earliest", "last:3"} {
+				if p := in.page("orders", "from="+from, tok); !equal(p.offsets(), want) {
+					t.Errorf("a page from %s has %v, want %v", from, p.offsets(), want)
+				}
+			}
+			if got := in.metric(`sluice_stream_undecided_records_total{stream="orders"}`); got < 1 {
+				t.Errorf("%v records are counted on which the right failed", got)
+			}
+		})
 	}
 }
 
