@@ -13,38 +13,9 @@ import (
 // as it does for a slow client. If records wait for longer than Limits.FilterLag, the
 // subscriptions of the filter end with FilterFailed.
 
-// apart is the state of a feed that is evaluated apart from others.
-type apart struct {
-	reached
-	task
-	feed *Feed
-	of   *evaluation
-	// next is the index of the next entry to evaluate. It is changed under log.mu.
-	next uint64
-
-	// Owned by the turn in which the feed is evaluated.
-
-	// due is the tip that has to be reached next, and was appended at its time.
-	due *mark
-	// The number of entries that were evaluated lately, and the time that they took.
-	entries int
-	spent   time.Duration
-	// quick is set while the filter is quick again.
-	quick bool
-}
-
-// newApart returns the state of a feed that is evaluated apart from an index on, which is
-// in a chunk.
-func newApart(f *Feed, of *evaluation, c *chunk, next uint64) *apart {
-	a := &apart{feed: f, of: of, next: next}
-	a.upTo.Store(of.log.markIn(c, int(next-c.base)))
-	a.run, a.clients = a.turn, f.someClients
-	return a
-}
-
 // runApart has costly filters evaluated on new entries, until the context ends.
 func (e *evaluation) runApart(ctx context.Context) {
-	var behind []*apart
+	var behind []*task
 	for {
 		select {
 		case <-ctx.Done():
@@ -52,32 +23,46 @@ func (e *evaluation) runApart(ctx context.Context) {
 		case <-e.apart.signal:
 		}
 		behind = e.behind(behind)
-		for _, a := range behind {
-			e.log.turns.add(&a.task)
+		for _, k := range behind {
+			e.log.turns.add(k)
 		}
 		clear(behind)
 	}
 }
 
-// behind returns the feeds that are to be evaluated on something, in the memory of dst.
-func (e *evaluation) behind(dst []*apart) []*apart {
+// behind returns the tasks of the feeds that are to be evaluated on something, in the
+// memory of dst.
+func (e *evaluation) behind(dst []*task) []*task {
 	dst = dst[:0]
 	l := e.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	tip := l.tip.Load()
 	for f := range e.apart.feeds {
-		if a := f.asked.apart; a.next < tip.index || a.upTo.Load() != tip {
-			dst = append(dst, a)
+		a := f.asked.apart
+		if a.next >= tip.index && a.upTo.Load() == tip {
+			continue
 		}
+		if a.run == nil {
+			t := taker{e, a, f}
+			a.run, a.clients = t.turn, f.someClients
+		}
+		dst = append(dst, &a.task)
 	}
 	return dst
 }
 
+// taker is a feed that has turns.
+type taker struct {
+	of   *evaluation
+	at   *apart
+	feed *Feed
+}
+
 // turn evaluates the filter until it has reached the tip, or has taken its time. It
 // reports whether more remains.
-func (a *apart) turn(view *filter.View, atMost time.Duration) (behind bool) {
-	f, l := a.feed, a.of.log
+func (t taker) turn(view *filter.View, atMost time.Duration) (behind bool) {
+	f, l, a := t.feed, t.of.log, t.at
 	began := l.now()
 	tip, floor := l.tip.Load(), l.floor()
 	if a.due == nil || a.next >= a.due.index { // nothing has waited
@@ -116,13 +101,13 @@ func (a *apart) turn(view *filter.View, atMost time.Duration) (behind bool) {
 	a.add(int(next-a.next), now.Sub(began))
 	behind = next < tip.index
 	if lag := l.filterLag(); behind && lag > 0 && now.Sub(a.due.made) > lag {
-		a.end()
+		t.end()
 		return false
 	}
 	// Once it is evaluated with the others, matching is theirs.
 	matched = matched || f.matching
 	f.matching = false
-	stays := a.advance(next)
+	stays := t.advance(next)
 	if matched {
 		f.notify()
 	}
@@ -140,8 +125,8 @@ const askedBetweenLooks = 256
 
 // advance moves the feed's mark. If its filter is quick again, and no more behind than
 // the others, it is evaluated with them from now on, and advance reports false.
-func (a *apart) advance(next uint64) (stays bool) {
-	l := a.of.log
+func (t taker) advance(next uint64) (stays bool) {
+	l, a := t.of.log, t.at
 	at := l.tip.Load()
 	if at.index != next {
 		at = l.markBehind(a.upTo.Load(), next)
@@ -155,18 +140,35 @@ func (a *apart) advance(next uint64) (stays bool) {
 	if at.index >= a.upTo.Load().index {
 		a.upTo.Store(at)
 	}
-	if _, stays := a.of.apart.feeds[a.feed]; a.quick && stays {
-		return !a.of.takeBack(a.feed)
+	if _, stays := t.of.apart.feeds[t.feed]; a.quick && stays {
+		return !t.of.takeBack(t.feed)
 	}
 	return true
 }
 
 // end ends a feed that is too far behind.
-func (a *apart) end() {
-	l := a.of.log
+func (t taker) end() {
+	l := t.of.log
 	l.mu.Lock()
-	delete(a.of.apart.feeds, a.feed)
+	delete(t.of.apart.feeds, t.feed)
 	l.mu.Unlock()
-	a.feed.giveUp()
-	a.feed.notify()
+	t.feed.giveUp()
+	t.feed.notify()
+}
+
+// markBehind returns the mark at an index behind an earlier mark, nil when the log has
+// neither.
+func (l *log) markBehind(earlier *mark, index uint64) *mark {
+	c, i := l.find(index)
+	switch {
+	case c == nil:
+		return nil
+	case earlier.index < c.base || earlier.index > index:
+		return l.markIn(c, i)
+	}
+	at := earlier.at.Clone()
+	for k := int(earlier.index - c.base); k < i; k++ {
+		at.Set(c.at(k).place())
+	}
+	return &mark{index: index, at: at, made: l.now()}
 }

@@ -50,13 +50,6 @@ func (f *Feed) giveUp() {
 	f.asked.lags.Store(true)
 }
 
-// fails notes that a predicate has failed on the entry at an index. The caller holds
-// Feed.mu.
-func (a *asked) fails(index uint64) {
-	a.failures = append(a.failures, index)
-	a.failed.Store(true)
-}
-
 // failed reports whether a predicate of the feed has failed on the entry at an index,
 // which is one of its matches.
 func (f *Feed) failed(index uint64) bool {

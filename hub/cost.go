@@ -2,6 +2,8 @@ package hub
 
 import (
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -65,6 +67,24 @@ func (c *cost) add(spent time.Duration, index uint64) bool {
 	return c.level > min(costlyAfter, newCredit+time.Duration(c.seen)*quickCost/2)
 }
 
+// apart is the state of a feed that is evaluated apart from others.
+type apart struct {
+	reached
+	task
+	// next is the index of the next entry to evaluate. It is changed under log.mu.
+	next uint64
+
+	// Owned by the turn in which the feed is evaluated.
+
+	// due is the tip that has to be reached next, and was appended at its time.
+	due *mark
+	// The number of entries that were evaluated lately, and the time that they took.
+	entries int
+	spent   time.Duration
+	// quick is set while the filter is quick again.
+	quick bool
+}
+
 // add adds entries that were evaluated, and the time that they took.
 func (a *apart) add(entries int, spent time.Duration) {
 	a.entries += entries
@@ -73,4 +93,64 @@ func (a *apart) add(entries int, spent time.Duration) {
 		a.quick = a.spent < time.Duration(a.entries)*quickCost/2
 		a.entries, a.spent = 0, 0
 	}
+}
+
+const (
+	// tabShare is of how much of the time the filters of a principal may take a part,
+	// together, to be evaluated with those of others: a sixteenth.
+	tabShare = 16
+	// tabBurst is by how much they may take more at once.
+	tabBurst = 2 * time.Millisecond
+)
+
+// tab is a bucket into which the time flows that a principal's filters take, and out of
+// which flows what they may take.
+type tab struct {
+	level time.Duration
+	at    time.Time // when the bucket had that level
+}
+
+func (t *tab) drain(now time.Time) {
+	t.level, t.at = max(0, t.level-now.Sub(t.at)/tabShare), now
+}
+
+const (
+	// lateCredit is by how much more than quickCost a record a filter may take, on what
+	// late subscriptions read, to be evaluated by these.
+	lateCredit = 16 * quickCost
+	// quickAfter is on how many records a filter must have been quick for that.
+	quickAfter = 32
+)
+
+// price is what it costs to evaluate a filter on what late subscriptions read. It is safe
+// for concurrent use.
+type price struct {
+	// quick is set while subscriptions may evaluate the filter themselves. A filter that
+	// is new is not known to be quick.
+	quick atomic.Bool
+
+	mu        sync.Mutex
+	evaluated int // lately
+	spent     time.Duration
+}
+
+// add adds evaluations, and the time that they took.
+func (p *price) add(evaluated int, spent time.Duration) {
+	if evaluated == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.evaluated += evaluated
+	p.spent += spent
+	may := time.Duration(p.evaluated) * quickCost
+	switch {
+	case p.spent > may+lateCredit:
+		p.quick.Store(false)
+	case p.evaluated < quickAfter:
+		return
+	default:
+		p.quick.Store(p.spent < may/2 || p.quick.Load() && p.spent < may)
+	}
+	p.evaluated, p.spent = 0, 0
 }

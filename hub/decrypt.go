@@ -22,12 +22,8 @@ type Decrypter interface {
 	Decrypt(dst []byte, topic string, r *record.Record) (plain record.Record, memory []byte)
 }
 
-const (
-	// maxKeptPlain bounds the memory that is kept for the plaintext of the next record.
-	maxKeptPlain = 64 << 10
-	// noteAgain is the minimum time between two log lines about one stream.
-	noteAgain = time.Minute
-)
+// maxKeptPlain bounds the memory that is kept for the plaintext of the next record.
+const maxKeptPlain = 64 << 10
 
 // decrypting decrypts the records of a stream before they are encoded. It is used by all
 // who read the stream, at once.

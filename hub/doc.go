@@ -31,8 +31,13 @@
 //     read for late subscriptions, which they share, by Config.LateMemory and the
 //     number of concurrent reads.
 //   - A slow subscriber delays no other subscriber, and a filter's predicate delays
-//     neither the stream nor the subscriptions without predicates. Config.Pace
+//     neither the stream nor the subscriptions without predicates. Predicates that are
+//     not known to be quick are evaluated in turns, of which principals have equal
+//     shares, on whatever they are asked about: records that were appended, what late
+//     subscriptions and pages read, and searches. Config.Pace
 //     delays reading for the workers, never for a client.
+//   - A record about which the filter of a right cannot decide does not pass it. The
+//     filter of a client fails there, and ends the client's subscription.
 //   - What a subscription's redaction hides is in nothing that it is delivered, and
 //     decides nothing about what that is. What remains of a record is made once for all
 //     subscriptions with equal redactions, and counts in the bounds above. Of a chunk it
@@ -53,10 +58,11 @@
 // # Goroutines
 //
 // New starts none. Hub.Run waits for all goroutines of the hub, which live no longer
-// than its context: for each stream that is being read, one that follows the source
-// and appends, three that evaluate filters on appended records, those on the values of
-// fields alone, those with predicates and those whose predicates are costly, and one
-// that fills the log backwards and ends; for each stream, if there is a
+// than its context: one for every two processors that evaluates filters in turns; for each
+// stream that is being read, one that follows the source
+// and appends, two that evaluate filters on appended records, those on the values of
+// fields alone and those with predicates, one that has costly predicates evaluated in
+// turns, and one that fills the log backwards and ends; for each stream, if there is a
 // Config.ResumeWindow, one that looks where its topic ends; and for each read on
 // behalf of late subscriptions, one that ends with the read. A subscription has
 // none, late or not. A stream is read from its first subscriber until Stream.Linger
@@ -106,6 +112,7 @@
 //	slow.go             the policy for a subscription that fell behind
 //	conflate.go         the passes of a conflating subscription
 //	deliver.go          which entries of a chunk are delivered
+//	inquiry.go          evaluating predicates on what is read before the feed's matches
 //	rewind.go           taking back what a socket did not accept
 //	show.go             what a subscription is shown of a chunk
 //	ack.go              how far a client has acknowledged
@@ -136,15 +143,17 @@
 //	request.go          Request, Start
 //
 //	proven.go           which positions Kafka has confirmed for this log
-//	apart.go            evaluating costly predicates, each in turns of its own
+//	apart.go            evaluating costly predicates on new records, in turns
 //	evaluate.go         evaluating filters on the fields of new records, and predicates
+//	tabs.go             what the filters of a principal cost together
 //	asked.go            what an evaluated feed has been given so far
 //	log.go              the log: chunks from floor to tip, marks, notification
 //	feedindex.go        finding feeds by a record's key and the values of its fields
 //	feed.go             a filter and the subscriptions that share it
-//	cost.go             measuring what a filter costs
+//	cost.go             measuring what filters cost
 //	chunkbuilder.go     from what a source reads to entries
 //	decrypt.go          Decrypter: what is encrypted, and who is not shown it
+//	undecided.go        records about which the filter of a right cannot decide
 //	batch.go            what a subscription has ready to be written
 //	compressed.go       making compressed blocks, once for each chunk
 //	shown.go            a chunk under redactions, and laid out for wire formats
@@ -154,6 +163,8 @@
 //	reached.go          how far filters have been evaluated, and which feeds wait for it
 //	mark.go             an index of a log, and its position
 //	modes.go            the modes of a subscription, and the table of transitions
+//	turns.go            evaluating predicates in turns
+//	party.go            whose turn is next
 //	share.go            which tenant's and principal's replays have their turns
 //	limits.go           Limits: bounds on memory and work
 //	policy.go           SlowPolicy

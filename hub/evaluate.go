@@ -146,13 +146,6 @@ func (e *evaluation) appended() {
 	}
 }
 
-func ring(signal chan struct{}) {
-	select {
-	case signal <- struct{}{}:
-	default:
-	}
-}
-
 // run evaluates the filters of feeds on new entries, until the context ends.
 func (e *evaluation) run(ctx context.Context) {
 	v := evaluator{evaluation: e, index: newFeedIndex(), tabs: make(tabs)}
@@ -319,7 +312,8 @@ func (v *evaluator) setApart() {
 		_, ok := v.feeds[f]
 		if ok {
 			delete(v.feeds, f)
-			a := newApart(f, v.evaluation, v.chunk, f.asked.from)
+			a := &apart{next: f.asked.from}
+			a.upTo.Store(l.markIn(v.chunk, int(a.next-v.chunk.base)))
 			f.asked.apart, f.asked.costly, f.asked.cost = a, false, cost{}
 			v.woken = slices.DeleteFunc(v.woken, func(woken *Feed) bool { return woken == f })
 			f.matching = false

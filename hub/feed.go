@@ -134,7 +134,8 @@ func (f *Feed) match(index, floor uint64, said filter.Verdict) bool {
 	}
 	f.matches = append(f.matches, index)
 	if said == filter.Failed {
-		f.asked.fails(index)
+		f.asked.failures = append(f.asked.failures, index)
+		f.asked.failed.Store(true)
 	}
 	f.mu.Unlock()
 	first := !f.matching

@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"sluice/hub/filter"
@@ -14,21 +12,6 @@ import (
 // predicates, and they are not known to be quick, it has that done in a turn of its
 // client, in another goroutine, and waits. The turn leaves its answers in the chunk or the
 // block, from where the subscription, and others with the same filter, take them.
-
-// inquiry is what a subscription wants to have evaluated in a turn.
-type inquiry struct {
-	task
-	sub *Subscription
-	// waiting is set until the turn has ended.
-	waiting atomic.Bool
-
-	// The first entry, owned by the turn while waiting is set: an index in the log, or a
-	// position in a block.
-	index uint64
-	late  bool
-	place record.PartitionOffset
-	cache *blockCache
-}
 
 // inquires reports whether the subscription waits for a turn.
 func (s *Subscription) inquires() bool { return s.inquiry != nil && s.inquiry.waiting.Load() }
@@ -112,15 +95,6 @@ func (f *Feed) evaluate(c *chunk, i int, view *filter.View, atMost time.Duration
 	f.asked.price.add(evaluated, spent)
 }
 
-// judging is what a subscription has evaluated itself in a call of deliver.
-type judging struct {
-	evaluated int
-	spent     time.Duration
-	// halted is set when it has come to a record that is not to be evaluated now, unknown
-	// if that is to be done in a turn.
-	halted, unknown bool
-}
-
 // judge returns the verdict of the subscription's filter on readable entry i of a chunk.
 // It is Unknown if the filter is not to be evaluated on it now.
 func (s *Subscription) judge(c *chunk, i int) filter.Verdict {
@@ -149,45 +123,4 @@ func (s *Subscription) judge(c *chunk, i int) filter.Verdict {
 	j.spent += s.hub.now().Sub(began)
 	j.evaluated++
 	return said
-}
-
-const (
-	// lateCredit is by how much more than quickCost a record a filter may take, on what
-	// late subscriptions read, to be evaluated by these.
-	lateCredit = 16 * quickCost
-	// quickAfter is on how many records a filter must have been quick for that.
-	quickAfter = 32
-)
-
-// price is what it costs to evaluate a filter on what late subscriptions read. It is safe
-// for concurrent use.
-type price struct {
-	// quick is set while subscriptions may evaluate the filter themselves. A filter that
-	// is new is not known to be quick.
-	quick atomic.Bool
-
-	mu        sync.Mutex
-	evaluated int // lately
-	spent     time.Duration
-}
-
-// add adds evaluations, and the time that they took.
-func (p *price) add(evaluated int, spent time.Duration) {
-	if evaluated == 0 {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.evaluated += evaluated
-	p.spent += spent
-	may := time.Duration(p.evaluated) * quickCost
-	switch {
-	case p.spent > may+lateCredit:
-		p.quick.Store(false)
-	case p.evaluated < quickAfter:
-		return
-	default:
-		p.quick.Store(p.spent < may/2 || p.quick.Load() && p.spent < may)
-	}
-	p.evaluated, p.spent = 0, 0
 }

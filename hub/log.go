@@ -325,23 +325,6 @@ func (l *log) markIn(c *chunk, i int) *mark {
 	return m
 }
 
-// markBehind returns the mark at an index behind an earlier mark, nil when the log has
-// neither.
-func (l *log) markBehind(earlier *mark, index uint64) *mark {
-	c, i := l.find(index)
-	switch {
-	case c == nil:
-		return nil
-	case earlier.index < c.base || earlier.index > index:
-		return l.markIn(c, i)
-	}
-	at := earlier.at.Clone()
-	for k := int(earlier.index - c.base); k < i; k++ {
-		at.Set(c.at(k).place())
-	}
-	return &mark{index: index, at: at, made: l.now()}
-}
-
 // covering finds the largest index below which the log has no entry that a position
 // does not cover. It returns nil when the log begins after the position.
 func (l *log) covering(at record.Position) (*chunk, int) {

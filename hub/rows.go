@@ -53,3 +53,9 @@ func (s *Subscription) selection(ctx context.Context, req Request) (filter.Filte
 	}
 	return which.And(filter.Redacted(req.Filter, req.Rows.Redaction)), nil
 }
+
+// denying returns the filter of a right with which a record that it cannot decide about
+// does not pass.
+func (st *stream) denying(right filter.Filter) filter.Filter {
+	return filter.Denying(right, func(err error) { st.undecided.note(err, st.hub.now(), st.logger) })
+}

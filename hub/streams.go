@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"sluice/hub/event"
 	"sluice/hub/record"
@@ -96,14 +95,6 @@ func (h *Hub) NoteMissing(name string, missing bool) {
 	if st, ok := h.streams()[name]; ok {
 		st.missing.Store(missing)
 	}
-}
-
-// Evaluations is the state of the evaluation of filters in turns.
-type Evaluations struct {
-	// Waiting is how many wait: filters for what was appended, subscriptions, searches.
-	Waiting int
-	// Spent is the time that they have taken.
-	Spent time.Duration
 }
 
 // Evaluations returns the state of the evaluation of filters in turns.

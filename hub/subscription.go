@@ -2,6 +2,8 @@ package hub
 
 import (
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"sluice/hub/cursors"
 	"sluice/hub/record"
@@ -53,6 +55,30 @@ type Subscription struct {
 	caught bool           // CaughtUp has reported it
 	breaks cursors.Breaks // those that were reported
 	status *Status
+}
+
+// inquiry is what a subscription wants to have evaluated in a turn.
+type inquiry struct {
+	task
+	sub *Subscription
+	// waiting is set until the turn has ended.
+	waiting atomic.Bool
+
+	// The first entry, owned by the turn while waiting is set: an index in the log, or a
+	// position in a block.
+	index uint64
+	late  bool
+	place record.PartitionOffset
+	cache *blockCache
+}
+
+// judging is what a subscription has evaluated itself in a call of deliver.
+type judging struct {
+	evaluated int
+	spent     time.Duration
+	// halted is set when it has come to a record that is not to be evaluated now, unknown
+	// if that is to be done in a turn.
+	halted, unknown bool
 }
 
 // takeFunc takes some of entries i to n of a chunk and returns where it

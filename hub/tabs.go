@@ -2,31 +2,13 @@ package hub
 
 import "time"
 
-const (
-	// tabShare is of how much of the time the filters of a principal may take a part,
-	// together, to be evaluated with those of others: a sixteenth.
-	tabShare = 16
-	// tabBurst is by how much they may take more at once.
-	tabBurst = 2 * time.Millisecond
-	// tabsKept is how many tabs are kept before those that are settled are looked for.
-	tabsKept = 256
-)
+// tabsKept is how many tabs are kept before those that are settled are looked for.
+const tabsKept = 256
 
 // tabs are what the filters that are evaluated together cost, by principal: a principal
 // that has many filters, each of which is quick, delays those of others no more than one
 // that has a costly one.
 type tabs map[client]*tab
-
-// tab is a bucket into which the time flows that a principal's filters take, and out of
-// which flows what they may take.
-type tab struct {
-	level time.Duration
-	at    time.Time // when the bucket had that level
-}
-
-func (t *tab) drain(now time.Time) {
-	t.level, t.at = max(0, t.level-now.Sub(t.at)/tabShare), now
-}
 
 // charge charges the evaluation of a feed's filter to one of the principals that have the
 // feed: to that which has been charged least, of some of them.

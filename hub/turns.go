@@ -255,9 +255,25 @@ func (t *turns) do(ctx context.Context, of client, run func(*filter.View, time.D
 	return ctx.Err()
 }
 
+// Evaluations is the state of the evaluation of filters in turns.
+type Evaluations struct {
+	// Waiting is how many wait: filters for what was appended, subscriptions, searches.
+	Waiting int
+	// Spent is the time that they have taken.
+	Spent time.Duration
+}
+
 // state returns the state of the turns.
 func (t *turns) state() Evaluations {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return Evaluations{Waiting: t.tasks, Spent: time.Duration(t.spent.Load())}
+}
+
+// ring has a goroutine that waits for a signal go on, or not wait.
+func ring(signal chan struct{}) {
+	select {
+	case signal <- struct{}{}:
+	default:
+	}
 }

@@ -139,3 +139,33 @@ func (w *worker) waiting() int {
 	defer w.mu.Unlock()
 	return len(w.feeds)
 }
+
+// TestBehindSessionsTakeLittleTime: sessions that have to catch up are served for no
+// longer than a time before the live ones have their turn, at least one of them.
+func TestBehindSessionsTakeLittleTime(t *testing.T) {
+	t.Parallel()
+	var q waitingSessions
+	for range 10 {
+		q.came = append(q.came, &session{})
+	}
+	q.take()
+	served := 0
+	step := func(*session) {
+		served++
+		for began := monotimeNow(); monotimeNow().Sub(began) < 2*time.Millisecond; {
+			continue
+		}
+	}
+	q.serve(8, time.Millisecond, step)
+	if served != 1 {
+		t.Errorf("%d sessions were served that each take longer than the time, want 1", served)
+	}
+	q.serve(8, time.Hour, step)
+	if served != 9 || q.empty() {
+		t.Errorf("%d sessions were served, want 9 of 10", served)
+	}
+	q.serve(8, 0, step)
+	if served != 10 || !q.empty() {
+		t.Errorf("%d sessions were served, want 10", served)
+	}
+}
