@@ -152,6 +152,7 @@ func (t taker) end() {
 	l.mu.Lock()
 	delete(t.of.apart.feeds, t.feed)
 	l.mu.Unlock()
+	l.turns.remove(&t.at.task)
 	t.feed.giveUp()
 	t.feed.notify()
 }

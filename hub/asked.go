@@ -88,7 +88,7 @@ func (f *Feed) someClients(dst []client) []client {
 }
 
 // hold counts a subscription of a client that joins, or leaves with n -1. The caller holds
-// Feed.mu.
+// Feed.mu and the log's lock.
 func (f *Feed) hold(of client, n int) {
 	if !f.filter.HasPredicates() {
 		return
@@ -96,8 +96,13 @@ func (f *Feed) hold(of client, n int) {
 	if f.holders == nil {
 		f.holders = make(map[client]int, 1)
 	}
-	if f.holders[of] += n; f.holders[of] == 0 {
-		delete(f.holders, of)
+	count(f.holders, of, n)
+	count(f.log.evaluations[ofPredicates].clients, of, n)
+}
+
+func count(all map[client]int, of client, n int) {
+	if all[of] += n; all[of] == 0 {
+		delete(all, of)
 	}
 }
 

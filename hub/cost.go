@@ -35,14 +35,12 @@ type cost struct {
 	seen  int    // the number of evaluations that were measured, up to those that give a filter the credit of one that is known
 	known int    // the number of evaluations in a row that were quick
 	skip  int    // the number of evaluations that are not to be measured
-	each  int    // the number of evaluations for which the next that is measured stands
+	each  int    // the number of evaluations since the last that was measured
 }
-
-// weight returns for how many evaluations one that is measured stands.
-func (c *cost) weight() int { return max(1, c.each) }
 
 // due reports whether the next evaluation is to be measured.
 func (c *cost) due() bool {
+	c.each++
 	if c.skip == 0 {
 		return true
 	}
@@ -63,7 +61,7 @@ func (c *cost) add(spent time.Duration, index uint64) bool {
 	} else if c.known++; c.known > knownAfter {
 		c.skip = leastSkipped + rand.IntN(mostSkipped-leastSkipped+1) //nolint:gosec // no more than the cost of a filter depends on it
 	}
-	c.each = c.skip + 1
+	c.each = 0
 	return c.level > min(costlyAfter, newCredit+time.Duration(c.seen)*quickCost/2)
 }
 
@@ -97,10 +95,16 @@ func (a *apart) add(entries int, spent time.Duration) {
 
 const (
 	// tabShare is of how much of the time the filters of a principal may take a part,
-	// together, to be evaluated with those of others: a sixteenth.
-	tabShare = 16
+	// together, to be evaluated with those of others: a quarter.
+	tabShare = 4
 	// tabBurst is by how much they may take more at once.
-	tabBurst = 2 * time.Millisecond
+	tabBurst = 4 * time.Millisecond
+	// tabMost bounds what is remembered of those that have taken more, because there was
+	// nobody else.
+	tabMost = 2 * tabBurst
+	// tabCredit is what is taken off for a quick filter that is evaluated with those of
+	// others no more. It is what that would have taken for some records.
+	tabCredit = 8 * quickCost
 )
 
 // tab is a bucket into which the time flows that a principal's filters take, and out of
@@ -108,6 +112,8 @@ const (
 type tab struct {
 	level time.Duration
 	at    time.Time // when the bucket had that level
+	// costly is set while the evaluations are long, and not only many.
+	costly bool
 }
 
 func (t *tab) drain(now time.Time) {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"slices"
-	"time"
 
 	"sluice/hub/filter"
 )
@@ -32,6 +31,9 @@ type evaluation struct {
 
 	// Guarded by log.mu.
 	feeds map[*Feed]struct{}
+	// clients are those who have subscriptions to feeds with predicates, with the numbers
+	// of these.
+	clients map[client]int
 	// changed are the feeds that are to be added to the index of the evaluator, with
 	// true, or removed from it.
 	changed map[*Feed]bool
@@ -46,6 +48,7 @@ type evaluation struct {
 func (e *evaluation) init(l *log) {
 	e.log, e.signal, e.apart.signal = l, make(chan struct{}, 1), make(chan struct{}, 1)
 	e.feeds, e.apart.feeds = make(map[*Feed]struct{}), make(map[*Feed]struct{})
+	e.clients = make(map[client]int)
 	e.upTo.Store(l.tip.Load())
 }
 
@@ -116,6 +119,7 @@ func (e *evaluation) takeBack(f *Feed) bool {
 	}
 	f.asked.from = a.next
 	delete(e.apart.feeds, f)
+	e.log.turns.remove(&a.task)
 	f.asked.apart = nil
 	e.feeds[f] = struct{}{}
 	e.change(f, true)
@@ -172,6 +176,11 @@ type evaluator struct {
 	index feedIndex // of all feeds that had been added when gather was called last
 	view  filter.View
 	tabs  tabs
+	// unmeasured is the number of evaluations in a row, of any filters, that were not
+	// measured.
+	unmeasured int
+	// several is set while there are several clients, so that one can delay others.
+	several bool
 
 	// The entries to evaluate: i to n of a chunk.
 	chunk *chunk
@@ -191,6 +200,7 @@ func (v *evaluator) gather() bool {
 	l.mu.Lock()
 	changed := v.changed
 	v.changed = nil
+	v.several = len(v.clients) > 1
 	more := v.gatherEntries()
 	l.mu.Unlock()
 	// The index has all feeds that are to be given these entries, and no others: feeds
@@ -274,28 +284,34 @@ func (v *evaluator) passes(f *Feed, i int) filter.Verdict {
 		return passes(&f.filter, v.chunk, i, &v.view)
 	}
 	index := v.chunk.base + uint64(i)
-	if v.tabs.full(f, v.log.now) {
+	if v.several && v.tabs.sheds(f, v.log.now) {
 		v.moveApart(f, index)
 		return filter.Unknown
 	}
-	if !f.asked.cost.due() {
+	if v.unmeasured++; !f.asked.cost.due() && v.unmeasured < mostUnmeasured {
 		return passes(&f.filter, v.chunk, i, &v.view)
 	}
+	v.unmeasured = 0
 	began := v.log.now()
 	verdict := passes(&f.filter, v.chunk, i, &v.view)
 	now := v.log.now()
-	spent := now.Sub(began)
-	v.tabs.charge(f, spent*time.Duration(f.asked.cost.weight()), now)
+	spent, times := now.Sub(began), f.asked.cost.each
 	if spent > quickCost && verdict != filter.Failed {
-		began = v.log.now()
+		began = now
 		_, _ = f.filter.Passes(v.view.At(v.chunk, i)) // the verdict is known
-		spent = min(spent, v.log.now().Sub(began))
+		now = v.log.now()
+		spent, times = min(spent, now.Sub(began)), times+1
 	}
+	v.tabs.charge(f, spent, times, now)
 	if f.asked.cost.add(spent, index) {
 		v.moveApart(f, index+1)
 	}
 	return verdict
 }
+
+// mostUnmeasured bounds the number of evaluations in a row, of any filters, that are not
+// measured: very many may become costly at once.
+const mostUnmeasured = 8
 
 // moveApart has a feed evaluated apart from an index on.
 func (v *evaluator) moveApart(f *Feed, from uint64) {

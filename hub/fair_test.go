@@ -14,6 +14,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/filter"
 	"sluice/hub/hubtest"
+	"sluice/hub/record"
 )
 
 // gauge is how many of some predicates are being evaluated.
@@ -263,7 +264,7 @@ func TestManyQuickFilters(t *testing.T) {
 			p := newTaking(fmt.Sprint("hostile ", n), 15*time.Microsecond, 10)
 			// Half of them become costly all at once.
 			if n%2 == 0 {
-				time.AfterFunc(700*time.Millisecond, func() { p.time.Store(int64(300 * time.Microsecond)) })
+				time.AfterFunc(2100*time.Millisecond, func() { p.time.Store(int64(300 * time.Microsecond)) })
 			}
 			r := subscribe(t, h, hub.Request{Principal: "hostile", Filter: filter.Where(p)})
 			defer r.Close()
@@ -274,16 +275,94 @@ func TestManyQuickFilters(t *testing.T) {
 		const records = 200
 		had := 0
 		for n := range records {
-			writeRegions(topics, n, n+1)
-			time.Sleep(5 * time.Millisecond)
-			if had += len(mine.takeNow(t)); had < n+1 {
-				t.Fatalf("after 5ms it has %d records of %d", had, n+1)
+			within := 10 * time.Millisecond
+			if n > 40 && n < 100 {
+				within = 6 * time.Millisecond // the rest takes its share of the time
 			}
+			writeRegions(topics, n, n+1)
+			time.Sleep(within)
+			if had += len(mine.takeNow(t)); had < n+1 {
+				t.Fatalf("after %v it has %d records of %d", within, had, n+1)
+			}
+			time.Sleep(20*time.Millisecond - within)
 		}
 		for n, r := range many {
 			if got := offsetsOf(r.collect(t, records/10)); !slices.Equal(got, multiples(10, records)) {
 				t.Errorf("number %d has %v", n, got)
 			}
+		}
+	})
+}
+
+// TestQuickFilterIsEvaluatedByItsReader: a late subscription evaluates a filter that is
+// known to be quick itself, and has it evaluated in turns once that is costly.
+func TestQuickFilterIsEvaluatedByItsReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const records = 4000
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+		for n := range records {
+			topics.Append("orders.v1", record.Record{Value: fmt.Appendf(nil, `{"n":%d}`, n)})
+		}
+		p := newTaking("quick", time.Microsecond, 4)
+		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}, Filter: filter.Where(p)})
+		defer r.Close()
+		var b hub.Batch
+		got, longest := 0, time.Duration(0)
+		follow := func(until int) {
+			for got < until {
+				b.Reset()
+				began := time.Now()
+				more := r.Next(&b, frame{}, 4<<10)
+				longest = max(longest, time.Since(began))
+				if got += b.Records; !more && got < until {
+					<-r.bell
+				}
+			}
+		}
+		follow(records / 4 * 3 / 4)
+		quick := h.Evaluations().Spent
+		if quick > 1500*time.Microsecond { // the first turn, after which it is known
+			t.Errorf("turns took %v for a quick filter", quick)
+		}
+		p.time.Store(int64(300 * time.Microsecond))
+		follow(records / 4)
+		if spent, want := h.Evaluations().Spent-quick, records/4*300*time.Microsecond; spent < want/2 || spent > want {
+			t.Errorf("turns took %v for a costly filter, want %v", spent, want)
+		}
+		if longest > 2*time.Millisecond {
+			t.Errorf("a call of Next took %v", longest)
+		}
+	})
+}
+
+// TestQuickFiltersOfOnePrincipal: very many quick filters of the only principal delay
+// nobody else, and are evaluated together, which is cheaper.
+func TestQuickFiltersOfOnePrincipal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		h := startHub(t, topics, bigLog)
+		for n := range 300 {
+			r := subscribe(t, h, hub.Request{Principal: "one", Filter: filter.Where(newTaking(fmt.Sprint("quick ", n), 15*time.Microsecond, 10))})
+			defer r.Close()
+		}
+		for n := range 50 {
+			writeRegions(topics, n, n+1)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := h.Apart("orders"); n > 0 {
+			t.Errorf("%d filters are evaluated in turns", n)
+		}
+		other := subscribe(t, h, hub.Request{Principal: "another", Filter: filter.Where(newTaking("other", time.Microsecond, 10))})
+		defer other.Close()
+		writeRegions(topics, 50, 51)
+		time.Sleep(10 * time.Millisecond)
+		if n := h.Apart("orders"); n == 0 || n > 100 {
+			t.Errorf("beside another principal's, %d are", n)
 		}
 	})
 }

@@ -10,13 +10,27 @@ const tabsKept = 256
 // that has a costly one.
 type tabs map[client]*tab
 
-// charge charges the evaluation of a feed's filter to one of the principals that have the
+// charge charges evaluations of a feed's filter to one of the principals that have the
 // feed: to that which has been charged least, of some of them.
-func (all tabs) charge(f *Feed, spent time.Duration, now time.Time) {
+func (all tabs) charge(f *Feed, spent time.Duration, times int, now time.Time) {
 	f.asked.tab = all.least(f, now)
-	if f.asked.tab != nil {
-		f.asked.tab.level += spent
+	if t := f.asked.tab; t != nil {
+		t.level = min(t.level+spent*time.Duration(times), tabMost)
+		t.costly = spent > 2*quickCost
 	}
+}
+
+// sheds reports whether a feed is to be evaluated apart because the principals that have
+// it have taken more than their share. Of those whose filters are quick, and only many, it
+// sheds some at a time, as long as the rest takes too much.
+func (all tabs) sheds(f *Feed, now func() time.Time) bool {
+	if !all.full(f, now) {
+		return false
+	}
+	if t := f.asked.tab; !t.costly {
+		t.level -= tabCredit
+	}
+	return true
 }
 
 // full reports whether the principals that have a feed have taken more than their share.

@@ -21,6 +21,9 @@ import (
 // shortTurn is so little time that nothing more is begun in what is left of a turn.
 const shortTurn = turnTime / 4
 
+// pauseAfter is how long evaluations take at a stretch on the only processor.
+const pauseAfter = 4 * turnTime
+
 // maxPayers bounds how many of the clients that a task is for are considered for having
 // it in their turn.
 const maxPayers = 8
@@ -31,9 +34,10 @@ type turns struct {
 	// ready has room for a value for each goroutine that evaluates.
 	ready chan struct{}
 
-	mu    sync.Mutex
-	all   party // the tenants; the clients without one are one of these
-	tasks int   // that wait
+	mu     sync.Mutex
+	all    party // the tenants; the clients without one are one of these
+	tasks  int   // that wait
+	payers []client
 
 	spent atomic.Int64 // the time that evaluations took, in nanoseconds
 }
@@ -44,7 +48,8 @@ type task struct {
 	// run evaluates for about that long, or less if there is no more, and reports whether
 	// there is more.
 	run func(view *filter.View, atMost time.Duration) (more bool)
-	// clients appends to dst some clients that the task is for, at most maxPayers.
+	// clients appends to dst some clients that the task is for, at most maxPayers. It must
+	// not block.
 	clients func(dst []client) []client
 	// ended is closed after it has run for the last time, if it is set. It must not be
 	// added again then.
@@ -67,14 +72,14 @@ func newTurns(evaluators int, now func() time.Time) *turns {
 	return &turns{now: now, ready: make(chan struct{}, evaluators)}
 }
 
-// evaluators is the number of goroutines that evaluate: half of the processors.
+// evaluators is the number of goroutines that evaluate: half of the processors, or one.
 func evaluators() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // run has turns until the context ends. It is called once for each value that ready has
 // room for.
 func (t *turns) run(ctx context.Context) {
 	var view filter.View
-	for {
+	for worked := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -85,7 +90,12 @@ func (t *turns) run(ctx context.Context) {
 			if of == nil {
 				break
 			}
-			leaveTime(ctx, t.serve(of, &view))
+			if worked += t.serve(of, &view); worked < pauseAfter {
+				runtime.Gosched()
+				continue
+			}
+			pause(ctx, worked/4)
+			worked = 0
 		}
 		view.Release()
 	}
@@ -116,18 +126,18 @@ func (t *turns) serve(of *party, view *filter.View) (took time.Duration) {
 	return took
 }
 
-// leaveTime leaves the processor to others after a turn: for as long as that took, if
-// there are no other processors.
-func leaveTime(ctx context.Context, took time.Duration) {
+// pause leaves the processor idle for a while, if there are no others: what has arrived
+// from the network is not looked for while goroutines can run.
+func pause(ctx context.Context, while time.Duration) {
 	if runtime.GOMAXPROCS(0) > 1 {
 		runtime.Gosched()
 		return
 	}
-	pause := time.NewTimer(took)
-	defer pause.Stop()
+	timer := time.NewTimer(while)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-pause.C:
+	case <-timer.C:
 	}
 }
 
@@ -136,17 +146,16 @@ func (t *turns) add(k *task) {
 	t.mu.Lock()
 	k.again = k.running
 	waits := k.running || k.removed || len(k.places) > 0
-	t.mu.Unlock()
-	if waits {
-		return
-	}
-	clients := k.clients(make([]client, 0, maxPayers))
-	t.mu.Lock()
-	for _, of := range clients {
-		t.enter(k, of)
+	if !waits {
+		t.payers = k.clients(t.payers[:0])
+		for _, of := range t.payers {
+			t.enter(k, of)
+		}
 	}
 	t.mu.Unlock()
-	ring(t.ready)
+	if !waits {
+		ring(t.ready)
+	}
 }
 
 // join lets a task that waits run in a turn of another client, too.

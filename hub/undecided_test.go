@@ -13,7 +13,6 @@ import (
 	"sluice/hub"
 	"sluice/hub/filter"
 	"sluice/hub/hubtest"
-	"sluice/hub/record"
 )
 
 // TestUndecidedRecordsAreDenied: a record on which the filter of a right fails does not
@@ -95,48 +94,4 @@ func testUndecided(t *testing.T, late, spans bool) {
 	if most := 1; !late && lines > most+1 || late && lines > most || lines == 0 || strings.Contains(said.String(), "hunter2") {
 		t.Errorf("%d lines are logged: %s", lines, said.String())
 	}
-}
-
-// TestQuickFilterIsEvaluatedByItsReader: a late subscription evaluates a filter that is
-// known to be quick itself, and has it evaluated in turns once that is costly.
-func TestQuickFilterIsEvaluatedByItsReader(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const records = 4000
-		topics := hubtest.New()
-		topics.Create("orders.v1", 1)
-		h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
-		for n := range records {
-			topics.Append("orders.v1", record.Record{Value: fmt.Appendf(nil, `{"n":%d}`, n)})
-		}
-		p := newTaking("quick", time.Microsecond, 4)
-		r := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartEarliest}, Filter: filter.Where(p)})
-		defer r.Close()
-		var b hub.Batch
-		got, longest := 0, time.Duration(0)
-		follow := func(until int) {
-			for got < until {
-				b.Reset()
-				began := time.Now()
-				more := r.Next(&b, frame{}, 4<<10)
-				longest = max(longest, time.Since(began))
-				if got += b.Records; !more && got < until {
-					<-r.bell
-				}
-			}
-		}
-		follow(records / 4 * 3 / 4)
-		quick := h.Evaluations().Spent
-		if quick > 1500*time.Microsecond { // the first turn, after which it is known
-			t.Errorf("turns took %v for a quick filter", quick)
-		}
-		p.time.Store(int64(300 * time.Microsecond))
-		follow(records / 4)
-		if spent, want := h.Evaluations().Spent-quick, records/4*300*time.Microsecond; spent < want/2 || spent > want {
-			t.Errorf("turns took %v for a costly filter, want %v", spent, want)
-		}
-		if longest > 2*time.Millisecond {
-			t.Errorf("a call of Next took %v", longest)
-		}
-	})
 }
