@@ -73,7 +73,7 @@ type work struct{ most int }
 func (w work) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
 	n := 1
 	switch function {
-	case operators.NotStrictlyFalse, operators.OldNotStrictlyFalse, overloads.TypeConvertType:
+	case operators.NotStrictlyFalse, overloads.TypeConvertType:
 		// They do not look at what an operand consists of.
 	case overloads.Size:
 		if _, ok := args[0].(traits.Sizer); !ok || isText(args[0]) {

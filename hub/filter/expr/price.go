@@ -27,8 +27,8 @@ func (e environment) pricing(i interpreter.InterpretableV2) (interpreter.Interpr
 		return i, nil
 	}
 	switch of.Function() {
-	case operators.NotStrictlyFalse, operators.OldNotStrictlyFalse:
-		return i, nil // which look at errors, too, and cost little
+	case operators.NotStrictlyFalse:
+		return i, nil // which looks at errors, too, and costs little
 	case overloads.Matches:
 		return newMatching(of)
 	}
