@@ -1,16 +1,14 @@
--- Claims a message id. KEYS[1]: its key. ARGV: digest of the content, fence, token,
--- since in ms, lease in ms, time to live of a claim in ms. Returns the state, and the token and
--- since of the claim, or the answer.
+-- Claims a message id that is likely claimed already. KEYS[1]: its key. ARGV: digest of the
+-- content, fence, token, since in ms, lease in ms, window in ms. Returns the state, and the
+-- token and since of the claim, or the answer.
 --
--- The value is "claimed" or "undecided" with fence, end of the lease, since, token, how often
--- the claim was taken over, and digest; or "settled" with digest and answer.
+-- The value is "claimed" or "undecided" with fence, window, since, token, how often the claim
+-- was taken over, and digest; or "settled" with digest and answer. A claim lives for its lease
+-- and its window: its lease is over once it lives for no more than the window.
 local key = KEYS[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function claim(since, token, taken)
-  local lease = string.format('%.0f', now + ARGV[5])
-  redis.call('SET', key, table.concat({'claimed', ARGV[2], lease, since, token, taken, ARGV[1]}, ' '), 'PX', ARGV[6])
+  redis.call('SET', key, table.concat({'claimed', ARGV[2], ARGV[6], since, token, taken, ARGV[1]}, ' '), 'PX', ARGV[5] + ARGV[6])
 end
 
 local value = redis.call('GET', key)
@@ -25,9 +23,9 @@ if digest then
   return {'settled', answer}
 end
 
-local state, fence, lease, since, token, taken, digest = string.match(value, '^(%a+) (%S+) (%d+) (%d+) (%S+) (%d+) (%S+)$')
+local state, fence, window, since, token, taken, digest = string.match(value, '^(%a+) (%S+) (%d+) (%d+) (%S+) (%d+) (%S+)$')
 if not state then return redis.error_reply('DAMAGED the message id has an unknown value') end
 if digest ~= ARGV[1] then return {'conflict'} end
-if now < tonumber(lease) then return {state, token, since} end
+if redis.call('PTTL', key) > tonumber(window) then return {state, token, since} end
 claim(since, token, taken + 1)
 return {'taken', token, since}

@@ -67,9 +67,10 @@
 // cursor can be ahead of what its owner has acked only until that owner's next
 // ack.
 //
-// Claims and settlements of message ids are one script on one key each, too. Repeating a
-// settlement changes nothing. Where Redis has lost a claim, the id is free: a record that is
-// published again under it is stored again. The end of a lease is by the server's clock.
+// Claims and settlements of message ids are one command or script on one key each, too.
+// Repeating a settlement changes nothing. The lease of a claim is part of its time to live, and
+// so by the server's clock. Where Redis has lost a claim, the id is free: a record that is
+// published again under it is stored again.
 //
 // # While Redis is unavailable
 //

@@ -29,28 +29,98 @@ var _ once.Store = (*Store)(nil)
 // messageKey returns the key of a message id. The braces are the hash tag.
 func (s *Store) messageKey(key string) string { return s.prefix + "message:{" + key + "}" }
 
-// runIDs runs scripts on message ids in one round trip.
-func (s *Store) runIDs(ctx context.Context, doing string, calls []*scripted) error {
-	return s.call(ctx, doing, func(ctx context.Context) error { return s.runAll(ctx, calls) })
-}
-
-// Claim claims message ids, up to 512 in one round trip.
+// Claim claims message ids, up to 512 in one round trip. Most are new: those need no script,
+// and the others a second round trip.
 func (s *Store) Claim(ctx context.Context, claims []once.Claim) []once.Outcome {
 	outcomes := make([]once.Outcome, len(claims))
 	for from := 0; from < len(claims); from += callsPerRoundTrip {
 		to := min(from+callsPerRoundTrip, len(claims))
-		calls := make([]*scripted, 0, to-from)
-		for _, c := range claims[from:to] {
-			calls = append(calls, &scripted{script: claimScript, keys: []string{s.messageKey(c.Key)}, args: []any{
-				c.Digest, c.Fence, c.Token, max(c.Since.UnixMilli(), 0), c.Lease.Milliseconds(), (c.Window + c.Lease).Milliseconds(),
-			}})
-		}
-		err := s.runIDs(ctx, "claim message ids", calls)
-		for i, call := range calls {
-			outcomes[from+i] = outcomeOf(call, err)
-		}
+		s.claim(ctx, claims[from:to], outcomes[from:to])
 	}
 	return outcomes
+}
+
+func (s *Store) claim(ctx context.Context, claims []once.Claim, outcomes []once.Outcome) {
+	sets := make([]*setting, len(claims))
+	for i, c := range claims {
+		sets[i] = &setting{key: s.messageKey(c.Key), value: claimed(c), lives: c.Lease + c.Window, new: true}
+	}
+	var calls []*scripted
+	var index []int // of the calls
+	err := s.call(ctx, "claim message ids", func(ctx context.Context) error {
+		if err := s.setAll(ctx, sets); err != nil {
+			return err
+		}
+		for i, c := range claims {
+			if errors.Is(sets[i].reply.Err(), redis.Nil) {
+				index = append(index, i)
+				calls = append(calls, &scripted{script: claimScript, keys: []string{sets[i].key}, args: []any{
+					c.Digest, c.Fence, c.Token, sinceMillis(c), c.Lease.Milliseconds(), c.Window.Milliseconds(),
+				}})
+			}
+		}
+		return s.runAll(ctx, calls)
+	})
+	for i, set := range sets {
+		switch {
+		case set.reply == nil || err != nil:
+			outcomes[i] = once.Outcome{Err: err}
+		case set.reply.Err() != nil:
+			outcomes[i] = once.Outcome{Err: fmt.Errorf("claim message id: %w", set.reply.Err())}
+		default:
+			outcomes[i] = once.Outcome{State: once.Granted, Token: claims[i].Token, Since: time.UnixMilli(sinceMillis(claims[i]))}
+		}
+	}
+	for n, call := range calls {
+		outcomes[index[n]] = outcomeOf(call, err)
+	}
+}
+
+func sinceMillis(c once.Claim) int64 { return max(c.Since.UnixMilli(), 0) }
+
+// claimed returns the value of an id that is claimed for the first time; see claim.lua.
+func claimed(c once.Claim) string {
+	return fmt.Sprintf("claimed %s %d %d %s 0 %s", c.Fence, c.Window.Milliseconds(), sinceMillis(c), c.Token, c.Digest)
+}
+
+// setting sets a key; reply is nil until it was sent.
+type setting struct {
+	key, value string
+	lives      time.Duration
+	new        bool // only if there is no such key: otherwise the reply is redis.Nil
+	reply      *redis.Cmd
+}
+
+// setAll sets keys in one round trip. It returns errors of the connection; the refusal of a
+// single one is in its reply.
+func (s *Store) setAll(ctx context.Context, all []*setting) error {
+	if len(all) == 0 {
+		return nil
+	}
+	pipe := s.client.Pipeline()
+	for _, one := range all {
+		args := []any{"set", one.key, one.value, "px", one.lives.Milliseconds()}
+		if one.new {
+			args = append(args, "nx")
+		}
+		one.reply = pipe.Do(ctx, args...)
+	}
+	_, err := pipe.Exec(ctx)
+	if err != nil && !answered(err) {
+		return err
+	}
+	refused := false // see send
+	for _, one := range all {
+		own := one.reply.Err()
+		if own != nil && !answered(own) {
+			return own
+		}
+		refused = refused || own != nil
+	}
+	if refused {
+		return nil
+	}
+	return err
 }
 
 // states are the first value of what claim.lua returns.
@@ -89,30 +159,40 @@ func outcomeOf(call *scripted, failed error) once.Outcome {
 }
 
 // fates are the first argument of settle.lua.
-var fates = [...]string{
-	once.Answered: "answered", once.Free: "free", once.Withdrawn: "withdrawn", once.Lost: "lost", once.Back: "back",
-}
+var fates = [...]string{once.Free: "free", once.Withdrawn: "withdrawn", once.Lost: "lost", once.Back: "back"}
 
-// Settle records what became of claims, up to 512 in one round trip.
+// Settle records what became of claims, up to 512 in one round trip. An answer is the truth
+// about the record of the claim, whatever stands there by now, and needs no script.
 func (s *Store) Settle(ctx context.Context, settlements []once.Settlement) []error {
 	errs := make([]error, len(settlements))
 	for from := 0; from < len(settlements); from += callsPerRoundTrip {
 		to := min(from+callsPerRoundTrip, len(settlements))
-		calls := make([]*scripted, 0, to-from)
-		for _, one := range settlements[from:to] {
-			calls = append(calls, &scripted{script: settleScript, keys: []string{s.messageKey(one.Key)}, args: []any{
-				fates[one.Fate], one.Digest, one.Fence, one.Token, one.Answer, one.Window.Milliseconds(),
-			}})
-		}
-		failed := s.runIDs(ctx, "settle message ids", calls)
-		for i, call := range calls {
-			switch {
-			case failed != nil: // some may have been settled, which can be repeated
-				errs[from+i] = failed
-			case call.reply.Err() != nil:
-				errs[from+i] = fmt.Errorf("settle message id: %w", call.reply.Err())
-			}
-		}
+		s.settle(ctx, settlements[from:to], errs[from:to])
 	}
 	return errs
+}
+
+func (s *Store) settle(ctx context.Context, settlements []once.Settlement, errs []error) {
+	var sets []*setting
+	var calls []*scripted
+	replies := make([]func() *redis.Cmd, len(settlements))
+	for i, one := range settlements {
+		key := s.messageKey(one.Key)
+		if one.Fate == once.Answered {
+			set := &setting{key: key, value: "settled " + one.Digest + " " + one.Answer, lives: one.Window}
+			sets, replies[i] = append(sets, set), func() *redis.Cmd { return set.reply }
+			continue
+		}
+		call := &scripted{script: settleScript, keys: []string{key}, args: []any{fates[one.Fate], one.Fence}}
+		calls, replies[i] = append(calls, call), func() *redis.Cmd { return call.reply }
+	}
+	failed := s.call(ctx, "settle message ids", func(ctx context.Context) error {
+		return errors.Join(s.setAll(ctx, sets), s.runAll(ctx, calls))
+	})
+	for i := range settlements {
+		// If all has failed, some may have been settled, which can be repeated.
+		if errs[i] = failed; failed == nil && replies[i]().Err() != nil {
+			errs[i] = fmt.Errorf("settle message id: %w", replies[i]().Err())
+		}
+	}
 }

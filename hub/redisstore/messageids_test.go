@@ -66,7 +66,6 @@ func TestTheLifeOfAMessageID(t *testing.T) {
 		for _, fate := range []once.Fate{once.Free, once.Withdrawn, once.Lost, once.Back} {
 			f.settles(t, settlementOf("b", "token-b", fate))
 		}
-		f.settles(t, settlementOf("b", "token-b", once.Answered)) // of another record
 		f.claims(t, claimOf("b", hourly), once.Outcome{State: once.Claimed, Token: "token-a"})
 		f.settles(t, settlementOf("a", "token-a", once.Lost))
 		f.claims(t, claimOf("b", hourly), once.Outcome{State: once.Undecided, Token: "token-a"})
@@ -76,10 +75,10 @@ func TestTheLifeOfAMessageID(t *testing.T) {
 		f.settles(t, settlementOf("b", "token-a", once.Answered))
 		f.claims(t, claimOf("c", hourly), once.Outcome{State: once.Settled, Answer: `{"p":1,"o":"a b"}`})
 		lives(0, hourly)
-		again := settlementOf("a", "token-a", once.Answered)
-		again.Answer = "other"
-		f.settles(t, again)
-		f.settles(t, settlementOf("a", "token-a", once.Free))
+		f.settles(t, settlementOf("a", "token-a", once.Answered))
+		for _, fate := range []once.Fate{once.Free, once.Withdrawn, once.Lost, once.Back} {
+			f.settles(t, settlementOf("a", "token-a", fate))
+		}
 		f.claims(t, claimOf("c", hourly), once.Outcome{State: once.Settled, Answer: `{"p":1,"o":"a b"}`})
 		f.claims(t, other, once.Outcome{State: once.Conflict})
 
@@ -273,9 +272,9 @@ func (k *idModel) claim(c once.Claim, model **idModel) once.Outcome {
 
 func (k *idModel) settle(s once.Settlement, model **idModel) {
 	switch {
-	case s.Fate == once.Answered && (k == nil || k.state != once.Settled && k.token == s.Token && k.digest == s.Digest):
+	case s.Fate == once.Answered:
 		*model = &idModel{state: once.Settled, digest: s.Digest, answer: s.Answer}
-	case k == nil, s.Fate == once.Answered, k.state == once.Settled, k.fence != s.Fence:
+	case k == nil, k.state == once.Settled, k.fence != s.Fence:
 	case s.Fate == once.Free, s.Fate == once.Withdrawn && !k.taken:
 		*model = nil
 	default:

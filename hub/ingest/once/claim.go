@@ -10,7 +10,8 @@ type Store interface {
 	// Claim claims ids, each for itself, and returns one outcome for each. Outcome.Err is set
 	// if it is not known whether the id was claimed.
 	Claim(ctx context.Context, claims []Claim) []Outcome
-	// Settle records what became of claims, each for itself. It returns one error for each, nil
+	// Settle records what became of claims, each for itself. An answer counts whoever's claim it
+	// is by now; all else only while the fence is that of the claim. It returns one error for each, nil
 	// once the store has it. Repeating it changes nothing.
 	Settle(ctx context.Context, settlements []Settlement) []error
 }
@@ -65,7 +66,7 @@ type Outcome struct {
 type Fate uint8
 
 const (
-	// Answered means that the record has its final answer.
+	// Answered means that the record has its final answer, which is true for whoever asks.
 	Answered Fate = iota
 	// Free means that the record is not stored.
 	Free

@@ -81,9 +81,7 @@ func (s *memory) settle(one once.Settlement) {
 	defer s.mu.Unlock()
 	k := s.ids[one.Key]
 	if one.Fate == once.Answered {
-		if k == nil || k.state != once.Settled && k.token == one.Token && k.digest == one.Digest {
-			s.ids[one.Key] = &kept{state: once.Settled, digest: one.Digest, answer: one.Answer, gone: time.Now().Add(one.Window)}
-		}
+		s.ids[one.Key] = &kept{state: once.Settled, digest: one.Digest, answer: one.Answer, gone: time.Now().Add(one.Window)}
 		return
 	}
 	if k == nil || k.state == once.Settled || k.fence != one.Fence {

@@ -249,6 +249,7 @@ func (s *step) settle(h *held, fate Fate, answer string) {
 func (s *step) settlement(h *held, fate Fate, answer string) Settlement {
 	return Settlement{
 		Key: h.claim.Key, Digest: h.claim.Digest, Fence: h.claim.Fence, Token: h.claim.Token, Fate: fate, Answer: answer,
-		Window: s.policy.Window, Until: h.begun.Add(s.policy.Lease),
+		// Until then the id is not free for another record.
+		Window: s.policy.Window, Until: h.begun.Add(min(s.policy.Lease, s.policy.Window)),
 	}
 }
