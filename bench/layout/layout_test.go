@@ -40,6 +40,7 @@ var rules = []rule{
 	{of: "hub/schema", ours: []string{"hub/jsonscan"}, others: []string{"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text"}},
 	{of: "hub/ingest", ours: []string{"hub/jsonscan", "hub/record", "hub/event", "hub/filter", "hub/upstream", "hub/schema"}, others: []string{}},
 	{of: "hub/ingest/once", ours: []string{"hub/ingest", "hub/record", "hub/upstream", "hub/backoff"}, others: []string{}},
+	{of: "hub/ingest/quota", ours: []string{"hub/ingest"}, others: []string{}},
 	{of: "hub/ingest/rules", ours: []string{"hub/ingest", "hub/jsonscan", "hub/record", "hub/event"}, others: []string{}},
 	{of: "hub/cursors", ours: []string{"hub/record", "hub/backoff"}, others: []string{}},
 	{of: "hub/event", ours: []string{"hub/jsonscan", "hub/record"}, others: []string{}},

@@ -38,6 +38,7 @@ var againstOrder = map[string]int{
 	"hub/filter":            0,
 	"hub/filter/expr":       0,
 	"hub/ingest/once":       0,
+	"hub/ingest/quota":      0,
 	"hub/ingest/rules":      0,
 	"hub/kafkalog":          1,
 	"hub/kafkalog/acls":     0,

@@ -108,19 +108,13 @@ func (p *Pipeline) of(stream string) Stream {
 // It blocks while a step does. The context bounds the attempt, as with
 // upstream.Producer. The messages must not be changed afterwards.
 //
-// If a step panics, the panic is passed on and done is not called.
+// If a step panics, the panic is passed on and done is not called. Nothing is stored then,
+// which is what the steps before it are told.
 func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, messages []Message, done func([]Verdict)) {
 	b := newBatch(stream, by, messages)
 	own := p.of(stream)
 	letters := own.DeadLetters.begin(b)
-	reached := 0
-	for _, step := range own.Steps {
-		if b.pending == 0 {
-			break
-		}
-		step.Check(ctx, b)
-		reached++
-	}
+	reached := check(ctx, own.Steps, b)
 	var parts atomic.Int32 // what the batch waits for
 	parts.Store(1)
 	finish := func() {
@@ -151,6 +145,32 @@ func (p *Pipeline) Publish(ctx context.Context, stream string, by Publisher, mes
 		}
 		finish()
 	}
+}
+
+// check passes a batch through steps until none of its records is pending, and returns how
+// many steps have seen it.
+func check(ctx context.Context, steps []Step, b *Batch) (reached int) {
+	passed := false
+	defer func() {
+		if passed {
+			return
+		}
+		for i := range b.messages {
+			b.Settle(i, Rejected(upstream.ErrPublishUnavailable))
+		}
+		for _, step := range slices.Backward(steps[:reached]) {
+			step.Settled(b)
+		}
+	}()
+	for _, step := range steps {
+		if b.pending == 0 {
+			break
+		}
+		step.Check(ctx, b)
+		reached++
+	}
+	passed = true
+	return reached
 }
 
 // noMessageIDs is a step that refuses records with a message id: they must not be stored
