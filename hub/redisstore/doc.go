@@ -1,6 +1,7 @@
-// Package redisstore keeps named cursors and message ids in Redis: a single server, a
-// server behind Sentinel, or a Cluster, version 5 or later. It implements cursors.Store and
-// once.Store.
+// Package redisstore keeps what instances share in Redis: a single server, a server
+// behind Sentinel, or a Cluster, version 5 or later. A [Store] keeps named cursors and
+// message ids, and implements cursors.Store and once.Store; its [Shares] divide quotas and
+// implement quota.Sharer.
 //
 // # Data
 //
@@ -29,6 +30,16 @@
 //
 // The three parts of the name are percent-encoded, so that names cannot collide.
 // Every commit and every Take renews the hash's time to live.
+//
+// The shares of a quota are one hash, and the instances one sorted set:
+//
+//	<prefix>quota:{scope/tenant/stream/principal/address}
+//	    <instance>  what it wants, its share, and when that lapses in Unix
+//	                milliseconds: "0.500000 0.333333 1795…"
+//	<prefix>quota.instances
+//	    <instance>  when it lapses, as its score
+//
+// They expire with the leases. If they are lost, the instances ask for new shares.
 //
 // # Guarantees
 //
@@ -77,6 +88,7 @@
 // Calls are tried once, with Config.Timeout for the whole call. After three
 // failures in a row, a circuit breaker fails calls at once with
 // cursors.ErrStoreUnavailable and lets one call per second through as a probe.
+// Quotas go on with the parts that package quota describes.
 //
 // # Goroutines
 //
@@ -89,6 +101,7 @@
 //
 //	superseded.go  Superseded: Pub/Sub
 //	probe.go       Check: whether cursors can be written
+//	shares.go      Shares: dividing quotas among instances
 //	commit.go      Commit, in pipelines
 //	cursor.go      Load, Take, Delete
 //	messageids.go  Claim, Settle, in pipelines
