@@ -97,10 +97,12 @@
 //	subscribing.go           the start position and the rights of a subscription
 //	taking.go                waiting for a subscription in a handler
 //	publish.go               storing published messages, and the answers
+//	quotas.go                what quotas refuse, hold back and leave
 //
 //	workers.go               Workers: the set of all workers
 //	worker.go                a worker: running sessions in turn
 //	lanes.go                 what waits for a worker, and whose turn it is
+//	lag.go                   how long deliveries wait for a worker
 //	wheel.go                 timer wheel: which sessions are due
 //	step.go                  a step of a session: commands, events, writing
 //	clock.go                 token expiry and other timed work
@@ -144,6 +146,7 @@
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
+//	refusals.go              why records are not stored, for metrics
 //	arrivals.go              limits on how fast clients of an address arrive
 //	pagememory.go            the memory of pages that are being sent
 //	gate.go                  limits on the number of sessions, and publishes of a tenant

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"time"
 
 	"sluice/auth"
 	"sluice/transport/socket"
@@ -45,4 +46,13 @@ func (s *Server) Held() (stuck, most int) {
 		x.resume() // what was missed meanwhile
 	}
 	return stuck, most
+}
+
+// Stall makes new records seem to wait for a worker until each worker has delivered a feed.
+func (w *Workers) Stall(waits time.Duration) {
+	for _, worker := range w.all {
+		worker.mu.Lock()
+		worker.lag = lag{last: waits, at: monotimeNow().Add(time.Hour)}
+		worker.mu.Unlock()
+	}
 }

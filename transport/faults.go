@@ -25,6 +25,11 @@ var errNoProgress = errors.New("the peer accepts no data")
 // as they may.
 var errTenantPublishes = errors.New("too many publishes of the tenant are in flight")
 
+// overloadError is the error of publishes that are refused because deliveries are late.
+type overloadError struct{ retryAfter time.Duration }
+
+func (*overloadError) Error() string { return "the instance is busy delivering" }
+
 // faultTable maps errors of the domain to faults of the protocol and the messages
 // that clients are sent. The first row that errors.Is matches counts. Statuses,
 // close codes and metric labels follow from the code.
@@ -102,6 +107,15 @@ func faultOf(err error) *wire.Error {
 	if invalid, ok := errors.AsType[*ingest.InvalidError](err); ok && len(invalid.Violations) > 0 {
 		return faultOfInvalid(invalid)
 	}
+	if used, ok := errors.AsType[*ingest.QuotaError](err); ok {
+		return faultOfQuota(used)
+	}
+	if busy, ok := errors.AsType[*overloadError](err); ok {
+		return &wire.Error{Code: wire.Overloaded, RetryAfter: busy.retryAfter, Cause: busy, Message: "the instance is busy delivering; nothing of the request is stored"}
+	}
+	if late, ok := errors.AsType[*upstream.LateError](err); ok {
+		return &wire.Error{Code: wire.Overloaded, RetryAfter: late.RetryAfter, Cause: late, Message: "too much is queued for the partition; the record is not stored"}
+	}
 	for _, row := range faultTable {
 		if errors.Is(err, row.err) {
 			return &wire.Error{Code: row.code, Message: row.message, RetryAfter: row.retry, Cause: err}
@@ -127,6 +141,21 @@ func faultOfInvalid(invalid *ingest.InvalidError) *wire.Error {
 		fault.Message += fmt.Sprintf(" (and %s%d more)", atLeast, more)
 	}
 	return fault
+}
+
+// faultOfQuota returns the fault of records that a quota does not admit.
+func faultOfQuota(e *ingest.QuotaError) *wire.Error {
+	switch {
+	case e.Never && e.Part:
+		return &wire.Error{Code: wire.TooLarge, Cause: e, Message: fmt.Sprintf(
+			"the batch has more %s than the quota of the %s accepts at once, %d; no record of it is stored: send smaller batches", e.Unit, e.Scope, e.Most)}
+	case e.Never:
+		return &wire.Error{Code: wire.RecordTooLarge, Cause: e, Message: fmt.Sprintf(
+			"the record has more %s than the quota of the %s accepts at once, %d", e.Unit, e.Scope, e.Most)}
+	}
+	// In whole milliseconds, as clients are told, and not too early.
+	return &wire.Error{Code: wire.RateLimited, RetryAfter: (e.RetryAfter + time.Millisecond - 1).Truncate(time.Millisecond), Cause: e, Message: fmt.Sprintf(
+		"the quota of %s of the %s is used up; nothing of the request is stored", e.Unit, e.Scope)}
 }
 
 // withdrawn is the fault of a principal whose credential is not accepted any more.

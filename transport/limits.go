@@ -81,6 +81,9 @@ type Limits struct {
 	PublishesPerTenant int
 	// PublishTimeout is the time within which a publish is answered. Required.
 	PublishTimeout time.Duration
+	// ShedAfter is how long new records may wait for their delivery by this instance before
+	// publishes are refused.
+	ShedAfter time.Duration
 	// RecordBytes bounds the size of an event sent to a subscriber.
 	RecordBytes int
 	// SendBuffer is the size of a socket's send buffer in the kernel, 0 for the

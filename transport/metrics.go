@@ -23,6 +23,7 @@ type metrics struct {
 	cutOffs            *prometheus.CounterVec
 	handshakesRefused  prometheus.Counter
 	publishes, invalid *prometheus.CounterVec
+	refusals           *prometheus.CounterVec
 	publishSeconds     prometheus.Histogram
 }
 
@@ -46,10 +47,16 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		invalid: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_invalid_records_total", Help: "Published records that are invalid, by reason: rule, or the keyword of the schema that is violated first.",
 		}, []string{"reason"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_publish_refusals_total", Help: "Records published by clients that were not stored, by reason.",
+		}, []string{"reason"}),
 		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_publish_seconds", Help: "Time from a publish to the response, in seconds.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
+	}
+	for _, reason := range reasons() {
+		m.refusals.WithLabelValues(reason)
 	}
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_events_sent_total", Help: "Record events delivered to subscribers, by protocol.",
@@ -86,7 +93,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
 	m.invalid.WithLabelValues("rule") // there from the start, so that its increase can be seen
-	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.publishSeconds, events, gaps, sent, content, blocks,
+	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.refusals, m.publishSeconds, events, gaps, sent, content, blocks,
 		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -134,6 +141,7 @@ func (m *metrics) published(results []upstream.Stored, took time.Duration) {
 			result = "duplicate"
 		case stored.Err != nil:
 			result = string(faultOf(stored.Err).Code)
+			m.refusals.WithLabelValues(refusalOf(stored.Err)).Inc()
 		}
 		m.publishes.WithLabelValues(result).Inc()
 		if invalid, ok := invalidIn(stored.Err); ok {

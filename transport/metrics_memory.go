@@ -23,6 +23,8 @@ func registerMemory(c *Config, pages *pageMemory) {
 	if c.Filters != nil {
 		registerFilters(c)
 	}
+	gauge("sluice_delivery_lag_seconds", "How long new records wait for the slowest worker, in seconds.",
+		func() float64 { return c.Workers.Lag().Seconds() })
 	if c.PublishBytes != nil {
 		gauge("sluice_publish_bytes", "Memory used by publishes in flight, in bytes.",
 			func() float64 { return float64(c.PublishBytes()) })

@@ -20,17 +20,18 @@ type origin struct {
 }
 
 // publish stores those of the messages of a principal that can be sent before its token
-// expires or is revoked. done is called exactly once. allowed passes the records that the
-// principal may publish.
-func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, stream string, messages []ingest.Message, done func([]upstream.Stored)) {
+// expires or is revoked. done is called exactly once.
+func (s *Server) publish(p *auth.Principal, by ingest.Publisher, stream string, messages []ingest.Message, done func([]upstream.Stored)) {
+	if busy := s.shed(); busy != nil {
+		refused := refusedAll(len(messages), busy)
+		s.notePublishRefused(p, refused)
+		done(refused)
+		return
+	}
 	tenant := s.tenants.of(p.Tenant())
 	if !s.gate.mayPublish(p.Tenant()) {
-		refused := make([]upstream.Stored, len(messages))
-		for i := range refused {
-			refused[i] = ingest.Rejected(errTenantPublishes)
-		}
-		s.metrics.published(refused, 0)
-		tenant.published(refused)
+		refused := refusedAll(len(messages), errTenantPublishes)
+		s.notePublishRefused(p, refused)
 		done(refused)
 		return
 	}
@@ -65,6 +66,27 @@ func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, 
 			s.inFlight.Add(-1)
 		}
 	}()
+	s.ingest.Publish(ctx, stream, by, messages, finish)
+	panicked = false
+}
+
+// shed returns why publishes are refused at present, nil if they are not: while new records
+// wait longer than ShedAfter for their delivery, the processors are needed for that. Those
+// who are refused come back at different times.
+func (s *Server) shed() *overloadError {
+	most := s.limits().ShedAfter
+	if most <= 0 {
+		return nil
+	}
+	if waits := s.config.Workers.Lag(); waits > most {
+		return &overloadError{retryAfter: max(waits/2+spread(waits), leastRetry)}
+	}
+	return nil
+}
+
+// publisher returns who publishes. allowed passes the records that the principal may
+// publish.
+func publisher(p *auth.Principal, from origin, allowed filter.Filter) ingest.Publisher {
 	by := ingest.Publisher{
 		Principal: p.Key(), Tenant: p.Tenant(), Address: from.address, TraceParent: from.traceParent,
 		Correlation: from.correlation, Claims: p.Claims(), Allowed: allowed,
@@ -72,8 +94,13 @@ func (s *Server) publish(p *auth.Principal, from origin, allowed filter.Filter, 
 	if !p.Anonymous() {
 		by.Subject = p.ID()
 	}
-	s.ingest.Publish(ctx, stream, by, messages, finish)
-	panicked = false
+	return by
+}
+
+// notePublishRefused counts records of a principal that are refused before anything else.
+func (s *Server) notePublishRefused(p *auth.Principal, refused []upstream.Stored) {
+	s.metrics.published(refused, 0)
+	s.tenants.of(p.Tenant()).published(refused)
 }
 
 // answer returns the answer to a client that has published.
@@ -90,6 +117,11 @@ func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.M
 		}
 		return &wire.Published{ID: id, Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp, Duplicate: stored.Duplicate}
 	}
+	if why := asWhole(results); why != nil {
+		fault := *s.publishFault(why)
+		fault.ID = id
+		return &fault
+	}
 	m := &wire.PublishedBatch{ID: id, Results: make([]wire.Result, len(results))}
 	for i, stored := range results {
 		m.Results[i] = wire.Result{Partition: stored.Partition, Offset: stored.Offset, Duplicate: stored.Duplicate}
@@ -104,7 +136,9 @@ func (s *Server) answer(id string, batch bool, results []upstream.Stored) wire.M
 // it says when that is likely to be over.
 func (s *Server) publishFault(err error) *wire.Error {
 	fault := faultOf(err)
-	if errors.Is(err, errTenantPublishes) || errors.Is(err, upstream.ErrPublishOverloaded) {
+	// Of a quota of publishes at once it is not known either.
+	used, ok := errors.AsType[*ingest.QuotaError](err)
+	if errors.Is(err, errTenantPublishes) || errors.Is(err, upstream.ErrPublishOverloaded) || ok && !used.Never && used.RetryAfter == 0 {
 		fault.RetryAfter = s.pace.retryAfter(monotimeNow())
 	}
 	return fault

@@ -73,10 +73,12 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		from.correlation = reply.correlation
 	}
 	stored := make(chan []upstream.Stored, 1)
-	s.publish(c.principal, from, allowed, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
+	by := publisher(c.principal, from, allowed)
+	s.publish(c.principal, by, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
 	s.audit.posted(r, results)
+	s.tellQuotas(w.Header(), r.PathValue("stream"), &by)
 	if why := noneSent(results); why != nil {
 		s.refuse(w, r, faultOf(why))
 		return

@@ -91,20 +91,10 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		s.fail(fault)
 		return false
 	}
+	id, batch, stream := r.ID, r.Batch, r.Stream
 	from := origin{address: s.address}
 	var reply *expected
-	if !r.ReplyTo.IsZero() {
-		if reply, fault = s.expect(p, r.Stream, r.ReplyTo); fault != nil {
-			fault.ID = r.ID
-			s.fail(fault)
-			return false
-		}
-		from.correlation = reply.correlation
-	}
-	s.inFlight.Add(1)
-	id, batch, stream := r.ID, r.Batch, r.Stream
-	s.server.publish(p, from, allowed, stream, r.Messages, func(results []upstream.Stored) {
-		s.freeSlot()
+	answer := func(results []upstream.Stored) {
 		s.server.audit.published(s, stream, results)
 		if reply != nil && results[0].Err == nil {
 			s.await(id, reply, results[0])
@@ -119,6 +109,25 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 			}
 			s.send(sc, s.server.answer(id, batch, results))
 		})
+	}
+	if refused := s.holding(stream, len(r.Messages)); refused != nil {
+		s.server.notePublishRefused(p, refused)
+		answer(refused)
+		return false
+	}
+	if !r.ReplyTo.IsZero() {
+		if reply, fault = s.expect(p, r.Stream, r.ReplyTo); fault != nil {
+			fault.ID = r.ID
+			s.fail(fault)
+			return false
+		}
+		from.correlation = reply.correlation
+	}
+	s.inFlight.Add(1)
+	s.server.publish(p, publisher(p, from, allowed), stream, r.Messages, func(results []upstream.Stored) {
+		s.hold(stream, results)
+		s.freeSlot()
+		answer(results)
 	})
 	return true
 }

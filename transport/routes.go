@@ -61,7 +61,7 @@ func (s *Server) routes() http.Handler {
 				"Authorization", "DPoP", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
 				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",
 			},
-			ExposedHeaders:       []string{"Retry-After", "WWW-Authenticate"},
+			ExposedHeaders:       []string{"Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate"},
 			AllowCredentials:     true,
 			MaxAge:               preflightAge,
 			OptionsSuccessStatus: http.StatusNoContent,

@@ -101,6 +101,8 @@ type Config struct {
 	// CheckEvery is how often the checks run by themselves, so that each change is
 	// logged.
 	CheckEvery time.Duration
+	// Quotas tells clients what they have left. Nil for nothing.
+	Quotas Quotas
 	// PublishBytes returns the memory that publishes in flight take, for the metric.
 	// Optional.
 	PublishBytes func() int64
@@ -135,6 +137,14 @@ type Filters interface {
 	// release.
 	Use(ctx context.Context, text, client string) (f filter.Filter, release func(), err error)
 	Stats() expr.Stats
+}
+
+// Quotas tells what publishers have left. The quotas themselves are a step of the pipeline.
+// It is a quota.Quotas.
+type Quotas interface {
+	// Left returns what a publisher has left in a stream of the quotas that are its own. It
+	// must not block.
+	Left(stream string, by *ingest.Publisher) []ingest.Allowance
 }
 
 // Tickets makes single-use tickets. It is an auth/redisauth.Tickets, whose errors

@@ -82,6 +82,8 @@ type session struct {
 	place     wheelPlace // guarded by the worker's lock
 	following keepingUp  // guarded by the follower's lock
 
+	holds map[string]held // streams to which publishing waits for a quota; owned by the reader
+
 	// Owned by the executor.
 	subs      []*subscription
 	groups    []*group
@@ -120,6 +122,12 @@ type waiters struct {
 	room  chan struct{}
 	slot  chan struct{}
 	ended chan struct{}
+}
+
+// held is why publishes to a stream are refused for some time.
+type held struct {
+	until monotime
+	why   error
 }
 
 // wheelPlace is a session's slot in its worker's wheel.

@@ -28,6 +28,7 @@ type worker struct {
 	mu    sync.Mutex
 	wheel wheel
 	feeds []*hub.Feed // woken
+	lag   lag
 	owed  map[*hub.Lane]int
 	ended bool
 	paid  *sync.Cond // a lane is owed nothing, or the worker has ended
@@ -106,6 +107,7 @@ func (w *worker) round() (more bool) {
 	w.mu.Lock()
 	for _, f := range w.feeds {
 		w.lanes.add(f)
+		w.lag.take(f)
 	}
 	clear(w.feeds)
 	w.feeds = w.feeds[:0]
@@ -122,6 +124,7 @@ func (w *worker) round() (more bool) {
 	w.scratch.reset()
 	w.mu.Lock()
 	for _, f := range delivered {
+		w.lag.delivered(f)
 		if w.owed[f.Lane()]--; w.owed[f.Lane()] == 0 {
 			delete(w.owed, f.Lane())
 			w.paid.Broadcast()
@@ -138,6 +141,7 @@ func (w *worker) wakeFeed(f *hub.Feed) {
 	w.mu.Lock()
 	w.feeds = append(w.feeds, f)
 	w.owed[f.Lane()]++
+	w.lag.woken(f)
 	w.mu.Unlock()
 	w.ring()
 }

@@ -47,6 +47,18 @@ func (w *Workers) Pace(lane *hub.Lane) {
 	}
 }
 
+// Lag returns how long new records wait for the slowest worker. A slow client does not
+// count: no worker waits for it.
+func (w *Workers) Lag() time.Duration {
+	now, slowest := monotimeNow(), time.Duration(0)
+	for _, worker := range w.all {
+		worker.mu.Lock()
+		slowest = max(slowest, worker.lag.now(now))
+		worker.mu.Unlock()
+	}
+	return slowest
+}
+
 func (w *Workers) start(ctx context.Context, tasks *sync.WaitGroup) {
 	for _, worker := range w.all {
 		tasks.Go(func() { worker.run(ctx) })

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sluice/hub/record"
 )
@@ -55,9 +56,24 @@ var (
 	// ErrPublishOverloaded: too much is in flight; the record is certainly not
 	// stored.
 	ErrPublishOverloaded = errors.New("too many publishes are in flight")
+	// ErrPublishLate: what is queued before the record would take longer than the record
+	// may wait; it is certainly not stored. Errors that wrap it are *LateError.
+	ErrPublishLate = errors.New("the record would not be stored in time")
 	// ErrRecordTooLarge: the topic does not accept a record of this size.
 	ErrRecordTooLarge = errors.New("the record is larger than the topic allows")
 	// ErrPublishRejected: Kafka refuses the record for a permanent reason (a
 	// missing ACL, a compacted topic and no key).
 	ErrPublishRejected = errors.New("kafka rejected the record")
 )
+
+// LateError is the error of a record that would not be stored in time.
+type LateError struct {
+	// RetryAfter is when so little is likely to be queued that the record would be.
+	RetryAfter time.Duration
+}
+
+// Error implements error.
+func (*LateError) Error() string { return ErrPublishLate.Error() }
+
+// Unwrap returns ErrPublishLate.
+func (*LateError) Unwrap() error { return ErrPublishLate }

@@ -89,6 +89,9 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
+	if a.front.quotas, err = newQuotas(c, a.front.store, logger); err != nil {
+		return nil, err
+	}
 	a.topics = newTopicMaker(c.Streams, a.clusters, logger.With("component", "topics"))
 	if err := a.front.prepare(newStreams(c, a.clusters, a.encryption)); err != nil {
 		return nil, err
@@ -108,6 +111,7 @@ func (a *App) Run(ctx context.Context) error {
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
 	l.add(messageIDParts(a.front.once)...)
+	l.add(part{name: "quotas", run: a.front.quotas.Run})
 	l.add(a.shared.parts()...)
 	l.add(part{name: "topics", run: a.topics.run})
 	l.add(a.front.parts()...)

@@ -4,11 +4,13 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub/ingest"
 	"sluice/hub/ingest/once"
+	"sluice/hub/ingest/quota"
 )
 
-// newIngest returns what published records pass through on their way to a store.
-func newIngest(c *config.Config, of *schemas, store ingest.Store, guard *once.Guard) *ingest.Pipeline {
-	pipeline := ingest.New(store, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Correlated{Header: c.Replies.Header}, ingest.Allowed{}})
+// newIngest returns what published records pass through on their way to a store. Quotas come
+// first: what is refused for another reason counts, too.
+func newIngest(c *config.Config, of *schemas, store ingest.Store, guard *once.Guard, quotas *quota.Quotas) *ingest.Pipeline {
+	pipeline := ingest.New(store, []ingest.Step{quotas, ingest.ReservedHeaders{}}, []ingest.Step{ingest.Correlated{Header: c.Replies.Header}, ingest.Allowed{}})
 	setIngest(pipeline, c, of, guard)
 	return pipeline
 }

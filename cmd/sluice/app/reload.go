@@ -11,8 +11,11 @@ import (
 )
 
 // reloadable are the fields of the configuration that Reload puts in force, with all
-// that is below them. Of limits, those of fixedLimits are excluded.
-var reloadable = []string{"auth/issuers", "grants", "encryption", "streams", "limits"}
+// that is below them. Of limits and quotas, fixedLimits and fixedQuotas are excluded.
+var reloadable = []string{"auth/issuers", "grants", "encryption", "streams", "quotas", "limits"}
+
+// fixedQuotas are the fields of quotas for which memory or connections are set up at start.
+var fixedQuotas = []string{"tracked", "share_every"}
 
 // fixedLimits are the limits for which memory, listeners or connections are set up at
 // start.
@@ -22,7 +25,7 @@ var fixedLimits = []string{
 }
 
 // Reload puts another configuration in force while the instance runs: its issuers,
-// grants, keysets, streams and limits. Running sessions have the new rights before the next
+// grants, keysets, streams, quotas and limits. Running sessions have the new rights before the next
 // record. It returns the fields that have changed and take effect only after a restart.
 // With an error, a part may be in force and the rest is as before.
 func (a *App) Reload(c *config.Config) (restart []string, err error) {
@@ -75,6 +78,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 		a.acls.watch(c.Streams)
 	}
 	a.front.server.RightsChanged()
+	a.front.quotas.SetRules(quotaRules(c))
 	setIngest(a.front.ingest, c, checking, a.front.once)
 	a.schemas = checking
 	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
@@ -100,6 +104,9 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 func reloads(field string) bool {
 	if limit, ok := strings.CutPrefix(field, "limits/"); ok {
 		return !slices.Contains(fixedLimits, limit)
+	}
+	if quota, ok := strings.CutPrefix(field, "quotas/"); ok {
+		return !slices.Contains(fixedQuotas, quota)
 	}
 	return slices.ContainsFunc(reloadable, func(section string) bool {
 		return field == section || strings.HasPrefix(field, section+"/")

@@ -23,6 +23,7 @@ import (
 	"sluice/hub/filter/expr"
 	"sluice/hub/ingest"
 	"sluice/hub/ingest/once"
+	"sluice/hub/ingest/quota"
 	"sluice/hub/redisstore"
 	"sluice/transport"
 	"sluice/transport/audit"
@@ -55,7 +56,8 @@ type front struct {
 	hub         *hub.Hub
 	schemas     *schemas // those that are in force when the instance starts
 	ingest      *ingest.Pipeline
-	once        *once.Guard          // nil without Redis
+	once        *once.Guard // nil without Redis
+	quotas      *quota.Quotas
 	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
@@ -96,7 +98,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if f.once, err = newMessageIDs(f.config, f.store, f.hub, f.logger); err != nil {
 		return err
 	}
-	f.ingest = newIngest(f.config, f.schemas, f.hub, f.once)
+	f.ingest = newIngest(f.config, f.schemas, f.hub, f.once, f.quotas)
 	f.presences = newPresences(f.config, f.clusters, f.hub)
 	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
 	return err
@@ -171,6 +173,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		CheckEvery:     f.config.Admin.CheckEvery,
 
 		CorrelationHeader: f.config.Replies.Header,
+		Quotas:            f.quotas,
 		PublishBytes:      f.publishBytes,
 		Audit:             f.audit,
 		DegradedStreams:   f.degraded,
@@ -308,6 +311,7 @@ func limits(l config.Limits) transport.Limits {
 		RepliesPerSession:       l.RepliesPerSession,
 		PublishesPerTenant:      l.PublishesPerTenant,
 		PublishTimeout:          span(l.PublishTimeout),
+		ShedAfter:               l.ShedAfter,
 		RecordBytes:             int(l.RecordBytes),
 		SendBuffer:              int(l.SendBuffer),
 		ReclaimAfter:            l.ReclaimAfter,

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Changed returns the fields in which two configurations differ, by their paths, down
@@ -17,7 +18,11 @@ func Changed(a, b *Config) []string {
 func changedIn(section string, a, b reflect.Value, paths *[]string) {
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
-		name := field.Tag.Get("koanf")
+		name, option, _ := strings.Cut(field.Tag.Get("koanf"), ",")
+		if option == "squash" {
+			changedIn(section, a.Field(i), b.Field(i), paths)
+			continue
+		}
 		if !field.IsExported() || name == "" || name == "-" || reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
 			continue
 		}

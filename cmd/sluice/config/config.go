@@ -22,6 +22,7 @@ type Config struct {
 	Streams        map[string]Stream `koanf:"streams" validate:"required,min=1,dive,keys,stream_name,endkeys" doc:"streams by public name, each mapped to a Kafka topic"`
 	Replies        Replies           `koanf:"replies" doc:"replies to records, for which clients can wait"`
 	MessageIDs     MessageIDs        `koanf:"message_ids" doc:"how records with a message id are stored once, in all streams; see streams/NAME/ingest/message_ids"`
+	Quotas         Quotas            `koanf:"quotas" doc:"what clients may publish; above it the error is rate_limited, and says when to try again"`
 	Cursors        Cursors           `koanf:"cursors" doc:"named cursors"`
 	Drain          Drain             `koanf:"drain" doc:"shutdown on SIGTERM or SIGINT"`
 	Compression    Compression       `koanf:"compression" doc:"compression of events for clients that offer it; events are compressed once for all subscribers of a stream. The compressed size reveals something about encrypted content: disable compression if clients can publish to a stream that contains records of others that must stay secret from them"`
@@ -49,6 +50,7 @@ type Stream struct {
 	Slow       string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what happens to a live subscriber that falls behind the records in memory: catch_up delivers all missed records from Kafka; conflate delivers the newest missed record of each key; skip continues with new records; disconnect ends the subscription with slow_consumer and its cursor. Records left out by conflate and skip are reported as gaps"`
 	Decrypt    *Decrypt      `koanf:"decrypt" doc:"what producers have encrypted in the records, which is decrypted for clients with the right"`
 	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; if left out, limits/stream_log"`
+	Quotas     Scopes        `koanf:"quotas" doc:"quotas of this stream, each instead of the one in the section quotas; clients have them beside those for other streams"`
 	Ingest     Ingest        `koanf:"ingest" doc:"what the stream demands of records that clients publish; a record that breaks a rule is refused with invalid"`
 }
 

@@ -171,6 +171,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkTickets(c, f)
 	checkTenants(c, f)
 	checkAudit(c, f)
+	checkQuotas(c, f)
 	checkTrusted(c, f)
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && c.Listen != "" {
 		f.addOnce("admin/listen", "is the same as listen")

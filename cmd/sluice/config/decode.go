@@ -39,6 +39,22 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 			return Size(n), nil
 		}
 		return nil, fmt.Errorf("expected a size, such as 64KiB, got %s", describe(value))
+	case reflect.TypeFor[Rate]():
+		if isText {
+			return quoted(text)(ParseRate(text))
+		}
+		if value == 0 {
+			return Rate(0), nil
+		}
+		return nil, fmt.Errorf("expected a rate, such as 100/s, got %s", describe(value))
+	case reflect.TypeFor[ByteRate]():
+		if isText {
+			return quoted(text)(ParseByteRate(text))
+		}
+		if value == 0 {
+			return ByteRate(0), nil
+		}
+		return nil, fmt.Errorf("expected a rate, such as 1MiB/s, got %s", describe(value))
 	case reflect.TypeFor[TLSVersion]():
 		// Without quotes it is a number.
 		if n, ok := value.(float64); ok {

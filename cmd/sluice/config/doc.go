@@ -33,9 +33,10 @@
 // changed after Load has returned it.
 //
 // Tour: config.go, tls.go, kafka.go (with sasl.go), redis.go, access.go, audit.go, ingest.go
-// and limits.go hold the sections, encryption.go that of keys with what is encrypted, streamschema.go what values match, and
+// quotas.go and limits.go hold the sections, encryption.go that of keys with what is encrypted,
+// streamschema.go what values match, and
 // apikeys.go, introspection.go, certificates.go, dpop.go, webhook.go, forwarded.go and revocation.go those of auth;
-// duration.go, size.go, replay.go and secret.go the types of values; schema.go makes
+// duration.go, size.go, rate.go, replay.go and secret.go the types of values; schema.go makes
 // a tree of the tags. load.go applies the layers (document.go, environment.go,
 // flags.go), keys.go finds unknown keys and sets defaults, decode.go converts
 // values, rules.go, consistency.go and verifiers.go check them, files.go reads the files that

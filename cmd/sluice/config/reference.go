@@ -89,6 +89,10 @@ func (n *node) kind() string {
 		return "duration"
 	case reflect.TypeFor[Size]():
 		return "bytes"
+	case reflect.TypeFor[Rate]():
+		return "rate"
+	case reflect.TypeFor[ByteRate]():
+		return "rate of bytes"
 	case reflect.TypeFor[Path]():
 		return "file"
 	case reflect.TypeFor[SecretURL]():

@@ -98,6 +98,7 @@ var validate = sync.OnceValue(func() *validator.Validate {
 	v.RegisterStructValidation(checkSASLAWS, SASLAWS{})
 	v.RegisterStructValidation(checkRedis, Redis{})
 	v.RegisterStructValidation(checkLimits, Limits{})
+	v.RegisterStructValidation(checkQuota, Quota{})
 	v.RegisterStructValidation(checkKafkaACLs, KafkaACLs{})
 	v.RegisterStructValidation(checkIngestHeaders, IngestHeaders{})
 	return v
@@ -165,6 +166,10 @@ func show(value any) string {
 		return v.String()
 	case Size:
 		return v.String()
+	case Rate:
+		return v.String()
+	case ByteRate:
+		return v.String()
 	case int:
 		return strconv.Itoa(v)
 	}
@@ -189,6 +194,14 @@ func bounds(t reflect.Type, param string) (low, high int64) {
 			var s Size
 			s, err = ParseSize(text)
 			n = int64(s)
+		case reflect.TypeFor[Rate]():
+			var r Rate
+			r, err = ParseRate(text)
+			n = int64(r)
+		case reflect.TypeFor[ByteRate]():
+			var r ByteRate
+			r, err = ParseByteRate(text)
+			n = int64(r)
 		default:
 			n, err = strconv.ParseInt(text, 10, 64)
 		}
