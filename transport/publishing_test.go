@@ -25,6 +25,7 @@ var outcomes = map[string]error{
 	"unavailable": upstream.ErrPublishUnavailable,
 	"unknown":     upstream.ErrPublishUnknown,
 	"overloaded":  upstream.ErrPublishOverloaded,
+	"late":        &upstream.LateError{RetryAfter: time.Second},
 	"too_large":   upstream.ErrRecordTooLarge,
 	"rejected":    upstream.ErrPublishRejected,
 	"odd":         errors.New("the broker at 10.1.2.3 said: secret-detail"),
@@ -138,6 +139,7 @@ func TestPublishingOutcomes(t *testing.T) {
 		"unavailable": {503, "publish_unavailable", true},
 		"unknown":     {504, "publish_unknown", false},
 		"overloaded":  {429, "rate_limited", true},
+		"late":        {503, "overloaded", true},
 		"too_large":   {413, "record_too_large", false},
 		"rejected":    {422, "invalid", false},
 		"odd":         {500, "internal", true},
@@ -164,10 +166,17 @@ func TestPublishingOutcomes(t *testing.T) {
 		})
 	}
 	for result, want := range map[string]float64{
-		"stored": 7, "publish_unavailable": 2, "publish_unknown": 4, "rate_limited": 2, "record_too_large": 2, "invalid": 2, "internal": 2,
+		"stored": 8, "overloaded": 2, "publish_unavailable": 2, "publish_unknown": 4, "rate_limited": 2, "record_too_large": 2, "invalid": 2, "internal": 2,
 	} {
 		if got := in.metric(`sluice_publishes_total{result="` + result + `"}`); got != want {
 			t.Errorf("%s is counted %v times, want %v", result, got, want)
+		}
+	}
+	for reason, want := range map[string]float64{
+		"publish_unavailable": 2, "publish_unknown": 4, "publish_memory": 2, "late": 2, "record_too_large": 2, "invalid": 2, "internal": 2,
+	} {
+		if got := in.metric(`sluice_publish_refusals_total{reason="` + reason + `"}`); got != want {
+			t.Errorf("%v are refused for %s, want %v", got, reason, want)
 		}
 	}
 }

@@ -185,6 +185,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	if f.once != nil {
 		f.registry.MustRegister(messageIDMetrics{f.once})
 	}
+	f.registry.MustRegister(unavailablePartitions(f.clusters))
 	if m := f.verifiers.webhookMetrics; m != nil {
 		f.registry.MustRegister(m)
 	}

@@ -14,6 +14,20 @@
 //     sent with it.
 //   - A partition that makes no progress for [Config.FailAfter] delays nothing:
 //     its messages fail at once until a trial shows that it stores again.
+//   - A message before which so much is queued that it would not be stored in its time
+//     fails at once.
+//
+// # The circuit breaker
+//
+// Each partition has a circuit breaker of its own, as each can lack its leader or its
+// replicas alone. It is closed while records are stored, open when none was for FailAfter,
+// and half-open when the leader answers again: then the messages of one call at a time are
+// tried. It is not sony/gobreaker, which judges calls by their results, one by one. Here a
+// batch carries many calls, and none of them may have a result yet: what counts is that
+// nothing makes progress. When the breaker opens, what is queued has to fail with it, but a
+// batch that may have been appended has to be sent on, unchanged, or records would be stored
+// twice or out of order. And what closes it again is a stored record: a broker without
+// enough replicas answers everything else.
 //
 // # Goroutines
 //
@@ -38,6 +52,7 @@
 //
 //	topic.go     a topic: its partitions, and how its messages are settled
 //	lane.go      a partition: its queue, its sequence, its state
+//	estimate.go  how long messages wait
 //	config.go    Config, Producer
 //	identity.go  producer id, epoch and sequence
 //	call.go      one call of Produce, its messages, batches and results

@@ -72,6 +72,7 @@ type lane struct {
 	trial    *call       // the last call that was let through while away
 	tried    time.Time   // when that was
 	patience *time.Timer // fires FailAfter after since
+	estimate estimate
 
 	// Owned by run.
 	identity   identity

@@ -65,6 +65,31 @@ func (p *Producer) Run(ctx context.Context) error {
 // Bytes returns the memory of the messages in flight, which MemoryBytes bounds.
 func (p *Producer) Bytes() int64 { return p.memory.Load() }
 
+// Unavailable returns how many partitions refuse messages at present, with one for each
+// topic whose partitions could not be learned.
+func (p *Producer) Unavailable() int {
+	p.mu.Lock()
+	topics := make([]*topic, 0, len(p.topics))
+	for _, t := range p.topics {
+		topics = append(topics, t)
+	}
+	p.mu.Unlock()
+	n := 0
+	for _, t := range topics {
+		t.mu.Lock()
+		if t.away != nil && t.lanes == nil {
+			n++
+		}
+		for _, l := range t.lanes {
+			if l.away != nil {
+				n++
+			}
+		}
+		t.mu.Unlock()
+	}
+	return n
+}
+
 // Produce implements upstream.Producer.
 func (p *Producer) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
 	call := newCall(messages, done)

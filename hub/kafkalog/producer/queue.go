@@ -13,9 +13,14 @@ import (
 
 // push queues a message. The lock is held.
 func (l *lane) push(m *message) {
-	if !l.takes(m.call) {
+	refusal, cause := error(upstream.ErrPublishUnavailable), l.away
+	if l.takes(m.call) {
+		refusal, cause = l.late(m), nil
+	}
+	l.estimate.waiting += m.size
+	if refusal != nil {
 		m.lane = l
-		l.topic.fail(m, upstream.ErrPublishUnavailable, l.away)
+		l.topic.fail(m, refusal, cause)
 		l.dead-- // fail counted it, but it never was in the queue
 		return
 	}
@@ -27,6 +32,29 @@ func (l *lane) push(m *message) {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Bounds of the hint in a refusal.
+const (
+	leastHint = 10 * time.Millisecond
+	mostHint  = 10 * time.Second
+)
+
+// late returns why a message is not queued, nil if it would be stored before its call ends.
+// A lane that is away has an end of waiting of its own. The lock is held.
+func (l *lane) late(m *message) error {
+	if l.away != nil || l.sending == nil && len(l.queue) == l.dead {
+		return nil
+	}
+	now := time.Now()
+	wait := l.estimate.wait(m.size, l.maxBytes, now)
+	if wait == 0 {
+		return nil
+	}
+	if over := wait - m.call.deadline.Sub(now); over > 0 {
+		return &upstream.LateError{RetryAfter: min(max(over, leastHint), mostHint)}
+	}
+	return nil
 }
 
 // take makes a batch of queued messages, nil if there are none.
@@ -41,6 +69,7 @@ func (l *lane) take() *batch {
 				break
 			}
 			m.batch = batch
+			l.estimate.waiting -= m.size
 			batch.messages = append(batch.messages, m)
 			batch.size += m.size
 			batch.live++
@@ -51,12 +80,16 @@ func (l *lane) take() *batch {
 	}
 	l.queue = slices.Delete(l.queue, 0, taken)
 	if batch.live == 0 {
+		l.estimate.begun = time.Time{}
 		if l.cause == nil && l.away == nil {
 			l.progress() // nothing failed, and nothing is waited for
 		}
 		return nil
 	}
 	l.sending = batch
+	if l.estimate.begun.IsZero() {
+		l.estimate.begun = time.Now()
+	}
 	if l.since.IsZero() {
 		l.since = time.Now()
 		l.patience.Reset(l.producer.config.FailAfter)
@@ -79,6 +112,7 @@ func (l *lane) requeue(batch *batch, cause error) {
 	batch.messages = slices.DeleteFunc(batch.messages, func(m *message) bool { return m.settled })
 	for _, m := range batch.messages {
 		m.batch = nil
+		l.estimate.waiting += m.size
 	}
 	l.queue = slices.Insert(l.queue, 0, batch.messages...)
 	// Without a cause, the batch belongs to a trial that continues in another
@@ -101,7 +135,7 @@ func (l *lane) shut() {
 func (l *lane) failBatch(batch *batch, sentinel, cause error) {
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
-	l.sending = nil
+	l.sending, l.estimate.begun = nil, time.Time{}
 	switch {
 	case l.away != nil:
 		l.ajar = false
@@ -119,6 +153,9 @@ func (l *lane) failQueue(cause error) {
 		l.topic.fail(m, upstream.ErrPublishUnavailable, cause)
 	}
 	l.queue, l.dead = nil, 0
+	if l.sending == nil {
+		l.estimate.begun = time.Time{}
+	}
 }
 
 // compact drops settled messages once they are more than half of the queue, so

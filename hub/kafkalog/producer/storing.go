@@ -141,6 +141,7 @@ func (l *lane) stored(batch *batch, out outcome) {
 	l.retry.Reset()
 	l.back()
 	l.progress()
+	l.estimate.stored(time.Now())
 	for i, m := range batch.messages {
 		result := upstream.Stored{Partition: l.partition, Offset: -1, Timestamp: m.timestamp()}
 		if out.offset >= 0 {

@@ -72,6 +72,7 @@ func (t *topic) settle(m *message, result upstream.Stored) {
 		m.batch.live--
 	} else if m.lane != nil {
 		m.lane.dead++
+		m.lane.estimate.waiting -= m.size
 	}
 	if m.settle(result) {
 		t.calls--
@@ -79,6 +80,7 @@ func (t *topic) settle(m *message, result upstream.Stored) {
 	}
 }
 
+// fail gives a message a failure as its result.
 func (t *topic) fail(m *message, sentinel, cause error) {
 	partition := int32(-1)
 	if m.lane != nil {
