@@ -47,6 +47,9 @@ type Grant struct {
 	// the principal is shown these, and no others. This package passes the texts on and
 	// does not interpret them.
 	Decrypt []string
+	// Quota names what a principal may publish to the streams in Publish. Empty for no name.
+	// This package passes the name on and does not interpret it.
+	Quota string
 	// Replay is how far back principals that may subscribe may read. 0 means not at
 	// all.
 	Replay time.Duration
@@ -79,6 +82,7 @@ type grant struct {
 	byName     byName
 
 	filter, publishFilter string
+	quota                 string
 	redaction             *Redaction // nil for none
 }
 
@@ -115,8 +119,10 @@ func newGrant(g Grant, named byName) (*grant, error) {
 		return nil, errors.New("decrypt requires subscribe")
 	case g.PublishFilter != "" && len(g.Publish) == 0:
 		return nil, errors.New("publish_filter requires publish")
+	case g.Quota != "" && len(g.Publish) == 0:
+		return nil, errors.New("quota requires publish")
 	}
-	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, byName: named}
+	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, quota: g.Quota, byName: named}
 	if len(g.Redact)+len(g.Mask)+len(g.Decrypt) > 0 {
 		made.redaction = &Redaction{Redact: slices.Clone(g.Redact), Mask: slices.Clone(g.Mask), Decrypt: slices.Clone(g.Decrypt)}
 	}

@@ -179,3 +179,34 @@ func TestAnonymous(t *testing.T) {
 		t.Errorf("without an anonymous grant: %v", err)
 	}
 }
+
+// TestQuotasOfGrants: of the grants that let a principal publish to a stream, the first that
+// has a quota counts.
+func TestQuotasOfGrants(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t,
+		auth.Grant{When: map[string]string{"role": "other"}, Publish: []string{"*"}, Quota: "other"},
+		auth.Grant{When: map[string]string{"role": "device"}, Publish: []string{"orders"}},
+		auth.Grant{When: map[string]string{"role": "device"}, Publish: []string{"iot.*"}, Quota: "first"},
+		auth.Grant{When: map[string]string{"role": "device"}, Subscribe: []string{"read"}, Publish: []string{"*"}, Quota: "second"},
+	)
+	device, err := a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"role": "device"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody, err := a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"role": "nobody"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stream, want := range map[string]string{"iot.telemetry": "first", "orders": "second", "read": "second"} {
+		if got := device.Quota(stream); got != want {
+			t.Errorf("%s: %q, want %q", stream, got, want)
+		}
+		if got := nobody.Quota(stream); got != "" {
+			t.Errorf("%s: %q without a right", stream, got)
+		}
+	}
+	if _, err := auth.New(auth.Config{Grants: []auth.Grant{{Anonymous: true, Subscribe: []string{"s"}, Quota: "q"}}}); err == nil || !strings.Contains(err.Error(), "quota requires publish") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -183,6 +183,18 @@ func (p *Principal) Allowances(action Action, stream string) []Allowance {
 	return all
 }
 
+// Quota returns the name of the quota for what the principal publishes to a stream: that of
+// the first grant, in the order of the configuration, that has one and a right to publish
+// there. Empty if none has.
+func (p *Principal) Quota(stream string) string {
+	for _, g := range p.grants {
+		if g.quota != "" && g.allows(Publish, stream) {
+			return g.quota
+		}
+	}
+	return ""
+}
+
 // Sees reports whether the principal has any right on a stream. Where it has
 // none, it should not learn whether the stream exists.
 func (p *Principal) Sees(stream string) bool {

@@ -84,15 +84,15 @@ func (s *Server) shed() *overloadError {
 	return nil
 }
 
-// publisher returns who publishes. allowed passes the records that the principal may
+// publisher returns who publishes to a stream. allowed passes the records that the principal may
 // publish.
-func publisher(p *auth.Principal, from origin, allowed filter.Filter) ingest.Publisher {
+func publisher(p *auth.Principal, stream string, from origin, allowed filter.Filter) ingest.Publisher {
 	by := ingest.Publisher{
 		Principal: p.Key(), Tenant: p.Tenant(), Address: from.address, TraceParent: from.traceParent,
 		Correlation: from.correlation, Claims: p.Claims(), Allowed: allowed,
 	}
 	if !p.Anonymous() {
-		by.Subject = p.ID()
+		by.Subject, by.Quota = p.ID(), p.Quota(stream)
 	}
 	return by
 }

@@ -73,7 +73,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		from.correlation = reply.correlation
 	}
 	stored := make(chan []upstream.Stored, 1)
-	by := publisher(c.principal, from, allowed)
+	by := publisher(c.principal, r.PathValue("stream"), from, allowed)
 	s.publish(c.principal, by, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored

@@ -124,7 +124,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		from.correlation = reply.correlation
 	}
 	s.inFlight.Add(1)
-	s.server.publish(p, publisher(p, from, allowed), stream, r.Messages, func(results []upstream.Stored) {
+	s.server.publish(p, publisher(p, stream, from, allowed), stream, r.Messages, func(results []upstream.Stored) {
 		s.hold(stream, results)
 		s.freeSlot()
 		answer(results)

@@ -67,6 +67,9 @@ type Publisher struct {
 	// Correlation is what the reply to the record will have in common with it, "" if none
 	// is expected.
 	Correlation string
+	// Quota names the quota of the principal that the right to publish comes with, "" for
+	// none.
+	Quota string
 	// Allowed passes the records that the principal has a right to publish.
 	Allowed filter.Filter
 }

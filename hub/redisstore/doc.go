@@ -33,7 +33,7 @@
 //
 // The shares of a quota are one hash, and the instances one sorted set:
 //
-//	<prefix>quota:{scope/tenant/stream/principal/address}
+//	<prefix>quota:{scope/tenant/stream/grant/principal/address}
 //	    <instance>  what it wants, its share, and when that lapses in Unix
 //	                milliseconds: "0.500000 0.333333 1795…"
 //	<prefix>quota.instances

@@ -74,7 +74,7 @@ func issuers(c *config.Config) []auth.Issuer {
 
 func grants(c *config.Config) []auth.Grant {
 	made := make([]auth.Grant, 0, len(c.Grants))
-	for _, g := range c.Grants {
+	for i, g := range c.Grants {
 		made = append(made, auth.Grant{
 			When:      g.When,
 			Anonymous: g.Anonymous,
@@ -87,6 +87,7 @@ func grants(c *config.Config) []auth.Grant {
 			Mask:          g.Mask,
 			Decrypt:       g.Decrypt,
 			PublishFilter: g.PublishFilter,
+			Quota:         quotaName(i, g),
 		})
 	}
 	return made

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/rand"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"sluice/cmd/sluice/config"
@@ -38,7 +39,23 @@ func quotaRules(c *config.Config) quota.Rules {
 			rules.Streams[name] = own
 		}
 	}
+	for i, g := range c.Grants {
+		if name := quotaName(i, g); name != "" {
+			if rules.Granted == nil {
+				rules.Granted = make(map[string]*quota.Rule)
+			}
+			rules.Granted[name] = quotaRule(g.Quota)
+		}
+	}
 	return rules
+}
+
+// quotaName returns the name of the quota of a grant, by its place among the grants.
+func quotaName(place int, g config.Grant) string {
+	if g.Quota == nil {
+		return ""
+	}
+	return strconv.Itoa(place)
 }
 
 func quotaSet(s config.Scopes) quota.Set {

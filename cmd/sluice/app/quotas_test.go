@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"sluice/auth"
 	"sluice/cmd/sluice/config"
 )
 
@@ -76,6 +79,57 @@ streams:
 		}
 		if time.Now().After(end) {
 			t.Fatalf("with other quotas: %d", status)
+		}
+	}
+}
+
+// TestQuotaOfAGrant: a principal has the quota of its grant in place of the others.
+func TestQuotaOfAGrant(t *testing.T) {
+	t.Parallel()
+	servers := embed(t)
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := run(t, load(t, `
+listen: 127.0.0.1:0
+admin: {listen: 127.0.0.1:0}
+kafka: {brokers: [%q]}
+drain: {timeout: 1s, spread: 0s}
+auth: {issuers: [{issuer: test, audience: sluice, algorithms: [HS256], secret_file: %q}]}
+grants:
+  - {when: {role: gateway}, publish: [a], quota: {records: 1/m, burst: 20m}}
+  - {when: {}, publish: [a]}
+quotas: {principal: {records: 1/m, burst: 5m}}
+streams: {a: {topic: a, partitions: 1}}
+`, servers.Brokers[0], path), Options{})
+	for role, most := range map[string]int{"gateway": 20, "device": 5} {
+		token, err := auth.Mint(auth.NewSecret(strings.Repeat("s", 32)), auth.TokenClaims{
+			Issuer: "test", Audience: "sluice", Subject: "u", ValidFor: time.Hour, More: map[string]any{"role": role},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, records := range []int{most + 1, most} {
+			body := `{"records":[` + strings.TrimSuffix(strings.Repeat(`{"data":1},`, records), ",") + `]}`
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.address+"/v1/streams/a/records", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", "Bearer "+token)
+			request.Header.Set("Content-Type", "application/json")
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+			if refused := answer.StatusCode == http.StatusRequestEntityTooLarge; refused != (records > most) {
+				t.Errorf("%s, %d records: %d", role, records, answer.StatusCode)
+			}
+			if got, want := answer.Header.Get("RateLimit-Policy"), fmt.Sprintf(`"principal-records";q=%d;w=%d;qu="records"`, most, most*60); got != want {
+				t.Errorf("%s: %s", role, got)
+			}
 		}
 	}
 }

@@ -52,5 +52,6 @@ type Grant struct {
 	Mask          []string          `koanf:"mask" validate:"unique" doc:"paths like redact, of values that are replaced by \"***\""`
 	Decrypt       []string          `koanf:"decrypt" validate:"unique" doc:"what is shown of the encrypted in the streams in subscribe: paths, as they are in decrypt/paths of these streams. Without them, nothing of it is shown"`
 	PublishFilter string            `koanf:"publish_filter" doc:"condition on records that are published to the streams in publish, like filter, without ts, partition and offset; other records are refused with forbidden"`
+	Quota         *Quota            `koanf:"quota" doc:"what a principal may publish to the streams in publish, instead of quotas/principal; of several grants with a quota the first one counts"`
 	Replay        Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back the streams in subscribe can be replayed: a duration, or unlimited. 0 allows only limits/resume_window"`
 }

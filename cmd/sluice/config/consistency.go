@@ -73,6 +73,13 @@ func checkGrant(level validator.StructLevel) {
 	if g.PublishFilter != "" && len(g.Publish) == 0 {
 		conflict(level, "publish_filter", "publish_filter requires publish")
 	}
+	switch {
+	case g.Quota == nil:
+	case len(g.Publish) == 0:
+		conflict(level, "quota", "quota requires publish")
+	case g.Anonymous:
+		conflict(level, "quota", "clients without a token count by their address: set quotas/address")
+	}
 	if g.Filter != "" {
 		if _, err := filters().Rule(g.Filter); err != nil {
 			conflict(level, "filter", "%s", err)

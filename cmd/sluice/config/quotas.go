@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -71,6 +72,11 @@ func checkQuotas(c *Config, f *faults) {
 		}
 	}
 	c.Quotas.each(check("quotas"))
+	for i := range c.Grants {
+		if q := c.Grants[i].Quota; q != nil {
+			check(fmt.Sprintf("grants/%d", i))("quota", q)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		c.Streams[name].Quotas.each(check(join("streams", name) + "/quotas"))
 	}

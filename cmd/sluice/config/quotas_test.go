@@ -40,13 +40,16 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
-const quotaBase = `
-kafka: {brokers: ["127.0.0.1:9092"]}
-grants: [{anonymous: true, publish: [a]}]
-`
+const (
+	quotaBase   = "kafka: {brokers: [\"127.0.0.1:9092\"]}\n"
+	quotaGrants = "grants: [{anonymous: true, publish: [a]}]\n"
+)
 
 func loadQuotas(t *testing.T, text string) (*config.Config, error) {
 	t.Helper()
+	if !strings.Contains(text, "grants:") {
+		text += "\n" + quotaGrants
+	}
 	return config.Load(config.Options{Text: quotaBase + text, Environ: []string{}})
 }
 
@@ -79,16 +82,19 @@ func TestFaultsOfQuotas(t *testing.T) {
 	t.Parallel()
 	const plain = "streams: {a: {topic: a}}\n"
 	for text, want := range map[string]string{
-		plain + "quotas: {principal: {}}":                                      "quotas/principal/records: the quota limits nothing",
-		plain + "quotas: {principal: {records: 100}}":                          "quotas/principal/records: expected a rate, such as 100/s, got a number",
-		plain + "quotas: {principal: {records: 20000000/s}}":                   "quotas/principal/records: 20000000/s is not between 1/h and 10000000/s",
-		plain + "quotas: {principal: {bytes: 5/s}}":                            "quotas/principal/burst: 5B/s for 2s are 10 bytes at once",
-		plain + "quotas: {address: {records: 1/h}}":                            "quotas/address/burst: 1/h for 2s are less than one record",
-		plain + "quotas: {stream: {records: 1/s, shared: true}}":               "quotas/stream/shared: requires redis",
-		plain + "quotas: {stream: {concurrent: 1, shared: true}}":              "quotas/stream/shared: has no effect on concurrent",
-		plain + "quotas: {tenant: {records: 1/s}}":                             "quotas/tenant: unknown key",
-		"streams: {a: {topic: a, quotas: {stream: {burst: 1s}}}}":              "streams/a/quotas/stream/records: the quota limits nothing",
-		"streams: {a: {topic: a, quotas: {stream: {records: 1/h}}}}":           "streams/a/quotas/stream/burst: 1/h for 2s are less than one record",
+		plain + "quotas: {principal: {}}":                            "quotas/principal/records: the quota limits nothing",
+		plain + "quotas: {principal: {records: 100}}":                "quotas/principal/records: expected a rate, such as 100/s, got a number",
+		plain + "quotas: {principal: {records: 20000000/s}}":         "quotas/principal/records: 20000000/s is not between 1/h and 10000000/s",
+		plain + "quotas: {principal: {bytes: 5/s}}":                  "quotas/principal/burst: 5B/s for 2s are 10 bytes at once",
+		plain + "quotas: {address: {records: 1/h}}":                  "quotas/address/burst: 1/h for 2s are less than one record",
+		plain + "quotas: {stream: {records: 1/s, shared: true}}":     "quotas/stream/shared: requires redis",
+		plain + "quotas: {stream: {concurrent: 1, shared: true}}":    "quotas/stream/shared: has no effect on concurrent",
+		plain + "quotas: {tenant: {records: 1/s}}":                   "quotas/tenant: unknown key",
+		"streams: {a: {topic: a, quotas: {stream: {burst: 1s}}}}":    "streams/a/quotas/stream/records: the quota limits nothing",
+		"streams: {a: {topic: a, quotas: {stream: {records: 1/h}}}}": "streams/a/quotas/stream/burst: 1/h for 2s are less than one record",
+		plain + "auth: {issuers: [{issuer: i, audience: a, algorithms: [ES256], jwks_url: \"https://a/b\"}]}\ngrants: [{when: {}, subscribe: [a], quota: {records: 1/s}}]":             "grants/0/quota: quota requires publish",
+		plain + "grants: [{anonymous: true, publish: [a], quota: {records: 1/s}}]":                                                                                                     "grants/0/quota: clients without a token count by their address",
+		plain + "auth: {issuers: [{issuer: i, audience: a, algorithms: [ES256], jwks_url: \"https://a/b\"}]}\ngrants: [{when: {}, publish: [a], quota: {records: 1/s, shared: true}}]": "grants/0/quota/shared: requires redis",
 		"streams: {a: {topic: a, quotas: {tracked: 5000}}}":                    "streams/a/quotas/tracked: unknown key",
 		plain + "quotas: {principal: {records: 1/s, burst: 1ms}, tracked: 10}": "quotas/tracked: 10 is not between 1000 and 10000000",
 	} {

@@ -10,7 +10,9 @@ type key struct {
 	by     scope
 	tenant string
 	// stream is the stream of a quota that is for one stream only, else "".
-	stream    string
+	stream string
+	// granted is the name of the quota of a principal that comes with a right, else "".
+	granted   string
 	principal string
 	address   netip.Addr
 }

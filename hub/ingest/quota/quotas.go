@@ -74,10 +74,13 @@ func (q *Quotas) SetRules(r Rules) { q.rules.Store(&r) }
 // the batch does not count there.
 func keyOf(r *Rules, by scope, stream string, publisher *ingest.Publisher, network netip.Addr) (k key, rule *Rule, counts bool) {
 	rule, own := r.rule(by, stream)
+	k = key{by: by, tenant: publisher.Tenant}
+	if granted := r.Granted[publisher.Quota]; by == byPrincipal && granted != nil {
+		rule, own, k.granted = granted, false, publisher.Quota
+	}
 	if !rule.limits() {
 		return key{}, nil, false
 	}
-	k = key{by: by, tenant: publisher.Tenant}
 	switch by {
 	case byPrincipal:
 		// An anonymous one is its address.

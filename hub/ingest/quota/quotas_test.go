@@ -193,6 +193,36 @@ func TestAStreamsOwnRulesTakeThePlaceOfTheOthers(t *testing.T) {
 	}
 }
 
+// TestARightCanComeWithAQuota: it takes the place of all others for the principal, who has
+// it for all streams together.
+func TestARightCanComeWithAQuota(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: time.Unix(1, 0)}
+	config := set(&quota.Rule{Records: 2, Burst: time.Second}, nil, nil)
+	config.Rules.Streams = map[string]quota.Set{"iot": {Principal: &quota.Rule{Records: 3, Burst: time.Second}}}
+	config.Rules.Granted = map[string]*quota.Rule{"large": {Records: 10, Burst: time.Second}}
+	d := newDoor(t, c.now, config)
+	large := user("a")
+	large.Quota = "large"
+	if refused := d.publish(large, "iot", 6, 1); refused != nil {
+		t.Fatal(refused)
+	}
+	if refused := d.publish(large, "orders", 4, 1); refused != nil {
+		t.Fatal(refused)
+	}
+	if refused := d.publish(large, "iot", 1, 1); refused == nil || refused.Most != 10 {
+		t.Errorf("got %+v", refused)
+	}
+	// What does not come with the right is apart, and an unknown name is none.
+	for stream, n := range map[string]int{"iot": 3, "orders": 2} {
+		unknown := user("a")
+		unknown.Quota = "unknown"
+		if refused := d.publish(unknown, stream, n, 1); refused != nil {
+			t.Errorf("%s: %v", stream, refused)
+		}
+	}
+}
+
 func TestPublishesAtOnce(t *testing.T) {
 	t.Parallel()
 	c := &clock{at: time.Unix(1, 0)}

@@ -37,6 +37,10 @@ type Rules struct {
 	// the place of the others in that stream, for which clients then have quotas of their
 	// own.
 	Streams map[string]Set
+	// Granted are the rules for principals by the name of their quota (Publisher.Quota).
+	// They take the place of all others for principals, who have one such quota for all
+	// streams that it is for.
+	Granted map[string]*Rule
 }
 
 // scope is whose quota it is.

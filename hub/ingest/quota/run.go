@@ -177,9 +177,9 @@ func (q *Quotas) giveUp(ctx context.Context) error {
 
 // name returns a name of the key that no other key has, for the Sharer.
 func (k key) name() string {
-	parts := []string{scopeNames[k.by], k.tenant, k.stream, k.principal, ""}
+	parts := []string{scopeNames[k.by], k.tenant, k.stream, k.granted, k.principal, ""}
 	if k.address.IsValid() {
-		parts[4] = k.address.String()
+		parts[5] = k.address.String()
 	}
 	for i, part := range parts {
 		parts[i] = nameEscapes.Replace(part)

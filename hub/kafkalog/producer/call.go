@@ -21,7 +21,6 @@ type call struct {
 	deadline time.Time // none of it is sent for the first time from then on
 	cost     int64     // bytes of memory in flight
 
-
 	done    func([]upstream.Stored)
 	stop    func() // stops watching the context
 	release func() // returns the memory to the producer's budget
