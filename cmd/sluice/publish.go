@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -103,7 +104,8 @@ were sent with it.`,
 				err := setValue(&m, value, text)
 				return m, err
 			},
-			out: cmd.OutOrStdout(),
+			pause: func(d time.Duration) { pause(cmd.Context(), d) },
+			out:   cmd.OutOrStdout(),
 		}
 		if err := all.from(cmd.InOrStdin()); err != nil {
 			return fmt.Errorf("%w%s", err, again(err, id))

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"sluice/transport/client"
 )
@@ -26,7 +28,9 @@ type lines struct {
 	publish func([]client.Message) ([]client.Result, error)
 	// message makes the record of a line, by its number.
 	message func(n int, line []byte) (client.Message, error)
-	out     io.Writer
+	// pause waits, unless the command is to end.
+	pause func(time.Duration)
+	out   io.Writer
 
 	numbers []int // of the lines of the batch
 	batch   []client.Message
@@ -75,6 +79,11 @@ func (l *lines) sendPart(numbers []int, batch []client.Message) error {
 	}
 	results, err := l.publish(batch)
 	var refused *client.Error
+	// A quota refuses a request as a whole, so that nothing of it is stored yet.
+	for errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests && refused.RetryAfter > 0 {
+		l.pause(refused.RetryAfter)
+		results, err = l.publish(batch)
+	}
 	if half := len(batch) / 2; half > 0 && errors.As(err, &refused) && refused.Status == http.StatusRequestEntityTooLarge {
 		if err := l.sendPart(numbers[:half], batch[:half]); err != nil {
 			return err
@@ -157,5 +166,15 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 			continue
 		}
 		return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), err
+	}
+}
+
+// pause waits for a time, or until a context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

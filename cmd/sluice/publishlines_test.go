@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"sluice/transport/client"
 )
@@ -121,6 +123,7 @@ func TestPublishingLines(t *testing.T) {
 				}
 				var out strings.Builder
 				all := &lines{
+					pause:   func(time.Duration) { t.Error("it waits") },
 					publish: func(batch []client.Message) ([]client.Result, error) { return c.PublishBatch(t.Context(), "s", batch) },
 					message: func(_ int, line []byte) (m client.Message, err error) { err = setValue(&m, line, false); return m, err },
 					out:     &out,
@@ -172,5 +175,33 @@ func TestLinesAreNotHeldBack(t *testing.T) {
 	_ = write.CloseWithError(broken)
 	if err := <-ended; !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "line 5: ") {
 		t.Errorf("it ended with %v", err)
+	}
+}
+
+// TestLinesWaitForAQuota: a batch that a quota refuses is sent again after its time, and
+// before the lines that follow.
+func TestLinesWaitForAQuota(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	var waited time.Duration
+	all := &lines{
+		publish: func(batch []client.Message) ([]client.Result, error) {
+			for _, m := range batch {
+				sent = append(sent, string(m.Data))
+			}
+			if waited < 3*time.Second {
+				return nil, fmt.Errorf("publish: %w", &client.Error{Status: http.StatusTooManyRequests, Code: "rate_limited", RetryAfter: time.Second})
+			}
+			return make([]client.Result, len(batch)), nil
+		},
+		message: func(line []byte) (client.Message, error) { return client.Message{Data: slices.Clone(line)}, nil },
+		pause:   func(d time.Duration) { waited += d },
+		out:     io.Discard,
+	}
+	if err := all.from(iotest.OneByteReader(strings.NewReader("1\n2\n"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(sent, ""); got != "11112" {
+		t.Errorf("sent %s", got)
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Rate is a number of records, and ByteRate a number of bytes, in an hour.
-type (
-	Rate     int64
-	ByteRate int64
-)
+// Rate is a number of records in an hour.
+type Rate int64
+
+// ByteRate is a number of bytes in an hour.
+type ByteRate int64
 
 // PerSecond returns the rate in a second.
 func (r Rate) PerSecond() float64 { return float64(r) / time.Hour.Seconds() }
@@ -30,7 +30,7 @@ var spans = []struct {
 func ParseRate(text string) (Rate, error) {
 	return parseRate[Rate](text, errRate, func(number string) (int64, error) {
 		n, err := strconv.ParseUint(number, 10, 63)
-		return int64(n), err //nolint:gosec // it has 63 bits
+		return int64(n), err
 	})
 }
 

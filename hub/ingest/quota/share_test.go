@@ -256,7 +256,7 @@ func TestSharesAreGivenUp(t *testing.T) {
 			t.Errorf("%d shares after %d calls: %s", holders(), calls, names)
 		}
 		for range 50 {
-			d.publish(user("a"), "orders", 1, 1)
+			_ = d.publish(user("a"), "orders", 1, 1)
 		}
 		if l.mu.Lock(); l.calls != calls {
 			t.Error("a publish has called the store")
@@ -264,7 +264,7 @@ func TestSharesAreGivenUp(t *testing.T) {
 		l.mu.Unlock()
 		for range 15 {
 			time.Sleep(time.Second)
-			d.publish(user("a"), "orders", 1, 1)
+			_ = d.publish(user("a"), "orders", 1, 1)
 		}
 		if holders() != 1 {
 			t.Errorf("%d shares of what is not used are kept", holders())

@@ -13,7 +13,7 @@ import (
 
 // push queues a message. The lock is held.
 func (l *lane) push(m *message) {
-	refusal, cause := error(upstream.ErrPublishUnavailable), l.away
+	refusal, cause := upstream.ErrPublishUnavailable, l.away
 	if l.takes(m.call) {
 		refusal, cause = l.late(m), nil
 	}
