@@ -14,9 +14,9 @@ import (
 // at, nil if it was not.
 func asWhole(results []upstream.Stored) (why error) {
 	for _, stored := range results {
-		switch refused := stored.Err.(type) { //nolint:errorlint // the same one for all
+		switch refused := stored.Err.(type) { //nolint:errorlint // never wrapped
 		case *ingest.QuotaError, *overloadError:
-			if why != nil && why != refused {
+			if why != nil && why != refused { //nolint:errorlint // the same value for all
 				return nil
 			}
 			why = refused
