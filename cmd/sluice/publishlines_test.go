@@ -194,7 +194,7 @@ func TestLinesWaitForAQuota(t *testing.T) {
 			}
 			return make([]client.Result, len(batch)), nil
 		},
-		message: func(line []byte) (client.Message, error) { return client.Message{Data: slices.Clone(line)}, nil },
+		message: func(_ int, line []byte) (client.Message, error) { return client.Message{Data: slices.Clone(line)}, nil },
 		pause:   func(d time.Duration) { waited += d },
 		out:     io.Discard,
 	}
