@@ -88,16 +88,12 @@ func (f *Feed) someClients(dst []client) []client {
 }
 
 // hold counts a subscription of a client that joins, or leaves with n -1. The caller holds
-// Feed.mu and the log's lock.
+// Feed.mu.
 func (f *Feed) hold(of client, n int) {
-	if !f.filter.HasPredicates() {
-		return
-	}
 	if f.holders == nil {
 		f.holders = make(map[client]int, 1)
 	}
 	count(f.holders, of, n)
-	count(f.log.evaluations[ofPredicates].clients, of, n)
 }
 
 func count(all map[client]int, of client, n int) {

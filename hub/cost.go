@@ -112,7 +112,7 @@ const (
 type tab struct {
 	level time.Duration
 	at    time.Time // when the bucket had that level
-	// costly is set while the evaluations are long, and not only many.
+	// costly is set while some of the evaluations are long, and they are not only many.
 	costly bool
 }
 

@@ -302,7 +302,9 @@ func (v *evaluator) passes(f *Feed, i int) filter.Verdict {
 		now = v.log.now()
 		spent, times = min(spent, now.Sub(began)), times+1
 	}
-	v.tabs.charge(f, spent, times, now)
+	if v.several {
+		v.tabs.charge(f, spent, times, now)
+	}
 	if f.asked.cost.add(spent, index) {
 		v.moveApart(f, index+1)
 	}

@@ -27,7 +27,10 @@ func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 	f.mu.Lock()
 	s.slot = len(f.subs)
 	f.subs = append(f.subs, s)
-	f.hold(s.client, 1)
+	if which.HasPredicates() {
+		f.hold(s.client, 1)
+		count(l.evaluations[ofPredicates].clients, s.client, 1)
+	}
 	if f.Filtered() && len(f.subs) == 2 && f.named.Load() == nil {
 		f.named.Store(new([16]atomic.Pointer[named]))
 	}
@@ -73,7 +76,10 @@ func (l *log) leave(s *Subscription) {
 	f.subs[s.slot].slot = s.slot
 	f.subs[last] = nil
 	f.subs = f.subs[:last]
-	f.hold(s.client, -1)
+	if f.filter.HasPredicates() {
+		f.hold(s.client, -1)
+		count(l.evaluations[ofPredicates].clients, s.client, -1)
+	}
 	f.mu.Unlock()
 	if last > 0 {
 		return

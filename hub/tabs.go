@@ -11,12 +11,15 @@ const tabsKept = 256
 type tabs map[client]*tab
 
 // charge charges evaluations of a feed's filter to one of the principals that have the
-// feed: to that which has been charged least, of some of them.
+// feed, until that has taken its share: then to another one.
 func (all tabs) charge(f *Feed, spent time.Duration, times int, now time.Time) {
-	f.asked.tab = all.least(f, now)
+	if f.asked.tab == nil {
+		f.asked.tab = all.least(f, now)
+	}
 	if t := f.asked.tab; t != nil {
+		t.drain(now)
 		t.level = min(t.level+spent*time.Duration(times), tabMost)
-		t.costly = spent > 2*quickCost
+		t.costly = spent > 2*quickCost || t.costly && t.level > tabBurst/2
 	}
 }
 
