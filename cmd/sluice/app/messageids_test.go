@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -176,6 +178,31 @@ func metric(t *testing.T, a *startedApp, name, label string) float64 {
 		}
 	}
 	return 0
+}
+
+func TestMetricsOfMessageIDsAreDocumented(t *testing.T) {
+	t.Parallel()
+	w := runTwice(t)
+	families, err := w.a.front.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "web", "docs", "operating.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, listed := map[string]bool{}, map[string]bool{}
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "sluice_message_id") {
+			there[f.GetName()] = true
+		}
+	}
+	for _, name := range regexp.MustCompile(`\bsluice_message_id\w+`).FindAllString(string(page), -1) {
+		listed[name] = true
+	}
+	if len(there) != 4 || !maps.Equal(there, listed) {
+		t.Errorf("there are %v, and listed are %v", there, listed)
+	}
 }
 
 func TestStreamsDemandMessageIDs(t *testing.T) {
