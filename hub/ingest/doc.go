@@ -15,6 +15,8 @@
 //     has these, and never in the stream. See [DeadLetters].
 //   - A value that has a schema to match is checked as the bytes that are stored. See
 //     [Conforms].
+//   - A record with a message id passes [Stream.Once] first, or is refused: package once
+//     stores it once.
 //   - A batch is not atomic: the verdict for one record says nothing about the
 //     others.
 //
