@@ -192,6 +192,20 @@ func TestSharesMoveWithTheClients(t *testing.T) {
 	})
 }
 
+// TestTheFirstShareComesSoon: a quota that comes into use has its share before the next
+// renewal of all.
+func TestTheFirstShareComesSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		doors := instances(t, newLedger(), 3, &quota.Rule{Records: 100, Burst: time.Second, Shared: true})
+		time.Sleep(2100 * time.Millisecond) // the instances know of each other
+		load(doors, []float64{1000, 0, 0}, 100*time.Millisecond)
+		if got := load(doors, []float64{1000, 0, 0}, 700*time.Millisecond)[0]; got < 90 {
+			t.Errorf("%v a second are admitted of 100", got)
+		}
+	})
+}
+
 // TestQuotasWithoutTheStore: while the store is away each instance has an equal part, by
 // the last known number of instances, and the shares come back with the store.
 func TestQuotasWithoutTheStore(t *testing.T) {
