@@ -21,7 +21,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	// A request that waits for a reply counts as a session.
 	to, unclear := wire.ParseReplyTo(r.URL.RawQuery)
 	enter := s.identify
-	if !to.IsZero() {
+	if to.ExpectsReply() {
 		enter = s.admit
 	}
 	c := enter(r)

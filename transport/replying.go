@@ -105,7 +105,7 @@ func (e *expected) await(ctx context.Context, gone <-chan struct{}, stored upstr
 // expectFor is expect for an HTTP request that publishes messages, nil if it expects no reply.
 func (s *Server) expectFor(r *http.Request, p *auth.Principal, to wire.ReplyTo, messages []ingest.Message, batch bool) (*expected, *wire.Error) {
 	switch {
-	case to.IsZero():
+	case !to.ExpectsReply():
 		return nil, nil
 	case batch:
 		return nil, wire.Errorf(wire.BadRequest, "the parameter reply is for a single record, and cannot be combined with records")

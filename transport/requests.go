@@ -115,7 +115,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		answer(refused)
 		return false
 	}
-	if !r.ReplyTo.IsZero() {
+	if r.ExpectsReply() {
 		if reply, fault = s.expect(p, r.Stream, r.ReplyTo); fault != nil {
 			fault.ID = r.ID
 			s.fail(fault)

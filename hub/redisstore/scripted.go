@@ -34,7 +34,7 @@ func (s *Store) runAll(ctx context.Context, all []*scripted) error {
 	return s.send(ctx, unknown, (*redis.Script).Eval)
 }
 
-type evaluate func(script *redis.Script, ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd //nolint:revive // the order of a method expression
+type evaluate func(script *redis.Script, ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
 func (s *Store) send(ctx context.Context, all []*scripted, run evaluate) error {
 	if len(all) == 0 {

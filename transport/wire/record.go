@@ -177,7 +177,7 @@ func (p *parser) publish(b []byte) *Publish {
 		return true
 	})
 	switch {
-	case r.ReplyTo.IsZero():
+	case !r.ExpectsReply():
 	case r.Batch:
 		p.refuse("/reply", "is for a single record, and cannot be combined with records")
 	case len(r.Messages) == 1 && r.Messages[0].ID != "":
@@ -273,11 +273,11 @@ func (p *parser) replyTo(to *ReplyTo, name, at, value string) bool {
 // checkReplyTo checks that the fields fit each other, and sets the default.
 func (p *parser) checkReplyTo(to *ReplyTo) {
 	switch {
-	case to.IsZero() && to.Wait != 0:
+	case !to.ExpectsReply() && to.Wait != 0:
 		p.refuse("/wait", "requires reply")
-	case !to.IsZero() && IsPattern(to.Stream):
+	case to.ExpectsReply() && IsPattern(to.Stream):
 		p.refuse("/reply", "must be one stream, not a pattern")
-	case !to.IsZero() && to.Wait == 0:
+	case to.ExpectsReply() && to.Wait == 0:
 		to.Wait = DefaultReplyWait
 	}
 }

@@ -115,8 +115,8 @@ type ReplyTo struct {
 	Wait   time.Duration `json:"wait"`
 }
 
-// IsZero reports whether no reply is expected.
-func (r ReplyTo) IsZero() bool { return r.Stream == "" }
+// ExpectsReply reports whether a reply is expected.
+func (r ReplyTo) ExpectsReply() bool { return r.Stream != "" }
 
 // RequestID implements Request.
 func (r *Auth) RequestID() string { return r.ID }
