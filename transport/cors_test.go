@@ -29,7 +29,7 @@ func TestCORSPreflight(t *testing.T) {
 	in.reads("/v1/streams/public.news/events", "") // the address has no session left
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
 		for _, headers := range []string{
-			"authorization", "content-type", "last-event-id", "idempotency-key", "traceparent", "ce-id", "authorization,content-type",
+			"authorization", "content-type", "content-encoding", "last-event-id", "idempotency-key", "traceparent", "ce-id", "authorization,content-type",
 			"ce-id,ce-source,ce-specversion,ce-type",
 		} {
 			head := preflight(page, method, headers)

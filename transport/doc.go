@@ -67,6 +67,7 @@
 //	logout.go                back-channel logout by issuers
 //	caching.go               which pages caches may store
 //	publishing.go            POST of records
+//	bodies.go                reading bodies, compressed ones too
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie
 //	accepting.go             which dialect and content coding a client accepts

@@ -1,16 +1,9 @@
 package transport
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"strings"
-	"syscall"
-	"time"
 
-	"sluice/auth"
 	"sluice/hub/filter"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
@@ -47,7 +40,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	body, fault := s.readBody(w, r, c.principal)
+	body, fault := s.readInflated(w, r, c.principal)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
@@ -97,66 +90,4 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	case *wire.PublishedBatch:
 		writeJSON(w, m.Status(), m.AppendBody(nil))
 	}
-}
-
-// onceIn returns the value of a header that must not be repeated, because its lines
-// cannot be told apart. If it is, the first value is returned beside the fault.
-func onceIn(h http.Header, name string) (string, *wire.Error) {
-	values := h.Values(name)
-	switch len(values) {
-	case 0:
-		return "", nil
-	case 1:
-		return values[0], nil
-	}
-	return values[0], wire.Errorf(wire.BadRequest, "duplicate header %s", name)
-}
-
-// checkBodyHeader refuses a body that is encoded, or whose type is ambiguous.
-func checkBodyHeader(h http.Header) *wire.Error {
-	for _, coding := range listOf(h, "Content-Encoding") {
-		if !strings.EqualFold(coding, "identity") {
-			return wire.Errorf(wire.BadRequest, "the body has a content encoding, which is not supported: send the body without one")
-		}
-	}
-	_, twice := onceIn(h, "Content-Type")
-	return twice
-}
-
-// readBody reads the body of a principal's request within the limits, and before the
-// principal's token expires. Nil is nobody's request.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, p *auth.Principal) ([]byte, *wire.Error) {
-	if fault := checkBodyHeader(r.Header); fault != nil {
-		return nil, fault
-	}
-	most := int64(s.limits().MessageBytes)
-	if most <= 0 {
-		most = 1 << 30
-	}
-	if r.ContentLength > most {
-		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
-	}
-	// counted has set the read deadline of the body. The token may expire sooner.
-	if p == nil {
-		// The request has no credential whose end would bound it.
-	} else if by := p.ExpiresAt(); !by.IsZero() && by.Before(s.now().Add(s.limits().MessageAssembly)) {
-		_ = http.NewResponseController(w).SetReadDeadline(by)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	var tooLarge *http.MaxBytesError
-	if fault := s.ended(p); fault != nil {
-		return nil, fault
-	}
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", most)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, wire.Errorf(wire.BadRequest, "the body took longer than %s", s.limits().MessageAssembly)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), err != nil && r.ProtoMajor > 1:
-		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body ends early", Cause: fmt.Errorf("%w: %w", errClientLeft, err)}
-	case err != nil:
-		return nil, &wire.Error{Code: wire.BadRequest, Message: "the body could not be read", Cause: err}
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, nil
 }

@@ -233,7 +233,8 @@ func TestPublishingFaults(t *testing.T) {
 		"CloudEvents":        {publishPath, live, `{}`, "Content-Type: application/cloudevents+json", 400, "bad_request", "CloudEvents"},
 		"CloudEvents batch":  {publishPath, live, `[]`, "Content-Type: application/cloudevents-batch+json", 400, "bad_request", "CloudEvents"},
 		"CloudEvents binary": {publishPath, live, `{"data":1}`, "ce-id: 7", 400, "bad_request", "CloudEvents"},
-		"gzip":               {publishPath, live, "\x1f\x8b", "Content-Encoding: gzip", 400, "bad_request", "encoding"},
+		"gzip":               {publishPath, live, "\x1f\x8b", "Content-Encoding: gzip", 400, "bad_request", "gzip"},
+		"other coding":       {publishPath, live, "\x1f\x8b", "Content-Encoding: br", 415, "bad_request", "gzip, zstd"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

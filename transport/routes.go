@@ -58,7 +58,7 @@ func (s *Server) routes() http.Handler {
 			AllowOriginFunc: s.config.Credentials.Origins.Allowed,
 			AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowedHeaders: []string{
-				"Authorization", "DPoP", "Content-Type", "Last-Event-ID", "Idempotency-Key", "Traceparent",
+				"Authorization", "DPoP", "Content-Type", "Content-Encoding", "Last-Event-ID", "Idempotency-Key", "Traceparent",
 				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",
 			},
 			ExposedHeaders:       []string{"Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate"},

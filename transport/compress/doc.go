@@ -1,11 +1,12 @@
 // Package compress implements the codecs of package hub, which compress in blocks
-// what subscribers are sent, once for all of them; and it inflates messages that
-// clients compress. No connection has a compressor or a window of its own.
+// what subscribers are sent, once for all of them; and it inflates messages and
+// bodies that clients compress. No connection has a compressor or a window of its own.
 //
 // # Files
 //
 // A file uses the files listed after it.
 //
+//	bodies.go   bodies of clients' requests
 //	inflate.go  messages of clients
 //	frames.go   WebSocket: permessage-deflate, and its negotiation
 //	gzip.go     server-sent events: gzip of shared blocks and of a client's own bytes
