@@ -59,7 +59,12 @@ func endsWith(w http.ResponseWriter, p *auth.Principal) {
 		return
 	}
 	a.principal = p
-	if !p.ExpiresAt().IsZero() {
+	endsBy(w, p)
+}
+
+// endsBy is endsWith without the revocation.
+func endsBy(w http.ResponseWriter, p *auth.Principal) {
+	if a, ok := w.(*answer); ok && !p.ExpiresAt().IsZero() {
 		a.until = p.ExpiresAt().Add(expiryGrace)
 	}
 }

@@ -159,22 +159,35 @@ func actionOf(r *http.Request) string {
 }
 
 // posted records the results of a request that publishes.
-func (a *auditor) posted(r *http.Request, results []upstream.Stored) {
+func (a *auditor) posted(r *http.Request, stream string, results []upstream.Stored) {
 	if a.recorder == nil {
 		return
+	}
+	sum, refused := a.group(r, stream, results)
+	if now, ok := r.Context().Value(askingKey{}).(*asking); ok {
+		now.recorded = refused
+	}
+	a.streamed(r, stream, sum)
+}
+
+// group records which of the records of a request were refused, and returns what became of
+// the others.
+func (a *auditor) group(r *http.Request, stream string, results []upstream.Stored) (sum published, anyRefused bool) {
+	if a.recorder == nil {
+		return published{}, false
 	}
 	c := a.clientOf(r)
 	sum, refused := sumOf(results)
 	for _, one := range refused {
-		a.refuse(c, one.fault, audit.ActPublish, routeOf(r), r.PathValue("stream"), one.count)
+		a.refuse(c, one.fault, audit.ActPublish, routeOf(r), stream, one.count)
 	}
-	if now, ok := r.Context().Value(askingKey{}).(*asking); ok {
-		now.recorded = len(refused) > 0
-	}
-	if sum.stored+sum.unknown > 0 {
-		a.recorder.Publish(audit.Published{
-			Client: c, Stream: r.PathValue("stream"), Records: sum.stored, Unknown: sum.unknown,
-		})
+	return sum, len(refused) > 0
+}
+
+// streamed records what a request has published.
+func (a *auditor) streamed(r *http.Request, stream string, sum published) {
+	if a.recorder != nil && sum.stored+sum.unknown > 0 {
+		a.recorder.Publish(audit.Published{Client: a.clientOf(r), Stream: stream, Records: sum.stored, Unknown: sum.unknown})
 	}
 }
 

@@ -67,6 +67,12 @@
 //	logout.go                back-channel logout by issuers
 //	caching.go               which pages caches may store
 //	publishing.go            POST of records
+//	lines.go                 POST of records, one a line
+//	intake.go                publishing the records of a body while it arrives
+//	intake_publish.go        publishing those that have arrived, and answering them
+//	intake_read.go           reading on, and what ends that
+//	intake_state.go          a body whose records are published while it arrives
+//	elements.go              where the elements of a body end
 //	bodies.go                reading bodies, compressed ones too
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie
@@ -149,7 +155,7 @@
 //	metrics.go               metrics
 //	refusals.go              why records are not stored, for metrics
 //	arrivals.go              limits on how fast clients of an address arrive
-//	pagememory.go            the memory of pages that are being sent
+//	clientmemory.go          the memory of pages that are being sent, and of windows
 //	gate.go                  limits on the number of sessions, and publishes of a tenant
 //	tenants.go               metrics of tenants
 //	limits.go                Limits

@@ -18,6 +18,11 @@ type Limits struct {
 	// InflatedPerSecond bounds the decompressed size of a session's compressed
 	// messages, in bytes per second.
 	InflatedPerSecond int
+	// InflateRatio is how many times of what was sent a body may inflate to whose records
+	// are published while it arrives, beyond MessageBytes.
+	InflateRatio int
+	// InflateMemory bounds the memory of the windows of such bodies.
+	InflateMemory int
 	// MessageAssembly is how long a message or body may take to arrive. Required.
 	MessageAssembly time.Duration
 	// ControlFramesPerSecond bounds a session's pings and pongs.

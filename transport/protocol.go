@@ -7,10 +7,11 @@ const (
 	protocolWebSocket protocol = iota
 	protocolEvents
 	protocolLines
-	protocolPage // not a session: a single answer
+	protocolPage    // not a session: a single answer
+	protocolPublish // a body whose records are published while it arrives
 	protocols
 )
 
 func (p protocol) String() string {
-	return [...]string{"websocket", "sse", "ndjson", "page"}[p]
+	return [...]string{"websocket", "sse", "ndjson", "page", "publish"}[p]
 }

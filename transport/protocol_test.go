@@ -403,6 +403,16 @@ func (p *player) body(header http.Header, got string) {
 		p.at++
 	}
 	text := strings.TrimSpace(strings.Join(want, "\n"))
+	if strings.Contains(header.Get("Content-Type"), "ndjson") {
+		lines := strings.Split(strings.TrimSpace(got), "\n")
+		if want := strings.Split(text, "\n"); len(want) == len(lines) {
+			for i := range want {
+				p.matchJSON(want[i], lines[i])
+			}
+			return
+		}
+		p.fatalf("the lines are %q", lines)
+	}
 	if strings.Contains(header.Get("Content-Type"), "json") {
 		p.matchJSON(text, got)
 		return

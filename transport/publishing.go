@@ -11,6 +11,10 @@ import (
 
 // handlePublish serves POST /v1/streams/{stream}/records.
 func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
+	if isLines(r.Header) {
+		s.handlePublishLines(w, r)
+		return
+	}
 	// A request that waits for a reply counts as a session.
 	to, unclear := wire.ParseReplyTo(r.URL.RawQuery)
 	enter := s.identify
@@ -70,7 +74,7 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	s.publish(c.principal, by, r.PathValue("stream"), messages, func(results []upstream.Stored) { stored <- results })
 	// Wait even if the client has left: publish bounds the time.
 	results := <-stored
-	s.audit.posted(r, results)
+	s.audit.posted(r, r.PathValue("stream"), results)
 	s.tellQuotas(w.Header(), r.PathValue("stream"), &by)
 	if why := noneSent(results); why != nil {
 		s.refuse(w, r, faultOf(why))

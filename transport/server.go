@@ -206,7 +206,8 @@ type Server struct {
 	// begun, from one address.
 	openings, handshakes *arrivals
 	ingest               *ingest.Pipeline
-	pages                *pageMemory
+	pages                *clientMemory
+	windows              *clientMemory // of compressed bodies whose records are being published
 	// conversations are the dialects of WebSockets; the last one is used when the
 	// client offers none. broadcasts are the dialects of event streams, the default
 	// first.
@@ -218,6 +219,7 @@ type Server struct {
 	sessions         *sessionSet
 	pending          pendingSet
 	polls            atomic.Int64 // long-polling page requests
+	intakes          atomic.Int64 // bodies whose records are being published as they arrive
 	inFlight         atomic.Int64 // records being published
 	pace             pace
 	requests         atomic.Int64 // requests in their handlers

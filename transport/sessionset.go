@@ -54,12 +54,16 @@ func (s *sessionSet) count(p protocol) int {
 }
 
 // openSessions returns how many sessions of a protocol are open. A long-polling page
-// counts as one.
+// counts as one, and so does a body whose records are published while it arrives.
 func (s *Server) openSessions(p protocol) int {
-	if p == protocolPage {
+	switch p {
+	case protocolPage:
 		return int(s.polls.Load())
+	case protocolPublish:
+		return int(s.intakes.Load())
+	default:
+		return s.sessions.count(p)
 	}
-	return s.sessions.count(p)
 }
 
 // follow brings the subscriptions by pattern of the session up to date. The executor

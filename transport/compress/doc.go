@@ -6,11 +6,12 @@
 //
 // A file uses the files listed after it.
 //
-//	bodies.go   bodies of clients' requests
-//	inflate.go  messages of clients
-//	frames.go   WebSocket: permessage-deflate, and its negotiation
-//	gzip.go     server-sent events: gzip of shared blocks and of a client's own bytes
-//	crc.go      the checksum of joined blocks
+//	bodystream.go  bodies of clients' requests, while they arrive
+//	bodies.go      bodies of clients' requests, as a whole
+//	inflate.go     messages of clients
+//	frames.go      WebSocket: permessage-deflate, and its negotiation
+//	gzip.go        server-sent events: gzip of shared blocks and of a client's own bytes
+//	crc.go         the checksum of joined blocks
 package compress
 
 // The slots of the codecs.

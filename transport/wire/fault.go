@@ -73,6 +73,22 @@ func (e *Error) Append(dst []byte) []byte {
 	return o.close()
 }
 
+// AppendBody appends an object with the fields of the message: the answer to one of the
+// records of a body.
+func (e *Error) AppendBody(dst []byte) []byte {
+	o := openObject(dst)
+	e.appendFields(&o)
+	return o.close()
+}
+
+// AppendClosing appends the last answer to a body whose records are answered while it
+// arrives: why it is read no further.
+func (e *Error) AppendClosing(dst []byte) []byte {
+	o := openMessage(dst, "closing")
+	e.appendFields(&o)
+	return o.close()
+}
+
 // appendFields appends the fields of an error that are the same in messages and
 // in the results of a batch.
 func (e *Error) appendFields(o *object) {

@@ -74,6 +74,31 @@ func ParseHTTPPublish(r HTTPPublish, limits Limits) (messages []ingest.Message, 
 	return messages, batch, nil
 }
 
+// ParseRecord parses one record in JSON, such as a line of NDJSON, which can end in a line
+// end. The message aliases b, which must not be changed while it is in use.
+//
+// The error's code is TooLarge, ReservedHeader or BadRequest.
+func ParseRecord(b []byte, limits Limits) (ingest.Message, *Error) {
+	if err := checkText(b, limits); err != nil {
+		err.ID = ""
+		return ingest.Message{}, err
+	}
+	object := jsonscan.TrimSpace(b)
+	if object[0] != '{' {
+		return ingest.Message{}, Errorf(BadRequest, "a record must be a JSON object")
+	}
+	p := &parser{}
+	var r published
+	p.fields("", object, func(name, at string, value []byte) bool {
+		return p.recordField(&r, name, at, value)
+	})
+	message := p.message("", &r)
+	if p.failed() {
+		return ingest.Message{}, p.fault()
+	}
+	return message, nil
+}
+
 func jsonContent(contentType string) (bool, *Error) {
 	if contentType == "" {
 		return false, nil

@@ -283,6 +283,8 @@ func limits(l config.Limits) transport.Limits {
 	return transport.Limits{
 		MessageBytes:            int(l.MessageBytes),
 		InflatedPerSecond:       int(l.InflatedPerSecond),
+		InflateRatio:            l.InflateRatio,
+		InflateMemory:           int(l.InflateMemory),
 		MessageAssembly:         span(l.MessageAssembly),
 		ControlFramesPerSecond:  l.ControlFramesPerSecond,
 		ErrorsPerMinute:         l.ErrorsPerMinute,

@@ -6,6 +6,8 @@ import "time"
 type Limits struct {
 	MessageBytes            Size          `koanf:"message_bytes" default:"64KiB" validate:"omitempty,between=1KiB..64MiB" doc:"size of an inbound message or body"`
 	InflatedPerSecond       Size          `koanf:"inflated_per_second" default:"4MiB" validate:"omitempty,between=64KiB..1GiB" doc:"decompressed size of the compressed messages of a session per second; further messages wait"`
+	InflateRatio            int           `koanf:"inflate_ratio" default:"100" validate:"omitempty,between=2..10000" unit:"times" doc:"how many times of what was sent a compressed body may inflate to whose records are published while it arrives, beyond message_bytes"`
+	InflateMemory           Size          `koanf:"inflate_memory" default:"64MiB" validate:"omitempty,between=8MiB..16GiB" doc:"memory for the windows of such bodies in zstd, of up to 8 MiB each; a client has at most an eighth, and at least one. Above that the error is rate_limited, and overloaded if it is used up"`
 	MessageAssembly         time.Duration `koanf:"message_assembly" default:"10s" validate:"omitempty,between=100ms..10m" doc:"how long a message or body may take to arrive"`
 	ControlFramesPerSecond  int           `koanf:"control_frames_per_second" default:"10" validate:"omitempty,between=1..10000" unit:"frames" doc:"WebSocket control frames from a client per second"`
 	ErrorsPerMinute         int           `koanf:"errors_per_minute" default:"60" validate:"omitempty,between=1..100000" unit:"requests" doc:"failed requests of a session per minute, not counting retryable errors; above the limit the session is closed with too_many_errors"`

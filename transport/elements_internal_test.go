@@ -1,0 +1,60 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+)
+
+// collect reads all elements of a body.
+func collect(e *elements) (all [][]byte, err error) {
+	for {
+		if element, ok := e.next(); ok {
+			all = append(all, bytes.Clone(element))
+			continue
+		}
+		if err = e.fill(); err == nil {
+			continue
+		}
+		if element, ok := e.last(); errors.Is(err, io.EOF) && ok {
+			all = append(all, bytes.Clone(element))
+		}
+		return all, err
+	}
+}
+
+// FuzzLines: however a body arrives, its lines are those of the whole, in bounded memory.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\nbc\n\nlast"), 3)
+	f.Add(bytes.Repeat([]byte("some line\n"), 9999), 20)
+	f.Add(bytes.Repeat([]byte("x"), 200_000), 150_000)
+	f.Fuzz(func(t *testing.T, body []byte, most int) {
+		most = 1 + max(0, most)%(200<<10)
+		for name, r := range map[string]io.Reader{
+			"at once": bytes.NewReader(body), "by bytes": iotest.OneByteReader(bytes.NewReader(body)), "with its end": iotest.DataErrReader(bytes.NewReader(body)),
+		} {
+			e := &elements{body: r, end: lineSplitter{}, most: most}
+			all, err := collect(e)
+			if cap(e.buf) > max(2*most, readBytes)+1 {
+				t.Errorf("%s: a buffer of %d bytes for elements of %d", name, cap(e.buf), most)
+			}
+			joined := bytes.Join(all, nil)
+			if errors.Is(err, errLongElement) {
+				if rest := body[len(joined):]; bytes.IndexByte(rest, '\n') >= 0 && bytes.IndexByte(rest, '\n') < most {
+					t.Errorf("%s: a line of %d bytes is too long for %d", name, bytes.IndexByte(rest, '\n')+1, most)
+				}
+				continue
+			}
+			if !errors.Is(err, io.EOF) || !bytes.Equal(joined, body) {
+				t.Errorf("%s: got %d bytes of %d, %v", name, len(joined), len(body), err)
+			}
+			for i, element := range all {
+				if n := bytes.IndexByte(element, '\n'); len(element) == 0 || n != len(element)-1 && (n >= 0 || i < len(all)-1) {
+					t.Fatalf("%s: element %d is %q", name, i, element)
+				}
+			}
+		}
+	})
+}

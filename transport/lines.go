@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"mime"
+	"net/http"
+
+	"sluice/hub/ingest"
+	"sluice/hub/upstream"
+	"sluice/transport/wire"
+)
+
+// linesType is the media type of NDJSON.
+const linesType = "application/x-ndjson"
+
+// isLines reports whether the body of a request is NDJSON.
+func isLines(h http.Header) bool {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && mediaType == linesType
+}
+
+// handlePublishLines publishes the lines of a body, each a record, and answers each with a
+// line.
+func (s *Server) handlePublishLines(w http.ResponseWriter, r *http.Request) {
+	c := s.admit(r)
+	defer c.leave()
+	s.require(c)
+	stream := r.PathValue("stream")
+	if c.fault == nil {
+		_, c.fault = s.mayPublish(c.principal, stream)
+	}
+	if c.fault == nil {
+		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
+	}
+	if c.fault != nil {
+		s.refuse(w, r, c.fault)
+		return
+	}
+	s.serveIntake(w, r, c, stream, recordLines{})
+}
+
+// recordLines is the form of NDJSON.
+type recordLines struct{}
+
+func (recordLines) mediaType() string { return linesType }
+
+func (recordLines) splitter() splitter { return lineSplitter{} }
+
+func (recordLines) parse(line []byte, limits wire.Limits) (ingest.Message, *wire.Error) {
+	return wire.ParseRecord(line, limits)
+}
+
+func (recordLines) appendStored(dst []byte, _ *ingest.Message, stored upstream.Stored) []byte {
+	m := wire.Published{Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}
+	return append(m.AppendBody(dst), '\n')
+}
+
+func (recordLines) appendFault(dst []byte, fault *wire.Error) []byte {
+	return append(fault.AppendBody(dst), '\n')
+}
+
+func (recordLines) appendEnd(dst []byte, fault *wire.Error) []byte {
+	return append(fault.AppendClosing(dst), '\n')
+}
