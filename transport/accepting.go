@@ -111,13 +111,18 @@ func (w weights) media(name string) (weight int, named bool) {
 
 // broadcastFor chooses the dialect of an event stream by media type: the one that
 // the client weights highest, among equals the one that it names, and the first one
-// if the client accepts none.
+// if the client accepts none. One whose lines are of another type than its name is chosen
+// by its name only.
 func (s *Server) broadcastFor(h http.Header) dialect {
 	accepted := weightsOf(h, "Accept")
 	best := s.broadcasts[0]
 	most, _ := accepted.media(best.name())
 	for _, d := range s.broadcasts[1:] {
-		if weight, named := accepted.media(d.name()); weight > most || weight > 0 && weight == most && named {
+		weight, named := accepted.media(d.name())
+		if !named && d.name() != d.contentType() {
+			continue
+		}
+		if weight > most || weight > 0 && weight == most && named {
 			best, most = d, weight
 		}
 	}

@@ -53,7 +53,7 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, page *wire.Pa
 	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(s.limits().PageCache.Seconds())))
 	h.Set("ETag", tag)
 	// In one line: of several, nginx before 1.23 regards the last one only.
-	h.Set("Vary", strings.Join(append(h.Values("Vary"), append(auth.CredentialHeaders(), "Last-Event-ID")...), ", "))
+	h.Set("Vary", strings.Join(append(h.Values("Vary"), append(auth.CredentialHeaders(), "Last-Event-ID", "Accept")...), ", "))
 	if hasTag(r.Header, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -22,6 +22,8 @@ type dialect interface {
 	// name is the name by which a client selects the dialect: the subprotocol of a
 	// WebSocket (RFC 6455, section 1.9), or the media type of a response.
 	name() string
+	// contentType is the media type of its responses, "" for a WebSocket.
+	contentType() string
 	// protocol is what its sessions are counted as.
 	protocol() protocol
 	wording

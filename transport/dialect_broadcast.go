@@ -74,7 +74,8 @@ func (s *session) nextQuiet(idEvery time.Duration) monotime {
 // jsonStream is NDJSON: each message of a WebSocket becomes a line.
 type jsonStream struct{ broadcast }
 
-func (jsonStream) name() string         { return "application/x-ndjson" }
+func (jsonStream) name() string         { return wire.LinesType }
+func (jsonStream) contentType() string  { return wire.LinesType }
 func (jsonStream) protocol() protocol   { return protocolLines }
 func (jsonStream) format() event.Format { return wire.Lines{} }
 func (jsonStream) codec() hub.Codec     { return nil }

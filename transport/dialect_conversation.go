@@ -20,6 +20,8 @@ func (conversation) protocol() protocol { return protocolWebSocket }
 
 func (conversation) converses() bool { return true }
 
+func (conversation) contentType() string { return "" }
+
 func (conversation) binary() bool { return false }
 
 func (conversation) listen(s *session) { s.listenToMessages() }

@@ -18,6 +18,7 @@ const longCursorEvery = 100 * time.Millisecond
 type eventStream struct{ broadcast }
 
 func (eventStream) name() string         { return "text/event-stream" }
+func (eventStream) contentType() string  { return "text/event-stream" }
 func (eventStream) protocol() protocol   { return protocolEvents }
 func (eventStream) format() event.Format { return wire.Events{} }
 func (eventStream) codec() hub.Codec     { return compress.Gzip{} }

@@ -97,6 +97,7 @@ func appendTabs(dst []byte, m wire.Message) []byte {
 type tabLines struct{ broadcast }
 
 func (tabLines) name() string         { return "text/tab-separated-values" }
+func (tabLines) contentType() string  { return "text/tab-separated-values" }
 func (tabLines) protocol() protocol   { return protocolLines }
 func (tabLines) format() event.Format { return tabLineFormat{} }
 func (tabLines) codec() hub.Codec     { return nil }

@@ -68,6 +68,7 @@
 //	caching.go               which pages caches may store
 //	publishing.go            POST of records
 //	lines.go                 POST of records, one a line
+//	cloudevents.go           CloudEvents over HTTP, and pages of them
 //	intake.go                publishing the records of a body while it arrives
 //	intake_publish.go        publishing those that have arrived, and answering them
 //	intake_read.go           reading on, and what ends that
@@ -82,6 +83,7 @@
 //	revoking.go              putting revocations in force
 //	principals.go            sessions by principal and by revocation
 //
+//	dialect_cloudevents.go   CloudEvents, in a response or over a WebSocket
 //	dialect_events.go        the dialect of server-sent events
 //	dialect_broadcast.go     NDJSON, and the conduct that sessions in a response share
 //	dialect_messages.go      JSON over a WebSocket, one object or one write a message

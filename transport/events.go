@@ -160,7 +160,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, c *client, 
 }
 
 func (s *Server) setEventHeaders(h http.Header, d dialect) {
-	h.Set("Content-Type", d.name())
+	h.Set("Content-Type", d.contentType())
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	if d.codec() != nil && s.config.Compression.EventStreams {

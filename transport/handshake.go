@@ -175,6 +175,9 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, c *client
 	if query.Ping > 0 {
 		ws.pingEvery = query.Ping
 	}
+	if len(query.Streams) > 0 && !wire.IsPattern(query.Streams[0]) {
+		ws.stream = query.Streams[0]
+	}
 	x.ws = ws
 	hijacked := &hijackWriter{header: make(http.Header), input: in}
 	if deflate, ok := s.deflateFor(r.Header, x.dialect); ok {

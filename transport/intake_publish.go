@@ -92,7 +92,8 @@ func (in *intake) store(ctx context.Context, allowed filter.Filter, messages []i
 	from := origin{address: in.address, traceParent: strings.Join(in.request.Header.Values("Traceparent"), ",")}
 	for until := time.Now().Add(s.limits().PublishTimeout); ; {
 		stored := make(chan []upstream.Stored, 1)
-		s.publish(in.principal, from, allowed, in.stream, slices.Clone(messages), func(results []upstream.Stored) { stored <- results })
+		by := publisher(in.principal, in.stream, from, allowed)
+		s.publish(in.principal, by, in.stream, slices.Clone(messages), func(results []upstream.Stored) { stored <- results })
 		results := <-stored // publish bounds the time
 		wait := s.noneTaken(results)
 		if wait <= 0 || time.Now().Add(wait).After(until) {

@@ -9,13 +9,10 @@ import (
 	"sluice/transport/wire"
 )
 
-// linesType is the media type of NDJSON.
-const linesType = "application/x-ndjson"
-
 // isLines reports whether the body of a request is NDJSON.
 func isLines(h http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	return err == nil && mediaType == linesType
+	return err == nil && mediaType == wire.LinesType
 }
 
 // handlePublishLines publishes the lines of a body, each a record, and answers each with a
@@ -41,7 +38,7 @@ func (s *Server) handlePublishLines(w http.ResponseWriter, r *http.Request) {
 // recordLines is the form of NDJSON.
 type recordLines struct{}
 
-func (recordLines) mediaType() string { return linesType }
+func (recordLines) mediaType() string { return wire.LinesType }
 
 func (recordLines) splitter() splitter { return lineSplitter{} }
 

@@ -44,13 +44,21 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fault)
 		return
 	}
-	release, fault := s.pages.reserve(c.principal, page.Size())
+	size, events := page.Size(), asEvents(r.Header)
+	if events {
+		size = eventsSize(page)
+	}
+	release, fault := s.pages.reserve(c.principal, size)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
 	defer release()
 	endsWith(w, c.principal)
+	if events {
+		writeEvents(w, page)
+		return
+	}
 	s.writePage(w, r, page, cacheable)
 }
 

@@ -38,25 +38,18 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	for name := range r.Header {
-		if strings.HasPrefix(name, "Ce-") {
-			s.refuse(w, r, wire.Errorf(wire.BadRequest, "CloudEvents (headers that begin with ce-) are not supported by this server yet"))
-			return
-		}
-	}
 	body, fault := s.readInflated(w, r, c.principal)
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	messages, batch, fault := wire.ParseHTTPPublish(wire.HTTPPublish{
-		ContentType:    r.Header.Get("Content-Type"),
-		IdempotencyKey: strings.Join(r.Header.Values("Idempotency-Key"), ","),
-		RawQuery:       r.URL.RawQuery,
-		Body:           body,
-	}, s.wireLimits())
+	messages, batch, fault := s.parsePublish(r, r.PathValue("stream"), body)
 	if fault != nil {
 		s.refuse(w, r, fault)
+		return
+	}
+	if len(messages) == 0 { // a batch of CloudEvents can be empty
+		writeJSON(w, http.StatusOK, (&wire.PublishedBatch{}).AppendBody(nil))
 		return
 	}
 	from := origin{address: s.addressOf(r), traceParent: strings.Join(r.Header.Values("Traceparent"), ",")}

@@ -230,9 +230,9 @@ func TestPublishingFaults(t *testing.T) {
 		"bad content type":   {publishPath, live, `{"data":1}`, "Content-Type: a b;;", 400, "bad_request", "content type"},
 		"message id":         {publishPath, live, `{"data":1,"message_id":"a"}`, "", 400, "bad_request", "message_id"},
 		"idempotency key":    {publishPath, live, `{"data":1}`, "Idempotency-Key: a", 400, "bad_request", "Idempotency-Key"},
-		"CloudEvents":        {publishPath, live, `{}`, "Content-Type: application/cloudevents+json", 400, "bad_request", "CloudEvents"},
-		"CloudEvents batch":  {publishPath, live, `[]`, "Content-Type: application/cloudevents-batch+json", 400, "bad_request", "CloudEvents"},
-		"CloudEvents binary": {publishPath, live, `{"data":1}`, "ce-id: 7", 400, "bad_request", "CloudEvents"},
+		"CloudEvents":        {publishPath, live, `{}`, "Content-Type: application/cloudevents+json", 400, "bad_request", "CloudEvent"},
+		"CloudEvents batch":  {publishPath, live, `[{}]`, "Content-Type: application/cloudevents-batch+json", 400, "bad_request", "CloudEvent"},
+		"CloudEvents binary": {publishPath, live, `{"data":1}`, "ce-id: 7", 400, "bad_request", "CloudEvent"},
 		"gzip":               {publishPath, live, "\x1f\x8b", "Content-Encoding: gzip", 400, "bad_request", "gzip"},
 		"other coding":       {publishPath, live, "\x1f\x8b", "Content-Encoding: br", 415, "bad_request", "gzip, zstd"},
 	}

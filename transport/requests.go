@@ -78,6 +78,12 @@ func (s *session) handle(message []byte) (keep bool) {
 // publish stores the records that a client sends. The message is in use until they
 // are stored.
 func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
+	if r.Form != nil {
+		if fault := s.form(r); fault != nil {
+			s.fail(fault)
+			return false
+		}
+	}
 	s.audited.asks(audit.ActPublish, r.Stream)
 	if !s.awaitSlot() {
 		return false
@@ -130,6 +136,21 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 		answer(results)
 	})
 	return true
+}
+
+// form makes the records of a publish that depend on the stream, which is the one that the
+// WebSocket was opened with.
+func (s *session) form(r *wire.Publish) (fault *wire.Error) {
+	if s.ws.stream == "" {
+		fault = wire.Errorf(wire.BadRequest, "name the stream to publish to with the parameter stream when you connect")
+	} else {
+		r.Stream = s.ws.stream
+		r.Messages, fault = r.Form(s.server.structured(r.Stream))
+	}
+	if fault != nil {
+		fault.ID = r.ID
+	}
+	return fault
 }
 
 // ponged acks what was written before the ping that a pong frame answers.

@@ -59,9 +59,9 @@ func (s *Server) routes() http.Handler {
 			AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 			AllowedHeaders: []string{
 				"Authorization", "DPoP", "Content-Type", "Content-Encoding", "Last-Event-ID", "Idempotency-Key", "Traceparent",
-				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema",
+				"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Dataschema", "Ce-Partitionkey",
 			},
-			ExposedHeaders:       []string{"Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate"},
+			ExposedHeaders:       []string{"Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", headerCursor, headerCaughtUp},
 			AllowCredentials:     true,
 			MaxAge:               preflightAge,
 			OptionsSuccessStatus: http.StatusNoContent,

@@ -42,8 +42,8 @@ func New(config Config) (*Server, error) {
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
 
-		conversations: []dialect{jsonLines{}, jsonMessages{}},
-		broadcasts:    []dialect{eventStream{}, jsonStream{}},
+		conversations: []dialect{jsonLines{}, cloudEventMessages{}, jsonMessages{}},
+		broadcasts:    []dialect{eventStream{}, jsonStream{}, cloudEventStream{}},
 
 		newPoller: socket.NewPoller,
 	}

@@ -34,6 +34,10 @@ type Config struct {
 	// Ingest is what published records pass through on their way to Kafka. Nil for a
 	// pipeline without steps.
 	Ingest *ingest.Pipeline
+	// Structured reports whether CloudEvents that are published to a stream are stored in
+	// the structured content mode of the Kafka protocol binding, and not in the binary one.
+	// It must not block. Nil for none.
+	Structured func(stream string) bool
 	// Committer stores named cursors. Nil for none.
 	Committer *cursors.Committer
 	Auth      *auth.Authenticator
@@ -244,6 +248,11 @@ func (s *Server) comeBack() time.Duration {
 
 // revoked reports whether a principal's credential is revoked.
 func (s *Server) revoked(p *auth.Principal) bool { return s.config.Auth.Revocations().Revoked(p) }
+
+// structured reports in which content mode CloudEvents for a stream are stored.
+func (s *Server) structured(stream string) bool {
+	return s.config.Structured != nil && s.config.Structured(stream)
+}
 
 func (s *Server) wireLimits() wire.Limits {
 	return wire.Limits{

@@ -56,7 +56,9 @@ type webSocket struct {
 	inflated      int // bytes in the second that began at inflatedSince
 	inflatedSince monotime
 	query         *wire.Query // nil once the session has been opened
-	flooded       bool
+	// stream is the one that the client has named when it connected, "" for none.
+	stream  string
+	flooded bool
 }
 
 // input is the connection as the WebSocket library sees it. The library reads from

@@ -55,6 +55,8 @@ var againstOrder = map[string]int{
 	"transport/compress":    0,
 	"transport/socket":      1,
 	"transport/wire":        0,
+
+	"transport/wire/cloudevents": 0,
 }
 
 // TestOrderOfFiles: the order of a package's files is the order in its doc.go. A

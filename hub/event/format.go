@@ -13,4 +13,4 @@ type Format interface {
 }
 
 // FormatSlots is the maximum number of formats.
-const FormatSlots = 4
+const FormatSlots = 6

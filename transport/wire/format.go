@@ -2,12 +2,18 @@ package wire
 
 import "sluice/hub/event"
 
+// LinesType is the media type of NDJSON.
+const LinesType = "application/x-ndjson"
+
 // The slots of the formats. Each event is encoded once per format for all
 // subscribers that use it.
 const (
 	slotFrames = iota
 	slotEvents
 	slotLines
+	// FormatSlots is how many there are. Packages with other formats have the slots behind
+	// them.
+	FormatSlots
 )
 
 // Frames is the format of WebSockets: one text frame per event.

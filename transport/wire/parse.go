@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"strconv"
 
 	"sluice/hub/event"
 	"sluice/hub/jsonscan"
@@ -89,6 +90,18 @@ func ParseCursorBody(b []byte, limits Limits) (string, *Error) {
 // checkText checks a message or body against the limits. A fault has the id if
 // the message is an object that has one.
 func checkText(b []byte, limits Limits) *Error {
+	if fault := checkForm(b, limits); fault != nil {
+		return fault
+	}
+	if fault := checkNames(b, limits); fault != nil {
+		fault.ID = readID(b)
+		return fault
+	}
+	return nil
+}
+
+// checkForm is checkText without the names of fields.
+func checkForm(b []byte, limits Limits) *Error {
 	if limits.MessageBytes > 0 && len(b) > limits.MessageBytes {
 		return Errorf(TooLarge, "the message is larger than %d bytes (limit message_bytes)", limits.MessageBytes)
 	}
@@ -104,11 +117,44 @@ func checkText(b []byte, limits Limits) *Error {
 	case err != nil:
 		return &Error{Code: BadRequest, Message: err.Error(), Cause: err}
 	}
-	if fault := checkNames(b, limits); fault != nil {
-		fault.ID = readID(b)
-		return fault
-	}
 	return nil
+}
+
+// CheckJSON checks a message or body against the limits. The error's code is TooLarge or
+// BadRequest.
+func CheckJSON(b []byte, limits Limits) *Error {
+	fault := checkText(b, limits)
+	if fault != nil {
+		fault.ID = ""
+	}
+	return fault
+}
+
+// CheckJSONArray is CheckJSON for an array of messages, which it returns. The array itself
+// is not counted in their depth.
+func CheckJSONArray(b []byte, limits Limits) ([][]byte, *Error) {
+	deeper := limits
+	if deeper.Depth > 0 {
+		deeper.Depth++
+	}
+	if fault := checkForm(b, deeper); fault != nil {
+		return nil, fault
+	}
+	b = jsonscan.TrimSpace(b)
+	if b[0] != '[' {
+		return nil, Errorf(BadRequest, "the body must be a JSON array")
+	}
+	var all [][]byte
+	for element := range jsonscan.Elements(b) {
+		if limits.Records > 0 && len(all) >= limits.Records {
+			return nil, Errorf(TooLarge, "the body has more than %d entries (limit batch_records): send several batches", limits.Records)
+		}
+		if err := jsonscan.CheckNames(element, limits.Keys); err != nil {
+			return nil, namesFault(err, "entry "+strconv.Itoa(len(all)), limits.Keys)
+		}
+		all = append(all, element)
+	}
+	return all, nil
 }
 
 // readID returns the id in a faulty message, if there is exactly one.

@@ -107,9 +107,6 @@ func jsonContent(contentType string) (bool, *Error) {
 	if err != nil {
 		return false, &Error{Code: BadRequest, Message: "the content type is malformed", Cause: err}
 	}
-	if strings.HasPrefix(mediaType, "application/cloudevents") {
-		return false, unsupported("the content type of CloudEvents")
-	}
 	switch mediaType {
 	case "application/json":
 	case "application/x-www-form-urlencoded":

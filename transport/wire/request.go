@@ -103,6 +103,10 @@ type Publish struct {
 	// Messages are the records in their order. Values are slices of the client's
 	// message, unchanged, unless they were in base64.
 	Messages []ingest.Message `json:"-" validate:"-"`
+	// Form, if it is not nil, returns the Messages, which depend on how the stream stores
+	// CloudEvents: structured or not. Stream is then empty: it is the one that the client
+	// has named when it connected.
+	Form func(structured bool) ([]ingest.Message, *Error) `json:"-" validate:"-"`
 	// Batch means that the records came as `records`, and are answered as a
 	// batch, even a single one.
 	Batch bool `json:"-"`

@@ -81,6 +81,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	a.front.quotas.SetRules(quotaRules(c))
 	setIngest(a.front.ingest, c, checking, a.front.once)
 	a.schemas = checking
+	a.front.modes.replace(c.Streams)
 	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}

@@ -58,6 +58,7 @@ type front struct {
 	ingest      *ingest.Pipeline
 	once        *once.Guard // nil without Redis
 	quotas      *quota.Quotas
+	modes       *contentModes
 	audit       *audit.Recorder      // nil for none
 	presences   map[string]*presence // by cluster
 	credentials auth.RequestOptions
@@ -99,6 +100,7 @@ func (f *front) prepare(streams []hub.Stream) error {
 		return err
 	}
 	f.ingest = newIngest(f.config, f.schemas, f.hub, f.once, f.quotas)
+	f.modes = newContentModes(f.config.Streams)
 	f.presences = newPresences(f.config, f.clusters, f.hub)
 	f.audit, err = newAudit(f.config, f.hub, f.options.Version, f.logger)
 	return err
@@ -147,6 +149,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	made := transport.Config{
 		Hub:            f.hub,
 		Ingest:         f.ingest,
+		Structured:     f.modes.of,
 		Rights:         f.rights,
 		Filters:        f.filters,
 		Workers:        f.workers,

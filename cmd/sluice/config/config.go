@@ -40,24 +40,28 @@ type Admin struct {
 
 // Stream maps a public name to a topic.
 type Stream struct {
-	Topic      string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic; {tenant} in its name stands for the tenant of a client, so that each tenant has a stream of this name of its own"`
-	Cluster    string        `koanf:"cluster" doc:"name of a cluster in kafka/clusters; can be left out if there is only one"`
-	Content    string        `koanf:"content" validate:"omitempty,oneof=json text bytes" doc:"type of the values; if left out, detected for each record"`
-	Schema     *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json. A value that does not match is refused with invalid, or kept as a dead letter"`
-	Partitions int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"number of partitions with which a missing topic is created at start; if left out, the topic is never created"`
-	Linger     time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long reading of the topic continues after the last subscriber has left"`
-	Backfill   time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that clients that reconnect after a restart are served from memory"`
-	Slow       string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what happens to a live subscriber that falls behind the records in memory: catch_up delivers all missed records from Kafka; conflate delivers the newest missed record of each key; skip continues with new records; disconnect ends the subscription with slow_consumer and its cursor. Records left out by conflate and skip are reported as gaps"`
-	Decrypt    *Decrypt      `koanf:"decrypt" doc:"what producers have encrypted in the records, which is decrypted for clients with the right"`
-	LogBytes   Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; if left out, limits/stream_log"`
-	Quotas     Scopes        `koanf:"quotas" doc:"quotas of this stream, each instead of the one in the section quotas; clients have them beside those for other streams"`
-	Ingest     Ingest        `koanf:"ingest" doc:"what the stream demands of records that clients publish; a record that breaks a rule is refused with invalid"`
+	Topic       string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic; {tenant} in its name stands for the tenant of a client, so that each tenant has a stream of this name of its own"`
+	Cluster     string        `koanf:"cluster" doc:"name of a cluster in kafka/clusters; can be left out if there is only one"`
+	Content     string        `koanf:"content" validate:"omitempty,oneof=json text bytes" doc:"type of the values; if left out, detected for each record"`
+	Schema      *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json. A value that does not match is refused with invalid, or kept as a dead letter"`
+	Partitions  int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"number of partitions with which a missing topic is created at start; if left out, the topic is never created"`
+	Linger      time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long reading of the topic continues after the last subscriber has left"`
+	Backfill    time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that clients that reconnect after a restart are served from memory"`
+	Slow        string        `koanf:"slow" default:"catch_up" validate:"oneof=catch_up conflate skip disconnect" doc:"what happens to a live subscriber that falls behind the records in memory: catch_up delivers all missed records from Kafka; conflate delivers the newest missed record of each key; skip continues with new records; disconnect ends the subscription with slow_consumer and its cursor. Records left out by conflate and skip are reported as gaps"`
+	Decrypt     *Decrypt      `koanf:"decrypt" doc:"what producers have encrypted in the records, which is decrypted for clients with the right"`
+	LogBytes    Size          `koanf:"log_bytes" validate:"omitempty,between=64KiB..64GiB" doc:"memory for recent records; if left out, limits/stream_log"`
+	Quotas      Scopes        `koanf:"quotas" doc:"quotas of this stream, each instead of the one in the section quotas; clients have them beside those for other streams"`
+	CloudEvents string        `koanf:"cloudevents" default:"binary" validate:"oneof=binary structured" doc:"how CloudEvents that clients publish are stored, in the content modes of the Kafka protocol binding: binary, the attributes in headers (ce_id and others) and the data as the value; structured, the event in JSON as the value"`
+	Ingest      Ingest        `koanf:"ingest" doc:"what the stream demands of records that clients publish; a record that breaks a rule is refused with invalid"`
 }
 
 // Replies configures how replies to records are found.
 type Replies struct {
 	Header string `koanf:"header" default:"correlation-id" validate:"header_name,correlation_header" doc:"header that the server sets in a record whose reply is waited for, and that the reply must have with the same value"`
 }
+
+// Structured is the value of Stream.CloudEvents that stores events in JSON.
+const Structured = "structured"
 
 // Cursors configures how named cursors are kept.
 type Cursors struct {
