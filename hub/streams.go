@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"sluice/hub/event"
 	"sluice/hub/record"
@@ -174,4 +175,22 @@ func (h *Hub) Publish(ctx context.Context, tenant, stream string, messages []ups
 	}
 	st.Producer.Produce(ctx, st.Topic, messages, done)
 	return nil
+}
+
+// NamesOf returns the names of a tenant's streams that have a topic, in order.
+func (h *Hub) NamesOf(tenant, topic string) (names []string) {
+	for name, st := range h.streams() {
+		of := st.Topic
+		if st.isTemplate() {
+			if tenant == "" {
+				continue
+			}
+			of = strings.ReplaceAll(of, TenantPlaceholder, tenant)
+		}
+		if of == topic {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

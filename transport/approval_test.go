@@ -75,7 +75,7 @@ func (a *approver) options() options {
 // asksFor returns what an access asks about, "" for nothing.
 func (d access) asksFor() string {
 	switch {
-	case d.method() == http.MethodPost && strings.HasSuffix(d.route, "/records"), strings.Contains(d.then, `"publish"`):
+	case d.method() == http.MethodPost && (strings.HasSuffix(d.route, "/records") || strings.HasSuffix(d.route, "/topics/{topic}")), strings.Contains(d.then, `"publish"`):
 		return "publish"
 	case strings.Contains(d.route, "/cursors/"), strings.Contains(d.path, "stream=orders"), strings.Contains(d.then, `"subscribe"`),
 		strings.HasSuffix(d.route, "/records"), strings.HasSuffix(d.route, "/events"):

@@ -107,6 +107,7 @@ func same(t testing.TB, got []string, want ...string) {
 var routeAction = map[string]string{
 	"/v1/ws": "connect", "/v1/events": "subscribe", "/v1/streams/{stream}/events": "subscribe", "/v1/streams/{stream}/records": "read",
 	"/v1/cursors/{stream}/{name}": "cursor", "/v1/streams": "other", "/v1/streams/{stream}": "other", "/v1/streams/{stream}/schema": "other", "/v1/tickets": "other", "/v1/cookie": "other",
+	"/topics/{topic}": "publish",
 }
 
 // TestEveryRefusalIsAudited: every access of every route with a credential that does
@@ -150,7 +151,7 @@ func TestEveryRefusalIsAudited(t *testing.T) {
 					if outcome == "no right" {
 						line += " principal=user:test:u"
 					}
-					if strings.Contains(route, "{stream}") {
+					if strings.Contains(route, "{stream}") || strings.Contains(route, "{topic}") && outcome == "no right" {
 						line += " stream=orders"
 					}
 					same(t, told(a.events(t), "code", "action", "route", "address", "credential", "count", "principal", "stream"), line)

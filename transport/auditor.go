@@ -148,7 +148,7 @@ func actionOf(r *http.Request) string {
 		return audit.ActConnect
 	case strings.HasSuffix(r.Pattern, "/events"):
 		return audit.ActSubscribe
-	case strings.HasSuffix(r.Pattern, "/records") && r.Method == http.MethodPost:
+	case (strings.HasSuffix(r.Pattern, "/records") || strings.HasPrefix(r.Pattern, "/topics/")) && r.Method == http.MethodPost:
 		return audit.ActPublish
 	case strings.HasSuffix(r.Pattern, "/records"):
 		return audit.ActRead

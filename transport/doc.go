@@ -68,12 +68,14 @@
 //	caching.go               which pages caches may store
 //	publishing.go            POST of records
 //	lines.go                 POST of records, one a line
+//	restproxy.go             POST of records by the interfaces of a REST proxy for Kafka
 //	cloudevents.go           CloudEvents over HTTP, and pages of them
 //	intake.go                publishing the records of a body while it arrives
 //	intake_publish.go        publishing those that have arrived, and answering them
 //	intake_read.go           reading on, and what ends that
 //	intake_state.go          a body whose records are published while it arrives
-//	elements.go              where the elements of a body end
+//	elements.go              the elements of a body
+//	splitting.go             where they end
 //	bodies.go                reading bodies, compressed ones too
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie

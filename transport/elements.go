@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"errors"
 	"io"
 )
@@ -19,16 +18,6 @@ type elements struct {
 	start   int // of the next element
 	scanned int // how far end has looked
 	err     error
-}
-
-// splitter finds where elements end. It keeps what it has seen of the next one.
-type splitter interface {
-	// scan is given the bytes that follow those of the last call. It returns how many of
-	// them belong to the element, if it ends in them, else -1.
-	scan(b []byte) int
-	// ended reports whether what was given since the last element is one, at the end of
-	// the body. It is not asked about nothing.
-	ended() bool
 }
 
 // errLongElement means that an element is longer than it may be.
@@ -98,16 +87,3 @@ func (e *elements) fill() error {
 	}
 	return err
 }
-
-// lineSplitter ends elements at LF, which belongs to them. The last line need not have
-// one.
-type lineSplitter struct{}
-
-func (lineSplitter) scan(b []byte) int {
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		return i + 1
-	}
-	return -1
-}
-
-func (lineSplitter) ended() bool { return true }

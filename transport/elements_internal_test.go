@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"testing"
@@ -53,6 +54,33 @@ func FuzzLines(f *testing.F) {
 			for i, element := range all {
 				if n := bytes.IndexByte(element, '\n'); len(element) == 0 || n != len(element)-1 && (n >= 0 || i < len(all)-1) {
 					t.Fatalf("%s: element %d is %q", name, i, element)
+				}
+			}
+		}
+	})
+}
+
+// FuzzObjects: however a body arrives, its objects are those that a decoder finds.
+func FuzzObjects(f *testing.F) {
+	f.Add([]byte(`{"a":"}{\"\\"}{"b":[{}]} {}`))
+	f.Add([]byte(`{} 1 {}`))
+	f.Add([]byte(`{"a`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var want []string
+		d := json.NewDecoder(bytes.NewReader(body))
+		for {
+			var object json.RawMessage
+			if d.Decode(&object) != nil || object[0] != '{' {
+				break
+			}
+			want = append(want, string(object))
+		}
+		for name, r := range map[string]io.Reader{"at once": bytes.NewReader(body), "by bytes": iotest.OneByteReader(bytes.NewReader(body))} {
+			e := &elements{body: r, end: &objectSplitter{}, most: 1 << 20}
+			all, _ := collect(e)
+			for i := range want {
+				if i >= len(all) || string(bytes.TrimSpace(all[i])) != want[i] {
+					t.Fatalf("%s: got %q, want %q", name, all, want)
 				}
 			}
 		}

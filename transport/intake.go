@@ -13,19 +13,19 @@ import (
 )
 
 // serveIntake publishes the records of a body in a form to a stream. The client has the
-// right to publish to it.
-func (s *Server) serveIntake(w http.ResponseWriter, r *http.Request, c *client, stream string, form bodyForm) {
+// right to publish to it. refuse answers with what is known to be wrong before the first record.
+func (s *Server) serveIntake(w http.ResponseWriter, r *http.Request, c *client, stream string, form bodyForm, refuse func(*wire.Error)) {
 	coding, fault := bodyCoding(w, r)
 	if _, twice := onceIn(r.Header, "Content-Type"); fault == nil {
 		fault = twice
 	}
 	if fault != nil {
-		s.refuse(w, r, fault)
+		refuse(fault)
 		return
 	}
 	most := s.bodyLimit()
 	in := &intake{
-		server: s, form: form, request: r, writer: w, control: http.NewResponseController(w),
+		server: s, form: form, refuse: refuse, request: r, writer: w, control: http.NewResponseController(w),
 		principal: c.principal, address: c.address, stream: stream,
 		elements: elements{body: r.Body, end: form.splitter(), most: most},
 	}
@@ -60,7 +60,7 @@ func (in *intake) run(ctx context.Context) {
 		// The first read makes the server send 100 Continue, for which it is too late
 		// once the answer has begun.
 		if fault := in.read(ctx); fault != nil && !errors.Is(fault, io.EOF) {
-			in.server.refuse(in.writer, in.request, in.server.outcome(in.principal, fault))
+			in.refuse(in.server.outcome(in.principal, fault))
 			return
 		}
 	}
@@ -135,15 +135,18 @@ func (in *intake) gather(ctx context.Context) (group []element, ends *wire.Error
 			if ends = in.read(ctx); ends == nil {
 				continue
 			}
-			if text, ok = in.elements.last(); !errors.Is(ends, io.EOF) || len(text) == 0 {
+			if text, ok = in.elements.last(); !errors.Is(ends, io.EOF) || len(bytes.TrimSpace(text)) == 0 {
 				return nil, ends
 			}
 			if !ok {
 				return nil, wire.Errorf(wire.BadRequest, "the body ends within a record")
 			}
 		}
-		if len(text) > in.elements.most {
+		switch {
+		case len(text) > in.elements.most:
 			return in.parse(texts, limits), in.tooLong()
+		case in.form.broken(text):
+			return in.parse(texts, limits), wire.Errorf(wire.BadRequest, "what follows is no record: the body is read no further")
 		}
 		texts = append(texts, text)
 		size += len(text)
@@ -161,7 +164,7 @@ func (in *intake) parse(texts [][]byte, limits wire.Limits) []element {
 	for i := range texts {
 		text := own[:len(texts[i]):len(texts[i])]
 		own = own[len(texts[i]):]
-		group[i].message, group[i].fault = in.form.parse(text, limits)
+		group[i].message, group[i].about, group[i].fault = in.form.parse(text, limits)
 	}
 	return group
 }

@@ -64,7 +64,7 @@ func (in *intake) publish(ctx context.Context, group []element) (ends *wire.Erro
 		stored := results[0]
 		results = results[1:]
 		if stored.Err == nil {
-			in.out = in.form.appendStored(in.out, &e.message, stored)
+			in.out = in.form.appendStored(in.out, e.about, stored)
 			continue
 		}
 		fault := s.publishFault(stored.Err)

@@ -24,6 +24,7 @@ import (
 type intake struct {
 	server    *Server
 	form      bodyForm
+	refuse    func(fault *wire.Error) // answers before the answer has begun
 	request   *http.Request
 	writer    http.ResponseWriter
 	control   *http.ResponseController
@@ -46,11 +47,14 @@ type bodyForm interface {
 	// mediaType is that of the answers.
 	mediaType() string
 	splitter() splitter
-	// parse returns the record of an element.
-	parse(element []byte, limits wire.Limits) (ingest.Message, *wire.Error)
+	// broken reports whether an element is none, so that it is not known where the next one
+	// begins.
+	broken(element []byte) bool
+	// parse returns the record of an element, and what its answer says about it.
+	parse(element []byte, limits wire.Limits) (m ingest.Message, about string, fault *wire.Error)
 	// appendStored appends the answer to a record that is stored, and appendFault that to
 	// one that is not. appendEnd appends why the body is read no further.
-	appendStored(dst []byte, m *ingest.Message, stored upstream.Stored) []byte
+	appendStored(dst []byte, about string, stored upstream.Stored) []byte
 	appendFault(dst []byte, fault *wire.Error) []byte
 	appendEnd(dst []byte, fault *wire.Error) []byte
 }
@@ -58,6 +62,7 @@ type bodyForm interface {
 // element is one element of a group: a record that is published, or a fault.
 type element struct {
 	message ingest.Message
+	about   string
 	fault   *wire.Error
 }
 

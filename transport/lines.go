@@ -32,7 +32,7 @@ func (s *Server) handlePublishLines(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	s.serveIntake(w, r, c, stream, recordLines{})
+	s.serveIntake(w, r, c, stream, recordLines{}, func(fault *wire.Error) { s.refuse(w, r, fault) })
 }
 
 // recordLines is the form of NDJSON.
@@ -42,11 +42,14 @@ func (recordLines) mediaType() string { return wire.LinesType }
 
 func (recordLines) splitter() splitter { return lineSplitter{} }
 
-func (recordLines) parse(line []byte, limits wire.Limits) (ingest.Message, *wire.Error) {
-	return wire.ParseRecord(line, limits)
+func (recordLines) broken([]byte) bool { return false }
+
+func (recordLines) parse(line []byte, limits wire.Limits) (m ingest.Message, about string, fault *wire.Error) {
+	m, fault = wire.ParseRecord(line, limits)
+	return m, "", fault
 }
 
-func (recordLines) appendStored(dst []byte, _ *ingest.Message, stored upstream.Stored) []byte {
+func (recordLines) appendStored(dst []byte, _ string, stored upstream.Stored) []byte {
 	m := wire.Published{Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}
 	return append(m.AppendBody(dst), '\n')
 }

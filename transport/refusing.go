@@ -30,25 +30,36 @@ func (s *Server) noteRefusal(r *http.Request, fault *wire.Error) {
 
 // refuse answers a request with a fault.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, fault *wire.Error) {
+	s.challenge(w, r, fault)
+	writeProblem(w, fault.Status(), fault)
+}
+
+// challenge counts and logs the fault that a request is answered with, and adds its
+// challenges to the answer.
+func (s *Server) challenge(w http.ResponseWriter, r *http.Request, fault *wire.Error) {
 	s.noteRefusal(r, fault)
 	if fault.Status() == http.StatusUnauthorized {
 		for _, challenge := range challenges(r, fault, s.config.Credentials.DPoPAlgorithms) {
 			w.Header().Add("WWW-Authenticate", challenge)
 		}
 	}
-	writeProblem(w, fault.Status(), fault)
 }
 
 // writeProblem writes a problem body (RFC 9457).
 func writeProblem(w http.ResponseWriter, status int, fault *wire.Error) {
+	writeFault(w, status, fault, wire.ProblemType, fault.AppendProblem(nil))
+}
+
+// writeFault writes a fault as a body of a media type.
+func writeFault(w http.ResponseWriter, status int, fault *wire.Error, mediaType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", wire.ProblemType)
+	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	if after := fault.RetryAfterSeconds(); after > 0 {
 		h.Set("Retry-After", strconv.Itoa(after))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(fault.AppendProblem(nil)) //nolint:gosec // JSON, and said to be
+	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be
 }
 
 // notePanic counts and logs a panic, which is a bug in the server, with its stack.

@@ -30,6 +30,8 @@ func (s *Server) routes() http.Handler {
 		"/v1/cursors/{stream}/{name}": {
 			http.MethodGet: s.handleGetCursor, http.MethodPut: s.handlePutCursor, http.MethodDelete: s.handleDeleteCursor,
 		},
+		"/kafka/v3/clusters/{cluster}/topics/{topic}/records": {http.MethodPost: s.handleProxyRecords},
+		"/topics/{topic}":        {http.MethodPost: s.handleProxyTopic},
 		"/v1/tickets":            {http.MethodPost: s.handleTickets},
 		"/v1/cookie":             {http.MethodPost: s.handleSetCookie, http.MethodDelete: s.handleClearCookie},
 		"/v1/backchannel-logout": {http.MethodPost: s.handleLogout},

@@ -57,6 +57,7 @@ var againstOrder = map[string]int{
 	"transport/wire":        0,
 
 	"transport/wire/cloudevents": 0,
+	"transport/wire/restproxy":   0,
 }
 
 // TestOrderOfFiles: the order of a package's files is the order in its doc.go. A
