@@ -15,8 +15,9 @@ type elements struct {
 	most int
 
 	buf     []byte
-	start   int // of the next element
-	scanned int // how far end has looked
+	start   int  // of the next element
+	scanned int  // how far end has looked
+	filled  bool // the last read has filled the buffer: there is more than it holds
 	err     error
 }
 
@@ -70,9 +71,9 @@ func (e *elements) fill() error {
 		n := copy(e.buf, e.buf[e.start:])
 		e.buf, e.scanned, e.start = e.buf[:n], e.scanned-e.start, 0
 	}
-	if len(e.buf) == cap(e.buf) {
+	if len(e.buf) == cap(e.buf) || e.filled && cap(e.buf) < readBytes {
 		size := firstRead
-		if len(e.buf) > 0 {
+		if cap(e.buf) > 0 {
 			size = max(2*len(e.buf), readBytes)
 		}
 		grown := make([]byte, len(e.buf), min(size, max(e.most+1, readBytes)))
@@ -81,6 +82,7 @@ func (e *elements) fill() error {
 	}
 	n, err := e.body.Read(e.buf[len(e.buf):cap(e.buf)])
 	e.buf = e.buf[:len(e.buf)+n]
+	e.filled = len(e.buf) == cap(e.buf)
 	e.err = err
 	if n > 0 {
 		return nil

@@ -86,3 +86,34 @@ func FuzzObjects(f *testing.F) {
 		}
 	})
 }
+
+// TestElementsReadMuchAtOnce: of a client that sends much, much is read at once, and for one
+// that sends little the buffer stays small.
+func TestElementsReadMuchAtOnce(t *testing.T) {
+	t.Parallel()
+	const lines, line = 100_000, "a line of some length\n"
+	reads := 0
+	e := &elements{end: lineSplitter{}, most: 1 << 30}
+	e.body = io.LimitReader(readerFunc(func(p []byte) (int, error) {
+		reads++
+		for i := range p {
+			p[i] = 'a'
+		}
+		p[len(p)-1] = '\n'
+		return len(p), nil
+	}), lines*int64(len(line)))
+	if _, err := collect(e); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if most := lines*len(line)/readBytes + 10; reads > most {
+		t.Errorf("%d reads, want %d at most", reads, most)
+	}
+	little := &elements{body: iotest.OneByteReader(bytes.NewReader(bytes.Repeat([]byte(line), 1000))), end: lineSplitter{}, most: 1 << 30}
+	if _, err := collect(little); !errors.Is(err, io.EOF) || cap(little.buf) > firstRead {
+		t.Errorf("a buffer of %d bytes, %v", cap(little.buf), err)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

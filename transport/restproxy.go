@@ -80,10 +80,12 @@ func (p *proxied) refuse(fault *wire.Error) {
 // publish stores records. It reports false if the request is answered with a fault.
 func (p *proxied) publish(messages []ingest.Message) (results []upstream.Stored, ok bool) {
 	stored := make(chan []upstream.Stored, 1)
-	p.server.publish(p.client.principal, origin{address: p.client.address, traceParent: p.request.Header.Get("Traceparent")},
-		p.allowed, p.stream, messages, func(results []upstream.Stored) { stored <- results })
+	from := origin{address: p.client.address, traceParent: p.request.Header.Get("Traceparent")}
+	by := publisher(p.client.principal, p.stream, from, p.allowed)
+	p.server.publish(p.client.principal, by, p.stream, messages, func(results []upstream.Stored) { stored <- results })
 	results = <-stored // publish bounds the time
 	p.server.audit.posted(p.request, p.stream, results)
+	p.server.tellQuotas(p.writer.Header(), p.stream, &by)
 	if why := noneSent(results); why != nil {
 		p.refuse(faultOf(why))
 		return nil, false

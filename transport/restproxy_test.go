@@ -84,8 +84,10 @@ func TestProxyVersion3InChunks(t *testing.T) {
 	}
 	s := in.lines(proxyPath+"open/records", live, "Content-Type", "application/json")
 	for n, c := range []struct{ text, want string }{
-		{`{"value":{"type":"JSON","data":1}}`, "200 0"}, {"\n" + `{"value":{"type":"JSON","data":"}{"}}` + "\n", "200 1"},
-		{`{"value":{"type":"AVRO","data":1}}`, "42206 <nil>"}, {` {"value":{"type":"STRING","data":"\\\""}}`, "200 2"},
+		{`{"value":{"type":"JSON","data":1}}`, "200 0"},
+		{"\n" + `{"value":{"type":"JSON","data":"}{"}}` + "\n", "200 1"},
+		{`{"value":{"type":"AVRO","data":1}}`, "42206 <nil>"},
+		{` {"value":{"type":"STRING","data":"\\\""}}`, "200 2"},
 	} {
 		s.send(c.text)
 		if got := next(s); got != c.want {
