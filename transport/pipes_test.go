@@ -30,6 +30,9 @@ func inBubble(t *testing.T, o options, test func(t *testing.T, in *instance)) {
 		if o.pipes == nil {
 			o.pipes = newPipes()
 		}
+		// The HTTP server lingers for half a second with a connection whose body it has not
+		// read to its end.
+		t.Cleanup(func() { time.Sleep(time.Second) })
 		test(t, start(t, o))
 	})
 }
