@@ -140,7 +140,7 @@ func TestCloudEventsOverAWebSocket(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{open: []string{"open"}})
 	dial := func(query string) *websocket.Conn {
-		c, res, err := websocket.Dial(t.Context(), in.url+"/v1/ws"+query, &websocket.DialOptions{
+		c, res, err := websocket.Dial(t.Context(), in.url+"/v1/ws"+query, &websocket.DialOptions{ //nolint:bodyclose // the library has
 			Subprotocols: []string{"cloudevents.json"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + token(t, "u42", "live", time.Hour)}},
 		})
 		if err != nil {
