@@ -84,6 +84,9 @@ type Message struct {
 	// ID is the message id that the client has given the record, "" for none. Within the
 	// window of the stream, the principal stores one record under it.
 	ID string
+	// Implied means that the ID is not the client's own wish, but part of what it sends. A
+	// stream that takes no message ids ignores it.
+	Implied bool
 	// Token marks the record in the log, as the value of the header HeaderMessageID, so that
 	// it can be found there. It is set for a record with an ID, and is not the ID.
 	Token string

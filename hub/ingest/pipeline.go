@@ -174,15 +174,21 @@ func check(ctx context.Context, steps []Step, b *Batch) (reached int) {
 }
 
 // noMessageIDs is a step that refuses records with a message id: they must not be stored
-// without what the id promises.
+// without what the id promises, unless nothing was promised.
 type noMessageIDs struct{}
 
 // Check implements Step. It does not block.
 func (noMessageIDs) Check(_ context.Context, b *Batch) {
 	for i := range b.Len() {
-		if b.Pending(i) && b.Message(i).ID != "" {
-			b.Settle(i, Rejected(ErrNoMessageIDs))
+		m := b.Message(i)
+		if !b.Pending(i) || m.ID == "" {
+			continue
 		}
+		if m.Implied {
+			m.ID = ""
+			continue
+		}
+		b.Settle(i, Rejected(ErrNoMessageIDs))
 	}
 }
 

@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	sdk "github.com/cloudevents/sdk-go/v2"
 	sdkhttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/segmentio/kafka-go"
@@ -98,5 +101,40 @@ func TestCloudEventsInKafka(t *testing.T) {
 	}
 	if got := stored("whole", 1); got != binary {
 		t.Errorf("after the reload: got %s", got)
+	}
+}
+
+// TestCloudEventsAreStoredOnce: the source and the id of an event are its message id, over
+// HTTP in every content mode alike.
+func TestCloudEventsAreStoredOnce(t *testing.T) {
+	t.Parallel()
+	servers := embed(t)
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := run(t, load(t, eventStreams+"redis: {url: \"redis://"+miniredis.RunT(t).Addr()+"\"}\n", servers.Brokers[0], path), Options{})
+	url := "http://" + a.address + "/v1/streams/binary/records"
+	for _, send := range []struct {
+		kind, body string
+		status     int
+		want       string
+	}{
+		{"application/cloudevents+json", `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1}}`, 200, `"offset":0`},
+		{"application/cloudevents+json", `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1}}`, 200, `"offset":0,`},
+		{"application/cloudevents+json", `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1}}`, 200, `"duplicate":true`},
+		{"application/cloudevents+json", `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":2}}`, 409, `"idempotency_conflict"`},
+		{"application/cloudevents+json", `{"specversion":"1.0","id":"1","source":"/other","type":"t","data":{"n":2}}`, 200, `"offset":1`},
+		{"application/cloudevents-batch+json", `[{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1}},{"specversion":"1.0","id":"2","source":"/s","type":"t","data":{"n":3}}]`, 200, `"offset":0,"duplicate":true},{"partition":0,"offset":2}`},
+	} {
+		response, err := http.Post(url, send.kind, strings.NewReader(send.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil || response.StatusCode != send.status || !strings.Contains(string(body), send.want) {
+			t.Errorf("%s: %d %s, %v", send.body, response.StatusCode, body, err)
+		}
 	}
 }

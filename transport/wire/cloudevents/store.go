@@ -26,7 +26,7 @@ const (
 // An event without data has an empty value in the binary mode, never none: that would be a
 // tombstone, which makes Kafka forget other records.
 func (e *Event) Record(structured bool) (ingest.Message, *wire.Error) {
-	m := ingest.Message{}
+	m := ingest.Message{ID: e.messageID(), Implied: true}
 	if key := e.get(partitionKey); key != "" {
 		m.Key = []byte(key)
 	}
@@ -53,6 +53,11 @@ func (e *Event) Record(structured bool) (ingest.Message, *wire.Error) {
 	}
 	return m, nil
 }
+
+// messageID returns the message id of the event: source and id identify it (CloudEvents,
+// section 3.1.1). Neither can contain a null character, and so no client can send the same
+// text as the id of another record.
+func (e *Event) messageID() string { return e.get("source") + "\x00" + e.ID() }
 
 // Records returns the records of events.
 func Records(events []*Event, structured bool) ([]ingest.Message, *wire.Error) {
