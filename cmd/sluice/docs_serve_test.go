@@ -137,7 +137,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 7 {
+	if examples != 9 {
 		t.Errorf("there are %d examples", examples)
 	}
 }
