@@ -12,6 +12,7 @@ import (
 type chunkBuilder struct {
 	entries []entry
 	bodies  []byte
+	decoded []byte // memory for the decoded value of a record
 	plain   []byte // memory for the plaintext of a record
 }
 
@@ -46,6 +47,7 @@ type encoder struct {
 	events      *event.Encoder
 	gaps        event.GapWriter
 	recordBytes int
+	decodes     Decoder     // nil if values are shown as they are stored
 	decrypts    *decrypting // nil if nothing in the stream is encrypted
 }
 
@@ -88,6 +90,15 @@ func (e *encoder) advance(d *chunkBuilder, to record.PartitionOffset) {
 
 // record adds a record, or the gap that reports why it cannot be delivered.
 func (e *encoder) record(d *chunkBuilder, r *record.Record) {
+	if e.decodes != nil && r.Value != nil {
+		decoded := *r
+		var err error
+		if decoded.Value, d.decoded, err = decodeValue(e.decodes, d.decoded, r.Value); err != nil {
+			e.gap(d, record.Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: record.GapUnreadable}, r.Epoch)
+			return
+		}
+		r = &decoded
+	}
 	if e.decrypts != nil {
 		var plain record.Record
 		plain, d.plain = e.decrypts.record(d.plain, r)

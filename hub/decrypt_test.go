@@ -29,6 +29,9 @@ func (o *opener) Paths() []string { return o.at }
 
 func (o *opener) Decrypt(dst []byte, topic string, r *record.Record) (record.Record, []byte) {
 	plain := *r
+	if r.Value == nil {
+		return plain, dst
+	}
 	from := len(dst)
 	dst = append(dst, bytes.ReplaceAll(r.Value, []byte("sealed"), []byte("open-"+o.name+"-"+topic))...)
 	if plain.Value = dst[from:]; bytes.Contains(r.Value, []byte("broken")) {

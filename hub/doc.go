@@ -42,6 +42,8 @@
 //     decides nothing about what that is. What remains of a record is made once for all
 //     subscriptions with equal redactions, and counts in the bounds above. Of a chunk it
 //     is kept for 16 redactions; for others it is made each time.
+//   - What a stream's Decoder decodes is decoded once, before it is decrypted and encoded,
+//     and a value that it cannot decode is a gap with the reason unreadable.
 //   - What is encrypted in a record is decrypted once, before the record is encoded, and
 //     is shown only to subscriptions whose rights were determined with regard to it. What
 //     cannot be decrypted is shown as null: a record delays and ends nothing.
@@ -152,6 +154,7 @@
 //	feed.go             a filter and the subscriptions that share it
 //	cost.go             measuring what filters cost
 //	chunkbuilder.go     from what a source reads to entries
+//	decode.go           Decoder: values that are stored in another form than they are shown in
 //	decrypt.go          Decrypter: what is encrypted, and who is not shown it
 //	undecided.go        records about which the filter of a right cannot decide
 //	batch.go            what a subscription has ready to be written

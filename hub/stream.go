@@ -16,7 +16,7 @@ import (
 )
 
 // Stream is a public name for a topic, with its policies. It is comparable, and
-// therefore Source, Producer and Decrypt have to be, as pointers are.
+// therefore Source, Producer, Decode and Decrypt have to be, as pointers are.
 type Stream struct {
 	Name string
 	// Topic is the topic's name, or a template with TenantPlaceholder in it.
@@ -38,6 +38,9 @@ type Stream struct {
 	Slow SlowPolicy
 	// Backfill is how far back the log is filled when the stream starts.
 	Backfill time.Duration
+	// Decode decodes values that are stored in another form than they are shown in; nil if
+	// none are. Content is that of the decoded values.
+	Decode Decoder
 	// Decrypt decrypts what is encrypted in the records; nil if nothing is. Another one
 	// makes another stream of it, so that nothing that was decrypted, or not, by this one
 	// is delivered any more.
@@ -88,6 +91,7 @@ func (h *Hub) newStream(s Stream, hides *redact.Redaction) *stream {
 		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
 	}
+	st.encoder.decodes = s.Decode
 	if s.Decrypt != nil {
 		st.encoder.decrypts = &decrypting{by: s.Decrypt, topic: s.Topic, hides: hides, logger: st.logger, now: h.now}
 	}
