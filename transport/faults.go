@@ -30,6 +30,9 @@ type overloadError struct{ retryAfter time.Duration }
 
 func (*overloadError) Error() string { return "the instance is busy delivering" }
 
+// errNoSchemaYet means that the schema of a stream is in a registry that has not answered yet.
+var errNoSchemaYet = errors.New("the schema of the stream is not known yet")
+
 // faultTable maps errors of the domain to faults of the protocol and the messages
 // that clients are sent. The first row that errors.Is matches counts. Statuses,
 // close codes and metric labels follow from the code.
@@ -72,6 +75,8 @@ var faultTable = []struct {
 	{expr.ErrClientMemory, wire.SubscriptionLimit, "the filters of this client take as much memory as a client may use: end subscriptions, or use filters that are shorter or the same", time.Second},
 	{expr.ErrMemory, wire.Overloaded, "the filters of all clients take as much memory as they may", 5 * time.Second},
 	{upstream.ErrPublishOverloaded, wire.RateLimited, "too many publishes are in flight; the record is not stored", time.Second},
+	{errNoSchemaYet, wire.Overloaded, "the schema of the stream is not known yet", 2 * time.Second},
+	{ingest.ErrSchemaUnavailable, wire.PublishUnavailable, "the schema of the stream is not known yet; nothing is stored", 2 * time.Second},
 	{upstream.ErrPublishUnavailable, wire.PublishUnavailable, "the topic is unavailable for writes; the record is not stored", time.Second},
 	{upstream.ErrRecordTooLarge, wire.RecordTooLarge, "the record is larger than its topic allows", 0},
 	{ingest.ErrInvalid, wire.Invalid, "the record violates a rule of the stream", 0},

@@ -853,8 +853,8 @@ func TestDocumentedMetrics(t *testing.T) {
 	listed := map[string]bool{}
 	for _, name := range regexp.MustCompile(`\bsluice_\w+`).FindAllString(page, -1) {
 		listed[name] = true
-		if strings.HasPrefix(name, "sluice_webhook_") {
-			continue // cmd/sluice/app has them, and TestAccessByWebhookAndProxy there
+		if strings.HasPrefix(name, "sluice_webhook_") || strings.HasPrefix(name, "sluice_registry_") {
+			continue // cmd/sluice/app has them, and TestAccessByWebhookAndProxy and TestRegistry there
 		}
 		if name == "sluice_publish_unavailable_partitions" {
 			continue // cmd/sluice/app has it, and TestUnavailablePartitionsMetric there

@@ -134,7 +134,7 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 		Subscribe:  p.May(auth.Subscribe, info.Name),
 		Publish:    info.Publishable && p.May(auth.Publish, info.Name),
 	}
-	if schema := s.ingest.Schema(info.Name); schema != nil {
+	if schema, err := s.ingest.Schema(info.Name); err == nil && schema != nil {
 		v.Schema = schema.MediaType()
 	}
 	switch replay := p.Replay(info.Name); {

@@ -24,8 +24,12 @@ func (s *Server) handleSchema(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	schema := s.ingest.Schema(name)
-	if schema == nil {
+	schema, err := s.ingest.Schema(name)
+	switch {
+	case err != nil:
+		s.refuse(w, r, faultOf(errNoSchemaYet))
+		return
+	case schema == nil:
 		s.refuse(w, r, wire.Errorf(wire.NoSchema, "the stream has no schema: its values only have to be what its content says"))
 		return
 	}

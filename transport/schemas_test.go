@@ -29,7 +29,7 @@ func withSchema(t *testing.T) options {
 		c.Ingest = ingest.New(c.Hub, nil, nil)
 		own := ingest.Stream{
 			Steps:  []ingest.Step{ingest.Conforms{Schema: compiled, Turns: make(chan struct{}, 1), Limits: schema.Limits{Steps: 10_000, Violations: 3}}},
-			Schema: compiled,
+			Schema: ingest.Fixed(compiled),
 		}
 		c.Ingest.SetStreams(map[string]ingest.Stream{"orders": own, "hidden": own})
 	}}
@@ -42,7 +42,7 @@ func showSchema(c *transport.Config) {
 		panic(err)
 	}
 	c.Ingest = ingest.New(c.Hub, nil, nil)
-	c.Ingest.SetStreams(map[string]ingest.Stream{"orders": {Schema: compiled}})
+	c.Ingest.SetStreams(map[string]ingest.Stream{"orders": {Schema: ingest.Fixed(compiled)}})
 }
 
 // TestSchemaIsServed: byte for byte, to everybody who may read or publish, and to nobody

@@ -48,6 +48,7 @@ var againstOrder = map[string]int{
 	"hub/record":            0,
 	"hub/redact":            0,
 	"hub/redisstore":        0,
+	"hub/registry":          0,
 	"hub/schema":            1,
 	"transport":             9,
 	"transport/audit":       0,

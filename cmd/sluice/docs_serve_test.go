@@ -109,6 +109,7 @@ func TestDocConfiguration(t *testing.T) {
 	files := map[string][]byte{
 		"server.crt": cert, "server.key": key, "kafka.password": []byte("a"), "redis.password": []byte("b"),
 		"fleet.key": []byte(strings.Repeat("k", 32)), "vault.token": []byte("hvs.x"), "vault-ca.crt": cert,
+		"registry.password":     []byte("r"),
 		"cards.json":            []byte(`{"encryptedKeyset":"dmF1bHQ6djE6eA=="}`),
 		"telemetry.schema.json": []byte(`{"type": "object"}`),
 	}
@@ -137,7 +138,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 9 {
+	if examples != 10 {
 		t.Errorf("there are %d examples", examples)
 	}
 }

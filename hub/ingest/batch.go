@@ -28,6 +28,9 @@ var (
 	// ErrReservedHeader means that a header has a name that is reserved for the
 	// server.
 	ErrReservedHeader = errors.New("a header has a reserved name")
+	// ErrSchemaUnavailable means that the schema of the stream is not known yet, and so
+	// that nothing is stored.
+	ErrSchemaUnavailable = fmt.Errorf("the schema of the stream is not known yet: %w", upstream.ErrPublishUnavailable)
 	// ErrNotAllowed means that the principal has no right to publish the record.
 	ErrNotAllowed = errors.New("the principal is not allowed to publish the record")
 )
@@ -93,11 +96,18 @@ type Message struct {
 	// JSON is set if the value is JSON that the transport has checked; any other value
 	// is bytes of which nothing is known. A tombstone is neither.
 	JSON bool
+	// Encoded is what is stored instead of Value, nil for Value itself. Steps still check
+	// Value.
+	Encoded []byte
 }
 
 // stored returns the message as it is passed to the store.
 func (m *Message) stored() upstream.Message {
-	return upstream.Message{Key: m.Key, Headers: m.marked(m.Headers), Value: m.Value, Timestamp: m.Timestamp}
+	value := m.Value
+	if m.Encoded != nil {
+		value = m.Encoded
+	}
+	return upstream.Message{Key: m.Key, Headers: m.marked(m.Headers), Value: value, Timestamp: m.Timestamp}
 }
 
 // marked returns headers with the one that marks the message, which is the last.

@@ -55,8 +55,9 @@ type Stream struct {
 	Steps []Step
 	// DeadLetters keeps the records that its steps find to be invalid. Nil refuses them.
 	DeadLetters *DeadLetters
-	// Schema is what Steps check values against. Nil for none.
-	Schema Definition
+	// Schema returns what Steps check values against. It is nil for a stream without a
+	// schema. The error is ErrSchemaUnavailable.
+	Schema func() (Definition, error)
 }
 
 // Pipeline passes records through steps to a store: the first ones, those of the
@@ -90,8 +91,14 @@ func (p *Pipeline) SetStreams(streams map[string]Stream) {
 	p.streams.Store(&all)
 }
 
-// Schema returns the schema that records of a stream are checked against, nil for none.
-func (p *Pipeline) Schema(stream string) Definition { return p.of(stream).Schema }
+// Schema returns the schema that records of a stream are checked against, nil for none. The
+// error is ErrSchemaUnavailable, if the stream has one that is not known yet.
+func (p *Pipeline) Schema(stream string) (Definition, error) {
+	if of := p.of(stream).Schema; of != nil {
+		return of()
+	}
+	return nil, nil
+}
 
 // of returns what records of a stream pass through.
 func (p *Pipeline) of(stream string) Stream {

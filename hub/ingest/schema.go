@@ -18,6 +18,11 @@ type Definition interface {
 	Tag() string
 }
 
+// Fixed returns a schema that does not change, for Stream.Schema.
+func Fixed(schema Definition) func() (Definition, error) {
+	return func() (Definition, error) { return schema, nil }
+}
+
 // Validator checks values. A schema.JSON is one.
 type Validator interface {
 	// Validate returns what is wrong with a value. It does not block.

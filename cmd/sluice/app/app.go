@@ -41,6 +41,7 @@ type App struct {
 	// encryption and schemas are guarded by reloading once the instance runs.
 	encryption *encryption
 	schemas    *schemas
+	registries registries
 	cursors    *namedCursors
 	front      *front
 	topics     *topicMaker
@@ -79,13 +80,16 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.encryption, err = newEncryption(c, nil); err != nil {
 		return nil, err
 	}
-	if a.schemas, err = newSchemas(c, nil); err != nil {
+	if a.registries, err = newRegistries(c, logger); err != nil {
+		return nil, err
+	}
+	if a.schemas, err = newSchemas(c, a.registries, nil); err != nil {
 		return nil, err
 	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, filters: filters, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, schemas: a.schemas, options: options, logger: logger}
+	a.front = &front{config: c, up: make(chan struct{}), auth: a.auth, filters: filters, verifiers: a.verifiers, shared: a.shared, clusters: a.clusters, acls: a.acls, schemas: a.schemas, registries: a.registries, options: options, logger: logger}
 	if a.cursors != nil {
 		a.front.committer, a.front.store = a.cursors.committer, a.cursors.store
 	}
@@ -108,6 +112,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
 	}
+	l.add(a.registries.parts()...)
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
 	l.add(messageIDParts(a.front.once)...)

@@ -19,7 +19,7 @@ func newIngest(c *config.Config, of *schemas, store ingest.Store, guard *once.Gu
 func setIngest(pipeline *ingest.Pipeline, c *config.Config, of *schemas, guard *once.Guard) {
 	streams := make(map[string]ingest.Stream, len(c.Streams))
 	for name, s := range c.Streams {
-		steps := append(ingestSteps(s, c.Limits), of.step(name, c.Limits)...)
+		steps := append(ingestSteps(s, c.Limits), of.step(name, s, c.Limits)...)
 		streams[name] = ingest.Stream{Once: onceStep(guard, c, s), Steps: steps, DeadLetters: deadLetters(s), Schema: of.definition(name)}
 	}
 	pipeline.SetStreams(streams)

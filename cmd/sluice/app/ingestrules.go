@@ -48,9 +48,5 @@ func deadLetters(s config.Stream) *ingest.DeadLetters {
 	if s.Ingest.OnInvalid != config.DeadLetter {
 		return nil
 	}
-	d := &ingest.DeadLetters{Stream: s.Ingest.DeadLetter, Topic: s.Topic, Now: time.Now}
-	if s.Schema != nil {
-		d.Schema = s.Schema.Name()
-	}
-	return d
+	return &ingest.DeadLetters{Stream: s.Ingest.DeadLetter, Topic: s.Topic, Schema: s.SchemaName(), Now: time.Now}
 }

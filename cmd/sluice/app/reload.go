@@ -61,7 +61,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	if err := decrypting.open(context.Background()); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
-	checking, err := newSchemas(c, a.schemas)
+	checking, err := newSchemas(c, a.registries, a.schemas)
 	if err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
@@ -82,6 +82,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	setIngest(a.front.ingest, c, checking, a.front.once)
 	a.schemas = checking
 	a.front.modes.replace(c.Streams)
+	a.registries.keep(checking)
 	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}

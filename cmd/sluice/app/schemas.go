@@ -6,57 +6,83 @@ import (
 	"runtime"
 
 	"sluice/cmd/sluice/config"
+	"sluice/hub"
 	"sluice/hub/ingest"
+	"sluice/hub/registry"
 	"sluice/hub/schema"
 )
 
-// schemas are the compiled schemas of streams, by their names.
+// schemas are the schemas of streams, by their names: compiled ones of files, and subjects of
+// registries.
 type schemas struct {
-	of map[string]*schema.JSON
+	of       map[string]*schema.JSON
+	subjects map[string]*registry.Subject
 	// turns bounds how many values are checked at the same time.
 	turns chan struct{}
 }
 
 // newSchemas compiles the schemas of a configuration. Those that were in force before are
 // not compiled again.
-func newSchemas(c *config.Config, was *schemas) (*schemas, error) {
-	made := &schemas{of: map[string]*schema.JSON{}, turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+func newSchemas(c *config.Config, from registries, was *schemas) (*schemas, error) {
+	made := &schemas{
+		of: map[string]*schema.JSON{}, subjects: map[string]*registry.Subject{},
+		turns: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
 	if was != nil {
 		made.turns = was.turns
 	}
 	for name, stream := range c.Streams {
-		if stream.Schema == nil {
-			continue
-		}
-		if was != nil && was.of[name] != nil && bytes.Equal(was.of[name].Text(), stream.Schema.Text) {
+		s := stream.Schema
+		switch {
+		case s == nil:
+		case s.Registry != "":
+			of := from[s.Registry]
+			if of == nil {
+				return nil, fmt.Errorf("streams/%s/schema: the registry %q is new: restart the instance", name, s.Registry)
+			}
+			made.subjects[name] = of.Subject(stream.SchemaSubject(), s.VersionNumber())
+		case was != nil && was.of[name] != nil && bytes.Equal(was.of[name].Text(), s.Text):
 			made.of[name] = was.of[name]
-			continue
+		default:
+			compiled, err := schema.Compile(s.Text)
+			if err != nil {
+				return nil, fmt.Errorf("streams/%s/schema: %w", name, err)
+			}
+			made.of[name] = compiled
 		}
-		compiled, err := schema.Compile(stream.Schema.Text)
-		if err != nil {
-			return nil, fmt.Errorf("streams/%s/schema: %w", name, err)
-		}
-		made.of[name] = compiled
 	}
 	return made, nil
 }
 
-// definition returns the schema of a stream for its clients, nil for none.
-func (s *schemas) definition(stream string) ingest.Definition {
+// definition returns what returns the schema of a stream for its clients, nil for none.
+func (s *schemas) definition(stream string) func() (ingest.Definition, error) {
 	if of := s.of[stream]; of != nil {
-		return of
+		return ingest.Fixed(of)
+	}
+	if of := s.subjects[stream]; of != nil {
+		return of.Definition
 	}
 	return nil
 }
 
-// step returns the step that checks the values of a stream, none without a schema.
-func (s *schemas) step(stream string, limits config.Limits) []ingest.Step {
-	of := s.of[stream]
-	if of == nil {
-		return nil
+// step returns the step that checks and encodes the values of a stream, none without a
+// schema.
+func (s *schemas) step(name string, stream config.Stream, limits config.Limits) []ingest.Step {
+	bounds := schema.Limits{Steps: limits.SchemaSteps, Violations: limits.SchemaViolations}
+	if of := s.of[name]; of != nil {
+		return []ingest.Step{ingest.Conforms{Schema: of, Turns: s.turns, Limits: bounds}}
 	}
-	return []ingest.Step{ingest.Conforms{
-		Schema: of, Turns: s.turns,
-		Limits: schema.Limits{Steps: limits.SchemaSteps, Violations: limits.SchemaViolations},
-	}}
+	if of := s.subjects[name]; of != nil {
+		return []ingest.Step{registry.Conforms{Subject: of, Framed: stream.Framed(), Turns: s.turns, Limits: bounds}}
+	}
+	return nil
+}
+
+// decoder returns what decodes the values of a stream, nil if they are shown as they are
+// stored.
+func decoder(s config.Stream) hub.Decoder {
+	if s.Framed() {
+		return registry.JSON{}
+	}
+	return nil
 }

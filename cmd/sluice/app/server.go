@@ -55,6 +55,7 @@ type front struct {
 	workers     *transport.Workers
 	hub         *hub.Hub
 	schemas     *schemas // those that are in force when the instance starts
+	registries  registries
 	ingest      *ingest.Pipeline
 	once        *once.Guard // nil without Redis
 	quotas      *quota.Quotas
@@ -192,6 +193,9 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	if m := f.verifiers.webhookMetrics; m != nil {
 		f.registry.MustRegister(m)
 	}
+	if len(f.registries) > 0 {
+		f.registry.MustRegister(f.registries)
+	}
 	f.shared.transport(&made, f.config.Auth.Cookie)
 	return transport.New(made)
 }
@@ -255,6 +259,9 @@ func (f *front) without() map[string]func(context.Context) error {
 	}
 	if f.acls != nil {
 		checks["refresh of kafka ACLs"] = f.acls.degraded
+	}
+	for name, r := range f.registries {
+		checks["schema registry "+name] = r.Check
 	}
 	if f.certs != nil {
 		checks["certificates"] = f.certs.Check

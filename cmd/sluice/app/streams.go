@@ -21,11 +21,15 @@ func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption) [
 			Source:      from.source,
 			Producer:    from.producer,
 			Content:     event.Content(s.Content),
+			Decode:      decoder(s),
 			Linger:      s.Linger,
 			LogBytes:    int(s.LogBytes),
 			RecordBytes: int(c.Limits.RecordBytes),
 			Backfill:    s.Backfill,
 			Slow:        hub.SlowPolicy(s.Slow),
+		}
+		if s.Framed() {
+			one.Content = event.ContentJSON
 		}
 		if d := e.decrypters[name]; d != nil {
 			one.Decrypt = d

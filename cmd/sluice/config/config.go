@@ -29,6 +29,8 @@ type Config struct {
 	Log            Log               `koanf:"log" doc:"logging to standard error"`
 	Audit          Audit             `koanf:"audit" doc:"record of who did what: sessions, refusals, rights used, administrative acts. Nothing is recorded without log or stream"`
 	Limits         Limits            `koanf:"limits" doc:"limits for clients and for memory; 0 means no limit"`
+
+	Registries map[string]Registry `koanf:"registries" validate:"dive,keys,registry_name,endkeys" doc:"schema registries by name, with the REST interface of Confluent's, that schemas of streams name"`
 }
 
 // Admin is the listener for operators: health, metrics, profiles.
@@ -42,8 +44,8 @@ type Admin struct {
 type Stream struct {
 	Topic       string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic; {tenant} in its name stands for the tenant of a client, so that each tenant has a stream of this name of its own"`
 	Cluster     string        `koanf:"cluster" doc:"name of a cluster in kafka/clusters; can be left out if there is only one"`
-	Content     string        `koanf:"content" validate:"omitempty,oneof=json text bytes" doc:"type of the values; if left out, detected for each record"`
-	Schema      *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json. A value that does not match is refused with invalid, or kept as a dead letter"`
+	Content     string        `koanf:"content" validate:"omitempty,oneof=json text bytes json_schema" doc:"type of the values; if left out, detected for each record. json_schema is JSON that is stored after the id of a schema of a registry, as serializers of Confluent's write it, and shown without"`
+	Schema      *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json or json_schema. A value that does not match is refused with invalid, or kept as a dead letter"`
 	Partitions  int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"number of partitions with which a missing topic is created at start; if left out, the topic is never created"`
 	Linger      time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long reading of the topic continues after the last subscriber has left"`
 	Backfill    time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that clients that reconnect after a restart are served from memory"`
@@ -62,6 +64,12 @@ type Replies struct {
 
 // Structured is the value of Stream.CloudEvents that stores events in JSON.
 const Structured = "structured"
+
+// IsJSON reports whether all values are shown as JSON.
+func (s Stream) IsJSON() bool { return s.Content == "json" || s.Framed() }
+
+// Framed reports whether values are stored after the id of a schema.
+func (s Stream) Framed() bool { return s.Content == "json_schema" }
 
 // Cursors configures how named cursors are kept.
 type Cursors struct {

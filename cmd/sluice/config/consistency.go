@@ -171,6 +171,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkIngest(c, f)
 	checkSchemas(c, f)
 	checkMessageIDs(c, f)
+	checkRegistries(c, f)
 	checkGrants(c, f)
 	checkEncryption(c, f)
 	checkWayIn(c, f)

@@ -64,6 +64,14 @@ func convert(value any, to reflect.Type, dir string) (any, error) {
 			return TLSVersion(text), nil
 		}
 		return nil, fmt.Errorf("expected a version, such as 1.2, got %s", describe(value))
+	case reflect.TypeFor[SchemaVersion]():
+		if n, ok := value.(int); ok {
+			text, isText = strconv.Itoa(n), true
+		}
+		if isText {
+			return SchemaVersion(text), nil
+		}
+		return nil, fmt.Errorf("expected latest or the number of a version, got %s", describe(value))
 	case reflect.TypeFor[netip.Prefix]():
 		if isText {
 			return parseNetwork(text)

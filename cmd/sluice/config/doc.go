@@ -34,7 +34,7 @@
 //
 // Tour: config.go, tls.go, kafka.go (with sasl.go), redis.go, access.go, audit.go, ingest.go
 // quotas.go and limits.go hold the sections, encryption.go that of keys with what is encrypted,
-// streamschema.go what values match, and
+// streamschema.go what values match, registries.go those of schema registries, and
 // apikeys.go, introspection.go, certificates.go, dpop.go, webhook.go, forwarded.go and revocation.go those of auth;
 // duration.go, size.go, rate.go, replay.go and secret.go the types of values; schema.go makes
 // a tree of the tags. load.go applies the layers (document.go, environment.go,

@@ -32,6 +32,7 @@ func readFiles(c *Config, f *faults) {
 	readWebhook(c, f)
 	readEncryption(c, f)
 	readSchemas(c, f)
+	readRegistries(c, f)
 	for i := range c.Auth.Issuers {
 		issuer, path := &c.Auth.Issuers[i], fmt.Sprintf("auth/issuers/%d/secret_file", i)
 		readSecret(issuer.SecretFile, &issuer.Secret, path, f)

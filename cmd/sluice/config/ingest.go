@@ -71,12 +71,12 @@ func checkIngest(c *Config, f *faults) {
 		switch {
 		case err != nil:
 			f.addOnce(path+"/key", "%s", err)
-		case keys.ByData() && stream.Content != "json":
+		case keys.ByData() && !stream.IsJSON():
 			f.addOnce(path+"/key", "a key can be found in the data only if that is JSON: set content: json")
 		}
 		checkDeadLetter(c, name, path, f)
 		for i, kind := range stream.Ingest.Kinds {
-			if !contentHas(stream.Content, kind) {
+			if !stream.has(kind) {
 				f.addOnce(fmt.Sprintf("%s/kinds/%d", path, i), "subscribers of the stream cannot be shown %s: its content is %s", kind, stream.Content)
 			}
 		}
@@ -113,13 +113,12 @@ func checkDeadLetter(c *Config, name, path string, f *faults) {
 	}
 }
 
-// contentHas reports whether all values of a kind can be shown to the subscribers of a
-// stream with a content.
-func contentHas(content, kind string) bool {
-	switch content {
-	case "json":
+// has reports whether all values of a kind can be shown to the subscribers of the stream.
+func (s Stream) has(kind string) bool {
+	switch {
+	case s.IsJSON():
 		return kind == "json" || kind == "tombstone"
-	case "text":
+	case s.Content == "text":
 		return kind != "bytes"
 	}
 	return true
@@ -128,7 +127,7 @@ func contentHas(content, kind string) bool {
 // Accepts returns the kinds of values that clients may publish to a stream.
 func (s Stream) Accepts() ingestrules.Kinds {
 	if len(s.Ingest.Kinds) == 0 {
-		return ingestrules.Kinds{JSON: s.Content == "json", Text: s.Content == "text", Bytes: s.Content == "" || s.Content == "bytes", Tombstones: true}
+		return ingestrules.Kinds{JSON: s.IsJSON(), Text: s.Content == "text", Bytes: s.Content == "" || s.Content == "bytes", Tombstones: true}
 	}
 	has := func(kind string) bool { return slices.Contains(s.Ingest.Kinds, kind) }
 	return ingestrules.Kinds{JSON: has("json"), Text: has("text"), Bytes: has("bytes"), Tombstones: has("tombstone")}

@@ -50,6 +50,10 @@ var rules = map[string]rule{
 	"host_name":          {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`).MatchString, "a host name in lower case, without a port"},
 	"domain_name":        {isHostName, "a host name in lower case with at least one dot; names in other scripts are written in ASCII (xn--…)"},
 	"directory_url":      {certificates.IsDirectoryURL, "an https URL without user name and password; http is allowed on loopback only"},
+	"registry_name":      {clusterName.MatchString, "a registry's name: up to 64 of A-Z a-z 0-9 _ -, beginning with a letter or digit"},
+	"registry_url":       {isRegistryURL, "an http or https URL without user name, password and query"},
+	"subject_name":       {isSubjectName, "the name of a subject or record: up to 255 characters of printable ASCII without / \\ and spaces"},
+	"schema_version":     {isSchemaVersion, "latest, or the number of a version"},
 	"email":              {isEmail, "an e-mail address"},
 	"uri_reference":      {isURIReference, "a URI reference, such as /sluice/eu-1: printable ASCII without spaces, quotes and brackets"},
 	"service_url":        {isJWKSURL, "an https URL without user name and password; http is allowed on loopback only"},
@@ -85,6 +89,8 @@ var validate = sync.OnceValue(func() *validator.Validate {
 		n := level.Field().Int()
 		return low <= n && n <= high || level.Field().Type() == reflect.TypeFor[Replay]() && Replay(n) == Unlimited
 	})
+	v.RegisterStructValidation(checkSchema, Schema{})
+	v.RegisterStructValidation(checkRegistry, Registry{})
 	v.RegisterStructValidation(checkServerTLS, ServerTLS{})
 	v.RegisterStructValidation(checkACME, ACME{})
 	v.RegisterStructValidation(checkIssuer, Issuer{})
@@ -148,7 +154,7 @@ func explain(b validator.FieldError, path string) string {
 		return "contains a value twice"
 	case "readable_file":
 		return fileProblem(fmt.Sprint(b.Value()))
-	case "redis_url":
+	case "redis_url", "registry_url":
 		return "expected " + rules[b.Tag()].what
 	}
 	if r, ok := rules[b.Tag()]; ok {

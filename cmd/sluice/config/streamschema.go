@@ -13,7 +13,12 @@ import (
 
 // Schema is what the values of a stream match.
 type Schema struct {
-	JSON Path `koanf:"json" validate:"required,readable_file" doc:"file that contains a JSON Schema, draft 2020-12, at most 1 MiB, which refers to nothing outside of it. Read again on SIGHUP"`
+	JSON     Path          `koanf:"json" validate:"omitempty,readable_file" doc:"file that contains a JSON Schema, draft 2020-12, at most 1 MiB, which refers to nothing outside of it. Read again on SIGHUP"`
+	Registry string        `koanf:"registry" doc:"name of a registry in registries that has the schema, instead of json"`
+	Subject  string        `koanf:"subject" validate:"omitempty,subject_name" doc:"subject of the schema in the registry; if left out, the one of strategy"`
+	Strategy string        `koanf:"strategy" default:"topic" validate:"oneof=topic record topic_record" doc:"how the subject is named if subject is left out: topic is TOPIC-value, record is RECORD, topic_record is TOPIC-RECORD, with record in the place of RECORD. Nothing that a client sends has a part in it"`
+	Record   string        `koanf:"record" validate:"omitempty,subject_name" doc:"full name of the record type, for the strategies record and topic_record"`
+	Version  SchemaVersion `koanf:"version" default:"latest" validate:"schema_version" doc:"version of the subject: latest, which is followed, or a number"`
 
 	// Text is the content of the file, and Unknown are the pointers of its keywords that
 	// have no effect.
@@ -21,8 +26,17 @@ type Schema struct {
 	Unknown []string `koanf:"-" validate:"-"`
 }
 
-// Name returns the name of the schema: of its file, without the folder.
-func (s *Schema) Name() string { return filepath.Base(string(s.JSON)) }
+// SchemaName returns the name of the schema of a stream, "" for none: of its file, without
+// the folder, or of its registry and its subject.
+func (s Stream) SchemaName() string {
+	switch {
+	case s.Schema == nil:
+		return ""
+	case s.Schema.Registry != "":
+		return s.Schema.Registry + "/" + s.SchemaSubject()
+	}
+	return filepath.Base(string(s.Schema.JSON))
+}
 
 // checkSchemas checks that the values of streams with a schema are JSON.
 func checkSchemas(c *Config, f *faults) {
@@ -30,8 +44,10 @@ func checkSchemas(c *Config, f *faults) {
 		stream, path := c.Streams[name], join("streams", name)+"/schema"
 		switch {
 		case stream.Schema == nil:
-		case stream.Content != "json":
-			f.addOnce(path, "values can match a schema only if they are JSON: set content: json")
+		case !stream.IsJSON():
+			f.addOnce(path, "values can match a schema only if they are JSON: set content: json, or json_schema to store them after the id of a schema of a registry")
+		case stream.Framed() && stream.Schema.Registry == "":
+			f.addOnce(path, "content: json_schema stores values after the id of a schema, which a file does not have: set registry, or content: json")
 		case name == c.Audit.Stream:
 			f.addOnce(path, "the server itself writes this stream: remove schema")
 		}
@@ -79,7 +95,7 @@ func (c *Config) schemaWarnings() []string {
 			continue
 		}
 		for _, pointer := range s.Unknown[:min(len(s.Unknown), most)] {
-			list = append(list, fmt.Sprintf("the schema of stream %s has an unknown keyword, which has no effect, at %s in %s; names that begin with x- are not reported", name, pointer, s.Name()))
+			list = append(list, fmt.Sprintf("the schema of stream %s has an unknown keyword, which has no effect, at %s in %s; names that begin with x- are not reported", name, pointer, c.Streams[name].SchemaName()))
 		}
 	}
 	return list

@@ -55,8 +55,8 @@ func TestSchemaIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := c.Streams["a"].Schema; string(s.Text) != text || s.Name() != "reading.json" {
-		t.Errorf("got %q of %s", s.Text, s.Name())
+	if s := c.Streams["a"].Schema; string(s.Text) != text || c.Streams["a"].SchemaName() != "reading.json" {
+		t.Errorf("got %q of %s", s.Text, c.Streams["a"].SchemaName())
 	}
 	if said := strings.Join(c.Warnings(), "\n"); strings.Contains(said, "schema") {
 		t.Errorf("warned: %s", said)

@@ -29,6 +29,7 @@ func (c *Config) Warnings() []string {
 	}
 	list = append(list, c.saslWarnings()...)
 	list = append(list, c.schemaWarnings()...)
+	list = append(list, c.registryWarnings()...)
 	return append(list, c.auditWarnings()...)
 }
 

@@ -1,0 +1,45 @@
+package registry
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Config configures a Registry.
+type Config struct {
+	// URLs are those of the instances of the registry, which are tried in this order.
+	URLs []string
+	// Username and Secret authenticate requests: with both by Basic, with a Secret alone by
+	// Bearer. Secret is called for every request, so that it can be exchanged; nil for
+	// neither. Its error must not contain it.
+	Username string
+	Secret   func() (string, error)
+	// TLS is nil for the system's authorities.
+	TLS *tls.Config
+	// Timeout bounds a request to one URL.
+	Timeout time.Duration
+	// Refresh is the time between two requests for the latest version of a subject.
+	Refresh time.Duration
+	// Logger logs which schemas come into force, and when one cannot be had.
+	Logger *slog.Logger
+}
+
+// authorize adds the credential to a request.
+func (c *Config) authorize(r *http.Request) error {
+	if c.Secret == nil {
+		return nil
+	}
+	secret, err := c.Secret()
+	switch {
+	case err != nil:
+		return &requestError{Refused, fmt.Errorf("read the credential: %w", err)}
+	case c.Username != "":
+		r.SetBasicAuth(c.Username, secret)
+	default:
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	return nil
+}

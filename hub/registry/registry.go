@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// firstRetry is the wait after the first failure.
+const firstRetry = time.Second
+
+// Registry is a schema registry. All methods are safe for concurrent use, but for Start and
+// Run.
+type Registry struct {
+	config  Config
+	client  *client
+	changed chan struct{} // has room for one
+
+	// Owned by Start, then Run.
+	wait, retry time.Duration
+
+	mu       sync.Mutex
+	subjects map[key]*Subject
+}
+
+// key is a subject in a version, or in the latest.
+type key struct {
+	subject string
+	version int
+}
+
+// New returns a registry, which is not asked for anything yet.
+func New(c Config) (*Registry, error) {
+	if len(c.URLs) == 0 || c.Timeout <= 0 || c.Refresh <= 0 || c.Logger == nil {
+		return nil, errors.New("new registry: a URL, a timeout, a time to refresh and a logger are required")
+	}
+	c.URLs = slices.Clone(c.URLs)
+	made, err := newClient(&c)
+	if err != nil {
+		return nil, fmt.Errorf("new registry: %w", err)
+	}
+	return &Registry{config: c, client: made, changed: make(chan struct{}, 1), retry: firstRetry, subjects: map[key]*Subject{}}, nil
+}
+
+// Subject returns a subject in a version, 0 for the latest, which is followed from now on,
+// until Keep is called without it.
+func (r *Registry) Subject(name string, version int) *Subject {
+	version = cmp.Or(version, latest)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := key{name, version}
+	s := r.subjects[at]
+	if s == nil {
+		s = &Subject{name: name, version: version}
+		r.subjects[at] = s
+		select {
+		case r.changed <- struct{}{}:
+		default:
+		}
+	}
+	return s
+}
+
+// Keep ends the following of all subjects but those.
+func (r *Registry) Keep(subjects []*Subject) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for at, s := range r.subjects {
+		if !slices.Contains(subjects, s) {
+			delete(r.subjects, at)
+		}
+	}
+}
+
+// followed returns the subjects that are followed, by name and version.
+func (r *Registry) followed() []*Subject {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*Subject, 0, len(r.subjects))
+	for _, s := range r.subjects {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *Subject) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version))
+	})
+	return list
+}
+
+// Check returns what is wrong with a subject for which the last request has failed, or which
+// was not asked for yet; nil if all is well.
+func (r *Registry) Check(context.Context) error {
+	for _, s := range r.followed() {
+		switch err := s.error(); {
+		case err != nil && s.current.Load() == nil:
+			return fmt.Errorf("subject %q has no schema: values cannot be published: %w", s.name, err)
+		case err != nil:
+			return fmt.Errorf("subject %q keeps the schema that it has: %w", s.name, err)
+		case s.current.Load() == nil:
+			return fmt.Errorf("subject %q has no schema yet", s.name)
+		}
+	}
+	return nil
+}
+
+// Stats returns what is counted.
+func (r *Registry) Stats() Stats {
+	var now Stats
+	for i := range now.Requests {
+		now.Requests[i] = r.client.requests[i].Load()
+	}
+	for _, s := range r.followed() {
+		switch {
+		case s.current.Load() == nil:
+			now.Unknown++
+		case s.error() != nil:
+			now.Stale++
+		default:
+			now.Current++
+		}
+	}
+	return now
+}

@@ -1,0 +1,106 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"sluice/hub/backoff"
+)
+
+// longestRetry is the longest wait after a failure, unless Config.Refresh is longer. It
+// begins with firstRetry and doubles.
+const longestRetry = 30 * time.Second
+
+// pinnedFor is how long a version that cannot change is not asked for again.
+const pinnedFor = 100 * 365 * 24 * time.Hour
+
+// Start asks for all subjects, and returns however that has ended; after Config.Timeout it
+// begins no more requests. It is called at most once, before Run.
+func (r *Registry) Start(ctx context.Context) error {
+	r.wait = r.round(ctx, time.Now().Add(r.config.Timeout))
+	return ctx.Err()
+}
+
+// Run asks for the subjects when that is due, until the context ends. It must be called at
+// most once.
+func (r *Registry) Run(ctx context.Context) error {
+	defer r.client.http.CloseIdleConnections()
+	for {
+		timer := time.NewTimer(r.wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		case <-r.changed:
+			timer.Stop()
+		}
+		r.wait = r.round(ctx, time.Time{})
+	}
+}
+
+// round asks for all subjects that are due, those first that were not asked for for the
+// longest time, and returns how long it is to the next round. It begins no request after a
+// deadline, unless that is zero.
+func (r *Registry) round(ctx context.Context, deadline time.Time) (next time.Duration) {
+	failed := false
+	list := r.followed()
+	slices.SortStableFunc(list, func(a, b *Subject) int { return a.asked.Compare(b.asked) })
+	for _, s := range list {
+		now := time.Now()
+		if now.Before(s.due) {
+			continue
+		}
+		if !deadline.IsZero() && now.After(deadline) {
+			return firstRetry
+		}
+		s.asked = now
+		err := r.ask(ctx, s)
+		switch {
+		case ctx.Err() != nil:
+			return firstRetry
+		case err == nil && s.version != latest:
+			s.due = now.Add(pinnedFor)
+		case err == nil:
+			s.due = now.Add(r.config.Refresh / 2)
+		default:
+			failed = true
+		}
+		if isAway(err) {
+			break // others would wait in vain
+		}
+	}
+	if !failed {
+		r.retry = firstRetry
+		return backoff.Jitter(r.config.Refresh)
+	}
+	next = backoff.Jitter(r.retry)
+	r.retry = min(2*r.retry, max(r.config.Refresh, longestRetry))
+	return next
+}
+
+// ask asks for a subject, and logs what has changed.
+func (r *Registry) ask(ctx context.Context, s *Subject) error {
+	was := s.error()
+	changed, err := s.refresh(ctx, r.client)
+	log := r.config.Logger.With("subject", s.name)
+	switch {
+	case err != nil && ctx.Err() != nil:
+	case err != nil && (was == nil || was.Error() != err.Error()):
+		log.Warn("cannot get the schema from the registry; retrying", "cause", err, "in_force", s.current.Load() != nil)
+	case err != nil:
+	case changed:
+		now := s.current.Load()
+		log.Info("schema in force", "version", now.number, "id", now.id)
+	case was != nil:
+		log.Info("the registry has the schema again")
+	}
+	return err
+}
+
+func isAway(err error) bool {
+	var failed *requestError
+	return errors.As(err, &failed) && failed.outcome == Away
+}

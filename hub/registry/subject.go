@@ -1,0 +1,98 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"sluice/hub/ingest"
+	"sluice/hub/schema"
+)
+
+// Subject is a subject of a registry in one of its versions, or in the latest. It is safe
+// for concurrent use.
+type Subject struct {
+	name    string
+	version int // or latest
+	current atomic.Pointer[version]
+
+	// Owned by the goroutine of Registry.Run, and before that, of Start.
+	asked, due time.Time
+
+	failed atomic.Pointer[error] // why the last request failed, nil if it did not
+}
+
+// version is a schema that is in force.
+type version struct {
+	id     uint32
+	number int
+	schema *schema.JSON
+}
+
+// Definition returns the schema that is in force. Without one, the error is
+// ingest.ErrSchemaUnavailable.
+func (s *Subject) Definition() (ingest.Definition, error) {
+	now := s.current.Load()
+	if now == nil {
+		return nil, ingest.ErrSchemaUnavailable
+	}
+	return now.schema, nil
+}
+
+// error returns why the last request failed, nil if it did not.
+func (s *Subject) error() error {
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
+}
+
+// refresh asks for the schema, and puts it in force if it is another one.
+func (s *Subject) refresh(ctx context.Context, c *client) (changed bool, err error) {
+	defer func() {
+		if err == nil {
+			s.failed.Store(nil)
+		} else {
+			s.failed.Store(&err)
+		}
+	}()
+	got, err := c.version(ctx, s.name, s.version)
+	if err != nil {
+		return false, err
+	}
+	if now := s.current.Load(); now != nil && int(now.id) == got.ID && now.number == got.Version {
+		return false, nil
+	}
+	next, err := compile(ctx, c, got)
+	if err != nil {
+		return false, fmt.Errorf("version %d cannot be used: %w", got.Version, err)
+	}
+	s.current.Store(next)
+	return true, nil
+}
+
+var errKind = errors.New("it is not a JSON Schema")
+
+// compile makes what checks values of a schema, with all that it refers to.
+func compile(ctx context.Context, c *client, got sr.SubjectSchema) (*version, error) {
+	if got.Type != sr.TypeJSON {
+		return nil, errKind
+	}
+	others, err := c.gather(ctx, got.Schema)
+	if err != nil {
+		return nil, err
+	}
+	text, err := bundle(got.Schema.Schema, others)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := schema.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return &version{id: uint32(got.ID), number: got.Version, schema: compiled}, nil
+}
