@@ -94,7 +94,7 @@ func (e *encoder) record(d *chunkBuilder, r *record.Record) {
 		decoded := *r
 		var err error
 		if decoded.Value, d.decoded, err = decodeValue(e.decodes, d.decoded, r.Value); err != nil {
-			e.gap(d, record.Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: record.GapUnreadable}, r.Epoch)
+			e.gap(d, record.Gap{Partition: r.Partition, From: r.Offset, To: r.Offset + 1, Reason: undecoded(err)}, r.Epoch)
 			return
 		}
 		r = &decoded

@@ -1,11 +1,21 @@
 package hub
 
+import (
+	"errors"
+
+	"sluice/hub/record"
+)
+
+// ErrDecodedTooLarge means that a decoded value would be larger than an event may be. It is
+// reported as a gap with the reason too_large.
+var ErrDecodedTooLarge = errors.New("the decoded value is too large")
+
 // Decoder decodes the values of records that are stored in another form than subscribers
 // are shown. It is safe for concurrent use, never waits, and is comparable, as pointers are.
 type Decoder interface {
 	// Decode returns a value as it is shown. It is appended to dst, which is memory for it,
 	// or is a part of the stored value, which is not changed. With an error the record is
-	// reported as a gap with the reason unreadable.
+	// reported as a gap with the reason unreadable, or too_large for ErrDecodedTooLarge.
 	Decode(dst, stored []byte) (value, memory []byte, err error)
 }
 
@@ -23,4 +33,12 @@ func decodeValue(by Decoder, memory, stored []byte) (value, keep []byte, err err
 		memory = nil
 	}
 	return value, memory, err
+}
+
+// undecoded returns the reason of the gap for a value that could not be decoded.
+func undecoded(err error) record.GapReason {
+	if errors.Is(err, ErrDecodedTooLarge) {
+		return record.GapTooLarge
+	}
+	return record.GapUnreadable
 }

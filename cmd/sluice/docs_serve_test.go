@@ -110,6 +110,7 @@ func TestDocConfiguration(t *testing.T) {
 		"server.crt": cert, "server.key": key, "kafka.password": []byte("a"), "redis.password": []byte("b"),
 		"fleet.key": []byte(strings.Repeat("k", 32)), "vault.token": []byte("hvs.x"), "vault-ca.crt": cert,
 		"registry.password":     []byte("r"),
+		"registry.token":        []byte("t"),
 		"cards.json":            []byte(`{"encryptedKeyset":"dmF1bHQ6djE6eA=="}`),
 		"telemetry.schema.json": []byte(`{"type": "object"}`),
 	}
@@ -138,7 +139,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 10 {
+	if examples != 11 {
 		t.Errorf("there are %d examples", examples)
 	}
 }

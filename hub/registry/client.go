@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
 	"net/http"
@@ -41,6 +42,20 @@ func newClient(c *Config) (*client, error) {
 	return made, err
 }
 
+// byID asks for a schema.
+func (c *client) byID(ctx context.Context, id uint32) (sr.Schema, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if id > math.MaxInt32 {
+		return sr.Schema{}, errors.New("no schema has an id that is negative")
+	}
+	got, err := c.registry.SchemaByID(ctx, int(id))
+	if err == nil && got.Schema == "" {
+		err = errAnswer
+	}
+	return got, c.count(err)
+}
+
 // version asks for a version of a subject, or for its latest.
 func (c *client) version(ctx context.Context, subject string, version int) (sr.SubjectSchema, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -49,11 +64,16 @@ func (c *client) version(ctx context.Context, subject string, version int) (sr.S
 	if err == nil && (got.ID <= 0 || got.ID > math.MaxInt32 || got.Version <= 0 || version != latest && got.Version != version || got.Schema.Schema == "") {
 		err = errAnswer
 	}
-	if err != nil {
-		failed := failure(err)
-		c.requests.add(failed.outcome)
-		return sr.SubjectSchema{}, failed
+	return got, c.count(err)
+}
+
+// count counts a request, and returns why it has failed.
+func (c *client) count(err error) error {
+	if err == nil {
+		c.requests.add(OK)
+		return nil
 	}
-	c.requests.add(OK)
-	return got, nil
+	failed := failure(err)
+	c.requests.add(failed.outcome)
+	return failed
 }

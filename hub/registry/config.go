@@ -23,6 +23,9 @@ type Config struct {
 	Timeout time.Duration
 	// Refresh is the time between two requests for the latest version of a subject.
 	Refresh time.Duration
+	// Wait is how long what was read is kept back for a schema that is not known, counted
+	// from the first value with its id. Later values are passed on at once.
+	Wait time.Duration
 	// Logger logs which schemas come into force, and when one cannot be had.
 	Logger *slog.Logger
 }

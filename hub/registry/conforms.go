@@ -45,3 +45,16 @@ func (c Conforms) Check(ctx context.Context, b *ingest.Batch) {
 
 // Settled implements ingest.Step.
 func (Conforms) Settled(*ingest.Batch) {}
+
+// ReadOnly is the step of a stream whose values are not encoded here. It refuses all records.
+type ReadOnly struct{}
+
+// Check implements ingest.Step.
+func (ReadOnly) Check(_ context.Context, b *ingest.Batch) {
+	for i := range b.Len() {
+		b.Settle(i, ingest.Rejected(ingest.Invalid("clients cannot publish to the stream: its values are stored in Avro")))
+	}
+}
+
+// Settled implements ingest.Step.
+func (ReadOnly) Settled(*ingest.Batch) {}

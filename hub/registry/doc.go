@@ -3,7 +3,7 @@
 //
 // # Guarantees
 //
-//   - Nothing that a client does makes a request. The subjects that streams name are asked
+//   - Nothing that a client sends has a part in a request. The subjects that streams name are asked
 //     for at start, and then at intervals, by the goroutine of [Registry.Run]; a publish
 //     uses the schema that is in force, and without one it is refused for now.
 //   - While the registry is away, or answers with something else than a schema that can be
@@ -17,6 +17,10 @@
 //     are, and how deep they go. It is compiled before it is in force.
 //   - Errors and logs contain neither a credential nor anything of an answer but its status
 //     and the registry's error code.
+//   - The schema of a value that was read is asked for by its id before the value is passed
+//     on to be decoded, which itself never waits. A topic waits for a schema for at most
+//     Config.Wait, and other topics go on meanwhile. At most 2,000 schemas of 64 MiB are
+//     kept, and at most 256 awaited.
 //
 // [New] starts no goroutine, and a Registry is used by many at once.
 //
@@ -24,10 +28,14 @@
 //
 // A file uses those listed after it.
 //
-//	conforms.go  Conforms: the step of a stream that checks and encodes values
+//	source.go    Source: what was read, which waits for the schemas that it needs
+//	decoding.go  Decoding: values as JSON, by the ids of their schemas
+//	conforms.go  Conforms: the step of a stream that checks and encodes values; ReadOnly
 //	round.go     asking for what is due
+//	answer.go    asking for schemas by id
 //	registry.go  Registry: the subjects that are followed
 //	subject.go   Subject: the schema that is in force
+//	written.go   schemas by id
 //	gather.go    a schema with all that it refers to
 //	bundle.go    JSON Schemas that refer to each other, as one
 //	client.go    requests to the registry

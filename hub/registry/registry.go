@@ -23,6 +23,13 @@ type Registry struct {
 	// Owned by Start, then Run.
 	wait, retry time.Duration
 
+	// Owned by the goroutine that asks for ids.
+	noted time.Time
+
+	ids *ids
+
+	sources, decodings sync.Map // those that were made
+
 	mu       sync.Mutex
 	subjects map[key]*Subject
 }
@@ -35,7 +42,7 @@ type key struct {
 
 // New returns a registry, which is not asked for anything yet.
 func New(c Config) (*Registry, error) {
-	if len(c.URLs) == 0 || c.Timeout <= 0 || c.Refresh <= 0 || c.Logger == nil {
+	if len(c.URLs) == 0 || c.Timeout <= 0 || c.Refresh <= 0 || c.Wait < 0 || c.Logger == nil {
 		return nil, errors.New("new registry: a URL, a timeout, a time to refresh and a logger are required")
 	}
 	c.URLs = slices.Clone(c.URLs)
@@ -43,7 +50,10 @@ func New(c Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
 	}
-	return &Registry{config: c, client: made, changed: make(chan struct{}, 1), retry: firstRetry, subjects: map[key]*Subject{}}, nil
+	return &Registry{
+		config: c, client: made, changed: make(chan struct{}, 1), retry: firstRetry, ids: newIDs(),
+		subjects: map[key]*Subject{},
+	}, nil
 }
 
 // Subject returns a subject in a version, 0 for the latest, which is followed from now on,
@@ -103,6 +113,9 @@ func (r *Registry) Check(context.Context) error {
 			return fmt.Errorf("subject %q has no schema yet", s.name)
 		}
 	}
+	if _, _, n := r.ids.count(); n > 0 {
+		return fmt.Errorf("%d schemas of values are not known yet", n)
+	}
 	return nil
 }
 
@@ -112,6 +125,7 @@ func (r *Registry) Stats() Stats {
 	for i := range now.Requests {
 		now.Requests[i] = r.client.requests[i].Load()
 	}
+	now.Known, now.Unusable, now.Awaited = r.ids.count()
 	for _, s := range r.followed() {
 		switch {
 		case s.current.Load() == nil:

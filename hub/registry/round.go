@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"sluice/hub/backoff"
@@ -27,6 +28,9 @@ func (r *Registry) Start(ctx context.Context) error {
 // most once.
 func (r *Registry) Run(ctx context.Context) error {
 	defer r.client.http.CloseIdleConnections()
+	var answering sync.WaitGroup
+	answering.Go(func() { r.answer(ctx) })
+	defer answering.Wait()
 	for {
 		timer := time.NewTimer(r.wait)
 		select {

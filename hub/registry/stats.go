@@ -40,4 +40,6 @@ type Stats struct {
 	// Current, Stale and Unknown count the subjects: those whose last request succeeded,
 	// those that have a schema in force since an earlier one, and those without a schema.
 	Current, Stale, Unknown int
+	// Known, Unusable and Awaited count the schemas by whose ids values were written.
+	Known, Unusable, Awaited int
 }

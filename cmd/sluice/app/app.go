@@ -97,7 +97,7 @@ func New(c *config.Config, options Options) (*App, error) {
 		return nil, err
 	}
 	a.topics = newTopicMaker(c.Streams, a.clusters, logger.With("component", "topics"))
-	if err := a.front.prepare(newStreams(c, a.clusters, a.encryption)); err != nil {
+	if err := a.front.prepare(newStreams(c, a.clusters, a.encryption, a.registries)); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -23,7 +23,7 @@ func newRegistries(c *config.Config, logger *slog.Logger) (registries, error) {
 			return nil, fmt.Errorf("registries/%s/tls: %w", name, err)
 		}
 		made[name], err = registry.New(registry.Config{
-			URLs: r.URLs, Username: r.Username, Secret: r.Secret(), TLS: secured, Timeout: r.Timeout, Refresh: r.Refresh,
+			URLs: r.URLs, Username: r.Username, Secret: r.Secret(), TLS: secured, Timeout: r.Timeout, Refresh: r.Refresh, Wait: r.Wait,
 			Logger: logger.With("component", "registry", "registry", name),
 		})
 		if err != nil {
@@ -53,12 +53,14 @@ func (r registries) keep(of *schemas) {
 var (
 	registryRequests = prometheus.NewDesc("sluice_registry_requests_total", "Requests to schema registries, by registry and outcome: ok, missing, refused, invalid, away.", []string{"registry", "outcome"}, nil)
 	registrySubjects = prometheus.NewDesc("sluice_registry_subjects", "Subjects that are followed, by registry and state: current, stale (the last request failed), unknown (there is no schema yet).", []string{"registry", "state"}, nil)
+	registrySchemas  = prometheus.NewDesc("sluice_registry_schemas", "Schemas by whose ids values were written that were read, by registry and state: known, unusable, awaited.", []string{"registry", "state"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (registries) Describe(to chan<- *prometheus.Desc) {
 	to <- registryRequests
 	to <- registrySubjects
+	to <- registrySchemas
 }
 
 // Collect implements prometheus.Collector.
@@ -67,6 +69,9 @@ func (r registries) Collect(to chan<- prometheus.Metric) {
 		now := one.Stats()
 		for i, outcome := range registry.Outcomes {
 			to <- prometheus.MustNewConstMetric(registryRequests, prometheus.CounterValue, float64(now.Requests[i]), name, string(outcome))
+		}
+		for state, n := range map[string]int{"known": now.Known, "unusable": now.Unusable, "awaited": now.Awaited} {
+			to <- prometheus.MustNewConstMetric(registrySchemas, prometheus.GaugeValue, float64(n), name, state)
 		}
 		for state, n := range map[string]int{"current": now.Current, "stale": now.Stale, "unknown": now.Unknown} {
 			to <- prometheus.MustNewConstMetric(registrySubjects, prometheus.GaugeValue, float64(n), name, state)

@@ -21,7 +21,7 @@ listen: 127.0.0.1:0
 admin: {listen: %[4]q, check_every: 1s}
 kafka: {brokers: [%[1]q]}
 drain: {timeout: 1s, spread: 0s}
-grants: [{anonymous: true, subscribe: ["*"], publish: [readings, plain, later, kept], replay: unlimited}]
+grants: [{anonymous: true, subscribe: ["*"], publish: [readings, plain, later, kept, raw-orders, orders], replay: unlimited}]
 registries:
   main: {urls: [%[2]q], token_file: %[3]q, refresh: 1s, timeout: 1s}
 streams:
@@ -31,6 +31,9 @@ streams:
   later: {topic: later, partitions: 1, content: json_schema, schema: {registry: main, strategy: topic_record, record: com.example.Later}}
   kept: {topic: kept, partitions: 1, content: json_schema, schema: {registry: main, subject: readings-value}, ingest: {on_invalid: dead_letter, dead_letter: rejected}}
   rejected: {topic: rejected, partitions: 1}
+  raw-orders: {topic: orders, partitions: 1, content: bytes}
+  orders: {topic: orders, partitions: 1, content: avro, schema: {registry: main}}
+  any: {topic: orders, partitions: 1, content: auto, schema: {registry: main}}
 `
 
 // TestRegistry: values are checked against the schema of a registry, and stored after its id,
@@ -94,6 +97,27 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("the dead letters are %s", letters)
 	}
 
+	// Values in Avro.
+	fake.SeedSchema("orders-value", 1, 0x10, sr.Schema{Schema: `{"type":"record","name":"Order","fields":[{"name":"n","type":"int"}]}`})
+	for _, value := range []string{"\x00\x00\x00\x00\x10\x0e", "\x00\x00\x00\x00\x11\x0e", "\x00\x00\x01\x02\x03{}"} {
+		if status, answer := r.post("raw-orders", "", "application/octet-stream", "", value); status != http.StatusOK {
+			t.Errorf("got %d %v", status, answer)
+		}
+	}
+	avro := r.body("/v1/streams/orders/records?from=earliest")
+	if !strings.Contains(avro, `"offset":0,`) || !strings.Contains(avro, `"data":{"n":7}}`) || strings.Count(avro, `"reason":"unreadable"`) == 0 || strings.Contains(avro, `"offset":2`) {
+		t.Errorf("shown is %s", avro)
+	}
+	if auto := r.body("/v1/streams/any/records?from=earliest"); !strings.Contains(auto, `"data":{"n":7}}`) || !strings.Contains(auto, `"data":{}}`) || strings.Contains(auto, `"offset":1,`) {
+		t.Errorf("shown is %s", auto)
+	}
+	if status, answer := r.post("orders", "", "application/json", "", `{"data":{"n":7}}`); status != http.StatusUnprocessableEntity || answer["detail"] != "clients cannot publish to the stream: its values are stored in Avro" {
+		t.Errorf("publishing Avro: got %d %v", status, answer)
+	}
+	if got := r.body("/v1/streams/orders"); !strings.Contains(got, `"content":"json"`) || !strings.Contains(got, `"publish":false`) {
+		t.Errorf("the stream is %s", got)
+	}
+
 	// What is not known.
 	if answer := publish("later", 1, 503); answer["code"] != "publish_unavailable" || answer["detail"] != "the schema of the stream is not known yet; nothing is stored" {
 		t.Errorf("got %v", answer)
@@ -122,7 +146,7 @@ func TestRegistry(t *testing.T) {
 		return strings.HasPrefix(ready, "200") && strings.Contains(ready, "com.example.Later")
 	})
 	metrics := get("/metrics")
-	for _, line := range []string{`sluice_registry_subjects{registry="main",state="unknown"} 1`, `sluice_registry_subjects{registry="main",state="current"} 2`, `sluice_registry_requests_total{outcome="missing",registry="main"}`} {
+	for _, line := range []string{`sluice_registry_subjects{registry="main",state="unknown"} 1`, `sluice_registry_subjects{registry="main",state="current"} 2`, `sluice_registry_schemas{registry="main",state="known"} 2`, `sluice_registry_requests_total{outcome="missing",registry="main"}`} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("no %s", line)
 		}
@@ -140,7 +164,7 @@ func TestRegistry(t *testing.T) {
 	time.Sleep(2 * time.Second) // two times what is the time to refresh
 	publish("readings", 12, 200)
 	publish("readings", 21, 422)
-	if page := r.body("/v1/streams/raw/records?from=earliest"); !strings.Contains(page, `"data":"AAABAgR7InQiOjEyfQ=="`) {
-		t.Errorf("stored is %s", page)
-	}
+	eventually("what was published is stored after the id of the new version", func() bool {
+		return strings.Contains(r.body("/v1/streams/raw/records?from=earliest"), `"data":"AAABAgR7InQiOjEyfQ=="`)
+	})
 }

@@ -83,7 +83,7 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	a.schemas = checking
 	a.front.modes.replace(c.Streams)
 	a.registries.keep(checking)
-	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting)); err != nil {
+	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting, a.registries)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
 	a.encryption = decrypting

@@ -2,11 +2,13 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"runtime"
 
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
+	"sluice/hub/event"
 	"sluice/hub/ingest"
 	"sluice/hub/registry"
 	"sluice/hub/schema"
@@ -40,6 +42,9 @@ func newSchemas(c *config.Config, from registries, was *schemas) (*schemas, erro
 			if of == nil {
 				return nil, fmt.Errorf("streams/%s/schema: the registry %q is new: restart the instance", name, s.Registry)
 			}
+			if stream.DecodedByID() {
+				continue // there is no subject
+			}
 			made.subjects[name] = of.Subject(stream.SchemaSubject(), s.VersionNumber())
 		case was != nil && was.of[name] != nil && bytes.Equal(was.of[name].Text(), s.Text):
 			made.of[name] = was.of[name]
@@ -69,6 +74,9 @@ func (s *schemas) definition(stream string) func() (ingest.Definition, error) {
 // schema.
 func (s *schemas) step(name string, stream config.Stream, limits config.Limits) []ingest.Step {
 	bounds := schema.Limits{Steps: limits.SchemaSteps, Violations: limits.SchemaViolations}
+	if stream.DecodedByID() {
+		return []ingest.Step{registry.ReadOnly{}}
+	}
 	if of := s.of[name]; of != nil {
 		return []ingest.Step{ingest.Conforms{Schema: of, Turns: s.turns, Limits: bounds}}
 	}
@@ -78,11 +86,19 @@ func (s *schemas) step(name string, stream config.Stream, limits config.Limits) 
 	return nil
 }
 
-// decoder returns what decodes the values of a stream, nil if they are shown as they are
-// stored.
-func decoder(s config.Stream) hub.Decoder {
-	if s.Framed() {
-		return registry.JSON{}
+// maxDecoded bounds decoded values if there is no limit on events.
+const maxDecoded = 64 << 20
+
+// reads sets how the records of a stream are read whose values are stored after the ids of
+// schemas.
+func (r registries) reads(to *hub.Stream, s config.Stream) {
+	if !s.Framed() {
+		return
 	}
-	return nil
+	to.Content, to.Decode = event.ContentJSON, registry.JSON{}
+	if s.DecodedByID() {
+		from := r[s.Schema.Registry]
+		to.Source, to.Producer = from.Source(to.Source), nil
+		to.Decode = from.Decoding(s.Content == "auto", cmp.Or(to.RecordBytes, maxDecoded))
+	}
 }

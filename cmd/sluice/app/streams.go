@@ -10,7 +10,7 @@ import (
 )
 
 // newStreams returns the streams for the hub, sorted by name.
-func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption) []hub.Stream {
+func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption, r registries) []hub.Stream {
 	var made []hub.Stream
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		s := c.Streams[name]
@@ -21,16 +21,13 @@ func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption) [
 			Source:      from.source,
 			Producer:    from.producer,
 			Content:     event.Content(s.Content),
-			Decode:      decoder(s),
 			Linger:      s.Linger,
 			LogBytes:    int(s.LogBytes),
 			RecordBytes: int(c.Limits.RecordBytes),
 			Backfill:    s.Backfill,
 			Slow:        hub.SlowPolicy(s.Slow),
 		}
-		if s.Framed() {
-			one.Content = event.ContentJSON
-		}
+		r.reads(&one, s)
 		if d := e.decrypters[name]; d != nil {
 			one.Decrypt = d
 		}

@@ -22,7 +22,8 @@ type Registry struct {
 	PasswordFile Path          `koanf:"password_file" validate:"required_with=Username,omitempty,readable_file" doc:"file that contains the password; one trailing line break is ignored. Read for every request, so that it can be exchanged"`
 	TokenFile    Path          `koanf:"token_file" validate:"omitempty,readable_file" doc:"file that contains a bearer token, instead of username; one trailing line break is ignored. Read for every request, so that it can be exchanged"`
 	Timeout      time.Duration `koanf:"timeout" default:"5s" validate:"between=100ms..1m" doc:"timeout of a request to one URL"`
-	Refresh      time.Duration `koanf:"refresh" default:"1m" validate:"between=1s..24h" doc:"how often the latest versions of subjects are asked for"`
+	Refresh      time.Duration `koanf:"refresh" default:"1m" validate:"between=1s..24h" doc:"how often the latest versions of subjects are asked for, and how soon schemas again that could not be used"`
+	Wait         time.Duration `koanf:"wait" default:"30s" validate:"between=0s..24h" doc:"how long the reading of a stream waits for the schema of a value, counted from the first value with its id. After that such values are gaps with the reason unreadable, until the schema is known; 0 makes them gaps at once"`
 }
 
 // Secret returns how the password or token is read, nil for none.

@@ -1,0 +1,97 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"sluice/hub/avro"
+	"sluice/hub/backoff"
+)
+
+const (
+	// longestAsk is the longest wait between two requests for schemas by id while the
+	// registry is away.
+	longestAsk = 5 * time.Second
+	// noteAgain is the minimum time between two log lines about schemas that cannot be used.
+	noteAgain = time.Minute
+)
+
+// answer asks for schemas by id, one after the other, until the context ends.
+func (r *Registry) answer(ctx context.Context) {
+	retry := firstRetry
+	for ctx.Err() == nil {
+		w := r.ids.next()
+		if w == nil {
+			select {
+			case <-r.ids.asked:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := r.resolve(ctx, w)
+		if !isLasting(err) {
+			r.note(w, err)
+			r.ids.last()
+			timer := time.NewTimer(backoff.Jitter(retry))
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			timer.Stop()
+			retry = min(2*retry, longestAsk)
+			continue
+		}
+		if retry = firstRetry; err != nil {
+			w.err, w.until = err, time.Now().Add(r.config.Refresh)
+			r.note(w, err)
+		}
+		r.ids.settle(w)
+	}
+}
+
+// resolve asks for a schema, with all that it refers to.
+func (r *Registry) resolve(ctx context.Context, w *written) error {
+	got, err := r.client.byID(ctx, w.id)
+	if err != nil {
+		return err
+	}
+	switch w.kind = got.Type; w.kind {
+	case sr.TypeJSON:
+		return nil // which is not needed to show a value
+	case sr.TypeAvro:
+	default:
+		return errors.New("it is neither of Avro nor a JSON Schema")
+	}
+	others, err := r.client.gather(ctx, got)
+	if err != nil {
+		return err
+	}
+	texts := make([]string, len(others))
+	w.bytes = len(got.Schema)
+	for i, other := range others {
+		texts[i] = other.text
+		w.bytes += len(other.text)
+	}
+	if w.avro, err = avro.Compile(got.Schema, texts...); err != nil {
+		return fmt.Errorf("it cannot be used: %w", err)
+	}
+	return nil
+}
+
+// note logs that a schema cannot be had, unless that was done lately.
+func (r *Registry) note(w *written, err error) {
+	if now := time.Now(); now.Sub(r.noted) >= noteAgain {
+		r.noted = now
+		r.config.Logger.Warn("the schema of values cannot be had from the registry", "id", w.id, "cause", err)
+	}
+}
+
+// isLasting reports whether asking again would have the same result for a while.
+func isLasting(err error) bool {
+	var failed *requestError
+	return !errors.As(err, &failed) || failed.outcome != Away && failed.outcome != Refused
+}
