@@ -39,8 +39,9 @@ func (halves) Decode(dst, stored []byte) (value, memory []byte, err error) {
 // what cannot be decoded is a gap, and stops nothing. Tombstones are not decoded.
 func TestDecoded(t *testing.T) {
 	t.Parallel()
-	values := []string{`1:{"n":0}`, `={"n":1,"secret":"sealed"}`, "damaged", `3:7`, "", `1:no JSON`, "=", `20000:1`, `={"n":8}`}
+	values := []string{`0:x`, `1:{"n":0}`, `={"n":1,"secret":"sealed"}`, "damaged", `3:7`, "", `1:no JSON`, "=", `20000:1`, `={"n":8}`}
 	shown := []string{
+		`"unreadable"`,
 		`,"data":{"n":0}}`, `,"data":{"n":1,"secret":"open-a-orders.v1"}}`, `"unreadable"`, `,"data":777}`, `,"data":null,"tombstone":true}`,
 		`"unreadable"`, `"unreadable"`, `"too_large"`, `,"data":{"n":8}}`,
 	}

@@ -29,7 +29,7 @@ func (o *opener) Paths() []string { return o.at }
 
 func (o *opener) Decrypt(dst []byte, topic string, r *record.Record) (record.Record, []byte) {
 	plain := *r
-	if r.Value == nil {
+	if len(r.Value) == 0 {
 		return plain, dst
 	}
 	from := len(dst)

@@ -296,3 +296,21 @@ func TestStartIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestAwayIsAskedLittle: while the registry is away, it is not asked for every subject.
+func TestAwayIsAskedLittle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.away()
+		r := open(t, f.Handler(), nil)
+		for n := range 100 {
+			r.Subject(fmt.Sprintf("s%03d", n), 0)
+		}
+		run(t, r)
+		time.Sleep(time.Hour)
+		if n := f.asked.Load(); n < 50 || n > 150 {
+			t.Errorf("asked %d times in an hour", n)
+		}
+	})
+}

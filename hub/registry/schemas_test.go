@@ -41,7 +41,7 @@ func TestReferences(t *testing.T) {
 	f := newFake(t)
 	f.register(t, "geo", `{"$defs": {"deg": {"type": "number"}}, "properties": {"lat": {"$ref": "#/$defs/deg", "maximum": 90}}, "required": ["lat"]}`)
 	f.register(t, "place", `{"properties": {"at": {"$ref": "geo.json"}}}`, sr.SchemaReference{Name: "geo.json", Subject: "geo", Version: 1})
-	f.register(t, "s", `{"$defs": {"place.json": true}, "properties": {"from": {"$ref": "place.json"}, "n": {"maximum": 9007199254740993}, "to": {"$ref": "geo.json"}}}`,
+	f.register(t, "s", `{"$defs": {"place.json": {"type": "string"}}, "properties": {"own": {"$ref": "#/$defs/place.json"}, "from": {"$ref": "place.json"}, "n": {"maximum": 9007199254740993}, "to": {"$ref": "geo.json"}}}`,
 		sr.SchemaReference{Name: "place.json", Subject: "place", Version: 1}, sr.SchemaReference{Name: "geo.json", Subject: "geo", Version: 1})
 	r := open(t, f.Handler(), nil)
 	s := r.Subject("s", 0)
@@ -58,11 +58,12 @@ func TestReferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	for value, want := range map[string]string{
-		`{"from":{"at":{"lat":1}},"to":{"lat":2},"n":9007199254740993}`: "",
-		`{"from":{"at":{"lat":91}}}`:                                    "/from/at/lat",
-		`{"from":{"at":{}}}`:                                            "/from/at",
-		`{"to":{"lat":"x"}}`:                                            "/to/lat",
-		`{"n":9007199254740994}`:                                        "/n",
+		`{"from":{"at":{"lat":1}},"to":{"lat":2},"own":"x","n":9007199254740993}`: "",
+		`{"from":{"at":{"lat":91}}}`: "/from/at/lat",
+		`{"from":{"at":{}}}`:         "/from/at",
+		`{"to":{"lat":"x"}}`:         "/to/lat",
+		`{"own":1}`:                  "/own",
+		`{"n":9007199254740994}`:     "/n",
 	} {
 		got := compiled.Validate([]byte(value), schema.Limits{Steps: 1000, Violations: 1}).Violations
 		if (len(got) == 0) != (want == "") || len(got) > 0 && got[0].Pointer != want {

@@ -83,7 +83,8 @@ func TestValuesAreShown(t *testing.T) {
 	}
 	var streams []hub.Stream
 	for _, name := range []string{"avro", "auto"} {
-		if r.Source(topics) != r.Source(topics) || r.Decoding(true, 1) != r.Decoding(true, 1) {
+		source, decoding := r.Source(topics), r.Decoding(true, 1)
+		if r.Source(topics) != source || r.Decoding(true, 1) != decoding {
 			t.Error("another source or decoder for the same")
 		}
 		streams = append(streams, hub.Stream{
@@ -283,6 +284,29 @@ func TestReadingOnceWaits(t *testing.T) {
 		_ = r.Source(from).Read(t.Context(), record.Topic{}, nil, 0, func(*upstream.Fetched) {})
 		if _, _, err := r.Decoding(false, 100).Decode(nil, framed(4, "\x02")); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestOneIDDelaysNoOther: an id for which the registry fails is asked for behind others.
+func TestOneIDDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		seedValues(f)
+		f.fail(func(path string) int {
+			if path == "/schemas/ids/8" {
+				return http.StatusInternalServerError
+			}
+			return 0
+		})
+		r := open(t, f.Handler(), func(c *registry.Config) { c.Wait = 5 * time.Second })
+		run(t, r)
+		from := &reads{batches: make(chan []*upstream.Fetched, 1)}
+		from.batches <- fetched(8, 4, 9)
+		_ = r.Source(from).Read(t.Context(), record.Topic{}, nil, 0, func(*upstream.Fetched) {})
+		if now := r.Stats(); now.Known != 2 || now.Awaited != 1 {
+			t.Errorf("got %+v", now)
 		}
 	})
 }
