@@ -26,8 +26,18 @@ type Config struct {
 	// Wait is how long what was read is kept back for a schema that is not known, counted
 	// from the first value with its id. Later values are passed on at once.
 	Wait time.Duration
+	// Bounds are those of what is kept by id.
+	Bounds Bounds
 	// Logger logs which schemas come into force, and when one cannot be had.
 	Logger *slog.Logger
+}
+
+// Bounds are those of the schemas that values were written with.
+type Bounds struct {
+	// Schemas is how many are kept, and Bytes how many bytes their texts take.
+	Schemas, Bytes int
+	// Awaited is how many are asked for at the same time. Values with other ids do not wait.
+	Awaited int
 }
 
 // authorize adds the credential to a request.

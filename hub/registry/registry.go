@@ -42,8 +42,8 @@ type key struct {
 
 // New returns a registry, which is not asked for anything yet.
 func New(c Config) (*Registry, error) {
-	if len(c.URLs) == 0 || c.Timeout <= 0 || c.Refresh <= 0 || c.Wait < 0 || c.Logger == nil {
-		return nil, errors.New("new registry: a URL, a timeout, a time to refresh and a logger are required")
+	if len(c.URLs) == 0 || c.Timeout <= 0 || c.Refresh <= 0 || c.Wait < 0 || c.Logger == nil || c.Bounds.Schemas <= 0 || c.Bounds.Bytes <= 0 || c.Bounds.Awaited <= 0 {
+		return nil, errors.New("new registry: a URL, a timeout, a time to refresh, bounds and a logger are required")
 	}
 	c.URLs = slices.Clone(c.URLs)
 	made, err := newClient(&c)
@@ -51,7 +51,7 @@ func New(c Config) (*Registry, error) {
 		return nil, fmt.Errorf("new registry: %w", err)
 	}
 	return &Registry{
-		config: c, client: made, changed: make(chan struct{}, 1), retry: firstRetry, ids: newIDs(),
+		config: c, client: made, changed: make(chan struct{}, 1), retry: firstRetry, ids: newIDs(c.Bounds),
 		subjects: map[key]*Subject{},
 	}, nil
 }

@@ -70,7 +70,7 @@ func (f *fake) register(t *testing.T, subject, text string, references ...sr.Sch
 // open returns a registry that a handler answers for.
 func open(t *testing.T, h http.Handler, edit func(*registry.Config)) *registry.Registry {
 	t.Helper()
-	c := registry.Config{URLs: []string{"http://registry"}, Timeout: 5 * time.Second, Refresh: refresh, Logger: slog.New(slog.DiscardHandler)}
+	c := registry.Config{URLs: []string{"http://registry"}, Timeout: 5 * time.Second, Refresh: refresh, Bounds: registry.Bounds{Schemas: 2000, Bytes: 64 << 20, Awaited: 256}, Logger: slog.New(slog.DiscardHandler)}
 	if edit != nil {
 		edit(&c)
 	}

@@ -9,13 +9,6 @@ import (
 	"sluice/hub/avro"
 )
 
-// Bounds of what is kept by id.
-const (
-	maxWritten = 2000
-	maxAwaited = 256
-	maxBytes   = 64 << 20 // of the texts of schemas
-)
-
 // written is a schema that values were written with, by its id.
 type written struct {
 	id    uint32
@@ -42,6 +35,8 @@ func (w *written) settled() bool {
 // ids are the schemas by id: those that are known, those that cannot be used, and those that
 // are awaited.
 type ids struct {
+	bounds Bounds
+
 	mu      sync.RWMutex
 	all     map[uint32]*written
 	awaited []*written // in the order in which they are asked for
@@ -49,8 +44,8 @@ type ids struct {
 	asked   chan struct{} // has room for one
 }
 
-func newIDs() *ids {
-	return &ids{all: make(map[uint32]*written), asked: make(chan struct{}, 1)}
+func newIDs(bounds Bounds) *ids {
+	return &ids{bounds: bounds, all: make(map[uint32]*written), asked: make(chan struct{}, 1)}
 }
 
 // known returns a schema that is settled, or nil.
@@ -78,7 +73,7 @@ func (s *ids) meet(id uint32, now time.Time) *written {
 	if w = s.all[id]; w != nil && !w.over(now) {
 		return w
 	}
-	if len(s.awaited) >= maxAwaited {
+	if len(s.awaited) >= s.bounds.Awaited {
 		return nil
 	}
 	w = &written{id: id, since: now, done: make(chan struct{})}
@@ -122,7 +117,7 @@ func (s *ids) settle(w *written) {
 	close(w.done)
 	for _, refused := range []bool{true, false} {
 		for id, other := range s.all { // in random order
-			if len(s.all) <= maxWritten && s.bytes <= maxBytes {
+			if len(s.all) <= s.bounds.Schemas && s.bytes <= s.bounds.Bytes {
 				return
 			}
 			if other != w && other.settled() && (other.err != nil) == refused {

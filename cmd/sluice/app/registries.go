@@ -24,6 +24,7 @@ func newRegistries(c *config.Config, logger *slog.Logger) (registries, error) {
 		}
 		made[name], err = registry.New(registry.Config{
 			URLs: r.URLs, Username: r.Username, Secret: r.Secret(), TLS: secured, Timeout: r.Timeout, Refresh: r.Refresh, Wait: r.Wait,
+			Bounds: registry.Bounds{Schemas: r.Schemas, Bytes: int(r.Memory), Awaited: r.Awaited},
 			Logger: logger.With("component", "registry", "registry", name),
 		})
 		if err != nil {
