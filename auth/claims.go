@@ -21,8 +21,14 @@ var errClaim = errors.New("a claim has the wrong type")
 // that two large numbers never become equal.
 type claims map[string]any
 
-// UnmarshalJSON keeps numbers as text.
+// maxClaimsDepth bounds the nesting of claims.
+const maxClaimsDepth = 64
+
+// UnmarshalJSON keeps numbers as text. Names must be unique (RFC 7519, section 4).
 func (c *claims) UnmarshalJSON(text []byte) error {
+	if err := CheckMembers(text, maxClaimsDepth); err != nil {
+		return err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	return decoder.Decode((*map[string]any)(c))

@@ -92,6 +92,11 @@ func (d Details) grantsOf(c claims) ([]Grant, error) {
 			continue
 		}
 		delete(members, "type")
+		for _, value := range members {
+			if value == nil {
+				return nil, errDetails // null may be meant as a restriction
+			}
+		}
 		granted, err := d.grantOf(members)
 		if err != nil {
 			return nil, err

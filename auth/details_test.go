@@ -42,6 +42,7 @@ func TestAuthorizationDetails(t *testing.T) {
 		"an unknown action":  {claims: details(one(map[string]any{"actions": []any{"own"}})), refused: true},
 		"an unknown field":   {claims: details(one(map[string]any{"not_before": 7})), refused: true},
 		"decryption":         {claims: details(one(map[string]any{"decrypt": []any{"/card"}})), refused: true},
+		"null":               {claims: details(one(map[string]any{"filter": nil})), refused: true},
 		"a bad span":         {claims: details(one(map[string]any{"replay": "-1h"})), refused: true},
 		"no list":            {claims: map[string]any{"authorization_details": "x"}, refused: true},
 		"no object":          {claims: details("x"), refused: true},
@@ -152,6 +153,26 @@ func TestFiltersOfDetails(t *testing.T) {
 		}
 		if c.stream == "market.ticks" && c.filter != "" && !strings.Contains(strings.Join(asked, ","), c.filter) {
 			t.Errorf("%+v: checked were %q", c, asked)
+		}
+	}
+}
+
+// TestDetailsThatAreThereTwice: parsers differ about which of two members counts, and so
+// neither does.
+func TestDetailsThatAreThereTwice(t *testing.T) {
+	t.Parallel()
+	details := must(auth.NewDetails([]string{"orders"}, nil))
+	const right = `{"type":"sluice","actions":["subscribe"],"streams":["orders"],"filter":"false"%s}`
+	for name, text := range map[string]string{
+		"once":             `{"authorization_details":[` + strings.Replace(right, "%s", "", 1) + `]}`,
+		"a filter":         `{"authorization_details":[` + strings.Replace(right, "%s", `,"filter":"true"`, 1) + `]}`,
+		"another spelling": `{"authorization_details":[` + strings.Replace(right, "%s", `,"\u0066ilter":"true"`, 1) + `]}`,
+		"the details":      `{"authorization_details":[],"authorization_details":[` + strings.Replace(right, "%s", "", 1) + `]}`,
+		"another claim":    `{"role":"a","role":"b"}`,
+	} {
+		grants, err := details.Grants([]byte(text))
+		if refused := errors.Is(err, auth.ErrUnauthenticated); refused != (name != "once") || len(grants) > 0 != (name == "once") {
+			t.Errorf("%s: %v, %v", name, grants, err)
 		}
 	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // memoryShares is the number of equal shares of a memory, of which a client has at most
-// one: a client that has much done and does not take it leaves the rest to others.
+// one: a client that has much done and does not take it leaves the rest to others. It also
+// has no more than half of what is left, so that several such clients leave something.
 const memoryShares = 8
 
 // clientMemory accounts for memory that requests of clients have for themselves: of pages
@@ -51,7 +52,7 @@ func (m *clientMemory) reserve(p *auth.Principal, size int) (release func(), fau
 	most, held := m.most(), m.held[key]
 	switch {
 	case most <= 0:
-	case held > 0 && held+size > most/memoryShares:
+	case held > 0 && held+size > min(most/memoryShares, (most-m.total)/2):
 		fault = wire.Errorf(wire.RateLimited, m.busy, held)
 	case m.total > 0 && m.total+size > most:
 		fault = wire.Errorf(wire.Overloaded, "%s", m.full)

@@ -20,7 +20,12 @@ const (
 // request says that it has these, else those of the protocol.
 func (s *Server) parsePublish(r *http.Request, stream string, body []byte) (messages []ingest.Message, batch bool, fault *wire.Error) {
 	kind, inHeaders := r.Header.Get("Content-Type"), cloudevents.InHeaders(r.Header)
-	idempotencyKey := strings.Join(r.Header.Values("Idempotency-Key"), ",")
+	keys := r.Header.Values("Idempotency-Key")
+	idempotencyKey := strings.Join(keys, ",")
+	if len(keys) > 0 && strings.TrimSpace(idempotencyKey) == "" {
+		// Of a variable that is not set, say: without the id the record could be stored twice.
+		return nil, false, wire.Errorf(wire.BadRequest, "the header Idempotency-Key is empty: leave it out, or send the message id")
+	}
 	structured, batch, fault := cloudevents.Kind(kind)
 	switch {
 	case fault != nil:

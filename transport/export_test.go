@@ -56,3 +56,15 @@ func (w *Workers) Stall(waits time.Duration) {
 		worker.mu.Unlock()
 	}
 }
+
+// TakeAllTurns takes all turns of handlers to look through records.
+func (s *Server) TakeAllTurns() (release func()) {
+	for range cap(s.takers) {
+		s.takers <- struct{}{}
+	}
+	return func() {
+		for range cap(s.takers) {
+			<-s.takers
+		}
+	}
+}

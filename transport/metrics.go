@@ -78,7 +78,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		m.content[p], m.blocks[p] = content.WithLabelValues(name), blocks.WithLabelValues(name)
 		m.events[p], m.gaps[p], m.sent[p] = events.WithLabelValues(name), gaps.WithLabelValues(name), sent.WithLabelValues(name)
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_sessions", Help: "Open sessions, waiting page requests, and bodies whose records are published as they arrive, by protocol.",
+			Name: "sluice_sessions", Help: "Open sessions, waiting page requests, bodies whose records are published as they arrive, and publishes that wait for replies, by protocol.",
 			ConstLabels: prometheus.Labels{"protocol": name},
 		}, func() float64 { return float64(openSessions(p)) }))
 	}

@@ -8,7 +8,7 @@ import (
 
 // registerMemory registers the metrics of what takes much memory, except for the
 // memory of streams, which is among their metrics.
-func registerMemory(c *Config, pages, windows *clientMemory) {
+func registerMemory(c *Config, pages, windows *clientMemory, awaited func() int64) {
 	gauge := func(name, help string, value func() float64) {
 		c.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
@@ -18,6 +18,8 @@ func registerMemory(c *Config, pages, windows *clientMemory) {
 		func() float64 { return float64(pages.bytes()) })
 	gauge("sluice_inflate_bytes", "Memory used by the windows of compressed bodies whose records are being published, in bytes.",
 		func() float64 { return float64(windows.bytes()) })
+	gauge("sluice_replies_waiting", "Replies that clients wait for, some KB each.",
+		func() float64 { return float64(awaited()) })
 	gauge("sluice_tokens", "Verified tokens in the cache, about 1 KB each.",
 		func() float64 { return float64(c.Auth.Remembered()) })
 	gauge("sluice_revocations", "Revocations in force, about 500 bytes each.",

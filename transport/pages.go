@@ -90,7 +90,7 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 	late := time.NewTimer(pageRead)
 	defer late.Stop()
 	for size := 0; ; {
-		more := sub.Take(query.Limit-len(page.Events), s.limits().PageBytes-size, func(isGap bool, body []byte) {
+		more := s.take(sub, query.Limit-len(page.Events), s.limits().PageBytes-size, func(isGap bool, body []byte) {
 			size += len(body)
 			if !isGap {
 				page.Events = append(page.Events, body)

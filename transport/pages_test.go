@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/hub"
@@ -243,4 +244,28 @@ func TestPagesByName(t *testing.T) {
 	if p := in.page("orders", "cursor_name=job&reset=true&from=earliest", tok); len(p.Records) != 4 {
 		t.Errorf("with reset: %v", p.offsets())
 	}
+}
+
+// TestPagesTakeTurns: handlers look through records in turns, so that they leave processors
+// to sessions, and one that waits for its turn ends when its turn has come.
+func TestPagesTakeTurns(t *testing.T) {
+	t.Parallel()
+	inBubble(t, options{}, func(t *testing.T, in *instance) {
+		in.publish("orders", 0, 0, 3)
+		tok := token(t, "u42", "live", time.Hour)
+		release := in.server.TakeAllTurns()
+		pages := make(chan pageBody, 1)
+		go func() { pages <- in.page("orders", "from=earliest&limit=3", tok) }()
+		synctest.Wait()
+		if len(pages) > 0 {
+			t.Error("there is a page without a turn")
+		}
+		s := in.reads("/v1/streams/orders/events?from=earliest", tok)
+		s.until("sluice.caught_up") // sessions need no turn
+		s.cancel()
+		release()
+		if p := <-pages; len(p.Records) != 3 {
+			t.Errorf("%d records", len(p.Records))
+		}
+	})
 }

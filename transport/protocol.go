@@ -8,7 +8,7 @@ const (
 	protocolEvents
 	protocolLines
 	protocolPage    // not a session: a single answer
-	protocolPublish // a body whose records are published while it arrives
+	protocolPublish // a body whose records are published while it arrives, or one that waits for a reply
 	protocols
 )
 

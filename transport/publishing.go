@@ -59,6 +59,8 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if reply != nil {
+		s.intakes.Add(1)
+		defer s.intakes.Add(-1)
 		defer reply.release()
 		from.correlation = reply.correlation
 	}

@@ -381,3 +381,15 @@ func TestPublishingDrain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestIdempotencyKeyThatIsEmpty: a client whose variable is not set is told so, instead of
+// losing what the id is for.
+func TestIdempotencyKeyThatIsEmpty(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	for _, key := range []string{"", " ", "\t"} {
+		status, head, body := in.do(http.MethodPost, publishPath, token(t, "u42", "live", time.Hour), `{"data":1}`,
+			"Content-Type", "application/json", "Idempotency-Key", key)
+		in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
+	}
+}

@@ -48,10 +48,14 @@ func (s *Server) expect(ctx context.Context, p *auth.Principal, stream string, t
 		return nil, fault
 	}
 	e.cursor = e.sub.Cursor()
+	s.awaited.Add(1)
 	return e, nil
 }
 
-func (e *expected) release() { e.sub.release() }
+func (e *expected) release() {
+	e.sub.release()
+	e.server.awaited.Add(-1)
+}
 
 // await waits for the reply to a record that is stored, until the time is over, the client
 // is gone, or the server drains. What ends the wait does not change that the record is
@@ -69,7 +73,7 @@ func (e *expected) await(ctx context.Context, gone <-chan struct{}, stored upstr
 	defer wait.Stop()
 	var event []byte
 	for {
-		more := e.sub.Take(1, e.server.limits().PageBytes, func(isGap bool, body []byte) {
+		more := e.server.take(e.sub, 1, e.server.limits().PageBytes, func(isGap bool, body []byte) {
 			if !isGap {
 				event = body
 			}

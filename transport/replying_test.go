@@ -207,7 +207,11 @@ func TestRepliesEnd(t *testing.T) {
 	gone := in.dial("", "")
 	gone.send(`{"type":"publish","id":"1","stream":"asks","reply":"answers","wait":"30s","data":"silent"}`)
 	in.eventually("the record is stored", func() bool { return len(in.page("asks", "from=earliest", "").offsets()) == 2 })
+	if n := in.metric("sluice_replies_waiting"); n != 1 {
+		t.Errorf("the metric of replies that are waited for is %v", n)
+	}
 	_ = gone.CloseNow()
+	in.eventually("nobody waits", func() bool { return in.metric("sluice_replies_waiting") == 0 })
 	waits := in.dial("", "")
 	waits.send(`{"type":"publish","id":"1","stream":"asks","reply":"answers","wait":"30s","data":"silent"}`)
 	in.eventually("the record is stored", func() bool { return len(in.page("asks", "from=earliest", "").offsets()) == 3 })

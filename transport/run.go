@@ -53,13 +53,14 @@ func New(config Config) (*Server, error) {
 	s.config.Limits = Limits{} // those in force count
 	s.audit = newAuditor(config.Audit, config.Hub, s.addressOf, config.Now)
 	s.gate = newGate(s.limits)
+	s.takers = takers()
 	s.pages, s.windows = newPageMemory(s.limits), newWindowMemory(s.limits)
 	s.tenants = newTenants(s.limits, s.gate.ofTenant)
 	s.openings, s.handshakes = newArrivals(s.limits), newArrivals(s.limits)
 	s.sessions.follower = follower{tasks: &s.tasks, update: s.safelyBringUpToDate}
 	s.readiness = newReadiness(&config, s.draining.Load)
 	s.metrics = newMetrics(config.Registry, config.Hub, s.openSessions, s.gate, config.Auth.HasTenants())
-	registerMemory(&config, s.pages, s.windows)
+	registerMemory(&config, s.pages, s.windows, s.awaited.Load)
 	config.Registry.MustRegister(s.tenants)
 	config.Auth.Revocations().Watch(s.endRevoked)
 	if config.Audit != nil {

@@ -210,6 +210,7 @@ type Server struct {
 	// begun, from one address.
 	openings, handshakes *arrivals
 	ingest               *ingest.Pipeline
+	takers               chan struct{} // handlers that look through records
 	pages                *clientMemory
 	windows              *clientMemory // of compressed bodies whose records are being published
 	// conversations are the dialects of WebSockets; the last one is used when the
@@ -224,6 +225,7 @@ type Server struct {
 	pending          pendingSet
 	polls            atomic.Int64 // long-polling page requests
 	intakes          atomic.Int64 // bodies whose records are being published as they arrive
+	awaited          atomic.Int64 // replies that are waited for
 	inFlight         atomic.Int64 // records being published
 	pace             pace
 	requests         atomic.Int64 // requests in their handlers

@@ -54,7 +54,8 @@ func (s *sessionSet) count(p protocol) int {
 }
 
 // openSessions returns how many sessions of a protocol are open. A long-polling page
-// counts as one, and so does a body whose records are published while it arrives.
+// counts as one, and so does a body whose records are published while it arrives, and a
+// publish that waits for a reply.
 func (s *Server) openSessions(p protocol) int {
 	switch p {
 	case protocolPage:

@@ -16,6 +16,7 @@ var needs = []struct {
 	{"redis-server", func(ctx context.Context) error { return Install(ctx, "redis-server") }, "those with a real Redis in hub/redisstore, bench/e2e, bench/chaos and bench/stack"},
 	{"kcat", func(ctx context.Context) error { return Install(ctx, "kcat") }, "those with kcat in bench/e2e"},
 	{"haproxy", func(ctx context.Context) error { return Install(ctx, "haproxy") }, "all in bench/chaos that run servers"},
+	{"nginx", func(ctx context.Context) error { return Install(ctx, "nginx") }, "that of pages in a cache in transport"},
 	{"chromium", func(ctx context.Context) error { return Install(ctx, "chromium") }, "those with a browser in web, transport, cmd/sluice and bench/e2e"},
 	{"curl", func(ctx context.Context) error { return Install(ctx, "curl") }, "those of snippets for a terminal in cmd/sluice"},
 	{"python3", func(ctx context.Context) error { return Install(ctx, "python3") }, "those of snippets in Python in cmd/sluice"},

@@ -16,7 +16,8 @@ var ErrClientMemory = errors.New("the filters of this client take as much memory
 var ErrMemory = errors.New("the filters in use take all of the memory for filters")
 
 // clientShares is the number of equal shares of the memory, of which a client has at most
-// one.
+// one. A client also has no more than half of what is left, so that clients that have as much
+// as they may leave something to those that come later.
 const clientShares = 8
 
 // compiled is a filter, and about how many bytes it takes.
@@ -95,9 +96,10 @@ func (s *store) hold(text, client string, made compiled) (release func(), err er
 		mine = 0
 	}
 	switch {
-	case mine > 0 && own.bytes+mine > s.most/clientShares:
+	case mine > 0 && own.bytes+mine > s.most/clientShares,
+		mine > 0 && own.bytes > 0 && own.bytes+mine > (s.most-s.used)/2:
 		return nil, ErrClientMemory
-	case s.used+more > s.most:
+	case more > (s.most-s.used)/2:
 		return nil, ErrMemory
 	}
 	one = s.add(text, made)

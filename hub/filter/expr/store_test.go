@@ -17,6 +17,27 @@ func costly(n int) string {
 	return strings.Repeat(fmt.Sprintf("data.x>%d||", n), 200) + "false"
 }
 
+// TestMemoryIsLeftForOthers: clients that use as much as they may, however many there are,
+// leave memory to others.
+func TestMemoryIsLeftForOthers(t *testing.T) {
+	t.Parallel()
+	l := must(expr.New(expr.Limits{Bytes: 4 << 10, Cost: 1000, Memory: 64 << 20}))
+	for client := range 30 {
+		for n := 0; ; n++ {
+			_, _, err := l.Use(t.Context(), costly(client*1000+n), fmt.Sprint("greedy ", client))
+			if errors.Is(err, expr.ErrClientMemory) || errors.Is(err, expr.ErrMemory) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("client %d has %d filters, and then %v", client, n, err)
+			}
+		}
+	}
+	if _, _, err := l.Use(t.Context(), "data.price > 41.5", "modest"); err != nil {
+		t.Fatalf("a small filter of another client: %v", err)
+	}
+}
+
 // TestMemoryOfFiltersInUse: filters in use are bounded, for a client and in all, are counted
 // once however often they are used, and make room when they are released.
 func TestMemoryOfFiltersInUse(t *testing.T) {
