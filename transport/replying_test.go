@@ -12,8 +12,10 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/hub"
 	"sluice/hub/filter"
 	"sluice/hub/record"
+	"sluice/hub/redact"
 	"sluice/transport"
 )
 
@@ -142,6 +144,39 @@ func TestRepliesOfOthers(t *testing.T) {
 		status, _, body := in.do(http.MethodPost, asksPath+"&wait=200ms", tok, fmt.Sprintf(`{"data":%q}`, to), "Content-Type", "application/json")
 		if status != want || (gjson.Get(body, "reply").Raw != "null") != (want == http.StatusOK) {
 			t.Errorf("a reply for %s: %d %s", to, status, body)
+		}
+	}
+}
+
+// redactedAnswers are rights to all records of the stream answers without a field and
+// without the header by which replies are found.
+type redactedAnswers struct {
+	rowRights
+	redaction *redact.Redaction
+}
+
+func (r redactedAnswers) Rows(p *auth.Principal, stream string, resume time.Duration) (hub.Rows, error) {
+	rows, err := r.rowRights.Rows(p, stream, resume)
+	if stream == "answers" {
+		rows.Redaction = r.redaction
+	}
+	return rows, err
+}
+
+// TestRepliesAreRedacted: a reply lacks what its principal may not see, and is none if that
+// is the header by which it would be found.
+func TestRepliesAreRedacted(t *testing.T) {
+	t.Parallel()
+	all := rowRights(func(*auth.Principal, string) (filter.Filter, error) { return filter.Filter{}, nil })
+	for hidden, want := range map[string]int{"/to/secret": http.StatusOK, "headers.correlation-id": http.StatusAccepted} {
+		redaction, err := redact.New([]string{hidden}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := answering(t, options{config: func(c *transport.Config) { c.Rights = redactedAnswers{all, redaction} }})
+		status, _, body := in.do(http.MethodPost, asksPath+"&wait=200ms", token(t, "u", "live", time.Hour), `{"data":{"n":1,"secret":"hidden"}}`, "Content-Type", "application/json")
+		if status != want || strings.Contains(body, "hidden") || want == http.StatusOK && gjson.Get(body, "reply.data.to.n").Int() != 1 {
+			t.Errorf("without %s: %d %s", hidden, status, body)
 		}
 	}
 }

@@ -300,10 +300,14 @@ func message(id, value string) ingest.Message { return ingest.Message{ID: id, Va
 
 // publish publishes as a principal, and returns the verdicts.
 func (i *instance) publish(who string, messages ...ingest.Message) []ingest.Verdict {
+	return i.publishAs(ingest.Publisher{Principal: who}, messages...)
+}
+
+func (i *instance) publishAs(by ingest.Publisher, messages ...ingest.Message) []ingest.Verdict {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	done := make(chan []ingest.Verdict, 1)
-	i.pipeline.Publish(ctx, "orders", ingest.Publisher{Principal: who}, messages, func(v []ingest.Verdict) { done <- v })
+	i.pipeline.Publish(ctx, "orders", by, messages, func(v []ingest.Verdict) { done <- v })
 	return <-done
 }
 

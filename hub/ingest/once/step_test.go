@@ -48,6 +48,25 @@ func TestARecordWithAnIDIsStoredOnce(t *testing.T) {
 	})
 }
 
+// TestIDsOfTenants: tenants whose principals have the same keys have ids of their own.
+func TestIDsOfTenants(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		for _, again := range []bool{false, true} {
+			for _, tenant := range []string{"", "acme", "globex"} {
+				got := i.publishAs(ingest.Publisher{Tenant: tenant, Principal: "u1"}, message("m", "of "+tenant))
+				synctest.Wait()
+				if got[0].Err != nil || got[0].Duplicate != again {
+					t.Errorf("tenant %q, again %v: %+v", tenant, again, got[0])
+				}
+			}
+		}
+	})
+}
+
 // TestIDsThatAreNotTaken: without a guard a record with an id is refused, and a stream may
 // require one.
 func TestIDsThatAreNotTaken(t *testing.T) {
