@@ -95,8 +95,9 @@ func TestFaultsOfQuotas(t *testing.T) {
 		plain + "auth: {issuers: [{issuer: i, audience: a, algorithms: [ES256], jwks_url: \"https://a/b\"}]}\ngrants: [{when: {}, subscribe: [a], quota: {records: 1/s}}]":             "grants/0/quota: quota requires publish",
 		plain + "grants: [{anonymous: true, publish: [a], quota: {records: 1/s}}]":                                                                                                     "grants/0/quota: clients without a token count by their address",
 		plain + "auth: {issuers: [{issuer: i, audience: a, algorithms: [ES256], jwks_url: \"https://a/b\"}]}\ngrants: [{when: {}, publish: [a], quota: {records: 1/s, shared: true}}]": "grants/0/quota/shared: requires redis",
-		"streams: {a: {topic: a, quotas: {tracked: 5000}}}":                                                                                                                            "streams/a/quotas/tracked: unknown key",
-		plain + "quotas: {principal: {records: 1/s, burst: 1ms}, tracked: 10}":                                                                                                         "quotas/tracked: 10 is not between 1000 and 10000000",
+
+		"streams: {a: {topic: a, quotas: {tracked: 5000}}}":                    "streams/a/quotas/tracked: unknown key",
+		plain + "quotas: {principal: {records: 1/s, burst: 1ms}, tracked: 10}": "quotas/tracked: 10 is not between 1000 and 10000000",
 	} {
 		if _, err := loadQuotas(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
