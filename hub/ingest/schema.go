@@ -29,6 +29,13 @@ type Validator interface {
 	Validate(value []byte, limits schema.Limits) schema.Result
 }
 
+// Encoder checks values in JSON, and encodes them as they are stored.
+type Encoder interface {
+	// Encode appends a value as it is stored, or returns what is wrong with it. It does not
+	// block.
+	Encode(dst, value []byte, limits schema.Limits) ([]byte, schema.Result)
+}
+
 // Conforms is a step that refuses values that do not match the schema of the stream.
 // Tombstones have no value. It comes after all steps that find out whether a value is JSON.
 type Conforms struct {
@@ -43,23 +50,51 @@ type Conforms struct {
 // Check implements Step. It blocks until it is its turn: while as many values of other
 // clients are checked, each of which takes a bounded time.
 func (c Conforms) Check(ctx context.Context, b *Batch) {
+	c.each(ctx, b, func(m *Message, limits schema.Limits) schema.Result { return c.Schema.Validate(m.Value, limits) })
+}
+
+// Settled implements Step.
+func (Conforms) Settled(*Batch) {}
+
+// Encodes is a step like Conforms, for values that are stored in another form than JSON.
+// Steps after it still see the JSON.
+type Encodes struct {
+	Schema Encoder
+	// Limits and Turns are those of Conforms.
+	Limits schema.Limits
+	Turns  chan struct{}
+}
+
+// Check implements Step. It blocks like that of Conforms.
+func (e Encodes) Check(ctx context.Context, b *Batch) {
+	Conforms{Limits: e.Limits, Turns: e.Turns}.each(ctx, b, func(m *Message, limits schema.Limits) schema.Result {
+		encoded, result := e.Schema.Encode(nil, m.Value, limits)
+		if len(result.Violations) == 0 {
+			m.Encoded = encoded
+		}
+		return result
+	})
+}
+
+// Settled implements Step.
+func (Encodes) Settled(*Batch) {}
+
+// each checks all records of a batch that have a value.
+func (c Conforms) each(ctx context.Context, b *Batch, of func(*Message, schema.Limits) schema.Result) {
 	limits := c.Limits
 	for i := range b.Len() {
 		m := b.Message(i)
 		if !b.Pending(i) || m.Value == nil {
 			continue
 		}
-		if err := c.check(ctx, m, &limits); err != nil {
+		if err := c.one(ctx, m, &limits, of); err != nil {
 			b.Settle(i, Rejected(err))
 		}
 	}
 }
 
-// Settled implements Step.
-func (Conforms) Settled(*Batch) {}
-
-// check checks one record, with the steps that those before it have left.
-func (c Conforms) check(ctx context.Context, m *Message, limits *schema.Limits) error {
+// one checks one record, with the steps that those before it have left.
+func (c Conforms) one(ctx context.Context, m *Message, limits *schema.Limits, of func(*Message, schema.Limits) schema.Result) error {
 	if !m.JSON {
 		return Invalid("the values of the stream have a schema, and this value is not JSON")
 	}
@@ -69,7 +104,7 @@ func (c Conforms) check(ctx context.Context, m *Message, limits *schema.Limits) 
 	case <-ctx.Done():
 		return fmt.Errorf("wait to check the value: %w", upstream.ErrPublishUnavailable)
 	}
-	result := c.Schema.Validate(m.Value, *limits)
+	result := of(m, *limits)
 	limits.Steps = max(0, limits.Steps-result.Steps)
 	if len(result.Violations) == 0 {
 		return nil

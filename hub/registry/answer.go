@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/sr"
-
-	"sluice/hub/avro"
 	"sluice/hub/backoff"
 )
 
@@ -59,24 +56,23 @@ func (r *Registry) resolve(ctx context.Context, w *written) error {
 	if err != nil {
 		return err
 	}
-	switch w.kind = got.Type; w.kind {
-	case sr.TypeJSON:
-		return nil // which is not needed to show a value
-	case sr.TypeAvro:
-	default:
-		return errors.New("it is neither of Avro nor a JSON Schema")
+	of, err := languageOf(got.Type)
+	if err != nil {
+		return err
+	}
+	w.kind = of.kind
+	if of.decoder == nil {
+		return nil
 	}
 	others, err := r.client.gather(ctx, got)
 	if err != nil {
 		return err
 	}
-	texts := make([]string, len(others))
 	w.bytes = len(got.Schema)
-	for i, other := range others {
-		texts[i] = other.text
+	for _, other := range others {
 		w.bytes += len(other.text)
 	}
-	if w.avro, err = avro.Compile(got.Schema, texts...); err != nil {
+	if w.decoder, err = of.decoder(got.Schema, others); err != nil {
 		return fmt.Errorf("it cannot be used: %w", err)
 	}
 	return nil

@@ -76,7 +76,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			to.URLs, to.Timeout = []string{server.URL}, 300*time.Millisecond
 			to.Username, to.Secret = "u", func() (string, error) { return secret, nil }
 		})
-		s, began := r.Subject("s", 1), time.Now()
+		s, began := r.Subject("s", 1, registry.JSONSchema), time.Now()
 		if err := r.Start(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -129,7 +129,7 @@ func TestNextInstanceIsAsked(t *testing.T) {
 	r := open(t, nil, func(c *registry.Config) {
 		c.URLs, c.Timeout = []string{"http://127.0.0.1:1", broken.URL, slow.URL, good.URL}, time.Second
 	})
-	s := r.Subject("s", 1)
+	s := r.Subject("s", 1, registry.JSONSchema)
 	run(t, r)
 	inForce(t, r, s, first, "")
 }
@@ -145,7 +145,7 @@ func TestCredentials(t *testing.T) {
 			r := open(t, f.Handler(), func(c *registry.Config) {
 				c.Username, c.Secret = user, func() (string, error) { return given, nil }
 			})
-			s := r.Subject("s", 1)
+			s := r.Subject("s", 1, registry.JSONSchema)
 			_ = r.Start(t.Context())
 			if _, err := s.Definition(); (err == nil) != works {
 				t.Errorf("user %q, secret %q: %v, %v", user, given, err, r.Check(t.Context()))
@@ -155,7 +155,7 @@ func TestCredentials(t *testing.T) {
 	r := open(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked without a credential") }), func(c *registry.Config) {
 		c.Secret = func() (string, error) { return "", errors.New("no such file") }
 	})
-	r.Subject("s", 1)
+	r.Subject("s", 1, registry.JSONSchema)
 	_ = r.Start(t.Context())
 	if err := r.Check(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "values cannot be published: read the credential: no such file") {
 		t.Errorf("got %v", err)
@@ -195,7 +195,7 @@ func TestContract(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Replace(answer, `"id":7`, `"id":7,"guid":"3f1c","ts":1,"deleted":false,"references":[],"metadata":null,"ruleSet":null`, 1))
 	})
 	r := open(t, documented, func(c *registry.Config) { c.URLs = []string{"http://registry/base/"} })
-	s := r.Subject("a b", 0)
+	s := r.Subject("a b", 0, registry.JSONSchema)
 	_ = r.Start(t.Context())
 	inForce(t, r, s, first, "")
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Conforms is a step that refuses values that do not match the schema of a subject, as
-// ingest.Conforms does with one that does not change. All records of a request are checked
-// against the same version.
+// ingest.Conforms and ingest.Encodes do with one that does not change. All records of a
+// request are checked against the same version.
 type Conforms struct {
 	Subject *Subject
 	// Framed has values stored after the id of the schema.
@@ -32,27 +32,43 @@ func (c Conforms) Check(ctx context.Context, b *ingest.Batch) {
 		}
 		return
 	}
-	ingest.Conforms{Schema: now.schema, Limits: c.Limits, Turns: c.Turns}.Check(ctx, b)
-	if !c.Framed {
+	if c.Framed {
+		ingest.Encodes{Schema: framing{now}, Limits: c.Limits, Turns: c.Turns}.Check(ctx, b)
 		return
 	}
-	for i := range b.Len() {
-		if m := b.Message(i); b.Pending(i) && m.Value != nil {
-			m.Encoded = Frame(now.id, m.Value)
-		}
-	}
+	ingest.Conforms{Schema: checking{now.schema}, Limits: c.Limits, Turns: c.Turns}.Check(ctx, b)
 }
 
 // Settled implements ingest.Step.
 func (Conforms) Settled(*ingest.Batch) {}
 
-// ReadOnly is the step of a stream whose values are not encoded here. It refuses all records.
+// framing encodes values after the id of their schema.
+type framing struct{ *version }
+
+// Encode implements ingest.Encoder.
+func (f framing) Encode(dst, value []byte, limits schema.Limits) ([]byte, schema.Result) {
+	if dst == nil {
+		dst = make([]byte, 0, frameSize+len(value))
+	}
+	return f.schema.Encode(AppendFrame(dst, f.id), value, limits)
+}
+
+// checking checks values that are stored as they are.
+type checking struct{ Encoder }
+
+// Validate implements ingest.Validator.
+func (c checking) Validate(value []byte, limits schema.Limits) schema.Result {
+	_, result := c.Encode(nil, value, limits)
+	return result
+}
+
+// ReadOnly is the step of a stream to which nobody may publish. It refuses all records.
 type ReadOnly struct{}
 
 // Check implements ingest.Step.
 func (ReadOnly) Check(_ context.Context, b *ingest.Batch) {
 	for i := range b.Len() {
-		b.Settle(i, ingest.Rejected(ingest.Invalid("clients cannot publish to the stream: its values are stored in Avro")))
+		b.Settle(i, ingest.Rejected(ingest.ErrSchemaUnavailable))
 	}
 }
 

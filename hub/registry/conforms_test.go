@@ -41,7 +41,7 @@ func TestStoredAfterTheID(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	r := open(t, f.Handler(), nil)
-	s := r.Subject("s", 0)
+	s := r.Subject("s", 0, registry.JSONSchema)
 	publish := func(framed bool, values ...string) (stored, seen [][]byte, faults []error) {
 		t.Helper()
 		to, then := &memory{}, &sees{}
@@ -90,7 +90,7 @@ func FuzzUnframe(f *testing.F) {
 		if (err == nil) != (len(stored) >= 5 && stored[0] == 0) {
 			t.Fatalf("%x: %v", stored, err)
 		}
-		if err == nil && !bytes.Equal(registry.Frame(id, value), stored) {
+		if err == nil && !bytes.Equal(append(registry.AppendFrame(nil, id), value...), stored) {
 			t.Fatalf("%x is %d and %x", stored, id, value)
 		}
 		shown, _, failed := registry.JSON{}.Decode(nil, stored)

@@ -1,13 +1,6 @@
 package registry
 
-import (
-	"errors"
-
-	"github.com/twmb/franz-go/pkg/sr"
-
-	"sluice/hub"
-	"sluice/hub/avro"
-)
+import "errors"
 
 var (
 	errUnknown = errors.New("the schema of the value is not known")
@@ -18,14 +11,14 @@ var (
 // same for the same arguments of Registry.Decoding.
 type Decoding struct {
 	ids  *ids
-	json bool
+	kind Kind
 	most int
 }
 
-// Decoding returns a decoder of values of Avro, and also of JSON if that is said, to JSON of
-// at most so many bytes. It needs the records of Registry.Source.
-func (r *Registry) Decoding(json bool, most int) *Decoding {
-	made, _ := r.decodings.LoadOrStore(Decoding{r.ids, json, most}, &Decoding{r.ids, json, most})
+// Decoding returns a decoder of values whose schemas are of a kind, to JSON of at most so many
+// bytes. It needs the records of Registry.Source.
+func (r *Registry) Decoding(kind Kind, most int) *Decoding {
+	made, _ := r.decodings.LoadOrStore(Decoding{r.ids, kind, most}, &Decoding{r.ids, kind, most})
 	return made.(*Decoding)
 }
 
@@ -41,17 +34,10 @@ func (d *Decoding) Decode(dst, stored []byte) (value, memory []byte, err error) 
 		return nil, dst, errUnknown
 	case w.err != nil:
 		return nil, dst, w.err
-	case w.kind == sr.TypeJSON && d.json:
-		return value, dst, nil
-	case w.kind != sr.TypeAvro:
+	case d.kind != AnyKind && d.kind != w.kind:
 		return nil, dst, errFormat
+	case w.decoder == nil:
+		return value, dst, nil
 	}
-	out, err := w.avro.AppendJSON(dst, value, d.most)
-	if errors.Is(err, avro.ErrTooLarge) {
-		err = hub.ErrDecodedTooLarge
-	}
-	if err != nil {
-		return nil, dst, err
-	}
-	return out[len(dst):], out, nil
+	return w.decoder.decode(dst, value, d.most)
 }

@@ -28,20 +28,24 @@
 //
 // A file uses those listed after it.
 //
-//	source.go    Source: what was read, which waits for the schemas that it needs
-//	decoding.go  Decoding: values as JSON, by the ids of their schemas
-//	conforms.go  Conforms: the step of a stream that checks and encodes values; ReadOnly
-//	round.go     asking for what is due
-//	answer.go    asking for schemas by id
-//	registry.go  Registry: the subjects that are followed
-//	subject.go   Subject: the schema that is in force
-//	written.go   schemas by id
-//	gather.go    a schema with all that it refers to
-//	bundle.go    JSON Schemas that refer to each other, as one
-//	client.go    requests to the registry
-//	config.go    Config
-//	bounded.go   bounds of answers, and after which of them the next instance is asked
-//	failed.go    why a request has failed
-//	stats.go     what is counted
-//	frame.go     the five bytes before a value
+//	source.go      Source: what was read, which waits for the schemas that it needs
+//	decoding.go    Decoding: values as JSON, by the ids of their schemas
+//	conforms.go    Conforms: the step of a stream that checks and encodes values; ReadOnly
+//	round.go       asking for what is due
+//	answer.go      asking for schemas by id
+//	registry.go    Registry: the subjects that are followed
+//	subject.go     Subject: the schema that is in force
+//	written.go     schemas by id
+//	languages.go   all kinds of schemas
+//	jsonschema.go  values of JSON Schemas
+//	avro.go        values of schemas of Avro
+//	kind.go        Kind, Encoder: what is known of a kind of schema
+//	gather.go      a schema with all that it refers to
+//	bundle.go      JSON Schemas that refer to each other, as one
+//	client.go      requests to the registry
+//	config.go      Config
+//	bounded.go     bounds of answers, and after which of them the next instance is asked
+//	failed.go      why a request has failed
+//	stats.go       what is counted
+//	frame.go       the five bytes before a value
 package registry

@@ -15,12 +15,9 @@ const (
 // ErrNotFramed means that a value does not begin with the id of a schema.
 var ErrNotFramed = errors.New("the value does not begin with the magic byte 0 and the id of a schema")
 
-// Frame returns a value as it is stored: after the id of its schema.
-func Frame(id uint32, value []byte) []byte {
-	framed := make([]byte, frameSize, frameSize+len(value))
-	framed[0] = magic
-	binary.BigEndian.PutUint32(framed[1:], id)
-	return append(framed, value...)
+// AppendFrame appends what comes before a value: the id of its schema.
+func AppendFrame(dst []byte, id uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, magic), id)
 }
 
 // Unframe returns the id of the schema of a stored value, and the value, which is a part of

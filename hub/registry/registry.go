@@ -34,10 +34,11 @@ type Registry struct {
 	subjects map[key]*Subject
 }
 
-// key is a subject in a version, or in the latest.
+// key is a subject in a version, or in the latest, whose schema is of a kind.
 type key struct {
 	subject string
 	version int
+	kind    Kind
 }
 
 // New returns a registry, which is not asked for anything yet.
@@ -57,15 +58,15 @@ func New(c Config) (*Registry, error) {
 }
 
 // Subject returns a subject in a version, 0 for the latest, which is followed from now on,
-// until Keep is called without it.
-func (r *Registry) Subject(name string, version int) *Subject {
+// until Keep is called without it. A schema of another kind does not come into force.
+func (r *Registry) Subject(name string, version int, kind Kind) *Subject {
 	version = cmp.Or(version, latest)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := key{name, version}
+	at := key{name, version, kind}
 	s := r.subjects[at]
 	if s == nil {
-		s = &Subject{name: name, version: version}
+		s = &Subject{name: name, version: version, kind: kind}
 		r.subjects[at] = s
 		select {
 		case r.changed <- struct{}{}:
@@ -95,7 +96,7 @@ func (r *Registry) followed() []*Subject {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *Subject) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version))
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version), cmp.Compare(a.kind, b.kind))
 	})
 	return list
 }

@@ -127,11 +127,11 @@ func TestLatestIsFollowed(t *testing.T) {
 		f := newFake(t)
 		f.register(t, "s", first)
 		r := open(t, f.Handler(), nil)
-		s := r.Subject("s", 0)
+		s := r.Subject("s", 0, registry.JSONSchema)
 		inForce(t, r, s, "", `subject "s" has no schema yet`)
 		run(t, r)
 		inForce(t, r, s, first, "")
-		if r.Subject("s", 0) != s {
+		if r.Subject("s", 0, registry.JSONSchema) != s {
 			t.Error("another subject for the same")
 		}
 
@@ -183,7 +183,7 @@ func TestAwayAtStart(t *testing.T) {
 		f.register(t, "s", first)
 		f.away()
 		r := open(t, f.Handler(), nil)
-		s := r.Subject("s", 0)
+		s := r.Subject("s", 0, registry.JSONSchema)
 		run(t, r)
 		inForce(t, r, s, "", `subject "s" has no schema: values cannot be published: the registry answered with status 503`)
 		f.again()
@@ -200,7 +200,7 @@ func TestPinned(t *testing.T) {
 		f := newFake(t)
 		f.register(t, "s", first)
 		r := open(t, f.Handler(), nil)
-		one := r.Subject("s", 1)
+		one := r.Subject("s", 1, registry.JSONSchema)
 		run(t, r)
 		f.register(t, "s", second)
 		time.Sleep(time.Hour)
@@ -208,7 +208,7 @@ func TestPinned(t *testing.T) {
 		if n := f.asked.Load(); n != 1 {
 			t.Errorf("asked %d times", n)
 		}
-		three := r.Subject("s", 3)
+		three := r.Subject("s", 3, registry.JSONSchema)
 		time.Sleep(time.Minute)
 		inForce(t, r, three, "", "status 404 and error code 40402: there is no such subject or version")
 		f.register(t, "s", `{"title": "third"}`)
@@ -234,9 +234,9 @@ func TestOneSubjectDelaysNoOther(t *testing.T) {
 		})
 		r := open(t, f.Handler(), nil)
 		for _, name := range []string{"a", "b", "c", "d"} {
-			r.Subject(name, 0)
+			r.Subject(name, 0, registry.JSONSchema)
 		}
-		z := r.Subject("z", 0)
+		z := r.Subject("z", 0, registry.JSONSchema)
 		run(t, r)
 		time.Sleep(10 * time.Second)
 		inForce(t, r, z, first, `subject "a" has no schema`)
@@ -264,7 +264,7 @@ func TestNewSubjectIsAskedForAtOnce(t *testing.T) {
 		f.register(t, "s", first)
 		r := open(t, f.Handler(), nil)
 		run(t, r)
-		s := r.Subject("s", 0)
+		s := r.Subject("s", 0, registry.JSONSchema)
 		synctest.Wait()
 		inForce(t, r, s, first, "")
 	})
@@ -283,7 +283,7 @@ func TestStartIsBounded(t *testing.T) {
 		for n := range 100 {
 			name := fmt.Sprintf("s%03d", n)
 			f.register(t, name, first)
-			r.Subject(name, 0)
+			r.Subject(name, 0, registry.JSONSchema)
 		}
 		began := time.Now()
 		run(t, r)
@@ -305,7 +305,7 @@ func TestAwayIsAskedLittle(t *testing.T) {
 		f.away()
 		r := open(t, f.Handler(), nil)
 		for n := range 100 {
-			r.Subject(fmt.Sprintf("s%03d", n), 0)
+			r.Subject(fmt.Sprintf("s%03d", n), 0, registry.JSONSchema)
 		}
 		run(t, r)
 		time.Sleep(time.Hour)

@@ -44,7 +44,7 @@ func TestReferences(t *testing.T) {
 	f.register(t, "s", `{"$defs": {"place.json": {"type": "string"}}, "properties": {"own": {"$ref": "#/$defs/place.json"}, "from": {"$ref": "place.json"}, "n": {"maximum": 9007199254740993}, "to": {"$ref": "geo.json"}}}`,
 		sr.SchemaReference{Name: "place.json", Subject: "place", Version: 1}, sr.SchemaReference{Name: "geo.json", Subject: "geo", Version: 1})
 	r := open(t, f.Handler(), nil)
-	s := r.Subject("s", 0)
+	s := r.Subject("s", 0, registry.JSONSchema)
 	_ = r.Start(t.Context())
 	if err := r.Check(t.Context()); err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestReferencesAreBounded(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(c.answers(strings.Split(r.URL.Path, "/")[2]))
 		})
 		r := open(t, handler, nil)
-		r.Subject("s", 0)
+		r.Subject("s", 0, registry.JSONSchema)
 		_ = r.Start(t.Context())
 		if err := r.Check(t.Context()); err == nil || !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s: %v", name, err)
@@ -155,7 +155,7 @@ func TestRequestsAreBoundedInAll(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
 	defer server.Close()
 	r := open(t, nil, func(c *registry.Config) { c.URLs, c.Refresh = []string{server.URL}, time.Hour })
-	r.Subject("s", 1)
+	r.Subject("s", 1, registry.JSONSchema)
 	run(t, r)
 	if err := r.Check(t.Context()); err != nil {
 		t.Error(err)

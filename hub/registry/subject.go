@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"sluice/hub/ingest"
-	"sluice/hub/schema"
 )
 
 // Subject is a subject of a registry in one of its versions, or in the latest. It is safe
@@ -18,6 +16,7 @@ import (
 type Subject struct {
 	name    string
 	version int // or latest
+	kind    Kind
 	current atomic.Pointer[version]
 
 	// Owned by the goroutine of Registry.Run, and before that, of Start.
@@ -30,7 +29,7 @@ type Subject struct {
 type version struct {
 	id     uint32
 	number int
-	schema *schema.JSON
+	schema Encoder
 }
 
 // Definition returns the schema that is in force. Without one, the error is
@@ -67,7 +66,7 @@ func (s *Subject) refresh(ctx context.Context, c *client) (changed bool, err err
 	if now := s.current.Load(); now != nil && int(now.id) == got.ID && now.number == got.Version {
 		return false, nil
 	}
-	next, err := compile(ctx, c, got)
+	next, err := s.compile(ctx, c, got)
 	if err != nil {
 		return false, fmt.Errorf("version %d cannot be used: %w", got.Version, err)
 	}
@@ -75,22 +74,20 @@ func (s *Subject) refresh(ctx context.Context, c *client) (changed bool, err err
 	return true, nil
 }
 
-var errKind = errors.New("it is not a JSON Schema")
-
-// compile makes what checks values of a schema, with all that it refers to.
-func compile(ctx context.Context, c *client, got sr.SubjectSchema) (*version, error) {
-	if got.Type != sr.TypeJSON {
-		return nil, errKind
+// compile makes what values are published by, of a schema with all that it refers to.
+func (s *Subject) compile(ctx context.Context, c *client, got sr.SubjectSchema) (*version, error) {
+	of, err := languageOf(got.Type)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.kind.check(of); err != nil {
+		return nil, err
 	}
 	others, err := c.gather(ctx, got.Schema)
 	if err != nil {
 		return nil, err
 	}
-	text, err := bundle(got.Schema.Schema, others)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := schema.Compile(text)
+	compiled, err := of.encoder(got.Schema.Schema, others)
 	if err != nil {
 		return nil, err
 	}

@@ -81,14 +81,15 @@ func TestValuesAreShown(t *testing.T) {
 		}
 		topics.Append("t", one)
 	}
+	kinds := map[string]registry.Kind{"avro": registry.Avro, "auto": registry.AnyKind}
 	var streams []hub.Stream
 	for _, name := range []string{"avro", "auto"} {
-		source, decoding := r.Source(topics), r.Decoding(true, 1)
-		if r.Source(topics) != source || r.Decoding(true, 1) != decoding {
+		source, decoding := r.Source(topics), r.Decoding(registry.AnyKind, 1)
+		if r.Source(topics) != source || r.Decoding(registry.AnyKind, 1) != decoding {
 			t.Error("another source or decoder for the same")
 		}
 		streams = append(streams, hub.Stream{
-			Name: name, Topic: "t", Source: r.Source(topics), Content: "json", Decode: r.Decoding(name == "auto", 10_000), LogBytes: 1 << 20, RecordBytes: 10_000, Backfill: time.Hour,
+			Name: name, Topic: "t", Source: r.Source(topics), Content: "json", Decode: r.Decoding(kinds[name], 10_000), LogBytes: 1 << 20, RecordBytes: 10_000, Backfill: time.Hour,
 		})
 	}
 	h, err := hub.New(hub.Config{
@@ -221,7 +222,7 @@ func TestReadingWaits(t *testing.T) {
 		if a, b := took(seen), took(seen); a != 10*time.Second || b != 10*time.Second {
 			t.Errorf("without the registry, passed on after %s and %s", a, b)
 		}
-		if _, _, err := r.Decoding(false, 100).Decode(nil, framed(4, "\x02")); err == nil {
+		if _, _, err := r.Decoding(registry.Avro, 100).Decode(nil, framed(4, "\x02")); err == nil {
 			t.Error("decoded without a schema")
 		}
 		if err := r.Check(t.Context()); err == nil || err.Error() != "2 schemas of values are not known yet" {
@@ -235,7 +236,7 @@ func TestReadingWaits(t *testing.T) {
 		if at := took(seen) - began; at < 2*time.Second || at > 9*time.Second {
 			t.Errorf("passed on %s after the new id", at)
 		}
-		if value, _, err := r.Decoding(false, 100).Decode(nil, framed(4, "\x02")); err != nil || string(value) != `{"n":1}` {
+		if value, _, err := r.Decoding(registry.Avro, 100).Decode(nil, framed(4, "\x02")); err != nil || string(value) != `{"n":1}` {
 			t.Errorf("got %s, %v", value, err)
 		}
 		// What cannot be used is not waited for, and is asked for again after a while.
@@ -248,7 +249,7 @@ func TestReadingWaits(t *testing.T) {
 		time.Sleep(refresh + time.Second)
 		one.batches <- fetched(99)
 		took(seen)
-		if value, _, err := r.Decoding(false, 100).Decode(nil, framed(99, "\x02")); err != nil || string(value) != `1` {
+		if value, _, err := r.Decoding(registry.Avro, 100).Decode(nil, framed(99, "\x02")); err != nil || string(value) != `1` {
 			t.Errorf("got %s, %v", value, err)
 		}
 		r.Source(one).Forget("t")
@@ -282,7 +283,7 @@ func TestReadingOnceWaits(t *testing.T) {
 		f.again()
 		from.batches <- fetched(4)
 		_ = r.Source(from).Read(t.Context(), record.Topic{}, nil, 0, func(*upstream.Fetched) {})
-		if _, _, err := r.Decoding(false, 100).Decode(nil, framed(4, "\x02")); err != nil {
+		if _, _, err := r.Decoding(registry.Avro, 100).Decode(nil, framed(4, "\x02")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -369,7 +370,7 @@ func TestHostileSchemas(t *testing.T) {
 			from.batches <- fetched(4)
 			began := time.Now()
 			_ = r.Source(from).Read(t.Context(), record.Topic{}, nil, 0, func(*upstream.Fetched) {})
-			if _, _, err := r.Decoding(true, 100).Decode(nil, framed(4, "\x02")); err == nil || time.Since(began) > 0 {
+			if _, _, err := r.Decoding(registry.AnyKind, 100).Decode(nil, framed(4, "\x02")); err == nil || time.Since(began) > 0 {
 				t.Errorf("%.50s: %v", text, err)
 			}
 		})

@@ -3,10 +3,6 @@ package registry
 import (
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/sr"
-
-	"sluice/hub/avro"
 )
 
 // written is a schema that values were written with, by its id.
@@ -15,11 +11,11 @@ type written struct {
 	since time.Time     // when a value with it was first met
 	done  chan struct{} // closed when the others are set
 
-	kind  sr.SchemaType
-	avro  *avro.Schema // of sr.TypeAvro
-	bytes int
-	err   error     // why it cannot be used
-	until time.Time // with err, when it is asked for again
+	kind    Kind
+	decoder decoder // nil for values that are JSON
+	bytes   int
+	err     error     // why it cannot be used
+	until   time.Time // with err, when it is asked for again
 }
 
 // settled reports whether it is known what the schema is, or that there is none.

@@ -42,10 +42,10 @@ func newSchemas(c *config.Config, from registries, was *schemas) (*schemas, erro
 			if of == nil {
 				return nil, fmt.Errorf("streams/%s/schema: the registry %q is new: restart the instance", name, s.Registry)
 			}
-			if stream.DecodedByID() {
-				continue // there is no subject
+			if !c.HasSubject(name) {
+				continue
 			}
-			made.subjects[name] = of.Subject(stream.SchemaSubject(), s.VersionNumber())
+			made.subjects[name] = of.Subject(stream.SchemaSubject(), s.VersionNumber(), kindOf(stream))
 		case was != nil && was.of[name] != nil && bytes.Equal(was.of[name].Text(), s.Text):
 			made.of[name] = was.of[name]
 		default:
@@ -74,16 +74,27 @@ func (s *schemas) definition(stream string) func() (ingest.Definition, error) {
 // schema.
 func (s *schemas) step(name string, stream config.Stream, limits config.Limits) []ingest.Step {
 	bounds := schema.Limits{Steps: limits.SchemaSteps, Violations: limits.SchemaViolations}
-	if stream.DecodedByID() {
-		return []ingest.Step{registry.ReadOnly{}}
-	}
 	if of := s.of[name]; of != nil {
 		return []ingest.Step{ingest.Conforms{Schema: of, Turns: s.turns, Limits: bounds}}
 	}
 	if of := s.subjects[name]; of != nil {
 		return []ingest.Step{registry.Conforms{Subject: of, Framed: stream.Framed(), Turns: s.turns, Limits: bounds}}
 	}
+	if stream.DecodedByID() {
+		return []ingest.Step{registry.ReadOnly{}}
+	}
 	return nil
+}
+
+// kindOf returns the kind of the schemas that the values of a stream have.
+func kindOf(s config.Stream) registry.Kind {
+	switch s.Content {
+	case "avro":
+		return registry.Avro
+	case "auto":
+		return registry.AnyKind
+	}
+	return registry.JSONSchema
 }
 
 // maxDecoded bounds decoded values if there is no limit on events.
@@ -98,7 +109,7 @@ func (r registries) reads(to *hub.Stream, s config.Stream) {
 	to.Content, to.Decode = event.ContentJSON, registry.JSON{}
 	if s.DecodedByID() {
 		from := r[s.Schema.Registry]
-		to.Source, to.Producer = from.Source(to.Source), nil
-		to.Decode = from.Decoding(s.Content == "auto", cmp.Or(to.RecordBytes, maxDecoded))
+		to.Source = from.Source(to.Source)
+		to.Decode = from.Decoding(kindOf(s), cmp.Or(to.RecordBytes, maxDecoded))
 	}
 }

@@ -54,6 +54,29 @@ func (s Stream) SchemaSubject() string {
 	return s.Topic + "-value"
 }
 
+// HasSubject reports whether the schema of a stream is that of a subject of a registry. Values
+// that are shown by the ids of their schemas need none as long as nobody may publish.
+func (c *Config) HasSubject(name string) bool {
+	stream := c.Streams[name]
+	return stream.Schema != nil && stream.Schema.Registry != "" && (!stream.DecodedByID() || c.canBePublished(name))
+}
+
+// canBePublished reports whether a grant, or a token, can give the right to publish to a
+// stream.
+func (c *Config) canBePublished(stream string) bool {
+	for _, g := range c.Grants {
+		if matchesOne(g.Publish, stream) {
+			return true
+		}
+	}
+	for i := range c.Auth.Issuers {
+		if matchesOne(c.Auth.Issuers[i].AuthorizationDetails, stream) {
+			return true
+		}
+	}
+	return false
+}
+
 // SchemaVersion is the version of a subject: a number, or latest.
 type SchemaVersion string
 
@@ -108,7 +131,7 @@ func checkRegistries(c *Config, f *faults) {
 		case s == nil || s.Registry == "":
 		case !slices.Contains(names, s.Registry):
 			f.addOnce(path+"/registry", "%q is not in registries%s", s.Registry, suggest(s.Registry, names))
-		case strings.Contains(stream.SchemaSubject(), auth.TenantPlaceholder):
+		case c.HasSubject(name) && strings.Contains(stream.SchemaSubject(), auth.TenantPlaceholder):
 			f.addOnce(path+"/subject", "is missing: the topic has %s in its name, and the schema is the same for all tenants", auth.TenantPlaceholder)
 		}
 	}

@@ -15,7 +15,7 @@ func loadRegistry(t *testing.T, registry, stream string) (*config.Config, error)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sluice.yaml")
 	content := "kafka: {brokers: [\"127.0.0.1:9092\"]}\ngrants: [{anonymous: true, publish: [a]}]\nregistries: {main: " + registry + "}\nstreams:\n  a: " + stream + "\n"
-	for name, text := range map[string]string{file: content, filepath.Join(dir, "secret"): "hunter2\n", filepath.Join(dir, "empty"): ""} {
+	for name, text := range map[string]string{file: content, filepath.Join(dir, "secret"): "hunter2\n", filepath.Join(dir, "empty"): "", filepath.Join(dir, "key"): strings.Repeat("k", 40)} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -55,9 +55,8 @@ func TestRegistryFaults(t *testing.T) {
 		"not JSON":                {oneRegistry, `{topic: a, schema: {registry: main}}`, "streams/a/schema: values can match a schema only if they are JSON"},
 		"Avro without registry":   {oneRegistry, `{topic: a, content: avro}`, "streams/a/schema: content: avro needs the registry"},
 		"Avro from a file":        {oneRegistry, `{topic: a, content: auto, schema: {json: secret}}`, "streams/a/schema: content: auto needs the registry"},
-		"Avro with a subject":     {oneRegistry, `{topic: a, content: avro, schema: {registry: main, subject: s}}`, "streams/a/schema: subject, strategy, record and version have no effect"},
-		"Avro of a version":       {oneRegistry, `{topic: a, content: avro, schema: {registry: main, version: 2}}`, "have no effect"},
-		"dead letters of Avro":    {oneRegistry, `{topic: a, content: avro, schema: {registry: main}, ingest: {on_invalid: dead_letter, dead_letter: a}}`, "streams/a/ingest/on_invalid: has no effect"},
+		"Avro of no record":       {oneRegistry, `{topic: a, content: avro, schema: {registry: main, strategy: record}}`, "streams/a/schema/record: is missing"},
+		"dead letters of Avro":    {oneRegistry, `{topic: a, content: avro, schema: {registry: main}, ingest: {on_invalid: dead_letter, dead_letter: a}}`, `streams/a/ingest/dead_letter: "a" is the same topic`},
 		"no record":               {oneRegistry, of(`strategy: record`), "streams/a/schema/record: is missing"},
 		"a record for nothing":    {oneRegistry, of(`record: R`), "streams/a/schema/record: has no effect"},
 		"two names":               {oneRegistry, of(`subject: s, strategy: record, record: R`), "streams/a/schema/subject: cannot be combined"},
@@ -67,6 +66,7 @@ func TestRegistryFaults(t *testing.T) {
 		"no version":              {oneRegistry, of(`version: newest`), "streams/a/schema/version: "},
 		"version 0":               {oneRegistry, of(`version: 0`), "streams/a/schema/version: "},
 		"a subject for tenants":   {oneRegistry, "{topic: \"{tenant}.a\", content: json_schema, schema: {registry: main}}\ntenants: {claim: org}", "streams/a/schema/subject: is missing: the topic has {tenant}"},
+		"Avro for tenants":        {oneRegistry, "{topic: \"{tenant}.a\", content: avro, schema: {registry: main}}\ntenants: {claim: org}", "streams/a/schema/subject: is missing: the topic has {tenant}"},
 	} {
 		_, err := loadRegistry(t, c.registry, c.stream)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
@@ -113,6 +113,36 @@ func TestSubjects(t *testing.T) {
 			if got, err := secret(); err != nil || got != want {
 				t.Errorf("%s: got %q, %v", file, got, err)
 			}
+		}
+	}
+}
+
+// TestAvroHasSubject: a stream in Avro has a subject, and dead letters, if a grant or a token
+// can give the right to publish to it.
+func TestAvroHasSubject(t *testing.T) {
+	t.Parallel()
+	const issuer = "\nauth: {issuers: [{issuer: i, audience: sluice, algorithms: [HS256], secret_file: key, authorization_details: [LIST]}]}"
+	for name, c := range map[string]struct {
+		stream string
+		has    bool
+	}{
+		"a":                    {`{topic: a, content: avro, schema: {registry: main, subject: s, version: 2}}`, true},
+		"a, of records":        {`{topic: a, content: auto, schema: {registry: main, strategy: record, record: com.a.R}}`, true},
+		"a, with dead letters": {"{topic: a, content: avro, schema: {registry: main}, ingest: {on_invalid: dead_letter, dead_letter: bad}}\n  bad: {topic: bad}", true},
+		"b":                    {"{topic: a}\n  b: {topic: b, content: avro, schema: {registry: main}}", false},
+		"b, for tenants":       {"{topic: a}\n  b: {topic: \"{tenant}.b\", content: avro, schema: {registry: main}}\ntenants: {claim: org}", false},
+		"b, by tokens":         {"{topic: a}\n  b: {topic: b, content: avro, schema: {registry: main}}" + strings.Replace(issuer, "LIST", `"b*"`, 1), true},
+		"b, by other tokens":   {"{topic: a}\n  b: {topic: b, content: avro, schema: {registry: main}}" + strings.Replace(issuer, "LIST", `a`, 1), false},
+		"b, of JSON":           {"{topic: a}\n  b: {topic: b, content: json_schema, schema: {registry: main}}", true},
+		"b, of a file":         {"{topic: a}\n  b: {topic: b, content: json}", false},
+	} {
+		loaded, err := loadRegistry(t, oneRegistry, c.stream)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if of, _, _ := strings.Cut(name, ","); loaded.HasSubject(of) != c.has {
+			t.Errorf("%s: has a subject: %v", name, !c.has)
 		}
 	}
 }

@@ -26,11 +26,6 @@ type Schema struct {
 	Unknown []string `koanf:"-" validate:"-"`
 }
 
-// names reports whether a schema is named, and not just its registry.
-func (s *Schema) names() bool {
-	return s.Subject != "" || s.Strategy != "topic" || s.Record != "" || s.Version != "latest"
-}
-
 // SchemaName returns the name of the schema of a stream, "" for none: of its file, without
 // the folder, or of its registry and its subject.
 func (s Stream) SchemaName() string {
@@ -50,15 +45,11 @@ func checkSchemas(c *Config, f *faults) {
 		switch {
 		case stream.DecodedByID() && (stream.Schema == nil || stream.Schema.Registry == ""):
 			f.addOnce(path, "content: %s needs the registry with the schemas of values: set registry", stream.Content)
-		case stream.DecodedByID() && stream.Schema.names():
-			f.addOnce(path, "subject, strategy, record and version have no effect with content: %s: values have the ids of their schemas", stream.Content)
 		case stream.DecodedByID() && name == c.Audit.Stream:
 			f.addOnce(path, "the server itself writes this stream: remove schema and content")
-		case stream.DecodedByID() && stream.Ingest.OnInvalid == DeadLetter:
-			f.addOnce(join("streams", name)+"/ingest/on_invalid", "has no effect with content: %s, to which clients cannot publish", stream.Content)
 		case stream.Schema == nil:
 		case !stream.IsJSON():
-			f.addOnce(path, "values can match a schema only if they are JSON: set content: json, or json_schema to store them after the id of a schema of a registry")
+			f.addOnce(path, "values can match a schema only if they are JSON: set content: json, or json_schema or avro to store them after the id of a schema of a registry")
 		case stream.Framed() && stream.Schema.Registry == "":
 			f.addOnce(path, "content: json_schema stores values after the id of a schema, which a file does not have: set registry, or content: json")
 		case name == c.Audit.Stream:

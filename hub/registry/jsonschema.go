@@ -1,0 +1,35 @@
+package registry
+
+import (
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"sluice/hub/schema"
+)
+
+// jsonLanguage is JSON Schema.
+var jsonLanguage = language{
+	kind: JSONSchema, registered: sr.TypeJSON, name: "a JSON Schema",
+	encoder: func(text string, others []referred) (Encoder, error) {
+		whole, err := bundle(text, others)
+		if err != nil {
+			return nil, err
+		}
+		compiled, err := schema.Compile(whole)
+		if err != nil {
+			return nil, err
+		}
+		return jsonSchema{compiled}, nil
+	},
+}
+
+// jsonSchema is a JSON Schema. Values are stored as they are.
+type jsonSchema struct{ *schema.JSON }
+
+// Encode implements ingest.Encoder.
+func (j jsonSchema) Encode(dst, value []byte, limits schema.Limits) ([]byte, schema.Result) {
+	result := j.Validate(value, limits)
+	if len(result.Violations) > 0 {
+		return dst, result
+	}
+	return append(dst, value...), result
+}
