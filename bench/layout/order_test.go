@@ -32,7 +32,7 @@ var againstOrder = map[string]int{
 	"auth/forwarded":        0,
 	"auth/webhook":          0,
 	"hub":                   10,
-	"hub/avro":              0,
+	"hub/avro":              2,
 	"hub/cursors":           1,
 	"hub/envelope":          0,
 	"hub/event":             0,

@@ -2,9 +2,6 @@ package avro
 
 import "math"
 
-// maxDepth is the deepest nesting of a value.
-const maxDepth = 512
-
 // AppendJSON appends a value as JSON of at most so many bytes.
 func (s *Schema) AppendJSON(dst, value []byte, most int) ([]byte, error) {
 	d := decoder{in: value, out: dst, end: len(dst) + most}

@@ -1,8 +1,11 @@
-// Package avro shows values in the binary encoding of Avro as JSON.
+// Package avro shows values in the binary encoding of Avro as JSON, and encodes values in
+// JSON in it.
 //
 // The schema is parsed by a library. Values are decoded here, from the bytes to the text,
 // with nothing in between, so that what a value takes is bounded by the text that it makes:
-// a value of a few bytes can stand for any number of items, or a deep tree of them.
+// a value of a few bytes can stand for any number of items, or a deep tree of them. They are
+// encoded here in the same way, by the scanner that has accepted the JSON: there is no second
+// parser that could read something else.
 //
 // # Guarantees
 //
@@ -16,6 +19,16 @@
 //     groups, other logical types as the type they annotate. Infinite numbers and NaN are
 //     strings.
 //   - What is not a value of the schema, byte for byte to its end, is an error.
+//   - Values are encoded from plain JSON, in which fields with a default can be missing, and
+//     from Avro's JSON encoding, in which an object names the branch of a union. What is
+//     shown of a value can be encoded again, and makes the same value, if its unions can be
+//     told apart by the JSON.
+//   - Nothing is lost in encoding: integers and decimals fit digit for digit, and what is no
+//     field of the schema is a violation. Only floating-point numbers are rounded.
+//   - Violations have JSON pointers, and come in the order of the document. Their messages
+//     contain nothing of the value but names in pointers.
+//   - Time and memory for encoding are counted against Limits.Steps: a step is about a value,
+//     sixteen bytes of text, or a byte of a default.
 //
 // A Schema is immutable. The package starts no goroutine.
 //
@@ -23,9 +36,20 @@
 //
 // A file uses those listed after it.
 //
-//	decode.go  a value as JSON
-//	scalar.go  values that have no others in them
-//	input.go   decoder: what is left of a value, and its JSON so far
-//	schema.go  Schema: from the text of a schema to nodes
-//	node.go    node: a type
+//	decode.go         a value as JSON
+//	scalar.go         values that have no others in them
+//	input.go          decoder: what is left of a value, and its JSON so far
+//
+//	encode.go         a value in JSON in binary
+//	encodeparts.go    objects and arrays
+//	encodeunion.go    the branch that a value is of
+//	encodescalar.go   values that have no others in them
+//	encodedecimal.go  decimals
+//	encoder.go        encoder: what there is of a value so far, its bounds, what is found
+//	violation.go      what is found, in words
+//	number.go         numbers as they are written
+//
+//	schema.go         Schema: from the text of a schema to nodes
+//	defaults.go       defaults of fields
+//	node.go           node: a type
 package avro

@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// maxDecimal bounds the bytes of a decimal: converting it takes the square of them.
-const maxDecimal = 256
-
 // scalar decodes a value that has no others in it.
 func (d *decoder) scalar(n *node) error {
 	switch n.kind {

@@ -12,8 +12,12 @@ import (
 // avroLanguage is Avro.
 var avroLanguage = language{
 	kind: Avro, registered: sr.TypeAvro, name: "a schema of Avro",
-	encoder: func(string, []referred) (Encoder, error) {
-		return nil, errors.New("values in Avro cannot be published")
+	encoder: func(text string, others []referred) (Encoder, error) {
+		compiled, err := compileAvro(text, others)
+		if err != nil {
+			return nil, err
+		}
+		return compiled, compiled.Encodes()
 	},
 	decoder: func(text string, others []referred) (decoder, error) {
 		compiled, err := compileAvro(text, others)

@@ -40,6 +40,7 @@
 //	equal.go      equality, and finding equal items
 //	run.go        a run: one value that is being checked, its bounds, what is found
 //
+//	pointer.go    pointers by places, for other kinds of schemas
 //	violation.go  what is found, in words
 //	node.go       node: a schema of a file
 //	format.go     formats and patterns
