@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -155,5 +156,76 @@ func TestRegistryRestarts(t *testing.T) {
 	}
 	if got, want := fmt.Sprintf("%q", values), `["\x00\x00\x00\x00\x1f{\"n\":2}" "\x00\x00\x00\x00\x1f{\"n\":3}"]`; got != want {
 		t.Errorf("stored is %s", got)
+	}
+}
+
+// TestAvroIsPublished: with a real Kafka, what clients publish as JSON is what a plain consumer
+// with another decoder of Avro reads, by the schema of the id before it; and subscribers see
+// JSON.
+func TestAvroIsPublished(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	topic(t, "registry-published", 1)
+	r := srfake.New()
+	t.Cleanup(r.Close)
+	const order = `{"type":"record","name":"Order","namespace":"com.example","fields":[{"name":"id","type":"long"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},
+	  {"name":"note","type":["null","string"],"default":null},{"name":"by","type":"com.example.User"}]}`
+	const user = `{"type":"record","name":"User","namespace":"com.example","fields":[{"name":"name","type":"string"},{"name":"tags","type":{"type":"map","values":"int"},"default":{"new":1}}]}`
+	r.SeedSchema("user", 1, 40, sr.Schema{Schema: user})
+	r.SeedSchema("registry-published-value", 1, 41, sr.Schema{Schema: order, References: []sr.SchemaReference{{Name: "com.example.User", Subject: "user", Version: 1}}})
+	in := newInstance(t, setup{
+		more: "  published: {topic: registry-published, content: avro, schema: {registry: main}}\n" +
+			"registries: {main: {urls: [\"" + r.URL() + "\"], refresh: 1s}}\n",
+	})
+	if err := in.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := token(t, "reader", "reader"), token(t, "writer", "writer")
+	for _, one := range []struct {
+		body string
+		want int
+	}{
+		{`{"data":{"id":9007199254740993,"price":12.5,"by":{"name":"Ann"}}}`, http.StatusOK},
+		{`{"data":{"by":{"name":"Bob","tags":{"a":1,"b":2}},"note":{"string":"é"},"price":-0.01,"id":-1}}`, http.StatusOK},
+		{`{"data":{"id":1,"price":0.001,"by":{"name":"Eve"}}}`, http.StatusUnprocessableEntity},
+	} {
+		if status, answer := post(ctx, t, in, "published", writer, one.body); status != one.want {
+			t.Errorf("publish %s: %d %s", one.body, status, answer)
+		}
+	}
+	var cache avro.SchemaCache
+	if _, err := cache.Parse(user); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := cache.Parse(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer := kafkaClient(t, kgo.ConsumeTopics("registry-published"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	var values []string
+	for len(values) < 2 && ctx.Err() == nil {
+		consumer.PollFetches(ctx).EachRecord(func(one *kgo.Record) {
+			if len(one.Value) < 5 || binary.BigEndian.Uint32(one.Value[1:]) != 41 || one.Value[0] != 0 {
+				t.Errorf("stored is %x", one.Value)
+				return
+			}
+			var value any
+			rest, err := schema.Decode(one.Value[5:], &value)
+			if err != nil || len(rest) > 0 {
+				t.Errorf("stored is %x: %v", one.Value, err)
+			}
+			text, err := schema.EncodeJSON(value)
+			if err != nil {
+				t.Error(err)
+			}
+			values = append(values, string(text))
+		})
+	}
+	if len(values) != 2 || !strings.Contains(values[0], `9007199254740993`) || !strings.Contains(values[0], `{"new":1}`) || !strings.Contains(values[0], `"note":null`) || !strings.Contains(values[1], `"é"`) || !strings.Contains(values[1], "Bob") {
+		t.Errorf("stored is %q", values)
+	}
+	page, err := get(ctx, "http://"+in.addr+"/v1/streams/published/records?from=earliest", reader)
+	if err != nil || !strings.Contains(page, `"data":{"id":9007199254740993,"price":12.50,"note":null,"by":{"name":"Ann","tags":{"new":1}}}`) || !strings.Contains(page, `"data":{"id":-1,"price":-0.01,"note":"é","by":{"name":"Bob","tags":{"a":1,"b":2}}}`) || !strings.Contains(page, `"gaps":[]`) {
+		t.Errorf("shown is %s, %v", page, err)
 	}
 }
