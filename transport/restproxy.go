@@ -102,19 +102,48 @@ func (p *proxied) answer(body []byte) {
 	_, _ = p.writer.Write(body)
 }
 
+// agrees returns a fault if a schema is declared that the stream does not have.
+func (s *Server) agrees(stream string, declared restproxy.Declared) *wire.Error {
+	if !declared.Given() {
+		return nil
+	}
+	of, err := s.ingest.Schema(stream)
+	switch {
+	case err != nil:
+		return s.publishFault(err)
+	case of == nil:
+		return declared.Check("", 0, nil)
+	}
+	id := uint32(0)
+	if registered, ok := of.(ingest.Registered); ok {
+		id = registered.ID()
+	}
+	return declared.Check(of.MediaType(), id, of.Text())
+}
+
 // handleProxyTopic serves POST /topics/{topic}, version 2 of the interface.
 func (s *Server) handleProxyTopic(w http.ResponseWriter, r *http.Request) {
 	p, ok := s.proxy(w, r, s.identify(r), restproxy.MediaType2, false)
 	if !ok {
 		return
 	}
-	isJSON, fault := restproxy.Embedded(r.Header.Get("Content-Type"))
+	declared, typed := restproxy.Typed(r.Header.Get("Content-Type"))
+	isJSON, fault := true, (*wire.Error)(nil)
+	if !typed {
+		isJSON, fault = restproxy.Embedded(r.Header.Get("Content-Type"))
+	}
 	var body []byte
 	if fault == nil {
 		body, fault = s.readInflated(w, r, p.client.principal)
 	}
 	var messages []ingest.Message
-	if fault == nil {
+	switch {
+	case fault != nil:
+	case typed:
+		if messages, fault = restproxy.ParseTyped2(body, s.wireLimits(), &declared); fault == nil {
+			fault = s.agrees(p.stream, declared)
+		}
+	default:
 		messages, fault = restproxy.Parse2(body, isJSON, s.wireLimits())
 	}
 	if fault != nil {
@@ -146,6 +175,7 @@ func (s *Server) handleProxyRecords(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := proxiedRecords{cluster: r.PathValue("cluster"), topic: r.PathValue("topic")}
+	form.agrees = func(declared restproxy.Declared) *wire.Error { return s.agrees(p.stream, declared) }
 	if streamed {
 		s.serveIntake(w, r, c, p.stream, form, p.refuse)
 		return
@@ -208,7 +238,11 @@ func (p *proxied) reports(form proxiedRecords, body []byte) {
 }
 
 // proxiedRecords is the form of bodies of version 3: JSON objects that follow each other.
-type proxiedRecords struct{ cluster, topic string }
+type proxiedRecords struct {
+	cluster, topic string
+	// agrees returns a fault if a schema is declared that the stream does not have.
+	agrees func(restproxy.Declared) *wire.Error
+}
 
 func (proxiedRecords) mediaType() string { return restproxy.MediaType3 }
 
@@ -219,8 +253,12 @@ func (proxiedRecords) broken(element []byte) bool {
 	return len(element) > 0 && element[0] != '{'
 }
 
-func (proxiedRecords) parse(element []byte, limits wire.Limits) (m ingest.Message, about string, fault *wire.Error) {
-	return restproxy.Parse3(element, limits)
+func (f proxiedRecords) parse(element []byte, limits wire.Limits) (m ingest.Message, about string, fault *wire.Error) {
+	m, about, declared, fault := restproxy.Parse3(element, limits)
+	if fault == nil {
+		fault = f.agrees(declared)
+	}
+	return m, about, fault
 }
 
 func (f proxiedRecords) appendStored(dst []byte, about string, stored upstream.Stored) []byte {

@@ -18,6 +18,12 @@ type Definition interface {
 	Tag() string
 }
 
+// Registered is a Definition that has an id in a registry.
+type Registered interface {
+	Definition
+	ID() uint32
+}
+
 // Fixed returns a schema that does not change, for Stream.Schema.
 func Fixed(schema Definition) func() (Definition, error) {
 	return func() (Definition, error) { return schema, nil }

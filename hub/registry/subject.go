@@ -39,8 +39,17 @@ func (s *Subject) Definition() (ingest.Definition, error) {
 	if now == nil {
 		return nil, ingest.ErrSchemaUnavailable
 	}
-	return now.schema, nil
+	return defined{now.schema, now.id}, nil
 }
+
+// defined is a schema that is in force, with its id. It implements ingest.Registered.
+type defined struct {
+	Encoder
+	id uint32
+}
+
+// ID returns the id of the schema.
+func (d defined) ID() uint32 { return d.id }
 
 // error returns why the last request failed, nil if it did not.
 func (s *Subject) error() error {

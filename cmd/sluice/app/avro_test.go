@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -112,6 +113,35 @@ func TestAvroIsPublished(t *testing.T) {
 	}
 	if letters := r.body("/v1/streams/rejected/records?from=earliest"); !strings.Contains(letters, `["sluice-schema","main/com.example.Order"]`) || !strings.Contains(letters, `"data":{"id": 1}`) || !strings.Contains(letters, "must be a string") {
 		t.Errorf("the dead letters are %s", letters)
+	}
+
+	// Producers of a REST proxy say which schema they mean, and choose none.
+	// The status 0 is any that refuses.
+	proxy := func(path, contentType, body string, want int, says string) {
+		t.Helper()
+		res, err := http.Post("http://"+r.address+path, contentType, strings.NewReader(body)) //nolint:gosec // of this test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, _ := io.ReadAll(res.Body)
+		if want > 0 && res.StatusCode != want || want == 0 && (res.StatusCode < 400 || res.StatusCode > 422) || !strings.Contains(string(text), says) {
+			t.Errorf("%s, %s: got %d %s", path, body, res.StatusCode, text)
+		}
+	}
+	const v2, v3, mediaType = "/topics/orders", "/kafka/v3/clusters/any/topics/orders/records", "application/vnd.kafka.avro.v2+json"
+	quoted, err := json.Marshal(orderSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy(v2, mediaType, `{"value_schema_id":16,"records":[{"value":{"id":"v2","n":5,"note":{"string":"x"}}}]}`, 200, `"offset":4`)
+	proxy(v2, mediaType, `{"value_schema":`+string(quoted)+`,"records":[{"value":{"id":"v2","n":6,"note":null}}]}`, 200, `"offset":5`)
+	proxy(v2, mediaType, `{"value_schema_id":17,"records":[{"value":{"id":"v2"}}]}`, 0, "another one than that with the id 17")
+	proxy(v2, "application/vnd.kafka.jsonschema.v2+json", `{"records":[{"value":{"id":"v2"}}]}`, 415, "no schema of the type JSONSCHEMA")
+	proxy(v3, "application/json", `{"value":{"type":"AVRO","schema_id":16,"data":{"id":"v3"}}}`, 200, `"offset":6`)
+	proxy(v3, "application/json", `{"value":{"type":"AVRO","schema_id":17,"data":{"id":"v3"}}}`, 200, "another one than that with the id 17")
+	if got := stored("raw"); len(got) != 7 || got[4] != head+"\x04v2\x0a\x02\x02x" || got[5] != head+"\x04v2\x0c\x00" || got[6] != head+"\x04v3\x02\x00" {
+		t.Errorf("stored is %q", got)
 	}
 
 	// What is not known.

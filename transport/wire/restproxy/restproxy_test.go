@@ -47,15 +47,15 @@ func TestParse3(t *testing.T) {
 		`{"partition_id":null,"original_size":5,"headers":null,"timestamp":null,"key":null}`:                                           `null=null json=false|`,
 		`{"headers":[{"name":"a","value":"aGk="},{"name":"a","value":null},{"name":"b"}],"timestamp":"2026-11-29T12:00:00.123+01:00"}`: `null=null json=false a:"hi" a:null b:null at 1795950000123|`,
 	} {
-		m, sizes, fault := restproxy.Parse3([]byte(" "+body+"\n"), limits)
+		m, sizes, _, fault := restproxy.Parse3([]byte(" "+body+"\n"), limits)
 		if got := show(m) + "|" + sizes; fault != nil || got != want {
 			t.Errorf("%s: got %s, want %s (%v)", body, got, want, fault)
 		}
 	}
 	for body, says := range map[string]string{
 		``: "", `[]`: "object", `{`: "", "\xff": "UTF-8", `{"a":1}`: "unknown field", `{"value":1}`: "/value must be an object",
-		`{"partition_id":0}`: "partition_id cannot be chosen", `{"value":{"data":1}}`: "type must be", `{"value":{"type":"AVRO","data":1}}`: "registry",
-		`{"value":{"type":"PROTOBUF","data":1}}`: "registry", `{"value":{"type":"JSONSCHEMA","data":1}}`: "registry", `{"value":{"schema_id":1,"data":1}}`: "registry",
+		`{"partition_id":0}`: "partition_id cannot be chosen", `{"value":{"data":1}}`: "type must be", `{"key":{"type":"AVRO","data":1}}`: "keys have no schema",
+		`{"value":{"type":"AVRO","subject":"s","data":1}}`: "cannot be chosen", `{"value":{"type":"JSON","schema_id":1,"data":1}}`: "no effect", `{"value":{"schema_id":0,"data":1}}`: "positive", `{"value":{"schema_version":1,"data":1}}`: "cannot be chosen",
 		`{"value":{"type":"json","data":1}}`: "type must be", `{"value":{"type":"JSON","data":1,"x":1}}`: "unknown field", `{"key":{"type":"STRING","data":1}}`: "string",
 		`{"value":{"type":"BINARY","data":"a"}}`: "base64", `{"value":{"type":"BINARY","data":"aGk"}}`: "base64", `{"value":{"type":"BINARY","data":"aG\nk="}}`: "",
 		`{"value":{"type":"STRING","data":"\ud800"}}`: "surrogate", `{"headers":{}}`: "array", `{"headers":[1]}`: "object", `{"headers":[{"value":""}]}`: "name is required",
@@ -63,7 +63,7 @@ func TestParse3(t *testing.T) {
 		`{"timestamp":"1969-01-01T00:00:00Z"}`: "1970", `{"value":{"type":"JSON","data":1},"value":null}`: "duplicate",
 		`{"value":{"type":"JSON","data":[[[[[[[1]]]]]]]}}`: "json_depth",
 	} {
-		_, _, fault := restproxy.Parse3([]byte(body), limits)
+		_, _, _, fault := restproxy.Parse3([]byte(body), limits)
 		if fault == nil || !strings.Contains(fault.Message, strings.TrimPrefix(says, "/")) {
 			t.Errorf("%s: %v, want %q in it", body, fault, says)
 		}
@@ -86,7 +86,8 @@ func TestParse2(t *testing.T) {
 		{true, `{"records":[1]}`, "must be an object"},
 		{true, `{"records":[{"headers":[]}]}`, "unknown field"},
 		{true, `{"records":[{}],"x":1}`, "unknown field"},
-		{true, `{"records":[{}],"value_schema":"{}"}`, "registry"},
+		{true, `{"records":[{}],"value_schema":"{}"}`, "content type"},
+		{true, `{"records":[{}],"key_schema_id":1}`, "keys have no schema"},
 		{true, `{"records":[{},{},{},{}]}`, "batch_records"},
 		{true, `[]`, "object"},
 		{true, ``, ""},
@@ -154,7 +155,7 @@ func TestAnswers(t *testing.T) {
 func FuzzParse3(f *testing.F) {
 	f.Add([]byte(`{"key":{"type":"JSON","data":{"b": 1}},"value":{"type":"BINARY","data":"aGk="},"headers":[{"name":"a","value":"aGk="}],"timestamp":"2026-11-29T12:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		m, sizes, fault := restproxy.Parse3(body, limits)
+		m, sizes, _, fault := restproxy.Parse3(body, limits)
 		if fault != nil {
 			return
 		}

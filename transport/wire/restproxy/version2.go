@@ -17,15 +17,13 @@ const MediaType2 = "application/vnd.kafka.v2+json"
 // embedded: as JSON, or in base64.
 func Embedded(contentType string) (isJSON bool, fault *wire.Error) {
 	kind, _, err := mime.ParseMediaType(contentType)
-	message := "the content type must be application/vnd.kafka.json.v2+json or application/vnd.kafka.binary.v2+json"
+	const message = "the content type must be application/vnd.kafka.json.v2+json or application/vnd.kafka.binary.v2+json, or that of the schemas of the stream"
 	if err == nil {
 		switch kind {
 		case "application/vnd.kafka.json.v2+json":
 			return true, nil
 		case "application/vnd.kafka.binary.v2+json", MediaType2, "application/vnd.kafka+json", "application/json":
 			return false, nil
-		case "application/vnd.kafka.avro.v2+json", "application/vnd.kafka.jsonschema.v2+json", "application/vnd.kafka.protobuf.v2+json":
-			message = "records with schemas need a schema registry, which this server does not have: " + message
 		}
 	}
 	return false, &wire.Error{Code: wire.BadRequest, HTTPStatus: 415, Message: message}
@@ -35,6 +33,15 @@ func Embedded(contentType string) (isJSON bool, fault *wire.Error) {
 //
 // The error's code is TooLarge or BadRequest.
 func Parse2(b []byte, isJSON bool, limits wire.Limits) ([]ingest.Message, *wire.Error) {
+	return parse2(b, isJSON, limits, nil)
+}
+
+// ParseTyped2 is Parse2 for values that have a schema. It adds what the request says about it.
+func ParseTyped2(b []byte, limits wire.Limits, declared *Declared) ([]ingest.Message, *wire.Error) {
+	return parse2(b, true, limits, declared)
+}
+
+func parse2(b []byte, isJSON bool, limits wire.Limits, declared *Declared) ([]ingest.Message, *wire.Error) {
 	if fault := wire.CheckJSON(b, limits); fault != nil {
 		return nil, fault
 	}
@@ -44,8 +51,13 @@ func Parse2(b []byte, isJSON bool, limits wire.Limits) ([]ingest.Message, *wire.
 		switch name {
 		case "records":
 			list = value
-		case "key_schema", "key_schema_id", "value_schema", "value_schema_id":
-			r.without(at, value, "needs a schema registry, which this server does not have")
+		case "key_schema", "key_schema_id":
+			r.without(at, value, "is not possible: keys have no schema, and are stored as JSON")
+		case "value_schema", "value_schema_id":
+			if declared != nil {
+				return r.declare(declared, name, at, value)
+			}
+			r.without(at, value, "needs a content type with schemas, such as application/vnd.kafka.avro.v2+json")
 		default:
 			return false
 		}

@@ -15,12 +15,13 @@ import (
 const MediaType3 = "application/json"
 
 // Parse3 parses a record of version 3. The message aliases b. sizes is what the delivery
-// report says about the key and the value.
+// report says about the key and the value, and declared what the record says about the schema
+// of the value.
 //
 // The error's code is TooLarge, ReservedHeader or BadRequest.
-func Parse3(b []byte, limits wire.Limits) (m ingest.Message, sizes string, fault *wire.Error) {
+func Parse3(b []byte, limits wire.Limits) (m ingest.Message, sizes string, declared Declared, fault *wire.Error) {
 	if fault := wire.CheckJSON(b, limits); fault != nil {
-		return m, "", fault
+		return m, "", declared, fault
 	}
 	r := &reader{}
 	var key, value string
@@ -31,12 +32,12 @@ func Parse3(b []byte, limits wire.Limits) (m ingest.Message, sizes string, fault
 		case "headers":
 			m.Headers = r.headers(at, raw)
 		case "key":
-			m.Key, key, _ = r.part(at, raw)
+			m.Key, key, _ = r.part(at, raw, nil)
 			if key == typeJSON && m.Key != nil {
 				m.Key = compact(m.Key)
 			}
 		case "value":
-			m.Value, value, m.JSON = r.part(at, raw)
+			m.Value, value, m.JSON = r.part(at, raw, &declared)
 		case "timestamp":
 			m.Timestamp = r.time(at, raw)
 		case "original_size":
@@ -46,9 +47,9 @@ func Parse3(b []byte, limits wire.Limits) (m ingest.Message, sizes string, fault
 		return true
 	})
 	if r.fault != nil {
-		return m, "", r.fault
+		return m, "", declared, r.fault
 	}
-	return m, appendSizes(key, len(m.Key), value, len(m.Value)), nil
+	return m, appendSizes(key, len(m.Key), value, len(m.Value)), declared, nil
 }
 
 // The types of data.
@@ -58,22 +59,21 @@ const (
 	typeString = "STRING"
 )
 
-// part reads a key or a value. Null data, or none, is null.
-func (r *reader) part(pointer string, raw []byte) (b []byte, kind string, isJSON bool) {
+// part reads a key or a value. Null data, or none, is null. A key has no schema.
+func (r *reader) part(pointer string, raw []byte, declared *Declared) (b []byte, kind string, isJSON bool) {
 	if isNull(raw) {
 		return nil, "", false
 	}
 	var data []byte
+	var given Declared
 	r.fields(pointer, raw, func(name, at string, value []byte) bool {
 		switch name {
 		case "type":
 			kind = r.text(at, value)
 		case "data":
 			data = value
-		case "schema", "schema_id", "schema_version", "subject", "subject_name_strategy":
-			r.without(at, value, "needs a schema registry, which this server does not have: use the types BINARY, JSON or STRING")
 		default:
-			return false
+			return r.declare(&given, name, at, value)
 		}
 		return true
 	})
@@ -82,12 +82,27 @@ func (r *reader) part(pointer string, raw []byte) (b []byte, kind string, isJSON
 	}
 	switch kind {
 	case typeBinary, typeJSON, typeString:
-	case "AVRO", "JSONSCHEMA", "PROTOBUF":
-		r.refuse(pointer+"/type", "needs a schema registry, which this server does not have: use BINARY, JSON or STRING")
-		return nil, "", false
+		if given.Given() {
+			r.refuse(given.at, "has no effect on the type "+kind)
+		}
+	case typeAvro, typeJSONSchema, typeProtobuf, "":
+		switch {
+		case declared == nil:
+			r.refuse(pointer+"/type", "must be one of: BINARY, JSON, STRING, as keys have no schema")
+		case kind == "" && !given.Given():
+			r.refuse(pointer+"/type", "must be one of: BINARY, JSON, STRING, AVRO, JSONSCHEMA, PROTOBUF")
+		}
+		if given.kind = kind; given.at == "" {
+			given.at = pointer + "/type"
+		}
 	default:
-		r.refuse(pointer+"/type", "must be one of: BINARY, JSON, STRING")
+		r.refuse(pointer+"/type", "must be one of: BINARY, JSON, STRING, AVRO, JSONSCHEMA, PROTOBUF")
+	}
+	if r.fault != nil {
 		return nil, "", false
+	}
+	if declared != nil {
+		*declared = given
 	}
 	switch {
 	case data == nil || isNull(data):
