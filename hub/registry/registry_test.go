@@ -187,7 +187,7 @@ func TestAwayAtStart(t *testing.T) {
 		run(t, r)
 		inForce(t, r, s, "", `subject "s" has no schema: values cannot be published: the registry answered with status 503`)
 		f.again()
-		time.Sleep(time.Second)
+		time.Sleep(2*time.Second + time.Millisecond) // the second wait, if the first is over already
 		inForce(t, r, s, first, "")
 	})
 }
