@@ -50,6 +50,7 @@
 //	number.go         numbers as they are written
 //
 //	schema.go         Schema: from the text of a schema to nodes
+//	expansion.go      what defaults stand for, before the library expands them
 //	defaults.go       defaults of fields
 //	node.go           node: a type
 package avro

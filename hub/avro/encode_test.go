@@ -246,3 +246,48 @@ func TestEncodingIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultsAreBounded: schemas whose defaults stand for very much are refused, before they
+// are expanded; and what is usual is not.
+func TestDefaultsAreBounded(t *testing.T) {
+	t.Parallel()
+	const leaf = `{"type":"record","name":"R0","namespace":"a.b","fields":[{"name":"n","type":"int","default":0}]}`
+	doubling := func(levels int, leaf, shape string) string {
+		text := leaf
+		for n := range levels {
+			text = fmt.Sprintf(strings.ReplaceAll(shape, "N", "%[2]d"), text, n, n+1)
+		}
+		return text
+	}
+	const records = `{"type":"record","name":"R%[3]d","namespace":"a.b","fields":[{"name":"a","type":%[1]s,"default":{}},{"name":"b","type":"RN","default":{}}]}`
+	const flat = `{"type":"record","name":"R%[3]d","namespace":"a.b","fields":[{"name":"a","type":["null",%[1]s],"default":{}},{"name":"b","type":{"type":"array","items":"a.b.RN"},"default":[{},{}]}]}`
+	began := time.Now()
+	for name, c := range map[string]struct {
+		text   string
+		others []string
+	}{
+		"records":          {doubling(40, leaf, records), nil},
+		"empty records":    {doubling(40, `{"type":"record","name":"R0","namespace":"a.b","fields":[]}`, records), nil},
+		"arrays in unions": {doubling(40, leaf, flat), nil},
+		"of others":        {`{"type":"record","name":"T","fields":[{"name":"a","type":"a.b.R40","default":{}}]}`, []string{doubling(40, leaf, records)}},
+		"itself":           {`{"type":"record","name":"R","fields":[{"name":"a","type":"R","default":{}}]}`, nil},
+	} {
+		if _, err := avro.Compile(c.text, c.others...); err == nil {
+			t.Errorf("%s: is accepted", name)
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+	s := compile(t, doubling(8, leaf, records))
+	if got, wrong := encoded(s, `{}`, limits); got != strings.Repeat("\x00", 256) || wrong != nil {
+		t.Errorf("got %x, %q", got, wrong)
+	}
+	var many []string
+	for n := range 2000 {
+		many = append(many, fmt.Sprintf(`{"name":"f%d","type":["null",{"type":"map","values":"string"}],"default":null},{"name":"g%d","type":{"type":"map","values":"int"},"default":{}}`, n, n))
+	}
+	if s := compile(t, `{"type":"record","name":"Wide","fields":[`+strings.Join(many, ",")+`]}`); s.Encodes() != nil {
+		t.Error(s.Encodes())
+	}
+}

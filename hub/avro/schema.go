@@ -39,6 +39,9 @@ func (s *Schema) Encodes() error { return s.unusable }
 // Compile compiles a schema. Others are the schemas that it refers to by the names of their
 // types, each after those that it refers to itself.
 func Compile(text string, others ...string) (*Schema, error) {
+	if err := checkExpansion(append([]string{text}, others...)...); err != nil {
+		return nil, err
+	}
 	var cache avro.SchemaCache
 	for _, other := range others {
 		if _, err := cache.Parse(other); err != nil {
