@@ -142,6 +142,7 @@ func TestSchemas(t *testing.T) {
 		"a broken other":  {`"int"`, []string{`{"type":"record"}`}},
 		"a missing inner": {`{"type":"array","items":"B"}`, []string{`{"type":"record","name":"B","fields":[{"name":"a","type":"A"}]}`}},
 		"many digits":     {`{"type":"bytes","logicalType":"decimal","precision":5000,"scale":4000}`, nil},
+		"many bytes":      {`{"type":"fixed","name":"F","size":257,"logicalType":"decimal","precision":5,"scale":0}`, nil},
 	} {
 		if _, err := avro.Compile(c.text, c.others...); err == nil || strings.Contains(err.Error(), "shape") {
 			t.Errorf("%s: %v", name, err)

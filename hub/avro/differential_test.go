@@ -160,10 +160,10 @@ func (g *generator) value(n *library.SchemaNode) string {
 		g.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 		return "{" + strings.Join(members, ",") + "}"
 	}
-	switch {
-	case n.LogicalType == "decimal":
+	switch n.LogicalType {
+	case "decimal":
 		return g.pick("", "-") + fmt.Sprintf("%d.%03d", g.Uint32()>>g.IntN(32), g.IntN(1000))
-	case n.LogicalType == "uuid":
+	case "uuid":
 		return fmt.Sprintf(`"%08x-%04x-%04x-%04x-%012x"`, g.Uint32(), g.IntN(1<<16), g.IntN(1<<16), g.IntN(1<<16), g.Uint64()>>16)
 	}
 	size := n.Size

@@ -174,8 +174,8 @@ func (n *node) distinguish() {
 func (n *node) annotate(from *avro.SchemaNode) error {
 	switch {
 	case from.LogicalType == "decimal" && (n.kind == kindBytes || n.kind == kindFixed):
-		if n.decimal, n.scale, n.precision = true, from.Scale, from.Precision; n.scale < 0 || n.scale > maxScale {
-			return fmt.Errorf("a decimal has the scale %d, which is not between 0 and %d", n.scale, maxScale)
+		if n.decimal, n.scale, n.precision = true, from.Scale, from.Precision; n.scale < 0 || n.scale > maxScale || n.size > maxDecimal {
+			return fmt.Errorf("a decimal has the scale %d, which is not between 0 and %d, or %d bytes, more than %d", n.scale, maxScale, n.size, maxDecimal)
 		}
 	case from.LogicalType == "uuid" && (n.kind == kindString || n.kind == kindFixed && n.size == 16):
 		n.uuid = true

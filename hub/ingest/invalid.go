@@ -11,7 +11,7 @@ type Violation struct {
 	Pointer string
 	Message string
 	// Keyword is the keyword of the schema that the value violates, "" for a rule of the
-	// stream. It is one of schema.Keywords.
+	// stream. It is one of schema.Keywords or avro.Keywords.
 	Keyword string
 }
 
