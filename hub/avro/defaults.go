@@ -118,18 +118,17 @@ func (d *defaulting) mapping(dst []byte, n *node, v any, depth int) ([]byte, err
 	return append(dst, 0), nil
 }
 
-// record encodes a record. Its fields that are missing have their own defaults.
+// record encodes a record. Its fields that are missing have their own defaults, and what is no
+// field is passed over, as by other implementations.
 func (d *defaulting) record(dst []byte, n *node, v any, depth int) ([]byte, error) {
 	values, ok := v.(map[string]any)
 	if !ok {
 		return nil, errDefault
 	}
-	known := 0
 	for i, f := range d.records[n].fields {
 		value, given := values[f.Name]
 		switch {
 		case given:
-			known++
 		case f.HasDefault:
 			value = f.Default
 		default:
@@ -139,9 +138,6 @@ func (d *defaulting) record(dst []byte, n *node, v any, depth int) ([]byte, erro
 		if dst, err = d.encode(dst, n.of[i], value, depth+1); err != nil {
 			return nil, err
 		}
-	}
-	if known < len(values) {
-		return nil, errDefault
 	}
 	return dst, nil
 }

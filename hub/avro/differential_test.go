@@ -349,3 +349,28 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	})
 }
+
+// TestDefaultsAgree: a field that is missing is encoded as by the library.
+func TestDefaultsAgree(t *testing.T) {
+	t.Parallel()
+	const one, other = `{"type":"record","name":"A","fields":[{"name":"x","type":"int","default":3}]}`, `{"type":"record","name":"B","fields":[{"name":"x","type":"int"},{"name":"y","type":["long","null"],"default":-1}]}`
+	for _, c := range [][2]string{
+		{`"int"`, `-5`}, {`"long"`, `9007199254740993`}, {`"float"`, `0.1`}, {`"float"`, `"-Infinity"`}, {`"double"`, `1`}, {`"double"`, `1e300`}, {`"boolean"`, `true`}, {`"boolean"`, `false`}, {`"null"`, `null`},
+		{`"string"`, `"é\n"`}, {`"bytes"`, `"\u00ff\u0000"`}, {`{"type":"fixed","name":"F","size":2}`, `"a\u0080"`}, {`{"type":"enum","name":"E","symbols":["P","Q"]}`, `"Q"`},
+		{`{"type":"bytes","logicalType":"decimal","precision":5,"scale":2}`, `"\u0001"`}, {`["null","string"]`, `null`}, {`["string","bytes"]`, `"a"`}, {`["bytes","string"]`, `"a"`}, {`["null","int"]`, `5`}, {`["double","int"]`, `5`},
+		{`{"type":"array","items":["null","int"]}`, `[1,null,2]`}, {`{"type":"map","values":"string"}`, `{"k":"v"}`}, {`{"type":"map","values":"string"}`, `{}`}, {`{"type":"array","items":"int"}`, `[]`},
+		{one, `{}`}, {one, `{"x":1}`}, {other, `{"x":1}`}, {`[` + one + `,` + other + `]`, `{"x":1,"y":2}`}, {`[` + one + `,` + other + `]`, `{"x":1}`}, {`["null",` + other + `]`, `{"x":1,"y":null}`},
+		{`{"type":"long","logicalType":"timestamp-millis"}`, `7`}, {`{"type":"int","logicalType":"date"}`, `7`},
+	} {
+		text := `{"type":"record","name":"R","fields":[{"name":"f","type":` + c[0] + `,"default":` + c[1] + `}]}`
+		of, err := library.Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		want, err := of.Encode(map[string]any{})
+		if got, wrong := encoded(compile(t, text), `{}`, limits); got != string(want) || err != nil || wrong != nil {
+			t.Errorf("%s: got %x, %q, want %x, %v", text, got, wrong, want, err)
+		}
+	}
+}
