@@ -51,7 +51,8 @@ var rules = []rule{
 	{of: "hub/envelope", ours: []string{"hub/jsonscan", "hub/record", "hub/event", "hub/redact"}, others: []string{"github.com/tink-crypto/tink-go/v2"}},
 	{of: "hub/envelope/transit", ours: nil, others: []string{}},
 	{of: "hub/avro", ours: []string{"hub/jsonscan", "hub/schema"}, others: []string{"github.com/twmb/avro"}},
-	{of: "hub/registry", ours: []string{"hub", "hub/avro", "hub/backoff", "hub/ingest", "hub/jsonscan", "hub/record", "hub/schema", "hub/upstream"}, others: []string{"github.com/twmb/franz-go/pkg/sr"}},
+	{of: "hub/protobuf", ours: []string{"hub/jsonscan", "hub/schema"}, others: []string{"github.com/bufbuild/protocompile", "google.golang.org/protobuf"}},
+	{of: "hub/registry", ours: []string{"hub", "hub/avro", "hub/protobuf", "hub/backoff", "hub/ingest", "hub/jsonscan", "hub/record", "hub/schema", "hub/upstream"}, others: []string{"github.com/twmb/franz-go/pkg/sr"}},
 	// Tokens for Kafka know nothing of reading and writing.
 	{of: "hub/kafkalog/bearer", ours: nil, others: []string{"github.com/segmentio/kafka-go"}},
 	{of: "hub/kafkalog/mskiam", ours: []string{"hub/kafkalog/bearer"}, others: []string{

@@ -46,6 +46,7 @@ var againstOrder = map[string]int{
 	"hub/kafkalog/bearer":   0,
 	"hub/kafkalog/mskiam":   0,
 	"hub/kafkalog/producer": 4,
+	"hub/protobuf":          2,
 	"hub/record":            0,
 	"hub/redact":            0,
 	"hub/redisstore":        0,
