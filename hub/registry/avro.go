@@ -12,7 +12,7 @@ import (
 // avroLanguage is Avro.
 var avroLanguage = language{
 	kind: Avro, registered: sr.TypeAvro, name: "a schema of Avro",
-	encoder: func(text string, others []referred) (Encoder, error) {
+	encoder: func(text string, others []referred, _ string) (Encoder, error) {
 		compiled, err := compileAvro(text, others)
 		if err != nil {
 			return nil, err

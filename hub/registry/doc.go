@@ -39,6 +39,7 @@
 //	languages.go   all kinds of schemas
 //	jsonschema.go  values of JSON Schemas
 //	avro.go        values of schemas of Avro
+//	protobuf.go    values of schemas of Protobuf
 //	kind.go        Kind, Encoder: what is known of a kind of schema
 //	gather.go      a schema with all that it refers to
 //	bundle.go      JSON Schemas that refer to each other, as one

@@ -9,7 +9,7 @@ import (
 // jsonLanguage is JSON Schema.
 var jsonLanguage = language{
 	kind: JSONSchema, registered: sr.TypeJSON, name: "a JSON Schema",
-	encoder: func(text string, others []referred) (Encoder, error) {
+	encoder: func(text string, others []referred, _ string) (Encoder, error) {
 		whole, err := bundle(text, others)
 		if err != nil {
 			return nil, err

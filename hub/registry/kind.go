@@ -17,6 +17,9 @@ const (
 	JSONSchema Kind = "json_schema"
 	// Avro is a schema of Avro, in whose binary encoding its values are stored.
 	Avro Kind = "avro"
+	// Protobuf is a schema of Protocol Buffers, in whose binary encoding its values are stored,
+	// after the indexes of their message in the schema.
+	Protobuf Kind = "protobuf"
 )
 
 // Encoder is a schema by which values are published: it checks values in JSON, and encodes
@@ -41,8 +44,9 @@ type language struct {
 	registered sr.SchemaType
 	name       string
 	// encoder makes what values are published by, of a schema and those that it refers to,
-	// each after those that it refers to itself.
-	encoder func(text string, others []referred) (Encoder, error)
+	// each after those that it refers to itself. The record is the type of the values, if a
+	// schema can have several; "" for the first.
+	encoder func(text string, others []referred, record string) (Encoder, error)
 	// decoder makes what values are read by. It is nil if their schema is not needed for
 	// that: they are JSON.
 	decoder func(text string, others []referred) (decoder, error)

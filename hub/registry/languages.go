@@ -7,7 +7,7 @@ import (
 )
 
 // languages are all of them.
-var languages = []language{jsonLanguage, avroLanguage}
+var languages = []language{jsonLanguage, avroLanguage, protobufLanguage}
 
 var errLanguage = errors.New("it is of a kind that is not supported")
 

@@ -34,11 +34,12 @@ type Registry struct {
 	subjects map[key]*Subject
 }
 
-// key is a subject in a version, or in the latest, whose schema is of a kind.
+// key is a subject in a version, or in the latest, whose schema is of a kind, for values of a type.
 type key struct {
 	subject string
 	version int
 	kind    Kind
+	record  string
 }
 
 // New returns a registry, which is not asked for anything yet.
@@ -60,13 +61,20 @@ func New(c Config) (*Registry, error) {
 // Subject returns a subject in a version, 0 for the latest, which is followed from now on,
 // until Keep is called without it. A schema of another kind does not come into force.
 func (r *Registry) Subject(name string, version int, kind Kind) *Subject {
+	return r.SubjectOf(name, version, kind, "")
+}
+
+// SubjectOf is Subject for values of one of the types that a schema has, by its full name. That
+// is a message of a schema of Protobuf, of which the first is taken for no name; other schemas
+// have one type only.
+func (r *Registry) SubjectOf(name string, version int, kind Kind, record string) *Subject {
 	version = cmp.Or(version, latest)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := key{name, version, kind}
+	at := key{name, version, kind, record}
 	s := r.subjects[at]
 	if s == nil {
-		s = &Subject{name: name, version: version, kind: kind}
+		s = &Subject{name: name, version: version, kind: kind, record: record}
 		r.subjects[at] = s
 		select {
 		case r.changed <- struct{}{}:
@@ -96,7 +104,7 @@ func (r *Registry) followed() []*Subject {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *Subject) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version), cmp.Compare(a.kind, b.kind))
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version), cmp.Compare(a.kind, b.kind), cmp.Compare(a.record, b.record))
 	})
 	return list
 }

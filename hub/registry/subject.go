@@ -17,6 +17,7 @@ type Subject struct {
 	name    string
 	version int // or latest
 	kind    Kind
+	record  string
 	current atomic.Pointer[version]
 
 	// Owned by the goroutine of Registry.Run, and before that, of Start.
@@ -96,7 +97,7 @@ func (s *Subject) compile(ctx context.Context, c *client, got sr.SubjectSchema) 
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := of.encoder(got.Schema.Schema, others)
+	compiled, err := of.encoder(got.Schema.Schema, others, s.record)
 	if err != nil {
 		return nil, err
 	}

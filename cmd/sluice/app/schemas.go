@@ -45,7 +45,7 @@ func newSchemas(c *config.Config, from registries, was *schemas) (*schemas, erro
 			if !c.HasSubject(name) {
 				continue
 			}
-			made.subjects[name] = of.Subject(stream.SchemaSubject(), s.VersionNumber(), kindOf(stream))
+			made.subjects[name] = of.SubjectOf(stream.SchemaSubject(), s.VersionNumber(), kindOf(stream), s.Record)
 		case was != nil && was.of[name] != nil && bytes.Equal(was.of[name].Text(), s.Text):
 			made.of[name] = was.of[name]
 		default:
@@ -91,6 +91,8 @@ func kindOf(s config.Stream) registry.Kind {
 	switch s.Content {
 	case "avro":
 		return registry.Avro
+	case "protobuf":
+		return registry.Protobuf
 	case "auto":
 		return registry.AnyKind
 	}

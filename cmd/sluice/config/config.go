@@ -44,8 +44,8 @@ type Admin struct {
 type Stream struct {
 	Topic       string        `koanf:"topic" validate:"required,topic_name" doc:"Kafka topic; {tenant} in its name stands for the tenant of a client, so that each tenant has a stream of this name of its own"`
 	Cluster     string        `koanf:"cluster" doc:"name of a cluster in kafka/clusters; can be left out if there is only one"`
-	Content     string        `koanf:"content" validate:"omitempty,oneof=json text bytes json_schema avro auto" doc:"type of the values; if left out, detected for each record. json_schema is JSON that is stored after the id of a schema of a registry, as serializers of Confluent's write it, and shown without. avro is Avro that is stored in this way, and auto either of them, by the id; both need registry in schema, and are JSON for clients that publish and subscribe"`
-	Schema      *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json, json_schema, avro or auto. A value that does not match is refused with invalid, or kept as a dead letter"`
+	Content     string        `koanf:"content" validate:"omitempty,oneof=json text bytes json_schema avro protobuf auto" doc:"type of the values; if left out, detected for each record. json_schema is JSON that is stored after the id of a schema of a registry, as serializers of Confluent's write it, and shown without. avro and protobuf are Avro and Protobuf that are stored in this way, and auto any of them, by the id; they need registry in schema, and are JSON for clients that publish and subscribe"`
+	Schema      *Schema       `koanf:"schema" doc:"what the values match that clients publish; requires content: json, json_schema, avro, protobuf or auto. A value that does not match is refused with invalid, or kept as a dead letter"`
 	Partitions  int           `koanf:"partitions" validate:"omitempty,between=1..10000" unit:"partitions" doc:"number of partitions with which a missing topic is created at start; if left out, the topic is never created"`
 	Linger      time.Duration `koanf:"linger" default:"1m" validate:"between=0s..24h" doc:"how long reading of the topic continues after the last subscriber has left"`
 	Backfill    time.Duration `koanf:"backfill" default:"10m" validate:"between=0s..24h" doc:"how far back memory is filled when reading starts, so that clients that reconnect after a restart are served from memory"`
@@ -72,7 +72,9 @@ func (s Stream) IsJSON() bool { return s.Content == "json" || s.Framed() }
 func (s Stream) Framed() bool { return s.Content == "json_schema" || s.DecodedByID() }
 
 // DecodedByID reports whether values are shown as the schemas say whose ids they have.
-func (s Stream) DecodedByID() bool { return s.Content == "avro" || s.Content == "auto" }
+func (s Stream) DecodedByID() bool {
+	return s.Content == "avro" || s.Content == "protobuf" || s.Content == "auto"
+}
 
 // Cursors configures how named cursors are kept.
 type Cursors struct {

@@ -112,12 +112,10 @@ func checkSchema(level validator.StructLevel) {
 		conflict(level, "registry", "cannot be combined with json")
 	case s.JSON != "" && (s.Subject != "" || s.Record != "" || byRecord || s.Version != "latest"):
 		conflict(level, "json", "cannot be combined with subject, strategy, record and version, which need registry")
-	case s.Subject != "" && (byRecord || s.Record != ""):
-		conflict(level, "subject", "cannot be combined with strategy and record, which say how a subject is named")
+	case s.Subject != "" && byRecord:
+		conflict(level, "subject", "cannot be combined with strategy, which says how a subject is named")
 	case byRecord && s.Record == "":
 		conflict(level, "record", "is missing: strategy %s names the subject after the record type", s.Strategy)
-	case !byRecord && s.Record != "":
-		conflict(level, "record", "has no effect without strategy: record or topic_record")
 	}
 }
 

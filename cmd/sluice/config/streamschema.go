@@ -17,7 +17,7 @@ type Schema struct {
 	Registry string        `koanf:"registry" doc:"name of a registry in registries that has the schema, instead of json"`
 	Subject  string        `koanf:"subject" validate:"omitempty,subject_name" doc:"subject of the schema in the registry; if left out, the one of strategy"`
 	Strategy string        `koanf:"strategy" default:"topic" validate:"oneof=topic record topic_record" doc:"how the subject is named if subject is left out: topic is TOPIC-value, record is RECORD, topic_record is TOPIC-RECORD, with record in the place of RECORD. Nothing that a client sends has a part in it"`
-	Record   string        `koanf:"record" validate:"omitempty,subject_name" doc:"full name of the record type, for the strategies record and topic_record"`
+	Record   string        `koanf:"record" validate:"omitempty,subject_name" doc:"full name of the record type, for the strategies record and topic_record. With content: protobuf or auto, also the message that clients publish, of those that a file of Protobuf has; if left out, the first"`
 	Version  SchemaVersion `koanf:"version" default:"latest" validate:"schema_version" doc:"version of the subject: latest, which is followed, or a number"`
 
 	// Text is the content of the file, and Unknown are the pointers of its keywords that
@@ -49,9 +49,11 @@ func checkSchemas(c *Config, f *faults) {
 			f.addOnce(path, "the server itself writes this stream: remove schema and content")
 		case stream.Schema == nil:
 		case !stream.IsJSON():
-			f.addOnce(path, "values can match a schema only if they are JSON: set content: json, or json_schema or avro to store them after the id of a schema of a registry")
+			f.addOnce(path, "values can match a schema only if they are JSON: set content: json, or json_schema, avro or protobuf to store them after the id of a schema of a registry")
 		case stream.Framed() && stream.Schema.Registry == "":
 			f.addOnce(path, "content: json_schema stores values after the id of a schema, which a file does not have: set registry, or content: json")
+		case stream.Schema.Record != "" && stream.Schema.Strategy == "topic" && stream.Content != "protobuf" && stream.Content != "auto":
+			f.addOnce(path+"/record", "has no effect without strategy: record or topic_record, or content: protobuf or auto")
 		case name == c.Audit.Stream:
 			f.addOnce(path, "the server itself writes this stream: remove schema")
 		}
