@@ -36,7 +36,7 @@ func seedValues(f *fake) {
 		References: []sr.SchemaReference{{Name: "User", Subject: "user", Version: 1}},
 	})
 	f.SeedSchema("json", 1, 6, jsonSchema(`{"type":"object"}`))
-	f.SeedSchema("proto", 1, 7, sr.Schema{Schema: `syntax = "proto3"; message M {}`, Type: sr.TypeProtobuf})
+	f.SeedSchema("proto", 1, 7, sr.Schema{Schema: `syntax = "proto3"; message M { int32 n = 1; }`, Type: sr.TypeProtobuf})
 	f.SeedSchema("odd", 1, 8, sr.Schema{Schema: `{"type":"record","name":"A","fields":[{"name":"x","type":"Missing"}]}`})
 	f.SeedSchema("list", 1, 9, sr.Schema{Schema: `{"type":"array","items":"null"}`})
 }
@@ -67,6 +67,7 @@ func TestValuesAreShown(t *testing.T) {
 		{"", `,"data":null,"tombstone":true}`, ""},
 		{`{"a":1}`, `"unreadable"`, ""},
 		{string(framed(4, "\x01")), `,"data":{"n":-1}}`, ""},
+		{string(framed(7, "\x00\x08\x09")), `"unreadable"`, `,"data":{"n":9}}`},
 	}
 	f := newFake(t)
 	seedValues(f)
@@ -139,7 +140,7 @@ func TestValuesAreShown(t *testing.T) {
 			}
 		}
 	}
-	if now := r.Stats(); now.Known != 4 || now.Unusable != 4 || now.Awaited != 0 {
+	if now := r.Stats(); now.Known != 5 || now.Unusable != 3 || now.Awaited != 0 {
 		t.Errorf("got %+v", now)
 	}
 }
