@@ -139,7 +139,7 @@ func TestDocConfiguration(t *testing.T) {
 			t.Errorf("%s: %d %s%s", s, code, out.String(), errs.String())
 		}
 	}
-	if examples != 11 {
+	if examples != 12 {
 		t.Errorf("there are %d examples", examples)
 	}
 }

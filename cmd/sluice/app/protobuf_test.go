@@ -4,8 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -65,6 +68,17 @@ func TestProtobufIsPublished(t *testing.T) {
 		}
 		return fmt.Sprintf("%q", list)
 	}
+	// What is stored is on a page soon after.
+	soon := func(want string, get func() string) {
+		t.Helper()
+		got := get()
+		for end := time.Now().Add(10 * time.Second); got != want && time.Now().Before(end); got = get() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 	post := func(stream, contentType, body string, want int) map[string]any {
 		t.Helper()
 		status, answer := r.post(stream, "", contentType, "", body)
@@ -87,25 +101,37 @@ func TestProtobufIsPublished(t *testing.T) {
 	}
 	post("readings", "application/json", `{"data":{"id":"f","id":"g"}}`, 400)
 	want := fmt.Sprintf("%q", []string{head + "\x00\x10\x02\x0a\x01a", head + "\x00\x0a\x01b\x1a\x08\x00\x00\x00\x00\x00\x00\xf0?", head + "\x00\x0a\x01c", head + "\x02\x02\x0a\x01d"})
-	if got := stored("raw"); got != want {
-		t.Errorf("stored is %s, want %s", got, want)
-	}
+	soon(want, func() string { return stored("raw") })
 	for _, stream := range []string{"readings", "alarms"} {
-		var shown []string
-		for _, one := range records(stream) {
-			shown = append(shown, fmt.Sprint(one["key"], one["data"]))
-		}
-		if got := strings.Join(shown, " "); got != "amap[id:a n:2] bmap[id:b temps:[1]] cmap[id:c] <nil> map[text:d]" {
-			t.Errorf("shown is %s", got)
-		}
+		soon("amap[id:a n:2] bmap[id:b temps:[1]] cmap[id:c] <nil> map[text:d]", func() string {
+			var shown []string
+			for _, one := range records(stream) {
+				shown = append(shown, fmt.Sprint(one["key"], one["data"]))
+			}
+			return strings.Join(shown, " ")
+		})
 	}
 	post("auto", "application/json", `{"data":{"text":"a"}}`, 200)
-	if got, want := stored("raw-auto"), fmt.Sprintf("%q", []string{head + "\x02\x02\x0a\x01a"}); got != want {
-		t.Errorf("stored is %s, want %s", got, want)
+	soon(fmt.Sprintf("%q", []string{head + "\x02\x02\x0a\x01a"}), func() string { return stored("raw-auto") })
+	for path, c := range map[string]struct{ contentType, body, want string }{
+		"/topics/auto": {"application/vnd.kafka.protobuf.v2+json", `{"value_schema_id":16,"records":[{"value":{"text":"v2"}}]}`, `"offset":1`},
+		"/kafka/v3/clusters/any/topics/auto/records":     {"application/json", `{"value":{"type":"PROTOBUF","data":{"texts":"v3"}}}`, "/texts"},
+		"/kafka/v3/clusters/any/topics/readings/records": {"application/json", `{"value":{"type":"AVRO","data":{"id":"v3"}}}`, "no schema of the type AVRO"},
+	} {
+		res, err := http.Post("http://"+r.address+path, c.contentType, strings.NewReader(c.body)) //nolint:gosec // of this test
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if !strings.Contains(string(text), c.want) {
+			t.Errorf("%s: got %d %s, want %s", path, res.StatusCode, text, c.want)
+		}
 	}
 	if answer := post("kept", "application/json", `{"data":{"text": 1}}`, 202); answer["code"] != "dead_lettered" {
 		t.Errorf("got %v", answer)
 	}
+	soon("1", func() string { return fmt.Sprint(len(records("rejected"))) })
 	if letters := r.body("/v1/streams/rejected/records?from=earliest"); !strings.Contains(letters, `["sluice-schema","main/kept-iot.Alarm"]`) || !strings.Contains(letters, `"data":{"text": 1}`) || !strings.Contains(letters, "must be a string") {
 		t.Errorf("the dead letters are %s", letters)
 	}
