@@ -52,8 +52,9 @@ func (r *run) checkContains(s *node, at int32, own marked) bool {
 			return false
 		}
 		if r.quietly(a.contains, child, marked{}) {
-			matches++
-			r.evaluated(own, i)
+			if matches++; a.evaluates {
+				r.evaluated(own, i)
+			}
 		}
 		child = r.items[child].next
 	}

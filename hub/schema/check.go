@@ -5,7 +5,7 @@ package schema
 func (r *run) checkAll(s *node, at int32, up marked) bool {
 	is := r.items[at].kind
 	if s.types != 0 && s.types&is == 0 {
-		if is != kindNumber || s.types&kindInteger == 0 || !r.isInteger(at) {
+		if is != kindNumber || s.types&kindInteger == 0 || !r.isInteger(s, at) {
 			return r.fail(finding{what: keywordType, at: at, of: s})
 		}
 	}

@@ -1,19 +1,34 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
+// Options say how a schema is read.
+type Options struct {
+	// Draft is that of a schema without $schema. The zero value is Draft2020.
+	Draft Draft
+	// AnyFormat accepts formats that are not known. They have no effect.
+	AnyFormat bool
+}
+
+// Compile compiles a schema without Options.
+func Compile(text []byte) (*JSON, error) { return Options{}.Compile(text) }
+
 // Compile compiles a schema. The error says where in the file the fault is.
-func Compile(text []byte) (*JSON, error) {
-	d, err := newDocument(text)
+func (o Options) Compile(text []byte) (*JSON, error) {
+	d, err := newDocument(text, cmp.Or(o.Draft, Draft2020))
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCompiler(d)
+	if err := d.collect(d.root, "", "", d.draft); err != nil {
+		return nil, err
+	}
+	c, err := newCompiler(d, o.AnyFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +36,7 @@ func Compile(text []byte) (*JSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &JSON{text: slices.Clone(text), tag: tagOf(text), root: c.node(root)}
+	j := &JSON{text: slices.Clone(text), tag: tagOf(text), draft: d.draft, root: c.node(root)}
 	for len(c.pending) > 0 && c.err == nil {
 		next := c.pending[0]
 		c.pending = c.pending[1:]
@@ -34,7 +49,8 @@ func Compile(text []byte) (*JSON, error) {
 		return nil, fmt.Errorf("%s refers to itself for the same value, which never ends", place(c.pointers[at]))
 	}
 	slices.Sort(c.unknown)
-	j.unknown = c.unknown
+	slices.Sort(c.formats)
+	j.unknown, j.formats = c.unknown, c.formats
 	return j, nil
 }
 

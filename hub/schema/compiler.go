@@ -30,15 +30,23 @@ type compiler struct {
 	resources map[string]*resource
 	pending   []*jsonschema.Schema
 	unknown   []string
+	formats   []string // those that are not known
+	anyFormat bool
 	err       error
 }
 
-func newCompiler(d *document) (*compiler, error) {
+// libraryDraft are the drafts in the form of the library.
+var libraryDraft = map[Draft]*jsonschema.Draft{
+	Draft04: jsonschema.Draft4, Draft06: jsonschema.Draft6, Draft07: jsonschema.Draft7,
+	Draft2019: jsonschema.Draft2019, Draft2020: jsonschema.Draft2020,
+}
+
+func newCompiler(d *document, anyFormat bool) (*compiler, error) {
 	c := &compiler{
-		document: d, library: jsonschema.NewCompiler(),
+		document: d, library: jsonschema.NewCompiler(), anyFormat: anyFormat,
 		nodes: map[*jsonschema.Schema]*node{}, pointers: map[*node]string{}, resources: map[string]*resource{},
 	}
-	c.library.DefaultDraft(jsonschema.Draft2020)
+	c.library.DefaultDraft(libraryDraft[d.draft])
 	c.library.AssertFormat()
 	c.library.UseLoader(nothing{})
 	c.library.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return newPattern(text) })
@@ -83,7 +91,7 @@ func (c *compiler) compile(at string) (s *jsonschema.Schema, err error) {
 		}
 	}()
 	if s, err = c.library.Compile(at); err != nil {
-		return nil, explained(err)
+		return nil, c.explained(err)
 	}
 	return s, nil
 }
@@ -108,7 +116,7 @@ func (c *compiler) resource(at string) *resource {
 
 // explained puts an error of the library into words: what the metaschema finds wrong, and
 // where.
-func explained(err error) error {
+func (d *document) explained(err error) error {
 	if load, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
 		return fmt.Errorf("a reference to %.200s %w", strings.TrimPrefix(load.URL, "file:///"), errOutside)
 	}
@@ -120,5 +128,9 @@ func explained(err error) error {
 	for len(cause.Causes) > 0 {
 		cause = cause.Causes[0]
 	}
-	return fmt.Errorf("%s is not a schema: %s", place(join(cause.InstanceLocation)), cause.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
+	hint := ""
+	if !d.named {
+		hint = fmt.Sprintf(" (in %s; for another draft, name it in $schema)", d.draft)
+	}
+	return fmt.Errorf("%s is not a schema: %s%s", place(join(cause.InstanceLocation)), cause.ErrorKind.LocalizedString(message.NewPrinter(language.English)), hint)
 }

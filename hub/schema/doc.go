@@ -1,4 +1,5 @@
-// Package schema checks the values of records against schemas: JSON Schema, draft 2020-12.
+// Package schema checks the values of records against schemas: JSON Schema, in the drafts from
+// draft-04 to 2020-12, which a schema chooses by $schema.
 //
 // A schema is compiled from a file by a library, which also checks it against its
 // metaschema. A value is checked in place, by the same scanner that has accepted it as
@@ -10,9 +11,12 @@
 //
 //   - Every violation has a JSON pointer (RFC 6901) into the value. Violations come in the
 //     order of the document, as many as were asked for.
-//   - Numbers are compared digit for digit, however many they have. 1.0 is an integer.
+//   - Numbers are compared digit for digit, however many they have. 1.0 is an integer, but
+//     not in draft-04.
+//   - Each resource within a file follows its own draft.
 //   - A schema refers to nothing outside its file, and no file or network is read for it.
-//   - Formats are asserted, and a format that is not known is refused with the schema.
+//   - Formats are asserted, in all drafts. A format that is not known is refused with the
+//     schema, unless Options say that it has no effect.
 //   - Time and memory for a value are bounded, whatever the schema and the value are:
 //     patterns run in linear time (RE2), equal items are found by hash, and all steps are
 //     counted against Limits.Steps.
@@ -29,7 +33,8 @@
 //	rules.go      what the keywords of one schema require
 //	compiler.go   what is known while a file is compiled, and the library
 //	cycle.go      schemas that would never end
-//	document.go   the file: how it is read, and which places of it are schemas
+//	resources.go  which places of the file are schemas, and of which draft
+//	document.go   the file: how it is read
 //
 //	schema.go     JSON: checking a value
 //	check.go      what is checked of an item of a value
@@ -42,6 +47,7 @@
 //
 //	pointer.go    pointers by places, for other kinds of schemas
 //	violation.go  what is found, in words
+//	draft.go      Draft: what each version of JSON Schema has
 //	node.go       node: a schema of a file
 //	format.go     formats and patterns
 //	tape.go       a value as a list of items

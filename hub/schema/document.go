@@ -12,9 +12,6 @@ import (
 	"sluice/hub/jsonscan"
 )
 
-// dialect is the only version of JSON Schema.
-const dialect = "https://json-schema.org/draft/2020-12/schema"
-
 // Bounds of a file.
 const (
 	// MaxText bounds its size.
@@ -26,18 +23,22 @@ const (
 	maxNumberExponent = 400
 )
 
-var errOutside = errors.New("refers to another file or a metaschema: a schema can refer to itself only, such as by #/$defs/NAME, or to an $id in it")
+var errOutside = errors.New("refers to another file or a metaschema: a schema can refer to itself only, such as by #/$defs/NAME or #/definitions/NAME, or to an $id in it")
 
 // document is the file of a schema.
 type document struct {
 	root any
+	// draft is that of the root, and named whether its $schema names it.
+	draft Draft
+	named bool
 	// dynamicAnchors has their names by the pointers of their resources, and then their
 	// pointers.
 	dynamicAnchors map[string]map[string]string
 }
 
-// newDocument reads a file strictly: what it says must be the same for all readers.
-func newDocument(text []byte) (*document, error) {
+// newDocument reads a file strictly: what it says must be the same for all readers. The
+// draft is that of a file that does not name one.
+func newDocument(text []byte, draft Draft) (*document, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("the schema has %d bytes, more than %d", len(text), MaxText)
 	}
@@ -58,14 +59,13 @@ func newDocument(text []byte) (*document, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	d := &document{dynamicAnchors: map[string]map[string]string{}}
+	d := &document{draft: draft, dynamicAnchors: map[string]map[string]string{}}
 	if err := decoder.Decode(&d.root); err != nil {
 		return nil, err
 	}
-	if s, ok := d.root.(map[string]any); ok && s["$schema"] != nil && s["$schema"] != dialect && s["$schema"] != dialect+"#" {
-		return nil, fmt.Errorf("$schema must be %s, or be left out", dialect)
+	if s, ok := d.root.(map[string]any); ok && s["$schema"] != nil {
+		d.named = true
 	}
-	d.collect(d.root, "", "")
 	return d, nil
 }
 
@@ -76,70 +76,6 @@ func moderate(number []byte) bool {
 	}
 	exponent, ok := exponentOf(number[e:])
 	return ok && len(number) <= maxNumberBytes && max(exponent, -exponent) <= maxNumberExponent
-}
-
-// Keywords that have schemas in them: one, a list of them, or several by name.
-var (
-	withSchema = []string{
-		"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then",
-		"unevaluatedItems", "unevaluatedProperties",
-	}
-	withList  = []string{"allOf", "anyOf", "oneOf", "prefixItems"}
-	withNames = []string{"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
-)
-
-// collect finds the resources and the dynamic anchors of a schema and all that are in it.
-func (d *document) collect(v any, at, resource string) {
-	s, ok := v.(map[string]any)
-	if !ok {
-		return
-	}
-	if id, ok := s["$id"].(string); ok && id[:len(id)-len(fragment(id))] != "" {
-		resource = at
-	}
-	if d.dynamicAnchors[resource] == nil {
-		d.dynamicAnchors[resource] = map[string]string{}
-	}
-	if name, ok := s["$dynamicAnchor"].(string); ok {
-		d.dynamicAnchors[resource][name] = at
-	}
-	for _, name := range withSchema {
-		d.collect(s[name], at+"/"+name, resource)
-	}
-	for _, name := range withList {
-		list, _ := s[name].([]any)
-		for i, sub := range list {
-			d.collect(sub, at+"/"+name+"/"+strconv.Itoa(i), resource)
-		}
-	}
-	for _, name := range withNames {
-		named, _ := s[name].(map[string]any)
-		for key, sub := range named {
-			d.collect(sub, at+"/"+name+"/"+escape(key), resource)
-		}
-	}
-}
-
-// fragment returns the fragment of a URI, with the #.
-func fragment(uri string) string {
-	if i := strings.IndexByte(uri, '#'); i >= 0 {
-		return uri[i:]
-	}
-	return ""
-}
-
-// resourceOf returns the pointer of the resource that a place is in.
-func (d *document) resourceOf(at string) string {
-	for {
-		if d.dynamicAnchors[at] != nil {
-			return at
-		}
-		i := strings.LastIndexByte(at, '/')
-		if i < 0 {
-			return ""
-		}
-		at = at[:i]
-	}
 }
 
 // object returns the object at a pointer, nil for another value.

@@ -57,3 +57,6 @@ func Divides(by, number string) bool {
 	divisor, ok := newDivisor(&d)
 	return ok && divisor.divides(&n)
 }
+
+// Has reports whether a keyword is one of the draft.
+func (d Draft) Has(keyword string) bool { return d.has(keyword) }

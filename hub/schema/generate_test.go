@@ -5,11 +5,19 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"sluice/hub/schema"
 )
 
-// generator makes schemas and values at random. They use few names and texts, so that many
-// values fit many schemas.
-type generator struct{ *rand.Rand }
+// generator makes schemas of a draft, and values, at random. They use few names and texts, so
+// that many values fit many schemas.
+type generator struct {
+	*rand.Rand
+	draft schema.Draft
+}
+
+// allDrafts are the drafts.
+var allDrafts = []schema.Draft{schema.Draft04, schema.Draft06, schema.Draft07, schema.Draft2019, schema.Draft2020}
 
 func (g generator) one(of ...any) any { return of[g.IntN(len(of))] }
 
@@ -18,6 +26,9 @@ func (g generator) name() string {
 }
 
 func (g generator) number() json.Number {
+	if g.draft == schema.Draft04 { // 1.0 is an integer for the library
+		return json.Number(g.one("0", "1", "2", "3", "-1", "2.5", "0.1", "10", "100", "9007199254740993", "1e-9").(string))
+	}
 	return json.Number(g.one("0", "1", "2", "3", "-1", "1.0", "2.5", "0.1", "0.3", "10", "1e1", "100e-2", "-0", "-0.0", "1E+2",
 		"9007199254740993", "9007199254740992", "123456789012345678901234567890", "0.000001", "1e-9", "3e20").(string))
 }
@@ -62,10 +73,30 @@ func (g generator) file() string {
 	if !ok {
 		s = map[string]any{}
 	}
-	s["$defs"] = map[string]any{"a": g.schema(3), "b": g.schema(2), "c": map[string]any{"$anchor": "c", "properties": map[string]any{"a": map[string]any{"$ref": "#"}}}}
-	if g.IntN(4) == 0 {
+	if g.draft != schema.Draft2020 || g.IntN(2) == 0 {
+		s["$schema"] = strings.TrimSuffix(g.draft.URI(), "#") + g.one("", "#").(string)
+	}
+	anchored := map[string]any{"properties": map[string]any{"a": map[string]any{"$ref": "#"}}}
+	if g.draft.RefAlone() {
+		anchored[g.draft.ID()] = "#c"
+	} else {
+		anchored["$anchor"] = "c"
+	}
+	named := map[string]any{"a": g.schema(3), "b": g.schema(2), "c": anchored}
+	s[g.draft.Definitions()] = named
+	switch {
+	case g.IntN(4) > 0:
+	case g.draft == schema.Draft2020:
 		s["$dynamicAnchor"] = "d"
-		s["$defs"].(map[string]any)["r"] = map[string]any{"$id": "r.json", "items": map[string]any{"$dynamicRef": "#d"}, "$defs": map[string]any{"x": map[string]any{"$dynamicAnchor": "d", "type": "string"}}}
+		named["r"] = map[string]any{"$id": "r.json", "items": map[string]any{"$dynamicRef": "#d"}, "$defs": map[string]any{"x": map[string]any{"$dynamicAnchor": "d", "type": "string"}}}
+	case g.draft == schema.Draft2019:
+		s["$recursiveAnchor"] = g.IntN(2) == 0
+		named["r"] = map[string]any{"$id": "r.json", "$recursiveAnchor": g.IntN(2) == 0, "items": map[string]any{"$recursiveRef": "#"}, "maxItems": 2}
+	default:
+		named["r"] = map[string]any{g.draft.ID(): "r.json", "items": []any{map[string]any{"$ref": "#"}}, "additionalItems": false}
+	}
+	if named["r"] != nil && g.IntN(2) == 0 {
+		s["properties"] = map[string]any{"a": map[string]any{"$ref": "r.json"}}
 	}
 	return written(s)
 }
@@ -80,13 +111,24 @@ func written(v any) string {
 
 // schema makes a schema with a few keywords.
 func (g generator) schema(depth int) any {
-	if g.IntN(12) == 0 {
+	if g.draft != schema.Draft04 && g.IntN(12) == 0 {
 		return g.IntN(3) > 0
 	}
 	s := map[string]any{}
 	for range 1 + g.IntN(4) {
 		name, v := g.keyword(depth)
+		for !g.draft.Has(name) {
+			name, v = g.keyword(depth)
+		}
 		s[name] = v
+	}
+	if s["$ref"] != nil && g.draft.RefAlone() {
+		delete(s, "const") // which the library does not ignore
+	}
+	for name, of := range map[string]string{"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"} {
+		if s[name] != nil && g.draft == schema.Draft04 {
+			s[name], s[of] = g.IntN(3) > 0, g.number()
+		}
 	}
 	return s
 }
@@ -112,17 +154,24 @@ func (g generator) keyword(depth int) (string, any) {
 	}
 	switch name := g.one("allOf", "anyOf", "oneOf", "prefixItems", "properties", "properties", "properties", "patternProperties", "dependentSchemas",
 		"dependencies", "not", "if", "then", "else", "items", "items", "contains", "additionalProperties", "propertyNames",
-		"unevaluatedProperties", "unevaluatedItems", "$ref", "$ref").(string); name {
+		"additionalItems", "unevaluatedProperties", "unevaluatedItems", "$ref", "$ref").(string); name {
 	case "allOf", "anyOf", "oneOf", "prefixItems":
 		return name, list()
-	case "properties", "dependentSchemas", "dependencies":
+	case "dependencies":
+		return name, map[string]any{g.name(): []any{g.name()}, g.name(): sub()}
+	case "properties", "dependentSchemas":
 		return name, named()
 	case "patternProperties":
 		return name, map[string]any{g.one("^a", "b$", "x", "^$").(string): sub()}
-	case "additionalProperties", "unevaluatedProperties", "unevaluatedItems":
+	case "additionalProperties", "additionalItems", "unevaluatedProperties", "unevaluatedItems":
 		return name, g.one(false, false, sub())
+	case "items":
+		if g.draft < schema.Draft2020 && g.IntN(2) == 0 {
+			return name, list()
+		}
+		return name, sub()
 	case "$ref":
-		return name, g.one("#", "#/$defs/a", "#/$defs/b", "#c")
+		return name, g.one("#", "#/"+g.draft.Definitions()+"/a", "#/"+g.draft.Definitions()+"/b", "#c")
 	default:
 		return name, sub()
 	}
@@ -142,6 +191,9 @@ func (g generator) plain() (string, any) {
 	case "const":
 		return name, g.value(2)
 	case "enum":
+		if g.draft <= schema.Draft07 { // where no two may be equal
+			return name, []any{g.value(2)}
+		}
 		return name, []any{g.value(1), g.value(2), g.value(1)}
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
 		return name, g.number()

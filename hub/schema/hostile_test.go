@@ -26,9 +26,10 @@ const slowest = time.Minute
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
-	g := generator{rand.New(rand.NewPCG(seed, 3))}
+	g := generator{Rand: rand.New(rand.NewPCG(seed, 3))}
 	var schemas []*schema.JSON
 	for len(schemas) < 50 {
+		g.draft = allDrafts[len(schemas)%len(allDrafts)]
 		if s, err := schema.Compile([]byte(g.file())); err == nil {
 			schemas = append(schemas, s)
 		}

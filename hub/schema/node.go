@@ -17,9 +17,11 @@ type node struct {
 	then, otherwise     *node
 
 	// For any value.
-	types    kind // 0 for all
-	constant *tape
-	enum     []*tape
+	types kind // 0 for all
+	// plainIntegers are only those that are written without a fraction and an exponent.
+	plainIntegers bool
+	constant      *tape
+	enum          []*tape
 
 	text   *textRules
 	number *numberRules
@@ -99,7 +101,8 @@ type arrayRules struct {
 	prefix                   []*node
 	items                    *node // for those after prefix
 	contains                 *node
-	minContains, maxContains int // maxContains is -1 for none
+	evaluates                bool // contains evaluates the elements that match it
+	minContains, maxContains int  // maxContains is -1 for none
 }
 
 // inPlace calls yield for the schemas that apply to the same value.

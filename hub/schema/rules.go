@@ -11,23 +11,36 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// known are the keywords of the standard, and those of former versions that have an effect.
-var known = slices.Concat(withSchema, withList, withNames, []string{
-	"$anchor", "$comment", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema", "$vocabulary",
-	"const", "contentEncoding", "contentMediaType", "default", "dependentRequired", "deprecated", "description", "enum",
-	"examples", "exclusiveMaximum", "exclusiveMinimum", "format", "maxContains", "maxItems", "maxLength", "maxProperties",
-	"maximum", "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern", "readOnly",
-	"required", "title", "type", "uniqueItems", "writeOnly",
-})
+// known are the keywords of all drafts.
+var known = slices.Concat(withSchema, withList, withNames, plain, notes)
 
-// keywords fills a node with the keywords of its schema.
-func (c *compiler) keywords(n *node, s *jsonschema.Schema, at string, keywords map[string]any) {
+// withoutEffect collects the keywords of a schema that have no effect but should have one:
+// those that its draft does not have, and those beside a $ref if that stands alone.
+func (c *compiler) withoutEffect(draft Draft, alone bool, at string, keywords map[string]any) {
 	for name := range keywords {
-		if !slices.Contains(known, name) && !strings.HasPrefix(name, "x-") {
+		switch {
+		case strings.HasPrefix(name, "x-"), alone && name == "$ref":
+		case slices.Contains(notes, name) && name != "id" && (name != "$id" || draft != Draft04):
+		case alone, !slices.Contains(known, name), !draft.has(name):
 			c.unknown = append(c.unknown, at+"/"+escape(name))
 		}
 	}
-	n.ref = c.node(s.Ref)
+}
+
+// keywords fills a node with the keywords of its schema.
+func (c *compiler) keywords(n *node, s *jsonschema.Schema, at string, keywords map[string]any) {
+	draft := Draft(s.DraftVersion)
+	alone := s.Ref != nil && draft.RefAlone()
+	c.withoutEffect(draft, alone, at, keywords)
+	if n.ref = c.node(s.Ref); alone {
+		return
+	}
+	if s.RecursiveRef != nil && draft == Draft2019 {
+		n.dynamic = &dynamicRef{target: c.node(s.RecursiveRef)}
+		if s.RecursiveRef.RecursiveAnchor {
+			n.dynamic.anchor = recursive
+		}
+	}
 	if s.DynamicRef != nil {
 		n.dynamic = &dynamicRef{target: c.node(s.DynamicRef.Ref)}
 		if s.DynamicRef.Ref.DynamicAnchor == s.DynamicRef.Anchor {
@@ -42,6 +55,7 @@ func (c *compiler) keywords(n *node, s *jsonschema.Schema, at string, keywords m
 	n.unevaluatedProperties, n.unevaluatedItems = c.node(s.UnevaluatedProperties), c.node(s.UnevaluatedItems)
 	if s.Types != nil {
 		n.types = kindsOf(s.Types.ToStrings())
+		n.plainIntegers = draft == Draft04
 	}
 	if s.Const != nil {
 		n.constant = c.literal(at+"/const", *s.Const)
@@ -99,11 +113,15 @@ func (c *compiler) textRules(s *jsonschema.Schema, at string, keywords map[strin
 		rules.pattern = s.Pattern.(*pattern)
 	}
 	if name, ok := keywords["format"].(string); ok {
-		if s.Format == nil || !slices.Contains(formatNames, name) {
+		switch {
+		case s.Format != nil && slices.Contains(formatNames, name):
+			rules.format = newFormat(s.Format)
+		case c.anyFormat:
+			c.formats = append(c.formats, at+"/format")
+		default:
 			c.fail(at+"/format", "is %.100q, which is not known: leave it out, or use one of %s", name, strings.Join(formatNames, ", "))
 			return nil
 		}
-		rules.format = newFormat(s.Format)
 	}
 	if *rules == (textRules{minLength: -1, maxLength: -1}) {
 		return nil
@@ -121,6 +139,13 @@ func (c *compiler) numberRules(at string, keywords map[string]any) *numberRules 
 			*to = &bound{text: text.String()}
 			(*to).set([]byte(text))
 		}
+	}
+	// In draft-04, these say what the bounds are.
+	if keywords["exclusiveMinimum"] == true {
+		rules.minimum, rules.exclusiveMinimum = nil, rules.minimum
+	}
+	if keywords["exclusiveMaximum"] == true {
+		rules.maximum, rules.exclusiveMaximum = nil, rules.maximum
 	}
 	if text, ok := keywords["multipleOf"].(json.Number); ok {
 		var d decimal
@@ -165,8 +190,8 @@ func (c *compiler) objectRules(s *jsonschema.Schema, at string) *objectRules {
 	return rules
 }
 
-// additional returns the schema of what additionalProperties allows, nil if it allows all
-// without saying so.
+// additional returns the schema of what additionalProperties or additionalItems allows, nil
+// if all is allowed without being said.
 func (c *compiler) additional(v any, at string) *node {
 	switch v := v.(type) {
 	case bool:
@@ -199,7 +224,13 @@ func (c *compiler) arrayRules(s *jsonschema.Schema, at string) *arrayRules {
 	rules := &arrayRules{
 		minItems: c.integer(s.MinItems, at, "minItems"), maxItems: c.integer(s.MaxItems, at, "maxItems"), unique: s.UniqueItems,
 		prefix: c.list(s.PrefixItems), items: c.node(s.Items2020),
-		contains: c.node(s.Contains), minContains: c.integer(s.MinContains, at, "minContains"), maxContains: c.integer(s.MaxContains, at, "maxContains"),
+		contains: c.node(s.Contains), evaluates: s.DraftVersion >= int(Draft2020), minContains: c.integer(s.MinContains, at, "minContains"), maxContains: c.integer(s.MaxContains, at, "maxContains"),
+	}
+	switch items := s.Items.(type) { // before 2020-12
+	case *jsonschema.Schema:
+		rules.items = c.node(items)
+	case []*jsonschema.Schema:
+		rules.prefix, rules.items = c.list(items), c.additional(s.AdditionalItems, at)
 	}
 	if rules.minItems < 0 && rules.maxItems < 0 && !rules.unique && rules.prefix == nil && rules.items == nil && rules.contains == nil {
 		return nil

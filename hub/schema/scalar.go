@@ -1,6 +1,9 @@
 package schema
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 func (r *run) checkText(s *node, at int32) bool {
 	t, ok := s.text, true
@@ -53,7 +56,11 @@ func (r *run) checkNumber(s *node, at int32) bool {
 	return ok
 }
 
-func (r *run) isInteger(at int32) bool {
+func (r *run) isInteger(s *node, at int32) bool {
+	if s.plainIntegers {
+		text := r.text(at)
+		return r.spend(len(text)/16) && bytes.IndexAny(text, ".eE") < 0
+	}
 	r.number(&r.first, at)
 	return r.first.isInteger()
 }

@@ -18,8 +18,10 @@ type Limits struct {
 type JSON struct {
 	text    []byte
 	tag     string
+	draft   Draft
 	root    *node
 	unknown []string
+	formats []string
 }
 
 // Text returns the file of the schema. It must not be changed.
@@ -31,9 +33,16 @@ func (j *JSON) Tag() string { return j.tag }
 // MediaType returns the type of Text.
 func (*JSON) MediaType() string { return "application/schema+json" }
 
-// Unknown returns the pointers of keywords that the standard does not have, and which
-// therefore have no effect. Most are misspelt.
+// Draft returns the draft of the schema.
+func (j *JSON) Draft() Draft { return j.draft }
+
+// Unknown returns the pointers of keywords that have no effect, because the draft does not
+// have them, or because they stand beside a $ref, where drafts before 2019-09 ignore them.
+// Most are misspelt, or meant for another draft.
 func (j *JSON) Unknown() []string { return j.unknown }
+
+// UnknownFormats returns the pointers of formats that are not known. They have no effect.
+func (j *JSON) UnknownFormats() []string { return j.formats }
 
 // Result is the result of checking a value.
 type Result struct {

@@ -13,17 +13,18 @@ import (
 
 // Schema is what the values of a stream match.
 type Schema struct {
-	JSON     Path          `koanf:"json" validate:"omitempty,readable_file" doc:"file that contains a JSON Schema, draft 2020-12, at most 1 MiB, which refers to nothing outside of it. Read again on SIGHUP"`
+	JSON     Path          `koanf:"json" validate:"omitempty,readable_file" doc:"file that contains a JSON Schema, at most 1 MiB, which refers to nothing outside of it. Its $schema chooses the draft: draft-04, draft-06, draft-07, 2019-09, or 2020-12, which it is without $schema. Read again on SIGHUP"`
 	Registry string        `koanf:"registry" doc:"name of a registry in registries that has the schema, instead of json"`
 	Subject  string        `koanf:"subject" validate:"omitempty,subject_name" doc:"subject of the schema in the registry; if left out, the one of strategy"`
 	Strategy string        `koanf:"strategy" default:"topic" validate:"oneof=topic record topic_record" doc:"how the subject is named if subject is left out: topic is TOPIC-value, record is RECORD, topic_record is TOPIC-RECORD, with record in the place of RECORD. Nothing that a client sends has a part in it"`
 	Record   string        `koanf:"record" validate:"omitempty,subject_name" doc:"full name of the record type, for the strategies record and topic_record. With content: protobuf or auto, also the message that clients publish, of those that a file of Protobuf has; if left out, the first"`
 	Version  SchemaVersion `koanf:"version" default:"latest" validate:"schema_version" doc:"version of the subject: latest, which is followed, or a number"`
 
-	// Text is the content of the file, and Unknown are the pointers of its keywords that
-	// have no effect.
-	Text    []byte   `koanf:"-" validate:"-"`
-	Unknown []string `koanf:"-" validate:"-"`
+	// Text is the content of the file, Draft its version of JSON Schema, and Unknown are the
+	// pointers of its keywords that have no effect.
+	Text    []byte        `koanf:"-" validate:"-"`
+	Draft   schemas.Draft `koanf:"-" validate:"-"`
+	Unknown []string      `koanf:"-" validate:"-"`
 }
 
 // SchemaName returns the name of the schema of a stream, "" for none: of its file, without
@@ -77,7 +78,7 @@ func readSchemas(c *Config, f *faults) {
 			f.add(path, "%s: %s", s.JSON, err)
 			continue
 		}
-		s.Unknown = compiled.Unknown()
+		s.Draft, s.Unknown = compiled.Draft(), compiled.Unknown()
 	}
 }
 
@@ -101,7 +102,7 @@ func (c *Config) schemaWarnings() []string {
 			continue
 		}
 		for _, pointer := range s.Unknown[:min(len(s.Unknown), most)] {
-			list = append(list, fmt.Sprintf("the schema of stream %s has an unknown keyword, which has no effect, at %s in %s; names that begin with x- are not reported", name, pointer, c.Streams[name].SchemaName()))
+			list = append(list, fmt.Sprintf("the schema of stream %s has an unknown keyword, which has no effect, at %s in %s, of %s; names that begin with x- are not reported", name, pointer, c.Streams[name].SchemaName(), s.Draft))
 		}
 	}
 	return list

@@ -32,6 +32,7 @@ func TestSchemaFaults(t *testing.T) {
 		"no file named":  {`{topic: a, content: json, schema: {}}`, "", "streams/a/schema/json: is missing"},
 		"no such file":   {`{topic: a, content: json, schema: {json: other.json}}`, "", "streams/a/schema/json: "},
 		"no JSON":        {withReading, "{", "reading.json: the text is not JSON"},
+		"another draft":  {withReading, `{"$schema": "http://json-schema.org/draft-03/schema#"}`, "reading.json: /$schema must name a draft that is supported"},
 		"no schema":      {withReading, `{"properties": {"a": {"type": "text"}}}`, "reading.json: /properties/a/type is not a schema"},
 		"too large":      {withReading, `{"title": "` + strings.Repeat("x", 1<<20) + `"}`, "more than 1048576"},
 		"without JSON":   {`{topic: a, schema: {json: reading.json}}`, "{}", "streams/a/schema: values can match a schema only if they are JSON: set content: json"},
@@ -66,6 +67,13 @@ func TestSchemaIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if said := strings.Join(misspelt.Warnings(), "\n"); !strings.Contains(said, "the schema of stream a has an unknown keyword, which has no effect, at /properties/temp/maximun in reading.json") {
+		t.Errorf("warned: %s", said)
+	}
+	older, err := loadSchema(t, withReading, `{"$schema": "http://json-schema.org/draft-07/schema#", "items": [{}], "additionalItems": false, "prefixItems": []}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(older.Warnings(), "\n"); strings.Contains(said, "/additionalItems") || !strings.Contains(said, "which has no effect, at /prefixItems in reading.json, of draft-07;") {
 		t.Errorf("warned: %s", said)
 	}
 	other, err := loadSchema(t, withReading, text+"\n")
