@@ -15,8 +15,8 @@
 //     subject that fails does not keep others from being asked for.
 //   - A schema with all that it refers to is bounded: its bytes, how many references there
 //     are, and how deep they go. It is compiled before it is in force.
-//   - Errors and logs contain neither a credential nor anything of an answer but its status
-//     and the registry's error code.
+//   - Errors and logs contain neither a credential nor anything of an answer but its status,
+//     the registry's error code, and what is wrong in a schema and where.
 //   - The schema of a value that was read is asked for by its id before the value is passed
 //     on to be decoded, which itself never waits. A topic waits for a schema for at most
 //     Config.Wait, and other topics go on meanwhile. At most 2,000 schemas of 64 MiB are

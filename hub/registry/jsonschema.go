@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"sluice/hub/schema"
@@ -14,11 +16,15 @@ var jsonLanguage = language{
 		if err != nil {
 			return nil, err
 		}
-		compiled, err := schema.Compile(whole)
+		compiled, err := schema.Options{Draft: defaultDraft, AnyFormat: true}.Compile(whole)
 		if err != nil {
 			return nil, err
 		}
 		return jsonSchema{compiled}, nil
+	},
+	withoutEffect: func(e Encoder) []string {
+		compiled := e.(jsonSchema)
+		return slices.Concat(compiled.Misplaced(), compiled.UnknownFormats())
 	},
 }
 

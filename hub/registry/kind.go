@@ -47,6 +47,9 @@ type language struct {
 	// each after those that it refers to itself. The record is the type of the values, if a
 	// schema can have several; "" for the first.
 	encoder func(text string, others []referred, record string) (Encoder, error)
+	// withoutEffect returns the places of a schema from encoder that have no effect, which
+	// may not be meant. It is nil if there are none in schemas of the kind.
+	withoutEffect func(Encoder) []string
 	// decoder makes what values are read by. It is nil if their schema is not needed for
 	// that: they are JSON.
 	decoder func(text string, others []referred) (decoder, error)

@@ -17,6 +17,9 @@ const longestRetry = 30 * time.Second
 // pinnedFor is how long a version that cannot change is not asked for again.
 const pinnedFor = 100 * 365 * 24 * time.Hour
 
+// mostPlaces bounds how many places of a schema a log line lists.
+const mostPlaces = 10
+
 // Start asks for all subjects, and returns however that has ended; after Config.Timeout it
 // begins no more requests. It is called at most once, before Run.
 func (r *Registry) Start(ctx context.Context) error {
@@ -98,6 +101,10 @@ func (r *Registry) ask(ctx context.Context, s *Subject) error {
 	case changed:
 		now := s.current.Load()
 		log.Info("schema in force", "version", now.number, "id", now.id)
+		if n := len(now.withoutEffect); n > 0 {
+			log.Warn("formats that are not known, or keywords that the draft of the schema does not have, have no effect in it",
+				"version", now.number, "places", n, "first", now.withoutEffect[:min(n, mostPlaces)])
+		}
 	case was != nil:
 		log.Info("the registry has the schema again")
 	}

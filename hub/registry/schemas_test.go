@@ -39,7 +39,7 @@ func sameAnswer(got, want string) bool {
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.register(t, "geo", `{"$defs": {"deg": {"type": "number"}}, "properties": {"lat": {"$ref": "#/$defs/deg", "maximum": 90}}, "required": ["lat"]}`)
+	f.register(t, "geo", `{"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {"deg": {"type": "number"}}, "properties": {"lat": {"$ref": "#/$defs/deg", "maximum": 90}}, "required": ["lat"]}`)
 	f.register(t, "place", `{"properties": {"at": {"$ref": "geo.json"}}}`, sr.SchemaReference{Name: "geo.json", Subject: "geo", Version: 1})
 	f.register(t, "s", `{"$defs": {"place.json": {"type": "string"}}, "properties": {"own": {"$ref": "#/$defs/place.json"}, "from": {"$ref": "place.json"}, "n": {"maximum": 9007199254740993}, "to": {"$ref": "geo.json"}}}`,
 		sr.SchemaReference{Name: "place.json", Subject: "place", Version: 1}, sr.SchemaReference{Name: "geo.json", Subject: "geo", Version: 1})
@@ -127,8 +127,20 @@ func TestReferencesAreBounded(t *testing.T) {
 			if subject == "leaf" {
 				return answer(subject, "{}")
 			}
-			return answer(subject, `{"$defs": 1}`, to("n", "leaf"))
+			return answer(subject, `{"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": 1}`, to("n", "leaf"))
 		}, "/$defs is not an object", 2},
+		"definitions that are none, draft-07": {func(subject string) sr.SubjectSchema {
+			if subject == "leaf" {
+				return answer(subject, "{}")
+			}
+			return answer(subject, `{"definitions": 1}`, to("n", "leaf"))
+		}, "/definitions is not an object", 2},
+		"of no draft": {func(subject string) sr.SubjectSchema {
+			if subject == "leaf" {
+				return answer(subject, "{}")
+			}
+			return answer(subject, `{"$schema": "http://json-schema.org/draft-03/schema#"}`, to("n", "leaf"))
+		}, "/$schema must name a draft", 2},
 		"a reference to a file": {func(subject string) sr.SubjectSchema { return answer(subject, `{"$ref": "file:///etc/passwd"}`) }, "refers to another file", 1},
 		"a reference to a URL":  {func(subject string) sr.SubjectSchema { return answer(subject, `{"$ref": "http://10.0.0.1/x"}`) }, "refers to another file", 1},
 	} {

@@ -31,6 +31,8 @@ type version struct {
 	id     uint32
 	number int
 	schema Encoder
+	// withoutEffect are the places of the schema that have no effect.
+	withoutEffect []string
 }
 
 // Definition returns the schema that is in force. Without one, the error is
@@ -101,5 +103,9 @@ func (s *Subject) compile(ctx context.Context, c *client, got sr.SubjectSchema) 
 	if err != nil {
 		return nil, err
 	}
-	return &version{id: uint32(got.ID), number: got.Version, schema: compiled}, nil
+	made := &version{id: uint32(got.ID), number: got.Version, schema: compiled}
+	if of.withoutEffect != nil {
+		made.withoutEffect = of.withoutEffect(compiled)
+	}
+	return made, nil
 }

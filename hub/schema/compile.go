@@ -48,9 +48,10 @@ func (o Options) Compile(text []byte) (*JSON, error) {
 	if at := endless(c.filled); at != nil {
 		return nil, fmt.Errorf("%s refers to itself for the same value, which never ends", place(c.pointers[at]))
 	}
-	slices.Sort(c.unknown)
-	slices.Sort(c.formats)
-	j.unknown, j.formats = c.unknown, c.formats
+	for _, list := range [][]string{c.unknown, c.misplaced, c.formats} {
+		slices.Sort(list)
+	}
+	j.unknown, j.misplaced, j.formats = c.unknown, c.misplaced, c.formats
 	return j, nil
 }
 

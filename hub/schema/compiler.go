@@ -29,7 +29,8 @@ type compiler struct {
 	pointers  map[*node]string // of those
 	resources map[string]*resource
 	pending   []*jsonschema.Schema
-	unknown   []string
+	unknown   []string // keywords of no draft
+	misplaced []string // keywords that have no effect where they are
 	formats   []string // those that are not known
 	anyFormat bool
 	err       error

@@ -110,28 +110,29 @@ func TestKeywordsWithoutEffect(t *testing.T) {
 	t.Parallel()
 	const all = `, "$ref": "#/definitions/a", "id": "#i", "$id": "#j", "title": "t", "default": 1, "x-mine": 1, "mine": 1, "definitions": {"a": {}}, "minimum": 1}`
 	for name, tt := range map[string]struct {
-		schema string
-		want   []string
+		schema             string
+		misplaced, unknown []string
 	}{
 		"draft-07": {
-			`{"$schema": "http://json-schema.org/draft-07/schema#", "id": "x", "if": {}, "then": {"prefixItems": []}, "items": [{}], "additionalItems": {}, "dependencies": {}, "$defs": {}, "examples": [], "$comment": "", "dependentSchemas": {}, "minContains": 1}`,
-			[]string{"/dependentSchemas", "/id", "/minContains", "/then/prefixItems"},
+			`{"$schema": "http://json-schema.org/draft-07/schema#", "id": "x", "if": {}, "then": {"prefixItems": []}, "items": [{}], "additionalItems": {}, "dependencies": {}, "$defs": {}, "examples": [], "$comment": "", "dependentSchemas": {}, "minContains": 1, "mine": 1}`,
+			[]string{"/dependentSchemas", "/id", "/minContains", "/then/prefixItems"}, []string{"/mine"},
 		},
 		"draft-04": {
 			`{"$schema": "http://json-schema.org/draft-04/schema#", "id": "x", "$id": "y", "$comment": "", "if": {}, "const": 1, "exclusiveMaximum": false, "maximum": 1}`,
-			[]string{"/$id", "/const", "/if"},
+			[]string{"/$id", "/const", "/if"}, nil,
 		},
 		"draft 2020-12": {
 			`{"additionalItems": false, "dependencies": {}, "$recursiveRef": "#", "definitions": {}}`,
-			[]string{"/$recursiveRef", "/additionalItems"},
+			[]string{"/$recursiveRef", "/additionalItems"}, nil,
 		},
-		"beside a reference, draft-07":      {`{"$schema": "http://json-schema.org/draft-07/schema#"` + all, []string{"/id", "/mine", "/minimum"}},
-		"beside a reference, draft 2019-09": {`{"$schema": "https://json-schema.org/draft/2019-09/schema"` + strings.Replace(all, `"$id": "#j", `, "", 1), []string{"/id", "/mine"}},
+		"beside a reference, draft-07":      {`{"$schema": "http://json-schema.org/draft-07/schema#"` + all, []string{"/id", "/minimum"}, []string{"/mine"}},
+		"beside a reference, draft 2019-09": {`{"$schema": "https://json-schema.org/draft/2019-09/schema"` + strings.Replace(all, `"$id": "#j", `, "", 1), []string{"/id"}, []string{"/mine"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := compile(t, tt.schema).Unknown(); !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
+			s := compile(t, tt.schema)
+			if !slices.Equal(s.Misplaced(), tt.misplaced) || !slices.Equal(s.Unknown(), tt.unknown) {
+				t.Errorf("got %q and %q", s.Misplaced(), s.Unknown())
 			}
 		})
 	}

@@ -14,15 +14,17 @@ import (
 // known are the keywords of all drafts.
 var known = slices.Concat(withSchema, withList, withNames, plain, notes)
 
-// withoutEffect collects the keywords of a schema that have no effect but should have one:
-// those that its draft does not have, and those beside a $ref if that stands alone.
+// withoutEffect collects the keywords of a schema that have no effect but may be meant to have
+// one: those that its draft does not have, and those beside a $ref if that stands alone.
 func (c *compiler) withoutEffect(draft Draft, alone bool, at string, keywords map[string]any) {
 	for name := range keywords {
 		switch {
 		case strings.HasPrefix(name, "x-"), alone && name == "$ref":
 		case slices.Contains(notes, name) && name != "id" && (name != "$id" || draft != Draft04):
-		case alone, !slices.Contains(known, name), !draft.has(name):
+		case !slices.Contains(known, name):
 			c.unknown = append(c.unknown, at+"/"+escape(name))
+		case alone, !draft.has(name):
+			c.misplaced = append(c.misplaced, at+"/"+escape(name))
 		}
 	}
 }

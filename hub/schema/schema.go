@@ -16,12 +16,13 @@ type Limits struct {
 
 // JSON is a JSON Schema.
 type JSON struct {
-	text    []byte
-	tag     string
-	draft   Draft
-	root    *node
-	unknown []string
-	formats []string
+	text      []byte
+	tag       string
+	draft     Draft
+	root      *node
+	unknown   []string
+	misplaced []string
+	formats   []string
 }
 
 // Text returns the file of the schema. It must not be changed.
@@ -36,10 +37,13 @@ func (*JSON) MediaType() string { return "application/schema+json" }
 // Draft returns the draft of the schema.
 func (j *JSON) Draft() Draft { return j.draft }
 
-// Unknown returns the pointers of keywords that have no effect, because the draft does not
-// have them, or because they stand beside a $ref, where drafts before 2019-09 ignore them.
-// Most are misspelt, or meant for another draft.
+// Unknown returns the pointers of keywords that no draft has, and which therefore have no
+// effect. Most are misspelt.
 func (j *JSON) Unknown() []string { return j.unknown }
+
+// Misplaced returns the pointers of keywords that have no effect because the draft does not
+// have them, or because they stand beside a $ref, where drafts before 2019-09 ignore them.
+func (j *JSON) Misplaced() []string { return j.misplaced }
 
 // UnknownFormats returns the pointers of formats that are not known. They have no effect.
 func (j *JSON) UnknownFormats() []string { return j.formats }

@@ -20,11 +20,11 @@ type Schema struct {
 	Record   string        `koanf:"record" validate:"omitempty,subject_name" doc:"full name of the record type, for the strategies record and topic_record. With content: protobuf or auto, also the message that clients publish, of those that a file of Protobuf has; if left out, the first"`
 	Version  SchemaVersion `koanf:"version" default:"latest" validate:"schema_version" doc:"version of the subject: latest, which is followed, or a number"`
 
-	// Text is the content of the file, Draft its version of JSON Schema, and Unknown are the
-	// pointers of its keywords that have no effect.
-	Text    []byte        `koanf:"-" validate:"-"`
-	Draft   schemas.Draft `koanf:"-" validate:"-"`
-	Unknown []string      `koanf:"-" validate:"-"`
+	// Text is the content of the file, Draft its version of JSON Schema, and Unknown and
+	// Misplaced are the pointers of its keywords that have no effect.
+	Text               []byte        `koanf:"-" validate:"-"`
+	Draft              schemas.Draft `koanf:"-" validate:"-"`
+	Unknown, Misplaced []string      `koanf:"-" validate:"-"`
 }
 
 // SchemaName returns the name of the schema of a stream, "" for none: of its file, without
@@ -78,7 +78,7 @@ func readSchemas(c *Config, f *faults) {
 			f.add(path, "%s: %s", s.JSON, err)
 			continue
 		}
-		s.Draft, s.Unknown = compiled.Draft(), compiled.Unknown()
+		s.Draft, s.Unknown, s.Misplaced = compiled.Draft(), compiled.Unknown(), compiled.Misplaced()
 	}
 }
 
@@ -102,7 +102,10 @@ func (c *Config) schemaWarnings() []string {
 			continue
 		}
 		for _, pointer := range s.Unknown[:min(len(s.Unknown), most)] {
-			list = append(list, fmt.Sprintf("the schema of stream %s has an unknown keyword, which has no effect, at %s in %s, of %s; names that begin with x- are not reported", name, pointer, c.Streams[name].SchemaName(), s.Draft))
+			list = append(list, fmt.Sprintf("the schema of stream %s has an unknown keyword, which has no effect, at %s in %s; names that begin with x- are not reported", name, pointer, c.Streams[name].SchemaName()))
+		}
+		for _, pointer := range s.Misplaced[:min(len(s.Misplaced), most)] {
+			list = append(list, fmt.Sprintf("the schema of stream %s has a keyword without effect at %s in %s: %s does not have it, or ignores it beside $ref", name, pointer, c.Streams[name].SchemaName(), s.Draft))
 		}
 	}
 	return list

@@ -73,7 +73,7 @@ func TestSchemaIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said := strings.Join(older.Warnings(), "\n"); strings.Contains(said, "/additionalItems") || !strings.Contains(said, "which has no effect, at /prefixItems in reading.json, of draft-07;") {
+	if said := strings.Join(older.Warnings(), "\n"); strings.Contains(said, "/additionalItems") || !strings.Contains(said, "the schema of stream a has a keyword without effect at /prefixItems in reading.json: draft-07 does not have it, or ignores it beside $ref") {
 		t.Errorf("warned: %s", said)
 	}
 	other, err := loadSchema(t, withReading, text+"\n")
