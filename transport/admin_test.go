@@ -63,12 +63,14 @@ func TestAdminReady(t *testing.T) {
 	t.Parallel()
 	var broken, without atomic.Bool
 	in := start(t, options{config: func(c *transport.Config) {
-		c.Degraded = map[string]func(context.Context) error{"cursors": func(context.Context) error {
-			if without.Load() {
-				return errors.New("nobody keeps them")
-			}
-			return nil
-		}}
+		c.Degraded = func() map[string]func(context.Context) error {
+			return map[string]func(context.Context) error{"cursors": func(context.Context) error {
+				if without.Load() {
+					return errors.New("nobody keeps them")
+				}
+				return nil
+			}}
+		}
 		c.Ready = map[string]func(context.Context) error{
 			"kafka": func(context.Context) error {
 				if broken.Load() {

@@ -36,8 +36,8 @@ type readiness struct {
 	now      func() time.Time
 	draining func() bool
 	required map[string]func(context.Context) error
-	optional map[string]func(context.Context) error
-	streams  func() map[string]error // nil for none
+	optional func() map[string]func(context.Context) error // nil for none
+	streams  func() map[string]error                       // nil for none
 
 	mu      sync.Mutex
 	newest  time.Time // start of the run that was recorded last
@@ -105,7 +105,11 @@ func (r *readiness) run(ctx context.Context) report {
 		optional = make(map[string]bool)
 		made     = report{Checks: map[string]string{drainCheck: "ok"}, Ready: true}
 	)
-	for _, checks := range []map[string]func(context.Context) error{r.required, r.optional} {
+	var without map[string]func(context.Context) error
+	if r.optional != nil {
+		without = r.optional()
+	}
+	for _, checks := range []map[string]func(context.Context) error{r.required, without} {
 		for name, check := range checks {
 			running.Go(func() {
 				err := check(bounded)
@@ -119,7 +123,7 @@ func (r *readiness) run(ctx context.Context) report {
 		}
 	}
 	running.Wait()
-	for name := range r.optional {
+	for name := range without {
 		optional[name] = true
 	}
 	if r.streams != nil {

@@ -53,9 +53,11 @@ func newWatched(t *testing.T, every time.Duration) *watched {
 			}
 			return a
 		}})),
-		Now:      time.Now,
-		Ready:    map[string]func(context.Context) error{"kafka": check("kafka")},
-		Degraded: map[string]func(context.Context) error{"redis": check("redis")},
+		Now:   time.Now,
+		Ready: map[string]func(context.Context) error{"kafka": check("kafka")},
+		Degraded: func() map[string]func(context.Context) error {
+			return map[string]func(context.Context) error{"redis": check("redis")}
+		},
 		DegradedStreams: func() map[string]error {
 			if err := w.is("orders"); err != nil {
 				return map[string]error{"orders": err}

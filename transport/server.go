@@ -95,10 +95,10 @@ type Config struct {
 	// CorrelationHeader is the header that a record and its reply have in common, as
 	// Ingest sets it. Empty if clients cannot wait for replies.
 	CorrelationHeader string
-	// Degraded adds checks of dependencies that the instance can do without: their
-	// failures are reported beside the others and do not keep clients away.
-	// Optional.
-	Degraded map[string]func(context.Context) error
+	// Degraded returns checks of dependencies that the instance can do without, which
+	// can be others each time: their failures are reported beside the others and do not
+	// keep clients away. Optional.
+	Degraded func() map[string]func(context.Context) error
 	// DegradedStreams returns the streams that cannot be served, by name, as found
 	// by the last run of Ready. It must not block. Optional.
 	DegradedStreams func() map[string]error

@@ -43,7 +43,7 @@ func (r *Registry) answer(ctx context.Context) {
 			continue
 		}
 		if retry = firstRetry; err != nil {
-			w.err, w.until = err, time.Now().Add(r.config.Refresh)
+			w.err, w.until = err, time.Now().Add(r.settings.Load().Refresh)
 			r.note(w, err)
 		}
 		r.ids.settle(w)
@@ -52,7 +52,8 @@ func (r *Registry) answer(ctx context.Context) {
 
 // resolve asks for a schema, with all that it refers to.
 func (r *Registry) resolve(ctx context.Context, w *written) error {
-	got, err := r.client.byID(ctx, w.id)
+	client := r.settings.Load().client
+	got, err := client.byID(ctx, w.id)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (r *Registry) resolve(ctx context.Context, w *written) error {
 	if of.decoder == nil {
 		return nil
 	}
-	others, err := r.client.gather(ctx, got)
+	others, err := client.gather(ctx, got)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (r *Registry) resolve(ctx context.Context, w *written) error {
 func (r *Registry) note(w *written, err error) {
 	if now := time.Now(); now.Sub(r.noted) >= noteAgain {
 		r.noted = now
-		r.config.Logger.Warn("the schema of values cannot be had from the registry", "id", w.id, "cause", err)
+		r.settings.Load().Logger.Warn("the schema of values cannot be had from the registry", "id", w.id, "cause", err)
 	}
 }
 

@@ -19,11 +19,11 @@ type client struct {
 	registry *sr.Client
 	http     *http.Client
 	timeout  time.Duration // of a request to all instances, one after the other
-	requests requests
+	requests *requests
 }
 
-func newClient(c *Config) (*client, error) {
-	made := &client{timeout: c.Timeout * time.Duration(len(c.URLs)), http: &http.Client{
+func newClient(c *Config, requests *requests) (*client, error) {
+	made := &client{requests: requests, timeout: c.Timeout * time.Duration(len(c.URLs)), http: &http.Client{
 		Transport: bounded{&http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            (&net.Dialer{Timeout: c.Timeout}).DialContext,

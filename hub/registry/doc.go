@@ -33,6 +33,7 @@
 //	conforms.go    Conforms: the step of a stream that checks and encodes values; ReadOnly
 //	round.go       asking for what is due
 //	answer.go      asking for schemas by id
+//	renew.go       other settings while it is asked
 //	registry.go    Registry: the subjects that are followed
 //	subject.go     Subject: the schema that is in force
 //	written.go     schemas by id
@@ -43,6 +44,7 @@
 //	kind.go        Kind, Encoder: what is known of a kind of schema
 //	gather.go      a schema with all that it refers to
 //	bundle.go      JSON Schemas that refer to each other, as one
+//	settings.go    how the registry is asked
 //	client.go      requests to the registry
 //	config.go      Config
 //	bounded.go     bounds of answers, and after which of them the next instance is asked

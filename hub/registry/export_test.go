@@ -6,8 +6,21 @@ import (
 )
 
 // Answer has requests over http answered by a handler, without a network.
-func (r *Registry) Answer(h http.Handler) {
-	r.client.http.Transport.(bounded).RegisterProtocol("http", answering{h})
+func (r *Registry) Answer(h http.Handler) { r.settings.Load().answer(h) }
+
+func (s *settings) answer(h http.Handler) {
+	s.client.http.Transport.(bounded).RegisterProtocol("http", answering{h})
+}
+
+// Renew is Prepare with requests that are answered by a handler, and has the result in force.
+func (r *Registry) Renew(c Config, h http.Handler) error {
+	next, err := newSettings(c, &r.requests)
+	if err != nil {
+		return err
+	}
+	next.answer(h)
+	r.use(next)
+	return nil
 }
 
 type answering struct{ http.Handler }

@@ -3,10 +3,10 @@ package registry
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,9 +16,10 @@ const firstRetry = time.Second
 // Registry is a schema registry. All methods are safe for concurrent use, but for Start and
 // Run.
 type Registry struct {
-	config  Config
-	client  *client
-	changed chan struct{} // has room for one
+	settings atomic.Pointer[settings]
+	requests requests
+	changed  chan struct{} // has room for one
+	renewed  atomic.Bool   // the settings are others since the last round
 
 	// Owned by Start, then Run.
 	wait, retry time.Duration
@@ -44,18 +45,13 @@ type key struct {
 
 // New returns a registry, which is not asked for anything yet.
 func New(c Config) (*Registry, error) {
-	if len(c.URLs) == 0 || c.Timeout <= 0 || c.Refresh <= 0 || c.Wait < 0 || c.Logger == nil || c.Bounds.Schemas <= 0 || c.Bounds.Bytes <= 0 || c.Bounds.Awaited <= 0 {
-		return nil, errors.New("new registry: a URL, a timeout, a time to refresh, bounds and a logger are required")
-	}
-	c.URLs = slices.Clone(c.URLs)
-	made, err := newClient(&c)
+	r := &Registry{changed: make(chan struct{}, 1), retry: firstRetry, ids: newIDs(c.Bounds), subjects: map[key]*Subject{}}
+	made, err := newSettings(c, &r.requests)
 	if err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
 	}
-	return &Registry{
-		config: c, client: made, changed: make(chan struct{}, 1), retry: firstRetry, ids: newIDs(c.Bounds),
-		subjects: map[key]*Subject{},
-	}, nil
+	r.settings.Store(made)
+	return r, nil
 }
 
 // Subject returns a subject in a version, 0 for the latest, which is followed from now on,
@@ -76,12 +72,17 @@ func (r *Registry) SubjectOf(name string, version int, kind Kind, record string)
 	if s == nil {
 		s = &Subject{name: name, version: version, kind: kind, record: record}
 		r.subjects[at] = s
-		select {
-		case r.changed <- struct{}{}:
-		default:
-		}
+		r.wake()
 	}
 	return s
+}
+
+// wake begins the next round.
+func (r *Registry) wake() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
 }
 
 // Keep ends the following of all subjects but those.
@@ -132,7 +133,7 @@ func (r *Registry) Check(context.Context) error {
 func (r *Registry) Stats() Stats {
 	var now Stats
 	for i := range now.Requests {
-		now.Requests[i] = r.client.requests[i].Load()
+		now.Requests[i] = r.requests[i].Load()
 	}
 	now.Known, now.Unusable, now.Awaited = r.ids.count()
 	for _, s := range r.followed() {

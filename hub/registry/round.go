@@ -23,14 +23,14 @@ const mostPlaces = 10
 // Start asks for all subjects, and returns however that has ended; after Config.Timeout it
 // begins no more requests. It is called at most once, before Run.
 func (r *Registry) Start(ctx context.Context) error {
-	r.wait = r.round(ctx, time.Now().Add(r.config.Timeout))
+	r.wait = r.round(ctx, time.Now().Add(r.settings.Load().Timeout))
 	return ctx.Err()
 }
 
 // Run asks for the subjects when that is due, until the context ends. It must be called at
 // most once.
 func (r *Registry) Run(ctx context.Context) error {
-	defer r.client.http.CloseIdleConnections()
+	defer func() { r.settings.Load().client.http.CloseIdleConnections() }()
 	var answering sync.WaitGroup
 	answering.Go(func() { r.answer(ctx) })
 	defer answering.Wait()
@@ -54,6 +54,12 @@ func (r *Registry) Run(ctx context.Context) error {
 func (r *Registry) round(ctx context.Context, deadline time.Time) (next time.Duration) {
 	failed := false
 	list := r.followed()
+	if r.renewed.Swap(false) {
+		for _, s := range list {
+			s.due = time.Time{}
+		}
+	}
+	set := r.settings.Load()
 	slices.SortStableFunc(list, func(a, b *Subject) int { return a.asked.Compare(b.asked) })
 	for _, s := range list {
 		now := time.Now()
@@ -64,14 +70,14 @@ func (r *Registry) round(ctx context.Context, deadline time.Time) (next time.Dur
 			return firstRetry
 		}
 		s.asked = now
-		err := r.ask(ctx, s)
+		err := r.ask(ctx, set, s)
 		switch {
 		case ctx.Err() != nil:
 			return firstRetry
 		case err == nil && s.version != latest:
 			s.due = now.Add(pinnedFor)
 		case err == nil:
-			s.due = now.Add(r.config.Refresh / 2)
+			s.due = now.Add(set.Refresh / 2)
 		default:
 			failed = true
 		}
@@ -81,18 +87,18 @@ func (r *Registry) round(ctx context.Context, deadline time.Time) (next time.Dur
 	}
 	if !failed {
 		r.retry = firstRetry
-		return backoff.Jitter(r.config.Refresh)
+		return backoff.Jitter(set.Refresh)
 	}
 	next = backoff.Jitter(r.retry)
-	r.retry = min(2*r.retry, max(r.config.Refresh, longestRetry))
+	r.retry = min(2*r.retry, max(set.Refresh, longestRetry))
 	return next
 }
 
 // ask asks for a subject, and logs what has changed.
-func (r *Registry) ask(ctx context.Context, s *Subject) error {
+func (r *Registry) ask(ctx context.Context, set *settings, s *Subject) error {
 	was := s.error()
-	changed, err := s.refresh(ctx, r.client)
-	log := r.config.Logger.With("subject", s.name)
+	changed, err := s.refresh(ctx, set.client)
+	log := set.Logger.With("subject", s.name)
 	switch {
 	case err != nil && ctx.Err() != nil:
 	case err != nil && (was == nil || was.Error() != err.Error()):

@@ -60,7 +60,7 @@ func (p prepared) Append(batch []*upstream.Fetched) {
 // each until Config.Wait after a value with it was first met.
 func (r *Registry) prepare(ctx context.Context, f *upstream.Fetched) {
 	for _, w := range r.unknown(f) {
-		timer := time.NewTimer(r.config.Wait - time.Since(w.since))
+		timer := time.NewTimer(r.settings.Load().Wait - time.Since(w.since))
 		select {
 		case <-w.done:
 		case <-timer.C:

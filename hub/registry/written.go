@@ -31,9 +31,8 @@ func (w *written) settled() bool {
 // ids are the schemas by id: those that are known, those that cannot be used, and those that
 // are awaited.
 type ids struct {
-	bounds Bounds
-
 	mu      sync.RWMutex
+	bounds  Bounds
 	all     map[uint32]*written
 	awaited []*written // in the order in which they are asked for
 	bytes   int
@@ -42,6 +41,13 @@ type ids struct {
 
 func newIDs(bounds Bounds) *ids {
 	return &ids{bounds: bounds, all: make(map[uint32]*written), asked: make(chan struct{}, 1)}
+}
+
+// limit sets other bounds.
+func (s *ids) limit(b Bounds) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bounds = b
 }
 
 // known returns a schema that is settled, or nil.

@@ -41,7 +41,7 @@ type App struct {
 	// encryption and schemas are guarded by reloading once the instance runs.
 	encryption *encryption
 	schemas    *schemas
-	registries registries
+	registries *registries
 	cursors    *namedCursors
 	front      *front
 	topics     *topicMaker
@@ -83,7 +83,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.registries, err = newRegistries(c, logger); err != nil {
 		return nil, err
 	}
-	if a.schemas, err = newSchemas(c, a.registries, nil); err != nil {
+	if a.schemas, err = newSchemas(c, a.registries.now(), nil); err != nil {
 		return nil, err
 	}
 	if a.cursors, err = newCursors(c, logger); err != nil {
@@ -97,7 +97,7 @@ func New(c *config.Config, options Options) (*App, error) {
 		return nil, err
 	}
 	a.topics = newTopicMaker(c.Streams, a.clusters, logger.With("component", "topics"))
-	if err := a.front.prepare(newStreams(c, a.clusters, a.encryption, a.registries)); err != nil {
+	if err := a.front.prepare(newStreams(c, a.clusters, a.encryption, a.registries.now())); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -112,7 +112,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
 	}
-	l.add(a.registries.parts()...)
+	l.add(part{name: "schema registries", start: a.registries.start, run: a.registries.run})
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
 	l.add(messageIDParts(a.front.once)...)

@@ -12,7 +12,7 @@ import (
 
 // reloadable are the fields of the configuration that Reload puts in force, with all
 // that is below them. Of limits and quotas, fixedLimits and fixedQuotas are excluded.
-var reloadable = []string{"auth/issuers", "grants", "encryption", "streams", "quotas", "limits"}
+var reloadable = []string{"auth/issuers", "grants", "encryption", "registries", "streams", "quotas", "limits"}
 
 // fixedQuotas are the fields of quotas for which memory or connections are set up at start.
 var fixedQuotas = []string{"tracked", "share_every"}
@@ -25,7 +25,7 @@ var fixedLimits = []string{
 }
 
 // Reload puts another configuration in force while the instance runs: its issuers,
-// grants, keysets, streams, quotas and limits. Running sessions have the new rights before the next
+// grants, keysets, registries, streams, quotas and limits. Running sessions have the new rights before the next
 // record. It returns the fields that have changed and take effect only after a restart.
 // With an error, a part may be in force and the rest is as before.
 func (a *App) Reload(c *config.Config) (restart []string, err error) {
@@ -61,10 +61,15 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	if err := decrypting.open(context.Background()); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
-	checking, err := newSchemas(c, a.registries, a.schemas)
+	asked, err := a.registries.prepare(c)
 	if err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	checking, err := newSchemas(c, asked.set, a.schemas)
+	if err != nil {
+		return nil, fmt.Errorf("reload: %w", err)
+	}
+	asked.ask()
 	a.verifiers.read()
 	// Rights come before streams, so that nobody has old rights to a new stream.
 	if err := a.auth.SetIssuers(issuers(c)); err != nil {
@@ -79,13 +84,14 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	}
 	a.front.server.RightsChanged()
 	a.front.quotas.SetRules(quotaRules(c))
+	a.registries.use(asked)
 	setIngest(a.front.ingest, c, checking, a.front.once)
 	a.schemas = checking
 	a.front.modes.replace(c.Streams)
-	a.registries.keep(checking)
-	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting, a.registries)); err != nil {
+	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting, asked.set)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
+	a.registries.retire(checking)
 	a.encryption = decrypting
 	if err := a.front.hub.SetLimits(hubLimits(c.Limits)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)

@@ -25,7 +25,7 @@ type schemas struct {
 
 // newSchemas compiles the schemas of a configuration. Those that were in force before are
 // not compiled again.
-func newSchemas(c *config.Config, from registries, was *schemas) (*schemas, error) {
+func newSchemas(c *config.Config, from registrySet, was *schemas) (*schemas, error) {
 	made := &schemas{
 		of: map[string]*schema.JSON{}, subjects: map[string]*registry.Subject{},
 		turns: make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -39,9 +39,6 @@ func newSchemas(c *config.Config, from registries, was *schemas) (*schemas, erro
 		case s == nil:
 		case s.Registry != "":
 			of := from[s.Registry]
-			if of == nil {
-				return nil, fmt.Errorf("streams/%s/schema: the registry %q is new: restart the instance", name, s.Registry)
-			}
 			if !c.HasSubject(name) {
 				continue
 			}
@@ -104,7 +101,7 @@ const maxDecoded = 64 << 20
 
 // reads sets how the records of a stream are read whose values are stored after the ids of
 // schemas.
-func (r registries) reads(to *hub.Stream, s config.Stream) {
+func (r registrySet) reads(to *hub.Stream, s config.Stream) {
 	if !s.Framed() {
 		return
 	}

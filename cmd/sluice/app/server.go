@@ -55,7 +55,7 @@ type front struct {
 	workers     *transport.Workers
 	hub         *hub.Hub
 	schemas     *schemas // those that are in force when the instance starts
-	registries  registries
+	registries  *registries
 	ingest      *ingest.Pipeline
 	once        *once.Guard // nil without Redis
 	quotas      *quota.Quotas
@@ -173,7 +173,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Admin:          admin,
 		Console:        web.Handler(),
 		Ready:          f.checks(),
-		Degraded:       f.without(),
+		Degraded:       f.without,
 		CheckEvery:     f.config.Admin.CheckEvery,
 
 		CorrelationHeader: f.config.Replies.Header,
@@ -193,9 +193,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 	if m := f.verifiers.webhookMetrics; m != nil {
 		f.registry.MustRegister(m)
 	}
-	if len(f.registries) > 0 {
-		f.registry.MustRegister(f.registries)
-	}
+	f.registry.MustRegister(f.registries)
 	f.shared.transport(&made, f.config.Auth.Cookie)
 	return transport.New(made)
 }
@@ -260,7 +258,7 @@ func (f *front) without() map[string]func(context.Context) error {
 	if f.acls != nil {
 		checks["refresh of kafka ACLs"] = f.acls.degraded
 	}
-	for name, r := range f.registries {
+	for name, r := range f.registries.now() {
 		checks["schema registry "+name] = r.Check
 	}
 	if f.certs != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // newStreams returns the streams for the hub, sorted by name.
-func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption, r registries) []hub.Stream {
+func newStreams(c *config.Config, clusters map[string]*cluster, e *encryption, r registrySet) []hub.Stream {
 	var made []hub.Stream
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		s := c.Streams[name]

@@ -17,7 +17,7 @@ import (
 // Registry is a schema registry.
 type Registry struct {
 	URLs         []string      `koanf:"urls" validate:"required,min=1,max=8,unique,dive,registry_url" doc:"URLs of the instances of the registry, which are tried in this order; https, if there is a credential, or http on loopback"`
-	TLS          *ClientTLS    `koanf:"tls" doc:"TLS to the registry; if left out, with the system's authorities"`
+	TLS          *ClientTLS    `koanf:"tls" doc:"TLS to the registry; if left out, with the system's authorities. The client certificate is read for each connection, so that it can be exchanged, and ca_file again on SIGHUP"`
 	Username     string        `koanf:"username" validate:"required_with=PasswordFile" doc:"user name for basic authentication"`
 	PasswordFile Path          `koanf:"password_file" validate:"required_with=Username,omitempty,readable_file" doc:"file that contains the password; one trailing line break is ignored. Read for every request, so that it can be exchanged"`
 	TokenFile    Path          `koanf:"token_file" validate:"omitempty,readable_file" doc:"file that contains a bearer token, instead of username; one trailing line break is ignored. Read for every request, so that it can be exchanged"`
