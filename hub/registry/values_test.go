@@ -145,6 +145,73 @@ func TestValuesAreShown(t *testing.T) {
 	}
 }
 
+// TestSchemaKnownLater: a value that was given up on stays a gap for as long as it is in
+// memory. Who reads it from Kafka after its schema has become known is shown it, such as when
+// the stream is read anew.
+func TestSchemaKnownLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		r := open(t, f.Handler(), func(c *registry.Config) { c.Wait = 5 * time.Second })
+		run(t, r)
+		topics := hubtest.New()
+		topics.Create("t", 1)
+		topics.Append("t", record.Record{Timestamp: time.Now().UnixMilli(), Value: framed(4, "\x0e")})
+		stream := hub.Stream{Name: "s", Topic: "t", Source: r.Source(topics), Content: "json", Decode: r.Decoding(registry.Avro, 1000), LogBytes: 1 << 20, RecordBytes: 1000, Backfill: time.Hour, Linger: time.Hour}
+		h, err := hub.New(hub.Config{
+			Streams: []hub.Stream{stream}, Shards: 1, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Limits: hub.Limits{StartTimeout: time.Minute},
+			Wake: func(shard int, f *hub.Feed) {
+				for _, o := range f.Take(shard, nil) {
+					o.Pump()
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = h.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		shown := func(want int) (lines []string) {
+			t.Helper()
+			s, _, err := h.Subscribe(t.Context(), hub.Request{Stream: "s", Start: hub.Start{Kind: hub.StartEarliest}, Replay: -1, Owner: make(bell, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for range 100 {
+				s.Take(100, 1<<20, func(_ bool, body []byte) { lines = append(lines, string(body)) })
+				if len(lines) >= want {
+					return lines
+				}
+				time.Sleep(time.Millisecond)
+			}
+			t.Fatalf("only %q", lines)
+			return nil
+		}
+		const gap = `"from":0,"to":1,"reason":"unreadable"`
+		if got := shown(1); !strings.Contains(got[0], gap) {
+			t.Fatalf("without the schema: %s", got)
+		}
+		f.SeedSchema("v", 1, 4, sr.Schema{Schema: `"int"`})
+		time.Sleep(refresh + time.Second)
+		topics.Append("t", record.Record{Timestamp: time.Now().UnixMilli(), Value: framed(4, "\x10")}) // with which it is asked for again
+		time.Sleep(time.Second)
+		if got := shown(2); !strings.Contains(got[0], gap) || !strings.Contains(got[1], `"offset":1,`) {
+			t.Errorf("from memory: %s", got)
+		}
+		stream.LogBytes++ // another definition, for which the topic is read anew
+		if err := h.SetStreams([]hub.Stream{stream}); err != nil {
+			t.Fatal(err)
+		}
+		if got := shown(2); !strings.Contains(got[0], `"data":7}`) || !strings.Contains(got[1], `"data":8}`) {
+			t.Errorf("from Kafka: %s", got)
+		}
+	})
+}
+
 // reads is a source that passes on what it is given.
 type reads struct {
 	upstream.Source
