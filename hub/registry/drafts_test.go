@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"testing"
@@ -147,4 +148,25 @@ func TestReferencesOfOtherDrafts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzBundle: what a registry answers is put together as a schema that says what it did, or is
+// refused.
+func FuzzBundle(f *testing.F) {
+	for _, root := range []string{`{` + draft07 + `, "$ref": "o.json", "definitions": {"o.json": 1}}`, `{` + draft20 + `, "items": {"$ref": "o.json"}}`, `{` + draft04 + `}`, `{}`, `[]`} {
+		for _, other := range []string{`{` + draft04 + `, "id": "x", "$ref": "#"}`, `{` + draft07 + `, "$ref": 1}`, `{"$schema": null}`, `{"$ref": "#/definitions/a", "definitions": {"a": {}}}`, `true`} {
+			f.Add(root, "o.json", other)
+		}
+	}
+	f.Fuzz(func(t *testing.T, root, name, other string) {
+		made, err := registry.Bundle(root, name, other)
+		if err != nil {
+			return
+		}
+		var of map[string]json.RawMessage
+		if err := json.Unmarshal(made, &of); err != nil || of["$schema"] == nil || of["definitions"] == nil && of["$defs"] == nil {
+			t.Fatalf("%q, %q, %q: made %s: %v", root, name, other, made, err)
+		}
+		_, _ = schema.Options{AnyFormat: true}.Compile(made)
+	})
 }

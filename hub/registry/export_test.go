@@ -34,3 +34,8 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.ServeHTTP(recorder, r)
 	return recorder.Result(), nil
 }
+
+// Bundle puts a schema into another that refers to it by a name.
+func Bundle(text, name, other string) ([]byte, error) {
+	return bundle(text, []referred{{name, other}})
+}

@@ -115,15 +115,18 @@ func TestKeywordsWithoutEffect(t *testing.T) {
 	}{
 		"draft-07": {
 			`{"$schema": "http://json-schema.org/draft-07/schema#", "id": "x", "if": {}, "then": {"prefixItems": []}, "items": [{}], "additionalItems": {}, "dependencies": {}, "$defs": {}, "examples": [], "$comment": "", "dependentSchemas": {}, "minContains": 1, "mine": 1}`,
-			[]string{"/dependentSchemas", "/id", "/minContains", "/then/prefixItems"}, []string{"/mine"},
+			[]string{"/dependentSchemas", "/id", "/minContains", "/then/prefixItems"},
+			[]string{"/mine"},
 		},
 		"draft-04": {
 			`{"$schema": "http://json-schema.org/draft-04/schema#", "id": "x", "$id": "y", "$comment": "", "if": {}, "const": 1, "exclusiveMaximum": false, "maximum": 1}`,
-			[]string{"/$id", "/const", "/if"}, nil,
+			[]string{"/$id", "/const", "/if"},
+			nil,
 		},
 		"draft 2020-12": {
 			`{"additionalItems": false, "dependencies": {}, "$recursiveRef": "#", "definitions": {}}`,
-			[]string{"/$recursiveRef", "/additionalItems"}, nil,
+			[]string{"/$recursiveRef", "/additionalItems"},
+			nil,
 		},
 		"beside a reference, draft-07":      {`{"$schema": "http://json-schema.org/draft-07/schema#"` + all, []string{"/id", "/minimum"}, []string{"/mine"}},
 		"beside a reference, draft 2019-09": {`{"$schema": "https://json-schema.org/draft/2019-09/schema"` + strings.Replace(all, `"$id": "#j", `, "", 1), []string{"/id"}, []string{"/mine"}},

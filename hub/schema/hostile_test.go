@@ -108,6 +108,22 @@ func TestNestingIsBounded(t *testing.T) {
 	}
 }
 
+// TestNestingOfRecursionIsBounded: what endlessByAnchor does by an anchor, by $recursiveRef.
+func TestNestingOfRecursionIsBounded(t *testing.T) {
+	t.Parallel()
+	s := compile(t, `{
+		"$schema": "https://json-schema.org/draft/2019-09/schema", "$id": "http://a/outer.json", "$recursiveAnchor": true, "$ref": "inner.json",
+		"$defs": {"i": {"$id": "inner.json", "$recursiveAnchor": true, "anyOf": [{"type": "null"}, {"$ref": "#/$defs/j"}], "$defs": {"j": {"items": {"$recursiveRef": "#"}, "allOf": [{"$ref": "third.json"}]}}},
+			"k": {"$id": "third.json", "$recursiveAnchor": true, "properties": {"a": {"$recursiveRef": "#"}}}}
+	}`)
+	for _, value := range []string{strings.Repeat("[", 900) + strings.Repeat("]", 900), strings.Repeat(`{"a":`, 900) + "1" + strings.Repeat("}", 900)} {
+		begun := time.Now()
+		if got := s.Validate([]byte(value), limits).Violations; time.Since(begun) > slowest || len(got) > 1 {
+			t.Errorf("took %s: %v", time.Since(begun), said(got))
+		}
+	}
+}
+
 // endlessByAnchor is a schema of which only a check shows that it never ends.
 const endlessByAnchor = `{
 	"$ref": "#/$defs/a",
@@ -131,6 +147,10 @@ func TestCostIsBounded(t *testing.T) {
 		costly        bool
 	}{
 		"two ways at each level":        {`{"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}}`, deep, true},
+		"two ways, draft-07":            {`{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"allOf": [{"$ref": "#", "type": "null"}, {"$ref": "#"}]}}}`, deep, true},
+		"two ways, dependencies":        {`{"$schema": "http://json-schema.org/draft-04/schema#", "dependencies": {"a": {"properties": {"a": {"$ref": "#"}}}}, "properties": {"a": {"$ref": "#"}}}`, deep, true},
+		"two ways, recursive":           {`{"$schema": "https://json-schema.org/draft/2019-09/schema", "$recursiveAnchor": true, "properties": {"a": {"allOf": [{"$recursiveRef": "#"}, {"$ref": "#"}]}}}`, deep, true},
+		"integers of many digits":       {`{"$schema": "http://json-schema.org/draft-04/schema#", "items": {"type": "integer"}}`, `[` + strings.Repeat("7", 60_000) + `]`, false},
 		"two ways that do not fit":      {`{"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}}`, deep, true},
 		"two ways, not":                 {`{"not": {"$ref": "#/$defs/x"}, "$defs": {"x": {"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/x"}]}}}}}`, deep, true},
 		"two patterns":                  {`{"patternProperties": {"a": {"$ref": "#"}, "^a": {"$ref": "#"}}}`, deep, true},
