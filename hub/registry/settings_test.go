@@ -43,8 +43,8 @@ func TestOtherSettings(t *testing.T) {
 		run(t, r)
 		inForce(t, r, s, first, "")
 		from := &reads{batches: make(chan []*upstream.Fetched, 1)}
-		read := func(id uint32) time.Duration {
-			from.batches <- fetched(id)
+		read := func(ids ...uint32) time.Duration {
+			from.batches <- fetched(ids...)
 			began := time.Now()
 			_ = r.Source(from).Read(t.Context(), record.Topic{}, nil, 0, func(*upstream.Fetched) {})
 			return time.Since(began)
@@ -70,6 +70,7 @@ func TestOtherSettings(t *testing.T) {
 		}
 		config.URLs, config.Refresh, config.Wait = []string{"http://registry", "http://other"}, time.Hour, time.Second
 		config.Secret = func() (string, error) { return "new", nil }
+		config.Bounds.Awaited = 2
 		if err := r.Renew(config, gate); err != nil {
 			t.Fatal(err)
 		}
@@ -86,13 +87,21 @@ func TestOtherSettings(t *testing.T) {
 			t.Errorf("waited %s", took)
 		}
 		f.away()
-		if took := read(306); took != time.Second {
-			t.Errorf("waited %s", took)
+		if took, awaited := read(306, 307), r.Stats().Awaited; took != time.Second || awaited != 2 {
+			t.Errorf("waited %s for %d", took, awaited)
 		}
 		f.again()
 		if !r.Reaches([]string{"http://a", "http://other"}) || r.Reaches([]string{"http://a"}) || r.Stats().Requests[0] < 4 {
 			t.Errorf("%+v", r.Stats())
 		}
+		time.Sleep(10 * time.Second)
+		const third = `{"properties": {"t": {"maximum": 30}}}`
+		f.register(t, "s", third)
+		if err := r.Renew(config, gate); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		inForce(t, r, s, third, "")
 		asked := f.asked.Load()
 		time.Sleep(10 * time.Minute)
 		if n := f.asked.Load() - asked; n > 2 {

@@ -54,9 +54,12 @@ func TestDrafts(t *testing.T) {
 		"2019, recursion into the outer":    {recursion(true, true), `[[1]]`, "/0/0 must be a string or an array"},
 		"2019, recursion not of the outer":  {recursion(false, true), `[[1]]`, ""},
 		"2019, recursion without an anchor": {recursion(true, false), `[[1]]`, ""},
-		"by https":                          {`{"$schema": "https://json-schema.org/draft-07/schema", "items": [{"type": "null"}]}`, `[1]`, "/0 must be null"},
-		"2019 by http":                      {`{"$schema": "http://json-schema.org/draft/2019-09/schema#", "items": [{"type": "null"}]}`, `[1]`, "/0 must be null"},
-		"left out":                          {`{"prefixItems": [{"type": "null"}]}`, `[1]`, "/0 must be null"},
+		"2019, an anchor that is not of a resource": {
+			strings.Replace(recursion(false, true), `"$defs": {`, `"$defs": {"x": {"$recursiveAnchor": true, "type": "string"}, `, 1), `[[1]]`, "",
+		},
+		"by https":     {`{"$schema": "https://json-schema.org/draft-07/schema", "items": [{"type": "null"}]}`, `[1]`, "/0 must be null"},
+		"2019 by http": {`{"$schema": "http://json-schema.org/draft/2019-09/schema#", "items": [{"type": "null"}]}`, `[1]`, "/0 must be null"},
+		"left out":     {`{"prefixItems": [{"type": "null"}]}`, `[1]`, "/0 must be null"},
 		"of each resource": {
 			`{` + draft20 + `, "prefixItems": [{"$ref": "old.json"}], "$defs": {"o": {"$id": "old.json", ` + draft07 + `, "items": [{"type": "null"}], "additionalItems": {"$ref": "older.json"},
 				"definitions": {"x": {` + draft04 + `, "id": "older.json", "type": "integer"}}}}}`,
@@ -85,6 +88,10 @@ func recursion(outer, inner bool) string {
 // TestDraftIsChosen: by $schema, else by Options, and it is told.
 func TestDraftIsChosen(t *testing.T) {
 	t.Parallel()
+	s, err := schema.Options{Draft: schema.Draft07}.Compile([]byte(`{"items": [{"type": "null"}]}`))
+	if err != nil || said(s.Validate([]byte(`[1]`), limits).Violations) != "/0 must be null" {
+		t.Errorf("got %v", err)
+	}
 	for _, draft := range allDrafts {
 		for _, other := range allDrafts {
 			for _, uri := range []string{draft.URI(), strings.TrimSuffix(draft.URI(), "#"), strings.Replace(draft.URI(), "http:", "https:", 1), strings.Replace(draft.URI(), "https:", "http:", 1)} {
