@@ -59,7 +59,7 @@ func (r *run) checkNumber(s *node, at int32) bool {
 func (r *run) isInteger(s *node, at int32) bool {
 	if s.plainIntegers {
 		text := r.text(at)
-		return r.spend(len(text)/16) && bytes.IndexAny(text, ".eE") < 0
+		return r.spend(len(text)/16) && !bytes.ContainsAny(text, ".eE")
 	}
 	r.number(&r.first, at)
 	return r.first.isInteger()
