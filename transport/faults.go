@@ -68,8 +68,7 @@ var faultTable = []struct {
 	{ingest.ErrMessageIDRequired, wire.BadRequest, "the stream requires a message id: send message_id, or over HTTP the header Idempotency-Key", 0},
 	{ingest.ErrMessageIDConflict, wire.IdempotencyConflict, "the message id was used for another record; this one is not stored: use a new message id for each record", 0},
 	{ingest.ErrMessageIDsUnavailable, wire.PublishUnavailable, "message ids are unavailable; the record is not stored", time.Second},
-	{ingest.ErrMessageIDUnsettled, wire.PublishUnknown, "unknown whether the record is stored: publish it again later with the same message id", 2 * time.Second},
-	{upstream.ErrPublishUnknown, wire.PublishUnknown, "unknown whether the record is stored", 0},
+	{upstream.ErrPublishUnknown, wire.PublishUnknown, "unknown whether the record is stored: publishing it again may store it twice, as it has no message id", 0},
 	{errTenantPublishes, wire.RateLimited, "the clients of the tenant have too many publishes in flight; the record is not stored", time.Second},
 	{hub.ErrTooManyStreams, wire.Overloaded, "too many streams are in use on this instance", 5 * time.Second},
 	{expr.ErrClientMemory, wire.SubscriptionLimit, "the filters of this client take as much memory as a client may use: end subscriptions, or use filters that are shorter or the same", time.Second},
@@ -121,6 +120,12 @@ func faultOf(err error) *wire.Error {
 	if late, ok := errors.AsType[*upstream.LateError](err); ok {
 		return &wire.Error{Code: wire.Overloaded, RetryAfter: late.RetryAfter, Cause: late, Message: "too much is queued for the partition; the record is not stored"}
 	}
+	if unsettled, ok := errors.AsType[*ingest.UnsettledError](err); ok {
+		return &wire.Error{
+			Code: wire.PublishUnknown, Again: true, RetryAfter: wholeMillis(unsettled.RetryAfter), Cause: err,
+			Message: "unknown whether the record is stored: publish it again with the same message id",
+		}
+	}
 	for _, row := range faultTable {
 		if errors.Is(err, row.err) {
 			return &wire.Error{Code: row.code, Message: row.message, RetryAfter: row.retry, Cause: err}
@@ -158,9 +163,13 @@ func faultOfQuota(e *ingest.QuotaError) *wire.Error {
 		return &wire.Error{Code: wire.RecordTooLarge, Cause: e, Message: fmt.Sprintf(
 			"the record has more %s than the quota of the %s accepts at once, %d", e.Unit, e.Scope, e.Most)}
 	}
-	// In whole milliseconds, as clients are told, and not too early.
-	return &wire.Error{Code: wire.RateLimited, RetryAfter: (e.RetryAfter + time.Millisecond - 1).Truncate(time.Millisecond), Cause: e, Message: fmt.Sprintf(
+	return &wire.Error{Code: wire.RateLimited, RetryAfter: wholeMillis(e.RetryAfter), Cause: e, Message: fmt.Sprintf(
 		"the quota of %s of the %s is used up; nothing of the request is stored", e.Unit, e.Scope)}
+}
+
+// wholeMillis returns a wait in whole milliseconds, as clients are told, and not too short.
+func wholeMillis(d time.Duration) time.Duration {
+	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
 }
 
 // withdrawn is the fault of a principal whose credential is not accepted any more.

@@ -85,7 +85,7 @@ func fakePublish(w http.ResponseWriter, r *http.Request) {
 	err := json.NewDecoder(r.Body).Decode(&batch)
 	if batch.ID == "lost" {
 		w.WriteHeader(http.StatusGatewayTimeout)
-		_, _ = io.WriteString(w, `{"code":"publish_unknown","title":"unknown","status":504}`)
+		_, _ = io.WriteString(w, `{"code":"publish_unknown","title":"unknown","status":504,"retryable":true,"action":"resume","retry_after_ms":2000}`)
 		return
 	}
 	if err == nil && batch.Records != nil {

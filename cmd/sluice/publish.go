@@ -128,6 +128,9 @@ func again(err error, id string) string {
 	if id == "" || !errors.Is(err, client.ErrMaybeStored) {
 		return ""
 	}
+	if refused, ok := errors.AsType[*client.Error](err); ok && refused.RetryAfter > 0 {
+		return fmt.Sprintf("; publish it again with the same --id in %v", refused.RetryAfter)
+	}
 	return "; publish it again with the same --id"
 }
 

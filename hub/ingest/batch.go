@@ -48,9 +48,6 @@ var (
 	// ErrMessageIDsUnavailable is upstream.ErrPublishUnavailable because message ids cannot be
 	// looked up.
 	ErrMessageIDsUnavailable = fmt.Errorf("%w: message ids are unavailable", upstream.ErrPublishUnavailable)
-	// ErrMessageIDUnsettled is upstream.ErrPublishUnknown for a record with a message id: what
-	// became of it can be asked by publishing it again.
-	ErrMessageIDUnsettled = fmt.Errorf("%w: the message id is not settled", upstream.ErrPublishUnknown)
 )
 
 // Publisher is the principal that publishes.
@@ -172,6 +169,10 @@ func (b *Batch) Settle(i int, v Verdict) bool {
 	b.pending--
 	return true
 }
+
+// Explain replaces the error of record i, which must not be pending, by one that says more
+// about the same outcome. Steps call it in Settled.
+func (b *Batch) Explain(i int, err error) { b.verdicts[i].Err = err }
 
 // Keep keeps something for a step from Check until Settled. The step must be comparable.
 func (b *Batch) Keep(by Step, what any) { b.kept = append(b.kept, kept{by, what}) }

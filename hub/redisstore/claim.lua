@@ -1,6 +1,6 @@
 -- Claims a message id that is likely claimed already. KEYS[1]: its key. ARGV: digest of the
 -- content, fence, token, since in ms, lease in ms, window in ms. Returns the state, and the
--- token and since of the claim, or the answer.
+-- token and since of the claim with what is left of its lease in ms, or the answer.
 --
 -- The value is "claimed" or "undecided" with fence, window, since, token, how often the claim
 -- was taken over, and digest; or "settled" with digest and answer. A claim lives for its lease
@@ -26,6 +26,7 @@ end
 local state, fence, window, since, token, taken, digest = string.match(value, '^(%a+) (%S+) (%d+) (%d+) (%S+) (%d+) (%S+)$')
 if not state then return redis.error_reply('DAMAGED the message id has an unknown value') end
 if digest ~= ARGV[1] then return {'conflict'} end
-if redis.call('PTTL', key) > tonumber(window) then return {state, token, since} end
+local left = redis.call('PTTL', key) - tonumber(window)
+if left > 0 then return {state, token, since, tostring(left)} end
 claim(since, token, taken + 1)
 return {'taken', token, since}

@@ -149,10 +149,14 @@ func outcomeOf(call *scripted, failed error) once.Outcome {
 		return once.Outcome{State: state}
 	case known && len(answer) == 2 && state == once.Settled:
 		return once.Outcome{State: state, Answer: answer[1]}
-	case known && len(answer) == 3:
+	case known && (len(answer) == 3 || len(answer) == 4):
+		var left int64
 		since, err := strconv.ParseInt(answer[2], 10, 64)
+		if err == nil && len(answer) == 4 {
+			left, err = strconv.ParseInt(answer[3], 10, 64)
+		}
 		if err == nil {
-			return once.Outcome{State: state, Token: answer[1], Since: time.UnixMilli(since)}
+			return once.Outcome{State: state, Token: answer[1], Since: time.UnixMilli(since), Left: time.Duration(left) * time.Millisecond}
 		}
 	}
 	return once.Outcome{Err: fmt.Errorf("claim message id: %w", errClaimAnswer)}

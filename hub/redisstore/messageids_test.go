@@ -36,6 +36,10 @@ func (f fixture) claims(t *testing.T, c once.Claim, want once.Outcome) {
 	if got[0].State != want.State || got[0].Token != want.Token || !got[0].Since.Equal(want.Since) || got[0].Answer != want.Answer {
 		t.Errorf("claim by %s: got %+v, want %+v", c.Fence, got[0], want)
 	}
+	leased := want.State == once.Claimed || want.State == once.Undecided
+	if leased != (got[0].Left > 0) || got[0].Left > c.Lease {
+		t.Errorf("claim by %s: the lease goes on for %v, state %d", c.Fence, got[0].Left, want.State)
+	}
 }
 
 func (f fixture) settles(t *testing.T, s once.Settlement) {

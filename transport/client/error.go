@@ -16,7 +16,7 @@ var (
 	// Error.Retryable is set, it can be published again.
 	ErrNotStored = errors.New("the record is not stored")
 	// ErrMaybeStored means that the record may be stored or not. Publishing it
-	// again may store it twice, unless it has an ID.
+	// again may store it twice, unless it has an ID: then Error.Retryable is set.
 	ErrMaybeStored = errors.New("unknown whether the record is stored")
 	// ErrRunning means that the subscription's loop is already running.
 	ErrRunning = errors.New("the subscription is running already")

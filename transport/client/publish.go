@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -61,7 +62,7 @@ func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored,
 		return Stored{}, fmt.Errorf("publish to %s: %w: %w", stream, ErrNotStored, err)
 	}
 	var answer published
-	if err := c.post(ctx, stream, body, &answer); err != nil {
+	if err := c.post(ctx, stream, body, identified(m), &answer); err != nil {
 		return Stored{}, fmt.Errorf("publish to %s: %w", stream, err)
 	}
 	return answer.stored(), nil
@@ -86,15 +87,18 @@ func (c *Client) PublishBatch(ctx context.Context, stream string, messages []Mes
 	var answer struct {
 		Results []published `json:"results"`
 	}
-	if err := c.post(ctx, stream, body, &answer); err != nil {
+	if err := c.post(ctx, stream, body, identified(messages...), &answer); err != nil {
 		return nil, fmt.Errorf("publish to %s: %w", stream, err)
 	}
 	if len(answer.Results) != len(messages) {
-		return nil, fmt.Errorf("publish to %s: %w: %d results for %d records", stream, ErrMaybeStored, len(answer.Results), len(messages))
+		return nil, fmt.Errorf("publish to %s: %w", stream, &Error{
+			outcome: ErrMaybeStored, Retryable: identified(messages...),
+			cause: fmt.Errorf("%d results for %d records", len(answer.Results), len(messages)),
+		})
 	}
 	results := make([]Result, len(messages))
 	for i, one := range answer.Results {
-		results[i] = one.result()
+		results[i] = one.result(identified(messages[i]))
 	}
 	return results, nil
 }
@@ -176,13 +180,25 @@ func (p published) stored() Stored {
 	return s
 }
 
-func (p published) result() Result {
+func (p published) result(identified bool) Result {
 	if p.Code == "" {
 		return Result{Stored: p.stored()}
 	}
-	e := p.err()
-	e.outcome = outcome(p.Code)
-	return Result{Err: e}
+	return Result{Err: p.err().of(outcome(p.Code), identified)}
+}
+
+// identified reports whether all messages have an ID.
+func identified(messages ...Message) bool {
+	return !slices.ContainsFunc(messages, func(m Message) bool { return m.ID == "" })
+}
+
+// of sets what an error means for records. Records that may be stored can be published again
+// if all of them are identified: then none is stored twice.
+func (e *Error) of(outcome error, identified bool) *Error {
+	if e.outcome = outcome; errors.Is(outcome, ErrMaybeStored) {
+		e.Retryable = identified
+	}
+	return e
 }
 
 // outcome returns what a code means for the record. An internal error leaves it
@@ -195,8 +211,9 @@ func outcome(code string) error {
 	return ErrNotStored
 }
 
-// post publishes a body and decodes the response.
-func (c *Client) post(ctx context.Context, stream string, body []byte, into any) error {
+// post publishes a body and decodes the response. identified says that all of its messages
+// have an ID.
+func (c *Client) post(ctx context.Context, stream string, body []byte, identified bool, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint("v1", "streams", stream, "records"), bytes.NewReader(body))
 	if err != nil {
 		return &Error{outcome: ErrNotStored, cause: err}
@@ -207,38 +224,35 @@ func (c *Client) post(ctx context.Context, stream string, body []byte, into any)
 	}
 	res, err := c.config.HTTPClient.Do(req)
 	if err != nil {
-		return transportError(err)
+		return transportError(err, identified)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, c.config.MessageBytes))
 	if err != nil {
-		return &Error{outcome: ErrMaybeStored, Status: res.StatusCode, cause: err}
+		return (&Error{Status: res.StatusCode, cause: err}).of(ErrMaybeStored, identified)
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusMultiStatus {
 		e := httpError(res, answer)
-		e.outcome = outcome(e.Code)
+		became := outcome(e.Code)
 		if e.Code == "" && res.StatusCode < http.StatusInternalServerError {
 			// The refusal came from another server, perhaps a proxy, which did
 			// not forward the request.
-			e.outcome = ErrNotStored
+			became = ErrNotStored
 		}
-		if errors.Is(e.outcome, ErrMaybeStored) {
-			e.Retryable = false
-		}
-		return e
+		return e.of(became, identified)
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return &Error{outcome: ErrMaybeStored, Status: res.StatusCode, cause: fmt.Errorf("decode answer: %w", err)}
+		return (&Error{Status: res.StatusCode, cause: fmt.Errorf("decode answer: %w", err)}).of(ErrMaybeStored, identified)
 	}
 	return nil
 }
 
 // transportError returns the error for a request without a response. If the
 // connection could not be established, the request was not sent.
-func transportError(err error) *Error {
+func transportError(err error, identified bool) *Error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		return &Error{outcome: ErrNotStored, Retryable: true, cause: err}
 	}
-	return &Error{outcome: ErrMaybeStored, cause: err}
+	return (&Error{cause: err}).of(ErrMaybeStored, identified)
 }

@@ -64,14 +64,29 @@ func TestPublishErrorsTellWhetherTheRecordIsStored(t *testing.T) {
 		"proxy refuses":   {413, `<html>`, client.ErrNotStored, false},
 		"answer is not":   {200, `hello`, client.ErrMaybeStored, false},
 		"answer is short": {200, ``, client.ErrMaybeStored, false},
+		// With an ID, nothing is stored twice.
+		"id: unknown":      {504, `{"code":"publish_unknown","retryable":true,"action":"resume","retry_after_ms":50}`, client.ErrMaybeStored, true},
+		"id: internal":     {500, `{"code":"internal"}`, client.ErrMaybeStored, true},
+		"id: gateway":      {502, `<html>`, client.ErrMaybeStored, true},
+		"id: cut":          {0, ``, client.ErrMaybeStored, true},
+		"cut":              {0, ``, client.ErrMaybeStored, false},
+		"id: answer is no": {200, `hello`, client.ErrMaybeStored, true},
+		"id: conflict":     {409, `{"code":"idempotency_conflict"}`, client.ErrNotStored, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := dial(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if test.status == 0 {
+					panic(http.ErrAbortHandler)
+				}
 				w.WriteHeader(test.status)
 				_, _ = io.WriteString(w, test.body)
 			}), nil)
-			_, err := c.Publish(t.Context(), "s", client.Message{Data: []byte(`1`)})
+			m := client.Message{Data: []byte(`1`)}
+			if strings.HasPrefix(name, "id: ") {
+				m.ID = "m"
+			}
+			_, err := c.Publish(t.Context(), "s", m)
 			var refused *client.Error
 			if !errors.Is(err, test.want) || !errors.As(err, &refused) || refused.Retryable != test.retryable {
 				t.Errorf("got %v", err)
@@ -100,22 +115,30 @@ func TestPublishWithoutAServer(t *testing.T) {
 func TestPublishBatch(t *testing.T) {
 	t.Parallel()
 	c := dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if body, _ := io.ReadAll(r.Body); !strings.HasPrefix(string(body), `{"records":[{"data":1},{"data":2}`) || !json.Valid(body) {
+		if body, _ := io.ReadAll(r.Body); !strings.HasPrefix(string(body), `{"records":[{`) || !strings.Contains(string(body), `"data":`) || !json.Valid(body) {
 			t.Errorf("got %s", body)
 		}
 		w.WriteHeader(http.StatusMultiStatus)
-		_, _ = io.WriteString(w, `{"failed":2,"results":[{"partition":1,"offset":5},{"code":"invalid","message":"no"},{"code":"publish_unknown"}]}`)
+		_, _ = io.WriteString(w, `{"failed":2,"results":[{"partition":1,"offset":5},{"code":"invalid","message":"no"},{"code":"publish_unknown"},{"code":"publish_unknown"}]}`)
 	}), nil)
-	messages := []client.Message{{Data: []byte(`1`)}, {Data: []byte(`2`)}, {Data: []byte(`3`)}}
+	messages := []client.Message{{Data: []byte(`1`)}, {Data: []byte(`2`)}, {Data: []byte(`3`)}, {ID: "m", Data: []byte(`4`)}}
 	got, err := c.PublishBatch(t.Context(), "s", messages)
-	if err != nil || len(got) != 3 {
+	if err != nil || len(got) != 4 {
 		t.Fatal(got, err)
 	}
 	if got[0].Err != nil || got[0].Offset != 5 || !errors.Is(got[1].Err, client.ErrNotStored) || !errors.Is(got[2].Err, client.ErrMaybeStored) {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := c.PublishBatch(t.Context(), "s", messages[:2]); !errors.Is(err, client.ErrMaybeStored) {
-		t.Errorf("more results than records: %v", err)
+	for i, want := range []bool{2: false, 3: true} {
+		if refused, ok := errors.AsType[*client.Error](got[i].Err); i >= 2 && (!ok || refused.Retryable != want) {
+			t.Errorf("record %d: %v", i, got[i].Err)
+		}
+	}
+	for i, want := range []bool{false, true} {
+		_, err := c.PublishBatch(t.Context(), "s", messages[2+i:3+i])
+		if refused, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, client.ErrMaybeStored) || refused.Retryable != want {
+			t.Errorf("more results than records: %v", err)
+		}
 	}
 }
 

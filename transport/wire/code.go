@@ -49,7 +49,7 @@ const (
 // Action is what a client should do about a fault.
 type Action string
 
-// The actions. One code, PublishUnknown, has none.
+// The actions. One code, PublishUnknown, has none, unless the record has a message id.
 const (
 	// Stop: repeating the same request makes no sense.
 	Stop Action = "stop"
@@ -136,7 +136,7 @@ var codes = map[Code]Info{
 	Draining:           {HTTP: 503, Close: 1012, Retryable: true, Action: Resume},
 	Overloaded:         {HTTP: 503, Close: 1013, Retryable: true, Action: Resume},
 	PublishUnavailable: {HTTP: 503, Close: 1013, Retryable: true, Action: Resume},
-	// A retry may store the record twice, unless it has a message id.
+	// A retry may store the record twice, unless it has a message id (Error.Again).
 	PublishUnknown: {HTTP: 504},
 
 	SlowConsumer:  {Close: 4008, Retryable: true, Action: Resume},

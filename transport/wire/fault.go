@@ -25,6 +25,9 @@ type Error struct {
 	// Final means that the same request can never succeed, even if faults with this code
 	// can pass.
 	Final bool
+	// Again means that the same request can be sent again, even if faults with this code say
+	// nothing about that: its record has a message id.
+	Again bool
 	// Errors are the individual violations, if there are any.
 	Errors []Violation
 	// SubscriptionID is, for AlreadySubscribed, the subscription that has the
@@ -54,14 +57,18 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Retryable reports whether the same request can succeed later.
-func (e *Error) Retryable() bool { return !e.Final && e.Code.Info().Retryable }
+func (e *Error) Retryable() bool { return !e.Final && (e.Again || e.Code.Info().Retryable) }
 
 // Action returns what the client should do.
 func (e *Error) Action() Action {
-	if e.Final {
+	switch action := e.Code.Info().Action; {
+	case e.Final:
 		return Stop
+	case e.Again && action == "":
+		return Resume
+	default:
+		return action
 	}
-	return e.Code.Info().Action
 }
 
 // Append appends a WebSocket message of type error.

@@ -57,6 +57,8 @@ type Outcome struct {
 	// and Conflict.
 	Token string
 	Since time.Time
+	// Left is for how long the lease goes on, of Claimed and Undecided.
+	Left time.Duration
 	// Answer is what was answered, of Settled.
 	Answer string
 	Err    error

@@ -22,7 +22,7 @@
 // settles the id, whoever its owner is. Only once the lease is over does it count that the
 // record is not found: then the finder, who has claimed the id by then, stores the record. If
 // the log cannot be read to its end, the id stays as it is, and the answer is
-// ingest.ErrMessageIDUnsettled.
+// ingest.UnsettledError.
 //
 // # Guarantees
 //

@@ -27,6 +27,7 @@ const (
 	timeout = 10 * time.Second // of a publish
 	lease   = 30 * time.Second
 	skew    = 5 * time.Second
+	wait    = 2 * time.Second
 )
 
 var errAway = errors.New("the store is away")
@@ -69,7 +70,7 @@ func (s *memory) claim(c once.Claim) once.Outcome {
 	case k.state == once.Settled:
 		return once.Outcome{State: once.Settled, Answer: k.answer}
 	case now.Before(k.lease):
-		return once.Outcome{State: k.state, Token: k.token, Since: k.since}
+		return once.Outcome{State: k.state, Token: k.token, Since: k.since, Left: k.lease.Sub(now)}
 	}
 	k.state, k.fence, k.lease, k.gone = once.Claimed, c.Fence, now.Add(c.Lease), now.Add(c.Lease+c.Window)
 	k.taken++
@@ -272,7 +273,7 @@ func (w *world) start(policy once.Policy, with ...func(*instance)) *instance {
 	}
 	var err error
 	i.guard, err = once.New(once.Config{
-		Store: i, Logs: logs{w}, Wait: 2 * time.Second, Skew: skew, Pause: time.Second,
+		Store: i, Logs: logs{w}, Wait: wait, Skew: skew, Pause: time.Second,
 		LookbackTime: 5 * time.Second, LookbackBytes: 1 << 20, Lookbacks: 2, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -321,10 +322,11 @@ func says(v ingest.Verdict) string {
 		if errors.As(letter.Cause, &invalid) {
 			text = "letter: " + invalid.Violations[0].Message
 		}
-	case errors.Is(v.Err, ingest.ErrMessageIDUnsettled):
-		text = "unsettled"
 	case errors.Is(v.Err, upstream.ErrPublishUnknown):
-		text = "unknown"
+		text = "unsettled"
+		if errors.Is(causeOf(v.Err), upstream.ErrPublishUnknown) { // it was handed to Kafka
+			text = "unknown"
+		}
 	case errors.Is(v.Err, ingest.ErrMessageIDConflict):
 		text = "conflict"
 	case errors.Is(v.Err, ingest.ErrMessageIDsUnavailable):
@@ -340,6 +342,15 @@ func says(v ingest.Verdict) string {
 		text += " again"
 	}
 	return text
+}
+
+// causeOf returns why a record is unsettled, which every record with an id is if it is not known
+// whether it is stored. It is nil for others.
+func causeOf(err error) error {
+	if unsettled, ok := errors.AsType[*ingest.UnsettledError](err); ok {
+		return unsettled.Cause
+	}
+	return nil
 }
 
 func (i *instance) want(want []string, who string, messages ...ingest.Message) {

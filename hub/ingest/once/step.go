@@ -124,7 +124,7 @@ func (s *step) repeat(b *ingest.Batch, h *held, answer string) {
 	verdict, err := verdictOf(answer)
 	if err != nil {
 		s.guard.config.Logger.Warn("answer of a message id is damaged; answering that it is unknown", "stream", b.Stream, "error", err)
-		verdict = ingest.Rejected(ingest.ErrMessageIDUnsettled)
+		verdict = ingest.Rejected(s.unsettled(Outcome{}, err))
 	}
 	b.Settle(h.index, verdict)
 }
@@ -209,12 +209,19 @@ func (s *step) decide(b *ingest.Batch, h *held, w *look) {
 		if h.is.State == Taken {
 			s.settle(h, Back, "")
 		}
-		err := ingest.ErrMessageIDUnsettled
-		if w.err != nil {
-			err = fmt.Errorf("%w: %s", err, w.err.Error())
-		}
-		b.Settle(h.index, ingest.Rejected(err))
+		b.Settle(h.index, ingest.Rejected(s.unsettled(h.is, w.err)))
 	}
+}
+
+// unsettled is the error of a record of which it is not known whether it is stored. If the
+// log does not have the record, and its owner does not know either, the end of the lease decides;
+// all else can change at any time.
+func (s *step) unsettled(is Outcome, cause error) error {
+	wait := s.guard.config.Wait
+	if is.State == Undecided && cause == nil {
+		wait = max(wait, is.Left)
+	}
+	return &ingest.UnsettledError{RetryAfter: wait, Cause: cause}
 }
 
 // Settled implements ingest.Step.
@@ -233,6 +240,7 @@ func (s *step) Settled(b *ingest.Batch) {
 			settled = append(settled, s.settlement(h, Answered, answer))
 		case errors.Is(v.Err, upstream.ErrPublishUnknown):
 			settled = append(settled, s.settlement(h, Lost, ""))
+			b.Explain(h.index, s.unsettled(Outcome{}, v.Err))
 		default:
 			settled = append(settled, s.settlement(h, Free, ""))
 		}

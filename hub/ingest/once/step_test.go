@@ -2,6 +2,7 @@ package once_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -142,6 +143,61 @@ func TestALostAnswerIsFoundInTheLog(t *testing.T) {
 		if s := b.guard.Stats(); s.Found != 1 || s.Absent != 1 || s.Unknown == 0 {
 			t.Errorf("counted %+v", s)
 		}
+	})
+}
+
+// TestWhenAnUnsettledIDIsKnown: a publisher is told when to ask again, and then knows.
+func TestWhenAnUnsettledIDIsKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		after := func(i *instance, id string) time.Duration {
+			v := i.publish("u1", message(id, "1"))[0]
+			synctest.Wait()
+			unsettled, ok := errors.AsType[*ingest.UnsettledError](v.Err)
+			if !ok || !errors.Is(v.Err, upstream.ErrPublishUnknown) || errors.Is(v.Err, upstream.ErrPublishUnavailable) {
+				t.Fatalf("%s: %+v", id, v)
+			}
+			return unsettled.RetryAfter
+		}
+		// The record may be there already.
+		for id, appended := range map[string]bool{"m": true, "n": false} {
+			a.produces = a.lost(appended)
+			if got := after(a, id); got != wait {
+				t.Errorf("%s: after %v", id, got)
+			}
+			a.produces = nil
+		}
+		b.want([]string{"1:0 again"}, "u1", message("m", "1"))
+		// It is not: nobody knows before the end of the lease, unless it comes late.
+		time.Sleep(lease / 2)
+		left := after(b, "n")
+		if left <= lease/2-5*time.Second || left > lease/2 {
+			t.Errorf("after %v", left)
+		}
+		time.Sleep(left)
+		b.want([]string{"1:1"}, "u1", message("n", "1"))
+		// With Kafka away it can change at any time.
+		a.produces = a.lost(false)
+		after(a, "o")
+		w.topics.Away(true)
+		if got := after(b, "o"); got != wait {
+			t.Errorf("with Kafka away after %v", got)
+		}
+		w.topics.Away(false)
+		// The same holds for a record that another publisher is storing.
+		a.produces = func(_ context.Context, stream string, m []upstream.Message, done func([]upstream.Stored)) {
+			time.AfterFunc(timeout, func() { done(w.produce(stream, m)) })
+		}
+		go a.publish("u1", message("p", "1"))
+		synctest.Wait()
+		if got := after(b, "p"); got != wait {
+			t.Errorf("while another publisher stores it, after %v", got)
+		}
+		time.Sleep(timeout)
 	})
 }
 

@@ -28,6 +28,9 @@ func Number(fault *wire.Error) int {
 			return payloadFault
 		}
 	case wire.PublishUnknown:
+		if fault.Retryable() {
+			return 50003
+		}
 		return 50002 // an error of Kafka
 	case wire.PublishUnavailable, wire.Overloaded, wire.Draining, wire.Internal:
 		return 50003 // one that can pass
