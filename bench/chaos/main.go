@@ -14,6 +14,12 @@
 // left, and must receive a "truncated" gap for records that they had and that are
 // not.
 //
+// Half of the publishers give their records message ids, and send those that may be stored
+// again until they know, sometimes without waiting for the answer, and sometimes another
+// record under the same id. In the log there must be one record under each id at most. Redis
+// keeps what it has when it is killed, and keeps the message ids when it is emptied: nothing
+// could be stored once without them.
+//
 // The seed, which is printed, determines the faults and their times, and the
 // properties of the clients, but not the scheduling of threads. The run fails on any
 // anomaly except duplicates that the protocol allows, and on a fault whose effect

@@ -137,6 +137,8 @@ func (s *storm) verdict(contents, left *clients.Contents, missing []error) error
 	say("published through Sluice: %d records: %d stored, %d not stored, %d unknown; by plain producers: %d",
 		len(s.writers.sent), counts[check.Stored], counts[check.NotStored], counts[check.Unknown], len(s.writers.plain))
 
+	say("%s", onceOf(s.writers.sent))
+
 	var anomalies []string
 	for name, report := range map[string]*check.Report{"subscribers": received, "publishers": answered, "plain producers, which is Kafka's own": plain, "subscribers of " + uncleanTopic: unclean} {
 		if err := report.Err(); err != nil {

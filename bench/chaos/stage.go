@@ -81,6 +81,9 @@ func raise(ctx context.Context, bootstrap string) (_ *stage, err error) {
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("raise stage: %w", err)
 	}
+	if err := servers.Redis.Persist(ctx); err != nil {
+		return nil, err
+	}
 	options, err := redis.ParseURL(servers.Redis.URL())
 	if err != nil {
 		return nil, fmt.Errorf("raise stage: %w", err)

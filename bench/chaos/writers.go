@@ -44,14 +44,14 @@ func write(ctx context.Context, perSecond int, bootstrap []string, addr string) 
 	w.running.Go(func() { w.transact(ctx, bootstrap, perSecond/6) })
 	const over = 4
 	for n := range over {
-		again := n%2 == 0
+		again, ids := n%2 == 0, n >= over/2
 		// A request has seven thirds of a record on average, a message seven fifths.
 		perPublisher := float64(perSecond) / 3 / 2 / over
 		w.running.Go(func() {
-			w.publish(ctx, addr, fmt.Sprint("http-", n), again, every(perPublisher*3/7), (*clients.Publisher).OverHTTP)
+			w.publish(ctx, addr, fmt.Sprint("http-", n), again, ids, every(perPublisher*3/7), (*clients.Publisher).OverHTTP)
 		})
 		w.running.Go(func() {
-			w.publish(ctx, addr, fmt.Sprint("ws-", n), again, every(perPublisher*5/7), (*clients.Publisher).OverWebSocket)
+			w.publish(ctx, addr, fmt.Sprint("ws-", n), again, ids, every(perPublisher*5/7), (*clients.Publisher).OverWebSocket)
 		})
 	}
 	return w
@@ -168,19 +168,47 @@ func transaction(ctx context.Context, client *kgo.Client, name string, n int, co
 	return errors.Join(client.Flush(ctx), client.EndTransaction(ctx, kgo.TransactionEndTry(commit)))
 }
 
+// settle keeps what a session has sent, once it is over. Until then, and as long as it takes after
+// that, what may be stored is sent again if it has a message id.
+func (w *writers) settle(ctx context.Context, p *clients.Publisher, ended <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	late := make(chan struct{})
+	go func() {
+		defer close(late)
+		select {
+		case <-ctx.Done():
+		case <-w.until:
+			// All servers are repaired. It takes a lease of the ids at most, and the log is
+			// looked through for many in turn.
+			wait(ctx, drainWithin)
+			cancel()
+		}
+	}()
+	if err := p.Settle(ctx, ended); clients.IsAgainstProtocol(err) {
+		w.remark("%v", err)
+	}
+	cancel()
+	<-late
+	<-ended
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent = append(w.sent, p.Sent()...)
+}
+
 // publish sends through Sluice, in a new session after each error: the order of a
 // session is defined only as long as its publishes are answered.
-func (w *writers) publish(ctx context.Context, addr, name string, again bool, pause time.Duration, run func(*clients.Publisher, context.Context, int) error) {
+func (w *writers) publish(ctx context.Context, addr, name string, again, ids bool, pause time.Duration, run func(*clients.Publisher, context.Context, int) error) {
 	bearer, _ := token(name, "writer", 12*time.Hour)
 	for session := 0; ; session++ {
 		p := &clients.Publisher{
 			Session: fmt.Sprintf("%s-%d", name, session), Stream: []string{wide, narrow}[session%2], Addr: addr, Token: bearer,
-			Keys: keys, Every: pause, Again: again, Wire: clients.Wire{Idle: 2 * idle}, Until: w.until,
+			Keys: keys, Every: pause, Again: again, IDs: ids, Wire: clients.Wire{Idle: 2 * idle}, Until: w.until,
 		}
+		ended := make(chan struct{})
+		w.running.Go(func() { w.settle(ctx, p, ended) })
 		err := run(p, ctx, math.MaxInt)
-		w.mu.Lock()
-		w.sent = append(w.sent, p.Sent()...)
-		w.mu.Unlock()
+		close(ended)
 		if clients.IsAgainstProtocol(err) {
 			w.remark("%v", err)
 		}
@@ -192,4 +220,26 @@ func (w *writers) publish(ctx context.Context, addr, name string, again bool, pa
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// onceOf sums up the records with message ids.
+func onceOf(sent []check.Publish) string {
+	times := make(map[string]int)
+	again, duplicates, unknown := 0, 0, 0
+	for _, p := range sent {
+		if p.ID == "" {
+			continue
+		}
+		if times[p.ID]++; times[p.ID] > 1 {
+			again++
+		}
+		if p.Duplicate {
+			duplicates++
+		}
+		if p.Answer == check.Unknown {
+			unknown++
+		}
+	}
+	return fmt.Sprintf("message ids: %d, sent again %d times; %d answers unknown or not waited for, %d say that the record was stored before",
+		len(times), again, unknown, duplicates)
 }

@@ -9,11 +9,12 @@
 // of order, duplicates outside the window that a reconnect allows, records of
 // aborted transactions, and records that the log does not have. Uncleanly does so
 // for a topic of which Kafka itself lost the end, once or more often. Publishers
-// compares answers with the log.
+// compares answers with the log, also those of records that were sent several times under a
+// message id.
 //
 // Offsets may be sparse, because compaction, transactions and control records leave
 // holes: everything is compared by index in the list of visible records.
 //
 // The package starts no goroutines. The files: log.go, journal.go, subscribers.go,
-// unclean.go, publishers.go and report.go.
+// unclean.go, publishers.go, messageids.go and report.go.
 package check

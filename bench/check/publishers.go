@@ -17,21 +17,28 @@ const (
 type Publish struct {
 	// Session and Key are the scope within which order is kept.
 	Session, Key string
-	// Sum is the sum of the record. It must be unique.
-	Sum    uint64
-	Answer Answer
+	// Sum is the sum of the record. It must be unique, unless there is an ID.
+	Sum uint64
+	// ID is the message id, with what it is unique in; "" for none. Each time that a record is
+	// sent under its ID is a Publish.
+	ID string
+	// Duplicate means that the answer says that the record was stored before.
+	Duplicate bool
+	Answer    Answer
 	// Partition and Offset are those in the answer of a stored record.
 	Partition int32
 	Offset    int64
 }
 
+// place is where a record is stored.
+type place struct {
+	partition int32
+	offset    int64
+}
+
 // Publishers compares answers with the log. The publishes of each session must be in
-// the order in which they were sent.
+// the order in which they were sent, of those with an ID only the ones that were sent once.
 func Publishers(log *Log, publishes []Publish) *Report {
-	type place struct {
-		partition int32
-		offset    int64
-	}
 	report := newReport()
 	where := make(map[uint64][]place)
 	for p, entries := range log.Visible {
@@ -39,10 +46,17 @@ func Publishers(log *Log, publishes []Publish) *Report {
 			where[entry.Sum] = append(where[entry.Sum], place{int32(p), entry.Offset})
 		}
 	}
+	ids := identified(publishes)
+	for id, all := range ids {
+		report.once(id, all, where)
+	}
 	type lane struct{ session, key string }
 	last := make(map[lane]place)
 	for _, sent := range publishes {
 		report.Delivered++
+		if len(ids[sent.ID]) > 1 {
+			continue
+		}
 		places := where[sent.Sum]
 		if len(places) > 1 {
 			report.add(StoredTwice, len(places)-1, "%s, key %q: %v", sent.Session, sent.Key, places)

@@ -45,6 +45,14 @@ const (
 	RejectedVisible Fault = "answered not stored, yet visible"
 	// StoredTwice: a record published once is in the log more than once.
 	StoredTwice Fault = "stored twice"
+	// IDStoredTwice: more than one record is in the log under a message id.
+	IDStoredTwice Fault = "message id stored twice"
+	// NotTold: a publish was answered as if it was the first under its message id, and another
+	// one was, too.
+	NotTold Fault = "answered as stored first more than once"
+	// Unsettled: a record with a message id was sent again until the end, and what has become of
+	// it was not said.
+	Unsettled Fault = "message id never settled"
 	// PublishOrder: records of a session with the same key are stored in another
 	// order than they were sent.
 	PublishOrder Fault = "published out of order"

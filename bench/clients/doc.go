@@ -6,7 +6,7 @@
 // receives for package check. It reads over server-sent events, NDJSON, WebSocket or
 // pages, and resumes by a cursor, by a cursor with the offsets received since, or by
 // a named cursor. A Publisher sends numbered records over HTTP or a WebSocket and
-// records the answers. ReadLog and WriteEnds are plain Kafka clients.
+// records the answers; what may be stored it sends again if it has a message id. ReadLog and WriteEnds are plain Kafka clients.
 //
 // No goroutine outlives the call that started it, except that calls of a Publisher
 // and a Session end with their context.
@@ -15,5 +15,5 @@
 // that it resumes from, receive.go what it records, and over_*.go one file for each
 // transport; events.go and session.go are single connections, dial.go their network
 // connections, message.go the messages received; publisher.go, publish_http.go and
-// publish_websocket.go publish; log.go reads Kafka.
+// publish_websocket.go publish, publish_again.go what may be stored; log.go reads Kafka.
 package clients

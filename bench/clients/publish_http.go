@@ -15,53 +15,69 @@ import (
 // OverHTTP publishes n records in sequential requests, which alternate between a
 // record as JSON, a record as a bare value, and a batch.
 func (p *Publisher) OverHTTP(ctx context.Context, n int) error {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-		return dial(ctx, addr, p.Wire)
-	}}
-	defer transport.CloseIdleConnections()
-	web := &http.Client{Transport: transport}
+	web := p.web()
+	defer web.CloseIdleConnections()
 	for request := 0; p.more(n); request++ {
 		pause(ctx, p.Every)
 		var records []int
-		var body, query string
+		var body, query, id string
 		contentType := "application/json"
 		switch request % 3 {
 		case 0:
 			number, key, value := p.next()
-			records, body = []int{number}, fmt.Sprintf(`{"key":%q,"data":%s}`, key, value)
+			records, body = []int{number}, fmt.Sprintf(`{%s"key":%q,"data":%s}`, p.idField(number), key, value)
 		case 1:
 			number, key, value := p.next()
 			records, body, query, contentType = []int{number}, value, "?key="+url.QueryEscape(key), "application/vnd.reading+json"
+			if p.IDs {
+				id = p.idOf(number)
+			}
 		case 2:
 			var entries []string
 			for range 5 {
 				number, key, value := p.next()
 				records = append(records, number)
-				entries = append(entries, fmt.Sprintf(`{"key":%q,"data":%s}`, key, value))
+				entries = append(entries, fmt.Sprintf(`{%s"key":%q,"data":%s}`, p.idField(number), key, value))
 			}
 			body = `{"records":[` + strings.Join(entries, ",") + `]}`
 		}
-		if err := p.post(ctx, web, query, contentType, body, records); err != nil {
+		if err := p.post(ctx, web, query, contentType, id, body, records); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Publisher) post(ctx context.Context, web *http.Client, query, contentType, body string, records []int) error {
+// web returns a client with connections of its own.
+func (p *Publisher) web() *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		return dial(ctx, addr, p.Wire)
+	}}}
+}
+
+// ask sends a body, with a message id in a header unless id is "".
+func (p *Publisher) ask(ctx context.Context, web *http.Client, query, contentType, id, body string) (*http.Response, []byte, error) {
 	address := fmt.Sprintf("http://%s/v1/streams/%s/records%s", p.Addr, p.Stream, query)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Authorization", "Bearer "+p.Token)
+	if id != "" {
+		request.Header.Set("Idempotency-Key", `"`+id+`"`)
+	}
 	response, err := web.Do(request)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
+	return response, text, err
+}
+
+func (p *Publisher) post(ctx context.Context, web *http.Client, query, contentType, id, body string, records []int) error {
+	response, text, err := p.ask(ctx, web, query, contentType, id, body)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (p *Publisher) OverWebSocket(ctx context.Context, n int) error {
 			for range size {
 				number, key, value := p.next()
 				records = append(records, number)
-				bodies = append(bodies, fmt.Sprintf(`"key":%q,"data":%s`, key, value))
+				bodies = append(bodies, fmt.Sprintf(`%s"key":%q,"data":%s`, p.idField(number), key, value))
 			}
 			body := bodies[0]
 			if size > 1 {

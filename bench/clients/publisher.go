@@ -26,6 +26,8 @@ type Publisher struct {
 	// Again sends a record that was answered as not stored once more, as a new
 	// record.
 	Again bool
+	// IDs gives each record a message id. Settle sends what may be stored again.
+	IDs bool
 	// Wire configures its connections.
 	Wire Wire
 	// Until, unless nil, ends the publishing when it is closed. Publishes in flight
@@ -35,13 +37,29 @@ type Publisher struct {
 	mu      sync.Mutex
 	sent    []check.Publish
 	refused []int // to be sent again
+	// open are the records with an id that have no final answer, lost those of them whose answer
+	// says so, and repeats what was sent again.
+	open    map[int]*open
+	lost    []int
+	repeats []check.Publish
 }
 
 // Sent returns what was sent so far, with the answers.
 func (p *Publisher) Sent() []check.Publish {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.sent)
+	return slices.Concat(p.sent, p.repeats)
+}
+
+// idOf returns the message id of a record.
+func (p *Publisher) idOf(n int) string { return fmt.Sprintf("%s-%d", p.Session, n) }
+
+// idField returns the field of a record in JSON, "" without message ids.
+func (p *Publisher) idField(n int) string {
+	if !p.IDs {
+		return ""
+	}
+	return fmt.Sprintf(`"message_id":%q,`, p.idOf(n))
 }
 
 // more reports whether to continue, if n records are wanted.
@@ -74,7 +92,15 @@ func (p *Publisher) next() (n int, key, value string) {
 		key = fmt.Sprintf("%s-%d", p.Session, n%7)
 	}
 	value = fmt.Sprintf(`{"session":%q, "n":%d,%s"big":9007199254740993,"huge":1e400,"zero":-0}`, p.Session, n, again)
-	p.sent = append(p.sent, check.Publish{Session: p.Session, Key: key, Sum: check.Sum([]byte(key), []byte(value))})
+	sent := check.Publish{Session: p.Session, Key: key, Sum: check.Sum([]byte(key), []byte(value))}
+	if p.IDs {
+		sent.ID = p.idOf(n)
+		if p.open == nil {
+			p.open = make(map[int]*open)
+		}
+		p.open[n] = &open{value: value}
+	}
+	p.sent = append(p.sent, sent)
 	return n, key, value
 }
 
@@ -82,8 +108,29 @@ func (p *Publisher) next() (n int, key, value string) {
 type result struct {
 	Partition *int32 `json:"partition"`
 	Offset    *int64 `json:"offset"`
+	Duplicate bool   `json:"duplicate"`
 	Code      string `json:"code"`
+	Retryable bool   `json:"retryable"`
 }
+
+// onto adds the answer to a publish. It reports false if a client that does nothing wrong is
+// not to be answered so.
+func (r result) onto(sent *check.Publish) bool {
+	switch {
+	case r.Partition != nil && r.Offset != nil && r.Code == "":
+		sent.Answer, sent.Partition, sent.Offset, sent.Duplicate = check.Stored, *r.Partition, *r.Offset, r.Duplicate
+		return sent.ID != "" || !r.Duplicate
+	case r.Code == unknownCode:
+		return r.Retryable == (sent.ID != "")
+	case notStored[r.Code]:
+		sent.Answer = check.NotStored
+		return true
+	}
+	return false
+}
+
+// unknownCode is the code of a record that may be stored.
+const unknownCode = "publish_unknown"
 
 // notStored are the codes of temporary failures after which a record is certainly
 // not stored. Other codes are errors of the client, which this client does not make.
@@ -92,18 +139,22 @@ var notStored = map[string]bool{"publish_unavailable": true, "rate_limited": tru
 func (p *Publisher) answer(n int, r result) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case r.Partition != nil && r.Offset != nil && r.Code == "":
-		p.sent[n].Answer, p.sent[n].Partition, p.sent[n].Offset = check.Stored, *r.Partition, *r.Offset
-	case r.Code == "publish_unknown":
-	case notStored[r.Code]:
-		p.sent[n].Answer = check.NotStored
+	if !r.onto(&p.sent[n]) {
+		return fmt.Errorf("%w: %s: record %d is answered with %+v", errProtocol, p.Session, n, r)
+	}
+	switch p.sent[n].Answer {
+	case check.Unknown:
+		if p.IDs {
+			p.lost = append(p.lost, n)
+		}
+		return nil
+	case check.NotStored:
 		if p.Again {
 			p.refused = append(p.refused, n)
 		}
-	default:
-		return fmt.Errorf("%w: %s: record %d is answered with the code %q", errProtocol, p.Session, n, r.Code)
+	case check.Stored:
 	}
+	delete(p.open, n)
 	return nil
 }
 

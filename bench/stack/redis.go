@@ -289,3 +289,13 @@ func (r *Redis) do(ctx context.Context, addr, command, want string) (string, err
 	}
 	return answer, nil
 }
+
+// Persist makes the first server keep what it has, also if it is killed.
+func (r *Redis) Persist(ctx context.Context) error {
+	for _, command := range []string{"CONFIG SET appendonly yes", "CONFIG SET appendfsync always", "CONFIG REWRITE"} {
+		if _, err := r.do(ctx, r.Nodes[0].Addr, command, "+OK"); err != nil {
+			return fmt.Errorf("persist redis: %w", err)
+		}
+	}
+	return nil
+}
