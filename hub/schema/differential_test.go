@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tidwall/gjson"
 
+	"sluice/hub/hubtest/bounds"
 	"sluice/hub/jsonscan"
 	"sluice/hub/schema"
 )
@@ -80,8 +81,8 @@ func decoded(t testing.TB, value string) any {
 	return v
 }
 
-// FuzzSchema: no schema and no value makes a check panic or take too long, and it agrees
-// with the library.
+// FuzzSchema: no schema and no value makes a check panic, take too long or too much memory, or say
+// anything of another value, and it agrees with the library.
 func FuzzSchema(f *testing.F) {
 	for _, draft := range allDrafts {
 		g := generator{rand.New(rand.NewPCG(1, 1)), draft}
@@ -91,6 +92,11 @@ func FuzzSchema(f *testing.F) {
 	}
 	f.Add([]byte(`{"$ref": "#/%24defs/a%25", "$defs": {"a%": {"$dynamicRef": "#x", "$dynamicAnchor": "x"}}}`), []byte(`1`))
 	f.Add([]byte(`{"$id": "http://a/b#", "$defs": {"": {"$id": "//"}}, "$ref": "//#"}`), []byte(`{}`))
+	before, err := schema.Compile([]byte(`{"properties": {"a": {"type": "string", "maxLength": 3}}, "additionalProperties": false}`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	costs := bounds.Limits{Bytes: 8 << 20, PerByte: 100, Time: slowest}
 	f.Fuzz(func(t *testing.T, text, value []byte) {
 		if lenient, err := (schema.Options{Draft: schema.Draft07, AnyFormat: true}).Compile(text); err == nil && jsonscan.Check(value, 64) == nil && jsonscan.CheckNames(value, 0) == nil {
 			lenient.Validate(value, limits)
@@ -99,10 +105,11 @@ func FuzzSchema(f *testing.F) {
 		if err != nil || jsonscan.Check(value, 64) != nil || jsonscan.CheckNames(value, 0) != nil {
 			return
 		}
-		begun := time.Now()
-		got := s.Validate(value, limits).Violations
-		if took := time.Since(begun); took > slowest {
-			t.Errorf("%s of %s took %s", value, text, took)
+		before.Validate([]byte(`{"a": "`+bounds.Foreign+`", "`+bounds.Foreign+`": 1}`), limits) // whose memory is used again
+		var got []schema.Violation
+		costs.Check(t, len(value), func() { got = s.Validate(value, limits).Violations })
+		for _, v := range got {
+			bounds.Own(t, []byte(v.Pointer+v.Message), value, text)
 		}
 		if bytes.Contains(text, []byte(`format`)) || bytes.Contains(text, []byte(`$dynamic`)) {
 			return // the library follows other formats, and dynamic references into what is no schema

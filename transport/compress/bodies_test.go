@@ -6,10 +6,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"sluice/hub/hubtest/bounds"
 	"sluice/transport/compress"
 )
 
@@ -141,6 +143,8 @@ func TestInflateBodyRefuses(t *testing.T) {
 	}
 }
 
+// FuzzInflateBody: what a body inflates to is bounded, and so is the memory for that; it has
+// nothing of the body before.
 func FuzzInflateBody(f *testing.F) {
 	f.Add(true, gzipped(f, `{"data":1}`))
 	f.Add(false, zstandard(f, `{"data":1}`, false))
@@ -151,7 +155,18 @@ func FuzzInflateBody(f *testing.F) {
 			coding = compress.CodingGzip
 		}
 		const most = 5000
-		got, err := compress.InflateBody(coding, body, most)
+		before := gzipped(t, strings.Repeat(bounds.Foreign, 100))
+		if !isGzip {
+			before = zstandard(t, strings.Repeat(bounds.Foreign, 100), true)
+		}
+		if _, err := compress.InflateBody(coding, before, most); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		var err error
+		costs := bounds.Limits{Bytes: 24 << 20, PerByte: 20, Time: 10 * time.Second}
+		costs.Check(t, len(body), func() { got, err = compress.InflateBody(coding, body, most) })
+		bounds.Own(t, got, body)
 		if len(got) > most || err != nil && got != nil {
 			t.Errorf("got %d bytes and %v", len(got), err)
 		}

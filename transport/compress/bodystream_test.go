@@ -7,9 +7,11 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"sluice/hub/hubtest/bounds"
 	"sluice/transport/compress"
 )
 
@@ -105,6 +107,8 @@ func TestBodyReaderTellsWhoseFault(t *testing.T) {
 	}
 }
 
+// FuzzBodyReader: what a body inflates to is bounded, and so is the memory for that; it is what
+// InflateBody makes of it, and nothing of the body before.
 func FuzzBodyReader(f *testing.F) {
 	f.Add(true, gzipped(f, `{"data":1}`))
 	f.Add(false, zstandard(f, `{"data":1}`, false))
@@ -115,7 +119,21 @@ func FuzzBodyReader(f *testing.F) {
 			coding = compress.CodingGzip
 		}
 		const free, ratio = 5000, 3
-		got, err := inflate(coding, bytes.NewReader(body), compress.BodyLimits{Free: free, Ratio: ratio})
+		before := gzipped(t, strings.Repeat(bounds.Foreign, 100))
+		if !isGzip {
+			before = zstandard(t, strings.Repeat(bounds.Foreign, 100), true)
+		}
+		if _, err := inflate(coding, bytes.NewReader(before), compress.BodyLimits{Free: free, Ratio: ratio}); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		var err error
+		// A window of zstd has 8 MiB at most, and is there twice.
+		costs := bounds.Limits{Bytes: 24 << 20, PerByte: 20, Time: 10 * time.Second}
+		costs.Check(t, len(body), func() {
+			got, err = inflate(coding, bytes.NewReader(body), compress.BodyLimits{Free: free, Ratio: ratio})
+		})
+		bounds.Own(t, []byte(got), body)
 		if len(got) > free+ratio*len(body) {
 			t.Errorf("got %d bytes of %d and %v", len(got), len(body), err)
 		}

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"sluice/hub/hubtest/bounds"
 	"sluice/hub/ingest"
 	"sluice/hub/record"
 	"sluice/transport/wire"
@@ -137,12 +139,31 @@ func TestParseHTTPPublishRefuses(t *testing.T) {
 // FuzzHTTPPublish checks that an accepted request has a value for every record,
 // and that with another content type the value is the body.
 func FuzzHTTPPublish(f *testing.F) {
-	f.Add("application/json", "", []byte(`{"records":[{"data":1},{"tombstone":true}]}`))
-	f.Add("text/plain; charset=utf-8", "key=a&header.b=c", []byte("x"))
-	f.Add("", "header.sluice-x=1", []byte{})
-	f.Fuzz(func(t *testing.T, contentType, query string, body []byte) {
-		messages, batch, err := wire.ParseHTTPPublish(wire.HTTPPublish{ContentType: contentType, RawQuery: query, Body: body}, limits)
+	f.Add("application/json", "", "", []byte(`{"records":[{"data":1},{"tombstone":true}]}`))
+	f.Add("text/plain; charset=utf-8", "key=a&header.b=c", `"a\"b"`, []byte("x"))
+	f.Add("", "header.sluice-x=1&reply=a&wait=5s", "a", []byte{})
+	f.Fuzz(func(t *testing.T, contentType, query, id string, body []byte) {
+		if to, err := wire.ParseReplyTo(query); err == nil && to.ExpectsReply() && (to.Wait <= 0 || to.Wait > wire.MaxWait) {
+			t.Errorf("waits for %v", to.Wait)
+		}
+		sent := wire.HTTPPublish{ContentType: contentType, RawQuery: query, IdempotencyKey: id, Body: body}
+		var (
+			messages []ingest.Message
+			batch    bool
+			err      *wire.Error
+		)
+		costs := bounds.Limits{Bytes: 2 << 20, PerByte: 100, Time: 10 * time.Second}
+		costs.Check(t, len(contentType)+len(query)+len(id)+len(body), func() { messages, batch, err = wire.ParseHTTPPublish(sent, limits) })
+		for _, m := range messages {
+			for _, part := range [][]byte{m.Key, m.Value, []byte(m.ID)} {
+				bounds.Own(t, part, []byte(query), []byte(id), body)
+			}
+			if len(m.ID) > wire.MaxMessageID || strings.ContainsFunc(m.ID, func(c rune) bool { return c < ' ' || c > '~' }) || id != "" && m.ID == "" {
+				t.Errorf("the message id %q of the header %q", m.ID, id)
+			}
+		}
 		if err != nil {
+			bounds.Own(t, err.Append(nil), []byte(contentType), []byte(query), []byte(id), body)
 			if messages != nil || err.Message == "" || strings.ContainsAny(err.Message, "\r\n\x00") {
 				t.Errorf("error %q with %d messages", err, len(messages))
 			}

@@ -1,13 +1,11 @@
 package cloudevents_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -259,76 +257,4 @@ func TestShown(t *testing.T) {
 			t.Errorf("%s: %s is no event: %v %v", name, got, err, e.Validate())
 		}
 	}
-}
-
-// FuzzStructured: what is accepted is an event for the SDK of the project, too, and is shown
-// as the same event, in whichever mode it was stored.
-func FuzzStructured(f *testing.F) {
-	for _, more := range []string{"", `,"data":{"a":1}`, `,"data":"x","datacontenttype":"text/plain"`, `,"data_base64":"AAA="`, `,"partitionkey":"k","n":1`} {
-		f.Add([]byte(`{` + minimal + more + `}`))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		e, fault := cloudevents.Parse(body, limits)
-		if fault != nil {
-			return
-		}
-		var sent sdk.Event
-		if err := json.Unmarshal(body, &sent); err != nil {
-			t.Skip() // the SDK is stricter here, such as about URIs
-		}
-		for _, structured := range []bool{false, true} {
-			m, fault := e.Record(structured)
-			if fault != nil {
-				t.Fatalf("structured=%v: %v", structured, fault)
-			}
-			got := show(t, "", m)
-			var shown sdk.Event
-			if err := json.Unmarshal(got, &shown); err != nil {
-				t.Fatalf("%s: %v", got, err)
-			}
-			if sent.ID() != shown.ID() || sent.Source() != shown.Source() || sent.Type() != shown.Type() || sent.Subject() != shown.Subject() ||
-				!sent.Time().Equal(shown.Time()) || len(sent.Extensions()) != len(shown.Extensions()) {
-				t.Errorf("structured=%v: %s is shown as %s", structured, body, got)
-			}
-			if bytes.IndexByte(got, '\n') >= 0 || !json.Valid(got) {
-				t.Errorf("%q is not on one line", got)
-			}
-		}
-	})
-}
-
-// FuzzHeaders: what is accepted is shown as the same event, in whichever mode it was stored.
-func FuzzHeaders(f *testing.F) {
-	f.Add("id", "/s", "subject", "some%20thing", "application/json", []byte(`{"a":1}`))
-	f.Add("id", "/s", "x", "\"a\"", "text/plain", []byte("text"))
-	f.Add("id", "/s", "x", "y", "", []byte{255})
-	f.Fuzz(func(t *testing.T, id, source, name, value, kind string, body []byte) {
-		h := http.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {id}, "Ce-Source": {source}, "Ce-Type": {"t"}}
-		h.Set("Ce-"+name, value)
-		if kind != "" {
-			h.Set("Content-Type", kind)
-		}
-		e, fault := cloudevents.FromHeaders(h, body)
-		if fault != nil {
-			return
-		}
-		var all []map[string]any
-		for _, structured := range []bool{false, true} {
-			m, fault := e.Record(structured)
-			if fault != nil {
-				return // JSON that is none
-			}
-			got := show(t, "", m)
-			var shown map[string]any
-			if err := json.Unmarshal(got, &shown); err != nil {
-				t.Fatalf("%s: %v", got, err)
-			}
-			delete(shown, "data")
-			delete(shown, "data_base64")
-			all = append(all, shown)
-		}
-		if !reflect.DeepEqual(all[0], all[1]) {
-			t.Errorf("in headers %v, in JSON %v", all[0], all[1])
-		}
-	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hub/hubtest/bounds"
 	"sluice/hub/ingest"
 	"sluice/hub/upstream"
 	"sluice/transport/wire"
@@ -152,10 +153,38 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// costs are what records may cost.
+var costs = bounds.Limits{Bytes: 2 << 20, PerByte: 100, Time: 10 * time.Second}
+
+// owned fails the test if what is stored, or answered, is not of the request.
+func owned(t *testing.T, body []byte, fault *wire.Error, all ...ingest.Message) {
+	t.Helper()
+	if fault != nil {
+		answer := restproxy.AppendFault(nil, fault)
+		if bounds.Own(t, answer, body); !json.Valid(answer) || len(answer) > 20_000 {
+			t.Errorf("answered with %s", answer)
+		}
+		return
+	}
+	for _, m := range all {
+		bounds.Own(t, m.Key, body)
+		bounds.Own(t, m.Value, body)
+		for _, h := range m.Headers {
+			bounds.Own(t, h.Name, body)
+			bounds.Own(t, h.Value, body)
+		}
+	}
+}
+
+// FuzzParse3: what is taken is JSON and is stored as such, at a bounded cost.
 func FuzzParse3(f *testing.F) {
 	f.Add([]byte(`{"key":{"type":"JSON","data":{"b": 1}},"value":{"type":"BINARY","data":"aGk="},"headers":[{"name":"a","value":"aGk="}],"timestamp":"2026-11-29T12:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		m, sizes, _, fault := restproxy.Parse3(body, limits)
+		var m ingest.Message
+		var sizes string
+		var fault *wire.Error
+		costs.Check(t, len(body), func() { m, sizes, _, fault = restproxy.Parse3(body, limits) })
+		owned(t, body, fault, m)
 		if fault != nil {
 			return
 		}
@@ -165,11 +194,15 @@ func FuzzParse3(f *testing.F) {
 	})
 }
 
+// FuzzParse2: the same for several records.
 func FuzzParse2(f *testing.F) {
 	f.Add(true, []byte(`{"records":[{"key":"k","value":{"n": 1}}]}`))
 	f.Add(false, []byte(`{"records":[{"key":"aGk=","value":null,"partition":null}]}`))
 	f.Fuzz(func(t *testing.T, isJSON bool, body []byte) {
-		all, fault := restproxy.Parse2(body, isJSON, limits)
+		var all []ingest.Message
+		var fault *wire.Error
+		costs.Check(t, len(body), func() { all, fault = restproxy.Parse2(body, isJSON, limits) })
+		owned(t, body, fault, all...)
 		if fault != nil {
 			return
 		}
