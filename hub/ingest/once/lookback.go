@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,19 @@ type look struct {
 
 func newLook(token string, since time.Time, certain bool) *look {
 	return &look{token: token, since: since, certain: certain, done: make(chan struct{})}
+}
+
+// end ends the search for a record, unless it has ended.
+func (w *look) end(err error) {
+	select {
+	case <-w.done:
+		return
+	default:
+	}
+	if !w.found {
+		w.err = err
+	}
+	close(w.done)
 }
 
 // errBrokenOff means that nobody knows what the log has.
@@ -130,16 +144,15 @@ func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
 	}
 }
 
-// run looks through a log once for all of the records, which are done then.
+// run looks through a log for all of the records, which are done then: once for those of about
+// the same age, the youngest first. Nobody has to wait for what was written since the time that
+// another client has given its record, nor is it too much for anybody else.
 func (l *lookbacks) run(ctx context.Context, at place, looks []*look) {
 	defer l.end(at)
-	err := errBrokenOff // unless the scan returns
+	err := errBrokenOff // unless a slot is free
 	defer func() {
 		for _, w := range looks {
-			if !w.found {
-				w.err = err
-			}
-			close(w.done)
+			w.end(err)
 		}
 	}()
 	select {
@@ -149,7 +162,31 @@ func (l *lookbacks) run(ctx context.Context, at place, looks []*look) {
 		err = fmt.Errorf("wait to look through the log: %w", ctx.Err())
 		return
 	}
-	err = l.scan(ctx, at, looks)
+	for _, group := range byAge(looks, l.config.Now()) {
+		failed := l.scan(ctx, at, group)
+		for _, w := range group {
+			w.end(failed)
+		}
+	}
+}
+
+// youngest is the age up to which records are looked for together. Each further group is that of
+// ten times the age.
+const youngest = time.Minute
+
+// byAge returns records by their ages, the youngest first.
+func byAge(looks []*look, now time.Time) (groups [][]*look) {
+	sorted := slices.SortedStableFunc(slices.Values(looks), func(a, b *look) int { return b.since.Compare(a.since) })
+	for most := youngest; len(sorted) > 0; most *= 10 {
+		n := 0
+		for n < len(sorted) && (now.Sub(sorted[n].since) <= most || most > math.MaxInt64/10) {
+			n++
+		}
+		if n > 0 {
+			groups, sorted = append(groups, sorted[:n]), sorted[n:]
+		}
+	}
+	return groups
 }
 
 func (l *lookbacks) scan(ctx context.Context, at place, looks []*look) error {

@@ -447,6 +447,39 @@ func TestTheEarliestIsLookedFor(t *testing.T) {
 	})
 }
 
+// TestOldRecordsAreLookedForApart: a client that gives its record a time long ago makes the
+// search for its own record costly, and not that for others.
+func TestOldRecordsAreLookedForApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 2000 { // more than is looked through
+			w.topics.Append("orders", record.Record{Timestamp: time.Now().UnixMilli(), Value: make([]byte, 1<<10)})
+		}
+		time.Sleep(time.Hour)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		old := ingest.Message{ID: "old", Value: []byte("1"), Timestamp: 1}
+		a.produces = a.lost(false)
+		a.want([]string{"unknown"}, "hostile", old)
+		a.want([]string{"unknown", "unknown"}, "u1", message("m", "2"), message("first", "1"))
+		a.produces = a.lost(true)
+		a.want([]string{"unknown"}, "u1", message("n", "3"))
+		time.Sleep(lease)
+		// While the log is looked through, the others come, and are looked for together.
+		first, hostile := make(chan string, 1), make(chan string, 1)
+		go func() { first <- says(b.publish("u1", message("first", "1"))[0]) }()
+		synctest.Wait()
+		go func() { hostile <- says(b.publish("hostile", old)[0]) }()
+		synctest.Wait()
+		b.want([]string{"2:0", "0:2000 again"}, "u1", message("m", "2"), message("n", "3"))
+		if one, other := <-first, <-hostile; one != "1:0" || other != "unsettled" {
+			t.Errorf("the first got %s, and the old one %s", one, other)
+		}
+	})
+}
+
 // TestManyLookTogether: the log is looked through once for many.
 func TestManyLookTogether(t *testing.T) {
 	t.Parallel()
