@@ -15,6 +15,8 @@ import (
 type idStore struct {
 	mu  sync.Mutex
 	ids map[string]once.Settlement
+	// since are the times of the first claims.
+	since map[string]time.Time
 }
 
 func (s *idStore) Claim(_ context.Context, claims []once.Claim) []once.Outcome {
@@ -25,14 +27,14 @@ func (s *idStore) Claim(_ context.Context, claims []once.Claim) []once.Outcome {
 		known, ok := s.ids[c.Key]
 		switch {
 		case !ok:
-			s.ids[c.Key] = once.Settlement{Digest: c.Digest, Token: c.Token}
+			s.ids[c.Key], s.since[c.Key] = once.Settlement{Digest: c.Digest, Token: c.Token}, c.Since
 			all[i] = once.Outcome{State: once.Granted, Token: c.Token, Since: c.Since}
 		case known.Digest != c.Digest:
 			all[i] = once.Outcome{State: once.Conflict}
 		case known.Answer != "":
 			all[i] = once.Outcome{State: once.Settled, Answer: known.Answer}
 		default:
-			all[i] = once.Outcome{State: once.Claimed, Token: known.Token, Since: c.Since}
+			all[i] = once.Outcome{State: once.Claimed, Token: known.Token, Since: s.since[c.Key]}
 		}
 	}
 	return all
@@ -57,7 +59,7 @@ func (s *idStore) Settle(_ context.Context, all []once.Settlement) []error {
 func messageIDs(t *testing.T, logs once.Logs) ingest.Step {
 	t.Helper()
 	guard, err := once.New(once.Config{
-		Store: &idStore{ids: map[string]once.Settlement{}}, Logs: logs, Wait: time.Second,
+		Store: &idStore{ids: map[string]once.Settlement{}, since: map[string]time.Time{}}, Logs: logs, Wait: time.Second, Skew: time.Second,
 		LookbackTime: time.Second, LookbackBytes: 1 << 20, Lookbacks: 1, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

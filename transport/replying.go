@@ -36,24 +36,55 @@ func (s *Server) expect(ctx context.Context, p *auth.Principal, stream string, t
 		return nil, wire.Errorf(wire.BadRequest, "a reply is expected in another stream than that of its record")
 	}
 	e := &expected{server: s, principal: p, to: to, correlation: rand.Text(), owner: make(pageOwner, 1)}
-	var fault *wire.Error
-	e.sub, _, fault = s.beginFor(ctx, deliveredTo{owner: e.owner}, p, reading{
-		Reading: wire.Reading{From: wire.From{Kind: wire.StartLatest}},
-		stream:  to.Stream,
-		only:    filter.In(filter.Header(s.config.CorrelationHeader), filter.String(e.correlation)),
-	})
-	if fault != nil {
-		fault = s.outcome(p, fault)
-		fault.Message = "the stream of the reply: " + fault.Message
+	if fault := e.begin(ctx, wire.From{Kind: wire.StartLatest}); fault != nil {
 		return nil, fault
 	}
-	e.cursor = e.sub.Cursor()
 	s.awaited.Add(1)
 	return e, nil
 }
 
-func (e *expected) release() {
+// begin begins to read what has the correlation.
+func (e *expected) begin(ctx context.Context, from wire.From) (fault *wire.Error) {
+	s := e.server
+	e.sub, _, fault = s.beginFor(ctx, deliveredTo{owner: e.owner}, e.principal, reading{
+		Reading: wire.Reading{From: from},
+		stream:  e.to.Stream,
+		only:    filter.In(filter.Header(s.config.CorrelationHeader), filter.String(e.correlation)),
+	})
+	if fault != nil {
+		fault = s.outcome(e.principal, fault)
+		fault.Message = "the stream of the reply: " + fault.Message
+		return fault
+	}
+	e.cursor = e.sub.Cursor()
+	return nil
+}
+
+// follow reads the reply to a record that has the correlation of an earlier publish under its
+// message id, from a time before that reply. The fault, if that is not possible, has the client
+// ask again: that the record is not stored must not be said.
+func (e *expected) follow(ctx context.Context, stored upstream.Stored) *wire.Error {
+	if stored.Correlation == "" || stored.Correlation == e.correlation {
+		return nil
+	}
 	e.sub.release()
+	e.sub, e.correlation = nil, stored.Correlation
+	ctx, cancel := e.server.waitFor(ctx, e.principal)
+	defer cancel()
+	fault := e.begin(ctx, wire.From{Kind: wire.StartTime, Time: stored.Since})
+	if fault == nil {
+		return nil
+	}
+	return &wire.Error{
+		Code: wire.PublishUnknown, Again: true, RetryAfter: max(fault.RetryAfter, time.Second), Cause: fault,
+		Message: "the record is stored, and its reply cannot be read now: publish it again with the same message id",
+	}
+}
+
+func (e *expected) release() {
+	if e.sub != nil {
+		e.sub.release()
+	}
 	e.server.awaited.Add(-1)
 }
 
@@ -64,7 +95,7 @@ func (e *expected) await(ctx context.Context, gone <-chan struct{}, stored upstr
 	ctx, cancel := e.server.valid(ctx, e.principal)
 	defer cancel()
 	answer = &wire.Replied{
-		Published: wire.Published{Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp},
+		Published: wire.Published{Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp, Duplicate: stored.Duplicate},
 		Stream:    e.to.Stream, Cursor: e.cursor,
 		Header: e.server.config.CorrelationHeader, Correlation: e.correlation,
 	}
@@ -113,8 +144,6 @@ func (s *Server) expectFor(r *http.Request, p *auth.Principal, to wire.ReplyTo, 
 		return nil, nil
 	case batch:
 		return nil, wire.Errorf(wire.BadRequest, "the parameter reply is for a single record, and cannot be combined with records")
-	case messages[0].ID != "":
-		return nil, wire.Errorf(wire.BadRequest, "the parameter reply cannot be combined with a message id: who published the record first has the reply")
 	}
 	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
@@ -124,6 +153,10 @@ func (s *Server) expectFor(r *http.Request, p *auth.Principal, to wire.ReplyTo, 
 // answerWithReply answers an HTTP client whose record is stored, once the reply has come,
 // or has not.
 func (s *Server) answerWithReply(w http.ResponseWriter, r *http.Request, e *expected, stored upstream.Stored) {
+	if fault := e.follow(r.Context(), stored); fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
 	answer, free := e.await(r.Context(), nil, stored)
 	defer free()
 	if answer.Event != nil {
@@ -170,6 +203,15 @@ func (s *session) forgo(e *expected) {
 func (s *session) await(id string, e *expected, stored upstream.Stored) {
 	s.server.tasks.Go(func() {
 		defer s.forgo(e)
+		if fault := e.follow(s.server.base, stored); fault != nil {
+			fault.ID = id
+			s.post(func(s *session, sc *scratch) {
+				if !s.closing {
+					s.send(sc, fault)
+				}
+			})
+			return
+		}
 		answer, free := e.await(s.server.base, s.ended(), stored)
 		answer.ID = id
 		if !s.do(func(s *session, sc *scratch) {

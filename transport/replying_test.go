@@ -1,11 +1,13 @@
 package transport_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,8 +16,10 @@ import (
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/filter"
+	"sluice/hub/ingest"
 	"sluice/hub/record"
 	"sluice/hub/redact"
+	"sluice/hub/upstream"
 	"sluice/transport"
 )
 
@@ -46,7 +50,7 @@ func answering(t *testing.T, o options) *instance {
 				continue
 			}
 			in.topics.Append("answers", record.Record{
-				Value: fmt.Appendf(nil, `{"to":%s}`, ask.Get("data").Raw), Timestamp: 1,
+				Value: fmt.Appendf(nil, `{"to":%s}`, ask.Get("data").Raw), Timestamp: time.Now().UnixMilli(),
 				Headers: []record.Header{{Name: []byte("correlation-id"), Value: []byte(correlationOf(ask))}},
 			})
 		}
@@ -58,9 +62,14 @@ func answering(t *testing.T, o options) *instance {
 	return in
 }
 
-// correlationOf returns the value of the only header of an event.
+// correlationOf returns the value of the first header of an event, which has no other one except
+// for the mark of a message id.
 func correlationOf(event gjson.Result) string {
-	if headers := event.Get("headers").Array(); len(headers) == 1 && headers[0].Get("0").Str == "correlation-id" {
+	headers := event.Get("headers").Array()
+	if len(headers) == 2 && headers[1].Get("0").Str == ingest.HeaderMessageID {
+		headers = headers[:1]
+	}
+	if len(headers) == 1 && headers[0].Get("0").Str == "correlation-id" {
 		return headers[0].Get("1").Str
 	}
 	return ""
@@ -256,4 +265,122 @@ func TestRepliesEnd(t *testing.T) {
 	if took := time.Since(began); took > 25*time.Second {
 		t.Errorf("it took %s", took)
 	}
+}
+
+// withIDs has the records of the stream asks take message ids.
+func withIDs(t *testing.T, producer func(upstream.Producer) upstream.Producer) options {
+	return options{stream: func(s *hub.Stream) {
+		if s.Name == "asks" && producer != nil {
+			s.Producer = producer(s.Producer)
+		}
+	}, config: func(c *transport.Config) {
+		pipeline := ingest.New(c.Hub, nil, []ingest.Step{ingest.Correlated{Header: c.CorrelationHeader}})
+		pipeline.SetStreams(map[string]ingest.Stream{"asks": {Once: messageIDs(t, c.Hub)}})
+		c.Ingest = pipeline
+	}}
+}
+
+// TestARepeatedRequestHasTheReplyOfTheFirst: a request with a message id is stored once, and
+// however often it is sent, over HTTP or WebSocket, the reply is that to the record that is stored,
+// whether it came before or comes later.
+func TestARepeatedRequestHasTheReplyOfTheFirst(t *testing.T) {
+	t.Parallel()
+	in := answering(t, withIDs(t, nil))
+	post := func(query, body string) (int, gjson.Result) {
+		t.Helper()
+		status, _, answer := in.do(http.MethodPost, asksPath+query, "", body, "Content-Type", "application/json")
+		return status, gjson.Parse(answer)
+	}
+	status, first := post("", `{"data":1,"message_id":"a"}`)
+	if status != http.StatusOK || first.Get("reply.data.to").Int() != 1 || first.Get("duplicate").Exists() {
+		t.Fatalf("got %d %s", status, first)
+	}
+	post("", `{"data":2,"message_id":"b"}`) // whose reply is after it
+	same := func(how string, got gjson.Result) {
+		t.Helper()
+		if got.Get("reply").Raw != first.Get("reply").Raw || got.Get("offset").Int() != 0 || !got.Get("duplicate").Bool() {
+			t.Errorf("%s: got %s, want %s", how, got, first)
+		}
+	}
+	// What became of it is written after the answer.
+	for range 3 {
+		_, again := post("", `{"data":1,"message_id":"a"}`)
+		same("over HTTP", again)
+	}
+	s := in.dial("", "")
+	s.send(`{"type":"publish","id":"1","stream":"asks","reply":"answers","data":1,"message_id":"a"}`)
+	text, _ := json.Marshal(s.until("published"))
+	var spelt any // as json.Marshal spells it
+	_ = json.Unmarshal([]byte(first.Get("reply").Raw), &spelt)
+	want, _ := json.Marshal(spelt)
+	if got := gjson.ParseBytes(text); got.Get("reply").Raw != string(want) || !got.Get("duplicate").Bool() || got.Get("id").Str != "1" {
+		t.Errorf("over a WebSocket: %s", text)
+	}
+
+	// Without a reply it is another record, and so is one whose reply nobody expected.
+	if status, _, body := in.do(http.MethodPost, "/v1/streams/asks/records", "", `{"data":1,"message_id":"a"}`, "Content-Type", "application/json"); status != http.StatusConflict {
+		t.Errorf("without a reply: %d %s", status, body)
+	}
+
+	// The reply comes later.
+	status, silent := post("&wait=20ms", `{"data":"silent","message_id":"c"}`)
+	if status != http.StatusAccepted || silent.Get("reply").Raw != "null" {
+		t.Fatalf("got %d %s", status, silent)
+	}
+	_, again := post("&wait=20ms", `{"data":"silent","message_id":"c"}`)
+	if again.Get("reply_at.value").Str != silent.Get("reply_at.value").Str || !again.Get("duplicate").Bool() || again.Get("reply").Raw != "null" {
+		t.Errorf("got %s, want %s", again, silent)
+	}
+	in.topics.Append("answers", record.Record{
+		Value: []byte(`"late"`), Timestamp: time.Now().UnixMilli(),
+		Headers: []record.Header{{Name: []byte("correlation-id"), Value: []byte(silent.Get("reply_at.value").Str)}},
+	})
+	if status, late := post("", `{"data":"silent","message_id":"c"}`); status != http.StatusOK || late.Get("reply.data").Str != "late" {
+		t.Errorf("the reply that came later: %d %s", status, late)
+	}
+	if n := len(in.page("asks", "from=earliest", "").Records); n != 3 {
+		t.Errorf("%d requests are stored, want 3", n)
+	}
+}
+
+// TestAnUnknownRequestHasItsReply: the answer of Kafka was lost, and the request that is sent again
+// finds the record in the log, and its reply.
+func TestAnUnknownRequestHasItsReply(t *testing.T) {
+	t.Parallel()
+	kafka := &deaf{}
+	in := answering(t, withIDs(t, func(p upstream.Producer) upstream.Producer { kafka.Producer = p; return kafka }))
+	kafka.lose.Store(true)
+	post := func() (int, gjson.Result) {
+		status, _, answer := in.do(http.MethodPost, asksPath, "", `{"data":7,"message_id":"a"}`, "Content-Type", "application/json")
+		return status, gjson.Parse(answer)
+	}
+	if status, got := post(); status != http.StatusGatewayTimeout || !got.Get("retryable").Bool() {
+		t.Fatalf("got %d %s", status, got)
+	}
+	kafka.lose.Store(false)
+	for range 2 {
+		if status, got := post(); status != http.StatusOK || got.Get("reply.data.to").Int() != 7 || !got.Get("duplicate").Bool() {
+			t.Errorf("got %d %s", status, got)
+		}
+	}
+}
+
+// deaf is a Kafka that stores records, and whose answers can be lost.
+type deaf struct {
+	upstream.Producer
+	lose atomic.Bool
+}
+
+func (d *deaf) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
+	for i := range messages {
+		messages[i].Timestamp = time.Now().UnixMilli() // as a producer does
+	}
+	d.Producer.Produce(ctx, topic, messages, func(results []upstream.Stored) {
+		for i := range results {
+			if d.lose.Load() {
+				results[i] = ingest.Rejected(upstream.ErrPublishUnknown)
+			}
+		}
+		done(results)
+	})
 }

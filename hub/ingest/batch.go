@@ -170,9 +170,9 @@ func (b *Batch) Settle(i int, v Verdict) bool {
 	return true
 }
 
-// Explain replaces the error of record i, which must not be pending, by one that says more
+// Explain replaces the verdict for record i, which must not be pending, by one that says more
 // about the same outcome. Steps call it in Settled.
-func (b *Batch) Explain(i int, err error) { b.verdicts[i].Err = err }
+func (b *Batch) Explain(i int, v Verdict) { b.verdicts[i] = v }
 
 // Keep keeps something for a step from Check until Settled. The step must be comparable.
 func (b *Batch) Keep(by Step, what any) { b.kept = append(b.kept, kept{by, what}) }

@@ -28,6 +28,11 @@ type Stored struct {
 	// Duplicate means that the message was not stored again, because it was stored there
 	// before, under the same message id. A Producer never sets it.
 	Duplicate bool
+	// Correlation is what the reply to the message has in common with it, and Since is before
+	// that reply, if its publisher expects one and the message has a message id: then both are
+	// those of the first publish. A Producer never sets them.
+	Correlation string
+	Since       time.Time
 	// Err is nil once the message is stored on all in-sync replicas. Any error
 	// except ErrPublishUnknown means that the message certainly is not stored.
 	Err error

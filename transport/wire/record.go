@@ -176,12 +176,8 @@ func (p *parser) publish(b []byte) *Publish {
 		}
 		return true
 	})
-	switch {
-	case !r.ExpectsReply():
-	case r.Batch:
+	if r.ExpectsReply() && r.Batch {
 		p.refuse("/reply", "is for a single record, and cannot be combined with records")
-	case len(r.Messages) == 1 && r.Messages[0].ID != "":
-		p.refuse("/reply", "cannot be combined with message_id: who published the record first has the reply")
 	}
 	p.checkReplyTo(&r.ReplyTo)
 	return r

@@ -249,7 +249,6 @@ func TestParseRequestRefuses(t *testing.T) {
 		"message_id too long":       {publish(`"data":1,"message_id":"` + strings.Repeat("m", 129) + `"`), wire.BadRequest, "p", "/message_id", "longer than 128 characters"},
 		"message_id not ASCII":      {publish(`"data":1,"message_id":"\u00e9"`), wire.BadRequest, "p", "/message_id", "printable characters of ASCII"},
 		"message_id with a NUL":     {publish(`"data":1,"message_id":"a\u0000"`), wire.BadRequest, "p", "/message_id", "printable characters of ASCII"},
-		"message_id and reply":      {publish(`"data":1,"message_id":"m","reply":"r"`), wire.BadRequest, "p", "/reply", "reply cannot be combined with message_id"},
 		"message_id beside records": {publish(`"message_id":"m","records":[{"data":1}]`), wire.BadRequest, "p", "/message_id", "cannot be combined with records"},
 		"message_id twice":          {publish(`"records":[{"data":1,"message_id":"m"},{"data":2},{"data":3,"message_id":"m"}]`), wire.BadRequest, "p", "/records/2/message_id", "that of an earlier record"},
 		"publish with more":         {publish(`"data":1,"partition":3`), wire.BadRequest, "p", "", `unknown field "partition"`},

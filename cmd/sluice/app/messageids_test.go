@@ -231,8 +231,8 @@ func TestStreamsDemandMessageIDs(t *testing.T) {
 			t.Errorf("%s again: %d %v", id, status, answer)
 		}
 	}
-	if status, answer := w.a.with("once", w.device, "r", "text/plain", "?reply=must", "1"); status != 400 || !strings.Contains(fmt.Sprint(answer["detail"]), "reply cannot be combined with a message id") {
-		t.Errorf("with a reply: %d %v", status, answer)
+	if status, answer := w.a.with("once", w.device, "r", "text/plain", "?reply=must", "1"); status != 403 || !strings.Contains(fmt.Sprint(answer["detail"]), "the stream of the reply") {
+		t.Errorf("with a reply that the client may not read: %d %v", status, answer)
 	}
 	changed := w.a.load(strings.Replace(onceStreams, "headers: {allow: [a]}", "message_ids: {window: 0s}", 1))
 	if restart, err := w.a.Reload(changed); err != nil || len(restart) > 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"sluice/hub/ingest"
 )
@@ -16,6 +17,9 @@ type kept struct {
 	Timestamp  int64              `json:"t"`
 	Violations []ingest.Violation `json:"v,omitempty"`
 	More       bool               `json:"m,omitempty"`
+	// Correlation and Since, in Unix milliseconds, say where the reply is found.
+	Correlation string `json:"c,omitempty"`
+	Since       int64  `json:"s,omitempty"`
 }
 
 // Bounds of what is kept of a dead letter.
@@ -26,7 +30,10 @@ const (
 
 // answerOf returns the text of a verdict that is final. ok is false for any other.
 func answerOf(v ingest.Verdict) (text string, ok bool) {
-	k := kept{Partition: v.Partition, Offset: v.Offset, Timestamp: v.Timestamp}
+	k := kept{Partition: v.Partition, Offset: v.Offset, Timestamp: v.Timestamp, Correlation: v.Correlation}
+	if v.Correlation != "" {
+		k.Since = v.Since.UnixMilli()
+	}
 	if v.Err != nil {
 		letter, is := errors.AsType[*ingest.DeadLetteredError](v.Err)
 		if !is {
@@ -60,7 +67,10 @@ func verdictOf(text string) (ingest.Verdict, error) {
 	if err := json.Unmarshal([]byte(text), &k); err != nil {
 		return ingest.Verdict{}, fmt.Errorf("read the answer that was kept: %w", err)
 	}
-	v := ingest.Verdict{Partition: k.Partition, Offset: k.Offset, Timestamp: k.Timestamp, Duplicate: true}
+	v := ingest.Verdict{Partition: k.Partition, Offset: k.Offset, Timestamp: k.Timestamp, Duplicate: true, Correlation: k.Correlation}
+	if k.Correlation != "" {
+		v.Since = time.UnixMilli(k.Since)
+	}
 	if len(k.Violations) > 0 {
 		v = ingest.Rejected(&ingest.DeadLetteredError{Cause: &ingest.InvalidError{Violations: k.Violations, More: k.More}})
 		v.Duplicate = true

@@ -52,8 +52,9 @@ func keyOf(b *ingest.Batch, id string) string {
 }
 
 // contentOf returns the hash of what the client has sent to be stored. How the client has sent
-// it is left out: it may try again at another door.
-func contentOf(m *ingest.Message) string {
+// it is left out: it may try again at another door. A record whose reply is expected is another one
+// than without.
+func contentOf(m *ingest.Message, replied bool) string {
 	d := newDigest()
 	d.field(m.Key)
 	d.field(m.Value)
@@ -62,6 +63,9 @@ func contentOf(m *ingest.Message) string {
 	for _, h := range m.Headers {
 		d.field(h.Name)
 		d.field(h.Value)
+	}
+	if replied {
+		d.number(1)
 	}
 	return d.sum()
 }

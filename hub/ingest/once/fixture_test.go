@@ -279,7 +279,7 @@ func (w *world) start(policy once.Policy, with ...func(*instance)) *instance {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	i.pipeline = ingest.New(i, []ingest.Step{ingest.ReservedHeaders{}}, nil)
+	i.pipeline = ingest.New(i, []ingest.Step{ingest.ReservedHeaders{}}, []ingest.Step{ingest.Correlated{Header: "correlation-id"}})
 	stream := ingest.Stream{Once: i.guard.Step(policy), Steps: []ingest.Step{valid{}}}
 	if policy.DeadLetters != "" {
 		stream.DeadLetters = &ingest.DeadLetters{Stream: policy.DeadLetters, Topic: "orders", Now: time.Now}

@@ -75,10 +75,14 @@ func (s *step) begin(b *ingest.Batch) (all []*held) {
 		if at := time.UnixMilli(m.Timestamp); m.Timestamp > 0 && at.Before(since) {
 			since = at
 		}
-		all = append(all, &held{index: i, begun: now, claim: Claim{
-			Key: keyOf(b, m.ID), Digest: contentOf(m), Fence: random(), Token: random(),
+		h := &held{index: i, begun: now, claim: Claim{
+			Key: keyOf(b, m.ID), Digest: contentOf(m, b.Correlation != ""), Fence: random(), Token: random(),
 			Since: since, Lease: s.policy.Lease, Window: s.policy.Window,
-		}})
+		}}
+		if b.Correlation != "" { // of a single record
+			h.claim.Token = b.Correlation
+		}
+		all = append(all, h)
 	}
 	return all
 }
@@ -117,6 +121,18 @@ func (s *step) claim(ctx context.Context, b *ingest.Batch, asked []*held) (again
 func (s *step) own(b *ingest.Batch, h *held) {
 	h.owned = true
 	b.Message(h.index).Token = h.is.Token
+	if b.Correlation != "" {
+		b.Correlation = h.is.Token
+	}
+}
+
+// correlated returns the verdict for a record that is stored with where its reply is found, if one
+// is expected: the token of the first claim is what both have in common.
+func (s *step) correlated(b *ingest.Batch, h *held, v ingest.Verdict) ingest.Verdict {
+	if b.Correlation != "" && v.Err == nil {
+		v.Correlation, v.Since = h.is.Token, h.is.Since.Add(-s.guard.config.Skew)
+	}
+	return v
 }
 
 // repeat answers a record as the first time.
@@ -196,6 +212,7 @@ func (s *step) decide(b *ingest.Batch, h *held, w *look) {
 	case w.found:
 		s.guard.stats.found.Add(1)
 		h.claim.Token = h.is.Token
+		w.at = s.correlated(b, h, w.at)
 		if answer, ok := answerOf(w.at); ok {
 			s.settle(h, Answered, answer)
 		}
@@ -233,14 +250,16 @@ func (s *step) Settled(b *ingest.Batch) {
 			continue
 		}
 		h.claim.Token = h.is.Token
-		v := b.Verdict(h.index)
+		v := s.correlated(b, h, b.Verdict(h.index))
+		b.Explain(h.index, v)
 		answer, final := answerOf(v)
 		switch {
 		case final:
 			settled = append(settled, s.settlement(h, Answered, answer))
 		case errors.Is(v.Err, upstream.ErrPublishUnknown):
 			settled = append(settled, s.settlement(h, Lost, ""))
-			b.Explain(h.index, s.unsettled(Outcome{}, v.Err))
+			v.Err = s.unsettled(Outcome{}, v.Err)
+			b.Explain(h.index, v)
 		default:
 			settled = append(settled, s.settlement(h, Free, ""))
 		}

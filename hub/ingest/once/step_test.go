@@ -201,6 +201,61 @@ func TestWhenAnUnsettledIDIsKnown(t *testing.T) {
 	})
 }
 
+// TestARepeatedRequestHasTheCorrelationOfTheFirst: and so has the record, whichever publish of it
+// is stored; a record whose reply is expected is another one than without.
+func TestARepeatedRequestHasTheCorrelationOfTheFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.start(plain()), w.start(plain())
+		defer a.stop()
+		defer b.stop()
+		asks := func(i *instance, correlation, id string) ingest.Verdict {
+			v := i.publishAs(ingest.Publisher{Principal: "u1", Correlation: correlation}, message(id, "1"))[0]
+			synctest.Wait()
+			return v
+		}
+		is := func(v ingest.Verdict, says1, correlation string, since time.Time) {
+			t.Helper()
+			if says(v) != says1 || v.Correlation != correlation || v.Since.Sub(since.Add(-skew)).Abs() > time.Millisecond {
+				t.Errorf("%s, correlation %q since %v; want %s, %q since %v", says(v), v.Correlation, v.Since, says1, correlation, since.Add(-skew))
+			}
+		}
+		begun := time.Now()
+		is(asks(a, "c1", "m"), "1:0", "c1", begun)
+		time.Sleep(time.Minute)
+		is(asks(b, "c2", "m"), "1:0 again", "c1", begun)
+		b.want([]string{"conflict"}, "u1", message("m", "1"))
+		a.want([]string{"1:1"}, "u1", message("n", "1"))
+		if v := asks(b, "c3", "n"); says(v) != "conflict" {
+			t.Errorf("with a reply after one without: %s", says(v))
+		}
+
+		// Kafka's answer is lost: the record is found, or it is stored as the first would have been.
+		for id, appended := range map[string]bool{"found": true, "absent": false} {
+			begun = time.Now()
+			a.produces = a.lost(appended)
+			if v := asks(a, id+"1", id); says(v) != "unknown" {
+				t.Errorf("%s: %s", id, says(v))
+			}
+			a.produces = nil
+			time.Sleep(lease)
+			v := asks(b, id+"2", id)
+			is(v, strings.TrimSuffix(says(v), " again")+map[bool]string{true: " again"}[appended], id+"1", begun)
+			is(asks(a, id+"3", id), strings.TrimSuffix(says(v), " again")+" again", id+"1", begun)
+		}
+		for _, r := range w.all("orders") {
+			marks := map[string]string{}
+			for _, h := range r.Headers {
+				marks[string(h.Name)] = string(h.Value)
+			}
+			if got := marks["correlation-id"]; got != "" && (got != marks[ingest.HeaderMessageID] || !strings.HasSuffix(got, "1")) || got == "" && r.Offset != 1 {
+				t.Errorf("record %d has the headers %v", r.Offset, marks)
+			}
+		}
+	})
+}
+
 // TestAnAppendThatComesLate: up to the end of the lease the record can still come, and what the
 // lookback then finds is the answer.
 func TestAnAppendThatComesLate(t *testing.T) {
