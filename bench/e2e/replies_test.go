@@ -52,7 +52,8 @@ func serve(ctx context.Context, t *testing.T) (handled func() int) {
 }
 
 // TestRequestsAreAnsweredByAService: clients of two instances get the replies to their own
-// requests from a service that reads and writes Kafka.
+// requests from a service that reads and writes Kafka, and those who send a request again, with
+// its message id, get the reply to the first.
 func TestRequestsAreAnsweredByAService(t *testing.T) {
 	t.Parallel()
 	const clients, requests = 8, 50
@@ -72,7 +73,11 @@ func TestRequestsAreAnsweredByAService(t *testing.T) {
 		all.Go(func() {
 			for n := range requests {
 				began := time.Now()
-				status, body, err := request(ctx, both[client%2].addr, credential, fmt.Sprintf(`{"data":"%d-%d"}`, client, n))
+				ask := fmt.Sprintf(`{"data":"%d-%d"}`, client, n)
+				if n%2 == 0 {
+					ask = fmt.Sprintf(`{"data":"%d-%d","message_id":"%d"}`, client, n, n)
+				}
+				status, body, err := request(ctx, both[client%2].addr, credential, ask)
 				if err != nil || status != http.StatusOK || gjson.Get(body, "reply.data.to").Str != fmt.Sprintf("%d-%d", client, n) {
 					t.Errorf("request %d of client %d: %d %s, %v", n, client, status, body, err)
 					return
@@ -80,6 +85,14 @@ func TestRequestsAreAnsweredByAService(t *testing.T) {
 				mu.Lock()
 				took = append(took, time.Since(began))
 				mu.Unlock()
+				if n%2 != 0 {
+					continue
+				}
+				status, again, err := request(ctx, both[1-client%2].addr, credential, ask)
+				if err != nil || status != http.StatusOK || gjson.Get(again, "reply").Raw != gjson.Get(body, "reply").Raw || !gjson.Get(again, "duplicate").Bool() {
+					t.Errorf("request %d of client %d, again: %d %s (%v), first %s", n, client, status, again, err, body)
+					return
+				}
 			}
 		})
 	}
