@@ -101,6 +101,7 @@
 //
 //	superseded.go  Superseded: Pub/Sub
 //	probe.go       Check: whether cursors can be written
+//	eviction.go    Eviction: whether Redis deletes keys before their time
 //	shares.go      Shares: dividing quotas among instances
 //	commit.go      Commit, in pipelines
 //	cursor.go      Load, Take, Delete

@@ -115,7 +115,7 @@ func (a *App) Run(ctx context.Context) error {
 	l.add(part{name: "schema registries", start: a.registries.start, run: a.registries.run})
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
-	l.add(messageIDParts(a.front.once)...)
+	l.add(messageIDParts(a.front.once, a.front.store, a.logger)...)
 	l.add(part{name: "quotas", run: a.front.quotas.Run})
 	l.add(a.shared.parts()...)
 	l.add(part{name: "topics", run: a.topics.run})

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/cmd/sluice/config"
+	"sluice/hub/backoff"
 	"sluice/hub/ingest"
 	"sluice/hub/ingest/once"
 )
@@ -42,13 +43,40 @@ func onceStep(guard *once.Guard, c *config.Config, s config.Stream) ingest.Step 
 	return guard.Step(policy)
 }
 
-// messageIDParts returns the part that writes what became of message ids, before the
-// connections to Redis are closed.
-func messageIDParts(guard *once.Guard) []part {
+// evicter says by which policy a Redis deletes keys before their time, "" for none.
+// redisstore.Store implements it.
+type evicter interface {
+	Eviction(ctx context.Context) (string, error)
+}
+
+// messageIDParts returns the parts that write what became of message ids, before the connections
+// to Redis are closed, and that warn of a Redis that may forget them.
+func messageIDParts(guard *once.Guard, redis evicter, logger *slog.Logger) []part {
 	if guard == nil {
 		return nil
 	}
-	return []part{{name: "message ids", run: func(ctx context.Context) error { return guard.Run(ctx) }}}
+	return []part{
+		{name: "message ids", run: func(ctx context.Context) error { return guard.Run(ctx) }},
+		{name: "eviction of message ids", run: func(ctx context.Context) error {
+			warnOfEviction(ctx, redis, logger)
+			<-ctx.Done()
+			return nil
+		}},
+	}
+}
+
+// warnOfEviction waits until Redis says whether it deletes keys to make room.
+func warnOfEviction(ctx context.Context, redis evicter, logger *slog.Logger) {
+	for retry := backoff.New(); ; {
+		policy, err := redis.Eviction(ctx)
+		switch {
+		case policy != "":
+			logger.Warn("Redis deletes keys when its memory is used up: message ids that it has forgotten are stored again; set maxmemory-policy noeviction", "component", "redis", "policy", policy)
+			return
+		case err == nil || !retry.Wait(ctx):
+			return
+		}
+	}
 }
 
 // messageIDMetrics are the metrics of message ids. It is a prometheus.Collector.
