@@ -55,12 +55,13 @@ func (p *Publisher) web() *http.Client {
 	}}}
 }
 
-// ask sends a body, with a message id in a header unless id is "".
-func (p *Publisher) ask(ctx context.Context, web *http.Client, query, contentType, id, body string) (*http.Response, []byte, error) {
+// ask sends a body, with a message id in a header unless id is "", and returns the status and the
+// answer.
+func (p *Publisher) ask(ctx context.Context, web *http.Client, query, contentType, id, body string) (int, []byte, error) {
 	address := fmt.Sprintf("http://%s/v1/streams/%s/records%s", p.Addr, p.Stream, query)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Authorization", "Bearer "+p.Token)
@@ -69,15 +70,15 @@ func (p *Publisher) ask(ctx context.Context, web *http.Client, query, contentTyp
 	}
 	response, err := web.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	return response, text, err
+	return response.StatusCode, text, err
 }
 
 func (p *Publisher) post(ctx context.Context, web *http.Client, query, contentType, id, body string, records []int) error {
-	response, text, err := p.ask(ctx, web, query, contentType, id, body)
+	status, text, err := p.ask(ctx, web, query, contentType, id, body)
 	if err != nil {
 		return err
 	}
@@ -86,15 +87,15 @@ func (p *Publisher) post(ctx context.Context, web *http.Client, query, contentTy
 		result
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return fmt.Errorf("%s: answered %s with %q: %w", p.Session, response.Status, text, err)
+		return fmt.Errorf("%s: answered %d with %q: %w", p.Session, status, text, err)
 	}
 	results := answer.Results
-	if len(records) == 1 || response.StatusCode >= http.StatusMultipleChoices {
+	if len(records) == 1 || status >= http.StatusMultipleChoices {
 		// An error applies to all records.
 		results = slices.Repeat([]result{answer.result}, len(records))
 	}
 	if len(results) != len(records) {
-		return fmt.Errorf("%w: %s: answered %s for %d records: %s", errProtocol, p.Session, response.Status, len(records), text)
+		return fmt.Errorf("%w: %s: answered %d for %d records: %s", errProtocol, p.Session, status, len(records), text)
 	}
 	for i, number := range records {
 		if err := p.answer(number, results[i]); err != nil {

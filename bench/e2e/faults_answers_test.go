@@ -97,7 +97,7 @@ func (l *lossy) accept(listener net.Listener, broker string) {
 			}()
 			l.forwardAnswers(client, server, waiting)
 			closing()
-			for range waiting { //nolint:revive // until the other goroutine has ended
+			for range waiting { // until the other goroutine has ended
 			}
 		})
 	}
