@@ -12,7 +12,7 @@ import (
 	"sluice/bench/stack"
 )
 
-// TestChaos is about promises 1 to 9, 12 and 13: for a minute all servers are
+// TestChaos is about promises 1 to 9, 12, 13 and 17: for a minute all servers are
 // killed, paused and stopped, under load. CHAOS_SEED repeats a run.
 func TestChaos(t *testing.T) {
 	if testing.Short() {

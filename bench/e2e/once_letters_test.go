@@ -10,7 +10,7 @@ import (
 	"sluice/bench/check"
 )
 
-// TestDeadLettersAreKeptOnce is about promise 15: an invalid record that clients publish at two
+// TestDeadLettersAreKeptOnce is about promise 17: an invalid record that clients publish at two
 // instances at once, while answers of brokers are lost, is kept as one dead letter, and answered
 // alike each time; what is valid is stored once; and other clients have ids of their own.
 func TestDeadLettersAreKeptOnce(t *testing.T) {

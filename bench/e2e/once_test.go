@@ -182,7 +182,7 @@ func persistent(ctx context.Context, t *testing.T) *stack.Redis {
 	return own
 }
 
-// TestMessageIDsAreStoredOnceWhateverDies is about promise 15: while instances, brokers and
+// TestMessageIDsAreStoredOnceWhateverDies is about promise 17: while instances, brokers and
 // Redis are killed and stopped, answers of brokers that have stored records are lost, and clients
 // publish each record at both instances until they are told where it is, each is stored once, at
 // the place that they were told. With -long it takes a minute:

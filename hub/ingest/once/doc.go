@@ -31,6 +31,8 @@
 //     of them end.
 //   - Nothing is stored under an id that could not be claimed.
 //   - A record that was kept as a dead letter is answered as that, and kept once.
+//   - A record whose reply is expected has the token of its first claim as its correlation, too,
+//     and so has each answer about it, with a time before the reply.
 //   - The record is found by a random token in its header ingest.HeaderMessageID. The store
 //     has hashes of ids, principals and contents, and no text of them.
 //
