@@ -96,6 +96,7 @@ type batch struct {
 	// Owned by the lane.
 	messages []*message
 	size     int    // bytes before compression, approximate
+	full     bool   // more was queued than the bound of its bytes allows
 	encoded  []byte // never changed once set: a lost request may still read it
 
 	// Guarded by the topic's mutex.

@@ -53,6 +53,7 @@
 //	topic.go     a topic: its partitions, and how its messages are settled
 //	lane.go      a partition: its queue, its sequence, its state
 //	estimate.go  how long messages wait
+//	bound.go     how large batches may be
 //	config.go    Config, Producer
 //	identity.go  producer id, epoch and sequence
 //	call.go      one call of Produce, its messages, batches and results

@@ -73,12 +73,12 @@ type lane struct {
 	tried    time.Time   // when that was
 	patience *time.Timer // fires FailAfter after since
 	estimate estimate
+	bound    bound // of the bytes of a batch
 
 	// Owned by run.
 	identity   identity
 	sequence   int32
-	maxBytes   int // bounds of the next batch
-	maxRecords int
+	maxRecords int // bound of the next batch
 	retry      *backoff.ExponentialBackOff
 }
 

@@ -47,7 +47,7 @@ func (l *lane) late(m *message) error {
 		return nil
 	}
 	now := time.Now()
-	wait := l.estimate.wait(m.size, l.maxBytes, now)
+	wait := l.estimate.wait(m.size, l.bound.now, now)
 	if wait == 0 {
 		return nil
 	}
@@ -65,7 +65,11 @@ func (l *lane) take() *batch {
 	taken := 0
 	for _, m := range l.queue {
 		if !m.settled {
-			if len(batch.messages) > 0 && (batch.size+m.size > l.maxBytes || len(batch.messages) >= l.maxRecords) {
+			if len(batch.messages) > 0 && batch.size+m.size > l.bound.now {
+				batch.full = true
+				break
+			}
+			if len(batch.messages) >= l.maxRecords {
 				break
 			}
 			m.batch = batch

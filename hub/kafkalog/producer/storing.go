@@ -141,7 +141,9 @@ func (l *lane) stored(batch *batch, out outcome) {
 	l.retry.Reset()
 	l.back()
 	l.progress()
-	l.estimate.stored(time.Now())
+	now := time.Now()
+	l.estimate.stored(now)
+	l.bound.stored(batch.full, now)
 	for i, m := range batch.messages {
 		result := upstream.Stored{Partition: l.partition, Offset: -1, Timestamp: m.timestamp()}
 		if out.offset >= 0 {
@@ -178,13 +180,13 @@ func (l *lane) renew(next identity, cause error) {
 // split makes the next batch smaller, unless this one is a single message that is
 // too large by itself.
 func (l *lane) split(batch *batch, cause error) {
+	l.topic.mu.Lock()
+	l.bound.tooLarge(batch.size, len(batch.messages), time.Now())
+	l.topic.unlock()
 	if len(batch.messages) == 1 {
-		// The batches before it were made smaller only because of it.
-		l.maxBytes = l.producer.config.BatchBytes
 		l.failBatch(batch, upstream.ErrRecordTooLarge, cause)
 		return
 	}
-	l.maxBytes = batch.size / 2
 	l.requeue(batch, nil)
 }
 
@@ -259,7 +261,7 @@ func newLane(t *topic, partition int32) *lane {
 		partition:  partition,
 		leader:     -1,
 		wake:       make(chan struct{}, 1),
-		maxBytes:   t.producer.config.BatchBytes,
+		bound:      newBound(t.producer.config.BatchBytes),
 		maxRecords: maxBatchRecords,
 		retry:      t.producer.newBackoff(),
 	}
