@@ -37,8 +37,20 @@ func (p *printer) besideBare(results []result) {
 	p.printf("\nBare is one loop that fetches, and writes what a fetch brought to each socket with one write, without rights, cursors or limits: the limit of what a server can do on this machine. Times in ms. Bold misses its target.\n\n")
 }
 
-// ofBareMeasures are the measures that are compared with those of bare.
-var ofBareMeasures = [...]string{"cpu_us_per_delivery", "p50_ms", "p99_ms"}
+// ofBareMeasures are the measures that are compared with those of bare, and
+// publishOfBare those of clients that publish.
+var (
+	ofBareMeasures = [...]string{"cpu_us_per_delivery", "p50_ms", "p99_ms"}
+	publishOfBare  = [...]string{"cpu_us_per_record", "ack_p50_ms", "ack_p99_ms"}
+)
+
+// ofBare returns the measures of a result that are compared with those of bare.
+func (r result) ofBare() [len(ofBareMeasures)]string {
+	if r.Publish > 0 {
+		return publishOfBare
+	}
+	return ofBareMeasures
+}
 
 func (r ratios) list() [len(ofBareMeasures)]float64 {
 	return [...]float64{r.CPU, r.P50, r.P99}
@@ -66,13 +78,13 @@ func bareTarget(results []result, measure string) string {
 // multiples returns three cells: the ratios to bare.
 func (r result) multiples() string {
 	cells := make([]string, len(ofBareMeasures))
-	for i, measure := range ofBareMeasures {
+	for i := range cells {
 		if r.OfBare == nil || r.OfBare.list()[i] == 0 {
 			continue
 		}
 		cells[i] = fmt.Sprintf("%.2f", r.OfBare.list()[i])
 		if slices.ContainsFunc(r.Verdicts, func(v scenario.Verdict) bool {
-			return v.Target.Of == scenario.OfBare && v.Target.Measure == measure && v.Known && !v.Met
+			return v.Target.Of == scenario.OfBare && v.Target.Measure == r.ofBare()[i] && v.Known && !v.Met
 		}) {
 			cells[i] = "**" + cells[i] + "**"
 		}

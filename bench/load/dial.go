@@ -45,6 +45,10 @@ type conn struct {
 	behind bool
 	track  *track
 	resume *resume
+	// host is the Host of requests, and unanswered what they have published, in order,
+	// if the client publishes over HTTP.
+	host       string
+	unanswered []publishing
 }
 
 // dial opens a connection and subscribes.
@@ -56,14 +60,16 @@ func (t target) dial(ctx context.Context, w wish, receiveBuffer int) (*conn, err
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{wish: w, fd: fd}
+	c := &conn{wish: w, fd: fd, host: t.Address}
 	below := &blockingConn{rawConn: rawConn{fd}}
 	if t.TLS {
 		c.tls = tls.Client(below, clientTLS)
 	}
-	if err := t.handshake(c); err != nil {
-		_ = unix.Close(fd)
-		return nil, err
+	if !posts(w.kind) {
+		if err := t.handshake(c); err != nil {
+			_ = unix.Close(fd)
+			return nil, err
+		}
 	}
 	below.established = true
 	if err := unix.SetNonblock(fd, true); err != nil {
@@ -220,6 +226,31 @@ func (c *conn) writeAll(b []byte) error {
 	}
 	_, err := c.tls.Write(b)
 	return err
+}
+
+// writePatience bounds how long a publish waits for room in the socket, in
+// milliseconds.
+const writePatience = 20_000
+
+// publish writes a publish, which may be larger than what the socket has room for.
+func (c *conn) publish(b []byte) error {
+	if c.tls != nil {
+		return c.writeAll(b)
+	}
+	for len(b) > 0 {
+		n, err := unix.Write(c.fd, b)
+		switch {
+		case err == nil:
+			b = b[n:]
+		case errors.Is(err, unix.EAGAIN):
+			if n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLOUT}}, writePatience); err == nil && n == 0 {
+				return unix.ETIMEDOUT
+			}
+		case !errors.Is(err, unix.EINTR):
+			return err
+		}
+	}
+	return nil
 }
 
 func writeSocket(fd int, b []byte) error {

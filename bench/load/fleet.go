@@ -111,10 +111,18 @@ func (f *fleet) window(ctx context.Context, w window) error {
 func (f *fleet) publish(ctx context.Context, s scenario.Scenario, stream string, w window) error {
 	_, err := f.all(ctx, func(i int) command {
 		return command{Do: "publish", Window: w, Publish: &publishJob{
-			Rate: s.Publish, Keys: s.Keys, Size: s.RecordBytes, Stream: stream, Every: len(f.children), First: i,
+			Rate: s.Publish, Batch: s.Batch, Keys: s.Keys, Size: valueSize(s), Stream: stream, Every: len(f.children), First: i,
 		}}
 	})
 	return err
+}
+
+// valueSize returns the size of a scenario's values.
+func valueSize(s scenario.Scenario) int {
+	if s.Reading {
+		return readingSize
+	}
+	return s.RecordBytes
 }
 
 // report sums what all clients have received. The latency is included only if the

@@ -114,21 +114,31 @@ func (o options) run(ctx context.Context, progress io.Writer) ([]result, error) 
 	}
 	var results []result
 	for _, s := range all {
+		var bare func(scenario.Scenario) (result, error)
+		var topics []string
+		for i := range s.Streams {
+			topics = append(topics, strings.ReplaceAll(o.topic, "{n}", fmt.Sprint(i)))
+		}
+		if s.Publish > 0 {
+			bare = func(s scenario.Scenario) (result, error) {
+				return measureProducer(ctx, strings.Split(o.brokers, ","), topics, s)
+			}
+		}
 		got, err := o.variants(s, progress, func(s scenario.Scenario) (result, error) {
 			p := place{
 				Target:  target{Address: base.Host, Dialect: o.dialect, Path: o.path, Send: o.send, Subprotocol: o.subprotocol, Token: o.token},
 				Server:  o.pids,
 				Brokers: strings.Split(o.brokers, ","),
+				Topics:  topics,
 				Settle:  o.settle, PerProcess: o.perProcess, PerSource: clientsPerSource,
 			}
 			for i := range s.Streams {
 				p.Target.Streams = append(p.Target.Streams, strings.ReplaceAll(o.stream, "{n}", fmt.Sprint(i)))
-				p.Topics = append(p.Topics, strings.ReplaceAll(o.topic, "{n}", fmt.Sprint(i)))
 			}
 			res, err := measure(ctx, s, p)
 			res.Server = o.url
 			return res, err
-		}, nil)
+		}, bare)
 		results = append(results, got...)
 		if err != nil {
 			return results, err
@@ -232,6 +242,9 @@ func (o options) runOwn(ctx context.Context, progress io.Writer) (results []resu
 			if err != nil {
 				return result{}, err
 			}
+			if s.Publish > 0 {
+				return measureProducer(ctx, kafka.Bootstrap(), names, s)
+			}
 			return o.measureBare(ctx, kafka.Bootstrap(), names, s)
 		})
 		results = append(results, got...)
@@ -253,7 +266,12 @@ func (o options) measureOwn(ctx context.Context, kafka *stack.Stack, program, ru
 	if err != nil {
 		return result{}, err
 	}
-	server, err := startServer(ctx, program, kafka.Dir, kafka.Bootstrap(), names, s)
+	registry, closeRegistry, err := startRegistry(s, names)
+	if err != nil {
+		return result{}, err
+	}
+	defer closeRegistry()
+	server, err := startServer(ctx, program, kafka.Dir, registry, kafka.Bootstrap(), names, s)
 	if err != nil {
 		return result{}, err
 	}

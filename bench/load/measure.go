@@ -40,7 +40,12 @@ func measure(ctx context.Context, s scenario.Scenario, p place) (result, error) 
 	if err := m.connect(ctx); err != nil {
 		return m.result, err
 	}
-	if s.Flows() {
+	switch {
+	case s.Publish > 0:
+		if err := m.publish(ctx); err != nil {
+			return m.result, err
+		}
+	case s.Flows():
 		if m.floor, err = startChild(ctx, roleFloor); err != nil {
 			return m.result, err
 		}
@@ -157,13 +162,9 @@ func (m *measurement) load(ctx context.Context) error {
 	if _, err := m.floor.ask(ctx, command{Do: "open", Floor: &floorJob{Brokers: m.place.Brokers, Topics: m.place.Topics}}); err != nil {
 		return err
 	}
-	rate := m.Rate
-	if m.Publish > 0 {
-		rate = m.Publish
-	}
 	_, err := m.writer.ask(ctx, command{Do: "open", Write: &writeJob{
 		Brokers: m.place.Brokers, Topics: m.place.Topics, Partitions: m.Partitions, Keys: m.Keys,
-		Rate: rate, Burst: m.Burst, Size: m.RecordBytes, Linger: m.Linger,
+		Rate: m.Rate, Burst: m.Burst, Size: valueSize(m.Scenario), Linger: m.Linger,
 	}})
 	if err != nil {
 		return err
@@ -171,8 +172,6 @@ func (m *measurement) load(ctx context.Context) error {
 	switch {
 	case m.Burst > 0:
 		m.phase, err = m.burst(ctx)
-	case m.Publish > 0:
-		m.phase, err = m.publish(ctx)
 	case m.Stalled > 0:
 		var before phase
 		if before, err = m.flow(ctx); err != nil {
@@ -208,10 +207,15 @@ func (m *measurement) load(ctx context.Context) error {
 	default:
 		m.phase, err = m.flow(ctx)
 	}
+	m.resident()
+	return err
+}
+
+// resident notes the server's memory, if it is known.
+func (m *measurement) resident() {
 	if rss, err := m.place.Server.resident(); err == nil && len(m.place.Server) > 0 {
 		m.ServerRSS = rss
 	}
-	return err
 }
 
 // stall opens clients that never read.

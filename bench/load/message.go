@@ -22,9 +22,12 @@ func (r *reader) take(c *conn, b []byte, now int64) {
 	if r.dialect == dialectNone {
 		return
 	}
-	if c.kind == scenario.SSE {
+	switch {
+	case posts(c.kind):
+		b = r.answers(c, b, now)
+	case c.kind == scenario.SSE:
 		b = r.lines(c, b, now)
-	} else {
+	default:
 		b = r.frames(c, b, now)
 	}
 	if c.closed {

@@ -118,44 +118,6 @@ func (m *measurement) burst(ctx context.Context) (phase, error) {
 	return p, err
 }
 
-// publish has the clients publish, after a plain producer has done so at the same
-// rate, and measures the answers.
-func (m *measurement) publish(ctx context.Context) (phase, error) {
-	bare, err := m.flow(ctx)
-	if err != nil {
-		return bare, err
-	}
-	begin := time.Now().Add(m.WarmUp)
-	end := begin.Add(m.Measure)
-	counted := window{From: begin.UnixNano(), To: end.UnixNano()}
-	if err := m.window(ctx, counted, false); err != nil {
-		return bare, err
-	}
-	if err := m.clients.publish(ctx, m.Scenario, m.place.Target.Streams[0], counted); err != nil {
-		return bare, err
-	}
-	p := phase{Seconds: m.Measure.Seconds(), FloorAck: bare.FloorAck}
-	err = m.account(ctx, &p, begin, func() error { return sleep(ctx, time.Until(end)) })
-	if err != nil {
-		return p, err
-	}
-	if err := sleep(ctx, time.Second); err != nil {
-		return p, err
-	}
-	got, latency, err := m.clients.report(ctx, true)
-	if err != nil {
-		return p, err
-	}
-	p.Produced, p.Expected, p.Deliveries, p.Latency = got.PublishesDue, got.PublishesDue, got.Published, latency
-	p.Missing = got.PublishesDue - got.Published
-	floor, err := m.floor.ask(ctx, command{Do: "report", Records: got.Published})
-	if err != nil {
-		return p, err
-	}
-	p.Floor = floor.Floor.Latency
-	return p, nil
-}
-
 // finish waits until all written records have arrived, and collects the results.
 func (m *measurement) finish(ctx context.Context, p *phase) error {
 	got, err := m.writer.ask(ctx, command{Do: "report"})
@@ -173,9 +135,6 @@ func (m *measurement) finish(ctx context.Context, p *phase) error {
 		return err
 	}
 	p.Floor = floor.Floor.Latency
-	if m.Publish > 0 {
-		return nil
-	}
 	p.Expected = m.expected(written.Stored)
 	if err := m.await(ctx, p.Expected, drainLimit); err != nil {
 		return err

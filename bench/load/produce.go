@@ -24,9 +24,14 @@ type writeJob struct {
 	// written as fast as Kafka accepts them.
 	Rate  int `json:"rate"`
 	Burst int `json:"burst"`
-	// Size is the size of a value, in bytes.
+	// Size is the size of a value, in bytes, or readingSize.
 	Size   int           `json:"size"`
 	Linger time.Duration `json:"linger"`
+	// Batch is how many records are due at a time, 1 if it is 0.
+	Batch int `json:"batch,omitempty"`
+	// Keyed has records go to the partitions that Kafka's clients choose by their
+	// keys, and compresses them, which no floor can read.
+	Keyed bool `json:"keyed,omitempty"`
 }
 
 // writeReport is what was written.
@@ -94,11 +99,15 @@ func runProduce(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 func (w *writer) open(ctx context.Context, job writeJob) error {
+	partitions, codec := kgo.ManualPartitioner(), kgo.NoCompression()
+	if job.Keyed {
+		partitions, codec = kgo.StickyKeyPartitioner(nil), kgo.Lz4Compression() // as the server does
+	}
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(job.Brokers...),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RecordPartitioner(partitions),
 		kgo.ProducerLinger(job.Linger),
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchCompression(codec),
 		kgo.MaxBufferedRecords(1<<20),
 	)
 	if err != nil {
@@ -139,8 +148,9 @@ func (w *writer) write(ctx context.Context, counted window) {
 
 func (w *writer) paced(ctx context.Context, counted window) {
 	begin := time.Now()
+	batch := max(int64(w.job.Batch), 1)
 	for number := int64(0); ctx.Err() == nil; number++ {
-		due := begin.Add(time.Duration(number * int64(time.Second) / int64(w.job.Rate)))
+		due := begin.Add(time.Duration(number * batch * int64(time.Second) / int64(w.job.Rate)))
 		if due.UnixNano() >= counted.To {
 			return
 		}
@@ -152,7 +162,9 @@ func (w *writer) paced(ctx context.Context, counted window) {
 		if in {
 			w.late = max(w.late, late)
 		}
-		w.one(ctx, due.UnixNano(), in)
+		for range batch {
+			w.one(ctx, due.UnixNano(), in)
+		}
 	}
 }
 
@@ -165,7 +177,7 @@ func (w *writer) one(ctx context.Context, due int64, counts bool) {
 	if counts {
 		w.due++
 	}
-	value := appendRecord(make([]byte, 0, w.job.Size+stampSize), stamp{at: due, slot: int32(key), n: number}, w.job.Size)
+	value := appendValue(make([]byte, 0, max(w.job.Size, 0)+stampSize), stamp{at: due, slot: int32(key), n: number}, w.job.Size)
 	w.client.Produce(ctx, &kgo.Record{
 		Topic:     w.job.Topics[key%len(w.job.Topics)],
 		Partition: int32(key / len(w.job.Topics) % w.job.Partitions),

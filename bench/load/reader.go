@@ -95,8 +95,8 @@ func (r *reader) add(c *conn, at int) error {
 		r.conns = append(r.conns, nil)
 	}
 	r.conns[at] = c
-	// A plain subscription is not acknowledged.
-	if r.dialect == dialectPlain {
+	// A plain subscription is not acknowledged, and a client that posts has none.
+	if r.dialect == dialectPlain || posts(c.kind) {
 		r.subscribed(c)
 	}
 	r.take(c, rest, time.Now().UnixNano())

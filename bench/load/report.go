@@ -19,9 +19,10 @@ import (
 
 // Names of the markers in a Markdown file between which tables are inserted.
 const (
-	markMeasured = "measured"
-	markPeers    = "peers"
-	markHeadline = "headline"
+	markMeasured  = "measured"
+	markPublished = "published"
+	markPeers     = "peers"
+	markHeadline  = "headline"
 )
 
 var errMarkers = errors.New("no markers")
@@ -94,14 +95,32 @@ func (r report) writeMarkdown(w io.Writer) error {
 		p.faults(r.Results)
 		return p.err
 	}
-	p.besideBare(r.Results)
-	p.targets(r.Results)
+	read, published := r.split()
+	if len(read) > 0 {
+		p.read(read)
+	}
+	if len(published) > 0 {
+		p.printf("\n## Publishing\n\n")
+		p.published(published)
+	}
+	return p.err
+}
+
+// writeMeasured prints the results of scenarios in which clients read.
+func (r report) writeMeasured(w io.Writer) error {
+	r.Results, _ = r.split()
+	return r.writeMarkdown(w)
+}
+
+// read prints results of scenarios in which clients read.
+func (p *printer) read(results []result) {
+	p.besideBare(results)
+	p.targets(results)
 	p.printf("\nOther load is what the machine spent meanwhile on work that is no part of the run, in cores; a latency beside one says little.\n")
 	p.printf("\n## All figures\n\n")
-	p.figures(r.Results)
+	p.figures(results)
 	p.printf("\nTimes in ms. What a client costs is beside the server, on the same cores; other load is what the machine spent meanwhile on work that is no part of the run, in cores.\n")
-	p.faults(r.Results)
-	return p.err
+	p.faults(results)
 }
 
 func (r report) save(file string) error {
@@ -118,29 +137,38 @@ func (r report) save(file string) error {
 	return nil
 }
 
-// into inserts the tables between the markers of a file: all tables, or only the
-// headline if the file has only its markers.
+// into inserts the tables between the markers of a file: those of readers and those of
+// publishers, or only the headline if the file has its markers. Tables of which the run
+// has no result stay.
 func (r report) into(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", file, err)
 	}
-	mark, write := markMeasured, r.writeMarkdown
-	switch {
-	case r.Peers:
-		mark = markPeers
-	case bytes.Contains(text, []byte("<!-- "+markHeadline+": begin -->")):
-		mark, write = markHeadline, r.writeHeadline
+	headline := bytes.Contains(text, []byte("<!-- "+markHeadline+": begin -->"))
+	read, published := r.split()
+	for _, part := range []struct {
+		mark  string
+		in    bool
+		write func(io.Writer) error
+	}{
+		{markPeers, r.Peers, r.writeMarkdown},
+		{markHeadline, !r.Peers && headline && len(read) > 0, r.writeHeadline},
+		{markMeasured, !r.Peers && !headline && len(read) > 0, r.writeMeasured},
+		{markPublished, !r.Peers && !headline && len(published) > 0, r.writePublished},
+	} {
+		if !part.in {
+			continue
+		}
+		var tables bytes.Buffer
+		if err := part.write(&tables); err != nil {
+			return err
+		}
+		if text, err = between(text, part.mark, tables.Bytes()); err != nil {
+			return fmt.Errorf("write %s: %w", file, err)
+		}
 	}
-	var tables bytes.Buffer
-	if err := write(&tables); err != nil {
-		return err
-	}
-	changed, err := between(text, mark, tables.Bytes())
-	if err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	if err := os.WriteFile(file, changed, 0o644); err != nil {
+	if err := os.WriteFile(file, text, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil

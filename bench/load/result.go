@@ -49,7 +49,7 @@ type phase struct {
 	Duplicated    int64   `json:"duplicated"`
 	Foreign       int64   `json:"foreign,omitempty"`
 	// Meanwhile is how many deliveries were read in the period of the CPU times
-	// below, whenever they were made.
+	// below, whenever they were made, or how many published records were answered.
 	Meanwhile int64 `json:"deliveries_meanwhile,omitempty"`
 	// CPU time of the server, of the bridge that feeds it, and of the clients.
 	// Requests is how many the server sent to Kafka in the meantime.
@@ -90,7 +90,12 @@ func (p phase) values(publishes bool) scenario.Values {
 			v["server_cores"] = p.ServerCPU / p.Seconds
 		}
 	}
-	if p.ServerCPU > 0 {
+	if p.ServerCPU > 0 && publishes {
+		v["records_per_cpu_second"] = float64(p.Meanwhile) / p.ServerCPU
+		if p.Meanwhile > 0 {
+			v["cpu_us_per_record"] = p.ServerCPU * 1e6 / float64(p.Meanwhile)
+		}
+	} else if p.ServerCPU > 0 {
 		v["deliveries_per_cpu_second"] = float64(p.Meanwhile) / p.ServerCPU
 		if p.Meanwhile > 0 {
 			v["cpu_us_per_delivery"] = p.ServerCPU * 1e6 / float64(p.Meanwhile)
@@ -135,8 +140,8 @@ func (r *result) values() scenario.Values {
 	return v
 }
 
-// ratios are ratios to the peer bare: of CPU time per delivery, and of latencies. 0
-// if one of the two was not measured.
+// ratios are ratios to the peer bare: of CPU time per delivery or published record, and
+// of latencies. 0 if one of the two was not measured.
 type ratios struct {
 	CPU float64 `json:"cpu_us_per_delivery,omitempty"`
 	P50 float64 `json:"p50_ms,omitempty"`
@@ -145,15 +150,16 @@ type ratios struct {
 
 // beside sets the ratios to a result of bare.
 func (r *result) beside(bare phase) {
-	ours, its := r.phase.values(false), bare.values(false)
-	of := func(measure string) float64 {
-		if its[measure] == 0 {
+	publishes := r.Publish > 0
+	ours, its, measures := r.phase.values(publishes), bare.values(publishes), r.ofBare()
+	of := func(i int) float64 {
+		if its[measures[i]] == 0 {
 			return 0
 		}
-		return ours[measure] / its[measure]
+		return ours[measures[i]] / its[measures[i]]
 	}
 	r.Bare = &bare
-	r.OfBare = &ratios{CPU: of("cpu_us_per_delivery"), P50: of("p50_ms"), P99: of("p99_ms")}
+	r.OfBare = &ratios{CPU: of(0), P50: of(1), P99: of(2)}
 }
 
 // judge compares a run with its targets. If the scenario varies something, first is
@@ -161,7 +167,7 @@ func (r *result) beside(bare phase) {
 func (r *result) judge(first *result) {
 	reference := map[string]scenario.Values{scenario.OfFloor: r.floorValues()}
 	if r.Bare != nil {
-		reference[scenario.OfBare] = r.Bare.values(false)
+		reference[scenario.OfBare] = r.Bare.values(r.Publish > 0)
 	}
 	if r.Before != nil {
 		// The mean of both, so that a change of the machine's speed in between

@@ -45,8 +45,9 @@ func buildServer(ctx context.Context, tree, dir string) (string, error) {
 }
 
 // startServer runs `sluice serve` on free ports and waits until it is ready.
-// Stream i is named after topic i.
-func startServer(ctx context.Context, program, dir string, brokers, topics []string, s scenario.Scenario) (*server, error) {
+// Stream i is named after topic i. registry is the address of a schema registry, if the
+// scenario needs one.
+func startServer(ctx context.Context, program, dir, registry string, brokers, topics []string, s scenario.Scenario) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -55,7 +56,11 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	if err != nil {
 		return nil, err
 	}
-	text := serverConfig(address, admin, brokers, topics, s.LogBytes)
+	streams, err := streamsConfig(dir, topics, s, registry)
+	if err != nil {
+		return nil, err
+	}
+	text := serverConfig(address, admin, brokers, streams)
 	if s.TLS == scenario.TLSServer {
 		certFile, keyFile, err := writeCertificate(dir)
 		if err != nil {
@@ -94,20 +99,14 @@ func startServer(ctx context.Context, program, dir string, brokers, topics []str
 	return made, nil
 }
 
-// serverConfig gives every client the topics as streams, and raises the limits that
+// serverConfig gives every client all streams, and raises the limits that
 // a load generator on one machine would reach.
-func serverConfig(address, admin string, brokers, topics []string, logBytes int) []byte {
+func serverConfig(address, admin string, brokers []string, streams string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", address, admin)
 	fmt.Fprintf(&b, "kafka: {brokers: [\"%s\"]}\n", strings.Join(brokers, `", "`))
-	b.WriteString("grants:\n  - {anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: 1h}\nstreams:\n")
-	for _, topic := range topics {
-		fmt.Fprintf(&b, "  %q: {topic: %q, content: json", topic, topic)
-		if logBytes > 0 {
-			fmt.Fprintf(&b, ", log_bytes: %d", logBytes)
-		}
-		b.WriteString("}\n")
-	}
+	b.WriteString("grants:\n  - {anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: 1h}\n")
+	b.WriteString(streams)
 	b.WriteString("limits: {sessions_per_address: 0, sessions_per_principal: 0}\n")
 	b.WriteString("drain: {timeout: 5s, spread: 1s}\nlog: {level: warn}\n")
 	return b.Bytes()

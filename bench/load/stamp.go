@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"strconv"
+
+	"sluice/bench/load/scenario"
 )
 
 // A record's value begins with its stamp: when it was due, in Unix nanoseconds, its
@@ -37,18 +39,33 @@ var (
 // small the value is longer.
 func appendRecord(dst []byte, s stamp, size int) []byte {
 	start := len(dst)
+	dst = append(appendStamp(dst, s), `,"pad":"`...)
+	for len(dst)-start < size-2 {
+		dst = append(dst, 'x')
+	}
+	return append(dst, '"', '}')
+}
+
+// readingSize is a size of values that makes them the readings of scenarios.
+const readingSize = -1
+
+// appendValue appends a JSON value of the given size, or a reading.
+func appendValue(dst []byte, s stamp, size int) []byte {
+	if size == readingSize {
+		return scenario.AppendReading(appendStamp(dst, s))
+	}
+	return appendRecord(dst, s, size)
+}
+
+// appendStamp appends the beginning of a value.
+func appendStamp(dst []byte, s stamp) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, stampName...)
 	dst = strconv.AppendInt(dst, s.at, 10)
 	dst = append(dst, slotName...)
 	dst = strconv.AppendInt(dst, slotBase+int64(s.slot), 10)
 	dst = append(dst, numberName...)
-	dst = strconv.AppendInt(dst, numberBase+s.n, 10)
-	dst = append(dst, `,"pad":"`...)
-	for len(dst)-start < size-2 {
-		dst = append(dst, 'x')
-	}
-	return append(dst, '"', '}')
+	return strconv.AppendInt(dst, numberBase+s.n, 10)
 }
 
 // finder finds stamps. Records of one stream have them at nearly the same index, so

@@ -33,6 +33,7 @@ var measureNames = map[string]string{
 	"cpu_us_per_record":            "processor time a record",
 	"cpu_us_per_record_and_filter": "processor time a record and filter",
 	"deliveries_per_cpu_second":    "deliveries a processor second",
+	"records_per_cpu_second":       "records a processor second",
 	"deliveries_per_second":        "deliveries a second",
 	"p50_ms":                       "p50", "p99_ms": "p99", "p999_ms": "p99.9",
 	"ack_p50_ms": "answer p50", "ack_p99_ms": "answer p99",

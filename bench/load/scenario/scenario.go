@@ -5,14 +5,14 @@
 // targets, each a comparison such as "p99_ms <= bare * 1.2". The package knows
 // nothing of sockets, servers or Kafka.
 //
-// The files: scenario.go has the types, their defaults and checks; load.go reads
-// files; target.go parses comparisons and evaluates them; vary.go makes the runs of
-// a scenario that varies something.
+// The files: scenario.go has the types and their defaults, check.go their checks;
+// load.go reads files; target.go parses comparisons and evaluates them; vary.go makes
+// the runs of a scenario that varies something; schemas.go lists the schemas that
+// values can have, and values.go makes values.
 package scenario
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -21,7 +21,13 @@ import (
 const (
 	WebSocket = "ws"
 	SSE       = "sse"
+	// HTTP publishes batches as JSON, Lines as a body of NDJSON.
+	HTTP  = "http"
+	Lines = "lines"
 )
+
+// Publishers are the kinds of connections that can publish.
+var publishers = []string{WebSocket, HTTP, Lines}
 
 // Where TLS ends.
 const (
@@ -60,6 +66,7 @@ const (
 	maxPartitions = 1000
 	maxKeys       = 100_000
 	maxRecord     = 1 << 20
+	maxBatch      = 1000
 )
 
 // ErrInvalid is wrapped by every error about the contents of a scenario.
@@ -116,8 +123,16 @@ type Scenario struct {
 	// means the server's default.
 	LogBytes int `yaml:"log_bytes" json:"log_bytes,omitempty"`
 	// Publish is the rate, in records per second, at which the clients publish
-	// together.
+	// together, and Batch how many records a publish has, 1 by default. A publish of
+	// one record is not a batch.
 	Publish int `yaml:"publish" json:"publish,omitempty"`
+	Batch   int `yaml:"batch" json:"batch,omitempty"`
+	// Reading makes each value the reading of a device, an object of 20 fields, in
+	// place of one of RecordBytes.
+	Reading bool `yaml:"reading" json:"reading,omitempty"`
+	// Schema is the name of one of Schemas that values are validated against, empty
+	// for none.
+	Schema string `yaml:"schema" json:"schema,omitempty"`
 	// Memory measures the server's memory before and after the clients connect, with
 	// time to become idle. It is always measured if no records flow.
 	Memory bool `yaml:"memory" json:"memory,omitempty"`
@@ -133,7 +148,7 @@ type Scenario struct {
 
 // Group is a number of identical clients.
 type Group struct {
-	// Kind is ws or sse.
+	// Kind is ws or sse, and for clients that publish ws, http or lines.
 	Kind string `yaml:"kind" json:"kind"`
 	// Count is the number of clients.
 	Count int `yaml:"count" json:"count"`
@@ -176,10 +191,13 @@ func (s Scenario) BesideBare() bool {
 	return slices.ContainsFunc(s.Targets, func(t Target) bool { return t.Of == OfBare })
 }
 
-// SuitsBare reports whether the peer bare supports the scenario: records flow to
-// clients that read a whole stream and stay connected.
+// SuitsBare reports whether the peer bare supports the scenario: clients publish; or
+// records flow to clients that read a whole stream and stay connected.
 func (s Scenario) SuitsBare() bool {
-	return s.Rate+s.Burst > 0 && s.TLS == TLSNone && s.Publish == 0 && s.Stalled == 0 && !s.Storm && s.Returning == 0 &&
+	if s.Publish > 0 {
+		return s.TLS == TLSNone
+	}
+	return s.Rate+s.Burst > 0 && s.TLS == TLSNone && s.Stalled == 0 && !s.Storm && s.Returning == 0 &&
 		!slices.ContainsFunc(s.Clients, func(g Group) bool { return g.Filter != FilterNone })
 }
 
@@ -193,6 +211,9 @@ func (s *Scenario) defaults() {
 	preset(&s.Partitions, 6)
 	preset(&s.Keys, max(60, s.Streams*s.Partitions))
 	preset(&s.RecordBytes, 200)
+	if s.Publish > 0 {
+		preset(&s.Batch, 1)
+	}
 	if s.WarmUp == 0 {
 		s.WarmUp = 3 * time.Second
 	}
@@ -202,86 +223,4 @@ func (s *Scenario) defaults() {
 	if s.Title == "" {
 		s.Title = s.Name
 	}
-}
-
-// Check reports everything that is wrong with a scenario.
-func (s Scenario) Check() error {
-	var errs []error
-	wrong := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%w %s: %s", ErrInvalid, s.Name, fmt.Sprintf(format, args...)))
-	}
-	bounds := func(name string, value, least, most int) {
-		if value < least || value > most {
-			wrong("%s is %d, and must be %d to %d", name, value, least, most)
-		}
-	}
-	bounds("streams", s.Streams, 1, maxStreams)
-	bounds("partitions", s.Partitions, 1, maxPartitions)
-	bounds("keys", s.Keys, 1, maxKeys)
-	bounds("record_bytes", s.RecordBytes, 1, maxRecord)
-	bounds("rate", s.Rate, 0, 10_000_000)
-	bounds("burst", s.Burst, 0, 100_000_000)
-	bounds("stalled", s.Stalled, 0, maxClients)
-	bounds("returning", s.Returning, 0, maxClients)
-	if s.Away < 0 || s.Returning > 0 && s.Away == 0 {
-		wrong("away is %v: those who return have to be away for a while", s.Away)
-	}
-	bounds("away_rate", s.AwayRate, 0, 10_000_000)
-	bounds("cores", s.Cores, 0, 1024)
-	bounds("log_bytes", s.LogBytes, 0, 1<<36)
-	bounds("publish", s.Publish, 0, 1_000_000)
-	bounds("clients", s.Connections(), 1, maxClients)
-	if !slices.Contains([]string{TLSNone, TLSServer, TLSNginx}, s.TLS) {
-		wrong("tls %q: server, nginx or none is needed", s.TLS)
-	}
-	if s.Streams*s.Partitions > 10_000 {
-		wrong("%d partitions in all: 10000 are the most", s.Streams*s.Partitions)
-	}
-	for _, g := range s.Clients {
-		if !slices.Contains([]string{WebSocket, SSE}, g.Kind) {
-			wrong("kind %q: ws or sse is needed", g.Kind)
-		}
-		if !slices.Contains(filters, g.Filter) {
-			wrong("filter %q: none, key, field, cel or hostile is needed", g.Filter)
-		}
-		if g.Filter != FilterNone && s.Streams > 1 {
-			wrong("filter %s goes with one stream only", g.Filter)
-		}
-		if g.Kind == SSE && s.Publish > 0 {
-			wrong("an event stream cannot publish")
-		}
-		if g.Count < 0 {
-			wrong("a group has %d clients", g.Count)
-		}
-	}
-	if s.Keys%s.Streams != 0 {
-		wrong("%d keys cannot be shared out evenly to %d streams", s.Keys, s.Streams)
-	}
-	exclusive := 0
-	for _, set := range []bool{s.Burst > 0, s.Stalled > 0, s.Storm, s.Returning > 0, s.Hostile()} {
-		if set {
-			exclusive++
-		}
-	}
-	if exclusive > 1 || s.Burst > 0 && s.Rate > 0 {
-		wrong("only one of rate and burst, and of burst, stalled, storm, returning and hostile filters, can be had")
-	}
-	if (s.Stalled > 0 || s.Storm || s.Returning > 0 || s.Hostile()) && s.Rate == 0 {
-		wrong("stalled, storm, returning and hostile filters need a rate")
-	}
-	if s.Hostile() && s.Clients[0].Filter == FilterHostile {
-		wrong("hostile clients come after others")
-	}
-	if s.BesideBare() && !s.SuitsBare() {
-		wrong("a target is relative to bare, which has no filters, publishing, stalled, storm and returning")
-	}
-	if s.Vary != nil {
-		if err := s.Vary.check(); err != nil {
-			wrong("%v", err)
-		}
-	}
-	if s.WarmUp < 0 || s.Measure <= 0 {
-		wrong("warm_up and measure must not be negative")
-	}
-	return errors.Join(errs...)
 }

@@ -14,7 +14,7 @@ import (
 var Measures = []string{
 	"cpu_us_per_delivery", "deliveries_per_cpu_second", "deliveries_per_second", "cpu_us_per_record", "cpu_us_per_record_and_filter",
 	"p50_ms", "p99_ms", "p999_ms", "ack_p50_ms", "ack_p99_ms", "missing", "duplicated", "back_seconds",
-	"rss_bytes_per_client", "reads_per_block", "server_cores", "requests_per_second",
+	"rss_bytes_per_client", "reads_per_block", "server_cores", "requests_per_second", "records_per_cpu_second",
 }
 
 // Target is one expectation: "MEASURE <= BOUND" or "MEASURE >= BOUND", where BOUND
