@@ -117,6 +117,14 @@ func (w *writer) open(ctx context.Context, job writeJob) error {
 		client.Close()
 		return fmt.Errorf("reach kafka: %w", err)
 	}
+	if job.Keyed {
+		// The topic may be too new to have leaders, of which the client asks again after
+		// seconds only.
+		if err := client.ProduceSync(ctx, &kgo.Record{Topic: job.Topics[0], Value: []byte("null")}).FirstErr(); err != nil {
+			client.Close()
+			return fmt.Errorf("produce: %w", err)
+		}
+	}
 	w.job, w.client = job, client
 	w.numbers = make([]int64, job.Keys)
 	w.stored = make([]atomic.Int64, job.Keys)

@@ -1,9 +1,12 @@
 package jsonscan
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -91,6 +94,12 @@ func TrimSpace(b []byte) []byte { return b[skipSpace(b, 0):] }
 func skipValue(b []byte, i int) int {
 	depth := 0
 	for ; i < len(b); i++ {
+		for depth > 0 && i < len(b) && !structural[b[i]] {
+			i++
+		}
+		if i == len(b) {
+			break
+		}
 		switch b[i] {
 		case '"':
 			i = endOfString(b, i) - 1
@@ -115,6 +124,9 @@ func skipValue(b []byte, i int) int {
 	return len(b)
 }
 
+// structural marks the characters that matter within an array or an object.
+var structural = [256]bool{'"': true, '{': true, '}': true, '[': true, ']': true}
+
 // endOfString returns the end of the string whose opening quote is at i.
 func endOfString(b []byte, i int) int {
 	if end := skipString(b, i+1); end >= 0 {
@@ -137,13 +149,7 @@ func Unquote(raw []byte) (s string, ok bool) {
 // it contains lone surrogates; these are encoded like other characters, so that
 // different ones stay different. Without escapes it returns its argument.
 func unescape(in []byte) (out []byte, lone bool) {
-	first := -1
-	for i, c := range in {
-		if c == '\\' {
-			first = i
-			break
-		}
-	}
+	first := bytes.IndexByte(in, '\\')
 	if first < 0 {
 		return in, false
 	}
@@ -224,6 +230,9 @@ func CheckNames(b []byte, maxNames int) error {
 		count = 0
 	)
 	for i := 0; i < len(b); i++ {
+		if !structural[b[i]] {
+			continue
+		}
 		switch b[i] {
 		case '{':
 			open = append(open, len(names))
@@ -253,7 +262,7 @@ func CheckNames(b []byte, maxNames int) error {
 
 // repeated returns an entry that occurs twice.
 func repeated(names [][]byte) (string, bool) {
-	if len(names) > 16 {
+	if len(names) > maxPaired {
 		seen := make(map[string]struct{}, len(names))
 		for _, name := range names {
 			if _, ok := seen[string(name)]; ok {
@@ -263,12 +272,43 @@ func repeated(names [][]byte) (string, bool) {
 		}
 		return "", false
 	}
+	// A name is compared with others only if one of them may be equal.
+	var seen [4]uint64
 	for i, name := range names {
-		for _, other := range names[:i] {
-			if string(name) == string(other) {
-				return string(name), true
+		bit := hashName(name)
+		word := &seen[bit>>6]
+		if *word&(1<<(bit&63)) != 0 {
+			for _, other := range names[:i] {
+				if string(name) == string(other) {
+					return string(name), true
+				}
 			}
 		}
+		*word |= 1 << (bit & 63)
 	}
 	return "", false
 }
+
+// maxPaired is for how many names comparing them in pairs, at worst, takes less time than a
+// map.
+const maxPaired = 48
+
+// hashName returns a number that is the same for equal names, and differs for most others.
+func hashName(name []byte) uint8 {
+	n := len(name)
+	switch {
+	case n == 0:
+		return 0
+	case n < 8:
+		h := uint64(n)
+		for _, c := range name {
+			h = h<<8 | uint64(c)
+		}
+		return uint8(h * hashFactor >> 56)
+	}
+	h := binary.LittleEndian.Uint64(name) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(name[n-8:]), 23) ^ uint64(n)
+	return uint8(h * hashFactor >> 56)
+}
+
+// hashFactor is 2^64 divided by the golden ratio, which spreads numbers that differ little.
+const hashFactor = 0x9E3779B97F4A7C15

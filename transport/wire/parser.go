@@ -112,6 +112,9 @@ func (p *parser) idAndType(b []byte) (id, kind string) {
 		case "type":
 			kind = p.text("/type", value)
 		}
+		if id != "" && kind != "" {
+			break // no name is repeated
+		}
 	}
 	if kind == "" && !p.failed() {
 		p.refuse("/type", "is required")

@@ -488,13 +488,27 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// BenchmarkParseRequest parses a publish of one record, and one of a hundred with values of
+// twenty fields.
 func BenchmarkParseRequest(b *testing.B) {
-	in := []byte(`{"type":"publish","id":"p7","stream":"iot.telemetry","key":"dev-1","headers":[["trace","00-4bf92f3577b34da6"]],"data":{"temp_c":21.7,"humidity":40,"battery":0.93,"firmware":"1.4.2","position":{"lat":52.5,"lon":13.4}}}`)
-	b.ReportAllocs()
-	b.SetBytes(int64(len(in)))
-	for b.Loop() {
-		if _, err := wire.ParseRequest(in, limits); err != nil {
-			b.Fatal(err)
-		}
+	var fields []string
+	for i := range 20 {
+		fields = append(fields, fmt.Sprintf(`"field_%02d":%q`, i, strings.Repeat("x", i%8)))
+	}
+	reading := `{"key":"dev-1","data":{` + strings.Join(fields, ",") + `}}`
+	for name, text := range map[string]string{
+		"one":     `{"type":"publish","id":"p7","stream":"iot.telemetry","key":"dev-1","headers":[["trace","00-4bf92f3577b34da6"]],"data":{"temp_c":21.7,"humidity":40,"battery":0.93,"firmware":"1.4.2","position":{"lat":52.5,"lon":13.4}}}`,
+		"hundred": `{"type":"publish","id":"p7","stream":"iot.telemetry","records":[` + strings.Repeat(reading+",", 99) + reading + `]}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			in := []byte(text)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				if _, err := wire.ParseRequest(in, limits); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
