@@ -25,7 +25,7 @@ func TestRepeatedNames(t *testing.T) {
 		}
 		return string(b)
 	}
-	for range 20_000 {
+	for range 5_000 {
 		n := 2 + random.IntN(59)
 		length := random.IntN(40)
 		seen := map[string]bool{}

@@ -1,0 +1,121 @@
+package registry_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/twmb/avro"
+
+	shown "sluice/hub/avro"
+	"sluice/hub/jsonscan"
+	"sluice/hub/schema"
+)
+
+// reading is a value of twenty fields, as of a device, with its schemas.
+type reading struct {
+	json       string
+	jsonSchema string
+	avroSchema string
+	avro       []byte // the value in Avro
+}
+
+func newReading(b *testing.B) reading {
+	b.Helper()
+	var values, properties, fields []string
+	native := map[string]any{}
+	for i := range 20 {
+		name := fmt.Sprintf("field_%02d", i)
+		var value, property, kind string
+		switch i % 5 {
+		case 0:
+			value, property, kind = `"box in the yard"`, `{"type":"string","minLength":1,"maxLength":40}`, `"string"`
+			native[name] = "box in the yard"
+		case 1:
+			value, property, kind = `21.5`, `{"type":"number","minimum":-90,"maximum":60}`, `"double"`
+			native[name] = 21.5
+		case 2:
+			value, property, kind = `1795245600123`, `{"type":"integer","minimum":0}`, `"long"`
+			native[name] = int64(1795245600123)
+		case 3:
+			value, property, kind = `"idle"`, `{"enum":["on","off","idle"]}`, fmt.Sprintf(`{"type":"enum","name":"E%d","symbols":["on","off","idle"]}`, i)
+			native[name] = "idle"
+		default:
+			value, property, kind = `true`, `{"type":"boolean"}`, `"boolean"`
+			native[name] = true
+		}
+		values = append(values, fmt.Sprintf(`%q:%s`, name, value))
+		properties = append(properties, fmt.Sprintf(`%q:%s`, name, property))
+		fields = append(fields, fmt.Sprintf(`{"name":%q,"type":%s}`, name, kind))
+	}
+	r := reading{
+		json:       "{" + strings.Join(values, ",") + "}",
+		jsonSchema: `{"type":"object","required":["field_00","field_01"],"additionalProperties":false,"properties":{` + strings.Join(properties, ",") + `}}`,
+		avroSchema: `{"type":"record","name":"Reading","fields":[` + strings.Join(fields, ",") + `]}`,
+	}
+	library, err := avro.Parse(r.avroSchema)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if r.avro, err = library.Encode(native); err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
+// kinds are the ways in which values are checked or encoded, each a row of the table in the
+// measurements: what is done with a value each time.
+var kinds = []struct {
+	name  string
+	begin func(b *testing.B, r reading) (each func() error)
+}{
+	{"no schema", func(_ *testing.B, r reading) func() error {
+		value := []byte(r.json)
+		return func() error { // what the value of every publish passes
+			if err := jsonscan.Check(value, 64); err != nil {
+				return err
+			}
+			return jsonscan.CheckNames(value, 1000)
+		}
+	}},
+	{"JSON Schema", func(b *testing.B, r reading) func() error {
+		s, err := schema.Compile([]byte(r.jsonSchema))
+		if err != nil {
+			b.Fatal(err)
+		}
+		value, limits := []byte(r.json), schema.Limits{Steps: 500_000, Violations: 20}
+		return func() error {
+			if found := s.Validate(value, limits); len(found.Violations) > 0 {
+				return fmt.Errorf("%v", found.Violations)
+			}
+			return nil
+		}
+	}},
+	{"Avro to JSON", func(b *testing.B, r reading) func() error {
+		s, err := shown.Compile(r.avroSchema)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var text []byte
+		return func() error {
+			text, err = s.AppendJSON(text[:0], r.avro, 1<<20)
+			return err
+		}
+	}},
+}
+
+// BenchmarkKinds shows what the kinds of schemas take for a value of twenty fields.
+func BenchmarkKinds(b *testing.B) {
+	r := newReading(b)
+	for _, kind := range kinds {
+		b.Run(kind.name, func(b *testing.B) {
+			each := kind.begin(b, r)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := each(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
