@@ -17,7 +17,7 @@ func TestScenariosOfThisPackage(t *testing.T) {
 	names := scenario.Names()
 	for _, want := range []string{
 		"idle-ws", "idle-sse", "broadcast-100", "broadcast-max", "keyed", "field", "cel", "hostile", "single", "stalled", "storm", "mixed",
-		"publish", "streams", "growth-clients", "growth-partitions", "growth-filters",
+		"publish", "publish-batches", "publish-http", "publish-lines", "publish-schemas", "streams", "growth-clients", "growth-partitions", "growth-filters",
 	} {
 		if !slices.Contains(names, want) {
 			t.Errorf("there is no scenario %s", want)
@@ -86,9 +86,39 @@ func TestScenariosThatMakeNoSense(t *testing.T) {
 		"bare idle":      "clients: [{kind: ws, count: 1}]\ntargets: [p99_ms <= bare * 1.2]",
 		"measure":        "clients: [{kind: ws, count: 1}]\ntargets: [speed <= 3]",
 		"not YAML":       "{",
+		"SSE publishes":  "publish: 1\nclients: [{kind: sse, count: 1}]",
+		"posts read":     "rate: 1\nclients: [{kind: http, count: 1}]",
+		"key publishes":  "publish: 1\nclients: [{kind: ws, count: 1, filter: key}]",
+		"batch":          "publish: 1\nbatch: 1001\nclients: [{kind: ws, count: 1}]",
+		"batch of none":  "batch: 2\nclients: [{kind: ws, count: 1}]",
+		"schema":         "publish: 1\nreading: true\nschema: xml\nclients: [{kind: ws, count: 1}]",
+		"schema of none": "publish: 1\nschema: json\nclients: [{kind: ws, count: 1}]",
+		"vary schema":    "publish: 1\nreading: true\nclients: [{kind: ws, count: 1}]\nvary: {of: schema, values: [1, 2]}",
+		"TLS and bare":   "publish: 1\ntls: server\nclients: [{kind: ws, count: 1}]\ntargets: [ack_p99_ms <= bare * 2]",
 	} {
 		if _, err := scenario.Parse(name, []byte(text)); !errors.Is(err, scenario.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestEachSchemaHasARun(t *testing.T) {
+	t.Parallel()
+	s, err := scenario.Parse("mine", []byte("publish: 1\nreading: true\nclients: [{kind: ws, count: 1}]\nvary: {of: schema}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := s.Variants()
+	if len(runs) != len(scenario.Schemas) || s.Vary.Growth() != 0 {
+		t.Fatalf("%d runs of %d schemas", len(runs), len(scenario.Schemas))
+	}
+	for i, run := range runs {
+		schema, ok := scenario.SchemaOf(run.Schema)
+		if !ok || schema.Name != scenario.Schemas[i].Name || !strings.HasSuffix(run.Title, schema.Title) || run.Batch != 1 {
+			t.Errorf("run %d: %+v", i, run)
+		}
+		if err := run.Check(); err != nil {
+			t.Error(err)
 		}
 	}
 }
