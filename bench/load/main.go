@@ -46,6 +46,23 @@
 // the table. Clients are distributed over processes according to
 // -clients-per-process, and over source addresses in 127.0.0.0/8.
 //
+// # Publishing
+//
+// Clients that publish do so open loop as well, over WebSocket, as JSON posts or as lines
+// of NDJSON, one record or a batch at a time. The latency is the time from when a publish
+// was due to its whole answer. Records that are not stored, or not answered within
+// seconds, are missing.
+//
+// For them the peer bare is a process with nothing but an idempotent producer, franz-go's,
+// with acks=all, without a linger, and with the server's codec. It has the same values and
+// keys, due at the same times, and so in the same partitions; each record is produced by a
+// call of its own, and its latency is the time from when it was due to Kafka's
+// acknowledgement. Nothing reads the topic meanwhile, of either.
+//
+// A scenario with `vary: {of: schema}` is run once with each of the schemas that package
+// scenario lists; a kind of schema that is added there has a row in the tables. The
+// registry, for those that need one, is in the main process.
+//
 // # Other servers
 //
 // Any server that forwards values unchanged can be measured: -dialect plain treats
@@ -60,11 +77,14 @@
 //	main.go       the roles of the program
 //	options.go    flags; load.go the whole run, with its own servers or with -url
 //	kafka.go      topics, and the warm-up of Kafka; server.go the server and its configuration
+//	schemas.go    the streams of the configuration with their schemas, and a schema registry
 //	front.go      an nginx that ends TLS in front of the server
 //	place.go      where a scenario runs; measure.go one run of it; phase.go one window of it;
-//	              returning.go clients that come back; result.go the results
+//	              returning.go clients that come back; publishrun.go clients that publish,
+//	              and the bare producer; result.go the results
 //	fleet.go      all client processes; child.go the communication between processes
-//	clients.go    the client process: opening, storms, reports; publish.go publishing
+//	clients.go    the client process: opening, storms, reports; publish.go publishing;
+//	              httpanswer.go responses to posts
 //	target.go     what clients request; dial.go sockets, source addresses and handshakes; tls.go TLS
 //	reader.go     the epoll loop; rawio.go its system calls; message.go the parsing of its input
 //	websocket.go  RFC 6455 frames, as far as a client needs them; sse.go event streams, chunked
@@ -80,8 +100,8 @@
 //	bridge.go     the process that feeds them from Kafka; publishers.go their APIs
 //	profile.go    profiles of the server's CPU time
 //	kernel.go     the kernel's cost of a delivery
-//	table.go      tables; headline.go those of the front page; report.go the machine,
-//	              Markdown and JSON files
+//	table.go      tables; publishtable.go those of publishing; headline.go those of the front
+//	              page; report.go the machine, Markdown and JSON files
 //
 // It runs on Linux only.
 package main
