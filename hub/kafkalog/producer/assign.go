@@ -19,8 +19,14 @@ func (t *topic) accept(ctx context.Context, call *call) (finished []*call, ok bo
 	}
 	t.unwanted = false
 	t.calls++
-	ctx, cancel := context.WithTimeout(ctx, t.producer.config.Timeout)
-	call.deadline, _ = ctx.Deadline()
+	cancel := func() {}
+	most := time.Now().Add(t.producer.config.Timeout)
+	if ends, ok := ctx.Deadline(); ok && ends.Before(most) {
+		call.deadline = ends // most callers have one, and a context less is less to do
+	} else {
+		ctx, cancel = context.WithDeadline(ctx, most)
+		call.deadline = most
+	}
 	unwatch := context.AfterFunc(ctx, func() { t.expire(call, context.Cause(ctx)) })
 	call.stop = func() {
 		unwatch()
