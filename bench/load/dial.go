@@ -45,10 +45,10 @@ type conn struct {
 	behind bool
 	track  *track
 	resume *resume
-	// host is the Host of requests, and unanswered what they have published, in order,
-	// if the client publishes over HTTP.
-	host       string
-	unanswered []publishing
+	// host is the Host of requests, fields are more of their header, and unanswered is
+	// what they have published, in order, if the client publishes over HTTP.
+	host, fields string
+	unanswered   []publishing
 }
 
 // dial opens a connection and subscribes.
@@ -61,6 +61,9 @@ func (t target) dial(ctx context.Context, w wish, receiveBuffer int) (*conn, err
 		return nil, err
 	}
 	c := &conn{wish: w, fd: fd, host: t.Address}
+	if t.Token != "" {
+		c.fields = "Authorization: Bearer " + t.Token + "\r\n"
+	}
 	below := &blockingConn{rawConn: rawConn{fd}}
 	if t.TLS {
 		c.tls = tls.Client(below, clientTLS)

@@ -30,12 +30,11 @@ func (r *reader) answers(c *conn, b []byte, now int64) []byte {
 		b = b[used:]
 		p := c.unanswered[0]
 		c.unanswered = append(c.unanswered[:0], c.unanswered[1:]...)
-		switch stored := bytes.Count(body, offsetName); {
-		case status/100 == 2:
-			r.answered(p, stored, now)
-		default:
+		if status/100 != 2 {
 			r.tally.Refusals[fmt.Sprintf("status %d: %.100s", status, body)]++
+			continue
 		}
+		r.answered(p, bytes.Count(body, offsetName), now)
 	}
 }
 

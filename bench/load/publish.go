@@ -37,11 +37,10 @@ type publishing struct {
 func (r *reader) publish(ctx context.Context, job publishJob, counted window) int64 {
 	var due int64
 	begin := time.Now()
-	every := time.Duration(int64(time.Second) * int64(job.Batch) / int64(job.Rate))
 	w := publishWriter{publishJob: job}
 	w.stream, _ = json.Marshal(job.Stream) // A string can always be marshalled.
 	for number := job.First; ctx.Err() == nil; number += job.Every {
-		at := begin.Add(time.Duration(number) * every)
+		at := begin.Add(time.Duration(int64(number) * int64(job.Batch) * int64(time.Second) / int64(job.Rate)))
 		if at.UnixNano() >= counted.To {
 			break
 		}
@@ -49,7 +48,9 @@ func (r *reader) publish(ctx context.Context, job publishJob, counted window) in
 		if counted.holds(at.UnixNano()) {
 			due += int64(job.Batch)
 		}
+		r.mu.Lock()
 		c := r.conns[number/job.Every%len(r.conns)]
+		r.mu.Unlock()
 		sent := w.request(c, number, at.UnixNano())
 		r.mu.Lock()
 		if !c.closed {
@@ -68,9 +69,8 @@ func (r *reader) publish(ctx context.Context, job publishJob, counted window) in
 // publishWriter makes the requests of one process.
 type publishWriter struct {
 	publishJob
-	stream                 []byte // as JSON
-	value, record, message []byte
-	sent                   []byte
+	stream        []byte // as JSON
+	message, sent []byte
 }
 
 // request returns the bytes with which a client publishes. They are valid until the
@@ -102,7 +102,7 @@ func (w *publishWriter) request(c *conn, number int, at int64) []byte {
 
 // post returns a request with the message as its body.
 func (w *publishWriter) post(c *conn, mediaType string) []byte {
-	return appendPost(w.sent[:0], c.host, "/v1/streams/"+w.Stream+"/records", mediaType, "", w.message)
+	return appendPost(w.sent[:0], c.host, "/v1/streams/"+w.Stream+"/records", mediaType, c.fields, w.message)
 }
 
 // records appends the records of a publish.

@@ -65,6 +65,9 @@ func (s *stores) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Type, ID, Stream string
 		Records          []json.RawMessage
 	}
+	if got := r.Header.Get("Authorization"); got != "Bearer secret" {
+		s.fault("authorization %q", got)
+	}
 	if r.Method == http.MethodPost {
 		switch r.Header.Get("Content-Type") {
 		case "application/json":
@@ -145,7 +148,7 @@ func TestMeasuresPublishing(t *testing.T) {
 			var out bytes.Buffer
 			err = run(t.Context(), []string{
 				"-url", server.URL, "-brokers", strings.Join(kafka.ListenAddrs(), ","), "-topic", "t", "-stream", "t",
-				"-clients-per-process", "4", "-pid", fmt.Sprint(os.Getpid()), "-settle", "0s", "-json", file,
+				"-clients-per-process", "4", "-token", "secret", "-pid", fmt.Sprint(os.Getpid()), "-settle", "0s", "-json", file,
 			}, nil, &out, io.Discard)
 			if err != nil {
 				t.Fatal(err)

@@ -26,7 +26,7 @@ const (
 	Lines = "lines"
 )
 
-// Publishers are the kinds of connections that can publish.
+// publishers are the kinds of connections that can publish.
 var publishers = []string{WebSocket, HTTP, Lines}
 
 // Where TLS ends.
