@@ -10,13 +10,17 @@ import (
 // checkNames refuses a message with too many fields, or with a repeated field in
 // an object. Each record of a batch may have as many fields as any other message.
 func checkNames(b []byte, limits Limits) *Error {
-	err := jsonscan.CheckNames(b, limits.Keys)
-	if err == nil {
-		return nil
+	if limits.Keys == 0 || len(b) < manyNames*limits.Keys {
+		if jsonscan.CheckNames(b, limits.Keys) == nil {
+			return nil
+		}
 	}
 	list, rest := cutBatch(b)
 	if list == nil {
-		return namesFault(err, "the message", limits.Keys)
+		if err := jsonscan.CheckNames(b, limits.Keys); err != nil {
+			return namesFault(err, "the message", limits.Keys)
+		}
+		return nil
 	}
 	n := 0
 	for record := range jsonscan.Elements(list) {
@@ -32,6 +36,10 @@ func checkNames(b []byte, limits Limits) *Error {
 	}
 	return nil
 }
+
+// manyNames is how many bytes a message has at least, for each field that it may have, to be
+// taken for a batch with more of them.
+const manyNames = 16
 
 // cutBatch returns the array of a message's field `records`, and the message with an
 // empty array in its place. The array is nil if there is no such field.
