@@ -48,12 +48,12 @@ type Conforms struct {
 	Schema Validator
 	// Limits are for all records of a request together.
 	Limits schema.Limits
-	// Turns has room for as many values as may be checked at the same time, by all steps
-	// that share it, so that their memory is bounded.
+	// Turns has room for as many batches as may be checked at the same time, one value
+	// after the other, by all steps that share it, so that their memory is bounded.
 	Turns chan struct{}
 }
 
-// Check implements Step. It blocks until it is its turn: while as many values of other
+// Check implements Step. It blocks until it is its turn: while as many batches of other
 // clients are checked, each of which takes a bounded time.
 func (c Conforms) Check(ctx context.Context, b *Batch) {
 	c.each(ctx, b, func(m *Message, limits schema.Limits) schema.Result { return c.Schema.Validate(m.Value, limits) })
@@ -87,28 +87,54 @@ func (Encodes) Settled(*Batch) {}
 
 // each checks all records of a batch that have a value.
 func (c Conforms) each(ctx context.Context, b *Batch, of func(*Message, schema.Limits) schema.Result) {
-	limits := c.Limits
+	limits, turn := c.Limits, turn{of: c.Turns}
+	defer turn.end()
 	for i := range b.Len() {
 		m := b.Message(i)
 		if !b.Pending(i) || m.Value == nil {
 			continue
 		}
-		if err := c.one(ctx, m, &limits, of); err != nil {
+		if err := checkOne(ctx, m, &limits, &turn, of); err != nil {
 			b.Settle(i, Rejected(err))
 		}
 	}
 }
 
-// one checks one record, with the steps that those before it have left.
-func (c Conforms) one(ctx context.Context, m *Message, limits *schema.Limits, of func(*Message, schema.Limits) schema.Result) error {
+// turn is that of a batch. A turn for each value would pass from batch to batch with each of
+// them, and take longer than the check.
+type turn struct {
+	of    chan struct{}
+	taken bool
+}
+
+// take waits for the turn, if it has not come yet.
+func (t *turn) take(ctx context.Context) error {
+	if t.taken {
+		return nil
+	}
+	select {
+	case t.of <- struct{}{}:
+		t.taken = true
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait to check the value: %w", upstream.ErrPublishUnavailable)
+	}
+}
+
+// end gives the turn back.
+func (t *turn) end() {
+	if t.taken {
+		<-t.of
+	}
+}
+
+// checkOne checks one record, with the steps that those before it have left.
+func checkOne(ctx context.Context, m *Message, limits *schema.Limits, turn *turn, of func(*Message, schema.Limits) schema.Result) error {
 	if !m.JSON {
 		return Invalid("the values of the stream have a schema, and this value is not JSON")
 	}
-	select {
-	case c.Turns <- struct{}{}:
-		defer func() { <-c.Turns }()
-	case <-ctx.Done():
-		return fmt.Errorf("wait to check the value: %w", upstream.ErrPublishUnavailable)
+	if err := turn.take(ctx); err != nil {
+		return err
 	}
 	result := of(m, *limits)
 	limits.Steps = max(0, limits.Steps-result.Steps)
