@@ -74,7 +74,11 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, c *client, mediaT
 // refuse answers with a fault.
 func (p *proxied) refuse(fault *wire.Error) {
 	p.server.challenge(p.writer, p.request, fault)
-	writeFault(p.writer, restproxy.Status(fault), fault, p.mediaType, restproxy.AppendFault(nil, fault))
+	body := restproxy.AppendFault3
+	if p.mediaType == restproxy.MediaType2 {
+		body = restproxy.AppendFault2
+	}
+	writeFault(p.writer, fault.Status(), fault, p.mediaType, body(nil, fault))
 }
 
 // publish stores records. It reports false if the request is answered with a fault.
@@ -209,7 +213,7 @@ func (p *proxied) reports(form proxiedRecords, body []byte) {
 		group, body = append(group, e), body[n:]
 	}
 	if len(group) == 0 {
-		p.refuse(wire.Errorf(wire.BadRequest, "the body has no record"))
+		p.refuse(&wire.Error{Code: wire.BadRequest, HTTPStatus: http.StatusUnprocessableEntity, Message: "the body has no record"})
 		return
 	}
 	var results []upstream.Stored
@@ -266,7 +270,7 @@ func (f proxiedRecords) appendStored(dst []byte, about string, stored upstream.S
 }
 
 func (proxiedRecords) appendFault(dst []byte, fault *wire.Error) []byte {
-	return append(restproxy.AppendFault(dst, fault), '\n')
+	return append(restproxy.AppendFault3(dst, fault), '\n')
 }
 
 func (f proxiedRecords) appendEnd(dst []byte, fault *wire.Error) []byte {

@@ -1,56 +1,84 @@
 package restproxy
 
 import (
-	"net/http"
 	"strconv"
 
 	"sluice/hub/jsonscan"
 	"sluice/transport/wire"
 )
 
-// payloadFault is the number of a record that is at fault, and not the request.
-const payloadFault = 42206
+// The numbers of errors, as a REST proxy has them. The first three digits are an HTTP status.
+const (
+	numberUnauthenticated = 40101
+	numberForbidden       = 40301
+	numberNoTopic2        = 40401 // of version 2
+	numberNoTopic3        = 40403 // of version 3: no such topic or partition
+	numberPayload2        = 42206 // of version 2; version 3 has only the status
+	numberKafka           = 50002 // an error of Kafka
+	numberRetriable       = 50003 // an error of Kafka that can pass
+)
 
-// Number returns the number by which a REST proxy says a fault. Faults that it does not
-// have a number for are their HTTP status.
-func Number(fault *wire.Error) int {
+// Number2 returns the number by which version 2 of a REST proxy says the fault of a request.
+// Faults that it has no number for are their HTTP status, as in a REST proxy.
+func Number2(fault *wire.Error) int {
+	switch fault.Code { //nolint:exhaustive // the others are as in version 3
+	case wire.UnknownStream, wire.TopicMissing:
+		return numberNoTopic2
+	case wire.Invalid:
+		return numberPayload2
+	}
+	return Number3(fault)
+}
+
+// Number3 is Number2 of version 3, for requests and for records.
+func Number3(fault *wire.Error) int {
 	switch fault.Code { //nolint:exhaustive // the others are their status
 	case wire.Unauthenticated, wire.TokenExpired, wire.Revoked:
-		return 40101
+		return numberUnauthenticated
 	case wire.Forbidden:
-		return 40301
+		return numberForbidden
 	case wire.UnknownStream, wire.TopicMissing:
-		return 40403 // no such topic or partition
-	case wire.ReservedHeader, wire.Invalid:
-		return payloadFault
-	case wire.BadRequest:
-		if len(fault.Errors) > 0 {
-			return payloadFault
-		}
+		return numberNoTopic3
 	case wire.PublishUnknown:
+		// A REST proxy says 50003, upon which clients send again: here that is said only if
+		// the record is not stored, or cannot be stored twice.
 		if fault.Retryable() {
-			return 50003
+			return numberRetriable
 		}
-		return 50002 // an error of Kafka
-	case wire.PublishUnavailable, wire.Overloaded, wire.Draining, wire.Internal:
-		return 50003 // one that can pass
+		return numberKafka
+	case wire.PublishUnavailable, wire.Overloaded, wire.Draining:
+		return numberRetriable
 	}
 	return fault.Status()
 }
 
-// Status returns the HTTP status of a request with a fault.
-func Status(fault *wire.Error) int {
-	if Number(fault) == payloadFault {
-		return http.StatusUnprocessableEntity
+// recordNumber returns the number of the fault of a record in an answer of version 2, in which
+// a REST proxy tells the errors of its producer only.
+func recordNumber(fault *wire.Error) int {
+	switch {
+	case fault.Code == wire.Forbidden:
+		return numberForbidden
+	case fault.Retryable():
+		return numberRetriable
 	}
-	return fault.Status()
+	return numberKafka
 }
 
-// AppendFault appends a fault: the body of an answer, or a delivery report. It also has the
-// code of the fault, as elsewhere on this server.
-func AppendFault(dst []byte, fault *wire.Error) []byte {
+// AppendFault2 appends a fault as the body of an answer of version 2. It also has the code of
+// the fault, as elsewhere on this server.
+func AppendFault2(dst []byte, fault *wire.Error) []byte {
+	return appendFault(dst, Number2(fault), fault)
+}
+
+// AppendFault3 appends a fault as the body of an answer of version 3, or a delivery report. It
+// also has the code of the fault.
+func AppendFault3(dst []byte, fault *wire.Error) []byte {
+	return appendFault(dst, Number3(fault), fault)
+}
+
+func appendFault(dst []byte, number int, fault *wire.Error) []byte {
 	dst = append(dst, `{"error_code":`...)
-	dst = strconv.AppendInt(dst, int64(Number(fault)), 10)
+	dst = strconv.AppendInt(dst, int64(number), 10)
 	dst = append(dst, `,"message":`...)
 	dst = jsonscan.AppendString(dst, fault.Message)
 	dst = append(dst, `,"code":"`...)

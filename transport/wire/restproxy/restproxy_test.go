@@ -111,24 +111,66 @@ func TestParse2(t *testing.T) {
 		"application/vnd.kafka.avro.v2+json": 415, "application/vnd.kafka.jsonschema.v2+json": 415, "application/vnd.kafka.protobuf.v2+json": 415, "": 415, "text/plain": 415,
 	} {
 		isJSON, fault := restproxy.Embedded(kind)
-		if (fault != nil) != (want != 0) || fault != nil && (restproxy.Status(fault) != want || restproxy.Number(fault) != want) || isJSON != strings.Contains(kind, ".json.") {
+		if (fault != nil) != (want != 0) || fault != nil && (fault.Status() != want || restproxy.Number2(fault) != want) || isJSON != strings.Contains(kind, ".json.") {
 			t.Errorf("%s: %v %v", kind, isJSON, fault)
 		}
 	}
 }
 
-// TestNumbers: every code has a number, whose first digits are a status where it has five.
+// TestNumbers: every code has the number by which a REST proxy says it: those of kafka-rest's
+// Errors and KafkaExceptionMapper, which say the status in their first digits, and else the
+// status.
 func TestNumbers(t *testing.T) {
 	t.Parallel()
+	numbers := map[wire.Code]struct{ v2, v3, record int }{
+		wire.Unauthenticated:    {40101, 40101, 50002},
+		wire.TokenExpired:       {40101, 40101, 50002},
+		wire.Revoked:            {40101, 40101, 50002},
+		wire.Forbidden:          {40301, 40301, 40301},
+		wire.UnknownStream:      {40401, 40403, 50002},
+		wire.TopicMissing:       {40401, 40403, 50002},
+		wire.Invalid:            {42206, 422, 50002},
+		wire.PublishUnknown:     {50002, 50002, 50002},
+		wire.PublishUnavailable: {50003, 50003, 50003},
+		wire.Overloaded:         {50003, 50003, 50003},
+		wire.Draining:           {50003, 50003, 50003},
+		wire.Internal:           {500, 500, 50003},
+		wire.BadRequest:         {400, 400, 50002},
+		wire.TooLarge:           {413, 413, 50002},
+		wire.RecordTooLarge:     {413, 413, 50002},
+		wire.RateLimited:        {429, 429, 50003},
+	}
 	for code := range wire.Codes() {
 		fault := wire.Errorf(code, "why \"so\"")
-		number, status := restproxy.Number(fault), restproxy.Status(fault)
-		if status < 200 || status > 599 || number < 200 || number > 59999 || number > 999 && number/100 != status && number/100 != 500 {
-			t.Errorf("%s has the number %d and the status %d", code, number, status)
+		want, ok := numbers[code]
+		if !ok { // no client of a REST proxy is told it
+			want.v2, want.v3, want.record = fault.Status(), fault.Status(), 50002
+			if fault.Retryable() {
+				want.record = 50003
+			}
 		}
-		var body map[string]any
-		if err := json.Unmarshal(restproxy.AppendFault(nil, fault), &body); err != nil || body["error_code"] != float64(number) || body["message"] != `why "so"` || body["code"] != string(code) {
-			t.Errorf("%s: got %v %v", code, body, err)
+		got := want
+		got.v2, got.v3 = restproxy.Number2(fault), restproxy.Number3(fault)
+		for _, c := range []struct {
+			body []byte
+			want int
+		}{{restproxy.AppendFault2(nil, fault), want.v2}, {restproxy.AppendFault3(nil, fault), want.v3}} {
+			var body map[string]any
+			if err := json.Unmarshal(c.body, &body); err != nil || body["error_code"] != float64(c.want) || body["message"] != `why "so"` || body["code"] != string(code) {
+				t.Errorf("%s: got %v %v", code, body, err)
+			}
+		}
+		var answer struct {
+			Offsets []struct {
+				ErrorCode int `json:"error_code"`
+			} `json:"offsets"`
+		}
+		offsets := restproxy.AppendOffsets(nil, []upstream.Stored{{Err: fault}}, func(error) *wire.Error { return fault })
+		if err := json.Unmarshal(offsets, &answer); err != nil || len(answer.Offsets) != 1 {
+			t.Fatalf("%s: %v", offsets, err)
+		}
+		if got.record = answer.Offsets[0].ErrorCode; got != want {
+			t.Errorf("%s has the numbers %v, want %v", code, got, want)
 		}
 	}
 }
@@ -147,8 +189,8 @@ func TestAnswers(t *testing.T) {
 		}
 		return wire.Errorf(wire.Invalid, "never")
 	}))
-	if want := `{"offsets":[{"partition":1,"offset":5,"error_code":null,"error":null},{"partition":null,"offset":null,"error_code":2,"error":"later","code":"publish_unavailable"},` +
-		`{"partition":null,"offset":null,"error_code":1,"error":"never","code":"invalid"}],"key_schema_id":null,"value_schema_id":null}`; got != want {
+	if want := `{"offsets":[{"partition":1,"offset":5,"error_code":null,"error":null},{"partition":null,"offset":null,"error_code":50003,"error":"later","code":"publish_unavailable"},` +
+		`{"partition":null,"offset":null,"error_code":50002,"error":"never","code":"invalid"}],"key_schema_id":null,"value_schema_id":null}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -2,6 +2,7 @@ package restproxy
 
 import (
 	"mime"
+	"net/http"
 	"strconv"
 
 	"sluice/hub/ingest"
@@ -26,7 +27,7 @@ func Embedded(contentType string) (isJSON bool, fault *wire.Error) {
 			return false, nil
 		}
 	}
-	return false, &wire.Error{Code: wire.BadRequest, HTTPStatus: 415, Message: message}
+	return false, &wire.Error{Code: wire.BadRequest, HTTPStatus: http.StatusUnsupportedMediaType, Message: message}
 }
 
 // Parse2 parses the records of a request of version 2. The messages alias b.
@@ -81,6 +82,7 @@ func parse2(b []byte, isJSON bool, limits wire.Limits, declared *Declared) ([]in
 	}
 	if len(all) == 0 {
 		r.refuse("/records", "is empty")
+		r.fault.HTTPStatus = http.StatusUnprocessableEntity
 	}
 	return all, r.fault
 }
@@ -115,7 +117,7 @@ func (r *reader) record2(pointer string, object []byte, isJSON bool) (m ingest.M
 }
 
 // AppendOffsets appends the answer to a request of version 2: for each record its place, or
-// its fault, which is 2 if it can pass and else 1.
+// its fault.
 func AppendOffsets(dst []byte, results []upstream.Stored, fault func(error) *wire.Error) []byte {
 	dst = append(dst, `{"offsets":[`...)
 	for i, stored := range results {
@@ -132,11 +134,7 @@ func AppendOffsets(dst []byte, results []upstream.Stored, fault func(error) *wir
 		}
 		why := fault(stored.Err)
 		dst = append(dst, `{"partition":null,"offset":null,"error_code":`...)
-		if why.Retryable() {
-			dst = append(dst, '2')
-		} else {
-			dst = append(dst, '1')
-		}
+		dst = strconv.AppendInt(dst, int64(recordNumber(why)), 10)
 		dst = append(dst, `,"error":`...)
 		dst = jsonscan.AppendString(dst, why.Message)
 		dst = append(dst, `,"code":"`...)
