@@ -38,7 +38,8 @@
 // discovery.go finds their URLs, outbound.go makes the requests. grant.go, pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
 // which template.go names principals, principal.go the principal that has them, and tenant.go
 // the tenant that it belongs to.
-// credential.go is what a client presents, request.go finds it in an HTTP request,
+// credential.go is what a client presents, request.go finds it in an HTTP request, basic.go
+// in its user name and password,
 // origin.go holds the origins that may use a cookie. revocation.go is what revokes a
 // credential, revocations.go the set of those in force, logout.go verifies the logout
 // tokens of issuers, ticket.go makes tickets. secret.go keeps secrets out of logs, mint.go

@@ -48,6 +48,9 @@ type RequestOptions struct {
 	// APIKeys allows `Authorization: ApiKey`. As a bearer token, an API key needs no
 	// permission here.
 	APIKeys bool
+	// Basic allows `Authorization: Basic` (RFC 7617) with the ID and the secret of an API
+	// key, for clients that can send nothing else. Requests of pages cannot use it.
+	Basic bool
 	// DPoPAlgorithms are the algorithms of proofs of possession, as the server
 	// announces them. Without any, `Authorization: DPoP` (RFC 9449 section 7.1) is not
 	// allowed.
@@ -66,6 +69,14 @@ type RequestOptions struct {
 	// client. Nil if the request does not come from a trusted proxy, or if its word
 	// does not count.
 	Proxied *Proxied
+}
+
+// tokenBytes is TokenBytes, or its default.
+func (o RequestOptions) tokenBytes() int {
+	if o.TokenBytes == 0 {
+		return DefaultTokenBytes
+	}
+	return o.TokenBytes
 }
 
 // FromRequest finds the credential of a request, and what proves it as far as the
@@ -126,10 +137,7 @@ func certificateOf(r *http.Request, proxied *Proxied) *x509.Certificate {
 }
 
 func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
-	limit := options.TokenBytes
-	if limit == 0 {
-		limit = DefaultTokenBytes
-	}
+	limit := options.tokenBytes()
 	var (
 		explicit int
 		found    Credential
@@ -145,7 +153,7 @@ func credentialOf(r *http.Request, options RequestOptions) (Credential, error) {
 		}
 	}
 	for _, value := range r.Header.Values("Authorization") {
-		took(fromAuthorization(value, options))
+		took(fromAuthorization(r, value, options))
 	}
 	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
 		for name := range strings.SplitSeq(line, ",") {
@@ -201,7 +209,7 @@ func parameters(query string) iter.Seq2[string, string] {
 	}
 }
 
-func fromAuthorization(value string, options RequestOptions) (Credential, error) {
+func fromAuthorization(r *http.Request, value string, options RequestOptions) (Credential, error) {
 	name, token, _ := strings.Cut(value, " ")
 	token = strings.TrimSpace(token)
 	var scheme Scheme
@@ -216,6 +224,8 @@ func fromAuthorization(value string, options RequestOptions) (Credential, error)
 		if scheme = SchemeDPoP; len(options.DPoPAlgorithms) == 0 {
 			return Credential{}, fmt.Errorf("%w: the Authorization scheme DPoP is not enabled on this server", ErrUnsupportedCredential)
 		}
+	case strings.EqualFold(name, "Basic") && options.Basic:
+		return fromBasic(r, token, options)
 	default:
 		// The error does not include the scheme: it may be a token that was sent
 		// bare.

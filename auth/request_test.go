@@ -20,6 +20,8 @@ func TestFromRequest(t *testing.T) {
 	strict := auth.RequestOptions{Origins: origins}
 	loose := auth.RequestOptions{Origins: origins, AccessTokenInQuery: true}
 	every := auth.RequestOptions{Origins: origins, APIKeys: true, DPoPAlgorithms: []string{auth.ES256}, Certificates: true}
+	basic := auth.RequestOptions{Origins: origins, Basic: true, TokenBytes: 100}
+	login := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
 	certificate := &x509.Certificate{Raw: []byte("certificate")}
 	tickets, ticket := auth.RequestOptions{Tickets: true}, auth.NewTicket().Reveal()
 	b64 := base64.RawURLEncoding.EncodeToString
@@ -106,6 +108,28 @@ func TestFromRequest(t *testing.T) {
 		{name: "ticket twice", options: tickets, query: "ticket=" + ticket + "&ticket=" + ticket, want: auth.ErrAmbiguousCredentials},
 		{name: "ticket and token", options: tickets, query: "ticket=" + ticket, headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
 		{name: "other parameters", options: strict, query: "stream=a&tickets=1"},
+
+		{name: "Basic enabled", options: basic, headers: h{"Authorization": {login("a:b")}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_b"},
+		{name: "Basic in lower case", options: basic, headers: h{"Authorization": {"basic  YTpi "}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_b"},
+		{name: "Basic with a whole key", options: basic, headers: h{"Authorization": {login("a:sluice_a_b")}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_b"},
+		{name: "Basic with the key of another id", options: basic, headers: h{"Authorization": {login("a:sluice_c_d")}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_sluice_c_d"},
+		{name: "Basic with colons", options: basic, headers: h{"Authorization": {login("a:b:c")}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_b:c"},
+		{name: "Basic, the id has the separator", options: basic, headers: h{"Authorization": {login("a_b:c")}}, want: auth.ErrUnauthenticated},
+		{name: "Basic without user", options: basic, headers: h{"Authorization": {login(":sluice_a_b")}}, want: auth.ErrUnauthenticated},
+		{name: "Basic without password", options: basic, headers: h{"Authorization": {login("a:")}}, want: auth.ErrUnauthenticated},
+		{name: "Basic without colon", options: basic, headers: h{"Authorization": {login("sluice_a_b")}}, want: auth.ErrUnauthenticated},
+		{name: "Basic, nothing", options: basic, headers: h{"Authorization": {"Basic"}}, want: auth.ErrUnauthenticated},
+		{name: "Basic, not base64", options: basic, headers: h{"Authorization": {"Basic a:b"}}, want: auth.ErrUnauthenticated},
+		{name: "Basic in base64url", options: basic, headers: h{"Authorization": {"Basic YTr_Pj8-"}}, want: auth.ErrUnauthenticated},
+		{name: "Basic, huge", options: basic, headers: h{"Authorization": {login("a:" + strings.Repeat("b", 1<<20))}}, want: auth.ErrUnauthenticated},
+		{name: "Basic and Bearer", options: basic, headers: h{"Authorization": {login("a:b"), "Bearer a"}}, want: auth.ErrAmbiguousCredentials},
+		{name: "Basic and cookie", options: basic, headers: h{"Authorization": {login("a:b")}, "Cookie": {"__Host-sluice=tok.en.1"}}, source: auth.FromHeader, scheme: auth.SchemeAPIKey, token: "sluice_a_b"},
+		{name: "Basic of a listed page", options: basic, headers: h{"Authorization": {login("a:b")}, "Origin": {site}}, want: auth.ErrUnsupportedCredential},
+		{name: "Basic of a foreign page", options: basic, headers: h{"Authorization": {login("a:b")}, "Origin": {"https://evil.example"}}, want: auth.ErrUnsupportedCredential},
+		{name: "Basic of our own page", options: basic, headers: h{"Authorization": {login("a:b")}, "Sec-Fetch-Site": {"same-origin"}}, want: auth.ErrUnsupportedCredential},
+		{name: "Basic, cross-site", options: basic, headers: h{"Authorization": {login("a:b")}, "Sec-Fetch-Site": {"cross-site"}}, want: auth.ErrUnsupportedCredential},
+		{name: "Basic, Origin null", options: basic, headers: h{"Authorization": {login("a:b")}, "Origin": {"null"}}, want: auth.ErrUnsupportedCredential},
+		{name: "Basic beside API keys", options: every, headers: h{"Authorization": {login("a:b")}}, want: auth.ErrUnsupportedCredential},
 
 		{name: "header and query", options: loose, query: "access_token=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
 		{name: "header and refused query", options: strict, query: "access_token=a", headers: h{"Authorization": {"Bearer a"}}, want: auth.ErrAmbiguousCredentials},
@@ -197,6 +221,8 @@ func TestFromRequestNamesWhatItRefuses(t *testing.T) {
 
 func FuzzFromRequest(f *testing.F) {
 	f.Add("Bearer a.b.c", "sluice.v1.json, "+auth.SubprotocolPrefix+"YQ", "__Host-sluice=a", "https://app.example.com", "access_token=a")
+	f.Add("Basic YTpi", "", "", "", "")
+	f.Add("Basic YTpzbHVpY2VfYV9i", "", "", "https://app.example.com", "")
 	f.Add("ApiKey a", "", "", "null", "ticket=a;b")
 	f.Add("", "x,"+auth.SubprotocolPrefix+"YQ", "", "", "%zz")
 	f.Add("", "", `__Host-sluice="a b"`, "https://app.example.com", "")
@@ -211,12 +237,14 @@ func FuzzFromRequest(f *testing.F) {
 				r.Header.Set(name, value)
 			}
 		}
-		got, err := auth.FromRequest(r, auth.RequestOptions{Origins: origins})
+		got, err := auth.FromRequest(r, auth.RequestOptions{Origins: origins, Basic: true})
 		switch {
 		case err != nil && !got.IsZero():
 			t.Fatalf("both a credential and %v", err)
 		case err == nil && got.IsZero() != got.Token.IsZero():
 			t.Fatalf("a credential from %q without a token, or a token from nowhere", got.Source)
+		case got.Scheme == auth.SchemeAPIKey && (origin != "" || !got.IsAPIKey() || !strings.HasPrefix(got.Token.Reveal(), auth.APIKeyPrefix)):
+			t.Fatalf("an API key %q of a page from %q", got.Token.Reveal(), origin)
 		case got.Source == auth.FromQuery:
 			t.Fatal("a token from the query, which is not allowed")
 		case got.Source == auth.FromCookie && (origin != "https://app.example.com" || authorization != ""):

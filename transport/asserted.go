@@ -15,6 +15,8 @@ var errNotFromProxy = fmt.Errorf("%w: headers that say who the client is are acc
 // its client.
 func (s *Server) credentialOf(r *http.Request) (auth.Credential, error) {
 	options := s.config.Credentials
+	// Only the clients of a REST proxy, whose paths have a topic, can send nothing else.
+	options.Basic = options.Basic && r.PathValue("topic") != ""
 	var err error
 	if options.Proxied, err = s.proxied(r); err != nil {
 		return auth.Credential{}, err

@@ -146,6 +146,7 @@ func newWorld(t *testing.T, identify bool) *world {
 	pool.AddCert(w.ours.certificate)
 	w.in = start(t, options{config: func(c *transport.Config) {
 		c.Auth = authenticator
+		c.Credentials.Basic = true
 		c.Credentials.APIKeys, c.Credentials.Certificates, c.Credentials.DPoPAlgorithms = true, identify, dpop.Algorithms()
 		c.Listener = tls.NewListener(c.Listener, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS13,

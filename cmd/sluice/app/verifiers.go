@@ -178,6 +178,7 @@ func (v *verifiers) addDPoP(c *config.Config, shared *rediskeys.Client, _ *slog.
 
 // allow sets which of the kinds requests may carry.
 func allow(c *config.Config, options *auth.RequestOptions) {
+	options.Basic = c.Auth.HasAPIKeys()
 	options.APIKeys = c.Auth.HasAPIKeys() || c.Auth.Webhook.Asks(webhook.Connect)
 	options.Certificates = c.Auth.ClientCertificates != nil
 	if c.Auth.DPoP != nil {
