@@ -8,7 +8,8 @@
 // the same address and with the same data (Redis keeps no data).
 //
 // Kafka comes from Maven Central, Pebble from the Go module proxy, and the OpenID
-// provider from the npm registry, once, into the user's cache directory; Redis and the
+// provider from the npm registry, once, into the user's cache directory, and so do libraries
+// of other languages, with which tests are clients as others write them; Redis and the
 // other programs come from Debian. If something is missing and cannot be installed, the
 // error is a *MissingError, which describes how to get it.
 //
@@ -17,7 +18,7 @@
 //
 // The files: stack.go is the life cycle of a stack; kafka.go and redis.go set up
 // their servers; server.go is a process that can be killed, paused and restarted;
-// jars.go and debian.go fetch missing software; pki.go makes certificates; ports.go
+// jars.go, debian.go and libraries.go fetch missing software, which cache.go keeps; pki.go makes certificates; ports.go
 // finds ports; balancer.go is an HAProxy for servers of the caller, pebble.go an ACME
 // server, provider.go an OpenID provider, and build.go builds the binary under test;
 // topic.go and sasl.go are administrative requests to Kafka, and bearer.go configures its

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -215,14 +214,8 @@ func providerPackages(ctx context.Context) (string, error) {
 	if exists(complete) {
 		return dir, nil
 	}
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", &MissingError{
-			What: "oidc-provider " + ProviderVersion,
-			Get:  "npm must reach its registry once",
-			Err:  fmt.Errorf("run npm: %w: %s", err, lastLines(out)),
-		}
+	if err := npm(ctx, dir, "oidc-provider "+ProviderVersion); err != nil {
+		return "", err
 	}
 	if err := os.WriteFile(complete, nil, 0o644); err != nil {
 		return "", fmt.Errorf("mark cache folder: %w", err)
