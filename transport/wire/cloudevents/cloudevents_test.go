@@ -150,6 +150,9 @@ func TestHeaders(t *testing.T) {
 		{with("Content-Type", "text/plain"), "a\"b", stored + "content-type=text/plain a\"b", inJSON + `,"datacontenttype":"text/plain","data":"a\"b"}`},
 		{with("Content-Type", "text/plain; charset=latin1"), "a", stored + "content-type=text/plain; charset=latin1 a", inJSON + `,"datacontenttype":"text/plain; charset=latin1","data_base64":"YQ=="}`},
 		{with("Content-Type", "image/png"), "a", stored + "content-type=image/png a", inJSON + `,"datacontenttype":"image/png","data_base64":"YQ=="}`},
+		{with("Content-Type", "application/xml"), "<a/>", stored + "content-type=application/xml <a/>", inJSON + `,"datacontenttype":"application/xml","data":"<a/>"}`},
+		{with("Content-Type", "image/svg+xml"), "<a/>", stored + "content-type=image/svg+xml <a/>", inJSON + `,"datacontenttype":"image/svg+xml","data":"<a/>"}`},
+		{with("Content-Type", "application/xml"), "\xff", stored + "content-type=application/xml \xff", inJSON + `,"datacontenttype":"application/xml","data_base64":"/w=="}`},
 		{with("Ce-Subject", "Euro%20%E2%82%AC%22"), "", "ce_specversion=1.0 ce_id=1 ce_source=/s ce_subject=Euro €\" ce_type=t ", ""},
 		{with("Ce-Subject", `"a \"b\" %41"`), "", `ce_specversion=1.0 ce_id=1 ce_source=/s ce_subject=a "b" A ce_type=t `, ""},
 	} {

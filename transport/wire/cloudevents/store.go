@@ -109,12 +109,17 @@ func appendAttribute(dst []byte, name, value string) []byte {
 
 // appendData appends data that is not JSON: a text as a string, anything else in base64.
 func appendData(dst []byte, mediaType string, data []byte) []byte {
-	kind, params, _ := mime.ParseMediaType(mediaType)
-	charset := params["charset"]
-	isText := strings.HasPrefix(kind, "text/") && (charset == "" || strings.EqualFold(charset, "utf-8"))
-	if isText && utf8.Valid(data) {
+	if textMedia(mediaType) && utf8.Valid(data) {
 		return jsonscan.AppendString(append(dst, `,"data":`...), data)
 	}
 	dst = append(dst, `,"data_base64":"`...)
 	return append(base64.StdEncoding.AppendEncode(dst, data), '"')
+}
+
+// textMedia reports whether data of a media type is a text in UTF-8.
+func textMedia(mediaType string) bool {
+	kind, params, _ := mime.ParseMediaType(mediaType)
+	charset := params["charset"]
+	isText := strings.HasPrefix(kind, "text/") || kind == "application/xml" || strings.HasSuffix(kind, "+xml")
+	return isText && (charset == "" || strings.EqualFold(charset, "utf-8"))
 }
