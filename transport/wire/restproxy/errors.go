@@ -13,7 +13,6 @@ const (
 	numberForbidden       = 40301
 	numberNoTopic2        = 40401 // of version 2
 	numberNoTopic3        = 40403 // of version 3: no such topic or partition
-	numberPayload2        = 42206 // of version 2; version 3 has only the status
 	numberKafka           = 50002 // an error of Kafka
 	numberRetriable       = 50003 // an error of Kafka that can pass
 )
@@ -21,13 +20,10 @@ const (
 // Number2 returns the number by which version 2 of a REST proxy says the fault of a request.
 // Faults that it has no number for are their HTTP status, as in a REST proxy.
 func Number2(fault *wire.Error) int {
-	switch fault.Code { //nolint:exhaustive // the others are as in version 3
-	case wire.UnknownStream, wire.TopicMissing:
-		return numberNoTopic2
-	case wire.Invalid:
-		return numberPayload2
+	if number := Number3(fault); number != numberNoTopic3 {
+		return number
 	}
-	return Number3(fault)
+	return numberNoTopic2
 }
 
 // Number3 is Number2 of version 3, for requests and for records.

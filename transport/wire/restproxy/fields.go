@@ -16,7 +16,7 @@ type reader struct{ fault *wire.Error }
 func (r *reader) refuse(pointer, message string) {
 	if r.fault == nil {
 		r.fault = &wire.Error{
-			Code: wire.BadRequest, Message: strings.TrimPrefix(pointer+" "+message, "/"),
+			Code: wire.BadRequest, Message: strings.TrimLeft(pointer+" "+message, "/ "),
 			Errors: []wire.Violation{{Pointer: pointer, Message: message}},
 		}
 	}

@@ -129,7 +129,7 @@ func TestNumbers(t *testing.T) {
 		wire.Forbidden:          {40301, 40301, 40301},
 		wire.UnknownStream:      {40401, 40403, 50002},
 		wire.TopicMissing:       {40401, 40403, 50002},
-		wire.Invalid:            {42206, 422, 50002},
+		wire.Invalid:            {422, 422, 50002},
 		wire.PublishUnknown:     {50002, 50002, 50002},
 		wire.PublishUnavailable: {50003, 50003, 50003},
 		wire.Overloaded:         {50003, 50003, 50003},
