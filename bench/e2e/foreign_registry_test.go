@@ -86,12 +86,12 @@ func TestAvroOfJavaIsShown(t *testing.T) {
 	i := sluice(t, setup{more: "  readings: {topic: java-avro, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"]}}\n"})
 	ctx := within(t, 20*time.Second)
 	java.run(ctx, t, "", "produce", servers(t).Brokers[0].Addr, "java-avro", registry, "testdata/reading.avsc")
-	reading := func(n int, kind, ok, big, note, any, before string) string {
+	reading := func(n int, kind, ok, big, note, either, before string) string {
 		return fmt.Sprintf(`{"device":"dev-%d","at":%d,"at_us":1795245600123456,"local":-1,"day":20777,"time_ms":86399999,"time_us":86399999999,`+
 			`"price":-1234567.89,"share":0.5000,"uuid":"2c5ea4c0-4067-11e9-8bad-9b1deb4d3b7d","lasts":"\u0001\u0000\u0000\u0000\u0002\u0000\u0000\u0000\u0003\u0000\u0000\u0000",`+
 			`"raw":"\u0000ÿa","mac":"\u0001\u0002\u0003þ","kind":%q,"ok":%s,"small":1.5,"big":%s,"most":9223372036854775807,"note":%s,"any":%s,`+
 			`"tags":[{"name":"Ünïcödé 👩‍🚀"},{"name":"\"quoted\"\n"}],"levels":{"a":[1,2,3]},"before":%s}`,
-			n, 1795245600123+n, kind, ok, big, note, any, before)
+			n, 1795245600123+n, kind, ok, big, note, either, before)
 	}
 	first := reading(0, "FIRST", "true", `"NaN"`, "null", "7", "null")
 	want := []string{first, reading(1, "SECOND", "false", "-0.3333333333333333", `"a note"`, `"text"`, first)}
