@@ -12,6 +12,10 @@
 // and subscribers that record when they receive which message
 // (faults_tools_test.go).
 //
+// Tests with SDKs and clients of others are in the files whose names begin with foreign: their
+// programs, in Java, JavaScript and Python, are in testdata and know nothing of the server
+// (foreign_test.go).
+//
 // Promises are numbered as in the table of web/docs/guarantees.md.
 //
 // The flag -long makes outages last for minutes, as in production, and uses a
