@@ -1,0 +1,99 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// TestJavaReadsPublishedAvro: JSON that clients publish to a stream of Avro is what a Java
+// consumer with Apache Avro reads, with all logical types, unions, maps, arrays and a type
+// within itself: the same values, byte for byte, as a Java producer has written.
+func TestJavaReadsPublishedAvro(t *testing.T) {
+	t.Parallel()
+	java := javaProgram(t, "Avro.java")
+	r, registry := newRegistry(t)
+	schema, err := os.ReadFile("testdata/reading.avsc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SeedSchema("published-avro-value", 1, 0x01020304, sr.Schema{Schema: string(schema)})
+	topic(t, "written-avro", 1)
+	topic(t, "published-avro", 1)
+	i := sluice(t, setup{more: "  written: {topic: written-avro, content: avro, schema: {registry: main}}\n" +
+		"  published: {topic: published-avro, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"], refresh: 1s}}\n"})
+	ctx := within(t, 30*time.Second)
+	broker := servers(t).Brokers[0].Addr
+	java.run(ctx, t, "", "produce", broker, "written-avro", registry, "testdata/reading.avsc")
+	all := shownData(ctx, t, i, "written", 2)
+	for _, data := range all {
+		if status, answer := post(ctx, t, i, "published", token(t, "writer", "writer"), `{"data":`+data+`}`); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", data, status, answer)
+		}
+	}
+	if status, answer := post(ctx, t, i, "published", token(t, "writer", "writer"), `{"data":`+strings.Replace(all[0], `"day":20777`, `"day":"x"`, 1)+`}`); status != http.StatusUnprocessableEntity {
+		t.Errorf("a value that is not valid: %d %s", status, answer)
+	}
+	want := java.run(ctx, t, "", "consume", broker, "written-avro", registry, "2")
+	if got := java.run(ctx, t, "", "consume", broker, "published-avro", registry, "2"); got != want || strings.Count(got, "\n") != 2 {
+		t.Errorf("Java reads\n%s\nwant\n%s", got, want)
+	}
+	values := make(map[string][]string)
+	log := kafkaClient(t, kgo.ConsumeTopics("written-avro", "published-avro"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	for n := 0; n < 4; {
+		fetches := log.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			n++
+			values[r.Topic] = append(values[r.Topic], fmt.Sprintf("%q", r.Value[5:]))
+			if id := string(r.Value[:5]); r.Topic == "published-avro" && id != "\x00\x01\x02\x03\x04" {
+				t.Errorf("a value begins with %q", id)
+			}
+		})
+	}
+	if got, want := fmt.Sprint(values["published-avro"]), fmt.Sprint(values["written-avro"]); got != want {
+		t.Errorf("published is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestPythonReadsPublishedAvro: JSON that clients publish to a stream of Avro is read by the
+// deserializer of Confluent's client for Python like what its serializer has written.
+func TestPythonReadsPublishedAvro(t *testing.T) {
+	t.Parallel()
+	python := pythonProgram(t, "registry.py")
+	_, registry := newRegistry(t)
+	topic(t, "python-published", 1)
+	i := sluice(t, setup{more: "  orders: {topic: python-published, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"], refresh: 1s}}\n"})
+	ctx := within(t, 30*time.Second)
+	broker := servers(t).Brokers[0].Addr
+	python.run(ctx, t, "", "produce", broker, registry, "avro", "python-published")
+	for _, data := range shownData(ctx, t, i, "orders", 3) {
+		for {
+			status, answer := post(ctx, t, i, "orders", token(t, "writer", "writer"), `{"data":`+data+`}`)
+			if status == http.StatusOK {
+				break
+			}
+			// The schema is asked for again after a second.
+			if status != http.StatusServiceUnavailable || !pause(ctx, 100*time.Millisecond) {
+				t.Fatalf("%s: %d %s", data, status, answer)
+			}
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(python.run(ctx, t, "", "consume", broker, registry, "avro", "python-published", "6")), "\n")
+	if len(lines) != 6 {
+		t.Fatalf("it reads %q", lines)
+	}
+	for n := range 3 {
+		if lines[n] != lines[n+3] {
+			t.Errorf("it reads %s, want %s", lines[n+3], lines[n])
+		}
+	}
+}
