@@ -158,10 +158,10 @@ func TestAvroIsPublished(t *testing.T) {
 		t.Errorf("the streams are %s", got)
 	}
 	post("readonly", "application/json", `{"data":{"id":"a"}}`, http.StatusForbidden)
-	if now := r.registries["main"].Stats(); now.Unknown != 1 || now.Current != 4 {
+	if now := r.registries.now()["main"].Stats(); now.Unknown != 1 || now.Current != 4 {
 		t.Errorf("got %+v", now)
 	}
-	if err := r.registries["main"].Check(t.Context()); err == nil || !strings.Contains(err.Error(), `"later-value"`) || strings.Contains(err.Error(), "readonly") {
+	if err := r.registries.now()["main"].Check(t.Context()); err == nil || !strings.Contains(err.Error(), `"later-value"`) || strings.Contains(err.Error(), "readonly") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -202,7 +202,7 @@ var costs = bounds.Limits{Bytes: 2 << 20, PerByte: 100, Time: 10 * time.Second}
 func owned(t *testing.T, body []byte, fault *wire.Error, all ...ingest.Message) {
 	t.Helper()
 	if fault != nil {
-		answer := restproxy.AppendFault(nil, fault)
+		answer := restproxy.AppendFault3(nil, fault)
 		if bounds.Own(t, answer, body); !json.Valid(answer) || len(answer) > 20_000 {
 			t.Errorf("answered with %s", answer)
 		}
