@@ -272,9 +272,13 @@ func TestEncodingIsBounded(t *testing.T) {
 		"a long number":   {`"int"`, strings.Repeat("9", 1<<20), "range of int"},
 		"unknown members": {`[` + both + `,"null",{"type":"map","values":"null"}]`, `{"x":[` + strings.Repeat("1,", 1<<20) + `1]}`, "/x must be null"},
 	} {
+		bounds := limits
+		if name == "choices" {
+			bounds.Steps /= 10 // it takes all of them
+		}
 		s, began := compile(t, c.schema), time.Now()
 		allocated := testing.AllocsPerRun(1, func() {
-			if _, wrong := encoded(s, c.in, limits); len(wrong) != 1 || !strings.Contains(wrong[0], c.want) {
+			if _, wrong := encoded(s, c.in, bounds); len(wrong) != 1 || !strings.Contains(wrong[0], c.want) {
 				t.Errorf("%s: %.1000q", name, wrong)
 			}
 		})
