@@ -227,7 +227,7 @@ func (e *encoder) typed(m *message, url []byte, at, value, others, depth int) in
 	e.bytes(url)
 	e.tag(2, protowire.BytesType)
 	begin := e.open()
-	end := stopped
+	var end int
 	switch {
 	case depth+1 > maxDepth:
 		return e.wrong(at, tooDeep, fmt.Sprintf("is nested in more than %d messages", maxDepth))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"sluice/hub/jsonscan"
@@ -141,7 +140,7 @@ func (m *message) index(d protoreflect.MessageDescriptor) error {
 		f := d.Fields().Get(i)
 		for _, name := range []string{f.TextName(), string(f.Name())} {
 			if _, taken := m.names[name]; !taken {
-				m.names[name] = m.find(protowire.Number(f.Number()), 0)
+				m.names[name] = m.find(f.Number(), 0)
 			}
 		}
 	}

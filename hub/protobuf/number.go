@@ -31,7 +31,7 @@ func parseInteger(text []byte) (integer, parsed) {
 	if text[0] == '-' {
 		of.negative, text = true, text[1:]
 	}
-	if len(text) < maxDigits-1 && bytes.IndexAny(text, ".eE") < 0 {
+	if len(text) < maxDigits-1 && !bytes.ContainsAny(text, ".eE") {
 		for _, c := range text {
 			of.size = of.size*10 + uint64(c-'0')
 		}

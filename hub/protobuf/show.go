@@ -63,7 +63,7 @@ func integerOf(kind protoreflect.Kind, raw []byte) uint64 {
 	v, _ := varint(raw)
 	switch kind {
 	case protoreflect.BoolKind:
-		return uint64(min(v, 1))
+		return min(v, 1)
 	case protoreflect.Int32Kind, protoreflect.EnumKind:
 		return uint64(int64(int32(v)))
 	case protoreflect.Uint32Kind:

@@ -73,17 +73,17 @@ func endOfString(text string, i int) int {
 // endOfComment returns the index of the last byte of a comment, or i if there is none.
 func endOfComment(text string, i int) int {
 	rest := text[i:]
-	end, skip := -1, 0
+	end := 0
 	switch {
 	case strings.HasPrefix(rest, "//"):
 		end = strings.IndexByte(rest, '\n')
 	case strings.HasPrefix(rest, "/*"):
-		end, skip = strings.Index(rest[2:], "*/"), 3
-	default:
-		return i
+		if end = strings.Index(rest[2:], "*/"); end >= 0 {
+			end += len("/**")
+		}
 	}
 	if end < 0 {
 		return len(text)
 	}
-	return i + end + skip
+	return i + end
 }

@@ -118,7 +118,7 @@ func TestProtobufIsPublished(t *testing.T) {
 		"/kafka/v3/clusters/any/topics/auto/records":     {"application/json", `{"value":{"type":"PROTOBUF","data":{"texts":"v3"}}}`, "/texts"},
 		"/kafka/v3/clusters/any/topics/readings/records": {"application/json", `{"value":{"type":"AVRO","data":{"id":"v3"}}}`, "no schema of the type AVRO"},
 	} {
-		res, err := http.Post("http://"+r.address+path, c.contentType, strings.NewReader(c.body)) //nolint:gosec // of this test
+		res, err := http.Post("http://"+r.address+path, c.contentType, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}

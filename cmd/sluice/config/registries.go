@@ -24,7 +24,7 @@ type Registry struct {
 	Timeout      time.Duration `koanf:"timeout" default:"5s" validate:"between=100ms..1m" doc:"timeout of a request to one URL"`
 	Refresh      time.Duration `koanf:"refresh" default:"1m" validate:"between=1s..24h" doc:"how often the latest versions of subjects are asked for, and how soon schemas again that could not be used"`
 	Schemas      int           `koanf:"schemas" default:"2000" validate:"between=10..1000000" unit:"schemas" doc:"schemas, by the ids in values, that are kept; others are asked for again when a value has their id"`
-	Memory       Size          `koanf:"memory" default:"64MiB" validate:"between=1MiB..16GiB" doc:"size of the texts of the schemas that are kept by id"`
+	Memory       Size          `koanf:"memory" default:"64MiB" validate:"between=1MiB..16GiB" doc:"size of the texts of the schemas that are kept by id; one of Protobuf takes about 20 times of it in memory"`
 	Awaited      int           `koanf:"awaited" default:"256" validate:"between=1..100000" unit:"schemas" doc:"ids in values whose schemas are awaited at the same time; values with further ids are gaps at once"`
 	Wait         time.Duration `koanf:"wait" default:"30s" validate:"between=0s..24h" doc:"how long the reading of a stream waits for the schema of a value, counted from the first value with its id. After that such values are gaps with the reason unreadable, until the schema is known; 0 makes them gaps at once"`
 }
