@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -124,18 +125,24 @@ func TestJavaReadsPublishedAvro(t *testing.T) {
 	}
 }
 
-// TestPythonReadsPublishedAvro: JSON that clients publish to a stream of Avro is read by the
-// deserializer of Confluent's client for Python like what its serializer has written.
+// TestPythonReadsPublishedAvro: JSON that clients publish to a stream of Avro, also as producers
+// of a REST proxy do, is read by the deserializer of Confluent's client for Python like what its
+// serializer has written.
 func TestPythonReadsPublishedAvro(t *testing.T) {
 	t.Parallel()
 	python := pythonProgram(t, "registry.py")
-	_, registry := newRegistry(t)
+	r, registry := newRegistry(t)
 	topic(t, "python-published", 1)
 	i := sluice(t, setup{more: "  orders: {topic: python-published, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"], refresh: 1s}}\n"})
 	ctx := within(t, 30*time.Second)
 	broker := servers(t).Brokers[0].Addr
 	python.run(ctx, t, "", "produce", broker, registry, "avro", "python-published")
-	for _, data := range shownData(ctx, t, i, "orders", 3) {
+	schema, ok := r.GetSchema("python-published-value", 1)
+	if !ok {
+		t.Fatal("the serializer has registered no schema")
+	}
+	all := shownData(ctx, t, i, "orders", 3)
+	for _, data := range all {
 		for {
 			status, answer := post(ctx, t, i, "orders", token(t, "writer", "writer"), `{"data":`+data+`}`)
 			if status == http.StatusOK {
@@ -147,13 +154,48 @@ func TestPythonReadsPublishedAvro(t *testing.T) {
 			}
 		}
 	}
-	lines := strings.Split(strings.TrimSpace(python.run(ctx, t, "", "consume", broker, registry, "avro", "python-published", "6")), "\n")
-	if len(lines) != 6 {
-		t.Fatalf("it reads %q", lines)
-	}
-	for n := range 3 {
-		if lines[n] != lines[n+3] {
-			t.Errorf("it reads %s, want %s", lines[n+3], lines[n])
+	for _, data := range all {
+		body := fmt.Sprintf(`{"value_schema_id":%d,"records":[{"value":%s}]}`, schema.ID, data)
+		status, answer := send(ctx, t, i, "/topics/orders", "application/vnd.kafka.avro.v2+json", body)
+		if status != http.StatusOK || !strings.Contains(answer, `"error_code":null`) {
+			t.Errorf("version 2, %s: %d %s", body, status, answer)
 		}
 	}
+	for _, data := range all {
+		for n, report := range proxied3(ctx, t, i, "orders", token(t, "writer", "writer"), fmt.Sprintf(`{"value":{"schema_id":%d,"data":%s}}`, schema.ID, data)) {
+			if report.ErrorCode != 200 {
+				t.Errorf("version 3, record %d, %s: %+v", n, data, report)
+			}
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(python.run(ctx, t, "", "consume", broker, registry, "avro", "python-published", "12")), "\n")
+	if len(lines) != 12 {
+		t.Fatalf("it reads %q", lines)
+	}
+	for n := 3; n < len(lines); n++ {
+		if lines[n] != lines[n%3] {
+			t.Errorf("it reads %s, want %s", lines[n], lines[n%3])
+		}
+	}
+}
+
+// send sends a body of a content type as a writer.
+func send(ctx context.Context, t *testing.T, i *instance, path, contentType, body string) (status int, answer string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.addr+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token(t, "writer", "writer"))
+	request.Header.Set("Content-Type", contentType)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
 }
