@@ -1,9 +1,12 @@
 """Produces and consumes values of a schema registry with Confluent's client for Python.
 
-    python registry.py produce BROKER REGISTRY FORMAT TOPIC    FORMAT is avro or json
+    python registry.py produce BROKER REGISTRY FORMAT TOPIC    FORMAT is avro, json or protobuf
     python registry.py consume BROKER REGISTRY FORMAT TOPIC COUNT    prints a value a line
+
+The values in Protobuf, of the latest schema, are read from the standard input, in JSON.
 """
 
+import base64
 import datetime
 import decimal
 import json
@@ -14,7 +17,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
+from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
 mode, broker, registry, form, topic = sys.argv[1:6]
 client = SchemaRegistryClient({"url": registry})
@@ -39,8 +44,21 @@ def plain(value):
     raise TypeError(value)
 
 
+def message_type():
+    """The first message of the latest schema of the topic."""
+    latest = client.get_latest_version(topic + "-value", fmt="serialized")
+    file = descriptor_pb2.FileDescriptorProto.FromString(base64.b64decode(latest.schema.schema_str))
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    descriptor = descriptor_pool.Default().FindFileByName(file.name).message_types_by_name[file.message_type[0].name]
+    return message_factory.GetMessageClass(descriptor)
+
+
 if mode == "produce":
-    if form == "avro":
+    if form == "protobuf":
+        kind = message_type()
+        serializer = ProtobufSerializer(kind, client, {"auto.register.schemas": False, "use.latest.version": True})
+        values = [json_format.Parse(line, kind()) for line in sys.stdin]
+    elif form == "avro":
         serializer = AvroSerializer(client, AVRO)
         values = [
             {
@@ -61,7 +79,13 @@ if mode == "produce":
         producer.produce(topic, value=serializer(value, context))
     producer.flush()
 else:
-    deserializer = AvroDeserializer(client) if form == "avro" else JSONDeserializer(None, schema_registry_client=client)
+    if form == "protobuf":
+        read = ProtobufDeserializer(message_type(), {}, client)
+        deserializer = lambda value, context: json_format.MessageToDict(read(value, context), preserving_proto_field_name=True)
+    elif form == "avro":
+        deserializer = AvroDeserializer(client)
+    else:
+        deserializer = JSONDeserializer(None, schema_registry_client=client)
     consumer = Consumer({"bootstrap.servers": broker, "group.id": topic, "auto.offset.reset": "earliest"})
     partitions = consumer.list_topics(topic).topics[topic].partitions
     consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
