@@ -21,6 +21,8 @@ var Schemas = []Schema{
 	{Name: "", Title: "no schema", Content: "json"},
 	{Name: "json", Title: "JSON Schema", Content: "json", Text: readingJSONSchema},
 	{Name: "registry-json", Title: "JSON Schema of a registry", Content: "json_schema", Type: "JSON", Text: readingJSONSchema},
+	{Name: "avro", Title: "Avro", Content: "avro", Type: "AVRO", Text: readingAvro},
+	{Name: "protobuf", Title: "Protobuf", Content: "protobuf", Type: "PROTOBUF", Text: readingProtobuf},
 }
 
 // SchemaOf returns the schema with a name.
@@ -70,4 +72,62 @@ const readingJSONSchema = `{
     "restarts": {"type": "integer", "minimum": 0},
     "note": {"type": "string", "maxLength": 200}
   }
+}`
+
+// readingAvro describes the same in Avro.
+const readingAvro = `{
+  "type": "record", "name": "Reading", "fields": [
+    {"name": "at", "type": "long"},
+    {"name": "s", "type": "long"},
+    {"name": "n", "type": "long"},
+    {"name": "device", "type": "string"},
+    {"name": "site", "type": "string"},
+    {"name": "firmware", "type": ["null", "string"], "default": null},
+    {"name": "measured_at", "type": "string"},
+    {"name": "mode", "type": {"type": "enum", "name": "Mode", "symbols": ["idle", "run", "fault"]}},
+    {"name": "online", "type": "boolean"},
+    {"name": "charging", "type": "boolean"},
+    {"name": "temp_c", "type": "double"},
+    {"name": "humidity", "type": "double"},
+    {"name": "pressure", "type": ["null", "double"], "default": null},
+    {"name": "lat", "type": "double"},
+    {"name": "lon", "type": "double"},
+    {"name": "speed", "type": "double"},
+    {"name": "battery", "type": "int"},
+    {"name": "signal", "type": "int"},
+    {"name": "restarts", "type": "int"},
+    {"name": "note", "type": ["null", "string"], "default": null}
+  ]
+}`
+
+// readingProtobuf describes the same in Protobuf.
+const readingProtobuf = `syntax = "proto3";
+
+enum Mode {
+  idle = 0;
+  run = 1;
+  fault = 2;
+}
+
+message Reading {
+  int64 at = 1;
+  int64 s = 2;
+  int64 n = 3;
+  string device = 4;
+  string site = 5;
+  optional string firmware = 6;
+  string measured_at = 7;
+  Mode mode = 8;
+  bool online = 9;
+  bool charging = 10;
+  double temp_c = 11;
+  double humidity = 12;
+  optional double pressure = 13;
+  double lat = 14;
+  double lon = 15;
+  double speed = 16;
+  int32 battery = 17;
+  int32 signal = 18;
+  int32 restarts = 19;
+  optional string note = 20;
 }`
