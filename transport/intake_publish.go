@@ -56,7 +56,7 @@ func (in *intake) publish(ctx context.Context, group []element) (ends *wire.Erro
 	for i := range group {
 		e := &group[i]
 		if e.fault != nil {
-			if in.out = in.form.appendFault(in.out, e.fault); ends == nil {
+			if in.out = in.form.appendFault(in.out, e.fault, false); ends == nil {
 				ends = in.strike(e.fault)
 			}
 			continue
@@ -68,7 +68,7 @@ func (in *intake) publish(ctx context.Context, group []element) (ends *wire.Erro
 			continue
 		}
 		fault := s.publishFault(stored.Err)
-		in.out = in.form.appendFault(in.out, fault)
+		in.out = in.form.appendFault(in.out, fault, stored.Duplicate)
 		if ends == nil && (fault.Retryable() || fault.Code == wire.PublishUnknown || ends401(fault)) {
 			ends = fault
 		}

@@ -53,9 +53,10 @@ type bodyForm interface {
 	// parse returns the record of an element, and what its answer says about it.
 	parse(element []byte, limits wire.Limits) (m ingest.Message, about string, fault *wire.Error)
 	// appendStored appends the answer to a record that is stored, and appendFault that to
-	// one that is not. appendEnd appends why the body is read no further.
+	// one that is not, duplicate if it is the answer of an earlier publish under the same
+	// message id. appendEnd appends why the body is read no further.
 	appendStored(dst []byte, about string, stored upstream.Stored) []byte
-	appendFault(dst []byte, fault *wire.Error) []byte
+	appendFault(dst []byte, fault *wire.Error, duplicate bool) []byte
 	appendEnd(dst []byte, fault *wire.Error) []byte
 }
 
@@ -93,4 +94,14 @@ func (p *inflatedPace) wait(ctx context.Context, most, more int) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// withoutIdempotencyKey returns a fault for a request whose records have no use for the header:
+// without the id that a client believes to have sent, it could store them twice.
+func withoutIdempotencyKey(h http.Header) *wire.Error {
+	if len(h.Values("Idempotency-Key")) == 0 {
+		return nil
+	}
+	return wire.Errorf(wire.BadRequest, "the header Idempotency-Key is for a body of one record of this protocol: "+
+		"leave it out, and send a message_id with each record to /v1/streams/{stream}/records")
 }

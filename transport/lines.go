@@ -28,6 +28,9 @@ func (s *Server) handlePublishLines(w http.ResponseWriter, r *http.Request) {
 	if c.fault == nil {
 		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
 	}
+	if c.fault == nil {
+		c.fault = withoutIdempotencyKey(r.Header)
+	}
 	if c.fault != nil {
 		s.refuse(w, r, c.fault)
 		return
@@ -50,11 +53,14 @@ func (recordLines) parse(line []byte, limits wire.Limits) (m ingest.Message, abo
 }
 
 func (recordLines) appendStored(dst []byte, _ string, stored upstream.Stored) []byte {
-	m := wire.Published{Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp}
+	m := wire.Published{Partition: stored.Partition, Offset: stored.Offset, Timestamp: stored.Timestamp, Duplicate: stored.Duplicate}
 	return append(m.AppendBody(dst), '\n')
 }
 
-func (recordLines) appendFault(dst []byte, fault *wire.Error) []byte {
+func (recordLines) appendFault(dst []byte, fault *wire.Error, duplicate bool) []byte {
+	if fault.Code == wire.DeadLettered {
+		return append((&wire.DeadLetter{Why: fault, Duplicate: duplicate}).AppendBody(dst), '\n')
+	}
 	return append(fault.AppendBody(dst), '\n')
 }
 

@@ -274,6 +274,7 @@ func TestLinesRefused(t *testing.T) {
 		"no token":  {publishPath, "x", nil, 401, "unauthenticated"},
 		"coding":    {publishPath, live, []string{"Content-Encoding", "br"}, 415, "bad_request"},
 		"parameter": {publishPath + "?key=a", live, nil, 400, "bad_request"},
+		"header id": {publishPath, live, []string{"Idempotency-Key", "a"}, 400, "bad_request"},
 	} {
 		status, head, body := in.do(http.MethodPost, c.path, c.token, `{"data":1}`, append(c.header, "Content-Type", "application/x-ndjson")...)
 		if status != c.status || codeIn([]byte(body)) != c.code || head.Get("Content-Type") != "application/problem+json" {

@@ -64,6 +64,9 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, c *client, mediaT
 	if c.fault == nil {
 		_, c.fault = wire.ParsePlainQuery(r.URL.RawQuery, false)
 	}
+	if c.fault == nil {
+		c.fault = withoutIdempotencyKey(r.Header)
+	}
 	if c.fault != nil {
 		p.refuse(c.fault)
 		return nil, false
@@ -229,10 +232,10 @@ func (p *proxied) reports(form proxiedRecords, body []byte) {
 		switch {
 		case e.fault != nil:
 			p.server.noteFault(e.fault, p.client.address)
-			out = form.appendFault(out, e.fault)
+			out = form.appendFault(out, e.fault, false)
 			continue
 		case results[0].Err != nil:
-			out = form.appendFault(out, p.server.publishFault(results[0].Err))
+			out = form.appendFault(out, p.server.publishFault(results[0].Err), false)
 		default:
 			out = form.appendStored(out, e.about, results[0])
 		}
@@ -269,10 +272,10 @@ func (f proxiedRecords) appendStored(dst []byte, about string, stored upstream.S
 	return append(restproxy.AppendReport(dst, f.cluster, f.topic, about, stored), '\n')
 }
 
-func (proxiedRecords) appendFault(dst []byte, fault *wire.Error) []byte {
+func (proxiedRecords) appendFault(dst []byte, fault *wire.Error, _ bool) []byte {
 	return append(restproxy.AppendFault3(dst, fault), '\n')
 }
 
 func (f proxiedRecords) appendEnd(dst []byte, fault *wire.Error) []byte {
-	return f.appendFault(dst, fault)
+	return f.appendFault(dst, fault, false)
 }

@@ -179,6 +179,7 @@ func TestProxyFaults(t *testing.T) {
 		"too large":       {"orders", live, strings.Repeat(" ", 301), strings.Repeat(" ", 301), "", 413, 413},
 		"too many":        {"orders", live, `{"records":[{},{},{}]}`, `{}{}{}`, "", 413, 413},
 		"a parameter":     {"orders?key=a", live, v2, v3, "", 400, 400},
+		"a message id":    {"orders", live, v2, v3, "Idempotency-Key: a", 400, 400},
 	} {
 		for version, path := range map[string]string{"v2": "/topics/" + c.topic, "v3": proxyPath + strings.Replace(c.topic+"/records", "?key=a/records", "/records?key=a", 1)} {
 			body, kind := c.v2, "application/vnd.kafka.json.v2+json"
