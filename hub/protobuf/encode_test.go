@@ -22,33 +22,36 @@ func TestViolations(t *testing.T) {
 		`{"oneNull":null,"oneInt32":1}`:       `/oneInt32 oneOf is one of several properties that exclude each other, and another one is set`,
 		`{"int32s":[1,"x",null,2.5,{}],"strings":[1],"children":[{},{"bools":[0]}]}`: `/int32s/1 type must be an integer of 32 bits (-2147483648 to 2147483647); /int32s/2 type must be an integer of 32 bits (-2147483648 to 2147483647); ` +
 			`/int32s/3 type must be an integer of 32 bits (-2147483648 to 2147483647); /int32s/4 type must be an integer of 32 bits (-2147483648 to 2147483647); /strings/0 type must be a string; /children/1/bools/0 type must be a boolean`,
-		`{"anInt32":2147483648}`:          `/anInt32 range must be an integer of 32 bits (-2147483648 to 2147483647)`,
-		`{"aUint32":-1}`:                  `/aUint32 range must be an integer of 32 bits without a sign (0 to 4294967295)`,
-		`{"anInt64":9223372036854775808}`: `/anInt64 range must be an integer of 64 bits (-9223372036854775808 to 9223372036854775807)`,
-		`{"anInt64":" 1"}`:                `/anInt64 type must be an integer of 64 bits (-9223372036854775808 to 9223372036854775807)`,
-		`{"aUint64":1e20}`:                `/aUint64 range must be an integer of 64 bits without a sign (0 to 18446744073709551615)`,
-		`{"aDouble":1e999,"aFloat":1e39}`: `/aDouble range must be a number that a float of 64 bits can hold; /aFloat range must be a number that a float of 32 bits can hold`,
-		`{"color":"PINK"}`:                `/color enum must be one of RED, GREEN, BLUE`,
-		`{"color":true}`:                  `/color type must be one of RED, GREEN, BLUE`,
-		`{"color":2147483648}`:            `/color enum must be one of RED, GREEN, BLUE`,
-		`{"someBytes":"*"}`:               `/someBytes format must be a string of base64`,
-		`{"someBytes":"AA\n=="}`:          `/someBytes format must be a string of base64`,
-		`{"aString":"\ud800"}`:            `/aString half_character has half of a character (\ud800 to \udfff without its other half), which readers take for different texts`,
+		`{"anInt32":2147483648}`:           `/anInt32 range must be an integer of 32 bits (-2147483648 to 2147483647)`,
+		`{"aUint32":-1}`:                   `/aUint32 range must be an integer of 32 bits without a sign (0 to 4294967295)`,
+		`{"anInt64":9223372036854775808}`:  `/anInt64 range must be an integer of 64 bits (-9223372036854775808 to 9223372036854775807)`,
+		`{"anInt64":" 1"}`:                 `/anInt64 type must be an integer of 64 bits (-9223372036854775808 to 9223372036854775807)`,
+		`{"aUint64":18446744073709551616}`: `/aUint64 range must be an integer of 64 bits without a sign (0 to 18446744073709551615)`,
+		`{"aUint64":18446744073709551625}`: `/aUint64 range must be an integer of 64 bits without a sign (0 to 18446744073709551615)`,
+		`{"any":{"@type":"test.All"}}`:     `/any/@type enum must be type.googleapis.com/ and the name of a message of the schema`,
+		`{"aUint64":1e20}`:                 `/aUint64 range must be an integer of 64 bits without a sign (0 to 18446744073709551615)`,
+		`{"aDouble":1e999,"aFloat":1e39}`:  `/aDouble range must be a number that a float of 64 bits can hold; /aFloat range must be a number that a float of 32 bits can hold`,
+		`{"color":"PINK"}`:                 `/color enum must be one of RED, GREEN, BLUE`,
+		`{"color":true}`:                   `/color type must be one of RED, GREEN, BLUE`,
+		`{"color":2147483648}`:             `/color enum must be one of RED, GREEN, BLUE`,
+		`{"someBytes":"*"}`:                `/someBytes format must be a string of base64`,
+		`{"someBytes":"AA\n=="}`:           `/someBytes format must be a string of base64`,
+		`{"aString":"\ud800"}`:             `/aString half_character has half of a character (\ud800 to \udfff without its other half), which readers take for different texts`,
 		`{"byInt32":{"a~/":"x","01":"","1":1,"-0":""}}`: `/byInt32/a~0~1 propertyNames must have a name that is an integer of 32 bits (-2147483648 to 2147483647); /byInt32/01 propertyNames must have a name that is an integer of 32 bits (-2147483648 to 2147483647); ` +
 			`/byInt32/1 type must be a string; /byInt32/-0 propertyNames must have a name that is an integer of 32 bits (-2147483648 to 2147483647)`,
-		`{"byBool":{"True":{}}}`:                                     `/byBool/True propertyNames must have the name true or false`,
-		`{"at":"2026-1-01T00:00:00Z"}`:                               `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
-		`{"at":"2026-01-01T00:00:00,5Z"}`:                            `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
-		`{"took":"1"}`:                                               `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
-		`{"took":"1.s"}`:                                             `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
-		`{"took":"315576000000.1s"}`:                                 `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
-		`{"mask":"a_b"}`:                                             `/mask format must be a list of fields in lowerCamelCase with commas between them, such as user.displayName,photo`,
-		`{"any":{"a":1}}`:                                            `/any required must have the property "@type"`,
-		`{"any":{"@type":"x/nothing"}}`:                              `/any/@type enum must be type.googleapis.com/ and the name of a message of the schema`,
-		`{"any":{"aBool":1,"@type":"x/test.All"}}`:                   `/any/aBool type must be a boolean`,
+		`{"byBool":{"True":{}}}`:                   `/byBool/True propertyNames must have the name true or false`,
+		`{"at":"2026-1-01T00:00:00Z"}`:             `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
+		`{"at":"2026-01-01T00:00:00,5Z"}`:          `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
+		`{"took":"1"}`:                             `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
+		`{"took":"1.s"}`:                           `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
+		`{"took":"315576000000.1s"}`:               `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
+		`{"mask":"a_b"}`:                           `/mask format must be a list of fields in lowerCamelCase with commas between them, such as user.displayName,photo`,
+		`{"any":{"a":1}}`:                          `/any required must have the property "@type"`,
+		`{"any":{"@type":"x/nothing"}}`:            `/any/@type enum must be type.googleapis.com/ and the name of a message of the schema`,
+		`{"any":{"aBool":1,"@type":"x/test.All"}}`: `/any/aBool type must be a boolean`,
 		`{"any":{"@type":"x/google.protobuf.Duration","value":"x"}}`: `/any/value format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
 		`{"any":{"@type":"x/google.protobuf.Duration"}}`:             `/any required must have the properties "@type" and "value", and no others`,
-		`{"wInt32":"x"}`:                                             `/wInt32 type must be an integer of 32 bits (-2147483648 to 2147483647)`,
+		`{"wInt32":"x"}`: `/wInt32 type must be an integer of 32 bits (-2147483648 to 2147483647)`,
 	} {
 		_, result := p.message.Encode(nil, []byte(document), limits)
 		if got := words(result.Violations); got != want {
@@ -57,6 +60,10 @@ func TestViolations(t *testing.T) {
 	}
 	if _, result := old.message.Encode(nil, []byte(`{"inner":{"deeper":{"text":1}},"Many":[{}]}`), limits); words(result.Violations) !=
 		` required must have the property "id"; /inner/deeper required must have the property "id"; /inner/deeper/text type must be a string; /Many/0 required must have the property "n"` {
+		t.Errorf("got %s", words(result.Violations))
+	}
+	if _, result := old.message.Encode(nil, []byte(`{"id":1,"size":7,"[test.sizes]":[2,3]}`), limits); words(result.Violations) !=
+		"/size enum must be one of SMALL, LARGE; /[test.sizes]/1 enum must be one of SMALL, LARGE" {
 		t.Errorf("got %s", words(result.Violations))
 	}
 	_, result := p.message.Encode(nil, []byte(`{"strings":[1,2,3,4]}`), schema.Limits{Steps: 1000, Violations: 2})
@@ -121,6 +128,8 @@ func TestHostileDocuments(t *testing.T) {
 	for document, fine := range map[string]bool{
 		`{"child":` + deep(`{"child":`, "", 99) + `{}` + strings.Repeat("}", 100):                                true,
 		`{"child":` + deep(`{"child":`, "", 100) + `{}` + strings.Repeat("}", 101):                               false,
+		`{"child":` + deep(`{"child":`, "", 98) + `{"byString":{"a":1}}` + strings.Repeat("}", 99):               true,
+		`{"child":` + deep(`{"child":`, "", 99) + `{"byString":{"a":1}}` + strings.Repeat("}", 100):              false,
 		`{"anyValue":` + deep("[", "]", 40) + `}`:                                                                true,
 		`{"anyValue":` + deep("[", "]", 60) + `}`:                                                                false,
 		`{"object":` + deep(`{"a":`, "", 60) + "1" + strings.Repeat("}", 61):                                     false,

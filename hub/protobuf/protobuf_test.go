@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,7 @@ func TestHostileValues(t *testing.T) {
 		"text that is not UTF-8":    {all, "\x72\x01\xff"},
 		"a key that is not UTF-8":   {all, bytesField(31, 3, "\x0a\x01\xff")},
 		"a late timestamp":          {all, bytesField(51, 6, "\x08\xff\xff\xff\xff\x7f")[:2] + "\x07\x08\xff\xff\xff\xff\xff\x7f"},
+		"negative nanos":            {all, bytesField(51, 11, "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")},
 		"no value":                  {all, bytesField(55, 0, "")},
 		"a value that is no number": {all, bytesField(55, 9, "\x11\x00\x00\x00\x00\x00\x00\xf8\x7f")},
 		"a path":                    {all, bytesField(53, 5, "\x0a\x03a_B")},
@@ -223,6 +225,15 @@ func TestHostileValues(t *testing.T) {
 		if took := time.Since(began); took > 5*time.Second || allocated > 1000 {
 			t.Errorf("%s: took %s, %.0f allocations", name, took, allocated)
 		}
+	}
+	var before, after runtime.MemStats
+	booleans := []byte("\x00" + bytesField(24, 1<<20, strings.Repeat("\x00", 1<<20)))
+	runtime.ReadMemStats(&before)
+	if _, err := all.AppendJSON(nil, booleans, 1000); !errors.Is(err, protobuf.ErrTooLarge) {
+		t.Error(err)
+	}
+	if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 1<<20 {
+		t.Errorf("a list of booleans takes %d bytes", after.TotalAlloc-before.TotalAlloc)
 	}
 	for name, c := range map[string]struct {
 		schema   *protobuf.Schema
