@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -48,17 +49,22 @@ func TestAvroIsPublished(t *testing.T) {
 	fake.SeedSchema("com.example.Order", 1, 0x12, sr.Schema{Schema: orderSchema})
 	fake.SeedSchema("json", 1, 0x11, sr.Schema{Schema: `{"required":["n"]}`, Type: sr.TypeJSON})
 	r := &ruled{t: t, startedApp: run(t, load(t, avroStreams, servers.Brokers[0], fake.URL()), Options{})}
-	records := func(stream string) []map[string]any {
+	// records waits for n records: a page has what was read from Kafka so far.
+	records := func(stream string, n int) []map[string]any {
 		t.Helper()
-		var page struct{ Records []map[string]any }
-		if err := json.Unmarshal([]byte(r.body("/v1/streams/"+stream+"/records?from=earliest")), &page); err != nil {
-			t.Fatal(err)
+		for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			var page struct{ Records []map[string]any }
+			if err := json.Unmarshal([]byte(r.body("/v1/streams/"+stream+"/records?from=earliest")), &page); err != nil {
+				t.Fatal(err)
+			}
+			if len(page.Records) >= n || time.Now().After(until) {
+				return page.Records
+			}
 		}
-		return page.Records
 	}
-	stored := func(stream string) (list []string) {
+	stored := func(stream string, n int) (list []string) {
 		t.Helper()
-		for _, one := range records(stream) {
+		for _, one := range records(stream, n) {
 			text, _ := one["data"].(string)
 			value, err := base64.StdEncoding.DecodeString(text)
 			if err != nil || one["encoding"] != "base64" {
@@ -88,11 +94,11 @@ func TestAvroIsPublished(t *testing.T) {
 	if text := fmt.Sprint(answer["errors"]); text != "[map[message:is not in the range of int pointer:/n] map[message:is a field that the schema does not have pointer:/q]]" {
 		t.Errorf("the errors are %s", text)
 	}
-	if got, want := fmt.Sprintf("%q", stored("raw")), fmt.Sprintf("%q", []string{head + "\x02a\x02\x02\x04hi", head + "\x02b\x04\x02\x02x", head + "\x02c\x02\x00", head + "\x02d\x02\x00"}); got != want {
+	if got, want := fmt.Sprintf("%q", stored("raw", 4)), fmt.Sprintf("%q", []string{head + "\x02a\x02\x02\x04hi", head + "\x02b\x04\x02\x02x", head + "\x02c\x02\x00", head + "\x02d\x02\x00"}); got != want {
 		t.Errorf("stored is %s, want %s", got, want)
 	}
 	var shown []string
-	for _, one := range records("orders") {
+	for _, one := range records("orders", 4) {
 		shown = append(shown, fmt.Sprint(one["key"], one["data"]))
 	}
 	if got := strings.Join(shown, " "); got != "amap[id:a n:1 note:hi] bmap[id:b n:2 note:x] cmap[id:c n:1 note:<nil>] dmap[id:d n:1 note:<nil>]" {
@@ -103,7 +109,7 @@ func TestAvroIsPublished(t *testing.T) {
 	post("auto-avro", "application/json", `{"data":{"id":"a"}}`, 200)
 	post("auto-json", "application/json", `{"data":{"n": 1}}`, 200)
 	post("auto-json", "application/json", `{"data":{}}`, 422)
-	if got, want := fmt.Sprintf("%q", stored("raw-auto")), fmt.Sprintf("%q", []string{head + "\x02a\x02\x00", "\x00\x00\x00\x00\x11" + `{"n": 1}`}); got != want {
+	if got, want := fmt.Sprintf("%q", stored("raw-auto", 2)), fmt.Sprintf("%q", []string{head + "\x02a\x02\x00", "\x00\x00\x00\x00\x11" + `{"n": 1}`}); got != want {
 		t.Errorf("stored is %s, want %s", got, want)
 	}
 
@@ -111,6 +117,7 @@ func TestAvroIsPublished(t *testing.T) {
 	if answer := post("kept", "application/json", `{"data":{"id": 1}}`, 202); answer["code"] != "dead_lettered" {
 		t.Errorf("got %v", answer)
 	}
+	records("rejected", 1)
 	if letters := r.body("/v1/streams/rejected/records?from=earliest"); !strings.Contains(letters, `["sluice-schema","main/com.example.Order"]`) || !strings.Contains(letters, `"data":{"id": 1}`) || !strings.Contains(letters, "must be a string") {
 		t.Errorf("the dead letters are %s", letters)
 	}
@@ -140,7 +147,7 @@ func TestAvroIsPublished(t *testing.T) {
 	proxy(v2, "application/vnd.kafka.jsonschema.v2+json", `{"records":[{"value":{"id":"v2"}}]}`, 415, "no schema of the type JSONSCHEMA")
 	proxy(v3, "application/json", `{"value":{"type":"AVRO","schema_id":16,"data":{"id":"v3"}}}`, 200, `"offset":6`)
 	proxy(v3, "application/json", `{"value":{"type":"AVRO","schema_id":17,"data":{"id":"v3"}}}`, 200, "another one than that with the id 17")
-	if got := stored("raw"); len(got) != 7 || got[4] != head+"\x04v2\x0a\x02\x02x" || got[5] != head+"\x04v2\x0c\x00" || got[6] != head+"\x04v3\x02\x00" {
+	if got := stored("raw", 7); len(got) != 7 || got[4] != head+"\x04v2\x0a\x02\x02x" || got[5] != head+"\x04v2\x0c\x00" || got[6] != head+"\x04v3\x02\x00" {
 		t.Errorf("stored is %q", got)
 	}
 
