@@ -41,6 +41,9 @@ message_ids: {wait: 300ms, margin: 2s}
 			}
 			mu.Lock()
 			told[answer.Code]++
+			if answer.Code == "publish_unknown" {
+				between.lose.Store(300)
+			}
 			final := true
 			switch {
 			case err == nil && answer.Status == http.StatusAccepted && answer.Code == "dead_lettered":
@@ -59,7 +62,7 @@ message_ids: {wait: 300ms, margin: 2s}
 			pause(ctx, 50*time.Millisecond)
 		}
 	}
-	between.lose.Store(300)
+	between.lose.Store(1000) // until that has struck
 	var all sync.WaitGroup
 	for n := range ids {
 		for at := range 4 {

@@ -1,4 +1,4 @@
-// Package bounds holds parsers to what an input may cost, in fuzz tests. It depends on nothing
+// Package bounds holds parsers to what an input may cost, in tests. It depends on nothing
 // of this repository.
 package bounds
 
@@ -18,7 +18,8 @@ type Limits struct {
 	// Bytes is how much may be allocated for any input, and PerByte how much more for each byte
 	// of the input.
 	Bytes, PerByte int
-	Time           time.Duration
+	// Time is how long the parser may take, as Took measures it.
+	Time time.Duration
 }
 
 // attempts is how often a parser is called that seems to cost too much: a busy machine is not
@@ -33,9 +34,9 @@ func (l Limits) Check(t testing.TB, input int, parse func()) {
 	var got uint64
 	var took time.Duration
 	for range attempts {
-		before, begun := allocated(), time.Now()
-		parse()
-		took, got = time.Since(begun), allocated()-before
+		before := allocated()
+		took = Took(parse)
+		got = allocated() - before
 		if got <= most && took <= l.Time {
 			return
 		}
