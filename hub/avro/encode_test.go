@@ -261,6 +261,13 @@ func TestEncodingIsBounded(t *testing.T) {
 	for range 30 {
 		deep = `{"l":` + deep + `,"r":null,"op":"b"}`
 	}
+	several := func(n int, shape string) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf(shape, i)
+		}
+		return strings.Join(list, ",")
+	}
 	nested := func(n int, inner string) string { return strings.Repeat(`{"n":`, n) + inner + strings.Repeat(`}`, n) }
 	for name, c := range map[string]struct{ schema, in, want string }{
 		"deep":            {`{"type":"record","name":"R","fields":[{"name":"n","type":["null","R"]}]}`, nested(600, "null"), "levels deep in the schema (too_deep)"},
@@ -270,11 +277,19 @@ func TestEncodingIsBounded(t *testing.T) {
 		"large defaults":  {`{"type":"array","items":{"type":"record","name":"R","fields":[{"name":"s","type":"string","default":"` + strings.Repeat("d", 10_000) + `"}]}}`, `[` + strings.Repeat("{},", 100) + `{}]`, "too many steps"},
 		"digits":          {`{"type":"bytes","logicalType":"decimal","precision":1000,"scale":0}`, strings.Repeat("9", 1<<20), "digits"},
 		"a long number":   {`"int"`, strings.Repeat("9", 1<<20), "range of int"},
+		"missing fields":  {`{"type":"array","items":{"type":"record","name":"R","fields":[` + several(1000, `{"name":"f%d","type":"int"}`) + `]}}`, `[` + strings.Repeat("{},", 20_000) + `{}]`, "too many steps"},
+		"empty records":   {`{"type":"array","items":[` + several(1000, `{"type":"record","name":"R%d","fields":[{"name":"f","type":"int"}]}`) + `]}`, `[` + strings.Repeat("{},", 20_000) + `{}]`, "too many steps"},
+		"a long name":     {`[` + several(1000, `{"type":"record","name":"R%d","fields":[{"name":"f","type":"int"}]}`) + `]`, `{"` + strings.Repeat(`\n`, 30_000) + `":1}`, "too many steps"},
+		"a long symbol":   {`[` + several(1000, `{"type":"enum","name":"E%d","symbols":["a"]}`) + `]`, `"` + strings.Repeat(`\n`, 30_000) + `"`, "too many steps"},
+		"large decimals":  {`{"type":"array","items":{"type":"bytes","logicalType":"decimal","precision":600,"scale":300}}`, `[` + strings.Repeat("1e299,", 20_000) + `0]`, "too many steps"},
 		"unknown members": {`[` + both + `,"null",{"type":"map","values":"null"}]`, `{"x":[` + strings.Repeat("1,", 1<<20) + `1]}`, "/x must be null"},
 	} {
 		bounds := limits
-		if name == "choices" {
-			bounds.Steps /= 10 // it takes all of them
+		switch name { // they take all of them
+		case "choices":
+			bounds.Steps /= 10
+		case "a long name", "a long symbol", "large decimals":
+			bounds.Steps /= 100
 		}
 		s, began := compile(t, c.schema), time.Now()
 		allocated := testing.AllocsPerRun(1, func() {

@@ -24,6 +24,10 @@ func (e *encoder) decimal(n *node, i int, text []byte) bool {
 	if v, ok := d.integer(n.scale); ok {
 		b = binary.BigEndian.AppendUint64(room[:0], uint64(v))
 	} else {
+		// A number of a few bytes can have hundreds of digits.
+		if !e.spend((d.exponent + n.scale) / 2) {
+			return false
+		}
 		b = d.large(n.scale)
 	}
 	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {

@@ -10,6 +10,7 @@ import (
 // come, and are moved if that is not the order of the schema.
 func (e *encoder) record(n *node, i, depth int) (end int, ok bool) {
 	start, base, before := len(e.out), len(e.fields), len(e.found)
+	e.spend(len(n.of) / 8)
 	for range n.of {
 		e.fields = append(e.fields, span{})
 	}
@@ -17,7 +18,7 @@ func (e *encoder) record(n *node, i, depth int) (end int, ok bool) {
 	at, next, inOrder := i+1, 0, true
 	for {
 		name, value, more := jsonscan.NextMember(e.doc, at)
-		if at = value; !more || e.left < 0 {
+		if at = value; !more || !e.spend(len(name)/16) {
 			break
 		}
 		f := n.field(name, next)
@@ -39,7 +40,9 @@ func (e *encoder) record(n *node, i, depth int) (end int, ok bool) {
 		}
 		inOrder = false
 		if n.defaults[f] == nil {
-			ok = e.failBefore(before, finding{what: keywordRequired, at: i, of: n, n: f})
+			if ok = e.failBefore(before, finding{what: keywordRequired, at: i, of: n, n: f}); !e.spend(1) {
+				break
+			}
 			before++
 		}
 	}

@@ -24,6 +24,9 @@ func (e *encoder) named(n *node, i int) (branch, value int) {
 	if !more {
 		return -1, 0
 	}
+	if e.spend(len(name) / 16); len(name) > n.longest {
+		return -1, 0
+	}
 	text, _ := unquoted(name)
 	branch, known := n.places[string(text)]
 	if !known {
@@ -69,7 +72,8 @@ func (e *encoder) plain(n *node, i, depth int, fitting []int) (end int, ok bool)
 		for _, b := range fitting {
 			e.quiet++
 			e.out = binary.AppendVarint(e.out[:start], int64(b))
-			ok = e.spend(1) && e.scalar(n.of[b], i, end, exact)
+			// Each reads all of the value, of which escapes take the longest.
+			ok = e.spend(1+(end-i)/8) && e.scalar(n.of[b], i, end, exact)
 			if e.quiet--; ok || e.left < 0 {
 				return end, ok
 			}
@@ -114,6 +118,7 @@ func (e *encoder) misfits(n *node, i int) (count int) {
 	if n.kind != kindRecord {
 		return 0
 	}
+	e.spend(1)
 	known, next := 0, 0
 	for at := i + 1; e.left >= 0; {
 		name, value, more := jsonscan.NextMember(e.doc, at)
@@ -121,7 +126,7 @@ func (e *encoder) misfits(n *node, i int) (count int) {
 			break
 		}
 		at = e.skip(value)
-		e.spend(1)
+		e.spend(1 + len(name)/8)
 		f := n.field(name, next)
 		switch {
 		case f < 0:

@@ -48,6 +48,8 @@ type node struct {
 
 	// places finds symbols, fields and branches by their names.
 	places map[string]int
+	// longest is how long a name in places can be as it is written in JSON, in bytes.
+	longest int
 	// defaults are those of the fields of a record, encoded; nil for none. required counts
 	// the fields without one.
 	defaults [][]byte
@@ -110,6 +112,12 @@ func (n *node) takes(f form) bool {
 	return false
 }
 
+// put notes the place of a symbol, field or branch.
+func (n *node) put(name string, place int) {
+	n.places[name] = place
+	n.longest = max(n.longest, len(`""`)+len(`\u0000`)*len(name))
+}
+
 // field returns the place of a field by its name as it is written, -1 for none. Most often it
 // is the next.
 func (n *node) field(name []byte, next int) int {
@@ -117,6 +125,9 @@ func (n *node) field(name []byte, next int) int {
 		if written := n.names[next]; string(written[:len(written)-1]) == string(name) {
 			return next
 		}
+	}
+	if len(name) > n.longest {
+		return -1
 	}
 	text, ok := jsonscan.Unquote(name)
 	if f, known := n.places[text]; ok && known {

@@ -126,7 +126,7 @@ func (c *compiler) define(n *avro.SchemaNode) (*node, error) {
 	case "enum":
 		made.kind = kindEnum
 		for i, s := range n.Symbols {
-			made.places[s] = i
+			made.put(s, i)
 			made.symbols = append(made.symbols, jsonscan.AppendString(nil, s))
 		}
 		return made, nil
@@ -139,7 +139,7 @@ func (c *compiler) define(n *avro.SchemaNode) (*node, error) {
 	for i := range n.Fields {
 		fields[i] = &n.Fields[i].Type
 		made.names = append(made.names, append(jsonscan.AppendString(nil, n.Fields[i].Name), ':'))
-		made.places[n.Fields[i].Name] = i
+		made.put(n.Fields[i].Name, i)
 	}
 	c.records = append(c.records, record{made, n.Fields})
 	return c.with(made, namespace, fields...)
@@ -161,7 +161,7 @@ func (c *compiler) with(to *node, namespace string, parts ...*avro.SchemaNode) (
 func (n *node) distinguish() {
 	n.places = map[string]int{}
 	for i, branch := range n.of {
-		n.places[branch.name] = i
+		n.put(branch.name, i)
 		for f := range forms {
 			if branch.takes(f) {
 				n.fitting[f] = append(n.fitting[f], i)
