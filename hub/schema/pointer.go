@@ -9,32 +9,36 @@ import (
 // PointerTo returns the JSON pointer to the value that begins at a place of a document that
 // jsonscan.Check has accepted, as Violation.Pointer is.
 func PointerTo(doc []byte, at int) string {
-	var path []string
-	for i := len(doc) - len(jsonscan.TrimSpace(doc)); i < at; {
-		next, n, found := i+1, 0, false
-		for !found {
-			var name []byte
-			value, more := next, false
-			switch doc[i] {
-			case '{':
-				name, value, more = jsonscan.NextMember(doc, next)
-			case '[':
-				value, more = jsonscan.NextElement(doc, next)
+	type level struct {
+		name  []byte // of the member, nil in an array
+		n     int    // of the element
+		named bool   // the next string is a name
+	}
+	var around []level
+	for i := 0; i < at && i < len(doc); i++ {
+		last := len(around) - 1
+		switch doc[i] {
+		case '{':
+			around = append(around, level{named: true})
+		case '[':
+			around = append(around, level{})
+		case '}', ']':
+			around = around[:max(0, last)]
+		case ',':
+			around[last].n++
+			around[last].named = around[last].name != nil
+		case '"':
+			end := jsonscan.EndOfValue(doc, i)
+			if last >= 0 && around[last].named {
+				around[last].name, around[last].named = doc[i:end], false
 			}
-			if !more {
-				return join(path)
-			}
-			next = jsonscan.EndOfValue(doc, value)
-			if found = at < next; !found {
-				n++
-				continue
-			}
-			if step := strconv.Itoa(n); name == nil {
-				path = append(path, step)
-			} else {
-				path = append(path, string(unquoted(name)))
-			}
-			i = value
+			i = end - 1
+		}
+	}
+	path := make([]string, len(around))
+	for i, l := range around {
+		if path[i] = strconv.Itoa(l.n); l.name != nil {
+			path[i] = string(unquoted(l.name))
 		}
 	}
 	return join(path)
