@@ -28,7 +28,7 @@ func withSchema(t *testing.T) options {
 	return options{config: func(c *transport.Config) {
 		c.Ingest = ingest.New(c.Hub, nil, nil)
 		own := ingest.Stream{
-			Steps:  []ingest.Step{ingest.Conforms{Schema: compiled, Turns: make(chan struct{}, 1), Limits: schema.Limits{Steps: 10_000, Violations: 3}}},
+			Steps:  []ingest.Step{ingest.Conforms{Schema: compiled, Turns: ingest.NewTurns(1), Limits: schema.Limits{Steps: 10_000, Violations: 3}}},
 			Schema: ingest.Fixed(compiled),
 		}
 		c.Ingest.SetStreams(map[string]ingest.Stream{"orders": own, "hidden": own})

@@ -15,6 +15,8 @@
 //     has these, and never in the stream. See [DeadLetters].
 //   - A value that has a schema to match is checked as the bytes that are stored. See
 //     [Conforms].
+//   - Values are checked in turns, a few at a time: tenants have equal shares of the time, and
+//     so have the principals of a tenant. See [Turns].
 //   - A record with a message id passes [Stream.Once] first, or is refused: package once
 //     stores it once.
 //   - A batch is not atomic: the verdict for one record says nothing about the

@@ -2,10 +2,8 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 
 	"sluice/hub/schema"
-	"sluice/hub/upstream"
 )
 
 // Definition is the schema of a stream as clients are shown it.
@@ -48,13 +46,12 @@ type Conforms struct {
 	Schema Validator
 	// Limits are for all records of a request together.
 	Limits schema.Limits
-	// Turns has room for as many batches as may be checked at the same time, one value
-	// after the other, by all steps that share it, so that their memory is bounded.
-	Turns chan struct{}
+	// Turns are those of all steps that share them: a batch is checked one value after the
+	// other, and few of them at the same time, so that their memory is bounded.
+	Turns *Turns
 }
 
-// Check implements Step. It blocks until it is its turn: while as many batches of other
-// clients are checked, each of which takes a bounded time.
+// Check implements Step. It blocks until it is its turn.
 func (c Conforms) Check(ctx context.Context, b *Batch) {
 	c.each(ctx, b, func(m *Message, limits schema.Limits) schema.Result { return c.Schema.Validate(m.Value, limits) })
 }
@@ -68,7 +65,7 @@ type Encodes struct {
 	Schema Encoder
 	// Limits and Turns are those of Conforms.
 	Limits schema.Limits
-	Turns  chan struct{}
+	Turns  *Turns
 }
 
 // Check implements Step. It blocks like that of Conforms.
@@ -87,7 +84,7 @@ func (Encodes) Settled(*Batch) {}
 
 // each checks all records of a batch that have a value.
 func (c Conforms) each(ctx context.Context, b *Batch, of func(*Message, schema.Limits) schema.Result) {
-	limits, turn := c.Limits, turn{of: c.Turns}
+	limits, turn := c.Limits, turn{of: c.Turns, by: &b.Publisher}
 	defer turn.end()
 	for i := range b.Len() {
 		m := b.Message(i)
@@ -97,34 +94,6 @@ func (c Conforms) each(ctx context.Context, b *Batch, of func(*Message, schema.L
 		if err := checkOne(ctx, m, &limits, &turn, of); err != nil {
 			b.Settle(i, Rejected(err))
 		}
-	}
-}
-
-// turn is that of a batch. A turn for each value would pass from batch to batch with each of
-// them, and take longer than the check.
-type turn struct {
-	of    chan struct{}
-	taken bool
-}
-
-// take waits for the turn, if it has not come yet.
-func (t *turn) take(ctx context.Context) error {
-	if t.taken {
-		return nil
-	}
-	select {
-	case t.of <- struct{}{}:
-		t.taken = true
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait to check the value: %w", upstream.ErrPublishUnavailable)
-	}
-}
-
-// end gives the turn back.
-func (t *turn) end() {
-	if t.taken {
-		<-t.of
 	}
 }
 
@@ -138,6 +107,7 @@ func checkOne(ctx context.Context, m *Message, limits *schema.Limits, turn *turn
 	}
 	result := of(m, *limits)
 	limits.Steps = max(0, limits.Steps-result.Steps)
+	turn.steps += 1 + result.Steps
 	if len(result.Violations) == 0 {
 		return nil
 	}

@@ -21,7 +21,7 @@ func conforms(t *testing.T, turns int) ingest.Conforms {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ingest.Conforms{Schema: compiled, Limits: schema.Limits{Steps: 10_000, Violations: 3}, Turns: make(chan struct{}, turns)}
+	return ingest.Conforms{Schema: compiled, Limits: schema.Limits{Steps: 10_000, Violations: 3}, Turns: ingest.NewTurns(turns)}
 }
 
 // TestWhatWasCheckedIsStored: the bytes that match the schema are those that reach the
@@ -98,7 +98,7 @@ func TestChecksTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		held := heldSchema{make(chan struct{}, 9), make(chan struct{})}
-		turns := make(chan struct{}, 2)
+		turns := ingest.NewTurns(2)
 		p := ingest.New(&memoryStore{}, nil, []ingest.Step{ingest.Conforms{Schema: held, Turns: turns}})
 		done := make(chan ingest.Verdict, 4)
 		for range 4 {
@@ -124,8 +124,8 @@ func TestChecksTakeTurns(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(turns) != 0 {
-			t.Errorf("%d turns are not given back", len(turns))
+		if n := turns.Held(); n != 0 {
+			t.Errorf("%d turns are not given back", n)
 		}
 	})
 }

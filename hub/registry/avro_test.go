@@ -33,7 +33,7 @@ func publish(t *testing.T, step ingest.Step, values ...string) (stored, seen [][
 }
 
 func conforms(s *registry.Subject) registry.Conforms {
-	return registry.Conforms{Subject: s, Framed: true, Limits: schema.Limits{Steps: 1000, Violations: 3}, Turns: make(chan struct{}, 1)}
+	return registry.Conforms{Subject: s, Framed: true, Limits: schema.Limits{Steps: 1000, Violations: 3}, Turns: ingest.NewTurns(1)}
 }
 
 // TestAvroIsStored: values are stored in Avro after the id of the schema, with the types of

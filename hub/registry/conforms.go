@@ -16,7 +16,7 @@ type Conforms struct {
 	Framed bool
 	// Limits and Turns are those of ingest.Conforms.
 	Limits schema.Limits
-	Turns  chan struct{}
+	Turns  *ingest.Turns
 }
 
 // Check implements ingest.Step. It does not wait for the registry: while there is no schema,

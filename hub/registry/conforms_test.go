@@ -45,7 +45,7 @@ func TestStoredAfterTheID(t *testing.T) {
 	publish := func(framed bool, values ...string) (stored, seen [][]byte, faults []error) {
 		t.Helper()
 		to, then := &memory{}, &sees{}
-		step := registry.Conforms{Subject: s, Framed: framed, Limits: schema.Limits{Steps: 1000, Violations: 3}, Turns: make(chan struct{}, 1)}
+		step := registry.Conforms{Subject: s, Framed: framed, Limits: schema.Limits{Steps: 1000, Violations: 3}, Turns: ingest.NewTurns(1)}
 		messages := make([]ingest.Message, len(values))
 		for i, value := range values {
 			if value != "" {

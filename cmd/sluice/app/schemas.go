@@ -19,8 +19,8 @@ import (
 type schemas struct {
 	of       map[string]*schema.JSON
 	subjects map[string]*registry.Subject
-	// turns bounds how many values are checked at the same time.
-	turns chan struct{}
+	// turns are those in which values are checked.
+	turns *ingest.Turns
 }
 
 // newSchemas compiles the schemas of a configuration. Those that were in force before are
@@ -28,7 +28,7 @@ type schemas struct {
 func newSchemas(c *config.Config, from registrySet, was *schemas) (*schemas, error) {
 	made := &schemas{
 		of: map[string]*schema.JSON{}, subjects: map[string]*registry.Subject{},
-		turns: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		turns: ingest.NewTurns(runtime.GOMAXPROCS(0)),
 	}
 	if was != nil {
 		made.turns = was.turns
