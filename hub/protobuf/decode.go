@@ -151,6 +151,7 @@ func (d *decoder) list(f *field, low, high, depth int) error {
 // object shows a map, ordered by its keys. Of entries with the same key the last one counts.
 func (d *decoder) object(f *field, low, high, depth int) error {
 	of, begin := &f.message.fields[0], len(d.keys)
+	d.keys = slices.Grow(d.keys, high-low)
 	for i := low; i < high; i++ {
 		k := key{at: i}
 		sub := len(d.entries)

@@ -129,6 +129,7 @@ func (e *encoder) close(begin int) {
 	}
 	var room [binary.MaxVarintLen32]byte
 	n := binary.PutUvarint(room[:], uint64(size))
+	e.spend(size / 512) // what is moved once for each message around it
 	e.out = append(e.out, room[:n-1]...)
 	copy(e.out[begin+n-1:], e.out[begin:begin+size])
 	copy(e.out[begin-1:], room[:n])
