@@ -174,6 +174,31 @@ func TestLatestIsFollowed(t *testing.T) {
 	})
 }
 
+// TestEmptiedRegistry: a registry that was emptied and filled again has another schema under the
+// same id and version, which comes into force like a new version.
+func TestEmptiedRegistry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		before, after := newFake(t), newFake(t)
+		before.register(t, "s", first)
+		after.register(t, "s", second)
+		var emptied atomic.Bool
+		r := open(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if emptied.Load() {
+				after.Handler().ServeHTTP(w, q)
+				return
+			}
+			before.Handler().ServeHTTP(w, q)
+		}), nil)
+		s := r.Subject("s", 0, registry.JSONSchema)
+		run(t, r)
+		inForce(t, r, s, first, "")
+		emptied.Store(true)
+		time.Sleep(refresh + time.Second)
+		inForce(t, r, s, second, "")
+	})
+}
+
 // TestAwayAtStart: the server starts without the registry, and has the schema soon after it
 // is there.
 func TestAwayAtStart(t *testing.T) {

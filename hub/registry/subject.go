@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,11 +29,19 @@ type Subject struct {
 
 // version is a schema that is in force.
 type version struct {
-	id     uint32
-	number int
-	schema Encoder
+	id         uint32
+	number     int
+	text       string // with references, as the registry has it
+	references []sr.SchemaReference
+	schema     Encoder
 	// withoutEffect are the places of the schema that have no effect.
 	withoutEffect []string
+}
+
+// is reports whether a version is that of an answer. A registry that was emptied gives the ids of
+// its schemas to others: values encoded by the former one could not be decoded.
+func (v *version) is(got sr.SubjectSchema) bool {
+	return int(v.id) == got.ID && v.number == got.Version && v.text == got.Schema.Schema && slices.Equal(v.references, got.References)
 }
 
 // Definition returns the schema that is in force. Without one, the error is
@@ -75,7 +84,7 @@ func (s *Subject) refresh(ctx context.Context, c *client) (changed bool, err err
 	if err != nil {
 		return false, err
 	}
-	if now := s.current.Load(); now != nil && int(now.id) == got.ID && now.number == got.Version {
+	if now := s.current.Load(); now != nil && now.is(got) {
 		return false, nil
 	}
 	next, err := s.compile(ctx, c, got)
@@ -103,7 +112,7 @@ func (s *Subject) compile(ctx context.Context, c *client, got sr.SubjectSchema) 
 	if err != nil {
 		return nil, err
 	}
-	made := &version{id: uint32(got.ID), number: got.Version, schema: compiled}
+	made := &version{id: uint32(got.ID), number: got.Version, text: got.Schema.Schema, references: got.References, schema: compiled}
 	if of.withoutEffect != nil {
 		made.withoutEffect = of.withoutEffect(compiled)
 	}
