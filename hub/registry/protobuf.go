@@ -27,7 +27,8 @@ var protobufLanguage = language{
 		for _, other := range others {
 			text += fmt.Sprintf("\n// The file %q, which is imported:\n\n%s", other.name, other.text)
 		}
-		return protobufMessage{message, text}, nil
+		sum := sha256.Sum256([]byte(text))
+		return protobufMessage{message, []byte(text), hex.EncodeToString(sum[:16])}, nil
 	},
 	decoder: func(text string, others []referred) (decoder, error) {
 		compiled, err := compileProtobuf(text, others)
@@ -38,20 +39,18 @@ var protobufLanguage = language{
 // protobufMessage is a message of a schema of Protobuf, with the text of the schema.
 type protobufMessage struct {
 	*protobuf.Message
-	text string
+	text []byte
+	tag  string
 }
 
 // Text implements ingest.Definition. The files that the schema imports follow it.
-func (p protobufMessage) Text() []byte { return []byte(p.text) }
+func (p protobufMessage) Text() []byte { return p.text }
 
 // MediaType implements ingest.Definition.
 func (protobufMessage) MediaType() string { return "text/x-protobuf" }
 
 // Tag implements ingest.Definition.
-func (p protobufMessage) Tag() string {
-	sum := sha256.Sum256([]byte(p.text))
-	return hex.EncodeToString(sum[:16])
-}
+func (p protobufMessage) Tag() string { return p.tag }
 
 // protobufSchema is a schema of Protobuf.
 type protobufSchema struct{ *protobuf.Schema }

@@ -1,7 +1,6 @@
 package restproxy
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -82,13 +81,43 @@ func (d Declared) Check(mediaType string, id uint32, text []byte) *wire.Error {
 	return fault
 }
 
-// sameText reports whether two schemas are the same but for white space.
+// sameText reports whether two schemas are the same, in JSON but for white space. It reads them as
+// far as they are the same: each record of a request can declare one.
 func sameText(declared string, text []byte) bool {
 	if declared == string(text) {
 		return true
 	}
-	var a, b bytes.Buffer
-	return json.Compact(&a, []byte(declared)) == nil && json.Compact(&b, text) == nil && bytes.Equal(a.Bytes(), b.Bytes())
+	i, j, quoted := 0, 0, false
+	for {
+		if !quoted {
+			i, j = afterSpace(declared, i), afterSpace(text, j)
+		}
+		if i == len(declared) || j == len(text) {
+			return i == len(declared) && j == len(text) && json.Valid([]byte(declared)) && json.Valid(text)
+		}
+		c := declared[i]
+		if c != text[j] {
+			return false
+		}
+		i, j = i+1, j+1
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && i < len(declared) && j < len(text):
+			if declared[i] != text[j] {
+				return false
+			}
+			i, j = i+1, j+1
+		}
+	}
+}
+
+// afterSpace returns where white space of JSON ends.
+func afterSpace[T string | []byte](text T, i int) int {
+	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\r' || text[i] == '\t') {
+		i++
+	}
+	return i
 }
 
 // declare reads a field about the schema of values. It reports false for another field.

@@ -1,9 +1,11 @@
 package restproxy_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/hub/ingest"
 	"sluice/transport/wire"
@@ -71,5 +73,42 @@ func TestDeclared(t *testing.T) {
 		if _, fault := restproxy.ParseTyped2([]byte(body), limits, &declared); fault == nil {
 			t.Errorf("%s is accepted", body)
 		}
+	}
+}
+
+// TestDeclaredText: the text of a schema is the same but for white space between its parts, and
+// takes little time to compare, as each record can declare one.
+func TestDeclaredText(t *testing.T) {
+	t.Parallel()
+	declares := func(text string) restproxy.Declared {
+		value, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, d, fault := restproxy.Parse3([]byte(`{"value":{"type":"JSONSCHEMA","schema":`+string(value)+`,"data":1}}`), limits)
+		if fault != nil {
+			t.Fatal(fault)
+		}
+		return d
+	}
+	const text = `{"a": "b \" c\\", "d":[1, 2]}`
+	for declared, same := range map[string]bool{
+		text: true, `{"a":"b \" c\\","d":[1,2]}`: true, "\n{ \"a\" : \"b \\\" c\\\\\",\t\"d\":[ 1 ,2 ]\r}\n": true,
+		`{"a":"b  \" c\\","d":[1,2]}`: false, `{"a":"b \"c\\","d":[1,2]}`: false, `{"a":"b \" c\\","d":[12]}`: false,
+		`{"a":"b \" c\\","d":[1,2]`: false, `{"a":"b \" c\\","d":[1,2]}}`: false, `{"a":"b \` + "\x01": false, ``: true,
+	} {
+		if fault := declares(declared).Check("application/schema+json", 1, []byte(text)); (fault == nil) != same {
+			t.Errorf("%s: got %v", declared, fault)
+		}
+	}
+	large := []byte(`{"a":[` + strings.Repeat(`"text", `, 1<<17) + `1]}`)
+	d, began := declares(`{"a":[]}`), time.Now()
+	for range 600 {
+		if d.Check("application/schema+json", 1, large) == nil {
+			t.Fatal("is accepted")
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %s", took)
 	}
 }
