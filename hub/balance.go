@@ -6,7 +6,7 @@ import (
 )
 
 // balance keeps all logs together within LogMemory: it shrinks the logs of streams
-// without subscribers first, then the largest. It reports whether there was too
+// without subscribers that are not paused first, then the largest. It reports whether there was too
 // much.
 func (h *Hub) balance() bool {
 	most := h.limits().LogMemory
@@ -25,7 +25,7 @@ func (h *Hub) balance() bool {
 			size := l.size()
 			total += size
 			st.mu.Lock()
-			logs = append(logs, held{l, size, st.users == 0})
+			logs = append(logs, held{l, size, st.users <= int(l.paused.Load())})
 			st.mu.Unlock()
 		}
 	}

@@ -104,6 +104,7 @@
 //	rows.go             which records a subscriber has a right to, and how far back
 //	offsets.go          where offsets that a subscriber names begin
 //	vouch.go            checking a position that a client brings
+//	pause.go            pausing and resuming a subscription
 //	horizon.go          how far back a principal may read
 //
 //	next.go             what a subscription delivers: Next, NextCompressed, Take

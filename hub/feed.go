@@ -37,6 +37,7 @@ type Feed struct {
 	log    *log
 	filter filter.Filter
 	name   string // "" without a filter
+	rests  bool   // it is that of paused subscriptions
 	label  []byte // the feed's name in events, for connections with several feeds
 
 	dirty atomic.Uint64 // a bit for each shard that has been woken
@@ -103,6 +104,12 @@ type Owner interface {
 	// Pump reports that a subscription may have something to deliver. It must not
 	// block, and must ensure that Next is called soon.
 	Pump()
+}
+
+// add adds a subscription. The caller holds f.mu.
+func (f *Feed) add(s *Subscription) {
+	s.slot = len(f.subs)
+	f.subs = append(f.subs, s)
 }
 
 // Name identifies the feed among all feeds of the instance: the stream and, with a

@@ -13,11 +13,17 @@ func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f, name := l.feedOf(&which, digest)
+	return l.enter(f, name, &which, s)
+}
+
+// enter adds a subscription to a feed, and creates the feed when it is nil. The caller
+// holds the lock.
+func (l *log) enter(f *Feed, name string, which *filter.Filter, s *Subscription) *Feed {
 	if f == nil {
-		f = &Feed{log: l, filter: which, name: name, since: l.tip.Load().index}
+		f = &Feed{log: l, filter: *which, name: name, since: l.tip.Load().index}
 		f.label = labelOf(f.Name())
 		l.feeds[name] = f
-		if e := l.evaluationOf(&which); e != nil {
+		if e := l.evaluationOf(which); e != nil {
 			e.add(f)
 		} else {
 			f.by = byKeys
@@ -25,8 +31,7 @@ func (l *log) join(which filter.Filter, digest string, s *Subscription) *Feed {
 		}
 	}
 	f.mu.Lock()
-	s.slot = len(f.subs)
-	f.subs = append(f.subs, s)
+	f.add(s)
 	if which.HasPredicates() {
 		f.hold(s.client, 1)
 		count(l.evaluations[ofPredicates].clients, s.client, 1)
@@ -50,10 +55,13 @@ func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string)
 		if n > 1 {
 			name = digest + "-" + strconv.Itoa(n)
 		}
-		switch f := l.feeds[name]; {
+		f, rests := l.feeds[name], l.resting[name]
+		switch {
 		case f != nil && f.filter.Equal(which):
 			return f, name
-		case f == nil && unused == 0:
+		case rests != nil && rests.filter.Equal(which):
+			return f, name // which is nil: all its subscriptions are paused
+		case f == nil && rests == nil && unused == 0:
 			free, unused = name, n
 		}
 		// Feeds with smaller numbers may have been removed.
@@ -67,21 +75,33 @@ func (l *log) feedOf(which *filter.Filter, digest string) (f *Feed, free string)
 // leave removes a subscription from its feed, and the feed from the log with its
 // last subscription.
 func (l *log) leave(s *Subscription) {
-	f := s.feed
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.part(s)
+}
+
+// part is what leave does under the log's lock.
+func (l *log) part(s *Subscription) {
+	f := s.feed
 	f.mu.Lock()
 	last := len(f.subs) - 1
 	f.subs[s.slot] = f.subs[last]
 	f.subs[s.slot].slot = s.slot
 	f.subs[last] = nil
 	f.subs = f.subs[:last]
-	if f.filter.HasPredicates() {
+	if f.filter.HasPredicates() && !f.rests {
 		f.hold(s.client, -1)
 		count(l.evaluations[ofPredicates].clients, s.client, -1)
 	}
 	f.mu.Unlock()
-	if last > 0 {
+	if f.rests {
+		l.paused.Add(-1)
+	}
+	switch {
+	case last > 0:
+		return
+	case f.rests:
+		delete(l.resting, f.name)
 		return
 	}
 	delete(l.feeds, f.name)

@@ -38,7 +38,7 @@ func (s *Subscription) inquireLate(partition int32) progress {
 // nextInquiry returns the subscription's inquiry, which must not be waiting.
 func (s *Subscription) nextInquiry() *inquiry {
 	if s.inquiry == nil {
-		q := &inquiry{sub: s}
+		q := &inquiry{sub: s, feed: s.feed}
 		q.run = q.turn
 		q.clients = func(dst []client) []client { return append(dst, s.client) }
 		s.inquiry = q
@@ -55,7 +55,7 @@ func (q *inquiry) wait() progress {
 // turn evaluates for some time. What more there is, the subscription asks for.
 func (q *inquiry) turn(view *filter.View, atMost time.Duration) (more bool) {
 	if c, i := q.find(); c != nil {
-		q.sub.feed.evaluate(c, i, view, atMost)
+		q.feed.evaluate(c, i, view, atMost)
 	}
 	owner := q.sub.owner
 	q.waiting.Store(false)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -37,6 +38,7 @@ type log struct {
 	tip    atomic.Pointer[mark]
 	recent [8]atomic.Pointer[mark] // a cache of marks, by index
 	status atomic.Pointer[Status]
+	paused atomic.Int32 // subscriptions
 	// emptied is the index at which the log was last emptied, 0 for never.
 	emptied atomic.Uint64
 	cache   *blockCache // the records before the log, for late subscriptions
@@ -51,7 +53,9 @@ type log struct {
 
 	mu    sync.Mutex // guards the fields below, and changes of chunks
 	feeds map[string]*Feed
-	keyed textIndex // the feeds for which a record's key alone decides
+	// resting are the feeds of paused subscriptions, by name.
+	resting map[string]*Feed
+	keyed   textIndex // the feeds for which a record's key alone decides
 	// numbered is the largest number that was given to one of several filters with
 	// the same digest.
 	numbered int
@@ -98,13 +102,14 @@ type Status struct {
 
 func newLog(lane *Lane, start record.Position, wake func(int, *Feed), now func() time.Time) *log {
 	l := &log{
-		lane:   lane,
-		stream: lane.Stream,
-		serial: serials.Add(1),
-		wake:   wake,
-		now:    now,
-		feeds:  make(map[string]*Feed),
-		keyed:  make(textIndex),
+		lane:    lane,
+		stream:  lane.Stream,
+		serial:  serials.Add(1),
+		wake:    wake,
+		now:     now,
+		feeds:   make(map[string]*Feed),
+		resting: make(map[string]*Feed),
+		keyed:   make(textIndex),
 	}
 	for k := range l.evaluations {
 		l.evaluations[k].init(l)
@@ -268,13 +273,11 @@ func (l *log) match(d *chunkBuilder, first uint64) []*Feed {
 	return woken
 }
 
-// notifyAll wakes all feeds.
+// notifyAll wakes all feeds, those of paused subscriptions too.
 func (l *log) notifyAll() {
 	l.mu.Lock()
-	feeds := make([]*Feed, 0, len(l.feeds))
-	for _, f := range l.feeds {
-		feeds = append(feeds, f)
-	}
+	feeds := slices.AppendSeq(make([]*Feed, 0, len(l.feeds)+len(l.resting)), maps.Values(l.feeds))
+	feeds = slices.AppendSeq(feeds, maps.Values(l.resting))
 	for k := range l.evaluations {
 		l.evaluations[k].wake()
 		l.evaluations[k].appended()

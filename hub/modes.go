@@ -71,8 +71,9 @@ const (
 	onGapEnd
 	onFilterFailed
 	onRetired
+	onPaused
 
-	triggers = int(onRetired) + 1
+	triggers = int(onPaused) + 1
 )
 
 // transition leads from each mode of a list to the mode at the same index of another
@@ -120,6 +121,9 @@ var transitions = []transition{
 	{several(modeInStep, modeOwnPosition), onFellBehind, several(modeBehind, modeBehind), "the log has given up what it has not had yet, and it had been at the tip"},
 	{one(modeInStep), onNarrowed, one(modeOwnPosition), "its right to replay has become smaller, so its position is moved up"},
 
+	{several(modeInStep, modeJoining, modeLate, modeOwnPosition, modeBehind), onPaused, several(modeJoining, modeJoining, modeJoining, modeJoining, modeBehind), "it keeps its position only"},
+	{one(modeJoining), onFellBehind, one(modeBehind), "while it was paused at the tip, the log has given up what is next, and the policy is not to deliver all of it"},
+
 	{one(modeBehind), onCatchUp, one(modeJoining), "the policy is to deliver all that it has missed, or there is nothing left of it, as the topic was made again"},
 	{one(modeBehind), onSkip, one(modeJoining), "the policy is to go on with what is new"},
 	{one(modeBehind), onConflate, one(modeScanJoining), "the policy is to deliver the newest record of each key"},
@@ -128,7 +132,7 @@ var transitions = []transition{
 	{one(modeScanLog), onScanned, one(modePickJoining), "the newest record of each key is known: it goes through them once more"},
 	{one(modePickLog), onConflated, one(modeOwnPosition), "the newest record of each key has been delivered"},
 	{several(modeScanLate, modeScanLog), onTooManyKeys, several(modeJoining, modeJoining), "there is no memory for so many keys: it is delivered all"},
-	{conflations(), onVoid, []mode{modeJoining, modeJoining, modeJoining, modeJoining, modeLate, modeOwnPosition}, "a log that was cut short or replaced makes void which records are the newest"},
+	{conflations(), onVoid, []mode{modeJoining, modeJoining, modeJoining, modeJoining, modeLate, modeOwnPosition}, "a log that was cut short or replaced makes void which records are the newest, and a pause gives it up"},
 	{several(modePickJoining, modePickLate), onOutrun, several(modeBehind, modeBehind), "what came while it was conflated is no longer in the log either"},
 
 	{several(modeInStep, modeJoining, modeLate, modeOwnPosition, modeBehind), onGapEnd, ended(5), "it was not to go on behind a gap"},
@@ -194,6 +198,6 @@ func (m mode) String() string {
 func (t trigger) String() string {
 	return [triggers]string{
 		"tip", "position", "found", "mark", "past", "floor", "below the floor", "fell behind", "narrowed",
-		"catch up", "skip", "conflate", "cut off", "scanned", "conflated", "too many keys", "void", "outrun", "gap that ends it", "filter failed", "retired",
+		"catch up", "skip", "conflate", "cut off", "scanned", "conflated", "too many keys", "void", "outrun", "gap that ends it", "filter failed", "retired", "paused",
 	}[t]
 }

@@ -315,6 +315,13 @@ func (m *modelRun) check(err error) {
 
 // take has the client take something once, and sometimes gives a part of it back.
 func (m *modelRun) take() (more bool) {
+	if m.reader.Paused() {
+		if m.reader.Collect(100, func(_ bool, body []byte) { m.Fatalf("it delivers %s while it is paused", body) }) {
+			m.Fatal("it has more while it is paused")
+		}
+		m.check(m.client.leads(m.reader.Cursor(), m.topicID()))
+		return false
+	}
 	if rapid.Bool().Draw(m.T, "collect") {
 		more = m.reader.Collect(rapid.IntRange(1, 200).Draw(m.T, "records"), func(_ bool, body []byte) { m.check(m.client.see(body)) })
 		m.check(m.client.leads(m.reader.Cursor(), m.topicID()))
@@ -420,6 +427,8 @@ func (m *modelRun) actions() map[string]func(*rapid.T) {
 		"hold":     on(func() { m.topic.Hold(true) }),
 		"release":  on(m.release),
 		"resume":   on(m.resume),
+		"pause":    on(func() { m.reader.Pause() }),
+		"go on":    on(func() { m.reader.Resume(nil) }),
 	}
 }
 
@@ -478,6 +487,7 @@ func (m *modelRun) elect() {
 
 // readAll reads up to the end of the topic, and fails if it is not reached.
 func (m *modelRun) readAll() {
+	m.reader.Resume(nil)
 	for n := range 10_000 {
 		more := false
 		if n < 10 {

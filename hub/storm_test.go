@@ -245,6 +245,15 @@ func (c *stormClient) round(ctx context.Context, end *atomic.Pointer[record.Posi
 		if r.Ended() != "" {
 			return false, finish()
 		}
+		if c.rand.IntN(10) == 0 {
+			r.Pause()
+			time.Sleep(time.Duration(c.rand.IntN(5)) * time.Millisecond)
+			if r.Collect(100, see) || fault != nil {
+				return false, fmt.Errorf("it delivers while it is paused: %w", fault)
+			}
+			r.Resume(nil)
+			more = true
+		}
 		last := end.Load()
 		if steps--; steps < 0 && last == nil {
 			return false, finish()

@@ -20,18 +20,20 @@ type Subscription struct {
 	hub       *Hub
 	stream    *stream
 	log       *log
-	feed      *Feed
 	owner     Owner
 	shard     int
 	client    client
 	failOnGap bool
-	start     StartKind
 	labelled  bool // events carry the feed's name
 	redaction *redact.Redaction
 
-	slot int // in feed.subs, guarded by feed.mu
+	feed *Feed // another one while it is paused
+	slot int   // in feed.subs, guarded by feed.mu
+
+	start StartKind
 
 	mode    mode
+	paused  bool
 	pending *pendingGaps // nil for none
 	ended   record.GapReason
 
@@ -61,6 +63,8 @@ type Subscription struct {
 type inquiry struct {
 	task
 	sub *Subscription
+	// feed is that of the subscription, which may be paused while the turn runs.
+	feed *Feed
 	// waiting is set until the turn has ended.
 	waiting atomic.Bool
 

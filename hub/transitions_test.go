@@ -264,6 +264,31 @@ var ways = []way{
 		s.on("scanning: in the log", "scanned", s.cut)
 		s.read(r)
 	}},
+	{"paused while live, and once more before it has gone on", 2, hub.SlowSkip, nil, func(s *stage) {
+		r := s.live(hub.Request{})
+		r.Pause()
+		s.write(plenty, 3)
+		r.Resume(nil)
+		r.Pause()
+		r.Resume(nil)
+		s.read(r)
+	}},
+	{"paused before it has joined, late, and with a position of its own", 2, hub.SlowCatchUp, nil, func(s *stage) {
+		s.live(hub.Request{})
+		own := s.from(hub.Request{}, 0, 3)
+		own.Collect(1, func(bool, []byte) {})
+		own.Pause()
+		s.write(plenty, 3)
+		late := s.from(hub.Request{}, 0, 3)
+		late.Pause()
+		late.Resume(nil)
+		late.Collect(1, func(bool, []byte) {})
+		late.Pause()
+		for _, r := range []*reader{own, late} {
+			r.Resume(nil)
+			s.read(r)
+		}
+	}},
 	{"ended by a gap while live, from a position of its own, and late", 2, hub.SlowSkip, nil, func(s *stage) {
 		live := s.live(hub.Request{FailOnGap: true})
 		s.topics.Append("orders.v1", record.Record{Partition: 1, Value: make([]byte, 4<<10)})

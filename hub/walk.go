@@ -25,6 +25,9 @@ func (s *Subscription) step(b *Batch, take takeFunc) progress {
 	if s.mode != modeEnded && s.stream.isRetired() {
 		s.end(onRetired, StreamChanged)
 	}
+	if s.paused {
+		return waiting
+	}
 	if s.pending != nil && s.mode != modeEnded {
 		return s.stepPending(take)
 	}

@@ -72,11 +72,14 @@ func (conversation) onTime(s *session, sc *scratch) {
 		ws.nextPing = now.Add(jittered(ws.pingEvery))
 		for _, sub := range s.subs {
 			if sub.auto {
-				sub.pings.add(ws.pings, sub.Acked(now.Time()))
+				sub.pings.add(ws.pings, sub.Acked(sub.reachedAt(now).Time()))
 			}
 		}
 	}
 	for _, sub := range s.subs {
+		if sub.Paused() {
+			continue // the client knows its position
+		}
 		since := now.Sub(sub.sentAt)
 		if sub.delivered && since >= cursorEvery || since >= movedEvery {
 			s.sendCursor(sub, sc)
@@ -87,9 +90,11 @@ func (conversation) onTime(s *session, sc *scratch) {
 func (conversation) nextDue(s *session) monotime {
 	next := earlier(earlier(s.ws.authBy, s.ws.nextPing), s.ws.pongBy)
 	for _, sub := range s.subs {
-		if sub.delivered {
+		switch {
+		case sub.Paused():
+		case sub.delivered:
 			next = earlier(next, sub.sentAt.Add(cursorEvery))
-		} else {
+		default:
 			next = earlier(next, sub.sentAt.Add(movedEvery))
 		}
 	}

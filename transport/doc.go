@@ -96,6 +96,7 @@
 //	requests.go              answering requests
 //	replying.go              waiting for the replies to records
 //	identity.go              authenticating and renewing
+//	pausing.go               pausing and resuming subscriptions
 //	reapproval.go            approving subscriptions again at a renewal
 //	refresh.go               giving sessions the rights in force
 //	acks.go                  acks of named cursors

@@ -57,7 +57,7 @@ func (s *session) admitsGroup(g *group, members []begunMember) ([]begunMember, *
 // The records of a feed are delivered to a session once.
 func (s *session) separate(members []begunMember) (fresh, others []begunMember) {
 	for _, m := range members {
-		same := func(sub *subscription) bool { return sub.Feed() == m.sub.Feed() }
+		same := func(sub *subscription) bool { return sub.Feed().Is(m.sub.Feed()) }
 		if slices.ContainsFunc(s.subs, same) {
 			others = append(others, m)
 		} else {
@@ -144,6 +144,9 @@ func (s *session) add(g *group, members []begunMember) {
 		g.forget(m.sub.Stream())
 		s.subs = append(s.subs, m.sub)
 		s.server.metrics.subscriptions.Inc()
+		if g.paused {
+			s.pause(m.sub, monotimeNow())
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type metrics struct {
 	events, gaps, sent [protocols]prometheus.Counter
 	content, blocks    [protocols]prometheus.Counter
 	subscriptions      prometheus.Gauge
+	paused             prometheus.Gauge
 	faults             *prometheus.CounterVec
 	cutOffs            *prometheus.CounterVec
 	handshakesRefused  prometheus.Counter
@@ -29,6 +30,9 @@ type metrics struct {
 
 func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(protocol) int, g *gate, tenants bool) *metrics {
 	m := &metrics{
+		paused: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_subscriptions_paused", Help: "Open subscriptions that their clients have paused.",
+		}),
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_subscriptions", Help: "Open subscriptions.",
 		}),
@@ -93,7 +97,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
 	m.invalid.WithLabelValues("rule") // there from the start, so that its increase can be seen
-	registry.MustRegister(m.subscriptions, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.refusals, m.publishSeconds, events, gaps, sent, content, blocks,
+	registry.MustRegister(m.subscriptions, m.paused, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.refusals, m.publishSeconds, events, gaps, sent, content, blocks,
 		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

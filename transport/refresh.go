@@ -65,14 +65,24 @@ func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map
 	case streams = <-replayed:
 	case <-s.ended():
 	}
+	var less []string
+	for _, stream := range streams {
+		span, was := s.server.replay(p, stream), s.server.replay(current, stream)
+		if span >= 0 && (was < 0 || was > span) && p.May(auth.Subscribe, stream) {
+			less = append(less, stream)
+		}
+	}
+	return s.server.bounds(ctx, p, less)
+}
+
+// bounds asks Kafka how far back a principal may read some streams.
+func (s *Server) bounds(ctx context.Context, p *auth.Principal, streams []string) (map[string]hub.Bound, error) {
 	bounds := make(map[string]hub.Bound)
 	for _, stream := range streams {
-		span := s.server.replay(p, stream)
-		was := s.server.replay(current, stream)
-		if _, done := bounds[stream]; done || span < 0 || was >= 0 && was <= span || !p.May(auth.Subscribe, stream) {
+		if _, done := bounds[stream]; done {
 			continue
 		}
-		bound, err := s.server.config.Hub.Bound(ctx, p.Tenant(), stream, span)
+		bound, err := s.config.Hub.Bound(ctx, p.Tenant(), stream, s.replay(p, stream))
 		if err != nil {
 			return nil, err
 		}

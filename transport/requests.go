@@ -57,6 +57,11 @@ func (s *session) handle(message []byte) (keep bool) {
 	case *wire.Unsubscribe:
 		id := r.ID
 		s.post(func(s *session, sc *scratch) { s.unsubscribe(sc, id) })
+	case *wire.PauseDelivery:
+		id := r.ID
+		s.post(func(s *session, sc *scratch) { s.pauseDelivery(sc, id) })
+	case *wire.ResumeDelivery:
+		s.resumeDelivery(principal, r.ID)
 	case *wire.Ack:
 		s.handleAck(*r)
 	case *wire.Publish:

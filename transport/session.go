@@ -219,6 +219,7 @@ type subscription struct {
 	evaluated bool
 	unfilter  func()     // gives up the client's filter
 	pings     pinged     // pings that are not answered yet
+	pausedAt  monotime   // while it is paused
 	began     *beginning // for the audit; nil without one
 
 	group  *group // that it is a member of, else nil
@@ -260,6 +261,7 @@ type group struct {
 	apart   []apart
 	looked  time.Time // when it had all streams that it could have
 	omitted int       // streams that are left out because of a limit
+	paused  bool      // so are its members, and those that join
 	caught  bool      // caught_up was sent
 	told    told      // sent has a cursor whose time is zero
 }
@@ -280,6 +282,14 @@ type told struct {
 
 func (t *told) know(cursor string, now monotime) {
 	t.sent, t.sentAt, t.delivered = cursor, now, false
+}
+
+// reachedAt returns when the subscription was at its position: now, or when it was paused.
+func (sub *subscription) reachedAt(now monotime) monotime {
+	if sub.Paused() {
+		return sub.pausedAt
+	}
+	return now
 }
 
 // release closes a subscription that no session has.
@@ -346,8 +356,29 @@ func (s *session) sent(bytes int) {
 
 // drop ends a subscription without sending anything.
 func (s *session) drop(sub *subscription) {
+	if sub.Paused() {
+		s.server.metrics.paused.Dec()
+	}
 	sub.release()
 	s.server.metrics.subscriptions.Dec()
+}
+
+// pause pauses a subscription of the session, unless it is paused.
+func (s *session) pause(sub *subscription, now monotime) {
+	if sub.Paused() {
+		return
+	}
+	sub.Pause()
+	sub.pausedAt = now
+	s.server.metrics.paused.Inc()
+}
+
+// unpause is the opposite of pause.
+func (s *session) unpause(sub *subscription, within *hub.Bound) {
+	if sub.Paused() {
+		sub.Resume(within)
+		s.server.metrics.paused.Dec()
+	}
 }
 
 // remove ends a subscription and removes it from the session.

@@ -62,10 +62,11 @@ func (s *session) fallsBehind(is bool) {
 	}
 }
 
-// inStep reports whether all subscriptions are in step with their logs.
+// inStep reports whether all subscriptions that are not paused are in step with their
+// logs.
 func (s *session) inStep() bool {
 	for _, sub := range s.subs {
-		if !sub.InStep() {
+		if !sub.Paused() && !sub.InStep() {
 			return false
 		}
 	}

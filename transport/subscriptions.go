@@ -98,7 +98,7 @@ func (s *session) admits(p *auth.Principal, sub *subscription) *wire.Error {
 		if other.id == sub.id {
 			return wire.Errorf(wire.BadRequest, "another subscription has this id")
 		}
-		if other.Feed() == sub.Feed() {
+		if other.Feed().Is(sub.Feed()) {
 			fault := wire.Errorf(wire.AlreadySubscribed, "the session already has a subscription to this feed")
 			fault.SubscriptionID = other.id
 			return fault

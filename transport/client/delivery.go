@@ -88,6 +88,12 @@ func (d *delivery) event(m *message) (Event, error) {
 		return Streams{Added: m.Added, Removed: m.Removed, Omitted: m.Omitted}, nil
 	case "status":
 		return Status{Stream: m.Stream, Live: m.Live, Since: time.UnixMilli(m.Since)}, nil
+	case "paused":
+		d.at(m.Cursor)
+		return Paused{}, nil
+	case "resumed":
+		d.at(m.Cursor)
+		return Resumed{}, nil
 	case "acked":
 		return Acked{Cursor: m.Cursor}, nil
 	case "welcome":

@@ -41,7 +41,8 @@
 //
 // Messages are read in the goroutine that runs the loop, between iterations: a
 // slow loop body slows down the server, which drops a client that has not
-// answered for half a minute; the subscription then reconnects by itself. A
+// answered for half a minute; the subscription then reconnects by itself. For
+// longer, use Subscription.Pause. A
 // connection with a token has one more goroutine, which renews the token; it ends
 // before the loop does.
 //

@@ -148,6 +148,12 @@ type Disconnected struct {
 	Retry time.Duration
 }
 
+// Paused reports that no records follow until Resumed, see Subscription.Pause.
+type Paused struct{}
+
+// Resumed reports that records follow again.
+type Resumed struct{}
+
 // Acked reports that the server has stored the named cursor.
 type Acked struct{ Cursor string }
 
@@ -158,4 +164,6 @@ func (Status) event()       {}
 func (Subscribed) event()   {}
 func (Streams) event()      {}
 func (Disconnected) event() {}
+func (Paused) event()       {}
+func (Resumed) event()      {}
 func (Acked) event()        {}

@@ -114,6 +114,12 @@ type ackMessage struct {
 	Cursor string `json:"cursor"`
 }
 
+// pauseMessage pauses or resumes the subscription.
+type pauseMessage struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
 // authMessage renews the token.
 type authMessage struct {
 	Type  string `json:"type"`

@@ -83,6 +83,7 @@ type Subscription struct {
 	position position
 	session  *session
 	running  bool
+	paused   bool
 }
 
 // NewSubscription returns a subscription. It connects when Events is ranged over.
@@ -110,6 +111,50 @@ func (s *Subscription) Ack(ctx context.Context) error {
 		return fmt.Errorf("ack: %w", ErrDisconnected)
 	}
 	return session.send(ctx, ackMessage{Type: "ack", ID: subscriptionID, Cursor: cursor})
+}
+
+// Pause asks the server to send no more records until Resume. It does not wait:
+// records that are on their way still arrive, and a Paused event follows them. A pause
+// lasts across reconnects, and can precede the loop. The server keeps only the position
+// of a paused subscription; what comes meanwhile is delivered after Resume, as far back
+// as Kafka keeps it and the principal may read.
+func (s *Subscription) Pause(ctx context.Context) error { return s.pause(ctx, true) }
+
+// Resume asks the server to continue after Pause. A Resumed event precedes the records.
+func (s *Subscription) Resume(ctx context.Context) error { return s.pause(ctx, false) }
+
+// pause has the server pause or resume the subscription, now if there is a connection,
+// else once there is one.
+func (s *Subscription) pause(ctx context.Context, paused bool) error {
+	s.mu.Lock()
+	s.paused = paused
+	session := s.session
+	s.mu.Unlock()
+	if session == nil {
+		return nil
+	}
+	return s.tell(ctx, session, paused)
+}
+
+// tell sends whether the subscription is paused. As others may change that meanwhile, it
+// goes on until the last that it has sent is what applies.
+func (s *Subscription) tell(ctx context.Context, session *session, paused bool) error {
+	for {
+		m := pauseMessage{Type: "resume", ID: subscriptionID}
+		if paused {
+			m.Type = "pause"
+		}
+		if err := session.send(ctx, m); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		now, current := s.paused, s.session == session
+		s.mu.Unlock()
+		if now == paused || !current {
+			return nil
+		}
+		paused = now
+	}
 }
 
 // Events returns the events after the current position. It can be ranged over
@@ -222,15 +267,24 @@ func (s *Subscription) connect(ctx context.Context, yield func(Event, error) boo
 	if err := session.send(own, s.subscribe()); err != nil {
 		return ending{verdict: resume, err: err}, false
 	}
-	s.setSession(session)
+	if s.setSession(session) {
+		// The server begins with the answer to subscribe; records that it has ready may
+		// follow before the pause.
+		if err := s.tell(own, session, true); err != nil {
+			return ending{verdict: resume, err: err}, false
+		}
+	}
 	d := delivery{sub: s, session: session, renewal: renewal, context: own, yield: yield}
 	return d.run()
 }
 
-func (s *Subscription) setSession(session *session) {
+// setSession sets the current connection, and reports whether the subscription is
+// paused.
+func (s *Subscription) setSession(session *session) (paused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.session = session
+	return s.paused
 }
 
 // subscribe returns the message that subscribes after the current position.

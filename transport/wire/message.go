@@ -155,6 +155,34 @@ func (m *Unsubscribed) Append(dst []byte) []byte {
 	return o.close()
 }
 
+// Paused reports that a subscription is paused: nothing of it follows until Resumed.
+type Paused struct {
+	ID     string
+	Cursor string
+}
+
+// Append implements Message.
+func (m *Paused) Append(dst []byte) []byte {
+	o := openMessage(dst, "paused")
+	o.text("id", m.ID)
+	o.text("cursor", m.Cursor)
+	return o.close()
+}
+
+// Resumed reports that a subscription goes on after a cursor.
+type Resumed struct {
+	ID     string
+	Cursor string
+}
+
+// Append implements Message.
+func (m *Resumed) Append(dst []byte) []byte {
+	o := openMessage(dst, "resumed")
+	o.text("id", m.ID)
+	o.text("cursor", m.Cursor)
+	return o.close()
+}
+
 // Cursor reports a feed's position: everything before it has been sent.
 type Cursor struct {
 	// Feed is empty outside WebSocket sessions, where the cursor is that of all

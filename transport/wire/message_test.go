@@ -47,6 +47,8 @@ func TestMessages(t *testing.T) {
 			`{"type":"subscribed","id":"a","stream":"orders","feed":"orders","start":"last","short":true,"recovered":false,"cursor":"v1.k"}`,
 		},
 		{&wire.Unsubscribed{ID: "a", Reason: wire.ReasonRequested, Retryable: true, Cursor: "v1.k"}, `{"type":"unsubscribed","id":"a","reason":"requested","retryable":true,"cursor":"v1.k"}`},
+		{&wire.Paused{ID: "a", Cursor: "v1.k"}, `{"type":"paused","id":"a","cursor":"v1.k"}`},
+		{&wire.Resumed{ID: "a", Cursor: "v1.k"}, `{"type":"resumed","id":"a","cursor":"v1.k"}`},
 		{&wire.Unsubscribed{ID: "a", Reason: wire.ReasonForbidden}, `{"type":"unsubscribed","id":"a","reason":"forbidden","retryable":false}`},
 		{&wire.Cursor{Feed: "orders", Cursor: "v1.k"}, `{"type":"cursor","feed":"orders","cursor":"v1.k"}`},
 		{&wire.CaughtUp{ID: "a", Cursor: "v1.k"}, `{"type":"caught_up","id":"a","cursor":"v1.k"}`},

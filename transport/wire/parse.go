@@ -44,6 +44,10 @@ func parseRequest(b []byte, limits Limits) (Request, string, *Error) {
 		request = p.subscribe(b)
 	case "unsubscribe":
 		request = p.unsubscribe(b)
+	case "pause":
+		request = &PauseDelivery{ID: p.onlyID(b)}
+	case "resume":
+		request = &ResumeDelivery{ID: p.onlyID(b)}
 	case "ack":
 		request = p.ack(b)
 	case "publish":
@@ -52,8 +56,6 @@ func parseRequest(b []byte, limits Limits) (Request, string, *Error) {
 		request = &Ping{ID: p.onlyID(b)}
 	case "pong":
 		request = &Pong{ID: p.onlyID(b)}
-	case "pause", "resume":
-		return nil, id, unsupported("a message of type " + kind)
 	default:
 		return nil, id, Errorf(BadRequest, "unknown message type %s", Shown(kind))
 	}

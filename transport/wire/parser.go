@@ -64,12 +64,6 @@ func (p *parser) unknown(at, name string) {
 	}
 }
 
-// unsupported returns the error for a part of the protocol that this server does
-// not support.
-func unsupported(what string) *Error {
-	return Errorf(BadRequest, "%s is not supported by this server yet", what)
-}
-
 // known holds the field names of requests, with their JSON pointers. It saves
 // building the pointers for each message, and helps to recognize names in upper
 // case.

@@ -24,7 +24,7 @@ type Limits struct {
 }
 
 // Request is a message that a client sends over a WebSocket: *Auth, *Subscribe,
-// *SubscribeMany, *Unsubscribe, *Ack, *Publish, *Ping or *Pong.
+// *SubscribeMany, *Unsubscribe, *PauseDelivery, *ResumeDelivery, *Ack, *Publish, *Ping or *Pong.
 type Request interface {
 	// RequestID returns the id for the response; it can be empty only for *Ping
 	// and *Pong.
@@ -89,6 +89,16 @@ type Unsubscribe struct {
 	ID string `json:"id" validate:"required,max=64"`
 }
 
+// PauseDelivery stops the delivery of the subscription with the id until it is resumed.
+type PauseDelivery struct {
+	ID string `json:"id" validate:"required,max=64"`
+}
+
+// ResumeDelivery continues the paused subscription with the id.
+type ResumeDelivery struct {
+	ID string `json:"id" validate:"required,max=64"`
+}
+
 // Ack moves the named cursor of the subscription with the id.
 type Ack struct {
 	ID     string `json:"id" validate:"required,max=64"`
@@ -133,6 +143,12 @@ func (r *SubscribeMany) RequestID() string { return r.ID }
 
 // RequestID implements Request.
 func (r *Unsubscribe) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *PauseDelivery) RequestID() string { return r.ID }
+
+// RequestID implements Request.
+func (r *ResumeDelivery) RequestID() string { return r.ID }
 
 // RequestID implements Request.
 func (r *Ack) RequestID() string { return r.ID }
