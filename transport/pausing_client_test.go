@@ -39,9 +39,9 @@ func TestTheClientPauses(t *testing.T) {
 		case client.Paused:
 			switch paused++; paused {
 			case 1:
-				in.publish("market.a", 0, 0, 3)
 				_ = conn.Close()
 			case 2:
+				in.publish("market.a", 0, 0, 3)
 				if err := sub.Resume(t.Context()); err != nil {
 					t.Fatal(err)
 				}
