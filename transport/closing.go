@@ -34,6 +34,7 @@ func (s *session) endSubscription(sub *subscription, why subscriptionEnd, sc *sc
 	s.send(sc, &wire.Unsubscribed{
 		ID:        sub.id,
 		Reason:    why.reason,
+		Message:   why.message(),
 		Retryable: why.reason.Retryable(),
 		Cursor:    sub.Cursor(),
 	})
@@ -53,6 +54,7 @@ func (s *session) endGroup(g *group, why subscriptionEnd, sc *scratch) {
 	s.send(sc, &wire.Unsubscribed{
 		ID:        g.id,
 		Reason:    why.reason,
+		Message:   why.message(),
 		Retryable: why.reason.Retryable(),
 		Cursor:    s.groupCursor(g, sc.now),
 	})

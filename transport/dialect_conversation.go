@@ -44,7 +44,7 @@ func (conversation) rewound(_ *session, sub *subscription, rest []byte, _ monoti
 func (conversation) onTime(s *session, sc *scratch) {
 	ws, now := s.ws, sc.now
 	if !ws.authBy.IsZero() && !now.Before(ws.authBy) {
-		s.close(sc, endUnauthenticated())
+		s.close(sc, s.endUnauthenticated())
 		return
 	}
 	if !ws.pongBy.IsZero() {

@@ -71,8 +71,13 @@ func endDrained(retryAfter time.Duration) ending {
 	})
 }
 
-func endUnauthenticated() ending {
-	return endByFault(wire.Errorf(wire.AuthTimeout, "no credential was received in time: send auth as the first message"))
+// endUnauthenticated returns the ending for a client that has sent nothing.
+func (s *session) endUnauthenticated() ending {
+	advice := "send auth with a token as the first message, or the credential with the handshake"
+	if _, err := s.server.config.Auth.Anonymous(networkOf(s.address), s.ws.tenant); err == nil {
+		advice = "send a first message: auth with a token, or any other, such as subscribe, to read what needs no credential"
+	}
+	return endByFault(wire.Errorf(wire.AuthTimeout, "no message was received in time: %s", advice))
 }
 
 func endNoPong() ending {
@@ -146,6 +151,14 @@ type subscriptionEnd struct {
 	withSession bool
 }
 
+// message says why, for people.
+func (e *subscriptionEnd) message() string {
+	if e.fault == nil {
+		return ""
+	}
+	return e.fault.Message
+}
+
 // endOf returns the end of a subscription that the hub has ended.
 func endOf(sub *subscription) subscriptionEnd {
 	ended, reason := wire.ReasonError, sub.Ended()
@@ -174,7 +187,7 @@ func endSuperseded() subscriptionEnd {
 
 // closingOf returns the closing message of an event stream for a fault.
 func closingOf(fault *wire.Error) *wire.Closing {
-	closing := &wire.Closing{Code: fault.Code, Action: fault.Action(), RetryAfter: fault.RetryAfter}
+	closing := &wire.Closing{Code: fault.Code, Message: fault.Message, Action: fault.Action(), RetryAfter: fault.RetryAfter}
 	if closing.Action != wire.Stop && closing.RetryAfter == 0 {
 		closing.RetryAfter = comeBackSoon()
 	}

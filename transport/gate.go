@@ -83,6 +83,22 @@ func (a *admission) identified(p *auth.Principal) *wire.Error {
 	return nil
 }
 
+// named counts a client for the principal that it turns out to be after it was counted as
+// an anonymous one of the same tenant.
+func (a *admission) named(p *auth.Principal) *wire.Error {
+	g := a.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a.released || a.principal != "" || p.Anonymous() {
+		return nil
+	}
+	if fault := g.principals.add(p.Key(), g.limits().SessionsPerPrincipal, "this principal"); fault != nil {
+		return fault
+	}
+	a.principal = p.Key()
+	return nil
+}
+
 // release releases everything that the client counts as. It can be called more than
 // once, and on a nil admission.
 func (a *admission) release() {

@@ -1,9 +1,12 @@
 package transport
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"sluice/auth"
+	"sluice/hub"
 	"sluice/transport/audit"
 	"sluice/transport/wire"
 )
@@ -21,6 +24,37 @@ func (s *session) enterAnonymously() *auth.Principal {
 		return nil
 	}
 	return s.enter(p)
+}
+
+// enterByQuery opens a session whose client has sent no credential with the handshake, if
+// anyone may read what its query subscribes to. Where that needs a credential, the server
+// waits for one.
+func (s *session) enterByQuery() {
+	if len(s.ws.query.Streams) == 0 || s.ws.certificate != nil {
+		return
+	}
+	p, err := s.server.config.Auth.Anonymous(networkOf(s.address), s.ws.tenant)
+	if err != nil || !s.server.mayReadOne(p, s.ws.query.Streams[0]) {
+		return
+	}
+	s.ws.byQuery = true
+	s.enter(p)
+}
+
+// mayReadOne reports whether a principal may read a stream, or one that matches a
+// pattern.
+func (s *Server) mayReadOne(p *auth.Principal, stream string) bool {
+	if !wire.IsPattern(stream) {
+		return s.maySubscribe(p, stream) == nil
+	}
+	pattern, err := auth.NewPattern(stream)
+	if err != nil {
+		return false
+	}
+	streams, _ := s.config.Hub.Names(p.Tenant())
+	return slices.ContainsFunc(streams, func(one hub.Named) bool {
+		return pattern.Match(one.Name) && p.May(auth.Subscribe, one.Name)
+	})
 }
 
 // enter makes p the session's principal, within the limits.
@@ -69,15 +103,39 @@ func (s *session) presented(r *wire.Auth) auth.Credential {
 	return c
 }
 
-// renew continues the session under a new token.
-func (s *session) renew(current *auth.Principal, r *wire.Auth) {
+// renewed returns the principal of a new token: the same as before, unless this is the
+// first message of a client for whom the session was opened without waiting for it.
+func (s *session) renewed(ctx context.Context, current *auth.Principal, r *wire.Auth, first bool) (*auth.Principal, *wire.Error) {
+	if !first {
+		p, err := s.server.config.Auth.Renew(ctx, current, s.presented(r))
+		if err != nil {
+			return nil, faultOf(err)
+		}
+		return p, nil
+	}
+	p, err := s.server.config.Auth.Authenticate(ctx, s.presented(r))
+	if err == nil && p.Tenant() != current.Tenant() {
+		err = auth.ErrPrincipalChanged
+	}
+	if err != nil {
+		return nil, faultOf(err)
+	}
+	if fault := s.admission.named(p); fault != nil {
+		return nil, fault
+	}
+	s.audited.presented(s.presented(r))
+	return p, nil
+}
+
+// renew continues the session under a new token. First is set for the first message of a
+// session that its query has opened.
+func (s *session) renew(current *auth.Principal, r *wire.Auth, first bool) {
 	s.audited.asks(audit.ActRenew, "")
 	ctx, cancel := s.server.requestContext()
 	defer cancel()
 	id := r.ID
-	p, err := s.server.config.Auth.Renew(ctx, current, s.presented(r))
-	if err != nil {
-		fault := faultOf(err)
+	p, fault := s.renewed(ctx, current, r, first)
+	if fault != nil {
 		fault.ID = id
 		s.fail(fault)
 		return

@@ -40,9 +40,14 @@ func (s *session) open(fault *wire.Error) {
 		s.discard()
 		return
 	}
-	if p := s.who(); p != nil {
-		s.guarded(func() bool { s.welcome(p); return false })
-	}
+	s.guarded(func() bool {
+		if p := s.who(); p != nil {
+			s.welcome(p)
+		} else {
+			s.enterByQuery()
+		}
+		return false
+	})
 	s.listen()
 }
 

@@ -45,9 +45,11 @@ func (s *session) handle(message []byte) (keep bool) {
 			return false
 		}
 	}
+	first := s.ws.byQuery
+	s.ws.byQuery = false
 	switch r := request.(type) {
 	case *wire.Auth:
-		s.renew(principal, r)
+		s.renew(principal, r, first)
 	case *wire.Subscribe:
 		s.subscribe(principal, r)
 	case *wire.SubscribeMany:

@@ -59,6 +59,9 @@ type webSocket struct {
 	// stream is the one that the client has named when it connected, "" for none.
 	stream  string
 	flooded bool
+	// byQuery is set until the first message of a client that has sent no credential and
+	// whose query has opened the session.
+	byQuery bool
 }
 
 // input is the connection as the WebSocket library sees it. The library reads from

@@ -116,6 +116,8 @@ type Unsubscribed struct {
 	ID        string
 	Reason    Reason
 	Retryable bool
+	// Message says why, for people; empty for ReasonRequested.
+	Message string
 	// Cursor is empty if there is no position to continue from.
 	Cursor string
 }
@@ -150,6 +152,7 @@ func (m *Unsubscribed) Append(dst []byte) []byte {
 	o := openMessage(dst, "unsubscribed")
 	o.text("id", m.ID)
 	o.text("reason", string(m.Reason))
+	o.textIf("message", m.Message)
 	o.flag("retryable", m.Retryable)
 	o.textIf("cursor", m.Cursor)
 	return o.close()
@@ -335,6 +338,8 @@ func (m *Drain) Append(dst []byte) []byte {
 type Closing struct {
 	// Code is empty if there is no fault.
 	Code Code
+	// Message says why, for people.
+	Message string
 	// Close is the WebSocket close code that follows, 0 outside WebSocket.
 	Close int
 	// Action is what the client should do; empty for the code's own action.
@@ -359,6 +364,7 @@ type SubscriptionCursor struct {
 func (m *Closing) Append(dst []byte) []byte {
 	o := openMessage(dst, "closing")
 	o.textIf("code", string(m.Code))
+	o.textIf("message", m.Message)
 	if m.Close != 0 {
 		o.number("close", int64(m.Close))
 	}

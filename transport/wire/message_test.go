@@ -49,6 +49,7 @@ func TestMessages(t *testing.T) {
 		{&wire.Unsubscribed{ID: "a", Reason: wire.ReasonRequested, Retryable: true, Cursor: "v1.k"}, `{"type":"unsubscribed","id":"a","reason":"requested","retryable":true,"cursor":"v1.k"}`},
 		{&wire.Paused{ID: "a", Cursor: "v1.k"}, `{"type":"paused","id":"a","cursor":"v1.k"}`},
 		{&wire.Resumed{ID: "a", Cursor: "v1.k"}, `{"type":"resumed","id":"a","cursor":"v1.k"}`},
+		{&wire.Unsubscribed{ID: "a", Reason: wire.ReasonRetention, Message: "gone"}, `{"type":"unsubscribed","id":"a","reason":"retention","message":"gone","retryable":false}`},
 		{&wire.Unsubscribed{ID: "a", Reason: wire.ReasonForbidden}, `{"type":"unsubscribed","id":"a","reason":"forbidden","retryable":false}`},
 		{&wire.Cursor{Feed: "orders", Cursor: "v1.k"}, `{"type":"cursor","feed":"orders","cursor":"v1.k"}`},
 		{&wire.CaughtUp{ID: "a", Cursor: "v1.k"}, `{"type":"caught_up","id":"a","cursor":"v1.k"}`},
@@ -66,10 +67,10 @@ func TestMessages(t *testing.T) {
 		{&wire.Drain{Reconnect: 3120 * time.Millisecond}, `{"type":"drain","reconnect_ms":3120}`},
 		{
 			&wire.Closing{
-				Code: wire.RateLimited, Close: 4101, RetryAfter: 3 * time.Second,
+				Code: wire.RateLimited, Message: "too fast", Close: 4101, RetryAfter: 3 * time.Second,
 				Cursors: []wire.SubscriptionCursor{{ID: "a", Cursor: "v1.k"}, {ID: "\"\n", Cursor: "v1.l"}},
 			},
-			`{"type":"closing","code":"rate_limited","close":4101,"action":"resume","retry_after_ms":3000,"cursors":{"a":"v1.k","\"\n":"v1.l"}}`,
+			`{"type":"closing","code":"rate_limited","message":"too fast","close":4101,"action":"resume","retry_after_ms":3000,"cursors":{"a":"v1.k","\"\n":"v1.l"}}`,
 		},
 		{
 			&wire.Closing{Code: wire.TokenExpired, RetryAfter: 5 * time.Second, Cursor: "v1.k"},
