@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sluice/hub"
 	"sluice/hub/event"
 	"sluice/hub/record"
+	"sluice/transport/wire"
 )
 
 // adminRoutes returns the routes of the admin listener.
@@ -28,7 +31,30 @@ func (s *Server) adminRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	index := []wire.Link{{Name: "index", Target: "/"}}
+	mux.HandleFunc("GET /{$}", s.handleIndex(adminIndex, index))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if methods := methodsAt(mux, r); len(methods) > 0 {
+			allow := strings.Join(methods, ", ")
+			w.Header().Set("Allow", allow)
+			s.refuseElsewhere(w, wrongMethod(r, allow), index...)
+			return
+		}
+		s.refuseElsewhere(w, unknownPath(r, func(path string) bool {
+			return len(methodsAt(mux, &http.Request{URL: &url.URL{Path: path}})) > 0
+		}), index...)
+	})
 	return shielded(s.audit.administration(s.named(mux)))
+}
+
+// adminIndex is the index of the admin listener. Who can connect to it may use all of it.
+var adminIndex = []indexEntry{
+	{"/debug/pprof/", []string{http.MethodGet}, "profiles of the program (Go's pprof)"},
+	{"/livez", []string{http.MethodGet}, "whether the process serves"},
+	{"/metrics", []string{http.MethodGet}, "metrics for Prometheus"},
+	{"/readyz", []string{http.MethodGet}, "whether clients may be sent here, with each check"},
+	{"/revocations", []string{http.MethodGet, http.MethodPost}, "what is revoked; revoke a credential. Not for pages in browsers"},
+	{"/streams", []string{http.MethodGet}, "the streams, and how they are read"},
 }
 
 // handleReady answers 200 when clients may be sent to this instance, else 503, with

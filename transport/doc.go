@@ -58,7 +58,9 @@
 //
 //	routes.go                the clients' routes, and the middleware of each request
 //	shielding.go             headers that keep browsers from taking answers for something else
+//	index.go                 the index of paths
 //	methods.go               the methods of a path, redirects of unclean paths
+//	unknown.go               what is asked for and not there
 //	events.go                GET of event streams
 //	handshake.go             GET /v1/ws
 //	cursors.go               named cursors over HTTP

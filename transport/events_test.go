@@ -703,7 +703,7 @@ func TestEventsAsLines(t *testing.T) {
 	// A fault is sent as a line.
 	refused := in.reads("/v1/streams/nope/events?errors=stream", tok, "Accept", "application/x-ndjson")
 	b, _ := refused.lines.ReadString('\n')
-	if !strings.Contains(b, `"type":"closing","code":"unknown_stream","action":"stop"`) {
+	if !strings.Contains(b, `"type":"closing","code":"unknown_stream","message":"the stream does not exist","action":"stop"`) {
 		t.Errorf("got %q", b)
 	}
 }

@@ -14,8 +14,12 @@ import (
 // which is answered alike, without the content.
 type byMethod map[string]http.HandlerFunc
 
-// ServeHTTP implements http.Handler.
-func (m byMethod) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// at returns the handler of a path.
+func (s *Server) at(m byMethod) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { s.serve(m, w, r) }
+}
+
+func (s *Server) serve(m byMethod, w http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -25,7 +29,7 @@ func (m byMethod) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Allow", m.allow())
-	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	s.refuseElsewhere(w, wrongMethod(r, m.allow()), s.links()...)
 }
 
 // allow returns the value of an Allow header (RFC 9110, section 10.2.1).
@@ -38,13 +42,30 @@ func (m byMethod) allow() string {
 }
 
 // handleElsewhere serves paths outside the protocol: the console and the documents,
-// or 404.
-func (s *Server) handleElsewhere(w http.ResponseWriter, r *http.Request) {
-	if s.config.Console == nil || r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") {
-		http.NotFound(w, r)
-		return
+// or a problem. The mux has the protocol's paths.
+func (s *Server) handleElsewhere(mux *http.ServeMux) http.HandlerFunc {
+	known := func(path string) bool {
+		probe, err := http.NewRequest(http.MethodGet, path, nil) //nolint:noctx // it is not sent
+		if err != nil {
+			return false
+		}
+		_, pattern := mux.Handler(probe)
+		return pattern != "" && pattern != "/"
 	}
-	s.config.Console.ServeHTTP(w, r)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.config.Console == nil || strings.HasPrefix(r.URL.Path, "/v1/") {
+			s.refuseElsewhere(w, unknownPath(r, known), s.links()...)
+			return
+		}
+		answer := &absent{ResponseWriter: w}
+		s.config.Console.ServeHTTP(answer, r)
+		switch answer.status {
+		case http.StatusNotFound:
+			s.refuseElsewhere(w, unknownPath(r, known), s.links()...)
+		case http.StatusMethodNotAllowed:
+			s.refuseElsewhere(w, wrongMethod(r, w.Header().Get("Allow")), s.links()...)
+		}
+	}
 }
 
 // cleaned redirects from a path with empty, "." or ".." segments to the clean path.

@@ -19,7 +19,7 @@ const preflightAge = 7200
 // routes returns the handler of the clients' listener.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	for path, methods := range map[string]byMethod{
+	routes := map[string]byMethod{
 		"/v1/ws":                       {http.MethodGet: s.handleWebSocket},
 		"/v1/events":                   {http.MethodGet: s.handleEvents},
 		"/v1/streams":                  {http.MethodGet: s.handleStreams},
@@ -37,10 +37,14 @@ func (s *Server) routes() http.Handler {
 		"/v1/backchannel-logout": {http.MethodPost: s.handleLogout},
 		"/openapi.json":          {http.MethodGet: s.handleLater},
 		"/asyncapi.json":         {http.MethodGet: s.handleLater},
-	} {
-		mux.Handle(path, methods)
 	}
-	mux.HandleFunc("/", s.handleElsewhere)
+	index := s.at(byMethod{http.MethodGet: s.handleIndex(indexOf(routes), s.links())})
+	for path, methods := range routes {
+		mux.HandleFunc(path, s.at(methods))
+	}
+	mux.HandleFunc("/v1", index)
+	mux.HandleFunc("/v1/{$}", index)
+	mux.HandleFunc("/", s.handleElsewhere(mux))
 
 	origins := s.config.Credentials.Origins.List()
 	crossSite := http.NewCrossOriginProtection()

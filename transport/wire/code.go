@@ -17,6 +17,8 @@ const (
 	Revoked             Code = "revoked"
 	Forbidden           Code = "forbidden"
 	UnknownStream       Code = "unknown_stream"
+	UnknownPath         Code = "unknown_path"
+	MethodNotAllowed    Code = "method_not_allowed"
 	TopicMissing        Code = "topic_missing"
 	NoSchema            Code = "no_schema"
 	IdempotencyConflict Code = "idempotency_conflict"
@@ -112,6 +114,9 @@ var codes = map[Code]Info{
 	UnknownStream:   {HTTP: 404, Close: 4500, Action: Stop},
 	TopicMissing:    {HTTP: 404, Close: 4504, Action: Stop},
 	NoSchema:        {HTTP: 404, Action: Stop},
+
+	UnknownPath:      {HTTP: 404, Action: Stop},
+	MethodNotAllowed: {HTTP: 405, Action: Stop},
 
 	IdempotencyConflict: {HTTP: 409, Action: Stop},
 

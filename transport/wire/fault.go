@@ -30,12 +30,17 @@ type Error struct {
 	Again bool
 	// Errors are the individual violations, if there are any.
 	Errors []Violation
+	// Links are where a client that is lost finds more, in a problem only.
+	Links []Link
 	// SubscriptionID is, for AlreadySubscribed, the subscription that has the
 	// feed.
 	SubscriptionID string
 	// Cause is for logs, and for errors.Is and errors.As.
 	Cause error
 }
+
+// Link is a path of the server, by name.
+type Link struct{ Name, Target string }
 
 // Violation is one thing that is wrong with a request.
 type Violation struct {
@@ -144,7 +149,19 @@ func (e *Error) AppendProblem(dst []byte) []byte {
 	o.textIf("detail", e.Message)
 	o.text("code", string(e.Code))
 	e.appendAdvice(&o)
+	if len(e.Links) > 0 {
+		o.links(e.Links)
+	}
 	return o.close()
+}
+
+func (o *object) links(all []Link) {
+	o.name("links")
+	links := openObject(o.buf)
+	for _, l := range all {
+		links.text(l.Name, l.Target)
+	}
+	o.buf = links.close()
 }
 
 func (o *object) violations(name string, all []Violation) {
