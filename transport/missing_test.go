@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hub"
+	"sluice/transport"
 )
 
 // TestAMissingTopicHasACodeOfItsOwn: the code says that the failure does not pass by
@@ -39,4 +40,18 @@ func TestAMissingTopicHasACodeOfItsOwn(t *testing.T) {
 		status, _, body := in.do(http.MethodGet, "/v1/streams/orders", live, "")
 		return status == http.StatusOK && strings.Contains(body, `"partitions":3`)
 	})
+}
+
+// TestMissingTopicIsListed: the list of streams says so, once it is certain.
+func TestMissingTopicIsListed(t *testing.T) {
+	t.Parallel()
+	var known *hub.Hub
+	in := start(t, options{config: func(c *transport.Config) { known = c.Hub }})
+	live := token(t, "u", "live", time.Hour)
+	for _, missing := range []bool{false, true, false} {
+		known.NoteMissing("orders", missing)
+		if _, _, body := in.do("GET", "/v1/streams", live, ""); strings.Contains(body, `"topic_missing":true`) != missing {
+			t.Errorf("missing %v: %s", missing, body)
+		}
+	}
 }

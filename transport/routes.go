@@ -123,8 +123,10 @@ type streamView struct {
 	// Schema is the media type of the schema that published values are checked against.
 	Schema     string `json:"schema,omitempty"`
 	Partitions int32  `json:"partitions,omitempty"`
-	Subscribe  bool   `json:"subscribe"`
-	Publish    bool   `json:"publish"`
+	// TopicMissing is set while the topic does not exist in Kafka.
+	TopicMissing bool `json:"topic_missing,omitempty"`
+	Subscribe    bool `json:"subscribe"`
+	Publish      bool `json:"publish"`
 	// ReplayMS is how far back the principal may read, -1 for as far as there are
 	// records.
 	ReplayMS int64 `json:"replay_ms"`
@@ -135,8 +137,10 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 		Stream:     info.Name,
 		Content:    info.Content,
 		Partitions: info.Partitions,
-		Subscribe:  p.May(auth.Subscribe, info.Name),
-		Publish:    info.Publishable && p.May(auth.Publish, info.Name),
+
+		TopicMissing: info.Missing,
+		Subscribe:    p.May(auth.Subscribe, info.Name),
+		Publish:      info.Publishable && p.May(auth.Publish, info.Name),
 	}
 	if schema, err := s.ingest.Schema(info.Name); err == nil && schema != nil {
 		v.Schema = schema.MediaType()

@@ -40,6 +40,7 @@ func TestCommands(t *testing.T) {
 			env.Setenv("FAKE_SERVER", server.URL)
 			env.Setenv("TAKEN", server.Listener.Addr().String())
 			env.Setenv("BROKER", kafka.Brokers[0])
+			env.Setenv("REDIS", kafka.RedisAddr)
 			return nil
 		},
 	})

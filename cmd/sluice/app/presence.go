@@ -86,6 +86,11 @@ func (p *presence) check(ctx context.Context) error {
 	defer p.mu.Unlock()
 	if len(ask) == len(p.topics) && slices.Equal(all, p.topics) && !began.Before(p.asked) {
 		p.asked, p.missing = began, missing
+		for _, certain := range missing {
+			if !certain {
+				p.asked = time.Time{} // it is asked again soon, until it is certain
+			}
+		}
 		p.seen = p.seen || len(missing) < len(p.topics)
 		// A topic that never existed need not be certainly missing for the check to
 		// fail.
