@@ -34,6 +34,7 @@ func (s *Server) adminRoutes() http.Handler {
 	index := []wire.Link{{Name: "index", Target: "/"}}
 	mux.HandleFunc("GET /{$}", s.handleIndex(adminIndex, index))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		r.Pattern = "" // for the audit it is no route
 		if methods := methodsAt(mux, r); len(methods) > 0 {
 			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
