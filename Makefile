@@ -17,7 +17,8 @@ export GOTOOLCHAIN = auto
 .PHONY: run build test e2e chaos soak lint fmt bench bench-go bench-peers fuzz picture
 
 run:
-	go run ./cmd/sluice dev
+	@echo "Building sluice. The first time, with modules to fetch, this takes a minute or two …"
+	@go run ./cmd/sluice dev
 
 build:
 	go build -o sluice ./cmd/sluice

@@ -12,8 +12,16 @@ import (
 // Origins is a list of web origins (RFC 6454): scheme, host and port. It is
 // immutable. A nil list is empty.
 type Origins struct {
-	listed []string
+	listed   []string
+	loopback bool
 }
+
+// WithLoopback returns the list with all origins on loopback, whatever their port and
+// scheme, for a server that is for development on one machine.
+func (o *Origins) WithLoopback() *Origins { return &Origins{listed: o.List(), loopback: true} }
+
+// Empty reports whether no origin is in the list.
+func (o *Origins) Empty() bool { return o == nil || len(o.listed) == 0 && !o.loopback }
 
 // NewOrigins validates a list of origins, each `scheme://host` or
 // `scheme://host:port`, and converts them to the form that browsers send: lower
@@ -36,7 +44,16 @@ func NewOrigins(origins []string) (*Origins, error) {
 // Allowed reports whether an Origin header, as sent by a browser, is in the list.
 // The comparison is byte for byte.
 func (o *Origins) Allowed(origin string) bool {
-	return o != nil && origin != "" && slices.Contains(o.listed, origin)
+	return o != nil && origin != "" && (slices.Contains(o.listed, origin) || o.loopback && isLocal(origin))
+}
+
+// isLocal reports whether an origin, in the form that browsers send, is on loopback.
+func isLocal(origin string) bool {
+	if normal, err := normalOrigin(origin); err != nil || normal != origin {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && onLoopback(u)
 }
 
 // List returns the origins in the form that browsers send.

@@ -65,3 +65,26 @@ func TestNewOriginsRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestOriginsOnLoopback(t *testing.T) {
+	t.Parallel()
+	listed, err := auth.NewOrigins([]string{"https://app.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := listed.WithLoopback()
+	for origin, want := range map[string]bool{
+		"http://localhost": true, "http://localhost:5173": true, "https://127.0.0.1:8443": true, "http://127.9.9.9:1": true,
+		"http://[::1]:3000": true, "https://app.example.com": true,
+		"": false, "null": false, "http://localhost.example.com": false, "http://127.0.0.1.nip.io": false, "http://example.com:127": false,
+		"http://localhost:5173/": false, "http://LOCALHOST": false, "file://localhost": false, "ftp://localhost": false,
+		"http://user@localhost": false, "http://10.0.0.1": false, "http://0.0.0.0:8080": false, "http://localhost:5173, http://x": false,
+	} {
+		if local.Allowed(origin) != want {
+			t.Errorf("%q: %v", origin, !want)
+		}
+		if origin != "https://app.example.com" && listed.Allowed(origin) {
+			t.Errorf("%q is allowed without loopback", origin)
+		}
+	}
+}

@@ -21,14 +21,15 @@ const (
 // of a code that are too many, one fault per second is logged.
 type faultLog struct {
 	logger *slog.Logger
+	level  slog.Level // of faults of clients
 	now    func() time.Time
 
 	mu   sync.Mutex
 	last map[wire.Code]*faultCounts
 }
 
-func newFaultLog(logger *slog.Logger, now func() time.Time) *faultLog {
-	return &faultLog{logger: logger, now: now, last: make(map[wire.Code]*faultCounts)}
+func newFaultLog(logger *slog.Logger, level slog.Level, now func() time.Time) *faultLog {
+	return &faultLog{logger: logger, level: level, now: now, last: make(map[wire.Code]*faultCounts)}
 }
 
 // faultReason is why a request failed: what the client was told, and the cause.
@@ -55,7 +56,7 @@ func (l *faultLog) note(fault *wire.Error, address string) {
 	if !due {
 		return
 	}
-	level := slog.LevelInfo
+	level := l.level
 	if fault.Code == wire.Internal {
 		level = slog.LevelError
 	}

@@ -18,7 +18,7 @@ func TestFaultsAreLoggedByTheirReason(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	now := time.Unix(1000, 0)
-	l := newFaultLog(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time { return now })
+	l := newFaultLog(slog.New(slog.NewTextHandler(&out, nil)), slog.LevelInfo, func() time.Time { return now })
 	note := func(cause string) {
 		l.note(&wire.Error{Code: wire.Unauthenticated, Message: "no", Cause: errors.New(cause)}, "192.0.2.1")
 	}

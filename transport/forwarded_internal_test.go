@@ -250,12 +250,12 @@ func TestWhyAPageMayNotConnect(t *testing.T) {
 		"listed, says nothing":       {"10.0.0.1:1", nil, []string{"https://sluice.example"}, "has to send X-Forwarded-Proto: https", "10.0.0.1"},
 		"listed, says http":          {"10.0.0.1:1", []string{"X-Forwarded-Proto", "http"}, []string{"https://sluice.example"}, "has to send X-Forwarded-Proto: https", "10.0.0.1"},
 		"no sign of a proxy":         {"192.0.2.7:1", nil, []string{"https://sluice.example"}, "a proxy that ends TLS belongs in trusted_proxies", ""},
-		"another host":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://app.example"}, "add the origin to origins", ""},
-		"another port":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example:8443"}, "add the origin to origins", ""},
-		"a host that ends like this": {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://evil-sluice.example"}, "add the origin to origins", ""},
-		"a page without TLS":         {"10.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, []string{"http://sluice.example"}, "add the origin to origins", ""},
-		"two origins":                {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example", "https://sluice.example"}, "more than one Origin", ""},
-		"no origin":                  {"192.0.2.7:1", nil, []string{"null"}, "Origin: null, which cannot be listed", ""},
+		"another host":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://app.example"}, "add the origin to origins", "https://app.example"},
+		"another port":               {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example:8443"}, "add the origin to origins", "https://sluice.example:8443"},
+		"a host that ends like this": {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://evil-sluice.example"}, "add the origin to origins", "https://evil-sluice.example"},
+		"a page without TLS":         {"10.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, []string{"http://sluice.example"}, "add the origin to origins", "http://sluice.example"},
+		"two origins":                {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, []string{"https://sluice.example", "https://sluice.example"}, "more than one Origin", "https://sluice.example"},
+		"no origin":                  {"192.0.2.7:1", nil, []string{"null"}, "Origin: null, which cannot be listed", "null"},
 		"no page":                    {"192.0.2.7:1", []string{"X-Forwarded-Proto", "https"}, nil, "", ""},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/v1/ws", nil)

@@ -19,7 +19,9 @@ func (s *Server) originFault(r *http.Request) *wire.Error {
 		return nil
 	}
 	if s.schemeOf(r) != "http" || !ofHost(r, "https") {
-		return unlisted(r, "connect")
+		fault := unlisted(r, "connect")
+		fault.Cause = originOf(r)
+		return fault
 	}
 	peer, known := parseHop(r.RemoteAddr)
 	switch {
@@ -46,6 +48,27 @@ func unlisted(r *http.Request, what string) *wire.Error {
 		return wire.Errorf(wire.Forbidden, "pages with Origin: null, which cannot be listed, may not %s: serve the page from an origin", what)
 	}
 	return wire.Errorf(wire.Forbidden, "pages of this origin may not %s: add the origin to origins in the configuration", what)
+}
+
+// originOf names the page that sent a request, for the log.
+func originOf(r *http.Request) error {
+	return fmt.Errorf("the origin of the page is %s", wire.Shown(strings.Join(r.Header.Values("Origin"), ", ")))
+}
+
+// notesPages logs the requests of pages to which their browsers will not show the answer.
+// Such a request is answered like others; where it is refused, that is logged by itself.
+func (s *Server) notesPages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodOptions:
+			if r.URL.Path != "/v1/ws" && !s.sameOrListed(r) {
+				fault := unlisted(r, "read the answer")
+				fault.Cause = originOf(r)
+				s.faults.note(fault, s.addressOf(r))
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // errOtherTenant refuses what browsers and proxies add to the request of a page at the

@@ -46,18 +46,20 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/v1/{$}", index)
 	mux.HandleFunc("/", s.handleElsewhere(mux))
 
-	origins := s.config.Credentials.Origins.List()
 	crossSite := http.NewCrossOriginProtection()
-	for _, origin := range origins {
-		if err := crossSite.AddTrustedOrigin(origin); err != nil {
-			s.logger.Error("origin cannot be trusted for state-changing requests", "origin", origin, "error", err)
-		}
-	}
 	crossSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, unlisted(r, "send this request"))
 	}))
-	handler := crossSite.Handler(s.cleaned(mux))
-	if len(origins) > 0 {
+	inner := s.cleaned(mux)
+	guarded := crossSite.Handler(inner)
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if origin := r.Header.Values("Origin"); len(origin) == 1 && s.config.Credentials.Origins.Allowed(origin[0]) {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	}))
+	if !s.config.Credentials.Origins.Empty() {
 		handler = cors.New(cors.Options{
 			// An exact match: the library's own list accepts wildcards and ignores
 			// case.
@@ -73,7 +75,7 @@ func (s *Server) routes() http.Handler {
 			OptionsSuccessStatus: http.StatusNoContent,
 		}).Handler(handler)
 	}
-	return shielded(s.recovered(s.counted(handler)))
+	return shielded(s.recovered(s.counted(s.notesPages(handler))))
 }
 
 // counted counts requests that are not yet answered. It bounds how long a client may

@@ -37,7 +37,7 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		logger:   config.Logger,
 		now:      config.Now,
-		faults:   newFaultLog(config.Logger, config.Now),
+		faults:   newFaultLog(config.Logger, config.FaultLevel, config.Now),
 		ingest:   config.Ingest,
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),

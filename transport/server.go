@@ -116,7 +116,9 @@ type Config struct {
 	// Registry is where metrics are registered. Nil for a new registry.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
-	Now      func() time.Time
+	// FaultLevel is the level at which faults of clients are logged.
+	FaultLevel slog.Level
+	Now        func() time.Time
 }
 
 // Rights tells which records of the streams that a principal may read or publish it has

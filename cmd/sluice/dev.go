@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +30,8 @@ const (
 // devFlags are the values of the flags of dev.
 type devFlags struct {
 	dataDir, listen, admin, level string
+	insecureListen, kafkaListen   string
+	streams                       []string
 	rates                         map[string]string
 	seed                          uint64
 }
@@ -46,11 +45,17 @@ func newDev() *cobra.Command {
 streams that start with five minutes of history. All demo data is generated.
 
 Dev is for development only: the embedded Kafka and Redis are fakes, and access is
-open to everybody on this machine, so dev listens on loopback only. Without
---data-dir, no data is kept.
+open to everybody on this machine, so dev listens on loopback only, and lets in pages
+that are served from loopback, whatever their port. Without --data-dir, no data is kept.
+
+With --stream, dev has streams of your own, which begin empty. Other programs can produce
+to their topics and consume them: dev prints the address of its Kafka, which --kafka-listen
+sets. --insecure-listen serves a phone or a container: everybody who can connect to that
+address may read and publish everything.
 
 Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 		Example: `  sluice dev
+  sluice dev --stream orders:3 --kafka-listen 127.0.0.1:9092
   sluice dev --data-dir ./data --rate market.ticks=500 --rate wiki.edits=0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,6 +65,9 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 	flags := cmd.Flags()
 	flags.StringVar(&chosen.dataDir, "data-dir", "", "`directory` in which data is kept between runs")
 	flags.StringVar(&chosen.listen, "listen", "127.0.0.1:8080", "address for clients; must be on loopback")
+	flags.StringVar(&chosen.insecureListen, "insecure-listen", "", "`address` for clients in place of --listen, which may be reachable from other machines")
+	flags.StringVar(&chosen.kafkaListen, "kafka-listen", "127.0.0.1:0", "address of the embedded Kafka; must be on 127.0.0.1")
+	flags.StringArrayVar(&chosen.streams, "stream", nil, "a stream of your own, as `name:partitions`; may be repeated")
 	flags.StringVar(&chosen.admin, "admin-listen", "127.0.0.1:8081", "address for operators; must be on loopback")
 	flags.StringVar(&chosen.level, "log-level", "warn", "lowest level that is logged: debug, info, warn, error")
 	flags.StringToStringVar(&chosen.rates, "rate", nil, "mean records per second of a demo stream, as `stream=rate`; 0 disables the stream; may be repeated")
@@ -72,8 +80,19 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	for _, address := range []string{chosen.listen, chosen.admin} {
 		if !isLoopback(address) {
-			return usage("%s is not on loopback: dev is open to everybody, so dev listens on loopback only", address)
+			return usage("%s is not on loopback: dev is open to everybody, so dev listens on loopback only; to serve other machines all the same, see --insecure-listen", address)
 		}
+	}
+	if chosen.insecureListen != "" {
+		chosen.listen = chosen.insecureListen
+	}
+	kafkaPort, err := localPort(chosen.kafkaListen)
+	if err != nil {
+		return err
+	}
+	own, err := parseStreams(chosen.streams)
+	if err != nil {
+		return err
 	}
 	rates, err := parseRates(chosen.rates)
 	if err != nil {
@@ -81,8 +100,11 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	}
 	log := newLogger(errs, config.Log{Level: chosen.level, Format: "text"})
 	logRedis(log)
+	fmt.Fprintln(out, "Starting an embedded Kafka and Redis, and writing five minutes of demo data …")
 	servers, err := embedded.Start(embedded.Config{
 		DataDir:        chosen.dataDir,
+		KafkaPort:      kafkaPort,
+		Topics:         own,
 		PartitionBytes: devPartitionBytes,
 		Rates:          rates,
 		History:        devHistory,
@@ -92,8 +114,8 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("start the embedded servers: %w", err)
 	}
-	a, err := newDevApp(servers, chosen, log, func(address net.Addr) {
-		fmt.Fprint(out, welcome(address.String(), chosen.dataDir))
+	a, err := newDevApp(servers, chosen, own, log, func(address net.Addr) {
+		fmt.Fprint(out, welcome(address.String(), servers.Brokers[0], chosen, own))
 	})
 	if err != nil {
 		servers.Close()
@@ -123,17 +145,19 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 }
 
 // newDevApp makes the app for the embedded servers, with anonymous access.
-func newDevApp(servers *embedded.Embedded, chosen devFlags, log *slog.Logger, listening func(net.Addr)) (*app.App, error) {
+func newDevApp(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic, log *slog.Logger, listening func(net.Addr)) (*app.App, error) {
 	dir, err := writeSchemas()
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err != nil {
 		return nil, fmt.Errorf("write the schemas of the demo streams: %w", err)
 	}
-	c, err := config.Load(config.Options{Text: devConfig(servers, chosen, dir), Environ: []string{}})
+	c, err := config.Load(config.Options{Text: devConfig(servers, chosen, own, dir), Environ: []string{}})
 	if err != nil {
 		return nil, err
 	}
-	return app.New(c, app.Options{Logger: log, Version: version(), Listening: listening})
+	return app.New(c, app.Options{
+		Logger: log, Version: version(), Listening: listening, LoopbackOrigins: true, FaultLevel: slog.LevelWarn,
+	})
 }
 
 // writeSchemas writes the schemas of the demo streams to a folder of their own, from which
@@ -154,7 +178,7 @@ func schemaFile(dir, stream string) string { return filepath.Join(dir, stream+".
 
 // devConfig returns the configuration of dev. All clients have the same address, so
 // there is no limit of sessions per address.
-func devConfig(servers *embedded.Embedded, chosen devFlags, schemas string) string {
+func devConfig(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic, schemas string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: %q\nadmin: {listen: %q}\n", chosen.listen, chosen.admin)
 	fmt.Fprintf(&b, "kafka: {brokers: [%s]}\n", strings.Join(servers.Brokers, ", "))
@@ -169,6 +193,9 @@ func devConfig(servers *embedded.Embedded, chosen devFlags, schemas string) stri
 		}
 		fmt.Fprintf(&b, "  %[1]s: {topic: %[1]s%s}\n", topic.Name, rules)
 	}
+	for _, topic := range own {
+		fmt.Fprintf(&b, "  %q: {topic: %q}\n", topic.Name, topic.Name)
+	}
 	return b.String()
 }
 
@@ -182,39 +209,6 @@ func devRules(name string) string {
 		return ""
 	}
 	return ", content: json"
-}
-
-// welcome returns what dev prints once it listens.
-func welcome(address, dataDir string) string {
-	kept := "no data is kept"
-	if dataDir != "" {
-		kept = "data is kept in " + dataDir
-	}
-	return fmt.Sprintf(`Sluice is running, for development only: open to everybody on this machine, demo data, %[2]s.
-
-  console        http://%[1]s/
-  documentation  http://%[1]s/docs/
-  read a stream  curl -N 'http://%[1]s/v1/streams/market.ticks/events?from=-1m'
-  publish        curl -H 'Content-Type: application/json' -d '{"key":"me","data":{"text":"hello"}}' http://%[1]s/v1/streams/chat.lobby/records
-
-Press Ctrl-C to stop.
-`, address, kept)
-}
-
-// parseRates returns the default rates, overridden by the chosen ones.
-func parseRates(chosen map[string]string) (map[string]float64, error) {
-	rates := embedded.DefaultRates()
-	for _, stream := range slices.Sorted(maps.Keys(chosen)) {
-		rate, err := strconv.ParseFloat(chosen[stream], 64)
-		if err != nil || !(rate >= 0 && rate <= 100_000) {
-			return nil, usage("--rate %s=%s: must be records per second, 0 to 100000", stream, chosen[stream])
-		}
-		if _, ok := rates[stream]; !ok {
-			return nil, usage("--rate %s: the streams with a rate are %s", stream, strings.Join(slices.Sorted(maps.Keys(rates)), ", "))
-		}
-		rates[stream] = rate
-	}
-	return rates, nil
 }
 
 func topicNames() []string {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 )
 
 // The output of dev must work as printed: the addresses of two pages, and two
@@ -22,7 +24,9 @@ func TestDev(t *testing.T) {
 	var errs bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
+		ended <- runDev(ctx, devFlags{
+			listen: "127.0.0.1:0", admin: "127.0.0.1:0", kafkaListen: "127.0.0.1:0", level: "warn", seed: 1, streams: []string{"orders:3"},
+		}, out, &errs)
 		_ = out.Close()
 	}()
 
@@ -33,7 +37,7 @@ func TestDev(t *testing.T) {
 		}
 	}
 	urls := regexp.MustCompile(`http://[^\s']+`).FindAllString(welcome, -1)
-	if len(urls) != 4 {
+	if len(urls) != 5 || !strings.HasPrefix(welcome, "Starting") {
 		t.Fatalf("got %d addresses in:\n%s", len(urls), welcome)
 	}
 	body := regexp.MustCompile(`-d '([^']+)'`).FindStringSubmatch(welcome)
@@ -63,6 +67,34 @@ func TestDev(t *testing.T) {
 		t.Errorf("publishing is answered %s: %s", stored.Status, answer)
 	}
 
+	// A stream of one's own, and the Kafka to which other programs produce.
+	broker := regexp.MustCompile(`kafka +(\S+)`).FindStringSubmatch(welcome)[1]
+	writer := &kafka.Writer{Addr: kafka.TCP(broker), Topic: "orders"}
+	if err := writer.WriteMessages(ctx, kafka.Message{Key: []byte("k"), Value: []byte(`{"n":1}`)}); err != nil {
+		t.Error(err)
+	}
+	_ = writer.Close()
+	own := get(ctx, t, urls[4]+"?from=earliest")
+	readUntil(t, own.Body, `"data":{"n":1}`)
+	_ = own.Body.Close()
+
+	// Pages of another loopback port are let in, others are not, which is logged.
+	for origin, allowed := range map[string]bool{"http://localhost:5173": true, "http://127.0.0.1:3000": true, "https://evil.example.com": false} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(urls[3], "/chat.lobby/records", "", 1), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Origin", origin)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if got := answer.Header.Get("Access-Control-Allow-Origin"); (got == origin) != allowed {
+			t.Errorf("%s: got Access-Control-Allow-Origin %q", origin, got)
+		}
+	}
+
 	// What is not JSON is kept apart.
 	apart, err := http.Post(urls[3], "text/plain", strings.NewReader("not for everybody"))
 	if err != nil {
@@ -81,6 +113,9 @@ func TestDev(t *testing.T) {
 	case err := <-ended:
 		if err != nil {
 			t.Errorf("it ended with %v; log:\n%s", err, errs.String())
+		}
+		if log := errs.String(); !strings.Contains(log, "evil.example.com") || strings.Contains(log, "localhost:5173") {
+			t.Errorf("the log is %s", log)
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("it did not end")

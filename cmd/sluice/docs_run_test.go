@@ -32,7 +32,7 @@ func startDev(t *testing.T) (address string) {
 	var errs bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
+		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", kafkaListen: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
 		_ = out.Close()
 	}()
 	t.Cleanup(func() {

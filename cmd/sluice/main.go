@@ -6,7 +6,7 @@
 // will not cure.
 //
 // Tour: root.go assembles the commands and decides the exit code; each command has a
-// file of its own (serve.go, dev.go, publish.go, tail.go, check.go, token.go,
+// file of its own (serve.go, dev.go with dev_choose.go and dev_welcome.go, publish.go, tail.go, streams.go, check.go, token.go,
 // key.go, version.go). Package config reads the configuration, package app connects the
 // parts and runs them, package embedded is the Kafka and Redis of dev.
 package main

@@ -23,6 +23,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is the version that the server reports.
 	Version string
+	// FaultLevel is the level at which faults of clients are logged.
+	FaultLevel slog.Level
+	// LoopbackOrigins lets in pages from loopback, in addition to the configured origins.
+	LoopbackOrigins bool
 	// Listening is called with the address for clients once it accepts connections.
 	// Optional.
 	Listening func(net.Addr)

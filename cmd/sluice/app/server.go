@@ -75,6 +75,9 @@ func (f *front) prepare(streams []hub.Stream) error {
 	if err != nil {
 		return err
 	}
+	if f.options.LoopbackOrigins {
+		origins = origins.WithLoopback()
+	}
 	f.credentials = auth.RequestOptions{Origins: origins, AccessTokenInQuery: f.config.Auth.AccessTokenInQuery}
 	allow(f.config, &f.credentials)
 	if f.certs, err = newCertificates(f.config.TLS, f.logger.With("component", "certificates")); err != nil {
@@ -182,6 +185,7 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		Audit:             f.audit,
 		DegradedStreams:   f.degraded,
 		Logger:            f.logger.With("component", "transport"),
+		FaultLevel:        f.options.FaultLevel,
 		Now:               time.Now,
 		AdminHosts:        f.config.Admin.Hosts,
 		Registry:          f.registry,

@@ -22,6 +22,8 @@ type Config struct {
 	DataDir string
 	// KafkaPort and RedisPort are ports on 127.0.0.1, 0 for any.
 	KafkaPort, RedisPort int
+	// Topics are further topics, which begin empty.
+	Topics []Topic
 	// PartitionBytes bounds the size of a partition, plus a segment of at most 1 MiB
 	// and what is written in two seconds. At least 64 KiB.
 	PartitionBytes int64

@@ -43,7 +43,7 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
-	for _, topic := range Topics() {
+	for _, topic := range append(Topics(), config.Topics...) {
 		if kafka.TopicInfo(topic.Name) != nil {
 			continue
 		}
