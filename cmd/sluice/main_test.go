@@ -70,6 +70,17 @@ func fakePublish(w http.ResponseWriter, r *http.Request) {
 		fakeRevoke(w, r)
 		return
 	}
+	switch r.URL.Path {
+	case "/v1/streams":
+		_, _ = io.WriteString(w, `{"streams":[{"stream":"chat","content":"json","partitions":3,"subscribe":true,"publish":true,"replay_ms":-1},`+
+			`{"stream":"lost","topic_missing":true,"subscribe":true,"publish":false,"replay_ms":600000}]}`)
+		return
+	case "/v1/ws":
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"code":"unauthenticated","detail":"the token is not valid","status":401,"retryable":false,"action":"stop"}`)
+		return
+	}
 	if strings.Contains(r.URL.Path, "/private/") && r.Header.Get("Authorization") != "Bearer letmein" {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnauthorized)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 
@@ -14,6 +15,20 @@ import (
 
 // defaultServer is the default address of serve and dev.
 const defaultServer = "http://127.0.0.1:8080"
+
+// readToken reads a bearer token (RFC 6750, section 2.1) from a file. A file without one is
+// no matter of waiting.
+func readToken(file string) (string, error) {
+	secret, err := auth.ReadSecret(file)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", client.ErrNoToken, err)
+	}
+	token := strings.TrimSpace(secret.Reveal())
+	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%w: %s must contain one token, without spaces, and nothing else", client.ErrNoToken, file)
+	}
+	return token, nil
+}
 
 // remote adds the flags of a command that connects to a server. The returned
 // function makes the client once the flags are parsed.
@@ -35,8 +50,7 @@ func remote(cmd *cobra.Command) func() (*client.Client, error) {
 		}
 		if tokenFile != "" {
 			made.Token = func(context.Context) (string, error) {
-				secret, err := auth.ReadSecret(tokenFile)
-				return strings.TrimSpace(secret.Reveal()), err
+				return readToken(tokenFile)
 			}
 			if _, err := made.Token(context.Background()); err != nil {
 				return nil, usage("%w", err)

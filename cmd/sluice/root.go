@@ -71,10 +71,13 @@ Both serve the documentation at /docs/ and the console at /.
 Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration.`,
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       version(),
 	}
+	root.SetVersionTemplate(versionLine())
+	root.SetFlagErrorFunc(meantFlag)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newDev(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newVersion())
+	root.AddCommand(newServe(), newDev(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newStreams(), newVersion())
 	return root
 }

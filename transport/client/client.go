@@ -25,7 +25,8 @@ type Config struct {
 
 	// Token returns the bearer token to use from now on. It is called for each
 	// connection and each request, and again before a token expires, from several
-	// goroutines concurrently. If it is nil, the client is anonymous.
+	// goroutines concurrently. If its error wraps ErrNoToken, a subscription ends;
+	// after other errors it tries again. If it is nil, the client is anonymous.
 	Token func(context.Context) (string, error)
 
 	// HTTPClient makes the requests and handshakes; nil means a client without a

@@ -53,6 +53,7 @@
 //
 //	subscription.go  the loop over connections; cursor and acks
 //	publish.go       publishing
+//	streams.go       which streams there are
 //
 //	delivery.go      from a connection's messages to the loop
 //	session.go       one connection, from handshake to close

@@ -10,6 +10,7 @@ import (
 
 // Actions that the server advises.
 const (
+	actionStop           = "stop"
 	actionResume         = "resume"
 	actionReauthenticate = "reauthenticate"
 	actionResync         = "resync"
@@ -72,7 +73,7 @@ func afterHandshake(err error, res *http.Response, body []byte) ending {
 	switch {
 	case e.Retryable:
 		end.verdict = resume
-	case res.StatusCode == http.StatusUnauthorized:
+	case res.StatusCode == http.StatusUnauthorized && e.Action != actionStop:
 		end.verdict = renew
 	case e.Action == actionResync:
 		end.verdict = restart

@@ -18,6 +18,9 @@ var (
 	// ErrMaybeStored means that the record may be stored or not. Publishing it
 	// again may store it twice, unless it has an ID: then Error.Retryable is set.
 	ErrMaybeStored = errors.New("unknown whether the record is stored")
+	// ErrNoToken, wrapped in the error of a Config.Token, means that there is none, and
+	// that trying again makes no sense.
+	ErrNoToken = errors.New("there is no token")
 	// ErrRunning means that the subscription's loop is already running.
 	ErrRunning = errors.New("the subscription is running already")
 	// ErrDisconnected means that there is no connection at present.

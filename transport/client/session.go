@@ -55,6 +55,9 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 	defer cancel()
 	header := http.Header{}
 	if err := c.authorize(ctx, header); err != nil {
+		if errors.Is(err, ErrNoToken) {
+			return nil, &ending{verdict: stop, err: err}
+		}
 		return nil, &ending{verdict: resume, err: err}
 	}
 	s := &session{silence: silence}

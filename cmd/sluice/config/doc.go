@@ -40,6 +40,6 @@
 // a tree of the tags. load.go applies the layers (document.go, environment.go,
 // flags.go), keys.go finds unknown keys and sets defaults, decode.go converts
 // values, rules.go, consistency.go and verifiers.go check them, files.go reads the files that
-// fields name. fault.go has the errors, and reference.go prints the documentation of
+// fields name. fault.go has the errors, locate.go finds their lines, and reference.go prints the documentation of
 // all fields.
 package config

@@ -19,12 +19,19 @@ type Fault struct {
 	// the fault is in the file as a whole. It is empty for a field that the file
 	// set.
 	Source string
+	// File and Line are where the field is in the file that set it, or the section that
+	// lacks it. They are empty if neither is in a file.
+	File string
+	Line int
 	// Message describes what is wrong and what is expected. It never contains a
 	// secret.
 	Message string
 }
 
 func (f Fault) String() string {
+	if f.Line > 0 {
+		return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Path, f.Message)
+	}
 	switch {
 	case f.Path == "" && f.Source == "":
 		return f.Message

@@ -55,6 +55,9 @@ func Load(options Options) (*Config, error) {
 	checkConsistency(c, f)
 	readFiles(c, f)
 	if err := f.err(); err != nil {
+		if options.File != "" {
+			locate(f.list, options.File)
+		}
 		return nil, err
 	}
 	return c, nil

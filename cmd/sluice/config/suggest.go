@@ -2,6 +2,10 @@ package config
 
 import "fmt"
 
+// Suggest returns a hint with the name that was probably meant, such as `, did you mean
+// "serve"?`, or an empty text.
+func Suggest(name string, known []string) string { return suggest(name, known) }
+
 // suggest returns a hint with the name that was probably meant, or an empty text.
 func suggest(name string, known []string) string {
 	best, least := "", 1+min(2, len(name)/2)
