@@ -3,6 +3,7 @@ package transport
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -45,11 +46,11 @@ func (m byMethod) allow() string {
 // or a problem. The mux has the protocol's paths.
 func (s *Server) handleElsewhere(mux *http.ServeMux) http.HandlerFunc {
 	known := func(path string) bool {
-		probe, err := http.NewRequest(http.MethodGet, path, nil) //nolint:noctx // it is not sent
+		u, err := url.ParseRequestURI(path)
 		if err != nil {
 			return false
 		}
-		_, pattern := mux.Handler(probe)
+		_, pattern := mux.Handler(&http.Request{Method: http.MethodGet, URL: u})
 		return pattern != "" && pattern != "/"
 	}
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -23,10 +23,10 @@ func parseStreams(chosen []string) ([]embedded.Topic, error) {
 	var topics []embedded.Topic
 	for _, text := range chosen {
 		name, count, several := strings.Cut(text, ":")
-		partitions := 1
+		partitions := int64(1)
 		if several {
 			var err error
-			if partitions, err = strconv.Atoi(count); err != nil || partitions < 1 || partitions > maxOwnPartitions {
+			if partitions, err = strconv.ParseInt(count, 10, 32); err != nil || partitions < 1 || partitions > maxOwnPartitions {
 				return nil, usage("--stream %s: the number of partitions must be 1 to %d", text, maxOwnPartitions)
 			}
 		}

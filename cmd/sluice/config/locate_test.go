@@ -25,8 +25,10 @@ func TestFaultsHavePlaces(t *testing.T) {
 		want    map[string]int // lines by path, 0 for none
 	}{
 		"section": {"# comment\nkafka: {brokers: [\"127.0.0.1:9092\"]}\nlimits:\n\n  ping_every: soon\n" + open, nil, map[string]int{"limits/ping_every": 5}},
-		"list": {"kafka: {brokers: [\"127.0.0.1:9092\"]}\ngrants:\n  - {anonymous: true, subscribe: [\"*\"]}\n  - anonymous: true\n    replay: soon\n    subscribe: [\"*\"]\nstreams: {a: {topic: a}}\n", nil,
-			map[string]int{"grants/1/replay": 5}},
+		"list": {
+			"kafka: {brokers: [\"127.0.0.1:9092\"]}\ngrants:\n  - {anonymous: true, subscribe: [\"*\"]}\n  - anonymous: true\n    replay: soon\n    subscribe: [\"*\"]\nstreams: {a: {topic: a}}\n", nil,
+			map[string]int{"grants/1/replay": 5},
+		},
 		"anchor":   {"kafka: {brokers: [\"127.0.0.1:9092\"]}\nstreams:\n  a: &a\n    topic: a\n    slow: never\n  b: *a\ngrants: [{anonymous: true, subscribe: [\"*\"]}]\n", nil, map[string]int{"streams/a/slow": 5, "streams/b/slow": 5}},
 		"missing":  {"kafka: {brokers: [\"127.0.0.1:9092\"]}\nstreams:\n  a: {}\ngrants: [{anonymous: true, subscribe: [\"*\"]}]\n", nil, map[string]int{"streams/a/topic": 3}},
 		"no file":  {open, nil, map[string]int{"kafka/brokers": 0}},
