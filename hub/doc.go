@@ -36,6 +36,9 @@
 //     shares, on whatever they are asked about: records that were appended, what late
 //     subscriptions and pages read, and searches. Config.Pace
 //     delays reading for the workers, never for a client.
+//   - A paused subscription is a position and nothing else: it wakes nobody, its filter is
+//     not evaluated, and it holds no block, no turn and no keys of a conflation. Its stream
+//     is still read. Resumed, it goes on there, whatever was given up meanwhile.
 //   - A record about which the filter of a right cannot decide does not pass it. The
 //     filter of a client fails there, and ends the client's subscription.
 //   - What a subscription's redaction hides is in nothing that it is delivered, and
