@@ -116,7 +116,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(a.clusters)) {
 		l.add(a.clusters[name].parts()...)
 	}
-	l.add(part{name: "schema registries", start: a.registries.start, run: a.registries.run})
+	l.add(a.registries.parts()...)
 	l.add(a.acls.parts()...)
 	l.add(a.cursors.parts()...)
 	l.add(messageIDParts(a.front.once, a.front.store, a.logger)...)

@@ -137,6 +137,11 @@ func (r *registries) wake() {
 	}
 }
 
+// parts returns the registries as a part of a server.
+func (r *registries) parts() []part {
+	return []part{{name: "schema registries", start: r.start, run: r.run}}
+}
+
 // start asks all registries once. A server starts while one is away, as it can do without.
 func (r *registries) start(ctx context.Context) error {
 	var asking sync.WaitGroup
