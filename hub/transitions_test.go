@@ -110,6 +110,15 @@ func (s *stage) from(req hub.Request, offsets ...int64) *reader {
 	return r
 }
 
+// begin delivers the first record of a subscription, once its position has been found in the
+// log.
+func (s *stage) begin(r *reader) {
+	s.await(func() bool {
+		r.Collect(1, func(bool, []byte) {})
+		return r.Mode() != "joining"
+	})
+}
+
 // read delivers everything that is available.
 func (s *stage) read(r *reader) {
 	for r.Ended() == "" {
@@ -161,7 +170,7 @@ var ways = []way{
 	{"from a position of its own, overtaken by the log", 2, hub.SlowCatchUp, nil, func(s *stage) {
 		s.live(hub.Request{})
 		r := s.from(hub.Request{}, 0, 3)
-		r.Collect(1, func(bool, []byte) {})
+		s.begin(r)
 		s.write(plenty, 3)
 		s.read(r)
 		s.read(s.from(hub.Request{}, 404, 402))
@@ -174,7 +183,7 @@ var ways = []way{
 	{"narrowed", 2, hub.SlowCatchUp, nil, func(s *stage) {
 		s.live(hub.Request{})
 		r := s.from(hub.Request{}, 0, 0)
-		r.Collect(1, func(bool, []byte) {})
+		s.begin(r)
 		bound, err := s.hub.Bound(s.t.Context(), "", "orders", time.Hour)
 		if err != nil {
 			s.t.Fatal(err)
@@ -276,7 +285,7 @@ var ways = []way{
 	{"paused before it has joined, late, and with a position of its own", 2, hub.SlowCatchUp, nil, func(s *stage) {
 		s.live(hub.Request{})
 		own := s.from(hub.Request{}, 0, 3)
-		own.Collect(1, func(bool, []byte) {})
+		s.begin(own)
 		own.Pause()
 		s.write(plenty, 3)
 		late := s.from(hub.Request{}, 0, 3)
