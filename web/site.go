@@ -1,5 +1,5 @@
 // Package web serves the console, a page that shows a server's streams live and
-// publishes to them, and the documents.
+// publishes to them, the documents, and the JavaScript client.
 //
 // The console is plain HTML, CSS and JavaScript modules in the folder console,
 // embedded unchanged: there is no build step, nothing is loaded from other servers,
@@ -16,8 +16,11 @@
 // of them, and may be cached forever; pages are revalidated each time. All paths are
 // relative, so that everything also works below a prefix that a proxy strips.
 //
-// The files: site.go serves; console.go loads the console and docs.go the documents,
-// which markdown.go renders into page.html. In the folder console, index.html and
+// The JavaScript client of package client is served to pages of all origins, as it is
+// no secret, at /sluice.js.
+//
+// The files: site.go serves; console.go loads the console, script.go the JavaScript
+// client and docs.go the documents, which markdown.go renders into page.html. In the folder console, index.html and
 // style.css are the console's page, main.js connects its parts, feed.js is the
 // connection, list.js, chart.js and json.js show events, publish.js is the form;
 // docs.css and docs.js belong to the documents, theme.js to both.
@@ -40,6 +43,8 @@ var contentTypes = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
+	".ts":   "application/typescript; charset=utf-8",
+	".tgz":  "application/gzip", // RFC 6713
 }
 
 // policy is the pages' Content Security Policy (level 3): only files from their own
@@ -53,8 +58,8 @@ const (
 	revalidated = "no-cache"
 )
 
-// Handler serves the console at "/", its files below "/console/" and the documents
-// below "/docs/". Other paths are not found, and methods other than GET and HEAD are
+// Handler serves the console at "/", its files below "/console/", the documents below
+// "/docs/" and the JavaScript client at "/sluice.js". Other paths are not found, and methods other than GET and HEAD are
 // not allowed. It panics if a file is missing from the binary.
 func Handler() http.Handler {
 	s, err := load()
@@ -69,12 +74,17 @@ var load = sync.OnceValues(func() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &site{console: console, documents: sync.OnceValues(func() (files, error) { return loadDocuments(assets) })}, nil
+	return &site{
+		console:   console,
+		client:    sync.OnceValues(loadClient),
+		documents: sync.OnceValues(func() (files, error) { return loadDocuments(assets) }),
+	}, nil
 })
 
 // site is all that is served. It does not change once it is loaded.
 type site struct {
 	console   files
+	client    func() (files, error) // those whose paths begin with clientPath
 	documents func() (files, error) // those below docsPath
 }
 
@@ -85,6 +95,11 @@ type files map[string]file
 type file struct {
 	body                       []byte
 	contentType, caching, etag string
+
+	zipped []byte // the body in gzip, if it is also sent so
+	public bool   // pages of all origins may load it
+	types  string // where its types are, if it is a module
+	fixed  string // where this content stays, if the path stays and the content does not
 }
 
 // add adds a file at a path. The extension determines its content type.
@@ -104,10 +119,14 @@ func (all files) addPage(path, extension string, body []byte) {
 // find returns the file at a path.
 func (s *site) find(path string) (f file, ok bool, err error) {
 	all := s.console
-	if strings.HasPrefix(path, docsPath) {
-		if all, err = s.documents(); err != nil {
-			return file{}, false, err
-		}
+	switch {
+	case strings.HasPrefix(path, docsPath):
+		all, err = s.documents()
+	case strings.HasPrefix(path, clientPath):
+		all, err = s.client()
+	}
+	if err != nil {
+		return file{}, false, err
 	}
 	f, ok = all[path]
 	return f, ok, nil
@@ -125,7 +144,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
 	case err != nil:
-		http.Error(w, "the documents are unavailable: "+err.Error(), http.StatusInternalServerError)
+		http.Error(w, "the file is unavailable: "+err.Error(), http.StatusInternalServerError)
 		return
 	case !ok && !isFolder:
 		http.NotFound(w, r)
@@ -144,5 +163,27 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", f.caching)
 	h.Set("ETag", f.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	body := f.body
+	if f.public {
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		if h.Get("Access-Control-Allow-Origin") == "" {
+			h.Set("Access-Control-Allow-Origin", "*")
+		}
+	}
+	if f.fixed != "" {
+		h.Set("Content-Location", f.fixed)
+	}
+	if f.types != "" {
+		h.Set("X-TypeScript-Types", f.types)
+	}
+	if f.zipped != nil {
+		h.Add("Vary", "Accept-Encoding")
+		if takesGzip(r) {
+			// Another representation has another tag (RFC 9110, section 8.8.3.3).
+			h.Set("Content-Encoding", "gzip")
+			h.Set("ETag", strings.TrimSuffix(f.etag, `"`)+`-gzip"`)
+			body = f.zipped
+		}
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }

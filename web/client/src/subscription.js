@@ -1,0 +1,141 @@
+// What an application holds: an iterator and handlers, with a position of its own.
+
+import { SluiceError } from "./fault.js";
+import { Position } from "./position.js";
+import { Emitter, watchdog } from "./wait.js";
+
+const overhead = 200; // what an event takes beside its text
+const saving = 1000; // how long a position may be ahead of the one that is stored
+
+export class Subscription extends Emitter {
+  queue = [];
+  held = 0; // how much is in the queue
+  state = "connecting";
+  closing = new AbortController();
+
+  constructor(client, parameters, options) {
+    super();
+    Object.assign(this, { client, parameters, options });
+    this.position = new Position(parameters.stream);
+    // Equal subscriptions share a feed.
+    const { from, reset, ...shared } = parameters;
+    this.share = JSON.stringify(shared);
+    this.label = "sluice:" + client.base + this.share;
+    options.signal?.addEventListener("abort", this.quit, this.closing);
+  }
+
+  quit = () => this.close(this.options.signal.reason);
+
+  // pump hands on what the application can take.
+  pump() {
+    if (this.iterated) this.more?.();
+    else while (this.handlers.event && this.hand());
+  }
+
+  /** The position after what the application was handed, to be passed as from. */
+  get cursor() {
+    return String(this.position);
+  }
+
+  /** take takes a message of the feed, in order. */
+  take(m, cursor, size) {
+    const last = this.queue.at(-1);
+    if (m.type === "cursor" && last?.m.type === "cursor") last.cursor = cursor;
+    else {
+      this.queue.push({ m, cursor, size: size + overhead });
+      this.held += size + overhead;
+    }
+    this.pump();
+    if (!this.full && this.held > (this.options.buffer ?? 1 << 20)) {
+      this.full = true;
+      this.source.check();
+    }
+  }
+
+  // hand hands the next message on, and returns it if it is an event, for the iterator.
+  hand() {
+    const { options, queue } = this;
+    while (queue.length) {
+      const { m, cursor, size } = queue.shift();
+      this.held -= size;
+      if (this.full && !queue.length) {
+        this.full = false;
+        this.source?.check();
+      }
+      if (!this.timed && (options.store || options.ack === "auto")) {
+        this.timed = true; // the position is stored from time to time, once all before it was dealt with
+        this.saver(saving);
+      }
+      if (this.position.take(m, cursor) && m.type !== "cursor") {
+        this.emit(m.type.replace("_", ""), m);
+        if (m.type === "event") return m;
+      }
+    }
+  }
+
+  saver = watchdog(() => {
+    this.due = true;
+    if (!this.busy) this.save();
+  });
+
+  save() {
+    const { store, ack } = this.options;
+    if (!this.timed) return;
+    this.timed = this.due = false;
+    const save = async () => {
+      await store?.setItem(this.label, this.cursor);
+      if (ack === "auto") await this.ack();
+    };
+    save().catch((error) => this.emit("error", error));
+  }
+
+  /** ack stores a position under the subscription's name, at the server. */
+  async ack(cursor = this.cursor) {
+    const { stream, cursor_name } = this.parameters;
+    if (!cursor_name || this.over) throw new SluiceError({ code: "bad_request", message: "ack needs a cursor_name" });
+    return (await this.client.request("PUT", `v1/cursors/${encodeURIComponent(stream)}/${cursor_name}`, { cursor }, this.options.signal)).cursor;
+  }
+
+  /** close ends the subscription; what is left of it is not handed on. */
+  close(error) {
+    if (!this.over) this.queue = [];
+    this.end(error);
+  }
+
+  end(error) {
+    if (this.over) return;
+    if (!this.busy) this.save();
+    this.over = true;
+    this.error = error;
+    this.closing.abort();
+    this.saver();
+    this.source?.leave(this);
+    this.say({ state: "closed", error });
+    if (error) this.emit("error", error);
+    this.pump();
+  }
+
+  say(state) {
+    this.state = state.state;
+    this.emit("state", state);
+  }
+
+  async *[Symbol.asyncIterator]() {
+    this.iterated = true;
+    try {
+      for (;;) {
+        for (let m; (m = this.hand()); ) {
+          this.busy = true;
+          yield m;
+          this.busy = false;
+          if (this.due) this.save(); // the application is done with the event
+        }
+        if (this.over) break;
+        await new Promise((resolve) => (this.more = resolve));
+      }
+    } finally {
+      this.close();
+    }
+    if (this.error) throw this.error;
+  }
+}

@@ -1,0 +1,70 @@
+// Waiting: full jitter, and what ends a wait early.
+
+/** Backoff doubles its bound with each attempt, and waits anything up to it. */
+export class Backoff {
+  constructor({ min = 500, max = 30000 } = {}) {
+    this.min = min;
+    this.max = max;
+    this.attempts = 0;
+  }
+
+  delay(error) {
+    return (error.retry_after_ms ?? 0) + Math.random() * Math.min(this.max, this.min * 2 ** this.attempts++);
+  }
+}
+
+/** until resolves after a time, when the signal aborts, or when a function in wakers is called. */
+export const until = (ms, signal, wakers) =>
+  new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      wakers?.delete(done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+    wakers?.add(done);
+    if (signal?.aborted) done();
+  });
+
+/** watchdog calls back unless it is called again within the time that it was given. */
+export const watchdog = (lapse) => {
+  let timer;
+  return (ms) => {
+    clearTimeout(timer);
+    if (ms) timer = setTimeout(lapse, Math.min(ms, 2 ** 31 - 1));
+  };
+};
+
+/** onWake calls back when a page may have slept (false) or moved to another network (true). */
+export const onWake = (wake, until) => {
+  const { document } = globalThis;
+  const listen = (target, type, moved) => target?.addEventListener?.(type, () => document?.hidden || wake(moved), until);
+  listen(globalThis, "online", true);
+  listen(globalThis, "pageshow");
+  listen(document, "visibilitychange");
+  listen(document, "resume"); // of the Page Lifecycle: a frozen page goes on
+};
+
+/** Emitter calls handlers. What one of them throws does not keep others from being called. */
+export class Emitter {
+  handlers = {};
+
+  on(type, handler) {
+    const all = (this.handlers[type] ??= new Set());
+    all.add(handler);
+    this.pump?.(); // what has waited for a handler
+    return () => all.delete(handler);
+  }
+
+  emit(type, value) {
+    for (const handler of this.handlers[type] ?? []) {
+      try {
+        handler(value);
+      } catch (error) {
+        Promise.reject(error); // reported as unhandled
+      }
+    }
+  }
+}
