@@ -153,7 +153,8 @@ func TestClientPackage(t *testing.T) {
 			}
 		}
 	}
-	if modules := len(files) - 1; named != modules {
+	// The types that bindings share are imported by theirs.
+	if modules := len(files) - len([]string{"package.json", "collect.d.ts"}); named != modules {
 		t.Errorf("%d of %d files are exported", named, modules)
 	}
 }

@@ -52,12 +52,13 @@ func evaluate(ctx context.Context, t *testing.T, statements string) {
 // until waits until an expression is true in the page.
 func until(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		if err == nil && is {
 			return
 		}
-		if time.Now().After(deadline) {
+		fault, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("results.fault ?? ''"))
+		if fault != "" || time.Now().After(deadline) {
 			seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("JSON.stringify(results)"))
 			t.Fatalf("never came true: %s (%v)\n%.2000s", expression, err, seen)
 		}

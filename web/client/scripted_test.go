@@ -172,7 +172,9 @@ func cut(w http.ResponseWriter) {
 	}
 }
 
-func bearer(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") }
+func bearer(r *http.Request) string {
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
 
 // judge compares a request with the one that a case expects.
 func (s *scripted) judge(r *http.Request, c connection) {

@@ -10,6 +10,7 @@ export class Feed {
   subs = new Set();
   stop = new AbortController();
   refused = 0;
+  full = false;
 
   constructor(client, parameters, position) {
     this.client = client;
@@ -73,10 +74,8 @@ export class Feed {
     if (!full) for (const sub of slow) this.client.part(sub); // it slows only itself
     if (full === this.full) return;
     this.full = full;
-    if (full) {
-      this.say({ state: "paused" });
-      this.onfull?.();
-    } else this.onroom?.();
+    this.say({ state: full ? "paused" : this.live ? "live" : "connecting" });
+    full ? this.onfull?.() : this.onroom?.();
   }
 
   /** room resolves when more can be taken. */

@@ -27,7 +27,7 @@ export const readEvents = async (feed, client, signal, watch) => {
   const path = feed.position.several ? "v1/events" + query({ stream, ...parameters }) : pathOf(stream) + "events" + query(parameters);
   const response = await client.ask(path, { signal });
   const reader = response.body?.getReader?.();
-  if (!reader) throw lost("no streams", { next: true });
+  if (!reader) throw lost("no stream", { next: true });
   const decoder = new TextDecoder();
   // An event of the server has one line of data, and perhaps an id, which is the cursor after it.
   let rest = "";
@@ -35,7 +35,7 @@ export const readEvents = async (feed, client, signal, watch) => {
   for (;;) {
     const { value, done } = await reader.read();
     watch(2 * heartbeat);
-    if (done) throw lost("nothing came");
+    if (done) throw lost("silence");
     const lines = (rest + decoder.decode(value, { stream: true })).split(/\r?\n/);
     rest = lines.pop();
     for (const line of lines) {
@@ -75,7 +75,7 @@ export function* ordered({ records, gaps }, position) {
 
 /** readPages carries a feed by pages that wait for records. */
 export const readPages = async (feed, client, signal, watch) => {
-  if (feed.position.several) throw lost("no pages of patterns");
+  if (feed.position.several) throw lost("pattern");
   for (let live; ; ) {
     const { stream, ...parameters } = feed.request();
     watch(2 * heartbeat);

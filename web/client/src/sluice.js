@@ -7,7 +7,7 @@ import { pathOf, problem, query, readEvents, readPages } from "./http.js";
 import { publish } from "./publish.js";
 import { dial } from "./socket.js";
 import { Subscription } from "./subscription.js";
-import { Backoff, Emitter, onWake, until, watchdog } from "./wait.js";
+import { Backoff, Emitter, onWake, patience, until, watchdog } from "./wait.js";
 
 export { SluiceError };
 
@@ -43,7 +43,6 @@ class Sluice extends Emitter {
     this.options = options;
     this.base = new URL(url, globalThis.location).href.replace(/\/*$/, "/");
     this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
-    this.patience = options.patience ?? 5000;
     this.transports = options.transports ?? Object.keys(carriers).slice(this.WebSocket ? 0 : 1);
     this.backoff = new Backoff(options.backoff);
     this.renewable = typeof options.token === "function";
@@ -101,12 +100,12 @@ class Sluice extends Emitter {
     const at = this.rung;
     const attempt = new AbortController();
     const stop = () => attempt.abort();
-    const watch = watchdog(() => attempt.abort(lost("nothing came", { next: this.transport !== transports[at] })));
+    const watch = watchdog(() => attempt.abort(lost("silence", { next: this.transport !== transports[at] })));
     signal.addEventListener("abort", stop, attempt);
     this.attempts.add(attempt);
     try {
       if (options.carry) return await options.carry(feed, attempt.signal);
-      if (transports[at] === "sse") watch(this.patience);
+      if (transports[at] === "sse") watch(patience);
       return await carriers[transports[at]](feed, this, attempt.signal, watch);
     } catch (error) {
       const fault = advised(attempt.signal.aborted ? attempt.signal.reason : error);

@@ -2,7 +2,7 @@
 
 import { SluiceError, advised, closed, lost } from "./fault.js";
 import { goesBack } from "./position.js";
-import { watchdog } from "./wait.js";
+import { patience, watchdog } from "./wait.js";
 
 const slack = 10000; // beyond the server's ping interval
 const probing = 5000; // how long an answer may take after the page has slept
@@ -36,7 +36,7 @@ export const dial = (client) => {
     socket?.close();
   };
   // cut is the fault of a connection that ends without a word: before it has begun, another transport may get through.
-  const cut = () => lost("nothing came", { next: !link.limits });
+  const cut = () => lost("silence", { next: !link.limits });
 
   // What happens if nothing else does.
   const silence = watchdog(() => end(cut()));
@@ -105,13 +105,16 @@ export const dial = (client) => {
       for (const { source: feed } of carried.values()) if (feed.stream === m.stream || feed.position.several) feed.take(m);
     } else if (request) type === "error" ? request.no(new SluiceError(m)) : request.yes(m);
     else if (!c) return;
-    else if (type === "error") c.end(new SluiceError(m));
+    else if (type === "error") c.leave ? c.leave() : c.end(new SluiceError(m)); // of a pause: it is unsubscribed in place of that
     else if (type === "unsubscribed") {
       const { reason, retryable } = m;
       const action = retryable ? "resume" : goesBack(m) || reason === "retention" ? "resync" : "stop";
       c.end(reason === "requested" ? undefined : new SluiceError({ code: reason, action, ...m }));
     } else if (!c.deaf) {
-      if (type === "subscribed") route(c, [m.feed]);
+      if (type === "subscribed") {
+        route(c, [m.feed]);
+        c.leave = c.left;
+      }
       route(c, m.feeds ?? m.streams ?? m.added);
       c.source.take(m, m.cursor, size);
     }
@@ -121,7 +124,7 @@ export const dial = (client) => {
     const token = await client.credential();
     if (over) return;
     socket = new client.WebSocket(client.base.replace("http", "ws") + "v1/ws", client.options.lines ? "sluice.v1.lines" : "sluice.v1.json");
-    silence((patient = client.patience));
+    silence((patient = patience));
     socket.onopen = () => send(token ? { type: "auth", id: "0", token } : { type: "ping" });
     socket.onmessage = ({ data }) => {
       silence(patient);
@@ -161,22 +164,23 @@ export const dial = (client) => {
             error ? reject(error) : resolve();
           };
           // What still arrives for a subscription that is left is not taken.
-          const leave = () => {
+          c.left = () => {
             if (!c.deaf) send({ type: "unsubscribe", id });
             c.deaf = true;
             unroute(c);
             if (signal.aborted) c.end();
           };
-          signal.addEventListener("abort", leave);
+          signal.addEventListener("abort", c.left);
           if (signal.aborted) return resolve();
           carried.set(id, c);
-          feed.onfull = leave;
+          feed.onfull = () => send({ type: "pause", id });
+          feed.onroom = () => send({ type: "resume", id });
           send({ type: "subscribe", id, ...feed.request() });
         });
       } finally {
         unroute(c);
         held.delete(feed.key);
-        feed.onfull = undefined;
+        feed.onfull = feed.onroom = undefined;
         resting(idle);
       }
     },

@@ -28,6 +28,9 @@ export const until = (ms, signal, wakers) =>
     if (signal?.aborted) done();
   });
 
+/** patience is how long a transport may take to get through. */
+export const patience = 5000;
+
 /** watchdog calls back unless it is called again within the time that it was given. */
 export const watchdog = (lapse) => {
   let timer;
@@ -44,7 +47,6 @@ export const onWake = (wake, until) => {
   listen(globalThis, "online", true);
   listen(globalThis, "pageshow");
   listen(document, "visibilitychange");
-  listen(document, "resume"); // of the Page Lifecycle: a frozen page goes on
 };
 
 /** Emitter calls handlers. What one of them throws does not keep others from being called. */

@@ -85,8 +85,6 @@ export interface Options {
   fetch?: typeof fetch;
   /** Which transports to try, in this order. */
   transports?: ("websocket" | "sse" | "pages")[];
-  /** Milliseconds after which a transport that does not get through is given up for the next; 5000. */
-  patience?: number;
   /** Bounds of waits between attempts, in milliseconds: 500 and 30000. */
   backoff?: { min?: number; max?: number };
   /** Many events in one message, for thousands of events a second, without compression. */

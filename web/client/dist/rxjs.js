@@ -1,0 +1,1 @@
+import{Observable as f}from"rxjs";var l=(s,c,{onGap:n,...m}={})=>new f(o=>{let e=s.subscribe(c,m);return n&&e.on("gap",n),e.on("event",t=>o.next(t)),e.on("state",({state:t,error:r})=>{t==="closed"&&(r?o.error(r):o.complete())}),()=>e.close()});export{l as fromStream};
