@@ -260,11 +260,20 @@ func runGo(t *testing.T, s snippet, address string) {
 	r.stop()
 }
 
+// imports matches the imports of a module.
+var imports = regexp.MustCompile(`(?m)^import (\{[^}]*\}) from "([^"]*)";`)
+
 // runScript runs a script in the console's page. A script that shows the messages
 // received is run line by line.
 func runScript(page tab, s snippet, address string) {
 	page.t.Helper()
 	page.evaluate(`window.printed = []; console.log = (what) => printed.push(String(what))`)
+	if imports.MatchString(s.text) {
+		// A module that is typed: imports are expressions there.
+		page.evaluate("(async () => {" + imports.ReplaceAllString(s.text, `const $1 = await import("$2");`) + "})().catch((e) => { window.failed = e }); 0")
+		page.until("printed.length > 0")
+		return
+	}
 	if !strings.Contains(s.text, "\n// ") {
 		page.evaluate(s.text)
 		page.until("printed.length > 0")

@@ -14,7 +14,9 @@ import (
 )
 
 // packages are from the npm registry, for the tests alone.
-var packages = []string{"typescript@7.0.2"}
+var packages = []string{
+	"typescript@7.0.2", "react@19.2.0", "react-test-renderer@19.2.0", "vue@3.5.22", "svelte@5.39.0", "rxjs@7.8.2",
+}
 
 // program returns the path of a program. Under CI=true it must be installed.
 func program(t *testing.T, name string) string {

@@ -31,7 +31,7 @@ type world struct {
 	address string // of the server
 	stop    func()
 
-	wire    *wire
+	wire *wire
 }
 
 const secret = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
@@ -268,4 +268,3 @@ func (w *world) tokens(valid time.Duration) (url string, asked *atomic.Int64) {
 	w.t.Cleanup(server.Close)
 	return server.URL, asked
 }
-

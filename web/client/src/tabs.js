@@ -67,7 +67,9 @@ export const connect = (url, options = {}) => {
         feed.onfull = () => end();
         signal.addEventListener("abort", () => end());
         const { cursor, offsets } = feed.position;
-        tell({ carry: id, tab: me, parameters: feed.parameters, at: cursor && String(feed.position), offsets });
+        const m = { carry: id, tab: me, parameters: feed.parameters, at: cursor && String(feed.position), offsets };
+        // Not before this tab has its lock, which would be taken as its end.
+        mine.then(() => carried.has(id) && tell(m));
       }),
   });
   // Tabs with another version of this module speak another way.
@@ -96,7 +98,7 @@ export const connect = (url, options = {}) => {
     const to = m.carry;
     const { from, reset, ...shared } = m.parameters;
     const position = new Position(m.parameters.stream);
-    position.offsets = m.offsets;
+    position.offsets = new Map(m.offsets);
     const relay = {
       parameters: m.parameters,
       share: JSON.stringify(shared),
@@ -129,7 +131,13 @@ export const connect = (url, options = {}) => {
   };
 
   const held = () => new Promise((resolve) => over.signal.addEventListener("abort", resolve));
-  navigator.locks.request(name + me, { signal: over.signal }, held).catch(() => {});
+  const mine = new Promise((resolve) => {
+    const granted = () => {
+      resolve();
+      return held();
+    };
+    navigator.locks.request(name + me, { signal: over.signal }, granted).catch(() => {});
+  });
   navigator.locks
     .request(name, { signal: over.signal }, () => {
       hub = direct(url, { ...options, onCursor: (feed) => merge(hub, feed) });

@@ -1,0 +1,66 @@
+package client_test
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestTransportsThroughNginx: where a proxy knows no WebSockets, records come by event
+// streams, and where it holds these back, by pages.
+func TestTransportsThroughNginx(t *testing.T) {
+	t.Parallel()
+	nginx := program(t, "nginx")
+	ctx, origin := browser(t, t.TempDir())
+	w := newWorld(t, origin)
+	dir := t.TempDir()
+	ports := map[string]string{}
+	servers := ""
+	for transport, directives := range map[string]string{
+		"websocket": `proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;`,
+		"sse":       ``,
+		"pages":     `proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 64k; proxy_buffer_size 64k;`,
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports[transport] = l.Addr().String()
+		_ = l.Close()
+		servers += fmt.Sprintf("server { listen %s; location / { proxy_pass http://%s; proxy_http_version 1.1; %s } }\n", ports[transport], w.wire.Addr(), directives)
+	}
+	write(t, dir, "nginx.conf", `
+daemon off; master_process off; pid nginx.pid; error_log stderr;
+events {}
+http { access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+`+servers+`}`)
+	cmd := exec.Command(nginx, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	w.visit(ctx, t, "sluice.js")
+	for transport, at := range ports {
+		evaluate(ctx, t, fmt.Sprintf(`
+const sluice = client.connect("http://%[2]s", {backoff: {min: 50, max: 500}});
+sluice.on("state", ({transport}) => results.%[1]s = transport);
+window.%[1]s = follow(sluice, "orders", {from: "earliest"})`, transport, at))
+	}
+	for transport := range ports {
+		until(ctx, t, fmt.Sprintf("results.%[1]s === %[1]q && %[1]s.states.at(-1) === 'live'", transport))
+	}
+	n := func() int64 {
+		stop := w.produce("orders", 100*time.Millisecond)
+		time.Sleep(2 * time.Second)
+		return stop()
+	}()
+	for transport := range ports {
+		whole(ctx, t, transport, n)
+	}
+}
