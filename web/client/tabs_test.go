@@ -54,8 +54,8 @@ func TestTabsShareAConnection(t *testing.T) {
 	if err := chromedp.Do(first, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatal(err)
 	}
-	evaluate(second, t, "window.before = orders.count")
-	until(second, t, "orders.count > before + 30")
+	evaluate(second, t, "window.before = orders.count; results.before = 1")
+	until(second, t, "results.before && orders.count > before + 30")
 
 	// A tab that begins elsewhere is joined once it has caught up.
 	if err := chromedp.Do(first, chromedp.Navigate(origin+"/")); err != nil {

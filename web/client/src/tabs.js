@@ -50,6 +50,8 @@ export const connect = (url, options = {}) => {
   const relays = new Map(); // feeds of all tabs, in the tab that has the connection
   const over = new AbortController();
   let hub; // the client that has the connection, if it is this tab
+  let mine; // resolves when this tab has its lock
+  let leave;
   let count = 0;
 
   const client = direct(url, {
@@ -82,6 +84,7 @@ export const connect = (url, options = {}) => {
     const c = carried.get(m.to);
     if (!c) return channel.postMessage(m);
     if (m.end) c.end(new SluiceError(m.end));
+    else if (m.joined) for (const at of [c.feed, ...c.feed.subs]) at.position.set(m.joined);
     else if (m.state) c.feed.say(m.state);
     else c.feed.take(m.m, m.cursor, m.size);
   };
@@ -108,6 +111,7 @@ export const connect = (url, options = {}) => {
       take: (m, cursor, size) => position.take(m, cursor) && hear({ to, m, cursor, size }),
       say: ({ state, retryIn }) => hear({ to, state: { state, retryIn } }),
       emit: () => {},
+      close: () => {},
       end: (error) => {
         relays.delete(to);
         relay.source?.leave(relay);
@@ -122,6 +126,8 @@ export const connect = (url, options = {}) => {
     }
     relays.set(to, relay);
     hub.attach(relay, m.at);
+    // What joins another feed is where that is.
+    if (!m.at && position.cursor) hear({ to, joined: { ...position } });
   };
 
   channel.onmessage = ({ data }) => {
@@ -130,30 +136,48 @@ export const connect = (url, options = {}) => {
     else if (hub) serve(data);
   };
 
-  const held = () => new Promise((resolve) => over.signal.addEventListener("abort", resolve));
-  const mine = new Promise((resolve) => {
-    const granted = () => {
-      resolve();
-      return held();
+  // enter has this tab take part, until it is left: a page may be kept for when the user
+  // comes back, and must not hold the connection for others then.
+  const enter = () => {
+    const left = new AbortController();
+    const { signal } = left;
+    const held = () => new Promise((resolve) => signal.addEventListener("abort", resolve));
+    const again = () => {
+      for (const c of [...carried.values()]) c.end(lost("another tab has the connection", { quiet: true, delay: 0 }));
     };
-    navigator.locks.request(name + me, { signal: over.signal }, granted).catch(() => {});
-  });
-  navigator.locks
-    .request(name, { signal: over.signal }, () => {
+    leave = () => {
+      left.abort();
+      hub?.close();
+      hub = undefined;
+      relays.clear();
+    };
+    mine = new Promise((resolve) => {
+      const granted = () => {
+        resolve();
+        return held();
+      };
+      navigator.locks.request(name + me, { signal }, granted).catch(() => {});
+    });
+    const lead = () => {
       hub = direct(url, { ...options, onCursor: (feed) => merge(hub, feed) });
       hub.on("state", (state) => client.emit("state", state));
       hub.on("error", (error) => client.emit("error", advised(error)));
       channel.postMessage({ led: true });
-      for (const c of [...carried.values()]) c.end(lost("this tab has the connection", { quiet: true, delay: 0 }));
+      again();
       return held();
-    })
-    .catch(() => {});
+    };
+    navigator.locks.request(name, { signal }, lead).catch(() => {});
+    again();
+  };
+  enter();
+  globalThis.addEventListener("pagehide", () => leave(), { signal: over.signal });
+  globalThis.addEventListener("pageshow", ({ persisted }) => persisted && enter(), { signal: over.signal });
 
   const { close } = client;
   client.close = () => {
     close.call(client);
-    hub?.close();
     over.abort();
+    leave();
     channel.close();
   };
   options.signal?.addEventListener("abort", client.close);
