@@ -298,15 +298,15 @@ func (s *scripted) converse(w http.ResponseWriter, r *http.Request, c connection
 		switch {
 		case step["client"] != nil:
 			m, err := read()
+			want, _ := step["client"].(object)
 			// An end of a subscription that is followed by another needs no answer.
-			for err == nil && m["type"] == "unsubscribe" {
+			for err == nil && m["type"] == "unsubscribe" && want["type"] != "unsubscribe" {
 				m, err = read()
 			}
 			if err != nil {
 				s.fault("step %d: %v", i, err)
 				return
 			}
-			want, _ := step["client"].(object)
 			if fault := matches(want, m, bound); fault != "" {
 				s.fault("step %d: %v: %s", i, m, fault)
 				return

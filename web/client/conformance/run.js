@@ -20,6 +20,7 @@ export async function run({ connect }, base, test) {
     return items;
   }
   const { stream, ...reading } = test.subscribe;
+  if (test.slow) reading.buffer = 400; // one event fits, and not two
   const subscription = sluice.subscribe(stream, reading);
   let quiet;
   await new Promise((resolve) => {
@@ -33,7 +34,10 @@ export async function run({ connect }, base, test) {
     subscription.on("gap", (m) => add({ gap: m.reason === "resync" ? "resync" : [...place(m), m.from, m.to, m.reason] }));
     subscription.on("caughtup", () => add({ caught_up: true }));
     (async () => {
-      for await (const event of subscription) add({ event: [...place(event), event.offset] });
+      for await (const event of subscription) {
+        add({ event: [...place(event), event.offset] });
+        if (test.slow) await new Promise((resolve) => setTimeout(resolve, 200));
+      }
     })().catch(({ code }) => add({ end: code }));
   });
   sluice.close();
