@@ -203,7 +203,7 @@ class Sluice extends Emitter {
   close() {
     this.stop.abort();
     for (const { subs } of this.sources) for (const sub of subs) sub.close();
-    for (const link of this.links) link.end(lost("closed"));
+    // Connections end when nothing uses them: what is being published may have its answer.
   }
 }
 

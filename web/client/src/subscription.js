@@ -45,6 +45,8 @@ export class Subscription extends Emitter {
       this.queue.push({ m, cursor, size: size + overhead });
       this.held += size + overhead;
     }
+    // What is not kept back by an event is not kept: a position has a cursor before it has events.
+    if (this.queue[0]?.m.type !== "event") this.hand();
     this.pump();
     if (!this.full && this.held > (this.options.buffer ?? 1 << 20)) {
       this.full = true;
