@@ -28,7 +28,7 @@ type world struct {
 	t       *testing.T
 	kafka   *embedded.Embedded
 	file    string
-	address string // of the server
+	address atomic.Value // of the server
 	stop    func()
 
 	wire *wire
@@ -46,7 +46,10 @@ func newWorld(t *testing.T, origin string) *world {
 	}
 	t.Cleanup(servers.Close)
 	w := &world{t: t, kafka: servers}
-	w.wire = newWire(t, func() string { return w.address })
+	w.wire = newWire(t, func() string {
+		address, _ := w.address.Load().(string)
+		return address
+	})
 	dir := t.TempDir()
 	w.file = filepath.Join(dir, "sluice.yaml")
 	write(t, dir, "test.key", secret)
@@ -88,7 +91,7 @@ func (w *world) serve() {
 	go func() { ended <- a.Run(ctx) }()
 	select {
 	case at := <-listening:
-		w.address = at.String()
+		w.address.Store(at.String())
 	case err := <-ended:
 		w.t.Fatal(err)
 	}
