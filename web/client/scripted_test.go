@@ -81,7 +81,6 @@ type scripted struct {
 	left   []connection
 	bound  map[string]any // what stands for "$name" in requests
 	faults []string
-	open   sync.WaitGroup
 }
 
 func newScripted(t *testing.T, c conformance) *scripted {

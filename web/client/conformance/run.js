@@ -9,13 +9,16 @@ export async function run({ connect }, base, test) {
   if (tokens.length) options.token = async () => tokens.shift() ?? "none left";
   const sluice = connect(base, options);
   const items = [];
-  if (test.publish) {
+  const publish = async () => {
     try {
       const { partition, offset } = await sluice.publish(test.publish.stream, test.publish.record);
-      items.push({ published: [partition, offset] });
+      return { published: [partition, offset] };
     } catch ({ code, retryable }) {
-      items.push({ refused: [code, retryable] });
+      return { refused: [code, retryable] };
     }
+  };
+  if (!test.subscribe) {
+    items.push(await publish());
     sluice.close();
     return items;
   }
@@ -32,7 +35,10 @@ export async function run({ connect }, base, test) {
     quiet = setTimeout(resolve, 3 * patience);
     const place = (m) => (stream.includes("*") ? [m.stream, m.partition] : [m.partition]);
     subscription.on("gap", (m) => add({ gap: m.reason === "resync" ? "resync" : [...place(m), m.from, m.to, m.reason] }));
-    subscription.on("caughtup", () => add({ caught_up: true }));
+    subscription.on("caughtup", async () => {
+      add({ caught_up: true });
+      if (test.publish) add(await publish());
+    });
     (async () => {
       for await (const event of subscription) {
         add({ event: [...place(event), event.offset] });

@@ -145,8 +145,8 @@ export interface Outgoing {
   encoding?: "base64";
   tombstone?: true;
   ts?: number;
-  /** The record is stored once under this id. By default the client makes one up, where the stream takes ids. */
-  message_id?: string | null;
+  /** The record is stored once under this id. Where it is left out, the client makes one up, if the stream takes ids; undefined is none. */
+  message_id?: string | undefined;
 }
 
 export interface Published {
