@@ -59,8 +59,8 @@ func until(ctx context.Context, t *testing.T, expression string) {
 		}
 		fault, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("results.fault ?? ''"))
 		if fault != "" || time.Now().After(deadline) {
-			seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("JSON.stringify(results)"))
-			t.Fatalf("never came true: %s (%v)\n%.2000s", expression, err, seen)
+			seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("JSON.stringify(results).slice(-3000)"))
+			t.Fatalf("never came true: %s (%v)\n%s", expression, err, seen)
 		}
 	}
 }

@@ -15,26 +15,27 @@ export const problem = async (response) => {
   const { status } = response;
   // A proxy that has answered knows nothing of codes.
   const fault = await response.json().catch(() => ({}));
-  return fault.code ? new SluiceError(fault) : lost("status " + status, { status, action: status > 404 ? "resume" : "stop" });
+  return fault.code ? new SluiceError(fault) : lost(status, { status, action: status > 404 ? "resume" : "stop" });
 };
 
-const heartbeat = 15000;
+const heartbeat = "15s";
+const silence = 30000; // after which the server counts as gone
 
 /** readEvents carries a feed by server-sent events, until it throws how they ended. */
 export const readEvents = async (feed, client, signal, watch) => {
   const { stream, ...parameters } = feed.request();
-  parameters.heartbeat = heartbeat + "ms";
+  parameters.heartbeat = heartbeat;
   const path = feed.position.several ? "v1/events" + query({ stream, ...parameters }) : pathOf(stream) + "events" + query(parameters);
   const response = await client.ask(path, { signal });
   const reader = response.body?.getReader?.();
-  if (!reader) throw lost("no stream", { next: true });
+  if (!reader) throw lost("silence", { next: true });
   const decoder = new TextDecoder();
   // An event of the server has one line of data, and perhaps an id, which is the cursor after it.
   let rest = "";
   let m, id, size;
   for (;;) {
     const { value, done } = await reader.read();
-    watch(2 * heartbeat);
+    watch(silence);
     if (done) throw lost("silence");
     const lines = (rest + decoder.decode(value, { stream: true })).split(/\r?\n/);
     rest = lines.pop();
@@ -78,8 +79,10 @@ export const readPages = async (feed, client, signal, watch) => {
   if (feed.position.several) throw lost("pattern");
   for (let live; ; ) {
     const { stream, ...parameters } = feed.request();
-    watch(2 * heartbeat);
-    const page = await client.page(stream, { from: "latest", limit: 500, ...parameters, wait: live ? heartbeat + "ms" : "0s" }, signal);
+    watch(silence);
+    // The first page is short, as there is no cursor before its end.
+    const limit = feed.position.cursor ? 500 : 1;
+    const page = await client.page(stream, { from: "latest", limit, ...parameters, wait: live ? heartbeat : "0s" }, signal);
     watch();
     client.reached("pages");
     for (const m of ordered(page, feed.position)) feed.take(m, "", JSON.stringify(m).length);
