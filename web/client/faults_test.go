@@ -64,7 +64,7 @@ func TestFaultsInChromium(t *testing.T) {
 	evaluate(ctx, t, fmt.Sprintf(`
 const backoff = {min: 50, max: 1000};
 window.anyone = client.connect(at, {backoff});
-window.user = client.connect(at, {backoff, token: async () => (await fetch(%q)).text()});
+window.user = client.connect(at, {backoff, token: async () => (await fetch(%q, {signal: AbortSignal.timeout(3000)})).text()});
 window.orders = follow(anyone, "orders", {from: "earliest"});
 window.events = follow(client.connect(at, {backoff, transports: ["sse"]}), "orders", {from: "earliest"});
 window.paged = follow(client.connect(at, {backoff, transports: ["pages"]}), "orders", {from: "earliest"});
