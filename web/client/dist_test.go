@@ -21,7 +21,7 @@ const most = 6 << 10
 // internal matches the names of properties that only the client itself uses, which are
 // shortened in dist. None of them may be a field of the wire protocol, or of what an
 // application gives and gets.
-const internal = `^(?:ahead|acks|ask|attach|attempts|base|begin|busy|call|carry|check|closing|client|credential|deaf|delay|drop|due|emit|end|forget|full|hand|handlers|held|ids|iterated|label|last|leave|left|links|more|move|bearer|next|no|offsets|onfull|onroom|options|over|page|parameters|part|place|plain|position|probe|pump|queue|quiet|quit|reached|refused|renew|renewable|room|rouse|run|rung|save|saver|say|several|share|sleep|source|sources|stop|subs|take|timed|wakers|yes)$`
+const internal = `^(?:ahead|acks|ask|attach|attempts|base|begin|busy|call|carry|check|closing|client|credential|deaf|delay|drop|due|emit|end|forget|full|hand|handlers|held|ids|iterated|label|last|leave|left|links|more|move|bearer|next|no|onCursor|offsets|onfull|onroom|options|over|page|parameters|part|place|plain|position|probe|pump|queue|quiet|quit|reached|refused|renew|renewable|room|rouse|run|rung|save|saver|say|several|share|sleep|source|sources|stop|subs|take|timed|wakers|yes)$`
 
 // sources are the files of src that have one of dist.
 var sources = []string{"sluice.js", "tabs.js", "element.js", "react.js", "vue.js", "svelte.js", "rxjs.js"}

@@ -14,7 +14,7 @@ export const lost = (message, more, cause) =>
 
 /** closed is the fault of a close code that no message has preceded. */
 export const closed = (close) =>
-  lost("closed with " + close, {
+  lost("closed " + close, {
     close,
     action:
       close === 4201 ? "reauthenticate"

@@ -30,7 +30,8 @@ export const readEvents = async (feed, client, signal, watch) => {
   const reader = response.body?.getReader?.();
   if (!reader) throw lost("silence", { next: true });
   const decoder = new TextDecoder();
-  // An event of the server has one line of data, and perhaps an id, which is the cursor after it.
+  // An event of the server has one line of data, and perhaps an id, which is the cursor after it. Other
+  // lines begin with e (event), r (retry) and a colon.
   let rest = "";
   let m, id, size;
   for (;;) {
@@ -41,11 +42,11 @@ export const readEvents = async (feed, client, signal, watch) => {
     rest = lines.pop();
     for (const line of lines) {
       const text = line.replace(/^\w*: ?/, "");
-      if (line.startsWith("data")) {
+      if (line[0] === "d") {
         m = { type: "cursor", ...JSON.parse(text) };
         size = text.length;
       }
-      else if (line.startsWith("id")) id = text;
+      else if (line[0] === "i") id = text;
       else if (!line && m) {
         if (m.type === "closing") throw new SluiceError(m);
         if (m.type === "token_expiring" && client.renewable) throw lost(m.type, { action: "reauthenticate", quiet: true });

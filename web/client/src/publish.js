@@ -7,8 +7,7 @@ import { Backoff, until } from "./wait.js";
 
 const lasting = 60000; // how long an unknown outcome is asked about
 
-const random = () => Math.random().toString(36).slice(2);
-const newID = () => random() + random();
+const newID = () => `${Math.random()}${Math.random()}`;
 
 // send makes one attempt.
 const send = async (client, stream, body, signal) => {

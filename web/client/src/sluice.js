@@ -24,6 +24,8 @@ const carriers = {
   pages: readPages,
 };
 
+const slowest = 30000; // how long a function may take to return a token
+
 // wire returns the reading parameters among options, as they are sent. A Date is written as RFC 3339.
 const wire = (stream, { key, signal, store, ack, buffer, ...parameters }) =>
   JSON.parse(JSON.stringify({ stream, key: key && [key].flat(), ...parameters }));
@@ -149,8 +151,13 @@ class Sluice extends Emitter {
   async credential() {
     const { token } = this.options;
     if (!this.renewable) return token;
-    const ask = async () => token();
-    this.bearer ??= ask().catch((error) => {
+    // A function that never answers must not keep the client from trying again.
+    this.bearer ??= new Promise((resolve, reject) => {
+      const watch = watchdog(() => reject(lost("silence")));
+      watch(slowest);
+      const ask = async () => resolve(await token());
+      ask().catch(reject).finally(watch);
+    }).catch((error) => {
       this.renew();
       throw error;
     });

@@ -32,7 +32,7 @@ export const dial = (client) => {
     if (!error.next && error.action === "resume") error.delay ??= client.backoff.delay(error);
     failed(error);
     for (const c of [...carried.values()]) c.end(error);
-    for (const call of calls.values()) call.no(lost("no answer", {}, error));
+    for (const call of calls.values()) call.no(lost("silence", {}, error));
     socket?.close();
   };
   // cut is the fault of a connection that ends without a word: before it has begun, another transport may get through.
