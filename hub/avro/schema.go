@@ -38,7 +38,13 @@ func (s *Schema) Encodes() error { return s.unusable }
 
 // Compile compiles a schema. Others are the schemas that it refers to by the names of their
 // types, each after those that it refers to itself.
-func Compile(text string, others ...string) (*Schema, error) {
+func Compile(text string, others ...string) (made *Schema, err error) {
+	// A fault of the library is one of the schema, and not the end of the server.
+	defer func() {
+		if recover() != nil {
+			made, err = nil, errParse
+		}
+	}()
 	if err := checkExpansion(append([]string{text}, others...)...); err != nil {
 		return nil, err
 	}
@@ -58,7 +64,7 @@ func Compile(text string, others ...string) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &Schema{root: root, text: []byte(text), unusable: encodeDefaults(c.records)}
+	made = &Schema{root: root, text: []byte(text), unusable: encodeDefaults(c.records)}
 	if len(others) > 0 {
 		whole, err := tree.Schema()
 		if err != nil {
