@@ -100,6 +100,7 @@ func TestDocSnippets(t *testing.T) {
 					if file != "web/docs/PROTOCOL.md" {
 						t.Errorf("%s: examples of the protocol are played in PROTOCOL.md only", s)
 					}
+				case "nginx": // TestTransportsThroughNginx
 				case "text":
 				default:
 					t.Errorf("%s: no test runs what is %q", s, s.kind)

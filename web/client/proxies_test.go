@@ -3,13 +3,30 @@ package client_test
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
 
-// TestTransportsThroughNginx: where a proxy knows no WebSockets, records come by event
+// documented returns the configuration of nginx in the documents, with other addresses.
+func documented(t *testing.T, listen, server string) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/proxies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindSubmatch(page)
+	if block == nil || strings.Count(string(block[1]), "127.0.0.1:") != 2 {
+		t.Fatalf("proxies.md has %q", block)
+	}
+	return strings.NewReplacer("127.0.0.1:8081", listen, "127.0.0.1:8080", server).Replace(string(block[1]))
+}
+
+// TestTransportsThroughNginx: the documented configuration has all that is needed. Where a proxy knows no WebSockets, records come by event
 // streams, and where it holds these back, by pages.
 func TestTransportsThroughNginx(t *testing.T) {
 	t.Parallel()
@@ -20,7 +37,7 @@ func TestTransportsThroughNginx(t *testing.T) {
 	ports := map[string]string{}
 	servers := ""
 	for transport, directives := range map[string]string{
-		"websocket": `proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;`,
+		"websocket": "",
 		"sse":       ``,
 		"pages":     `proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 64k; proxy_buffer_size 64k;`,
 	} {
@@ -30,6 +47,10 @@ func TestTransportsThroughNginx(t *testing.T) {
 		}
 		ports[transport] = l.Addr().String()
 		_ = l.Close()
+		if transport == "websocket" {
+			servers += documented(t, ports[transport], w.wire.Addr().String())
+			continue
+		}
 		servers += fmt.Sprintf("server { listen %s; location / { proxy_pass http://%s; proxy_http_version 1.1; %s } }\n", ports[transport], w.wire.Addr(), directives)
 	}
 	write(t, dir, "nginx.conf", `
