@@ -42,7 +42,8 @@ were sent with it.`,
 		Example: `  sluice publish chat.lobby '{"text":"hello"}' --key me
   sluice publish chat.lobby < messages.ndjson
   sluice publish shop.orders '{"total":12}' --key 991 --id order-991`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeStreams(func(s client.Stream) bool { return s.Publish }),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&key, "key", "", "key of the record; without --key, the key is null")

@@ -37,29 +37,32 @@ func remote(cmd *cobra.Command) func() (*client.Client, error) {
 	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server; default is the variable "+config.ServerVariable+", else "+defaultServer)
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` that contains a bearer token, read again for each connection; default is the token in the variable "+config.TokenVariable)
 	_ = cmd.MarkFlagFilename("token-file")
-	return func() (*client.Client, error) {
-		made := client.Config{URL: server}
-		if made.URL == "" {
-			made.URL = os.Getenv(config.ServerVariable)
+	return func() (*client.Client, error) { return connectTo(server, tokenFile) }
+}
+
+// connectTo makes the client of a server, "" for the one of the environment.
+func connectTo(server, tokenFile string) (*client.Client, error) {
+	made := client.Config{URL: server}
+	if made.URL == "" {
+		made.URL = os.Getenv(config.ServerVariable)
+	}
+	if made.URL == "" {
+		made.URL = defaultServer
+	}
+	if token := os.Getenv(config.TokenVariable); token != "" {
+		made.Token = func(context.Context) (string, error) { return token, nil }
+	}
+	if tokenFile != "" {
+		made.Token = func(context.Context) (string, error) {
+			return readToken(tokenFile)
 		}
-		if made.URL == "" {
-			made.URL = defaultServer
-		}
-		if token := os.Getenv(config.TokenVariable); token != "" {
-			made.Token = func(context.Context) (string, error) { return token, nil }
-		}
-		if tokenFile != "" {
-			made.Token = func(context.Context) (string, error) {
-				return readToken(tokenFile)
-			}
-			if _, err := made.Token(context.Background()); err != nil {
-				return nil, usage("%w", err)
-			}
-		}
-		c, err := client.New(made)
-		if err != nil {
+		if _, err := made.Token(context.Background()); err != nil {
 			return nil, usage("%w", err)
 		}
-		return c, nil
 	}
+	c, err := client.New(made)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return c, nil
 }

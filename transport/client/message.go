@@ -97,6 +97,7 @@ type subscribeMessage struct {
 	ID         string   `json:"id"`
 	Stream     string   `json:"stream"`
 	Key        []string `json:"key,omitempty"`
+	Filter     string   `json:"filter,omitempty"`
 	From       string   `json:"from,omitempty"`
 	CursorName string   `json:"cursor_name,omitempty"`
 	Ack        string   `json:"ack,omitempty"`

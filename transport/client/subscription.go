@@ -50,6 +50,8 @@ type Request struct {
 	Stream string
 	// Keys selects records with one of these keys; no keys select all records.
 	Keys []string
+	// Filter is an expression in CEL that selects records, such as `data.total > 100`.
+	Filter string
 	// From is Latest, Earliest, Last, Since, Offsets, or a cursor; "" means the position
 	// of the named cursor, if there is one, else Latest.
 	From string
@@ -300,7 +302,7 @@ func (s *Subscription) subscribe() subscribeMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := subscribeMessage{
-		Type: "subscribe", ID: subscriptionID, Stream: s.request.Stream, Key: s.request.Keys,
+		Type: "subscribe", ID: subscriptionID, Stream: s.request.Stream, Key: s.request.Keys, Filter: s.request.Filter,
 		From: s.request.From, CursorName: s.request.CursorName, Reset: s.request.Reset,
 	}
 	switch cursor := s.position.text(); {

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/transport/client"
+)
+
+// completeWithin bounds the time for which a shell waits for the names of streams.
+const completeWithin = 2 * time.Second
+
+// completeStreams completes the first argument with the names of the server's streams that may
+// be used.
+func completeStreams(may func(client.Stream) bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		server, _ := cmd.Flags().GetString("server")
+		tokenFile, _ := cmd.Flags().GetString("token-file")
+		c, err := connectTo(server, tokenFile)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+		defer cancel()
+		streams, err := c.Streams(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for _, s := range streams {
+			if may(s) {
+				names = append(names, s.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
