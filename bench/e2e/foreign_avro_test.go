@@ -56,7 +56,7 @@ func TestJavaReadsPublishedAvro(t *testing.T) {
 	i := sluice(t, setup{more: "  written: {topic: written-avro, content: avro, schema: {registry: main}}\n" +
 		"  published: {topic: published-avro, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"], refresh: 1s}}\norigins: [\"" + web.URL + "\"]\n"})
 	document = fmt.Sprintf(publisher, "ws://"+i.addr+"/v1/ws", token(t, "page", "writer"))
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, time.Minute)
 	broker := servers(t).Brokers[0].Addr
 	java.run(ctx, t, "", "produce", broker, "written-avro", registry, "testdata/reading.avsc")
 	all := shownData(ctx, t, i, "written", 2)
@@ -134,7 +134,7 @@ func TestPythonReadsPublishedAvro(t *testing.T) {
 	r, registry := newRegistry(t)
 	topic(t, "python-published", 1)
 	i := sluice(t, setup{more: "  orders: {topic: python-published, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"], refresh: 1s}}\n"})
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, time.Minute)
 	broker := servers(t).Brokers[0].Addr
 	python.run(ctx, t, "", "produce", broker, registry, "avro", "python-published")
 	schema, ok := r.GetSchema("python-published-value", 1)

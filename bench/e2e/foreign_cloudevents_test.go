@@ -21,10 +21,10 @@ func TestCloudEventsOfJavaScript(t *testing.T) {
 		topic(t, name, 3)
 	}
 	i := sluice(t, setup{more: "  events-binary: {topic: events-binary}\n  events-structured: {topic: events-structured, cloudevents: structured}\n"})
-	ctx := within(t, 20*time.Second)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			ctx := within(t, time.Minute)
 			url := "http://" + i.addr + "/v1/streams/" + name
 			var answers [][2]string
 			if err := json.Unmarshal([]byte(node.run(ctx, t, "", "publish", url+"/records", token(t, "node", "writer"))), &answers); err != nil {

@@ -21,7 +21,6 @@ import (
 // many partitions there are, so that producers and clients share the order of a key.
 func TestKeysOfJavaMeet(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, time.Minute)
 	java := javaProgram(t, "Keys.java")
 	// A null key, the empty one, texts, and bytes that are no text, of all lengths that the
 	// hash treats apart.
@@ -61,6 +60,7 @@ func TestKeysOfJavaMeet(t *testing.T) {
 	for name := range topics {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			ctx := within(t, time.Minute)
 			answers := strings.Fields(java.run(ctx, t, lines.String(), servers(t).Brokers[0].Addr, name))
 			if len(answers) != len(keys) {
 				t.Fatalf("%d answers to %d records", len(answers), len(keys))

@@ -76,7 +76,7 @@ func TestProtobufOfPython(t *testing.T) {
 	fake.SeedSchema("python-protobuf-value", 1, 51, sr.Schema{Schema: deviceProto, Type: sr.TypeProtobuf})
 	topic(t, "python-protobuf", 1)
 	i := sluice(t, setup{more: "  devices: {topic: python-protobuf, content: protobuf, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry.URL + "\"]}}\n"})
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, time.Minute)
 	broker := servers(t).Brokers[0].Addr
 	values := []string{
 		`{"name":"Ünïcödé 👩‍🚀","count":"9223372036854775807","kind":"SENSOR","mac":"AP/+","readings":{"a":{"value":-1.5,"raw":[-1,0,1]}},"person":"ann","seen":"2026-11-29T12:00:00.123Z","ok":false,"part_of":{"name":"b"}}`,

@@ -60,7 +60,7 @@ func TestProducersOfARESTProxy(t *testing.T) {
 		streams: map[string]string{"orders": "proxy-orders", "proxy-orders-seen": "proxy-orders-seen"},
 		grants:  "  - {when: {role: till}, publish: [orders], subscribe: [proxy-orders-seen]}\n",
 	})
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	want := map[string]string{
 		"v2 json":           "200 v2 offsets [null null null]",
 		"v2 binary":         "200 v2 offsets [null]",

@@ -84,7 +84,7 @@ func TestAvroOfJavaIsShown(t *testing.T) {
 	_, registry := newRegistry(t)
 	topic(t, "java-avro", 1)
 	i := sluice(t, setup{more: "  readings: {topic: java-avro, content: avro, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"]}}\n"})
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	java.run(ctx, t, "", "produce", servers(t).Brokers[0].Addr, "java-avro", registry, "testdata/reading.avsc")
 	reading := func(n int, kind, ok, big, note, either, before string) string {
 		return fmt.Sprintf(`{"device":"dev-%d","at":%d,"at_us":1795245600123456,"local":-1,"day":20777,"time_ms":86399999,"time_us":86399999999,`+
@@ -113,7 +113,7 @@ func TestRegistryClientOfPython(t *testing.T) {
 	r.SeedSchema("python-json-value", 1, 41, sr.Schema{Schema: `{"type":"object","properties":{"n":{"type":"integer","maximum":100}}}`, Type: sr.TypeJSON})
 	i := sluice(t, setup{more: "  orders: {topic: python-avro, content: avro, schema: {registry: main}}\n" +
 		"  typed: {topic: python-json, content: json_schema, schema: {registry: main}}\nregistries: {main: {urls: [\"" + registry + "\"], refresh: 1s}}\n"})
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	broker := servers(t).Brokers[0].Addr
 
 	python.run(ctx, t, "", "produce", broker, registry, "avro", "python-avro")
