@@ -14,6 +14,11 @@ type backoff struct {
 	attempts    int
 }
 
+// backoff returns the backoff of the configuration.
+func (c *Client) backoff() backoff {
+	return backoff{least: c.config.MinBackoff, most: c.config.MaxBackoff}
+}
+
 // next returns how long to wait before the next attempt, in addition to the wait
 // that the server asks for.
 func (b *backoff) next() time.Duration {

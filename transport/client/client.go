@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -47,6 +48,8 @@ type Config struct {
 type Client struct {
 	config Config
 	base   *url.URL
+	// plain has the streams that take no message ids.
+	plain *sync.Map
 }
 
 // New checks the configuration and returns a client. It does not connect.
@@ -80,7 +83,7 @@ func New(config Config) (*Client, error) {
 	if config.MessageBytes == 0 {
 		config.MessageBytes = DefaultMessageBytes
 	}
-	return &Client{config: config, base: base}, nil
+	return &Client{config: config, base: base, plain: &sync.Map{}}, nil
 }
 
 // endpoint returns the URL of a path below the base.

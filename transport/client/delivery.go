@@ -6,15 +6,22 @@ import (
 	"time"
 )
 
+// repeatWithin is the longest wait for which a session is kept without a subscription.
+const repeatWithin = 5 * time.Second
+
 // delivery passes the messages of one session to the loop.
 type delivery struct {
 	sub     *Subscription
 	session *session
 	renewal *renewal
+	tried   *attempts
 	// context ends with the session.
 	context context.Context
 	yield   func(Event, error) bool
 
+	active  bool   // the server has confirmed the subscription, and not ended it
+	repeats bool   // the subscription is asked for again in this session
+	feed    string // the name by which the server tells the records of the subscription
 	worked  bool
 	moving  context.Context // ends when the server wants the client to reconnect; nil if it does not
 	closing *message        // the server's closing message
@@ -32,15 +39,19 @@ func (d *delivery) run() (end ending, left bool) {
 		switch m.Type {
 		case "error":
 			if m.ID == subscriptionID {
-				end = refusal(m)
-				end.worked = d.worked
-				return end, false
+				// The id of an active subscription is in use: what is refused is another
+				// request than subscribe.
+				end, again, left := d.interrupted(refusal(m), !d.active)
+				if !again {
+					return end, left
+				}
 			}
 		case "unsubscribed":
 			d.at(m.Cursor)
-			end = unsubscribed(m)
-			end.worked = d.worked
-			return end, false
+			end, again, left := d.interrupted(unsubscribed(m), true)
+			if !again {
+				return end, left
+			}
 		case "drain":
 			defer d.move(time.Duration(m.ReconnectMS) * time.Millisecond)()
 		default:
@@ -61,6 +72,9 @@ func (d *delivery) run() (end ending, left bool) {
 func (d *delivery) event(m *message) (Event, error) {
 	switch m.Type {
 	case "event":
+		if !d.own(m) {
+			return nil, nil
+		}
 		record, err := m.record()
 		if err != nil || !d.pass(record) {
 			return nil, err
@@ -68,19 +82,25 @@ func (d *delivery) event(m *message) (Event, error) {
 		d.worked = true
 		return record, nil
 	case "gap":
+		if !d.own(m) {
+			return nil, nil
+		}
 		gap := Gap{Stream: m.Stream, Partition: m.Partition, From: m.From, To: m.To, Reason: m.Reason}
 		if !d.skip(gap) {
 			return nil, nil
 		}
 		return gap, nil
 	case "cursor":
-		d.at(m.Cursor)
+		if m.Feed == "" || d.feed == "" || m.Feed == d.feed {
+			d.at(m.Cursor)
+		}
 	case "caught_up":
 		d.at(m.Cursor)
 		d.worked = true
 		return CaughtUp{}, nil
 	case "subscribed":
 		d.at(m.Cursor)
+		d.begin(m.Feed)
 		return Subscribed{Session: d.session.name, Start: m.Start, Recovered: m.Recovered, Short: m.Short, Streams: m.Streams}, nil
 	case "streams":
 		d.leave(m.Removed)
@@ -101,6 +121,8 @@ func (d *delivery) event(m *message) (Event, error) {
 		d.renewal.ends(m.ExpiresInMS)
 	case "authenticated":
 		d.renewal.ends(m.ExpiresInMS)
+	case "token_expiring":
+		d.renewal.now()
 	case "closing":
 		d.closing = m
 		d.at(m.Cursors[subscriptionID])
@@ -163,35 +185,58 @@ func (d *delivery) skip(gap Gap) bool {
 	return d.sub.position.skip(gap)
 }
 
-// refusal classifies an error in response to subscribe.
-func refusal(m *message) ending {
-	e := m.err()
-	end := ending{err: e, after: e.RetryAfter}
-	var advised bool
-	end.verdict, advised = byAction(m.Action)
-	switch {
-	case advised:
-	case m.Retryable:
-		end.verdict = resume
-	case m.Code == "token_expired":
-		end.verdict = renew
+// interrupted handles the end of the subscription in a session that continues. Where the
+// id of the subscription is free, the client asks for the subscription again in the same
+// session; else the session is over, too.
+func (d *delivery) interrupted(end ending, free bool) (over ending, again, left bool) {
+	end.worked = d.worked
+	if !free || d.moving != nil || end.verdict != resume && end.verdict != restart {
+		return end, false, false
 	}
-	return end
+	void := end.verdict == restart
+	if void && !d.sub.forget() {
+		return end, false, false
+	}
+	d.active, d.worked = false, false
+	d.sub.setSession(nil) // no acks until the server knows the subscription again
+	d.tried.judge(end)
+	delay := d.tried.after(end)
+	if void && !d.yield(Gap{Stream: d.sub.request.Stream, Reason: ReasonResync}, nil) {
+		return ending{}, false, true
+	}
+	if delay > repeatWithin {
+		return ending{verdict: resume, err: end.err, after: delay, exact: true}, false, false
+	}
+	if !d.yield(Disconnected{Err: end.err, Retry: delay}, nil) {
+		return ending{}, false, true
+	}
+	d.repeats = true
+	d.session.others.Go(func() {
+		if pause(d.context, delay) == nil {
+			// If the connection is lost, the reader will notice.
+			_ = d.session.send(d.context, d.sub.subscribe())
+		}
+	})
+	return end, true, false
 }
 
-// unsubscribed classifies the end of the subscription while the session
-// continues.
-func unsubscribed(m *message) ending {
-	e := m.err()
-	if e.Code == "" {
-		e.Code = m.Reason
+// begin handles the server's confirmation of the subscription.
+func (d *delivery) begin(feed string) {
+	d.active, d.feed = true, feed
+	if d.repeats && d.sub.setSession(d.session) {
+		_ = d.sub.tell(d.context, d.session, true)
 	}
-	end := ending{err: e, after: e.RetryAfter}
+	d.repeats = false
+}
+
+// own reports whether a record or a gap belongs to the subscription: it names the feed,
+// or, without one, the stream is the name. In a pattern all streams are the client's.
+func (d *delivery) own(m *message) bool {
 	switch {
-	case m.Retryable && m.Reason != "requested":
-		end.verdict = resume
-	case m.Reason == ReasonRetention, m.Reason == ReasonLogChanged, m.Reason == ReasonTruncated:
-		end.verdict = restart
+	case d.feed == "" || m.Feed == d.feed:
+		return true
+	case m.Feed != "":
+		return false
 	}
-	return end
+	return m.Stream == d.feed || d.sub.position.several
 }

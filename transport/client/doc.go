@@ -26,6 +26,10 @@
 // ReasonTruncated the offsets of that partition begin again; a connection that is
 // lost within the second after it can repeat records.
 //
+// What the server refuses or ends for now, the subscription asks for again, in the same
+// connection if the wait is short. With Request.Resync, a position that has become void
+// is reported by a Gap with the reason ReasonResync, and reading begins as at first.
+//
 // The loop ends with an error only if reconnecting makes no sense: after a
 // refusal (*Error), or the end of the context. A lost connection is an event,
 // Disconnected, not an error.
@@ -35,7 +39,15 @@
 // server keep it: Request.CursorName and Subscription.Ack.
 //
 // A publish has one of three outcomes: no error (all in-sync replicas have the
-// record), ErrNotStored (certainly not stored), or ErrMaybeStored.
+// record), ErrNotStored (certainly not stored), or ErrMaybeStored. PublishOnce repeats a
+// publish under the same ID until its outcome is known.
+//
+// A token is asked for with each connection and request, ahead of the expiry that the
+// server has said, when the server asks for a new one, and after a refusal because it has
+// expired.
+//
+// Dialogues in web/client/conformance show what all clients promise; its README.md names
+// those that do not concern this client.
 //
 // # Goroutines
 //
@@ -52,6 +64,7 @@
 // together.
 //
 //	subscription.go  the loop over connections; cursor and acks
+//	publish_once.go  publishing again while the outcome is unknown
 //	publish.go       publishing
 //	streams.go       which streams there are
 //

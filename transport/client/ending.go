@@ -47,6 +47,28 @@ type ending struct {
 	worked bool
 }
 
+// attempts counts the attempts in a row that have failed.
+type attempts struct {
+	wait     backoff
+	renewals int
+}
+
+// after returns how long to wait after an ending.
+func (a *attempts) after(end ending) time.Duration {
+	if end.exact {
+		return end.after
+	}
+	return end.after + a.wait.next()
+}
+
+// judge begins anew after an ending of a connection that worked.
+func (a *attempts) judge(end ending) {
+	if end.worked {
+		a.wait.reset()
+		a.renewals = 0
+	}
+}
+
 // byAction returns the verdict for what the server advises; ok is false if it advises
 // nothing.
 func byAction(action string) (v verdict, ok bool) {
@@ -143,4 +165,37 @@ func byCode(code websocket.StatusCode) verdict {
 		return resume
 	}
 	return stop
+}
+
+// refusal classifies an error in response to subscribe.
+func refusal(m *message) ending {
+	e := m.err()
+	end := ending{err: e, after: e.RetryAfter}
+	var advised bool
+	end.verdict, advised = byAction(m.Action)
+	switch {
+	case advised:
+	case m.Retryable:
+		end.verdict = resume
+	case m.Code == "token_expired":
+		end.verdict = renew
+	}
+	return end
+}
+
+// unsubscribed classifies the end of the subscription while the session
+// continues.
+func unsubscribed(m *message) ending {
+	e := m.err()
+	if e.Code == "" {
+		e.Code = m.Reason
+	}
+	end := ending{err: e, after: e.RetryAfter}
+	switch {
+	case m.Retryable && m.Reason != "requested":
+		end.verdict = resume
+	case m.Reason == ReasonRetention, m.Reason == ReasonLogChanged, m.Reason == ReasonTruncated:
+		end.verdict = restart
+	}
+	return end
 }

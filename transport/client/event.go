@@ -102,6 +102,9 @@ const (
 	// ReasonPolicy: records were skipped because of the stream's policy or the
 	// grant.
 	ReasonPolicy = "policy"
+	// ReasonResync: the position was void, and reading begins again as the Request says.
+	// The gap has no offsets, and comes only with Request.Resync.
+	ReasonResync = "resync"
 )
 
 // CaughtUp reports that the history has been delivered and that the following
@@ -141,7 +144,8 @@ type Streams struct {
 	Omitted int
 }
 
-// Disconnected reports that the connection is lost; another attempt follows.
+// Disconnected reports that the connection is lost, or that the server has ended the
+// subscription for now; another attempt follows.
 type Disconnected struct {
 	Err error
 	// Retry is the wait before that attempt.

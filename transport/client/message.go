@@ -14,6 +14,7 @@ type message struct {
 
 	// Records and gaps.
 	Stream      string          `json:"stream"`
+	Feed        string          `json:"feed"`
 	Partition   int32           `json:"partition"`
 	Offset      int64           `json:"offset"`
 	TS          *int64          `json:"ts"`

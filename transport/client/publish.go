@@ -54,8 +54,9 @@ var errMessage = errors.New("exactly one of Data, Bytes and Tombstone must be se
 
 // Publish stores a record and returns once all in-sync replicas have it. An error
 // is ErrNotStored or ErrMaybeStored, and an *Error if the server gave a reason.
-// Publish never retries; the error tells whether a retry is safe, as it always is for a
-// message with an ID.
+// Publish sends the record once, and again only if the token had expired, with a new
+// one; the error tells whether a retry is safe, as it always is for a message with an ID.
+// PublishOnce retries by itself.
 func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored, error) {
 	body, err := m.encode()
 	if err != nil {
@@ -212,8 +213,18 @@ func outcome(code string) error {
 }
 
 // post publishes a body and decodes the response. identified says that all of its messages
-// have an ID.
+// have an ID. A token that has expired is replaced, once.
 func (c *Client) post(ctx context.Context, stream string, body []byte, identified bool, into any) error {
+	err := c.exchange(ctx, stream, body, identified, into)
+	var refused *Error
+	if c.config.Token != nil && errors.As(err, &refused) && refused.Code == "token_expired" {
+		return c.exchange(ctx, stream, body, identified, into)
+	}
+	return err
+}
+
+// exchange makes one request of post.
+func (c *Client) exchange(ctx context.Context, stream string, body []byte, identified bool, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint("v1", "streams", stream, "records"), bytes.NewReader(body))
 	if err != nil {
 		return &Error{outcome: ErrNotStored, cause: err}

@@ -64,6 +64,10 @@ type Request struct {
 	Reset bool
 	// FailOnGap ends the subscription if records are missing.
 	FailOnGap bool
+	// Resync continues after a position that has become void: a Gap with ReasonResync
+	// reports it, and reading begins as after NewSubscription. Without it, and with
+	// FailOnGap, the loop ends with an error. A void From always ends the loop.
+	Resync bool
 }
 
 // Subscribe returns a stream's events until the context ends, the loop is left,
@@ -189,11 +193,14 @@ func (s *Subscription) end() {
 	s.running = false
 }
 
-// forget discards a position that is void.
-func (s *Subscription) forget() {
+// forget discards a position that is void, and reports whether to begin without it.
+func (s *Subscription) forget() (again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// If there was no position yet, the start itself is void.
+	again = s.request.Resync && !s.request.FailOnGap && s.position.cursor != ""
 	s.position = newPosition(s.request.Stream)
+	return again
 }
 
 // maxRenewals is the maximum number of tokens in a row that may be refused.
@@ -201,10 +208,9 @@ const maxRenewals = 2
 
 // run reconnects until that makes no sense.
 func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
-	wait := backoff{least: s.client.config.MinBackoff, most: s.client.config.MaxBackoff}
-	renewals := 0
+	tried := &attempts{wait: s.client.backoff()}
 	for {
-		end, left := s.connect(ctx, yield)
+		end, left := s.connect(ctx, tried, yield)
 		if left {
 			return
 		}
@@ -212,30 +218,28 @@ func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 			yield(nil, context.Cause(ctx))
 			return
 		}
-		if end.worked {
-			wait.reset()
-			renewals = 0
-		}
+		tried.judge(end)
 		switch end.verdict {
 		case finish:
 			return
 		case renew:
-			if renewals++; s.client.config.Token == nil || renewals > maxRenewals {
+			if tried.renewals++; s.client.config.Token == nil || tried.renewals > maxRenewals {
 				yield(nil, end.err)
 				return
 			}
 		case restart:
-			s.forget()
-			yield(nil, end.err)
-			return
+			if !s.forget() {
+				yield(nil, end.err)
+				return
+			}
+			if !yield(Gap{Stream: s.request.Stream, Reason: ReasonResync}, nil) {
+				return
+			}
 		case stop:
 			yield(nil, end.err)
 			return
 		}
-		delay := end.after
-		if !end.exact {
-			delay += wait.next()
-		}
+		delay := tried.after(end)
 		if !yield(Disconnected{Err: end.err, Retry: delay}, nil) {
 			return
 		}
@@ -248,7 +252,7 @@ func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 
 // connect runs one connection, and returns how it ended or that the loop was
 // left.
-func (s *Subscription) connect(ctx context.Context, yield func(Event, error) bool) (end ending, left bool) {
+func (s *Subscription) connect(ctx context.Context, tried *attempts, yield func(Event, error) bool) (end ending, left bool) {
 	session, refused := s.client.dial(ctx)
 	if refused != nil {
 		return *refused, false
@@ -276,7 +280,7 @@ func (s *Subscription) connect(ctx context.Context, yield func(Event, error) boo
 			return ending{verdict: resume, err: err}, false
 		}
 	}
-	d := delivery{sub: s, session: session, renewal: renewal, context: own, yield: yield}
+	d := delivery{sub: s, session: session, renewal: renewal, tried: tried, context: own, yield: yield}
 	return d.run()
 }
 
