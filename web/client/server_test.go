@@ -36,8 +36,8 @@ type world struct {
 
 const secret = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 
-// newWorld starts a server for pages of an origin, with the streams orders, which everybody
-// may read, and private, which needs a token.
+// newWorld starts a server for pages of an origin, with the streams orders and readings, which
+// everybody may read, and private, which needs a token.
 func newWorld(t *testing.T, origin string) *world {
 	t.Helper()
 	servers, err := embedded.Start(embedded.Config{PartitionBytes: 16 << 20, Logger: slog.New(slog.DiscardHandler)})
@@ -62,11 +62,12 @@ redis: {url: "redis://%s/0"}
 auth:
   issuers: [{issuer: test, audience: sluice, algorithms: [HS256], secret_file: test.key}]
 grants:
-  - {anonymous: true, subscribe: [orders], publish: [orders], replay: 24h}
+  - {anonymous: true, subscribe: [orders, readings], publish: [orders, readings], replay: 24h}
   - {when: {scope: live}, subscribe: [orders, private], publish: [private], replay: 24h}
 streams:
   orders: {topic: orders, content: json, partitions: 3}
   private: {topic: private, content: json, partitions: 1}
+  readings: {topic: readings, content: json, partitions: 3, ingest: {message_ids: {required: true}}}
 drain: {timeout: 2s, spread: 500ms}
 `, origin, servers.Brokers[0], servers.RedisAddr))
 	w.serve()

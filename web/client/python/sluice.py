@@ -16,6 +16,7 @@ import os
 import queue
 import random
 import sqlite3
+import sys
 import threading
 import time
 import urllib.error
@@ -30,6 +31,7 @@ SLACK = 10  # seconds beyond the server's ping interval
 HEARTBEAT = 15  # seconds, of event streams
 ANSWER = 40  # seconds in which a publish is answered, longer than the server's publish_timeout
 MOST_CURSOR = 4096  # the server's default for the length of a cursor
+EARLY = 0.8  # of a token's time have passed when the next is asked for
 RENEWALS = 2  # tokens in a row that may be refused
 CREDENTIALS = ("token_expired", "revoked", "unauthenticated")
 
@@ -287,28 +289,34 @@ class Spool:
 
     def _run(self):
         backoff, waiting, alone = _Backoff(self.client.backoff), {}, set()
-        try:
-            while True:
-                now = time.monotonic()
-                waiting = {n: at for n, at in waiting.items() if at > now}
-                with self._changed:
-                    if self._stop:
-                        return
-                    heads = self._heads(waiting, self.batch)
-                    if not heads:
-                        self._changed.wait(min(waiting.values()) - now if waiting else None)
-                        continue
-                if heads[0][0] in alone:
-                    heads = heads[:1]
-                delay = self._try(heads, backoff, waiting, alone)
-                alone &= {n for n in alone if n >= heads[0][0]}
-                with self._changed:
-                    self._changed.wait_for(lambda: self._stop, delay)
-        finally:
-            self._db.close()
+        while not self._stop:
+            try:
+                delay = self._step(backoff, waiting, alone)
+            except Exception as error:  # such as a full disk: what was stored is sent again under its id
+                _tell(self.on_error, error)
+                delay = backoff.delay()
+            with self._changed:
+                self._changed.wait_for(lambda: self._stop, delay)
+        self._db.close()
+
+    def _step(self, backoff, waiting, alone):
+        """Sends what can be sent, and returns how long to wait after that."""
+        now = time.monotonic()
+        with self._changed:
+            for n in [n for n, at in waiting.items() if at <= now]:
+                del waiting[n]
+            heads = self._heads(waiting, self.batch)
+            if not heads:
+                if not self._stop:
+                    self._changed.wait(min(waiting.values()) - now if waiting else None)
+                return 0
+        if heads[0][0] in alone:
+            heads = heads[:1]
+            alone.discard(heads[0][0])
+        return self._try(heads, backoff, waiting, alone)
 
     def _try(self, heads, backoff, waiting, alone):
-        """Sends records, and returns how long to wait after that."""
+        """Sends records of a stream, and deals with the answer."""
         try:
             answer = self.client._post(heads[0][1], '{"records":[%s]}' % ",".join(row[3] for row in heads))
             results = answer.get("results")
@@ -324,7 +332,6 @@ class Spool:
                 return 0
             results = [error.fault]
         backoff.attempts = 0 if any("code" not in r for r in results) else backoff.attempts
-        delay = 0
         for (n, stream, _, body), result in zip(heads, results):
             code = result.get("code")
             if code and (result.get("retryable") or code == "publish_unknown"):
@@ -341,7 +348,7 @@ class Spool:
                 self.count -= 1
                 self.bytes -= len(body)
                 self._changed.notify_all()
-        return delay
+        return 0
 
 
 def _tell(function, *what):
@@ -350,7 +357,7 @@ def _tell(function, *what):
         if function:
             function(*what)
     except Exception:
-        threading.excepthook(threading.ExceptHookArgs((*__import__("sys").exc_info(), threading.current_thread())))
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
 
 class _Position:
@@ -598,7 +605,7 @@ class Subscription:
         if fault.action == "resync" and self._seen.cursor:
             self._take({"type": "gap", "stream": self._stream, "reason": "resync", "code": fault.code}, "")
         elif fault.action == "reauthenticate" and callable(self._client.token) and self._refused < RENEWALS:
-            self._refused += 1
+            self._refused += not fault.quiet
             self._client._renew()
             return 0 if fault.quiet else fault.retry_after_ms / 1000
         elif fault.action != "resume":
@@ -645,7 +652,7 @@ class Subscription:
             path, parameters = "/v1/events?", {"stream": self._stream, **parameters}
         parameters = {k: "true" if v is True else v for k, v in parameters.items()}
         with self._client._open("GET", path + urllib.parse.urlencode(parameters, True), timeout=2 * HEARTBEAT) as answer:
-            m, cursor = None, ""
+            m, cursor, begun = None, "", time.monotonic()
             for line in answer:
                 name, _, text = line.decode().rstrip("\r\n").partition(":")
                 if name == "data":
@@ -655,7 +662,9 @@ class Subscription:
                 elif not name and not text and m:
                     if m["type"] == "closing":
                         raise SluiceError(m)
-                    if m["type"] == "token_expiring" and callable(self._client.token):
+                    # A token that was short-lived from the start is replaced when it has expired.
+                    short = time.monotonic() - begun < m.get("expires_in_ms", 0) / 4000
+                    if m["type"] == "token_expiring" and callable(self._client.token) and not short:
                         raise _lost("the token expires", "reauthenticate", quiet=True)
                     self._take(m, cursor or m.get("cursor", ""), size)
                     m, cursor = None, ""
@@ -697,6 +706,7 @@ class Subscription:
 
         client, feeds = self._client, set()
         patient, heard, due, renewal, drain = PATIENCE, time.monotonic(), 0, math.inf, math.inf
+        life = math.inf  # of the token, in milliseconds
         left = asked = None  # ids of a subscription that is being left, and of a renewal
         while not self._over:
             now = time.monotonic()
@@ -705,13 +715,13 @@ class Subscription:
             if now >= heard + patient:
                 raise _lost("silence", skip=not session.limits)
             if now >= renewal and callable(client.token):
-                renewal = math.inf
+                renewal = now + PATIENCE  # if it fails
                 try:
                     client._renew()
                     asked = "a%d" % next(client._ids)
                     session.send({"type": "auth", "id": asked, "token": client._credential()})
                 except SluiceError as error:
-                    self._put({**error.fault, "type": "error"})  # before it expires the server brings another attempt
+                    self._put({**error.fault, "type": "error"})
             waiting = session.limits and not self._id and not left
             if waiting and self._full:
                 due = max(due, now + 0.05)
@@ -729,12 +739,14 @@ class Subscription:
             heard, m = time.monotonic(), json.loads(text)
             kind, name = m["type"], m.get("id")
             if kind in ("welcome", "authenticated") and m.get("expires_in_ms"):
-                renewal = heard + m["expires_in_ms"] * 0.8 / 1000
+                life = m["expires_in_ms"]
+                renewal = heard + life * EARLY / 1000
             if kind == "welcome":
                 session.limits, patient = m["limits"], m["ping_ms"] / 1000 + SLACK
                 client._sessions.append(session)
             elif kind == "token_expiring":
-                renewal = heard
+                if m["expires_in_ms"] < life * EARLY:  # it may have been short-lived from the start
+                    renewal = heard
             elif kind == "drain":
                 session.draining, drain = True, heard + m.get("reconnect_ms", 0) / 1000
             elif kind == "closing":
@@ -756,8 +768,7 @@ class Subscription:
                     self._id = None
                     due = heard + self._decide(_ended(m))
                 else:
-                    feeds.update([m["feed"]] if "feed" in m else [], m.get("feeds", {}).values() if isinstance(m.get("feeds"), dict) else m.get("feeds") or [],
-                                 m.get("streams") or [], m.get("added") or [])
+                    feeds.update([m["feed"]] if "feed" in m else [], (m.get("feeds") or {}).values(), m.get("streams") or [], m.get("added") or [])
                     self._take(m, m.get("cursor", ""), len(text))
 
 
