@@ -222,16 +222,21 @@ func typeInTerminal(t *testing.T, s snippet, address string) {
 	}
 }
 
-// runPython runs a program until it reports that a record is stored.
+// runPython runs a program, which may use the client, until it reports that a record is stored.
 func runPython(t *testing.T, s snippet, address string) {
 	t.Helper()
 	python := program(t, "python3")
-	file := filepath.Join(t.TempDir(), "device.py")
+	client, err := filepath.Abs(filepath.Join(sources, "web", "client", "python"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "device.py")
 	if err := os.WriteFile(file, []byte(strings.Replace(s.text, documented, address, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := launch(t, "", nil, python, "-u", file)
-	r.until(regexp.MustCompile(`^stored at \{'partition': \d+, 'offset': \d+, `))
+	r := launch(t, dir, []string{"PYTHONPATH=" + client}, python, "-B", "-u", file)
+	r.until(regexp.MustCompile(`^stored at \{'partition': \d+, 'offset': \d+[,}]`))
 	r.stop()
 }
 

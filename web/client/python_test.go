@@ -2,9 +2,11 @@ package client_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sluice/bench/stack"
@@ -26,11 +28,14 @@ func python(t *testing.T, file string, args ...string) (cmd *exec.Cmd, errs *byt
 	return cmd, errs
 }
 
+// inPython says whether a case is for a transport of the Python client.
+func inPython(c conformance) bool { return c.Transport != "pages" }
+
 // TestConformanceInPython runs the cases for its transports with the Python client.
 func TestConformanceInPython(t *testing.T) {
 	t.Parallel()
 	for _, c := range cases(t) {
-		if c.Transport == "pages" {
+		if !inPython(c) {
 			continue
 		}
 		t.Run(c.file+" "+c.Name, func(t *testing.T) {
@@ -46,5 +51,28 @@ func TestConformanceInPython(t *testing.T) {
 				t.Errorf("it printed %s", errs)
 			}
 		})
+	}
+}
+
+// TestConformanceIsListed: README.md of the cases says how many each client passes.
+func TestConformanceIsListed(t *testing.T) {
+	t.Parallel()
+	all, ofPython := map[string]int{}, map[string]int{}
+	for _, c := range cases(t) {
+		for _, name := range []string{"`" + c.file + "`", "in all"} {
+			all[name]++
+			if inPython(c) {
+				ofPython[name]++
+			}
+		}
+	}
+	text, err := os.ReadFile("conformance/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, count := range all {
+		if row := fmt.Sprintf("| %s | %d | %d |\n", name, count, ofPython[name]); !strings.Contains(string(text), row) {
+			t.Errorf("conformance/README.md does not have the row %s", row)
+		}
 	}
 }
