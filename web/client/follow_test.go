@@ -105,6 +105,8 @@ func TestFaultsInPython(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			w.wire.set(false)
 			wait(700) // the position is stored each second
+			for end := time.Now().Add(soon); asked.Load() < 3 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			}
 			before := f.kill(t)
 			f = follows(t, args...)
 			wait(100)

@@ -3,6 +3,8 @@ package client_test
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +53,30 @@ func TestConformanceInPython(t *testing.T) {
 				t.Errorf("it printed %s", errs)
 			}
 		})
+	}
+}
+
+// TestPythonFollowsNoRedirect: the token goes to no other server.
+func TestPythonFollowsNoRedirect(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another server was asked") }))
+	defer other.Close()
+	portal := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
+	defer portal.Close()
+	cmd, errs := python(t, "-c", `
+import sluice, sys
+client = sluice.Client(sys.argv[1], token="t1", backoff=(0.01, 0.01))
+try:
+    client.publish("orders", {"data": 1}, timeout=0.1)
+except sluice.SluiceError as fault:
+    print(fault.code, fault.retryable)
+errors = []
+for event in client.subscribe("orders", notify=lambda m: errors.append(m) or len(errors) == 2 and sys.exit()):
+    pass
+`, portal.URL)
+	out, err := cmd.Output()
+	if err != nil || string(out) != "publish_unknown True\n" {
+		t.Errorf("%v: %s%s", err, out, errs)
 	}
 }
 

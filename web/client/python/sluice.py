@@ -58,7 +58,7 @@ def _problem(status, text):
         fault = json.loads(text)
         return SluiceError({"status": status, **fault, "code": fault["code"]})
     except (ValueError, KeyError, TypeError):
-        return _lost("status %d" % status, "resume" if status > 404 else "stop", skip=True)
+        return _lost("status %d" % status, "stop" if 400 <= status <= 404 else "resume", skip=True)
 
 
 def _closed(code):
@@ -85,12 +85,20 @@ class _Backoff:
         return retry_after_ms / 1000 + random.uniform(0, bound)
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it would take the token to another server, and make a GET of a POST."""
+
+    def redirect_request(self, *_):
+        return None
+
+
 class Client:
     """A server. `token` is a token or a function that returns one, asked again before it expires."""
 
     def __init__(self, url, token=None, transports=("websocket", "sse"), backoff=(0.5, 30), context=None):
         self.base, self.token, self.transports = url.rstrip("/"), token, transports
         self.context, self.backoff = context, backoff
+        self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))
         self._bearer, self._plain, self._sessions = None, set(), []
         self._asking, self._ids = threading.Lock(), itertools.count(1)
 
@@ -127,7 +135,7 @@ class Client:
             headers["Authorization"] = "Bearer " + token
         request = urllib.request.Request(self.base + path, body, headers, method=method)
         try:
-            return urllib.request.urlopen(request, timeout=timeout, context=self.context)
+            return self._opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as refused:
             with refused:
                 raise _problem(refused.code, refused.read()) from None
@@ -263,7 +271,7 @@ class Spool:
             return self._changed.wait_for(lambda: not self.count, timeout)
 
     def close(self):
-        """Ends the thread. What is not stored stays on disk."""
+        """Ends the thread, once it has the answer that it waits for. What is not stored stays on disk."""
         with self._changed:
             self._stop = True
             self._changed.notify_all()
@@ -476,8 +484,10 @@ class Subscription:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.close()
+    def __exit__(self, kind, *_):
+        self._finish(None)
+        if not kind:  # otherwise the record that has failed comes again
+            self._save()
 
     # What the application takes.
 
