@@ -156,6 +156,8 @@ func TestSpoolTellsWhatBecomesOfRecords(t *testing.T) {
 	}
 	results := func(all ...object) object { return object{"failed": 1, "results": all} }
 	later := object{"code": "publish_unavailable", "retryable": true, "action": "resume", "retry_after_ms": 10}
+	// The others have their turn before that is over.
+	muchLater := object{"code": "publish_unavailable", "retryable": true, "action": "resume", "retry_after_ms": 2000}
 	unknown := object{"code": "publish_unknown", "retryable": true, "action": "resume"}
 	invalid := object{"code": "invalid", "detail": "-", "retryable": false, "action": "stop"}
 	s := newScripted(t, conformance{Connections: []connection{
@@ -166,7 +168,7 @@ func TestSpoolTellsWhatBecomesOfRecords(t *testing.T) {
 		post(http.StatusForbidden, "the portal of the hotel", record(0, "a"), record(2, "b"), record(3, "c"), record(4, nil)),
 		// One is at fault, so that each is sent by itself.
 		post(http.StatusBadRequest, invalid, record(0, "a"), record(2, "b"), record(3, "c"), record(4, nil)),
-		post(http.StatusOK, results(later), record(0, "a")),
+		post(http.StatusOK, results(muchLater), record(0, "a")),
 		post(http.StatusUnprocessableEntity, invalid, record(2, "b")),
 		post(http.StatusOK, results(object{"code": "dead_lettered", "retryable": false, "action": "stop"}), record(3, "c")),
 		post(http.StatusOK, results(object{"partition": 0, "offset": 4}), record(4, nil)),
