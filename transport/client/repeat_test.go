@@ -198,22 +198,30 @@ func TestResync(t *testing.T) {
 		ends        bool
 	}{
 		"in the session": {
-			client.Request{Resync: true}, [][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void, "<subscribe", confirmed, record5}},
-			[]int64{6, 5}, []string{"resync"}, false,
+			client.Request{Resync: true},
+			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void, "<subscribe", confirmed, record5}},
+			[]int64{6, 5},
+			[]string{"resync"},
+			false,
 		},
 		"not wanted": {
 			client.Request{}, [][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void}}, []int64{6}, nil, true,
 		},
 		"gaps are failures": {
-			client.Request{Resync: true, FailOnGap: true}, [][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void}},
-			[]int64{6}, nil, true,
+			client.Request{Resync: true, FailOnGap: true},
+			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void}},
+			[]int64{6},
+			nil, true,
 		},
 		"the start is void": {
 			client.Request{Resync: true}, [][]string{{"<subscribe", void}}, nil, nil, true,
 		},
 		"the start is void, too": {
-			client.Request{Resync: true}, [][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void, "<subscribe", void}},
-			[]int64{6}, []string{"resync"}, true,
+			client.Request{Resync: true},
+			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void, "<subscribe", void}},
+			[]int64{6},
+			[]string{"resync"},
+			true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
