@@ -156,8 +156,7 @@ func TestSpoolTellsWhatBecomesOfRecords(t *testing.T) {
 	}
 	results := func(all ...object) object { return object{"failed": 1, "results": all} }
 	later := object{"code": "publish_unavailable", "retryable": true, "action": "resume", "retry_after_ms": 10}
-	// The others have their turn before that is over.
-	muchLater := object{"code": "publish_unavailable", "retryable": true, "action": "resume", "retry_after_ms": 2000}
+	muchLater := object{"code": "rate_limited", "retryable": true, "action": "resume", "retry_after_ms": 2000} // than what follows
 	unknown := object{"code": "publish_unknown", "retryable": true, "action": "resume"}
 	invalid := object{"code": "invalid", "detail": "-", "retryable": false, "action": "stop"}
 	s := newScripted(t, conformance{Connections: []connection{

@@ -321,6 +321,7 @@ class Spool:
         if heads[0][0] in alone:
             heads = heads[:1]
             alone.discard(heads[0][0])
+        heads = [row for row in heads if row[0] not in alone]
         return self._try(heads, backoff, waiting, alone)
 
     def _try(self, heads, backoff, waiting, alone):
@@ -468,6 +469,7 @@ class Subscription:
         self._queue, self._held, self._full = collections.deque(), 0, False
         self._changed, self._wake, self._over, self.error = threading.Condition(), None, False, None
         self._backoff, self._refused, self._session, self._id = _Backoff(client.backoff), 0, None, None
+        self._pausing = False  # the server has not answered a pause
         self._saved, self._saved_at = stored, 0
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -505,7 +507,8 @@ class Subscription:
                 if room:
                     self._full = False
                     self._changed.notify_all()
-                session, name = self._session, self._id
+                # Before the server has answered a pause, it is not asked to resume.
+                session, name = self._session, None if self._pausing else self._id
             if room and session and name:
                 session.send({"type": "resume", "id": name})
             news = m["type"] == "error" or self._handed.take(m, cursor)
@@ -580,8 +583,10 @@ class Subscription:
             self._held += size + 200
             pause = not self._full and self._held > self._buffer
             self._full = self._full or pause
+            pause = pause and self._session and self._id and not self._pausing
+            self._pausing = bool(self._pausing or pause)
             self._signal()
-        if pause and self._session and self._id:
+        if pause:
             self._session.send({"type": "pause", "id": self._id})
 
     def _take(self, m, cursor, size=0):
@@ -701,7 +706,7 @@ class Subscription:
             raise _lost(error, skip=True) from error
         session = _Session(client, ws)
         with self._changed:
-            self._session, self._id = session, None
+            self._session, self._id, self._pausing = session, None, False
         try:
             if not token:
                 session.send({"type": "ping"})  # the server waits for a first message
@@ -736,7 +741,7 @@ class Subscription:
             if waiting and self._full:
                 due = max(due, now + 0.05)
             elif waiting and now >= due:
-                feeds, self._id = set(), "s%d" % next(client._ids)
+                feeds, self._id, self._pausing = set(), "s%d" % next(client._ids), False
                 session.send({"type": "subscribe", "id": self._id, "stream": self._stream, **self._request()})
                 waiting = False
             try:
@@ -777,6 +782,12 @@ class Subscription:
                 elif kind in ("error", "unsubscribed"):
                     self._id = None
                     due = heard + self._decide(_ended(m))
+                elif kind == "paused":
+                    with self._changed:
+                        self._pausing, room = False, not self._full
+                    self._take(m, m.get("cursor", ""), len(text))
+                    if room:
+                        session.send({"type": "resume", "id": name})
                 else:
                     feeds.update([m["feed"]] if "feed" in m else [], (m.get("feeds") or {}).values(), m.get("streams") or [], m.get("added") or [])
                     self._take(m, m.get("cursor", ""), len(text))
