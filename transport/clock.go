@@ -7,8 +7,21 @@ import (
 	"sluice/transport/wire"
 )
 
-// expiryWarning is how long before a token's expiry the client is warned.
-const expiryWarning = time.Minute
+// expiryWarning is how long before a token's expiry the client is warned, at most: it is warned
+// when a fifth of the token's time is left. A client that renews tokens of a short life when it
+// is warned would have to renew them all the time.
+const (
+	expiryWarning = time.Minute
+	expiryShare   = 5
+)
+
+// expireAt sets when the session's token expires, the zero time for never.
+func (s *session) expireAt(t time.Time, now monotime) {
+	s.expiry, s.warnAt = monotimeOf(t), 0
+	if !s.expiry.IsZero() {
+		s.warnAt = s.expiry.Add(-min(expiryWarning, s.expiry.Sub(now)/expiryShare))
+	}
+}
 
 // onTime does the work that has become due.
 func (s *session) onTime(sc *scratch) {
@@ -22,8 +35,8 @@ func (s *session) onTime(sc *scratch) {
 			s.close(sc, endExpired())
 			return
 		}
-		if left <= expiryWarning && !s.warned {
-			s.warned = true
+		if !s.warnAt.IsZero() && !now.Before(s.warnAt) {
+			s.warnAt = 0
 			s.send(sc, &wire.TokenExpiring{ExpiresIn: left})
 		}
 	}
@@ -38,10 +51,7 @@ func (s *session) onTime(sc *scratch) {
 func (s *session) schedule(now monotime) {
 	next := earlier(now.Add(time.Minute), s.closeAt)
 	if !s.expiry.IsZero() {
-		if !s.warned {
-			next = earlier(next, s.expiry.Add(-expiryWarning))
-		}
-		next = earlier(next, s.expiry)
+		next = earlier(earlier(next, s.warnAt), s.expiry)
 	}
 	s.wakeAt(earlier(next, s.dialect.nextDue(s)), now)
 }

@@ -58,7 +58,7 @@ func (s *Server) openEvents(r *http.Request, x *session, query wire.Query) *wire
 	ctx, cancel := s.valid(r.Context(), x.principal)
 	defer cancel()
 	x.heartbeat = jittered(s.keepAlive(query.Heartbeat))
-	x.expiry = monotimeOf(x.principal.ExpiresAt())
+	x.expireAt(x.principal.ExpiresAt(), monotimeNow())
 	var patterns []reading
 	for _, stream := range query.Streams {
 		asked := reading{

@@ -558,7 +558,7 @@ func TestEventsEndWithTheirToken(t *testing.T) {
 	in := start(t, options{})
 	// The times in a token are whole seconds.
 	s := in.reads("/v1/streams/orders/events", token(t, "u42", "live", 2*time.Second))
-	if m := s.until("sluice.token_expiring").json(t); m["expires_in_ms"].(float64) > 2000 {
+	if m := s.until("sluice.token_expiring").json(t); m["expires_in_ms"].(float64) > 400 {
 		t.Errorf("got %v", m)
 	}
 	in.publish("orders", 0, 0, 1)

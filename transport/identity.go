@@ -164,7 +164,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth, first bool) {
 		if s.closing {
 			return
 		}
-		s.expiry, s.warned = monotimeOf(p.ExpiresAt()), false
+		s.expireAt(p.ExpiresAt(), sc.now)
 		left := time.Duration(0)
 		if !s.expiry.IsZero() {
 			left = s.expiry.Sub(sc.now)
@@ -187,7 +187,7 @@ func (s *session) welcome(p *auth.Principal) {
 		ws := s.ws
 		ws.welcomed, ws.authBy = true, 0
 		s.tenant = s.server.tenants.of(p.Tenant())
-		s.expiry = monotimeOf(p.ExpiresAt())
+		s.expireAt(p.ExpiresAt(), monotimeNow())
 		l := s.server.limits()
 		name := p.ID()
 		if p.Anonymous() {

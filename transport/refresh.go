@@ -105,7 +105,7 @@ func (s *session) assume(was, now *auth.Principal, bounds map[string]hub.Bound) 
 				return
 			}
 			if end := now.ExpiresAt(); !end.Equal(was.ExpiresAt()) {
-				s.expiry, s.warned = monotimeOf(end), false
+				s.expireAt(end, sc.now)
 			}
 			s.applyRights(now, bounds, sc)
 		})

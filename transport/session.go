@@ -89,13 +89,13 @@ type session struct {
 	groups    []*group
 	backlog   *backlog // bytes that the connection did not accept, else nil
 	turn      int      // index of the subscription that is served first
-	expiry    monotime
+	expiry    monotime // of the token
+	warnAt    monotime // when to warn of that, zero once it was
 	lastWrite monotime
 	lastID    monotime      // when a position was last sent, if not with every write
 	heartbeat time.Duration // for dialects that do not converse
 	closing   bool          // the last bytes are being written
 	closed    bool
-	warned    bool     // of the token's expiry
 	needsID   bool     // a position still has to be sent to the client
 	closeAt   monotime // when to close the session while draining
 	ws        *webSocket
