@@ -39,19 +39,21 @@ func TestViolations(t *testing.T) {
 		`{"aString":"\ud800"}`:             `/aString half_character has half of a character (\ud800 to \udfff without its other half), which readers take for different texts`,
 		`{"byInt32":{"a~/":"x","01":"","1":1,"-0":""}}`: `/byInt32/a~0~1 propertyNames must have a name that is an integer of 32 bits (-2147483648 to 2147483647); /byInt32/01 propertyNames must have a name that is an integer of 32 bits (-2147483648 to 2147483647); ` +
 			`/byInt32/1 type must be a string; /byInt32/-0 propertyNames must have a name that is an integer of 32 bits (-2147483648 to 2147483647)`,
-		`{"byBool":{"True":{}}}`:                                     `/byBool/True propertyNames must have the name true or false`,
-		`{"at":"2026-1-01T00:00:00Z"}`:                               `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
-		`{"at":"2026-01-01T00:00:00,5Z"}`:                            `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
-		`{"took":"1"}`:                                               `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
-		`{"took":"1.s"}`:                                             `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
-		`{"took":"315576000000.1s"}`:                                 `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
-		`{"mask":"a_b"}`:                                             `/mask format must be a list of fields in lowerCamelCase with commas between them, such as user.displayName,photo`,
-		`{"any":{"a":1}}`:                                            `/any required must have the property "@type"`,
-		`{"any":{"@type":"x/nothing"}}`:                              `/any/@type enum must be type.googleapis.com/ and the name of a message of the schema`,
-		`{"any":{"aBool":1,"@type":"x/test.All"}}`:                   `/any/aBool type must be a boolean`,
+		`{"byBool":{"True":{}}}`:                   `/byBool/True propertyNames must have the name true or false`,
+		`{"at":"2026-1-01T00:00:00Z"}`:             `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
+		`{"at":"2026-01-01T00:00:00,5Z"}`:          `/at format must be a timestamp of RFC 3339 in the years 0001 to 9999, such as 2026-11-29T12:00:00.5Z`,
+		`{"took":"1"}`:                             `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
+		`{"took":"1.s"}`:                           `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
+		`{"took":"315576000000.1s"}`:               `/took format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
+		`{"mask":"a_b"}`:                           `/mask format must be a list of fields in lowerCamelCase with commas between them, such as user.displayName,photo`,
+		`{"any":{"a":1}}`:                          `/any required must have the property "@type"`,
+		`{"any":{"@type":"x/nothing"}}`:            `/any/@type enum must be type.googleapis.com/ and the name of a message of the schema`,
+		`{"any":{"aBool":1,"@type":"x/test.All"}}`: `/any/aBool type must be a boolean`,
+
 		`{"any":{"@type":"x/google.protobuf.Duration","value":"x"}}`: `/any/value format must be a duration in seconds of up to 10,000 years, such as 1.5s`,
 		`{"any":{"@type":"x/google.protobuf.Duration"}}`:             `/any required must have the properties "@type" and "value", and no others`,
-		`{"wInt32":"x"}`:                                             `/wInt32 type must be an integer of 32 bits (-2147483648 to 2147483647)`,
+
+		`{"wInt32":"x"}`: `/wInt32 type must be an integer of 32 bits (-2147483648 to 2147483647)`,
 	} {
 		_, result := p.message.Encode(nil, []byte(document), limits)
 		if got := words(result.Violations); got != want {
