@@ -14,7 +14,7 @@ export const lost = (message, more, cause) =>
 
 /** closed is the fault of a close code that no message has preceded. */
 export const closed = (close) =>
-  lost("closed " + close, {
+  lost(close, {
     close,
     action:
       close === 4201 ? "reauthenticate"

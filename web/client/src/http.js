@@ -77,7 +77,7 @@ export function* ordered({ records, gaps }, position) {
 
 /** readPages carries a feed by pages that wait for records. */
 export const readPages = async (feed, client, signal, watch) => {
-  if (feed.position.several) throw lost("pattern");
+  if (feed.position.several) throw lost("stream");
   for (let live; ; ) {
     const { stream, ...parameters } = feed.request();
     watch(silence);

@@ -22,7 +22,7 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
   const body = Array.isArray(record) ? { records } : records[0];
   const backoff = new Backoff(client.options.backoff);
   const deadline = Date.now() + timeout;
-  for (;;) {
+  for (let again; ; again = true) {
     let error;
     let result;
     try {
@@ -34,14 +34,15 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
       error = advised(thrown);
     }
     const identified = records.every((r) => r.message_id);
-    if (error?.code === "bad_request" && identified && ![record].flat()[0].message_id) {
+    if (!again && error?.code === "bad_request" && identified && ![record].flat()[0].message_id) {
       // Does the stream take no ids? Then the record is not at fault.
       for (const r of records) r.message_id = undefined;
       result = await send(client, stream, body, signal);
       client.plain.add(stream);
       return result;
     }
-    if (error?.code === "connection_lost") error = new SluiceError({ code: "publish_unknown" }, error);
+    // What is refused for now after an attempt that may have stored it is still unknown.
+    if (error?.code === "connection_lost" || (again && error?.retryable)) error = new SluiceError({ code: "publish_unknown" }, error);
     if (error && error.code !== "publish_unknown") throw error;
     const delay = backoff.delay(error ?? {});
     if (!identified || Date.now() + delay > deadline) {

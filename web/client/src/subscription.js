@@ -94,7 +94,7 @@ export class Subscription extends Emitter {
   /** ack stores a position under the subscription's name, at the server. */
   async ack(cursor = this.cursor) {
     const { stream, cursor_name } = this.parameters;
-    if (!cursor_name || this.over) throw new SluiceError({ code: "bad_request", message: "no cursor_name" });
+    if (!cursor_name || this.over) throw new SluiceError({ code: "bad_request", message: "cursor_name" });
     return (await this.client.request("PUT", `v1/cursors/${encodeURIComponent(stream)}/${cursor_name}`, { cursor }, this.options.signal)).cursor;
   }
 
