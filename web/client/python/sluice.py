@@ -176,6 +176,7 @@ class Client:
         if stream in self._plain and not named:
             del body["message_id"]
         backoff, end = _Backoff(self.backoff), time.monotonic() + timeout
+        again = False
         while True:
             try:
                 result = self._send(stream, body)
@@ -185,12 +186,13 @@ class Client:
             except SluiceError as error:
                 fault = error
             identified = "message_id" in body
-            if fault.code == "bad_request" and identified and not named:
+            if fault.code == "bad_request" and identified and not named and not again:
                 del body["message_id"]  # does the stream take no ids? Then the record is not at fault
                 result = self._send(stream, body)
                 self._plain.add(stream)
                 return result
-            if fault.code == "connection_lost":
+            # What is refused for now after an attempt that may have stored it is still unknown.
+            if fault.code == "connection_lost" or again and fault.retryable:
                 fault = SluiceError({"code": "publish_unknown", "message": str(fault)})
             if fault.code != "publish_unknown":
                 raise fault
@@ -200,6 +202,7 @@ class Client:
                 fault.message_id = body.get("message_id")
                 raise fault
             time.sleep(delay)
+            again = True
 
     def spool(self, path, **options):
         """Opens a spool on disk, see Spool."""
