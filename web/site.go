@@ -4,8 +4,8 @@
 // The console is plain HTML, CSS and JavaScript modules in the folder console,
 // embedded unchanged: there is no build step, nothing is loaded from other servers,
 // and nothing in the page is inline, so that its Content Security Policy allows only
-// its own origin. It uses only the public protocol: GET /v1/streams, Server-Sent
-// Events, and POST of records.
+// its own origin. It uses only the public protocol, with the rights of the principal whose
+// token it is given, which it keeps in memory.
 //
 // The documents are the Markdown files of the folder docs, where they can also be
 // read in the repository. Each is served unchanged, and as a page. All of them are
@@ -19,11 +19,14 @@
 // The JavaScript client of package client is served to pages of all origins, as it is
 // no secret, at /sluice.js.
 //
-// The files: site.go serves; console.go loads the console, script.go the JavaScript
-// client and docs.go the documents, which markdown.go renders into page.html. In the folder console, index.html and
-// style.css are the console's page, main.js connects its parts, feed.js is the
-// connection, list.js, chart.js and json.js show events, publish.js is the form;
-// docs.css and docs.js belong to the documents, theme.js to both.
+// The files: site.go serves; console.go assembles the console, script.go loads the
+// JavaScript client and docs.go the documents, which markdown.go renders into page.html.
+//
+// In the folder console, index.html and style.css are the frame, main.js shows one of the
+// views in it, and each view has a folder: its templates (view.html), which the page
+// contains, its styles, and its modules, of which view.js is the first. live shows streams,
+// publish writes to them; docs is what the documents have of their own; shared is what
+// several views use.
 package web
 
 import (

@@ -1,5 +1,5 @@
 // The documents: nothing but their colours needs a script.
 
-import { setUpTheme } from "./theme.js";
+import { setUpTheme } from "../shared/theme.js";
 
 setUpTheme(document.getElementById("theme"));
