@@ -20,13 +20,14 @@
 // no secret, at /sluice.js.
 //
 // The files: site.go serves; console.go assembles the console, script.go loads the
-// JavaScript client and docs.go the documents, which markdown.go renders into page.html.
+// JavaScript client and docs.go the documents, which markdown.go renders into page.html, and
+// of which search.go makes what a page searches in.
 //
 // In the folder console, index.html and style.css are the frame, main.js shows one of the
 // views in it, and each view has a folder: its templates (view.html), which the page
 // contains, its styles, and its modules, of which view.js is the first. live shows streams,
-// publish writes to them; docs is what the documents have of their own; shared is what
-// several views use.
+// publish writes to them; docs is what the documents have of their own: their search, and
+// examples that run against the server that they come from; shared is what several views use.
 package web
 
 import (
@@ -45,6 +46,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".json": "application/json",
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 	".ts":   "application/typescript; charset=utf-8",
 	".tgz":  "application/gzip", // RFC 6713
