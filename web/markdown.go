@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,8 +129,12 @@ func (d *document) render() ([]byte, error) {
 	if err := markdown.Renderer().Render(&b, d.source, d.root); err != nil {
 		return nil, fmt.Errorf("render %s.md: %w", d.name, err)
 	}
-	return b.Bytes(), nil
+	return emptyHeader.ReplaceAll(b.Bytes(), []byte("<td$1></td>")), nil
 }
+
+// emptyHeader is the header of a column without one, which is no header for those who
+// hear the page.
+var emptyHeader = regexp.MustCompile(`<th( align="[a-z]+")?></th>`)
 
 // plain returns the text of a node and its descendants.
 func plain(n ast.Node, source []byte) string {

@@ -10,17 +10,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"syscall"
 	"time"
 
@@ -82,7 +78,7 @@ func run(ctx context.Context, s shot) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if s.url == "" {
-		address, stop, err := startDev(ctx, dir)
+		address, stop, err := stack.StartDev(ctx, dir)
 		if err != nil {
 			return err
 		}
@@ -91,37 +87,6 @@ func run(ctx context.Context, s shot) (err error) {
 		return s.take(ctx, dir, isAlive)
 	}
 	return s.take(ctx, dir, `document.readyState === "complete"`)
-}
-
-// startDev runs a server with demo streams, on a port of its own.
-func startDev(ctx context.Context, dir string) (address string, stop func(), err error) {
-	binary, err := stack.Build(ctx, dir, false)
-	if err != nil {
-		return "", nil, err
-	}
-	cmd := exec.CommandContext(ctx, binary, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
-	cmd.Stderr = os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", nil, fmt.Errorf("start dev: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, fmt.Errorf("start dev: %w", err)
-	}
-	stop = func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if address := regexp.MustCompile(`http://(\S+)/$`).FindStringSubmatch(lines.Text()); address != nil {
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return address[1], stop, nil
-		}
-	}
-	stop()
-	return "", nil, errors.New("start dev: it says no address")
 }
 
 // take opens the page and saves a screenshot once an expression is true in it.

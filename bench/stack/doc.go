@@ -20,7 +20,8 @@
 // their servers; server.go is a process that can be killed, paused and restarted;
 // jars.go, debian.go and libraries.go fetch missing software, which cache.go keeps; pki.go makes certificates; ports.go
 // finds ports; balancer.go is an HAProxy for servers of the caller, pebble.go an ACME
-// server, provider.go an OpenID provider, and build.go builds the binary under test;
+// server, provider.go an OpenID provider, build.go builds the binary under test, and dev.go runs it with demo
+// data;
 // topic.go and sasl.go are administrative requests to Kafka, and bearer.go configures its
 // listener for bearer tokens; missing.go is the error for
 // missing software, and prepare.go installs all that the tests need.

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -263,6 +265,18 @@ func runGo(t *testing.T, s snippet, address string) {
 	r := launch(t, dir, []string{"GOWORK=", "GOFLAGS="}, "sh", "-c", work+" && go build -o try . && exec ./try")
 	r.until(regexp.MustCompile(`^\S+ \{.*\}$`))
 	r.stop()
+}
+
+// openPage serves a page from an origin of its own, and waits until it shows records.
+func openPage(t *testing.T, in tab, s snippet, address string) {
+	t.Helper()
+	text := strings.ReplaceAll(s.text, documented, address)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, text)
+	}))
+	defer web.Close()
+	in.navigate(t, web.URL).until(`document.querySelectorAll("#prices > li").length === 20`)
 }
 
 // imports matches the imports of a module.

@@ -91,6 +91,9 @@ func TestDocSnippets(t *testing.T) {
 					}
 					program(t, "chromium")
 					runScript(page().navigate(t, "http://"+address+"/"), s, address)
+				case "html":
+					program(t, "chromium")
+					openPage(t, page(), s, address)
 				case "python":
 					runPython(t, s, address)
 				case "go":

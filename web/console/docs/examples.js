@@ -41,7 +41,7 @@ function trial(requests) {
   const start = el("button", { type: "submit" }, "Send");
   const stop = el("button", { type: "button", class: "quiet", disabled: true }, "Stop");
   const status = el("output", { role: "status" });
-  const answer = el("pre", { class: "answer", tabindex: "0", "aria-label": "The answer", hidden: true });
+  const answer = el("pre", { class: "answer", role: "log", tabindex: "0", "aria-label": "The answer", hidden: true });
   const form = el("form", { autocomplete: "off" },
     el("div", { class: "bar" }, requests.length > 1 && el("label", { class: "grow" }, "Request", which), streamLabel, tokenLabel),
     el("label", {}, "Request, which you may change", request),

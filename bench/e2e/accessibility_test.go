@@ -1,0 +1,144 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"sluice/bench/stack"
+)
+
+// links collects the pages of an instance: the console's views, the documents, and the
+// examples.
+const links = `(async () => {
+	const hrefs = (page, selector) => [...page.querySelectorAll(selector)].map((a) => new URL(a.getAttribute("href"), a.baseURI === "about:blank" ? location : a.baseURI).href);
+	const load = async (path) => {
+		const response = await fetch(path);
+		return response.ok ? [...(await response.text()).matchAll(/<a href="([^"#:]+)"/g)].map((m) => new URL(m[1], response.url).href) : [];
+	};
+	window.pages = [...hrefs(document, "#views a"), ...await load("/docs/"), ...await load("/examples/")];
+})()`
+
+// violations runs axe-core on the page, without what is about taste.
+const violations = `(async () => {
+	try {
+		const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+		window.found = violations.flatMap(({ id, help, nodes }) => nodes.map((n) => id + ": " + help + ": " + n.target.join(" ") + " " + (n.failureSummary ?? "").replace(/\s+/g, " ")));
+	} catch (error) {
+		window.found = [String(error)];
+	}
+})()`
+
+// TestPagesAreAccessible: axe-core finds nothing in any page of an instance, in the light and
+// in the dark, on a wide screen and on a phone of 390 pixels.
+func TestPagesAreAccessible(t *testing.T) {
+	t.Parallel()
+	stack.Check(t, stack.Install(t.Context(), "chromium"))
+	modules, err := stack.NodeLibraries(t.Context())
+	stack.Check(t, err)
+	axe, err := os.ReadFile(filepath.Join(modules, "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := within(t, 3*time.Minute)
+	address, stop, err := stack.StartDev(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	origin := "http://" + address
+
+	tab := openBrowser(ctx, t)
+	visit(t, tab, origin+"/", 1280, "light")
+	waitIn(ctx, t, tab, `document.querySelectorAll("#views a").length > 0`)
+	execute(t, tab, links)
+	waitIn(ctx, t, tab, `window.pages !== undefined`)
+	pages, err := chromedp.Run(tab, chromedp.Evaluate[[]string]("pages"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = slices.DeleteFunc(pages, func(page string) bool { return !strings.HasPrefix(page, origin) || strings.HasSuffix(page, ".md") })
+	slices.Sort(pages)
+	pages = slices.Compact(pages)
+	t.Logf("%d pages", len(pages))
+	if len(pages) < 20 {
+		t.Errorf("only %d pages are known: %v", len(pages), pages)
+	}
+
+	for _, width := range []int64{1280, 390} {
+		for _, scheme := range []string{"light", "dark"} {
+			t.Run(fmt.Sprint(scheme, " ", width), func(t *testing.T) {
+				t.Parallel()
+				ctx := within(t, 4*time.Minute)
+				tab := openBrowser(ctx, t)
+				for _, page := range pages {
+					began := time.Now()
+					visit(t, tab, page, width, scheme)
+					waitIn(ctx, t, tab, `document.readyState === "complete" && document.querySelector("main")?.childElementCount > 0`)
+					execute(t, tab, string(axe))
+					execute(t, tab, "window.found = undefined; "+violations)
+					waitIn(ctx, t, tab, `window.found !== undefined`)
+					found, err := chromedp.Run(tab, chromedp.Evaluate[[]string]("found"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, violation := range found {
+						t.Errorf("%s: %.400s", strings.TrimPrefix(page, origin), violation)
+					}
+					if wide, err := chromedp.Run(tab, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); err != nil || wide > width {
+						t.Errorf("%s is %d pixels wide on a screen of %d (%v)", page, wide, width, err)
+					}
+					t.Logf("%s: %v", strings.TrimPrefix(page, origin), time.Since(began).Round(time.Millisecond))
+				}
+			})
+		}
+	}
+}
+
+// visit opens a page anew on a screen of a width, whose reader prefers a color scheme.
+func visit(t *testing.T, tab context.Context, page string, width int64, scheme string) {
+	t.Helper()
+	prefer := chromedp.Func(func(ctx context.Context, at *chromedp.Target) error {
+		_, err := cdp.Call(ctx, at, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		})
+		return err
+	})
+	// A page that differs in its fragment alone would not be loaded.
+	err := chromedp.Do(tab, chromedp.EmulateViewport(width, 900), prefer, chromedp.Navigate("about:blank"), chromedp.Navigate(page))
+	if err != nil {
+		t.Fatalf("open %s: %v", page, err)
+	}
+}
+
+// execute evaluates a script, whose value does not matter.
+func execute(t *testing.T, tab context.Context, script string) {
+	t.Helper()
+	if _, err := chromedp.Run(tab, chromedp.Evaluate[json.RawMessage](script+"\n;0")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitIn waits until an expression is true in a page.
+func waitIn(ctx context.Context, t *testing.T, tab context.Context, expression string) {
+	t.Helper()
+	for {
+		is, err := chromedp.Run(tab, chromedp.Evaluate[bool](expression))
+		if err == nil && is {
+			return
+		}
+		if !pause(ctx, 50*time.Millisecond) {
+			t.Fatalf("never came true: %s (%v)", expression, err)
+		}
+	}
+}
