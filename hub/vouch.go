@@ -72,7 +72,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		}
 	}
 	first := record.Position{} // the epochs of what follows the cursor
-	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *upstream.Fetched) {
+	if err := st.readEach(ctx, topic, undated, vouchRead*len(undated), func(f *upstream.Fetched) {
 		if f.Each != nil {
 			f.Each(func(r *record.Record) bool {
 				if _, ok := first.Find(f.Partition); !ok {
@@ -97,7 +97,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		ask[i] = to
 		position.Set(to)
 	}
-	return st.Source.Read(ctx, topic, ask, vouchRead*len(ask), func(f *upstream.Fetched) {
+	return st.readEach(ctx, topic, ask, vouchRead*len(ask), func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}

@@ -19,6 +19,7 @@ type Topics struct {
 	made    byte
 	away    bool
 	held    bool
+	frugal  bool
 	reads   int
 }
 
@@ -145,6 +146,10 @@ func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
 // returns all records meanwhile.
 func (t *Topics) Hold(held bool) { t.change(func() { t.held = held }) }
 
+// Frugal makes Read leave out all partitions behind the first that has records, as a
+// Source may once it has read as many bytes as it was asked for.
+func (t *Topics) Frugal(frugal bool) { t.change(func() { t.frugal = frugal }) }
+
 // Reads returns how many times Read was called.
 func (t *Topics) Reads() int {
 	t.mu.Lock()
@@ -255,7 +260,11 @@ func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.Parti
 	var all []*upstream.Fetched
 	if err == nil {
 		for _, at := range from {
-			all = append(all, found.fetch(at, max(1, maxBytes/len(from)/1024)))
+			f := found.fetch(at, max(1, maxBytes/len(from)/1024))
+			all = append(all, f)
+			if t.frugal && f.Next.Offset > at.Offset {
+				break
+			}
 		}
 	}
 	t.mu.Unlock()
