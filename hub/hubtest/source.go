@@ -146,7 +146,7 @@ func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
 // returns all records meanwhile.
 func (t *Topics) Hold(held bool) { t.change(func() { t.held = held }) }
 
-// Frugal makes Read leave out all partitions behind the first that has records, as a
+// Frugal makes Read leave out all partitions behind the first that has something, as a
 // Source may once it has read as many bytes as it was asked for.
 func (t *Topics) Frugal(frugal bool) { t.change(func() { t.frugal = frugal }) }
 
@@ -262,7 +262,7 @@ func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.Parti
 		for _, at := range from {
 			f := found.fetch(at, max(1, maxBytes/len(from)/1024))
 			all = append(all, f)
-			if t.frugal && f.Next.Offset > at.Offset {
+			if t.frugal && f.Next != at {
 				break
 			}
 		}
