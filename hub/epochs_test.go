@@ -2,6 +2,8 @@ package hub_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // rising returns what is wrong with the epochs of positions that follow each other in a
@@ -116,4 +119,148 @@ func TestVouchedEpochsAreNotTooLate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPositionsRiseInEpochs: of two positions that clients are given in a log to which
+// nothing happens but elections, by whichever instance, the one that is further has no
+// earlier epoch, if there is a record in between that clients get. Named cursors are compared by epochs first.
+func TestPositionsRiseInEpochs(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(rounds()) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { testPositionsRiseInEpochs(t, seed) })
+		})
+	}
+}
+
+func testPositionsRiseInEpochs(t *testing.T, seed uint64) {
+	const partitions = 3
+	random := rand.New(rand.NewPCG(seed, 0))
+	topics := hubtest.New()
+	topics.Create("orders.v1", partitions)
+	topic, err := topics.Topic(t.Context(), "orders.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := func() int32 { return random.Int32N(partitions) }
+	newHub := func() *hub.Hub {
+		return startHub(t, topics, func(s *hub.Stream) { s.LogBytes = 16 << 10 << random.IntN(8) })
+	}
+	hubs := []*hub.Hub{newHub(), newHub()}
+	var (
+		given   []record.Position
+		epochs  [partitions]map[int64]int32 // of the offsets that were given
+		visible [partitions][]bool          // by offset
+	)
+	for p := range epochs {
+		epochs[p] = make(map[int64]int32)
+	}
+	give := func(what string, at record.Position) {
+		t.Helper()
+		for _, place := range at.Offsets {
+			known := epochs[place.Partition]
+			if place.Epoch < 0 {
+				t.Fatalf("%s: partition %d: offset %d has no epoch", what, place.Partition, place.Offset)
+			}
+			for offset, epoch := range known {
+				low, high := min(offset, place.Offset), max(offset, place.Offset)
+				falls := offset < place.Offset && epoch > place.Epoch || offset > place.Offset && epoch < place.Epoch
+				if falls && slices.Contains(visible[place.Partition][low:high], true) {
+					t.Fatalf("%s: partition %d: offset %d has the epoch %d, and %d has %d", what, place.Partition, place.Offset, place.Epoch, offset, epoch)
+				}
+			}
+			known[place.Offset] = max(known[place.Offset], place.Epoch)
+		}
+		given = append(given, at)
+	}
+	n := 0
+	for range 60 {
+		h := hubs[random.IntN(len(hubs))]
+		switch random.IntN(10) {
+		case 0, 1, 2:
+			var batch []record.Record
+			few := random.IntN(2) == 0
+			for range 1 + random.IntN(300) {
+				r := numbered(some(), n)
+				if few {
+					r.Partition = 1
+				}
+				batch = append(batch, r)
+				visible[r.Partition] = append(visible[r.Partition], true)
+				n++
+			}
+			topics.AppendBatch("orders.v1", batch)
+			time.Sleep(time.Second)
+		case 3:
+			p, skipped := some(), 1+random.IntN(4)
+			topics.Skip("orders.v1", p, skipped)
+			visible[p] = append(visible[p], make([]bool, skipped)...)
+		case 4:
+			topics.Elect("orders.v1", some())
+		case 5:
+			topics.Transact("orders.v1", some(), random.IntN(2) == 0)
+		case 6:
+			topics.Frugal(random.IntN(2) == 0)
+		case 7:
+			hubs[random.IntN(len(hubs))] = newHub()
+		case 8: // a client that says what it has seen, or whose cursor has no epochs
+			if len(given) == 0 {
+				continue
+			}
+			said := record.StreamPosition{Stream: "orders", Position: given[random.IntN(len(given))].Clone()}
+			if random.IntN(2) == 0 {
+				for i := range said.Position.Offsets {
+					said.Position.Offsets[i].Epoch = -1
+				}
+			} else {
+				end, err := topics.Offsets(t.Context(), topic, upstream.Tip())
+				if err != nil {
+					t.Fatal(err)
+				}
+				was, _ := said.Position.Find(some())
+				said.Moved = []record.PartitionOffset{was}
+				was.Offset += random.Int64N(1 + end[was.Partition].Offset - was.Offset)
+				was.Epoch = -1
+				said.Position.Set(was)
+			}
+			at, err := h.Vouch(t.Context(), "", said)
+			if err != nil {
+				t.Fatal(err)
+			}
+			give("vouched", at)
+		default: // pages
+			start := hub.Start{Kind: hub.StartEarliest}
+			switch k := random.IntN(8); {
+			case k == 0:
+				start.Kind = hub.StartLatest
+			case k < 7 && len(given) > 0:
+				start = hub.Start{Kind: hub.StartNamed, Position: given[len(given)-1-random.IntN(min(len(given), 3))]}
+			}
+			r := subscribe(t, h, hub.Request{Start: start})
+			for range 1 + random.IntN(3) {
+				for more, limit := true, 1+random.IntN(400); more && limit > 0; {
+					more = r.Take(limit, 1<<20, func(isGap bool, body []byte) {
+						if limit--; isGap {
+							t.Fatalf("a gap: %s", body)
+						}
+					})
+					if !more && !r.AtTip() {
+						synctest.Wait()
+						time.Sleep(time.Second)
+						more = true
+					}
+				}
+				give("a page", cursorOf(t, r).Position)
+			}
+			r.Close()
+		}
+	}
+}
+
+func rounds() int {
+	if testing.Short() {
+		return 20
+	}
+	return 100
 }

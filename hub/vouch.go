@@ -73,13 +73,19 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 	}
 	first := record.Position{} // the epochs of what follows the cursor
 	if err := st.readEach(ctx, topic, undated, vouchRead*len(undated), func(f *upstream.Fetched) {
+		if _, known := first.Find(f.Partition); known {
+			return
+		}
+		follows := record.PartitionOffset{Partition: f.Partition, Epoch: f.Next.Epoch}
 		if f.Each != nil {
 			f.Each(func(r *record.Record) bool {
-				if _, ok := first.Find(f.Partition); !ok {
-					first.Set(record.PartitionOffset{Partition: f.Partition, Epoch: r.Epoch})
-				}
+				follows.Epoch = r.Epoch
 				return false
 			})
+		}
+		// Without records it may have read over some that are not delivered.
+		if follows.Epoch >= 0 {
+			first.Set(follows)
 		}
 	}); err != nil {
 		return err
