@@ -72,15 +72,19 @@ func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*
 	var (
 		chunks []*chunk
 		d      chunkBuilder
-		at     = from.Clone()
+		start  = from.Clone() // where the builder begins
+		at     = from.Clone() // where it ends
+		first  = make(map[int32]int32)
 	)
 	cut := func() {
-		c := d.chunk(at.Clone())
-		for i := range d.entries {
-			at.Set(d.entries[i].place())
+		chunks = append(chunks, d.chunk(start))
+		start, d = at.Clone(), chunkBuilder{}
+	}
+	passed := func(place record.PartitionOffset) {
+		if _, ok := first[place.Partition]; !ok {
+			first[place.Partition] = place.Epoch
 		}
-		chunks = append(chunks, c)
-		d = chunkBuilder{}
+		at.Set(place)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -96,6 +100,7 @@ func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*
 			default:
 				d.bodies = append(d.bodies, r.block.body(i)...)
 				d.add(e)
+				passed(e.place())
 			}
 			if len(d.bodies) >= maxChunkBytes/4 {
 				cut()
@@ -108,8 +113,25 @@ func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*
 		return nil, false
 	}
 	for _, end := range to.Offsets {
-		st.encoder.advance(&d, end)
+		if at.Offset(end.Partition, 0) < end.Offset {
+			st.encoder.advance(&d, end)
+			passed(end)
+		}
 	}
 	cut()
+	for _, c := range chunks {
+		dateStart(c, first)
+	}
 	return slices.Clip(chunks), true
+}
+
+// dateStart gives the offsets at which a chunk begins, and that have no epoch, the epoch of
+// what follows them: the log had these offsets in that epoch, and no position behind them
+// has an earlier one.
+func dateStart(c *chunk, first map[int32]int32) {
+	for i, at := range c.start.Offsets {
+		if epoch, ok := first[at.Partition]; ok && at.Epoch < 0 {
+			c.start.Offsets[i].Epoch = epoch
+		}
+	}
 }

@@ -131,7 +131,7 @@
 //	balance.go          the memory of all logs
 //	tenants.go          the streams that each tenant has of its own
 //	watchtips.go        looking where topics end
-//	readto.go           reading from Kafka for one purpose: a search, or filling a log
+//	readto.go           reading from Kafka for one purpose: a search, filling a log, a look at each partition
 //
 //	fetch.go            one read of Kafka for late subscriptions
 //	blockpool.go        which subscription waits for which block; memory of all blocks

@@ -38,13 +38,13 @@ func (f *lateFetch) read(ctx context.Context) (bytes int) {
 	err := st.Source.Read(ctx, topic, places, f.bytes, func(got *upstream.Fetched) {
 		for _, p := range f.parts {
 			if p.place.Partition == got.Partition {
+				p.answered = p.tip != nil
 				bytes += max(got.Bytes, p.take(st.encoder, got))
 			}
 		}
 	})
 	for _, p := range f.parts {
 		p.cut()
-		p.answered = p.tip != nil && err == nil
 	}
 	if err != nil && ctx.Err() == nil {
 		st.logger.DebugContext(ctx, "read for late subscribers failed; retrying", "error", err)

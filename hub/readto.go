@@ -3,6 +3,8 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"sluice/hub/backoff"
 	"sluice/hub/record"
@@ -132,4 +134,28 @@ func mergeRuns(pending map[int32]run, put func(run) bool) bool {
 		}
 	}
 	return true
+}
+
+// readEach reads once from each of the offsets, at least, and about maxBytes in each of the
+// reads that this takes: a single one may leave partitions out (see upstream.Source).
+func (st *stream) readEach(ctx context.Context, topic record.Topic, from []record.PartitionOffset, maxBytes int, visit func(*upstream.Fetched)) error {
+	left := slices.Clone(from)
+	for asked := from; len(left) > 0; {
+		before := len(left)
+		err := st.Source.Read(ctx, topic, asked, maxBytes, func(f *upstream.Fetched) {
+			left = slices.DeleteFunc(left, func(at record.PartitionOffset) bool { return at.Partition == f.Partition })
+			visit(f)
+		})
+		switch {
+		case err != nil:
+			return err
+		case len(left) < before:
+			asked = slices.Clone(left)
+		case len(asked) > 1:
+			asked = slices.Clone(left[:1]) // a read of one partition leaves nothing out
+		default:
+			return fmt.Errorf("%w: partition %d of %q is missing in what was read", upstream.ErrSourceUnavailable, asked[0].Partition, topic.Name)
+		}
+	}
+	return nil
 }

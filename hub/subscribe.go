@@ -190,7 +190,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 	if len(ask) == 0 {
 		return false, nil, nil
 	}
-	err = s.stream.Source.Read(ctx, s.stream.topicNow(), ask, searchRead, func(f *upstream.Fetched) {
+	err = s.stream.readEach(ctx, s.stream.topicNow(), ask, searchRead, func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}

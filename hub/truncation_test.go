@@ -387,6 +387,65 @@ func TestTruncationInFrontOfWhereTheLogBegins(t *testing.T) {
 	}
 }
 
+// TestTruncationInAPartitionThatAReadLeavesOut: whether a position is of the present log is
+// asked for each partition, also if that takes more than one read.
+func TestTruncationInAPartitionThatAReadLeavesOut(t *testing.T) {
+	t.Parallel()
+	for name, behind := range map[string]bool{"at the tip": false, "in front of the log": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topics := hubtest.New()
+			topics.Create("orders.v1", 3)
+			topic, err := topics.Topic(t.Context(), "orders.v1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := record.Position{Topic: topic.ID}
+			for p := range int32(3) {
+				for n := range 42 {
+					topics.Append("orders.v1", numbered(p, n))
+				}
+				topics.Truncate("orders.v1", p, 29)
+				for n := range 13 {
+					topics.Append("orders.v1", numbered(p, 29+n))
+				}
+				at.Set(record.PartitionOffset{Partition: p, Offset: 42})
+			}
+			if behind {
+				at.Set(record.PartitionOffset{Offset: 5})
+			}
+			topics.Frugal(true)
+			h := startHub(t, topics, func(s *hub.Stream) { s.Backfill = 0 })
+			live := subscribe(t, h, hub.Request{})
+			defer live.Close()
+			for p := range int32(3) {
+				topics.Append("orders.v1", numbered(p, 42))
+			}
+			live.collect(t, 3)
+			resumed := subscribe(t, h, hub.Request{Start: hub.Start{Kind: hub.StartCursor, Position: at}})
+			defer resumed.Close()
+			told := make(map[int32]bool)
+			for _, e := range resumed.collect(t, 3+3*14) {
+				switch {
+				case e.Reason == "truncated" && e.From == 29 && e.To == 42:
+					told[e.Partition] = true
+				case e.Type != "event":
+					t.Fatalf("got %+v", e)
+				case !told[e.Partition] && (e.Partition > 0 || !behind):
+					t.Fatalf("offset %d of partition %d comes before the truncation is reported", e.Offset, e.Partition)
+				}
+				if len(told) == 3 {
+					return
+				}
+				if behind && len(told) == 2 {
+					return
+				}
+			}
+			t.Errorf("told of partitions %v", told)
+		})
+	}
+}
+
 // TestTruncationThatTheLogNoLongerHas: to a subscription ahead of what this instance
 // has read, the truncation is reported from its offset on, although the log in
 // memory has removed what was written there before the subscription reached it.

@@ -72,14 +72,20 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		}
 	}
 	first := record.Position{} // the epochs of what follows the cursor
-	if err := st.Source.Read(ctx, topic, undated, vouchRead*len(undated), func(f *upstream.Fetched) {
+	if err := st.readEach(ctx, topic, undated, vouchRead*len(undated), func(f *upstream.Fetched) {
+		if _, known := first.Find(f.Partition); known {
+			return
+		}
+		follows := record.PartitionOffset{Partition: f.Partition, Epoch: f.Next.Epoch}
 		if f.Each != nil {
 			f.Each(func(r *record.Record) bool {
-				if _, ok := first.Find(f.Partition); !ok {
-					first.Set(record.PartitionOffset{Partition: f.Partition, Epoch: r.Epoch})
-				}
+				follows.Epoch = r.Epoch
 				return false
 			})
+		}
+		// Without records it may have read over some that are not delivered.
+		if follows.Epoch >= 0 {
+			first.Set(follows)
 		}
 	}); err != nil {
 		return err
@@ -97,7 +103,7 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		ask[i] = to
 		position.Set(to)
 	}
-	return st.Source.Read(ctx, topic, ask, vouchRead*len(ask), func(f *upstream.Fetched) {
+	return st.readEach(ctx, topic, ask, vouchRead*len(ask), func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}
@@ -110,4 +116,52 @@ func (st *stream) vouch(ctx context.Context, topic record.Topic, position record
 		}
 		position.Set(to)
 	})
+}
+
+// Redate dates a position anew that a client of a tenant presented to be stored, given
+// what is stored then. Without a lease a store compares epochs before offsets, as an earlier
+// epoch with a higher offset can be of a log that was truncated since. It is not if the log
+// still has that offset in that epoch: the stored offset then has a later epoch than that of
+// the record before it, such as an ack has (see Subscription.Acked), and the result has that
+// epoch too. Redate reports false if nothing of the position is to be stored again.
+func (h *Hub) Redate(ctx context.Context, tenant string, at record.StreamPosition, stored record.Position) (record.Position, bool, error) {
+	var ask []record.PartitionOffset
+	position := at.Position.Clone()
+	for _, place := range at.Position.Offsets {
+		was, ok := stored.Find(place.Partition)
+		if !ok || stored.Topic != position.Topic || was.Offset >= place.Offset || was.Epoch <= place.Epoch {
+			continue
+		}
+		if place.Epoch < 0 {
+			place.Epoch = was.Epoch
+		}
+		ask = append(ask, place)
+		place.Epoch = was.Epoch
+		position.Set(place)
+	}
+	if len(ask) == 0 {
+		return record.Position{}, false, nil
+	}
+	st, err := h.find(tenant, at.Stream)
+	if err != nil {
+		return record.Position{}, false, err
+	}
+	topic, err := st.Source.Topic(ctx, st.Topic)
+	if err != nil {
+		return record.Position{}, false, fmt.Errorf("compare a cursor of %s: %w", at.Stream, err)
+	}
+	if topic.ID != position.Topic {
+		return record.Position{}, false, nil
+	}
+	confirmed := len(ask)
+	if err := st.readEach(ctx, topic, ask, vouchRead*len(ask), func(f *upstream.Fetched) {
+		if f.Gap != nil && (f.Gap.Reason == record.GapTruncated || f.Gap.Reason == record.GapRetention) {
+			was, _ := at.Position.Find(f.Partition)
+			position.Set(was)
+			confirmed--
+		}
+	}); err != nil {
+		return record.Position{}, false, fmt.Errorf("compare a cursor of %s: %w", at.Stream, err)
+	}
+	return position, confirmed > 0, nil
 }

@@ -92,6 +92,10 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 	s.writeCursor(w, storedCursor(name.Stream, stored.Position, stored.At))
 }
 
+// setAttempts bounds how often setCursor stores a position, as another one may be stored
+// each time in the meantime.
+const setAttempts = 3
+
 // setCursor moves a named cursor to the position that a client sends, and returns
 // what is stored then.
 func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor, reset bool) (cursors.Committed, *wire.Error) {
@@ -113,15 +117,29 @@ func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor,
 	if fault := s.outcomeOf(p, err); fault != nil {
 		return cursors.Committed{}, fault
 	}
-	stored := make(chan cursors.Committed, 1)
-	s.config.Committer.Set(name, at, c.At, reset, func(done cursors.Committed) { stored <- done })
-	var done cursors.Committed
-	select {
-	case done = <-stored:
-	case <-ctx.Done():
-		done.Err = ctx.Err()
+	for try := 1; ; try++ {
+		stored := make(chan cursors.Committed, 1)
+		s.config.Committer.Set(name, at, c.At, reset, func(done cursors.Committed) { stored <- done })
+		var done cursors.Committed
+		select {
+		case done = <-stored:
+		case <-ctx.Done():
+			done.Err = ctx.Err()
+		}
+		fault := s.outcomeOf(p, done.Err)
+		if fault != nil || reset || try == setAttempts {
+			return done, fault
+		}
+		// What is stored may have a later epoch, and not be further.
+		again, moves, err := s.config.Hub.Redate(ctx, p.Tenant(), record.StreamPosition{Stream: name.Stream, Position: at}, done.Position)
+		if fault := s.outcomeOf(p, err); fault != nil {
+			return cursors.Committed{}, fault
+		}
+		if !moves {
+			return done, nil
+		}
+		at = again
 	}
-	return done, s.outcomeOf(p, done.Err)
 }
 
 // handleDeleteCursor serves DELETE /v1/cursors/{stream}/{name}.

@@ -1,12 +1,14 @@
 package transport_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"sluice/hub/record"
 	"sluice/transport"
 )
 
@@ -170,4 +172,66 @@ func TestCursorsNotConfigured(t *testing.T) {
 	}
 	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/events?cursor_name=a", live, "")
 	in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
+}
+
+// TestCursorIsMovedBehindALaterEpoch: a PUT moves a cursor to a higher offset, also where
+// the stored one has a later epoch, as that of an ack may: unless the log was truncated
+// in between, and Kafka no longer has what the client had read.
+func TestCursorIsMovedBehindALaterEpoch(t *testing.T) {
+	t.Parallel()
+	for name, truncated := range map[string]bool{"an election": false, "a truncation": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := start(t, options{})
+			tok := token(t, "u42", "live", time.Hour)
+			for p := range int32(2) {
+				in.publish("orders", p, 0, 8)
+			}
+			page := in.page("orders", "from=earliest&limit=1000", tok)
+			was, err := record.ParseCursor(page.Cursor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for p := range int32(2) {
+				if truncated {
+					in.topics.Truncate("orders", p, 4)
+				} else {
+					in.topics.Elect("orders", p)
+				}
+				in.publish("orders", p, 8, 20)
+			}
+			// One partition has a later epoch at a lower offset, as if a PUT had come before.
+			later := record.Cursor{At: was.At, Streams: []record.StreamPosition{{Stream: "orders", Position: was.Streams[0].Position.Clone()}}}
+			epoch := was.Streams[0].Position.Offsets[1].Epoch
+			later.Streams[0].Position.Set(record.PartitionOffset{Partition: 1, Offset: 4, Epoch: epoch + 1})
+			later.Streams[0].Position.Set(record.PartitionOffset{Partition: 0, Offset: 2, Epoch: epoch})
+			put := func(cursor string) record.Position {
+				t.Helper()
+				status, _, body := in.do(http.MethodPut, "/v1/cursors/orders/web-7", tok, fmt.Sprintf(`{"cursor":%q}`, cursor))
+				var answer struct{ Cursor string }
+				if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+					t.Fatalf("PUT: %d %s", status, body)
+				}
+				stored, err := record.ParseCursor(answer.Cursor)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at, _ := stored.Position("orders")
+				return at
+			}
+			put(later.String())
+			want := record.PartitionOffset{Partition: 1, Offset: 8, Epoch: epoch + 1}
+			if truncated {
+				want.Offset = 4
+			}
+			for what := range 2 {
+				if got, _ := put(page.Cursor).Find(1); got != want {
+					t.Errorf("PUT %d: stored is %v, want %v", what, got, want)
+				}
+			}
+			if at := put(page.Cursor); at.Offset(0, 0) != 8 {
+				t.Errorf("of the other partition, %d is stored", at.Offset(0, 0))
+			}
+		})
+	}
 }

@@ -143,6 +143,9 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 		case c.Fence != 0 && c.Fence < m.fences[c.Key]:
 			results[i].Err = cursors.ErrSuperseded
 			continue
+		case c.Fence == 0 && !c.Reset && had.Position.Topic == c.Position.Topic:
+			c.Position = furthest(had.Position, c.Position)
+			m.at[c.Key] = c
 		case c.Reset || c.Position.Covers(had.Position) || had.Position.Topic != c.Position.Topic,
 			c.Fence == had.Fence && c.Breaks.Of(0) > had.Breaks.Of(0):
 			m.at[c.Key] = c
@@ -150,6 +153,18 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 		results[i] = cursors.Committed{Position: m.at[c.Key].Position, At: m.at[c.Key].At}
 	}
 	return results
+}
+
+// furthest merges positions in a topic as commits without a lease are: an offset goes by
+// its epoch first.
+func furthest(one, other record.Position) record.Position {
+	one = one.Clone()
+	for _, at := range other.Offsets {
+		if was, ok := one.Find(at.Partition); !ok || at.Epoch > was.Epoch || at.Epoch == was.Epoch && at.Offset > was.Offset {
+			one.Set(at)
+		}
+	}
+	return one
 }
 
 func (m *memoryStore) Delete(ctx context.Context, name cursors.Key) error {

@@ -24,6 +24,10 @@ type Gap struct {
 type Connection struct {
 	// Where describes the server of the connection, for reports.
 	Where string
+	// From describes the cursor that the connection resumed from, and Began is when, for
+	// reports.
+	From  string
+	Began time.Time
 	// Low and High bound the position that the connection resumed from. They are
 	// equal if the subscriber knows it; if it resumed by name and the answer to its
 	// last ack was lost, either may be stored.
@@ -62,7 +66,7 @@ type Journal struct {
 
 // Connect begins a connection that resumes between the two positions.
 func (j *Journal) Connect(where string, low, high Position) *Connection {
-	c := &Connection{Where: where, Low: low.Clone(), High: high.Clone(), Got: make([][]Entry, len(low))}
+	c := &Connection{Where: where, Began: time.Now(), Low: low.Clone(), High: high.Clone(), Got: make([][]Entry, len(low))}
 	j.Connections = append(j.Connections, c)
 	return c
 }

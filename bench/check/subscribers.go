@@ -1,5 +1,7 @@
 package check
 
+import "time"
+
 // Subscribers compares journals with the log. Every journal must hold the whole log
 // from the position on that its first connection started at.
 func Subscribers(log *Log, journals []*Journal) *Report {
@@ -106,6 +108,6 @@ func (d delivery) judge(c *Connection, seen []bool, report *Report) {
 }
 
 func (d delivery) fault(report *Report, fault Fault, n int, c *Connection, offset int64) {
-	report.add(fault, n, "%s, connection %d (%s), partition %d: offset %d; it resumed between %d and %d",
-		d.subscriber, d.connection, c.Where, d.partition, offset, c.Low[d.partition], c.High[d.partition])
+	report.add(fault, n, "%s, connection %d (%s, at %s), partition %d: offset %d; it resumed between %d and %d: %s",
+		d.subscriber, d.connection, c.Where, c.Began.Format(time.TimeOnly), d.partition, offset, c.Low[d.partition], c.High[d.partition], c.From)
 }

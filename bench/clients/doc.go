@@ -12,8 +12,9 @@
 // and a Session end with their context.
 //
 // The files: subscriber.go is the life cycle of a subscriber, resume.go the position
-// that it resumes from, receive.go what it records, and over_*.go one file for each
-// transport; events.go and session.go are single connections, dial.go their network
-// connections, message.go the messages received; publisher.go, publish_http.go and
-// publish_websocket.go publish, publish_again.go what may be stored; log.go reads Kafka.
+// that it resumes from, cursor.go what reports tell of cursors, receive.go what it
+// records, and over_*.go one file for each transport; events.go and session.go are single
+// connections, dial.go their network connections, message.go the messages received;
+// publisher.go, publish_http.go and publish_websocket.go publish, publish_again.go what
+// may be stored; log.go reads Kafka.
 package clients

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -104,10 +105,16 @@ func (s *Subscriber) put(ctx context.Context, web *http.Client, l lane) error {
 		return err
 	}
 	s.sending()
-	if _, err := s.ask(ctx, web, l, http.MethodPut, fmt.Sprintf("/v1/cursors/%s/%s", s.Stream, s.Name), body); err != nil {
+	answer, err := s.ask(ctx, web, l, http.MethodPut, fmt.Sprintf("/v1/cursors/%s/%s", s.Stream, s.Name), body)
+	if err != nil {
 		return err
 	}
+	stored := gjson.GetBytes(answer, "cursor").Str
+	if back := behind(s.cursor, stored); back != "" {
+		s.remark(fmt.Sprintf("%s: the answer to a PUT is behind what was sent: %s", time.Now().Format(time.TimeOnly), back))
+	}
 	s.confirmed(s.cursor)
+	s.stored = strings.Clone(stored)
 	return nil
 }
 

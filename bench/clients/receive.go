@@ -18,7 +18,7 @@ func (s *Subscriber) begin(l lane, low, high check.Position) *check.Connection {
 	s.low, s.high = low.Clone(), high.Clone()
 	clear(s.pending)
 	conn := s.Journal.Connect(l.at, low, high)
-	conn.RightEnds = l.until
+	conn.RightEnds, conn.From = l.until, s.origin()
 	return conn
 }
 

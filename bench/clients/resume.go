@@ -41,6 +41,9 @@ type position struct {
 	ever        bool
 	forgotten   uint64
 	pending     map[string]ack
+	// The cursor of the last confirmed ack, and the one that was stored then, for
+	// reports.
+	confirms, stored string
 }
 
 // ack is an ack in flight: the position that it stands for, and how often names had
@@ -124,6 +127,14 @@ func (s *Subscriber) fallen() (low, high check.Position) {
 	return s.cursorLow, s.cursorHigh
 }
 
+// origin describes the cursor that it resumes from.
+func (s *Subscriber) origin() string {
+	if !s.named() {
+		return describe(s.cursor)
+	}
+	return fmt.Sprintf("last acked was %s, and stored %s", describe(s.confirms), describe(s.stored))
+}
+
 // save stores a cursor, which stands for all that has been received.
 func (s *Subscriber) save(cursor string) {
 	s.cursor = strings.Clone(cursor)
@@ -141,6 +152,7 @@ func (s *Subscriber) sending() {
 func (s *Subscriber) confirmed(cursor string) {
 	if ack, ok := s.pending[cursor]; ok {
 		s.acked, s.ever, s.forgotten = ack.at, true, ack.forgotten
+		s.confirms, s.stored = strings.Clone(cursor), strings.Clone(cursor)
 		delete(s.pending, cursor)
 	}
 }

@@ -19,6 +19,7 @@ type Topics struct {
 	made    byte
 	away    bool
 	held    bool
+	frugal  bool
 	reads   int
 }
 
@@ -31,6 +32,16 @@ type partition struct {
 	start   int64
 	epoch   int32
 	records []stored // from start on
+	// held is how many of the records can be read while a transaction is open.
+	held *int
+}
+
+// tip returns the last stable offset.
+func (p *partition) tip() int64 {
+	if p.held != nil {
+		return p.start + int64(min(*p.held, len(p.records)))
+	}
+	return p.start + int64(len(p.records))
 }
 
 // stored is a record of a log. Those that are not visible are never delivered, as
@@ -125,6 +136,18 @@ func (t *Topics) Elect(name string, partition int32) {
 	t.change(func() { t.topics[name].partitions[partition].epoch++ })
 }
 
+// Transact opens a transaction in a partition, or ends it: until then nothing that is
+// behind the present end can be read.
+func (t *Topics) Transact(name string, partition int32, open bool) {
+	t.change(func() {
+		p := &t.topics[name].partitions[partition]
+		p.held = nil
+		if n := len(p.records); open {
+			p.held = &n
+		}
+	})
+}
+
 // epochEnd returns where the records of an epoch, or of the last one before it,
 // end, and that epoch.
 func (p *partition) epochEnd(epoch int32) (end int64, last int32) {
@@ -144,6 +167,10 @@ func (t *Topics) Away(away bool) { t.change(func() { t.away = away }) }
 // Hold stops the delivery of records to followers, or starts it again. Read still
 // returns all records meanwhile.
 func (t *Topics) Hold(held bool) { t.change(func() { t.held = held }) }
+
+// Frugal makes Read leave out all partitions behind the first that has something, as a
+// Source may once it has read as many bytes as it was asked for.
+func (t *Topics) Frugal(frugal bool) { t.change(func() { t.frugal = frugal }) }
 
 // Reads returns how many times Read was called.
 func (t *Topics) Reads() int {
@@ -178,9 +205,9 @@ func (t *Topics) Offsets(_ context.Context, asked record.Topic, at upstream.Offs
 	for i, p := range found.partitions {
 		// An offset has its record's epoch, and the tip that of the record before
 		// it, or the leader's.
-		offset, epoch := p.start+int64(len(p.records)), p.epoch
-		if n := len(p.records); n > 0 {
-			epoch = p.records[n-1].Epoch
+		offset, epoch := p.tip(), p.epoch
+		if len(p.records) > 0 {
+			epoch = p.records[max(0, p.tip()-p.start-1)].Epoch
 		}
 		if at.IsEarliest() {
 			offset = p.start
@@ -215,9 +242,9 @@ func (t *Topics) find(asked record.Topic) (*topic, error) {
 // fetch returns the records from an offset on, at most n offsets.
 func (found *topic) fetch(at record.PartitionOffset, n int) *upstream.Fetched {
 	p := &found.partitions[at.Partition]
-	tip := p.start + int64(len(p.records))
+	tip := p.tip()
 	f := &upstream.Fetched{Partition: at.Partition, Start: p.start, Tip: tip, Next: at}
-	end, epoch := tip, int32(-1)
+	end, epoch := p.start+int64(len(p.records)), int32(-1)
 	if at.Epoch >= 0 {
 		end, epoch = p.epochEnd(at.Epoch)
 	}
@@ -231,7 +258,8 @@ func (found *topic) fetch(at record.PartitionOffset, n int) *upstream.Fetched {
 		at.Offset = p.start
 		f.Next.Epoch = -1
 	}
-	records := p.records[min(at.Offset-p.start, int64(len(p.records))):]
+	readable := p.records[:tip-p.start]
+	records := readable[min(at.Offset-p.start, int64(len(readable))):]
 	records = records[:min(n, len(records))]
 	f.Next.Offset = at.Offset + int64(len(records))
 	if n := len(records); n > 0 {
@@ -255,7 +283,11 @@ func (t *Topics) Read(_ context.Context, asked record.Topic, from []record.Parti
 	var all []*upstream.Fetched
 	if err == nil {
 		for _, at := range from {
-			all = append(all, found.fetch(at, max(1, maxBytes/len(from)/1024)))
+			f := found.fetch(at, max(1, maxBytes/len(from)/1024))
+			all = append(all, f)
+			if t.frugal && f.Next != at {
+				break
+			}
 		}
 	}
 	t.mu.Unlock()

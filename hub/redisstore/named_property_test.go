@@ -131,6 +131,8 @@ func TestNamedCursors(t *testing.T) {
 					w.append(p, rapid.IntRange(1, 12).Draw(t, "records"))
 				}
 			},
+			"elect":  func(t *rapid.T) { w.topics.Elect("orders.v1", int32(partition.Draw(t, "partition"))) },
+			"frugal": func(t *rapid.T) { w.topics.Frugal(rapid.Bool().Draw(t, "frugal")) },
 			"recreate": func(t *rapid.T) {
 				if rapid.IntRange(0, 3).Draw(t, "rarely") > 0 {
 					t.Skip("not this time")

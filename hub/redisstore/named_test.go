@@ -105,7 +105,7 @@ func newWorld(store cursors.Store, name string) *world {
 	}
 	w.topics.Create("orders.v1", partitions)
 	h, err := hub.New(hub.Config{
-		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: w.topics, LogBytes: 1 << 20, RecordBytes: 1 << 20}},
+		Streams: []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: w.topics, LogBytes: 1 << 20, RecordBytes: 1 << 20, Backfill: time.Hour}},
 		Shards:  1, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Wake: func(shard int, f *hub.Feed) {
 			go func() {
