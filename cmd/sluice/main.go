@@ -3,7 +3,8 @@
 //
 // Exit codes: 0 on success, including an orderly shutdown after SIGTERM; 1 if
 // something failed at run time; 2 for wrong usage or configuration, which a retry
-// will not cure.
+// will not cure; 3 when a command has done its work, but not all of it: tail has missed
+// records, publish has lines that are refused, bench has measured errors.
 //
 // Tour: root.go assembles the commands and decides the exit code; each command has a
 // file of its own (serve.go, dev.go with dev_choose.go and dev_welcome.go, publish.go, tail.go, streams.go, check.go, token.go,
