@@ -48,6 +48,18 @@ func ParsePaths(text string) ([]Path, error) {
 	}
 }
 
+// ParsePlace reads one path below a value, such as .customer.id, and returns it as gjson has it.
+func ParsePlace(text string) (string, error) {
+	steps, rest, err := steps(text)
+	if err == nil && rest != "" {
+		err = errors.New("expected one field")
+	}
+	if err != nil {
+		return "", fmt.Errorf("field %q: %w", text, err)
+	}
+	return escape(steps), nil
+}
+
 func pathOf(steps []string) (Path, error) {
 	root := steps[0]
 	switch {
@@ -60,11 +72,15 @@ func pathOf(steps []string) (Path, error) {
 	case root == "time":
 		return Path{path: "ts", isTime: true}, nil
 	}
+	return Path{path: escape(steps)}, nil
+}
+
+func escape(steps []string) string {
 	escaped := make([]string, len(steps))
 	for i, step := range steps {
 		escaped[i] = gjson.Escape(step)
 	}
-	return Path{path: strings.Join(escaped, ".")}, nil
+	return strings.Join(escaped, ".")
 }
 
 var (
