@@ -168,9 +168,9 @@ func (p *progress) retrying(line int, err error, wait time.Duration) {
 
 func (p *progress) report(outcomes []bulk.Outcome, totals bulk.Totals) error {
 	var out, errs bytes.Buffer
+	remark(&errs, outcomes)
 	for _, o := range outcomes {
 		if o.Err != nil {
-			fmt.Fprintf(&errs, "sluice: line %d %s: %v\n", o.Line, became(o.Err), o.Err)
 			out.WriteString("-\n")
 			continue
 		}
@@ -202,12 +202,35 @@ func (p *progress) report(outcomes []bulk.Outcome, totals bulk.Totals) error {
 	return nil
 }
 
+// remark says which lines are not stored, or may not be. Lines that follow one another for the
+// same reason are said together.
+func remark(errs io.Writer, outcomes []bulk.Outcome) {
+	for i := 0; i < len(outcomes); {
+		first := outcomes[i]
+		last := first
+		for i++; first.Err != nil && i < len(outcomes) && outcomes[i].Err != nil && outcomes[i].Err.Error() == first.Err.Error() &&
+			became(outcomes[i].Err) == became(first.Err); i++ {
+			last = outcomes[i]
+		}
+		switch {
+		case first.Err == nil:
+		case first.Line == last.Line:
+			fmt.Fprintf(errs, "sluice: line %d %s: %v\n", first.Line, became(first.Err), first.Err)
+		default:
+			fmt.Fprintf(errs, "sluice: lines %d to %d: each %s: %v\n", first.Line, last.Line, became(first.Err), first.Err)
+		}
+	}
+}
+
 // summary says in words what has become of the lines.
 func (p *progress) summary(t bulk.Totals) string {
 	took := time.Since(p.began)
 	text := fmt.Sprintf("%d stored, %d refused, %.0f a second", t.Stored, t.Refused, float64(t.Lines())/max(took.Seconds(), 0.001))
 	if t.Before > 0 {
 		text += fmt.Sprintf(", %d stored before", t.Before)
+	}
+	if t.Unsent > 0 {
+		text += fmt.Sprintf(", %d not stored", t.Unsent)
 	}
 	if t.Unknown > 0 {
 		text += fmt.Sprintf(", %d may be stored", t.Unknown)

@@ -22,8 +22,9 @@ type Totals struct {
 	// Stored are those that are stored now, Before those that were stored under their id
 	// already.
 	Stored, Before int64
-	// Refused are those that are certainly not stored, Unknown those that may be.
-	Refused, Unknown int64
+	// Refused are those that are not stored because of what they are, Unsent those that are not
+	// stored because the run has stopped, and Unknown those that may be stored.
+	Refused, Unsent, Unknown int64
 	// Retries are the requests that were sent again.
 	Retries int64
 	// Read is how many bytes of the file are done.
@@ -37,14 +38,14 @@ type Totals struct {
 }
 
 // Lines returns how many lines are done.
-func (t Totals) Lines() int64 { return t.Stored + t.Before + t.Refused + t.Unknown }
+func (t Totals) Lines() int64 { return t.Stored + t.Before + t.Refused + t.Unsent + t.Unknown }
 
 // take adds a batch that is done, and sorts its outcomes.
 func (t *Totals) take(b *batch) {
 	slices.SortFunc(b.outcomes, func(a, b Outcome) int { return cmp.Compare(a.Line, b.Line) })
 	t.Read = b.read
 	for _, o := range b.outcomes {
-		t.note(o)
+		t.note(o, b.err != nil)
 		if !t.open && o.Err != nil && (b.err != nil || errors.Is(o.Err, client.ErrMaybeStored)) {
 			t.Line, t.open = o.Line-1, true
 		}
@@ -54,7 +55,7 @@ func (t *Totals) take(b *batch) {
 	}
 }
 
-func (t *Totals) note(o Outcome) {
+func (t *Totals) note(o Outcome, stopped bool) {
 	switch {
 	case o.Err == nil && o.At.Duplicate:
 		t.Before++
@@ -62,6 +63,8 @@ func (t *Totals) note(o Outcome) {
 		t.Stored++
 	case errors.Is(o.Err, client.ErrMaybeStored):
 		t.Unknown++
+	case stopped:
+		t.Unsent++
 	default:
 		t.Refused++
 	}

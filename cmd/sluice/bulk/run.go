@@ -57,12 +57,9 @@ func Run(ctx context.Context, c Config, file io.Reader) (Totals, error) {
 		<-b.done
 		totals.Retries, totals.WithoutIDs = s.retries.Load(), s.ids.refused()
 		totals.take(b)
-		err := c.Report(b.outcomes, totals)
+		err := errors.Join(c.Report(b.outcomes, totals), b.err)
 		if err == nil && c.MaxRefused >= 0 && totals.Refused > int64(c.MaxRefused) {
 			err = fmt.Errorf("%w: %d", ErrRefused, totals.Refused)
-		}
-		if err == nil {
-			err = b.err
 		}
 		if err != nil && stopped == nil {
 			stopped = err
