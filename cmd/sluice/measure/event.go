@@ -21,9 +21,12 @@ func stampText(run string, number, due int64) string {
 	return run + "-" + strconv.FormatInt(number, 10) + "-" + strconv.FormatInt(due, 10)
 }
 
-// findStamp finds the stamp of a run in an event. It is looked for from behind the members
-// that come first, as far as it is long: nothing of an event is parsed that need not be, because
-// the bench shares the machine with others.
+// stampBegin returns how the stamps of a run begin in an event. No text of others has it, as its
+// quotes are not escaped, but the value, which comes after the headers.
+func stampBegin(run string) []byte { return []byte(`"` + headerName + `","` + run + "-") }
+
+// findStamp finds the stamp of a run in an event, by its begin. Nothing of an event is parsed that
+// need not be, because the bench may share the machine with the server.
 func findStamp(event, begin []byte) (number, due int64, ok bool) {
 	i := bytes.Index(event, begin)
 	if i < 0 {

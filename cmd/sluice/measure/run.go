@@ -45,7 +45,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, fmt.Errorf("read URL: %w", err)
 	}
 	id := strings.ToLower(rand.Text()[:12])
-	r := &run{config: c, base: base, stamp: []byte(`"` + id + "-"), tally: newTally()}
+	r := &run{config: c, base: base, stamp: stampBegin(id), tally: newTally()}
 	r.http = &http.Client{Transport: r.transport()}
 	defer r.http.CloseIdleConnections()
 	p, err := newPublisher(&r.config, id)
