@@ -65,6 +65,7 @@ type running struct {
 	lines chan string
 	seen  []string // read but not matched yet
 	stop  func()
+	kill  func()       // at once, without a chance to end in order; stop is called afterwards
 	log   bytes.Buffer // standard error; read only after the command has stopped
 }
 
@@ -99,6 +100,7 @@ func launch(t *testing.T, dir string, environ []string, name string, args ...str
 		close(r.lines)
 		_ = cmd.Wait()
 	}()
+	r.kill = func() { _ = cmd.Process.Kill() }
 	r.stop = func() {
 		cancel()
 		<-ended
