@@ -83,12 +83,12 @@ func (s *lineServer) store(r sent) (result string, status int, code string) {
 		return fmt.Sprintf(`{"partition":1,"offset":%d,"duplicate":true}`, offset), 0, ""
 	}
 	text := fmt.Sprint(r.Data)
-	switch {
-	case text == "away":
+	switch text {
+	case "away":
 		return "", http.StatusServiceUnavailable, "draining"
-	case text == "forbidden":
+	case "forbidden":
 		return "", http.StatusForbidden, "forbidden"
-	case text == "invalid" || text == "publish_unknown":
+	case "invalid", "publish_unknown":
 		return `{"code":"` + text + `"}`, 0, ""
 	}
 	offset := len(s.stored)

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func TestReasons(t *testing.T) {
 		"read tcp 127.0.0.1:4711->127.0.0.1:8080: connection reset by peer": "connection reset by peer",
 		"unexpected EOF": "unexpected EOF",
 	} {
-		if got := reason(fmt.Errorf("%s", text)); got != want { //nolint:revive // a text
+		if got := reason(errors.New(text)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

@@ -22,7 +22,7 @@ func record(t *testing.T) client.Record {
 	return client.Record{Stream: "s", Partition: 1, Offset: 7, Time: time.UnixMilli(1795245600123), Key: []byte("a\tb"), Data: m.Data, Wire: json.RawMessage(wire)}
 }
 
-func print(t *testing.T, p show.Printer) string {
+func printed(t *testing.T, p show.Printer) string {
 	t.Helper()
 	var out strings.Builder
 	p.Out = &out
@@ -53,7 +53,7 @@ func TestFields(t *testing.T) {
 			t.Errorf("%s: %v", fields, err)
 			continue
 		}
-		if got := strings.ReplaceAll(print(t, show.Printer{Form: show.Fields, Paths: paths}), "\t", "|"); got != want+"\n" {
+		if got := strings.ReplaceAll(printed(t, show.Printer{Form: show.Fields, Paths: paths}), "\t", "|"); got != want+"\n" {
 			t.Errorf("%s: got %s, want %s", fields, got, want)
 		}
 	}
@@ -61,7 +61,7 @@ func TestFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := print(t, show.Printer{Form: show.Fields, Paths: paths, Raw: true}); got != "a\tb\ttwo\nlines \\\n" {
+	if got := printed(t, show.Printer{Form: show.Fields, Paths: paths, Raw: true}); got != "a\tb\ttwo\nlines \\\n" {
 		t.Errorf("raw: got %q", got)
 	}
 }
@@ -113,17 +113,17 @@ func FuzzParsePaths(f *testing.F) {
 
 func TestForms(t *testing.T) {
 	t.Parallel()
-	if got := print(t, show.Printer{Form: show.Wire}); got != wire+"\n" {
+	if got := printed(t, show.Printer{Form: show.Wire}); got != wire+"\n" {
 		t.Errorf("as on the wire: got %s", got)
 	}
-	if got := print(t, show.Printer{Form: show.Values}); !strings.HasPrefix(got, `{"price":1.50,`) {
+	if got := printed(t, show.Printer{Form: show.Values}); !strings.HasPrefix(got, `{"price":1.50,`) {
 		t.Errorf("values: got %s", got)
 	}
-	got := print(t, show.Printer{})
+	got := printed(t, show.Printer{})
 	if want := `{"stream":"s","partition":1,"offset":7,"time":"` + show.Time(time.UnixMilli(1795245600123)) + `","key":"a\tb","headers":[["x","1"],["y",null],["x","2"],["odd.name","3"]],"data":{"price":1.50,`; !strings.HasPrefix(got, want) {
 		t.Errorf("lines: got %s, want %s", got, want)
 	}
-	if got := print(t, show.Printer{Form: show.Wire, Color: true}); !strings.HasPrefix(got, "{\x1b[34m\"type\"\x1b[0m:") {
+	if got := printed(t, show.Printer{Form: show.Wire, Color: true}); !strings.HasPrefix(got, "{\x1b[34m\"type\"\x1b[0m:") {
 		t.Errorf("in colours: got %q", got)
 	}
 }
