@@ -32,7 +32,8 @@ type batch struct {
 type item struct {
 	number  int
 	message client.Message
-	// unknown is set once an attempt may have stored the record.
+	// last is the error of the last attempt; unknown is set once one may have stored the record.
+	last    error
 	unknown bool
 }
 

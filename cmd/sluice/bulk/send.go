@@ -26,8 +26,9 @@ type sender struct {
 	retries atomic.Int64
 }
 
-// send publishes the lines of a batch until it is known what has become of them, or the time
-// for that is over, or the context has ended: a request that is sent is still answered. b.err says why there is no sense in sending more.
+// send publishes the lines of a batch until it is known what has become of them, the time for
+// that is over, or the context has ended; a request that is sent is still answered. b.err says
+// why there is no sense in sending more.
 func (s *sender) send(ctx context.Context, b *batch) {
 	defer close(b.done)
 	b.err = s.sendLines(ctx, b, b.lines)
@@ -45,50 +46,58 @@ func (s *sender) sendLines(ctx context.Context, b *batch, lines []item) error {
 			return s.sendLines(ctx, b, lines[half:])
 		}
 		var wait time.Duration
-		again := lines[:0:0]
-		var last []error // of what is sent again
-		for i, line := range lines {
-			at, one := client.Stored{}, err
-			if err == nil {
-				at, one = results[i].Stored, results[i].Err
-			}
-			refused, _ := errors.AsType[*client.Error](one)
-			line.unknown = line.unknown || errors.Is(one, client.ErrMaybeStored)
-			if refused != nil && refused.Retryable && (line.message.ID != "" || !errors.Is(one, client.ErrMaybeStored)) {
-				again, last = append(again, line), append(last, one)
-				wait = max(wait, refused.RetryAfter)
-				continue
-			}
-			b.outcomes = append(b.outcomes, line.outcome(at, one))
-		}
-		lines = again
-		if len(lines) == 0 {
+		if lines, wait = b.settle(lines, results, err); len(lines) == 0 {
 			return stopsAll(err)
 		}
-		// A quota tells when it will be free, and stores nothing until then.
-		quota := refusedWith(err, http.StatusTooManyRequests) && wait > 0
 		wait += rand.N(min(maxBackoff, minBackoff<<min(attempt, 10)) + 1) //nolint:gosec // nothing secret depends on it
-		over := s.Now().Sub(began)+wait > s.RetryFor && !quota
-		if !over {
-			s.retries.Add(1)
-			s.Retrying(lines[0].number, last[0], wait)
+		// A quota tells when it will be free, and stores nothing until then.
+		quota := refusedWith(err, http.StatusTooManyRequests)
+		if !quota && s.Now().Sub(began)+wait > s.RetryFor {
+			b.giveUp(lines)
+			return lines[0].last
 		}
-		if over || !s.Pause(ctx, wait) {
-			for i, line := range lines {
-				b.outcomes = append(b.outcomes, line.outcome(client.Stored{}, last[i]))
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return last[0]
+		s.retries.Add(1)
+		s.Retrying(lines[0].number, lines[0].last, wait)
+		if !s.Pause(ctx, wait) {
+			b.giveUp(lines)
+			return context.Cause(ctx)
 		}
 	}
 	return nil
 }
 
+// settle takes the outcomes of lines from an answer, that to each or an error for all. It returns
+// those that are to be sent again, and when the server wants that at the earliest.
+func (b *batch) settle(lines []item, results []client.Result, err error) (again []item, after time.Duration) {
+	for i, line := range lines {
+		at := client.Stored{}
+		if line.last = err; err == nil {
+			at, line.last = results[i].Stored, results[i].Err
+		}
+		maybe := errors.Is(line.last, client.ErrMaybeStored)
+		line.unknown = line.unknown || maybe
+		refused, ok := errors.AsType[*client.Error](line.last)
+		if ok && refused.Retryable && (line.message.ID != "" || !maybe) {
+			again = append(again, line)
+			after = max(after, refused.RetryAfter)
+			continue
+		}
+		b.outcomes = append(b.outcomes, line.outcome(at))
+	}
+	return again, after
+}
+
+// giveUp takes the last answers about lines as their outcomes.
+func (b *batch) giveUp(lines []item) {
+	for _, line := range lines {
+		b.outcomes = append(b.outcomes, line.outcome(client.Stored{}))
+	}
+}
+
 // outcome returns what an answer means for a line. A refusal says nothing of the attempts
 // before, one of which may have stored the record.
-func (l item) outcome(at client.Stored, err error) Outcome {
+func (l item) outcome(at client.Stored) Outcome {
+	err := l.last
 	if err != nil && l.unknown && !errors.Is(err, client.ErrMaybeStored) {
 		err = &maybe{err}
 	}
