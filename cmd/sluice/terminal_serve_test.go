@@ -157,10 +157,11 @@ func TestPublishSurvivesKills(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "lines.ndjson"), []byte(file.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	publish := "exec sluice publish lines --token-file token --id-prefix import --concurrency 2 < lines.ndjson"
+	publish := "exec sluice publish lines --token-file token --id-prefix import --concurrency 2 --retry-for 10m < lines.ndjson"
 	for kill := range 2 {
 		r := launch(t, s.dir, s.environ, "sh", "-c", publish)
-		for range 600 * (kill + 1) {
+		// The second time, of lines that the first run has stored and that are settled.
+		for range 600 / (kill + 1) {
 			r.until(regexp.MustCompile(`^\d+:\d+$`))
 		}
 		s.kill()
