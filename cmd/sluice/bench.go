@@ -30,28 +30,29 @@ func newBench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench [URL]",
 		Short: "Measure an installation with many subscribers",
-		Long: `Bench subscribes a number of clients to a stream, and prints how long they took to connect, how many
-records a second they received, in how many bytes, the percentiles of the latency, and what
-went wrong. With --rate it publishes records of its own as well, and counts which of the clients
-have missed one, or received it twice.
+		Long: `Bench subscribes a number of clients to a stream, and prints how long they took to connect,
+how many records a second they received, in how many bytes, the percentiles of the latency,
+and what went wrong. With --rate it publishes records of its own as well, and counts which of
+the clients have missed one, or received it twice.
 
-The latency of its own records is from when each was due until a client has it, on one clock; a
-stall counts for all records that it delays. Of other records it is their age: from their time
-in Kafka, in whole milliseconds, which the clock of their producer or broker has set. Compare it
-only where these clocks agree.
+The latency of its own records is from when each was due until a client has it, on one clock;
+a stall counts for all records that it delays. Of other records it is their age: from their
+time in Kafka, in whole milliseconds, which the clock of their producer or broker has set.
+Compare it only where these clocks agree.
 
 Clients connect at --connect-rate before the window of --duration begins, and do not come back
 after a lost connection. They all have one token and one address: the limits of the server for
-a principal and an address (sessions_per_principal, sessions_per_address)
-hold for all of them together. The bench measures from where it runs, and itself: it prints the
-CPU time that it used, and the limit of open files that it needs for its connections.
+a principal and an address (sessions_per_principal, sessions_per_address) hold for all of them
+together. The bench measures from where it runs, and itself: it prints the CPU time that it
+used, and the limit of open files that it needs for its connections.
 
-More than ` + fmt.Sprintf("%d clients, %d records a second or %v", measure.ModestClients, measure.ModestRate, measure.ModestDuration) + ` need --yes, unless the server is on this
-machine. --rate publishes to the stream like any client: for all who read it.
+More than ` + fmt.Sprintf("%d clients, %d records a second or %v", measure.ModestClients, measure.ModestRate, measure.ModestDuration) + `
+need --yes, unless the server is on this machine. --rate publishes to the stream like any
+client: for all who read it.
 
-Exit codes: 0 when all clients connected, and nothing was lost; 1 when no client could subscribe; 2
-for wrong usage; 3 when some could not, or records are missing, repeated or refused, or connections
-were lost.`,
+Exit codes: 0 when all clients connected, and nothing was lost; 1 when no client could
+subscribe; 2 for wrong usage; 3 when some could not, or records are missing, repeated or
+refused, or connections were lost.`,
 		Example: `  sluice bench http://127.0.0.1:8080 --stream market.ticks
   sluice bench http://127.0.0.1:8080 --stream chat.lobby --clients 500 --rate 20 --duration 30s
   sluice bench https://sluice.example.com --token-file token.txt --stream orders --transport sse --json

@@ -25,31 +25,33 @@ func newPublish() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "publish STREAM [VALUE]",
 		Short: "Publish a record to a stream, or records from standard input",
-		Long: `Publish stores a value in a stream and prints the partition and offset once all
-in-sync replicas have stored the record. Values are JSON; with --text, values are
-stored unchanged. With --id, the record has this message id, and is stored once in the window of
-the stream (10 minutes by default), however often it is published: after an answer that was lost,
-run the same command again.
+		Long: `Publish stores a value in a stream and prints the partition and offset once all in-sync
+replicas have stored the record. Values are JSON; with --text, values are stored unchanged.
+With --id, the record has this message id, and is stored once in the window of the stream (10
+minutes by default), however often it is published: after an answer that was lost, run the
+same command again.
 
-Without VALUE, each line of standard input is a value, or with --records a record with its key,
-headers and message_id, such as tail --json prints; empty lines are left out. Lines that
-are there already are sent together. Each line prints one line, in their order: the partition and
-offset, or - for one that is not stored. On a terminal, a line of progress shows how many are
-stored and refused, how fast, and how long the rest takes.
+Without VALUE, each line of standard input is a value, or with --records a record with its
+key, headers and message_id, such as tail --json prints; empty lines are left out. Lines that
+are there already are sent together. Each line prints one line, in their order: the partition
+and offset, or - for one that is not stored. On a terminal, a line of progress shows how many
+are stored and refused, how fast, and how long the rest takes.
 
-A line that is refused is reported with its number on standard error, and the others go on, up to
---max-refused of them. After a lost connection or answer, what may not be stored is sent again for
---retry-for, so that publish survives a restart of the server. No line is stored twice by that: line 7 has
-the message id PREFIX-7, with --id-prefix or a random prefix for the run. With --id-prefix, also
-the whole command can be run again, after it was killed or the machine was, within the window of
-the stream: what is stored already is not stored again. --resume-from leaves out the lines before.
-A stream that takes no message ids is said; then only what is certainly not stored is sent again.
+A line that is refused is reported with its number on standard error, and the others go on, up
+to --max-refused of them. After a lost connection or answer, what may not be stored is sent
+again for --retry-for, so that publish survives a restart of the server. No line is stored
+twice by that: line 7 has the message id PREFIX-7, with --id-prefix or a random prefix for the
+run. With --id-prefix, also the whole command can be run again, after it was killed or the
+machine was, within the window of the stream: what is stored already is not stored again.
+--resume-from leaves out the lines before. A stream that takes no message ids is said; then
+only what is certainly not stored is sent again.
 
-Lines are stored in their order, one request after the other. --concurrency has several
-at a time, which is faster and keeps no order; so does a line that is sent again.
+Lines are stored in their order, one request after the other. --concurrency has several at a
+time, which is faster and keeps no order; so does a line that is sent again.
 
-Exit codes: 0 when everything is stored; 1 when publish has stopped before, or it is unknown whether a
-line is stored; 2 for wrong usage; 3 when everything was sent, and lines are refused.`,
+Exit codes: 0 when everything is stored; 1 when publish has stopped before, or it is unknown
+whether a line is stored; 2 for wrong usage; 3 when everything was sent, and lines are
+refused.`,
 		Example: `  sluice publish chat.lobby '{"text":"hello"}' --key me
   sluice publish shop.orders '{"total":12}' --key 991 --id order-991
   sluice publish chat.lobby < messages.ndjson

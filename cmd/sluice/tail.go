@@ -31,27 +31,27 @@ func newTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tail STREAM",
 		Short: "Follow a stream, one record per line",
-		Long: `Tail subscribes to a stream and prints each record as a line of JSON: with a time in words,
-as on the wire with --json, only its value with --values, or some of its fields with --fields,
+		Long: `Tail subscribes to a stream and prints each record as a line of JSON: with a time in words, as
+on the wire with --json, only its value with --values, or some of its fields with --fields,
 separated by tabs. A pattern such as 'market.*' follows all streams that match and that the
 token may read, also those that are added later; quote it for the shell.
 
 Missing records and lost connections are reported on standard error; with --json, gaps are
 lines as well. When a connection is lost, tail reconnects and continues after the last printed
-record; each record is printed once. While older records are read, a line on a terminal shows how
-much is done. When it is interrupted, it says on standard error how many records there were, how
-fast they came, and how many gaps.
+record; each record is printed once. While older records are read, a line on a terminal shows
+how much is done. When it is interrupted, it says on standard error how many records there
+were, how fast they came, and how many gaps.
 
-With --follow-name, the server keeps the position: tail starts after what an earlier run
-has printed, and tells the server as it goes, at most once a second and at the end. A name that
-is new needs --from.
+With --follow-name, the server keeps the position: tail starts after what an earlier run has
+printed, and tells the server as it goes, at most once a second and at the end. A name that is
+new needs --from.
 
 Fields are paths as those of jq: .key, .time, .data.price, .data.items[0].id, .data["a b"],
 .headers.trace; the first dot can be left out, and - stands for one that is not there.
 
-Exit codes: 0 when tail is interrupted, has printed --number records, or nobody reads its output
-any more; 1 when the server refuses or ends the subscription, or the position cannot be stored; 2 for
-wrong usage; 3 when records are missing, with --fail-on-gap.`,
+Exit codes: 0 when tail is interrupted, has printed --number records, or nobody reads its
+output any more; 1 when the server refuses or ends the subscription, or the position cannot be
+stored; 2 for wrong usage; 3 when records are missing, with --fail-on-gap.`,
 		Example: `  sluice tail market.ticks
   sluice tail orders --from last:10 --key eu-991 --values
   sluice tail orders --from 2026-01-31T12:00:00Z --number 100
