@@ -12,6 +12,14 @@ import (
 // completeWithin bounds the time for which a shell waits for the names of streams.
 const completeWithin = 2 * time.Second
 
+// completeValues completes a flag with values, in their order.
+func completeValues(cmd *cobra.Command, flag string, values ...string) {
+	complete := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic("complete: " + err.Error())
+	}
+}
+
 // completeStreams completes the first argument with the names of the server's streams that may
 // be used.
 func completeStreams(may func(client.Stream) bool) cobra.CompletionFunc {

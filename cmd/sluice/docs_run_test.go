@@ -67,6 +67,7 @@ type running struct {
 	lines chan string
 	seen  []string // read but not matched yet
 	stop  func()
+	kill  func()       // at once, without a chance to end in order; stop is called afterwards
 	log   bytes.Buffer // standard error; read only after the command has stopped
 }
 
@@ -101,6 +102,7 @@ func launch(t *testing.T, dir string, environ []string, name string, args ...str
 		close(r.lines)
 		_ = cmd.Wait()
 	}()
+	r.kill = func() { _ = cmd.Process.Kill() }
 	r.stop = func() {
 		cancel()
 		<-ended
@@ -146,6 +148,20 @@ func runCurl(t *testing.T, command, address string) {
 	}
 	r.until(want)
 	r.stop()
+}
+
+// terminalPage is the page of which the commands of sluice are run, too.
+const terminalPage = "web/docs/terminal.md"
+
+// runTerminal runs a command until it prints something, or to its end.
+func runTerminal(t *testing.T, s snippet, command, address string) {
+	t.Helper()
+	r := launch(t, t.TempDir(), []string{"SLUICE_SERVER=http://" + address}, "bash", "-c", "set -o pipefail; "+strings.ReplaceAll(command, documented, address))
+	_, printed := <-r.lines
+	r.stop()
+	if log := r.log.String(); !printed || log != "" && !strings.Contains(log, " a second; ") && !strings.Contains(log, "following market.") {
+		t.Errorf("%s: %s: it printed nothing, or a fault: %s", s, command, log)
+	}
 }
 
 var holder = regexp.MustCompile(`<([a-z]+(-\d)?)>`)

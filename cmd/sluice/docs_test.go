@@ -123,6 +123,10 @@ func runShell(t *testing.T, s snippet, address string) {
 		switch {
 		case strings.HasPrefix(command, "curl "):
 			runCurl(t, command, address)
+		case s.file == terminalPage && strings.Contains(command, "sluice "):
+			first, _, _ := strings.Cut(command, " | ")
+			checkCommand(t, first)
+			runTerminal(t, s, command, address)
 		case onAKafka, slices.Contains(goCommands, command):
 		case checkCommand(t, command):
 		default:

@@ -3,12 +3,16 @@
 //
 // Exit codes: 0 on success, including an orderly shutdown after SIGTERM; 1 if
 // something failed at run time; 2 for wrong usage or configuration, which a retry
-// will not cure.
+// will not cure; 3 when a command has done its work, but not all of it: tail has missed
+// records, publish has lines that are refused, bench has measured errors.
 //
 // Tour: root.go assembles the commands and decides the exit code; each command has a
-// file of its own (serve.go, dev.go with dev_choose.go and dev_welcome.go, publish.go, tail.go, streams.go, check.go, token.go,
-// key.go, version.go). Package config reads the configuration, package app connects the
-// parts and runs them, package embedded is the Kafka and Redis of dev.
+// file of its own (serve.go, dev.go with dev_choose.go and dev_welcome.go, tail.go with follow.go,
+// publish.go with publishlines.go, bench.go, streams.go, check.go, token.go, key.go, version.go);
+// remote.go has what those that connect to a server share, complete.go the completion for shells.
+// Package config reads the configuration, package app connects the parts and runs them, package
+// embedded is the Kafka and Redis of dev. Package show prints what tail reads, package bulk
+// publishes lines, package measure is the bench, and package terminal knows terminals.
 package main
 
 import "os"

@@ -1,180 +1,267 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"sluice/cmd/sluice/bulk"
+	"sluice/cmd/sluice/show"
+	"sluice/cmd/sluice/terminal"
 	"sluice/transport/client"
 )
 
+// Bounds of the flags for lines.
 const (
-	// lineBytes is the maximum length of a line of standard input, which is one value.
-	lineBytes = 8 << 20
-	// batchLines and batchBytes bound what is sent with one request. The server may allow
-	// less, and then gets less.
-	batchLines = 500
-	batchBytes = 32 << 10
+	maxConcurrency = 64
+	// maxPrefix leaves room for a number in a message id of 128 characters.
+	maxPrefix = 100
 )
 
-// lines publishes the lines of a file, each as a record. There is one request at a time,
-// which keeps the order, with all lines in it that can be read without waiting.
-type lines struct {
-	publish func([]client.Message) ([]client.Result, error)
-	// message makes the record of a line, by its number.
-	message func(n int, line []byte) (client.Message, error)
-	// pause waits, unless the command is to end.
-	pause func(time.Duration)
-	out   io.Writer
-
-	numbers []int // of the lines of the batch
-	batch   []client.Message
-	bytes   int
+// linesFlags are the values of the flags for lines of standard input.
+type linesFlags struct {
+	idPrefix, idField, keyField string
+	records, quiet              bool
+	from, concurrency, refused  int
+	retryFor                    time.Duration
 }
 
-// from publishes the lines of a file. An error names the line that caused it.
-func (l *lines) from(file io.Reader) error {
-	in := bufio.NewReaderSize(file, 64<<10)
-	for n := 1; ; n++ {
-		line, err := readLine(in)
-		if len(line) > 0 {
-			m, wrong := l.message(n, line)
-			if wrong != nil {
-				err = wrong
-			} else {
-				l.batch, l.numbers = append(l.batch, m), append(l.numbers, n)
-				l.bytes += len(line)
-			}
-		}
-		full := len(l.batch) >= batchLines || l.bytes >= batchBytes
-		if err != nil || full || !hasLine(in) {
-			if failed := l.send(); failed != nil {
-				return failed
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-	}
+// linesFlagNames are the flags that need lines.
+var linesFlagNames = []string{"id-prefix", "id-field", "key-field", "records", "quiet", "resume-from", "concurrency", "max-refused", "retry-for"}
+
+func (f *linesFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.idPrefix, "id-prefix", "", "begin of the message ids of lines, `PREFIX`-LINE: the command can be run again")
+	flags.StringVar(&f.idField, "id-field", "", "`path` of the message id in a value, such as order.id, in place of its line")
+	flags.StringVar(&f.keyField, "key-field", "", "`path` of the key in a value, such as customer.id")
+	flags.BoolVar(&f.records, "records", false, "each line is a record: an object with data, and with key, headers and message_id where it has them")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not print where lines are stored")
+	flags.IntVar(&f.from, "resume-from", 1, "first `line` that is sent")
+	flags.IntVar(&f.concurrency, "concurrency", 1, fmt.Sprintf("requests at a time, up to %d; more than one keep no order", maxConcurrency))
+	flags.IntVar(&f.refused, "max-refused", 100, "stop when more lines than this are refused; -1 for never")
+	flags.DurationVar(&f.retryFor, "retry-for", 2*time.Minute, "how long what may not be stored is sent again")
 }
 
-// send publishes the batch. Its first line that is not stored is an error.
-func (l *lines) send() error {
-	numbers, batch := l.numbers, l.batch
-	l.numbers, l.batch, l.bytes = l.numbers[:0], l.batch[:0], 0
-	return l.sendPart(numbers, batch)
-}
-
-func (l *lines) sendPart(numbers []int, batch []client.Message) error {
-	if len(batch) == 0 {
-		return nil
-	}
-	results, err := l.publish(batch)
-	var refused *client.Error
-	// A quota refuses a request as a whole, so that nothing of it is stored yet.
-	for errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests && refused.RetryAfter > 0 {
-		l.pause(refused.RetryAfter)
-		results, err = l.publish(batch)
-	}
-	if half := len(batch) / 2; half > 0 && errors.As(err, &refused) && refused.Status == http.StatusRequestEntityTooLarge {
-		if err := l.sendPart(numbers[:half], batch[:half]); err != nil {
-			return err
+// given returns the first of these flags that is given, "" for none.
+func (f *linesFlags) given(cmd *cobra.Command) string {
+	for _, name := range linesFlagNames {
+		if cmd.Flags().Changed(name) {
+			return name
 		}
-		return l.sendPart(numbers[half:], batch[half:])
 	}
-	if err != nil {
-		return fmt.Errorf("line %d: the value %s%s: %w", numbers[0], became(err), withIt(err, numbers), err)
-	}
-	return l.report(numbers, results)
+	return ""
 }
 
-// withIt says what has become of the other lines of a batch that has failed as a whole.
-func withIt(err error, numbers []int) string {
-	last := numbers[len(numbers)-1]
+func (f *linesFlags) check(cmd *cobra.Command, text bool) error {
+	flags := cmd.Flags()
 	switch {
-	case len(numbers) == 1:
-		return ""
-	case errors.Is(err, client.ErrMaybeStored):
-		return fmt.Sprintf(", and so may any other up to line %d", last)
+	case flags.Changed("id-prefix") && (f.idPrefix == "" || len(f.idPrefix) > maxPrefix || strings.ContainsFunc(f.idPrefix, func(r rune) bool { return r <= ' ' || r > '~' })):
+		return usage("--id-prefix: 1 to %d printable characters of ASCII, without spaces", maxPrefix)
+	case f.from < 1:
+		return usage("--resume-from %d: lines are counted from 1", f.from)
+	case f.concurrency < 1 || f.concurrency > maxConcurrency:
+		return usage("--concurrency %d: must be 1 to %d", f.concurrency, maxConcurrency)
+	case f.retryFor < 0:
+		return usage("--retry-for %v: must be 0s or more", f.retryFor)
+	case f.records && (text || f.idField != "" || f.keyField != ""):
+		return usage("--records cannot be combined with --text, --id-field or --key-field: the record says it")
+	case text && (f.idField != "" || f.keyField != ""):
+		return usage("--text cannot be combined with --id-field or --key-field, which are places in JSON")
+	case f.keyField != "" && flags.Changed("key"):
+		return usage("--key cannot be combined with --key-field")
+	case f.idField != "" && f.idPrefix != "":
+		return usage("--id-prefix cannot be combined with --id-field")
 	}
-	return fmt.Sprintf(", nor any other up to line %d", last)
+	return nil
 }
 
-// report prints where the lines of a batch are stored.
-func (l *lines) report(numbers []int, results []client.Result) error {
-	var out bytes.Buffer
-	first := -1 // the first that is not stored
-	stored, unknown := 0, 0
-	for i, r := range results {
-		if r.Err == nil {
-			fmt.Fprintf(&out, "%d:%d\n", r.Partition, r.Offset)
-		} else {
-			fmt.Fprintln(&out, "-")
-		}
-		switch {
-		case r.Err != nil && first < 0:
-			first = i
-		case first < 0:
-		case r.Err == nil:
-			stored++
-		case errors.Is(r.Err, client.ErrMaybeStored):
-			unknown++
-		}
+// publishLines publishes standard input.
+func publishLines(cmd *cobra.Command, c *client.Client, stream string, chosen linesFlags, form bulk.Form) error {
+	form.Records = chosen.records
+	var err error
+	if form.KeyField, err = placeOf(chosen.keyField); err != nil {
+		return usage("--key-field: %w", err)
 	}
-	if _, err := l.out.Write(out.Bytes()); err != nil {
-		return err
+	if form.IDField, err = placeOf(chosen.idField); err != nil {
+		return usage("--id-field: %w", err)
 	}
-	if first < 0 {
+	prefix := chosen.idPrefix
+	if prefix == "" {
+		prefix = strings.ToLower(rand.Text()[:12])
+	}
+	p := &progress{began: time.Now(), size: sizeOf(cmd.InOrStdin()), line: terminal.NewLine(cmd.ErrOrStderr()), quiet: chosen.quiet}
+	defer p.line.Clear()
+	p.errs = p.line.Above(cmd.ErrOrStderr())
+	if p.out = cmd.OutOrStdout(); terminal.Is(p.out) {
+		p.out = p.line.Above(p.out)
+	}
+	totals, err := bulk.Run(cmd.Context(), bulk.Config{
+		Publish: func(ctx context.Context, batch []client.Message) ([]client.Result, error) {
+			return c.PublishBatch(ctx, stream, batch)
+		},
+		Form: form, IDPrefix: prefix, OwnIDs: chosen.idPrefix != "" || chosen.idField != "",
+		From: chosen.from, AtOnce: chosen.concurrency, RetryFor: chosen.retryFor, MaxRefused: chosen.refused,
+		Report: p.report, Retrying: p.retrying, Pause: pause, Now: time.Now,
+	}, cmd.InOrStdin())
+	p.line.Clear()
+	switch {
+	case err == nil && totals.Refused == 0 && totals.Unknown == 0:
+		if p.line != nil {
+			fmt.Fprintf(p.errs, "sluice: %s\n", p.summary(totals))
+		}
 		return nil
+	case err == nil && totals.Unknown == 0:
+		return fmt.Errorf("%w: %s", errIncomplete, p.summary(totals))
+	case err == nil:
+		err = errors.New("it is unknown whether all lines are stored")
 	}
-	sent := ""
-	if behind := len(results) - 1 - first; behind > 0 {
-		sent = fmt.Sprintf("; of the %d values sent with it up to line %d, %d are stored, %d are not, %d may be",
-			behind, numbers[len(numbers)-1], stored, behind-stored-unknown, unknown)
+	var next string
+	if totals.WithoutIDs {
+		next = "the stream takes no message ids, so that a line that may be stored can be stored twice"
+	} else if form.IDField != "" {
+		next = fmt.Sprintf("to go on: --resume-from %d", totals.Line+1)
+	} else {
+		next = fmt.Sprintf("to go on: --id-prefix %s --resume-from %d", prefix, totals.Line+1)
 	}
-	err := results[first].Err
-	return fmt.Errorf("line %d: the value %s: %w%s", numbers[first], became(err), err, sent)
+	return fmt.Errorf("%w; %s; %s", err, p.summary(totals), next)
 }
 
-// hasLine reports whether a whole line can be read without waiting.
-func hasLine(in *bufio.Reader) bool {
-	waiting, _ := in.Peek(in.Buffered())
-	return bytes.IndexByte(waiting, '\n') >= 0
+// placeOf reads the value of a flag that is a path, "" for none.
+func placeOf(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	return show.ParsePlace(text)
 }
 
-var errLongLine = fmt.Errorf("the line is longer than %d bytes", lineBytes)
+// progress shows what becomes of lines.
+type progress struct {
+	began     time.Time
+	size      int64 // of the file in bytes, 0 if that is not known
+	line      *terminal.Line
+	out, errs io.Writer
+	quiet     bool
+	plain     bool // it is said that the stream takes no ids
+	// until is until when an outage is not said again, in Unix nanoseconds.
+	until atomic.Int64
+}
 
-// readLine returns the next line without its end. The error is io.EOF after the last one,
-// which may lack an end; it can come with a line.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := in.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case len(line) > lineBytes:
-			return nil, errLongLine
-		case errors.Is(err, bufio.ErrBufferFull):
+// sayAgain is how often an outage is said.
+const sayAgain = 10 * time.Second
+
+func (p *progress) retrying(line int, err error, wait time.Duration) {
+	now, until := time.Now(), p.until.Load()
+	if now.UnixNano() < until || !p.until.CompareAndSwap(until, now.Add(sayAgain).UnixNano()) {
+		return
+	}
+	fmt.Fprintf(p.errs, "sluice: line %d %s yet (%v), trying again in %s\n", line, became(err), err, terminal.Span(wait))
+}
+
+func (p *progress) report(outcomes []bulk.Outcome, totals bulk.Totals) error {
+	var out, errs bytes.Buffer
+	remark(&errs, outcomes)
+	for _, o := range outcomes {
+		if o.Err != nil {
+			out.WriteString("-\n")
 			continue
 		}
-		return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), err
+		fmt.Fprintln(&out, place(o.At))
+	}
+	if totals.WithoutIDs && !p.plain {
+		p.plain = true
+		errs.WriteString("sluice: the stream takes no message ids: a line whose answer is lost is not sent again\n")
+	}
+	if errs.Len() > 0 {
+		_, _ = p.errs.Write(errs.Bytes())
+	}
+	if !p.quiet {
+		if _, err := p.out.Write(out.Bytes()); err != nil {
+			return err
+		}
+	}
+	p.line.Show(func() string {
+		done := ""
+		if p.size > 0 {
+			part := float64(totals.Read) / float64(p.size)
+			done = terminal.Bar(part) + ", "
+			if left := terminal.Left(part, time.Since(p.began)); left != "" {
+				done += left + ", "
+			}
+		}
+		return fmt.Sprintf("%sline %d, %s", done, totals.Line, p.summary(totals))
+	})
+	return nil
+}
+
+// remark says which lines are not stored, or may not be. Lines that follow one another for the
+// same reason are said together.
+func remark(errs io.Writer, outcomes []bulk.Outcome) {
+	for i := 0; i < len(outcomes); {
+		first := outcomes[i]
+		last := first
+		for i++; first.Err != nil && i < len(outcomes) && outcomes[i].Err != nil && outcomes[i].Err.Error() == first.Err.Error() &&
+			became(outcomes[i].Err) == became(first.Err); i++ {
+			last = outcomes[i]
+		}
+		switch {
+		case first.Err == nil:
+		case first.Line == last.Line:
+			fmt.Fprintf(errs, "sluice: line %d %s: %v\n", first.Line, became(first.Err), first.Err)
+		default:
+			fmt.Fprintf(errs, "sluice: lines %d to %d: each %s: %v\n", first.Line, last.Line, became(first.Err), first.Err)
+		}
 	}
 }
 
-// pause waits for a time, or until a context ends.
-func pause(ctx context.Context, d time.Duration) {
+// summary says in words what has become of the lines.
+func (p *progress) summary(t bulk.Totals) string {
+	took := time.Since(p.began)
+	text := fmt.Sprintf("%d stored, %d refused, %.0f a second", t.Stored, t.Refused, float64(t.Lines())/max(took.Seconds(), 0.001))
+	if t.Before > 0 {
+		text += fmt.Sprintf(", %d stored before", t.Before)
+	}
+	if t.Unsent > 0 {
+		text += fmt.Sprintf(", %d not stored", t.Unsent)
+	}
+	if t.Unknown > 0 {
+		text += fmt.Sprintf(", %d may be stored", t.Unknown)
+	}
+	if t.Retries > 0 {
+		text += fmt.Sprintf(", %d sent again", t.Retries)
+	}
+	return text
+}
+
+// sizeOf returns the size of a file, 0 for what is none.
+func sizeOf(in io.Reader) int64 {
+	file, ok := in.(*os.File)
+	if !ok {
+		return 0
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return info.Size()
+}
+
+// pause waits for a time, and reports false if the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }

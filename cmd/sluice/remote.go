@@ -34,14 +34,32 @@ func readToken(file string) (string, error) {
 // function makes the client once the flags are parsed.
 func remote(cmd *cobra.Command) func() (*client.Client, error) {
 	var server, tokenFile string
-	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server; default is the variable "+config.ServerVariable+", else "+defaultServer)
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` that contains a bearer token, read again for each connection; default is the token in the variable "+config.TokenVariable)
-	_ = cmd.MarkFlagFilename("token-file")
+	addServer(cmd, &server, &tokenFile)
 	return func() (*client.Client, error) { return connectTo(server, tokenFile) }
+}
+
+// addServer adds the flags for a server and its token.
+func addServer(cmd *cobra.Command, server, tokenFile *string) {
+	cmd.Flags().StringVar(server, "server", "", "`URL` of the server; default is the variable "+config.ServerVariable+", else "+defaultServer)
+	cmd.Flags().StringVar(tokenFile, "token-file", "", "`file` that contains a bearer token, read again for each connection; default is the token in the variable "+config.TokenVariable)
+	_ = cmd.MarkFlagFilename("token-file")
 }
 
 // connectTo makes the client of a server, "" for the one of the environment.
 func connectTo(server, tokenFile string) (*client.Client, error) {
+	made, err := configOf(server, tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(made)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return c, nil
+}
+
+// configOf returns how to connect to a server, "" for the one of the environment.
+func configOf(server, tokenFile string) (client.Config, error) {
 	made := client.Config{URL: server}
 	if made.URL == "" {
 		made.URL = os.Getenv(config.ServerVariable)
@@ -57,12 +75,8 @@ func connectTo(server, tokenFile string) (*client.Client, error) {
 			return readToken(tokenFile)
 		}
 		if _, err := made.Token(context.Background()); err != nil {
-			return nil, usage("%w", err)
+			return made, usage("%w", err)
 		}
 	}
-	c, err := client.New(made)
-	if err != nil {
-		return nil, usage("%w", err)
-	}
-	return c, nil
+	return made, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -15,13 +17,19 @@ import (
 
 // Exit codes, as documented in the help text.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitIncomplete = 3
 )
 
-// errUsage marks errors in how the command was called.
-var errUsage = errors.New("wrong usage")
+var (
+	// errUsage marks errors in how the command was called.
+	errUsage = errors.New("wrong usage")
+	// errIncomplete marks the end of a command that has done its work, but not all of it:
+	// records are missing, or refused.
+	errIncomplete = errors.New("incomplete")
+)
 
 func usage(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errUsage}, args...)...)
@@ -35,6 +43,9 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	// After stop, signals have their default effect again: they end the process.
 	defer context.AfterFunc(ctx, stop)()
 
+	// A write to a pipe that nobody reads is an error, not the end of the process.
+	signal.Ignore(syscall.SIGPIPE)
+
 	// Flags and arguments are parsed before any command runs, so an earlier error is
 	// a usage error.
 	running := false
@@ -45,7 +56,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	if err == nil || nobodyReads(err, out) {
 		return exitOK
 	}
 	fmt.Fprintf(errs, "sluice: %v\n", err)
@@ -53,7 +64,18 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	if !running || errors.Is(err, errUsage) || errors.As(err, &faults) {
 		return exitUsage
 	}
+	if errors.Is(err, errIncomplete) {
+		return exitIncomplete
+	}
 	return exitFailed
+}
+
+// nobodyReads reports whether an error is that of a write to an output that nobody reads any
+// more, as when a pipe leads to head: that is no failure.
+func nobodyReads(err error, out io.Writer) bool {
+	file, isFile := out.(*os.File)
+	write, ok := errors.AsType[*fs.PathError](err)
+	return ok && isFile && write.Path == file.Name() && errors.Is(err, syscall.EPIPE)
 }
 
 func newRoot() *cobra.Command {
@@ -68,7 +90,8 @@ To run a server:               sluice serve --config sluice.yaml
 
 Both serve the documentation at /docs/ and the console at /.
 
-Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration.`,
+Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration, 3 done, but
+not all of it (tail, publish, bench).`,
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
 		Args:          knownCommand,
@@ -78,6 +101,6 @@ Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration.`,
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(meantFlag)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newStreams(), newVersion())
+	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newBench(), newStreams(), newVersion())
 	return root
 }

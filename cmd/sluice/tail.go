@@ -1,193 +1,209 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"sluice/cmd/sluice/show"
+	"sluice/cmd/sluice/terminal"
 	"sluice/transport/client"
 )
 
+// tailFlags are the values of the flags of tail.
+type tailFlags struct {
+	request           client.Request
+	json, values, raw bool
+	fields            []string
+	color             terminal.When
+	number            int
+	noProgress        bool
+}
+
 func newTail() *cobra.Command {
-	var (
-		request client.Request
-		values  bool
-		number  int
-		fields  []string
-	)
+	chosen := tailFlags{color: terminal.Auto}
 	cmd := &cobra.Command{
 		Use:   "tail STREAM",
 		Short: "Follow a stream, one record per line",
-		Long: `Tail subscribes to a stream and prints each record as a line of JSON, or only its
-value with --values, or some of its fields with --fields, separated by tabs. A pattern such as 'market.*' follows all streams that match and
-that the token may read, also those that are added later; quote it for the shell. Missing records and lost connections are reported on standard
-error. When a connection is lost, tail reconnects and continues after the last
-printed record; each record is printed once. When it is interrupted, it says on standard
-error how many records there were, how fast they came, and how many gaps.
+		Long: `Tail subscribes to a stream and prints each record as a line of JSON: with a time in words, as
+on the wire with --json, only its value with --values, or some of its fields with --fields,
+separated by tabs. A pattern such as 'market.*' follows all streams that match and that the
+token may read, also those that are added later; quote it for the shell.
 
-The exit code is 0 when tail is interrupted or has printed --number records, and 1
-when the server refuses the subscription.`,
+Missing records and lost connections are reported on standard error; with --json, gaps are
+lines as well. When a connection is lost, tail reconnects and continues after the last printed
+record; each record is printed once. While older records are read, a line on a terminal shows
+how much is done. When it is interrupted, it says on standard error how many records there
+were, how fast they came, and how many gaps.
+
+With --follow-name, the server keeps the position: tail starts after what an earlier run has
+printed, and tells the server as it goes, at most once a second and at the end. A name that is
+new needs --from.
+
+Fields are paths as those of jq: .key, .time, .data.price, .data.items[0].id, .data["a b"],
+.headers.trace; the first dot can be left out, and - stands for one that is not there.
+
+Exit codes: 0 when tail is interrupted, has printed --number records, or nobody reads its
+output any more; 1 when the server refuses or ends the subscription, or the position cannot be
+stored; 2 for wrong usage; 3 when records are missing, with --fail-on-gap.`,
 		Example: `  sluice tail market.ticks
   sluice tail orders --from last:10 --key eu-991 --values
   sluice tail orders --from 2026-01-31T12:00:00Z --number 100
   sluice tail orders --from offset:2:118273,5:77
-  sluice tail market.ticks --filter 'data.price > 100' --fields time,key,data.price
+  sluice tail market.ticks --filter 'data.price > 100' --fields .time,.key,.data.price
+  sluice tail orders --json | jq 'select(.type == "event") | .data.total'
+  sluice tail orders --follow-name billing --from earliest
   sluice tail 'market.*'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeStreams(func(s client.Stream) bool { return s.Subscribe }),
 	}
 	flags := cmd.Flags()
+	request := &chosen.request
 	flags.StringVar(&request.From, "from", "", "where to start: latest, earliest, last:N, a time (RFC 3339, or -5m), offset:PARTITION:OFFSET,…, or a cursor")
 	flags.StringArrayVar(&request.Keys, "key", nil, "only records with this `key`; may be repeated")
 	flags.StringVar(&request.Filter, "filter", "", "only records for which this `expression` in CEL holds, over data, key, headers, ts, partition and offset")
-	flags.StringVar(&request.CursorName, "cursor-name", "", "`name` of a cursor: start at its stored position, and store the position while reading")
-	flags.BoolVar(&request.Reset, "reset", false, "start at --from even if a position is stored under the cursor name")
-	flags.BoolVar(&request.FailOnGap, "fail-on-gap", false, "stop when records are missing")
-	flags.BoolVar(&values, "values", false, "print only the values")
-	flags.StringSliceVar(&fields, "fields", nil, "print only these `fields` of a record, by their paths, such as key,data.price,data.items.0.id; - stands for one that is not there")
-	flags.IntVarP(&number, "number", "n", 0, "stop after this number of records")
+	flags.StringVar(&request.CursorName, "follow-name", "", "`name` of a cursor at the server: start at its stored position, and store the position of what is printed")
+	flags.BoolVar(&request.Reset, "reset", false, "start at --from even if a position is stored under the name")
+	flags.BoolVar(&request.FailOnGap, "fail-on-gap", false, "stop when records are missing, with exit code 3")
+	flags.BoolVar(&chosen.json, "json", false, "print events as on the wire, also gaps and changes of status")
+	flags.BoolVar(&chosen.values, "values", false, "print only the values")
+	flags.StringArrayVar(&chosen.fields, "fields", nil, "print only these `fields` of a record, by their paths, separated by commas")
+	flags.BoolVarP(&chosen.raw, "raw", "r", false, "with --fields, print texts as they are, without escapes of tabs and line ends")
+	flags.IntVarP(&chosen.number, "number", "n", 0, "stop after this number of records")
+	flags.Var(&chosen.color, "color", "colours in JSON: auto (on a terminal, unless NO_COLOR is set), always or never")
+	flags.BoolVar(&chosen.noProgress, "no-progress", false, "no line of progress while older records are read")
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "cursor-name" { // as the protocol says
+			name = "follow-name"
+		}
+		return pflag.NormalizedName(name)
+	})
 	connect := remote(cmd)
+	completeValues(cmd, "color", terminal.Whens...)
+	completeValues(cmd, "from", "latest", "earliest", "last:10", "-5m")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case number < 0:
-			return usage("--number %d: must be 1 or more", number)
-		case values && len(fields) > 0:
-			return usage("--values cannot be combined with --fields")
+		printer, err := chosen.printer(cmd.OutOrStdout())
+		if err != nil {
+			return err
 		}
 		c, err := connect()
 		if err != nil {
 			return err
 		}
-		request.Stream = args[0]
-		request.AutoAck = request.CursorName != ""
-		out := bufio.NewWriter(cmd.OutOrStdout())
-		seen := tally{begun: time.Now()}
-		for event, err := range c.Subscribe(cmd.Context(), request) {
-			if err != nil {
-				if err = unlessInterrupted(cmd, err); err == nil {
-					seen.print(cmd.ErrOrStderr(), time.Now())
-				}
-				return err
-			}
-			seen.note(event)
-			record, ok := event.(client.Record)
-			if !ok {
-				remark(cmd.ErrOrStderr(), event)
-				continue
-			}
-			if err := printRecord(out, record, values, fields); err != nil {
-				return err
-			}
-			if err := out.Flush(); err != nil {
-				return err
-			}
-			if seen.records == number {
-				return nil
-			}
-		}
-		return nil
+		chosen.request.Stream, chosen.request.Wire = args[0], true
+		return runTail(cmd.Context(), c, chosen, printer, cmd.ErrOrStderr())
 	}
 	return cmd
 }
 
-// unlessInterrupted drops the error of a stop that was requested.
-func unlessInterrupted(cmd *cobra.Command, err error) error {
-	if cmd.Context().Err() != nil && errors.Is(err, cmd.Context().Err()) {
-		return nil
+// printer checks the flags, and returns what prints the records.
+func (f tailFlags) printer(out io.Writer) (*show.Printer, error) {
+	forms := 0
+	p := &show.Printer{Out: out, Raw: f.raw, Color: f.color.Colors(out, os.Getenv), Safe: terminal.Is(out)}
+	for form, wanted := range map[show.Form]bool{show.Wire: f.json, show.Values: f.values, show.Fields: len(f.fields) > 0} {
+		if wanted {
+			p.Form = form
+			forms++
+		}
 	}
-	return err
+	switch {
+	case forms > 1:
+		return nil, usage("only one of --json, --values and --fields can be given")
+	case f.raw && p.Form != show.Fields:
+		return nil, usage("--raw goes with --fields")
+	case f.number < 0:
+		return nil, usage("--number %d: must be 1 or more", f.number)
+	case f.request.Reset && f.request.CursorName == "":
+		return nil, usage("--reset goes with --follow-name")
+	}
+	for _, text := range f.fields {
+		paths, err := show.ParsePaths(text)
+		if err != nil {
+			return nil, usage("--fields: %w", err)
+		}
+		p.Paths = append(p.Paths, paths...)
+	}
+	return p, nil
 }
 
-// printed is a record as tail prints it.
-type printed struct {
-	Stream    string          `json:"stream"`
-	Partition int32           `json:"partition"`
-	Offset    int64           `json:"offset"`
-	Time      *time.Time      `json:"time"`
-	Key       *string         `json:"key"`
-	Headers   [][2]*string    `json:"headers,omitempty"`
-	Data      json.RawMessage `json:"data"`
-	Encoding  string          `json:"encoding,omitempty"`
-	Tombstone bool            `json:"tombstone,omitempty"`
-	Redacted  bool            `json:"redacted,omitempty"`
-}
-
-func printRecord(out io.Writer, r client.Record, values bool, fields []string) error {
-	if values {
-		value, err := r.Value()
+// runTail prints records until it is to end.
+func runTail(ctx context.Context, c *client.Client, chosen tailFlags, printer *show.Printer, errs io.Writer) error {
+	sub := c.NewSubscription(chosen.request)
+	following := follow(ctx, sub, chosen.request.CursorName != "", printer.Out)
+	defer following.close()
+	now := time.Now()
+	var line *terminal.Line
+	replay := show.NewReplay(chosen.request.From, now)
+	if !chosen.noProgress && !replay.Over() {
+		line = terminal.NewLine(errs)
+		defer line.Clear()
+		if terminal.Is(printer.Out) {
+			printer.Out = line.Above(printer.Out)
+		}
+		errs = line.Above(errs)
+	}
+	seen := show.Tally{Begun: now}
+	for event, err := range sub.Events(following.reading) {
+		if err != nil {
+			if following.stopped() {
+				break
+			}
+			return ended(err, chosen.request)
+		}
+		if following.ending(event) {
+			continue
+		}
+		seen.Note(event)
+		replay.Note(event)
+		record, ok := event.(client.Record)
+		if !ok {
+			show.Remark(errs, event)
+			err = printer.Event(event)
+		} else {
+			err = printer.Record(record)
+		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(out, "%s\n", value)
-		return err
-	}
-	p := printed{Stream: r.Stream, Partition: r.Partition, Offset: r.Offset, Data: r.Data, Encoding: r.Encoding, Tombstone: r.Tombstone, Redacted: r.Redacted}
-	if !r.Time.IsZero() {
-		p.Time = &r.Time
-	}
-	if r.Key != nil {
-		key := string(r.Key)
-		p.Key = &key
-	}
-	for _, h := range r.Headers {
-		header := [2]*string{&h.Name}
-		if h.Value != nil {
-			value := string(h.Value)
-			header[1] = &value
+		following.printed()
+		if replay.Over() {
+			line.Clear()
+		} else if ok {
+			line.Show(func() string { return replay.String(time.Now()) })
 		}
-		p.Headers = append(p.Headers, header)
+		if ok && seen.Records == chosen.number {
+			following.stop(errEnough)
+		}
 	}
-	line, err := json.Marshal(p)
-	if err != nil {
+	line.Clear()
+	if errors.Is(following.why(), errInterrupted) {
+		fmt.Fprintf(errs, "sluice: %s\n", seen.String(time.Now()))
+	}
+	return following.failed()
+}
+
+// gapCodes are the codes with which the server ends a subscription because of a gap.
+var gapCodes = map[string]bool{
+	client.ReasonRetention: true, client.ReasonLogChanged: true, client.ReasonTruncated: true,
+	client.ReasonUnreadable: true, client.ReasonTooLarge: true, client.ReasonPolicy: true,
+}
+
+// ended adds to the error with which a subscription ends what to do about it.
+func ended(err error, request client.Request) error {
+	refused, ok := errors.AsType[*client.Error](err)
+	switch {
+	case !ok:
 		return err
+	case request.FailOnGap && gapCodes[refused.Code]:
+		return fmt.Errorf("%w: records are missing: %w", errIncomplete, err)
+	case refused.Code == "cursor_lost":
+		return fmt.Errorf("%w; nothing is stored under %q: say with --from where to start", err, request.CursorName)
 	}
-	if len(fields) > 0 {
-		line = pick(line, fields)
-	}
-	_, err = fmt.Fprintf(out, "%s\n", line)
 	return err
-}
-
-// remark prints events other than records that the user should know about.
-func remark(w io.Writer, event client.Event) {
-	switch e := event.(type) {
-	case client.Gap:
-		fmt.Fprintf(w, "sluice: offsets %d to %d of partition %d of %s are missing: %s\n", e.From, e.To-1, e.Partition, e.Stream, e.Reason)
-	case client.Status:
-		if e.Live {
-			fmt.Fprintln(w, "sluice: the stream is available again")
-		} else {
-			fmt.Fprintln(w, "sluice: the stream is unavailable: the server cannot read Kafka")
-		}
-	case client.Subscribed:
-		if e.Streams != nil {
-			fmt.Fprintf(w, "sluice: following %s\n", list(e.Streams))
-		}
-	case client.Streams:
-		if len(e.Added) > 0 {
-			fmt.Fprintf(w, "sluice: now also following %s\n", list(e.Added))
-		}
-		if len(e.Removed) > 0 {
-			fmt.Fprintf(w, "sluice: no longer following %s\n", list(e.Removed))
-		}
-		if e.Omitted > 0 {
-			fmt.Fprintf(w, "sluice: the server's limits leave out %d streams\n", e.Omitted)
-		}
-	case client.Disconnected:
-		fmt.Fprintf(w, "sluice: not connected (%v), retrying in %s\n", e.Err, e.Retry.Round(time.Millisecond))
-	}
-}
-
-// list shows the names of streams.
-func list(streams []string) string {
-	if len(streams) == 0 {
-		return "no stream yet"
-	}
-	return strings.Join(streams, ", ")
 }

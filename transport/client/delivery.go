@@ -80,6 +80,9 @@ func (d *delivery) event(m *message) (Event, error) {
 			return nil, err
 		}
 		d.worked = true
+		if d.sub.request.Wire {
+			record.Wire = m.wire
+		}
 		return record, nil
 	case "gap":
 		if !d.own(m) {

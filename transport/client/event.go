@@ -36,6 +36,8 @@ type Record struct {
 	// Undecrypted are the paths of what could not be decrypted, which is null: a JSON
 	// Pointer into the value, headers.NAME, or data for the whole value.
 	Undecrypted []string
+	// Wire is the event as the server sent it, with Request.Wire only.
+	Wire json.RawMessage
 }
 
 // Value returns the record's value in bytes: Data if Encoding is empty, the

@@ -48,6 +48,9 @@ type message struct {
 	ReconnectMS int64             `json:"reconnect_ms"`
 
 	fault
+
+	// wire is the message as it came.
+	wire []byte
 }
 
 func (m *message) record() (Record, error) {

@@ -103,7 +103,7 @@ func (s *session) read() (*message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
-	m := &message{}
+	m := &message{wire: b}
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("read message: %w", err)
 	}

@@ -68,6 +68,8 @@ type Request struct {
 	// reports it, and reading begins as after NewSubscription. Without it, and with
 	// FailOnGap, the loop ends with an error. A void From always ends the loop.
 	Resync bool
+	// Wire sets Record.Wire, which keeps the whole message in memory as long as the record.
+	Wire bool
 }
 
 // Subscribe returns a stream's events until the context ends, the loop is left,
@@ -110,8 +112,14 @@ func (s *Subscription) Cursor() string {
 // does not wait for the result, which an Acked event reports. If an ack is lost
 // with its connection, the next one includes it.
 func (s *Subscription) Ack(ctx context.Context) error {
+	return s.AckAt(ctx, s.Cursor())
+}
+
+// AckAt is Ack with an earlier Cursor of this subscription: for a program that is done with
+// less than what the loop has received.
+func (s *Subscription) AckAt(ctx context.Context, cursor string) error {
 	s.mu.Lock()
-	session, cursor := s.session, s.position.text()
+	session := s.session
 	s.mu.Unlock()
 	if session == nil {
 		return fmt.Errorf("ack: %w", ErrDisconnected)

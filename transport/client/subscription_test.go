@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -433,6 +434,42 @@ func TestTheContextEndsTheLoop(t *testing.T) {
 				t.Errorf("ended with %v", last)
 			}
 		})
+	}
+}
+
+// TestAckAt: what is stored is the position that was asked for, also if the loop is ahead of it.
+func TestAckAt(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, 1, 10)
+	sub := dial(t, s, nil).NewSubscription(client.Request{Stream: "s", From: client.Earliest, CursorName: "n", Wire: true})
+	cursor := ""
+	for event, err := range sub.Events(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch event := event.(type) {
+		case client.Record:
+			var wire struct {
+				Type string
+				Data json.RawMessage
+			}
+			if err := json.Unmarshal(event.Wire, &wire); err != nil || wire.Type != "event" || string(wire.Data) != string(event.Data) {
+				t.Errorf("the wire has %s, %v", event.Wire, err)
+			}
+			switch event.Offset {
+			case 4:
+				cursor = sub.Cursor()
+			case 9:
+				if err := sub.AckAt(t.Context(), cursor); err != nil {
+					t.Fatal(err)
+				}
+			}
+		case client.Acked:
+			if got := parseCursor(t, event.Cursor)[0]; got != 5 {
+				t.Errorf("the position is %d", got)
+			}
+			return
+		}
 	}
 }
 

@@ -10,8 +10,8 @@
 // by a clock that advances once a second.
 //
 // With Config.DataDir, topics with their ids, records, offsets and Redis keys
-// survive a restart; after a crash the last seconds of Redis may be missing. Only
-// one process at a time can use a directory.
+// survive a restart, and the process being killed. After a crash of the machine the last
+// of them may be missing. Only one process at a time can use a directory.
 //
 // Demo streams are synthetic and a function of the seed and the time: the same seed
 // and rate make the same records at the same time, in every process. A stream begins
@@ -30,6 +30,7 @@
 //	kafka.go      the Kafka, its topics, retention
 //	redis.go      the Redis, its clock
 //	snapshot.go   Redis keys in a file
+//	journal.go    the commands since
 //	lock*.go      one process per directory
 //	demo.go       the list of demo streams
 //	writer.go     from generator to Kafka, history and live records

@@ -44,13 +44,14 @@ type Embedded struct {
 	Brokers   []string
 	RedisAddr string
 
-	config Config
-	log    *slog.Logger
-	kafka  *kfake.Cluster
-	redis  *miniredis.Miniredis
-	unlock func()
-	ready  chan struct{}
-	closed sync.Once
+	config  Config
+	log     *slog.Logger
+	kafka   *kfake.Cluster
+	redis   *miniredis.Miniredis
+	journal *journal // nil without a directory
+	unlock  func()
+	ready   chan struct{}
+	closed  sync.Once
 }
 
 const minPartitionBytes = 64 << 10
@@ -103,7 +104,7 @@ func (e *Embedded) start() (err error) {
 		return err
 	}
 	e.Brokers = e.kafka.ListenAddrs()
-	if e.redis, err = startRedis(e.config); err != nil {
+	if err = e.startRedis(); err != nil {
 		return err
 	}
 	e.RedisAddr = e.redis.Addr()
@@ -136,10 +137,17 @@ func (e *Embedded) Close() {
 			e.kafka.Close()
 		}
 		if e.redis != nil {
-			if err := e.saveRedis(); err != nil {
+			err := e.saveRedis()
+			e.redis.Close()
+			if e.journal != nil {
+				e.journal.end()
+				if err == nil { // the snapshot has everything
+					err = e.journal.forget(0)
+				}
+			}
+			if err != nil {
 				e.log.Error("saving redis keys failed", "error", err)
 			}
-			e.redis.Close()
 		}
 		e.unlock()
 	})

@@ -48,3 +48,6 @@ func Written(e *Embedded, topic string) (records int64) {
 
 // Compact does at once what Run does periodically.
 func Compact(e *Embedded) { e.kafka.Compact() }
+
+// Save does at once what Run does periodically.
+func Save(e *Embedded) error { return e.saveRedis() }

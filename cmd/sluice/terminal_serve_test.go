@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/cmd/sluice/embedded"
+)
+
+// served is a server of its own process, on a Kafka and a Redis of this one, which outlive it.
+type served struct {
+	t       *testing.T
+	dir     string
+	environ []string
+	address string
+	cmd     *exec.Cmd
+}
+
+// serveTokens starts a server to which the token in the file token has all rights, to the stream
+// lines.
+func serveTokens(t *testing.T) *served {
+	t.Helper()
+	kafka, err := embedded.Start(embedded.Config{PartitionBytes: 8 << 20, Logger: slog.New(slog.DiscardHandler), Topics: []embedded.Topic{{Name: "lines", Partitions: 3}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kafka.Close)
+	// A port that another server of this test takes again after this one is killed.
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &served{t: t, dir: t.TempDir(), address: free.Addr().String()}
+	_ = free.Close()
+	for name, text := range map[string]string{
+		"key": strings.Repeat("k", 48),
+		"sluice.yaml": fmt.Sprintf(`listen: %q
+admin: {listen: "127.0.0.1:0"}
+kafka: {brokers: [%q]}
+redis: {url: "redis://%s", timeout: 30s}
+auth: {issuers: [{issuer: i, audience: a, algorithms: [HS256], secret_file: key}]}
+grants: [{when: {}, subscribe: ["*"], publish: ["*"], replay: unlimited}]
+limits: {publish_timeout: 5s}
+message_ids: {margin: 1s}
+streams: {lines: {topic: lines}}
+`, s.address, kafka.Brokers[0], kafka.RedisAddr),
+	} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.environ = append(os.Environ(), "SLUICE_SERVER=http://"+s.address)
+	s.run("", "sh", "-c", "sluice token --secret-file key --issuer i --audience a --subject me > token")
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *served) start() {
+	s.t.Helper()
+	s.cmd = exec.CommandContext(s.t.Context(), "sluice", "serve", "--config", "sluice.yaml")
+	s.cmd.Dir = s.dir
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for ends := time.Now().Add(soon); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", s.address)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(ends) {
+			s.t.Fatal("the server does not start")
+		}
+	}
+}
+
+func (s *served) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// run runs a command to its end, and returns what it prints.
+func (s *served) run(in string, name string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), name, args...)
+	cmd.Dir, cmd.Env, cmd.Stdin = s.dir, s.environ, strings.NewReader(in)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("%s %v: %v: %s", name, args, err, errs.String())
+	}
+	return string(out)
+}
+
+// TestTailFollowsAName: each run of tail goes on where the last one has stopped printing, and no
+// record is left out, or printed again after an orderly end.
+func TestTailFollowsAName(t *testing.T) {
+	t.Parallel()
+	s := serveTokens(t)
+	tail := []string{"tail", "lines", "--token-file", "token", "--fields", ".data", "--follow-name", "me"}
+	lost := exec.CommandContext(t.Context(), "sluice", tail...)
+	lost.Dir, lost.Env = s.dir, s.environ
+	if out, err := lost.CombinedOutput(); err == nil || !strings.Contains(string(out), `nothing is stored under "me": say with --from where to start`) {
+		t.Errorf("a new name without a start: %v: %s", err, out)
+	}
+	var file, seen strings.Builder
+	for n := range 100 {
+		fmt.Fprintln(&file, n)
+	}
+	s.run(file.String(), "sluice", "publish", "lines", "--token-file", "token", "--quiet")
+	for range 4 {
+		seen.WriteString(s.run("", "sluice", slices.Concat(tail, []string{"--from", "earliest", "-n", "20"})...))
+	}
+	// What is interrupted has stored its position, too.
+	r := launch(t, s.dir, s.environ, "sluice", tail...)
+	last := r.until(regexp.MustCompile(`^\d+$`))[0]
+	r.stop()
+	for line := range r.lines {
+		seen.WriteString(line + "\n")
+	}
+	seen.WriteString(last + "\n")
+	s.run("100\n", "sluice", "publish", "lines", "--token-file", "token")
+	left := 101 - strings.Count(seen.String(), "\n")
+	seen.WriteString(s.run("", "sluice", slices.Concat(tail, []string{"-n", fmt.Sprint(left)})...))
+	got := strings.Fields(seen.String())
+	slices.Sort(got)
+	if len(slices.Compact(slices.Clone(got))) != 101 || len(got) != 101 {
+		t.Errorf("%d records were printed, %d different ones", len(got), len(slices.Compact(got)))
+	}
+	if again := s.run("", "sluice", slices.Concat(tail, []string{"--reset", "--from", "earliest", "-n", "101"})...); strings.Count(again, "\n") != 101 {
+		t.Errorf("after --reset: %d records", strings.Count(again, "\n"))
+	}
+}
+
+// TestPublishSurvivesKills: the server is killed again and again while lines are published, and
+// so is publish. Nothing is stored twice, and nothing is lost.
+func TestPublishSurvivesKills(t *testing.T) {
+	t.Parallel()
+	s := serveTokens(t)
+	const count = 3000
+	var file strings.Builder
+	for n := range count {
+		fmt.Fprintf(&file, "{\"n\":%d,\"pad\":%q}\n", n, strings.Repeat("x", 300))
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "lines.ndjson"), []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	publish := "exec sluice publish lines --token-file token --id-prefix import --concurrency 2 --retry-for 10m < lines.ndjson"
+	for kill := range 2 {
+		r := launch(t, s.dir, s.environ, "sh", "-c", publish)
+		// The second time, of lines that the first run has stored and that are settled.
+		for range 600 / (kill + 1) {
+			r.until(regexp.MustCompile(`^\d+:\d+$`))
+		}
+		s.kill()
+		s.start()
+		if kill == 0 {
+			// This run is cut off as well, and another one begins from the start.
+			r.kill()
+			r.stop()
+			continue
+		}
+		stored := strings.Count(s.run("", "sh", "-c", publish+" 2>&1"), ":")
+		if stored != count {
+			t.Errorf("%d of %d lines are stored", stored, count)
+		}
+	}
+	got := strings.Fields(s.run("", "sluice", "tail", "lines", "--token-file", "token", "--from", "earliest", "-n", fmt.Sprint(count), "--values"))
+	slices.Sort(got)
+	if different := len(slices.Compact(got)); different != count {
+		t.Errorf("of %d records, %d are different", count, different)
+	}
+	// Where the next records are stored says how many there are.
+	var keys strings.Builder
+	for n := range 50 {
+		fmt.Fprintf(&keys, "{\"k\":%d}\n", n)
+	}
+	ends := map[string]int{}
+	for line := range strings.Lines(s.run(keys.String(), "sluice", "publish", "lines", "--token-file", "token", "--key-field", ".k")) {
+		partition, text, _ := strings.Cut(strings.TrimSpace(line), ":")
+		offset, err := strconv.Atoi(text)
+		if _, known := ends[partition]; err != nil {
+			t.Fatal(err)
+		} else if !known {
+			ends[partition] = offset
+		}
+	}
+	if all := ends["0"] + ends["1"] + ends["2"]; len(ends) != 3 || all != count {
+		t.Errorf("there are %d records, of %d lines", all, count)
+	}
+}
