@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // openLive shows the view Live of a server, which reads by server-sent events, as the fake has no
@@ -62,14 +63,14 @@ func TestLiveInABrowser(t *testing.T) {
 
 	// The arrow keys choose a row, which stays where it is, and following goes on after it.
 	run(ctx, t, `document.querySelector(".events").focus()`)
-	key(ctx, t, "\u0301") // ArrowDown
+	key(ctx, t, kb.ArrowDown)
 	const chosen = `document.querySelector(".row[aria-selected=true]")`
 	until(ctx, t, chosen+` !== null && document.querySelector(".title").textContent === "Chosen record"`)
 	until(ctx, t, `document.querySelector(".events").getAttribute("aria-activedescendant") === `+chosen+`.id`)
 	before = evaluated(ctx, t, chosen+`.id + " " + `+chosen+`.getBoundingClientRect().top`)
 	until(ctx, t, `/^[1-9]\d* new$/.test(document.querySelector(".newer").textContent)`)
 	until(ctx, t, chosen+`.id + " " + `+chosen+`.getBoundingClientRect().top === `+strconv.Quote(before))
-	key(ctx, t, "\u0302") // ArrowUp, to a row that was not shown yet
+	key(ctx, t, kb.ArrowUp) // to a row that was not shown yet
 	until(ctx, t, chosen+`.id !== `+strconv.Quote(strings.Fields(before)[0])+` && `+chosen+`.getAttribute("aria-posinset") === "1"`)
 	until(ctx, t, `Number(`+chosen+`.getAttribute("aria-setsize")) > 10`)
 	run(ctx, t, `document.querySelector(".follow").click()`)
@@ -141,8 +142,60 @@ func TestLiveComesBack(t *testing.T) {
 	f.mu.Unlock()
 	run(ctx, t, `document.querySelector(".from").append(new Option("x", "v1.damaged")); document.querySelector(".from").value = "v1.damaged";
 		document.querySelector(".reading").requestSubmit()`)
-	until(ctx, t, stateIs+`"failed" && document.querySelector(".said").textContent.includes("bad_cursor")`)
+	until(ctx, t, stateIs+`"failed" && document.querySelector(".fault").textContent.includes("bad_cursor")`)
 	until(ctx, t, `document.querySelector(".from").getAttribute("aria-invalid") === "true" && document.querySelector(".fault").textContent.includes("damaged")`)
+}
+
+// When a token is needed, the view says so and links to where one is entered.
+func TestLiveNeedsAToken(t *testing.T) {
+	t.Parallel()
+	ctx, f, _, _ := openLive(t, "#live?stream=market.ticks&from=latest")
+	until(ctx, t, stateIs+`"live"`)
+	f.mu.Lock()
+	f.void = `{"type":"closing","code":"token_expired","message":"the token has expired","action":"reauthenticate"}`
+	f.mu.Unlock()
+	run(ctx, t, `document.querySelector(".from").append(new Option("x", "v1.2")); document.querySelector(".from").value = "v1.2";
+		document.querySelector(".reading").requestSubmit()`)
+	until(ctx, t, stateIs+`"failed" && document.querySelector(".said a[href='#connect']") !== null && document.querySelector(".said").textContent.includes("token_expired")`)
+}
+
+// A chosen row is readable in both themes: 4.5:1 (WCAG 2.2, success criterion 1.4.3). What scrolls
+// can be reached by keyboard, and has a name.
+func TestLiveCanBeRead(t *testing.T) {
+	t.Parallel()
+	ctx, _, _, _ := openLive(t, "#live?stream=market.ticks&from=latest")
+	until(ctx, t, `document.querySelectorAll(".row").length > 10`)
+	run(ctx, t, `document.querySelector(".row").click()`)
+	run(ctx, t, `const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+		const luminance = (...colors) => {
+			for (const color of colors) { canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); }
+			const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+			return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+		};
+		window.contrast = (row) => Math.min(...[...row.children].map((cell) => {
+			const ground = [getComputedStyle(document.querySelector(".records")).backgroundColor, getComputedStyle(row).backgroundColor];
+			const [a, b] = [luminance(...ground), luminance(...ground, getComputedStyle(cell).color)].sort((a, b) => b - a);
+			return (a + 0.05) / (b + 0.05);
+		}))`)
+	for _, theme := range []string{"light", "dark"} {
+		run(ctx, t, `document.documentElement.dataset.theme = "`+theme+`"`)
+		for _, row := range []string{`.row[aria-selected=true]`, `.row[aria-selected=false]`} {
+			until(ctx, t, `document.querySelector("`+row+`") !== null`)
+			if got := evaluated(ctx, t, `contrast(document.querySelector("`+row+`")).toFixed(2)`); !atLeast(t, got, 4.5) {
+				t.Errorf("%s has a contrast of %s in %s colors", row, got, theme)
+			}
+		}
+	}
+	until(ctx, t, `[...document.querySelectorAll(".events, .detail, .cursor, .program")].every((e) => e.tabIndex === 0 && e.getAttribute("aria-label"))`)
+}
+
+func atLeast(t *testing.T, text string, least float64) bool {
+	t.Helper()
+	got, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got >= least
 }
 
 // The address names what is shown side by side; a stream that is not there is said so, and the

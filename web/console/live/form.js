@@ -37,16 +37,17 @@ export class Form {
     this.fields.filter.value = filter;
   }
 
-  // refuse shows what the server refuses, at the field that it names.
+  // refuse shows what the server refuses, at the field that it names, and returns that field.
   refuse({ code, message, errors = [] }) {
     const named = errors.map((e) => /^\/(from|key|filter)/.exec(e.pointer ?? "")?.[1]).find(Boolean);
     const name = named ?? (code === "bad_filter" ? "filter" : code === "bad_cursor" ? "from" : "");
-    const places = errors.map((e) => `${e.pointer || ""} ${e.message}`.trim()).filter((text) => !message.includes(text));
+    const places = errors.filter((e) => !message.includes(e.message)).map((e) => `${e.pointer || ""} ${e.message}`.trim());
     this.fault.textContent = [`${code}: ${message}`, ...places].join(" · ");
     this.fault.hidden = false;
     const field = this.fields[name];
     field?.setAttribute("aria-invalid", "true");
     field?.setAttribute("aria-describedby", this.fault.id);
+    return field;
   }
 
   valid() {

@@ -41,7 +41,7 @@ export class History {
     const rows = [];
     while (rows.length < step) {
       const empty = this.parts.filter((p) => !p.over && !p.waiting.length);
-      if (empty.length && rows.length) break; // what there is can be looked at already
+      if (empty.length && rows.length >= step / 3) break; // what there is can be looked at already
       await each(empty, (part) => this.refill(part));
       if (this.parts.some((p) => !p.over && !p.waiting.length)) continue; // a window without matches
       if (!this.parts.some((p) => p.waiting.length)) break;

@@ -169,6 +169,14 @@ export class List {
     else if (top + this.height > this.top + this.view) this.scrollTo(top + this.height - this.view);
   }
 
+  // clear scrolls the page so far that the chosen row is not below a sheet at its lower edge.
+  clear(sheet) {
+    if (getComputedStyle(sheet).position !== "sticky") return;
+    const edge = document.documentElement.clientHeight - sheet.offsetHeight - parseFloat(getComputedStyle(sheet).bottom);
+    const below = this.drawn.get(this.chosen).getBoundingClientRect().bottom - edge;
+    if (below > 0) scrollBy(0, below);
+  }
+
   // grew keeps what is in sight in its place after rows have come above it.
   grew(n) {
     this.changed = true;

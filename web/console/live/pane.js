@@ -144,8 +144,7 @@ export class Pane {
       return;
     }
     this.setState("failed", error.code);
-    this.say(`The server ended the stream: ${error.code}. Apply starts it again.`);
-    this.form.refuse(error);
+    this.say(this.form.refuse(error) ? "" : `The server ended the stream: ${error.code}. Apply starts it again.`);
   }
 
   empty(text) {
@@ -181,8 +180,12 @@ export class Pane {
   }
 
   chosen(row) {
-    if (row) this.drawer.look(row, true);
-    else this.drawer.clear();
+    if (row) {
+      this.drawer.look(row, true);
+      this.list.clear(this.drawer.root);
+    } else {
+      this.drawer.clear();
+    }
     this.figures();
   }
 
