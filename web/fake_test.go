@@ -24,10 +24,14 @@ type fake struct {
 	ended     chan struct{}
 	refuse    bool
 	void      string // what a request with an id is answered with, once
+	older     string // what a request for older records is answered with: a reason of a gap, or "forbidden"
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case r.URL.Path == "/v1/streams/market.ticks":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"stream":"market.ticks","partitions":6,"content":"json","subscribe":true,"publish":false,"replay_ms":600000}`)
 	case r.URL.Path == "/v1/streams":
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"streams":[{"stream":"market.ticks","partitions":6,"content":"json","publish":false},`+
@@ -36,6 +40,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			`{"stream":"shop.orders","partitions":3,"publish":false},{"stream":"wiki.edits","partitions":3,"publish":false}]}`)
 	case strings.HasSuffix(r.URL.Path, "/events"):
 		f.events(w, r)
+	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/records"):
+		f.page(w, r)
 	case r.Method == http.MethodPost:
 		body, _ := io.ReadAll(r.Body)
 		f.mu.Lock()
@@ -46,6 +52,24 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		web.Handler().ServeHTTP(w, r)
 	}
+}
+
+// page answers a request for older records of a partition: there are none.
+func (f *fake) page(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	older := f.older
+	f.mu.Unlock()
+	if older == "forbidden" {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"title":"Forbidden","status":403,"detail":"not for you","code":"forbidden","retryable":false,"action":"stop"}`)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	partition, offset := 0, 0
+	_, _ = fmt.Sscanf(r.URL.Query().Get("from"), "offset:%d:%d", &partition, &offset)
+	_, _ = fmt.Fprintf(w, `{"records":[],"gaps":[{"type":"gap","stream":"market.ticks","partition":%d,"from":%d,"to":%d,"reason":%q}],"cursor":"v1.0","caught_up":true}`,
+		partition, offset, offset+50, older)
 }
 
 func (f *fake) events(w http.ResponseWriter, r *http.Request) {
@@ -77,6 +101,9 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 	}
 	offset, _ := strconv.Atoi(strings.TrimPrefix(last, "v1."))
+	if last == "" {
+		offset = 1000
+	}
 	say("retry: 100\nevent: sluice.ready\nid: v1.%d\ndata: {\"type\":\"ready\"}", offset)
 	stream := strings.Split(r.URL.Path, "/")[3]
 	if stream == "chat.lobby" {
@@ -91,7 +118,7 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	for i := 0; ; i++ {
 		offset++
 		p := offset * 7 % 6
-		say(`data: {"type":"event","stream":%q,"partition":%d,"offset":%d,"ts":%d,"key":%q,"headers":[["source","demo"]],"data":{"symbol":%q,"price":%d.%02d,"seq":90071992547409931,"bid":[100,101.5],"halted":false,"note":null}}`+"\nid: v1.%d",
+		say(`data: {"type":"event","stream":%q,"partition":%d,"offset":%d,"ts":%d,"key":%q,"headers":[["source","demo"]],"data":{"symbol":%q,"price":%d.%02d,"seq":90071992547409931,"bid":[100,101.5],"halted":false,"note":"<img src=x onerror=alert(1)>"}}`+"\nid: v1.%d",
 			stream, p, offset, time.Now().UnixMilli(), symbols[p], symbols[p], 90+offset%20, offset%100, offset)
 		if i == 30 {
 			say("event: sluice.caught_up\nid: v1.%d\ndata: {\"type\":\"caught_up\"}", offset)

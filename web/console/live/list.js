@@ -80,7 +80,8 @@ export class List {
   }
 
   scrollTo(top) {
-    this.element.scrollTop = this.top = Math.max(0, top);
+    this.element.scrollTop = top;
+    this.top = this.element.scrollTop; // within the bounds
     this.changed = true;
   }
 

@@ -136,7 +136,9 @@ function open(root, context) {
 
   return {
     follow(parameters) {
-      if (streams && !same(parse(parameters), reads())) showAddress(parameters);
+      if (!streams) return;
+      if (panes.length && !parameters.get("stream")) changed();
+      else if (!same(parse(parameters), reads())) showAddress(parameters);
     },
     close() {
       closed = true;
