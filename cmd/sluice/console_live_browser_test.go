@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -180,6 +181,39 @@ func TestConsoleLivePrograms(t *testing.T) {
 	waitFor(ctx, t, `printed.some((p) => p.startsWith("`+partition+` "))`)
 	if got := evaluated(ctx, t, `printed.find((p) => p.startsWith("`+partition+` ")).split(" ")[1]`); got != offset {
 		t.Errorf("JavaScript begins at offset %s of partition %s, want %s", got, partition, offset)
+	}
+}
+
+// Those for a principal with a token take it from the environment, and texts of any kind are quoted.
+func TestConsoleLiveProgramsWithAToken(t *testing.T) {
+	t.Parallel()
+	ctx, _ := openLive(t, "", nil)
+	do(ctx, t, `import(new URL("live/programs.js", document.querySelector("script[type=module]").src)).then(({ programs }) => { window.programs = programs })`)
+	waitFor(ctx, t, `window.programs !== undefined`)
+	written := func(language string) string {
+		return evaluated(ctx, t, `programs["`+language+`"]({ base: "http://127.0.0.1:1/", stream: "a.b", from: "offset:0:1", key: "it's \"ü\" \\ $x", filter: "data.x == 'y'", token: true })`)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "read.go"), written("Go"))
+	write(t, filepath.Join(dir, "read.py"), written("Python"))
+	write(t, filepath.Join(dir, "read.sh"), strings.Replace(written("curl"), "curl", `printf '%s\n'`, 1))
+	python := program(t, "python3")
+	for name, command := range map[string]string{
+		"Go": "gofmt -l . && go vet read.go", "Python": python + " -B -c 'import ast; ast.parse(open(\"read.py\").read())'",
+		"curl": "test \"$(sh read.sh)\" = \"$(cat want)\"",
+	} {
+		write(t, filepath.Join(dir, "want"), "-N\n-G\nhttp://127.0.0.1:1/v1/streams/a.b/events\n--data-urlencode\nfrom=offset:0:1\n--data-urlencode\nkey=it's \"ü\" \\ $x\n"+
+			"--data-urlencode\nfilter=data.x == 'y'\n-H\nAuthorization: Bearer a.token\n")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=", "SLUICE_TOKEN=a.token")
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	for _, language := range []string{"curl", "JavaScript", "Go", "Python"} {
+		if text := written(language); !strings.Contains(text, "SLUICE_TOKEN") && !strings.Contains(text, `prompt("A token")`) {
+			t.Errorf("%s takes no token:\n%s", language, text)
+		}
 	}
 }
 

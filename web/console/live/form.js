@@ -1,5 +1,7 @@
 // The form of a pane: where to start, which key, which filter, and what is wrong with them.
 
+import { el } from "../shared/dom.js";
+
 let forms = 0;
 
 export class Form {
@@ -43,6 +45,7 @@ export class Form {
     const name = named ?? (code === "bad_filter" ? "filter" : code === "bad_cursor" ? "from" : "");
     const places = errors.filter((e) => !message.includes(e.message)).map((e) => `${e.pointer || ""} ${e.message}`.trim());
     this.fault.textContent = [`${code}: ${message}`, ...places].join(" · ");
+    if (name === "filter") this.fault.append(" ", el("a", { href: "docs/PROTOCOL#filters" }, "How filters are written"));
     this.fault.hidden = false;
     const field = this.fields[name];
     field?.setAttribute("aria-invalid", "true");
