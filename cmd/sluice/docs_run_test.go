@@ -24,9 +24,14 @@ const soon = time.Minute
 // documented is the server's address in the documents.
 const documented = "127.0.0.1:8080"
 
-// startDev runs dev until the test has ended, and returns its address. The rates are those of demo
-// streams, which may be nil.
-func startDev(t *testing.T, rates map[string]string) (address string) {
+// startDev runs dev until the test has ended, and returns its address.
+func startDev(t *testing.T) (address string) {
+	t.Helper()
+	return startDevAt(t, nil)
+}
+
+// startDevAt is startDev with other rates of demo streams.
+func startDevAt(t *testing.T, rates map[string]string) (address string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	printed, out := io.Pipe()
