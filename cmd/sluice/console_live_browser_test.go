@@ -19,7 +19,7 @@ import (
 // openLive shows the view Live of a server of dev.
 func openLive(t *testing.T, hash string, rates map[string]string) (ctx context.Context, address string) {
 	t.Helper()
-	address = startDevAt(t, rates)
+	address = startDevWith(t, devFlags{rates: rates})
 	ctx = startChromium(t, program(t, "chromium"))
 	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+address+"/"+hash)); err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func TestConsoleLiveLoad(t *testing.T) {
 		most float64 // of real time
 	}{{1000, 0.6}, {5000, 0.9}} {
 		t.Run(fmt.Sprintf("%d records a second", c.rate), func(t *testing.T) {
-			address := startDevAt(t, map[string]string{"market.ticks": fmt.Sprint(c.rate)})
+			address := startDevWith(t, devFlags{rates: map[string]string{"market.ticks": fmt.Sprint(c.rate)}, history: time.Second})
 			ctx := startChromium(t, program(t, "chromium"))
 			if err := chromedp.Do(ctx, chromedp.Navigate("http://"+address+"/#stream=market.ticks&from=latest")); err != nil {
 				t.Fatal(err)
