@@ -3,26 +3,35 @@
 import { el } from "../shared/dom.js";
 import { server, streamPath } from "../shared/server.js";
 
-// How many streams are compared, by how many of their newest records, and for how long, in ms.
+// How many streams are compared, by how many of their newest records. How long is waited, in ms: for
+// the first that has records, and then for others, since one that is missing answers late.
 const compared = 8;
 const newest = 20;
-const patience = 2000;
+const patience = 10000;
+const grace = 1000;
 
 // busiest returns the stream to which most is written: the one that has newer records than others
 // among its newest.
 export async function busiest(streams) {
   if (streams.length < 2) return streams[0]?.stream;
-  const signal = AbortSignal.timeout(patience);
-  const ranked = await Promise.all(streams.slice(0, compared).map(async ({ stream }) => {
+  const aborting = new AbortController();
+  const found = [];
+  const look = async ({ stream }) => {
     try {
-      const { records } = await server.get(`${streamPath(stream, "/records")}?from=last:${newest}&limit=${newest}`, signal);
-      return { stream, n: records.length, ts: records[0]?.ts ?? 0 };
+      const { records } = await server.get(`${streamPath(stream, "/records")}?from=last:${newest}&limit=${newest}`, aborting.signal);
+      if (records.length) found.push({ stream, n: records.length, ts: records[0].ts ?? 0 });
     } catch {
-      return { stream, n: 0, ts: 0 }; // that it cannot be read is said when it is chosen
+      // That it cannot be read is said when it is chosen.
     }
-  }));
-  ranked.sort((a, b) => b.n - a.n || b.ts - a.ts);
-  return ranked[0].stream;
+  };
+  await new Promise((resolve) => {
+    setTimeout(resolve, patience);
+    const looked = (stream) => look(stream).then(() => found.length && setTimeout(resolve, grace));
+    Promise.all(streams.slice(0, compared).map(looked)).then(resolve);
+  });
+  aborting.abort();
+  found.sort((a, b) => b.n - a.n || b.ts - a.ts);
+  return found[0]?.stream ?? streams[0].stream;
 }
 
 // facts says what is known of a stream, in a line.
