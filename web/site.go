@@ -28,6 +28,12 @@
 // contains, its styles, and its modules, of which view.js is the first. live shows streams,
 // publish writes to them; docs is what the documents have of their own: their search, and
 // examples that run against the server that they come from; shared is what several views use.
+//
+// live shows streams: view.js the view, streams.js their list, address.js what the address says,
+// pane.js one stream with its form.js, chart.js and latency.js. Records come by feed.js, which
+// is the JavaScript client with tap.js on its texts, are held by rows.js in two of ring.js, and
+// are drawn by list.js, each as row.js says. past.js and history.js fetch older ones. drawer.js
+// shows one record, with value.js, positions.js and programs.js.
 package web
 
 import (

@@ -36,8 +36,8 @@ const shown = "127.0.0.1:8080"
 // isAlive is true once the console shows a stream that has been live for most of a
 // minute, so that the chart is full.
 const isAlive = `document.getElementById("state").dataset.state === "live" &&
-	document.querySelectorAll(".row").length > 20 &&
-	[...document.querySelectorAll("#chart rect")].filter((bar) => bar.getAttribute("height") > 0).length > 50`
+	document.querySelectorAll(".row").length > 10 &&
+	[...document.querySelectorAll(".chart rect")].filter((bar) => bar.getAttribute("height") > 0).length > 50`
 
 type shot struct {
 	url, file     string
@@ -83,7 +83,7 @@ func run(ctx context.Context, s shot) (err error) {
 			return err
 		}
 		defer stop()
-		s.url, s.maps = "http://"+shown+"/#stream=market.ticks&from=-1m", "MAP "+shown+" "+address
+		s.url, s.maps = "http://"+shown+"/#live?stream=market.ticks&from=-1m", "MAP "+shown+" "+address
 		return s.take(ctx, dir, isAlive)
 	}
 	return s.take(ctx, dir, `document.readyState === "complete"`)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type devFlags struct {
 	streams                       []string
 	rates                         map[string]string
 	seed                          uint64
+	history                       time.Duration // that demo streams begin with; devHistory if zero
 }
 
 func newDev() *cobra.Command {
@@ -107,7 +109,7 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 		Topics:         own,
 		PartitionBytes: devPartitionBytes,
 		Rates:          rates,
-		History:        devHistory,
+		History:        cmp.Or(chosen.history, devHistory),
 		Seed:           chosen.seed,
 		Logger:         log.With("component", "embedded"),
 	})

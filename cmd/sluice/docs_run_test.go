@@ -29,12 +29,21 @@ const documented = "127.0.0.1:8080"
 // startDev runs dev until the test has ended, and returns its address.
 func startDev(t *testing.T) (address string) {
 	t.Helper()
+	return startDevWith(t, devFlags{})
+}
+
+// startDevWith is startDev with other rates, or a shorter history, of the demo streams.
+func startDevWith(t *testing.T, demo devFlags) (address string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	printed, out := io.Pipe()
 	var errs bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", kafkaListen: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
+		ended <- runDev(ctx, devFlags{
+			listen: "127.0.0.1:0", admin: "127.0.0.1:0", kafkaListen: "127.0.0.1:0", level: "warn", seed: 1,
+			rates: demo.rates, history: demo.history,
+		}, out, &errs)
 		_ = out.Close()
 	}()
 	t.Cleanup(func() {

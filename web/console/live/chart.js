@@ -1,18 +1,35 @@
-// Events a second: the figure and the last minute as bars.
+// Records a second: the figure and the last minute as bars.
 
 const seconds = 60;
 const svg = "http://www.w3.org/2000/svg";
 
+// bars returns rectangles side by side in a picture.
+export function bars(element, n) {
+  return Array.from({ length: n }, (_, i) => {
+    const bar = document.createElementNS(svg, "rect");
+    bar.setAttribute("x", i + 0.12);
+    bar.setAttribute("width", 0.76);
+    element.append(bar);
+    return bar;
+  });
+}
+
+// setHeights draws bars that are at most as high as the picture.
+export function setHeights(all, values, height) {
+  const most = Math.max(1, ...values);
+  all.forEach((bar, i) => {
+    const h = (values[i] / most) * (height - 1);
+    if (bar.drawn === h) return;
+    bar.drawn = h;
+    bar.setAttribute("y", height - h);
+    bar.setAttribute("height", h);
+  });
+}
+
 export class Chart {
   constructor(element, figure) {
     this.figure = figure;
-    this.bars = Array.from({ length: seconds }, (_, i) => {
-      const bar = document.createElementNS(svg, "rect");
-      bar.setAttribute("x", i + 0.12);
-      bar.setAttribute("width", 0.76);
-      element.append(bar);
-      return bar;
-    });
+    this.bars = bars(element, seconds);
     this.bars.at(-1).classList.add("now");
     this.reset();
   }
@@ -21,11 +38,12 @@ export class Chart {
     this.counts = new Array(seconds).fill(0);
     this.second = Math.floor(Date.now() / 1000);
     this.began = this.second;
+    this.waiting = 0;
   }
 
-  count(n) {
-    this.advance();
-    this.counts[seconds - 1] += n;
+  // count is called for every record, so it only counts.
+  count() {
+    this.waiting++;
   }
 
   advance() {
@@ -36,16 +54,13 @@ export class Chart {
       this.counts.push(0);
     }
     if (passed) this.second = now;
+    this.counts[seconds - 1] += this.waiting;
+    this.waiting = 0;
   }
 
   draw() {
     this.advance();
-    const most = Math.max(1, ...this.counts);
-    this.counts.forEach((n, i) => {
-      const height = (n / most) * 19;
-      this.bars[i].setAttribute("y", 20 - height);
-      this.bars[i].setAttribute("height", height);
-    });
+    setHeights(this.bars, this.counts, 20);
     // The last whole seconds; the present one has only begun, and so had the
     // first.
     const whole = Math.min(3, Math.max(1, this.second - this.began - 1));

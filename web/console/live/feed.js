@@ -1,109 +1,53 @@
-// The connection: an EventSource that comes back where the browser gives up.
+// One subscription of a pane, by the JavaScript client, which comes back after every loss of the
+// connection and continues after the last record. Its WebSocket carries all panes: browsers open
+// only six connections at a time over HTTP/1.1, so event streams of several pages would starve.
 
-// A browser's EventSource reconnects by itself after a lost connection, but
-// stops for good at any status but 200, which a proxy in front of a server that
-// restarts may well answer. Then another one is opened, from the last id.
-const leastWait = 500;
-const mostWait = 15000;
+import { Tap } from "./tap.js";
+
+// Codes for which another token is needed.
+const needToken = ["token_expired", "unauthenticated", "revoked", "auth_timeout"];
+
+// connection returns a client that reads for all panes, and the tap on it.
+export function connection(server) {
+  const tap = new Tap();
+  const { WebSocket, fetch } = tap;
+  const client = server.client({ lines: true, transports: ["websocket", "sse"], WebSocket, fetch });
+  return { client, tap };
+}
 
 export class Feed {
-  // on has: state(kind, text), event(text), gap(object), caughtUp(), refused(object),
-  // anew(object): the position was void, and the stream begins again without it
-  constructor(on) {
-    this.on = on;
-    this.source = null;
-    this.timer = 0;
+  // on has: state(kind, text), record(event, text), gap(gap, text), live(), and
+  // refused(error, needsToken).
+  constructor({ client, tap }, stream, { from, key, filter }, on) {
+    const sub = client.subscribe(stream, { from, ...(key && { key }), ...(filter && { filter }) });
+    this.sub = sub;
+    sub.on("event", (event) => on.record(event, tap.text(event)));
+    sub.on("gap", (gap) => on.gap(gap, JSON.stringify(gap)));
+    sub.on("subscribed", () => on.state("working", "Catching up"));
+    sub.on("caughtup", () => on.live());
+    sub.on("state", ({ state, error, retryIn }) => {
+      switch (state) {
+        case "connecting": return on.state("working", "Connecting");
+        case "live": return on.state("live", "Live");
+        case "stale": return on.state("working", "Kafka is unavailable");
+        case "waiting": return on.state("working", waiting(error, retryIn));
+        case "closed": return error && on.refused(error, needToken.includes(error.code) || error.action === "reauthenticate");
+      }
+    });
   }
 
-  open(stream, parameters) {
-    this.close();
-    this.stream = stream;
-    this.parameters = parameters;
-    this.last = "";
-    this.positioned = false; // whether the server has told a position since the start
-    this.attempts = 0;
-    this.connect();
+  get cursor() {
+    return this.sub.cursor;
   }
 
   close() {
-    clearTimeout(this.timer);
-    this.source?.close();
-    this.source = null;
+    this.sub.close();
   }
+}
 
-  connect() {
-    const query = new URLSearchParams(this.parameters);
-    query.set("errors", "stream");
-    if (this.last) query.set("last_event_id", this.last);
-    const source = new EventSource(`v1/streams/${encodeURIComponent(this.stream)}/events?${query}`);
-    this.source = source;
-    this.on.state("working", "Connecting");
-
-    const mine = (handle) => (event) => {
-      if (this.source !== source) return;
-      if (event.lastEventId && event.type !== "sluice.close") {
-        this.last = event.lastEventId;
-        this.positioned = true;
-      }
-      handle(event);
-    };
-    const parsed = (handle) => mine((event) => {
-      try {
-        handle(JSON.parse(event.data));
-      } catch (fault) {
-        if (!(fault instanceof SyntaxError)) throw fault;
-      }
-    });
-
-    source.addEventListener("open", mine(() => {
-      this.on.state("working", "Catching up");
-    }));
-    source.addEventListener("message", mine((event) => {
-      this.attempts = 0;
-      this.on.event(event.data);
-    }));
-    source.addEventListener("sluice.caught_up", mine(() => {
-      this.attempts = 0;
-      this.on.state("live", "Live");
-      this.on.caughtUp();
-    }));
-    source.addEventListener("sluice.cursor", mine(() => {}));
-    source.addEventListener("sluice.ready", mine(() => {}));
-    source.addEventListener("sluice.gap", parsed((gap) => this.on.gap(gap)));
-    source.addEventListener("sluice.status", parsed((status) => {
-      if (status.live) this.on.state("live", "Live");
-      else this.on.state("working", "Kafka is unavailable");
-    }));
-    source.addEventListener("sluice.close", parsed((closing) => {
-      if (closing.action === "resync" && this.positioned) {
-        this.on.anew(closing);
-        this.last = "";
-        this.positioned = false;
-        this.again(closing.retry_after_ms);
-        return;
-      }
-      // Without a position, it is what the page asks for that cannot be had.
-      if (["stop", "resync", "reauthenticate"].includes(closing.action)) {
-        this.close();
-        this.on.refused(closing);
-        return;
-      }
-      // The server says how long to wait; the browser follows its retry field.
-      this.on.state("working", "The server asks to wait");
-    }));
-    source.addEventListener("error", mine(() => {
-      if (source.readyState === EventSource.CLOSED) this.again();
-      else this.on.state("working", "Reconnecting");
-    }));
-  }
-
-  // again opens another source after a while: the one that the server asks for, else with
-  // full jitter.
-  again(asked) {
-    this.source?.close();
-    this.source = null;
-    const most = Math.min(mostWait, leastWait * 2 ** this.attempts++);
-    this.on.state("working", "Reconnecting");
-    this.timer = setTimeout(() => this.connect(), asked ?? leastWait / 2 + Math.random() * most);
-  }
+function waiting(error, ms) {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  return error?.code && error.code !== "connection_lost"
+    ? `The server asks to wait (${error.code}), again in ${seconds} s`
+    : `Reconnecting in ${seconds} s`;
 }

@@ -1,248 +1,150 @@
-// The view Live: streams, what is read of one, and the parts that show it.
+// The view Live: the streams, and panes side by side, each with what is read of one.
 
-import { Chart } from "./chart.js";
-import { Feed } from "./feed.js";
-import { List } from "./list.js";
-import { $ } from "../shared/dom.js";
+import { $, el } from "../shared/dom.js";
+import { Refused, explained, server } from "../shared/server.js";
 import { setState } from "../shared/state.js";
+import { format, parse, same, start } from "./address.js";
+import { connection } from "./feed.js";
+import { Pane } from "./pane.js";
+import { Menu, busiest } from "./streams.js";
 
-// How often the page is drawn, and how often a server that does not answer is
-// asked for its streams, in ms.
-const drawEvery = 200;
+// How often the lists are drawn, how many of these turns the figures take, and how often a server
+// that does not answer is asked for its streams, in ms.
+const drawEvery = 100;
+const figuresEvery = 5;
 const askEvery = 2000;
+
+// How many streams are shown side by side.
+const mostPanes = 4;
 
 export const live = { name: "live", title: "Live", open };
 
 function open(root, context) {
-  const list = new List({ list: $("events"), empty: $("empty"), detail: $("detail"), title: $("detail-title"), follow: $("follow") });
-  const chart = new Chart($("chart"), $("rate"));
+  const link = connection(server);
+  const menu = new Menu($("streams"), { choose, add });
+  let streams = null; // once the server has answered
+  let panes = [];
+  let active = null; // the pane that was used last
+  let closed = false;
 
-  let streams = [];
-  let chosen = "";
-  let paused = false;
-  let behind = 0; // events since the pause
-  let received = 0;
-  let gaps = 0;
-  let live = false; // what was asked for of the past has come
-  let partitions = new Set();
+  const reads = () => panes.map((pane) => pane.read);
 
-  const feed = new Feed({
-    state: setState,
-    event(text) {
-      received++;
-      chart.count(1);
-      const partition = /"partition":(\d+)/.exec(text);
-      if (partition) partitions.add(partition[1]);
-      keep({ text });
-    },
-    gap(gap) {
-      gaps++;
-      keep({ gap, text: JSON.stringify(gap) });
-    },
-    caughtUp() {
-      // Beside what a replay brings in a second, nothing live can be seen.
-      if (!live) chart.reset();
-      live = true;
-      $("empty").textContent = "Nothing yet. Events appear here as they are written.";
-    },
-    anew(closing) {
-      // Everything since the start comes again, and what could not be continued may be missing.
-      clear();
-      live = false;
-      $("empty").textContent = `The position could not be used any more (${closing.code ?? "no reason given"}), and records may be missing. Reading from the start again.`;
-      gaps++;
-      keep({ gap: closing, text: JSON.stringify(closing) });
-    },
-    refused(closing) {
-      setState("failed", closing.message ?? closing.code ?? "Refused");
-      $("empty").textContent = `The server ended the stream: ${closing.code ?? "no reason given"}. Apply starts it again.`;
-    },
-  });
-
-  function keep(item) {
-    if (paused) behind++;
-    list.add(item);
+  // changed brings the address and the header in line with the panes.
+  function changed() {
+    if (!panes.length) return;
+    context.note("live", format(reads()));
+    document.title = `${panes.map((pane) => pane.read.stream).join(", ")} · Sluice`;
+    const worst = ["failed", "working", "live"].map((kind) => panes.find((pane) => pane.state.kind === kind)).find(Boolean);
+    if (!worst) return;
+    const of = panes.length > 1 && worst.state.kind !== "live" ? `${worst.read.stream}: ` : "";
+    setState(worst.state.kind, of + worst.state.text);
   }
 
-
-  function draw() {
-    chart.draw();
-    $("received").textContent = received.toLocaleString();
-    $("partitions").textContent = partitions.size;
-    $("gaps").textContent = gaps;
-    const label = paused ? `Resume (${behind.toLocaleString()} new)` : "Pause";
-    if ($("pause").textContent !== label) $("pause").textContent = label;
-    if (!paused) list.draw();
+  // make puts a pane in a place, instead of the one that is there.
+  function make(read, place) {
+    const info = streams.find((stream) => stream.stream === read.stream);
+    const pane = new Pane(read, info, link, { changed, remove: () => remove(pane) });
+    const old = panes[place];
+    if (old) old.root.replaceWith(pane.root);
+    else $("panes").append(pane.root);
+    old?.close();
+    panes[place] = pane;
+    pane.root.addEventListener("focusin", () => { active = pane; });
+    pane.root.addEventListener("pointerdown", () => { active = pane; });
+    pane.start();
+    return pane;
   }
 
-  function setPaused(on) {
-    paused = on;
-    behind = 0;
-    $("pause").setAttribute("aria-pressed", String(on));
-    draw();
+  function arrange() {
+    $("panes").dataset.panes = panes.length;
+    menu.mark(panes.map((pane) => pane.read.stream), panes.length < mostPanes);
+    changed();
   }
 
-  function clear() {
-    received = gaps = behind = 0;
-    partitions = new Set();
-    list.clear();
-    chart.reset();
-    draw();
+  function show(wanted) {
+    for (const pane of panes.splice(0)) pane.close();
+    wanted.slice(0, mostPanes).forEach((read, i) => make(read, i));
+    active = panes[0];
+    arrange();
   }
 
-  // start reads the chosen stream from where the form says.
-  function start() {
-    if (!chosen) return;
-    const from = $("from").value;
-    const key = $("key").value;
-    clear();
-    setPaused(false);
-    live = false;
-    $("empty").textContent = "Waiting for events.";
-    const parameters = [["from", from]];
-    if (key) parameters.push(["key", key]);
-    feed.open(chosen, parameters);
-    context.note("live", [["stream", chosen], ...parameters]);
-    const url = new URL(`v1/streams/${encodeURIComponent(chosen)}/events`, document.baseURI);
-    url.hash = "";
-    url.search = new URLSearchParams(parameters).toString().replaceAll("%3A", ":");
-    $("curl").textContent = `curl -N '${url.href.replaceAll("'", "%27")}'`;
-    document.title = `${chosen} · Sluice`;
+  // choose shows a stream in the pane that was used last.
+  function choose(stream) {
+    const place = Math.max(0, panes.indexOf(active));
+    active = make({ stream, from: panes[place]?.read.from ?? start, key: "", filter: "" }, place);
+    arrange();
   }
 
-  function choose(name) {
-    chosen = name;
-    const stream = streams.find((s) => s.name === name) ?? { name };
-    $("stream-name").textContent = name;
-    $("stream-facts").textContent = facts(stream);
-    for (const button of $("streams").querySelectorAll("button")) {
-      const is = button.dataset.stream === name;
-      button.setAttribute("aria-current", String(is));
-      if (is) button.scrollIntoView({ block: "nearest", inline: "nearest" });
-    }
-    start();
-    describe(name);
+  function add(stream) {
+    if (panes.length >= mostPanes) return;
+    active = make({ stream, from: start, key: "", filter: "" }, panes.length);
+    arrange();
+    active.root.scrollIntoView({ block: "nearest" });
   }
 
-  // describe asks for what the server knows of a stream only once it is read.
-  async function describe(name) {
-    try {
-      const response = await fetch(`v1/streams/${encodeURIComponent(name)}`);
-      const stream = normal(await response.json());
-      if (response.ok && name === chosen) $("stream-facts").textContent = facts(stream);
-    } catch {
-      // The facts are an ornament; that the server is away, the feed tells.
-    }
-  }
-
-  function facts(stream) {
-    const n = stream.partitions;
-    return [
-      n ? `${n} partition${n === 1 ? "" : "s"}` : "",
-      stream.content ?? "",
-      stream.publish === false ? "read only" : "",
-    ].filter(Boolean).join(" · ");
-  }
-
-  // normal takes a stream as the server tells of it.
-  function normal(stream) {
-    if (typeof stream === "string") return { name: stream };
-    const partitions = Array.isArray(stream.partitions) ? stream.partitions.length : stream.partitions;
-    return { ...stream, name: stream.stream ?? stream.name, partitions };
-  }
-
-  function listStreams() {
-    $("streams").replaceChildren(...streams.map((stream) => {
-      const item = document.createElement("li");
-      const button = document.createElement("button");
-      const name = document.createElement("span");
-      button.type = "button";
-      button.dataset.stream = stream.name;
-      name.textContent = stream.name;
-      button.append(name);
-      if (stream.partitions) {
-        const small = document.createElement("small");
-        small.textContent = stream.partitions;
-        small.title = "partitions";
-        button.append(small);
-      }
-      button.addEventListener("click", () => choose(stream.name));
-      item.append(button);
-      return item;
-    }));
+  function remove(pane) {
+    pane.close();
+    panes = panes.filter((other) => other !== pane);
+    active = panes[0];
+    arrange();
+    active.list.element.focus({ preventScroll: true });
   }
 
   // load asks for the streams, until the server answers.
   async function load() {
-    let response;
     try {
-      response = await fetch("v1/streams", { headers: { accept: "application/json" } });
-    } catch {
-      setState("working", "The server does not answer");
-      setTimeout(load, askEvery);
+      streams = (await server.streams()).filter((stream) => stream.subscribe !== false);
+    } catch (error) {
+      if (closed) return;
+      if (error instanceof Refused && error.status < 500) refused(error);
+      else {
+        setState("working", error instanceof Refused ? `The server answers ${error.status}` : "The server does not answer");
+        setTimeout(() => closed || load(), askEvery);
+      }
       return;
     }
-    if (response.status === 401 || response.status === 403) {
-      setState("failed", "Not allowed");
-      $("streams-note").textContent = "This server requires a token, which this page cannot send. To show streams here, add an anonymous grant.";
-      $("empty").textContent = "A token is required.";
-      return;
-    }
-    if (!response.ok) {
-      setState("working", `The server answers ${response.status}`);
-      setTimeout(load, askEvery);
-      return;
-    }
-    const answer = await response.json();
-    streams = (Array.isArray(answer) ? answer : answer.streams ?? [])
-      .map(normal)
-      .filter((s) => s.name && s.subscribe !== false)
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-    listStreams();
+    if (closed) return;
+    menu.fill(streams);
     $("streams-note").textContent = streams.length ? "" : "There are no streams that you are allowed to read.";
-    const wanted = context.parameters;
-    if (wanted.get("key")) $("key").value = wanted.get("key");
-    if (wanted.get("from")) setFrom(wanted.get("from"));
-    const first = streams.find((s) => s.name === wanted.get("stream")) ?? streams[0];
-    if (first) choose(first.name);
+    await showAddress(context.parameters);
+  }
+
+  async function showAddress(parameters) {
+    const wanted = parse(parameters);
+    if (!wanted[0].stream) {
+      setState("working", "Looking for records");
+      wanted[0].stream = await busiest(streams) ?? "";
+      if (closed) return;
+    }
+    if (wanted[0].stream) show(wanted);
     else setState("idle", "No streams");
   }
 
-  // setFrom chooses a start, also one that is not offered.
-  function setFrom(from) {
-    const select = $("from");
-    if (![...select.options].some((option) => option.value === from)) select.append(new Option(from, from));
-    select.value = from;
+  function refused(error) {
+    setState("failed", error.status === 401 ? "A token is needed" : "Not allowed");
+    $("streams-note").replaceChildren(`${explained(error)} `, el("a", { href: "#connect" }, "Enter a token"));
   }
 
-  async function copy(button, text) {
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-    } catch {
-      button.textContent = "Not possible";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  }
-
-  $("reading").addEventListener("submit", (event) => {
-    event.preventDefault();
-    start();
-  });
-  $("from").addEventListener("change", start);
-  $("key").addEventListener("search", start);
-  $("pause").addEventListener("click", () => setPaused(!paused));
-  $("clear").addEventListener("click", clear);
-  $("copy").addEventListener("click", () => copy($("copy"), list.shown ?? ""));
-  $("curl-copy").addEventListener("click", () => copy($("curl-copy"), $("curl").textContent));
-  const drawing = setInterval(draw, drawEvery);
+  let turn = 0;
+  const drawing = setInterval(() => {
+    if (document.hidden) return;
+    turn++;
+    for (const pane of panes) pane.tick(turn % figuresEvery === 0);
+  }, drawEvery);
   setState("working", "Loading");
   load();
 
   return {
+    follow(parameters) {
+      if (!streams) return;
+      if (panes.length && !parameters.get("stream")) changed();
+      else if (!same(parse(parameters), reads())) showAddress(parameters);
+    },
     close() {
+      closed = true;
       clearInterval(drawing);
-      feed.close();
+      for (const pane of panes) pane.close();
+      link.client.close();
     },
   };
 }

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// openLive shows the view Live of a server of dev.
+func openLive(t *testing.T, hash string, rates map[string]string) (ctx context.Context, address string) {
+	t.Helper()
+	address = startDevWith(t, devFlags{rates: rates})
+	ctx = startChromium(t, program(t, "chromium"))
+	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+address+"/"+hash)); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, address
+}
+
+func evaluated(ctx context.Context, t *testing.T, expression string) string {
+	t.Helper()
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return got
+}
+
+func do(ctx context.Context, t *testing.T, statements string) {
+	t.Helper()
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(() => {"+statements+"})(), true")); err != nil {
+		t.Fatalf("%s: %v", statements, err)
+	}
+}
+
+const isLive = `document.getElementById("state").dataset.state === "live"`
+
+// Without a stream in the address, the console shows one that has records. A filter with a fault
+// is refused in its place, and its text stays.
+func TestConsoleLiveFilter(t *testing.T) {
+	t.Parallel()
+	ctx, _ := openLive(t, "", map[string]string{"flights.positions": "0"})
+	waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length > 10`)
+
+	do(ctx, t, `document.querySelector("[data-stream='market.ticks']").click()`)
+	waitFor(ctx, t, isLive+` && document.querySelector(".stream-name").textContent === "market.ticks"`)
+	do(ctx, t, `document.querySelector(".filter").value = "data.price >"; document.querySelector(".reading").requestSubmit()`)
+	waitFor(ctx, t, `document.querySelector(".filter").getAttribute("aria-invalid") === "true" && document.querySelector(".filter").value === "data.price >"`)
+	waitFor(ctx, t, `/^bad_filter: .*line 1, column \d+/.test(document.getElementById(document.querySelector(".filter").getAttribute("aria-describedby")).textContent)`)
+
+	do(ctx, t, `document.querySelector(".filter").value = "partition == 3"; document.querySelector(".reading").requestSubmit()`)
+	waitFor(ctx, t, isLive+` && !document.querySelector(".filter").hasAttribute("aria-invalid") && document.querySelector(".fault").hidden`)
+	waitFor(ctx, t, `document.querySelectorAll(".row").length > 5 && [...document.querySelectorAll(".row")].every((row) => row.children[1].textContent.startsWith("3:"))`)
+	waitFor(ctx, t, `location.hash.includes("filter=partition")`)
+}
+
+// What is older than the records that are loaded comes at the end of the list, in the order of
+// time, down to the oldest that Kafka keeps. Its records have a cursor, from which reading goes on.
+func TestConsoleLiveHistory(t *testing.T) {
+	t.Parallel()
+	for _, filter := range []string{"", "data.status != 'shipped'"} {
+		t.Run(filter, func(t *testing.T) {
+			t.Parallel()
+			ctx, address := openLive(t, "#live?stream=shop.orders&from=last:5&filter="+strings.ReplaceAll(filter, " ", "%20"), map[string]string{"shop.orders": "2"})
+			waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length >= 5`)
+			do(ctx, t, `document.querySelector(".events").focus()`)
+			do(ctx, t, `document.querySelector(".older").click();
+				window.seen = new Map();
+				window.walking = setInterval(() => {
+					for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent);
+					const events = document.querySelector(".events");
+					if (document.querySelector(".held").textContent.startsWith("Loading")) return;
+					events.scrollTop += events.clientHeight / 2;
+				}, 20)`)
+			waitFor(ctx, t, `document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
+			waitFor(ctx, t, `(() => { const e = document.querySelector(".events"); return e.scrollHeight - e.scrollTop - e.clientHeight < 2 })()`)
+			do(ctx, t, `clearInterval(walking)`)
+
+			// Every record is there once, and those of a partition are in order.
+			if fault := evaluated(ctx, t, `(() => {
+				const next = {};
+				for (const [id, place] of [...seen].sort(([a], [b]) => a - b)) {
+					const [partition, offset] = place.split(":").map(Number);
+					if (offset <= next[partition] || (`+fmt.Sprint(filter == "")+` && offset !== (next[partition] ?? -1) + 1)) return place + " after " + next[partition];
+					next[partition] = offset;
+				}
+				return Object.keys(next).length === 3 ? "" : "partitions " + Object.keys(next);
+			})()`); fault != "" {
+				t.Errorf("the records are not in order: %s", fault)
+			}
+
+			if err := chromedp.Do(ctx, chromedp.KeyEvent(kb.End)); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(ctx, t, `document.querySelector(".cursor").textContent.startsWith("v1.")`)
+			oldest := evaluated(ctx, t, `document.querySelector(".row[aria-selected=true]").children[1].textContent`)
+			cursor := evaluated(ctx, t, `document.querySelector(".cursor").textContent`)
+			after := pageOf(t, address, "shop.orders", cursor)
+			if after[0] == oldest {
+				t.Errorf("the record %s comes again at the cursor after it", oldest)
+			}
+			partition, offset, _ := strings.Cut(oldest, ":")
+			var n int
+			_, _ = fmt.Sscan(offset, &n)
+			for _, place := range after {
+				if strings.HasPrefix(place, partition+":") {
+					if want := fmt.Sprintf("%s:%d", partition, n+1); place != want {
+						t.Errorf("after %s the cursor has %s, want %s", oldest, place, want)
+					}
+					break
+				}
+			}
+		})
+	}
+}
+
+// pageOf returns the places of the records of a page.
+func pageOf(t *testing.T, address, stream, from string) (places []string) {
+	t.Helper()
+	answer := get(t.Context(), t, "http://"+address+"/v1/streams/"+stream+"/records?limit=50&from="+from)
+	defer func() { _ = answer.Body.Close() }()
+	var page struct {
+		Records []struct{ Partition, Offset int }
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&page); err != nil || answer.StatusCode != http.StatusOK || len(page.Records) == 0 {
+		t.Fatalf("%s: %s, %v", from, answer.Status, err)
+	}
+	for _, r := range page.Records {
+		places = append(places, fmt.Sprintf("%d:%d", r.Partition, r.Offset))
+	}
+	return places
+}
+
+// The programs that the drawer shows for a record read from this record on, with the filter.
+func TestConsoleLivePrograms(t *testing.T) {
+	t.Parallel()
+	ctx, _ := openLive(t, "#live?stream=market.ticks&from=last:50&filter=data.symbol%20!=%20%22it%27s%22", nil)
+	waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length > 10`)
+	do(ctx, t, `document.querySelectorAll(".row")[8].click()`)
+	waitFor(ctx, t, `document.querySelector(".reads").textContent === "Read on from this record" && document.querySelector(".cursor").textContent.startsWith("v1.")`)
+	partition, offset, _ := strings.Cut(evaluated(ctx, t, `document.querySelector(".row[aria-selected=true]").children[1].textContent`), ":")
+	shown := func(language string) string {
+		do(ctx, t, `[...document.querySelectorAll(".languages button")].find((b) => b.textContent === "`+language+`").click()`)
+		return evaluated(ctx, t, `document.querySelector(".program").textContent`)
+	}
+	event := regexp.MustCompile(`"partition":` + partition + `,"offset":(\d+),`)
+	line := regexp.MustCompile(`^` + partition + ` (\d+) \S+ `)
+	// The first record of the partition is the chosen one.
+	first := func(language string, r *running, pattern *regexp.Regexp) {
+		t.Helper()
+		if got := r.until(pattern)[1]; got != offset {
+			t.Errorf("%s begins at offset %s of partition %s, want %s", language, got, partition, offset)
+		}
+		r.stop()
+	}
+
+	program(t, "curl")
+	first("curl", launch(t, t.TempDir(), nil, "sh", "-c", "exec "+shown("curl")), event)
+
+	file := filepath.Join(t.TempDir(), "read.py")
+	write(t, file, shown("Python"))
+	first("Python", launch(t, filepath.Dir(file), nil, program(t, "python3"), file), line)
+
+	file = filepath.Join(t.TempDir(), "read.go")
+	write(t, file, shown("Go"))
+	first("Go", launch(t, filepath.Dir(file), []string{"GOWORK=off", "GOFLAGS="}, "sh", "-c", "go build -o read read.go && exec ./read"), event)
+
+	script := shown("JavaScript")
+	do(ctx, t, `window.printed = []; console.log = (...what) => printed.push(what.slice(0, 3).join(" "));
+		(async () => {`+script+`})().catch((e) => printed.push("failed: " + e))`)
+	waitFor(ctx, t, `printed.some((p) => p.startsWith("`+partition+` "))`)
+	if got := evaluated(ctx, t, `printed.find((p) => p.startsWith("`+partition+` ")).split(" ")[1]`); got != offset {
+		t.Errorf("JavaScript begins at offset %s of partition %s, want %s", got, partition, offset)
+	}
+}
+
+// Those for a principal with a token take it from the environment, and texts of any kind are quoted.
+func TestConsoleLiveProgramsWithAToken(t *testing.T) {
+	t.Parallel()
+	ctx, _ := openLive(t, "", nil)
+	do(ctx, t, `import(new URL("live/programs.js", document.querySelector("script[type=module]").src)).then(({ programs }) => { window.programs = programs })`)
+	waitFor(ctx, t, `window.programs !== undefined`)
+	written := func(language string) string {
+		return evaluated(ctx, t, `programs["`+language+`"]({ base: "http://127.0.0.1:1/", stream: "a.b", from: "offset:0:1", key: "it's \"ü\" \\ $x", filter: "data.x == 'y'", token: true })`)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "read.go"), written("Go"))
+	write(t, filepath.Join(dir, "read.py"), written("Python"))
+	write(t, filepath.Join(dir, "read.sh"), strings.Replace(written("curl"), "curl", `printf '%s\n'`, 1))
+	python := program(t, "python3")
+	for name, command := range map[string]string{
+		"Go": "gofmt -l . && go vet read.go", "Python": python + " -B -c 'import ast; ast.parse(open(\"read.py\").read())'",
+		"curl": "test \"$(sh read.sh)\" = \"$(cat want)\"",
+	} {
+		write(t, filepath.Join(dir, "want"), "-N\n-G\nhttp://127.0.0.1:1/v1/streams/a.b/events\n--data-urlencode\nfrom=offset:0:1\n--data-urlencode\nkey=it's \"ü\" \\ $x\n"+
+			"--data-urlencode\nfilter=data.x == 'y'\n-H\nAuthorization: Bearer a.token\n")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=", "SLUICE_TOKEN=a.token")
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	for _, language := range []string{"curl", "JavaScript", "Go", "Python"} {
+		if text := written(language); !strings.Contains(text, "SLUICE_TOKEN") && !strings.Contains(text, `prompt("A token")`) {
+			t.Errorf("%s takes no token:\n%s", language, text)
+		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
