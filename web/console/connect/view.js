@@ -59,8 +59,9 @@ function open(root, context) {
 
   function showPrincipal() {
     const refused = fault !== null;
+    const unknown = fault?.status === 401 ? "nobody: the server refuses the request" : "not known: the server does not tell";
     $("connect-principal").replaceChildren(...[
-      fact("Principal", refused ? "nobody: the request was refused" : principal.principal || (principal.anonymous ? "anonymous" : "without a name")),
+      fact("Principal", refused ? unknown : principal.principal || (principal.anonymous ? "anonymous" : "without a name")),
       principal.tenant ? fact("Tenant", principal.tenant) : undefined,
       fact("Signs in with", token ? "the token" : principal.anonymous ? "nothing" : "what the browser sends by itself (a cookie or a certificate)"),
       refused ? undefined : fact("May operate the server", principal.admin ? "yes" : "no"),

@@ -74,7 +74,7 @@ export function fromJSONSchema(text) {
     for (const [name, value] of other) {
       const mine = all.get(name);
       if (mine === undefined) all.set(name, value);
-      else if (name === "properties" && mine instanceof Map && value instanceof Map) all.set(name, new Map([...value, ...mine]));
+      else if (name === "properties" && mine instanceof Map && value instanceof Map) all.set(name, new Map([...mine, ...[...value].filter(([of]) => !mine.has(of))]));
       else if (name === "required" && Array.isArray(mine) && Array.isArray(value)) all.set(name, [...mine, ...value]);
     }
   }
@@ -123,11 +123,10 @@ export function fromJSONSchema(text) {
     const get = (name) => schema.get(name);
     const figure = (name) => (get(name) instanceof Digits ? get(name).text : "");
     const bounds = hints(
-      figure("minimum") && `${get("exclusiveMinimum") === true ? "more than" : "at least"} ${figure("minimum")}`,
-      figure("exclusiveMinimum") && `more than ${figure("exclusiveMinimum")}`,
-      figure("maximum") && `${get("exclusiveMaximum") === true ? "less than" : "at most"} ${figure("maximum")}`,
-      figure("exclusiveMaximum") && `less than ${figure("exclusiveMaximum")}`,
-      figure("multipleOf") && `a multiple of ${figure("multipleOf")}`,
+      between(get("exclusiveMinimum") === true ? "" : figure("minimum"), get("exclusiveMaximum") === true ? "" : figure("maximum")),
+      above(get("exclusiveMinimum") === true ? figure("minimum") : figure("exclusiveMinimum"), "more than"),
+      above(get("exclusiveMaximum") === true ? figure("maximum") : figure("exclusiveMaximum"), "less than"),
+      above(figure("multipleOf"), "a multiple of"),
     );
     switch (type) {
       case "object": return objectOf(schema);
@@ -136,7 +135,7 @@ export function fromJSONSchema(text) {
         const rest = Array.isArray(get("items")) ? get("additionalItems") : get("items");
         return {
           kind: "array", least: Number(figure("minItems")) || 0,
-          hint: hints(figure("minItems") && `at least ${figure("minItems")}`, figure("maxItems") && `at most ${figure("maxItems")}`, get("uniqueItems") === true && "no value twice"),
+          hint: hints(between(figure("minItems"), figure("maxItems"), "items"), get("uniqueItems") === true && "no value twice"),
           item: (i) => shapeOf(first[i] ?? rest ?? true),
         };
       }
@@ -145,7 +144,7 @@ export function fromJSONSchema(text) {
         const pattern = typeof get("pattern") === "string" && `matches ${clipped(get("pattern"), 120)}`;
         return {
           kind: "text", now, unsure: Boolean(pattern) || (says !== undefined && !now), least: Number(figure("minLength")) || 0, most: Number(figure("maxLength") || 100),
-          hint: hints(says, figure("minLength") && `at least ${figure("minLength")} characters`, figure("maxLength") && `at most ${figure("maxLength")} characters`, pattern),
+          hint: hints(says, between(figure("minLength"), figure("maxLength"), "characters"), pattern),
         };
       }
       case "number": case "integer": {
@@ -176,6 +175,15 @@ export function fromJSONSchema(text) {
 
   return shapeOf(root);
 }
+
+// between says in what bounds a figure is, of some things.
+function between(least, most, things = "") {
+  const of = things && ` ${things}`;
+  if (least && most) return least === most ? `${least}${of}` : `${least} to ${most}${of}`;
+  return least ? `at least ${least}${of}` : most && `at most ${most}${of}`;
+}
+
+const above = (figure, words) => figure && `${words} ${figure}`;
 
 // names returns what references can name: $id, and anchors.
 function names(root) {

@@ -24,7 +24,7 @@ const mostFields = 60;
 export const clipped = (text, most = longest) =>
   typeof text !== "string" ? "" : text.length > most ? `${text.slice(0, most)}…` : text;
 
-export const json = (why = "", more = {}) => ({ kind: "json", why, ...more });
+export const json = (why = "", more = {}) => ({ ...more, kind: "json", why });
 
 // list joins hints.
 export const hints = (...parts) => parts.filter(Boolean).join(", ");

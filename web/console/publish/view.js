@@ -53,6 +53,7 @@ function open(root, context) {
     const { signal } = asked;
     say("", "");
     note("");
+    $("publish-see").hidden = true;
     settle();
     faults.clear();
     echo.clear();
@@ -92,6 +93,7 @@ function open(root, context) {
     button.disabled = true;
     $("publish-again").hidden = true;
     faults.clear();
+    $("publish-see").hidden = true;
     say("", "Publishing");
     try {
       const answer = await sender.send(sent.stream.stream, sent.body, { say: (text) => say("", text), signal: ended.signal });
@@ -116,6 +118,7 @@ function open(root, context) {
     say("good", `Stored in partition ${partition} at offset ${offset}${duplicate ? ". It had been stored before, under the same message id" : ""}`);
     place = { stream: sent.stream.stream, from: `offset:${partition}:${offset}` };
     $("publish-live").href = `#live?${new URLSearchParams(place)}`;
+    $("publish-see").hidden = false;
     echo.watch(sent.stream.stream, answer, sent.stream.subscribe !== false);
   }
 
@@ -158,6 +161,7 @@ function open(root, context) {
   });
   select.addEventListener("change", () => choose(select.value));
   $("publish-again").addEventListener("click", () => send(open));
+  $("publish-see").addEventListener("click", () => $("publish-echo").focus());
   $("publish-ts-now").addEventListener("click", () => { record.ts.value = String(Date.now()); });
   $("publish-live").addEventListener("click", (event) => {
     event.preventDefault();
