@@ -54,18 +54,19 @@ export class Continuity {
   async verify(page) {
     const { check } = this;
     const received = new Map([...check.rows].map(([partition, row]) => [partition, { to: highest(row.offsets), offsets: new Set(row.offsets) }]));
-    const full = check.kept >= mostKept;
+    const open = new Set([...received].filter(([, { to }]) => to >= 0).map(([partition]) => partition)); // not yet compared to its end
     const lost = new Map();
-    let whole = false;
-    for (let from = check.cursor, pages = 0; from && pages < mostPages && !full; pages++) {
+    let from = check.cursor;
+    let whole = open.size === 0;
+    for (let pages = 0; !whole && pages < mostPages && check.kept < mostKept; pages++) {
       const { records, cursor, caught_up: caughtUp } = await page(from);
       for (const { partition, offset } of records) {
         const got = received.get(partition);
-        if (got && offset <= got.to && !got.offsets.has(offset)) lost.set(partition, (lost.get(partition) ?? 0) + 1);
+        if (!got) continue;
+        if (offset <= got.to && !got.offsets.has(offset)) lost.set(partition, (lost.get(partition) ?? 0) + 1);
+        if (offset >= got.to) open.delete(partition);
       }
-      const passed = [...received].every(([partition, { to }]) => to < 0 || records.some((r) => r.partition === partition && r.offset >= to));
-      whole = caughtUp || passed;
-      if (whole) break;
+      whole = caughtUp || open.size === 0;
       from = cursor;
     }
     if (!whole) return false;

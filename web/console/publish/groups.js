@@ -14,7 +14,7 @@ function group(form, shape, slot, at, content) {
   const fault = el("p", { id: `${id}-fault`, class: "fault" });
   const about = el("p", { id: `${id}-about`, class: "about" }, said({ ...shape, value: undefined }));
   const box = el("fieldset", { class: at.depth ? "group" : "group whole", tabindex: "-1", "aria-describedby": `${id}-about ${id}-fault` },
-    el("legend", at.name === "" ? { class: "unseen" } : {}, name(at), at.required && at.name !== "" && el("span", { class: "required" }, "required")),
+    el("legend", at.name === "" ? { class: "unseen" } : {}, name(at), at.required && !at.bare && at.name !== "" && el("span", { class: "required" }, "required")),
     about.textContent ? about : undefined, fault);
   form.place(slot.pointer, box, fault);
   box.append(...content.filter(Boolean));
