@@ -215,6 +215,11 @@ func TestPublishWithASchema(t *testing.T) {
 	typing(ctx, t, "#publish-data", `{"position": {"lat": 91, "lon": 7.0}}`)
 	until(ctx, t, `!document.getElementById("publish-form").disabled`)
 
+	set(ctx, t, "lat", "far")
+	run(ctx, t, submit)
+	until(ctx, t, resultHas+`("no value of its kind") && document.activeElement === `+labelled("lat"))
+	set(ctx, t, "lat", "91")
+
 	p.answers = []answer{{http.StatusUnprocessableEntity, `{"status":422,"code":"invalid","detail":"must have the property \"temp_c\" (and 1 more)","errors":[{"pointer":"","message":"must have the property \"temp_c\""},{"pointer":"/position/lat","message":"must be at most 90"}]}`}}
 	run(ctx, t, submit)
 	until(ctx, t, `document.querySelectorAll("#publish-faults li").length === 2 && document.activeElement === `+labelled("temp_c"))

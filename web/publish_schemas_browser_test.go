@@ -162,7 +162,15 @@ func TestPublishHostileSchemas(t *testing.T) {
 	for i := range 40 {
 		fmt.Fprintf(&fan, `,"n%d":{"anyOf":[{"$ref":"#/$defs/n%d"},{"$ref":"#/$defs/n%d"}]}`, i, i+1, i+1)
 	}
+	var bush, oneofs strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&bush, `,"r%d":{"anyOf":[{"$ref":"#"},{"$ref":"#"},{"type":"array","minItems":3,"items":{"$ref":"#"}}]}`, i)
+		fmt.Fprintf(&oneofs, "oneof o%d { M a%d = 1; string b%d = 2; } ", i, i, i)
+	}
+	required := `"r1","r2","r3","r4","r5","r6","r7","r8","r9","r10","r11","r12"`
 	p := &publishing{schemas: map[string]schemaText{
+		"bush":          {jsonSchema, `{"type":"object","required":[` + required + `],"properties":{"me":{"type":"string"}` + bush.String() + `}}`},
+		"oneofs":        {protobufText, "syntax = \"proto3\"; message M { " + strings.Repeat(oneofs.String(), 20) + "}"},
 		"many":          {jsonSchema, many.String()},
 		"deep":          {jsonSchema, deep.String()},
 		"deepest":       {jsonSchema, strings.Repeat(`{"items":`, 5000) + `{}` + strings.Repeat("}", 5000)},

@@ -87,6 +87,7 @@ export class Composer {
   // read has the form follow the text.
   read() {
     clearTimeout(this.timer);
+    this.timer = undefined;
     const fault = this.say(this.faultOf());
     if (!this.formed) return;
     const says = `${this.schema.kind}${this.schema.messages.length ? `, message ${this.messages.value}` : ""}. The server checks more than a form can show.`;
@@ -99,6 +100,10 @@ export class Composer {
 
   // write has the text follow the form.
   write(value) {
+    if (this.timer !== undefined) {
+      this.read(); // a text that the form has not followed yet wins
+      return;
+    }
     this.data.value = value === undefined ? "" : print(value, "  ");
     this.say("");
   }
@@ -124,7 +129,7 @@ export class Composer {
 
   // check says what is wrong with the value, and goes there.
   check() {
-    if (this.timer) this.read();
+    if (this.timer !== undefined) this.read();
     const fault = this.faultOf() || (this.kind === "json" && this.text.trim() === "" ? "The record has no value." : "");
     this.say(fault);
     if (fault) {

@@ -7,6 +7,7 @@ import { item, member } from "./slot.js";
 
 // How many members and items are shown, and with each step more.
 const step = 60;
+const mostOptions = 500;
 
 // group is a fieldset, with the place for what is wrong with the whole of it.
 function group(form, shape, slot, at, content) {
@@ -60,7 +61,7 @@ export function objectPart(form, shape, slot, at) {
     else parts.push(place(f.shape(), keyOf(f), { required: f.required }));
   }
   parts.push(moreButton(form, slot, left));
-  for (const oneof of shape.oneofs) parts.push(oneofPart(form, oneof, slot, at, { isThere, keyOf, place }));
+  for (const oneof of shape.oneofs.slice(0, room(form, slot))) parts.push(oneofPart(form, oneof, slot, at, { isThere, keyOf, place }));
 
   const known = new Set(shape.fields.concat(...shape.oneofs.map((o) => o.fields)).flatMap((f) => [f.name, f.also]));
   const others = [...(value?.keys() ?? [])].filter((key) => !known.has(key));
@@ -94,7 +95,8 @@ function memberAdder(form, shape, slot, at) {
 function oneofPart(form, oneof, slot, at, { isThere, keyOf, place }) {
   const set = oneof.fields.find(isThere);
   const id = `field-${form.ids++}`;
-  const control = el("select", { id }, new Option("none", ""), ...oneof.fields.map((f) => new Option(clipped(f.name, 60), f.name)));
+  form.count++;
+  const control = el("select", { id }, new Option("none", ""), ...oneof.fields.slice(0, mostOptions).map((f) => new Option(clipped(f.name, 60), f.name)));
   control.value = set?.name ?? "";
   control.addEventListener("change", () => {
     const to = oneof.fields.find((f) => f.name === control.value);
