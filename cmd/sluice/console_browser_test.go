@@ -5,27 +5,33 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"sluice/auth"
+	"sluice/cmd/sluice/app"
+	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/embedded"
 )
 
 // consolePage is the console of a server in Chromium.
 type consolePage struct {
 	t   *testing.T
 	ctx context.Context
-	url string
 }
 
 // newConsole runs dev, and opens a view of its console.
 func newConsole(t *testing.T, view string) *consolePage {
 	t.Helper()
-	ctx := startChromium(t, program(t, "chromium"))
 	running, stop := context.WithCancel(t.Context())
 	printed, out := io.Pipe()
 	var errs bytes.Buffer
@@ -44,6 +50,63 @@ func newConsole(t *testing.T, view string) *consolePage {
 	})
 	url := regexp.MustCompile(`http://[^\s']+`).FindString(readUntil(t, printed, "Ctrl-C"))
 	go func() { _, _ = io.Copy(io.Discard, printed) }()
+	return openConsole(t, url, view)
+}
+
+// newClosedConsole runs a server that requires tokens, and opens its console. It returns a
+// token, with which shop.orders can be read.
+func newClosedConsole(t *testing.T, view string) (c *consolePage, token string) {
+	t.Helper()
+	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(servers.Close)
+	secret := strings.Repeat("k", 32)
+	file := filepath.Join(t.TempDir(), "fleet.key")
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: {listen: 127.0.0.1:0}
+kafka: {brokers: [%q]}
+redis: {url: "redis://%s/0"}
+auth: {issuers: [{issuer: fleet, audience: sluice, algorithms: [HS256], secret_file: %q}]}
+grants: [{when: {scope: live}, subscribe: [orders], publish: [orders], replay: 24h}]
+streams: {orders: {topic: shop.orders, content: json}}
+drain: {timeout: 1s, spread: 0s}
+`, servers.Brokers[0], servers.RedisAddr, file)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan net.Addr, 1)
+	a, err := app.New(loaded, app.Options{Listening: func(at net.Addr) { listening <- at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(running) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	token, err = auth.Mint(auth.NewSecret(secret), auth.TokenClaims{
+		Issuer: "fleet", Audience: "sluice", Subject: "u42", ValidFor: time.Hour, More: map[string]any{"scope": "live"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openConsole(t, "http://"+(<-listening).String()+"/", view), token
+}
+
+// openConsole opens a view of a console, whose exceptions fail the test.
+func openConsole(t *testing.T, url, view string) *consolePage {
+	t.Helper()
+	ctx := startChromium(t, program(t, "chromium"))
 	err := chromedp.Listen(ctx, func(event any) {
 		if thrown, ok := event.(*runtime.EventExceptionThrown); ok {
 			t.Errorf("%s:%d: %s %+v", thrown.ExceptionDetails.URL, thrown.ExceptionDetails.LineNumber, thrown.ExceptionDetails.Text, thrown.ExceptionDetails.Exception)
@@ -55,7 +118,7 @@ func newConsole(t *testing.T, view string) *consolePage {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"#"+view)); err != nil {
 		t.Fatal(err)
 	}
-	return &consolePage{t: t, ctx: ctx, url: url}
+	return &consolePage{t: t, ctx: ctx}
 }
 
 // until waits until an expression is true in the page.
@@ -162,4 +225,27 @@ func TestConsolePublishesToADemoStream(t *testing.T) {
 	c.run(`document.getElementById("publish").requestSubmit()`)
 	c.until(`document.getElementById("publish-faults-title").textContent.includes("dead letter")`)
 	c.picture("publish-dead-letter")
+}
+
+// TestConsoleHidesTheToken: with a token that is pasted, the frames of each transport are
+// shown without it, and so is what is copied of them.
+func TestConsoleHidesTheToken(t *testing.T) {
+	t.Parallel()
+	c, token := newClosedConsole(t, "connect")
+	c.until(`document.getElementById("connect-token") !== null`)
+	c.set("connect-token", token)
+	c.run(`document.getElementById("connect-token-form").requestSubmit()`)
+	c.until(`document.getElementById("trial-stream").value === "orders"`)
+	c.run(`window.copied = []; navigator.clipboard.writeText = async (text) => { copied.push(text); }`)
+	signature := token[strings.LastIndexByte(token, '.')+1:]
+	for _, transport := range []string{"websocket", "sse", "pages"} {
+		c.set("trial-transport", transport)
+		c.run(`document.getElementById("trial-clear").click(); document.getElementById("trial").requestSubmit()`)
+		c.until(`document.getElementById("trial-state").textContent.includes("live") && document.querySelectorAll(".frame.out").length > 0`)
+		c.run(`document.getElementById("trial-drop").click()`)
+		c.until(`document.querySelector(".verdict")?.textContent.includes("0 repeated, 0 lost")`)
+		c.run(`document.getElementById("trial-copy").click()`)
+		c.until(fmt.Sprintf(`!(document.documentElement.outerHTML + copied.join() + location.href).includes(%q)`, signature))
+	}
+	c.until(`copied.length === 3 && copied[0].includes('"type":"auth","id":"0","token":"•••"')`)
 }
