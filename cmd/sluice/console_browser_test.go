@@ -16,6 +16,7 @@ import (
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"sluice/auth"
 	"sluice/cmd/sluice/app"
@@ -248,4 +249,72 @@ func TestConsoleHidesTheToken(t *testing.T) {
 		c.until(fmt.Sprintf(`!(document.documentElement.outerHTML + copied.join() + location.href).includes(%q)`, signature))
 	}
 	c.until(`copied.length === 3 && copied[0].includes('"type":"auth","id":"0","token":"•••"')`)
+}
+
+// TestConsoleByKeyboard: a record is filled in and published, and a connection is made and
+// cut, with keys alone, at twice the size, and every control has a name.
+func TestConsoleByKeyboard(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, "publish?stream=iot.telemetry")
+	// What 200 % is on a screen of 1280 by 900.
+	if err := chromedp.Do(c.ctx, chromedp.EmulateViewport(640, 450, chromedp.EmulateScale(2))); err != nil {
+		t.Fatal(err)
+	}
+	c.until(`document.querySelectorAll("#publish-form input").length > 5`)
+	// tab moves the focus to the control that an expression finds.
+	tab := func(control string) {
+		t.Helper()
+		for range 60 {
+			c.press(kb.Tab)
+			is, err := chromedp.Run(c.ctx, chromedp.Evaluate[bool](`document.activeElement === `+control))
+			if err == nil && is {
+				return
+			}
+		}
+		t.Fatalf("the key Tab never comes to %s", control)
+	}
+	const temperature = `[...document.querySelectorAll("#publish-form input")].find((i) => i.labels[0]?.textContent.startsWith("temp_c"))`
+	tab(temperature)
+	c.press("a", chromedp.ModifierCtrl)
+	c.press("21.50")
+	tab(`[...document.querySelectorAll("#publish-form button")].find((b) => b.textContent === "Add")`)
+	c.press("\r")
+	c.until(`document.activeElement.closest("#publish-form") !== null && document.getElementById("publish-data").value.includes('"lon": 0')`)
+	c.press("\r", chromedp.ModifierCtrl)
+	c.until(`document.getElementById("publish-result").textContent.startsWith("Stored in partition")`)
+	c.fits(640)
+	c.picture("publish-zoom")
+
+	c.run(`location.hash = "#connect"`)
+	c.until(`document.getElementById("trial-stream")?.value`)
+	tab(`document.getElementById("trial-start")`)
+	c.press("\r")
+	c.until(`document.getElementById("trial-state").textContent.includes("live")`)
+	tab(`document.getElementById("trial-drop")`)
+	c.press(" ")
+	c.until(`document.querySelector(".verdict")?.textContent.includes("0 repeated, 0 lost")`)
+	c.fits(640)
+	c.picture("connect-zoom")
+	if err := chromedp.Do(c.ctx, chromedp.EmulateViewport(390, 844)); err != nil {
+		t.Fatal(err)
+	}
+	c.run(`document.getElementById("theme").click(); document.getElementById("trial-state").scrollIntoView()`)
+	c.fits(390)
+	c.picture("connect-phone-dark")
+}
+
+// press presses keys.
+func (c *consolePage) press(keys string, modifiers ...chromedp.Modifier) {
+	c.t.Helper()
+	if err := chromedp.Do(c.ctx, chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...))); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// fits waits until nothing is wider than the page, and checks the names of its controls.
+func (c *consolePage) fits(width int) {
+	c.t.Helper()
+	c.until(fmt.Sprintf(`document.documentElement.scrollWidth <= %d`, width))
+	c.until(`[...document.querySelectorAll("#view :is(input, select, textarea)")].every((e) => e.labels?.length || e.getAttribute("aria-label"))`)
+	c.until(`[...document.querySelectorAll("#view :is([aria-describedby], [aria-labelledby])")].every((e) => [e.getAttribute("aria-describedby"), e.getAttribute("aria-labelledby")].join(" ").split(" ").every((id) => !id || document.getElementById(id)))`)
 }

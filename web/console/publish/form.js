@@ -89,7 +89,7 @@ export class Form {
     const more = el("span", { class: "with" });
     const control = controls[shape.kind]({ form: this, shape, slot, at, id, more });
     control.id = id;
-    control.setAttribute("aria-describedby", `${id}-about ${id}-fault`);
+    control.setAttribute("aria-describedby", `${about.textContent ? `${id}-about ` : ""}${id}-fault`);
     if (at.required) control.setAttribute("aria-required", "true");
     const label = at.bare ? undefined : el("label", { for: id }, name(at), at.required && el("span", { class: "required" }, "required"));
     if (at.bare) control.setAttribute("aria-label", at.name || "value");

@@ -14,7 +14,7 @@ function group(form, shape, slot, at, content) {
   const id = `field-${form.ids++}`;
   const fault = el("p", { id: `${id}-fault`, class: "fault" });
   const about = el("p", { id: `${id}-about`, class: "about" }, said({ ...shape, value: undefined }));
-  const box = el("fieldset", { class: at.depth ? "group" : "group whole", tabindex: "-1", "aria-describedby": `${id}-about ${id}-fault` },
+  const box = el("fieldset", { class: at.depth ? "group" : "group whole", tabindex: "-1", "aria-describedby": `${about.textContent ? `${id}-about ` : ""}${id}-fault` },
     el("legend", at.name === "" ? { class: "unseen" } : {}, name(at), at.required && !at.bare && at.name !== "" && el("span", { class: "required" }, "required")),
     about.textContent ? about : undefined, fault);
   form.place(slot.pointer, box, fault);
@@ -149,7 +149,7 @@ export function choicePart(form, shape, slot, at) {
   });
   const about = el("p", { id: `${id}-about`, class: "about" }, said(shape));
   const fault = el("p", { id: `${id}-fault`, class: "fault" });
-  control.setAttribute("aria-describedby", `${id}-about ${id}-fault`);
+  control.setAttribute("aria-describedby", `${about.textContent ? `${id}-about ` : ""}${id}-fault`);
   control.setAttribute("aria-label", `Kind of ${at.name || "the value"}`);
   const label = at.bare ? undefined : el("label", { for: id }, name(at), at.required && at.name !== "" && el("span", { class: "required" }, "required"));
   const inner = { ...at, depth: at.depth + 1, required: true, kept: true, bare: true };
