@@ -25,7 +25,8 @@
 // In the folder console, index.html and style.css are the frame, main.js shows one of the
 // views in it, and each view has a folder: its templates (view.html), which the page
 // contains, its styles, and its modules, of which view.js is the first. live shows streams,
-// publish writes to them; docs is what the documents have of their own; shared is what
+// publish writes to them, with forms of their schemas, and connect has the token and a
+// connection to look at; docs is what the documents have of their own; shared is what
 // several views use.
 package web
 

@@ -178,7 +178,7 @@ export class Trial {
     sentence.dataset.kind = sum("repeats") + sum("lost") > 0 ? "bad" : check.verified ? "good" : "";
     $("trial-resume").replaceChildren(sentence,
       el("p", { class: "note" }, "The cursor that was sent: ", el("code", {}, check.sent ?? "none")),
-      el("div", { class: "scrolls" }, el("table", {},
+      rows.length === 0 ? el("p", { class: "note" }, "No records have come yet.") : el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Records by partition" }, el("table", {},
         el("thead", {}, el("tr", {}, ["Partition", "Last before", "First after", "Came since", "Repeated", "Lost", "Gaps"].map((head) => el("th", { scope: "col" }, head)))),
         el("tbody", {}, rows.slice(0, 200).map(([partition, row]) => el("tr", {}, el("th", { scope: "row" }, String(partition)),
           cell(row.before), cell(row.first), cell(row.came), cell(row.repeats, row.repeats > 0), cell(row.lost, row.lost > 0), cell(row.gaps)))))));
