@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -202,9 +201,6 @@ func picture(ctx context.Context, t *testing.T, name string) {
 		t.Error(err)
 	}
 }
-
-// messageID is what a record is stored once under, which differs each time.
-var messageID = regexp.MustCompile(`"message_id":"\w{32}",`)
 
 const stateIs = `document.getElementById("state").dataset.state === `
 
