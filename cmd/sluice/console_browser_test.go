@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,7 +21,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"sluice/auth"
 	"sluice/cmd/sluice/app"
 	"sluice/cmd/sluice/config"
 	"sluice/cmd/sluice/embedded"
@@ -54,9 +56,9 @@ func newConsole(t *testing.T, view string) *consolePage {
 	return openConsole(t, url, view)
 }
 
-// newClosedConsole runs a server that requires tokens, and opens its console. It returns a
-// token, with which shop.orders can be read.
-func newClosedConsole(t *testing.T, view string) (c *consolePage, token string) {
+// newClosedConsole runs a server that requires tokens, and opens its console. It returns what
+// makes tokens of an issuer, with which shop.orders can be read.
+func newClosedConsole(t *testing.T, view string) (c *consolePage, mint func(issuer string, validFor time.Duration) string) {
 	t.Helper()
 	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -95,13 +97,16 @@ drain: {timeout: 1s, spread: 0s}
 			t.Error(err)
 		}
 	})
-	token, err = auth.Mint(auth.NewSecret(secret), auth.TokenClaims{
-		Issuer: "fleet", Audience: "sluice", Subject: "u42", ValidFor: time.Hour, More: map[string]any{"scope": "live"},
-	})
-	if err != nil {
-		t.Fatal(err)
+	// By hand, as no minter makes one that has expired.
+	mint = func(issuer string, validFor time.Duration) string {
+		encode := base64.RawURLEncoding.EncodeToString
+		signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil,
+			`{"iss":%q,"aud":"sluice","sub":"u42","scope":"live","exp":%d}`, issuer, time.Now().Add(validFor).Unix()))
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(signed))
+		return signed + "." + encode(mac.Sum(nil))
 	}
-	return openConsole(t, "http://"+(<-listening).String()+"/", view), token
+	return openConsole(t, "http://"+(<-listening).String()+"/", view), mint
 }
 
 // openConsole opens a view of a console, whose exceptions fail the test.
@@ -232,11 +237,24 @@ func TestConsolePublishesToADemoStream(t *testing.T) {
 // shown without it, and so is what is copied of them.
 func TestConsoleHidesTheToken(t *testing.T) {
 	t.Parallel()
-	c, token := newClosedConsole(t, "connect")
-	c.until(`document.getElementById("connect-token") !== null`)
+	c, mint := newClosedConsole(t, "live")
+	token := mint("fleet", time.Hour)
+	// Any view leads to where a token can be given, and what is wrong with one is said.
+	c.until(`document.getElementById("connect-fault")?.textContent.includes("nobody in without a token")`)
+	for token, want := range map[string]string{
+		mint("fleet", -time.Hour): "The token has expired. Get another one", mint("other", time.Hour): "Is other an issuer that the server knows",
+		token[:len(token)-3]: "was all of it copied?", "made.up.token": "This is not a JWT", "opaque": "This is not a JWT",
+	} {
+		c.set("connect-token", token)
+		c.run(`document.getElementById("connect-token-form").requestSubmit()`)
+		c.until(fmt.Sprintf(`document.getElementById("connect-fault")?.textContent.includes(%q) && document.getElementById("connect-token").value === %q`, want, token))
+	}
 	c.set("connect-token", token)
 	c.run(`document.getElementById("connect-token-form").requestSubmit()`)
-	c.until(`document.getElementById("trial-stream").value === "orders"`)
+	c.until(`document.querySelector("[aria-current=page]").textContent === "Live"`)
+	c.run(`location.hash = "#connect"`)
+	c.until(`document.getElementById("trial-stream") !== null`)
+	c.until(`document.getElementById("trial-stream").value === "orders" && document.getElementById("connect-principal").textContent.includes("u42") && document.getElementById("connect-expiry").textContent.startsWith("in ")`)
 	c.run(`window.copied = []; navigator.clipboard.writeText = async (text) => { copied.push(text); }`)
 	signature := token[strings.LastIndexByte(token, '.')+1:]
 	for _, transport := range []string{"websocket", "sse", "pages"} {
@@ -249,6 +267,31 @@ func TestConsoleHidesTheToken(t *testing.T) {
 		c.until(fmt.Sprintf(`!(document.documentElement.outerHTML + copied.join() + location.href).includes(%q)`, signature))
 	}
 	c.until(`copied.length === 3 && copied[0].includes('"type":"auth","id":"0","token":"•••"')`)
+}
+
+// TestConsoleMakesATokenAndUsesIt: in dev, with rights that are fewer than everybody's.
+func TestConsoleMakesATokenAndUsesIt(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, "connect")
+	c.until(`document.getElementById("connect-mint")?.checkVisibility() && document.getElementById("trial-stream").value !== ""`)
+	c.set("mint-sub", "ops")
+	c.set("mint-subscribe", "market.*")
+	c.set("mint-publish", "chat.lobby")
+	c.set("mint-replay", "1h")
+	c.set("mint-filter", `offset % 2 == 0`)
+	c.set("mint-claims", `{"role": "trader"}`)
+	c.run(`document.getElementById("mint-admin").click(); document.getElementById("connect-mint-form").requestSubmit()`)
+	c.until(`document.getElementById("connect-principal").textContent.includes("ops") && document.getElementById("connect-claims").textContent.includes("trader")`)
+	c.until(`[...document.querySelectorAll("#connect-rights tbody tr")].map((tr) => tr.innerText.replace(/\s+/g, " ")).join("|").includes("market.ticks yes no 1 h only some records")`)
+	c.until(`/^in (9|10) min/.test(document.getElementById("connect-expiry").textContent)`)
+	c.picture("connect-minted")
+	c.set("trial-from", "last:10")
+	c.run(`document.getElementById("trial").requestSubmit()`)
+	c.until(`document.getElementById("trial-state").textContent.includes("live") && /Records\d\d/.test(document.getElementById("trial-state").textContent)`)
+	c.run(`document.getElementById("trial-drop").click()`)
+	c.until(`/0 repeated, 0 lost/.test(document.querySelector(".verdict")?.textContent ?? "")`)
+	c.run(`document.getElementById("connect-forget").click()`)
+	c.until(`document.getElementById("connect-principal").textContent.includes("anonymous") && document.getElementById("connect-token").value === ""`)
 }
 
 // TestConsoleByKeyboard: a record is filled in and published, and a connection is made and

@@ -14,18 +14,19 @@ const about = {
 const times = new Set(["exp", "nbf", "iat", "auth_time", "updated_at"]);
 
 // decode returns the header and the payload of a JWT (RFC 7519) as lists of {name, about,
-// text}, and exp in milliseconds, or throws why there are none.
+// text}, exp and nbf in milliseconds, and issuer, or throws why there are none.
 export function decode(token) {
   if (token.length > longest) throw new Error("The token is too long to be taken apart here.");
   const parts = token.split(".");
   if (parts.length === 5) throw new Error("The token is encrypted (JWE): what it says can be read by the server only.");
-  if (parts.length !== 3) throw new Error("This is not a JWT, which has three parts with dots between them. The server may take it all the same, for example as an opaque token.");
+  if (parts.length !== 3) throw new Error("This is not a JWT, which has three parts with dots between them.");
   const [header, payload] = parts.slice(0, 2).map(part);
-  const exp = payload.get("exp");
+  const ms = (name) => (payload.get(name) instanceof Digits ? Number(payload.get(name).text) * 1000 : undefined);
   const list = (members) => [...members].slice(0, mostClaims).map(([name, value]) => ({
     name: clipped(name, 100), about: Object.hasOwn(about, name) ? about[name] : "", text: readable(name, value),
   }));
-  return { header: list(header), payload: list(payload), expiresAt: exp instanceof Digits ? Number(exp.text) * 1000 : undefined };
+  const issuer = payload.get("iss");
+  return { header: list(header), payload: list(payload), expiresAt: ms("exp"), notBefore: ms("nbf"), issuer: typeof issuer === "string" ? clipped(issuer, 200) : undefined };
 }
 
 function part(text) {
@@ -43,6 +44,24 @@ function readable(name, value) {
   const text = clipped(typeof value === "string" ? value : print(value), 1000);
   return times.has(name) && value instanceof Digits ? `${text} (${time(Number(value.text) * 1000)})` : text;
 }
+
+// refusal says in words why the server may refuse a token. The server tells nobody what is
+// wrong with one, so that nobody can try; what the token says of itself tells its owner.
+export function refusal(token, code) {
+  if (code === "revoked") return "The token was revoked. Get another one, and paste it here.";
+  let claims = {};
+  try {
+    claims = decode(token);
+  } catch (fault) {
+    return code === "token_expired" ? expired : `${fault.message} This server does not take it.`;
+  }
+  const { expiresAt, notBefore, issuer } = claims;
+  if (code === "token_expired" || expiresAt < Date.now()) return expired;
+  if (notBefore > Date.now()) return `The token is not valid yet: it begins to be at ${time(notBefore)}.`;
+  return `The server does not take this token. Is ${issuer ? `${issuer} an issuer` : "what issued it"} that the server knows, is it for this server (aud), and was all of it copied?`;
+}
+
+const expired = "The token has expired. Get another one, and paste it here.";
 
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 

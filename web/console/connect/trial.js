@@ -18,7 +18,7 @@ const states = {
 export class Trial {
   constructor() {
     this.frames = new Frames($("trial-frames"), server.token);
-    this.figures = { state: "not connected", transport: "–", events: 0, in: 0, out: 0 };
+    this.figures = { state: "not connected", transport: "–", events: 0, gaps: 0, in: 0, out: 0 };
     $("trial").addEventListener("submit", (event) => {
       event.preventDefault();
       this.start();
@@ -53,7 +53,7 @@ export class Trial {
     const stream = $("trial-stream").value;
     const filter = $("trial-filter").value.trim();
     this.reading = { stream, ...(filter ? { filter } : {}) };
-    this.figures = { state: "connecting", transport: "–", events: 0, in: 0, out: 0 };
+    this.figures = { state: "connecting", transport: "–", events: 0, gaps: 0, in: 0, out: 0 };
     const continuity = (this.continuity = new Continuity());
     $("trial-resume").replaceChildren();
     this.say("");
@@ -68,6 +68,7 @@ export class Trial {
       message: (m) => {
         continuity.take(m);
         if (m.type === "event") this.figures.events++;
+        if (m.type === "gap") this.figures.gaps++;
       },
     });
     const { WebSocket, fetch } = this.wires;
@@ -151,8 +152,8 @@ export class Trial {
   }
 
   draw() {
-    const { state, transport, events, in: received, out } = this.figures;
-    const facts = [["State", state], ["Transport", transport], ["Records", events.toLocaleString()], ["Received", bytes(received)], ["Sent", bytes(out)]];
+    const { state, transport, events, gaps, in: received, out } = this.figures;
+    const facts = [["State", state], ["Transport", transport], ["Records", events.toLocaleString()], ["Gaps", gaps.toLocaleString()], ["Received", bytes(received)], ["Sent", bytes(out)]];
     const text = JSON.stringify(facts);
     if (text !== this.drawn) {
       this.drawn = text;

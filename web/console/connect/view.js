@@ -3,19 +3,12 @@
 
 import { $, copyButton, el } from "../shared/dom.js";
 import { explained, server } from "../shared/server.js";
-import { decode, span, time } from "./claims.js";
+import { decode, refusal, span, time } from "./claims.js";
 import { mintForm } from "./mint.js";
 import { rightsTable } from "./rights.js";
 import { Trial } from "./trial.js";
 
 export const connect = { name: "connect", title: "Connect", open };
-
-// The problems of tokens in other words than the server's, which is shown, too.
-const meanings = {
-  token_expired: "The token has expired. Get another one, and paste it here.",
-  revoked: "The token was revoked. Get another one, and paste it here.",
-  unauthenticated: "The server does not take this token: it may be damaged, of an issuer or for an audience that the server does not know, or signed with another key.",
-};
 
 function open(root, context) {
   const ended = new AbortController();
@@ -28,7 +21,7 @@ function open(root, context) {
   function showFault() {
     if (fault?.status !== 401) return;
     const text = token
-      ? `${meanings[fault.code] ?? "The server refuses this token."} The server says: ${explained(fault)}`
+      ? `${refusal(token, fault.code)} The server says: ${explained(fault)}`
       : "This server lets nobody in without a token. Paste one here; streams are shown after that.";
     $("connect-fault").textContent = text;
     $("connect-fault").hidden = false;
@@ -47,7 +40,7 @@ function open(root, context) {
       $("connect-claims").replaceChildren(listed("Header", claims.header), listed("Claims", claims.payload));
       $("connect-token-note").textContent = "What the token says, as it was issued. Whether it is true, the server checks.";
     } catch (error) {
-      $("connect-token-note").textContent = error.message;
+      $("connect-token-note").textContent = fault ? error.message : `${error.message} The server takes it all the same.`;
     }
   }
 

@@ -33,7 +33,7 @@ export function fillings({ composer, headers, key, ts }, note) {
     try {
       const response = await server.fetch(streamPath(from.stream, "/records?from=last:1"));
       const text = await response.text();
-      if (!response.ok) throw new Refused(response.status, JSON.parse(text));
+      if (!response.ok) throw new Refused(response.status, problemOf(text));
       // The text is read with its digits.
       const [record] = parse(text).get("records");
       if (from !== stream) return;
@@ -90,6 +90,15 @@ export function fillings({ composer, headers, key, ts }, note) {
       $("publish-last").hidden = to.subscribe === false;
     },
   };
+}
+
+// problemOf is what the server says, if it is the server that says it.
+function problemOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
 }
 
 // editable is an event as the parts of a record that can be published.

@@ -178,7 +178,7 @@ export function fromJSONSchema(text) {
 
 // between says in what bounds a figure is, of some things.
 function between(least, most, things = "") {
-  const of = things && ` ${things}`;
+  const of = things && ` ${(most || least) === "1" ? things.slice(0, -1) : things}`;
   if (least && most) return least === most ? `${least}${of}` : `${least} to ${most}${of}`;
   return least ? `at least ${least}${of}` : most && `at most ${most}${of}`;
 }

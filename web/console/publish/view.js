@@ -25,7 +25,7 @@ function open(root, context) {
   let streams = [];
   let stream = null;
   let asked = null; // aborts what belongs to the stream before
-  let open = null; // a record of unknown outcome, to be sent again as it was
+  let unsettled = null; // a record of unknown outcome, to be sent again as it was
   let place = null; // of the last record
 
   function note(text) {
@@ -39,7 +39,7 @@ function open(root, context) {
 
   // settle ends what is known of the last record.
   function settle() {
-    open = null;
+    unsettled = null;
     $("publish-again").hidden = true;
     $("publish-id").value = sender.takesIDs(stream?.stream) ? newID() : "this stream takes none";
   }
@@ -124,7 +124,7 @@ function open(root, context) {
 
   function refused(sent, error) {
     if (error instanceof Unknown) {
-      open = sent;
+      unsettled = sent;
       $("publish-again").hidden = !sender.takesIDs(sent.stream.stream);
       say("bad", error.message);
       return;
@@ -160,7 +160,7 @@ function open(root, context) {
     else if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
   });
   select.addEventListener("change", () => choose(select.value));
-  $("publish-again").addEventListener("click", () => send(open));
+  $("publish-again").addEventListener("click", () => send(unsettled));
   $("publish-see").addEventListener("click", () => $("publish-echo").focus());
   $("publish-ts-now").addEventListener("click", () => { record.ts.value = String(Date.now()); });
   $("publish-live").addEventListener("click", (event) => {
