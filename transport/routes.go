@@ -40,6 +40,7 @@ func (s *Server) routes() http.Handler {
 		"/asyncapi.json":         {http.MethodGet: s.handleLater},
 	}
 	maps.Copy(routes, s.routesForAdmins())
+	maps.Copy(routes, s.routesForDevelopment())
 	index := s.at(byMethod{http.MethodGet: s.handleIndex(indexOf(routes), s.links())})
 	for path, methods := range routes {
 		mux.HandleFunc(path, s.at(methods))
