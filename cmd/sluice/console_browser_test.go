@@ -246,8 +246,9 @@ func TestConsoleHidesTheToken(t *testing.T) {
 		token[:len(token)-3]: "was all of it copied?", "made.up.token": "This is not a JWT", "opaque": "This is not a JWT",
 	} {
 		c.set("connect-token", token)
-		c.run(`document.getElementById("connect-token-form").requestSubmit()`)
-		c.until(fmt.Sprintf(`document.getElementById("connect-fault")?.textContent.includes(%q) && document.getElementById("connect-token").value === %q`, want, token))
+		// The view is opened anew with the answer.
+		c.run(`document.getElementById("connect-fault").textContent = ""; document.getElementById("connect-token-form").requestSubmit()`)
+		c.until(fmt.Sprintf(`document.getElementById("connect-fault")?.textContent.includes(%q)`, want))
 	}
 	c.set("connect-token", token)
 	c.run(`document.getElementById("connect-token-form").requestSubmit()`)
