@@ -26,7 +26,7 @@ export class Frames {
   }
 
   add({ direction, text, size }) {
-    const frame = { direction, size, at: Date.now(), text: this.masked(text.slice(0, longest + this.token.length)).slice(0, longest), length: text.length };
+    const frame = { direction, size, at: Date.now(), text: this.masked(text.slice(0, longest + 3 * this.token.length)).slice(0, longest), length: text.length };
     this.frames.push(frame);
     this.waiting.push(frame);
     if (this.frames.length > 2 * kept) this.frames.splice(0, kept);

@@ -17,6 +17,7 @@ function open(root, context) {
   const trial = new Trial();
   const curl = { stream: "" };
   let expiresAt = principal.expires_at;
+  let lasts = false; // the token has not expired since the view was opened
 
   function showFault() {
     if (fault?.status !== 401) return;
@@ -68,6 +69,8 @@ function open(root, context) {
     const left = expiresAt - Date.now();
     $("connect-expiry").textContent = left > 0 ? `in ${span(left)}, ${time(expiresAt)}` : `${span(-left)} ago, ${time(expiresAt)}`;
     $("connect-expiry").dataset.kind = left > 60_000 ? "" : left > 0 ? "soon" : "over";
+    if (lasts && left <= 0) server.identify(); // once, and the view is opened anew with the answer
+    lasts = left > 0;
   }
 
   function showCurl() {

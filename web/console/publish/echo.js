@@ -4,6 +4,7 @@ import { show } from "../shared/json.js";
 import { server, streamPath } from "../shared/server.js";
 
 const patience = 15_000; // ms
+const longest = 64 << 10; // characters that are laid out, and shown
 
 // comeBack resolves with the text of a record of a stream, as the server sends it, or throws
 // why it does not come.
@@ -56,7 +57,8 @@ export class Echo {
     try {
       const text = await comeBack(stream, place, stop.signal);
       this.note.textContent = `It came back after ${Math.round(performance.now() - begun)} ms.`;
-      show(text, this.record);
+      if (text.length > longest) this.record.textContent = `${text.slice(0, longest)} … ${(text.length - longest).toLocaleString()} more characters`;
+      else show(text, this.record);
       this.record.hidden = false;
     } catch (error) {
       if (this.stop === stop && error?.name !== "AbortError") this.note.textContent = error.message;
