@@ -25,9 +25,20 @@
 // In the folder console, index.html and style.css are the frame, main.js shows one of the
 // views in it, and each view has a folder: its templates (view.html), which the page
 // contains, its styles, and its modules, of which view.js is the first. live shows streams,
-// publish writes to them, with forms of their schemas, and connect has the token and a
-// connection to look at; docs is what the documents have of their own; shared is what
+// publish writes to them; docs is what the documents have of their own; shared is what
 // several views use.
+//
+// publish writes to streams: view.js the view, composer.js the value as a text and as a form,
+// schemas.js a stream's schema, which jsonschema.js, avro.js and protobuf.js (with protofile.js)
+// turn into what shape.js describes; form.js, groups.js, controls.js and slot.js are the form of
+// that, and faults.js what the server says is wrong. record.js has the other parts of a record,
+// fillings.js and templates.js what it can be filled with, sender.js sends it, and echo.js shows
+// it as it comes back.
+//
+// connect has the token, and a connection to look at: view.js the view, claims.js what a token
+// says, mint.js the making of one, rights.js the rights by stream, trial.js the connection, with
+// wires.js beneath the JavaScript client, frames.js the list of what passes, and continuity.js
+// what a cut costs.
 package web
 
 import (
