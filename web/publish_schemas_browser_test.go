@@ -187,6 +187,8 @@ func TestPublishHostileSchemas(t *testing.T) {
 		"avro.self":     {avroSchema, `{"type":{"type":{"type":"B"}},"name":"B"}`},
 		"proto.loop":    {protobufText, `syntax = "proto2"; message M { required M a = 1; required M b = 2; } `},
 		"proto.broken":  {protobufText, `message M { a b c d` + strings.Repeat("{", 10_000)},
+		"proto.open":    {protobufText, "message M { " + strings.Repeat("/*", 400_000)},
+		"proto.text":    {protobufText, "message M { option x = " + strings.Repeat(`"\"`, 300_000)},
 		"proto.deep":    {protobufText, strings.Repeat("message M { ", 5000) + strings.Repeat("}", 5000)},
 		"other":         {"text/html", "<h1>no</h1>"},
 	}}

@@ -117,7 +117,7 @@ export class Composer {
 
   faultOf() {
     const { kind, text } = this;
-    if (kind === "base64" && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text)) return "This is not base64.";
+    if (kind === "base64" && !/^[A-Za-z0-9+/]*={0,2}$/.test(text.replace(/\s+/g, ""))) return "This is not base64.";
     if (kind !== "json" || (this.formed && text.trim() === "")) return "";
     try {
       parse(text);

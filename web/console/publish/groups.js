@@ -63,7 +63,7 @@ export function objectPart(form, shape, slot, at) {
   parts.push(moreButton(form, slot, left));
   for (const oneof of shape.oneofs.slice(0, room(form, slot))) parts.push(oneofPart(form, oneof, slot, at, { isThere, keyOf, place }));
 
-  const known = new Set(shape.fields.concat(...shape.oneofs.map((o) => o.fields)).flatMap((f) => [f.name, f.also]));
+  const known = new Set([...shape.fields, ...shape.oneofs.flatMap((o) => o.fields)].flatMap((f) => [f.name, f.also]));
   const others = [...(value?.keys() ?? [])].filter((key) => !known.has(key));
   for (const key of others.slice(0, room(form, slot))) {
     if (form.full) break;

@@ -83,8 +83,16 @@ export function fromProtobuf(text) {
 
   function message(type) {
     const fields = type.fields.map((f) => ({ name: jsonName(f), also: f.name, required: f.label === "required", oneof: f.oneof, shape: () => shapeOf(f, type.name) }));
-    const oneofs = [...new Set(fields.map((f) => f.oneof).filter(Boolean))].map((name) => ({ name, fields: fields.filter((f) => f.oneof === name) }));
-    return { kind: "object", title: clipped(type.name, 100), about: clipped(type.comment), oneofs, fields: fields.filter((f) => !f.oneof) };
+    const oneofs = new Map();
+    for (const f of fields) {
+      if (!f.oneof) continue;
+      if (!oneofs.has(f.oneof)) oneofs.set(f.oneof, []);
+      oneofs.get(f.oneof).push(f);
+    }
+    return {
+      kind: "object", title: clipped(type.name, 100), about: clipped(type.comment), fields: fields.filter((f) => !f.oneof),
+      oneofs: [...oneofs].map(([name, of]) => ({ name, fields: of })),
+    };
   }
 
   return { messages: first, shape: (name) => message(types.get(name)) };

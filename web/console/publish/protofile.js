@@ -5,7 +5,7 @@
 const mostTokens = 400_000;
 const deepest = 64;
 
-const lexeme = /\s+|\/\/([^\n]*)|\/\*([\s\S]*?)\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\.?[A-Za-z_][\w.]*|[-+]?[\d.][\w.+-]*|[^\s\w]/y;
+const lexeme = /\s+|\/\/([^\n]*)|\/\*([\s\S]*?)\*\/|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\.?[A-Za-z_][\w.]*|[-+]?[\d.][\w.+-]*|[^\s\w]/y;
 
 // tokens returns the tokens of a text, each with the comment that stands before it.
 function tokens(text) {
@@ -15,6 +15,8 @@ function tokens(text) {
   lexeme.lastIndex = 0;
   for (let match; (match = lexeme.exec(text)); ) {
     const [token, line, block] = match;
+    // What has no end would be looked for again from each of its characters.
+    if (token === '"' || token === "'" || (token === "/" && text[lexeme.lastIndex] === "*")) throw new SyntaxError("A string or comment of the schema has no end.");
     if (line !== undefined && trails) continue;
     if (line !== undefined || block !== undefined) comment += `${line ?? block.replace(/^[ \t]*\*/gm, "")}\n`;
     else if (token.trim() === "") {

@@ -14,7 +14,7 @@
 // default or example), and now(), which returns the present time in the shape's form. Parts
 // are functions, which are called when they are shown: a schema may refer to itself.
 
-import { Digits, equal, print, typeOf } from "../shared/value.js";
+import { Digits, copy, equal, print, typeOf } from "../shared/value.js";
 
 // How long a text of a schema is shown, and bounds of examples and of the search for the option
 // that a value is of: a schema can refer to itself in many places.
@@ -40,7 +40,7 @@ export function sample(shape, { all = false } = {}) {
 
   function of(shape, depth) {
     left--;
-    if (shape.value !== undefined) return shape.value;
+    if (shape.value !== undefined) return copy(shape.value);
     switch (shape.kind) {
       case "object": return object(shape, depth);
       case "array": {
@@ -50,7 +50,7 @@ export function sample(shape, { all = false } = {}) {
       case "text": return shape.now?.() ?? "text".padEnd(Math.min(shape.least ?? 0, 100), "x").slice(0, shape.most ?? 100);
       case "number": return new Digits(shape.now?.() ?? String(Math.min(Math.max(0, shape.least ?? 0), shape.most ?? Infinity)));
       case "boolean": return false;
-      case "enum": return shape.values[0];
+      case "enum": return copy(shape.values[0]);
       case "choice": return depth >= deepest || left < 0 ? null : of(shape.options[0].shape(), depth + 1);
       default: return null;
     }
