@@ -19,6 +19,8 @@
 //     meaning; a token carries rights of its own only on streams that the
 //     configuration names for its issuer;
 //   - what an Authority denies, no grant allows;
+//   - the right to operate the server (Principal.Admin) comes from a grant of the
+//     configuration alone, never from a credential, a Verifier or an Authority;
 //   - no error and no log line contains a token or any part of one;
 //   - a revoked credential is refused, however it was verified before;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are
@@ -126,6 +128,10 @@ type Issuer struct {
 	// on themselves, in `authorization_details` (RFC 9396). Nil means that the claim is
 	// ignored.
 	AuthorizationDetails []string
+
+	// Apart gives its tokens no rights of grants for everybody (Grant.Anonymous), so that
+	// they have those only that they name and that are granted for their claims.
+	Apart bool
 
 	// BackchannelLogout accepts the issuer's logout tokens, see Authenticator.Logout.
 	BackchannelLogout bool

@@ -34,6 +34,21 @@
 // is the JavaScript client with tap.js on its texts, are held by rows.js in two of ring.js, and
 // are drawn by list.js, each as row.js says. past.js and history.js fetch older ones. drawer.js
 // shows one record, with value.js, positions.js and programs.js.
+//
+// publish writes to them; docs is what the documents have of their own; shared is what
+// several views use.
+//
+// publish writes to streams: view.js the view, composer.js the value as a text and as a form,
+// schemas.js a stream's schema, which jsonschema.js, avro.js and protobuf.js (with protofile.js)
+// turn into what shape.js describes; form.js, groups.js, controls.js and slot.js are the form of
+// that, and faults.js what the server says is wrong. record.js has the other parts of a record,
+// fillings.js and templates.js what it can be filled with, sender.js sends it, and echo.js shows
+// it as it comes back.
+//
+// connect has the token, and a connection to look at: view.js the view, claims.js what a token
+// says, mint.js the making of one, rights.js the rights by stream, trial.js the connection, with
+// wires.js beneath the JavaScript client, frames.js the list of what passes, and continuity.js
+// what a cut costs.
 package web
 
 import (

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,7 +80,7 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 // runDev runs the embedded servers and, on top of them, the same server as serve.
 func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	for _, address := range []string{chosen.listen, chosen.admin} {
-		if !isLoopback(address) {
+		if !config.OnLoopback(address) {
 			return usage("%s is not on loopback: dev is open to everybody, so dev listens on loopback only; to serve other machines all the same, see --insecure-listen", address)
 		}
 	}
@@ -158,7 +157,7 @@ func newDevApp(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic
 		return nil, err
 	}
 	return app.New(c, app.Options{
-		Logger: log, Version: version(), Listening: listening, LoopbackOrigins: true, FaultLevel: slog.LevelWarn,
+		Logger: log, Version: version(), Listening: listening, LoopbackOrigins: true, FaultLevel: slog.LevelWarn, Development: newDevelopment(),
 	})
 }
 
@@ -186,7 +185,7 @@ func devConfig(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic
 	fmt.Fprintf(&b, "kafka: {brokers: [%s]}\n", strings.Join(servers.Brokers, ", "))
 	fmt.Fprintf(&b, "redis: {url: %q}\n", "redis://"+servers.RedisAddr)
 	fmt.Fprintf(&b, "log: {level: %q, format: text}\n", chosen.level)
-	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited}]\n")
+	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited, admin: %t}]\n", config.OnLoopback(chosen.listen))
 	fmt.Fprintf(&b, "limits: {sessions_per_address: 0}\ndrain: {timeout: 3s, spread: 1s}\nstreams:\n")
 	for _, topic := range embedded.Topics() {
 		rules := devRules(topic.Name)
@@ -219,13 +218,4 @@ func topicNames() []string {
 		names = append(names, topic.Name)
 	}
 	return names
-}
-
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -9,10 +9,11 @@ import { fromTemplate } from "./shared/dom.js";
 import { setState } from "./shared/state.js";
 import { server } from "./shared/server.js";
 import { setUpTheme } from "./shared/theme.js";
+import { connect } from "./connect/view.js";
 import { live } from "./live/view.js";
 import { publish } from "./publish/view.js";
 
-const views = [live, publish];
+const views = [live, publish, connect];
 
 const root = document.getElementById("view");
 let shown = null; // the name of the view, and what its open() returned
@@ -42,7 +43,9 @@ const allowed = (view) => !view.allowed || view.allowed(server.principal);
 
 function show() {
   const { name, parameters } = address();
-  const view = views.find((v) => v.name === name && allowed(v)) ?? views.find(allowed);
+  // Without a token that the server takes there is nothing to see, but where to give it one.
+  const refused = server.fault?.status === 401 && connect;
+  const view = refused || (views.find((v) => v.name === name && allowed(v)) ?? views.find(allowed));
   listViews(view);
   if (shown === view.name && opened?.follow) {
     opened.follow(parameters);
