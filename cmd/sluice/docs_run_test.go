@@ -24,15 +24,18 @@ const soon = time.Minute
 // documented is the server's address in the documents.
 const documented = "127.0.0.1:8080"
 
-// startDev runs dev until the test has ended, and returns its address.
-func startDev(t *testing.T) (address string) {
+// startDev runs dev until the test has ended, and returns its address. The rates are those of demo
+// streams, which may be nil.
+func startDev(t *testing.T, rates map[string]string) (address string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	printed, out := io.Pipe()
 	var errs bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runDev(ctx, devFlags{listen: "127.0.0.1:0", admin: "127.0.0.1:0", kafkaListen: "127.0.0.1:0", level: "warn", seed: 1}, out, &errs)
+		ended <- runDev(ctx, devFlags{
+			listen: "127.0.0.1:0", admin: "127.0.0.1:0", kafkaListen: "127.0.0.1:0", level: "warn", seed: 1, rates: rates,
+		}, out, &errs)
 		_ = out.Close()
 	}()
 	t.Cleanup(func() {

@@ -74,7 +74,7 @@ func snippets(t *testing.T, file string) (all []snippet) {
 // snippet must be run by another test.
 func TestDocSnippets(t *testing.T) {
 	t.Parallel()
-	address := startDev(t)
+	address := startDev(t, nil)
 	page := sync.OnceValue(func() tab { return openTab(t) })
 	for _, file := range documents(t) {
 		for _, s := range snippets(t, file) {

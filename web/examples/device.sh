@@ -5,8 +5,9 @@
 #   sh device.sh [DEVICE] [READINGS]     READINGS 0, the default: without end
 #
 # SLUICE is the server, http://127.0.0.1:8080 by default; TOKEN the device's token, if it needs one;
-# EVERY the time between two readings in seconds, 5 by default. With BAD=1 the readings are no numbers,
-# and are rejected. Readings on their way and the position among the commands are in files DEVICE.*.
+# EVERY the time between two readings in seconds, 5 by default; HEARTBEAT how long the stream of commands
+# may be quiet, 15s by default. With BAD=1 the readings are no numbers, and are rejected. Readings on their
+# way and the position among the commands are in files DEVICE.*.
 set -u
 
 server=${SLUICE:-http://127.0.0.1:8080}
@@ -82,13 +83,13 @@ obey() {
 }
 
 # follow reads the commands as server-sent events. Each has its position as id, which is stored when the
-# command was obeyed; the next request goes on after it. It ends when the main program has ended: a
-# heartbeat comes every five seconds.
+# command was obeyed; the next request goes on after it. It ends when the main program has ended, at the
+# next heartbeat.
 follow() {
   event=
   while kill -0 $$ 2> /dev/null; do
-    request -N -G -w '\nstatus %{http_code}\n' --speed-limit 1 --speed-time 30 --data-urlencode "key=$device" \
-      -d heartbeat=5s --data-urlencode "from=$(cat "$position" 2> /dev/null || echo latest)" \
+    request -N -G -w '\nstatus %{http_code}\n' --speed-limit 1 --speed-time 60 --data-urlencode "key=$device" \
+      -d "heartbeat=${HEARTBEAT:-15s}" --data-urlencode "from=$(cat "$position" 2> /dev/null || echo latest)" \
       "$server/v1/streams/iot.commands/events" | while IFS= read -r line; do
       kill -0 $$ 2> /dev/null || exit
       case $line in
