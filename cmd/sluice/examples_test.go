@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -55,16 +56,18 @@ func TestExamples(t *testing.T) {
 	page := watch(t, openTab(t))
 	for name, ready := range drawn {
 		t.Run("at "+name, func(t *testing.T) {
+			p := page.visit(t, "http://"+address+"/examples/"+name)
+			p.until(ready)
+			p.evaluate(string(axe))
 			for _, look := range []struct {
 				width  int64
 				scheme string
-			}{{1280, "light"}, {1280, "dark"}, {390, "light"}, {390, "dark"}} {
-				p := page.visit(t, "http://"+address+"/examples/"+name, look.width, look.scheme)
-				p.until(ready)
+			}{{1280, "light"}, {1280, "dark"}, {390, "dark"}, {390, "light"}} {
+				p.look(look.width, look.scheme)
 				p.until(`document.documentElement.scrollWidth <= innerWidth`)
 				p.picture(fmt.Sprintf("example-%s-%s-%d", name, look.scheme, look.width))
-				p.evaluate(string(axe))
-				p.evaluate(`axe.run().then(({violations}) => { window.found = violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join()) })`)
+				p.evaluate(`window.found = undefined;
+					axe.run().then(({violations}) => { found = violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join()) })`)
 				p.until(`window.found !== undefined`)
 				if found := p.text(`found.join("\n")`); found != "" {
 					t.Errorf("axe-core, %d pixels, %s: %s", look.width, look.scheme, found)
@@ -91,7 +94,7 @@ func TestExampleElsewhere(t *testing.T) {
 	}))
 	defer elsewhere.Close()
 	page := watch(t, openTab(t))
-	p := page.visit(t, elsewhere.URL+"/", 1280, "light")
+	p := page.visit(t, elsewhere.URL+"/")
 	p.until(drawn["flights"])
 	page.expectNoFaults(t)
 }
@@ -133,21 +136,34 @@ func watch(t *testing.T, page tab) *watched {
 	return w
 }
 
-// visit opens a page on a screen of some width, whose user prefers a color scheme.
-func (w *watched) visit(t *testing.T, url string, width int64, scheme string) tab {
+// using bounds what is done with a page. It is much more than is needed.
+const using = 5 * time.Minute
+
+// visit opens a page.
+func (w *watched) visit(t *testing.T, url string) tab {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, using)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatal(err)
+	}
+	p := tab{t: t, ctx: ctx}
+	p.evaluate(shorthands)
+	return p
+}
+
+// look shows the page on a screen of some width to a user who prefers a color scheme.
+func (p tab) look(width int64, scheme string) {
+	p.t.Helper()
 	prefers := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 		return err //nolint:wrapcheck // the test says what it was about
 	})
-	if err := chromedp.Do(w.ctx, chromedp.EmulateViewport(width, 860), prefers); err != nil {
-		t.Fatal(err)
+	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(width, 860), prefers); err != nil {
+		p.t.Fatal(err)
 	}
-	p := w.navigate(t, url)
-	p.evaluate(shorthands)
-	return p
 }
 
 func (w *watched) expectNoFaults(t *testing.T) {

@@ -40,7 +40,7 @@ func TestExampleChat(t *testing.T) {
 	t.Parallel()
 	address := startDev(t, nil)
 	page := watch(t, openTab(t))
-	p := page.visit(t, "http://"+address+"/examples/chat", 390, "dark")
+	p := page.visit(t, "http://"+address+"/examples/chat")
 	p.until(`is("state", "live")`)
 	p.evaluate(`document.querySelector("form").requestSubmit()`)
 	p.until(`is("fault", "Say who you are.") && document.activeElement === at("name") && at("name").getAttribute("aria-invalid") === "true"`)
@@ -58,7 +58,7 @@ func TestExampleChat(t *testing.T) {
 	p.until(`at("text").value.length === 5000 && document.activeElement === at("text") && !document.querySelector("#waiting li")`)
 
 	// What has come is there for the next visitor, each message once.
-	p = page.visit(t, "http://"+address+"/examples/chat", 1280, "light")
+	p = page.visit(t, "http://"+address+"/examples/chat")
 	p.until(`is("state", "live") && [...document.querySelectorAll("#log p")].map((p) => p.textContent).join() === "Is <b>anybody</b> here?,I am"`)
 	p.until(`at("name").value === "Ada"`)
 	page.expectNoFaults(t)
@@ -70,7 +70,7 @@ func TestExampleBoard(t *testing.T) {
 	t.Parallel()
 	address := startDev(t, nil)
 	page := watch(t, openTab(t))
-	p := page.visit(t, "http://"+address+"/examples/iot", 1280, "light")
+	p := page.visit(t, "http://"+address+"/examples/iot")
 	p.until(drawnDevices)
 	send := func(temp string) {
 		p.evaluate(fmt.Sprintf(`type(at("device"), "pump-9"); type(at("temp"), %q); document.querySelector("form").requestSubmit()`, temp))
@@ -100,14 +100,15 @@ func TestExampleMarket(t *testing.T) {
 	t.Parallel()
 	address := startDev(t, map[string]string{"market.ticks": "500"})
 	page := watch(t, openTab(t))
-	p := page.visit(t, "http://"+address+"/examples/market", 1280, "dark")
+	p := page.visit(t, "http://"+address+"/examples/market")
 	p.until(`is("state", "live") && document.querySelectorAll("tbody tr").length === 24`)
 	for paused := 4 * time.Second; p.text(`at("omitted").textContent`) == "0"; paused *= 2 {
 		p.evaluate(`at("pause").click()`)
 		time.Sleep(paused) // how much is left out depends on it
-		p.evaluate(`at("pause").click()`)
-		p.until(`is("state", "live") && +at("drawn").textContent > 0`)
+		p.evaluate(`at("pause").click(); window.since = performance.now()`)
+		p.until(`+at("omitted").textContent > 0 || performance.now() - since > 5000`)
 	}
+	p.until(`is("state", "live") && +at("drawn").textContent > 0`)
 	p.evaluate(`document.querySelector("[data-by=price]").click()`)
 	p.until(`(() => { const all = [...document.querySelectorAll("[data-part=price]")].map((c) => +c.textContent); return all[0] > 300 && all[0] >= all[1] && all.at(-2) >= all.at(-1); })()`)
 	page.expectNoFaults(t)
@@ -120,7 +121,7 @@ func TestExamplePhone(t *testing.T) {
 	address := startDev(t, nil)
 	page := watch(t, openTab(t))
 	url := "http://" + address + "/examples/phone"
-	p := page.visit(t, url, 390, "light")
+	p := page.visit(t, url)
 	p.until(`is("state", "live") && +at("received").textContent >= 20`)
 	round := 0
 	write := func() (seen string) {
@@ -156,9 +157,9 @@ func TestExamplePhone(t *testing.T) {
 	p.evaluate(fmt.Sprintf(hide, false))
 	p.until(seen)
 
-	p = page.visit(t, "http://"+address+"/examples/", 390, "light")
+	p = page.visit(t, "http://"+address+"/examples/")
 	seen = write()
-	p = page.visit(t, url, 390, "light")
+	p = page.visit(t, url)
 	p.until(seen)
 	page.expectNoFaults(t)
 
@@ -174,8 +175,8 @@ func TestExamplePhone(t *testing.T) {
 	p.until(seen)
 
 	// The counts are no decoration.
-	p = page.visit(t, "http://"+address+"/examples/", 390, "light")
+	p = page.visit(t, "http://"+address+"/examples/")
 	p.evaluate(`{ const counts = JSON.parse(localStorage.getItem("phone-counts")); counts.next[0] -= 3; localStorage.setItem("phone-counts", JSON.stringify(counts)) }`)
-	p = page.visit(t, url, 390, "dark")
+	p = page.visit(t, url)
 	p.until(`is("losses", "3") && is("repeats", "0")`)
 }

@@ -15,14 +15,14 @@ device=${1:-pump-7}
 readings=${2:-0}
 every=${EVERY:-5}
 position=$device.position
+pipe=$device.pipe
 
-# request calls curl. The token is in no argument, where other users of the machine could read it.
+# request becomes curl. The token is in no argument, where other users of the machine could read it.
 request() {
-  if [ -n "${TOKEN:-}" ]; then
-    printf 'header = "Authorization: Bearer %s"\n' "$TOKEN" | curl -sS -K - "$@"
-  else
-    curl -sS "$@"
-  fi
+  [ -n "${TOKEN:-}" ] || exec curl -sS "$@"
+  exec curl -sS -K - "$@" << END
+header = "Authorization: Bearer $TOKEN"
+END
 }
 
 random() { od -An -N4 -tu4 /dev/urandom | tr -d ' '; }
@@ -54,6 +54,7 @@ deliver() {
     case $status in
     200) echo "stored $(cat "$1.answer")" ;;
     202) echo "rejected $(cat "$1.answer")" ;;
+    401) echo "another token is needed: $(cat "$1.answer")" >&2 && exit 1 ;; # the reading stays on disk
     000 | 5??) grep -q '"retryable":false' "$1.answer" || again=yes ;; # also the answer of a proxy
     *) grep -q '"retryable":true' "$1.answer" && again=yes ;;
     esac
@@ -83,15 +84,16 @@ obey() {
 }
 
 # follow reads the commands as server-sent events. Each has its position as id, which is stored when the
-# command was obeyed; the next request goes on after it. It ends when the main program has ended, at the
-# next heartbeat.
+# command was obeyed; the next request goes on after it.
 follow() {
-  event=
+  trap 'kill "$curl" 2> /dev/null; exit' TERM
   while kill -0 $$ 2> /dev/null; do
     request -N -G -w '\nstatus %{http_code}\n' --speed-limit 1 --speed-time 60 --data-urlencode "key=$device" \
       -d "heartbeat=${HEARTBEAT:-15s}" --data-urlencode "from=$(cat "$position" 2> /dev/null || echo latest)" \
-      "$server/v1/streams/iot.commands/events" | while IFS= read -r line; do
-      kill -0 $$ 2> /dev/null || exit
+      "$server/v1/streams/iot.commands/events" > "$pipe" &
+    curl=$!
+    event=
+    while IFS= read -r line && kill -0 $$ 2> /dev/null; do # as long as the main program runs
       case $line in
       data:*'"type":"event"'*) event=${line#data: } ;;
       id:*)
@@ -102,19 +104,27 @@ follow() {
       'status 400' | 'status 410') rm -f "$position" ;; # it is no position any more
       'status 4'*) echo "no commands: $line" >&2 ;;
       esac
-    done
+    done < "$pipe"
+    kill "$curl" 2> /dev/null
     sleep 2
   done
 }
 
+rm -f "$pipe" && mkfifo "$pipe" || exit 1
 follow &
+follower=$!
+trap 'kill "$follower"; rm -f "$pipe"' EXIT
+trap exit INT TERM
 
-deliver "$device.reading"  # what was on its way when it stopped
+deliver "$device.reading" # what was on its way when it stopped
 deliver "$device.command"
 sent=0
 while [ "$readings" -eq 0 ] || [ $sent -lt "$readings" ]; do
   measure "$device.reading" "$device-$(date +%s)-$(random)"
   deliver "$device.reading"
   sent=$((sent + 1))
-  [ $sent -eq "$readings" ] || sleep "$every"
+  if [ $sent -ne "$readings" ]; then
+    sleep "$every" &
+    wait $! # which a signal ends
+  fi
 done
