@@ -57,7 +57,8 @@ func newDevice(t *testing.T, address, file string, command []string) *device {
 func (d *device) ask(path string) []byte {
 	d.t.Helper()
 	answer := get(d.t.Context(), d.t, d.server+path)
-	text := readAll(d.t, answer)
+	defer func() { _ = answer.Body.Close() }()
+	text := readAll(d.t, answer.Body)
 	if answer.StatusCode != http.StatusOK {
 		d.t.Fatalf("%s: %s", path, answer.Status)
 	}

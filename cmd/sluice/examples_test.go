@@ -83,7 +83,8 @@ func TestExampleElsewhere(t *testing.T) {
 	t.Parallel()
 	address := startDev(t, nil)
 	answer := get(t.Context(), t, "http://"+address+"/examples/flights.html")
-	source := readAll(t, answer)
+	defer func() { _ = answer.Body.Close() }()
+	source := readAll(t, answer.Body)
 	const line = `const server = new URL("../", location.href);`
 	if strings.Count(source, line) != 1 || strings.Count(source, "location") != 1 {
 		t.Fatalf("%s is not the only place of the server in:\n%s", line, source)
@@ -96,6 +97,8 @@ func TestExampleElsewhere(t *testing.T) {
 	page := watch(t, openTab(t))
 	p := page.visit(t, elsewhere.URL+"/")
 	p.until(drawn["flights"])
+	p.evaluate(`document.querySelector("ol button").click()`)
+	p.until(`getComputedStyle(document.querySelector(".plane.chosen text")).display !== "none" && document.querySelectorAll("[aria-pressed=true]").length === 1`)
 	page.expectNoFaults(t)
 }
 

@@ -19,15 +19,15 @@ func publishTo(t *testing.T, address, stream, record string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := readAll(t, answer); answer.StatusCode/100 != 2 {
+	defer func() { _ = answer.Body.Close() }()
+	if text := readAll(t, answer.Body); answer.StatusCode/100 != 2 {
 		t.Fatalf("%s is answered %s: %s", record, answer.Status, text)
 	}
 }
 
-func readAll(t *testing.T, answer *http.Response) string {
+func readAll(t *testing.T, r io.Reader) string {
 	t.Helper()
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestExamplePhone(t *testing.T) {
 	seen := write()
 	p.evaluate(`at("wake").click()`)
 	p.until(seen)
-	p.until(`[...document.querySelectorAll("#edits .note")].some((n) => /edits caught up.*slept \d/.test(n.textContent))`)
+	p.until(`/^After [\d.]+ s of sleep \d+ edits caught up in/.test(at("woken").textContent)`)
 
 	hide := `Object.defineProperty(document, "hidden", {value: %v, configurable: true}); document.dispatchEvent(new Event("visibilitychange"))`
 	p.evaluate(fmt.Sprintf(hide, true))
@@ -157,7 +157,7 @@ func TestExamplePhone(t *testing.T) {
 	p.evaluate(fmt.Sprintf(hide, false))
 	p.until(seen)
 
-	p = page.visit(t, "http://"+address+"/examples/")
+	page.visit(t, "http://"+address+"/examples/")
 	seen = write()
 	p = page.visit(t, url)
 	p.until(seen)
