@@ -105,27 +105,27 @@ func TestExampleElsewhere(t *testing.T) {
 // watched is a tab whose faults are collected, and whose WebSockets are counted.
 type watched struct {
 	tab
-	mu      *sync.Mutex
-	faults  *[]string
+	mu      sync.Mutex
+	faults  []string
 	sockets map[network.RequestID]bool // whether they are open
 }
 
 func watch(t *testing.T, page tab) *watched {
 	t.Helper()
-	w := &watched{tab: page, mu: new(sync.Mutex), faults: new([]string), sockets: map[network.RequestID]bool{}}
+	w := &watched{tab: page, sockets: map[network.RequestID]bool{}}
 	err := chromedp.Listen(page.ctx, func(event any) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
-			*w.faults = append(*w.faults, fmt.Sprintf("%s %+v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception))
+			w.faults = append(w.faults, fmt.Sprintf("%s %+v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception))
 		case *runtime.EventConsoleAPICalled:
 			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
-				*w.faults = append(*w.faults, fmt.Sprintf("%+v", e.Args))
+				w.faults = append(w.faults, fmt.Sprintf("%+v", e.Args))
 			}
 		case *log.EventEntryAdded: // among them violations of the policy
 			if e.Entry.Level == log.EntryLevelError || e.Entry.Source == log.EntrySourceSecurity {
-				*w.faults = append(*w.faults, e.Entry.Text+" "+e.Entry.URL)
+				w.faults = append(w.faults, e.Entry.Text+" "+e.Entry.URL)
 			}
 		case *network.EventWebSocketCreated:
 			w.sockets[e.RequestID] = true
@@ -140,7 +140,7 @@ func watch(t *testing.T, page tab) *watched {
 }
 
 // using bounds what is done with a page. It is much more than is needed.
-const using = 5 * time.Minute
+const using = 3 * time.Minute
 
 // visit opens a page.
 func (w *watched) visit(t *testing.T, url string) tab {
@@ -173,10 +173,10 @@ func (w *watched) expectNoFaults(t *testing.T) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, fault := range *w.faults {
+	for _, fault := range w.faults {
 		t.Errorf("in the console: %.500s", fault)
 	}
-	*w.faults = nil
+	w.faults = nil
 }
 
 // open returns how many WebSockets are open.
