@@ -103,6 +103,8 @@ func TestExampleMarket(t *testing.T) {
 	p := page.visit(t, "http://"+address+"/examples/market")
 	p.until(`is("state", "live") && document.querySelectorAll("tbody tr").length === 24`)
 	for paused := 4 * time.Second; p.text(`at("omitted").textContent`) == "0"; paused *= 2 {
+		// Only who has caught up can fall behind.
+		p.until(`is("state", "live") && +at("rate").textContent > 0 && +at("rate").textContent < 2000`)
 		p.evaluate(`at("pause").click()`)
 		time.Sleep(paused) // how much is left out depends on it
 		p.evaluate(`at("pause").click(); window.since = performance.now()`)
