@@ -234,7 +234,6 @@ func TestInABrowser(t *testing.T) {
 	until(ctx, t, `document.getElementById("detail").textContent.includes('"seq": 90071992547409931')`)
 	until(ctx, t, `document.getElementById("gaps").textContent === "1" && document.getElementById("partitions").textContent === "6"`)
 	until(ctx, t, `parseFloat(document.getElementById("rate").textContent) > 10`)
-	until(ctx, t, `document.getElementById("publish-panel").hidden`)
 	picture(ctx, t, "live")
 
 	// A pause freezes the page, but counting continues.
@@ -299,10 +298,10 @@ func TestInABrowser(t *testing.T) {
 	until(ctx, t, stateIs+`"failed" && document.getElementById("empty").textContent.includes("bad_cursor")`)
 
 	// Publishing keeps the digits as typed.
-	run(ctx, t, `[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "chat.lobby").click()`)
-	until(ctx, t, stateIs+`"live" && document.getElementById("stream-name").textContent === "chat.lobby"`)
-	run(ctx, t, `document.getElementById("publish-panel").open = true;
-		document.getElementById("publish-key").value = "k";
+	run(ctx, t, `location.hash = "#publish?stream=chat.lobby"`)
+	until(ctx, t, `document.getElementById("publish-stream")?.value === "chat.lobby"`)
+	until(ctx, t, `[...document.getElementById("publish-stream").options].every((o) => o.value !== "market.ticks")`)
+	run(ctx, t, `document.getElementById("publish-key").value = "k";
 		document.getElementById("publish-data").value = '{"n": 90071992547409931}';
 		document.getElementById("publish").requestSubmit()`)
 	until(ctx, t, `document.getElementById("publish-result").textContent.includes("offset 41")`)
@@ -314,8 +313,7 @@ func TestInABrowser(t *testing.T) {
 	f.mu.Unlock()
 
 	// On a phone nothing is wider than the page, in the other color scheme.
-	run(ctx, t, `document.getElementById("publish-panel").open = false; document.getElementById("theme").click();
-		[...document.querySelectorAll("#streams button")].find((b) => b.dataset.stream === "market.ticks").click()`)
+	run(ctx, t, `document.getElementById("theme").click(); location.hash = "#live?stream=market.ticks"`)
 	until(ctx, t, `document.querySelectorAll(".row").length > 20`)
 	until(ctx, t, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
 	picture(ctx, t, "dark")
@@ -357,7 +355,7 @@ func TestDocumentsInABrowser(t *testing.T) {
 	until(ctx, t, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
 	run(ctx, t, `document.querySelector(".links a").click()`)
 	until(ctx, t, `location.pathname === "/" && getComputedStyle(document.documentElement).colorScheme === "dark"`)
-	run(ctx, t, `document.querySelector(".links a").click()`)
+	run(ctx, t, `document.querySelector(".links > a").click()`)
 	until(ctx, t, `location.pathname === "/docs/"`)
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844)); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,6 +22,24 @@ func ask(t *testing.T, method, path, etag string) *httptest.ResponseRecorder {
 	return w
 }
 
+// modules checks that what a module imports is there, and what that imports.
+func modules(t *testing.T, at string, seen map[string]bool) {
+	t.Helper()
+	if seen[at] {
+		return
+	}
+	seen[at] = true
+	w := ask(t, http.MethodGet, at, "")
+	if w.Code != http.StatusOK {
+		t.Errorf("%s: %d", at, w.Code)
+	}
+	for _, match := range imported.FindAllStringSubmatch(w.Body.String(), -1) {
+		modules(t, path.Join(path.Dir(at), match[1]), seen)
+	}
+}
+
+var imported = regexp.MustCompile(`from "(\.{1,2}/[a-z./]+\.js)"`)
+
 var asset = regexp.MustCompile(`(?:href|src)="([^"#]+)"`)
 
 func TestThePageAndAllThatItNames(t *testing.T) {
@@ -35,26 +54,22 @@ func TestThePageAndAllThatItNames(t *testing.T) {
 	}
 	types := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 	for _, match := range named {
-		path := match[1]
-		if strings.Contains(path, "//") || strings.HasPrefix(path, "/") {
-			t.Errorf("%s is not relative", path)
+		name := match[1]
+		if strings.Contains(name, "//") || strings.HasPrefix(name, "/") {
+			t.Errorf("%s is not relative", name)
 		}
-		w := ask(t, http.MethodGet, "/"+path, "")
-		if path == "docs/" {
+		w := ask(t, http.MethodGet, "/"+name, "")
+		if name == "docs/" {
 			if w.Code != http.StatusOK {
 				t.Errorf("the documents: %d", w.Code)
 			}
 			continue
 		}
-		want := types[path[strings.LastIndexByte(path, '.')+1:]]
+		want := types[name[strings.LastIndexByte(name, '.')+1:]]
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != want || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
-			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+			t.Errorf("%s: %d %v", name, w.Code, w.Header())
 		}
-		for _, module := range regexp.MustCompile(`from "\./([a-z]+\.js)"`).FindAllStringSubmatch(w.Body.String(), -1) {
-			if got := ask(t, http.MethodGet, "/"+path[:strings.LastIndexByte(path, '/')+1]+module[1], ""); got.Code != http.StatusOK {
-				t.Errorf("%s imports %s: %d", path, module[1], got.Code)
-			}
-		}
+		modules(t, "/"+name, map[string]bool{})
 	}
 }
 

@@ -41,7 +41,7 @@ type entry struct {
 }
 
 // loadDocuments returns each file docs/NAME.md unchanged, at "/docs/NAME.md", and as a
-// page, at "/docs/NAME".
+// page, at "/docs/NAME", and what the pages are searched in, at "/docs/search.json".
 func loadDocuments(assets string) (files, error) {
 	all := files{}
 	names, err := documentNames()
@@ -61,11 +61,13 @@ func loadDocuments(assets string) (files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse page.html: %w", err)
 	}
+	var sections []section
 	for _, name := range names {
 		d, err := parseDocument(name, names)
 		if err != nil {
 			return nil, err
 		}
+		sections = append(sections, d.sections()...)
 		body, err := d.render()
 		if err != nil {
 			return nil, err
@@ -87,6 +89,9 @@ func loadDocuments(assets string) (files, error) {
 		}
 		all.addPage(path, ".html", b.Bytes())
 		all.addPage(docsPath+name+".md", ".md", d.source)
+	}
+	if err := all.addSearched(docsPath+searchName, sections); err != nil {
+		return nil, err
 	}
 	return all, nil
 }

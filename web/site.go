@@ -4,8 +4,8 @@
 // The console is plain HTML, CSS and JavaScript modules in the folder console,
 // embedded unchanged: there is no build step, nothing is loaded from other servers,
 // and nothing in the page is inline, so that its Content Security Policy allows only
-// its own origin. It uses only the public protocol: GET /v1/streams, Server-Sent
-// Events, and POST of records.
+// its own origin. It uses only the public protocol, with the rights of the principal whose
+// token it is given, which it keeps in memory.
 //
 // The documents are the Markdown files of the folder docs, where they can also be
 // read in the repository. Each is served unchanged, and as a page. All of them are
@@ -23,12 +23,15 @@
 // programs for devices beside them. Their script and style are inline: the policy of each
 // names their hashes, and nothing else is allowed there either.
 //
-// The files: site.go serves; console.go loads the console, script.go the clients,
+// The files: site.go serves; console.go assembles the console, script.go loads the clients,
 // examples.go the examples and docs.go the documents, which markdown.go renders into
-// page.html. In the folder console, index.html and
-// style.css are the console's page, main.js connects its parts, feed.js is the
-// connection, list.js, chart.js and json.js show events, publish.js is the form;
-// docs.css and docs.js belong to the documents, theme.js to both.
+// page.html, and of which search.go makes what a page searches in.
+//
+// In the folder console, index.html and style.css are the frame, main.js shows one of the
+// views in it, and each view has a folder: its templates (view.html), which the page
+// contains, its styles, and its modules, of which view.js is the first. live shows streams,
+// publish writes to them; docs is what the documents have of their own: their search, and
+// examples that run against the server that they come from; shared is what several views use.
 package web
 
 import (
@@ -47,6 +50,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".json": "application/json",
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 	".ts":   "application/typescript; charset=utf-8",
 	".tgz":  "application/gzip", // RFC 6713

@@ -1,256 +1,89 @@
-// The page: streams, what is read of one, and the parts that show it.
+// The console: which view is shown, for which principal.
+//
+// The address says what is shown: #live?stream=market.ticks&from=-5m. A view is an object
+// with a name, a title, and open(root, context), which fills root and returns an object with
+// close() and, if the view can follow another address without being opened anew,
+// follow(parameters). A view with allowed(principal) is shown to those principals only.
 
-import { Chart } from "./chart.js";
-import { Feed } from "./feed.js";
-import { List } from "./list.js";
-import { Publisher } from "./publish.js";
-import { setUpTheme } from "./theme.js";
+import { fromTemplate } from "./shared/dom.js";
+import { setState } from "./shared/state.js";
+import { server } from "./shared/server.js";
+import { setUpTheme } from "./shared/theme.js";
+import { live } from "./live/view.js";
+import { publish } from "./publish/view.js";
 
-const $ = (id) => document.getElementById(id);
+const views = [live, publish];
 
-// How often the page is drawn, and how often a server that does not answer is
-// asked for its streams, in ms.
-const drawEvery = 200;
-const askEvery = 2000;
+const root = document.getElementById("view");
+let shown = null; // the name of the view, and what its open() returned
+let opened = null;
 
-const list = new List({ list: $("events"), empty: $("empty"), detail: $("detail"), title: $("detail-title"), follow: $("follow") });
-const chart = new Chart($("chart"), $("rate"));
-const publisher = new Publisher({
-  panel: $("publish-panel"), form: $("publish"), key: $("publish-key"), data: $("publish-data"), result: $("publish-result"),
-});
-
-let streams = [];
-let chosen = "";
-let paused = false;
-let behind = 0; // events since the pause
-let received = 0;
-let gaps = 0;
-let live = false; // what was asked for of the past has come
-let partitions = new Set();
-let state = ["working", "Loading"];
-
-const feed = new Feed({
-  state: setState,
-  event(text) {
-    received++;
-    chart.count(1);
-    const partition = /"partition":(\d+)/.exec(text);
-    if (partition) partitions.add(partition[1]);
-    keep({ text });
-  },
-  gap(gap) {
-    gaps++;
-    keep({ gap, text: JSON.stringify(gap) });
-  },
-  caughtUp() {
-    // Beside what a replay brings in a second, nothing live can be seen.
-    if (!live) chart.reset();
-    live = true;
-    $("empty").textContent = "Nothing yet. Events appear here as they are written.";
-  },
-  anew(closing) {
-    // Everything since the start comes again, and what could not be continued may be missing.
-    clear();
-    live = false;
-    $("empty").textContent = `The position could not be used any more (${closing.code ?? "no reason given"}), and records may be missing. Reading from the start again.`;
-    gaps++;
-    keep({ gap: closing, text: JSON.stringify(closing) });
-  },
-  refused(closing) {
-    setState("failed", closing.message ?? closing.code ?? "Refused");
-    $("empty").textContent = `The server ended the stream: ${closing.code ?? "no reason given"}. Apply starts it again.`;
-  },
-});
-
-function keep(item) {
-  if (paused) behind++;
-  list.add(item);
+// address returns the name of the view and the parameters of the address. Without a name, as
+// in #stream=market.ticks, it is the first view's.
+function address() {
+  const text = location.hash.slice(1);
+  const [, name, query] = /^([a-z]+)(?:\?(.*))?$/.exec(text) ?? [, "", text];
+  return { name: name || views[0].name, parameters: new URLSearchParams(query ?? "") };
 }
 
-function setState(kind, text) {
-  state = [kind, text];
-  $("state").dataset.state = kind;
-  if ($("state-text").textContent !== text) $("state-text").textContent = text;
+// go shows a view. replace changes the address without a new entry in the history.
+function go(name, parameters = {}, { replace = false } = {}) {
+  const query = new URLSearchParams(parameters).toString();
+  const hash = `#${name}${query && `?${query}`}`;
+  if (hash === location.hash) return;
+  history[replace ? "replaceState" : "pushState"](null, "", hash);
+  if (!replace) show();
 }
 
-function draw() {
-  chart.draw();
-  $("received").textContent = received.toLocaleString();
-  $("partitions").textContent = partitions.size;
-  $("gaps").textContent = gaps;
-  const label = paused ? `Resume (${behind.toLocaleString()} new)` : "Pause";
-  if ($("pause").textContent !== label) $("pause").textContent = label;
-  if (!paused) list.draw();
-}
+// note changes the address to what the view shows by now.
+const note = (name, parameters) => go(name, parameters, { replace: true });
 
-function setPaused(on) {
-  paused = on;
-  behind = 0;
-  $("pause").setAttribute("aria-pressed", String(on));
-  draw();
-}
+const allowed = (view) => !view.allowed || view.allowed(server.principal);
 
-function clear() {
-  received = gaps = behind = 0;
-  partitions = new Set();
-  list.clear();
-  chart.reset();
-  draw();
-}
-
-// start reads the chosen stream from where the form says.
-function start() {
-  if (!chosen) return;
-  const from = $("from").value;
-  const key = $("key").value;
-  clear();
-  setPaused(false);
-  live = false;
-  $("empty").textContent = "Waiting for events.";
-  const parameters = [["from", from]];
-  if (key) parameters.push(["key", key]);
-  feed.open(chosen, parameters);
-  const fragment = new URLSearchParams([["stream", chosen], ...parameters]);
-  history.replaceState(null, "", `#${fragment}`);
-  const url = new URL(`v1/streams/${encodeURIComponent(chosen)}/events`, document.baseURI);
-  url.hash = "";
-  url.search = new URLSearchParams(parameters).toString().replaceAll("%3A", ":");
-  $("curl").textContent = `curl -N '${url.href.replaceAll("'", "%27")}'`;
-  document.title = `${chosen} · Sluice`;
-}
-
-function choose(name) {
-  chosen = name;
-  const stream = streams.find((s) => s.name === name) ?? { name };
-  $("stream-name").textContent = name;
-  $("stream-facts").textContent = facts(stream);
-  for (const button of $("streams").querySelectorAll("button")) {
-    const is = button.dataset.stream === name;
-    button.setAttribute("aria-current", String(is));
-    if (is) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+function show() {
+  const { name, parameters } = address();
+  const view = views.find((v) => v.name === name && allowed(v)) ?? views.find(allowed);
+  listViews(view);
+  if (shown === view.name && opened?.follow) {
+    opened.follow(parameters);
+    return;
   }
-  publisher.choose(name, stream.publish);
-  start();
-  describe(name);
+  opened?.close();
+  shown = view.name;
+  setState("idle", "");
+  document.title = `${view.title} · Sluice`;
+  root.replaceChildren(fromTemplate(view.name));
+  root.dataset.view = view.name;
+  opened = view.open(root, { parameters, go, note });
 }
 
-// describe asks for what the server knows of a stream only once it is read.
-async function describe(name) {
-  try {
-    const response = await fetch(`v1/streams/${encodeURIComponent(name)}`);
-    const stream = normal(await response.json());
-    if (response.ok && name === chosen) $("stream-facts").textContent = facts(stream);
-  } catch {
-    // The facts are an ornament; that the server is away, the feed tells.
-  }
-}
-
-function facts(stream) {
-  const n = stream.partitions;
-  return [
-    n ? `${n} partition${n === 1 ? "" : "s"}` : "",
-    stream.content ?? "",
-    stream.publish === false ? "read only" : "",
-  ].filter(Boolean).join(" · ");
-}
-
-// normal takes a stream as the server tells of it.
-function normal(stream) {
-  if (typeof stream === "string") return { name: stream };
-  const partitions = Array.isArray(stream.partitions) ? stream.partitions.length : stream.partitions;
-  return { ...stream, name: stream.stream ?? stream.name, partitions };
-}
-
-function listStreams() {
-  $("streams").replaceChildren(...streams.map((stream) => {
+function listViews(current) {
+  document.getElementById("views").replaceChildren(...views.filter(allowed).map((view) => {
     const item = document.createElement("li");
-    const button = document.createElement("button");
-    const name = document.createElement("span");
-    button.type = "button";
-    button.dataset.stream = stream.name;
-    name.textContent = stream.name;
-    button.append(name);
-    if (stream.partitions) {
-      const small = document.createElement("small");
-      small.textContent = stream.partitions;
-      small.title = "partitions";
-      button.append(small);
-    }
-    button.addEventListener("click", () => choose(stream.name));
-    item.append(button);
+    const link = document.createElement("a");
+    link.href = `#${view.name}`;
+    link.textContent = view.title;
+    if (view === current) link.setAttribute("aria-current", "page");
+    item.append(link);
     return item;
   }));
 }
 
-// load asks for the streams, until the server answers.
-async function load() {
-  let response;
-  try {
-    response = await fetch("v1/streams", { headers: { accept: "application/json" } });
-  } catch {
-    setState("working", "The server does not answer");
-    setTimeout(load, askEvery);
-    return;
-  }
-  if (response.status === 401 || response.status === 403) {
-    setState("failed", "Not allowed");
-    $("streams-note").textContent = "This server requires a token, which this page cannot send. To show streams here, add an anonymous grant.";
-    $("empty").textContent = "A token is required.";
-    return;
-  }
-  if (!response.ok) {
-    setState("working", `The server answers ${response.status}`);
-    setTimeout(load, askEvery);
-    return;
-  }
-  const answer = await response.json();
-  streams = (Array.isArray(answer) ? answer : answer.streams ?? [])
-    .map(normal)
-    .filter((s) => s.name && s.subscribe !== false)
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  listStreams();
-  $("streams-note").textContent = streams.length ? "" : "There are no streams that you are allowed to read.";
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  if (wanted.get("key")) $("key").value = wanted.get("key");
-  if (wanted.get("from")) setFrom(wanted.get("from"));
-  const first = streams.find((s) => s.name === wanted.get("stream")) ?? streams[0];
-  if (first) choose(first.name);
-  else setState("idle", "No streams");
-}
-
-// setFrom chooses a start, also one that is not offered.
-function setFrom(from) {
-  const select = $("from");
-  if (![...select.options].some((option) => option.value === from)) select.append(new Option(from, from));
-  select.value = from;
-}
-
-async function copy(button, text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Not possible";
-  }
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
-}
-
-setUpTheme($("theme"));
-$("reading").addEventListener("submit", (event) => {
-  event.preventDefault();
-  start();
+// What a principal may do decides which views there are.
+server.on("principal", () => {
+  opened?.close();
+  shown = opened = null;
+  show();
 });
-$("from").addEventListener("change", start);
-$("key").addEventListener("search", start);
-$("pause").addEventListener("click", () => setPaused(!paused));
-$("clear").addEventListener("click", clear);
-$("copy").addEventListener("click", () => copy($("copy"), list.shown ?? ""));
-$("curl-copy").addEventListener("click", () => copy($("curl-copy"), $("curl").textContent));
-addEventListener("pagehide", () => feed.close());
+
+setUpTheme(document.getElementById("theme"));
+addEventListener("hashchange", show);
+addEventListener("popstate", show);
+addEventListener("pagehide", () => opened?.close());
 addEventListener("pageshow", (event) => {
   // From the back/forward cache, which keeps no connections.
-  if (event.persisted) start();
+  if (!event.persisted) return;
+  shown = opened = null;
+  show();
 });
-setInterval(draw, drawEvery);
-setState(...state);
-load();
+await server.identify();

@@ -1,15 +1,14 @@
 // The form that publishes.
 
+import { explained, server, streamPath } from "../shared/server.js";
+
 export class Publisher {
-  constructor({ panel, form, key, data, result }) {
-    Object.assign(this, { panel, form, key, data, result });
+  constructor({ form, key, data, result }) {
+    Object.assign(this, { form, key, data, result });
     this.button = form.querySelector("button");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
-    });
-    panel.addEventListener("toggle", () => {
-      if (panel.open) panel.scrollIntoView({ block: "nearest" });
     });
     data.addEventListener("input", () => this.check());
     data.addEventListener("keydown", (event) => {
@@ -17,11 +16,8 @@ export class Publisher {
     });
   }
 
-  // choose takes the stream to publish to. allowed is undefined where the
-  // server does not say.
-  choose(stream, allowed) {
+  choose(stream) {
     this.stream = stream;
-    this.panel.hidden = allowed === false;
     this.say("", "");
   }
 
@@ -54,24 +50,12 @@ export class Publisher {
     this.button.disabled = true;
     this.say("", "Publishing");
     try {
-      const response = await fetch(`v1/streams/${encodeURIComponent(this.stream)}/records`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-      });
-      const answer = await response.json().catch(() => ({}));
-      if (response.ok) this.say("good", `Stored in partition ${answer.partition} at offset ${answer.offset}`);
-      else this.say("bad", describe(response, answer));
-    } catch {
-      this.say("bad", "No answer. The record may or may not be stored");
+      const { partition, offset } = await server.request("POST", streamPath(this.stream, "/records"), { body });
+      this.say("good", `Stored in partition ${partition} at offset ${offset}`);
+    } catch (error) {
+      this.say("bad", error instanceof TypeError ? "No answer. The record may or may not be stored" : explained(error));
     } finally {
       this.button.disabled = false;
     }
   }
-}
-
-function describe(response, answer) {
-  const text = answer.detail ?? answer.message ?? answer.title ?? response.statusText;
-  const places = (answer.errors ?? []).map((e) => `${e.pointer || "/"} ${e.message}`);
-  return [`${answer.code ?? response.status}: ${text}`, ...places].join(" · ");
 }

@@ -1,6 +1,6 @@
 // The events that are shown, newest first, and the one that is looked at.
 
-import { show } from "./json.js";
+import { show } from "../shared/json.js";
 
 // What is kept, and how much of an event's data stands in its row.
 const kept = 300;

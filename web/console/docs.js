@@ -1,5 +1,0 @@
-// The documents: nothing but their colours needs a script.
-
-import { setUpTheme } from "./theme.js";
-
-setUpTheme(document.getElementById("theme"));
