@@ -17,11 +17,15 @@
 // relative, so that everything also works below a prefix that a proxy strips.
 //
 // The JavaScript client of package client is served to pages of all origins, as it is
-// no secret, at /sluice.js.
+// no secret, at /sluice.js, and the Python client beside it.
 //
-// The files: site.go serves; console.go assembles the console, script.go loads the
-// JavaScript client and docs.go the documents, which markdown.go renders into page.html, and
-// of which search.go makes what a page searches in.
+// The examples are pages for people to copy, each one file, in the folder examples, with
+// programs for devices beside them. Their script and style are inline: the policy of each
+// names their hashes, and nothing else is allowed there either.
+//
+// The files: site.go serves; console.go assembles the console, script.go loads the clients,
+// examples.go the examples and docs.go the documents, which markdown.go renders into
+// page.html, and of which search.go makes what a page searches in.
 //
 // In the folder console, index.html and style.css are the frame, main.js shows one of the
 // views in it, and each view has a folder: its templates (view.html), which the page
@@ -71,6 +75,7 @@ var contentTypes = map[string]string{
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 	".ts":   "application/typescript; charset=utf-8",
 	".tgz":  "application/gzip", // RFC 6713
+	".txt":  "text/plain; charset=utf-8",
 }
 
 // policy is the pages' Content Security Policy (level 3): only files from their own
@@ -85,8 +90,9 @@ const (
 )
 
 // Handler serves the console at "/", its files below "/console/", the documents below
-// "/docs/" and the JavaScript client at "/sluice.js". Other paths are not found, and methods other than GET and HEAD are
-// not allowed. It panics if a file is missing from the binary.
+// "/docs/", the examples below "/examples/", the JavaScript client at "/sluice.js" and the
+// Python client at "/sluice.py". Other paths are not found, and methods other than GET and
+// HEAD are not allowed. It panics if a file is missing from the binary.
 func Handler() http.Handler {
 	s, err := load()
 	if err != nil {
@@ -104,6 +110,7 @@ var load = sync.OnceValues(func() (*site, error) {
 		console:   console,
 		client:    sync.OnceValues(loadClient),
 		documents: sync.OnceValues(func() (files, error) { return loadDocuments(assets) }),
+		examples:  sync.OnceValues(loadExamples),
 	}, nil
 })
 
@@ -112,6 +119,7 @@ type site struct {
 	console   files
 	client    func() (files, error) // those whose paths begin with clientPath
 	documents func() (files, error) // those below docsPath
+	examples  func() (files, error) // those below examplesPath
 }
 
 // files are found by path, such as "/docs/operating".
@@ -126,6 +134,7 @@ type file struct {
 	public bool   // pages of all origins may load it
 	types  string // where its types are, if it is a module
 	fixed  string // where this content stays, if the path stays and the content does not
+	policy string // its Content Security Policy, if it has its own
 }
 
 // add adds a file at a path. The extension determines its content type.
@@ -150,6 +159,8 @@ func (s *site) find(path string) (f file, ok bool, err error) {
 		all, err = s.documents()
 	case strings.HasPrefix(path, clientPath):
 		all, err = s.client()
+	case strings.HasPrefix(path, examplesPath):
+		all, err = s.examples()
 	}
 	if err != nil {
 		return file{}, false, err
@@ -161,7 +172,7 @@ func (s *site) find(path string) (f file, ok bool, err error) {
 // ServeHTTP implements http.Handler.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok, err := s.find(r.URL.Path)
-	isFolder := r.URL.Path+"/" == docsPath
+	isFolder := r.URL.Path+"/" == docsPath || r.URL.Path+"/" == examplesPath
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", policy)
@@ -182,13 +193,16 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isFolder:
 		// The location is relative, as all links here are, and omits the query,
 		// which can contain a token.
-		h.Set("Location", docsPath[1:])
+		h.Set("Location", r.URL.Path[1:]+"/")
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return
 	}
 	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", f.caching)
 	h.Set("ETag", f.etag)
+	if f.policy != "" {
+		h.Set("Content-Security-Policy", f.policy)
+	}
 	body := f.body
 	if f.public {
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")

@@ -201,12 +201,18 @@ func devConfig(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic
 }
 
 // devRules returns the fields of a demo stream beside its topic. What is published to the
-// lobby and is not JSON, or is too long, goes to another stream.
+// lobby and is not JSON, or is too long, goes to another stream, as do readings that do not
+// match their schema. Whoever is late with the market has the newest tick of each symbol; its
+// records in memory are so few that this can be seen.
 func devRules(name string) string {
 	switch name {
 	case "chat.lobby":
 		return ", content: json, ingest: {max: {value_bytes: 4KiB}, on_invalid: dead_letter, dead_letter: chat.rejected}"
-	case "chat.rejected":
+	case "iot.telemetry":
+		return ", content: json, ingest: {on_invalid: dead_letter, dead_letter: iot.rejected}"
+	case "market.ticks":
+		return ", content: json, slow: conflate, log_bytes: 256KiB"
+	case "chat.rejected", "iot.rejected":
 		return ""
 	}
 	return ", content: json"

@@ -15,7 +15,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// The output of dev must work as printed: the addresses of two pages, and two
+// The output of dev must work as printed: the addresses of three pages, and two
 // commands.
 func TestDev(t *testing.T) {
 	t.Parallel()
@@ -38,12 +38,12 @@ func TestDev(t *testing.T) {
 		}
 	}
 	urls := regexp.MustCompile(`http://[^\s']+`).FindAllString(welcome, -1)
-	if len(urls) != 5 || !strings.HasPrefix(welcome, "Starting") {
+	if len(urls) != 6 || !strings.HasPrefix(welcome, "Starting") {
 		t.Fatalf("got %d addresses in:\n%s", len(urls), welcome)
 	}
 	body := regexp.MustCompile(`-d '([^']+)'`).FindStringSubmatch(welcome)
 
-	for _, url := range urls[:2] {
+	for _, url := range urls[:3] {
 		page := get(ctx, t, url)
 		_ = page.Body.Close()
 		if page.StatusCode != http.StatusOK || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
@@ -51,14 +51,14 @@ func TestDev(t *testing.T) {
 		}
 	}
 
-	stream := get(ctx, t, urls[2])
+	stream := get(ctx, t, urls[3])
 	defer func() { _ = stream.Body.Close() }()
 	if stream.StatusCode != http.StatusOK {
 		t.Fatalf("reading is answered %s", stream.Status)
 	}
 	readUntil(t, stream.Body, `"type":"event"`)
 
-	stored, err := http.Post(urls[3], "application/json", strings.NewReader(body[1]))
+	stored, err := http.Post(urls[4], "application/json", strings.NewReader(body[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,13 +75,13 @@ func TestDev(t *testing.T) {
 		t.Error(err)
 	}
 	_ = writer.Close()
-	own := get(ctx, t, urls[4]+"?from=earliest")
+	own := get(ctx, t, urls[5]+"?from=earliest")
 	readUntil(t, own.Body, `"data":{"n":1}`)
 	_ = own.Body.Close()
 
 	// Pages of another loopback port are let in, others are not, which is logged.
 	for origin, allowed := range map[string]bool{"http://localhost:5173": true, "http://127.0.0.1:3000": true, "https://evil.example.com": false} {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(urls[3], "/chat.lobby/records", "", 1), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(urls[4], "/chat.lobby/records", "", 1), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,12 +144,12 @@ func TestDev(t *testing.T) {
 	}
 
 	// What is not JSON is kept apart.
-	apart, err := http.Post(urls[3], "text/plain", strings.NewReader("not for everybody"))
+	apart, err := http.Post(urls[4], "text/plain", strings.NewReader("not for everybody"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = apart.Body.Close()
-	letters := get(ctx, t, strings.Replace(urls[3], "chat.lobby", "chat.rejected", 1)+"?from=earliest")
+	letters := get(ctx, t, strings.Replace(urls[4], "chat.lobby", "chat.rejected", 1)+"?from=earliest")
 	kept, _ := io.ReadAll(letters.Body)
 	_ = letters.Body.Close()
 	if apart.StatusCode != http.StatusAccepted || !strings.Contains(string(kept), `"data":"not for everybody"`) {

@@ -27,6 +27,7 @@ func welcome(address, broker string, chosen devFlags, own []embedded.Topic) stri
 
   console        http://%[1]s/
   documentation  http://%[1]s/docs/
+  examples       http://%[1]s/examples/
   read a stream  curl -N 'http://%[1]s/v1/streams/market.ticks/events?from=-1m'
   publish        curl -H 'Content-Type: application/json' -d '{"key":"me","data":{"text":"hello"}}' http://%[1]s/v1/streams/chat.lobby/records
 `, local, kept, open)

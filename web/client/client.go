@@ -14,6 +14,12 @@ import (
 //go:embed dist types package.json
 var embedded embed.FS
 
+//go:embed python/sluice.py
+var python []byte
+
+// Python returns the Python client, sluice.py.
+func Python() []byte { return bytes.Clone(python) }
+
 // versionMark is the placeholder in sluice.js for the version of the server.
 const versionMark = "__VERSION__"
 

@@ -16,9 +16,9 @@ type Topic struct {
 	Schema []byte
 }
 
-// Topics returns the topics of the demo streams. chat.lobby and chat.rejected have no
-// generators: only visitors write to the lobby, and what they send and is refused there is
-// in the other.
+// Topics returns the topics of the demo streams. Those of the chat and of commands to devices
+// have no generators: only visitors write there. What they send and is refused, to the lobby
+// or as a reading of a device, is in the topics of what was rejected.
 func Topics() []Topic {
 	return []Topic{
 		{Name: "wiki.edits", Partitions: 3},
@@ -28,6 +28,8 @@ func Topics() []Topic {
 		{Name: "shop.orders", Partitions: 3, Compacted: true},
 		{Name: "chat.lobby", Partitions: 1},
 		{Name: "chat.rejected", Partitions: 1},
+		{Name: "iot.commands", Partitions: 1},
+		{Name: "iot.rejected", Partitions: 1},
 	}
 }
 
