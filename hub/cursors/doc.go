@@ -13,7 +13,9 @@
 // A file uses the files listed after it.
 //
 //	committer.go  Committer, Lease: collecting acks, holding names
+//	moving.go     moving and removing names from outside
 //	missed.go     takes that were missed
+//	listing.go    Lister: which names are stored
 //	store.go      Key, Commit, Store: what is kept, and where
 //	ack.go        Ack, Breaks: the acknowledged position, and in which log
 package cursors
