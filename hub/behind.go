@@ -38,3 +38,16 @@ func (h *Hub) Behind(tenant, stream string, at record.Position) (offsets int64, 
 	}
 	return behind(at, end), len(end.Offsets) > 0 && at.Topic == end.Topic
 }
+
+// behind returns how many offsets lie between a position and the tip of its topic.
+func behind(from, tip record.Position) (offsets int64) {
+	if from.Topic != tip.Topic {
+		return 0
+	}
+	for _, at := range tip.Offsets {
+		if was, ok := from.Find(at.Partition); ok {
+			offsets += max(0, at.Offset-was.Offset)
+		}
+	}
+	return offsets
+}

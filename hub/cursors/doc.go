@@ -12,8 +12,8 @@
 //
 // A file uses the files listed after it.
 //
-//	committer.go  Committer, Lease: collecting acks, holding names
 //	moving.go     moving and removing names from outside
+//	committer.go  Committer, Lease: collecting acks, holding names
 //	missed.go     takes that were missed
 //	listing.go    Lister: which names are stored
 //	store.go      Key, Commit, Store: what is kept, and where
