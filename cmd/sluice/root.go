@@ -101,6 +101,7 @@ not all of it (tail, publish, bench).`,
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(meantFlag)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newBench(), newStreams(), newVersion())
+	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(),
+		newSessions(), newCursors(), newTail(), newPublish(), newBench(), newStreams(), newVersion())
 	return root
 }
