@@ -58,10 +58,11 @@ export class Chart {
     Object.assign(this, { start, end, samples: samples.filter((s) => s.at >= start) });
     const largest = new Map();
     for (const sample of this.samples) {
-      for (const [name, value] of sample.values.get(this.figure.name)) largest.set(name, Math.max(largest.get(name) ?? 0, value));
+      for (const [name, value] of sample.values.get(this.figure.name)) largest.set(name, Math.max(largest.get(name) ?? -1, value ?? -1));
     }
     const names = [...largest].sort(([, a], [, b]) => b - a).slice(0, styles).map(([name]) => name);
     this.names = [...largest.keys()].filter((name) => names.includes(name));
+    this.hasValues = this.names.some((name) => largest.get(name) >= 0);
     this.dress();
     this.draw();
     this.tabulate();
@@ -128,7 +129,7 @@ export class Chart {
 
   tell(sample) {
     this.legend(this.names.map((name) => ({ name, value: sample && this.value(sample, name) })));
-    put(this.empty, this.names.length ? "" : this.samples.length > 1 ? this.figure.empty ?? "No values." : "Measuring.");
+    put(this.empty, this.hasValues ? "" : this.samples.length > 1 ? this.figure.empty ?? "No values." : "Measuring.");
     put(this.when, !sample ? "" : this.at === null ? "now" : clock(sample.at));
     const says = this.names.filter((name) => sample && this.value(sample, name) !== undefined).map((name) => `${plain(name)} ${this.figure.unit(this.value(sample, name))}`);
     const last = this.samples.length - 1;

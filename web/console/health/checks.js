@@ -60,8 +60,9 @@ function item() {
       put(sign, states[check.state].sign);
       put(name, plain(check.name));
       put(state, states[check.state].word);
-      const lasted = span(Math.floor((Date.now() - check.since) / 10000) * 10000);
-      put(since, check.known ? `since ${clock(check.since)}` : `for at least ${lasted}`);
+      // In steps, so that not every list of checks changes with every answer.
+      const lasted = Math.floor((Date.now() - check.since) / 10000) * 10000;
+      put(since, check.known ? `since ${clock(check.since)}` : lasted ? `for at least ${span(lasted)}` : "first seen just now");
       reason.hidden = check.says === "ok";
       put(reason, check.says === "ok" ? "" : plain(check.says, reasonLength));
     },

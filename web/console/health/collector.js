@@ -19,6 +19,9 @@ const largestText = 32 << 20;
 // By how much the clocks of a server and a page may differ in when a process has begun.
 const clockError = 2000;
 
+// A principal of a tenant may not know what concerns the instance as a whole.
+export const ofTenant = () => Boolean(server.principal.tenant);
+
 class Collector {
   samples = []; // { at, gap, measured, values: by figure, by series }, the oldest first. measured if there are rates
   interval = null; // the last one
@@ -55,7 +58,7 @@ class Collector {
     const asking = this.asking = new AbortController();
     const began = performance.now();
     const signal = patient(asking.signal);
-    await Promise.all([this.scrape(signal, asking.signal), this.identify(signal, asking.signal)]);
+    if (!ofTenant()) await Promise.all([this.scrape(signal, asking.signal), this.identify(signal, asking.signal)]);
     if (asking.signal.aborted) return;
     for (const listener of [...this.listeners]) listener();
     this.timer = setTimeout(() => this.collect(), Math.max(every / 5, every - (performance.now() - began)));
@@ -86,7 +89,7 @@ class Collector {
     this.interval = new Interval(found, before, last ? (at - last.at) / 1000 : 0);
     const gap = !last || at - last.at > gapAfter;
     const values = new Map(figures.map((figure) => [figure.name,
-      new Map(figure.of(this.interval).filter(([, value]) => Number.isFinite(value)))]));
+      new Map(figure.of(this.interval).map(([series, value]) => [series, Number.isFinite(value) ? value : undefined]))]));
     this.samples.push({ at, gap, measured: before !== null, values });
     while (this.samples.length && at - this.samples[0].at > kept) this.samples.shift();
     this.last = { found, at, clock, started };

@@ -42,9 +42,18 @@ export const figures = [
     of: (i) => largest(i.rates("sluice_faults_total", "code")),
   },
   {
+    name: "trouble", title: "Trouble in delivery", unit: perSecond,
+    says: "gaps sent to subscribers, subscriptions that fell behind, connections cut off",
+    of: (i) => [["gaps", i.rate("sluice_gaps_sent_total")], ["fell behind", i.rate("sluice_stream_slow_total") ?? idle(i)], ["cut off", i.rate("sluice_cut_off_total") ?? idle(i)]],
+  },
+  {
     name: "memory", title: "Memory", unit: bytes, scale: "bytes",
     says: "of the process, of the Go heap, and of the logs of streams",
     of: (i) => [["resident", i.value("process_resident_memory_bytes")], ["heap", i.value("go_memstats_heap_alloc_bytes")], ["logs", i.value("sluice_stream_log_bytes") ?? 0]],
+  },
+  {
+    name: "processors", title: "Processors", unit: amount, says: "in use by the process, of how many it may use at once",
+    of: (i) => [["in use", i.rate("process_cpu_seconds_total")], ["usable", i.value("go_sched_gomaxprocs_threads")]],
   },
 ];
 
@@ -103,5 +112,5 @@ export const tables = [
 ];
 
 // wanted says whether a metric is used; the others are not parsed.
-const names = /^(process_(start_time_seconds|resident_memory_bytes|open_fds)|go_(memstats_heap_alloc_bytes|goroutines)|sluice_(?!tenant_|stream_(live|gaps|subscribers|slow|und)|gaps_|webhook_(request|unasked|cached)).*)$/;
+const names = /^(process_(start_time_seconds|cpu_seconds_total|resident_memory_bytes|open_fds)|go_(memstats_heap_alloc_bytes|goroutines|sched_gomaxprocs_threads)|sluice_(?!tenant_|stream_(live|gaps|subscribers|und)|gaps_|webhook_(request|unasked|cached)).*)$/;
 export const wanted = (name) => names.test(name);

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { Checks } from "./checks.js";
-import { collector } from "./collector.js";
+import { collector, ofTenant } from "./collector.js";
 import { figures, tables } from "./figures.js";
 import { Streams } from "./streams.js";
 import { $, el } from "../shared/dom.js";
@@ -27,6 +27,9 @@ function open(root, context) {
     drawCharts();
   });
 
+  for (const section of root.querySelectorAll("[data-whole]")) section.hidden = ofTenant();
+  $("health-tenant").hidden = !ofTenant();
+
   function drawCharts() {
     const end = collector.samples.at(-1)?.at ?? Date.now();
     for (const chart of charts) chart.show(collector.samples, end - Number(wanted.value), end);
@@ -50,7 +53,7 @@ function open(root, context) {
   }
 
   async function refresh() {
-    draw();
+    if (!ofTenant()) draw();
     const missing = await streams.load();
     const fault = collector.fault || collector.instanceFault || missing;
     if (!streams.ended.signal.aborted) setState(fault ? "failed" : "live", fault || "Up to date");

@@ -10,6 +10,10 @@ export class Rates {
     const seen = new Map();
     for (const session of sessions) {
       const before = this.seen.get(session.session);
+      if (session.busy) { // its numbers are not known this time
+        if (before) seen.set(session.session, before);
+        continue;
+      }
       // Answers that follow each other at once, as after a click, say nothing of the rate.
       if (before && at - before.at < 500) {
         seen.set(session.session, before);
@@ -37,15 +41,17 @@ export function lagOf(session) {
 }
 
 // stateOf is the state of a session: what its subscriptions have in common, else the number
-// of each.
+// of each. A session is busy while a write to its connection blocks.
 export function stateOf(session) {
+  if (session.unauthenticated) return "not authenticated";
+  if (session.busy) return "busy";
   const states = new Map();
   for (const { state } of session.subscriptions ?? []) states.set(state, (states.get(state) ?? 0) + 1);
   if (states.size <= 1) return [...states.keys()][0] ?? "idle";
   return [...states].map(([state, n]) => `${n} ${state}`).join(", ");
 }
 
-export const streamsOf = (session) => [...new Set((session.subscriptions ?? []).map((s) => s.stream))];
+export const streamsOf = (session) => [...new Set((session.subscriptions ?? []).map((s) => s.stream ?? s.pattern))];
 
 const text = (of) => (a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0);
 const number = (of) => (a, b) => (of(a) ?? -1) - (of(b) ?? -1);

@@ -14,7 +14,7 @@ const streamsShown = 2;
 const subscriptionsShown = 100;
 
 // who names the principal of a session.
-export const who = (session) => (session.anonymous || !session.principal ? "anonymous" : plain(session.principal));
+export const who = (session) => plain(session.principal || (session.unauthenticated ? "not authenticated" : "anonymous"));
 
 let ids = 0;
 
@@ -30,7 +30,7 @@ export class Row {
     this.tenant = el("small");
     this.button = el("button", { type: "button", class: "open", "aria-expanded": "false", onclick: () => this.toggle() }, this.name);
     this.cells = {
-      protocol: el("td", { class: "wide" }), address: el("td", { class: "wider" }), since: el("td", { class: "wide" }),
+      protocol: el("td", { class: "wide short" }), address: el("td", { class: "wider short" }), since: el("td", { class: "wide short" }),
       rate: el("td", { class: "number" }), lag: el("td", { class: "number" }), state: el("td"), streams: el("td", { class: "wide" }),
     };
     this.state = el("span", { class: "mark" });
@@ -50,7 +50,7 @@ export class Row {
     const { cells } = this;
     put(this.name, who(session));
     put(this.tenant, session.tenant ? ` ${plain(session.tenant)}` : "");
-    put(cells.protocol, plain(session.protocol ?? none));
+    put(cells.protocol, protocolOf(session));
     put(cells.address, plain(session.address ?? none, addressLength));
     put(cells.since, span(Date.now() - session.started));
     cells.since.title = moment(session.started);
@@ -93,11 +93,11 @@ export class Row {
     const facts = this.facts = {};
     const fact = (name, title) => el("div", {}, el("dt", {}, title), facts[name] = el("dd"));
     const subscriptions = el("tbody");
-    this.subscriptions = keyed(subscriptions, (s) => s.id, subscription);
+    this.subscriptions = keyed(subscriptions, (s, place) => place, subscription);
     this.many = el("p", { class: "note" });
     const does = (what, label, title) => el("button", { type: "button", class: "quiet", title, onclick: () => this.act(what, this.session) }, label);
     this.details = el("tr", { id: this.id, class: "details" }, el("td", { colspan: columns },
-      el("dl", { class: "facts" }, fact("session", "Session"), fact("tenant", "Tenant"), fact("protocol", "Protocol"), fact("address", "Address"),
+      el("dl", { class: "facts" }, fact("session", "Session"), fact("principal", "Principal"), fact("tenant", "Tenant"), fact("protocol", "Protocol"), fact("address", "Address"),
         fact("started", "Since"), fact("expires", "Token valid until"), fact("sent", "Sent"), fact("rate", "Now"), fact("buffered", "Waiting to be sent")),
       el("div", { class: "inner", role: "region", "aria-label": "Subscriptions", tabindex: "0" },
         el("table", {}, el("caption", {}, "Subscriptions"),
@@ -111,29 +111,47 @@ export class Row {
     const { facts, session } = this;
     put(facts.session, plain(session.session));
     put(facts.tenant, session.tenant ? plain(session.tenant) : "none");
-    put(facts.protocol, plain(session.protocol ?? none));
+    put(facts.principal, session.principal_key ? plain(session.principal_key) : who(session));
+    put(facts.protocol, protocolOf(session));
     put(facts.address, plain(session.address ?? none));
     put(facts.started, moment(session.started));
     put(facts.expires, session.expires_at ? moment(session.expires_at) : "no limit");
-    put(facts.sent, `${count(session.sent_records)} records, ${bytes(session.sent_bytes)}`);
+    this.many.hidden = !session.busy && (session.subscriptions ?? []).length <= subscriptionsShown;
+    if (session.busy) {
+      put(this.many, "A write to the connection of this session blocks. What is shown of it is from before.");
+      return;
+    }
+    const gaps = session.sent_gaps ? `, ${count(session.sent_gaps)} gaps` : "";
+    put(facts.sent, `${count(session.sent_records)} records${gaps}, ${bytes(session.sent_bytes)}`);
     put(facts.rate, session.rate === undefined ? "measuring" : `${perSecond(session.rate)}, ${bytesPerSecond(session.byteRate)}`);
     put(facts.buffered, bytes(session.buffered_bytes));
     const all = session.subscriptions ?? [];
     this.subscriptions(all.slice(0, subscriptionsShown));
-    put(this.many, all.length > subscriptionsShown ? `The first ${subscriptionsShown} of ${count(all.length)} subscriptions.` : "");
+    put(this.many, `The first ${subscriptionsShown} of ${count(all.length)} subscriptions.`);
   }
 }
 
+// protocolOf names the protocol of a session, with its dialect if that is another.
+function protocolOf({ protocol, dialect }) {
+  return plain(dialect && dialect !== protocol ? `${protocol} (${dialect})` : protocol ?? none);
+}
+
 function subscription() {
-  const cells = ["stream", "state", "lag", "cursor", "filter", "key"].map((name) => el("td", { class: name }, el("bdi")));
+  const cells = ["stream", "state", "lag", "cursor", "filter", "key"].map((name) => el("td", { class: `of-${name}` }, el("bdi")));
   return {
     element: el("tr", {}, cells),
     update(s) {
-      const keys = s.keys ?? (s.key === undefined ? [] : [s.key]);
       const time = typeof s.lag_ms === "number" ? ` (${span(s.lag_ms)})` : "";
-      const says = [s.stream, s.state, count(s.lag_records) + time, s.cursor_name ?? none, s.filter ?? none,
-        keys.length ? keys.map((key) => (typeof key === "string" ? key : JSON.stringify(key))).join(", ") : none];
-      says.forEach((text, i) => put(cells[i].firstChild, plain(text ?? none)));
+      const stream = [s.stream, s.pattern && `pattern ${s.pattern}`].filter(Boolean).join(", ");
+      const says = [stream, s.state, count(s.lag_records) + time, s.cursor_name, s.filter, keysOf(s)];
+      says.forEach((text, i) => put(cells[i].firstChild, plain(text || none)));
     },
   };
+}
+
+function keysOf(s) {
+  const keys = [s.key ?? []].flat().map((key) => (typeof key === "string" ? key : JSON.stringify(key)));
+  if (s.key_prefix) keys.push(`${s.key_prefix}…`);
+  if (s.more_keys) keys.push(`and ${count(s.more_keys)} more`);
+  return keys.join(", ");
 }

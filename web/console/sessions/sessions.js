@@ -29,7 +29,7 @@ export class Sessions {
       words: {
         one: "session", many: "sessions",
         none: () => ($("sessions-principal").value || $("sessions-stream").value
-          ? "No session matches. Names of principals and streams are compared as a whole."
+          ? "No session matches. The names of principals and streams are compared as a whole."
           : "No sessions. They appear here as clients connect."),
       },
     });
@@ -41,6 +41,8 @@ export class Sessions {
     };
     $("sessions-search").addEventListener("submit", this.search);
     $("sessions-drain").addEventListener("click", () => this.drainAll());
+    // A principal of a tenant operates what is its tenant's only.
+    $("sessions-drain").hidden = this.ofTenant = Boolean(server.principal.tenant);
     this.offer();
     this.listing.start();
   }
@@ -58,8 +60,12 @@ export class Sessions {
   }
 
   // identify shows whose sessions these are. Behind a load balancer another instance may
-  // answer. A principal of a tenant may not know.
+  // answer.
   async identify(signal) {
+    if (this.ofTenant) {
+      $("sessions-instance").textContent = "Sessions of your tenant on the instance that answers, not on others.";
+      return;
+    }
     try {
       const { instance } = await server.get("v1/admin/instance", signal);
       const changed = this.instance !== null && this.instance !== instance;
@@ -67,7 +73,7 @@ export class Sessions {
       $("sessions-instance").textContent = `Sessions of the instance ${plain(instance)}, not of others.`
         + (changed ? " The answers come from several instances: open the console at the address of one." : "");
     } catch {
-      $("sessions-instance").textContent = "Sessions of the instance that answers, not of others.";
+      if (this.instance === null) $("sessions-instance").textContent = "Sessions of the instance that answers, not of others.";
     }
   }
 

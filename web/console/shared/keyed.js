@@ -6,7 +6,7 @@ export function put(element, text) {
 }
 
 // keyed returns a function that shows items as the children of an element. An item is known
-// by its key; make(item) returns an object with its element and update(item). The elements
+// by its key(item, place); make(item) returns an object with its element and update(item). The elements
 // of items that stay are neither made anew nor moved unless the order has changed, so that
 // they keep the focus, the selection, and their place.
 export function keyed(parent, key, make) {
@@ -19,7 +19,7 @@ export function keyed(parent, key, make) {
       shown.delete(k);
     }
     items.forEach((item, place) => {
-      const k = key(item);
+      const k = key(item, place);
       if (!shown.has(k)) shown.set(k, make(item));
       const row = shown.get(k);
       row.update(item);
