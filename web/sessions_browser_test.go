@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -50,8 +51,11 @@ func fits(ctx context.Context, t *testing.T, width int) {
 	until(ctx, t, fmt.Sprintf(`innerWidth === %[1]d && document.documentElement.scrollWidth <= %[1]d`, width))
 }
 
+// actedOnce waits for one request that changes something, and its success.
 func (o *operated) actedOnce(ctx context.Context, want string) {
 	o.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); len(o.acted()) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	}
 	until(ctx, o.t, `document.getElementById("sessions-result").dataset.kind === "good"`)
 	if got := o.acted(); !slices.Equal(got, []string{want}) {
 		o.t.Errorf("did %q, want %q", got, want)

@@ -25,8 +25,9 @@
 // In the folder console, index.html and style.css are the frame, main.js shows one of the
 // views in it, and each view has a folder: its templates (view.html), which the page
 // contains, its styles, and its modules, of which view.js is the first. live shows streams,
-// publish writes to them; docs is what the documents have of their own; shared is what
-// several views use.
+// publish writes to them; for operators, sessions shows who is connected and the named
+// cursors, and health what the server tells of itself; withheld is shown in their place to
+// others. docs is what the documents have of their own; shared is what several views use.
 package web
 
 import (

@@ -130,8 +130,11 @@ export class Listing {
     this.nothing.hidden = this.rows.size > 0;
     put(this.nothing, this.words.none());
     const number = this.page.before.length + 1;
-    const total = answer.total === undefined ? "" : ` of ${count(answer.total)} ${answer.total === 1 ? this.words.one : this.words.many}`;
-    put(this.found, this.rows.size === 0 ? "" : `Page ${number}: ${count(this.rows.size - gone)}${total}${this.next ? ". The order is that within the page" : ""}`);
+    const here = this.rows.size - gone;
+    const all = answer.total ?? here;
+    const of = answer.total === undefined ? "" : `of ${count(all)} `;
+    const words = of + (all === 1 ? this.words.one : this.words.many);
+    put(this.found, this.rows.size === 0 ? "" : `Page ${number}: ${count(here)} ${words}${this.next && this.order ? ", in order within this page" : ""}`);
     const changes = [waiting ? `${waiting} new` : "", gone ? `${gone} gone` : ""].filter(Boolean).join(", ");
     this.again.hidden = changes === "" && document.activeElement !== this.again;
     put(this.again, changes ? `Arrange anew (${changes})` : "Arrange anew");

@@ -3,7 +3,7 @@
 import { lagOf, stateOf, streamsOf } from "./figures.js";
 import { el } from "../shared/dom.js";
 import { keyed, put } from "../shared/keyed.js";
-import { amount, bytes, bytesPerSecond, count, moment, none, perSecond, plain, span } from "../shared/units.js";
+import { amount, bytes, bytesPerSecond, count, moment, none, perSecond, plain, seconds, span } from "../shared/units.js";
 
 const columns = 8;
 
@@ -141,7 +141,7 @@ function subscription() {
   return {
     element: el("tr", {}, cells),
     update(s) {
-      const time = typeof s.lag_ms === "number" ? ` (${span(s.lag_ms)})` : "";
+      const time = typeof s.lag_ms === "number" ? ` (${seconds(s.lag_ms / 1000)})` : "";
       const stream = [s.stream, s.pattern && `pattern ${s.pattern}`].filter(Boolean).join(", ");
       const says = [stream, s.state, count(s.lag_records) + time, s.cursor_name, s.filter, keysOf(s)];
       says.forEach((text, i) => put(cells[i].firstChild, plain(text || none)));
