@@ -19,6 +19,8 @@
 //     meaning; a token carries rights of its own only on streams that the
 //     configuration names for its issuer;
 //   - what an Authority denies, no grant allows;
+//   - the right to operate the server (Principal.Admin) comes from a grant of the
+//     configuration alone, never from a credential, a Verifier or an Authority;
 //   - no error and no log line contains a token or any part of one;
 //   - a revoked credential is refused, however it was verified before;
 //   - the grants are one snapshot, which SetGrants replaces as a whole, and so are

@@ -53,6 +53,10 @@ type Grant struct {
 	// Replay is how far back principals that may subscribe may read. 0 means not at
 	// all.
 	Replay time.Duration
+	// Admin gives the right to operate the server, see Principal.Admin. It is the
+	// configuration's to give: a credential that carries it itself is refused. It requires
+	// conditions, or Anonymous, for a server that only its own machine can connect to.
+	Admin bool
 }
 
 // Redaction is what of its records a grant does not show, and what of the encrypted it
@@ -75,6 +79,7 @@ type Allowance struct {
 // grant is a Grant that has been validated. It is never changed.
 type grant struct {
 	anonymous  bool
+	admin      bool
 	conditions []condition
 	subscribe  []Pattern
 	publish    []Pattern
@@ -105,8 +110,10 @@ func newGrant(g Grant, named byName) (*grant, error) {
 	switch {
 	case g.Anonymous && len(g.When) > 0:
 		return nil, errors.New("an anonymous grant cannot have conditions")
-	case len(g.Subscribe) == 0 && len(g.Publish) == 0:
+	case len(g.Subscribe) == 0 && len(g.Publish) == 0 && !g.Admin:
 		return nil, errors.New("the grant allows nothing: subscribe and publish are empty")
+	case g.Admin && !g.Anonymous && len(g.When) == 0:
+		return nil, errors.New("admin requires conditions: without them, every credential would give the right to operate")
 	case g.Replay < 0:
 		return nil, errors.New("replay is negative")
 	case g.Replay > 0 && len(g.Subscribe) == 0:
@@ -122,7 +129,7 @@ func newGrant(g Grant, named byName) (*grant, error) {
 	case g.Quota != "" && len(g.Publish) == 0:
 		return nil, errors.New("quota requires publish")
 	}
-	made := &grant{anonymous: g.Anonymous, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, quota: g.Quota, byName: named}
+	made := &grant{anonymous: g.Anonymous, admin: g.Admin, replay: g.Replay, filter: g.Filter, publishFilter: g.PublishFilter, quota: g.Quota, byName: named}
 	if len(g.Redact)+len(g.Mask)+len(g.Decrypt) > 0 {
 		made.redaction = &Redaction{Redact: slices.Clone(g.Redact), Mask: slices.Clone(g.Mask), Decrypt: slices.Clone(g.Decrypt)}
 	}

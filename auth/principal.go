@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -193,6 +194,13 @@ func (p *Principal) Quota(stream string) string {
 		}
 	}
 	return ""
+}
+
+// Admin reports whether the principal may operate the server: look at sessions and named
+// cursors of others, end and move them. Only a grant of the configuration gives the right,
+// for the tenant of the principal alone if it has one.
+func (p *Principal) Admin() bool {
+	return slices.ContainsFunc(p.grants, func(g *grant) bool { return g.admin })
 }
 
 // Sees reports whether the principal has any right on a stream. Where it has

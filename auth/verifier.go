@@ -71,7 +71,7 @@ type Identity struct {
 	// them: their length must be bounded.
 	Claims []byte
 	// Grants are rights that the credential itself carries, in addition to those of the
-	// configuration. When and Anonymous must be empty.
+	// configuration. When, Anonymous and Admin must be empty.
 	Grants []Grant
 	// ExpiresAt is when the credential ends, clock skew included. Zero means never.
 	ExpiresAt time.Time
@@ -275,7 +275,7 @@ func (a *Authenticator) principalFor(id *Identity, host string) (*Principal, err
 	grants := rights.matching(c)
 	for _, carried := range id.Grants {
 		one, err := newGrant(carried, a.byName)
-		if err != nil || carried.Anonymous || len(carried.When) > 0 {
+		if carried.Admin || carried.Anonymous || len(carried.When) > 0 || err != nil {
 			return nil, unauthenticated("the credential carries a right that is not valid")
 		}
 		grants = append(grants, one)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -117,6 +118,16 @@ func (a *answer) bound() {
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Cache-Control", "no-store")
 	writeBody(w, status, body)
+}
+
+// writeView answers with JSON that describes something.
+func (s *Server) writeView(w http.ResponseWriter, r *http.Request, view any) {
+	body, err := json.Marshal(view)
+	if err != nil {
+		s.refuse(w, r, faultOf(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
 }
 
 // writeBody answers with JSON.

@@ -63,6 +63,7 @@
 //	unknown.go               what is asked for and not there
 //	events.go                GET of event streams
 //	handshake.go             GET /v1/ws
+//	whoami.go                GET of what the server knows of a principal
 //	cursors.go               named cursors over HTTP
 //	schemas.go               GET of schemas
 //	pages.go                 GET of pages

@@ -56,6 +56,7 @@ const proxyRoute = "POST /kafka/v3/clusters/{cluster}/topics/{topic}/records"
 func accesses() []access {
 	const put = `{"cursor":"%s"}`
 	all := []access{
+		{route: "GET /v1/principal", path: "/v1/principal", instant: true},
 		{route: "GET /v1/streams", path: "/v1/streams", instant: true},
 		{route: "GET /v1/streams/{stream}", path: "/v1/streams/orders", narrower: "unknown_stream"},
 		{route: "GET /v1/streams/{stream}/schema", path: "/v1/streams/orders/schema", instant: true, narrower: "unknown_stream"},

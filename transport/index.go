@@ -15,6 +15,7 @@ import (
 var about = map[string]string{
 	"/v1/ws":                       "WebSocket",
 	"/v1/events":                   "several streams as server-sent events or NDJSON: stream=a, stream=b",
+	"/v1/principal":                "who you are, by your credential",
 	"/v1/streams":                  "the streams that you may read or publish to",
 	"/v1/streams/{stream}":         "one of them",
 	"/v1/streams/{stream}/events":  "a stream as server-sent events or NDJSON",

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -22,6 +21,7 @@ func (s *Server) routes() http.Handler {
 	routes := map[string]byMethod{
 		"/v1/ws":                       {http.MethodGet: s.handleWebSocket},
 		"/v1/events":                   {http.MethodGet: s.handleEvents},
+		"/v1/principal":                {http.MethodGet: s.handlePrincipal},
 		"/v1/streams":                  {http.MethodGet: s.handleStreams},
 		"/v1/streams/{stream}":         {http.MethodGet: s.handleStream},
 		"/v1/streams/{stream}/events":  {http.MethodGet: s.handleEvents},
@@ -132,6 +132,10 @@ type streamView struct {
 	// ReplayMS is how far back the principal may read, -1 for as far as there are
 	// records.
 	ReplayMS int64 `json:"replay_ms"`
+	// Filtered is set if the rights leave out records of the stream, and Redacted if they
+	// leave out parts of them, or mask these.
+	Filtered bool `json:"filtered,omitempty"`
+	Redacted bool `json:"redacted,omitempty"`
 }
 
 func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
@@ -146,6 +150,10 @@ func (s *Server) view(p *auth.Principal, info hub.StreamInfo) streamView {
 	}
 	if schema, err := s.ingest.Schema(info.Name); err == nil && schema != nil {
 		v.Schema = schema.MediaType()
+	}
+	if v.Subscribe {
+		rows, err := s.rows(p, info.Name)
+		v.Filtered, v.Redacted = err != nil || hidesRows(rows), err == nil && rows != nil && rows.Redaction != nil
 	}
 	switch replay := p.Replay(info.Name); {
 	case !v.Subscribe:
@@ -192,13 +200,4 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.writeView(w, r, s.view(c.principal, info))
-}
-
-func (s *Server) writeView(w http.ResponseWriter, r *http.Request, view any) {
-	body, err := json.Marshal(view)
-	if err != nil {
-		s.refuse(w, r, faultOf(err))
-		return
-	}
-	writeJSON(w, http.StatusOK, body)
 }

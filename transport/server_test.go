@@ -114,6 +114,7 @@ func start(t testing.TB, o options) *instance {
 		{When: map[string]string{"scope": "live"}, Subscribe: []string{"orders"}, Publish: []string{"orders"}, Replay: auth.ReplayUnlimited},
 		{When: map[string]string{"scope": "brief"}, Subscribe: []string{"orders"}},
 		{When: map[string]string{"scope": "write"}, Publish: []string{"orders"}},
+		{When: map[string]string{"scope": "operate"}, Admin: true},
 		{Anonymous: true, Subscribe: []string{"public.*"}},
 	}
 	if len(o.open) > 0 {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,7 +78,7 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 // runDev runs the embedded servers and, on top of them, the same server as serve.
 func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	for _, address := range []string{chosen.listen, chosen.admin} {
-		if !isLoopback(address) {
+		if !config.OnLoopback(address) {
 			return usage("%s is not on loopback: dev is open to everybody, so dev listens on loopback only; to serve other machines all the same, see --insecure-listen", address)
 		}
 	}
@@ -217,13 +216,4 @@ func topicNames() []string {
 		names = append(names, topic.Name)
 	}
 	return names
-}
-
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

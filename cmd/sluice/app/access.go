@@ -88,6 +88,7 @@ func grants(c *config.Config) []auth.Grant {
 			Decrypt:       g.Decrypt,
 			PublishFilter: g.PublishFilter,
 			Quota:         quotaName(i, g),
+			Admin:         g.Admin,
 		})
 	}
 	return made

@@ -53,5 +53,6 @@ type Grant struct {
 	Decrypt       []string          `koanf:"decrypt" validate:"unique" doc:"what is shown of the encrypted in the streams in subscribe: paths, as they are in decrypt/paths of these streams. Without them, nothing of it is shown"`
 	PublishFilter string            `koanf:"publish_filter" doc:"condition on records that are published to the streams in publish, like filter, without ts, partition and offset; other records are refused with forbidden"`
 	Quota         *Quota            `koanf:"quota" doc:"what a principal may publish to the streams in publish, instead of quotas/principal; of several grants with a quota the first one counts"`
+	Admin         bool              `koanf:"admin" default:"false" doc:"the right to operate this server over /v1/admin: to see and end sessions, and to see, move and remove named cursors, of the principal's tenant if it has one. It requires claims in when; with anonymous, a listen address on loopback, and no trusted_proxies"`
 	Replay        Replay            `koanf:"replay" default:"0s" validate:"omitempty,between=1s..36500d" doc:"how far back the streams in subscribe can be replayed: a duration, or unlimited. 0 allows only limits/resume_window"`
 }

@@ -57,7 +57,10 @@ func checkGrant(level validator.StructLevel) {
 	case !g.Anonymous && g.When == nil:
 		conflict(level, "when", "is missing: set the claims that a token must have ({} for any token), or anonymous: true for all clients")
 	}
-	if len(g.Subscribe) == 0 && len(g.Publish) == 0 {
+	if g.Admin && !g.Anonymous && g.When != nil && len(g.When) == 0 {
+		conflict(level, "admin", "requires claims in when: without them, every token would give the right to operate the server")
+	}
+	if len(g.Subscribe) == 0 && len(g.Publish) == 0 && !g.Admin {
 		conflict(level, "subscribe", "the grant allows nothing: list streams in subscribe or publish")
 	}
 	if g.Replay > 0 && len(g.Subscribe) == 0 {
@@ -173,6 +176,7 @@ func checkConsistency(c *Config, f *faults) {
 	checkMessageIDs(c, f)
 	checkRegistries(c, f)
 	checkGrants(c, f)
+	checkAdmins(c, f)
 	checkEncryption(c, f)
 	checkWayIn(c, f)
 	checkVerifiers(c, f)
