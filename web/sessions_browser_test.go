@@ -196,8 +196,10 @@ func TestNamedCursorsInABrowser(t *testing.T) {
 	for _, test := range []struct{ fields, says, from string }{
 		{`document.getElementById("move-kind").value = "earliest"`, "oldest", "earliest"},
 		{`document.getElementById("move-kind").value = "latest"`, "end of the stream", "latest"},
-		{`document.getElementById("move-kind").value = "offset"; document.getElementById("move-partition").value = "1"; document.getElementById("move-offset").value = "9007199254740993"`,
-			"offset 9007199254740993 of partition 1", "offset:1:9007199254740993"},
+		{
+			`document.getElementById("move-kind").value = "offset"; document.getElementById("move-partition").value = "1"; document.getElementById("move-offset").value = "9007199254740993"`,
+			"offset 9007199254740993 of partition 1", "offset:1:9007199254740993",
+		},
 		{`document.getElementById("move-kind").value = "cursor"; document.getElementById("move-cursor").value = " v1.abc "`, "v1.abc", "v1.abc"},
 		{`document.getElementById("move-kind").value = "time"; document.getElementById("move-time").value = "2026-01-02T03:04:05"`, "2026", `2026-01-0`},
 	} {

@@ -61,8 +61,8 @@ export class Cursors {
 
   async remove(cursor) {
     const sure = await confirmed({
-      title: `Remove the cursor ${plain(cursor.name)}?`, act: "Remove", grave: true,
-      says: [`It belongs to ${plain(cursor.principal)} and stands at ${placesText(cursor.position)} of ${plain(cursor.stream)}.`,
+      title: ["Remove the cursor ", el("bdi", {}, plain(cursor.name)), "?"], act: "Remove", grave: true,
+      says: [el("p", {}, "It belongs to ", el("bdi", {}, plain(cursor.principal)), ` and stands at ${placesText(cursor.position)} of ${plain(cursor.stream)}.`),
         "The position is forgotten. The next subscription with this name begins where a new one does, and records in between are not delivered.",
         cursor.held ? "A live subscription holds the cursor, and stores its position again with its next ack." : "",
         "This is recorded in the audit."].filter(Boolean),
@@ -84,7 +84,7 @@ export class Cursors {
 
   close() {
     this.ended.abort();
-    this.listing.stop();
+    this.listing.close();
   }
 }
 
@@ -95,16 +95,16 @@ class CursorRow {
 
   constructor(cursor, act) {
     this.cells = {
-      principal: el("td"), stored: el("td", { class: "wide" }), position: el("td", { class: "places" }),
+      principal: el("bdi"), stored: el("td", { class: "wide" }), position: el("td", { class: "places" }),
       lag: el("td", { class: "number" }), held: el("td", { class: "wide" }),
     };
     this.buttons = [
       el("button", { type: "button", class: "quiet", onclick: () => act("move", this.cursor) }, "Move…"),
-      el("button", { type: "button", class: "quiet", onclick: () => act("remove", this.cursor) }, "Reset…"),
+      el("button", { type: "button", class: "quiet", onclick: () => act("remove", this.cursor) }, "Remove…"),
     ];
     for (const button of this.buttons) button.setAttribute("aria-label", `${button.textContent.slice(0, -1)} ${plain(cursor.name)} of ${plain(cursor.principal)}`);
     this.element = el("tbody", { "data-cursor": cursor.name }, el("tr", {},
-      el("th", { scope: "row" }, el("bdi", {}, plain(cursor.name))), Object.values(this.cells), el("td", { class: "acts" }, this.buttons)));
+      el("th", { scope: "row" }, el("bdi", {}, plain(cursor.name))), Object.values(this.cells).map((cell) => (cell.localName === "bdi" ? el("td", {}, cell) : cell)), el("td", { class: "acts" }, this.buttons)));
   }
 
   update(cursor) {

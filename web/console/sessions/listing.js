@@ -19,6 +19,7 @@ export class Listing {
   next = "";
   asking = null; // the AbortController of the request in flight
   timer = 0;
+  closed = false;
 
   // part is the element with the table and what belongs to it. ask(after, signal) returns
   // { items, next, total }, key(item) says which is which, make(item) returns a row: its
@@ -101,6 +102,7 @@ export class Listing {
   // request asks for the page, unless something else was asked for meanwhile, and sets when
   // it is asked for again.
   async request() {
+    if (this.closed) return null;
     this.stop();
     const asking = this.asking = new AbortController();
     try {
@@ -171,5 +173,10 @@ export class Listing {
   stop() {
     clearTimeout(this.timer);
     this.asking?.abort();
+  }
+
+  close() {
+    this.closed = true;
+    this.stop();
   }
 }

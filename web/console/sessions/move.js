@@ -24,7 +24,7 @@ export function placesText(position, most = 12) {
 // first step is where, the second whether: it shows from where to where.
 export function asked(cursor) {
   const { promise, resolve } = Promise.withResolvers();
-  document.body.append(fromTemplate("sessions-move"));
+  $("view").append(fromTemplate("sessions-move")); // it goes with the view
   const dialog = $("move");
   const form = $("move-form");
   const sure = $("move-sure");
@@ -33,7 +33,8 @@ export function asked(cursor) {
 
   const places = placesOf(cursor.position).filter(([partition]) => partition !== "");
   $("move-title").textContent = `Move the cursor ${plain(cursor.name)}`;
-  $("move-of").textContent = `of ${plain(cursor.principal)}, in ${plain(cursor.stream)}`;
+  $("move-of").textContent = plain(cursor.principal);
+  $("move-stream").textContent = plain(cursor.stream);
   $("move-partition").replaceChildren(...places.map(([partition]) => new Option(plain(partition), partition)));
   const offset = $("move-offset");
   const partitionChosen = () => {

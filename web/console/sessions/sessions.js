@@ -3,9 +3,10 @@
 import { Rates, orders } from "./figures.js";
 import { Listing, pageSize } from "./listing.js";
 import { Row, who } from "./row.js";
-import { $ } from "../shared/dom.js";
+import { $, el } from "../shared/dom.js";
 import { confirmed } from "../shared/confirm.js";
 import { unanswered } from "../shared/faults.js";
+import { put } from "../shared/keyed.js";
 import { explained, server } from "../shared/server.js";
 import { count, plain } from "../shared/units.js";
 
@@ -15,6 +16,9 @@ const streamsOffered = 500;
 export class Sessions {
   rates = new Rates();
   instance = null;
+  instances = new Set();
+  several = false;
+  says = $("sessions-instance");
 
   // say(kind, text) shows the outcome of an act. note(parameters) changes the address.
   constructor(parameters, { say, state, note }) {
@@ -63,17 +67,19 @@ export class Sessions {
   // answer.
   async identify(signal) {
     if (this.ofTenant) {
-      $("sessions-instance").textContent = "Sessions of your tenant on the instance that answers, not on others.";
+      this.says.textContent = "Sessions of your tenant on the instance that answers, not on others.";
       return;
     }
     try {
       const { instance } = await server.get("v1/admin/instance", signal);
-      const changed = this.instance !== null && this.instance !== instance;
+      // One that comes back after another has not just been replaced by it.
+      if (this.instance !== instance && this.instances.has(instance)) this.several = true;
       this.instance = instance;
-      $("sessions-instance").textContent = `Sessions of the instance ${plain(instance)}, not of others.`
-        + (changed ? " The answers come from several instances: open the console at the address of one." : "");
+      this.instances.add(instance);
+      put(this.says, `Sessions of the instance ${plain(instance)}, not of others.`
+        + (this.several ? " The answers come from several instances: open the console at the address of one." : ""));
     } catch {
-      if (this.instance === null) $("sessions-instance").textContent = "Sessions of the instance that answers, not of others.";
+      if (this.instance === null) this.says.textContent = "Sessions of the instance that answers, not of others.";
     }
   }
 
@@ -92,7 +98,7 @@ export class Sessions {
     const address = `It is a session over ${plain(session.protocol)} from ${plain(session.address)}.`;
     if (what === "kick") {
       const sure = await confirmed({
-        title: `Kick ${name}?`, act: "Kick", grave: true,
+        title: ["Kick ", el("bdi", {}, name), "?"], act: "Kick", grave: true,
         says: [address, "The session ends now, and the client is told to stop: it does not come back by itself, and what it has not received stays in Kafka.",
           "Its token stays valid, so that the user can connect again. To prevent that, revoke the token."],
       });
@@ -100,7 +106,7 @@ export class Sessions {
       return;
     }
     const sure = await confirmed({
-      title: `Drain the session of ${name}?`, act: "Drain",
+      title: ["Drain the session of ", el("bdi", {}, name), "?"], act: "Drain",
       says: [address, "The client is told to come back. It connects again by itself, here or to another instance, and goes on where it was: no record is lost."],
     });
     if (sure) this.tell(`Drained ${name}. The client comes back by itself.`, () => server.request("POST", `${path}/drain`));
@@ -132,6 +138,6 @@ export class Sessions {
   }
 
   close() {
-    this.listing.stop();
+    this.listing.close();
   }
 }

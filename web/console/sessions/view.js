@@ -8,9 +8,10 @@ import { setState } from "../shared/state.js";
 export const sessions = { name: "sessions", title: "Sessions", allowed: (principal) => principal.admin === true, open };
 
 function open(root, context) {
+  const result = $("sessions-result");
   const say = (kind, text) => {
-    $("sessions-result").dataset.kind = kind;
-    $("sessions-result").textContent = text;
+    result.dataset.kind = kind;
+    result.textContent = text;
   };
   const cursors = context.parameters.get("show") === "cursors";
   const tools = { say, state: setState, note: (parameters) => context.note("sessions", parameters) };

@@ -1,9 +1,9 @@
 // Asking before something is done that cannot be taken back.
 
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 
 // confirmed asks with a dialog and returns whether the answer is yes. says is what will
-// happen, a paragraph each; act is the word on the button. Cancel has the focus, so that
+// happen, a paragraph each; title and says are texts or elements; act is the word on the button. Cancel has the focus, so that
 // neither Enter nor a second click of an impatient hand does anything.
 export function confirmed({ title, says, act, grave = false }) {
   const { promise, resolve } = Promise.withResolvers();
@@ -27,7 +27,7 @@ function show(dialog, cancel, yes, { promise, resolve }) {
     dialog.remove();
     resolve(answer);
   });
-  document.body.append(dialog);
+  $("view").append(dialog); // it goes with the view
   dialog.showModal();
   cancel.focus();
   return promise;
