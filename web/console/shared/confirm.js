@@ -2,9 +2,10 @@
 
 import { $, el } from "./dom.js";
 
-// confirmed asks with a dialog and returns whether the answer is yes. says is what will
-// happen, a paragraph each; title and says are texts or elements; act is the word on the button. Cancel has the focus, so that
-// neither Enter nor a second click of an impatient hand does anything.
+// confirmed asks with a dialog and returns whether the answer is yes. title and says, which
+// is what will happen in a paragraph each, are texts or elements; act is the word on the
+// button. Cancel has the focus, so that neither Enter nor a second click of an impatient
+// hand does anything.
 export function confirmed({ title, says, act, grave = false }) {
   const { promise, resolve } = Promise.withResolvers();
   const cancel = el("button", { type: "button", class: "quiet" }, "Cancel");
