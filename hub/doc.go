@@ -121,6 +121,7 @@
 //	inquiry.go          evaluating predicates on what is read before the feed's matches
 //	rewind.go           taking back what a socket did not accept
 //	show.go             what a subscription is shown of a chunk
+//	behind.go           how far a subscription is behind the stream
 //	ack.go              how far a client has acknowledged
 //	feeds.go            the feeds of a log: joined and left by subscriptions
 //	subscription.go     the state of a subscription, and its transitions

@@ -106,7 +106,7 @@ func same(t testing.TB, got []string, want ...string) {
 // routeAction is what the requests of a route are for.
 var routeAction = map[string]string{
 	"/v1/ws": "connect", "/v1/events": "subscribe", "/v1/streams/{stream}/events": "subscribe", "/v1/streams/{stream}/records": "read",
-	"/v1/cursors/{stream}/{name}": "cursor", "/v1/streams": "other", "/v1/streams/{stream}": "other", "/v1/streams/{stream}/schema": "other", "/v1/tickets": "other", "/v1/cookie": "other",
+	"/v1/cursors/{stream}/{name}": "cursor", "/v1/principal": "other", "/v1/streams": "other", "/v1/streams/{stream}": "other", "/v1/streams/{stream}/schema": "other", "/v1/tickets": "other", "/v1/cookie": "other",
 	"/topics/{topic}": "publish",
 }
 

@@ -40,11 +40,19 @@ func (s *session) onTime(sc *scratch) {
 			s.send(sc, &wire.TokenExpiring{ExpiresIn: left})
 		}
 	}
-	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(s.server.drainEnd())) {
-		s.close(sc, endDrained(s.server.comeBack()))
+	if !s.closeAt.IsZero() && !now.Before(s.closeAt) && (s.inFlight.Load() == 0 || !now.Before(s.closeLatest())) {
+		s.close(sc, s.endDrained())
 		return
 	}
 	s.dialect.onTime(s, sc)
+}
+
+// closeLatest is when a session that is drained is closed even if publishes are in flight.
+func (s *session) closeLatest() monotime {
+	if s.server.draining.Load() {
+		return earlier(s.closeBy, s.server.drainEnd())
+	}
+	return s.closeBy
 }
 
 // schedule records when work is due next.

@@ -61,7 +61,9 @@ func (s *session) endGroup(g *group, why subscriptionEnd, sc *scratch) {
 	for _, sub := range members {
 		s.remove(sub)
 	}
+	s.mu.Lock()
 	s.groups = slices.DeleteFunc(s.groups, func(other *group) bool { return other == g })
+	s.mu.Unlock()
 	s.patterns.Add(-1)
 	s.follow() // other groups may have left out its feeds
 }
@@ -218,7 +220,10 @@ func (s *session) release() {
 	for _, sub := range s.subs {
 		s.drop(sub)
 	}
-	s.subs, s.groups, s.backlog = nil, nil, nil
+	s.mu.Lock()
+	s.subs, s.groups = nil, nil
+	s.mu.Unlock()
+	s.backlog = nil
 }
 
 // forget removes a session that has ended from everything that refers to it.
@@ -230,6 +235,7 @@ func (s *session) forget() {
 	s.worker.remove(s)
 	s.server.sessions.remove(s)
 	s.tellEnded()
+	s.show()
 }
 
 // releaseUnstarted releases a session that was not started, and closes its
@@ -245,15 +251,20 @@ func (s *session) releaseUnstarted() {
 	}
 }
 
-// drainSoon asks a session's client to reconnect elsewhere after a time, and closes
-// the session then.
-func (s *session) drainSoon(after time.Duration) {
+// drainSoon asks a session's client to reconnect after a time, and closes the session
+// then, or once its publishes in flight are answered, for which it waits some time more.
+func (s *session) drainSoon(after, waits time.Duration) {
 	s.post(func(s *session, sc *scratch) {
-		if s.closing || !s.closeAt.IsZero() {
+		if s.closing {
 			return
 		}
-		s.closeAt = sc.now.Add(after)
+		again := !s.closeAt.IsZero()
+		s.closeAt = earlier(s.closeAt, sc.now.Add(after))
+		s.closeBy = earlier(s.closeBy, sc.now.Add(after+waits))
 		s.due.Store(0)
+		if again {
+			return
+		}
 		s.send(sc, &wire.Drain{Reconnect: after})
 	})
 }

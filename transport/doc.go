@@ -51,12 +51,15 @@
 //	metrics_memory.go        memory metrics
 //
 //	admin.go                 the operators' listener
-//	admin_guard.go           keeping pages in browsers from operating
 //	admin_revocations.go     revoking credentials, listing revocations
-//	readiness.go             whether this instance accepts clients, and health checks
 //	reclaim.go               returning memory to the system after a wave of clients
 //
 //	routes.go                the clients' routes, and the middleware of each request
+//	operators.go             the routes of operators, which both listeners have
+//	operators_streams.go     GET of the streams' state
+//	operators_sessions.go    GET of sessions, ending and draining them
+//	readiness.go             whether this instance accepts clients, and health checks
+//	admin_guard.go           keeping pages in browsers from operating
 //	shielding.go             headers that keep browsers from taking answers for something else
 //	index.go                 the index of paths
 //	methods.go               the methods of a path, redirects of unclean paths
@@ -135,7 +138,9 @@
 //	sessionset.go            the set of open sessions
 //	follower.go              which subscriptions by pattern are to be brought up to date
 //	group.go                 the streams and the cursor of a subscription by pattern
+//	looking.go               looking at a session while it runs
 //	session.go               a session, its subscriptions, its state
+//	look.go                  what operators see of a session
 //	audited.go               what is kept of a session for the audit
 //	websocket.go             the connection as the WebSocket library sees it
 //	declared.go              the declared sizes of incoming messages
@@ -158,6 +163,7 @@
 //	server.go                Config, Server
 //	pace.go                  when those who are refused should publish again
 //	pending.go               requests that wait, by principal
+//	administered.go          recording what operators do
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
@@ -169,6 +175,7 @@
 //	limits.go                Limits
 //	faultlog.go              logging faults, within a bound
 //	faults.go                errors of the domain as faults of the protocol
+//	operator.go              who operates
 //	tasks.go                 goroutines that Run waits for
 //	protocol.go              the names of the transports in metrics
 //	monotime.go              monotonic time

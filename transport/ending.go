@@ -65,10 +65,18 @@ func endExpired() ending {
 
 func endRevoked() ending { return endByFault(faultOf(auth.ErrRevoked)) }
 
-func endDrained(retryAfter time.Duration) ending {
-	return endByFault(&wire.Error{
-		Code: wire.Draining, Message: "this instance is shutting down: reconnect to another one", RetryAfter: retryAfter,
-	})
+// endDrained returns the ending of a session that is drained, with the instance or by an
+// operator.
+func (s *session) endDrained() ending {
+	why := "this instance is shutting down: reconnect to another one"
+	if !s.server.draining.Load() {
+		why = "an operator of the server asks the client to reconnect"
+	}
+	return endByFault(&wire.Error{Code: wire.Draining, Message: why, RetryAfter: s.server.comeBack()})
+}
+
+func endKicked() ending {
+	return endByFault(wire.Errorf(wire.Kicked, "an operator of the server has ended the session"))
 }
 
 // endUnauthenticated returns the ending for a client that has sent nothing.

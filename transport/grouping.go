@@ -17,7 +17,9 @@ func (s *session) takeGroup(g *group, members []begunMember, sc *scratch) *wire.
 	if fault != nil {
 		return fault
 	}
+	s.mu.Lock()
 	s.groups = append(s.groups, g)
+	s.mu.Unlock()
 	s.patterns.Add(1)
 	s.add(g, members)
 	if !s.dialect.converses() {
@@ -142,7 +144,9 @@ func (s *session) add(g *group, members []begunMember) {
 	for _, m := range members {
 		m.sub.group, m.sub.told = g, &g.told
 		g.forget(m.sub.Stream())
+		s.mu.Lock()
 		s.subs = append(s.subs, m.sub)
+		s.mu.Unlock()
 		s.server.metrics.subscriptions.Inc()
 		if g.paused {
 			s.pause(m.sub, monotimeNow())

@@ -26,7 +26,14 @@ type metrics struct {
 	publishes, invalid *prometheus.CounterVec
 	refusals           *prometheus.CounterVec
 	publishSeconds     prometheus.Histogram
+	acts               *prometheus.CounterVec
 }
+
+// The acts of operators, as they are counted.
+const (
+	actKick  = "kick"
+	actDrain = "drain"
+)
 
 func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(protocol) int, g *gate, tenants bool) *metrics {
 	m := &metrics{
@@ -54,10 +61,16 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_publish_refusals_total", Help: "Records published by clients that were not stored, by reason.",
 		}, []string{"reason"}),
+		acts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_operator_acts_total", Help: "Acts of operators on sessions and named cursors of this instance, by act.",
+		}, []string{"act"}),
 		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_publish_seconds", Help: "Time from a publish to the response, in seconds.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
+	}
+	for _, act := range []string{actKick, actDrain} {
+		m.acts.WithLabelValues(act)
 	}
 	for _, reason := range reasons() {
 		m.refusals.WithLabelValues(reason)
@@ -97,7 +110,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 		admissions("principal", func() int { _, n := g.held(); return n }),
 	)
 	m.invalid.WithLabelValues("rule") // there from the start, so that its increase can be seen
-	registry.MustRegister(m.subscriptions, m.paused, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.refusals, m.publishSeconds, events, gaps, sent, content, blocks,
+	registry.MustRegister(m.subscriptions, m.paused, m.faults, m.cutOffs, m.handshakesRefused, m.publishes, m.invalid, m.refusals, m.publishSeconds, m.acts, events, gaps, sent, content, blocks,
 		newStreamCollector(h, tenants), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -15,6 +15,7 @@ func (s *Server) newSession(d dialect, c *client) *session {
 		dialect:   d,
 		address:   c.address,
 		principal: c.principal,
+		since:     monotimeNow(),
 		lastWrite: monotimeNow(),
 		audited:   s.audit.session(c.credential.Source, c.credential.Scheme),
 	}
@@ -54,7 +55,7 @@ func (s *Server) start(x *session, c *client, first ...command) {
 	x.state.Store(queued)
 	x.worker.enqueue(x)
 	if s.draining.Load() {
-		x.drainSoon(spread(s.config.DrainSpread))
+		x.drainSoon(spread(s.config.DrainSpread), s.config.DrainTimeout)
 	}
 	x.refresh() // the grants may have been replaced while the session was opened
 	// Looked at after the session was added: a revocation finds the session, or the

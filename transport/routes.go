@@ -38,6 +38,9 @@ func (s *Server) routes() http.Handler {
 		"/openapi.json":          {http.MethodGet: s.handleLater},
 		"/asyncapi.json":         {http.MethodGet: s.handleLater},
 	}
+	for path, methods := range s.routesForAdmins() {
+		mux.HandleFunc(path, s.at(methods))
+	}
 	index := s.at(byMethod{http.MethodGet: s.handleIndex(indexOf(routes), s.links())})
 	for path, methods := range routes {
 		mux.HandleFunc(path, s.at(methods))

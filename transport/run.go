@@ -41,6 +41,8 @@ func New(config Config) (*Server, error) {
 		ingest:   config.Ingest,
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
+		started:  config.Now(),
+		lookers:  make(chan struct{}, 1),
 
 		conversations: []dialect{jsonLines{}, cloudEventMessages{}, jsonMessages{}},
 		broadcasts:    []dialect{eventStream{}, jsonStream{}, cloudEventStream{}},
@@ -165,7 +167,7 @@ func (s *Server) drain() {
 	all := s.sessions.all()
 	s.logger.Info("not ready: the instance is draining", "sessions", len(all), "publishes", s.inFlight.Load())
 	for _, x := range all {
-		x.drainSoon(spread(s.config.DrainSpread))
+		x.drainSoon(spread(s.config.DrainSpread), s.config.DrainTimeout)
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()

@@ -86,6 +86,8 @@ type Config struct {
 	// TLS is the configuration for clients; nil for none. Operators are served
 	// without TLS.
 	TLS *tls.Config
+	// Instance and Version are what operators are told of the instance.
+	Instance, Version string
 	// Console serves the console and the documents at / and below, except for the
 	// protocol's own paths. Nil for nothing.
 	Console http.Handler
@@ -239,6 +241,8 @@ type Server struct {
 	newPoller        func() (*socket.Poller, error)
 	poller           *socket.Poller // nil if the system has none
 	readiness        *readiness
+	started          time.Time
+	lookers          chan struct{} // holds the operator who looks at sessions
 }
 
 // drainEnd is the deadline of draining.

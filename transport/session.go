@@ -57,6 +57,7 @@ type session struct {
 	socket  *socket.Socket // below conn, nil if conn is read by waiting
 	tls     *carrier       // between conn and socket, nil without TLS
 	address string
+	since   monotime // when the session was created
 	// admission is what the session counts as against limits. It is nil if it counts
 	// for nothing, as for a client that is only sent the reason why it is refused.
 	admission *admission
@@ -73,6 +74,8 @@ type session struct {
 	unread   atomic.Bool  // what the client sends is not read now
 	over     atomic.Bool  // nothing more is accepted from the client
 
+	viewer atomic.Pointer[look] // an operator who looks at the session; nil for nobody
+
 	mu        sync.Mutex
 	inbox     []command
 	waiters   waiters
@@ -84,9 +87,13 @@ type session struct {
 
 	holds map[string]held // streams to which publishing waits for a quota; owned by the reader
 
+	// Owned by the executor, which holds mu while it changes them, so that others can read
+	// them who hold mu.
+	subs   []*subscription
+	groups []*group
+
 	// Owned by the executor.
-	subs      []*subscription
-	groups    []*group
+	delivered amounts
 	backlog   *backlog // bytes that the connection did not accept, else nil
 	turn      int      // index of the subscription that is served first
 	expiry    monotime // of the token
@@ -97,7 +104,8 @@ type session struct {
 	closing   bool          // the last bytes are being written
 	closed    bool
 	needsID   bool     // a position still has to be sent to the client
-	closeAt   monotime // when to close the session while draining
+	closeAt   monotime // when to close the session that is drained
+	closeBy   monotime // when to close it even if publishes are in flight
 	ws        *webSocket
 
 	tenant *tenant // counts for the tenant of the principal; nil for none
@@ -212,6 +220,7 @@ type subscription struct {
 	id    string
 	rows  *hub.Rows // by the rights at its beginning; nil for all records, whole
 	asked *Asked    // what Config.Approve has approved; nil if there is none
+	which *which    // what the client reads of the stream, for operators; nil for everything
 	lease *cursors.Lease
 	claim *claim // until the lease is taken; nil without a named cursor
 	auto  bool   // pongs ack
@@ -352,6 +361,7 @@ func (s *session) who() *auth.Principal {
 func (s *session) sent(bytes int) {
 	s.server.metrics.bytes(s.dialect.protocol(), bytes)
 	s.tenant.sent(bytes)
+	s.delivered.bytes += uint64(max(bytes, 0))
 }
 
 // drop ends a subscription without sending anything.
@@ -385,7 +395,9 @@ func (s *session) unpause(sub *subscription, within *hub.Bound) {
 func (s *session) remove(sub *subscription) {
 	for i, other := range s.subs {
 		if other == sub {
+			s.mu.Lock()
 			s.subs = slices.Delete(s.subs, i, i+1)
+			s.mu.Unlock()
 			break
 		}
 	}

@@ -20,6 +20,7 @@ func (s *session) step(sc *scratch) stepResult {
 	sc.hasID = true
 
 	if s.backlog != nil {
+		s.show()
 		if done := s.retry(sc); done != stepIdle {
 			s.fallsBehind(true)
 			return done
@@ -36,6 +37,7 @@ func (s *session) step(sc *scratch) stepResult {
 	if !s.closing {
 		more = s.gather(sc)
 	}
+	s.show()
 	s.dialect.afterStep(s, sc)
 	if s.shares != nil {
 		s.countCompressed(sc)
@@ -45,6 +47,8 @@ func (s *session) step(sc *scratch) stepResult {
 	s.fallsBehind(more || done == stepBlocked || !s.inStep())
 	s.server.metrics.delivered(s.dialect.protocol(), sc.batch.Records, sc.batch.Gaps)
 	s.tenant.delivered(sc.batch.Records, sc.batch.Gaps)
+	s.delivered.records += uint64(max(sc.batch.Records, 0))
+	s.delivered.gaps += uint64(max(sc.batch.Gaps, 0))
 	if done != stepIdle {
 		return done
 	}

@@ -78,7 +78,7 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		return nil, hub.Begun{}, beginFault(err, rows)
 	}
 	began := &subscription{
-		Subscription: sub, id: r.id, rows: rows, asked: approved, auto: r.auto && takes, evaluated: evaluated(asked, rows),
+		Subscription: sub, id: r.id, rows: rows, asked: approved, which: whichOf(r.Reading, takes), auto: r.auto && takes, evaluated: evaluated(asked, rows),
 		unfilter: released,
 	}
 	released = nil

@@ -120,7 +120,9 @@ func (s *session) take(p *auth.Principal, sub *subscription, begun hub.Begun, sc
 	if fault := s.admits(p, sub); fault != nil {
 		return fault
 	}
+	s.mu.Lock()
 	s.subs = append(s.subs, sub)
+	s.mu.Unlock()
 	s.server.metrics.subscriptions.Inc()
 	if !s.dialect.converses() {
 		return nil

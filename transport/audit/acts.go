@@ -3,16 +3,33 @@ package audit
 import "time"
 
 // Administered means that a request to the operators' listener that can change something,
-// or the logout token of an issuer, was answered.
+// or the logout token of an issuer, was answered, or that a principal with the right to
+// operate has done so over the clients' listener.
 type Administered struct {
 	// Address is the operator's, or the issuer's.
 	Address string
+	// Operator is the key of the principal that operates, empty for the operators' listener,
+	// and Credential where its credential was found, and its scheme.
+	Operator, Credential string
 	// Route is the method and path pattern of the request.
 	Route string
 	// Status is the answer's HTTP status.
 	Status int
 	// Revoked is what the request asks to revoke, nil for nothing.
 	Revoked *Revoked
+	// Target is what else the request is about, nil for nothing.
+	Target *Target
+}
+
+// Target is the session or the named cursor that an operator's request is about.
+type Target struct {
+	// Session is the id of a session.
+	Session string
+	// Stream and Name are those of a named cursor, and To is where it is moved to.
+	Stream, Name, To string
+	// Principal is the key of the principal whose session or cursor it is, and Tenant the
+	// tenant that it belongs to.
+	Principal, Tenant string
 }
 
 // Revoked names credentials. Exactly one of Subject, TokenID, SessionID and Tenant is set.
@@ -30,8 +47,18 @@ func (Administered) Type() Type { return TypeAdministered }
 
 func (e Administered) describe(a *attributes) {
 	a.text("address", e.Address)
+	a.exact("operator", e.Operator)
+	a.text("credential", e.Credential)
 	a.text("route", e.Route)
 	a.number("status", int64(e.Status))
+	if t := e.Target; t != nil {
+		a.text("target_session", t.Session)
+		a.exact("target_principal", t.Principal)
+		a.exact("target_tenant", t.Tenant)
+		a.text("stream", t.Stream)
+		a.text("cursor_name", t.Name)
+		a.text("moved_to", t.To)
+	}
 	if r := e.Revoked; r != nil {
 		a.text("issuer", r.Issuer)
 		a.text("subject", r.Subject)

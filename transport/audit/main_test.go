@@ -229,7 +229,7 @@ func samples() map[audit.Type]audit.Event {
 		audit.CursorActed{Act: audit.TypeCursorRead},
 		audit.CursorActed{Act: audit.TypeCursorMoved},
 		audit.CursorActed{Act: audit.TypeCursorDeleted},
-		audit.Administered{Revoked: &audit.Revoked{Issuer: "some-Issuer", Subject: "some-Subject", TokenID: "some-TokenID", SessionID: "some-SessionID", Tenant: "some-Tenant", Before: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}},
+		audit.Administered{Operator: "some-Operator", Credential: "some-Credential", Target: &audit.Target{Session: "some-Target", Stream: "some-Stream", Name: "some-Name", To: "some-To", Principal: "some-Principal", Tenant: "some-Tenant"}, Revoked: &audit.Revoked{Issuer: "some-Issuer", Subject: "some-Subject", TokenID: "some-TokenID", SessionID: "some-SessionID", Tenant: "some-Tenant", Before: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}},
 		audit.Reconfigured{},
 		audit.Reloaded{},
 		audit.Started{},

@@ -9,6 +9,7 @@ const (
 	ActPublish     = "publish"
 	ActCursor      = "cursor"
 	ActRenew       = "renew"
+	ActAdminister  = "administer"
 	ActOther       = "other"
 )
 

@@ -46,6 +46,8 @@ const (
 	NoPong              Code = "no_pong"
 	Superseded          Code = "superseded"
 	TooManyErrors       Code = "too_many_errors"
+	Kicked              Code = "kicked"
+	UnknownSession      Code = "unknown_session"
 )
 
 // Action is what a client should do about a fault.
@@ -116,6 +118,7 @@ var codes = map[Code]Info{
 	NoSchema:        {HTTP: 404, Action: Stop},
 
 	UnknownPath:      {HTTP: 404, Action: Stop},
+	UnknownSession:   {HTTP: 404, Action: Stop},
 	MethodNotAllowed: {HTTP: 405, Action: Stop},
 
 	IdempotencyConflict: {HTTP: 409, Action: Stop},
@@ -150,6 +153,7 @@ var codes = map[Code]Info{
 	NoPong:        {Close: 4012, Retryable: true, Action: Resume},
 	TooManyErrors: {Close: 4509, Action: Stop},
 	Superseded:    {Close: 4510, Action: Stop},
+	Kicked:        {Close: 4512, Action: Stop},
 }
 
 // Close codes of RFC 6455 (section 7.4.1) that belong to no code of the table.

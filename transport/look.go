@@ -1,0 +1,75 @@
+package transport
+
+import (
+	"strings"
+
+	"sluice/transport/wire"
+)
+
+// How many bytes operators are shown of a text of a client, and how many keys.
+const shownText, shownKeys = 256, 10
+
+// look is the question of one operator to one session. sight may be read once done is
+// closed.
+type look struct {
+	done  chan struct{}
+	sight sight
+}
+
+// amounts are what a session has been sent.
+type amounts struct{ records, gaps, bytes uint64 }
+
+// sight is what the executor of a session tells.
+type sight struct {
+	amounts
+	buffered int
+	subs     []subscriptionSight
+}
+
+// subscriptionSight is what the executor tells of a subscription.
+type subscriptionSight struct {
+	id, stream, pattern, state string
+	lag                        int64
+	lagKnown                   bool
+	which                      *which
+}
+
+// which is what a client reads of a stream, in its own words.
+type which struct {
+	cursorName, filter, keyPrefix string
+	keys                          []string // some of them
+	more                          int      // how many others there are
+}
+
+// whichOf returns what a client reads, nil for a whole stream without a named cursor.
+func whichOf(r wire.Reading, takes bool) *which {
+	made := which{filter: beginningOf(r.Filter), keyPrefix: beginningOf(r.KeyPrefix)}
+	if takes {
+		made.cursorName = r.CursorName
+	}
+	for _, key := range r.Keys[:min(len(r.Keys), shownKeys)] {
+		made.keys = append(made.keys, beginningOf(key))
+	}
+	made.more = len(r.Keys) - len(made.keys)
+	if made.cursorName == "" && made.filter == "" && made.keyPrefix == "" && made.keys == nil {
+		return nil
+	}
+	return &made
+}
+
+// beginningOf returns the beginning of a text, which does not keep the rest in memory.
+func beginningOf(text string) string {
+	if len(text) <= shownText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:shownText], "") + "…"
+}
+
+// The states of subscriptions, as operators see them.
+const (
+	stateLive      = "live"      // it has had everything that was read
+	stateReplaying = "replaying" // it has not been live yet
+	stateBehind    = "behind"    // it was live, and has to catch up
+	statePaused    = "paused"    // its client has paused it
+	stateWaiting   = "waiting"   // its pattern has no stream yet
+)
