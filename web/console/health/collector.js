@@ -10,6 +10,9 @@ import { Refused, server } from "../shared/server.js";
 export const every = 5000;
 export const kept = 3600_000;
 
+// The shortest time between two answers, in ms.
+const soon = 1000;
+
 // After how long without an answer there is a gap: the page was asleep, or nobody answered.
 const gapAfter = 3 * every;
 
@@ -61,7 +64,9 @@ class Collector {
     if (!ofTenant()) await Promise.all([this.scrape(signal, asking.signal), this.identify(signal, asking.signal)]);
     if (asking.signal.aborted) return;
     for (const listener of [...this.listeners]) listener();
-    this.timer = setTimeout(() => this.collect(), Math.max(every / 5, every - (performance.now() - began)));
+    // Two answers make a rate, so that the second is asked for soon.
+    const wait = this.samples.length === 1 ? soon : every - (performance.now() - began);
+    this.timer = setTimeout(() => this.collect(), Math.max(soon, wait));
   }
 
   async scrape(signal, ended) {

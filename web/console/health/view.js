@@ -38,7 +38,7 @@ function open(root, context) {
   function draw() {
     const { instance, interval, fault, instanceFault } = collector;
     if (instance) {
-      put($("health-instance"), [`Instance ${plain(instance.instance)}`, instance.version ? `version ${plain(instance.version)}` : "",
+      put($("health-instance"), [instance.instance ? `Instance ${plain(instance.instance)}` : "This instance", instance.version ? `version ${plain(instance.version)}` : "",
         instance.started ? `up ${span(Date.now() - instance.started)}` : "", `${count(instance.sessions)} sessions`].filter(Boolean).join(" · "));
       $("health-instance").title = instance.started ? `started ${moment(instance.started)}` : "";
     }

@@ -13,6 +13,9 @@ import { count } from "../shared/units.js";
 export const pageSize = 100;
 const every = 4000;
 
+// How soon a page is asked for again once it is shown, in ms: two answers make a rate.
+const soon = 1500;
+
 export class Listing {
   rows = new Map(); // by key, in the order shown
   page = { before: [], after: "" }; // where the pages before this one begin, and this one
@@ -49,7 +52,7 @@ export class Listing {
 
   // load shows the page anew.
   async load() {
-    const answer = await this.request();
+    const answer = await this.request(soon);
     if (!answer) return;
     const items = this.compare ? answer.items.toSorted(this.compare) : answer.items;
     const rows = new Map(items.map((item) => [this.key(item), this.rows.get(this.key(item)) ?? this.make(item)]));
@@ -101,7 +104,7 @@ export class Listing {
 
   // request asks for the page, unless something else was asked for meanwhile, and sets when
   // it is asked for again.
-  async request() {
+  async request(again = every) {
     if (this.closed) return null;
     this.stop();
     const asking = this.asking = new AbortController();
@@ -115,7 +118,7 @@ export class Listing {
       this.state("failed", faultText(error));
       return null;
     } finally {
-      if (!asking.signal.aborted) this.timer = setTimeout(() => this.poll(), every);
+      if (!asking.signal.aborted) this.timer = setTimeout(() => this.poll(), again);
     }
   }
 
@@ -129,6 +132,7 @@ export class Listing {
     this.next = answer.next ?? "";
     this.buttons.next.disabled = this.next === "";
     this.buttons.previous.disabled = this.page.before.length === 0;
+    for (const button of Object.values(this.buttons)) button.hidden = !this.next && !this.page.before.length && document.activeElement !== button;
     this.nothing.hidden = this.rows.size > 0;
     put(this.nothing, this.words.none());
     const number = this.page.before.length + 1;

@@ -50,7 +50,7 @@ export class Row {
     const { cells } = this;
     put(this.name, who(session));
     put(this.tenant, session.tenant ? ` ${plain(session.tenant)}` : "");
-    put(cells.protocol, protocolOf(session));
+    put(cells.protocol, plain(session.protocol ?? none));
     put(cells.address, plain(session.address ?? none, addressLength));
     put(cells.since, span(Date.now() - session.started));
     cells.since.title = moment(session.started);

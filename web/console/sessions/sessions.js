@@ -76,11 +76,15 @@ export class Sessions {
       if (this.instance !== instance && this.instances.has(instance)) this.several = true;
       this.instance = instance;
       this.instances.add(instance);
-      put(this.says, `Sessions of the instance ${plain(instance)}, not of others.`
+      put(this.says, `Sessions of ${this.named()}, not of others.`
         + (this.several ? " The answers come from several instances: open the console at the address of one." : ""));
     } catch {
       if (this.instance === null) this.says.textContent = "Sessions of the instance that answers, not of others.";
     }
+  }
+
+  named() {
+    return this.instance ? `the instance ${plain(this.instance)}` : "this instance";
   }
 
   async offer() {
@@ -113,7 +117,7 @@ export class Sessions {
   }
 
   async drainAll() {
-    const instance = this.instance ? `the instance ${plain(this.instance)}` : "this instance";
+    const instance = this.named();
     const sure = await confirmed({
       title: `Drain all sessions of ${instance}?`, act: "Drain all", grave: true,
       says: ["Every client is told to come back, at times that are spread over a while. Clients connect again by themselves, "
