@@ -102,7 +102,7 @@ const history = `
 	const n = { in: 0, out: 0, stored: 0, bad: 0, cpu: 0, p: [0, 0, 0, 0, 0] };
 	for (let i = 0; i < 720; i++) {
 		const wave = 1 + Math.sin(i / 40) * .4 + Math.sin(i * i) * .06;
-		n.in += 9000 * wave; n.out += 240000 * wave; n.stored += 700 * wave; n.bad += i % 90 < 5 ? 12 : 0; n.cpu += 4.2 * wave;
+		n.in += 9000 * wave; n.out += 240000 * wave; n.stored += 700 * wave; n.bad += i % 40 < 4 ? 12 : 0; n.cpu += 4.2 * wave;
 		n.p = n.p.map((v, k) => v + [100, 400, 600, 690, 700][k] * wave);
 		if (i > 300 && i < 340) continue;
 		const at = now - (720 - i) * 5000;
@@ -114,7 +114,7 @@ const history = `
 			"sluice_delivery_lag_seconds " + .002 * wave, "sluice_sessions{protocol=\"websocket\"} " + Math.round(4000 * wave), "sluice_sessions{protocol=\"sse\"} " + Math.round(1200 / wave),
 			"sluice_sessions{protocol=\"mqtt\"} 80", "sluice_faults_total{code=\"rate_limited\"} " + n.bad, "sluice_faults_total{code=\"forbidden\"} " + n.bad / 3,
 			"process_resident_memory_bytes " + 2.1e8 * wave, "go_memstats_heap_alloc_bytes " + 9e7 * wave, "sluice_stream_log_bytes{stream=\"orders\"} " + 3e7,
-			"process_cpu_seconds_total " + n.cpu, "go_sched_gomaxprocs_threads 2", "sluice_gaps_sent_total{protocol=\"sse\"} " + (i > 500 ? 20 : 0),
+			"process_cpu_seconds_total " + n.cpu, "go_sched_gomaxprocs_threads 2", "sluice_gaps_sent_total{protocol=\"sse\"} " + (i > 700 ? 20 : 0),
 			"sluice_late_bytes 1048576", "sluice_late_waiting 2", "sluice_subscriptions 5310", "sluice_webhook_breaker_open 1", "process_open_fds 5404",
 		].join("\n")), at, at);
 	}
