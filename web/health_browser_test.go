@@ -47,7 +47,7 @@ func TestMetricsAreUnderstood(t *testing.T) {
 	for _, test := range []struct{ expression, want string }{
 		// Series that were not there were zero; those that have begun anew, too.
 		{`between('a{c="x"} 10\na{c="y"} 7', 'a{c="x"} 20\na{c="y"} 4\na{c="z"} 5', 2).rate("a")`, `9.5`},
-		{`[...between('a{c="x",d="1"} 1', 'a{d="1",c="x"} 3\na{c="x",d="2"} 4', 2).rates("a", "c")]`, `[["x",3]]`},
+		{`[...between('a{c="x",d="1"} 1', 'a{c="x",d="1"} 3\na{c="x",d="2"} 4', 2).rates("a", "c")]`, `[["x",3]]`},
 		{`[between(null, "a 1", 5).rate("a"), between("", "b 1", 5).rate("a")]`, `[null,null]`},
 		{`[...between(null, 'a{c="x"} 1\na{c="x"} 2\na{c="y"} 5', 5).values("a", "c")]`, `[["x",3],["y",5]]`},
 		// Ten observations, all of them in the bucket from 1 to 2 seconds.

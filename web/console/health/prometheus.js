@@ -6,21 +6,23 @@ const escapes = { "\\\\": "\\", '\\"': '"', "\\n": "\n" };
 
 const numbers = { "+Inf": Infinity, Inf: Infinity, "-Inf": -Infinity, NaN };
 
-// parse returns the series of the metrics that are wanted, by name. A series has its labels
-// and its value. A line that cannot be read is left out.
+// parse returns the series of the metrics that are wanted, by name. A series has its labels,
+// also as the text that they were, and its value. A line that cannot be read is left out.
 export function parse(text, wanted = () => true) {
   const found = new Map();
+  const asked = new Map(); // the answers of wanted, which thousands of series share
   for (const line of text.split("\n")) {
     if (line === "" || line[0] === "#") continue;
-    const end = line.search(/[{\s]/);
-    if (end < 1 || !wanted(line.slice(0, end))) continue;
+    const name = line.slice(0, line.search(/[{\s]/));
+    if (!asked.has(name)) asked.set(name, wanted(name));
+    if (!asked.get(name)) continue;
     const match = sample.exec(line.trimEnd());
     if (!match) continue;
     const labels = labelsOf(match[2] ?? "");
     const value = numbers[match[3]] ?? Number(match[3]);
     if (labels === null || (Number.isNaN(value) && match[3] !== "NaN")) continue;
     if (!found.has(match[1])) found.set(match[1], []);
-    found.get(match[1]).push({ labels, value });
+    found.get(match[1]).push({ text: match[2] ?? "", labels, value });
   }
   return found;
 }
@@ -35,8 +37,6 @@ function labelsOf(text) {
   }
   return labels;
 }
-
-const keyOf = (labels) => JSON.stringify([...labels].sort(([a], [b]) => (a < b ? -1 : 1)));
 
 // Interval is the time between two scrapes. before is null if nothing can be said of it, and
 // an empty Map if the process began in it.
@@ -61,11 +61,12 @@ export class Interval {
   }
 
   // increases are by how much each series of a counter has grown. A counter that is smaller
-  // than before has begun anew, and one that was not there was zero.
+  // than before has begun anew, and one that was not there was zero. A server writes the
+  // labels of a series alike each time, so that their text tells it from others.
   increases(name) {
-    const before = new Map((this.before?.get(name) ?? []).map((s) => [keyOf(s.labels), s.value]));
+    const before = new Map((this.before?.get(name) ?? []).map((s) => [s.text, s.value]));
     return this.series(name).map((s) => {
-      const last = before.get(keyOf(s.labels)) ?? 0;
+      const last = before.get(s.text) ?? 0;
       return { labels: s.labels, value: s.value >= last ? s.value - last : s.value };
     });
   }
