@@ -36,7 +36,9 @@ export class Chart {
       class: "plot", tabindex: "0", role: "slider", "aria-orientation": "horizontal",
       "aria-label": `${figure.title} ${figure.says}. The arrow keys go through time`,
       onpointermove: (event) => this.point(event), onpointerdown: (event) => this.point(event),
-      onpointerleave: () => this.look(null), onblur: () => this.look(null), onkeydown: (event) => this.key(event),
+      onpointerleave: () => document.activeElement === this.plot || this.look(null),
+      // While it has the focus, a time is looked at, so that a screen reader is not told of each new one.
+      onfocus: () => this.samples.length && this.look(this.samples.at(-1).at), onblur: () => this.look(null), onkeydown: (event) => this.key(event),
     }, this.picture);
     const legend = el("ul", { class: "legend" });
     this.legend = keyed(legend, (series) => series.name, (series) => this.entry(series));

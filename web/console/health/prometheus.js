@@ -4,7 +4,7 @@ const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$/;
 const label = /([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?\s*/gy;
 const escapes = { "\\\\": "\\", '\\"': '"', "\\n": "\n" };
 
-const numbers = { "+Inf": Infinity, Inf: Infinity, "-Inf": -Infinity, NaN };
+const numbers = { __proto__: null, "+Inf": Infinity, Inf: Infinity, "-Inf": -Infinity, NaN };
 
 // parse returns the series of the metrics that are wanted, by name. A series has its labels,
 // also as the text that they were, and its value. A line that cannot be read is left out.

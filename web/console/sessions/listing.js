@@ -158,7 +158,7 @@ export class Listing {
         if (head.dataset.sort === name) head.setAttribute("aria-sort", down ? "descending" : "ascending");
         else head.removeAttribute("aria-sort");
       }
-      this.compare = by[name] ? (a, b) => (down ? -1 : 1) * by[name](a, b) : null;
+      this.compare = Object.hasOwn(by, name) ? (a, b) => (down ? -1 : 1) * by[name](a, b) : null;
     };
     for (const head of heads) {
       const name = head.dataset.sort;
