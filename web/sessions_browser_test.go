@@ -90,6 +90,16 @@ func TestSessionsInABrowser(t *testing.T) {
 	until(ctx, t, `document.querySelector("th[data-sort=lag]").ariaSort === "ascending" && `+first+` === "0" && location.hash === "#sessions?order=lag"`)
 	run(ctx, t, lag)
 
+	// Those that come before others on a full page push the last to the next one, where they
+	// go on.
+	o.change(func() {
+		first := newSession(10_001)
+		first["session"] = "r"
+		o.sessions = append([]map[string]any{first}, o.sessions...)
+	})
+	until(ctx, t, `document.querySelector("#sessions-part .again").textContent === "Arrange anew (1 new, 1 on the next page)"`)
+	until(ctx, t, `document.querySelectorAll("[data-ended]").length === 0`)
+
 	// A search, which the address keeps.
 	run(ctx, t, `document.getElementById("sessions-principal").value = "user-9@example.com"; document.getElementById("sessions-search").requestSubmit()`)
 	until(ctx, t, rowsAre+`"s00009" && location.hash.includes("principal=user-9%40example.com")`)

@@ -20,6 +20,7 @@ export class Cursors {
     this.listing = new Listing($("cursors-part"), {
       state,
       key: (cursor) => JSON.stringify([cursor.stream, cursor.principal, cursor.name]),
+      place: (cursor) => cursor.name,
       make: (cursor) => new CursorRow(cursor, (what, c) => this[what](c)),
       ask: (after, signal) => this.ask(after, signal),
       words: { one: "cursor", many: "cursors", none: () => "No named cursors. They appear once clients store positions of this stream." },
@@ -94,8 +95,9 @@ class CursorRow {
   ended = false;
 
   constructor(cursor, act) {
+    this.principal = el("bdi");
     this.cells = {
-      principal: el("bdi"), stored: el("td", { class: "wide" }), position: el("td", { class: "places" }),
+      principal: el("td", {}, this.principal), stored: el("td", { class: "wide" }), position: el("td", { class: "places" }),
       lag: el("td", { class: "number" }), held: el("td", { class: "wide" }),
     };
     this.buttons = [
@@ -104,13 +106,13 @@ class CursorRow {
     ];
     for (const button of this.buttons) button.setAttribute("aria-label", `${button.textContent.slice(0, -1)} ${plain(cursor.name)} of ${plain(cursor.principal)}`);
     this.element = el("tbody", { "data-cursor": cursor.name }, el("tr", {},
-      el("th", { scope: "row" }, el("bdi", {}, plain(cursor.name))), Object.values(this.cells).map((cell) => (cell.localName === "bdi" ? el("td", {}, cell) : cell)), el("td", { class: "acts" }, this.buttons)));
+      el("th", { scope: "row" }, el("bdi", {}, plain(cursor.name))), Object.values(this.cells), el("td", { class: "acts" }, this.buttons)));
   }
 
   update(cursor) {
     this.cursor = cursor;
     const { cells } = this;
-    put(cells.principal, plain(cursor.principal));
+    put(this.principal, plain(cursor.principal));
     put(cells.stored, cursor.stored_at ? `${span(Date.now() - cursor.stored_at)} ago` : none);
     cells.stored.title = moment(cursor.stored_at);
     const places = placesOf(cursor.position);

@@ -22,14 +22,16 @@ export class Listing {
   next = "";
   asking = null; // the AbortController of the request in flight
   timer = 0;
+  loaded = false; // the page has been shown
   closed = false;
 
   // part is the element with the table and what belongs to it. ask(after, signal) returns
-  // { items, next, total }, key(item) says which is which, make(item) returns a row: its
-  // element, update(item), and end() once the item is gone. compare orders a page, if it is
-  // set. words says what an empty table, and the numbers, are about.
-  constructor(part, { ask, key, make, words, state }) {
-    Object.assign(this, { part, ask, key, make, words, state, compare: null });
+  // { items, next, total }, key(item) says which is which, and place(item) what the server
+  // orders them by, in ascending order. make(item) returns a row: its element, update(item),
+  // and end() once the item is gone. compare orders a page, if it is set. words says what an
+  // empty table, and the numbers, are about.
+  constructor(part, { ask, key, place, make, words, state }) {
+    Object.assign(this, { part, ask, key, place, make, words, state, compare: null });
     this.table = part.querySelector("table");
     this.nothing = part.querySelector(".nothing");
     this.found = part.querySelector(".found");
@@ -52,8 +54,11 @@ export class Listing {
 
   // load shows the page anew.
   async load() {
+    this.loaded = false;
     const answer = await this.request(soon);
     if (!answer) return;
+    this.loaded = true;
+    this.next = answer.next ?? "";
     const items = this.compare ? answer.items.toSorted(this.compare) : answer.items;
     const rows = new Map(items.map((item) => [this.key(item), this.rows.get(this.key(item)) ?? this.make(item)]));
     for (const [key, row] of this.rows) if (rows.get(key) !== row || row.ended) row.element.remove();
@@ -63,11 +68,12 @@ export class Listing {
       rows.get(key).update(item);
     }
     this.rows = rows;
+    this.places = new Map(items.map((item) => [this.key(item), this.place(item)]));
     const elements = [...rows.values()].map((row) => row.element);
     const focused = document.activeElement;
     this.table.append(...elements);
     if (this.table.contains(focused)) focused.focus({ preventScroll: true });
-    this.say(answer, 0, 0);
+    this.say(answer, { waiting: 0, moved: 0, gone: 0 });
   }
 
   // refresh brings the rows up to date where they stand.
@@ -75,30 +81,37 @@ export class Listing {
     const answer = await this.request();
     if (!answer) return;
     const seen = new Set();
-    let waiting = 0;
+    const changes = { waiting: 0, moved: 0, gone: 0 };
     for (const item of answer.items) {
       const key = this.key(item);
       seen.add(key);
       const row = this.rows.get(key);
       if (row && !row.ended) row.update(item);
       else if (!row && this.rows.size < pageSize) this.add(key, item);
-      else waiting++;
+      else changes.waiting++;
     }
-    let gone = 0;
+    // What follows the last of a full page is on the next one by now, as others came before it.
+    const end = answer.next ? this.place(answer.items.at(-1)) : null;
     for (const [key, row] of this.rows) {
-      if (!row.ended && !seen.has(key)) {
+      if (seen.has(key) && !row.ended) continue;
+      if (!row.ended && end !== null && this.places.get(key) > end) {
+        changes.moved++;
+        continue;
+      }
+      if (!row.ended) {
         row.ended = true;
         row.end();
       }
-      if (row.ended) gone++;
+      changes.gone++;
     }
-    this.say(answer, waiting, gone);
+    this.say(answer, changes);
   }
 
   add(key, item) {
     const row = this.make(item);
     row.update(item);
     this.rows.set(key, row);
+    this.places.set(key, this.place(item));
     this.table.append(row.element);
   }
 
@@ -125,25 +138,30 @@ export class Listing {
   // A page that nobody sees asks for nothing.
   poll() {
     if (document.hidden) this.timer = setTimeout(() => this.poll(), every);
-    else this.refresh();
+    else if (this.loaded) this.refresh();
+    else this.load();
   }
 
-  say(answer, waiting, gone) {
-    this.next = answer.next ?? "";
+  // say tells how much there is, and what has changed since the page was arranged.
+  say(answer, { waiting, moved, gone }) {
     this.buttons.next.disabled = this.next === "";
     this.buttons.previous.disabled = this.page.before.length === 0;
-    for (const button of Object.values(this.buttons)) button.hidden = !this.next && !this.page.before.length && document.activeElement !== button;
+    for (const button of Object.values(this.buttons)) {
+      button.hidden = !this.next && !this.page.before.length && document.activeElement !== button;
+    }
     this.nothing.hidden = this.rows.size > 0;
     put(this.nothing, this.words.none());
-    const number = this.page.before.length + 1;
-    const here = this.rows.size - gone;
-    const all = answer.total ?? here;
-    const of = answer.total === undefined ? "" : `of ${count(all)} `;
-    const words = of + (all === 1 ? this.words.one : this.words.many);
-    put(this.found, this.rows.size === 0 ? "" : `Page ${number}: ${count(here)} ${words}${this.next && this.order ? ", in order within this page" : ""}`);
-    const changes = [waiting ? `${waiting} new` : "", gone ? `${gone} gone` : ""].filter(Boolean).join(", ");
-    this.again.hidden = changes === "" && document.activeElement !== this.again;
-    put(this.again, changes ? `Arrange anew (${changes})` : "Arrange anew");
+    put(this.found, this.rows.size === 0 ? "" : this.number(answer, this.rows.size - gone));
+    const changes = Object.entries({ new: waiting, "on the next page": moved, gone }).filter(([, n]) => n > 0).map(([what, n]) => `${n} ${what}`);
+    this.again.hidden = changes.length === 0 && document.activeElement !== this.again;
+    put(this.again, changes.length ? `Arrange anew (${changes.join(", ")})` : "Arrange anew");
+  }
+
+  number({ total }, here) {
+    const all = total ?? here;
+    const of = total === undefined ? "" : `of ${count(total)} `;
+    const order = this.next && this.order ? ", in order within this page" : "";
+    return `Page ${this.page.before.length + 1}: ${count(here)} ${of}${all === 1 ? this.words.one : this.words.many}${order}`;
   }
 
   // sortable makes the heads of columns buttons that order the page. by has a comparison for

@@ -28,6 +28,7 @@ export class Sessions {
     this.listing = new Listing($("sessions-part"), {
       state,
       key: (session) => session.session,
+      place: (session) => session.session,
       make: (session) => new Row(session, (what, s) => this.act(what, s)),
       ask: (after, signal) => this.ask(after, signal),
       words: {
