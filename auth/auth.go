@@ -129,6 +129,10 @@ type Issuer struct {
 	// ignored.
 	AuthorizationDetails []string
 
+	// Apart gives its tokens no rights of grants for everybody (Grant.Anonymous), so that
+	// they have those only that they name and that are granted for their claims.
+	Apart bool
+
 	// BackchannelLogout accepts the issuer's logout tokens, see Authenticator.Logout.
 	BackchannelLogout bool
 	// LogoutAudience must be the `aud` of its logout tokens, or an element of it: the

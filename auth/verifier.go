@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -273,6 +274,9 @@ func (a *Authenticator) principalFor(id *Identity, host string) (*Principal, err
 		return nil, err
 	}
 	grants := rights.matching(c)
+	if id.issuer != nil && id.issuer.definition.Apart {
+		grants = slices.DeleteFunc(grants, func(g *grant) bool { return g.anonymous })
+	}
 	for _, carried := range id.Grants {
 		one, err := newGrant(carried, a.byName)
 		if carried.Admin || carried.Anonymous || len(carried.When) > 0 || err != nil {

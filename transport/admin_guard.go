@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice/transport/wire"
 )
@@ -26,6 +29,23 @@ func (s *Server) forOperators(next http.HandlerFunc) http.HandlerFunc {
 		}
 		next(w, r)
 	}
+}
+
+// maxOperatorsBody bounds the body of an operator's request, and of one for a token.
+const maxOperatorsBody = 16 << 10
+
+// operatorsBody reads the body of such a request.
+func (s *Server) operatorsBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
+	// Other types can be sent by a page without a preflight.
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, wire.Errorf(wire.BadRequest, "the content type is not application/json")
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits().MessageAssembly))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOperatorsBody))
+	if err != nil {
+		return nil, wire.Errorf(wire.BadRequest, "the body could not be read, or is larger than %d bytes", maxOperatorsBody)
+	}
+	return body, nil
 }
 
 // named refuses requests under a name that a page could have. A page whose own name was
@@ -54,4 +74,15 @@ func (s *Server) operatorsHost(host string) bool {
 	}
 	_, err := netip.ParseAddr(host)
 	return err == nil
+}
+
+// onLoopback reports whether a request has come to an address that only this machine
+// reaches.
+func onLoopback(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	at, err := netip.ParseAddrPort(local.String())
+	return err == nil && at.Addr().Unmap().IsLoopback()
 }

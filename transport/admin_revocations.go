@@ -3,8 +3,6 @@ package transport
 import (
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,12 +11,8 @@ import (
 	"sluice/transport/wire"
 )
 
-const (
-	// maxRevocationBody bounds the body of a request to revoke.
-	maxRevocationBody = 16 << 10
-	// The number of revocations in an answer.
-	defaultRevocations, maxRevocations = 100, 1000
-)
+// The number of revocations in an answer.
+const defaultRevocations, maxRevocations = 100, 1000
 
 // adminRevocation shows a revocation to operators. Times are Unix milliseconds.
 type adminRevocation struct {
@@ -108,14 +102,9 @@ func kindOf(r auth.Revocation) string {
 
 // askedRevocation reads the body of a request to revoke.
 func (s *Server) askedRevocation(w http.ResponseWriter, r *http.Request) (auth.Revocation, *wire.Error) {
-	// Other types can be sent by a page without a preflight.
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return auth.Revocation{}, wire.Errorf(wire.BadRequest, "the content type is not application/json")
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits().MessageAssembly))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRevocationBody))
-	if err != nil {
-		return auth.Revocation{}, wire.Errorf(wire.BadRequest, "the body could not be read, or is larger than %d bytes", maxRevocationBody)
+	body, fault := s.operatorsBody(w, r)
+	if fault != nil {
+		return auth.Revocation{}, fault
 	}
 	read, fault := wire.ParseRevocation(body)
 	if fault != nil {

@@ -105,6 +105,7 @@ func proofBy(key *ecdsa.PrivateKey, method, url, token string) string {
 // world is a server that accepts credentials of all kinds, and those who hold them.
 type world struct {
 	in           *instance
+	auth         *auth.Authenticator
 	roots        *x509.CertPool
 	ours, theirs authority
 	certificate  *tls.Certificate
@@ -136,6 +137,7 @@ func newWorld(t *testing.T, identify bool) *world {
 		Prover: must(dpop.New(dpop.Config{MaxAge: time.Minute, ClockSkew: time.Second, Remembered: 10_000, PerKey: 10_000})),
 		Grants: []auth.Grant{{Subscribe: []string{"orders"}}},
 	}))
+	w.auth = authenticator
 	borrowed := httptest.NewUnstartedServer(nil)
 	borrowed.StartTLS()
 	certificate := borrowed.TLS.Certificates[0]
@@ -344,10 +346,16 @@ func (w *world) client(certificate *tls.Certificate, http2 bool) (*http.Client, 
 // code and the challenges.
 func (w *world) asks(t *testing.T, p presentation, path string, http2 bool) (status int, code string, challenges []string) {
 	t.Helper()
+	return w.sends(t, p, http.MethodGet, path, http2)
+}
+
+// sends is asks for any method.
+func (w *world) sends(t *testing.T, p presentation, method, path string, http2 bool) (status int, code string, challenges []string) {
+	t.Helper()
 	client, done := w.client(p.certificate, http2)
 	defer done()
-	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, w.in.url+path, nil))
-	p.addTo(req.Header, w.in.url+path)
+	req := must(http.NewRequestWithContext(t.Context(), method, w.in.url+path, nil))
+	p.addTo(req.Header, method, w.in.url+path)
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, "", nil
@@ -361,12 +369,12 @@ func (w *world) asks(t *testing.T, p presentation, path string, http2 bool) (sta
 	return res.StatusCode, problem.Code, res.Header.Values("WWW-Authenticate")
 }
 
-func (p presentation) addTo(h http.Header, url string) {
+func (p presentation) addTo(h http.Header, method, url string) {
 	if p.scheme != "" {
 		h.Set("Authorization", p.scheme+" "+p.token)
 	}
 	if p.prover != nil {
-		h.Set("DPoP", proofBy(p.prover, http.MethodGet, url, p.token))
+		h.Set("DPoP", proofBy(p.prover, method, url, p.token))
 	}
 }
 
@@ -382,7 +390,7 @@ func (w *world) opens(t *testing.T, p presentation, by string) bool {
 	options := &websocket.DialOptions{HTTPClient: client, HTTPHeader: make(http.Header), Subprotocols: []string{"sluice.v1.json"}}
 	switch by {
 	case "header":
-		p.addTo(options.HTTPHeader, "wss"+strings.TrimPrefix(w.in.url, "https")+"/v1/ws")
+		p.addTo(options.HTTPHeader, http.MethodGet, "wss"+strings.TrimPrefix(w.in.url, "https")+"/v1/ws")
 	case "subprotocol":
 		options.Subprotocols = append(options.Subprotocols, auth.SubprotocolPrefix+base64.RawURLEncoding.EncodeToString([]byte(p.token)))
 	}

@@ -68,3 +68,18 @@ func (s *Server) TakeAllTurns() (release func()) {
 		}
 	}
 }
+
+// OperatorRoutes returns the routes of operators, as METHOD PATH below adminPrefix, and
+// whether each is for operators without a tenant only, and whether it changes something.
+func (s *Server) OperatorRoutes() (all []OperatorRoute) {
+	for _, r := range s.operatorRoutes() {
+		all = append(all, OperatorRoute{r.method, r.path, r.whole, r.acts, r.named, r.elsewhere})
+	}
+	return all
+}
+
+// OperatorRoute is a route of operators.
+type OperatorRoute struct {
+	Method, Path                  string
+	Whole, Acts, Named, Elsewhere bool
+}

@@ -22,6 +22,8 @@ var about = map[string]string{
 	"/v1/streams/{stream}/schema":  "the schema of its values",
 	"/v1/streams/{stream}/records": "a page of records; publish",
 	"/v1/cursors/{stream}/{name}":  "a named cursor",
+	"/v1/admin":                    "what operators may do",
+	"/v1/dev/tokens":               "make a token, for development",
 	"/v1/tickets":                  "a ticket in place of a credential",
 	"/v1/cookie":                   "set and clear the cookie",
 	"/v1/backchannel-logout":       "logout by the issuer",

@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -76,17 +74,6 @@ func (s *Server) mayOperate(r *http.Request, p *auth.Principal, route operatorRo
 		return wire.Errorf(wire.Forbidden, "this concerns all tenants: the principal operates its own only")
 	}
 	return nil
-}
-
-// onLoopback reports whether a request has come to an address that only this machine
-// reaches.
-func onLoopback(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok {
-		return false
-	}
-	at, err := netip.ParseAddrPort(local.String())
-	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
 // routesForAdmins returns the routes of operators on the clients' listener.

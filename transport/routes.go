@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"maps"
 	"net/http"
 	"time"
 
@@ -38,9 +39,8 @@ func (s *Server) routes() http.Handler {
 		"/openapi.json":          {http.MethodGet: s.handleLater},
 		"/asyncapi.json":         {http.MethodGet: s.handleLater},
 	}
-	for path, methods := range s.routesForAdmins() {
-		mux.HandleFunc(path, s.at(methods))
-	}
+	maps.Copy(routes, s.routesForAdmins())
+	maps.Copy(routes, s.routesForDevelopment())
 	index := s.at(byMethod{http.MethodGet: s.handleIndex(indexOf(routes), s.links())})
 	for path, methods := range routes {
 		mux.HandleFunc(path, s.at(methods))

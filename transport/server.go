@@ -86,6 +86,8 @@ type Config struct {
 	// TLS is the configuration for clients; nil for none. Operators are served
 	// without TLS.
 	TLS *tls.Config
+	// Minter makes tokens for whoever asks, for development. Nil for none.
+	Minter Minter
 	// Instance and Version are what operators are told of the instance.
 	Instance, Version string
 	// Console serves the console and the documents at / and below, except for the
@@ -159,6 +161,15 @@ type Quotas interface {
 // faults.go knows.
 type Tickets interface {
 	Issue(ctx context.Context, p *auth.Principal) (ticket auth.Secret, lives time.Duration, err error)
+}
+
+// Minter makes tokens for development: of an issuer that the server trusts, for everybody
+// who asks.
+type Minter interface {
+	// Mint makes a token with claims, which may contain `sub`, of a lifetime. A token for an
+	// admin has what a grant gives the right to operate for. The text of an error is for
+	// whoever asks.
+	Mint(claims map[string]any, admin bool, lives time.Duration) (auth.Secret, error)
 }
 
 // RevocationStore makes the other instances put a revocation in force. It is an

@@ -16,6 +16,8 @@ type principalView struct {
 	Admin bool `json:"admin"`
 	// ExpiresAt is when the credential ends, in Unix milliseconds, 0 for never.
 	ExpiresAt int64 `json:"expires_at,omitempty"`
+	// Mint is set if everybody can have tokens made, which is so for development only.
+	Mint bool `json:"mint,omitempty"`
 }
 
 func viewOf(p *auth.Principal) principalView {
@@ -36,5 +38,7 @@ func (s *Server) handlePrincipal(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, c.fault)
 		return
 	}
-	s.writeView(w, r, viewOf(c.principal))
+	v := viewOf(c.principal)
+	v.Mint = s.config.Minter != nil
+	s.writeView(w, r, v)
 }

@@ -155,7 +155,7 @@ func newDevApp(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic
 		return nil, err
 	}
 	return app.New(c, app.Options{
-		Logger: log, Version: version(), Listening: listening, LoopbackOrigins: true, FaultLevel: slog.LevelWarn,
+		Logger: log, Version: version(), Listening: listening, LoopbackOrigins: true, FaultLevel: slog.LevelWarn, Development: newDevelopment(),
 	})
 }
 
@@ -183,7 +183,7 @@ func devConfig(servers *embedded.Embedded, chosen devFlags, own []embedded.Topic
 	fmt.Fprintf(&b, "kafka: {brokers: [%s]}\n", strings.Join(servers.Brokers, ", "))
 	fmt.Fprintf(&b, "redis: {url: %q}\n", "redis://"+servers.RedisAddr)
 	fmt.Fprintf(&b, "log: {level: %q, format: text}\n", chosen.level)
-	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited}]\n")
+	fmt.Fprintf(&b, "grants: [{anonymous: true, subscribe: [\"*\"], publish: [\"*\"], replay: unlimited, admin: %t}]\n", config.OnLoopback(chosen.listen))
 	fmt.Fprintf(&b, "limits: {sessions_per_address: 0}\ndrain: {timeout: 3s, spread: 1s}\nstreams:\n")
 	for _, topic := range embedded.Topics() {
 		rules := devRules(topic.Name)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
@@ -95,6 +96,53 @@ func TestDev(t *testing.T) {
 		}
 	}
 
+	// Tokens that see less than everybody, and one that operates.
+	root := urls[0]
+	for _, c := range []struct {
+		asked   string
+		streams int
+		admin   bool
+	}{
+		{`{"subscribe":["market.*"],"filter":"key == claims.sub","replay":"1h","claims":{"sub":"ada","level":3}}`, 1, false},
+		{`{"claims":{"sub":"root"},"admin":true,"lifetime":"1m"}`, 0, true},
+	} {
+		made := mint(t, root, c.asked)
+		var who struct {
+			Principal   string
+			Admin, Mint bool
+		}
+		getJSON(ctx, t, root+"v1/principal", made, &who)
+		var seen struct {
+			Streams []struct {
+				Stream   string
+				Filtered bool
+			}
+		}
+		getJSON(ctx, t, root+"v1/streams", made, &seen)
+		if who.Admin != c.admin || !who.Mint || len(seen.Streams) != c.streams || c.streams > 0 && !seen.Streams[0].Filtered {
+			t.Errorf("%s is %+v, and sees %+v", c.asked, who, seen)
+		}
+		answer := request(ctx, t, root+"v1/admin/instance", made)
+		_ = answer.Body.Close()
+		if (answer.StatusCode == http.StatusOK) != c.admin {
+			t.Errorf("%s: the instance is answered %s", c.asked, answer.Status)
+		}
+	}
+	refused, err := http.Post(root+"v1/dev/tokens", "application/json", strings.NewReader(`{"subscribe":["orders"],"filter":"key =="}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	why, _ := io.ReadAll(refused.Body)
+	_ = refused.Body.Close()
+	if refused.StatusCode != http.StatusBadRequest || !strings.Contains(string(why), "line 1, column") {
+		t.Errorf("a filter that is at fault is answered %s: %s", refused.Status, why)
+	}
+	open := request(ctx, t, root+"v1/admin/sessions", "")
+	_ = open.Body.Close()
+	if open.StatusCode != http.StatusOK {
+		t.Errorf("everybody on this machine may operate, and is answered %s", open.Status)
+	}
+
 	// What is not JSON is kept apart.
 	apart, err := http.Post(urls[3], "text/plain", strings.NewReader("not for everybody"))
 	if err != nil {
@@ -124,15 +172,51 @@ func TestDev(t *testing.T) {
 
 func get(ctx context.Context, t *testing.T, url string) *http.Response {
 	t.Helper()
+	return request(ctx, t, url, "")
+}
+
+// mint has dev make a token.
+func mint(t *testing.T, root, asked string) string {
+	t.Helper()
+	answer, err := http.Post(root+"v1/dev/tokens", "application/json", strings.NewReader(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	var made struct {
+		Token     string
+		ExpiresAt int64 `json:"expires_at"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&made); err != nil || made.Token == "" || made.ExpiresAt < time.Now().UnixMilli() {
+		t.Fatalf("%s is answered %s, %+v, %v", asked, answer.Status, made, err)
+	}
+	return made.Token
+}
+
+// request asks with a token, "" for none.
+func request(ctx context.Context, t *testing.T, url, token string) *http.Response {
+	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return answer
+}
+
+func getJSON(ctx context.Context, t *testing.T, url, token string, to any) {
+	t.Helper()
+	answer := request(ctx, t, url, token)
+	defer func() { _ = answer.Body.Close() }()
+	if err := json.NewDecoder(answer.Body).Decode(to); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // readUntil reads lines up to one that contains the text.

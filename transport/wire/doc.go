@@ -19,6 +19,7 @@
 //
 // A file uses the files listed after it.
 //
+//	minting.go    requests for tokens, for development
 //	operators.go  the parameters and bodies of operators' requests
 //	publish.go    records that clients publish over HTTP
 //	query.go      the parameters of requests over HTTP

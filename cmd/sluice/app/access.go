@@ -13,9 +13,9 @@ import (
 
 // newAuthenticator makes the authenticator from the configured issuers, verifiers,
 // grants and ACLs.
-func newAuthenticator(c *config.Config, filters *expr.Language, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
+func newAuthenticator(c *config.Config, dev *Development, filters *expr.Language, v *verifiers, shared *sharedAuth, kafkaACLs *kafkaACLs, logger *slog.Logger) (*auth.Authenticator, error) {
 	made := auth.Config{
-		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), CheckFilter: filterCheck(filters), Verifiers: v.list, Fallback: v.fallback(), Prover: v.prover, Logger: logger, Issuers: issuers(c), Grants: grants(c),
+		ClockSkew: c.Auth.ClockSkew, ByName: grantedByName(c), CheckFilter: filterCheck(filters), Verifiers: v.list, Fallback: v.fallback(), Prover: v.prover, Logger: logger, Issuers: dev.issuers(c), Grants: dev.grants(c),
 	}
 	if kafkaACLs != nil {
 		made.Authority = kafkaACLs

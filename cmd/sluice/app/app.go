@@ -27,6 +27,9 @@ type Options struct {
 	FaultLevel slog.Level
 	// LoopbackOrigins lets in pages from loopback, in addition to the configured origins.
 	LoopbackOrigins bool
+	// Development is what a server for development has beside its configuration. Nil for
+	// none.
+	Development *Development
 	// Listening is called with the address for clients once it accepts connections.
 	// Optional.
 	Listening func(net.Addr)
@@ -78,7 +81,7 @@ func New(c *config.Config, options Options) (*App, error) {
 	if a.acls, err = newKafkaACLs(c, a.clusters, logger); err != nil {
 		return nil, err
 	}
-	if a.auth, err = newAuthenticator(c, filters, a.verifiers, a.shared, a.acls, logger.With("component", "auth")); err != nil {
+	if a.auth, err = newAuthenticator(c, options.Development, filters, a.verifiers, a.shared, a.acls, logger.With("component", "auth")); err != nil {
 		return nil, err
 	}
 	if a.encryption, err = newEncryption(c, nil); err != nil {

@@ -10,7 +10,7 @@
 //
 // Every part runs in a goroutine that Run started and waits for.
 //
-// Tour: app.go is App; lifecycle.go starts and stops the parts; access.go (with
+// Tour: app.go is App, development.go what it has for development; lifecycle.go starts and stops the parts; access.go (with
 // verifiers.go, revocation.go and kafkaacls.go), certificates.go, kafka.go (with sasl.go
 // and password.go), redis.go, audit.go, encryption.go, ingest.go (with ingestrules.go and
 // schemas.go), registries.go (with registrymetrics.go and registrytls.go), cloudevents.go and

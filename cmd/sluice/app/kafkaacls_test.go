@@ -69,7 +69,7 @@ streams:
 		t.Fatal(err)
 	}
 	c.Auth.Issuers = []config.Issuer{{Issuer: "i", Audience: "a", Algorithms: []string{auth.HS256}, Secret: issuerSecret}}
-	made, err := newAuthenticator(c, newLanguage(t), &verifiers{}, &sharedAuth{}, acls, discard)
+	made, err := newAuthenticator(c, nil, newLanguage(t), &verifiers{}, &sharedAuth{}, acls, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ streams: {audit: {topic: t1}, orders: {topic: t3}}
 		t.Fatal(err)
 	}
 	c.Auth.Issuers = []config.Issuer{{Issuer: "i", Audience: "a", Algorithms: []string{auth.HS256}, Secret: issuerSecret}}
-	by, err := newAuthenticator(c, newLanguage(t), &verifiers{}, &sharedAuth{}, acls, discard)
+	by, err := newAuthenticator(c, nil, newLanguage(t), &verifiers{}, &sharedAuth{}, acls, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

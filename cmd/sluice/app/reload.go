@@ -72,10 +72,10 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	asked.ask()
 	a.verifiers.read()
 	// Rights come before streams, so that nobody has old rights to a new stream.
-	if err := a.auth.SetIssuers(issuers(c)); err != nil {
+	if err := a.auth.SetIssuers(a.front.options.Development.issuers(c)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
-	if err := a.auth.SetGrants(grants(c)); err != nil {
+	if err := a.auth.SetGrants(a.front.options.Development.grants(c)); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
 	a.front.rights.SetEncrypted(c.EncryptedPaths())

@@ -86,7 +86,7 @@ auth:
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newAuthenticator(c, newLanguage(t), v, &sharedAuth{}, nil, discard)
+	a, err := newAuthenticator(c, nil, newLanguage(t), v, &sharedAuth{}, nil, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
