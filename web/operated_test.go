@@ -106,6 +106,8 @@ func (o *operated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]any{"position": map[string]int{"0": 5}})
 	case path == "/sessions":
 		o.page(r, answer)
+	case path == "/cursors" && r.URL.Query().Get("after") == "":
+		answer(map[string]any{"cursors": []any{}, "next": "the rest"}) // a page may have none
 	case path == "/cursors":
 		answer(map[string]any{"cursors": o.cursors})
 	case path == "/instance":

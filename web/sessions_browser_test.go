@@ -97,7 +97,7 @@ func TestSessionsInABrowser(t *testing.T) {
 		first["session"] = "r"
 		o.sessions = append([]map[string]any{first}, o.sessions...)
 	})
-	until(ctx, t, `document.querySelector("#sessions-part .again").textContent === "Arrange anew (1 new, 1 on the next page)"`)
+	until(ctx, t, `document.querySelector("#sessions-part .again").textContent === "Arrange anew (1 new, 1 on another page)"`)
 	until(ctx, t, `document.querySelectorAll("[data-ended]").length === 0`)
 
 	// A search, which the address keeps.
@@ -232,7 +232,7 @@ func TestNamedCursorsInABrowser(t *testing.T) {
 	until(ctx, t, noDialog+"true")
 
 	run(ctx, t, `document.querySelector("[data-cursor^=audit] .acts button:last-child").click()`)
-	until(ctx, t, dialogIs+`document.activeElement.textContent === "Cancel" && document.querySelector("dialog").textContent.includes("live subscription holds")`)
+	until(ctx, t, dialogIs+`document.activeElement.textContent === "Cancel" && document.querySelector("dialog").textContent.includes("A live subscription holds")`)
 	run(ctx, t, `document.querySelector("dialog .choices button:last-child").click()`)
 	until(ctx, t, noDialog+`document.getElementById("sessions-result").textContent.startsWith("Removed")`)
 	if got := o.acted(); len(got) != 1 || !strings.HasPrefix(got[0], "DELETE /v1/admin/cursors/orders/audit%402%3Aeu?principal=%3Cimg") {

@@ -69,7 +69,7 @@ func TestConsoleMovesCursors(t *testing.T) {
 	const row = `document.querySelector("#cursors-table [data-cursor=web-7]:not([data-ended])")`
 	o.open("#sessions?show=cursors&stream=orders", operator)
 	o.until(row + `?.textContent.includes("0: 30")`)
-	o.until(row + `.textContent.includes("by a live subscription")`)
+	o.until(row + `.textContent.includes("by a subscription")`)
 
 	// Its session is ended first, so that no ack follows.
 	o.open("#sessions", operator)
@@ -82,7 +82,7 @@ func TestConsoleMovesCursors(t *testing.T) {
 
 	o.open("#sessions?show=cursors&stream=orders", operator)
 	o.until(row + `?.textContent.includes("0: 30")`)
-	o.until(`!` + row + `.textContent.includes("by a live subscription")`)
+	o.until(`!` + row + `.textContent.includes("by a subscription")`)
 	o.do(row + `.querySelector(".acts button").click()`)
 	o.do(`document.getElementById("move-kind").value = "offset"; document.getElementById("move-kind").dispatchEvent(new Event("change"));
 		document.getElementById("move-offset").value = "12"; document.getElementById("move-form").requestSubmit()`)

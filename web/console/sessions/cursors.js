@@ -1,13 +1,20 @@
 // Named cursors of a stream: seen, moved and removed.
 
 import { Listing, pageSize } from "./listing.js";
-import { asked, placesOf, placesText } from "./move.js";
+import { asked, heldSays, placesOf, placesText } from "./move.js";
 import { $, el } from "../shared/dom.js";
 import { confirmed } from "../shared/confirm.js";
 import { put } from "../shared/keyed.js";
 import { faultText, unanswered } from "../shared/faults.js";
 import { explained, server } from "../shared/server.js";
 import { count, moment, none, plain, span } from "../shared/units.js";
+
+// How often they are asked for, in ms: the server looks through its store for them.
+const every = 10_000;
+
+// How many pages of the server are one of the table, at most, and how many cursors are enough.
+const pagesAtOnce = 20;
+const enough = pageSize / 2;
 
 // How many partitions of a position a row shows.
 const placesShown = 6;
@@ -20,10 +27,12 @@ export class Cursors {
     this.listing = new Listing($("cursors-part"), {
       state,
       key: (cursor) => JSON.stringify([cursor.stream, cursor.principal, cursor.name]),
-      place: (cursor) => cursor.name,
+      place: () => undefined, // they have no order
+      every,
       make: (cursor) => new CursorRow(cursor, (what, c) => this[what](c)),
       ask: (after, signal) => this.ask(after, signal),
-      words: { one: "cursor", many: "cursors", none: () => "No named cursors. They appear once clients store positions of this stream." },
+      words: { one: "cursor", many: "cursors", none: () => (this.listing.next ? "No named cursors so far. The next page looks on."
+        : "No named cursors. They appear once clients store positions of this stream.") },
     });
     this.select.addEventListener("change", () => {
       note({ show: "cursors", stream: this.select.value });
@@ -44,11 +53,19 @@ export class Cursors {
     }
   }
 
+  // ask follows pages: the server looks at a part of its store for each, which may have none.
   async ask(after, signal) {
-    const query = new URLSearchParams({ stream: this.select.value, limit: pageSize });
-    if (after) query.set("after", after);
-    const answer = await server.get(`v1/admin/cursors?${query}`, signal);
-    return { items: answer.cursors, next: answer.next };
+    const items = [];
+    let next = after;
+    for (let n = 0; n < pagesAtOnce; n++) {
+      const query = new URLSearchParams({ stream: this.select.value, limit: pageSize });
+      if (next) query.set("after", next);
+      const answer = await server.get(`v1/admin/cursors?${query}`, signal);
+      items.push(...answer.cursors);
+      next = answer.next ?? "";
+      if (!next || items.length >= enough) break;
+    }
+    return { items, next };
   }
 
   async move(cursor) {
@@ -65,7 +82,7 @@ export class Cursors {
       title: ["Remove the cursor ", el("bdi", {}, plain(cursor.name)), "?"], act: "Remove", grave: true,
       says: [el("p", {}, "It belongs to ", el("bdi", {}, plain(cursor.principal)), ` and stands at ${placesText(cursor.position)} of ${plain(cursor.stream)}.`),
         "The position is forgotten. The next subscription with this name begins where a new one does, and records in between are not delivered.",
-        cursor.held ? "A live subscription holds the cursor, and stores its position again with its next ack." : "",
+        cursor.held ? heldSays : "",
         "This is recorded in the audit."].filter(Boolean),
     });
     if (!sure) return;
@@ -119,7 +136,7 @@ class CursorRow {
     put(cells.position, placesText(cursor.position, placesShown));
     cells.position.title = places.length > placesShown ? `${places.length} partitions` : "";
     put(cells.lag, count(cursor.lag_records));
-    put(cells.held, cursor.held ? "by a live subscription" : "no");
+    put(cells.held, cursor.held ? "by a subscription" : "no");
   }
 
   end() {

@@ -9,9 +9,9 @@ import { put } from "../shared/keyed.js";
 import { faultText, patient } from "../shared/faults.js";
 import { count } from "../shared/units.js";
 
-// How many rows a page has, and how often it is asked for, in ms.
+// How many rows a page has, and how often it is asked for, in ms, if nothing else is said.
 export const pageSize = 100;
-const every = 4000;
+const usually = 4000;
 
 // How soon a page is asked for again once it is shown, in ms: two answers make a rate.
 const soon = 1500;
@@ -27,11 +27,11 @@ export class Listing {
 
   // part is the element with the table and what belongs to it. ask(after, signal) returns
   // { items, next, total }, key(item) says which is which, and place(item) what the server
-  // orders them by, in ascending order. make(item) returns a row: its element, update(item),
+  // orders them by, in ascending order, undefined if it does not. make(item) returns a row: its element, update(item),
   // and end() once the item is gone. compare orders a page, if it is set. words says what an
   // empty table, and the numbers, are about.
-  constructor(part, { ask, key, place, make, words, state }) {
-    Object.assign(this, { part, ask, key, place, make, words, state, compare: null });
+  constructor(part, { ask, key, place, make, words, state, every = usually }) {
+    Object.assign(this, { part, ask, key, place, make, words, state, every, compare: null });
     this.table = part.querySelector("table");
     this.nothing = part.querySelector(".nothing");
     this.found = part.querySelector(".found");
@@ -91,10 +91,10 @@ export class Listing {
       else changes.waiting++;
     }
     // What follows the last of a full page is on the next one by now, as others came before it.
-    const end = answer.next ? this.place(answer.items.at(-1)) : null;
+    const isElsewhere = (key) => answer.next && !(this.places.get(key) <= this.place(answer.items.at(-1)));
     for (const [key, row] of this.rows) {
       if (seen.has(key) && !row.ended) continue;
-      if (!row.ended && end !== null && this.places.get(key) > end) {
+      if (!row.ended && isElsewhere(key)) {
         changes.moved++;
         continue;
       }
@@ -117,7 +117,7 @@ export class Listing {
 
   // request asks for the page, unless something else was asked for meanwhile, and sets when
   // it is asked for again.
-  async request(again = every) {
+  async request(again = this.every) {
     if (this.closed) return null;
     this.stop();
     const asking = this.asking = new AbortController();
@@ -137,7 +137,7 @@ export class Listing {
 
   // A page that nobody sees asks for nothing.
   poll() {
-    if (document.hidden) this.timer = setTimeout(() => this.poll(), every);
+    if (document.hidden) this.timer = setTimeout(() => this.poll(), this.every);
     else if (this.loaded) this.refresh();
     else this.load();
   }
@@ -152,7 +152,7 @@ export class Listing {
     this.nothing.hidden = this.rows.size > 0;
     put(this.nothing, this.words.none());
     put(this.found, this.rows.size === 0 ? "" : this.number(answer, this.rows.size - gone));
-    const changes = Object.entries({ new: waiting, "on the next page": moved, gone }).filter(([, n]) => n > 0).map(([what, n]) => `${n} ${what}`);
+    const changes = Object.entries({ new: waiting, "on another page": moved, gone }).filter(([, n]) => n > 0).map(([what, n]) => `${n} ${what}`);
     this.again.hidden = changes.length === 0 && document.activeElement !== this.again;
     put(this.again, changes.length ? `Arrange anew (${changes.join(", ")})` : "Arrange anew");
   }

@@ -3,6 +3,9 @@
 import { $, fromTemplate } from "../shared/dom.js";
 import { count, moment, plain } from "../shared/units.js";
 
+// What happens to the subscription that holds a cursor.
+export const heldSays = "A live subscription holds the cursor. It ends, as if another had taken the name over, so that its acks do not undo this.";
+
 // placesOf lists a position: its partitions in order, each with where it stands.
 export function placesOf(position) {
   if (position === undefined || position === null) return [];
@@ -63,7 +66,7 @@ export function asked(cursor) {
     to = wish.from;
     $("move-from").textContent = placesText(cursor.position);
     $("move-to").textContent = wish.says;
-    $("move-held").hidden = !cursor.held;
+    $("move-held").textContent = cursor.held ? heldSays : "";
     step(true);
     $("move-cancel").focus();
   });
