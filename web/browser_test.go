@@ -156,7 +156,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(stopBrowser)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -164,7 +164,7 @@ func browser(t *testing.T) context.Context {
 // until waits until an expression is true in the page.
 func until(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		if err == nil && got {

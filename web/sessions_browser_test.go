@@ -54,7 +54,7 @@ func fits(ctx context.Context, t *testing.T, width int) {
 // actedOnce waits for one request that changes something, and its success.
 func (o *operated) actedOnce(ctx context.Context, want string) {
 	o.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); len(o.acted()) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(o.acted()) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 	}
 	until(ctx, o.t, `document.getElementById("sessions-result").dataset.kind === "good"`)
 	if got := o.acted(); !slices.Equal(got, []string{want}) {
