@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,15 +52,24 @@ func newOperated(t *testing.T, sessions int) *operated {
 	}
 	o.cursors = []map[string]any{
 		{
-			"stream": "orders", "name": "web-7", "principal": "u1", "stored_at": time.Now().Add(-time.Minute).UnixMilli(),
-			"position": map[string]int{"0": 120, "1": 88, "2": 101}, "lag_records": 12, "held": false,
+			"stream": "orders", "name": "web-7", "principal": "user:fleet:u1", "subject": "u1", "issuer": "fleet", "stored_at": time.Now().Add(-time.Minute).UnixMilli(),
+			"position": positionOf(120, 88, 101), "lag_records": 12, "held": false,
 		},
 		{
-			"stream": "orders", "name": "audit@2:eu", "principal": hostile, "stored_at": time.Now().Add(-24 * time.Hour).UnixMilli(),
-			"position": map[string]int{"0": 1}, "lag_records": 90210, "held": true,
+			"stream": "orders", "name": "audit@2:eu", "principal": "user:fleet:" + url.QueryEscape(hostile), "subject": hostile, "issuer": "fleet", "stored_at": time.Now().Add(-24 * time.Hour).UnixMilli(),
+			"position": positionOf(1), "lag_records": 90210, "held": true,
 		},
 	}
 	return o
+}
+
+// positionOf returns a position of partitions in order.
+func positionOf(offsets ...int) map[string]any {
+	places := []map[string]int{}
+	for partition, offset := range offsets {
+		places = append(places, map[string]int{"partition": partition, "offset": offset})
+	}
+	return map[string]any{"partitions": places}
 }
 
 // newSession returns one of many sessions.
@@ -103,7 +113,7 @@ func (o *operated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet:
 		body, _ := io.ReadAll(r.Body)
 		o.act(r.Method, r.URL.RequestURI(), string(body))
-		answer(map[string]any{"position": map[string]int{"0": 5}})
+		answer(map[string]any{"position": positionOf(5)})
 	case path == "/sessions":
 		o.page(r, answer)
 	case path == "/cursors" && r.URL.Query().Get("after") == "":

@@ -208,7 +208,7 @@ func TestNamedCursorsInABrowser(t *testing.T) {
 		{`document.getElementById("move-kind").value = "latest"`, "end of the stream", "latest"},
 		{
 			`document.getElementById("move-kind").value = "offset"; document.getElementById("move-partition").value = "1"; document.getElementById("move-offset").value = "9007199254740993"`,
-			"offset 9007199254740993 of partition 1", "offset:1:9007199254740993",
+			"offset 9007199254740993 of partition 1; the others stay", "offset:0:120,1:9007199254740993,2:101\"",
 		},
 		{`document.getElementById("move-kind").value = "cursor"; document.getElementById("move-cursor").value = " v1.abc "`, "v1.abc", "v1.abc"},
 		{`document.getElementById("move-kind").value = "time"; document.getElementById("move-time").value = "2026-01-02T03:04:05"`, "2026", `2026-01-0`},
@@ -221,7 +221,7 @@ func TestNamedCursorsInABrowser(t *testing.T) {
 		run(ctx, t, `document.getElementById("move-yes").click()`)
 		until(ctx, t, noDialog+`document.getElementById("sessions-result").textContent.includes("to 0: 5")`)
 		got := o.acted()
-		if len(got) != 1 || !strings.HasPrefix(got[0], `PUT /v1/admin/cursors/orders/web-7 {"principal":"u1","from":"`+test.from) {
+		if len(got) != 1 || !strings.HasPrefix(got[0], `PUT /v1/admin/cursors/orders/web-7 {"principal":"user:fleet:u1","from":"`+test.from) {
 			t.Errorf("%s: did %q", test.from, got)
 		}
 		o.change(func() { o.acts = nil })
@@ -235,7 +235,7 @@ func TestNamedCursorsInABrowser(t *testing.T) {
 	until(ctx, t, dialogIs+`document.activeElement.textContent === "Cancel" && document.querySelector("dialog").textContent.includes("A live subscription holds")`)
 	run(ctx, t, `document.querySelector("dialog .choices button:last-child").click()`)
 	until(ctx, t, noDialog+`document.getElementById("sessions-result").textContent.startsWith("Removed")`)
-	if got := o.acted(); len(got) != 1 || !strings.HasPrefix(got[0], "DELETE /v1/admin/cursors/orders/audit%402%3Aeu?principal=%3Cimg") {
+	if got := o.acted(); len(got) != 1 || !strings.HasPrefix(got[0], "DELETE /v1/admin/cursors/orders/audit%402%3Aeu?principal=user%3Afleet%3A%253Cimg") {
 		t.Errorf("did %q", got)
 	}
 	fits(ctx, t, 390)

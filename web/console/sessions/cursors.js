@@ -1,7 +1,7 @@
 // Named cursors of a stream: seen, moved and removed.
 
 import { Listing, pageSize } from "./listing.js";
-import { asked, heldSays, placesOf, placesText } from "./move.js";
+import { asked, heldSays, ownerOf, placesOf, placesText } from "./move.js";
 import { $, el } from "../shared/dom.js";
 import { confirmed } from "../shared/confirm.js";
 import { put } from "../shared/keyed.js";
@@ -72,7 +72,7 @@ export class Cursors {
     const to = await asked(cursor);
     if (!to) return;
     this.tell(
-      (answer) => `Moved ${plain(cursor.name)} of ${plain(cursor.principal)}${answer.position ? ` to ${placesText(answer.position)}` : ""}.`,
+      (answer) => `Moved ${plain(cursor.name)} of ${ownerOf(cursor)}${answer.position ? ` to ${placesText(answer.position)}` : ""}.`,
       () => server.request("PUT", pathOf(cursor), { body: { principal: cursor.principal, from: to } }),
     );
   }
@@ -80,14 +80,14 @@ export class Cursors {
   async remove(cursor) {
     const sure = await confirmed({
       title: ["Remove the cursor ", el("bdi", {}, plain(cursor.name)), "?"], act: "Remove", grave: true,
-      says: [el("p", {}, "It belongs to ", el("bdi", {}, plain(cursor.principal)), ` and stands at ${placesText(cursor.position)} of ${plain(cursor.stream)}.`),
+      says: [el("p", {}, "It belongs to ", el("bdi", {}, ownerOf(cursor)), ` and stands at ${placesText(cursor.position)} of ${plain(cursor.stream)}.`),
         "The position is forgotten. The next subscription with this name begins where a new one does, and records in between are not delivered.",
         cursor.held ? heldSays : "",
         "This is recorded in the audit."].filter(Boolean),
     });
     if (!sure) return;
     const query = new URLSearchParams({ principal: cursor.principal });
-    this.tell(() => `Removed ${plain(cursor.name)} of ${plain(cursor.principal)}.`, () => server.request("DELETE", `${pathOf(cursor)}?${query}`));
+    this.tell(() => `Removed ${plain(cursor.name)} of ${ownerOf(cursor)}.`, () => server.request("DELETE", `${pathOf(cursor)}?${query}`));
   }
 
   async tell(done, request) {
@@ -121,7 +121,7 @@ class CursorRow {
       el("button", { type: "button", class: "quiet", onclick: () => act("move", this.cursor) }, "Move…"),
       el("button", { type: "button", class: "quiet", onclick: () => act("remove", this.cursor) }, "Remove…"),
     ];
-    for (const button of this.buttons) button.setAttribute("aria-label", `${button.textContent.slice(0, -1)} ${plain(cursor.name)} of ${plain(cursor.principal)}`);
+    for (const button of this.buttons) button.setAttribute("aria-label", `${button.textContent.slice(0, -1)} ${plain(cursor.name)} of ${ownerOf(cursor)}`);
     this.element = el("tbody", { "data-cursor": cursor.name }, el("tr", {},
       el("th", { scope: "row" }, el("bdi", {}, plain(cursor.name))), Object.values(this.cells), el("td", { class: "acts" }, this.buttons)));
   }
@@ -129,7 +129,8 @@ class CursorRow {
   update(cursor) {
     this.cursor = cursor;
     const { cells } = this;
-    put(this.principal, plain(cursor.principal));
+    put(this.principal, ownerOf(cursor));
+    this.cells.principal.title = plain([cursor.issuer, cursor.tenant && `tenant ${cursor.tenant}`].filter(Boolean).join(", "));
     put(cells.stored, cursor.stored_at ? `${span(Date.now() - cursor.stored_at)} ago` : none);
     cells.stored.title = moment(cursor.stored_at);
     const places = placesOf(cursor.position);

@@ -3,23 +3,22 @@
 import { $, fromTemplate } from "../shared/dom.js";
 import { count, moment, plain } from "../shared/units.js";
 
+// ownerOf names whose cursor it is.
+export const ownerOf = ({ subject, principal }) => plain(subject ?? principal);
+
 // What happens to the subscription that holds a cursor.
 export const heldSays = "A live subscription holds the cursor. It ends, as if another had taken the name over, so that its acks do not undo this.";
 
-// placesOf lists a position: its partitions in order, each with where it stands.
+// placesOf lists a position: its partitions in order, each with the offset where it stands.
 export function placesOf(position) {
-  if (position === undefined || position === null) return [];
-  if (typeof position !== "object") return [["", String(position)]];
-  return Object.entries(position)
-    .map(([partition, at]) => [partition, typeof at === "object" && at !== null ? String(at.offset ?? JSON.stringify(at)) : String(at)])
-    .sort(([a], [b]) => a - b);
+  return (position?.partitions ?? []).map(({ partition, offset }) => [String(partition), String(offset)]).sort(([a], [b]) => a - b);
 }
 
 // placesText is a position in a line, of at most so many partitions.
 export function placesText(position, most = 12) {
   const places = placesOf(position);
   if (places.length === 0) return "no position";
-  const shown = places.slice(0, most).map(([partition, at]) => (partition === "" ? plain(at) : `${plain(partition)}: ${plain(at)}`));
+  const shown = places.slice(0, most).map(([partition, at]) => `${partition}: ${at}`);
   return shown.join(", ") + (places.length > most ? ` and ${count(places.length - most)} more` : "");
 }
 
@@ -34,11 +33,11 @@ export function asked(cursor) {
   let to = "";
   let answer = "";
 
-  const places = placesOf(cursor.position).filter(([partition]) => partition !== "");
+  const places = placesOf(cursor.position);
   $("move-title").textContent = `Move the cursor ${plain(cursor.name)}`;
-  $("move-of").textContent = plain(cursor.principal);
+  $("move-of").textContent = ownerOf(cursor);
   $("move-stream").textContent = plain(cursor.stream);
-  $("move-partition").replaceChildren(...places.map(([partition]) => new Option(plain(partition), partition)));
+  $("move-partition").replaceChildren(...places.map(([partition]) => new Option(partition, partition)));
   const offset = $("move-offset");
   const partitionChosen = () => {
     offset.value = places.find(([partition]) => partition === $("move-partition").value)?.[1] ?? "";
@@ -60,7 +59,7 @@ export function asked(cursor) {
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const wish = wishOf($("move-kind").value);
+    const wish = wishOf($("move-kind").value, places);
     $("move-fault").textContent = wish.fault ?? "";
     if (wish.fault) return;
     to = wish.from;
@@ -90,7 +89,7 @@ export function asked(cursor) {
 
 // wishOf returns what the form asks for: the start for the server and the words for people,
 // or why it is none.
-function wishOf(kind) {
+function wishOf(kind, places) {
   switch (kind) {
     case "earliest":
       return { from: "earliest", says: "the oldest records that are kept, in each partition" };
@@ -105,7 +104,9 @@ function wishOf(kind) {
       const partition = $("move-partition").value;
       const offset = $("move-offset").value.trim();
       if (partition === "" || !/^\d{1,19}$/.test(offset)) return { fault: "Give a partition, and an offset that is a whole number of at most 19 digits." };
-      return { from: `offset:${partition}:${offset}`, says: `offset ${offset} of partition ${plain(partition)}` };
+      // All of them are named: the server moves those that are not to their ends.
+      const all = places.map(([p, at]) => `${p}:${p === partition ? offset : at}`);
+      return { from: `offset:${all.join()}`, says: `offset ${offset} of partition ${partition}${all.length > 1 ? "; the others stay" : ""}` };
     }
     default: {
       const cursor = $("move-cursor").value.trim();
