@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -69,6 +70,31 @@ func keyIn(tenant, key string) string {
 		return key
 	}
 	return "tenant:" + tenant + ":" + key
+}
+
+// KeysOf returns what the keys of all principals of a tenant begin with, see Principal.Key.
+func KeysOf(tenant string) string { return keyIn(tenant, "") }
+
+// Owner is whom the key of a principal names.
+type Owner struct{ Tenant, Issuer, Subject string }
+
+// OwnerOf returns whom the key of a principal with a credential names, see Principal.Key.
+func OwnerOf(key string) (o Owner, ok bool) {
+	parts := strings.Split(key, ":")
+	if len(parts) == 5 && parts[0] == "tenant" && parts[1] != "" {
+		o.Tenant, parts = parts[1], parts[2:]
+	}
+	if len(parts) != 3 || parts[0] != "user" {
+		return Owner{}, false
+	}
+	var err error
+	if o.Issuer, err = url.QueryUnescape(parts[1]); err != nil {
+		return Owner{}, false
+	}
+	if o.Subject, err = url.QueryUnescape(parts[2]); err != nil {
+		return Owner{}, false
+	}
+	return o, true
 }
 
 // newAnonymous makes the principal of an address. The port is dropped, because it

@@ -80,19 +80,6 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	return s, begun, nil
 }
 
-// behind returns how many offsets lie between a position and the tip of its topic.
-func behind(from, tip record.Position) (offsets int64) {
-	if from.Topic != tip.Topic {
-		return 0
-	}
-	for _, at := range tip.Offsets {
-		if was, ok := from.Find(at.Partition); ok {
-			offsets += max(0, at.Offset-was.Offset)
-		}
-	}
-	return offsets
-}
-
 // Close ends a subscription. Its owner must call Close once, and must not call Next
 // afterwards.
 func (s *Subscription) Close() {

@@ -81,3 +81,14 @@ func (t *tips) within(topic record.TopicID, now time.Time, window time.Duration)
 // resumption may begin earlier than the window by that time, because the window
 // begins between two looks.
 func lookEvery(window time.Duration) time.Duration { return max(window/8, 2*time.Second) }
+
+// newest returns where the topic ended when it was looked at last, without offsets if it was
+// not.
+func (t *tips) newest() record.Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.seen) == 0 {
+		return record.Position{}
+	}
+	return record.Position{Topic: t.topic, Offsets: t.seen[len(t.seen)-1].places}.Clone()
+}

@@ -59,6 +59,7 @@
 //	operators_streams.go     GET of the streams' state
 //	operators_sessions.go    GET of sessions, ending and draining them
 //	readiness.go             whether this instance accepts clients, and health checks
+//	operators_cursors.go     GET of named cursors, moving and removing them
 //	minting.go               POST of tokens, for development
 //	admin_guard.go           keeping pages in browsers from operating
 //	shielding.go             headers that keep browsers from taking answers for something else

@@ -33,6 +33,9 @@ type metrics struct {
 const (
 	actKick  = "kick"
 	actDrain = "drain"
+
+	actMoveCursor   = "move_cursor"
+	actRemoveCursor = "remove_cursor"
 )
 
 func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(protocol) int, g *gate, tenants bool) *metrics {
@@ -69,7 +72,7 @@ func newMetrics(registry *prometheus.Registry, h *hub.Hub, openSessions func(pro
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
-	for _, act := range []string{actKick, actDrain} {
+	for _, act := range []string{actKick, actDrain, actMoveCursor, actRemoveCursor} {
 		m.acts.WithLabelValues(act)
 	}
 	for _, reason := range reasons() {

@@ -36,6 +36,9 @@ func (s *Server) operatorRoutes() []operatorRoute {
 		{method: http.MethodDelete, path: "/sessions/{session}", handle: s.handleKick, acts: true, about: "end a session, for good"},
 		{method: http.MethodPost, path: "/sessions/{session}/drain", handle: s.handleDrainOne, acts: true, about: "ask the client of a session to reconnect"},
 		{method: http.MethodPost, path: "/drain", handle: s.handleDrainAll, whole: true, acts: true, about: "ask the clients of all sessions of this instance to reconnect"},
+		{method: http.MethodGet, path: "/cursors", handle: s.handleCursors, named: true, about: "the named cursors"},
+		{method: http.MethodPut, path: "/cursors/{stream}/{name}", handle: s.handleMoveCursor, acts: true, about: "move a named cursor"},
+		{method: http.MethodDelete, path: "/cursors/{stream}/{name}", handle: s.handleRemoveCursor, acts: true, about: "remove it"},
 	}
 }
 

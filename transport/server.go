@@ -40,7 +40,9 @@ type Config struct {
 	Structured func(stream string) bool
 	// Committer stores named cursors. Nil for none.
 	Committer *cursors.Committer
-	Auth      *auth.Authenticator
+	// CursorLister lists the named cursors for operators. Nil for none.
+	CursorLister cursors.Lister
+	Auth         *auth.Authenticator
 	// Rights tells which records of a stream a principal may read and publish. Nil for
 	// all.
 	Rights Rights

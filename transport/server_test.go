@@ -132,7 +132,7 @@ func start(t testing.TB, o options) *instance {
 		t.Fatal(err)
 	}
 	config := transport.Config{
-		Hub: h, Workers: workers, Committer: committer, Auth: authenticator,
+		Hub: h, Workers: workers, Committer: committer, CursorLister: in.store, Auth: authenticator,
 		Credentials: auth.RequestOptions{Origins: origins}, Limits: testLimits(),
 		RequestTimeout: patience, HeaderTimeout: patience, IdleTimeout: time.Minute, HeaderBytes: 32 << 10,
 		DrainTimeout: 10 * time.Second, DrainSpread: 100 * time.Millisecond, CheckEvery: time.Minute,

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,6 +151,32 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 		results[i] = cursors.Committed{Position: m.at[c.Key].Position, At: m.at[c.Key].At}
 	}
 	return results
+}
+
+// List implements cursors.Lister. A page ends with the name of its last cursor.
+func (m *memoryStore) List(ctx context.Context, asked cursors.Listing) (page cursors.Page, err error) {
+	if err := m.wait(ctx); err != nil {
+		return page, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return page, cursors.ErrStoreUnavailable
+	}
+	var all []cursors.Listed
+	for key, c := range m.at {
+		if strings.HasPrefix(key.Principal, asked.KeyPrefix) && (asked.Principal == "" || key.Principal == asked.Principal) &&
+			(asked.Stream == "" || key.Stream == asked.Stream) && key.Name > asked.After {
+			all = append(all, cursors.Listed{Key: key, Position: c.Position, At: c.At})
+		}
+	}
+	slices.SortFunc(all, func(a, b cursors.Listed) int { return strings.Compare(a.Name, b.Name) })
+	if len(all) > asked.Limit {
+		page.Next = all[asked.Limit-1].Name
+		all = all[:asked.Limit]
+	}
+	page.Cursors = all
+	return page, nil
 }
 
 func (m *memoryStore) Delete(ctx context.Context, name cursors.Key) error {

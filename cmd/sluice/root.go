@@ -78,6 +78,6 @@ Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration.`,
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(meantFlag)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newTail(), newPublish(), newStreams(), newVersion())
+	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(), newSessions(), newCursors(), newTail(), newPublish(), newStreams(), newVersion())
 	return root
 }

@@ -12,8 +12,10 @@
 //
 // A file uses the files listed after it.
 //
+//	moving.go     moving and removing names from outside
 //	committer.go  Committer, Lease: collecting acks, holding names
 //	missed.go     takes that were missed
+//	listing.go    Lister: which names are stored
 //	store.go      Key, Commit, Store: what is kept, and where
 //	ack.go        Ack, Breaks: the acknowledged position, and in which log
 package cursors

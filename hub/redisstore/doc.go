@@ -104,6 +104,7 @@
 //	eviction.go    Eviction: whether Redis deletes keys before their time
 //	shares.go      Shares: dividing quotas among instances
 //	commit.go      Commit, in pipelines
+//	listing.go     List, with SCAN
 //	cursor.go      Load, Take, Delete
 //	messageids.go  Claim, Settle, in pipelines
 //

@@ -201,6 +201,9 @@ func (f *front) newServer(clients, admin net.Listener) (*transport.Server, error
 		f.registry.MustRegister(m)
 	}
 	f.registry.MustRegister(f.registries)
+	if f.store != nil {
+		made.CursorLister = f.store
+	}
 	f.shared.transport(&made, f.config.Auth.Cookie)
 	return transport.New(made)
 }

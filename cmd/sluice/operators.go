@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// operatorsAnswer bounds an answer of the admin listener with a list.
+const operatorsAnswer = 64 << 20
+
+func newSessions() *cobra.Command {
+	var admin, stream, principal, kick, drain string
+	cmd := &cobra.Command{
+		Use:   "sessions",
+		Short: "Show the open sessions of a server, end one, or have it reconnect",
+		Long: `Sessions prints the open sessions of the instance whose admin listener is asked: who
+is connected, since when, what it reads, and how many records it is behind.
+
+--kick ends a session for good; a client whose credential is valid can connect again,
+see sluice revoke. --drain asks the client of a session to reconnect.`,
+		Example: `  sluice sessions --stream orders
+  sluice sessions --kick s_4XGDPMSYT3HAGKQ`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o := operating{admin: admin}
+			switch {
+			case kick != "" && drain != "":
+				return usage("give only one of --kick and --drain")
+			case kick != "":
+				return o.ask(cmd.Context(), http.MethodDelete, "sessions/"+url.PathEscape(kick), nil, nil)
+			case drain != "":
+				return o.ask(cmd.Context(), http.MethodPost, "sessions/"+url.PathEscape(drain)+"/drain", nil, nil)
+			}
+			return o.sessions(cmd.Context(), selected(stream, principal), cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&stream, "stream", "", "only sessions that read this stream")
+	flags.StringVar(&principal, "principal", "", "only sessions of this principal, by its subject or key")
+	flags.StringVar(&kick, "kick", "", "end the session with this `id`")
+	flags.StringVar(&drain, "drain", "", "have the client of the session with this `id` reconnect")
+	flags.StringVar(&admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
+	return cmd
+}
+
+func newCursors() *cobra.Command {
+	var admin, stream, principal string
+	cmd := &cobra.Command{
+		Use:   "cursors",
+		Short: "Show the named cursors that are stored",
+		Long: `Cursors prints the named cursors in Redis: of which stream and principal, how many
+records they are behind, when they were stored, and whether a subscription of the
+instance that is asked holds them.`,
+		Example: `  sluice cursors --stream orders`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return operating{admin: admin}.cursors(cmd.Context(), selected(stream, principal), cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&stream, "stream", "", "only cursors of this stream")
+	flags.StringVar(&principal, "principal", "", "only cursors of this principal, by its key")
+	flags.StringVar(&admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
+	return cmd
+}
+
+func selected(stream, principal string) url.Values {
+	query := url.Values{"limit": {"500"}}
+	if stream != "" {
+		query.Set("stream", stream)
+	}
+	if principal != "" {
+		query.Set("principal", principal)
+	}
+	return query
+}
+
+// operating asks an admin listener.
+type operating struct{ admin string }
+
+// ask sends a request and decodes the answer, if there is to be one.
+func (o operating) ask(ctx context.Context, method, path string, query url.Values, answer any) error {
+	address, err := url.Parse(o.admin)
+	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
+		return usage("--admin is not an http URL")
+	}
+	address = address.JoinPath(path)
+	address.RawQuery = query.Encode()
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, address.String(), nil)
+	if err != nil {
+		return usage("--admin is not an http URL")
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the admin listener: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, operatorsAnswer))
+	if err != nil {
+		return fmt.Errorf("read answer of the admin listener: %w", err)
+	}
+	if response.StatusCode >= http.StatusBadRequest {
+		var told struct{ Code, Detail string }
+		_ = json.Unmarshal(body, &told)
+		return fmt.Errorf("refused with status %d: %s: %s", response.StatusCode, told.Code, told.Detail)
+	}
+	if answer == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return fmt.Errorf("the answer, with status %d, is not that of Sluice's admin listener", response.StatusCode)
+	}
+	return nil
+}
+
+func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "SESSION\tPRINCIPAL\tPROTOCOL\tADDRESS\tSTARTED\tRECORDS\tREADS")
+	for {
+		var page struct {
+			Sessions []struct {
+				Session, Principal, Protocol, Address string
+
+				Anonymous     bool
+				Started       int64
+				Records       uint64 `json:"sent_records"`
+				Subscriptions []struct {
+					Stream, State string
+
+					Lag *int64 `json:"lag_records"`
+				}
+			}
+			Next string
+		}
+		if err := o.ask(ctx, http.MethodGet, "sessions", query, &page); err != nil {
+			return err
+		}
+		for _, s := range page.Sessions {
+			var reads []string
+			for _, sub := range s.Subscriptions {
+				reads = append(reads, fmt.Sprintf("%s (%s%s)", sub.Stream, sub.State, lag(sub.Lag)))
+			}
+			who := printable(s.Principal)
+			if who == "" {
+				who = "-"
+			}
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.Session, who, s.Protocol, s.Address, moment(s.Started), s.Records, strings.Join(reads, ", "))
+		}
+		if page.Next == "" {
+			return table.Flush()
+		}
+		query.Set("after", page.Next)
+	}
+}
+
+func (o operating) cursors(ctx context.Context, query url.Values, out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "STREAM\tNAME\tPRINCIPAL\tSTORED\tBEHIND\tHELD")
+	for {
+		var page struct {
+			Cursors []struct {
+				Stream, Name, Principal string
+
+				Stored int64  `json:"stored_at"`
+				Lag    *int64 `json:"lag_records"`
+				Held   bool
+			}
+			Next string
+		}
+		if err := o.ask(ctx, http.MethodGet, "cursors", query, &page); err != nil {
+			return err
+		}
+		for _, c := range page.Cursors {
+			behind := "-"
+			if c.Lag != nil {
+				behind = fmt.Sprint(*c.Lag)
+			}
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%t\n", c.Stream, c.Name, c.Principal, moment(c.Stored), behind, c.Held)
+		}
+		if page.Next == "" {
+			return table.Flush()
+		}
+		query.Set("after", page.Next)
+	}
+}
+
+// lag describes how far a subscription is behind, if that is known and not nothing.
+func lag(records *int64) string {
+	if records == nil || *records == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d behind", *records)
+}
+
+func moment(milli int64) string { return time.UnixMilli(milli).UTC().Format(time.RFC3339) }
+
+// printable returns a text, which an issuer has chosen, so that a terminal can show it.
+func printable(text string) string {
+	quoted := fmt.Sprintf("%q", text)
+	return quoted[1 : len(quoted)-1]
+}
