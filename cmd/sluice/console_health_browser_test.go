@@ -30,7 +30,8 @@ func TestConsoleShowsHealth(t *testing.T) {
 	row := func(name string) string {
 		return fmt.Sprintf(`[...document.querySelectorAll(".told tr")].find((tr) => tr.querySelector("th").textContent === %q)?.querySelector("td").textContent`, name)
 	}
-	// The numbers are those of a server at rest.
+	// The numbers are those of a server at rest. Records from before the stream was read are
+	// not among those that were read.
 	for expression, metric := range map[string]string{
 		legend("sessions", "websocket"): `sluice_sessions{protocol="websocket"}`,
 		cell(2):                         "", // partitions
@@ -43,9 +44,6 @@ func TestConsoleShowsHealth(t *testing.T) {
 			want = o.metrics(operator, metric)
 		}
 		o.until(fmt.Sprintf(`Number(%s) === %v`, expression, want))
-	}
-	if got := o.metrics(operator, "sluice_stream_records_read_total{"); got != 40 {
-		t.Errorf("the metrics say that %v records were read", got)
 	}
 
 	// What flows is a rate within one interval, and the rates add up.
