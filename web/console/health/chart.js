@@ -172,11 +172,25 @@ export class Chart {
       const values = samples.map((s) => this.value(s, name)).filter((v) => v !== undefined);
       return values.length ? this.figure.unit(values.reduce((sum, v) => sum + v, 0) / values.length) : none;
     };
-    const body = [...stretches].reverse().slice(0, tableRows).map(([at, samples]) => el("tr", {},
-      el("th", { scope: "row" }, clock(at)), this.names.map((name) => el("td", { class: "number" }, mean(samples, name)))));
+    const names = JSON.stringify([stretch, this.names]);
+    if (this.tabulated !== names) this.tabulateAnew(stretch);
+    this.tabulated = names;
+    this.lines([...stretches].reverse().slice(0, tableRows).map(([at, samples]) => [at, this.names.map((name) => mean(samples, name))]));
+  }
+
+  // tabulateAnew makes an empty table. Its rows then stay, so that who reads them is not disturbed.
+  tabulateAnew(stretch) {
+    const body = el("tbody");
+    this.lines = keyed(body, ([at]) => at, ([at, values]) => {
+      const cells = values.map(() => el("td", { class: "number" }));
+      return {
+        element: el("tr", {}, el("th", { scope: "row" }, clock(at)), cells),
+        update: ([, texts]) => texts.forEach((text, i) => put(cells[i], text)),
+      };
+    });
     const table = el("table", {}, el("caption", { class: "unseen" }, `${this.figure.title} ${this.figure.says}, means of ${stretch / 1000} s, the latest first`),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "From"), this.names.map((name) => el("th", { scope: "col", class: "number" }, plain(name))))),
-      el("tbody", {}, body));
+      body);
     this.table.querySelector(".inner")?.remove();
     this.table.append(el("div", { class: "inner", role: "region", tabindex: "0", "aria-label": `${this.figure.title} as a table` }, table));
   }
