@@ -12,7 +12,7 @@ import (
 
 // about is what the paths of the protocol are for. Those without a text are not in the
 // index.
-var about = map[string]string{
+var about = map[string]string{ //nolint:gosec // a path with tokens in its name is no secret
 	"/v1/ws":                       "WebSocket",
 	"/v1/events":                   "several streams as server-sent events or NDJSON: stream=a, stream=b",
 	"/v1/principal":                "who you are, by your credential",

@@ -139,8 +139,11 @@ func runCurl(t *testing.T, command, address string) {
 	program(t, "curl")
 	r := launch(t, t.TempDir(), nil, "sh", "-c", "exec "+strings.Replace(command, documented, address, 1))
 	want := regexp.MustCompile(`^\{"partition":\d+,"offset":\d+,"ts":\d+\}$`)
-	if strings.Contains(command, " -N ") {
+	switch {
+	case strings.Contains(command, " -N "):
 		want = regexp.MustCompile(`^data: \{"type":"event"`)
+	case strings.Contains(command, "/v1/dev/tokens"):
+		want = regexp.MustCompile(`^\{"token":"[^"]+","expires_at":\d+\}$`)
 	}
 	r.until(want)
 	r.stop()

@@ -11,7 +11,7 @@ import (
 // The lifetimes that a token for development can have, and the one that it has unless it is
 // asked for.
 const (
-	minTokenLife, MaxTokenLife = time.Second, 24 * time.Hour
+	minTokenLife, maxTokenLife = time.Second, 24 * time.Hour
 	defaultTokenLife           = 10 * time.Minute
 )
 
@@ -54,7 +54,7 @@ func ParseTokenRequest(b []byte) (TokenRequest, *Error) {
 			r.Admin = p.flag(at, value)
 		case "lifetime":
 			if text := p.text(at, value); !p.failed() {
-				r.Lifetime = p.span(at, text, minTokenLife, MaxTokenLife)
+				r.Lifetime = p.span(at, text, minTokenLife, maxTokenLife)
 			}
 		default:
 			return false
