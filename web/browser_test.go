@@ -42,7 +42,7 @@ func browser(t *testing.T) context.Context {
 // until waits until an expression is true in the page.
 func until(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		if err == nil && got {

@@ -29,30 +29,12 @@
 //
 // In the folder console, index.html and style.css are the frame, main.js shows one of the
 // views in it, and each view has a folder: its templates (view.html), which the page
-// contains, its styles, and its modules, of which view.js is the first. live shows streams,
-// publish writes to them; docs is what the documents have of their own: their search, and
-// examples that run against the server that they come from; shared is what several views use.
-//
-// live shows streams: view.js the view, streams.js their list, address.js what the address says,
-// pane.js one stream with its form.js, chart.js and latency.js. Records come by feed.js, which
-// is the JavaScript client with tap.js on its texts, are held by rows.js in two of ring.js, and
-// are drawn by list.js, each as row.js says. past.js and history.js fetch older ones. drawer.js
-// shows one record, with value.js, positions.js and programs.js.
-//
-// publish writes to them; docs is what the documents have of their own; shared is what
-// several views use.
-//
-// publish writes to streams: view.js the view, composer.js the value as a text and as a form,
-// schemas.js a stream's schema, which jsonschema.js, avro.js and protobuf.js (with protofile.js)
-// turn into what shape.js describes; form.js, groups.js, controls.js and slot.js are the form of
-// that, and faults.js what the server says is wrong. record.js has the other parts of a record,
-// fillings.js and templates.js what it can be filled with, sender.js sends it, and echo.js shows
-// it as it comes back.
-//
-// connect has the token, and a connection to look at: view.js the view, claims.js what a token
-// says, mint.js the making of one, rights.js the rights by stream, trial.js the connection, with
-// wires.js beneath the JavaScript client, frames.js the list of what passes, and continuity.js
-// what a cut costs.
+// contains, its styles, and its modules, of which view.js is the first and lists the others.
+// live shows streams, publish writes to them, and connect has the token; for operators,
+// sessions shows who is connected and the named cursors, and health what the server tells of
+// itself; withheld is shown in their place to others. docs is what the documents have of
+// their own: their search, and examples that run against the server that they come from;
+// shared is what several views use.
 package web
 
 import (

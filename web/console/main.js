@@ -3,7 +3,8 @@
 // The address says what is shown: #live?stream=market.ticks&from=-5m. A view is an object
 // with a name, a title, and open(root, context), which fills root and returns an object with
 // close() and, if the view can follow another address without being opened anew,
-// follow(parameters). A view with allowed(principal) is shown to those principals only.
+// follow(parameters). A view with allowed(principal) is shown to those principals only;
+// others are told why it is withheld from them.
 
 import { fromTemplate } from "./shared/dom.js";
 import { setState } from "./shared/state.js";
@@ -12,8 +13,11 @@ import { setUpTheme } from "./shared/theme.js";
 import { connect } from "./connect/view.js";
 import { live } from "./live/view.js";
 import { publish } from "./publish/view.js";
+import { sessions } from "./sessions/view.js";
+import { health } from "./health/view.js";
+import { withheld } from "./withheld/view.js";
 
-const views = [live, publish, connect];
+const views = [live, publish, connect, sessions, health];
 
 const root = document.getElementById("view");
 let shown = null; // the name of the view, and what its open() returned
@@ -44,8 +48,9 @@ const allowed = (view) => !view.allowed || view.allowed(server.principal);
 function show() {
   const { name, parameters } = address();
   // Without a token that the server takes there is nothing to see, but where to give it one.
-  const refused = server.fault?.status === 401 && connect;
-  const view = refused || (views.find((v) => v.name === name && allowed(v)) ?? views.find(allowed));
+  const refused = server.fault?.status === 401;
+  const named = refused ? connect : views.find((v) => v.name === name) ?? views.find(allowed);
+  const view = allowed(named) ? named : withheld(named);
   listViews(view);
   if (shown === view.name && opened?.follow) {
     opened.follow(parameters);

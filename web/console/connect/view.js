@@ -1,5 +1,9 @@
 // The view Connect: the token, for whom the server takes the page with it, and a connection
 // to look at.
+//
+// The modules: claims.js is what a token says, mint.js the making of one, rights.js the rights by
+// stream, trial.js the connection, with wires.js beneath the JavaScript client, frames.js the list
+// of what passes, and continuity.js what a cut costs.
 
 import { $, copyButton, el } from "../shared/dom.js";
 import { explained, server } from "../shared/server.js";

@@ -1,4 +1,10 @@
 // The view Live: the streams, and panes side by side, each with what is read of one.
+//
+// The modules: streams.js is the list of streams, address.js what the address says, pane.js one
+// stream with its form.js, chart.js and latency.js. Records come by feed.js, which is the
+// JavaScript client with tap.js on its texts, are held by rows.js in two of ring.js, and are drawn
+// by list.js, each as row.js says. past.js and history.js fetch older ones. drawer.js shows one
+// record, with value.js, positions.js and programs.js.
 
 import { $, el } from "../shared/dom.js";
 import { Refused, explained, server } from "../shared/server.js";
