@@ -146,13 +146,13 @@ func TestHealthInABrowser(t *testing.T) {
 
 	// The keyboard goes through time, and the values are told.
 	run(ctx, t, `window.plot = document.querySelector("[data-figure=sessions] .plot"); plot.focus()`)
-	press(ctx, t, homeKey)
+	keys(ctx, t, homeKey)
 	oldest := value(ctx, t, `plot.getAttribute("aria-valuetext")`)
 	until(ctx, t, `plot.getAttribute("aria-valuenow") === "0" && /websocket [\d,]+, sse [\d,]+, mqtt 80/.test(plot.getAttribute("aria-valuetext"))`)
 	until(ctx, t, `plot.querySelector(".cross") !== null && plot.querySelectorAll("circle").length === 3`)
-	press(ctx, t, "\u0304", "\u0304") // right
+	keys(ctx, t, "\u0304", "\u0304") // right
 	until(ctx, t, `plot.getAttribute("aria-valuenow") === "2" && plot.getAttribute("aria-valuetext") !== `+fmt.Sprintf("%q", oldest))
-	press(ctx, t, escapeKey)
+	keys(ctx, t, escapeKey)
 	until(ctx, t, `plot.querySelector(".cross") === null && plot.parentElement.querySelector(".when").textContent === "now"`)
 
 	// The hour has its gap, and a table.

@@ -27,10 +27,10 @@ func value(ctx context.Context, t *testing.T, expression string) string {
 	return got
 }
 
-// press presses keys, one after the other.
-func press(ctx context.Context, t *testing.T, keys ...string) {
+// keys presses keys, one after the other.
+func keys(ctx context.Context, t *testing.T, all ...string) {
 	t.Helper()
-	for _, key := range keys {
+	for _, key := range all {
 		if err := chromedp.Do(ctx, chromedp.KeyEvent(key)); err != nil {
 			t.Fatal(err)
 		}
@@ -147,21 +147,21 @@ func TestKickAndDrainInABrowser(t *testing.T) {
 
 	// With the keyboard alone: details, then the dialog, whose Cancel has the focus.
 	run(ctx, t, `document.querySelector("[data-session=s00001] button").focus()`)
-	press(ctx, t, enterKey)
+	keys(ctx, t, enterKey)
 	until(ctx, t, `document.querySelector(".details") !== null`)
-	press(ctx, t, tabKey, tabKey, tabKey)
+	keys(ctx, t, tabKey, tabKey, tabKey)
 	until(ctx, t, `document.activeElement.textContent === "Kick…"`)
 	for _, key := range []string{enterKey, escapeKey} {
-		press(ctx, t, enterKey)
+		keys(ctx, t, enterKey)
 		until(ctx, t, dialogIs+`document.activeElement.textContent === "Cancel" && document.querySelector("dialog h2").textContent.includes("\\u{202e}")`)
 		picture(ctx, t, "sessions-kick")
-		press(ctx, t, key)
+		keys(ctx, t, key)
 		until(ctx, t, noDialog+`document.activeElement.textContent === "Kick…"`)
 	}
 	if got := o.acted(); len(got) > 0 {
 		t.Errorf("did %q without a yes", got)
 	}
-	press(ctx, t, enterKey, tabKey, enterKey)
+	keys(ctx, t, enterKey, tabKey, enterKey)
 	o.actedOnce(ctx, "DELETE /v1/admin/sessions/s00001")
 	until(ctx, t, `"ended" in document.querySelector("[data-session=s00001]").dataset && document.querySelector("[data-session=s00001]").contains(document.activeElement)`)
 
@@ -228,7 +228,7 @@ func TestNamedCursorsInABrowser(t *testing.T) {
 	}
 	to(`document.getElementById("move-kind").value = "offset"; document.getElementById("move-offset").value = "-1"`)
 	until(ctx, t, `document.getElementById("move-sure").hidden && document.getElementById("move-fault").textContent.includes("offset")`)
-	press(ctx, t, escapeKey)
+	keys(ctx, t, escapeKey)
 	until(ctx, t, noDialog+"true")
 
 	run(ctx, t, `document.querySelector("[data-cursor^=audit] .acts button:last-child").click()`)

@@ -86,7 +86,6 @@ server.on("principal", () => {
 
 setUpTheme(document.getElementById("theme"));
 addEventListener("hashchange", show);
-addEventListener("popstate", show);
 addEventListener("pagehide", () => opened?.close());
 addEventListener("pageshow", (event) => {
   // From the back/forward cache, which keeps no connections.

@@ -1,4 +1,8 @@
 // The view Health: whether this instance is ready, what it does, and how that was lately.
+//
+// The modules: checks.js are those of /readyz and streams.js the streams; collector.js keeps an
+// hour of metrics, which prometheus.js reads, figures.js says which are drawn, and chart.js, with
+// axis.js, draws them.
 
 import { Chart } from "./chart.js";
 import { Checks } from "./checks.js";

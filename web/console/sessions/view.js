@@ -1,4 +1,7 @@
 // The view Sessions: who is connected to this instance, and the named cursors.
+//
+// The modules: sessions.js are the sessions, each in a row.js with what figures.js works out;
+// cursors.js are the named cursors, which move.js moves; listing.js is the table of both.
 
 import { Cursors } from "./cursors.js";
 import { Sessions } from "./sessions.js";
