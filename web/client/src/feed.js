@@ -70,7 +70,7 @@ export class Feed {
   // check notices when a subscription has more than it should hold, and when there is room.
   check() {
     const slow = [...this.subs].filter((sub) => sub.full);
-    const full = slow.length === this.subs.size;
+    const full = slow.length > 0 && slow.length === this.subs.size;
     if (!full) for (const sub of slow) this.client.part(sub); // it slows only itself
     if (full === this.full) return;
     this.full = full;
