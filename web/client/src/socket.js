@@ -45,7 +45,7 @@ export const dial = (client) => {
   // The feeds go to another connection, and what is in flight stays here.
   const drain = watchdog(() => {
     client.links.delete(link);
-    for (const c of [...carried.values()]) c.end(Object.assign(cut(), { quiet: true, delay: 0 }));
+    for (const c of [...carried.values()]) c.end(lost("silence", { quiet: true, delay: 0 }));
   });
 
   const send = (m) => socket?.readyState === 1 && socket.send(JSON.stringify(m));
@@ -90,7 +90,7 @@ export const dial = (client) => {
   const receive = (m, size) => {
     const { type, id } = m;
     const request = calls.get(id);
-    const c = type === "event" || type === "gap" || type === "cursor" ? routes.get(m.feed ?? m.stream) : carried.get(id);
+    const c = id ? carried.get(id) : routes.get(m.feed ?? m.stream);
     if (type === "welcome") {
       link.limits = m.limits;
       patient = m.ping_ms + slack;

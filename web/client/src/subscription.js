@@ -133,12 +133,12 @@ export class Subscription extends Emitter {
           this.busy = false;
           if (this.due) this.save(); // the application is done with the event
         }
-        if (this.over) break;
+        if (this.error) throw this.error;
+        if (this.over) return;
         await new Promise((resolve) => (this.more = resolve));
       }
     } finally {
       this.close();
     }
-    if (this.error) throw this.error;
   }
 }
