@@ -68,6 +68,14 @@ var runtimes = []runtime{
 	},
 }
 
+// node is Node.js, where it has no WebSocket unless it is asked for one: before version 22.
+var node = runtime{
+	name: "Node.js",
+	command: func(t *testing.T, main string, args ...string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), program(t, "node"), append([]string{"--experimental-websocket", "--no-warnings", main}, args...)...)
+	},
+}
+
 // inReactNative says whether a case is for React Native, whose fetch returns a response when it is whole.
 func inReactNative(c conformance) bool {
 	for _, connection := range c.Connections {

@@ -113,3 +113,21 @@ for (const pauses of [true, false]) {
   assert.deepEqual(types(), ["subscribe", "pause", "unsubscribe"]);
   sluice.close();
 }
+
+// Parts of an event stream come faster than the application takes what is in them.
+for (let depth = 1; depth < 5; depth++) {
+  let count = 0;
+  const parts = Array.from({ length: 20 }, (_, i) => {
+    const events = Array.from({ length: depth }, () => `data: {"type":"event","stream":"orders","partition":0,"offset":${count++},"data":{}}\n\n`);
+    return new TextEncoder().encode(events.join("") + `event: sluice.cursor\nid: v1.${i}\ndata: {"cursor":"v1.${i}"}\n\n`);
+  });
+  const body = new ReadableStream({ start: (stream) => parts.forEach((part) => stream.enqueue(part)) });
+  const sluice = connect("http://127.0.0.1/", { transports: ["sse"], fetch: async () => ({ ok: true, body }) });
+  let next = 0;
+  for await (const { offset } of sluice.subscribe("orders")) {
+    assert.equal(offset, next++);
+    if (next === count) break;
+  }
+  sluice.close();
+}
+process.exit(); // what was left open would end by itself
