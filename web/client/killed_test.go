@@ -20,6 +20,17 @@ import (
 	"sluice/bench/stack"
 )
 
+// listens says whether something listens at an address.
+func listens(addr string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}
+
 // process has the server be a process of its own from now on, which can be killed.
 func (w *world) process() *stack.Server {
 	w.t.Helper()
@@ -34,13 +45,7 @@ func (w *world) process() *stack.Server {
 	}
 	server := stack.NewServer(stack.Command{
 		Name: "sluice", Dir: w.t.TempDir(), Args: []string{program, "serve", "--config", w.file, "--set", "listen=" + addr},
-		Ready: func(ctx context.Context) error {
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-			if err != nil {
-				return err
-			}
-			return conn.Close()
-		},
+		Ready: listens(addr),
 	})
 	if err := server.Start(w.t.Context()); err != nil {
 		w.t.Fatal(err)
