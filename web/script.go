@@ -28,7 +28,7 @@ const clientModule = "sluice.js"
 
 // loadClient returns the JavaScript client: at "/sluice.js", its companions below
 // "/sluice/", all of them below "/sluice-HASH", where they never change, and the package
-// for npm at "/sluice.tgz".
+// for npm at "/sluice.tgz"; and the Python client at "/sluice.py".
 func loadClient() (files, error) {
 	modules, err := client.Modules()
 	if err != nil {
@@ -78,6 +78,13 @@ func loadClient() (files, error) {
 		}
 	}
 	all.add("/sluice.tgz", ".tgz", brief, pack)
+	python, err := client.Python()
+	if err != nil {
+		return nil, err
+	}
+	if err := add("/sluice.py", ".py", brief, python); err != nil {
+		return nil, err
+	}
 	return all, nil
 }
 

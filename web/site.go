@@ -17,10 +17,10 @@
 // relative, so that everything also works below a prefix that a proxy strips.
 //
 // The JavaScript client of package client is served to pages of all origins, as it is
-// no secret, at /sluice.js.
+// no secret, at /sluice.js, and the Python client at /sluice.py.
 //
-// The files: site.go serves; console.go loads the console, script.go the JavaScript
-// client and docs.go the documents, which markdown.go renders into page.html. In the folder console, index.html and
+// The files: site.go serves; console.go loads the console, script.go the
+// clients and docs.go the documents, which markdown.go renders into page.html. In the folder console, index.html and
 // style.css are the console's page, main.js connects its parts, feed.js is the
 // connection, list.js, chart.js and json.js show events, publish.js is the form;
 // docs.css and docs.js belong to the documents, theme.js to both.
@@ -45,6 +45,7 @@ var contentTypes = map[string]string{
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 	".ts":   "application/typescript; charset=utf-8",
 	".tgz":  "application/gzip", // RFC 6713
+	".py":   "text/x-python; charset=utf-8",
 }
 
 // policy is the pages' Content Security Policy (level 3): only files from their own
@@ -59,8 +60,8 @@ const (
 )
 
 // Handler serves the console at "/", its files below "/console/", the documents below
-// "/docs/" and the JavaScript client at "/sluice.js". Other paths are not found, and methods other than GET and HEAD are
-// not allowed. It panics if a file is missing from the binary.
+// "/docs/", the JavaScript client at "/sluice.js" and the Python client at "/sluice.py". Other paths
+// are not found, and methods other than GET and HEAD are not allowed. It panics if a file is missing from the binary.
 func Handler() http.Handler {
 	s, err := load()
 	if err != nil {
