@@ -175,7 +175,7 @@ window.readings = follow(client.connect(at, {backoff}), "readings", {from: "earl
 window.published = 0;
 results.following = true;
 const publisher = client.connect(at, {backoff});
-for (let n = 0; !window.enough; n = ++published) await publisher.publish("readings", {key: "k", data: {n}});
+for (let n = 0; !window.enough; n = ++published) await publisher.publish("readings", {key: "k", data: {n}}, {timeout: 600000});
 results.enough = true`)
 	// goes on waits until all have more records than they had.
 	goesOn := func() {
