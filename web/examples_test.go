@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/web/client"
 )
 
 // mostLines bounds an example, so that it can be read and copied as a whole.
@@ -92,9 +91,6 @@ func TestExamplesAreServed(t *testing.T) {
 		if w := ask(t, http.MethodGet, missing, ""); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", missing, w.Code)
 		}
-	}
-	if python := ask(t, http.MethodGet, "/sluice.py", ""); python.Code != http.StatusOK || python.Body.String() != string(client.Python()) {
-		t.Errorf("/sluice.py: %d", python.Code)
 	}
 }
 

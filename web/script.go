@@ -27,8 +27,8 @@ const clientPath = "/sluice"
 const clientModule = "sluice.js"
 
 // loadClient returns the JavaScript client: at "/sluice.js", its companions below
-// "/sluice/", all of them below "/sluice-HASH", where they never change, the package for
-// npm at "/sluice.tgz", and the Python client at "/sluice.py".
+// "/sluice/", all of them below "/sluice-HASH", where they never change, and the package
+// for npm at "/sluice.tgz"; and the Python client at "/sluice.py".
 func loadClient() (files, error) {
 	modules, err := client.Modules()
 	if err != nil {
@@ -78,7 +78,13 @@ func loadClient() (files, error) {
 		}
 	}
 	all.add("/sluice.tgz", ".tgz", brief, pack)
-	all.add("/sluice.py", ".txt", brief, client.Python())
+	python, err := client.Python()
+	if err != nil {
+		return nil, err
+	}
+	if err := add("/sluice.py", ".py", brief, python); err != nil {
+		return nil, err
+	}
 	return all, nil
 }
 

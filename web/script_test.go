@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -156,5 +157,16 @@ func TestClientPackage(t *testing.T) {
 	// The types that bindings share are imported by theirs.
 	if modules := len(files) - len([]string{"package.json", "collect.d.ts"}); named != modules {
 		t.Errorf("%d of %d files are exported", named, modules)
+	}
+}
+
+func TestPythonClientIsServed(t *testing.T) {
+	t.Parallel()
+	w := load(t, "/sluice.py")
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/x-python; charset=utf-8" || !strings.Contains(w.Body.String(), "\nclass Client:") {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	if line := fmt.Sprintf("\n__version__ = %q", client.Version()); !strings.Contains(w.Body.String(), line) {
+		t.Errorf("the Python client does not have the line %s", line)
 	}
 }

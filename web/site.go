@@ -57,6 +57,7 @@ var contentTypes = map[string]string{
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 	".ts":   "application/typescript; charset=utf-8",
 	".tgz":  "application/gzip", // RFC 6713
+	".py":   "text/x-python; charset=utf-8",
 	".txt":  "text/plain; charset=utf-8",
 }
 

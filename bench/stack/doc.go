@@ -18,7 +18,8 @@
 //
 // The files: stack.go is the life cycle of a stack; kafka.go and redis.go set up
 // their servers; server.go is a process that can be killed, paused and restarted;
-// jars.go, debian.go and libraries.go fetch missing software, which cache.go keeps; pki.go makes certificates; ports.go
+// jars.go, debian.go and libraries.go fetch missing software, and runtimes.go
+// other environments of JavaScript, which cache.go keeps; pki.go makes certificates; ports.go
 // finds ports; balancer.go is an HAProxy for servers of the caller, pebble.go an ACME
 // server, provider.go an OpenID provider, build.go builds the binary under test, and dev.go runs it with demo
 // data;

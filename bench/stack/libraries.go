@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 )
 
@@ -37,17 +39,8 @@ func NodeLibraries(ctx context.Context) (modules string, err error) {
 	if err := Install(ctx, "nodejs", "npm"); err != nil {
 		return "", err
 	}
-	dir, err := libraries("node", "package-lock.json", func(dir string, lock []byte) error {
-		manifest, err := libraryFiles.ReadFile("libraries/package.json")
-		if err != nil {
-			return err
-		}
-		for name, content := range map[string][]byte{"package.json": manifest, "package-lock.json": lock} {
-			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-				return fmt.Errorf("write list of packages: %w", err)
-			}
-		}
-		return npm(ctx, dir, "the packages of bench/stack/libraries/package.json")
+	dir, err := libraries("node", "package-lock.json", func(dir string, _ []byte) error {
+		return npmPackages(ctx, dir, libraryFiles, "libraries")
 	})
 	return filepath.Join(dir, "node_modules"), err
 }
@@ -86,12 +79,37 @@ func libraries(language, list string, fetch func(dir string, list []byte) error)
 	return fetched(fmt.Sprintf("libraries-%s-%x", language, sum[:6]), func(dir string) error { return fetch(dir, content) })
 }
 
+// npmPackages installs what the package.json and the package-lock.json in a folder of files list.
+func npmPackages(ctx context.Context, dir string, files embed.FS, folder string) error {
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		content, err := files.ReadFile(path.Join(folder, name))
+		if err != nil {
+			return fmt.Errorf("read list of packages: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return fmt.Errorf("write list of packages: %w", err)
+		}
+	}
+	return npm(ctx, dir, "the packages of bench/stack/"+folder+"/package.json")
+}
+
+// attempts are how often npm is run: a registry that is out of reach for a while is no reason
+// to leave tests out.
+const attempts = 3
+
 // npm installs the packages of the package-lock.json in a folder, and runs no script of them.
 func npm(ctx context.Context, dir, what string) error {
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return &MissingError{What: what, Get: "npm must reach its registry once", Err: fmt.Errorf("run npm: %w: %s", err, lastLines(out))}
+	var out []byte
+	var err error
+	for range attempts {
+		cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		cmd.Dir = dir
+		if out, err = cmd.CombinedOutput(); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || errors.Is(err, exec.ErrNotFound) {
+			break
+		}
 	}
-	return nil
+	return &MissingError{What: what, Get: "npm must reach its registry once", Err: fmt.Errorf("run npm: %w: %s", err, lastLines(out))}
 }

@@ -15,6 +15,10 @@ func TestLibrariesThatCannotBeHad(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for name, get := range map[string]func(context.Context) (string, error){
 		"Java": stack.JavaLibraries, "Node.js": stack.NodeLibraries, "Python": stack.PythonLibraries,
+		"runtimes": func(ctx context.Context) (string, error) {
+			runtimes, err := stack.JavaScriptRuntimes(ctx)
+			return runtimes.Deno, err
+		},
 	} {
 		for range 2 {
 			_, err := get(t.Context())

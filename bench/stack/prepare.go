@@ -24,6 +24,7 @@ var needs = []struct {
 	{"oidc-provider", func(ctx context.Context) error { _, err := providerPackages(ctx); return err }, "those with an OpenID provider in bench/e2e"},
 	{"libraries for Java", func(ctx context.Context) error { _, err := JavaLibraries(ctx); return err }, "those of Java clients in bench/e2e"},
 	{"libraries for Node.js", func(ctx context.Context) error { _, err := NodeLibraries(ctx); return err }, "that of the CloudEvents SDK for JavaScript in bench/e2e"},
+	{"Deno, Bun and React Native", func(ctx context.Context) error { _, err := JavaScriptRuntimes(ctx); return err }, "those of the JavaScript client in these, in web/client, and all in bench/page"},
 	{"libraries for Python", func(ctx context.Context) error { _, err := PythonLibraries(ctx); return err }, "those of the Python client in web/client, and of Python clients in bench/e2e"},
 	{"ss", func(ctx context.Context) error { return Install(ctx, "iproute2") }, "that of the nearest replica in bench/e2e"},
 }

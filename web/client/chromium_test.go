@@ -31,7 +31,7 @@ func browser(t *testing.T, dir string) (ctx context.Context, origin string) {
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx, chromedp.Navigate(files.URL+"/")); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func evaluate(ctx context.Context, t *testing.T, statements string) {
 // until waits until an expression is true in the page.
 func until(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		if err == nil && is {
 			return

@@ -11,14 +11,8 @@ import (
 	"sync"
 )
 
-//go:embed dist types package.json
+//go:embed dist types package.json python/sluice.py
 var embedded embed.FS
-
-//go:embed python/sluice.py
-var python []byte
-
-// Python returns the Python client, sluice.py.
-func Python() []byte { return bytes.Clone(python) }
 
 // versionMark is the placeholder in sluice.js for the version of the server.
 const versionMark = "__VERSION__"
@@ -50,4 +44,16 @@ func Modules() (map[string][]byte, error) {
 		}
 	}
 	return modules, nil
+}
+
+// pythonVersion is the version of the Python client in the repository.
+const pythonVersion = `__version__ = "0.0.0.dev0"`
+
+// Python returns the Python client, with the version of this server.
+func Python() ([]byte, error) {
+	text, err := embedded.ReadFile("python/sluice.py")
+	if err != nil {
+		return nil, fmt.Errorf("read Python client: %w", err)
+	}
+	return bytes.Replace(text, []byte(pythonVersion), fmt.Appendf(nil, "__version__ = %q", Version()), 1), nil
 }

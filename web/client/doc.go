@@ -1,6 +1,7 @@
 // Package client holds the JavaScript client of Sluice, for browsers, Node.js, Deno, Bun
 // and React Native. The server serves it, and it is a package for npm. The folder python
-// has the Python client for devices, one file to copy, which the server serves, too.
+// has the Python client for devices: one file, which the server serves, too, and which pip can install
+// from the folder.
 //
 // The source is in the folder src, as ES modules without dependencies. The folder dist
 // has what is served and published: sluice.js is the client in one file, and its

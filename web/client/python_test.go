@@ -30,6 +30,30 @@ func python(t *testing.T, file string, args ...string) (cmd *exec.Cmd, errs *byt
 	return cmd, errs
 }
 
+// TestPythonIsInstalled: pip installs the client from its folder, in which it leaves nothing.
+func TestPythonIsInstalled(t *testing.T) {
+	t.Parallel()
+	before, err := os.ReadDir("python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := t.TempDir()
+	// What builds the package is there already.
+	cmd, errs := python(t, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-build-isolation", "--target", place, "./python")
+	if out, err := cmd.Output(); err != nil {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	after, err := os.ReadDir("python")
+	if err != nil || len(after) != len(before) {
+		t.Errorf("the folder has %v (%v)", after, err)
+	}
+	cmd, errs = python(t, "-c", "import importlib.metadata, sluice; print(sluice.__file__, sluice.__version__ == importlib.metadata.version('sluice-client'))")
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+place)
+	if out, err := cmd.Output(); err != nil || string(out) != filepath.Join(place, "sluice.py")+" True\n" {
+		t.Errorf("%v: %s%s", err, out, errs)
+	}
+}
+
 // inPython says whether a case is for a transport of the Python client.
 func inPython(c conformance) bool { return c.Transport != "pages" }
 
@@ -83,10 +107,13 @@ for event in client.subscribe("orders", notify=lambda m: errors.append(m) or len
 // TestConformanceIsListed: README.md of the cases says how many each client passes.
 func TestConformanceIsListed(t *testing.T) {
 	t.Parallel()
-	all, ofPython := map[string]int{}, map[string]int{}
+	all, ofReactNative, ofPython := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, c := range cases(t) {
 		for _, name := range []string{"`" + c.file + "`", "in all"} {
 			all[name]++
+			if inReactNative(c) {
+				ofReactNative[name]++
+			}
 			if inPython(c) {
 				ofPython[name]++
 			}
@@ -97,7 +124,7 @@ func TestConformanceIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, count := range all {
-		if row := fmt.Sprintf("| %s | %d | %d |\n", name, count, ofPython[name]); !strings.Contains(string(text), row) {
+		if row := fmt.Sprintf("| %s | %d | %d | %d |\n", name, count, ofReactNative[name], ofPython[name]); !strings.Contains(string(text), row) {
 			t.Errorf("conformance/README.md does not have the row %s", row)
 		}
 	}

@@ -1,10 +1,13 @@
 package client_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -20,8 +23,16 @@ func (w *wire) sockets() (now, most int) {
 	return now, w.most
 }
 
+// crash ends the process of a page, which therefore does not answer.
+func crash(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, _ = chromedp.Call(ctx, page.Crash, cdp.Empty{})
+}
+
 // TestTabsShareAConnection: two tabs have one WebSocket. When the tab that has it is
-// closed the other goes on, and so does one that comes later, over one WebSocket again.
+// closed the other goes on, and so does one that comes later, over one WebSocket again; and
+// others go on when its process has died.
 func TestTabsShareAConnection(t *testing.T) {
 	t.Parallel()
 	first, origin := browser(t, t.TempDir())
@@ -64,7 +75,7 @@ func TestTabsShareAConnection(t *testing.T) {
 	w.visit(first, t, "sluice/tabs.js")
 	evaluate(first, t, fmt.Sprintf(begin, "earliest"))
 	until(first, t, `window.orders && orders.states.includes("live")`)
-	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if now, _ := w.wire.sockets(); now == 1 {
 			break
 		}
@@ -73,7 +84,22 @@ func TestTabsShareAConnection(t *testing.T) {
 			t.Fatalf("there are still %d WebSockets, and were %d", now, most)
 		}
 	}
+
+	// The process of the tab that has the connection dies.
+	third, closeThird := chromedp.NewContext(first)
+	defer closeThird()
+	if err := chromedp.Do(third, chromedp.Navigate(origin+"/")); err != nil {
+		t.Fatal(err)
+	}
+	w.visit(third, t, "sluice/tabs.js")
+	evaluate(third, t, fmt.Sprintf(begin, "earliest"))
+	until(third, t, `window.orders && orders.states.includes("live")`)
+	crash(second)
+	for _, tab := range []context.Context{first, third} {
+		evaluate(tab, t, "window.before = orders.count; results.crashed = 1")
+		until(tab, t, "results.crashed && orders.count > before + 30")
+	}
 	n := stop() + 1 // and the one that was published
 	whole(first, t, "orders", n)
-	whole(second, t, "orders", n)
+	whole(third, t, "orders", n)
 }

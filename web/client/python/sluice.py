@@ -1,7 +1,7 @@
 """The Python client of Sluice, for devices: web/docs/devices.md.
 
 One file for Python 3.9 or newer, with the standard library only. Where the package
-`websockets` (13 or newer) is installed, subscriptions use a WebSocket, and otherwise
+`websockets` (15 or newer) is installed, subscriptions use a WebSocket, and otherwise
 server-sent events.
 """
 
@@ -23,6 +23,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+
+__version__ = "0.0.0.dev0"  # in the one that a server gives out, that of the server
 
 __all__ = ["Client", "SluiceError", "Spool", "Subscription"]
 

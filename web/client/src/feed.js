@@ -70,7 +70,7 @@ export class Feed {
   // check notices when a subscription has more than it should hold, and when there is room.
   check() {
     const slow = [...this.subs].filter((sub) => sub.full);
-    const full = slow.length === this.subs.size;
+    const full = slow.length === (this.subs.size || 1); // what nobody wants is not full
     if (!full) for (const sub of slow) this.client.part(sub); // it slows only itself
     if (full === this.full) return;
     this.full = full;
@@ -99,7 +99,6 @@ export class Feed {
         error = advised(thrown);
       }
       const { action, code } = error;
-      if (signal.aborted) return;
       let delay = error.next ? 0 : error.delay;
       if (action === "resync" && this.position.cursor) {
         this.take({ type: "gap", stream: this.stream, reason: action, code }, "", 0);

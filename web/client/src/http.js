@@ -82,8 +82,7 @@ export const readPages = async (feed, client, signal, watch) => {
     const { stream, ...parameters } = feed.request();
     watch(silence);
     // The first page is short, as there is no cursor before its end.
-    const limit = feed.position.cursor ? 500 : 1;
-    const page = await client.page(stream, { from: "latest", limit, ...parameters, wait: live ? heartbeat : "0s" }, signal);
+    const page = await client.page(stream, { from: "latest", limit: feed.position.cursor ? 500 : 1, ...parameters, wait: live ? heartbeat : "0s" }, signal);
     watch();
     client.reached("pages");
     for (const m of ordered(page, feed.position)) feed.take(m, "", JSON.stringify(m).length);

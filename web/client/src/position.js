@@ -30,7 +30,7 @@ export class Position {
   }
 
   place(m) {
-    return (this.several ? m.stream + "/" : "") + m.partition;
+    return this.several ? m.stream + "/" + m.partition : m.partition;
   }
 
   /** take moves the position over a message, and says whether the message is news. */

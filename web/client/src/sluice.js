@@ -35,7 +35,7 @@ class Sluice extends Emitter {
   sources = [];
   plain = new Set(); // streams that take no message ids
   wakers = new Set();
-  attempts = new Set(); // to carry feeds
+  attempts = new Set(); // functions that end attempts to carry feeds
   rung = 0; // of the transports
   ids = 0;
   stop = new AbortController();
@@ -101,16 +101,20 @@ class Sluice extends Emitter {
     const { options, transports } = this;
     const at = this.rung;
     const attempt = new AbortController();
-    const stop = () => attempt.abort();
-    const watch = watchdog(() => attempt.abort(lost("silence", { next: this.transport !== transports[at] })));
+    let cause; // the AbortController of React Native has had no reason
+    const stop = (fault) => {
+      cause = fault;
+      attempt.abort();
+    };
+    const watch = watchdog(() => stop(lost("silence", { next: this.transport !== transports[at] })));
     signal.addEventListener("abort", stop, attempt);
-    this.attempts.add(attempt);
+    this.attempts.add(stop);
     try {
       if (options.carry) return await options.carry(feed, attempt.signal);
       if (transports[at] === "sse") watch(patience);
       return await carriers[transports[at]](feed, this, attempt.signal, watch);
     } catch (error) {
-      const fault = advised(attempt.signal.aborted ? attempt.signal.reason : error);
+      const fault = advised(cause ?? error);
       if (fault.next && at + 1 < transports.length) {
         this.rung = Math.max(this.rung, at + 1);
       } else {
@@ -120,7 +124,7 @@ class Sluice extends Emitter {
       throw fault;
     } finally {
       watch();
-      this.attempts.delete(attempt);
+      this.attempts.delete(stop);
       stop();
     }
   }
@@ -144,7 +148,7 @@ class Sluice extends Emitter {
   wake(moved) {
     if (moved) this.rung = 0;
     for (const link of [...this.links]) link.probe();
-    if (moved && !this.links.size) for (const attempt of this.attempts) attempt.abort(lost("moved", { delay: 0 }));
+    if (moved && !this.links.size) for (const stop of this.attempts) stop(lost("moved", { delay: 0 }));
     this.rouse();
   }
 
@@ -184,7 +188,7 @@ class Sluice extends Emitter {
     const init = { method, signal };
     if (content) Object.assign(init, { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } });
     const response = await this.ask(path, init).catch((error) => {
-      if (error.status !== 401 || !this.renewable) throw error;
+      if (!this.renewable || error.status !== 401) throw error;
       this.renew();
       return this.ask(path, init);
     });

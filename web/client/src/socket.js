@@ -45,7 +45,7 @@ export const dial = (client) => {
   // The feeds go to another connection, and what is in flight stays here.
   const drain = watchdog(() => {
     client.links.delete(link);
-    for (const c of [...carried.values()]) c.end(Object.assign(cut(), { quiet: true, delay: 0 }));
+    for (const c of [...carried.values()]) c.end(lost("silence", { quiet: true, delay: 0 }));
   });
 
   const send = (m) => socket?.readyState === 1 && socket.send(JSON.stringify(m));
@@ -90,7 +90,7 @@ export const dial = (client) => {
   const receive = (m, size) => {
     const { type, id } = m;
     const request = calls.get(id);
-    const c = type === "event" || type === "gap" || type === "cursor" ? routes.get(m.feed ?? m.stream) : carried.get(id);
+    const c = id ? carried.get(id) : routes.get(m.feed ?? m.stream);
     if (type === "welcome") {
       link.limits = m.limits;
       patient = m.ping_ms + slack;
@@ -155,6 +155,7 @@ export const dial = (client) => {
       held.add(feed.key);
       const id = "j" + ++client.ids;
       const c = { source: feed };
+      const tell = (type) => c.deaf || send({ type, id });
       try {
         await ready;
         await new Promise((resolve, reject) => {
@@ -165,7 +166,7 @@ export const dial = (client) => {
           };
           // What still arrives for a subscription that is left is not taken.
           c.left = () => {
-            if (!c.deaf) send({ type: "unsubscribe", id });
+            tell("unsubscribe");
             c.deaf = true;
             unroute(c);
             if (signal.aborted) c.end();
@@ -173,8 +174,8 @@ export const dial = (client) => {
           signal.addEventListener("abort", c.left);
           if (signal.aborted) return resolve();
           carried.set(id, c);
-          feed.onfull = () => send({ type: "pause", id });
-          feed.onroom = () => send({ type: "resume", id });
+          feed.onfull = () => tell("pause");
+          feed.onroom = () => tell("resume");
           send({ type: "subscribe", id, ...feed.request() });
         });
       } finally {

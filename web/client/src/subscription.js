@@ -46,7 +46,7 @@ export class Subscription extends Emitter {
       this.held += size + overhead;
     }
     // What is not kept back by an event is not kept: a position has a cursor before it has events.
-    if (this.queue[0]?.m.type !== "event") this.hand();
+    if (!this.busy) this.hand(true);
     this.pump();
     if (!this.full && this.held > (this.options.buffer ?? 1 << 20)) {
       this.full = true;
@@ -54,10 +54,11 @@ export class Subscription extends Emitter {
     }
   }
 
-  // hand hands the next message on, and returns it if it is an event, for the iterator.
-  hand() {
+  // hand hands on what comes before the next event, and then, unless it stops there, that event, which
+  // it returns for the iterator.
+  hand(stops) {
     const { options, queue } = this;
-    while (queue.length) {
+    while (queue.length && !(stops && queue[0].m.type === "event")) {
       const { m, cursor, size } = queue.shift();
       this.held -= size;
       if (this.full && !queue.length) {
@@ -132,12 +133,12 @@ export class Subscription extends Emitter {
           this.busy = false;
           if (this.due) this.save(); // the application is done with the event
         }
-        if (this.over) break;
+        if (this.error) throw this.error;
+        if (this.over) return;
         await new Promise((resolve) => (this.more = resolve));
       }
     } finally {
       this.close();
     }
-    if (this.error) throw this.error;
   }
 }

@@ -2,10 +2,8 @@
 
 /** Backoff doubles its bound with each attempt, and waits anything up to it. */
 export class Backoff {
-  constructor({ min = 500, max = 30000 } = {}) {
-    this.min = min;
-    this.max = max;
-    this.attempts = 0;
+  constructor(bounds) {
+    Object.assign(this, { min: 500, max: 30000, attempts: 0 }, bounds);
   }
 
   delay(error) {
