@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
 )
 
 // mostLines bounds an example, so that it can be read and copied as a whole.
