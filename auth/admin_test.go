@@ -26,7 +26,7 @@ func TestAdmin(t *testing.T) {
 		"no such grant":         {[]auth.Grant{everything}, map[string]any{"role": "device"}, false},
 		"a claim of the name":   {[]auth.Grant{everything}, map[string]any{"role": "device", "admin": true}, false},
 		"every right on topics": {[]auth.Grant{{Subscribe: []string{"*"}, Publish: []string{"*"}}}, nil, false},
-		"without a credential":  {[]auth.Grant{{Anonymous: true, Admin: true}}, nil, true},
+		"of anonymous clients":  {[]auth.Grant{{Anonymous: true, Admin: true}}, map[string]any{"role": "operator"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,6 +55,17 @@ func TestAdminIsWithdrawn(t *testing.T) {
 	}
 	if p, err = a.Refresh(p); err != nil || p.Admin() {
 		t.Errorf("got %v, %v", p.Admin(), err)
+	}
+}
+
+// TestAnonymousAdmin: a grant for everybody gives the right to anonymous clients.
+func TestAnonymousAdmin(t *testing.T) {
+	t.Parallel()
+	for _, admin := range []bool{true, false} {
+		a := newAuth(t, auth.Grant{Anonymous: true, Admin: admin, Subscribe: []string{"s"}})
+		if p, err := a.Anonymous("127.0.0.1:7", ""); err != nil || p.Admin() != admin {
+			t.Errorf("got %v, want %v", err, admin)
+		}
 	}
 }
 

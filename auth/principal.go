@@ -224,9 +224,10 @@ func (p *Principal) Quota(stream string) string {
 
 // Admin reports whether the principal may operate the server: look at sessions and named
 // cursors of others, end and move them. Only a grant of the configuration gives the right,
-// for the tenant of the principal alone if it has one.
+// for the tenant of the principal alone if it has one. A grant for everybody gives it to
+// anonymous principals alone: those with a credential need one for their claims.
 func (p *Principal) Admin() bool {
-	return slices.ContainsFunc(p.grants, func(g *grant) bool { return g.admin })
+	return slices.ContainsFunc(p.grants, func(g *grant) bool { return g.admin && g.anonymous == p.anonymous })
 }
 
 // Sees reports whether the principal has any right on a stream. Where it has
