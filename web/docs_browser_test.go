@@ -25,7 +25,7 @@ func TestDocumentsInABrowser(t *testing.T) {
 	until(ctx, t, `getComputedStyle(document.documentElement).colorScheme === "dark"`)
 	run(ctx, t, `document.querySelector(".links a").click()`)
 	until(ctx, t, `location.pathname === "/" && getComputedStyle(document.documentElement).colorScheme === "dark"`)
-	run(ctx, t, `document.querySelector(".links > a").click()`)
+	run(ctx, t, `document.querySelector(".links > a[href='docs/']").click()`)
 	until(ctx, t, `location.pathname === "/docs/"`)
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844)); err != nil {
 		t.Fatal(err)

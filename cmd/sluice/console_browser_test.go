@@ -197,8 +197,8 @@ func TestConsoleTrialConnection(t *testing.T) {
 	// A filter leaves holes in the offsets, which are no losses.
 	c.set("trial-transport", "websocket")
 	c.set("trial-filter", `offset % 3 == 0`)
-	c.run(`document.getElementById("trial").requestSubmit()`)
-	c.until(`document.getElementById("trial-state").textContent.includes("live") && /Records[1-9]/.test(document.getElementById("trial-state").textContent)`)
+	c.run(`document.getElementById("trial-clear").click(); document.getElementById("trial").requestSubmit()`)
+	c.until(`document.querySelectorAll(".frame.in").length > 12 && document.getElementById("trial-state").textContent.includes("live") && /Records[1-9]/.test(document.getElementById("trial-state").textContent)`)
 	c.run(`document.getElementById("trial-resume").replaceChildren(); document.getElementById("trial-drop").click()`)
 	c.until(`/^Resumed after \d+ ms: 0 repeated, 0 lost, 0 gaps/.test(document.querySelector(".verdict")?.textContent ?? "")`)
 

@@ -17,7 +17,7 @@ func TestConsoleOperatesSessions(t *testing.T) {
 	t.Parallel()
 	o := newOperations(t)
 	o.open("#sessions", "")
-	o.until(`document.getElementById("withheld-says")?.textContent.includes("does not have the right")`)
+	o.until(`document.getElementById("connect-fault")?.textContent.includes("nobody in without a token")`)
 	o.open("#sessions", o.token("u42", "live"))
 	o.until(`document.getElementById("withheld-says")?.textContent.includes("The principal u42")`)
 

@@ -22,6 +22,7 @@ const views = [live, publish, connect, sessions, health];
 const root = document.getElementById("view");
 let shown = null; // the name of the view, and what its open() returned
 let opened = null;
+let current; // differs each time that a view is opened
 
 // address returns the name of the view and the parameters of the address. Without a name, as
 // in #stream=market.ticks, it is the first view's.
@@ -39,9 +40,6 @@ function go(name, parameters = {}, { replace = false } = {}) {
   history[replace ? "replaceState" : "pushState"](null, "", hash);
   if (!replace) show();
 }
-
-// note changes the address to what the view shows by now.
-const note = (name, parameters) => go(name, parameters, { replace: true });
 
 const allowed = (view) => !view.allowed || view.allowed(server.principal);
 
@@ -62,6 +60,13 @@ function show() {
   document.title = `${view.title} · Sluice`;
   root.replaceChildren(fromTemplate(view.name));
   root.dataset.view = view.name;
+  // A view changes the address to what it shows by now, unless the address has another one
+  // already, whose turn comes with the event of that.
+  const isShown = Symbol(view.name);
+  current = isShown;
+  const note = (of, now) => {
+    if (current === isShown && address().name === of) go(of, now, { replace: true });
+  };
   opened = view.open(root, { parameters, go, note });
 }
 
