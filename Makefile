@@ -76,9 +76,9 @@ bench-go:
 bench-peers:
 	go run ./bench/load -short -peers all -results .cache/bench-peers.json -tables web/docs/comparison.md $(SCENARIOS)
 
-# The picture of the console in README.md, by Chromium.
+# The pictures in README.md and the documents, by Chromium.
 picture:
-	go run ./bench/picture web/docs/console.png
+	go run ./bench/picture web/docs
 
 # Every fuzz target that there is, each for FUZZTIME.
 fuzz:

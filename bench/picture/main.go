@@ -1,15 +1,16 @@
-// Command picture makes the picture of the console in README.md: it runs `sluice
-// dev`, opens its console in a headless Chromium, waits until records arrive, and
-// saves a screenshot.
+// Command picture makes the pictures in README.md and the documents: it runs `sluice dev`,
+// opens pages of it in a headless Chromium, waits until each shows what it is for, and saves
+// screenshots in a folder.
 //
-//	go run ./bench/picture web/docs/console.png
+//	go run ./bench/picture web/docs
 //
-// With -url it takes a picture of any page, -width and -height set the size, -dark
-// selects dark colors, and -full includes the whole page. As root on Debian it
-// installs Chromium.
+// With -url it takes a picture of any page, into a file, -width and -height set the size,
+// -dark selects dark colors, and -full includes the whole page. As root on Debian it installs
+// Chromium.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -28,16 +30,10 @@ import (
 )
 
 // within bounds the time of a run, including the build of the server.
-const within = 5 * time.Minute
+const within = 15 * time.Minute
 
 // shown is the address that the picture shows, whatever the server's real address.
 const shown = "127.0.0.1:8080"
-
-// isAlive is true once the console shows a stream that has been live for most of a
-// minute, so that the chart is full.
-const isAlive = `document.getElementById("state").dataset.state === "live" &&
-	document.querySelectorAll(".row").length > 10 &&
-	[...document.querySelectorAll(".chart rect")].filter((bar) => bar.getAttribute("height") > 0).length > 50`
 
 type shot struct {
 	url, file     string
@@ -67,7 +63,7 @@ func run(ctx context.Context, s shot) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if s.file == "" {
-		return errors.New("say which file the picture goes to")
+		return errors.New("say which folder the pictures go to, or, with -url, which file")
 	}
 	if err := stack.Install(ctx, "chromium"); err != nil {
 		return err
@@ -77,20 +73,29 @@ func run(ctx context.Context, s shot) (err error) {
 		return fmt.Errorf("make a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if s.url == "" {
-		address, stop, err := stack.StartDev(ctx, dir)
-		if err != nil {
+	if s.url != "" {
+		return s.take(ctx, dir, picture{ready: `document.readyState === "complete"`})
+	}
+	address, stop, err := stack.StartDev(ctx, dir)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it was about
+	}
+	defer stop()
+	for _, p := range pictures {
+		one := shot{
+			url: "http://" + shown + p.path, maps: "MAP " + shown + " " + address, file: filepath.Join(s.file, p.name+".png"),
+			width: cmp.Or(p.width, 1280), height: cmp.Or(p.height, 800), dark: p.dark,
+		}
+		if err := one.take(ctx, dir, p); err != nil {
 			return err
 		}
-		defer stop()
-		s.url, s.maps = "http://"+shown+"/#live?stream=market.ticks&from=-1m", "MAP "+shown+" "+address
-		return s.take(ctx, dir, isAlive)
 	}
-	return s.take(ctx, dir, `document.readyState === "complete"`)
+	return nil
 }
 
-// take opens the page and saves a screenshot once an expression is true in it.
-func (s shot) take(ctx context.Context, dir, ready string) error {
+// take opens the page, does in it what the picture wants, and saves a screenshot once it is
+// ready.
+func (s shot) take(ctx context.Context, dir string, p picture) error {
 	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.UserDataDir(filepath.Join(dir, "chromium")), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("host-resolver-rules", s.maps),
@@ -107,21 +112,16 @@ func (s shot) take(ctx context.Context, dir, ready string) error {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", s.url, err)
 	}
-	for {
-		ok, err := chromedp.Run(tab, chromedp.Evaluate[bool](ready))
-		if err != nil {
+	for _, step := range append(slices.Clone(p.steps), p.ready) {
+		if err := until(tab, step); err != nil {
 			return fmt.Errorf("look at %s: %w", s.url, err)
 		}
-		if ok {
-			break
-		}
-		time.Sleep(200 * time.Millisecond)
 	}
-	picture := chromedp.CaptureScreenshot()
+	capture := chromedp.CaptureScreenshot()
 	if s.full {
-		picture = chromedp.FullScreenshot(100)
+		capture = chromedp.FullScreenshot(100)
 	}
-	png, err := chromedp.Run(tab, picture)
+	png, err := chromedp.Run(tab, capture)
 	if err != nil {
 		return fmt.Errorf("take the picture: %w", err)
 	}
@@ -129,6 +129,20 @@ func (s shot) take(ctx context.Context, dir, ready string) error {
 		return fmt.Errorf("keep the picture: %w", err)
 	}
 	return nil
+}
+
+// until waits until an expression is true in a page.
+func until(tab context.Context, expression string) error {
+	for {
+		is, err := chromedp.Run(tab, chromedp.Evaluate[bool](expression))
+		if err != nil {
+			return fmt.Errorf("evaluate %s: %w", expression, err)
+		}
+		if is {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 }
 
 // prefer sets the color scheme that pages see as preferred: light or dark.

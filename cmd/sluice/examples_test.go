@@ -65,6 +65,7 @@ func TestExamples(t *testing.T) {
 			}{{1280, "light"}, {1280, "dark"}, {390, "dark"}, {390, "light"}} {
 				p.look(look.width, look.scheme)
 				p.until(`document.documentElement.scrollWidth <= innerWidth`)
+				p.until(`document.getAnimations().length === 0`) // with colors of the other scheme
 				p.picture(fmt.Sprintf("example-%s-%s-%d", name, look.scheme, look.width))
 				p.evaluate(`window.found = undefined;
 					axe.run().then(({violations}) => { found = violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join()) })`)
@@ -160,7 +161,7 @@ func (p tab) look(width int64, scheme string) {
 	p.t.Helper()
 	prefers := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 		})
 		return err //nolint:wrapcheck // the test says what it was about
 	})
