@@ -24,7 +24,7 @@ import (
 func (s *Server) forOperators(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-			s.refuse(w, r, wire.Errorf(wire.Forbidden, "this is not for pages in browsers: use sluice revoke, or a client that sends neither Origin nor Sec-Fetch-Site"))
+			s.refuse(w, r, wire.Errorf(wire.Forbidden, "this is not for pages in browsers: use sluice revoke, sluice sessions or sluice cursors, or a client that sends neither Origin nor Sec-Fetch-Site"))
 			return
 		}
 		next(w, r)
