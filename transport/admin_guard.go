@@ -76,6 +76,14 @@ func (s *Server) operatorsHost(host string) bool {
 	return err == nil
 }
 
+// fromThisMachine reports whether a request comes from a client on this machine: it has
+// come to loopback, under a name that no page can choose, and no proxy or tunnel on this
+// machine, which can set the name, says that it brings the request of another.
+func (s *Server) fromThisMachine(r *http.Request) bool {
+	brought := isForwarded(r.Header) || r.Header.Get("Via") != "" || r.Header.Get("X-Real-IP") != ""
+	return onLoopback(r) && s.operatorsHost(r.Host) && !brought
+}
+
 // onLoopback reports whether a request has come to an address that only this machine
 // reaches.
 func onLoopback(r *http.Request) bool {
