@@ -167,6 +167,9 @@ func (s *Server) moveCursor(ctx context.Context, o operator, name cursors.Key, o
 	ctx, cancel := s.waitFor(ctx, o.principal)
 	defer cancel()
 	_, _, err := s.config.Committer.Load(ctx, name)
+	if errors.Is(err, cursors.ErrNoCursor) {
+		return cursors.Listed{}, s.outcome(o.principal, wire.Errorf(wire.CursorLost, "no cursor is stored under this name for this principal, and only one that is stored can be moved"))
+	}
 	if fault := s.outcomeOf(o.principal, err); fault != nil {
 		return cursors.Listed{}, fault
 	}
