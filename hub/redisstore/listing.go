@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -32,6 +33,9 @@ var _ cursors.Lister = (*Store)(nil)
 // throughout is returned at least once, and may be returned twice.
 func (s *Store) List(ctx context.Context, asked cursors.Listing) (cursors.Page, error) {
 	var page cursors.Page
+	// A page that takes long ends before the call would fail: commits would not be tried for a
+	// while if several did.
+	enough := time.Now().Add(s.timeout / 2)
 	err := s.call(ctx, "list cursors", func(ctx context.Context) error {
 		nodes, err := s.nodes(ctx)
 		if err != nil {
@@ -56,7 +60,7 @@ func (s *Store) List(ctx context.Context, asked cursors.Listing) (cursors.Page, 
 				}
 			}
 			page.Next = nodeName(nodes[at]) + "/" + strconv.FormatUint(from, 10)
-			if len(page.Cursors) >= asked.Limit {
+			if len(page.Cursors) >= asked.Limit || time.Now().After(enough) {
 				return nil
 			}
 		}
