@@ -187,7 +187,10 @@ func TestCursorsAreRemoved(t *testing.T) {
 		t.Errorf("shown is %+v", all)
 	}
 	in.do(http.MethodPut, "/v1/admin/cursors/orders/n", op, `{"principal":"user:test:u","from":"earliest"}`, "Content-Type", "application/json")
-	status, head, body := in.do(http.MethodDelete, "/v1/admin/cursors/orders/n", op, "")
+	// No principal has such a key, which would fill the audit.
+	status, head, body := in.do(http.MethodDelete, "/v1/admin/cursors/orders/n?principal=user%3Atest%3A"+strings.Repeat("x", 8<<10), op, "")
+	in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
+	status, head, body = in.do(http.MethodDelete, "/v1/admin/cursors/orders/n", op, "")
 	in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
 	if err := in.stop(); err != nil {
 		t.Fatal(err)
@@ -204,6 +207,7 @@ func TestCursorsAreRemoved(t *testing.T) {
 	same(t, told(acts, "code", "action", "route", "status", "target_principal", "stream", "cursor_name", "moved_to", "operator"),
 		"administered "+route+" status=204"+of, "administered "+route+" status=204"+of,
 		"refused code=cursor_lost action=administer route=PUT /v1/admin/cursors/{stream}/{name} stream=orders",
+		"refused code=bad_request action=administer "+route+" stream=orders",
 		"refused code=bad_request action=administer "+route+" stream=orders")
 }
 
