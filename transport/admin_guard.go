@@ -24,7 +24,7 @@ import (
 func (s *Server) forOperators(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-			s.refuse(w, r, wire.Errorf(wire.Forbidden, "this is not for pages in browsers: use sluice revoke, or a client that sends neither Origin nor Sec-Fetch-Site"))
+			s.refuse(w, r, wire.Errorf(wire.Forbidden, "this is not for pages in browsers: use sluice revoke, sluice sessions or sluice cursors, or a client that sends neither Origin nor Sec-Fetch-Site"))
 			return
 		}
 		next(w, r)
@@ -74,6 +74,14 @@ func (s *Server) operatorsHost(host string) bool {
 	}
 	_, err := netip.ParseAddr(host)
 	return err == nil
+}
+
+// fromThisMachine reports whether a request comes from a client on this machine: it has
+// come to loopback, under a name that no page can choose, and no proxy or tunnel on this
+// machine, which can set the name, says that it brings the request of another.
+func (s *Server) fromThisMachine(r *http.Request) bool {
+	brought := isForwarded(r.Header) || r.Header.Get("Via") != "" || r.Header.Get("X-Real-IP") != ""
+	return onLoopback(r) && s.operatorsHost(r.Host) && !brought
 }
 
 // onLoopback reports whether a request has come to an address that only this machine

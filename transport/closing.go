@@ -255,10 +255,12 @@ func (s *session) releaseUnstarted() {
 // then, or once its publishes in flight are answered, for which it waits some time more.
 func (s *session) drainSoon(after, waits time.Duration) {
 	s.post(func(s *session, sc *scratch) {
-		if s.closing {
+		again := !s.closeAt.IsZero()
+		if s.closing || again && after > 0 {
+			// It has a time already, which is not changed: the earliest of several would
+			// not be spread over all of the time that sessions are given.
 			return
 		}
-		again := !s.closeAt.IsZero()
 		s.closeAt = earlier(s.closeAt, sc.now.Add(after))
 		s.closeBy = earlier(s.closeBy, sc.now.Add(after+waits))
 		s.due.Store(0)

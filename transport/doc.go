@@ -55,6 +55,7 @@
 //	reclaim.go               returning memory to the system after a wave of clients
 //
 //	routes.go                the clients' routes, and the middleware of each request
+//	whoami.go                GET of what the server knows of a principal
 //	operators.go             the routes of operators, which both listeners have
 //	operators_streams.go     GET of the streams' state
 //	operators_sessions.go    GET of sessions, ending and draining them
@@ -68,7 +69,6 @@
 //	unknown.go               what is asked for and not there
 //	events.go                GET of event streams
 //	handshake.go             GET /v1/ws
-//	whoami.go                GET of what the server knows of a principal
 //	cursors.go               named cursors over HTTP
 //	schemas.go               GET of schemas
 //	pages.go                 GET of pages

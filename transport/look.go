@@ -9,8 +9,8 @@ import (
 // How many bytes operators are shown of a text of a client, and how many keys.
 const shownText, shownKeys = 256, 10
 
-// look is the question of one operator to one session. sight may be read once done is
-// closed.
+// look is the question of operators to one session: of all who ask before it is answered.
+// sight may be read once done is closed.
 type look struct {
 	done  chan struct{}
 	sight sight

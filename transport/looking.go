@@ -15,14 +15,14 @@ import (
 // may not answer in time.
 const lookWithin = 500 * time.Millisecond
 
-// show answers an operator who looks at the session, if one does. The executor calls it.
+// show answers the operators who look at the session, if some do. The executor calls it.
 func (s *session) show() {
 	if s.viewer.Load() == nil {
 		return
 	}
 	l := s.viewer.Swap(nil)
 	if l == nil {
-		return // the operator has just given up
+		return // the session has ended, see wakeAnyway
 	}
 	l.sight = sight{amounts: s.delivered}
 	if s.backlog != nil {
@@ -58,13 +58,24 @@ func (sub *subscription) sight() subscriptionSight {
 	return v
 }
 
+// look leaves a look at the session, or finds that of another operator. It stays until it is
+// answered, by when nobody may wait for it anymore.
+func (s *session) look() *look {
+	made := &look{done: make(chan struct{})}
+	for !s.viewer.CompareAndSwap(nil, made) {
+		if l := s.viewer.Load(); l != nil {
+			return l
+		}
+	}
+	return made
+}
+
 // lookAt asks the executors of sessions, all at once, and returns what they tell, nil for
-// those that did not answer in time. One operator looks at a time.
+// those that did not answer in time.
 func (s *Server) lookAt(ctx context.Context, sessions []*session) []*sight {
 	looks := make([]*look, len(sessions))
 	for i, x := range sessions {
-		looks[i] = &look{done: make(chan struct{})}
-		x.viewer.Store(looks[i])
+		looks[i] = x.look()
 		x.wakeAnyway()
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
@@ -77,8 +88,7 @@ func (s *Server) lookAt(ctx context.Context, sessions []*session) []*sight {
 			continue
 		case <-ctx.Done():
 		}
-		sessions[i].viewer.CompareAndSwap(l, nil)
-		select {
+		select { // it may have been answered while others were waited for
 		case <-l.done:
 			seen[i] = &l.sight
 		default:

@@ -20,8 +20,8 @@ func (s *Server) routesForDevelopment() map[string]byMethod {
 // handleMint serves POST /v1/dev/tokens.
 func (s *Server) handleMint(w http.ResponseWriter, r *http.Request) {
 	fault := plain(r)
-	if !onLoopback(r) || !s.operatorsHost(r.Host) {
-		fault = wire.Errorf(wire.Forbidden, "tokens are made at localhost or a loopback address only")
+	if !s.fromThisMachine(r) {
+		fault = wire.Errorf(wire.Forbidden, "tokens are made at localhost or a loopback address only, and not through a proxy")
 	}
 	var body []byte
 	if fault == nil {

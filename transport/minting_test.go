@@ -116,6 +116,8 @@ func TestMintingRefuses(t *testing.T) {
 	in.problem(t, status, head, answer, http.StatusBadRequest, "bad_request")
 	status, head, answer = in.do(http.MethodPost, "/v1/dev/tokens", "", good, "Content-Type", "application/json", "Host", "sluice.example.com")
 	in.problem(t, status, head, answer, http.StatusForbidden, "forbidden")
+	status, head, answer = in.do(http.MethodPost, "/v1/dev/tokens", "", good, "Content-Type", "application/json", "X-Forwarded-For", "198.51.100.1")
+	in.problem(t, status, head, answer, http.StatusForbidden, "forbidden")
 	status, head, answer = in.do(http.MethodPost, "/v1/dev/tokens", "", good, "Content-Type", "application/json", "Origin", "https://evil.example.com", "Sec-Fetch-Site", "cross-site")
 	in.problem(t, status, head, answer, http.StatusForbidden, "forbidden")
 }

@@ -69,10 +69,10 @@ func (s *Server) mayOperate(r *http.Request, p *auth.Principal, route operatorRo
 	switch {
 	case !p.Admin():
 		return wire.Errorf(wire.Forbidden, "the principal may not operate the server: that takes a grant with admin: true")
-	case p.Anonymous() && (!onLoopback(r) || !s.operatorsHost(r.Host)):
+	case p.Anonymous() && !s.fromThisMachine(r):
 		// What an anonymous grant says of a listener on loopback must not hold for another
 		// one, nor for a page whose own name resolves to loopback.
-		return wire.Errorf(wire.Forbidden, "without a credential, the server can be operated at localhost or a loopback address only")
+		return wire.Errorf(wire.Forbidden, "without a credential, the server can be operated at localhost or a loopback address only, and not through a proxy")
 	case route.whole && p.Tenant() != "":
 		return wire.Errorf(wire.Forbidden, "this concerns all tenants: the principal operates its own only")
 	}

@@ -67,6 +67,11 @@ func TestOperatorsWithoutACredential(t *testing.T) {
 	}
 	in := start(t, options{config: open})
 	far := start(t, options{config: open, pipes: newPipes()}) // its addresses are not on loopback
+	for host, let := range map[string]bool{"127.0.0.1": true, "sluice.example.com": false} {
+		if _, _, body := in.do(http.MethodGet, "/v1/principal", "", "", "Host", host); strings.Contains(body, `"admin":true`) != let {
+			t.Errorf("at %s it is %s", host, body)
+		}
+	}
 	for _, r := range operatorPaths(in.server) {
 		for host, let := range map[string]bool{"127.0.0.1": true, "localhost:8080": true, "sluice.example.com": false, "localhost.example.com": false} {
 			status, _, body := in.do(r.Method, "/v1/admin"+r.Path, "", "", "Host", host)
@@ -76,6 +81,12 @@ func TestOperatorsWithoutACredential(t *testing.T) {
 		}
 		if status, _, body := far.do(r.Method, "/v1/admin"+r.Path, "", "", "Host", "localhost"); status != http.StatusForbidden {
 			t.Errorf("%s %s from elsewhere: %d %s", r.Method, r.Path, status, body)
+		}
+		// A tunnel or proxy on this machine, which may set the host that it likes, brings others.
+		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"} {
+			if status, _, body := in.do(r.Method, "/v1/admin"+r.Path, "", "", name, "198.51.100.1"); status != http.StatusForbidden {
+				t.Errorf("%s %s with %s: %d %s", r.Method, r.Path, name, status, body)
+			}
 		}
 		status, _, body := in.do(r.Method, "/v1/admin"+r.Path, "", "", "Origin", "https://evil.example.com", "Sec-Fetch-Site", "cross-site")
 		if r.Acts && status != http.StatusForbidden {

@@ -16,6 +16,10 @@ import (
 // The number of named cursors in an answer, about.
 const defaultCursors, maxCursors = 100, 500
 
+// maxPrincipalKey bounds the key of a principal that an operator names: more than a tenant, an
+// issuer and a subject take, and little enough for the audit, which does not cut it.
+const maxPrincipalKey = 4 << 10
+
 // cursorView shows a named cursor to operators. Times are Unix milliseconds.
 type cursorView struct {
 	Stream string `json:"stream"`
@@ -111,7 +115,7 @@ func (s *Server) cursorOf(r *http.Request, o operator, principal string) (cursor
 	switch {
 	case s.config.Committer == nil:
 		return name, owner, errNoNamedCursors()
-	case !ok:
+	case !ok, len(principal) > maxPrincipalKey:
 		return name, owner, wire.Errorf(wire.BadRequest, "principal is not the key of a principal, as in the list of cursors")
 	case !wire.ValidCursorName(name.Name):
 		return name, owner, wire.Errorf(wire.BadRequest, "the cursor name is not valid")
@@ -167,6 +171,9 @@ func (s *Server) moveCursor(ctx context.Context, o operator, name cursors.Key, o
 	ctx, cancel := s.waitFor(ctx, o.principal)
 	defer cancel()
 	_, _, err := s.config.Committer.Load(ctx, name)
+	if errors.Is(err, cursors.ErrNoCursor) {
+		return cursors.Listed{}, s.outcome(o.principal, wire.Errorf(wire.CursorLost, "no cursor is stored under this name for this principal, and only one that is stored can be moved"))
+	}
 	if fault := s.outcomeOf(o.principal, err); fault != nil {
 		return cursors.Listed{}, fault
 	}

@@ -95,12 +95,6 @@ func (s *Server) handleSessions(w http.ResponseWriter, r *http.Request, o operat
 		s.refuse(w, r, fault)
 		return
 	}
-	select {
-	case s.lookers <- struct{}{}:
-		defer func() { <-s.lookers }()
-	case <-r.Context().Done():
-		return
-	}
 	page, total, more := s.sessionsAfter(q, o)
 	seen := s.lookAt(r.Context(), page)
 	answer := struct {

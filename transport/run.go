@@ -42,7 +42,6 @@ func New(config Config) (*Server, error) {
 		sessions: newSessionSet(),
 		drained:  make(chan struct{}),
 		started:  config.Now(),
-		lookers:  make(chan struct{}, 1),
 
 		conversations: []dialect{jsonLines{}, cloudEventMessages{}, jsonMessages{}},
 		broadcasts:    []dialect{eventStream{}, jsonStream{}, cloudEventStream{}},

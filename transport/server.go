@@ -255,7 +255,6 @@ type Server struct {
 	poller           *socket.Poller // nil if the system has none
 	readiness        *readiness
 	started          time.Time
-	lookers          chan struct{} // holds the operator who looks at sessions
 }
 
 // drainEnd is the deadline of draining.

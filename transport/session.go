@@ -74,7 +74,7 @@ type session struct {
 	unread   atomic.Bool  // what the client sends is not read now
 	over     atomic.Bool  // nothing more is accepted from the client
 
-	viewer atomic.Pointer[look] // an operator who looks at the session; nil for nobody
+	viewer atomic.Pointer[look] // of the operators who look at the session; nil for nobody
 
 	mu        sync.Mutex
 	inbox     []command

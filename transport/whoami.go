@@ -16,12 +16,12 @@ type principalView struct {
 	Admin bool `json:"admin"`
 	// ExpiresAt is when the credential ends, in Unix milliseconds, 0 for never.
 	ExpiresAt int64 `json:"expires_at,omitempty"`
-	// Mint is set if everybody can have tokens made, which is so for development only.
+	// Mint is set if whoever asks can have tokens made, which is so for development only.
 	Mint bool `json:"mint,omitempty"`
 }
 
 func viewOf(p *auth.Principal) principalView {
-	v := principalView{Tenant: p.Tenant(), Anonymous: p.Anonymous(), Admin: p.Admin()}
+	v := principalView{Tenant: p.Tenant(), Anonymous: p.Anonymous()}
 	if !p.Anonymous() {
 		v.Principal = p.ID() // that of an anonymous client is its address
 	}
@@ -39,6 +39,7 @@ func (s *Server) handlePrincipal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := viewOf(c.principal)
-	v.Mint = s.config.Minter != nil
+	v.Admin = s.mayOperate(r, c.principal, operatorRoute{}) == nil
+	v.Mint = s.config.Minter != nil && s.fromThisMachine(r)
 	s.writeView(w, r, v)
 }

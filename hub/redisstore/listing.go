@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -30,6 +33,9 @@ var _ cursors.Lister = (*Store)(nil)
 // throughout is returned at least once, and may be returned twice.
 func (s *Store) List(ctx context.Context, asked cursors.Listing) (cursors.Page, error) {
 	var page cursors.Page
+	// A page that takes long ends before the call would fail: commits would not be tried for a
+	// while if several did.
+	enough := time.Now().Add(s.timeout / 2)
 	err := s.call(ctx, "list cursors", func(ctx context.Context) error {
 		nodes, err := s.nodes(ctx)
 		if err != nil {
@@ -53,8 +59,8 @@ func (s *Store) List(ctx context.Context, asked cursors.Listing) (cursors.Page, 
 					return nil
 				}
 			}
-			page.Next = nodes[at].Options().Addr + "/" + strconv.FormatUint(from, 10)
-			if len(page.Cursors) >= asked.Limit {
+			page.Next = nodeName(nodes[at]) + "/" + strconv.FormatUint(from, 10)
+			if len(page.Cursors) >= asked.Limit || time.Now().After(enough) {
 				return nil
 			}
 		}
@@ -69,7 +75,7 @@ func (s *Store) List(ctx context.Context, asked cursors.Listing) (cursors.Page, 
 	return page, nil
 }
 
-// nodes returns what has keys: the server, or the masters of a Cluster, by address.
+// nodes returns what has keys: the server, or the masters of a Cluster, by name.
 func (s *Store) nodes(ctx context.Context) (nodes []*redis.Client, err error) {
 	switch client := s.client.(type) {
 	case *redis.Client:
@@ -82,12 +88,18 @@ func (s *Store) nodes(ctx context.Context) (nodes []*redis.Client, err error) {
 			nodes = append(nodes, node)
 			return nil
 		})
-		slices.SortFunc(nodes, func(a, b *redis.Client) int { return strings.Compare(a.Options().Addr, b.Options().Addr) })
+		slices.SortFunc(nodes, func(a, b *redis.Client) int { return strings.Compare(nodeName(a), nodeName(b)) })
 	}
 	if err == nil && len(nodes) == 0 {
 		err = errors.New("no node has keys")
 	}
 	return nodes, err
+}
+
+// nodeName names a node by its address, which whoever is shown a page does not learn.
+func nodeName(node *redis.Client) string {
+	sum := sha256.Sum256([]byte(node.Options().Addr))
+	return hex.EncodeToString(sum[:8])
 }
 
 // placeOf returns the node and the cursor of SCAN where a page begins. If a node has gone,
@@ -96,12 +108,12 @@ func placeOf(after string, nodes []*redis.Client) (at int, from uint64, err erro
 	if after == "" {
 		return 0, 0, nil
 	}
-	address, digits, ok := strings.Cut(after, "/")
+	name, digits, ok := strings.Cut(after, "/")
 	if from, err = strconv.ParseUint(digits, 10, 64); err != nil || !ok {
 		return 0, 0, redisAnswer{cursors.ErrBadPage}
 	}
-	at, found := slices.BinarySearchFunc(nodes, address, func(n *redis.Client, address string) int {
-		return strings.Compare(n.Options().Addr, address)
+	at, found := slices.BinarySearchFunc(nodes, name, func(n *redis.Client, name string) int {
+		return strings.Compare(nodeName(n), name)
 	})
 	switch {
 	case len(nodes) == 1:

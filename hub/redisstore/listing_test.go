@@ -3,9 +3,12 @@ package redisstore_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	redisserver "github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub/cursors"
@@ -23,6 +26,9 @@ func (f fixture) listed(t *testing.T, asked cursors.Listing) (found map[cursors.
 		}
 		for _, c := range page.Cursors {
 			found[c.Key] = c
+		}
+		if strings.Contains(page.Next, ":") {
+			t.Fatalf("%s tells operators, also those of one tenant, where Redis is", page.Next)
 		}
 		if pages++; page.Next == "" {
 			return found, pages
@@ -119,3 +125,29 @@ func TestListWithoutRedis(t *testing.T) {
 }
 
 var _ cursors.Lister = (*redisstore.Store)(nil)
+
+// TestListOfASlowRedis: a page ends before the call would fail: a listing that takes long is
+// not taken for a Redis that is unavailable, of which acks would suffer.
+func TestListOfASlowRedis(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
+	f.config.Timeout = 2 * time.Second
+	store := open(t, f.config)
+	server.Server().SetPreHook(func(c *redisserver.Peer, command string, _ ...string) bool {
+		if command != "SCAN" {
+			return false
+		}
+		time.Sleep(250 * time.Millisecond)
+		c.Block(func(w *redisserver.Writer) { // many keys of others, and no end
+			w.WriteLen(2)
+			w.WriteBulk("7")
+			w.WriteLen(0)
+		})
+		return true
+	})
+	page, err := store.List(ctx, cursors.Listing{Limit: 1})
+	if err != nil || page.Next == "" {
+		t.Errorf("got %+v, %v", page, err)
+	}
+}

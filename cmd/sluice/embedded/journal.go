@@ -2,9 +2,7 @@ package embedded
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // by which Redis names scripts
 	"encoding/gob"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +18,7 @@ import (
 // forgets nothing that it was answered. A command is written before it is executed. After a crash
 // the commands are executed again, on top of a snapshot that may have some of them already, and
 // those of different connections perhaps in another order: what Sluice keeps in Redis bears that,
-// as its scripts compare before they write.
+// as its commands set values and do not add to them.
 //
 // What is written is in the hands of the operating system, whose own crash it does not outlive.
 type journal struct {
@@ -33,17 +31,16 @@ type journal struct {
 	next  int
 	file  *os.File
 	out   *gob.Encoder
-	// scripts are the sources by their hashes, written those that the open file has.
-	scripts map[string]string
-	written map[string]bool
-	fault   error // of the last write
+	fault error // of the last write
 }
 
 // journalPattern matches the files of a journal, in the order of their names.
 const journalPattern = "redis.*.journal"
 
-// passing are commands that change nothing that is kept.
-var passing = strings.Fields("AUTH CLIENT COMMAND DISCARD ECHO EXEC HELLO INFO MULTI PING PSUBSCRIBE PUBLISH PUNSUBSCRIBE QUIT SELECT SUBSCRIBE TIME UNSUBSCRIBE UNWATCH WATCH")
+// passing are commands that change nothing that is kept by themselves. What a script executes is
+// seen command by command, and it is these that are kept: the script could decide otherwise the
+// next time, as the one does that asks for the time to make a fence.
+var passing = strings.Fields("AUTH CLIENT COMMAND DISCARD ECHO EVAL EVALSHA EXEC HELLO INFO MULTI PING PSUBSCRIBE PUBLISH PUNSUBSCRIBE QUIT SCRIPT SELECT SUBSCRIBE TIME UNSUBSCRIBE UNWATCH WATCH")
 
 // newJournal finds the files of a directory.
 func newJournal(dir string, readOnly func(string) bool) (*journal, error) {
@@ -52,7 +49,7 @@ func newJournal(dir string, readOnly func(string) bool) (*journal, error) {
 		return nil, fmt.Errorf("find journal: %w", err)
 	}
 	slices.Sort(files)
-	j := &journal{dir: dir, files: files, scripts: map[string]string{}}
+	j := &journal{dir: dir, files: files}
 	j.keeps = func(command string) bool { return !readOnly(command) && !slices.Contains(passing, command) }
 	for _, file := range files {
 		var n int
@@ -118,7 +115,6 @@ func (j *journal) rotate() error {
 	j.close()
 	j.next++
 	j.files, j.file, j.out = append(j.files, name), file, gob.NewEncoder(file)
-	j.written = map[string]bool{}
 	fault := j.fault
 	j.fault = nil
 	return fault
@@ -160,17 +156,6 @@ func (j *journal) note(_ *server.Peer, command string, args ...string) (handled 
 	defer j.mu.Unlock()
 	if j.file == nil {
 		return false
-	}
-	if command == "EVAL" && len(args) > 0 {
-		sum := sha1.Sum([]byte(args[0])) //nolint:gosec // as above
-		hash := hex.EncodeToString(sum[:])
-		j.scripts[hash], j.written[hash] = args[0], true
-	}
-	if command == "EVALSHA" && len(args) > 0 && !j.written[args[0]] {
-		if source, ok := j.scripts[args[0]]; ok {
-			j.written[args[0]] = true
-			j.write("SCRIPT", "LOAD", source)
-		}
 	}
 	j.write(append([]string{command}, args...)...)
 	return false
