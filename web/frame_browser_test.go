@@ -123,3 +123,40 @@ func TestViewsDoNotShareClasses(t *testing.T) {
 		}
 	}
 }
+
+// A view that is opened while the server is away shows its streams once it is back.
+func TestViewsWaitForTheServer(t *testing.T) {
+	t.Parallel()
+	ctx, f, address, stop := openLive(t, "#publish")
+	until(ctx, t, `document.getElementById("publish-stream")?.value === "chat.lobby"`)
+	stop()
+	run(ctx, t, `location.hash = "#connect"`)
+	until(ctx, t, `document.getElementById("connect-rights") !== null`)
+	until(ctx, t, stateIs+`"working"`)
+	run(ctx, t, `location.hash = "#publish"`)
+	until(ctx, t, stateIs+`"working" && document.getElementById("publish-stream")?.value === ""`)
+	_, stopAgain := f.start(address)
+	t.Cleanup(func() { stopAgain() })
+	until(ctx, t, `document.getElementById("publish-stream").value === "chat.lobby" && document.getElementById("state").hidden`)
+}
+
+// What one principal has kept as a template, another is not shown.
+func TestTemplatesOfAPrincipal(t *testing.T) {
+	t.Parallel()
+	ctx, _, _, _ := openLive(t, "#connect")
+	run(ctx, t, `window.seen = ""; const at = (name) => import(document.querySelector("link[rel=icon]").href.replace("icon.svg", name));
+	Promise.all([at("shared/server.js"), at("publish/templates.js")]).then(([{ server }, { Templates }]) => {
+		const names = () => [...new Templates("orders").all().keys()].join();
+		server.principal = { principal: "alice", tenant: "a" };
+		new Templates("orders").save("secret", { key: "", headers: [], kind: "json", text: "{}" });
+		const own = names();
+		server.principal = { principal: "alice", tenant: "b" };
+		const tenant = names();
+		server.principal = { principal: "bob", tenant: "a" };
+		window.seen = "own " + own + ", other tenant " + tenant + ", other principal " + names();
+	})`)
+	until(ctx, t, `window.seen !== ""`)
+	if got := evaluated(ctx, t, "window.seen"); got != "own secret, other tenant , other principal " {
+		t.Error(got)
+	}
+}
