@@ -10,7 +10,7 @@ const reasons = {
   truncated: "Kafka lost them",
   unreadable: "they cannot be read",
   too_large: "they are too large to be sent",
-  policy: "you may not read them",
+  policy: "left out, since this page fell behind, or you may not read them",
 };
 
 // cells returns the texts of a row's cells, with no more of the key and the data than a number of characters.
