@@ -6,7 +6,8 @@
 // follow(parameters). A view with allowed(principal) is shown to those principals only;
 // others are told why it is withheld from them.
 
-import { fromTemplate } from "./shared/dom.js";
+import { el, fromTemplate } from "./shared/dom.js";
+import { keyed } from "./shared/keyed.js";
 import { setState } from "./shared/state.js";
 import { server } from "./shared/server.js";
 import { setUpTheme } from "./shared/theme.js";
@@ -20,6 +21,7 @@ import { withheld } from "./withheld/view.js";
 const views = [live, publish, connect, sessions, health];
 
 const root = document.getElementById("view");
+const list = document.getElementById("views");
 let shown = null; // the name of the view, and what its open() returned
 let opened = null;
 let current; // differs each time that a view is opened
@@ -54,6 +56,7 @@ function show() {
     opened.follow(parameters);
     return;
   }
+  const held = root.contains(document.activeElement);
   opened?.close();
   shown = view.name;
   setState("idle", "");
@@ -68,18 +71,22 @@ function show() {
     if (current === isShown && address().name === of) go(of, now, { replace: true });
   };
   opened = view.open(root, { parameters, go, note });
+  // What had the focus in the view before is gone. A link of the header keeps it.
+  if (held) root.focus({ preventScroll: true });
 }
 
+// listViews keeps the links that stay, one of which may have the focus.
+const listLinks = keyed(list, (view) => view.name, (view) => {
+  const link = el("a", { href: `#${view.name}` }, view.title);
+  return { element: el("li", {}, link), update: () => {} };
+});
+
 function listViews(current) {
-  document.getElementById("views").replaceChildren(...views.filter(allowed).map((view) => {
-    const item = document.createElement("li");
-    const link = document.createElement("a");
-    link.href = `#${view.name}`;
-    link.textContent = view.title;
-    if (view === current) link.setAttribute("aria-current", "page");
-    item.append(link);
-    return item;
-  }));
+  listLinks(views.filter(allowed));
+  for (const link of list.querySelectorAll("a")) {
+    if (link.hash === `#${current.name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 // What a principal may do decides which views there are.
@@ -87,6 +94,12 @@ server.on("principal", () => {
   opened?.close();
   shown = opened = null;
   show();
+});
+
+// The address is that of the view, which the link that skips the header leaves as it is.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  root.focus();
 });
 
 setUpTheme(document.getElementById("theme"));

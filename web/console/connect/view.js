@@ -6,6 +6,7 @@
 // of what passes, and continuity.js what a cut costs.
 
 import { $, copyButton, el } from "../shared/dom.js";
+import { answered } from "../shared/faults.js";
 import { explained, server } from "../shared/server.js";
 import { decode, refusal, span, time } from "./claims.js";
 import { mintForm } from "./mint.js";
@@ -85,7 +86,7 @@ function open(root, context) {
 
   async function showRights() {
     try {
-      const streams = await server.streams(ended.signal);
+      const streams = await answered(() => server.streams(ended.signal), ended.signal);
       $("connect-rights").replaceChildren(rightsTable(streams));
       $("connect-rights-note").textContent = streams.length ? "" : "There are no streams that you have a right to.";
       curl.stream = streams.find((s) => s.subscribe)?.stream ?? "";

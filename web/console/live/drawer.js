@@ -5,7 +5,7 @@ import { members } from "../shared/raw.js";
 import { show } from "../shared/json.js";
 import { cells } from "./row.js";
 import { programs } from "./programs.js";
-import { fromBase64, dump, showValue } from "./value.js";
+import { brief, dump, fromBase64, showValue } from "./value.js";
 
 export class Drawer {
   row = null;
@@ -68,8 +68,8 @@ export class Drawer {
     const headers = event.headers ?? [];
     this.part("headers-part").hidden = !headers.length;
     this.part("headers").replaceChildren(...headers.map(([name, value, encoding]) => el("tr", {},
-      el("th", { scope: "row" }, name),
-      el("td", {}, value === null ? el("i", {}, "null") : encoding === "base64" ? bytes(value) : value))));
+      el("th", { scope: "row" }, brief(name)),
+      el("td", {}, value === null ? el("i", {}, "null") : encoding === "base64" ? bytes(value) : brief(value)))));
   }
 
   gap(row) {
@@ -120,7 +120,7 @@ export class Drawer {
 
 function key({ key, key_encoding: encoding }) {
   if (key === null) return el("i", {}, "null");
-  return encoding === "base64" ? bytes(key) : key;
+  return encoding === "base64" ? bytes(key) : brief(key);
 }
 
-const bytes = (text) => el("code", { class: "bytes" }, dump(fromBase64(text)) || "no bytes");
+const bytes = (text) => el("code", { class: "bytes" }, brief(dump(fromBase64(text))) || "no bytes");

@@ -10,17 +10,17 @@ const reasons = {
   truncated: "Kafka lost them",
   unreadable: "they cannot be read",
   too_large: "they are too large to be sent",
-  policy: "you may not read them",
+  policy: "left out, since this page fell behind, or you may not read them",
 };
 
-// cells returns the texts of a row's cells, with no more of the data than a number of characters.
+// cells returns the texts of a row's cells, with no more of the key and the data than a number of characters.
 export function cells(row, most = 80) {
   if (row.kind === "skipped") {
     return ["not kept", "", "", `${row.count.toLocaleString()} rows came while the list stood still, more than the page holds`];
   }
   if (row.kind === "gap") return gapCells(row.gap);
   const event = JSON.parse(row.text);
-  return [clock(event.ts), `${event.partition}:${event.offset}`, event.key ?? "–", summary(row.text, event, most)];
+  return [clock(event.ts), `${event.partition}:${event.offset}`, (event.key ?? "–").slice(0, most), summary(row.text, event, most)];
 }
 
 function gapCells({ partition, from, to, reason, code }) {

@@ -10,6 +10,9 @@ const newest = 20;
 const patience = 10000;
 const grace = 1000;
 
+// Of how many streams the list can be searched: more than are seen at once.
+const searched = 20;
+
 // busiest returns the stream to which most is written: the one that has newer records than others
 // among its newest.
 export async function busiest(streams) {
@@ -52,13 +55,28 @@ function duration(ms) {
   return `${Math.round(ms / size)} ${unit}`;
 }
 
-// Menu is the list of streams: a button shows one, and another adds it beside those shown.
+// Menu is the list of streams: a button shows one, and another adds it beside those shown. Where
+// there are many, those with a text in their name can be searched.
 export class Menu {
-  constructor(list, { choose, add }) {
-    Object.assign(this, { list, choose, add });
+  constructor(list, search, note, { choose, add }) {
+    Object.assign(this, { list, search, note, choose, add });
+    search.addEventListener("input", () => this.find());
+  }
+
+  // find lists the streams with the text that is searched in their name.
+  find() {
+    const text = this.search.value.trim().toLowerCase();
+    let found = 0;
+    for (const item of this.list.children) {
+      item.hidden = !item.firstElementChild.dataset.stream.toLowerCase().includes(text);
+      if (!item.hidden) found++;
+    }
+    this.note.textContent = text ? `${found.toLocaleString()} of ${this.list.children.length.toLocaleString()} streams` : "";
   }
 
   fill(streams) {
+    this.search.hidden = streams.length <= searched;
+    this.note.textContent = streams.length ? "" : "There are no streams that you are allowed to read.";
     this.list.replaceChildren(...streams.map(({ stream, topic_missing: missing }) => el("li", {},
       el("button", { type: "button", class: "choose", "data-stream": stream, onclick: () => this.choose(stream) },
         el("span", {}, stream), missing && el("small", {}, "no topic")),

@@ -3,8 +3,10 @@
 import { members } from "../shared/raw.js";
 import { show } from "../shared/json.js";
 
-// How many bytes of a value are written out.
+// How many bytes of a value are written out, and how many characters of one that is text or JSON:
+// more than that takes the browser seconds to lay out.
 const mostBytes = 4096;
+const mostText = 64 << 10;
 
 // showValue fills an element with the value of a record's text, and returns what kind it is.
 export function showValue(text, into) {
@@ -17,7 +19,8 @@ export function showValue(text, into) {
     const cut = bytes.length > mostBytes ? `, of which the first ${mostBytes.toLocaleString()} are shown` : "";
     return plain(into, dump(bytes.subarray(0, mostBytes)), `${bytes.length.toLocaleString()} bytes${cut}`);
   }
-  if (encoding === "text") return plain(into, JSON.parse(raw.data), "text");
+  if (encoding === "text") return clipped(into, JSON.parse(raw.data), "text");
+  if (raw.data?.length > mostText) return clipped(into, raw.data, "JSON");
   show(raw.data ?? "", into);
   const undecrypted = raw.undecrypted ? `, not decrypted: ${JSON.parse(raw.undecrypted).join(", ")}` : "";
   return `JSON${undecrypted}`;
@@ -27,6 +30,17 @@ function plain(into, text, kind) {
   into.replaceChildren(text);
   return kind;
 }
+
+// clipped shows the beginning of a text. Copy has it all.
+function clipped(into, text, kind) {
+  if (text.length <= mostText) return plain(into, text, kind);
+  const cut = `${text.length.toLocaleString()} characters, of which the first ${mostText.toLocaleString()} are shown`;
+  return plain(into, text.slice(0, mostText), `${kind}, ${cut}`);
+}
+
+// brief is the beginning of a text that may be of any length, such as a key.
+export const brief = (text, most = mostBytes) =>
+  (text.length > most ? `${text.slice(0, most)} … ${(text.length - most).toLocaleString()} more characters` : text);
 
 export const fromBase64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 

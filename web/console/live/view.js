@@ -27,7 +27,7 @@ export const live = { name: "live", title: "Live", open };
 
 function open(root, context) {
   const link = connection(server);
-  const menu = new Menu($("streams"), { choose, add });
+  const menu = new Menu($("streams"), $("streams-search"), $("streams-note"), { choose, add });
   let streams = null; // once the server has answered
   let panes = [];
   let active = null; // the pane that was used last
@@ -111,7 +111,6 @@ function open(root, context) {
     }
     if (closed) return;
     menu.fill(streams);
-    $("streams-note").textContent = streams.length ? "" : "There are no streams that you are allowed to read.";
     await showAddress(context.parameters);
   }
 

@@ -1,5 +1,7 @@
-// Templates: records that are kept in the browser, for each stream. They are values, never
-// credentials.
+// Templates: records that are kept in the browser, for each principal and stream. They are values,
+// never credentials.
+
+import { server } from "../shared/server.js";
 
 const most = 30; // of a stream
 const longest = 64 << 10; // characters of one
@@ -7,9 +9,11 @@ const longest = 64 << 10; // characters of one
 const credential = /^(proxy-)?authorization$|cookie|token|secret|password|api-?key|^dpop$/i;
 
 export class Templates {
-  // The address keeps apart what several servers behind one origin have.
+  // The address keeps apart what several servers behind one origin have. What one principal has
+  // kept, another who uses the page after it is not shown.
   constructor(stream) {
-    this.label = `templates:${location.pathname}:${stream}`;
+    const { tenant = "", principal } = server.principal;
+    this.label = `templates:${location.pathname}:${JSON.stringify([tenant, principal, stream])}`;
   }
 
   // all returns the templates by name. What somebody else has written there is none.

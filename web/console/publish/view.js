@@ -8,6 +8,7 @@
 // back.
 
 import { $ } from "../shared/dom.js";
+import { answered } from "../shared/faults.js";
 import { Refused, explained, server } from "../shared/server.js";
 import { Composer } from "./composer.js";
 import { Echo } from "./echo.js";
@@ -144,7 +145,7 @@ function open(root, context) {
 
   async function load() {
     try {
-      streams = (await server.streams(ended.signal)).filter((s) => s.publish);
+      streams = (await answered(() => server.streams(ended.signal), ended.signal)).filter((s) => s.publish);
     } catch (error) {
       if (!ended.signal.aborted) say("bad", explained(error));
       return;

@@ -7,6 +7,10 @@ const token = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/g;
 // How long a list of plain values may be to stand on one line.
 const lineLength = 60;
 
+// How many levels are indented. Each line repeats the indent, so without a bound a text of brackets
+// alone grows with the square of its length.
+const deepest = 50;
+
 // inlineEnd is where the list that begins at a token ends, if it is short and
 // holds no other, else -1.
 function inlineEnd(tokens, start) {
@@ -34,7 +38,7 @@ export function show(text, into) {
     span.textContent = text;
     parts.append(span);
   };
-  const line = () => parts.append("\n" + "  ".repeat(depth));
+  const line = () => parts.append("\n" + "  ".repeat(Math.min(depth, deepest)));
   tokens.forEach((text, i) => {
     const next = tokens[i + 1];
     switch (text) {

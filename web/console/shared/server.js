@@ -48,20 +48,23 @@ class Server {
   // identify asks for whom the server takes the page, until it answers.
   async identify() {
     const { token } = this;
+    const current = () => token === this.token;
     this.fault = null;
     try {
-      this.principal = await this.get("v1/principal");
+      const principal = await this.get("v1/principal");
+      if (!current()) return; // another token has been given meanwhile
+      this.principal = principal;
     } catch (error) {
-      if (token !== this.token) return;
+      if (!current()) return;
       if (!(error instanceof Refused) || error.status >= 500) {
         setState("working", error instanceof Refused ? `The server answers ${error.status}` : "The server does not answer");
-        setTimeout(() => token === this.token && this.identify(), askEvery);
+        setTimeout(() => current() && this.identify(), askEvery);
         return;
       }
       this.principal = anonymous;
       this.fault = error;
     }
-    if (token === this.token) this.emit("principal");
+    this.emit("principal");
   }
 
   // headers are those of every request.
