@@ -100,7 +100,7 @@ func publishLines(cmd *cobra.Command, c *client.Client, stream string, chosen li
 	}
 	p := &progress{began: time.Now(), size: sizeOf(cmd.InOrStdin()), line: terminal.NewLine(cmd.ErrOrStderr()), quiet: chosen.quiet}
 	defer p.line.Clear()
-	p.errs = p.line.Above(cmd.ErrOrStderr())
+	p.errs = p.line.Above(terminal.Safely(cmd.ErrOrStderr()))
 	if p.out = cmd.OutOrStdout(); terminal.Is(p.out) {
 		p.out = p.line.Above(p.out)
 	}

@@ -539,7 +539,7 @@ class Subscription:
                     continue
                 if self._over:
                     break
-                self._changed.wait()
+                self._changed.wait(self._unsaved())
         self._end(StopIteration)
 
     def __aiter__(self):
@@ -557,8 +557,15 @@ class Subscription:
                     continue
                 if self._over:
                     break
-            await event.wait()
+            try:
+                await asyncio.wait_for(event.wait(), self._unsaved())
+            except asyncio.TimeoutError:
+                pass  # the next poll stores the position
         self._end(StopAsyncIteration)
+
+    def _unsaved(self):
+        """How long to wait for a record before the position is stored, None if it is stored."""
+        return 1 if self._store and self.cursor != self._saved else None
 
     def _save(self):
         if not self._store or self.cursor == self._saved:
