@@ -198,12 +198,13 @@ class Client:
                 fault = SluiceError({"code": "publish_unknown", "message": str(fault)})
             if fault.code != "publish_unknown":
                 raise fault
-            delay = backoff.delay(fault.retry_after_ms)
-            if not identified or time.monotonic() + delay > end:
+            left = end - time.monotonic()
+            if not identified or left <= 0:
                 fault.retryable = identified
                 fault.message_id = body.get("message_id")
                 raise fault
-            time.sleep(delay)
+            # The last attempt is at the end.
+            time.sleep(min(backoff.delay(fault.retry_after_ms), left))
             again = True
 
     def spool(self, path, **options):
