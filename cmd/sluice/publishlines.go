@@ -163,7 +163,7 @@ func (p *progress) retrying(line int, err error, wait time.Duration) {
 	if now.UnixNano() < until || !p.until.CompareAndSwap(until, now.Add(sayAgain).UnixNano()) {
 		return
 	}
-	fmt.Fprintf(p.errs, "sluice: line %d %s yet (%v), trying again in %s\n", line, became(err), err, terminal.Span(wait))
+	fmt.Fprintf(p.errs, "sluice: line %d %s (%v), trying again in %s\n", line, became(err), err, terminal.Span(wait))
 }
 
 func (p *progress) report(outcomes []bulk.Outcome, totals bulk.Totals) error {
