@@ -167,7 +167,7 @@ func runBench(cmd *cobra.Command, chosen benchFlags) error {
 	if chosen.json {
 		err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(report))
 	} else {
-		err = errors.Join(err, report.Print(cmd.OutOrStdout()))
+		err = errors.Join(err, report.Print(terminal.Safely(cmd.OutOrStdout())))
 	}
 	switch {
 	case err != nil:

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"sluice/cmd/sluice/terminal"
 )
 
 // operatorsAnswer bounds an answer of the admin listener with a list.
@@ -40,7 +42,7 @@ see sluice revoke. --drain asks the client of a session to reconnect.`,
 			case drain != "":
 				return o.ask(cmd.Context(), http.MethodPost, "sessions/"+url.PathEscape(drain)+"/drain", nil, nil)
 			}
-			return o.sessions(cmd.Context(), selected(stream, principal), cmd.OutOrStdout())
+			return o.sessions(cmd.Context(), selected(stream, principal), terminal.Safely(cmd.OutOrStdout()))
 		},
 	}
 	flags := cmd.Flags()
@@ -63,7 +65,7 @@ instance that is asked holds them.`,
 		Example: `  sluice cursors --stream orders`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return operating{admin: admin}.cursors(cmd.Context(), selected(stream, principal), cmd.OutOrStdout())
+			return operating{admin: admin}.cursors(cmd.Context(), selected(stream, principal), terminal.Safely(cmd.OutOrStdout()))
 		},
 	}
 	flags := cmd.Flags()
@@ -187,7 +189,7 @@ func (o operating) cursors(ctx context.Context, query url.Values, out io.Writer)
 			if c.Lag != nil {
 				behind = fmt.Sprint(*c.Lag)
 			}
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%t\n", c.Stream, c.Name, c.Principal, moment(c.Stored), behind, c.Held)
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%t\n", c.Stream, printable(c.Name), printable(c.Principal), moment(c.Stored), behind, c.Held)
 		}
 		if page.Next == "" {
 			return table.Flush()

@@ -100,7 +100,7 @@ func publishLines(cmd *cobra.Command, c *client.Client, stream string, chosen li
 	}
 	p := &progress{began: time.Now(), size: sizeOf(cmd.InOrStdin()), line: terminal.NewLine(cmd.ErrOrStderr()), quiet: chosen.quiet}
 	defer p.line.Clear()
-	p.errs = p.line.Above(cmd.ErrOrStderr())
+	p.errs = p.line.Above(terminal.Safely(cmd.ErrOrStderr()))
 	if p.out = cmd.OutOrStdout(); terminal.Is(p.out) {
 		p.out = p.line.Above(p.out)
 	}
@@ -163,7 +163,7 @@ func (p *progress) retrying(line int, err error, wait time.Duration) {
 	if now.UnixNano() < until || !p.until.CompareAndSwap(until, now.Add(sayAgain).UnixNano()) {
 		return
 	}
-	fmt.Fprintf(p.errs, "sluice: line %d %s yet (%v), trying again in %s\n", line, became(err), err, terminal.Span(wait))
+	fmt.Fprintf(p.errs, "sluice: line %d %s (%v), trying again in %s\n", line, became(err), err, terminal.Span(wait))
 }
 
 func (p *progress) report(outcomes []bulk.Outcome, totals bulk.Totals) error {

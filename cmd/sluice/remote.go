@@ -23,9 +23,14 @@ func readToken(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", client.ErrNoToken, err)
 	}
-	token := strings.TrimSpace(secret.Reveal())
+	return oneToken(secret.Reveal(), file)
+}
+
+// oneToken returns the token that a text is, which stands in a place.
+func oneToken(text, place string) (string, error) {
+	token := strings.TrimSpace(text)
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("%w: %s must contain one token, without spaces, and nothing else", client.ErrNoToken, file)
+		return "", fmt.Errorf("%w: %s must contain one token, without spaces, and nothing else", client.ErrNoToken, place)
 	}
 	return token, nil
 }
@@ -67,7 +72,11 @@ func configOf(server, tokenFile string) (client.Config, error) {
 	if made.URL == "" {
 		made.URL = defaultServer
 	}
-	if token := os.Getenv(config.TokenVariable); token != "" {
+	if text := os.Getenv(config.TokenVariable); text != "" && tokenFile == "" {
+		token, err := oneToken(text, config.TokenVariable)
+		if err != nil {
+			return made, usage("%w", err)
+		}
 		made.Token = func(context.Context) (string, error) { return token, nil }
 	}
 	if tokenFile != "" {

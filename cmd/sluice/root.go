@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/terminal"
 )
 
 // Exit codes, as documented in the help text.
@@ -59,7 +60,8 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	if err == nil || nobodyReads(err, out) {
 		return exitOK
 	}
-	fmt.Fprintf(errs, "sluice: %v\n", err)
+	// It may quote what a server or a record says.
+	fmt.Fprintf(terminal.Safely(errs), "sluice: %v\n", err)
 	var faults config.Faults
 	if !running || errors.Is(err, errUsage) || errors.As(err, &faults) {
 		return exitUsage

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/cmd/sluice/terminal"
 	"sluice/transport/client"
 )
 
@@ -42,7 +43,7 @@ them: subscribe, publish, and how far back it may read. With --json, each is a l
 		if err != nil {
 			return err
 		}
-		return printStreams(cmd.OutOrStdout(), streams, asJSON)
+		return printStreams(terminal.Safely(cmd.OutOrStdout()), streams, asJSON)
 	}
 	return cmd
 }

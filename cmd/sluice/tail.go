@@ -146,8 +146,8 @@ func runTail(ctx context.Context, c *client.Client, chosen tailFlags, printer *s
 		if terminal.Is(printer.Out) {
 			printer.Out = line.Above(printer.Out)
 		}
-		errs = line.Above(errs)
 	}
+	errs = line.Above(terminal.Safely(errs))
 	seen := show.Tally{Begun: now}
 	for event, err := range sub.Events(following.reading) {
 		if err != nil {

@@ -29,8 +29,8 @@ var _ once.Store = (*Store)(nil)
 // messageKey returns the key of a message id. The braces are the hash tag.
 func (s *Store) messageKey(key string) string { return s.prefix + "message:{" + key + "}" }
 
-// Claim claims message ids, up to 512 in one round trip. Most are new: those need no script,
-// and the others a second round trip.
+// Claim claims message ids, up to 512 in one round trip. Most are new, and need no script; the
+// others are asked for in further round trips.
 func (s *Store) Claim(ctx context.Context, claims []once.Claim) []once.Outcome {
 	outcomes := make([]once.Outcome, len(claims))
 	for from := 0; from < len(claims); from += callsPerRoundTrip {
@@ -45,32 +45,26 @@ func (s *Store) claim(ctx context.Context, claims []once.Claim, outcomes []once.
 	for i, c := range claims {
 		sets[i] = &setting{key: s.messageKey(c.Key), value: claimed(c), lives: c.Lease + c.Window, new: true}
 	}
+	err := s.call(ctx, "claim message ids", func(ctx context.Context) error { return s.setAll(ctx, sets) })
 	var calls []*scripted
 	var index []int // of the calls
-	err := s.call(ctx, "claim message ids", func(ctx context.Context) error {
-		if err := s.setAll(ctx, sets); err != nil {
-			return err
-		}
-		for i, c := range claims {
-			if errors.Is(sets[i].reply.Err(), redis.Nil) {
-				index = append(index, i)
-				calls = append(calls, &scripted{script: claimScript, keys: []string{sets[i].key}, args: []any{
-					c.Digest, c.Fence, c.Token, sinceMillis(c), c.Lease.Milliseconds(), c.Window.Milliseconds(),
-				}})
-			}
-		}
-		return s.runAll(ctx, calls)
-	})
-	for i, set := range sets {
+	for i, c := range claims {
+		reply := sets[i].reply
 		switch {
-		case set.reply == nil || err != nil:
+		case reply == nil || err != nil:
 			outcomes[i] = once.Outcome{Err: err}
-		case set.reply.Err() != nil:
-			outcomes[i] = once.Outcome{Err: fmt.Errorf("claim message id: %w", set.reply.Err())}
+		case errors.Is(reply.Err(), redis.Nil):
+			index = append(index, i)
+			calls = append(calls, &scripted{script: claimScript, keys: []string{sets[i].key}, args: []any{
+				c.Digest, c.Fence, c.Token, sinceMillis(c), c.Lease.Milliseconds(), c.Window.Milliseconds(),
+			}})
+		case reply.Err() != nil:
+			outcomes[i] = once.Outcome{Err: fmt.Errorf("claim message id: %w", reply.Err())}
 		default:
-			outcomes[i] = once.Outcome{State: once.Granted, Token: claims[i].Token, Since: time.UnixMilli(sinceMillis(claims[i]))}
+			outcomes[i] = once.Outcome{State: once.Granted, Token: c.Token, Since: time.UnixMilli(sinceMillis(c))}
 		}
 	}
+	err = s.runMany(ctx, "claim message ids", calls)
 	for n, call := range calls {
 		outcomes[index[n]] = outcomeOf(call, err)
 	}
@@ -190,9 +184,10 @@ func (s *Store) settle(ctx context.Context, settlements []once.Settlement, errs 
 		call := &scripted{script: settleScript, keys: []string{key}, args: []any{fates[one.Fate], one.Fence}}
 		calls, replies[i] = append(calls, call), func() *redis.Cmd { return call.reply }
 	}
-	failed := s.call(ctx, "settle message ids", func(ctx context.Context) error {
-		return errors.Join(s.setAll(ctx, sets), s.runAll(ctx, calls))
-	})
+	failed := s.call(ctx, "settle message ids", func(ctx context.Context) error { return s.setAll(ctx, sets) })
+	if failed == nil {
+		failed = s.runMany(ctx, "settle message ids", calls)
+	}
 	for i := range settlements {
 		// If all has failed, some may have been settled, which can be repeated.
 		if errs[i] = failed; failed == nil && replies[i]().Err() != nil {

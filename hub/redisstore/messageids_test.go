@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
 	"sluice/hub/ingest/once"
@@ -284,5 +287,38 @@ func (k *idModel) settle(s once.Settlement, model **idModel) {
 	default:
 		k.state = once.Undecided
 		k.over = k.over || s.Fate != once.Lost
+	}
+}
+
+// TestManyRepeatedMessageIDsWithSlowScripts: as long as a script is answered at all, what is
+// asked about many ids is answered. A publisher that asks again asks for as many.
+func TestManyRepeatedMessageIDsWithSlowScripts(t *testing.T) {
+	t.Parallel()
+	slow := miniredis.RunT(t)
+	f := newFixture(t, redis.UniversalOptions{Addrs: []string{slow.Addr()}})
+	config := f.config
+	config.Timeout = 2 * time.Second
+	store := open(t, config)
+	claims, lost := make([]once.Claim, 500), make([]once.Settlement, 500)
+	for n := range claims {
+		claims[n], lost[n] = claimOf("a", hourly), settlementOf("a", "token-a", once.Lost)
+		claims[n].Key, lost[n].Key = fmt.Sprint("id", n), fmt.Sprint("id", n)
+	}
+	f.Claim(ctx, claims)
+	slow.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
+		if strings.HasPrefix(command, "EVAL") {
+			time.Sleep(5 * time.Millisecond) // 2.5 s for all
+		}
+		return false
+	})
+	for n, o := range store.Claim(ctx, claims) {
+		if o.Err != nil || o.State != once.Claimed {
+			t.Fatalf("claim %d: %+v", n, o)
+		}
+	}
+	for n, err := range store.Settle(ctx, lost) {
+		if err != nil {
+			t.Fatalf("settlement %d: %v", n, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -9,6 +10,11 @@ import (
 // callsPerRoundTrip bounds a pipeline, so that its responses, each of which
 // takes some tens of microseconds of script, arrive well within a call's timeout.
 const callsPerRoundTrip = 512
+
+// scriptsPerCall bounds the scripts whose answers are awaited together, within one timeout. What
+// is asked again after a failure is as much as before: it must be answered even if Redis, or an
+// imitation of it, takes some hundred times as long for a script as it should.
+const scriptsPerCall = 64
 
 // scripted is a run of a script in a pipeline; reply is nil until it was sent.
 type scripted struct {
@@ -32,6 +38,17 @@ func (s *Store) runAll(ctx context.Context, all []*scripted) error {
 		}
 	}
 	return s.send(ctx, unknown, (*redis.Script).Eval)
+}
+
+// runMany runs scripts that do not depend on each other, each call within the timeout, and
+// returns the error of the first call that fails. Those after it have no reply then.
+func (s *Store) runMany(ctx context.Context, doing string, all []*scripted) error {
+	for some := range slices.Chunk(all, scriptsPerCall) {
+		if err := s.call(ctx, doing, func(ctx context.Context) error { return s.runAll(ctx, some) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type evaluate func(script *redis.Script, ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,31 @@ func TestFaultsInPython(t *testing.T) {
 				t.Errorf("%d tokens were asked for", asked.Load())
 			}
 			t.Logf("%d records, %d of them again after the kill, %d tokens", count, again, asked.Load())
+		})
+	}
+}
+
+// TestPythonStoresItsPositionWhileNothingComes: a device that is killed in a quiet hour goes on
+// where it was, and not where the stream ends by then.
+func TestPythonStoresItsPositionWhileNothingComes(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"websocket", "websocket+async", "sse", "sse+async"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "http://127.0.0.1")
+			tokens, _ := w.tokens(time.Hour)
+			position := filepath.Join(t.TempDir(), "position")
+			f := follows(t, "http://"+w.wire.Addr().String(), tokens, "private", position, how)
+			for end := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
+				if text, err := os.ReadFile(position); err == nil && len(text) > 0 {
+					break
+				}
+				if time.Now().After(end) {
+					t.Error("the position is not stored")
+					break
+				}
+			}
+			f.kill(t)
 		})
 	}
 }

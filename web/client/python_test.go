@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sluice/bench/stack"
@@ -101,6 +102,45 @@ for event in client.subscribe("orders", notify=lambda m: errors.append(m) or len
 	out, err := cmd.Output()
 	if err != nil || string(out) != "publish_unknown True\n" {
 		t.Errorf("%v: %s%s", err, out, errs)
+	}
+}
+
+// TestUnknownPublishIsAskedAboutToTheEnd: the answer may be there by then, however long the wait
+// that the server has asked for.
+func TestUnknownPublishIsAskedAboutToTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(*testing.T, string) *exec.Cmd{
+		"python": func(t *testing.T, url string) *exec.Cmd {
+			cmd, _ := python(t, "-c", "import sys, sluice\nprint(sluice.Client(sys.argv[1]).publish('orders', {'data': 1}, timeout=1)['offset'])", url)
+			return cmd
+		},
+		"javascript": func(t *testing.T, url string) *exec.Cmd {
+			file, err := filepath.Abs("dist/sluice.js")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", `
+				const { connect } = await import(process.argv[1]);
+				console.log((await connect(process.argv[2]).publish("orders", { data: 1 }, { timeout: 1000 })).offset);`, file, url)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if asked.Add(1) > 1 {
+					_, _ = fmt.Fprint(w, `{"partition":0,"offset":5,"ts":1}`)
+					return
+				}
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusGatewayTimeout)
+				_, _ = fmt.Fprint(w, `{"title":"-","status":504,"detail":"-","code":"publish_unknown","retryable":true,"action":"resume","retry_after_ms":60000}`)
+			}))
+			defer server.Close()
+			if out, err := run(t, server.URL).Output(); err != nil || string(out) != "5\n" {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,10 @@ func (r *reader) next(ctx context.Context) (*batch, error) {
 			return b, err
 		}
 		line, size, tooLong, err := readLine(r.in)
+		if r.number == 0 && !r.config.Form.Text {
+			// The byte order mark of a file in UTF-8 is no part of its JSON (RFC 8259, section 8.1).
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		}
 		r.number++
 		r.read += size
 		switch {

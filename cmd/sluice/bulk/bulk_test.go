@@ -169,6 +169,7 @@ func TestLines(t *testing.T) {
 		"nothing":            {in: "\n\r\n", line: 3},
 		"one, without end":   {in: `"a"`, out: "1", stored: []string{"a"}, line: 1},
 		"ends of lines":      {in: "\"a\"\r\n\n\"b\"\n", out: "1 3", stored: []string{"a", "b"}, requests: 1, line: 4},
+		"byte order mark":    {in: "\xef\xbb\xbf\"a\"\n\xef\xbb\xbf\"b\"\n", out: "1 2-not", stored: []string{"a"}, line: 3},
 		"many":               {in: quoted(many...), stored: many, requests: 8, line: 3001},
 		"small requests":     {in: quoted(many...), stored: many, most: 4000, line: 3001},
 		"a long one":         {in: quoted("a", long, "b"), stored: []string{"a", long, "b"}, most: 80 << 10, line: 4},

@@ -7,7 +7,7 @@
 // # Files
 //
 //	color.go    when to use colours; JSON in colours
-//	safe.go     control characters in the text of others
+//	safe.go     control characters in the text of others, and a writer for it
 //	line.go     the line of progress
 //	figures.go  numbers of bytes, times, parts of a whole
 //	gone_*.go   noticing that nobody reads a pipe any more

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"io"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +29,24 @@ func AppendSafe(dst, text []byte) []byte {
 		text = text[size:]
 	}
 	return dst
+}
+
+// Safely returns a writer for text of others, which is written as AppendSafe does if out is a
+// terminal. A text must not be cut within a character.
+func Safely(out io.Writer) io.Writer {
+	if !Is(out) {
+		return out
+	}
+	return safe{out}
+}
+
+type safe struct{ out io.Writer }
+
+func (s safe) Write(b []byte) (int, error) {
+	if _, err := s.out.Write(AppendSafe(nil, b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 const hex = "0123456789abcdef"

@@ -198,12 +198,13 @@ class Client:
                 fault = SluiceError({"code": "publish_unknown", "message": str(fault)})
             if fault.code != "publish_unknown":
                 raise fault
-            delay = backoff.delay(fault.retry_after_ms)
-            if not identified or time.monotonic() + delay > end:
+            left = end - time.monotonic()
+            if not identified or left <= 0:
                 fault.retryable = identified
                 fault.message_id = body.get("message_id")
                 raise fault
-            time.sleep(delay)
+            # The last attempt is at the end.
+            time.sleep(min(backoff.delay(fault.retry_after_ms), left))
             again = True
 
     def spool(self, path, **options):
@@ -539,7 +540,7 @@ class Subscription:
                     continue
                 if self._over:
                     break
-                self._changed.wait()
+                self._changed.wait(self._unsaved())
         self._end(StopIteration)
 
     def __aiter__(self):
@@ -557,8 +558,15 @@ class Subscription:
                     continue
                 if self._over:
                     break
-            await event.wait()
+            try:
+                await asyncio.wait_for(event.wait(), self._unsaved())
+            except asyncio.TimeoutError:
+                pass  # the next poll stores the position
         self._end(StopAsyncIteration)
+
+    def _unsaved(self):
+        """How long to wait for a record before the position is stored, None if it is stored."""
+        return 1 if self._store and self.cursor != self._saved else None
 
     def _save(self):
         if not self._store or self.cursor == self._saved:

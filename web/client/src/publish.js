@@ -44,11 +44,12 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
     // What is refused for now after an attempt that may have stored it is still unknown.
     if (error?.code === "connection_lost" || (again && error?.retryable)) error = new SluiceError({ code: "publish_unknown" }, error);
     if (error && error.code !== "publish_unknown") throw error;
-    const delay = backoff.delay(error ?? {});
-    if (!identified || Date.now() + delay > deadline) {
+    const left = deadline - Date.now();
+    if (!identified || left <= 0) {
       if (result) return result;
       throw Object.assign(error, { retryable: identified, message_id: body.message_id });
     }
-    await until(delay, signal);
+    // The last attempt is at the end.
+    await until(Math.min(backoff.delay(error ?? {}), left), signal);
   }
 };
