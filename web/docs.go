@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"slices"
 	"strings"
 )
 
-//go:embed docs/*.md
+//go:embed docs/*.md docs/*.png
 var documents embed.FS
 
 //go:embed page.html
@@ -23,6 +24,9 @@ const (
 	docsPath      = "/docs/"
 	indexDocument = "README"
 )
+
+// pictureExtension is that of the pictures, which are served beside the documents.
+const pictureExtension = ".png"
 
 // page is the data for the template of a document.
 type page struct {
@@ -41,7 +45,8 @@ type entry struct {
 }
 
 // loadDocuments returns each file docs/NAME.md unchanged, at "/docs/NAME.md", and as a
-// page, at "/docs/NAME", and what the pages are searched in, at "/docs/search.json".
+// page, at "/docs/NAME", their pictures, and what they are searched in, at
+// "/docs/search.json".
 func loadDocuments(assets string) (files, error) {
 	all := files{}
 	names, err := documentNames()
@@ -90,6 +95,17 @@ func loadDocuments(assets string) (files, error) {
 		all.addPage(path, ".html", b.Bytes())
 		all.addPage(docsPath+name+".md", ".md", d.source)
 	}
+	pictures, err := fs.Glob(documents, "docs/*"+pictureExtension)
+	if err != nil {
+		return nil, fmt.Errorf("list pictures: %w", err)
+	}
+	for _, name := range pictures {
+		picture, err := documents.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read picture: %w", err)
+		}
+		all.addPage("/"+name, pictureExtension, picture)
+	}
 	if err := all.addSearched(docsPath+searchName, sections); err != nil {
 		return nil, err
 	}
@@ -108,7 +124,9 @@ func pageOf(document string) string {
 func documentNames() (names []string, err error) {
 	entries, err := documents.ReadDir("docs")
 	for _, entry := range entries {
-		names = append(names, strings.TrimSuffix(entry.Name(), ".md"))
+		if name, isMarkdown := strings.CutSuffix(entry.Name(), ".md"); isMarkdown {
+			names = append(names, name)
+		}
 	}
 	if err == nil && !slices.Contains(names, indexDocument) {
 		err = errors.New("the index is missing")

@@ -70,7 +70,7 @@ func TestDocumentsAreServed(t *testing.T) {
 			}
 		}
 	}
-	for _, missing := range []string{"/docs/README", "/docs/nothing", "/docs/nothing.md", "/docs/start/", "/docs/console.png", "/docs/page.html", "/docs/../docs.go"} {
+	for _, missing := range []string{"/docs/README", "/docs/nothing", "/docs/nothing.md", "/docs/start/", "/docs/none.png", "/docs/page.html", "/docs/../docs.go"} {
 		if w := ask(t, http.MethodGet, missing, ""); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", missing, w.Code)
 		}

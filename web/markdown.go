@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
@@ -69,6 +70,10 @@ func parseDocument(name string, names []string) (*document, error) {
 			d.note(n)
 		case *ast.Link:
 			return ast.WalkContinue, d.follow(n, names)
+		case *ast.Image:
+			if _, err := fs.Stat(documents, "docs/"+string(n.Destination)); err != nil {
+				return ast.WalkStop, fmt.Errorf("picture: %w", err)
+			}
 		case *ast.HTMLBlock:
 			if n.HTMLBlockType != commentBlock {
 				return ast.WalkStop, errRawHTML

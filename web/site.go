@@ -53,6 +53,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".png":  "image/png",
 	".json": "application/json",
 	".md":   "text/markdown; charset=utf-8", // RFC 7763
 	".ts":   "application/typescript; charset=utf-8",
