@@ -3,6 +3,7 @@
 // screenshots in a folder.
 //
 //	go run ./bench/picture web/docs
+//	go run ./bench/picture web/docs console-health
 //
 // With -url it takes a picture of any page, into a file, -width and -height set the size,
 // -dark selects dark colors, and -full includes the whole page. As root on Debian it installs
@@ -37,7 +38,8 @@ const shown = "127.0.0.1:8080"
 
 type shot struct {
 	url, file     string
-	maps          string // rules for Chromium's host resolver
+	only          []string // names of pictures, all if empty
+	maps          string   // rules for Chromium's host resolver
 	width, height int
 	dark, full    bool
 }
@@ -51,6 +53,9 @@ func main() {
 	flag.BoolVar(&s.full, "full", false, "the page to its end")
 	flag.Parse()
 	s.file = flag.Arg(0)
+	if flag.NArg() > 1 {
+		s.only = flag.Args()[1:]
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {
@@ -82,6 +87,9 @@ func run(ctx context.Context, s shot) (err error) {
 	}
 	defer stop()
 	for _, p := range pictures {
+		if len(s.only) > 0 && !slices.Contains(s.only, p.name) {
+			continue
+		}
 		one := shot{
 			url: "http://" + shown + p.path, maps: "MAP " + shown + " " + address, file: filepath.Join(s.file, p.name+".png"),
 			width: cmp.Or(p.width, 1280), height: cmp.Or(p.height, 800), dark: p.dark,

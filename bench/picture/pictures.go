@@ -17,6 +17,10 @@ const isAlive = `document.getElementById("state").dataset.state === "live" &&
 	document.querySelectorAll(".row").length > 10 &&
 	[...document.querySelectorAll(".chart rect")].filter((bar) => bar.getAttribute("height") > 0).length > 50`
 
+// named is true once the page names the instance as an operator could, and not after this
+// machine.
+const named = `(facts => { facts.textContent = facts.textContent.replace(/^Instance \S+/, "Instance sluice-1"); return facts.textContent.startsWith("Instance sluice-1"); })(document.getElementById("health-instance"))`
+
 // pictures are those in README.md and the documents.
 var pictures = []picture{
 	{name: "console", path: "/#live?stream=market.ticks&from=-1m", ready: isAlive},
@@ -47,6 +51,15 @@ var pictures = []picture{
 		},
 		ready: `/^Resumed after/.test(document.querySelector(".verdict")?.textContent ?? "")`,
 	},
-	{name: "console-health", path: "/#health", dark: true, ready: `performance.now() > 90000`},
+	{
+		name: "console-health", path: "/#health", dark: true,
+		steps: []string{
+			// Something has to happen that can be drawn.
+			`["market.ticks", "iot.telemetry", "wiki.edits"].every((name) => new EventSource("v1/streams/" + name + "/events"))`,
+			`setInterval(() => fetch("v1/streams/chat.lobby/records", {method: "POST", headers: {"content-type": "application/json"}, body: '{"data":{"text":"hello"}}'}), 250) > 0`,
+			`performance.now() > 90000`,
+		},
+		ready: named,
+	},
 	{name: "example-flights", path: "/examples/flights", dark: true, ready: `performance.now() > 20000`},
 }
