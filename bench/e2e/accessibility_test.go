@@ -59,10 +59,10 @@ func TestPagesAreAccessible(t *testing.T) {
 	origin := "http://" + address
 
 	tab := openBrowser(ctx, t)
-	visit(t, tab, origin+"/", 1280, "light")
-	waitIn(ctx, t, tab, `document.querySelectorAll("#views a").length > 0`)
-	execute(t, tab, links)
-	waitIn(ctx, t, tab, `window.pages !== undefined`)
+	visit(tab, t, origin+"/", 1280, "light")
+	waitIn(ctx, tab, t, `document.querySelectorAll("#views a").length > 0`)
+	execute(tab, t, links)
+	waitIn(ctx, tab, t, `window.pages !== undefined`)
 	pages, err := chromedp.Run(tab, chromedp.Evaluate[[]string]("pages"))
 	if err != nil {
 		t.Fatal(err)
@@ -83,11 +83,11 @@ func TestPagesAreAccessible(t *testing.T) {
 				tab := openBrowser(ctx, t)
 				for _, page := range pages {
 					began := time.Now()
-					visit(t, tab, page, width, scheme)
-					waitIn(ctx, t, tab, `document.readyState === "complete" && document.querySelector("main")?.childElementCount > 0`)
-					execute(t, tab, string(axe))
-					execute(t, tab, "window.found = undefined; "+violations)
-					waitIn(ctx, t, tab, `window.found !== undefined`)
+					visit(tab, t, page, width, scheme)
+					waitIn(ctx, tab, t, `document.readyState === "complete" && document.querySelector("main")?.childElementCount > 0`)
+					execute(tab, t, string(axe))
+					execute(tab, t, "window.found = undefined; "+violations)
+					waitIn(ctx, tab, t, `window.found !== undefined`)
 					found, err := chromedp.Run(tab, chromedp.Evaluate[[]string]("found"))
 					if err != nil {
 						t.Fatal(err)
@@ -106,7 +106,7 @@ func TestPagesAreAccessible(t *testing.T) {
 }
 
 // visit opens a page anew on a screen of a width, whose reader prefers a color scheme.
-func visit(t *testing.T, tab context.Context, page string, width int64, scheme string) {
+func visit(tab context.Context, t *testing.T, page string, width int64, scheme string) {
 	t.Helper()
 	prefer := chromedp.Func(func(ctx context.Context, at *chromedp.Target) error {
 		_, err := cdp.Call(ctx, at, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -122,7 +122,7 @@ func visit(t *testing.T, tab context.Context, page string, width int64, scheme s
 }
 
 // execute evaluates a script, whose value does not matter.
-func execute(t *testing.T, tab context.Context, script string) {
+func execute(tab context.Context, t *testing.T, script string) {
 	t.Helper()
 	if _, err := chromedp.Run(tab, chromedp.Evaluate[json.RawMessage](script+"\n;0")); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func execute(t *testing.T, tab context.Context, script string) {
 }
 
 // waitIn waits until an expression is true in a page.
-func waitIn(ctx context.Context, t *testing.T, tab context.Context, expression string) {
+func waitIn(ctx, tab context.Context, t *testing.T, expression string) {
 	t.Helper()
 	for {
 		is, err := chromedp.Run(tab, chromedp.Evaluate[bool](expression))

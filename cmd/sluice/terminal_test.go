@@ -113,7 +113,7 @@ func TestTerminal(t *testing.T) {
 
 	t.Run("bench", func(t *testing.T) {
 		for _, transport := range measure.Transports {
-			out, errs, code := sluice(t, address, "", "bench", "http://"+address, "--stream", "market.ticks", "--clients", "20", "--rate", "20", "--duration", "2s",
+			out, errs, code := sluice(t, address, "", "bench", "http://"+address, "--stream", "wiki.edits", "--clients", "20", "--rate", "20", "--duration", "2s",
 				"--transport", transport, "--json", "--patience", "30s")
 			var report measure.Report
 			if err := json.Unmarshal([]byte(out), &report); err != nil || code != exitOK {
