@@ -31,7 +31,14 @@ func TestConsoleLiveLoad(t *testing.T) {
 			if _, err := chromedp.Call(ctx, performance.Enable, performance.EnableParams{TimeDomain: "threadTicks"}); err != nil {
 				t.Fatal(err)
 			}
-			before, began := seconds(ctx, t), time.Now()
+			received := func() int {
+				n, err := chromedp.Run(ctx, chromedp.Evaluate[int](`Number(document.querySelector(".received").textContent.replace(/\D/g, ""))`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			had, before, began := received(), seconds(ctx, t), time.Now()
 			const measured = 10 * time.Second
 			select { // The time that passes is what is measured.
 			case <-time.After(measured):
@@ -45,6 +52,10 @@ func TestConsoleLiveLoad(t *testing.T) {
 			rate, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`(document.querySelector(".rate") ?? document.getElementById("rate")).textContent`))
 			t.Logf("the main thread is at work for %.1f %% of the time (scripts %.1f %%, styles %.1f %%, layout %.1f %%), at %s records a second",
 				100*busy, 100*share("ScriptDuration"), 100*share("RecalcStyleDuration"), 100*share("LayoutDuration"), rate)
+			// A machine that has other things to do may be slow, but something must have come.
+			if came := received() - had; came < c.rate {
+				t.Errorf("only %d records came", came)
+			}
 			if busy > c.most {
 				t.Errorf("that is more than %.0f %%", 100*c.most)
 			}
