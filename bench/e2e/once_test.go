@@ -96,7 +96,7 @@ func TestMessageIDsOutliveInstances(t *testing.T) {
 	lines := "1\n2\n\n3\n"
 	var printed []string
 	for _, i := range []*instance{a, b} {
-		cmd := exec.CommandContext(ctx, binary, "publish", "outlive", "--id", "file", "--server", "http://"+i.addr)
+		cmd := exec.CommandContext(ctx, binary, "publish", "outlive", "--id-prefix", "file", "--server", "http://"+i.addr)
 		cmd.Env = append(cmd.Environ(), "SLUICE_TOKEN="+bearer)
 		cmd.Stdin = strings.NewReader(lines)
 		var errors bytes.Buffer
