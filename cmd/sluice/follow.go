@@ -37,6 +37,7 @@ type following struct {
 	others  sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
+	busy    bool       // an event is being printed
 	cursor  string     // the position after what is printed
 	sent    string     // the last one that the server was told
 	waiting int        // acks without an answer
@@ -79,14 +80,13 @@ func (f *following) close() {
 
 // printed says that everything that the loop has received is printed.
 func (f *following) printed() {
-	if !f.named {
-		return
-	}
 	cursor := f.sub.Cursor()
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.reason == nil {
-		f.cursor = cursor
+	f.busy, f.cursor = false, cursor
+	over := f.reason != nil
+	f.mu.Unlock()
+	if over {
+		f.finish()
 	}
 }
 
@@ -119,7 +119,7 @@ func (f *following) count(n int) {
 	f.waiting += n
 }
 
-// stop ends the subscription for a reason, once the server has stored the last position.
+// stop ends the subscription for a reason, once what is being printed is.
 func (f *following) stop(reason error) {
 	f.mu.Lock()
 	if f.reason != nil {
@@ -127,7 +127,16 @@ func (f *following) stop(reason error) {
 		return
 	}
 	f.reason = reason
+	busy := f.busy
 	f.mu.Unlock()
+	// What is being printed belongs to what is stored.
+	if !busy {
+		f.finish()
+	}
+}
+
+// finish ends the subscription, with a name only once the server has stored the last position.
+func (f *following) finish() {
 	err := f.ack()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,6 +178,7 @@ func (f *following) ending(event client.Event) bool {
 			f.cancel()
 		}
 	}
+	f.busy = f.reason == nil
 	return f.reason != nil
 }
 

@@ -25,6 +25,7 @@ const list = document.getElementById("views");
 let shown = null; // the name of the view, and what its open() returned
 let opened = null;
 let current; // differs each time that a view is opened
+let known = location.hash; // the address that is shown; another one has its event to come
 
 // address returns the name of the view and the parameters of the address. Without a name, as
 // in #stream=market.ticks, it is the first view's.
@@ -40,12 +41,14 @@ function go(name, parameters = {}, { replace = false } = {}) {
   const hash = `#${name}${query && `?${query}`}`;
   if (hash === location.hash) return;
   history[replace ? "replaceState" : "pushState"](null, "", hash);
+  known = location.hash;
   if (!replace) show();
 }
 
 const allowed = (view) => !view.allowed || view.allowed(server.principal);
 
 function show() {
+  known = location.hash;
   const { name, parameters } = address();
   // Without a token that the server takes there is nothing to see, but where to give it one.
   const refused = server.fault?.status === 401;
@@ -63,12 +66,12 @@ function show() {
   document.title = `${view.title} · Sluice`;
   root.replaceChildren(fromTemplate(view.name));
   root.dataset.view = view.name;
-  // A view changes the address to what it shows by now, unless the address has another one
-  // already, whose turn comes with the event of that.
+  // A view changes the address to what it shows by now, unless there is another one already,
+  // whose turn comes with its event.
   const isShown = Symbol(view.name);
   current = isShown;
   const note = (of, now) => {
-    if (current === isShown && address().name === of) go(of, now, { replace: true });
+    if (current === isShown && location.hash === known) go(of, now, { replace: true });
   };
   opened = view.open(root, { parameters, go, note });
   // What had the focus in the view before is gone. A link of the header keeps it.
