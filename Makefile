@@ -14,7 +14,7 @@ ROUNDS       ?= 1
 # the one that is installed: the older ones have known faults in HTTP/2.
 export GOTOOLCHAIN = auto
 
-.PHONY: run build test e2e chaos soak lint fmt bench bench-go bench-peers fuzz picture
+.PHONY: run build test unit e2e chaos soak lint fmt bench bench-go bench-peers fuzz picture
 
 run:
 	@echo "Building sluice. The first time, with modules to fetch, this takes a minute or two …"
@@ -23,11 +23,14 @@ run:
 build:
 	go build -o sluice ./cmd/sluice
 
-# First what the tests need is installed, and what is missing is said.
+# First what the tests need is installed, and what is missing is said. A failure
+# does not end it before all tests have run: one run tells all that is wrong.
 test:
 	go run ./bench/stack/stackd -install
+	@failed=0; $(MAKE) unit || failed=1; $(MAKE) e2e || failed=1; exit $$failed
+
+unit:
 	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -Ev '/bench/(e2e|chaos|soak)$$')
-	$(MAKE) e2e
 
 # End to end, with real Kafka, Redis and Chromium, a minute of chaos and one of
 # soak. Without -race, as these tests move a lot of data; the servers under test

@@ -177,7 +177,7 @@ func TestEventsOnTheWire(t *testing.T) {
 func TestTally(t *testing.T) {
 	t.Parallel()
 	seen := show.Tally{Begun: time.Unix(100, 0)}
-	for _, event := range []client.Event{client.Record{Data: []byte("12")}, client.Gap{From: 3, To: 5}, client.Record{}, client.Status{}, client.Disconnected{}} {
+	for _, event := range []client.Event{client.Disconnected{}, client.Subscribed{}, client.Record{Data: []byte("12")}, client.Gap{From: 3, To: 5}, client.Record{}, client.Status{}, client.Disconnected{}, client.Disconnected{}} {
 		seen.Note(event)
 	}
 	if got, want := seen.String(time.Unix(104, 0)), "2 records (2 B) in 4s, 0.5 a second; 1 gap of 2 offsets; 1 lost connection"; got != want {

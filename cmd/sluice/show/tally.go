@@ -15,6 +15,7 @@ type Tally struct {
 
 	bytes         int64
 	gaps, missing int64
+	subscribed    bool
 	disconnects   int
 }
 
@@ -27,8 +28,13 @@ func (t *Tally) Note(event client.Event) {
 	case client.Gap:
 		t.gaps++
 		t.missing += e.To - e.From
+	case client.Subscribed:
+		t.subscribed = true
 	case client.Disconnected:
-		t.disconnects++
+		if t.subscribed { // otherwise an attempt failed to bring the lost connection back
+			t.disconnects++
+		}
+		t.subscribed = false
 	}
 }
 
