@@ -115,9 +115,9 @@ func TestRegistry(t *testing.T) {
 		status, _ := r.post("orders", "", "application/json", "", `{"data":{"n":-1}}`)
 		return status == http.StatusOK
 	})
-	if avro := r.body("/v1/streams/orders/records?from=earliest"); !strings.Contains(avro, `"data":{"n":-1}}`) {
-		t.Errorf("shown is %s", avro)
-	}
+	eventually("it is shown", func() bool {
+		return strings.Contains(r.body("/v1/streams/orders/records?from=earliest"), `"data":{"n":-1}}`)
+	})
 	if got := r.body("/v1/streams/orders"); !strings.Contains(got, `"content":"json"`) || !strings.Contains(got, `"publish":true`) {
 		t.Errorf("the stream is %s", got)
 	}
