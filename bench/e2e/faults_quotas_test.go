@@ -128,7 +128,7 @@ func TestInstancesShareAQuota(t *testing.T) {
 	for range 3 {
 		p := &presser{instance: sluice(t, configured), bearer: token(t, "presser", "writer")}
 		all = append(all, p)
-		for range 3 { // an answer can take a while on a busy machine
+		for range 10 { // an answer can take a while on a busy machine
 			running.Go(func() { p.press(pressing) })
 		}
 	}
