@@ -23,7 +23,7 @@ func (s *session) handle(message []byte) (keep bool) {
 		}
 		if s.who() == nil {
 			// The client does not speak the protocol.
-			s.closeSoon(endByFault(fault))
+			s.closeUnread(endByFault(fault))
 			return false
 		}
 		s.fail(fault)
