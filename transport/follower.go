@@ -10,6 +10,8 @@ import (
 const (
 	// followAtOnce is how many sessions are brought up to date at the same time.
 	followAtOnce = 16
+	// followAside is how long a session's executor may take before others are served meanwhile.
+	followAside = 20 * time.Millisecond
 	// followAgain is how long a stream that could not be subscribed to is left alone.
 	followAgain = 5 * time.Second
 	// failedMost is how many failures are remembered before old ones are forgotten.
@@ -18,12 +20,13 @@ const (
 
 // follower brings subscriptions by pattern up to date: after a change of the streams in
 // force or of a principal's rights, and where a stream could not be subscribed to
-// before. Its goroutines, at most followAtOnce, end when there is nothing to do.
+// before. Its goroutines, at most followAtOnce beside those that wait for executors, end when
+// there is nothing to do.
 type follower struct {
 	// Immutable.
 	tasks *tasks
-	// update brings a session up to date.
-	update func(*session)
+	// update brings a session up to date. It waits for the session's executor by aside.
+	update func(*session, *place)
 
 	mu      sync.Mutex
 	waiting []*session
@@ -58,7 +61,8 @@ func (f *follower) queue(x *session) {
 }
 
 func (f *follower) work() {
-	for {
+	own := &place{of: f}
+	for own.of != nil {
 		f.mu.Lock()
 		if len(f.waiting) == 0 {
 			f.working--
@@ -69,11 +73,34 @@ func (f *follower) work() {
 		f.waiting = slices.Delete(f.waiting, 0, 1)
 		x.following = keepingUp{served: true} // what changes from now on is looked at again
 		f.mu.Unlock()
-		f.update(x)
+		f.update(x, own)
 		f.mu.Lock()
 		x.following.served = false
 		f.queue(x)
 		f.mu.Unlock()
+	}
+}
+
+// place is one of the places of a follower, whose goroutine owns it.
+type place struct{ of *follower } // nil once it was given up
+
+// aside waits for the executor of a session. An executor waits for a client that does not read,
+// so that the place is given up soon, for other sessions: the goroutine ends after this one.
+func (p *place) aside(wait func()) {
+	f := p.of
+	if f == nil {
+		wait()
+		return
+	}
+	given := make(chan struct{})
+	late := time.AfterFunc(followAside, func() {
+		defer close(given)
+		f.tasks.Go(f.work)
+	})
+	wait()
+	if !late.Stop() {
+		<-given
+		p.of = nil
 	}
 }
 

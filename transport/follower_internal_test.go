@@ -27,7 +27,7 @@ func TestASessionIsBroughtUpToDateOnceAtATime(t *testing.T) {
 			}
 			return -1
 		}
-		f := follower{tasks: &all, update: func(x *session) {
+		f := follower{tasks: &all, update: func(x *session, _ *place) {
 			i := index(x)
 			if together[i].Add(1) > 1 {
 				t.Error("a session has two turns at once")

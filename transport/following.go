@@ -48,13 +48,13 @@ type lacking struct {
 
 // safelyBringUpToDate is bringUpToDate, except that a panic, which is a bug in the
 // server, ends only the session.
-func (s *Server) safelyBringUpToDate(x *session) {
-	x.guarded(func() bool { s.bringUpToDate(x); return false })
+func (s *Server) safelyBringUpToDate(x *session, own *place) {
+	x.guarded(func() bool { s.bringUpToDate(x, own); return false })
 }
 
 // bringUpToDate adds the streams to a session's subscriptions by pattern that they do
 // not have yet.
-func (s *Server) bringUpToDate(x *session) {
+func (s *Server) bringUpToDate(x *session, own *place) {
 	p := x.who()
 	if p == nil || s.draining.Load() {
 		return
@@ -62,7 +62,7 @@ func (s *Server) bringUpToDate(x *session) {
 	streams, _ := s.config.Hub.Names(p.Tenant())
 	now := s.now().Truncate(time.Millisecond)
 	var all []lacking
-	if !x.do(func(x *session, _ *scratch) { all = x.lacking(p, streams) }) {
+	if !x.doAside(own, func(x *session, _ *scratch) { all = x.lacking(p, streams) }) {
 		return
 	}
 	x.lacks.Store(false)
@@ -83,9 +83,9 @@ func (s *Server) bringUpToDate(x *session) {
 			}
 		}
 		if l.group.asked.CursorName != "" {
-			members = s.claimFitting(ctx, x, p, &l, members)
+			members = s.claimFitting(ctx, x, own, p, &l, members)
 		}
-		if !x.do(func(x *session, sc *scratch) { x.join(l.group, members, l.omitted, p, sc) }) {
+		if !x.doAside(own, func(x *session, sc *scratch) { x.join(l.group, members, l.omitted, p, sc) }) {
 			releaseAll(members)
 		}
 	}
@@ -101,10 +101,16 @@ func (s *Server) bringUpToDate(x *session) {
 	})
 }
 
+// doAside is do for a follower.
+func (s *session) doAside(own *place, c command) (ran bool) {
+	own.aside(func() { ran = s.do(c) })
+	return ran
+}
+
 // claimFitting takes the named cursors of those members that can join a group, and returns
 // these members.
-func (s *Server) claimFitting(ctx context.Context, x *session, p *auth.Principal, l *lacking, members []begunMember) []begunMember {
-	if !x.do(func(x *session, _ *scratch) { members, l.omitted, _ = x.fitting(l.group, members, l.omitted, p) }) {
+func (s *Server) claimFitting(ctx context.Context, x *session, own *place, p *auth.Principal, l *lacking, members []begunMember) []begunMember {
+	if !x.doAside(own, func(x *session, _ *scratch) { members, l.omitted, _ = x.fitting(l.group, members, l.omitted, p) }) {
 		releaseAll(members)
 		return nil
 	}
