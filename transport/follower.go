@@ -31,11 +31,12 @@ type follower struct {
 	mu      sync.Mutex
 	waiting []*session
 	working int
-	failed  map[streamOf]monotime // when a stream could not be subscribed to
+	failed  map[attempt]monotime // when a stream could not be subscribed to
 }
 
-// streamOf is a stream as a tenant has it.
-type streamOf struct{ tenant, name string }
+// attempt is what has failed: a stream as a tenant has it, for a principal, or for everybody
+// where that is empty.
+type attempt struct{ tenant, stream, principal string }
 
 // ask brings a session up to date soon.
 func (f *follower) ask(x *session) {
@@ -104,28 +105,41 @@ func (p *place) aside(wait func()) {
 	}
 }
 
-// mayTry reports whether it is time to subscribe to a stream: not soon after it failed,
-// as each session would wait for it in vain.
-func (f *follower) mayTry(tenant, stream string) bool {
+// mayTry reports whether it is time to subscribe to a stream: not soon after it failed for
+// the principal or for everybody, as each session would wait for it in vain.
+func (f *follower) mayTry(a attempt) bool {
+	everybody := a
+	everybody.principal = ""
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	at, has := f.failed[streamOf{tenant, stream}]
-	return !has || monotimeNow().Sub(at) >= followAgain
+	for _, one := range [...]attempt{a, everybody} {
+		if at, has := f.failed[one]; has && monotimeNow().Sub(at) < followAgain {
+			return false
+		}
+	}
+	return true
 }
 
-// note records whether a stream could be subscribed to.
-func (f *follower) note(tenant, stream string, failed bool) {
+// note records whether a stream could be subscribed to. What fails for a reason that is the
+// client's own is to be tried for others all the same.
+func (f *follower) note(a attempt, failed, own bool) {
+	everybody := a
+	everybody.principal = ""
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !failed {
-		delete(f.failed, streamOf{tenant, stream})
+		delete(f.failed, a)
+		delete(f.failed, everybody)
 		return
 	}
+	if !own {
+		a = everybody
+	}
 	if len(f.failed) >= failedMost {
-		maps.DeleteFunc(f.failed, func(_ streamOf, at monotime) bool { return monotimeNow().Sub(at) >= followAgain })
+		maps.DeleteFunc(f.failed, func(_ attempt, at monotime) bool { return monotimeNow().Sub(at) >= followAgain })
 	}
 	if f.failed == nil {
-		f.failed = make(map[streamOf]monotime)
+		f.failed = make(map[attempt]monotime)
 	}
-	f.failed[streamOf{tenant, stream}] = monotimeNow()
+	f.failed[a] = monotimeNow()
 }

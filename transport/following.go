@@ -2,11 +2,13 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -69,14 +71,14 @@ func (s *Server) bringUpToDate(x *session, own *place) {
 	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
 	for _, l := range all {
-		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(p.Tenant(), r.stream) })
+		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(attemptOf(p, &r)) })
 		if len(readings) < len(l.readings) {
 			x.lacks.Store(true)
 		}
 		members, faults := s.beginMembers(ctx, x, p, readings)
 		for i, fault := range faults {
 			failed := fault != nil && fault.Code != wire.UnknownStream && fault.Code != wire.Forbidden
-			s.sessions.follower.note(p.Tenant(), readings[i].stream, failed)
+			s.sessions.follower.note(attemptOf(p, &readings[i]), failed, isOwn(fault, &readings[i]))
 			if failed {
 				x.lacks.Store(true)
 				s.noteFault(fault, x.address)
@@ -99,6 +101,19 @@ func (s *Server) bringUpToDate(x *session, own *place) {
 			}
 		}
 	})
+}
+
+func attemptOf(p *auth.Principal, r *reading) attempt {
+	return attempt{tenant: p.Tenant(), stream: r.stream, principal: p.Key()}
+}
+
+// isOwn reports whether a reading may have failed for a reason that is its client's own, such
+// as that the client waits for its turn to search for the newest records.
+func isOwn(fault *wire.Error, r *reading) bool {
+	if fault == nil || fault.Code == wire.TopicMissing {
+		return false
+	}
+	return r.From.Kind == wire.StartLast || !errors.Is(fault, upstream.ErrSourceUnavailable)
 }
 
 // doAside is do for a follower.
