@@ -22,14 +22,14 @@ func (a *Authenticator) newTokens(issuers []Issuer) (*tokens, error) {
 		if _, ok := made.issuers[is.Issuer]; ok {
 			return nil, fmt.Errorf("check issuer %d (%q): duplicate issuer", i+1, is.Issuer)
 		}
-		one, err := was.same(is), error(nil)
+		one := was.same(is) // in use, and so never changed
 		if one == nil {
-			one, err = newIssuer(is, a.clockSkew, a.log)
+			var err error
+			if one, err = newIssuer(is, a.clockSkew, a.log); err != nil {
+				return nil, fmt.Errorf("check issuer %d (%q): %w", i+1, is.Issuer, err)
+			}
+			one.details.byName, one.details.check = a.byName, a.check
 		}
-		if err != nil {
-			return nil, fmt.Errorf("check issuer %d (%q): %w", i+1, is.Issuer, err)
-		}
-		one.details.byName, one.details.check = a.byName, a.check
 		made.issuers[is.Issuer] = one
 		made.order = append(made.order, one)
 	}

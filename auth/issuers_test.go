@@ -3,7 +3,9 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,4 +86,32 @@ func TestIssuersAreReplaced(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestIssuersInUseAreNotChanged: tokens of an issuer that stays are verified while the issuers
+// are replaced. The race detector finds what is written then.
+func TestIssuersInUseAreNotChanged(t *testing.T) {
+	t.Parallel()
+	a := must(auth.New(auth.Config{Issuers: []auth.Issuer{fleetIssuer()}, Grants: []auth.Grant{{Subscribe: []string{"orders"}}}}))
+	var verifying sync.WaitGroup
+	begun := make(chan struct{})
+	for n := range 4 {
+		verifying.Go(func() {
+			for k := range 100 {
+				if _, err := a.Authenticate(t.Context(), auth.Bearer(fleetToken(map[string]any{"jti": fmt.Sprint(n, k)}))); err != nil {
+					t.Error(err)
+				}
+				if n == 0 && k == 0 {
+					close(begun)
+				}
+			}
+		})
+	}
+	<-begun
+	for range 100 {
+		if err := a.SetIssuers([]auth.Issuer{fleetIssuer()}); err != nil {
+			t.Error(err)
+		}
+	}
+	verifying.Wait()
 }

@@ -92,14 +92,15 @@ func (h *Hub) Bound(ctx context.Context, tenant, stream string, span time.Durati
 	return Bound{reach}, nil
 }
 
-// Replays reports whether the subscription has not yet reached the tip.
-func (s *Subscription) Replays() bool { return !s.live }
+// Replays reports whether the subscription has not yet reached the tip. Any goroutine may call
+// it.
+func (s *Subscription) Replays() bool { return !s.live.Load() }
 
 // Narrow limits how far back a subscription that replays may read from now on; what
 // is skipped is reported as a gap. A subscription that has been live keeps what it
 // has fallen behind.
 func (s *Subscription) Narrow(b Bound) {
-	if s.live || s.conflation != nil || s.mode == modeEnded {
+	if s.live.Load() || s.conflation != nil || s.mode == modeEnded {
 		return
 	}
 	if s.own == nil {

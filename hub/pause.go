@@ -65,7 +65,7 @@ func (s *Subscription) Resume(b *Bound) {
 		s.withhold(b.reach, s.own.Clone(), false)
 	}
 	policy := s.stream.Slow
-	if s.mode == modeJoining && s.live && (policy == SlowSkip || policy == SlowConflate) && s.missed() {
+	if s.mode == modeJoining && s.live.Load() && (policy == SlowSkip || policy == SlowConflate) && s.missed() {
 		s.on(onFellBehind)
 	}
 }

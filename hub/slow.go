@@ -10,7 +10,7 @@ func (s *Subscription) fallBehind() {
 	}
 	s.fell = s.index
 	// When the log was emptied, all subscriptions are below the floor, too.
-	if s.live && s.index >= s.log.emptied.Load() && s.conflation == nil {
+	if s.live.Load() && s.index >= s.log.emptied.Load() && s.conflation == nil {
 		s.on(onFellBehind)
 		return
 	}

@@ -71,7 +71,8 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	tip := l.tip.Load()
 	s.target = tip.index
 	if s.own == nil {
-		s.at, s.index, s.live = tip, tip.index, true
+		s.at, s.index = tip, tip.index
+		s.reachTip()
 		s.on(onTip)
 	} else {
 		s.on(onPosition)

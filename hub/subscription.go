@@ -14,7 +14,7 @@ import (
 // the records before the log from Kafka, as its owner asks for more.
 //
 // All methods, including Close, must be called from one goroutine at a time: the one
-// in which the owner delivers.
+// in which the owner delivers, except for Replays.
 type Subscription struct {
 	// Immutable.
 	hub       *Hub
@@ -52,11 +52,18 @@ type Subscription struct {
 	late       *late
 	conflation *conflation
 
-	live   bool           // it has reached the tip at some time
+	live   atomic.Bool    // it has reached the tip at some time
 	target uint64         // the index at which it has caught up
 	caught bool           // CaughtUp has reported it
 	breaks cursors.Breaks // those that were reported
 	status *Status
+}
+
+// reachTip notes that the subscription has reached the tip, which costs little if it has before.
+func (s *Subscription) reachTip() {
+	if !s.live.Load() {
+		s.live.Store(true)
+	}
 }
 
 // inquiry is what a subscription wants to have evaluated in a turn.

@@ -92,10 +92,10 @@ func (h *Hub) newTenantStream(of tenantStream) *stream {
 	return st
 }
 
-// removeIdlest makes room for another stream: it removes one that is not used, of
-// those without a topic if possible, and of these the one that was used least
-// recently. The caller holds the lock.
-func (t *tenantStreams) removeIdlest(now time.Time) bool {
+// removeIdlest makes room for another stream. It looks at all of them, so it removes all that
+// are not used and have no topic, which cost clients nothing to invent, and of the others only
+// the one that was used least recently. The caller holds the lock.
+func (t *tenantStreams) removeIdlest(now time.Time) (removed bool) {
 	var idlest *stream
 	var key tenantStream
 	for which, st := range t.all {
@@ -103,16 +103,18 @@ func (t *tenantStreams) removeIdlest(now time.Time) bool {
 		if st.missing.Load() {
 			kept = missingIdle
 		}
-		if !st.idleSince(now.Add(-kept)) {
-			continue
-		}
-		if idlest == nil || st.missing.Load() && !idlest.missing.Load() ||
-			st.missing.Load() == idlest.missing.Load() && st.used.Load() < idlest.used.Load() {
+		switch {
+		case !st.idleSince(now.Add(-kept)):
+		case st.missing.Load():
+			delete(t.all, which)
+			st.retire()
+			removed = true
+		case idlest == nil || st.used.Load() < idlest.used.Load():
 			idlest, key = st, which
 		}
 	}
-	if idlest == nil {
-		return false
+	if removed || idlest == nil {
+		return removed
 	}
 	delete(t.all, key)
 	idlest.retire()

@@ -219,6 +219,18 @@ func TestInventedTenantsMakeRoom(t *testing.T) {
 			}
 		}
 		subscribe(t, h, hub.Request{Tenant: "a"}).Close()
+
+		// One look at all of them makes room for as many as were invented.
+		for i := range 2 {
+			_, _ = h.Describe(t.Context(), fmt.Sprint("y", i), "orders")
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := h.Describe(t.Context(), "z", "orders"); !errors.Is(err, upstream.ErrUnknownTopic) {
+			t.Error(err)
+		}
+		if n := len(h.Streams()); n > 3 { // those of a and z, and news
+			t.Errorf("there are %d streams", n)
+		}
 	})
 }
 

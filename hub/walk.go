@@ -58,7 +58,7 @@ func (s *Subscription) stepInStep(b *Batch, take takeFunc) progress {
 		}
 		return onward
 	case s.index >= tip.index:
-		s.live = true
+		s.reachTip()
 		if s.index == tip.index {
 			s.at = tip
 		}
@@ -102,7 +102,7 @@ func (s *Subscription) stepOwnPosition(b *Batch, take takeFunc) progress {
 		s.endPass()
 		return onward
 	case s.index >= tip.index:
-		s.live = true
+		s.reachTip()
 		if s.index == tip.index && f == nil && tip.at.Covers(*s.own) && s.feed.reaches(tip.index) {
 			s.stepIn(tip)
 		}

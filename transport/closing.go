@@ -108,6 +108,12 @@ func (s *session) closeSoon(e ending) {
 	s.post(func(s *session, sc *scratch) { s.close(sc, e) })
 }
 
+// closeUnread is closeSoon for the reader: nothing that the client has sent since is looked at.
+func (s *session) closeUnread(e ending) {
+	s.over.Store(true)
+	s.closeSoon(e)
+}
+
 // finishWait is how long a client has to answer a close.
 const finishWait = 2 * time.Second
 

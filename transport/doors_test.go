@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -510,5 +512,74 @@ func TestEventStreamsOverHTTP2EndWithTheirToken(t *testing.T) {
 		in.publish("orders", 0, 0, 1)
 		other.until("")
 		other.cancel()
+	})
+}
+
+// TestPublishesThatWaitHaveTheRightsThatAreInForce: a publish whose rights are withdrawn while
+// its body is on the way, or while it waits for another one, is refused.
+func TestPublishesThatWaitHaveTheRightsThatAreInForce(t *testing.T) {
+	t.Parallel()
+	const record, proxied = `{"data":1}`, `{"records":[{"value":1}]}`
+	for name, c := range map[string]struct{ path, mediaType, body string }{
+		"a record":     {publishPath, "application/json", record},
+		"through REST": {"/topics/orders", "application/vnd.kafka.json.v2+json", proxied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			by := &ruled{}
+			by.say(t, false, func(string) auth.Verdict { return auth.Allowed })
+			in := start(t, underAuthority(t, by, "public.news"))
+			conn, err := net.Dial("tcp", strings.TrimPrefix(in.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+				c.path, token(t, "u", "live", time.Hour), c.mediaType, len(c.body))
+			answers := bufio.NewReader(conn)
+			if res, err := http.ReadResponse(answers, nil); err != nil || res.StatusCode != http.StatusContinue { //nolint:bodyclose // it has none
+				t.Fatalf("got %v, %v", res, err)
+			}
+			by.say(t, false, func(string) auth.Verdict { return auth.Silent })
+			in.server.RightsChanged()
+			_, _ = io.WriteString(conn, c.body)
+			res, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			body, _ := io.ReadAll(res.Body)
+			if res.StatusCode != http.StatusForbidden && res.StatusCode != http.StatusNotFound {
+				t.Errorf("got %d %s", res.StatusCode, body)
+			}
+		})
+	}
+	t.Run("over a WebSocket", func(t *testing.T) {
+		t.Parallel()
+		by := &ruled{}
+		by.say(t, false, func(string) auth.Verdict { return auth.Allowed })
+		o := underAuthority(t, by, "public.news")
+		held := &tenantProducer{}
+		release := held.hold()
+		o.stream = func(s *hub.Stream) { held.Producer, s.Producer, s.Topic = s.Producer, held, "a.orders" }
+		o.limits = func(l *transport.Limits) { l.PublishesPerSession = 1 }
+		in := start(t, o)
+		in.topics.Create("a.orders", 1)
+		s := in.dial("", token(t, "u", "live", time.Hour))
+		s.until("welcome")
+		s.send(`{"type":"publish","id":"1","stream":"orders","data":1}`)
+		in.eventually("it is on its way", func() bool { return held.holds.Load() == 1 })
+		s.send(`{"type":"publish","id":"2","stream":"orders","data":2}`)
+		in.eventually("another one waits", func() bool { return in.server.Unread() == 1 })
+		by.say(t, false, func(string) auth.Verdict { return auth.Silent })
+		in.server.RightsChanged()
+		close(release)
+		if m := s.until("published"); m.str("id") != "1" {
+			t.Errorf("got %v", m)
+		}
+		if m := s.next(); m.str("type") != "error" || m.str("id") != "2" || m.str("code") != "forbidden" && m.str("code") != "unknown_stream" {
+			t.Errorf("got %v", m)
+		}
 	})
 }

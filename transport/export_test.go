@@ -83,3 +83,13 @@ type OperatorRoute struct {
 	Method, Path                  string
 	Whole, Acts, Named, Elsewhere bool
 }
+
+// Unread returns how many sessions have a publish that waits for another one.
+func (s *Server) Unread() (n int) {
+	for _, x := range s.sessions.all() {
+		if x.unread.Load() {
+			n++
+		}
+	}
+	return n
+}

@@ -10,6 +10,8 @@ import (
 const (
 	// followAtOnce is how many sessions are brought up to date at the same time.
 	followAtOnce = 16
+	// followAside is how long a session's executor may take before others are served meanwhile.
+	followAside = 20 * time.Millisecond
 	// followAgain is how long a stream that could not be subscribed to is left alone.
 	followAgain = 5 * time.Second
 	// failedMost is how many failures are remembered before old ones are forgotten.
@@ -18,21 +20,23 @@ const (
 
 // follower brings subscriptions by pattern up to date: after a change of the streams in
 // force or of a principal's rights, and where a stream could not be subscribed to
-// before. Its goroutines, at most followAtOnce, end when there is nothing to do.
+// before. Its goroutines, at most followAtOnce beside those that wait for executors, end when
+// there is nothing to do.
 type follower struct {
 	// Immutable.
 	tasks *tasks
-	// update brings a session up to date.
-	update func(*session)
+	// update brings a session up to date. It waits for the session's executor by aside.
+	update func(*session, *place)
 
 	mu      sync.Mutex
 	waiting []*session
 	working int
-	failed  map[streamOf]monotime // when a stream could not be subscribed to
+	failed  map[attempt]monotime // when a stream could not be subscribed to
 }
 
-// streamOf is a stream as a tenant has it.
-type streamOf struct{ tenant, name string }
+// attempt is what has failed: a stream as a tenant has it, for a principal, or for everybody
+// where that is empty.
+type attempt struct{ tenant, stream, principal string }
 
 // ask brings a session up to date soon.
 func (f *follower) ask(x *session) {
@@ -58,7 +62,8 @@ func (f *follower) queue(x *session) {
 }
 
 func (f *follower) work() {
-	for {
+	own := &place{of: f}
+	for own.of != nil {
 		f.mu.Lock()
 		if len(f.waiting) == 0 {
 			f.working--
@@ -69,7 +74,7 @@ func (f *follower) work() {
 		f.waiting = slices.Delete(f.waiting, 0, 1)
 		x.following = keepingUp{served: true} // what changes from now on is looked at again
 		f.mu.Unlock()
-		f.update(x)
+		f.update(x, own)
 		f.mu.Lock()
 		x.following.served = false
 		f.queue(x)
@@ -77,28 +82,64 @@ func (f *follower) work() {
 	}
 }
 
-// mayTry reports whether it is time to subscribe to a stream: not soon after it failed,
-// as each session would wait for it in vain.
-func (f *follower) mayTry(tenant, stream string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	at, has := f.failed[streamOf{tenant, stream}]
-	return !has || monotimeNow().Sub(at) >= followAgain
+// place is one of the places of a follower, whose goroutine owns it.
+type place struct{ of *follower } // nil once it was given up
+
+// aside waits for the executor of a session. An executor waits for a client that does not read,
+// so that the place is given up soon, for other sessions: the goroutine ends after this one.
+func (p *place) aside(wait func()) {
+	f := p.of
+	if f == nil {
+		wait()
+		return
+	}
+	given := make(chan struct{})
+	late := time.AfterFunc(followAside, func() {
+		defer close(given)
+		f.tasks.Go(f.work)
+	})
+	wait()
+	if !late.Stop() {
+		<-given
+		p.of = nil
+	}
 }
 
-// note records whether a stream could be subscribed to.
-func (f *follower) note(tenant, stream string, failed bool) {
+// mayTry reports whether it is time to subscribe to a stream: not soon after it failed for
+// the principal or for everybody, as each session would wait for it in vain.
+func (f *follower) mayTry(a attempt) bool {
+	everybody := a
+	everybody.principal = ""
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, one := range [...]attempt{a, everybody} {
+		if at, has := f.failed[one]; has && monotimeNow().Sub(at) < followAgain {
+			return false
+		}
+	}
+	return true
+}
+
+// note records whether a stream could be subscribed to. What fails for a reason that is the
+// client's own is to be tried for others all the same.
+func (f *follower) note(a attempt, failed, own bool) {
+	everybody := a
+	everybody.principal = ""
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !failed {
-		delete(f.failed, streamOf{tenant, stream})
+		delete(f.failed, a)
+		delete(f.failed, everybody)
 		return
 	}
+	if !own {
+		a = everybody
+	}
 	if len(f.failed) >= failedMost {
-		maps.DeleteFunc(f.failed, func(_ streamOf, at monotime) bool { return monotimeNow().Sub(at) >= followAgain })
+		maps.DeleteFunc(f.failed, func(_ attempt, at monotime) bool { return monotimeNow().Sub(at) >= followAgain })
 	}
 	if f.failed == nil {
-		f.failed = make(map[streamOf]monotime)
+		f.failed = make(map[attempt]monotime)
 	}
-	f.failed[streamOf{tenant, stream}] = monotimeNow()
+	f.failed[a] = monotimeNow()
 }

@@ -27,7 +27,7 @@ func TestASessionIsBroughtUpToDateOnceAtATime(t *testing.T) {
 			}
 			return -1
 		}
-		f := follower{tasks: &all, update: func(x *session) {
+		f := follower{tasks: &all, update: func(x *session, _ *place) {
 			i := index(x)
 			if together[i].Add(1) > 1 {
 				t.Error("a session has two turns at once")
@@ -56,15 +56,21 @@ func TestASessionIsBroughtUpToDateOnceAtATime(t *testing.T) {
 			t.Errorf("at most %d sessions had their turns at once, want %d", most.Load(), followAtOnce)
 		}
 		now := monotimeNow()
-		f.note("", "a", true)
-		if f.mayTry("", "a") || !f.mayTry("", "b") {
+		one, other := attempt{"", "a", "u1"}, attempt{"", "a", "u2"}
+		f.note(one, true, false)
+		if f.mayTry(one) || f.mayTry(other) || !f.mayTry(attempt{"", "b", "u1"}) {
 			t.Error("a stream that has just failed is tried again, or another is not")
 		}
 		time.Sleep(followAgain)
-		if !f.mayTry("", "a") {
+		if !f.mayTry(one) {
 			t.Errorf("it is left alone for longer than %v", monotimeNow().Sub(now))
 		}
-		f.note("", "a", false)
+		f.note(one, false, false)
+		f.note(one, true, true)
+		if f.mayTry(one) || !f.mayTry(other) {
+			t.Error("what has failed for one client is tried again for it, or not for others")
+		}
+		f.note(one, false, false)
 		if len(f.failed) != 0 {
 			t.Error("a stream that works is remembered")
 		}

@@ -2,11 +2,13 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"sluice/auth"
 	"sluice/hub"
+	"sluice/hub/upstream"
 	"sluice/transport/wire"
 )
 
@@ -48,13 +50,13 @@ type lacking struct {
 
 // safelyBringUpToDate is bringUpToDate, except that a panic, which is a bug in the
 // server, ends only the session.
-func (s *Server) safelyBringUpToDate(x *session) {
-	x.guarded(func() bool { s.bringUpToDate(x); return false })
+func (s *Server) safelyBringUpToDate(x *session, own *place) {
+	x.guarded(func() bool { s.bringUpToDate(x, own); return false })
 }
 
 // bringUpToDate adds the streams to a session's subscriptions by pattern that they do
 // not have yet.
-func (s *Server) bringUpToDate(x *session) {
+func (s *Server) bringUpToDate(x *session, own *place) {
 	p := x.who()
 	if p == nil || s.draining.Load() {
 		return
@@ -62,30 +64,30 @@ func (s *Server) bringUpToDate(x *session) {
 	streams, _ := s.config.Hub.Names(p.Tenant())
 	now := s.now().Truncate(time.Millisecond)
 	var all []lacking
-	if !x.do(func(x *session, _ *scratch) { all = x.lacking(p, streams) }) {
+	if !x.doAside(own, func(x *session, _ *scratch) { all = x.lacking(p, streams) }) {
 		return
 	}
 	x.lacks.Store(false)
 	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
 	for _, l := range all {
-		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(p.Tenant(), r.stream) })
+		readings := slices.DeleteFunc(l.readings, func(r reading) bool { return !s.sessions.follower.mayTry(attemptOf(p, &r)) })
 		if len(readings) < len(l.readings) {
 			x.lacks.Store(true)
 		}
 		members, faults := s.beginMembers(ctx, x, p, readings)
 		for i, fault := range faults {
 			failed := fault != nil && fault.Code != wire.UnknownStream && fault.Code != wire.Forbidden
-			s.sessions.follower.note(p.Tenant(), readings[i].stream, failed)
+			s.sessions.follower.note(attemptOf(p, &readings[i]), failed, isOwn(fault, &readings[i]))
 			if failed {
 				x.lacks.Store(true)
 				s.noteFault(fault, x.address)
 			}
 		}
 		if l.group.asked.CursorName != "" {
-			members = s.claimFitting(ctx, x, p, &l, members)
+			members = s.claimFitting(ctx, x, own, p, &l, members)
 		}
-		if !x.do(func(x *session, sc *scratch) { x.join(l.group, members, l.omitted, p, sc) }) {
+		if !x.doAside(own, func(x *session, sc *scratch) { x.join(l.group, members, l.omitted, p, sc) }) {
 			releaseAll(members)
 		}
 	}
@@ -101,10 +103,29 @@ func (s *Server) bringUpToDate(x *session) {
 	})
 }
 
+func attemptOf(p *auth.Principal, r *reading) attempt {
+	return attempt{tenant: p.Tenant(), stream: r.stream, principal: p.Key()}
+}
+
+// isOwn reports whether a reading may have failed for a reason that is its client's own, such
+// as that the client waits for its turn to search for the newest records.
+func isOwn(fault *wire.Error, r *reading) bool {
+	if fault == nil || fault.Code == wire.TopicMissing {
+		return false
+	}
+	return r.From.Kind == wire.StartLast || !errors.Is(fault, upstream.ErrSourceUnavailable)
+}
+
+// doAside is do for a follower.
+func (s *session) doAside(own *place, c command) (ran bool) {
+	own.aside(func() { ran = s.do(c) })
+	return ran
+}
+
 // claimFitting takes the named cursors of those members that can join a group, and returns
 // these members.
-func (s *Server) claimFitting(ctx context.Context, x *session, p *auth.Principal, l *lacking, members []begunMember) []begunMember {
-	if !x.do(func(x *session, _ *scratch) { members, l.omitted, _ = x.fitting(l.group, members, l.omitted, p) }) {
+func (s *Server) claimFitting(ctx context.Context, x *session, own *place, p *auth.Principal, l *lacking, members []begunMember) []begunMember {
+	if !x.doAside(own, func(x *session, _ *scratch) { members, l.omitted, _ = x.fitting(l.group, members, l.omitted, p) }) {
 		releaseAll(members)
 		return nil
 	}

@@ -67,19 +67,22 @@ func (a *admission) identified(p *auth.Principal) *wire.Error {
 	if a.released || a.known {
 		return nil
 	}
-	if tenant := p.Tenant(); tenant != "" {
+	tenant := p.Tenant()
+	if tenant != "" {
 		if fault := g.tenants.add(tenant, g.limits().SessionsPerTenant, "this tenant"); fault != nil {
 			return fault
 		}
-		a.tenant = tenant
 	}
 	if !p.Anonymous() {
 		if fault := g.principals.add(p.Key(), g.limits().SessionsPerPrincipal, "this principal"); fault != nil {
-			return fault // release takes back what was counted
+			if tenant != "" {
+				g.tenants.remove(tenant) // the client may ask again, as whomever
+			}
+			return fault
 		}
 		a.principal = p.Key()
 	}
-	a.known = true
+	a.tenant, a.known = tenant, true
 	return nil
 }
 

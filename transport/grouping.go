@@ -312,7 +312,7 @@ func (s *session) stillAllowed(p *auth.Principal, members []begunMember) []begun
 	}
 	return slices.DeleteFunc(members, func(m begunMember) bool {
 		// What was approved was so for the other token.
-		gone := m.sub.asked != nil || s.server.mayKeep(now, m.sub.Stream(), m.sub.rows) != ""
+		gone := m.sub.asked != nil || s.server.loses(p, now, m.sub, nil) != ""
 		if gone {
 			m.sub.release()
 		}
@@ -339,11 +339,11 @@ func (s *session) memberChanged(sub *subscription, sc *scratch) {
 
 // withdraw removes the members of all groups that a principal may not keep, and brings
 // the groups up to date with the principal's rights.
-func (s *session) withdraw(p *auth.Principal, sc *scratch) {
+func (s *session) withdraw(was, p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
 	for _, g := range s.groups {
 		var gone []string
 		for _, sub := range s.members(g) {
-			if s.server.mayKeep(p, sub.Stream(), sub.rows) != "" {
+			if s.server.loses(was, p, sub, bounds) != "" {
 				s.leave(sub)
 				gone = append(gone, sub.Stream())
 			}

@@ -20,7 +20,7 @@ func (s *session) enterAnonymously() *auth.Principal {
 	p, err := s.server.config.Auth.Anonymous(networkOf(s.address), s.ws.tenant)
 	if err != nil {
 		fault := wire.Errorf(wire.Unauthenticated, "authenticate first: send auth with a token")
-		s.closeSoon(endByFault(fault))
+		s.closeUnread(endByFault(fault))
 		return nil
 	}
 	return s.enter(p)
@@ -60,7 +60,7 @@ func (s *Server) mayReadOne(p *auth.Principal, stream string) bool {
 // enter makes p the session's principal, within the limits.
 func (s *session) enter(p *auth.Principal) *auth.Principal {
 	if fault := s.admission.identified(p); fault != nil {
-		s.closeSoon(endByFault(fault))
+		s.closeUnread(endByFault(fault))
 		return nil
 	}
 	s.mu.Lock()
@@ -84,6 +84,7 @@ func (s *session) authenticate(r *wire.Auth) {
 	if err != nil {
 		fault := faultOf(err)
 		fault.ID = r.ID
+		s.over.Store(true) // as by closeUnread: trying out tokens takes a connection for each
 		s.post(func(s *session, sc *scratch) {
 			s.send(sc, fault)
 			s.close(sc, endByFault(fault))
@@ -171,7 +172,7 @@ func (s *session) renew(current *auth.Principal, r *wire.Auth, first bool) {
 		}
 		s.send(sc, &wire.Authenticated{ID: id, ExpiresIn: left})
 		s.endRefused(refused, sc)
-		s.applyRights(p, bounds, sc)
+		s.applyRights(current, p, bounds, sc)
 	})
 	s.refresh() // the grants may have been replaced meanwhile
 }

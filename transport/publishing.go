@@ -39,6 +39,9 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, fault := s.readInflated(w, r, c.principal)
+	if fault == nil {
+		c.principal, allowed, fault = s.stillMayPublish(c.principal, r.PathValue("stream"), allowed)
+	}
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return

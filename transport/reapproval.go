@@ -71,7 +71,7 @@ func (s *session) reapprove() bool {
 }
 
 // unapproved returns the session's subscriptions that a principal may not keep, and with
-// a fault those of them that are known. It must not be called by the session's executor.
+// a fault those of them that are known.
 func (s *session) unapproved(ctx context.Context, p *auth.Principal) (map[*subscription]bool, *wire.Error) {
 	if s.server.config.Approve == nil {
 		return nil, nil
@@ -80,22 +80,14 @@ func (s *session) unapproved(ctx context.Context, p *auth.Principal) (map[*subsc
 		sub   *subscription
 		asked Asked
 	}
-	listed := make(chan []one, 1)
-	s.post(func(s *session, _ *scratch) {
-		var all []one
-		for _, sub := range s.subs {
-			if sub.asked != nil {
-				all = append(all, one{sub, *sub.asked})
-			}
-		}
-		listed <- all
-	})
 	var all []one
-	select {
-	case all = <-listed:
-	case <-s.ended():
-		return nil, nil
+	s.mu.Lock() // the executor is not asked: it waits for as long as the client does not read
+	for _, sub := range s.subs {
+		if sub.asked != nil {
+			all = append(all, one{sub, *sub.asked})
+		}
 	}
+	s.mu.Unlock()
 	refused := make(map[*subscription]bool)
 	for _, each := range all {
 		if !p.May(auth.Subscribe, each.asked.Stream) {

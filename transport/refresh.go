@@ -50,29 +50,32 @@ func (s *session) refresh() {
 // narrower returns how far back the streams that the session replays may be read,
 // where a new token allows less than the current one.
 func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
-	replayed := make(chan []string, 1)
-	s.post(func(s *session, _ *scratch) {
-		var streams []string
-		for _, sub := range s.subs {
-			if sub.Replays() {
-				streams = append(streams, sub.Stream())
-			}
-		}
-		replayed <- streams
-	})
-	var streams []string
-	select {
-	case streams = <-replayed:
-	case <-s.ended():
-	}
 	var less []string
-	for _, stream := range streams {
-		span, was := s.server.replay(p, stream), s.server.replay(current, stream)
-		if span >= 0 && (was < 0 || was > span) && p.May(auth.Subscribe, stream) {
+	for _, stream := range s.replayed() {
+		if s.server.replaysLess(current, p, stream) && p.May(auth.Subscribe, stream) {
 			less = append(less, stream)
 		}
 	}
 	return s.server.bounds(ctx, p, less)
+}
+
+// replayed returns the streams that the session replays. It does not ask the executor, which
+// waits for as long as the client does not read.
+func (s *session) replayed() (streams []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subs {
+		if sub.Replays() {
+			streams = append(streams, sub.Stream())
+		}
+	}
+	return streams
+}
+
+// replaysLess reports whether a principal may not read a stream as far back as another one.
+func (s *Server) replaysLess(than, p *auth.Principal, stream string) bool {
+	span, was := s.replay(p, stream), s.replay(than, stream)
+	return span >= 0 && (was < 0 || was > span)
 }
 
 // bounds asks Kafka how far back a principal may read some streams.
@@ -107,23 +110,36 @@ func (s *session) assume(was, now *auth.Principal, bounds map[string]hub.Bound) 
 			if end := now.ExpiresAt(); !end.Equal(was.ExpiresAt()) {
 				s.expireAt(end, sc.now)
 			}
-			s.applyRights(now, bounds, sc)
+			s.applyRights(was, now, bounds, sc)
 		})
 	}
 	return same
 }
 
+// loses returns why a principal may not keep a subscription that began with the rights of
+// another one, "" if it may. One that replays, and for which there is no bound although it may not
+// go back as far any more, began after the bounds were asked for.
+func (s *Server) loses(was, p *auth.Principal, sub *subscription, bounds map[string]hub.Bound) wire.Reason {
+	if reason := s.mayKeep(p, sub.Stream(), sub.rows); reason != "" {
+		return reason
+	}
+	if _, bounded := bounds[sub.Stream()]; !bounded && sub.Replays() && s.replaysLess(was, p, sub.Stream()) {
+		return wire.ReasonRightsChanged
+	}
+	return ""
+}
+
 // applyRights ends the subscriptions that a principal may not keep, and bounds replays
 // that may not go back as far as before.
-func (s *session) applyRights(p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
-	s.withdraw(p, sc)
+func (s *session) applyRights(was, p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
+	s.withdraw(was, p, bounds, sc)
 	for _, sub := range append([]*subscription(nil), s.subs...) {
 		if s.closing {
 			return
 		}
 		reason := wire.Reason("")
 		if sub.group == nil {
-			reason = s.server.mayKeep(p, sub.Stream(), sub.rows)
+			reason = s.server.loses(was, p, sub, bounds)
 		}
 		if reason != "" {
 			s.endSubscription(sub, endOfRights(reason), sc)

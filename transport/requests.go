@@ -23,7 +23,7 @@ func (s *session) handle(message []byte) (keep bool) {
 		}
 		if s.who() == nil {
 			// The client does not speak the protocol.
-			s.closeSoon(endByFault(fault))
+			s.closeUnread(endByFault(fault))
 			return false
 		}
 		s.fail(fault)
@@ -95,6 +95,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	if !s.awaitSlot() {
 		return false
 	}
+	p = s.who() // its rights may have been replaced meanwhile
 	allowed, fault := s.server.mayPublish(p, r.Stream)
 	if fault == nil {
 		fault = s.server.approvePublish(s.server.base, p, r.Stream)

@@ -86,6 +86,11 @@ func (p *proxied) refuse(fault *wire.Error) {
 
 // publish stores records. It reports false if the request is answered with a fault.
 func (p *proxied) publish(messages []ingest.Message) (results []upstream.Stored, ok bool) {
+	var fault *wire.Error
+	if p.client.principal, p.allowed, fault = p.server.stillMayPublish(p.client.principal, p.stream, p.allowed); fault != nil {
+		p.refuse(fault)
+		return nil, false
+	}
 	stored := make(chan []upstream.Stored, 1)
 	from := origin{address: p.client.address, traceParent: p.request.Header.Get("Traceparent")}
 	by := publisher(p.client.principal, p.stream, from, p.allowed)

@@ -89,6 +89,20 @@ func unseen(p *auth.Principal) *wire.Error {
 	return faultOf(hub.ErrUnknownStream)
 }
 
+// stillMayPublish is mayPublish for a request that has waited since, as for its body: with the
+// rights that are in force now, of the principal that it returns.
+func (s *Server) stillMayPublish(p *auth.Principal, stream string, allowed filter.Filter) (*auth.Principal, filter.Filter, *wire.Error) {
+	if s.config.Auth.InForce(p) {
+		return p, allowed, nil
+	}
+	now, err := s.config.Auth.Refresh(p)
+	if err != nil {
+		return p, allowed, withdrawn(err)
+	}
+	allowed, fault := s.mayPublish(now, stream)
+	return now, allowed, fault
+}
+
 // mayPublish checks the right to publish to a stream, and returns which records the
 // right is for.
 func (s *Server) mayPublish(p *auth.Principal, stream string) (allowed filter.Filter, fault *wire.Error) {

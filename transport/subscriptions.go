@@ -76,7 +76,7 @@ func (s *session) admits(p *auth.Principal, sub *subscription) *wire.Error {
 	}
 	// The rights may have changed while the subscription began.
 	if now := s.who(); now != p {
-		if reason := s.server.mayKeep(now, sub.Stream(), sub.rows); reason != "" {
+		if reason := s.server.loses(p, now, sub, nil); reason != "" {
 			return faultOfRights(reason)
 		}
 	}

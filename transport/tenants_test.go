@@ -414,3 +414,33 @@ func TestQuotasOfTenants(t *testing.T) {
 		t.Errorf("the sessions of a are %v, and of b %v", a, b)
 	}
 }
+
+// TestRefusedSessionsLeaveTheirTenantsQuota: a client that is refused, as its principal has as
+// many sessions as it may, counts for its tenant no longer than it is connected, however often
+// it has asked before it is told.
+func TestRefusedSessionsLeaveTheirTenantsQuota(t *testing.T) {
+	t.Parallel()
+	in := startTenants(t, auth.Tenancy{Claim: "tenant"}, options{limits: func(l *transport.Limits) {
+		l.SessionsPerPrincipal, l.SessionsPerTenant, l.TenantMetrics = 1, 10, 1
+	}})
+	tok := tenantToken(t, "u1", "a")
+	s := in.dial("?stream=orders", tok)
+	s.until("welcome")
+	const sessions = `sluice_tenant_sessions{tenant="a"}`
+	in.sampleBecomes(sessions, 1)
+	ask := frame(fin|text, fmt.Sprintf(`{"type":"auth","id":"0","token":%q}`, tok))
+	for range 20 {
+		c, _ := in.open(t, handshakeOf(""), false)
+		var all [][]byte
+		for range 100 {
+			all = append(all, ask)
+		}
+		_, _ = c.Write(joined(all...))
+		if m := c.until("closing"); m.str("code") != "too_many_sessions" {
+			t.Fatalf("got %v", m)
+		}
+		_ = c.Close()
+	}
+	in.sampleBecomes(`sluice_sessions{protocol="websocket"}`, 1)
+	in.sampleBecomes(sessions, 1)
+}

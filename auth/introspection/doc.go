@@ -11,7 +11,7 @@
 //     proved as for any other token;
 //   - an outage of the server never lets a token in, and never says that a token is
 //     not valid: the error is auth.ErrVerifierUnavailable. After several failures in a
-//     row the server is left alone for a while (breaker);
+//     row that are not for the token the server is left alone for a while (breaker);
 //   - one request is in flight for a token, and at most MaxInFlight altogether. Answers
 //     are remembered, by a digest of the token, within bounds: positive ones for
 //     Config.CacheFor but not beyond `exp`, negative ones for Config.RefusedFor. So a

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// tripAfter is the number of failures in a row after which the breaker opens.
+	// tripAfter is the number of failures in a row after which the breaker opens. One that is
+	// for a token does not count.
 	tripAfter = 5
 	// probeEvery is how long the breaker stays open before one request is let through.
 	probeEvery = 2 * time.Second
@@ -101,6 +102,7 @@ func New(config Config) (*Introspector, error) {
 	i.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          "introspection",
 		Timeout:       probeEvery,
+		IsExcluded:    func(err error) bool { return errors.As(err, new(*tokenError)) },
 		ReadyToTrip:   func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= tripAfter },
 		OnStateChange: func(_ string, from, to gobreaker.State) { i.noteBreaker(from, to) },
 	})
@@ -150,8 +152,11 @@ func (i *Introspector) Verify(ctx context.Context, c auth.Credential) (*auth.Ide
 
 // answer asks the server and gives its answer to all who wait for it.
 func (i *Introspector) answer(ctx context.Context, of digest, q *question, token string) {
-	id, err := i.ask(ctx, token)
+	id, err := (*auth.Identity)(nil), errPanicked
 	var until time.Time
+	// Those who wait are answered, and the place is free again, if asking panics.
+	defer func() { i.answers.finish(of, q, id, err, until) }()
+	id, err = i.ask(ctx, token)
 	switch now := time.Now(); {
 	case err == nil:
 		until = now.Add(i.cacheFor)
@@ -162,8 +167,10 @@ func (i *Introspector) answer(ctx context.Context, of digest, q *question, token
 	default:
 		until = now.Add(i.refusedFor)
 	}
-	i.answers.finish(of, q, id, err, until)
 }
+
+// errPanicked is what those learn who wait for a request that panics.
+var errPanicked = fmt.Errorf("%w: introspecting a token panicked", auth.ErrVerifierUnavailable)
 
 func (i *Introspector) ask(ctx context.Context, token string) (id *auth.Identity, err error) {
 	var refused error
@@ -174,7 +181,11 @@ func (i *Introspector) ask(ctx context.Context, token string) (id *auth.Identity
 		}
 		id, err = i.reading.identity(body, time.Now())
 		if errors.Is(err, auth.ErrUnauthenticated) || errors.Is(err, auth.ErrTokenExpired) {
-			id, refused, err = nil, err, nil // the server does its work
+			id, refused = nil, err
+			return struct{}{}, nil // the server does its work
+		}
+		if err != nil {
+			err = &tokenError{err}
 		}
 		return struct{}{}, err
 	})

@@ -431,6 +431,64 @@ func TestOutages(t *testing.T) {
 	}
 }
 
+// TestTokensThatTheServerDislikes: whoever sends tokens that the server refuses to look at, or
+// about which it says what cannot be used, keeps it from being asked about no other.
+func TestTokensThatTheServerDislikes(t *testing.T) {
+	t.Parallel()
+	for name, dislike := range map[string]func(*endpoint){
+		"a bad request":     func(e *endpoint) { e.status = http.StatusBadRequest },
+		"a firewall":        func(e *endpoint) { e.status, e.kind = http.StatusForbidden, "text/html" },
+		"too long":          func(e *endpoint) { e.status = http.StatusRequestEntityTooLarge },
+		"a large answer":    func(e *endpoint) { e.answers["odd"] = `{"active":true,"sub":"` + strings.Repeat("x", 17<<10) + `"}` },
+		"an unusable claim": func(e *endpoint) { e.answers["odd"] = `{"active":1}` },
+	} {
+		inBubble(t, introspection.Config{}, func(t *testing.T, e *endpoint, i *introspection.Introspector) {
+			e.set(func(e *endpoint) { e.answers["opaque"] = `{"active":true,"sub":"u1"}` })
+			e.set(dislike)
+			for range 20 {
+				if _, err := i.Verify(t.Context(), auth.Bearer("odd")); !errors.Is(err, auth.ErrVerifierUnavailable) {
+					t.Errorf("%s: got %v", name, err)
+				}
+			}
+			e.set(func(e *endpoint) { e.status, e.kind = 0, "" })
+			if _, err := i.Verify(t.Context(), auth.Bearer("opaque")); err != nil {
+				t.Errorf("%s: then %v", name, err)
+			}
+		})
+	}
+}
+
+// panicking is a network that panics.
+type panicking struct{}
+
+func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("a bug") }
+
+// TestAPanicTakesNoPlace: after any number of requests that have panicked, others are made, and
+// nobody waits for one.
+func TestAPanicTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	c := config(introspection.Config{HTTPClient: &http.Client{Transport: panicking{}}})
+	i := must(introspection.New(c))
+	defer i.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	panicked := 0
+	for range 2 {
+		func() {
+			defer func() {
+				if recover() != nil {
+					panicked++
+				}
+			}()
+			_, err := i.Verify(ctx, auth.Bearer("opaque"))
+			t.Errorf("got %v", err)
+		}()
+	}
+	if panicked != 2 {
+		t.Errorf("%d of two requests have panicked", panicked)
+	}
+}
+
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	for name, breakIt := range map[string]func(*introspection.Config){

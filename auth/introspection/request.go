@@ -92,7 +92,11 @@ func (s *server) ask(ctx context.Context, token string) ([]byte, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the authorization server answered with status %d%s", response.StatusCode, hint(response.StatusCode))
+		err := fmt.Errorf("the authorization server answered with status %d%s", response.StatusCode, hint(response.StatusCode))
+		if byToken(response.StatusCode) {
+			err = &tokenError{err}
+		}
+		return nil, err
 	}
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, errors.New("the authorization server's answer is not application/json")
@@ -102,9 +106,26 @@ func (s *server) ask(ctx context.Context, token string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read answer: %w", err)
 	case len(body) > maxAnswer:
-		return nil, fmt.Errorf("the authorization server's answer is larger than %d bytes", maxAnswer)
+		return nil, &tokenError{fmt.Errorf("the authorization server's answer is larger than %d bytes", maxAnswer)}
 	}
 	return body, nil
+}
+
+// tokenError is a failure that another token need not have. Anybody can send a token that a
+// server, or what is before it, does not like: it must not keep others from being asked about.
+type tokenError struct{ error }
+
+// Unwrap returns the failure.
+func (e *tokenError) Unwrap() error { return e.error }
+
+// byToken reports whether a status may be for what is in the request.
+func byToken(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return false
 }
 
 // hint says what an operator can do about a status.
