@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
-	"time"
 
 	"sluice/auth"
 	"sluice/transport/audit"
@@ -190,36 +189,4 @@ func (s *Server) handleKick(w http.ResponseWriter, r *http.Request, o operator) 
 	x.closeSoon(endKicked())
 	s.tasks.Go(func() { s.cutOffLate([]*session{x}) })
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// handleDrainOne serves POST /sessions/{session}/drain: its client is told to come back.
-func (s *Server) handleDrainOne(w http.ResponseWriter, r *http.Request, o operator) {
-	x, fault := s.sessionOf(r, o)
-	if fault != nil {
-		s.refuse(w, r, fault)
-		return
-	}
-	noteTarget(r, x.target())
-	s.metrics.acts.WithLabelValues(actDrain).Inc()
-	x.drainSoon(0, s.config.DrainTimeout)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// handleDrainAll serves POST /drain: the clients of all sessions are told to come back, each
-// at its time, while the instance goes on serving.
-func (s *Server) handleDrainAll(w http.ResponseWriter, r *http.Request, _ operator) {
-	if fault := plain(r); fault != nil {
-		s.refuse(w, r, fault)
-		return
-	}
-	s.metrics.acts.WithLabelValues(actDrain).Inc()
-	all := s.sessions.all()
-	s.logger.Info("an operator has all sessions reconnect", "sessions", len(all), "spread", s.config.DrainSpread)
-	for _, x := range all {
-		x.drainSoon(spread(s.config.DrainSpread), s.config.DrainTimeout)
-	}
-	s.writeView(w, r, struct {
-		Sessions int   `json:"sessions"`
-		WithinMS int64 `json:"within_ms"`
-	}{len(all), int64(s.config.DrainSpread / time.Millisecond)})
 }

@@ -278,6 +278,38 @@ func TestDrainByOperators(t *testing.T) {
 	again.alive()
 }
 
+// TestDrainOfAClientThatDoesNotRead: it is not told, and cannot hold its session for as long as
+// it takes some bytes now and then.
+func TestDrainOfAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	plainAndTLS(t, func(t *testing.T, overTLS bool) {
+		t.Helper()
+		in := start(t, options{
+			tls:    overTLS,
+			config: func(c *transport.Config) { c.DrainTimeout, c.DrainSpread = 100*time.Millisecond, 100*time.Millisecond },
+			limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = never, 8<<10 },
+			stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
+		})
+		op, live := operatorToken(t), token(t, "u", "live", time.Hour)
+		for _, path := range []string{"/sessions/{session}/drain", "/drain"} {
+			stuck, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+live), true)
+			stuck.until("caught_up")
+			value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
+			for range 200 {
+				in.topics.Append("orders", record.Record{Value: value})
+			}
+			in.eventually("its socket is full", func() bool { stuck, _ := in.server.Held(); return stuck == 1 })
+			all, _, _ := in.sessions(op, "")
+			path = "/v1/admin" + strings.ReplaceAll(path, "{session}", all[0].Session)
+			if status, _, body := in.do(http.MethodPost, path, op, ""); status >= http.StatusBadRequest {
+				t.Fatalf("got %d %s", status, body)
+			}
+			in.eventually("it has ended", func() bool { _, total, _ := in.sessions(op, ""); return total == 0 })
+			_ = stuck.Close()
+		}
+	})
+}
+
 // TestOperatorsOfATenant: an operator that has a tenant sees and touches its tenant only.
 func TestOperatorsOfATenant(t *testing.T) {
 	t.Parallel()

@@ -73,6 +73,7 @@ type session struct {
 	replies  atomic.Int32 // replies that are waited for
 	unread   atomic.Bool  // what the client sends is not read now
 	over     atomic.Bool  // nothing more is accepted from the client
+	cutAt    atomic.Int64 // when it is cut off, as an operator has drained it; 0 for never
 
 	viewer atomic.Pointer[look] // of the operators who look at the session; nil for nobody
 
