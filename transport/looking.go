@@ -44,13 +44,14 @@ func (sub *subscription) sight() subscriptionSight {
 	if sub.group != nil {
 		v.id, v.pattern = sub.group.id, sub.group.text
 	}
-	v.lag, v.lagKnown = sub.Behind()
+	v.at = sub.Whereabouts()
+	offsets, known := v.at.Offsets()
 	switch {
 	case sub.Paused():
 		v.state = statePaused
 	case sub.Replays():
 		v.state = stateReplaying
-	case v.lagKnown && v.lag == 0, sub.AtTip():
+	case known && offsets == 0, sub.AtTip():
 		v.state = stateLive
 	default:
 		v.state = stateBehind

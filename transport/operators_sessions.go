@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"time"
 
 	"sluice/auth"
 	"sluice/transport/audit"
@@ -45,6 +46,7 @@ type subscriptionView struct {
 	Pattern    string   `json:"pattern,omitempty"`
 	State      string   `json:"state"`
 	LagRecords *int64   `json:"lag_records,omitempty"`
+	LagMS      *int64   `json:"lag_ms,omitempty"`
 	CursorName string   `json:"cursor_name,omitempty"`
 	Filter     string   `json:"filter,omitempty"`
 	Key        []string `json:"key,omitempty"`
@@ -52,7 +54,7 @@ type subscriptionView struct {
 	KeyPrefix  string   `json:"key_prefix,omitempty"`
 }
 
-func sessionViewOf(x *session, p *auth.Principal, seen *sight) sessionView {
+func sessionViewOf(x *session, p *auth.Principal, seen *sight, now time.Time) sessionView {
 	v := sessionView{
 		Session: x.id, Unauthenticated: p == nil, Protocol: x.dialect.protocol().String(), Dialect: x.dialect.name(),
 		Address: x.address, Started: x.since.Time().UnixMilli(), Busy: seen == nil, Subscriptions: []subscriptionView{},
@@ -71,15 +73,22 @@ func sessionViewOf(x *session, p *auth.Principal, seen *sight) sessionView {
 	}
 	v.SentRecords, v.SentGaps, v.SentBytes, v.BufferedBytes = seen.records, seen.gaps, seen.bytes, seen.buffered
 	for i := range seen.subs {
-		v.Subscriptions = append(v.Subscriptions, seen.subs[i].view())
+		v.Subscriptions = append(v.Subscriptions, seen.subs[i].view(now))
 	}
 	return v
 }
 
-func (s *subscriptionSight) view() subscriptionView {
+func (s *subscriptionSight) view(now time.Time) subscriptionView {
 	v := subscriptionView{ID: s.id, Stream: s.stream, Pattern: s.pattern, State: s.state}
-	if s.lagKnown {
-		v.LagRecords = &s.lag
+	if s.stream != "" {
+		lag := s.at.Lag()
+		if lag.OffsetsKnown {
+			v.LagRecords = &lag.Offsets
+		}
+		if lag.SinceKnown {
+			age := lag.Age(now).Milliseconds()
+			v.LagMS = &age
+		}
 	}
 	if w := s.which; w != nil {
 		v.CursorName, v.Filter, v.KeyPrefix, v.Key, v.MoreKeys = w.cursorName, w.filter, w.keyPrefix, w.keys, w.more
@@ -102,7 +111,7 @@ func (s *Server) handleSessions(w http.ResponseWriter, r *http.Request, o operat
 		Next     string        `json:"next,omitempty"`
 	}{Sessions: make([]sessionView, 0, len(page)), Total: total}
 	for i, x := range page {
-		answer.Sessions = append(answer.Sessions, sessionViewOf(x, x.who(), seen[i]))
+		answer.Sessions = append(answer.Sessions, sessionViewOf(x, x.who(), seen[i], s.now()))
 	}
 	if more {
 		answer.Next = page[len(page)-1].id

@@ -37,6 +37,7 @@ type shownSubscription struct {
 	ID, Stream, Pattern, State, Filter string
 
 	Lag    *int64 `json:"lag_records"`
+	LagMS  *int64 `json:"lag_ms"`
 	Cursor string `json:"cursor_name"`
 	Keys   []string
 	Key    []string
@@ -98,10 +99,10 @@ func TestSessionsAreShown(t *testing.T) {
 	if x.Key != "user:test:u42" || x.Anonymous || x.Records != 7 || x.Bytes < 500 || x.Buffered != 0 || time.Until(time.UnixMilli(x.Expires)) > time.Hour+time.Minute || len(x.Subscriptions) != 2 {
 		t.Errorf("the WebSocket: %+v", x)
 	}
-	if a := x.Subscriptions[0]; a.ID != "a" || a.Stream != "orders" || a.State != "live" || a.Lag == nil || *a.Lag != 0 || a.Cursor != "n" {
+	if a := x.Subscriptions[0]; a.ID != "a" || a.Stream != "orders" || a.State != "live" || a.Lag == nil || *a.Lag != 0 || a.LagMS == nil || *a.LagMS != 0 || a.Cursor != "n" {
 		t.Errorf("live: %+v", a)
 	}
-	if b := x.Subscriptions[1]; b.State != "paused" || b.Lag == nil || *b.Lag != 2 || !slices.Equal(b.Key, []string{"k1", "k2"}) {
+	if b := x.Subscriptions[1]; b.State != "paused" || b.Lag == nil || *b.Lag != 2 || b.LagMS == nil || *b.LagMS < 1 || *b.LagMS > time.Minute.Milliseconds() || !slices.Equal(b.Key, []string{"k1", "k2"}) {
 		t.Errorf("paused: %+v", b)
 	}
 	if e := by["sse "]; !e.Anonymous || len(e.Subscriptions) != 1 || e.Subscriptions[0].Pattern != "public.*" || e.Subscriptions[0].Stream != "public.news" {

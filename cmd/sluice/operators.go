@@ -25,7 +25,8 @@ func newSessions() *cobra.Command {
 		Use:   "sessions",
 		Short: "Show the open sessions of a server, end one, or have it reconnect",
 		Long: `Sessions prints the open sessions of the instance whose admin listener is asked: who
-is connected, since when, what it reads, and how many records it is behind.
+is connected, since when, what it reads, how many records it is behind, and how old the
+oldest of these is, as far as that is known.
 
 --kick ends a session for good; a client whose credential is valid can connect again,
 see sluice revoke. --drain asks the client of a session to reconnect.`,
@@ -141,7 +142,8 @@ func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer
 				Subscriptions []struct {
 					Stream, State string
 
-					Lag *int64 `json:"lag_records"`
+					Lag   *int64 `json:"lag_records"`
+					LagMS *int64 `json:"lag_ms"`
 				}
 			}
 			Next string
@@ -152,7 +154,7 @@ func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer
 		for _, s := range page.Sessions {
 			var reads []string
 			for _, sub := range s.Subscriptions {
-				reads = append(reads, fmt.Sprintf("%s (%s%s)", sub.Stream, sub.State, lag(sub.Lag)))
+				reads = append(reads, fmt.Sprintf("%s (%s%s)", sub.Stream, sub.State, lag(sub.Lag, sub.LagMS)))
 			}
 			who := printable(s.Principal)
 			if who == "" {
@@ -198,12 +200,27 @@ func (o operating) cursors(ctx context.Context, query url.Values, out io.Writer)
 	}
 }
 
-// lag describes how far a subscription is behind, if that is known and not nothing.
-func lag(records *int64) string {
-	if records == nil || *records == 0 {
+// lag describes how far a subscription is behind, in records and in time, as far as that is
+// known and not nothing.
+func lag(records, ms *int64) string {
+	switch {
+	case records == nil || *records == 0:
 		return ""
+	case ms == nil:
+		return fmt.Sprintf(", %d behind", *records)
 	}
-	return fmt.Sprintf(", %d behind", *records)
+	return fmt.Sprintf(", %d behind, %s", *records, briefly(time.Duration(*ms)*time.Millisecond))
+}
+
+// briefly returns a time in a precision that fits its length.
+func briefly(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 func moment(milli int64) string { return time.UnixMilli(milli).UTC().Format(time.RFC3339) }
