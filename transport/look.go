@@ -17,12 +17,10 @@ type look struct {
 	sight sight
 }
 
-// amounts are what a session has been sent.
-type amounts struct{ records, gaps, bytes uint64 }
-
 // sight is what the executor of a session tells.
 type sight struct {
-	amounts
+	records, gaps, bytes uint64 // that were sent
+
 	buffered int
 	subs     []subscriptionSight
 }

@@ -24,7 +24,7 @@ func (s *session) show() {
 	if l == nil {
 		return // the session has ended, see wakeAnyway
 	}
-	l.sight = sight{amounts: s.delivered}
+	l.sight = sight{records: s.delivered.records.Load(), gaps: s.delivered.gaps.Load(), bytes: s.delivered.bytes.Load()}
 	if s.backlog != nil {
 		l.sight.buffered = len(s.backlog.bytes)
 	}
@@ -74,6 +74,9 @@ func (s *session) look() *look {
 // lookAt asks the executors of sessions, all at once, and returns what they tell, nil for
 // those that did not answer in time.
 func (s *Server) lookAt(ctx context.Context, sessions []*session) []*sight {
+	if len(sessions) == 0 {
+		return nil
+	}
 	looks := make([]*look, len(sessions))
 	for i, x := range sessions {
 		looks[i] = x.look()

@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 	"time"
 
 	"sluice/auth"
@@ -98,52 +96,28 @@ func (s *subscriptionSight) view(now time.Time) subscriptionView {
 
 // handleSessions serves GET /sessions.
 func (s *Server) handleSessions(w http.ResponseWriter, r *http.Request, o operator) {
-	q, fault := wire.ParseListQuery(r.URL.RawQuery, defaultSessions, maxSessions, "principal", "stream")
+	q, fault := wire.ParseListQuery(r.URL.RawQuery, defaultSessions, maxSessions, "principal", "stream", "order")
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	page, total, more := s.sessionsAfter(q, o)
-	seen := s.lookAt(r.Context(), page)
+	ctx, cancel := s.waitFor(r.Context(), o.principal)
+	defer cancel()
+	page, fault := s.sessionsPage(ctx, q, o)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	s.lookAtPage(ctx, page.sessions)
 	answer := struct {
 		Sessions []sessionView `json:"sessions"`
 		Total    int           `json:"total"`
 		Next     string        `json:"next,omitempty"`
-	}{Sessions: make([]sessionView, 0, len(page)), Total: total}
-	for i, x := range page {
-		answer.Sessions = append(answer.Sessions, sessionViewOf(x, x.who(), seen[i], s.now()))
-	}
-	if more {
-		answer.Next = page[len(page)-1].id
+	}{Sessions: make([]sessionView, 0, len(page.sessions)), Total: page.total, Next: page.next}
+	for _, x := range page.sessions {
+		answer.Sessions = append(answer.Sessions, sessionViewOf(x.session, x.who(), x.seen, s.now()))
 	}
 	s.writeView(w, r, answer)
-}
-
-// sessionsAfter returns the next sessions that an operator asks for, by id, how many there
-// are in all, and whether more follow.
-func (s *Server) sessionsAfter(q wire.ListQuery, o operator) (page []*session, total int, more bool) {
-	byID := func(a, b *session) int { return cmp.Compare(a.id, b.id) }
-	last := "" // no session behind this one can be on the page, "" for none
-	for _, x := range s.sessions.all() {
-		if !o.sessionFits(q, x) {
-			continue
-		}
-		total++
-		if x.id <= q.After || last != "" && x.id > last {
-			continue
-		}
-		// Sorting now and then keeps the page small, and takes less than sorting all.
-		if page = append(page, x); len(page) >= 4*(q.Limit+1) {
-			slices.SortFunc(page, byID)
-			page = page[:q.Limit+1]
-			last = page[q.Limit].id
-		}
-	}
-	slices.SortFunc(page, byID)
-	if more = len(page) > q.Limit; more {
-		page = page[:q.Limit]
-	}
-	return page, total, more
 }
 
 // sessionFits reports whether a session is one that the operator asks for and may see.

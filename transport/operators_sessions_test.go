@@ -185,6 +185,71 @@ func TestStuckSessionsAreShown(t *testing.T) {
 	})
 }
 
+// TestSessionsInOrder: those that are furthest behind come first, of all sessions, also those
+// whose clients do not read or have paused.
+func TestSessionsInOrder(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{
+		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = never, 8<<10 },
+		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
+	})
+	op := operatorToken(t)
+	first := func(query string) (who string) {
+		t.Helper()
+		all, _, _ := in.sessions(op, query)
+		for _, x := range all {
+			who += x.Principal + " "
+		}
+		return strings.TrimSpace(who)
+	}
+	live := in.dial("?stream=orders", token(t, "live", "live", time.Hour))
+	live.until("caught_up")
+	paused := in.dial("?stream=orders", token(t, "paused", "live", time.Hour))
+	id := paused.until("caught_up").str("id")
+	paused.send(`{"type":"pause","id":%q}`, id)
+	paused.until("paused")
+	value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
+	appended := func(n int) {
+		for range n {
+			in.topics.Append("orders", record.Record{Value: value})
+		}
+		for range n {
+			live.until("event")
+		}
+	}
+	appended(10)
+	stuck, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "stuck", "live", time.Hour)), true)
+	stuck.until("caught_up")
+	appended(200)
+	in.eventually("its socket is full", func() bool { stuck, _ := in.server.Held(); return stuck == 1 })
+
+	for query, want := range map[string]string{
+		"?order=lag_records": "paused stuck live", "?order=lag_records&limit=1": "paused", "?order=sent_records": "live stuck paused",
+		"?order=sent_bytes&limit=2": "live stuck", "?order=buffered_bytes&limit=1": "stuck", "?order=started": "stuck paused live",
+	} {
+		if got := first(query); got != want {
+			t.Errorf("%s: got %s, want %s", query, got, want)
+		}
+	}
+	var got []string
+	for after, n := "", 0; n == 0 || after != ""; n++ {
+		all, total, next := in.sessions(op, "?order=lag_records&limit=1&after="+url.QueryEscape(after))
+		if len(all) != 1 || total != 3 || n > 3 {
+			t.Fatalf("page %d has %d of %d", n, len(all), total)
+		}
+		got, after = append(got, all[0].Principal), next
+	}
+	if want := []string{"paused", "stuck", "live"}; !slices.Equal(got, want) {
+		t.Errorf("the pages have %v, want %v", got, want)
+	}
+	for _, query := range []string{"?order=age", "?order=lag_records&order=started", "?order=started&after=x", "?order=started&after=s_X", "?order=started&after=1e3/s_X"} {
+		status, head, body := in.do(http.MethodGet, "/v1/admin/sessions"+query, op, "")
+		in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
+	}
+	status, head, body := in.do(http.MethodGet, "/v1/admin/cursors?order=started", op, "")
+	in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
+}
+
 // TestKick: a session that an operator ends is told so, and that there is no sense in
 // coming back, in every dialect; one that does not read ends all the same.
 func TestKick(t *testing.T) {
