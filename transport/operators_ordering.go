@@ -89,9 +89,35 @@ func (k *ranking) cut() {
 
 // sessionsPage is some of the sessions that an operator asks for.
 type sessionsPage struct {
+	order    sessionOrder
 	sessions []ranked
-	total    int // how many there are in all
-	next     string
+	total    int  // how many there are in all
+	more     bool // others follow
+}
+
+// next returns what the page behind this one is asked for with, empty if there is none.
+func (p *sessionsPage) next() string {
+	if !p.more {
+		return ""
+	}
+	return p.order.nextOf(p.sessions[len(p.sessions)-1])
+}
+
+// subscriptionsPerPage bounds the subscriptions in an answer, of which clients may have many.
+const subscriptionsPerPage = 5000
+
+// bound leaves those sessions to the next page with which this one has too many subscriptions,
+// but for the first.
+func (p *sessionsPage) bound(subscriptions int) {
+	for i, x := range p.sessions {
+		if x.seen == nil {
+			continue
+		}
+		if subscriptions -= len(x.seen.subs); subscriptions < 0 && i > 0 {
+			p.sessions, p.more = p.sessions[:i], true
+			return
+		}
+	}
 }
 
 // sessionsPage returns the next sessions that an operator asks for. What it costs grows with
@@ -102,6 +128,7 @@ func (s *Server) sessionsPage(ctx context.Context, q wire.ListQuery, o operator)
 	if fault != nil {
 		return page, fault
 	}
+	page.order = order
 	first := ranking{most: q.Limit + 1, after: after}
 	var unsure []*session
 	for _, x := range s.sessions.all() {
@@ -127,9 +154,8 @@ func (s *Server) sessionsPage(ctx context.Context, q wire.ListQuery, o operator)
 	}
 	first.cut()
 	page.sessions = first.kept
-	if len(page.sessions) > q.Limit {
+	if page.more = len(page.sessions) > q.Limit; page.more {
 		page.sessions = page.sessions[:q.Limit]
-		page.next = order.nextOf(page.sessions[q.Limit-1])
 	}
 	return page, nil
 }

@@ -42,7 +42,7 @@ func TestSessionsPages(t *testing.T) {
 				for _, x := range page.sessions {
 					got = append(got, x.session)
 				}
-				if q.After = page.next; q.After == "" {
+				if q.After = page.next(); q.After == "" {
 					if least := (many + limit - 1) / limit; pages != least {
 						t.Errorf("%s: %d pages of %d", order.name, pages, limit)
 					}
@@ -52,6 +52,41 @@ func TestSessionsPages(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("%s, %d on a page: got %d sessions, in another order or not the same ones", order.name, limit, len(got))
 			}
+		}
+	}
+}
+
+// TestSessionsPageIsBounded: an answer is not as large as clients want it to be, and nothing is
+// left out of all pages.
+func TestSessionsPageIsBounded(t *testing.T) {
+	t.Parallel()
+	many := func(n int) *sight { return &sight{subs: make([]subscriptionSight, n)} }
+	for _, c := range []struct {
+		subs []int // of each session, -1 for one that did not answer
+		most int
+		want int
+	}{
+		{[]int{3, 3, 3}, 10, 3},
+		{[]int{3, 3, 3}, 9, 3},
+		{[]int{3, 3, 3}, 8, 2},
+		{[]int{20, 1}, 8, 1},
+		{[]int{-1, 20, 1}, 8, 1},
+		{[]int{-1, -1, 8}, 8, 3},
+	} {
+		page := sessionsPage{order: sessionOrders[0]}
+		for n, subs := range c.subs {
+			x := ranked{session: &session{id: string(rune('a' + n))}}
+			if subs >= 0 {
+				x.seen = many(subs)
+			}
+			page.sessions = append(page.sessions, x)
+		}
+		page.bound(c.most)
+		if len(page.sessions) != c.want || (page.next() != "") != (c.want < len(c.subs)) {
+			t.Errorf("%v: %d sessions, next %q", c.subs, len(page.sessions), page.next())
+		}
+		if page.more && page.next() != page.sessions[c.want-1].id {
+			t.Errorf("%v: next is %q", c.subs, page.next())
 		}
 	}
 }

@@ -109,11 +109,12 @@ func (s *Server) handleSessions(w http.ResponseWriter, r *http.Request, o operat
 		return
 	}
 	s.lookAtPage(ctx, page.sessions)
+	page.bound(subscriptionsPerPage)
 	answer := struct {
 		Sessions []sessionView `json:"sessions"`
 		Total    int           `json:"total"`
 		Next     string        `json:"next,omitempty"`
-	}{Sessions: make([]sessionView, 0, len(page.sessions)), Total: page.total, Next: page.next}
+	}{Sessions: make([]sessionView, 0, len(page.sessions)), Total: page.total, Next: page.next()}
 	for _, x := range page.sessions {
 		answer.Sessions = append(answer.Sessions, sessionViewOf(x.session, x.who(), x.seen, s.now()))
 	}
