@@ -460,7 +460,7 @@ func TestActsOfOperatorsAreAudited(t *testing.T) {
 		"administered route=POST /v1/admin/sessions/{session}/drain status=204 target_session="+id+" target_principal=user:test:u"+by,
 		"administered route=POST /v1/admin/drain status=200"+by,
 		"administered route=DELETE /sessions/{session} status=404 address=127.0.0.1",
-		"refused code=unknown_session action=other route=DELETE /sessions/{session} address=127.0.0.1",
+		"refused code=unknown_session action=administer route=DELETE /sessions/{session} address=127.0.0.1",
 		"administered route=POST /drain status=200 address=127.0.0.1",
 	)
 }
