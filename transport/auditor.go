@@ -152,8 +152,8 @@ func actionOf(r *http.Request) string {
 		return audit.ActRead
 	case strings.HasPrefix(r.Pattern, "/v1/cursors/"):
 		return audit.ActCursor
-	case strings.HasPrefix(r.Pattern, adminPrefix):
-		return audit.ActAdminister
+	case strings.HasPrefix(r.Pattern, adminPrefix), strings.Contains(r.Pattern, " "):
+		return audit.ActAdminister // only the patterns of the admin listener have methods
 	}
 	return audit.ActOther
 }

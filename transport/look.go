@@ -3,6 +3,7 @@ package transport
 import (
 	"strings"
 
+	"sluice/hub"
 	"sluice/transport/wire"
 )
 
@@ -16,12 +17,10 @@ type look struct {
 	sight sight
 }
 
-// amounts are what a session has been sent.
-type amounts struct{ records, gaps, bytes uint64 }
-
 // sight is what the executor of a session tells.
 type sight struct {
-	amounts
+	records, gaps, bytes uint64 // that were sent
+
 	buffered int
 	subs     []subscriptionSight
 }
@@ -29,9 +28,10 @@ type sight struct {
 // subscriptionSight is what the executor tells of a subscription.
 type subscriptionSight struct {
 	id, stream, pattern, state string
-	lag                        int64
-	lagKnown                   bool
-	which                      *which
+	// at is where it is; the zero value for a pattern without a stream. Whoever looks works out
+	// from it how far behind that is, and not the executor.
+	at    hub.Whereabouts
+	which *which
 }
 
 // which is what a client reads of a stream, in its own words.

@@ -24,7 +24,7 @@ func (s *session) show() {
 	if l == nil {
 		return // the session has ended, see wakeAnyway
 	}
-	l.sight = sight{amounts: s.delivered}
+	l.sight = sight{records: s.delivered.records.Load(), gaps: s.delivered.gaps.Load(), bytes: s.delivered.bytes.Load()}
 	if s.backlog != nil {
 		l.sight.buffered = len(s.backlog.bytes)
 	}
@@ -44,13 +44,14 @@ func (sub *subscription) sight() subscriptionSight {
 	if sub.group != nil {
 		v.id, v.pattern = sub.group.id, sub.group.text
 	}
-	v.lag, v.lagKnown = sub.Behind()
+	v.at = sub.Whereabouts()
+	offsets, known := v.at.Offsets()
 	switch {
 	case sub.Paused():
 		v.state = statePaused
 	case sub.Replays():
 		v.state = stateReplaying
-	case v.lagKnown && v.lag == 0, sub.AtTip():
+	case known && offsets == 0, sub.AtTip():
 		v.state = stateLive
 	default:
 		v.state = stateBehind
@@ -73,6 +74,9 @@ func (s *session) look() *look {
 // lookAt asks the executors of sessions, all at once, and returns what they tell, nil for
 // those that did not answer in time.
 func (s *Server) lookAt(ctx context.Context, sessions []*session) []*sight {
+	if len(sessions) == 0 {
+		return nil
+	}
 	looks := make([]*look, len(sessions))
 	for i, x := range sessions {
 		looks[i] = x.look()

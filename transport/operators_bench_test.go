@@ -7,20 +7,23 @@ import (
 	"sluice/transport/wire"
 )
 
-// BenchmarkSessionsAfter chooses a page of 100,000 sessions for an operator, of which
+// BenchmarkSessionsPage chooses a page of 100,000 sessions for an operator, of which
 // nobody but who opens or ends a session has to wait for a part.
-func BenchmarkSessionsAfter(b *testing.B) {
+func BenchmarkSessionsPage(b *testing.B) {
 	s := &Server{sessions: newSessionSet()}
 	for range 100_000 {
 		s.sessions.add(&session{id: "s_" + rand.Text()})
 	}
-	b.Run("page", func(b *testing.B) {
-		for b.Loop() {
-			if page, total, more := s.sessionsAfter(wire.ListQuery{Limit: maxSessions}, operator{}); len(page) != maxSessions || total != 100_000 || !more {
-				b.Fatal(len(page), total, more)
+	for _, order := range sessionOrders {
+		b.Run(order.name, func(b *testing.B) {
+			for b.Loop() {
+				page, fault := s.sessionsPage(b.Context(), wire.ListQuery{Limit: maxSessions, Order: order.name}, operator{})
+				if fault != nil || len(page.sessions) != maxSessions || page.total != 100_000 || !page.more {
+					b.Fatal(fault, len(page.sessions), page.total)
+				}
 			}
-		}
-	})
+		})
+	}
 	b.Run("the lock", func(b *testing.B) {
 		for b.Loop() {
 			_ = s.sessions.all()

@@ -66,3 +66,33 @@ func TestDrainAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestDrainLeavesTime: a client that does not read has as long as drain/timeout says, and others
+// that come meanwhile stay.
+func TestDrainLeavesTime(t *testing.T) {
+	t.Parallel()
+	const waits = time.Hour
+	inBubble(t, options{
+		config: func(c *transport.Config) { c.DrainTimeout = waits },
+		limits: func(l *transport.Limits) { l.WriteProgress = never },
+	}, func(t *testing.T, in *instance) {
+		t.Helper()
+		op := token(t, "op", "operate", 24*time.Hour)
+		stuck := in.raw(t, "?stream=orders", token(t, "u", "live", 24*time.Hour))
+		stuck.until("caught_up")
+		stuck.Conn.(*nearEnd).fill(1)
+		in.publish("orders", 0, 0, 100)
+		synctest.Wait()
+		in.do(http.MethodPost, "/v1/admin/drain", op, "")
+		in.events("/v1/streams/orders/events", token(t, "v", "live", 24*time.Hour))
+		for _, step := range []struct {
+			after time.Duration
+			left  int
+		}{{waits - time.Minute, 2}, {2 * time.Minute, 1}} {
+			time.Sleep(step.after)
+			if _, left, _ := in.sessions(op, ""); left != step.left {
+				t.Errorf("%v later %d sessions are left, want %d", step.after, left, step.left)
+			}
+		}
+	})
+}

@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 	"time"
 
 	"sluice/auth"
@@ -46,6 +44,7 @@ type subscriptionView struct {
 	Pattern    string   `json:"pattern,omitempty"`
 	State      string   `json:"state"`
 	LagRecords *int64   `json:"lag_records,omitempty"`
+	LagMS      *int64   `json:"lag_ms,omitempty"`
 	CursorName string   `json:"cursor_name,omitempty"`
 	Filter     string   `json:"filter,omitempty"`
 	Key        []string `json:"key,omitempty"`
@@ -53,7 +52,7 @@ type subscriptionView struct {
 	KeyPrefix  string   `json:"key_prefix,omitempty"`
 }
 
-func sessionViewOf(x *session, p *auth.Principal, seen *sight) sessionView {
+func sessionViewOf(x *session, p *auth.Principal, seen *sight, now time.Time) sessionView {
 	v := sessionView{
 		Session: x.id, Unauthenticated: p == nil, Protocol: x.dialect.protocol().String(), Dialect: x.dialect.name(),
 		Address: x.address, Started: x.since.Time().UnixMilli(), Busy: seen == nil, Subscriptions: []subscriptionView{},
@@ -72,15 +71,22 @@ func sessionViewOf(x *session, p *auth.Principal, seen *sight) sessionView {
 	}
 	v.SentRecords, v.SentGaps, v.SentBytes, v.BufferedBytes = seen.records, seen.gaps, seen.bytes, seen.buffered
 	for i := range seen.subs {
-		v.Subscriptions = append(v.Subscriptions, seen.subs[i].view())
+		v.Subscriptions = append(v.Subscriptions, seen.subs[i].view(now))
 	}
 	return v
 }
 
-func (s *subscriptionSight) view() subscriptionView {
+func (s *subscriptionSight) view(now time.Time) subscriptionView {
 	v := subscriptionView{ID: s.id, Stream: s.stream, Pattern: s.pattern, State: s.state}
-	if s.lagKnown {
-		v.LagRecords = &s.lag
+	if s.stream != "" {
+		lag := s.at.Lag()
+		if lag.OffsetsKnown {
+			v.LagRecords = &lag.Offsets
+		}
+		if lag.SinceKnown {
+			age := lag.Age(now).Milliseconds()
+			v.LagMS = &age
+		}
 	}
 	if w := s.which; w != nil {
 		v.CursorName, v.Filter, v.KeyPrefix, v.Key, v.MoreKeys = w.cursorName, w.filter, w.keyPrefix, w.keys, w.more
@@ -90,52 +96,29 @@ func (s *subscriptionSight) view() subscriptionView {
 
 // handleSessions serves GET /sessions.
 func (s *Server) handleSessions(w http.ResponseWriter, r *http.Request, o operator) {
-	q, fault := wire.ParseListQuery(r.URL.RawQuery, defaultSessions, maxSessions, "principal", "stream")
+	q, fault := wire.ParseListQuery(r.URL.RawQuery, defaultSessions, maxSessions, "principal", "stream", "order")
 	if fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
-	page, total, more := s.sessionsAfter(q, o)
-	seen := s.lookAt(r.Context(), page)
+	ctx, cancel := s.waitFor(r.Context(), o.principal)
+	defer cancel()
+	page, fault := s.sessionsPage(ctx, q, o)
+	if fault != nil {
+		s.refuse(w, r, fault)
+		return
+	}
+	s.lookAtPage(ctx, page.sessions)
+	page.bound(subscriptionsPerPage)
 	answer := struct {
 		Sessions []sessionView `json:"sessions"`
 		Total    int           `json:"total"`
 		Next     string        `json:"next,omitempty"`
-	}{Sessions: make([]sessionView, 0, len(page)), Total: total}
-	for i, x := range page {
-		answer.Sessions = append(answer.Sessions, sessionViewOf(x, x.who(), seen[i]))
-	}
-	if more {
-		answer.Next = page[len(page)-1].id
+	}{Sessions: make([]sessionView, 0, len(page.sessions)), Total: page.total, Next: page.next()}
+	for _, x := range page.sessions {
+		answer.Sessions = append(answer.Sessions, sessionViewOf(x.session, x.who(), x.seen, s.now()))
 	}
 	s.writeView(w, r, answer)
-}
-
-// sessionsAfter returns the next sessions that an operator asks for, by id, how many there
-// are in all, and whether more follow.
-func (s *Server) sessionsAfter(q wire.ListQuery, o operator) (page []*session, total int, more bool) {
-	byID := func(a, b *session) int { return cmp.Compare(a.id, b.id) }
-	last := "" // no session behind this one can be on the page, "" for none
-	for _, x := range s.sessions.all() {
-		if !o.sessionFits(q, x) {
-			continue
-		}
-		total++
-		if x.id <= q.After || last != "" && x.id > last {
-			continue
-		}
-		// Sorting now and then keeps the page small, and takes less than sorting all.
-		if page = append(page, x); len(page) >= 4*(q.Limit+1) {
-			slices.SortFunc(page, byID)
-			page = page[:q.Limit+1]
-			last = page[q.Limit].id
-		}
-	}
-	slices.SortFunc(page, byID)
-	if more = len(page) > q.Limit; more {
-		page = page[:q.Limit]
-	}
-	return page, total, more
 }
 
 // sessionFits reports whether a session is one that the operator asks for and may see.
@@ -190,36 +173,4 @@ func (s *Server) handleKick(w http.ResponseWriter, r *http.Request, o operator) 
 	x.closeSoon(endKicked())
 	s.tasks.Go(func() { s.cutOffLate([]*session{x}) })
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// handleDrainOne serves POST /sessions/{session}/drain: its client is told to come back.
-func (s *Server) handleDrainOne(w http.ResponseWriter, r *http.Request, o operator) {
-	x, fault := s.sessionOf(r, o)
-	if fault != nil {
-		s.refuse(w, r, fault)
-		return
-	}
-	noteTarget(r, x.target())
-	s.metrics.acts.WithLabelValues(actDrain).Inc()
-	x.drainSoon(0, s.config.DrainTimeout)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// handleDrainAll serves POST /drain: the clients of all sessions are told to come back, each
-// at its time, while the instance goes on serving.
-func (s *Server) handleDrainAll(w http.ResponseWriter, r *http.Request, _ operator) {
-	if fault := plain(r); fault != nil {
-		s.refuse(w, r, fault)
-		return
-	}
-	s.metrics.acts.WithLabelValues(actDrain).Inc()
-	all := s.sessions.all()
-	s.logger.Info("an operator has all sessions reconnect", "sessions", len(all), "spread", s.config.DrainSpread)
-	for _, x := range all {
-		x.drainSoon(spread(s.config.DrainSpread), s.config.DrainTimeout)
-	}
-	s.writeView(w, r, struct {
-		Sessions int   `json:"sessions"`
-		WithinMS int64 `json:"within_ms"`
-	}{len(all), int64(s.config.DrainSpread / time.Millisecond)})
 }

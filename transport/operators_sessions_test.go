@@ -37,6 +37,7 @@ type shownSubscription struct {
 	ID, Stream, Pattern, State, Filter string
 
 	Lag    *int64 `json:"lag_records"`
+	LagMS  *int64 `json:"lag_ms"`
 	Cursor string `json:"cursor_name"`
 	Keys   []string
 	Key    []string
@@ -98,10 +99,10 @@ func TestSessionsAreShown(t *testing.T) {
 	if x.Key != "user:test:u42" || x.Anonymous || x.Records != 7 || x.Bytes < 500 || x.Buffered != 0 || time.Until(time.UnixMilli(x.Expires)) > time.Hour+time.Minute || len(x.Subscriptions) != 2 {
 		t.Errorf("the WebSocket: %+v", x)
 	}
-	if a := x.Subscriptions[0]; a.ID != "a" || a.Stream != "orders" || a.State != "live" || a.Lag == nil || *a.Lag != 0 || a.Cursor != "n" {
+	if a := x.Subscriptions[0]; a.ID != "a" || a.Stream != "orders" || a.State != "live" || a.Lag == nil || *a.Lag != 0 || a.LagMS == nil || *a.LagMS != 0 || a.Cursor != "n" {
 		t.Errorf("live: %+v", a)
 	}
-	if b := x.Subscriptions[1]; b.State != "paused" || b.Lag == nil || *b.Lag != 2 || !slices.Equal(b.Key, []string{"k1", "k2"}) {
+	if b := x.Subscriptions[1]; b.State != "paused" || b.Lag == nil || *b.Lag != 2 || b.LagMS == nil || *b.LagMS < 1 || *b.LagMS > time.Minute.Milliseconds() || !slices.Equal(b.Key, []string{"k1", "k2"}) {
 		t.Errorf("paused: %+v", b)
 	}
 	if e := by["sse "]; !e.Anonymous || len(e.Subscriptions) != 1 || e.Subscriptions[0].Pattern != "public.*" || e.Subscriptions[0].Stream != "public.news" {
@@ -182,6 +183,71 @@ func TestStuckSessionsAreShown(t *testing.T) {
 			return all[0].Records == records && all[0].Buffered == 0 && all[0].Subscriptions[0].State == "live"
 		})
 	})
+}
+
+// TestSessionsInOrder: those that are furthest behind come first, of all sessions, also those
+// whose clients do not read or have paused.
+func TestSessionsInOrder(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{
+		limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = never, 8<<10 },
+		stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
+	})
+	op := operatorToken(t)
+	first := func(query string) (who string) {
+		t.Helper()
+		all, _, _ := in.sessions(op, query)
+		for _, x := range all {
+			who += x.Principal + " "
+		}
+		return strings.TrimSpace(who)
+	}
+	live := in.dial("?stream=orders", token(t, "live", "live", time.Hour))
+	live.until("caught_up")
+	paused := in.dial("?stream=orders", token(t, "paused", "live", time.Hour))
+	id := paused.until("caught_up").str("id")
+	paused.send(`{"type":"pause","id":%q}`, id)
+	paused.until("paused")
+	value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
+	appended := func(n int) {
+		for range n {
+			in.topics.Append("orders", record.Record{Value: value})
+		}
+		for range n {
+			live.until("event")
+		}
+	}
+	appended(10)
+	stuck, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+token(t, "stuck", "live", time.Hour)), true)
+	stuck.until("caught_up")
+	appended(200)
+	in.eventually("its socket is full", func() bool { stuck, _ := in.server.Held(); return stuck == 1 })
+
+	for query, want := range map[string]string{
+		"?order=lag_records": "paused stuck live", "?order=lag_records&limit=1": "paused", "?order=sent_records": "live stuck paused",
+		"?order=sent_bytes&limit=2": "live stuck", "?order=buffered_bytes&limit=1": "stuck", "?order=started": "stuck paused live",
+	} {
+		if got := first(query); got != want {
+			t.Errorf("%s: got %s, want %s", query, got, want)
+		}
+	}
+	var got []string
+	for after, n := "", 0; n == 0 || after != ""; n++ {
+		all, total, next := in.sessions(op, "?order=lag_records&limit=1&after="+url.QueryEscape(after))
+		if len(all) != 1 || total != 3 || n > 3 {
+			t.Fatalf("page %d has %d of %d", n, len(all), total)
+		}
+		got, after = append(got, all[0].Principal), next
+	}
+	if want := []string{"paused", "stuck", "live"}; !slices.Equal(got, want) {
+		t.Errorf("the pages have %v, want %v", got, want)
+	}
+	for _, query := range []string{"?order=age", "?order=lag_records&order=started", "?order=started&after=x", "?order=started&after=s_X", "?order=started&after=1e3/s_X"} {
+		status, head, body := in.do(http.MethodGet, "/v1/admin/sessions"+query, op, "")
+		in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
+	}
+	status, head, body := in.do(http.MethodGet, "/v1/admin/cursors?order=started", op, "")
+	in.problem(t, status, head, body, http.StatusBadRequest, "bad_request")
 }
 
 // TestKick: a session that an operator ends is told so, and that there is no sense in
@@ -278,6 +344,38 @@ func TestDrainByOperators(t *testing.T) {
 	again.alive()
 }
 
+// TestDrainOfAClientThatDoesNotRead: it is not told, and cannot hold its session for as long as
+// it takes some bytes now and then.
+func TestDrainOfAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	plainAndTLS(t, func(t *testing.T, overTLS bool) {
+		t.Helper()
+		in := start(t, options{
+			tls:    overTLS,
+			config: func(c *transport.Config) { c.DrainTimeout, c.DrainSpread = 100*time.Millisecond, 100*time.Millisecond },
+			limits: func(l *transport.Limits) { l.WriteProgress, l.SendBuffer = never, 8<<10 },
+			stream: func(s *hub.Stream) { s.LogBytes = 4 << 20 },
+		})
+		op, live := operatorToken(t), token(t, "u", "live", time.Hour)
+		for _, path := range []string{"/sessions/{session}/drain", "/drain"} {
+			stuck, _ := in.open(t, handshakeOf("?stream=orders", "Authorization", "Bearer "+live), true)
+			stuck.until("caught_up")
+			value := []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
+			for range 200 {
+				in.topics.Append("orders", record.Record{Value: value})
+			}
+			in.eventually("its socket is full", func() bool { stuck, _ := in.server.Held(); return stuck == 1 })
+			all, _, _ := in.sessions(op, "")
+			path = "/v1/admin" + strings.ReplaceAll(path, "{session}", all[0].Session)
+			if status, _, body := in.do(http.MethodPost, path, op, ""); status >= http.StatusBadRequest {
+				t.Fatalf("got %d %s", status, body)
+			}
+			in.eventually("it has ended", func() bool { _, total, _ := in.sessions(op, ""); return total == 0 })
+			_ = stuck.Close()
+		}
+	})
+}
+
 // TestOperatorsOfATenant: an operator that has a tenant sees and touches its tenant only.
 func TestOperatorsOfATenant(t *testing.T) {
 	t.Parallel()
@@ -362,7 +460,7 @@ func TestActsOfOperatorsAreAudited(t *testing.T) {
 		"administered route=POST /v1/admin/sessions/{session}/drain status=204 target_session="+id+" target_principal=user:test:u"+by,
 		"administered route=POST /v1/admin/drain status=200"+by,
 		"administered route=DELETE /sessions/{session} status=404 address=127.0.0.1",
-		"refused code=unknown_session action=other route=DELETE /sessions/{session} address=127.0.0.1",
+		"refused code=unknown_session action=administer route=DELETE /sessions/{session} address=127.0.0.1",
 		"administered route=POST /drain status=200 address=127.0.0.1",
 	)
 }

@@ -64,6 +64,11 @@ func (s *Server) handleAdminStreams(w http.ResponseWriter, r *http.Request, o op
 			streams = append(streams, newAdminStream(info))
 		}
 	}
-	_, sessions, _ := s.sessionsAfter(wire.ListQuery{Limit: 1}, o)
+	sessions := 0
+	for _, x := range s.sessions.all() {
+		if o.sessionFits(wire.ListQuery{}, x) {
+			sessions++
+		}
+	}
 	s.writeView(w, r, map[string]any{"streams": streams, "sessions": sessions})
 }

@@ -70,9 +70,14 @@ type session struct {
 	due      atomic.Int64 // when timed work is due next
 	lastSign atomic.Int64 // Unix nanoseconds of the last sign of life
 	inFlight atomic.Int32 // publishes not yet answered
+	pauses   atomic.Int32 // subscriptions that are paused
 	replies  atomic.Int32 // replies that are waited for
 	unread   atomic.Bool  // what the client sends is not read now
 	over     atomic.Bool  // nothing more is accepted from the client
+	cutAt    atomic.Int64 // when it is cut off, as an operator has drained it; 0 for never
+
+	// delivered is what the client was sent. The executor alone adds to it.
+	delivered struct{ records, gaps, bytes atomic.Uint64 }
 
 	viewer atomic.Pointer[look] // of the operators who look at the session; nil for nobody
 
@@ -93,7 +98,6 @@ type session struct {
 	groups []*group
 
 	// Owned by the executor.
-	delivered amounts
 	backlog   *backlog // bytes that the connection did not accept, else nil
 	turn      int      // index of the subscription that is served first
 	expiry    monotime // of the token
@@ -361,12 +365,13 @@ func (s *session) who() *auth.Principal {
 func (s *session) sent(bytes int) {
 	s.server.metrics.bytes(s.dialect.protocol(), bytes)
 	s.tenant.sent(bytes)
-	s.delivered.bytes += uint64(max(bytes, 0))
+	s.delivered.bytes.Add(uint64(max(bytes, 0)))
 }
 
 // drop ends a subscription without sending anything.
 func (s *session) drop(sub *subscription) {
 	if sub.Paused() {
+		s.pauses.Add(-1)
 		s.server.metrics.paused.Dec()
 	}
 	sub.release()
@@ -380,6 +385,7 @@ func (s *session) pause(sub *subscription, now monotime) {
 	}
 	sub.Pause()
 	sub.pausedAt = now
+	s.pauses.Add(1)
 	s.server.metrics.paused.Inc()
 }
 
@@ -387,6 +393,7 @@ func (s *session) pause(sub *subscription, now monotime) {
 func (s *session) unpause(sub *subscription, within *hub.Bound) {
 	if sub.Paused() {
 		sub.Resume(within)
+		s.pauses.Add(-1)
 		s.server.metrics.paused.Dec()
 	}
 }

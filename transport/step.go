@@ -47,8 +47,12 @@ func (s *session) step(sc *scratch) stepResult {
 	s.fallsBehind(more || done == stepBlocked || !s.inStep())
 	s.server.metrics.delivered(s.dialect.protocol(), sc.batch.Records, sc.batch.Gaps)
 	s.tenant.delivered(sc.batch.Records, sc.batch.Gaps)
-	s.delivered.records += uint64(max(sc.batch.Records, 0))
-	s.delivered.gaps += uint64(max(sc.batch.Gaps, 0))
+	if n := sc.batch.Records; n > 0 {
+		s.delivered.records.Add(uint64(n))
+	}
+	if n := sc.batch.Gaps; n > 0 {
+		s.delivered.gaps.Add(uint64(n))
+	}
 	if done != stepIdle {
 		return done
 	}

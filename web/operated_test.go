@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,7 +147,12 @@ func (o *operated) page(r *http.Request, answer func(any)) {
 	query := r.URL.Query()
 	limit, _ := strconv.Atoi(query.Get("limit"))
 	page, total, next := []map[string]any{}, 0, ""
-	for _, s := range o.sessions {
+	all, place := o.sessions, func(s map[string]any) string { return s["session"].(string) }
+	if query.Get("order") == "lag_records" {
+		place = func(s map[string]any) string { return fmt.Sprintf("%09d/%s", 999_999_999-lagOf(s), s["session"]) }
+		all = slices.SortedFunc(slices.Values(all), func(a, b map[string]any) int { return strings.Compare(place(a), place(b)) })
+	}
+	for _, s := range all {
 		if p := query.Get("principal"); p != "" && s["principal"] != p {
 			continue
 		}
@@ -155,9 +161,9 @@ func (o *operated) page(r *http.Request, answer func(any)) {
 		}
 		total++
 		switch {
-		case s["session"].(string) <= query.Get("after"):
+		case place(s) <= query.Get("after"):
 		case len(page) == limit:
-			next = page[limit-1]["session"].(string)
+			next = place(page[limit-1])
 		default:
 			page = append(page, s)
 		}
@@ -167,6 +173,11 @@ func (o *operated) page(r *http.Request, answer func(any)) {
 		made["next"] = next
 	}
 	answer(made)
+}
+
+// lagOf returns the lag of the first subscription of a session.
+func lagOf(s map[string]any) int {
+	return s["subscriptions"].([]map[string]any)[0]["lag_records"].(int)
 }
 
 // act notes a request that changes something. A kicked session is gone.

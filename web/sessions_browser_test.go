@@ -67,6 +67,7 @@ func TestSessionsInABrowser(t *testing.T) {
 	t.Parallel()
 	o := newOperated(t, 10_000)
 	o.sessions[3]["principal"] = hostile
+	o.sessions[9876]["subscriptions"] = []map[string]any{{"id": "a", "stream": "orders", "state": "paused", "lag_records": 5000, "lag_ms": 93_000}}
 	ctx := o.show("#sessions")
 
 	// Ten thousand sessions are pages of a hundred. What a client has chosen is text.
@@ -81,11 +82,19 @@ func TestSessionsInABrowser(t *testing.T) {
 	until(ctx, t, `document.querySelector("#sessions-table > tbody").dataset.session === "s00000"`)
 	picture(ctx, t, "sessions")
 
-	// Lag, the largest first, then the smallest.
+	// Lag, the largest first, of all sessions; then the smallest of a page.
 	lag := `document.querySelector("th[data-sort=lag] button").click()`
 	first := `document.querySelector("#sessions-table > tbody .number:nth-of-type(5)").textContent`
 	run(ctx, t, lag)
-	until(ctx, t, `document.querySelector("th[data-sort=lag]").ariaSort === "descending" && `+first+` === "78"`)
+	until(ctx, t, `document.querySelector("th[data-sort=lag]").ariaSort === "descending" && `+first+` === "5,000"`)
+	until(ctx, t, `document.querySelector("[data-session=s09876] td:nth-of-type(6)").textContent === "1 min 33 s"`)
+	until(ctx, t, `!document.querySelector("#sessions-part .found").textContent.includes("within this page")`)
+	run(ctx, t, `document.querySelector("#sessions-part .next").click()`)
+	until(ctx, t, first+` === "78" && document.querySelector("#sessions-table > tbody").dataset.session > "s00600"`)
+	// One that is not among them now is further behind or less; it is not said to be gone.
+	o.change(func() { o.sessions[1000]["subscriptions"].([]map[string]any)[0]["lag_records"] = 4000 })
+	until(ctx, t, `document.querySelector("#sessions-part .again").textContent.includes("on another page") && document.querySelectorAll("[data-ended]").length === 0`)
+	o.change(func() { o.sessions[9876] = newSession(9876); o.sessions[1000] = newSession(1000) })
 	run(ctx, t, lag)
 	until(ctx, t, `document.querySelector("th[data-sort=lag]").ariaSort === "ascending" && `+first+` === "0" && location.hash === "#sessions?order=lag"`)
 	run(ctx, t, lag)

@@ -20,16 +20,21 @@ import (
 const operatorsAnswer = 64 << 20
 
 func newSessions() *cobra.Command {
-	var admin, stream, principal, kick, drain string
+	var admin, stream, principal, order, kick, drain string
 	cmd := &cobra.Command{
 		Use:   "sessions",
 		Short: "Show the open sessions of a server, end one, or have it reconnect",
 		Long: `Sessions prints the open sessions of the instance whose admin listener is asked: who
-is connected, since when, what it reads, and how many records it is behind.
+is connected, since when, what it reads, how many records it is behind, and how old the
+oldest of these is, as far as that is known.
 
 --kick ends a session for good; a client whose credential is valid can connect again,
-see sluice revoke. --drain asks the client of a session to reconnect.`,
+see sluice revoke. --drain asks the client of a session to reconnect.
+
+--sort prints the largest values first. Many sessions are asked for in parts, and one whose
+value changes meanwhile may be left out.`,
 		Example: `  sluice sessions --stream orders
+  sluice sessions --sort lag_records
   sluice sessions --kick s_4XGDPMSYT3HAGKQ`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,12 +47,17 @@ see sluice revoke. --drain asks the client of a session to reconnect.`,
 			case drain != "":
 				return o.ask(cmd.Context(), http.MethodPost, "sessions/"+url.PathEscape(drain)+"/drain", nil, nil)
 			}
-			return o.sessions(cmd.Context(), selected(stream, principal), terminal.Safely(cmd.OutOrStdout()))
+			query := selected(stream, principal)
+			if order != "" {
+				query.Set("order", order)
+			}
+			return o.sessions(cmd.Context(), query, terminal.Safely(cmd.OutOrStdout()))
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&stream, "stream", "", "only sessions that read this stream")
 	flags.StringVar(&principal, "principal", "", "only sessions of this principal, by its subject or key")
+	flags.StringVar(&order, "sort", "", "the largest `value` first: started, sent_records, sent_bytes, buffered_bytes or lag_records; by id if it is not given")
 	flags.StringVar(&kick, "kick", "", "end the session with this `id`")
 	flags.StringVar(&drain, "drain", "", "have the client of the session with this `id` reconnect")
 	flags.StringVar(&admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
@@ -130,6 +140,7 @@ func (o operating) ask(ctx context.Context, method, path string, query url.Value
 func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "SESSION\tPRINCIPAL\tPROTOCOL\tADDRESS\tSTARTED\tRECORDS\tREADS")
+	printed := map[string]bool{} // what is sorted by a value that changes may come again
 	for {
 		var page struct {
 			Sessions []struct {
@@ -141,7 +152,8 @@ func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer
 				Subscriptions []struct {
 					Stream, State string
 
-					Lag *int64 `json:"lag_records"`
+					Lag   *int64 `json:"lag_records"`
+					LagMS *int64 `json:"lag_ms"`
 				}
 			}
 			Next string
@@ -150,9 +162,13 @@ func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer
 			return err
 		}
 		for _, s := range page.Sessions {
+			if printed[s.Session] {
+				continue
+			}
+			printed[s.Session] = true
 			var reads []string
 			for _, sub := range s.Subscriptions {
-				reads = append(reads, fmt.Sprintf("%s (%s%s)", sub.Stream, sub.State, lag(sub.Lag)))
+				reads = append(reads, fmt.Sprintf("%s (%s%s)", sub.Stream, sub.State, lag(sub.Lag, sub.LagMS)))
 			}
 			who := printable(s.Principal)
 			if who == "" {
@@ -198,12 +214,27 @@ func (o operating) cursors(ctx context.Context, query url.Values, out io.Writer)
 	}
 }
 
-// lag describes how far a subscription is behind, if that is known and not nothing.
-func lag(records *int64) string {
-	if records == nil || *records == 0 {
+// lag describes how far a subscription is behind, in records and in time, as far as that is
+// known and not nothing.
+func lag(records, ms *int64) string {
+	switch {
+	case records == nil || *records == 0:
 		return ""
+	case ms == nil:
+		return fmt.Sprintf(", %d behind", *records)
 	}
-	return fmt.Sprintf(", %d behind", *records)
+	return fmt.Sprintf(", %d behind, %s", *records, briefly(time.Duration(*ms)*time.Millisecond))
+}
+
+// briefly returns a time in a precision that fits its length.
+func briefly(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 func moment(milli int64) string { return time.UnixMilli(milli).UTC().Format(time.RFC3339) }

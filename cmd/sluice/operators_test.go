@@ -25,7 +25,7 @@ func adminListener(t *testing.T) (address string, asked *[]string) {
 		case r.Method != http.MethodGet:
 			w.WriteHeader(http.StatusNoContent)
 		case r.URL.Path == "/sessions":
-			_, _ = fmt.Fprintf(w, `{"sessions":[{"session":"s_A","principal":"ada\u001b[2J","protocol":"sse","address":"192.0.2.1","started":1700000000000,"sent_records":7,"subscriptions":[{"stream":"orders","state":"replaying","lag_records":3}]}],"total":2%s}`, next)
+			_, _ = fmt.Fprintf(w, `{"sessions":[{"session":"s_A%s","principal":"ada\u001b[2J","protocol":"sse","address":"192.0.2.1","started":1700000000000,"sent_records":7,"subscriptions":[{"stream":"orders","state":"replaying","lag_records":3,"lag_ms":90210}]}],"total":2%s}`, r.URL.Query().Get("after"), next)
 		default:
 			_, _ = fmt.Fprintf(w, `{"cursors":[{"stream":"orders","name":"n","principal":"user:i:ada","stored_at":1700000000000,"lag_records":4,"held":true}]%s}`, next)
 		}
@@ -43,7 +43,8 @@ func TestSessionsAndCursors(t *testing.T) {
 		want  string
 		fault string
 	}{
-		{[]string{"sessions", "--stream", "orders"}, 2, `s_A      ada\x1b[2J  sse       192.0.2.1  2023-11-14T22:13:20Z  7        orders (replaying, 3 behind)`, ""},
+		{[]string{"sessions", "--stream", "orders"}, 1, `s_A      ada\x1b[2J  sse       192.0.2.1  2023-11-14T22:13:20Z  7        orders (replaying, 3 behind, 1m30s)`, ""},
+		{[]string{"sessions", "--sort", "lag_records"}, 1, `s_Ax     ada\x1b[2J`, ""},
 		{[]string{"cursors"}, 2, "orders  n     user:i:ada  2023-11-14T22:13:20Z  4       true", ""},
 		{[]string{"sessions", "--kick", "s_A"}, 0, "s_A", ""},
 		{[]string{"sessions", "--drain", "s_A"}, 0, "s_A", ""},
@@ -61,7 +62,8 @@ func TestSessionsAndCursors(t *testing.T) {
 		}
 	}
 	want := []string{
-		"GET /sessions?limit=500&stream=orders", "GET /sessions?after=x&limit=500&stream=orders", "GET /cursors?limit=500", "GET /cursors?after=x&limit=500",
+		"GET /sessions?limit=500&stream=orders", "GET /sessions?after=x&limit=500&stream=orders",
+		"GET /sessions?limit=500&order=lag_records", "GET /sessions?after=x&limit=500&order=lag_records", "GET /cursors?limit=500", "GET /cursors?after=x&limit=500",
 		"DELETE /sessions/s_A", "POST /sessions/s_A/drain", "DELETE /sessions/s_NOPE",
 	}
 	if strings.Join(*asked, "\n") != strings.Join(want, "\n") {

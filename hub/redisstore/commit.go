@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the script
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -17,21 +18,33 @@ var commitSource string
 
 var commitScript = redis.NewScript(commitSource)
 
-// Commit moves cursors, up to 512 in one round trip, and returns one result for
-// each commit: the position that is stored then, cursors.ErrSuperseded, or
-// cursors.ErrStoreUnavailable if the commit is not known to be stored. A commit
-// that was stored and is then retried changes nothing, unless it has Reset.
+// Commit moves cursors, and returns one result for each commit: the position that is stored
+// then, cursors.ErrSuperseded, or cursors.ErrStoreUnavailable if the commit is not known to be
+// stored. A commit that was stored and is then retried changes nothing, unless it has Reset.
+//
+// Redis is asked in one call after the other, each within the timeout. Once a call has failed,
+// the commits behind it fail too, without being tried: they would wait for as long, one call
+// after the other, while all who ack wait for them.
 func (s *Store) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
-	results := make([]cursors.Committed, len(commits))
-	for from := 0; from < len(commits); from += callsPerRoundTrip {
-		to := min(from+callsPerRoundTrip, len(commits))
-		s.commit(ctx, commits[from:to], results[from:to])
+	results := make([]cursors.Committed, 0, len(commits))
+	var failed error
+	for some := range slices.Chunk(commits, callsPerRoundTrip) {
+		if failed != nil {
+			results = append(results, slices.Repeat([]cursors.Committed{{Err: failed}}, len(some))...)
+			continue
+		}
+		var done []cursors.Committed
+		done, failed = s.commit(ctx, some)
+		results = append(results, done...)
 	}
 	return results
 }
 
-func (s *Store) commit(ctx context.Context, commits []cursors.Commit, results []cursors.Committed) {
+// commit returns the results of some commits, and the error of the call that failed.
+func (s *Store) commit(ctx context.Context, commits []cursors.Commit) ([]cursors.Committed, error) {
+	results := make([]cursors.Committed, len(commits))
 	pending := make([]*pendingCommit, 0, len(commits))
+	runs := make([]*scripted, 0, len(commits))
 	for i := range commits {
 		p := &pendingCommit{index: i}
 		if commits[i].Fence == 0 { // otherwise the name was counted when it was taken
@@ -44,23 +57,19 @@ func (s *Store) commit(ctx context.Context, commits []cursors.Commit, results []
 		}
 		p.scripted = scripted{script: commitScript, keys: []string{s.key(commits[i].Key)}, args: args}
 		pending = append(pending, p)
+		if p.count != nil {
+			runs = append(runs, p.count)
+		}
+		runs = append(runs, &p.scripted)
 	}
-	err := s.call(ctx, "commit cursors", func(ctx context.Context) error {
-		runs := make([]*scripted, 0, len(pending))
-		for _, p := range pending {
-			if p.count != nil {
-				runs = append(runs, p.count)
-			}
-			runs = append(runs, &p.scripted)
-		}
-		if err := s.runAll(ctx, runs); err != nil {
-			return err
-		}
-		return s.runAll(ctx, madeNew(pending))
-	})
+	err := s.runMany(ctx, "commit cursors", runs)
+	if again := madeNew(pending); err == nil {
+		err = s.runMany(ctx, "commit cursors", again)
+	}
 	for _, p := range pending {
 		results[p.index] = s.result(p, commits[p.index].Position, err)
 	}
+	return results, err
 }
 
 // pendingCommit is a commit in progress, with the run that counts its name if that may
@@ -73,15 +82,18 @@ type pendingCommit struct {
 }
 
 // madeNew returns the commits that are to be sent again because their names were not
-// stored, and for which there is room.
+// stored, and for which there is room. They have no reply until then.
 func madeNew(pending []*pendingCommit) (again []*scripted) {
 	for _, p := range pending {
+		if p.reply == nil {
+			continue
+		}
 		answer, err := p.reply.Slice()
 		if err != nil || len(answer) != 1 || answer[0] != commitLeft {
 			continue
 		}
 		if p.full = counted(p.count); p.full == nil {
-			p.args[argumentNew] = true
+			p.args[argumentNew], p.reply = true, nil
 			again = append(again, &p.scripted)
 		}
 	}

@@ -85,7 +85,8 @@
 //
 // # While Redis is unavailable
 //
-// Calls are tried once, with Config.Timeout for the whole call. After three
+// Calls are tried once, with Config.Timeout for the whole call. Many commits, claims or
+// settlements are several calls, and those behind the first that fails are not tried. After three
 // failures in a row, a circuit breaker fails calls at once with
 // cursors.ErrStoreUnavailable and lets one call per second through as a probe.
 // Quotas go on with the parts that package quota describes.

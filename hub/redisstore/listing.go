@@ -47,6 +47,9 @@ func (s *Store) List(ctx context.Context, asked cursors.Listing) (cursors.Page, 
 		}
 		for range scansPerPage {
 			keys, next, err := nodes[at].Scan(ctx, from, s.pattern(asked), scanAtOnce).Result()
+			if redis.HasErrorPrefix(err, "invalid cursor") {
+				return redisAnswer{cursors.ErrBadPage}
+			}
 			if err != nil {
 				return err
 			}
@@ -99,7 +102,14 @@ func (s *Store) nodes(ctx context.Context) (nodes []*redis.Client, err error) {
 // nodeName names a node by its address, which whoever is shown a page does not learn.
 func nodeName(node *redis.Client) string {
 	sum := sha256.Sum256([]byte(node.Options().Addr))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:nodeNameBytes])
+}
+
+const nodeNameBytes = 8
+
+func isNodeName(name string) bool {
+	bytes, err := hex.DecodeString(name)
+	return err == nil && len(bytes) == nodeNameBytes
 }
 
 // placeOf returns the node and the cursor of SCAN where a page begins. If a node has gone,
@@ -108,8 +118,8 @@ func placeOf(after string, nodes []*redis.Client) (at int, from uint64, err erro
 	if after == "" {
 		return 0, 0, nil
 	}
-	name, digits, ok := strings.Cut(after, "/")
-	if from, err = strconv.ParseUint(digits, 10, 64); err != nil || !ok {
+	name, digits, _ := strings.Cut(after, "/")
+	if from, err = strconv.ParseUint(digits, 10, 64); err != nil || !isNodeName(name) || strconv.FormatUint(from, 10) != digits {
 		return 0, 0, redisAnswer{cursors.ErrBadPage}
 	}
 	at, found := slices.BinarySearchFunc(nodes, name, func(n *redis.Client, name string) int {

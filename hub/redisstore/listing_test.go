@@ -97,9 +97,26 @@ func TestList(t *testing.T) {
 				t.Errorf("%s: %d are found, want %d", name, len(got), c.want)
 			}
 		}
-		for _, after := range []string{"x", "x/", "/y", "127.0.0.1:1/-1"} {
+		for _, after := range []string{"x", "x/", "/y", "127.0.0.1:1/-1", "/7", "x/7", "0123456789abcdef/007", "0123456789abcdef/18446744073709551616"} {
 			if _, err := f.List(ctx, cursors.Listing{After: after, Limit: 1}); !errors.Is(err, cursors.ErrBadPage) {
 				t.Errorf("after %q: got %v", after, err)
+			}
+		}
+	})
+}
+
+// TestListAfterAnything: whatever an operator sends in place of what an answer had, Redis is not
+// said to be unavailable.
+func TestListAfterAnything(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fixture) {
+		f.mustCommit(t, commitOf(at(oldTopic, 0, 1, 0)))
+		for _, after := range []string{"0", "1", "7", "9223372036854775807", "9223372036854775808", "18446744073709551615"} {
+			for _, node := range []string{"0000000000000000", "0123456789abcdef", "ffffffffffffffff"} {
+				_, err := f.List(ctx, cursors.Listing{After: node + "/" + after, Limit: 1})
+				if err != nil && !errors.Is(err, cursors.ErrBadPage) {
+					t.Errorf("after %s of %s: %v", after, node, err)
+				}
 			}
 		}
 	})

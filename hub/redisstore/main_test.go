@@ -96,7 +96,7 @@ func newFixture(t *testing.T, options redis.UniversalOptions) fixture {
 	return fixture{Store: open(t, config), plain: plain, config: config}
 }
 
-func open(t *testing.T, config redisstore.Config) *redisstore.Store {
+func open(t testing.TB, config redisstore.Config) *redisstore.Store {
 	t.Helper()
 	store, err := redisstore.New(config)
 	if err != nil {
@@ -117,7 +117,7 @@ var (
 	cluster = sync.OnceValues(startCluster)
 )
 
-func realServer(t *testing.T) string {
+func realServer(t testing.TB) string {
 	t.Helper()
 	needsRealRedis(t)
 	address, err := single()
@@ -137,7 +137,7 @@ func realCluster(t *testing.T) []string {
 	return addresses
 }
 
-func needsRealRedis(t *testing.T) {
+func needsRealRedis(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("real servers are left out of short runs")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub/cursors"
@@ -84,6 +85,72 @@ func TestSilentRedisOpensTheBreaker(t *testing.T) {
 	if took := time.Since(start); took > 25*time.Second {
 		t.Fatalf("50 calls took %v", took)
 	}
+}
+
+// TestManyCommitsWithASilentRedis: those behind the call that has failed do not wait for another
+// timeout each.
+func TestManyCommitsWithASilentRedis(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	var dialled atomic.Int64 // a connection on which a call has failed is not used again
+	store := open(t, redisstore.Config{
+		Redis: redis.UniversalOptions{Addrs: []string{listener.Addr().String()}, Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
+			dialled.Add(1)
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}},
+		TTL: time.Hour, Timeout: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+	})
+	for n, err := range errorsOf(store.Commit(ctx, manyCommits(2000))) {
+		if !errors.Is(err, cursors.ErrStoreUnavailable) {
+			t.Fatalf("commit %d: %v", n, err)
+		}
+	}
+	if n := dialled.Load(); n != 1 {
+		t.Errorf("%d calls were tried", n)
+	}
+}
+
+// TestManyCommitsWithSlowScripts: as long as a script is answered at all, many commits are
+// stored, and not refused together for as long as there are as many.
+func TestManyCommitsWithSlowScripts(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct{ commits, names int }{
+		"names without a limit": {commits: 500},
+		"names that are new":    {commits: 200, names: 1000},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			slow := miniredis.RunT(t)
+			config := newFixture(t, redis.UniversalOptions{Addrs: []string{slow.Addr()}}).config
+			config.Timeout, config.Names = 2*time.Second, test.names
+			store := open(t, config)
+			slow.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
+				if strings.HasPrefix(command, "EVAL") {
+					time.Sleep(5 * time.Millisecond) // at least 2.5 s for all
+				}
+				return false
+			})
+			for n, err := range errorsOf(store.Commit(ctx, manyCommits(test.commits))) {
+				if err != nil {
+					t.Fatalf("commit %d: %v", n, err)
+				}
+			}
+		})
+	}
+}
+
+// manyCommits returns commits of as many names.
+func manyCommits(n int) []cursors.Commit {
+	commits := make([]cursors.Commit, n)
+	for i := range commits {
+		commits[i] = commitOf(at(oldTopic, 0, 1, 0))
+		commits[i].Key = named("u", i)
+	}
+	return commits
 }
 
 func TestCallerWhoGivesUpDoesNotOpenTheBreaker(t *testing.T) {

@@ -17,6 +17,8 @@ type ListQuery struct {
 	After string
 	// Principal and Stream select entries, empty for all.
 	Principal, Stream string
+	// Order is what entries are ordered by, empty for the usual order.
+	Order string
 }
 
 // ParseListQuery parses the query of a request for a list, whose parameters are `limit`, of
@@ -28,7 +30,7 @@ func ParseListQuery(rawQuery string, limit, most int, names ...string) (ListQuer
 	if err != nil {
 		return q, err
 	}
-	q.After, q.Principal, q.Stream = found.Get("after"), found.Get("principal"), found.Get("stream")
+	q.After, q.Principal, q.Stream, q.Order = found.Get("after"), found.Get("principal"), found.Get("stream"), found.Get("order")
 	if found.Has("limit") {
 		var bad error
 		if q.Limit, bad = strconv.Atoi(found.Get("limit")); bad != nil || q.Limit < 1 || q.Limit > most {

@@ -34,9 +34,13 @@ export class Rates {
   }
 }
 
-// lagOf is the largest lag of a session's subscriptions, in records; undefined if none is known.
-export function lagOf(session) {
-  const known = (session.subscriptions ?? []).map((s) => s.lag_records).filter((n) => typeof n === "number");
+// lagOf is the largest lag of a session's subscriptions, in records, and ageOf how old the
+// oldest record is that one of them lacks, in ms; undefined if none is known.
+export const lagOf = (session) => largest(session, "lag_records");
+export const ageOf = (session) => largest(session, "lag_ms");
+
+function largest(session, name) {
+  const known = (session.subscriptions ?? []).map((s) => s[name]).filter((n) => typeof n === "number");
   return known.length ? Math.max(...known) : undefined;
 }
 
@@ -64,6 +68,11 @@ export const orders = {
   since: number((s) => s.started),
   rate: number((s) => s.rate),
   lag: number(lagOf),
+  age: number(ageOf),
   state: text(stateOf),
   streams: text((s) => streamsOf(s).join()),
 };
+
+// byServer are the orders that the server has, over all sessions and not only those of a page,
+// by what it calls them.
+export const byServer = new Map([["-since", "started"], ["-lag", "lag_records"]]);

@@ -24,6 +24,8 @@ export class Listing {
   timer = 0;
   loaded = false; // the page has been shown
   closed = false;
+  order = ""; // see sortable
+  whole = new Map();
 
   // part is the element with the table and what belongs to it. ask(after, signal) returns
   // { items, next, total }, key(item) says which is which, and place(item) what the server
@@ -91,7 +93,10 @@ export class Listing {
       else changes.waiting++;
     }
     // What follows the last of a full page is on the next one by now, as others came before it.
-    const isElsewhere = (key) => answer.next && !(this.places.get(key) <= this.place(answer.items.at(-1)));
+    // Where the server orders by what changes, it may be on one before, too.
+    const isElsewhere = (key) => (this.whole.has(this.order)
+      ? answer.next || this.page.before.length > 0
+      : answer.next && !(this.places.get(key) <= this.place(answer.items.at(-1))));
     for (const [key, row] of this.rows) {
       if (seen.has(key) && !row.ended) continue;
       if (!row.ended && isElsewhere(key)) {
@@ -160,14 +165,16 @@ export class Listing {
   number({ total }, here) {
     const all = total ?? here;
     const of = total === undefined ? "" : `of ${count(total)} `;
-    const order = this.next && this.order ? ", in order within this page" : "";
+    const order = this.next && this.order && !this.whole.has(this.order) ? ", in order within this page" : "";
     return `Page ${this.page.before.length + 1}: ${count(here)} ${of}${all === 1 ? this.words.one : this.words.many}${order}`;
   }
 
   // sortable makes the heads of columns buttons that order the page. by has a comparison for
-  // each name; chosen is one of them, with a minus for the other direction, or "".
-  sortable(by, chosen, note) {
+  // each name; chosen is one of them, with a minus for the other direction, or "". whole has
+  // those in which the server orders all there is: then pages begin anew, and stay as they come.
+  sortable(by, chosen, note, whole) {
     this.order = chosen;
+    this.whole = whole;
     const heads = [...this.table.querySelectorAll("th[data-sort]")];
     const show = () => {
       const name = this.order.replace(/^-/, "");
@@ -176,17 +183,19 @@ export class Listing {
         if (head.dataset.sort === name) head.setAttribute("aria-sort", down ? "descending" : "ascending");
         else head.removeAttribute("aria-sort");
       }
-      this.compare = Object.hasOwn(by, name) ? (a, b) => (down ? -1 : 1) * by[name](a, b) : null;
+      this.compare = Object.hasOwn(by, name) && !this.whole.has(this.order) ? (a, b) => (down ? -1 : 1) * by[name](a, b) : null;
     };
     for (const head of heads) {
       const name = head.dataset.sort;
       // Of numbers the largest come first; then the other way round; then no order.
       const orders = head.classList.contains("number") ? [`-${name}`, name, ""] : [name, `-${name}`, ""];
       head.replaceChildren(el("button", { type: "button", onclick: () => {
+        const before = this.whole.get(this.order);
         this.order = orders[(orders.indexOf(this.order) + 1) % orders.length];
         show();
         note();
-        this.load();
+        if (this.whole.get(this.order) === before) this.load();
+        else this.start();
       } }, head.textContent));
     }
     show();

@@ -1,11 +1,11 @@
 // A session in the table: its row and, once opened, its details.
 
-import { lagOf, stateOf, streamsOf } from "./figures.js";
+import { ageOf, lagOf, stateOf, streamsOf } from "./figures.js";
 import { el } from "../shared/dom.js";
 import { keyed, put } from "../shared/keyed.js";
 import { amount, bytes, bytesPerSecond, count, moment, none, perSecond, plain, seconds, span } from "../shared/units.js";
 
-const columns = 8;
+const columns = 9;
 
 // How much of an address, and how many streams, a row shows, and how many subscriptions the
 // details.
@@ -31,7 +31,7 @@ export class Row {
     this.button = el("button", { type: "button", class: "open", "aria-expanded": "false", onclick: () => this.toggle() }, this.name);
     this.cells = {
       protocol: el("td", { class: "wide short" }), address: el("td", { class: "wider short" }), since: el("td", { class: "wide short" }),
-      rate: el("td", { class: "number" }), lag: el("td", { class: "number" }), state: el("td"), streams: el("td", { class: "wide" }),
+      rate: el("td", { class: "number" }), lag: el("td", { class: "number" }), age: el("td", { class: "number wide" }), state: el("td"), streams: el("td", { class: "wide" }),
     };
     this.state = el("span", { class: "mark" });
     this.cells.state.append(this.state);
@@ -56,6 +56,7 @@ export class Row {
     cells.since.title = moment(session.started);
     put(cells.rate, amount(session.rate));
     put(cells.lag, count(lagOf(session)));
+    put(cells.age, age(ageOf(session)));
     const state = stateOf(session);
     put(this.state, plain(state));
     this.state.dataset.mark = state;
@@ -136,12 +137,15 @@ function protocolOf({ protocol, dialect }) {
   return plain(dialect && dialect !== protocol ? `${protocol} (${dialect})` : protocol ?? none);
 }
 
+// age is a time in ms, which may be long.
+const age = (ms) => (ms >= 60_000 ? span(ms) : seconds(ms / 1000));
+
 function subscription() {
   const cells = ["stream", "state", "lag", "cursor", "filter", "key"].map((name) => el("td", { class: `of-${name}` }, el("bdi")));
   return {
     element: el("tr", {}, cells),
     update(s) {
-      const time = typeof s.lag_ms === "number" ? ` (${seconds(s.lag_ms / 1000)})` : "";
+      const time = s.lag_ms > 0 ? ` (${age(s.lag_ms)})` : "";
       const stream = [s.stream, s.pattern && `pattern ${s.pattern}`].filter(Boolean).join(", ");
       const says = [stream, s.state, count(s.lag_records) + time, s.cursor_name, s.filter, keysOf(s)];
       says.forEach((text, i) => put(cells[i].firstChild, plain(text || none)));

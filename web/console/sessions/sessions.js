@@ -1,6 +1,6 @@
 // The sessions of the instance: searched, ordered, kicked and drained.
 
-import { Rates, orders } from "./figures.js";
+import { Rates, byServer, orders } from "./figures.js";
 import { Listing, pageSize } from "./listing.js";
 import { Row, who } from "./row.js";
 import { $, el } from "../shared/dom.js";
@@ -38,7 +38,7 @@ export class Sessions {
           : "No sessions. They appear here as clients connect."),
       },
     });
-    this.listing.sortable(orders, parameters.get("order") ?? "", () => this.keep());
+    this.listing.sortable(orders, parameters.get("order") ?? "", () => this.keep(), byServer);
     this.search = (event) => {
       event.preventDefault();
       this.keep();
@@ -58,7 +58,10 @@ export class Sessions {
   }
 
   async ask(after, signal) {
-    const wanted = { limit: pageSize, after, principal: $("sessions-principal").value, stream: $("sessions-stream").value };
+    const wanted = {
+      limit: pageSize, after, order: byServer.get(this.listing.order) ?? "",
+      principal: $("sessions-principal").value, stream: $("sessions-stream").value,
+    };
     const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value !== ""));
     const [answer] = await Promise.all([server.get(`v1/admin/sessions?${query}`, signal), this.identify(signal)]);
     return { items: this.rates.note(answer.sessions, performance.now()), next: answer.next, total: answer.total };
