@@ -136,10 +136,30 @@ func httpError(res *http.Response, body []byte) *Error {
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && e.RetryAfter == 0 {
 		e.RetryAfter = time.Duration(seconds) * time.Second
 	}
+	if e.Code == "" {
+		e.Message = foreign(res, e.Message)
+		// A portal answers like this until its user has logged in.
+		e.Retryable = res.StatusCode < http.StatusBadRequest
+	}
 	switch res.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		e.Retryable = true
 	}
 	return e
+}
+
+// foreign describes a response that is not the server's.
+func foreign(res *http.Response, message string) string {
+	text := fmt.Sprintf("HTTP status %d, which is no answer of Sluice", res.StatusCode)
+	if message != "" {
+		text += ": " + message
+	}
+	if to := redirection(res); to != nil {
+		text += ": a redirect to " + to.Redacted()
+	}
+	if res.StatusCode < http.StatusInternalServerError {
+		text += "; is the URL right?"
+	}
+	return text
 }
