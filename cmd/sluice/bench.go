@@ -20,8 +20,7 @@ type benchFlags struct {
 	size       int
 	value      string
 	json, yes  bool
-	server     string
-	tokenFile  string
+	server     serverFlags
 	noProgress bool
 }
 
@@ -75,7 +74,7 @@ refused, or connections were lost.`,
 	flags.BoolVar(&chosen.json, "json", false, "print the result as one JSON object")
 	flags.BoolVar(&chosen.yes, "yes", false, "ask much of a server on another machine")
 	flags.BoolVar(&chosen.noProgress, "no-progress", false, "no line of progress")
-	addServer(cmd, &chosen.server, &chosen.tokenFile)
+	chosen.server.add(cmd)
 	completeValues(cmd, "transport", measure.Transports...)
 	streams := completeStreams(func(s client.Stream) bool { return s.Subscribe })
 	_ = cmd.RegisterFlagCompletionFunc("stream", func(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
@@ -87,7 +86,7 @@ refused, or connections were lost.`,
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
-			chosen.server = args[0]
+			chosen.server.server = args[0]
 		}
 		if err := chosen.prepare(); err != nil {
 			return err
@@ -99,7 +98,7 @@ refused, or connections were lost.`,
 
 // prepare checks the flags, and completes the configuration.
 func (f *benchFlags) prepare() error {
-	made, err := configOf(f.server, f.tokenFile)
+	made, err := f.server.config()
 	if err != nil {
 		return err
 	}

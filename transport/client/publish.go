@@ -276,7 +276,8 @@ func (c *Client) exchange(ctx context.Context, stream string, body []byte, ident
 // unstored returns the error for a response other than that a record is stored.
 func unstored(res *http.Response, answer []byte, identified bool) *Error {
 	if err := UnreachableBy(res, answer); err != nil {
-		return &Error{Status: res.StatusCode, outcome: ErrNotStored, cause: err}
+		// The status says nothing about the records.
+		return &Error{outcome: ErrNotStored, cause: err}
 	}
 	e := httpError(res, answer)
 	became := outcome(e.Code)

@@ -257,3 +257,49 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		}
 	}
 }
+
+// withoutTrace is a transport that tells nothing of its connections.
+type withoutTrace struct{}
+
+func (withoutTrace) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("lost somewhere")
+}
+
+// TestWhatHadNoConnectionIsNotStored: what was sent, or may have been, may be stored.
+func TestWhatHadNoConnectionIsNotStored(t *testing.T) {
+	t.Parallel()
+	cut := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		panic(http.ErrAbortHandler)
+	})
+	message := client.Message{Data: []byte(`1`)}
+	http2 := httptest.NewUnstartedServer(cut)
+	http2.EnableHTTP2 = true
+	http2.StartTLS()
+	defer http2.Close()
+	for name, adjust := range map[string]func(*client.Config){
+		"HTTP/1.1":              nil,
+		"HTTP/2":                func(c *client.Config) { c.URL, c.HTTPClient = http2.URL, http2.Client() },
+		"of another transport":  func(c *client.Config) { c.HTTPClient = &http.Client{Transport: withoutTrace{}} },
+		"of another connection": func(c *client.Config) { c.HTTPClient.Transport.(*http.Transport).DisableKeepAlives = true },
+	} {
+		c := dial(t, cut, adjust)
+		for range 3 {
+			if _, err := c.Publish(t.Context(), "s", message); !errors.Is(err, client.ErrMaybeStored) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c := dial(t, cut, func(c *client.Config) {
+		c.HTTPClient.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			cancel()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})
+	_, err := c.Publish(ctx, "s", message)
+	if refused, ok := errors.AsType[*client.Error](err); !errors.Is(err, client.ErrNotStored) || !ok || !refused.Retryable {
+		t.Errorf("it was ended before it had a connection: %v", err)
+	}
+}
