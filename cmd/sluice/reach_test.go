@@ -24,12 +24,11 @@ func TestCommandsEndWhereTheServerCannotBeReached(t *testing.T) {
 	}
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		switch {
-		case r.Method == http.MethodPost:
-			_, _ = io.WriteString(w, `{"partition":2,"offset":5,"results":[{"partition":2,"offset":5}]}`)
-		default:
-			_, _ = io.WriteString(w, `{"streams":[],"sessions":[],"cursors":[]}`)
+		body := `{"streams":[],"sessions":[],"cursors":[]}`
+		if r.Method == http.MethodPost {
+			body = `{"partition":2,"offset":5,"results":[{"partition":2,"offset":5}]}`
 		}
+		_, _ = io.WriteString(w, body)
 	})
 	secured, plain := quiet(httptest.NewUnstartedServer(answer)), quiet(httptest.NewServer(answer))
 	secured.StartTLS()

@@ -73,26 +73,42 @@ func (f *serverFlags) connect() (*client.Client, error) {
 
 // config returns how to connect to the server.
 func (f *serverFlags) config() (client.Config, error) {
-	made := client.Config{URL: cmp.Or(f.server, os.Getenv(config.ServerVariable), defaultServer)}
+	made := client.Config{URL: f.url()}
 	transport, err := f.trust.transport()
 	if err != nil {
 		return made, err
 	}
 	made.HTTPClient = &http.Client{Transport: transport}
-	if text := os.Getenv(config.TokenVariable); text != "" && f.tokenFile == "" {
-		token, err := oneToken(text, config.TokenVariable)
-		if err != nil {
-			return made, usage("%w", err)
-		}
-		made.Token = func(context.Context) (string, error) { return token, nil }
+	made.Token, err = f.token()
+	return made, err
+}
+
+// url returns the URL of the server.
+func (f *serverFlags) url() string {
+	return cmp.Or(f.server, os.Getenv(config.ServerVariable), defaultServer)
+}
+
+// token returns what returns the token, nil for none.
+func (f *serverFlags) token() (func(context.Context) (string, error), error) {
+	if f.tokenFile == "" {
+		return tokenOfVariable()
 	}
-	if f.tokenFile != "" {
-		made.Token = func(context.Context) (string, error) {
-			return readToken(f.tokenFile)
-		}
-		if _, err := made.Token(context.Background()); err != nil {
-			return made, usage("%w", err)
-		}
+	read := func(context.Context) (string, error) { return readToken(f.tokenFile) }
+	if _, err := read(context.Background()); err != nil {
+		return nil, usage("%w", err)
 	}
-	return made, nil
+	return read, nil
+}
+
+// tokenOfVariable returns what returns the token of the environment, nil for none.
+func tokenOfVariable() (func(context.Context) (string, error), error) {
+	text := os.Getenv(config.TokenVariable)
+	if text == "" {
+		return nil, nil
+	}
+	token, err := oneToken(text, config.TokenVariable)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return func(context.Context) (string, error) { return token, nil }, nil
 }

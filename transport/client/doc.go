@@ -77,8 +77,8 @@
 //	message.go       messages on the wire
 //	event.go         the events of a subscription
 //
-//	reach.go         servers that cannot be reached as they are addressed
 //	backoff.go       how long to wait
 //	client.go        configuration, URLs, tokens
 //	error.go         errors
+//	reach.go         servers that cannot be reached as they are addressed
 package client
