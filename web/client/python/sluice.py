@@ -536,6 +536,7 @@ class Subscription:
         self._backoff, self._refused, self._session, self._id = _Backoff(client.backoff), 0, None, None
         self._pausing = False  # the server has not answered a pause
         self._saved, self._saved_at = stored, 0
+        self._large = 0  # messages in a row that were too large
         self._storing = threading.Lock()  # one writes the file at a time
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -685,7 +686,7 @@ class Subscription:
 
     def _take(self, m, cursor, size=0):
         if m["type"] in ("event", "caught_up"):
-            self._refused = self._backoff.attempts = 0
+            self._refused = self._large = self._backoff.attempts = 0
         if self._seen.take(m, cursor):
             self._put(m, cursor, size)
 
@@ -845,8 +846,10 @@ class Subscription:
             except TimeoutError:
                 continue
             except ConnectionClosed as closed:
-                if closed.sent and closed.sent.code == 1009:  # it would come again
-                    raise SluiceError({"code": "too_large", "message": "a message has more than %d bytes" % MOST_ANSWER, "action": "stop"}) from None
+                if closed.sent and closed.sent.code == 1009:
+                    self._large += 1
+                    if self._large > RENEWALS:  # it would come again
+                        raise SluiceError({"code": "too_large", "message": "a message has more than %d bytes" % MOST_ANSWER, "action": "stop"}) from None
                 code = closed.rcvd.code if closed.rcvd else 1006
                 raise (_closed(code) if session.limits else _lost("closed", skip=True)) from None
             heard, m = time.monotonic(), json.loads(text)
