@@ -278,3 +278,112 @@ func websocketAccept(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // the protocol says so
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
+
+// events answers with a part of an event stream, and ends it.
+func events(text string) func(http.ResponseWriter, *http.Request) {
+	return status(200, "Content-Type: text/event-stream", text)
+}
+
+const goodReady = "event: sluice.ready\ndata: {\"type\":\"ready\",\"session\":\"s\",\"streams\":[\"orders\"],\"cursor\":\"v1.a\"}\n\n"
+
+// attacksOfEventStreams are what a client must come back after.
+var attacksOfEventStreams = []attack{
+	{"a portal", status(200, "Content-Type: text/html", "<html>\n<body>\ndata: log in\n\n")},
+	{"a portal by a redirect", status(302, "Location: http://127.0.0.1:1/login", "")},
+	{"no content", status(204, "", "")},
+	{"a bad gateway", status(502, "Content-Type: text/html", "<html>")},
+	{"a fault that is null", status(503, "", "null")},
+	{"cut", raw("")},
+	{"half of a chunk", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ndata: {")},
+	{"a chunk without a length", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")},
+	{"no JSON", events(goodReady + "data: hello\n\n")},
+	{"null", events(goodReady + "data: null\n\n")},
+	{"a number", events(goodReady + "data: 5\n\n")},
+	{"a list", events(goodReady + "data: [1]\n\n")},
+	{"deep", events(goodReady + "data: " + strings.Repeat("[", 100_000) + "\n\n")},
+	{"half of an event", events(goodReady + "data: {\"type\":\"event\",")},
+	{"no UTF-8", events(goodReady + "data: \"\xff\xfe\"\n\n")},
+	{"ids of nothing", events("id\nid:\nid: \n\n:\n\n" + goodReady)},
+	{"a close without a code", events(goodReady + "data: {\"type\":\"closing\",\"action\":\"resume\"}\n\n")},
+	{"a line that does not end", events(goodReady + "data: " + strings.Repeat("x", 17<<20))},
+}
+
+// TestClientsComeBackFromAttacksOfEventStreams is TestClientsComeBackFromAttacks for event streams.
+func TestClientsComeBackFromAttacksOfEventStreams(t *testing.T) {
+	t.Parallel()
+	for name, run := range oneRecords {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := &hostile{attacks: attacksOfEventStreams, good: func(w http.ResponseWriter, r *http.Request) {
+				events(goodReady+"data: {\"type\":\"event\",\"stream\":\"orders\",\"partition\":0,\"offset\":5,\"ts\":1,\"key\":null,\"data\":1}\nid: v1.b\n\n")(w, r)
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}}
+			server := httptest.NewServer(h)
+			defer server.Close()
+			defer server.CloseClientConnections()
+			out, err := run(t, server.URL, "sse").Output()
+			if err != nil || string(out) != "5\n" {
+				t.Errorf("after %s: %v: %s", h.last(), err, out)
+			}
+		})
+	}
+}
+
+// TestWhatOthersAnswerIsNotStored: an answer to a publish that is not the server's is no place.
+func TestWhatOthersAnswerIsNotStored(t *testing.T) {
+	t.Parallel()
+	page := `{"records":[],"gaps":[],"cursor":"v1.a","caught_up":true}`
+	answers := []attack{
+		{"nothing", status(200, "", "")},
+		{"an object", status(200, "", "{}")},
+		{"null", status(200, "", "null")},
+		{"a list", status(200, "", "[]")},
+		{"half of a place", status(200, "", `{"partition":0}`)},
+		{"a page", status(200, "", page)},
+		{"a portal", status(200, "Content-Type: text/html", "<html>")},
+		{"deep", status(200, "", strings.Repeat("[", 100_000))},
+		{"a redirect, of which a GET is made", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				status(200, "", page)(w, r)
+				return
+			}
+			http.Redirect(w, r, r.URL.Path, http.StatusMovedPermanently)
+		}},
+		{"a bad gateway", status(502, "", "<html>")},
+		{"a wait that is none", status(503, "", `{"code":"publish_unknown","retryable":true,"action":"resume","retry_after_ms":"soon"}`)},
+	}
+	for name, run := range map[string]func(*testing.T, string) *exec.Cmd{
+		"python": func(t *testing.T, url string) *exec.Cmd {
+			cmd, _ := python(t, "-c", `
+import sluice, sys
+try:
+    print(sluice.Client(sys.argv[1], backoff=(0.001, 0.002)).publish("orders", {"data": 1}, timeout=0.2))
+except sluice.SluiceError as fault:
+    print(fault.code, bool(fault.message_id))`, url)
+			return cmd
+		},
+		"javascript": func(t *testing.T, url string) *exec.Cmd {
+			file, err := filepath.Abs("dist/sluice.js")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return exec.CommandContext(t.Context(), program(t, "node"), "--no-warnings", "--input-type=module", "-e", `
+const { connect } = await import(process.argv[1]);
+const sluice = connect(process.argv[2], { backoff: { min: 1, max: 2 } });
+const { code, message_id, ...rest } = await sluice.publish("orders", { data: 1 }, { timeout: 200 }).catch((error) => error);
+console.log(code ?? JSON.stringify(rest), message_id ? "True" : "False");`, file, url)
+		},
+	} {
+		for _, a := range answers {
+			t.Run(name+" "+a.name, func(t *testing.T) {
+				t.Parallel()
+				server := httptest.NewServer(http.HandlerFunc(a.do))
+				defer server.Close()
+				if out, err := run(t, server.URL).Output(); err != nil || string(out) != "publish_unknown True\n" {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
+	}
+}

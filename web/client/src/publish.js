@@ -47,7 +47,7 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
     if (error && error.code !== "publish_unknown") throw error;
     const left = deadline - performance.now();
     if (!identified || left <= 0) {
-      if (result) return result;
+      if (!error) return result;
       throw Object.assign(error, { retryable: identified, message_id: body.message_id });
     }
     // The last attempt is at the end.
