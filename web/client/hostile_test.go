@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,28 +216,30 @@ for await (const { offset } of client.subscribe("orders")) {
 	},
 }
 
+// oneEvent serves a WebSocket with a subscription, which has one record.
+var oneEvent = upgraded(func(ctx context.Context, c *websocket.Conn) {
+	say := func(text string) { _ = c.Write(ctx, websocket.MessageText, []byte(text)) }
+	say(goodWelcome)
+	var request struct{ Type, ID string }
+	for request.Type != "subscribe" {
+		_, text, err := c.Read(ctx)
+		if err != nil || json.Unmarshal(text, &request) != nil {
+			return
+		}
+	}
+	say(fmt.Sprintf(`{"type":"subscribed","id":%q,"stream":"orders","feed":"orders","start":"latest","cursor":"v1.a"}`, request.ID))
+	say(`{"type":"event","stream":"orders","partition":0,"offset":5,"ts":1,"key":null,"data":1}`)
+	_, _, _ = c.Read(ctx)
+})
+
 // TestClientsComeBackFromAttacks: what a portal, a proxy or a hostile server does over WebSockets ends
 // no subscription, and harms nobody.
 func TestClientsComeBackFromAttacks(t *testing.T) {
 	t.Parallel()
-	good := upgraded(func(ctx context.Context, c *websocket.Conn) {
-		say := func(text string) { _ = c.Write(ctx, websocket.MessageText, []byte(text)) }
-		say(goodWelcome)
-		var request struct{ Type, ID string }
-		for request.Type != "subscribe" {
-			_, text, err := c.Read(ctx)
-			if err != nil || json.Unmarshal(text, &request) != nil {
-				return
-			}
-		}
-		say(fmt.Sprintf(`{"type":"subscribed","id":%q,"stream":"orders","feed":"orders","start":"latest","cursor":"v1.a"}`, request.ID))
-		say(`{"type":"event","stream":"orders","partition":0,"offset":5,"ts":1,"key":null,"data":1}`)
-		_, _, _ = c.Read(ctx)
-	})
 	for name, run := range oneRecords {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := &hostile{attacks: attacksOfWebSockets, good: good}
+			h := &hostile{attacks: attacksOfWebSockets, good: oneEvent}
 			server := httptest.NewServer(h)
 			defer server.Close()
 			defer server.CloseClientConnections()
@@ -385,5 +389,102 @@ console.log(code ?? JSON.stringify(rest), message_id ? "True" : "False");`, file
 				}
 			})
 		}
+	}
+}
+
+// brief is a server that answers everything, ends connections at random, and counts those that are open.
+type brief struct{ open atomic.Int64 }
+
+func (b *brief) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		status(200, "Content-Type: application/json", `{"partition":0,"offset":5}`)(w, r)
+		return
+	}
+	b.open.Add(1)
+	defer b.open.Add(-1)
+	ctx, cancel := context.WithTimeout(r.Context(), rand.N(50*time.Millisecond))
+	defer cancel()
+	if r.URL.Path == "/v1/ws" {
+		answerAll(ctx, w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	for n := 5; ctx.Err() == nil; n++ {
+		_, _ = fmt.Fprintf(w, "data: {\"type\":\"event\",\"stream\":\"orders\",\"partition\":0,\"offset\":%d,\"ts\":1,\"key\":null,\"data\":1}\nid: v1.%d\n\n", n, n)
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// answerAll serves a WebSocket until the context ends.
+func answerAll(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"sluice.v1.json"}, InsecureSkipVerify: true})
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.CloseNow() }()
+	say := func(text string, args ...any) {
+		_ = c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, text, args...))
+	}
+	say(goodWelcome)
+	for n := 5; ; n++ {
+		var request struct{ Type, ID string }
+		_, text, err := c.Read(ctx)
+		if err != nil || json.Unmarshal(text, &request) != nil {
+			return
+		}
+		switch request.Type {
+		case "subscribe":
+			feed := "f" + request.ID
+			say(`{"type":"subscribed","id":%q,"stream":"orders","feed":%q,"start":"latest","cursor":"v1.a"}`, request.ID, feed)
+			for range 3 {
+				say(`{"type":"event","stream":"orders","feed":%q,"partition":0,"offset":%d,"ts":1,"key":"k","data":1}`, feed, n)
+				n++
+			}
+		case "publish":
+			say(`{"type":"published","id":%q,"partition":0,"offset":5}`, request.ID)
+		case "unsubscribe":
+			say(`{"type":"unsubscribed","id":%q,"reason":"requested","retryable":false}`, request.ID)
+		}
+	}
+}
+
+// TestNothingStaysOfSubscriptions: they are left at any moment in every way, and neither a connection nor
+// anything else of them stays.
+func TestNothingStaysOfSubscriptions(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(*testing.T, string) (*exec.Cmd, string){
+		"python websocket": func(t *testing.T, url string) (*exec.Cmd, string) {
+			cmd, _ := python(t, "testdata/churn.py", url, "websocket")
+			return cmd, "[] 1 0\n"
+		},
+		"python sse": func(t *testing.T, url string) (*exec.Cmd, string) {
+			cmd, _ := python(t, "testdata/churn.py", url, "sse")
+			return cmd, "[] 1 0\n"
+		},
+		"javascript": func(t *testing.T, url string) (*exec.Cmd, string) {
+			file, err := filepath.Abs("src/sluice.js")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return exec.CommandContext(t.Context(), program(t, "node"), "--experimental-websocket", "--no-warnings", "testdata/churn.mjs", file, url), "[]\n"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &brief{}
+			server := httptest.NewServer(b)
+			defer server.Close()
+			defer server.CloseClientConnections()
+			cmd, want := run(t, server.URL)
+			var errs strings.Builder
+			cmd.Stderr = &errs
+			began := time.Now()
+			out, err := cmd.Output()
+			if err != nil || string(out) != want || errs.Len() > 0 {
+				t.Errorf("%v: %s%s", err, out, errs.String())
+			}
+			t.Logf("it took %v", time.Since(began))
+		})
 	}
 }
