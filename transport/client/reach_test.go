@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"math"
 	"math/big"
 	"net"
 	"net/http"
@@ -301,5 +302,32 @@ func TestWhatHadNoConnectionIsNotStored(t *testing.T) {
 	_, err := c.Publish(ctx, "s", message)
 	if refused, ok := errors.AsType[*client.Error](err); !errors.Is(err, client.ErrNotStored) || !ok || !refused.Retryable {
 		t.Errorf("it was ended before it had a connection: %v", err)
+	}
+}
+
+// TestTimesOfServersAreBounded: a time that does not fit is not one that has passed.
+func TestTimesOfServersAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		header, body string
+		want         time.Duration
+	}{
+		{"", `{"code":"overloaded","retryable":true,"retry_after_ms":9223372036854775807}`, 366 * 24 * time.Hour},
+		{"", `{"code":"overloaded","retryable":true,"retry_after_ms":-9223372036854775807}`, 0},
+		{"", `{"code":"overloaded","retryable":true,"retry_after_ms":1500}`, 1500 * time.Millisecond},
+		{"9223372036854775807", ``, math.MaxInt32 * time.Second},
+		{"-5", ``, 0},
+		{"7", ``, 7 * time.Second},
+	} {
+		c := dial(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", test.header)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, test.body)
+		}), nil)
+		_, err := c.Publish(t.Context(), "s", client.Message{Data: []byte(`1`)})
+		refused, ok := errors.AsType[*client.Error](err)
+		if want := min(test.want, 366*24*time.Hour); !ok || refused.RetryAfter != want {
+			t.Errorf("%s%s: got %v", test.header, test.body, refused.RetryAfter)
+		}
 	}
 }
