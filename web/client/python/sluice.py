@@ -35,6 +35,7 @@ ANSWER = 40  # seconds in which a publish is answered, longer than the server's 
 MOST_CURSOR = 4096  # the server's default for the length of a cursor
 EARLY = 0.8  # of a token's time have passed when the next is asked for
 RENEWALS = 2  # tokens in a row that may be refused
+TOKEN = 30  # seconds in which a function returns a token
 MOST_ANSWER = 16 << 20  # bytes of an answer, and of a message
 MOST_WAIT = 86400000  # milliseconds for which a server can have the client wait
 CREDENTIALS = ("token_expired", "revoked", "unauthenticated")
@@ -130,6 +131,7 @@ class Client:
         self.context, self.backoff = context, backoff
         self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))
         self._bearer, self._plain, self._sessions = None, set(), []
+        self._answer = None  # where the function for tokens that is running answers
         self._asking, self._ids = threading.Lock(), itertools.count(1)
 
     def _renew(self):
@@ -140,23 +142,29 @@ class Client:
             return self.token
         with self._asking:
             if self._bearer is None:
-                box = queue.SimpleQueue()  # a function that never answers must not stop the client
-
-                def ask():
-                    try:
-                        box.put((self.token(), None))
-                    except Exception as error:
-                        box.put((None, error))
-
-                threading.Thread(target=ask, daemon=True).start()
-                try:
-                    token, error = box.get(timeout=30)
-                except queue.Empty:
-                    token, error = None, TimeoutError("the function for tokens has not answered")
-                if error:
-                    raise _lost("no token: %s" % type(error).__name__) from error
-                self._bearer = token
+                self._bearer = self._ask()
             return self._bearer
+
+    def _ask(self):
+        """Asks the function for a token. One that never answers stops nothing, and is not asked twice at a time."""
+        if not self._answer:
+            box = self._answer = queue.SimpleQueue()
+
+            def ask():
+                try:
+                    box.put((self.token(), None))
+                except Exception as error:
+                    box.put((None, error))
+
+            threading.Thread(target=ask, daemon=True).start()
+        try:
+            token, error = self._answer.get(timeout=TOKEN)
+        except queue.Empty:
+            raise _lost("no token: the function for tokens has not answered") from None
+        self._answer = None
+        if error:
+            raise _lost("no token: %s" % type(error).__name__) from error
+        return token
 
     def _open(self, method, path, body=None, timeout=ANSWER):
         token = self._credential()
