@@ -147,6 +147,7 @@ func TestBenchCountsWhatIsMissing(t *testing.T) {
 				_, _ = io.WriteString(w, `{"partition":0,"offset":0,"ts":1}`)
 				return
 			}
+			w.Header().Set("Content-Type", "text/event-stream")
 			_, _ = io.WriteString(w, "event: sluice.ready\ndata: {\"type\":\"ready\"}\n\n")
 			_ = http.NewResponseController(w).Flush()
 			if asked.Add(1) > 2 || strings.Contains(r.URL.Path, "quiet") {

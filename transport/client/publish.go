@@ -268,7 +268,7 @@ func (c *Client) exchange(ctx context.Context, stream string, body []byte, ident
 		return unstored(res, answer, identified)
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return (&Error{Status: res.StatusCode, cause: fmt.Errorf("decode answer: %w", err)}).of(ErrMaybeStored, identified)
+		return (&Error{Status: res.StatusCode, Message: foreign(res, ""), cause: fmt.Errorf("decode answer: %w", err)}).of(ErrMaybeStored, identified)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (c *Client) Streams(ctx context.Context) ([]Stream, error) {
 	}
 	var list struct{ Streams []Stream }
 	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, fmt.Errorf("list streams: %w", err)
+		return nil, fmt.Errorf("list streams: %s: %w", foreign(res, ""), err)
 	}
 	return list.Streams, nil
 }

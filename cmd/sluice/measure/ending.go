@@ -58,7 +58,7 @@ func refusal(res *http.Response, body []byte) error {
 	}
 	// A proxy that has answered knows nothing of codes.
 	return &ended{
-		code: fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode)),
+		code: fmt.Sprintf("%d %s, which is no answer of Sluice", res.StatusCode, http.StatusText(res.StatusCode)),
 		stop: res.StatusCode >= http.StatusBadRequest && res.StatusCode <= http.StatusNotFound,
 	}
 }

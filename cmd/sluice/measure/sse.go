@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // refusalBytes bounds the body of a refusal.
@@ -53,7 +54,7 @@ func readSSE(ctx context.Context, s *subscriber, take func([]byte) error) error 
 		return err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		body, _ := io.ReadAll(io.LimitReader(response.Body, refusalBytes))
 		return refusal(response, body)
 	}
